@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from gateway import log
 from gateway.errors import NotFound
 from gateway.folder.layout import PLANS
-from gateway.folder.places import Mark, Place
+from gateway.folder.places import Mark, NotAFile, Place
 from gateway.policy.folder_names import free_name, kept_name
 
 _log = logging.getLogger(__name__)
@@ -76,7 +76,7 @@ def finish_left(base: Place) -> int:
 
 def has_left(base: Place) -> bool:
     with suppress(NotFound), base.within(*PLANS) as plans:
-        return bool(plans.listing(1)[0])
+        return any(entry.name.endswith(_PLAN) for entry in plans.listing(_MOST_PLANS)[0])
     return False
 
 
@@ -152,7 +152,7 @@ def _read(plans: Place, name: str) -> Plan | None:
             beside=str(told["beside"]),
             text=str(told["text"]),
         )
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (NotAFile, ValueError, TypeError, KeyError, AttributeError):
         log.action(_log, "folder.bad_plan", "a plan in the node's own part of the hot folder cannot be read")
         return None
     names = [*plan.source, *plan.target, plan.beside, *_names(moves)]

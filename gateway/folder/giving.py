@@ -15,14 +15,16 @@ from gateway import log, meters
 from gateway.api import inbox_view
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import IncomingDocument
-from gateway.errors import Clash, GatewayError, NotFound
-from gateway.folder.layout import DRAFTS, GIVEN, IN, OWN
-from gateway.folder.places import Place
+from gateway.errors import Clash, GatewayError, NotFound, StoreFailure
+from gateway.folder import told
+from gateway.folder.attempts import MOST_TRIES, Attempts
+from gateway.folder.layout import DRAFTS, ERROR, GIVEN, IN, OWN
+from gateway.folder.places import CODE, Place
 from gateway.incoming import act, reading
 from gateway.incoming.desk import InDesk
 from gateway.incoming.reading import OpenFile
 from gateway.policy.door import stored_names
-from gateway.policy.folder_names import META
+from gateway.policy.folder_names import META, REASON
 
 _log = logging.getLogger(__name__)
 CLIENT = "folder"
@@ -42,6 +44,7 @@ class Giving:
     desk: InDesk
     scope: AgencyScope
     most: int
+    attempts: Attempts
     _owed: list[str] = field(default_factory=list)
 
     async def acknowledge(self, base: Place) -> int:
@@ -60,10 +63,10 @@ class Giving:
         before."""
         lying = await self.desk.pool.run(partial(_lying, base, self.most + 1))
         room = min(self.most - len(lying), batch)
-        owed = [
-            id for id in [*self._owed, *await self.desk.pool.run(partial(_begun, base))] if id not in lying
-        ]
+        begun = await self.desk.pool.run(partial(_begun, base))
+        owed = [id for id in dict.fromkeys([*self._owed, *begun]) if id not in lying]
         self._owed, given = [], 0
+        postponed: list[str] = []
         while room > 0:
             if owed:
                 now, owed = owed[:_AT_ONCE], owed[_AT_ONCE:]
@@ -75,15 +78,56 @@ class Giving:
             for n, document in enumerate(documents):
                 if document.id in lying:
                     continue
+                if not await self._is_due(base, document.id):
+                    postponed.append(document.id)
+                    continue
                 try:
                     await self._give(base, document)
-                except GatewayError:
-                    # They are leased to the folder, and nobody else is offered them meanwhile.
-                    self._owed = [each.id for each in documents[n:]] + owed
-                    raise
+                except Exception as error:  # reason: one document that cannot be given holds up no other
+                    if isinstance(error, StoreFailure) and error.code == CODE:
+                        # They are leased to the folder, and nobody else is offered them meanwhile.
+                        self._owed = [owed_document.id for owed_document in documents[n:]] + owed + postponed
+                        raise
+                    await self._failed(base, document, error)
+                    postponed.append(document.id)
+                    continue
+                await self._succeeded(base, document.id)
                 lying.add(document.id)
                 given, room = given + 1, room - 1
+        self._owed = owed + postponed
         return given
+
+    async def _is_due(self, base: Place, id: str) -> bool:
+        """Whether to try this document now. Its reason in `error/` outlives the process; who removes it asks for a try."""
+        has_reason = await self.desk.pool.run(partial(_has_reason, base, id))
+        if has_reason and self.attempts.count(id) < MOST_TRIES:
+            self.attempts.give_up(id)
+        elif not has_reason and self.attempts.count(id) >= MOST_TRIES:
+            self.attempts.clear(id)
+        return self.attempts.is_due(id)
+
+    async def _failed(self, base: Place, document: IncomingDocument, error: Exception) -> None:
+        count = self.attempts.add(document.id)
+        if isinstance(error, GatewayError):
+            log.action(_log, "folder.not_given", str(error), document=document.id, code=error.code)
+        else:
+            _log.error(
+                "an incoming document broke the hot folder",
+                exc_info=error,
+                extra={"action": "folder.not_given", "document": document.id},
+            )
+        await self.desk.pool.run(partial(_drop, base, document.id))
+        if count >= MOST_TRIES:
+            self.attempts.give_up(document.id)
+            name = f"{document.number} ({document.id})"
+            fault = error if isinstance(error, GatewayError) else told.broken(name, error)
+            text = told.reason(fault, name, {}, self.desk.clock.now(), "give")
+            await self.desk.pool.run(partial(_write_reason, base, document.id, text))
+
+    async def _succeeded(self, base: Place, id: str) -> None:
+        if self.attempts.count(id):
+            self.attempts.clear(id)
+            await self.desk.pool.run(partial(_remove_reason, base, id))
 
     async def _documents(self, base: Place, ids: Sequence[str]) -> Sequence[IncomingDocument]:
         """Those of them that are the folder's still; drafts of others go."""
@@ -150,8 +194,8 @@ class Giving:
         on = self.desk.clock.now()
         entry = await self.desk.directory.find(document.sender_code, on.date())
         item = inbox_view.inbox_item(document, beside, entry.name if entry else None, "vi")
-        told = json.loads(item.model_dump_json(by_alias=True)) | {"paths": dict(paths)}
-        return (json.dumps(told, ensure_ascii=False, indent=2) + "\n").encode()
+        meta = json.loads(item.model_dump_json(by_alias=True)) | {"paths": dict(paths)}
+        return (json.dumps(meta, ensure_ascii=False, indent=2) + "\n").encode()
 
 
 def _draft(base: Place, id: str) -> Place:
@@ -163,6 +207,21 @@ def _draft(base: Place, id: str) -> Place:
 def _drop(base: Place, id: str) -> None:
     with base.within(*DRAFTS, make=True) as drafts:
         drafts.remove(id)
+
+
+def _has_reason(base: Place, id: str) -> bool:
+    with base.within(ERROR, make=True) as errors:
+        return errors.mark(id + REASON) is not None
+
+
+def _write_reason(base: Place, id: str, text: str) -> None:
+    with base.within(ERROR, make=True) as errors:
+        errors.write(id + REASON, [text.encode("utf-8", "replace")])
+
+
+def _remove_reason(base: Place, id: str) -> None:
+    with base.within(ERROR, make=True) as errors:
+        errors.remove(id + REASON)
 
 
 def _begun(base: Place) -> Sequence[str]:

@@ -6,21 +6,24 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Any
 
 from gateway import log
+from gateway.api.problems import BadCall, RequestFault
 from gateway.domain import feed
 from gateway.domain.account import ApiScope, HostedAgency
 from gateway.domain.feed import ClientWords
 from gateway.errors import NotFound
-from gateway.folder.layout import EVENTS, OWN
-from gateway.folder.places import Place
-from gateway.policy.folder_names import free_name
-from gateway.ports import Pool, Store
+from gateway.folder import filing, told
+from gateway.folder.layout import ERROR, EVENTS, OWN
+from gateway.folder.places import NotAFile, Place
+from gateway.policy.folder_names import REASON, free_name
+from gateway.ports import Clock, Pool, Store
 
 _log = logging.getLogger(__name__)
 MOST_BYTES = 16 * 1024 * 1024
@@ -40,6 +43,7 @@ class Telling:
 
     store: Store
     pool: Pool
+    clock: Clock
     words: WordsOf
     after: int | None = None
 
@@ -49,7 +53,8 @@ class Telling:
 
     async def tell(self, base: Place, agency: HostedAgency) -> tuple[int, bool]:
         """How many were written, and whether any of them was about an incoming document. More may follow."""
-        is_first, self.after = self.after is None, await self.pool.run(partial(_last_told, base))
+        now = self.clock.now()
+        is_first, self.after = self.after is None, await self.pool.run(partial(_last_told, base, now))
         if is_first and self.after and not await self.store.events_after(agency.id, self.after - 1, 1):
             # The node was restored from an older backup, and gives numbers again.
             log.action(_log, "folder.events_back", agency=agency.code, after=self.after)
@@ -96,14 +101,30 @@ def _put_aside(base: Place, name: str) -> None:
         base.move(EVENTS, base, free_name(name, lambda each: base.mark(each) is not None))
 
 
+def _put_into_error(base: Place, now: datetime) -> None:
+    """Move what stands in the place of the events, and is no file, out of the way, with the reason beside it."""
+    fault = BadCall("bad-folder", RequestFault(code="folder-no-file", params={"name": EVENTS}))
+
+    def reason(kept: Mapping[str, str]) -> str:
+        return told.reason(fault, EVENTS, kept, now, "tell")
+
+    filing.put_away(base, (), {EVENTS: base.mark(EVENTS)}, (ERROR,), REASON, reason)
+    log.action(_log, "folder.events_put_away", "what stood in the place of the events was no file")
+
+
 def _note(base: Place, last: int) -> None:
     with base.within(OWN, make=True) as own:
         own.write(_CURSOR, [json.dumps({"after": last}).encode()])
 
 
-def _last_told(base: Place) -> int | None:
+def _last_told(base: Place, now: datetime) -> int | None:
     """The further of the two: a crash may have come between the line and the note."""
-    noted, written = _noted(base), _written(base)
+    noted = _noted(base)
+    try:
+        written = _written(base)
+    except NotAFile:
+        _put_into_error(base, now)
+        written = None
     known = [each for each in (noted, written) if each is not None]
     return max(known) if known else None
 
@@ -111,9 +132,9 @@ def _last_told(base: Place) -> int | None:
 def _noted(base: Place) -> int | None:
     with base.within(OWN, make=True) as own:
         try:
-            told: Any = json.loads(own.read(_CURSOR, 1000))
-            return int(told["after"])
-        except (NotFound, ValueError, TypeError, KeyError):
+            note: Any = json.loads(own.read(_CURSOR, 1000))
+            return int(note["after"])
+        except (NotFound, NotAFile, ValueError, TypeError, KeyError):
             return None
 
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from gateway.api import problems
-from gateway.api.problems import BadCall
+from gateway.api.problems import BadCall, RequestFault
 from gateway.api.words import Lang
 from gateway.domain.wall_clock import local
 from gateway.errors import GatewayError
@@ -26,6 +26,12 @@ def receipt(told: Mapping[str, Any], kept: Mapping[str, str], at: datetime, *, r
     return json.dumps(whole, ensure_ascii=False, indent=2) + "\n"
 
 
+def broken(name: str, error: Exception) -> BadCall:
+    """Name an error that nobody foresaw as the fault of the entry that met it."""
+    params = {"name": name, "error": type(error).__name__}
+    return BadCall("bad-folder", RequestFault(code="folder-broke", params=params))
+
+
 def problem_of(error: GatewayError | BadCall, lang: Lang) -> problems.Problem:
     if isinstance(error, BadCall):
         return problems.of_bad_call(error, lang)
@@ -33,7 +39,7 @@ def problem_of(error: GatewayError | BadCall, lang: Lang) -> problems.Problem:
 
 
 def reason(error: GatewayError | BadCall, name: str, kept: Mapping[str, str], at: datetime, act: str) -> str:
-    """`act` is the word for what to do: `send` or `status`."""
+    """`act` is the word for what to do: `send`, `status`, `give` or `tell`."""
     return f"\n{_RULE}\n\n".join(_in_words(error, name, kept, at, act, lang) for lang in _LANGUAGES)
 
 
@@ -64,7 +70,8 @@ def _in_words(
     if codes := problem.more.get("confirm"):
         lines.append("  - " + labels.say("folder.confirm", lang, codes=json.dumps(codes)))
     lines += [f"  - {text}" for text in labels.say(f"folder.{act}.todo", lang).split("|")]
-    lines += ["", labels.say("folder.kept", lang)]
+    if kept:
+        lines += ["", labels.say("folder.kept", lang)]
     lines += [f"  {new}" if old == new else f"  {new}  ({old})" for old, new in kept.items()]
     return "\n".join(lines) + "\n"
 

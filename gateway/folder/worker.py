@@ -17,8 +17,9 @@ from gateway import log, meters
 from gateway.api.problems import BadCall, RequestFault
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.wall_clock import local
-from gateway.errors import Clash, GatewayError, Misconfigured, NotFound, StoreFailure
+from gateway.errors import Clash, GatewayError, NotFound, StoreFailure
 from gateway.folder import filing, handing, layout, statuses, told
+from gateway.folder.attempts import FIRST_REST_S, MOST_TRIES, Attempts
 from gateway.folder.giving import Giving, taken_away
 from gateway.folder.handing import OWNER, StillWritten
 from gateway.folder.layout import ERROR, IN, OUT, SENT
@@ -38,12 +39,10 @@ TURN = timedelta(seconds=20)
 _TURN_WORK_S = 8.0
 # Incoming mail is looked for with an event of it, and otherwise so often.
 _GIVE_EVERY_S = 60.0
-# A folder that does not work is tried again after so long, and an entry that broke the program.
-_REST_S, _POISON_S = 20.0, 900.0
+# A folder that does not work is tried again after so long.
+_REST_S = FIRST_REST_S
 # Batches of events in one turn.
 _MOST_TOLD = 10
-# Another request under the same key ends soon; what stands in the way longer is told.
-_MOST_CLASHES = 5
 
 
 @dataclass(slots=True)
@@ -59,8 +58,7 @@ class _Agency:
     rest_until: float = 0.0
     said: str = ""
     given_at: float | None = None
-    put_off: dict[str, float] = field(default_factory=dict)
-    clashes: dict[str, int] = field(default_factory=dict)
+    attempts: Attempts = field(default_factory=Attempts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +95,20 @@ class FolderLoop:
         return self._now_s() >= self._next_s
 
     async def step(self) -> bool:
-        """True when there is more to do at once."""
+        """True when there is more to do at once. The node's own store is the loop's trouble: it is raised once every
+        agency had its turn."""
         if self._now_s() < self._next_s:
             return False
         more = False
+        store_failures: list[StoreFailure] = []
         for agency in await self._out.store.hosted():
             if self._rules.has_folder(agency):
-                more |= await self._guarded(self._remembered(agency))
+                try:
+                    more |= await self._guarded(self._remembered(agency))
+                except StoreFailure as failure:
+                    store_failures.append(failure)
+        if store_failures:
+            raise store_failures[0]
         if not more:
             self._next_s = self._now_s() + self._rules.look_s
         return more
@@ -117,53 +122,63 @@ class FolderLoop:
                 scope,
                 Waiting(settle_s=rules.settle_s, wait_s=rules.wait_s, now_s=self._now_s),
                 StatusFiles(settle_s=rules.settle_s, now_s=self._now_s),
-                Giving(desk=self._inn, scope=scope, most=rules.most_in),
-                Telling(store=self._out.store, pool=self._out.pool, words=self._words),
+                Giving(desk=self._inn, scope=scope, most=rules.most_in, attempts=Attempts(now_s=self._now_s)),
+                Telling(store=self._out.store, pool=self._out.pool, clock=self._out.clock, words=self._words),
+                attempts=Attempts(now_s=self._now_s),
             )
         one.agency = agency
         return one
 
     async def _guarded(self, one: _Agency) -> bool:
-        """One agency's trouble is said once and holds up no other; the database's is the loop's own."""
+        """Look at one agency's folder. Its trouble, foreseen or not, is logged once and stops no other agency."""
         if self._now_s() < one.rest_until:
             return False
         try:
             with log.bound(agency=one.agency.code):
                 more = await self._look(one)
-        except GatewayError as error:
-            if error.code != CODE and not isinstance(error, Misconfigured):
+        except Exception as error:  # reason: each agency's folder is a failure domain of its own
+            if isinstance(error, StoreFailure) and error.code != CODE and not error.permanent:
                 raise
             one.rest_until = self._now_s() + _REST_S
-            if str(error) != one.said:
-                one.said = str(error)
-                log.action(_log, "folder.broken", str(error), agency=one.agency.code, code=error.code)
+            self._log_once(one, error)
             return False
         if one.said:
             log.action(_log, "folder.works_again", agency=one.agency.code)
             one.said = ""
         return more
 
+    @staticmethod
+    def _log_once(one: _Agency, error: Exception) -> None:
+        words = f"{type(error).__name__}: {error}"
+        if words == one.said:
+            return
+        one.said = words
+        if isinstance(error, GatewayError):
+            log.action(_log, "folder.broken", str(error), agency=one.agency.code, code=error.code)
+        else:
+            _log.error(
+                "the hot folder of an agency broke the program; it is tried again",
+                exc_info=error,
+                extra={"action": "folder.broken", "agency": one.agency.code},
+            )
+
     async def _look(self, one: _Agency) -> bool:
         pool = self._out.pool
         found = await pool.run(partial(self._on_disk, one))
         self._forget_gone(one, found)
-        entries = [each for each in found.out.whole if self._is_up(one, each.name)]
-        said = [each for each in found.statuses if self._is_up(one, each.name)]
+        entries = [entry for entry in found.out.whole if one.attempts.is_due(entry.name)]
+        said = [file for file in found.statuses if one.attempts.is_due(file.name)]
         gives = one.given_at is None or self._now_s() - one.given_at >= _GIVE_EVERY_S
         is_quiet = not (entries or said or gives or found.has_plans or found.has_taken)
         if is_quiet and not await one.telling.has_news(one.agency):
             return False
         return await self._in_turn(one, entries, said)
 
-    def _is_up(self, one: _Agency, name: str) -> bool:
-        return one.put_off.get(name, 0.0) <= self._now_s()
-
     @staticmethod
     def _forget_gone(one: _Agency, found: _Found) -> None:
-        there = {each.name for each in found.out.whole} | {each.name for each in found.statuses}
-        for kept in (one.put_off, one.clashes):
-            for name in kept.keys() - there:
-                kept.pop(name)
+        one.attempts.keep_only(
+            {entry.name for entry in found.out.whole} | {file.name for file in found.statuses}
+        )
 
     def _on_disk(self, one: _Agency) -> _Found:
         """Sync: one hop to the pool for all that an idle look needs."""
@@ -236,8 +251,9 @@ class FolderLoop:
                 )
             await self._refused(base, (OUT,), entry, error, "send")
         except Exception as error:  # reason: one entry that the program did not foresee stops no other
-            self._poisoned(one, name, error)
-            return
+            if self._broke(one, name, error) < MOST_TRIES:
+                return
+            await self._refused(base, (OUT,), entry, told.broken(_shown(name), error), "send")
         else:
             now = self._out.clock.now()
             write = partial(told.receipt, answer.told, at=now, repeated=answer.repeated)
@@ -254,7 +270,7 @@ class FolderLoop:
             )
             meters.FOLDER_TAKEN.add(result="repeated" if answer.repeated else "sent")
             log.action(_log, "folder.sent", document=str(answer.told.get("id", "")), entry=_shown(name))
-        one.clashes.pop(name, None)
+        one.attempts.clear(name)
 
     async def _status(self, one: _Agency, base: Place, file: StatusFile) -> None:
         pool, now = self._out.pool, self._out.clock.now()
@@ -270,8 +286,9 @@ class FolderLoop:
                 return
             await self._refused(base, (IN,), file, error, "status")
         except Exception as error:  # reason: as above
-            self._poisoned(one, file.name, error)
-            return
+            if self._broke(one, file.name, error) < MOST_TRIES:
+                return
+            await self._refused(base, (IN,), file, told.broken(_shown(file.name), error), "status")
         else:
             write = partial(told.receipt, answer, at=now, repeated=bool(answer["repeated"]))
             await pool.run(
@@ -286,35 +303,37 @@ class FolderLoop:
                 )
             )
             meters.FOLDER_TAKEN.add(result="status")
-        one.clashes.pop(file.name, None)
+        one.attempts.clear(file.name)
 
     def _comes_again(self, one: _Agency, name: str, error: GatewayError | BadCall) -> bool:
         """What may heal stays where it lies. The node's own storage is everybody's trouble, and so the loop's."""
         if isinstance(error, BadCall):
             return False
-        tries = one.clashes.get(name, 0)
+        has_tries = one.attempts.count(name) < MOST_TRIES
         if error.code == CODE:  # this one file: the folder itself took something a moment ago
-            waits = tries < _MOST_CLASHES
-        elif isinstance(error, StoreFailure):
+            waits = has_tries
+        elif isinstance(error, StoreFailure) and not error.permanent:
             raise error
-        elif isinstance(error, Clash) and error.code in (Clash.code, "GW-IDEM-RUNNING"):
-            waits = tries < _MOST_CLASHES or error.code == "GW-IDEM-RUNNING"
+        elif error.code == "GW-IDEM-RUNNING":  # another request under the same key ends soon
+            waits = True
+        elif isinstance(error, Clash) and error.code == Clash.code:
+            waits = has_tries
         else:
             waits = not error.permanent
         if waits:
-            one.clashes[name] = tries + 1
-            one.put_off[name] = self._now_s() + _REST_S
+            one.attempts.add(name, FIRST_REST_S)
             log.action(_log, "folder.later", str(error), entry=_shown(name), code=error.code)
         return waits
 
-    def _poisoned(self, one: _Agency, name: str, error: Exception) -> None:
-        one.put_off[name] = self._now_s() + _POISON_S
+    def _broke(self, one: _Agency, name: str, error: Exception) -> int:
+        """Count an error that nobody foresaw as a try, and return how many there were."""
         meters.FOLDER_TAKEN.add(result="broke")
         _log.error(
-            "an entry of a hot folder broke the program; it stays where it lies",
+            "an entry of a hot folder broke the program",
             exc_info=error,
             extra={"action": "folder.broke", "entry": _shown(name)},
         )
+        return one.attempts.add(name)
 
     async def _refused(
         self,

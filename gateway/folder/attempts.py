@@ -1,0 +1,54 @@
+"""Failed tries of what lies in one agency's hot folder. In: names that failed, and this process's own count of seconds.
+Out: whether a name is due again, and how often it failed in a row. Each try waits twice as long as the one before."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+
+# An entry that failed so often is put where its owner sees it.
+MOST_TRIES = 5
+FIRST_REST_S, LONGEST_REST_S = 20.0, 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    count: int
+    retry_at: float
+
+
+@dataclass(slots=True, kw_only=True)
+class Attempts:
+    """Failures by name, for as long as the process lives."""
+
+    now_s: Callable[[], float] = time.monotonic
+    _failures: dict[str, _Failure] = field(default_factory=dict)
+
+    def is_due(self, name: str) -> bool:
+        failure = self._failures.get(name)
+        return failure is None or failure.retry_at <= self.now_s()
+
+    def count(self, name: str) -> int:
+        failure = self._failures.get(name)
+        return failure.count if failure is not None else 0
+
+    def add(self, name: str, rest_s: float | None = None) -> int:
+        """Note one more failure, and return how many there were in a row. `rest_s` is for what ends by itself soon."""
+        count = self.count(name) + 1
+        if rest_s is None:
+            rest_s = min(FIRST_REST_S * 2.0 ** (count - 1), LONGEST_REST_S)
+        self._failures[name] = _Failure(count, self.now_s() + rest_s)
+        return count
+
+    def give_up(self, name: str) -> None:
+        """Let the name rest as long as any, as after many failures."""
+        self._failures[name] = _Failure(max(self.count(name), MOST_TRIES), self.now_s() + LONGEST_REST_S)
+
+    def clear(self, name: str) -> None:
+        self._failures.pop(name, None)
+
+    def keep_only(self, names: Collection[str]) -> None:
+        """Forget what is no longer there."""
+        for name in self._failures.keys() - names:
+            del self._failures[name]
