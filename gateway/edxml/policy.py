@@ -52,6 +52,13 @@ class EnvelopeLimits:
     general_depth: int = 64
     """G2: nesting on the general path."""
 
+    general_nodes: int = 50_000
+    """G1: elements and comments of a file on the general path, where each costs some 350 bytes. A document with 1,000
+    recipients and 1,000 attachments has 25,000."""
+
+    general_attributes: int = 50_000
+    """G1: attributes and namespace declarations of such a file together."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class XmlPolicy:

@@ -89,6 +89,8 @@ class _Scan:
         self._declared = 0
         self._attachments = 0
         self._recipients = 0
+        self._nodes = 0
+        self._attributes = 0
         self._signature_from: int | None = None
         self._guarded = 0
         self._parser = self._prepared()
@@ -132,12 +134,14 @@ class _Scan:
         raise self._refusal("ENV-FORBIDDEN", what)
 
     def _comment(self, text: str) -> None:
+        self._count_node()
         if self._guarded:
             raise self._refusal("ENV-FORBIDDEN", "a comment in the envelope's header or in a signature")
 
     def _namespace(self, prefix: str | None, uri: str | None) -> None:
         self._declared += len(prefix or "") + len((uri or "").encode())
         self._check_tag(self._declared)
+        self._count_attributes(1)
         if uri and not _SCHEME.match(uri):
             raise self._refusal(
                 "ENV-FORBIDDEN", "a relative namespace URI: canonical form may lose the element"
@@ -147,6 +151,7 @@ class _Scan:
         local = name.rpartition(" ")[2]
         self._declared = 0
         self._check_tag(self._written(_TAG))
+        self._count_attributes(len(attributes) // 2)
         self._count(local)
         self._path.append(local)
         self._text.append(0)
@@ -182,7 +187,18 @@ class _Scan:
         if self._total > self._limits.text_total:
             raise self._refusal("ENV-LIMIT", f"texts of more than {self._limits.text_total} bytes together")
 
+    def _count_attributes(self, count: int) -> None:
+        self._attributes += count
+        if self._attributes > self._limits.general_attributes:
+            raise self._refusal("ENV-LIMIT", f"more than {self._limits.general_attributes} attributes")
+
+    def _count_node(self) -> None:
+        self._nodes += 1
+        if self._nodes > self._limits.general_nodes:
+            raise self._refusal("ENV-LIMIT", f"more than {self._limits.general_nodes} elements and comments")
+
     def _count(self, local: str) -> None:
+        self._count_node()
         self._attachments += local == "Attachment"
         self._recipients += local == "To"
         if self._attachments > self._limits.attachments:
