@@ -58,6 +58,13 @@ class GatewayError(Exception):
             self.code = code
 
 
+def as_gateway_error(error: Exception) -> GatewayError:
+    """Give an error that nobody foresaw the general code, so that it counts as a try and has its reason on the row."""
+    if isinstance(error, GatewayError):
+        return error
+    return GatewayError(f"{type(error).__name__}: {error}")
+
+
 class Refused(GatewayError):
     """A rule forbids it; every broken rule is listed in the verdict."""
 

@@ -68,6 +68,11 @@ def quieten() -> None:
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
 
 
+def unforeseen(logger: logging.Logger, name: str, error: Exception, **ids: object) -> None:
+    """Log an error that nobody foresaw, with its trace; `name` is the action that it broke."""
+    logger.error("an error that nobody foresaw", exc_info=error, extra={"action": name, **ids})
+
+
 def action(logger: logging.Logger, name: str, say: str = "", **ids: object) -> None:
     """Logs that `name` was done, with the ids it was done to."""
     logger.info(say or name, extra={"action": name, **ids})

@@ -196,11 +196,13 @@ class Entry:
         return str(found)
 
     def _caller_address(self, request: web.Request) -> Address | None:
-        """What a proxy says of it counts only from a proxy of ours. The last word in X-Forwarded-For is that proxy's
-        own."""
+        """Return the address that the nearest proxy of ours saw, or the peer's own. Several lines of X-Forwarded-For are
+        one list, to which each proxy adds at the end: read from there, it is believed up to the first address that is
+        no proxy of ours."""
         near = request.remote or ""
-        if self._is_of_proxy(request):
-            near = request.headers.get("X-Forwarded-For", near).rpartition(",")[2]
+        forwarded = ",".join(request.headers.getall("X-Forwarded-For", ())).split(",")
+        while near in self._options.proxies and forwarded:
+            near = forwarded.pop().strip() or near
         return account.read_address(near)
 
     def _is_of_proxy(self, request: web.Request) -> bool:

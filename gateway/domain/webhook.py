@@ -63,6 +63,7 @@ class TryCode(StrEnum):
     TLS = "tls"
     BROKEN = "broken"
     SECRET = "secret"  # noqa: S105 - a word
+    UNMADE = "unmade"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

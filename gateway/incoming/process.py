@@ -31,6 +31,7 @@ from gateway.errors import (
     ScannerDown,
     StaleLease,
     StoreFailure,
+    as_gateway_error,
 )
 from gateway.incoming import acknowledge, admit, check, judge_again, settle, track, verify
 from gateway.incoming.act import StatusCall, complete
@@ -41,8 +42,6 @@ from gateway.policy.verdict import ReasonCode, Verdict, reason
 from gateway.ports import InboxPacket, LeasedInbox, Work
 
 _log = logging.getLogger(__name__)
-# Of a packet that our own code cannot get through, or that kills the process; hours, by `policy.upkeep`.
-MOST_TRIES = 12
 # A scanner that is away, or a disk that is full, is no fault of the packet: those tries are not counted.
 SCANNER_PAUSE, STORAGE_PAUSE = timedelta(seconds=30), timedelta(minutes=1)
 
@@ -50,7 +49,7 @@ SCANNER_PAUSE, STORAGE_PAUSE = timedelta(seconds=30), timedelta(minutes=1)
 async def run(desk: InDesk, leased: LeasedInbox) -> None:
     """One packet, to its end. What the node's own storage refuses is put off and tried again; what broke every try, even
     by killing the process, is not tried for ever."""
-    if leased.lease.attempt > MOST_TRIES:
+    if leased.lease.attempt > upkeep.MOST_UNFORESEEN:
         await _keep_out(desk, leased, "quarantined", _poison(leased), None)
         return
     proved: Proved | None = None
@@ -66,8 +65,10 @@ async def run(desk: InDesk, leased: LeasedInbox) -> None:
         await _keep_out(desk, leased, "quarantined", error, proved)
     except (CannotTell, OtherContent, BreaksRule) as error:
         await _keep_out(desk, leased, "held", error, proved)
-    except GatewayError as error:
-        await _put_off(desk, leased, error)
+    except Exception as error:  # reason: an error that nobody foresaw counts as a try, and ends at the limit
+        if not isinstance(error, GatewayError):
+            log.unforeseen(_log, "inbox.broke", error, inbox=leased.item.id)
+        await _put_off(desk, leased, as_gateway_error(error))
 
 
 def _poison(leased: LeasedInbox) -> GatewayError:

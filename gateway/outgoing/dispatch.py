@@ -23,7 +23,7 @@ from gateway.domain.document import Lane
 from gateway.domain.event import EventKind
 from gateway.domain.routes import FRESH, Trail
 from gateway.domain.status import Fact, Track, fold_delivery, queued_at
-from gateway.errors import GatewayError, StaleLease, TransportFailure
+from gateway.errors import GatewayError, StaleLease, TransportFailure, as_gateway_error
 from gateway.outgoing import answering
 from gateway.outgoing.desk import OutDesk
 from gateway.outgoing.divert import Diverted, divert_closed
@@ -157,15 +157,10 @@ async def _hand_over(desk: OutDesk, scope: AgencyScope, one: _Ready, faults: Key
 
 
 def _named(item: OutboxItem, error: Exception) -> GatewayError:
-    if isinstance(error, GatewayError):
-        return error
-    with _about(item):
-        _log.error(
-            "a packet broke its courier in a way nobody foresaw",
-            exc_info=error,
-            extra={"action": "outbox.broke"},
-        )
-    return GatewayError(f"{type(error).__name__}: {error}")
+    if not isinstance(error, GatewayError):
+        with _about(item):
+            log.unforeseen(_log, "outbox.broke", error)
+    return as_gateway_error(error)
 
 
 def _trails(one: _Ready, diverted: Diverted) -> Mapping[str, Trail]:

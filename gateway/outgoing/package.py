@@ -35,6 +35,7 @@ from gateway.errors import (
     Refused,
     StaleLease,
     StoreFailure,
+    as_gateway_error,
 )
 from gateway.outgoing import desk as desks
 from gateway.outgoing import requests, translate
@@ -88,11 +89,16 @@ async def run(desk: OutDesk, job: Job) -> None:
             )
         except StaleLease:
             raise
-        except GatewayError as error:
-            if _is_final(error, job):
-                await give_up(desk, scope, job, error)
+        except (
+            Exception
+        ) as error:  # reason: an error that nobody foresaw counts as a try, and ends at the limit
+            if not isinstance(error, GatewayError):
+                log.unforeseen(_log, "job.broke", error, job=job.id, subject=job.subject_id)
+            failure = as_gateway_error(error)
+            if _is_final(failure, job):
+                await give_up(desk, scope, job, failure)
             else:
-                await _put_off(desk, scope, job, error)
+                await _put_off(desk, scope, job, failure)
 
 
 @contextmanager
@@ -108,6 +114,8 @@ def _is_final(error: GatewayError, job: Job) -> bool:
     gone comes back from a backup. What was written and cannot be read was written so by chance, or is so each time."""
     if error.code == _UNREADABLE:
         return job.lease.attempt >= _WRITTEN_ANEW
+    if error.code == GatewayError.code:
+        return job.lease.attempt >= upkeep.MOST_UNFORESEEN
     return isinstance(error, BreaksRule | Refused | AlteredContent)
 
 

@@ -213,6 +213,8 @@ def expiry_mark_of(until: datetime, now: datetime) -> int | None:
 RETRY_DELAYS_S = (2, 5, 15, 60, 120, 300, 900, 1800, int(LONGEST_DELAY.total_seconds()))
 RETRY_LIMIT = timedelta(hours=72)
 RETRY_JITTER = 0.1
+MOST_UNFORESEEN = 12
+"""Tries of one row that broke the program or a library: some hours by `retry_delay`, then a person is told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

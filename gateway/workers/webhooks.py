@@ -32,7 +32,7 @@ from gateway.domain.webhook import (
     Try,
     TryCode,
 )
-from gateway.errors import StaleLease
+from gateway.errors import GatewayError, StaleLease, StoreFailure
 from gateway.policy import webhooks as plan
 from gateway.policy.upkeep import GiveUp
 from gateway.ports import Clock, Store
@@ -49,6 +49,8 @@ BATCH_S = 3.0
 READ = 200
 # One whose last try failed, or took longer, stands among the slow.
 SLOW_S = 2.0
+# Turns of one endpoint that broke in a row; then it is paused, and its owner is told.
+MOST_BROKEN = 5
 # So many of one endpoint may wait for their next try; more, and it counts as failing.
 MOST_WAITING = 100
 MOST_LOGGED = 10_000
@@ -78,6 +80,7 @@ class Pusher:
     _running: dict[bool, set[asyncio.Task[None]]] = field(default_factory=lambda: {True: set(), False: set()})
     _trouble: Trouble = field(default_factory=lambda: Trouble(name="webhooks"))
     _turn: Turn = field(default_factory=lambda: Turn(LOOK_EVERY))
+    _broken_turns: dict[str, int] = field(default_factory=dict)
 
     def is_due(self, now: datetime) -> bool:
         return self._turn.has_come(now)
@@ -112,11 +115,40 @@ class Pusher:
             await Telling(pusher=self, leased=leased).run()
         except StaleLease as stale:
             log.action(_log, "webhook.stale", str(stale), webhook=leased.endpoint.id)
-        except Exception as error:
+        except Exception as error:  # reason: what nobody foresaw in one endpoint stops no other
             # The lease runs out by itself, which is the pause that a broken thing needs.
             self._trouble.broke(error)
+            if not isinstance(error, StoreFailure):
+                await self._count_broken(leased)
         else:
             self._trouble.over()
+            self._broken_turns.pop(leased.endpoint.id, None)
+
+    async def _count_broken(self, leased: LeasedEndpoint) -> None:
+        """Pause an endpoint whose turns break again and again, so that its owner is told."""
+        endpoint = leased.endpoint
+        count = self._broken_turns.get(endpoint.id, 0) + 1
+        self._broken_turns[endpoint.id] = count
+        if count < MOST_BROKEN:
+            return
+        report = Report(
+            cursor=endpoint.cursor,
+            suspects=endpoint.suspects,
+            deliveries=(),
+            last_ok_at=endpoint.last_ok_at,
+            last_try_at=self.clock.now(),
+            slow=endpoint.slow,
+            revived=False,
+            pause=PauseWhy.FAILING,
+            gave_up=(),
+        )
+        try:
+            await self.rows.record(leased, report)
+        except GatewayError as error:
+            log.action(_log, "webhook.not_paused", str(error), webhook=endpoint.id, code=error.code)
+            return
+        self._broken_turns.pop(endpoint.id)
+        self.told()
 
     async def drain(self, stop: asyncio.Event, seconds: float) -> None:
         """After the stop: what is under way may end, and is cut short then."""
@@ -215,11 +247,8 @@ class Telling:
         return await self.pusher.rows.client_words(self.leased.endpoint.agency_id, feed.documents_of(events))
 
     async def _try(self, event: Event, code: str, words: ClientWords, known: Delivery | None) -> Delivery:
-        pusher, endpoint = self.pusher, self.leased.endpoint
-        body = feed.to_bytes(feed.told(event, code, words))
-        id = feed.event_id(event)
-        said = words.get(event.subject_id)
-        done = await pusher.sender.send(endpoint, id, body, said.trace if said is not None else None)
+        endpoint = self.leased.endpoint
+        done = await self._send(event, code, words)
         self._slow = not done.is_good or done.took_ms > SLOW_S * 1000
         before = known or _first(endpoint, event, done.at)
         tries = (*before.tries, done)[-MOST_TRIES_KEPT:]
@@ -228,6 +257,18 @@ class Telling:
         made = self._came_through(made, known) if done.is_good else self._failed(made, known, done)
         self._done[made.sequence] = made
         return made
+
+    async def _send(self, event: Event, code: str, words: ClientWords) -> Try:
+        """Send one event. One whose body cannot be made failed like any other: it is tried again, and given up visibly."""
+        pusher, endpoint = self.pusher, self.leased.endpoint
+        try:
+            body = feed.to_bytes(feed.told(event, code, words))
+        except Exception as error:  # reason: one event that nobody can tell stands in the way of no other
+            log.unforeseen(_log, "webhook.unmade", error, webhook=endpoint.id, sequence=event.agency_seq)
+            return Try(at=pusher.clock.now(), code=TryCode.UNMADE)
+        said = words.get(event.subject_id)
+        trace = said.trace if said is not None else None
+        return await pusher.sender.send(endpoint, feed.event_id(event), body, trace)
 
     def _came_through(self, made: Delivery, known: Delivery | None) -> Delivery:
         self._revived = self._revived or self._suspects > 0
@@ -254,7 +295,9 @@ class Telling:
         if done.code is TryCode.GONE:
             self._pause = PauseWhy.GONE
         elif isinstance(wait, GiveUp):
-            if not plan.is_dead(replace(self.leased.endpoint, last_ok_at=self._last_ok_at), made):
+            endpoint = replace(self.leased.endpoint, last_ok_at=self._last_ok_at)
+            # A body that the node cannot make says nothing of the endpoint.
+            if done.code is TryCode.UNMADE or not plan.is_dead(endpoint, made):
                 given_up = replace(made, state=DeliveryState.FAILED, due_at=None)
                 self._gave_up.append(given_up)
                 self._waiting -= 1
