@@ -30,6 +30,7 @@ from tests.support.node import (
     document,
     opened,
 )
+from tests.support.stores import committing
 from tests.support.two_axes import on_two
 
 FILES = (("van-ban.pdf", PDF),)
@@ -233,10 +234,9 @@ async def test_another_envelope_of_one_document_by_another_axis_is_a_second_proo
     other = replace(model, trace=(*model.trace, *model.trace))
     await brought_by(two, "national", two.forge(model, FILES))
     first = await two.only()
-    async with two.node.store.begin(await two.scope(PROVINCE)) as work:
+    async with committing(two.node.store, await two.scope(PROVINCE)) as work:
         weak = replace(first, checks=first.checks | {"envelope_signature": "weak"})
         await work.incoming.save(weak)
-        await work.commit()
     second = two.forge(other, FILES)
 
     await brought_by(two, "province", second)

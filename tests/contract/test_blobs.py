@@ -24,7 +24,7 @@ from gateway.store import blobs as sweeper
 from gateway.store.blobs import FileBlobs, path_of
 from tests.support.clock import ManualClock
 from tests.support.kept import Lying
-from tests.support.stores import NORTH, SOUTH, digest
+from tests.support.stores import NORTH, SOUTH, committing, digest
 
 DAY = timedelta(hours=24)
 # Each test of these is run with all content in rows, and with all of it in files.
@@ -69,9 +69,8 @@ async def keep(
 ) -> Digest:
     """As everybody keeps content: taken, and referred to by its owner."""
     kept = await take(blobs, content)
-    async with store.begin(scope) as work:
+    async with committing(store, scope) as work:
         await work.blobs.keep(kept, "document", owner)
-        await work.commit()
     return kept.digest
 
 
@@ -85,15 +84,13 @@ async def refer(
     store: SqlOfficeStore, name: Digest, owner: str = "msg-1", scope: AgencyScope = NORTH
 ) -> None:
     """To what is here already."""
-    async with store.begin(scope) as work:
+    async with committing(store, scope) as work:
         await work.blobs.add(name, "document", owner)
-        await work.commit()
 
 
 async def drop(store: SqlOfficeStore, owner: str = "msg-1") -> None:
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         await work.blobs.drop("document", owner)
-        await work.commit()
 
 
 def age(path: Path, at: datetime) -> None:
@@ -126,9 +123,8 @@ async def test_a_finished_file_is_taken_over_without_a_copy(
         assert scratch.path.samefile(left)
         assert scratch.path.stat().st_mtime > datetime(2001, 1, 1).timestamp()
         kept = await blobs.keep(scratch, named(b"left behind"), 11)
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         await work.blobs.keep(kept, "inbox", "inx-1")
-        await work.commit()
     left.unlink()
 
     assert await read(blobs, store, kept.digest) == b"left behind"

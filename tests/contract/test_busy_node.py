@@ -14,7 +14,7 @@ from gateway.office.store.store import SqlOfficeStore
 from gateway.pool import ThreadPool
 from gateway.store.blobs import FileBlobs
 from tests.support.clock import ManualClock
-from tests.support.stores import NORTH, digest
+from tests.support.stores import NORTH, committing, digest
 
 
 @pytest.fixture
@@ -34,9 +34,8 @@ async def kept(blobs: FileBlobs, store: SqlOfficeStore, content: bytes) -> Diges
     with blobs.scratch() as scratch:
         scratch.file.write(content)
         taken = await blobs.keep(scratch, name, len(content))
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         await work.blobs.keep(taken, "document", "msg-1")
-        await work.commit()
     return name
 
 

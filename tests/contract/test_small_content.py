@@ -27,7 +27,7 @@ from gateway.store.blobs import FileBlobs, path_of
 from gateway.store.tables import BlobRow
 from tests.support.clock import ManualClock
 from tests.support.kept import Lying
-from tests.support.stores import NORTH, SOUTH
+from tests.support.stores import NORTH, SOUTH, committing
 
 
 @pytest.fixture
@@ -57,16 +57,14 @@ async def keep(
     blobs: FileBlobs, store: SqlOfficeStore, contents: Sequence[bytes], owner: str = "msg-1"
 ) -> None:
     taken = sorted([await take(blobs, each) for each in contents], key=lambda kept: kept.digest)
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         for kept in taken:
             await work.blobs.keep(kept, "document", owner)
-        await work.commit()
 
 
 async def drop(store: SqlOfficeStore, owner: str) -> None:
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         await work.blobs.drop("document", owner)
-        await work.commit()
 
 
 def files(folder: Path) -> list[Path]:

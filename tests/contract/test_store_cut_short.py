@@ -26,7 +26,7 @@ from gateway.store.tables import BlobRow
 from gateway.store.transaction import _STATEMENTS
 from tests.support.axis_rigs import until_told
 from tests.support.clock import ManualClock
-from tests.support.stores import NORTH, delivery, digest, draft, incoming, outbox_item, outgoing
+from tests.support.stores import NORTH, committing, delivery, digest, draft, incoming, outbox_item, outgoing
 
 _WAITS = select(func.pg_sleep(20))
 _OTHERS = text(
@@ -95,13 +95,12 @@ async def test_what_was_refused_in_a_unit_is_not_called_committed(
     """On SQLite the rest of it holds; a server has undone all of it."""
     document, told = outgoing(clock), list[str]()
     with suppress(errors.StoreFailure):
-        async with store.begin(NORTH) as work:
+        async with committing(store) as work:
             await work.outgoing.add(document)
             work.when_committed(lambda: told.append("committed"))
             await work.outgoing.get(document.id)
             with suppress(errors.GatewayError):
                 await work.blobs.add(digest("nowhere"), "envelope", document.id)
-            await work.commit()
 
     async with store.read(NORTH) as view:
         there = [each.id for each in (await view.outgoing.page(limit=5)).items]
@@ -141,12 +140,11 @@ async def test_what_left_is_not_sent_again_because_a_clerk_has_its_document_in_h
     one = delivery(document, "Z91.02")
     target = OutboxTarget(code="Z91.02", delivery_id=one.id)
     item = replace(outbox_item(clock), subject_id=document.id, kind=document.kind, targets=(target,))
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         await work.outgoing.add(document)
         await work.deliveries.add([one])
         await work.incoming.add(asked)
         await work.outbox.put(item)
-        await work.commit()
     (leased,) = await store.claim_outbox(10, 60)
     tools: Any = SimpleNamespace(
         store=store, clock=clock, profile=SimpleNamespace(retry_limit=timedelta(days=1))
@@ -157,12 +155,11 @@ async def test_what_left_is_not_sent_again_because_a_clerk_has_its_document_in_h
     has_it = asyncio.Event()
 
     async def clerk() -> None:
-        async with store.begin(NORTH) as work:
+        async with committing(store) as work:
             await work.incoming.get(asked.id)
             has_it.set()
             await asyncio.sleep(0.5)  # the courier waits for what the clerk has
             await work.outgoing.get(document.id)
-            await work.commit()
 
     async def courier() -> None:
         await has_it.wait()

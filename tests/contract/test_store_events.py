@@ -8,7 +8,7 @@ from gateway.domain.account import AgencyScope
 from gateway.domain.event import EventKind
 from gateway.office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
-from tests.support.stores import NORTH, SOUTH, opened
+from tests.support.stores import NORTH, SOUTH, committing, opened
 
 NODE = AgencyScope(agency_id="", principal_id="prn_node")
 
@@ -66,10 +66,9 @@ async def test_several_events_of_one_subject_keep_their_order(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     told = [(EventKind.DELIVERY_SENT, {"to": f"Z91.{n}"}) for n in range(5)]
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         await work.events.append_many("msg-1", clock.now(), told)
         await work.events.append_many("msg-1", clock.now(), [])
-        await work.commit()
     await store.number_events()
 
     found = await store.events_after(NORTH.agency_id, 0, 10)
@@ -79,10 +78,9 @@ async def test_several_events_of_one_subject_keep_their_order(
 
 async def test_events_of_several_subjects_keep_their_order(store: SqlOfficeStore, clock: ManualClock) -> None:
     told = [(f"msg-{n % 2}", EventKind.DELIVERY_SENT, {"to": f"Z91.{n}"}) for n in range(5)]
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         await work.events.append_all(clock.now(), told)
         await work.events.append_all(clock.now(), [])
-        await work.commit()
     await store.number_events()
 
     found = await store.events_after(NORTH.agency_id, 0, 10)
@@ -93,11 +91,10 @@ async def test_events_of_several_subjects_keep_their_order(store: SqlOfficeStore
 async def test_a_unit_reads_its_own_events_and_keeps_each_of_them_once(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         await work.events.append(EventKind.MESSAGE_ACCEPTED, "msg-1", clock.now())
         seen = await work.events.of("msg-1")
         await work.events.append(EventKind.MESSAGE_QUEUED, "msg-1", clock.now())
-        await work.commit()
 
     async with store.read(NORTH) as view:
         kept = await view.events.of("msg-1")

@@ -61,6 +61,14 @@ async def refused(
             await work.commit()
 
 
+@asynccontextmanager
+async def committing(store: SqlOfficeStore, scope: AgencyScope = NORTH) -> AsyncIterator[SqlOfficeWork]:
+    """A unit of work that commits at its end."""
+    async with store.begin(scope) as work:
+        yield work
+        await work.commit()
+
+
 def copied(blank: Path, folder: Path) -> str:
     """The address of a copy of that database file."""
     return f"sqlite:///{shutil.copy(blank, folder / 'node.db')}"

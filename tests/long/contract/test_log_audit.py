@@ -29,7 +29,7 @@ from tests.support.clock import ManualClock
 from tests.support.databases import fresh_database
 from tests.support.proofs import consistency
 from tests.support.sealed import OTHER_KEY, Book, codes, seal_key, tamper, told
-from tests.support.stores import copied, opened, with_agencies
+from tests.support.stores import committing, copied, opened, with_agencies
 from tests.support.tsa import Tsa, tsa
 
 
@@ -644,11 +644,10 @@ async def test_a_restore_stands_in_the_log_and_explains_why_later_seals_do_not_f
         peaks=first.root.hex(),
     )
     node = AgencyScope(agency_id=NODE, principal_id="operator")
-    async with book.store.begin(node) as work:
+    async with committing(book.store, node) as work:
         await work.events.append(
             EventKind.NODE_RESTORED, "restore", book.clock.now(), {"copied_at": first.at.isoformat()}
         )
-        await work.commit()
     await book.store.number_events()
     await book.pages(8)
 

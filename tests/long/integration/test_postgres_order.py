@@ -36,6 +36,7 @@ from tests.support.node import Town
 from tests.support.node import town as town
 from tests.support.stores import (
     NORTH,
+    committing,
     delivery,
     digest,
     draft,
@@ -83,14 +84,13 @@ async def sent(store: SqlOfficeStore, clock: ManualClock, state: str) -> Outgoin
         envelope_digest=digest("envelope"),
         envelope_size=1,
     )
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         await work.outgoing.add(document)
         await work.deliveries.add([delivery(document, code, state) for code in (LAST, FIRST)])
         for code in (LAST, FIRST):
             fact = Fact(track=Track.TRANSPORT, code=state, at=clock.now())
             await work.facts.add(delivery(document, code).id, fact)
         await work.outbox.put(outbox_item(clock, subject_id=document.id))
-        await work.commit()
     return document
 
 
@@ -125,12 +125,11 @@ async def test_whoever_changes_several_deliveries_goes_through_them_as_a_courier
     document = await sent(store, clock, "failed")
     desk = replace(town.node.out, store=store, clock=clock)
 
-    async with store.begin(NORTH) as courier:
+    async with committing(store) as courier:
         await courier.facts.of(delivery(document, FIRST).id)
         other = asyncio.ensure_future(meeting(desk, document))
         await until_it_waits(migrated_postgres_url, other)
         await courier.facts.of(delivery(document, LAST).id)
-        await courier.commit()
 
     await asyncio.wait_for(other, 60)
 
@@ -140,9 +139,8 @@ async def test_handing_over_a_document_does_not_wait_for_who_works_on_it(
 ) -> None:
     document = await seed_incoming(store, incoming(clock))
     desk = replace(town.node.inn, store=store, clock=clock)
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         await work.handovers.offer(document.id)
-        await work.commit()
 
     async with store.begin(NORTH) as clerk:
         await clerk.incoming.get(document.id)
@@ -156,13 +154,12 @@ async def test_an_agency_does_not_leave_while_a_document_is_being_accepted_for_i
     store: SqlOfficeStore, clock: ManualClock, migrated_postgres_url: str
 ) -> None:
     document = outgoing(clock)
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         await work.agency()
         leaving = asyncio.ensure_future(store.accounts.leave(NORTH.agency_id))
         await until_it_waits(migrated_postgres_url, leaving)
         await work.outgoing.add(document)
         await work.jobs.put("pack", document.id)
-        await work.commit()
 
     assert await asyncio.wait_for(leaving, 60) == {"jobs": 1}
 
