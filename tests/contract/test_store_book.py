@@ -24,7 +24,7 @@ from gateway.domain.wall_clock import VIETNAM
 from gateway.office.store.store import SqlOfficeStore
 from gateway.ports.queues import RegisterEntry
 from tests.support.clock import ManualClock
-from tests.support.stores import NORTH, SOUTH, committing, draft, incoming, outgoing
+from tests.support.stores import NORTH, SOUTH, committing, draft, incoming, outgoing, stored
 
 YEAR = Span(year=2026)
 
@@ -62,8 +62,7 @@ def letter(number: str, issued_on: date = date(2026, 11, 20), **fields: Any) -> 
 async def send(store: SqlOfficeStore, clock: ManualClock, number: str, **fields: Any) -> OutgoingDocument:
     said = draft(number=number, **fields.pop("draft", {}))
     document = outgoing(clock, draft=said, **fields)
-    async with committing(store) as work:
-        await work.outgoing.add(document)
+    await stored(store, document)
     return document
 
 

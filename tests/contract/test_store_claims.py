@@ -19,7 +19,7 @@ from gateway.office.store.store import SqlOfficeStore
 from gateway.ports.queues import Lease, OutboxTarget
 from tests.support.clock import ManualClock
 from tests.support.interleave import Order, orders, play
-from tests.support.stores import NORTH, SOUTH, committing, inbox_item, opened, outbox_item, refused
+from tests.support.stores import NORTH, SOUTH, committing, inbox_item, opened, outbox_item, refused, stored
 
 LEASE_S = 60
 WORKERS = {"job": "packer", "outbox": "dispatcher", "inbox": "receiver"}
@@ -292,8 +292,7 @@ async def test_an_outbox_row_can_be_cancelled_only_before_any_courier_had_it(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     fresh, had = outbox_item(clock), outbox_item(clock)
-    async with committing(store) as work:
-        await work.outbox.put(had)
+    await stored(store, had)
     await store.claim_outbox(1, LEASE_S)
     clock.advance(LEASE_S)
 

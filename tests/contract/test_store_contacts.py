@@ -15,7 +15,7 @@ from gateway.office.store.store import SqlOfficeStore
 from gateway.ports.queues import Identity
 from gateway.store.inbox import REPEAT
 from tests.support.clock import START, ManualClock
-from tests.support.stores import NORTH, SOUTH, committing, delivery, digest, inbox_item, outgoing
+from tests.support.stores import NORTH, SOUTH, committing, delivery, digest, inbox_item, outgoing, stored
 
 CODE, OTHER = "Z91.07", "Z91.08"
 BOTH = (NORTH.agency_id, SOUTH.agency_id)
@@ -71,9 +71,7 @@ async def last(store: SqlOfficeStore, *agencies: str) -> dict[str, datetime]:
 
 async def sent(store: SqlOfficeStore, clock: ManualClock, at: datetime, *states: tuple[str, str]) -> None:
     document = outgoing(clock, created_at=at)
-    async with committing(store) as work:
-        await work.outgoing.add(document)
-        await work.deliveries.add([delivery(document, code, state) for code, state in states])
+    await stored(store, document, *(delivery(document, code, state) for code, state in states))
 
 
 async def test_the_newest_that_was_admitted_counts_whatever_it_was(
@@ -106,8 +104,7 @@ async def test_what_was_not_admitted_or_came_again_is_no_answer(
     store: SqlOfficeStore, clock: ManualClock, state: str, why: str
 ) -> None:
     landed = inbox_item(clock, received_at=START - HOUR)
-    async with committing(store) as work:
-        await work.inbox.land(landed)
+    await stored(store, landed)
     await settled(store, landed.id, CODE, START - HOUR, state=state, why=why)
 
     assert await last(store, *BOTH) == {}

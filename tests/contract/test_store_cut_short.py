@@ -26,7 +26,17 @@ from gateway.store.tables import BlobRow
 from gateway.store.transaction import _STATEMENTS
 from tests.support.axis_rigs import until_told
 from tests.support.clock import ManualClock
-from tests.support.stores import NORTH, committing, delivery, digest, draft, incoming, outbox_item, outgoing
+from tests.support.stores import (
+    NORTH,
+    committing,
+    delivery,
+    digest,
+    draft,
+    incoming,
+    outbox_item,
+    outgoing,
+    stored,
+)
 
 _WAITS = select(func.pg_sleep(20))
 _OTHERS = text(
@@ -140,11 +150,7 @@ async def test_what_left_is_not_sent_again_because_a_clerk_has_its_document_in_h
     one = delivery(document, "Z91.02")
     target = OutboxTarget(code="Z91.02", delivery_id=one.id)
     item = replace(outbox_item(clock), subject_id=document.id, kind=document.kind, targets=(target,))
-    async with committing(store) as work:
-        await work.outgoing.add(document)
-        await work.deliveries.add([one])
-        await work.incoming.add(asked)
-        await work.outbox.put(item)
+    await stored(store, document, one, asked, item)
     (leased,) = await store.claim_outbox(10, 60)
     tools: Any = SimpleNamespace(
         store=store, clock=clock, profile=SimpleNamespace(retry_limit=timedelta(days=1))

@@ -35,6 +35,7 @@ from tests.support.stores import (
     outgoing,
     refused,
     seed_incoming,
+    stored,
 )
 
 VIETNAM = timezone(timedelta(hours=7))
@@ -62,8 +63,7 @@ async def test_an_outgoing_document_comes_back_as_it_was(store: SqlOfficeStore, 
         envelope_digest=digest("envelope"),
     )
 
-    async with committing(store) as work:
-        await work.outgoing.add(document)
+    await stored(store, document)
 
     async with store.read(NORTH) as view:
         found = await view.outgoing.get(document.id)
@@ -77,15 +77,13 @@ async def test_an_external_id_is_unique_in_one_agency_and_free_in_another(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     first = outgoing(clock, draft=draft(external_id="qlvb-1"))
-    async with committing(store) as work:
-        await work.outgoing.add(first)
+    await stored(store, first)
 
     async with store.begin(NORTH) as work:
         with pytest.raises(errors.Clash, match=first.id):
             await work.outgoing.add(outgoing(clock, draft=draft(external_id="qlvb-1")))
         found = await work.outgoing.by_external_id("qlvb-1")
-    async with committing(store, SOUTH) as work:
-        await work.outgoing.add(outgoing(clock, scope=SOUTH, draft=draft(external_id="qlvb-1")))
+    await stored(store, outgoing(clock, scope=SOUTH, draft=draft(external_id="qlvb-1")), scope=SOUTH)
 
     assert found == first
 
@@ -239,10 +237,9 @@ async def test_outgoing_lists_filter_by_states_words_and_days(
             recipients=(Recipient(code="Z91.05", name="Sở Nông nghiệp"),),
         ),
     )
-    async with committing(store) as work:
-        await work.outgoing.add(flood)
-        await work.outgoing.add(harvest)
-        await work.deliveries.add([delivery(flood, "Z91.02", "rejected"), delivery(flood, "Z91.03", "sent")])
+    await stored(
+        store, flood, harvest, delivery(flood, "Z91.02", "rejected"), delivery(flood, "Z91.03", "sent")
+    )
 
     async with store.read(NORTH) as view:
 
@@ -401,9 +398,7 @@ async def test_several_facts_of_one_subject_are_added_at_once_and_what_is_there_
 
 async def test_documents_are_read_several_at_once(store: SqlOfficeStore, clock: ManualClock) -> None:
     documents = [outgoing(clock) for _ in range(3)]
-    async with committing(store) as work:
-        for document in documents:
-            await work.outgoing.add(document)
+    await stored(store, *documents)
 
     async with store.begin(NORTH) as work:
         found = await work.outgoing.of_many([documents[0].id, documents[2].id, 'no "such" one'])

@@ -13,14 +13,13 @@ from gateway.domain.proof import Step
 from gateway.office.store.store import SqlOfficeStore
 from gateway.ports.queues import MOST_COPIES, AxisNote, InboxPacket, Lease, LeasedInbox
 from tests.support.clock import ManualClock
-from tests.support.stores import NORTH, SOUTH, committing, inbox_item, refused
+from tests.support.stores import NORTH, SOUTH, committing, inbox_item, refused, stored
 
 LEASE_S = 60
 
 
 async def landed(store: SqlOfficeStore, clock: ManualClock) -> LeasedInbox:
-    async with committing(store) as work:
-        await work.inbox.land(inbox_item(clock))
+    await stored(store, inbox_item(clock))
     (taken,) = await store.claim_inbox(1, LEASE_S)
     return taken
 

@@ -14,7 +14,7 @@ from gateway.errors import StaleLease
 from gateway.office.store.store import SqlOfficeStore
 from gateway.store.people import SqlKeyEnds
 from tests.support.clock import ManualClock
-from tests.support.stores import NORTH, SOUTH, committing, digest, outbox_item, refused
+from tests.support.stores import NORTH, SOUTH, committing, digest, outbox_item, refused, stored
 
 NODE = AgencyScope(agency_id="", principal_id="node")
 DAY = timedelta(days=1)
@@ -87,8 +87,7 @@ async def test_envelopes_are_found_by_what_signed_them_and_when(
 async def test_only_who_holds_the_row_gives_it_another_envelope(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
-    async with committing(store) as work:
-        await work.outbox.put(outbox_item(clock, id="obx_1", signed_by="aa"))
+    await stored(store, outbox_item(clock, id="obx_1", signed_by="aa"))
     (held,) = await store.claim_outbox(1, 60)
     clock.advance(61)
     (newer,) = await store.claim_outbox(1, 60)

@@ -18,7 +18,7 @@ from gateway.domain.event import EventKind
 from gateway.office.store.store import SqlOfficeStore
 from gateway.store.tables import BlobRow, EventRow, JobRow, SmallContentRow
 from tests.support.clock import ManualClock
-from tests.support.stores import NORTH, committing, delivery, digest, incoming, outbox_item, outgoing
+from tests.support.stores import NORTH, committing, delivery, digest, incoming, outbox_item, outgoing, stored
 
 _CALLS = ("execute", "executemany", "fetch", "fetchrow")
 _SIZES = select(col(BlobRow.digest), col(BlobRow.size)).order_by(col(BlobRow.digest))
@@ -93,8 +93,7 @@ async def test_a_unit_of_which_something_was_refused_cannot_commit(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     item = outbox_item(clock)
-    async with committing(store) as work:
-        await work.outbox.put(item)
+    await stored(store, item)
 
     async with store.begin(NORTH) as work:
         await work.events.append(EventKind.MESSAGE_ACCEPTED, "msg-1", clock.now())

@@ -36,7 +36,7 @@ from gateway.office.store.lists_write import place
 from gateway.office.store.store import SqlOfficeStore
 from gateway.store.tables_office import ListFillRow, ListRow
 from tests.support.clock import ManualClock
-from tests.support.stores import NORTH, SOUTH, committing, delivery, draft, incoming, outgoing
+from tests.support.stores import NORTH, SOUTH, committing, delivery, draft, incoming, outgoing, stored
 
 OUT, IN = Wanted(side=Side.OUT), Wanted(side=Side.IN)
 DAY = timedelta(days=1)
@@ -208,8 +208,7 @@ async def test_lists_are_what_anybody_would_work_out_by_hand(
 
 
 async def test_the_rows_are_of_one_agency_alone(store: SqlOfficeStore, clock: ManualClock) -> None:
-    async with committing(store, SOUTH) as work:
-        await work.outgoing.add(outgoing(clock, scope=SOUTH))
+    await stored(store, outgoing(clock, scope=SOUTH), scope=SOUTH)
 
     async with store.read(NORTH) as view:
         assert (await view.office.lists.page(OUT, limit=10)).lines == ()
@@ -239,9 +238,7 @@ async def test_a_row_shows_its_document_and_follows_its_recipients(
         draft=draft(recipients=to, urgency=Urgency.URGENT, subject="Về lũ", drafter="Phòng A", pages=3),
     )
     deliveries = [delivery(document, one.code) for one in to]
-    async with committing(store) as work:
-        await work.outgoing.add(document)
-        await work.deliveries.add(deliveries)
+    await stored(store, document, *deliveries)
     clock.advance(10)
     sent_at = await leave(store, clock, deliveries)
     for one, state in zip(deliveries, ("accepted", "accepted", "rejected", "done"), strict=False):
@@ -268,9 +265,7 @@ async def test_what_left_is_not_called_unsent_because_it_is_asked_back(
 ) -> None:
     document = outgoing(clock, state=OutState.PACKED, draft=draft(signed_at=clock.now()))
     one = delivery(document, "Z91.02")
-    async with committing(store) as work:
-        await work.outgoing.add(document)
-        await work.deliveries.add([one])
+    await stored(store, document, one)
     sent_at = await leave(store, clock, [one])
     async with committing(store) as work:
         await work.deliveries.save_state(one.id, state, (), clock.now())
@@ -287,9 +282,7 @@ async def test_who_agreed_to_a_recall_does_not_count_as_having_taken_it_in(
     document = outgoing(clock, state=OutState.PACKED)
     states = ("accepted", "done", "request_agreed")
     deliveries = [delivery(document, f"Z91.{n}", state) for n, state in enumerate(states, 10)]
-    async with committing(store) as work:
-        await work.outgoing.add(document)
-        await work.deliveries.add(deliveries)
+    await stored(store, document, *deliveries)
 
     async with store.read(NORTH) as view:
         line = await view.office.lists.line(document.id)
@@ -329,10 +322,12 @@ async def test_a_recall_stands_in_the_line_of_what_it_recalls(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     parent = outgoing(clock)
-    async with committing(store) as work:
-        await work.outgoing.add(parent)
-        await work.outgoing.add(outgoing(clock, kind=Kind.RECALL, parent_id=parent.id))
-        await work.outgoing.add(outgoing(clock, kind=Kind.REPLACEMENT, parent_id=parent.id))
+    await stored(
+        store,
+        parent,
+        outgoing(clock, kind=Kind.RECALL, parent_id=parent.id),
+        outgoing(clock, kind=Kind.REPLACEMENT, parent_id=parent.id),
+    )
 
     async with store.read(NORTH) as view:
         assert (await view.office.lists.count(OUT)).n == 2
@@ -395,11 +390,7 @@ async def searched(store: SqlOfficeStore, clock: ManualClock) -> dict[str, str]:
     d = incoming(
         clock, number="10", symbol="X", subject="Lợi ích của thuỷ điện, lời thủ thỉ", sender_name="Cục Đông"
     )
-    async with committing(store) as work:
-        for sent in (a, b):
-            await work.outgoing.add(sent)
-        for arrived in (c, d):
-            await work.incoming.add(arrived)
+    await stored(store, a, b, c, d)
     return {a.id: "a", b.id: "b", c.id: "c", d.id: "d"}
 
 
@@ -436,8 +427,7 @@ async def test_a_sealed_document_is_found_by_none_of_its_words(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     document = incoming(clock, subject="Kế hoạch tuyệt mật", signer=Signer(name="Trần Văn Bình"))
-    async with committing(store) as work:
-        await work.incoming.add(document)
+    await stored(store, document)
     async with committing(store) as work:
         await work.incoming.save(replace(document, state=InState.SEALED))
 
@@ -501,9 +491,7 @@ async def test_recipients_that_answer_at_once_are_all_counted(
 ) -> None:
     document = outgoing(clock, state=OutState.PACKED)
     deliveries = [delivery(document, f"Z91.{n}", "sent") for n in range(10, 18)]
-    async with committing(store) as work:
-        await work.outgoing.add(document)
-        await work.deliveries.add(deliveries)
+    await stored(store, document, *deliveries)
 
     async def answered(id: str) -> None:
         async with committing(store) as work:
@@ -526,9 +514,7 @@ async def test_documents_that_would_stand_at_one_place_all_have_their_row(
     alike = (f"msg_{n}" for n in range(1, 1_000_000) if place(at, f"msg_{n}") == place(at, first.id))
     documents = [first, *(outgoing(clock, id=next(alike)) for _ in range(2))]
     for some in [documents] if of_one_unit else [[each] for each in documents]:
-        async with committing(store) as work:
-            for each in some:
-                await work.outgoing.add(each)
+        await stored(store, *some)
     assert {line.id for line in (await every_page(store, OUT, 10))[0]} == {each.id for each in documents}
 
 
@@ -584,9 +570,7 @@ async def test_a_draft_counts_for_no_day_and_what_leaves_counts_for_the_day_on_w
 ) -> None:
     clock.advance(datetime(2026, 11, 19, 2, 0, tzinfo=UTC) - clock.now())
     lying, leaving = outgoing(clock, state=OutState.DRAFT), outgoing(clock, state=OutState.DRAFT)
-    async with committing(store) as work:
-        await work.outgoing.add(lying)
-        await work.outgoing.add(leaving)
+    await stored(store, lying, leaving)
     clock.advance(timedelta(days=1))
     one = delivery(leaving, "Z91.02", "sent")
     async with committing(store) as work:

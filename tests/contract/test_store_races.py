@@ -31,6 +31,7 @@ from tests.support.stores import (
     opened,
     outgoing,
     seed_incoming,
+    stored,
 )
 
 AT_ONCE = 8
@@ -112,8 +113,7 @@ async def test_no_change_of_a_document_is_lost_under_another(
 ) -> None:
     arrived = await seed_incoming(store, incoming(clock))
     sent = outgoing(clock)
-    async with committing(store) as work:
-        await work.outgoing.add(sent)
+    await stored(store, sent)
 
     async def mark(work: Work, n: int) -> bool:
         one = await work.incoming.get(arrived.id)
@@ -135,9 +135,7 @@ async def test_a_delivery_stands_as_all_its_facts_make_it(
 ) -> None:
     document = outgoing(clock)
     one = delivery(document, "Z91.02")
-    async with committing(store) as work:
-        await work.outgoing.add(document)
-        await work.deliveries.add([one])
+    await stored(store, document, one)
 
     async def learn(work: Work, n: int) -> bool:
         facts = [*await work.facts.of(one.id)]
@@ -158,9 +156,7 @@ async def test_a_packet_never_waits_for_a_document_that_is_here(
 ) -> None:
     document = incoming(clock, document_id=DocumentId("d-1"))
     packets = [inbox_item(clock) for _ in range(AT_ONCE)]
-    async with committing(store) as work:
-        for packet in packets:
-            await work.inbox.land(packet)
+    await stored(store, *packets)
 
     async def arrive(work: Work, n: int) -> bool:
         found = await work.incoming.by_document_id(document.sender_code, "d-1")

@@ -15,7 +15,17 @@ from gateway.office.store.store import SqlOfficeStore
 from gateway.store import reporting
 from gateway.store.reporting import PartnerMail, Pile
 from tests.support.clock import START, ManualClock
-from tests.support.stores import NORTH, SOUTH, committing, delivery, inbox_item, opened, outbox_item, outgoing
+from tests.support.stores import (
+    NORTH,
+    SOUTH,
+    committing,
+    delivery,
+    inbox_item,
+    opened,
+    outbox_item,
+    outgoing,
+    stored,
+)
 
 LATER = START + timedelta(minutes=31)
 
@@ -65,9 +75,7 @@ async def test_mail_to_one_partner_is_counted_by_what_becomes_of_it(
     async def put(code: str, *states: str) -> None:
         for state in states:
             document = outgoing(clock)
-            async with committing(store) as work:
-                await work.outgoing.add(document)
-                await work.deliveries.add([delivery(document, code, state)])
+            await stored(store, document, delivery(document, code, state))
 
     await put("Z91.09", "failed", "sent")
     clock.advance(8 * 24 * 3600)
@@ -111,8 +119,7 @@ async def test_what_a_process_holds_is_due_at_once_when_it_lets_go(
 async def test_another_process_keeps_what_it_holds(
     store: SqlOfficeStore, store_url: str, clock: ManualClock
 ) -> None:
-    async with committing(store) as work:
-        await work.outbox.put(outbox_item(clock))
+    await stored(store, outbox_item(clock))
     async with opened(store_url, clock) as other:
         await other.claim_outbox(1, 60)
 

@@ -18,23 +18,21 @@ from gateway.office.domain.listing import MOST_ON_ONE, MOST_TAGS, NO_BOOK, Origi
 from gateway.office.ports.lists import ListOrder, Wanted
 from gateway.office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
-from tests.support.stores import NORTH, SOUTH, committing, draft, incoming, outgoing
+from tests.support.stores import NORTH, SOUTH, committing, draft, incoming, outgoing, stored
 
 OUT, IN = Wanted(side=Side.OUT, sort=ListOrder.NEWEST), Wanted(side=Side.IN, sort=ListOrder.NEWEST)
 
 
 async def came(store: SqlOfficeStore, clock: ManualClock, **values: Any) -> str:
     document = incoming(clock, **values)
-    async with committing(store) as work:
-        await work.incoming.add(document)
+    await stored(store, document)
     clock.advance(1)
     return document.id
 
 
 async def went(store: SqlOfficeStore, clock: ManualClock, **values: Any) -> str:
     document = outgoing(clock, **values)
-    async with committing(store) as work:
-        await work.outgoing.add(document)
+    await stored(store, document)
     clock.advance(1)
     return document.id
 

@@ -29,6 +29,7 @@ from tests.support.stores import (
     outbox_item,
     outgoing,
     seed_incoming,
+    stored,
 )
 
 NOW = datetime(2026, 11, 20, 2, tzinfo=UTC)
@@ -176,8 +177,7 @@ async def test_the_list_reads_by_index_what_is_open_however_long_the_history(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     document, many = outgoing(clock), 2000
-    async with committing(store) as work:
-        await work.outgoing.add(document)
+    await stored(store, document)
     taken = [replace(incoming(clock), state=InState.DONE) for _ in range(many)]
     sent = [replace(delivery(document, "Z91.02", "done"), id=f"dlv-{n}") for n in range(many)]
     gone = [outbox_item(clock, kind=Kind.STATUS, state="sent") for _ in range(many)]

@@ -13,7 +13,7 @@ from gateway.office.ports.node import LONGEST_DAYS, Flow, TrafficWanted
 from gateway.office.store import partners
 from gateway.office.store.store import SqlOfficeStore
 from tests.support.clock import START, ManualClock
-from tests.support.stores import NORTH, SOUTH, committing, delivery, incoming, outgoing
+from tests.support.stores import NORTH, SOUTH, committing, delivery, incoming, outgoing, stored
 
 TODAY = local(START).date()
 
@@ -30,8 +30,7 @@ async def fill(store: SqlOfficeStore, clock: ManualClock) -> None:
         await work.deliveries.add([delivery(old, "Z91.02", "delivered")])
         await work.incoming.add(incoming(clock))
         await work.incoming.add(incoming(clock, state=InState.REJECTED))
-    async with committing(store, SOUTH) as work:
-        await work.incoming.add(incoming(clock, scope=SOUTH, sender_code="Z91.01"))
+    await stored(store, incoming(clock, scope=SOUTH, sender_code="Z91.01"), scope=SOUTH)
 
 
 def told(flows: Sequence[Flow]) -> set[tuple[int, str, str, str, str, int]]:

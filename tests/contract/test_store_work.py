@@ -22,6 +22,7 @@ from tests.support.stores import (
     outbox_item,
     outgoing,
     refused,
+    stored,
 )
 
 
@@ -142,8 +143,7 @@ async def test_reading_cannot_write(store: SqlOfficeStore, clock: ManualClock) -
 async def test_a_view_does_not_change_while_it_is_read(store: SqlOfficeStore, clock: ManualClock) -> None:
     async with store.read(NORTH) as view:
         before = await view.outgoing.page(limit=10)
-        async with committing(store) as work:
-            await work.outgoing.add(outgoing(clock))
+        await stored(store, outgoing(clock))
         after = await view.outgoing.page(limit=10)
 
     assert before.items == after.items == ()
@@ -191,8 +191,7 @@ async def test_no_agency_sees_or_changes_what_is_another_ones(
 
 async def test_a_row_cannot_point_into_another_agency(store: SqlOfficeStore, clock: ManualClock) -> None:
     arrived = incoming(clock, scope=SOUTH)
-    async with committing(store, SOUTH) as work:
-        await work.incoming.add(arrived)
+    await stored(store, arrived, scope=SOUTH)
 
     async with refused(store, NORTH, errors.Clash) as other:
         await other.handovers.offer(arrived.id)

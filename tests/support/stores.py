@@ -221,6 +221,27 @@ def inbox_item(clock: ManualClock, *, scope: AgencyScope = NORTH, **fields: Any)
     return replace(made, **fields)
 
 
+async def stored(
+    store: SqlOfficeStore,
+    *things: OutgoingDocument | Delivery | IncomingDocument | OutboxItem | InboxPacket,
+    scope: AgencyScope = NORTH,
+) -> None:
+    """Keep all of them in one unit of work, in this order."""
+    async with committing(store, scope) as work:
+        for thing in things:
+            match thing:
+                case OutgoingDocument():
+                    await work.outgoing.add(thing)
+                case Delivery():
+                    await work.deliveries.add([thing])
+                case IncomingDocument():
+                    await work.incoming.add(thing)
+                case OutboxItem():
+                    await work.outbox.put(thing)
+                case InboxPacket():
+                    await work.inbox.land(thing)
+
+
 async def seed_incoming(store: SqlOfficeStore, document: IncomingDocument) -> IncomingDocument:
     """Stored and committed, for tests about what hangs on an incoming document."""
     scope = AgencyScope(agency_id=document.agency_id, principal_id="prn_seed")

@@ -19,7 +19,16 @@ from gateway.store.inbox import inbox_row
 from gateway.store.outbox import from_domain as outbox_row
 from gateway.store.tables import DeliveryRow, EventRow, InboxRow, JobRow, OutboxRow
 from tests.support.clock import START, ManualClock
-from tests.support.stores import NORTH, committing, delivery, digest, inbox_item, outbox_item, outgoing
+from tests.support.stores import (
+    NORTH,
+    committing,
+    delivery,
+    digest,
+    inbox_item,
+    outbox_item,
+    outgoing,
+    stored,
+)
 
 MANY = 20_000
 LEASE_S = 60
@@ -145,9 +154,7 @@ async def test_a_scrape_reads_no_delivery_that_came_to_its_end(
     store: SqlOfficeStore, clock: ManualClock, which: Select[Any]
 ) -> None:
     document = outgoing(clock)
-    async with committing(store) as work:
-        await work.outgoing.add(document)
-        await work.deliveries.add([delivery(document, "Z91.02", "sent")])
+    await stored(store, document, delivery(document, "Z91.02", "sent"))
     ended = [
         DeliveryRow(
             agency_id=NORTH.agency_id,

@@ -41,6 +41,7 @@ from tests.support.stores import (
     opened,
     outbox_item,
     outgoing,
+    stored,
     with_agencies,
 )
 
@@ -399,8 +400,7 @@ async def test_keys_trust_and_settings_come_back_and_are_not_readable_before(
 
 async def test_leased_work_is_free_in_the_copy(office: Office, tmp_path: Path) -> None:
     item = outbox_item(office.clock)
-    async with committing(office.store) as work:
-        await work.outbox.put(item)
+    await stored(office.store, item)
     assert len(await office.store.claim_outbox(10, 600)) == 1
     file, _ = await office.back_up()
     target = office.target(tmp_path / "new")
