@@ -15,6 +15,7 @@ from gateway.pool import ThreadPool
 from gateway.store.blobs import FileBlobs
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, committing, digest
+from tests.support.waiting import within_limit
 
 
 @pytest.fixture
@@ -48,9 +49,8 @@ async def test_content_can_be_opened_while_every_thread_of_the_pool_is_taken(
     go_on = threading.Event()
     taken = asyncio.create_task(pool.run(go_on.wait))
 
-    async with asyncio.timeout(60):
-        async with store.read(NORTH) as work:
-            opener = await blobs.open(work, name)
+    async with store.read(NORTH) as work:
+        opener = await within_limit(blobs.open(work, name), "the content is opened")
     with opener() as file:
         content = file.read()
 

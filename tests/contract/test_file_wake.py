@@ -15,6 +15,7 @@ from gateway.office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.ear import Ear
 from tests.support.stores import committing, copied, opened, with_agencies
+from tests.support.waiting import within_limit
 
 
 @pytest.fixture
@@ -82,7 +83,7 @@ async def test_a_reader_of_events_is_woken_by_the_sequencer_of_another_process(
 
     await one.number_events()
 
-    await asyncio.wait_for(waiting, 60)
+    await within_limit(waiting, "the reader is woken")
 
 
 async def test_a_command_that_ends_at_once_is_heard(two: SqlOfficeStore, url: str) -> None:

@@ -9,6 +9,7 @@ from gateway.domain.event import EventKind
 from gateway.office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, committing, opened
+from tests.support.waiting import within_limit
 
 NODE = AgencyScope(agency_id="", principal_id="prn_node")
 
@@ -134,11 +135,11 @@ async def test_a_reader_is_woken_when_events_are_numbered(store: SqlOfficeStore,
 
     await store.number_events()
 
-    await asyncio.wait_for(waiting, 60)
+    await within_limit(waiting, "the reader is woken")
 
 
 async def test_a_reader_comes_back_by_itself_when_nothing_happens(store: SqlOfficeStore) -> None:
-    await asyncio.wait_for(store.wait_events(0.01), 60)
+    await within_limit(store.wait_events(0.01), "the reader comes back")
 
 
 async def test_numbering_nothing_wakes_nobody_and_counts_nothing(store: SqlOfficeStore) -> None:

@@ -33,6 +33,7 @@ from tests.support.stores import (
     seed_incoming,
     stored,
 )
+from tests.support.waiting import within_limit
 
 AT_ONCE = 8
 Act = Callable[[Work, int], Awaitable[bool]]
@@ -52,8 +53,7 @@ async def race(stores: Sequence[SqlOfficeStore], act: Act) -> list[bool]:
         async with committing(stores[n % len(stores)]) as work:
             return await act(work, n)
 
-    async with asyncio.timeout(60):
-        return await asyncio.gather(*(one(n) for n in range(AT_ONCE)))
+    return await within_limit(asyncio.gather(*(one(n) for n in range(AT_ONCE))), "the race")
 
 
 def identity(clock: ManualClock, n: int, *, body: str) -> Identity:

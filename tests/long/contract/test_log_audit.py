@@ -100,11 +100,9 @@ Change = tuple[str, *tuple[str, ...]]
 
 def added(number: int) -> str:
     """One more event, under that number: a copy of the eighth."""
-    return (  # noqa: S608 - of our own numbers
-        "INSERT INTO event (agency_id, id, kind, at, subject_id, principal_id, data, node_seq, agency_seq) "
-        f"SELECT agency_id, 'evt_made', kind, at, subject_id, principal_id, data, {number}, {number} FROM event "
-        "WHERE node_seq = 8"
-    )
+    columns = "agency_id, id, kind, at, subject_id, principal_id, data, node_seq, agency_seq"
+    values = f"agency_id, 'evt_made', kind, at, subject_id, principal_id, data, {number}, {number}"
+    return f"INSERT INTO event ({columns}) SELECT {values} FROM event WHERE node_seq = 8"  # noqa: S608 - our own numbers
 
 
 CASES: dict[str, Change] = {
