@@ -19,11 +19,6 @@ from tests.support.waiting import within_limit
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
 def url(blank_database: Path, tmp_path: Path) -> str:
     return copied(blank_database, tmp_path)
 

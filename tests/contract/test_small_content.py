@@ -9,7 +9,7 @@ import random
 import resource
 import signal
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -18,39 +18,20 @@ import pytest
 from sqlalchemy import select
 
 from gateway import errors
-from gateway.domain.identity import Digest
 from gateway.office.store.store import SqlOfficeStore
-from gateway.pool import ThreadPool
-from gateway.ports import Kept
 from gateway.ports.content import SMALL, Readable
 from gateway.store.blobs import FileBlobs, path_of
 from gateway.store.tables import BlobRow
+from tests.contract.test_blobs import drop, named, take
 from tests.support.clock import ManualClock
 from tests.support.kept import Lying
 from tests.support.stores import NORTH, SOUTH, committing
 
 
 @pytest.fixture
-def blobs(tmp_path: Path, store: SqlOfficeStore, clock: ManualClock) -> Iterator[FileBlobs]:
-    pool = ThreadPool(2)
-    yield FileBlobs(tmp_path / "content", store, clock, pool)
-    pool.close()
-
-
-@pytest.fixture
 def only_sqlite(store_url: str) -> None:
     if not store_url.startswith("sqlite"):
         pytest.skip("a server keeps its files and its journal as its own settings say")
-
-
-def named(content: bytes) -> Digest:
-    return Digest(hashlib.sha256(content).hexdigest())
-
-
-async def take(blobs: FileBlobs, content: bytes) -> Kept:
-    with blobs.scratch() as scratch:
-        scratch.file.write(content)
-        return await blobs.keep(scratch, named(content), len(content))
 
 
 async def keep(
@@ -60,11 +41,6 @@ async def keep(
     async with committing(store) as work:
         for kept in taken:
             await work.blobs.keep(kept, "document", owner)
-
-
-async def drop(store: SqlOfficeStore, owner: str) -> None:
-    async with committing(store) as work:
-        await work.blobs.drop("document", owner)
 
 
 def files(folder: Path) -> list[Path]:

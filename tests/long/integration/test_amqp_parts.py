@@ -15,6 +15,7 @@ from gateway.transport.amqp import label
 from gateway.transport.amqp import topology as names
 from gateway.transport.amqp.axis import AmqpAxis, AmqpOptions
 from gateway.transport.amqp.publisher import Part, parts_of
+from tests.long.integration.conftest import channel_of
 from tests.support.amqp_stage import Stage
 from tests.support.parcels import bytes_of, parcel, received, settled
 from tests.support.parts import LIMITS, opened
@@ -35,17 +36,7 @@ async def dead(axis: AmqpAxis, count: int = 1) -> list[DeadParcel]:
 
 async def put(stage: Stage, node: str, message: aio_pika.Message, lane: Lane = Lane.NORMAL) -> None:
     """Published past our own publisher, under the node's own name."""
-    access = stage.topology.access(node)
-    server = access.servers[0]
-    line = await aio_pika.connect(
-        host=server.host,
-        port=server.port,
-        login=access.user,
-        password=access.password,
-        virtualhost=access.vhost,
-    )
-    async with line:
-        channel = await line.channel()
+    async with channel_of(stage.topology.access(node)) as channel:
         exchange = await channel.get_exchange(names.lane_exchange(lane), ensure=False)
         await exchange.publish(message, names.routing_key("Z92"))
 

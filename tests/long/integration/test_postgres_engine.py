@@ -23,14 +23,10 @@ from gateway.store.engine import ServerLimits
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, committing, outgoing, with_agencies
 from tests.support.tcp_proxy import TcpProxy
+from tests.support.waiting import until, within_limit
 
 NOBODY = "postgresql://admin@127.0.0.1:9/none"  # the discard port: nobody listens there
 TWO = ServerLimits(connections=2)
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
 
 
 @pytest.fixture
@@ -83,9 +79,7 @@ async def terminate(url: str, clients: Sequence[Connection] = ()) -> None:
     )
     # A terminated backend lives for a moment; it has said goodbye once it is gone from this list.
     await until_none(admin, "%")
-    async with asyncio.timeout(60):
-        while not all(each.is_closed() for each in clients):
-            await admin.fetchval("SELECT 1")
+    await until(lambda: all(each.is_closed() for each in clients), "every client has seen it")
     await admin.close()
 
 
@@ -95,9 +89,11 @@ async def until_none(admin: Connection, state: str) -> None:
         "SELECT count(*) FROM pg_stat_activity"
         " WHERE datname = current_database() AND pid <> pg_backend_pid() AND coalesce(state, '') LIKE $1"
     )
-    async with asyncio.timeout(60):
-        while await admin.fetchval(query, state):
-            pass
+
+    async def is_none() -> bool:
+        return not await admin.fetchval(query, state)
+
+    await until(is_none, f"no other client is {state}")
 
 
 async def number(store: SqlOfficeStore) -> int:
@@ -252,7 +248,6 @@ async def test_a_server_that_says_nothing_any_more_is_given_up(
         assert await number(hurried) == 1
         line.stall()
         with pytest.raises(errors.StoreFailure):
-            async with asyncio.timeout(60):
-                await number(hurried)
+            await within_limit(number(hurried), "the server is given up")
 
     assert await number(store) == 2
