@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -16,26 +16,12 @@ from gateway.errors import Misconfigured
 from gateway.pool import ThreadPool
 from gateway.trust.clamav import ClamScanner, NoScanner, ScanLimits, read_address
 from tests.services.clamav import Clamd
-from tests.support.scanner import EICAR, INFECTED, running
+from tests.support.scanner import EICAR, INFECTED
+from tests.support.scanner import clamd as clamd
+from tests.support.scanner import daemon as daemon
 
 # It looked at every byte and found nothing.
 CLEAN = Scan(clean=True)
-
-
-@pytest.fixture(scope="module")
-def daemon() -> Iterator[Clamd]:
-    with running() as clamd:
-        yield clamd
-
-
-@pytest.fixture
-def clamd(daemon: Clamd) -> Iterator[Clamd]:
-    """Up again after each test."""
-    yield daemon
-    daemon.resume()
-    if not daemon.answers():
-        daemon.stop()
-        daemon.start()
 
 
 @pytest.fixture
