@@ -20,6 +20,7 @@ from gateway.office.bootstrap.office import Office
 from tests.support.api import DEPARTMENT, PDF, PROVINCE
 from tests.support.contract import complaints
 from tests.support.served import serving
+from tests.support.waiting import until
 
 
 @dataclass(kw_only=True)
@@ -42,13 +43,16 @@ class System:
 
     async def hears(self, kind: str, **data: str) -> dict[str, Any]:
         """The next event of that kind with that data, as the feed brings it."""
-        async with asyncio.timeout(60):
-            while True:
-                _, feed, _ = await self.call("GET", f"/events?after={self.after}&wait=20&limit=1")
-                self.after = feed["next_after"]
-                for event in feed["data"]:
-                    if event["type"] == kind and data.items() <= event["data"].items():
-                        return dict(event)
+
+        async def heard() -> dict[str, Any]:
+            _, feed, _ = await self.call("GET", f"/events?after={self.after}&wait=20&limit=1")
+            self.after = feed["next_after"]
+            for event in feed["data"]:
+                if event["type"] == kind and data.items() <= event["data"].items():
+                    return dict(event)
+            return {}
+
+        return await until(heard, f"{kind} {data}")
 
 
 @dataclass(kw_only=True)

@@ -6,10 +6,7 @@ from __future__ import annotations
 import hashlib
 from datetime import timedelta
 
-import pytest
-
 from gateway.domain.document import IncomingFile
-from gateway.errors import Refused
 from gateway.incoming import process, seal
 from gateway.outgoing import manage
 from gateway.workers.clocks import Clocks
@@ -157,32 +154,12 @@ async def test_events_are_numbered_densely_and_tell_every_act(town: Town) -> Non
         "inbox.status",
         "inbox.request",
     }
-
-
-async def test_every_inbox_row_that_ended_has_an_event_that_tells_how(town: Town) -> None:
-    """G4."""
-    await everything(town)
-
     for agency in (PROVINCE, COMMUNE, DEPARTMENT):
-        for row in await town.inbox(agency):
+        for row in await town.inbox(agency):  # G4
             told = [event.kind for event in await town.events(agency, row.id)]
             assert told[0] == "inbox.landed"
             ends = row.incoming_id is not None or row.kind == "status" or len(told) > 1
             assert ends, (row.state, row.code, told)
-
-
-@pytest.mark.parametrize("send", [True, False])
-async def test_a_declared_secret_is_refused_with_nothing_stored(town: Town, send: bool) -> None:
-    """R2."""
-    tables = ("outgoing_document", "delivery", "fact", "job", "blob", "small_content", "blob_ref", "event")
-    before = {table: await town.count(table) for table in tables}
-
-    with pytest.raises(Refused, match="secrecy-declared"):
-        await town.send("15", secrecy="mat", send=send)
-
-    assert {table: await town.count(table) for table in tables} == before
-    folder = town.node.settings.node.data_dir / "content"
-    assert [path for path in folder.rglob("*") if path.is_file()] == []
 
 
 async def test_an_update_of_another_agencys_layout_is_applied_with_readable_files(town: Town) -> None:

@@ -14,6 +14,7 @@ from gateway.domain.identity import Digest, DocumentId, PacketId
 from gateway.errors import Clash
 from gateway.incoming import settle
 from gateway.ports import InboxPacket
+from tests.support.cases import Cases
 from tests.support.clock import START
 from tests.support.node import (
     COMMUNE,
@@ -28,6 +29,8 @@ from tests.support.node import (
     status_about,
     update_of,
 )
+
+OTHER = Digest("ab" * 32)
 
 
 async def sent_and_arrived(town: Town, *to: str, number: str = "15") -> OutgoingDocument:
@@ -74,75 +77,47 @@ async def test_a_true_receipt_is_a_proved_fact_of_that_delivery_alone(town: Town
     }
 
 
-async def test_a_status_without_a_receipt_counts_as_unproved(town: Town) -> None:
-    """R3, last line."""
+@pytest.mark.parametrize(
+    ("receipt", "is_proved"),
+    [({"receipt": False}, False), ({"file_digest": OTHER}, True)],
+    ids=["none", "whose wrapper differs"],
+)
+async def test_the_body_decides_whether_a_receipt_proves(
+    town: Town, receipt: dict[str, Any], is_proved: bool
+) -> None:
+    """R3; a status without a receipt counts, and proves nothing."""
     sent = await sent_and_arrived(town)
 
-    await say(town, sent, "03", receipt=False)
-
-    assert (await town.delivery(sent)).state == "accepted"
-    assert [fact.proved for fact in await town.facts(sent) if fact.code == "03"] == [False]
-
-
-OTHER = Digest("ab" * 32)
-WRONG: dict[str, dict[str, Any]] = {
-    "body of another document": {"body_digest": OTHER},
-    "no body digest": {"body_digest": None},
-    "another document": {"of_document_id": DocumentId(document_id("77"))},
-    "a packet never sent": {"of_packet_id": PacketId("pkt_unknown")},
-}
-
-
-@pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
-async def test_threat_110_a_receipt_for_other_bytes_moves_nothing(town: Town, wrong: dict[str, Any]) -> None:
-    """R3, threat 110: RCPT-DIGEST."""
-    sent = await sent_and_arrived(town)
-
-    row = await say(town, sent, "06", **wrong)
-
-    assert (row.state, row.code) == ("quarantined", "RCPT-DIGEST")
-    assert (await town.delivery(sent)).state == "delivered"
-
-
-async def test_a_receipt_whose_wrapper_differs_is_still_proved(town: Town) -> None:
-    """R3: the body decides."""
-    sent = await sent_and_arrived(town)
-
-    row = await say(town, sent, "03", file_digest=OTHER)
+    row = await say(town, sent, "03", **receipt)
 
     assert row.state == "done"
-    assert [fact.proved for fact in await town.facts(sent) if fact.code == "03"] == [True]
+    assert (await town.delivery(sent)).state == "accepted"
+    assert [fact.proved for fact in await town.facts(sent) if fact.code == "03"] == [is_proved]
 
 
-async def test_threat_110_a_receipt_copied_from_another_delivery_moves_neither(town: Town) -> None:
-    """Threat 110: the status speaks of one document, its receipt of another."""
-    first = await sent_and_arrived(town, number="15")
-    second = await sent_and_arrived(town, number="16")
-
-    row = await say(town, first, "06", about=second.document_id)
-
-    assert (row.state, row.code) == ("quarantined", "RCPT-DIGEST")
-    assert [(await town.delivery(one)).state for one in (first, second)] == ["delivered", "delivered"]
-
-
-async def test_threat_110_a_receipt_of_another_agencys_packet_is_not_ours(town: Town) -> None:
+async def test_threat_053_110_a_status_that_its_receipt_or_its_sender_cannot_say_moves_nothing(
+    town: Town, cases: Cases
+) -> None:
+    """R3 and A5: other bytes, another delivery's receipt, and whoever was no recipient."""
     sent = await sent_and_arrived(town)
+    other = await sent_and_arrived(town, number="16")
+    wrong: dict[str, tuple[dict[str, Any], str]] = {
+        "body of another document": ({"body_digest": OTHER}, "RCPT-DIGEST"),
+        "no body digest": ({"body_digest": None}, "RCPT-DIGEST"),
+        "another document": ({"of_document_id": DocumentId(document_id("77"))}, "RCPT-DIGEST"),
+        "a packet never sent": ({"of_packet_id": PacketId("pkt_unknown")}, "RCPT-DIGEST"),
+        "copied from another delivery": ({"about": other.document_id}, "RCPT-DIGEST"),
+        "of another agency's packet": ({"of_sender": COMMUNE}, "MSG-NOT-PARTY"),
+        "of no recipient": ({"by": COMMUNE}, "MSG-NOT-PARTY"),
+        "of no recipient, without a receipt": ({"by": COMMUNE, "receipt": False}, "MSG-NOT-PARTY"),
+    }
 
-    row = await say(town, sent, "03", of_sender=COMMUNE)
+    for minute, (name, (said, code)) in enumerate(wrong.items()):
+        with cases.case(name):
+            row = await say(town, sent, "06", minutes=minute, **said)
 
-    assert (row.state, row.code) == ("quarantined", "MSG-NOT-PARTY")
-    assert (await town.delivery(sent)).state == "delivered"
-
-
-@pytest.mark.parametrize("receipt", [True, False])
-async def test_threat_053_110_who_was_no_recipient_is_not_heard(town: Town, receipt: bool) -> None:
-    """A5, threats 53 and 110."""
-    sent = await sent_and_arrived(town)
-
-    row = await say(town, sent, "02", by=COMMUNE, receipt=receipt)
-
-    assert (row.state, row.code) == ("quarantined", "MSG-NOT-PARTY")
-    assert (await town.delivery(sent)).state == "delivered"
+            assert (row.state, row.code) == ("quarantined", code)
+            assert [(await town.delivery(one)).state for one in (sent, other)] == ["delivered", "delivered"]
 
 
 async def test_threat_106_a_status_for_another_agencys_document_is_not_ours_to_hear(town: Town) -> None:
@@ -171,76 +146,29 @@ async def test_threat_110_a_qualifier_that_says_another_code_is_refused(town: To
     assert (await town.delivery(sent)).state == "delivered"
 
 
-@pytest.mark.parametrize("order", [("02", "03"), ("03", "02")])
-@pytest.mark.parametrize(
-    ("minute_02", "minute_03", "rules"), [(1, 2, "accepted"), (2, 1, "rejected"), (1, 1, "rejected")]
-)
-async def test_threat_110_02_and_03_stand_beside_each_other_and_the_later_stated_rules(
-    town: Town, order: tuple[str, str], minute_02: int, minute_03: int, rules: str
-) -> None:
-    """R5: a tie is 02; the order of arrival plays no part."""
-    sent = await sent_and_arrived(town)
-    for code in order:
-        await say(town, sent, code, minutes=minute_02 if code == "02" else minute_03)
+async def test_threat_054_110_what_is_told_is_folded_as_the_table_of_states_says(town: Town) -> None:
+    """R5: one story of each kind; all orders and ties are those of `domain.status`."""
+    later, odd, marked = [await sent_and_arrived(town, number=number) for number in ("15", "16", "17")]
+    town.clock.advance(timedelta(minutes=9))
+    await say(town, later, "03", minutes=2)
+    await say(town, later, "02", minutes=1)
+    decades = (START.replace(year=2099) - START).total_seconds() / 60
+    await say(town, odd, "02", minutes=decades)
+    town.clock.advance(timedelta(minutes=1))
+    await say(town, odd, "03", minutes=10)
+    for code in ("42", "15", "16"):
+        assert (await say(town, marked, code)).state == "done"
 
-    delivery = await town.delivery(sent)
+    told = [await town.delivery(each) for each in (later, odd, marked)]
 
-    assert (delivery.state, delivery.marks) == (rules, ("contradiction",))
-    assert {fact.code for fact in await town.facts(sent)} >= {"01", "02", "03"}
-
-
-@pytest.mark.parametrize("year", [1999, 2099])
-async def test_a_status_from_a_clock_that_is_years_off_is_kept_marked_and_rules_nothing_for_ever(
-    town: Town, year: int
-) -> None:
-    """Two statuses of one recipient, the odd one first or last as it would win; what counts is when they came."""
-    sent = await sent_and_arrived(town)
-    years_off = (START.replace(year=year) - START).total_seconds() / 60
-    odd, true = ("02", "03") if year == 2099 else ("03", "02")
-    for code in ("02", "03"):
-        town.clock.advance(timedelta(minutes=1))
-        minutes = years_off if code == odd else (town.clock.now() - START).total_seconds() / 60
-        assert (await say(town, sent, code, minutes=minutes)).state == "done"
-
-    delivery = await town.delivery(sent)
-
-    assert (delivery.state, delivery.marks) == ("accepted", ("contradiction", f"odd_time:{odd}"))
-    stated = {fact.code: fact.stated_at for fact in await town.facts(sent) if fact.stated_at}
-    assert (stated[odd].year, stated[true].year) == (year, START.year)
-
-
-@pytest.mark.parametrize("order", [("02", "03"), ("03", "02")])
-async def test_a_proved_03_goes_before_a_later_unproved_02(town: Town, order: tuple[str, str]) -> None:
-    """R5."""
-    sent = await sent_and_arrived(town)
-    for code in order:
-        await say(town, sent, code, minutes=9 if code == "02" else 1, receipt=code == "03")
-
-    assert (await town.delivery(sent)).state == "accepted"
-
-
-@pytest.mark.parametrize(
-    "codes", [("06", "05", "04", "03"), ("03", "04", "05", "06"), ("05", "06", "03", "04")]
-)
-async def test_codes_in_any_order_and_twice_give_the_highest(town: Town, codes: tuple[str, ...]) -> None:
-    """Interfaces 1.7 e."""
-    sent = await sent_and_arrived(town)
-
-    for code in (*codes, *codes):
-        await say(town, sent, code, minutes=int(code))
-
-    assert (await town.delivery(sent)).state == "done"
-    assert len([fact for fact in await town.facts(sent) if fact.track == "business"]) == 5
-
-
-async def test_an_unknown_code_is_kept_and_moves_nothing(town: Town) -> None:
-    sent = await sent_and_arrived(town)
-
-    row = await say(town, sent, "42")
-
-    assert row.state == "done"
-    delivery = await town.delivery(sent)
-    assert (delivery.state, delivery.marks) == ("delivered", ("unknown:42",))
+    assert [(each.state, each.marks) for each in told] == [
+        ("accepted", ("contradiction",)),
+        ("accepted", ("contradiction", "odd_time:02")),
+        ("delivered", ("stray:15", "stray:16", "unknown:42")),
+    ]
+    assert {fact.code for fact in await town.facts(later)} >= {"01", "02", "03"}
+    stated = {fact.code: fact.stated_at for fact in await town.facts(odd) if fact.stated_at}
+    assert (stated["02"].year, stated["03"].year) == (2099, START.year)
 
 
 async def test_threat_053_a_status_about_an_unknown_document_waits_and_ends_in_quarantine(town: Town) -> None:
@@ -256,16 +184,6 @@ async def test_threat_053_a_status_about_an_unknown_document_waits_and_ends_in_q
     after = await town.row(DEPARTMENT, packet)
     assert (after.state, after.code) == ("quarantined", "WAITING-OVER")
     assert await town.statuses(DEPARTMENT) == 0
-
-
-@pytest.mark.parametrize("code", ["15", "16"])
-async def test_threat_054_an_answer_that_nobody_asked_for_is_a_mark(town: Town, code: str) -> None:
-    sent = await sent_and_arrived(town)
-
-    await say(town, sent, code)
-
-    delivery = await town.delivery(sent)
-    assert (delivery.state, delivery.marks) == ("delivered", (f"stray:{code}",))
 
 
 async def test_threat_112_no_status_is_ever_answered_by_a_status(town: Town) -> None:

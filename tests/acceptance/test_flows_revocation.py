@@ -90,6 +90,16 @@ class Stage:
         self.town.clock.advance(by)
         await self.turn()
 
+    async def falls_silent(self, since: timedelta) -> None:
+        """It answered once, and has not for so long."""
+        await self.turn()
+        self.authority.is_up = False
+        await self.later(since)
+
+    async def answers_again(self) -> None:
+        self.authority.is_up = True
+        await self.later(31 * MINUTE)
+
     def evidence(self, at: datetime | None = None) -> Evidence:
         signer = self.town.node.keys.signer(DEPARTMENT, self.town.clock.now())
         return self.town.node.trust.collect(signer.certificate_der, at or self.town.clock.now())
@@ -176,9 +186,7 @@ async def test_threat_042_a_revocation_after_the_arrival_does_not_hurt(stage: St
 async def test_threat_045_without_an_answer_a_packet_passes_with_a_mark_while_the_grace_runs(
     stage: Stage,
 ) -> None:
-    await stage.turn()
-    stage.authority.is_up = False
-    await stage.later(5 * HOUR)
+    await stage.falls_silent(5 * HOUR)
 
     row = await stage.town.brought(packet(stage.town))
 
@@ -188,14 +196,11 @@ async def test_threat_045_without_an_answer_a_packet_passes_with_a_mark_while_th
 
 
 async def test_threat_045_after_the_grace_packets_are_held_and_come_in_by_themselves(stage: Stage) -> None:
-    await stage.turn()
-    stage.authority.is_up = False
-    await stage.later(30 * HOUR)
+    await stage.falls_silent(30 * HOUR)
     sent = packet(stage.town)
     held = await stage.town.brought(sent)
-    stage.authority.is_up = True
 
-    await stage.later(31 * MINUTE)
+    await stage.answers_again()
     await stage.town.carry()
 
     assert (held.state, held.code) == ("held", "CERT-REVOCATION-UNKNOWN")
@@ -211,9 +216,8 @@ async def test_threat_045_a_held_packet_of_a_revoked_sender_ends_in_quarantine(s
     sent = packet(stage.town)
     assert (await stage.town.brought(sent)).state == "held"
     stage.revoke(stage.town.clock.now() - HOUR)
-    stage.authority.is_up = True
 
-    await stage.later(31 * MINUTE)
+    await stage.answers_again()
     await stage.town.carry()
 
     row = await stage.town.row(PROVINCE, sent)
@@ -221,13 +225,10 @@ async def test_threat_045_a_held_packet_of_a_revoked_sender_ends_in_quarantine(s
 
 
 async def test_k4_the_mark_goes_when_the_sender_turns_out_good(stage: Stage) -> None:
-    await stage.turn()
-    stage.authority.is_up = False
-    await stage.later(5 * HOUR)
+    await stage.falls_silent(5 * HOUR)
     await stage.town.brought(packet(stage.town))
-    stage.authority.is_up = True
 
-    await stage.later(31 * MINUTE)
+    await stage.answers_again()
 
     admitted = await stage.town.only()
     (told,) = await stage.alerts(admitted.id)
@@ -239,14 +240,11 @@ async def test_k4_the_mark_goes_when_the_sender_turns_out_good(stage: Stage) -> 
 async def test_k4_a_sender_found_revoked_before_the_arrival_is_marked_and_alarmed_and_nothing_is_deleted(
     stage: Stage,
 ) -> None:
-    await stage.turn()
-    stage.authority.is_up = False
-    await stage.later(5 * HOUR)
+    await stage.falls_silent(5 * HOUR)
     await stage.town.brought(packet(stage.town))
     stage.revoke(START + HOUR)
-    stage.authority.is_up = True
 
-    await stage.later(31 * MINUTE)
+    await stage.answers_again()
 
     admitted = await stage.town.only()
     (told,) = await stage.alerts(admitted.id)
@@ -258,15 +256,12 @@ async def test_k4_a_sender_found_revoked_before_the_arrival_is_marked_and_alarme
 
 
 async def test_k4_a_status_whose_sender_was_revoked_before_is_alarmed_too(stage: Stage) -> None:
-    await stage.turn()
-    stage.authority.is_up = False
-    await stage.later(5 * HOUR)
+    await stage.falls_silent(5 * HOUR)
     await stage.town.send("15", DEPARTMENT, sender=PROVINCE)
     await stage.town.carry()
     stage.revoke(START + HOUR)
-    stage.authority.is_up = True
 
-    await stage.later(31 * MINUTE)
+    await stage.answers_again()
 
     (status,) = [each for each in await stage.town.inbox(PROVINCE) if each.kind == "status"]
     (told,) = await stage.alerts(status.id)

@@ -8,14 +8,13 @@ import hashlib
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
-from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gateway.domain.document import InState, Kind, Lane
+from gateway.domain.document import InState, Kind, OutgoingDocument
 from gateway.domain.event import EventKind
 from gateway.domain.evidence import PacketRole
 from gateway.domain.forms import Form, Handed
@@ -28,7 +27,7 @@ from gateway.errors import NotFound
 from gateway.ops.evidence import verify
 from gateway.ops.evidence.make import EvidenceMaker
 from gateway.outgoing import files, manage
-from gateway.ports import Fate, Parcel, each_axis
+from gateway.ports import Fate, each_axis
 from gateway.settings.options import RouteSettings
 from gateway.simulators.settings import HubOptions
 from gateway.transport.rest.axis import NOT_AGAIN, RestAxis
@@ -37,6 +36,7 @@ from tests.support.clock import ManualClock
 from tests.support.evidence import pack_of
 from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE, Town
 from tests.support.packets import PDF, receipt_for, status_about
+from tests.support.parcels import parcel
 from tests.support.three_axes import APART, MINISTRY, WHOLE, hubs, routes
 
 
@@ -94,17 +94,19 @@ async def partner_says(on: OnThree, code: str, about: str) -> None:
     model = status_about(code, about, sender=MINISTRY, at=on.town.clock.now())
     write(model, [], out, None, None, on.town.clock.now())
     raw = out.getvalue()
-    parcel = Parcel(
-        packet_id=f"status-{code}",
-        kind="status",
-        sender=MINISTRY,
-        lane=Lane.NORMAL,
-        digest=digest_of(raw),
-        size=len(raw),
-        open=partial(BytesIO, raw),
-    )
+    status = replace(parcel(f"status-{code}", raw), kind="status", sender=MINISTRY)
     async with lgsp.client(on.folder / "ministry", on.provincial.url, MINISTRY, on.town.clock) as axis:
-        assert (await axis.publish(parcel, [DEPARTMENT]))[DEPARTMENT].fate is Fate.DELIVERED
+        assert (await axis.publish(status, [DEPARTMENT]))[DEPARTMENT].fate is Fate.DELIVERED
+
+
+async def is_there_once(three: OnThree, sent: OutgoingDocument) -> None:
+    """At the hub, and with its recipients; what was handed over is told."""
+    (raw,) = three.at_hub(three.national, COMMUNE)
+    assert {row[5] for row in three.national.hub.summary() if row[1] == "edoc"} == {1}
+    handed = last((await three.town.facts_by(sent))[COMMUNE], "sent").handed
+    assert handed is not None
+    assert handed.digest == digest_of(raw)
+    assert {each.state for each in (await three.town.deliveries(sent)).values()} == {"delivered"}
 
 
 async def test_three_recipients_in_three_forms(three: OnThree, tmp_path: Path) -> None:
@@ -267,12 +269,7 @@ async def test_a_retry_sends_the_same_file_or_nothing(three: OnThree, kind: str)
         town.clock.advance(3600)
         await three.carry()
 
-    (raw,) = three.at_hub(three.national, COMMUNE)
-    assert {row[5] for row in three.national.hub.summary() if row[1] == "edoc"} == {1}
-    handed = last((await town.facts_by(sent))[COMMUNE], "sent").handed
-    assert handed is not None
-    assert handed.digest == digest_of(raw)
-    assert {each.state for each in (await town.deliveries(sent)).values()} == {"delivered"}
+    await is_there_once(three, sent)
 
 
 @pytest.mark.parametrize("at", ["mark", "sent", "has_it", "unmark"])
@@ -301,12 +298,7 @@ async def test_a_kill_between_loses_and_doubles_nothing(three: OnThree, at: str)
     town.clock.advance(7200)
     await three.carry()
 
-    (raw,) = three.at_hub(three.national, COMMUNE)
-    handed = last((await town.facts_by(sent))[COMMUNE], "sent").handed
-    assert handed is not None
-    assert handed.digest == digest_of(raw)
-    assert {each.state for each in (await town.deliveries(sent)).values()} == {"delivered"}
-    assert {row[5] for row in three.national.hub.summary() if row[1] == "edoc"} == {1}
+    await is_there_once(three, sent)
 
 
 async def test_what_was_handed_over_is_told_though_the_settings_changed_meanwhile(tmp_path: Path) -> None:

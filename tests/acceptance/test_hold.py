@@ -19,9 +19,9 @@ import pytest
 
 from gateway import holding
 from gateway.deciding import proposals
-from gateway.domain.document import InState
+from gateway.domain.document import InState, OutgoingDocument
 from gateway.domain.event import EventKind
-from gateway.domain.hold import Hold, HoldState
+from gateway.domain.hold import Decision, Hold, HoldState
 from gateway.domain.person import Person, Role, SignedIn
 from gateway.errors import Clash, Denied, NotFound, Refused, StoreFailure, Unreachable
 from gateway.incoming import act, admit, check, seal, verify
@@ -36,6 +36,7 @@ from gateway.ports import AxisDesk, Blobs, Outcome, Parcel
 from gateway.store import dump
 from gateway.trust.hold_seal import new_pair
 from tests.long.acceptance.test_cli import Done, typed
+from tests.support.cases import Cases
 from tests.support.clock import ManualClock
 from tests.support.faulty import Faulty, Meanwhile
 from tests.support.node import (
@@ -90,13 +91,36 @@ def plain_places(town: Town, raw: bytes = SECRET) -> list[str]:
     return in_plain(town.node.settings.node.data_dir, raw)
 
 
+async def seal_only(town: Town) -> Hold:
+    """The one document that came, by a clerk."""
+    arrived, scope = await town.only(), await town.scope(PROVINCE)
+    return await seal.document(town.node.inn, town.node.hold, scope, arrived.id, "Có dấu mật")
+
+
 async def sealed(town: Town) -> Hold:
     """The document of a packet that came, sealed by a clerk."""
     await secret_came(town)
-    arrived = await town.only()
-    return await seal.document(
-        town.node.inn, town.node.hold, await town.scope(PROVINCE), arrived.id, "Có dấu mật"
-    )
+    return await seal_only(town)
+
+
+async def seal_sent(town: Town, sent: OutgoingDocument) -> Hold:
+    scope = await town.scope(DEPARTMENT)
+    return await outgoing_seal.seal_document(town.node.out, town.node.hold, scope, sent.id, "Gửi nhầm")
+
+
+def no_secret(town: Town) -> Decision:
+    """What a head decides about it."""
+    return holding.decided(town.node.hold, head(town), "Không phải văn bản mật")
+
+
+async def lift(town: Town, hold: Hold) -> Hold:
+    scope = await town.scope(PROVINCE)
+    return await seal.lift(town.node.inn, town.node.hold, scope, hold.id, no_secret(town), key())
+
+
+async def lift_sent(town: Town, hold: Hold) -> None:
+    scope = await town.scope(DEPARTMENT)
+    await outgoing_seal.lift_seal(town.node.out, town.node.hold, scope, hold.id, no_secret(town), key())
 
 
 async def test_after_sealing_no_byte_of_it_lies_in_plain_on_the_node(town: Town) -> None:
@@ -123,9 +147,7 @@ async def test_a_hold_is_settled_only_when_no_reader_keeps_its_bytes_in_the_jour
         assert reader.execute("SELECT count(*) FROM blob WHERE digest = ?", (packet.digest,)).fetchone() == (
             1,
         )
-        hold = await seal.document(
-            town.node.inn, town.node.hold, await town.scope(PROVINCE), (await town.only()).id, "Có dấu mật"
-        )
+        hold = await seal_only(town)
         again = await holding.settle_all(town.node.hold)
         reader.execute("COMMIT")
 
@@ -228,25 +250,21 @@ async def test_a_wrong_key_says_so_and_nothing_is_given_back(town: Town) -> None
     assert plain_places(town) == []
 
 
-@pytest.mark.parametrize("how", ["changed", "cut", "longer", "exchanged"])
-async def test_a_sealed_form_that_was_tampered_with_is_not_given_back(town: Town, how: str) -> None:
+async def test_a_sealed_form_that_was_tampered_with_is_not_given_back(town: Town, cases: Cases) -> None:
     hold = await sealed(town)
-    node, scope = town.node, await town.scope(PROVINCE)
-    (path,) = (node.settings.node.data_dir / "content" / "sealed" / hold.id).iterdir()
+    (path,) = (town.node.settings.node.data_dir / "content" / "sealed" / hold.id).iterdir()
     raw = path.read_bytes()
-    other = raw.replace(hold.id.encode(), hold.id[:-1].encode() + b"x", 1)
-    path.write_bytes(
-        {
-            "changed": raw[:-9] + bytes([raw[-9] ^ 1]) + raw[-8:],
-            "cut": raw[:-20],
-            "longer": raw + b"x",
-            "exchanged": other,
-        }[how]
-    )
-    decision = holding.decided(node.hold, head(town), "Không phải văn bản mật")
+    tampered = {
+        "changed": raw[:-9] + bytes([raw[-9] ^ 1]) + raw[-8:],
+        "cut": raw[:-20],
+        "longer": raw + b"x",
+        "exchanged": raw.replace(hold.id.encode(), hold.id[:-1].encode() + b"x", 1),
+    }
 
-    with pytest.raises(StoreFailure, match="damaged"):
-        await seal.lift(node.inn, node.hold, scope, hold.id, decision, key())
+    for how, other in tampered.items():
+        path.write_bytes(other)
+        with cases.case(how), pytest.raises(StoreFailure, match="damaged"):
+            await lift(town, hold)
 
     assert plain_places(town) == []
     assert (await town.only()).state is InState.SEALED
@@ -289,7 +307,7 @@ async def test_purged_content_is_gone_and_digest_header_and_decision_stay(town: 
 async def test_the_same_packet_coming_again_touches_no_disk_and_is_answered(town: Town, purged: bool) -> None:
     packet = await secret_came(town)
     node, scope = town.node, await town.scope(PROVINCE)
-    hold = await seal.document(node.inn, node.hold, scope, (await town.only()).id, "Có dấu mật")
+    hold = await seal_only(town)
     if purged:
         decision = holding.decided(node.hold, head(town), "Quyết định 12")
         await holding.purge(node.hold, scope, hold.id, decision)
@@ -306,8 +324,7 @@ async def test_the_same_packet_coming_again_touches_no_disk_and_is_answered(town
 async def test_the_same_content_in_another_wrapping_leaves_nothing_behind_either(town: Town) -> None:
     """The same signed body, laid out by an intermediary: other bytes, and once more the same."""
     packet = await secret_came(town)
-    node, scope = town.node, await town.scope(PROVINCE)
-    await seal.document(node.inn, node.hold, scope, (await town.only()).id, "Có dấu mật")
+    await seal_only(town)
     wrapped = replace(packet, raw=b"\xef\xbb\xbf" + packet.raw)
 
     for _ in range(2):
@@ -345,8 +362,7 @@ async def test_a_packet_in_quarantine_is_sealed_and_given_back_to_where_it_was(t
     assert (await town.row(PROVINCE, forged)).state == "sealed"
     with pytest.raises(Clash):
         await deciding_packets.release(node.inn, scope, row.id, "Thử")
-    decision = holding.decided(node.hold, head(town), "Không phải văn bản mật")
-    await seal.lift(node.inn, node.hold, scope, hold.id, decision, key())
+    await lift(town, hold)
     again = await town.row(PROVINCE, forged)
     assert (again.state, again.code) == ("quarantined", row.code)
     async with node.store.read(scope) as work:
@@ -384,7 +400,6 @@ async def test_a_document_that_waits_for_another_try_never_leaves_not_even_after
 ) -> None:
     axis = Faulty("axis", "publish")
     async with opened(tmp_path / "node", change=with_recipient, wrap=axis) as town:
-        node, scope = town.node, await town.scope(DEPARTMENT)
         await town._host()
         axis.error = Unreachable("the axis does not answer")
         sent = await town.send("15", COMMUNE, files=SENT_FILES)
@@ -392,9 +407,8 @@ async def test_a_document_that_waits_for_another_try_never_leaves_not_even_after
         await town.dispatch()
         assert (await town.delivery(sent)).state == "sending"
 
-        hold = await outgoing_seal.seal_document(node.out, node.hold, scope, sent.id, "Gửi nhầm")
-        decision = holding.decided(node.hold, head(town), "Không phải văn bản mật")
-        await outgoing_seal.lift_seal(node.out, node.hold, scope, hold.id, decision, key())
+        hold = await seal_sent(town, sent)
+        await lift_sent(town, hold)
         axis.error = None
         town.clock.advance(timedelta(hours=2))
         await town.carry()
@@ -406,14 +420,14 @@ async def test_a_document_that_waits_for_another_try_never_leaves_not_even_after
 async def test_what_a_courier_has_in_hand_when_it_is_sealed_has_left_and_is_not_called_cancelled(
     town: Town,
 ) -> None:
-    node, scope = town.node, await town.scope(DEPARTMENT)
+    node = town.node
     await town._host()
     sent = await town.send("15", COMMUNE, files=SENT_FILES)
     await town.pack()
 
     async def publish(parcel: Parcel, codes: list[str]) -> Mapping[str, Outcome]:
         said = await node.out.axis.publish(parcel, codes)
-        await outgoing_seal.seal_document(node.out, node.hold, scope, sent.id, "Gửi nhầm")
+        await seal_sent(town, sent)
         return said
 
     desk = replace(node.out, axis=cast(AxisDesk, SimpleNamespace(publish=publish)))
@@ -425,19 +439,18 @@ async def test_what_a_courier_has_in_hand_when_it_is_sealed_has_left_and_is_not_
 async def test_of_what_was_sealed_under_a_courier_only_what_it_had_read_leaves(
     town: Town, lies_in: str
 ) -> None:
-    node, scope = town.node, await town.scope(DEPARTMENT)
+    node = town.node
     await town._host()
     sent = await town.send("15", COMMUNE, files=SENT_FILES)
     await town.pack()
     holds: list[Hold] = []
 
     async def sealed() -> None:
-        holds.append(await outgoing_seal.seal_document(node.out, node.hold, scope, sent.id, "Gửi nhầm"))
+        holds.append(await seal_sent(town, sent))
 
     desk = replace(node.out, axis=cast(AxisDesk, Meanwhile(node.out.axis, "publish", sealed)))
     await dispatch.run(desk, await node.store.claim_outbox(1, LEASE_S))
-    decision = holding.decided(node.hold, head(town), "Không phải văn bản mật")
-    await outgoing_seal.lift_seal(node.out, node.hold, scope, holds[0].id, decision, key())
+    await lift_sent(town, holds[0])
     town.clock.advance(timedelta(hours=2))
     await town.carry()
 
@@ -451,7 +464,7 @@ async def test_a_document_that_was_packed_never_leaves_and_comes_back_as_it_was(
     node, scope = town.node, await town.scope(DEPARTMENT)
     packed = await town.document(sent)
 
-    hold = await outgoing_seal.seal_document(node.out, node.hold, scope, sent.id, "Gửi nhầm")
+    hold = await seal_sent(town, sent)
     await town.carry()
 
     assert hold.state is HoldState.SEALED
@@ -462,8 +475,7 @@ async def test_a_document_that_was_packed_never_leaves_and_comes_back_as_it_was(
         await manage.resend(node.out, scope, sent.id, [COMMUNE])
     async with node.store.read(scope) as work:
         assert (await work.outgoing.page(limit=10, query="15/STD-VP")).items == ()
-    decision = holding.decided(node.hold, head(town), "Không phải văn bản mật")
-    await outgoing_seal.lift_seal(node.out, node.hold, scope, hold.id, decision, key())
+    await lift_sent(town, hold)
     back = await town.document(sent)
     assert not back.is_sealed
     assert back.envelope_digest is not None
@@ -477,12 +489,12 @@ async def test_what_is_sealed_while_it_is_signed_again_leaves_nothing_behind_and
     sent = await town.send("15", COMMUNE, files=SENT_FILES)
     await town._host()
     await town.pack()
-    node, scope, old = town.node, await town.scope(DEPARTMENT), signing(town)
+    node, old = town.node, signing(town)
     await new_key(town)
     await proposals.retire_key(node.deciding, key_end(town, old))
 
     async def meanwhile() -> None:
-        await outgoing_seal.seal_document(node.out, node.hold, scope, sent.id, "Gửi nhầm")
+        await seal_sent(town, sent)
 
     blobs = cast(Blobs, Meanwhile(node.out.blobs, "keep", meanwhile))
     (rows,) = dispatch.passes(await node.store.claim_outbox(10, 60))
@@ -503,9 +515,7 @@ async def test_a_document_that_was_sent_can_still_be_recalled_and_its_other_hold
     await town.carry()
     node = town.node
 
-    hold = await outgoing_seal.seal_document(
-        node.out, node.hold, await town.scope(DEPARTMENT), sent.id, "Gửi nhầm"
-    )
+    hold = await seal_sent(town, sent)
     (came,) = await town.incoming(COMMUNE)
     theirs = await seal.document(node.inn, node.hold, await town.scope(COMMUNE), came.id, "Có dấu mật")
 
@@ -522,7 +532,7 @@ async def test_what_is_not_packed_yet_is_never_packed(town: Town, send: bool) ->
     kept = await town.send("15", COMMUNE, files=SENT_FILES, send=send)
     node, scope = town.node, await town.scope(DEPARTMENT)
 
-    await outgoing_seal.seal_document(node.out, node.hold, scope, kept.id, "Gửi nhầm")
+    await seal_sent(town, kept)
     await town.carry()
 
     assert plain_places(town) == []
@@ -534,11 +544,11 @@ async def test_what_is_not_packed_yet_is_never_packed(town: Town, send: bool) ->
 @pytest.mark.usefixtures("keys_away")
 async def test_a_document_whose_packer_is_at_work_leaves_no_envelope_behind(town: Town) -> None:
     kept = await town.send("15", COMMUNE, files=SENT_FILES)
-    node, scope = town.node, await town.scope(DEPARTMENT)
+    node = town.node
     (job,) = await node.store.claim_jobs("pack", 1, 60)
 
     async def meanwhile() -> None:
-        await outgoing_seal.seal_document(node.out, node.hold, scope, kept.id, "Gửi nhầm")
+        await seal_sent(town, kept)
 
     blobs = cast(Blobs, Meanwhile(node.out.blobs, "keep", meanwhile))
     await package.run(replace(node.out, blobs=blobs), job)
@@ -578,9 +588,7 @@ async def test_without_the_heads_key_it_is_frozen_at_once_and_sealed_when_the_ke
     async with opened(tmp_path / "node", clock, change=with_recipient) as town:
         assert await holding.settle_all(town.node.hold) == 1
         assert plain_places(town) == []
-        decision = holding.decided(town.node.hold, head(town), "Không phải văn bản mật")
-        scope = await town.scope(PROVINCE)
-        await seal.lift(town.node.inn, town.node.hold, scope, hold.id, decision, key())
+        await lift(town, hold)
         assert await town.read((await town.incoming())[0]) == SECRET
 
 

@@ -4,84 +4,60 @@ credentials lose nothing, and every second copy is counted."""
 
 from __future__ import annotations
 
-import tracemalloc
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager, AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from gateway.domain.document import InState, Kind
-from gateway.errors import GatewayError
+from gateway.domain.document import InState
 from gateway.office.node.machine import NodeMachine
 from gateway.ops.metrics import Watch
 from gateway.outgoing import manage
-from gateway.ports import Fate, each_axis
 from gateway.settings import AxisSettings, Settings
 from gateway.settings.options import NamedAxis, RouteSettings
 from gateway.simulators.settings import HubOptions
-from gateway.transport.rest.axis import RestAxis
 from gateway.words import labels
-from tests.acceptance.test_vxp import enveloped_file
+from tests.acceptance.test_vxp import CODES, OnHub, TwoNodes, passes_in_little_memory
 from tests.services.process import kept_ports
 from tests.support import lgsp, node, vxp
 from tests.support.clock import ManualClock
 from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE, Town
 
-CODES = [PROVINCE, DEPARTMENT, COMMUNE]
-
 
 @dataclass(frozen=True, kw_only=True)
-class OnLgsp:
-    town: Town
+class OnLgsp(OnHub):
     axis: lgsp.Axis
     credentials: Path
-
-    @property
-    def client(self) -> RestAxis:
-        return client_of(self.town)
-
-    @property
-    def documents(self) -> list[tuple[str, int]]:
-        """Of the service: receiver and how often it was sent."""
-        return sorted((row[3], row[5]) for row in self.axis.hub.summary() if row[1] == "edoc")
-
-    async def carry(self, turns: int = 3) -> None:
-        """Everything goes its way, over the service and back."""
-        for _ in range(turns):
-            await self.town.carry()
-            await self.client.look()
-        await self.town.carry()
-        await self.client.look()
-
-
-def client_of(town: Town) -> RestAxis:
-    for each in each_axis(town.node.axis).values():
-        if isinstance(each, RestAxis):
-            return each
-    raise AssertionError("no axis of others")
 
 
 async def opened(
     stack: AsyncExitStack,
     folder: Path,
-    clock: ManualClock,
     password: str = lgsp.LOGIN.password,
+    hub: HubOptions | None = None,
+    set_up: Callable[[Settings, lgsp.Axis, Path], Settings] | None = None,
     **told: object,
 ) -> OnLgsp:
-    axis = await stack.enter_async_context(lgsp.of_agencies(folder / "hub", CODES, now=clock.now))
+    """A node on a service of its own; `set_up` changes more than where that is."""
+    clock = ManualClock()
+    more = {} if hub is None else {"hub": hub}
+    axis = await stack.enter_async_context(lgsp.of_agencies(folder / "hub", CODES, now=clock.now, **more))
     file = lgsp.credentials(folder / "lgsp.toml", CODES, password)
-    town = await stack.enter_async_context(node.opened(folder / "node", clock, change=axis.of(file, **told)))
+
+    def change(settings: Settings) -> Settings:
+        return set_up(settings, axis, file) if set_up else axis.of(file, **told)(settings)
+
+    town = await stack.enter_async_context(node.opened(folder / "node", clock, change=change))
     return OnLgsp(town=town, axis=axis, credentials=file)
 
 
 @pytest.fixture
 async def on_lgsp(tmp_path: Path) -> AsyncIterator[OnLgsp]:
     async with AsyncExitStack() as stack:
-        yield await opened(stack, tmp_path, ManualClock())
+        yield await opened(stack, tmp_path)
 
 
 async def test_a_document_goes_over_the_service_and_its_statuses_come_back(on_lgsp: OnLgsp) -> None:
@@ -181,7 +157,7 @@ async def test_what_a_person_sends_again_is_sent(on_lgsp: OnLgsp) -> None:
 
 async def test_where_it_may_be_sent_again_the_second_copy_is_one_document(tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
-        found = await opened(stack, tmp_path, ManualClock(), unknown_outcome="resend")
+        found = await opened(stack, tmp_path, unknown_outcome="resend")
         town = found.town
         found.axis.faults.change({"rate": 1.0, "kinds": ["lost"], "operations": ["sendEdoc"]})
         sent = await town.send("19", PROVINCE)
@@ -197,7 +173,7 @@ async def test_where_it_may_be_sent_again_the_second_copy_is_one_document(tmp_pa
 
 async def test_threat_137_a_wrong_password_is_tried_once_for_all_agencies(tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
-        found = await opened(stack, tmp_path, ManualClock(), password="của người khác")
+        found = await opened(stack, tmp_path, password="của người khác")
         town = found.town
         sent = await town.send("20", PROVINCE)
         for _ in range(3):
@@ -231,31 +207,32 @@ async def test_a_wrong_key_stops_its_own_agency_alone(on_lgsp: OnLgsp) -> None:
     assert lgsp.id_of(PROVINCE) not in on_lgsp.client.state().reason
 
 
+def on_two(
+    settings: Settings, single: Settings, folder: Path, *routes: RouteSettings, away_s: int = 30
+) -> Settings:
+    """The service first, and a folder beside it."""
+    axes = (
+        NamedAxis(name="province", parts={"axis": single.axis, "lgsp": single.lgsp}, away_s=away_s),
+        NamedAxis(name="other", parts={"axis": AxisSettings(folder=folder, vouches="all")}, away_s=away_s),
+    )
+    every = RouteSettings(to="*", axes=("province", "other"))
+    return replace(settings, axes=axes, routes=(*routes, every))
+
+
 async def test_a_wrong_key_of_one_agency_moves_no_other_agency_to_the_next_axis(tmp_path: Path) -> None:
-    clock = ManualClock()
-    async with AsyncExitStack() as stack:
-        axis = await stack.enter_async_context(lgsp.of_agencies(tmp_path / "hub", CODES, now=clock.now))
-        file = lgsp.credentials(tmp_path / "lgsp.toml", CODES)
+    def set_up(settings: Settings, axis: lgsp.Axis, file: Path) -> Settings:
         file.write_text(file.read_text().replace(lgsp.key_of(COMMUNE), "of another"))
+        return on_two(settings, axis.of(file)(settings), tmp_path / "other", away_s=0)
 
-        def change(settings: Settings) -> Settings:
-            single = axis.of(file)(settings)
-            other = AxisSettings(folder=tmp_path / "other", vouches="all")
-            axes = (
-                NamedAxis(name="province", away_s=0, parts={"axis": single.axis, "lgsp": single.lgsp}),
-                NamedAxis(name="other", away_s=0, parts={"axis": other}),
-            )
-            return replace(settings, axes=axes, routes=(RouteSettings(to="*", axes=("province", "other")),))
-
-        town = await stack.enter_async_context(node.opened(tmp_path / "node", clock, change=change))
-        found = OnLgsp(town=town, axis=axis, credentials=file)
+    async with AsyncExitStack() as stack:
+        found = await opened(stack, tmp_path, set_up=set_up)
         await found.carry()
         assert lgsp.id_of(COMMUNE) in found.client.state().reason
-        sent = await town.send("27", PROVINCE)
-        clock.advance(60)
+        sent = await found.town.send("27", PROVINCE)
+        found.town.clock.advance(60)
         await found.carry()
 
-        assert [each.axis for each in await town.facts(sent) if each.code == "sent"] == ["province"]
+        assert [each.axis for each in await found.town.facts(sent) if each.code == "sent"] == ["province"]
         assert found.documents == [(PROVINCE, 1)]
 
 
@@ -273,25 +250,17 @@ async def test_the_page_that_tests_the_line_asks_the_service_and_has_words_for_i
 
 async def test_what_appears_late_in_the_list_is_seen(tmp_path: Path) -> None:
     """It was created before the days of a usual look: the sweep of the day finds it."""
-    clock = ManualClock()
+    late = HubOptions(code="TRUC.W00", late_s=timedelta(days=10).total_seconds())
     async with AsyncExitStack() as stack:
-        late = HubOptions(code="TRUC.W00", late_s=timedelta(days=10).total_seconds())
-        axis = await stack.enter_async_context(
-            lgsp.of_agencies(tmp_path / "hub", CODES, hub=late, now=clock.now)
-        )
-        file = lgsp.credentials(tmp_path / "lgsp.toml", CODES)
-        town = await stack.enter_async_context(
-            node.opened(tmp_path / "node", clock, change=axis.of(file, look_days=1, sweep_days=30))
-        )
-        found = OnLgsp(town=town, axis=axis, credentials=file)
-        await town.send("23", PROVINCE)
+        found = await opened(stack, tmp_path, hub=late, look_days=1, sweep_days=30)
+        await found.town.send("23", PROVINCE)
         await found.carry()
-        assert not await town.incoming(PROVINCE)
+        assert not await found.town.incoming(PROVINCE)
 
-        clock.advance(timedelta(days=11).total_seconds())
+        found.town.clock.advance(timedelta(days=11).total_seconds())
         await found.carry()
 
-        await town.only(PROVINCE)
+        await found.town.only(PROVINCE)
 
 
 @pytest.mark.parametrize("partial", ["refuse", "all"])
@@ -299,30 +268,17 @@ async def test_a_document_of_which_only_some_recipients_go_over_the_service(
     tmp_path: Path, partial: str
 ) -> None:
     """No call can say for whom it is: everybody whom the file names would get it."""
-    clock = ManualClock()
+
+    def set_up(settings: Settings, axis: lgsp.Axis, file: Path) -> Settings:
+        beside = RouteSettings(to=COMMUNE, axes=("other",))
+        return on_two(settings, axis.of(file, partial=partial)(settings), tmp_path / "other", beside)
+
     async with AsyncExitStack() as stack:
-        axis = await stack.enter_async_context(lgsp.of_agencies(tmp_path / "hub", CODES, now=clock.now))
-        file = lgsp.credentials(tmp_path / "lgsp.toml", CODES)
-
-        def change(settings: Settings) -> Settings:
-            single = axis.of(file, partial=partial)(settings)
-            folder = AxisSettings(folder=tmp_path / "other", vouches="all")
-            axes = (
-                NamedAxis(name="province", parts={"axis": single.axis, "lgsp": single.lgsp}),
-                NamedAxis(name="other", parts={"axis": folder}),
-            )
-            routes = (
-                RouteSettings(to=COMMUNE, axes=("other",)),
-                RouteSettings(to="*", axes=("province", "other")),
-            )
-            return replace(settings, axes=axes, routes=routes)
-
-        town = await stack.enter_async_context(node.opened(tmp_path / "node", clock, change=change))
-        found = OnLgsp(town=town, axis=axis, credentials=file)
-        sent = await town.send("24", PROVINCE, COMMUNE)
+        found = await opened(stack, tmp_path, set_up=set_up)
+        sent = await found.town.send("24", PROVINCE, COMMUNE)
         await found.carry()
 
-        facts = await town.facts_by(sent)
+        facts = await found.town.facts_by(sent)
         by = {code: each.axis for code, told in facts.items() for each in told if each.code == "sent"}
         if partial == "refuse":
             assert found.documents == []
@@ -331,33 +287,13 @@ async def test_a_document_of_which_only_some_recipients_go_over_the_service(
             assert found.documents == sorted([(PROVINCE, 1), (COMMUNE, 1)])
             assert by == {PROVINCE: "province", COMMUNE: "other"}
         for code in (PROVINCE, COMMUNE):
-            await town.only(code)
+            await found.town.only(code)
 
 
 @pytest.mark.parametrize("at", ["took", "ended", "told", "mark"])
 async def test_a_kill_at_the_ledger_loses_and_doubles_nothing(on_lgsp: OnLgsp, at: str) -> None:
-    town, ledger = on_lgsp.town, on_lgsp.client._ledger
-    real = getattr(ledger, at)
-    killed: list[int] = []
+    town, sent = on_lgsp.town, await on_lgsp.sent_past_a_kill(at, "25")
 
-    def kills(*given: Any, **more: Any) -> Any:
-        if not killed:
-            killed.append(1)
-            raise RuntimeError("killed here")
-        return real(*given, **more)
-
-    setattr(ledger, at, kills)
-    sent = await town.send("25", PROVINCE)
-    for _ in range(6):
-        try:
-            await on_lgsp.carry(1)
-        except RuntimeError:
-            town.clock.advance(3600)
-        town.clock.advance(120)
-    town.clock.advance(7200)
-    await on_lgsp.carry()
-
-    assert killed
     if at == "mark":  # the outbox alone knows of a try, and not how far it came: a person decides
         assert (await town.delivery(sent)).state == "failed"
         assert on_lgsp.documents == []
@@ -367,18 +303,6 @@ async def test_a_kill_at_the_ledger_loses_and_doubles_nothing(on_lgsp: OnLgsp, a
     assert (await town.delivery(sent)).state == "delivered"
     assert on_lgsp.documents == [(PROVINCE, 1)]
     assert {row[4] for row in on_lgsp.axis.hub.summary()} == {"done"}
-
-
-async def test_the_same_bytes_published_again_are_not_sent_again(on_lgsp: OnLgsp) -> None:
-    town = on_lgsp.town
-    sent = await town.send("26", PROVINCE)
-    await on_lgsp.carry()
-    (packet,) = await town.crossed(DEPARTMENT, Kind.DOCUMENT)
-
-    await town.deliver(packet, PROVINCE)
-
-    assert on_lgsp.documents == [(PROVINCE, 1)]
-    assert (await town.delivery(sent)).state == "delivered"
 
 
 FAULTY = """
@@ -411,38 +335,17 @@ async def test_two_nodes_on_one_service_with_faults_and_kills(tmp_path: Path) ->
             change = lgsp.on(url, file, poll_s=0.05, unknown_outcome="resend")
             return await stack.enter_async_context(node.opened(tmp_path / name, clock, change=change))
 
-        north, south = await at("north", [DEPARTMENT]), await at("south", [PROVINCE, COMMUNE])
-        sent = [await north.send(str(40 + n), PROVINCE, COMMUNE) for n in range(4)]
-        back = await south.send("60", DEPARTMENT, sender=PROVINCE)
-
-        async def round_() -> None:
-            for _ in range(4):
-                for town in (north, south):
-                    await town.carry()
-                    await quietly(town)
-                clock.advance(600)
-
-        accepted: set[str] = set()
-        for n in range(30):
+        def at_work(n: int) -> AbstractContextManager[object]:
             # Its list is asked by days: it has the time of the nodes, whose clock the test moves.
             told = FAULTY % (["true", "false"][n % 2], behind(clock), n)
-            with lgsp.start(tmp_path / "hub", CODES, told, port):
-                await round_()
-            for code in (PROVINCE, COMMUNE):
-                for document in await south.incoming(code):
-                    if document.id not in accepted and document.state is InState.NEW:
-                        accepted.add(document.id)
-                        await south.status(document, "03")
-            states = [each.state for one in sent for each in (await north.deliveries(one)).values()] + [
-                (await south.delivery(back)).state
-            ]
-            if set(states) == {"accepted", "delivered"} and states.count("accepted") == 8:
-                break
-        else:
-            pytest.fail(f"not all came through: {states}")
+            return lgsp.start(tmp_path / "hub", CODES, told, port)
+
+        north, south = await at("north", [DEPARTMENT]), await at("south", [PROVINCE, COMMUNE])
+        two = TwoNodes(north=north, south=south, clock=clock)
+        await two.until_all_came(at_work)
         with lgsp.start(tmp_path / "hub", CODES, f"[hub]\nahead_s = {behind(clock)}\n", port):
             for _ in range(5):  # what left in the last moment of one round is fetched in the next
-                await round_()
+                await two.round()
                 rows = vxp.looked_into(tmp_path / "hub")
                 if {row[4] for row in rows} == {"done"}:
                     break
@@ -460,43 +363,14 @@ def behind(clock: ManualClock) -> float:
     return (clock.now() - datetime.now(UTC)).total_seconds()
 
 
-async def quietly(town: Town) -> None:
-    try:
-        await client_of(town).look()
-    except GatewayError:
-        return
-
-
 @pytest.mark.long
 @pytest.mark.parametrize("plain", ["true", "false"])
 async def test_sixty_megabytes_and_a_country_of_agencies_pass_in_little_memory(
     tmp_path: Path, plain: str
 ) -> None:
-    """G8: neither a file in one string nor a list of 111,000 lies in memory whole."""
     more = f"[hub]\nplain = {plain}\nmore_agencies = 111000\n"
     with lgsp.start(tmp_path / "hub", ["Z91.07", "Z92"], more) as url:
         file = lgsp.credentials(tmp_path / "lgsp.toml", ["Z91.07", "Z92"])
         told = {"limits_envelope_mb": "200", "lgsp_credentials": str(file)}
         async with lgsp.client(tmp_path / "node", url, "Z92", None, **told) as axis:
-            await axis.host(["Z92"])
-            large = enveloped_file(tmp_path / "large.edxml", 60 * 1024 * 1024)
-            tracemalloc.start()
-            try:
-                outcomes = await axis.publish(large, ["Z92"])
-                await axis.look()
-                (arrival,) = await axis.take(1, 60.0)
-                count = 0
-
-                def note(_: object) -> None:
-                    nonlocal count
-                    count += 1
-
-                await axis.agencies(note)
-                _, peak = tracemalloc.get_traced_memory()
-            finally:
-                tracemalloc.stop()
-
-    assert outcomes["Z92"].fate is Fate.DELIVERED
-    assert arrival.size > 80 * 1024 * 1024
-    assert count == 111_002
-    assert peak < 64 * 1024 * 1024
+            await passes_in_little_memory(axis, tmp_path)

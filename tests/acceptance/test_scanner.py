@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -19,24 +19,11 @@ from gateway.settings import Settings
 from gateway.words import labels
 from tests.services.clamav import Clamd
 from tests.support.node import DEPARTMENT, PDF, PROVINCE, Town, document, draft, opened
-from tests.support.scanner import INFECTED, running
+from tests.support.scanner import INFECTED
+from tests.support.scanner import clamd as clamd
+from tests.support.scanner import daemon as daemon
 
 GOOD = (("van-ban.pdf", PDF),)
-
-
-@pytest.fixture(scope="module")
-def daemon() -> Iterator[Clamd]:
-    with running() as clamd:
-        yield clamd
-
-
-@pytest.fixture
-def clamd(daemon: Clamd) -> Iterator[Clamd]:
-    """Up again after each test."""
-    yield daemon
-    if not daemon.answers():
-        daemon.stop()
-        daemon.start()
 
 
 def scanned_by(clamd: Clamd, required: str = "yes") -> Callable[[Settings], Settings]:

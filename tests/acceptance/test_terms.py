@@ -5,7 +5,6 @@ but an axis, then one node stepped by hand for what another system may send."""
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import io
 import json
 from collections.abc import AsyncIterator
@@ -35,6 +34,7 @@ from gateway.ops.metrics import Watch
 from tests.long.acceptance.test_cli import typed
 from tests.support import accounts, people
 from tests.support.node import DEPARTMENT, PDF, PROVINCE, Town, document, receipt_for, status_about
+from tests.support.waiting import until
 
 SENDER, RECEIVER, OTHER = "Z91", "Z92", "Z92.01"
 HOUR = (datetime.now(VIETNAM) + timedelta(days=1)).replace(minute=30, second=0, microsecond=0)
@@ -103,16 +103,6 @@ async def seats(folder: Path) -> AsyncIterator[dict[str, Seat]]:
                 stop.set()
 
 
-async def _soon(look: Any) -> Any:
-    """What `look` finds, once it finds it."""
-    pause = asyncio.Event()
-    async with asyncio.timeout(60):
-        while not (found := await look()):
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(pause.wait(), 0.2)
-        return found
-
-
 async def _send(seat: Seat) -> dict[str, Any]:
     said = {
         "number": "15",
@@ -148,7 +138,10 @@ async def test_role_reply_hour_and_paper_are_seen_at_the_other_node_and_the_arri
             async def came(code: str = RECEIVER) -> Any:
                 return (await south.call(code, "GET", "/inbox"))["data"]
 
-            (item,), (other,) = await _soon(came), await _soon(lambda: came(OTHER))
+            (item,), (other,) = (
+                await until(came, "the document"),
+                await until(lambda: came(OTHER), "the other one"),
+            )
             page = await south.read(f"/van-ban-den/{item['id']}", await south.clerk(RECEIVER))
             shown = await south.type(RECEIVER, "inbox", "show", item["id"])
             as_json = json.loads(await south.type(RECEIVER, "inbox", "show", item["id"], "-o", "json"))
@@ -182,7 +175,7 @@ async def test_role_reply_hour_and_paper_are_seen_at_the_other_node_and_the_arri
                 found = next(each for each in told["recipients"] if each["code"] == RECEIVER)
                 return found if found["register_no"] else None
 
-            recipient = await _soon(numbered)
+            recipient = await until(numbered, "the arrival number")
             page = await north.read(f"/van-ban-di/{sent['id']}", await north.clerk(SENDER))
             shown = await north.type(SENDER, "outbox", "show", sent["id"])
 

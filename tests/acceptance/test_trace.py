@@ -3,7 +3,6 @@ the node on the way: real workers, a real axis, a real program that is told."""
 
 from __future__ import annotations
 
-import asyncio
 import io
 import json
 import logging
@@ -19,10 +18,10 @@ from gateway.demo import stage
 from tests.support.api import DEPARTMENT, PROVINCE, form, meta
 from tests.support.hooks import Receiver, near, receiving
 from tests.support.served import Served, serving
+from tests.support.waiting import until
 
 ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = f"00-{ID}-00f067aa0ba902b7-01"
-WITHIN_S = 60.0
 
 
 @dataclass(kw_only=True)
@@ -61,12 +60,11 @@ def lines() -> Any:
 
 async def heard(receiver: Receiver, kind: str) -> int:
     """Which of the calls that came tells of the first event of that kind."""
-    async with asyncio.timeout(WITHIN_S):
-        while True:
-            for n, body in enumerate(receiver.bodies):
-                if body["type"] == kind:
-                    return n
-            await receiver.until(len(receiver.bodies) + 1)
+
+    def which() -> list[int]:
+        return [n for n, body in enumerate(receiver.bodies) if body["type"] == kind]
+
+    return (await until(which, f"a call that tells of {kind}"))[0]
 
 
 async def test_the_webhook_of_a_document_that_arrived_is_in_the_trace_of_the_call_that_sent_it(

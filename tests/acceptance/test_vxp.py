@@ -6,14 +6,14 @@ from __future__ import annotations
 import hashlib
 import tracemalloc
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
+from contextlib import AbstractContextManager, AsyncExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gateway.domain.document import InState, Kind, Lane
+from gateway.domain.document import InState, Kind, Lane, OutgoingDocument
 from gateway.domain.identity import Digest
 from gateway.edxml.build import AttachmentContent, write
 from gateway.edxml.envelope import Attachment
@@ -21,11 +21,11 @@ from gateway.errors import GatewayError
 from gateway.incoming import process
 from gateway.outgoing.intake import Order
 from gateway.policy.verdict import ReasonCode
-from gateway.ports import Fate, Parcel
+from gateway.ports import Fate, Parcel, each_axis
 from gateway.settings import Settings
 from gateway.transport.rest.axis import RestAxis
 from tests.services.process import kept_ports
-from tests.support import node, vxp
+from tests.support import lgsp, node, vxp
 from tests.support.clock import START, ManualClock
 from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE, Town, draft
 from tests.unit.outgoing.test_look import looked
@@ -33,14 +33,24 @@ from tests.unit.outgoing.test_look import looked
 SYSTEM = "truc.lienthong.01"
 
 
+CODES = [PROVINCE, DEPARTMENT, COMMUNE]
+
+
 @dataclass(frozen=True, kw_only=True)
-class OnVxp:
+class OnHub:
+    """A node on a hub of others."""
+
     town: Town
-    axis: vxp.Axis
+    axis: vxp.Axis | lgsp.Axis
 
     @property
     def client(self) -> RestAxis:
         return client_of(self.town)
+
+    @property
+    def documents(self) -> list[tuple[str, int]]:
+        """Of the hub: receiver and how often it was sent."""
+        return sorted((row[3], row[5]) for row in self.axis.hub.summary() if row[1] == "edoc")
 
     async def carry(self, turns: int = 3) -> None:
         """Everything goes its way, over the hub and back."""
@@ -50,21 +60,60 @@ class OnVxp:
         await self.town.carry()
         await self.client.look()
 
+    async def sent_past_a_kill(self, at: str, number: str) -> OutgoingDocument:
+        """A document for the province, whose node dies at the first such write of the ledger."""
+        ledger, killed = self.client._ledger, list[int]()
+        real: Callable[..., Any] = getattr(ledger, at)
+
+        def kills(*given: Any, **more: Any) -> Any:
+            if not killed:
+                killed.append(1)
+                raise RuntimeError("killed here")
+            return real(*given, **more)
+
+        setattr(ledger, at, kills)
+        sent = await self.town.send(number, PROVINCE)
+        for _ in range(6):
+            try:
+                await self.carry(1)
+            except RuntimeError:
+                self.town.clock.advance(3600)
+            self.town.clock.advance(120)
+        self.town.clock.advance(7200)
+        await self.carry()
+        assert killed
+        return sent
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnVxp(OnHub):
+    axis: vxp.Axis
+
 
 def client_of(town: Town) -> RestAxis:
-    assert isinstance(town.node.axis, RestAxis)
-    return town.node.axis
+    (found,) = [each for each in each_axis(town.node.axis).values() if isinstance(each, RestAxis)]
+    return found
+
+
+Change = Callable[[Settings], Settings]
+
+
+async def opened(
+    stack: AsyncExitStack,
+    folder: Path,
+    made: Callable[[vxp.Axis], Change] = lambda axis: axis.of(SYSTEM),
+) -> OnVxp:
+    """A node on a hub of its own, set up as `made` says."""
+    clock = ManualClock()
+    axis = await stack.enter_async_context(vxp.simulator(folder / "hub", {SYSTEM: CODES}, now=clock.now))
+    town = await stack.enter_async_context(node.opened(folder / "node", clock, change=made(axis)))
+    return OnVxp(town=town, axis=axis)
 
 
 @pytest.fixture
 async def on_vxp(tmp_path: Path) -> AsyncIterator[OnVxp]:
-    clock = ManualClock()
     async with AsyncExitStack() as stack:
-        axis = await stack.enter_async_context(
-            vxp.simulator(tmp_path / "hub", {SYSTEM: [PROVINCE, DEPARTMENT, COMMUNE]}, now=clock.now)
-        )
-        town = await stack.enter_async_context(node.opened(tmp_path / "node", clock, change=axis.of(SYSTEM)))
-        yield OnVxp(town=town, axis=axis)
+        yield await opened(stack, tmp_path)
 
 
 async def test_a_document_goes_over_the_hub_and_its_statuses_come_back(on_vxp: OnVxp) -> None:
@@ -105,8 +154,7 @@ async def test_a_send_that_was_lost_after_its_effect_is_found_in_the_sent_list(o
 
     assert (await town.delivery(sent)).state == "delivered"
     assert dict(await on_vxp.client.counts())["unknown"] == 0
-    documents = [row for row in on_vxp.axis.hub.summary() if row[1] == "edoc"]
-    assert [row[5] for row in documents] == [1]  # the hub had it once
+    assert on_vxp.documents == [(PROVINCE, 1)]  # the hub had it once
 
 
 async def test_the_same_bytes_published_again_are_not_sent_again(on_vxp: OnVxp) -> None:
@@ -118,12 +166,11 @@ async def test_the_same_bytes_published_again_are_not_sent_again(on_vxp: OnVxp) 
 
     await town.deliver(packet, PROVINCE)
 
-    assert [row[5] for row in on_vxp.axis.hub.summary() if row[1] == "edoc"] == [1]
+    assert on_vxp.documents == [(PROVINCE, 1)]
     assert (await town.delivery(sent)).state == "delivered"
 
 
 async def test_wrong_credentials_stop_every_call_and_name_what_to_mend(tmp_path: Path) -> None:
-    clock = ManualClock()
     secrets = tmp_path / "vxp.toml"
 
     def told(secret: str) -> None:
@@ -132,12 +179,8 @@ async def test_wrong_credentials_stop_every_call_and_name_what_to_mend(tmp_path:
 
     told("of somebody else")
     async with AsyncExitStack() as stack:
-        axis = await stack.enter_async_context(
-            vxp.simulator(tmp_path / "hub", {SYSTEM: [PROVINCE, DEPARTMENT, COMMUNE]}, now=clock.now)
-        )
-        change = axis.of(SYSTEM, credentials=secrets, secret=None)
-        town = await stack.enter_async_context(node.opened(tmp_path / "node", clock, change=change))
-        found = OnVxp(town=town, axis=axis)
+        found = await opened(stack, tmp_path, lambda axis: axis.of(SYSTEM, credentials=secrets, secret=None))
+        town, axis, clock = found.town, found.axis, found.town.clock
         sent = await town.send("18", PROVINCE)
         await found.carry()
 
@@ -160,19 +203,17 @@ async def test_wrong_credentials_stop_every_call_and_name_what_to_mend(tmp_path:
 
 async def test_a_sender_that_nobody_knows_waits_for_a_person(tmp_path: Path) -> None:
     """By rule: the session vouches for whom the registry knows, and a person for the rest."""
-    clock = ManualClock()
-    async with AsyncExitStack() as stack:
-        axis = await stack.enter_async_context(
-            vxp.simulator(tmp_path / "hub", {SYSTEM: [PROVINCE, DEPARTMENT, COMMUNE]}, now=clock.now)
-        )
-        base = axis.of(SYSTEM)
 
-        def known(settings: Settings) -> Settings:
-            made = base(settings)
+    def for_nobody(axis: vxp.Axis) -> Change:
+        def change(settings: Settings) -> Settings:
+            made = axis.of(SYSTEM)(settings)
             return replace(made, axis=replace(made.axis, vouches="nobody"))
 
-        town = await stack.enter_async_context(node.opened(tmp_path / "node", clock, change=known))
-        found = OnVxp(town=town, axis=axis)
+        return change
+
+    async with AsyncExitStack() as stack:
+        found = await opened(stack, tmp_path, for_nobody)
+        town = found.town
         await town.send("19", PROVINCE)
         await found.carry()
 
@@ -198,32 +239,12 @@ async def test_the_sender_is_told_before_sending_what_the_hub_has_no_place_for(o
 @pytest.mark.parametrize("at", ["took", "ended", "told", "mark"])
 async def test_a_kill_at_the_ledger_loses_and_doubles_nothing(on_vxp: OnVxp, at: str) -> None:
     """What stands before the write was done, and what stands after it was not: the next look mends it."""
-    town, ledger = on_vxp.town, on_vxp.client._ledger
-    real: Callable[..., Any] = getattr(ledger, at)
-    killed: list[int] = []
+    sent = await on_vxp.sent_past_a_kill(at, "20")
 
-    def kills(*given: Any, **more: Any) -> Any:
-        if not killed:
-            killed.append(1)
-            raise RuntimeError("killed here")
-        return real(*given, **more)
-
-    setattr(ledger, at, kills)
-    sent = await town.send("20", PROVINCE)
-    for _ in range(6):
-        try:
-            await on_vxp.carry(1)
-        except RuntimeError:
-            town.clock.advance(3600)
-        town.clock.advance(120)
-    town.clock.advance(7200)
-    await on_vxp.carry()
-
-    assert killed
-    assert (await town.only(PROVINCE)).vouched_by == "axis"
-    assert (await town.delivery(sent)).state == "delivered"
+    assert (await on_vxp.town.only(PROVINCE)).vouched_by == "axis"
+    assert (await on_vxp.town.delivery(sent)).state == "delivered"
     assert not on_vxp.axis.hub.waiting(SYSTEM, "edoc")
-    assert [row[5] for row in on_vxp.axis.hub.summary() if row[1] == "edoc"] == [1]
+    assert on_vxp.documents == [(PROVINCE, 1)]
 
 
 FAULTY = """
@@ -238,6 +259,42 @@ kinds = ["error500", "html", "lost", "half", "slow", "duplicate", "reorder", "da
 """
 
 
+@dataclass(frozen=True, kw_only=True)
+class TwoNodes:
+    """Four documents to both agencies of the south, and one back, over a hub that is killed between rounds."""
+
+    north: Town
+    south: Town
+    clock: ManualClock
+
+    async def round(self) -> None:
+        for _ in range(4):
+            for town in (self.north, self.south):
+                await town.carry()
+                with suppress(GatewayError):
+                    await client_of(town).look()
+            self.clock.advance(600)
+
+    async def until_all_came(self, at_work: Callable[[int], AbstractContextManager[object]]) -> None:
+        """Rounds under a hub of its own each, until each document was taken in there."""
+        sent = [await self.north.send(str(40 + n), PROVINCE, COMMUNE) for n in range(4)]
+        back = await self.south.send("60", DEPARTMENT, sender=PROVINCE)
+        accepted: set[str] = set()
+        for n in range(30):
+            with at_work(n):
+                await self.round()
+            for code in (PROVINCE, COMMUNE):
+                for document in await self.south.incoming(code):
+                    if document.id not in accepted and document.state is InState.NEW:
+                        accepted.add(document.id)
+                        await self.south.status(document, "03")
+            forth = [each.state for one in sent for each in (await self.north.deliveries(one)).values()]
+            states = [*forth, (await self.south.delivery(back)).state]
+            if set(states) == {"accepted", "delivered"} and states.count("accepted") == 8:
+                return
+        pytest.fail(f"not all came through: {states}")
+
+
 @pytest.mark.long
 async def test_two_nodes_on_one_hub_with_faults_and_kills(tmp_path: Path) -> None:
     """The hub in a process of its own, which is killed between rounds; one call in five goes wrong."""
@@ -246,7 +303,7 @@ async def test_two_nodes_on_one_hub_with_faults_and_kills(tmp_path: Path) -> Non
     async with AsyncExitStack() as stack:
         (port,) = stack.enter_context(kept_ports(1))
 
-        async def opened(name: str, system: str) -> Town:
+        async def at(name: str, system: str) -> Town:
             file = tmp_path / f"{name}.toml"
             file.write_text(
                 f'[[system]]\nid = "{system}"\nsecret = "secret of {system}"\nagencies = {systems[system]!r}\n'
@@ -265,35 +322,11 @@ async def test_two_nodes_on_one_hub_with_faults_and_kills(tmp_path: Path) -> Non
 
             return await stack.enter_async_context(node.opened(tmp_path / name, clock, change=change))
 
-        north, south = await opened("north", vxp.NORTH), await opened("south", vxp.SOUTH)
-        sent = [await north.send(str(40 + n), PROVINCE, COMMUNE) for n in range(4)]
-        back = await south.send("60", DEPARTMENT, sender=PROVINCE)
-
-        async def round_() -> None:
-            for _ in range(4):
-                for town in (north, south):
-                    await town.carry()
-                    await quietly(town)
-                clock.advance(600)
-
-        accepted: set[str] = set()
-        for n in range(30):
-            with vxp.start(tmp_path / "hub", systems, FAULTY % n, port):
-                await round_()
-            for code in (PROVINCE, COMMUNE):
-                for document in await south.incoming(code):
-                    if document.id not in accepted and document.state is InState.NEW:
-                        accepted.add(document.id)
-                        await south.status(document, "03")
-            states = [each.state for one in sent for each in (await north.deliveries(one)).values()] + [
-                (await south.delivery(back)).state
-            ]
-            if set(states) == {"accepted", "delivered"} and states.count("accepted") == 8:
-                break
-        else:
-            pytest.fail(f"not all came through: {states}")
+        north, south = await at("north", vxp.NORTH), await at("south", vxp.SOUTH)
+        two = TwoNodes(north=north, south=south, clock=clock)
+        await two.until_all_came(lambda n: vxp.start(tmp_path / "hub", systems, FAULTY % n, port))
         with vxp.start(tmp_path / "hub", systems, "[hub]\nfresh_h = 0\n", port):
-            await round_()
+            await two.round()
             rows = vxp.looked_into(tmp_path / "hub")
 
     documents = [row for row in rows if row[1] == "edoc"]
@@ -301,42 +334,33 @@ async def test_two_nodes_on_one_hub_with_faults_and_kills(tmp_path: Path) -> Non
     assert {row[4] for row in rows} == {"done"}
 
 
-async def quietly(town: Town) -> None:
+async def passes_in_little_memory(axis: RestAxis, folder: Path) -> None:
+    """G8: neither a file in one base64 string nor a list of 111,000 lies in memory whole."""
+    await axis.host(["Z92"])
+    large = enveloped_file(folder / "large.edxml", 60 * 1024 * 1024)
+    agencies: list[None] = []
+    tracemalloc.start()
     try:
-        await client_of(town).look()
-    except GatewayError:
-        return
+        outcomes = await axis.publish(large, ["Z92"])
+        await axis.look()
+        (arrival,) = await axis.take(1, 60.0)
+        await axis.agencies(lambda _: agencies.append(None))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert outcomes["Z92"].fate is Fate.DELIVERED
+    assert arrival.size > 80 * 1024 * 1024
+    assert len(agencies) == 111_002
+    assert peak < 64 * 1024 * 1024
 
 
 @pytest.mark.long
 async def test_sixty_megabytes_and_a_country_of_agencies_pass_in_little_memory(tmp_path: Path) -> None:
-    """G8: neither a file in one base64 string nor a list of 111,000 lies in memory whole."""
-    systems = {vxp.NORTH: ["Z91.07", "Z92"]}
     more = "[hub]\nfresh_h = 0\nmore_agencies = 111000\n"
-    with vxp.start(tmp_path / "hub", systems, more) as url:
+    with vxp.start(tmp_path / "hub", {vxp.NORTH: ["Z91.07", "Z92"]}, more) as url:
         async with vxp.client(tmp_path / "node", url, vxp.NORTH, limits_envelope_mb="200") as axis:
-            await axis.host(["Z92"])
-            large = enveloped_file(tmp_path / "large.edxml", 60 * 1024 * 1024)
-            tracemalloc.start()
-            try:
-                outcomes = await axis.publish(large, ["Z92"])
-                await axis.look()
-                (arrival,) = await axis.take(1, 60.0)
-                count = 0
-
-                def note(_: object) -> None:
-                    nonlocal count
-                    count += 1
-
-                await axis.agencies(note)
-                _, peak = tracemalloc.get_traced_memory()
-            finally:
-                tracemalloc.stop()
-
-    assert outcomes["Z92"].fate is Fate.DELIVERED
-    assert arrival.size > 80 * 1024 * 1024
-    assert count == 111_002
-    assert peak < 64 * 1024 * 1024
+            await passes_in_little_memory(axis, tmp_path)
 
 
 def enveloped_file(path: Path, size: int) -> Parcel:

@@ -12,16 +12,15 @@ from pathlib import Path
 import pytest
 
 from gateway.domain.document import InState
-from gateway.ports import each_axis
 from gateway.settings import AxisSettings, Settings
 from gateway.settings.options import NamedAxis, RouteSettings, Secret, VxpSettings
 from gateway.transport.rest.axis import RestAxis
+from tests.acceptance.test_vxp import CODES, SYSTEM, opened
 from tests.support import node, vxp
 from tests.support.clock import ManualClock
 from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE, Town
 from tests.support.odd_hub import OddHub, odd_hub, row, unsigned
 
-SYSTEM = "truc.lienthong.01"
 TRUSTED = "Về việc báo cáo dự toán"
 
 
@@ -77,21 +76,17 @@ async def test_a_letter_of_an_agency_that_the_registry_knows_is_taken_in(odd: On
     assert "updateStatus" in odd.hub.calls
 
 
-async def test_threat_134_a_file_in_the_name_of_another_agency_than_the_hub_names_waits_for_a_person(
-    odd: OnOddHub,
+@pytest.mark.parametrize(
+    ("sender", "named"), [(DEPARTMENT, COMMUNE), ("X99.99", "X99.99")], ids=["another", "nobody known"]
+)
+async def test_threat_134_a_sender_that_the_hub_cannot_vouch_for_waits_for_a_person(
+    odd: OnOddHub, sender: str, named: str
 ) -> None:
-    await odd.brings(("a", letter("1")), **{"from": COMMUNE})
+    await odd.brings(("a", letter("1", sender=sender)), **{"from": named})
 
     assert await odd.rows() == [("held", "AXIS-SENDER")]
     assert not await odd.town.incoming(PROVINCE)
     assert "sendEdoc" not in odd.hub.calls
-
-
-async def test_threat_134_a_sender_that_nobody_knows_waits_for_a_person(odd: OnOddHub) -> None:
-    await odd.brings(("a", letter("1", sender="X99.99")), **{"from": "X99.99"})
-
-    assert await odd.rows() == [("held", "AXIS-SENDER")]
-    assert not await odd.town.incoming(PROVINCE)
 
 
 async def test_threat_134_other_content_under_a_known_id_is_held_and_the_first_stays(odd: OnOddHub) -> None:
@@ -104,12 +99,6 @@ async def test_threat_134_other_content_under_a_known_id_is_held_and_the_first_s
     states = sorted(each.state for each in await odd.town.incoming(PROVINCE))
     held = [each for each in await odd.rows() if each[1] == "OTHER-CONTENT"]
     assert states == [InState.HELD, InState.NEW] or held == [("held", "OTHER-CONTENT")]
-
-
-async def test_threat_134_the_same_document_under_two_ids_is_one(odd: OnOddHub) -> None:
-    await odd.brings(("a", letter("1")), ("b", letter("1")))
-
-    await odd.town.only(PROVINCE)
 
 
 LAUGHS = '<!DOCTYPE a [<!ENTITY a "ha">' + "".join(
@@ -177,15 +166,9 @@ async def left_by(town: Town, number: str, to: str = PROVINCE) -> Callable[[], A
 
 @pytest.mark.parametrize("away", ["next", "wait"])
 async def test_a_hub_that_was_away_is_used_again_once_it_answers(tmp_path: Path, away: str) -> None:
-    clock = ManualClock()
     async with AsyncExitStack() as stack:
-        axis = await stack.enter_async_context(
-            vxp.simulator(tmp_path / "hub", {SYSTEM: [PROVINCE, DEPARTMENT, COMMUNE]}, now=clock.now)
-        )
-        change = beside(tmp_path / "province", axis, away=away)
-        town = await stack.enter_async_context(node.opened(tmp_path / "node", clock, change=change))
-        hub = each_axis(town.node.axis)["national"]
-        assert isinstance(hub, RestAxis)
+        made = await opened(stack, tmp_path, lambda axis: beside(tmp_path / "province", axis, away=away))
+        town, axis, clock = made.town, made.axis, made.town.clock
         axis.faults.change({"rate": 1.0, "kinds": ["fail:20"]})  # it says no, before any effect
         first = await left_by(town, "15")
         await town.carry()
@@ -207,13 +190,9 @@ async def test_a_hub_that_was_away_is_used_again_once_it_answers(tmp_path: Path,
 
 
 async def test_what_a_hub_may_have_goes_by_no_other_axis(tmp_path: Path) -> None:
-    clock = ManualClock()
     async with AsyncExitStack() as stack:
-        axis = await stack.enter_async_context(
-            vxp.simulator(tmp_path / "hub", {SYSTEM: [PROVINCE, DEPARTMENT, COMMUNE]}, now=clock.now)
-        )
-        change = beside(tmp_path / "province", axis, away="next")
-        town = await stack.enter_async_context(node.opened(tmp_path / "node", clock, change=change))
+        made = await opened(stack, tmp_path, lambda axis: beside(tmp_path / "province", axis, away="next"))
+        town, axis, clock = made.town, made.axis, made.town.clock
         axis.faults.change({"rate": 1.0, "kinds": ["lost"], "operations": ["sendEdoc"]})
         sent = await left_by(town, "15")
         await town.carry()
@@ -238,7 +217,7 @@ async def test_what_another_machine_may_have_sent_is_asked_for_first(tmp_path: P
     clock = ManualClock()
     async with AsyncExitStack() as stack:
         axis = await stack.enter_async_context(
-            vxp.simulator(tmp_path / "hub", {SYSTEM: [PROVINCE, DEPARTMENT, COMMUNE]}, now=clock.now)
+            vxp.simulator(tmp_path / "hub", {SYSTEM: CODES}, now=clock.now)
         )
         machine = "one"
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from gateway.office.store.store import SqlOfficeStore
+from gateway.pool import ThreadPool
+from gateway.store.blobs import FileBlobs
 from tests.support.clock import ManualClock
 from tests.support.stores import copied, migrated, with_agencies
 
@@ -35,3 +37,21 @@ def store_url(request: pytest.FixtureRequest) -> str:
 async def store(store_url: str, clock: ManualClock) -> AsyncIterator[SqlOfficeStore]:
     async with with_agencies(store_url, clock) as opened:
         yield opened
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPool]:
+    threads = ThreadPool(2)
+    yield threads
+    threads.close()
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Where content lies that is no row."""
+    return tmp_path / "content"
+
+
+@pytest.fixture
+def blobs(root: Path, store: SqlOfficeStore, clock: ManualClock, pool: ThreadPool) -> FileBlobs:
+    return FileBlobs(root, store, clock, pool)

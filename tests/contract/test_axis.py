@@ -25,6 +25,7 @@ from gateway.transport.embedded import EmbeddedAxis
 from tests.support.axis_rigs import Rig, RoutedRig, amqp_rig, embedded_rig
 from tests.support.foreign_rig import foreign_rig
 from tests.support.parcels import LEASE_S, bytes_of, nothing_more, parcel, received
+from tests.support.waiting import within_limit
 
 ROOT = Path(__file__).parents[2]
 POISON_LIMIT = 3
@@ -402,9 +403,7 @@ async def test_many_consumers_share_the_parcels_without_overlap(rig: Rig) -> Non
             taken.extend(each.packet_id for each in await axis.take(2, LEASE_S))
             await asyncio.sleep(0)
 
-    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
-        for axis in axes:
-            group.create_task(drain(axis))
+    await within_limit(asyncio.gather(*(drain(axis) for axis in axes)), "all are taken")
 
     assert sorted(taken) == sorted(f"p{n}" for n in range(30))
 
@@ -412,16 +411,16 @@ async def test_many_consumers_share_the_parcels_without_overlap(rig: Rig) -> Non
 async def test_waiting_ends_when_something_is_there(rig: Rig) -> None:
     axis = await rig.node("one", ["Z92"])
 
-    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
-        group.create_task(axis.wait(3600.0))
-        await axis.publish(parcel(), ["Z92"])
+    waiting = asyncio.create_task(axis.wait(3600.0))
+    await axis.publish(parcel(), ["Z92"])
+
+    await within_limit(waiting, "the wait for a parcel")
 
 
 async def test_waiting_ends_after_the_time(rig: Rig) -> None:
     axis = await rig.node("one", ["Z92"])
 
-    async with asyncio.timeout(60):
-        await axis.wait(0.05)
+    await within_limit(axis.wait(0.05), "a wait without a parcel")
 
     assert not await axis.take(1, LEASE_S)
 
@@ -518,11 +517,8 @@ async def test_consumers_in_two_processes_never_hold_the_same_parcel(tmp_path: P
             while arrivals := await axis.take(3, 600.0):
                 taken.extend(each.packet_id for each in arrivals)
 
-        async with asyncio.timeout(60), asyncio.TaskGroup() as group:
-            reading = group.create_task(all_taken(process))
-            for axis in axes:
-                group.create_task(drain(axis))
-        theirs = reading.result()
+        ours = asyncio.gather(*(drain(axis) for axis in axes))
+        theirs, _ = await within_limit(asyncio.gather(all_taken(process), ours), "all are taken")
         await process.communicate(b"")
 
     assert sorted(taken + theirs) == sorted(f"p{n}" for n in range(90))
@@ -536,10 +532,9 @@ async def test_a_publish_of_another_process_ends_the_wait(tmp_path: Path) -> Non
         await axis.host(["Z92"])
         process = await child(stack, "publish", tmp_path)
 
-        async with asyncio.timeout(60), asyncio.TaskGroup() as group:
-            group.create_task(axis.wait(600.0))
-            said = group.create_task(process.communicate(b"bytes from elsewhere"))
+        both = asyncio.gather(axis.wait(600.0), process.communicate(b"bytes from elsewhere"))
+        _, (said, _) = await within_limit(both, "the wait for a parcel of another process")
         (arrival,) = await axis.take(1, LEASE_S)
 
-    assert said.result()[0] == b"delivered\n"
+    assert said == b"delivered\n"
     assert arrival.packet_id == "from-child"

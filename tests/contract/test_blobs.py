@@ -7,7 +7,6 @@ import asyncio
 import hashlib
 import logging
 import os
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -17,35 +16,17 @@ from gateway import errors
 from gateway.domain.account import AgencyScope
 from gateway.domain.identity import Digest
 from gateway.office.store.store import SqlOfficeStore
-from gateway.pool import ThreadPool
 from gateway.ports import Kept
 from gateway.ports.store import Blobs
 from gateway.store import blobs as sweeper
 from gateway.store.blobs import FileBlobs, path_of
 from tests.support.clock import ManualClock
 from tests.support.kept import Lying
-from tests.support.stores import NORTH, SOUTH, digest
+from tests.support.stores import NORTH, SOUTH, committing, digest
 
 DAY = timedelta(hours=24)
 # Each test of these is run with all content in rows, and with all of it in files.
 pytestmark = pytest.mark.usefixtures("lies_in")
-
-
-@pytest.fixture
-def pool() -> Iterator[ThreadPool]:
-    threads = ThreadPool(2)
-    yield threads
-    threads.close()
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return tmp_path / "content"
-
-
-@pytest.fixture
-def blobs(root: Path, store: SqlOfficeStore, clock: ManualClock, pool: ThreadPool) -> FileBlobs:
-    return FileBlobs(root, store, clock, pool)
 
 
 @pytest.fixture
@@ -69,9 +50,8 @@ async def keep(
 ) -> Digest:
     """As everybody keeps content: taken, and referred to by its owner."""
     kept = await take(blobs, content)
-    async with store.begin(scope) as work:
+    async with committing(store, scope) as work:
         await work.blobs.keep(kept, "document", owner)
-        await work.commit()
     return kept.digest
 
 
@@ -85,15 +65,13 @@ async def refer(
     store: SqlOfficeStore, name: Digest, owner: str = "msg-1", scope: AgencyScope = NORTH
 ) -> None:
     """To what is here already."""
-    async with store.begin(scope) as work:
+    async with committing(store, scope) as work:
         await work.blobs.add(name, "document", owner)
-        await work.commit()
 
 
 async def drop(store: SqlOfficeStore, owner: str = "msg-1") -> None:
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         await work.blobs.drop("document", owner)
-        await work.commit()
 
 
 def age(path: Path, at: datetime) -> None:
@@ -126,9 +104,8 @@ async def test_a_finished_file_is_taken_over_without_a_copy(
         assert scratch.path.samefile(left)
         assert scratch.path.stat().st_mtime > datetime(2001, 1, 1).timestamp()
         kept = await blobs.keep(scratch, named(b"left behind"), 11)
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         await work.blobs.keep(kept, "inbox", "inx-1")
-        await work.commit()
     left.unlink()
 
     assert await read(blobs, store, kept.digest) == b"left behind"
@@ -172,39 +149,20 @@ async def test_a_scratch_file_that_is_not_kept_vanishes(blobs: FileBlobs, root: 
     assert not path.exists()
 
 
-@pytest.mark.parametrize("damaged", [b"c0ntent", b"con", b"content and more"])
-async def test_damaged_content_is_healed_when_the_true_bytes_come_again(
-    blobs: FileBlobs, store: SqlOfficeStore, root: Path, lying: Lying, damaged: bytes
-) -> None:
-    name = await keep(blobs, store, b"content")
-    await lying.write(name, damaged)
-    assert await read(blobs, store, name) == damaged
-
-    await keep(blobs, store, b"content", owner="msg-2")
-
-    assert await read(blobs, store, name) == b"content"
-    assert list((root / "scratch").iterdir()) == []
-
-
-async def test_lost_content_is_there_again_when_the_true_bytes_come_again(
-    blobs: FileBlobs, store: SqlOfficeStore, lying: Lying
-) -> None:
-    name = await keep(blobs, store, b"content")
-    await lying.lose(name)
-
-    await keep(blobs, store, b"content")
-
-    assert await read(blobs, store, name) == b"content"
-
-
-async def test_keeping_the_same_content_again_is_harmless(
-    blobs: FileBlobs, store: SqlOfficeStore, root: Path
+async def test_damaged_or_lost_content_is_healed_when_the_true_bytes_come_again(
+    blobs: FileBlobs, store: SqlOfficeStore, root: Path, lying: Lying
 ) -> None:
     name = await keep(blobs, store, b"content")
 
-    await asyncio.gather(*(keep(blobs, store, b"content", owner=f"msg-{n}") for n in range(5)))
+    for n, damaged in enumerate((b"c0ntent", b"con", b"content and more", None)):
+        if damaged is None:
+            await lying.lose(name)
+        else:
+            await lying.write(name, damaged)
+            assert await read(blobs, store, name) == damaged
+        await asyncio.gather(*(keep(blobs, store, b"content", owner=f"msg-{n}-{k}") for k in range(3)))
 
-    assert await read(blobs, store, name) == b"content"
+        assert await read(blobs, store, name) == b"content"
     assert list((root / "scratch").iterdir()) == []
 
 
@@ -275,6 +233,7 @@ async def test_a_blob_is_swept_a_day_after_its_last_keep_when_nobody_refers_to_i
     assert await blobs.sweep(clock.now()) == 0
     with pytest.raises(errors.StoreFailure):
         await refer(store, dropped)
+    assert await read(blobs, store, await keep(blobs, store, b"d")) == b"d"  # it can be kept anew
 
 
 async def test_nothing_is_swept_for_an_hour_after_somebody_asked_for_that(
@@ -374,32 +333,20 @@ async def test_the_sweeper_spares_what_is_kept_again_while_it_looks(
     assert [await read(blobs, store, named(content)) for content in contents] == contents
 
 
-async def test_content_that_was_swept_can_be_kept_anew(
-    blobs: FileBlobs, store: SqlOfficeStore, clock: ManualClock, lying: Lying
-) -> None:
-    name = await keep_unowned(blobs, store, b"content")
-    clock.advance(DAY + timedelta(seconds=1))
-    await blobs.sweep(clock.now())
-    assert not await lying.there(name)
-
-    await keep(blobs, store, b"content")
-
-    assert await read(blobs, store, name) == b"content"
-
-
-async def test_g7_a_file_whose_keep_never_committed_is_swept(
-    blobs: FileBlobs, clock: ManualClock, root: Path
-) -> None:
-    orphan, fresh = path_of(root, digest("orphan")), path_of(root, digest("fresh"))
-    for path in (orphan, fresh):
-        path.parent.mkdir(parents=True)
+async def test_g7_what_a_dead_process_left_is_swept(blobs: FileBlobs, clock: ManualClock, root: Path) -> None:
+    """Files whose keep never committed, and scratch files; those that may be at work stay."""
+    dead = [path_of(root, digest("orphan")), root / "scratch" / "old"]
+    fresh = [path_of(root, digest("fresh")), root / "scratch" / "fresh"]
+    for path, at in [(each, clock.now() - DAY - timedelta(seconds=1)) for each in dead] + [
+        (each, clock.now()) for each in fresh
+    ]:
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"x")
-    age(orphan, clock.now() - DAY - timedelta(seconds=1))
-    age(fresh, clock.now())
+        age(path, at)
 
-    swept = await blobs.sweep(clock.now())
+    assert await blobs.sweep(clock.now()) == 2
 
-    assert (swept, orphan.exists(), fresh.exists()) == (1, False, True)
+    assert [path.exists() for path in (*dead, *fresh)] == [False, False, True, True]
 
 
 async def test_g7_a_keep_over_an_orphan_is_whole(blobs: FileBlobs, store: SqlOfficeStore, root: Path) -> None:
@@ -410,19 +357,6 @@ async def test_g7_a_keep_over_an_orphan_is_whole(blobs: FileBlobs, store: SqlOff
     await keep(blobs, store, b"content")
 
     assert await read(blobs, store, name) == b"content"
-
-
-async def test_g7_scratch_files_of_a_dead_process_are_swept(
-    blobs: FileBlobs, clock: ManualClock, root: Path
-) -> None:
-    old, fresh = root / "scratch" / "old", root / "scratch" / "fresh"
-    old.parent.mkdir(parents=True)
-    for path, at in ((old, clock.now() - DAY - timedelta(seconds=1)), (fresh, clock.now())):
-        path.write_bytes(b"x")
-        age(path, at)
-
-    assert await blobs.sweep(clock.now()) == 1
-    assert (old.exists(), fresh.exists()) == (False, True)
 
 
 async def test_what_is_being_written_stays_although_the_clock_was_put_forward(

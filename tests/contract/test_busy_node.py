@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from gateway.domain.identity import Digest
 from gateway.office.store.store import SqlOfficeStore
 from gateway.pool import ThreadPool
 from gateway.store.blobs import FileBlobs
-from tests.support.clock import ManualClock
-from tests.support.stores import NORTH, digest
+from tests.contract.test_blobs import keep
+from tests.support.stores import NORTH
+from tests.support.waiting import within_limit
 
 
 @pytest.fixture
@@ -24,34 +24,17 @@ def pool() -> Iterator[ThreadPool]:
     threads.close()
 
 
-@pytest.fixture
-def blobs(tmp_path: Path, store: SqlOfficeStore, clock: ManualClock, pool: ThreadPool) -> FileBlobs:
-    return FileBlobs(tmp_path / "content", store, clock, pool)
-
-
-async def kept(blobs: FileBlobs, store: SqlOfficeStore, content: bytes) -> Digest:
-    name = digest(content.decode())
-    with blobs.scratch() as scratch:
-        scratch.file.write(content)
-        taken = await blobs.keep(scratch, name, len(content))
-    async with store.begin(NORTH) as work:
-        await work.blobs.keep(taken, "document", "msg-1")
-        await work.commit()
-    return name
-
-
 @pytest.mark.usefixtures("lies_in")
 async def test_content_can_be_opened_while_every_thread_of_the_pool_is_taken(
     blobs: FileBlobs, store: SqlOfficeStore, pool: ThreadPool
 ) -> None:
     """Threads that verify wait for a connection: a connection must never wait for a thread, or both wait for ever."""
-    name = await kept(blobs, store, b"content")
+    name = await keep(blobs, store, b"content")
     go_on = threading.Event()
     taken = asyncio.create_task(pool.run(go_on.wait))
 
-    async with asyncio.timeout(60):
-        async with store.read(NORTH) as work:
-            opener = await blobs.open(work, name)
+    async with store.read(NORTH) as work:
+        opener = await within_limit(blobs.open(work, name), "the content is opened")
     with opener() as file:
         content = file.read()
 

@@ -14,12 +14,8 @@ from gateway.domain.event import EventKind
 from gateway.office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.ear import Ear
-from tests.support.stores import NORTH, copied, opened, with_agencies
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
+from tests.support.stores import committing, copied, opened, with_agencies
+from tests.support.waiting import within_limit
 
 
 @pytest.fixture
@@ -77,13 +73,12 @@ async def test_a_reader_of_events_is_woken_by_the_sequencer_of_another_process(
     two.wake.start()
     waiting = asyncio.create_task(two.wait_events(3600))
     await asyncio.sleep(0)
-    async with one.begin(NORTH) as work:
+    async with committing(one) as work:
         await work.events.append(EventKind.MESSAGE_ACCEPTED, "msg-1", clock.now())
-        await work.commit()
 
     await one.number_events()
 
-    await asyncio.wait_for(waiting, 60)
+    await within_limit(waiting, "the reader is woken")
 
 
 async def test_a_command_that_ends_at_once_is_heard(two: SqlOfficeStore, url: str) -> None:

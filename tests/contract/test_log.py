@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -26,14 +25,7 @@ from gateway.store.tables import EventRow
 from tests.support import proofs
 from tests.support.clock import ManualClock
 from tests.support.sealed import OTHER_KEY, Book, codes, seal_key, tamper
-from tests.support.stores import NORTH, SOUTH, opened
-
-
-@pytest.fixture
-def pool() -> Iterator[ThreadPool]:
-    made = ThreadPool(2)
-    yield made
-    made.close()
+from tests.support.stores import NORTH, SOUTH, committing, opened
 
 
 @pytest.fixture
@@ -238,9 +230,8 @@ async def test_what_waits_for_its_seal_is_told_by_its_oldest(book: Book) -> None
     head = await book.store.log.head()
     assert (head.size, head.seal, head.unsealed_since, head.unstamped_since) == (0, None, None, None)
     told_at = book.clock.now()
-    async with book.store.begin(NORTH) as work:
+    async with committing(book.store) as work:
         await work.events.append(EventKind.MESSAGE_ACCEPTED, "unnumbered", told_at, {})
-        await work.commit()
     book.clock.advance(600)
     assert (await book.store.log.head()).unsealed_since == told_at
 

@@ -9,7 +9,7 @@ import random
 import resource
 import signal
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -18,23 +18,14 @@ import pytest
 from sqlalchemy import select
 
 from gateway import errors
-from gateway.domain.identity import Digest
 from gateway.office.store.store import SqlOfficeStore
-from gateway.pool import ThreadPool
-from gateway.ports import Kept
 from gateway.ports.content import SMALL, Readable
 from gateway.store.blobs import FileBlobs, path_of
 from gateway.store.tables import BlobRow
+from tests.contract.test_blobs import drop, named, take
 from tests.support.clock import ManualClock
 from tests.support.kept import Lying
-from tests.support.stores import NORTH, SOUTH
-
-
-@pytest.fixture
-def blobs(tmp_path: Path, store: SqlOfficeStore, clock: ManualClock) -> Iterator[FileBlobs]:
-    pool = ThreadPool(2)
-    yield FileBlobs(tmp_path / "content", store, clock, pool)
-    pool.close()
+from tests.support.stores import NORTH, SOUTH, committing
 
 
 @pytest.fixture
@@ -43,30 +34,13 @@ def only_sqlite(store_url: str) -> None:
         pytest.skip("a server keeps its files and its journal as its own settings say")
 
 
-def named(content: bytes) -> Digest:
-    return Digest(hashlib.sha256(content).hexdigest())
-
-
-async def take(blobs: FileBlobs, content: bytes) -> Kept:
-    with blobs.scratch() as scratch:
-        scratch.file.write(content)
-        return await blobs.keep(scratch, named(content), len(content))
-
-
 async def keep(
     blobs: FileBlobs, store: SqlOfficeStore, contents: Sequence[bytes], owner: str = "msg-1"
 ) -> None:
     taken = sorted([await take(blobs, each) for each in contents], key=lambda kept: kept.digest)
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         for kept in taken:
             await work.blobs.keep(kept, "document", owner)
-        await work.commit()
-
-
-async def drop(store: SqlOfficeStore, owner: str) -> None:
-    async with store.begin(NORTH) as work:
-        await work.blobs.drop("document", owner)
-        await work.commit()
 
 
 def files(folder: Path) -> list[Path]:
@@ -204,12 +178,12 @@ async def test_a_reader_keeps_the_journal_from_being_cut_and_holds_no_writer_up(
         assert reader.execute("SELECT count(*) FROM small_content").fetchone() == (1,)
         await drop(store, "msg-1")
 
-        async with asyncio.timeout(8):  # SQLite's own patience is ten seconds
-            await asyncio.gather(
-                blobs.forget([named(b"words of a secret" * 100)]),
-                *(keep(blobs, store, [b"%d" % n], owner=f"msg-{n}") for n in range(20)),
-            )
-            assert await blobs.leave_no_trace() is False
+        # Whoever waited for the reader would hear after SQLite's own patience that the file is locked.
+        await asyncio.gather(
+            blobs.forget([named(b"words of a secret" * 100)]),
+            *(keep(blobs, store, [b"%d" % n], owner=f"msg-{n}") for n in range(20)),
+        )
+        assert await blobs.leave_no_trace() is False
         assert b"words of a secret" in journal.read_bytes()
         reader.execute("COMMIT")
 

@@ -23,7 +23,7 @@ from gateway.domain.document import InState
 from gateway.office.store.store import SqlOfficeStore
 from tests.support import stores
 from tests.support.clock import ManualClock
-from tests.support.stores import NORTH, SOUTH, digest
+from tests.support.stores import NORTH, SOUTH, committing, digest
 
 
 async def test_a_hosted_agency_comes_back_as_it_was_and_is_found_by_code_or_alias(
@@ -206,7 +206,7 @@ async def test_an_agency_with_open_work_stays_and_the_work_is_told(
     """Only its own work counts, and only what is not decided."""
     waiting, decided = stores.incoming(clock), stores.incoming(clock, state=InState.ACCEPTED)
     sent = stores.outgoing(clock)
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         await work.outgoing.add(sent)
         await work.deliveries.add(
             [stores.delivery(sent, "Z91.02"), stores.delivery(sent, "Z91.03", state="delivered")]
@@ -216,7 +216,6 @@ async def test_an_agency_with_open_work_stays_and_the_work_is_told(
         await work.outbox.put(stores.outbox_item(clock))
         await work.inbox.land(stores.inbox_item(clock))
         await work.jobs.put("pack", sent.id)
-        await work.commit()
 
     told = await store.accounts.leave(NORTH.agency_id)
 

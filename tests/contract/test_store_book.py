@@ -24,7 +24,7 @@ from gateway.domain.wall_clock import VIETNAM
 from gateway.office.store.store import SqlOfficeStore
 from gateway.ports.queues import RegisterEntry
 from tests.support.clock import ManualClock
-from tests.support.stores import NORTH, SOUTH, draft, incoming, outgoing
+from tests.support.stores import NORTH, SOUTH, committing, draft, incoming, outgoing, stored
 
 YEAR = Span(year=2026)
 
@@ -35,14 +35,13 @@ def entry(document: IncomingDocument, number: str, **fields: Any) -> RegisterEnt
 
 
 async def enter(store: SqlOfficeStore, clock: ManualClock, *numbers: str, **fields: Any) -> list[str]:
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         made = []
         for number in numbers:
             document = incoming(clock)
             made.append(document.id)
             await work.incoming.add(document)
             await work.register.enter(entry(document, number, **fields))
-        await work.commit()
     return made
 
 
@@ -63,9 +62,7 @@ def letter(number: str, issued_on: date = date(2026, 11, 20), **fields: Any) -> 
 async def send(store: SqlOfficeStore, clock: ManualClock, number: str, **fields: Any) -> OutgoingDocument:
     said = draft(number=number, **fields.pop("draft", {}))
     document = outgoing(clock, draft=said, **fields)
-    async with store.begin(NORTH) as work:
-        await work.outgoing.add(document)
-        await work.commit()
+    await stored(store, document)
     return document
 
 
@@ -96,14 +93,13 @@ async def test_lines_stand_by_number_and_pages_meet(store: SqlOfficeStore, clock
 
 async def test_a_span_is_of_days_in_vietnam(store: SqlOfficeStore, clock: ManualClock) -> None:
     last = datetime(2026, 11, 30, 23, 59, tzinfo=VIETNAM)
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         for n in range(4):
             document = replace(incoming(clock), arrived_at=last + timedelta(minutes=n - 1))
             await work.incoming.add(document)
             await work.register.enter(entry(document, str(n + 1)))
             if n == 0:
                 await work.register.strike(document.id, clock.now(), "prn_north", "Wrong")
-        await work.commit()
 
     async with store.read(NORTH) as work:
         november = Span(year=2026, since=date(2026, 11, 1), until=date(2026, 11, 30))
@@ -125,11 +121,10 @@ async def test_a_line_has_who_entered_it_why_so_late_and_why_it_was_struck(
 ) -> None:
     (id,) = await enter(store, clock, "1", entered_by="prn_north", catch_up="The power was off")
 
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         first = await work.register.strike(id, clock.now(), "prn_north", "Twice")
         second = await work.register.strike(id, clock.now(), "prn_north", "Again")
         none = await work.register.strike("inb_none", clock.now(), "prn_north", "x")
-        await work.commit()
     async with store.read(NORTH) as work:
         (line,) = await work.office.books.incoming(YEAR, limit=9)
 
@@ -142,10 +137,9 @@ async def test_a_line_has_who_entered_it_why_so_late_and_why_it_was_struck(
 
 async def test_the_hand_over_is_read_with_the_line(store: SqlOfficeStore, clock: ManualClock) -> None:
     (id,) = await enter(store, clock, "1")
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         await work.handovers.offer(id)
         await work.handovers.ack(id, "client", clock.now())
-        await work.commit()
 
     async with store.read(NORTH) as work:
         (line,) = await work.office.books.incoming(YEAR, limit=9)
@@ -175,10 +169,9 @@ async def test_paper_and_the_exchange_are_one_outgoing_book(
     await send(store, clock, "4", draft={"issued_on": date(2026, 11, 19)})
     await send(store, clock, "5", state=OutState.DRAFT)
     await send(store, clock, "6", draft={"issued_on": date(2025, 12, 31)})
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         for number in ("3", "9"):
             await work.office.books.put_letter(letter(number))
-        await work.commit()
 
     async with store.read(NORTH) as work:
         whole = [number_of(line) for line in await work.office.books.outgoing(YEAR, limit=50)]
@@ -218,11 +211,10 @@ async def test_an_outgoing_number_is_taken_once_on_paper_or_not(
 async def test_a_paper_letter_is_struck_once_and_only_by_its_agency(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         await work.office.books.put_letter(letter("3"))
         done = [await work.office.books.strike_letter("ppr_3", clock.now(), "prn_north", why) for why in "ab"]
         kept = await work.office.books.letter("ppr_3")
-        await work.commit()
     async with store.begin(SOUTH) as work:
         with pytest.raises(errors.NotFound):
             await work.office.books.strike_letter("ppr_3", clock.now(), "prn_south", "x")

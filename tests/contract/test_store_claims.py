@@ -19,7 +19,7 @@ from gateway.office.store.store import SqlOfficeStore
 from gateway.ports.queues import Lease, OutboxTarget
 from tests.support.clock import ManualClock
 from tests.support.interleave import Order, orders, play
-from tests.support.stores import NORTH, SOUTH, inbox_item, opened, outbox_item, refused
+from tests.support.stores import NORTH, SOUTH, committing, inbox_item, opened, outbox_item, refused, stored
 
 LEASE_S = 60
 WORKERS = {"job": "packer", "outbox": "dispatcher", "inbox": "receiver"}
@@ -27,14 +27,13 @@ TABLES = ("job", "outbox", "inbox")
 
 
 async def put(store: SqlOfficeStore, clock: ManualClock, table: str) -> None:
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         if table == "job":
             await work.jobs.put("pack", "msg-1")
         elif table == "outbox":
             await work.outbox.put(outbox_item(clock))
         else:
             await work.inbox.land(inbox_item(clock))
-        await work.commit()
 
 
 async def claim(store: SqlOfficeStore, table: str, limit: int = 10) -> Sequence[Lease]:
@@ -59,7 +58,7 @@ async def due(store: SqlOfficeStore, table: str) -> bool:
 
 
 async def finish(store: SqlOfficeStore, clock: ManualClock, table: str, lease: Lease) -> None:
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         if table == "job":
             await work.jobs.done(lease)
         elif table == "outbox":
@@ -67,7 +66,6 @@ async def finish(store: SqlOfficeStore, clock: ManualClock, table: str, lease: L
         else:
             item = await work.inbox.get(lease.id)
             await work.inbox.settle(replace(item, state="done"), lease)
-        await work.commit()
 
 
 class Race:
@@ -192,10 +190,9 @@ async def test_a_discarded_result_takes_its_whole_transaction_along(
     (present,) = await claim(store, "job")
 
     async def bring_late() -> None:
-        async with store.begin(NORTH) as work:
+        async with committing(store) as work:
             await work.outbox.put(outbox_item(clock))
             await work.jobs.done(late)
-            await work.commit()
 
     with pytest.raises(errors.StaleLease):
         await bring_late()
@@ -209,7 +206,7 @@ async def test_r46_the_urgent_lane_goes_first_then_the_oldest(
 ) -> None:
     lanes = [Lane.NORMAL, Lane.NORMAL, Lane.URGENT, Lane.URGENT]
     out_ids, in_ids = [], []
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         for lane in lanes:
             item, landed = outbox_item(clock, lane=lane), inbox_item(clock, lane=lane)
             await work.outbox.put(item)
@@ -217,7 +214,6 @@ async def test_r46_the_urgent_lane_goes_first_then_the_oldest(
             out_ids.append(item.id)
             in_ids.append(landed.id)
             clock.advance(1)
-        await work.commit()
 
     outbox = [row.item.id for row in await store.claim_outbox(3, LEASE_S)]
     inbox = [row.item.id for row in await store.claim_inbox(3, LEASE_S)]
@@ -234,9 +230,8 @@ async def test_a_retried_outbox_row_waits_with_the_recipients_that_remain(
     remaining = (OutboxTarget(code="Z91.03", delivery_id="dlv-2"),)
     later = clock.now() + timedelta(seconds=30)
 
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         await work.outbox.retry(taken.lease, later, remaining, "broker is away")
-        await work.commit()
 
     assert await store.claim_outbox(1, LEASE_S) == []
     clock.advance(30)
@@ -266,10 +261,9 @@ async def test_several_outbox_rows_are_sent_at_once_or_none_of_them(
         with pytest.raises(errors.StaleLease):
             await work.outbox.sent(together, clock.now())
 
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         await work.outbox.sent([*together, alone], clock.now())
         await work.outbox.sent([], clock.now())
-        await work.commit()
     assert (await store.counts()).get("outbox.waiting", 0) == 0
     async with store.begin(NORTH) as work:
         with pytest.raises(errors.StaleLease):
@@ -281,10 +275,9 @@ async def test_a_failed_or_sent_outbox_row_is_final(store: SqlOfficeStore, clock
     await put(store, clock, "outbox")
     first, second = await store.claim_outbox(2, LEASE_S)
 
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         await work.outbox.sent([first.lease], clock.now())
         await work.outbox.failed(second.lease, clock.now(), "no such recipient")
-        await work.commit()
     clock.advance(LEASE_S)
 
     assert await store.claim_outbox(2, LEASE_S) == []
@@ -299,28 +292,24 @@ async def test_an_outbox_row_can_be_cancelled_only_before_any_courier_had_it(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     fresh, had = outbox_item(clock), outbox_item(clock)
-    async with store.begin(NORTH) as work:
-        await work.outbox.put(had)
-        await work.commit()
+    await stored(store, had)
     await store.claim_outbox(1, LEASE_S)
     clock.advance(LEASE_S)
 
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         await work.outbox.put(fresh)
         assert await work.outbox.cancel(fresh.id) is True
         assert await work.outbox.cancel(fresh.id) is False
         assert await work.outbox.cancel(had.id) is False
-        await work.commit()
 
     (again,) = await store.claim_outbox(5, LEASE_S)
     assert again.item.id == had.id
 
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         assert await work.outbox.stop(had.id, clock.now()) is False
         await work.outbox.retry(again.lease, clock.now(), had.targets, "the axis is away")
         assert await work.outbox.stop(had.id, clock.now()) is True
         assert await work.outbox.stop(had.id, clock.now()) is False
-        await work.commit()
 
     assert await store.claim_outbox(5, LEASE_S) == []
 
@@ -328,15 +317,13 @@ async def test_an_outbox_row_can_be_cancelled_only_before_any_courier_had_it(
 async def test_jobs_wait_for_their_time_their_kind_and_their_turn(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         await work.jobs.put("pack", "msg-late", not_before=clock.now() + timedelta(seconds=10))
         await work.jobs.put("pack", "msg-1")
         await work.jobs.put("answer", "box-1")
-        await work.commit()
     clock.advance(1)
-    async with store.begin(SOUTH) as work:
+    async with committing(store, SOUTH) as work:
         await work.jobs.put("pack", "msg-2")
-        await work.commit()
 
     due = await store.claim_jobs("pack", 10, LEASE_S)
     clock.advance(10)
@@ -361,9 +348,8 @@ async def test_a_jobs_payload_comes_back_as_it_was(store: SqlOfficeStore, clock:
         issued_on=clock.now().date(),
         stated_at=clock.now(),
     )
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         await work.jobs.put("answer", "box-1", payload=packet)
-        await work.commit()
 
     (job,) = await store.claim_jobs("answer", 1, LEASE_S)
 
@@ -376,18 +362,16 @@ async def test_a_job_says_why_it_waits_and_can_be_cancelled_unless_someone_is_at
     await put(store, clock, "job")
     (lease,) = await claim(store, "job")
 
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         assert await work.jobs.cancel("pack", "msg-1") is False
         assert await work.jobs.error_of("msg-1") is None
         await work.jobs.retry(lease, clock.now() + timedelta(seconds=30), "the signer is down")
         assert await work.jobs.error_of("msg-1") == "the signer is down"
-        await work.commit()
     async with refused(store, NORTH, errors.StaleLease) as work:
         await work.jobs.retry(lease, clock.now(), "again")
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         assert await work.jobs.cancel("pack", "msg-1") is True
         assert await work.jobs.cancel("pack", "msg-1") is False
-        await work.commit()
 
     clock.advance(30)
     assert await claim(store, "job") == []
@@ -396,10 +380,9 @@ async def test_a_job_says_why_it_waits_and_can_be_cancelled_unless_someone_is_at
 async def test_the_outbox_keeps_an_item_once_and_as_it_was(store: SqlOfficeStore, clock: ManualClock) -> None:
     item = outbox_item(clock, kind=Kind.STATUS, lane=Lane.URGENT, targets=(OutboxTarget(code="Z91.02"),))
 
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         await work.outbox.put(item)
         assert await work.outbox.get(item.id) == item
-        await work.commit()
     async with refused(store, NORTH, errors.Clash) as work:
         await work.outbox.put(item)
     async with store.begin(NORTH) as work:
@@ -484,10 +467,9 @@ async def test_a_retry_in_the_longest_delay_is_waited_for(
 async def test_signatures_that_are_asked_about_again_wait_their_six_hours_and_not_for_a_day_that_never_was(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         await work.jobs.put("signatures", "in-soon", not_before=clock.now() + timedelta(hours=6))
         await work.jobs.put("signatures", "in-ahead", not_before=clock.now() + timedelta(days=400))
-        await work.commit()
 
     assert [job.subject_id for job in await store.claim_jobs("signatures", 10, LEASE_S)] == ["in-ahead"]
 
@@ -495,9 +477,8 @@ async def test_signatures_that_are_asked_about_again_wait_their_six_hours_and_no
 async def test_a_time_that_a_person_set_is_kept_however_far_ahead_it_is(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         await work.jobs.put("pack", "msg-planned", not_before=clock.now() + timedelta(days=400))
-        await work.commit()
 
     assert await claim(store, "job") == []
     clock.advance(timedelta(days=400))
@@ -505,14 +486,13 @@ async def test_a_time_that_a_person_set_is_kept_however_far_ahead_it_is(
 
 
 async def put_off(store: SqlOfficeStore, table: str, lease: Lease, later: datetime) -> None:
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         if table == "job":
             await work.jobs.retry(lease, later, "the signer is away")
         elif table == "outbox":
             await work.outbox.retry(lease, later, (), "the broker is away")
         else:
             await work.inbox.postpone(lease, later, "the disk is full")
-        await work.commit()
 
 
 @pytest.mark.parametrize("limit", [1, 3, 16])
@@ -524,13 +504,12 @@ async def test_ordinary_mail_moves_under_a_steady_stream_of_urgent_mail(
     came: list[str] = []
     for _ in range(8):
         clock.advance(1)
-        async with store.begin(NORTH) as work:
+        async with committing(store) as work:
             for _ in range(limit):
                 if table == "outbox":
                     await work.outbox.put(outbox_item(clock, lane=Lane.URGENT))
                 else:
                     await work.inbox.land(inbox_item(clock, lane=Lane.URGENT))
-            await work.commit()
         lanes = await lanes_of_a_batch(store, table, limit)
         assert len(lanes) == limit
         assert lanes == sorted(lanes, reverse=True)  # urgent before ordinary within the batch, too
@@ -545,7 +524,7 @@ async def test_the_share_is_the_oldest_ordinary_rows_and_no_more_than_a_quarter(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     ordinary = []
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         for _ in range(6):
             item = outbox_item(clock)
             await work.outbox.put(item)
@@ -553,7 +532,6 @@ async def test_the_share_is_the_oldest_ordinary_rows_and_no_more_than_a_quarter(
             clock.advance(1)
         for _ in range(20):
             await work.outbox.put(outbox_item(clock, lane=Lane.URGENT))
-        await work.commit()
 
     batch = [row.item for row in await store.claim_outbox(8, LEASE_S)]
 
@@ -571,9 +549,8 @@ async def test_jobs_have_no_lanes_and_the_oldest_goes_first(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     for subject in ("msg-1", "msg-2", "msg-3"):
-        async with store.begin(NORTH) as work:
+        async with committing(store) as work:
             await work.jobs.put("pack", subject)
-            await work.commit()
         clock.advance(1)
 
     assert [job.subject_id for job in await store.claim_jobs("pack", 2, LEASE_S)] == ["msg-1", "msg-2"]
@@ -603,10 +580,9 @@ async def test_one_look_says_of_a_row_what_its_claim_would_say(
 async def test_one_look_tells_of_jobs_of_the_kinds_that_are_asked_for(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         await work.jobs.put("answer", "box-1")
         await work.jobs.put("signatures", "in-1")
-        await work.commit()
 
     assert (await store.signs(LEASE_S, ("pack",))).due == set()
     assert (await store.signs(LEASE_S, ("answer", "pack"))).due == {"packer"}
@@ -618,9 +594,8 @@ async def test_one_look_tells_of_events_without_a_number_and_of_a_changed_regist
     before = await store.signs(LEASE_S, ("pack",))
     assert before.due == set()
 
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         await work.events.append(EventKind.MESSAGE_ACCEPTED, "msg-1", clock.now(), {})
-        await work.commit()
     await store.accounts.add_hosted(HostedAgency(id="agy_new", code="Z91.99", name="Cơ quan mới"))
 
     after = await store.signs(LEASE_S, ("pack",))

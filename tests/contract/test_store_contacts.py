@@ -15,7 +15,7 @@ from gateway.office.store.store import SqlOfficeStore
 from gateway.ports.queues import Identity
 from gateway.store.inbox import REPEAT
 from tests.support.clock import START, ManualClock
-from tests.support.stores import NORTH, SOUTH, delivery, digest, inbox_item, outgoing
+from tests.support.stores import NORTH, SOUTH, committing, delivery, digest, inbox_item, outgoing, stored
 
 CODE, OTHER = "Z91.07", "Z91.08"
 BOTH = (NORTH.agency_id, SOUTH.agency_id)
@@ -33,7 +33,7 @@ async def heard(
 ) -> None:
     """A packet of that code came and was admitted at that moment."""
     landed = inbox_item(clock, scope=scope, received_at=at)
-    async with store.begin(scope) as work:
+    async with committing(store, scope) as work:
         await work.inbox.land(landed)
         await work.identities.claim(
             Identity(
@@ -47,7 +47,6 @@ async def heard(
                 at=at,
             )
         )
-        await work.commit()
     await settled(store, landed.id, code, at, scope=scope)
 
 
@@ -61,10 +60,9 @@ async def settled(
     state: str = "done",
     why: str | None = None,
 ) -> None:
-    async with store.begin(scope) as work:
+    async with committing(store, scope) as work:
         item = await work.inbox.get(id)
         await work.inbox.settle(replace(item, state=state, sender_code=code, code=why, settled_at=at), None)
-        await work.commit()
 
 
 async def last(store: SqlOfficeStore, *agencies: str) -> dict[str, datetime]:
@@ -73,10 +71,7 @@ async def last(store: SqlOfficeStore, *agencies: str) -> dict[str, datetime]:
 
 async def sent(store: SqlOfficeStore, clock: ManualClock, at: datetime, *states: tuple[str, str]) -> None:
     document = outgoing(clock, created_at=at)
-    async with store.begin(NORTH) as work:
-        await work.outgoing.add(document)
-        await work.deliveries.add([delivery(document, code, state) for code, state in states])
-        await work.commit()
+    await stored(store, document, *(delivery(document, code, state) for code, state in states))
 
 
 async def test_the_newest_that_was_admitted_counts_whatever_it_was(
@@ -109,9 +104,7 @@ async def test_what_was_not_admitted_or_came_again_is_no_answer(
     store: SqlOfficeStore, clock: ManualClock, state: str, why: str
 ) -> None:
     landed = inbox_item(clock, received_at=START - HOUR)
-    async with store.begin(NORTH) as work:
-        await work.inbox.land(landed)
-        await work.commit()
+    await stored(store, landed)
     await settled(store, landed.id, CODE, START - HOUR, state=state, why=why)
 
     assert await last(store, *BOTH) == {}

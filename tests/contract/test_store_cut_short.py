@@ -24,9 +24,19 @@ from gateway.ports import Fate, Outcome
 from gateway.ports.queues import OutboxTarget
 from gateway.store.tables import BlobRow
 from gateway.store.transaction import _STATEMENTS
-from tests.support.axis_rigs import until_told
 from tests.support.clock import ManualClock
-from tests.support.stores import NORTH, delivery, digest, draft, incoming, outbox_item, outgoing
+from tests.support.stores import (
+    NORTH,
+    committing,
+    delivery,
+    digest,
+    draft,
+    incoming,
+    outbox_item,
+    outgoing,
+    stored,
+)
+from tests.support.waiting import until
 
 _WAITS = select(func.pg_sleep(20))
 _OTHERS = text(
@@ -61,7 +71,7 @@ async def test_who_is_cut_short_however_often_hears_that_and_leaves_nothing_open
         async with store.looking() as tx:
             return bool((await tx.tuples(_OTHERS))[0][0])
 
-    await until_told(is_waiting, "the server is asked")
+    await until(is_waiting, "the server is asked")
     for _ in range(times):
         task.cancel()
         await asyncio.sleep(0)
@@ -72,7 +82,7 @@ async def test_who_is_cut_short_however_often_hears_that_and_leaves_nothing_open
     async def is_still() -> bool:
         return not await is_waiting()
 
-    await until_told(is_still, "nothing is left open")
+    await until(is_still, "nothing is left open")
 
 
 @pytest.mark.parametrize("subject", ["a\ud800b", 2**70])
@@ -95,13 +105,12 @@ async def test_what_was_refused_in_a_unit_is_not_called_committed(
     """On SQLite the rest of it holds; a server has undone all of it."""
     document, told = outgoing(clock), list[str]()
     with suppress(errors.StoreFailure):
-        async with store.begin(NORTH) as work:
+        async with committing(store) as work:
             await work.outgoing.add(document)
             work.when_committed(lambda: told.append("committed"))
             await work.outgoing.get(document.id)
             with suppress(errors.GatewayError):
                 await work.blobs.add(digest("nowhere"), "envelope", document.id)
-            await work.commit()
 
     async with store.read(NORTH) as view:
         there = [each.id for each in (await view.outgoing.page(limit=5)).items]
@@ -141,12 +150,7 @@ async def test_what_left_is_not_sent_again_because_a_clerk_has_its_document_in_h
     one = delivery(document, "Z91.02")
     target = OutboxTarget(code="Z91.02", delivery_id=one.id)
     item = replace(outbox_item(clock), subject_id=document.id, kind=document.kind, targets=(target,))
-    async with store.begin(NORTH) as work:
-        await work.outgoing.add(document)
-        await work.deliveries.add([one])
-        await work.incoming.add(asked)
-        await work.outbox.put(item)
-        await work.commit()
+    await stored(store, document, one, asked, item)
     (leased,) = await store.claim_outbox(10, 60)
     tools: Any = SimpleNamespace(
         store=store, clock=clock, profile=SimpleNamespace(retry_limit=timedelta(days=1))
@@ -157,12 +161,11 @@ async def test_what_left_is_not_sent_again_because_a_clerk_has_its_document_in_h
     has_it = asyncio.Event()
 
     async def clerk() -> None:
-        async with store.begin(NORTH) as work:
+        async with committing(store) as work:
             await work.incoming.get(asked.id)
             has_it.set()
             await asyncio.sleep(0.5)  # the courier waits for what the clerk has
             await work.outgoing.get(document.id)
-            await work.commit()
 
     async def courier() -> None:
         await has_it.wait()

@@ -27,6 +27,7 @@ from tests.support.clock import ManualClock
 from tests.support.stores import (
     NORTH,
     SOUTH,
+    committing,
     delivery,
     digest,
     draft,
@@ -34,6 +35,7 @@ from tests.support.stores import (
     outgoing,
     refused,
     seed_incoming,
+    stored,
 )
 
 VIETNAM = timezone(timedelta(hours=7))
@@ -61,9 +63,7 @@ async def test_an_outgoing_document_comes_back_as_it_was(store: SqlOfficeStore, 
         envelope_digest=digest("envelope"),
     )
 
-    async with store.begin(NORTH) as work:
-        await work.outgoing.add(document)
-        await work.commit()
+    await stored(store, document)
 
     async with store.read(NORTH) as view:
         found = await view.outgoing.get(document.id)
@@ -77,17 +77,13 @@ async def test_an_external_id_is_unique_in_one_agency_and_free_in_another(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     first = outgoing(clock, draft=draft(external_id="qlvb-1"))
-    async with store.begin(NORTH) as work:
-        await work.outgoing.add(first)
-        await work.commit()
+    await stored(store, first)
 
     async with store.begin(NORTH) as work:
         with pytest.raises(errors.Clash, match=first.id):
             await work.outgoing.add(outgoing(clock, draft=draft(external_id="qlvb-1")))
         found = await work.outgoing.by_external_id("qlvb-1")
-    async with store.begin(SOUTH) as work:
-        await work.outgoing.add(outgoing(clock, scope=SOUTH, draft=draft(external_id="qlvb-1")))
-        await work.commit()
+    await stored(store, outgoing(clock, scope=SOUTH, draft=draft(external_id="qlvb-1")), scope=SOUTH)
 
     assert found == first
 
@@ -111,11 +107,10 @@ async def test_a_child_that_carries_its_parents_draft_does_not_clash(
     parent = outgoing(clock, draft=draft(external_id="qlvb-1"))
     child = outgoing(clock, kind=Kind.RECALL, parent_id=parent.id, draft=parent.draft)
 
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         await work.outgoing.add(parent)
         await work.outgoing.add(child)
         await work.outgoing.save(replace(child, state=OutState.PACKED))
-        await work.commit()
 
     async with store.read(NORTH) as view:
         assert [one.id for one in await view.outgoing.children(parent.id)] == [child.id]
@@ -180,23 +175,21 @@ async def test_pages_follow_each_other_newest_first_while_rows_are_added(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     made = []
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         for n in range(7):
             made.append(outgoing(clock))
             await work.outgoing.add(made[-1])
             clock.advance(n % 2)  # every other one at the same moment
-        await work.commit()
     seen: list[str] = []
     cursor = None
 
     for _ in range(3):
-        async with store.begin(NORTH) as work:
+        async with committing(store) as work:
             page = await work.outgoing.page(limit=3, cursor=cursor)
             seen += [one.id for one in page.items]
             cursor = page.next_cursor
             clock.advance(1)
             await work.outgoing.add(outgoing(clock))
-            await work.commit()
 
     assert seen == [one.id for one in reversed(made)]
     assert cursor is None
@@ -204,12 +197,11 @@ async def test_pages_follow_each_other_newest_first_while_rows_are_added(
 
 async def test_pages_go_the_other_way_round_too(store: SqlOfficeStore, clock: ManualClock) -> None:
     made = []
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         for n in range(5):
             made.append(outgoing(clock))
             await work.outgoing.add(made[-1])
             clock.advance(n % 2)
-        await work.commit()
     seen: list[str] = []
     cursor = None
 
@@ -245,11 +237,9 @@ async def test_outgoing_lists_filter_by_states_words_and_days(
             recipients=(Recipient(code="Z91.05", name="Sở Nông nghiệp"),),
         ),
     )
-    async with store.begin(NORTH) as work:
-        await work.outgoing.add(flood)
-        await work.outgoing.add(harvest)
-        await work.deliveries.add([delivery(flood, "Z91.02", "rejected"), delivery(flood, "Z91.03", "sent")])
-        await work.commit()
+    await stored(
+        store, flood, harvest, delivery(flood, "Z91.02", "rejected"), delivery(flood, "Z91.03", "sent")
+    )
 
     async with store.read(NORTH) as view:
 
@@ -277,13 +267,12 @@ async def test_incoming_documents_are_found_by_sender_and_document_id(
     clock.advance(1)
     second = replace(incoming(clock, sender_code="h1.z91"), document_id=DocumentId("Z91.02,Abc"), attempt=2)
 
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         await work.incoming.add(first)
         await work.incoming.add(second)
 
         assert await work.incoming.by_document_id("h1.Z91", "Z91.02,Abc") == [second, first]
         assert await work.incoming.by_document_id("h1.Z91", "z91.02,abc") == []
-        await work.commit()
     async with refused(store, NORTH, errors.Clash) as work:
         await work.incoming.add(first)
 
@@ -293,10 +282,9 @@ async def test_incoming_lists_filter_by_state_words_and_hand_over(
 ) -> None:
     fresh = await seed_incoming(store, incoming(clock, subject="Kế hoạch thu hoạch"))
     taken = await seed_incoming(store, incoming(clock, state=InState.ACCEPTED))
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         await work.handovers.offer(fresh.id)
         await work.handovers.lease("qlvb", 1, clock.now() + timedelta(seconds=60))
-        await work.commit()
 
     async with store.read(NORTH) as view:
 
@@ -340,7 +328,7 @@ async def test_a_fact_is_added_once_whatever_is_absent_in_it(
     bare = Fact(track=Track.TRANSPORT, code="sent", at=clock.now())
     stated = replace(bare, stated_at=datetime(2026, 11, 20, 8, 0, tzinfo=VIETNAM))
 
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         assert await work.facts.add("dlv-1", bare) is True
         assert await work.facts.add("dlv-1", replace(bare, at=clock.now() + timedelta(seconds=5))) is False
         assert await work.facts.add("dlv-2", bare) is True
@@ -354,7 +342,6 @@ async def test_a_fact_is_added_once_whatever_is_absent_in_it(
             replace(bare, track=Track.OTHER),
         ):
             assert await work.facts.add("dlv-1", other) is True
-        await work.commit()
 
     async with store.read(NORTH) as view:
         facts = await view.facts.of("dlv-1")
@@ -371,14 +358,13 @@ async def test_many_facts_and_states_are_kept_as_one_by_one(
     sent = Fact(track=Track.TRANSPORT, code="sent", at=clock.now())
     failed = replace(sent, code="failed")
 
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         await work.outgoing.add(document)
         await work.deliveries.add(three)
         await work.facts.add(ids[0], sent)
         await work.facts.add_all([(ids[0], sent), (ids[1], sent), (ids[2], failed)])
         await work.deliveries.save_states({ids[1]: ("sent", ("late",)), ids[2]: ("failed", ())}, clock.now())
         await work.deliveries.save_states({}, clock.now())
-        await work.commit()
 
     async with store.read(NORTH) as view:
         known = await view.facts.of_many([*ids, "none"])
@@ -395,14 +381,13 @@ async def test_several_facts_of_one_subject_are_added_at_once_and_what_is_there_
     queued = Fact(track=Track.TRANSPORT, code="queued", at=clock.now(), note="first")
     sent = replace(queued, code="sent", at=clock.now() + timedelta(seconds=1))
 
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         await work.outgoing.add(document)
         await work.deliveries.add([one, other])
         await work.facts.add(one.id, queued)
         await work.facts.add_all([(one.id, replace(queued, note="again")), (one.id, sent), (other.id, sent)])
         await work.facts.add_all([])
         assert await work.facts.of_many([]) == {}
-        await work.commit()
 
     async with store.read(NORTH) as view:
         assert await view.facts.of_many([one.id, other.id]) == {one.id: [queued, sent], other.id: [sent]}
@@ -413,10 +398,7 @@ async def test_several_facts_of_one_subject_are_added_at_once_and_what_is_there_
 
 async def test_documents_are_read_several_at_once(store: SqlOfficeStore, clock: ManualClock) -> None:
     documents = [outgoing(clock) for _ in range(3)]
-    async with store.begin(NORTH) as work:
-        for document in documents:
-            await work.outgoing.add(document)
-        await work.commit()
+    await stored(store, *documents)
 
     async with store.begin(NORTH) as work:
         found = await work.outgoing.of_many([documents[0].id, documents[2].id, 'no "such" one'])

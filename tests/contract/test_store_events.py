@@ -8,7 +8,8 @@ from gateway.domain.account import AgencyScope
 from gateway.domain.event import EventKind
 from gateway.office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
-from tests.support.stores import NORTH, SOUTH, opened
+from tests.support.stores import NORTH, SOUTH, committing, opened
+from tests.support.waiting import within_limit
 
 NODE = AgencyScope(agency_id="", principal_id="prn_node")
 
@@ -66,10 +67,9 @@ async def test_several_events_of_one_subject_keep_their_order(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     told = [(EventKind.DELIVERY_SENT, {"to": f"Z91.{n}"}) for n in range(5)]
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         await work.events.append_many("msg-1", clock.now(), told)
         await work.events.append_many("msg-1", clock.now(), [])
-        await work.commit()
     await store.number_events()
 
     found = await store.events_after(NORTH.agency_id, 0, 10)
@@ -79,10 +79,9 @@ async def test_several_events_of_one_subject_keep_their_order(
 
 async def test_events_of_several_subjects_keep_their_order(store: SqlOfficeStore, clock: ManualClock) -> None:
     told = [(f"msg-{n % 2}", EventKind.DELIVERY_SENT, {"to": f"Z91.{n}"}) for n in range(5)]
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         await work.events.append_all(clock.now(), told)
         await work.events.append_all(clock.now(), [])
-        await work.commit()
     await store.number_events()
 
     found = await store.events_after(NORTH.agency_id, 0, 10)
@@ -93,11 +92,10 @@ async def test_events_of_several_subjects_keep_their_order(store: SqlOfficeStore
 async def test_a_unit_reads_its_own_events_and_keeps_each_of_them_once(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         await work.events.append(EventKind.MESSAGE_ACCEPTED, "msg-1", clock.now())
         seen = await work.events.of("msg-1")
         await work.events.append(EventKind.MESSAGE_QUEUED, "msg-1", clock.now())
-        await work.commit()
 
     async with store.read(NORTH) as view:
         kept = await view.events.of("msg-1")
@@ -137,11 +135,11 @@ async def test_a_reader_is_woken_when_events_are_numbered(store: SqlOfficeStore,
 
     await store.number_events()
 
-    await asyncio.wait_for(waiting, 60)
+    await within_limit(waiting, "the reader is woken")
 
 
 async def test_a_reader_comes_back_by_itself_when_nothing_happens(store: SqlOfficeStore) -> None:
-    await asyncio.wait_for(store.wait_events(0.01), 60)
+    await within_limit(store.wait_events(0.01), "the reader comes back")
 
 
 async def test_numbering_nothing_wakes_nobody_and_counts_nothing(store: SqlOfficeStore) -> None:

@@ -9,7 +9,7 @@ from gateway.domain.pace import HISTORY_KEPT, SAMPLED_EVERY, Beat, QueueSample
 from gateway.domain.wall_clock import local
 from gateway.office.store.store import SqlOfficeStore
 from tests.support.clock import START, ManualClock
-from tests.support.stores import NORTH
+from tests.support.stores import committing
 
 LONG_AGO = START - timedelta(days=365)
 
@@ -17,9 +17,8 @@ LONG_AGO = START - timedelta(days=365)
 async def test_what_waits_is_sampled_with_the_age_of_the_oldest_once_for_all_processes(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         await work.jobs.put("pack", "msg_1")
-        await work.commit()
     clock.advance(90)
     axis = QueueSample(at=clock.now(), queue="axis", depth=7)
 

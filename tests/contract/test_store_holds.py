@@ -14,7 +14,7 @@ from gateway.office.store.store import SqlOfficeStore
 from gateway.ports.content import ReadableContent
 from gateway.store.tables import BlobRow, SmallContentRow
 from tests.support.clock import ManualClock
-from tests.support.stores import NORTH, SOUTH, digest
+from tests.support.stores import NORTH, SOUTH, committing, digest
 
 
 def hold(clock: ManualClock, subject: str = "inb_1", **fields: Any) -> Hold:
@@ -34,10 +34,9 @@ def hold(clock: ManualClock, subject: str = "inb_1", **fields: Any) -> Hold:
 
 
 async def add(store: SqlOfficeStore, *holds: Hold) -> None:
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         for each in holds:
             await work.held.add(each)
-        await work.commit()
 
 
 async def test_a_hold_reads_back_as_it_was_saved(store: SqlOfficeStore, clock: ManualClock) -> None:
@@ -45,9 +44,8 @@ async def test_a_hold_reads_back_as_it_was_saved(store: SqlOfficeStore, clock: M
     await add(store, made)
     done = replace(made, state=HoldState.SEALED, recipient="f" * 64, is_settled=True)
 
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         await work.held.save(done)
-        await work.commit()
 
     async with store.read(NORTH) as view:
         assert await view.held.get(made.id) == done
@@ -67,9 +65,8 @@ async def test_one_hold_of_a_subject_is_open_at_a_time_and_a_closed_one_makes_ro
     with pytest.raises(Clash) as clash:
         await add(store, second)
     assert clash.value.code == "GW-SEALED"
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         await work.held.save(replace(first, state=HoldState.LIFTED))
-        await work.commit()
     await add(store, third)
 
 
@@ -119,10 +116,9 @@ async def test_what_a_hold_keeps_is_read_through_nothing_else(store: SqlOfficeSt
         tx.put(BlobRow(digest=content, size=5, stored_at=ManualClock().now()))
         tx.put(SmallContentRow(digest=content, body=b"bytes"))
         await tx.commit()
-    async with store.begin(SOUTH) as work:
+    async with committing(store, SOUTH) as work:
         await work.blobs.add(content, "inbox", "inx_9")
-        await work.commit()
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         await work.blobs.add(content, "inbox", "inx_1")
         assert await work.blobs.of("inbox", "inx_1") == {content: 5}
 
@@ -138,7 +134,6 @@ async def test_what_a_hold_keeps_is_read_through_nothing_else(store: SqlOfficeSt
         assert await work.blobs.of("inbox", "inx_1") == {}
         assert await work.blobs.of(OWNER, "hld_1") == {content: 5}
         assert await work.blobs.others(content, "hld_1") == 1
-        await work.commit()
     async with store.read(SOUTH) as view:
         assert await view.blobs.holds(content) is True
 

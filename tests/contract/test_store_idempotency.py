@@ -10,16 +10,14 @@ from gateway import errors
 from gateway.office.store.store import SqlOfficeStore
 from gateway.ports.queues import Remembered
 from tests.support.clock import ManualClock
-from tests.support.stores import NORTH, SOUTH, outgoing
+from tests.support.stores import NORTH, SOUTH, committing, outgoing
 
 
 async def begin(
     store: SqlOfficeStore, clock: ManualClock, digest: str = "d", scope: object = NORTH
 ) -> Remembered | None:
-    async with store.begin(NORTH if scope is NORTH else SOUTH) as work:
-        found = await work.idempotency.begin("prn_1", "key", digest, until(clock))
-        await work.commit()
-    return found
+    async with committing(store, NORTH if scope is NORTH else SOUTH) as work:
+        return await work.idempotency.begin("prn_1", "key", digest, until(clock))
 
 
 def until(clock: ManualClock) -> datetime:
@@ -27,15 +25,13 @@ def until(clock: ManualClock) -> datetime:
 
 
 async def finish(store: SqlOfficeStore, mine: datetime, status: int = 201, body: str = "{}") -> None:
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         await work.idempotency.finish("prn_1", "key", mine, status, body)
-        await work.commit()
 
 
 async def release(store: SqlOfficeStore, mine: datetime) -> None:
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         await work.idempotency.release("prn_1", "key", mine)
-        await work.commit()
 
 
 async def test_the_first_runs_and_its_repeats_hear_that_it_runs_then_its_answer(
@@ -97,10 +93,9 @@ async def test_a_slow_request_that_was_taken_over_cannot_store_its_document_too(
     document = outgoing(clock)
 
     async def store_too() -> None:
-        async with store.begin(NORTH) as work:
+        async with committing(store) as work:
             await work.outgoing.add(document)
             await work.idempotency.finish("prn_1", "key", mine, 201, "{}")
-            await work.commit()
 
     with pytest.raises(errors.Clash):
         await store_too()

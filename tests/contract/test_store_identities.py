@@ -12,7 +12,7 @@ from gateway.domain.document import Kind
 from gateway.office.store.store import SqlOfficeStore
 from gateway.ports.queues import Identity
 from tests.support.clock import ManualClock
-from tests.support.stores import NORTH, SOUTH, digest, opened, refused
+from tests.support.stores import NORTH, SOUTH, committing, digest, opened, refused
 
 
 @pytest.fixture
@@ -32,9 +32,8 @@ def identity(clock: ManualClock) -> Identity:
 async def test_a4_a_claimed_identity_is_found_by_body_and_by_packet(
     store: SqlOfficeStore, identity: Identity
 ) -> None:
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         await work.identities.claim(identity)
-        await work.commit()
 
     async with store.read(NORTH) as view:
         assert await view.identities.by_body("Z91.02", digest("body")) == identity
@@ -46,9 +45,8 @@ async def test_a4_a_claimed_identity_is_found_by_body_and_by_packet(
 async def test_a4_the_same_body_or_packet_id_conflicts_and_the_first_stays(
     store: SqlOfficeStore, identity: Identity
 ) -> None:
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         await work.identities.claim(identity)
-        await work.commit()
 
     async with refused(store, NORTH, errors.Conflict) as work:
         await work.identities.claim(replace(identity, packet_id="p-2"))
@@ -61,14 +59,12 @@ async def test_a4_the_same_body_or_packet_id_conflicts_and_the_first_stays(
 async def test_packets_without_an_id_or_of_others_do_not_conflict(
     store: SqlOfficeStore, identity: Identity
 ) -> None:
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         for n in range(2):
             await work.identities.claim(replace(identity, packet_id=None, body_digest=digest(n)))
         await work.identities.claim(replace(identity, sender="Z91.03"))
-        await work.commit()
-    async with store.begin(SOUTH) as work:
+    async with committing(store, SOUTH) as work:
         await work.identities.claim(identity)
-        await work.commit()
 
 
 async def test_a9_new_and_replacement_packets_of_a_document_come_newest_first(

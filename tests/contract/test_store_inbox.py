@@ -13,24 +13,21 @@ from gateway.domain.proof import Step
 from gateway.office.store.store import SqlOfficeStore
 from gateway.ports.queues import MOST_COPIES, AxisNote, InboxPacket, Lease, LeasedInbox
 from tests.support.clock import ManualClock
-from tests.support.stores import NORTH, SOUTH, inbox_item, refused
+from tests.support.stores import NORTH, SOUTH, committing, inbox_item, refused, stored
 
 LEASE_S = 60
 
 
 async def landed(store: SqlOfficeStore, clock: ManualClock) -> LeasedInbox:
-    async with store.begin(NORTH) as work:
-        await work.inbox.land(inbox_item(clock))
-        await work.commit()
+    await stored(store, inbox_item(clock))
     (taken,) = await store.claim_inbox(1, LEASE_S)
     return taken
 
 
 async def settled(store: SqlOfficeStore, clock: ManualClock, **fields: object) -> InboxPacket:
     taken = await landed(store, clock)
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         await work.inbox.settle(replace(taken.item, **fields), taken.lease)  # type: ignore[arg-type]  # test fields
-        await work.commit()
     async with store.read(NORTH) as view:
         return await view.inbox.get(taken.item.id)
 
@@ -40,13 +37,11 @@ async def test_a3_the_same_bytes_land_once_per_agency(store: SqlOfficeStore, clo
     again = replace(inbox_item(clock), file_digest=first.file_digest, transport_packet_id="other")
     elsewhere = replace(inbox_item(clock, scope=SOUTH), file_digest=first.file_digest)
 
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         assert await work.inbox.land(first) == first
         assert await work.inbox.land(again) == first
-        await work.commit()
-    async with store.begin(SOUTH) as work:
+    async with committing(store, SOUTH) as work:
         assert await work.inbox.land(elsewhere) == elsewhere
-        await work.commit()
 
 
 def lease_of(item: InboxPacket, clock: ManualClock) -> Lease:
@@ -57,11 +52,10 @@ async def land_and_settle(
     store: SqlOfficeStore, clock: ManualClock, item: InboxPacket, other: Lease | None = None
 ) -> None:
     lease = lease_of(item, clock)
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         work.inbox.land_to_settle(item, lease)
         await work.events.append(EventKind.INBOX_LANDED, item.id, clock.now(), {})
         await work.inbox.settle(replace(item, state="done"), other or lease)
-        await work.commit()
 
 
 async def told(store: SqlOfficeStore, id: str) -> InboxPacket:
@@ -77,14 +71,13 @@ async def test_what_lands_and_is_settled_in_one_unit_is_there_as_it_ended(
     lease = lease_of(item, clock)
     end = replace(item, state="done", code="OK", sender_code="Z91.02", settled_at=clock.now())
 
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         work.inbox.land_to_settle(item, lease)
         if asked_between:
             assert (await work.inbox.get(item.id)).state == "landed"
             await work.inbox.still_held(lease)
         assert await work.inbox.waiting_for("Z91.02", "d") == []
         await work.inbox.settle(end, lease)
-        await work.commit()
 
     assert await told(store, item.id) == replace(end, attempts=1)
     clock.advance(2 * LEASE_S)
@@ -96,9 +89,8 @@ async def test_what_lands_to_be_settled_and_is_not_waits_for_a_worker(
 ) -> None:
     item = inbox_item(clock)
 
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         work.inbox.land_to_settle(item, lease_of(item, clock))
-        await work.commit()
 
     clock.advance(2 * LEASE_S)
     (taken,) = await store.claim_inbox(1, LEASE_S)
@@ -169,9 +161,8 @@ async def test_a_verdict_is_written_with_its_steps(store: SqlOfficeStore, clock:
 async def test_a_postponed_packet_is_landed_and_due_later(store: SqlOfficeStore, clock: ManualClock) -> None:
     taken = await landed(store, clock)
 
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         await work.inbox.postpone(taken.lease, clock.now() + timedelta(seconds=30), "revocation unknown")
-        await work.commit()
     async with refused(store, NORTH, errors.StaleLease) as work:
         await work.inbox.postpone(taken.lease, clock.now(), "again")
 
@@ -187,12 +178,11 @@ async def test_a_person_acts_only_when_no_worker_holds_the_row(
     taken = await landed(store, clock)
     discarded = replace(taken.item, state="discarded", reason="test packet")
 
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         with pytest.raises(errors.Clash):
             await work.inbox.settle(discarded, None)
         clock.advance(LEASE_S)
         await work.inbox.settle(discarded, None)
-        await work.commit()
     async with refused(store, NORTH, errors.StaleLease) as work:
         await work.inbox.settle(replace(taken.item, state="done"), taken.lease)
     async with store.begin(NORTH) as work:
@@ -228,9 +218,8 @@ async def test_a_reopened_packet_is_verified_from_the_start(
 ) -> None:
     before = await settled(store, clock, state=state, code="X", reason="y")
 
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         await work.inbox.reopen(before.id)
-        await work.commit()
 
     (again,) = await store.claim_inbox(1, LEASE_S)
     assert (again.item.id, again.item.code, again.item.attempts) == (before.id, None, 1)
@@ -244,20 +233,17 @@ async def test_what_was_told_of_other_copies_is_tried_in_turn_and_survives_verdi
 ) -> None:
     taken = await landed(store, clock)
     copies = [AxisNote(packet_id=f"copy-{n}", kind="edoc", sender="Z91.02", node="n") for n in range(2)]
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         for told in (*copies, copies[0], taken.item.told):
             assert await work.inbox.also_told(taken.item.id, told)
-        await work.commit()
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         await work.inbox.settle(replace(taken.item, state="held", code="X"), taken.lease)
         await work.inbox.reopen(taken.item.id)
-        await work.commit()
 
     for told in copies:
         (again,) = await store.claim_inbox(1, LEASE_S)
-        async with store.begin(NORTH) as work:
+        async with committing(store) as work:
             assert await work.inbox.try_next(again.lease) == told
-            await work.commit()
         async with store.read(NORTH) as view:
             assert (await view.inbox.get(again.item.id)).told == told
 
@@ -271,12 +257,11 @@ async def test_only_so_many_copies_are_remembered_and_only_the_owner_of_a_lease_
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     taken = await landed(store, clock)
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         kept = [
             await work.inbox.also_told(taken.item.id, AxisNote(packet_id=str(n), kind="k", sender="s"))
             for n in range(MOST_COPIES + 2)
         ]
-        await work.commit()
     assert kept == [True] * MOST_COPIES + [False] * 2
     clock.advance(LEASE_S + 1)
     await store.claim_inbox(1, LEASE_S)
@@ -289,15 +274,13 @@ async def test_a_release_is_used_up_by_the_next_verdict_but_that_it_waits(
     store: SqlOfficeStore, clock: ManualClock, state: str, stays: bool
 ) -> None:
     before = await settled(store, clock, state="held", code="X")
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         await work.inbox.reopen(before.id, released=True)
-        await work.commit()
     (again,) = await store.claim_inbox(1, LEASE_S)
     assert again.item.released
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         await work.inbox.settle(replace(again.item, state=state), again.lease)
         await work.inbox.reopen(before.id)
-        await work.commit()
 
     (last,) = await store.claim_inbox(1, LEASE_S)
     assert last.item.released is stays

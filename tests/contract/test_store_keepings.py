@@ -3,10 +3,7 @@ is what was shown or is gone."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
-
-import pytest
 
 from gateway.domain.identity import Digest
 from gateway.domain.registry_change import Plan, RowChange
@@ -22,13 +19,6 @@ from gateway.pool import ThreadPool
 from tests.support.clock import ManualClock
 
 HOUR = timedelta(hours=1)
-
-
-@pytest.fixture
-def pool() -> Iterator[ThreadPool]:
-    made = ThreadPool(1)
-    yield made
-    made.close()
 
 
 def keeping(clock: ManualClock, key: str = "key", session: str = "one") -> Keeping:

@@ -14,7 +14,7 @@ from gateway.errors import StaleLease
 from gateway.office.store.store import SqlOfficeStore
 from gateway.store.people import SqlKeyEnds
 from tests.support.clock import ManualClock
-from tests.support.stores import NORTH, SOUTH, digest, outbox_item, refused
+from tests.support.stores import NORTH, SOUTH, committing, digest, outbox_item, refused, stored
 
 NODE = AgencyScope(agency_id="", principal_id="node")
 DAY = timedelta(days=1)
@@ -72,11 +72,10 @@ async def test_envelopes_are_found_by_what_signed_them_and_when(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     for n, (scope, signed_by) in enumerate(((NORTH, "aa"), (NORTH, "bb"), (SOUTH, "aa"), (NORTH, None))):
-        async with store.begin(scope) as work:
+        async with committing(store, scope) as work:
             at = clock.now() + n * DAY
             item = outbox_item(clock, scope=scope, id=f"obx_{n}", signed_by=signed_by, created_at=at)
             await work.outbox.put(item)
-            await work.commit()
 
     found = await store.signed_under("aa", clock.now(), 10)
     late = await store.signed_under("aa", clock.now() + DAY, 10)
@@ -88,9 +87,7 @@ async def test_envelopes_are_found_by_what_signed_them_and_when(
 async def test_only_who_holds_the_row_gives_it_another_envelope(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
-    async with store.begin(NORTH) as work:
-        await work.outbox.put(outbox_item(clock, id="obx_1", signed_by="aa"))
-        await work.commit()
+    await stored(store, outbox_item(clock, id="obx_1", signed_by="aa"))
     (held,) = await store.claim_outbox(1, 60)
     clock.advance(61)
     (newer,) = await store.claim_outbox(1, 60)
@@ -98,9 +95,8 @@ async def test_only_who_holds_the_row_gives_it_another_envelope(
 
     async with refused(store, NORTH, StaleLease) as work:
         await work.outbox.signed_again(held.lease, other)
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         await work.outbox.signed_again(newer.lease, other)
-        await work.commit()
 
     async with store.read(NORTH) as work:
         kept = await work.outbox.get("obx_1")

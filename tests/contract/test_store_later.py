@@ -18,7 +18,7 @@ from gateway.domain.event import EventKind
 from gateway.office.store.store import SqlOfficeStore
 from gateway.store.tables import BlobRow, EventRow, JobRow, SmallContentRow
 from tests.support.clock import ManualClock
-from tests.support.stores import NORTH, delivery, digest, incoming, outbox_item, outgoing
+from tests.support.stores import NORTH, committing, delivery, digest, incoming, outbox_item, outgoing, stored
 
 _CALLS = ("execute", "executemany", "fetch", "fetchrow")
 _SIZES = select(col(BlobRow.digest), col(BlobRow.size)).order_by(col(BlobRow.digest))
@@ -73,7 +73,7 @@ async def test_rows_and_those_that_they_name_are_written_in_the_order_of_asking(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     documents = [outgoing(clock) for _ in range(3)]
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         for document in documents:
             await work.outgoing.add(document)
             await work.deliveries.add([delivery(document, code) for code in ("Z91.02", "Z91.03")])
@@ -82,7 +82,6 @@ async def test_rows_and_those_that_they_name_are_written_in_the_order_of_asking(
             await work.incoming.add(arrived)
             await work.handovers.offer(arrived.id)
             await work.events.append(EventKind.MESSAGE_ACCEPTED, document.id, clock.now())
-        await work.commit()
 
     async with store.read(NORTH) as view:
         for document in documents:
@@ -94,9 +93,7 @@ async def test_a_unit_of_which_something_was_refused_cannot_commit(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     item = outbox_item(clock)
-    async with store.begin(NORTH) as work:
-        await work.outbox.put(item)
-        await work.commit()
+    await stored(store, item)
 
     async with store.begin(NORTH) as work:
         await work.events.append(EventKind.MESSAGE_ACCEPTED, "msg-1", clock.now())
@@ -135,13 +132,12 @@ async def test_many_rows_of_every_kind_of_value_come_as_they_were_given(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     kinds = [*EventKind][:40]
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         for n, kind in enumerate(kinds):
             await work.events.append(
                 kind, f"msg-{n}", clock.now(), {"n": n, "text": 'Văn "bản" {} \\ , NULL'}
             )
             await work.jobs.put("pack", f"msg-{n}", clock.now() if n % 2 else None)
-        await work.commit()
 
     async with store.looking() as tx:
         assert [row.kind for row in await tx.tuples(_KINDS)] == [kind.value for kind in kinds]
@@ -159,7 +155,7 @@ async def test_a_server_is_called_once_for_all_that_a_unit_writes(
     for n in range(3):  # the first two times a statement is asked through the library
         document, item = outgoing(clock), outbox_item(clock)
         with _called(monkeypatch) as heard:
-            async with store.begin(NORTH) as work:
+            async with committing(store) as work:
                 await work.outbox.put(replace(item, id=f"out-{n}"))
                 await work.jobs.put("pack", document.id)
                 await work.events.append_many(
@@ -167,7 +163,6 @@ async def test_a_server_is_called_once_for_all_that_a_unit_writes(
                     clock.now(),
                     [(EventKind.MESSAGE_ACCEPTED, {}), (EventKind.MESSAGE_QUEUED, {})],
                 )
-                await work.commit()
 
     assert heard == ["BEGIN", "WITH", "COMMIT"]
 

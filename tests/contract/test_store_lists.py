@@ -36,7 +36,7 @@ from gateway.office.store.lists_write import place
 from gateway.office.store.store import SqlOfficeStore
 from gateway.store.tables_office import ListFillRow, ListRow
 from tests.support.clock import ManualClock
-from tests.support.stores import NORTH, SOUTH, delivery, draft, incoming, outgoing
+from tests.support.stores import NORTH, SOUTH, committing, delivery, draft, incoming, outgoing, stored
 
 OUT, IN = Wanted(side=Side.OUT), Wanted(side=Side.IN)
 DAY = timedelta(days=1)
@@ -48,7 +48,7 @@ STATES = ("queued", "sending", "sent", "failed", "delivered", "rejected", "accep
 async def seed(store: SqlOfficeStore, clock: ManualClock, rng: random.Random, each: int) -> None:
     """Invented documents of both sides, some of the same moment."""
     for _ in range(each):
-        async with store.begin(NORTH) as work:
+        async with committing(store) as work:
             clock.advance(rng.choice((0, 0, 60, 4_000)))
             code, name = rng.choice([(f"Z91.0{n}", name) for n, name in enumerate(NAMES, start=3)])
             known: dict[str, Any] = {
@@ -75,7 +75,6 @@ async def seed(store: SqlOfficeStore, clock: ManualClock, rng: random.Random, ea
             await work.incoming.add(arrived)
             if rng.random() < 0.5:
                 await work.handovers.offer(arrived.id)
-            await work.commit()
 
 
 async def every_page(
@@ -209,9 +208,7 @@ async def test_lists_are_what_anybody_would_work_out_by_hand(
 
 
 async def test_the_rows_are_of_one_agency_alone(store: SqlOfficeStore, clock: ManualClock) -> None:
-    async with store.begin(SOUTH) as work:
-        await work.outgoing.add(outgoing(clock, scope=SOUTH))
-        await work.commit()
+    await stored(store, outgoing(clock, scope=SOUTH), scope=SOUTH)
 
     async with store.read(NORTH) as view:
         assert (await view.office.lists.page(OUT, limit=10)).lines == ()
@@ -222,11 +219,10 @@ async def test_the_rows_are_of_one_agency_alone(store: SqlOfficeStore, clock: Ma
 async def leave(store: SqlOfficeStore, clock: ManualClock, deliveries: Sequence[Delivery]) -> datetime:
     """They are sent; a minute later it is told when."""
     sent_at = clock.now()
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         for one in deliveries:
             await work.facts.add(one.id, Fact(track=Track.TRANSPORT, code="sent", at=sent_at))
         await work.deliveries.save_states({one.id: ("sent", ()) for one in deliveries}, sent_at)
-        await work.commit()
     clock.advance(60)
     return sent_at
 
@@ -242,16 +238,12 @@ async def test_a_row_shows_its_document_and_follows_its_recipients(
         draft=draft(recipients=to, urgency=Urgency.URGENT, subject="Về lũ", drafter="Phòng A", pages=3),
     )
     deliveries = [delivery(document, one.code) for one in to]
-    async with store.begin(NORTH) as work:
-        await work.outgoing.add(document)
-        await work.deliveries.add(deliveries)
-        await work.commit()
+    await stored(store, document, *deliveries)
     clock.advance(10)
     sent_at = await leave(store, clock, deliveries)
     for one, state in zip(deliveries, ("accepted", "accepted", "rejected", "done"), strict=False):
-        async with store.begin(NORTH) as work:
+        async with committing(store) as work:
             await work.deliveries.save_state(one.id, state, (), clock.now())
-            await work.commit()
 
     async with store.read(NORTH) as view:
         line = await view.office.lists.line(document.id)
@@ -273,14 +265,10 @@ async def test_what_left_is_not_called_unsent_because_it_is_asked_back(
 ) -> None:
     document = outgoing(clock, state=OutState.PACKED, draft=draft(signed_at=clock.now()))
     one = delivery(document, "Z91.02")
-    async with store.begin(NORTH) as work:
-        await work.outgoing.add(document)
-        await work.deliveries.add([one])
-        await work.commit()
+    await stored(store, document, one)
     sent_at = await leave(store, clock, [one])
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         await work.deliveries.save_state(one.id, state, (), clock.now())
-        await work.commit()
 
     async with store.read(NORTH) as view:
         line = await view.office.lists.line(document.id)
@@ -294,10 +282,7 @@ async def test_who_agreed_to_a_recall_does_not_count_as_having_taken_it_in(
     document = outgoing(clock, state=OutState.PACKED)
     states = ("accepted", "done", "request_agreed")
     deliveries = [delivery(document, f"Z91.{n}", state) for n, state in enumerate(states, 10)]
-    async with store.begin(NORTH) as work:
-        await work.outgoing.add(document)
-        await work.deliveries.add(deliveries)
-        await work.commit()
+    await stored(store, document, *deliveries)
 
     async with store.read(NORTH) as view:
         line = await view.office.lists.line(document.id)
@@ -310,20 +295,18 @@ async def test_an_incoming_row_says_what_its_sender_asks_and_whether_it_was_hand
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     document = incoming(clock, checks={"integrity": "ok"}, register_no="12")
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         await work.incoming.add(document)
         await work.handovers.offer(document.id)
-        await work.commit()
     async with store.read(NORTH) as view:
         fresh = await view.office.lists.line(document.id)
     asked = Fact(
         track=Track.REQUEST, code="asked", at=clock.now(), request_id="r", request_kind=RequestKind.TAKE_BACK
     )
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         await work.facts.add(document.id, asked)
         await work.incoming.save(document)
         await work.handovers.ack(document.id, "client", clock.now())
-        await work.commit()
 
     async with store.read(NORTH) as view:
         line = await view.office.lists.line(document.id)
@@ -339,11 +322,12 @@ async def test_a_recall_stands_in_the_line_of_what_it_recalls(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     parent = outgoing(clock)
-    async with store.begin(NORTH) as work:
-        await work.outgoing.add(parent)
-        await work.outgoing.add(outgoing(clock, kind=Kind.RECALL, parent_id=parent.id))
-        await work.outgoing.add(outgoing(clock, kind=Kind.REPLACEMENT, parent_id=parent.id))
-        await work.commit()
+    await stored(
+        store,
+        parent,
+        outgoing(clock, kind=Kind.RECALL, parent_id=parent.id),
+        outgoing(clock, kind=Kind.REPLACEMENT, parent_id=parent.id),
+    )
 
     async with store.read(NORTH) as view:
         assert (await view.office.lists.count(OUT)).n == 2
@@ -406,12 +390,7 @@ async def searched(store: SqlOfficeStore, clock: ManualClock) -> dict[str, str]:
     d = incoming(
         clock, number="10", symbol="X", subject="Lợi ích của thuỷ điện, lời thủ thỉ", sender_name="Cục Đông"
     )
-    async with store.begin(NORTH) as work:
-        for sent in (a, b):
-            await work.outgoing.add(sent)
-        for arrived in (c, d):
-            await work.incoming.add(arrived)
-        await work.commit()
+    await stored(store, a, b, c, d)
     return {a.id: "a", b.id: "b", c.id: "c", d.id: "d"}
 
 
@@ -430,14 +409,13 @@ async def test_what_has_the_accents_that_were_typed_comes_first(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     """Also over pages of one row, forward and back."""
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         wanted_ids = []
         for subject in ("Lũ", "lu", "LŨ lụt", "lư", "lù"):
             document = outgoing(clock, draft=draft(subject=subject))
             clock.advance(1)
             await work.outgoing.add(document)
             wanted_ids.append(document.id)
-        await work.commit()
     lines, _ = await every_page(store, Wanted(side=Side.OUT, text="lũ"), 1)
     back, _ = await every_page(store, Wanted(side=Side.OUT, text="lũ"), 2, back=True)
 
@@ -449,12 +427,9 @@ async def test_a_sealed_document_is_found_by_none_of_its_words(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     document = incoming(clock, subject="Kế hoạch tuyệt mật", signer=Signer(name="Trần Văn Bình"))
-    async with store.begin(NORTH) as work:
-        await work.incoming.add(document)
-        await work.commit()
-    async with store.begin(NORTH) as work:
+    await stored(store, document)
+    async with committing(store) as work:
         await work.incoming.save(replace(document, state=InState.SEALED))
-        await work.commit()
 
     async with store.read(NORTH) as view:
         page = await view.office.lists.page(Wanted(side=None, text="tuyet mat"), limit=10)
@@ -498,10 +473,9 @@ async def test_rows_of_older_documents_are_filled_while_the_node_works(
     while await store.fill_lists(5):
         turns += 1
         if turns == 2:
-            async with store.begin(NORTH) as work:
+            async with committing(store) as work:
                 kept = await work.outgoing.get(before[OUT][0].id)
                 await work.outgoing.save(kept)
-                await work.commit()
     await store.fill_lists_again()
     while await store.fill_lists(5):
         turns += 1
@@ -517,15 +491,11 @@ async def test_recipients_that_answer_at_once_are_all_counted(
 ) -> None:
     document = outgoing(clock, state=OutState.PACKED)
     deliveries = [delivery(document, f"Z91.{n}", "sent") for n in range(10, 18)]
-    async with store.begin(NORTH) as work:
-        await work.outgoing.add(document)
-        await work.deliveries.add(deliveries)
-        await work.commit()
+    await stored(store, document, *deliveries)
 
     async def answered(id: str) -> None:
-        async with store.begin(NORTH) as work:
+        async with committing(store) as work:
             await work.deliveries.save_state(id, "accepted", (), clock.now())
-            await work.commit()
 
     await asyncio.gather(*(answered(one.id) for one in deliveries))
 
@@ -544,10 +514,7 @@ async def test_documents_that_would_stand_at_one_place_all_have_their_row(
     alike = (f"msg_{n}" for n in range(1, 1_000_000) if place(at, f"msg_{n}") == place(at, first.id))
     documents = [first, *(outgoing(clock, id=next(alike)) for _ in range(2))]
     for some in [documents] if of_one_unit else [[each] for each in documents]:
-        async with store.begin(NORTH) as work:
-            for each in some:
-                await work.outgoing.add(each)
-            await work.commit()
+        await stored(store, *some)
     assert {line.id for line in (await every_page(store, OUT, 10))[0]} == {each.id for each in documents}
 
 
@@ -565,7 +532,7 @@ async def test_the_tiles_and_charts_count_what_there_is(store: SqlOfficeStore, c
     for minutes in (0, 60):
         document = outgoing(clock, state=OutState.PACKED)
         one, other = delivery(document, "Z91.02", "accepted"), delivery(document, "Z91.03", "sent")
-        async with store.begin(NORTH) as work:
+        async with committing(store) as work:
             now = clock.now()
             await work.outgoing.add(document)
             await work.deliveries.add([one, other])
@@ -575,7 +542,6 @@ async def test_the_tiles_and_charts_count_what_there_is(store: SqlOfficeStore, c
                 said = Fact(track=Track.BUSINESS, code=code, at=now + timedelta(seconds=at))
                 await work.facts.add(one.id, said)
             await work.incoming.add(incoming(clock, urgency=Urgency.EXPRESS))
-            await work.commit()
         clock.advance(3_600)
     while await store.work_out_day():
         pass
@@ -604,18 +570,14 @@ async def test_a_draft_counts_for_no_day_and_what_leaves_counts_for_the_day_on_w
 ) -> None:
     clock.advance(datetime(2026, 11, 19, 2, 0, tzinfo=UTC) - clock.now())
     lying, leaving = outgoing(clock, state=OutState.DRAFT), outgoing(clock, state=OutState.DRAFT)
-    async with store.begin(NORTH) as work:
-        await work.outgoing.add(lying)
-        await work.outgoing.add(leaving)
-        await work.commit()
+    await stored(store, lying, leaving)
     clock.advance(timedelta(days=1))
     one = delivery(leaving, "Z91.02", "sent")
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         await work.outgoing.add(outgoing(clock, state=OutState.DRAFT))
         await work.deliveries.add([one])
         await work.facts.add(one.id, Fact(track=Track.TRANSPORT, code="sent", at=clock.now()))
         await work.outgoing.save(replace(leaving, state=OutState.PACKED))
-        await work.commit()
     while await store.work_out_day():
         pass
 
@@ -630,7 +592,7 @@ async def test_late_work_is_found_until_it_is_done(store: SqlOfficeStore, clock:
     today = clock.now().date()
     worked = [incoming(clock, state=InState.PROCESSING) for _ in range(4)]
     due = [today - DAY, today, None, today - DAY]
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         for document, deadline in zip(worked, due, strict=True):
             await work.incoming.add(document)
             part = UnitPart(
@@ -644,7 +606,6 @@ async def test_late_work_is_found_until_it_is_done(store: SqlOfficeStore, clock:
             )
             await work.parts.add(part)
         await work.parts.end(replace(part, state=PartState.DONE, ended_by="prn", ended_at=clock.now()))
-        await work.commit()
 
     assert await _late(store, IN, [each.id for each in worked], today) == [worked[0].id]
     assert await _late(store, IN, [each.id for each in worked[1:]], today) == []
@@ -660,20 +621,18 @@ async def test_a_late_answer_is_found_until_each_recipient_has_given_it(
         for each in (asked, replace(asked, reply_due=today))
     )
     known = Recipient(code="Z91.04", role=RecipientRole.TO_KNOW)
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         for document in (late, soon):
             await work.outgoing.add(document)
             owe = [delivery(document, code, "accepted") for code in ("Z91.02", "Z91.03")]
             told = replace(delivery(document, known.code, "accepted"), recipient=known)
             await work.deliveries.add([*owe, told])
-        await work.commit()
 
     ids = [late.id, soon.id]
     assert await _late(store, OUT, ids, today) == [late.id]
     for code, left in (("Z91.02", [late.id]), ("z91.03", [])):
-        async with store.begin(NORTH) as work:
+        async with committing(store) as work:
             await work.events.append(EventKind.INBOX_ANSWERED, late.id, clock.now(), {"from": code})
-            await work.commit()
         clock.advance(COUNT_FRESH)
         assert await _late(store, OUT, ids, today) == left
 

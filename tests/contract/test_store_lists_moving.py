@@ -14,7 +14,7 @@ from gateway.office.domain.listing import Side
 from gateway.office.ports.lists import Wanted
 from gateway.office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
-from tests.support.stores import NORTH, SOUTH, incoming, outgoing
+from tests.support.stores import NORTH, SOUTH, committing, incoming, outgoing, stored
 
 OUT = Wanted(side=Side.OUT)
 
@@ -27,9 +27,7 @@ async def test_a_new_holiday_moves_what_is_waited_for_and_counts_follow(
         str(store.writer.url.render_as_string(hide_password=False)), clock, reckon=_two_hours
     )
     arrived, late = incoming(clock), Wanted(side=Side.IN, overdue=True)
-    async with node.begin(NORTH) as work:
-        await work.incoming.add(arrived)
-        await work.commit()
+    await stored(node, arrived)
     clock.advance(3 * 3_600)
     while await node.write_due_again(1):
         pass
@@ -68,9 +66,7 @@ async def test_a_count_follows_what_this_node_writes_at_once(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     for expected in (1, 2):
-        async with store.begin(NORTH) as work:
-            await work.outgoing.add(outgoing(clock))
-            await work.commit()
+        await stored(store, outgoing(clock))
         async with store.read(NORTH) as view:
             assert (await view.office.lists.count(OUT)).n == expected
             assert (await view.office.lists.tabs(Side.OUT))[None].n == expected
@@ -80,31 +76,23 @@ async def test_a_document_is_unread_until_somebody_reads_it_or_it_is_taken_in(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     first, second, third = (incoming(clock) for _ in range(3))
-    async with store.begin(NORTH) as work:
-        for each in (first, second, third):
-            await work.incoming.add(each)
-        await work.incoming.add(incoming(clock, state=InState.DONE))
-        await work.commit()
+    await stored(store, first, second, third, incoming(clock, state=InState.DONE))
     assert await unread(store) == {first.id, second.id, third.id}
 
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         assert await work.office.lists.mark_read([first.id, "inc_nobody"]) == 1
         assert await work.office.lists.mark_read([]) == 0
-        await work.commit()
-    async with store.begin(SOUTH) as work:
+    async with committing(store, SOUTH) as work:
         assert await work.office.lists.mark_read([second.id]) == 0
-        await work.commit()
     assert await unread(store) == {second.id, third.id}
 
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         saved = await work.incoming.save(first)
         await work.incoming.save(replace(second, state=InState.ACCEPTED))
-        await work.commit()
     assert await unread(store) == {third.id}
 
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         assert await work.office.lists.mark_read([saved.id], unread=True) == 1
-        await work.commit()
     assert await unread(store) == {first.id, third.id}
 
 
@@ -129,10 +117,7 @@ async def test_attachments_are_found_by_their_filter(store: SqlOfficeStore, cloc
         for n, role in enumerate((FileRole.LEAD, FileRole.APPENDIX), start=1)
     )
     plain, full = outgoing(clock, files=(letter,)), outgoing(clock, files=(letter, annex))
-    async with store.begin(NORTH) as work:
-        await work.outgoing.add(plain)
-        await work.outgoing.add(full)
-        await work.commit()
+    await stored(store, plain, full)
 
     async with store.read(NORTH) as view:
         for attached, expected in ((True, full), (False, plain)):

@@ -11,7 +11,7 @@ from gateway import errors
 from gateway.office.store.store import SqlOfficeStore
 from gateway.ports.store import PaperPart
 from tests.support.clock import ManualClock
-from tests.support.stores import NORTH, SOUTH, delivery, outgoing
+from tests.support.stores import NORTH, SOUTH, committing, delivery, outgoing
 
 
 async def test_what_waits_is_handed_over_once_and_by_its_own_agency_alone(
@@ -19,21 +19,19 @@ async def test_what_waits_is_handed_over_once_and_by_its_own_agency_alone(
 ) -> None:
     document = outgoing(clock)
     to = [delivery(document, f"Z91.0{n}") for n in range(1, 4)]
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         await work.outgoing.add(document)
         await work.deliveries.add(to)
         await work.paper.open(document.id, [to[0].id, to[1].id], clock.now())
         await work.paper.open(document.id, [to[2].id], clock.now() - timedelta(days=1))
         await work.deliveries.save_state(to[1].id, "cancelled", (), clock.now())
-        await work.commit()
     day = clock.now().date()
 
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         first, second = await work.paper.waiting(10)
         await work.paper.close(replace(first, handed_over=day, means="post", closed_at=clock.now()))
         with pytest.raises(errors.NotFound):
             await work.paper.close(PaperPart(delivery_id="none", document_id="", opened_at=clock.now()))
-        await work.commit()
     async with store.begin(SOUTH) as work:
         assert (await work.paper.waiting(10), await work.paper.of(document.id)) == ([], [])
         with pytest.raises(errors.NotFound):

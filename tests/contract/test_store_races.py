@@ -22,6 +22,7 @@ from gateway.store.blobs import FileBlobs
 from tests.support.clock import ManualClock
 from tests.support.stores import (
     NORTH,
+    committing,
     delivery,
     digest,
     draft,
@@ -30,7 +31,9 @@ from tests.support.stores import (
     opened,
     outgoing,
     seed_incoming,
+    stored,
 )
+from tests.support.waiting import within_limit
 
 AT_ONCE = 8
 Act = Callable[[Work, int], Awaitable[bool]]
@@ -47,13 +50,10 @@ async def race(stores: Sequence[SqlOfficeStore], act: Act) -> list[bool]:
     """What each of several acts found, all begun at once, every other one through the other process."""
 
     async def one(n: int) -> bool:
-        async with stores[n % len(stores)].begin(NORTH) as work:
-            found = await act(work, n)
-            await work.commit()
-        return found
+        async with committing(stores[n % len(stores)]) as work:
+            return await act(work, n)
 
-    async with asyncio.timeout(60):
-        return await asyncio.gather(*(one(n) for n in range(AT_ONCE)))
+    return await within_limit(asyncio.gather(*(one(n) for n in range(AT_ONCE))), "the race")
 
 
 def identity(clock: ManualClock, n: int, *, body: str) -> Identity:
@@ -113,9 +113,7 @@ async def test_no_change_of_a_document_is_lost_under_another(
 ) -> None:
     arrived = await seed_incoming(store, incoming(clock))
     sent = outgoing(clock)
-    async with store.begin(NORTH) as work:
-        await work.outgoing.add(sent)
-        await work.commit()
+    await stored(store, sent)
 
     async def mark(work: Work, n: int) -> bool:
         one = await work.incoming.get(arrived.id)
@@ -137,10 +135,7 @@ async def test_a_delivery_stands_as_all_its_facts_make_it(
 ) -> None:
     document = outgoing(clock)
     one = delivery(document, "Z91.02")
-    async with store.begin(NORTH) as work:
-        await work.outgoing.add(document)
-        await work.deliveries.add([one])
-        await work.commit()
+    await stored(store, document, one)
 
     async def learn(work: Work, n: int) -> bool:
         facts = [*await work.facts.of(one.id)]
@@ -161,10 +156,7 @@ async def test_a_packet_never_waits_for_a_document_that_is_here(
 ) -> None:
     document = incoming(clock, document_id=DocumentId("d-1"))
     packets = [inbox_item(clock) for _ in range(AT_ONCE)]
-    async with store.begin(NORTH) as work:
-        for packet in packets:
-            await work.inbox.land(packet)
-        await work.commit()
+    await stored(store, *packets)
 
     async def arrive(work: Work, n: int) -> bool:
         found = await work.incoming.by_document_id(document.sender_code, "d-1")
@@ -210,10 +202,9 @@ async def test_a_packet_that_somebody_opens_again_is_not_given_up_too(
     store: SqlOfficeStore, twin: SqlOfficeStore, clock: ManualClock
 ) -> None:
     item = inbox_item(clock)
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         await work.inbox.land(item)
         await work.inbox.settle(replace(item, state="waiting"), None)
-        await work.commit()
 
     async def decide(work: Work, n: int) -> bool:
         found = await work.inbox.get(item.id)
@@ -249,9 +240,8 @@ async def test_documents_with_the_same_files_never_stand_in_each_others_way(
     """Each refers to them in another order: with exclusive locks two of them would wait for each other."""
     names = [digest(n) for n in range(4)]
     for n, kept in enumerate(await taken(names, store, clock, tmp_path)):
-        async with store.begin(NORTH) as work:
+        async with committing(store) as work:
             await work.blobs.keep(kept, "source", f"first-{n}")
-            await work.commit()
 
     async def refer(work: Work, n: int) -> bool:
         for name in names if n % 2 else reversed(names):

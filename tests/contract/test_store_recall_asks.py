@@ -11,7 +11,7 @@ from gateway.errors import Clash, NotFound
 from gateway.office.domain.task import AskState, RecallAsk
 from gateway.office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
-from tests.support.stores import NORTH, SOUTH, outgoing
+from tests.support.stores import NORTH, SOUTH, committing, outgoing
 
 
 async def asked(store: SqlOfficeStore, clock: ManualClock) -> RecallAsk:
@@ -26,10 +26,9 @@ async def asked(store: SqlOfficeStore, clock: ManualClock) -> RecallAsk:
         asked_by="prn_clerk",
         asked_at=clock.now(),
     )
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         await work.outgoing.add(document)
         await work.office.recalls.add(made)
-        await work.commit()
     return made
 
 
@@ -53,12 +52,11 @@ async def test_of_two_who_close_it_at_once_one_is_too_late(store: SqlOfficeStore
     made = await asked(store, clock)
 
     async def close(state: AskState) -> None:
-        async with store.begin(NORTH) as work:
+        async with committing(store) as work:
             closed = replace(
                 made, state=state, decided_by="prn_head", decided_at=clock.now(), why="Không cần."
             )
             await work.office.recalls.close(closed)
-            await work.commit()
 
     found = await asyncio.gather(close(AskState.REFUSED), close(AskState.WITHDRAWN), return_exceptions=True)
 

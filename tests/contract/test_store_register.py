@@ -11,7 +11,7 @@ from gateway.domain.document import IncomingDocument
 from gateway.office.store.store import SqlOfficeStore
 from gateway.ports.queues import RegisterEntry
 from tests.support.clock import ManualClock
-from tests.support.stores import NORTH, SOUTH, incoming, seed_incoming
+from tests.support.stores import NORTH, SOUTH, committing, incoming, seed_incoming
 
 
 def entry(document: IncomingDocument, number: str, book: str = "in", year: int = 2026) -> RegisterEntry:
@@ -45,10 +45,9 @@ async def test_mode_b_a_rolled_back_number_is_given_again(store: SqlOfficeStore)
 
 
 async def test_every_agency_book_and_year_counts_by_itself(store: SqlOfficeStore) -> None:
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         first = [await work.register.next_number("in", 2026) for _ in range(2)]
         others = [await work.register.next_number("in", 2027), await work.register.next_number("out", 2026)]
-        await work.commit()
     async with store.begin(SOUTH) as work:
         south = await work.register.next_number("in", 2026)
 
@@ -93,12 +92,11 @@ async def test_a_book_reads_by_number(store: SqlOfficeStore, clock: ManualClock)
 async def test_one_number_typed_far_ahead_neither_moves_the_run_nor_overflows_it(
     store: SqlOfficeStore, clock: ManualClock, slip: str
 ) -> None:
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         for number in ("1", "02", "40", slip):
             document = incoming(clock)
             await work.incoming.add(document)
             await work.register.enter(entry(document, number))
-        await work.commit()
 
     assert [await take(store) for _ in range(3)] == [41, 42, 43]
 
@@ -106,12 +104,11 @@ async def test_one_number_typed_far_ahead_neither_moves_the_run_nor_overflows_it
 async def test_a_number_far_ahead_is_left_out_when_the_run_comes_to_it(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         for number in ("1", "1002", "1003"):
             document = incoming(clock)
             await work.incoming.add(document)
             await work.register.enter(entry(document, number))
-        await work.commit()
 
     taken = [await take(store) for _ in range(1_001)]
 

@@ -15,7 +15,17 @@ from gateway.office.store.store import SqlOfficeStore
 from gateway.store import reporting
 from gateway.store.reporting import PartnerMail, Pile
 from tests.support.clock import START, ManualClock
-from tests.support.stores import NORTH, SOUTH, delivery, inbox_item, opened, outbox_item, outgoing
+from tests.support.stores import (
+    NORTH,
+    SOUTH,
+    committing,
+    delivery,
+    inbox_item,
+    opened,
+    outbox_item,
+    outgoing,
+    stored,
+)
 
 LATER = START + timedelta(minutes=31)
 
@@ -34,7 +44,7 @@ async def test_every_pile_has_its_count_and_oldest_over_all_agencies(
 ) -> None:
     for scope in (NORTH, SOUTH):
         document = outgoing(clock, scope=scope)
-        async with store.begin(scope) as work:
+        async with committing(store, scope) as work:
             await work.outgoing.add(document)
             await work.deliveries.add(
                 [replace(delivery(document, "Z91.09", "sent"), agency_id=scope.agency_id)]
@@ -45,7 +55,6 @@ async def test_every_pile_has_its_count_and_oldest_over_all_agencies(
             await work.inbox.land(inbox_item(clock, scope=scope, state="done"))
             await work.jobs.put("pack", document.id)
             await work.events.append(EventKind.MESSAGE_ACCEPTED, document.id, clock.now())
-            await work.commit()
         clock.advance(60)
 
     load = await reporting.load(store, LATER)
@@ -66,10 +75,7 @@ async def test_mail_to_one_partner_is_counted_by_what_becomes_of_it(
     async def put(code: str, *states: str) -> None:
         for state in states:
             document = outgoing(clock)
-            async with store.begin(NORTH) as work:
-                await work.outgoing.add(document)
-                await work.deliveries.add([delivery(document, code, state)])
-                await work.commit()
+            await stored(store, document, delivery(document, code, state))
 
     await put("Z91.09", "failed", "sent")
     clock.advance(8 * 24 * 3600)
@@ -88,11 +94,10 @@ async def test_mail_to_one_partner_is_counted_by_what_becomes_of_it(
 async def test_what_a_process_holds_is_due_at_once_when_it_lets_go(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         await work.outbox.put(outbox_item(clock))
         await work.inbox.land(inbox_item(clock))
         await work.jobs.put("pack", "msg-1")
-        await work.commit()
     (leased,) = await store.claim_outbox(1, 60)
     await store.claim_inbox(1, 60)
     await store.claim_jobs("pack", 1, 60)
@@ -114,9 +119,7 @@ async def test_what_a_process_holds_is_due_at_once_when_it_lets_go(
 async def test_another_process_keeps_what_it_holds(
     store: SqlOfficeStore, store_url: str, clock: ManualClock
 ) -> None:
-    async with store.begin(NORTH) as work:
-        await work.outbox.put(outbox_item(clock))
-        await work.commit()
+    await stored(store, outbox_item(clock))
     async with opened(store_url, clock) as other:
         await other.claim_outbox(1, 60)
 

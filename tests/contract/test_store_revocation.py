@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from gateway.domain.certificates import Answer, PendingRevocation, Question, RevocationSource
 from gateway.office.store.store import SqlOfficeStore
 from tests.support.clock import START, ManualClock
-from tests.support.stores import NORTH, SOUTH, inbox_item
+from tests.support.stores import NORTH, SOUTH, committing, inbox_item
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 LISTED = Question(source=RevocationSource.LIST, issuer="aa", about="http://crl.example.invalid/a.crl")
@@ -161,16 +161,14 @@ async def test_a_packet_waits_for_its_agency_until_it_is_known(
 ) -> None:
     mine, theirs = inbox_item(clock), inbox_item(clock, scope=SOUTH)
     for scope, item in ((NORTH, mine), (SOUTH, theirs)):
-        async with store.begin(scope) as work:
+        async with committing(store, scope) as work:
             await work.inbox.land(item)
             for _ in range(2):  # the same again is harmless
                 await work.pending.add(pending(item.agency_id, item.id))
-            await work.commit()
     (first, second) = await store.pending_revocations(("", ""), 10)
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         await work.pending.remove(mine.id)
         await work.pending.remove(theirs.id)  # another agency's: not ours to end
-        await work.commit()
 
     assert (first, second) == (pending(NORTH.agency_id, mine.id), pending(SOUTH.agency_id, theirs.id))
     assert await store.pending_revocations((first.agency_id, first.inbox_id), 10) == [second]

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
-from tests.support.stores import NORTH, SOUTH, delivery, incoming, outgoing
+from tests.support.stores import NORTH, SOUTH, delivery, incoming, outgoing, stored
 
 CODE, OTHER = "Z91.07", "Z91.08"
 WEEK = timedelta(days=7)
@@ -16,10 +16,7 @@ WEEK = timedelta(days=7)
 
 async def sent(store: SqlOfficeStore, clock: ManualClock, *states: tuple[str, str]) -> None:
     document = outgoing(clock)
-    async with store.begin(NORTH) as work:
-        await work.outgoing.add(document)
-        await work.deliveries.add([delivery(document, code, state) for code, state in states])
-        await work.commit()
+    await stored(store, document, *(delivery(document, code, state) for code, state in states))
     clock.advance(60)
 
 
@@ -58,9 +55,7 @@ async def test_a_document_from_there_ends_it_and_so_does_a_week(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     await sent(store, clock, (CODE, "failed"), (OTHER, "failed"))
-    async with store.begin(NORTH) as work:
-        await work.incoming.add(incoming(clock, sender_code=CODE.lower()))
-        await work.commit()
+    await stored(store, incoming(clock, sender_code=CODE.lower()))
 
     assert await silent(store, clock) == {OTHER}
     clock.advance(WEEK.total_seconds())

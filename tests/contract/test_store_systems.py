@@ -13,7 +13,7 @@ from gateway.domain.account import ApiKey, ApiScope, PrincipalKind
 from gateway.domain.system_box import MOST_TRIES, PAUSES, BoxItem, BoxKind, BoxState
 from gateway.office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
-from tests.support.stores import NORTH, SOUTH, incoming, seed_incoming
+from tests.support.stores import NORTH, SOUTH, committing, incoming, seed_incoming
 
 
 def status(clock: ManualClock, id: str) -> BoxItem:
@@ -30,16 +30,15 @@ def status(clock: ManualClock, id: str) -> BoxItem:
 async def test_documents_are_taken_held_and_given_back(store: SqlOfficeStore, clock: ManualClock) -> None:
     document = await seed_incoming(store, incoming(clock))
     until = clock.now() + timedelta(minutes=30)
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         await work.handovers.offer(document.id)
         assert await work.handovers.take(document.id, "vxp:q", until)
-        await work.commit()
     async with store.read(NORTH) as work:
         (mine,) = await work.systems.documents("q", "vxp:q", None, 10)
         assert (mine.document.id, mine.item) == (document.id, None)
         assert await work.systems.documents("q", "vxp:q", mine.place, 10) == []
         assert await work.systems.documents("r", "vxp:r", None, 10) == []
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         with pytest.raises(errors.Clash):
             await work.handovers.take(document.id, "vxp:r", until)
         await work.handovers.give_back(document.id, "vxp:r")
@@ -47,34 +46,30 @@ async def test_documents_are_taken_held_and_given_back(store: SqlOfficeStore, cl
         assert await work.handovers.take(document.id, "vxp:r", until)
         await work.handovers.ack(document.id, "vxp:r", clock.now())
         assert not await work.handovers.take(document.id, "vxp:q", until)
-        await work.commit()
     async with store.read(NORTH) as work:
         assert await work.systems.documents("q", "vxp:q", None, 10) == []
 
 
 async def test_statuses_wait_pause_and_are_given_up(store: SqlOfficeStore, clock: ManualClock) -> None:
     item = status(clock, "evt_1")
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         await work.systems.note("q", [item, status(clock, "evt_2")], 7)
         await work.systems.note(
             "q", [item], 5
         )  # looked through twice it is there once, and nothing goes back
-        await work.commit()
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         assert await work.systems.looked_at("q") == 7
         assert [each.doc_id for each in await work.systems.statuses("q", 10)] == ["evt_1", "evt_2"]
         item = system_box.failed(item, "  disk\n full ", clock.now())
         await work.systems.save(item)
         assert [each.doc_id for each in await work.systems.statuses("q", 10)] == ["evt_2"]
-        await work.commit()
     clock.advance(PAUSES[0])
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         assert await work.systems.item("q", "evt_1") == item
         assert len(await work.systems.statuses("q", 10)) == 2
         for _ in range(MOST_TRIES - 1):
             item = system_box.failed(item, "disk full", clock.now())
         await work.systems.save(item)
-        await work.commit()
     async with store.read(SOUTH) as work:
         assert await work.systems.stuck(10) == []
         assert await work.systems.item("q", "evt_1") is None
@@ -84,9 +79,8 @@ async def test_statuses_wait_pause_and_are_given_up(store: SqlOfficeStore, clock
 
 
 async def test_what_is_settled_is_kept_for_a_while(store: SqlOfficeStore, clock: ManualClock) -> None:
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         await work.systems.note("q", [replace(status(clock, "evt_1"), state=BoxState.DONE)], 1)
-        await work.commit()
     clock.advance(system_box.KEPT + timedelta(days=1))
     async with store.begin(NORTH) as work:
         assert await work.systems.item("q", "evt_1") is not None

@@ -18,25 +18,21 @@ from gateway.office.domain.listing import MOST_ON_ONE, MOST_TAGS, NO_BOOK, Origi
 from gateway.office.ports.lists import ListOrder, Wanted
 from gateway.office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
-from tests.support.stores import NORTH, SOUTH, draft, incoming, outgoing
+from tests.support.stores import NORTH, SOUTH, committing, draft, incoming, outgoing, stored
 
 OUT, IN = Wanted(side=Side.OUT, sort=ListOrder.NEWEST), Wanted(side=Side.IN, sort=ListOrder.NEWEST)
 
 
 async def came(store: SqlOfficeStore, clock: ManualClock, **values: Any) -> str:
     document = incoming(clock, **values)
-    async with store.begin(NORTH) as work:
-        await work.incoming.add(document)
-        await work.commit()
+    await stored(store, document)
     clock.advance(1)
     return document.id
 
 
 async def went(store: SqlOfficeStore, clock: ManualClock, **values: Any) -> str:
     document = outgoing(clock, **values)
-    async with store.begin(NORTH) as work:
-        await work.outgoing.add(document)
-        await work.commit()
+    await stored(store, document)
     clock.advance(1)
     return document.id
 
@@ -135,11 +131,10 @@ async def test_labels_are_bounded_and_need_a_name(store: SqlOfficeStore, clock: 
         await tags_and_views.put_tag(store, clock, NORTH, "Một nữa", document)
     assert len(await tags_and_views.tags_of(store, NORTH)) == MOST_ON_ONE
 
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         for n in range(MOST_ON_ONE, MOST_TAGS):
             tag = Tag(id=f"tag_{n}", name=f"Nhãn {n}", made_by=NORTH.principal_id, made_at=clock.now())
             await work.office.tags.add(tag)
-        await work.commit()
     with pytest.raises(errors.Clash, match="an agency has at most"):
         await tags_and_views.put_tag(store, clock, NORTH, "Một nữa", await came(store, clock))
 

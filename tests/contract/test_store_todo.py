@@ -20,7 +20,17 @@ from gateway.store.outbox import from_domain as outbox_row
 from gateway.store.tables import DeliveryRow, FactRow, IncomingRow, OutboxRow
 from tests.long.contract.test_store_plans import fill, plan
 from tests.support.clock import ManualClock
-from tests.support.stores import NORTH, SOUTH, delivery, incoming, outbox_item, outgoing, seed_incoming
+from tests.support.stores import (
+    NORTH,
+    SOUTH,
+    committing,
+    delivery,
+    incoming,
+    outbox_item,
+    outgoing,
+    seed_incoming,
+    stored,
+)
 
 NOW = datetime(2026, 11, 20, 2, tzinfo=UTC)
 
@@ -114,10 +124,9 @@ async def test_what_has_left_or_was_cancelled_is_not_unsent(
 async def test_a_note_reads_back_and_belongs_to_one_agency(store: SqlOfficeStore) -> None:
     note = TaskNote(task="failed:dlv-1", noted_by="prn_north", noted_at=NOW, owner="A. Clerk")
     rests = replace(note, snoozed_until=NOW + timedelta(days=1), note="They move house")
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         await work.office.tasks.save_note(note)
         await work.office.tasks.save_note(rests)
-        await work.commit()
 
     async with store.read(NORTH) as work:
         assert await work.office.tasks.notes(["failed:dlv-1", "failed:dlv-2"]) == {"failed:dlv-1": rests}
@@ -126,10 +135,9 @@ async def test_a_note_reads_back_and_belongs_to_one_agency(store: SqlOfficeStore
 
 
 async def test_a_reminder_is_claimed_once_in_each_agency_until_it_is_forgotten(store: SqlOfficeStore) -> None:
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         assert await work.office.tasks.first_time("digest:1", NOW)
         assert not await work.office.tasks.first_time("digest:1", NOW)
-        await work.commit()
     async with store.begin(SOUTH) as work:
         assert await work.office.tasks.first_time("digest:1", NOW)
     async with store.begin(NORTH) as work:
@@ -169,9 +177,7 @@ async def test_the_list_reads_by_index_what_is_open_however_long_the_history(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     document, many = outgoing(clock), 2000
-    async with store.begin(NORTH) as work:
-        await work.outgoing.add(document)
-        await work.commit()
+    await stored(store, document)
     taken = [replace(incoming(clock), state=InState.DONE) for _ in range(many)]
     sent = [replace(delivery(document, "Z91.02", "done"), id=f"dlv-{n}") for n in range(many)]
     gone = [outbox_item(clock, kind=Kind.STATUS, state="sent") for _ in range(many)]

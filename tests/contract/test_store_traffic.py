@@ -13,7 +13,7 @@ from gateway.office.ports.node import LONGEST_DAYS, Flow, TrafficWanted
 from gateway.office.store import partners
 from gateway.office.store.store import SqlOfficeStore
 from tests.support.clock import START, ManualClock
-from tests.support.stores import NORTH, SOUTH, delivery, incoming, outgoing
+from tests.support.stores import NORTH, SOUTH, committing, delivery, incoming, outgoing, stored
 
 TODAY = local(START).date()
 
@@ -22,7 +22,7 @@ async def fill(store: SqlOfficeStore, clock: ManualClock) -> None:
     """Today: one document to three recipients, and two that came. Yesterday: one to one. In SOUTH: one that came."""
     old = replace(outgoing(clock), created_at=START - timedelta(days=1))
     sent = outgoing(clock)
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         for document in (old, sent):
             await work.outgoing.add(document)
         states = {"Z91.02": "accepted", "Z91.03": "rejected", "Z91.04": "queued"}
@@ -30,10 +30,7 @@ async def fill(store: SqlOfficeStore, clock: ManualClock) -> None:
         await work.deliveries.add([delivery(old, "Z91.02", "delivered")])
         await work.incoming.add(incoming(clock))
         await work.incoming.add(incoming(clock, state=InState.REJECTED))
-        await work.commit()
-    async with store.begin(SOUTH) as work:
-        await work.incoming.add(incoming(clock, scope=SOUTH, sender_code="Z91.01"))
-        await work.commit()
+    await stored(store, incoming(clock, scope=SOUTH, sender_code="Z91.01"), scope=SOUTH)
 
 
 def told(flows: Sequence[Flow]) -> set[tuple[int, str, str, str, str, int]]:

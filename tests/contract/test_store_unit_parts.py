@@ -10,7 +10,7 @@ from gateway.domain.handling import PartState, UnitPart
 from gateway.errors import Clash
 from gateway.office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
-from tests.support.stores import NORTH, SOUTH, incoming, seed_incoming
+from tests.support.stores import NORTH, SOUTH, committing, incoming, seed_incoming
 
 
 async def given(store: SqlOfficeStore, clock: ManualClock) -> UnitPart:
@@ -25,10 +25,9 @@ async def given(store: SqlOfficeStore, clock: ManualClock) -> UnitPart:
         given_at=clock.now(),
     )
     undated = replace(made, id=clock.new_id("prt_"), unit="Phòng Tài chính", is_lead=False, deadline=None)
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         await work.parts.add(undated)
         await work.parts.add(made)
-        await work.commit()
     return made
 
 
@@ -65,9 +64,8 @@ async def test_of_two_who_end_it_at_once_one_is_too_late(store: SqlOfficeStore, 
     made = await given(store, clock)
 
     async def end(state: PartState) -> None:
-        async with store.begin(NORTH) as work:
+        async with committing(store) as work:
             await work.parts.end(replace(made, state=state, ended_by="prn_x", ended_at=clock.now(), why="x"))
-            await work.commit()
 
     outcomes = await asyncio.gather(end(PartState.RETURNED), end(PartState.DONE), return_exceptions=True)
 

@@ -13,7 +13,7 @@ from gateway.office.domain.listing import MOST_VIEWS, Side, person_viewer, unit_
 from gateway.office.ports.lists import ListOrder, Wanted
 from gateway.office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
-from tests.support.stores import NORTH, SOUTH, incoming, outgoing
+from tests.support.stores import NORTH, SOUTH, committing, incoming, outgoing, stored
 
 OTHER = replace(NORTH, principal_id="prn_other")
 
@@ -74,12 +74,7 @@ async def test_a_viewer_finds_what_the_unit_was_given_and_nothing_else(
     longer = incoming(clock, assignment=Assignment(lead_unit="Phòng Kế hoạch và Đầu tư"))
     unassigned = incoming(clock, subject="Phòng Kế hoạch")
     mine, theirs = outgoing(clock), outgoing(clock, accepted_by="prn_other")
-    async with store.begin(NORTH) as work:
-        for each in (ours, helped, longer, unassigned):
-            await work.incoming.add(each)
-        for sent in (mine, theirs):
-            await work.outgoing.add(sent)
-        await work.commit()
+    await stored(store, ours, helped, longer, unassigned, mine, theirs)
     unit = Wanted(side=Side.IN, viewer=unit_viewer("PHÒNG KẾ HOẠCH"))
     person = Wanted(side=Side.OUT, viewer=person_viewer(NORTH.principal_id))
 
@@ -102,14 +97,11 @@ async def test_a_viewer_finds_what_the_unit_was_given_and_nothing_else(
 async def test_what_is_assigned_later_is_seen_from_then_on(store: SqlOfficeStore, clock: ManualClock) -> None:
     document = incoming(clock)
     unit = Wanted(side=Side.IN, viewer=unit_viewer("Phòng A"))
-    async with store.begin(NORTH) as work:
-        await work.incoming.add(document)
-        await work.commit()
+    await stored(store, document)
     for assigned, expected in ((Assignment(lead_unit="Phòng A"), 1), (Assignment(lead_unit="Phòng B"), 0)):
-        async with store.begin(NORTH) as work:
-            stored = await work.incoming.get(document.id)
-            await work.incoming.save(replace(stored, assignment=assigned))
-            await work.commit()
+        async with committing(store) as work:
+            known = await work.incoming.get(document.id)
+            await work.incoming.save(replace(known, assignment=assigned))
         async with store.read(NORTH) as work:
             assert len((await work.office.lists.page(unit, limit=10)).lines) == expected
 
@@ -117,12 +109,11 @@ async def test_what_is_assigned_later_is_seen_from_then_on(store: SqlOfficeStore
 async def test_the_rows_beside_one_are_those_of_the_list_it_was_opened_from(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         for n in range(7):
             clock.advance(60)
             urgency = Urgency.EXPRESS if n % 3 == 0 else Urgency.NORMAL
             await work.incoming.add(incoming(clock, urgency=urgency, number=str(n), subject=f"Văn bản {n}"))
-        await work.commit()
     for wanted in (
         Wanted(side=Side.IN),
         Wanted(side=Side.IN, pressing=True),

@@ -23,7 +23,7 @@ from gateway.errors import Clash, NotFound, StaleLease, StaleVersion
 from gateway.office.store.store import SqlOfficeStore
 from gateway.ports.webhooks import Report
 from tests.support.clock import ManualClock
-from tests.support.stores import NORTH, SOUTH
+from tests.support.stores import NORTH, SOUTH, committing
 
 LEASE_S = 60.0
 
@@ -47,9 +47,8 @@ async def added(store: SqlOfficeStore, clock: ManualClock, **more: object) -> En
 
 async def happened(store: SqlOfficeStore, clock: ManualClock, count: int = 3) -> int:
     for n in range(count):
-        async with store.begin(NORTH) as work:
+        async with committing(store) as work:
             await work.events.append(EventKind.DELIVERY_SENT, f"msg_{n}", clock.now(), {})
-            await work.commit()
     while await store.number_events():
         pass
     return await store.webhooks.newest(NORTH.agency_id)

@@ -14,6 +14,7 @@ from tests.support.clock import ManualClock
 from tests.support.stores import (
     NORTH,
     SOUTH,
+    committing,
     delivery,
     digest,
     incoming,
@@ -21,6 +22,7 @@ from tests.support.stores import (
     outbox_item,
     outgoing,
     refused,
+    stored,
 )
 
 
@@ -38,14 +40,13 @@ async def test_everything_written_becomes_visible_together_at_commit(
 ) -> None:
     document = outgoing(clock)
 
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         await work.outgoing.add(document)
         await work.deliveries.add([delivery(document, "Z91.02")])
         await work.jobs.put("pack", document.id)
         async with store.read(NORTH) as view:
             with pytest.raises(errors.NotFound):
                 await view.outgoing.get(document.id)
-        await work.commit()
 
     async with store.read(NORTH) as view:
         assert await view.outgoing.get(document.id) == document
@@ -105,21 +106,19 @@ async def test_a_cancelled_unit_of_work_lets_the_next_one_in(
     with pytest.raises(asyncio.CancelledError):
         await task
 
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         assert await work.outgoing.by_packet_id(document.packet_id) is None
         await work.outgoing.add(document)
-        await work.commit()
 
 
 async def test_a_clash_leaves_the_unit_of_work_usable(store: SqlOfficeStore, clock: ManualClock) -> None:
     first, second = outgoing(clock), outgoing(clock)
 
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         await work.outgoing.add(first)
         with pytest.raises(errors.Clash):
             await work.outgoing.add(first)
         await work.outgoing.add(second)
-        await work.commit()
 
     async with store.read(NORTH) as view:
         assert (await view.outgoing.get(second.id)).id == second.id
@@ -144,9 +143,7 @@ async def test_reading_cannot_write(store: SqlOfficeStore, clock: ManualClock) -
 async def test_a_view_does_not_change_while_it_is_read(store: SqlOfficeStore, clock: ManualClock) -> None:
     async with store.read(NORTH) as view:
         before = await view.outgoing.page(limit=10)
-        async with store.begin(NORTH) as work:
-            await work.outgoing.add(outgoing(clock))
-            await work.commit()
+        await stored(store, outgoing(clock))
         after = await view.outgoing.page(limit=10)
 
     assert before.items == after.items == ()
@@ -157,7 +154,7 @@ async def test_no_agency_sees_or_changes_what_is_another_ones(
 ) -> None:
     document, arrived, item = outgoing(clock), incoming(clock), outbox_item(clock)
     one = delivery(document, "Z91.02")
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         await work.outgoing.add(document)
         await work.deliveries.add([one])
         await work.incoming.add(arrived)
@@ -165,7 +162,6 @@ async def test_no_agency_sees_or_changes_what_is_another_ones(
         await work.outbox.put(item)
         await work.jobs.put("pack", document.id)
         await work.events.append(EventKind.MESSAGE_ACCEPTED, document.id, clock.now())
-        await work.commit()
 
     async with store.begin(SOUTH) as other:
         for ask in (
@@ -195,9 +191,7 @@ async def test_no_agency_sees_or_changes_what_is_another_ones(
 
 async def test_a_row_cannot_point_into_another_agency(store: SqlOfficeStore, clock: ManualClock) -> None:
     arrived = incoming(clock, scope=SOUTH)
-    async with store.begin(SOUTH) as work:
-        await work.incoming.add(arrived)
-        await work.commit()
+    await stored(store, arrived, scope=SOUTH)
 
     async with refused(store, NORTH, errors.Clash) as other:
         await other.handovers.offer(arrived.id)
@@ -209,9 +203,8 @@ async def test_writers_of_two_processes_take_turns(
     async with opened(store_url, clock) as second:
 
         async def count_up(through: SqlOfficeStore) -> None:
-            async with through.begin(NORTH) as work:
+            async with committing(through) as work:
                 await work.register.next_number("in", 2026)
-                await work.commit()
 
         await asyncio.gather(*(count_up(through) for through in (store, second) * 10))
 

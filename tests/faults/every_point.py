@@ -22,7 +22,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from tests.faults import killer
-from tests.long.faults.test_crash import LATER_S
+from tests.faults.crashes import LATER_S
 
 # SQLite rebuilds the shared-memory index at the first opening after a crash; what it held says nothing.
 _REBUILT = "-shm"

@@ -5,6 +5,7 @@ leaves on disk exactly what a killed one leaves, so each copy is a crash at that
 from __future__ import annotations
 
 import asyncio
+import collections
 import inspect
 import json
 import os
@@ -17,7 +18,7 @@ from collections.abc import Callable, Set
 from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from gateway.bootstrap.node import Wrap
 from gateway.clock import SystemClock
@@ -29,27 +30,38 @@ P = TypeVar("P")
 _HARMLESS = frozenset({"wait", "wait_events", "counts", "hosted"})
 
 
-Point = tuple[int, str]
-Stop = Callable[[Point], None]
+class Call(NamedTuple):
+    """One call of a port: which it is of all, and by its name, which of those that are called so."""
+
+    number: int
+    name: str
+
+
+# A call, by its number or by its name, and whether the process ends before or after it.
+Point = tuple[int | str, str]
+Stop = Callable[[Call, str], None]
 
 
 class Counter:
     """Counts calls over all ports, and hands every point, before and after a call, to `stop`."""
 
-    def __init__(self, stop: Stop = lambda point: None) -> None:
+    def __init__(self, stop: Stop = lambda call, when: None) -> None:
         self.calls = 0
+        self._of_name: collections.Counter[str] = collections.Counter()
         self._stop = stop
 
-    def before(self, name: str) -> int:
+    def before(self, name: str) -> Call:
         self.calls += 1
-        self._stop((self.calls, "before"))
-        return self.calls
+        self._of_name[name] += 1
+        call = Call(self.calls, f"{name} {self._of_name[name]}")
+        self._stop(call, "before")
+        return call
 
-    def after(self, number: int) -> None:
-        self._stop((number, "after"))
+    def after(self, call: Call) -> None:
+        self._stop(call, "after")
 
 
-def stand_still(point: Point) -> None:
+def stand_still(call: Call, when: str) -> None:
     """Stops this process, every thread of it, until its parent lets it go on."""
     os.kill(os.getpid(), signal.SIGSTOP)
 
@@ -71,32 +83,32 @@ class Counted:
     def _counted(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
         def run(*args: Any, **kwargs: Any) -> Any:
             plain = [arg._inner if isinstance(arg, Counted) else arg for arg in args]
-            number = self._counter.before(name)
+            counted = self._counter.before(name)
             result = call(*plain, **kwargs)
             if inspect.isawaitable(result):
-                return self._awaited(number, result)
+                return self._awaited(counted, result)
             if hasattr(result, "__aenter__"):
-                return _Opened(name, result, self._counter, number)
-            self._counter.after(number)
+                return _Opened(name, result, self._counter, counted)
+            self._counter.after(counted)
             return result
 
         return run
 
-    async def _awaited(self, number: int, result: Any) -> Any:
+    async def _awaited(self, counted: Call, result: Any) -> Any:
         value = await result
-        self._counter.after(number)
+        self._counter.after(counted)
         return value
 
 
 class _Opened:
     """A unit of work being opened."""
 
-    def __init__(self, name: str, inner: Any, counter: Counter, number: int) -> None:
-        self._name, self._inner, self._counter, self._number = name, inner, counter, number
+    def __init__(self, name: str, inner: Any, counter: Counter, counted: Call) -> None:
+        self._name, self._inner, self._counter, self._counted = name, inner, counter, counted
 
     async def __aenter__(self) -> Any:
         work = await self._inner.__aenter__()
-        self._counter.after(self._number)
+        self._counter.after(self._counted)
         return Counted(self._name, work, self._counter)
 
     async def __aexit__(self, *error: Any) -> Any:
@@ -124,7 +136,7 @@ class LaterClock(SystemClock):
         return super().now() + self._offset
 
 
-async def tell(folder: Path, offset_s: float = 0.0, stop: Stop = lambda point: None) -> dict[str, Any]:
+async def tell(folder: Path, offset_s: float = 0.0, stop: Stop = lambda call, when: None) -> dict[str, Any]:
     """The story in a staged folder; then what the folder holds."""
     counter = Counter(stop)
     clock = LaterClock(timedelta(seconds=offset_s))
@@ -195,7 +207,7 @@ def serve() -> None:
         asked = json.loads(line)
         folder = Path(asked["folder"])
         if "points" in asked:
-            told = crashed(folder, {(number, when) for number, when in asked["points"]}, Path(asked["into"]))
+            told = crashed(folder, {(call, when) for call, when in asked["points"]}, Path(asked["into"]))
         else:
             told = _told(folder, asked["offset_s"])
         print(json.dumps(told), flush=True)
@@ -203,30 +215,36 @@ def serve() -> None:
 
 def crashed(folder: Path, points: Set[Point], into: Path) -> dict[str, Any]:
     """Tells the story and copies its folder at those points, each under the point's name; a point beyond the last call
-    gets the folder as it was at the end. What the story found when it was over."""
+    is `missed`, and gets the folder as it was at the end. What the story found when it was over."""
     heard, said = os.pipe()
 
-    def stop(point: Point) -> None:
-        if point in points:
-            os.write(said, (json.dumps(point) + "\n").encode())
-            stand_still(point)
+    def stop(call: Call, when: str) -> None:
+        for point in ((call.number, when), (call.name, when)):
+            if point in points:
+                os.write(said, (json.dumps(point) + "\n").encode())
+                stand_still(call, when)
 
     child = _forked(folder, 0.0, stop)
-    left = set(points)
+    missed = set(points)
     with os.fdopen(heard, "rb", buffering=0) as names:
         while os.WIFSTOPPED(os.waitpid(child, os.WUNTRACED)[1]):
-            number, when = json.loads(names.readline())
-            left.discard((number, when))
+            call, when = json.loads(names.readline())
+            missed.discard((call, when))
             try:
-                copied(folder, into / f"{when}-{number}")
+                copied(folder, left_by(into, call, when))
             except BaseException:  # else it would stand still for ever, and whoever waits for it
                 os.kill(child, signal.SIGKILL)
                 raise
             os.kill(child, signal.SIGCONT)
     os.close(said)
-    for number, when in left:
-        copied(folder, into / f"{when}-{number}")
-    return _read(folder)
+    for call, when in missed:
+        copied(folder, left_by(into, call, when))
+    return {**_read(folder), "missed": sorted(missed, key=str)}
+
+
+def left_by(into: Path, call: int | str, when: str) -> Path:
+    """Where the folder lies that a crash at that point leaves."""
+    return into / f"{when} {call}"
 
 
 def copied(folder: Path, to: Path) -> Path:
@@ -235,7 +253,7 @@ def copied(folder: Path, to: Path) -> Path:
 
 
 def _told(folder: Path, offset_s: float) -> dict[str, Any]:
-    os.waitpid(_forked(folder, offset_s, lambda point: None), 0)
+    os.waitpid(_forked(folder, offset_s, lambda call, when: None), 0)
     return _read(folder)
 
 

@@ -1,11 +1,13 @@
 """In which order tests run, and which of them in one process. `pytest --shuffle SEED`: the files in a random order, and the
 tests of each file too, so that no test leans on what another left. Tests of one file stay together, as their stage is set
-up once. 0 takes a new seed, told at the start. Where a stage is dear, its tests stay in one process (`TOGETHER`): the
+up once. 0 takes a new seed, told at the start. What long tests draw at random follows from `--seed` or TEST_SEED, or from a
+new seed that is told at the start too. Where a stage is dear, its tests stay in one process (`TOGETHER`): the
 marks that the library for processes has for this do nothing under this version of pytest. What takes minutes by itself
 (`FIRST`) begins first, so that no process runs on alone at the end."""
 
 from __future__ import annotations
 
+import os
 import random
 import secrets
 from pathlib import Path
@@ -20,7 +22,6 @@ TOGETHER = {
     "tests/long/acceptance/test_bundle.py": "the bundle",
     "tests/acceptance/test_office_off.py": "a story told without the office",
     "tests/long/faults/test_bench_servers.py": "four nodes",
-    "tests/long/faults/test_crash.py": "the folders that crashes left",
     "tests/long/faults/test_reach.py": "four nodes",
     "tests/unit/bench/test_counts.py": "the counts",
 }
@@ -30,8 +31,11 @@ FIRST = (
     "tests/long/pages/test_every_page.py",
     "tests/long/pages/test_clerks_day.py",
     "tests/long/faults/test_soak.py",
+    "tests/long/faults/test_crash.py",
     "tests/long/faults/test_bench_servers.py",
     "tests/long/acceptance/test_bundle.py",
+    "tests/faults/test_crash.py",
+    "tests/faults/test_soak.py",
     "tests/long/pages/test_role_matrix.py",
     "tests/unit/cli/test_registry_import.py",
 )
@@ -51,23 +55,42 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadSco
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--shuffle", type=int, default=None, metavar="SEED", help="a random order; 0: a new one")
+    parser.addoption(
+        "--seed",
+        type=int,
+        default=os.environ.get("TEST_SEED") or None,
+        help="what long tests draw; default: TEST_SEED, or a new one",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     if (told := getattr(config, "workerinput", None)) is not None:
-        config.option.shuffle = told["shuffle"]
-    elif config.option.shuffle == 0:
+        config.option.shuffle, config.option.seed = told["shuffle"], told["seed"]
+        return
+    if config.option.shuffle == 0:
         config.option.shuffle = 1 + secrets.randbelow(10**6)
+    if config.option.seed is None:
+        config.option.seed = secrets.randbelow(10**6)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:  # Any: xdist's, which ships no types
     """All processes that run tests must come to the same order."""
     node.workerinput["shuffle"] = node.config.option.shuffle
+    node.workerinput["seed"] = node.config.option.seed
 
 
-def pytest_report_header(config: pytest.Config) -> str | None:
-    return f"order: --shuffle {config.option.shuffle}" if config.option.shuffle else None
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    lines = [f"order: --shuffle {config.option.shuffle}"] if config.option.shuffle else []
+    # Without long tests nothing is drawn.
+    return lines if config.option.markexpr == "not long" else [*lines, f"seed: --seed {config.option.seed}"]
+
+
+@pytest.fixture(scope="session")
+def seed(pytestconfig: pytest.Config) -> int:
+    """Another one in each run, unless one is given; what a long test draws at random follows from it."""
+    number: int = pytestconfig.option.seed
+    return number
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

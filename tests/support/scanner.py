@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from tests.services import clamav
 from tests.support.services import missing
 
@@ -44,3 +46,19 @@ INFECTED = {
         ("[Content_Types].xml", b"<Types/>"), ("word/document.xml", b"<x/>"), ("word/media/image1.png", EICAR)
     ),
 }
+
+
+@pytest.fixture(scope="module")
+def daemon() -> Iterator[clamav.Clamd]:
+    with running() as clamd:
+        yield clamd
+
+
+@pytest.fixture
+def clamd(daemon: clamav.Clamd) -> Iterator[clamav.Clamd]:
+    """Up again after each test."""
+    yield daemon
+    daemon.resume()
+    if not daemon.answers():
+        daemon.stop()
+        daemon.start()

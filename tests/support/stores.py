@@ -61,6 +61,14 @@ async def refused(
             await work.commit()
 
 
+@asynccontextmanager
+async def committing(store: SqlOfficeStore, scope: AgencyScope = NORTH) -> AsyncIterator[SqlOfficeWork]:
+    """A unit of work that commits at its end."""
+    async with store.begin(scope) as work:
+        yield work
+        await work.commit()
+
+
 def copied(blank: Path, folder: Path) -> str:
     """The address of a copy of that database file."""
     return f"sqlite:///{shutil.copy(blank, folder / 'node.db')}"
@@ -211,6 +219,27 @@ def inbox_item(clock: ManualClock, *, scope: AgencyScope = NORTH, **fields: Any)
         lane=Lane.NORMAL,
     )
     return replace(made, **fields)
+
+
+async def stored(
+    store: SqlOfficeStore,
+    *things: OutgoingDocument | Delivery | IncomingDocument | OutboxItem | InboxPacket,
+    scope: AgencyScope = NORTH,
+) -> None:
+    """Keep all of them in one unit of work, in this order."""
+    async with committing(store, scope) as work:
+        for thing in things:
+            match thing:
+                case OutgoingDocument():
+                    await work.outgoing.add(thing)
+                case Delivery():
+                    await work.deliveries.add([thing])
+                case IncomingDocument():
+                    await work.incoming.add(thing)
+                case OutboxItem():
+                    await work.outbox.put(thing)
+                case InboxPacket():
+                    await work.inbox.land(thing)
 
 
 async def seed_incoming(store: SqlOfficeStore, document: IncomingDocument) -> IncomingDocument:

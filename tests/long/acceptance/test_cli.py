@@ -12,7 +12,6 @@ import sqlite3
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,9 +23,11 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from gateway import house
 from gateway.clock import SystemClock
 from gateway.trust.authority import Authority
+from tests.long.acceptance.test_pages_run import run
 from tests.support.cli_people import FIRST, SECOND, Deciders, typing
 from tests.support.leaks import WATCH
 from tests.support.printed import FOLDER
+from tests.support.waiting import block_until
 
 pytestmark = [pytest.mark.timeout(300)]
 
@@ -94,22 +95,6 @@ def typed(*words: str | Path) -> Done:
     return Done(code=code, out=out.getvalue(), err=err.getvalue())
 
 
-def gateway(*words: str | Path, cwd: Path) -> Done:
-    """The real program in a process of its own."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
-    done = subprocess.run(
-        [sys.executable, "-m", "gateway", *map(str, words)],
-        cwd=cwd,
-        env=environment | {"PYTHONPATH": str(Path(__file__).parents[3])},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        stdin=subprocess.DEVNULL,
-    )
-    WATCH.heard(done.stderr)
-    return Done(code=done.returncode, out=done.stdout, err=done.stderr)
-
-
 @pytest.fixture(scope="module")
 def offices(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Office, Office]]:
     """Two offices, set up by hand, at work."""
@@ -138,11 +123,13 @@ def offices(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Office, 
 
 def both_hosted(axis: Path, pair: tuple[Office, Office]) -> None:
     """Each told the axis its code: until then nobody is there to send to, and the first test is any of them."""
-    wanted, until = {office.code for office in pair}, time.monotonic() + 60
+    wanted = {office.code for office in pair}
     with contextlib.closing(sqlite3.connect(axis)) as database:
-        while not wanted <= {code for (code,) in database.execute("SELECT code FROM hosting")}:
-            assert time.monotonic() < until, "somebody is not on the axis"
-            threading.Event().wait(0.05)
+
+        def all_there() -> bool:
+            return wanted <= {code for (code,) in database.execute("SELECT code FROM hosting")}
+
+        block_until(all_there, "both are on the axis")
 
 
 def bound(office: Office, others: tuple[Office, ...]) -> None:
@@ -414,48 +401,9 @@ def test_the_feed_has_what_happened_as_lines(offices: tuple[Office, Office]) -> 
     assert [each["seq"] for each in events] == sorted(each["seq"] for each in events)
 
 
-def test_an_act_that_asks_is_not_done_where_nobody_can_answer(offices: tuple[Office, Office]) -> None:
-    one, two = offices
-    document = sent(one, two, "98", "--wait", "delivered", "--timeout", "60s")
-
-    done = one.type("outbox", "cancel", document["id"])
-
-    assert done.code == 2, done.err
-
-
-@pytest.mark.parametrize(
-    ("words", "code"),
-    [
-        (("outbox", "show", "no/such"), 3),
-        (("outbox", "list", "--agency", "Z91.77"), 3),
-        (("registry", "show", "Z77"), 3),
-        (("inbox", "status", "88/VP", "99"), 2),
-        (("verify", "none.edxml", "--trust", "."), 1),
-        (("explain", "none.edxml"), 3),
-    ],
-)
-def test_exit_codes_say_what_went_wrong(
-    offices: tuple[Office, Office], words: tuple[str, ...], code: int
-) -> None:
-    done = offices[0].type(*words)
-
-    assert done.code == code, done.err
-    assert "Traceback" not in done.err
-
-
 def test_nothing_is_made_where_no_node_was_set_up(tmp_path: Path) -> None:
-    done = gateway("outbox", "list", "--lang", "en", cwd=tmp_path)
+    done = run(["-m", "gateway", "outbox", "list", "--lang", "en"], tmp_path)
 
-    assert done.code == 1
-    assert "→ set one up with: gateway init" in done.err
+    assert done.returncode == 1
+    assert "→ set one up with: gateway init" in done.stderr
     assert list(tmp_path.iterdir()) == []
-
-
-def test_init_never_touches_a_settings_file_that_is_there(tmp_path: Path) -> None:
-    (tmp_path / "gateway.toml").write_text("[api]\nport = 1\n", encoding="utf-8")
-
-    done = gateway("init", "--code", "Z91.01", "--name", "Office", "--yes", cwd=tmp_path)
-
-    assert done.code == 4
-    assert (tmp_path / "gateway.toml").read_text(encoding="utf-8") == "[api]\nport = 1\n"
-    assert [each.name for each in tmp_path.iterdir()] == ["gateway.toml"]

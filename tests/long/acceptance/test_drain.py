@@ -9,7 +9,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,17 +24,12 @@ from gateway.store import reporting
 from tests.services.process import kept_ports
 from tests.support.clock import ManualClock
 from tests.support.node import DEPARTMENT, PDF, PROVINCE, Town, opened
+from tests.support.waiting import until, within_limit
 
 ROOT = Path(__file__).parents[3]
 DOCUMENTS = 200  # more than the fastest machine delivers between two looks
 KEY = "gwk_drain"
 DRAINING = {"status": "not-well", "checks": {"process": "draining"}}
-
-
-async def until(true: Callable[[], Awaitable[bool]], within_s: float = 60.0) -> None:
-    async with asyncio.timeout(within_s):
-        while not await true():  # noqa: ASYNC110 - another process makes it true
-            await asyncio.sleep(0.02)
 
 
 class Served:
@@ -47,7 +42,7 @@ class Served:
 
     async def ends(self, how: signal.Signals = signal.SIGTERM) -> int:
         self.process.send_signal(how)
-        return await asyncio.wait_for(self.process.wait(), 60)
+        return await within_limit(self.process.wait(), "the process ends")
 
     async def answers(self) -> bool:
         try:
@@ -55,6 +50,9 @@ class Served:
                 return answer.status == 200
         except aiohttp.ClientError:
             return False
+
+    async def refuses(self) -> bool:
+        return not await self.answers()
 
 
 @asynccontextmanager
@@ -110,15 +108,18 @@ async def test_a_node_stopped_under_load_leaves_nothing_held_and_loses_nothing(
     folder = loaded.node.settings.node.data_dir
 
     async with serving(folder, drain_s) as first:
-        await until(lambda: more_than(loaded, 2))
+        await until(lambda: delivered(loaded), "some are delivered")
         delivered_when_told = await delivered(loaded)
         code = await first.ends()
     held = await reporting.load(loaded.node.store, datetime.now(UTC))
     on_axis = await loaded.node.axis.counts()
 
+    async def all_delivered() -> bool:
+        return await delivered(loaded) == DOCUMENTS
+
     async with serving(folder, 30) as second:
-        await until(second.answers)
-        await until(lambda: more_than(loaded, DOCUMENTS - 1))
+        await until(second.answers, "the second one answers")
+        await until(all_delivered, "all are delivered")
         assert await second.ends(signal.SIGINT) == 0
 
     assert code == 0
@@ -130,16 +131,12 @@ async def test_a_node_stopped_under_load_leaves_nothing_held_and_loses_nothing(
     assert list(folder.joinpath("heartbeat").glob("*")) == []
 
 
-async def more_than(town: Town, count: int) -> bool:
-    return await delivered(town) > count
-
-
 async def test_a_call_under_way_is_answered_before_the_node_goes(tmp_path: Path) -> None:
     async with opened(tmp_path / "node", ManualClock(datetime.now(UTC))) as town:
         await key(town)
         folder = town.node.settings.node.data_dir
         async with serving(folder, 30) as served, aiohttp.ClientSession() as session:
-            await until(served.answers)
+            await until(served.answers, "the node answers")
             async with session.get(f"{served.watched}/metrics") as scraped:
                 families = {each.name for each in text_string_to_metric_families(await scraped.text())}
                 assert scraped.headers["Content-Type"].startswith("text/plain; version=0.0.4")
@@ -148,17 +145,17 @@ async def test_a_call_under_way_is_answered_before_the_node_goes(tmp_path: Path)
                 assert set((await alive.json())["checks"].values()) == {"ok"}
             told, go_on = asyncio.Event(), asyncio.Event()
             call = asyncio.create_task(post(session, served, slowly(told, go_on)))
-            await asyncio.wait_for(told.wait(), 60)
+            await within_limit(told.wait(), "the first piece is asked for")
             served.process.send_signal(signal.SIGTERM)
-            await until(lambda: refuses(served))
+            await until(served.refuses, "nobody listens there any more")
             async with session.get(f"{served.watched}/readyz") as ready:
                 assert (ready.status, await ready.json()) == (503, DRAINING)
             go_on.set()
 
-            status, said = await asyncio.wait_for(call, 60)
+            status, said = await within_limit(call, "the call is answered")
 
             assert (status, said["state"]) == (202, "queued")
-            assert await asyncio.wait_for(served.process.wait(), 30) == 0
+            assert await within_limit(served.process.wait(), "the process ends") == 0
         assert (await town.node.store.counts())["outbox.waiting"] == 1
 
 
@@ -172,11 +169,6 @@ async def key(town: Town) -> None:
         agency_ids=[agency.id],
         scopes=list(ApiScope),
     )
-
-
-async def refuses(served: Served) -> bool:
-    """Nobody listens there any more."""
-    return not await served.answers()
 
 
 async def slowly(told: asyncio.Event, go_on: asyncio.Event) -> AsyncIterator[bytes]:
@@ -235,11 +227,11 @@ async def test_the_first_signal_asks_and_the_second_is_the_end(again: signal.Sig
         *(sys.executable, "-c", INSISTED), cwd=ROOT, stdout=asyncio.subprocess.PIPE
     )
     assert process.stdout is not None
-    assert await asyncio.wait_for(process.stdout.readline(), 60) == b"ready\n"
+    assert await within_limit(process.stdout.readline(), "a line") == b"ready\n"
     process.send_signal(signal.SIGTERM)
-    assert await asyncio.wait_for(process.stdout.readline(), 60) == b"asked\n"
-    assert await asyncio.wait_for(process.stdout.readline(), 60) == b"stopping\n"
+    assert await within_limit(process.stdout.readline(), "a line") == b"asked\n"
+    assert await within_limit(process.stdout.readline(), "a line") == b"stopping\n"
 
     process.send_signal(again)
 
-    assert await asyncio.wait_for(process.wait(), 60) == -again
+    assert await within_limit(process.wait(), "the process ends") == -again

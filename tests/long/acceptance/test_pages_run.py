@@ -3,7 +3,6 @@ list. Each runs as a process of its own in a temporary folder, as a reader would
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import shlex
@@ -13,14 +12,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from gateway.clock import SystemClock
-from gateway.domain.document import Lane
-from gateway.domain.identity import Digest
 from gateway.pool import ThreadPool
-from gateway.ports import Parcel
 from gateway.transport.embedded import EmbeddedAxis
+from tests.support.parcels import parcel
 
 ROOT = Path(__file__).parents[3]
-CONTENT = b"a parcel that could not be landed"
 
 
 def environment(**more: str) -> Mapping[str, str]:
@@ -80,7 +76,7 @@ async def test_the_operators_commands_give_dead_parcels_out_again(tmp_path: Path
     folder = tmp_path / "data" / "axis"
     folder.mkdir(parents=True)
     async with EmbeddedAxis(folder, "node", SystemClock(), pool, poison_limit=1) as axis:
-        await put_on_the_dead_list(axis, tmp_path / "parcel")
+        await put_on_the_dead_list(axis)
 
         listed = run(["-m", "gateway", *listing.split()], tmp_path)
         done = run(["-m", "gateway", *retrying.split(), "--yes"], tmp_path)
@@ -92,20 +88,10 @@ async def test_the_operators_commands_give_dead_parcels_out_again(tmp_path: Path
     pool.close()
 
 
-async def put_on_the_dead_list(axis: EmbeddedAxis, path: Path) -> None:
+async def put_on_the_dead_list(axis: EmbeddedAxis) -> None:
     """One parcel: handed out once, never landed, and once is this axis's limit."""
-    path.write_bytes(CONTENT)
-    parcel = Parcel(
-        packet_id="pkt_1",
-        kind="edoc",
-        sender="Z91.01",
-        lane=Lane.NORMAL,
-        digest=Digest(hashlib.sha256(CONTENT).hexdigest()),
-        size=len(CONTENT),
-        open=lambda: path.open("rb"),
-    )
-    await axis.host(["Z91.02"])
-    await axis.publish(parcel, ["Z91.02"])
+    await axis.host(["Z92"])
+    await axis.publish(parcel("pkt_1"), ["Z92"])
     (arrival,) = await axis.take(1, 60)
     await axis.settle(arrival, done=False)
     assert list(await axis.take(1, 60)) == []

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import assume, given, settings
@@ -21,28 +22,15 @@ from gateway.trust.pdf_signatures.sandbox import PdfSandbox
 from gateway.words.labels import has, say
 from gateway.words.reading import ABBREVIATIONS
 from tests.support import letters, pdf_pki, pdfs
+from tests.support.cases import Cases
 from tests.support.letters import DECISION, LETTER, REPORT, Letter, Sample, Style, Text, nfd, page, paper
 from tests.support.pdf_pki import SEEN, SIGNED
 from tests.support.printed import FOLDER
 
+_KEYS = "cong_van to_trinh quyet_dinh ke_hoach cong_van bao_cao thong_bao bao_cao cong_van -"
 TYPES = {
-    each.name: key
-    for each, key in zip(
-        letters._unsigned(),
-        (
-            "cong_van",
-            "to_trinh",
-            "quyet_dinh",
-            "ke_hoach",
-            "cong_van",
-            "bao_cao",
-            "thong_bao",
-            "bao_cao",
-            "cong_van",
-            None,
-        ),
-        strict=True,
-    )
+    each.name: None if key == "-" else key
+    for each, key in zip(letters._unsigned(), _KEYS.split(), strict=True)
 }
 
 
@@ -184,36 +172,16 @@ def test_documents_that_a_word_processor_wrote_are_read_surely(
 
 # --- variations -----------------------------------------------------------------------------------------------
 
-WORDS = st.sampled_from(
-    [
-        *(
-            "triển",
-            "khai",
-            "thực",
-            "hiện",
-            "kế",
-            "hoạch",
-            "phòng,",
-            "chống",
-            "thiên",
-            "tai",
-            "năm",
-            "2027",
-            "và",
-        ),
-        *("công", "tác", "dân", "vận", "ở", "cơ", "sở", "Ủy", "ban", "Đảng", "ủy", "quý", "III"),
-    ]
+SPOKEN = (
+    "triển khai thực hiện kế hoạch phòng, chống thiên tai năm 2027 và "
+    "công tác dân vận ở cơ sở Ủy ban Đảng ủy quý III"
 )
+WORDS = st.sampled_from(SPOKEN.split())
 SUBJECTS = st.lists(WORDS, min_size=3, max_size=12).map(" ".join).map(lambda text: text[0].upper() + text[1:])
 UNITS = st.sampled_from(["STN", "UBND", "VP", "SNN&MT", "HĐND", "ĐTN", "VP.UBND", "TTCNTT", "BQLDA"])
 NAMED = {key: short for short, key in reversed(ABBREVIATIONS.items())}
-NAMES = st.lists(
-    st.sampled_from(
-        ["Nguyễn", "Trần", "Đặng", "Thị", "Văn", "Ánh", "Ngọc", "Quỳnh", "Ưu", "Mẫu", "Thử", "Ý", "Đỗ"]
-    ),
-    min_size=2,
-    max_size=5,
-).map(" ".join)
+CALLED = "Nguyễn Trần Đặng Thị Văn Ánh Ngọc Quỳnh Ưu Mẫu Thử Ý Đỗ"
+NAMES = st.lists(st.sampled_from(CALLED.split()), min_size=2, max_size=5).map(" ".join)
 KEYS = st.sampled_from(sorted({*NAMED} - {"cong_van", "nghi_dinh", "thong_tu", "thong_tu_lien_tich"}))
 
 
@@ -334,28 +302,87 @@ def replaced(lines: list[Text], old: str, *new: str) -> list[Text]:
     return [*lines[:n], *made, *lines[n + 1 :]]
 
 
-def state(one: Found[object] | Found[str] | Found[date]) -> tuple[object, Sure, str | None]:
+def state(one: Found[Any]) -> tuple[object, Sure, str | None]:
     return one.value, one.sure, one.why
 
 
-@pytest.mark.parametrize("blank", ["Số:        /STN-VP", "Số: …/STN-VP", "Số: ..../STN-VP"])
-def test_a_number_that_is_left_blank_is_not_found(blank: str) -> None:
-    fields = of(replaced(page(LETTER), "Số:", blank))
-
-    assert state(fields.number) == (None, Sure.NONE, "blank")
-    assert state(fields.symbol) == ("STN-VP", Sure.SURE, None)
-
-
-def test_a_date_that_is_left_blank_is_not_taken_from_the_body() -> None:
-    fields = of(replaced(page(LETTER), "Sao Mai,", "Sao Mai, ngày      tháng 11 năm 2026"))
-
-    assert state(fields.issued_on) == (None, Sure.NONE, None)
+def stamped() -> list[Text]:
+    """The number stands far from its label."""
+    lines = replaced(page(LETTER), "Số:", "Số:")
+    n = next(n for n, each in enumerate(lines) if each.words == "Số:")
+    lines[n] = replace(lines[n], across=LEFT_LABEL)
+    return [
+        *lines,
+        replace(lines[n], words="118", across=150.0),
+        replace(lines[n], words="/STN-VP", across=230.0),
+    ]
 
 
-def test_a_day_that_does_not_exist_is_not_found() -> None:
-    assert (
-        of(replaced(page(LETTER), "Sao Mai,", "Sao Mai, ngày 31 tháng 02 năm 2026")).issued_on.value is None
-    )
+def signed_twice() -> list[Text]:
+    lines = page(REPORT)
+    return [*lines, replace(lines[-1], words="Trần Thị Thử", down=lines[-1].down + 20)]
+
+
+def altered(**change: Any) -> PdfFields:
+    """The runs of the letter that begin so, otherwise."""
+    text = read_text(io.BytesIO(paper([page(LETTER)])))
+    begins = change.pop("begins")
+    runs = tuple(replace(run, **change) if run.text.startswith(begins) else run for run in text.runs)
+    return read_fields(replace(text, runs=runs))
+
+
+def with_verdict(*given: Any, **more: Any) -> PdfFields:
+    return read(paper([page(LETTER)]), verdict_of(*given, **more))
+
+
+def doubts() -> Iterator[tuple[str, PdfFields, str, tuple[object, Sure, str | None]]]:
+    """A page, one of its fields, and its value, whether that is sure, and why it is not."""
+    NONE, DOUBTFUL, SURE = Sure.NONE, Sure.DOUBTFUL, Sure.SURE
+    for blank in ("Số:        /STN-VP", "Số: …/STN-VP", "Số: ..../STN-VP"):
+        fields = of(replaced(page(LETTER), "Số:", blank))
+        yield f"{blank}, the number", fields, "number", (None, NONE, "blank")
+        yield f"{blank}, the symbol", fields, "symbol", ("STN-VP", SURE, None)
+    for day in ("ngày      tháng 11 năm 2026", "ngày 31 tháng 02 năm 2026"):
+        yield day, of(replaced(page(LETTER), "Sao Mai,", f"Sao Mai, {day}")), "issued_on", (None, NONE, None)
+    unusual = of(replaced(page(LETTER), "Số:", "Số: 118/STN-vp"))
+    yield "a symbol of unusual form", unusual, "symbol", ("STN-vp", DOUBTFUL, "symbol-form")
+    wrapped = of(replaced(page(REPORT), "Số:", "Số: 45/BC-", "STN"))
+    yield "a symbol over two lines", wrapped, "symbol", ("BC-STN", DOUBTFUL, "wrapped")
+    two = of(replaced(page(REPORT), "Số:", "Số: 45/BC-STN", "Số: 46/BC-STN"))
+    yield "two numbers in the head", two, "number", ("45", DOUBTFUL, "many")
+    contradicted = of(page(replace(REPORT, symbol="QĐ-STN")))
+    yield "its symbol says another type", contradicted, "type_key", ("bao_cao", DOUBTFUL, "mismatch")
+    # The abbreviations of a project and of a scheme differ in one stroke.
+    project = replace(REPORT, heading="DỰ ÁN", symbol="DA-STN")
+    yield "a project", of(page(project)), "type_key", ("du_an", SURE, None)
+    scheme = of(page(replace(project, symbol="ĐA-STN")))
+    yield "a project under the symbol of a scheme", scheme, "type_key", ("du_an", DOUBTFUL, "mismatch")
+    bare = of([each for each in page(LETTER) if each.words not in letters.MOTTO])
+    yield "without the national title", bare, "number", ("118", DOUBTFUL, "no-motto")
+    yield "two signers", of(signed_twice()), "signer", ("Nguyễn Văn Mẫu", DOUBTFUL, "many")
+    yield "a stamped number", of(stamped()), "number", ("118", DOUBTFUL, "spaced")
+    another = with_verdict("Trần Thị Thử")
+    yield "not the name of the certificate", another, "signer", ("Nguyễn Văn Mẫu", DOUBTFUL, "certificate")
+    same = with_verdict("NGUYỄN VĂN MẪU")
+    yield "the name of the certificate", same, "signer", ("Nguyễn Văn Mẫu", SURE, None)
+    unknown = with_verdict("Nguyễn Văn Mẫu", SignatureWord.UNKNOWN)
+    yield "not verified", unknown, "signed_at", (SIGNED, DOUBTFUL, "unverified")
+    for at, why in ((datetime(2026, 11, 1, tzinfo=UTC), "late"), (datetime(2027, 3, 1, tzinfo=UTC), "early")):
+        far = with_verdict("Nguyễn Văn Mẫu", at=at)
+        yield f"far from the signature, {why}", far, "issued_on", (date(2026, 11, 18), DOUBTFUL, why)
+    added = altered(begins="Số:", ink=Ink.ADDED)
+    yield "added onto the page", added, "number", ("118", DOUBTFUL, "added")
+
+
+def test_each_doubt_is_told_of_its_field(cases: Cases) -> None:
+    for name, fields, field, expected in doubts():
+        with cases.case(name):
+            assert state(getattr(fields, field)) == expected
+    assert of(page(replace(REPORT, symbol="QĐ-STN"))).symbol.sure is Sure.DOUBTFUL
+    assert of(stamped()).symbol.value == "STN-VP"
+    assert with_verdict("Nguyễn Văn Mẫu", SignatureWord.INVALID).signed_at.value is None
+    old_font = "V/v phèi hîp kiÓm thö liªn th«ng v¨n b¶n"
+    assert altered(begins="V/v", text=old_font).subject.sure is Sure.DOUBTFUL
 
 
 @pytest.mark.parametrize(
@@ -378,41 +405,6 @@ def test_numbers_as_they_are_written(written: str, number: str, symbol: str, sur
     assert fields.number.sure is sure
 
 
-def test_a_symbol_of_unusual_form_is_doubtful() -> None:
-    assert state(of(replaced(page(LETTER), "Số:", "Số: 118/STN-vp")).symbol) == (
-        "STN-vp",
-        Sure.DOUBTFUL,
-        "symbol-form",
-    )
-
-
-def test_a_symbol_over_two_lines_is_put_together_and_doubtful() -> None:
-    fields = of(replaced(page(REPORT), "Số:", "Số: 45/BC-", "STN"))
-
-    assert state(fields.symbol) == ("BC-STN", Sure.DOUBTFUL, "wrapped")
-
-
-def test_two_numbers_in_the_head_make_the_number_doubtful() -> None:
-    fields = of(replaced(page(REPORT), "Số:", "Số: 45/BC-STN", "Số: 46/BC-STN"))
-
-    assert state(fields.number) == ("45", Sure.DOUBTFUL, "many")
-
-
-def test_a_type_that_its_symbol_contradicts_is_doubtful_with_its_symbol() -> None:
-    fields = of(page(replace(REPORT, symbol="QĐ-STN")))
-
-    assert state(fields.type_key) == ("bao_cao", Sure.DOUBTFUL, "mismatch")
-    assert fields.symbol.sure is Sure.DOUBTFUL
-
-
-def test_a_project_is_no_scheme() -> None:
-    """Their abbreviations differ in one stroke."""
-    project = replace(REPORT, heading="DỰ ÁN", symbol="DA-STN")
-
-    assert state(of(page(project)).type_key) == ("du_an", Sure.SURE, None)
-    assert of(page(replace(project, symbol="ĐA-STN"))).type_key.why == "mismatch"
-
-
 def test_an_abstract_that_is_not_in_bold_may_end_elsewhere() -> None:
     lines = [replace(each, bold=False) if each.words in DECISION.subject else each for each in page(DECISION)]
 
@@ -432,62 +424,12 @@ def test_an_abbreviation_alone_on_the_last_line_of_an_abstract_may_belong_to_it(
         assert subject.value == " ".join(printed.subject) or subject.sure is Sure.DOUBTFUL
 
 
-def test_without_the_national_title_the_head_is_doubtful() -> None:
-    lines = [each for each in page(LETTER) if each.words not in letters.MOTTO]
-
-    assert state(of(lines).number) == ("118", Sure.DOUBTFUL, "no-motto")
-
-
-def test_two_signers_are_doubtful() -> None:
-    lines = page(REPORT)
-    second = replace(lines[-1], words="Trần Thị Thử", down=lines[-1].down + 20)
-
-    assert state(of([*lines, second]).signer) == ("Nguyễn Văn Mẫu", Sure.DOUBTFUL, "many")
-
-
 @pytest.mark.parametrize("before", ["Đại tá", "TS.", "PGS.TS.", "Thượng tá, "])
 def test_a_rank_is_no_part_of_a_name(before: str) -> None:
     fields = of(replaced(page(LETTER), "Nguyễn Văn Mẫu", f"{before} Nguyễn Văn Mẫu"))
 
     assert fields.signer.sure is not Sure.SURE
     assert fields.signer.value in (None, "Nguyễn Văn Mẫu")
-
-
-def test_a_number_stamped_far_from_its_label_is_put_together_and_doubtful() -> None:
-    lines = replaced(page(LETTER), "Số:", "Số:")
-    n = next(n for n, each in enumerate(lines) if each.words == "Số:")
-    lines[n] = replace(lines[n], across=LEFT_LABEL)
-    beside = [replace(lines[n], words="118", across=150.0), replace(lines[n], words="/STN-VP", across=230.0)]
-    fields = of([*lines, *beside])
-
-    assert state(fields.number) == ("118", Sure.DOUBTFUL, "spaced")
-    assert fields.symbol.value == "STN-VP"
-
-
-def test_a_name_that_the_certificate_does_not_bear_is_doubtful() -> None:
-    fields = read(paper([page(LETTER)]), verdict_of("Trần Thị Thử"))
-
-    assert state(fields.signer) == ("Nguyễn Văn Mẫu", Sure.DOUBTFUL, "certificate")
-    assert read(paper([page(LETTER)]), verdict_of("NGUYỄN VĂN MẪU")).signer.sure is Sure.SURE
-
-
-def test_a_signature_that_is_not_verified_gives_a_doubtful_time() -> None:
-    fields = read(paper([page(LETTER)]), verdict_of("Nguyễn Văn Mẫu", SignatureWord.UNKNOWN))
-
-    assert state(fields.signed_at) == (SIGNED, Sure.DOUBTFUL, "unverified")  # type: ignore[arg-type]  # a time
-    assert (
-        read(paper([page(LETTER)]), verdict_of("Nguyễn Văn Mẫu", SignatureWord.INVALID)).signed_at.value
-        is None
-    )
-
-
-@pytest.mark.parametrize(
-    ("at", "why"), [(datetime(2026, 11, 1, tzinfo=UTC), "late"), (datetime(2027, 3, 1, tzinfo=UTC), "early")]
-)
-def test_a_date_far_from_the_signature_is_doubtful(at: datetime, why: str) -> None:
-    fields = read(paper([page(LETTER)]), verdict_of("Nguyễn Văn Mẫu", at=at))
-
-    assert state(fields.issued_on) == (date(2026, 11, 18), Sure.DOUBTFUL, why)
 
 
 def test_a_file_that_was_changed_after_it_was_signed_is_doubtful_throughout(tmp_path: Path) -> None:
@@ -508,23 +450,6 @@ def test_a_file_that_cannot_be_read_has_no_fields() -> None:
 
     assert fields.pages.value == 3
     assert {one.why for name, one in fields.named() if name not in ("pages", "signed_at")} == {"fault"}
-
-
-def test_text_of_an_old_font_is_doubtful() -> None:
-    text = read_text(io.BytesIO(paper([page(LETTER)])))
-    runs = tuple(
-        replace(run, text="V/v phèi hîp kiÓm thö liªn th«ng v¨n b¶n") if run.text.startswith("V/v") else run
-        for run in text.runs
-    )
-
-    assert read_fields(replace(text, runs=runs)).subject.sure is Sure.DOUBTFUL
-
-
-def test_a_number_that_was_added_onto_the_page_is_doubtful() -> None:
-    text = read_text(io.BytesIO(paper([page(LETTER)])))
-    runs = tuple(replace(run, ink=Ink.ADDED) if run.text.startswith("Số:") else run for run in text.runs)
-
-    assert state(read_fields(replace(text, runs=runs)).number) == ("118", Sure.DOUBTFUL, "added")
 
 
 def test_every_doubt_has_its_words(told: dict[str, tuple[Sample, PdfFields]]) -> None:

@@ -4,29 +4,21 @@ what it says about certificates waits for two people."""
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import hashlib
-import io
 import json
-import logging
 import os
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 
-from gateway import house
 from gateway.bootstrap.axis import open_axis
 from gateway.clock import SystemClock
 from gateway.demo import stage
-from gateway.domain.document import Lane
 from gateway.domain.event import EventKind
-from gateway.domain.identity import Digest
 from gateway.errors import StoreFailure
 from gateway.incoming.receive import FeedDoor
 from gateway.office.bootstrap.office import open_office
@@ -34,12 +26,14 @@ from gateway.ports import Arrival, Fate, Parcel
 from gateway.registry.feed_file import AgencyLine
 from gateway.settings import load
 from gateway.trust.authority import Authority
-from tests.support import feeds, pki
-from tests.support.axis_rigs import Rig, amqp_rig, embedded_rig, until_told
+from tests.long.acceptance.test_cli import Office
+from tests.support import feeds, parcels, pki
+from tests.support.axis_rigs import Rig, amqp_rig, embedded_rig
 from tests.support.cli_people import FIRST, SECOND, Deciders, typing
 from tests.support.clock import ManualClock
 from tests.support.faulty import Faulty
 from tests.support.node import COMMUNE, DEPARTMENT, LEASE_S, PROVINCE, Town, opened
+from tests.support.waiting import until
 
 MB = 1024 * 1024
 
@@ -74,16 +68,8 @@ async def lines(town: Town, **closed: date) -> list[AgencyLine]:
     ]
 
 
-def parcel(raw: bytes) -> Parcel:
-    return Parcel(
-        packet_id="registry-1",
-        kind="registry",
-        sender="@issuer",
-        lane=Lane.NORMAL,
-        digest=Digest(hashlib.sha256(raw).hexdigest()),
-        size=len(raw),
-        open=lambda: io.BytesIO(raw),
-    )
+def parcel(raw: bytes, packet_id: str = "registry-1") -> Parcel:
+    return replace(parcels.parcel(packet_id, raw), kind="registry", sender="@issuer")
 
 
 async def sequence(town: Town) -> int:
@@ -116,9 +102,9 @@ async def test_a_list_comes_over_the_axis_and_a_wrong_one_never_comes_again(rig:
         return await sequence(town) == 4
 
     assert (await issuer.publish(parcel(bad), ["@north"]))["@north"].fate is Fate.DELIVERED
-    await until_told(refused, "the wrong list is refused")
+    await until(refused, "the wrong list is refused")
     assert (await issuer.publish(parcel(good), ["@north"]))["@north"].fate is Fate.DELIVERED
-    await until_told(in_force, "the list is in force")
+    await until(in_force, "the list is in force")
     await rig.lose_consumer()
     await issuer.publish(replace(parcel(b"mail"), packet_id="p1"), [PROVINCE])
     arrived: list[Arrival] = []
@@ -127,7 +113,7 @@ async def test_a_list_comes_over_the_axis_and_a_wrong_one_never_comes_again(rig:
         arrived.extend(await door.take(10, LEASE_S))
         return bool(arrived)
 
-    await until_told(mail, "an agency's own parcel")
+    await until(mail, "an agency's own parcel")
     assert [each.packet_id for each in arrived] == ["p1"]
     (kept,) = await town.node.feed.refusals()
     assert (kept.code, kept.sequence) == ("FEED-ISSUER", 5)
@@ -151,8 +137,8 @@ async def test_a_running_node_hosts_itself_and_takes_lists(tmp_path: Path) -> No
         async def in_force() -> bool:
             return await sequence(town) == 9
 
-        await until_told(published, "the node hosts itself")
-        await until_told(in_force, "the list is in force")
+        await until(published, "the node hosts itself")
+        await until(in_force, "the list is in force")
         stop.set()
         await working
 
@@ -265,49 +251,21 @@ async def test_an_answer_to_a_closed_agency_goes_its_way(town: Town) -> None:
 # --- typed ----------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, kw_only=True)
-class Done:
-    code: int
-    out: str
-    err: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Desk:
-    """A node as its operator sees it."""
-
-    folder: Path
-
-    def type(self, *words: str | Path) -> Done:
-        root = logging.getLogger()
-        handlers, level = root.handlers[:], root.level
-        out, err = io.StringIO(), io.StringIO()
-        try:
-            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-                code = house.run(["--config", str(self.folder / "gateway.toml"), *map(str, words)])
-        finally:
-            root.handlers[:] = handlers
-            root.setLevel(level)
-        return Done(code=code, out=out.getvalue(), err=err.getvalue())
-
-    def well(self, *words: str | Path) -> Any:
-        done = self.type(*words, "-o", "json")
-        assert done.code == 0, done.err + done.out
-        return json.loads(done.out)
-
-
 @pytest.fixture
-def desks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Desk, Desk]:
+def desks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Office, Office]:
     """The issuer and another node, on one axis; the issuer's key and certificate beside them."""
     for name in [each for each in os.environ if each.startswith("GATEWAY_")]:
         monkeypatch.delenv(name)
     now = SystemClock().now()
     authority = Authority.create("Trial", now)
     authority.save(tmp_path)
-    made = tuple(Desk(folder=tmp_path / name) for name in ("issuer", "north"))
-    for desk, code in zip(made, ("Z91.01", "Z91.02"), strict=True):
+    made = tuple(
+        Office(code=code, folder=tmp_path / name)
+        for name, code in (("issuer", "Z91.01"), ("north", "Z91.02"))
+    )
+    for desk in made:
         desk.folder.mkdir()
-        told = ("--data-dir", desk.folder / "data", "--code", code, "--name", f"Office {code}")
+        told = ("--data-dir", desk.folder / "data", "--code", desk.code, "--name", f"Office {desk.code}")
         desk.well("init", *told, "--ca", tmp_path / "ca.pem", "--port", "0", "--yes")
         with (desk.folder / "gateway.toml").open("a", encoding="utf-8") as file:
             file.write('\n[axis]\nfolder = "../axis"\n\n[registry]\ntwo_people = "no"\n')
@@ -329,7 +287,7 @@ def desks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Desk, Desk]:
     return issuer, north
 
 
-def signing(desk: Desk) -> tuple[str | Path, ...]:
+def signing(desk: Office) -> tuple[str | Path, ...]:
     there = desk.folder.parent
     return (
         "--sign",
@@ -341,7 +299,7 @@ def signing(desk: Desk) -> tuple[str | Path, ...]:
     )
 
 
-def approved(desk: Desk, two: Deciders, *proposing: str | Path) -> None:
+def approved(desk: Office, two: Deciders, *proposing: str | Path) -> None:
     """One person proposes; the same one cannot approve, another one can."""
     with typing(two.lines(FIRST)):
         made = desk.well(*proposing, "--as", FIRST, "--yes")
@@ -352,13 +310,13 @@ def approved(desk: Desk, two: Deciders, *proposing: str | Path) -> None:
         desk.well("keys", "approve", made["id"], "--as", SECOND, "--yes")
 
 
-def imported(desk: Desk, *rows: str) -> None:
+def imported(desk: Office, *rows: str) -> None:
     path = desk.folder / "list.csv"
     path.write_text("\n".join(("code,name,parent,host", *rows)), encoding="utf-8")
     desk.well("registry", "import", path, "--apply", "--yes")
 
 
-def test_an_operator_gives_lists_and_another_takes_them(desks: tuple[Desk, Desk], tmp_path: Path) -> None:
+def test_an_operator_gives_lists_and_another_takes_them(desks: tuple[Office, Office], tmp_path: Path) -> None:
     issuer, north = desks
     imported(issuer, "Z91,Province,,", "Z91.01,Office One,Z91,issuer", "Z91.02,Office Two,Z91,north")
     signer = pki.signer("Z91.01", "p256")
@@ -398,7 +356,7 @@ def test_an_operator_gives_lists_and_another_takes_them(desks: tuple[Desk, Desk]
     assert north.well("registry", "show", "Z91.02")["name"] == "Office Two renamed"
 
 
-def test_a_list_is_published_to_the_nodes_that_it_names(desks: tuple[Desk, Desk], tmp_path: Path) -> None:
+def test_a_list_is_published_to_the_nodes_that_it_names(desks: tuple[Office, Office], tmp_path: Path) -> None:
     issuer, north = desks
     imported(issuer, "Z91,Province,,", "Z91.02,Office Two,Z91,north", "Z91.03,Office Three,Z91,south")
     issuer.well("registry", "export", tmp_path / "1.feed", *signing(issuer))
@@ -421,7 +379,7 @@ def test_a_list_is_published_to_the_nodes_that_it_names(desks: tuple[Desk, Desk]
     assert again.code == 0
 
 
-def test_a_key_that_does_not_open_says_so(desks: tuple[Desk, Desk], tmp_path: Path) -> None:
+def test_a_key_that_does_not_open_says_so(desks: tuple[Office, Office], tmp_path: Path) -> None:
     issuer, _ = desks
     (tmp_path / "password").write_text("other\n", encoding="utf-8")
 

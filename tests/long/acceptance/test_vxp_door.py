@@ -23,10 +23,11 @@ import pytest
 
 from tests.interop import edxml_files
 from tests.interop.vxp_client import SdkClient
-from tests.long.acceptance.test_drain import ROOT, Served, until
+from tests.long.acceptance.test_drain import ROOT, Served
 from tests.services.process import kept_ports
 from tests.support import api
 from tests.support.api import DEPARTMENT, PDF, PROVINCE
+from tests.support.waiting import until
 
 pytestmark = [pytest.mark.timeout(400)]
 MB = 1024 * 1024
@@ -67,7 +68,7 @@ async def serving(folder: Path) -> AsyncIterator[Served]:
         )
         served = Served(process, port, watched)
         try:
-            await until(served.answers)
+            await until(served.answers, "the node answers")
             yield served
         finally:
             if process.returncode is None:
@@ -136,7 +137,7 @@ async def come(
         found = await asked(served, system, secret, lambda client: client.listed(kind))
         return len(found) >= count
 
-    await until(enough, 180)
+    await until(enough, f"{count} packets of {kind}")
     return found
 
 

@@ -29,7 +29,7 @@ from gateway.store.people import SqlKeyEnds
 from tests.support import pki
 from tests.support.clock import ManualClock
 from tests.support.hosted import save_hosted
-from tests.support.stores import NORTH, opened
+from tests.support.stores import NORTH, committing, opened
 
 CODE, OTHER, SECRET = "Z91.07", "Z91.08", "0" * 64
 WEST = HostedAgency(id="agy_west", code="Z91.03", name="West")
@@ -295,9 +295,8 @@ async def test_other_events_numbers_and_the_use_of_keys_are_none(here: Process) 
     """Or nothing would be remembered for longer than a moment."""
     before = await _version(here.store)
 
-    async with here.store.begin(NORTH) as work:
+    async with committing(here.store) as work:
         await work.events.append(EventKind.CODES_IMPORTED, "x", here.clock.now())
-        await work.commit()
     assert await here.store.number_events() > 0
     here.clock.advance(timedelta(minutes=2))
     assert await here.store.accounts.find_key(SECRET) is not None  # and that it is in use is written down

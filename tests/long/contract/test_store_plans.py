@@ -19,7 +19,16 @@ from gateway.store.inbox import inbox_row
 from gateway.store.outbox import from_domain as outbox_row
 from gateway.store.tables import DeliveryRow, EventRow, InboxRow, JobRow, OutboxRow
 from tests.support.clock import START, ManualClock
-from tests.support.stores import NORTH, delivery, digest, inbox_item, outbox_item, outgoing
+from tests.support.stores import (
+    NORTH,
+    committing,
+    delivery,
+    digest,
+    inbox_item,
+    outbox_item,
+    outgoing,
+    stored,
+)
 
 MANY = 20_000
 LEASE_S = 60
@@ -145,10 +154,7 @@ async def test_a_scrape_reads_no_delivery_that_came_to_its_end(
     store: SqlOfficeStore, clock: ManualClock, which: Select[Any]
 ) -> None:
     document = outgoing(clock)
-    async with store.begin(NORTH) as work:
-        await work.outgoing.add(document)
-        await work.deliveries.add([delivery(document, "Z91.02", "sent")])
-        await work.commit()
+    await stored(store, document, delivery(document, "Z91.02", "sent"))
     ended = [
         DeliveryRow(
             agency_id=NORTH.agency_id,
@@ -173,12 +179,11 @@ async def test_a_scrape_reads_no_delivery_that_came_to_its_end(
 
 
 async def test_what_ended_is_history_and_counted_nowhere(store: SqlOfficeStore, clock: ManualClock) -> None:
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         for state in ("waiting", "sent", "failed", "cancelled"):
             await work.outbox.put(outbox_item(clock, kind=Kind.STATUS, state=state))
         for state in ("landed", "done", "held", "released", "discarded"):
             await work.inbox.land(inbox_item(clock, state=state))
-        await work.commit()
 
     counts = await store.counts()
 

@@ -4,23 +4,21 @@ whichever member it was."""
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import AsyncIterator
-from io import BytesIO
 from pathlib import Path
 
 import pytest
 
-from gateway.domain.document import Lane
-from gateway.domain.identity import Digest
 from gateway.pool import ThreadPool
-from gateway.ports import Fate, Parcel
+from gateway.ports import Fate
 from gateway.transport.amqp.axis import AmqpAxis
 from tests.services import rabbit
 from tests.services.rabbit import Cluster
 from tests.support.broker import Broker
+from tests.support.parcels import parcel
 from tests.support.services import missing
 from tests.support.topology import Topology, axis_of
+from tests.support.waiting import until
 
 HOSTS = {"north": ["Z91"], "south": ["Z92", "Z92.01"]}
 EVERYBODY = ["Z91", "Z92", "Z92.01"]
@@ -45,19 +43,6 @@ def _axis_over(member: rabbit.BrokerNode) -> Broker:
         vhost="lienthong",
         user=rabbit.ADMIN,
         password=member.password,
-    )
-
-
-def _parcel(n: int) -> Parcel:
-    raw = f"parcel {n}".encode()
-    return Parcel(
-        packet_id=f"pkt_{n}",
-        kind="edoc",
-        sender="Z91",
-        lane=Lane.NORMAL,
-        digest=Digest(hashlib.sha256(raw).hexdigest()),
-        size=len(raw),
-        open=lambda: BytesIO(raw),
     )
 
 
@@ -87,9 +72,12 @@ async def test_no_recipient_is_called_unroutable_while_a_member_is_away(
 async def _fates_until_delivered(axis: AmqpAxis, n: int) -> set[Fate]:
     """Of one parcel to everybody, published again until each has it."""
     seen: set[Fate] = set()
-    async with asyncio.timeout(60):
-        while True:
-            outcomes = {one.fate for one in (await axis.publish(_parcel(n), EVERYBODY)).values()}
-            seen |= outcomes
-            if outcomes == {Fate.DELIVERED} or Fate.NEVER in outcomes:
-                return seen
+
+    async def is_decided() -> bool:
+        published = await axis.publish(parcel(f"pkt_{n}", f"parcel {n}".encode()), EVERYBODY)
+        outcomes = {one.fate for one in published.values()}
+        seen.update(outcomes)
+        return outcomes == {Fate.DELIVERED} or Fate.NEVER in outcomes
+
+    await until(is_decided, "everybody has it")
+    return seen

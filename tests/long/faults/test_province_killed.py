@@ -26,11 +26,11 @@ from tests.services.process import kept_ports
 from tests.support import api, lgsp, vxp
 from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE
 from tests.support.province_child import READY, ClockAhead, settings_of
+from tests.support.waiting import within_limit
 
 DOCUMENTS = int(os.environ.get("PROVINCE_DOCUMENTS", "6"))
 KILLS = int(os.environ.get("PROVINCE_KILLS", "8"))
 KILLS_A_ROUND = 4
-START_S, QUIET_S = 180, 60
 HOUR, DAY = 3600.0, 86400.0
 _COPIES = """
     SELECT message.document, delivery.receiver, count(*) FROM message JOIN delivery USING (doc_id)
@@ -142,8 +142,7 @@ class Province:
         )
         self._children[name] = child
         assert child.stdout is not None
-        async with asyncio.timeout(START_S):
-            line = await child.stdout.readline()
+        line = await within_limit(child.stdout.readline(), "the node is ready")
         assert line.decode().strip() == READY, "the process ended by itself"
 
     async def _works(self, seconds: float) -> None:

@@ -1,3 +1,42 @@
-"""Two nodes and a broker between them."""
+"""Two nodes and a broker between them, a province on a broker, and the clock of a store."""
 
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+
+import aio_pika
+import pytest
+from aio_pika.abc import AbstractChannel
+
+from gateway.transport.amqp.access import Access
 from tests.support.amqp_stage import stage as stage
+from tests.support.broker import Broker
+from tests.support.clock import ManualClock
+from tests.support.provisioned import Province, province
+
+
+@pytest.fixture
+def nodes(broker: Broker) -> Iterator[Province]:
+    with province(broker) as made:
+        yield made
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@asynccontextmanager
+async def channel_of(access: Access) -> AsyncIterator[AbstractChannel]:
+    """A channel with the rights of a node, and none of our program behind it."""
+    server = access.servers[0]
+    connection = await aio_pika.connect(
+        host=server.host,
+        port=server.port,
+        login=access.user,
+        password=access.password,
+        virtualhost=access.vhost,
+    )
+    async with connection:
+        yield await connection.channel(publisher_confirms=True, on_return_raises=True)

@@ -24,11 +24,11 @@ from tests.services import rabbit
 from tests.services.process import free_ports
 from tests.support import pki
 from tests.support.amqp_stage import until_delivered
-from tests.support.axis_rigs import until
 from tests.support.broker import Broker
 from tests.support.parcels import bytes_of, nothing_more, parcel, received, settled
 from tests.support.services import missing
 from tests.support.topology import Topology, axis_of
+from tests.support.waiting import until, within_limit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,10 +150,9 @@ async def test_threat_091_an_alarm_says_later_at_once_and_heals_by_itself(own: O
 
         await asyncio.to_thread(own.node.alarm, True)
         try:
-            async with asyncio.timeout(20):
-                first = await one.publish(parcel("p1"), ["Z92"])
-                second = await one.publish(parcel("p1"), ["Z92", "Z93"])
-                await settled(two, before)
+            first = await within_limit(one.publish(parcel("p1"), ["Z92"]), "word of the alarm")
+            second = await within_limit(one.publish(parcel("p1"), ["Z92", "Z93"]), "word of the alarm")
+            await settled(two, before)
             state = one.state()
         finally:
             await asyncio.to_thread(own.node.alarm, False)
@@ -179,7 +178,7 @@ async def test_threat_084_confirmed_parcels_survive_a_broker_that_is_killed(own:
             assert (await one.publish(parcel(packet_id), ["Z92"]))["Z92"].fate is Fate.DELIVERED
 
         await asyncio.to_thread(own.cluster.restart)
-        await until(lambda: one.state().connected_since is not None, "connected again", 60)
+        await until(lambda: one.state().connected_since is not None, "connected again")
         arrived: set[str] = set()
         while len(arrived) < len(sent):
             came = await received(two)

@@ -6,14 +6,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import struct
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import aio_pika
 import pytest
-from aio_pika.abc import AbstractChannel
 from pamqp import encode
 
 from gateway.clock import SystemClock
@@ -24,9 +22,10 @@ from gateway.transport.amqp import label
 from gateway.transport.amqp import topology as names
 from gateway.transport.amqp.axis import AmqpAxis
 from gateway.transport.amqp.connection import Link
+from tests.long.integration.conftest import channel_of
 from tests.support.amqp_stage import Stage
-from tests.support.axis_rigs import until_told
 from tests.support.parcels import nothing_more, parcel, received, settled
+from tests.support.waiting import until, within_limit
 
 TOO_LATE = struct.pack(">Q", 2**62)
 EVIL = "evil"
@@ -38,7 +37,7 @@ async def dead(axis: AmqpAxis) -> Sequence[DeadParcel]:
     async def one_dead() -> bool:
         return (await axis.counts())["dead"] == 1
 
-    await until_told(one_dead, "one dead")
+    await until(one_dead, "one dead")
     return await axis.dead_list()
 
 
@@ -53,25 +52,10 @@ def nested(depth: int) -> bytes:
     return made
 
 
-@asynccontextmanager
-async def ill_meant(stage: Stage) -> AsyncIterator[AbstractChannel]:
-    """A channel with the rights of node one, and none of our program behind it."""
-    access = stage.topology.access("one")
-    connection = await aio_pika.connect(
-        host=access.servers[0].host,
-        port=access.servers[0].port,
-        login=access.user,
-        password=access.password,
-        virtualhost=access.vhost,
-    )
-    async with connection:
-        yield await connection.channel()
-
-
 async def publish_raw(stage: Stage, monkeypatch: pytest.MonkeyPatch, written: Mapping[str, bytes]) -> None:
     """A message to Z92 whose properties of these kinds are these bytes on the wire."""
     text = encode.short_string
-    async with ill_meant(stage) as channel:
+    async with channel_of(stage.topology.access("one")) as channel:
         lane = await channel.get_exchange(names.lane_exchange(Lane.NORMAL), ensure=False)
         message = aio_pika.Message(
             b"x", message_id=EVIL, headers={"some": 1}, timestamp=datetime.now(UTC), delivery_mode=2
@@ -162,7 +146,7 @@ async def test_threat_084_a_word_that_no_store_keeps_or_no_screen_shows_is_put_a
         names.DIGEST: hashlib.sha256(b"x").hexdigest(),
         names.SIZE: 1,
     }
-    async with ill_meant(stage) as channel:
+    async with channel_of(stage.topology.access("one")) as channel:
         lane = await channel.get_exchange(names.lane_exchange(Lane.NORMAL), ensure=False)
         message = aio_pika.Message(
             b"x", message_id=message_id, type=kind, headers=dict(headers), delivery_mode=2
@@ -229,8 +213,8 @@ async def test_a_silent_line_that_is_given_up_ends_nobody_who_waits_for_a_channe
         await link.ready(60)
         stage.out_line.stall()
         asking = [asyncio.create_task(link.channel(5.0, confirms=True)) for _ in range(3)]
-        async with asyncio.timeout(30):
-            answers = await asyncio.gather(*asking, return_exceptions=True)
+        everybody = asyncio.gather(*asking, return_exceptions=True)
+        answers = await within_limit(everybody, "a channel, or word that there is none")
     finally:
         stage.out_line.heal()
         await link.close()

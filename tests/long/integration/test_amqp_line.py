@@ -23,9 +23,9 @@ from gateway.transport.amqp.publisher import SMALL_AT_ONCE
 from gateway.workers.pulse import Pulse, own_name
 from tests.services.rabbit import quoted
 from tests.support.amqp_stage import Stage, until_delivered
-from tests.support.axis_rigs import until, until_told
 from tests.support.parcels import LEASE_S, bytes_of, nothing_more, parcel, received, settled
 from tests.support.tcp_proxy import Way
+from tests.support.waiting import until, within_limit
 
 MB = 1024 * 1024
 
@@ -39,8 +39,7 @@ async def test_threat_084_a_line_cut_in_the_middle_of_a_publish_says_later_and_l
     await one.publish(parcel("before"), ["Z92"])
 
     stage.out_line.cut_after(passing)
-    async with asyncio.timeout(25):
-        cut = await one.publish(parcel("p1", content), ["Z92"])
+    cut = await within_limit(one.publish(parcel("p1", content), ["Z92"]), "word of what was cut")
     stage.out_line.heal()
     again = await until_delivered(one, content)
 
@@ -107,9 +106,8 @@ async def test_while_the_broker_is_gone_publishing_says_later_and_the_state_says
     one = await stage.sender()
     await stage.out_line.refuse()
 
-    async with asyncio.timeout(25):
-        outcomes = await one.publish(parcel(), ["Z92", "Z93"])
-        taken = await one.take(10, LEASE_S)
+    outcomes = await within_limit(one.publish(parcel(), ["Z92", "Z93"]), "word that nobody is there")
+    taken = await one.take(10, LEASE_S)
     state = one.state()
     stage.out_line.heal()
     healed = await until_delivered(one, b"bytes of a packet")
@@ -130,8 +128,8 @@ async def test_a_silent_broker_holds_nobody_up_for_longer_than_the_limit(stage: 
     await until_delivered(one, b"bytes of a packet", "before")
 
     stage.out_line.stall()
-    async with asyncio.timeout(25):
-        outcomes = await asyncio.gather(*(one.publish(parcel(f"p{n}"), ["Z92"]) for n in range(3)))
+    publishing = asyncio.gather(*(one.publish(parcel(f"p{n}"), ["Z92"]) for n in range(3)))
+    outcomes = await within_limit(publishing, "word of a silent broker")
     stage.out_line.heal()
     await until_delivered(one, b"bytes of a packet")
 
@@ -220,7 +218,7 @@ async def test_what_nobody_takes_goes_back_to_the_broker_and_comes_when_it_is_as
         counts = await two.counts()
         return (counts["waiting"], counts["fetched"]) == (1, 0)
 
-    await until_told(back_at_the_broker, "back at the broker")
+    await until(back_at_the_broker, "back at the broker")
     (arrival,) = await received(two)
 
     assert arrival.packet_id == "p1"
@@ -234,7 +232,7 @@ async def test_what_a_worker_holds_is_counted_by_another_process_of_the_node(
     for n in range(3):
         await one.publish(parcel(f"p{n}"), ["Z92"])
     (held,) = await received(two, limit=1)
-    await until_told(lambda: _has(two, "fetched", 2), "all at the worker")
+    await until(lambda: _has(two, "fetched", 2), "all at the worker")
     beat = Pulse(folder=tmp_path / "heartbeat", clock=SystemClock(), pool=stage.pool, holds=two.in_hand)
     await beat.beat()
     (tmp_path / "heartbeat" / f"{own_name()}.json").rename(tmp_path / "heartbeat" / "worker-1.json")

@@ -3,7 +3,6 @@ back; a large one in parts."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -23,6 +22,7 @@ from tests.support.broker import Broker
 from tests.support.clock import ManualClock
 from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE, Town, opened
 from tests.support.topology import Topology
+from tests.support.waiting import until
 
 
 @asynccontextmanager
@@ -57,10 +57,11 @@ def over(settings: Settings, topology: Topology) -> Settings:
 
 
 async def carried(town: Town, true: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(60):
-        while not await true():
-            await town.carry()
-            await town.node.axis.wait(0.05)
+    async def step() -> bool:
+        await town.carry()
+        return await true()
+
+    await until(step, "everything went its way")
 
 
 @pytest.mark.parametrize("size", [20_000, 3_000_000], ids=["one message", "in parts"])

@@ -16,8 +16,9 @@ from gateway.domain.document import Lane
 from gateway.ports import Fate, Outcome
 from gateway.transport.amqp import topology as names
 from gateway.transport.amqp.axis import AmqpOptions
+from tests.long.integration.conftest import channel_of
 from tests.services.rabbit import quoted
-from tests.support.amqp_stage import Stage
+from tests.support.amqp_stage import Stage, until_delivered
 from tests.support.parcels import bytes_of, nothing_more, parcel, received, settled
 from tests.support.tcp_proxy import Way
 
@@ -102,9 +103,7 @@ async def test_parts_resume_after_a_line_that_broke_between_them(stage: Stage) -
     stage.out_line.cut_after(3 * MB + MB // 2)
     cut = await one.publish(parcel("p1", content), ["Z92"])
     stage.out_line.heal()
-    async with asyncio.timeout(60):
-        while (await one.publish(parcel("p1", content), ["Z92"]))["Z92"].fate is Fate.LATER:
-            pass
+    await until_delivered(one, content)
     arrivals = await received(two, count=2)
 
     assert cut["Z92"].fate is Fate.LATER
@@ -137,17 +136,9 @@ async def test_the_broker_vouches_for_the_node_that_published(stage: Stage) -> N
 
 async def test_a_node_that_takes_another_name_is_refused_by_the_broker(stage: Stage) -> None:
     """Threat 107: the user id of a message is checked against the connection's own."""
-    two, access = await stage.receiver(), stage.topology.access("one")
+    two = await stage.receiver()
     forged = aio_pika.Message(b"x", message_id="p1", user_id=stage.topology.name("two"))
-    connection = await aio_pika.connect(
-        host=access.servers[0].host,
-        port=access.servers[0].port,
-        login=access.user,
-        password=access.password,
-        virtualhost=access.vhost,
-    )
-    async with connection:
-        channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+    async with channel_of(stage.topology.access("one")) as channel:
         lane = await channel.get_exchange(names.lane_exchange(Lane.NORMAL), ensure=False)
         with pytest.raises(ChannelPreconditionFailed) as caught:
             await lane.publish(forged, "z92")

@@ -32,7 +32,18 @@ from gateway.store.engine import EngineRole, open_engine
 from tests.support.clock import ManualClock
 from tests.support.kept import Lying
 from tests.support.later_version import later_version
-from tests.support.stores import NORTH, SOUTH, copied, migrated, opened, outbox_item, outgoing, with_agencies
+from tests.support.stores import (
+    NORTH,
+    SOUTH,
+    committing,
+    copied,
+    migrated,
+    opened,
+    outbox_item,
+    outgoing,
+    stored,
+    with_agencies,
+)
 
 WORDS = b"words that nobody guesses"
 
@@ -93,11 +104,10 @@ class Office:
             scratch.file.write(data)
             kept = await self.blobs.keep(scratch, digest, len(data))
         document = outgoing(self.clock)
-        async with self.store.begin(NORTH) as work:
+        async with committing(self.store) as work:
             await work.outgoing.add(document)
             await work.blobs.keep(kept, "document", document.id)
             await work.events.append(EventKind.MESSAGE_ACCEPTED, document.id, self.clock.now(), {"n": n})
-            await work.commit()
         return digest
 
     async def back_up(self, tell: backup.Tell = _silent) -> tuple[Path, BackupManifest]:
@@ -390,9 +400,7 @@ async def test_keys_trust_and_settings_come_back_and_are_not_readable_before(
 
 async def test_leased_work_is_free_in_the_copy(office: Office, tmp_path: Path) -> None:
     item = outbox_item(office.clock)
-    async with office.store.begin(NORTH) as work:
-        await work.outbox.put(item)
-        await work.commit()
+    await stored(office.store, item)
     assert len(await office.store.claim_outbox(10, 600)) == 1
     file, _ = await office.back_up()
     target = office.target(tmp_path / "new")

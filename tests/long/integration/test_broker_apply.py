@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
@@ -21,15 +20,10 @@ from gateway.transport.broker import management
 from gateway.transport.broker.plan import Binding, PlanStep, Queue, Rights, Sign, Vhost
 from tests.services.process import wait_until
 from tests.support.broker import Broker
-from tests.support.provisioned import Province, province
+from tests.support.provisioned import Province
+from tests.support.waiting import within_limit
 
 NORMAL, URGENT, HOSTED = "lienthong.normal", "lienthong.urgent", topology.HOSTED_EXCHANGE
-
-
-@pytest.fixture
-def nodes(broker: Broker) -> Iterator[Province]:
-    with province(broker) as made:
-        yield made
 
 
 async def publish(
@@ -86,15 +80,15 @@ async def test_a_parcel_returned_too_often_lies_in_the_nodes_dead_queue(nodes: P
         await publish(channel, nodes.node("north"), "z91", b"poison")
         incoming = await channel.get_queue(queue, ensure=False)
         deliveries = 0
-        async with asyncio.timeout(60), incoming.iterator() as messages:
+        async with incoming.iterator() as messages:
             async for message in messages:
                 deliveries += 1
                 await message.reject(requeue=True)
                 if deliveries == topology.DELIVERY_LIMIT + 1:
                     break
         lying = await channel.get_queue(topology.dead_queue(dead), ensure=False)
-        async with asyncio.timeout(60), lying.iterator(no_ack=True) as messages:
-            found = await anext(messages)
+        async with lying.iterator(no_ack=True) as messages:
+            found = await within_limit(anext(messages), "the dead parcel")
 
     assert found.body == b"poison"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -15,16 +14,9 @@ from gateway.transport.broker import check
 from gateway.transport.broker.check import STEPS, AxisFinding, StepMark
 from gateway.words import labels
 from tests.services.process import kept_ports
-from tests.support.broker import Broker
-from tests.support.provisioned import Province, province
+from tests.support.provisioned import Province
 
 WHERE = {"Z91": "north", "Z91.02": "north", "Z92": "south"}
-
-
-@pytest.fixture
-def nodes(broker: Broker) -> Iterator[Province]:
-    with province(broker) as made:
-        yield made
 
 
 @pytest.fixture

@@ -3,63 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 
 from gateway.transport.amqp.access import Access, Server
 from gateway.transport.broker import check
 from gateway.transport.broker.check import AxisFinding, StepMark
+from tests.support import tls_servers
+
+GOOD_DAYS = 40.5
 
 
-def certificate(folder: Path, name: str, days: float) -> Path:
-    """Key and self-signed certificate in one file, for this name or address."""
-    key, subject = ec.generate_private_key(ec.SECP256R1()), x509.Name([_named(name)])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=400))
-        .not_valid_after(now + timedelta(days=days))
-        .add_extension(x509.SubjectAlternativeName([_general(name)]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, SHA256())
-    )
-    file = folder / f"{name}-{days}.pem"
-    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    file.write_bytes(private + made.public_bytes(Encoding.PEM))
-    return file
-
-
-def _named(name: str) -> x509.NameAttribute[str]:
-    return x509.NameAttribute(NameOID.COMMON_NAME, name)
-
-
-def _general(name: str) -> x509.GeneralName:
-    try:
-        return x509.IPAddress(ipaddress.ip_address(name))
-    except ValueError:
-        return x509.DNSName(name)
+def certificate(folder: Path, days: float = GOOD_DAYS) -> tuple[Path, Path]:
+    """Of this machine, for so many days, and its own authority."""
+    return tls_servers.made(folder, f"server-{days}", datetime.now(UTC) + timedelta(days=days))
 
 
 @asynccontextmanager
-async def server(shown: Path) -> AsyncIterator[Server]:
+async def server(file: Path, key: Path) -> AsyncIterator[Server]:
     """Shows this certificate, and hangs up on whoever accepted it."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(shown)
+    context.load_cert_chain(file, key)
 
     async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.close()
@@ -75,22 +45,28 @@ async def examined(at: Server, trusted: Path) -> dict[str, AxisFinding]:
 
 
 async def test_a_good_certificate_is_told_with_its_days(tmp_path: Path) -> None:
-    good = certificate(tmp_path, "127.0.0.1", 40.5)
-    async with server(good) as at:
-        found = await examined(at, good)
+    good = certificate(tmp_path)
+    async with server(*good) as at:
+        found = await examined(at, good[0])
 
     assert (found["tls"].mark, found["tls"].params["days"]) == (StepMark.FINE, 40)
     assert (found["login"].mark, found["login"].cause) == (StepMark.WRONG, "login.broken")
     assert {found[step].mark for step in ("queues", "rights", "hosted")} == {StepMark.SKIPPED}
 
 
-@pytest.mark.parametrize(("name", "days"), [("localhost", 40.5), ("127.0.0.1", -1.0)])
-async def test_a_wrong_name_and_an_expired_certificate_are_not_accepted(
-    tmp_path: Path, name: str, days: float
+@pytest.mark.parametrize(
+    ("days", "host", "trusted"),
+    [(GOOD_DAYS, "localhost", GOOD_DAYS), (-1.0, "127.0.0.1", -1.0), (GOOD_DAYS, "127.0.0.1", 41.5)],
+    ids=["a wrong name", "expired", "another authority"],
+)
+async def test_a_certificate_that_does_not_hold_is_not_accepted(
+    tmp_path: Path, days: float, host: str, trusted: float
 ) -> None:
-    bad = certificate(tmp_path, name, days)
-    async with server(bad) as at:
-        found = await examined(at, bad)
+    shown, (authority, _) = certificate(tmp_path, days), certificate(tmp_path, trusted)
+    if trusted == days:
+        authority = shown[0]
+    async with server(*shown) as at:
+        found = await examined(replace(at, host=host), authority)
 
     assert (found["tls"].mark, found["tls"].cause, found["tls"].cure) == (
         StepMark.WRONG,
@@ -100,27 +76,18 @@ async def test_a_wrong_name_and_an_expired_certificate_are_not_accepted(
     assert found["login"].mark is StepMark.SKIPPED
 
 
-async def test_a_certificate_of_another_authority_is_not_accepted(tmp_path: Path) -> None:
-    shown, trusted = certificate(tmp_path, "127.0.0.1", 40.5), certificate(tmp_path, "127.0.0.1", 41.5)
-    async with server(shown) as at:
-        found = await examined(at, trusted)
-
-    assert found["tls"].cause == "tls.untrusted"
-
-
 async def test_a_certificate_that_ends_soon_is_told_and_the_check_goes_on(tmp_path: Path) -> None:
-    ending = certificate(tmp_path, "127.0.0.1", 13.5)
-    async with server(ending) as at:
-        found = await examined(at, ending)
+    ending = certificate(tmp_path, 13.5)
+    async with server(*ending) as at:
+        found = await examined(at, ending[0])
 
     assert (found["tls"].mark, found["tls"].cause) == (StepMark.WRONG, "tls.expiring")
     assert found["login"].mark is StepMark.WRONG
 
 
 async def test_a_trust_file_that_cannot_be_read_is_told_as_such(tmp_path: Path) -> None:
-    good = certificate(tmp_path, "127.0.0.1", 40.5)
     (tmp_path / "empty.pem").write_text("")
-    async with server(good) as at:
+    async with server(*certificate(tmp_path)) as at:
         found = await examined(at, tmp_path / "empty.pem")
 
     assert found["tls"].mark is StepMark.WRONG

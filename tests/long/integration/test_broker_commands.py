@@ -4,21 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.broker import Broker
-from tests.support.provisioned import Province, province
+from tests.support.provisioned import Province
 from tests.unit.cli.conftest import Said, Terminal
 from tests.unit.cli.conftest import terminal as terminal
-
-
-@pytest.fixture
-def nodes(broker: Broker) -> Iterator[Province]:
-    with province(broker) as made:
-        yield made
 
 
 class Desk:

@@ -21,16 +21,12 @@ from gateway.store import engine, migrate
 from gateway.store.decisions import SqlBindingLog
 from gateway.store.engine import ServerLimits
 from tests.support.clock import ManualClock
-from tests.support.stores import NORTH, SOUTH, outgoing, with_agencies
+from tests.support.stores import NORTH, SOUTH, committing, outgoing, with_agencies
 from tests.support.tcp_proxy import TcpProxy
+from tests.support.waiting import until, within_limit
 
 NOBODY = "postgresql://admin@127.0.0.1:9/none"  # the discard port: nobody listens there
 TWO = ServerLimits(connections=2)
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
 
 
 @pytest.fixture
@@ -83,9 +79,7 @@ async def terminate(url: str, clients: Sequence[Connection] = ()) -> None:
     )
     # A terminated backend lives for a moment; it has said goodbye once it is gone from this list.
     await until_none(admin, "%")
-    async with asyncio.timeout(60):
-        while not all(each.is_closed() for each in clients):
-            await admin.fetchval("SELECT 1")
+    await until(lambda: all(each.is_closed() for each in clients), "every client has seen it")
     await admin.close()
 
 
@@ -95,16 +89,16 @@ async def until_none(admin: Connection, state: str) -> None:
         "SELECT count(*) FROM pg_stat_activity"
         " WHERE datname = current_database() AND pid <> pg_backend_pid() AND coalesce(state, '') LIKE $1"
     )
-    async with asyncio.timeout(60):
-        while await admin.fetchval(query, state):
-            pass
+
+    async def is_none() -> bool:
+        return not await admin.fetchval(query, state)
+
+    await until(is_none, f"no other client is {state}")
 
 
 async def number(store: SqlOfficeStore) -> int:
-    async with store.begin(NORTH) as work:
-        found = await work.register.next_number("in", 2026)
-        await work.commit()
-    return found
+    async with committing(store) as work:
+        return await work.register.next_number("in", 2026)
 
 
 async def test_a_server_that_is_not_there_is_one_named_failure_everywhere(clock: ManualClock) -> None:
@@ -158,10 +152,9 @@ async def test_a_server_that_goes_in_the_middle_of_a_unit_of_work_stores_nothing
     document = outgoing(clock)
 
     async def add() -> None:
-        async with store.begin(NORTH) as work:
+        async with committing(store) as work:
             await work.outgoing.add(document)
             await terminate(url)
-            await work.commit()
 
     with pytest.raises(errors.StoreFailure):
         await add()
@@ -198,10 +191,9 @@ async def test_a_transaction_in_which_nothing_happens_is_ended_by_the_server(
     admin = await asyncpg.connect(url)
 
     async def hang(hurried: SqlOfficeStore) -> None:
-        async with hurried.begin(NORTH) as work:
+        async with committing(hurried) as work:
             await work.register.next_number("in", 2026)
             await until_none(admin, "idle in transaction")
-            await work.commit()
 
     async with opened(url, clock, replace(TWO, idle_s=0.5)) as hurried:
         with pytest.raises(errors.StoreFailure):
@@ -239,10 +231,9 @@ async def test_a_commit_whose_answer_is_lost_is_said_to_be_unknown(
     far: SqlOfficeStore, line: TcpProxy
 ) -> None:
     async def commit_into_nothing() -> None:
-        async with far.begin(NORTH) as work:
+        async with committing(far) as work:
             await work.register.next_number("in", 2026)
             await line.cut()
-            await work.commit()
 
     with pytest.raises(errors.StoreFailure, match="did not say that it committed"):
         await commit_into_nothing()
@@ -257,7 +248,6 @@ async def test_a_server_that_says_nothing_any_more_is_given_up(
         assert await number(hurried) == 1
         line.stall()
         with pytest.raises(errors.StoreFailure):
-            async with asyncio.timeout(60):
-                await number(hurried)
+            await within_limit(number(hurried), "the server is given up")
 
     assert await number(store) == 2

@@ -36,6 +36,7 @@ from tests.support.node import Town
 from tests.support.node import town as town
 from tests.support.stores import (
     NORTH,
+    committing,
     delivery,
     digest,
     draft,
@@ -45,15 +46,11 @@ from tests.support.stores import (
     seed_incoming,
     with_agencies,
 )
+from tests.support.waiting import until, within_limit
 
 # As their ids sort. A document names its recipients in the other order.
 FIRST, LAST = "Z91.02", "Z91.03"
 Meeting = Callable[[OutDesk, OutgoingDocument], Awaitable[object]]
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
 
 
 @pytest.fixture
@@ -66,10 +63,12 @@ async def until_it_waits(url: str, task: asyncio.Future[Any]) -> None:
     """Until somebody waits for a lock of another, or the task is over because nobody was in its way."""
     connection = await asyncpg.connect(url)
     asked = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+
+    async def is_held_up() -> bool:
+        return task.done() or bool(await connection.fetchval(asked))
+
     try:
-        async with asyncio.timeout(60):
-            while not task.done() and not await connection.fetchval(asked):
-                continue
+        await until(is_held_up, "somebody waits for a lock")
     finally:
         await connection.close()
 
@@ -83,14 +82,13 @@ async def sent(store: SqlOfficeStore, clock: ManualClock, state: str) -> Outgoin
         envelope_digest=digest("envelope"),
         envelope_size=1,
     )
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         await work.outgoing.add(document)
         await work.deliveries.add([delivery(document, code, state) for code in (LAST, FIRST)])
         for code in (LAST, FIRST):
             fact = Fact(track=Track.TRANSPORT, code=state, at=clock.now())
             await work.facts.add(delivery(document, code).id, fact)
         await work.outbox.put(outbox_item(clock, subject_id=document.id))
-        await work.commit()
     return document
 
 
@@ -125,14 +123,13 @@ async def test_whoever_changes_several_deliveries_goes_through_them_as_a_courier
     document = await sent(store, clock, "failed")
     desk = replace(town.node.out, store=store, clock=clock)
 
-    async with store.begin(NORTH) as courier:
+    async with committing(store) as courier:
         await courier.facts.of(delivery(document, FIRST).id)
         other = asyncio.ensure_future(meeting(desk, document))
         await until_it_waits(migrated_postgres_url, other)
         await courier.facts.of(delivery(document, LAST).id)
-        await courier.commit()
 
-    await asyncio.wait_for(other, 60)
+    await within_limit(other, "the other one is let in")
 
 
 async def test_handing_over_a_document_does_not_wait_for_who_works_on_it(
@@ -140,14 +137,12 @@ async def test_handing_over_a_document_does_not_wait_for_who_works_on_it(
 ) -> None:
     document = await seed_incoming(store, incoming(clock))
     desk = replace(town.node.inn, store=store, clock=clock)
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         await work.handovers.offer(document.id)
-        await work.commit()
 
     async with store.begin(NORTH) as clerk:
         await clerk.incoming.get(document.id)
-        async with asyncio.timeout(60):
-            leased = await act.lease(desk, NORTH, "qlvb", 10, 60)
+        leased = await within_limit(act.lease(desk, NORTH, "qlvb", 10, 60), "a lease")
 
     assert [each.id for each in leased] == [document.id]
 
@@ -156,15 +151,14 @@ async def test_an_agency_does_not_leave_while_a_document_is_being_accepted_for_i
     store: SqlOfficeStore, clock: ManualClock, migrated_postgres_url: str
 ) -> None:
     document = outgoing(clock)
-    async with store.begin(NORTH) as work:
+    async with committing(store) as work:
         await work.agency()
         leaving = asyncio.ensure_future(store.accounts.leave(NORTH.agency_id))
         await until_it_waits(migrated_postgres_url, leaving)
         await work.outgoing.add(document)
         await work.jobs.put("pack", document.id)
-        await work.commit()
 
-    assert await asyncio.wait_for(leaving, 60) == {"jobs": 1}
+    assert await within_limit(leaving, "the agency leaves") == {"jobs": 1}
 
 
 async def test_what_is_to_be_accepted_while_an_agency_leaves_hears_that_it_left(
@@ -186,27 +180,23 @@ async def test_what_is_to_be_accepted_while_an_agency_leaves_hears_that_it_left(
         await leaving.commit()
 
     with pytest.raises(NotFound):
-        await asyncio.wait_for(asked, 60)
+        await within_limit(asked, "the question is answered")
 
 
-@pytest.mark.parametrize("off_s", [-61, -21, 21, 61])
+@pytest.mark.parametrize("off_s", [-61, -21, -19, 0, 19, 21, 61])
 async def test_a_clock_that_is_off_by_more_than_a_third_of_a_lease_is_refused(
     store: SqlOfficeStore, off_s: int
 ) -> None:
     gap = await store.clock_gap(lambda: SystemClock().now() + timedelta(seconds=off_s))
 
     assert abs(gap - timedelta(seconds=off_s)) < timedelta(seconds=1)
+    if abs(off_s) < 20:
+        leases.refuse_gap(gap, 60)
+        assert leases.agree(gap, 60)
+        return
     with pytest.raises(Misconfigured) as refused:
         leases.refuse_gap(gap, 60)
     assert "timedatectl" in refused.value.hint
-
-
-@pytest.mark.parametrize("off_s", [-19, 0, 19])
-async def test_a_clock_that_is_off_by_less_is_good_enough(store: SqlOfficeStore, off_s: int) -> None:
-    gap = await store.clock_gap(lambda: SystemClock().now() + timedelta(seconds=off_s))
-
-    leases.refuse_gap(gap, 60)
-    assert leases.agree(gap, 60)
 
 
 async def test_a_node_does_not_start_on_a_server_whose_clock_is_elsewhere(
@@ -236,7 +226,7 @@ async def test_a_node_does_not_start_on_a_server_whose_clock_is_elsewhere(
         stdin=asyncio.subprocess.DEVNULL,
     )
     try:
-        _, said = await asyncio.wait_for(process.communicate(), 60)
+        _, said = await within_limit(process.communicate(), "the process ends")
     finally:
         if process.returncode is None:
             process.kill()

@@ -14,7 +14,7 @@ from gateway.office.store.store import SqlOfficeStore
 from gateway.store.wake import ANY
 from tests.support.clock import ManualClock
 from tests.support.ear import Ear
-from tests.support.stores import NORTH, opened, with_agencies
+from tests.support.stores import committing, opened, with_agencies
 
 
 @pytest.fixture
@@ -68,9 +68,8 @@ async def test_a_reader_of_events_is_woken_by_the_sequencer_of_another_process(
     await there.until(ANY)
     waiting = asyncio.create_task(two.wait_events(3600))
     await asyncio.sleep(0)
-    async with one.begin(NORTH) as work:
+    async with committing(one) as work:
         await work.events.append(EventKind.MESSAGE_ACCEPTED, "msg-1", clock.now())
-        await work.commit()
 
     await one.number_events()
 

@@ -22,12 +22,10 @@ from gateway.domain.event import EventKind
 from gateway.office.bootstrap.office import open_office
 from gateway.settings import load
 from gateway.store.tables_office import KeepingRow
-from tests.support.axis_rigs import until_told
 from tests.support.clock import START, ManualClock
 from tests.support.node import DEPARTMENT, PROVINCE, Town
+from tests.support.waiting import until
 
-pytestmark = pytest.mark.timeout(240)
-PATIENCE_S = 150.0
 LEASE_S = 15
 
 
@@ -87,9 +85,11 @@ async def worker(environment: Mapping[str, str]) -> AsyncIterator[Process]:
 
 async def delivered(town: Town, count: int) -> None:
     """Returns once so many deliveries are answered with 01."""
-    async with asyncio.timeout(PATIENCE_S):
-        while await answered(town) < count:
-            await town.node.store.wait_events(1.0)
+
+    async def are_answered() -> bool:
+        return await answered(town) >= count
+
+    await until(are_answered, f"{count} deliveries are answered")
 
 
 async def answered(town: Town) -> int:
@@ -129,7 +129,7 @@ async def test_a_worker_has_a_server_measure_a_table_that_has_grown(
         return bool(known == len(rows))
 
     async with worker(environment):
-        await until_told(is_known, "the worker had the table measured")
+        await until(is_known, "the worker had the table measured")
 
 
 async def test_two_workers_share_the_documents_and_work_on_none_twice(
@@ -173,14 +173,16 @@ async def test_a_worker_that_is_killed_leaves_all_its_work_to_the_other(
 
         await delivered(front, documents)
         # What it had published and not noted yet is published again when its leases are over.
-        async with asyncio.timeout(PATIENCE_S):
-            while await left_over(front):
-                await front.node.store.wait_events(1.0)
+        await until(lambda: nothing_waits(front), "nothing waits any more")
 
     async with front.node.store.read(await front.scope(PROVINCE)) as work:
         admitted = (await work.incoming.page(limit=1000)).items
     assert sorted(int(one.number) for one in admitted) == list(range(1, documents + 1))
     assert await left_over(front) == {}
+
+
+async def nothing_waits(town: Town) -> bool:
+    return not await left_over(town)
 
 
 async def left_over(town: Town) -> dict[str, int]:

@@ -1,0 +1,59 @@
+"""A story that is told once, cut off at some of its points, and told again in the folder that each crash leaves."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.faults import killer
+from tests.faults.killer import Point
+
+# After a crash the node starts this much later, when every lease of the dead process has run out.
+LATER_S = 120.0
+
+
+class Crashes:
+    """The folders that crashes left, and the process that forks storytellers."""
+
+    def __init__(self, root: Path, points: Sequence[Point]) -> None:
+        self._root = root
+        command = [sys.executable, "-m", "tests.faults.killer"]
+        subprocess.run([*command, "--stage", str(root / "whole")], check=True)
+        self._teller = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+        )
+        self.whole = self._ask({"folder": str(root / "whole"), "points": points, "into": str(root)})
+        """What the story found that no crash cut off."""
+
+    def torn(self, point: Point) -> list[str]:
+        """What the story finds torn that is told in the folder of that crash."""
+        folder = killer.left_by(self._root, *point)
+        found = self._ask({"folder": str(folder), "offset_s": LATER_S})
+        shutil.rmtree(folder)
+        return killer.torn(found)
+
+    def _ask(self, asked: dict[str, Any]) -> dict[str, Any]:
+        assert self._teller.stdin is not None
+        assert self._teller.stdout is not None
+        self._teller.stdin.write(json.dumps(asked) + "\n")
+        self._teller.stdin.flush()
+        found: dict[str, Any] = json.loads(self._teller.stdout.readline())
+        return found
+
+    def close(self) -> None:
+        self._teller.communicate()
+
+
+@contextmanager
+def crashed_at(points: Sequence[Point], root: Path) -> Iterator[Crashes]:
+    crashes = Crashes(root, points)
+    try:
+        yield crashes
+    finally:
+        crashes.close()
