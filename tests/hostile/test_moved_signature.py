@@ -1,9 +1,8 @@
 """The one good Signature, moved, doubled or imitated by somebody without the key (threats 17, 18, 94; verification.md
-section 10, group 3). Other verifiers often say valid: the place is ours to check."""
+section 10, group 3). Other verifiers often say valid, as of one inside the subject, of which a tree reader would see
+half: the place is ours to check. All of them are judged as vectors (tests/vectors)."""
 
 from __future__ import annotations
-
-import pytest
 
 from tests.hostile import forge
 from tests.hostile.forge import Mutation, swap
@@ -86,41 +85,8 @@ CASES: list[tuple[str, Mutation, str]] = [
 ]
 
 
-@pytest.fixture(scope="module")
-def native() -> bytes:
-    return envelopes.native()
-
-
-@pytest.mark.parametrize(("mutate", "code"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
-def test_a_signature_counts_at_its_one_place_alone(mutate: Mutation, code: str, native: bytes) -> None:
-    verdict = forge.judge(mutate(native))
-
-    assert verdict.path is None
-    assert verdict.code == code
-
-
-def test_threat_094_others_accept_a_signature_inside_the_subject_and_we_do_not(native: bytes) -> None:
-    """The reason for G3 and for one reader: a tree reader would see half of the subject."""
-    data = _move(b"<edXML:Subject>V/v")(native)
-
-    assert forge.xmlsec_valid(data)
-    assert forge.judge(data).code == "SIG-PLACE"
-
-
-def test_white_space_after_the_signature_is_no_harm_when_the_owner_signed_it(native: bytes) -> None:
+def test_white_space_after_the_signature_is_no_harm_when_the_owner_signed_it() -> None:
+    native = envelopes.native()
     data = forge.resign(swap(b"</ds:Signature>", b"</ds:Signature>\n  ")(native), native)
-
     assert forge.judge(data).path == "general"
-    assert forge.xmlsec_valid(data)
-
-
-def test_words_that_look_like_a_signature_are_words() -> None:
-    """Group 3: in an attached file and, escaped, in the subject; both good and native."""
-    imitation = "<ds:Signature Id='x'>"
-    data = envelopes.native(
-        envelopes.document((("kem.edxml", imitation.encode()),), subject=f"V/v {imitation}"),
-        (("kem.edxml", imitation.encode()),),
-    )
-
-    assert forge.judge(data).path == "fast"
     assert forge.xmlsec_valid(data)

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -22,21 +21,8 @@ BOUND = envelopes.binding(SIGNER)
 
 # Pieces that mean nothing, or something, to a parser.
 SNIPPETS = [
-    b" ",
-    b"\n",
-    b"\r\n",
-    b"<!-- -->",
-    b"<?p i?>",
-    b"<![CDATA[x]]>",
-    b"&#65;",
-    b"&amp;",
-    b"]]>",
-    b"\xef\xbb\xbf",
-    b' xmlns:q="urn:q"',
-    b' Id="sp"',
-    b"<ds:Object></ds:Object>",
-    b"</ds:Signature>",
-    b"\0",
+    *(b" ", b"\n", b"\r\n", b"<!-- -->", b"<?p i?>", b"<![CDATA[x]]>", b"&#65;", b"&amp;", b"]]>", b"\0"),
+    *(b"\xef\xbb\xbf", b' xmlns:q="urn:q"', b' Id="sp"', b"<ds:Object></ds:Object>", b"</ds:Signature>"),
 ]
 
 
@@ -83,12 +69,12 @@ def _byte_changes(place: int) -> Iterator[bytes]:
     yield NATIVE[:place] + NATIVE[place : place + 1] * 2 + NATIVE[place + 1 :]
 
 
-@pytest.mark.parametrize("start", range(0, 61, 12))
-def test_no_changed_byte_makes_a_second_native_file(start: int) -> None:
+def test_no_changed_byte_makes_a_second_native_file() -> None:
     """Group 8, every 61st byte from several starts; never valid with another file digest on the fast path."""
-    for place in range(start, len(NATIVE), 61):
-        for data in _byte_changes(place):
-            _check(data)
+    for start in range(0, 61, 12):
+        for place in range(start, len(NATIVE), 61):
+            for data in _byte_changes(place):
+                _check(data)
 
 
 @settings(max_examples=100)

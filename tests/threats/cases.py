@@ -4,6 +4,7 @@ node can be given all of them, one after the other."""
 
 from __future__ import annotations
 
+import itertools
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -11,13 +12,12 @@ from datetime import datetime, timedelta
 
 from gateway.edxml.envelope import Envelope, Organisation
 from tests.hostile import (
-    forge,
     test_forged_signature,
     test_keys_and_values,
     test_moved_signature,
     test_not_canonical,
     test_parser,
-    test_wrapped,
+    wrapped,
 )
 from tests.hostile.forge import Mutation, swap
 from tests.support import envelopes, pki
@@ -79,15 +79,7 @@ def _stolen(mutate: Mutation) -> Make:
 
 def _owned(mutate: Mutation, *, raw: bool = False) -> Make:
     """The owner of the key signs the changed file: its canonical form, or its raw bytes."""
-
-    def make(letter: Letter) -> bytes:
-        native = letter.signed()
-        mutated = mutate(native)
-        if b"ISO-8859" in mutated or b'"1.1"' in mutated:
-            return mutated  # nothing can be signed that would be read in another encoding
-        return forge.resign(mutated, native, raw=raw)
-
-    return make
+    return lambda letter: test_not_canonical.resigned(mutate, letter.signed(), raw=raw)
 
 
 def _bytes(data: bytes) -> Make:
@@ -136,7 +128,7 @@ def _wrapped() -> Iterator[Case]:
     for name, code in _WRAPPED.items():
 
         def make(letter: Letter, variant: str = name) -> bytes:
-            return test_wrapped.wrapped(letter.signed(), variant)
+            return wrapped.wrapped(letter.signed(), variant)
 
         yield Case(threat=int(name[:2]), name=name[3:], make=make, code=code)
 
@@ -395,3 +387,7 @@ def _all() -> Iterator[Case]:
 
 
 CASES: tuple[Case, ...] = tuple(sorted(_all(), key=lambda case: case.id))
+FIRST: tuple[Case, ...] = tuple(
+    next(group) for _, group in itertools.groupby(CASES, key=lambda case: case.threat)
+)
+"""One case of each threat."""
