@@ -9,7 +9,7 @@ import sys
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from itertools import groupby
 from re import _compiler, _constants, _parser  # type: ignore[attr-defined]  # the library's own, typed nowhere
 from types import FrameType, ModuleType, SimpleNamespace
@@ -82,8 +82,7 @@ class _CountedPattern:
 
     def __init__(self, pattern: re.Pattern[str], work: Work) -> None:
         self._real, self._work = pattern, work
-        self._program: _Program = []
-        self._emit(_parser.parse(pattern.pattern, pattern.flags))
+        self._program = _program_of(pattern)
 
     def __getattr__(self, name: str) -> Any:
         real = getattr(self._real, name)
@@ -128,15 +127,30 @@ class _CountedPattern:
                     return at
         return None
 
-    def _emit(self, nodes: Sequence[tuple[Any, Any]]) -> None:
+
+@cache
+def _program_of(pattern: re.Pattern[str]) -> _Program:
+    written = _Writer(pattern.flags)
+    written.emit(_parser.parse(pattern.pattern, pattern.flags))
+    return written.program
+
+
+class _Writer:
+    """Writes the program of a parse tree."""
+
+    def __init__(self, flags: int) -> None:
+        self.program: _Program = []
+        self._flags = flags
+
+    def emit(self, nodes: Sequence[tuple[Any, Any]]) -> None:
         for node in nodes:
             kind, what = node
             if kind in _ONE or kind in _NOTHING:
                 own = _parser.SubPattern(_parser.State(), [node])
-                asked = _compiler.compile(own, self._real.flags).match
-                self._program.append(("one" if kind in _ONE else "nothing", asked))
+                asked = _compiler.compile(own, self._flags).match
+                self.program.append(("one" if kind in _ONE else "nothing", asked))
             elif kind is _constants.SUBPATTERN:
-                self._emit(what[-1])
+                self.emit(what[-1])
             elif kind is _constants.BRANCH:
                 self._emit_branches(what[1])
             else:
@@ -147,26 +161,26 @@ class _CountedPattern:
         jumps = []
         for branch in branches[:-1]:
             split = self._reserve()
-            self._emit(branch)
+            self.emit(branch)
             jumps.append(self._reserve())
-            self._program[split] = ("split", split + 1, len(self._program))
-        self._emit(branches[-1])
+            self.program[split] = ("split", split + 1, len(self.program))
+        self.emit(branches[-1])
         for jump in jumps:
-            self._program[jump] = ("jump", len(self._program))
+            self.program[jump] = ("jump", len(self.program))
 
     def _emit_repeat(self, least: int, most: Any, inside: Any, *, is_greedy: bool) -> None:
         for _ in range(least):
-            self._emit(inside)
+            self.emit(inside)
         splits = []
         for _ in range(1 if most is _constants.MAXREPEAT else most - least):
             splits.append(self._reserve())
-            self._emit(inside)
+            self.emit(inside)
             if most is _constants.MAXREPEAT:
-                self._program.append(("jump", splits[0]))
+                self.program.append(("jump", splits[0]))
         for split in splits:
-            ways = (split + 1, len(self._program))
-            self._program[split] = ("split", *(ways if is_greedy else ways[::-1]))
+            ways = (split + 1, len(self.program))
+            self.program[split] = ("split", *(ways if is_greedy else ways[::-1]))
 
     def _reserve(self) -> int:
-        self._program.append(())
-        return len(self._program) - 1
+        self.program.append(())
+        return len(self.program) - 1

@@ -90,8 +90,19 @@ def test_what_people_wrote_stands_outside(cases: Cases) -> None:
 
 def test_a_machines_words_stand_inside() -> None:
     """A digest does whatever its name."""
-    words = ("Z91.02", "0" * 64, "GW-T-001", "2026-11-20T01:00:00+00:00", "@node-a", 3, True, None, [])
-    for data in (*({"x": value, "n": {"y": [value]}} for value in words), {"file": "0a" * 32}):
+    words: tuple[object, ...] = (
+        "Z91.02",
+        "0" * 64,
+        "GW-T-001",
+        "2026-11-20T01:00:00+00:00",
+        "@node-a",
+        3,
+        True,
+        None,
+        [],
+    )
+    rows: list[dict[str, Any]] = [{"x": value, "n": {"y": [value]}} for value in words]
+    for data in (*rows, {"file": "0a" * 32}):
         told = json.loads(sealed_log.write_leaf(replace(EVENT, data=data), salted).body)
         assert (told["data"], told["personal"]) == (data, {})
 
