@@ -54,6 +54,11 @@ def swap(old: bytes, new: bytes, count: int = 1) -> Mutation:
     return mutate
 
 
+def behind(old: bytes, more: bytes) -> Mutation:
+    """A mutation that puts bytes behind others, which must be there."""
+    return swap(old, old + more)
+
+
 def resign(
     mutated: bytes,
     native: bytes,

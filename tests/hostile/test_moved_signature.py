@@ -5,8 +5,10 @@ half: the place is ours to check. All of them are judged as vectors (tests/vecto
 from __future__ import annotations
 
 from tests.hostile import forge
-from tests.hostile.forge import Mutation, swap
+from tests.hostile.forge import Mutation, behind, swap
 from tests.support import envelopes
+
+EMPTY = b"<edXML:Signature></edXML:Signature>"
 
 
 def _move(anchor: bytes, *, before: bool = False) -> Mutation:
@@ -46,7 +48,7 @@ def _placeholder(data: bytes) -> bytes:
 
 def _two_placeholders(data: bytes) -> bytes:
     head, _, tail = forge.split(data)
-    return head + b"<edXML:Signature></edXML:Signature>" * 2 + tail
+    return head + EMPTY * 2 + tail
 
 
 CASES: list[tuple[str, Mutation, str]] = [
@@ -61,11 +63,7 @@ CASES: list[tuple[str, Mutation, str]] = [
     ("18-doubled", _double, "SIG-MANY"),
     ("18-nested-in-its-object", _nest(b"<ds:Object>"), "SIG-MANY"),
     ("18-nested-in-key-info", _nest(b"<ds:X509Data>"), "SIG-MANY"),
-    (
-        "18-placeholder-beside",
-        swap(b"<ds:Signature ", b"<edXML:Signature></edXML:Signature><ds:Signature "),
-        "SIG-MANY",
-    ),
+    ("18-placeholder-beside", swap(b"<ds:Signature ", EMPTY + b"<ds:Signature "), "SIG-MANY"),
     ("94-first-of-header", _move(b"<edXML:edXMLHeader>"), "SIG-PLACE"),
     ("94-in-message-header", _move(b"<edXML:MessageHeader>"), "SIG-PLACE"),
     ("94-first-of-root", _move(b"<edXML:edXMLEnvelope", before=True), "SIG-PLACE"),
@@ -76,11 +74,7 @@ CASES: list[tuple[str, Mutation, str]] = [
     ("94-in-file-text", _move(b'xmlns:edXML="http://www.mic.gov.vn/TBT/QCVN_102_2016">JV'), "SIG-PLACE"),
     ("94-last-of-root", _move(b"</edXML>", before=True), "SIG-PLACE"),
     ("15-after-root", _move(b"</edXML>"), "ENV-NOT-XML"),
-    (
-        "94-followed-by-element",
-        swap(b"</ds:Signature>", b"</ds:Signature><edXML:Extra></edXML:Extra>"),
-        "SIG-PLACE",
-    ),
+    ("94-followed-by-element", behind(b"</ds:Signature>", b"<edXML:Extra></edXML:Extra>"), "SIG-PLACE"),
     ("94-followed-by-text", swap(b"</ds:Signature>", b"</ds:Signature>x"), "SIG-PLACE"),
 ]
 

@@ -117,25 +117,13 @@ def test_every_kind_of_native_packet_is_read_strictly_without_a_finding(cases: C
 # Pairing with the manifest, both ways
 
 
-def test_content_ids_are_compared_without_any_number_of_prefixes() -> None:
-    raw = envelope(
-        manifest=line("cid:cid:1", "a.pdf") + line("cid:2", "b.pdf"),
-        attachments=attached("2") + attached("1"),
-    )
-
-    found = read([raw], LIMITS, strict=True)
-
-    assert [file.name for file in found.files] == ["b.pdf", "a.pdf"]
-
-
-def test_without_common_ids_the_name_pairs_and_then_the_place() -> None:
-    raw = envelope(
-        manifest=line("x", "a.pdf") + line("y", "b.pdf") + line("z", "c.pdf"),
-        attachments=attached("1", "b.pdf") + attached("2", "a.pdf") + attached("3"),
-    )
-
-    found = lenient(raw)
-
+def test_ids_pair_without_their_prefixes_and_then_the_name_and_then_the_place() -> None:
+    manifest = line("cid:cid:1", "a.pdf") + line("cid:2", "b.pdf")
+    raw = envelope(manifest=manifest, attachments=attached("2") + attached("1"))
+    assert [file.name for file in read([raw], LIMITS, strict=True).files] == ["b.pdf", "a.pdf"]
+    manifest = line("x", "a.pdf") + line("y", "b.pdf") + line("z", "c.pdf")
+    attachments = attached("1", "b.pdf") + attached("2", "a.pdf") + attached("3")
+    found = lenient(envelope(manifest=manifest, attachments=attachments))
     assert [file.name for file in found.files] == ["b.pdf", "a.pdf", "c.pdf"]
     assert codes(found) == ["PAIRED-BY-NAME", "PAIRED-BY-POSITION"]
 
@@ -269,6 +257,8 @@ def test_a_time_without_a_zone_is_hanois() -> None:
 
 def _iso(found: tuple[date | None, bool]) -> tuple[str | None, bool]:
     return found[0].isoformat() if found[0] else None, found[1]
+
+
 # Limits (F1, F3) and memory
 
 ROOT = f"<edXML xmlns='{Q}'/>".encode()
@@ -367,19 +357,13 @@ def test_an_attachment_without_content_is_damaged_and_keeps_its_place() -> None:
 # The builder on its own, as the fast path uses it
 
 
-def test_the_builder_refuses_to_finish_before_the_root_ends() -> None:
+def test_the_builder_refuses_to_finish_before_the_root_ends_and_slices_name_what_they_count_in() -> None:
     builder = ModelBuilder(LIMITS)
     builder.start(Q, "edXML", ())
-
     with pytest.raises(MalformedXml) as caught:
         builder.finish()
-
     assert caught.value.code == "ENV-NOT-XML"
-
-
-def test_slices_name_what_their_offsets_count_in() -> None:
     raw = envelope(manifest=line("1"), attachments=attached("1"))
-
     assert read([raw], LIMITS, source="canonical").files[0].source == "canonical"
     assert read([raw], LIMITS).files[0].source == "envelope"
 

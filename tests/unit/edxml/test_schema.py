@@ -234,27 +234,17 @@ def test_a_problem_is_named_with_its_place_and_rule(cases: Cases) -> None:
             assert problem in _problems(_changed(sample, old, new))
 
 
-def test_a_problem_has_the_line_of_the_file_and_a_label() -> None:
+def test_a_problem_has_the_line_of_the_file_and_a_label_and_never_quotes_what_the_document_says() -> None:
     text = _changed(_sample("a-new"), SUBJECT, "")
-
     (problem,) = schema.check(_skeleton(text)) or []
-
     # the declaration's line is the first and stands in no skeleton
     assert problem.line == text.split("<edXML:Content>")[0].count("\n")
     assert problem.path == "/edXML/edXMLEnvelope/edXMLHeader/MessageHeader/Content"
     assert problem.sentence == "MessageHeader lacks Subject; Content stands in its place"
     assert problem.label_key == "schema.missing"
-
-
-def test_a_sentence_never_quotes_what_the_document_says() -> None:
     text = _changed(_sample("a-new"), "2031/03/04</edXML:Prom", "secret-4711</edXML:Prom")
-
     assert "4711" not in repr(schema.check(_skeleton(text)))
-
-
-def test_an_operation_must_not_carry_what_belongs_to_another() -> None:
     text = _changed(_sample("a-update"), "BussinessDocType>2", "BussinessDocType>1")
-
     assert _problems(text) == [("operation", "BussinessDocumentInfo")]
 
 

@@ -81,17 +81,11 @@ def test_a_declared_category_and_schema_findings_are_held_r3() -> None:
     assert {reason.code.value for reason in ruling.verdict.reasons} == {"schema", "forbidden-category"}
 
 
-def test_page_counts_and_words_only_warn_r57() -> None:
+def test_page_counts_words_and_a_stamp_on_the_first_page_only_warn_r2_r57() -> None:
     ruling = check(packet(subject="Đơn tố cáo", pages=3, files=(arrived(pages=2),)), PROFILE)
-
     assert ruling.decision is Admission.ALLOWED
     assert {warning.code.value for warning in ruling.verdict.warnings} == {"sensitive-word", "pages-differ"}
-
-
-def test_a_stamp_on_the_first_page_of_what_came_in_only_warns_r2() -> None:
     ruling = check(packet(files=(arrived(first_page="SỐ 12\nTỐI MẬT"), arrived(first_page="MẬT"))), PROFILE)
-
+    (warning,) = ruling.verdict.warnings
     assert ruling.decision is Admission.ALLOWED
-    assert [(each.code.value, each.params["word"]) for each in ruling.verdict.warnings] == [
-        ("secrecy-stamp", "TỐI MẬT")
-    ]
+    assert (warning.code.value, warning.params["word"]) == ("secrecy-stamp", "TỐI MẬT")
