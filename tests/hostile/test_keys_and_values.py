@@ -70,13 +70,9 @@ def test_threat_034_an_rsa_method_under_an_elliptic_key_is_refused() -> None:
     assert verdict.code == "SIG-PROPERTIES"
 
 
-def test_threat_102_the_certificate_of_an_agency_without_a_binding_is_refused() -> None:
-    assert forge.judge(envelopes.native(), pki.signer(envelopes.RECEIVER)).code == "SIG-NO-BINDING"
-
-
-def test_threat_048_old_and_new_certificate_are_both_taken_while_both_are_bound() -> None:
+def test_threats_048_102_old_and_new_certificate_are_taken_while_both_are_bound_and_no_other() -> None:
     old, new = forge.SIGNER, pki.signer(envelopes.SENDER, "p256")
-
     for signer in (old, new):
         assert forge.judge(envelopes.native(signer=signer), old, new).path == "fast"
     assert forge.judge(envelopes.native(signer=old), new).code == "SIG-PIN"
+    assert forge.judge(envelopes.native(), pki.signer(envelopes.RECEIVER)).code == "SIG-NO-BINDING"

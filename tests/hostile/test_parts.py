@@ -120,24 +120,19 @@ def test_threat_108_what_is_over_a_limit_leaves_nothing_on_the_disk(tmp_path: Pa
         assert files_in(tmp_path) == 0
 
 
-def test_threat_108_a_node_fills_its_own_quota_of_sets_and_nobody_elses(tmp_path: Path) -> None:
-    spool = opened(tmp_path / "parts", limits=replace(LIMITS, open_sets=3))
+def test_threat_108_a_node_fills_its_own_quota_of_sets_and_of_announced_bytes_and_nobody_elses(
+    tmp_path: Path,
+) -> None:
+    spool = opened(tmp_path / "sets", limits=replace(LIMITS, open_sets=3))
     flood = [cut(bytes([n]) * 20) for n in range(20)]
-
     told = [land(spool, parts[0], "liar") for parts in flood]
-
     assert [one.landed for one in told] == [Landed.KEPT] * 3 + [Landed.REFUSED] * 17
     assert "3 sets of this node are open already" in told[-1].reason
     assert [land(spool, part, "honest").landed for part in TRUE] == [Landed.KEPT] * len(TRUE)
     assert land(spool, flood[0][1], "liar").landed is Landed.KEPT
 
-
-def test_threat_108_a_node_fills_its_own_quota_of_bytes_by_what_it_announces(tmp_path: Path) -> None:
-    spool = opened(tmp_path / "parts", limits=replace(LIMITS, open_bytes=60))
-
-    first = land(spool, cut(b"a" * 40)[0])
-    second = land(spool, cut(b"b" * 40)[0])
-
+    spool = opened(tmp_path / "bytes", limits=replace(LIMITS, open_bytes=60))
+    first, second = land(spool, cut(b"a" * 40)[0]), land(spool, cut(b"b" * 40)[0])
     assert (first.landed, second.landed) == (Landed.KEPT, Landed.REFUSED)
     assert "80 bytes, at most 60" in second.reason
     assert land(spool, cut(b"b" * 40)[0], "n2").landed is Landed.KEPT

@@ -60,31 +60,21 @@ def test_an_archive_of_ordinary_files_passes() -> None:
     assert verdict.warnings == ()
 
 
-def test_threat_064_an_embedded_file_only_warns() -> None:
+def test_threats_060_064_076_what_only_warns_and_what_a_profile_allows_r12() -> None:
+    """An embedded file, and a name that misleads, which is shown written out, warn; an archive behind a password does not
+    pass, and a rar where the profile allows it."""
     verdict = judged("a.pdf", active=("embedded-file",))
-
     assert verdict.allowed
-    assert [each.code.value for each in verdict.warnings] == ["active-content"]
-
-
-def test_threat_060_an_archive_behind_a_password_does_not_pass() -> None:
-    verdict = judged("a.zip", "zip", encrypted=True, members=("a.txt",), member_types=("unknown",))
-
-    assert "encrypted" in codes(verdict)
-
-
-def test_a_rar_passes_where_the_profile_allows_it_r12() -> None:
-    assert codes(judged("a.rar", "rar")) == ["type-not-allowed"]
-    assert judged("a.rar", "rar", replace(PROFILE, rar_allowed=True)).allowed
-
-
-def test_threat_076_a_name_that_misleads_warns_and_is_shown_written_out() -> None:
+    assert [warning.code.value for warning in verdict.warnings] == ["active-content"]
     verdict = judged("b\u202eo cao.pdf")
-
     assert verdict.allowed
-    assert [(each.code.value, each.params["name"]) for each in verdict.warnings] == [
+    assert [(warning.code.value, warning.params["name"]) for warning in verdict.warnings] == [
         ("name-odd", "b[U+202E]o cao.pdf")
     ]
+    locked = judged("a.zip", "zip", encrypted=True, members=("a.txt",), member_types=("unknown",))
+    assert "encrypted" in codes(locked)
+    assert codes(judged("a.rar", "rar")) == ["type-not-allowed"]
+    assert judged("a.rar", "rar", replace(PROFILE, rar_allowed=True)).allowed
 
 
 def test_threat_065_malware_does_not_pass_nor_what_is_unscanned_unless_the_profile_says_so() -> None:

@@ -188,25 +188,18 @@ def test_a_node_that_left_keeps_its_queues_and_not_its_rights_while_one_holds_a_
 
 
 def test_a_node_that_left_is_removed_only_when_asked_with_user_rights_and_limits() -> None:
+    """Its user stays where it has rights in another vhost."""
     live = as_live(axis_of({"Z91": "north", "Z92": "south"}))
     goal = wanted(axis_of({"Z91": "north"}), {})
-
-    told = plan(live, goal, admin=ADMIN)
     done = plan(live, goal, admin=ADMIN, remove_nodes=True)
-
-    assert [each.key for each in told.remarks] == ["node_left"]
+    assert [remark.key for remark in plan(live, goal, admin=ADMIN).remarks] == ["node_left"]
     assert done.remarks == ()
     *_, end = walked(live, done)
     assert set(end.queues) == set(goal.queues)
     assert set(end.users) == {"north", ADMIN}
     assert set(end.policies) == set(goal.policies)
-
-
-def test_the_user_of_a_node_that_left_stays_where_it_has_rights_in_another_vhost() -> None:
-    live = replace(as_live(axis_of({"Z92": "south"})), elsewhere=frozenset({"south"}))
-
-    made = plan(live, wanted(axis_of({}), {}), admin=ADMIN, remove_nodes=True)
-
+    elsewhere = replace(live, elsewhere=frozenset({"south"}))
+    made = plan(elsewhere, goal, admin=ADMIN, remove_nodes=True)
     assert [step.thing for step in made.steps if isinstance(step.thing, User)] == []
 
 
