@@ -15,6 +15,7 @@ from tests.support import leaks, once
 from tests.support.broker import Broker, fresh_vhost
 from tests.support.databases import fresh_database, migrated_template
 from tests.support.kept import lies_in as lies_in
+from tests.support.seed import pytest_report_header as pytest_report_header
 
 
 def pytest_configure() -> None:

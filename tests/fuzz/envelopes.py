@@ -10,15 +10,11 @@ from contextlib import suppress
 from lxml import etree
 
 from gateway.domain.identity import Digest
-from gateway.edxml import canonical, general, key
-from gateway.edxml.policy import XmlPolicy
 from gateway.edxml.signature import sign_body
-from gateway.errors import InvalidEnvelope
 from tests.fuzz.target import Target
 from tests.hostile import forge
-from tests.support import envelopes, pki, readers
+from tests.support import envelopes, pki
 
-_POLICY = XmlPolicy()
 _SIGNERS = [pki.signer(code, "p256") for code in (envelopes.SENDER, envelopes.RECEIVER)]
 _BOUND = [envelopes.binding(each) for each in _SIGNERS]
 _END = b"</edXML:edXMLHeader>"
@@ -34,39 +30,9 @@ def _natives() -> Iterator[bytes]:
 _GOOD = frozenset(_natives())
 
 
-def _fast(data: bytes) -> canonical.Fast | None:
-    found = readers.fast(data, _POLICY)
-    if found is None or canonical.check_key(found, _BOUND, _POLICY) is None:
-        return None
-    return found
-
-
-def _general(data: bytes) -> general.General | None:
-    try:
-        return general.judge(
-            data, _POLICY, lambda code: key.active_bindings(code, _BOUND, forge.AT), forge.AT
-        )
-    except InvalidEnvelope:
-        return None
-
-
-def _agree(data: bytes) -> tuple[canonical.Fast | None, general.General | None]:
-    """G8: what the fast path takes the general path takes with the same meaning; what that takes xmlsec takes."""
-    fast, slow = _fast(data), _general(data)
-    if fast is not None:
-        assert slow is not None, "the fast path says valid, the general path does not"
-        assert fast.envelope == slow.read.envelope
-        assert fast.body_digest == slow.body_digest
-        assert fast.signature.certificate_der == slow.binding.certificate_der
-    if slow is not None:
-        valid = forge.xmlsec_valid(data, slow.binding.certificate_der)
-        assert valid, "the general path says valid, xmlsec does not"
-    return fast, slow
-
-
 def anybody(data: bytes) -> None:
     """Without a key nobody makes a second file that passes as native, and no other body passes at all."""
-    fast, slow = _agree(data)
+    fast, slow = forge.agreed(data, _BOUND)
     assert fast is None or data in _GOOD, "a second file passes the fast path"
     assert slow is None or slow.body_digest in _DIGESTS, "a body that nobody signed passes"
 
@@ -91,7 +57,7 @@ def owner(data: bytes) -> None:
     signer = next((each for each in _SIGNERS if each.agency_code.encode() in before), _SIGNERS[0])
     of = envelopes.qualifier(envelopes.document(()))
     made = sign_body(Digest(digest.hexdigest()), signer, of, envelopes.SIGNED_AT)
-    _agree(before + made + after)
+    forge.agreed(before + made + after, _BOUND)
 
 
 def _exclusive(data: bytes) -> bytes:

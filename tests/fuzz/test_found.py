@@ -68,10 +68,10 @@ def test_a_bound_certificate_of_no_known_version_is_weak_and_has_no_chain() -> N
     assert NodeTrust(anchors=[pki.root().certificate]).collect(odd, AT).chain_code == "CERT-CHAIN"
 
 
-@pytest.mark.parametrize("name", ["list-of-version-122", "list-of-an-issuer-in-bits"])
-def test_a_revocation_list_that_the_library_cannot_name_is_no_list(name: str) -> None:
-    with pytest.raises(ValueError, match=r"version|oid"):
-        revocation.read_list((target.CORPUS / "revocation" / name).read_bytes())
+def test_a_revocation_list_that_the_library_cannot_name_is_no_list() -> None:
+    for name in ("list-of-version-122", "list-of-an-issuer-in-bits"):
+        with pytest.raises(ValueError, match=r"version|oid"):
+            revocation.read_list((target.CORPUS / "revocation" / name).read_bytes())
 
 
 def test_a_pdf_whose_table_of_objects_cannot_be_unpacked_is_a_fact_about_it() -> None:
@@ -84,9 +84,6 @@ def test_a_pdf_whose_table_of_objects_cannot_be_unpacked_is_a_fact_about_it() ->
     assert pdf_verdict.judge("a.pdf", 1, told).verdict is not SignatureWord.VALID
 
 
-@pytest.mark.parametrize("name", ['"', "??.", "<>", '"\0'])
-def test_a_name_of_nothing_but_refused_signs_is_cleaned_once_and_for_all(name: str) -> None:
-    clean = door.clean_name(name)
-
-    assert clean == "file"
-    assert door.clean_name(clean) == clean
+def test_a_name_of_nothing_but_refused_signs_is_cleaned_once_and_for_all() -> None:
+    for name in ('"', "??.", "<>", '"\0'):
+        assert door.clean_name(name) == door.clean_name(door.clean_name(name)) == "file"

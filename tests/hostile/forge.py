@@ -14,11 +14,11 @@ from lxml import etree
 from signxml.exceptions import SignXMLException
 
 from gateway.domain.proof import Binding
-from gateway.edxml import names, signature, verify
+from gateway.edxml import canonical, general, key, names, signature, verify
 from gateway.edxml.policy import XmlPolicy
 from gateway.errors import InvalidEnvelope
 from gateway.ports import EnvelopeSigner
-from tests.support import envelopes, oracles, pki
+from tests.support import envelopes, oracles, pki, readers
 
 Mutation = Callable[[bytes], bytes]
 
@@ -52,6 +52,11 @@ def swap(old: bytes, new: bytes, count: int = 1) -> Mutation:
         return data.replace(old, new, count)
 
     return mutate
+
+
+def behind(old: bytes, more: bytes) -> Mutation:
+    """A mutation that puts bytes behind others, which must be there."""
+    return swap(old, old + more)
 
 
 def resign(
@@ -103,6 +108,35 @@ def judge(
     if signed.contradiction is not None:
         return Verdict(None, signed.contradiction.code, 11)
     return Verdict(signed.path, None)
+
+
+def fast(data: bytes, bound: Sequence[Binding]) -> canonical.Fast | None:
+    """What the fast path takes with these bindings."""
+    found = readers.fast(data, XmlPolicy())
+    return found if found is not None and canonical.check_key(found, bound, XmlPolicy()) is not None else None
+
+
+def slow(data: bytes, bound: Sequence[Binding]) -> general.General | None:
+    """What the general path takes with these bindings."""
+    try:
+        return general.judge(data, XmlPolicy(), lambda code: key.active_bindings(code, bound, AT), AT)
+    except InvalidEnvelope:
+        return None
+
+
+def agreed(data: bytes, bound: Sequence[Binding]) -> tuple[canonical.Fast | None, general.General | None]:
+    """Both of them; what the fast path takes the general path takes with the same meaning, and what that takes xmlsec
+    takes (G8)."""
+    quick, careful = fast(data, bound), slow(data, bound)
+    if quick is not None:
+        assert careful is not None, "the fast path says valid, the general path does not"
+        assert quick.envelope == careful.read.envelope
+        assert quick.body_digest == careful.body_digest
+        assert quick.signature.certificate_der == careful.binding.certificate_der
+    if careful is not None:
+        valid = xmlsec_valid(data, careful.binding.certificate_der)
+        assert valid, "the general path says valid, xmlsec does not"
+    return quick, careful
 
 
 def source(data: bytes, piece: int = 65_536) -> verify.EnvelopeSource:

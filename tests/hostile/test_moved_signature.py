@@ -1,13 +1,14 @@
 """The one good Signature, moved, doubled or imitated by somebody without the key (threats 17, 18, 94; verification.md
-section 10, group 3). Other verifiers often say valid: the place is ours to check."""
+section 10, group 3). Other verifiers often say valid, as of one inside the subject, of which a tree reader would see
+half: the place is ours to check. All of them are judged as vectors (tests/vectors)."""
 
 from __future__ import annotations
 
-import pytest
-
 from tests.hostile import forge
-from tests.hostile.forge import Mutation, swap
+from tests.hostile.forge import Mutation, behind, swap
 from tests.support import envelopes
+
+EMPTY = b"<edXML:Signature></edXML:Signature>"
 
 
 def _move(anchor: bytes, *, before: bool = False) -> Mutation:
@@ -47,7 +48,7 @@ def _placeholder(data: bytes) -> bytes:
 
 def _two_placeholders(data: bytes) -> bytes:
     head, _, tail = forge.split(data)
-    return head + b"<edXML:Signature></edXML:Signature>" * 2 + tail
+    return head + EMPTY * 2 + tail
 
 
 CASES: list[tuple[str, Mutation, str]] = [
@@ -62,11 +63,7 @@ CASES: list[tuple[str, Mutation, str]] = [
     ("18-doubled", _double, "SIG-MANY"),
     ("18-nested-in-its-object", _nest(b"<ds:Object>"), "SIG-MANY"),
     ("18-nested-in-key-info", _nest(b"<ds:X509Data>"), "SIG-MANY"),
-    (
-        "18-placeholder-beside",
-        swap(b"<ds:Signature ", b"<edXML:Signature></edXML:Signature><ds:Signature "),
-        "SIG-MANY",
-    ),
+    ("18-placeholder-beside", swap(b"<ds:Signature ", EMPTY + b"<ds:Signature "), "SIG-MANY"),
     ("94-first-of-header", _move(b"<edXML:edXMLHeader>"), "SIG-PLACE"),
     ("94-in-message-header", _move(b"<edXML:MessageHeader>"), "SIG-PLACE"),
     ("94-first-of-root", _move(b"<edXML:edXMLEnvelope", before=True), "SIG-PLACE"),
@@ -77,50 +74,13 @@ CASES: list[tuple[str, Mutation, str]] = [
     ("94-in-file-text", _move(b'xmlns:edXML="http://www.mic.gov.vn/TBT/QCVN_102_2016">JV'), "SIG-PLACE"),
     ("94-last-of-root", _move(b"</edXML>", before=True), "SIG-PLACE"),
     ("15-after-root", _move(b"</edXML>"), "ENV-NOT-XML"),
-    (
-        "94-followed-by-element",
-        swap(b"</ds:Signature>", b"</ds:Signature><edXML:Extra></edXML:Extra>"),
-        "SIG-PLACE",
-    ),
+    ("94-followed-by-element", behind(b"</ds:Signature>", b"<edXML:Extra></edXML:Extra>"), "SIG-PLACE"),
     ("94-followed-by-text", swap(b"</ds:Signature>", b"</ds:Signature>x"), "SIG-PLACE"),
 ]
 
 
-@pytest.fixture(scope="module")
-def native() -> bytes:
-    return envelopes.native()
-
-
-@pytest.mark.parametrize(("mutate", "code"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
-def test_a_signature_counts_at_its_one_place_alone(mutate: Mutation, code: str, native: bytes) -> None:
-    verdict = forge.judge(mutate(native))
-
-    assert verdict.path is None
-    assert verdict.code == code
-
-
-def test_threat_094_others_accept_a_signature_inside_the_subject_and_we_do_not(native: bytes) -> None:
-    """The reason for G3 and for one reader: a tree reader would see half of the subject."""
-    data = _move(b"<edXML:Subject>V/v")(native)
-
-    assert forge.xmlsec_valid(data)
-    assert forge.judge(data).code == "SIG-PLACE"
-
-
-def test_white_space_after_the_signature_is_no_harm_when_the_owner_signed_it(native: bytes) -> None:
+def test_white_space_after_the_signature_is_no_harm_when_the_owner_signed_it() -> None:
+    native = envelopes.native()
     data = forge.resign(swap(b"</ds:Signature>", b"</ds:Signature>\n  ")(native), native)
-
     assert forge.judge(data).path == "general"
-    assert forge.xmlsec_valid(data)
-
-
-def test_words_that_look_like_a_signature_are_words() -> None:
-    """Group 3: in an attached file and, escaped, in the subject; both good and native."""
-    imitation = "<ds:Signature Id='x'>"
-    data = envelopes.native(
-        envelopes.document((("kem.edxml", imitation.encode()),), subject=f"V/v {imitation}"),
-        (("kem.edxml", imitation.encode()),),
-    )
-
-    assert forge.judge(data).path == "fast"
     assert forge.xmlsec_valid(data)

@@ -7,6 +7,7 @@ import tracemalloc
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from gateway.domain.identity import Digest
 from gateway.transport.amqp.parts_spool import Landed, PartLabel, PartRefused, Spool
+from tests.support.cases import Cases
 from tests.support.clock import ManualClock
 from tests.support.parts import LIMITS, TO, bytes_of, cut, files_in, label_of, land, opened
 
@@ -47,36 +49,26 @@ NOT_A_DIGEST = [
 NOT_A_WORD = [None, "", "x" * 129, "two\nlines", "\x00", b"bytes", 7, ["x"]]
 
 
-@pytest.mark.parametrize("name", NUMBERS)
-@pytest.mark.parametrize(
-    "value", NOT_A_NUMBER, ids=lambda value: repr(value)[:20] if value != 10**5000 else "huge"
-)
-def test_threat_108_a_number_that_is_none_or_beyond_all_bounds_is_refused_by_its_name(
-    name: str, value: object
+def test_threat_108_headers_are_numbers_digests_and_words_within_bounds_or_refused_by_name(
+    cases: Cases,
 ) -> None:
-    with pytest.raises(PartRefused, match=name) as refusal:
-        read({**GOOD, name: value})
-
-    assert len(str(refusal.value)) < 300
-
-
-@pytest.mark.parametrize("name", ["x-set", "x-whole-digest"])
-@pytest.mark.parametrize("value", NOT_A_DIGEST, ids=lambda value: repr(value)[:20])
-def test_threat_108_a_set_is_named_by_a_digest_and_by_no_path(name: str, value: object) -> None:
-    with pytest.raises(PartRefused, match=name):
-        read({**GOOD, name: value})
-
-
-@pytest.mark.parametrize("value", NOT_A_WORD, ids=lambda value: repr(value)[:20])
-def test_threat_108_words_are_short_and_printable(value: object) -> None:
-    with pytest.raises(PartRefused, match="x-sender"):
-        read({**GOOD, "x-sender": value})
-    with pytest.raises(PartRefused, match="message_id"):
-        read(GOOD, packet_id=value)
-    with pytest.raises(PartRefused, match="type"):
-        read(GOOD, kind=value)
-    with pytest.raises(PartRefused, match="x-lane"):
-        read({**GOOD, "x-lane": value})
+    """A set is named by a digest and by no path; words are short and printable."""
+    rows = [
+        *((name, value) for name in NUMBERS for value in NOT_A_NUMBER),
+        *((name, value) for name in ("x-set", "x-whole-digest") for value in NOT_A_DIGEST),
+        *((name, value) for name in ("x-sender", "x-lane") for value in NOT_A_WORD),
+    ]
+    for name, value in rows:
+        with cases.case((name, "huge" if value == 10**5000 else value)):
+            with pytest.raises(PartRefused, match=name) as refusal:
+                read({**GOOD, name: value})
+            assert len(str(refusal.value)) < 300
+    for value in NOT_A_WORD:
+        with cases.case(value):
+            with pytest.raises(PartRefused, match="message_id"):
+                read(GOOD, packet_id=value)
+            with pytest.raises(PartRefused, match="type"):
+                read(GOOD, kind=value)
 
 
 def test_threat_108_a_part_beyond_the_last_and_more_parts_than_bytes_are_refused() -> None:
@@ -108,52 +100,39 @@ def test_threat_108_any_headers_give_a_label_within_the_limits_or_a_refusal(
 # --- lies that are refused before anything is kept ------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("changes", "body", "to"),
-    [
+def test_threat_108_what_is_over_a_limit_leaves_nothing_on_the_disk(tmp_path: Path, spool: Spool) -> None:
+    everybody = tuple(f"Z92.{n}" for n in range(LIMITS.recipients + 1))
+    rows: list[tuple[dict[str, Any], bytes, tuple[str, ...]]] = [
         ({"n": 2_000_000_000, "of": 2_000_000_000}, b"x", TO),
         ({"whole_size": 10**15}, b"x", TO),
         ({}, b"x" * (LIMITS.part_bytes + 1), TO),
         ({}, b"", TO),
-        ({"whole_size": 5, "of": 2}, b"12345", TO),
+        ({"whole_size": 5, "of": 2}, b"12345", TO),  # no room for the other part
         ({"of": 1}, b"short", TO),
         ({}, b"x", ()),
-        ({}, b"x", tuple(f"Z92.{n}" for n in range(LIMITS.recipients + 1))),
+        ({}, b"x", everybody),
         ({}, b"x", ("Z" * 129,)),
-    ],
-    ids=[
-        *("two-milliard-parts", "huge-whole", "huge-part", "empty-part", "no-room-for-the-rest"),
-        *("less-than-announced", "for-nobody", "for-everybody", "for-a-long-name"),
-    ],
-)
-def test_threat_108_what_is_over_a_limit_leaves_nothing_on_the_disk(
-    tmp_path: Path, spool: Spool, changes: dict[str, int], body: bytes, to: tuple[str, ...]
+    ]
+    for changes, body, to in rows:
+        told = spool.land(replace(label_of(TRUE[0]), **changes), body, to)
+        assert told.landed is Landed.REFUSED
+        assert told.reason
+        assert files_in(tmp_path) == 0
+
+
+def test_threat_108_a_node_fills_its_own_quota_of_sets_and_of_announced_bytes_and_nobody_elses(
+    tmp_path: Path,
 ) -> None:
-    told = spool.land(replace(label_of(TRUE[0]), **changes), body, to)  # type: ignore[arg-type]  # numbers
-
-    assert told.landed is Landed.REFUSED
-    assert told.reason
-    assert files_in(tmp_path) == 0
-
-
-def test_threat_108_a_node_fills_its_own_quota_of_sets_and_nobody_elses(tmp_path: Path) -> None:
-    spool = opened(tmp_path / "parts", limits=replace(LIMITS, open_sets=3))
+    spool = opened(tmp_path / "sets", limits=replace(LIMITS, open_sets=3))
     flood = [cut(bytes([n]) * 20) for n in range(20)]
-
     told = [land(spool, parts[0], "liar") for parts in flood]
-
     assert [one.landed for one in told] == [Landed.KEPT] * 3 + [Landed.REFUSED] * 17
     assert "3 sets of this node are open already" in told[-1].reason
     assert [land(spool, part, "honest").landed for part in TRUE] == [Landed.KEPT] * len(TRUE)
     assert land(spool, flood[0][1], "liar").landed is Landed.KEPT
 
-
-def test_threat_108_a_node_fills_its_own_quota_of_bytes_by_what_it_announces(tmp_path: Path) -> None:
-    spool = opened(tmp_path / "parts", limits=replace(LIMITS, open_bytes=60))
-
-    first = land(spool, cut(b"a" * 40)[0])
-    second = land(spool, cut(b"b" * 40)[0])
-
+    spool = opened(tmp_path / "bytes", limits=replace(LIMITS, open_bytes=60))
+    first, second = land(spool, cut(b"a" * 40)[0]), land(spool, cut(b"b" * 40)[0])
     assert (first.landed, second.landed) == (Landed.KEPT, Landed.REFUSED)
     assert "80 bytes, at most 60" in second.reason
     assert land(spool, cut(b"b" * 40)[0], "n2").landed is Landed.KEPT
@@ -184,20 +163,22 @@ CONTRADICTIONS: list[dict[str, object]] = [
 ]
 
 
-@pytest.mark.parametrize("lie", CONTRADICTIONS, ids=lambda lie: next(iter(lie)))
 def test_threat_108_a_header_that_contradicts_the_first_part_refuses_the_set_and_is_told(
-    spool: Spool, clock: ManualClock, lie: dict[str, object]
+    tmp_path: Path, clock: ManualClock
 ) -> None:
-    land(spool, TRUE[0])
+    for lie in CONTRADICTIONS:
+        (name,) = lie
+        spool = opened(tmp_path / name, clock)
+        land(spool, TRUE[0])
 
-    told = land(spool, TRUE[1], lies=lie)
+        told = land(spool, TRUE[1], lies=lie)
 
-    assert told.landed is Landed.REFUSED
-    assert next(iter(lie)) in told.reason
-    assert land(spool, TRUE[2]) == told
-    (flawed,) = spool.overdue(clock.now())
-    assert flawed.flaw.startswith("1 of 4 parts came, and the set was refused: part 2 says")
-    assert bytes_of(flawed) == TRUE[0].body
+        assert told.landed is Landed.REFUSED
+        assert name in told.reason
+        assert land(spool, TRUE[2]) == told
+        (flawed,) = spool.overdue(clock.now())
+        assert flawed.flaw.startswith("1 of 4 parts came, and the set was refused: part 2 says")
+        assert bytes_of(flawed) == TRUE[0].body
 
 
 def test_threat_108_a_part_that_came_with_two_contents_refuses_the_set_until_it_is_sent_again_from_its_first_part(
@@ -220,18 +201,15 @@ def test_threat_108_a_part_that_came_with_two_contents_refuses_the_set_until_it_
     assert bytes_of(whole) == WHOLE
 
 
-@pytest.mark.parametrize("body", [b"x" * 11, b"x" * 200, b"x" * 9], ids=["one-more", "many-more", "one-less"])
-def test_threat_108_a_total_that_is_a_lie_is_seen_at_the_part_that_breaks_it(
-    spool: Spool, body: bytes
-) -> None:
+def test_threat_108_a_total_that_is_a_lie_is_seen_at_the_part_that_breaks_it(tmp_path: Path) -> None:
     """Three parts of ten bytes, four bytes announced for the last."""
-    assert [land(spool, part).landed for part in TRUE[:3]] == [Landed.KEPT] * 3
-
-    last = land(spool, replace(TRUE[3], body=body))
-
-    assert last.landed is Landed.REFUSED
-    assert "the whole was announced with 34" in last.reason
-    assert spool.complete(10) == []
+    for size in (11, 200, 9):
+        spool = opened(tmp_path / str(size))
+        assert [land(spool, part).landed for part in TRUE[:3]] == [Landed.KEPT] * 3
+        last = land(spool, replace(TRUE[3], body=b"x" * size))
+        assert last.landed is Landed.REFUSED
+        assert "the whole was announced with 34" in last.reason
+        assert spool.complete(10) == []
 
 
 def test_threat_108_parts_that_are_not_what_was_announced_are_told_and_never_handed_on(
@@ -263,19 +241,16 @@ def test_threat_108_parts_of_two_nodes_never_join(spool: Spool, clock: ManualClo
     )
 
 
-@pytest.mark.parametrize("liar", ["n2", None, "nobody", "../n1", "N1"], ids=repr)
-def test_threat_108_another_node_can_neither_spoil_nor_finish_a_nodes_set(
-    spool: Spool, liar: str | None
-) -> None:
-    land(spool, TRUE[0])
-    land(spool, replace(TRUE[1], body=b"ten forged"), liar)
-    land(spool, TRUE[2], liar, lies={"x-parts": 5})
-
-    for part in TRUE[1:]:
-        assert land(spool, part).landed is Landed.KEPT
-    (joined,) = spool.complete(10)
-
-    assert (bytes_of(joined), joined.label.user) == (WHOLE, "n1")
+def test_threat_108_another_node_can_neither_spoil_nor_finish_a_nodes_set(tmp_path: Path) -> None:
+    for n, liar in enumerate(("n2", None, "nobody", "../n1", "N1")):
+        spool = opened(tmp_path / str(n))
+        land(spool, TRUE[0])
+        land(spool, replace(TRUE[1], body=b"ten forged"), liar)
+        land(spool, TRUE[2], liar, lies={"x-parts": 5})
+        for part in TRUE[1:]:
+            assert land(spool, part).landed is Landed.KEPT
+        (joined,) = spool.complete(10)
+        assert (bytes_of(joined), joined.label.user) == (WHOLE, "n1")
 
 
 def test_threat_108_no_name_leads_out_of_the_folder(tmp_path: Path, spool: Spool) -> None:

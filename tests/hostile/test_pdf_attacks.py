@@ -16,6 +16,7 @@ from gateway.policy import pdf_verdict
 from gateway.trust.pdf_signatures import child
 from gateway.trust.pdf_signatures.child import PdfFolder, PdfTrust
 from tests.support import pdf_pki, pdfs
+from tests.support.cases import Cases
 from tests.support.pdf_pki import SEEN, SIGNED, agency, person
 
 Change = Callable[[bytes], bytes]
@@ -61,30 +62,18 @@ _RANGE = rb"/ByteRange \[[^\]]*\]"
 _CONTENTS = rb"/Contents <[0-9A-Fa-f]*>"
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        pytest.param(_sized(_RANGE, b""), id="no range"),
-        pytest.param(_sized(_RANGE, b"/ByteRange null"), id="range null"),
-        pytest.param(_sized(_RANGE, b"/ByteRange []"), id="range empty"),
-        pytest.param(_sized(_RANGE, b"/ByteRange [0 0 0 0]"), id="range of nothing"),
-        pytest.param(_sized(_RANGE, b"/ByteRange [a b]"), id="range of names"),
-        pytest.param(_sized(_RANGE, b"/ByteRange [0 -1 9 9]"), id="range negative"),
-        pytest.param(_sized(_RANGE, b"/ByteRange [0 9999999 0 9]"), id="range beyond the end"),
-        pytest.param(_sized(_RANGE, b"/ByteRange [0 10 20]"), id="range of three"),
-        pytest.param(_sized(_CONTENTS, b""), id="no contents"),
-        pytest.param(_sized(_CONTENTS, b"/Contents null"), id="contents null"),
-        pytest.param(_sized(_CONTENTS, b"/Contents <>"), id="contents empty"),
-        pytest.param(_sized(_CONTENTS, b"/Contents <00>"), id="contents zero"),
-        pytest.param(_sized(_CONTENTS, b"/Contents 0"), id="contents a number"),
-        pytest.param(
-            _sized(rb"/SubFilter /ETSI.CAdES.detached", b"/SubFilter /adbe.x509.rsa"), id="old form"
-        ),
-        pytest.param(_sized(rb"/SubFilter /ETSI.CAdES.detached", b""), id="no form"),
-    ],
-)
-def test_a_signature_without_its_parts_is_not_valid(trust: PdfTrust, change: Change) -> None:
-    never_valid(change(pdfs.by_agency()), trust)
+def test_a_signature_without_its_parts_is_not_valid(trust: PdfTrust, cases: Cases) -> None:
+    ranges = ("", " null", " []", " [0 0 0 0]", " [a b]", " [0 -1 9 9]", " [0 9999999 0 9]", " [0 10 20]")
+    contents = ("", " null", " <>", " <00>", " 0")
+    old_form, form = b"/SubFilter /adbe.x509.rsa", rb"/SubFilter /ETSI.CAdES.detached"
+    rows = [
+        *((_RANGE, f"/ByteRange{text}".encode() if text else b"") for text in ranges),
+        *((_CONTENTS, f"/Contents{text}".encode() if text else b"") for text in contents),
+        *((form, text) for text in (old_form, b"")),
+    ]
+    for pattern, new in rows:
+        with cases.case((pattern, new)):
+            never_valid(_sized(pattern, new)(pdfs.by_agency()), trust)
 
 
 # --- ranges that a signer chose: what nobody covers, nobody signed --------------------------------------------
@@ -102,20 +91,12 @@ def _ranges(a: int, b: int, c: int, d: int) -> list[tuple[str, list[int]]]:
     ]
 
 
-@pytest.mark.parametrize("n", range(7))
-def test_a_range_that_leaves_out_more_than_the_signature_is_not_valid(trust: PdfTrust, n: int) -> None:
+def test_a_range_that_leaves_out_more_than_the_signature_is_not_valid(trust: PdfTrust) -> None:
+    """Made anew over the right range it is: the forger works."""
     pdf = pdfs.by_agency()
-    _, chosen = _ranges(*pdfs.byte_range(pdf))[n]
-
-    verdict = never_valid(pdfs.signed_over(pdf, agency(), chosen), trust)
-
-    assert verdict.why in ("PDF-COVERAGE", "SIG-STRUCTURE", "SIG-DIGEST")
-
-
-def test_a_signature_made_anew_over_the_right_range_is_valid(trust: PdfTrust) -> None:
-    """The forger of the cases above works."""
-    pdf = pdfs.by_agency()
-
+    for name, chosen in _ranges(*pdfs.byte_range(pdf)):
+        verdict = never_valid(pdfs.signed_over(pdf, agency(), chosen), trust)
+        assert verdict.why in ("PDF-COVERAGE", "SIG-STRUCTURE", "SIG-DIGEST"), name
     assert judged(pdfs.signed_over(pdf, agency(), pdfs.byte_range(pdf)), trust).verdict is SignatureWord.VALID
 
 
@@ -132,17 +113,12 @@ def test_bytes_behind_the_signature_in_its_own_gap_are_not_valid(trust: PdfTrust
 # --- signature wrapping: the signed bytes stay, another signature object points at them -----------------------
 
 
-@pytest.mark.parametrize("moves", ["range kept", "gap widened", "second part moved to the end"])
-def test_a_signature_object_that_was_wrapped_is_not_valid(trust: PdfTrust, moves: str) -> None:
+def test_a_signature_object_that_was_wrapped_is_not_valid(trust: PdfTrust) -> None:
+    """With the range kept, its gap widened, and its second part moved to the end."""
     pdf = pdfs.by_agency()
     _, b, c, d = pdfs.byte_range(pdf)
-    ranges = {
-        "range kept": (0, b, c, d),
-        "gap widened": (0, b, c + 200, d - 200),
-        "second part moved to the end": (0, b, len(pdf) + 400, d),
-    }[moves]
-
-    never_valid(pdfs.with_signature_replaced(pdf, ranges), trust)
+    for ranges in ((0, b, c, d), (0, b, c + 200, d - 200), (0, b, len(pdf) + 400, d)):
+        never_valid(pdfs.with_signature_replaced(pdf, ranges), trust)
 
 
 # --- incremental saving ---------------------------------------------------------------------------------------
@@ -164,28 +140,23 @@ def _proved(pdf: bytes) -> bytes:
 _PAGE = b"3 0 obj\n<< /Type /Page /Contents 99 0 R >>\nendobj\n"
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        pytest.param(pdfs.rewritten, id="page rewritten"),
-        pytest.param(pdfs.overlaid, id="page covered by a stamp"),
-        pytest.param(pdfs.filled, id="field filled in"),
-        pytest.param(pdfs.with_other_root, id="another catalogue"),
-        pytest.param(_junk(_PAGE), id="objects, no table"),
-        pytest.param(
-            lambda pdf: pdf + _PAGE + b"startxref\n" + _startxref(pdf) + b"\n%%EOF\n", id="old table"
-        ),
-        pytest.param(
-            lambda pdf: pdf + b"trailer\n<< /Root 1 0 R >>\nstartxref\n0\n%%EOF\n", id="trailer alone"
-        ),
-        pytest.param(_junk(b"xref\n0 0\ntrailer\n<< >>\n%%EOF\n"), id="empty table"),
-        pytest.param(_junk(b"\nnot a pdf at all" * 10), id="rubbish"),
-        pytest.param(lambda pdf: _proved(pdf) + _PAGE, id="objects behind an update that is allowed"),
-        pytest.param(lambda pdf: pdfs.stowed(_proved(pdf), _PAGE), id="objects inside such an update"),
-    ],
-)
-def test_what_was_appended_makes_a_signature_not_valid(trust: PdfTrust, change: Change) -> None:
-    never_valid(change(pdfs.by_agency()), trust)
+def test_what_was_appended_makes_a_signature_not_valid(trust: PdfTrust, cases: Cases) -> None:
+    changes: dict[str, Change] = {
+        "page rewritten": pdfs.rewritten,
+        "page covered by a stamp": pdfs.overlaid,
+        "field filled in": pdfs.filled,
+        "another catalogue": pdfs.with_other_root,
+        "objects, no table": _junk(_PAGE),
+        "old table": lambda pdf: pdf + _PAGE + b"startxref\n" + _startxref(pdf) + b"\n%%EOF\n",
+        "trailer alone": _junk(b"trailer\n<< /Root 1 0 R >>\nstartxref\n0\n%%EOF\n"),
+        "empty table": _junk(b"xref\n0 0\ntrailer\n<< >>\n%%EOF\n"),
+        "rubbish": _junk(b"\nnot a pdf at all" * 10),
+        "objects behind an update that is allowed": lambda pdf: _proved(pdf) + _PAGE,
+        "objects inside such an update": lambda pdf: pdfs.stowed(_proved(pdf), _PAGE),
+    }
+    for name, change in changes.items():
+        with cases.case(name):
+            never_valid(change(pdfs.by_agency()), trust)
 
 
 def test_what_a_second_signer_signed_over_a_change_does_not_heal_the_first(trust: PdfTrust) -> None:
@@ -205,19 +176,14 @@ def _stranger() -> pdf_pki.Holder:
     return pdf_pki.root("Another Root").issue("TSA", kind="rsa-2048", purposes=purposes)
 
 
-@pytest.mark.parametrize(
-    "cover",
-    [
-        pytest.param(pdfs.covered, id="unsigned"),
-        pytest.param(lambda pdf: pdfs.covered(pdf, pdfs.stamper(_stranger(), SIGNED)), id="with a timestamp"),
-    ],
-)
-def test_a_field_that_covers_the_page_and_names_no_signer_is_not_valid(
-    trust: PdfTrust, cover: Change
-) -> None:
-    verdict = never_valid(cover(pdfs.by_both()), trust)
-
-    assert {each.why for each in verdict.signers} == {"PDF-CHANGED"}
+def test_a_field_that_covers_the_page_and_names_no_signer_is_not_valid(trust: PdfTrust) -> None:
+    """Unsigned, and with a timestamp."""
+    for covered in (
+        pdfs.covered(pdfs.by_both()),
+        pdfs.covered(pdfs.by_both(), pdfs.stamper(_stranger(), SIGNED)),
+    ):
+        verdict = never_valid(covered, trust)
+        assert {signer.why for signer in verdict.signers} == {"PDF-CHANGED"}
 
 
 def test_what_a_signature_nobody_vouches_for_may_have_covered_is_not_official(trust: PdfTrust) -> None:
@@ -236,35 +202,34 @@ def test_what_a_signature_nobody_vouches_for_may_have_covered_is_not_official(tr
 # --- shadow attacks: prepared before signing, revealed after --------------------------------------------------
 
 
-@pytest.mark.parametrize("reveal", [pdfs.uncovered, pdfs.filled, pdfs.with_hidden_page])
-def test_a_shadow_that_is_revealed_after_signing_is_not_valid(trust: PdfTrust, reveal: Change) -> None:
+def test_a_shadow_that_is_revealed_after_signing_is_not_valid(trust: PdfTrust) -> None:
     signed = pdfs.sign(pdfs.shadowed(), agency(), "A")
     assert judged(signed, trust).verdict is SignatureWord.VALID
-
-    never_valid(reveal(signed), trust)
+    for reveal in (pdfs.uncovered, pdfs.filled, pdfs.with_hidden_page):
+        never_valid(reveal(signed), trust)
 
 
 # --- files that want to break the reader ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        pytest.param(lambda pdf: pdf.replace(b"startxref\n", b"startxref\n9"), id="table beyond the end"),
-        pytest.param(lambda pdf: pdf.replace(b"%%EOF", b"%%EOX"), id="no end"),
-        pytest.param(lambda pdf: pdf.replace(b"/Prev", b"/Prex"), id="no first table"),
-        pytest.param(lambda pdf: pdf[: len(pdf) // 2], id="half"),
-        pytest.param(lambda pdf: pdf[300:], id="no head"),
-        pytest.param(lambda pdf: b"", id="empty"),
-        pytest.param(lambda pdf: b"%PDF-1.7\n" + b"[" * 100_000, id="deep"),
-        pytest.param(pdfs.with_loop, id="tables in a circle"),
-        pytest.param(lambda pdf: pdfs.with_fields_in_a_circle(pdf), id="fields in a circle"),
-        pytest.param(lambda pdf: pdfs.locked(pdf), id="encrypted"),
-        pytest.param(lambda pdf: pdfs.deep(pdf), id="arrays a thousand deep"),
-    ],
-)
-def test_a_broken_file_is_a_verdict(trust: PdfTrust, change: Change) -> None:
-    never_valid(change(pdfs.by_agency()), trust)
+def test_a_broken_file_is_a_verdict(trust: PdfTrust, cases: Cases) -> None:
+    pdf = pdfs.by_agency()
+    broken = {
+        "table beyond the end": pdf.replace(b"startxref\n", b"startxref\n9"),
+        "no end": pdf.replace(b"%%EOF", b"%%EOX"),
+        "no first table": pdf.replace(b"/Prev", b"/Prex"),
+        "half": pdf[: len(pdf) // 2],
+        "no head": pdf[300:],
+        "empty": b"",
+        "deep": b"%PDF-1.7\n" + b"[" * 100_000,
+        "tables in a circle": pdfs.with_loop(pdf),
+        "fields in a circle": pdfs.with_fields_in_a_circle(pdf),
+        "encrypted": pdfs.locked(pdf),
+        "arrays a thousand deep": pdfs.deep(pdf),
+    }
+    for name, changed in broken.items():
+        with cases.case(name):
+            never_valid(changed, trust)
 
 
 def test_a_file_with_too_many_signatures_is_not_judged(trust: PdfTrust) -> None:

@@ -7,7 +7,6 @@ import re
 from datetime import UTC, datetime
 from hashlib import sha256
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
@@ -63,12 +62,11 @@ def _taken(raw: bytes) -> SignatureParts | None:
     return parts
 
 
-@pytest.mark.parametrize("name", SIGNATURES)
-def test_each_byte_changed_left_out_or_doubled(name: str) -> None:
-    raw = SIGNATURES[name]
-    for place in range(len(raw)):
-        for new in (b"", b" ", b"&", b"\r", raw[place : place + 1] * 2, bytes([raw[place] ^ 0x20])):
-            _taken(raw[:place] + new + raw[place + 1 :])
+def test_each_byte_changed_left_out_or_doubled() -> None:
+    for raw in SIGNATURES.values():
+        for place in range(len(raw)):
+            for new in (b"", b" ", b"&", b"\r", raw[place : place + 1] * 2, bytes([raw[place] ^ 0x20])):
+                _taken(raw[:place] + new + raw[place + 1 :])
 
 
 _ODD = (
@@ -88,21 +86,8 @@ _ODD = (
         b"\0",
     ),
     *("ế".encode(), b"\x7f", b"\xc2\x85", b"\xef\xbf\xbe", b"\xef\xbf\xbf", b"\xed\xa0\x80", b"\xc0\xaf"),
-    *(
-        b"",
-        b"0",
-        b"00",
-        b"=",
-        b"==",
-        b"24:00:00",
-        b"0000",
-        b"13",
-        b"paper",
-        b"<!---->",
-        b"<?x?>",
-        b"<![CDATA[x]]>",
-    ),
-    b'<gw:Recipient Code="a&amp;&quot;b>" Role="to_act"></gw:Recipient>',
+    *(b"", b"0", b"00", b"=", b"==", b"24:00:00", b"0000", b"13", b"paper", b"<!---->", b"<?x?>"),
+    *(b"<![CDATA[x]]>", b'<gw:Recipient Code="a&amp;&quot;b>" Role="to_act"></gw:Recipient>'),
 )
 _LEAF = re.compile(rb'(?<=[>"])[^<>"]+(?=[<"])')
 _TAG = re.compile(rb"<[^<>]*>")

@@ -60,12 +60,8 @@ def test_every_call_of_the_sdk(tmp_path: Path, systems: dict[str, list[str]]) ->
         assert (status, raw) == (200, came)
 
         assert south.asked("countReceiveEdoc", verb="GET")["count"] >= 1
-        assert (
-            south.asked("updateStatus", {"docId": line["docId"], "status": "processing"}, body=b"{}")[
-                "status"
-            ]
-            == "OK"
-        )
+        processing = {"docId": line["docId"], "status": "processing"}
+        assert south.asked("updateStatus", processing, body=b"{}")["status"] == "OK"
         assert south.listed()[0]["status"] == "processing"  # docId, status, filePath stick and are ignored
         assert south.asked("updateStatus", {"status": "done"}, body=b"{}")["ErrorCode"] == "0"
         assert south.listed() == []
@@ -76,15 +72,8 @@ def test_every_call_of_the_sdk(tmp_path: Path, systems: dict[str, list[str]]) ->
         assert {sender, *systems[SOUTH]} <= {each["code"] for each in agencies}
         assert north.asked("getAgenciesListQD20", {"level": "1"})["data"]
         assert "version" in north.asked("getSynchronizeUnit")["data"][0]
-        new = {
-            "id": "",
-            "pcode": "",
-            "code": "Z91.MOI",
-            "name": "Sở Mới",
-            "mail": "a@b.example",
-            "mobile": "",
-            "fax": "",
-        }
+        new = dict.fromkeys(("id", "pcode", "mobile", "fax"), "")
+        new |= {"code": "Z91.MOI", "name": "Sở Mới", "mail": "a@b.example"}
         assert north.asked("registerAgency", body=json.dumps(new).encode())["status"] == "OK"
         assert north.asked("deleteAgency", {"AgencyCode": "Z91.MOI"}, body=b"{}")["status"] == "OK"
         assert north.asked("deleteAgency", {"AgencyCode": "Z91.MOI"}, body=b"{}")["status"] == "FAIL"

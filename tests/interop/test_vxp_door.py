@@ -19,14 +19,10 @@ from tests.support.api import COMMUNE, DEPARTMENT, PDF, PROVINCE, Answer
 from tests.support.vxp_door import SYSTEM, VxpDoor
 
 OTHER = "qlvb.mau.02"
-NEW = {
-    "id": "",
-    "pcode": "",
+NEW = dict.fromkeys(("id", "pcode", "mobile", "fax"), "") | {
     "code": "Z91.MOI",
     "name": "Sở Mới",
     "mail": "a@b.example",
-    "mobile": "",
-    "fax": "",
 }
 
 
@@ -233,30 +229,18 @@ async def test_a_recall_of_another_recipient_is_not_answered_with_that_of_the_fi
     assert other["DocId"] not in (first["DocId"], sent["DocId"])
 
 
-async def test_the_signer_of_a_document_has_not_approved_its_recall(door: VxpDoor) -> None:
+async def test_a_recall_without_a_notice_or_approved_by_the_signer_alone_is_refused(door: VxpDoor) -> None:
     await door.send(written())
     await door.api.carry()
-    own: dict[str, Any] = {"number": "118", "notation": "stn-vp"}
-    file = edxml_files.document(
-        DEPARTMENT, [PROVINCE], [], business=1, about="QLVB-000118", reason="Sai", id="QLVB-1", **own
-    )
-    same = edxml_files.document(
-        DEPARTMENT, [PROVINCE], [], number="7", business=1, reason="Sai", id="QLVB-000118"
-    )
-
-    for each in (file, same):
-        assert "phê duyệt" in (await door.send(each))["ErrorDesc"]
-
-
-async def test_a_recall_without_a_notice_is_refused_with_what_is_missing(door: VxpDoor) -> None:
-    await door.send(written())
-    await door.api.carry()
-    file = edxml_files.document(DEPARTMENT, [PROVINCE], [], business=1, about="QLVB-000118", reason="Sai")
-
-    no = await door.send(file)
-
-    assert no["status"] == "FAIL"
-    assert "phê duyệt" in no["ErrorDesc"]
+    about: dict[str, Any] = {"business": 1, "reason": "Sai"}
+    for more in (
+        {"about": "QLVB-000118", "id": "QLVB-1", "number": "118", "notation": "stn-vp"},
+        {"id": "QLVB-000118", "number": "7"},
+        {"about": "QLVB-000118"},
+    ):
+        no = await door.send(edxml_files.document(DEPARTMENT, [PROVINCE], [], **about, **more))
+        assert no["status"] == "FAIL"
+        assert "phê duyệt" in no["ErrorDesc"]
 
 
 async def test_lists_of_agencies_and_what_no_client_changes(door: VxpDoor) -> None:
@@ -273,26 +257,24 @@ async def test_lists_of_agencies_and_what_no_client_changes(door: VxpDoor) -> No
         assert "Danh mục mã cơ quan" in no["ErrorDesc"]
 
 
-async def test_what_is_sent_is_an_ordinary_document(door: VxpDoor) -> None:
-    sent = await door.send(written())
-
-    found = (await door.api.ask("GET", f"/messages/{sent['DocId']}")).json
-    assert (found["number"], found["state"]) == ("118", OutState.QUEUED)
-    assert found["callback_data"] == "QLVB-000118"
-
-
-async def test_all_that_is_wrong_is_said_in_words(door: VxpDoor) -> None:
+async def test_what_is_sent_is_an_ordinary_document_and_all_that_is_wrong_is_said_in_words(
+    door: VxpDoor,
+) -> None:
     refused = await door.send(written(type_name="", subject=""))
-
     assert (refused["status"], refused["ErrorCode"], refused["DocId"]) == ("FAIL", "422", "")
     assert "Chưa nhập trích yếu." in refused["ErrorDesc"]
     assert "Chưa nhập tên loại văn bản." in refused["ErrorDesc"]
     assert (await door.api.ask("GET", "/messages")).json["data"] == []
 
+    sent = await door.send(written())
+    found = (await door.api.ask("GET", f"/messages/{sent['DocId']}")).json
+    assert (found["number"], found["state"]) == ("118", OutState.QUEUED)
+    assert found["callback_data"] == "QLVB-000118"
 
-@pytest.mark.parametrize(
-    ("file", "sender", "more", "code", "words"),
-    [
+
+async def test_what_cannot_be_sent_is_refused(door: VxpDoor) -> None:
+    """The digest stands for the file."""
+    rows: list[tuple[bytes, str, dict[str, Any], str, str]] = [
         (b"<html/>", DEPARTMENT, {}, "422", ""),
         (b"", DEPARTMENT, {}, "422", ""),
         (edxml_files.document(PROVINCE, [DEPARTMENT], [("a.pdf", PDF)]), PROVINCE, {}, "403", DEPARTMENT),
@@ -302,24 +284,15 @@ async def test_all_that_is_wrong_is_said_in_words(door: VxpDoor) -> None:
         (written(), SYSTEM, {"kind": "status"}, "422", "messagetype edoc"),
         (written(business=1), SYSTEM, {}, "404", "QLVB-000118"),
         (edxml_files.status(DEPARTMENT, PROVINCE, "03", "X"), SYSTEM, {"kind": "status"}, "404", "X"),
-    ],
-)
-async def test_what_cannot_be_sent_is_refused(
-    door: VxpDoor, file: bytes, sender: str, more: dict[str, object], code: str, words: str
-) -> None:
-    refused = await door.send(file, sender, **more)
-
-    assert (refused["status"], refused["ErrorCode"], refused["DocId"]) == ("FAIL", code, ""), refused
-    assert words in refused["ErrorDesc"]
-    assert (await door.api.ask("GET", "/messages")).json["data"] == []
-
-
-async def test_the_digest_stands_for_the_file(door: VxpDoor) -> None:
+    ]
+    for file, sender, more, code, words in rows:
+        refused = await door.send(file, sender, **more)
+        assert (refused["status"], refused["ErrorCode"], refused["DocId"]) == ("FAIL", code, ""), refused
+        assert words in refused["ErrorDesc"]
     said = {"from": DEPARTMENT, "messagetype": "edoc", "hash-file": "00"}
-
     refused = await door.asked("sendEdoc", said, body=written() + b"\r\n", kind="application/octet-stream")
-
     assert (refused["ErrorCode"], refused["DocId"]) == ("422", "")
+    assert (await door.api.ask("GET", "/messages")).json["data"] == []
 
 
 async def test_only_the_recipients_that_the_call_names(door: VxpDoor) -> None:

@@ -19,8 +19,7 @@ from gateway.office.web.app import add_static, add_status
 from gateway.ops.metrics import Watch
 from tests.support import api
 from tests.support.clock import ManualClock
-
-PATIENCE_S = 60.0
+from tests.support.waiting import within_limit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +37,7 @@ class Socket:
         reader, writer = await self.connect()
         try:
             writer.write(raw)
-            return await asyncio.wait_for(reader.read(), PATIENCE_S)
+            return await within_limit(reader.read(), "the answer on a connection")
         finally:
             writer.close()
 

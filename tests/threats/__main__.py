@@ -26,11 +26,10 @@ class Listener:
         """A test passed when its call did; whatever else went wrong with it outweighs that."""
         if report.when != "call" and report.passed:
             return
-        known = self._results.get(report.nodeid)
-        if known is not None and known.state != "passed":
-            return
-        said = {name: str(value) for name, value in report.user_properties}
-        self._results[report.nodeid] = table.Result(test=report.nodeid, state=report.outcome, said=said)
+        for result in table.results_of(report.nodeid, report.outcome, report.user_properties):
+            known = self._results.get(result.test)
+            if known is None or known.state == "passed":
+                self._results[result.test] = result
 
 
 def main(words: Sequence[str]) -> int:

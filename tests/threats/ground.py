@@ -4,8 +4,6 @@ a `Ground`. The keys are those of the tests' own authority, so that any file of 
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -95,18 +93,16 @@ async def over_broker(broker: Broker, folder: Path) -> AsyncIterator[Ground]:
         yield Ground(town=Town(node=node, clock=clock), sender=hands, folder=folder)
 
 
-def trust_folder(folder: Path) -> Path:
-    """What `gateway verify --trust` needs to judge the same files."""
+def trust_folder(folder: Path, bound: Sequence[pki.KeySigner] = BOUND) -> Path:
+    """What `gateway verify --trust` needs to judge files of these signers."""
     folder.mkdir(parents=True)
     (folder / "ca.pem").write_bytes(pki.root().certificate.public_bytes(Encoding.PEM))
-    table = io.StringIO(newline="")
-    rows = csv.writer(table, lineterminator="\n")
-    rows.writerow(("code", "certificate"))
-    for n, signer in enumerate(BOUND):
+    lines = ["code,certificate"]
+    for n, signer in enumerate(bound):
         certificate = x509.load_der_x509_certificate(signer.certificate_der)
         (folder / f"{n}.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
-        rows.writerow((signer.agency_code, f"{n}.pem"))
-    (folder / "bindings.csv").write_text(table.getvalue(), encoding="utf-8")
+        lines.append(f"{signer.agency_code},{n}.pem")
+    (folder / "bindings.csv").write_text("\n".join(lines), encoding="utf-8")
     return folder
 
 

@@ -3,14 +3,23 @@ said. Out: one line per number, with the doors that were tried, the outcomes, an
 
 from __future__ import annotations
 
+import json
+import operator
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+
+from tests.support.cases import Cases
 
 LIST = Path(__file__).with_name("threats.toml")
 WORDS = ("rej-sec", "rej-fmt", "dedup", "shown", "admitted", "held", "retry", "safe")
+CASE = "threat"
+"""Name of the property in which a test with a table of cases records each of them."""
+Record = Callable[[str, object], None]
 ASIDE = "told"
 """What a door says that judges nothing."""
 
@@ -98,6 +107,26 @@ class Line:
     outcomes: tuple[str, ...]
     tests: int
     lacks: str
+
+
+@contextmanager
+def tried(cases: Cases, record: Record, id: str, entry: str) -> Iterator[Callable[[str], None]]:
+    """Try one case of a table at one entry; its outcome is said to what is given, and stands in the table of threats."""
+    told = {"id": f"{id}-{entry}", "state": "failed", "entry": entry}
+    with cases.case(told["id"]):
+        try:
+            yield partial(operator.setitem, told, "outcome")
+            told["state"] = "passed"
+        finally:
+            record(CASE, json.dumps(told))
+
+
+def results_of(test: str, state: str, properties: Iterable[tuple[str, object]]) -> Iterator[Result]:
+    """Results of one test: of each case that it tried, or its own."""
+    pairs = [(name, str(value)) for name, value in properties]
+    for told in (json.loads(value) for name, value in pairs if name == CASE):
+        yield Result(test=f"{test}[{told.pop('id')}]", state=told.pop("state"), said=told)
+    yield Result(test=test, state=state, said={name: value for name, value in pairs if name != CASE})
 
 
 def load(path: Path = LIST) -> dict[int, Threat]:

@@ -10,6 +10,7 @@ import pytest
 from gateway.domain.event import EventKind
 from gateway.errors import AlteredContent
 from gateway.incoming import reading
+from tests.support.cases import Cases
 from tests.support.kept import Lying
 from tests.support.node import DEPARTMENT, LEASE_S, PDF, PROVINCE, Town, document
 from tests.support.node import town as town
@@ -25,46 +26,48 @@ CHANGES: dict[str, Change] = {
 }
 
 
-@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 async def test_threat_099_a_file_that_was_changed_after_it_came_is_not_given_out_and_is_told(
-    town: Town, change: Change
+    town: Town, cases: Cases
 ) -> None:
     packet = town.forge(document(), FILES)
     await town.brought(packet)
     arrived = await town.only()
     lying = Lying.of(town.node)
-    await lying.change(packet.digest, change)
+    for told, (name, change) in enumerate(CHANGES.items(), start=1):
+        with cases.case(name):
+            await lying.change(packet.digest, change)
 
-    with pytest.raises(AlteredContent, match="bring the content folder back"):
-        await town.read(arrived)
-    with pytest.raises(AlteredContent):
-        await reading.open_envelope(town.node.inn, await town.scope(PROVINCE), arrived.id)
+            with pytest.raises(AlteredContent, match="bring the content folder back"):
+                await town.read(arrived)
+            with pytest.raises(AlteredContent):
+                await reading.open_envelope(town.node.inn, await town.scope(PROVINCE), arrived.id)
 
-    kinds = [event.kind for event in await town.events(PROVINCE, arrived.id)]
-    assert kinds.count(EventKind.ALERT_CONTENT) == 2
-    await lying.write(packet.digest, packet.raw)
-    assert await town.read(arrived) == PDF
+            kinds = [event.kind for event in await town.events(PROVINCE, arrived.id)]
+            assert kinds.count(EventKind.ALERT_CONTENT) == 2 * told
+            await lying.write(packet.digest, packet.raw)
+            assert await town.read(arrived) == PDF
 
 
-@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 async def test_threat_099_a_packet_that_was_changed_after_it_landed_is_neither_judged_nor_lost(
-    town: Town, change: Change
+    town: Town, cases: Cases
 ) -> None:
     """It waits, as for a disk that fails; once the true bytes are back it comes in."""
-    packet = town.forge(document(), FILES)
-    await town.deliver(packet)
-    await town.land()
     lying = Lying.of(town.node)
-    await lying.change(packet.digest, change)
+    for number, (name, change) in enumerate(CHANGES.items(), start=300):
+        with cases.case(name):
+            packet = town.forge(document(str(number)), FILES)
+            await town.deliver(packet)
+            await town.land()
+            await lying.change(packet.digest, change)
 
-    await town.process()
+            await town.process()
 
-    row = await town.row(PROVINCE, packet)
-    assert (row.state, row.incoming_id) == ("landed", None)
-    await lying.write(packet.digest, packet.raw)
-    town.clock.advance(10 * LEASE_S)
-    await town.carry()
-    assert (await town.row(PROVINCE, packet)).state == "done"
+            row = await town.row(PROVINCE, packet)
+            assert (row.state, row.incoming_id) == ("landed", None)
+            await lying.write(packet.digest, packet.raw)
+            town.clock.advance(10 * LEASE_S)
+            await town.carry()
+            assert (await town.row(PROVINCE, packet)).state == "done"
 
 
 async def test_threat_099_another_good_packet_in_the_place_of_one_is_not_taken_for_it(town: Town) -> None:

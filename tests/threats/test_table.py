@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
+from tests.support.cases import Cases
 from tests.threats import table
 from tests.threats.table import Result, Threat
 
@@ -24,38 +23,49 @@ def test_every_number_is_there_once_and_in_order_with_a_title_and_an_outcome() -
         assert set(each.outcome) <= set(table.WORDS)
 
 
-@pytest.mark.parametrize(
-    ("test", "numbers"),
-    [
-        ("tests/a.py::test_threat_045_a_list", (45,)),
-        ("tests/a.py::test_threats_079_082_markup[x]", (79, 82)),
-        ("tests/a.py::test_threat_052_105_a_body", (52, 105)),
-        ("tests/a.py::test_threat_110_02_and_03_stand", (110,)),
-        ("tests/a.py::test_a_key_is_422_threat_87", (87,)),
-        ("tests/a.py::test_each_threat_in_a_file[093-cdata-embedded]", (93,)),
-        ("tests/threats/test_a.py::test_a_threat_of_no_number", ()),
-        ("tests/a.py::test_another[threat_5]", ()),
-    ],
-)
-def test_the_numbers_stand_in_a_tests_name(test: str, numbers: tuple[int, ...]) -> None:
-    assert table.numbers(test) == numbers
+def test_the_numbers_stand_in_a_tests_name() -> None:
+    numbers = {
+        "tests/a.py::test_threat_045_a_list": (45,),
+        "tests/a.py::test_threats_079_082_markup[x]": (79, 82),
+        "tests/a.py::test_threat_052_105_a_body": (52, 105),
+        "tests/a.py::test_threat_110_02_and_03_stand": (110,),
+        "tests/a.py::test_a_key_is_422_threat_87": (87,),
+        "tests/a.py::test_each_threat_in_a_file[093-cdata-embedded]": (93,),
+        "tests/threats/test_a.py::test_a_threat_of_no_number": (),
+        "tests/a.py::test_another[threat_5]": (),
+    }
+    assert {test: table.numbers(test) for test in numbers} == numbers
 
 
-@pytest.mark.parametrize(
-    ("results", "lacks"),
-    [
+def test_a_case_of_a_table_is_a_result_of_its_own() -> None:
+    recorded: list[tuple[str, object]] = []
+    cases = Cases()
+    with table.tried(cases, lambda *told: recorded.append(told), "093-cdata", "embedded") as say:
+        say("admitted")
+    with table.tried(cases, lambda *told: recorded.append(told), "094-moved", "embedded"):
+        raise ValueError("it fell")
+
+    *each, _ = table.results_of("tests/a.py::test_each_threat", "failed", recorded)
+
+    assert [(result.numbers, result.state, result.entry) for result in each] == [
+        ((93,), "passed", "embedded"),
+        ((94,), "failed", "embedded"),
+    ]
+    assert each[0].said["outcome"] == "admitted"
+
+
+def test_a_line_tells_what_is_wanting() -> None:
+    passed, failed = Result(test=TEST, state="passed"), Result(test=TEST, state="failed")
+    for results, lacks in (
         ([], "no test"),
-        ([Result(test=TEST, state="passed")], ""),
-        ([Result(test=TEST, state="passed"), Result(test=TEST, state="failed")], f"1 failed: {TEST}"),
+        ([passed], ""),
+        ([passed, failed], f"1 failed: {TEST}"),
         ([Result(test=TEST, state="skipped")], f"1 not run: {TEST}"),
         ([Result(test=TEST, state="passed", said={"outcome": "told"})], ""),
         ([Result(test=TEST, state="passed", said={"outcome": "admitted"})], "another outcome: admitted"),
-    ],
-)
-def test_a_line_tells_what_is_wanting(results: list[Result], lacks: str) -> None:
-    (line,) = table.lines(ONE, results)
-
-    assert line.lacks == lacks
+    ):
+        (line,) = table.lines(ONE, results)
+        assert line.lacks == lacks
 
 
 def test_a_number_that_only_a_test_has_is_told() -> None:

@@ -20,6 +20,7 @@ from gateway.errors import InvalidEnvelope
 from gateway.ops.verify_file import verify_file
 from tests.hostile import forge
 from tests.support import envelopes, pki, readers
+from tests.threats.ground import trust_folder
 from tests.vectors.make import BOUND, NOW, RSA, Vector, all_vectors
 
 TABLE = Path(__file__).with_name("vectors.csv")
@@ -94,19 +95,11 @@ def _general(raw: bytes) -> str:
 
 
 def _trust(folder: Path, *, revoked: bool) -> Path:
-    folder.mkdir()
-    root = pki.root()
-    (folder / "ca.pem").write_bytes(root.certificate.public_bytes(Encoding.PEM))
-    lines = ["code,certificate"]
-    for n, signer in enumerate(BOUND):
-        certificate = x509.load_der_x509_certificate(signer.certificate_der)
-        (folder / f"{n}.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
-        lines.append(f"{signer.agency_code},{n}.pem")
-    (folder / "bindings.csv").write_text("\n".join(lines), encoding="utf-8")
+    trust_folder(folder, BOUND)
     if revoked:
         (folder / "crl").mkdir()
         bad = x509.load_der_x509_certificate(RSA.certificate_der)
-        listed = root.revocation_list([(bad, NOW - timedelta(days=1))])
+        listed = pki.root().revocation_list([(bad, NOW - timedelta(days=1))])
         (folder / "crl" / "root.pem").write_bytes(listed.public_bytes(Encoding.PEM))
     return folder
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
@@ -33,6 +33,7 @@ from gateway.errors import Clash, NotFound, Refused
 from tests.support import node
 from tests.support.clock import ManualClock
 from tests.support.node import DEPARTMENT, PROVINCE, Town
+from tests.support.seed import SEED
 
 _EXAMPLES, _STEPS = 5, 25
 _NOT_NOW = (Refused, Clash, NotFound)
@@ -213,11 +214,10 @@ class Exchange(RuleBasedStateMachine):
 @pytest.mark.timeout(400)
 def test_whatever_happens_on_the_way_nothing_is_lost_doubled_or_told_twice() -> None:
     run_state_machine_as_test(
-        Exchange,
+        seed(SEED)(Exchange),
         settings=settings(
             max_examples=_EXAMPLES,
             stateful_step_count=_STEPS,
-            derandomize=True,
             suppress_health_check=list(HealthCheck),
         ),
     )

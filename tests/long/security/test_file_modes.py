@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.waiting import LIMIT_S
+
 ROOT = Path(__file__).parents[3]
-PATIENCE_S = 60.0
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ def test_what_a_served_node_writes_is_for_its_own_user_alone(folder: Path) -> No
         text=True,
         umask=0o022,
     )
-    ender = threading.Timer(PATIENCE_S, child.kill)
+    ender = threading.Timer(LIMIT_S, child.kill)
     ender.start()
     try:
         assert child.stderr is not None
@@ -58,7 +59,7 @@ def test_what_a_served_node_writes_is_for_its_own_user_alone(folder: Path) -> No
             ]
     finally:
         child.terminate()
-        child.wait(PATIENCE_S)
+        child.wait(LIMIT_S)
         ender.cancel()
 
     assert made

@@ -20,21 +20,16 @@ def _is_bad(letter: str) -> bool:
 
 
 def test_controls_halves_and_noncharacters_are_bad_and_nothing_else_is() -> None:
-    assert [each for each in EVERY if has_bad_characters(each) != _is_bad(each)] == []
-
-
-def test_line_feeds_and_tabs_are_no_fault_in_lines() -> None:
-    assert [each for each in EVERY if has_bad_characters(each, lines=True) != _is_bad(each)] == ["\t", "\n"]
-
-
-def test_a_bad_one_is_found_wherever_it_stands() -> None:
-    assert has_bad_characters("Về việc\x00")
-    assert has_bad_characters("\ufffeVề")
-    assert not has_bad_characters("Về việc")
-
-
-def test_halves_alone_cannot_be_encoded() -> None:
-    assert [each for each in EVERY if is_encodable(each) == ("\ud800" <= each <= "\udfff")] == []
+    """In lines, line feeds and tabs are no fault. Halves alone cannot be encoded."""
+    assert [letter for letter in EVERY if has_bad_characters(letter) != _is_bad(letter)] == []
+    in_lines = [letter for letter in EVERY if has_bad_characters(letter, lines=True) != _is_bad(letter)]
+    assert in_lines == ["\t", "\n"]
+    assert [letter for letter in EVERY if is_encodable(letter) == ("\ud800" <= letter <= "\udfff")] == []
+    assert [has_bad_characters(text) for text in ("Về việc\x00", "\ufffeVề", "Về việc")] == [
+        True,
+        True,
+        False,
+    ]
 
 
 def test_a_name_of_ours_loses_what_cannot_be_written() -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from gateway.domain import sealed_log
 from gateway.domain.sealed_log import GrowingTree, LeafSpan, TreeNode
+from tests.support.cases import Cases
 from tests.support.proofs import consistency_of, inclusion_of
 
 MOST = 70
@@ -76,8 +77,11 @@ def test_the_known_root_of_the_reference_tree() -> None:
     )
 
 
-@pytest.mark.parametrize("size", range(MOST + 1))
-def test_every_root_and_every_proof_is_the_reference_ones(size: int) -> None:
+def test_every_root_and_every_proof_is_the_reference_ones(cases: Cases) -> None:
+    cases.each(range(MOST + 1), _is_the_reference_one)
+
+
+def _is_the_reference_one(size: int) -> None:
     leaves = LEAVES[:size]
     root = sealed_log.tree_root(leaves)
 
@@ -93,8 +97,11 @@ def test_every_root_and_every_proof_is_the_reference_ones(size: int) -> None:
         assert sealed_log.proves_prefix(old, mth(leaves[:old]), size, root, proof)
 
 
-@pytest.mark.parametrize("size", range(2, 34))
-def test_no_proof_serves_for_another_leaf_place_or_size(size: int) -> None:
+def test_no_proof_serves_for_another_leaf_place_or_size(cases: Cases) -> None:
+    cases.each(range(2, 34), _serves_for_itself_alone)
+
+
+def _serves_for_itself_alone(size: int) -> None:
     root = sealed_log.tree_root(LEAVES[:size])
     for index in range(size):
         proof = inclusion_of(index, LEAVES[:size])
@@ -149,14 +156,16 @@ def test_a_proof_with_one_hash_changed_added_or_left_out_shows_nothing(
         assert not holds([*proof[:at], proof[at][:31], *proof[at + 1 :]])
 
 
-@pytest.mark.parametrize(("index", "size"), [(-1, 3), (3, 3), (0, 0), (0, 1 << 64)])
-def test_a_place_that_no_tree_has_is_never_included(index: int, size: int) -> None:
-    assert not sealed_log.proves_inclusion(LEAVES[0], index, size, (), LEAVES[0])
-
-
-@pytest.mark.parametrize(("old", "new"), [(-1, 3), (4, 3), (1, 1 << 64)])
-def test_sizes_that_no_log_has_are_never_consistent(old: int, new: int) -> None:
-    assert not sealed_log.proves_prefix(old, LEAVES[0], new, LEAVES[0], ())
+def test_what_no_log_has_is_never_proved_and_asking_for_it_is_an_error() -> None:
+    for index, size in ((-1, 3), (3, 3), (0, 0), (0, 1 << 64)):
+        assert not sealed_log.proves_inclusion(LEAVES[0], index, size, (), LEAVES[0])
+    for old, new in ((-1, 3), (4, 3), (1, 1 << 64)):
+        assert not sealed_log.proves_prefix(old, LEAVES[0], new, LEAVES[0], ())
+    for index in (5, -1):
+        with pytest.raises(ValueError, match="no leaf"):
+            sealed_log.inclusion_spans(index, 5)
+    with pytest.raises(ValueError, match="cannot begin"):
+        sealed_log.consistency_spans(6, 5)
 
 
 def test_a_log_begins_with_the_empty_one_and_with_itself() -> None:
@@ -180,11 +189,3 @@ def test_a_tree_that_grows_completes_each_subtree_once(size: int) -> None:
     assert set(done) == {TreeNode(level, place) for level in range(10) for place in range(size >> level)}
     whole = [done[node] for node in sealed_log.complete_subtrees(LeafSpan(0, size))]
     assert whole == tree.peaks
-
-
-@pytest.mark.parametrize(("index", "size"), [(5, 5), (-1, 5)])
-def test_asking_for_a_proof_of_no_leaf_is_an_error(index: int, size: int) -> None:
-    with pytest.raises(ValueError, match="no leaf"):
-        sealed_log.inclusion_spans(index, size)
-    with pytest.raises(ValueError, match="cannot begin"):
-        sealed_log.consistency_spans(size + 1, size)

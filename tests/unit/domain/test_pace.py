@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -43,32 +42,24 @@ def test_what_took_longer_than_every_bound_is_told_without_one() -> None:
     assert (found.p50, found.p95, found.p99) == (0.025, None, None)
 
 
-@pytest.mark.parametrize(("late", "is_slow"), [(5, False), (6, True)])
-def test_the_limit_is_broken_once_more_than_five_of_a_hundred_are_late(late: int, is_slow: bool) -> None:
-    (found,) = paces([slot(*[5.0] * (100 - late), *[5.001] * late)])
-
-    assert (found.is_slow, found.late) == (is_slow, late)
-    assert found.p95 == (6.0 if is_slow else 5.0)
-
-
-def test_the_time_of_the_other_side_breaks_no_limit_of_ours() -> None:
-    (found,) = paces([slot(60.0, way=Way.ACCEPT_TO_01)])
-
-    assert (found.late, found.is_slow) == (1, False)
+def test_the_limit_is_broken_once_more_than_five_of_a_hundred_are_late() -> None:
+    """The time of the other side breaks no limit of ours."""
+    for late, is_slow in ((5, False), (6, True)):
+        (found,) = paces([slot(*[5.0] * (100 - late), *[5.001] * late)])
+        assert (found.is_slow, found.late, found.p95) == (is_slow, late, 6.0 if is_slow else 5.0)
+    (theirs,) = paces([slot(60.0, way=Way.ACCEPT_TO_01)])
+    assert (theirs.late, theirs.is_slow) == (1, False)
 
 
 def test_slots_of_several_processes_are_one_figure_for_each_way_lane_and_axis() -> None:
-    found = paces(
-        [
-            slot(1.0, way=Way.ARRIVAL_TO_ADMITTED),
-            slot(1.0),
-            slot(2.0, 3.0),
-            slot(1.0, lane=Lane.URGENT),
-            slot(),
-        ]
-    )
-
-    assert [(each.way, each.lane, each.count) for each in found] == [
+    slots = [
+        slot(1.0, way=Way.ARRIVAL_TO_ADMITTED),
+        slot(1.0),
+        slot(2.0, 3.0),
+        slot(1.0, lane=Lane.URGENT),
+        slot(),
+    ]
+    assert [(figure.way, figure.lane, figure.count) for figure in paces(slots)] == [
         (Way.ACCEPT, Lane.URGENT, 1),
         (Way.ACCEPT, Lane.NORMAL, 3),
         (Way.ARRIVAL_TO_ADMITTED, Lane.NORMAL, 1),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.cases import Cases
 from tests.support.pure import Touched
 
 OUTSIDE: dict[str, Callable[[], object]] = {
@@ -20,10 +21,10 @@ OUTSIDE: dict[str, Callable[[], object]] = {
 }
 
 
-@pytest.mark.parametrize("what", OUTSIDE)
-def test_what_goes_outside_is_refused(what: str) -> None:
-    with pytest.raises(Touched):
-        OUTSIDE[what]()
+def test_what_goes_outside_is_refused(cases: Cases) -> None:
+    for what, act in OUTSIDE.items():
+        with cases.case(what), pytest.raises(Touched):
+            act()
 
 
 def test_a_test_writes_below_the_folder_that_it_asked_for(tmp_path: Path) -> None:

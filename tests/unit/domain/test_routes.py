@@ -19,6 +19,7 @@ from gateway.domain.routes import (
     Turn,
     faults,
 )
+from tests.support.cases import Cases
 
 AXES = ("amqp", "province", "national")
 _PARTS = st.sampled_from(["H41", "H42", "07", "1", "x"])
@@ -81,26 +82,7 @@ def rule(to: str, *axes: str, sender: str = "*", away: str = "wait", unsure: str
     )
 
 
-@pytest.mark.parametrize(
-    ("code", "node", "sender", "axis"),
-    [
-        ("H41.07", None, "H41", "code"),
-        ("h41.07", "n1", "H41", "code"),
-        ("H41.08", "n1", "H41", "node"),
-        ("H41.08", "n9", "H41", "nodes"),
-        ("H41.05.02", None, "H41", "deep"),
-        ("H41.05", None, "H41", "deep"),
-        ("H41.055", None, "H41", "tree"),
-        ("H41", None, "H41", "tree"),
-        ("H410", None, "H41", "rest"),
-        ("@n1", None, "H41", "node"),
-        ("@n9", None, "H41", "nodes"),
-        ("H41.06", None, "Z9.1", "theirs"),
-    ],
-)
-def test_the_narrowest_holds_and_what_a_node_hosts_is_narrower_than_a_subtree(
-    code: str, node: str | None, sender: str, axis: str
-) -> None:
+def test_the_narrowest_holds_and_what_a_node_hosts_is_narrower_than_a_subtree() -> None:
     """A code, a node, any node, the deeper subtree, everything; then the narrower sender."""
     table = RouteTable(
         (
@@ -113,8 +95,22 @@ def test_the_narrowest_holds_and_what_a_node_hosts_is_narrower_than_a_subtree(
             rule("H41.07", "code"),
         )
     )
-
-    assert table.rule(sender, code, node).axes == (axis,)
+    axes = {
+        ("H41.07", None, "H41"): "code",
+        ("h41.07", "n1", "H41"): "code",
+        ("H41.08", "n1", "H41"): "node",
+        ("H41.08", "n9", "H41"): "nodes",
+        ("H41.05.02", None, "H41"): "deep",
+        ("H41.05", None, "H41"): "deep",
+        ("H41.055", None, "H41"): "tree",
+        ("H41", None, "H41"): "tree",
+        ("H410", None, "H41"): "rest",
+        ("@n1", None, "H41"): "node",
+        ("@n9", None, "H41"): "nodes",
+        ("H41.06", None, "Z9.1"): "theirs",
+    }
+    for (code, node, sender), axis in axes.items():
+        assert table.rule(sender, code, node).axes == (axis,), (code, node, sender)
 
 
 def test_a_table_that_cannot_be_one_says_all_that_is_wrong() -> None:
@@ -141,9 +137,8 @@ TWO = ("province", "national")
 A, B = TWO
 
 
-@pytest.mark.parametrize(
-    ("route", "trail", "away", "turn", "axis"),
-    [
+def test_what_is_done_for_one_recipient(cases: Cases) -> None:
+    rows: list[tuple[Rule, Trail, tuple[str, ...], Turn, str]] = [
         (rule("*", *TWO), FRESH, (), Turn.SEND, A),
         (rule("*", *TWO), FRESH, (A,), Turn.WAIT, A),
         (rule("*", *TWO, away="next"), FRESH, (A,), Turn.MOVE, B),
@@ -161,14 +156,11 @@ A, B = TWO
         (rule("*", *TWO), Trail(axis="gone"), (), Turn.SEND, A),
         (rule("*", *TWO), Trail(axis="gone", unsure=True), (), Turn.WAIT, "gone"),
         (rule("*", *TWO, unsure="next"), Trail(axis="gone", unsure=True), (), Turn.SEND, A),
-    ],
-)
-def test_what_is_done_for_one_recipient(
-    route: Rule, trail: Trail, away: tuple[str, ...], turn: Turn, axis: str
-) -> None:
-    found = chosen(route, trail, *away)
-
-    assert (found.turn, found.axis) == (turn, axis)
+    ]
+    for route, trail, away, turn, axis in rows:
+        with cases.case((route, trail, away)):
+            found = chosen(route, trail, *away)
+            assert (found.turn, found.axis) == (turn, axis)
 
 
 @given(

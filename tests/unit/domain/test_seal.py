@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from gateway.domain import sealed_log
 from gateway.domain.sealed_log import PublishedSeal, Seal, SignedSeal
 from gateway.errors import InvalidProof
+from tests.support.cases import Cases
 
 SEAL = Seal(
     log_id="5b0c1d0a9f5e4c1c8f0a3b2e1d4c6a7f",
@@ -85,9 +86,8 @@ def test_any_byte_more_less_or_other_is_another_seal_or_none(
             continue
 
 
-@pytest.mark.parametrize(
-    "data",
-    [
+def test_no_other_form_is_a_seal(cases: Cases) -> None:
+    forms = [
         b"",
         b"gateway-log-seal/2" + SIGNED.to_bytes()[18:],
         SIGNED.to_bytes() + b"\n",
@@ -102,8 +102,7 @@ def test_any_byte_more_less_or_other_is_another_seal_or_none(
         SIGNED.to_bytes().replace(b"cw==", b"cx=="),
         SIGNED.to_bytes() + b"timestamp " + b"A" * sealed_log.MOST_SEAL_BYTES + b"\n",
         "gateway-log-seal/1\nlog đ".encode(),
-    ],
-)
-def test_no_other_form_is_a_seal(data: bytes) -> None:
-    with pytest.raises(InvalidProof):
-        sealed_log.read_seal(data)
+    ]
+    for data in forms:
+        with cases.case(data[:200]), pytest.raises(InvalidProof):
+            sealed_log.read_seal(data)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import string
 
-import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from gateway.domain import trace
 from gateway.domain.trace import LONGEST_STATE, Trace
+from tests.support.cases import Cases
 
 ID, STEP = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 GOOD = f"00-{ID}-{STEP}-01"
@@ -95,21 +95,17 @@ def test_a_later_version_is_read_as_far_as_this_one_goes() -> None:
     assert trace.of_headers([f"cc-{ID}-{STEP}-0"]) is None
 
 
-def test_two_parents_are_none() -> None:
+def test_two_parents_are_none_and_unknown_flags_are_not_passed_on() -> None:
     assert trace.of_headers([GOOD, GOOD]) is None
     assert trace.of_headers([]) is None
-
-
-def test_flags_that_this_version_does_not_know_are_not_passed_on() -> None:
+    assert trace.of_headers(["00-x"], ["congo=1"]) is None
     found = trace.of_headers([f"00-{ID}-{STEP}-ff"])
-
     assert found is not None
     assert found.headers(STEP)["traceparent"].endswith("-01")
 
 
-@pytest.mark.parametrize(
-    ("given", "passed"),
-    [
+def test_of_the_state_whole_members_are_passed_on_or_nothing(cases: Cases) -> None:
+    rows = [
         (["congo=t61rcWkgMzE,rojo=00f067aa0ba902b7"], "congo=t61rcWkgMzE,rojo=00f067aa0ba902b7"),
         (["congo=1", "rojo=2"], "congo=1,rojo=2"),
         ([" congo=1 ,\t, rojo=2,"], "congo=1,rojo=2"),
@@ -124,17 +120,12 @@ def test_flags_that_this_version_does_not_know_are_not_passed_on() -> None:
         (["congo=1\r\nx: y"], ""),
         (["congo=" + "x" * 257], ""),
         ([",".join(f"k{n}=1" for n in range(33))], ""),
-    ],
-)
-def test_of_the_state_whole_members_are_passed_on_or_nothing(given: list[str], passed: str) -> None:
-    found = trace.of_headers([GOOD], given)
-
-    assert found is not None
-    assert found.state == passed
-
-
-def test_the_state_of_a_parent_that_does_not_hold_is_not_looked_at() -> None:
-    assert trace.of_headers(["00-x"], ["congo=1"]) is None
+    ]
+    for states, passed in rows:
+        with cases.case(states):
+            found = trace.of_headers([GOOD], states)
+            assert found is not None
+            assert found.state == passed
 
 
 def test_what_is_too_much_loses_long_members_first_and_then_the_last_ones() -> None:

@@ -29,6 +29,7 @@ from gateway.edxml.attachment import (
 )
 from gateway.edxml.policy import EnvelopeLimits
 from gateway.errors import CannotOpen
+from tests.support.cases import Cases
 
 AT = datetime(2031, 3, 4, 9, 15, 0)
 UUID = "3f0c1a52-6d1e-4c55-9a1b-0d2f4e6a8b10"
@@ -58,22 +59,12 @@ def archive(*entries: tuple[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> 
     return out.getvalue()
 
 
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("a.pdf", ("raw", "application/pdf")),
-        ("a.PDF", ("raw", "application/pdf")),
-        ("a.zip", ("raw", "application/zip")),
-        ("a.docx", ("zip", "application/zip")),
-        ("hai.chấm.xlsx", ("zip", "application/zip")),
-        ("không đuôi", ("zip", "application/zip")),
-    ],
-)
-def test_the_coding_is_the_one_that_both_vendor_builds_read(name: str, expected: tuple[str, str]) -> None:
-    assert coding_for(name) == expected
-
-
-def test_a_zip_in_capitals_gets_the_name_that_older_builds_do_not_zip_again() -> None:
+def test_the_coding_is_the_one_that_both_vendor_builds_read() -> None:
+    """A ZIP in capitals gets the name that older builds do not zip again."""
+    raw = {"a.pdf": "application/pdf", "a.PDF": "application/pdf", "a.zip": "application/zip"}
+    assert {name: coding_for(name) for name in raw} == {name: ("raw", kind) for name, kind in raw.items()}
+    for name in ("a.docx", "hai.chấm.xlsx", "không đuôi"):
+        assert coding_for(name) == ("zip", "application/zip")
     assert wire_name("Hồ sơ.ZIP") == "Hồ sơ.zip"
     assert wire_name("Hồ sơ.PDF") == "Hồ sơ.PDF"
 
@@ -116,39 +107,26 @@ def test_what_is_encoded_decodes_to_the_same_file(raw: bytes, name: str, piece: 
     assert back == raw
 
 
-@pytest.mark.parametrize("piece", [1, 2, 3, 5, 76, 1 << 16])
-def test_threat_072_white_space_anywhere_in_base64_is_taken(piece: int) -> None:
+def test_threat_072_white_space_anywhere_in_base64_is_taken() -> None:
     text = b64encode(b"0123456789" * 50).decode()
     spaced = "\r\n".join(text[at : at + 76] for at in range(0, len(text), 76)) + " \t\n"
+    found = {decode("a.pdf", spaced, piece).sha256 for piece in (1, 2, 3, 5, 76, 1 << 16)}
+    assert found == {sha256(b"0123456789" * 50).hexdigest()}
 
-    assert decode("a.pdf", spaced, piece).sha256 == sha256(b"0123456789" * 50).hexdigest()
 
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "ab-_",
-        "QUJD!",
-        "QUI",
-        "QQ",
-        "Q",
-        "QUI=QUI=",
-        "QR==",
-        "QUJ=",
-        "====",
-        "=",
-        "QUI==",
-        "QU\u00a0JD",
-        "Ａ===",
-        "${x}",
-    ],
-)
-@pytest.mark.parametrize("piece", [1, 3, 100])
-def test_threat_072_text_that_is_not_strict_base64_is_damaged(text: str, piece: int) -> None:
+def test_threat_072_text_that_is_not_strict_base64_is_damaged(cases: Cases) -> None:
     """Two texts that decode to one file would be two forms of one signed content."""
-    found = decode("a.pdf", text, piece)
-    assert found.damaged is not None
-    assert found.sha256 is None
+    for text in (
+        *("ab-_", "QUJD!", "QUI", "QQ", "Q", "QUI=QUI=", "QR==", "QUJ=", "====", "=", "QUI==", "QU\u00a0JD"),
+        *("Ａ===", "${x}"),
+    ):
+        for piece in (1, 3, 100):
+            with cases.case((text, piece)):
+                found = decode("a.pdf", text, piece)
+                assert found.damaged is not None
+                assert found.sha256 is None
+    with pytest.raises(CannotOpen):
+        b"".join(decoded_pieces([b"not base64 at all!"], "raw"))
 
 
 def test_an_empty_attachment_is_an_empty_file() -> None:
@@ -156,34 +134,25 @@ def test_an_empty_attachment_is_an_empty_file() -> None:
     assert (found.size, found.damaged) == (0, None)
 
 
-@pytest.mark.parametrize("name", ["a.txt", "a.pdf", "a.PDF", "a", "a.b.unknown", None])
-def test_a_zip_under_another_extension_is_opened_whatever_its_label_says(name: str | None) -> None:
-    found = decode(name, b64encode(archive(("x.bin", b"content"))))
-    assert (found.coding, found.size, found.damaged) == ("zip", 7, None)
-    assert found.sha256 == sha256(b"content").hexdigest()
+def test_a_zip_under_another_extension_is_opened_whatever_its_label_says() -> None:
+    for name in ("a.txt", "a.pdf", "a.PDF", "a", "a.b.unknown", None):
+        found = decode(name, b64encode(archive(("x.bin", b"content"))))
+        assert (found.coding, found.size, found.damaged) == ("zip", 7, None), name
+        assert found.sha256 == sha256(b"content").hexdigest()
 
 
-@pytest.mark.parametrize(
-    ("entries", "coding"),
-    [
-        ([(f"{UUID}.docx", b"inner")], "zip"),
-        ([(f"{UUID}.DOCX", b"inner")], "zip"),
-        ([(f"{UUID.replace('-', '')}.docx", b"inner")], "zip"),
-        ([(f"{UUID}.xlsx", b"inner")], "raw"),
-        ([("report.docx", b"inner")], "raw"),
-        ([("word/document.xml", b"inner"), ("[Content_Types].xml", b"x")], "raw"),
-        ([(f"{UUID}.docx", b"inner"), ("b.docx", b"x")], "raw"),
-    ],
-)
-def test_a_zip_based_file_is_opened_only_when_its_one_entry_is_named_as_a_wrapper_names_it(
-    entries: list[tuple[str, bytes]], coding: str
-) -> None:
-    stored = archive(*entries)
-
-    found = decode("a.docx", b64encode(stored))
-
-    assert (found.coding, found.damaged) == (coding, None)
-    assert found.sha256 == sha256(b"inner" if coding == "zip" else stored).hexdigest()
+def test_a_zip_based_file_is_opened_only_when_its_one_entry_is_named_as_a_wrapper_names_it() -> None:
+    wrapped = ([f"{UUID}.docx"], [f"{UUID}.DOCX"], [f"{UUID.replace('-', '')}.docx"])
+    others = (
+        *([f"{UUID}.xlsx"], ["report.docx"], ["word/document.xml", "[Content_Types].xml"]),
+        [f"{UUID}.docx", "b.docx"],
+    )
+    for names in (*wrapped, *others):
+        stored = archive(*((name, b"inner") for name in names))
+        found = decode("a.docx", b64encode(stored))
+        coding, content = ("zip", b"inner") if names in wrapped else ("raw", stored)
+        assert (found.coding, found.damaged) == (coding, None), names
+        assert found.sha256 == sha256(content).hexdigest()
 
 
 def test_a_name_that_comes_after_the_content_still_decides() -> None:
@@ -193,11 +162,10 @@ def test_a_name_that_comes_after_the_content_still_decides() -> None:
     assert decoder.finish("a.docx").coding == "raw"
 
 
-@pytest.mark.parametrize("piece", [1, 10, 1 << 16])
-@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
-def test_archives_of_both_methods_with_sizes_in_front_are_read(piece: int, method: int) -> None:
-    stored = archive(("x.txt", b"content" * 100), method=method)
-    assert decode("a.txt", b64encode(stored), piece).size == 700
+def test_archives_of_both_methods_with_sizes_in_front_are_read() -> None:
+    for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        stored = b64encode(archive(("x.txt", b"content" * 100), method=method))
+        assert {decode("a.txt", stored, piece).size for piece in (1, 10, 1 << 16)} == {700}
 
 
 def _broken() -> Iterator[tuple[str, bytes]]:
@@ -220,19 +188,17 @@ def _broken() -> Iterator[tuple[str, bytes]]:
     yield "only its mark", b"PK\x03\x04"
 
 
-@pytest.mark.parametrize(("what", "stored"), list(_broken()), ids=[what for what, _ in _broken()])
-@pytest.mark.parametrize("piece", [1, 1 << 16])
-def test_threat_073_a_damaged_archive_is_reported_and_never_raised(
-    what: str, stored: bytes, piece: int
-) -> None:
-    text = b64encode(stored)
-
-    found = decode("a.txt", text, piece)
-
-    assert found.damaged is not None, what
-    assert (found.coding, found.size, found.sha256) == ("zip", len(stored), sha256(stored).hexdigest())
-    with pytest.raises(CannotOpen):
-        b"".join(decoded_pieces([text], "zip"))
+def test_threat_073_a_damaged_archive_is_reported_and_never_raised(cases: Cases) -> None:
+    for what, stored in _broken():
+        text = b64encode(stored)
+        for piece in (1, 1 << 16):
+            with cases.case((what, piece)):
+                found = decode("a.txt", text, piece)
+                assert found.damaged is not None
+                told = (found.coding, found.size, found.sha256)
+                assert told == ("zip", len(stored), sha256(stored).hexdigest())
+                with pytest.raises(CannotOpen):
+                    b"".join(decoded_pieces([text], "zip"))
 
 
 @given(st.data())
@@ -275,21 +241,8 @@ def test_threat_073_memory_stays_bounded_for_a_bomb_and_for_a_large_file() -> No
     assert peak < 6_000_000
 
 
-def test_a_slice_that_is_not_base64_cannot_be_opened() -> None:
-    with pytest.raises(CannotOpen):
-        b"".join(decoded_pieces([b"not base64 at all!"], "raw"))
-
-
-@pytest.mark.parametrize(
-    ("entry", "name", "good"),
-    [
-        (f"{UUID}.txt", "a.txt", True),
-        (f"{UUID}.unk", "a", True),
-        (f"{UUID}.pdf", "a.txt", False),
-        ("a.txt", "a.txt", False),
-        (f"../{UUID}.txt", "a.txt", False),
-        (f"{UUID}.txt\n", "a.txt", False),
-    ],
-)
-def test_an_entry_name_is_a_uuid_and_the_files_own_extension(entry: str, name: str, good: bool) -> None:
-    assert is_entry_name(entry, name) is good
+def test_an_entry_name_is_a_uuid_and_the_files_own_extension() -> None:
+    assert is_entry_name(f"{UUID}.txt", "a.txt")
+    assert is_entry_name(f"{UUID}.unk", "a")
+    for entry in (f"{UUID}.pdf", "a.txt", f"../{UUID}.txt", f"{UUID}.txt\n"):
+        assert not is_entry_name(entry, "a.txt")

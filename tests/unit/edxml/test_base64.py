@@ -8,11 +8,11 @@ from base64 import b64encode
 from datetime import datetime
 from itertools import product
 
-import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gateway.edxml.attachment import _Base64, encoded_pieces, is_base64
+from tests.support.cases import Cases
 
 _LETTERS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=")
 _LONG = b64encode(bytes(range(256)) * 3)
@@ -61,19 +61,20 @@ def test_every_text_is_taken_or_refused_as_by_the_plain_decoder(parts: list[byte
     assert _read(_Base64, text, step) == _read(_Plain, text, step)
 
 
-@pytest.mark.parametrize("before", [b"", _LONG])
-def test_every_end_of_a_text_is_judged_as_by_the_plain_decoder(before: bytes) -> None:
-    for end in product(b"AQg+/=\n-\xff", repeat=4):
-        text = before + bytes(end)
-        assert _read(_Base64, text, len(text)) == _read(_Plain, text, len(text)), end
+def test_every_end_of_a_text_is_judged_as_by_the_plain_decoder() -> None:
+    for before in (b"", _LONG):
+        for end in product(b"AQg+/=\n-\xff", repeat=4):
+            text = before + bytes(end)
+            assert _read(_Base64, text, len(text)) == _read(_Plain, text, len(text)), end
 
 
-@pytest.mark.parametrize("octet", range(256))
-def test_one_other_octet_anywhere_in_a_long_text_is_judged_as_by_the_plain_decoder(octet: int) -> None:
-    for place in range(0, 300, 7):
-        text = _LONG[:place] + bytes([octet]) + _LONG[place + 1 :]
-        assert _read(_Base64, text, len(text)) == _read(_Plain, text, len(text)), place
-        assert is_base64(text) is (octet in _LETTERS), place
+def test_one_other_octet_anywhere_in_a_long_text_is_judged_as_by_the_plain_decoder(cases: Cases) -> None:
+    for octet in range(256):
+        with cases.case(octet):
+            for place in range(0, 300, 7):
+                text = _LONG[:place] + bytes([octet]) + _LONG[place + 1 :]
+                assert _read(_Base64, text, len(text)) == _read(_Plain, text, len(text)), place
+                assert is_base64(text) is (octet in _LETTERS), place
 
 
 @given(parts=st.lists(_PARTS, max_size=6))
@@ -83,10 +84,9 @@ def test_what_consists_of_the_letters_of_base64_is_told_from_all_else(parts: lis
     assert is_base64(text) is _LETTERS.issuperset(text)
 
 
-@pytest.mark.parametrize("size", [*range(130), 3 << 16, (3 << 16) + 1])
-def test_what_is_written_is_what_the_plain_encoder_writes(size: int) -> None:
-    raw = (bytes(range(256)) * 800)[:size]
-
-    written = b"".join(encoded_pieces("a.pdf", "", [raw[:50], raw[50:]], datetime(2031, 3, 4)))
-
-    assert written == b64encode(raw)
+def test_what_is_written_is_what_the_plain_encoder_writes(cases: Cases) -> None:
+    for size in (*range(130), 3 << 16, (3 << 16) + 1):
+        with cases.case(size):
+            raw = (bytes(range(256)) * 800)[:size]
+            written = encoded_pieces("a.pdf", "", [raw[:50], raw[50:]], datetime(2031, 3, 4))
+            assert b"".join(written) == b64encode(raw)

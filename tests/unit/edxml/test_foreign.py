@@ -62,25 +62,20 @@ def test_a_real_signature_is_broken_on_the_way_and_stands_in_for_nothing() -> No
     assert examined(raw).verified.signed.body_digest == examined(came).verified.signed.body_digest
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
+def test_other_content_has_another_digest() -> None:
+    sent = envelopes.document()
+    known = examined(unsigned(sent)).verified.signed
+    changes: tuple[dict[str, Any], ...] = (
         {"subject": "Khác"},
         {"document_id": "Z91,2031/03/04,9/X"},
         {"promulgation_date": None},
         {"to": ()},
-    ],
-)
-def test_other_content_has_another_digest(change: dict[str, Any]) -> None:
-    one, other = envelopes.document(), envelopes.document(**change)
-    known = examined(unsigned(one)).verified.signed
-
-    assert foreign.content_digest(other, known.files) != known.body_digest
-    assert (
-        foreign.content_digest(replace(one, trace=(TraceHeader(organ_id="X"),)), known.files)
-        == known.body_digest
     )
-    assert foreign.content_digest(one, known.files[:1]) != known.body_digest
+    for change in changes:
+        assert foreign.content_digest(envelopes.document(**change), known.files) != known.body_digest
+    passed_on = replace(sent, trace=(TraceHeader(organ_id="X"),))
+    assert foreign.content_digest(passed_on, known.files) == known.body_digest
+    assert foreign.content_digest(sent, known.files[:1]) != known.body_digest
 
 
 def test_said_names_who_to_whom_what() -> None:

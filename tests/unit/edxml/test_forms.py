@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 
 from gateway.domain.forms import Form, Handed
 from gateway.domain.identity import Digest
-from gateway.domain.proof import Receipt
 from gateway.edxml import attachment, forms, reader
 from gateway.edxml.build import write
 from gateway.edxml.envelope import Envelope, OtherInfo
@@ -26,10 +25,10 @@ from gateway.edxml.policy import XmlPolicy
 from gateway.edxml.verify import EnvelopeSource
 from gateway.errors import AlteredContent
 from tests.support import envelopes, oracles, pki, strategies
+from tests.support.cases import Cases
 
 POLICY = XmlPolicy(allow_p384=True)
 OTHERS = [Form.UNSIGNED, Form.DOTNET]
-EVERY_KIND = envelopes.every_kind()
 GOLDEN = Path(__file__).parent / "forms"
 
 
@@ -81,11 +80,10 @@ def must_say_the_same(envelope: Envelope, files: envelopes.Files, raw: bytes) ->
         assert read.signature is None or read.signature.value is None
 
 
-@pytest.mark.parametrize(("name", "envelope", "files", "of"), EVERY_KIND, ids=[one[0] for one in EVERY_KIND])
-def test_every_kind_says_the_same_in_every_form(
-    name: str, envelope: Envelope, files: envelopes.Files, of: Receipt | None
-) -> None:
-    must_say_the_same(envelope, files, envelopes.native(envelope, files, of=of))
+def test_every_kind_says_the_same_in_every_form(cases: Cases) -> None:
+    for name, envelope, files, of in envelopes.every_kind():
+        with cases.case(name):
+            must_say_the_same(envelope, files, envelopes.native(envelope, files, of=of))
 
 
 @given(envelope=strategies.documents(), files=strategies.file_sets())

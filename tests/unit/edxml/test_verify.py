@@ -11,15 +11,15 @@ import pytest
 
 from gateway.domain.document import Kind
 from gateway.domain.identity import Digest, PacketId
-from gateway.domain.proof import Binding, Receipt, Step
+from gateway.domain.proof import Binding, Step
 from gateway.edxml import verify
-from gateway.edxml.envelope import Envelope
 from gateway.edxml.policy import EnvelopeLimits, XmlPolicy
 from gateway.edxml.verify import TransportFacts
 from gateway.errors import BadSignature, InvalidEnvelope, MalformedXml, SignerMismatch, UnknownSender
 from tests.hostile import forge
 from tests.hostile.forge import AT, SIGNER
 from tests.support import envelopes, pki
+from tests.support.cases import Cases
 
 NATIVE = envelopes.native()
 REWRAPPED = NATIVE + b"\n"
@@ -41,43 +41,31 @@ def _refusal(data: bytes, **changes: object) -> InvalidEnvelope:
     return found.value
 
 
-@pytest.mark.parametrize("case", envelopes.every_kind(), ids=lambda case: case[0])
-def test_every_kind_of_packet_is_good_and_alike_on_both_paths(
-    case: tuple[str, Envelope, envelopes.Files, Receipt | None],
-) -> None:
+def test_every_kind_of_packet_is_good_and_alike_on_both_paths(cases: Cases) -> None:
     """G8 on the good: same model, body digest and key."""
-    _, model, files, of = case
-    signer = pki.signer(model.sender.organ_id or "")
-    data = envelopes.native(model, files, signer=signer, of=of)
-
-    fast = _examine(data, bindings=[envelopes.binding(signer)])
-    slow = _examine(data + b"\n", bindings=[envelopes.binding(signer)])
-
-    assert (fast.signed.path, slow.signed.path) == ("fast", "general")
-    assert (fast.canonical, slow.canonical is not None) == (None, True)
-    wrapper = {"path": "", "file_digest": Digest("0" * 64), "file_size": 0, "files": (), "steps": ()}
-    assert replace(fast.signed, **wrapper) == replace(slow.signed, **wrapper)  # type: ignore[arg-type]  # named above
-    assert fast.signed.model == model
-    assert fast.signed.receipt == of
-    assert [file.sha256 for file in fast.signed.files] == [file.sha256 for file in slow.signed.files]
+    for name, model, files, of in envelopes.every_kind():
+        with cases.case(name):
+            signer = pki.signer(model.sender.organ_id or "")
+            data, bound = envelopes.native(model, files, signer=signer, of=of), [envelopes.binding(signer)]
+            fast, slow = _examine(data, bindings=bound), _examine(data + b"\n", bindings=bound)
+            assert (fast.signed.path, slow.signed.path) == ("fast", "general")
+            assert (fast.canonical, slow.canonical is not None) == (None, True)
+            wrapper = {"path": "", "file_digest": Digest("0" * 64), "file_size": 0, "files": (), "steps": ()}
+            assert replace(fast.signed, **wrapper) == replace(slow.signed, **wrapper)  # type: ignore[arg-type]
+            assert (fast.signed.model, fast.signed.receipt) == (model, of)
+            digests = [[file.sha256 for file in found.signed.files] for found in (fast, slow)]
+            assert digests[0] == digests[1]
 
 
 @BOTH
-def test_the_digests_name_the_body_and_the_file(data: bytes) -> None:
+def test_the_digests_name_the_body_and_the_file_and_the_steps_what_bytes_alone_can_show(data: bytes) -> None:
     signed = _examine(data).signed
-
     before, _, after = forge.split(NATIVE)
     assert signed.body_digest == hashlib.sha256(before[39:] + after).hexdigest()
     assert signed.file_digest == hashlib.sha256(data).hexdigest()
     assert signed.file_size == len(data)
-
-
-@BOTH
-def test_the_steps_say_what_bytes_alone_can_show(data: bytes) -> None:
-    steps = _examine(data).signed.steps
-
-    assert [step.n for step in steps] == list(range(1, 13))
-    assert [step.n for step in steps if step.ok is None] == [9, 10, 12]
+    assert [step.n for step in signed.steps] == list(range(1, 13))
+    assert [step.n for step in signed.steps if step.ok is None] == [9, 10, 12]
 
 
 def test_a_refusal_lists_the_steps_done_failed_and_not_reached() -> None:
@@ -141,62 +129,42 @@ def test_a_registry_that_knows_the_sender_to_be_closed_is_heard(data: bytes) -> 
 
 
 @BOTH
-@pytest.mark.parametrize(
-    ("facts", "code"),
-    [
+def test_threat_109_the_transport_must_agree_with_the_signed_words(data: bytes) -> None:
+    other = PacketId("01JZ0000000000000000000002")
+    for facts, code in (
         (TransportFacts(packet_id=envelopes.PACKET_ID, kind=Kind.DOCUMENT), None),
         (TransportFacts(), None),
-        (TransportFacts(packet_id=PacketId("01JZ0000000000000000000002")), "MSG-ID"),
+        (TransportFacts(packet_id=other), "MSG-ID"),
         (TransportFacts(kind=Kind.RECALL), "MSG-ID"),
-    ],
-    ids=["agrees", "silent", "other-id", "other-kind"],
-)
-def test_threat_109_the_transport_must_agree_with_the_signed_words(
-    data: bytes, facts: TransportFacts, code: str | None
-) -> None:
-    signed = _examine(data, transport=facts).signed
-
-    assert signed.packet_id == envelopes.PACKET_ID
-    assert (signed.contradiction.code if signed.contradiction else None) == code
+    ):
+        signed = _examine(data, transport=facts).signed
+        assert signed.packet_id == envelopes.PACKET_ID
+        assert (signed.contradiction.code if signed.contradiction else None) == code
 
 
-def test_threat_110_a_receipt_of_another_status_than_the_envelopes_is_refused() -> None:
+def test_threats_109_110_a_receipt_of_another_status_or_another_kind_is_a_contradiction() -> None:
     """R3: `gw:StatusCode` = `StatusCode`."""
-    model = envelopes.status("03")
-    signer = pki.signer(envelopes.RECEIVER)
-    native = envelopes.native(model, (), signer=signer, of=envelopes.receipt("03"))
-    data = forge.resign(native.replace(b"<gw:StatusCode>03<", b"<gw:StatusCode>02<"), native, signer)
-
-    signed = _examine(data, bindings=[envelopes.binding(signer)]).signed
-
-    assert signed.contradiction is not None
-    assert signed.contradiction.code == "RCPT-DIGEST"
-
-
-@pytest.mark.parametrize("kind", [b"edoc", b"nothing"])
-def test_threat_109_a_kind_that_is_not_the_status_with_its_receipt_is_a_contradiction(kind: bytes) -> None:
     signer = pki.signer(envelopes.RECEIVER)
     native = envelopes.native(envelopes.status("03"), (), signer=signer, of=envelopes.receipt("03"))
-    data = forge.resign(forge.swap(b"<gw:Kind>status", b"<gw:Kind>" + kind)(native), native, signer)
+    for old, new, code in (
+        (b"<gw:StatusCode>03<", b"<gw:StatusCode>02<", "RCPT-DIGEST"),
+        (b"<gw:Kind>status", b"<gw:Kind>edoc", "MSG-ID"),
+        (b"<gw:Kind>status", b"<gw:Kind>nothing", "MSG-ID"),
+    ):
+        data = forge.resign(forge.swap(old, new)(native), native, signer)
+        signed = _examine(data, bindings=[envelopes.binding(signer)]).signed
+        assert signed.contradiction is not None
+        assert signed.contradiction.code == code
 
-    signed = _examine(data, bindings=[envelopes.binding(signer)]).signed
 
-    assert signed.contradiction is not None
-    assert signed.contradiction.code == "MSG-ID"
-
-
-@pytest.mark.parametrize("suffix", [b"", b"\n"], ids=["fast", "general"])
-@pytest.mark.parametrize(("late", "codes"), [(600, []), (601, ["RECEIVED-LATE"])])
-def test_12_10_a_receipt_from_after_its_own_signature_is_a_finding(
-    late: int, codes: list[str], suffix: bytes
-) -> None:
-    of = replace(envelopes.receipt("03"), received_at=envelopes.SIGNED_AT + timedelta(seconds=late))
+def test_12_10_a_receipt_from_after_its_own_signature_is_a_finding() -> None:
     signer = pki.signer(envelopes.RECEIVER)
-    data = envelopes.native(envelopes.status("03"), (), signer=signer, of=of) + suffix
-
-    signed = _examine(data, bindings=[envelopes.binding(signer)]).signed
-
-    assert [each.code for each in signed.findings] == codes
+    for late, codes in ((600, []), (601, ["RECEIVED-LATE"])):
+        of = replace(envelopes.receipt("03"), received_at=envelopes.SIGNED_AT + timedelta(seconds=late))
+        data = envelopes.native(envelopes.status("03"), (), signer=signer, of=of)
+        for suffix in (b"", b"\n"):
+            signed = _examine(data + suffix, bindings=[envelopes.binding(signer)]).signed
+            assert [finding.code for finding in signed.findings] == codes
 
 
 def test_threat_049_a_receipt_signed_at_the_end_of_the_calendar_is_read() -> None:
@@ -246,13 +214,9 @@ def test_threat_099_a_native_file_is_opened_once() -> None:
     assert opened == 1
 
 
-@pytest.mark.parametrize("piece", [1, 7, 4096])
-def test_the_verdict_does_not_depend_on_how_the_file_is_cut(piece: int) -> None:
-    for data in (NATIVE, REWRAPPED):
-        signed = verify.examine(
-            forge.source(data, piece),
-            policy=XmlPolicy(),
-            bindings=lambda code: [envelopes.binding(SIGNER)],
-            at=AT,
-        ).signed
-        assert signed.model == envelopes.document()
+def test_the_verdict_does_not_depend_on_how_the_file_is_cut() -> None:
+    for piece in (1, 7, 4096):
+        for data in (NATIVE, REWRAPPED):
+            source = forge.source(data, piece)
+            found = verify.examine(source, policy=XmlPolicy(), bindings=forge.bindings(SIGNER), at=AT)
+            assert found.signed.model == envelopes.document()

@@ -15,38 +15,31 @@ from hypothesis import strategies as st
 from gateway.policy import client_certificate
 from gateway.policy.client_certificate import LARGEST, LONGEST, NotOne
 from tests.support import client_certificates as made
+from tests.support.cases import Cases
 
 PROGRAM, OTHER = made.program(), made.program("other")
 DER = made.der(PROGRAM)
+PRIVATE = "-----BEGIN%20PRIVATE%20KEY-----%0AAA%3D%3D%0A-----END%20PRIVATE%20KEY-----"
 
 
-@pytest.mark.parametrize(
-    "text",
-    [made.header(PROGRAM), f"  {made.header(PROGRAM)} ", made.nginx(PROGRAM), made.nginx(PROGRAM)[:-3]],
-)
-def test_both_forms_of_a_proxy_give_the_same_certificate(text: str) -> None:
-    found = client_certificate.of_header([text])
-
-    assert found is not None
-    assert (found.sha256, found.name) == (hashlib.sha256(DER).hexdigest(), "qlvb")
-    assert (found.begins_at, found.ends_at) == (
-        PROGRAM.certificate.not_valid_before_utc,
-        PROGRAM.certificate.not_valid_after_utc,
-    )
-
-
-@pytest.mark.parametrize("values", [[], [""], ["  "]])
-def test_an_empty_header_says_that_there_was_none(values: list[str]) -> None:
-    assert client_certificate.of_header(values) is None
+def test_both_forms_of_a_proxy_give_the_same_certificate_and_an_empty_header_none() -> None:
+    bare, nginx = made.header(PROGRAM), made.nginx(PROGRAM)
+    for text in (bare, f"  {bare} ", nginx, nginx[:-3]):
+        found = client_certificate.of_header([text])
+        assert found is not None
+        assert (found.sha256, found.name) == (hashlib.sha256(DER).hexdigest(), "qlvb")
+        assert found.begins_at == PROGRAM.certificate.not_valid_before_utc
+        assert found.ends_at == PROGRAM.certificate.not_valid_after_utc
+    for values in ([], [""], ["  "]):
+        assert client_certificate.of_header(values) is None
 
 
 def _b64(raw: bytes) -> str:
     return f":{base64.b64encode(raw).decode()}:"
 
 
-@pytest.mark.parametrize(
-    ("values", "code"),
-    [
+def test_what_is_not_exactly_one_certificate_is_refused(cases: Cases) -> None:
+    rows = [
         ([made.header(PROGRAM)] * 2, "certificate-twice"),
         (["", made.header(PROGRAM)], "certificate-twice"),
         ([f"{made.header(PROGRAM)}, {made.header(OTHER)}"], "certificate-several"),
@@ -59,22 +52,12 @@ def _b64(raw: bytes) -> str:
         ([_b64(DER[:-1])], "certificate-unread"),
         ([_b64(made.pem(PROGRAM))], "certificate-unread"),
         ([made.nginx(PROGRAM) + "rest"], "certificate-unread"),
-        (
-            ["-----BEGIN%20PRIVATE%20KEY-----%0AAA%3D%3D%0A-----END%20PRIVATE%20KEY-----"],
-            "certificate-unread",
-        ),
-        ([":"], "certificate-unread"),
-        (["::"], "certificate-unread"),
-        ([":é:"], "certificate-unread"),
-        ([":\udcff:"], "certificate-unread"),
-        (["(null)"], "certificate-unread"),
-    ],
-)
-def test_what_is_not_exactly_one_certificate_is_refused(values: list[str], code: str) -> None:
-    with pytest.raises(NotOne) as caught:
-        client_certificate.of_header(values)
-
-    assert caught.value.code == code
+        *(([text], "certificate-unread") for text in (PRIVATE, ":", "::", ":é:", ":\udcff:", "(null)")),
+    ]
+    for values, code in rows:
+        with cases.case((code, [value[:40] for value in values])), pytest.raises(NotOne) as caught:
+            client_certificate.of_header(values)
+        assert caught.value.code == code
 
 
 @pytest.mark.filterwarnings("ignore:Parsed a serial number")  # of a library that will refuse it one day
@@ -97,29 +80,22 @@ def test_a_file_may_be_pem_or_der_and_say_more_around_it() -> None:
     assert {each.sha256 for each in found} == {hashlib.sha256(DER).hexdigest()}
 
 
-KEY = PROGRAM.private_key
-PLAIN = NoEncryption()
-
-
-@pytest.mark.parametrize(
-    ("raw", "code"),
-    [
-        (made.pem(PROGRAM) + made.key_pem(PROGRAM), "certificate-private"),
-        (made.key_pem(PROGRAM), "certificate-private"),
-        (KEY.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, PLAIN), "certificate-private"),
-        (KEY.private_bytes(Encoding.DER, PrivateFormat.PKCS8, PLAIN), "certificate-private"),
-        (
-            serialize_key_and_certificates(b"qlvb", KEY, PROGRAM.certificate, None, PLAIN),
-            "certificate-private",
-        ),
+def test_a_file_of_anything_else_is_refused_and_a_private_key_by_name() -> None:
+    key, plain = PROGRAM.private_key, NoEncryption()
+    private = (
+        made.pem(PROGRAM) + made.key_pem(PROGRAM),
+        made.key_pem(PROGRAM),
+        key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, plain),
+        key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, plain),
+        serialize_key_and_certificates(b"qlvb", key, PROGRAM.certificate, None, plain),
+    )
+    for raw, code in (
+        *((raw, "certificate-private") for raw in private),
         (made.pem(PROGRAM) + made.pem(made.authority()), "certificate-several"),
         (b"x" * (LARGEST + 1), "certificate-long"),
         (b"no certificate", "certificate-unread"),
         (b"", "certificate-unread"),
-    ],
-)
-def test_a_file_of_anything_else_is_refused_and_a_private_key_by_name(raw: bytes, code: str) -> None:
-    with pytest.raises(NotOne) as caught:
-        client_certificate.of_file(raw)
-
-    assert caught.value.code == code
+    ):
+        with pytest.raises(NotOne) as caught:
+            client_certificate.of_file(raw)
+        assert caught.value.code == code

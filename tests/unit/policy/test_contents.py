@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import pytest
-
 from gateway.domain.signatures import FileFacts
 from gateway.policy.door import judge_file, must_wait
 from gateway.policy.profile import Profile
 from gateway.policy.verdict import Verdict
+from tests.support.cases import Cases
 
 PROFILE = Profile()
 
@@ -23,40 +22,33 @@ def codes(verdict: Verdict) -> list[str]:
     return [each.code.value for each in verdict.reasons]
 
 
-@pytest.mark.parametrize("found", ["exe", "elf", "script", "html", "unknown", "jar", "docm", "mht", "gzip"])
-def test_threat_061_bytes_of_another_type_do_not_pass_under_a_good_name(found: str) -> None:
-    assert codes(judged("cong van.pdf", found)) == ["type-not-allowed"]
+def test_threats_061_062_063_064_what_would_run_or_is_another_type_does_not_pass(cases: Cases) -> None:
+    """Bytes of another type under a good name, harmless bytes under a name that runs, a file that is two files, and what
+    a reader would run."""
+    others = ("exe", "elf", "script", "html", "unknown", "jar", "docm", "mht", "gzip")
+    names = {
+        **dict.fromkeys(("a.exe .", "chay.bat", "a.exe\u200b", "a.b\u200dat", "a.pdf/b.vbs"), "txt"),
+        **dict.fromkeys(("cv.pdf.exe", "a.pdf .exe"), "pdf"),
+        "gpj\u202efdp.exe": "jpeg",
+    }
+    active = ("javascript", "launch", "macro", "remote-content", "script")
+    rows = {
+        **{f"{found} named pdf": (judged("cong van.pdf", found), "type-not-allowed") for found in others},
+        **{name: (judged(name, found), "type-not-allowed") for name, found in names.items()},
+        **{why: (judged("a.pdf", broken=why), "broken") for why in ("junk-before", "junk-after")},
+        **{kind: (judged("a.pdf", active=(kind,)), "active-content") for kind in active},
+    }
+    for name, (verdict, code) in rows.items():
+        with cases.case(name):
+            assert codes(verdict) == [code]
 
 
-@pytest.mark.parametrize(
-    ("name", "found"),
-    [
-        ("cv.pdf.exe", "pdf"),
-        ("a.pdf .exe", "pdf"),
-        ("a.exe .", "txt"),
-        ("chay.bat", "txt"),
-        ("a.exe\u200b", "txt"),
-        ("a.b\u200dat", "txt"),
-        ("gpj\u202efdp.exe", "jpeg"),
-        ("a.pdf/b.vbs", "txt"),
-    ],
-)
-def test_threat_062_harmless_bytes_do_not_pass_under_a_name_that_runs(name: str, found: str) -> None:
-    assert codes(judged(name, found)) == ["type-not-allowed"]
-
-
-@pytest.mark.parametrize("member", ["chay.bat", "trong/cv.pdf.exe", "a.js", "b\u200b.lnk", "kem.zip/x.hta"])
-def test_threat_062_a_member_that_runs_does_not_pass_whatever_its_bytes_are(member: str) -> None:
-    verdict = judged("kem.zip", "zip", members=("a.txt", member), member_types=("txt", "txt"))
-
-    assert codes(verdict) == ["type-not-allowed"]
-    assert member in verdict.reasons[0].params["name"]
-
-
-def test_threat_061_a_member_of_another_type_does_not_pass() -> None:
-    verdict = judged("kem.zip", "zip", members=("a.pdf",), member_types=("exe",))
-
-    assert codes(verdict) == ["type-not-allowed"]
+def test_threats_061_062_a_member_that_runs_or_is_another_type_does_not_pass() -> None:
+    for member in ("chay.bat", "trong/cv.pdf.exe", "a.js", "b\u200b.lnk", "kem.zip/x.hta"):
+        verdict = judged("kem.zip", "zip", members=("a.txt", member), member_types=("txt", "txt"))
+        assert codes(verdict) == ["type-not-allowed"]
+        assert member in verdict.reasons[0].params["name"]
+    assert codes(judged("kem.zip", "zip", members=("a.pdf",), member_types=("exe",))) == ["type-not-allowed"]
 
 
 def test_an_archive_of_ordinary_files_passes() -> None:
@@ -68,69 +60,38 @@ def test_an_archive_of_ordinary_files_passes() -> None:
     assert verdict.warnings == ()
 
 
-@pytest.mark.parametrize("broken", ["junk-before", "junk-after"])
-def test_threat_063_a_file_that_is_two_files_does_not_pass(broken: str) -> None:
-    assert codes(judged("a.pdf", broken=broken)) == ["broken"]
-
-
-@pytest.mark.parametrize("kind", ["javascript", "launch", "macro", "remote-content", "script"])
-def test_threat_064_what_would_run_does_not_pass(kind: str) -> None:
-    assert codes(judged("a.pdf", active=(kind,))) == ["active-content"]
-
-
-def test_threat_064_an_embedded_file_only_warns() -> None:
+def test_threats_060_064_076_what_only_warns_and_what_a_profile_allows_r12() -> None:
+    """An embedded file, and a name that misleads, which is shown written out, warn; an archive behind a password does not
+    pass, and a rar where the profile allows it."""
     verdict = judged("a.pdf", active=("embedded-file",))
-
     assert verdict.allowed
-    assert [each.code.value for each in verdict.warnings] == ["active-content"]
-
-
-def test_threat_060_an_archive_behind_a_password_does_not_pass() -> None:
-    verdict = judged("a.zip", "zip", encrypted=True, members=("a.txt",), member_types=("unknown",))
-
-    assert "encrypted" in codes(verdict)
-
-
-def test_a_rar_passes_where_the_profile_allows_it_r12() -> None:
+    assert [warning.code.value for warning in verdict.warnings] == ["active-content"]
+    verdict = judged("b\u202eo cao.pdf")
+    assert verdict.allowed
+    assert [(warning.code.value, warning.params["name"]) for warning in verdict.warnings] == [
+        ("name-odd", "b[U+202E]o cao.pdf")
+    ]
+    locked = judged("a.zip", "zip", encrypted=True, members=("a.txt",), member_types=("unknown",))
+    assert "encrypted" in codes(locked)
     assert codes(judged("a.rar", "rar")) == ["type-not-allowed"]
     assert judged("a.rar", "rar", replace(PROFILE, rar_allowed=True)).allowed
 
 
-def test_threat_076_a_name_that_misleads_warns_and_is_shown_written_out() -> None:
-    verdict = judged("b\u202eo cao.pdf")
-
-    assert verdict.allowed
-    assert [(each.code.value, each.params["name"]) for each in verdict.warnings] == [
-        ("name-odd", "b[U+202E]o cao.pdf")
-    ]
-
-
-def test_threat_065_malware_does_not_pass() -> None:
+def test_threat_065_malware_does_not_pass_nor_what_is_unscanned_unless_the_profile_says_so() -> None:
     verdict = judged("a.pdf", malware="Eicar.Test")
-
     assert codes(verdict) == ["malware"]
     assert verdict.reasons[0].params["malware"] == "Eicar.Test"
-
-
-@pytest.mark.parametrize(
-    ("unscanned", "required", "waits", "passes"),
-    [
+    for unscanned, required, waits, passes in (
         (None, True, False, True),
         ("down", True, True, False),
         ("late", True, True, False),
         ("too-large", True, False, False),
         ("down", False, False, True),
         ("too-large", False, False, True),
-    ],
-)
-def test_threat_065_nothing_passes_unscanned_unless_the_profile_says_so(
-    unscanned: str | None, required: bool, waits: bool, passes: bool
-) -> None:
-    profile = replace(PROFILE, scan_required=required)
-    facts = FileFacts(found_type="pdf", size=9_000, unscanned=unscanned)
-
-    verdict = judge_file("a.pdf", facts, profile, "/files/0")
-
-    assert must_wait(facts, profile) is waits
-    assert verdict.allowed is passes
-    assert bool(verdict.warnings) is (unscanned is not None and not required)
+    ):
+        profile = replace(PROFILE, scan_required=required)
+        facts = FileFacts(found_type="pdf", size=9_000, unscanned=unscanned)
+        verdict = judge_file("a.pdf", facts, profile, "/files/0")
+        assert must_wait(facts, profile) is waits
+        assert verdict.allowed is passes
+        assert bool(verdict.warnings) is (unscanned is not None and not required)

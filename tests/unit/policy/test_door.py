@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import unicodedata
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -22,14 +21,10 @@ from gateway.policy.profile import MB, Profile
 PROFILE = Profile()
 
 
-@pytest.mark.parametrize("value", [None, "", "none", " NONE ", "0"])
-def test_no_secrecy_passes(value: str | None) -> None:
-    assert not declares_secret(value)
-
-
-@pytest.mark.parametrize("value", ["mat", "1", "2", "secret", "?"])
-def test_any_other_declared_value_is_a_secret_r2(value: str) -> None:
-    assert [reason.pointer for reason in check_declared(value, None, PROFILE).reasons] == ["/secrecy"]
+def test_no_secrecy_passes_and_any_other_declared_value_is_a_secret_r2() -> None:
+    assert not [value for value in (None, "", "none", " NONE ", "0") if declares_secret(value)]
+    for value in ("mat", "1", "2", "secret", "?"):
+        assert [reason.pointer for reason in check_declared(value, None, PROFILE).reasons] == ["/secrecy"]
 
 
 def test_a_declared_category_is_refused_and_an_unlisted_one_passes_r3() -> None:
@@ -37,89 +32,59 @@ def test_a_declared_category_is_refused_and_an_unlisted_one_passes_r3() -> None:
     assert check_declared("none", "ordinary", PROFILE).allowed
 
 
-def test_threat_075_a_name_is_shown_in_one_form_whatever_form_it_came_in() -> None:
-    apart = unicodedata.normalize("NFD", "Quyết định.pdf")
-
-    assert clean_name(apart) == clean_name("Quyết định.pdf") == "Quyết định.pdf"
-
-
-def test_threat_075_names_that_look_the_same_are_stored_under_names_of_their_own() -> None:
+def test_threat_075_names_have_one_form_and_those_that_look_the_same_are_stored_apart() -> None:
     apart = unicodedata.normalize("NFD", "Tờ trình.pdf")
-
+    assert clean_name(apart) == clean_name("Tờ trình.pdf") == "Tờ trình.pdf"
     stored = stored_names(["Tờ trình.pdf", apart, "TỜ TRÌNH.PDF", "Tờ trình (2).pdf", "khác.pdf"])
-
     assert stored == (
-        "Tờ trình.pdf",
-        "Tờ trình (2).pdf",
-        "TỜ TRÌNH (3).PDF",
-        "Tờ trình (2) (2).pdf",
-        "khác.pdf",
+        *("Tờ trình.pdf", "Tờ trình (2).pdf", "TỜ TRÌNH (3).PDF", "Tờ trình (2) (2).pdf", "khác.pdf"),
     )
 
 
-@pytest.mark.parametrize(
-    ("given_name", "kept"),
-    [
-        ("gpj\u202efdp.exe", "gpj[U+202E]fdp.exe"),
-        ("a\u200bb.pdf", "a[U+200B]b.pdf"),
-        ("\ufeffa.pdf", "[U+FEFF]a.pdf"),
-    ],
-)
-def test_threat_076_marks_that_nobody_sees_are_written_out_and_warned_of(given_name: str, kept: str) -> None:
-    assert clean_name(given_name) == kept
-    assert [each.code.value for each in odd_name(given_name, "/files/0")] == ["name-odd"]
+def test_threat_076_marks_and_letters_that_mislead_are_written_out_and_warned_of() -> None:
+    """A word in two alphabets that look alike; an honest name is not warned of."""
+    kept = {
+        "gpj\u202efdp.exe": "gpj[U+202E]fdp.exe",
+        "a\u200bb.pdf": "a[U+200B]b.pdf",
+        "\ufeffa.pdf": "[U+FEFF]a.pdf",
+    }
+    assert {name: clean_name(name) for name in kept} == kept
+    for name in kept:
+        assert [warning.code.value for warning in odd_name(name, "/files/0")] == ["name-odd"]
+    for name in ("c\u043eng van.pdf", "\u0391BC.pdf"):
+        assert [warning.params["name"] for warning in odd_name(name, "/files/0")] == [name]
+    for name in ("Công văn số 88.pdf", "план.pdf", "a план.pdf"):
+        assert list(odd_name(name, "/files/0")) == []
 
 
-@pytest.mark.parametrize("name", ["c\u043eng van.pdf", "\u0391BC.pdf"])
-def test_threat_076_a_word_in_two_alphabets_that_look_alike_is_warned_of(name: str) -> None:
-    assert [each.params["name"] for each in odd_name(name, "/files/0")] == [name]
+def test_threat_077_control_characters_are_not_kept() -> None:
+    for name in ("88\r\nX: y.pdf", "88X\t: y.pdf", "\x1b88X: y.pdf", "88X\u2028: y.pdf"):
+        assert not any(unicodedata.category(char) == "Cc" for char in clean_name(name))
 
 
-@pytest.mark.parametrize("name", ["Công văn số 88.pdf", "план.pdf", "a план.pdf"])
-def test_threat_076_an_honest_name_is_not_warned_of(name: str) -> None:
-    assert list(odd_name(name, "/files/0")) == []
-
-
-@pytest.mark.parametrize(
-    "given_name", ["88\r\nX: y.pdf", "88X\t: y.pdf", "\x1b88X: y.pdf", "88X\u2028: y.pdf"]
-)
-def test_threat_077_control_characters_are_not_kept(given_name: str) -> None:
-    assert not any(unicodedata.category(char) == "Cc" for char in clean_name(given_name))
-
-
-@pytest.mark.parametrize(
-    ("given_name", "kept"),
-    [
-        ("Công văn.pdf", "Công văn.pdf"),
-        ("../../etc/passwd", "passwd"),
-        ("C:\\Users\\a\\88.pdf", "88.pdf"),
-        ("/tuyệt/đối.pdf", "đối.pdf"),
-        (" 88.pdf. ", "88.pdf"),
-        ("--help.pdf", "help.pdf"),
-        ("CON.pdf", "_CON.pdf"),
-        ("aux", "_aux"),
-        ("com1 .tar.gz", "_com1 .tar.gz"),
-        ("COM\u00b9.pdf", "_COM\u00b9.pdf"),
-        ('a<b>:"c|?*.pdf', "a_b___c___.pdf"),
-        ("a.exe:b.pdf", "a.exe_b.pdf"),
-        ("\x00", "file"),
-        ("..", "file"),
-    ],
-)
-def test_threat_078_a_name_is_made_fit_for_any_file_system(given_name: str, kept: str) -> None:
-    assert clean_name(given_name) == kept
-
-
-def test_threat_078_a_name_of_300_bytes_and_more_is_cut_and_keeps_its_ending() -> None:
-    name = clean_name("ộ" * 300 + ".pdf")
-
-    assert len(name.encode()) <= 255
-    assert name.endswith("ộ.pdf")
-
-
-def test_a_name_that_is_cut_is_told_with_its_length() -> None:
+def test_threat_078_a_name_is_made_fit_for_any_file_system() -> None:
+    """One of 300 bytes and more is cut, keeps its ending, and is told with its length."""
+    kept = {
+        "Công văn.pdf": "Công văn.pdf",
+        "../../etc/passwd": "passwd",
+        "C:\\Users\\a\\88.pdf": "88.pdf",
+        "/tuyệt/đối.pdf": "đối.pdf",
+        " 88.pdf. ": "88.pdf",
+        "--help.pdf": "help.pdf",
+        "CON.pdf": "_CON.pdf",
+        "aux": "_aux",
+        "com1 .tar.gz": "_com1 .tar.gz",
+        "COM\u00b9.pdf": "_COM\u00b9.pdf",
+        'a<b>:"c|?*.pdf': "a_b___c___.pdf",
+        "a.exe:b.pdf": "a.exe_b.pdf",
+        "\x00": "file",
+        "..": "file",
+    }
+    assert {name: clean_name(name) for name in kept} == kept
+    cut = clean_name("ộ" * 300 + ".pdf")
+    assert len(cut.encode()) <= 255
+    assert cut.endswith("ộ.pdf")
     (told,) = odd_name("ộ" * 300 + ".pdf", "/files/0")
-
     assert (told.code.value, told.params["length"], told.params["most"]) == ("name-cut", "904", "255")
 
 
@@ -145,12 +110,9 @@ def test_threat_078_no_name_keeps_what_a_file_system_or_header_would_trip_over(n
     assert kept not in (".", "..")
 
 
-@pytest.mark.parametrize("name", ["", "   ", "../..", "\u200b", "..."])
-def test_a_name_with_nothing_to_read_is_refused(name: str) -> None:
-    assert check_name(name, "/files/0/name") is not None
-
-
-def test_an_ordinary_name_is_not_refused() -> None:
+def test_a_name_with_nothing_to_read_is_refused() -> None:
+    for name in ("", "   ", "../..", "\u200b", "..."):
+        assert check_name(name, "/files/0/name") is not None
     assert check_name("88 STN-VP.pdf", "/files/0/name") is None
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
-import pytest
-
 from gateway.domain.pace import JobDay
 from gateway.domain.wall_clock import local
 from gateway.policy import upkeep
@@ -26,19 +24,17 @@ def words(found: JobLine) -> dict[date, str]:
     return {each.day: each.word for each in found.cells}
 
 
-@pytest.mark.parametrize(
-    ("day", "word"),
-    [
+def test_a_day_has_one_word() -> None:
+    """A pause of the longest length is good, a longer one is late; failures alone are a day missed."""
+    longest = int(LOOP.total_seconds())
+    for day, word in (
         (DAY, GOOD),
         (replace(DAY, failures=2, failed_at=NOW - timedelta(hours=1)), FAULTY),
-        (replace(DAY, gap_s=int(LOOP.total_seconds())), GOOD),
-        (replace(DAY, gap_s=int(LOOP.total_seconds()) + 1), LATE),
+        (replace(DAY, gap_s=longest), GOOD),
+        (replace(DAY, gap_s=longest + 1), LATE),
         (replace(DAY, beats=0, failures=9, failed_at=NOW), MISSING),
-    ],
-    ids=["well", "with failures", "the longest pause", "longer", "failures alone"],
-)
-def test_a_day_has_one_word(day: JobDay, word: str) -> None:
-    assert words(line(day))[TODAY] == word
+    ):
+        assert words(line(day))[TODAY] == word
 
 
 def test_a_day_without_a_beat_is_missed_only_after_the_first_one() -> None:
@@ -51,18 +47,16 @@ def test_a_day_without_a_beat_is_missed_only_after_the_first_one() -> None:
     assert found[TODAY - timedelta(days=2)] == found[YESTERDAY] == MISSING
 
 
-@pytest.mark.parametrize(
-    ("last_at", "failed_at", "word"),
-    [
+def test_how_it_stands_now() -> None:
+    """In time, late, the last try failed, well again."""
+    minute = timedelta(minutes=1)
+    for last_at, failed_at, word in (
         (NOW - LOOP, None, GOOD),
         (NOW - LOOP - timedelta(seconds=1), None, LATE),
-        (NOW - timedelta(minutes=2), NOW - timedelta(minutes=1), FAULTY),
-        (NOW - timedelta(minutes=1), NOW - timedelta(minutes=2), GOOD),
-    ],
-    ids=["in time", "late", "the last try failed", "well again"],
-)
-def test_how_it_stands_now(last_at: datetime, failed_at: datetime | None, word: str) -> None:
-    assert line(replace(DAY, last_at=last_at, failed_at=failed_at)).word == word
+        (NOW - 2 * minute, NOW - minute, FAULTY),
+        (NOW - minute, NOW - 2 * minute, GOOD),
+    ):
+        assert line(replace(DAY, last_at=last_at, failed_at=failed_at)).word == word
 
 
 def test_a_backup_may_wait_for_the_next_night_and_one_never_made_is_late_after_it() -> None:

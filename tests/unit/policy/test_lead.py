@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
-
 from gateway.domain.document import Recipient, RecipientRole
 from gateway.domain.signatures import FileVerdict, SignatureWord, SignerRole, SignerVerdict
 from gateway.policy import pdf_verdict
 from gateway.policy.profile import Profile
 from gateway.policy.verdict import ReasonCode
+from tests.support.cases import Cases
 
 REFUSE, WARN = Profile(unsigned_lead="refuse"), Profile(unsigned_lead="warn")
 TO_ACT = (Recipient(code="Z91", role=RecipientRole.TO_ACT), Recipient(code="Z92", role=RecipientRole.TO_KNOW))
@@ -34,7 +33,7 @@ AGENCY, PERSON = signer(SignerRole.AGENCY), signer(SignerRole.PERSON)
 OPEN = signer(SignerRole.AGENCY, SignatureWord.UNKNOWN, "CERT-REVOCATION-UNKNOWN")
 ENDED = signer(SignerRole.AGENCY, SignatureWord.UNKNOWN, "PDF-TIME-UNPROVED")
 BROKEN = signer(SignerRole.AGENCY, SignatureWord.INVALID, "SIG-DIGEST")
-CASES = [
+CASES: list[tuple[FileVerdict | None, list[ReasonCode], list[ReasonCode] | None]] = [
     (file(AGENCY, PERSON), [], []),
     (file(signer(SignerRole.AGENCY, copy="SY")), [], []),
     (file(AGENCY), [], [ReasonCode.NO_PERSON_SIGNATURE]),
@@ -59,26 +58,14 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("verdict", "broken", "asked"), CASES)
-def test_a_document_to_act_on_is_refused_for_what_is_broken_and_warned_of_what_is_open(
-    verdict: FileVerdict | None, broken: list[ReasonCode], asked: list[ReasonCode] | None
-) -> None:
-    told = pdf_verdict.check_lead(verdict, TO_ACT, REFUSE)
-
-    assert [each.code for each in told.reasons] == broken
-    assert asked is None or [each.code for each in told.warnings] == asked
-
-
-@pytest.mark.parametrize(("verdict", "broken", "asked"), CASES)
-@pytest.mark.parametrize(("to", "profile"), [(TO_KNOW, REFUSE), (TO_ACT, WARN)], ids=["to know", "warn"])
-def test_the_same_only_warns_where_it_is_sent_to_be_known_or_the_profile_says_so(
-    verdict: FileVerdict | None,
-    broken: list[ReasonCode],
-    asked: list[ReasonCode] | None,
-    to: tuple[Recipient, ...],
-    profile: Profile,
-) -> None:
-    told = pdf_verdict.check_lead(verdict, to, profile)
-
-    assert told.allowed
-    assert [each.code for each in told.warnings][: len(broken)] == broken
+def test_a_document_to_act_on_is_refused_for_what_is_broken_and_warned_of_what_is_open(cases: Cases) -> None:
+    """The same only warns where it is sent to be known, or the profile says so."""
+    for verdict, broken, asked in CASES:
+        with cases.case(verdict):
+            told = pdf_verdict.check_lead(verdict, TO_ACT, REFUSE)
+            assert [reason.code for reason in told.reasons] == broken
+            assert asked is None or [warning.code for warning in told.warnings] == asked
+            for to, profile in ((TO_KNOW, REFUSE), (TO_ACT, WARN)):
+                told = pdf_verdict.check_lead(verdict, to, profile)
+                assert told.allowed
+                assert [warning.code for warning in told.warnings][: len(broken)] == broken

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
@@ -34,9 +35,8 @@ def h(count: float) -> timedelta:
     return timedelta(hours=count)
 
 
-@pytest.mark.parametrize(
-    ("start", "span", "end"),
-    [
+def test_office_time_is_counted_over_what_lies_between() -> None:
+    for start, span, end in (
         ("2026-10-13 11:00", 2, "2026-10-13 15:00"),  # over lunch
         ("2026-10-15 12:15", 2, "2026-10-15 15:30"),  # in the lunch break
         ("2026-10-16 16:00", 2, "2026-10-19 08:30"),  # over a weekend
@@ -48,11 +48,9 @@ def h(count: float) -> timedelta:
         ("2026-08-21 16:30", 1, "2026-08-22 08:00"),  # into a Saturday that is worked
         ("2026-08-28 16:30", 1, "2026-09-03 08:00"),  # its Monday is free
         ("2026-01-09 16:30", 5, "2026-01-10 14:00"),  # a swap day has an ordinary day's hours
-    ],
-)
-def test_office_time_is_counted_over_what_lies_between(start: str, span: float, end: str) -> None:
-    assert hours.add_office_time(REAL, at(start), h(span)) == at(end)
-    assert hours.office_time_between(REAL, at(start), at(end)) == h(span)
+    ):
+        assert hours.add_office_time(REAL, at(start), h(span)) == at(end)
+        assert hours.office_time_between(REAL, at(start), at(end)) == h(span)
 
 
 def test_the_machines_zone_does_not_matter() -> None:
@@ -63,20 +61,17 @@ def test_the_machines_zone_does_not_matter() -> None:
     assert hours.next_open(PLAIN, sunday_night) == at("2026-10-19 07:30")
 
 
-@pytest.mark.parametrize(
-    ("moment", "opens"),
-    [
+def test_the_next_office_moment_is_now_or_the_next_opening() -> None:
+    for moment, opens in (
         ("2026-10-13 07:29", "2026-10-13 07:30"),
         ("2026-10-13 07:30", "2026-10-13 07:30"),
         ("2026-10-13 11:30", "2026-10-13 13:30"),
         ("2026-10-13 16:59", "2026-10-13 16:59"),
         ("2026-10-13 17:00", "2026-10-14 07:30"),
         ("2026-02-14 09:00", "2026-02-23 07:30"),
-    ],
-)
-def test_the_next_office_moment_is_now_or_the_next_opening(moment: str, opens: str) -> None:
-    assert hours.next_open(REAL, at(moment)) == at(opens)
-    assert hours.is_open(REAL, at(moment)) == (moment == opens)
+    ):
+        assert hours.next_open(REAL, at(moment)) == at(opens)
+        assert hours.is_open(REAL, at(moment)) == (moment == opens)
 
 
 def test_a_row_of_the_node_goes_over_the_shipped_day() -> None:
@@ -107,17 +102,14 @@ def test_every_shipped_day_differs_from_its_weekday_or_names_the_feast_itself() 
     assert len([day for day in free if day.weekday() < 5]) == 11 + 1 + len(swapped)
 
 
-@pytest.mark.parametrize(
-    "text", ["", "07:30", "08:00-07:00", "07:30-11:30, 11:00-17:00", "seven-eight", "07:30-11:30-12:00"]
-)
-def test_hours_that_cannot_be_are_refused_with_an_example(text: str) -> None:
-    with pytest.raises(Misconfigured, match=r"office\.hours"):
-        hours.read_spans(text)
-
-
-def test_the_settings_are_read_as_they_are_written() -> None:
+def test_the_settings_are_read_as_they_are_written_and_refused_with_an_example() -> None:
     assert hours.read_spans("07:30-11:30, 13:30-17:00") == (MORNING, AFTERNOON)
     assert hours.read_weekdays("Mon, sat") == frozenset({0, 5})
+    for text in (
+        *("", "07:30", "08:00-07:00", "07:30-11:30, 11:00-17:00", "seven-eight", "07:30-11:30-12:00"),
+    ):
+        with pytest.raises(Misconfigured, match=r"office\.hours"):
+            hours.read_spans(text)
     with pytest.raises(Misconfigured, match=r"office\.weekdays"):
         hours.read_weekdays("mon, funday")
 
@@ -147,54 +139,28 @@ def calendars(draw: st.DrawFn) -> OfficeCalendar:
     return OfficeCalendar(weekdays=weekdays, spans=draw(_HOURS), days={**REAL.days, **draw(_DAYS)})
 
 
-@settings(max_examples=120)
-@given(calendars(), _MOMENTS, _SPANS, _SPANS)
-def test_adding_twice_is_adding_the_sum(
-    office: OfficeCalendar, start: datetime, a: timedelta, b: timedelta
+@settings(max_examples=200)
+@given(calendars(), _MOMENTS, _MOMENTS, _MOMENTS, _SPANS, _SPANS)
+def test_office_time_adds_up_and_what_began_earlier_is_never_due_later(
+    office: OfficeCalendar, a: datetime, b: datetime, c: datetime, span: timedelta, more: timedelta
 ) -> None:
-    assert hours.add_office_time(office, hours.add_office_time(office, start, a), b) == hours.add_office_time(
-        office, start, a + b
-    )
-
-
-@settings(max_examples=120)
-@given(calendars(), _MOMENTS, _MOMENTS, _SPANS)
-def test_what_began_earlier_is_never_due_later(
-    office: OfficeCalendar, a: datetime, b: datetime, span: timedelta
-) -> None:
+    add, between = partial(hours.add_office_time, office), partial(hours.office_time_between, office)
+    assert add(add(a, span), more) == add(a, span + more)
+    assert between(a, b) + between(b, c) == between(a, c)
     first, second = sorted((a, b))
-
-    assert hours.add_office_time(office, first, span) <= hours.add_office_time(office, second, span)
+    assert add(first, span) <= add(second, span)
     assert hours.next_open(office, first) <= hours.next_open(office, second)
 
 
-@settings(max_examples=120)
+@settings(max_examples=200)
 @given(calendars(), _MOMENTS, _SPANS)
-def test_what_was_added_lies_between(office: OfficeCalendar, start: datetime, span: timedelta) -> None:
-    end = hours.add_office_time(office, start, span)
-
-    assert hours.office_time_between(office, start, end) == span
-    assert hours.office_time_between(office, end, start) == -span
-    assert end - start >= span
-
-
-@settings(max_examples=120)
-@given(calendars(), _MOMENTS, _MOMENTS, _MOMENTS)
-def test_lengths_of_office_time_add_up(office: OfficeCalendar, a: datetime, b: datetime, c: datetime) -> None:
-    whole = hours.office_time_between(office, a, c)
-
-    assert hours.office_time_between(office, a, b) + hours.office_time_between(office, b, c) == whole
-
-
-@settings(max_examples=120)
-@given(calendars(), _MOMENTS, _SPANS)
-def test_an_end_lies_in_office_hours_or_at_their_end(
+def test_what_was_added_lies_between_and_ends_in_office_hours_or_at_their_end(
     office: OfficeCalendar, start: datetime, span: timedelta
 ) -> None:
     end = hours.add_office_time(office, start, span)
-    moment = timedelta(microseconds=1)
-
-    if span:
-        assert hours.is_open(office, end - moment)
-    assert hours.is_open(office, hours.next_open(office, end))
-    assert hours.office_time_between(office, end, hours.next_open(office, end)) == timedelta()
+    opens = hours.next_open(office, end)
+    assert hours.office_time_between(office, start, end) == span <= end - start
+    assert hours.office_time_between(office, end, start) == -span
+    assert not span or hours.is_open(office, end - timedelta(microseconds=1))
+    assert hours.is_open(office, opens)
+    assert hours.office_time_between(office, end, opens) == timedelta()

@@ -59,20 +59,12 @@ def image_of(placed: Placement) -> Area:
 
 
 def test_a_seal_covers_a_third_of_the_personal_signature_on_its_left() -> None:
+    """Of the last one that shows; without one a person must say where."""
     image = image_of(place_seal(standing((1, HAND)), SEAL, blank(), IMAGE, TEXT))
-
     assert image.right - HAND.left == pytest.approx(HAND.width / 3)
     assert image.top + image.height / 2 == pytest.approx(HAND.top + HAND.height / 2)
     assert (image.width, image.height) == (IMAGE.width, IMAGE.height)
-
-
-def test_the_seal_goes_to_the_last_signature_that_shows() -> None:
-    found = standing((1, HAND), (3, HAND), None)
-
-    assert page_for(found, SEAL) == 3
-
-
-def test_without_a_visible_signature_a_person_must_say_where() -> None:
+    assert page_for(standing((1, HAND), (3, HAND), None), SEAL) == 3
     with pytest.raises(Refused, match="sign-where"):
         page_for(standing(None), SEAL)
 
@@ -110,18 +102,12 @@ def test_a_mark_moves_up_and_then_flat_before_it_covers_anything() -> None:
     assert not flat.area.meets(higher)
 
 
-def test_a_full_margin_is_said_and_the_mark_goes_to_the_edge() -> None:
+def test_a_full_margin_is_said_and_a_second_mark_does_not_cover_the_first() -> None:
     placed = place_mark(COPY, blank(Area(left=0, top=0, width=595, height=100)), (STACKED, FLAT))
-
     assert placed.crowded
     assert placed.area.top == EDGE
-
-
-def test_a_second_mark_does_not_cover_the_first() -> None:
     first = place_mark(COPY, blank(), (STACKED, FLAT))
-
     second = place_mark(COPY, blank(first.area), (STACKED, FLAT))
-
     assert second.crowded or not second.area.meets(first.area)
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-import pytest
-
 from gateway.domain.identity import Digest
 from gateway.domain.pdf import MOST_PDF_BYTES, EarlierSignature, KeyFacts, PdfStanding, Purpose, Spot, Wish
 from gateway.policy.pdf_signing import SESSION_LASTS, is_over, may_be_signed, may_sign
@@ -41,59 +39,36 @@ def test_a_document_that_a_person_signed_may_be_sealed() -> None:
     assert key_codes(KEY) == set()
 
 
-@pytest.mark.parametrize(
-    ("standing", "code"),
-    [
+def test_what_is_wrong_with_a_file_is_said_and_every_reason_at_once() -> None:
+    for standing, code in (
         (replace(SOUND, fault="not-pdf"), ReasonCode.SIGN_BROKEN),
         (replace(SOUND, encrypted=True, fault="encrypted"), ReasonCode.SIGN_ENCRYPTED),
         (replace(SOUND, size=MOST_PDF_BYTES + 1, fault="too-large"), ReasonCode.SIGN_TOO_LARGE),
         (replace(SOUND, closed=True), ReasonCode.SIGN_CLOSED),
         (replace(SOUND, earlier=()), ReasonCode.SIGN_NO_PERSON),
         (replace(SOUND, earlier=(replace(PERSON, intact=False),)), ReasonCode.SIGN_EARLIER_BROKEN),
-    ],
-)
-def test_what_is_wrong_with_a_file_is_said(standing: PdfStanding, code: ReasonCode) -> None:
-    assert codes(standing) == {str(code)}
-
-
-def test_every_reason_is_said_at_once() -> None:
+    ):
+        assert codes(standing) == {str(code)}
     wish = replace(SEAL, purpose=Purpose.APPENDIX, at=Spot(page=9, left=0, top=0))
-
     assert codes(replace(SOUND, closed=True), wish) == {"sign-closed", "sign-no-number", "sign-outside"}
+    for purpose in (Purpose.COPY, Purpose.APPENDIX):  # these need no person
+        wish = Wish(purpose=purpose, agency_name="Z91", number="118/UBND-VP")
+        assert codes(replace(SOUND, earlier=()), wish) == set()
 
 
-@pytest.mark.parametrize("purpose", [Purpose.COPY, Purpose.APPENDIX])
-def test_copies_and_appendices_need_no_person(purpose: Purpose) -> None:
-    wish = Wish(purpose=purpose, agency_name="Z91", number="118/UBND-VP")
-
-    assert codes(replace(SOUND, earlier=()), wish) == set()
-
-
-def test_threat_120_an_exchange_key_never_signs_a_document() -> None:
+def test_threat_120_a_key_of_the_exchange_out_of_its_time_or_for_another_use_never_signs_a_document() -> None:
     assert key_codes(KEY, exchange=(KEY.key_id,)) == {"key-exchange"}
-
-
-@pytest.mark.parametrize("moved", [timedelta(days=2), timedelta(days=-2)])
-def test_a_certificate_outside_of_its_time_does_not_sign(moved: timedelta) -> None:
-    key = replace(KEY, not_before=KEY.not_before + moved, not_after=KEY.not_after + moved)
-
-    assert key_codes(key) == {"key-time"}
-
-
-def test_a_certificate_that_is_not_for_signing_does_not_sign() -> None:
+    for moved in (timedelta(days=2), timedelta(days=-2)):
+        key = replace(KEY, not_before=KEY.not_before + moved, not_after=KEY.not_after + moved)
+        assert key_codes(key) == {"key-time"}
     assert key_codes(replace(KEY, signs=False)) == {"key-usage"}
 
 
-@pytest.mark.parametrize("again", [{"key_id": KEY.key_id}, {"subject": KEY.subject}])
-def test_an_agency_signs_a_file_once_also_with_a_renewed_certificate(again: dict[str, str]) -> None:
-    ours = replace(PERSON, **again)  # type: ignore[arg-type]  # two texts
-
-    assert key_codes(KEY, replace(SOUND, earlier=(PERSON, ours))) == {"sign-twice"}
+def test_an_agency_signs_a_file_once_also_with_a_renewed_certificate() -> None:
+    for ours in (replace(PERSON, key_id=KEY.key_id), replace(PERSON, subject=KEY.subject)):
+        assert key_codes(KEY, replace(SOUND, earlier=(PERSON, ours))) == {"sign-twice"}
 
 
-@pytest.mark.parametrize(
-    ("passed", "over"),
-    [(timedelta(0), False), (SESSION_LASTS, False), (SESSION_LASTS * 2, True), (-SESSION_LASTS, True)],
-)
-def test_a_typed_pin_lasts_for_one_sitting(passed: timedelta, over: bool) -> None:
-    assert is_over(AT, AT + passed) is over
+def test_a_typed_pin_lasts_for_one_sitting() -> None:
+    over = {timedelta(0): False, SESSION_LASTS: False, SESSION_LASTS * 2: True, -SESSION_LASTS: True}
+    assert {passed: is_over(AT, AT + passed) for passed in over} == over

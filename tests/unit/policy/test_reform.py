@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -26,6 +25,7 @@ from gateway.policy import reform as rules
 from gateway.policy import reform_words
 from gateway.policy.reform import BuiltOn, plan_step, undoing
 from gateway.policy.reform_words import RegistryView
+from tests.support.cases import Cases
 
 DAY = timedelta(days=1)
 TODAY = date(2026, 11, 20)
@@ -70,23 +70,15 @@ def keys(change: Reform, known: Mapping[str, Life], **view: object) -> set[str]:
 # --- what each kind does ----------------------------------------------------------------------------------------
 
 
-def test_a_rename_holds_from_its_day_and_the_day_before_has_the_old_name() -> None:
-    found = applied(lives("Z91.01"), reform(ReformKind.RENAME, "Z91.01", name="Sở Tài chính"))["Z91.01"]
-
-    assert found.at(JULY - DAY).name == "Sở Z91.01"
-    assert found.at(JULY).name == found.at(date.max).name == "Sở Tài chính"
-
-
-def test_a_rename_and_a_move_of_one_day_both_hold_from_that_day() -> None:
-    known = lives("Z91.01", "Z92")
+def test_a_rename_and_a_move_of_one_day_hold_from_it_and_the_day_before_has_the_old_name() -> None:
     found = applied(
-        known,
+        lives("Z91.01", "Z92"),
         reform(ReformKind.RENAME, "Z91.01", name="Sở Tài chính"),
         reform(ReformKind.MOVE, "Z91.01", parent="Z92"),
     )["Z91.01"]
-
     assert (found.at(JULY - DAY).name, found.at(JULY - DAY).parent) == ("Sở Z91.01", None)
-    assert (found.at(JULY).name, found.at(JULY).parent) == ("Sở Tài chính", "Z92")
+    for day in (JULY, date.max):
+        assert (found.at(day).name, found.at(day).parent) == ("Sở Tài chính", "Z92")
 
 
 def test_a_recode_ends_the_old_code_the_day_before_and_the_new_one_has_its_name() -> None:
@@ -98,36 +90,20 @@ def test_a_recode_ends_the_old_code_the_day_before_and_the_new_one_has_its_name(
     assert registry_change.heir_on(found, "Z91.01", JULY) == "Z91.51"
 
 
-@pytest.mark.parametrize(
-    ("change", "ended", "successor"),
-    [
-        (reform(ReformKind.MERGE, "Z91.01", "Z91.02", to=("Z91.03",)), {"Z91.01", "Z91.02"}, "Z91.03"),
-        (
-            reform(ReformKind.CONSOLIDATE, "Z91.01", "Z91.02", to=(new("Z91.09"),)),
-            {"Z91.01", "Z91.02"},
-            "Z91.09",
-        ),
-        (
-            reform(ReformKind.SPLIT, "Z91.01", to=(new("Z91.08"), new("Z91.09")), mail_to="Z91.09"),
-            {"Z91.01"},
-            "Z91.09",
-        ),
-        (
-            reform(ReformKind.SPLIT, "Z91.01", to=(new("Z91.08"), new("Z91.09")), triage=True),
-            {"Z91.01"},
-            None,
-        ),
+def test_what_ends_has_its_last_day_and_its_successor() -> None:
+    both, parts = {"Z91.01", "Z91.02"}, (new("Z91.08"), new("Z91.09"))
+    rows: list[tuple[Reform, set[str], str | None]] = [
+        (reform(ReformKind.MERGE, "Z91.01", "Z91.02", to=("Z91.03",)), both, "Z91.03"),
+        (reform(ReformKind.CONSOLIDATE, "Z91.01", "Z91.02", to=(new("Z91.09"),)), both, "Z91.09"),
+        (reform(ReformKind.SPLIT, "Z91.01", to=parts, mail_to="Z91.09"), {"Z91.01"}, "Z91.09"),
+        (reform(ReformKind.SPLIT, "Z91.01", to=parts, triage=True), {"Z91.01"}, None),
         (reform(ReformKind.DISSOLVE, "Z91.01"), {"Z91.01"}, None),
         (reform(ReformKind.DISSOLVE, "Z91.01", to=("Z91.03",)), {"Z91.01"}, "Z91.03"),
-    ],
-)
-def test_what_ends_has_its_last_day_and_its_successor(
-    change: Reform, ended: set[str], successor: str | None
-) -> None:
-    found = applied(lives("Z91.01", "Z91.02", "Z91.03"), change)
-
-    assert {code for code, life in found.items() if life.record.valid_to == JULY - DAY} == ended
-    assert {found[code].record.successor for code in ended} == {successor}
+    ]
+    for change, ended, successor in rows:
+        found = applied(lives("Z91.01", "Z91.02", "Z91.03"), change)
+        assert {code for code, life in found.items() if life.record.valid_to == JULY - DAY} == ended
+        assert {found[code].record.successor for code in ended} == {successor}
 
 
 def test_a_split_that_leaves_its_source_in_place_ends_nothing() -> None:
@@ -148,9 +124,9 @@ def test_a_starter_row_that_two_people_changed_may_refuse() -> None:
 # --- what stands against it -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("change", "expected"),
-    [
+def test_what_cannot_be_is_named(cases: Cases) -> None:
+    parts = (new("Z91.08"), new("Z91.09"))
+    rows = [
         (reform(ReformKind.RENAME, "Z91.77", name="Sở Tài chính"), "unknown"),
         (reform(ReformKind.RENAME, "Z91.01", name=" "), "bad_name"),
         (reform(ReformKind.RENAME, "Z91.01", name="Sở Z91.01"), "same_name"),
@@ -162,17 +138,9 @@ def test_a_starter_row_that_two_people_changed_may_refuse() -> None:
         (reform(ReformKind.MERGE, "Z91.01", to=(new("Z91.09"),)), "unknown"),
         (reform(ReformKind.CONSOLIDATE, "Z91.01", to=(new("Z91.09"),)), "shape"),
         (reform(ReformKind.CONSOLIDATE, "Z91.01", "Z91.02", to=("Z91.03",)), "taken"),
-        (reform(ReformKind.SPLIT, "Z91.01", to=(new("Z91.08"), new("Z91.09"))), "mail_rule"),
-        (
-            reform(ReformKind.SPLIT, "Z91.01", to=(new("Z91.08"), new("Z91.09")), mail_to="Z91.02"),
-            "mail_not_heir",
-        ),
-        (
-            reform(
-                ReformKind.SPLIT, "Z91.01", to=(new("Z91.08"), new("Z91.09")), mail_to="Z91.08", triage=True
-            ),
-            "mail_rule",
-        ),
+        (reform(ReformKind.SPLIT, "Z91.01", to=parts), "mail_rule"),
+        (reform(ReformKind.SPLIT, "Z91.01", to=parts, mail_to="Z91.02"), "mail_not_heir"),
+        (reform(ReformKind.SPLIT, "Z91.01", to=parts, mail_to="Z91.08", triage=True), "mail_rule"),
         (reform(ReformKind.MOVE, "Z91.01", parent="Z91.01"), "parent_circle"),
         (reform(ReformKind.MOVE, "Z91.01", parent="Z95"), "unknown"),
         (reform(ReformKind.MOVE, "Z91.01"), "no_parent"),
@@ -181,12 +149,11 @@ def test_a_starter_row_that_two_people_changed_may_refuse() -> None:
         (reform(ReformKind.CREATE, to=(Target(code="Z91.09"),)), "bad_name"),
         (reform(ReformKind.DISSOLVE, "Z91.01", decision=replace(DECISION, number=" ")), "no_decision"),
         (reform(ReformKind.DISSOLVE, "Z91.01", decision=replace(DECISION, issued_on=None)), "no_decision"),
-    ],
-)
-def test_what_cannot_be_is_named(change: Reform, expected: str) -> None:
-    found = keys(change, lives("Z91.01", "Z91.02", "Z91.03"), aliases={"000.00.05.Z91": "Z91.05"})
-
-    assert expected in found
+    ]
+    for change, expected in rows:
+        with cases.case((expected, change)):
+            known = lives("Z91.01", "Z91.02", "Z91.03")
+            assert expected in keys(change, known, aliases={"000.00.05.Z91": "Z91.05"})
 
 
 def test_a_code_that_ended_is_neither_changed_nor_given_again_nor_an_heir() -> None:
@@ -250,17 +217,13 @@ def record(change: Reform, at: datetime = NOW) -> ReformRecord:
     )
 
 
-@pytest.mark.parametrize(
-    ("age", "allowed"), [(timedelta(days=7), True), (timedelta(days=7, seconds=1), False)]
-)
-def test_a_reform_is_undone_for_seven_days(age: timedelta, allowed: bool) -> None:
+def test_a_reform_is_undone_for_seven_days() -> None:
     change = reform(ReformKind.MERGE, "Z91.01", to=("Z91.02",))
     planned = plan_step(change, RegistryView(lives=lives("Z91.01", "Z91.02")), TODAY)
     view = RegistryView(lives=lives("Z91.01", "Z91.02") | dict(planned.after))
-
-    found = undoing(record(change), planned.before, planned.after, view, BuiltOn(), NOW + age)
-
-    assert (found == ()) is allowed
+    for age, allowed in ((7 * DAY, True), (7 * DAY + timedelta(seconds=1), False)):
+        found = undoing(record(change), planned.before, planned.after, view, BuiltOn(), NOW + age)
+        assert (found == ()) is allowed
 
 
 def test_undoing_a_move_that_another_leans_on_is_refused_where_it_would_close_a_circle() -> None:
@@ -276,22 +239,13 @@ def test_undoing_a_move_that_another_leans_on_is_refused_where_it_would_close_a_
     assert [each.key for each in found] == ["parent_circle"]
 
 
-@pytest.mark.parametrize(
-    ("today", "expected"),
-    [
-        (date(2027, 6, 30), None),
-        (date(2027, 7, 1), "open"),
-        (date(2027, 7, 10), "open"),
-        (date(2027, 7, 11), "soon"),
-        (date(2027, 7, 16), "soon"),
-        (date(2027, 7, 17), "late"),
-    ],
-)
-def test_a_change_of_1_july_is_reported_by_16_july(today: date, expected: str | None) -> None:
-    found = reform_words.report_duties([record(reform(ReformKind.DISSOLVE, "Z91.01"))], today)
-
-    assert [str(each.urgency) for each in found] == ([expected] if expected else [])
-    assert all(each.due_on == date(2027, 7, 16) for each in found)
+def test_a_change_of_1_july_is_reported_by_16_july() -> None:
+    urgencies = {1: "open", 10: "open", 11: "soon", 16: "soon", 17: "late"}
+    dissolved = [record(reform(ReformKind.DISSOLVE, "Z91.01"))]
+    assert not list(reform_words.report_duties(dissolved, date(2027, 6, 30)))
+    for day, urgency in urgencies.items():
+        (duty,) = reform_words.report_duties(dissolved, date(2027, 7, day))
+        assert (str(duty.urgency), duty.due_on) == (urgency, date(2027, 7, 16))
 
 
 # --- any sequence -----------------------------------------------------------------------------------------------

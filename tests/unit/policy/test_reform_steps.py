@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date
 
-import pytest
-
 from gateway.domain.registry_change import Life
 from gateway.domain.registry_reform import Reform, ReformKind, Target
 from gateway.policy.reform import MOST_STEPS, ReformPlan, joined, moving_units, plan_reform
@@ -92,23 +90,16 @@ def test_what_stands_against_any_step_stands_against_the_whole_and_nothing_is_pl
     assert dict(found.after) == {}
 
 
-@pytest.mark.parametrize(
-    "steps",
-    [
-        (replace(MERGER, effective_on=date(2027, 8, 1)),),
-        (replace(MERGER, decision=replace(MERGER.decision, number="13/QĐ-UBND")),),
-        (joined([MERGER]),),
-        (reform(ReformKind.SPLIT, "Z91.01", to=("Z91.02", new("Z91.31")), triage=True),),
-    ],
-    ids=["another day", "another decision", "steps of its own", "mail to nobody"],
-)
-def test_a_step_is_of_the_whole_decision_and_day(steps: tuple[Reform, ...]) -> None:
-    found = planned(replace(joined([MERGER]), steps=(MERGER, *steps)))
-
-    assert [(each.key, each.params["n"]) for each in found.conflicts] == [("bad_step", "2")]
-
-
-def test_a_decision_without_steps_or_with_too_many_is_refused() -> None:
+def test_a_step_is_of_the_whole_decision_and_day() -> None:
+    """Neither of another one, nor with steps of its own, nor with mail to nobody; there are some, and not too many."""
+    for step in (
+        replace(MERGER, effective_on=date(2027, 8, 1)),
+        replace(MERGER, decision=replace(MERGER.decision, number="13/QĐ-UBND")),
+        joined([MERGER]),
+        reform(ReformKind.SPLIT, "Z91.01", to=("Z91.02", new("Z91.31")), triage=True),
+    ):
+        found = planned(replace(joined([MERGER]), steps=(MERGER, step)))
+        assert [(each.key, each.params["n"]) for each in found.conflicts] == [("bad_step", "2")]
     for steps in ((), (MERGER,) * (MOST_STEPS + 1)):
         found = planned(replace(joined([MERGER]), steps=steps))
         assert [each.key for each in found.conflicts] == ["too_many"]

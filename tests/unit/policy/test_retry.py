@@ -5,38 +5,19 @@ from __future__ import annotations
 import itertools
 from datetime import timedelta
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.policy.upkeep import RETRY_LIMIT, GiveUp, next_try
 
 
-@pytest.mark.parametrize(
-    ("attempt", "seconds"),
-    [
-        (1, 2),
-        (2, 5),
-        (3, 15),
-        (4, 60),
-        (5, 120),
-        (6, 300),
-        (7, 900),
-        (8, 1800),
-        (9, 3600),
-        (10, 3600),
-        (90, 3600),
-    ],
-)
-def test_the_table_of_waits(attempt: int, seconds: int) -> None:
-    assert next_try(attempt, permanent=False, age=timedelta(0), chance=0.0) == timedelta(seconds=seconds)
-
-
-def test_what_cannot_heal_ends_at_once() -> None:
-    assert next_try(1, permanent=True, age=timedelta(0), chance=0.5) == GiveUp(reason="permanent")
-
-
-def test_after_three_days_it_has_failed() -> None:
+def test_the_table_of_waits() -> None:
+    """What cannot heal ends at once; after three days it has failed."""
+    now = timedelta(0)
+    waits = dict(enumerate((2, 5, 15, 60, 120, 300, 900, 1800, 3600, 3600), start=1)) | {90: 3600}
+    for attempt, seconds in waits.items():
+        assert next_try(attempt, permanent=False, age=now, chance=0.0) == timedelta(seconds=seconds)
+    assert next_try(1, permanent=True, age=now, chance=0.5) == GiveUp(reason="permanent")
     assert next_try(80, permanent=False, age=RETRY_LIMIT, chance=0.5) == GiveUp(reason="age")
     last = next_try(80, permanent=False, age=RETRY_LIMIT - timedelta(minutes=3), chance=0.5)
     assert last == timedelta(minutes=3)

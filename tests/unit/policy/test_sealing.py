@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-import pytest
-
 from gateway.domain.sealed_log import NO_SEAL, PublishedSeal, Seal
 from gateway.policy import upkeep
 from gateway.policy.upkeep import Rhythm
@@ -23,69 +21,47 @@ def sealed(size: int, at: datetime, stamp: bytes | None = None) -> PublishedSeal
     return PublishedSeal(signed=seal_key().sign(made), stamp=stamp)
 
 
-@pytest.mark.parametrize(
-    ("head", "due"),
-    [
+def test_a_seal_is_due_when_something_new_waited_long_enough() -> None:
+    for head, due in (
         (LogHead(), False),
         (LogHead(size=1), True),
         (LogHead(size=1, seal=sealed(1, START - DAY)), False),
         (LogHead(size=2, seal=sealed(1, START - MINUTE)), True),
         (LogHead(size=2, seal=sealed(1, START - timedelta(seconds=59))), False),
-        (LogHead(size=2, seal=sealed(1, START + DAY)), True),
-    ],
-    ids=["empty", "first", "nothing new", "a minute later", "before that", "the clock was put back"],
-)
-def test_a_seal_is_due_when_something_new_waited_long_enough(head: LogHead, due: bool) -> None:
-    assert upkeep.seal_is_due(head, RHYTHM, START) == due
+        (LogHead(size=2, seal=sealed(1, START + DAY)), True),  # the clock was put back
+    ):
+        assert upkeep.seal_is_due(head, RHYTHM, START) == due
 
 
-@pytest.mark.parametrize(
-    ("head", "due"),
-    [
+def test_a_stamp_is_due_for_the_newest_seal_once_an_hour() -> None:
+    for head, due in (
         (LogHead(), False),
         (LogHead(seal=sealed(1, START)), True),
         (LogHead(seal=sealed(1, START, b"t"), stamped=sealed(1, START, b"t")), False),
         (LogHead(seal=sealed(2, START), stamped=sealed(1, START - HOUR, b"t")), True),
         (LogHead(seal=sealed(2, START), stamped=sealed(1, START - MINUTE, b"t")), False),
-    ],
-    ids=["no seal", "never stamped", "stamped", "an hour ago", "a minute ago"],
-)
-def test_a_stamp_is_due_for_the_newest_seal_once_an_hour(head: LogHead, due: bool) -> None:
-    assert upkeep.stamp_is_due(head, RHYTHM, START) == due
+    ):
+        assert upkeep.stamp_is_due(head, RHYTHM, START) == due
 
 
-@pytest.mark.parametrize(
-    ("head", "due"),
-    [
+def test_publishing_is_due_once_a_day_for_something_new() -> None:
+    for head, due in (
         (LogHead(), False),
         (LogHead(seal=sealed(1, START)), True),
         (LogHead(seal=sealed(1, START - 2 * DAY), published_at=START - 2 * DAY), False),
         (LogHead(seal=sealed(1, START), published_at=START - DAY), True),
         (LogHead(seal=sealed(1, START), published_at=START - HOUR), False),
-    ],
-    ids=["no seal", "never", "that one already", "a day ago", "an hour ago"],
-)
-def test_publishing_is_due_once_a_day_for_something_new(head: LogHead, due: bool) -> None:
-    assert upkeep.publishing_is_due(head, RHYTHM, START) == due
+    ):
+        assert upkeep.publishing_is_due(head, RHYTHM, START) == due
 
 
-@pytest.mark.parametrize(
-    ("waits", "late"), [(None, False), (timedelta(minutes=5), False), (timedelta(minutes=5, seconds=1), True)]
-)
-def test_an_event_may_wait_five_minutes_for_its_seal(waits: timedelta | None, late: bool) -> None:
-    head = LogHead(unsealed_since=None if waits is None else START - waits)
-
-    assert upkeep.is_unsealed(head, START) == late
-
-
-@pytest.mark.parametrize(
-    ("since", "most", "lacks"),
-    [(None, HOUR, False), (DAY, timedelta(), False), (DAY, HOUR, True), (MINUTE, HOUR, False)],
-)
-def test_zero_hours_demand_no_timestamp(since: timedelta | None, most: timedelta, lacks: bool) -> None:
-    head = LogHead(unstamped_since=None if since is None else START - since)
-
-    assert upkeep.lacks_stamp(head, most, START) == lacks
+def test_an_event_may_wait_five_minutes_for_its_seal_and_zero_hours_demand_no_timestamp() -> None:
+    assert not upkeep.is_unsealed(LogHead(), START)
+    for waits, late in ((5 * MINUTE, False), (5 * MINUTE + timedelta(seconds=1), True)):
+        assert upkeep.is_unsealed(LogHead(unsealed_since=START - waits), START) == late
+    assert not upkeep.lacks_stamp(LogHead(), HOUR, START)
+    for since, most, lacks in ((DAY, timedelta(), False), (DAY, HOUR, True), (MINUTE, HOUR, False)):
+        assert upkeep.lacks_stamp(LogHead(unstamped_since=START - since), most, START) == lacks
 
 
 def words(**given: Any) -> list[tuple[str, str]]:

@@ -24,31 +24,19 @@ def end(der: bytes, at: datetime, stolen: datetime | None = None) -> KeyEnd:
     )
 
 
-def test_where_nothing_is_bound_any_certificate_may_sign() -> None:
-    use = trust.key_use_of("Z91", [], [], NOW)
-
-    assert use == ANY_KEY
-    assert use.fault(fingerprint(OLD)) is None
-
-
-def test_w9_where_one_is_bound_the_others_may_not_sign() -> None:
+def test_w9_where_nothing_is_bound_any_certificate_may_sign_and_else_what_is_bound_in_its_time() -> None:
+    """A binding of another code is none of ours; outside of its binding nothing signs, not even when no other is bound."""
+    other = Binding(code="Z92", certificate_der=OLD)
+    for known in ([], [other]):
+        use = trust.key_use_of("Z91", known, [], NOW)
+        assert use == ANY_KEY
+        assert use.fault(fingerprint(OLD)) is None
     use = trust.key_use_of("Z91", [bound(OLD)], [], NOW)
-
     assert use.fault(fingerprint(OLD)) is None
     assert "not bound" in (use.fault(fingerprint(NEW)) or "")
-
-
-def test_w9_outside_of_its_binding_nothing_signs_not_even_when_no_other_is_bound() -> None:
     use = trust.key_use_of("Z91", [bound(OLD, NOW - DAY, NOW), bound(NEW, NOW + DAY)], [], NOW)
-
     assert use.fault(fingerprint(OLD)) is not None
     assert use.fault(fingerprint(NEW)) is not None
-
-
-def test_a_binding_of_another_code_is_none_of_ours() -> None:
-    other = Binding(code="Z92", certificate_der=OLD)
-
-    assert trust.key_use_of("Z91", [other], [], NOW) == ANY_KEY
 
 
 def test_an_ended_key_signs_nothing_from_its_end_on() -> None:

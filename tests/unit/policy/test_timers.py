@@ -29,94 +29,67 @@ def at(text: str) -> datetime:
 MON, TUE, WED, THU, FRI, SAT, NEXT_MON, NEXT_TUE = ("12", "13", "14", "15", "16", "17", "19", "20")
 
 
-@pytest.mark.parametrize(
-    ("signed", "last"),
-    [
+def test_t1_ends_with_the_next_working_morning() -> None:
+    for signed, last in (
         (f"{FRI} 16:50", f"{NEXT_MON} 11:30"),
         (f"{WED} 09:00", f"{THU} 11:30"),
         (f"{SAT} 09:00", f"{NEXT_MON} 11:30"),
-    ],
-)
-def test_t1_ends_with_the_next_working_morning(signed: str, last: str) -> None:
-    due = timers.issue(OFFICE, at(signed), NORMAL)
-
-    assert (due.timer, due.at) == (Timer.T1, at(last))
-    assert not due.is_late(at(last))
-    assert due.is_late(at(last) + MOMENT)
+    ):
+        due = timers.issue(OFFICE, at(signed), NORMAL)
+        assert (due.timer, due.at) == (Timer.T1, at(last))
+        assert not due.is_late(at(last))
+        assert due.is_late(at(last) + MOMENT)
 
 
-@pytest.mark.parametrize(
-    ("arrived", "due"),
-    [
+def test_t2_is_two_working_hours() -> None:
+    for arrived, due in (
         (f"{TUE} 11:00", f"{TUE} 15:00"),
         (f"{FRI} 16:00", f"{NEXT_MON} 08:30"),
         (f"{SAT} 10:00", f"{NEXT_MON} 09:30"),
         (f"{THU} 12:15", f"{THU} 15:30"),
-    ],
-)
-def test_t2_is_two_working_hours(arrived: str, due: str) -> None:
-    found = timers.take_in(OFFICE, at(arrived), NORMAL)
-
-    assert (found.timer, found.at) == (Timer.T2, at(due))
-    assert found.left(OFFICE, at(arrived)) == timedelta(hours=2)
+    ):
+        found = timers.take_in(OFFICE, at(arrived), NORMAL)
+        assert (found.timer, found.at) == (Timer.T2, at(due))
+        assert found.left(OFFICE, at(arrived)) == timedelta(hours=2)
 
 
-@pytest.mark.parametrize(
-    ("arrived", "due", "late"),
-    [
+def test_t3_ends_when_the_office_closes_and_is_late_when_the_day_is_over() -> None:
+    for arrived, due, late in (
         (f"{FRI} 16:55", f"{FRI} 17:00", f"{SAT} 00:00"),
         (f"{TUE} 06:00", f"{TUE} 17:00", f"{WED} 00:00"),
         (f"{FRI} 17:00", f"{NEXT_MON} 17:00", f"{NEXT_TUE} 00:00"),
         (f"{SAT} 10:00", f"{NEXT_MON} 17:00", f"{NEXT_TUE} 00:00"),
-    ],
-)
-def test_t3_ends_when_the_office_closes_and_is_late_when_the_day_is_over(
-    arrived: str, due: str, late: str
-) -> None:
-    found = timers.receipt(OFFICE, at(arrived))
-
-    assert (found.timer, found.at) == (Timer.T3, at(due))
-    assert not found.is_late(at(late))
-    assert found.is_late(at(late) + MOMENT)
+    ):
+        found = timers.receipt(OFFICE, at(arrived))
+        assert (found.timer, found.at) == (Timer.T3, at(due))
+        assert not found.is_late(at(late))
+        assert found.is_late(at(late) + MOMENT)
 
 
-@pytest.mark.parametrize(
-    ("urgency", "minutes"),
-    [(Urgency.URGENT, 60), (Urgency.VERY_URGENT, 30), (Urgency.EXPRESS, 15), (Urgency.TIMED_EXPRESS, 15)],
-)
-def test_t2u_runs_at_night_and_on_weekends(urgency: Urgency, minutes: int) -> None:
-    found = timers.take_in(OFFICE, at(f"{SAT} 23:30"), urgency)
-
-    assert (found.timer, found.wall_clock) == (Timer.T2U, True)
-    assert found.at == at(f"{SAT} 23:30") + timedelta(minutes=minutes)
-    assert found.left(OFFICE, at(f"{SAT} 23:30")) == timedelta(minutes=minutes)
-
-
-def test_t2u_of_an_express_letter_with_an_hour_ends_at_that_hour() -> None:
+def test_t2u_runs_at_night_and_on_weekends_and_ends_at_the_hour_of_an_express_letter() -> None:
+    arrived = at(f"{SAT} 23:30")
+    minutes = {Urgency.URGENT: 60, Urgency.VERY_URGENT: 30, Urgency.EXPRESS: 15, Urgency.TIMED_EXPRESS: 15}
+    for urgency, minute in minutes.items():
+        found = timers.take_in(OFFICE, arrived, urgency)
+        assert (found.timer, found.wall_clock) == (Timer.T2U, True)
+        assert found.at - arrived == found.left(OFFICE, arrived) == timedelta(minutes=minute)
     arrived = at(f"{SAT} 20:00")
-
     due = timers.take_in(OFFICE, arrived, Urgency.TIMED_EXPRESS, at(f"{SAT} 22:00"))
     missed = timers.take_in(OFFICE, arrived, Urgency.TIMED_EXPRESS, at(f"{SAT} 19:00"))
     ignored = timers.take_in(OFFICE, arrived, Urgency.EXPRESS, at(f"{SAT} 22:00"))
-
     assert (due.at, missed.at) == (at(f"{SAT} 22:00"), arrived)
     assert ignored.at == arrived + timedelta(minutes=15)
 
 
-def test_t4_is_one_working_day() -> None:
+def test_t4_and_t11_are_one_working_day_and_two_working_hours_where_it_is_urgent() -> None:
+    """A reply is due when the office closes on its day."""
     assert timers.decide_held(OFFICE, at(f"{FRI} 10:00")).at == at(f"{NEXT_MON} 10:00")
     assert timers.decide_held(OFFICE, at(f"{SAT} 10:00")).at == at(f"{NEXT_MON} 17:00")
-
-
-@pytest.mark.parametrize("urgency", Urgency)
-def test_t11_is_one_working_day_or_two_working_hours(urgency: Urgency) -> None:
-    due = timers.answer_recall(OFFICE, at(f"{FRI} 16:00"), urgency)
-
-    assert due.at == at(f"{NEXT_MON} 16:00" if urgency is NORMAL else f"{NEXT_MON} 08:30")
-
-
-def test_a_reply_is_due_when_the_office_closes_on_its_day() -> None:
+    for urgency in Urgency:
+        due = timers.answer_recall(OFFICE, at(f"{FRI} 16:00"), urgency)
+        assert due.at == at(f"{NEXT_MON} 16:00" if urgency is NORMAL else f"{NEXT_MON} 08:30")
     assert timers.reply(OFFICE, date(2026, 10, 16)).at == at(f"{FRI} 17:00")
+    assert all(labels.has(f"timer.{timer}") for timer in Timer)
 
 
 # --- of every timer ----------------------------------------------------------------------------------------------
@@ -159,8 +132,3 @@ def test_what_is_urgent_is_due_within_the_hour_at_any_time(start: datetime, urge
         assert timedelta() < due.at - start <= timedelta(hours=1)
         assert due.is_late(due.at + MOMENT)
         assert not due.is_late(due.at)
-
-
-@pytest.mark.parametrize("timer", Timer)
-def test_every_timer_has_its_words(timer: Timer) -> None:
-    assert labels.has(f"timer.{timer}")

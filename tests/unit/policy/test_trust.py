@@ -21,6 +21,7 @@ from gateway.domain.proof import (
 )
 from gateway.errors import BadSignature, CannotTell, InvalidEnvelope, UnknownSender, UntrustedSigner
 from gateway.policy.trust import Carried, TrustPolicy, decide
+from tests.support.cases import Cases
 
 AT = datetime(2031, 3, 4, 2, 15, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -76,69 +77,38 @@ def test_a_good_certificate_proves_the_sender() -> None:
     assert proved.steps[8].detail == "a < b"
 
 
+REVOKED: dict[str, object] = {"revocation": "revoked", "revoked_at": AT - DAY}
+
+
+def _signed_after(time: timedelta, **changes: object) -> dict[str, object]:
+    return {"signing_time": AT + time, **changes}
+
+
+def _unknown_for(seconds: float | None) -> dict[str, object]:
+    return {"revocation": "unknown", "revocation_age_s": seconds}
+
+
 # case, changes of the signed envelope, changes of the evidence, error, code, step
 REFUSED: list[tuple[str, dict[str, object], dict[str, object], type[Exception], str, int]] = [
     ("40-expired", {}, {"not_after": AT - DAY}, UntrustedSigner, "CERT-TIME", 9),
     ("41-not-yet-valid", {}, {"not_before": AT + DAY}, UntrustedSigner, "CERT-TIME", 9),
-    (
-        "42-revoked",
-        {},
-        {"revocation": "revoked", "revoked_at": AT - DAY},
-        UntrustedSigner,
-        "CERT-REVOKED",
-        10,
-    ),
+    ("42-revoked", {}, REVOKED, UntrustedSigner, "CERT-REVOKED", 10),
     ("43-unknown-authority", {}, {"chain_code": "CERT-CHAIN"}, UntrustedSigner, "CERT-CHAIN", 9),
     ("44-usage", {}, {"usage_ok": False}, UntrustedSigner, "CERT-USAGE", 9),
     ("K1-binding-ended", {"bound_to": AT}, {}, UnknownSender, "SIG-NO-BINDING", 6),
     ("K1-binding-not-begun", {"bound_from": AT + DAY}, {}, UnknownSender, "SIG-NO-BINDING", 6),
-    ("49-a-day-ahead", {"signing_time": AT + DAY + timedelta(seconds=1)}, {}, BadSignature, "SIG-TIME", 9),
-    ("49-11-minutes-ahead", {"signing_time": AT + timedelta(minutes=11)}, {}, CannotTell, "SIG-TIME", 9),
-    ("K2-31-days-old", {"signing_time": AT - 31 * DAY}, {}, CannotTell, "SIG-TIME", 9),
-    (
-        "K2-before-binding",
-        {"signing_time": AT - 2 * DAY, "bound_from": AT - DAY},
-        {},
-        CannotTell,
-        "SIG-TIME",
-        9,
-    ),
-    (
-        "K2-before-certificate",
-        {"signing_time": AT - 2 * DAY},
-        {"not_before": AT - DAY},
-        CannotTell,
-        "SIG-TIME",
-        9,
-    ),
-    (
-        "K4-after-grace",
-        {},
-        {"revocation": "unknown", "revocation_age_s": 86_401.0},
-        CannotTell,
-        "CERT-REVOCATION-UNKNOWN",
-        10,
-    ),
-    (
-        "K4-never-answered",
-        {},
-        {"revocation": "unknown", "revocation_age_s": None},
-        CannotTell,
-        "CERT-REVOCATION-UNKNOWN",
-        10,
-    ),
+    ("49-a-day-ahead", _signed_after(DAY + timedelta(seconds=1)), {}, BadSignature, "SIG-TIME", 9),
+    ("49-11-minutes-ahead", _signed_after(timedelta(minutes=11)), {}, CannotTell, "SIG-TIME", 9),
+    ("K2-31-days-old", _signed_after(-31 * DAY), {}, CannotTell, "SIG-TIME", 9),
+    ("K2-before-binding", _signed_after(-2 * DAY, bound_from=AT - DAY), {}, CannotTell, "SIG-TIME", 9),
+    ("K2-before-certificate", _signed_after(-2 * DAY), {"not_before": AT - DAY}, CannotTell, "SIG-TIME", 9),
+    ("K4-after-grace", {}, _unknown_for(86_401.0), CannotTell, "CERT-REVOCATION-UNKNOWN", 10),
+    ("K4-never-answered", {}, _unknown_for(None), CannotTell, "CERT-REVOCATION-UNKNOWN", 10),
     # a hold never hides a refusal
+    ("101-back-dated-and-revoked", _signed_after(-40 * DAY), REVOKED, UntrustedSigner, "CERT-REVOKED", 10),
     (
-        "101-back-dated-and-revoked",
-        {"signing_time": AT - 40 * DAY},
-        {"revocation": "revoked", "revoked_at": AT - DAY},
-        UntrustedSigner,
-        "CERT-REVOKED",
-        10,
-    ),
-    (
-        "101-forward-dated-and-expired",
-        {"signing_time": AT + 2 * DAY},
+        "101-ahead-and-expired",
+        _signed_after(2 * DAY),
         {"not_after": AT - DAY},
         UntrustedSigner,
         "CERT-TIME",
@@ -147,29 +117,36 @@ REFUSED: list[tuple[str, dict[str, object], dict[str, object], type[Exception], 
 ]
 
 
-@pytest.mark.parametrize(
-    ("signed", "evidence", "error", "code", "step"),
-    [case[1:] for case in REFUSED],
-    ids=[case[0] for case in REFUSED],
-)
-def test_what_does_not_hold_is_refused_or_held_at_its_step(
-    signed: dict[str, object], evidence: dict[str, object], error: type[Exception], code: str, step: int
-) -> None:
-    with pytest.raises(error) as found:
-        _decide(signed, evidence)
-
-    refusal = found.value
-    assert isinstance(refusal, InvalidEnvelope | CannotTell)
-    assert refusal.code == code
-    assert refusal.step == step
-    told = [each for each in refusal.steps if isinstance(each, Step)]
-    assert [each.n for each in told if each.ok is False] == [step]
-    assert all(each.ok is None for each in told if each.n > step)
+def test_what_does_not_hold_is_refused_or_held_at_its_step(cases: Cases) -> None:
+    """It gives the code before a contradiction that stands at step 11."""
+    for name, signed, evidence, error, code, step in REFUSED:
+        with cases.case(name):
+            with pytest.raises(error) as found:
+                _decide(signed, evidence)
+            refusal = found.value
+            assert isinstance(refusal, InvalidEnvelope | CannotTell)
+            assert (refusal.code, refusal.step) == (code, step)
+            told = [each for each in refusal.steps if isinstance(each, Step)]
+            assert [each.n for each in told if each.ok is False] == [step]
+            assert all(each.ok is None for each in told if each.n > step)
+            with pytest.raises((InvalidEnvelope, CannotTell)) as found:
+                _decide({"contradiction": AGAINST, **signed}, evidence)
+            assert isinstance(found.value, InvalidEnvelope | CannotTell)
+            assert found.value.code == code
 
 
-@pytest.mark.parametrize("minutes", [-30 * 24 * 60, -1, 0, 10])
-def test_k2_a_signing_time_within_the_window_passes(minutes: int) -> None:
-    assert _decide({"signing_time": AT + timedelta(minutes=minutes)}, {}).verdict == "valid"
+def test_k2_a_signing_time_within_the_window_passes_and_the_ends_of_the_calendar_are_times_like_others() -> (
+    None
+):
+    """An envelope without signed properties claims no time."""
+    for minutes in (-30 * 24 * 60, -1, 0, 10):
+        assert _decide(_signed_after(timedelta(minutes=minutes)), {}).verdict == "valid"
+    assert _decide({"signing_time": None, "weak": True}, {}).signed.weak
+    first, last = (end.replace(tzinfo=UTC) for end in (datetime.min, datetime.max))
+    for at in (first, last):
+        signed = _signed(bound_from=None, signing_time=at)
+        evidence = _evidence(not_before=first, not_after=last)
+        assert decide(signed, evidence, TrustPolicy(), at).received_at == at
 
 
 def test_k4_an_unknown_revocation_within_the_grace_passes_with_a_note() -> None:
@@ -178,10 +155,6 @@ def test_k4_an_unknown_revocation_within_the_grace_passes_with_a_note() -> None:
     assert proved.notes[-1].code == "CERT-REVOCATION-UNKNOWN"
     assert proved.steps[9].ok is True
     assert proved.steps[9].detail == "revocation not known"
-
-
-def test_an_envelope_without_signed_properties_claims_no_time() -> None:
-    assert _decide({"signing_time": None, "weak": True}, {}).signed.weak
 
 
 def test_only_this_module_can_make_a_verified_envelope() -> None:
@@ -204,34 +177,6 @@ def test_a_contradiction_is_refused_at_step_11_once_the_certificate_holds() -> N
     assert [step.detail for step in steps][8:11] == ["a < b", "good at arrival", "gw:Kind says recall"]
 
 
-@pytest.mark.parametrize(
-    ("signed", "evidence", "code"),
-    [
-        ({}, {"not_after": AT - DAY}, "CERT-TIME"),
-        ({}, {"chain_code": "CERT-CHAIN"}, "CERT-CHAIN"),
-        ({}, {"revocation": "revoked", "revoked_at": AT - DAY}, "CERT-REVOKED"),
-        ({"signing_time": AT - 31 * DAY}, {}, "SIG-TIME"),
-        ({}, {"revocation": "unknown", "revocation_age_s": None}, "CERT-REVOCATION-UNKNOWN"),
-    ],
-    ids=["expired", "no-chain", "revoked", "odd-time", "not-known"],
-)
-def test_the_first_failing_step_gives_the_code_before_a_contradiction(
-    signed: dict[str, object], evidence: dict[str, object], code: str
-) -> None:
-    with pytest.raises((InvalidEnvelope, CannotTell)) as found:
-        _decide({"contradiction": AGAINST, **signed}, evidence)
-
-    assert found.value.code == code
-
-
-@pytest.mark.parametrize("at", [datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)])
-def test_49_the_ends_of_the_calendar_are_times_like_others(at: datetime) -> None:
-    always = {"not_before": datetime.min.replace(tzinfo=UTC), "not_after": datetime.max.replace(tzinfo=UTC)}
-    signed = _signed(bound_from=None, signing_time=at)
-
-    assert decide(signed, _evidence(**always), TrustPolicy(), at).received_at == at
-
-
 # --- who published it (A1, threat 107) ------------------------------------------------------------------------
 
 SENDER = "000.00.07.Z91"
@@ -241,51 +186,36 @@ def _carried(node: str | None, host: str | None, sender: str = SENDER) -> Carrie
     return Carried(sender=sender, node=node, host=host)
 
 
-@pytest.mark.parametrize(
-    ("node", "host", "findings", "detail"),
-    [
+def test_a1_the_hosting_node_passes_and_silence_is_a_finding() -> None:
+    silent = "the axis vouches for no publisher"
+    unknown = "the registry does not say which node hosts the sender; n1 published it"
+    rows: list[tuple[str | None, str | None, list[str], str]] = [
         ("n1", "n1", [], "published by n1, which hosts the sender"),
         ("N1", "n1", [], "published by N1, which hosts the sender"),
-        (None, "n1", ["NODE-UNKNOWN"], "the axis vouches for no publisher"),
-        (None, None, ["NODE-UNKNOWN"], "the axis vouches for no publisher"),
-        (
-            *("n1", None, ["HOST-UNKNOWN"]),
-            "the registry does not say which node hosts the sender; n1 published it",
-        ),
-    ],
-)
-def test_a1_the_hosting_node_passes_and_silence_is_a_finding(
-    node: str | None, host: str | None, findings: list[str], detail: str
-) -> None:
-    proved = decide(_signed(), _evidence(), TrustPolicy(), AT, _carried(node, host))
-
-    assert [note.code for note in proved.notes] == ["ODD", *findings]
-    assert (proved.steps[10].ok, proved.steps[10].detail) == (True, detail)
+        (None, "n1", ["NODE-UNKNOWN"], silent),
+        (None, None, ["NODE-UNKNOWN"], silent),
+        ("n1", None, ["HOST-UNKNOWN"], unknown),
+    ]
+    for node, host, findings, detail in rows:
+        proved = decide(_signed(), _evidence(), TrustPolicy(), AT, _carried(node, host))
+        assert [note.code for note in proved.notes] == ["ODD", *findings]
+        assert (proved.steps[10].ok, proved.steps[10].detail) == (True, detail)
 
 
 def test_a1_a_node_that_does_not_host_the_sender_is_refused_at_step_11() -> None:
-    with pytest.raises(InvalidEnvelope) as found:
-        decide(_signed(), _evidence(), TrustPolicy(), AT, _carried("n2", "n1"))
-
-    refusal = found.value
-    assert (refusal.code, refusal.step) == ("AXIS-NODE", 11)
-    assert "the node n2 published it, and n1 speaks for 000.00.07.Z91" in str(refusal)
-    steps = [step for step in refusal.steps if isinstance(step, Step)]
-    assert [step.ok for step in steps] == [True] * 10 + [False, None]
-
-
-def test_a1_the_certificate_is_judged_before_the_publisher() -> None:
-    with pytest.raises(UntrustedSigner) as found:
-        decide(_signed(), _evidence(revocation="revoked"), TrustPolicy(), AT, _carried("n2", "n1"))
-
-    assert found.value.code == "CERT-REVOKED"
-
-
-def test_a1_a_foreign_publisher_is_graver_than_a_contradiction() -> None:
-    with pytest.raises(InvalidEnvelope) as found:
-        decide(_signed(contradiction=AGAINST), _evidence(), TrustPolicy(), AT, _carried("n2", "n1"))
-
-    assert found.value.code == "AXIS-NODE"
+    """That is graver than a contradiction; the certificate is judged before it."""
+    foreign = _carried("n2", "n1")
+    for signed in (_signed(), _signed(contradiction=AGAINST)):
+        with pytest.raises(InvalidEnvelope) as found:
+            decide(signed, _evidence(), TrustPolicy(), AT, foreign)
+        refusal = found.value
+        assert (refusal.code, refusal.step) == ("AXIS-NODE", 11)
+        assert "the node n2 published it, and n1 speaks for 000.00.07.Z91" in str(refusal)
+        steps = [step for step in refusal.steps if isinstance(step, Step)]
+        assert [step.ok for step in steps] == [True] * 10 + [False, None]
+    with pytest.raises(UntrustedSigner) as revoked:
+        decide(_signed(), _evidence(revocation="revoked"), TrustPolicy(), AT, foreign)
+    assert revoked.value.code == "CERT-REVOKED"
 
 
 def test_109_the_sender_that_the_axis_names_is_the_signed_one() -> None:

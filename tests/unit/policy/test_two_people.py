@@ -5,14 +5,15 @@ from __future__ import annotations
 import base64
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.person import BindingChange, Person, Proposal, ProposalContent, ProposalState, Role
 from gateway.policy import two_people
 from gateway.policy.two_people import AGE, OPEN_FOR, Objection
+from tests.support.cases import Cases
 
 NOW = datetime(2026, 11, 20, 1, 0, tzinfo=UTC)
 LONG_AGO = NOW - timedelta(days=30)
@@ -73,25 +74,19 @@ def judged(
 
 
 def test_two_people_of_age_who_compared_the_fingerprint_may() -> None:
-    assert judged() is None
-
-
-@pytest.mark.parametrize(
-    "written", ["{0}", " {0} ", "{1}", "{2}"], ids=["plain", "spaces", "capitals", "colons"]
-)
-def test_digits_may_be_written_as_people_write_them(written: str) -> None:
+    """Digits may be written as people write them."""
     (digits,) = CONTENT.expected
     colons = ":".join(digits[n : n + 2] for n in range(0, 16, 2))
-
-    assert judged(typed=(written.format(digits, digits.upper(), colons),)) is None
+    for written in (digits, f" {digits} ", digits.upper(), colons):
+        assert judged(typed=(written,)) is None
 
 
 YOUNG = NOW - AGE + timedelta(seconds=1)
 
 
-@pytest.mark.parametrize(
-    ("given", "objection"),
-    [
+def test_threat_113_each_way_to_act_as_two_is_refused(cases: Cases) -> None:
+    far = replace(PROPOSAL, expires_at=NOW + timedelta(days=99))
+    rows: list[tuple[dict[str, Any], Objection]] = [
         ({"approver": person("one")}, Objection.SAME),
         ({"proposer": person("three")}, Objection.SAME),
         ({"approver": person("two", roles=frozenset({Role.PEOPLE}))}, Objection.ROLE),
@@ -108,18 +103,15 @@ YOUNG = NOW - AGE + timedelta(seconds=1)
         ({"typed": (CONTENT.expected[0][1:],)}, Objection.DIGITS),
         ({"typed": (*CONTENT.expected, *CONTENT.expected)}, Objection.DIGITS),
         ({"now": NOW + OPEN_FOR}, Objection.EXPIRED),
-        (
-            {"proposal": replace(PROPOSAL, expires_at=NOW + timedelta(days=99)), "now": NOW + OPEN_FOR},
-            Objection.EXPIRED,
-        ),
+        ({"proposal": far, "now": NOW + OPEN_FOR}, Objection.EXPIRED),
         ({"proposal": replace(PROPOSAL, reason="another")}, Objection.EDITED),
         ({"seen": "0" * 64}, Objection.EDITED),
         ({"first_made": None}, Objection.EDITED),
         ({"proposal": replace(PROPOSAL, state=ProposalState.APPROVED)}, Objection.CLOSED),
-    ],
-)
-def test_threat_113_each_way_to_act_as_two_is_refused(given: dict[str, object], objection: Objection) -> None:
-    assert judged(**given) is objection  # type: ignore[arg-type]  # arguments by name
+    ]
+    for changes, objection in rows:
+        with cases.case(changes):
+            assert judged(**changes) is objection
 
 
 def test_in_set_up_nobody_can_be_a_day_old_and_nothing_else_is_waived() -> None:

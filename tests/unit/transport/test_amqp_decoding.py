@@ -55,17 +55,13 @@ def test_a_valid_table_is_read_as_the_library_reads_it(told: dict[str, Any]) -> 
     assert connection.read_table(data + b"what follows") == decode.field_table(data)
 
 
-@given(st.integers(0, 253_402_300_799))
-def test_a_valid_time_is_read_as_the_library_reads_it(seconds: int) -> None:
+@given(st.integers(0, 253_402_300_799), st.text(max_size=60))
+def test_a_valid_time_and_a_valid_short_text_are_read_as_the_library_reads_them(
+    seconds: int, text: str
+) -> None:
     data = struct.pack(">Q", seconds)
-
     assert connection.read_time(data) == decode.timestamp(data)
-
-
-@given(st.text(max_size=60))
-def test_a_valid_short_text_is_read_as_the_library_reads_it(text: str) -> None:
     data = encode.short_string(text)
-
     assert connection.read_short_text(data + b"more") == decode.short_str(data)
 
 
@@ -106,26 +102,20 @@ def test_a_table_of_any_bytes_is_read_and_is_as_long_as_it_says(inside: bytes) -
     assert isinstance(found, dict)
 
 
-@pytest.mark.parametrize(
-    ("name", "kind", "value", "read"),
-    [
+def test_one_value_that_means_nothing_costs_no_other() -> None:
+    ours = held(b"x-lane", b"S", struct.pack(">I", 6) + b"urgent")[4:]
+    smallest = Decimal(2**31 - 1) * Decimal(10) ** -255
+    rows: list[tuple[bytes, bytes, bytes, dict[str, Any]]] = [
         (b"at", b"T", LATER_THAN_ALL, {"at": None}),
         (b"\xff", b"t", b"\x01", {"\N{REPLACEMENT CHARACTER}": True}),
         (b"a\x00", b"S", struct.pack(">I", 2) + b"\xff\xfe", {"a\x00": b"\xff\xfe"}),
-        (b"n", b"D", b"\xff\x7f\xff\xff\xff", {"n": Decimal(2**31 - 1) * Decimal(10) ** -255}),
+        (b"n", b"D", b"\xff\x7f\xff\xff\xff", {"n": smallest}),
         (b"?", b"?", b"abcd", {}),
-    ],
-    ids=["time", "name", "text", "decimal", "kind"],
-)
-def test_one_value_that_means_nothing_costs_no_other(
-    name: bytes, kind: bytes, value: bytes, read: dict[str, Any]
-) -> None:
-    ours = held(b"x-lane", b"S", struct.pack(">I", 6) + b"urgent")[4:]
-    inside = ours + held(name, kind, value)[4:]
-
-    _, found = connection.read_table(struct.pack(">I", len(inside)) + inside)
-
-    assert found == {"x-lane": "urgent", **read}
+    ]
+    for name, kind, value, read in rows:
+        inside = ours + held(name, kind, value)[4:]
+        _, found = connection.read_table(struct.pack(">I", len(inside)) + inside)
+        assert found == {"x-lane": "urgent", **read}
 
 
 def test_tables_within_tables_end_somewhere() -> None:

@@ -5,59 +5,31 @@ import threading
 from pathlib import Path
 
 from gateway.transport.embedded import WaiterBell, ring
+from tests.support.waiting import LIMIT_S, within_limit
 
 QUEUE = Path("/nowhere/axis.sqlite")
 
 
-async def test_a_ring_before_the_wait_is_kept_for_it() -> None:
-    bell = WaiterBell(QUEUE)
+async def others_run() -> None:
+    for _ in range(2):
+        await asyncio.sleep(0)
 
+
+async def test_a_ring_before_the_wait_is_kept_for_it_and_ends_one_wait() -> None:
+    """A bell of another queue is not heard, and one that was closed is forgotten."""
+    bell, closed = WaiterBell(QUEUE), WaiterBell(QUEUE)
+    closed.close()
+    closed.close()
     ring(QUEUE)
-
-    async with asyncio.timeout(60):
-        await bell.wait()
-    bell.close()
-
-
-async def test_one_ring_ends_one_wait() -> None:
-    bell = WaiterBell(QUEUE)
-    ring(QUEUE)
-    await bell.wait()
-
-    waiting = asyncio.ensure_future(bell.wait())
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
-
-    assert not waiting.done()
-    ring(QUEUE)
-    async with asyncio.timeout(60):
-        await waiting
-    bell.close()
-
-
-async def test_another_queue_rings_its_own_bells_only() -> None:
-    bell = WaiterBell(QUEUE)
+    await within_limit(bell.wait(), "a wait after the ring")
 
     ring(QUEUE.with_name("other.sqlite"))
     waiting = asyncio.ensure_future(bell.wait())
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
-
+    await others_run()
     assert not waiting.done()
-    waiting.cancel()
-    bell.close()
-
-
-async def test_a_closed_bell_is_forgotten() -> None:
-    bell, other = WaiterBell(QUEUE), WaiterBell(QUEUE)
-    bell.close()
-    bell.close()
-
     ring(QUEUE)
-
-    async with asyncio.timeout(60):
-        await other.wait()
-    other.close()
+    await within_limit(waiting, "a wait before the ring")
+    bell.close()
 
 
 def test_a_ring_reaches_a_waiter_in_another_event_loop() -> None:
@@ -68,8 +40,7 @@ def test_a_ring_reaches_a_waiter_in_another_event_loop() -> None:
         waiting = asyncio.ensure_future(bell.wait())
         await asyncio.sleep(0)
         started.set()
-        async with asyncio.timeout(60):
-            await waiting
+        await within_limit(waiting, "a ring from another loop")
         bell.close()
 
     async def ring_here() -> None:
@@ -77,8 +48,7 @@ def test_a_ring_reaches_a_waiter_in_another_event_loop() -> None:
 
     other = threading.Thread(target=lambda: asyncio.run(wait_elsewhere()))
     other.start()
-    assert started.wait(60)
+    assert started.wait(LIMIT_S)
     asyncio.run(ring_here())
-    other.join(60)
-
+    other.join(LIMIT_S)
     assert not other.is_alive()

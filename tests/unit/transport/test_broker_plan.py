@@ -169,44 +169,37 @@ def test_a_code_is_hosted_last_and_asked_about_no_more_first() -> None:
     ]
 
 
-@pytest.mark.parametrize("queue", ["urgent", "normal", "dead"])
-def test_a_node_that_left_keeps_its_queues_and_not_its_rights_while_one_holds_a_message(queue: str) -> None:
-    live = as_live(axis_of({"Z91": "north", "Z92": "south"}), **{f"lienthong_south_{queue}": 3})
+def test_a_node_that_left_keeps_its_queues_and_not_its_rights_while_one_holds_a_message() -> None:
     goal = wanted(axis_of({"Z91": "north", "Z92": "north"}), {})
+    for queue in ("urgent", "normal", "dead"):
+        live = as_live(axis_of({"Z91": "north", "Z92": "south"}), **{f"lienthong_south_{queue}": 3})
 
-    made = plan(live, goal, admin=ADMIN, remove_nodes=True)
+        made = plan(live, goal, admin=ADMIN, remove_nodes=True)
 
-    assert [(each.key, each.params["name"], each.params["messages"]) for each in made.remarks] == [
-        ("queue_kept", f"lienthong.south.{queue}", 3)
-    ]
-    gone = [step.thing for step in made.steps if step.sign is Sign.REMOVE]
-    assert all(thing.key in ("z92", "@south") for thing in gone if isinstance(thing, Binding))
-    assert not [thing for thing in gone if isinstance(thing, Queue | Policy)]
-    *_, end = walked(live, made)
-    assert "south" not in {*end.users, *end.rights}
-    assert set(end.queues) == set(live.queues)
+        (remark,) = made.remarks
+        assert remark.key == "queue_kept"
+        assert (remark.params["name"], remark.params["messages"]) == (f"lienthong.south.{queue}", 3)
+        gone = [step.thing for step in made.steps if step.sign is Sign.REMOVE]
+        assert all(thing.key in ("z92", "@south") for thing in gone if isinstance(thing, Binding))
+        assert not [thing for thing in gone if isinstance(thing, Queue | Policy)]
+        *_, end = walked(live, made)
+        assert "south" not in {*end.users, *end.rights}
+        assert set(end.queues) == set(live.queues)
 
 
 def test_a_node_that_left_is_removed_only_when_asked_with_user_rights_and_limits() -> None:
+    """Its user stays where it has rights in another vhost."""
     live = as_live(axis_of({"Z91": "north", "Z92": "south"}))
     goal = wanted(axis_of({"Z91": "north"}), {})
-
-    told = plan(live, goal, admin=ADMIN)
     done = plan(live, goal, admin=ADMIN, remove_nodes=True)
-
-    assert [each.key for each in told.remarks] == ["node_left"]
+    assert [remark.key for remark in plan(live, goal, admin=ADMIN).remarks] == ["node_left"]
     assert done.remarks == ()
     *_, end = walked(live, done)
     assert set(end.queues) == set(goal.queues)
     assert set(end.users) == {"north", ADMIN}
     assert set(end.policies) == set(goal.policies)
-
-
-def test_the_user_of_a_node_that_left_stays_where_it_has_rights_in_another_vhost() -> None:
-    live = replace(as_live(axis_of({"Z92": "south"})), elsewhere=frozenset({"south"}))
-
-    made = plan(live, wanted(axis_of({}), {}), admin=ADMIN, remove_nodes=True)
-
+    elsewhere = replace(live, elsewhere=frozenset({"south"}))
+    made = plan(elsewhere, goal, admin=ADMIN, remove_nodes=True)
     assert [step.thing for step in made.steps if isinstance(step.thing, User)] == []
 
 
@@ -259,23 +252,15 @@ def test_the_administrator_is_never_made_a_node() -> None:
     assert [step for step in made.steps if isinstance(step.thing, User | Rights)] == []
 
 
-def test_an_alias_leads_to_its_code_and_letter_case_makes_no_other_key() -> None:
+def test_an_alias_leads_to_its_code_and_what_no_broker_could_hold_apart_is_refused() -> None:
     axis = layout("v", [Hosting(node="north", code="Z91", alias="000.00.00.Z91")])
-
     assert axis.hosts == {"z91": "north", "000.00.00.z91": "north"}
-
-
-@pytest.mark.parametrize(
-    ("hosted", "error", "words"),
-    [
+    rows: list[tuple[list[tuple[str, str, str | None]], type[Exception], str]] = [
         ([("north", "Z91", None), ("south", "Z92", "z91")], Clash, "z91 would lead to two nodes"),
         ([("north", "Z91", None), ("North", "Z92", None)], Misconfigured, "letter case tells none apart"),
         ([("sink", "Z91", None)], Misconfigured, "no node may be called sink"),
         ([("../x", "Z91", None)], Misconfigured, "a node's name has letters"),
-    ],
-)
-def test_what_no_broker_could_hold_apart_is_refused(
-    hosted: list[tuple[str, str, str | None]], error: type[Exception], words: str
-) -> None:
-    with pytest.raises(error, match=words):
-        layout("v", [Hosting(node=node, code=code, alias=alias) for node, code, alias in hosted])
+    ]
+    for hosted, error, words in rows:
+        with pytest.raises(error, match=words):
+            layout("v", [Hosting(node=node, code=code, alias=alias) for node, code, alias in hosted])

@@ -124,14 +124,18 @@ def test_a_node_may_read_its_own_queues_and_nothing_else(nodes: list[str]) -> No
 
 
 def test_users_have_no_tags_and_no_password_that_can_be_read() -> None:
+    """A password in force keeps its hash, and another gets a new one."""
     axis = layout("v", TWO)
     hashes = definitions.password_hashes({"north": "open sesame"}, {})
-
     users = file_of(axis, hashes)["users"]
-
-    assert {each["name"]: each["tags"] for each in users} == {"north": "", "south.2": ""}
-    assert [each["password_hash"] for each in users] == [hashes["north"], ""]
+    assert {user["name"]: user["tags"] for user in users} == {"north": "", "south.2": ""}
+    assert [user["password_hash"] for user in users] == [hashes["north"], ""]
     assert "open sesame" not in "".join(definitions.pieces(axis, hashes))
+    kept = definitions.hashed_password("same", b"salt")
+    again = definitions.password_hashes({"north": "same", "south": "new"}, {"north": kept, "south": kept})
+    assert again["north"] == kept != again["south"]
+    assert definitions.matches_hash("new", again["south"])
+    assert not definitions.matches_hash("x", "no base64!")
 
 
 @given(password=st.text(min_size=1), salt=st.binary(min_size=4, max_size=4))
@@ -143,43 +147,24 @@ def test_a_hash_is_salt_and_digest_as_the_broker_reads_it(password: str, salt: b
     assert not definitions.matches_hash(password + "x", definitions.hashed_password(password, salt))
 
 
-def test_a_password_in_force_keeps_its_hash_and_another_gets_a_new_one() -> None:
-    kept = definitions.hashed_password("same", b"salt")
-
-    again = definitions.password_hashes({"north": "same", "south": "new"}, {"north": kept, "south": kept})
-
-    assert again["north"] == kept
-    assert again["south"] != kept
-    assert definitions.matches_hash("new", again["south"])
-    assert not definitions.matches_hash("x", "no base64!")
-
-
 def test_missing_passwords_are_made_for_their_owner_alone_and_never_made_twice(tmp_path: Path) -> None:
+    """A file that guards nothing is refused."""
     folder = tmp_path / "passwords"
     with pytest.raises(Misconfigured, match="password of the node north cannot be read"):
         definitions.read_passwords(folder, ["north"], make=False)
 
     first = definitions.read_passwords(folder, ["north", "south"], make=True)
-    second = definitions.read_passwords(folder, ["north", "south"], make=True)
 
-    assert first == second
+    assert definitions.read_passwords(folder, ["north", "south"], make=True) == first
     assert len(first["north"]) >= 40
     assert first["north"] != first["south"]
     assert {file.stat().st_mode & 0o777 for file in folder.iterdir()} == {0o600}
     assert folder.stat().st_mode & 0o777 == 0o700
-
-
-@pytest.mark.parametrize(
-    ("content", "mode", "words"), [("secret\n", 0o640, "others on this machine"), ("\n", 0o600, "is empty")]
-)
-def test_a_password_file_that_guards_nothing_is_refused(
-    tmp_path: Path, content: str, mode: int, words: str
-) -> None:
-    (tmp_path / "north").write_text(content)
-    (tmp_path / "north").chmod(mode)
-
-    with pytest.raises(Misconfigured, match=words):
-        definitions.read_passwords(tmp_path, ["north"], make=True)
+    for content, mode, words in (("secret\n", 0o640, "others on this machine"), ("\n", 0o600, "is empty")):
+        (folder / "north").write_text(content)
+        (folder / "north").chmod(mode)
+        with pytest.raises(Misconfigured, match=words):
+            definitions.read_passwords(folder, ["north"], make=True)
 
 
 def test_a_large_axis_is_written_piece_by_piece(tmp_path: Path) -> None:

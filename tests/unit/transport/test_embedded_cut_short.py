@@ -21,6 +21,7 @@ from gateway.transport.embedded import EmbeddedAxis
 from gateway.transport.parcel import SMALL, PayloadFolder
 from tests.support.clock import ManualClock
 from tests.support.parcels import bytes_of, parcel
+from tests.support.waiting import LIMIT_S, within_limit
 
 LARGE = b"x" * (SMALL + 1)
 
@@ -33,7 +34,7 @@ class Held:
 
     def stop(self) -> None:
         self.began.set()
-        assert self._go_on.wait(20)
+        assert self._go_on.wait(LIMIT_S)
 
     def before(self, step: Callable[..., Any]) -> Callable[..., Any]:
         def held(*words: Any) -> Any:
@@ -52,7 +53,7 @@ class Held:
 
     async def cut_short(self, work: asyncio.Task[Any]) -> None:
         """Cancelled in the middle of the step, which then goes on."""
-        assert await asyncio.to_thread(self.began.wait, 20)
+        assert await asyncio.to_thread(self.began.wait, LIMIT_S)
         work.cancel()
         await asyncio.sleep(0)
         self._go_on.set()
@@ -80,7 +81,7 @@ async def test_g2_an_end_that_is_cut_short_takes_no_bytes_that_another_has_publi
     monkeypatch.setattr(PayloadFolder, "remove", held.before(PayloadFolder.remove))
     async with EmbeddedAxis(tmp_path / "axis", "two", ManualClock(), pool) as other:
         ending = asyncio.create_task(axis.settle(arrival, done=True))
-        assert await asyncio.to_thread(held.began.wait, 20)
+        assert await asyncio.to_thread(held.began.wait, LIMIT_S)
         ending.cancel()
         again = asyncio.create_task(other.publish(replace(large, packet_id="p2"), ["Z92"]))
         await asyncio.wait([again], timeout=0.2)  # it would be over by now, did it not wait for the lock
@@ -150,8 +151,7 @@ async def test_who_is_cut_short_while_the_others_are_committed_leaves_them_their
     go_on.set()
     await held.cut_short(shortening)
 
-    async with asyncio.timeout(20):
-        assert await neighbour == "committed"
+    assert await within_limit(neighbour, "the unit of the neighbour") == "committed"
 
 
 async def test_what_is_gone_leaves_the_log_also_where_nobody_waits_for_parcels(

@@ -3,31 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import io
 import sqlite3
 from contextlib import AsyncExitStack, closing
 from pathlib import Path
 
-from gateway.domain.document import Lane
-from gateway.domain.identity import Digest
 from gateway.pool import ThreadPool
-from gateway.ports import Parcel
 from gateway.transport import queue_file
 from gateway.transport.embedded import EmbeddedAxis
 from tests.support.clock import ManualClock
-from tests.support.parcels import bytes_of, settled
+from tests.support.parcels import bytes_of, parcel, settled
 
 CONTENT = b"a packet"
-PARCEL = Parcel(
-    packet_id="p1",
-    kind="edoc",
-    sender="Z91",
-    lane=Lane.NORMAL,
-    digest=Digest(hashlib.sha256(CONTENT).hexdigest()),
-    size=len(CONTENT),
-    open=lambda: io.BytesIO(CONTENT),
-)
+PARCEL = parcel(content=CONTENT)
 # As the first version of the program made it.
 FIRST = """
 CREATE TABLE hosting (folded TEXT NOT NULL, node TEXT NOT NULL, code TEXT NOT NULL, PRIMARY KEY (folded, node))

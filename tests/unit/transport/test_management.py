@@ -33,24 +33,16 @@ async def failing(times: int, status: int = 500) -> AsyncIterator[tuple[Manageme
 GONE = User(name="gone", tags=frozenset(), password_hash="")
 
 
-async def test_a_broker_that_fails_for_a_moment_is_asked_again() -> None:
+async def test_a_broker_that_fails_for_a_moment_is_asked_again_and_at_last_told_of() -> None:
+    """What it refuses is not asked again."""
     async with failing(3) as (broker, asked):
         await broker.remove(GONE)
-
     assert asked == ["DELETE /api/users/gone"] * 4
-
-
-async def test_a_broker_that_goes_on_failing_is_told_of_with_what_was_asked() -> None:
     async with failing(1000) as (broker, asked):
         with pytest.raises(BrokerRefused, match=r"refused DELETE /api/users/gone \(500\)"):
             await broker.remove(GONE)
-
     assert len(asked) == 5
-
-
-async def test_what_the_broker_refuses_is_not_asked_again() -> None:
     async with failing(1000, status=400) as (broker, asked):
         with pytest.raises(BrokerRefused):
             await broker.remove(GONE)
-
     assert len(asked) == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 from dataclasses import replace
+from functools import partial
 from io import BytesIO
 from itertools import islice
 from typing import BinaryIO, cast
@@ -52,18 +53,14 @@ def test_the_same_bytes_are_the_same_set_and_others_are_not() -> None:
     assert len({name(b"same", 2), name(b"same", 3), name(b"else", 2)}) == 3
 
 
-@pytest.mark.parametrize(
-    "found", [b"0123456789abcdX", b"0123456789abcd", b"0123456789abcdeF", b"", b"0" * 15], ids=repr
-)
-def test_bytes_that_are_not_those_announced_never_get_their_last_part(found: bytes) -> None:
+def test_bytes_that_are_not_those_announced_never_get_their_last_part() -> None:
     """Too short, too long, or changed: the receiver must never see a whole set of them."""
-    rotten = replace(parcel(b"0123456789abcde"), open=lambda: BytesIO(found))
-    given: list[Part] = []
-
-    with pytest.raises(BrokerRefused, match="not what was announced"):
-        given.extend(parts_of(rotten, 5))
-
-    assert all(part.n < part.of for part in given)
+    for found in (b"0123456789abcdX", b"0123456789abcd", b"0123456789abcdeF", b"", b"0" * 15):
+        rotten = replace(parcel(b"0123456789abcde"), open=partial(BytesIO, found))
+        given: list[Part] = []
+        with pytest.raises(BrokerRefused, match="not what was announced"):
+            given.extend(parts_of(rotten, 5))
+        assert all(part.n < part.of for part in given)
 
 
 class Long:

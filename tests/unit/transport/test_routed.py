@@ -23,6 +23,7 @@ from gateway.transport.routed import RoutedAxis
 from tests.support.clock import ManualClock
 from tests.support.cut import line_of
 from tests.support.parcels import LEASE_S, parcel
+from tests.support.waiting import until, within_limit
 
 HERE = ["Z91", "Z92"]
 
@@ -83,8 +84,7 @@ async def ids(axis: RoutedAxis, limit: int = 10) -> list[str]:
 
 async def soon(axis: RoutedAxis) -> list[str]:
     """What comes next, however slow this machine is."""
-    while not (found := await ids(axis)):
-        await axis.wait(1.0)
+    found: list[str] = await until(lambda: ids(axis), "the next arrival")
     return found
 
 
@@ -103,23 +103,18 @@ async def test_mail_is_split_by_its_routes_and_each_arrival_names_its_axis(two: 
 
 
 async def test_urgent_mail_of_every_axis_goes_first_and_no_axis_is_ahead_for_long(two: RoutedAxis) -> None:
+    """One has all the room that the other does not need."""
     for n in range(6):
         await two.publish(parcel(f"bulk{n}"), ["Z91"])
         await two.publish(parcel(f"other{n}"), ["Z92"])
     await two.publish(parcel("urgent1", lane=Lane.URGENT), ["Z91"])
     await two.publish(parcel("urgent2", lane=Lane.URGENT), ["Z92"])
-
     first = await ids(two, 6)
-
     assert set(first[:2]) == {"urgent1", "urgent2"}
     assert sum(each.startswith("bulk") for each in first) == 2
     assert len(await ids(two, 20)) == 8
-
-
-async def test_one_has_all_the_room_that_the_other_does_not_need(two: RoutedAxis) -> None:
     for n in range(9):
         await two.publish(parcel(f"p{n}"), ["Z92"])
-
     assert len(await ids(two, 8)) == 8
 
 
@@ -130,26 +125,20 @@ async def test_an_axis_that_hangs_is_waited_for_once_and_what_it_brings_late_is_
     await two.publish(parcel("quick"), ["Z92"])
     hangs = hanging(two, "first")
     vars(vars(two)["_in"])["_wait_s"] = 0.2
-    async with asyncio.timeout(60):
-        assert await soon(two) == ["quick"]
-        await two.publish(parcel("next"), ["Z92"])
-        assert await soon(two) == ["next"]
-        hangs.goes_on.set()
-        late: list[str] = []
-        while not late:
-            await two.wait(10.0)
-            late = await ids(two)
+    assert await soon(two) == ["quick"]
+    await two.publish(parcel("next"), ["Z92"])
+    assert await soon(two) == ["next"]
 
-    assert late == ["slow"]
+    hangs.goes_on.set()
+
+    assert await soon(two) == ["slow"]
 
 
 async def test_an_axis_that_hangs_keeps_back_no_word_of_the_other(two: RoutedAxis) -> None:
     hanging(two, "first")
     vars(two)["_patience_s"] = 3.0
 
-    async with asyncio.timeout(60):
-        outcomes = await two.publish(parcel(), HERE)
-
+    outcomes = await within_limit(two.publish(parcel(), HERE), "a publish beside an axis that hangs")
     assert outcomes["Z92"].fate is Fate.DELIVERED
     assert (outcomes["Z91"].fate, outcomes["Z91"].code) == (Fate.LATER, "axis-slow")
     assert outcomes["Z91"].unsure  # it may have it all the same
@@ -174,13 +163,9 @@ async def test_an_axis_that_was_away_hears_whom_this_node_hosts_when_it_is_back(
 async def test_hosting_fails_only_where_no_axis_hears_it(two: RoutedAxis) -> None:
     for name in two.axes:
         line_of(two, name).is_cut = True
-
-    with pytest.raises(Unreachable):
-        await two.host(HERE)
-    with pytest.raises(Unreachable):
-        await two.take(10, LEASE_S)
-    with pytest.raises(Unreachable):
-        await two.counts()
+    for asked in (two.host(HERE), two.take(10, LEASE_S), two.counts()):
+        with pytest.raises(Unreachable):
+            await asked
 
 
 async def test_an_axis_is_away_after_its_patience_and_back_with_the_first_answer(
@@ -204,7 +189,7 @@ async def test_an_axis_is_away_after_its_patience_and_back_with_the_first_answer
     assert two.state().reason == "first: the line is cut"
 
     trail = Trail(axis=second.axis)
-    moved = Parcel(**{**_fields(parcel()), "trails": {"Z91": trail}})
+    moved = replace(parcel(), trails={"Z91": trail})
     assert (await two.publish(moved, ["Z91"]))["Z91"].axis == "second"
 
     cut.is_cut = False
@@ -214,30 +199,22 @@ async def test_an_axis_is_away_after_its_patience_and_back_with_the_first_answer
     assert two.state().down_since is None
 
 
-def _fields(given: Parcel) -> dict[str, Any]:
-    return {name: getattr(given, name) for name in Parcel.__slots__}
-
-
-async def test_a_short_trouble_moves_nothing(two: RoutedAxis, clock: ManualClock) -> None:
+async def test_a_short_trouble_moves_nothing_and_while_taking_goes_well_sending_may_be_away(
+    two: RoutedAxis, clock: ManualClock
+) -> None:
     cut = line_of(two, "first")
     cut.is_cut = True
     await two.publish(parcel(), ["Z91"])
     clock.advance(10)
     cut.is_cut = False
-
     outcome = (await two.publish(parcel(), ["Z91"]))["Z91"]
-
     assert (outcome.fate, outcome.axis) == (Fate.DELIVERED, "first")
     clock.advance(31)
-    assert not two.circuits["first"].is_away()
-
-
-async def test_while_taking_goes_well_sending_may_be_away(two: RoutedAxis, clock: ManualClock) -> None:
     circuit = two.circuits["first"]
+    assert not circuit.is_away()
     circuit.not_sent("no confirm")
     clock.advance(31)
     circuit.took()
-
     assert circuit.is_away()
     circuit.sent()
     assert not circuit.is_away()

@@ -61,20 +61,17 @@ async def test_threat_089_a_name_that_leads_inside_is_not_followed(monkeypatch: 
     assert not there.bodies
 
 
-@pytest.mark.parametrize(
-    "where",
-    [("::ffff:127.0.0.1", 0, 0, 0), ("fe80::1%lo", 0, 0, 1), ("::1", 0, 0, 0), ("64:ff9b::7f00:1", 0, 0, 0)],
-)
-async def test_threat_089_no_form_of_version_six_leads_inside(
-    monkeypatch: pytest.MonkeyPatch, where: tuple[str, int, int, int]
-) -> None:
-    monkeypatch.setattr(
-        webhook, "_resolved", lambda host, port, family: [(socket.AF_INET6, socket.SOCK_STREAM, 6, "", where)]
-    )
-    async with poster(Reach(plain=True)) as by:
-        done = await by.post("http://rebound.example.gov.vn/", b"{}", {})
-
-    assert done.code is TryCode.REFUSED_ADDRESS
+async def test_threat_089_no_form_of_version_six_leads_inside(monkeypatch: pytest.MonkeyPatch) -> None:
+    for where in (
+        *(("::ffff:127.0.0.1", 0, 0, 0), ("fe80::1%lo", 0, 0, 1), ("::1", 0, 0, 0)),
+        ("64:ff9b::7f00:1", 0, 0, 0),
+    ):
+        found = [(socket.AF_INET6, socket.SOCK_STREAM, 6, "", where)]
+        with monkeypatch.context() as patched:
+            patched.setattr(webhook, "_resolved", lambda host, port, family, found=found: found)
+            async with poster(Reach(plain=True)) as by:
+                done = await by.post("http://rebound.example.gov.vn/", b"{}", {})
+        assert done.code is TryCode.REFUSED_ADDRESS
 
 
 async def test_threat_089_a_redirect_inside_is_not_followed() -> None:
@@ -125,22 +122,18 @@ async def speaking(answer: bytes, *, again: bytes = b"") -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
 
 
-@pytest.mark.parametrize(
-    ("answer", "again"),
-    [
+async def test_what_is_no_answer_is_a_failure_and_no_more() -> None:
+    """Nothing, another protocol, one header or headers without end, no status."""
+    for answer, again in (
         (b"", b""),
         (b"SSH-2.0-OpenSSH_9.2\r\n", b""),
         (b"HTTP/1.1 200 OK\r\nX: " + b"a" * 100_000, b""),
         (b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"),
         (b"HTTP/1.1 abc OK\r\n\r\n", b""),
-    ],
-    ids=["nothing", "another protocol", "one header without end", "headers without end", "no status"],
-)
-async def test_what_is_no_answer_is_a_failure_and_no_more(answer: bytes, again: bytes) -> None:
-    async with speaking(answer, again=again) as url, poster(timeout_s=10.0) as by:
-        done = await by.post(url, b"{}", {})
-
-    assert done.code in (TryCode.BROKEN, TryCode.TIMEOUT)
+    ):
+        async with speaking(answer, again=again) as url, poster(timeout_s=10.0) as by:
+            done = await by.post(url, b"{}", {})
+        assert done.code in (TryCode.BROKEN, TryCode.TIMEOUT)
 
 
 async def test_a_packed_answer_is_not_unpacked() -> None:

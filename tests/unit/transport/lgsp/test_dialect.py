@@ -57,20 +57,17 @@ def no(code: object) -> str:
     return json.dumps({"success": False, "message": "no", "data": told})
 
 
-@pytest.mark.parametrize(
-    "given", [TOKEN, '{"code":200,"token":"abc"}', '{"success":true,"data":{"token":"a"}}']
-)
-async def test_a_token_is_found_in_either_place(hub: OddHub, axis: RestAxis, given: str) -> None:
-    hub.answers["login"] = fixed(given)
+async def test_a_token_is_found_in_either_place(hub: OddHub, tmp_path: Path, clock: ManualClock) -> None:
     hub.answers["sendEdoc"] = fixed('{"success":true,"message":"OK","docId":"d1"}')
-
-    assert await published(axis) == (Fate.DELIVERED, "")
-    assert hub.said[-1]["authorization"].startswith("Bearer a")
-    assert (hub.said[-1]["x-systemid"], hub.said[-1]["x-secretkey"]) == (
-        lgsp.id_of("Z92"),
-        lgsp.key_of("Z92"),
-    )
-    assert int(hub.said[-1]["content-length"]) > 0
+    forms = (TOKEN, '{"code":200,"token":"abc"}', '{"success":true,"data":{"token":"a"}}')
+    for n, form in enumerate(forms):
+        hub.answers["login"] = fixed(form)
+        async with lgsp.client(tmp_path / str(n), hub.url, "Z92", clock) as axis:
+            assert await published(axis) == (Fate.DELIVERED, "")
+        said = hub.said[-1]
+        assert said["authorization"].startswith("Bearer a")
+        assert (said["x-systemid"], said["x-secretkey"]) == (lgsp.id_of("Z92"), lgsp.key_of("Z92"))
+        assert int(said["content-length"]) > 0
 
 
 async def test_threat_137_however_many_ask_the_service_is_signed_in_to_once(
@@ -89,33 +86,24 @@ async def test_threat_137_however_many_ask_the_service_is_signed_in_to_once(
     assert hub.calls["login"] == 1
 
 
-@pytest.mark.parametrize("token", ["", "a b", "a\r\nX-Other: 1", "ệ"])
 async def test_threat_137_what_is_no_token_goes_into_no_header(
-    hub: OddHub, axis: RestAxis, token: str
+    hub: OddHub, tmp_path: Path, clock: ManualClock
 ) -> None:
-    hub.answers["login"] = fixed(json.dumps({"code": 200, "data": {"token": token}}))
+    for n, token in enumerate(("", "a b", "a\r\nX-Other: 1", "ệ")):
+        hub.answers["login"] = fixed(json.dumps({"code": 200, "data": {"token": token}}))
+        async with lgsp.client(tmp_path / str(n), hub.url, "Z92", clock) as axis:
+            assert (await published(axis))[0] is Fate.LATER
+            assert axis.state().down_since is not None
+        assert hub.calls["sendEdoc"] == 0
 
-    fate, _ = await published(axis)
 
-    assert fate is Fate.LATER
-    assert hub.calls["sendEdoc"] == 0
-    assert axis.state().down_since is not None
-
-
-@pytest.mark.parametrize(
-    ("code", "fate"),
-    [
-        *((code, Fate.NEVER) for code in ("10", 18, "19", "21", 22, "23")),
-        ("20", Fate.LATER),
-        ("99", Fate.LATER),
-    ],
-)
-async def test_a_code_says_whether_it_is_tried_again(
-    hub: OddHub, axis: RestAxis, code: object, fate: Fate
-) -> None:
-    hub.answers["sendEdoc"] = fixed(no(code))
-
-    assert await published(axis) == (fate, f"axis-{code}")
+async def test_a_code_says_whether_it_is_tried_again(hub: OddHub, tmp_path: Path, clock: ManualClock) -> None:
+    never: tuple[object, ...] = ("10", 18, "19", "21", 22, "23")
+    for code in (*never, "20", "99"):
+        hub.answers["sendEdoc"] = fixed(no(code))
+        async with lgsp.client(tmp_path / f"{code}", hub.url, "Z92", clock) as axis:
+            fate = Fate.NEVER if code in never else Fate.LATER
+            assert await published(axis) == (fate, f"axis-{code}")
 
 
 @pytest.mark.parametrize(
@@ -147,14 +135,11 @@ async def test_a_service_that_is_started_anew_at_a_bad_moment_stops_nobody(
     assert await published(axis) == (Fate.DELIVERED, "")
 
 
-@pytest.mark.parametrize("status", [429, 503])
-async def test_what_the_service_has_no_time_for_was_not_taken(
-    hub: OddHub, axis: RestAxis, status: int
-) -> None:
-    hub.answers["sendEdoc"] = fixed("<html>later</html>", status)
-    await published(axis)
+async def test_what_the_service_has_no_time_for_was_not_taken(hub: OddHub, axis: RestAxis) -> None:
+    for status in (429, 503):
+        hub.answers["sendEdoc"] = fixed("<html>later</html>", status)
+        await published(axis)
     hub.answers["sendEdoc"] = fixed('{"success":true,"docId":"d1"}')
-
     assert await published(axis) == (Fate.DELIVERED, "")
 
 
@@ -185,18 +170,13 @@ async def test_a_file_is_taken_in_each_form(hub: OddHub, axis: RestAxis, form: s
     assert hub.calls["getEdoc"] == 1
 
 
-@pytest.mark.parametrize(
-    "shape",
-    ['{"code":200,"data":%s}', '{"success":true,"data":%s}', "%s"],
-)
-async def test_agencies_are_listed_in_each_form(hub: OddHub, axis: RestAxis, shape: str) -> None:
+async def test_agencies_are_listed_in_each_form(hub: OddHub, axis: RestAxis) -> None:
     rows = '[{"orgCode":"Z91","orgName":"Sở Mẫu","parentCode":"Z","email":null}]'
-    hub.answers["getAgenciesList"] = fixed(shape % rows)
-    found: list[ListedAgency] = []
-
-    await axis.agencies(found.append)
-
-    assert [(each.code, each.name, each.parent, each.mail) for each in found] == [("Z91", "Sở Mẫu", "Z", "")]
+    for shape in ('{"code":200,"data":%s}', '{"success":true,"data":%s}', "%s"):
+        hub.answers["getAgenciesList"] = fixed(shape % rows)
+        found: list[ListedAgency] = []
+        await axis.agencies(found.append)
+        assert [(a.code, a.name, a.parent, a.mail) for a in found] == [("Z91", "Sở Mẫu", "Z", "")]
 
 
 async def test_what_is_over_is_told_again_with_a_sweep_alone(
@@ -282,74 +262,65 @@ async def test_a_long_list_that_breaks_does_not_keep_back_what_waits(
 async def test_a_service_without_a_list_of_statuses_is_not_away(
     hub: OddHub, axis: RestAxis, clock: ManualClock
 ) -> None:
+    """Nor for somebody who only asks how it is."""
     asked = lists(hub, most_days=400, statuses=False)
+    await axis.counts()
+    assert axis.state().connected_since is not None
+    asked.clear()
     for _ in range(4):
         await axis.look()
         assert axis.state().connected_since is not None
         clock.advance(60)
-
     assert sum(days > 31 for _, days in asked) == 2
-
-
-async def test_who_only_asks_how_it_is_takes_a_service_without_statuses_for_well(
-    hub: OddHub, axis: RestAxis
-) -> None:
-    lists(hub, most_days=400, statuses=False)
-
-    await axis.counts()
-
-    assert axis.state().connected_since is not None
 
 
 TOKEN_WORD = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJxdWFu-dHJpIiwiZXhwIjoxfQ.4_pCYkk-QmE9x7"
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [
-        json.dumps({"code": 200, "data": TOKEN_WORD}),
-        json.dumps({"code": 200, "data": {"jwt": TOKEN_WORD}}),
-        TOKEN_WORD,
-        f"<html>{TOKEN_WORD} {lgsp.LOGIN.password}</html>",
-    ],
-)
+async def told(axis: RestAxis, caplog: pytest.LogCaptureFixture) -> str:
+    """Everything that a person may see of one try to send."""
+    outcome = (await axis.publish(parcel_of(unsigned("1"), "Z92"), ["Z92"]))["Z92"]
+    kept = b"".join(answer[5] for answer in await axis.odd_answers()).decode()
+    return " ".join([outcome.detail, axis.state().reason, kept, caplog.text])
+
+
 async def test_threat_137_an_odd_answer_to_a_login_is_kept_without_its_token(
-    hub: OddHub, axis: RestAxis, answer: str, caplog: pytest.LogCaptureFixture
+    hub: OddHub, tmp_path: Path, clock: ManualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    hub.answers["login"] = fixed(answer)
+    for n, answer in enumerate(
+        (
+            json.dumps({"code": 200, "data": TOKEN_WORD}),
+            json.dumps({"code": 200, "data": {"jwt": TOKEN_WORD}}),
+            TOKEN_WORD,
+            f"<html>{TOKEN_WORD} {lgsp.LOGIN.password}</html>",
+        )
+    ):
+        hub.answers["login"] = fixed(answer)
+        async with lgsp.client(tmp_path / str(n), hub.url, "Z92", clock) as axis:
+            seen = await told(axis, caplog)
+            assert await axis.odd_answers()
+        for secret in (*TOKEN_WORD.split("."), TOKEN_WORD[:20], lgsp.LOGIN.password):
+            assert secret not in seen
 
-    outcome = (await axis.publish(parcel_of(unsigned("1"), "Z92"), ["Z92"]))["Z92"]
 
-    kept = b"".join(each[5] for each in await axis.odd_answers()).decode()
-    assert kept
-    told = " ".join([outcome.detail, axis.state().reason, kept, caplog.text])
-    for secret in (*TOKEN_WORD.split("."), TOKEN_WORD[:20], lgsp.LOGIN.password):
-        assert secret not in told
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        json.dumps(
-            {"success": False, "data": {"errorCode": "15", "errorDesc": f"wrong key: {lgsp.key_of('Z92')}"}}
-        ),
-        json.dumps(
-            {"success": False, "data": {"errorCode": "20", "errorDesc": "Bearer abc.def-ghi is not good"}}
-        ),
-        f"<html>X-SecretKey: {lgsp.key_of('Z92')} Bearer abc.def-ghi</html>",
-    ],
-)
 async def test_threat_137_what_a_service_says_after_us_is_no_way_for_a_secret_to_get_out(
-    hub: OddHub, axis: RestAxis, answer: str, caplog: pytest.LogCaptureFixture
+    hub: OddHub, tmp_path: Path, clock: ManualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    hub.answers["sendEdoc"] = fixed(answer)
-
-    outcome = (await axis.publish(parcel_of(unsigned("1"), "Z92"), ["Z92"]))["Z92"]
-
-    kept = b"".join(each[5] for each in await axis.odd_answers()).decode()
-    told = " ".join([outcome.detail, axis.state().reason, kept, caplog.text])
-    assert lgsp.key_of("Z92") not in told
-    assert "abc.def-ghi" not in told
+    key, bearer = lgsp.key_of("Z92"), "Bearer abc.def-ghi"
+    wrong = {"errorCode": "15", "errorDesc": f"wrong key: {key}"}
+    other = {"errorCode": "20", "errorDesc": f"{bearer} is not good"}
+    for n, answer in enumerate(
+        (
+            json.dumps({"success": False, "data": wrong}),
+            json.dumps({"success": False, "data": other}),
+            f"<html>X-SecretKey: {key} {bearer}</html>",
+        )
+    ):
+        hub.answers["sendEdoc"] = fixed(answer)
+        async with lgsp.client(tmp_path / str(n), hub.url, "Z92", clock) as axis:
+            seen = await told(axis, caplog)
+        assert key not in seen
+        assert "abc.def-ghi" not in seen
 
 
 async def test_threat_137_a_login_that_repeats_the_password_is_told_without_it(

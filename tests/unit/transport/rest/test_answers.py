@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.transport.rest.answers import Answer, BadAnswer, Base64File, TextOrBase64
+from tests.support.cases import Cases
 
 _SMALL = st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=20))
 _NAMES = st.text(min_size=1, max_size=8).filter(lambda text: text.casefold() not in ("data", "status"))
@@ -75,9 +76,8 @@ def test_text_inside_an_object_is_the_same_in_pieces(text: str, cuts: list[int],
     assert "".join(kept) == text
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
+def test_what_is_no_such_answer_is_refused(cases: Cases) -> None:
+    for text in (
         "",
         "<html><body>502</body></html>",
         '{"status":"OK"',
@@ -88,21 +88,16 @@ def test_text_inside_an_object_is_the_same_in_pieces(text: str, cuts: list[int],
         '{"status":"' + "x" * 70_000 + '"}',
         '{"data":"AAAA\\q"}            ',
         "null",
-    ],
-)
-def test_what_is_no_such_answer_is_refused(text: str) -> None:
-    answer = Answer(file=frozenset({"data"}), out=lambda _: None)
-    with pytest.raises(BadAnswer):  # noqa: PT012 - either the piece or the end shows it
-        answer.feed(text.encode())
-        answer.close()
-
-
-@pytest.mark.parametrize("text", ["AAA", "AA=A", "Aé==", "AA==AA==", "!!!!"])
-def test_what_is_no_base64_is_refused(text: str) -> None:
-    file = Base64File(lambda _: None)
-    with pytest.raises(BadAnswer):  # noqa: PT012 - as above
-        file.feed(text)
-        file.close()
+    ):
+        answer = Answer(file=frozenset({"data"}), out=lambda _: None)
+        with cases.case(text[:60]), pytest.raises(BadAnswer):  # noqa: PT012 - either the piece or the end shows it
+            answer.feed(text.encode())
+            answer.close()
+    for text in ("AAA", "AA=A", "Aé==", "AA==AA==", "!!!!"):
+        file = Base64File(lambda _: None)
+        with cases.case(text), pytest.raises(BadAnswer):  # noqa: PT012 - as above
+            file.feed(text)
+            file.close()
 
 
 def test_a_list_of_a_hundred_thousand_leaves_nothing_behind() -> None:
@@ -127,36 +122,31 @@ def test_a_list_of_a_hundred_thousand_leaves_nothing_behind() -> None:
     assert most < 1000
 
 
-@pytest.mark.parametrize("size", [1, 3, 7, 1 << 20])
-def test_a_member_that_nobody_needs_passes_unread_whatever_is_in_it(size: int) -> None:
+def test_a_member_that_nobody_needs_passes_unread_whatever_is_in_it() -> None:
     odd = ['\\"]}[{', {"a": ["}", '"', "\\"], "b": [[], {}]}, "x" * 200_000, None, 3]
     raw = json.dumps({"passed": odd, "data": {"passed": 'a\\"b', "docId": "d1"}}).encode()
-    answer = Answer(passed=frozenset({"passed"}))
-    for at in range(0, len(raw), size):
-        answer.feed(raw[at : at + size])
-    answer.close()
+    for size in (1, 3, 7, 1 << 20):
+        answer = Answer(passed=frozenset({"passed"}))
+        for at in range(0, len(raw), size):
+            answer.feed(raw[at : at + size])
+        answer.close()
+        assert answer.text("data.docId") == "d1"
+        assert "passed" not in answer.values
 
-    assert answer.text("data.docId") == "d1"
-    assert "passed" not in answer.values
 
-
-@pytest.mark.parametrize("coded", [True, False])
-@pytest.mark.parametrize("size", [1, 5, 4096])
-def test_a_file_is_its_own_text_or_base64_of_it(coded: bool, size: int) -> None:
+def test_a_file_is_its_own_text_or_base64_of_it() -> None:
+    """A text that does not end as XML does is cut short."""
     said = '\ufeff \n<?xml version="1.0"?><a>Số 1 𠀀</a>'
-    raw = said.encode()
-    text = base64.b64encode(raw).decode() if coded else said
-    found: list[bytes] = []
-    file = TextOrBase64(found.append)
-    for at in range(0, len(text), size):
-        file.feed(text[at : at + size])
-    file.close()
-
-    assert b"".join(found) == (raw if coded else said.lstrip("\ufeff \n").encode())
-    assert file.size == len(b"".join(found))
-
-
-def test_a_text_that_does_not_end_as_xml_does_is_cut_short() -> None:
+    coded = base64.b64encode(said.encode()).decode()
+    for text, content in ((said, said.lstrip("\ufeff \n").encode()), (coded, said.encode())):
+        for size in (1, 5, 4096):
+            found: list[bytes] = []
+            file = TextOrBase64(found.append)
+            for at in range(0, len(text), size):
+                file.feed(text[at : at + size])
+            file.close()
+            assert b"".join(found) == content
+            assert file.size == len(content)
     file = TextOrBase64(lambda _: None)
     file.feed("<a>half of wh")
     with pytest.raises(BadAnswer):

@@ -12,11 +12,12 @@ import pytest
 from aiohttp import web
 
 from gateway.pool import ThreadPool
-from gateway.ports import Fate
+from gateway.ports import Fate, Outcome, Parcel
 from gateway.transport.rest.answers import Answer
 from gateway.transport.rest.axis import RestAxis
 from gateway.transport.rest.line import Line, Odd, OddAnswer, Question
 from tests.support import vxp
+from tests.support.cases import Cases
 from tests.support.clock import ManualClock
 from tests.support.odd_hub import FINE, OddHub, cut, fixed, odd_hub, parcel_of, row, unsigned
 from tests.support.parcels import LEASE_S
@@ -43,40 +44,45 @@ async def axis(hub: OddHub, tmp_path: Path, clock: ManualClock) -> AsyncIterator
 
 
 async def here(axis: RestAxis) -> list[str]:
-    return [each.packet_id for each in await axis.take(10, LEASE_S)]
+    return [arrival.packet_id for arrival in await axis.take(10, LEASE_S)]
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [
-        fixed("<html><body>502</body></html>", 502),
-        fixed("", 302, Location="http://127.0.0.1:1/elsewhere"),
-        fixed('{"status":"OK","ErrorCode":"0","data":[{"docId":"a"'),
-        fixed('{"status":"OK","ErrorCode":"0"}'),
-        fixed(b"\xff\xfe\x00"),
-        fixed("[" * 70_000),
-        fixed('{"status":"OK","ErrorCode":' + "9" * 5000 + ',"data":[]}'),
-        cut,
-    ],
-)
+async def sent_to(axis: RestAxis, sent: Parcel | None = None) -> Outcome:
+    """What became of one document to Z92."""
+    return (await axis.publish(sent or parcel_of(unsigned("1")), ["Z92"]))["Z92"]
+
+
 async def test_threat_135_an_answer_that_is_none_leads_nowhere_and_what_is_good_comes_after(
-    hub: OddHub, axis: RestAxis, answer: object
+    hub: OddHub, tmp_path: Path, clock: ManualClock, cases: Cases
 ) -> None:
-    hub.answers["getReceivedEdocList"] = answer  # type: ignore[assignment]  # one of the above
-    await axis.look()
-    assert await here(axis) == []
-    assert axis.state().down_since is not None
+    listed = '{"status":"OK","ErrorCode":'
+    answers = {
+        "a page of an error": fixed("<html><body>502</body></html>", 502),
+        "a redirect": fixed("", 302, Location="http://127.0.0.1:1/elsewhere"),
+        "half an answer": fixed(listed + '"0","data":[{"docId":"a"'),
+        "no list": fixed(listed + '"0"}'),
+        "no text": fixed(b"\xff\xfe\x00"),
+        "deep": fixed("[" * 70_000),
+        "a long number": fixed(listed + "9" * 5000 + ',"data":[]}'),
+        "cut": cut,
+    }
+    for name, answer in answers.items():
+        with cases.case(name):
+            async with vxp.client(tmp_path / name, hub.url, SYSTEM, clock) as axis:
+                await axis.host(["Z92"])
+                hub.calls.clear()
+                hub.answers["getReceivedEdocList"] = answer
+                await axis.look()
+                assert await here(axis) == []
+                assert axis.state().down_since is not None
 
-    hub.lists("getReceivedEdocList", row("good"))
-    hub.gives({"good": unsigned("1")})
-    await axis.look()
-
-    assert await here(axis) == ["good"]
-    assert axis.state().down_since is None
-    assert set(hub.calls) == {
-        "getReceivedEdocList",
-        "getEdoc",
-    }  # no redirect was followed, and nothing settled
+                hub.lists("getReceivedEdocList", row("good"))
+                hub.gives({"good": unsigned("1")})
+                await axis.look()
+                assert await here(axis) == ["good"]
+                assert axis.state().down_since is None
+            # No redirect was followed, and nothing settled.
+            assert set(hub.calls) == {"getReceivedEdocList", "getEdoc"}
 
 
 async def test_threat_135_ids_that_no_call_can_name_stop_no_other_packet(hub: OddHub, axis: RestAxis) -> None:
@@ -183,23 +189,16 @@ async def test_a_process_that_only_looks_says_whether_the_hub_lets_it_in(
 async def test_a_hub_that_refuses_every_list_is_down_and_well_again_afterwards(
     hub: OddHub, axis: RestAxis, clock: ManualClock
 ) -> None:
+    """One that says no to one packet is not."""
     hub.answers["getReceivedEdocList"] = fixed('{"status":"FAIL","ErrorCode":"20","ErrorDesc":"maintenance"}')
     await axis.counts()
     assert "maintenance" in axis.state().reason
-
     del hub.answers["getReceivedEdocList"]
     clock.advance(86_400)
     await axis.counts()
-
     assert axis.state().connected_since is not None
-
-
-async def test_a_hub_that_says_no_to_one_packet_is_not_down(hub: OddHub, axis: RestAxis) -> None:
-    await axis.look()
     hub.answers["sendEdoc"] = fixed('{"status":"FAIL","ErrorCode":"18","ErrorDesc":"no such receiver"}')
-
-    await axis.publish(parcel_of(unsigned("1")), ["Z92"])
-
+    await sent_to(axis)
     assert axis.state().connected_since is not None
 
 
@@ -211,14 +210,14 @@ async def test_threat_135_another_document_under_a_likely_id_is_not_taken_for_ou
 ) -> None:
     hub.answers["sendEdoc"] = cut
     sent = parcel_of(unsigned("1"))
-    first = (await axis.publish(sent, ["Z92"]))["Z92"]
+    first = await sent_to(axis, sent)
     assert (first.fate, first.code, first.unsure) == (Fate.LATER, "outcome-unknown", True)
 
     del hub.answers["sendEdoc"]
     hub.lists("getSentEdocList", {"senderDocId": "other", "toCode": "Z92", "title": "Số 1"})
     hub.gives({"other": unsigned("2", subject="Số 1")})
     clock.advance(301)
-    again = (await axis.publish(sent, ["Z92"]))["Z92"]
+    again = await sent_to(axis, sent)
 
     assert again.fate is Fate.DELIVERED
     assert "other" not in again.detail
@@ -230,12 +229,12 @@ async def test_a_title_that_the_list_cuts_is_still_ours(
 ) -> None:
     raw = unsigned("1", subject="Về việc " + "rất dài " * 20)
     hub.answers["sendEdoc"] = cut
-    await axis.publish(parcel_of(raw), ["Z92"])
+    await sent_to(axis, parcel_of(raw))
     hub.lists("getSentEdocList", {"senderDocId": "ours", "toCode": "Z92", "title": "Về việc rất dài"})
     hub.gives({"ours": raw})
     clock.advance(301)
 
-    outcome = (await axis.publish(parcel_of(raw), ["Z92"]))["Z92"]
+    outcome = await sent_to(axis, parcel_of(raw))
 
     assert outcome.fate is Fate.DELIVERED
     assert "ours" in outcome.detail
@@ -247,12 +246,12 @@ async def test_where_too_many_look_like_it_nothing_is_sent_again(
 ) -> None:
     hub.answers["sendEdoc"] = cut
     sent = parcel_of(unsigned("1"))
-    await axis.publish(sent, ["Z92"])
+    await sent_to(axis, sent)
     hub.lists("getSentEdocList", *({"senderDocId": f"d{n}"} for n in range(60)))
     hub.gives({f"d{n}": unsigned("2") for n in range(60)})
     clock.advance(3600)
 
-    outcome = (await axis.publish(sent, ["Z92"]))["Z92"]
+    outcome = await sent_to(axis, sent)
 
     assert (outcome.fate, outcome.unsure) == (Fate.LATER, True)
     assert hub.calls["sendEdoc"] == 1
@@ -269,10 +268,10 @@ async def test_a_long_upload_that_broke_gives_the_hub_its_time_from_the_end(
 
     hub.answers["sendEdoc"] = slow
     sent = parcel_of(unsigned("1"))
-    await axis.publish(sent, ["Z92"])
+    await sent_to(axis, sent)
     clock.advance(5)
 
-    outcome = (await axis.publish(sent, ["Z92"]))["Z92"]
+    outcome = await sent_to(axis, sent)
 
     assert (outcome.fate, outcome.code) == (Fate.LATER, "outcome-unknown")
     assert hub.calls["sendEdoc"] == 1
@@ -297,7 +296,7 @@ async def test_what_a_hub_says_of_a_refusal_is_short_and_can_be_shown(hub: OddHu
     no = {"status": "FAIL", "ErrorCode": "9\u0000" + "8" * 500, "ErrorDesc": "\ud800\u001b[31m" + "x" * 9000}
     hub.answers["sendEdoc"] = fixed(json.dumps(no))
 
-    outcome = (await axis.publish(parcel_of(unsigned("1")), ["Z92"]))["Z92"]
+    outcome = await sent_to(axis)
 
     assert (outcome.fate, outcome.unsure) == (Fate.LATER, False)
     assert len(outcome.detail) < 500
@@ -324,7 +323,7 @@ async def test_a_document_does_not_go_on_a_connection_that_the_hub_may_have_give
     await axis.look()
 
     for n in range(2):
-        outcome = (await axis.publish(parcel_of(unsigned(str(n))), ["Z92"]))["Z92"]
+        outcome = await sent_to(axis, parcel_of(unsigned(str(n))))
         assert outcome.fate is Fate.DELIVERED, outcome
 
 
@@ -334,13 +333,13 @@ async def test_a_hub_that_keeps_failing_is_left_alone_for_a_while_of_the_node_s_
     hub.answers["sendEdoc"] = fixed("<html>503</html>", 503)
     sent = parcel_of(unsigned("1"))
     for _ in range(5):
-        await axis.publish(sent, ["Z92"])
+        await sent_to(axis, sent)
     del hub.answers["sendEdoc"]
 
     clock.advance(4)
-    early = (await axis.publish(sent, ["Z92"]))["Z92"]
+    early = await sent_to(axis, sent)
     clock.advance(2)
-    late = (await axis.publish(sent, ["Z92"]))["Z92"]
+    late = await sent_to(axis, sent)
 
     assert (early.fate, early.unsure, late.fate) == (Fate.LATER, False, Fate.DELIVERED)
     assert "5 times in a row" in early.detail

@@ -13,27 +13,19 @@ from gateway.transport.rest.line import NotSent
 from gateway.transport.rest.shelf import Draft, Shelf
 
 
-def test_a_file_is_there_from_its_first_byte_until_it_is_discarded(tmp_path: Path) -> None:
+def test_a_file_is_there_from_its_first_byte_until_it_is_discarded_and_never_made_again(
+    tmp_path: Path,
+) -> None:
     draft = Draft(tmp_path / "drafts")
     assert list(tmp_path.iterdir()) == []
-
     draft.begin().write(b"half")
     draft.begin().write(b"whole")
     draft.flushed()
-
     assert (draft.path.read_bytes(), draft.size) == (b"whole", 5)
     draft.discard()
-    assert not draft.path.exists()
-
-
-def test_what_was_discarded_is_never_made_any_more(tmp_path: Path) -> None:
-    draft = Draft(tmp_path)
-    draft.discard()
-
     with pytest.raises(NotSent):
         draft.begin()
-
-    assert list(tmp_path.iterdir()) == []
+    assert not draft.path.exists()
 
 
 async def test_whoever_is_cancelled_while_he_waits_for_the_lock_does_not_have_it(tmp_path: Path) -> None:

@@ -1,0 +1,64 @@
+"""Threats that come as one file: a fixed sample of a hundred, each through the doors of one machine, with the outcome and
+code that it must have there. All of them, and the broker, are tried in the long lane."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from gateway.edxml.verify import CODES
+from tests.support.cases import Cases
+from tests.threats import table
+from tests.threats.cases import CASES, FIRST, HELD, Case, Letter
+from tests.threats.doors import AxisDoor, CommandDoor, Door, Word, word_of
+
+SAMPLE = 100
+_NUMBERS = itertools.count(1)
+# A node has a registry to ask whether there is such a code at all; `gateway verify` has bindings alone (K7).
+NO_SUCH_SENDER = {"SIG-NO-BINDING": "SIG-SENDER"}
+
+
+def sample() -> list[Case]:
+    """The first case of each threat, and as many others at equal distances."""
+    others = [case for case in CASES if case not in FIRST]
+    wanted = SAMPLE - len(FIRST)
+    return [*FIRST, *(others[n * len(others) // wanted] for n in range(wanted))]
+
+
+async def try_at(door: Door, case: Case, cases: Cases, record: table.Record) -> None:
+    letter = Letter(n=next(_NUMBERS), now=door.now)
+    with table.tried(cases, record, case.id, door.name) as say:
+        outcome = await door.deliver(case.make(letter), letter.told)
+
+        say(outcome.word.value)
+        if outcome.word is Word.TOLD:
+            return
+        if case.code in CODES or case.code is None:
+            by_registry = NO_SUCH_SENDER.get(case.code or "") if door.is_axis else None
+            assert outcome.code in (case.code, by_registry), outcome
+            assert outcome.word is (Word.ADMITTED if case.code is None else word_of(case.code)), outcome
+        elif not door.is_axis:
+            # What its files are is no matter of the envelope's verdict.
+            assert outcome.word is Word.ADMITTED, outcome
+        elif case.code == HELD:
+            assert outcome.word is Word.HELD, outcome
+        else:
+            said = (outcome.code, outcome.word, outcome.answered)
+            assert said == (case.code, Word.REJ_FMT, ("02",)), outcome
+
+
+@pytest.mark.asyncio(loop_scope="session")
+async def test_each_threat_in_a_file_ends_as_it_must(
+    embedded: AxisDoor,
+    verify: CommandDoor,
+    explain: CommandDoor,
+    cases: Cases,
+    record_property: table.Record,
+) -> None:
+    chosen = sample()
+    assert len(set(chosen)) == SAMPLE
+    assert {case.threat for case in chosen} == {case.threat for case in CASES}
+    for case in chosen:
+        for door in (embedded, verify, explain):
+            await try_at(door, case, cases, record_property)
