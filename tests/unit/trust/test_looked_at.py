@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.trust.looked_at import FolderLook
-
-PATIENCE_S = 60.0
+from tests.support.waiting import block_until
 
 
 @pytest.fixture
@@ -65,9 +64,7 @@ def test_what_is_written_over_in_place_is_seen_soon(folder: Path) -> None:
 
     (folder / "one.pem").write_text("one and more")
 
-    until = time.monotonic() + PATIENCE_S
-    while look.stamp() == before:
-        assert time.monotonic() < until
+    block_until(lambda: look.stamp() != before, "the file that was written over")
 
 
 def test_no_folder_and_other_files_say_nothing(folder: Path) -> None:
