@@ -11,9 +11,10 @@ import pytest
 from gateway.errors import NotFound, StaleLease, StoreFailure
 from gateway.incoming import settle
 from gateway.ports import Lease
-from gateway.workers import couriers, event_log, loop
+from gateway.workers import loop
 from gateway.workers.clocks import Clocks
 from tests.support.node import DEPARTMENT, LEASE_S, PROVINCE, Town, recall_of
+from tests.unit.workers.conftest import carried_by_workers
 
 
 async def test_one_that_breaks_lets_the_others_of_its_batch_finish_first() -> None:
@@ -216,17 +217,7 @@ async def test_the_workers_carry_a_document_there_and_its_answer_back(town: Town
     await town._host()
     sent = await town.send("15")
 
-    moved = True
-    while moved:
-        moved = any(
-            [
-                await couriers.pack_batch(town.node.out, 10, LEASE_S),
-                await couriers.dispatch_batch(town.node.out, 10, LEASE_S),
-                await couriers.land_batch(town.node.inn, 10, LEASE_S),
-                await couriers.process_batch(town.node.inn, 10, LEASE_S),
-                await event_log.number_batch(town.node.store),
-            ]
-        )
+    await carried_by_workers(town)
 
     assert (await town.delivery(sent)).state == "delivered"
     events = await town.node.store.events_after(None, 0, 1000)
