@@ -105,18 +105,13 @@ def test_a_status_tells_its_code_words_and_person_and_invents_nothing_else() -> 
     assert told["attachments"] == []
 
 
-def test_what_the_sender_left_out_is_null() -> None:
-    told = explain.explain(sample("bare-header"))
+def test_what_the_sender_left_out_is_null_and_a_damaged_file_has_neither_size_nor_digest() -> None:
+    bare, damaged = explain.explain(sample("bare-header")), explain.explain(sample("attachment-damaged-zip"))
 
-    assert (told["code_number"], told["issued_date"], told["urgency"], told["signer"]) == (None,) * 4
-    assert {one["code"] for one in told["findings"]} == {"MISSING", "TRACE-ABSENT"}
-
-
-def test_a_damaged_file_has_neither_size_nor_digest() -> None:
-    told = explain.explain(sample("attachment-damaged-zip"))
-
-    assert (told["attachments"][1]["size"], told["attachments"][1]["sha256"]) == (None, None)
-    assert told["findings"][0]["code"] == "ATTACHMENT-DAMAGED"
+    assert [bare[key] for key in ("code_number", "issued_date", "urgency", "signer")] == [None] * 4
+    assert {one["code"] for one in bare["findings"]} == {"MISSING", "TRACE-ABSENT"}
+    assert (damaged["attachments"][1]["size"], damaged["attachments"][1]["sha256"]) == (None, None)
+    assert damaged["findings"][0]["code"] == "ATTACHMENT-DAMAGED"
 
 
 # Signatures: the shape, not a verdict
@@ -172,27 +167,20 @@ def test_weak_algorithms_and_broken_parts_are_seen(cases: Cases) -> None:
 # What cannot be read
 
 
-def test_dialect_c_is_named_in_the_json_error() -> None:
+def test_what_cannot_be_read_is_named_with_its_place(tmp_path: Path) -> None:
     with pytest.raises(MalformedXml) as caught:
         explain.explain(sample("c-soap"))
+    told = explain.failure(caught.value)["error"]
+    assert (told["code"], told["where"]) == ("ENV-DIALECT", "Envelope")
+    assert "dialect C" in told["detail"]
 
-    told = explain.failure(caught.value)
-    assert told["error"]["code"] == "ENV-DIALECT"
-    assert "dialect C" in told["error"]["detail"]
-    assert told["error"]["where"] == "Envelope"
-
-
-def test_an_ill_formed_file_is_refused_with_its_line_and_byte() -> None:
     with pytest.raises(MalformedXml) as caught:
         explain.explain(sample("mismatched-tags"))
-
     told = explain.failure(caught.value)["error"]
     assert told["code"] == "ENV-NOT-XML"
     assert told["where"].startswith("line ")
     assert ", byte " in told["where"]
 
-
-def test_a_file_that_is_not_there_is_said_so(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match=r"nothing\.edxml cannot be opened"):
         explain.explain(tmp_path / "nothing.edxml")
 

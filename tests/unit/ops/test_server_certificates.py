@@ -106,7 +106,9 @@ async def test_the_database_is_told_nothing_before_its_certificate_is_that_of_it
     assert b"gateway" in b"".join(heard)
 
 
-async def test_an_expired_certificate_of_the_database_is_named_with_where_to_renew_it(tmp_path: Path) -> None:
+async def test_an_expired_certificate_of_the_database_and_an_authority_that_cannot_be_read_are_named(
+    tmp_path: Path,
+) -> None:
     server, key = made(tmp_path, "server", in_days(-1))
     with serving(server, key, is_postgres=True) as (port, _), pytest.raises(Misconfigured) as found:
         await asked(tmp_path, port, server)
@@ -114,7 +116,5 @@ async def test_an_expired_certificate_of_the_database_is_named_with_where_to_ren
     assert "expired" in str(found.value)
     assert "renewed at the server" in (found.value.hint or "")
 
-
-async def test_an_authority_that_cannot_be_read_is_misconfigured(tmp_path: Path) -> None:
     with pytest.raises(GatewayError, match=r"database\.ca"):
         await asked(tmp_path, 5432, tmp_path / "none.pem")

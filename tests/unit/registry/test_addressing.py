@@ -161,6 +161,7 @@ TEXTS = (
 
 
 async def test_many_texts_at_once_are_answered_as_each_by_itself(book: SqlDirectory) -> None:
+    """What had another name until a later day answers to both, with the name of the day."""
     parents = (None, "Z91", "z92", "Ủy ban nhân dân tỉnh Sao Mai", "Z92.20", "Không có")
     asked = [(text, parent) for text in TEXTS for parent in parents]
 
@@ -169,9 +170,6 @@ async def test_many_texts_at_once_are_answered_as_each_by_itself(book: SqlDirect
     assert list(together[:-1]) == [await book.resolve(text, TODAY, parent) for text, parent in asked]
     assert together[-1] == together[0]
 
-
-async def test_a_name_of_before_is_found_among_many(book: SqlDirectory) -> None:
-    """What had another name until a later day answers to both, with the name of the day."""
     renamed = AGENCIES.replace("Sở Thử nghiệm,Z91", "Sở Đổi mới,Z91")
     await book.apply(await book.plan_import(renamed.encode()), "operator")
     asked = [(text, "Z91") for text in ("Sở Đổi mới", "Sở Thử nghiệm", "Z91.07")]

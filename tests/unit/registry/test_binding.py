@@ -31,8 +31,10 @@ async def bind(
     return await directory.bind(code, der, since, until, "an", "binh")
 
 
-async def test_a_binding_is_told_with_its_certificate_and_time(directory: SqlDirectory) -> None:
-    """K1"""
+async def test_a_binding_is_told_with_its_certificate_and_time_for_the_exact_code_alone(
+    directory: SqlDirectory,
+) -> None:
+    """K1; F10: letter for letter."""
     der = certificate("Z91", "one")
 
     made = await bind(directory, "Z91", der, JUNE, JULY)
@@ -40,9 +42,6 @@ async def test_a_binding_is_told_with_its_certificate_and_time(directory: SqlDir
     assert list(await directory.bindings("Z91")) == [made]
     assert made == Binding(code="Z91", certificate_der=der, valid_from=JUNE, valid_to=JULY)
 
-
-async def test_only_the_exact_code_has_the_binding(directory: SqlDirectory) -> None:
-    """F10: letter for letter."""
     await bind(directory, "Z91.DN", certificate("Z91.DN", "one"))
 
     assert await directory.bindings("Z91.dn") == []

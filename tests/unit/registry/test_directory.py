@@ -6,8 +6,7 @@ from datetime import date, timedelta
 from typing import NamedTuple
 
 import pytest
-from sqlalchemy import insert, inspect, update
-from sqlalchemy.engine import Connection
+from sqlalchemy import insert, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.domain.registry import AgencyFilter, CodeStanding, RowSource
@@ -213,28 +212,6 @@ async def test_a_database_without_tables_is_a_store_failure(
     with pytest.raises(StoreFailure, match="registry's database") as caught:
         await filled.find("Z91", TODAY)
     assert caught.value.__cause__ is not None
-
-
-async def test_the_tables_are_those_of_the_migrations(writer: AsyncEngine) -> None:
-    def found(connection: Connection) -> dict[str, list[tuple[str, str, bool]]]:
-        look, dialect = inspect(connection), connection.dialect
-        return {
-            name: [(c["name"], c["type"].compile(dialect), c["nullable"]) for c in look.get_columns(name)]
-            for name in METADATA.tables
-        }
-
-    def indexes(connection: Connection) -> dict[str, set[str | None]]:
-        return {name: {i["name"] for i in inspect(connection).get_indexes(name)} for name in METADATA.tables}
-
-    async with writer.connect() as connection:
-        columns, names = await connection.run_sync(found), await connection.run_sync(indexes)
-
-    assert columns == {
-        name: [(c.name, c.type.compile(writer.dialect), c.nullable) for c in table.columns]
-        for name, table in METADATA.tables.items()
-    }
-    for name, table in METADATA.tables.items():
-        assert {index.name for index in table.indexes} <= names[name]
 
 
 async def test_exact_questions_use_an_index_among_120_000_rows(

@@ -90,13 +90,18 @@ async def test_a_first_snapshot_comes_into_force_whole(
     assert not list(tmp_path.glob(".feed*"))
 
 
-async def test_the_same_list_again_is_a_repeat(feed: SqlFeed, directory: SqlDirectory, given: Give) -> None:
-    raw = feeds.feed(LIST, 7)
+async def test_the_same_list_again_is_a_repeat_and_a_snapshot_takes_back_what_it_no_longer_proposes(
+    feed: SqlFeed, directory: SqlDirectory, given: Give
+) -> None:
+    own = feeds.proposal("Z91.01", pki.signer("Z91.01", "p256").certificate_der)
+    raw = feeds.feed([*LIST, own], 7)
     await given(raw)
 
     assert (await given(raw)).verdict == "repeat"
     assert len(await directory.changes()) == 1
     assert await feed.refusals() == []
+    await given(feeds.feed(LIST, 8))
+    assert await feed.proposals() == []
 
 
 async def test_changes_lead_to_the_list_that_its_snapshot_names(
@@ -206,15 +211,6 @@ async def test_threat_115_a_certificate_of_a_feed_waits_for_two_people(
     assert await feed.proposals() == []
     with pytest.raises(NotFound):
         await feed.proposal("Z91.01", waiting.fingerprint)
-
-
-async def test_a_snapshot_takes_back_what_it_no_longer_proposes(feed: SqlFeed, given: Give) -> None:
-    own = feeds.proposal("Z91.01", pki.signer("Z91.01", "p256").certificate_der)
-    await given(feeds.feed([*LIST, own], 1))
-
-    await given(feeds.feed(LIST, 2))
-
-    assert await feed.proposals() == []
 
 
 async def test_threat_090_a_key_bound_to_one_code_cannot_be_proposed_for_another(

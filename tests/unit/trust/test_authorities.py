@@ -182,12 +182,22 @@ def test_threat_045_an_answer_without_our_nonce_is_taken_only_where_that_is_said
         authorities((responder.url,), needs_nonce=True).ask(about_leaf(), AT)
 
 
-def test_threat_045_the_next_responder_is_asked_when_one_fails(responder: Responder) -> None:
+def test_threat_045_the_next_responder_is_asked_when_one_fails_and_nobody_there_is_worth_another_try(
+    responder: Responder,
+) -> None:
     with responding(saying("good")) as second:
         answer = authorities((responder.url, second.url)).ask(about_leaf(), AT)
 
     assert answer.origin == second.url
     assert len(responder.asked) == 1
+
+    with responding(silent) as gone:
+        url = gone.url
+
+    with pytest.raises(Unreachable) as refusal:
+        authorities((url,)).ask(about_leaf(), AT)
+
+    assert not refusal.value.permanent
 
 
 DRIPS = 100_000
@@ -210,16 +220,6 @@ def test_threat_045_a_hostile_answer_ends_in_time_and_is_none(responder: Respond
             authorities((responder.url,), seconds=SECONDS).ask(about_leaf(), AT)
 
     assert 0 < responder.dripped < DRIPS
-
-
-def test_threat_045_nobody_there_is_worth_another_try() -> None:
-    with responding(silent) as gone:
-        url = gone.url
-
-    with pytest.raises(Unreachable) as refusal:
-        authorities((url,)).ask(about_leaf(), AT)
-
-    assert not refusal.value.permanent
 
 
 def test_threat_045_a_list_is_fetched_and_must_be_signed_by_its_authority(responder: Responder) -> None:
@@ -276,7 +276,7 @@ def test_threat_046_a_redirect_is_not_followed(responder: Responder) -> None:
     assert other.asked == []
 
 
-def test_threat_046_proxies_of_the_environment_are_not_used(
+def test_threat_046_no_proxy_of_the_environment_is_used_and_no_cookie_kept(
     responder: Responder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with responding(silent) as proxy:
@@ -287,8 +287,6 @@ def test_threat_046_proxies_of_the_environment_are_not_used(
 
     assert proxy.asked == []
 
-
-def test_threat_046_no_cookie_is_kept(responder: Responder) -> None:
     responder.answer = saying("good")
     asking = authorities((responder.url,))
 

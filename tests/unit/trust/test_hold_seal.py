@@ -67,15 +67,17 @@ def test_any_size_comes_back_byte_for_byte(tmp_path: Path, cases: Cases) -> None
                 assert size < 1000 or raw[:1000] not in whole
 
 
-def test_the_same_content_is_never_sealed_alike(made: RecipientSealer) -> None:
-    assert sealed(made, b"x" * 100) != sealed(made, b"x" * 100)
+def test_what_is_sealed_opens_with_its_own_key_and_label_alone_and_never_looks_alike(
+    made: RecipientSealer,
+) -> None:
+    whole = sealed(made, b"x" * 100)
 
-
-def test_another_key_is_named_as_such(made: RecipientSealer) -> None:
+    assert whole != sealed(made, b"x" * 100)
     with pytest.raises(Denied, match="sealed for the key") as denied:
-        opened(sealed(made, b"x"), "rsa-2048")
-
+        opened(whole, "rsa-2048")
     assert denied.value.code == "GW-SEAL-KEY"
+    with pytest.raises(StoreFailure, match="something else"):
+        opened(whole, label="hld_2/a")
 
 
 @given(
@@ -110,11 +112,6 @@ def test_pieces_do_not_change_places(made: RecipientSealer) -> None:
         opened(whole[:head] + second + first + whole[head + 2 * size :])
     with pytest.raises(StoreFailure, match=r"piece 2|cut off"):
         opened(whole[:head] + first + whole[head + 2 * size :])
-
-
-def test_a_sealed_form_under_another_label_is_not_opened(made: RecipientSealer) -> None:
-    with pytest.raises(StoreFailure, match="something else"):
-        opened(sealed(made, b"x"), label="hld_2/a")
 
 
 def test_a_key_that_cannot_be_used_is_refused_at_start(tmp_path: Path) -> None:

@@ -18,13 +18,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pypdf import PdfWriter
-from pypdf.generic import (
-    ArrayObject,
-    DictionaryObject,
-    NameObject,
-    NumberObject,
-    TextStringObject,
-)
+from pypdf.generic import ArrayObject, DictionaryObject, NameObject, NumberObject, TextStringObject
 
 from gateway.domain.identity import Digest
 from gateway.domain.signatures import FileFacts
@@ -52,14 +46,19 @@ def look(tmp_path: Path) -> Look:
     return inspect
 
 
-def zipped(*members: tuple[str, bytes], packed: bool = True) -> bytes:
+def archived(*members: tuple[zipfile.ZipInfo | str, bytes | str], method: int | None = None) -> bytes:
     made = io.BytesIO()
-    method = zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED
     with zipfile.ZipFile(made, "w") as archive:
-        for name, raw in members:
-            # a fixed time, so that equal members make equal archives
-            archive.writestr(zipfile.ZipInfo(name, (2031, 3, 4, 9, 15, 0)), raw, method)
+        for member, raw in members:
+            archive.writestr(member, raw, method)
     return made.getvalue()
+
+
+def zipped(*members: tuple[str, bytes], packed: bool = True) -> bytes:
+    """With a fixed time, so that equal members make equal archives."""
+    method = zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED
+    infos = [(zipfile.ZipInfo(name, (2031, 3, 4, 9, 15, 0)), raw) for name, raw in members]
+    return archived(*infos, method=method)
 
 
 def office(folder: str, *more: tuple[str, bytes]) -> bytes:
@@ -67,12 +66,9 @@ def office(folder: str, *more: tuple[str, bytes]) -> bytes:
 
 
 def open_document(kind: str, *more: tuple[str, bytes]) -> bytes:
-    made = io.BytesIO()
-    with zipfile.ZipFile(made, "w") as archive:
-        archive.writestr("mimetype", f"application/vnd.oasis.opendocument.{kind}")
-        for name, raw in (("content.xml", b"<x/>"), *more):
-            archive.writestr(name, raw)
-    return made.getvalue()
+    return archived(
+        ("mimetype", f"application/vnd.oasis.opendocument.{kind}"), ("content.xml", b"<x/>"), *more
+    )
 
 
 def pdf(
@@ -483,25 +479,17 @@ def named_twice(shown: str, told: str) -> bytes:
     field = b"\x01" + struct.pack("<I", zlib.crc32(raw)) + told.encode()
     member = zipfile.ZipInfo(shown, (2031, 3, 4, 9, 15, 0))
     member.extra = struct.pack("<HH", 0x7075, len(field)) + field
-    made = io.BytesIO()
-    with zipfile.ZipFile(made, "w") as archive:
-        archive.writestr(member, b"x")
-    return made.getvalue()
+    return archived((member, b"x"))
 
 
-def test_threat_059_the_name_that_a_newer_program_reads_counts(look: Look) -> None:
+def test_threat_059_names_and_links_inside_an_archive_that_lead_elsewhere_are_found(look: Look) -> None:
     assert look(named_twice("a.txt", "../ra.exe")).broken == "member-name"
     assert look(named_twice("To trinh.txt", "Tờ trình.txt")).members == ("Tờ trình.txt",)
 
+    link = zipfile.ZipInfo("lien-ket")
+    link.external_attr = 0o120777 << 16
 
-def test_threat_059_a_link_inside_an_archive_is_broken(look: Look) -> None:
-    made = io.BytesIO()
-    with zipfile.ZipFile(made, "w") as archive:
-        link = zipfile.ZipInfo("lien-ket")
-        link.external_attr = 0o120777 << 16
-        archive.writestr(link, "/etc/passwd")
-
-    assert look(made.getvalue()).broken == "member-link"
+    assert look(archived((link, "/etc/passwd"))).broken == "member-link"
 
 
 def test_threat_060_an_encrypted_member_makes_the_archive_encrypted(look: Look) -> None:
@@ -513,10 +501,15 @@ def test_threat_060_an_encrypted_member_makes_the_archive_encrypted(look: Look) 
     assert facts.member_types[0] == "unknown"
 
 
-def test_threat_059_nothing_is_written_beside_the_file(look: Look, tmp_path: Path) -> None:
+def test_threat_059_nothing_is_written_beside_the_file_and_one_that_is_not_there_is_the_stores_fault(
+    look: Look, tmp_path: Path
+) -> None:
     look(zipped(("a.zip", zipped(("b.pdf", pdf()))), ("c.txt", b"x" * 3_000_000)))
 
     assert [path.name for path in tmp_path.iterdir()] == ["content"]
+
+    with pytest.raises(StoreFailure, match="khong-co"):
+        FileInspector().inspect(tmp_path / "khong-co", "a.pdf")
 
 
 def test_threat_064_macros_and_embedded_objects_are_named(look: Look, cases: Cases) -> None:
@@ -541,11 +534,6 @@ def test_an_office_file_with_a_password_is_encrypted(look: Look) -> None:
     facts = look(ole("EncryptionInfo", "EncryptedPackage"), "a.docx")
 
     assert (facts.found_type, facts.encrypted) == ("docx", True)
-
-
-def test_a_file_that_is_not_there_is_the_stores_fault(tmp_path: Path) -> None:
-    with pytest.raises(StoreFailure, match="khong-co"):
-        FileInspector().inspect(tmp_path / "khong-co", "a.pdf")
 
 
 @cache
@@ -582,6 +570,7 @@ def test_no_bytes_make_it_raise(look: Look, raw: bytes, front: bytes) -> None:
 
 
 def test_a_file_is_looked_at_once_for_each_content_and_name(tmp_path: Path) -> None:
+    """What was given up for time is looked at again."""
     inspector, path = FileInspector(), tmp_path / "content"
     path.write_bytes(b"a;b\n1;2\n")
     digest = Digest(sha256(path.read_bytes()).hexdigest())
@@ -593,8 +582,6 @@ def test_a_file_is_looked_at_once_for_each_content_and_name(tmp_path: Path) -> N
         with pytest.raises(StoreFailure):
             inspector.inspect(path, name, reads_page=reads_page, digest=digest)
 
-
-def test_what_was_given_up_for_time_is_looked_at_again(tmp_path: Path) -> None:
     path = tmp_path / "content"
     path.write_bytes(next(SAMPLES.glob("*.pdf")).read_bytes())
     digest = Digest(sha256(path.read_bytes()).hexdigest())

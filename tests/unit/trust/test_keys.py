@@ -164,16 +164,13 @@ def test_the_password_comes_from_a_file_or_the_environment(
 
 
 def test_threat_120_a_key_signs_what_begins_with_its_purpose_and_nothing_else(keys: KeyDirectory) -> None:
-    """A signer that can be asked for any signature could be asked for a seal, or for a feed."""
+    """A signer of anything could be asked for a seal; its purpose is what `edxml` writes and `registry` expects."""
     signer = _certified(keys)
 
     for data in (b"", b"lienthong-seal", FEEDS + b"{}", b" " + DATA):
         with pytest.raises(Misconfigured, match="not of its purpose"):
             signer.sign(data)
 
-
-def test_the_purpose_of_a_key_is_how_signed_properties_begin() -> None:
-    """The one constant in `trust` is what `edxml` writes and `registry` expects."""
     parts = parse(pki_signature())
     assert parts is not None
     assert parts.signed_info.startswith(ENVELOPES)

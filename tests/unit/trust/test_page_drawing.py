@@ -58,15 +58,13 @@ def picture(look: PageLook) -> Image.Image:
     return Image.open(io.BytesIO(look.picture))
 
 
-def test_a_page_has_the_size_that_is_told_before_it_comes() -> None:
+def test_a_page_has_the_size_that_is_told_before_it_comes_and_its_words_can_be_had_instead() -> None:
     look = looked(SAMPLES / "bao-cao.pdf", PageWish(kind="pdf", page=1, window=10))
 
     assert (look.pages, len(look.sizes)) == (2, 2)
     assert picture(look).size == pixels(look.sizes[0], 100)
     assert 820 < picture(look).size[0] < 830
 
-
-def test_its_words_can_be_had_instead_of_its_picture() -> None:
     look = looked(SAMPLES / "cong-van.pdf", PageWish(kind="pdf", page=1, words=True))
 
     assert "CỘNG HÒA XÃ HỘI CHỦ NGHĨA VIỆT NAM" in look.words[0].upper()

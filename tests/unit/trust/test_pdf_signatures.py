@@ -92,22 +92,18 @@ UNKNOWN: dict[str | None, SignatureWord] = dict.fromkeys(
 # --- who signed, and what it is worth -------------------------------------------------------------------------
 
 
-def test_a_pdf_without_signature_is_for_information(judge: Judge) -> None:
+def test_what_a_document_is_worth_hangs_on_who_signed_it(judge: Judge) -> None:
     verdict = judge(pdfs.plain())
 
     assert (verdict.verdict, verdict.signers) == (SignatureWord.UNSIGNED, ())
     assert pdf_verdict.legal_value(verdict) is LegalValue.INFORMATION
 
-
-def test_the_agency_alone_is_valid_and_makes_nothing_official(judge: Judge) -> None:
     verdict = judge(pdfs.by_agency())
 
     assert (verdict.verdict, verdict.why) == (SignatureWord.VALID, None)
     assert only(verdict).role is SignerRole.AGENCY
     assert pdf_verdict.legal_value(verdict) is LegalValue.INFORMATION
 
-
-def test_agency_and_person_make_an_official_document(judge: Judge) -> None:
     verdict = judge(pdfs.by_both())
 
     assert verdict.verdict is SignatureWord.VALID

@@ -233,15 +233,15 @@ def test_what_is_missing_is_said(hsm: Hsm, token: Token, tmp_path: Path) -> None
     assert token.pin not in repr(Pkcs11Token(hsm.module, token.label, token.pin))
 
 
-def test_a_key_that_is_gone_from_the_token_is_not_found(keys: KeyDirectory, hsm: Hsm, token: Token) -> None:
+def test_threat_120_a_key_on_a_token_signs_nothing_but_envelopes_and_one_that_is_gone_nothing(
+    keys: KeyDirectory, hsm: Hsm, token: Token
+) -> None:
     signer = certified(keys)
     _destroy_private_keys(hsm, token)
 
     with pytest.raises(NotFound, match="no such key"):
         signer.sign(DATA)
 
-
-def test_threat_120_a_key_on_a_token_signs_nothing_but_envelopes(keys: KeyDirectory) -> None:
     signer = certified(keys)
 
     for data in (b"", b"lienthong-seal", b"lienthong-registry/1 header\n{}", b" " + DATA):

@@ -42,7 +42,7 @@ def test_a_short_text_is_read_back_and_longer_ones_are_drawn_larger_until_one_is
     assert qr.path("ă" * 107) is None
 
 
-def test_the_path_keeps_a_quiet_zone() -> None:
+def test_the_path_keeps_a_quiet_zone_and_a_terminal_shows_the_same_modules_two_rows_to_a_line() -> None:
     found = qr.path("otpauth://x")
 
     assert found is not None
@@ -50,8 +50,6 @@ def test_the_path_keeps_a_quiet_zone() -> None:
     assert side == 21 + 8
     assert path.startswith("M4,4h1v1h-1z")
 
-
-def test_a_terminal_shows_the_same_modules_two_rows_to_a_line() -> None:
     text = "otpauth://totp/Office:An?secret=ABCDEFGHIJKLMNOP&issuer=Office"
     rows = qr.drawn(text)
     assert rows is not None

@@ -33,11 +33,11 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_without_the_file_nobody_is_asked(folder: Path) -> None:
+def test_each_certificate_of_the_named_file_has_its_addresses_and_without_it_nobody_is_asked(
+    folder: Path,
+) -> None:
     assert read_sources(folder) == ()
 
-
-def test_each_certificate_of_the_named_file_has_its_addresses(folder: Path) -> None:
     (folder / "revocation.toml").write_text(
         GOOD + 'crl = ["https://crl.example.invalid/a.crl"]\nnonce = "required"\n', encoding="utf-8"
     )
@@ -108,9 +108,7 @@ def test_files_that_come_and_go_are_noticed(folder: Path) -> None:
     assert answers.statements(leaf, ca.certificate) == []
 
 
-def test_a_list_whose_issuer_cannot_be_read_is_named_and_not_found_out_with_each_packet(
-    folder: Path,
-) -> None:
+def test_a_list_whose_issuer_cannot_be_read_is_named_and_not_found_out_with_each_packet(folder: Path) -> None:
     """A disk that lost a bit: the list opens, and its names do not."""
     good = made().lists()["agencies"].public_bytes(Encoding.DER)
     (folder / "crl").mkdir()

@@ -93,13 +93,20 @@ def test_the_page_says_who_sent_what_to_whom_and_when_in_vietnamese(scene: Made,
     assert not re.search(r"\d\d:\d\d:\d\d (?!\(\+07:00\))", text), "a time without its offset"
 
 
-def test_the_page_says_for_what_time_a_thing_is_proved(scene: Made, tmp_path: Path) -> None:
+def test_the_page_says_for_what_time_a_thing_is_proved(scene: Made, tmp_path: Path, story: Story) -> None:
     for pack, words in ((scene.sent, "20/11/2026 08:06:00 (+07:00)"), (scene.unstamped, "chưa có dấu")):
         html = unpacked(pack, tmp_path)["index.html"].decode("utf-8")
         row = r"<tr>\n<td>(?:(?!</tr>).)*packets/0000\d(?:(?!</tr>).)*</tr>"
         rows = re.findall(row, html, flags=re.DOTALL)
         assert len(rows) == 3
         assert all(words in each for each in rows)
+
+    bare = replace(story, seals=(), events=(), made_at=datetime(2026, 11, 20, tzinfo=UTC))
+
+    text = seen(page(bare, [], "x.zip"))
+
+    assert "không chứng minh được thời điểm nào bằng nhật ký" in text
+    assert "không có trong nhật ký đã niêm phong" in text
 
 
 def test_the_page_says_why_content_is_not_there(story: Story) -> None:
@@ -131,12 +138,3 @@ def test_what_others_wrote_is_text_and_never_markup(story: Story) -> None:
     assert not {"script", "img"} & set(found.tags)
     assert "\u202e" not in found.text
     assert "\x00" not in found.text
-
-
-def test_a_pack_of_a_document_without_a_log_says_that_no_time_is_proved(story: Story) -> None:
-    bare = replace(story, seals=(), events=(), made_at=datetime(2026, 11, 20, tzinfo=UTC))
-
-    text = seen(page(bare, [], "x.zip"))
-
-    assert "không chứng minh được thời điểm nào bằng nhật ký" in text
-    assert "không có trong nhật ký đã niêm phong" in text

@@ -337,7 +337,9 @@ def test_seals_that_nothing_joins_are_refused(scene: Made, tmp_path: Path) -> No
     assert broken(report).member == "log/consistency.jsonl"
 
 
-def test_threat_117_a_published_seal_of_another_history_is_told(scene: Made, tmp_path: Path) -> None:
+def test_threat_117_a_published_seal_of_another_history_is_told_and_one_that_is_not_there_cannot_be_compared(
+    scene: Made, tmp_path: Path
+) -> None:
     """The same number, another root: what a node shows that rewrote its history."""
     _, published = stamped_seal(scene, tmp_path)
     key = open_seal_key(tmp_path / "keys", None)
@@ -348,8 +350,6 @@ def test_threat_117_a_published_seal_of_another_history_is_told(scene: Made, tmp
 
     assert (broken(report).step, broken(report).note) == ("published", "other_history")
 
-
-def test_a_published_seal_that_the_pack_does_not_hold_cannot_be_compared(scene: Made, tmp_path: Path) -> None:
     report = check(scene.unstamped, tmp_path, scene.trust, scene.seal)
 
     assert (only(report, "published").ok, only(report, "published").note) == (None, "published_absent")
