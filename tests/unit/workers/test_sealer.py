@@ -94,8 +94,8 @@ async def test_it_looks_every_five_seconds_and_takes_a_full_batch_at_once(
 async def numbers(book: Book) -> tuple[int | None, int | None]:
     """Of the last seal, and of the last that was stamped."""
     head = await book.store.log.head()
-    sealed, stamped = head.seal, head.stamped
-    return sealed and sealed.signed.seal.number, stamped and stamped.signed.seal.number
+    last, stamped = [each.signed.seal.number if each else None for each in (head.seal, head.stamped)]
+    return last, stamped
 
 
 async def test_seals_and_stamps_each_have_their_own_rhythm(book: Book, authority: Authority) -> None:

@@ -486,15 +486,16 @@ def test_what_is_signed_here_and_by_the_demonstration_is_judged_so_by_our_own_ve
 
     authority = Authority.create("Demo", SIGNED)
     made = DemoSigners.create(authority, "Z91", AGENCY_NAME, "Người Ký Mẫu", SIGNED)
-    (tmp_path / "trust" / "crl").mkdir(parents=True)
-    authority.write_trust(tmp_path / "trust", {})
-    (tmp_path / "trust" / "crl" / "none.pem").write_bytes(authority.revocation_list([], SIGNED))
+    demo = tmp_path / "demo"
+    (demo / "crl").mkdir(parents=True)
+    authority.write_trust(demo, {})
+    (demo / "crl" / "none.pem").write_bytes(authority.revocation_list([], SIGNED))
     file = on_disk(tmp_path, made.signed_by_both(SAMPLE.read_bytes(), HAND, SIGNED))
 
-    told = verify_pdf(file, tmp_path / "trust", SIGNED, SIGNED)
+    by_both = verify_pdf(file, demo, SIGNED, SIGNED)
 
-    assert told["legal_value"] == "official"
-    assert [each["role"] for each in told["signers"]] == ["person", "agency"]
+    assert by_both["legal_value"] == "official"
+    assert [each["role"] for each in by_both["signers"]] == ["person", "agency"]
 
 
 def test_a_file_that_is_not_the_one_expected_is_not_signed(tmp_path: Path) -> None:
