@@ -29,11 +29,13 @@ Answer = Callable[[bytes], Reply]
 
 @dataclass(kw_only=True)
 class Responder:
-    """`answer` makes the reply of a POST's body, or of nothing for a GET. It may be changed at any time."""
+    """`answer` makes the reply of a POST's body, or of nothing for a GET. It may be changed at any time. `dripped` counts
+    the bytes that left one by one."""
 
     url: str
     answer: Answer
     asked: list[tuple[str, bytes, dict[str, str]]] = field(default_factory=list)
+    dripped: int = 0
     stopping: threading.Event = field(default_factory=threading.Event)
 
 
@@ -74,18 +76,19 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Location", reply.location)
         self.end_headers()
         try:
-            self._send(reply, responder.stopping)
+            self._send(reply, responder)
         except OSError:  # the asker had enough, which is what is tested
             self.close_connection = True
 
-    def _send(self, reply: Reply, stopping: threading.Event) -> None:
+    def _send(self, reply: Reply, responder: Responder) -> None:
         if not reply.drip_s:
             self.wfile.write(reply.body)
             return
         for at in range(len(reply.body)):
             self.wfile.write(reply.body[at : at + 1])
             self.wfile.flush()
-            if stopping.wait(reply.drip_s):
+            responder.dripped += 1
+            if responder.stopping.wait(reply.drip_s):
                 return
 
     def log_message(self, format: str, *args: object) -> None:

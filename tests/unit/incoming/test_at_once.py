@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -14,6 +14,7 @@ from gateway.incoming import receive
 from gateway.office.store.store import SqlOfficeWork
 from gateway.ports import Scanner
 from gateway.trust.keys import FileSigner
+from tests.support.cases import Cases
 from tests.support.clock import START
 from tests.support.faulty import Faulty
 from tests.support.node import (
@@ -33,12 +34,6 @@ from tests.support.node import (
 
 FILES = (("van-ban.pdf", PDF),)
 SIGNED = PDF + b"\n% /ByteRange [0 1 2 3] /SubFilter\n"
-
-
-@pytest.fixture
-async def town(tmp_path: Path) -> AsyncIterator[Town]:
-    async with opened(tmp_path / "node") as made:
-        yield made
 
 
 async def landed(town: Town, packet: Packet) -> str:
@@ -165,60 +160,48 @@ def changed(packet: Packet) -> Packet:
     return replace(packet, raw=packet.raw.replace(b"C\xc6\xa1 quan", b"C\xc6\xa1 qua\xcc", 1))
 
 
-Made = Callable[[Town], Packet]
 # What comes, one after another; the steps end each of them in another place.
-COMES: dict[str, Sequence[Made]] = {
-    "a document": [lambda town: town.forge(document(), FILES)],
-    "one twice": [lambda town: town.forge(document(), FILES, id="same", at=START)] * 2,
-    "other content under its id": [
-        lambda town: town.forge(document(), FILES),
-        lambda town: town.forge(document(subject="Nội dung khác"), FILES),
+# What comes, one after another; the steps end each of them in another place.
+COMES: dict[str, Callable[[Town], Sequence[Packet]]] = {
+    "a document": lambda town: [town.forge(document(), FILES)],
+    "one twice": lambda town: [town.forge(document(), FILES, id="same", at=START) for _ in range(2)],
+    "other content under its id": lambda town: [
+        town.forge(document(subject=subject), FILES) for subject in ("Nội dung", "Nội dung khác")
     ],
-    "another body under its packet id": [
-        lambda town: town.forge(document(), FILES, id="same"),
-        lambda town: town.forge(document("201"), FILES, id="same"),
+    "another body under its packet id": lambda town: [
+        town.forge(document(number), FILES, id="same") for number in ("200", "201")
     ],
-    "a recall of what is here": [
-        lambda town: town.forge(document(), FILES),
-        lambda town: town.forge(recall_of()),
+    "a recall of what is here": lambda town: [town.forge(document(), FILES), town.forge(recall_of())],
+    "a recall of what comes later": lambda town: [town.forge(recall_of()), town.forge(document(), FILES)],
+    "an update": lambda town: [town.forge(document(), FILES), town.forge(update_of(), FILES)],
+    "what replaces it": lambda town: [
+        town.forge(each, FILES) for each in (document(), replacement_of("200", "201"))
     ],
-    "a recall of what comes later": [
-        lambda town: town.forge(recall_of()),
-        lambda town: town.forge(document(), FILES),
+    "what replaces it, before it": lambda town: [
+        town.forge(each, FILES) for each in (replacement_of("200", "201"), document())
     ],
-    "an update": [
-        lambda town: town.forge(document(), FILES),
-        lambda town: town.forge(update_of(), FILES),
+    "a status of nothing": lambda town: [
+        town.forge(status_about("03", "Z91.01,2026/03/02,9/X", sender=COMMUNE, to=PROVINCE))
     ],
-    "what replaces it": [
-        lambda town: town.forge(document(), FILES),
-        lambda town: town.forge(replacement_of("200", "201"), FILES),
-    ],
-    "what replaces it, before it": [
-        lambda town: town.forge(replacement_of("200", "201"), FILES),
-        lambda town: town.forge(document(), FILES),
-    ],
-    "a status of nothing": [
-        lambda town: town.forge(status_about("03", "Z91.01,2026/03/02,9/X", sender=COMMUNE, to=PROVINCE))
-    ],
-    "for somebody else": [lambda town: town.forge(document(to=(COMMUNE,)), FILES)],
-    "a program": [lambda town: town.forge(document(), (("van-ban.pdf", b"MZ" + bytes(500)),))],
-    "altered": [lambda town: changed(town.forge(document(), FILES))],
-    "no envelope": [lambda town: replace(town.forge(document(), FILES), raw=b"<a/>")],
+    "for somebody else": lambda town: [town.forge(document(to=(COMMUNE,)), FILES)],
+    "a program": lambda town: [town.forge(document(), (("van-ban.pdf", b"MZ" + bytes(500)),))],
+    "altered": lambda town: [changed(town.forge(document(), FILES))],
+    "no envelope": lambda town: [replace(town.forge(document(), FILES), raw=b"<a/>")],
 }
 
 
-@pytest.mark.parametrize("name", COMES)
-async def test_it_ends_as_by_the_steps_one_after_another(tmp_path: Path, name: str) -> None:
-    found = {}
-    for by_steps in (True, False):
-        async with opened(tmp_path / f"node-{by_steps}") as town:
-            for make in COMES[name]:
-                await town.deliver(make(town))
-                while await town.land(by_steps=by_steps) + await town.process() + await town.pack():
-                    pass
-            found[by_steps] = await ends(town)
-    assert found[True] == found[False]
+async def test_it_ends_as_by_the_steps_one_after_another(tmp_path: Path, cases: Cases) -> None:
+    for n, (name, make) in enumerate(COMES.items()):
+        found = {}
+        for by_steps in (True, False):
+            async with opened(tmp_path / f"node-{n}-{by_steps}") as town:
+                for packet in make(town):
+                    await town.deliver(packet)
+                    while await town.land(by_steps=by_steps) + await town.process() + await town.pack():
+                        pass
+                found[by_steps] = await ends(town)
+        with cases.case(name):
+            assert found[True] == found[False]
 
 
 async def ends(town: Town) -> list[object]:
@@ -226,9 +209,8 @@ async def ends(town: Town) -> list[object]:
     told: list[object] = []
     for row in reversed(await town.inbox()):
         events = [event.kind for event in await town.events(PROVINCE, row.id)]
-        told.append(
-            (row.state, row.code, row.kind, row.reason is None, [step.ok for step in row.steps], events)
-        )
+        steps = [step.ok for step in row.steps]
+        told.append((row.state, row.code, row.kind, row.reason is None, steps, events))
     for arrived in reversed(await town.incoming()):
         events = [event.kind for event in await town.events(PROVINCE, arrived.id)]
         told.append((arrived.state, arrived.kind, arrived.marks, arrived.checks.keys(), events))

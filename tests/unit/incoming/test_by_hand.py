@@ -16,8 +16,7 @@ from gateway.domain.account import NumberingMode
 from gateway.domain.document import IncomingDocument, InState, Source
 from gateway.domain.event import EventKind
 from gateway.errors import Clash, Refused
-from gateway.incoming import act, by_hand, reading
-from gateway.incoming.act import StatusCall
+from gateway.incoming import by_hand, reading
 from gateway.incoming.by_hand import Attached, EnteredDocument, TypedMail
 from gateway.office.letters import received
 from gateway.policy.verdict import ReasonCode, Verdict
@@ -97,9 +96,7 @@ async def test_nobody_on_the_axis_hears_of_paper(town: Town) -> None:
     entered = await enter(town)
 
     for code in ("04", "05", "06"):
-        await act.set_status(
-            town.node.inn, await town.scope(COMMUNE), entered.document.id, StatusCall(code=code)
-        )
+        await town.status(entered.document, code)
         town.clock.advance(1)
 
     assert (await town.reload(entered.document)).state is InState.DONE
@@ -179,12 +176,19 @@ async def test_the_paper_copy_of_what_came_over_the_axis_gets_no_second_number_u
     assert (other.document.marks, copy.document.marks) == ((), ("axis_copy:1",))
 
 
-@pytest.mark.parametrize("ended", [{"number": "119"}, {"issued_on": date(2026, 11, 1)}, {"number": ""}])
-async def test_another_letter_is_no_copy(town: Town, ended: dict[str, Any]) -> None:
+async def test_another_letter_is_no_copy_and_one_entered_meanwhile_is_told_when_the_number_is_given(
+    town: Town,
+) -> None:
     document = await arrive(town, "118")
     said = {"number": "118", "symbol": document.symbol, "issued_on": document.issued_on}
 
-    assert (await enter(town, **(said | ended))).document.marks == ()
+    for other in ({"number": "119"}, {"issued_on": date(2026, 11, 1)}, {"number": ""}):
+        assert (await enter(town, **(said | other))).document.marks == ()
+    copy = await enter(town, **said, copy_known=True)
+    taken = await town.status(document, "03")
+
+    assert (copy.entry.number, taken.register_no) == ("4", "5")
+    assert copies_of(taken.document) == ["paper_copy:4"]
 
 
 async def test_what_comes_over_the_axis_says_that_its_paper_copy_has_a_number_before_it_gets_one(
@@ -204,16 +208,6 @@ async def test_what_comes_over_the_axis_says_that_its_paper_copy_has_a_number_be
     assert (copies_of(document), received.doubt(known_good)) == (["paper_copy:1"], "paper_copy")
     assert (copies_of(alone), paper.entry.number) == ([], "1")
     assert copies_of(taken.document) == ["paper_copy:1"]
-
-
-async def test_a_paper_copy_entered_meanwhile_is_told_when_the_number_is_given(town: Town) -> None:
-    document = await arrive(town, "118")
-    said = {"number": "118", "symbol": document.symbol, "issued_on": document.issued_on}
-    await enter(town, **said, copy_known=True)
-
-    taken = await town.status(document, "03")
-
-    assert (taken.register_no, copies_of(taken.document)) == ("2", ["paper_copy:1"])
 
 
 async def test_a_catch_up_entry_is_dated_marked_and_in_the_book_of_its_own_year(tmp_path: Path) -> None:
@@ -260,16 +254,13 @@ async def test_a_correction_says_which_fields_and_why_and_keeps_the_number(town:
     entered = await enter(town)
     scope = await town.scope(COMMUNE)
 
-    saved = await by_hand.correct(
-        town.node.inn, scope, entered.document.id, letter(town, subject="Đề nghị sửa cầu"), "Gõ sai"
-    )
+    mended = letter(town, subject="Đề nghị sửa cầu")
+    saved = await by_hand.correct(town.node.inn, scope, entered.document.id, mended, "Gõ sai")
 
     told = (await town.events(COMMUNE, saved.id))[-1]
     assert (saved.subject, saved.register_no) == ("Đề nghị sửa cầu", "1")
-    assert (told.kind, told.data) == (
-        EventKind.BOOK_CORRECTED,
-        {"fields": ["subject"], "reason": "Gõ sai"},
-    )
+    assert told.kind is EventKind.BOOK_CORRECTED
+    assert told.data == {"fields": ["subject"], "reason": "Gõ sai"}
 
 
 async def test_a_recall_that_is_agreed_strikes_the_line_with_the_senders_reason(town: Town) -> None:

@@ -39,19 +39,36 @@ async def parts_of(town: Town, document: IncomingDocument) -> Sequence[UnitPart]
 
 
 async def told(town: Town, document: IncomingDocument, kind: str) -> list[dict[str, object]]:
-    async with town.node.store.read(await town.scope(PROVINCE)) as work:
-        return [dict(each.data) for each in await work.events.of(document.id) if each.kind == kind]
+    return [dict(each.data) for each in await town.events(PROVINCE, document.id) if each.kind == kind]
 
 
 async def test_each_unit_has_its_part_with_its_own_day(town: Town) -> None:
+    """What is due first leads, and only the unit asked for is listed."""
     document = await assigned(town)
 
     parts = await parts_of(town, document)
+    async with town.node.store.read(await town.scope(PROVINCE)) as work:
+        everything = await work.parts.open_of(None, 9)
+        theirs = await work.parts.open_of({"phong tai chinh"}, 9)
 
     assert [(each.unit, each.is_lead, each.deadline, each.state) for each in parts] == [
         (LEAD, True, BY, PartState.OPEN),
         (HELP, False, OWN, PartState.OPEN),
     ]
+    assert [part.unit for part, _ in everything] == [HELP, LEAD]
+    assert [(part.unit, of.id) for part, of in theirs] == [(HELP, document.id)]
+
+
+async def test_nothing_is_handed_back_without_a_reason_or_by_whom_it_was_not_given_to(town: Town) -> None:
+    document = await assigned(town)
+    desk, scope = town.node.inn, await town.scope(PROVINCE)
+
+    with pytest.raises(Refused, match="missing"):
+        await handling.hand_back(desk, scope, document.id, HELP, "  ")
+    with pytest.raises(Clash, match="no part"):
+        await handling.hand_back(desk, scope, document.id, OTHER, "Không phải của phòng")
+
+    assert {each.state for each in await parts_of(town, document)} == {PartState.OPEN}
 
 
 async def test_what_a_head_hands_back_waits_until_it_is_assigned_anew_and_the_sender_hears_04_once(
@@ -102,26 +119,3 @@ async def test_a_unit_that_helps_ends_its_part_and_06_ends_all_until_the_work_is
     assert await told(town, document, "inbox.part_done") == [{"unit": HELP, "lead": False}]
     opened = [each.unit for each in await parts_of(town, document) if each.state is PartState.OPEN]
     assert sorted(opened) == sorted([LEAD, HELP])
-
-
-async def test_nothing_is_handed_back_without_a_reason_or_by_whom_it_was_not_given_to(town: Town) -> None:
-    document = await assigned(town)
-    desk, scope = town.node.inn, await town.scope(PROVINCE)
-
-    with pytest.raises(Refused, match="missing"):
-        await handling.hand_back(desk, scope, document.id, HELP, "  ")
-    with pytest.raises(Clash, match="no part"):
-        await handling.hand_back(desk, scope, document.id, OTHER, "Không phải của phòng")
-
-    assert {each.state for each in await parts_of(town, document)} == {PartState.OPEN}
-
-
-async def test_what_is_due_first_leads_and_only_the_unit_asked_for_is_listed(town: Town) -> None:
-    document = await assigned(town)
-
-    async with town.node.store.read(await town.scope(PROVINCE)) as work:
-        everything = await work.parts.open_of(None, 9)
-        theirs = await work.parts.open_of({"phong tai chinh"}, 9)
-
-    assert [part.unit for part, _ in everything] == [HELP, LEAD]
-    assert [(part.unit, of.id) for part, of in theirs] == [(HELP, document.id)]

@@ -6,43 +6,32 @@ from dataclasses import replace
 from functools import partial
 from io import BytesIO
 
-import pytest
-
 from gateway.edxml import schema
 from gateway.edxml.policy import EnvelopeLimits
 from gateway.incoming.check import without_files
 from gateway.incoming.translate import Looked
 from tests.support import envelopes
+from tests.support.cases import Cases
 from tests.support.fast import fast
 
-LARGE = b"%PDF-1.4\n" + bytes(700_000)
 
-
-@pytest.mark.parametrize(
-    "files",
-    [
-        pytest.param((), id="no file"),
-        pytest.param(envelopes.TWO_FILES, id="two files"),
-        pytest.param((("van-ban.pdf", LARGE), ("phu-luc.pdf", LARGE)), id="two large files"),
-        pytest.param((("rong.pdf", b""), ("phu-luc.pdf", b"%PDF-1.4\n")), id="an empty file"),
-    ],
-)
-def test_the_skeleton_is_the_same_without_the_files(files: envelopes.Files) -> None:
-    raw = envelopes.native(envelopes.document(files), files)
-    found = fast(raw)
-    assert found is not None
-    looked = [Looked(part=part, facts=None) for part in found.files]
-
-    cut = list(without_files(partial(BytesIO, raw), looked))
-
-    assert schema.skeleton(cut, EnvelopeLimits()) == schema.skeleton([raw], EnvelopeLimits())
-    assert sum(map(len, cut)) == len(raw) - sum(part.length for part in found.files)
-
-
-def test_a_part_without_content_cuts_nothing() -> None:
-    raw = envelopes.native(envelopes.document(), envelopes.TWO_FILES)
-    found = fast(raw)
-    assert found is not None
-    blank = Looked(part=replace(found.files[0], offset=0, length=0), facts=None)
-
-    assert b"".join(without_files(partial(BytesIO, raw), [blank])) == raw
+def test_the_skeleton_is_the_same_without_the_files(cases: Cases) -> None:
+    large = b"%PDF-1.4\n" + bytes(700_000)
+    rows: dict[str, envelopes.Files] = {
+        "no file": (),
+        "two files": envelopes.TWO_FILES,
+        "two large files": (("van-ban.pdf", large), ("phu-luc.pdf", large)),
+        "an empty file": (("rong.pdf", b""), ("phu-luc.pdf", b"%PDF-1.4\n")),
+    }
+    for name, files in rows.items():
+        with cases.case(name):
+            raw = envelopes.native(envelopes.document(files), files)
+            found = fast(raw)
+            assert found is not None
+            looked = [Looked(part=part, facts=None) for part in found.files]
+            cut = list(without_files(partial(BytesIO, raw), looked))
+            assert schema.skeleton(cut, EnvelopeLimits()) == schema.skeleton([raw], EnvelopeLimits())
+            assert sum(map(len, cut)) == len(raw) - sum(part.length for part in found.files)
+            # A part without content cuts nothing.
+            blank = [replace(each, part=replace(each.part, offset=0, length=0)) for each in looked]
+            assert b"".join(without_files(partial(BytesIO, raw), blank)) == raw

@@ -1,3 +1,11 @@
 """One node per test, stepped by hand."""
 
+from tests.support.node import Town
 from tests.support.node import town as town
+
+
+async def lose_database(town: Town) -> None:
+    """As a broken disk leaves it."""
+    await town.node.store.close()
+    for file in town.node.settings.node.data_dir.glob("gateway.db*"):
+        file.write_bytes(b"this is no database " * 1000)

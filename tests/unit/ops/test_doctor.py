@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import shutil
 import sqlite3
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,7 +18,6 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.document import Lane
 from gateway.domain.event import EventKind
-from gateway.domain.identity import Digest
 from gateway.domain.pace import Beat, Way
 from gateway.errors import TransportFailure
 from gateway.office.store.store import SqlOfficeStore
@@ -26,7 +25,7 @@ from gateway.ops import doctor
 from gateway.ops.doctor import Diagnosis, Patient
 from gateway.policy import upkeep
 from gateway.pool import ThreadPool
-from gateway.ports import AxisState, InboxPacket
+from gateway.ports import AxisState
 from gateway.stopwatch import Stopwatch
 from gateway.store import restored
 from gateway.transport.embedded import EmbeddedAxis
@@ -34,11 +33,13 @@ from gateway.trust.authority import Authority
 from gateway.trust.keys import KeyDirectory
 from gateway.words import labels
 from gateway.workers.pulse import HEARTBEAT, Pulse
+from tests.support.cases import Cases
 from tests.support.clock import ManualClock
 from tests.support.parcels import parcel
-from tests.support.stores import migrated
+from tests.support.stores import inbox_item, migrated
 
 AGENCY = HostedAgency(id="agy_trial", code="Z91.02", name="Trial")
+SCOPE = AgencyScope(agency_id=AGENCY.id, principal_id="prn_trial")
 PASSWORD = b"invented"
 
 
@@ -50,11 +51,31 @@ class Ward:
     authority: Authority
     clock: ManualClock
 
+    @property
+    def database(self) -> Path:
+        assert self.patient.database_file is not None
+        return self.patient.database_file
+
+    @property
+    def keys(self) -> Path:
+        return self.patient.keys_folder
+
+    @property
+    def anchors(self) -> Path:
+        return self.patient.trust_folder / "ca.pem"
+
+    @property
+    def lists(self) -> Path:
+        return self.patient.trust_folder / "crl"
+
     def examine(self) -> list[Diagnosis]:
         return asyncio.run(doctor.examine(self.patient))
 
     def found(self, check: str) -> list[Diagnosis]:
         return [each for each in self.examine() if each.check == check]
+
+    def later(self, **span: float) -> None:
+        self.clock.advance(timedelta(**span))
 
 
 @pytest.fixture(scope="module")
@@ -62,13 +83,12 @@ def blank(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return migrated(tmp_path_factory.mktemp("blank"))
 
 
-@pytest.fixture
-def ward(tmp_path: Path, blank: Path) -> Iterator[Ward]:
-    clock = ManualClock(datetime.now(UTC))
-    pool = ThreadPool(1)
-    folders = {name: tmp_path / name for name in ("data", "axis", "keys", "trust")}
-    for folder in folders.values():
-        folder.mkdir(mode=0o700)
+@contextmanager
+def ward_in(folder: Path, blank: Path) -> Iterator[Ward]:
+    clock, pool = ManualClock(datetime.now(UTC)), ThreadPool(1)
+    folders = {name: folder / name for name in ("data", "axis", "keys", "trust")}
+    for each in folders.values():
+        each.mkdir(mode=0o700, parents=True)
     database = Path(shutil.copy(blank, folders["data"] / "gateway.db"))
     patient = Patient(
         node="trial",
@@ -89,6 +109,21 @@ def ward(tmp_path: Path, blank: Path) -> Iterator[Ward]:
     pool.close()
 
 
+@pytest.fixture
+def ward(tmp_path: Path, blank: Path) -> Iterator[Ward]:
+    with ward_in(tmp_path, blank) as made:
+        yield made
+
+
+@asynccontextmanager
+async def store_of(patient: Patient) -> AsyncIterator[SqlOfficeStore]:
+    store = SqlOfficeStore(patient.database_url, patient.clock)
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
 async def furnished(patient: Patient, authority: Authority) -> None:
     """Anchors, a revocation list, a hosted agency with a certified key, and an axis that was opened once."""
     now = patient.clock.now()
@@ -99,17 +134,19 @@ async def furnished(patient: Patient, authority: Authority) -> None:
     (patient.trust_folder / "ca.pem").write_bytes(authority.certificate.public_bytes(Encoding.PEM))
     (patient.trust_folder / "crl").mkdir()
     (patient.trust_folder / "crl" / "root.pem").write_bytes(authority.revocation_list((), now))
-    store = SqlOfficeStore(patient.database_url, patient.clock)
-    await store.accounts.add_hosted(AGENCY)
-    await store.close()
+    async with store_of(patient) as store:
+        await store.accounts.add_hosted(AGENCY)
     axis = EmbeddedAxis(patient.axis_folder, patient.node, patient.clock, patient.pool)
     await axis.host([AGENCY.code])
     await axis.close()
 
 
 def test_a_healthy_node_is_green_throughout(ward: Ward) -> None:
+    ward.database.chmod(0o600)
+
     findings = ward.examine()
 
+    assert "database.file" not in {each.check for each in findings}
     assert {each.level for each in findings} == {"green"}
     assert doctor.worst(findings) == "green"
     assert {each.check for each in findings} >= {
@@ -121,14 +158,16 @@ def test_a_healthy_node_is_green_throughout(ward: Ward) -> None:
 def test_examining_changes_nothing(ward: Ward) -> None:
     shutil.rmtree(ward.patient.axis_folder)
     ward.patient.axis_folder.mkdir()
-    before = sorted(ward.patient.data_dir.parent.rglob("*"))
+
+    def there() -> set[Path]:
+        every = ward.patient.data_dir.parent.rglob("*")
+        return {each for each in every if not each.name.endswith(("-wal", "-shm"))}
+
+    before = there()
 
     ward.examine()
 
-    after = [
-        each for each in ward.patient.data_dir.parent.rglob("*") if not each.name.endswith(("-wal", "-shm"))
-    ]
-    assert sorted(after) == [each for each in before if not each.name.endswith(("-wal", "-shm"))]
+    assert there() == before
 
 
 async def test_a_clock_far_from_the_database_servers_is_red_and_a_near_one_is_not(
@@ -158,23 +197,6 @@ def test_each_missing_folder_is_red_with_the_command_that_makes_it(ward: Ward) -
     assert {(each.level, each.cure) for each in found} == {("red", f"mkdir -p {gone}")}
 
 
-def test_a_database_that_others_can_read_is_named_with_its_cure(ward: Ward) -> None:
-    assert ward.patient.database_file is not None
-    ward.patient.database_file.chmod(0o600)
-    assert ward.found("database.file") == []
-
-    ward.patient.database_file.chmod(0o644)
-
-    (found,) = ward.found("database.file")
-    assert (found.level, found.cure) == ("yellow", f"chmod 600 {ward.patient.database_file}*")
-
-
-def test_a_key_folder_that_others_can_read_is_red(ward: Ward) -> None:
-    ward.patient.keys_folder.chmod(0o755)
-
-    assert [each.cause for each in ward.found("folder.keys")] == ["folder.open"]
-
-
 def test_little_disk_space_is_yellow_and_almost_none_red(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> None:
     """The disk is what cannot be filled in a test."""
     levels = {}
@@ -188,96 +210,104 @@ def test_little_disk_space_is_yellow_and_almost_none_red(ward: Ward, monkeypatch
     assert list(levels.values()) == [["green"], ["yellow"], ["red"]]
 
 
-def test_a_clock_behind_the_data_is_red(ward: Ward) -> None:
-    ward.clock.advance(timedelta(hours=-1))
-
-    assert [(each.level, each.cause) for each in ward.found("clock")] == [("red", "clock.behind")]
-
-
 def test_a_clock_that_was_ahead_and_was_set_back_is_told_with_what_it_left(ward: Ward) -> None:
-    ward.clock.advance(timedelta(days=400))
+    """Also on the axis: a parcel that is leased until a day that never was."""
+    ward.later(days=400)
     asyncio.run(landed(ward, state="landed", claimed=True))
     asyncio.run(happened(ward))
     ahead = ward.clock.now().isoformat(timespec="seconds")
-    ward.clock.advance(timedelta(days=-400))
+    ward.later(days=-400)
 
     (told,) = [each for each in ward.found("clock") if each.level != "green"]
 
     assert (told.level, told.cause, told.cure) == ("yellow", "clock.moved", "timedatectl set-ntp true")
     assert told.params == {"count": 1, "tables": "inbox", "written": ahead}
 
-
-def test_a_parcel_that_is_leased_until_a_day_that_never_was_is_told(ward: Ward) -> None:
-    ward.clock.advance(timedelta(days=400))
+    ward.later(days=400)
     asyncio.run(taken_from_the_axis(ward))
-    ward.clock.advance(timedelta(days=-400))
-
-    (told,) = [each for each in ward.found("clock") if each.level != "green"]
-
-    assert (told.cause, told.params["count"], told.params["tables"]) == ("clock.moved", 1, "axis")
+    ward.later(days=-400)
+    moved = [each.params for each in ward.found("clock") if each.cause == "clock.moved"]
+    assert {(each["count"], each["tables"]) for each in moved} == {(1, "inbox"), (1, "axis")}
 
 
 async def happened(ward: Ward) -> None:
-    store = SqlOfficeStore(ward.patient.database_url, ward.clock)
-    try:
-        async with store.begin(AgencyScope(agency_id=AGENCY.id, principal_id="prn_trial")) as work:
-            await work.events.append(EventKind.INBOX_HELD, "inx_1", ward.clock.now(), {})
-            await work.commit()
-    finally:
-        await store.close()
+    async with store_of(ward.patient) as store, store.begin(SCOPE) as work:
+        await work.events.append(EventKind.INBOX_HELD, "inx_1", ward.clock.now(), {})
+        await work.commit()
 
 
 async def taken_from_the_axis(ward: Ward) -> None:
-    pool = ThreadPool(1)
-    try:
-        axis = EmbeddedAxis(ward.patient.axis_folder, ward.patient.node, ward.clock, pool)
-        await axis.publish(parcel(), [AGENCY.code])
-        assert len(await axis.take(1, 60)) == 1
-        axis._held.clear()  # as a process that is killed: it gives nothing back
-        await axis.close()
-    finally:
-        pool.close()
+    axis = EmbeddedAxis(ward.patient.axis_folder, ward.patient.node, ward.clock, ward.patient.pool)
+    await axis.publish(parcel(), [AGENCY.code])
+    assert len(await axis.take(1, 60)) == 1
+    axis._held.clear()  # as a process that is killed: it gives nothing back
+    await axis.close()
 
 
-def test_missing_anchors_are_red(ward: Ward) -> None:
-    (ward.patient.trust_folder / "ca.pem").unlink()
-
-    assert [(each.level, each.cause) for each in ward.found("trust")] == [("red", "trust.missing")]
-
-
-def test_anchors_that_cannot_be_read_are_red(ward: Ward) -> None:
-    (ward.patient.trust_folder / "ca.pem").write_text("no certificate", encoding="utf-8")
-
-    assert [(each.level, each.cause) for each in ward.found("trust")] == [("red", "failed")]
+def without_schema(ward: Ward) -> None:
+    ward.database.unlink()
+    sqlite3.connect(ward.database).close()
 
 
-def test_anchors_near_their_end_are_yellow_and_past_it_red(ward: Ward) -> None:
-    ward.clock.advance(timedelta(days=3640))
-    soon = ward.found("trust")
-    ward.clock.advance(timedelta(days=30))
-    past = ward.found("trust")
-
-    assert [(each.level, each.cause) for each in (*soon, *past)] == [
-        ("yellow", "trust.expiring"),
-        ("red", "trust.expiring"),
-    ]
+def half_a_database(ward: Ward) -> None:
+    whole = ward.database.read_bytes()
+    ward.database.write_bytes(whole[: len(whole) // 2])
 
 
-def test_a_revocation_list_that_ran_out_is_red_k4(ward: Ward) -> None:
-    ward.clock.advance(timedelta(days=400))
+def without_certificate(ward: Ward) -> None:
+    shutil.rmtree(ward.keys / AGENCY.code)
+    KeyDirectory(ward.keys, PASSWORD).generate(AGENCY.code)
 
-    assert [(each.level, each.cause) for each in ward.found("revocation")] == [("red", "revocation.late")]
+
+def without_agencies(ward: Ward) -> None:
+    migrated(ward.patient.data_dir.parent).rename(ward.database)
 
 
-def test_no_revocation_list_at_all_is_yellow(ward: Ward) -> None:
-    shutil.rmtree(ward.patient.trust_folder / "crl")
+def quarantined(ward: Ward) -> None:
+    asyncio.run(landed(ward, state="quarantined"))
 
-    assert [(each.level, each.cause) for each in ward.found("revocation")] == [("yellow", "revocation.none")]
+
+def wrong_password(ward: Ward) -> Ward:
+    return replace(ward, patient=replace(ward.patient, keys_password=b"wrong"))
+
+
+# What is done to it; which check finds that, how bad, by which cause and with which cure, where these are told.
+NEW_KEY, CERTIFY = "gateway keys new --agency Z91.02", "gateway keys import CERTIFICATE --agency Z91.02"
+# What is done to it; which check finds that, how bad and by which cause; and how the cure begins, where one is told.
+HARMS: dict[str, tuple[Callable[[Ward], object], str, str, str | None]] = {
+    "open keys": (lambda ward: ward.keys.chmod(0o755), "folder.keys", "red folder.open", None),
+    "open database": (lambda ward: ward.database.chmod(0o644), "database.file", "yellow", "chmod 600 "),
+    "behind": (lambda ward: ward.later(hours=-1), "clock", "red clock.behind", None),
+    "no anchors": (lambda ward: ward.anchors.unlink(), "trust", "red trust.missing", None),
+    "odd anchors": (lambda ward: ward.anchors.write_text("no certificate"), "trust", "red failed", None),
+    "old anchors": (lambda ward: ward.later(days=3640), "trust", "yellow trust.expiring", None),
+    "past anchors": (lambda ward: ward.later(days=3670), "trust", "red trust.expiring", None),
+    "old list (K4)": (lambda ward: ward.later(days=400), "revocation", "red revocation.late", None),
+    "no list": (lambda ward: shutil.rmtree(ward.lists), "revocation", "yellow revocation.none", None),
+    "no schema": (without_schema, "database", "red", "gateway migrate up"),
+    "half a database": (half_a_database, "database", "red", ""),
+    "hosts nobody": (without_agencies, "agencies", "red agencies.none", None),
+    "no key": (lambda ward: shutil.rmtree(ward.keys / AGENCY.code), "keys", "red keys.none", NEW_KEY),
+    "no certificate": (without_certificate, "keys", "red", CERTIFY),
+    "wrong password": (wrong_password, "keys", "red keys.none", None),
+    "old certificate": (lambda ward: ward.later(days=680), "keys", "yellow keys.expiring", None),
+    "past certificate": (lambda ward: ward.later(days=720), "keys", "red keys.expiring", None),
+    "quarantine": (quarantined, "quarantine", "yellow", "gateway inbox list --quarantine"),
+}
+
+
+def test_each_harm_is_found_and_named_and_has_its_cure(tmp_path: Path, blank: Path, cases: Cases) -> None:
+    for name, (harm, check, finding, cure) in HARMS.items():
+        with cases.case(name), ward_in(tmp_path / name, blank) as ward:
+            ward.database.chmod(0o600)
+            harmed = harm(ward)
+            found = (harmed if isinstance(harmed, Ward) else ward).found(check)[0]
+            assert f"{found.level} {found.cause}".startswith(finding)
+            assert cure is None or (found.cure or "nothing").startswith(cure)
 
 
 def test_a_missing_database_is_red_and_the_rest_is_still_examined(ward: Ward) -> None:
-    assert ward.patient.database_file is not None
-    ward.patient.database_file.unlink()
+    ward.database.unlink()
 
     findings = ward.examine()
 
@@ -285,26 +315,7 @@ def test_a_missing_database_is_red_and_the_rest_is_still_examined(ward: Ward) ->
         ("red", "database.missing")
     ]
     assert "axis" in {each.check for each in findings}
-    assert not ward.patient.database_file.exists()
-
-
-def test_a_database_without_a_schema_is_red_with_the_command(ward: Ward) -> None:
-    assert ward.patient.database_file is not None
-    ward.patient.database_file.unlink()
-    sqlite3.connect(ward.patient.database_file).close()
-
-    found = ward.found("database")
-
-    assert [(each.level, each.cure) for each in found] == [("red", "gateway migrate up")]
-
-
-def test_a_damaged_database_is_red(ward: Ward) -> None:
-    assert ward.patient.database_file is not None
-    whole = ward.patient.database_file.read_bytes()
-    ward.patient.database_file.write_bytes(whole[: len(whole) // 2])
-
-    assert ward.found("database")[0].level == "red"
-    assert ward.found("database")[0].cure
+    assert not ward.database.exists()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -338,51 +349,6 @@ def test_an_axis_that_is_away_or_blocked_is_red_and_names_its_cure(ward: Ward, t
     assert found.cure
 
 
-def test_a_node_that_hosts_nobody_is_red(ward: Ward, blank: Path) -> None:
-    assert ward.patient.database_file is not None
-    shutil.copy(blank, ward.patient.database_file)
-
-    assert [(each.level, each.cause) for each in ward.found("agencies")] == [("red", "agencies.none")]
-
-
-def test_an_agency_without_a_key_is_red_with_the_command(ward: Ward) -> None:
-    shutil.rmtree(ward.patient.keys_folder / AGENCY.code)
-
-    found = ward.found("keys")
-
-    assert [(each.level, each.cause, each.cure) for each in found] == [
-        ("red", "keys.none", "gateway keys new --agency Z91.02")
-    ]
-
-
-def test_a_key_that_waits_for_its_certificate_needs_that_and_no_other_key(ward: Ward) -> None:
-    shutil.rmtree(ward.patient.keys_folder / AGENCY.code)
-    KeyDirectory(ward.patient.keys_folder, PASSWORD).generate(AGENCY.code)
-
-    assert [each.cure for each in ward.found("keys")] == ["gateway keys import CERTIFICATE --agency Z91.02"]
-
-
-def test_a_wrong_key_password_is_red(ward: Ward) -> None:
-    harmed = replace(ward, patient=replace(ward.patient, keys_password=b"wrong"))
-
-    assert [(each.level, each.cause) for each in harmed.found("keys")] == [("red", "keys.none")]
-
-
-@pytest.mark.parametrize(("days", "level"), [(680, "yellow"), (720, "red")])
-def test_a_certificate_near_its_end_is_told(ward: Ward, days: int, level: str) -> None:
-    ward.clock.advance(timedelta(days=days))
-
-    assert [(each.level, each.cause) for each in ward.found("keys")] == [(level, "keys.expiring")]
-
-
-def test_packets_that_need_a_person_are_yellow(ward: Ward) -> None:
-    asyncio.run(landed(ward, state="quarantined"))
-
-    found = ward.found("quarantine")
-
-    assert [(each.level, each.cure) for each in found] == [("yellow", "gateway inbox list --quarantine")]
-
-
 def test_work_that_nobody_took_up_again_is_yellow(ward: Ward) -> None:
     asyncio.run(landed(ward, state="landed", claimed=True))
     ward.clock.advance(timedelta(minutes=30))
@@ -395,29 +361,14 @@ def test_work_that_nobody_took_up_again_is_yellow(ward: Ward) -> None:
 
 
 async def landed(ward: Ward, *, state: str, claimed: bool = False) -> None:
-    store = SqlOfficeStore(ward.patient.database_url, ward.clock)
-    scope = AgencyScope(agency_id=AGENCY.id, principal_id="prn_trial")
-    item = InboxPacket(
-        id="inx_1",
-        agency_id=AGENCY.id,
-        file_digest=Digest("a" * 64),
-        size=1,
-        received_at=ward.clock.now(),
-        transport_packet_id="pkt_1",
-        transport_kind="edoc",
-        transport_sender="Z91.03",
-        lane=Lane.NORMAL,
-    )
-    try:
-        async with store.begin(scope) as work:
-            item = await work.inbox.land(item)
+    async with store_of(ward.patient) as store:
+        async with store.begin(SCOPE) as work:
+            item = await work.inbox.land(inbox_item(ward.clock, scope=SCOPE))
             if state != "landed":
                 await work.inbox.settle(replace(item, state=state), None)
             await work.commit()
         if claimed:
             assert len(await store.claim_inbox(10, 60)) == 1
-    finally:
-        await store.close()
 
 
 def test_a_restore_that_nobody_confirmed_is_named_with_its_cure(ward: Ward) -> None:
@@ -431,12 +382,13 @@ def test_a_restore_that_nobody_confirmed_is_named_with_its_cure(ward: Ward) -> N
 
 
 async def marked_as_restored(patient: Patient, copied_at: str) -> None:
-    store = SqlOfficeStore(patient.database_url, patient.clock)
-    async with store.begin(AgencyScope(agency_id="", principal_id="operator")) as work:
-        told = {"copied_at": copied_at, "node": "trial"}
+    told = {"copied_at": copied_at, "node": "trial"}
+    async with (
+        store_of(patient) as store,
+        store.begin(AgencyScope(agency_id="", principal_id="operator")) as work,
+    ):
         await work.events.append(EventKind.NODE_RESTORED, restored.SUBJECT, patient.clock.now(), told)
         await work.commit()
-    await store.close()
 
 
 def test_every_finding_has_words_in_both_languages(ward: Ward) -> None:
@@ -484,11 +436,8 @@ def test_a_job_whose_last_run_failed_is_named(ward: Ward) -> None:
 
 
 async def told(ward: Ward, *beats: Beat) -> None:
-    store = SqlOfficeStore(ward.patient.database_url, ward.clock)
-    try:
+    async with store_of(ward.patient) as store:
         await store.history.record(beats, [], ward.clock.now())
-    finally:
-        await store.close()
 
 
 def measured(ward: Ward, way: Way, *took_s: float) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import aiohttp
@@ -19,42 +20,42 @@ from gateway.domain.pace import Way, paces
 from gateway.ops.metrics import Scrape, Watch
 from gateway.outgoing import manage
 from gateway.stopwatch import at_door
-from gateway.workers import couriers, event_log
+from gateway.workers import couriers
 from gateway.workers.pulse import beats, slots
 from tests.support.node import DEPARTMENT, LEASE_S, PDF, PROVINCE, Town, document, recall_of
+from tests.support.waiting import until, within_limit
+from tests.unit.ops.conftest import lose_database
+from tests.unit.workers.conftest import carried_by_workers
 
 WAYS = ("accept", "accept_to_01", "arrival_to_admitted")
+NORMAL = {"lane": "normal", "axis": "embedded"}
 TIMINGS = {"accepted_to_sent", "landed_to_verdict", "publish", "transaction", "webhook", "api_call", *WAYS}
 
 
-async def scraped(town: Town) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
-    """Every sample by name and labels."""
-    text = (await Scrape(node=town.node).text()).decode()
-    families = list(text_string_to_metric_families(text))
-    assert len({family.name for family in families}) == len(families)
-    return {
-        (sample.name, frozenset(sample.labels.items())): sample.value
-        for family in families
-        for sample in family.samples
-    }
-
-
+@dataclass(frozen=True)
 class Samples:
-    """One scrape, asked by name."""
+    """Of one scrape, or of what was added between two, asked by name and labels."""
 
-    def __init__(self, found: dict[tuple[str, frozenset[tuple[str, str]]], float]) -> None:
-        self.found = found
+    found: dict[tuple[str, frozenset[tuple[str, str]]], float]
 
     def __call__(self, name: str, **labels: str) -> float:
         return self.found.get((f"gateway_{name}", frozenset(labels.items())), 0.0)
 
-
-@pytest.fixture
-async def look(town: Town) -> Samples:
-    return Samples(await scraped(town))
+    def since(self, before: Samples) -> Samples:
+        return Samples({key: value - before.found.get(key, 0.0) for key, value in self.found.items()})
 
 
-async def test_every_part_of_a_healthy_node_is_up(look: Samples) -> None:
+async def look_at(town: Town) -> Samples:
+    text = (await Scrape(node=town.node).text()).decode()
+    families = list(text_string_to_metric_families(text))
+    assert len({family.name for family in families}) == len(families)
+    every = [sample for family in families for sample in family.samples]
+    return Samples({(each.name, frozenset(each.labels.items())): each.value for each in every})
+
+
+async def test_every_part_of_a_healthy_node_is_up(town: Town) -> None:
+    look = await look_at(town)
+
     assert [look("up", part=part) for part in ("database", "axis", "disk", "keys")] == [1, 1, 1, 1]
     assert look("certificate_days_left", agency=PROVINCE) > 0
     assert look("disk_free_bytes") > 0
@@ -68,13 +69,13 @@ async def test_what_waits_is_told_with_its_age_and_is_gone_when_it_is_done(town:
     await town.send("15")
     town.clock.advance(timedelta(seconds=90))
 
-    queued = Samples(await scraped(town))
+    queued = await look_at(town)
     await couriers.pack_batch(town.node.out, 10, LEASE_S)
-    packed = Samples(await scraped(town))
+    packed = await look_at(town)
     await couriers.dispatch_batch(town.node.out, 10, LEASE_S)
-    sent = Samples(await scraped(town))
+    sent = await look_at(town)
     await town.land()
-    landed = Samples(await scraped(town))
+    landed = await look_at(town)
 
     assert (queued("jobs", kind="pack"), queued("jobs_oldest_seconds", kind="pack")) == (1, 90)
     assert (packed("jobs", kind="pack"), packed("outbox", lane="normal")) == (0, 1)
@@ -86,24 +87,11 @@ async def test_what_waits_is_told_with_its_age_and_is_gone_when_it_is_done(town:
 
 async def test_the_way_of_a_document_is_counted_and_timed(town: Town) -> None:
     await town._host()
-    before = Samples(await scraped(town))
+    before = await look_at(town)
     await town.send("15")
     town.clock.advance(timedelta(seconds=20))
-    moved = True
-    while moved:
-        moved = any(
-            [
-                await couriers.pack_batch(town.node.out, 10, LEASE_S),
-                await couriers.dispatch_batch(town.node.out, 10, LEASE_S),
-                await couriers.land_batch(town.node.inn, 10, LEASE_S),
-                await couriers.process_batch(town.node.inn, 10, LEASE_S),
-                await event_log.number_batch(town.node.store),
-            ]
-        )
-    after = Samples(await scraped(town))
-
-    def grown(name: str, **labels: str) -> float:
-        return after(name, **labels) - before(name, **labels)
+    await carried_by_workers(town)
+    grown = (await look_at(town)).since(before)
 
     assert grown("accepted_total") == 1
     # The document, and its 01 on the way back.
@@ -121,17 +109,13 @@ async def test_the_way_of_a_document_is_counted_and_timed(town: Town) -> None:
 async def test_a_document_there_and_back_is_timed_on_all_three_ways_by_lane_and_axis(
     town: Town, urgency: Urgency, lane: str
 ) -> None:
-    before = Samples(await scraped(town))
+    before = await look_at(town)
     with at_door(town.clock.now()):
         town.clock.advance(2)
         await town.send("15", urgency=urgency)
     town.clock.advance(20)
     await town.carry()
-    after = Samples(await scraped(town))
-
-    def grown(name: str, **labels: str) -> float:
-        asked = {"lane": lane, "axis": "embedded", **labels}
-        return after(name, **asked) - before(name, **asked)
+    grown = partial((await look_at(town)).since(before), lane=lane, axis="embedded")
 
     assert {way: grown(f"{way}_seconds_count") for way in WAYS} == dict.fromkeys(WAYS, 1)
     # Of what the process has served before, sums of fractions of seconds remain.
@@ -142,112 +126,93 @@ async def test_a_document_there_and_back_is_timed_on_all_three_ways_by_lane_and_
 
 async def test_what_is_called_back_for_a_while_is_timed_from_when_it_may_leave(town: Town) -> None:
     draft = await town.send("15", send=False)
-    before = Samples(await scraped(town))
+    before = await look_at(town)
     scope = await town.scope(DEPARTMENT)
     sent = await manage.send_draft(town.node.out, scope, draft.id, wait=timedelta(seconds=30))
     town.clock.advance(33)
     await town.carry()
     assert (await town.delivery(sent)).state == "delivered"
-    after = Samples(await scraped(town))
+    grown = (await look_at(town)).since(before)
 
-    labels = {"lane": "normal", "axis": "embedded"}
-    assert after("accept_to_01_seconds_sum", **labels) - before(
-        "accept_to_01_seconds_sum", **labels
-    ) == pytest.approx(3)
+    assert grown("accept_to_01_seconds_sum", **NORMAL) == pytest.approx(3)
 
 
 async def test_a_01_that_comes_again_is_not_timed_again(town: Town) -> None:
     document = await town.send("15")
     await town.carry()
-    before = Samples(await scraped(town))
+    before = await look_at(town)
     (packet,) = await town.crossed(DEPARTMENT, Kind.DOCUMENT)
     town.clock.advance(3600)
     await town.deliver(packet)
     await town.carry()
     assert (await town.delivery(document)).state == "delivered"
-    after = Samples(await scraped(town))
+    grown = (await look_at(town)).since(before)
 
-    labels = {"lane": "normal", "axis": "embedded"}
-    for way in WAYS:
-        assert after(f"{way}_seconds_count", **labels) == before(f"{way}_seconds_count", **labels)
+    assert [grown(f"{way}_seconds_count", **NORMAL) for way in WAYS] == [0, 0, 0]
 
 
 async def test_a_packet_that_waited_for_another_one_is_not_timed_as_slow(town: Town) -> None:
     first, recall = town.forge(document(), (("van-ban.pdf", PDF),)), town.forge(recall_of())
     assert (await town.brought(recall)).state == "waiting"
     town.clock.advance(3600)
-    before = Samples(await scraped(town))
+    before = await look_at(town)
     await town.brought(first)
     assert [each.state for each in await town.inbox()] == ["done", "done"]
-    after = Samples(await scraped(town))
+    grown = (await look_at(town)).since(before)
 
-    labels = {"lane": "normal", "axis": "embedded"}
-
-    def grown(name: str) -> float:
-        return after(f"arrival_to_admitted_seconds_{name}", **labels) - before(
-            f"arrival_to_admitted_seconds_{name}", **labels
-        )
-
-    assert (grown("count"), grown("sum")) == (1, 0)
+    assert [grown(f"arrival_to_admitted_seconds_{part}", **NORMAL) for part in ("count", "sum")] == [1, 0]
 
 
 async def test_what_no_call_asked_for_and_what_is_kept_as_a_draft_is_no_acceptance(town: Town) -> None:
-    labels = {"lane": "normal", "axis": "embedded"}
-    before = Samples(await scraped(town))
+    before = await look_at(town)
 
     await town.send("15")
     with at_door(town.clock.now()):
         await town.send("16", send=False)
 
-    assert Samples(await scraped(town))("accept_seconds_count", **labels) == before(
-        "accept_seconds_count", **labels
-    )
+    assert (await look_at(town)).since(before)("accept_seconds_count", **NORMAL) == 0
 
 
 async def test_an_unroutable_recipient_and_a_repeat_are_counted_as_such(town: Town) -> None:
-    before = Samples(await scraped(town))
+    before = await look_at(town)
     await town.node.inn.axis.host([])
     await town.send("15")
-    await couriers.pack_batch(town.node.out, 10, LEASE_S)
-    await couriers.dispatch_batch(town.node.out, 10, LEASE_S)
-    after = Samples(await scraped(town))
+    await town.pack()
+    await town.dispatch()
+    after = await look_at(town)
 
-    unroutable = {"code": "unroutable"}
-    assert after("returned_total", **unroutable) - before("returned_total", **unroutable) == 1
+    assert after.since(before)("returned_total", code="unroutable") == 1
     assert after("outbox_failed") == 1
 
 
 async def test_a_silent_recipient_is_late_after_half_an_hour(town: Town) -> None:
     await town._host()
     await town.send("15")
-    await couriers.pack_batch(town.node.out, 10, LEASE_S)
-    await couriers.dispatch_batch(town.node.out, 10, LEASE_S)
+    await town.pack()
+    await town.dispatch()
     town.clock.advance(timedelta(minutes=30))
-    assert Samples(await scraped(town))("late_deliveries") == 0
+    assert (await look_at(town))("late_deliveries") == 0
 
     town.clock.advance(timedelta(seconds=1))
 
-    assert Samples(await scraped(town))("late_deliveries") == 1
+    assert (await look_at(town))("late_deliveries") == 1
 
 
 @pytest.mark.usefixtures("keys_away")
 async def test_a_lease_is_counted_while_it_runs(town: Town) -> None:
     await town.send("15")
     await town.node.store.claim_jobs("pack", 1, LEASE_S)
-    assert Samples(await scraped(town))("leases", table="job") == 1
+    assert (await look_at(town))("leases", table="job") == 1
 
     town.clock.advance(timedelta(seconds=LEASE_S))
 
-    assert Samples(await scraped(town))("leases", table="job") == 0
+    assert (await look_at(town))("leases", table="job") == 0
 
 
 async def test_a_database_that_is_gone_leaves_the_rest_of_the_scrape(town: Town) -> None:
-    await town.node.store.close()
-    folder = town.node.settings.node.data_dir
-    for file in folder.glob("gateway.db*"):
-        file.write_bytes(b"this is no database " * 1000)
+    await lose_database(town)
 
-    look = Samples(await scraped(town))
+    look = await look_at(town)
 
     assert look("up", part="database") == 0
     assert look("up", part="axis") == 1
@@ -274,8 +239,8 @@ async def test_every_metric_is_explained_to_operators_and_no_other(town: Town) -
 async def test_no_label_names_a_document_or_a_packet(town: Town) -> None:
     await town._host()
     document = await town.send("15")
-    await couriers.pack_batch(town.node.out, 10, LEASE_S)
-    await couriers.dispatch_batch(town.node.out, 10, LEASE_S)
+    await town.pack()
+    await town.dispatch()
 
     text = (await Scrape(node=town.node).text()).decode()
 
@@ -304,13 +269,11 @@ async def test_a_process_that_only_answers_tells_the_others_how_fast_it_was_unti
         await town.send("15")
     stop, folder = asyncio.Event(), town.node.pulse.folder
     beside = asyncio.create_task(town.node.run_beside(stop))
-    async with asyncio.timeout(60):
-        while not (found := slots(folder, town.clock.now())):
-            await town.node.store.wait_events(0.05)
+    found = await until(lambda: slots(folder, town.clock.now()), "the measure of this process")
     assert [(each.way, each.count) for each in paces(found)] == [(Way.ACCEPT, 1)]
     assert beats(folder, town.clock.now()) == []
 
     stop.set()
-    await asyncio.wait_for(beside, 60)
+    await within_limit(beside, "a process that only answers")
 
     assert slots(folder, town.clock.now()) == []

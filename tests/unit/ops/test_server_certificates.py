@@ -14,6 +14,7 @@ from gateway.ops import doctor_checks
 from gateway.ops.doctor_checks import Peer
 from gateway.settings import load
 from gateway.store.engine import EngineRole, open_engine
+from tests.support.cases import Cases
 from tests.support.tls_servers import in_days, made, serving
 
 
@@ -21,29 +22,26 @@ def peer(part: str, port: int) -> Peer:
     return Peer(part=part, host="127.0.0.1", port=port)
 
 
-@pytest.mark.parametrize("part", ["axis", "database"])
-@pytest.mark.parametrize(
-    ("days", "level", "cause"),
-    [
+def test_each_server_shows_when_its_certificate_ends_also_one_that_nobody_accepts(
+    tmp_path: Path, cases: Cases
+) -> None:
+    rows = [
         (100, "green", "server.fine"),
         (20, "yellow", "server.expiring"),
         (3, "red", "server.expiring"),
         (-1, "red", "server.expired"),
-    ],
-)
-def test_each_server_shows_when_its_certificate_ends_also_one_that_nobody_accepts(
-    tmp_path: Path, part: str, days: int, level: str, cause: str
-) -> None:
-    wanted = in_days(days)
-    with serving(*made(tmp_path, "server", wanted), is_postgres=part == "database") as (port, _):
-        until = doctor_checks.certificate_ends(peer(part, port))
-
-    told = doctor_checks.server_finding(peer(part, port), until, datetime.now(UTC))
-
-    assert until == wanted
-    assert told is not None
-    assert (told.level, told.cause) == (level, cause)
-    assert (told.cure is None) == (level == "green")
+    ]
+    for part in ("axis", "database"):
+        for days, level, cause in rows:
+            wanted = in_days(days)
+            shown = serving(*made(tmp_path, f"{part}{days}", wanted), is_postgres=part == "database")
+            with cases.case((part, days)), shown as (port, _):
+                until = doctor_checks.certificate_ends(peer(part, port))
+                told = doctor_checks.server_finding(peer(part, port), until, datetime.now(UTC))
+                assert until == wanted
+                assert told is not None
+                assert (told.level, told.cause) == (level, cause)
+                assert (told.cure is None) == (level == "green")
 
 
 def test_who_does_not_answer_or_has_no_certificate_is_not_judged(tmp_path: Path) -> None:
@@ -69,21 +67,17 @@ def test_the_servers_are_those_of_the_settings_that_are_reached_over_a_network(t
     assert doctor_checks.servers_of(load(None, {})) == ()
 
 
-@pytest.mark.parametrize(
-    ("url", "ca", "is_told"),
-    [
+def test_encryption_to_anybody_is_yellow() -> None:
+    for url, ca, is_told in (
         ("postgresql://gateway@db.example/gateway", None, True),
         ("postgresql://gateway@db.example/gateway?ssl=require", None, True),
         ("postgresql://gateway@db.example/gateway", Path("ca.pem"), False),
         ("postgresql://gateway@127.0.0.1/gateway", None, False),
         ("postgresql://gateway@/gateway?host=/run/postgresql", None, False),
         ("sqlite:///gateway.db", None, False),
-    ],
-)
-def test_encryption_to_anybody_is_yellow(url: str, ca: Path | None, is_told: bool) -> None:
-    told = doctor_checks.identity_findings(url, ca)
-
-    assert [(each.level, each.cause) for each in told] == [("yellow", "database.anybody")] * is_told
+    ):
+        told = doctor_checks.identity_findings(url, ca)
+        assert [(each.level, each.cause) for each in told] == [("yellow", "database.anybody")] * is_told
 
 
 async def asked(folder: Path, port: int, ca: Path) -> None:
@@ -112,7 +106,9 @@ async def test_the_database_is_told_nothing_before_its_certificate_is_that_of_it
     assert b"gateway" in b"".join(heard)
 
 
-async def test_an_expired_certificate_of_the_database_is_named_with_where_to_renew_it(tmp_path: Path) -> None:
+async def test_an_expired_certificate_of_the_database_and_an_authority_that_cannot_be_read_are_named(
+    tmp_path: Path,
+) -> None:
     server, key = made(tmp_path, "server", in_days(-1))
     with serving(server, key, is_postgres=True) as (port, _), pytest.raises(Misconfigured) as found:
         await asked(tmp_path, port, server)
@@ -120,7 +116,5 @@ async def test_an_expired_certificate_of_the_database_is_named_with_where_to_ren
     assert "expired" in str(found.value)
     assert "renewed at the server" in (found.value.hint or "")
 
-
-async def test_an_authority_that_cannot_be_read_is_misconfigured(tmp_path: Path) -> None:
     with pytest.raises(GatewayError, match=r"database\.ca"):
         await asked(tmp_path, 5432, tmp_path / "none.pem")

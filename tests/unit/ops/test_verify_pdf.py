@@ -4,38 +4,34 @@ from __future__ import annotations
 
 import json
 import socket
-from datetime import timedelta
+from functools import cache
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from gateway.cli.main import build
 from gateway.errors import Misconfigured
 from gateway.ops.pdf import verify_pdf
 from gateway.ops.verify_file import verify_file
-from gateway.trust.authority import Authority
-from gateway.trust.keys import FileSigner
 from tests.support import envelopes, pdf_pki, pdfs
+from tests.support.cases import Cases
 from tests.support.pdf_pki import SEEN
+from tests.unit.ops.test_verify_file import AT, signer
+from tests.unit.ops.test_verify_file import file as file
+from tests.unit.ops.test_verify_file import trust as trust
 
-AT = envelopes.SIGNED_AT
-KEY = ec.generate_private_key(ec.SECP256R1())
-AUTHORITY = Authority.create("Demo root", AT - timedelta(days=30))
-CERTIFICATE = AUTHORITY.issue(envelopes.SENDER, "Sở Thử nghiệm", KEY.public_key(), AT - timedelta(days=20))
-FILES = (("van-ban.pdf", pdfs.by_both()), ("phu-luc.txt", b"phu luc"), ("khong-ky.pdf", pdfs.plain()))
-NATIVE = envelopes.native(
-    envelopes.document(FILES), FILES, signer=FileSigner(envelopes.SENDER, KEY, CERTIFICATE)
-)
+
+@cache
+def with_pdfs() -> bytes:
+    files = (("van-ban.pdf", pdfs.by_both()), ("phu-luc.txt", b"phu luc"), ("khong-ky.pdf", pdfs.plain()))
+    return envelopes.native(envelopes.document(files), files, signer=signer())
 
 
 @pytest.fixture
-def trust(tmp_path: Path) -> Path:
+def pdf_trust(trust: Path) -> Path:
     """A folder for envelopes, with one for PDFs in it."""
-    folder = tmp_path / "trust"
-    AUTHORITY.write_trust(folder, {envelopes.SENDER: CERTIFICATE})
-    pdf_pki.folder(folder / "pdf")
-    return folder
+    pdf_pki.folder(trust / "pdf")
+    return trust
 
 
 @pytest.fixture
@@ -45,8 +41,8 @@ def place(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_pdf_alone_is_told_with_its_signers_and_its_value(place: Path, trust: Path) -> None:
-    told = verify_pdf(place, trust, SEEN, SEEN)
+def test_a_pdf_alone_is_told_with_its_signers_and_its_value(place: Path, pdf_trust: Path) -> None:
+    told = verify_pdf(place, pdf_trust, SEEN, SEEN)
 
     assert (told["verdict"], told["code"], told["legal_value"]) == ("valid", None, "official")
     assert [(each["name"], each["role"]) for each in told["signers"]] == [
@@ -56,69 +52,51 @@ def test_a_pdf_alone_is_told_with_its_signers_and_its_value(place: Path, trust: 
     json.dumps(told)
 
 
-def test_a_folder_that_is_for_pdfs_alone_will_do(place: Path, trust: Path) -> None:
-    assert verify_pdf(place, trust / "pdf", SEEN, SEEN)["verdict"] == "valid"
-
-
-def test_rules_of_the_folder_say_who_is_an_agency(place: Path, trust: Path) -> None:
+def test_rules_of_the_folder_say_who_is_an_agency(place: Path, pdf_trust: Path) -> None:
     rule = '[[rule]]\nrole = "agency"\npart = "common_name"\nbegins = "Nguyễn"\n'
-    (trust / "pdf" / "roles.toml").write_text(rule, encoding="utf-8")
+    (pdf_trust / "pdf" / "roles.toml").write_text(rule, encoding="utf-8")
 
-    assert [each["role"] for each in verify_pdf(place, trust, SEEN, SEEN)["signers"]] == ["agency", "agency"]
+    assert [each["role"] for each in verify_pdf(place, pdf_trust, SEEN, SEEN)["signers"]] == [
+        "agency",
+        "agency",
+    ]
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
+def test_rules_that_cannot_be_understood_and_a_broken_folder_are_named(
+    place: Path, pdf_trust: Path, cases: Cases
+) -> None:
+    assert verify_pdf(place, pdf_trust / "pdf", SEEN, SEEN)["verdict"] == "valid", "a folder for PDFs alone"
+    for text in (
         "rule = 1",
         "[[rule]]\nrole = 'boss'\npart = 'user_id'\nis = 'x'",
         "[[rule]]\nrole = 'agency'\npart = 'user_id'",
         "[[rule]]\nrole = 'agency'\npart = 1\nis = 'x'",
         "other = 1",
         "[[",
-    ],
-)
-def test_rules_that_cannot_be_understood_are_named(place: Path, trust: Path, text: str) -> None:
-    (trust / "pdf" / "roles.toml").write_text(text, encoding="utf-8")
-
-    with pytest.raises(Misconfigured, match=r"roles\.toml"):
-        verify_pdf(place, trust, SEEN, SEEN)
-
-
-def test_a_broken_trust_folder_is_an_error_and_no_verdict(place: Path, trust: Path) -> None:
-    (trust / "pdf" / "ca.pem").write_bytes(b"nothing")
-
+    ):
+        (pdf_trust / "pdf" / "roles.toml").write_text(text, encoding="utf-8")
+        with cases.case(text), pytest.raises(Misconfigured, match=r"roles\.toml"):
+            verify_pdf(place, pdf_trust, SEEN, SEEN)
+    (pdf_trust / "pdf" / "roles.toml").unlink()
+    (pdf_trust / "pdf" / "ca.pem").write_bytes(b"nothing")
     with pytest.raises(Misconfigured, match=r"ca\.pem"):
-        verify_pdf(place, trust, SEEN, SEEN)
+        verify_pdf(place, pdf_trust, SEEN, SEEN)
 
 
-@pytest.mark.parametrize("raw", [NATIVE, NATIVE + b"\n"], ids=["fast path", "general path"])
-def test_the_pdfs_of_an_envelope_are_told_beside_it(tmp_path: Path, trust: Path, raw: bytes) -> None:
-    file = tmp_path / "packet.edxml"
-    file.write_bytes(raw)
+def test_the_pdfs_of_an_envelope_are_told_beside_it(file: Path, pdf_trust: Path) -> None:
+    """On both paths; not of one that is not signed as it says."""
+    for raw in (with_pdfs(), with_pdfs() + b"\n"):
+        file.write_bytes(raw)
+        told = verify_file(file, pdf_trust, AT)
+        assert told["verdict"] == "valid"
+        found = [(each["file"], each["verdict"], len(each["signers"])) for each in told["pdf"]]
+        assert found == [("van-ban.pdf", "valid", 2), ("khong-ky.pdf", "unsigned", 0)]
 
-    told = verify_file(file, trust, AT)
-
-    assert told["verdict"] == "valid"
-    found = [(each["file"], each["verdict"], len(each["signers"])) for each in told["pdf"]]
-    assert found == [("van-ban.pdf", "valid", 2), ("khong-ky.pdf", "unsigned", 0)]
-
-
-def test_of_an_envelope_that_is_not_signed_as_it_says_no_pdf_is_told(tmp_path: Path, trust: Path) -> None:
-    file = tmp_path / "packet.edxml"
-    file.write_bytes(NATIVE.replace(b"</edXML:Subject>", b" </edXML:Subject>", 1))
-
-    told = verify_file(file, trust, AT)
-
+    (pdf_trust / "pdf" / "ca.pem").unlink()
+    assert verify_file(file, pdf_trust, AT)["pdf"][0]["code"] == "PDF-NO-ANCHORS"
+    file.write_bytes(with_pdfs().replace(b"</edXML:Subject>", b" </edXML:Subject>", 1))
+    told = verify_file(file, pdf_trust, AT)
     assert (told["verdict"], told["pdf"]) == ("invalid", [])
-
-
-def test_an_envelope_without_anchors_for_pdfs_says_so(tmp_path: Path, trust: Path) -> None:
-    (trust / "pdf" / "ca.pem").unlink()
-    file = tmp_path / "packet.edxml"
-    file.write_bytes(NATIVE)
-
-    assert verify_file(file, trust, AT)["pdf"][0]["code"] == "PDF-NO-ANCHORS"
 
 
 @pytest.mark.parametrize(
@@ -130,7 +108,7 @@ def test_an_envelope_without_anchors_for_pdfs_says_so(tmp_path: Path, trust: Pat
 )
 def test_a_clerk_reads_the_result_in_words(
     place: Path,
-    trust: Path,
+    pdf_trust: Path,
     lang: str,
     words: tuple[str, ...],
     capsys: pytest.CaptureFixture[str],
@@ -139,7 +117,7 @@ def test_a_clerk_reads_the_result_in_words(
     monkeypatch.setattr(socket.socket, "connect", lambda *_: pytest.fail("the network was used"))
 
     code = build()(
-        ["verify", str(place), "--trust", str(trust), "--at", SEEN.isoformat(), "--lang", lang],
+        ["verify", str(place), "--trust", str(pdf_trust), "--at", SEEN.isoformat(), "--lang", lang],
         standalone_mode=False,
     )
 
@@ -149,11 +127,11 @@ def test_a_clerk_reads_the_result_in_words(
 
 
 def test_a_changed_pdf_ends_with_the_exit_code_for_what_is_not_valid(
-    place: Path, trust: Path, capsys: pytest.CaptureFixture[str]
+    place: Path, pdf_trust: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     place.write_bytes(place.read_bytes().replace(b"Noi dung van ban", b"Noi dung van bai"))
 
-    code = build()(["verify", str(place), "--trust", str(trust), "-o", "json"], standalone_mode=False)
+    code = build()(["verify", str(place), "--trust", str(pdf_trust), "-o", "json"], standalone_mode=False)
 
     assert code == 7
     assert json.loads(capsys.readouterr().out)["code"] == "SIG-DIGEST"

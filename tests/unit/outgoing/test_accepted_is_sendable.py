@@ -75,8 +75,7 @@ def test_every_status_that_is_accepted_packs_and_is_read_again_as_it_was_said(ex
 
 def _tried(examples: int, holds: Callable[..., None], **drawn: st.SearchStrategy[Any]) -> None:
     chosen = settings(
-        max_examples=examples,
-        suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+        max_examples=examples, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
     )
     chosen(given(**drawn)(holds))()
 

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
-
-import pytest
 
 from gateway.domain.document import IncomingDocument, OutgoingDocument, ReplyLink
 from gateway.domain.wall_clock import local
@@ -15,15 +11,7 @@ from gateway.office import todo
 from gateway.office.domain.task import TaskKind
 from gateway.outgoing import answering
 from tests.support.faulty import Faulty
-from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE, Town, opened
-
-
-@pytest.fixture
-async def broken(tmp_path: Path) -> AsyncIterator[tuple[Town, Faulty]]:
-    axis = Faulty("axis", "publish")
-    async with opened(tmp_path / "node", wrap=axis) as town:
-        await town._host()
-        yield town, axis
+from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE, Town
 
 
 async def asked(town: Town) -> tuple[IncomingDocument, ReplyLink]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,20 +9,11 @@ import pytest
 
 from gateway.domain.document import OutState
 from gateway.errors import BrokerRefused, Misconfigured, Unreachable
-from gateway.outgoing import dispatch, manage, package
+from gateway.outgoing import manage, package
 from tests.support.faulty import Faulty
-from tests.support.kept import Lying
 from tests.support.node import COMMUNE, DEPARTMENT, LEASE_S, PROVINCE, Town, opened
 
 NOBODY = "Z91.12.999"
-
-
-@pytest.fixture
-async def broken(tmp_path: Path) -> AsyncIterator[tuple[Town, Faulty]]:
-    axis = Faulty("axis", "publish")
-    async with opened(tmp_path / "node", wrap=axis) as town:
-        await town._host()
-        yield town, axis
 
 
 async def test_retries_grow_and_end_in_a_failure_that_everybody_sees(broken: tuple[Town, Faulty]) -> None:
@@ -72,23 +62,6 @@ async def test_an_axis_that_comes_back_gets_the_same_bytes(broken: tuple[Town, F
     assert (await town.only()).envelope_digest == packed.envelope_digest
 
 
-async def test_what_nobody_foresaw_is_seen_and_fails_in_the_end_as_the_rest(
-    broken: tuple[Town, Faulty],
-) -> None:
-    town, axis = broken
-    axis.error = RuntimeError("dictionary changed size")
-    sent = await town.send("15")
-    await town.pack()
-
-    await town.dispatch()
-
-    (row,) = await town.outbox(DEPARTMENT)
-    assert (row.state, row.last_error) == ("waiting", "GW-000: RuntimeError: dictionary changed size")
-    town.clock.advance(timedelta(hours=73))
-    await town.dispatch()
-    assert (await town.delivery(sent)).state == "failed"
-
-
 async def test_what_the_axis_refuses_for_good_has_failed_at_once_and_may_be_sent_again(
     broken: tuple[Town, Faulty],
 ) -> None:
@@ -122,47 +95,6 @@ async def test_an_unroutable_recipient_fails_at_once_while_the_others_are_delive
     assert [event.data["to"] for event in failed] == [NOBODY]
 
 
-async def test_two_couriers_with_one_row_send_twice_and_record_once(town: Town) -> None:
-    """G7: the first one's lease ran out; the second's word holds, the receiver admits once."""
-    await town._host()
-    sent = await town.send("15")
-    await town.pack()
-    (slow,) = await town.node.store.claim_outbox(10, LEASE_S)
-    assert await town.node.store.claim_outbox(10, LEASE_S) == []
-    town.clock.advance(LEASE_S + 1)
-    (quick,) = await town.node.store.claim_outbox(10, LEASE_S)
-
-    await dispatch.run(town.node.out, [quick])
-    await dispatch.run(town.node.out, [slow])
-    await town.carry()
-
-    assert (await town.delivery(sent)).state == "delivered"
-    events = [e.kind.value for e in await town.events(DEPARTMENT, sent.id)]
-    assert events.count("message.sent") == 1
-    assert len(await town.incoming()) == 1
-
-
-@pytest.mark.usefixtures("lies_in")
-async def test_an_envelope_whose_bytes_are_gone_stops_nobody_and_is_failed_in_the_end(town: Town) -> None:
-    await town._host()
-    lost = await town.send("15")
-    await town.pack()
-    digest = (await town.document(lost)).envelope_digest
-    assert digest is not None
-    await Lying.of(town.node).lose(digest)
-    good = await town.send("16")
-
-    await town.carry()
-
-    assert (await town.delivery(good)).state == "delivered"
-    (row,) = [one for one in await town.outbox(DEPARTMENT) if one.subject_id == lost.id]
-    assert row.state == "waiting"
-    assert digest in (row.last_error or "")
-    town.clock.advance(timedelta(hours=73))
-    await town.carry()
-    assert (await town.delivery(lost)).state == "failed"
-
-
 async def test_a_signer_that_is_down_leaves_the_document_queued_with_its_reason_and_heals(
     tmp_path: Path,
 ) -> None:
@@ -194,7 +126,6 @@ async def test_a_signer_that_is_down_holds_back_answers_too_and_none_is_lost(tmp
     async with opened(tmp_path / "node", wrap=keys) as town:
         sent = await town.send("15")
         await town.pack()
-        await town._host()
         keys.error = Misconfigured("the token is not plugged in")
         await town.carry()
         await town.status(await town.only(), "03")

@@ -20,8 +20,6 @@ from gateway.ports import Fate, LeasedOutbox, Outcome, Parcel, Work
 from tests.support.kept import Lying
 from tests.support.node import COMMUNE, DEPARTMENT, LEASE_S, PROVINCE, Town
 
-LATER = Outcome(fate=Fate.LATER, code="axis-down")
-
 
 class _Port:
     """A port of the node, some of whose calls are others."""
@@ -44,13 +42,26 @@ def at_axis(desk: OutDesk, before: Callable[[Parcel], Awaitable[None]]) -> OutDe
     return replace(desk, axis=axis)
 
 
-def at_units(desk: OutDesk, *errors: BaseException) -> OutDesk:
-    """The first units of work are not begun: one for each error."""
+def without(desk: OutDesk, recipient: str) -> OutDesk:
+    """Nothing is taken for that recipient now."""
+
+    async def publish(parcel: Parcel, routes: Sequence[str]) -> Mapping[str, Outcome]:
+        later = Outcome(fate=Fate.LATER, code="axis-down", detail=f"{recipient} is away")
+        taken = await desk.axis.publish(parcel, [code for code in routes if code != recipient])
+        return {**taken, **{code: later for code in routes if code == recipient}}
+
+    axis: Any = _Port(desk.axis, publish=publish)
+    return replace(desk, axis=axis)
+
+
+def at_units(desk: OutDesk, begun: list[str], *errors: BaseException) -> OutDesk:
+    """The first units of work are not begun: one for each error. Those that are begun are noted."""
     left = list(errors)
 
     def begin(scope: AgencyScope) -> AbstractAsyncContextManager[Work]:
         if left:
             raise left.pop(0)
+        begun.append(scope.agency_id)
         return desk.store.begin(scope)
 
     store: Any = _Port(desk.store, begin=begin)
@@ -82,14 +93,8 @@ async def states(town: Town, *documents: OutgoingDocument) -> list[str]:
 async def test_rows_of_one_pass_are_recorded_in_one_unit(town: Town) -> None:
     sent = await packed(town, "15", "16", "17")
     begun: list[str] = []
-    desk = town.node.out
 
-    def begin(scope: AgencyScope) -> AbstractAsyncContextManager[Work]:
-        begun.append(scope.agency_id)
-        return desk.store.begin(scope)
-
-    store: Any = _Port(desk.store, begin=begin)
-    await dispatch.run(replace(desk, store=store), await claimed(town))
+    await dispatch.run(at_units(town.node.out, begun), await claimed(town))
 
     assert len(begun) == 1
     assert await states(town, *sent) == ["sent"] * 3
@@ -125,6 +130,8 @@ async def test_a_stale_lease_costs_its_neighbour_nothing(town: Town) -> None:
     await dispatch.run(town.node.out, quick)
     await town.carry()
     assert await states(town, lost, kept) == ["delivered", "delivered"]
+    await dispatch.run(town.node.out, slow)
+    await town.carry()
     for document in (lost, kept):
         assert (await told(town, document)).count("message.sent") == 1
     assert len(await town.incoming()) == 2
@@ -144,13 +151,16 @@ async def test_bytes_that_are_gone_hold_up_that_row_alone(town: Town) -> None:
     rows = {row.subject_id: row for row in await town.outbox(DEPARTMENT)}
     assert digest in (rows[lost.id].last_error or "")
     assert [rows[each.id].state for each in (lost, good)] == ["waiting", "sent"]
+    town.clock.advance(timedelta(hours=73))
+    await town.carry()
+    assert await states(town, lost, good) == ["failed", "delivered"]
 
 
 async def test_a_crash_between_publishing_and_recording_sends_the_same_bytes_again(town: Town) -> None:
     sent = await packed(town, "15", "16")
     digests = {(await town.document(each)).envelope_digest for each in sent}
     with pytest.raises(asyncio.CancelledError):
-        await dispatch.run(at_units(town.node.out, asyncio.CancelledError()), await claimed(town))
+        await dispatch.run(at_units(town.node.out, [], asyncio.CancelledError()), await claimed(town))
     assert await states(town, *sent) == ["queued", "queued"]
 
     town.clock.advance(LEASE_S + 1)
@@ -169,7 +179,7 @@ async def test_a_crash_between_publishing_and_recording_sends_the_same_bytes_aga
 async def test_a_unit_that_fails_for_all_is_tried_for_each(town: Town) -> None:
     """The second of them fails alone too, and its row waits; what left is not lost."""
     first, second = await packed(town, "15", "16")
-    desk = at_units(town.node.out, StoreFailure("busy"), StoreFailure("busy"))
+    desk = at_units(town.node.out, [], StoreFailure("busy"), StoreFailure("busy"))
 
     await dispatch.run(desk, await claimed(town))
 
@@ -190,6 +200,8 @@ async def test_what_nobody_foresaw_breaks_its_own_row_alone(town: Town) -> None:
     await dispatch.run(at_axis(town.node.out, before), await claimed(town))
 
     assert await states(town, broken, good) == ["sending", "sent"]
+    (row,) = [row for row in await town.outbox(DEPARTMENT) if row.subject_id == broken.id]
+    assert (row.state, row.last_error) == ("waiting", "GW-000: RuntimeError: nobody foresaw this")
     town.clock.advance(LEASE_S + 1)
     await town.carry()
     assert await states(town, broken, good) == ["delivered", "delivered"]
@@ -221,15 +233,8 @@ async def test_one_recipient_waits_while_the_rest_of_the_pass_is_over(town: Town
     two = await town.send("15", PROVINCE, COMMUNE)
     one = await town.send("16", PROVINCE)
     await town.pack()
-    desk = town.node.out
 
-    async def publish(parcel: Parcel, routes: Sequence[str]) -> Mapping[str, Outcome]:
-        there = [code for code in routes if code != COMMUNE]
-        down = {code: replace(LATER, detail=f"{code} is away") for code in routes if code == COMMUNE}
-        return {**await desk.axis.publish(parcel, there), **down}
-
-    axis: Any = _Port(desk.axis, publish=publish)
-    await dispatch.run(replace(desk, axis=axis), await claimed(town))
+    await dispatch.run(without(town.node.out, COMMUNE), await claimed(town))
 
     found = {code: each.state for code, each in (await town.deliveries(two)).items()}
     assert found == {PROVINCE: "sent", COMMUNE: "sending"}

@@ -119,7 +119,7 @@ async def test_a_document_waits_to_be_called_back_and_then_leaves_by_itself(town
     assert await town.incoming() == ()
     assert (await town.delivery(sent)).state == "queued"
 
-    await town.clock.sleep(WAIT.total_seconds() + 1)
+    town.clock.advance(WAIT + timedelta(seconds=1))
     await town.carry()
 
     assert len(await town.incoming()) == 1
@@ -142,7 +142,7 @@ async def test_what_is_called_back_never_leaves_and_is_a_draft_again(town: Town)
     assert (again.state, again.draft, again.files) == (OutState.DRAFT, sent.draft, sent.files)
     told = [one.data for one in await town.events(DEPARTMENT, document.id) if one.kind == "message.cancelled"]
     assert told == [{"undone": again.id}]
-    await town.clock.sleep(WAIT.total_seconds() + 1)
+    town.clock.advance(WAIT + timedelta(seconds=1))
     await town.carry()
     assert await town.incoming() == ()
 

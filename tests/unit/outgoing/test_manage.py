@@ -46,14 +46,16 @@ async def test_a_draft_sent_by_two_at_once_leaves_once(town: Town) -> None:
 
 
 async def test_two_drafts_with_one_number_and_only_the_first_leaves(town: Town) -> None:
-    """R117."""
+    """R117. And what has no envelope yet cannot be sent again."""
     scope = await town.scope(DEPARTMENT)
     first = await town.send("15", send=False)
     second = await town.send("15", send=False, subject="Bản khác")
 
-    await manage.send_draft(town.node.out, scope, first.id)
+    queued = await manage.send_draft(town.node.out, scope, first.id)
     with pytest.raises(Refused, match="number-taken"):
         await manage.send_draft(town.node.out, scope, second.id)
+    with pytest.raises(Clash):
+        await manage.resend(town.node.out, scope, queued.id)
 
 
 @pytest.mark.parametrize("stage", ["draft", "queued", "packed"])
@@ -144,10 +146,3 @@ async def test_what_was_refused_or_cancelled_is_not_sent_again_as_it_was(town: T
             await manage.resend(town.node.out, scope, document.id, [PROVINCE])
 
     assert (await town.delivery(refused)).state == "rejected"
-
-
-async def test_a_document_without_an_envelope_cannot_be_sent_again(town: Town) -> None:
-    queued = await town.send("15")
-
-    with pytest.raises(Clash):
-        await manage.resend(town.node.out, await town.scope(DEPARTMENT), queued.id)

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pytest
 
-from gateway.domain.document import FileRole
+from gateway.domain.document import FileRole, OutgoingDocument
 from gateway.errors import Clash, NotFound, Refused
 from gateway.outgoing import intake, manage
 from gateway.outgoing.accept import IN_FLIGHT, request_digest
@@ -27,8 +27,7 @@ IN_A_FILE = (("15.pdf", PDF + bytes(SMALL)),)
 
 def once(key: str = "k", meta: str = "{}", owner: str = "prn_1") -> Once:
     def render(accepted: Accepted) -> tuple[int, str]:
-        assert accepted.document is not None
-        return 202, accepted.document.id
+        return 202, document_of(accepted).id
 
     return Once(owner=owner, key=key, method="POST", path="/messages", meta=meta, render=render)
 
@@ -39,31 +38,27 @@ async def post(
     return await town.order(Order(draft=draft(number, PROVINCE, **more)), files, once=key)
 
 
+def document_of(accepted: Accepted) -> OutgoingDocument:
+    assert accepted.document is not None
+    return accepted.document
+
+
 async def test_the_same_key_and_request_give_the_first_answer_again(town: Town) -> None:
-    first = await post(town, key=once())
-    assert first.document is not None
+    """With another request the key is refused; of another owner it is another key."""
+    first = document_of(await post(town, key=once()))
 
     again = await post(town, key=once())
 
-    assert (again.document, again.replayed) == (None, (202, first.document.id))
+    assert (again.document, again.replayed) == (None, (202, first.id))
+    for key, files in (
+        (once(meta='{"a":1}'), FILES),
+        (once(), (("15.pdf", pdf(2)),)),
+        (once(), (("16.pdf", PDF),)),
+    ):
+        with pytest.raises(Refused, match="idempotency-other"):
+            await post(town, key=key, files=files)
     assert await town.count("outgoing_document") == 1
-
-
-@pytest.mark.parametrize("other", ["meta", "file", "file name"])
-async def test_the_same_key_with_another_request_is_refused(town: Town, other: str) -> None:
-    await post(town, key=once())
-    files = {"file": (("15.pdf", pdf(2)),), "file name": (("16.pdf", PDF),)}.get(other, FILES)
-
-    with pytest.raises(Refused, match="idempotency-other"):
-        await post(town, key=once(meta='{"a":1}' if other == "meta" else "{}"), files=files)
-
-    assert await town.count("outgoing_document") == 1
-
-
-async def test_the_same_key_of_another_owner_is_another_key(town: Town) -> None:
-    await post(town, "15", once())
     await post(town, "16", once(owner="prn_2"))
-
     assert await town.count("outgoing_document") == 2
 
 
@@ -142,54 +137,44 @@ async def test_a_refused_request_gives_its_key_back(town: Town) -> None:
     with pytest.raises(Refused):
         await post(town, "", once())
 
-    accepted = await post(town, "15", once())
-
-    assert accepted.document is not None
+    assert document_of(await post(town, "15", once()))
 
 
 async def test_the_same_external_id_and_content_is_the_same_document_under_any_key(town: Town) -> None:
-    first = await post(town, key=once("a"), external_id="q-1")
+    """With other content it is refused, and the earlier document is named."""
+    first = document_of(await post(town, key=once("a"), external_id="q-1"))
     second = await post(town, key=once("b"), external_id="q-1")
     third = await post(town, key=once("b"), external_id="q-1")
     fourth = await post(town, external_id="q-1")
-    assert first.document is not None
 
-    assert second.document == fourth.document == first.document
-    assert third.replayed == (202, first.document.id)
-    assert await town.count("outgoing_document") == 1
-
-
-async def test_the_same_external_id_with_other_content_names_the_earlier_document(town: Town) -> None:
-    first = await post(town, external_id="q-1")
-    assert first.document is not None
-
-    with pytest.raises(Clash, match=first.document.id) as clash:
+    assert second.document == fourth.document == first
+    assert third.replayed == (202, first.id)
+    with pytest.raises(Clash, match=first.id) as clash:
         await post(town, "16", once(), external_id="q-1")
     assert clash.value.code == "GW-EXTERNAL-ID"
-
-    assert (await post(town, "16", once(), external_id="q-2")).document is not None
+    assert await town.count("outgoing_document") == 1
+    assert document_of(await post(town, "16", once(), external_id="q-2"))
 
 
 async def test_a_repeat_that_was_accepted_while_this_one_is_checked_gets_the_first_answer(town: Town) -> None:
     """Both have the number; the second must not be told that it is taken, for it is the same document."""
-    earlier: list[Accepted] = []
+    earlier: list[OutgoingDocument] = []
 
     async def meanwhile() -> None:
-        earlier.append(await post(town, key=once("k1"), external_id="q-1"))
+        earlier.append(document_of(await post(town, key=once("k1"), external_id="q-1")))
 
     directory = cast(Directory, Meanwhile(town.node.out.directory, "resolve", meanwhile))
     later = replace(town, node=replace(town.node, out=replace(town.node.out, directory=directory)))
 
     repeated = await post(later, key=once("k2"), external_id="q-1")
 
-    assert [each.document for each in earlier] == [repeated.document]
+    assert earlier == [repeated.document]
     assert (await post(town, key=once("k2"), external_id="q-1")).replayed is not None
 
 
 async def test_one_external_id_sent_many_times_at_once_is_one_document(town: Town) -> None:
     outcomes = await asyncio.gather(*(post(town, key=once(f"k{n}"), external_id="q-1") for n in range(5)))
 
-    ids = {one.document.id for one in outcomes if one.document is not None}
-    assert len(ids) == 1
+    assert len({document_of(one).id for one in outcomes}) == 1
     await town.carry()
     assert len(await town.incoming()) == 1

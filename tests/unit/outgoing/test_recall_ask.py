@@ -23,6 +23,13 @@ from tests.support.node import DEPARTMENT, PROVINCE, Town
 WHY = "Sent to the wrong agency by mistake."
 
 
+@pytest.fixture
+async def sent(town: Town) -> OutgoingDocument:
+    document = await town.send("15", PROVINCE)
+    await town.carry()
+    return document
+
+
 async def actor(
     town: Town, id: str, *roles: PostRole, lent_by: Rights | None = None, of: str = DEPARTMENT
 ) -> Actor:
@@ -68,9 +75,9 @@ async def tasks(town: Town) -> list[str]:
     return [each.subject_id for each in found.tasks if each.kind is TaskKind.APPROVE_RECALL]
 
 
-async def test_nothing_leaves_before_the_head_approved_and_then_it_does(town: Town) -> None:
-    sent = await town.send("15", PROVINCE)
-    await town.carry()
+async def test_nothing_leaves_before_the_head_approved_and_then_it_does(
+    town: Town, sent: OutgoingDocument
+) -> None:
     clerk, head = await actor(town, "prn_c", PostRole.CLERK), await actor(town, "prn_h", PostRole.HEAD)
 
     waits = await asked(town, clerk, sent)
@@ -93,9 +100,9 @@ async def test_nothing_leaves_before_the_head_approved_and_then_it_does(town: To
         await asking.refuse_recall(town.node.out, head, waits.id, "It is too late for this.")
 
 
-async def test_a_head_refuses_with_a_reason_and_a_clerk_takes_back(town: Town) -> None:
-    sent = await town.send("15", PROVINCE)
-    await town.carry()
+async def test_a_head_refuses_with_a_reason_and_a_clerk_takes_back(
+    town: Town, sent: OutgoingDocument
+) -> None:
     clerk, head = await actor(town, "prn_c", PostRole.CLERK), await actor(town, "prn_h", PostRole.HEAD)
     other = await actor(town, "prn_o", PostRole.CLERK)
 
@@ -115,9 +122,9 @@ async def test_a_head_refuses_with_a_reason_and_a_clerk_takes_back(town: Town) -
     assert over.value.code == "GW-RECALL-OVER"
 
 
-async def test_nobody_approves_what_oneself_asked_for_also_where_one_acts_for_the_other(town: Town) -> None:
-    sent = await town.send("15", PROVINCE)
-    await town.carry()
+async def test_nobody_approves_what_oneself_asked_for_also_where_one_acts_for_the_other(
+    town: Town, sent: OutgoingDocument
+) -> None:
     both = await actor(town, "prn_b", PostRole.CLERK, PostRole.HEAD)
     head = await actor(town, "prn_h", PostRole.HEAD)
     clerk = await actor(town, "prn_c", PostRole.CLERK, lent_by=head.rights)
@@ -147,10 +154,8 @@ async def test_nobody_approves_what_oneself_asked_for_also_where_one_acts_for_th
 
 
 async def test_what_cannot_be_recalled_is_not_asked_for_and_an_approval_that_comes_too_late_says_so(
-    town: Town,
+    town: Town, sent: OutgoingDocument
 ) -> None:
-    sent = await town.send("15", PROVINCE)
-    await town.carry()
     clerk, head = await actor(town, "prn_c", PostRole.CLERK), await actor(town, "prn_h", PostRole.HEAD)
     stranger = await actor(town, "prn_s", PostRole.HEAD, of=PROVINCE)
 
@@ -171,9 +176,7 @@ async def test_what_cannot_be_recalled_is_not_asked_for_and_an_approval_that_com
     assert found.is_open
 
 
-async def test_of_two_heads_at_once_one_decides(town: Town) -> None:
-    sent = await town.send("15", PROVINCE)
-    await town.carry()
+async def test_of_two_heads_at_once_one_decides(town: Town, sent: OutgoingDocument) -> None:
     clerk = await actor(town, "prn_c", PostRole.CLERK)
     one, two = await actor(town, "prn_1", PostRole.HEAD), await actor(town, "prn_2", PostRole.HEAD)
     waits = await asked(town, clerk, sent)

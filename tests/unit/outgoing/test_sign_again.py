@@ -3,13 +3,13 @@ down leaves documents queued with the reason."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.deciding import proposals
@@ -19,7 +19,6 @@ from gateway.domain.event import EventKind
 from gateway.errors import Unreachable
 from gateway.outgoing import dispatch
 from gateway.policy.trust import fingerprint
-from gateway.ports import Axis, Fate, Outcome, Parcel
 from gateway.settings import Secret, Settings
 from gateway.trust.authority import Authority
 from tests.services.softhsm import Hsm
@@ -27,28 +26,27 @@ from tests.support import hsm as hsms
 from tests.support import oracles
 from tests.support.faulty import Faulty
 from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE, Packet, Town, opened
+from tests.unit.outgoing.test_dispatch_together import without
 
 DAY = timedelta(days=1)
 
 
-@pytest.fixture
-async def broken(tmp_path: Path) -> AsyncIterator[tuple[Town, Faulty]]:
-    axis = Faulty("axis", "publish")
-    async with opened(tmp_path / "node", wrap=axis) as town:
-        await town._host()
-        yield town, axis
+async def made_key(town: Town, code: str = DEPARTMENT, where: str = "file") -> x509.Certificate:
+    """A second key with its certificate."""
+    keys = town.node.keys
+    entry = keys.generate(code, where=where)
+    authority = Authority.load(town.node.settings.node.data_dir / "authority")
+    issued = authority.issue_for_request(keys.request(code, entry.key_id, "Demo"), town.clock.now())
+    keys.import_certificate(code, issued.public_bytes(Encoding.PEM))
+    return issued
 
 
 async def new_key(town: Town, code: str = DEPARTMENT, where: str = "file") -> bytes:
-    """A second key with its certificate, bound beside the first one; the certificate."""
-    node, now = town.node, town.clock.now()
-    entry = node.keys.generate(code, where=where)
-    authority = Authority.load(node.settings.node.data_dir / "authority")
-    issued = authority.issue_for_request(node.keys.request(code, entry.key_id, "Demo"), now)
-    node.keys.import_certificate(code, issued.public_bytes(Encoding.PEM))
+    """A second key, bound beside the first one; its certificate."""
+    issued = await made_key(town, code, where)
     der = issued.public_bytes(Encoding.DER)
     times = (issued.not_valid_before_utc, issued.not_valid_after_utc)
-    await node.directory.bind(code, der, *times, "one", "two")
+    await town.node.directory.bind(code, der, *times, "one", "two")
     return der
 
 
@@ -100,10 +98,8 @@ async def test_threat_119_what_waits_is_signed_again_under_the_new_key(
     assert now.envelope_digest == after.digest != before.digest
     received = await town.only()
     assert (received.envelope_digest, received.body_digest) == (after.digest, sent.body_digest)
-    events = [
-        each for each in await town.events(DEPARTMENT, sent.id) if each.kind is EventKind.MESSAGE_RESIGNED
-    ]
-    (told,) = events
+    events = await town.events(DEPARTMENT, sent.id)
+    (told,) = [each for each in events if each.kind is EventKind.MESSAGE_RESIGNED]
     assert told.data["was"] == before.digest
     assert told.data["envelope"] == after.digest
     assert told.data["certificate"] == fingerprint(new)
@@ -125,9 +121,7 @@ async def test_w9_what_was_once_published_is_published_again_byte_for_byte(
     document = await town.send("15", PROVINCE, COMMUNE)
     await town.pack()
     (before,) = await town.crossed(DEPARTMENT, Kind.DOCUMENT)
-    async with town.node.store.begin(await town.scope(DEPARTMENT)) as work:
-        (item,) = await work.outbox.of_subject(document.id)
-        await work.commit()
+    (item,) = [each for each in await town.outbox(DEPARTMENT) if each.subject_id == document.id]
     await _deliver_to_one(town, item.id)
     await new_key(town)
     await proposals.retire_key(town.node.deciding, key_end(town, old))
@@ -143,23 +137,7 @@ async def _deliver_to_one(town: Town, outbox_id: str) -> None:
     """As a courier does whose axis takes the parcel for the first recipient alone."""
     (leased,) = await town.node.store.claim_outbox(1, 60)
     assert leased.item.id == outbox_id
-    later = Outcome(fate=Fate.LATER, code="axis-down", detail="for one of them")
-    desk = replace(town.node.out, axis=_HalfAnAxis(town.node.out.axis, COMMUNE, later))
-    await dispatch.run(desk, [leased])
-
-
-class _HalfAnAxis:
-    """Takes nothing for one recipient."""
-
-    def __init__(self, real: Axis, without: str, outcome: Outcome) -> None:
-        self._real, self._without, self._outcome = real, without, outcome
-
-    def __getattr__(self, name: str) -> Any:  # Any: it answers for the axis
-        return getattr(self._real, name)
-
-    async def publish(self, parcel: Parcel, routes: Sequence[str]) -> Mapping[str, Outcome]:
-        taken = await self._real.publish(parcel, [each for each in routes if each != self._without])
-        return {**taken, self._without: self._outcome}
+    await dispatch.run(without(town.node.out, COMMUNE), [leased])
 
 
 async def test_an_answer_that_waits_is_signed_again_too(broken: tuple[Town, Faulty]) -> None:
@@ -212,11 +190,7 @@ async def test_threat_119_without_a_key_that_may_sign_nothing_leaves_and_the_row
 async def test_threat_048_of_two_certificates_in_force_the_one_bound_last_signs(town: Town) -> None:
     """Not the newest file on disk: one that nobody bound yet would be refused by every receiver."""
     first = signing(town)
-    entry = town.node.keys.generate(DEPARTMENT)
-    authority = Authority.load(town.node.settings.node.data_dir / "authority")
-    request = town.node.keys.request(DEPARTMENT, entry.key_id, "Demo")
-    issued = authority.issue_for_request(request, town.clock.now())
-    town.node.keys.import_certificate(DEPARTMENT, issued.public_bytes(Encoding.PEM))
+    issued = await made_key(town)
     await town.send("15")
     await town.carry()
     times = (town.clock.now() + DAY, issued.not_valid_after_utc)

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from gateway.domain.registry import GroupMember, Offer, OfferKind, RecipientGroup
 from gateway.outgoing.addressing import offers_of_each
 from gateway.registry.directory import SqlDirectory
+from tests.support.cases import Cases
 
 TODAY = date(2026, 11, 20)
 AGENCIES = """code,alias,name,parent,valid_from,valid_to,successor
@@ -70,49 +71,60 @@ async def test_a_whole_block_is_taken_apart(book: SqlDirectory) -> None:
     assert [each.settled for each in found] == [True, True, True, True, False, False, True]
 
 
-async def test_ones_own_head_is_no_recipient_and_the_head_above_is_asked_with_the_own_province(
-    book: SqlDirectory,
+HEAD, ALL = "- Chủ tịch UBND tỉnh (để b/c);", "Các sở, ban, ngành"
+# A text, and who asks; what it is taken for, whom it offers first, and whether nobody is asked.
+OFFERED: dict[tuple[str, str | None], tuple[str, list[str], bool]] = {
+    # One's own head is no recipient; the head above is asked for with the own province.
+    (HEAD, "Z91"): ("own", [], True),
+    (HEAD, "Z91.07"): ("person", ["Z91"], False),
+    ("UBND tỉnh", "Z92.20"): ("named", ["Z92"], True),
+    ("Kính gửi: UBND các xã.", "Z91.07"): ("many", [], False),
+    ("Kính gửi: Ủy ban nhân dân các xã.", "Z91.07"): ("many", [], False),
+    ("Kính gửi: Các xã.", "Z91.07"): ("many", [], False),
+    ("Nơi nhận:\n- Như trên;", None): ("pointer", [], True),
+    ("000.00.15.Z91", None): ("old", ["Z91.07"], True),
+    # A name that two places have is asked about; it is clear to a neighbour, and with its parent.
+    ("Sở Nội vụ", None): ("unclear", ["Z91.12", "Z92.12"], False),
+    ("Sở Nội vụ", "Z92.20"): ("named", ["Z92.12"], True),
+    ("Sở Nội vụ - Ủy ban nhân dân tỉnh Sao Mai", None): ("named", ["Z91.12"], True),
+    # One that was dissolved is asked about with its successor.
+    ("Z92.20", None): ("closed", ["Z92.12"], False),
+    ("Đoàn xe số bảy", None): ("unknown", [], False),
+}
+
+
+async def test_each_text_is_taken_for_what_it_is_and_what_is_not_clear_is_asked(
+    book: SqlDirectory, cases: Cases
 ) -> None:
-    (own,) = await offers(book, (), "- Chủ tịch UBND tỉnh (để b/c);", TODAY, near="Z91")
-    (above,) = await offers(book, (), "- Chủ tịch UBND tỉnh (để b/c);", TODAY, near="Z91.07")
-
-    assert (own.kind, own.agencies, own.settled) == (OfferKind.OWN, (), True)
-    assert (above.kind, [each.code for each in above.agencies]) == (OfferKind.PERSON, ["Z91"])
-    assert not above.settled
-    assert above.item.role == "to_report"
+    for (text, near), says in OFFERED.items():
+        with cases.case((text, near)):
+            (found,) = await offers(book, (), text, TODAY, near)
+            codes = sorted(each.code for each in found.agencies)
+            assert (found.kind.value, codes, found.settled) == says
 
 
-async def test_the_peoples_committee_of_the_province_is_that_of_ones_own(book: SqlDirectory) -> None:
-    (found,) = await offers(book, (), "UBND tỉnh", TODAY, near="Z92.20")
+async def test_a_saved_group_stands_for_its_members(book: SqlDirectory) -> None:
+    """One with a dissolved member is asked about."""
+    found = await offers(book, (group("Z91.07", "Z91.12"),), f"- {ALL};", TODAY)
+    (closed,) = await offers(book, (group("Z91.07", "Z92.20"),), ALL.lower(), TODAY)
 
-    assert (found.kind, [each.code for each in found.agencies]) == (OfferKind.NAMED, ["Z92"])
+    assert told(found) == [(ALL, "group", ["Z91.07", "Z91.12"])]
+    assert (closed.kind, closed.settled) == (OfferKind.CLOSED, False)
 
 
 async def test_what_is_not_clear_offers_ones_own_province_first(book: SqlDirectory) -> None:
     (found,) = await offers(book, (), "Sở Nội vu tỉnh", TODAY, near="Z92.20")
     (many,) = await offers(book, (), "Các sở", TODAY, near="Z92.20")
+    (begun,) = await offers(book, (), "Sở Nội", TODAY, near="Z92")
 
     assert all(each.kind is not OfferKind.NAMED for each in (found, many))
-    assert [each.code for each in (await offers(book, (), "Sở Nội", TODAY, near="Z92"))[0].agencies][:1] == [
-        "Z92.12"
-    ]
-
-
-@pytest.mark.parametrize("text", ["UBND các xã", "Ủy ban nhân dân các xã", "Các xã"])
-async def test_many_agencies_under_one_name_are_asked_for_and_not_called_unknown(
-    book: SqlDirectory, text: str
-) -> None:
-    (found,) = await offers(book, (), f"Kính gửi: {text}.", TODAY, near="Z91.07")
-
-    assert found.kind is OfferKind.MANY
-    assert not found.settled
-
-
-ADDRESSED = "Kính gửi:\n- Sở Thử nghiệm;\n- Ủy ban nhân dân xã Bình Mẫu.\n"
+    assert begun.agencies[0].code == "Z92.12"
 
 
 async def test_those_a_letter_is_addressed_to_are_read_and_as_above_means_them(book: SqlDirectory) -> None:
-    found = await offers(book, (), f"{ADDRESSED}Nơi nhận:\n- Như trên;\n- Lưu: VT.", TODAY, near="Z91.12")
+    addressed = "Kính gửi:\n- Sở Thử nghiệm;\n- Ủy ban nhân dân xã Bình Mẫu.\n"
+
+    found = await offers(book, (), f"{addressed}Nơi nhận:\n- Như trên;\n- Lưu: VT.", TODAY, near="Z91.12")
 
     assert told(found) == [
         ("Sở Thử nghiệm", "named", ["Z91.07"]),
@@ -121,83 +133,24 @@ async def test_those_a_letter_is_addressed_to_are_read_and_as_above_means_them(b
     ]
 
 
-async def test_as_above_without_anything_above_is_told(book: SqlDirectory) -> None:
-    (found,) = await offers(book, (), "Nơi nhận:\n- Như trên;", TODAY)
-
-    assert found.kind is OfferKind.POINTER
-
-
-@pytest.mark.parametrize(
-    "pasted",
-    [
+async def test_codes_are_taken_however_they_are_listed(book: SqlDirectory, cases: Cases) -> None:
+    for pasted in (
         "Z91.07, Z91.12 Z91.40",
         "Z91.07\nZ91.12\nZ91.40",
         "z91.07; Sở Nội vụ (Z91.12); Z91.40",
         "1. Z91.07\n2. Z91.12\n3. Z91.40",
-    ],
-)
-async def test_codes_are_taken_however_they_are_listed(book: SqlDirectory, pasted: str) -> None:
-    found = await offers(book, (), pasted, TODAY)
-
-    assert [each.agencies[0].code for each in found] == ["Z91.07", "Z91.12", "Z91.40"]
-    assert {each.kind for each in found} == {OfferKind.NAMED}
-
-
-async def test_an_old_code_is_translated_and_says_so(book: SqlDirectory) -> None:
-    (found,) = await offers(book, (), "000.00.15.Z91", TODAY)
-
-    assert (found.kind, found.agencies[0].code, found.settled) == (OfferKind.OLD, "Z91.07", True)
-
-
-async def test_a_name_that_two_places_have_is_asked_and_both_are_offered(book: SqlDirectory) -> None:
-    (found,) = await offers(book, (), "Sở Nội vụ", TODAY)
-
-    assert found.kind is OfferKind.UNCLEAR
-    assert {each.code for each in found.agencies} == {"Z91.12", "Z92.12"}
-
-
-async def test_the_same_name_is_clear_to_a_neighbour_and_with_its_parent(book: SqlDirectory) -> None:
-    (beside,) = await offers(book, (), "Sở Nội vụ", TODAY, near="Z92.20")
-    (stated,) = await offers(book, (), "Sở Nội vụ - Ủy ban nhân dân tỉnh Sao Mai", TODAY)
-
-    assert beside.agencies[0].code == "Z92.12"
-    assert stated.agencies[0].code == "Z91.12"
-
-
-async def test_a_dissolved_agency_is_asked_with_its_successor(book: SqlDirectory) -> None:
-    (found,) = await offers(book, (), "Z92.20", TODAY)
-
-    assert (found.kind, found.settled) == (OfferKind.CLOSED, False)
-    assert "Z92.12" in {each.code for each in found.agencies}
-    assert "Z92.20" not in {each.code for each in found.agencies}
-
-
-async def test_what_nobody_knows_is_asked_without_an_offer(book: SqlDirectory) -> None:
-    (found,) = await offers(book, (), "Đoàn xe số bảy", TODAY)
-
-    assert (found.kind, found.agencies) == (OfferKind.UNKNOWN, ())
-
-
-async def test_a_saved_group_stands_for_its_members(book: SqlDirectory) -> None:
-    found = await offers(book, (group("Z91.07", "Z91.12"),), "- Các sở, ban, ngành;", TODAY)
-
-    assert told(found) == [("Các sở, ban, ngành", "group", ["Z91.07", "Z91.12"])]
-
-
-async def test_a_group_with_a_dissolved_member_is_asked(book: SqlDirectory) -> None:
-    (found,) = await offers(book, (group("Z91.07", "Z92.20"),), "các sở, ban, ngành", TODAY)
-
-    assert (found.kind, found.settled) == (OfferKind.CLOSED, False)
-
-
-async def test_a_recipient_that_stands_twice_is_told_once(book: SqlDirectory) -> None:
-    assert len(await offers(book, (), "Z91.07; z91.07; Z91.07", TODAY)) == 1
+    ):
+        with cases.case(pasted):
+            found = await offers(book, (), pasted, TODAY)
+            assert [each.agencies[0].code for each in found] == ["Z91.07", "Z91.12", "Z91.40"]
+            assert {each.kind for each in found} == {OfferKind.NAMED}
+    assert len(await offers(book, (), "Z91.07; z91.07; Z91.07", TODAY)) == 1, "told once"
 
 
 def group(*codes: str) -> RecipientGroup:
     members = tuple(GroupMember(code=each) for each in codes)
     at = datetime(2026, 11, 20, tzinfo=UTC)
-    return RecipientGroup(name="Các sở, ban, ngành", members=members, saved_by="prn", saved_at=at)
+    return RecipientGroup(name=ALL, members=members, saved_by="prn", saved_at=at)
 
 
 TEXTS = (
@@ -208,6 +161,7 @@ TEXTS = (
 
 
 async def test_many_texts_at_once_are_answered_as_each_by_itself(book: SqlDirectory) -> None:
+    """What had another name until a later day answers to both, with the name of the day."""
     parents = (None, "Z91", "z92", "Ủy ban nhân dân tỉnh Sao Mai", "Z92.20", "Không có")
     asked = [(text, parent) for text in TEXTS for parent in parents]
 
@@ -216,9 +170,6 @@ async def test_many_texts_at_once_are_answered_as_each_by_itself(book: SqlDirect
     assert list(together[:-1]) == [await book.resolve(text, TODAY, parent) for text, parent in asked]
     assert together[-1] == together[0]
 
-
-async def test_a_name_of_before_is_found_among_many(book: SqlDirectory) -> None:
-    """What had another name until a later day answers to both, with the name of the day."""
     renamed = AGENCIES.replace("Sở Thử nghiệm,Z91", "Sở Đổi mới,Z91")
     await book.apply(await book.plan_import(renamed.encode()), "operator")
     asked = [(text, "Z91") for text in ("Sở Đổi mới", "Sở Thử nghiệm", "Z91.07")]

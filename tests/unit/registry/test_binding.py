@@ -31,8 +31,10 @@ async def bind(
     return await directory.bind(code, der, since, until, "an", "binh")
 
 
-async def test_a_binding_is_told_with_its_certificate_and_time(directory: SqlDirectory) -> None:
-    """K1"""
+async def test_a_binding_is_told_with_its_certificate_and_time_for_the_exact_code_alone(
+    directory: SqlDirectory,
+) -> None:
+    """K1; F10: letter for letter."""
     der = certificate("Z91", "one")
 
     made = await bind(directory, "Z91", der, JUNE, JULY)
@@ -40,9 +42,6 @@ async def test_a_binding_is_told_with_its_certificate_and_time(directory: SqlDir
     assert list(await directory.bindings("Z91")) == [made]
     assert made == Binding(code="Z91", certificate_der=der, valid_from=JUNE, valid_to=JULY)
 
-
-async def test_only_the_exact_code_has_the_binding(directory: SqlDirectory) -> None:
-    """F10: letter for letter."""
     await bind(directory, "Z91.DN", certificate("Z91.DN", "one"))
 
     assert await directory.bindings("Z91.dn") == []
@@ -56,30 +55,38 @@ async def test_one_person_alone_binds_nothing(directory: SqlDirectory) -> None:
     assert await directory.bindings("Z91") == []
 
 
-async def test_the_same_binding_again_changes_nothing(directory: SqlDirectory) -> None:
+async def test_what_cannot_be_bound_or_withdrawn_is_refused_with_the_reason(directory: SqlDirectory) -> None:
+    good, kind = certificate("Z91", "one"), bytes.fromhex("06072a8648ce3d0201")  # an elliptic curve key
+    with pytest.raises(Refused, match=r"expected X\.509 in DER, found 4 bytes"):
+        await bind(directory, "Z91", b"junk")
+    with pytest.raises(Refused, match="before it begins"):
+        await bind(directory, "Z91", good, JULY, JUNE)
+    with pytest.raises(Refused, match="cannot be read"):
+        await bind(directory, "Z91", good.replace(kind, kind[:-1] + b"\x7f"))
+    with pytest.raises(NotFound, match="is bound to Z91"):
+        await directory.unbind("Z91", "0" * 64)
+
+
+async def test_the_same_binding_again_changes_nothing_and_another_does_not_rewrite_it(
+    directory: SqlDirectory,
+) -> None:
     der = certificate("Z91", "one")
     first = await bind(directory, "Z91", der, JUNE)
 
     assert await bind(directory, "Z91", der, JUNE) == first
-    assert len(await directory.bindings("Z91")) == 1
-
-
-async def test_a_binding_is_not_rewritten(directory: SqlDirectory) -> None:
-    der = certificate("Z91", "one")
-    await bind(directory, "Z91", der, JUNE)
-
     with pytest.raises(Clash, match="a binding is not rewritten"):
         await bind(directory, "Z91", der, JULY)
+    assert await directory.bindings("Z91") == [first]
 
 
-@pytest.mark.parametrize("renewed", [False, True], ids=["same certificate", "another certificate of the key"])
-async def test_one_key_under_two_codes_is_refused(directory: SqlDirectory, renewed: bool) -> None:
-    """K1"""
+async def test_one_key_under_two_codes_is_refused(directory: SqlDirectory) -> None:
+    """K1; also in another certificate of the key."""
     der = certificate("Z91", "one")
     await bind(directory, "Z91", der)
 
-    with pytest.raises(Clash, match="bound to Z91 already"):
-        await bind(directory, "Z92", certificate("Z92", "one") if renewed else der)
+    for same_key in (der, certificate("Z92", "one")):
+        with pytest.raises(Clash, match="bound to Z91 already"):
+            await bind(directory, "Z92", same_key)
     assert await directory.bindings("Z92") == []
 
 
@@ -124,6 +131,8 @@ async def test_a_withdrawn_binding_keeps_its_past(directory: SqlDirectory, clock
 
     (kept,) = await directory.bindings("Z91")
     assert (kept.valid_from, kept.valid_to) == (JUNE, clock.now())
+    with pytest.raises(Clash, match="is withdrawn for Z91"):
+        await bind(directory, "Z91", der)
     await bind(directory, "Z92", der, clock.now())
 
 
@@ -134,35 +143,3 @@ async def test_withdrawing_never_lengthens_a_binding(directory: SqlDirectory) ->
     await directory.unbind("Z91", fingerprint(der), AUGUST)
 
     assert (await directory.bindings("Z91"))[0].valid_to == JULY
-
-
-async def test_a_withdrawn_certificate_is_not_bound_again(directory: SqlDirectory) -> None:
-    der = certificate("Z91", "one")
-    await bind(directory, "Z91", der)
-    await directory.unbind("Z91", fingerprint(der))
-
-    with pytest.raises(Clash, match="is withdrawn for Z91"):
-        await bind(directory, "Z91", der)
-
-
-async def test_withdrawing_what_is_not_bound_says_so(directory: SqlDirectory) -> None:
-    with pytest.raises(NotFound, match="is bound to Z91"):
-        await directory.unbind("Z91", "0" * 64)
-
-
-async def test_what_is_no_certificate_is_refused(directory: SqlDirectory) -> None:
-    with pytest.raises(Refused, match=r"expected X\.509 in DER, found 4 bytes"):
-        await bind(directory, "Z91", b"junk")
-
-
-async def test_a_binding_that_ends_before_it_begins_is_refused(directory: SqlDirectory) -> None:
-    with pytest.raises(Refused, match="before it begins"):
-        await bind(directory, "Z91", certificate("Z91", "one"), JULY, JUNE)
-
-
-async def test_a_certificate_of_an_unknown_kind_of_key_is_refused(directory: SqlDirectory) -> None:
-    kind = bytes.fromhex("06072a8648ce3d0201")  # an elliptic curve key
-    der = certificate("Z91", "one").replace(kind, kind[:-1] + b"\x7f")
-
-    with pytest.raises(Refused, match="cannot be read"):
-        await bind(directory, "Z91", der)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -18,11 +19,8 @@ from gateway.registry import feed as feed_apply
 from gateway.registry import feed_judge
 from gateway.registry.directory import SqlDirectory
 from gateway.registry.feed import SqlFeed
-from gateway.registry.feed_file import AgencyLine, FeedKind, ProposalLine
+from gateway.registry.feed_file import FeedKind, ProposalLine
 from gateway.registry.feed_judge import FeedRoom
-from gateway.store.decisions import SqlBindingLog
-from gateway.store.engine import EngineRole, open_engine
-from gateway.store.memory import Memory
 from tests.support import feeds, pki, stores
 from tests.support.clock import ManualClock
 
@@ -43,22 +41,13 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-async def writer(url: str) -> AsyncIterator[AsyncEngine]:
-    engine = open_engine(url, EngineRole.WRITER)
-    yield engine
-    await engine.dispose()
-
-
-@pytest.fixture
-async def room(url: str, writer: AsyncEngine, clock: ManualClock, tmp_path: Path) -> AsyncIterator[FeedRoom]:
-    pool, reader = ThreadPool(2), open_engine(url, EngineRole.READER)
-    made = FeedRoom(
-        writer=writer, reader=reader, clock=clock, pool=pool, issuers=tmp_path / "feed", scratch=tmp_path
-    )
-    feeds.permit(made, feeds.ISSUER)
-    yield made
-    await reader.dispose()
-    pool.close()
+def room(writer: AsyncEngine, reader: AsyncEngine, clock: ManualClock, tmp_path: Path) -> Iterator[FeedRoom]:
+    with closing(ThreadPool(2)) as pool:
+        made = FeedRoom(
+            writer=writer, reader=reader, clock=clock, pool=pool, issuers=tmp_path / "feed", scratch=tmp_path
+        )
+        feeds.permit(made, feeds.ISSUER)
+        yield made
 
 
 @pytest.fixture
@@ -66,20 +55,17 @@ def feed(room: FeedRoom) -> SqlFeed:
     return SqlFeed(room)
 
 
-@pytest.fixture
-def directory(room: FeedRoom, memory: Memory, clock: ManualClock) -> SqlDirectory:
-    return SqlDirectory(room.writer, room.reader, memory, clock, SqlBindingLog(clock), room.pool)
+Give = Callable[[bytes], Awaitable[FeedOutcome]]
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path
+def given(feed: SqlFeed, tmp_path: Path) -> Give:
+    async def accepted(raw: bytes) -> FeedOutcome:
+        path = tmp_path / "given.feed"
+        path.write_bytes(raw)
+        return await feed.accept(path, "operator")
 
-
-async def given(feed: SqlFeed, folder: Path, raw: bytes) -> FeedOutcome:
-    path = folder / "given.feed"
-    path.write_bytes(raw)
-    return await feed.accept(path, "operator")
+    return accepted
 
 
 async def everything(directory: SqlDirectory) -> dict[str, AgencyEntry]:
@@ -87,9 +73,9 @@ async def everything(directory: SqlDirectory) -> dict[str, AgencyEntry]:
 
 
 async def test_a_first_snapshot_comes_into_force_whole(
-    feed: SqlFeed, directory: SqlDirectory, folder: Path
+    feed: SqlFeed, directory: SqlDirectory, given: Give, tmp_path: Path
 ) -> None:
-    done = await given(feed, folder, feeds.feed(LIST, 7))
+    done = await given(feeds.feed(LIST, 7))
 
     assert (done.verdict, done.sequence, done.added, done.closed) == ("applied", 7, 3, 0)
     rows = await everything(directory)
@@ -101,43 +87,48 @@ async def test_a_first_snapshot_comes_into_force_whole(
     (change,) = await directory.changes()
     assert (change.by, change.summary["added"]) == ("operator", 3)
     assert change.summary["feed"] == {"issuer": "Registry issuer", "sequence": 7, "kind": "snapshot"}
-    assert not list(folder.glob(".feed*"))
+    assert not list(tmp_path.glob(".feed*"))
 
 
-async def test_the_same_list_again_is_a_repeat(feed: SqlFeed, directory: SqlDirectory, folder: Path) -> None:
-    raw = feeds.feed(LIST, 7)
-    await given(feed, folder, raw)
+async def test_the_same_list_again_is_a_repeat_and_a_snapshot_takes_back_what_it_no_longer_proposes(
+    feed: SqlFeed, directory: SqlDirectory, given: Give
+) -> None:
+    own = feeds.proposal("Z91.01", pki.signer("Z91.01", "p256").certificate_der)
+    raw = feeds.feed([*LIST, own], 7)
+    await given(raw)
 
-    assert (await given(feed, folder, raw)).verdict == "repeat"
+    assert (await given(raw)).verdict == "repeat"
     assert len(await directory.changes()) == 1
     assert await feed.refusals() == []
+    await given(feeds.feed(LIST, 8))
+    assert await feed.proposals() == []
 
 
 async def test_changes_lead_to_the_list_that_its_snapshot_names(
-    feed: SqlFeed, directory: SqlDirectory, folder: Path
+    feed: SqlFeed, directory: SqlDirectory, given: Give
 ) -> None:
     first = feeds.feed(LIST, 7)
-    await given(feed, folder, first)
+    await given(first)
     renamed = feeds.agency("Z91.01", "Sở Một mới", parent="Z91", host="south")
     later = feeds.feed([LIST[0], renamed, LIST[2]], 8, base=feeds.header_of(first))
     changes = feeds.feed(
         [renamed], 8, base=feeds.header_of(first), kind=FeedKind.CHANGES, digest=feeds.header_of(later).digest
     )
 
-    done = await given(feed, folder, changes)
+    done = await given(changes)
 
     assert (done.verdict, done.added, done.changed) == ("applied", 0, 1)
     assert (await everything(directory))["Z91.01"].host == "south"
-    assert (await given(feed, folder, later)).verdict == "repeat"
+    assert (await given(later)).verdict == "repeat"
 
 
 async def test_a_code_that_a_later_snapshot_lacks_is_closed_the_day_before(
-    feed: SqlFeed, directory: SqlDirectory, folder: Path
+    feed: SqlFeed, directory: SqlDirectory, given: Give
 ) -> None:
-    await given(feed, folder, feeds.feed(LIST, 7))
+    await given(feeds.feed(LIST, 7))
     heir = feeds.agency("Z91.03", "Sở Ba", parent="Z91", alias="000.00.02.Z91")
 
-    done = await given(feed, folder, feeds.feed([*LIST[:2], heir], 9))
+    done = await given(feeds.feed([*LIST[:2], heir], 9))
 
     assert (done.added, done.changed, done.closed) == (1, 0, 1)
     gone = (await everything(directory))["Z91.02"]
@@ -148,14 +139,12 @@ async def test_a_code_that_a_later_snapshot_lacks_is_closed_the_day_before(
     assert mapped.entry.code == "Z91.03"
 
 
-async def test_rows_that_were_imported_here_stay(
-    feed: SqlFeed, directory: SqlDirectory, folder: Path
-) -> None:
+async def test_rows_that_were_imported_here_stay(feed: SqlFeed, directory: SqlDirectory, given: Give) -> None:
     await directory.load_starter()
     plan = await directory.plan_import(b"code,name\nZ95,Own\nZ91.01,Old name\n")
     await directory.apply(plan, "operator")
-    await given(feed, folder, feeds.feed(LIST, 1))
-    await given(feed, folder, feeds.feed(LIST[:1], 2))
+    await given(feeds.feed(LIST, 1))
+    await given(feeds.feed(LIST[:1], 2))
 
     rows = await everything(directory)
 
@@ -165,51 +154,44 @@ async def test_rows_that_were_imported_here_stay(
     assert any(row.source is RowSource.STARTER for row in rows.values())
 
 
-@pytest.mark.parametrize(
-    ("sequence", "lines", "code"),
-    [(6, LIST, "FEED-ROLLED-BACK"), (7, LIST[:2], "FEED-CONFLICT")],
-    ids=["rolled back", "two lists of one number"],
-)
 async def test_threat_090_a_number_that_does_not_follow_is_refused(
-    feed: SqlFeed,
-    directory: SqlDirectory,
-    folder: Path,
-    sequence: int,
-    lines: list[AgencyLine],
-    code: str,
+    feed: SqlFeed, directory: SqlDirectory, given: Give
 ) -> None:
-    await given(feed, folder, feeds.feed(LIST, 7))
+    """One that was rolled back, and two lists of one number."""
+    await given(feeds.feed(LIST, 7))
     before = await everything(directory)
 
-    done = await given(feed, folder, feeds.feed(lines, sequence))
-
-    assert (done.verdict, done.code) == ("refused", code)
-    assert await everything(directory) == before
-    (kept,) = await feed.refusals()
-    assert (kept.code, kept.sequence, kept.by) == (code, sequence, "operator")
+    for sequence, lines, code in ((6, LIST, "FEED-ROLLED-BACK"), (7, LIST[:2], "FEED-CONFLICT")):
+        done = await given(feeds.feed(lines, sequence))
+        assert (done.verdict, done.code) == ("refused", code)
+        assert await everything(directory) == before
+    assert {(each.code, each.sequence, each.by) for each in await feed.refusals()} == {
+        ("FEED-ROLLED-BACK", 6, "operator"),
+        ("FEED-CONFLICT", 7, "operator"),
+    }
     in_force = await feed.in_force()
     assert in_force is not None
     assert in_force.sequence == 7
 
 
-async def test_threat_090_changes_on_another_base_are_refused(feed: SqlFeed, folder: Path) -> None:
+async def test_threat_090_changes_on_another_base_are_refused(feed: SqlFeed, given: Give) -> None:
     first, other = feeds.feed(LIST, 7), feeds.feed(LIST[:2], 7)
     later = feeds.feed(LIST, 8, base=feeds.header_of(first))
 
     def changes(base: bytes, sequence: int = 8) -> bytes:
         return feeds.feed(LIST[:1], sequence, base=feeds.header_of(base), kind=FeedKind.CHANGES)
 
-    assert (await given(feed, folder, changes(first))).code == "FEED-GAP"
-    await given(feed, folder, first)
-    assert (await given(feed, folder, changes(later, 9))).code == "FEED-GAP"
-    assert (await given(feed, folder, changes(other))).code == "FEED-CONFLICT"
+    assert (await given(changes(first))).code == "FEED-GAP"
+    await given(first)
+    assert (await given(changes(later, 9))).code == "FEED-GAP"
+    assert (await given(changes(other))).code == "FEED-CONFLICT"
     forked = feeds.feed(LIST, 8, base=feeds.header_of(other))
-    assert (await given(feed, folder, forked)).code == "FEED-CONFLICT"
-    assert (await given(feed, folder, feeds.feed(LIST, 8))).verdict == "applied"
+    assert (await given(forked)).code == "FEED-CONFLICT"
+    assert (await given(feeds.feed(LIST, 8))).verdict == "applied"
 
 
 async def test_threat_115_a_certificate_of_a_feed_waits_for_two_people(
-    feed: SqlFeed, directory: SqlDirectory, folder: Path
+    feed: SqlFeed, directory: SqlDirectory, given: Give
 ) -> None:
     """Threat 115: the binding in force stays as it is."""
     pinned, fresh = pki.signer("Z91.01", "p256"), pki.signer("Z91.01", "rsa-2048")
@@ -218,7 +200,7 @@ async def test_threat_115_a_certificate_of_a_feed_waits_for_two_people(
     await directory.bind("Z91.01", pinned.certificate_der, *times, "one", "two")
     before = await directory.bindings("Z91.01")
 
-    done = await given(feed, folder, feeds.feed([*LIST, feeds.proposal("Z91.01", fresh.certificate_der)], 1))
+    done = await given(feeds.feed([*LIST, feeds.proposal("Z91.01", fresh.certificate_der)], 1))
 
     assert (done.verdict, done.proposed) == ("applied", 1)
     assert await directory.bindings("Z91.01") == before
@@ -231,17 +213,8 @@ async def test_threat_115_a_certificate_of_a_feed_waits_for_two_people(
         await feed.proposal("Z91.01", waiting.fingerprint)
 
 
-async def test_a_snapshot_takes_back_what_it_no_longer_proposes(feed: SqlFeed, folder: Path) -> None:
-    own = feeds.proposal("Z91.01", pki.signer("Z91.01", "p256").certificate_der)
-    await given(feed, folder, feeds.feed([*LIST, own], 1))
-
-    await given(feed, folder, feeds.feed(LIST, 2))
-
-    assert await feed.proposals() == []
-
-
 async def test_threat_090_a_key_bound_to_one_code_cannot_be_proposed_for_another(
-    feed: SqlFeed, directory: SqlDirectory, folder: Path
+    feed: SqlFeed, directory: SqlDirectory, given: Give
 ) -> None:
     """Threat 90: a certificate moved between codes; the key counts, whatever certificate carries it."""
     key = pki.key("p256", "moved")
@@ -249,48 +222,50 @@ async def test_threat_090_a_key_bound_to_one_code_cannot_be_proposed_for_another
     span = (datetime(2026, 1, 1, tzinfo=UTC), datetime(2036, 1, 1, tzinfo=UTC))
     await directory.bind("Z91.01", one, *span, "one", "two")
 
-    moved = await given(feed, folder, feeds.feed([*LIST, feeds.proposal("Z91.02", other)], 1))
+    moved = await given(feeds.feed([*LIST, feeds.proposal("Z91.02", other)], 1))
 
     assert (moved.verdict, moved.code) == ("refused", "FEED-BINDING")
     assert await everything(directory) == {}
     assert await feed.proposals() == []
 
 
-async def test_what_waits_for_confirmation_holds_its_key_too(feed: SqlFeed, folder: Path) -> None:
+async def test_what_waits_for_confirmation_holds_its_key_too(feed: SqlFeed, given: Give) -> None:
     key = pki.key("p256", "twice")
     one, other = (feeds.proposal(c, pki.der(pki.root().issue(c, key))) for c in ("Z91.01", "Z91.02"))
     first = feeds.feed([*LIST, one], 1)
-    await given(feed, folder, first)
+    await given(first)
 
     both = feeds.feed([*LIST, one, other], 2)
     added = feeds.feed([other], 2, base=feeds.header_of(first), kind=FeedKind.CHANGES)
 
-    assert (await given(feed, folder, both)).code == "FEED-BINDING"
-    assert (await given(feed, folder, added)).code == "FEED-BINDING"
+    assert (await given(both)).code == "FEED-BINDING"
+    assert (await given(added)).code == "FEED-BINDING"
 
 
 async def test_a_successor_certificate_of_the_same_name_is_the_same_issuer(
-    feed: SqlFeed, room: FeedRoom, folder: Path
+    feed: SqlFeed, room: FeedRoom, given: Give
 ) -> None:
-    await given(feed, folder, feeds.feed(LIST, 1))
+    await given(feeds.feed(LIST, 1))
     feeds.permit(room, feeds.STRANGER)
 
-    assert (await given(feed, folder, feeds.feed(LIST[:2], 2))).code == "FEED-ISSUER"
-    assert (await given(feed, folder, feeds.feed(LIST[:2], 2, signer=feeds.STRANGER))).verdict == "applied"
+    assert (await given(feeds.feed(LIST[:2], 2))).code == "FEED-ISSUER"
+    assert (await given(feeds.feed(LIST[:2], 2, signer=feeds.STRANGER))).verdict == "applied"
 
 
-async def test_another_issuer_does_not_take_over(feed: SqlFeed, room: FeedRoom, folder: Path) -> None:
+async def test_another_issuer_does_not_take_over(feed: SqlFeed, room: FeedRoom, given: Give) -> None:
     other = pki.signer("Z95", "p384")
     feeds.permit(room, feeds.ISSUER, other)
-    await given(feed, folder, feeds.feed(LIST, 1))
+    await given(feeds.feed(LIST, 1))
 
-    taken = await given(feed, folder, feeds.feed(LIST[:1], 2, signer=other, issuer="Agency Z95"))
+    taken = await given(feeds.feed(LIST[:1], 2, signer=other, issuer="Agency Z95"))
 
     assert (taken.verdict, taken.code) == ("refused", "FEED-ISSUER")
 
 
-async def test_checking_writes_nothing(feed: SqlFeed, directory: SqlDirectory, folder: Path) -> None:
-    path = folder / "given.feed"
+async def test_checking_writes_nothing(
+    feed: SqlFeed, directory: SqlDirectory, given: Give, tmp_path: Path
+) -> None:
+    path = tmp_path / "given.feed"
     path.write_bytes(feeds.feed(LIST, 3))
     fine = await feed.check(path)
     path.write_bytes(feeds.feed(LIST, 3, signer=feeds.STRANGER))
@@ -301,9 +276,9 @@ async def test_checking_writes_nothing(feed: SqlFeed, directory: SqlDirectory, f
 
 
 async def test_an_import_between_judging_and_applying_is_not_overwritten(
-    feed: SqlFeed, room: FeedRoom, directory: SqlDirectory, folder: Path
+    feed: SqlFeed, room: FeedRoom, directory: SqlDirectory, given: Give, tmp_path: Path
 ) -> None:
-    path = folder / "given.feed"
+    path = tmp_path / "given.feed"
     path.write_bytes(feeds.feed(LIST, 1))
     async with feed_judge.judged(room, path) as found:
         plan = await directory.plan_import(b"code,name\nZ95,Own\n")
@@ -316,31 +291,31 @@ async def test_an_import_between_judging_and_applying_is_not_overwritten(
 
 
 async def test_the_oldest_refusals_give_way(
-    feed: SqlFeed, clock: ManualClock, folder: Path, monkeypatch: pytest.MonkeyPatch
+    feed: SqlFeed, clock: ManualClock, given: Give, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(feed_apply, "REFUSALS_KEPT", 3)
     for sequence in range(1, 6):
         clock.advance(timedelta(seconds=1))
-        await given(feed, folder, feeds.feed(LIST, sequence, signer=feeds.STRANGER))
+        await given(feeds.feed(LIST, sequence, signer=feeds.STRANGER))
 
     assert [each.sequence for each in await feed.refusals()] == [5, 4, 3]
 
 
 async def test_a_row_still_to_begin_never_was_in_force_when_it_goes(
-    feed: SqlFeed, directory: SqlDirectory, folder: Path
+    feed: SqlFeed, directory: SqlDirectory, given: Give
 ) -> None:
     to_come = feeds.agency("Z91.05", valid_from=date(2027, 1, 1))
-    await given(feed, folder, feeds.feed([LIST[0], to_come], 1))
+    await given(feeds.feed([LIST[0], to_come], 1))
 
-    done = await given(feed, folder, feeds.feed(LIST[:1], 2))
-    again = await given(feed, folder, feeds.feed(LIST[:1], 3))
+    done = await given(feeds.feed(LIST[:1], 2))
+    again = await given(feeds.feed(LIST[:1], 3))
 
     gone = (await everything(directory))["Z91.05"]
     assert (gone.valid_from, gone.valid_to) == (date(2026, 11, 19), date(2026, 11, 19))
     assert (done.closed, again.closed) == (1, 0)
 
 
-async def test_proposals_need_a_row_and_a_whole_certificate(feed: SqlFeed, folder: Path) -> None:
+async def test_proposals_need_a_row_and_a_whole_certificate(feed: SqlFeed, given: Give) -> None:
     der = pki.signer("Z91.01", "p256").certificate_der
     wrong: list[ProposalLine] = [
         feeds.proposal("Z95", der),
@@ -348,6 +323,6 @@ async def test_proposals_need_a_row_and_a_whole_certificate(feed: SqlFeed, folde
         feeds.proposal("Z91.01", der).model_copy(update={"sha256": "0" * 64}),
     ]
 
-    codes = [(await given(feed, folder, feeds.feed([*LIST, each], 1))).code for each in wrong]
+    codes = [(await given(feeds.feed([*LIST, each], 1))).code for each in wrong]
 
     assert codes == ["FEED-ROWS"] * 3

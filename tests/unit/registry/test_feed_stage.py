@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -19,9 +20,8 @@ edges = st.dictionaries(st.sampled_from(CODES), st.sampled_from(CODES))
 
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[FeedStage]:
-    made = FeedStage(tmp_path, whole=True)
-    yield made
-    made.close()
+    with closing(FeedStage(tmp_path, whole=True)) as made:
+        yield made
 
 
 def chain(links: int) -> list[tuple[AgencyLine, str]]:
@@ -30,11 +30,11 @@ def chain(links: int) -> list[tuple[AgencyLine, str]]:
     return [(feeds.agency(code, parent=up), "") for code, up in zip(codes, above, strict=False)]
 
 
-@pytest.mark.parametrize(("links", "problems"), [(LONGEST_CHAIN, 0), (LONGEST_CHAIN + 1, 1)])
-def test_a_chain_may_have_its_fifty_links_and_no_more(stage: FeedStage, links: int, problems: int) -> None:
-    stage.put_feed(chain(links))
-
-    assert len(stage.problems(4)) == problems
+def test_a_chain_may_have_its_fifty_links_and_no_more(tmp_path: Path) -> None:
+    for links, problems in ((LONGEST_CHAIN, 0), (LONGEST_CHAIN + 1, 1)):
+        with closing(FeedStage(tmp_path, whole=True)) as stage:
+            stage.put_feed(chain(links))
+            assert len(stage.problems(4)) == problems
 
 
 @settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -47,12 +47,9 @@ def test_circles_are_found_as_a_walk_finds_them(parents: dict[str, str], tmp_pat
             code = parents[code]
         return False
 
-    stage = FeedStage(tmp_path, whole=True)
-    try:
+    with closing(FeedStage(tmp_path, whole=True)) as stage:
         stage.put_feed((feeds.agency(code, parent=parents.get(code)), "") for code in CODES)
         found = {text.split(":")[0] for text in stage.problems(4)}
-    finally:
-        stage.close()
 
     assert found == {code for code in CODES if not ends(code)}
 
@@ -65,18 +62,12 @@ def test_a_circle_that_only_our_own_rows_make_does_not_stop_a_feed(stage: FeedSt
     assert stage.problems(4) == []
 
 
-def test_an_alias_of_a_row_that_goes_may_go_to_another(stage: FeedStage) -> None:
-    stage.put_base([(feeds.agency("Z91", alias="A1"), True)])
-    stage.put_feed([(feeds.agency("Z92", alias="A1"), "")])
-
-    assert stage.problems(4) == []
-
-
-def test_an_alias_of_a_row_of_our_own_may_not(stage: FeedStage) -> None:
-    stage.put_base([(feeds.agency("Z91", alias="A1"), False)])
-    stage.put_feed([(feeds.agency("Z92", alias="A1"), "")])
-
-    assert stage.problems(4) == ["Z91 and Z92 share the alias A1"]
+def test_an_alias_of_a_row_that_goes_may_go_to_another_and_one_of_our_own_may_not(tmp_path: Path) -> None:
+    for goes, problems in ((True, []), (False, ["Z91 and Z92 share the alias A1"])):
+        with closing(FeedStage(tmp_path, whole=True)) as stage:
+            stage.put_base([(feeds.agency("Z91", alias="A1"), goes)])
+            stage.put_feed([(feeds.agency("Z92", alias="A1"), "")])
+            assert stage.problems(4) == problems
 
 
 def test_what_is_told_of_one_feed_is_bounded(stage: FeedStage) -> None:

@@ -1,6 +1,5 @@
 """The nearest spelling: few edits, one winner, or nothing."""
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -9,24 +8,18 @@ from gateway.registry.resolving import edits, nearest, one_slip
 WORDS = st.text("AB.1", max_size=7)
 
 
-@pytest.mark.parametrize(
-    ("left", "right", "distance"),
-    [
+def test_edits_are_counted() -> None:
+    for left, right, distance in (
         ("Z91", "Z91", 0),
         ("Z91", "Z92", 1),
         ("Z91", "Z9", 1),
         ("Z91.70", "Z91.07", 1),
         ("Z91", "", 3),
         ("AB", "BCA", 3),
-    ],
-)
-def test_edits_are_counted(left: str, right: str, distance: int) -> None:
-    assert edits(left, right, 5) == edits(right, left, 5) == distance
-
-
-def test_what_is_too_far_is_only_said_to_be_too_far() -> None:
-    assert edits("Z91.07.12", "H49", 2) == 3
-    assert edits("ABCDEF", "UVWXYZ", 2) == 3
+    ):
+        assert edits(left, right, 5) == edits(right, left, 5) == distance
+    # What is too far is only said to be too far.
+    assert edits("Z91.07.12", "H49", 2) == edits("ABCDEF", "UVWXYZ", 2) == 3
 
 
 @given(WORDS, WORDS, st.integers(0, 4))
@@ -34,19 +27,17 @@ def test_a_limit_never_changes_a_near_answer(left: str, right: str, limit: int) 
     assert edits(left, right, limit) == min(edits(left, right, 20), limit + 1)
 
 
-@pytest.mark.parametrize(
-    ("candidates", "found"),
-    [
+def test_only_one_nearest_candidate_is_offered() -> None:
+    rows: list[tuple[list[str], str | None]] = [
         (["Z91.08", "Z91.7", "H49"], None),
         (["Z91.7", "H49"], "Z91.7"),
         (["H49", "G12"], None),
         ([], None),
         (["Z91.0755", "Z91.08"], "Z91.08"),
         (["Z91.08", "Z91.08"], "Z91.08"),
-    ],
-)
-def test_only_one_nearest_candidate_is_offered(candidates: list[str], found: str | None) -> None:
-    assert nearest("Z91.07", candidates, 2) == found
+    ]
+    for candidates, found in rows:
+        assert nearest("Z91.07", candidates, 2) == found
 
 
 @given(WORDS)
@@ -54,6 +45,6 @@ def test_every_slip_is_one_edit_away(code: str) -> None:
     assert all(edits(code, slip, 2) == 1 for slip in one_slip(code))
 
 
-@pytest.mark.parametrize("slip", ["91.07", "Z91.0", "Z91.70", "Z91.O7", "Z991.07", "Z91.07.", "AZ91.07"])
-def test_a_slip_is_a_dropped_swapped_wrong_or_extra_letter(slip: str) -> None:
-    assert slip in one_slip("Z91.07")
+def test_a_slip_is_a_dropped_swapped_wrong_or_extra_letter() -> None:
+    slips = {"91.07", "Z91.0", "Z91.70", "Z91.O7", "Z991.07", "Z91.07.", "AZ91.07"}
+    assert slips <= set(one_slip("Z91.07"))

@@ -21,26 +21,17 @@ def bundled() -> list[dict[str, str]]:
 
 
 def test_it_has_the_confirmed_ministries_and_all_former_provinces() -> None:
-    """Rules 14.3 and 14.4"""
+    """Rules 14.3 and 14.4. Each row names its source and what must be checked, R83: historical until confirmed."""
     codes = [row["code"] for row in bundled()]
+    notes = {row["code"]: row["check_note"] for row in bundled()}
 
     assert len(codes) == len(set(codes)) == 28 + 63
     assert [code for code in codes if code.startswith("H")] == [f"H{n:02}" for n in range(1, 64)]
     assert not {"G23", "G25", "G26", "G29", "G31", "G32", "G33", "G35"} & set(codes)
     assert all(AgencyCode.parse(code).level == 1 for code in codes)
-
-
-def test_every_row_names_its_source_and_what_must_be_checked() -> None:
-    """R83: historical until confirmed."""
-    for row in bundled():
-        assert row["source"]
-        assert row["decision"]
-        assert row["check_note"].startswith("2025 reorganisation")
-
-
-def test_rows_that_follow_only_from_the_order_say_so() -> None:
-    notes = {row["code"]: row["check_note"] for row in bundled()}
-
+    assert all(row["source"] and row["decision"] for row in bundled())
+    assert all(note.startswith("2025 reorganisation") for note in notes.values())
+    # Rows that follow only from the order say so.
     assert "not confirmed" not in notes["H49"]
     assert notes["H50"].endswith("not confirmed")
 
@@ -101,37 +92,24 @@ async def test_rows_of_an_earlier_list_are_brought_up_to_date_and_imported_ones_
 
     assert (await directory.resolve("H02", TODAY)).successor == "H05"
     assert (await directory.resolve("H23", TODAY)).standing is CodeStanding.ACTIVE
+    imported = await directory.find("H23", TODAY)
+    assert imported is not None
+    assert (imported.name, imported.source) == ("Tên đã nhập", RowSource.IMPORTED)
 
 
-async def test_it_is_loaded_once(directory: SqlDirectory) -> None:
+async def test_it_is_loaded_once_and_its_rows_warn_and_carry_their_check_note(
+    directory: SqlDirectory,
+) -> None:
     assert await directory.load_starter() == 91
     assert await directory.load_starter() == 0
     assert len(await directory.changes()) == 1
-
-
-async def test_its_rows_warn_and_carry_their_check_note(directory: SqlDirectory) -> None:
-    await directory.load_starter()
 
     answer = await directory.resolve("Ủy ban nhân dân tỉnh Quảng Ninh", TODAY)
 
     assert (answer.standing, answer.may_refuse) == (CodeStanding.MAPPED, False)
     assert answer.entry is not None
-    assert (answer.entry.code, answer.entry.source, answer.entry.check) == (
-        "H49",
-        RowSource.STARTER,
-        "2025 reorganisation: stays a unit of its own (NQ 202/2025/QH15)",
-    )
-
-
-async def test_it_never_overwrites_an_imported_row(directory: SqlDirectory) -> None:
-    planned = await directory.plan_import("code,name\nH49,Tên đã nhập\n".encode())
-    await directory.apply(planned, "operator")
-
-    assert await directory.load_starter() == 90
-    entry = await directory.find("H49", TODAY)
-
-    assert entry is not None
-    assert (entry.name, entry.source) == ("Tên đã nhập", RowSource.IMPORTED)
+    assert (answer.entry.code, answer.entry.source) == ("H49", RowSource.STARTER)
+    assert answer.entry.check == "2025 reorganisation: stays a unit of its own (NQ 202/2025/QH15)"
 
 
 async def test_an_imported_row_replaces_a_starter_row_whole(directory: SqlDirectory) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -14,7 +15,7 @@ from gateway.domain.identity import Digest, DocumentId
 from gateway.domain.status import Fact, Track
 from gateway.ports.queues import OutboxTarget
 from gateway.store.row import Moment, from_json, to_json
-from gateway.store.tables import FactRow
+from gateway.store.tables import BlobRow, FactRow
 
 _ZONES = st.integers(-14, 14).map(lambda hours: timezone(timedelta(hours=hours)))
 
@@ -52,14 +53,16 @@ def test_a_row_is_made_of_a_value_and_what_is_said_beside_it_and_of_nothing_else
     assert row.values() == beside | {"code": "sent", "at": fact.at}
     with pytest.raises(TypeError, match="look at colour"):
         FactRow.of(fact, **beside, colour="red")
+    made: Any = BlobRow
+    with pytest.raises(TypeError, match="stored_at"):
+        made(digest="d", size=1)
+    with pytest.raises(TypeError, match="colour"):
+        made(digest="d", size=1, stored_at=datetime.now(UTC), colour="red")
 
 
-def test_a_time_without_zone_is_refused() -> None:
+def test_a_time_without_zone_is_refused_and_a_moment_may_be_absent() -> None:
     with pytest.raises(TypeError, match="no zone"):
         Moment().process_bind_param(datetime(2026, 11, 20), dialect())
-
-
-def test_a_moment_may_be_absent() -> None:
     assert Moment().process_bind_param(None, dialect()) is None
     assert Moment().process_result_value(None, dialect()) is None
 
@@ -80,12 +83,9 @@ def test_json_of_tuples_and_enums_comes_back_typed() -> None:
     assert from_json(Kind, to_json(Kind, Kind.RECALL)) is Kind.RECALL
 
 
-def test_a_stored_digest_that_is_none_is_refused() -> None:
-    with pytest.raises(ValueError, match="SHA-256"):
-        from_json(Digest, '"abc"')
-
-
 def test_a_digest_has_thirty_two_bytes() -> None:
     assert Digest.of_bytes(bytes(range(32))) == Digest(bytes(range(32)).hex())
     with pytest.raises(ValueError, match="SHA-256"):
         Digest.of_bytes(bytes(31))
+    with pytest.raises(ValueError, match="SHA-256"):
+        from_json(Digest, '"abc"')

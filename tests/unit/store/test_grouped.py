@@ -20,6 +20,7 @@ from gateway.office.store.store import SqlOfficeStore
 from gateway.store import drivers
 from gateway.store.tables_node import HostedAgencyRow
 from tests.support.stores import NORTH
+from tests.support.waiting import LIMIT_S, within_limit
 
 _LOST = col(HostedAgencyRow.id) == "agy_9"
 
@@ -65,13 +66,13 @@ def _on_disk(folder: Path, subject: str) -> bool:
 
 
 async def test_units_that_wait_for_each_other_share_one_commit(store: SqlOfficeStore) -> None:
-    names = [f"doc_{n:03}" for n in range(20)]
-
-    with _watched(store) as commits:
-        await asyncio.gather(*(_put(store, name) for name in names))
-
-    assert await _jobs(store) == names
-    assert commits.counted == 1  # all were ready in the same moment
+    """A stream of them is committed in bounded groups."""
+    for count, commits_made in ((20, 1), (2 * groups.MOST + 1, 3)):
+        names = [f"doc_{count}_{n:03}" for n in range(count)]
+        with _watched(store) as commits:
+            await asyncio.gather(*(_put(store, name) for name in names))
+            assert commits.counted == commits_made
+        assert await _jobs(store) == names
 
 
 async def test_units_that_come_while_the_disk_is_busy_share_the_next_commit(store: SqlOfficeStore) -> None:
@@ -86,16 +87,6 @@ async def test_units_that_come_while_the_disk_is_busy_share_the_next_commit(stor
     assert commits.counted == 2
 
 
-async def test_a_stream_of_units_is_committed_in_bounded_groups(store: SqlOfficeStore) -> None:
-    names = [f"doc_{n:03}" for n in range(2 * groups.MOST + 1)]
-
-    with _watched(store) as commits:
-        await asyncio.gather(*(_put(store, name) for name in names))
-
-    assert await _jobs(store) == names
-    assert commits.counted == 3
-
-
 async def test_g1_commit_returns_when_the_disk_has_it(store: SqlOfficeStore, tmp_path: Path) -> None:
     async def put(subject: str) -> bool:
         await _put(store, subject)
@@ -104,28 +95,19 @@ async def test_g1_commit_returns_when_the_disk_has_it(store: SqlOfficeStore, tmp
     assert await asyncio.gather(*(put(f"doc_{n}") for n in range(5))) == [True] * 5
 
 
-async def test_a_unit_that_fails_is_undone_alone(store: SqlOfficeStore) -> None:
-    async def fails() -> None:
+async def test_a_unit_that_fails_or_is_left_without_commit_is_undone_alone(store: SqlOfficeStore) -> None:
+    async def lost(error: type[Exception] | None = None) -> None:
         async with store.begin(NORTH) as work:
             await work.jobs.put("pack", "lost")
-            raise LookupError
+            if error is not None:
+                raise error
 
-    told = await asyncio.gather(
-        _put(store, "first"), fails(), _put(store, "second"), fails(), return_exceptions=True
-    )
+    units = (_put(store, "first"), lost(LookupError), _put(store, "second"), lost(LookupError), lost())
+    told = await asyncio.gather(*units, return_exceptions=True)
 
-    assert [type(each) for each in told] == [type(None), LookupError, type(None), LookupError]
+    nothing = type(None)
+    assert [type(each) for each in told] == [nothing, LookupError, nothing, LookupError, nothing]
     assert await _jobs(store) == ["first", "second"]
-
-
-async def test_a_unit_that_is_left_without_commit_is_undone(store: SqlOfficeStore) -> None:
-    async def leaves() -> None:
-        async with store.begin(NORTH) as work:
-            await work.jobs.put("pack", "lost")
-
-    await asyncio.gather(leaves(), _put(store, "kept"), leaves())
-
-    assert await _jobs(store) == ["kept"]
 
 
 async def test_who_is_cut_short_while_waiting_passes_the_turn_on(store: SqlOfficeStore) -> None:
@@ -166,8 +148,7 @@ async def test_who_is_cut_short_while_a_thread_works_takes_nobody_along(store: S
     first = asyncio.create_task(_put(store, "first"))
     long = asyncio.create_task(long_one())
     last = asyncio.create_task(_put(store, "last"))
-    async with asyncio.timeout(60):
-        await begun.wait()
+    await within_limit(begun.wait(), "a statement in a thread")
     for _ in range(2):  # once by a limit in time, once more by a stop
         long.cancel()
         await asyncio.sleep(0)
@@ -186,7 +167,7 @@ def _held(loop: asyncio.AbstractEventLoop, begun: asyncio.Event, go_on: threadin
 
     def held() -> int:
         loop.call_soon_threadsafe(begun.set)
-        return int(go_on.wait(60))
+        return int(go_on.wait(LIMIT_S))
 
     return held
 
@@ -222,9 +203,15 @@ async def test_a_transaction_that_the_database_ended_itself_fails_all_that_was_i
     assert await _jobs(store) == ["after", "before", "behind"]
 
 
-async def test_while_another_program_writes_the_loop_goes_on(store: SqlOfficeStore, tmp_path: Path) -> None:
-    with closing(sqlite3.connect(tmp_path / "node.db", isolation_level=None)) as other:
+@contextmanager
+def _another_writes(folder: Path) -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(folder / "node.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
+        yield other
+
+
+async def test_while_another_program_writes_the_loop_goes_on(store: SqlOfficeStore, tmp_path: Path) -> None:
+    with _another_writes(tmp_path) as other:
         mine = asyncio.create_task(_put(store, "mine"))
         turns = 0
         while turns < 1000:
@@ -241,10 +228,8 @@ async def test_a_unit_that_never_gets_the_file_says_so(
     store: SqlOfficeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gateway.store.engine.BUSY_TIMEOUT_S", 0.05)
-    with closing(sqlite3.connect(tmp_path / "node.db", isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        with pytest.raises(errors.StoreFailure, match="locked"):
-            await _put(store, "late")
+    with _another_writes(tmp_path), pytest.raises(errors.StoreFailure, match="locked"):
+        await _put(store, "late")
 
     await _put(store, "after")
     assert await _jobs(store) == ["after"]
@@ -267,12 +252,9 @@ async def test_those_who_wait_together_for_a_file_hear_together_that_they_do_not
         begin(connection, patience_s)
 
     monkeypatch.setattr(drivers, "begin_waiting", counted)
-    with closing(sqlite3.connect(tmp_path / "node.db", isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
+    with _another_writes(tmp_path):
         ends = await asyncio.gather(
-            *(_put(store, f"late {n}") for n in range(5)),
-            _nobody_writes(store),
-            return_exceptions=True,
+            *(_put(store, f"late {n}") for n in range(5)), _nobody_writes(store), return_exceptions=True
         )
 
     assert [type(end) for end in ends] == [*[errors.StoreFailure] * 5, type(None)]

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from contextlib import closing
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, inspect, text
+from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import SQLModel
 
 from gateway import errors
@@ -34,11 +36,17 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return database
 
 
-async def set_revision(url: str, revision: str) -> None:
-    engine = open_engine(url, EngineRole.WRITER)
+@asynccontextmanager
+async def migrating(url: str) -> AsyncIterator[AsyncConnection]:
+    engine = open_engine(url, EngineRole.MIGRATOR)
     async with engine.begin() as connection:
-        await connection.execute(text("UPDATE alembic_version SET version_num = :to"), {"to": revision})
+        yield connection
     await engine.dispose()
+
+
+async def set_revision(url: str, revision: str) -> None:
+    async with migrating(url) as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = :to"), {"to": revision})
 
 
 async def open_and_close(url: str) -> None:
@@ -50,43 +58,35 @@ async def open_and_close(url: str) -> None:
 
 
 async def test_an_empty_database_is_brought_to_the_head_and_a_second_run_changes_nothing(url: str) -> None:
+    """Every revision says whether it expands or contracts."""
     before = await migrate.status(url)
     first = await migrate.up(url)
     second = await migrate.up(url)
 
     assert before.current is None
-    assert [step.revision for step in before.pending][:1] == ["0100"]
+    assert [int(step.revision) for step in before.pending] == [100 + n for n in range(len(before.pending))]
+    assert {step.phase for step in before.pending} <= {"expand", "contract"}
+    assert before.pending
+    assert all(step.says for step in before.pending)
     assert first == second == await migrate.status(url)
     assert (first.current, first.pending) == (first.head, ())
 
 
 async def test_the_head_is_exactly_what_the_tables_say(url: str) -> None:
     await migrate.up(url)
-    engine = open_engine(url, EngineRole.READER)
 
     def compare(connection: Connection) -> list[object]:
         opts = {"compare_type": True, "include_object": is_no_search_index}
         context = MigrationContext.configure(connection, opts=opts)
         return list(compare_metadata(context, [SQLModel.metadata, REGISTRY]))  # type: ignore[arg-type]  # also lists
 
-    async with engine.connect() as connection:
-        differences = await connection.run_sync(compare)
-    await engine.dispose()
-
-    assert differences == []
+    async with migrating(url) as connection:
+        assert await connection.run_sync(compare) == []
 
 
 def is_no_search_index(_: object, name: str | None, *more: object) -> bool:
     """Each database has its own, and the tables that both have in common do not name it."""
     return not (name or "").removeprefix("ix_").startswith("list_search")
-
-
-async def test_every_revision_says_whether_it_expands_or_contracts(url: str) -> None:
-    pending = (await migrate.status(url)).pending
-
-    assert {step.phase for step in pending} <= {"expand", "contract"}
-    assert [int(step.revision) for step in pending] == [100 + n for n in range(len(pending))]
-    assert all(step.says for step in pending)
 
 
 async def test_two_nodes_that_start_together_migrate_once(url: str) -> None:
@@ -155,10 +155,8 @@ async def test_a_schema_of_before_the_baseline_is_refused_with_the_way_on(url: s
 
 
 async def test_the_schema_that_the_baseline_stands_for_is_taken_over_as_it_is(url: str) -> None:
-    engine = open_engine(url, EngineRole.MIGRATOR)
-    async with engine.begin() as connection:
+    async with migrating(url) as connection:
         await connection.run_sync(migrate.bring, "0100")
-    await engine.dispose()
     await set_revision(url, "0032")
 
     with pytest.raises(errors.Misconfigured, match="gateway migrate up"):
@@ -184,19 +182,15 @@ async def test_the_next_version_widens_by_itself_and_takes_away_when_asked(url: 
 
 async def test_a_step_that_fails_leaves_nothing_of_those_before_it(url: str, tmp_path: Path) -> None:
     before = await migrate.up(url)
-    engine = open_engine(url, EngineRole.MIGRATOR)
-    async with engine.begin() as connection:
+    async with migrating(url) as connection:
         await connection.execute(text("ALTER TABLE queue_sample RENAME TO elsewhere"))
     with later_version(tmp_path / "later"), pytest.raises(errors.StoreFailure, match="nothing was applied"):
         await migrate.up(url, contract=True)
-    async with engine.begin() as connection:
-        columns = await connection.run_sync(
-            lambda sync: {each["name"] for each in inspect(sync).get_columns("job")}
-        )
-    await engine.dispose()
+    async with migrating(url) as connection:
+        columns = await connection.run_sync(lambda sync: inspect(sync).get_columns("job"))
 
     assert await migrate.status(url) == before
-    assert "priority" not in columns
+    assert "priority" not in {each["name"] for each in columns}
 
 
 async def test_a_store_opens_on_its_own_schema_and_on_the_next_one_only(url: str) -> None:
@@ -220,10 +214,8 @@ def test_contract_steps_wait_until_they_are_asked_for() -> None:
 
     assert migrate.target(found, contract=False) == "0002"
     assert migrate.target(found, contract=True) == "0004"
-    assert (
-        migrate.target(migrate.SchemaStatus(current="0002", head="0004", pending=steps[2:]), contract=False)
-        is None
-    )
+    widened = migrate.SchemaStatus(current="0002", head="0004", pending=steps[2:])
+    assert migrate.target(widened, contract=False) is None
 
 
 async def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway.store import migrate
+from tests.support.cases import Cases
 from tests.support.stores import copied
 
 ONE = "agency_id = 'a' AND"
@@ -35,28 +36,24 @@ def test_every_index_has_figures_that_fall_with_each_column(database: sqlite3.Co
         assert falling[-1] >= 1
 
 
-@pytest.mark.parametrize(
-    ("asked", "by"),
-    [
-        (
-            f"outgoing_document WHERE {ONE} document_id = 'd' ORDER BY created_at DESC, id DESC",
-            "document_id=?",
-        ),
+def test_a_row_is_sought_by_what_is_its_own(database: sqlite3.Connection, cases: Cases) -> None:
+    newest = "ORDER BY created_at DESC, id DESC"
+    facts = (
+        f"fact JOIN delivery ON delivery.id = subject_id WHERE fact.{ONE} delivery.{ONE} document_id = 'd'"
+    )
+    rows = [
+        (f"outgoing_document WHERE {ONE} document_id = 'd' {newest}", "document_id=?"),
         (f"incoming_document WHERE {ONE} number_key = 'n' ORDER BY arrived_at DESC, id DESC", "number_key=?"),
         (f"blob_ref WHERE {ONE} digest = 'd' AND owner_kind != 'job'", "digest=?"),
         (f"inbox WHERE {ONE} state = 's' AND needs_document_id = 'd'", "needs_document_id=?"),
-        (
-            f"fact JOIN delivery ON delivery.id = subject_id WHERE fact.{ONE} delivery.{ONE} document_id = 'd'",
-            "document_id=?",
-        ),
+        (facts, "document_id=?"),
         (f"incoming_document WHERE {ONE} state = 'new' ORDER BY arrived_at DESC", "state=?"),
-        (f"outgoing_document WHERE {ONE} created_at < 't' ORDER BY created_at DESC, id DESC", "created_at<?"),
-    ],
-)
-def test_a_row_is_sought_by_what_is_its_own(database: sqlite3.Connection, asked: str, by: str) -> None:
-    told = [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN SELECT * FROM {asked}")]  # noqa: S608  # of this file
-
-    assert by in told[0], told
+        (f"outgoing_document WHERE {ONE} created_at < 't' {newest}", "created_at<?"),
+    ]
+    for asked, by in rows:
+        with cases.case(asked):
+            told = [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN SELECT * FROM {asked}")]  # noqa: S608  # of this file
+            assert by in told[0], told
 
 
 async def test_figures_are_written_anew_with_each_migration(blank_database: Path, tmp_path: Path) -> None:

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from tests.unit.trust.test_pki_matrix import AT
-from tools.pki.make import Pki
+from tests.unit.trust.test_pki_matrix import AT, made
 
 THREADS, PROCESSES = 8, 6
 
@@ -60,9 +59,8 @@ print(path_breach(path, datetime.fromisoformat(sys.argv[2])))
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    pki = Pki(AT)
     file = tmp_path / "path.pem"
-    chain = (pki.certificates["good"], pki.agencies_ca, pki.root)
+    chain = (made().certificates["good"], made().agencies_ca, made().root)
     file.write_bytes(b"".join(each.certificate.public_bytes(Encoding.PEM) for each in chain))
     return file
 

@@ -4,6 +4,7 @@ out."""
 from __future__ import annotations
 
 import io
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -14,34 +15,34 @@ from hypothesis import strategies as st
 
 from gateway.errors import Denied, Misconfigured, StoreFailure
 from gateway.trust.hold_seal import PIECE, KeyUnsealer, RecipientSealer, new_pair
+from tests.support.cases import Cases
 
 PASSPHRASE = b"words of the head"
-X25519 = new_pair(PASSPHRASE)
 
 
-def rsa_pair(bits: int) -> tuple[bytes, bytes]:
-    key = rsa.generate_private_key(65537, bits)
-    return key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.BestAvailableEncryption(PASSPHRASE),
-    ), key.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+@cache
+def pair(kind: str) -> tuple[bytes, bytes]:
+    """The private half under the passphrase, and the public one."""
+    if kind == "x25519":
+        return new_pair(PASSPHRASE)
+    key = rsa.generate_private_key(65537, int(kind.removeprefix("rsa-")))
+    form = serialization.BestAvailableEncryption(PASSPHRASE)
+    public = serialization.PublicFormat.SubjectPublicKeyInfo
+    return (
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, form),
+        key.public_key().public_bytes(serialization.Encoding.PEM, public),
     )
 
 
-PAIRS = {"x25519": X25519, "rsa": rsa_pair(2048)}
-
-
-def sealer(pair: tuple[bytes, bytes], folder: Path) -> RecipientSealer:
+def sealer(public: bytes, folder: Path) -> RecipientSealer:
     path = folder / "head.pub"
-    path.write_bytes(pair[1])
+    path.write_bytes(public)
     return RecipientSealer.from_file(path)
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> RecipientSealer:
-    return sealer(X25519, tmp_path_factory.mktemp("head"))
+    return sealer(pair("x25519")[1], tmp_path_factory.mktemp("head"))
 
 
 def sealed(by: RecipientSealer, raw: bytes, label: str = "hld_1/a") -> bytes:
@@ -50,32 +51,33 @@ def sealed(by: RecipientSealer, raw: bytes, label: str = "hld_1/a") -> bytes:
     return target.getvalue()
 
 
-def opened(raw: bytes, pair: tuple[bytes, bytes] = X25519, label: str = "hld_1/a") -> bytes:
-    return b"".join(KeyUnsealer.from_pem(pair[0], PASSPHRASE).unseal(io.BytesIO(raw), label))
+def opened(raw: bytes, kind: str = "x25519", label: str = "hld_1/a") -> bytes:
+    return b"".join(KeyUnsealer.from_pem(pair(kind)[0], PASSPHRASE).unseal(io.BytesIO(raw), label))
 
 
-@pytest.mark.parametrize("kind", sorted(PAIRS))
-@pytest.mark.parametrize("size", [0, 1, PIECE - 1, PIECE, PIECE + 1, 3 * PIECE])
-def test_any_size_comes_back_byte_for_byte(tmp_path: Path, kind: str, size: int) -> None:
-    raw = bytes(range(256)) * (size // 256) + bytes(size % 256)
-    by = sealer(PAIRS[kind], tmp_path)
-
-    whole = sealed(by, raw)
-
-    assert opened(whole, PAIRS[kind]) == raw
-    assert KeyUnsealer.from_pem(PAIRS[kind][0], PASSPHRASE).fingerprint == by.fingerprint
-    assert size < 1000 or raw[:1000] not in whole
-
-
-def test_the_same_content_is_never_sealed_alike(made: RecipientSealer) -> None:
-    assert sealed(made, b"x" * 100) != sealed(made, b"x" * 100)
+def test_any_size_comes_back_byte_for_byte(tmp_path: Path, cases: Cases) -> None:
+    for kind in ("x25519", "rsa-2048"):
+        by = sealer(pair(kind)[1], tmp_path)
+        assert KeyUnsealer.from_pem(pair(kind)[0], PASSPHRASE).fingerprint == by.fingerprint
+        for size in (0, 1, PIECE - 1, PIECE, PIECE + 1, 3 * PIECE):
+            with cases.case(f"{kind} {size}"):
+                raw = bytes(range(256)) * (size // 256) + bytes(size % 256)
+                whole = sealed(by, raw)
+                assert opened(whole, kind) == raw
+                assert size < 1000 or raw[:1000] not in whole
 
 
-def test_another_key_is_named_as_such(made: RecipientSealer) -> None:
+def test_what_is_sealed_opens_with_its_own_key_and_label_alone_and_never_looks_alike(
+    made: RecipientSealer,
+) -> None:
+    whole = sealed(made, b"x" * 100)
+
+    assert whole != sealed(made, b"x" * 100)
     with pytest.raises(Denied, match="sealed for the key") as denied:
-        opened(sealed(made, b"x"), PAIRS["rsa"])
-
+        opened(whole, "rsa-2048")
     assert denied.value.code == "GW-SEAL-KEY"
+    with pytest.raises(StoreFailure, match="something else"):
+        opened(whole, label="hld_2/a")
 
 
 @given(
@@ -112,22 +114,18 @@ def test_pieces_do_not_change_places(made: RecipientSealer) -> None:
         opened(whole[:head] + first + whole[head + 2 * size :])
 
 
-def test_a_sealed_form_under_another_label_is_not_opened(made: RecipientSealer) -> None:
-    with pytest.raises(StoreFailure, match="something else"):
-        opened(sealed(made, b"x"), label="hld_2/a")
-
-
 def test_a_key_that_cannot_be_used_is_refused_at_start(tmp_path: Path) -> None:
     curve = ec.generate_private_key(ec.SECP256R1()).public_key()
     public = curve.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    for wrong in (b"no key", public, rsa_pair(1024)[1]):
+    for wrong in (b"no key", public, pair("rsa-1024")[1]):
         with pytest.raises(Misconfigured, match=r"seal\.recipient"):
-            sealer((b"", wrong), tmp_path)
+            sealer(wrong, tmp_path)
     with pytest.raises(Misconfigured, match=r"seal\.recipient"):
         RecipientSealer.from_file(tmp_path / "nothing")
 
 
 def test_a_wrong_passphrase_or_another_file_is_denied() -> None:
-    for pem, passphrase in ((X25519[0], b"other"), (X25519[0], None), (b"no key", PASSPHRASE)):
+    private = pair("x25519")[0]
+    for pem, passphrase in ((private, b"other"), (private, None), (b"no key", PASSPHRASE)):
         with pytest.raises(Denied):
             KeyUnsealer.from_pem(pem, passphrase)

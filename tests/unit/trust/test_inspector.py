@@ -5,11 +5,11 @@ from __future__ import annotations
 import io
 import random
 import struct
-import time
 import tracemalloc
 import zipfile
 import zlib
 from collections.abc import Callable
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -18,19 +18,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pypdf import PdfWriter
-from pypdf.generic import (
-    ArrayObject,
-    DictionaryObject,
-    NameObject,
-    NumberObject,
-    TextStringObject,
-)
+from pypdf.generic import ArrayObject, DictionaryObject, NameObject, NumberObject, TextStringObject
 
 from gateway.domain.identity import Digest
 from gateway.domain.signatures import FileFacts
 from gateway.errors import StoreFailure
 from gateway.trust.inspector import FileInspector, InspectLimits
 from gateway.words import labels
+from tests.support.cases import Cases
 from tests.support.printed import FOLDER
 
 SAMPLES = FOLDER
@@ -51,14 +46,19 @@ def look(tmp_path: Path) -> Look:
     return inspect
 
 
-def zipped(*members: tuple[str, bytes], packed: bool = True) -> bytes:
+def archived(*members: tuple[zipfile.ZipInfo | str, bytes | str], method: int | None = None) -> bytes:
     made = io.BytesIO()
-    method = zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED
     with zipfile.ZipFile(made, "w") as archive:
-        for name, raw in members:
-            # a fixed time, so that equal members make equal archives
-            archive.writestr(zipfile.ZipInfo(name, (2031, 3, 4, 9, 15, 0)), raw, method)
+        for member, raw in members:
+            archive.writestr(member, raw, method)
     return made.getvalue()
+
+
+def zipped(*members: tuple[str, bytes], packed: bool = True) -> bytes:
+    """With a fixed time, so that equal members make equal archives."""
+    method = zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED
+    infos = [(zipfile.ZipInfo(name, (2031, 3, 4, 9, 15, 0)), raw) for name, raw in members]
+    return archived(*infos, method=method)
 
 
 def office(folder: str, *more: tuple[str, bytes]) -> bytes:
@@ -66,12 +66,9 @@ def office(folder: str, *more: tuple[str, bytes]) -> bytes:
 
 
 def open_document(kind: str, *more: tuple[str, bytes]) -> bytes:
-    made = io.BytesIO()
-    with zipfile.ZipFile(made, "w") as archive:
-        archive.writestr("mimetype", f"application/vnd.oasis.opendocument.{kind}")
-        for name, raw in (("content.xml", b"<x/>"), *more):
-            archive.writestr(name, raw)
-    return made.getvalue()
+    return archived(
+        ("mimetype", f"application/vnd.oasis.opendocument.{kind}"), ("content.xml", b"<x/>"), *more
+    )
 
 
 def pdf(
@@ -108,18 +105,18 @@ JPEG = b"\xff\xd8\xff\xe0\0\x10JFIF\0" + bytes(200) + b"\xff\xd9"
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + bytes(100)
 
 
-@pytest.mark.parametrize("sample", sorted(SAMPLES.glob("*.pdf")), ids=lambda path: path.stem)
-def test_the_sample_documents_are_sound_pdfs(sample: Path) -> None:
-    facts = FileInspector().inspect(sample, sample.name)
+def test_the_sample_documents_are_sound_pdfs(cases: Cases) -> None:
+    for sample in sorted(SAMPLES.glob("*.pdf")):
+        with cases.case(sample.stem):
+            facts = FileInspector().inspect(sample, sample.name)
+            sound = ("pdf", None, False, ())
+            assert (facts.found_type, facts.broken, facts.encrypted, facts.active) == sound
+            assert facts.pages == (2 if sample.stem == "bao-cao" else 1)
+            assert facts.size < 60_000
 
-    assert (facts.found_type, facts.broken, facts.encrypted, facts.active) == ("pdf", None, False, ())
-    assert facts.pages == (2 if sample.stem == "bao-cao" else 1)
-    assert facts.size < 60_000
 
-
-@pytest.mark.parametrize(
-    ("raw", "name", "found"),
-    [
+def test_a_type_is_told_by_the_bytes_and_not_by_the_name_r10(look: Look, cases: Cases) -> None:
+    rows = [
         (pdf(), "a.docx", "pdf"),
         (b"\xef\xbb\xbf\r\n" + pdf(), "a.pdf", "pdf"),
         (office("word"), "a.bin", "docx"),
@@ -140,19 +137,15 @@ def test_the_sample_documents_are_sound_pdfs(sample: Path) -> None:
         (zipped(("a.txt", b"x")), "a.docx", "zip"),
         (zipped(), "a.zip", "zip"),
         (b"Rar!\x1a\x07\x01\x00" + bytes(40), "a.zip", "rar"),
-    ],
-)
-def test_a_type_is_told_by_the_bytes_and_not_by_the_name_r10(
-    look: Look, raw: bytes, name: str, found: str
-) -> None:
-    facts = look(raw, name)
-
-    assert (facts.found_type, facts.broken) == (found, None)
+    ]
+    for n, (raw, name, found) in enumerate(rows):
+        with cases.case(f"{n}: {found}"):
+            facts = look(raw, name)
+            assert (facts.found_type, facts.broken) == (found, None)
 
 
-@pytest.mark.parametrize(
-    ("raw", "found"),
-    [
+def test_threat_061_what_does_not_pass_is_named(look: Look, cases: Cases) -> None:
+    rows = [
         (b"MZ\x90\0" + bytes(200), "exe"),
         (b"\x7fELF" + bytes(60), "elf"),
         (b"#!/bin/sh\nrm -rf /\n", "script"),
@@ -166,85 +159,86 @@ def test_a_type_is_told_by_the_bytes_and_not_by_the_name_r10(
         (ole("Something"), "ole"),
         (zipped(("META-INF/MANIFEST.MF", b""), ("A.class", b"\xca\xfe")), "jar"),
         (zipped(("[Content_Types].xml", b"<x/>")), "ooxml"),
-    ],
-)
-def test_threat_061_what_does_not_pass_is_named(look: Look, raw: bytes, found: str) -> None:
-    assert look(raw, "văn bản.pdf").found_type == found
+    ]
+    for raw, found in rows:
+        with cases.case(found):
+            assert look(raw, "văn bản.pdf").found_type == found
 
 
-def test_threat_066_an_empty_file_is_broken(look: Look) -> None:
+def test_threat_066_an_empty_file_and_a_pdf_without_pages_are_broken_and_long_walks_are_stopped(
+    look: Look,
+) -> None:
     assert look(b"").broken == "empty"
+    assert look(b"%PDF-1.7\nnothing here\n%%EOF").broken in ("unreadable", "no-pages")
+    assert look(pdf(60), pdf_objects=50).broken == "too-long-to-read"
+    assert look(pdf(60), seconds=-1).broken == "too-long-to-read"
 
 
-@pytest.mark.parametrize("count", [1, 3, 250])
-def test_pages_are_counted_r57(look: Look, count: int) -> None:
-    assert look(pdf(count)).pages == count
+def test_pages_are_counted_r57(look: Look) -> None:
+    for count in (1, 3, 250):
+        assert look(pdf(count)).pages == count
 
 
-def test_a_pdf_that_asks_for_a_password_is_encrypted(look: Look) -> None:
-    facts = look(pdf(password="mo-khoa"))
+def test_a_pdf_that_asks_for_a_password_is_encrypted_and_one_that_limits_its_owner_opens(look: Look) -> None:
+    locked, limited = look(pdf(password="mo-khoa")), look(pdf(2, password=""))
 
-    assert (facts.encrypted, facts.pages, facts.broken) == (True, None, None)
+    assert (locked.encrypted, locked.pages, locked.broken) == (True, None, None)
+    assert (limited.encrypted, limited.pages) == (False, 2)
 
 
-def test_a_pdf_that_only_limits_its_owner_opens(look: Look) -> None:
-    facts = look(pdf(2, password=""))
+def pdf_dict(**entries: Any) -> DictionaryObject:
+    """A plain string is a name."""
+    made = DictionaryObject()
+    for key, value in entries.items():
+        made[NameObject(f"/{key}")] = NameObject(value) if type(value) is str else value
+    return made
 
-    assert (facts.encrypted, facts.pages) == (False, 2)
+
+def script() -> DictionaryObject:
+    return pdf_dict(S="/JavaScript", JS=TextStringObject("x"))
 
 
 def javascript(writer: PdfWriter) -> None:
     """Run on opening: the catalog's name tree."""
-    script = DictionaryObject(
-        {NameObject("/S"): NameObject("/JavaScript"), NameObject("/JS"): TextStringObject("x")}
-    )
-    tree = DictionaryObject(
-        {NameObject("/Names"): ArrayObject([TextStringObject("n"), writer._add_object(script)])}
-    )
-    writer._root_object[NameObject("/Names")] = DictionaryObject({NameObject("/JavaScript"): tree})
+    tree = pdf_dict(Names=ArrayObject([TextStringObject("n"), writer._add_object(script())]))
+    writer._root_object[NameObject("/Names")] = pdf_dict(JavaScript=tree)
 
 
 def launch(writer: PdfWriter) -> None:
-    action = DictionaryObject(
-        {NameObject("/S"): NameObject("/Launch"), NameObject("/F"): TextStringObject("x")}
-    )
+    action = pdf_dict(S="/Launch", F=TextStringObject("x"))
     writer._root_object[NameObject("/OpenAction")] = writer._add_object(action)
 
 
 def hidden_javascript(writer: PdfWriter) -> None:
     """Reached by clicking: page, annotation, additional action."""
-    action = DictionaryObject(
-        {NameObject("/S"): NameObject("/JavaScript"), NameObject("/JS"): TextStringObject("x")}
-    )
-    annotation = DictionaryObject(
-        {
-            NameObject("/Subtype"): NameObject("/Widget"),
-            NameObject("/AA"): DictionaryObject({NameObject("/E"): writer._add_object(action)}),
-        }
-    )
+    annotation = pdf_dict(Subtype="/Widget", AA=pdf_dict(E=writer._add_object(script())))
     writer.pages[0][NameObject("/Annots")] = ArrayObject([writer._add_object(annotation)])
+
+
+def form(writer: PdfWriter) -> None:
+    """Scripts of a form that is described in XML."""
+    made = pdf_dict(XFA=TextStringObject("<xdp/>"), Fields=ArrayObject())
+    writer._root_object[NameObject("/AcroForm")] = writer._add_object(made)
+
+
+def parents_script(writer: PdfWriter) -> None:
+    """The field is in no list: it is found from its widget alone."""
+    field = pdf_dict(AA=pdf_dict(K=writer._add_object(script())))
+    widget = pdf_dict(Subtype="/Widget", Parent=writer._add_object(field))
+    writer.pages[0][NameObject("/Annots")] = ArrayObject([writer._add_object(widget)])
 
 
 def attachment(writer: PdfWriter) -> None:
     writer.add_attachment("kem.xlsx", b"x")
 
 
-@pytest.mark.parametrize(
-    ("change", "kind"),
-    [
-        (javascript, "javascript"),
-        (hidden_javascript, "javascript"),
-        (launch, "launch"),
-        (attachment, "embedded-file"),
-    ],
-)
-def test_threat_064_what_a_pdf_would_run_is_named(
-    look: Look, change: Callable[[PdfWriter], None], kind: str
-) -> None:
-    facts = look(pdf(change=change))
-
-    assert facts.active == (kind,)
-    assert facts.pages == 1
+def test_threat_064_what_a_pdf_would_run_is_named(look: Look, cases: Cases) -> None:
+    kinds = [(javascript, "javascript"), (hidden_javascript, "javascript"), (form, "javascript")]
+    kinds += [(parents_script, "javascript"), (launch, "launch"), (attachment, "embedded-file")]
+    for change, kind in kinds:
+        with cases.case(change.__name__):
+            facts = look(pdf(change=change))
+            assert (facts.active, facts.pages) == ((kind,), 1)
 
 
 def test_a_page_tree_that_bites_its_tail_is_counted_once_and_ends(look: Look) -> None:
@@ -257,26 +251,12 @@ def test_a_page_tree_that_bites_its_tail_is_counted_once_and_ends(look: Look) ->
     assert look(pdf(2, change=loop)).pages == 2
 
 
-@pytest.mark.parametrize("cut", [0.1, 0.5, 0.95])
-def test_a_cut_pdf_never_raises(look: Look, cut: float) -> None:
+def test_a_cut_pdf_never_raises(look: Look) -> None:
     whole = (SAMPLES / "bao-cao.pdf").read_bytes()
-
-    facts = look(whole[: int(len(whole) * cut)])
-
-    assert facts.found_type == "pdf"
-    assert facts.broken is not None or facts.pages is not None
-
-
-def test_a_pdf_without_pages_is_broken(look: Look) -> None:
-    assert look(b"%PDF-1.7\nnothing here\n%%EOF").broken in ("unreadable", "no-pages")
-
-
-def test_too_many_objects_stop_the_walk(look: Look) -> None:
-    assert look(pdf(60), pdf_objects=50).broken == "too-long-to-read"
-
-
-def test_a_pdf_past_its_time_stops(look: Look) -> None:
-    assert look(pdf(60), seconds=-1).broken == "too-long-to-read"
+    for cut in (0.1, 0.5, 0.95):
+        facts = look(whole[: int(len(whole) * cut)])
+        assert facts.found_type == "pdf"
+        assert facts.broken is not None or facts.pages is not None
 
 
 def test_an_object_stream_that_inflates_without_end_is_not_inflated(look: Look) -> None:
@@ -298,15 +278,22 @@ def test_an_object_stream_that_inflates_without_end_is_not_inflated(look: Look) 
     assert peak < 40 * 1024 * 1024
 
 
-def test_threat_063_a_pdf_behind_something_else_is_a_polyglot(look: Look) -> None:
-    assert look(b"GIF89a" + bytes(20) + pdf()).broken == "junk-before"
-    late = look(b"<b>x</b>\n" + pdf())
-    assert (late.found_type, late.broken) == ("pdf", "junk-before")
-
-
-@pytest.mark.parametrize("front", [pdf(), JPEG, PNG, b"chi la chu\n"])
-def test_threat_063_a_file_that_also_opens_as_zip_is_a_polyglot(look: Look, front: bytes) -> None:
-    assert look(front + zipped(("a.exe", b"MZ"))).broken == "junk-after"
+def test_threat_063_a_file_that_also_opens_as_another_is_a_polyglot(look: Look, cases: Cases) -> None:
+    archive, stored = zipped(("a.exe", b"MZ")), zipped(("a.pdf", pdf()), packed=False)
+    rows = [
+        (b"GIF89a" + bytes(20) + pdf(), "tệp", "junk-before"),
+        (b"<b>x</b>\n" + pdf(), "tệp", "junk-before"),
+        *((front + archive, "tệp", "junk-after") for front in (pdf(), JPEG, PNG, b"chi la chu\n")),
+        (pdf() + b"Rar!\x1a\x07\x01\x00" + b"x" * 2000, "tệp", "junk-after"),
+        (pdf() + b"\r\n" + bytes(4000), "tệp", None),
+        # An archive that a reader of PDFs opens.
+        (stored, "a.pdf", "junk-before"),
+        (stored, "a.zip", None),
+    ]
+    for n, (raw, name, broken) in enumerate(rows):
+        with cases.case(n):
+            assert look(raw, name).broken == broken
+    assert look(rows[1][0]).found_type == "pdf"
 
 
 def test_the_members_of_an_archive_are_told_with_their_types(look: Look) -> None:
@@ -343,16 +330,11 @@ def test_threat_058_an_archive_in_an_archive_in_an_archive_is_too_deep(look: Loo
     assert facts.nested_depth == 3
 
 
-@pytest.mark.parametrize(("count", "broken"), [(500, None), (501, "too-many-members")])
-def test_threat_057_members_are_counted_before_they_are_read(
-    look: Look, count: int, broken: str | None
-) -> None:
-    assert look(zipped(*((f"{n}.txt", b"x") for n in range(count)))).broken == broken
-
-
-def test_members_of_inner_archives_count_too(look: Look) -> None:
+def test_threat_057_members_are_counted_before_they_are_read(look: Look) -> None:
+    """Those of inner archives too."""
     inner = zipped(*((f"{n}.txt", b"x") for n in range(300)))
-
+    for count, broken in ((500, None), (501, "too-many-members")):
+        assert look(zipped(*((f"{n}.txt", b"x") for n in range(count)))).broken == broken
     assert look(zipped(("1.zip", inner), ("2.zip", inner))).broken == "too-many-members"
 
 
@@ -362,18 +344,13 @@ def test_threat_057_a_flat_bomb_stops_at_the_ratio_in_little_memory(look: Look, 
     raw = zipped(("a.zip", raw)) if wrap else raw
 
     tracemalloc.start()
-    began = time.process_time()
     facts = look(raw)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
 
     assert facts.broken == "ratio"
     assert peak < 8 * 1024 * 1024
-    assert time.process_time() - began < 30
-
-
-def test_a_short_file_that_packs_well_is_no_bomb(look: Look) -> None:
-    assert look(zipped(("a.txt", b"0" * 100_000))).broken is None
+    assert look(zipped(("a.txt", b"0" * 100_000))).broken is None, "short, and packs well"
 
 
 def patched(raw: bytes, at: bytes, offset: int, form: str, value: int, which: int = 0) -> bytes:
@@ -391,25 +368,13 @@ MARKED = zipped(("mục.txt", b"one"))
 TWO = zipped(("a.txt", b"mot hai ba bon" * 9), ("b.txt", b"nam sau" * 9))
 
 
-@pytest.mark.parametrize(
-    ("raw", "why"),
-    [
-        (zipped(("../ra.txt", b"x")), "member-name"),
-        (zipped(("a/../../ra.txt", b"x")), "member-name"),
-        (zipped(("/tuyet.txt", b"x")), "member-name"),
-        (zipped(("C:\\ra.txt", b"x")), "member-name"),
-        (zipped(("..\\ra.txt", b"x")), "member-name"),
-    ],
-)
-def test_threat_059_an_archive_whose_members_point_out_of_it_is_broken(
-    look: Look, raw: bytes, why: str
-) -> None:
-    assert look(raw).broken == why
+def test_threat_059_an_archive_whose_members_point_out_of_it_is_broken(look: Look) -> None:
+    for name in ("../ra.txt", "a/../../ra.txt", "/tuyet.txt", "C:\\ra.txt", "..\\ra.txt"):
+        assert look(zipped((name, b"x"))).broken == "member-name"
 
 
-@pytest.mark.parametrize(
-    ("raw", "why"),
-    [
+def test_threat_060_an_archive_that_lies_is_broken(look: Look, cases: Cases) -> None:
+    rows = [
         (zipped(("A.txt", b"x"), ("a.TXT", b"y")), "member-twice"),
         (patched(TWO, CENTRAL, 42, "<I", 0, 1), "member-header"),
         (patched(TWO, LOCAL, 26, "<H", 4), "member-header"),
@@ -431,10 +396,10 @@ def test_threat_059_an_archive_whose_members_point_out_of_it_is_broken(
         (LOCAL + b"rac" + TWO, "junk-before"),
         (TWO[:-30], "truncated"),
         (TWO[:40], "truncated"),
-    ],
-)
-def test_threat_060_an_archive_that_lies_is_broken(look: Look, raw: bytes, why: str) -> None:
-    assert look(raw).broken == why
+    ]
+    for n, (raw, why) in enumerate(rows):
+        with cases.case(f"{n}: {why}"):
+            assert look(raw).broken == why
 
 
 def test_threat_057_members_that_share_their_bytes_are_a_bomb(look: Look) -> None:
@@ -474,23 +439,22 @@ def test_threat_060_a_directory_with_more_entries_than_it_counts_is_broken(look:
     assert look(raw).broken == "member-header"
 
 
-@pytest.mark.parametrize("packed", [True, False])
-def test_threat_060_a_folder_that_has_content_is_broken(look: Look, packed: bool) -> None:
+def test_threat_060_a_folder_that_has_content_is_broken(look: Look) -> None:
     """Nobody looks into a folder; some programs unpack it as a file."""
-    assert look(zipped(("a/", b"MZ" * 9), ("a/b.txt", b"x"), packed=packed)).broken == "member-header"
-    assert look(zipped(("a/", b""), ("a/b.txt", b"x"), packed=packed)).broken is None
+    for packed in (True, False):
+        full, empty = (zipped(("a/", raw), ("a/b.txt", b"x"), packed=packed) for raw in (b"MZ" * 9, b""))
+        assert (look(full).broken, look(empty).broken) == ("member-header", None)
 
 
-@pytest.mark.parametrize("hidden", [zipped(("a.exe", b"MZ"))[:60], b"x"])
-def test_threat_060_what_lies_between_two_members_is_no_part_of_an_archive(look: Look, hidden: bytes) -> None:
+def test_threat_060_what_lies_between_two_members_is_no_part_of_an_archive(look: Look) -> None:
     """A reader from the front takes a local header there for a member that the directory does not name."""
     second = TWO.index(LOCAL, 1)
-    raw = bytearray(TWO[:second] + hidden + TWO[second:])
-    entry = raw.index(CENTRAL, raw.index(CENTRAL) + 1)
-    struct.pack_into("<I", raw, entry + 42, second + len(hidden))
-    struct.pack_into("<I", raw, raw.index(END) + 16, TWO.index(CENTRAL) + len(hidden))
-
-    assert look(bytes(raw)).broken == "member-header"
+    for hidden in (zipped(("a.exe", b"MZ"))[:60], b"x"):
+        raw = bytearray(TWO[:second] + hidden + TWO[second:])
+        entry = raw.index(CENTRAL, raw.index(CENTRAL) + 1)
+        struct.pack_into("<I", raw, entry + 42, second + len(hidden))
+        struct.pack_into("<I", raw, raw.index(END) + 16, TWO.index(CENTRAL) + len(hidden))
+        assert look(bytes(raw)).broken == "member-header"
 
 
 def test_threat_060_an_archive_written_as_a_stream_is_sound(look: Look) -> None:
@@ -515,25 +479,17 @@ def named_twice(shown: str, told: str) -> bytes:
     field = b"\x01" + struct.pack("<I", zlib.crc32(raw)) + told.encode()
     member = zipfile.ZipInfo(shown, (2031, 3, 4, 9, 15, 0))
     member.extra = struct.pack("<HH", 0x7075, len(field)) + field
-    made = io.BytesIO()
-    with zipfile.ZipFile(made, "w") as archive:
-        archive.writestr(member, b"x")
-    return made.getvalue()
+    return archived((member, b"x"))
 
 
-def test_threat_059_the_name_that_a_newer_program_reads_counts(look: Look) -> None:
+def test_threat_059_names_and_links_inside_an_archive_that_lead_elsewhere_are_found(look: Look) -> None:
     assert look(named_twice("a.txt", "../ra.exe")).broken == "member-name"
     assert look(named_twice("To trinh.txt", "Tờ trình.txt")).members == ("Tờ trình.txt",)
 
+    link = zipfile.ZipInfo("lien-ket")
+    link.external_attr = 0o120777 << 16
 
-def test_threat_059_a_link_inside_an_archive_is_broken(look: Look) -> None:
-    made = io.BytesIO()
-    with zipfile.ZipFile(made, "w") as archive:
-        link = zipfile.ZipInfo("lien-ket")
-        link.external_attr = 0o120777 << 16
-        archive.writestr(link, "/etc/passwd")
-
-    assert look(made.getvalue()).broken == "member-link"
+    assert look(archived((link, "/etc/passwd"))).broken == "member-link"
 
 
 def test_threat_060_an_encrypted_member_makes_the_archive_encrypted(look: Look) -> None:
@@ -545,30 +501,33 @@ def test_threat_060_an_encrypted_member_makes_the_archive_encrypted(look: Look) 
     assert facts.member_types[0] == "unknown"
 
 
-def test_threat_059_nothing_is_written_beside_the_file(look: Look, tmp_path: Path) -> None:
+def test_threat_059_nothing_is_written_beside_the_file_and_one_that_is_not_there_is_the_stores_fault(
+    look: Look, tmp_path: Path
+) -> None:
     look(zipped(("a.zip", zipped(("b.pdf", pdf()))), ("c.txt", b"x" * 3_000_000)))
 
     assert [path.name for path in tmp_path.iterdir()] == ["content"]
 
+    with pytest.raises(StoreFailure, match="khong-co"):
+        FileInspector().inspect(tmp_path / "khong-co", "a.pdf")
 
-@pytest.mark.parametrize(
-    ("raw", "name", "found", "active"),
-    [
-        (office("word", ("word/vbaProject.bin", b"x")), "a.docx", "docm", ("macro",)),
-        (office("xl", ("xl/vbaProject.bin", b"x")), "a.xlsx", "xlsm", ("macro",)),
-        (office("word", ("word/embeddings/o.bin", b"x")), "a.docx", "docx", ("embedded-file",)),
-        (open_document("text", ("Basic/Standard/m.xml", b"x")), "a.odt", "odt", ("macro",)),
-        (ole("WordDocument", "Macros"), "a.doc", "doc", ("macro",)),
-        (ole("Workbook", "_VBA_PROJECT_CUR"), "a.xls", "xls", ("macro",)),
-        (b"{\\rtf1{\\object\\objdata 0105}}", "a.rtf", "rtf", ("embedded-file",)),
-    ],
-)
-def test_threat_064_macros_and_embedded_objects_are_named(
-    look: Look, raw: bytes, name: str, found: str, active: tuple[str, ...]
-) -> None:
-    facts = look(raw, name)
 
-    assert (facts.found_type, facts.active, facts.members) == (found, active, ())
+def test_threat_064_macros_and_embedded_objects_are_named(look: Look, cases: Cases) -> None:
+    rows = [
+        (office("word", ("word/vbaProject.bin", b"x")), "a.docx", "docm", "macro"),
+        (office("xl", ("xl/vbaProject.bin", b"x")), "a.xlsx", "xlsm", "macro"),
+        (office("xl", ("xl/macrosheets/sheet1.xml", b"<x/>")), "a.xlsx", "xlsm", "macro"),
+        (office("word", ("word/embeddings/o.bin", b"x")), "a.docx", "docx", "embedded-file"),
+        (open_document("text", ("Basic/Standard/m.xml", b"x")), "a.odt", "odt", "macro"),
+        (ole("WordDocument", "Macros"), "a.doc", "doc", "macro"),
+        (ole("Workbook", "_VBA_PROJECT_CUR"), "a.xls", "xls", "macro"),
+        (ole("WordDocument", "\x01Ole10Native"), "a.doc", "doc", "embedded-file"),
+        (b"{\\rtf1{\\object\\objdata 0105}}", "a.rtf", "rtf", "embedded-file"),
+    ]
+    for n, (raw, name, found, active) in enumerate(rows):
+        with cases.case(f"{n}: {name}"):
+            facts = look(raw, name)
+            assert (facts.found_type, facts.active, facts.members) == (found, (active,), ())
 
 
 def test_an_office_file_with_a_password_is_encrypted(look: Look) -> None:
@@ -577,19 +536,16 @@ def test_an_office_file_with_a_password_is_encrypted(look: Look) -> None:
     assert (facts.found_type, facts.encrypted) == ("docx", True)
 
 
-def test_a_file_that_is_not_there_is_the_stores_fault(tmp_path: Path) -> None:
-    with pytest.raises(StoreFailure, match="khong-co"):
-        FileInspector().inspect(tmp_path / "khong-co", "a.pdf")
+@cache
+def good(which: int) -> bytes:
+    return (pdf(2), TWO, office("word"), ole("WordDocument"), zipped(("a.zip", TWO), ("b.pdf", pdf())))[which]
 
 
-GOOD = (pdf(2), TWO, office("word"), ole("WordDocument"), zipped(("a.zip", TWO), ("b.pdf", pdf())))
-
-
-@given(which=st.sampled_from(range(len(GOOD))), seed=st.integers(0, 2**32))
+@given(which=st.sampled_from(range(5)), seed=st.integers(0, 2**32))
 @settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_damage_makes_it_raise(look: Look, which: int, seed: int) -> None:
     dice = random.Random(seed)
-    raw = bytearray(GOOD[which])
+    raw = bytearray(good(which))
     for _ in range(dice.randrange(1, 6)):
         at = dice.randrange(len(raw))
         act = dice.randrange(3)
@@ -614,6 +570,7 @@ def test_no_bytes_make_it_raise(look: Look, raw: bytes, front: bytes) -> None:
 
 
 def test_a_file_is_looked_at_once_for_each_content_and_name(tmp_path: Path) -> None:
+    """What was given up for time is looked at again."""
     inspector, path = FileInspector(), tmp_path / "content"
     path.write_bytes(b"a;b\n1;2\n")
     digest = Digest(sha256(path.read_bytes()).hexdigest())
@@ -625,8 +582,6 @@ def test_a_file_is_looked_at_once_for_each_content_and_name(tmp_path: Path) -> N
         with pytest.raises(StoreFailure):
             inspector.inspect(path, name, reads_page=reads_page, digest=digest)
 
-
-def test_what_was_given_up_for_time_is_looked_at_again(tmp_path: Path) -> None:
     path = tmp_path / "content"
     path.write_bytes(next(SAMPLES.glob("*.pdf")).read_bytes())
     digest = Digest(sha256(path.read_bytes()).hexdigest())

@@ -21,6 +21,7 @@ from gateway.errors import StoreFailure
 from gateway.trust.page_drawing import drawer
 from gateway.trust.page_drawing.child import looked
 from gateway.trust.page_drawing.drawer import DrawingLimits, PageBox
+from tests.support.cases import Cases
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 
@@ -34,11 +35,7 @@ def pdf(
         (
             b"%PDF-1.7\n1 0 obj\n<</Type/Catalog/Pages 2 0 R" + root + b">>\nendobj\n",
             b"2 0 obj\n<</Type/Pages/Kids[3 0 R]/Count 1>>\nendobj\n",
-            b"3 0 obj\n<</Type/Page/Parent 2 0 R/MediaBox["
-            + box
-            + b"]/Contents 4 0 R"
-            + page
-            + b">>\nendobj\n",
+            b"3 0 obj\n<</Type/Page/Parent 2 0 R/MediaBox[%s]/Contents 4 0 R%s>>\nendobj\n" % (box, page),
             b"4 0 obj\n<</Filter/FlateDecode/Length %d>>\nstream\n" % len(packed),
             packed + b"\nendstream\nendobj\n" + more + b"trailer\n<</Root 1 0 R>>\n%%EOF\n",
         )
@@ -61,41 +58,34 @@ def picture(look: PageLook) -> Image.Image:
     return Image.open(io.BytesIO(look.picture))
 
 
-def test_a_page_has_the_size_that_is_told_before_it_comes() -> None:
+def test_a_page_has_the_size_that_is_told_before_it_comes_and_its_words_can_be_had_instead() -> None:
     look = looked(SAMPLES / "bao-cao.pdf", PageWish(kind="pdf", page=1, window=10))
 
     assert (look.pages, len(look.sizes)) == (2, 2)
     assert picture(look).size == pixels(look.sizes[0], 100)
     assert 820 < picture(look).size[0] < 830
 
-
-def test_its_words_can_be_had_instead_of_its_picture() -> None:
     look = looked(SAMPLES / "cong-van.pdf", PageWish(kind="pdf", page=1, words=True))
 
     assert "CỘNG HÒA XÃ HỘI CHỦ NGHĨA VIỆT NAM" in look.words[0].upper()
     assert look.picture == b""
 
 
-@pytest.mark.parametrize("box", [b"0 0 14400 14400", b"0 0 900000 900000", b"0 0 1 900000", b"0 0 0.01 0.01"])
-@pytest.mark.parametrize("dots", [100, 200])
-def test_a_page_of_any_size_is_a_picture_within_bounds(place: Path, box: bytes, dots: int) -> None:
-    look = seen(place, pdf(box=box), dots=dots)
-
-    if look.fault is None:
-        wide, high = picture(look).size
-        assert wide * high <= MOST_PIXELS * 1.01 + LONGEST_SIDE
-        assert max(wide, high) <= LONGEST_SIDE + 1
-
-
-@pytest.mark.parametrize(
-    "size", [Size(width=1e6, height=1e6), Size(width=0.01, height=1e6), Size(width=595, height=842)]
-)
-def test_pixels_never_pass_the_bounds(size: Size) -> None:
-    wide, high = pixels(size, 200)
-
-    assert wide * high <= MOST_PIXELS * 1.01 + LONGEST_SIDE
-    assert min(wide, high) >= 1
-    assert max(wide, high) <= LONGEST_SIDE + 1
+def test_a_page_of_any_size_is_a_picture_within_bounds(place: Path, cases: Cases) -> None:
+    for box in (b"0 0 14400 14400", b"0 0 900000 900000", b"0 0 1 900000", b"0 0 0.01 0.01"):
+        for dots in (100, 200):
+            with cases.case((box, dots)):
+                look = seen(place, pdf(box=box), dots=dots)
+                if look.fault is None:
+                    wide, high = picture(look).size
+                    assert wide * high <= MOST_PIXELS * 1.01 + LONGEST_SIDE
+                    assert max(wide, high) <= LONGEST_SIDE + 1
+    for size in ((1e6, 1e6), (0.01, 1e6), (595, 842)):
+        with cases.case(size):
+            wide, high = pixels(Size(width=size[0], height=size[1]), 200)
+            assert wide * high <= MOST_PIXELS * 1.01 + LONGEST_SIDE
+            assert min(wide, high) >= 1
+            assert max(wide, high) <= LONGEST_SIDE + 1
 
 
 def test_threat_132_scripts_and_addresses_in_a_file_do_nothing_and_the_page_is_drawn(place: Path) -> None:
@@ -123,28 +113,20 @@ def test_a_picture_that_lies_elsewhere_is_not_fetched(place: Path) -> None:
     assert picture(look).convert("RGB").getpixel((100, 100)) == (255, 255, 255)
 
 
-@pytest.mark.parametrize(
-    ("octets", "kind"),
-    [
+def test_what_is_not_what_it_is_called_is_a_word_and_no_picture(place: Path, cases: Cases) -> None:
+    rows = [
         (b"", "pdf"),
         (b"%PDF-1.7\n%%EOF", "pdf"),
         (b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>", "png"),
         (b"<html><script>alert(1)</script>", "pdf"),
         (b"\x89PNG\r\n\x1a\n" + b"\x00" * 50, "png"),
         (b"GIF89a" + b"\x00" * 50, "jpeg"),
-    ],
-)
-def test_what_is_not_what_it_is_called_is_a_word_and_no_picture(
-    place: Path, octets: bytes, kind: str
-) -> None:
-    look = seen(place, octets, kind)
-
-    assert (look.fault, look.picture) == ("PAGE-UNREADABLE", b"")
-
-
-def test_a_page_that_is_not_there_is_a_word(place: Path) -> None:
-    assert seen(place, pdf(), page=2).fault == "PAGE-NONE"
-    assert seen(place, pdf(), page=0).fault == "PAGE-NONE"
+    ]
+    for octets, kind in rows:
+        with cases.case(octets[:9]):
+            look = seen(place, octets, kind)
+            assert (look.fault, look.picture) == ("PAGE-UNREADABLE", b"")
+    assert {seen(place, pdf(), page=page).fault for page in (0, 2)} == {"PAGE-NONE"}
 
 
 def test_a_scan_is_written_anew_without_what_it_carried(place: Path) -> None:
@@ -168,15 +150,11 @@ def test_a_scan_that_swells_is_refused_before_it_does(place: Path, monkeypatch: 
     assert seen(place, held.getvalue(), "png").fault == "PAGE-LIMIT"
 
 
-@pytest.mark.parametrize(
-    "line", [b"", b"x", b"{}", b'{"look": {"pages": "?"}, "picture": ""}', b'{"look": {}, "picture": "%%"}']
-)
-def test_an_answer_that_is_none_is_the_process_fault(line: bytes) -> None:
-    with pytest.raises((ValueError, KeyError, TypeError)):
-        drawer.read(line)
-
-
-def test_what_is_no_picture_is_given_to_nobody() -> None:
+def test_an_answer_that_is_none_is_the_process_fault_and_what_is_no_picture_is_given_to_nobody() -> None:
+    odd = (b'{"look": {"pages": "?"}, "picture": ""}', b'{"look": {}, "picture": "%%"}')
+    for line in (b"", b"x", b"{}", *odd):
+        with pytest.raises((ValueError, KeyError, TypeError)):
+            drawer.read(line)
     assert not drawer.is_picture(b"<svg onload=alert(1)>")
     assert not drawer.is_picture(b"RIFF0000WEBP" + b"\0" * (8 * 1024 * 1024))
 
@@ -205,32 +183,6 @@ def laid(box: PageBox, octets: bytes) -> Path:
     place = box._folder / "a.pdf"
     place.write_bytes(octets)
     return place
-
-
-def endless() -> bytes:
-    """Forms that each draw the next one twenty times, twelve deep."""
-    names = b"".join(b"/F%d %d 0 R" % (n, 10 + n) for n in range(12))
-    head = b"<</Type/XObject/Subtype/Form/BBox[0 0 600 900]/Resources<</XObject<<" + names + b">>>>"
-    bodies = [*((b"/F%d Do " % (n + 1)) * 20 for n in range(11)), b"0 0 600 900 re f"]
-    drawn = [
-        b"%d 0 obj\n" % (10 + n)
-        + head
-        + b"/Length %d>>\nstream\n" % len(body)
-        + body
-        + b"\nendstream\nendobj\n"
-        for n, body in enumerate(bodies)
-    ]
-    return pdf(b"/F0 Do", page=b"/Resources<</XObject<<" + names + b">>>>", more=b"".join(drawn))
-
-
-@pytest.mark.long
-def test_threat_132_a_page_without_end_is_cut_short_and_the_next_one_is_drawn(box: PageBox) -> None:
-    wish = PageWish(kind="pdf", page=1)
-
-    look = box.draw(laid(box, endless()), wish)
-
-    assert look.fault in ("PAGE-LIMIT", "PAGE-READER")
-    assert box.draw(laid(box, pdf()), wish).fault is None
 
 
 def test_behind_its_fences_the_process_does_all_that_it_is_for(box: PageBox) -> None:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 import pkcs11
@@ -24,11 +25,16 @@ from gateway.trust.keys import KeyDirectory, KeyKind
 from gateway.trust.pkcs11_keys import Pkcs11Token, label
 from tests.services.softhsm import Hsm, Token
 from tests.support import hsm as hsms
+from tests.support import pki
 
 AT = datetime(2031, 3, 4, 2, 15, tzinfo=UTC)
 CODE = "000.00.07.Z91"
 DATA = ENVELOPES + b"what is signed"
-AUTHORITY = Authority.create("Demo root", AT - timedelta(days=30))
+
+
+@cache
+def authority() -> Authority:
+    return Authority.create("Demo root", AT - timedelta(days=30))
 
 
 @pytest.fixture
@@ -54,9 +60,11 @@ def unplugged(hsm: Hsm) -> Iterator[Hsm]:
         hsm.plug_in()
 
 
-def certified(keys: KeyDirectory, kind: KeyKind = "ecdsa-p256", *, at: datetime = AT) -> EnvelopeSigner:
-    entry = keys.generate(CODE, kind, TOKEN)
-    certificate = AUTHORITY.issue_for_request(keys.request(CODE, entry.key_id, "Trial"), at)
+def certified(
+    keys: KeyDirectory, kind: KeyKind = "ecdsa-p256", *, at: datetime = AT, where: str = TOKEN
+) -> EnvelopeSigner:
+    entry = keys.generate(CODE, kind, where)
+    certificate = authority().issue_for_request(keys.request(CODE, entry.key_id, "Trial"), at)
     keys.import_certificate(CODE, certificate.public_bytes(Encoding.PEM))
     return keys.signer(CODE, at)
 
@@ -115,25 +123,11 @@ def test_a_signing_request_asks_for_the_use_that_receivers_look_for(
 
         assert request.is_signature_valid
         assert usage.critical
-        assert usage.value == x509.KeyUsage(
-            digital_signature=True,
-            content_commitment=True,
-            key_encipherment=False,
-            data_encipherment=False,
-            key_agreement=False,
-            key_cert_sign=False,
-            crl_sign=False,
-            encipher_only=False,
-            decipher_only=False,
-        )
+        assert usage.value == pki.key_usage(digital_signature=True, content_commitment=True)
 
 
 def test_keys_in_files_and_on_a_token_live_side_by_side(keys: KeyDirectory, tmp_path: Path) -> None:
-    old = keys.generate(CODE, "ecdsa-p256", "file")
-    keys.import_certificate(
-        CODE,
-        AUTHORITY.issue_for_request(keys.request(CODE, old.key_id, "Trial"), AT).public_bytes(Encoding.PEM),
-    )
+    certified(keys, where="file")
     new = certified(keys, at=AT + timedelta(days=10))
 
     assert keys.signer(CODE, AT).certificate_der != new.certificate_der
@@ -230,27 +224,24 @@ def test_a_wrong_pin_is_tried_once_and_never_shown(
 
 
 def test_what_is_missing_is_said(hsm: Hsm, token: Token, tmp_path: Path) -> None:
-    def made(module: Path, name: str, pin: str | None) -> Pkcs11Token:
-        return Pkcs11Token(module, name, pin)
-
     with pytest.raises(Misconfigured, match="cannot be loaded"):
-        made(tmp_path / "none.so", token.label, token.pin).run(lambda session: None)
+        Pkcs11Token(tmp_path / "none.so", token.label, token.pin).run(lambda session: None)
     with pytest.raises(SignerDown, match="NoSuchToken"):
-        made(hsm.module, "another", token.pin).run(lambda session: None)
+        Pkcs11Token(hsm.module, "another", token.pin).run(lambda session: None)
     with pytest.raises(Misconfigured, match="PIN"):
-        made(hsm.module, token.label, None).run(lambda session: None)
-    assert token.pin not in repr(made(hsm.module, token.label, token.pin))
+        Pkcs11Token(hsm.module, token.label, None).run(lambda session: None)
+    assert token.pin not in repr(Pkcs11Token(hsm.module, token.label, token.pin))
 
 
-def test_a_key_that_is_gone_from_the_token_is_not_found(keys: KeyDirectory, hsm: Hsm, token: Token) -> None:
+def test_threat_120_a_key_on_a_token_signs_nothing_but_envelopes_and_one_that_is_gone_nothing(
+    keys: KeyDirectory, hsm: Hsm, token: Token
+) -> None:
     signer = certified(keys)
     _destroy_private_keys(hsm, token)
 
     with pytest.raises(NotFound, match="no such key"):
         signer.sign(DATA)
 
-
-def test_threat_120_a_key_on_a_token_signs_nothing_but_envelopes(keys: KeyDirectory) -> None:
     signer = certified(keys)
 
     for data in (b"", b"lienthong-seal", b"lienthong-registry/1 header\n{}", b" " + DATA):

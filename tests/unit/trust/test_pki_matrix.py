@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
-from time import process_time
+from typing import Any
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from gateway.domain.document import Kind
 from gateway.domain.identity import Digest
@@ -23,7 +24,9 @@ from gateway.policy.trust import TrustPolicy, decide
 from gateway.trust import chain
 from gateway.trust.evidence import Answers, KnownAnswers, NodeTrust
 from gateway.trust.revocation import RevocationList
+from tests.support.cases import Cases
 from tools.pki.make import Pki
+from tools.pki.parts import Extension, usage
 
 AT = datetime(2031, 3, 4, 2, 15, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -119,7 +122,7 @@ def judged(certificate: x509.Certificate, at: datetime) -> tuple[str, str | None
 
 def signed(at: datetime | None) -> SignedEnvelope[None]:
     """An envelope whose own signature holds; only its certificate is to be judged."""
-    names = (
+    names = [
         "size",
         "bytes",
         "xml",
@@ -130,7 +133,7 @@ def signed(at: datetime | None) -> SignedEnvelope[None]:
         "value",
         "chain",
         "revocation",
-    )
+    ]
     return SignedEnvelope(
         model=None,
         kind=Kind.DOCUMENT,
@@ -147,42 +150,92 @@ def signed(at: datetime | None) -> SignedEnvelope[None]:
     )
 
 
-def _rows(threat: int) -> list[object]:
-    return [
-        pytest.param(row, id=f"{row.case}{f'+{row.after}' if row.after else ''}".replace(" ", ""))
-        for row in MATRIX
-        if row.threat == threat
-    ]
+def check_rows(cases: Cases, threat: int) -> None:
+    for row in MATRIX:
+        if row.threat == threat:
+            with cases.case(f"{row.case} {row.after}"):
+                assert judged(made().certificates[row.case].certificate, AT + row.after) == row.says
 
 
-@pytest.mark.parametrize("row", _rows(40))
-def test_threat_040_validity_counts_at_the_time_of_arrival(row: Row) -> None:
-    assert judged(made().certificates[row.case].certificate, AT + row.after) == row.says
+def test_threat_040_validity_counts_at_the_time_of_arrival(cases: Cases) -> None:
+    check_rows(cases, 40)
 
 
-@pytest.mark.parametrize("row", _rows(41))
-def test_threat_041_a_certificate_is_nothing_before_it_begins(row: Row) -> None:
-    assert judged(made().certificates[row.case].certificate, AT + row.after) == row.says
+def test_threat_041_a_certificate_is_nothing_before_it_begins(cases: Cases) -> None:
+    check_rows(cases, 41)
 
 
-@pytest.mark.parametrize("row", _rows(42))
-def test_threat_042_a_revocation_counts_from_its_date_on(row: Row) -> None:
-    assert judged(made().certificates[row.case].certificate, AT + row.after) == row.says
+def test_threat_042_a_revocation_counts_from_its_date_on(cases: Cases) -> None:
+    check_rows(cases, 42)
 
 
-@pytest.mark.parametrize("row", _rows(43))
-def test_threat_043_only_chains_to_our_anchors_count(row: Row) -> None:
-    assert judged(made().certificates[row.case].certificate, AT + row.after) == row.says
+def test_threat_043_only_chains_to_our_anchors_count(cases: Cases) -> None:
+    check_rows(cases, 43)
 
 
-@pytest.mark.parametrize("row", _rows(44))
-def test_threat_044_a_chain_must_keep_every_rule(row: Row) -> None:
-    trust()  # made once for a process, which takes its time
-    began = process_time()
+def test_threat_044_a_chain_must_keep_every_rule(cases: Cases) -> None:
+    check_rows(cases, 44)
+    assert "path length" in _evidence("path-length").chain_detail
 
-    assert judged(made().certificates[row.case].certificate, AT + row.after) == row.says
 
-    assert process_time() - began < 5
+class Counting:
+    """A certificate that counts how often a signature is checked."""
+
+    tried = 0
+
+    def __init__(self, certificate: x509.Certificate) -> None:
+        self._certificate = certificate
+
+    def __getattr__(self, name: str) -> Any:  # Any: it answers for the certificate
+        return getattr(self._certificate, name)
+
+    def verify_directly_issued_by(self, issuer: x509.Certificate) -> None:
+        Counting.tried += 1
+        self._certificate.verify_directly_issued_by(getattr(issuer, "_certificate", issuer))
+
+
+def test_threat_044_a_loop_or_a_crowd_of_authorities_ends_in_bounded_work(
+    cases: Cases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Equal names make every pair a candidate; the budget of signature checks ends it."""
+    between: list[Any] = [Counting(each) for each in made().between()]
+    for case in ("deep", "loop", "crowd"):
+        with cases.case(case):
+            monkeypatch.setattr(Counting, "tried", 0)
+            leaf: Any = Counting(made().certificates[case].certificate)
+
+            found = chain.Chains([made().root.certificate], between).find(leaf, AT)
+
+            assert found.code == "CERT-CHAIN"
+            assert 0 < Counting.tried <= chain.MAX_SIGNATURE_CHECKS
+
+
+def test_threat_044_a_certificate_may_say_less_of_its_use_than_ours_do(cases: Cases) -> None:
+    """But not that it is an authority, may it sign or not."""
+    ca, span = made().agencies_ca, (AT - DAY, AT + DAY)
+    mail = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION]), False
+    uses = {
+        "commitment alone": (ca.issue("Z91", use=usage("content_commitment"), valid=span), GOOD),
+        "mail": (ca.issue("Z91", mail, valid=span), GOOD),
+        "authority": (ca.issue("Z91", use=usage("digital_signature"), valid=span, authority=True), USAGE),
+    }
+    for name, (leaf, says) in uses.items():
+        with cases.case(name):
+            assert judged(leaf.certificate, AT) == says
+
+
+def test_threat_044_a_constraint_that_cannot_be_checked_refuses_names_of_its_kind() -> None:
+    name, span = x509.RegisteredID(x509.ObjectIdentifier("1.2.3.4")), (AT - DAY, AT + DAY)
+    permitted = x509.NameConstraints(permitted_subtrees=[name], excluded_subtrees=None), True
+    ca = made().root.issue("Registered CA", permitted, valid=span, authority=True)
+    judge = NodeTrust([made().root.certificate], [ca.certificate])
+
+    def code(*extensions: Extension) -> str | None:
+        leaf = ca.issue("Z91", *extensions, valid=span).certificate
+        return judge.collect(leaf.public_bytes(Encoding.DER), AT).chain_code
+
+    assert code((x509.SubjectAlternativeName([name]), False)) == "CERT-CHAIN"
+    assert code() is None
 
 
 def test_the_matrix_has_every_certificate_that_is_made() -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import pytest
-
 from gateway.trust import qr
 
 _MASKS: tuple[Callable[[int, int], bool], ...] = (
@@ -33,29 +31,18 @@ def read(rows: list[list[int]]) -> str:
     return bytes(octets[1 : 1 + octets[0]]).decode()
 
 
-@pytest.mark.parametrize("text", ["otpauth://x", "ă", "https://n.vn/a"])
-def test_a_short_text_is_read_back(text: str) -> None:
-    rows = qr.drawn(text)
-
-    assert rows is not None
-    assert len(rows) == 21
-    assert read(rows) == text
-
-
-@pytest.mark.parametrize(("length", "side"), [(26, 25), (84, 37), (130, 49), (180, 53), (213, 57)])
-def test_longer_texts_are_drawn_larger(length: int, side: int) -> None:
-    rows = qr.drawn("otpauth://totp/".ljust(length, "a"))
-
-    assert rows is not None
-    assert len(rows) == side
-
-
-def test_a_text_that_is_too_long_is_not_drawn() -> None:
+def test_a_short_text_is_read_back_and_longer_ones_are_drawn_larger_until_one_is_too_long() -> None:
+    for text in ("otpauth://x", "ă", "https://n.vn/a"):
+        rows = qr.drawn(text)
+        assert rows is not None
+        assert (len(rows), read(rows)) == (21, text)
+    for length, side in ((26, 25), (84, 37), (130, 49), (180, 53), (213, 57)):
+        assert len(qr.drawn("otpauth://totp/".ljust(length, "a")) or ()) == side
     assert qr.drawn("a" * 214) is None
     assert qr.path("ă" * 107) is None
 
 
-def test_the_path_keeps_a_quiet_zone() -> None:
+def test_the_path_keeps_a_quiet_zone_and_a_terminal_shows_the_same_modules_two_rows_to_a_line() -> None:
     found = qr.path("otpauth://x")
 
     assert found is not None
@@ -63,8 +50,6 @@ def test_the_path_keeps_a_quiet_zone() -> None:
     assert side == 21 + 8
     assert path.startswith("M4,4h1v1h-1z")
 
-
-def test_a_terminal_shows_the_same_modules_two_rows_to_a_line() -> None:
     text = "otpauth://totp/Office:An?secret=ABCDEFGHIJKLMNOP&issuer=Office"
     rows = qr.drawn(text)
     assert rows is not None

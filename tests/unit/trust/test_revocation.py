@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.trust.revocation import FUTURE, ON_HOLD, RevocationStanding, Statement, standing, worst
+from tests.support.cases import Cases
 
 AT = datetime(2031, 3, 4, 2, 15, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -36,6 +36,26 @@ def test_a_running_answer_is_good_with_its_time() -> None:
     assert (found.state, found.age_s, found.as_of, found.source) == ("good", 3600, AT - HOUR, "ocsp")
 
 
+def test_threat_045_which_answers_count_and_when(cases: Cases) -> None:
+    second = timedelta(seconds=1)
+    revoking = said(made=AT - 3 * DAY, ends=AT - 2 * DAY, revoked_at=AT - 4 * DAY, reason="keyCompromise")
+    hold = said(made=AT - DAY, revoked_at=AT - 2 * DAY, reason=ON_HOLD)
+    rows: dict[str, tuple[list[Statement], datetime, str]] = {
+        "an earlier time": ([said()], AT - DAY, "good"),
+        "a newer good one undoes no revocation": ([revoking, said()], AT, "revoked"),
+        "a hold": ([hold], AT, "revoked"),
+        "a hold that was lifted": ([hold, said()], AT, "good"),
+        "in the time in which it held": ([hold, said()], AT - 36 * HOUR, "revoked"),
+        "almost of tomorrow": ([said(made=AT + FUTURE)], AT, "good"),
+        "of tomorrow": ([said(made=AT + FUTURE + second)], AT, "unknown"),
+        "without an end for an hour": ([said(made=AT - HOUR, ends=None)], AT, "good"),
+        "and no longer": ([said(made=AT - HOUR - second, ends=None)], AT, "unknown"),
+    }
+    for name, (statements, at, state) in rows.items():
+        with cases.case(name):
+            assert judged(*statements, at=at).state == state
+
+
 def test_threat_042_revoked_counts_from_its_date_on_and_is_told_with_its_reason() -> None:
     answer = said(revoked_at=AT - 2 * HOUR, reason="keyCompromise")
 
@@ -44,44 +64,12 @@ def test_threat_042_revoked_counts_from_its_date_on_and_is_told_with_its_reason(
     assert judged(answer, at=AT - 3 * HOUR).state == "good"
 
 
-def test_threat_045_a_newer_good_answer_does_not_undo_a_revocation() -> None:
-    old = said(made=AT - 3 * DAY, ends=AT - 2 * DAY, revoked_at=AT - 4 * DAY, reason="keyCompromise")
-
-    assert judged(old, said()).state == "revoked"
-
-
-def test_a_hold_is_lifted_by_a_newer_answer_but_not_for_the_time_in_which_it_held() -> None:
-    hold = said(made=AT - DAY, revoked_at=AT - 2 * DAY, reason=ON_HOLD)
-
-    assert judged(hold).state == "revoked"
-    assert judged(hold, said()).state == "good"
-    assert judged(hold, said(), at=AT - 36 * HOUR).state == "revoked"
-
-
-def test_threat_045_an_answer_of_tomorrow_says_nothing_today() -> None:
-    assert judged(said(made=AT + FUTURE, ends=AT + DAY)).state == "good"
-    assert judged(said(made=AT + FUTURE + timedelta(seconds=1), ends=AT + DAY)).state == "unknown"
-
-
-def test_an_answer_made_after_the_time_asked_about_proves_it_too() -> None:
-    assert judged(said(made=AT - HOUR), at=AT - DAY).state == "good"
-
-
-@pytest.mark.parametrize("hours", [1, 23, 25])
-def test_k4_unknown_counts_from_the_end_of_the_last_answer(hours: int) -> None:
-    found = judged(said(made=AT - 3 * DAY, ends=AT - hours * HOUR))
-
-    assert (found.state, found.age_s) == ("unknown", hours * 3600)
-
-
-def test_k4_unknown_counts_from_the_first_question_where_there_was_never_an_answer() -> None:
+def test_k4_unknown_counts_from_the_end_of_the_last_answer_or_from_the_first_question() -> None:
+    for hours in (1, 23, 25):
+        found = judged(said(made=AT - 3 * DAY, ends=AT - hours * HOUR))
+        assert (found.state, found.age_s) == ("unknown", hours * 3600)
     assert judged(since=AT - 5 * HOUR).age_s == 5 * 3600
     assert judged().age_s is None
-
-
-def test_an_answer_without_an_end_runs_for_an_hour() -> None:
-    assert judged(said(made=AT - HOUR, ends=None)).state == "good"
-    assert judged(said(made=AT - HOUR - timedelta(seconds=1), ends=None)).state == "unknown"
 
 
 def test_silence_about_a_certificate_that_had_run_out_says_nothing() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -12,39 +13,46 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from gateway.errors import Misconfigured
 from gateway.trust.authorities import read_sources
 from gateway.trust.evidence import AnswerFiles, Answers
+from tests.support.cases import Cases
 from tools.pki.make import Pki
 
 AT = datetime(2031, 3, 4, 2, 15, tzinfo=UTC)
-PKI = Pki(AT)
+
+
+@cache
+def made() -> Pki:
+    return Pki(AT)
+
+
 GOOD = '[[issuer]]\ncertificate = "ca.pem"\nocsp = ["http://ocsp.example.invalid/"]\n'
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    (tmp_path / "ca.pem").write_bytes(PKI.root.certificate.public_bytes(Encoding.PEM))
+    (tmp_path / "ca.pem").write_bytes(made().root.certificate.public_bytes(Encoding.PEM))
     return tmp_path
 
 
-def test_without_the_file_nobody_is_asked(folder: Path) -> None:
+def test_each_certificate_of_the_named_file_has_its_addresses_and_without_it_nobody_is_asked(
+    folder: Path,
+) -> None:
     assert read_sources(folder) == ()
 
-
-def test_each_certificate_of_the_named_file_has_its_addresses(folder: Path) -> None:
     (folder / "revocation.toml").write_text(
         GOOD + 'crl = ["https://crl.example.invalid/a.crl"]\nnonce = "required"\n', encoding="utf-8"
     )
 
     (found,) = read_sources(folder)
 
-    assert found.issuer == PKI.root.certificate
+    assert found.issuer == made().root.certificate
     assert found.ocsp == ("http://ocsp.example.invalid/",)
     assert found.lists == ("https://crl.example.invalid/a.crl",)
     assert found.needs_nonce
 
 
-@pytest.mark.parametrize(
-    ("text", "word"),
-    [
+def test_threat_046_a_file_that_says_something_else_stops_the_node(folder: Path, cases: Cases) -> None:
+    addresses = '["http://ocsp.example.invalid/"]'
+    rows = [
         ("", "names no issuer"),
         ("not toml", "cannot be read"),
         ("issuer = 3", "names no issuer"),
@@ -54,51 +62,42 @@ def test_each_certificate_of_the_named_file_has_its_addresses(folder: Path) -> N
         (GOOD.replace("ca.pem", "absent.pem"), "no file of"),
         (GOOD.replace("ca.pem", "../ca.pem"), "no file of"),
         (GOOD.replace("ca.pem", "/etc/passwd"), "no file of"),
-        (GOOD.replace('["http://ocsp.example.invalid/"]', "[]"), "no address to ask"),
-        (GOOD.replace('["http://ocsp.example.invalid/"]', '"http://a"'), "no list of addresses"),
+        (GOOD.replace(addresses, "[]"), "no address to ask"),
+        (GOOD.replace(addresses, '"http://a"'), "no list of addresses"),
         (GOOD.replace("http:", "file:"), "no address of a server"),
         (GOOD.replace("ocsp.example", "user:secret@ocsp.example"), "no address of a server"),
         (GOOD + 'nonce = "perhaps"', 'write "optional" or "required"'),
-    ],
-)
-def test_threat_046_a_file_that_says_something_else_stops_the_node(
-    text: str, word: str, folder: Path
-) -> None:
-    (folder / "revocation.toml").write_text(text, encoding="utf-8")
-
-    with pytest.raises(Misconfigured, match=word):
-        read_sources(folder)
+    ]
+    for text, word in rows:
+        (folder / "revocation.toml").write_text(text, encoding="utf-8")
+        with cases.case(text), pytest.raises(Misconfigured, match=word):
+            read_sources(folder)
 
 
 def test_answers_in_files_are_read_by_certificate(folder: Path) -> None:
-    leaf, ca = PKI.certificates["good"].certificate, PKI.agencies_ca.certificate
+    leaf, ca = made().certificates["good"].certificate, made().agencies_ca.certificate
     (folder / "ocsp").mkdir()
     for case in ("good", "unknown", "by-impostor"):
-        (folder / "ocsp" / f"{case}.der").write_bytes(PKI.answers(leaf)[case])
+        (folder / "ocsp" / f"{case}.der").write_bytes(made().answers(leaf)[case])
     answers = Answers(AnswerFiles(folder))
 
     (found,) = answers.statements(leaf, ca)
 
     assert (found.source, found.made_at, found.revoked_at) == ("ocsp", AT - timedelta(hours=1), None)
     assert answers.expected
-    assert answers.statements(PKI.certificates["revoked"].certificate, ca) == []
-
-
-def test_a_broken_answer_in_a_file_is_named(folder: Path) -> None:
-    (folder / "ocsp").mkdir()
+    assert answers.statements(made().certificates["revoked"].certificate, ca) == []
     (folder / "ocsp" / "bad.der").write_bytes(b"no answer")
-
     with pytest.raises(Misconfigured, match=r"bad\.der"):
         AnswerFiles(folder)
 
 
 def test_files_that_come_and_go_are_noticed(folder: Path) -> None:
-    leaf, ca = PKI.certificates["revoked"].certificate, PKI.agencies_ca
+    leaf, ca = made().certificates["revoked"].certificate, made().agencies_ca
     answers = Answers(AnswerFiles(folder))
     empty, seen = answers.statements(leaf, ca.certificate), answers.version
     (folder / "crl").mkdir()
     file = folder / "crl" / "a.pem"
-    file.write_bytes(PKI.lists()["agencies"].public_bytes(Encoding.PEM))
+    file.write_bytes(made().lists()["agencies"].public_bytes(Encoding.PEM))
     (there,) = answers.statements(leaf, ca.certificate)
     changed = answers.version
     file.unlink()
@@ -109,17 +108,14 @@ def test_files_that_come_and_go_are_noticed(folder: Path) -> None:
     assert answers.statements(leaf, ca.certificate) == []
 
 
-@pytest.mark.parametrize("change", [(b"\x0c\x10De", b"\x0c\x10\xff\xfe"), (b"\x0c\x10De", b"\x03\x10De")])
-def test_a_list_whose_issuer_cannot_be_read_is_named_and_not_found_out_with_each_packet(
-    tmp_path: Path, change: tuple[bytes, bytes]
-) -> None:
+def test_a_list_whose_issuer_cannot_be_read_is_named_and_not_found_out_with_each_packet(folder: Path) -> None:
     """A disk that lost a bit: the list opens, and its names do not."""
-    good = PKI.lists()["agencies"].public_bytes(Encoding.DER)
-    assert change[0] in good
-    text = base64.encodebytes(good.replace(*change))
-    (tmp_path / "crl").mkdir()
-    path = tmp_path / "crl" / "a.pem"
-    path.write_bytes(b"-----BEGIN X509 CRL-----\n" + text + b"-----END X509 CRL-----\n")
-
-    with pytest.raises(Misconfigured, match=r"a\.pem"):
-        AnswerFiles(tmp_path)
+    good = made().lists()["agencies"].public_bytes(Encoding.DER)
+    (folder / "crl").mkdir()
+    for change in ((b"\x0c\x10De", b"\x0c\x10\xff\xfe"), (b"\x0c\x10De", b"\x03\x10De")):
+        assert change[0] in good
+        text = base64.encodebytes(good.replace(*change))
+        listed = b"-----BEGIN X509 CRL-----\n" + text + b"-----END X509 CRL-----\n"
+        (folder / "crl" / "a.pem").write_bytes(listed)
+        with pytest.raises(Misconfigured, match=r"a\.pem"):
+            AnswerFiles(folder)

@@ -15,11 +15,12 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.sealed_log import NO_SEAL, Seal, SignedSeal
+from gateway.domain.sealed_log import NO_SEAL, Seal
 from gateway.errors import InvalidProof, Misconfigured
 from gateway.trust import seals
 from gateway.trust.key_material import CURVE_ORDERS
 from gateway.trust.keys import KeyDirectory
+from tests.support.cases import Cases
 from tests.support.pki import key
 
 SEAL = Seal(
@@ -46,33 +47,25 @@ def test_a_seal_that_it_signed_holds_by_anybodys_verifier() -> None:
     assert s <= ORDER // 2
 
 
-@pytest.mark.parametrize(
-    "changed",
-    [
-        replace(SIGNED, seal=replace(SEAL, tree_size=4)),
-        replace(SIGNED, seal=replace(SEAL, log_id="1" * 32)),
-        replace(SIGNED, signature=SIGNED.signature[:-1]),
-        replace(SIGNED, signature=SIGNED.signature + b"\x00"),
-        replace(SIGNED, signature=b"\x00" * 64),
-        replace(
-            SIGNED,
-            signature=SIGNED.signature[:32]
-            + (ORDER - int.from_bytes(SIGNED.signature[32:], "big")).to_bytes(32, "big"),
-        ),
-        replace(SIGNED, key=b"no key"),
-        replace(SIGNED, key=seals.SealKey(ec.generate_private_key(ec.SECP256R1())).public),
-    ],
-    ids=["size", "log", "short", "long", "zero", "the twin with high s", "no key", "another key"],
-)
-def test_another_seal_signature_or_key_does_not_hold(changed: SignedSeal) -> None:
-    with pytest.raises(InvalidProof):
-        seals.check_seal(changed)
-
-
-def test_a_key_of_another_kind_signs_no_seal() -> None:
+def test_another_seal_signature_or_key_does_not_hold(cases: Cases) -> None:
+    signature = SIGNED.signature
+    twin = signature[:32] + (ORDER - int.from_bytes(signature[32:], "big")).to_bytes(32, "big")
     rsa_key = key("rsa-2048").public_key()
     der = rsa_key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-    with pytest.raises(InvalidProof, match="P-256"):
+    changed = {
+        "size": replace(SIGNED, seal=replace(SEAL, tree_size=4)),
+        "log": replace(SIGNED, seal=replace(SEAL, log_id="1" * 32)),
+        "short": replace(SIGNED, signature=signature[:-1]),
+        "long": replace(SIGNED, signature=signature + b"\x00"),
+        "zero": replace(SIGNED, signature=b"\x00" * 64),
+        "the twin with high s": replace(SIGNED, signature=twin),
+        "no key": replace(SIGNED, key=b"no key"),
+        "another key": replace(SIGNED, key=seals.SealKey(ec.generate_private_key(ec.SECP256R1())).public),
+    }
+    for name, seal in changed.items():
+        with cases.case(name), pytest.raises(InvalidProof):
+            seals.check_seal(seal)
+    with cases.case("a key of another kind"), pytest.raises(InvalidProof, match="P-256"):
         seals.check_seal(replace(SIGNED, key=der))
 
 
@@ -85,35 +78,20 @@ def test_no_bytes_break_the_check(signature: bytes, der: bytes) -> None:
 
 
 def test_the_key_is_made_once_and_is_the_nodes_own(tmp_path: Path) -> None:
-    made = seals.open_seal_key(tmp_path, b"secret")
+    """Also by processes that start together. One that does not open says so without the password."""
+    with ThreadPoolExecutor(4) as threads:
+        made = set(threads.map(lambda _: seals.open_seal_key(tmp_path, b"secret").public, range(8)))
 
     file = tmp_path / "_log" / "seal.key.pem"
-    assert seals.open_seal_key(tmp_path, b"secret").public == made.public
+    assert len(made) == 1
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert b"ENCRYPTED" in file.read_bytes()
     assert [each.name for each in file.parent.iterdir()] == ["seal.key.pem"]
-
-
-def test_processes_that_start_together_have_one_key(tmp_path: Path) -> None:
-    with ThreadPoolExecutor(4) as threads:
-        found = list(threads.map(lambda _: seals.open_seal_key(tmp_path, None).public, range(8)))
-
-    assert len(set(found)) == 1
-
-
-def test_it_is_no_agencys_key(tmp_path: Path) -> None:
-    seals.open_seal_key(tmp_path, None)
-
-    assert KeyDirectory(tmp_path, None).entries() == ()
-
-
-def test_a_key_that_does_not_open_says_so_without_the_password(tmp_path: Path) -> None:
-    seals.open_seal_key(tmp_path, b"secret")
+    assert KeyDirectory(tmp_path, b"secret").entries() == (), "it is no agency's key"
     with pytest.raises(Misconfigured) as caught:
         seals.open_seal_key(tmp_path, b"hunter-two")
-
     assert "hunter" not in str(caught.value) + caught.value.hint
-    (tmp_path / "_log" / "seal.key.pem").write_bytes(b"rubbish")
+    file.write_bytes(b"rubbish")
     with pytest.raises(Misconfigured):
         seals.open_seal_key(tmp_path, None)
 

@@ -40,46 +40,29 @@ class Office:
         return {name for name, ticket in tickets.items() if ticket.is_set()}
 
 
-async def test_nobody_is_rung_while_nothing_is_due_and_nothing_changed() -> None:
+async def test_who_has_something_due_is_rung_until_it_is_done_and_once_for_a_change_by_another_process() -> (
+    None
+):
+    """Of a change before the first look too: who keeps up with it may have looked before that, and would sleep on."""
     office = Office()
-    await office.rung()
-
+    assert await office.rung() == {"hosting"}
     assert await office.rung() == set()
 
-
-async def test_who_has_something_due_is_rung_until_it_is_done() -> None:
-    office = Office()
-    await office.rung()
     office.signs = Signs(due=frozenset({"packer"}), marks={"hosting": "a"})
-
     assert await office.rung() == {"packer"}
     assert await office.rung() == {"packer"}
-
-
-async def test_a_change_by_another_process_rings_once_for_who_keeps_up_with_it() -> None:
-    office = Office()
-    await office.rung()
     office.signs = Signs(due=frozenset(), marks={"hosting": "b"})
-
     assert await office.rung() == {"hosting"}
     assert await office.rung() == set()
 
 
-async def test_a_change_before_the_first_look_is_told_of() -> None:
-    """Who keeps up with it may have looked before that, and would sleep on."""
-    office = Office()
-
-    assert await office.rung() == {"hosting"}
-
-
-@pytest.mark.parametrize("poll_s", [0.05, 1.0, 7.0, 60.0])
-def test_every_loop_looks_within_a_minute_without_a_ring(poll_s: float) -> None:
+def test_every_loop_looks_within_a_minute_without_a_ring() -> None:
     """And none more often than the one that looks for all, but for what other nodes send."""
     names = ("lookout", "pulse", "packer", "receiver", "hosting", "revocation", "clocks", "holds")
-
-    assert all(poll_s <= longest_sleep_s(name, poll_s) <= LONGEST_UNRUNG_S for name in names)
-    assert longest_sleep_s("lookout", poll_s) == poll_s
-    assert longest_sleep_s("landing", poll_s) == min(poll_s, LANDING_POLL_S)
+    for poll_s in (0.05, 1.0, 7.0, 60.0):
+        assert all(poll_s <= longest_sleep_s(name, poll_s) <= LONGEST_UNRUNG_S for name in names)
+        assert longest_sleep_s("lookout", poll_s) == poll_s
+        assert longest_sleep_s("landing", poll_s) == min(poll_s, LANDING_POLL_S)
 
 
 async def test_what_the_clock_brings_is_rung_for_also_while_the_database_is_away() -> None:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import timedelta
-from itertools import pairwise
 
 import pytest
 
 from gateway.errors import NotFound, StaleLease, StoreFailure
 from gateway.incoming import settle
 from gateway.ports import Lease
-from gateway.workers import couriers, event_log, loop
+from gateway.workers import loop
 from gateway.workers.clocks import Clocks
 from tests.support.node import DEPARTMENT, LEASE_S, PROVINCE, Town, recall_of
+from tests.support.waiting import within_limit
+from tests.unit.workers.conftest import carried_by_workers
 
 
 async def test_one_that_breaks_lets_the_others_of_its_batch_finish_first() -> None:
@@ -36,39 +38,98 @@ async def test_one_that_breaks_lets_the_others_of_its_batch_finish_first() -> No
     assert finished == [True, True]
 
 
-async def test_a_step_that_breaks_is_tried_again_and_the_loop_ends_with_its_stop() -> None:
-    stop, bell, turns = asyncio.Event(), loop.Bell(), 0
+class Turning:
+    """A loop that stops at its last turn; `act` says what happens in each, and whether there was work."""
 
-    async def step() -> bool:
-        nonlocal turns
-        turns += 1
-        if turns == 3:
-            stop.set()
-            return False
+    def __init__(
+        self, last: int, act: Callable[[int, loop.Bell], bool], bell: loop.Bell | None = None
+    ) -> None:
+        self.turns, self._last, self._act = 0, last, act
+        self._stop, self._bell = asyncio.Event(), bell or loop.Bell()
+
+    async def run(self, poll_s: float = 3600.0, first_s: float | None = None) -> None:
+        turning = loop.forever("test", self._step, self._bell, self._stop, poll_s, first_s=first_s)
+        await within_limit(turning, "the loop")
+        assert self.turns == self._last
+
+    async def _step(self) -> bool:
+        self.turns += 1
+        if self.turns == self._last:
+            self._stop.set()
+            self._bell.ring()
+        return self._act(self.turns, self._bell)
+
+
+def breaking(until: int, error: BaseException) -> Callable[[int, loop.Bell], bool]:
+    def act(turn: int, bell: loop.Bell) -> bool:
         bell.ring()
-        raise RuntimeError("broken step")
-
-    await asyncio.wait_for(loop.forever("test", step, bell, stop, 0.001), 60)
-
-    assert turns == 3
-
-
-async def test_a_step_that_a_library_cancelled_ends_no_loop() -> None:
-    stop, bell, turns = asyncio.Event(), loop.Bell(), 0
-
-    async def step() -> bool:
-        nonlocal turns
-        turns += 1
-        if turns == 2:
-            stop.set()
-        bell.ring()
-        if turns == 1:
-            raise asyncio.CancelledError
+        if turn < until:
+            raise error
         return False
 
-    await asyncio.wait_for(loop.forever("test", step, bell, stop, 3600.0), 60)
+    return act
 
-    assert turns == 2
+
+async def test_a_step_that_breaks_is_tried_again_and_the_loop_ends_with_its_stop() -> None:
+    """Also one that a library cancelled."""
+    await Turning(3, breaking(3, RuntimeError("broken step"))).run(0.001)
+    await Turning(2, breaking(2, asyncio.CancelledError())).run()
+
+
+async def test_a_failure_that_has_a_name_is_told_by_it_and_without_a_trace(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    await Turning(2, breaking(2, StoreFailure("the server does not answer"))).run()
+
+    (told,) = [record for record in caplog.records if getattr(record, "action", "") == "test.broke"]
+    assert (told.getMessage(), told.exc_info) == ("the server does not answer", None)
+
+
+async def test_a_ring_while_one_looked_is_not_missed() -> None:
+    await Turning(2, breaking(0, AssertionError())).run()
+
+
+@pytest.mark.parametrize("worked", [True, False], ids=["worked", "rung"])
+async def test_one_whose_work_rings_no_bell_looks_again_soon_after_some_came(worked: bool) -> None:
+    def act(turn: int, bell: loop.Bell) -> bool:
+        if turn == 1 and not worked:
+            bell.ring()
+        return worked and turn == 1
+
+    await Turning(8, act).run(first_s=0.001)
+
+
+async def test_its_looks_come_ever_less_often() -> None:
+    waits: list[float] = []
+
+    class Unheard(loop.Bell):
+        async def heard(self, timeout_s: float, ticket: asyncio.Event | None = None) -> bool:
+            waits.append(timeout_s)
+            return False
+
+    await Turning(7, lambda turn, bell: turn == 1, Unheard()).run(0.01, first_s=0.001)
+
+    assert waits == [0.001, 0.002, 0.004, 0.008, 0.01, 0.01]
+
+
+async def test_one_who_is_not_rung_waits_his_time_and_then_waits_again() -> None:
+    bell = loop.Bell()
+
+    for _ in range(3):
+        ticket = bell.ticket()
+        assert not ticket.is_set()
+        assert not await bell.heard(0.01, ticket)
+
+
+async def test_a_ring_shortens_the_wait_and_leaves_no_time_running() -> None:
+    bell = loop.Bell()
+    asyncio.get_running_loop().call_soon(bell.ring)
+    await within_limit(bell.heard(0.02), "a ring")
+    ticket = bell.ticket()
+
+    await loop.Bell().heard(0.05)  # what ran on would be over by then
+
+    assert not ticket.is_set()
 
 
 async def test_a_loop_that_is_cancelled_ends() -> None:
@@ -82,109 +143,8 @@ async def test_a_loop_that_is_cancelled_ends() -> None:
     running = asyncio.create_task(loop.forever("test", step, loop.Bell(), asyncio.Event(), 3600.0))
     await begun.wait()
     running.cancel()
-    (end,) = await asyncio.wait_for(asyncio.gather(running, return_exceptions=True), 60)
-
-    assert isinstance(end, asyncio.CancelledError)
-
-
-async def test_a_failure_that_has_a_name_is_told_by_it_and_without_a_trace(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    stop, bell, turns = asyncio.Event(), loop.Bell(), 0
-
-    async def step() -> bool:
-        nonlocal turns
-        turns += 1
-        if turns == 2:
-            stop.set()
-            bell.ring()
-            return False
-        bell.ring()
-        raise StoreFailure("the server does not answer")
-
-    await asyncio.wait_for(loop.forever("test", step, bell, stop, 3600.0), 60)
-
-    (told,) = [record for record in caplog.records if getattr(record, "action", "") == "test.broke"]
-    assert (told.getMessage(), told.exc_info) == ("the server does not answer", None)
-
-
-async def test_a_ring_while_one_looked_is_not_missed() -> None:
-    stop, bell, turns = asyncio.Event(), loop.Bell(), 0
-
-    async def step() -> bool:
-        nonlocal turns
-        turns += 1
-        if turns == 1:
-            bell.ring()
-        else:
-            stop.set()
-            bell.ring()
-        return False
-
-    await asyncio.wait_for(loop.forever("test", step, bell, stop, 3600.0), 60)
-
-    assert turns == 2
-
-
-@pytest.mark.parametrize("worked", [True, False], ids=["worked", "rung"])
-async def test_one_whose_work_rings_no_bell_looks_again_soon_after_some_came(worked: bool) -> None:
-    stop, bell, turns = asyncio.Event(), loop.Bell(), 0
-
-    async def step() -> bool:
-        nonlocal turns
-        turns += 1
-        if turns == 1 and not worked:
-            bell.ring()
-        if turns == 8:
-            stop.set()
-            bell.ring()
-        return worked and turns == 1
-
-    await asyncio.wait_for(loop.forever("test", step, bell, stop, 3600.0, first_s=0.001), 60)
-
-    assert turns == 8
-
-
-async def test_its_looks_come_ever_less_often() -> None:
-    stop, bell, looks = asyncio.Event(), loop.Bell(), list[float]()
-    now = asyncio.get_running_loop().time
-
-    async def step() -> bool:
-        looks.append(now())
-        if len(looks) == 7:
-            stop.set()
-            bell.ring()
-        return len(looks) == 1
-
-    await asyncio.wait_for(loop.forever("test", step, bell, stop, 0.01, first_s=0.001), 60)
-
-    slept = [later - earlier for earlier, later in pairwise(looks[1:])]
-    assert all(
-        each >= least * 0.9 for each, least in zip(slept, (0.001, 0.002, 0.004, 0.008, 0.01), strict=True)
-    )
-
-
-async def test_one_who_is_not_rung_waits_his_time_and_then_waits_again() -> None:
-    bell, began = loop.Bell(), asyncio.get_running_loop().time()
-
-    for _ in range(3):
-        ticket = bell.ticket()
-        assert not ticket.is_set()
-        await bell.heard(0.05, ticket)
-
-    assert asyncio.get_running_loop().time() - began >= 0.15
-
-
-async def test_a_ring_shortens_the_wait_and_leaves_no_time_running() -> None:
-    bell = loop.Bell()
-    asyncio.get_running_loop().call_later(0.01, bell.ring)
-    async with asyncio.timeout(5):
-        await bell.heard(0.1)
-    ticket = bell.ticket()
-
-    await asyncio.sleep(0.15)
-
-    assert not ticket.is_set()
+    with pytest.raises(asyncio.CancelledError):
+        await within_limit(running, "a loop that was cancelled")
 
 
 @pytest.mark.usefixtures("keys_away")
@@ -207,7 +167,7 @@ async def test_a_renewal_that_fails_once_is_tried_again_and_a_lost_lease_ends_it
             return await town.node.store.renew(table, lease, LEASE_S)
 
     async with loop.kept(Store(), "job", job.lease, lease_s=0.003):  # type: ignore[arg-type]  # renew is all that is asked
-        await asyncio.wait_for(third.wait(), 60)
+        await within_limit(third.wait(), "the third renewal")
 
     assert renewed == ["job"] * 3
 
@@ -216,17 +176,7 @@ async def test_the_workers_carry_a_document_there_and_its_answer_back(town: Town
     await town._host()
     sent = await town.send("15")
 
-    moved = True
-    while moved:
-        moved = any(
-            [
-                await couriers.pack_batch(town.node.out, 10, LEASE_S),
-                await couriers.dispatch_batch(town.node.out, 10, LEASE_S),
-                await couriers.land_batch(town.node.inn, 10, LEASE_S),
-                await couriers.process_batch(town.node.inn, 10, LEASE_S),
-                await event_log.number_batch(town.node.store),
-            ]
-        )
+    await carried_by_workers(town)
 
     assert (await town.delivery(sent)).state == "delivered"
     events = await town.node.store.events_after(None, 0, 1000)

@@ -17,14 +17,13 @@ from gateway.policy.upkeep import Rhythm
 from gateway.pool import ThreadPool
 from gateway.store.log_reading import seal_numbered
 from gateway.trust import seals
-from gateway.trust.seals import TimestampAuthority
 from gateway.workers import event_log as sealing
 from gateway.workers.event_log import LogSealer, StampGate
-from tests.support import tsa as authorities
 from tests.support.clock import ManualClock
 from tests.support.sealed import Book
 from tests.support.stores import copied, migrated, with_agencies
 from tests.support.tsa import tsa
+from tests.unit.domain.test_seal import SIGNED
 
 HOUR = timedelta(hours=1)
 
@@ -92,6 +91,13 @@ async def test_it_looks_every_five_seconds_and_takes_a_full_batch_at_once(
     assert (await book.store.log.head()).size == 7
 
 
+async def numbers(book: Book) -> tuple[int | None, int | None]:
+    """Of the last seal, and of the last that was stamped."""
+    head = await book.store.log.head()
+    last, stamped = [each.signed.seal.number if each else None for each in (head.seal, head.stamped)]
+    return last, stamped
+
+
 async def test_seals_and_stamps_each_have_their_own_rhythm(book: Book, authority: Authority) -> None:
     book.rhythm = Rhythm(seal=timedelta(minutes=10), stamp=HOUR)
     sealer = book.sealer()
@@ -100,11 +106,7 @@ async def test_seals_and_stamps_each_have_their_own_rhythm(book: Book, authority
         await sealer.step()
         book.clock.advance(300)
 
-    head = await book.store.log.head()
-    assert head.seal is not None
-    assert (head.seal.signed.seal.number, authority.asked) == (7, 2)
-    assert head.stamped is not None
-    assert head.stamped.signed.seal.number == 7
+    assert (await numbers(book), authority.asked) == ((7, 7), 2)
 
 
 async def test_an_authority_that_is_down_stops_nothing_and_is_asked_ever_more_rarely(
@@ -117,18 +119,14 @@ async def test_an_authority_that_is_down_stops_nothing_and_is_asked_ever_more_ra
         await sealer.step()
         book.clock.advance(60)
 
-    head = await book.store.log.head()
-    assert head.seal is not None
-    assert (head.seal.signed.seal.number, head.stamped) == (12, None)
+    assert await numbers(book) == (12, None)
     assert 3 <= authority.asked <= 7
 
     authority.fails = None
     book.clock.advance(HOUR)
     await sealer.step()
-    head = await book.store.log.head()
-    assert head.stamped is not None
-    assert head.stamped.signed.seal.number == 12
-    assert head.unstamped_since is None
+    assert await numbers(book) == (12, 12)
+    assert (await book.store.log.head()).unstamped_since is None
 
 
 async def test_a_late_stamp_is_said_to_be_late(book: Book, authority: Authority) -> None:
@@ -151,16 +149,6 @@ async def test_a_wrong_answer_is_no_stamp(book: Book, authority: Authority) -> N
 
     assert only.stamp is None
     assert authority.asked == 1
-
-
-async def test_a_real_authority_stamps_over_the_network(book: Book) -> None:
-    with authorities.running(tsa(), book.clock.now()) as running:
-        book.authority = TimestampAuthority(url=running.url, roots=[tsa().root])
-        (only,) = await book.pages(1)
-
-    assert only.stamp is not None
-    assert seals.check_stamp(only.stamp, only.signed.to_bytes(), [tsa().root]).at == running.now
-    assert sealed_log.read_seal(only.to_bytes()) == only
 
 
 async def test_seals_are_put_where_others_carry_them_away(book: Book, tmp_path: Path) -> None:
@@ -229,6 +217,7 @@ async def test_a_demanded_timestamp_holds_intake_back_only_after_its_hours(
     with pytest.raises(StoreFailure) as caught:
         await gate.check()
     assert caught.value.code == "GW-S-508"
+    await StampGate(log=book.store.log, clock=book.clock, most=timedelta()).check()  # nobody demands it
 
     authority.fails = None
     await book.sealer().step()
@@ -236,17 +225,7 @@ async def test_a_demanded_timestamp_holds_intake_back_only_after_its_hours(
     await gate.check()
 
 
-async def test_without_that_demand_nothing_is_held_back(book: Book, authority: Authority) -> None:
-    authority.fails = Unreachable("nobody answers")
-    await book.pages(1)
-    book.clock.advance(1000 * HOUR)
-
-    await StampGate(log=book.store.log, clock=book.clock, most=timedelta()).check()
-
-
 def test_paper_has_what_an_eye_needs_to_compare() -> None:
-    from tests.unit.domain.test_seal import SIGNED
-
     lines = seals.on_paper(PublishedSeal(signed=SIGNED))
 
     joined = {

@@ -10,6 +10,7 @@ import pytest
 from gateway.errors import StoreFailure, Unreachable
 from gateway.workers import loop
 from gateway.workers.loop import LONGEST_REST_S, Trouble
+from tests.support.waiting import until, within_limit
 
 FULL = StoreFailure("the disk is full", code="GW-S-507")
 
@@ -43,9 +44,8 @@ def test_a_disk_that_is_full_for_an_hour_is_said_once_a_minute_with_a_count(
     said = lines(caplog)
     assert 55 <= len(said) <= 61
     told = sum(vars(record)["failures"] for record in said)
-    assert (
-        failing.failures - told <= 60 / LONGEST_REST_S + 1
-    )  # what the last minute brought is said at its end
+    # What the last minute brought is said at its end.
+    assert failing.failures - told <= 60 / LONGEST_REST_S + 1
     assert {record.getMessage() for record in said} == {"the disk is full"}
 
 
@@ -102,13 +102,14 @@ async def test_no_bell_hurries_a_loop_that_rests_and_its_stop_ends_the_rest_at_o
         raise FULL
 
     turning = asyncio.create_task(loop.forever("fancied_resting", step, bell, stop, 0.001))
-    async with asyncio.timeout(60):
-        while turns < 3:
-            bell.ring()
-            await asyncio.sleep(0.005)
+
+    def rung() -> bool:
+        bell.ring()
+        return turns >= 3
+
+    await until(rung, "a third turn")
     stop.set()
-    async with asyncio.timeout(5):
-        await turning
+    await within_limit(turning, "the loop that rests")
 
     assert turns <= 4
 

@@ -10,7 +10,7 @@ from tests.support.clock import START
 EVERY = timedelta(minutes=10)
 
 
-def test_the_first_turn_comes_at_once_and_each_further_one_after_the_span() -> None:
+def test_a_turn_comes_at_once_and_after_each_span_also_where_the_clock_was_ahead_or_work_failed() -> None:
     turn = Turn(EVERY)
 
     assert [turn.take(START), turn.take(START), turn.take(START + EVERY / 2), turn.take(START + EVERY)] == [
@@ -18,16 +18,12 @@ def test_the_first_turn_comes_at_once_and_each_further_one_after_the_span() -> N
         *(False, True),
     ]
 
-
-def test_a_turn_taken_while_the_clock_was_ahead_is_taken_again_once_the_clock_is_right() -> None:
     turn = Turn(EVERY)
     assert turn.take(START + timedelta(days=400))
 
     assert turn.take(START)
     assert not turn.take(START)
 
-
-def test_work_that_failed_keeps_its_turn() -> None:
     turn = Turn(EVERY)
 
     assert turn.has_come(START)

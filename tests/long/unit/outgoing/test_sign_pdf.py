@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -19,7 +18,7 @@ from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.pdf import Placement, Purpose, Wish
 from gateway.errors import Clash, Denied, GatewayError, Refused
 from gateway.outgoing import sign_pdf
-from gateway.settings import load
+from gateway.settings import Settings, load
 from gateway.trust.pdf_signing.agency_key import HeldKey
 from tests.support.areas import area_in_mm
 from tests.support.clock import ManualClock
@@ -58,35 +57,28 @@ class Room:
         await sign_pdf.sign(self.desk, SCOPE, Z91, plan, key, self.out)
 
 
-@asynccontextmanager
-async def room_in(folder: Path) -> AsyncIterator[Room]:
+@pytest.fixture
+async def room(tmp_path: Path) -> AsyncIterator[Room]:
     clock = ManualClock(SIGNED)
-    settings = load(None, {"GATEWAY_NODE_DATA_DIR": str(folder / "state")})
-    (folder / "state").mkdir()
-    blank = await asyncio.to_thread(migrated, folder / "state")
+    settings = load(None, {"GATEWAY_NODE_DATA_DIR": str(tmp_path / "state")})
+    (tmp_path / "state").mkdir()
+    blank = await asyncio.to_thread(migrated, tmp_path / "state")
     blank.rename(settings.database.url.partition(":///")[2])
-    file = folder / "hand.pdf"
+    file = tmp_path / "hand.pdf"
     async with open_ground(settings, clock) as office:
         await office.store.accounts.add_hosted(Z91)
         desk = bootstrap_signing.desk(settings, office)
-        await asyncio.to_thread(signed_by_hand, folder, file)
-        yield Room(folder=folder, clock=clock, office=office, desk=desk, file=file)
+        await asyncio.to_thread(signed_by_hand, settings, tmp_path / "plain.pdf", file)
+        yield Room(folder=tmp_path, clock=clock, office=office, desk=desk, file=file)
 
 
-def signed_by_hand(folder: Path, file: Path) -> None:
-    signer = bootstrap_signing.signer(load(None, {"GATEWAY_NODE_DATA_DIR": str(folder / "state")}))
-    plain, area = folder / "plain.pdf", area_in_mm(115, 182, 60, 20)
+def signed_by_hand(settings: Settings, plain: Path, file: Path) -> None:
+    signer, area = bootstrap_signing.signer(settings), area_in_mm(115, 182, 60, 20)
     plain.write_bytes(paper())
     placement = Placement(page=1, area=area, image=area, text=area, layout=signer.set_text((), 8, 10))
     holder = person()
     key = HeldKey(holder.private_key, holder.certificate, [], SIGNED)
     signer.put(plain, file, placement, None, key, SIGNED)
-
-
-@pytest.fixture
-async def room(tmp_path: Path) -> AsyncIterator[Room]:
-    async with room_in(tmp_path) as made:
-        yield made
 
 
 async def refusal(room: Room, plan: sign_pdf.SigningPlan, key: HeldKey) -> GatewayError:
@@ -116,24 +108,6 @@ async def test_a_signed_file_has_its_event(room: Room) -> None:
     assert await sign_pdf.has_signed_pdfs(room.office.store, SCOPE, key.facts.key_id)
 
 
-async def test_a_file_that_changed_after_it_was_shown_is_not_signed(room: Room) -> None:
-    plan = await room.plan()
-    room.file.write_bytes(room.file.read_bytes() + b"\n% one line more")
-
-    why = await refusal(room, plan, room.opened())
-
-    assert (type(why), why.code) == (Clash, "SIGN-CHANGED")
-
-
-async def test_a_key_opened_too_long_ago_does_not_sign(room: Room) -> None:
-    plan, key = await room.plan(), room.opened()
-    room.clock.advance(timedelta(minutes=16))
-
-    why = await refusal(room, plan, key)
-
-    assert (type(why), why.code) == (Denied, "TOKEN-TIMED-OUT")
-
-
 @pytest.mark.parametrize("code", ["Z91", "000.00.00.Z91"])
 async def test_threat_120_a_certificate_bound_for_exchange_never_signs_a_document(
     room: Room, code: str
@@ -147,18 +121,37 @@ async def test_threat_120_a_certificate_bound_for_exchange_never_signs_a_documen
     assert "key-exchange" in str(why)
 
 
-async def test_an_expired_certificate_does_not_sign(room: Room) -> None:
+async def test_a_file_that_changed_after_it_was_shown_is_not_signed(room: Room) -> None:
+    plan = await room.plan()
+    room.file.write_bytes(room.file.read_bytes() + b"\n% one line more")
+
+    why = await refusal(room, plan, room.opened())
+
+    assert (type(why), why.code) == (Clash, "SIGN-CHANGED")
+
+
+async def test_a_key_that_has_expired_that_fails_or_that_was_opened_too_long_ago_does_not_sign(
+    room: Room,
+) -> None:
     old = root().issue("Sở Mẫu cũ", agency=True, not_after=SIGNED - timedelta(days=1))
+    plan, key, closed = await room.plan(), room.opened(), room.opened()
+    closed.close()
 
-    why = await refusal(room, await room.plan(), room.opened(old))
+    assert "key-time" in str(await refusal(room, plan, room.opened(old)))
+    assert (await refusal(room, plan, closed)).code == "TOKEN-FAILED"
+    room.clock.advance(timedelta(minutes=16))
+    why = await refusal(room, plan, key)
+    assert (type(why), why.code) == (Denied, "TOKEN-TIMED-OUT")
 
-    assert "key-time" in str(why)
 
-
-async def test_a_seal_without_an_image_is_refused_with_the_way_out(room: Room) -> None:
+async def test_a_preview_is_a_picture_and_a_seal_without_an_image_is_refused_with_the_way_out(
+    room: Room,
+) -> None:
+    drawn = await sign_pdf.preview(room.desk, await room.plan())
     with pytest.raises(Clash, match="no image of the seal") as refused:
         await sign_pdf.plan(room.desk, room.file, SEAL, None)
 
+    assert drawn.startswith(b"\x89PNG")
     assert "--image" in refused.value.hint
 
 
@@ -172,18 +165,3 @@ async def test_a_file_that_is_there_already_is_found_before_the_key_is_used(room
 
     assert refused.value.code == "SIGN-OUT"
     assert room.out.read_bytes() == b"there"
-
-
-async def test_a_key_that_fails_leaves_nothing_behind(room: Room) -> None:
-    plan, key = await room.plan(), room.opened()
-    key.close()
-
-    why = await refusal(room, plan, key)
-
-    assert why.code == "TOKEN-FAILED"
-
-
-async def test_a_preview_is_a_picture(room: Room) -> None:
-    drawn = await sign_pdf.preview(room.desk, await room.plan())
-
-    assert drawn.startswith(b"\x89PNG")

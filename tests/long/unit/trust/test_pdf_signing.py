@@ -41,6 +41,7 @@ from gateway.trust.pdf_signing.signer import PadesSigner
 from gateway.trust.seals import TimestampAuthority
 from tests.support import pdfs
 from tests.support.areas import area_in_mm
+from tests.support.cases import Cases
 from tests.support.pdf_pages import A4, paper
 from tests.support.pdf_pki import SIGNED, Holder, agency, folder, person, root, tsa
 from tests.support.printed import FOLDER
@@ -62,10 +63,7 @@ def key(holder: Holder | None = None) -> HeldKey:
 
 
 def marked(
-    path: Path,
-    signer: PadesSigner = SIGNER,
-    holder: Holder | None = None,
-    opened: AgencyKey | None = None,
+    path: Path, signer: PadesSigner = SIGNER, holder: Holder | None = None, opened: AgencyKey | None = None
 ) -> tuple[Path, Placement]:
     """Signed with the mark of a copy on page 1."""
     out = path.with_name(f"{path.stem}-signed.pdf")
@@ -144,13 +142,23 @@ def pixels(path: Path, dots: int = 72) -> Image.Image:
 
 
 def test_the_signature_holds_here_and_in_another_program(tmp_path: Path) -> None:
-    out, _ = marked(on_disk(tmp_path, SAMPLE.read_bytes()))
+    """The words of the mark can be read and copied, and its time is that of the signature."""
+    out, placement = marked(on_disk(tmp_path, paper()))
 
     told = poppler("pdfsig", "-nocert", out)
     assert valid(out) == [True]
     assert "Signature Type: ETSI.CAdES.detached" in told
     assert "Total document signed" in told
     assert "Signature Validation: Signature is Valid." in told
+    read = [word for area, word in words_of(out) if area.meets(placement.area)]
+    assert " ".join(read) == " ".join(MARK)
+    assert "LiberationSerif" in poppler("pdffonts", out)
+    with out.open("rb") as stream:
+        (signature,) = PdfFileReader(stream).embedded_regular_signatures
+        assert signature.self_reported_timestamp == SIGNED == datetime.fromisoformat(MARK[-1])
+
+    second, _ = marked(out, holder=root().issue("Another Agency"))
+    assert valid(second) == [True, True], "a second signer gets a field of his own"
 
 
 def test_the_seal_keeps_the_personal_signature_valid_and_the_old_file_whole(tmp_path: Path) -> None:
@@ -184,28 +192,19 @@ def is_red(dot: object) -> bool:
     return bool(dot[0] > 150 and dot[1] < 80 and dot[2] < 80)
 
 
-def test_the_words_of_a_mark_can_be_read_and_copied_with_every_diacritic(tmp_path: Path) -> None:
-    out, placement = marked(on_disk(tmp_path, paper()))
-
-    read = [word for area, word in words_of(out) if area.meets(placement.area)]
-    assert " ".join(read) == " ".join(MARK)
-    assert "LiberationSerif" in poppler("pdffonts", out)
-
-
-@pytest.mark.parametrize("turned", [0, 90, 180, 270])
-@pytest.mark.parametrize("size", [A4, (1191, 842)])
-def test_a_mark_stands_upright_at_the_top_right_of_any_page(
-    tmp_path: Path, size: tuple[int, int], turned: int
-) -> None:
-    out, placement = marked(on_disk(tmp_path, paper(size, turned, origin=(13, -27))))
-
-    words = words_of(out)
-    wide = size[1] if turned in (90, 270) else size[0]
-    assert " ".join(word for _, word in words) == " ".join(MARK)
-    assert all(inside(area, placement.area) for area, _ in words)
-    assert words[0][0].top < words[-1][0].top < 60
-    assert wide - max(area.right for area, _ in words) < 80
-    assert valid(out) == [True]
+def test_a_mark_stands_upright_at_the_top_right_of_any_page(tmp_path: Path, cases: Cases) -> None:
+    for size in (A4, (1191, 842)):
+        for turned in (0, 90, 180, 270):
+            with cases.case((size, turned)):
+                raw = paper(size, turned, origin=(13, -27))
+                out, placement = marked(on_disk(tmp_path, raw, f"{size[0]}-{turned}.pdf"))
+                words = words_of(out)
+                wide = size[1] if turned in (90, 270) else size[0]
+                assert " ".join(word for _, word in words) == " ".join(MARK)
+                assert all(inside(area, placement.area) for area, _ in words)
+                assert words[0][0].top < words[-1][0].top < 60
+                assert wide - max(area.right for area, _ in words) < 80
+                assert valid(out) == [True]
 
 
 def inside(small: Area, large: Area) -> bool:
@@ -218,30 +217,13 @@ def inside(small: Area, large: Area) -> bool:
 
 
 def test_a_mark_does_not_cover_words_while_there_is_room(tmp_path: Path) -> None:
-    path = on_disk(tmp_path, SAMPLE.read_bytes())
-    before = [area for area, _ in words_of(path)]
-
-    _, placement = marked(path)
-
-    assert not placement.crowded
-    assert not any(area.meets(placement.area) for area in before)
-
-
-def test_words_in_the_top_margin_push_a_mark_up(tmp_path: Path) -> None:
-    path = on_disk(tmp_path, paper(lines=((330, 842 - 62, "words that stand high"),)))
-
-    _, placement = marked(path)
-
-    assert not placement.crowded
-    assert not any(area.meets(placement.area) for area, _ in words_of(path))
-
-
-def test_a_second_signer_of_a_file_gets_a_field_of_his_own(tmp_path: Path) -> None:
-    first, _ = marked(on_disk(tmp_path, paper()))
-
-    second, _ = marked(first, holder=root().issue("Another Agency"))
-
-    assert valid(second) == [True, True]
+    """Also where words stand in the top margin."""
+    high = paper(lines=((330, 842 - 62, "words that stand high"),))
+    for name, raw in (("sample.pdf", SAMPLE.read_bytes()), ("high.pdf", high)):
+        path = on_disk(tmp_path, raw, name)
+        _, placement = marked(path)
+        assert not placement.crowded
+        assert not any(area.meets(placement.area) for area, _ in words_of(path))
 
 
 def test_earlier_signatures_are_found_with_their_places(tmp_path: Path) -> None:
@@ -257,20 +239,17 @@ def test_earlier_signatures_are_found_with_their_places(tmp_path: Path) -> None:
     assert earlier.area.top == pytest.approx(200, abs=1)
 
 
-@pytest.mark.parametrize("change", [pdfs.rewritten, pdfs.overlaid])
-def test_a_file_changed_after_it_was_signed_is_seen_as_such(tmp_path: Path, change: object) -> None:
+def test_a_file_changed_after_it_was_signed_is_seen_as_such(tmp_path: Path) -> None:
     signed = pdfs.sign(pdfs.plain(), person(), "NguoiKy")
+    for changed in (pdfs.rewritten(signed), pdfs.overlaid(signed)):
+        found = SIGNER.examine(on_disk(tmp_path, changed))
+        assert [each.intact for each in found.earlier] == [False]
 
-    found = SIGNER.examine(on_disk(tmp_path, change(signed)))  # type: ignore[operator]  # one of two functions
 
-    assert [each.intact for each in found.earlier] == [False]
-
-
-@pytest.mark.parametrize("level", [MDPPerm.NO_CHANGES, MDPPerm.FILL_FORMS])
-def test_a_certified_file_has_no_room_for_a_seal(tmp_path: Path, level: MDPPerm) -> None:
-    certified = pdfs.sign(pdfs.plain(), person(), "NguoiKy", certify=level)
-
-    assert SIGNER.examine(on_disk(tmp_path, certified)).closed
+def test_a_certified_file_has_no_room_for_a_seal(tmp_path: Path) -> None:
+    for level in (MDPPerm.NO_CHANGES, MDPPerm.FILL_FORMS):
+        certified = pdfs.sign(pdfs.plain(), person(), "NguoiKy", certify=level)
+        assert SIGNER.examine(on_disk(tmp_path, certified)).closed
 
 
 def test_a_signature_that_would_break_an_earlier_one_is_thrown_away(tmp_path: Path) -> None:
@@ -283,27 +262,22 @@ def test_a_signature_that_would_break_an_earlier_one_is_thrown_away(tmp_path: Pa
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.parametrize(
-    ("content", "fault"),
-    [
-        (b"", "not-pdf"),
-        (b"PK\x03\x04 a zip", "not-pdf"),
-        (b"%PDF-1.7\nand nothing behind it", "unreadable"),
-    ],
-)
-def test_what_is_no_pdf_is_said(tmp_path: Path, content: bytes, fault: str) -> None:
-    assert SIGNER.examine(on_disk(tmp_path, content)).fault == fault
-
-
-def test_a_pdf_with_a_password_is_said(tmp_path: Path) -> None:
-    from pypdf import PdfReader, PdfWriter
-
-    writer = PdfWriter(clone_from=PdfReader(io.BytesIO(paper())))
-    writer.encrypt("a password", algorithm="AES-256")
-    held = io.BytesIO()
-    writer.write(held)
-
-    assert SIGNER.examine(on_disk(tmp_path, held.getvalue())).encrypted
+def test_what_is_no_pdf_or_has_a_password_is_said_also_by_the_reader(tmp_path: Path, cases: Cases) -> None:
+    rows = {
+        "empty": (b"", "not-pdf"),
+        "zip": (b"PK\x03\x04 a zip", "not-pdf"),
+        "no PDF": (b"no PDF", "not-pdf"),
+        "unreadable": (b"%PDF-1.7\nand nothing behind it", "unreadable"),
+        "unsigned": (pdfs.plain(), None),
+        "signed": (pdfs.by_agency(), None),
+        "encrypted": (pdfs.locked(pdfs.plain()), "encrypted"),
+    }
+    for name, (content, fault) in rows.items():
+        with cases.case(name):
+            file = on_disk(tmp_path, content)
+            standing = PadesSigner(reader=PdfSandbox(tmp_path / "none")).examine(file)
+            assert standing == SIGNER.examine(file)
+            assert (standing.fault, standing.encrypted) == (fault, name == "encrypted")
 
 
 @settings(max_examples=60)
@@ -322,17 +296,6 @@ def test_a_damaged_file_is_a_finding_and_never_an_error(
     assert found.fault is not None or found.pages >= 0
 
 
-def test_a_file_that_is_there_is_never_written_over(tmp_path: Path) -> None:
-    path = on_disk(tmp_path, paper())
-    there = on_disk(tmp_path, b"something else", "a-signed.pdf")
-
-    with pytest.raises(Clash) as refused:
-        marked(path)
-
-    assert refused.value.code == "SIGN-OUT"
-    assert there.read_bytes() == b"something else"
-
-
 def test_a_very_large_file_is_signed_in_little_memory(tmp_path: Path) -> None:
     path = tmp_path / "large.pdf"
     with path.open("wb") as file:
@@ -340,11 +303,8 @@ def test_a_very_large_file_is_signed_in_little_memory(tmp_path: Path) -> None:
         for _ in range(80):
             file.write(bytes(1024 * 1024))
         file.write(b"\nendstream\nendobj\n")
-        tail = file.tell()
-        pages, page = (
-            b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
-            b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]>>",
-        )
+        pages = b"<</Type/Pages/Kids[3 0 R]/Count 1>>"
+        page = b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]>>"
         offsets = [15]
         for number, body in ((2, pages), (3, page), (4, b"<</Type/Catalog/Pages 2 0 R>>")):
             offsets.append(file.tell())
@@ -363,26 +323,15 @@ def test_a_very_large_file_is_signed_in_little_memory(tmp_path: Path) -> None:
     assert peak < 24 * 1024 * 1024
 
 
-def test_with_lists_that_cover_the_chain_they_are_kept_in_the_file(tmp_path: Path) -> None:
-    signer = PadesSigner(long_term=folder(tmp_path / "trust"))
-
-    out, _ = marked(on_disk(tmp_path, paper()), signer)
-
-    with out.open("rb") as stream:
-        reader = PdfFileReader(stream)
-        assert len(reader.root["/DSS"]["/CRLs"]) == 1
-    assert valid(out) == [True]
-
-
-def test_lists_that_do_not_cover_the_chain_are_left_out(tmp_path: Path) -> None:
+def test_lists_that_cover_the_chain_are_kept_in_the_file_and_others_are_left_out(tmp_path: Path) -> None:
     stale = root().crl(next_update=SIGNED - timedelta(days=30))
-    signer = PadesSigner(long_term=folder(tmp_path / "trust", lists=[stale]))
-
-    out, _ = marked(on_disk(tmp_path, paper()), signer)
-
-    with out.open("rb") as stream:
-        assert "/DSS" not in PdfFileReader(stream).root
-    assert valid(out) == [True]
+    for name, lists, kept in (("good", None, 1), ("stale", [stale], 0)):
+        signer = PadesSigner(long_term=folder(tmp_path / name, lists=lists))
+        out, _ = marked(on_disk(tmp_path, paper(), f"{name}.pdf"), signer)
+        with out.open("rb") as stream:
+            held = PdfFileReader(stream).root
+            assert (len(held["/DSS"]["/CRLs"]) if "/DSS" in held else 0) == kept
+        assert valid(out) == [True]
 
 
 def test_a_revoked_certificate_does_not_sign(tmp_path: Path) -> None:
@@ -396,55 +345,31 @@ def test_a_revoked_certificate_does_not_sign(tmp_path: Path) -> None:
     assert sorted(each.name for each in tmp_path.iterdir()) == ["a.pdf", "trust"]
 
 
-def test_the_time_in_the_mark_is_that_of_the_signature(tmp_path: Path) -> None:
-    out, _ = marked(on_disk(tmp_path, paper()))
+def test_what_is_no_picture_is_no_seal_and_a_seal_says_its_own_size() -> None:
+    for image in (b"no picture at all", b"\x89PNG\r\n\x1a\n and then nothing"):
+        with pytest.raises(Clash) as refused:
+            SIGNER.image_size(image)
+        assert refused.value.code == "SEAL-IMAGE"
 
-    with out.open("rb") as stream:
-        (signature,) = PdfFileReader(stream).embedded_regular_signatures
-        assert signature.self_reported_timestamp == SIGNED
-        assert signature.self_reported_timestamp == datetime.fromisoformat(MARK[-1])
-
-
-@pytest.mark.parametrize(
-    "image",
-    [
-        b"no picture at all",
-        b"\x89PNG\r\n\x1a\n and then nothing",
-    ],
-)
-def test_what_is_no_picture_is_no_seal(image: bytes) -> None:
-    with pytest.raises(Clash) as refused:
-        SIGNER.image_size(image)
-
-    assert refused.value.code == "SEAL-IMAGE"
-
-
-@pytest.mark.parametrize(
-    ("colour", "dpi", "why"),
-    [
-        ((200, 10, 10, 255), 300, "not transparent"),
-        ((0, 0, 0, 0), 300, "empty"),
-        ((10, 10, 200, 255), 300, "not red"),
-        ((200, 10, 10, 255), 20, "mm wide"),
-    ],
-)
-def test_an_image_that_would_not_look_like_a_seal_is_refused(
-    colour: tuple[int, int, int, int], dpi: int, why: str
-) -> None:
-    picture = Image.new("RGBA", (400, 400), colour if why == "not transparent" else (0, 0, 0, 0))
-    if why not in ("not transparent", "empty"):
-        picture.paste(colour, (100, 100, 300, 300))
-    held = io.BytesIO()
-    picture.save(held, "PNG", dpi=(dpi, dpi))
-
-    with pytest.raises(Clash, match=why):
-        SIGNER.image_size(held.getvalue())
-
-
-def test_a_seal_says_its_own_size() -> None:
     found = SIGNER.image_size(seal_png(AGENCY_NAME))
-
     assert found.width / 72 * 25.4 == pytest.approx(36, abs=0.1)
+
+
+def test_an_image_that_would_not_look_like_a_seal_is_refused(cases: Cases) -> None:
+    red, clear = (200, 10, 10, 255), (0, 0, 0, 0)
+    rows = [
+        (red, red, 300, "not transparent"),
+        (clear, clear, 300, "empty"),
+        (clear, (10, 10, 200, 255), 300, "not red"),
+        (clear, red, 20, "mm wide"),
+    ]
+    for ground, colour, dpi, why in rows:
+        picture = Image.new("RGBA", (400, 400), ground)
+        picture.paste(colour, (100, 100, 300, 300))
+        held = io.BytesIO()
+        picture.save(held, "PNG", dpi=(dpi, dpi))
+        with cases.case(why), pytest.raises(Clash, match=why):
+            SIGNER.image_size(held.getvalue())
 
 
 def test_a_preview_is_the_page_with_the_seal_on_it(tmp_path: Path) -> None:
@@ -456,11 +381,9 @@ def test_a_preview_is_the_page_with_the_seal_on_it(tmp_path: Path) -> None:
     with Image.open(io.BytesIO(drawn)) as picture:
         assert picture.format == "PNG"
         assert picture.width == pytest.approx(595 / 72 * 100, abs=1)
-        assert placement.image is not None
-        middle = [
-            (placement.image.left + placement.image.width / 2),
-            placement.image.top + placement.image.height / 2,
-        ]
+        image = placement.image
+        assert image is not None
+        middle = image.left + image.width / 2, image.top + image.height / 2
         assert is_red(picture.getpixel((round(middle[0] * 100 / 72), round(middle[1] * 100 / 72))))
 
 
@@ -542,24 +465,16 @@ def test_a_timestamp_of_somebody_elses_authority_is_not_taken(tmp_path: Path) ->
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.parametrize(
-    "reply",
-    [
-        Reply(status=503, kind="application/timestamp-reply"),
-        Reply(body=b"x" * 200_000, kind="application/timestamp-reply"),
-        Reply(body=b"<html>", kind="text/html"),
-    ],
-)
-def test_an_authority_that_does_not_answer_leaves_nothing_signed(tmp_path: Path, reply: Reply) -> None:
-    path = on_disk(tmp_path, paper())
-
-    with responding(lambda body: reply) as authority, pytest.raises(Unreachable):
-        marked(path, timed(authority.url))
-
-    assert list(tmp_path.iterdir()) == [path]
+def test_an_authority_that_does_not_answer_leaves_nothing_signed(tmp_path: Path) -> None:
+    path, kind = on_disk(tmp_path, paper()), "application/timestamp-reply"
+    too_long = Reply(body=b"x" * 200_000, kind=kind)
+    for reply in (Reply(status=503, kind=kind), too_long, Reply(body=b"<html>", kind="text/html")):
+        with responding(lambda body, reply=reply: reply) as authority, pytest.raises(Unreachable):  # type: ignore[misc]  # a default
+            marked(path, timed(authority.url))
+        assert list(tmp_path.iterdir()) == [path]
 
 
-def test_what_is_signed_here_is_judged_so_by_our_own_verdict(tmp_path: Path) -> None:
+def test_what_is_signed_here_and_by_the_demonstration_is_judged_so_by_our_own_verdict(tmp_path: Path) -> None:
     trust = folder(tmp_path / "trust")
     official, _ = sealed(hand_signed(on_disk(tmp_path, SAMPLE.read_bytes())))
     copy, _ = marked(on_disk(tmp_path, paper(), "copy.pdf"))
@@ -569,19 +484,18 @@ def test_what_is_signed_here_is_judged_so_by_our_own_verdict(tmp_path: Path) -> 
     assert [each["verdict"] for each in told] == ["valid", "valid"]
     assert [each["legal_value"] for each in told] == ["official", "copy"]
 
-
-def test_a_demonstration_signs_as_a_person_and_as_an_agency(tmp_path: Path) -> None:
     authority = Authority.create("Demo", SIGNED)
     made = DemoSigners.create(authority, "Z91", AGENCY_NAME, "Người Ký Mẫu", SIGNED)
-    (tmp_path / "trust" / "crl").mkdir(parents=True)
-    authority.write_trust(tmp_path / "trust", {})
-    (tmp_path / "trust" / "crl" / "none.pem").write_bytes(authority.revocation_list([], SIGNED))
+    demo = tmp_path / "demo"
+    (demo / "crl").mkdir(parents=True)
+    authority.write_trust(demo, {})
+    (demo / "crl" / "none.pem").write_bytes(authority.revocation_list([], SIGNED))
     file = on_disk(tmp_path, made.signed_by_both(SAMPLE.read_bytes(), HAND, SIGNED))
 
-    told = verify_pdf(file, tmp_path / "trust", SIGNED, SIGNED)
+    by_both = verify_pdf(file, demo, SIGNED, SIGNED)
 
-    assert told["legal_value"] == "official"
-    assert [each["role"] for each in told["signers"]] == ["person", "agency"]
+    assert by_both["legal_value"] == "official"
+    assert [each["role"] for each in by_both["signers"]] == ["person", "agency"]
 
 
 def test_a_file_that_is_not_the_one_expected_is_not_signed(tmp_path: Path) -> None:
@@ -594,40 +508,19 @@ def test_a_file_that_is_not_the_one_expected_is_not_signed(tmp_path: Path) -> No
     assert refused.value.code == "SIGN-CHANGED"
     assert not out.exists()
 
+    out.write_bytes(b"something else")
+    with pytest.raises(Clash) as there:
+        SIGNER.sign(path, out, placement, None, key(), SIGNED)
+    assert there.value.code == "SIGN-OUT"
+    assert out.read_bytes() == b"something else", "a file that is there is never written over"
+
 
 # --- files that want the machine ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "of", [pdfs.with_endless_paths(pdfs.by_agency()), pdfs.with_endless_table(pdfs.plain())]
-)
-def test_a_file_that_wants_the_machine_is_refused_in_time(tmp_path: Path, of: bytes) -> None:
-    file = tmp_path / "a.pdf"
-    file.write_bytes(of)
+def test_a_file_that_wants_the_machine_is_refused_in_time(tmp_path: Path, cases: Cases) -> None:
     reader = PdfSandbox(tmp_path / "none", PdfLimits(seconds=2.0, memory=512 * 1024 * 1024))
-
-    standing = PadesSigner(reader=reader).examine(file)
-
-    assert (standing.fault, standing.size) == ("unreadable", len(of))
-
-
-@pytest.mark.parametrize(
-    ("of", "fault", "encrypted"),
-    [
-        (pdfs.plain(), None, False),
-        (pdfs.by_agency(), None, False),
-        (pdfs.locked(pdfs.plain()), "encrypted", True),
-        (b"no PDF", "not-pdf", False),
-    ],
-    ids=["unsigned", "signed", "encrypted", "no PDF"],
-)
-def test_any_other_file_is_told_as_without_the_reader(
-    tmp_path: Path, of: bytes, fault: str | None, encrypted: bool
-) -> None:
-    file = tmp_path / "a.pdf"
-    file.write_bytes(of)
-
-    standing = PadesSigner(reader=PdfSandbox(tmp_path / "none")).examine(file)
-
-    assert standing == SIGNER.examine(file)
-    assert (standing.fault, standing.encrypted) == (fault, encrypted)
+    for raw in (pdfs.with_endless_paths(pdfs.by_agency()), pdfs.with_endless_table(pdfs.plain())):
+        with cases.case(len(raw)):
+            standing = PadesSigner(reader=reader).examine(on_disk(tmp_path, raw))
+            assert (standing.fault, standing.size) == ("unreadable", len(raw))

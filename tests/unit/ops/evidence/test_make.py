@@ -12,11 +12,10 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import load_der_x509_certificate, load_pem_x509_crl
 
-from gateway.domain.document import IncomingDocument, InState
+from gateway.domain.document import InState
 from gateway.domain.event import EventKind
 from gateway.domain.evidence import Absent, Story
 from gateway.errors import NotFound
-from gateway.incoming import seal
 from gateway.incoming import seal as incoming_seal
 from gateway.ops.evidence import contents
 from gateway.ops.evidence.make import SUBJECT, EvidenceMaker
@@ -28,8 +27,8 @@ from tests.support.evidence import check, exchanged, pack_of, rebuilt, sealed, u
 from tests.support.node import DEPARTMENT, PDF, PROVINCE, Town
 
 
-def told(members: dict[str, bytes]) -> Story:
-    return contents.read_story(members["story.json"])
+def told(raw: bytes, folder: Path) -> Story:
+    return contents.read_story(unpacked(raw, folder)["story.json"])
 
 
 async def test_packets_lie_in_a_pack_byte_for_byte_as_they_crossed_the_axis(
@@ -45,9 +44,8 @@ async def test_packets_lie_in_a_pack_byte_for_byte_as_they_crossed_the_axis(
         for kind in ("edoc", "status")
         for packet in await town.crossed(code, type(sent.kind)(kind))
     ]
-    assert sorted(content for name, content in members.items() if name.startswith("packets/")) == sorted(
-        crossed
-    )
+    packed = [content for name, content in members.items() if name.startswith("packets/")]
+    assert sorted(packed) == sorted(crossed)
 
 
 async def test_updates_recalls_and_their_answers_are_in_the_pack_of_their_document(
@@ -59,51 +57,37 @@ async def test_updates_recalls_and_their_answers_are_in_the_pack_of_their_docume
     await town.status(arrived, "15")
     await town.carry()
 
-    ours = told(unpacked(await pack_of(town, DEPARTMENT, sent.id), tmp_path / "a"))
-    theirs = told(unpacked(await pack_of(town, PROVINCE, arrived.id), tmp_path / "b"))
+    ours = told(await pack_of(town, DEPARTMENT, sent.id), tmp_path / "a")
+    theirs = told(await pack_of(town, PROVINCE, arrived.id), tmp_path / "b")
 
     for story in (ours, theirs):
-        assert [each.kind for each in story.packets if each.part in ("document", "change")] == [
-            "edoc",
-            "update",
-        ]
-        assert sorted(each.status or "" for each in story.packets if each.part == "receipt") == [
-            "01",
-            "01",
-            "03",
-            "15",
-        ]
+        written = [each.kind for each in story.packets if each.part in ("document", "change")]
+        receipts = sorted(each.status or "" for each in story.packets if each.part == "receipt")
+        assert (written, receipts) == (["edoc", "update"], ["01", "01", "03", "15"])
     assert {each.sha256 for each in ours.packets} == {each.sha256 for each in theirs.packets}
 
 
-async def recalled(town: Town) -> IncomingDocument:
+async def test_recalled_content_is_there_by_digest_alone(town: Town, tmp_path: Path) -> None:
+    """Before it is purged, and after."""
     sent, arrived = await exchanged(town)
     await town.recall(sent)
     await town.carry()
     await town.status(arrived, "15")
     await town.carry()
-    found = await town.reload(arrived)
-    assert found.state is InState.RECALLED
-    return found
+    document = await town.reload(arrived)
+    assert document.state is InState.RECALLED
 
-
-@pytest.mark.parametrize("purged", [False, True], ids=["recalled", "purged"])
-async def test_recalled_content_is_there_by_digest_alone(town: Town, purged: bool, tmp_path: Path) -> None:
-    document = await recalled(town)
-    if purged:
-        town.clock.advance(timedelta(days=400))
-        assert await seal.purge_recalled(town.node.inn) == 1
-
-    raw = await pack_of(town, PROVINCE, document.id)
-
-    story = told(unpacked(raw, tmp_path))
-    (first,) = [each for each in story.packets if each.part == "document"]
-    assert (first.member, first.absent, first.sha256) == ("", Absent.RECALLED, document.envelope_digest)
-    assert story.absent is Absent.RECALLED
-    assert story.subject == document.subject
-    assert not holds_content(raw)
-    lines = [each for each in check(raw, tmp_path, None).lines if each.ok is False]
-    assert lines == []
+    for purged in (0, 1):
+        town.clock.advance(timedelta(days=400 * purged))
+        assert await incoming_seal.purge_recalled(town.node.inn) == purged
+        raw = await pack_of(town, PROVINCE, document.id)
+        story = told(raw, tmp_path)
+        (first,) = [each for each in story.packets if each.part == "document"]
+        assert (first.member, first.absent, first.sha256) == ("", Absent.RECALLED, document.envelope_digest)
+        assert story.absent is Absent.RECALLED
+        assert story.subject == document.subject
+        assert not holds_content(raw)
+        assert [each for each in check(raw, tmp_path, None).lines if each.ok is False] == []
 
 
 @pytest.mark.parametrize("side", [DEPARTMENT, PROVINCE])
@@ -118,7 +102,7 @@ async def test_sealed_content_never_enters_a_pack(town: Town, side: str, tmp_pat
 
     raw = await pack_of(town, side, sent.id if side == DEPARTMENT else arrived.id)
 
-    story = told(unpacked(raw, tmp_path))
+    story = told(raw, tmp_path)
     assert (story.absent, story.subject, {each.name for each in story.files}) == (Absent.SEALED, "", {""})
     assert story.packets[0].sha256 == arrived.envelope_digest
     assert not holds_content(raw)
@@ -130,10 +114,16 @@ def holds_content(raw: bytes) -> bool:
     return base64.b64encode(PDF)[:60] in raw or PDF[:60] in raw
 
 
-async def test_the_scene_would_hold_the_content_of_a_document_that_is_not_withheld(town: Town) -> None:
+async def test_making_a_pack_is_an_event_that_names_its_manifest(town: Town) -> None:
     sent, _ = await exchanged(town)
 
-    assert holds_content(await pack_of(town, DEPARTMENT, sent.id))
+    made = await EvidenceMaker(town.node).make(await town.scope(DEPARTMENT), sent.id)
+
+    (event,) = await town.events(DEPARTMENT, SUBJECT)
+    assert event.kind is EventKind.EVIDENCE_MADE
+    assert (event.data["pack"], event.data["document"]) == (made.id, sent.id)
+    assert event.data["manifest"] == made.digest
+    assert holds_content(b"".join(made.pieces())), "of a document that is not withheld"
 
 
 async def test_a_pack_of_another_agencys_document_cannot_be_made(town: Town) -> None:
@@ -145,24 +135,13 @@ async def test_a_pack_of_another_agencys_document_cannot_be_made(town: Town) -> 
     assert await town.events(DEPARTMENT, SUBJECT) == ()
 
 
-async def test_making_a_pack_is_an_event_that_names_its_manifest(town: Town) -> None:
-    sent, _ = await exchanged(town)
-
-    made = await EvidenceMaker(town.node).make(await town.scope(DEPARTMENT), sent.id)
-
-    (event,) = await town.events(DEPARTMENT, SUBJECT)
-    assert event.kind is EventKind.EVIDENCE_MADE
-    assert (event.data["pack"], event.data["document"]) == (made.id, sent.id)
-    assert event.data["manifest"] == made.digest
-
-
 @pytest.mark.usefixtures("keys_away")
 async def test_a_document_that_was_never_packed_has_a_pack_with_its_header(
     town: Town, tmp_path: Path
 ) -> None:
     sent = await town.send("15")
 
-    story = told(unpacked(await pack_of(town, DEPARTMENT, sent.id), tmp_path))
+    story = told(await pack_of(town, DEPARTMENT, sent.id), tmp_path)
 
     assert (story.packets, story.code, story.absent) == ((), "15/STD-VP", None)
 
@@ -174,13 +153,11 @@ async def test_every_event_of_the_document_that_is_sealed_is_in_the_pack_with_it
     await sealed(town, None)
     await exchanged(town, "16")
 
-    story = told(unpacked(await pack_of(town, DEPARTMENT, sent.id), tmp_path))
+    story = told(await pack_of(town, DEPARTMENT, sent.id), tmp_path)
 
-    kinds = [each.kind for each in story.events]
-    assert {"message.accepted", "message.queued", "message.sent", "inbox.landed", "message.status"} <= set(
-        kinds
-    )
-    assert "binding.approved" in kinds
+    kinds = {each.kind for each in story.events}
+    told_of = {"message.accepted", "message.queued", "message.sent", "inbox.landed", "message.status"}
+    assert told_of | {"binding.approved"} <= kinds
     assert all(each.seal == 1 for each in story.events)
     assert all(any(each.sha256 in one.names for one in story.events) for each in story.packets)
 
@@ -199,8 +176,9 @@ async def test_answers_of_authorities_are_in_the_pack_and_count_where_the_user_h
 
     (name,) = [each for each in unpacked(raw, tmp_path) if each.startswith("revocation/")]
     assert name.endswith(".crl")
-    told = {line.detail for line in check(raw, tmp_path, without, at=START).lines if line.step == "packet"}
-    assert told == {""}, "nothing about revocation is left unknown"
+    lines = check(raw, tmp_path, without, at=START).lines
+    unknown = {line.detail for line in lines if line.step == "packet"}
+    assert unknown == {""}, "nothing about revocation is left unknown"
 
 
 async def test_an_answer_in_a_pack_that_its_authority_did_not_sign_counts_for_nothing(

@@ -75,18 +75,13 @@ def test_a_pack_verifies_in_a_process_without_any_network(scene: Made, tmp_path:
     assert (code, told.get("verdict")) == (0, "valid"), said
 
 
-@pytest.mark.parametrize("what", ["byte", "anchors"])
-def test_the_exit_code_is_7_for_what_is_not_valid_or_cannot_be_told(
-    scene: Made, what: str, tmp_path: Path
-) -> None:
+def test_the_exit_code_is_7_for_what_is_not_valid_or_cannot_be_told(scene: Made, tmp_path: Path) -> None:
     words = carried(scene, tmp_path)
-    if what == "byte":
-        raw = bytearray(scene.sent)
-        raw[len(raw) // 2] ^= 1
-        (tmp_path / "court" / "pack.zip").write_bytes(raw)
-    else:
-        words = ["evidence", "verify", "pack.zip", "-o", "json"]
+    raw = bytearray(scene.sent)
+    raw[len(raw) // 2] ^= 1
+    bare = ["evidence", "verify", "pack.zip", "-o", "json"]
 
-    code, told, said = run([sys.executable, "-m", "gateway", *words], tmp_path)
-
-    assert (code, told["verdict"]) == (7, "invalid" if what == "byte" else "unknown"), said
+    for arguments, content, verdict in ((bare, scene.sent, "unknown"), (words, bytes(raw), "invalid")):
+        (tmp_path / "court" / "pack.zip").write_bytes(content)
+        code, told, said = run([sys.executable, "-m", "gateway", *arguments], tmp_path)
+        assert (code, told["verdict"]) == (7, verdict), said
