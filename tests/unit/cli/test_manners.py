@@ -46,20 +46,16 @@ class Typed(Piped):
 
 
 def test_a_dash_is_standard_input(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What came by it is gone when the command ended."""
     by_name = terminal.type("read", LETTER, "-o", "json").json
     monkeypatch.setattr("sys.stdin", Piped(LETTER.read_bytes()))
-
     assert terminal.type("read", "-", "-o", "json").json["fields"] == by_name["fields"]
 
-
-def test_what_came_by_standard_input_is_gone_when_the_command_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", Piped(b"abc"))
-
     with command.spooled({"file": Path("-"), "other": 1}) as given:
         kept = given["file"]
         assert (kept.read_bytes(), given["other"]) == (b"abc", 1)
         assert kept.parent.stat().st_mode & 0o077 == 0
-
     assert not kept.exists()
 
 
@@ -118,12 +114,10 @@ def test_the_version_is_told_by_the_word_and_by_the_option(terminal: Terminal) -
     assert terminal.type("version", "-o", "ndjson").out.count("\n") == 1
 
 
-def test_a_shell_is_helped_on_request_and_nothing_is_installed(terminal: Terminal) -> None:
+def test_a_shell_that_asks_gets_the_words(terminal: Terminal) -> None:
+    """On request, and nothing is installed."""
     assert "_GATEWAY_COMPLETE" in terminal.type("completion", "bash").out
     assert "completion for the current shell" not in terminal.type("--help").out
-
-
-def test_a_shell_that_asks_gets_the_words() -> None:
     asked = {"_GATEWAY_COMPLETE": "complete_bash", "COMP_WORDS": "gateway ver", "COMP_CWORD": "1"}
 
     done = subprocess.run(PROGRAM, env={**os.environ, **asked}, cwd=ROOT, capture_output=True, check=False)
@@ -131,30 +125,28 @@ def test_a_shell_that_asks_gets_the_words() -> None:
     assert done.stdout.split() == [b"verify", b"version"]
 
 
-def test_a_reader_that_has_enough_ends_the_program_well() -> None:
-    with subprocess.Popen(
-        [*PROGRAM, "--help"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as running:
-        assert running.stdout is not None
-        assert running.stderr is not None
-        running.stdout.close()
-        said = running.stderr.read()
-
-    assert (running.returncode, said) == (0, b"")
-
-
-def test_work_goes_on_where_nobody_reads_the_talk_about_it_any_more(tmp_path: Path) -> None:
-    words = ["demo", "--once", "--keep", str(tmp_path / "told"), "-o", "json"]
+def half_heard(output: str, *words: str | Path) -> tuple[int, bytes]:
+    """How the program ends, and what it says elsewhere, when nobody reads one of its outputs."""
     with subprocess.Popen(
         [*PROGRAM, *words], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as running:
         assert running.stdout is not None
         assert running.stderr is not None
-        running.stderr.close()
-        told = running.stdout.read()
+        outputs = {"stdout": running.stdout, "stderr": running.stderr}
+        outputs.pop(output).close()
+        (other,) = outputs.values()
+        said = other.read()
+    return running.returncode, said
 
-    assert running.returncode == 0
-    assert json.loads(told)["lost"] == 0
+
+def test_a_reader_that_has_enough_ends_the_program_well() -> None:
+    assert half_heard("stdout", "--help") == (0, b"")
+
+
+def test_work_goes_on_where_nobody_reads_the_talk_about_it_any_more(tmp_path: Path) -> None:
+    code, told = half_heard("stderr", "demo", "--once", "--keep", tmp_path / "told", "-o", "json")
+
+    assert (code, json.loads(told)["lost"]) == (0, 0)
 
 
 def test_a_demonstration_is_told_in_a_new_folder_alone(terminal: Terminal, tmp_path: Path) -> None:
