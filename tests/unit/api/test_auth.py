@@ -58,13 +58,13 @@ async def test_threat_087_a_key_is_good_from_its_networks_alone(door: Door) -> N
         good = await door.ask("GET", "/me", key=secret, headers={"X-Forwarded-For": address})
         assert good.status == 200, address
         assert good.json["networks"] == ["203.0.113.0/24", "2001:db8:12::/48", "198.51.100.7/32"]
-    for address in (
+    for elsewhere in (
         *("198.51.100.8", "203.0.113.7, 198.51.100.8", "2001:db8:13::9"),
         *("::ffff:198.51.100.8", "nowhere", "", None),
     ):
-        said = {} if address is None else {"X-Forwarded-For": address}
+        said = {} if elsewhere is None else {"X-Forwarded-For": elsewhere}
         refused = await door.ask("GET", "/me", key=secret, headers=said)
-        assert (refused.status, refused.json["code"]) == (403, "GW-403-ADDRESS"), address
+        assert (refused.status, refused.json["code"]) == (403, "GW-403-ADDRESS"), elsewhere
         assert "địa chỉ IP" in refused.json["detail"]
 
 

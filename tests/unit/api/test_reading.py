@@ -31,7 +31,9 @@ async def read(door: Door, *files: tuple[str, str, bytes], **more: str) -> Answe
     return await door.ask("POST", "/messages:read", data=parts(*files), headers=more)
 
 
-async def test_the_fields_of_a_signed_pdf_are_told_with_how_sure_they_are(door: Door, tmp_path: Path) -> None:
+async def test_the_fields_of_a_signed_pdf_are_told_with_how_sure_they_are(
+    door: Door, letter: bytes, tmp_path: Path
+) -> None:
     """Nothing is kept, and it needs the right to send."""
 
     def content() -> set[Path]:

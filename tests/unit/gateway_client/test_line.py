@@ -110,7 +110,7 @@ async def test_what_may_have_happened_is_not_done_again(scripted: Scripted, wait
         scripted.script = [answer]
         scripted.came.clear()
         with client(scripted, waits, tries=3) as asked, pytest.raises(kind):
-            await apart(lambda asked=asked: asked.call("POST", "/messages/msg_1/resend", {}))
+            await apart(partial(asked.call, "POST", "/messages/msg_1/resend", {}))
 
         assert len(scripted.came) == calls
 

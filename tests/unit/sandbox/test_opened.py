@@ -151,7 +151,8 @@ def test_a_new_beginning_that_was_cut_short_is_ended_later(
 ) -> None:
     rename = Path.rename
     for cut in range(1, 4):
-        folder, renamed = tmp_path / str(cut), []
+        folder = tmp_path / str(cut)
+        renamed: list[Path] = []
         stage.claim(folder)
         key = stage.api_key(folder)
         (folder / stage.CLOCK).write_text("{}", "ascii")
