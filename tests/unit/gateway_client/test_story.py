@@ -242,22 +242,28 @@ async def test_a_document_that_fails_waits_for_nobody_and_comes_again(
         assert "offered again" in caplog.text
 
 
-async def test_many_threads_share_one_client_and_a_lost_answer_sends_nothing_twice(
+async def test_an_answer_that_is_lost_does_not_send_the_document_twice(
     client_of: Clients, line: TcpProxy, waits: Waits
 ) -> None:
     async with client_of(DEPARTMENT) as department:
+        line.cut_after(20, Way.BACK)
+        await apart(lambda: department.send(meta(), [File(content=PDF, name="15.pdf")]))
+
+        assert len(waits.told) == 1
+        listed = await apart(lambda: department.call("GET", "/messages"))
+        assert len(listed["data"]) == 1
+
+
+async def test_many_threads_share_one_client(client_of: Clients, line: TcpProxy) -> None:
+    async with client_of(DEPARTMENT) as department:
         told = await asyncio.gather(*(apart(department.me) for _ in range(24)))
+
         assert {each["agency"] for each in told} == {DEPARTMENT}
         assert line.connections <= 24
         made = line.connections
         for _ in range(5):
             await apart(department.me)
         assert line.connections == made
-
-        line.cut_after(20, Way.BACK)
-        await apart(lambda: department.send(meta(), [File(content=PDF, name="15.pdf")]))
-        assert len(waits.told) == 1
-        assert len((await apart(lambda: department.call("GET", "/messages")))["data"]) == 1
 
 
 async def test_what_the_node_refuses_is_told_by_its_own_exception(
