@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import quote
 
-import pytest
-
 from tests.support import api
 from tests.support.api import COMMUNE, DEPARTMENT, PROVINCE, Answer, Door
 from tests.support.two_axes import on_two
 
 HEAD = "code;alias;name;parent\n"
+NEW = HEAD + "Z91.55;;Sở Mới;Z91\n"
 
 
 async def load(door: Door, text: str, dry_run: bool = False, kind: str = "text/csv") -> Answer:
@@ -19,85 +18,62 @@ async def load(door: Door, text: str, dry_run: bool = False, kind: str = "text/c
     return await door.ask("POST", path, data=text.encode(), headers={"Content-Type": kind})
 
 
-async def test_pages_lead_through_every_agency_in_order_of_codes(door: Door) -> None:
+async def test_agencies_are_listed_in_order_of_codes_searched_and_read(door: Door) -> None:
     codes: list[str] = []
     path = "/agencies?limit=50"
     while path:
         answer = await door.ask("GET", path)
         codes += [each["code"] for each in answer.json["data"]]
         path = answer.headers.get("Link", "").removeprefix("<").partition(">")[0]
-
     assert codes == sorted(set(codes))
     assert {PROVINCE, DEPARTMENT, COMMUNE} <= set(codes)
 
+    for text in ("Binh Mau", "BÌNH MẪU", COMMUNE, "000.00.12.Z91"):
+        answer = await door.ask("GET", f"/agencies?q={quote(text)}")
+        assert COMMUNE in {each["code"] for each in answer.json["data"]}, text
 
-@pytest.mark.parametrize("text", ["Binh Mau", "BÌNH MẪU", COMMUNE, "000.00.12.Z91"])
-async def test_a_search_ignores_case_and_accents(door: Door, text: str) -> None:
-    answer = await door.ask("GET", f"/agencies?q={quote(text)}")
-
-    assert COMMUNE in {each["code"] for each in answer.json["data"]}
-
-
-async def test_one_agency_is_read_by_its_code(door: Door) -> None:
-    found = await door.ask("GET", f"/agencies/{COMMUNE.lower()}")
-    absent = await door.ask("GET", "/agencies/Z99.99")
-
-    assert (found.json["code"], found.json["parent"]) == (COMMUNE, PROVINCE)
-    assert absent.status == 404
+    one = (await door.ask("GET", f"/agencies/{COMMUNE.lower()}")).json
+    assert (one["code"], one["parent"]) == (COMMUNE, PROVINCE)
+    assert (await door.ask("GET", "/agencies/Z99.99")).status == 404
 
 
-@pytest.mark.parametrize(
-    ("query", "standing", "code"),
-    [
-        (f"q={COMMUNE}", "active", COMMUNE),
-        ("q=000.00.12.Z91", "mapped", COMMUNE),
-        ("q=Z99.99", "unknown", None),
-    ],
-)
-async def test_a_code_is_resolved_and_never_guessed(
-    door: Door, query: str, standing: str, code: str | None
+async def test_a_code_is_resolved_and_never_guessed(door: Door) -> None:
+    for text, standing, code in (
+        (COMMUNE, "active", COMMUNE),
+        ("000.00.12.Z91", "mapped", COMMUNE),
+        ("Z99.99", "unknown", None),
+    ):
+        told = (await door.ask("GET", f"/agencies:resolve?q={text}")).json
+        assert (told["standing"], (told["agency"] or {}).get("code")) == (standing, code)
+
+    nothing = await door.ask("GET", "/agencies:resolve")
+    assert (nothing.status, nothing.json["errors"][0]["pointer"]) == (422, "?q")
+
+
+async def test_an_import_is_planned_by_a_dry_run_applied_once_and_told_in_the_feed_of_changes(
+    door: Door,
 ) -> None:
-    told = (await door.ask("GET", f"/agencies:resolve?{query}")).json
-
-    assert told["standing"] == standing
-    assert (told["agency"] or {}).get("code") == code
-
-
-async def test_resolving_nothing_is_told(door: Door) -> None:
-    answer = await door.ask("GET", "/agencies:resolve")
-
-    assert answer.status == 422
-    assert answer.json["errors"][0]["pointer"] == "?q"
-
-
-async def test_a_dry_run_shows_the_plan_and_changes_nothing(door: Door) -> None:
-    text = HEAD + "Z91.55;;Sở Mới;Z91\n"
-
-    told = (await load(door, text, dry_run=True)).json
-
-    assert (told["dry_run"], told["applied"]) == (True, None)
-    assert told["added"] == [{"code": "Z91.55", "name": "Sở Mới"}]
+    planned = (await load(door, NEW, dry_run=True)).json
+    assert (planned["dry_run"], planned["applied"]) == (True, None)
+    assert planned["added"] == [{"code": "Z91.55", "name": "Sở Mới"}]
     assert (await door.ask("GET", "/agencies/Z91.55")).status == 404
 
-
-async def test_an_import_is_applied_once_and_told_in_the_feed_of_changes(door: Door) -> None:
-    text = HEAD + "Z91.55;;Sở Mới;Z91\n"
-
-    first = (await load(door, text)).json
-    again = (await load(door, text)).json
+    first = (await load(door, NEW)).json
+    again = (await load(door, NEW)).json
     changes = (await door.ask("GET", "/agencies/changes")).json["data"]
 
     assert first["counts"]["added"] == 1
     assert (again["counts"]["added"], again["counts"]["changed"]) == (0, 0)
     assert (await door.ask("GET", "/agencies/Z91.55")).json["name"] == "Sở Mới"
     assert first["applied"] in {each["id"] for each in changes}
+    assert (await load(door, "{}", kind="application/json")).status == 415
 
 
 async def test_changes_since_a_moment_leave_out_what_was_before(door: Door) -> None:
     door.clock.advance(60)
     since = "2026-11-20T08:00:30+07:00"
     before = await door.ask("GET", f"/agencies/changes?since={since}")
-    await load(door, HEAD + "Z91.55;;Sở Mới;Z91\n")
+    await load(door, NEW)
 
     after = await door.ask("GET", f"/agencies/changes?since={quote(since)}")
 
@@ -106,7 +82,7 @@ async def test_changes_since_a_moment_leave_out_what_was_before(door: Door) -> N
 
 
 async def test_a_file_with_bad_lines_is_refused_whole_with_every_line(door: Door) -> None:
-    answer = await load(door, HEAD + "Z91.55;;Sở Mới;Z91\nbad code;;x;\nZ91.56;;;Z91\n")
+    answer = await load(door, NEW + "bad code;;x;\nZ91.56;;;Z91\n")
 
     assert answer.status == 422
     assert answer.json["type"] == "/problems/bad-file"
@@ -114,12 +90,8 @@ async def test_a_file_with_bad_lines_is_refused_whole_with_every_line(door: Door
     assert (await door.ask("GET", "/agencies/Z91.55")).status == 404
 
 
-async def test_a_registry_file_is_csv(door: Door) -> None:
-    assert (await load(door, "{}", kind="application/json")).status == 415
-
-
 async def test_a_program_changes_no_agency_that_is_known(door: Door) -> None:
-    await load(door, HEAD + "Z91.55;;Sở Mới;Z91\n")
+    await load(door, NEW)
 
     refused = await load(door, HEAD + "Z91.55;;Sở Khác;Z91\n")
 
@@ -150,22 +122,12 @@ async def test_what_may_be_sent_to_an_agency_is_told_with_its_ways(door: Door) -
     assert told["kinds"] == ["edoc", "update", "recall", "replace", "status"]
     assert told["max_file_bytes"] == limits["max_file_bytes"]
 
-
-async def test_an_agency_that_is_nowhere_connected_has_no_certificate_and_gives_no_receipts(
-    door: Door,
-) -> None:
     known = (await door.ask("GET", "/agencies")).json["data"]
     other = next(each["code"] for each in known if not each["code"].startswith(PROVINCE))
-
-    told = (await door.ask("GET", f"/agencies/{other}/capabilities")).json
-    absent = await door.ask("GET", "/agencies/Z99.99/capabilities")
-
-    assert (told["certificate"], told["axes"][0]["connected"], told["axes"][0]["receipts"]) == (
-        False,
-        False,
-        False,
-    )
-    assert absent.status == 404
+    far = (await door.ask("GET", f"/agencies/{other}/capabilities")).json
+    (axis,) = far["axes"]
+    assert (far["certificate"], axis["connected"], axis["receipts"]) == (False, False, False)
+    assert (await door.ask("GET", "/agencies/Z99.99/capabilities")).status == 404
 
 
 async def test_several_axes_are_told_in_the_order_in_which_they_are_tried(

@@ -7,6 +7,7 @@ import asyncio
 from aiohttp import web
 
 from gateway.cli.serve import listening
+from tests.support.waiting import within_limit
 
 
 async def test_a_body_that_still_comes_when_the_node_goes_is_read_to_its_end() -> None:
@@ -24,16 +25,16 @@ async def test_a_body_that_still_comes_when_the_node_goes_is_read_to_its_end() -
             address.set_result(url)
             await going.wait()
 
-    async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
+    async with asyncio.TaskGroup() as tasks:
         tasks.create_task(serve())
-        host, _, port = (await address).removeprefix("http://").partition(":")
+        host, _, port = (await within_limit(address, "the start")).removeprefix("http://").partition(":")
         reader, writer = await asyncio.open_connection(host, int(port))
         writer.write(b"POST / HTTP/1.1\r\nHost: node\r\nContent-Length: 4\r\n\r\nab")
-        await begun.wait()
+        await within_limit(begun.wait(), "the handler")
         going.set()
-        await _nobody_listens(host, int(port))
+        await within_limit(_nobody_listens(host, int(port)), "the last listener")
         writer.write(b"cd")
-        answer = await reader.read()
+        answer = await within_limit(reader.read(), "the answer")
         writer.close()
 
     assert answer.startswith(b"HTTP/1.1 200")

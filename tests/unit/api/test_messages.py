@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.support.api import COMMUNE, DEPARTMENT, PDF, PROVINCE, Door, form, meta
+from tests.support.api import COMMUNE, DEPARTMENT, PDF, PROVINCE, Answer, Door, form, meta
 
 
 async def sent(door: Door, number: str = "15", **fields: Any) -> dict[str, Any]:
@@ -21,48 +21,38 @@ async def sent(door: Door, number: str = "15", **fields: Any) -> dict[str, Any]:
 
 
 async def test_pages_lead_through_every_message_newest_first(door: Door) -> None:
+    """From the oldest on where that is asked, and each page keeps its filters."""
     ids = []
     for number in ("15", "16", "17"):
-        ids.append((await sent(door, number))["id"])
+        ids.append((await sent(door, number, external_id=f"ql-{number}"))["id"])
         door.clock.advance(1)
 
     first = await door.ask("GET", "/messages?limit=2")
     target = first.headers["Link"].removeprefix("<").partition(">")[0]
     second = await door.ask("GET", target)
-
     assert [each["id"] for each in first.json["data"] + second.json["data"]] == ids[::-1]
     assert first.json["has_more"] is True
     assert quote(first.json["next_cursor"], safe="") in target
     assert (second.json["next_cursor"], second.json["has_more"]) == (None, False)
     assert "Link" not in second.headers
 
-
-async def test_pages_lead_from_the_oldest_on_where_that_is_asked(door: Door) -> None:
-    for number in ("15", "16", "17"):
-        await sent(door, number)
-        door.clock.advance(1)
-
-    first = await door.ask("GET", "/messages?limit=2&sort=created_at")
-    second = await door.ask("GET", first.headers["Link"].removeprefix("<").partition(">")[0])
-
-    assert [each["number"] for each in first.json["data"] + second.json["data"]] == ["15", "16", "17"]
-    assert second.json["has_more"] is False
+    oldest = await door.ask("GET", "/messages?limit=2&sort=created_at&state=queued&q=b%C3%A1o+c%C3%A1o")
+    target = oldest.headers["Link"].removeprefix("<").partition(">")[0]
+    newest = await door.ask("GET", target)
+    assert [each["id"] for each in oldest.json["data"] + newest.json["data"]] == ids
+    assert newest.json["has_more"] is False
+    assert {"state=queued", "limit=2"} <= set(target.partition("?")[2].split("&"))
     assert (await door.ask("GET", "/messages?sort=number")).status == 400
 
-
-async def test_a_page_keeps_its_filters(door: Door) -> None:
-    for number in ("15", "16"):
-        await sent(door, number)
-
-    answer = await door.ask("GET", "/messages?limit=1&state=queued&q=b%C3%A1o+c%C3%A1o")
-
-    assert "state=queued" in answer.headers["Link"]
-    assert "limit=1" in answer.headers["Link"]
+    found = (await door.ask("GET", "/messages?external_id=ql-15")).json["data"]
+    assert [each["id"] for each in found] == ids[:1]
+    assert (await door.ask("GET", "/messages?external_id=nobody")).json["data"] == []
 
 
-@pytest.mark.parametrize(
-    ("query", "found"),
-    [
+async def test_filters_choose(door: Door) -> None:
+    """And words follow the language, times the offset."""
+    id = (await sent(door))["id"]
+    for query, found in (
         ("state=queued", 1),
         ("state=sent,rejected", 0),
         ("q=bao+cao+du+toan", 1),
@@ -73,59 +63,41 @@ async def test_a_page_keeps_its_filters(door: Door) -> None:
         ("created_at[lt]=2026-11-20", 0),
         ("sent_at[gte]=2026-11-19&sent_at[lt]=2026-11-21", 1),
         ("sent_at[gte]=2026-11-19&created_at[gte]=2026-11-21", 0),
-    ],
-)
-async def test_filters_choose(door: Door, query: str, found: int) -> None:
-    await sent(door)
+    ):
+        assert len((await door.ask("GET", f"/messages?{query}")).json["data"]) == found, query
 
-    assert len((await door.ask("GET", f"/messages?{query}")).json["data"]) == found
+    vi = (await door.ask("GET", f"/messages/{id}")).json
+    en = (await door.ask("GET", f"/messages/{id}", headers={"Accept-Language": "en"})).json
+    assert (vi["state_text"], en["state_text"]) == ("Chờ gửi", "Queued")
+    assert vi["created_at"] == "2026-11-20T08:00:00+07:00"
 
 
 def _cursor(at: str, id: str) -> str:
     return base64.urlsafe_b64encode(json.dumps([at, id]).encode()).decode().rstrip("=")
 
 
-@pytest.mark.parametrize(
-    ("query", "pointer"),
-    [
-        ("colour=blue", "?colour"),
-        ("limit=0", "?limit"),
-        ("limit=201", "?limit"),
-        ("limit=many", "?limit"),
-        ("limit=1&limit=2", "?limit"),
-        ("cursor=notours", "?cursor"),
-        (f"cursor={_cursor('0001-01-01T00:00:00+14:00', 'msg_1')}", "?cursor"),
-        (f"cursor={_cursor('2026-11-20T00:00:00+07:00', 'msg' + chr(0xD800))}", "?cursor"),
-        (f"cursor={_cursor('2026-11-20T00:00:00+07:00', 'msg' + chr(0))}", "?cursor"),
-        ("q=a%00b", "?q"),
-        ("external_id=a%00b", "?external_id"),
-        ("created_at[gte]=yesterday", "?created_at[gte]"),
-    ],
-)
-async def test_a_query_that_cannot_be_is_400_and_names_the_parameter(
-    door: Door, query: str, pointer: str
-) -> None:
-    answer = await door.ask("GET", f"/messages?{query}")
-
-    assert answer.status == 400
-    assert answer.json["errors"][0]["pointer"] == pointer
+async def test_a_query_that_cannot_be_is_400_and_names_the_parameter(door: Door) -> None:
+    for query in (
+        *("colour=blue", "limit=0", "limit=201", "limit=many", "limit=1&limit=2", "cursor=notours"),
+        *("q=a%00b", "external_id=a%00b", "created_at[gte]=yesterday"),
+        f"cursor={_cursor('0001-01-01T00:00:00+14:00', 'msg_1')}",
+        *(f"cursor={_cursor('2026-11-20T00:00:00+07:00', 'msg' + chr(sign))}" for sign in (0xD800, 0)),
+    ):
+        answer = await door.ask("GET", f"/messages?{query}")
+        assert answer.status == 400, query
+        assert answer.json["errors"][0]["pointer"] == f"?{query.partition('=')[0]}"
 
 
-@pytest.mark.parametrize(
-    ("path", "suggested"),
-    [
+async def test_a_state_that_nothing_can_be_in_is_no_empty_list(door: Door) -> None:
+    for path, suggested in (
         ("/messages?state=sent,delivred", "delivered"),
         ("/inbox?state=accept", "accepted"),
         ("/inbox?state=new&quarantine=true", None),
-    ],
-)
-async def test_a_state_that_nothing_can_be_in_is_no_empty_list(
-    door: Door, path: str, suggested: str | None
-) -> None:
-    answer = await door.ask("GET", path)
-
-    assert answer.status == 400
-    assert [(each["pointer"], each["suggest"]) for each in answer.json["errors"]] == [("?state", suggested)]
+    ):
+        answer = await door.ask("GET", path)
+        assert answer.status == 400
+        found = [(each["pointer"], each["suggest"]) for each in answer.json["errors"]]
+        assert found == [("?state", suggested)]
 
 
 async def test_the_timeline_tells_facts_and_events(door: Door) -> None:
@@ -158,21 +130,34 @@ async def test_the_envelope_is_the_signed_bytes(door: Door) -> None:
 
 async def test_a_draft_is_sent_when_it_is_complete(door: Door) -> None:
     draft = (await door.send(meta(send=False))).json
+    lacking = (await door.send(meta(send=False, number=""), once="two")).json
 
     answer = await door.ask("POST", f"/messages/{draft['id']}/send", headers={"If-Match": '"1"'})
+    refused = await door.ask("POST", f"/messages/{lacking['id']}/send")
 
     assert answer.status == 200
     assert answer.json["state"] == "queued"
     assert answer.headers["ETag"] == f'"{answer.json["version"]}"' != '"1"'
+    assert refused.status == 422
+    assert "/number" in {each["pointer"] for each in refused.json["errors"]}
 
 
-async def test_a_draft_that_lacks_something_says_what(door: Door) -> None:
-    draft = (await door.send(meta(send=False, number=""))).json
+async def test_an_act_is_on_the_version_that_it_names(door: Door) -> None:
+    draft = (await door.send(meta(send=False))).json
 
-    answer = await door.ask("POST", f"/messages/{draft['id']}/send")
+    async def act(act: str, version: str) -> int:
+        path, headers = f"/messages/{draft['id']}/{act}", {"If-Match": version}
+        return (await door.ask("POST", path, headers=headers, json={})).status
 
-    assert answer.status == 422
-    assert "/number" in {each["pointer"] for each in answer.json["errors"]}
+    # What is not yet packed cannot be sent again whatever its version.
+    assert [await act(each, '"9"') for each in ("send", "cancel", "resend")] == [412] * 3
+    for odd in ("9", "abc", "W/1", 'W/W/"1"', '"x"', '"1", "2"'):
+        assert await act("cancel", odd) == 400, odd
+    for written in ('"{v}"', 'W/"{v}"', "*"):  # it may have become weak on the way
+        own = (await door.send(meta(send=False), once=written)).json
+        version = written.format(v=own["version"])
+        gone = await door.ask("DELETE", f"/messages/{own['id']}", headers={"If-Match": version})
+        assert gone.status == 200, written
 
 
 async def test_a_message_is_stopped_before_it_leaves_and_not_after(door: Door) -> None:
@@ -184,25 +169,6 @@ async def test_a_message_is_stopped_before_it_leaves_and_not_after(door: Door) -
 
     assert stopped.json["state"] == "cancelled"
     assert late.status == 409
-
-
-@pytest.mark.parametrize("act", ["send", "cancel", "resend"])
-async def test_an_act_on_another_version_is_412(door: Door, act: str) -> None:
-    id = (await door.send(meta(send=False))).json["id"]
-
-    answer = await door.ask("POST", f"/messages/{id}/{act}", headers={"If-Match": '"9"'}, json={})
-
-    # What is not yet packed cannot be sent again whatever its version.
-    assert answer.status == 412
-
-
-@pytest.mark.parametrize("value", ["9", "abc", "W/1", 'W/W/"1"', '"x"', '"1", "2"'])
-async def test_a_version_that_cannot_be_is_400(door: Door, value: str) -> None:
-    id = (await door.send(meta(send=False))).json["id"]
-
-    answer = await door.ask("POST", f"/messages/{id}/cancel", headers={"If-Match": value})
-
-    assert answer.status == 400
 
 
 async def test_a_packet_goes_again_to_those_named(door: Door) -> None:
@@ -218,22 +184,18 @@ async def test_a_packet_goes_again_to_those_named(door: Door) -> None:
 
 async def test_a_document_that_left_goes_to_further_agencies_once(door: Door) -> None:
     first = await sent(door)
-    asked: dict[str, Any] = {"recipients": [{"code": COMMUNE, "role": "to_know"}]}
     waits = await sent(door, number="119", undo_seconds=60)
-    early = await door.ask("POST", f"/messages/{waits['id']}/recipients", once="w", json=asked)
-    await door.carry()
 
-    added = await door.ask("POST", f"/messages/{first['id']}/recipients", once="a", json=asked)
-    again = await door.ask("POST", f"/messages/{first['id']}/recipients", once="a", json=asked)
-    taken = await door.ask(
-        "POST",
-        f"/messages/{first['id']}/recipients",
-        once="b",
-        json={"recipients": [{"code": PROVINCE, "role": "to_act"}]},
-    )
-    stale = await door.ask(
-        "POST", f"/messages/{first['id']}/recipients", once="c", json=asked, headers={"If-Match": '"99"'}
-    )
+    async def add(once: str, code: str = COMMUNE, id: str = first["id"], **more: Any) -> Answer:
+        said = {"recipients": [{"code": code, "role": "to_know"}]}
+        return await door.ask("POST", f"/messages/{id}/recipients", once=once, json=said, **more)
+
+    early = await add("w", id=waits["id"])
+    await door.carry()
+    added = await add("a")
+    again = await add("a")
+    taken = await add("b", PROVINCE)
+    stale = await add("c", headers={"If-Match": '"99"'})
     await door.carry()
 
     assert (early.status, stale.status, taken.status) == (409, 412, 422)
@@ -276,14 +238,22 @@ async def test_a_recall_is_a_packet_of_its_own_and_asked_once(door: Door) -> Non
     await door.ask("POST", f"/inbox/{await only(door)}/status", agency=PROVINCE, json={"code": "03"})
     await door.carry()
 
-    asked = await door.ask("POST", f"/messages/{id}/recall", once="r", json=recall())
-    again = await door.ask("POST", f"/messages/{id}/recall", once="r", json=recall())
-    second = await door.ask("POST", f"/messages/{id}/recall", once="s", json=recall())
+    async def ask(once: str, **fields: Any) -> Answer:
+        return await door.ask("POST", f"/messages/{id}/recall", once=once, json=recall(**fields))
 
+    bare = await ask("r", approved_by=None, notice_no=None, reason="")  # R70
+    asked = await ask("r")
+    again = await ask("r")
+    other = await ask("r", notice_no="13/TB-STD")
+    second = await ask("s")
+
+    assert bare.status == 422
+    assert {each["pointer"] for each in bare.json["errors"]} == {"/approved_by", "/notice_no", "/reason"}
     assert asked.status == 202, str(asked)
     assert (asked.json["kind"], asked.json["parent"], asked.json["reason"]) == ("recall", id, "Sai thể thức")
     assert again.raw == asked.raw
     assert again.headers["Idempotency-Replayed"] == "true"
+    assert (other.status, other.json["type"]) == (422, "/problems/idempotency-other")
     assert second.status == 409
     assert (await door.ask("GET", f"/messages/{id}")).json["state"] == "recall_asked"
 
@@ -291,20 +261,6 @@ async def test_a_recall_is_a_packet_of_its_own_and_asked_once(door: Door) -> Non
 async def only(door: Door, agency: str = PROVINCE) -> str:
     (item,) = (await door.ask("GET", "/inbox", agency=agency)).json["data"]
     return str(item["id"])
-
-
-async def test_a_recall_names_its_leader_and_notice_R70(door: Door) -> None:
-    id = (await sent(door))["id"]
-    await door.carry()
-
-    answer = await door.ask(
-        "POST", f"/messages/{id}/recall", once="r", json=recall(approved_by=None, notice_no=None, reason="")
-    )
-    mended = await door.ask("POST", f"/messages/{id}/recall", once="r", json=recall())
-
-    assert answer.status == 422
-    assert {each["pointer"] for each in answer.json["errors"]} == {"/approved_by", "/notice_no", "/reason"}
-    assert mended.status == 202
 
 
 async def test_a_take_back_is_the_bare_13(door: Door) -> None:
@@ -318,17 +274,6 @@ async def test_a_take_back_is_the_bare_13(door: Door) -> None:
     assert answer.status == 202, str(answer)
     assert answer.json["id"] == id
     assert answer.json["state"] == "take_back_asked"
-
-
-async def test_the_same_key_for_another_recall_is_422(door: Door) -> None:
-    id = (await sent(door))["id"]
-    await door.carry()
-    await door.ask("POST", f"/messages/{id}/recall", once="r", json=recall())
-
-    answer = await door.ask("POST", f"/messages/{id}/recall", once="r", json=recall(notice_no="13/TB-STD"))
-
-    assert answer.status == 422
-    assert answer.json["type"] == "/problems/idempotency-other"
 
 
 async def test_a_document_with_several_recipients_shows_the_one_that_needs_a_person(door: Door) -> None:
@@ -348,38 +293,18 @@ async def test_a_document_with_several_recipients_shows_the_one_that_needs_a_per
     }
 
 
-async def test_words_follow_the_language_and_times_the_offset(door: Door) -> None:
-    id = (await sent(door))["id"]
-
-    vi = (await door.ask("GET", f"/messages/{id}")).json
-    en = (await door.ask("GET", f"/messages/{id}", headers={"Accept-Language": "en"})).json
-
-    assert (vi["state_text"], en["state_text"]) == ("Chờ gửi", "Queued")
-    assert vi["created_at"] == "2026-11-20T08:00:00+07:00"
-
-
-async def test_an_update_may_not_be_sent_for_a_message_of_another_agency(door: Door) -> None:
-    id = (await sent(door))["id"]
-    said = meta(reason="x", recipients=[{"code": DEPARTMENT, "role": "to_act"}])
-
-    answer = await door.ask("POST", f"/messages/{id}/update", agency=COMMUNE, once="u", data=form(said))
-
-    assert answer.status == 404
-
-
 async def test_a_document_on_paper_is_listed_until_it_was_handed_over(door: Door) -> None:
     on_paper = (await door.send(meta(delivery_mode="paper"))).json
     await door.carry()
 
+    async def hand_over(agency: str = DEPARTMENT, **said: str) -> Answer:
+        return await door.ask("POST", f"/messages/{on_paper['id']}/hand-over", json=said, agency=agency)
+
     waiting = (await door.ask("GET", "/paper")).json["data"]
-    bad = await door.ask("POST", f"/messages/{on_paper['id']}/hand-over", json={"means": "other"})
-    foreign = await door.ask(
-        "POST", f"/messages/{on_paper['id']}/hand-over", json={"means": "post"}, agency=COMMUNE
-    )
-    done = await door.ask(
-        "POST", f"/messages/{on_paper['id']}/hand-over", json={"means": "post", "note": "RR 12"}
-    )
-    again = await door.ask("POST", f"/messages/{on_paper['id']}/hand-over", json={"means": "post"})
+    bad = await hand_over(means="other")
+    foreign = await hand_over(COMMUNE, means="post")
+    done = await hand_over(means="post", note="RR 12")
+    again = await hand_over(means="post")
     handed = (await door.ask("GET", "/paper?handed_from=2026-01-01")).json["data"]
 
     assert (on_paper["state"], on_paper["recipients"][0]["state_text"]) == ("paper", "Gửi bản giấy")
@@ -388,20 +313,6 @@ async def test_a_document_on_paper_is_listed_until_it_was_handed_over(door: Door
     assert done.json["state"] == "paper"
     assert (await door.ask("GET", "/paper")).json["data"] == []
     assert [(each["means"], each["note"]) for each in handed] == [("post", "RR 12")]
-
-
-async def test_a_document_is_found_by_the_callers_own_id_and_named_where_it_stands_in_the_way(
-    door: Door,
-) -> None:
-    sent = (await door.send(meta(external_id="ql-1"), once="one")).json
-    await door.send(meta(number="16", external_id="ql-2"), once="two")
-
-    found = await door.ask("GET", "/messages?external_id=ql-1")
-    assert [each["id"] for each in found.json["data"]] == [sent["id"]]
-    assert (await door.ask("GET", "/messages?external_id=nobody")).json["data"] == []
-
-    again = await door.send(meta(number="17", external_id="ql-1"), once="three")
-    assert (again.status, again.json["existing"]) == (409, sent["id"])
 
 
 async def test_a_sender_reads_back_what_was_handed_in(door: Door) -> None:
@@ -417,20 +328,14 @@ async def test_a_sender_reads_back_what_was_handed_in(door: Door) -> None:
 
 async def test_a_draft_can_be_let_go_of_and_nothing_else_can(door: Door) -> None:
     draft = (await door.send(meta(send=False), once="one")).json
-    sent = (await door.send(meta(number="16"), once="two")).json
+    own = await sent(door, "16")
 
     gone = await door.ask("DELETE", f"/messages/{draft['id']}")
     assert (gone.status, gone.json["state"]) == (200, "cancelled")
-    assert (await door.ask("DELETE", f"/messages/{sent['id']}")).status == 409
+    assert (await door.ask("DELETE", f"/messages/{own['id']}")).status == 409
     assert (await door.ask("DELETE", f"/messages/{draft['id']}", agency=PROVINCE)).status == 404
-
-
-@pytest.mark.parametrize("form", ['"{v}"', 'W/"{v}"', "*"])
-async def test_a_version_may_have_become_weak_on_the_way(door: Door, form: str) -> None:
-    draft = (await door.send(meta(send=False), once="one")).json
-
-    answer = await door.ask(
-        "DELETE", f"/messages/{draft['id']}", headers={"If-Match": form.format(v=draft["version"])}
+    said = meta(reason="x", recipients=[{"code": DEPARTMENT, "role": "to_act"}])
+    update = await door.ask(
+        "POST", f"/messages/{own['id']}/update", agency=COMMUNE, once="u", data=form(said)
     )
-
-    assert answer.status == 200
+    assert update.status == 404

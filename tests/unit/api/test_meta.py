@@ -7,6 +7,8 @@ import io
 import json
 import logging
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -20,17 +22,19 @@ from tests.support.api import DEPARTMENT, PDF, PROVINCE, Door, meta
 
 async def test_me_tells_the_key_its_scopes_and_agencies(door: Door) -> None:
     told = (await door.ask("GET", "/me")).json
+    limits = (await door.ask("GET", "/limits")).json
 
     assert told["agency"] == DEPARTMENT
     assert [agency["code"] for agency in told["agencies"]] == [DEPARTMENT]
     assert "messages:send" in told["scopes"]
-
-
-async def test_limits_are_those_of_the_rules(door: Door) -> None:
-    told = (await door.ask("GET", "/limits")).json
-
-    assert told["max_file_bytes"] == door.node.out.profile.max_file_bytes
-    assert told["lead_types"] == ["pdf"]
+    assert limits["max_file_bytes"] == door.node.out.profile.max_file_bytes
+    assert limits["lead_types"] == ["pdf"]
+    assert (limits["calls_per_second"], limits["calls_at_once"]) == (None, None)
+    await door.node.store.number_events()
+    await door.node.sealer.step()
+    for path in ("/healthz", "/readyz"):
+        health = await door.ask("GET", path, key=None)
+        assert (health.status, health.json["status"]) == (200, "ok")
 
 
 async def test_codes_name_every_state_and_status_in_both_languages(door: Door) -> None:
@@ -39,17 +43,6 @@ async def test_codes_name_every_state_and_status_in_both_languages(door: Door) -
     assert {row["key"] for row in told["states"]} == set(STATES)
     assert {row["code"] for row in told["statuses"]} == set(CODES)
     assert all(row["vi"] and row["en"] for rows in told.values() for row in rows)
-
-
-@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
-async def test_health_needs_no_key(door: Door, path: str) -> None:
-    await door.node.store.number_events()
-    await door.node.sealer.step()
-
-    told = await door.ask("GET", path, key=None)
-
-    assert told.status == 200
-    assert told.json["status"] == "ok"
 
 
 async def test_a_node_whose_database_is_gone_is_not_ready(door: Door) -> None:
@@ -86,18 +79,27 @@ async def test_a_full_disk_is_a_503_to_senders_and_nothing_is_half_written(door:
     assert (await door.send(once="a")).status == 202
 
 
-async def test_a_request_id_is_carried_from_the_call_into_event_and_log(
-    door: Door, caplog: pytest.LogCaptureFixture
-) -> None:
+@contextmanager
+def logged(level: int) -> Iterator[io.StringIO]:
+    """What the log holds from that level on."""
     handler = logging.StreamHandler(stream := io.StringIO())
     handler.setFormatter(log.JsonLines())
-    logging.getLogger("gateway").addHandler(handler)
-    caplog.set_level(logging.INFO, logger="gateway")
+    root = logging.getLogger()
+    before = root.level
+    root.addHandler(handler)
+    log.quieten()
+    root.setLevel(level)
     try:
+        yield stream
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(before)
+
+
+async def test_a_request_id_is_carried_from_the_call_into_event_and_log(door: Door) -> None:
+    with logged(logging.INFO) as stream:
         sent = await door.send(headers={"X-Request-Id": "trace-77"})
         await door.carry()
-    finally:
-        logging.getLogger("gateway").removeHandler(handler)
 
     document = sent.json["id"]
     calls = {event.kind: event.data.get("call") for event in await door.node.store.events_after(None, 0, 100)}
@@ -111,22 +113,11 @@ async def test_a_request_id_is_carried_from_the_call_into_event_and_log(
     assert calls[EventKind.DELIVERY_SENT] is None
 
 
-async def test_no_log_line_at_any_level_holds_content_or_secrets(
-    door: Door, caplog: pytest.LogCaptureFixture
-) -> None:
-    handler = logging.StreamHandler(stream := io.StringIO())
-    handler.setFormatter(log.JsonLines())
-    root, level = logging.getLogger(), logging.getLogger().level
-    root.addHandler(handler)
-    log.quieten()
-    root.setLevel(logging.DEBUG)
-    try:
+async def test_no_log_line_at_any_level_holds_content_or_secrets(door: Door) -> None:
+    with logged(logging.DEBUG) as stream:
         await door.send()
         await door.carry()
         await door.ask("GET", "/messages", key="gwk_wrong-and-secret")
-    finally:
-        root.removeHandler(handler)
-        root.setLevel(level)
 
     said = stream.getvalue()
     key = next((door.node.settings.keys.folder).glob("*/*.key.pem")).read_text()
@@ -137,53 +128,37 @@ async def test_no_log_line_at_any_level_holds_content_or_secrets(
     assert key.splitlines()[1][:40] not in said
 
 
-PAGES = ["/trang-thai", "/docs", "/problems", "/problems/clash"]
+async def test_pages_load_nothing_but_their_stylesheet_in_either_language(door: Door) -> None:
+    """And can be walked by keyboard: a skip link first, its target there, every id once, every link with words."""
+    for path in ("/trang-thai", "/docs", "/problems", "/problems/clash"):
+        page = await door.ask("GET", path, key=None)
+        text = page.raw.decode()
+        english = (await door.ask("GET", f"{path}?lang=en", key=None)).raw.decode()
+        ids = re.findall(r'\sid="([^"]+)"', text)
+
+        assert page.status == 200
+        assert "default-src 'none'; style-src 'self'" in page.headers["Content-Security-Policy"]
+        assert not re.search(r"<script|<style|\sstyle=|\son[a-z]+=|=[\"']?(?:https?:)?//|url\(", text)
+        assert re.findall(r'<link rel="stylesheet" href="([^"]+)">', text) == ["/static/gateway.css"]
+        assert ('<html lang="vi">' in text, '<html lang="en">' in english) == (True, True)
+        assert text.count("<h1>") == english.count("<h1>") == 1
+        assert text.index('class="skip" href="#content"') < text.index("<header")
+        assert "content" in ids
+        assert len(ids) == len(set(ids))
+        assert not re.search(r"<a [^>]*>\s*</a>", text)
+
+    lost = await door.ask("GET", "/problems/none", key=None, headers={"Accept": "text/html"})
+    assert (lost.status, lost.headers["Content-Type"].startswith("text/html")) == (404, True)
+    assert lost.headers["X-Request-Id"] in lost.raw.decode()
 
 
-@pytest.mark.parametrize("path", PAGES)
-async def test_pages_load_nothing_but_their_stylesheet(door: Door, path: str) -> None:
-    page = await door.ask("GET", path, key=None)
-    text = page.raw.decode()
-
-    assert page.status == 200
-    assert "default-src 'none'; style-src 'self'" in page.headers["Content-Security-Policy"]
-    assert not re.search(r"<script|<style|\sstyle=|\son[a-z]+=|=[\"']?(?:https?:)?//|url\(", text)
-    assert re.findall(r'<link rel="stylesheet" href="([^"]+)">', text) == ["/static/gateway.css"]
-
-
-@pytest.mark.parametrize("path", PAGES)
-async def test_pages_speak_vietnamese_first_and_english_when_asked(door: Door, path: str) -> None:
-    first = (await door.ask("GET", path, key=None)).raw.decode()
-    second = (await door.ask("GET", f"{path}?lang=en", key=None)).raw.decode()
-
-    assert '<html lang="vi">' in first
-    assert '<html lang="en">' in second
-    assert first.count("<h1>") == second.count("<h1>") == 1
-
-
-@pytest.mark.parametrize("path", PAGES)
-async def test_pages_can_be_walked_by_keyboard(door: Door, path: str) -> None:
-    """A skip link first, its target there, every id once, every link with words."""
-    text = (await door.ask("GET", path, key=None)).raw.decode()
-    ids = re.findall(r'\sid="([^"]+)"', text)
-
-    assert text.index('class="skip" href="#content"') < text.index("<header")
-    assert "content" in ids
-    assert len(ids) == len(set(ids))
-    assert not re.search(r"<a [^>]*>\s*</a>", text)
-
-
-async def test_the_stylesheet_is_served_by_the_node(door: Door) -> None:
+async def test_the_stylesheet_and_the_icon_are_served_by_the_node(door: Door) -> None:
     style = await door.ask("GET", "/static/gateway.css", key=None)
+    icon = await door.ask("GET", "/favicon.ico", key=None)
 
     assert style.headers["Content-Type"] == "text/css; charset=utf-8"
     assert b"url(" not in style.raw
     assert b"@import" not in style.raw
-
-
-async def test_a_browser_that_looks_for_an_icon_by_itself_finds_it(door: Door) -> None:
-    icon = await door.ask("GET", "/favicon.ico", key=None)
-
     assert (icon.status, icon.headers["Content-Type"]) == (200, "image/svg+xml; charset=utf-8")
 
 
@@ -206,18 +181,10 @@ async def test_the_documentation_shows_every_call(door: Door) -> None:
             assert f'id="{operation["operationId"]}"' in text, f"{verb} {path}"
 
 
-@pytest.mark.parametrize("slug", sorted(problems.sorts()))
-async def test_every_kind_of_problem_has_its_page_in_both_languages(door: Door, slug: str) -> None:
-    vi = await door.ask("GET", f"/problems/{slug}", key=None)
-    en = await door.ask("GET", f"/problems/{slug}?lang=en", key=None)
+async def test_every_kind_of_problem_has_its_page_in_both_languages(door: Door) -> None:
+    for slug in problems.sorts():
+        vi = await door.ask("GET", f"/problems/{slug}", key=None)
+        en = await door.ask("GET", f"/problems/{slug}?lang=en", key=None)
 
-    assert vi.status == en.status == 200
-    assert vi.raw != en.raw
-
-
-async def test_a_browser_that_is_lost_gets_a_page(door: Door) -> None:
-    page = await door.ask("GET", "/problems/none", key=None, headers={"Accept": "text/html"})
-
-    assert page.status == 404
-    assert page.headers["Content-Type"].startswith("text/html")
-    assert page.headers["X-Request-Id"] in page.raw.decode()
+        assert vi.status == en.status == 200, slug
+        assert vi.raw != en.raw

@@ -32,30 +32,25 @@ def body(*parts: bytes, boundary: str = "b", end: bytes = b"--\r\n") -> bytes:
     return b"".join(mark + b"\r\n" + each + b"\r\n" for each in parts) + mark + end
 
 
-async def post(door: Door, raw: bytes, boundary: str = "b", **headers: str) -> Answer:
-    kind = {"Content-Type": f"multipart/form-data; boundary={boundary}"} | headers
-    return await door.ask("POST", "/messages", once="one", data=io.BytesIO(raw), headers=kind)
+async def post(door: Door, raw: bytes, boundary: str = "b", once: str = "one") -> Answer:
+    kind = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
+    return await door.ask("POST", "/messages", once=once, data=io.BytesIO(raw), headers=kind)
 
 
-async def faults(door: Door, raw: bytes, boundary: str = "b", **headers: str) -> set[str]:
-    answer = await post(door, raw, boundary, **headers)
+async def faults(door: Door, raw: bytes, boundary: str = "b") -> set[str]:
+    answer = await post(door, raw, boundary)
     assert answer.status == 400, str(answer)
     assert (await door.ask("GET", "/messages")).json["data"] == []
     return {each["code"] for each in answer.json["errors"]}
 
 
-async def test_a_plain_body_is_taken(door: Door) -> None:
+async def test_a_plain_body_is_taken_and_other_boundaries_are_the_same_request(door: Door) -> None:
     answer = await post(door, body(META_PART, lead()))
+    again = await post(door, body(META_PART, lead(), boundary="other"), "other")
 
     assert answer.status == 202, str(answer)
     assert answer.json["files"][0]["sha256"] == hashlib.sha256(PDF).hexdigest()
-
-
-async def test_other_boundaries_are_the_same_request(door: Door) -> None:
-    first = await post(door, body(META_PART, lead()))
-    again = await post(door, body(META_PART, lead(), boundary="other"), "other")
-
-    assert again.raw == first.raw
+    assert again.raw == answer.raw
     assert again.headers["Idempotency-Replayed"] == "true"
 
 
@@ -73,52 +68,34 @@ async def test_files_may_be_listed_with_their_roles(door: Door) -> None:
 async def test_meta_must_come_first(door: Door) -> None:
     assert await faults(door, body(lead(), META_PART)) == {"meta-first"}
     assert await faults(door, body()) == {"meta-first"}
+    large = part('Content-Disposition: form-data; name="meta"', b" " * (1024 * 1024 + 1))
+    assert (await post(door, body(large, lead()))).status == 413
 
 
-@pytest.mark.parametrize("cut", [1, 40, len(META) // 2, len(META) + 100, len(META) + 300])
-async def test_a_body_that_ends_too_early_is_400_and_nothing_is_stored(door: Door, cut: int) -> None:
-    answer = await post(door, body(META_PART, lead())[:cut])
-
-    assert answer.status == 400
-    assert (await door.ask("GET", "/messages")).json["data"] == []
-
-
-async def test_a_last_part_without_its_boundary_is_not_a_whole_file(door: Door) -> None:
-    assert await faults(door, body(META_PART, lead())[: -len(b"\r\n--b--\r\n")]) == {"not-multipart"}
-
-
-@pytest.mark.parametrize("boundary", ["", "x" * 71, "x" * 7000])
-async def test_threat_086_a_boundary_that_cannot_be_is_400(door: Door, boundary: str) -> None:
-    assert await faults(door, body(META_PART, lead()), boundary) == {"not-multipart"}
+async def test_a_body_that_ends_too_early_is_400_and_nothing_is_stored(door: Door) -> None:
+    whole = body(META_PART, lead())
+    for cut in (1, 40, len(META) // 2, len(META) + 100, len(META) + 300):
+        assert (await post(door, whole[:cut])).status == 400, cut
+    # A last part without its boundary is not a whole file.
+    assert await faults(door, whole[: -len(b"\r\n--b--\r\n")]) == {"not-multipart"}
 
 
 async def test_threat_086_ten_thousand_parts_stop_at_the_limit(door: Door) -> None:
     parts = [
         part(f'Content-Disposition: form-data; name="appendix"; filename="{n}.txt"', b"") for n in range(300)
     ]
-
     assert await faults(door, body(META_PART, *parts)) == {"too-many-parts"}
 
 
-async def test_threat_086_long_and_many_part_headers_are_400(door: Door) -> None:
-    long = lead(more="\r\nX-Long: " + "a" * 10_000)
-    many = lead(more="".join(f"\r\nX-{n}: a" for n in range(40)))
-
-    assert await faults(door, body(META_PART, long)) == {"not-multipart"}
-    assert await faults(door, body(META_PART, many)) == {"not-multipart"}
-
-
-async def test_threat_086_a_meta_over_its_limit_is_413(door: Door) -> None:
-    answer = await post(
-        door, body(part('Content-Disposition: form-data; name="meta"', b" " * (1024 * 1024 + 1)), lead())
-    )
-
-    assert answer.status == 413
+async def test_threat_086_boundaries_and_part_headers_that_cannot_be_are_400(door: Door) -> None:
+    for boundary in ("", "x" * 71, "x" * 7000):
+        assert await faults(door, body(META_PART, lead()), boundary) == {"not-multipart"}
+    for more in ("\r\nX-Long: " + "a" * 10_000, "".join(f"\r\nX-{n}: a" for n in range(40))):
+        assert await faults(door, body(META_PART, lead(more=more))) == {"not-multipart"}
 
 
-@pytest.mark.parametrize(
-    ("raw", "code"),
-    [
+async def test_a_part_that_is_not_a_plain_named_file_is_400(door: Door) -> None:
+    for raw, code in (
         (part('Content-Disposition: form-data; name="lead"'), "no-file-name"),
         (part('Content-Disposition: form-data; name="elephant"; filename="a.pdf"'), "no-role"),
         (lead("filename*=UTF-8''a%0D%0AX-Injected%3A%201.pdf"), "bad-file-name"),
@@ -126,62 +103,50 @@ async def test_threat_086_a_meta_over_its_limit_is_413(door: Door) -> None:
         (lead(more="\r\nContent-Transfer-Encoding: base64"), "encoded-part"),
         (lead(more="\r\nContent-Encoding: gzip"), "encoded-part"),
         (part("Content-Type: multipart/mixed; boundary=c", b"--c--"), "nested-parts"),
-    ],
-)
-async def test_a_part_that_is_not_a_plain_named_file_is_400(door: Door, raw: bytes, code: str) -> None:
-    assert await faults(door, body(META_PART, raw)) == {code}
+    ):
+        assert await faults(door, body(META_PART, raw)) == {code}
+
+
+async def names(door: Door, *written: str) -> list[str]:
+    """What files are called whose name is written so, each in a call of its own."""
+    answers = []
+    for n, each in enumerate(written):
+        said = json.dumps(meta(number=str(15 + n))).encode()
+        answers.append(await post(door, body(META_PART.replace(META, said), lead(each)), once=str(n)))
+    assert [each.status for each in answers] == [202] * len(written), answers
+    return [answer.json["files"][0]["name"] for answer in answers]
 
 
 async def test_a_name_in_vietnamese_comes_whole_and_in_nfc_threat_75(door: Door) -> None:
-    decomposed = "ba%CC%81o%20ca%CC%81o.pdf"
+    """However a library writes it, it keeps its ending."""
+    written = (r"C:\Users\a\báo cáo.pdf", "=?UTF-8?B?YsOhbyBjw6FvLnBkZg==?=", "b%C3%A1o%20c%C3%A1o.pdf")
+    quoted = [f'filename="{each}"' for each in written]
 
-    answer = await post(door, body(META_PART, lead(f"filename*=UTF-8''{decomposed}")))
-
-    assert answer.json["files"][0]["name"] == "báo cáo.pdf"
-
-
-@pytest.mark.parametrize(
-    "written", [r"C:\Users\a\báo cáo.pdf", "=?UTF-8?B?YsOhbyBjw6FvLnBkZg==?=", "b%C3%A1o%20c%C3%A1o.pdf"]
-)
-async def test_a_name_keeps_its_ending_however_a_library_writes_it(door: Door, written: str) -> None:
-    answer = await post(door, body(META_PART, lead(f'filename="{written}"')))
-
-    assert [each["name"] for each in answer.json["files"]] == ["báo cáo.pdf"]
+    assert set(await names(door, "filename*=UTF-8''ba%CC%81o%20ca%CC%81o.pdf", *quoted)) == {"báo cáo.pdf"}
 
 
 @pytest.mark.filterwarnings(
     "ignore::aiohttp.multipart.BadContentDispositionHeader"
 )  # of the library's own look
-@pytest.mark.parametrize("written", ["a;b.pdf", "a; b; c.pdf", "x; filename=y.pdf", "; .pdf"])
-async def test_a_name_in_quotes_may_have_semicolons(door: Door, written: str) -> None:
-    answer = await post(door, body(META_PART, lead(f'filename="{written}"')))
+async def test_a_name_in_quotes_may_have_semicolons(door: Door) -> None:
+    written = ["a;b.pdf", "a; b; c.pdf", "x; filename=y.pdf", "; .pdf"]
 
-    assert answer.status == 202, answer
-    assert [each["name"] for each in answer.json["files"]] == [written]
+    assert await names(door, *(f'filename="{each}"' for each in written)) == written
 
 
-@pytest.mark.parametrize(
-    ("listed", "came", "code"),
-    [
-        (
-            [{"name": "15.pdf", "role": "lead"}, {"name": "b.pdf", "role": "appendix"}],
-            ["15.pdf"],
-            "file-absent",
-        ),
-        ([{"name": "15.pdf", "role": "lead"}], ["15.pdf", "c.pdf"], "file-not-listed"),
-        ([{"name": "15.pdf", "role": "lead"}], ["15.pdf", "15.pdf"], "file-twice"),
-        ([{"name": "15.pdf", "role": "lead", "size": 1}], ["15.pdf"], "size-differs"),
-        ([{"name": "15.pdf", "role": "lead", "sha256": "0" * 64}], ["15.pdf"], "digest-differs"),
+async def test_files_other_than_announced_are_400_threat_66(door: Door) -> None:
+    own: dict[str, object] = {"name": "15.pdf", "role": "lead"}
+    for listed, came, code in (
+        ([own, {"name": "b.pdf", "role": "appendix"}], ["15.pdf"], "file-absent"),
+        ([own], ["15.pdf", "c.pdf"], "file-not-listed"),
+        ([own], ["15.pdf", "15.pdf"], "file-twice"),
+        ([own | {"size": 1}], ["15.pdf"], "size-differs"),
+        ([own | {"sha256": "0" * 64}], ["15.pdf"], "digest-differs"),
         ([], ["15.pdf"], "file-not-listed"),
-    ],
-)
-async def test_files_other_than_announced_are_400_threat_66(
-    door: Door, listed: list[dict[str, object]], came: list[str], code: str
-) -> None:
-    answer = await door.send(meta(files=listed), files=[("file", name, PDF) for name in came])
-
-    assert answer.status == 400
-    assert {each["code"] for each in answer.json["errors"]} == {code}
+    ):
+        answer = await door.send(meta(files=listed), files=[("file", name, PDF) for name in came])
+        assert answer.status == 400
+        assert {each["code"] for each in answer.json["errors"]} == {code}
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "unheard-of"])
@@ -193,15 +158,14 @@ async def test_a_compressed_request_is_not_inflated_threat_86(door: Door, encodi
     assert answer.status == 415
 
 
-@pytest.mark.parametrize(
-    "kind",
-    ["text/plain", "application/xml", "multipart/mixed; boundary=b", "application/x-www-form-urlencoded"],
-)
-async def test_another_media_type_is_415_and_names_those_taken(door: Door, kind: str) -> None:
-    answer = await door.ask("POST", "/messages", once="one", data=b"x", headers={"Content-Type": kind})
-
-    assert answer.status == 415
-    assert "multipart/form-data" in answer.headers["Accept"]
+async def test_another_media_type_is_415_and_names_those_taken(door: Door) -> None:
+    for kind in (
+        *("text/plain", "application/xml"),
+        *("multipart/mixed; boundary=b", "application/x-www-form-urlencoded"),
+    ):
+        answer = await door.ask("POST", "/messages", once="one", data=b"x", headers={"Content-Type": kind})
+        assert answer.status == 415, kind
+        assert "multipart/form-data" in answer.headers["Accept"]
 
 
 async def test_a_key_is_asked_for_before_the_body_is_read(door: Door) -> None:

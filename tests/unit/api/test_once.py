@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -21,29 +20,24 @@ async def test_a_recall_under_way_is_told_to_its_caller_though_a_repeat_took_the
     id = (await sent(door))["id"]
     await door.carry()
     repeated: list[Answer] = []
+    begun: list[str] = []
 
     async def ask() -> Answer:
         return await door.ask("POST", f"/messages/{id}/recall", once="r", json=wanted())
 
-    monkeypatch.setattr(writing, "ask_recall", slow(door, ask, repeated))
+    async def act(*given: Any, **more: Any) -> Any:
+        """The real act; after the first one's commit its marker runs out and the caller repeats itself."""
+        begun.append("")
+        is_first = len(begun) == 1
+        document = await recall(*given, **more)
+        if is_first:
+            door.clock.advance(IN_FLIGHT)
+            repeated.append(await ask())
+        return document
+
+    monkeypatch.setattr(writing, "ask_recall", act)
     first = await ask()
 
     assert [each.status for each in repeated] == [409]
     assert first.status == 202, str(first)
     assert (first.json["kind"], first.json["parent"]) == ("recall", id)
-
-
-def slow(door: Door, ask: Callable[[], Awaitable[Answer]], repeated: list[Answer]) -> Callable[..., Any]:
-    """The real act; after the first one's commit its marker runs out and the caller repeats itself."""
-    calls: list[str] = []
-
-    async def act(*given: Any, **more: Any) -> Any:
-        calls.append("begun")
-        mine = len(calls)
-        document = await recall(*given, **more)
-        if mine == 1:
-            door.clock.advance(IN_FLIGHT)
-            repeated.append(await ask())
-        return document
-
-    return act

@@ -10,102 +10,86 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
-import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from jsonschema_rs import Draft202012Validator, meta
 
+from gateway import __version__
 from gateway.api.app import build
 from gateway.api.openapi import document, places
 from gateway.api.routes import BASE, Body
 from gateway.domain.document import Kind, OutState
-from gateway.domain.fields import CHANGE, DRAFT, MOST, STATUS, Rule
+from gateway.domain.fields import CHANGE, DRAFT, MOST, STATUS
 from gateway.domain.status import STATES
 from gateway.domain.wall_clock import local
 from tests.support.api import DEPARTMENT, PDF, PROVINCE, Door, form
 from tests.support.clock import START
 from tests.support.contract import ALL, DOCUMENT, resolved, validator
 
-# The parts of OpenAPI 3.1 that this description uses, as its specification requires them.
-STRUCTURE: dict[str, Any] = {
-    "type": "object",
-    "required": ["openapi", "info", "paths", "components"],
-    "additionalProperties": False,
-    "properties": {
-        "openapi": {"const": "3.1.0"},
-        "info": {
-            "type": "object",
-            "required": ["title", "version"],
-            "properties": {"title": {"type": "string"}, "version": {"type": "string"}},
-        },
-        "servers": {"type": "array", "items": {"type": "object", "required": ["url"]}},
-        "tags": {"type": "array", "items": {"type": "object", "required": ["name"]}},
-        "security": {"type": "array", "items": {"type": "object"}},
-        "paths": {
-            "type": "object",
-            "propertyNames": {"pattern": "^/"},
-            "additionalProperties": {
-                "type": "object",
-                "propertyNames": {"enum": ["get", "post", "put", "patch", "delete"]},
-                "additionalProperties": {"$ref": "#/$defs/operation"},
-            },
-        },
-        "components": {
-            "type": "object",
-            "properties": {
-                "headers": {
-                    "type": "object",
-                    "additionalProperties": {"required": ["description", "schema"]},
-                },
-                "responses": {"type": "object", "additionalProperties": {"$ref": "#/$defs/response"}},
-                "schemas": {"type": "object", "propertyNames": {"pattern": "^[a-zA-Z0-9._-]+$"}},
-                "securitySchemes": {
-                    "type": "object",
-                    "additionalProperties": {
-                        "required": ["type", "scheme"],
-                        "properties": {"type": {"const": "http"}, "scheme": {"const": "bearer"}},
-                    },
-                },
-            },
-        },
+
+def needs(*required: str, **more: Any) -> dict[str, Any]:
+    """An object with these members, and what else is said of it."""
+    return {"type": "object", "required": list(required), **more}
+
+
+def each_is(schema: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """An object whose members are all so."""
+    return {"type": "object", "additionalProperties": schema, **more}
+
+
+TEXT = {"type": "string"}
+PARAMETER = needs(
+    *("name", "in", "schema"),
+    properties={"in": {"enum": ["query", "header", "path", "cookie"]}},
+    **{
+        "if": {"properties": {"in": {"const": "path"}}},
+        "then": {"properties": {"required": {"const": True}}, "required": ["required"]},
     },
-    "$defs": {
-        "response": {
-            "type": "object",
-            "required": ["description", "headers", "content"],
-            "properties": {"content": {"type": "object", "minProperties": 1}},
-        },
-        "operation": {
-            "type": "object",
-            "required": ["operationId", "summary", "tags", "responses", "parameters"],
-            "properties": {
-                "parameters": {
-                    "type": "array",
-                    "items": {
-                        "type": "object",
-                        "required": ["name", "in", "schema"],
-                        "properties": {"in": {"enum": ["query", "header", "path", "cookie"]}},
-                        "if": {"properties": {"in": {"const": "path"}}},
-                        "then": {"properties": {"required": {"const": True}}, "required": ["required"]},
-                    },
-                },
-                "requestBody": {"type": "object", "required": ["content"]},
-                "responses": {
-                    "type": "object",
-                    "minProperties": 1,
-                    "propertyNames": {"pattern": "^([1-5][0-9][0-9]|default)$"},
-                    # The one answer without a body.
-                    "properties": {
-                        "304": {
-                            "required": ["description", "headers"],
-                            "properties": {"content": {"maxProperties": 0}},
-                        }
-                    },
-                    "additionalProperties": {"anyOf": [{"required": ["$ref"]}, {"$ref": "#/$defs/response"}]},
-                },
-            },
-        },
+)
+RESPONSE = needs(
+    *("description", "headers", "content"), properties={"content": {"type": "object", "minProperties": 1}}
+)
+RESPONSES = each_is(
+    {"anyOf": [{"required": ["$ref"]}, RESPONSE]},
+    minProperties=1,
+    propertyNames={"pattern": "^([1-5][0-9][0-9]|default)$"},
+    # The one answer without a body.
+    properties={
+        "304": {"required": ["description", "headers"], "properties": {"content": {"maxProperties": 0}}}
     },
+)
+OPERATION = needs(
+    *("operationId", "summary", "tags", "responses", "parameters"),
+    properties={
+        "parameters": {"type": "array", "items": PARAMETER},
+        "requestBody": needs("content"),
+        "responses": RESPONSES,
+    },
+)
+SCHEMES = {
+    "required": ["type", "scheme"],
+    "properties": {"type": {"const": "http"}, "scheme": {"const": "bearer"}},
 }
+COMPONENTS = {
+    "headers": each_is({"required": ["description", "schema"]}),
+    "responses": each_is(RESPONSE),
+    "schemas": {"type": "object", "propertyNames": {"pattern": "^[a-zA-Z0-9._-]+$"}},
+    "securitySchemes": each_is(SCHEMES),
+}
+VERBS = {"enum": ["get", "post", "put", "patch", "delete"]}
+# The parts of OpenAPI 3.1 that this description uses, as its specification requires them.
+STRUCTURE = needs(
+    *("openapi", "info", "paths", "components"),
+    additionalProperties=False,
+    properties={
+        "openapi": {"const": "3.1.0"},
+        "info": needs("title", "version", properties={"title": TEXT, "version": TEXT}),
+        "servers": {"type": "array", "items": needs("url")},
+        "tags": {"type": "array", "items": needs("name")},
+        "security": {"type": "array", "items": {"type": "object"}},
+        "paths": each_is(each_is(OPERATION, propertyNames=VERBS), propertyNames={"pattern": "^/"}),
+        "components": {"type": "object", "properties": COMPONENTS},
+    },
+)
 
 
 def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -116,13 +100,20 @@ def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
 
 def test_the_document_has_the_structure_of_openapi() -> None:
     assert [error.message for error in Draft202012Validator(STRUCTURE).iter_errors(DOCUMENT)] == []
-
-
-async def test_the_document_is_served_as_it_is_made(door: Door) -> None:
-    assert (await door.ask("GET", "/openapi.json", key=None)).json == DOCUMENT
+    for sort, target in set(re.findall(r'"#/components/(\w+)/([^"]+)"', json.dumps(DOCUMENT))):
+        assert target in DOCUMENT["components"][sort], target
+    for schema in DOCUMENT["components"]["schemas"].values():
+        meta.validate({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema})
+    names = [operation["operationId"] for _, _, operation in operations()]
+    assert len(names) == len(set(names))
+    for _, path, operation in operations():
+        named = {each["name"] for each in operation["parameters"] if each["in"] == "path"}
+        assert named == set(re.findall(r"{(\w+)}", path)), path
+    assert json.dumps(document(ALL, __version__, local(START).date())) == json.dumps(DOCUMENT)
 
 
 async def test_every_route_of_the_application_is_described(door: Door) -> None:
+    assert (await door.ask("GET", "/openapi.json", key=None)).json == DOCUMENT
     app = door.client.app
     assert app is not None
     routes = {(route.method, route.resource.canonical) for route in app.router.routes() if route.resource}
@@ -134,27 +125,16 @@ async def test_every_route_of_the_application_is_described(door: Door) -> None:
     assert routes - pages - statics - heads == {(verb, path) for verb, path, _ in operations()}
 
 
-def test_every_operation_has_a_name_of_its_own() -> None:
-    names = [operation["operationId"] for _, _, operation in operations()]
-
-    assert len(names) == len(set(names))
-
-
-def test_every_reference_leads_somewhere() -> None:
-    for sort, target in set(re.findall(r'"#/components/(\w+)/([^"]+)"', json.dumps(DOCUMENT))):
-        assert target in DOCUMENT["components"][sort], target
-
-
-def test_every_schema_is_a_schema() -> None:
-    for schema in DOCUMENT["components"]["schemas"].values():
-        meta.validate({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema})
-
-
-def test_every_path_variable_is_a_parameter() -> None:
-    for _, path, operation in operations():
-        named = {each["name"] for each in operation["parameters"] if each["in"] == "path"}
-
-        assert named == set(re.findall(r"{(\w+)}", path)), path
+def test_every_call_says_who_may_make_it_and_what_it_takes() -> None:
+    for route in ALL:
+        for_all = route.name in ("readMe", "listCalls", "readLimits", "readCodes")
+        assert route.open or route.scopes or for_all, route.name
+        assert route.asks is not None or route.body is not Body.PARTS, route.name
+        assert route.asks is None or route.body in (Body.JSON, Body.PARTS), route.name
+        assert (route.body is Body.RAW) == bool(route.takes), route.name
+        if route.sample is not None:
+            assert route.asks is not None
+            route.asks.model_validate_json(json.dumps(route.sample(date(2026, 11, 20))), strict=True)
 
 
 def test_every_example_fits_its_schema() -> None:
@@ -162,48 +142,10 @@ def test_every_example_fits_its_schema() -> None:
     for _, path, operation in operations():
         for content in operation.get("requestBody", {}).get("content", {}).values():
             for example in content.get("examples", {}).values():
-                errors = [
-                    error.message for error in validator(content["schema"]).iter_errors(example["value"])
-                ]
-                assert errors == [], path
+                assert not list(validator(content["schema"]).iter_errors(example["value"])), path
                 seen += 1
 
     assert seen >= 6
-
-
-def test_every_sample_is_taken_by_the_model_beside_it() -> None:
-    for route in ALL:
-        if route.sample is not None:
-            assert route.asks is not None
-            route.asks.model_validate_json(json.dumps(route.sample(date(2026, 11, 20))), strict=True)
-
-
-def test_every_call_says_who_may_make_it() -> None:
-    for route in ALL:
-        assert (
-            route.open or route.scopes or route.name in ("readMe", "listCalls", "readLimits", "readCodes")
-        ), route.name
-
-
-def test_every_call_that_needs_a_body_describes_it() -> None:
-    for route in ALL:
-        assert route.asks is not None or route.body is not Body.PARTS, route.name
-        assert route.asks is None or route.body in (Body.JSON, Body.PARTS), route.name
-        assert (route.body is Body.RAW) == bool(route.takes), route.name
-
-
-def test_requests_refuse_unknown_fields_and_answers_do_not_rule_them_out() -> None:
-    schemas = DOCUMENT["components"]["schemas"]
-
-    assert schemas["MessageIn"]["additionalProperties"] is False
-    assert "additionalProperties" not in schemas["Message"]
-
-
-def test_the_document_does_not_change_between_two_makings() -> None:
-    from gateway import __version__
-    from gateway.api.openapi import document
-
-    assert json.dumps(document(ALL, __version__, local(START).date())) == json.dumps(DOCUMENT)
 
 
 def operation(name: str) -> dict[str, Any]:
@@ -224,22 +166,18 @@ def test_files_are_binary_parts_and_multipart_alone_is_described_where_files_go(
     assert read["properties"] == {"lead": binary}
 
 
-@pytest.mark.parametrize(
-    ("name", "media"),
-    [
+def test_an_answer_of_bytes_is_described_as_bytes() -> None:
+    for name, media in (
         ("readInboxFile", "application/octet-stream"),
         ("readInboxFile", "application/pdf"),
         ("readEnvelope", "application/xml"),
         ("readInboxEnvelope", "application/xml"),
         ("readMessageEvidence", "application/zip"),
         ("readInboxEvidence", "application/zip"),
-    ],
-)
-def test_an_answer_of_bytes_is_described_as_bytes(name: str, media: str) -> None:
-    done = operation(name)["responses"]["200"]
-
-    assert done["content"][media]["schema"] == {"type": "string", "format": "binary"}
-    assert "Content-Disposition" in done["headers"]
+    ):
+        done = operation(name)["responses"]["200"]
+        assert done["content"][media]["schema"] == {"type": "string", "format": "binary"}, name
+        assert "Content-Disposition" in done["headers"], name
 
 
 def test_every_call_says_what_any_call_can_meet_and_when_to_come_again() -> None:
@@ -270,31 +208,19 @@ def test_headers_that_a_client_works_with_are_described_where_they_stand() -> No
         assert headers <= done["headers"].keys(), name
 
 
-@pytest.mark.parametrize(
-    ("table", "models"),
-    [
+def test_each_text_and_list_has_the_length_that_the_writer_takes() -> None:
+    schemas = DOCUMENT["components"]["schemas"]
+    for table, models in (
         (DRAFT, ("MessageIn", "UpdateIn", "ReplaceIn")),
         (CHANGE, ("UpdateIn", "RecallIn")),
         (STATUS, ("StatusIn",)),
-    ],
-)
-def test_each_text_has_the_length_that_the_writer_takes(
-    table: dict[str, Rule], models: tuple[str, ...]
-) -> None:
-    schemas = DOCUMENT["components"]["schemas"]
-    for path, rule in table.items():
-        found = [place for model in models for place in places(schemas, model, path)]
-
-        assert found, path
-        assert {place["maxLength"] for place in found} == {rule.longest}, path
-
-
-def test_each_list_has_the_number_of_entries_that_an_envelope_takes() -> None:
-    schemas = DOCUMENT["components"]["schemas"]
+    ):
+        for path, rule in table.items():
+            found = [place for model in models for place in places(schemas, model, path)]
+            assert found, path
+            assert {place["maxLength"] for place in found} == {rule.longest}, path
     for name, most in MOST.items():
-        found = list(places(schemas, "UpdateIn", name))
-
-        assert [place["maxItems"] for place in found] == [most], name
+        assert [place["maxItems"] for place in places(schemas, "UpdateIn", name)] == [most], name
 
 
 def test_words_of_states_kinds_roles_and_codes_are_listed() -> None:
@@ -307,12 +233,9 @@ def test_words_of_states_kinds_roles_and_codes_are_listed() -> None:
     assert {"03", "accepted"} <= set(schemas["StatusIn"]["properties"]["code"]["enum"])
     assert {"GW-404", "GW-CONFIRM"} <= set(schemas["Problem"]["properties"]["code"]["x-extensible-enum"])
     assert "date-in-future" in json.dumps(schemas["Problem"]["properties"]["errors"])
-
-
-async def test_the_limits_tell_how_often_one_may_call(door: Door) -> None:
-    limits = (await door.ask("GET", "/limits")).json
-
-    assert (limits["calls_per_second"], limits["calls_at_once"]) == (None, None)
+    # Requests refuse unknown fields, and answers do not rule them out.
+    assert schemas["MessageIn"]["additionalProperties"] is False
+    assert "additionalProperties" not in schemas["Message"]
 
 
 async def test_the_example_is_taken_as_it_stands_and_its_status_too(door: Door) -> None:

@@ -13,7 +13,11 @@ from gateway.domain.account import ApiScope
 from tests.support import letters
 from tests.support.api import DEPARTMENT, PROVINCE, Answer, Door
 
-LETTER = next(each for each in letters.samples() if each.name == "letter")
+
+@pytest.fixture
+def letter() -> bytes:
+    """A signed PDF."""
+    return next(each for each in letters.samples() if each.name == "letter").pdf
 
 
 def parts(*files: tuple[str, str, bytes]) -> FormData:
@@ -27,8 +31,16 @@ async def read(door: Door, *files: tuple[str, str, bytes], **more: str) -> Answe
     return await door.ask("POST", "/messages:read", data=parts(*files), headers=more)
 
 
-async def test_the_fields_of_a_signed_pdf_are_told_with_how_sure_they_are(door: Door) -> None:
-    answer = await read(door, ("lead", "118.pdf", LETTER.pdf))
+async def test_the_fields_of_a_signed_pdf_are_told_with_how_sure_they_are(
+    door: Door, letter: bytes, tmp_path: Path
+) -> None:
+    """Nothing is kept, and it needs the right to send."""
+
+    def content() -> set[Path]:
+        return {each for each in (tmp_path / "node").rglob("content/**/*") if each.is_file()}
+
+    before = content()
+    answer = await read(door, ("lead", "118.pdf", letter))
 
     assert answer.status == 200, str(answer)
     told = answer.json
@@ -44,14 +56,19 @@ async def test_the_fields_of_a_signed_pdf_are_told_with_how_sure_they_are(door: 
     assert told["fields"]["signed_at"]["why_text"] == "chữ ký chưa được xác minh"
     assert (told["complete"], told["signatures"]) == (False, "unknown")
     assert told["fields"]["number"]["place"]["page"] == 1
+    assert content() == before
+    assert (await door.ask("GET", "/messages")).json["data"] == []
+    key = await door.key(DEPARTMENT, scopes=[ApiScope.MESSAGES_READ])
+    data = parts(("lead", "118.pdf", letter))
+    assert (await door.ask("POST", "/messages:read", key=key, data=data)).status == 403
 
 
 async def test_recipients_are_offered_as_codes(door: Door) -> None:
-    letter = replace(
+    printed = replace(
         letters.LETTER,
         recipients=("- UBND tỉnh Sao Mai;", f"- {DEPARTMENT};", "- Ban quản lý số chín;", "- Lưu: VT."),
     )
-    answer = await read(door, ("lead", "a.pdf", letters.paper([letters.page(letter)])))
+    answer = await read(door, ("lead", "a.pdf", letters.paper([letters.page(printed)])))
 
     assert answer.status == 200, str(answer)
     found = [(each["kind"], [one["code"] for one in each["agencies"]]) for each in answer.json["recipients"]]
@@ -59,51 +76,24 @@ async def test_recipients_are_offered_as_codes(door: Door) -> None:
     assert [each["settled"] for each in answer.json["recipients"]] == [True, True, False, True]
 
 
-async def test_nothing_is_kept(door: Door, tmp_path: Path) -> None:
-    before = sorted(
-        str(each) for each in (tmp_path / "node").rglob("*") if each.is_file() and "content" in each.parts
-    )
-    await read(door, ("lead", "118.pdf", LETTER.pdf))
-    after = sorted(
-        str(each) for each in (tmp_path / "node").rglob("*") if each.is_file() and "content" in each.parts
-    )
-
-    assert after == before
-    assert (await door.ask("GET", "/messages")).json["data"] == []
-
-
-@pytest.mark.parametrize(
-    ("files", "fault"),
-    [
-        ((), "file-absent"),
-        ((("source", "a.pdf", b"%PDF-"),), "no-role"),
-        ((("lead", "a.pdf", LETTER.pdf), ("lead", "b.pdf", LETTER.pdf)), "too-many-parts"),
-    ],
-)
-async def test_exactly_one_file_is_taken(
-    door: Door, files: tuple[tuple[str, str, bytes], ...], fault: str
-) -> None:
-    data = parts(*files) if files else b"--b--\r\n"
-    headers = {} if files else {"Content-Type": "multipart/form-data; boundary=b"}
-    answer = await door.ask("POST", "/messages:read", data=data, headers=headers)
-
-    assert answer.status == 400, str(answer)
-    assert {each["code"] for each in answer.json["errors"]} == {fault}
-
-
-@pytest.mark.parametrize(
-    ("name", "content"), [("a.txt", b"xin chao"), ("a.pdf", b"%PDF-1.7 broken"), ("a.pdf", b"")]
-)
-async def test_what_is_no_pdf_is_refused_with_its_reason(door: Door, name: str, content: bytes) -> None:
-    answer = await read(door, ("lead", name, content))
-
-    assert answer.status == 422, str(answer)
-    assert answer.json["errors"]
-
-
-async def test_it_needs_the_right_to_send(door: Door) -> None:
-    key = await door.key(DEPARTMENT, scopes=[ApiScope.MESSAGES_READ])
-
-    answer = await door.ask("POST", "/messages:read", key=key, data=parts(("lead", "118.pdf", LETTER.pdf)))
-
-    assert answer.status == 403
+async def test_exactly_one_pdf_is_taken(door: Door, letter: bytes) -> None:
+    two = (("lead", "a.pdf", letter), ("lead", "b.pdf", letter))
+    for answer, fault in (
+        (await read(door, ("source", "a.pdf", b"%PDF-")), "no-role"),
+        (await read(door, *two), "too-many-parts"),
+        (
+            await door.ask(
+                "POST",
+                "/messages:read",
+                data=b"--b--\r\n",
+                headers={"Content-Type": "multipart/form-data; boundary=b"},
+            ),
+            "file-absent",
+        ),
+    ):
+        assert answer.status == 400, str(answer)
+        assert {each["code"] for each in answer.json["errors"]} == {fault}
+    for name, content in (("a.txt", b"xin chao"), ("a.pdf", b"%PDF-1.7 broken"), ("a.pdf", b"")):
+        answer = await read(door, ("lead", name, content))
+        assert answer.status == 422, str(answer)
+        assert answer.json["errors"]

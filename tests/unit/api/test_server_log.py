@@ -9,6 +9,7 @@ import pytest
 from aiohttp import web
 
 from gateway.api.app import server_log
+from tests.support.waiting import within_limit
 
 SECRET = "gwk_must-not-be-logged"
 
@@ -23,7 +24,7 @@ async def answered(request: bytes) -> bytes:
         reader, writer = await asyncio.open_connection(*runner.addresses[0][:2])
         writer.write(request)
         try:
-            return await asyncio.wait_for(reader.read(), 60)
+            return await within_limit(reader.read(), "the answer")
         finally:
             writer.close()
     finally:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -15,7 +13,7 @@ from gateway import log
 from gateway.ports import tracing
 from tests.support import api
 from tests.support.api import DEPARTMENT, PDF, PROVINCE, Door, form, meta
-from tests.support.hooks import Behaviour, Hooked, Receiver, near, receiving
+from tests.support.hooks import Behaviour, Hooked, Receiver, receiving
 from tests.support.node import Town
 
 ID, STEP = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -24,15 +22,8 @@ _PARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-(0[01])")
 
 
 @pytest.fixture
-async def door(blank_node: Path, tmp_path: Path) -> AsyncIterator[Door]:
-    async with api.opened(blank_node, tmp_path / "node", change=near) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    async with receiving() as made:
-        yield made
+def door(near_door: Door) -> Door:
+    return near_door
 
 
 async def hooked(door: Door, url: str, agency: str = DEPARTMENT) -> str:
@@ -60,25 +51,22 @@ async def called(door: Door, headers: CIMultiDict[str]) -> str:
     return str(next(row["trace_id"] for row in rows if row["route"] == "/api/v1/limits"))
 
 
-async def test_a_call_is_in_the_log_of_its_key_under_the_trace_that_it_names(door: Door) -> None:
+async def test_a_call_is_logged_under_the_trace_that_it_names_and_one_that_names_none_begins_one(
+    door: Door,
+) -> None:
     assert await called(door, CIMultiDict(traceparent=PARENT)) == ID
-
-
-@pytest.mark.parametrize(
-    "headers",
-    [
-        CIMultiDict(),
+    for headers in (
+        CIMultiDict[str](),
         CIMultiDict(traceparent="hello"),
         CIMultiDict(traceparent=PARENT.upper()),
         CIMultiDict(traceparent=f"00-{'0' * 32}-{STEP}-01"),
         CIMultiDict([("traceparent", PARENT), ("traceparent", PARENT)]),
-    ],
-)
-async def test_a_call_that_names_none_begins_one(door: Door, headers: CIMultiDict[str]) -> None:
-    first, second = await called(door, headers.copy()), await called(door, headers.copy())
-
-    assert first != ID
-    assert all(re.fullmatch("[0-9a-f]{32}", each) and each.strip("0") for each in (first, second))
+    ):
+        for _ in range(2):
+            begun = await called(door, headers.copy())
+            assert begun != ID
+            assert re.fullmatch("[0-9a-f]{32}", begun)
+            assert begun.strip("0")
 
 
 async def test_every_line_that_is_logged_for_a_call_names_its_trace(
@@ -147,24 +135,17 @@ async def test_a_try_again_is_the_same_trace_in_another_step(door: Door) -> None
     assert len({parent for _, parent in named}) == len(named)
 
 
-async def test_a_document_of_no_call_has_none_and_events_about_other_things_neither(
-    door: Door, receiver: Receiver
-) -> None:
+async def test_the_other_agency_learns_nothing_of_it(door: Door, receiver: Receiver) -> None:
+    """A document of no call has no trace, and events about other things have none either."""
     await hooked(door, receiver.url, PROVINCE)
-    await door.send(headers={"traceparent": PARENT})
+    await door.send(headers={"traceparent": PARENT, "tracestate": "congo=t61rcWkgMzE"})
     await push(door)
+    (item,) = (await door.ask("GET", "/inbox", agency=PROVINCE)).json["data"]
 
     assert "inbox.received" in {body["type"] for body in receiver.bodies}
     for headers, body in receiver.raw:
         assert "traceparent" not in headers
         assert ID.encode() not in body
-
-
-async def test_the_other_agency_learns_nothing_of_it(door: Door) -> None:
-    await door.send(headers={"traceparent": PARENT, "tracestate": "congo=t61rcWkgMzE"})
-    await door.carry()
-    (item,) = (await door.ask("GET", "/inbox", agency=PROVINCE)).json["data"]
-
     for path in (f"/inbox/{item['id']}", f"/inbox/{item['id']}/envelope", "/events"):
         told = await door.ask("GET", path, agency=PROVINCE)
         assert ID.encode() not in told.raw
@@ -183,34 +164,31 @@ async def test_a_call_again_changes_neither_document_nor_trace(door: Door) -> No
 
 
 async def test_what_follows_from_a_document_has_the_trace_of_its_own_call(door: Door) -> None:
+    """And what a draft becomes stays in the trace in which it was made."""
+    draft = await door.send(meta(number="20", send=False), once="d", headers={"traceparent": PARENT})
+    assert draft.json["state"] == "draft"
+    sent = await door.ask("POST", f"/messages/{draft.json['id']}/send", once="go", json={})
+    assert sent.status == 200, str(sent)
     first = await door.send(headers={"traceparent": PARENT})
     await door.carry()
-    other = PARENT.replace("4bf9", "0000")
     update = await door.ask(
         "POST",
         f"/messages/{first.json['id']}/update",
         once="update",
         data=form(meta(reason="The subject was wrong"), (("lead", "15.pdf", PDF),)),
-        headers={"traceparent": other},
+        headers={"traceparent": PARENT.replace("4bf9", "0000")},
     )
     assert update.status == 202, str(update)
     await door.carry()
 
     rows = (await door.ask("GET", "/events?limit=200")).json["data"]
-    traces = {row["subject"]: row["data"]["trace"] for row in rows if row["subject"].startswith("msg_")}
-    assert traces == {first.json["id"]: ID, update.json["id"]: ID.replace("4bf9", "0000")}
-
-
-async def test_the_trace_stays_when_the_document_changes(door: Door) -> None:
-    draft = await door.send(meta() | {"send": False}, headers={"traceparent": PARENT})
-    assert draft.json["state"] == "draft"
-    sent = await door.ask("POST", f"/messages/{draft.json['id']}/send", once="go", json={})
-    assert sent.status == 200, str(sent)
-    await door.carry()
-
-    rows = (await door.ask("GET", f"/events?subject={sent.json['id']}")).json["data"]
-    assert "message.status" in {row["type"] for row in rows}
-    assert len({row["data"]["trace"] for row in rows}) == 1
+    traces = {(row["subject"], row["data"]["trace"]) for row in rows if row["subject"].startswith("msg_")}
+    assert traces == {
+        (draft.json["id"], ID),
+        (first.json["id"], ID),
+        (update.json["id"], ID.replace("4bf9", "0000")),
+    }
+    assert "message.status" in {row["type"] for row in rows if row["subject"] == draft.json["id"]}
 
 
 async def test_a_trial_of_a_webhook_is_a_step_of_the_call_that_asked_for_it(

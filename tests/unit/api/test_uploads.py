@@ -9,9 +9,9 @@ import io
 import json
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
-import pytest
 from pypdf import PdfWriter
 
 from gateway.domain.account import ApiScope
@@ -19,7 +19,10 @@ from gateway.domain.upload import MIB, MOST_OF_AGENCY
 from gateway.workers.clocks import Clocks
 from tests.support.api import DEPARTMENT, PDF, PROVINCE, Answer, Door, form, meta
 
+OCTETS = {"Content-Type": "application/octet-stream"}
 
+
+@cache
 def large() -> bytes:
     """A good PDF of two whole parts and a bit."""
     writer, held = PdfWriter(clone_from=io.BytesIO(PDF)), io.BytesIO()
@@ -28,16 +31,12 @@ def large() -> bytes:
     return held.getvalue()
 
 
-FILE = large()
-OCTETS = {"Content-Type": "application/octet-stream"}
+def parts_of_large() -> list[bytes]:
+    return [large()[at : at + MIB] for at in range(0, len(large()), MIB)]
 
 
-def cut(content: bytes, size: int = MIB) -> list[bytes]:
-    return [content[at : at + size] for at in range(0, len(content), size)]
-
-
-async def begun(door: Door, content: bytes = FILE, once: str = "up", **said: Any) -> dict[str, Any]:
-    told = {"name": "15.pdf", "size": len(content), "part_size": MIB} | said
+async def begun(door: Door, once: str = "up", **said: Any) -> dict[str, Any]:
+    told = {"name": "15.pdf", "size": len(large()), "part_size": MIB} | said
     answer = await door.ask("POST", "/uploads", json=told, once=once)
     assert answer.status == 201, answer
     assert answer.headers["Location"] == f"/api/v1/uploads/{answer.json['id']}"
@@ -50,12 +49,17 @@ async def put(door: Door, id: str, n: int, part: bytes, **headers: str) -> Answe
     return await door.ask("PUT", f"/uploads/{id}/parts/{n}", data=io.BytesIO(part), headers=sent)
 
 
-async def uploaded(door: Door, content: bytes = FILE, once: str = "up", **said: Any) -> str:
-    """A complete one; its id."""
-    id: str = (await begun(door, content, once, **said))["id"]
-    for n, part in enumerate(cut(content), start=1):
+async def put_all(door: Door, id: str) -> Answer:
+    """Every part, and what is said to its completion."""
+    for n, part in enumerate(parts_of_large(), start=1):
         assert (await put(door, id, n, part)).status == 200
-    done = await door.ask("POST", f"/uploads/{id}/complete")
+    return await door.ask("POST", f"/uploads/{id}/complete")
+
+
+async def uploaded(door: Door, once: str = "up") -> str:
+    """A complete one; its id."""
+    id: str = (await begun(door, once))["id"]
+    done = await put_all(door, id)
     assert done.status == 200, done
     return id
 
@@ -73,7 +77,7 @@ async def refused(door: Door, files: Sequence[dict[str, Any]]) -> Any:
 
 async def test_parts_come_in_any_order_and_what_is_missing_is_told(door: Door) -> None:
     upload = await begun(door)
-    parts = cut(FILE)
+    parts = parts_of_large()
 
     for n in (3, 1):
         assert (await put(door, upload["id"], n, parts[n - 1])).status == 200
@@ -84,70 +88,56 @@ async def test_parts_come_in_any_order_and_what_is_missing_is_told(door: Door) -
 
     assert (upload["part_count"], upload["missing"]) == (3, [1, 2, 3])
     assert told["missing"] == [2]
-    assert [(each["n"], each["size"]) for each in told["parts"]] == [(1, MIB), (3, len(FILE) - 2 * MIB)]
+    assert [(each["n"], each["size"]) for each in told["parts"]] == [(1, MIB), (3, len(large()) - 2 * MIB)]
     assert told["parts"][0]["sha256"] == hashlib.sha256(parts[0]).hexdigest()
     assert (early.status, early.json["code"]) == (409, "GW-UPLOAD-PARTS")
     assert done.json["complete"]
-    assert done.json["file"]["sha256"] == hashlib.sha256(FILE).hexdigest()
+    assert done.json["file"]["sha256"] == hashlib.sha256(large()).hexdigest()
     assert (done.json["file"]["type"], done.json["file"]["pages"]) == ("pdf", 1)
     assert done.json["file"]["signatures"]["verdict"] == "unsigned"
     assert (await door.ask("POST", f"/uploads/{upload['id']}/complete")).json == done.json
 
 
 async def test_a_document_carries_files_by_their_ids_beside_those_that_come_with_it(door: Door) -> None:
+    """Also when the upload is let go of before the document leaves."""
     id = await uploaded(door)
-    said = meta(
-        files=[
-            {"name": "phu-luc.pdf", "role": "appendix"},
-            {"id": id, "role": "lead", "size": len(FILE)},
-        ]
-    )
+    lead = {"id": id, "role": "lead", "size": len(large())}
+    said = meta(files=[{"name": "phu-luc.pdf", "role": "appendix"}, lead])
 
     answer = await door.ask(
         "POST", "/messages", data=form(said, [("appendix", "phu-luc.pdf", PDF)]), once="1"
     )
+    alone = meta(number="16", files=[{"id": id, "role": "lead", "name": "cong-van.pdf"}])
+    first = await door.ask("POST", "/messages", json=alone, once="2")
+    again = await door.ask("POST", "/messages", json=alone, once="2")
+    assert (await door.ask("DELETE", f"/uploads/{id}")).json == {"id": id}
+    await door.carry()
 
     assert answer.status == 202, answer
     files = [(each["n"], each["name"], each["role"], each["sha256"]) for each in answer.json["files"]]
     assert files == [
         (1, "phu-luc.pdf", "appendix", hashlib.sha256(PDF).hexdigest()),
-        (2, "15.pdf", "lead", hashlib.sha256(FILE).hexdigest()),
+        (2, "15.pdf", "lead", hashlib.sha256(large()).hexdigest()),
     ]
-    await door.carry()
-    inbox = (await door.ask("GET", "/inbox", agency=PROVINCE)).json["data"]
-    came = await door.ask("GET", f"/inbox/{inbox[0]['id']}/files/2", agency=PROVINCE)
-    assert came.raw == FILE
-
-
-async def test_a_document_of_uploads_alone_is_json_and_a_repeat_has_the_first_answer(door: Door) -> None:
-    id = await uploaded(door)
-    said = meta(files=[{"id": id, "role": "lead", "name": "cong-van.pdf"}])
-
-    first = await door.ask("POST", "/messages", json=said, once="1")
-    again = await door.ask("POST", "/messages", json=said, once="1")
-
-    assert (first.status, again.status) == (202, 202), first
-    assert first.json == again.json
+    assert (first.status, again.status, first.json) == (202, 202, again.json), first
     assert first.json["files"][0]["name"] == "cong-van.pdf"
-
-
-async def test_a_document_outlives_the_upload_of_its_file(door: Door) -> None:
-    id = await uploaded(door)
-    sent = await door.ask("POST", "/messages", json=meta(files=[{"id": id, "role": "lead"}]), once="1")
-
-    assert (await door.ask("DELETE", f"/uploads/{id}")).json == {"id": id}
-    await door.carry()
-
     assert (await door.ask("GET", f"/uploads/{id}")).status == 404
-    file = await door.ask("GET", f"/messages/{sent.json['id']}/files/1")
-    assert file.raw == FILE
+    assert (await door.ask("GET", f"/messages/{answer.json['id']}/files/2")).raw == large()
+    inbox = (await door.ask("GET", "/inbox", agency=PROVINCE)).json["data"]
+    (item,) = [each["id"] for each in inbox if each["number"] == "15"]
+    assert (await door.ask("GET", f"/inbox/{item}/files/2", agency=PROVINCE)).raw == large()
 
 
 async def test_a_part_that_is_there_stays_and_sending_it_again_is_harmless(door: Door) -> None:
-    upload = await begun(door)
-    first, _, last = cut(FILE)
+    upload, repeat = await begun(door), await begun(door)
+    assert json.dumps(upload) == json.dumps(repeat)
+    first, _, last = parts_of_large()
+    digest = base64.b64encode(hashlib.sha256(first).digest()).decode()
 
-    told = [await put(door, upload["id"], 1, first) for _ in range(2)]
+    told = [
+        await put(door, upload["id"], 1, first, Content_Digest=f"md5=:AAAA:, sha-256=:{digest}:"),
+        await put(door, upload["id"], 1, first),
+    ]
     other = await put(door, upload["id"], 1, b"x" * MIB)
 
     assert [each.status for each in told] == [200, 200]
@@ -158,7 +148,7 @@ async def test_a_part_that_is_there_stays_and_sending_it_again_is_harmless(door:
 
 async def test_two_who_send_one_part_at_once_are_both_answered(door: Door) -> None:
     upload = await begun(door)
-    part = cut(FILE)[0]
+    part = parts_of_large()[0]
 
     same = await asyncio.gather(*(put(door, upload["id"], 1, part) for _ in range(4)))
     differ = await asyncio.gather(*(put(door, upload["id"], 2, bytes([n]) * MIB) for n in range(4)))
@@ -167,51 +157,29 @@ async def test_two_who_send_one_part_at_once_are_both_answered(door: Door) -> No
     assert sorted(each.status for each in differ) == [200, 409, 409, 409]
 
 
-@pytest.mark.parametrize(
-    ("n", "part", "headers", "status", "code"),
-    [
+async def test_a_part_that_is_not_what_it_should_be_leaves_nothing(door: Door) -> None:
+    upload = await begun(door)
+    whole, other = b"x" * MIB, base64.b64encode(bytes(32)).decode()
+
+    for n, part, headers, status, code in (
         (1, b"short", {}, 400, "GW-UPLOAD-SIZE"),
-        (1, b"x" * (MIB + 1), {}, 400, "GW-UPLOAD-SIZE"),
+        (1, whole + b"x", {}, 400, "GW-UPLOAD-SIZE"),
         (4, b"x", {}, 404, None),
         (0, b"x", {}, 404, None),
-        (
-            1,
-            b"x" * MIB,
-            {"Content_Digest": "sha-256=:" + base64.b64encode(bytes(32)).decode() + ":"},
-            400,
-            None,
-        ),
-        (1, b"x" * MIB, {"Content_Digest": "sha-256=:AAAA:"}, 400, None),
-        (1, b"x" * MIB, {"Content_Digest": "md5=:AAAA:"}, 400, None),
-        (1, b"x" * MIB, {"Content_Type": "text/plain"}, 415, None),
-    ],
-)
-async def test_a_part_that_is_not_what_it_should_be_leaves_nothing(
-    door: Door, n: int, part: bytes, headers: dict[str, str], status: int, code: str | None
-) -> None:
-    upload = await begun(door)
-
-    answer = await put(door, upload["id"], n, part, **headers)
-
-    assert answer.status == status, answer
-    if code is not None:
-        assert answer.json["code"] == code
-    assert (await door.ask("GET", f"/uploads/{upload['id']}")).json["parts"] == []
-
-
-async def test_a_part_with_its_digest_is_taken(door: Door) -> None:
-    upload = await begun(door)
-    part = cut(FILE)[0]
-    digest = base64.b64encode(hashlib.sha256(part).digest()).decode()
-
-    answer = await put(door, upload["id"], 1, part, Content_Digest=f"md5=:AAAA:, sha-256=:{digest}:")
-
-    assert answer.status == 200, answer
+        (1, whole, {"Content_Digest": f"sha-256=:{other}:"}, 400, None),
+        (1, whole, {"Content_Digest": "sha-256=:AAAA:"}, 400, None),
+        (1, whole, {"Content_Digest": "md5=:AAAA:"}, 400, None),
+        (1, whole, {"Content_Type": "text/plain"}, 415, None),
+    ):
+        answer = await put(door, upload["id"], n, part, **headers)
+        assert answer.status == status, answer
+        assert code in (None, answer.json["code"])
+        assert (await door.ask("GET", f"/uploads/{upload['id']}")).json["parts"] == []
 
 
 async def test_a_line_that_breaks_in_a_part_leaves_the_parts_before(door: Door) -> None:
     upload = await begun(door)
-    parts = cut(FILE)
+    parts = parts_of_large()
     assert (await put(door, upload["id"], 1, parts[0])).status == 200
     host, port = door.client.server.host, door.client.server.port
     key = door.keys[DEPARTMENT]
@@ -228,46 +196,33 @@ async def test_a_line_that_breaks_in_a_part_leaves_the_parts_before(door: Door) 
     assert (await put(door, upload["id"], 2, parts[1])).status == 200
 
 
-async def test_another_file_than_was_announced_is_not_completed(door: Door) -> None:
-    upload = await begun(door, sha256="0" * 64)
-    for n, part in enumerate(cut(FILE), start=1):
-        await put(door, upload["id"], n, part)
-
-    answer = await door.ask("POST", f"/uploads/{upload['id']}/complete")
-
-    assert (answer.status, answer.json["code"]) == (409, "GW-UPLOAD-OTHER")
-
-
-async def test_a_file_that_no_document_may_carry_is_refused_before_its_first_byte(door: Door) -> None:
-    most = (await door.ask("GET", "/limits")).json["max_file_bytes"]
-
-    answer = await door.ask("POST", "/uploads", json={"name": "15.pdf", "size": most + 1}, once="1")
-
-    assert answer.status == 413
-    assert answer.json["errors"][0]["code"] == "file-too-large"
-
-
 async def test_a_complete_upload_takes_no_more_parts_and_an_open_one_goes_with_no_document(
     door: Door,
 ) -> None:
     id = await uploaded(door)
     still = await begun(door, once="still")
 
-    late = await put(door, id, 1, cut(FILE)[0])
-    told = await refused(door, [{"id": still["id"], "role": "lead"}])
-
+    late = await put(door, id, 1, parts_of_large()[0])
     assert (late.status, late.json["code"]) == (409, "GW-UPLOAD-COMPLETE")
-    assert [(each["code"], each["pointer"]) for each in told["errors"]] == [("upload-absent", "/files/0/id")]
-
-
-async def test_what_a_document_says_of_an_uploaded_file_is_compared(door: Door) -> None:
-    id = await uploaded(door)
-
+    for file, pointer, code in (
+        ({"id": still["id"], "role": "lead"}, "/files/0/id", "upload-absent"),
+        ({"role": "lead"}, "/files/0/name", "missing"),
+    ):
+        told = await refused(door, [file])
+        assert [(each["code"], each["pointer"]) for each in told["errors"]] == [(code, pointer)]
     told = await refused(door, [{"id": id, "role": "lead", "sha256": "0" * 64}])
-    nameless = await refused(door, [{"role": "lead"}])
-
     assert told["errors"][0]["code"] == "digest-differs"
-    assert [(each["code"], each["pointer"]) for each in nameless["errors"]] == [("missing", "/files/0/name")]
+
+
+async def test_another_file_than_was_announced_is_not_completed(door: Door) -> None:
+    upload = await begun(door, sha256="0" * 64)
+    answer = await put_all(door, upload["id"])
+    assert (answer.status, answer.json["code"]) == (409, "GW-UPLOAD-OTHER")
+
+    # And one that no document may carry is refused before its first byte.
+    most = (await door.ask("GET", "/limits")).json["max_file_bytes"]
+    large = await door.ask("POST", "/uploads", json={"name": "15.pdf", "size": most + 1}, once="1")
+    assert (large.status, large.json["errors"][0]["code"]) == (413, "file-too-large")
 
 
 async def test_an_upload_is_its_agencys_alone(door: Door) -> None:
@@ -290,7 +245,7 @@ async def test_an_upload_is_its_agencys_alone(door: Door) -> None:
 async def test_a_day_after_its_last_part_nothing_of_an_upload_is_kept(door: Door) -> None:
     upload = await begun(door)
     door.clock.advance(timedelta(hours=23))
-    await put(door, upload["id"], 1, cut(FILE)[0])
+    await put(door, upload["id"], 1, parts_of_large()[0])
     done = await uploaded(door, once="other")
     door.clock.advance(timedelta(hours=23))
     assert (await door.ask("GET", f"/uploads/{upload['id']}")).status == 200
@@ -314,9 +269,3 @@ async def test_an_agency_has_so_many_side_by_side_and_no_more(door: Door) -> Non
 
     assert (answer.status, answer.json["code"]) == (409, "GW-UPLOAD-MOST")
     assert len((await door.ask("GET", "/uploads")).json["data"]) == MOST_OF_AGENCY
-
-
-async def test_a_repeat_of_the_announcement_is_the_same_upload(door: Door) -> None:
-    first, again = await begun(door), await begun(door)
-
-    assert json.dumps(first) == json.dumps(again)

@@ -81,6 +81,8 @@ async def test_threat_138_guesses_of_one_address_are_few(blank_node: Path, tmp_p
 async def test_a_credential_that_ended_says_so_to_its_holder_alone(vxp: VxpDoor) -> None:
     key = await vxp.system(expires_at=START + timedelta(days=2))
     assert (await vxp.asked("getAgenciesList"))["status"] == "OK"
+    with pytest.raises(Exception, match="has a credential already"):
+        await vxp.system()
     vxp.api.clock.advance(timedelta(days=2))
     assert "GW-401-EXPIRED" in (await vxp.asked("getAgenciesList"))["ErrorDesc"]
     await vxp.system()
@@ -92,8 +94,12 @@ async def test_a_credential_that_ended_says_so_to_its_holder_alone(vxp: VxpDoor)
 
 
 async def test_a_second_secret_and_the_first_while_they_overlap(vxp: VxpDoor) -> None:
-    await vxp.system()
+    key = await vxp.system()
     old = vxp.secrets[SYSTEM]
+    for secret in (old, f"system {key.id}", f"gwk_{old}"):  # it is no bearer, and no row holds it
+        assert (await vxp.api.ask("GET", "/me", key=secret)).status == 401
+    for file in vxp.node.settings.node.data_dir.glob("gateway.db*"):
+        assert old.encode() not in file.read_bytes()
     await vxp.system(until=vxp.node.clock.now() + timedelta(hours=1))
 
     async def by(secret: str) -> str:
@@ -105,25 +111,11 @@ async def test_a_second_secret_and_the_first_while_they_overlap(vxp: VxpDoor) ->
     assert (await by(old), await by(vxp.secrets[SYSTEM])) == ("401", "0")
 
 
-async def test_a_system_has_one_credential(vxp: VxpDoor) -> None:
-    await vxp.system()
-    with pytest.raises(Exception, match="has a credential already"):
-        await vxp.system()
-
-
-async def test_a_secret_is_no_bearer_and_no_row_holds_it(vxp: VxpDoor) -> None:
-    key = await vxp.system()
-    for secret in (vxp.secrets[SYSTEM], f"system {key.id}", f"gwk_{vxp.secrets[SYSTEM]}"):
-        assert (await vxp.api.ask("GET", "/me", key=secret)).status == 401
-    data = vxp.node.settings.node.data_dir
-    for file in data.glob("gateway.db*"):
-        assert vxp.secrets[SYSTEM].encode() not in file.read_bytes()
-
-
 async def test_a_network_and_scopes_bound_it_as_an_api_key(vxp: VxpDoor) -> None:
-    await vxp.system(good_from=["203.0.113.0/24"])
+    """And each call is logged as that of one."""
+    key = await vxp.system(good_from=["203.0.113.0/24"])
     assert (await vxp.asked("getAgenciesList"))["ErrorCode"] == "403"
-    await vxp.system("reader", scopes=[ApiScope.AGENCIES_READ])
+    reader = await vxp.system("reader", scopes=[ApiScope.AGENCIES_READ])
     assert (await vxp.asked("getAgenciesList", name="reader"))["ErrorCode"] == "0"
     for operation, said in (
         ("getReceivedEdocList", {}),
@@ -132,21 +124,22 @@ async def test_a_network_and_scopes_bound_it_as_an_api_key(vxp: VxpDoor) -> None
         ("countReceiveEdoc", {}),
         ("getEdoc", {"docId": "in_1"}),
         ("updateStatus", {"docId": "evt_1", "status": "done"}),
+        ("registerAgency", {}),
     ):
         assert (await vxp.asked(operation, said, name="reader"))["ErrorCode"] == "403", operation
     assert (await vxp.send(letter(), PROVINCE, name="reader"))["ErrorCode"] == "403"
 
-
-async def test_each_call_is_logged_as_that_of_an_api_key(vxp: VxpDoor) -> None:
-    key = await vxp.system()
-    await vxp.asked("getAgenciesList")
-    await vxp.asked("registerAgency")
-
     assert vxp.api.calls is not None
-    newest, oldest = await vxp.api.calls.listed(key.id, 10, errors=False, before="")
-
-    assert (oldest.route, oldest.status, oldest.problem) == ("/getAgenciesList", 200, "")
-    assert (newest.route, newest.status, newest.problem) == ("/registerAgency", 403, "forbidden")
+    rows = {
+        each.id: [
+            (row.route, row.status, row.problem)
+            for row in await vxp.api.calls.listed(each.id, 20, errors=False, before="")
+        ]
+        for each in (key, reader)
+    }
+    assert rows[key.id] == [("/getAgenciesList", 403, "forbidden")]
+    assert ("/getAgenciesList", 200, "") in rows[reader.id]
+    assert ("/registerAgency", 403, "forbidden") in rows[reader.id]
 
 
 async def test_an_old_call_is_refused_where_the_settings_ask_for_it(blank_node: Path, tmp_path: Path) -> None:
@@ -173,39 +166,23 @@ STAMP = f"{START:%d%m%YT%H%M%S}+0001"
 GOOD = {"XroadVnpt-systemid": SYSTEM, "XroadVnpt-timestamp": STAMP}
 
 
-@pytest.mark.parametrize(
-    ("change", "names", "code"),
-    [
-        ({}, None, "0"),
-        ({"XroadVnpt-systemid": "other"}, None, "401"),
-        ({"XroadVnpt-timestamp": "soon"}, None, "401"),
-        ({"XroadVnpt-docId": "x"}, None, "401"),
-        ({"XroadVnpt-sign-header": "{"}, None, "401"),
-        ({"XroadVnpt-sign-header": "[]"}, None, "401"),
-        ({"XroadVnpt-hash-header": ""}, None, "401"),
-        ({"XroadVnpt-hash-header": "\u00e9" * 64}, None, "401"),
-        ({}, "systemid", "401"),
-        ({}, "", "401"),
-    ],
-)
-async def test_threat_138_only_what_was_signed_counts(
-    vxp: VxpDoor, change: dict[str, str], names: str | None, code: str
-) -> None:
+async def test_threat_138_only_what_was_signed_counts(vxp: VxpDoor) -> None:
     await vxp.system()
-    headers = signed(vxp.secrets[SYSTEM], GOOD | {"XroadVnpt-docId": "y"}, names) | change
 
-    async with vxp.api.client.post("/getAgenciesList", headers=headers) as response:
-        found = await response.json()
+    async def code(change: dict[str, str], names: str | None = None, *twice: tuple[str, str]) -> str:
+        made = signed(vxp.secrets[SYSTEM], GOOD | {"XroadVnpt-docId": "y"}, names) | change
+        async with vxp.api.client.post("/getAgenciesList", headers=[*made.items(), *twice]) as response:
+            assert response.status == 200
+            return str((await response.json())["ErrorCode"])
 
-    assert response.status == 200
-    assert found["ErrorCode"] == code, found
-
-
-async def test_threat_138_a_header_that_stands_there_twice_is_refused(vxp: VxpDoor) -> None:
-    await vxp.system()
-    pairs = [*signed(vxp.secrets[SYSTEM], GOOD).items(), ("XroadVnpt-systemid", SYSTEM)]
-    async with vxp.api.client.post("/getAgenciesList", headers=pairs) as response:
-        assert (await response.json())["ErrorCode"] == "401"
+    assert await code({}) == "0"
+    for name, text in (
+        *(("systemid", "other"), ("timestamp", "soon"), ("docId", "x"), ("sign-header", "{")),
+        *(("sign-header", "[]"), ("hash-header", ""), ("hash-header", "\u00e9" * 64)),
+    ):
+        assert await code({f"XroadVnpt-{name}": text}) == "401", (name, text)
+    assert [await code({}, names) for names in ("systemid", "")] == ["401", "401"]
+    assert await code({}, None, ("XroadVnpt-systemid", SYSTEM)) == "401"
 
 
 async def test_a_browser_too_is_answered_in_the_dialect(vxp: VxpDoor) -> None:
@@ -214,10 +191,7 @@ async def test_a_browser_too_is_answered_in_the_dialect(vxp: VxpDoor) -> None:
         async with vxp.api.client.post(f"/{name}", headers={"Accept": "text/html, */*; q=.2"}) as response:
             found = await response.json()
         assert (response.status, found["status"], found["DocId"]) == (200, "FAIL", "")
-
-
-async def test_without_the_door_there_are_no_such_calls(vxp: VxpDoor) -> None:
-    assert (await vxp.api.ask("POST", "/docs/sendEdoc")).status == 404
+    assert (await vxp.api.ask("POST", "/docs/sendEdoc")).status == 404  # no such call
 
 
 # --- what is offered ---------------------------------------------------------------------------------------------------
@@ -236,10 +210,8 @@ async def test_what_failed_is_offered_again_after_a_pause_and_at_last_to_a_perso
     vxp.api.clock.advance(timedelta(days=30))
     assert await vxp.listed() == []
 
-    agency = await vxp.node.store.accounts.hosted_by_code(DEPARTMENT)
-    assert agency is not None
     (key, *_) = await vxp.node.store.accounts.keys_of_system(SYSTEM)
-    reader = box.Reader(system=SYSTEM, scope=AgencyScope(agency_id=agency.id, principal_id=key.principal.id))
+    reader = box.Reader(system=SYSTEM, scope=await scope_of(vxp, key.principal.id))
     async with vxp.node.store.read(reader.scope) as work:
         (item,) = await work.systems.stuck(10)
         events = await work.events.of(doc_id)
@@ -253,15 +225,24 @@ async def test_what_failed_is_offered_again_after_a_pause_and_at_last_to_a_perso
     assert await vxp.node.store.systems.stuck_by_system() == {}
 
 
-async def test_a_person_offers_it_again(vxp: VxpDoor) -> None:
+async def given_up(vxp: VxpDoor) -> str:
+    """A document that a system could not take, time after time."""
     await vxp.system()
     (doc_id,) = await arrive(vxp)
     for _ in range(MOST_TRIES):
         await vxp.say(doc_id, "fail")
         vxp.api.clock.advance(PAUSES[-1])
+    return doc_id
+
+
+async def scope_of(vxp: VxpDoor, principal_id: str) -> AgencyScope:
     agency = await vxp.node.store.accounts.hosted_by_code(DEPARTMENT)
     assert agency is not None
-    scope = AgencyScope(agency_id=agency.id, principal_id="somebody")
+    return AgencyScope(agency_id=agency.id, principal_id=principal_id)
+
+
+async def test_a_person_offers_it_again(vxp: VxpDoor) -> None:
+    doc_id, scope = await given_up(vxp), await scope_of(vxp, "somebody")
 
     await box.offer_again(vxp.node.inn, scope, SYSTEM, doc_id)
 
@@ -271,14 +252,7 @@ async def test_a_person_offers_it_again(vxp: VxpDoor) -> None:
 
 
 async def test_what_was_given_up_is_a_task_until_a_clerk_offers_it_again(vxp: VxpDoor) -> None:
-    await vxp.system()
-    (doc_id,) = await arrive(vxp)
-    for _ in range(MOST_TRIES):
-        await vxp.say(doc_id, "fail")
-        vxp.api.clock.advance(PAUSES[-1])
-    agency = await vxp.node.store.accounts.hosted_by_code(DEPARTMENT)
-    assert agency is not None
-    scope = AgencyScope(agency_id=agency.id, principal_id="clerk")
+    doc_id, scope = await given_up(vxp), await scope_of(vxp, "clerk")
     tasks = [each for each in (await todo.gather(vxp.node.todo, scope)).tasks if each.kind is TaskKind.SYSTEM]
     assert [(each.subject_id, each.document) for each in tasks] == [(doc_id, "200/STN-VP")]
 
@@ -289,20 +263,15 @@ async def test_what_was_given_up_is_a_task_until_a_clerk_offers_it_again(vxp: Vx
     assert TaskKind.SYSTEM not in [each.kind for each in left]
 
 
-@pytest.mark.parametrize(
-    ("is_open", "active", "stuck", "found"),
-    [
+def test_the_doctor_tells_of_the_door() -> None:
+    for is_open, active, stuck, found in (
         (False, 0, {}, []),
         (True, 0, {}, ["compat.nobody"]),
         (False, 1, {}, ["compat.closed"]),
         (True, 2, {}, ["compat.fine"]),
         (True, 2, {"a": 3}, ["compat.stuck"]),
-    ],
-)
-def test_the_doctor_tells_of_the_door(
-    is_open: bool, active: int, stuck: dict[str, int], found: list[str]
-) -> None:
-    assert [each.cause for each in system_findings(is_open, active, stuck)] == found
+    ):
+        assert [each.cause for each in system_findings(is_open, active, stuck)] == found
 
 
 async def test_a_fetch_keeps_it_from_others_until_the_lease_is_over(vxp: VxpDoor) -> None:
@@ -321,20 +290,7 @@ async def test_a_fetch_keeps_it_from_others_until_the_lease_is_over(vxp: VxpDoor
     assert len(await vxp.listed(name="second")) == 1
 
 
-async def test_what_is_over_stays_over(vxp: VxpDoor) -> None:
-    await vxp.system()
-    (doc_id,) = await arrive(vxp)
-    await vxp.say(doc_id, "done")
-
-    for word in ("fail", "processing", "done"):
-        assert (await vxp.say(doc_id, word))["status"] == "OK"
-
-    assert await vxp.listed() == []
-    assert (await vxp.asked("getEdoc", {"docId": doc_id}))["ErrorCode"] == "0"  # it may have lost it
-    assert await vxp.listed() == []
-
-
-async def test_unknown_words_and_ids_are_refused(vxp: VxpDoor) -> None:
+async def test_unknown_words_and_ids_are_refused_and_what_is_over_stays_over(vxp: VxpDoor) -> None:
     await vxp.system()
     (doc_id,) = await arrive(vxp)
     assert (await vxp.say(doc_id, "stored"))["ErrorCode"] == "400"
@@ -342,6 +298,12 @@ async def test_unknown_words_and_ids_are_refused(vxp: VxpDoor) -> None:
         assert (await vxp.asked("getEdoc", {"docId": id}))["ErrorCode"] == "404", id
         assert (await vxp.say(id, "done"))["ErrorCode"] == "404", id
     assert (await vxp.asked("getReceivedEdocList", {"messagetype": "reply"}))["ErrorCode"] == "400"
+
+    for word in ("done", "fail", "processing", "done"):
+        assert (await vxp.say(doc_id, word))["status"] == "OK"
+    assert await vxp.listed() == []
+    assert (await vxp.asked("getEdoc", {"docId": doc_id}))["ErrorCode"] == "0"  # it may have lost it
+    assert await vxp.listed() == []
 
 
 async def test_threat_139_another_agency_s_documents_are_not_there(vxp: VxpDoor) -> None:
@@ -391,9 +353,7 @@ async def test_more_than_a_page_is_listed_oldest_first(vxp: VxpDoor, monkeypatch
 async def test_a_recalled_document_is_listed_no_more(vxp: VxpDoor) -> None:
     await vxp.system()
     (doc_id,) = await arrive(vxp)
-    agency = await vxp.node.store.accounts.hosted_by_code(DEPARTMENT)
-    assert agency is not None
-    scope = AgencyScope(agency_id=agency.id, principal_id="clerk")
+    scope = await scope_of(vxp, "clerk")
     back = edxml_files.status(PROVINCE, DEPARTMENT, "13", f"{PROVINCE},2026/11/20,200/STN-VP", why="Gửi nhầm")
     back = back.replace(b"118/STN-VP", b"200/STN-VP")
     assert (await vxp.send(back, PROVINCE, kind="status", name="tinh"))["status"] == "OK"

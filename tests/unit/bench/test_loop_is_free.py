@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import pytest
 from bench import pair, stage, traffic
 from gateway.trust.evidence import NodeTrust
 from gateway.trust.inspector import FileInspector
+from tests.support.waiting import within_limit
 
 MAY_TAKE_LONG = ((NodeTrust, "collect"), (FileInspector, "inspect"))
 
@@ -32,8 +32,8 @@ async def test_chains_lists_and_files_are_looked_at_in_threads(
     (paper,) = await pair.papers(tmp_path / "papers", 10_000, 1)
     await stage.prepare(tmp_path, {"node": [stage.SENDER, stage.RECEIVER]})
 
-    async with stage.opened(tmp_path, "node") as node, asyncio.timeout(60):
-        await traffic.there_and_back(node, [paper], 1, 1)
+    async with stage.opened(tmp_path, "node") as node:
+        await within_limit(traffic.there_and_back(node, [paper], 1, 1), "the way there and back")
 
     assert {name for name, _ in seen} == {name for _, name in MAY_TAKE_LONG}
     assert threading.get_ident() not in {thread for _, thread in seen}

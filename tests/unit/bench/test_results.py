@@ -32,33 +32,23 @@ def test_a_run_is_read_as_it_was_written_and_has_a_chart_for_each_table(tmp_path
     assert "1,000 in the register" in (kept / "growth.svg").read_text()
 
 
-@pytest.mark.parametrize(("now", "verdict"), [(20.0, "WORSE"), (5.0, "better"), (10.2, "as before")])
-def test_a_table_is_compared_with_the_newest_run_of_the_same_numbers(
-    tmp_path: Path, now: float, verdict: str
-) -> None:
-    _run("2026-01-01T00-00-00Z", 99).write(tmp_path)
+def test_a_table_is_compared_with_the_newest_run_of_the_same_numbers(tmp_path: Path) -> None:
+    """Figures of another processor are said to be so, and nothing where nobody measured before."""
+    assert list(results.compared(_run("2026-01-01T00-00-00Z", 10), "growth", [tmp_path])) == []
+    _run("2026-01-01T00-00-00Z", 99, processor="another").write(tmp_path)
+    heading, *_ = results.compared(_run("2026-01-02T00-00-00Z", 10), "growth", [tmp_path])
+    assert "ANOTHER PROCESSOR" in heading
+
     _run("2026-01-02T00-00-00Z", 10).write(tmp_path)
     _run("2026-01-03T00-00-00Z", 50, documents=4).write(tmp_path)
     _run("2026-01-05T00-00-00Z", 50).write(tmp_path)
-
-    heading, cpu, seconds = results.compared(_run("2026-01-04T00-00-00Z", now), "growth", [tmp_path])
-
-    assert "2026-01-02" in heading
-    assert f"{now:g} ms CPU" in cpu
-    assert cpu.endswith(verdict)
-    assert seconds.endswith("as before")
-
-
-def test_figures_of_another_processor_are_said_to_be_so(tmp_path: Path) -> None:
-    _run("2026-01-01T00-00-00Z", 10, processor="another").write(tmp_path)
-
-    heading, *_ = results.compared(_run("2026-01-02T00-00-00Z", 10), "growth", [tmp_path])
-
-    assert "ANOTHER PROCESSOR" in heading
-
-
-def test_nothing_is_said_where_nobody_measured_before(tmp_path: Path) -> None:
-    assert list(results.compared(_run("2026-01-01T00-00-00Z", 10), "growth", [tmp_path])) == []
+    for now, verdict in ((20.0, "WORSE"), (5.0, "better"), (10.2, "as before")):
+        heading, cpu, seconds = results.compared(_run("2026-01-04T00-00-00Z", now), "growth", [tmp_path])
+        assert "2026-01-02" in heading
+        assert "ANOTHER" not in heading
+        assert f"{now:g} ms CPU" in cpu
+        assert cpu.endswith(verdict)
+        assert seconds.endswith("as before")
 
 
 def test_a_chart_has_a_bar_for_each_mark_a_scale_for_each_unit_and_a_line_for_a_limit() -> None:
@@ -86,11 +76,8 @@ async def test_another_version_runs_with_its_own_product_and_this_harness(tmp_pa
     )
     told, _ = await process.communicate()
     assert told.split() == [b"another", b"4000000"]
-
-
-async def test_a_version_that_is_neither_a_revision_nor_a_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(version.NoSuchVersion):
-        await version.root("no-such-revision", tmp_path / "root")
+        await version.root("no-such-revision", tmp_path / "none")
 
 
 def test_our_side_of_the_comparison_does_the_whole_work_with_either_kind_of_key() -> None:

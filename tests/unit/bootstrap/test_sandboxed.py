@@ -25,11 +25,6 @@ def real(tmp_path: Path, **more: str) -> Settings:
     return load(None, {"GATEWAY_NODE_DATA_DIR": str(tmp_path / "real"), **more})
 
 
-def test_each_in_its_own_folder_is_well(box: Settings, tmp_path: Path) -> None:
-    refuse_mixture(box)
-    refuse_mixture(real(tmp_path))
-
-
 @pytest.mark.parametrize("name", ["GATEWAY_NODE_DATA_DIR", "GATEWAY_KEYS_FOLDER", "GATEWAY_TRUST_FOLDER"])
 async def test_threat_143_a_real_node_takes_nothing_that_a_sandbox_made(
     box: Settings, tmp_path: Path, name: str
@@ -42,26 +37,24 @@ async def test_threat_143_a_real_node_takes_nothing_that_a_sandbox_made(
             pass
 
 
-def test_a_sandbox_opens_no_folder_that_it_did_not_make(tmp_path: Path) -> None:
-    (tmp_path / "other" / "node").mkdir(parents=True)
+def test_a_sandbox_opens_no_folder_that_it_did_not_make(box: Settings, tmp_path: Path) -> None:
+    """Nor claims one that holds something; each in its own folder is well."""
+    refuse_mixture(box)
+    refuse_mixture(real(tmp_path))
+    other = tmp_path / "other"
+    (other / "node").mkdir(parents=True)
     with pytest.raises(Misconfigured, match="not made by a sandbox"):
-        refuse_mixture(stage.settings_for(tmp_path / "other", 0))
-
-
-def test_a_sandbox_claims_no_folder_that_holds_something(tmp_path: Path) -> None:
-    (tmp_path / "letter.txt").write_text("mine", "utf-8")
+        refuse_mixture(stage.settings_for(other, 0))
     with pytest.raises(Misconfigured):
-        stage.claim(tmp_path)
-    assert [each.name for each in tmp_path.iterdir()] == ["letter.txt"]
+        stage.claim(other)
+    assert [each.name for each in other.iterdir()] == ["node"]
 
 
-@pytest.mark.parametrize("kind", ["amqp", "vxp", "lgsp"])
-def test_threat_143_a_sandbox_refuses_every_axis_but_its_own(box: Settings, kind: str) -> None:
-    with pytest.raises(Misconfigured, match=kind):
-        refuse_mixture(replace(box, axis=replace(box.axis, kind=kind)))
-
-
-def test_also_as_one_of_several(box: Settings) -> None:
+def test_threat_143_a_sandbox_refuses_every_axis_but_its_own(box: Settings) -> None:
+    """Also as one of several."""
+    for kind in ("amqp", "vxp", "lgsp"):
+        with pytest.raises(Misconfigured, match=kind):
+            refuse_mixture(replace(box, axis=replace(box.axis, kind=kind)))
     other = NamedAxis(name="real", parts={"axis": AxisSettings(kind="vxp")})
     with pytest.raises(Misconfigured, match="vxp"):
         refuse_mixture(replace(box, axes=(other,), routes=(RouteSettings(to="*", axes=("real",)),)))

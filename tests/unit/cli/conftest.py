@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway import house
+from gateway.clock import SystemClock
+from gateway.trust.authority import Authority
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,3 +57,15 @@ def terminal(
     yield Terminal(capsys)
     root.handlers[:] = handlers
     root.setLevel(level)
+
+
+def set_up(terminal: Terminal, *more: str) -> Said:
+    """A node of one agency in `state`, which trusts an authority of its own."""
+    authority = Authority.create("Trial", SystemClock().now())
+    Path("root.pem").write_bytes(authority.certificate.public_bytes(Encoding.PEM))
+    said = terminal.type(
+        *("init", "--data-dir", "state", "--code", "Z91.02", "--name", "Office", "--port", "0"),
+        *("--ca", "root.pem", "--yes", *more),
+    )
+    assert said.code == 0, said.err
+    return said

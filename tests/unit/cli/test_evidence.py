@@ -35,6 +35,13 @@ class Desk:
             settings.write_text(f'[node]\nname = "demo"\ndata_dir = "{node}"\n', encoding="utf-8")
         return self.type("--config", settings, *words, "--agency", agency)
 
+    @property
+    def sent(self) -> Path:
+        """The pack of what was sent."""
+        pack = self.folder / "sent.zip"
+        pack.write_bytes(self.scene.sent)
+        return pack
+
     def json(self, *words: str | Path, agency: str = DEPARTMENT) -> Any:
         code, out, err = self.at_node(*words, "-o", "json", agency=agency)
         assert code == 0, err
@@ -67,40 +74,26 @@ def test_a_pack_is_made_by_number_on_either_side_listed_and_valid(desk: Desk, ag
 def test_a_pack_goes_where_it_is_told_and_overwrites_nothing(desk: Desk) -> None:
     made = desk.json("evidence", "make", "15/STD-VP", "--to", "case.zip")
     code, _, err = desk.at_node("evidence", "make", "15/STD-VP", "--to", "case.zip")
-
     assert Path(made["path"]).name == "case.zip"
     assert (code, "never overwrites" in err) == (4, True)
 
-
-def test_the_packs_of_one_document_are_listed_alone(desk: Desk) -> None:
+    # The packs of one document are listed alone.
     newest = desk.json("evidence", "make", "16/STD-VP")["id"]
     (document,) = [each["document"] for each in desk.json("evidence", "list")["data"] if each["id"] == newest]
-
     assert [each["id"] for each in desk.json("evidence", "list", "--document", document)["data"]] == [newest]
-
-
-def test_what_is_not_there_is_exit_3(desk: Desk) -> None:
     assert desk.at_node("evidence", "make", "99/KHÔNG")[0] == 3
-    assert desk.type("evidence", "verify", "nowhere.zip")[0] == 3
-    assert desk.type("evidence", "show", "nowhere.zip")[0] == 3
+    for verb in ("verify", "show"):
+        assert desk.type("evidence", verb, "nowhere.zip")[0] == 3
 
 
-@pytest.mark.parametrize(
-    ("lang", "words"),
-    [
-        ("vi", ("HỢP LỆ", "Gốc chứng thực", "✓ biên nhận", "có trước 20/11/2026 08:06")),
-        ("en", ("VALID", "Root certificate", "✓ receipt", "existed before 20/11/2026 08:06")),
-    ],
-)
-def test_the_verdict_is_read_aloud_in_both_languages(desk: Desk, lang: str, words: tuple[str, ...]) -> None:
-    pack = desk.folder / "sent.zip"
-    pack.write_bytes(desk.scene.sent)
-
-    code, out, _ = desk.check(pack, "--seal", desk.scene.seal, "--lang", lang)
-
-    assert code == 0
-    for word in words:
-        assert word in out
+def test_the_verdict_is_read_aloud_in_both_languages(desk: Desk) -> None:
+    for lang, words in {
+        "vi": ("HỢP LỆ", "Gốc chứng thực", "✓ biên nhận", "có trước 20/11/2026 08:06"),
+        "en": ("VALID", "Root certificate", "✓ receipt", "existed before 20/11/2026 08:06"),
+    }.items():
+        code, out, _ = desk.check(desk.sent, "--seal", desk.scene.seal, "--lang", lang)
+        assert code == 0
+        assert [word for word in words if word not in out] == []
 
 
 def test_a_spoiled_pack_is_exit_7_and_names_the_member(desk: Desk) -> None:
@@ -118,10 +111,7 @@ def test_a_spoiled_pack_is_exit_7_and_names_the_member(desk: Desk) -> None:
 
 
 def test_without_anchors_it_says_that_nothing_can_be_more_than_consistent(desk: Desk) -> None:
-    pack = desk.folder / "sent.zip"
-    pack.write_bytes(desk.scene.sent)
-
-    code, out, _ = desk.type("evidence", "verify", pack, "--lang", "en")
+    code, out, _ = desk.type("evidence", "verify", desk.sent, "--lang", "en")
 
     assert code == 7
     assert "No anchors were given" in out
@@ -129,39 +119,26 @@ def test_without_anchors_it_says_that_nothing_can_be_more_than_consistent(desk: 
     assert out.splitlines()[-1].startswith("CANNOT TELL")
 
 
-@pytest.mark.parametrize("form", ["json", "ndjson"])
-def test_programs_get_every_line_with_its_time(desk: Desk, form: str) -> None:
-    pack = desk.folder / "sent.zip"
-    pack.write_bytes(desk.scene.sent)
+def test_programs_get_every_line_with_its_time(desk: Desk) -> None:
+    for form in ("json", "ndjson"):
+        code, out, _ = desk.check(desk.sent, "-o", form)
 
-    code, out, _ = desk.check(pack, "-o", form)
-
-    told = json.loads(out)
-    assert (code, told["verdict"]) == (0, "valid")
-    receipts = [step for step in told["steps"] if step["step"] == "receipt"]
-    assert [step["trusted_time"] for step in receipts] == [True, True]
-    assert told["pack"]["agency"] == DEPARTMENT
+        told = json.loads(out)
+        assert (code, told["verdict"]) == (0, "valid")
+        receipts = [step for step in told["steps"] if step["step"] == "receipt"]
+        assert [step["trusted_time"] for step in receipts] == [True, True]
+        assert told["pack"]["agency"] == DEPARTMENT
 
 
-@pytest.mark.parametrize("lang", ["vi", "en"])
-def test_what_is_inside_is_shown_in_words_with_a_warning(desk: Desk, lang: str) -> None:
-    pack = desk.folder / "sent.zip"
-    pack.write_bytes(desk.scene.sent)
+def test_what_is_inside_is_shown_in_words_with_a_warning_and_told_to_programs(desk: Desk) -> None:
+    for lang, warning in {"vi": "chưa được kiểm tra", "en": "no signature was checked"}.items():
+        code, out, said = desk.type("evidence", "show", desk.sent, "--lang", lang)
+        assert code == 0
+        assert "15/STD-VP" in out
+        assert "packets/00002-in-status.edxml" in out
+        assert warning in said
 
-    code, out, said = desk.type("evidence", "show", pack, "--lang", lang)
-
-    assert code == 0
-    assert "15/STD-VP" in out
-    assert "packets/00002-in-status.edxml" in out
-    assert ("chưa được kiểm tra" if lang == "vi" else "no signature was checked") in said
-
-
-def test_what_is_inside_is_told_to_programs(desk: Desk) -> None:
-    pack = desk.folder / "sent.zip"
-    pack.write_bytes(desk.scene.sent)
-
-    code, out, _ = desk.type("evidence", "show", pack, "-o", "json", "-q")
-
+    code, out, _ = desk.type("evidence", "show", desk.sent, "-o", "json", "-q")
     told = json.loads(out)
     assert code == 0
     assert [each["status"] for each in told["story"]["packets"]] == [None, "01", "03"]

@@ -9,10 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from gateway.cli import main
 from gateway.cli.command import known_words
+from tests.support.cases import Cases
 from tests.unit.cli.conftest import Terminal
 
 ROOT = Path(__file__).parents[3]
@@ -32,60 +31,34 @@ DUE = {
     ),
     *("backup", "restore", "restored"),
     *("config show", "config check", "migrate status", "migrate up"),
-    *(
-        f"outbox {name}"
-        for name in ("list", "show", "events", "send", "resend", "cancel", "recall", "update", "replace")
-    ),
-    *(
-        f"inbox {name}"
-        for name in (
-            "list",
-            "show",
-            "pull",
-            "accept",
-            "reject",
-            "reopen",
-            "hand-back",
-            "part-done",
-            "status",
-            "assign",
-            "ack",
-            "release",
-            "return",
-            "discard",
-        )
-    ),
+    *(f"outbox {name}" for name in ("list", "show", "events", "send", "resend", "cancel", "recall")),
+    *(f"outbox {name}" for name in ("update", "replace", "seal")),
+    *(f"inbox {name}" for name in ("list", "show", "pull", "accept", "reject", "reopen", "hand-back")),
+    *(f"inbox {name}" for name in ("part-done", "status", "assign", "ack", "release", "return", "discard")),
     *(f"registry {name}" for name in ("list", "show", "resolve", "search", "import", "imports", "undo")),
-    *(f"registry {name}" for name in ("export", "diff", "verify", "sync", "publish")),
+    *(f"registry {name}" for name in ("export", "diff", "verify", "sync", "publish", "set-host")),
     *(f"registry feed {name}" for name in ("status", "refusals", "proposals", "propose")),
     *(f"keys {name}" for name in ("list", "new", "csr", "import", "retire", "stolen")),
     *(f"keys {name}" for name in ("propose", "propose-all", "approve", "withdraw")),
     *(f"people {name}" for name in ("list", "add", "enrol", "roles", "reset", "block", "end-set-up")),
-    *(
-        f"people {name}"
-        for name in ("account", "post", "link", "stand", "unlock", "sessions", "sign-out", "review")
-    ),
+    *(f"people {name}" for name in ("account", "post", "link", "stand", "unlock", "sessions", "sign-out")),
+    *("people review", "inbox seal", "conformance run", "sign", "trust show", "trust refresh"),
     *(f"proposals {name}" for name in ("list", "show", "approve", "reject", "anchor")),
     *(f"tokens {name}" for name in ("bind", "list", "new", "revoke")),
-    *("ping", "status", "axis status", "axis definitions", "axis apply", "axis check", "axis route"),
-    *("registry set-host", "host list", "host add", "host remove"),
+    *("ping", "status", "host list", "host add", "host remove"),
+    *(f"axis {name}" for name in ("status", "definitions", "apply", "check", "route", "odd", "agencies")),
     *(f"audit {name}" for name in ("verify", "search", "export", "publish", "erase")),
     *(f"sandbox {name}" for name in ("clock", "fixtures", "reset", "robots")),
-    "conformance run",
-    *("sign", "trust show", "trust refresh", "inbox seal", "outbox seal"),
     *(f"hold {name}" for name in ("list", "show", "lift", "key", "notice", "purge")),
     *(f"evidence {name}" for name in ("make", "verify", "list", "show")),
-    *(
-        f"book {name}"
-        for name in ("show", "export", "enter", "catch-up", "sent", "strike", "paper", "hand-over")
-    ),
+    *(f"book {name}" for name in ("show", "export", "enter", "catch-up", "sent", "strike", "paper")),
+    *("book hand-over", "folder check", "folder status", "simulate vxp", "simulate lgsp"),
     *(f"calendar {name}" for name in ("list", "add", "remove", "import")),
     *(f"todo {name}" for name in ("list", "take", "snooze", "close", "wake", "submit", "opinion")),
     *(f"registry change {name}" for name in ("plan", "show", "approve", "undo", "list", "report", "legacy")),
     *(f"compat {name}" for name in ("list", "add", "rotate", "revoke", "stuck", "again")),
     *(f"webhooks {name}" for name in ("list", "add", "show", "test", "rotate", "pause", "resume", "remove")),
     *(f"webhooks {name}" for name in ("log", "redeliver")),
-    *("folder check", "folder status", "simulate vxp", "simulate lgsp", "axis odd", "axis agencies"),
     *(f"queue {name}" for name in ("list", "peek", "drain")),
     *(f"queue dead {name}" for name in ("list", "show", "retry", "drop")),
 }
@@ -120,60 +93,42 @@ print(sorted(name for name in sys.modules if ".cli." in name), file=sys.stderr)
     assert not [word for word in known_words() if f".cli.{word}'" in ended.stderr and word != "completion"]
 
 
-@pytest.mark.parametrize("command", sorted(DUE))
 def test_the_help_of_each_command_has_two_or_three_examples_of_itself(
-    terminal: Terminal, command: str
+    terminal: Terminal, cases: Cases
 ) -> None:
-    said = terminal.type(*command.split(), "--help")
+    """And the common options, and no example names an option that it has not."""
 
-    examples = [line.strip() for line in said.out.split("Examples:")[1].splitlines() if line.strip()]
-    assert said.code == 0
-    assert len(examples) in (2, 3)
-    for example in examples:
-        without_options = re.sub(r"--config \S+ ", "", example)
-        assert without_options.startswith(f"gateway {command}")
-
-
-@pytest.mark.parametrize("command", sorted(DUE))
-def test_every_command_takes_the_common_options(terminal: Terminal, command: str) -> None:
-    out = terminal.type(*command.split(), "--help").out
-
-    for option in ("--output", "--quiet", "--lang", "--config", "--agency", "--verbose"):
-        assert option in out
-
-
-def test_examples_name_only_options_that_exist(terminal: Terminal) -> None:
-    for command in sorted(DUE):
-        out = terminal.type(*command.split(), "--help").out
-        usage, _, examples = out.partition("Examples:")
+    def check(command: str) -> None:
+        said = terminal.type(*command.split(), "--help")
+        assert said.code == 0
+        usage, _, examples = said.out.partition("Examples:")
+        lines = [line.strip() for line in examples.splitlines() if line.strip()]
+        assert len(lines) in (2, 3)
+        for line in lines:
+            assert re.sub(r"--config \S+ ", "", line).startswith(f"gateway {command}")
+        for option in ("--output", "--quiet", "--lang", "--config", "--agency", "--verbose"):
+            assert option in said.out
         for option in re.findall(r"(?<=\s)(--[a-z-]+)", examples):
-            assert option in usage, f"{command}: {option}"
+            assert option in usage
+
+    cases.each(sorted(DUE), check)
 
 
-@pytest.mark.parametrize(
-    ("words", "meant"),
-    [(("sned",), "'send'"), (("outbox", "lst"), "'list'"), (("outbox", "list", "--sate"), "--state")],
-)
-def test_a_typing_error_is_answered_with_what_was_probably_meant(
-    terminal: Terminal, words: tuple[str, ...], meant: str
-) -> None:
-    said = terminal.type(*words)
+def test_a_typing_error_is_answered_with_what_was_probably_meant(terminal: Terminal) -> None:
+    for words, meant in (
+        (("sned",), "'send'"),
+        (("outbox", "lst"), "'list'"),
+        (("outbox", "list", "--sate"), "--state"),
+    ):
+        said = terminal.type(*words)
+        assert (said.code, said.out) == (2, "")
+        assert meant in said.err
 
-    assert said.code == 2
-    assert meant in said.err
-    assert said.out == ""
-
-
-def test_a_wrong_use_points_to_the_help_of_that_command(terminal: Terminal) -> None:
+    # A wrong use points to the help of that command, and no words at all show the help.
     assert "→ gateway outbox list --help" in terminal.type("--lang", "en", "outbox", "list", "--sate").err
     assert "→ gateway queue dead drop --help" in terminal.type("queue", "dead", "drop", "7").err
-
-
-def test_no_words_at_all_show_the_help(terminal: Terminal) -> None:
-    said = terminal.type()
-
-    assert said.code == 2
-    assert said.err.startswith("Usage: gateway")
+    bare = terminal.type()
+    assert (bare.code, bare.err.startswith("Usage: gateway")) == (2, True)
 
 
 def test_the_version_needs_none_of_the_heavy_libraries() -> None:
@@ -189,9 +144,3 @@ def test_the_version_needs_none_of_the_heavy_libraries() -> None:
     ).stdout
 
     assert out.splitlines()[-1] == "[]"
-
-
-def test_version_speaks_json_and_one_line_json(terminal: Terminal) -> None:
-    assert terminal.type("version", "-o", "json").json["gateway"] == "0.1.0"
-    assert terminal.type("version", "-o", "ndjson").out.count("\n") == 1
-    assert terminal.type("-o", "json", "version").json["gateway"] == "0.1.0"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.trust.hold_seal import KeyUnsealer, RecipientSealer
-from tests.unit.cli.conftest import Terminal
+from tests.unit.cli.conftest import Said, Terminal
 
 PASSPHRASE = "words of the head"
 
@@ -34,37 +34,22 @@ def test_a_pair_is_made_and_the_private_half_opens_what_the_public_one_seals(
     assert said.json["id"] == sealer.fingerprint == opener.fingerprint
 
 
-@pytest.mark.parametrize("lines", [("short", "short"), (PASSPHRASE, "words of another")])
 def test_a_passphrase_that_is_short_or_mistyped_makes_nothing(
-    terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: tuple[str, ...]
+    terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    typing(monkeypatch, *lines)
+    """Nothing is overwritten either, and a place that takes no file is told."""
 
-    said = terminal.type("hold", "key", tmp_path / "head.key", tmp_path / "head.pub")
+    def make(key: str, *lines: str) -> Said:
+        typing(monkeypatch, *lines)
+        return terminal.type("hold", "key", key, tmp_path / "head.pub")
 
-    assert said.code == 2
+    assert make("head.key", "short", "short").code == 2
+    assert make("head.key", PASSPHRASE, "words of another").code == 2
+    assert "nowhere" in make("nowhere/head.key", PASSPHRASE, PASSPHRASE).err
     assert list(tmp_path.glob("head.*")) == []
-
-
-def test_a_place_that_takes_no_file_is_told(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
-    typing(monkeypatch, PASSPHRASE, PASSPHRASE)
-
-    said = terminal.type("hold", "key", "nowhere/head.key", "head.pub")
-
-    assert "nowhere" in said.err
-    assert not Path("head.pub").exists()
-
-
-def test_nothing_is_overwritten(terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "head.pub").write_text("the one in use")
-    typing(monkeypatch, PASSPHRASE, PASSPHRASE)
-
-    said = terminal.type("hold", "key", tmp_path / "head.key", tmp_path / "head.pub")
-
-    assert said.code == 4
+    assert make("head.key", PASSPHRASE, PASSPHRASE).code == 4
     assert (tmp_path / "head.pub").read_text() == "the one in use"
     assert not (tmp_path / "head.key").exists()
-
-
-def test_a_notice_is_for_somebody_who_is_told(terminal: Terminal) -> None:
+    # A notice is for somebody who is told.
     assert terminal.type("hold", "notice", "hld_1", "--to", "everybody").code == 2

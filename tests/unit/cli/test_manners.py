@@ -46,20 +46,16 @@ class Typed(Piped):
 
 
 def test_a_dash_is_standard_input(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What came by it is gone when the command ended."""
     by_name = terminal.type("read", LETTER, "-o", "json").json
     monkeypatch.setattr("sys.stdin", Piped(LETTER.read_bytes()))
-
     assert terminal.type("read", "-", "-o", "json").json["fields"] == by_name["fields"]
 
-
-def test_what_came_by_standard_input_is_gone_when_the_command_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", Piped(b"abc"))
-
     with command.spooled({"file": Path("-"), "other": 1}) as given:
         kept = given["file"]
         assert (kept.read_bytes(), given["other"]) == (b"abc", 1)
         assert kept.parent.stat().st_mode & 0o077 == 0
-
     assert not kept.exists()
 
 
@@ -77,74 +73,51 @@ def test_a_dash_that_nothing_can_be_read_from_is_a_wrong_use(
         raise AssertionError("the command must not run")
 
 
-@pytest.mark.parametrize("words", [("version",), ("doctor", "--nowhere"), ("nonsense",)])
-def test_an_error_has_one_shape_for_programs(terminal: Terminal, words: tuple[str, ...]) -> None:
-    done = terminal.type(*words, "--nonsense", "-o", "json")
-
-    assert done.code == 2
-    assert done.json["error"].keys() == KEYS
-    assert done.err == ""
-
-
-def test_an_error_of_the_node_has_the_same_shape_and_stands_on_one_line_of_a_stream(
-    terminal: Terminal,
-) -> None:
-    done = terminal.type("outbox", "list", "-o", "ndjson")
-
-    (line,) = done.out.splitlines()
+def test_an_error_has_one_shape_for_programs(terminal: Terminal) -> None:
+    for words in (("version",), ("doctor", "--nowhere"), ("nonsense",)):
+        done = terminal.type(*words, "--nonsense", "-o", "json")
+        assert (done.code, done.err) == (2, "")
+        assert done.json["error"].keys() == KEYS
+    # One of the node too, and it stands on one line of a stream.
+    (line,) = terminal.type("outbox", "list", "-o", "ndjson").out.splitlines()
     assert json.loads(line)["error"].keys() == KEYS
 
 
-@pytest.fixture
-def trust(tmp_path: Path) -> Path:
-    folder = tmp_path / "trust"
-    Authority.create("Trial authority", SystemClock().now()).write_trust(folder, {})
-    return folder
-
-
-@pytest.mark.parametrize(("name", "code"), [("broken.edxml", 7), ("missing.edxml", 3)])
 def test_explain_and_verify_end_with_the_same_code(
-    terminal: Terminal, tmp_path: Path, trust: Path, name: str, code: int
+    terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    trust = tmp_path / "trust"
+    Authority.create("Trial authority", SystemClock().now()).write_trust(trust, {})
     (tmp_path / "broken.edxml").write_bytes(b"<edXML")
+    for name, code in (("broken.edxml", 7), ("missing.edxml", 3)):
+        assert terminal.type("explain", tmp_path / name).code == code
+        assert terminal.type("verify", tmp_path / name, "--trust", trust).code == code
 
-    assert terminal.type("explain", tmp_path / name).code == code
-    assert terminal.type("verify", tmp_path / name, "--trust", trust).code == code
+    monkeypatch.setenv("GATEWAY_TRUST", str(trust))
+    assert terminal.type("verify", tmp_path / "missing.edxml").code == 3
 
 
 def test_explain_says_that_a_pdf_is_one_and_what_is_read_from_it(terminal: Terminal) -> None:
     done = terminal.type("--lang", "en", "explain", LETTER)
+    quiet = terminal.type("-q", "explain", LETTER)
 
     assert done.code == 0
     assert labels.say("explain.pdf", "en") in done.err
     assert done.out == terminal.type("--lang", "en", "read", LETTER).out
+    assert (quiet.code, quiet.out, quiet.err) == (0, "", "")  # its exit code is the answer
 
 
 def test_the_version_is_told_by_the_word_and_by_the_option(terminal: Terminal) -> None:
     assert terminal.type("--version").out == f"gateway {__version__}\n"
-    assert terminal.type("version", "-o", "json").json["gateway"] == __version__
+    assert terminal.type("version", "-o", "json").json["gateway"] == __version__ == "0.1.0"
+    assert terminal.type("-o", "json", "version").json["gateway"] == __version__
+    assert terminal.type("version", "-o", "ndjson").out.count("\n") == 1
 
 
-def test_trust_may_stand_in_the_environment(
-    terminal: Terminal, tmp_path: Path, trust: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("GATEWAY_TRUST", str(trust))
-
-    assert terminal.type("verify", tmp_path / "missing.edxml").code == 3
-
-
-def test_quiet_says_nothing_where_the_exit_code_is_the_answer(terminal: Terminal) -> None:
-    done = terminal.type("-q", "explain", LETTER)
-
-    assert (done.code, done.out, done.err) == (0, "", "")
-
-
-def test_a_shell_is_helped_on_request_and_nothing_is_installed(terminal: Terminal) -> None:
+def test_a_shell_that_asks_gets_the_words(terminal: Terminal) -> None:
+    """On request, and nothing is installed."""
     assert "_GATEWAY_COMPLETE" in terminal.type("completion", "bash").out
     assert "completion for the current shell" not in terminal.type("--help").out
-
-
-def test_a_shell_that_asks_gets_the_words() -> None:
     asked = {"_GATEWAY_COMPLETE": "complete_bash", "COMP_WORDS": "gateway ver", "COMP_CWORD": "1"}
 
     done = subprocess.run(PROGRAM, env={**os.environ, **asked}, cwd=ROOT, capture_output=True, check=False)
@@ -152,30 +125,28 @@ def test_a_shell_that_asks_gets_the_words() -> None:
     assert done.stdout.split() == [b"verify", b"version"]
 
 
-def test_a_reader_that_has_enough_ends_the_program_well() -> None:
-    with subprocess.Popen(
-        [*PROGRAM, "--help"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as running:
-        assert running.stdout is not None
-        assert running.stderr is not None
-        running.stdout.close()
-        said = running.stderr.read()
-
-    assert (running.returncode, said) == (0, b"")
-
-
-def test_work_goes_on_where_nobody_reads_the_talk_about_it_any_more(tmp_path: Path) -> None:
-    words = ["demo", "--once", "--keep", str(tmp_path / "told"), "-o", "json"]
+def half_heard(output: str, *words: str | Path) -> tuple[int, bytes]:
+    """How the program ends, and what it says elsewhere, when nobody reads one of its outputs."""
     with subprocess.Popen(
         [*PROGRAM, *words], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as running:
         assert running.stdout is not None
         assert running.stderr is not None
-        running.stderr.close()
-        told = running.stdout.read()
+        outputs = {"stdout": running.stdout, "stderr": running.stderr}
+        outputs.pop(output).close()
+        (other,) = outputs.values()
+        said = other.read()
+    return running.returncode, said
 
-    assert running.returncode == 0
-    assert json.loads(told)["lost"] == 0
+
+def test_a_reader_that_has_enough_ends_the_program_well() -> None:
+    assert half_heard("stdout", "--help") == (0, b"")
+
+
+def test_work_goes_on_where_nobody_reads_the_talk_about_it_any_more(tmp_path: Path) -> None:
+    code, told = half_heard("stderr", "demo", "--once", "--keep", tmp_path / "told", "-o", "json")
+
+    assert (code, json.loads(told)["lost"]) == (0, 0)
 
 
 def test_a_demonstration_is_told_in_a_new_folder_alone(terminal: Terminal, tmp_path: Path) -> None:
@@ -183,43 +154,29 @@ def test_a_demonstration_is_told_in_a_new_folder_alone(terminal: Terminal, tmp_p
     used.mkdir()
     (used / "gateway.db").write_bytes(b"somebody's")
 
-    done = terminal.type("demo", "--once", "--keep", used)
-
-    assert done.code == 2
+    assert terminal.type("demo", "--once", "--keep", used).code == 2
     assert [each.name for each in used.iterdir()] == ["gateway.db"]
 
 
-@pytest.mark.parametrize(
-    ("words", "why"),
-    [
-        (("--broker", "amqp://127.0.0.1:5672"), "cli.demo.axes.broker_needs"),
-        (("--axes", "--broker", "amqp://127.0.0.1:5672"), "cli.demo.axes.broker_who"),
-        (("--axes", "--broker-user", "admin"), "cli.demo.axes.broker_alone"),
-    ],
-)
 def test_a_broker_of_the_demonstration_is_named_whole_or_not_at_all(
-    terminal: Terminal, tmp_path: Path, words: tuple[str, ...], why: str
-) -> None:
-    keep = tmp_path / "kept"
-
-    done = terminal.type("--lang", "en", "demo", "--once", "--keep", keep, *words)
-
-    assert done.code == 2
-    assert labels.say(why, "en") in " ".join(done.err.replace("│", " ").split())
-    assert not keep.exists()
-
-
-def test_a_password_in_the_brokers_address_is_refused_and_not_repeated(
     terminal: Terminal, tmp_path: Path
 ) -> None:
-    password = tmp_path / "password"
+    """A password in its address is refused and not repeated."""
+    keep, password = tmp_path / "kept", tmp_path / "password"
+    broker = ("--broker", "amqp://127.0.0.1:5672")
+    for words, why in (
+        (broker, "cli.demo.axes.broker_needs"),
+        (("--axes", *broker), "cli.demo.axes.broker_who"),
+        (("--axes", "--broker-user", "admin"), "cli.demo.axes.broker_alone"),
+    ):
+        done = terminal.type("--lang", "en", "demo", "--once", "--keep", keep, *words)
+        assert done.code == 2
+        assert labels.say(why, "en") in " ".join(done.err.replace("│", " ").split())
+        assert not keep.exists()
+
     password.write_text("mat khau\n", encoding="utf-8")
-    broker = ("--broker", "amqp://admin:hunter2@127.0.0.1:5672")
-
-    done = terminal.type(
-        "demo", "--axes", "--once", *broker, "--broker-user", "admin", "--broker-password-file", password
-    )
-
+    open_one = ("--broker", "amqp://admin:hunter2@127.0.0.1:5672", "--broker-user", "admin")
+    done = terminal.type("demo", "--axes", "--once", *open_one, "--broker-password-file", password)
     assert done.code != 0
     assert "hunter2" not in done.err + done.out
     assert "mat khau" not in done.err + done.out
@@ -251,30 +208,22 @@ def at_width(width: int, environ: dict[str, str]) -> tuple[str, str]:
     return shown, done.stderr.decode()
 
 
-@pytest.mark.parametrize("width", [20, 40, 120])
-def test_an_id_is_never_broken_and_what_finds_no_room_is_named(width: int) -> None:
-    shown, said = at_width(width, {})
+def test_an_id_is_never_broken_and_what_finds_no_room_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    """Columns are taken from the first as long as they fit; a list in a pipe keeps every one."""
+    for width in (20, 40, 120):
+        shown, said = at_width(width, {})
+        assert ID in shown
+        assert ("Status" in shown) == (width == 120)
+        assert ("Status" in said) == (width != 120)
+    assert [output.fitting([30, 10, 10], width) for width in (54, 53, 5)] == [3, 2, 1]
 
-    assert ID in shown
-    assert ("Status" in shown) == (width == 120)
-    assert ("Status" in said) == (width != 120)
-
-
-@pytest.mark.parametrize("environ", [{"NO_COLOR": "1"}, {"NO_COLOR": "1", "FORCE_COLOR": "1"}])
-def test_no_color_means_no_control_sequence_at_all(environ: dict[str, str]) -> None:
-    assert "\x1b" not in at_width(120, environ)[0]
-    assert "\x1b" in at_width(120, {"NO_COLOR": ""})[0]
-
-
-def test_columns_are_taken_from_the_first_as_long_as_they_fit() -> None:
-    assert output.fitting([30, 10, 10], 54) == 3
-    assert output.fitting([30, 10, 10], 53) == 2
-    assert output.fitting([30, 10, 10], 5) == 1
-
-
-def test_a_list_in_a_pipe_keeps_every_column(capsys: pytest.CaptureFixture[str]) -> None:
     output.rows(Invocation(lang=Lang.EN), [{"id": ID}], COLUMNS, [(ID, "15/UBND", "a long state " * 10)])
-
     told = capsys.readouterr()
     assert ("a long state " * 10).strip() in told.out
     assert told.err == ""
+
+
+def test_no_color_means_no_control_sequence_at_all() -> None:
+    for environ in ({"NO_COLOR": "1"}, {"NO_COLOR": "1", "FORCE_COLOR": "1"}):
+        assert "\x1b" not in at_width(120, environ)[0]
+    assert "\x1b" in at_width(120, {"NO_COLOR": ""})[0]

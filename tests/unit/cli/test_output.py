@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import typer
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.cli import documents, output
@@ -33,43 +33,26 @@ def printed(capsys: pytest.CaptureFixture[str], call: Invocation) -> str:
     return capsys.readouterr().out
 
 
-def test_a_list_is_a_table_for_people(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_list_is_a_table_for_people_and_json_or_ids_for_programs(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     lines = printed(capsys, Invocation(lang=Lang.EN)).splitlines()
-
     assert lines[0].split() == ["Id", "Number,", "symbol"]
     assert lines[1].split() == ["a", "1"]
     assert "\x1b" not in lines[2]
 
-
-def test_a_list_is_json_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
-    told = json.loads(printed(capsys, Invocation(output=OutputFormat.JSON)))
-
-    assert told == {"data": RECORDS, "next_cursor": None}
-
-
-def test_a_list_is_one_object_a_line_for_pipes(capsys: pytest.CaptureFixture[str]) -> None:
-    assert [
-        json.loads(line) for line in printed(capsys, Invocation(output=OutputFormat.NDJSON)).splitlines()
-    ] == RECORDS
-
-
-def test_quiet_prints_ids_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    whole = printed(capsys, Invocation(output=OutputFormat.JSON))
+    assert json.loads(whole) == {"data": RECORDS, "next_cursor": None}
+    each_line = printed(capsys, Invocation(output=OutputFormat.NDJSON)).splitlines()
+    assert [json.loads(line) for line in each_line] == RECORDS
     assert printed(capsys, Invocation(quiet=True)) == "a\nb\n"
 
-
-def test_an_empty_list_says_so_on_stderr_only(capsys: pytest.CaptureFixture[str]) -> None:
     output.rows(Invocation(lang=Lang.EN), [], COLUMNS, [])
-
     out, err = capsys.readouterr()
     assert (out, err) == ("", "Nothing matches.\n")
-
-
-def test_a_long_cell_is_not_cut_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
     long = "x" * 300
-
     output.rows(Invocation(), [{"id": long}], COLUMNS[:1], [(long,)])
-
-    assert long in capsys.readouterr().out
+    assert long in capsys.readouterr().out  # it is not cut in a pipe
 
 
 def test_times_are_those_of_viet_nam() -> None:
@@ -77,58 +60,43 @@ def test_times_are_those_of_viet_nam() -> None:
 
     assert output.stamp(at) == "2026-11-21T01:30:00+07:00"
     assert output.clock(at) == "21/11/2026 01:30"
-
-
-def test_every_state_has_a_mark_of_its_shape() -> None:
-    """A state is never told by colour alone (interfaces.md 1.2)."""
+    # A state is never told by colour alone: each has a mark of its shape.
     assert {state.shape for state in STATES.values()} == set(documents.SIGNS)
 
 
 @given(st.text(max_size=300))
+@example("../../etc/passwd")
+@example("báo cáo.pdf")
+@example("...")
 def test_a_pulled_file_stays_in_its_folder_whatever_it_is_called(name: str) -> None:
+    """And keeps as much of its name as is safe."""
     safe = safe_name(1, name)
 
     assert Path(safe).name == safe
     assert safe.startswith("01-")
     assert len(safe.encode()) <= 255
     assert safe.isprintable()
+    known = {"../../etc/passwd": "_.._etc_passwd", "báo cáo.pdf": "báo cáo.pdf", "...": "file"}
+    assert name not in known or safe == f"01-{known[name]}"
 
 
-@pytest.mark.parametrize(
-    ("name", "safe"),
-    [("../../etc/passwd", "03-_.._etc_passwd"), ("báo cáo.pdf", "03-báo cáo.pdf"), ("...", "03-file")],
-)
-def test_a_pulled_file_keeps_as_much_of_its_name_as_is_safe(name: str, safe: str) -> None:
-    assert safe_name(3, name) == safe
+def test_a_length_of_time_is_a_number_and_a_letter() -> None:
+    for text, seconds in (("90s", 90), ("30m", 1800), ("2h", 7200), ("7d", 604_800)):
+        assert span(text) == timedelta(seconds=seconds)
+    for text in ("", "5", "m", "1.5h", "-3m", "3 days"):
+        with pytest.raises(typer.BadParameter):
+            span(text)
 
 
-@pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("30m", 1800), ("2h", 7200), ("7d", 604_800)])
-def test_a_length_of_time_is_a_number_and_a_letter(text: str, seconds: int) -> None:
-    assert span(text) == timedelta(seconds=seconds)
-
-
-@pytest.mark.parametrize("text", ["", "5", "m", "1.5h", "-3m", "3 days"])
-def test_any_other_length_of_time_is_a_usage_error(text: str) -> None:
-    with pytest.raises(typer.BadParameter):
-        span(text)
-
-
-def test_waiting_for_what_no_delivery_becomes_is_a_usage_error() -> None:
-    assert goal_of(None, "30m") is None
-    with pytest.raises(typer.BadParameter, match="sent, delivered, accepted, done"):
-        goal_of("rejected", "30m")
-
-
-@pytest.mark.parametrize("text", ["2026-11-20", "20/11/2026"])
-def test_a_date_is_read_in_both_ways_of_writing(text: str) -> None:
-    assert day(text) == "2026-11-20"
-
-
-def test_a_recipient_has_a_role_and_acts_when_none_is_said() -> None:
+def test_the_words_of_send_are_read_as_people_write_them() -> None:
+    assert [day(text) for text in ("2026-11-20", "20/11/2026")] == ["2026-11-20"] * 2
     assert recipients(["Z91.02", "Z91.03=to_know"]) == [
         {"code": "Z91.02", "role": "to_act"},
         {"code": "Z91.03", "role": "to_know"},
     ]
+    assert goal_of(None, "30m") is None
+    with pytest.raises(typer.BadParameter, match="sent, delivered, accepted, done"):
+        goal_of("rejected", "30m")
 
 
 def test_what_would_write_is_not_done_without_a_terminal_or_yes(
@@ -159,27 +127,21 @@ def test_config_show_names_value_and_source_and_masks_secrets(
     assert "hunter-two" not in said.out
 
 
-@pytest.mark.parametrize("words", [("--lang", "en", "config", "check"), ("config", "check", "--lang", "en")])
 def test_what_is_typed_wins_over_the_environment_wherever_it_stands(
-    terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+    terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With --agency the same would act for another agency than the one that was typed."""
-    (tmp_path / "gateway.toml").write_text("[api]\nport = -1\n", encoding="utf-8")
-    in_english = terminal.type(*words).err
+    """With --agency the same would act for another agency than the one that was typed. Every fault is told."""
+    (tmp_path / "gateway.toml").write_text("[api]\nport = -1\nhots = 1\n", encoding="utf-8")
+    behind = ("config", "check", "--lang", "en")
+    in_english = terminal.type(*behind)
     monkeypatch.setenv("GATEWAY_LANG", "vi")
 
-    assert terminal.type(*words).err == in_english
-    assert terminal.type("config", "check").err != in_english
-
-
-def test_config_check_tells_every_fault(terminal: Terminal, tmp_path: Path) -> None:
-    (tmp_path / "gateway.toml").write_text("[api]\nport = -1\nhots = 1\n", encoding="utf-8")
-
-    said = terminal.type("config", "check", "--lang", "en")
-
-    assert said.code == 1
-    assert "api.port: expected a whole number from 0 to 65535, found -1" in said.err
-    assert "did you mean api.host?" in said.err
+    assert terminal.type(*behind).err == in_english.err
+    assert terminal.type("--lang", "en", "config", "check").err == in_english.err
+    assert terminal.type("config", "check").err != in_english.err
+    assert in_english.code == 1
+    assert "api.port: expected a whole number from 0 to 65535, found -1" in in_english.err
+    assert "did you mean api.host?" in in_english.err
     assert terminal.type("--config", "other.toml", "config", "check").code == 1
 
 

@@ -7,6 +7,7 @@ import asyncio
 import hashlib
 import io
 import json
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from gateway.ports import Parcel
 from gateway.stopwatch import at_door
 from gateway.transport.embedded import EmbeddedAxis
 from tests.support.clock import START, ManualClock
-from tests.support.node import DEPARTMENT, opened
+from tests.support.node import DEPARTMENT, Town, opened
 from tests.unit.cli.conftest import Terminal
 
 # The first is an envelope that can be read; the second is its name and nothing more.
@@ -65,20 +66,29 @@ def dead(terminal: Terminal, tmp_path: Path) -> list[str]:
 def test_the_dead_list_says_what_lies_there_and_why(terminal: Terminal, dead: list[str]) -> None:
     said = terminal.type("queue", "dead", "list")
     counts = terminal.type("axis", "status", "-o", "json").json
-
     assert len(dead) == 2
     assert "p1" in said.out
     assert "Văn bản mới" in said.out
     assert "never settled" in said.out
     assert (counts["dead"], counts["waiting"]) == (2, 0)
 
+    shown = terminal.type("queue", "dead", "show", dead[0], "-o", "json").json
+    told = terminal.type("queue", "dead", "show", dead[0], "--lang", "en")
+    assert (shown["packet_id"], shown["sender"]) == ("p1", "Z91")
+    assert shown["claims"]["kind"] == "document"
+    assert shown["claims"]["subject"] in told.out
+    unread = terminal.type("queue", "dead", "show", dead[1])
+    assert (unread.code, "p2" in unread.out, "Không đọc được" in unread.err) == (0, True, True)
+    assert terminal.type("queue", "dead", "show", "999").code == 3
+
 
 def test_one_dead_parcel_or_all_are_handed_out_again(terminal: Terminal, dead: list[str]) -> None:
+    for words in (("retry",), ("retry", "1", "--all")):
+        assert terminal.type("queue", "dead", *words).code == 2
     one = terminal.type("queue", "dead", "retry", dead[0], "--yes", "-q")
     rest = terminal.type("queue", "dead", "retry", "--all", "--yes", "-q")
 
-    assert one.out.split() == dead[:1]
-    assert rest.out.split() == dead[1:]
+    assert (one.out.split(), rest.out.split()) == (dead[:1], dead[1:])
     assert terminal.type("axis", "status", "-o", "json").json["waiting"] == 2
 
 
@@ -92,35 +102,12 @@ def test_a_dropped_parcel_is_gone_and_a_dry_run_drops_nothing(terminal: Terminal
     assert terminal.type("axis", "status", "-o", "json").json["dead"] == 1
 
 
-@pytest.mark.parametrize("words", [("retry",), ("retry", "1", "--all")])
-def test_a_retry_names_one_parcel_or_all(terminal: Terminal, words: tuple[str, ...]) -> None:
-    assert terminal.type("queue", "dead", *words).code == 2
-
-
 def test_no_axis_is_made_by_looking_for_one(terminal: Terminal, tmp_path: Path) -> None:
     said = terminal.type("axis", "status", "--lang", "en")
 
     assert said.code == 1
     assert "there is no axis in" in said.err
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_dead_parcel_is_shown_with_what_it_claims(terminal: Terminal, dead: list[str]) -> None:
-    shown = terminal.type("queue", "dead", "show", dead[0], "-o", "json").json
-    told = terminal.type("queue", "dead", "show", dead[0], "--lang", "en")
-
-    assert (shown["packet_id"], shown["sender"]) == ("p1", "Z91")
-    assert shown["claims"]["kind"] == "document"
-    assert shown["claims"]["subject"] in told.out
-
-
-def test_a_dead_parcel_that_cannot_be_read_is_shown_all_the_same(terminal: Terminal, dead: list[str]) -> None:
-    said = terminal.type("queue", "dead", "show", dead[1])
-
-    assert said.code == 0
-    assert "p2" in said.out
-    assert "Không đọc được" in said.err
-    assert terminal.type("queue", "dead", "show", "999").code == 3
 
 
 def test_a_broker_that_does_not_answer_is_told_with_its_reason(
@@ -149,54 +136,55 @@ def test_a_broker_that_does_not_answer_is_told_with_its_reason(
     assert not [each for each in examined if each["check"] == "folder.axis"]
 
 
+def at_node(folder: Path, act: Callable[[Town], Awaitable[object]]) -> object:
+    """What is done with the node while no command is typed."""
+
+    async def done() -> object:
+        async with opened(folder / "node", ManualClock(datetime.now(UTC))) as town:
+            return await act(town)
+
+    return asyncio.run(done())
+
+
 @pytest.fixture
 def node(terminal: Terminal, tmp_path: Path, keys_away: None) -> Path:
-    """A node with one document that waits to be packed."""
-    asyncio.run(waiting(tmp_path / "node"))
-    file = tmp_path / "gateway.toml"
-    file.write_text('[node]\nname = "demo"\ndata_dir = "node"\n', encoding="utf-8")
-    return file
+    """The folder of a node with one document that waits to be packed, and one to be sent."""
 
-
-async def waiting(folder: Path) -> None:
-    async with opened(folder, ManualClock(datetime.now(UTC))) as town:
+    async def wait(town: Town) -> None:
         await town._host()
         await town.send("14")
         await town.pack()
         await town.send("15")
 
+    at_node(tmp_path, wait)
+    (tmp_path / "gateway.toml").write_text('[node]\nname = "demo"\ndata_dir = "node"\n', encoding="utf-8")
+    return tmp_path
+
 
 def test_every_queue_is_listed_with_its_oldest(terminal: Terminal, node: Path) -> None:
+    """And what a worker has in hand with what waits."""
     listed = {each["id"]: each for each in terminal.type("queue", "list", "-o", "json").json["data"]}
-    told = terminal.type("queue", "list").out
-
     assert listed["job.pack"]["count"] == listed["outbox.normal"]["count"] == 1
     assert listed["outbox.normal"]["oldest"].startswith(f"{datetime.now(UTC):%Y}")
     assert listed["axis.waiting"]["count"] == listed["axis.dead"]["count"] == 0
-    assert "Chờ đóng gói, ký" in told
+    assert "Chờ đóng gói, ký" in terminal.type("queue", "list").out
 
-
-def test_what_a_worker_has_in_hand_is_listed_with_what_waits(terminal: Terminal, node: Path) -> None:
-    asyncio.run(claimed(node.parent / "node"))
-
-    listed = {each["id"]: each for each in terminal.type("queue", "list", "-o", "json").json["data"]}
-    told = terminal.type("queue", "list", "--lang", "en").out
-
-    assert (listed["outbox.normal"]["count"], listed["outbox.leased"]["count"]) == (1, 1)
-    assert (listed["job.pack"]["count"], listed["job.leased"]["count"]) == (1, 0)
-    assert listed["inbox.leased"]["count"] == 0
-    assert "of which being worked on" in told
-
-
-async def claimed(folder: Path) -> None:
-    """As by a worker of another process, which is at it."""
-    async with opened(folder, ManualClock(datetime.now(UTC))) as town:
-        assert len(await town.node.store.claim_outbox(10, 60)) == 1
+    # As by a worker of another process, which is at it.
+    assert at_node(node, lambda town: town.node.store.claim_outbox(10, 60))
+    counts = {each["id"]: each["count"] for each in terminal.type("queue", "list", "-o", "json").json["data"]}
+    assert (counts["outbox.normal"], counts["outbox.leased"]) == (1, 1)
+    assert (counts["job.pack"], counts["job.leased"], counts["inbox.leased"]) == (1, 0, 0)
+    assert "of which being worked on" in terminal.type("queue", "list", "--lang", "en").out
 
 
 def test_one_row_is_looked_at_and_stays(terminal: Terminal, node: Path) -> None:
-    (row,) = asyncio.run(outbox_ids(node.parent / "node"))
+    rows: list[str] = []
 
+    async def look(town: Town) -> None:
+        rows.extend(each.id for each in await town.outbox(DEPARTMENT))
+
+    at_node(node, look)
+    (row,) = rows
     first = terminal.type("queue", "peek", row, "-o", "json").json
     second = terminal.type("queue", "peek", row, "-o", "json").json
 
@@ -205,31 +193,18 @@ def test_one_row_is_looked_at_and_stays(terminal: Terminal, node: Path) -> None:
     assert terminal.type("queue", "peek", "obx_none").code == 3
 
 
-async def outbox_ids(folder: Path) -> list[str]:
-    async with opened(folder) as town:
-        return [each.id for each in await town.outbox(DEPARTMENT)]
+def test_a_drain_ends_when_nothing_waits_or_says_what_is_left(terminal: Terminal, node: Path) -> None:
+    late = terminal.type("queue", "drain", "--timeout", "0", "-o", "json")
+    assert (late.code, late.json["left"] >= 2) == (75, True)
 
-
-def test_a_drain_says_what_is_left_when_the_time_is_up(terminal: Terminal, node: Path) -> None:
-    said = terminal.type("queue", "drain", "--timeout", "0", "-o", "json")
-
-    assert said.code == 75
-    assert said.json["left"] >= 2
-
-
-def test_a_drain_ends_when_nothing_waits(terminal: Terminal, node: Path) -> None:
-    asyncio.run(carried(node.parent / "node"))
-
-    said = terminal.type("queue", "drain", "--timeout", "30", "-o", "json")
-
-    assert (said.code, said.json) == (0, {"left": 0})
-
-
-async def carried(folder: Path) -> None:
-    async with opened(folder, ManualClock(datetime.now(UTC))) as town:
+    async def carry(town: Town) -> None:
         await town._host()
         await town.carry()
         await town.number()
+
+    at_node(node, carry)
+    said = terminal.type("queue", "drain", "--timeout", "30", "-o", "json")
+    assert (said.code, said.json) == (0, {"left": 0})
 
 
 def test_the_status_is_one_screen_that_says_where_to_look(terminal: Terminal, node: Path) -> None:
@@ -240,15 +215,19 @@ def test_the_status_is_one_screen_that_says_where_to_look(terminal: Terminal, no
     assert told[0].startswith("✓ Nút demo")
     assert "! Chưa có bản sao lưu nào" in told
     assert any(line.startswith("! Không có tiến trình") for line in told)
+    assert "✓ Tốc độ: trong một giờ qua chưa đo được lượt nào" in told
     assert shown["jobs"]["pack"]["count"] == 1
     assert shown["axis"]["connected_since"] is not None
     assert min(shown["certificates"].values()) > 0
     assert shown["backup"] is None
+    spans = (0, 59, 60, 7200, 86400, 172800)
+    ages = [age(Invocation(lang=Lang.EN), timedelta(seconds=span)) for span in spans]
+    assert ages == ["0 s", "59 s", "1 min", "2 h", "1 day", "2 days"]
 
 
 def test_the_status_knows_the_backup_and_the_workers(terminal: Terminal, node: Path) -> None:
     now = datetime.now(UTC)
-    folder = node.parent / "node"
+    folder = node / "node"
     note = {"at": now.isoformat(), "path": "backup.tar", "verified_at": None}
     (folder / "backup.json").write_text(json.dumps(note), encoding="utf-8")
     (folder / "heartbeat").mkdir()
@@ -264,29 +243,18 @@ def test_the_status_knows_the_backup_and_the_workers(terminal: Terminal, node: P
     assert [each["process"] for each in shown["workers"]] == ["here-1"]
 
 
-@pytest.mark.parametrize(
-    ("span", "words"),
-    [(0, "0 s"), (59, "59 s"), (60, "1 min"), (7200, "2 h"), (86400, "1 day"), (172800, "2 days")],
-)
-def test_an_age_is_told_in_its_largest_unit(span: int, words: str) -> None:
-    assert age(Invocation(lang=Lang.EN), timedelta(seconds=span)) == words
-
-
-async def slowly(folder: Path) -> None:
-    """One document there and back, for whose acceptance somebody waited six seconds."""
-    async with opened(folder, ManualClock(datetime.now(UTC))) as town:
+def test_the_status_tells_how_fast_the_node_was_and_marks_what_breaks_the_regulation(
+    terminal: Terminal, node: Path
+) -> None:
+    async def wait(town: Town) -> None:
+        """One document there and back, for whose acceptance somebody waited six seconds."""
         await town.carry()  # what lay there
         with at_door(town.clock.now() - timedelta(seconds=5.5)):
             await town.send("77", urgency=Urgency.URGENT)
         await town.carry()
         await town.node.pulse.beat()
 
-
-def test_the_status_tells_how_fast_the_node_was_and_marks_what_breaks_the_regulation(
-    terminal: Terminal, node: Path
-) -> None:
-    assert "✓ Tốc độ: trong một giờ qua chưa đo được lượt nào" in terminal.type("status").out
-    asyncio.run(slowly(node.parent / "node"))
+    at_node(node, wait)
 
     told = terminal.type("status", "--lang", "en").out.splitlines()
     shown = {

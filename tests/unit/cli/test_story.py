@@ -69,14 +69,25 @@ def told(
     return story.outgoing(Invocation(lang=Lang.EN), document(), deliveries, facts or {}, stuck, NOW)
 
 
-def test_the_head_says_number_date_urgency_and_subject() -> None:
-    assert told()[0] == "1523/STC-VP  20/11/2026  Express  Trial report"
+def test_the_head_says_the_document_and_the_summary_counts_states_those_that_need_a_person_first() -> None:
+    lines = told(
+        delivery("Z91.1", "accepted", marks=("contradiction",)),
+        delivery("Z91.2", "rejected"),
+        delivery("Z91.3", "accepted"),
+    )
 
-
-def test_the_summary_counts_states_those_that_need_a_person_first() -> None:
-    lines = told(delivery("Z91.1", "accepted"), delivery("Z91.2", "rejected"), delivery("Z91.3", "accepted"))
-
+    assert lines[0] == "1523/STC-VP  20/11/2026  Express  Trial report"
     assert lines[1] == "3 recipients: 1 refused · 2 accepted"
+    assert "ask them" in next(line for line in lines if "Z91.1" in line)
+
+
+def test_what_does_not_go_on_is_told_with_what_to_do() -> None:
+    failed = told(delivery("Z91.1", "failed"), delivery("Z91.2", "accepted"))
+    silent = told(delivery("Z91.12", "sent", "Office Twelve"))
+
+    assert failed[-1] == "What to do: gateway outbox resend msg_1 --to Z91.1"
+    assert silent[2] == "!  Z91.12  Office Twelve  Sent  13:25  no status for 65 minutes"
+    assert "It could not be packed yet: no key" in told(delivery("Z91.1", "queued"), stuck="no key")
 
 
 def test_a_refusal_comes_first_with_reason_note_and_whom_to_phone() -> None:
@@ -102,32 +113,12 @@ def test_a_refusal_comes_first_with_reason_note_and_whom_to_phone() -> None:
     assert lines[3] == "✓✓  Z91.3  Office Three  Delivered  14:30"
 
 
-def test_a_recipient_that_stays_silent_is_marked() -> None:
-    lines = told(delivery("Z91.12", "sent", "Office Twelve"))
-
-    assert lines[2] == "!  Z91.12  Office Twelve  Sent  13:25  no status for 65 minutes"
-
-
 def test_the_packet_named_for_machines_is_not_read_to_people() -> None:
     said = Fact(track=Track.BUSINESS, code="03", at=NOW, reason="Taken in · Mã gói tin: pkt_9")
     bare = Fact(track=Track.BUSINESS, code="03", at=NOW, reason="Mã gói tin: pkt_9")
 
     assert told(delivery("Z91.1", "accepted"), facts={"dlv_Z91.1": [said]})[2].endswith('14:30  "Taken in"')
     assert told(delivery("Z91.1", "accepted"), facts={"dlv_Z91.1": [bare]})[2].endswith("14:30")
-
-
-def test_what_failed_comes_with_the_command_that_sends_it_again() -> None:
-    lines = told(delivery("Z91.1", "failed"), delivery("Z91.2", "accepted"))
-
-    assert lines[-1] == "What to do: gateway outbox resend msg_1 --to Z91.1"
-
-
-def test_a_document_that_cannot_be_packed_says_why() -> None:
-    assert "It could not be packed yet: no key" in told(delivery("Z91.1", "queued"), stuck="no key")
-
-
-def test_marks_are_told_in_words() -> None:
-    assert "ask them" in told(delivery("Z91.1", "accepted", marks=("contradiction",)))[2]
 
 
 def test_what_others_wrote_cannot_steer_the_terminal_or_fake_a_line() -> None:

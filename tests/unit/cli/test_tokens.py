@@ -9,18 +9,18 @@ import pytest
 from tests.support import client_certificates as made
 from tests.unit.cli.conftest import Said, Terminal
 
-# Commands go by the machine's clock.
-MINE, OTHER = (made.program(each, 20 * 365, since=-10 * 365) for each in ("qlvb", "other"))
-OVER = made.program("over", days=-11 * 365 + 30, since=-11 * 365)
-
 
 @pytest.fixture
 def node(terminal: Terminal, tmp_path: Path) -> Terminal:
     assert terminal.type("init", "--code", "Z92.01", "--name", "Office", "--yes").code == 0
-    for name, each in (("mine", MINE), ("other", OTHER), ("over", OVER)):
+    # Commands go by the machine's clock.
+    mine, other = (made.program(each, 20 * 365, since=-10 * 365) for each in ("qlvb", "other"))
+    over = made.program("over", days=-11 * 365 + 30, since=-11 * 365)
+    for name, each in (("mine", mine), ("other", other), ("over", over)):
         made.written(each, tmp_path, name)
-    (tmp_path / "other.der").write_bytes(made.der(OTHER))
-    (tmp_path / "together.pem").write_bytes(made.pem(MINE) + made.key_pem(MINE))
+    (tmp_path / "mine.sha256").write_text(made.bound(mine).sha256)
+    (tmp_path / "other.der").write_bytes(made.der(other))
+    (tmp_path / "together.pem").write_bytes(made.pem(mine) + made.key_pem(mine))
     return terminal
 
 
@@ -37,7 +37,7 @@ def test_a_certificate_goes_with_the_secret_unless_it_is_to_be_enough(node: Term
 
     assert [each.json["way"] for each in (both, alone, plain)] == ["both", "certificate", "secret"]
     assert [each.json["certificate"] for each in (both, alone, plain)] == ["qlvb", "other", None]
-    assert both.json["certificate_sha256"] == made.bound(MINE).sha256
+    assert both.json["certificate_sha256"] == Path("mine.sha256").read_text()
     assert both.json["secret"].startswith("gwk_")
     assert "secret" not in alone.json
     assert "client_certificates" in alone.err
@@ -66,38 +66,26 @@ def test_what_opens_a_key_is_changed_and_the_certificate_with_it(node: Terminal)
     assert "--cert" in bare.out
 
 
-def test_a_key_without_a_secret_is_given_none_and_two_are_not_opened_by_one_certificate(
-    node: Terminal,
-) -> None:
-    id = new(node, "--cert", "mine.pem", "--way", "certificate").json["id"]
-
-    taken = new(node, "--cert", "mine.pem", "--way", "certificate")
-    secret = node.type("tokens", "bind", id, "--way", "secret", "--yes", "--lang", "en")
-
-    assert (taken.code, secret.code) == (4, 4)
-    assert "opens the key" in taken.out
-    assert "without a secret" in secret.err
-    assert node.type("tokens", "bind", "key_none", "--way", "secret", "--yes").code == 3
-
-
-@pytest.mark.parametrize(
-    ("file", "word"),
-    [
+def test_what_is_no_certificate_is_refused_with_the_reason_and_nothing_of_it(node: Terminal) -> None:
+    for file, word in (
         ("together.pem", "a private key is in this file"),
         ("mine.key", "a private key is in this file"),
         ("over.pem", "ended at"),
         ("gateway.toml", "no certificate"),
         ("none.pem", "none.pem"),
-    ],
-)
-def test_what_is_no_certificate_is_refused_with_the_reason_and_nothing_of_it(
-    node: Terminal, file: str, word: str
-) -> None:
-    said = new(node, "--cert", file)
+    ):
+        said = new(node, "--cert", file)
+        assert said.code != 0
+        assert word in said.out
+        assert "PRIVATE KEY" not in said.out + said.err
+    listed = node.type("tokens", "list", "-o", "json").json["data"]
+    assert not [each for each in listed if each["certificate"]]
 
-    assert said.code != 0
-    assert word in said.out
-    assert "PRIVATE KEY" not in said.out + said.err
-    assert not [
-        each for each in node.type("tokens", "list", "-o", "json").json["data"] if each["certificate"]
-    ]
+    # A key without a secret is given none, and two are not opened by one certificate.
+    id = new(node, "--cert", "mine.pem", "--way", "certificate").json["id"]
+    taken = new(node, "--cert", "mine.pem", "--way", "certificate")
+    secret = node.type("tokens", "bind", id, "--way", "secret", "--yes", "--lang", "en")
+    assert (taken.code, secret.code) == (4, 4)
+    assert "opens the key" in taken.out
+    assert "without a secret" in secret.err
+    assert node.type("tokens", "bind", "key_none", "--way", "secret", "--yes").code == 3

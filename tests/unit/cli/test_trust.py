@@ -85,10 +85,9 @@ def answering(folder: Path) -> object:
 def test_refresh_asks_everybody_at_once_and_shows_what_was_said(
     node: Path, terminal: Terminal, responder: Responder
 ) -> None:
+    """And it is shown later, by doctor and status too."""
     responder.answer = answering(node)  # type: ignore[assignment]  # a function of bytes
-
     done = terminal.type("trust", "refresh", "-o", "json")
-
     assert done.code == 0, done.err
     (asked,) = done.json["asked"]
     assert (asked["state"], asked["certificates"], asked["unanswered"]) == ("good", 3, 0)
@@ -96,25 +95,9 @@ def test_refresh_asks_everybody_at_once_and_shows_what_was_said(
     assert done.json["certificates"][0]["role"] == "anchor"
     assert asked["oldest"] is not None
 
-
-def test_refresh_fails_when_somebody_does_not_answer_and_says_who(node: Path, terminal: Terminal) -> None:
-    done = terminal.type("trust", "refresh", "--lang", "en")
-
-    assert done.code == 6
-    assert "no answer that runs for 3 of 3 certificates" in done.out
-    assert "503" in done.out
-
-
-def test_what_was_said_is_shown_later_and_by_doctor_and_status(
-    node: Path, terminal: Terminal, responder: Responder
-) -> None:
-    responder.answer = answering(node)  # type: ignore[assignment]  # as above
-    assert terminal.type("trust", "refresh", "-q").code == 0
-
     shown = terminal.type("trust", "show", "--lang", "en")
     doctor = terminal.type("doctor", "-o", "json", "--lang", "en")
     status = terminal.type("status", "-o", "json")
-
     assert "answers; 3 certificates" in shown.out
     (told,) = [each for each in doctor.json["checks"] if each["check"] == "revocation"]
     assert (told["level"], "answers about revocation" in told["says"]) == ("green", True)
@@ -122,26 +105,21 @@ def test_what_was_said_is_shown_later_and_by_doctor_and_status(
     assert "revocation" not in status.err
 
 
-def test_doctor_is_red_when_no_answer_runs_and_names_the_cure(node: Path, terminal: Terminal) -> None:
-    terminal.type("trust", "refresh", "-q")
+def test_refresh_fails_when_somebody_does_not_answer_and_says_who(node: Path, terminal: Terminal) -> None:
+    """Then doctor is red and names the cure; a source that cannot be read is told with its file."""
+    done = terminal.type("trust", "refresh", "--lang", "en")
+    assert done.code == 6
+    assert "no answer that runs for 3 of 3 certificates" in done.out
+    assert "503" in done.out
+    checks = terminal.type("doctor", "-o", "json").json["checks"]
+    red = [each for each in checks if (each["check"], each["level"]) == ("revocation", "red")]
+    assert [each["cure"] for each in red] == ["gateway trust refresh"]
 
-    told = [
-        each
-        for each in terminal.type("doctor", "-o", "json").json["checks"]
-        if (each["check"], each["level"]) == ("revocation", "red")
-    ]
-
-    assert [each["cure"] for each in told] == ["gateway trust refresh"]
-
-
-def test_a_source_that_cannot_be_read_is_told_with_its_file(node: Path, terminal: Terminal) -> None:
     (node / "trust" / "revocation.toml").write_text("[[issuer]]\n", encoding="utf-8")
-
-    done = terminal.type("trust", "show", "--lang", "en")
-
-    assert done.code == 1
-    assert "revocation.toml" in done.err
-    assert "Traceback" not in done.err
+    unread = terminal.type("trust", "show", "--lang", "en")
+    assert unread.code == 1
+    assert "revocation.toml" in unread.err
+    assert "Traceback" not in unread.err
 
 
 def test_verify_tells_a_clerk_then_and_now_in_both_languages(

@@ -70,12 +70,11 @@ async def test_the_score_sheet_is_a_page_without_scripts_that_escapes_what_came(
     assert json.loads(json.dumps(bad.as_json("en")))["passed"] == 0
 
 
-async def test_a_key_that_is_refused_ends_the_run(sandbox: Running) -> None:
+async def test_a_key_that_is_refused_or_an_address_that_answers_nobody_ends_the_run(
+    sandbox: Running,
+) -> None:
     with pytest.raises(Denied):
         await run.run(replace(run.itself(sandbox), key="sbx_wrong", bench_key="sbx_wrong"), only={1})
-
-
-async def test_an_address_that_answers_nobody_ends_the_run() -> None:
     nobody = Subject(url="http://127.0.0.1:9", key="k", bench_url="http://127.0.0.1:9", bench_key="k")
     with pytest.raises(Unreachable):
         await run.run(nobody, only={1})
@@ -88,14 +87,7 @@ def test_every_step_has_its_words_in_both_languages() -> None:
         for lang in labels.LANGUAGES:
             for part in ("title", "done", "mend"):
                 assert labels.say(f"conformance.{step.key}.{part}", lang)
-
-
-def test_a_step_without_a_single_expectation_is_not_passed() -> None:
+    # A step without a single expectation is not passed; the kit judges answers and packets, and looks into no store.
     assert not Check().passed
-
-
-def test_a_file_of_the_kit_names_no_rows() -> None:
-    """It judges answers and packets: nothing of it may look into a store."""
-    here = Path(run.__file__).parent
-    for file in here.glob("*.py"):
+    for file in Path(run.__file__).parent.glob("*.py"):
         assert "gateway.store" not in file.read_text("utf-8"), file.name

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
+from typing import Protocol
 
 import pytest
+from sqlalchemy import select, text
 
 from gateway.deciding import DecidingDesk
+from gateway.domain.event import EventKind
+from gateway.errors import Denied, GatewayError
 from gateway.office.store.store import SqlOfficeStore
 from gateway.pool import ThreadPool
 from gateway.registry.binding import SqlBindings
 from gateway.registry.directory import SqlDirectory
 from gateway.registry.imports import SqlImports
 from gateway.registry.reforms import SqlReforms
+from gateway.registry.tables import AGENCY
 from gateway.store.decisions import SqlBindingLog, SqlDecisions
 from gateway.trust.folder import AnchorFile
 from gateway.trust.person_secrets import PersonSecrets
@@ -105,3 +110,43 @@ def desk(store: SqlOfficeStore, clock: ManualClock, pool: ThreadPool, tmp_path: 
 @pytest.fixture
 def directory(store: SqlOfficeStore, clock: ManualClock) -> SqlDirectory:
     return SqlDirectory(store.writer, store.reader, store.memory, clock, SqlBindingLog(clock))
+
+
+class Edit(Protocol):
+    async def __call__(self, statement: str, **values: object) -> None: ...
+
+
+@pytest.fixture
+def edit(store: SqlOfficeStore) -> Edit:
+    """Changes rows in the database, past the application."""
+
+    async def made(statement: str, **values: object) -> None:
+        async with store.writer.begin() as connection:
+            await connection.execute(text(statement), values)
+
+    return made
+
+
+async def agency_rows(store: SqlOfficeStore) -> list[tuple[object, ...]]:
+    """Every row of the registry, without the moment of its last change."""
+    columns = [each for each in AGENCY.c if each.name != "updated_at"]
+    async with store.reader.connect() as connection:
+        return [tuple(row) for row in await connection.execute(select(*columns).order_by(AGENCY.c.code))]
+
+
+async def told(desk: DecidingDesk, subject: str, kind: EventKind) -> list[Mapping[str, object]]:
+    """What events of that kind say of it."""
+    async with desk.decisions.read() as view:
+        return [each.data for each in await view.events.of(subject) if each.kind is kind]
+
+
+async def kinds(desk: DecidingDesk, subject: str) -> list[EventKind]:
+    async with desk.decisions.read() as view:
+        return [each.kind for each in await view.events.of(subject)]
+
+
+async def refused(act: Awaitable[object], code: str, kind: type[GatewayError] = Denied) -> None:
+    """The act is refused with that code."""
+    with pytest.raises(kind) as found:
+        await act
+    assert found.value.code == code

@@ -4,9 +4,9 @@ any moment, undone whole."""
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from typing import cast
 
 import pytest
-from sqlalchemy import select, text
 
 from gateway.deciding import DecidingDesk, approvals
 from gateway.deciding import registry_changes as reforming
@@ -14,13 +14,13 @@ from gateway.domain.event import EventKind
 from gateway.domain.person import AnchorChange, Proposal, ProposalContent
 from gateway.domain.registry import AgencyEntry, CodeStanding
 from gateway.domain.registry_reform import DecidingDocument, Reform, ReformKind, ReformState, Target
-from gateway.errors import Clash, Denied
+from gateway.errors import Clash
 from gateway.office.store.store import SqlOfficeStore
 from gateway.registry.directory import SqlDirectory
-from gateway.registry.tables import AGENCY
 from tests.support import people
 from tests.support.clock import ManualClock
 from tests.support.people import Someone
+from tests.unit.deciding.conftest import Edit, agency_rows, kinds, refused, told
 
 DAY = timedelta(days=1)
 JULY = date(2027, 7, 1)
@@ -111,11 +111,10 @@ async def test_a_merger_with_its_units_is_one_decision_undone_as_a_whole(
     assert (ended.ending.kind, ended.ending.heirs) == (ReformKind.MERGE, ("Z91.01",))
     (line,) = await directory.legacy("Z91.03")
     assert (line.heir, line.kind, line.is_successor) == ("Z91.01", ReformKind.MERGE, True)
-    told = (await reforming.kept_reform(desk, id)).sentences
-    assert (told[0].key, told[0].params["changed"]) == ("totals", "1")
-    async with desk.decisions.read() as view:
-        (event,) = [e for e in await view.events.of(id) if e.kind is EventKind.REFORM_APPROVED]
-    assert [step["kind"] for step in event.data["steps"]] == ["merge", "move"]
+    totals, *_ = (await reforming.kept_reform(desk, id)).sentences
+    assert (totals.key, totals.params["changed"]) == ("totals", "1")
+    (event,) = await told(desk, id, EventKind.REFORM_APPROVED)
+    assert [step["kind"] for step in cast("list[dict[str, str]]", event["steps"])] == ["merge", "move"]
 
     await reforming.undo_reform(desk, await both[0].here(), id, "typed wrong")
 
@@ -174,14 +173,14 @@ def named(entry: AgencyEntry | None) -> str | None:
 async def test_undoing_restores_every_row_and_leaves_the_history(
     both: tuple[Someone, Someone], directory: SqlDirectory, store: SqlOfficeStore
 ) -> None:
-    before = await rows(store)
+    before = await agency_rows(store)
     id = await in_force(both, MERGED)
-    changed = await rows(store)
+    changed = await agency_rows(store)
 
     record = await reforming.undo_reform(both[0].desk, await both[0].here(), id, "the day was wrong")
 
     assert changed != before
-    assert await rows(store) == before
+    assert await agency_rows(store) == before
     assert record.state is ReformState.UNDONE
     assert (await directory.resolve("Z91.01", JULY)).standing is CodeStanding.ACTIVE
     assert await directory.legacy() == []
@@ -190,12 +189,6 @@ async def test_undoing_restores_every_row_and_leaves_the_history(
         await reforming.undo_reform(both[0].desk, await both[0].here(), id, "again")
     again = await in_force(both, MERGED)
     assert again != id
-
-
-async def rows(store: SqlOfficeStore) -> list[tuple[object, ...]]:
-    columns = [each for each in AGENCY.c if each.name != "updated_at"]
-    async with store.reader.connect() as connection:
-        return [tuple(row) for row in await connection.execute(select(*columns).order_by(columns[0]))]
 
 
 @pytest.mark.parametrize("built", ["reform", "row", "import", "days"])
@@ -213,10 +206,8 @@ async def test_what_something_was_built_on_is_not_undone(
     if built == "days":
         clock.advance(7 * 86400 + 1)
 
-    with pytest.raises(Clash) as refused:
-        await reforming.undo_reform(both[0].desk, await both[0].here(), id, "wrong")
-
-    assert refused.value.code == "REG-BUILT-ON"
+    who = await both[0].here()
+    await refused(reforming.undo_reform(both[0].desk, who, id, "wrong"), "REG-BUILT-ON", Clash)
     assert (await directory.resolve("Z91.01", JULY)).successor == "Z91.31"
 
 
@@ -252,56 +243,41 @@ async def test_an_import_does_not_cross_a_reform_to_come_until_it_is_undone(
     assert not (await directory.plan_import(file)).problems
 
 
+async def merger_proposed(both: tuple[Someone, Someone]) -> Proposal:
+    desk = both[0].desk
+    planned = await reforming.plan_reform(desk, MERGED)
+    return await reforming.propose_reform(desk, await both[0].here(), planned)
+
+
 async def test_one_person_alone_changes_nothing_and_a_wrong_number_of_the_decision_neither(
     both: tuple[Someone, Someone], directory: SqlDirectory
 ) -> None:
-    desk = both[0].desk
-    made = await reforming.propose_reform(
-        desk, await both[0].here(), await reforming.plan_reform(desk, MERGED)
-    )
+    made = await merger_proposed(both)
 
-    with pytest.raises(Denied) as alone:
-        await approvals.approve(desk, await both[0].here(), made.id, made.content.expected, made.digest)
-    with pytest.raises(Denied) as wrong:
-        await approvals.approve(desk, await both[1].here(), made.id, ["13/QĐ-UBND"], made.digest)
+    async def approve(who: Someone, *typed: str) -> object:
+        return await approvals.approve(both[0].desk, await who.here(), made.id, typed, made.digest)
 
-    assert (str(alone.value.code), str(wrong.value.code)) == ("GW-TWO-PEOPLE", "GW-TWO-DIGITS")
+    await refused(approve(both[0], *made.content.expected), "GW-TWO-PEOPLE")
+    await refused(approve(both[1], "13/QĐ-UBND"), "GW-TWO-DIGITS")
     assert (await directory.resolve("Z91.01", JULY)).standing is CodeStanding.ACTIVE
-    await approvals.approve(desk, await both[1].here(), made.id, ["12 / qđ-ubnd"], made.digest)
+    await approve(both[1], "12 / qđ-ubnd")
     assert (await directory.resolve("Z91.01", JULY)).standing is CodeStanding.CLOSED
 
 
 async def test_threat_115_a_registry_that_changed_after_the_proposal_is_not_reformed(
-    both: tuple[Someone, Someone], directory: SqlDirectory
+    both: tuple[Someone, Someone], directory: SqlDirectory, edit: Edit
 ) -> None:
-    desk = both[0].desk
-    made = await reforming.propose_reform(
-        desk, await both[0].here(), await reforming.plan_reform(desk, MERGED)
-    )
+    """Nor by a proposal that was edited in the database."""
+    made = await merger_proposed(both)
     file = "code,name,host\nZ91.02,Sở Kế hoạch và Đầu tư,south\n"
     await directory.apply(await directory.plan_import(file.encode()), "operator")
 
-    with pytest.raises(Clash) as refused:
-        await people.approved(both[1], made)
-
-    assert refused.value.code == "REG-MOVED"
+    await refused(people.approved(both[1], made), "REG-MOVED", Clash)
     assert (await directory.resolve("Z91.01", JULY)).standing is CodeStanding.ACTIVE
 
-
-async def test_a_proposal_that_was_edited_in_the_database_is_refused(
-    both: tuple[Someone, Someone], store: SqlOfficeStore
-) -> None:
-    desk = both[0].desk
-    made = await reforming.propose_reform(
-        desk, await both[0].here(), await reforming.plan_reform(desk, MERGED)
-    )
-    async with store.writer.begin() as connection:
-        await connection.execute(text("UPDATE proposal SET content = replace(content, 'Z91.31', 'Z91.39')"))
-
-    with pytest.raises(Denied) as refused:
-        await people.approved(both[1], made)
-
-    assert str(refused.value.code) == "GW-TWO-EDITED"
+    made = await merger_proposed(both)
+    await edit("UPDATE proposal SET content = replace(content, 'Z91.31', 'Z91.39')")
+    await refused(people.approved(both[1], made), "GW-TWO-EDITED")
 
 
 async def test_each_step_is_an_event_and_the_duty_ends_with_its_report(
@@ -317,9 +293,7 @@ async def test_each_step_is_an_event_and_the_duty_ends_with_its_report(
     await reforming.report_reform(desk, "operator", id, "Công văn 7/SNV")
 
     assert await reforming.duties(desk) == []
-    async with desk.decisions.read() as view:
-        kinds = [each.kind for each in await view.events.of(id)]
-    assert kinds == [
+    assert await kinds(desk, id) == [
         EventKind.PROPOSAL_MADE,
         EventKind.REFORM_APPROVED,
         EventKind.PROPOSAL_APPROVED,
@@ -327,22 +301,16 @@ async def test_each_step_is_an_event_and_the_duty_ends_with_its_report(
     ]
 
 
-def test_the_digest_of_a_proposal_without_reforms_is_what_it_was_before_there_were_any() -> None:
+def test_the_digest_of_a_proposal_is_what_it_was_before_there_were_reforms_and_steps() -> None:
     now = datetime(2026, 11, 20, tzinfo=UTC)
-    anchors = (AnchorChange(certificate="AAAA"),)
-    made = Proposal(
-        id="prp_1", content=ProposalContent(anchors=anchors), proposed_by="a", proposed_at=now, expires_at=now
-    )
-
-    assert made.digest == "8cd33550eac6d06522845572267eca4f8e57138106b4faf4d1b24501811a521b"
-
-
-def test_the_digest_of_a_change_without_steps_is_what_it_was_before_there_were_any() -> None:
-    now = datetime(2026, 11, 20, tzinfo=UTC)
-    content = ProposalContent(reforms=(reform(ReformKind.RENAME, "Z91.03", name="Sở Nội vụ"),))
-    made = Proposal(id="prp_1", content=content, proposed_by="a", proposed_at=now, expires_at=now)
-
-    assert made.digest == "6e23b31b8ea531b1883f79550208b9036994a9650b013206add22e37778e600a"
+    anchors = ProposalContent(anchors=(AnchorChange(certificate="AAAA"),))
+    renamed = ProposalContent(reforms=(reform(ReformKind.RENAME, "Z91.03", name="Sở Nội vụ"),))
+    for content, digest in (
+        (anchors, "8cd33550eac6d06522845572267eca4f8e57138106b4faf4d1b24501811a521b"),
+        (renamed, "6e23b31b8ea531b1883f79550208b9036994a9650b013206add22e37778e600a"),
+    ):
+        made = Proposal(id="prp_1", content=content, proposed_by="a", proposed_at=now, expires_at=now)
+        assert made.digest == digest
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from gateway import (
     errors,
     house,  # noqa: F401 - hangs the office into the commands
@@ -27,6 +25,7 @@ from gateway.domain.status import CODES, STATES
 from gateway.policy.verdict import ReasonCode
 from gateway.settings import names
 from gateway.words import labels
+from tests.support.cases import Cases
 
 ROOT = Path(__file__).parents[3]
 DOCS = ROOT / "docs"
@@ -91,16 +90,51 @@ def cell(text: str) -> str:
 # --- what pages name exists -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("page", PAGES, ids=named)
-def test_every_module_that_a_page_names_exists(page: Path) -> None:
+def test_what_a_page_names_is_there(cases: Cases) -> None:
+    """Its modules, its links, its command lines; no path of somebody's machine. The README is one screen."""
     settings = set(names())
-    wrong = [
-        span
-        for span in sorted(spans(page))
-        if span.removesuffix("()") not in settings and is_module_like(span) and not is_there(span)
-    ]
 
-    assert not wrong, f"{named(page)} names what is not there: {', '.join(wrong)}"
+    def check(page: Path) -> None:
+        modules = [
+            span
+            for span in sorted(spans(page))
+            if span.removesuffix("()") not in settings and is_module_like(span) and not is_there(span)
+        ]
+        assert not modules, f"names what is not there: {', '.join(modules)}"
+        assert not broken_links(page)
+        assert not foreign_paths(page)
+        assert [line for line in command_lines(page) if not is_typable(line)] == []
+
+    cases.each({named(page): page for page in PAGES}, check)
+    assert len(text_of(ROOT / "README.md").splitlines()) <= 60
+
+
+def broken_links(page: Path) -> list[str]:
+    broken = []
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose(page)):
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        goal = (page.parent / path).resolve() if path else page
+        if not goal.exists() or (anchor and anchor not in anchors(goal)):
+            broken.append(target)
+    return broken
+
+
+def foreign_paths(page: Path) -> list[str]:
+    """Absolute paths are those of the API or of an installed node."""
+    of_a_node = ("/etc/gateway", "/etc/systemd", "/opt/gateway", "/srv/gateway", "/var/lib/gateway")
+    allowed = ("/api/", "/problems", "/docs", *of_a_node, "/run/secrets/")
+    found = re.findall(r"(?<![\w.\-/)}:<])/[a-z_.]+/[\w./-]*", text_of(page))
+    return [path for path in found if not path.startswith(allowed)]
+
+
+def command_lines(page: Path) -> list[str]:
+    lines = [span for span in spans(page) if span.startswith("gateway ")]
+    for language, block in fences(page):
+        if language == "sh":
+            lines += re.findall(r"(?:^|/)(gateway .+)$", block, flags=re.MULTILINE)
+    return lines
 
 
 # What the doctor calls its looks at the node's own folders.
@@ -138,35 +172,11 @@ def is_there(span: str) -> bool:
     return True
 
 
-@pytest.mark.parametrize("page", PAGES, ids=named)
-def test_relative_links_resolve(page: Path) -> None:
-    broken = []
-    for target in re.findall(r"\]\(([^)\s]+)\)", prose(page)):
-        if re.match(r"[a-z]+:", target):
-            continue
-        path, _, anchor = target.partition("#")
-        goal = (page.parent / path).resolve() if path else page
-        if not goal.exists() or (anchor and anchor not in anchors(goal)):
-            broken.append(target)
-
-    assert not broken, f"{named(page)} has links that lead nowhere: {', '.join(broken)}"
-
-
 @cache
 def anchors(page: Path) -> set[str]:
     """The anchors of a page's headings, as repository pages make them."""
     headings = re.findall(r"^#+ (.+)$", prose(page), flags=re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", each.lower()).strip().replace(" ", "-") for each in headings}
-
-
-@pytest.mark.parametrize("page", PAGES, ids=named)
-def test_no_page_names_a_path_of_somebodys_machine(page: Path) -> None:
-    """Absolute paths are those of the API or of an installed node."""
-    of_a_node = ("/etc/gateway", "/etc/systemd", "/opt/gateway", "/srv/gateway", "/var/lib/gateway")
-    allowed = ("/api/", "/problems", "/docs", *of_a_node)
-    found = re.findall(r"(?<![\w.\-/)}:<])/[a-z_.]+/[\w./-]*", text_of(page))
-
-    assert [path for path in found if not path.startswith((*allowed, "/run/secrets/"))] == []
 
 
 def test_every_address_that_integrators_read_is_a_route() -> None:
@@ -215,19 +225,22 @@ def error_classes(
             yield from error_classes(child)
 
 
-@pytest.mark.parametrize("kind", list(error_classes()), ids=lambda kind: str(kind.__name__))
-def test_every_error_class_has_its_row(kind: type[errors.GatewayError]) -> None:
+def test_every_error_class_has_its_row(cases: Cases) -> None:
     """Code, whether again, status, exit code and words are those of the code."""
-    row = rows("errors.md").get(kind.__name__, "")
-    own = issubclass(kind, errors.InvalidEnvelope)
-    code = "code of the finding, see below" if own else f"`{kind.code}`"
-    again = "no" if kind.permanent else "yes"
-    exit_code = next(output.EXIT_CODES[each] for each in kind.__mro__ if each in output.EXIT_CODES)
-    words = cell(labels.say(kind.label_key, "en"))
 
-    assert row.endswith(
-        f"`{kind.__name__}` | {code} | {again} | {SORTS[kind].status} | {exit_code} | {words} |"
-    )
+    def check(kind: type[errors.GatewayError]) -> None:
+        row = rows("errors.md").get(kind.__name__, "")
+        own = issubclass(kind, errors.InvalidEnvelope)
+        code = "code of the finding, see below" if own else f"`{kind.code}`"
+        again = "no" if kind.permanent else "yes"
+        exit_code = next(output.EXIT_CODES[each] for each in kind.__mro__ if each in output.EXIT_CODES)
+        words = cell(labels.say(kind.label_key, "en"))
+
+        assert row.endswith(
+            f"`{kind.__name__}` | {code} | {again} | {SORTS[kind].status} | {exit_code} | {words} |"
+        )
+
+    cases.each(error_classes(), check)
 
 
 def test_every_code_that_is_raised_has_its_entry() -> None:
@@ -241,13 +254,7 @@ def test_every_code_that_is_raised_has_its_entry() -> None:
 
     assert len(raised) >= 8
     assert raised - known == set()
-
-
-def test_every_code_of_verification_has_its_entry() -> None:
-    known = rows("errors.md").keys() | rows("verification.md").keys() | spans(DOCS / "errors.md")
-    codes = set(labels.tails("code"))
-
-    assert codes - known == set()
+    assert set(labels.tails("code")) - known - spans(DOCS / "errors.md") == set()
 
 
 def test_every_rule_fault_reason_and_problem_has_its_row() -> None:
@@ -294,32 +301,24 @@ def options(command: Any) -> set[str]:
     return {word for each in flags(command) for word in (*each.opts, *each.secondary_opts)}
 
 
-@pytest.mark.parametrize("words", sorted(commands()))
-def test_every_command_has_its_row_with_its_options(words: str) -> None:
-    row = next((line for key, line in rows("commands.md").items() if (key + " ").startswith(words + " ")), "")
-    command = commands()[words]
-    first_names = {next(name for name in each.opts if name.startswith("--")) for each in flags(command)}
-    told = set(re.findall(r"--[\w-]+", row))
+def test_every_command_has_its_row_with_its_options(cases: Cases) -> None:
+    """And no row stands for a command that is not there."""
+    shown = rows("commands.md")
 
-    assert row, f"docs/commands.md has no row for {words}"
-    assert first_names - COMMON - WRITING - told == set()
+    def check(words: str) -> None:
+        row = next((line for key, line in shown.items() if (key + " ").startswith(words + " ")), "")
+        first_names = {
+            next(name for name in each.opts if name.startswith("--")) for each in flags(known[words])
+        }
+        told = set(re.findall(r"--[\w-]+", row))
 
+        assert row, f"docs/commands.md has no row for {words}"
+        assert first_names - COMMON - WRITING - told == set()
 
-def test_no_row_stands_for_a_command_that_is_not_there() -> None:
-    told = {key for key in rows("commands.md") if key.startswith("gateway ")}
     known = commands()
-
+    cases.each(sorted(known), check)
+    told = {key for key in shown if key.startswith("gateway ")}
     assert [key for key in told if not any((key + " ").startswith(words + " ") for words in known)] == []
-
-
-@pytest.mark.parametrize("page", PAGES, ids=named)
-def test_every_command_line_on_a_page_can_be_typed(page: Path) -> None:
-    lines = [span for span in spans(page) if span.startswith("gateway ")]
-    for language, block in fences(page):
-        if language == "sh":
-            lines += re.findall(r"(?:^|/)(gateway .+)$", block, flags=re.MULTILINE)
-
-    assert [line for line in lines if not is_typable(line)] == []
 
 
 def is_typable(line: str) -> bool:
@@ -346,14 +345,17 @@ def test_every_state_has_its_entry() -> None:
     assert [code for code in CODES if f"| {code} |" not in text] == []
 
 
-@pytest.mark.parametrize("kind", EventKind, ids=str)
-def test_every_kind_of_event_has_its_row(kind: EventKind) -> None:
+def test_every_kind_of_event_has_its_row(cases: Cases) -> None:
     """A kind that nothing writes is marked so, and no other."""
-    row = rows("events.md").get(kind.value, "")
-    uses = [path for path in SOURCES if path.name != "event.py" and f"EventKind.{kind.name}" in text_of(path)]
+    sources = "".join(text_of(path) for path in SOURCES if path.name != "event.py")
+    written = set(re.findall(r"EventKind\.(\w+)", sources))
 
-    assert row, f"docs/events.md has no row for {kind}"
-    assert ("not written yet" in row) == (not uses)
+    def check(kind: EventKind) -> None:
+        row = rows("events.md").get(kind.value, "")
+        assert row, f"docs/events.md has no row for {kind}"
+        assert ("not written yet" in row) == (kind.name not in written)
+
+    cases.each(EventKind, check)
 
 
 def test_every_finding_of_doctor_is_explained() -> None:
@@ -364,16 +366,8 @@ def test_every_finding_of_doctor_is_explained() -> None:
 
     assert len(checks) >= 8
     assert checks - told == set()
-
-
-def test_every_decision_is_listed() -> None:
     pages = {path.name for path in (DOCS / "decisions").glob("[0-9]*.md")}
-
     assert pages == set(re.findall(r"\]\((\d{4}-[\w-]+\.md)\)", text_of(DOCS / "decisions" / "README.md")))
-
-
-def test_the_readme_is_one_screen() -> None:
-    assert len(text_of(ROOT / "README.md").splitlines()) <= 60
 
 
 # --- languages ------------------------------------------------------------------------------------------------

@@ -96,24 +96,22 @@ async def test_while_another_process_has_its_turn_nothing_is_touched(desk: Desk)
     assert desk.receipt("15")["number"] == "15"
 
 
-def test_links_are_not_followed_below_the_root(tmp_path: Path) -> None:
+def test_links_are_not_followed_below_the_root_and_rights_follow_it(tmp_path: Path) -> None:
     (tmp_path / "secret").mkdir()
-    (tmp_path / "root").mkdir()
-    (tmp_path / "root" / "a").symlink_to(tmp_path / "secret")
-    (tmp_path / "root" / "f").symlink_to("/etc/hostname")
-    with Place.at(tmp_path / "root") as place:
+    root = tmp_path / "root"
+    root.mkdir()
+    root.chmod(0o2770)
+    (root / "a").symlink_to(tmp_path / "secret")
+    (root / "f").symlink_to("/etc/hostname")
+    with Place.at(root) as place:
         with pytest.raises(StoreFailure):
             place.within("a")
         with pytest.raises(NotAFile):
             place.open("f")
         with pytest.raises(NotFound):
             place.open("none")
+        with place.within("b", make=True) as below:
+            below.write("f", [b"x"])
 
-
-def test_rights_follow_the_root(tmp_path: Path) -> None:
-    tmp_path.chmod(0o2770)
-    with Place.at(tmp_path) as place, place.within("a", make=True) as below:
-        below.write("f", [b"x"])
-
-    assert (tmp_path / "a").stat().st_mode & 0o770 == 0o770
-    assert (tmp_path / "a" / "f").stat().st_mode & 0o777 == 0o660
+    assert (root / "b").stat().st_mode & 0o770 == 0o770
+    assert (root / "b" / "f").stat().st_mode & 0o777 == 0o660

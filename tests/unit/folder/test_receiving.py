@@ -7,8 +7,6 @@ import shutil
 from datetime import timedelta
 from pathlib import Path
 
-import pytest
-
 from gateway.folder.giving import LEASE_S
 from tests.support.folder import Desk
 from tests.support.node import DEPARTMENT, PDF, PROVINCE, Town
@@ -40,17 +38,14 @@ async def test_a_document_lies_there_whole_with_its_meta_and_envelope(desk: Desk
     assert await handed(desk.town, folder.name) == "leased"
 
 
-@pytest.mark.parametrize("how", ["deleted", "moved away"])
-async def test_taken_away_it_is_acknowledged(desk: Desk, how: str, tmp_path: Path) -> None:
-    folder = await arrived(desk)
-    if how == "deleted":
-        shutil.rmtree(folder)
-    else:
-        folder.rename(tmp_path / "mine")
+async def test_taken_away_it_is_acknowledged(desk: Desk, tmp_path: Path) -> None:
+    deleted, moved = await arrived(desk, "15"), await arrived(desk, "16")
+    shutil.rmtree(deleted)
+    moved.rename(tmp_path / "mine")
 
     await desk.settle()
 
-    assert await handed(desk.town, folder.name) == "acked"
+    assert [await handed(desk.town, each.name) for each in (deleted, moved)] == ["acked", "acked"]
 
 
 async def test_what_lies_there_is_not_laid_again_when_its_lease_ends(desk: Desk) -> None:
@@ -110,77 +105,63 @@ async def test_a_status_goes_back_as_a_file(desk: Desk) -> None:
     assert await desk.town.statuses(PROVINCE) == 2  # 01, 03
 
 
-@pytest.mark.parametrize(
-    ("text", "word"),
-    [("{", "GW-400-BAD-JSON"), ('{"code": "02"}', "reason"), ('{"code": "77"}', "GW-400"), ("{}", "code")],
-)
-async def test_a_status_that_cannot_be_said_lies_in_error(desk: Desk, text: str, word: str) -> None:
+async def test_a_status_that_cannot_be_said_lies_in_error(desk: Desk) -> None:
     folder = await arrived(desk)
-    desk.place("in", f"{folder.name}.status.json", code=PROVINCE).write_text(text)
-
-    await desk.settle()
-
-    assert word in desk.reason(f"{folder.name}.status", PROVINCE)
-    assert await desk.town.statuses(PROVINCE) == 1
-
-
-async def test_a_status_of_nobodys_document_lies_in_error(desk: Desk) -> None:
-    await desk.settle()
+    for n, (text, word) in enumerate(
+        (
+            ("{", "GW-400-BAD-JSON"),
+            ('{"code": "02"}', "reason"),
+            ('{"code": "77"}', "GW-400"),
+            ("{}", "code"),
+        )
+    ):
+        desk.place("in", f"{folder.name}.status.json", code=PROVINCE).write_text(text)
+        await desk.settle()
+        tail = f" ({n + 1})" if n else ""
+        assert word in desk.reason(f"{folder.name}.status{tail}", PROVINCE)
     desk.place("in", "inc_none.status.json", code=PROVINCE).write_text('{"code": "03"}')
 
     await desk.settle()
 
     assert "GW-404" in desk.reason("inc_none.status", PROVINCE)
+    assert await desk.town.statuses(PROVINCE) == 1
 
 
-async def test_events_are_written_in_order_each_once_also_over_a_restart(desk: Desk) -> None:
-    await desk.settle()  # it begins with what comes
-    desk.letter("15")
+async def told_of(desk: Desk, number: str) -> None:
+    """A letter is sent and what happened is written down."""
+    desk.letter(number, number)
     await desk.settle()
     await desk.town.carry()
     await desk.town.number()
     await desk.settle()
+
+
+async def test_events_are_written_in_order_each_once_also_over_a_restart(desk: Desk) -> None:
+    await desk.settle()  # it begins with what comes
+    await told_of(desk, "15")
     desk.restart()
-    desk.letter("16", "16")
-    await desk.settle()
-    await desk.town.number()
-    await desk.settle()
+    await told_of(desk, "16")
 
     found = desk.events()
     numbers = [each["sequence"] for each in found]
     assert numbers == sorted(set(numbers))
     assert [each["type"] for each in found].count("message.accepted") == 2
     assert desk.receipt("15")["id"] in {each["subject"] for each in found}
+    # A file that its user took away goes on where it was.
+    (desk.root / DEPARTMENT / "events.ndjson").unlink()
+    await told_of(desk, "17")
+    later = {each["id"] for each in desk.events()}
+    assert later
+    assert not later & {each["id"] for each in found}
 
 
 async def test_a_line_that_was_cut_short_spoils_no_other(desk: Desk) -> None:
     await desk.settle()
     path = desk.root / DEPARTMENT / "events.ndjson"
     path.write_text('{"sequence": 0}\n{"sequ')
-    desk.letter("15")
-    await desk.settle()
-    await desk.town.number()
-    await desk.settle()
+    await told_of(desk, "15")
 
     lines = path.read_text(encoding="utf-8").splitlines()
     assert lines[1] == '{"sequ'
     assert all(json.loads(each) for each in lines[2:])
     assert len(lines) > 2
-
-
-async def test_a_file_that_its_user_took_away_goes_on_where_it_was(desk: Desk) -> None:
-    await desk.settle()
-    desk.letter("15")
-    await desk.settle()
-    await desk.town.number()
-    await desk.settle()
-    first = {each["id"] for each in desk.events()}
-    (desk.root / DEPARTMENT / "events.ndjson").unlink()
-    desk.letter("16", "16")
-    await desk.settle()
-    await desk.town.number()
-    await desk.settle()
-
-    later = {each["id"] for each in desk.events()}
-    assert later
-    assert not first & later

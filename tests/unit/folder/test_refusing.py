@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.folder.places import Place
+from tests.support.cases import Cases
 from tests.support.folder import WAIT_S, Desk, packed, sidecar
 from tests.support.node import DEPARTMENT, PDF, PROVINCE, Town
 from tests.support.packets import document, recall_of
@@ -19,6 +20,14 @@ Lay = Callable[[Desk], object]
 
 def laid(name: str, raw: bytes | str) -> Lay:
     return lambda desk: desk.drop(name, raw)
+
+
+def bomb(head: bytes) -> Lay:
+    def lay(desk: Desk) -> None:
+        content = head + bytes(60 << 20)
+        desk.drop("x.zip", packed({"meta.json": sidecar("15", "a.pdf"), "a.pdf": content}))
+
+    return lay
 
 
 def letter(**fields: object) -> Lay:
@@ -50,12 +59,7 @@ BAD: dict[str, tuple[Lay, str]] = {
         laid("x.zip", packed({"meta.json": sidecar("15", "a.pdf"), "a.pdf": PDF, "b.pdf": PDF})),
         "GW-400-BAD-FOLDER",
     ),
-    "a bomb": (
-        laid(
-            "x.zip", packed({"meta.json": sidecar("15", "a.pdf"), "a.pdf": b"%PDF-1.7\n" + bytes(60 << 20)})
-        ),
-        "GW-413",
-    ),
+    "a bomb": (bomb(b"%PDF-1.7\n"), "GW-413"),
     "an envelope that is none": (laid("x.edxml", "<a/>"), "ENV-DIALECT"),
     "an envelope with an entity": (
         laid("x.edxml", '<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>'),
@@ -64,51 +68,50 @@ BAD: dict[str, tuple[Lay, str]] = {
 }
 
 
-@pytest.mark.parametrize("case", sorted(BAD))
-async def test_what_the_api_would_refuse_lies_in_error_with_its_reason(desk: Desk, case: str) -> None:
-    lay, code = BAD[case]
-    lay(desk)
+async def test_what_the_api_would_refuse_lies_in_error_with_its_reason(desk: Desk, cases: Cases) -> None:
 
-    await desk.settle()
+    for name, (lay, code) in BAD.items():
+        with cases.case(name):
+            lay(desk)
 
-    text = desk.reason("x")
-    assert code in text
-    assert "Việc cần làm" in text
-    assert "What to do" in text
-    assert desk.names("out") == []
+            await desk.settle()
+
+            text = desk.reason("x")
+            assert code in text
+            assert "Việc cần làm" in text
+            assert "What to do" in text
+            assert desk.names("out") == []
+        for kept in (desk.root / DEPARTMENT / "error").iterdir():
+            kept.unlink()
     assert await desk.town.count("outgoing_document") == 0
 
 
 async def test_threat_129_a_bomb_is_stopped_where_it_passes_its_limit(desk: Desk) -> None:
-    desk.drop("x.zip", packed({"meta.json": sidecar("15", "a.pdf"), "a.pdf": bytes(60 << 20)}))
+    bomb(b"")(desk)
 
     await desk.settle()
 
     assert "GW-413" in desk.reason("x")
 
 
-@pytest.mark.parametrize("name", ["la.pdf", "x.zip", "x"])
-async def test_what_no_sidecar_names_waits_and_is_then_told_of(desk: Desk, name: str) -> None:
-    if name == "x":
-        desk.place("out", "x", "a.pdf").write_bytes(PDF)
-    else:
-        desk.drop(name, PDF if name == "la.pdf" else packed({"a.pdf": PDF}))
+async def test_what_no_sidecar_names_waits_and_is_then_told_of(desk: Desk) -> None:
+    """And a file that never comes is named."""
+    with pytest.raises(Exception, match="hot folder"), Place.at(desk.root / "none"):
+        pass
+    desk.place("out", "y", "a.pdf").write_bytes(PDF)
+    desk.drop("la.pdf", PDF)
+    desk.drop("x.zip", packed({"a.pdf": PDF}))
+    desk.drop("z.json", sidecar("15", "thieu.pdf"))
     await desk.settle()
     assert desk.names("error") == []
 
     await desk.settle(WAIT_S)
 
-    told = desk.reason("x" if name == "x.zip" else name)
-    assert "folder-alone" not in told  # words, and no keys
-    assert ".json" in told
-
-
-async def test_a_file_that_never_comes_is_named(desk: Desk) -> None:
-    desk.drop("x.json", sidecar("15", "thieu.pdf"))
-
-    await desk.settle(WAIT_S + 1)
-
-    assert "thieu.pdf" in desk.reason("x")
+    for stem in ("la.pdf", "x", "y"):
+        told = desk.reason(stem)
+        assert "folder-alone" not in told  # words, and no keys
+        assert ".json" in told
+    assert "thieu.pdf" in desk.reason("z")
 
 
 async def test_corrected_and_moved_back_it_is_sent(desk: Desk) -> None:
@@ -211,8 +214,3 @@ async def test_threat_130_a_name_that_is_no_text_is_put_away(desk: Desk) -> None
 
     assert os.listdir(desk.root / DEPARTMENT / "out") == []
     assert len(desk.names("error")) == 2
-
-
-async def test_an_unreadable_place_is_told_and_mended(desk: Desk) -> None:
-    with pytest.raises(Exception, match="hot folder"), Place.at(desk.root / "none"):
-        pass

@@ -7,8 +7,6 @@ import os
 import unicodedata
 from pathlib import Path
 
-import pytest
-
 from gateway.domain.document import Kind
 from tests.support.folder import SETTLE_S, WAIT_S, Desk, packed, sidecar
 from tests.support.node import DEPARTMENT, PDF, PROVINCE, Town
@@ -32,45 +30,37 @@ async def test_a_sidecar_and_its_file_are_sent_and_put_away_with_a_receipt(desk:
     assert desk.sent() == ["15.json", "15.pdf", "15.result.json"]
     assert desk.names("out") == []
     assert await desk.town.count("outgoing_document") == 1
-
-
-async def test_it_arrives_with_the_bytes_that_were_laid_there(desk: Desk) -> None:
-    desk.letter("15")
-    await desk.settle()
-
     await desk.town.carry()
-
     arrived = await desk.town.only(PROVINCE)
     assert await desk.town.read(arrived) == PDF
     assert arrived.sender_code == DEPARTMENT
-
-
-@pytest.mark.parametrize("form", ["folder", "zip", "zip of a folder"])
-async def test_a_folder_or_an_archive_with_its_meta_is_sent(desk: Desk, form: str) -> None:
-    held: dict[str, bytes | str] = {"meta.json": sidecar("16", "a.pdf"), "a.pdf": PDF}
-    if form == "folder":
-        for name, raw in held.items():
-            path = desk.place("out", "16", name)
-            path.write_bytes(raw.encode() if isinstance(raw, str) else raw)
-    else:
-        inside = {f"16/{name}": raw for name, raw in held.items()} if form == "zip of a folder" else held
-        desk.drop("16.zip", packed(inside))
-
+    desk.letter("16", "16", send=False)
     await desk.settle()
-
-    assert desk.receipt("16")["number"] == "16"
-    assert desk.names("out") == []
-    assert desk.names("error") == []
+    assert desk.receipt("16")["state"] == "draft"
 
 
-async def test_a_name_that_the_disk_has_in_another_unicode_form_is_found(desk: Desk) -> None:
+async def test_a_folder_or_an_archive_with_its_meta_is_sent(desk: Desk) -> None:
+    """An archive that a sidecar names is one of its files, also under a name of another Unicode form."""
+    numbers = ("16", "17", "18")
+    held: list[dict[str, bytes | str]] = [
+        {"meta.json": sidecar(number, "a.pdf"), "a.pdf": PDF} for number in numbers
+    ]
+    for name, raw in held[0].items():
+        desk.place("out", "16", name).write_bytes(raw.encode() if isinstance(raw, str) else raw)
+    desk.drop("17.zip", packed(held[1]))
+    desk.drop("18.zip", packed({f"18/{name}": raw for name, raw in held[2].items()}))
     name = unicodedata.normalize("NFC", "Công văn.pdf")
     desk.drop(unicodedata.normalize("NFD", name), PDF)
-    desk.drop("15.json", sidecar("15", name))
+    desk.drop("so-lieu.zip", packed({"bang.csv": b"1,2\n"}))
+    await desk.settle()
+    desk.drop("15.json", sidecar("15", name, "so-lieu.zip"))
 
     await desk.settle()
 
-    assert desk.receipt("15")["number"] == "15"
+    assert [desk.receipt(number)["number"] for number in ("15", *numbers)] == ["15", *numbers]
+    assert "so-lieu.zip" in desk.sent()
+    assert desk.names("out") == []
+    assert desk.names("error") == []
 
 
 async def test_threat_131_what_is_still_written_is_not_taken(desk: Desk) -> None:
@@ -121,18 +111,6 @@ async def test_a_sidecar_waits_for_its_file(desk: Desk) -> None:
     assert desk.receipt("15")["number"] == "15"
 
 
-async def test_an_archive_that_a_sidecar_names_is_one_of_its_files(desk: Desk) -> None:
-    desk.drop("15.pdf", PDF)
-    desk.drop("so-lieu.zip", packed({"bang.csv": b"1,2\n"}))
-    await desk.settle()
-    desk.drop("15.json", sidecar("15", "15.pdf", "so-lieu.zip"))
-
-    await desk.settle()
-
-    assert desk.receipt("15")["number"] == "15"
-    assert "so-lieu.zip" in desk.sent()
-
-
 async def test_the_same_name_and_content_again_is_not_sent_again(desk: Desk) -> None:
     desk.letter("15")
     await desk.settle()
@@ -154,14 +132,6 @@ async def test_names_that_collide_in_sent_are_kept_apart(desk: Desk) -> None:
 
     assert {"van-ban.pdf", "van-ban (2).pdf"} <= set(desk.sent())
     assert desk.receipt("16")["kept"] == {"16.json": "16.json", "van-ban.pdf": "van-ban (2).pdf"}
-
-
-async def test_a_draft_is_kept_as_one(desk: Desk) -> None:
-    desk.letter("15", send=False)
-
-    await desk.settle()
-
-    assert desk.receipt("15")["state"] == "draft"
 
 
 async def test_an_unsigned_envelope_is_written_anew_and_signed(desk: Desk, town: Town) -> None:
@@ -222,22 +192,17 @@ async def test_a_folder_that_cannot_be_written_sends_nothing_and_loses_nothing(d
 
 
 async def test_a_share_that_is_not_mounted_is_not_taken_for_an_empty_one(desk: Desk, tmp_path: Path) -> None:
+    """And another node's folder is left alone."""
     desk.letter("15")
     await desk.settle()
     desk.root.rename(tmp_path / "away")
     desk.root.mkdir()
-
     await desk.look(30)
-
     assert os.listdir(desk.root) == []
 
-
-async def test_another_nodes_folder_is_left_alone(desk: Desk) -> None:
-    await desk.settle()
-    own = desk.root / DEPARTMENT / ".gateway" / "node.json"
-    own.write_text('{"node": "another"}')
-    desk.letter("15")
-
+    desk.root.rmdir()
+    (tmp_path / "away").rename(desk.root)
+    (desk.root / DEPARTMENT / ".gateway" / "node.json").write_text('{"node": "another"}')
+    desk.letter("16", "16")
     await desk.settle(30)
-
-    assert desk.names("out") == ["15.json", "15.pdf"]
+    assert desk.names("out") == ["16.json", "16.pdf"]

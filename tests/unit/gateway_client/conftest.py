@@ -65,6 +65,12 @@ async def line(door: api.Door) -> AsyncIterator[TcpProxy]:
         yield made
 
 
+def client_over(line: TcpProxy, key: str, patience: Patience | None = None) -> Client:
+    """A client over that line, to which files above a MiB are large."""
+    url = f"http://{line.host}:{line.port}"
+    return Client(url, key, language="en", patience=patience, large=1 << 20, part_size=1 << 20)
+
+
 Clients = Callable[[str], AbstractAsyncContextManager[Client]]
 
 
@@ -75,14 +81,7 @@ def client_of(door: api.Door, line: TcpProxy, waits: Waits) -> Clients:
 
     @asynccontextmanager
     async def made(code: str) -> AsyncIterator[Client]:
-        with Client(
-            f"http://{line.host}:{line.port}",
-            await door.key(code),
-            language="en",
-            patience=waits.patience(),
-            large=1024 * 1024,
-            part_size=1024 * 1024,
-        ) as client:
+        with client_over(line, await door.key(code), waits.patience()) as client:
             yield client
 
     return made

@@ -13,17 +13,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import pytest
-
 import gateway_client
 from gateway.api.openapi import document
 from gateway.api.resources import ROUTES
 from gateway_client import asked, errors, told
+from tests.support.cases import Cases
 
 ROOT = Path(__file__).parents[3]
 HOME = ROOT / "clients" / "python"
 SOURCES = sorted((HOME / "gateway_client").glob("*.py"))
-SCHEMAS: dict[str, Any] = document(ROUTES, "0", date(2026, 11, 20))["components"]["schemas"]
 INTEGRATORS = ROOT / "docs" / "integrators.md"
 
 
@@ -40,16 +38,13 @@ def imported(source: Path) -> set[str]:
 
 
 def test_it_imports_python_s_own_library_and_itself() -> None:
+    """And the node does not need it, but for the commands that call a sandbox."""
     names = set().union(*map(imported, SOURCES))
-
     assert len(SOURCES) >= 10
     assert names - sys.stdlib_module_names == {"gateway_client"}
 
-
-def test_the_node_does_not_need_it_but_for_the_commands_that_call_a_sandbox() -> None:
     sources = (ROOT / "gateway").rglob("*.py")
     users = {each for each in sources if "gateway_client" in each.read_text(encoding="utf-8")}
-
     assert users == {ROOT / "gateway" / "sandbox" / "command.py"}
 
 
@@ -71,15 +66,18 @@ def typed_dicts(module: ModuleType) -> list[Any]:
     ]
 
 
-@pytest.mark.parametrize("shape", [*typed_dicts(asked), *typed_dicts(told)], ids=lambda shape: shape.__name__)
-def test_every_shape_is_that_of_the_description(shape: Any) -> None:
-    schema = SCHEMAS[shape.__name__]
-    hints = typing.get_type_hints(shape)
+def test_every_shape_is_that_of_the_description(cases: Cases) -> None:
+    schemas = document(ROUTES, "0", date(2026, 11, 20))["components"]["schemas"]
 
-    assert set(schema["properties"]) == set(hints)
-    assert set(schema.get("required", ())) == required(shape)
-    nullable = {name for name, one in schema["properties"].items() if may_be_null(one)}
-    assert nullable == {name for name, hint in hints.items() if type(None) in typing.get_args(hint)}
+    def check(shape: Any) -> None:
+        schema = schemas[shape.__name__]
+        hints = typing.get_type_hints(shape)
+        assert set(schema["properties"]) == set(hints)
+        assert set(schema.get("required", ())) == required(shape)
+        nullable = {name for name, one in schema["properties"].items() if may_be_null(one)}
+        assert nullable == {name for name, hint in hints.items() if type(None) in typing.get_args(hint)}
+
+    cases.each([*typed_dicts(asked), *typed_dicts(told)], check)
 
 
 def required(shape: Any) -> set[str]:
@@ -107,23 +105,21 @@ def test_every_exception_stands_in_the_tree_and_can_be_imported() -> None:
         assert kind.__name__ in gateway_client.__all__
 
 
-@pytest.mark.parametrize(
-    ("status", "name"),
-    [
-        *[(each, "BadCall") for each in (400, 405, 408, 415, 416)],
-        *[(each, "NotAllowed") for each in (401, 403)],
-        (404, "NotFound"),
-        (409, "Conflict"),
-        (410, "CursorGone"),
-        (412, "StaleVersion"),
-        *[(each, "Refused") for each in (413, 422, 423)],
-        (429, "TooManyCalls"),
-        *[(each, "NodeTrouble") for each in (500, 502, 503)],
-        *[(each, "BadAnswer") for each in (302, 304)],
-    ],
-)
-def test_every_status_has_its_exception(status: int, name: str) -> None:
-    assert type(errors.of_answer(status, "text/html", b"", None)).__name__ == name
+def test_every_status_has_its_exception() -> None:
+    for name, statuses in {
+        "BadCall": (400, 405, 408, 415, 416),
+        "NotAllowed": (401, 403),
+        "NotFound": (404,),
+        "Conflict": (409,),
+        "CursorGone": (410,),
+        "StaleVersion": (412,),
+        "Refused": (413, 422, 423),
+        "TooManyCalls": (429,),
+        "NodeTrouble": (500, 502, 503),
+        "BadAnswer": (302, 304),
+    }.items():
+        for status in statuses:
+            assert type(errors.of_answer(status, "text/html", b"", None)).__name__ == name, status
 
 
 def programs(page: Path) -> list[str]:

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import io
 import logging
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -39,13 +40,14 @@ from tests.support.api import DEPARTMENT, PDF, PROVINCE, Door
 from tests.support.hooks import Hooked, receiving
 from tests.support.node import Town
 from tests.support.tcp_proxy import TcpProxy, Way
-from tests.unit.gateway_client.conftest import Clients, Waits, apart
+from tests.unit.gateway_client.conftest import Clients, Waits, apart, client_over
 
 
 def meta(**more: Any) -> MessageIn:
     return cast("MessageIn", api.meta(**more))
 
 
+@cache
 def large() -> bytes:
     """A good PDF of three whole parts and a bit."""
     writer, held = PdfWriter(clone_from=io.BytesIO(PDF)), io.BytesIO()
@@ -54,15 +56,17 @@ def large() -> bytes:
     return held.getvalue()
 
 
-LARGE = large()
+async def only_received(client: Client) -> Received:
+    """The one document that arrived."""
+    (item,) = (await apart(lambda: client.call("GET", "/inbox")))["data"]
+    return await apart(lambda: client.received(item["id"]))
 
 
 async def test_each_call_is_in_the_trace_at_hand(door: Door, line: TcpProxy) -> None:
     traces = ["4bf92f3577b34da6a3ce929d0e0e4736", "0af7651916cd43dd8448eb211c80319c"]
     left = [{"traceparent": f"00-{each}-00f067aa0ba902b7-01"} for each in (*traces, "0" * 32)]
-    with Client(
-        f"http://{line.host}:{line.port}", await door.key(DEPARTMENT), trace=lambda: left.pop(0)
-    ) as node:
+    url = f"http://{line.host}:{line.port}"
+    with Client(url, await door.key(DEPARTMENT), trace=lambda: left.pop(0)) as node:
         await apart(node.me)
         await apart(node.me)
         assert door.calls is not None
@@ -76,7 +80,7 @@ async def test_a_large_document_goes_over_lines_that_break_and_its_story_is_told
     door: Door, client_of: Clients, line: TcpProxy, tmp_path: Path, waits: Waits
 ) -> None:
     lead = tmp_path / "15.pdf"
-    lead.write_bytes(LARGE)
+    lead.write_bytes(large())
     files = [
         File(path=lead),
         File(content=PDF, name='Phụ lục "1"; Điều 2.pdf', role="appendix"),
@@ -111,7 +115,7 @@ async def test_a_large_document_goes_over_lines_that_break_and_its_story_is_told
 
         assert (taken.done, taken.failed) == (1, 0)
         (came,) = seen
-        assert sorted(came.values(), key=len) == [PDF, LARGE]
+        assert sorted(came.values(), key=len) == [PDF, large()]
         assert any("Phụ lục" in name and name.startswith(("1-", "2-")) for name in came)
         assert [each["data"]["code"] for each in events] == ["01", "03"]
         assert (await apart(lambda: department.message(sent["id"])))["recipients"][0]["state"] == "accepted"
@@ -133,68 +137,46 @@ async def test_a_large_document_goes_over_lines_that_break_and_its_story_is_told
 
 
 async def test_an_upload_goes_on_in_another_program_with_the_parts_that_are_missing(
-    door: Door, client_of: Clients, line: TcpProxy, waits: Waits
+    door: Door, line: TcpProxy, waits: Waits
 ) -> None:
     key = await door.key(DEPARTMENT)
-    hasty = Client(
-        f"http://{line.host}:{line.port}", key, patience=waits.patience(1), large=MIB, part_size=MIB
-    )
-    files = [File(content=LARGE, name="15.pdf")]
+    files = [File(content=large(), name="15.pdf")]
 
     line.cut_after(2 * MIB + 500_000)
-    with pytest.raises(NoAnswer):
+    with client_over(line, key, waits.patience(1)) as hasty, pytest.raises(NoAnswer):
         await apart(lambda: hasty.send(meta(external_id="qlvb-15"), files))
     line.heal()
     before = line.passed[Way.TO]
-    later = Client(
-        f"http://{line.host}:{line.port}", key, patience=waits.patience(1), large=MIB, part_size=MIB
-    )
-    sent = await apart(lambda: later.send(meta(external_id="qlvb-15"), files))
+    with client_over(line, key, waits.patience(1)) as later:
+        sent = await apart(lambda: later.send(meta(external_id="qlvb-15"), files))
+        assert line.passed[Way.TO] - before < 2 * MIB
+        # After the upload is gone a repeat brings it again, and finds the document that was sent.
+        again = await apart(lambda: later.send(meta(external_id="qlvb-15"), files))
 
-    assert line.passed[Way.TO] - before < 2 * MIB
-    # After the upload is gone a repeat brings it again, and finds the document that was sent.
-    again = await apart(lambda: later.send(meta(external_id="qlvb-15"), files))
     assert again["id"] == sent["id"]
-    assert sent["files"][0]["sha256"] == hashlib.sha256(LARGE).hexdigest()
-    hasty.close()
-    later.close()
-
-
-async def test_an_answer_that_is_lost_does_not_send_the_document_twice(
-    door: Door, client_of: Clients, line: TcpProxy, waits: Waits
-) -> None:
-    async with client_of(DEPARTMENT) as department:
-        line.cut_after(20, Way.BACK)
-        await apart(lambda: department.send(meta(), [File(content=PDF, name="15.pdf")]))
-
-        assert len(waits.told) == 1
-        listed = await apart(lambda: department.call("GET", "/messages"))
-        assert len(listed["data"]) == 1
+    assert sent["files"][0]["sha256"] == hashlib.sha256(large()).hexdigest()
 
 
 async def test_a_download_that_breaks_goes_on_also_in_a_later_program(
-    door: Door, client_of: Clients, line: TcpProxy, tmp_path: Path, waits: Waits
+    door: Door, line: TcpProxy, tmp_path: Path, waits: Waits
 ) -> None:
-    await door.send(files=(("lead", "15.pdf", LARGE),))
+    await door.send(files=(("lead", "15.pdf", large()),))
     await door.carry()
-    key = await door.key(PROVINCE)
-    hasty = Client(f"http://{line.host}:{line.port}", key, patience=waits.patience(1))
-    (item,) = (await apart(lambda: hasty.call("GET", "/inbox")))["data"]
-    received = await apart(lambda: hasty.received(item["id"]))
+    with client_over(line, await door.key(PROVINCE), waits.patience(1)) as hasty:
+        received = await only_received(hasty)
 
-    line.cut_after(2 * MIB, Way.BACK)
-    with pytest.raises(NoAnswer):
-        await apart(lambda: received.save(tmp_path))
-    left = [each.name for each in tmp_path.glob(".*")]
-    line.heal()
-    before = line.passed[Way.BACK]
-    (path,) = await apart(lambda: received.save(tmp_path))
+        line.cut_after(2 * MIB, Way.BACK)
+        with pytest.raises(NoAnswer):
+            await apart(lambda: received.save(tmp_path))
+        left = [each.name for each in tmp_path.glob(".*")]
+        line.heal()
+        before = line.passed[Way.BACK]
+        (path,) = await apart(lambda: received.save(tmp_path))
 
     assert (len(left), path.name) == (1, "1-15.pdf")
-    assert path.read_bytes() == LARGE
-    assert line.passed[Way.BACK] - before < len(LARGE) - MIB
+    assert path.read_bytes() == large()
+    assert line.passed[Way.BACK] - before < len(large()) - MIB
     assert [*tmp_path.glob(".*.part")] == []
-    hasty.close()
 
 
 async def test_a_beginning_that_was_changed_on_the_disk_is_found_out_and_not_used_again(
@@ -203,8 +185,7 @@ async def test_a_beginning_that_was_changed_on_the_disk_is_found_out_and_not_use
     await door.send()
     await door.carry()
     async with client_of(PROVINCE) as province:
-        (item,) = (await apart(lambda: province.call("GET", "/inbox")))["data"]
-        received = await apart(lambda: province.received(item["id"]))
+        received = await only_received(province)
         sha256, into = received.item["files"][0]["sha256"], tmp_path / "in"
         into.mkdir()
         (into / f".{sha256[:32]}.part").write_bytes(b"x" * 100)
@@ -223,18 +204,17 @@ async def test_a_beginning_that_was_changed_on_the_disk_is_found_out_and_not_use
 async def test_many_who_save_one_document_into_one_folder_leave_it_whole_and_nothing_else(
     door: Door, client_of: Clients, tmp_path: Path
 ) -> None:
-    await door.send(files=(("lead", "15.pdf", LARGE),))
+    await door.send(files=(("lead", "15.pdf", large()),))
     await door.carry()
     into = tmp_path / "in"
     async with client_of(PROVINCE) as province:
-        (item,) = (await apart(lambda: province.call("GET", "/inbox")))["data"]
-        received = await apart(lambda: province.received(item["id"]))
+        received = await only_received(province)
         await asyncio.gather(*(apart(lambda: received.save(into)) for _ in range(4)))
         missing: InboxFileOut = {**received.item["files"][0], "n": 9, "sha256": "0" * 64}
         with pytest.raises(NotFound):
             await apart(lambda: received.save_file(missing, into / "9.pdf"))
 
-    assert {each.name: each.read_bytes() for each in into.iterdir()} == {"1-15.pdf": LARGE}
+    assert {each.name: each.read_bytes() for each in into.iterdir()} == {"1-15.pdf": large()}
 
 
 async def test_a_document_that_fails_waits_for_nobody_and_comes_again(
@@ -262,6 +242,30 @@ async def test_a_document_that_fails_waits_for_nobody_and_comes_again(
         assert "offered again" in caplog.text
 
 
+async def test_an_answer_that_is_lost_does_not_send_the_document_twice(
+    client_of: Clients, line: TcpProxy, waits: Waits
+) -> None:
+    async with client_of(DEPARTMENT) as department:
+        line.cut_after(20, Way.BACK)
+        await apart(lambda: department.send(meta(), [File(content=PDF, name="15.pdf")]))
+
+        assert len(waits.told) == 1
+        listed = await apart(lambda: department.call("GET", "/messages"))
+        assert len(listed["data"]) == 1
+
+
+async def test_many_threads_share_one_client(client_of: Clients, line: TcpProxy) -> None:
+    async with client_of(DEPARTMENT) as department:
+        told = await asyncio.gather(*(apart(department.me) for _ in range(24)))
+
+        assert {each["agency"] for each in told} == {DEPARTMENT}
+        assert line.connections <= 24
+        made = line.connections
+        for _ in range(5):
+            await apart(department.me)
+        assert line.connections == made
+
+
 async def test_what_the_node_refuses_is_told_by_its_own_exception(
     door: Door, client_of: Clients, line: TcpProxy
 ) -> None:
@@ -285,11 +289,10 @@ async def test_what_the_node_refuses_is_told_by_its_own_exception(
     assert "/number" in str(refused.value)
     assert clash.value.existing == sent["id"]
     assert checked["allowed"] is False
-    wrong = Client(f"http://{line.host}:{line.port}", "gwk_wrong")
-    with pytest.raises(NotAllowed):
-        await apart(wrong.me)
-    assert "gwk_wrong" not in repr(wrong.__dict__)
-    wrong.close()
+    with client_over(line, "gwk_wrong") as wrong:
+        with pytest.raises(NotAllowed):
+            await apart(wrong.me)
+        assert "gwk_wrong" not in repr(wrong.__dict__)
 
 
 async def test_who_calls_too_often_waits_as_long_as_the_node_says(blank_node: Path, tmp_path: Path) -> None:
@@ -308,15 +311,3 @@ async def test_who_calls_too_often_waits_as_long_as_the_node_says(blank_node: Pa
     assert 2 <= why.value.retry_after_s <= 100
     assert len(waited) == 1
     assert waited[0] >= why.value.retry_after_s
-
-
-async def test_many_threads_share_one_client(door: Door, client_of: Clients, line: TcpProxy) -> None:
-    async with client_of(DEPARTMENT) as department:
-        told = await asyncio.gather(*(apart(department.me) for _ in range(24)))
-
-        assert {each["agency"] for each in told} == {DEPARTMENT}
-        assert line.connections <= 24
-        made = line.connections
-        for _ in range(5):
-            await apart(department.me)
-        assert line.connections == made

@@ -41,35 +41,29 @@ def test_what_the_node_signed_is_believed_under_either_secret_while_they_change(
             verify_webhook(headers, BODY, secret, now=moment)
 
 
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [
-        ("webhook-id", "evt_1-8"),
-        ("webhook-timestamp", str(int(AT) + 1)),
-        ("webhook-timestamp", ""),
-        ("webhook-timestamp", "1e9"),
-        ("webhook-timestamp", "١٢٣"),
-        ("webhook-timestamp", "9" * 400),
-        ("webhook-signature", ""),
-        ("webhook-signature", "v1,"),
-        ("webhook-signature", "v1"),
-        ("webhook-signature", "v1,%%%"),
-        ("webhook-signature", "v1,đ"),
-        ("webhook-signature", "v2,AAAA v1a,AAAA"),
-        ("webhook-id", "\udcff"),
-    ],
-)
-def test_what_was_changed_is_not_believed(box: SealedSecrets, name: str, text: str) -> None:
+def test_what_was_changed_is_not_believed(box: SealedSecrets) -> None:
     secret, sealed = box.new("whk_1")
     headers = dict(box.headers("whk_1", [KeptSecret(sealed=sealed)], "evt_1-7", NOW, BODY))
     assert verify_webhook(headers, BODY, secret, now=AT)
+    times = (str(int(AT) + 1), "", "1e9", "١٢٣", "9" * 400)
+    signatures = ("", "v1,", "v1", "v1,%%%", "v1,đ", "v2,AAAA v1a,AAAA")
 
-    with pytest.raises(ForgedWebhook):
-        verify_webhook({**headers, name: text}, BODY, secret, now=AT)
-    with pytest.raises(ForgedWebhook):
-        verify_webhook({k: v for k, v in headers.items() if k != name}, BODY, secret, now=AT)
+    for name, texts in {
+        "webhook-id": ("evt_1-8", "\udcff"),
+        "webhook-timestamp": times,
+        "webhook-signature": signatures,
+    }.items():
+        without = {each: text for each, text in headers.items() if each != name}
+        for changed in (without, *({**headers, name: text} for text in texts)):
+            with pytest.raises(ForgedWebhook):
+                verify_webhook(changed, BODY, secret, now=AT)
     with pytest.raises(ForgedWebhook):
         verify_webhook(headers, BODY + b" ", secret, now=AT)
+    # No secret is a fault of the program and lets nothing through.
+    nothing: tuple[str | list[str], ...] = ("", "whsec_", "gwk_key", base64.b64encode(b"short").decode(), [])
+    for none in nothing:
+        with pytest.raises(ValueError, match="expected"):
+            verify_webhook(headers, BODY, none, now=AT)
 
 
 def test_the_published_example_of_the_specification_is_believed() -> None:
@@ -84,11 +78,3 @@ def test_the_published_example_of_the_specification_is_believed() -> None:
     assert event == {"test": 2432232314}
     with pytest.raises(ForgedWebhook, match="clock"):
         verify_webhook(headers, b'{"test": 2432232314}', secret)
-
-
-@pytest.mark.parametrize("secret", ["", "whsec_", "gwk_key", base64.b64encode(b"short").decode(), []])
-def test_no_secret_is_a_fault_of_the_program_and_lets_nothing_through(secret: str | list[str]) -> None:
-    headers = {"webhook-id": "a", "webhook-timestamp": "1", "webhook-signature": "v1,AAAA"}
-
-    with pytest.raises(ValueError, match="expected"):
-        verify_webhook(headers, b"{}", secret, now=1)

@@ -28,12 +28,10 @@ def test_a_move_holds_after_a_restart(tmp_path: Path) -> None:
     assert again.now() - datetime.now(UTC) > 4 * DAY - timedelta(minutes=1)
 
 
-@pytest.mark.parametrize("by", [timedelta(), -DAY, FARTHEST + DAY])
-def test_a_move_back_or_too_far_changes_nothing(tmp_path: Path, by: timedelta) -> None:
+def test_a_move_back_or_too_far_changes_nothing(tmp_path: Path) -> None:
     clock = SandboxClock(tmp_path / "clock.json")
-
-    with pytest.raises(Clash):
-        clock.move(by)
-
+    for by in (timedelta(), -DAY, FARTHEST + DAY):
+        with pytest.raises(Clash):
+            clock.move(by)
     assert clock.ahead == timedelta()
     assert not (tmp_path / "clock.json").exists()

@@ -92,18 +92,16 @@ async def test_what_was_cut_short_is_said_again_with_the_same_bytes(
 
 
 def came(digest: str, **more: Any) -> dict[str, Any]:
-    return {
-        "digest": digest,
-        "sender": "T00.01",
-        "document_id": "d",
-        "packet_id": "p",
-        "kind": "edoc",
-        **more,
-    }
+    told = {"digest": digest, "sender": "T00.01", "document_id": "d", "packet_id": "p", "kind": "edoc"}
+    return told | more
 
 
 def test_what_came_again_is_counted_and_answered_once(memory: Memory) -> None:
+    """And what cannot be noted leaves nothing behind."""
     act = [Due(id="a", at=START, robot=ROBOT, work={"what": "01"})]
+    with pytest.raises(Exception, match="UNIQUE"):
+        memory.note(ROBOT, came("1"), b"", START, act * 2)
+    assert (memory.packets(0, 10), memory.due(START)) == ([], [])
 
     assert memory.note(ROBOT, came("1"), b"x", START, act)
     assert not memory.note(ROBOT, came("1"), b"x", START, [Due(id="b", at=START, robot=ROBOT, work={})])
@@ -123,10 +121,3 @@ def test_a_request_stands_with_the_document_that_it_is_about(memory: Memory) -> 
     about = memory.about(ROBOT, "d")
     assert about is not None
     assert about["kind"] == "recall"
-
-
-def test_what_cannot_be_noted_leaves_nothing_behind(memory: Memory) -> None:
-    act = [Due(id="a", at=START, robot=ROBOT, work={}), Due(id="a", at=START, robot=ROBOT, work={})]
-    with pytest.raises(Exception, match="UNIQUE"):
-        memory.note(ROBOT, came("1"), b"", START, act)
-    assert (memory.packets(0, 10), memory.due(START)) == ([], [])

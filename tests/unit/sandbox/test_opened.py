@@ -78,55 +78,43 @@ async def test_a_robot_plays_its_script_as_the_clock_goes(kit: Kit) -> None:
     assert check.passed, check.found
 
 
-async def test_a_code_of_before_names_its_successor(kit: Kit) -> None:
-    answer = await kit.post(kit.meta("TEST.OLDCODE"))
-
-    assert answer.status == 422
-    assert "T00.OK" in [each["suggest"] for each in answer.get("errors")]
-
-
-@pytest.mark.parametrize(
-    ("said", "status"),
-    [
-        ({"robot": "TEST.OK", "act": "dance"}, 400),
-        ({"robot": "TEST.OK", "act": "status"}, 400),
-        ({"robot": "TEST.OK", "act": "status", "code": "99"}, 400),
-        ({"robot": "TEST.OK", "act": "document", "code": "01"}, 400),
-        ({"robot": "TEST.OK", "act": "document", "flaws": ["unknown"]}, 400),
-        ({"robot": "TEST.NOBODY", "act": "document"}, 404),
-        ({"robot": "TEST.SLOW", "act": "recall"}, 404),
-    ],
-)
-async def test_what_no_robot_can_do_is_refused(kit: Kit, said: dict[str, Any], status: int) -> None:
-    assert (await kit.bench.ask("POST", "/sandbox/scenarios", said)).status == status
-
-
-@pytest.mark.parametrize("move", ["-1d", "", "tomorrow", "+1w"])
-async def test_a_clock_that_cannot_go_so_is_not_moved(kit: Kit, move: str) -> None:
+async def test_what_no_robot_or_clock_can_do_is_refused(kit: Kit) -> None:
     before = await kit.bench.ask("GET", "/sandbox")
-    assert (await kit.bench.ask("POST", "/sandbox/clock", {"move": move})).status == 400
+    for status, said in (
+        (400, {"robot": "TEST.OK", "act": "dance"}),
+        (400, {"robot": "TEST.OK", "act": "status"}),
+        (400, {"robot": "TEST.OK", "act": "status", "code": "99"}),
+        (400, {"robot": "TEST.OK", "act": "document", "code": "01"}),
+        (400, {"robot": "TEST.OK", "act": "document", "flaws": ["unknown"]}),
+        (404, {"robot": "TEST.NOBODY", "act": "document"}),
+        (404, {"robot": "TEST.SLOW", "act": "recall"}),
+    ):
+        assert (await kit.bench.ask("POST", "/sandbox/scenarios", said)).status == status, said
+    for move in ("-1d", "", "tomorrow", "+1w"):
+        assert (await kit.bench.ask("POST", "/sandbox/clock", {"move": move})).status == 400, move
     assert (await kit.bench.ask("POST", "/sandbox/clock", {"move": "+999d"})).status == 409
     after = await kit.bench.ask("GET", "/sandbox")
     assert after.get("clock", "ahead_seconds") == before.get("clock", "ahead_seconds")
 
+    # A code of before names its successor.
+    answer = await kit.post(kit.meta("TEST.OLDCODE"))
+    assert answer.status == 422
+    assert "T00.OK" in [each["suggest"] for each in answer.get("errors")]
 
-async def test_a_real_key_is_no_key_here(session: aiohttp.ClientSession, running: Running) -> None:
+
+async def test_a_real_key_is_no_key_here_and_it_says_that_it_is_a_sandbox(
+    session: aiohttp.ClientSession, running: Running
+) -> None:
     answer = await Line(session, running.url, "gwk_real").ask("GET", "/sandbox")
     assert (answer.status, answer.get("code")) == (401, "GW-401-SANDBOX")
     assert running.key.startswith("sbx_")
     async with session.get(f"{running.url}/api/v1/sandbox") as without:
         assert without.status == 401
-
-
-async def test_it_says_that_it_is_a_sandbox(session: aiohttp.ClientSession, running: Running) -> None:
-    async with session.get(f"{running.url}/readyz") as answer:
-        assert (await answer.json())["checks"]["sandbox"] == "on"
+    async with session.get(f"{running.url}/readyz") as ready:
+        assert (await ready.json())["checks"]["sandbox"] == "on"
     async with session.get(f"{running.url}/dang-nhap") as page:
         assert labels.say("page.ribbon") in await page.text()
-
-
-async def test_its_calls_stand_in_its_description(kit: Kit) -> None:
-    paths = (await kit.bench.ask("GET", "/openapi.json")).get("paths")
+    paths = (await Line(session, running.url, running.key).ask("GET", "/openapi.json")).get("paths")
     assert {"/api/v1/sandbox", "/api/v1/sandbox/scenarios", "/api/v1/sandbox/clock"} <= set(paths)
     assert "delete" in paths["/api/v1/sandbox"]
 
@@ -158,30 +146,33 @@ async def test_a_new_beginning_keeps_address_and_key_and_nothing_else(
     assert (await kit.bench.ask("GET", "/sandbox")).get("clock", "ahead_seconds") == 0
 
 
-@pytest.mark.parametrize("cut", range(1, 4))
 def test_a_new_beginning_that_was_cut_short_is_ended_later(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cut: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stage.claim(tmp_path)
-    key, renamed, rename = stage.api_key(tmp_path), [], Path.rename
-    (tmp_path / stage.CLOCK).write_text("{}", "ascii")
+    rename = Path.rename
+    for cut in range(1, 4):
+        folder = tmp_path / str(cut)
+        renamed: list[Path] = []
+        stage.claim(folder)
+        key = stage.api_key(folder)
+        (folder / stage.CLOCK).write_text("{}", "ascii")
 
-    def until_cut(path: Path, to: Path) -> Path:
-        renamed.append(path)
-        if len(renamed) == cut:
-            raise KeyboardInterrupt
-        return rename(path, to)
+        def until_cut(path: Path, to: Path, cut: int = cut, renamed: list[Path] = renamed) -> Path:
+            renamed.append(path)
+            if len(renamed) == cut:
+                raise KeyboardInterrupt
+            return rename(path, to)
 
-    with monkeypatch.context() as killed:
-        killed.setattr(Path, "rename", until_cut)
-        with pytest.raises(KeyboardInterrupt):
-            stage.clear(tmp_path)
+        with monkeypatch.context() as killed:
+            killed.setattr(Path, "rename", until_cut)
+            with pytest.raises(KeyboardInterrupt):
+                stage.clear(folder)
 
-    assert stage.is_half_cleared(tmp_path)
-    stage.clear(tmp_path)
-    assert not stage.is_half_cleared(tmp_path)
-    assert {each.name for each in tmp_path.iterdir()} == {MARK, stage.KEY}
-    assert stage.api_key(tmp_path) == key
+        assert stage.is_half_cleared(folder)
+        stage.clear(folder)
+        assert not stage.is_half_cleared(folder)
+        assert {each.name for each in folder.iterdir()} == {MARK, stage.KEY}
+        assert stage.api_key(folder) == key
 
 
 @pytest.mark.long

@@ -11,11 +11,9 @@ import pytest
 
 from tests.support import api
 from tests.support.api import Door
+from tests.support.cases import Cases
 from tests.support.contract import DOCUMENT, validator
 from tools import make_collections
-from tools.make_collections import Asked
-
-CALLS = list(make_collections.calls())
 
 
 @pytest.fixture(scope="session")
@@ -31,8 +29,9 @@ async def door(blank_node: Path, tmp_path: Path) -> AsyncIterator[Door]:
 
 def test_the_files_are_as_the_description_is_now() -> None:
     """Else: python tools/make_collections.py"""
-    assert make_collections.HTTP.read_text("utf-8") == make_collections.http(CALLS)
-    assert make_collections.POSTMAN.read_text("utf-8") == make_collections.postman(CALLS)
+    calls = list(make_collections.calls())
+    assert make_collections.HTTP.read_text("utf-8") == make_collections.http(calls)
+    assert make_collections.POSTMAN.read_text("utf-8") == make_collections.postman(calls)
 
 
 def test_every_operation_is_there_once_and_no_name_is_open() -> None:
@@ -45,29 +44,24 @@ def test_every_operation_is_there_once_and_no_name_is_open() -> None:
     assert sorted(each["name"] for folder in folders for each in folder["item"]) == sorted(described)
 
 
-@pytest.mark.parametrize(
-    "call", [each for each in CALLS if each.body or "meta" in each.parts], ids=lambda each: each.name
-)
-def test_a_body_is_one_that_the_call_takes(call: Asked) -> None:
-    content = DOCUMENT["paths"][call.path][call.method.lower()]["requestBody"]["content"]
-    (schema,) = [each["schema"] for each in content.values()]
-    wanted = schema["properties"]["meta"] if call.parts else schema
+def test_a_body_is_one_that_the_call_takes(cases: Cases) -> None:
+    for call in make_collections.calls():
+        if not call.body and "meta" not in call.parts:
+            continue
+        with cases.case(call.name):
+            content = DOCUMENT["paths"][call.path][call.method.lower()]["requestBody"]["content"]
+            (schema,) = [each["schema"] for each in content.values()]
+            wanted = schema["properties"]["meta"] if call.parts else schema
+            assert list(validator(wanted).iter_errors(call.body or call.parts["meta"])) == []
 
-    assert list(validator(wanted).iter_errors(call.body or call.parts["meta"])) == []
 
-
-@pytest.mark.parametrize(
-    "call",
-    [each for each in CALLS if each.method == "GET" and "{" not in each.path],
-    ids=lambda each: each.name,
-)
-async def test_what_is_only_read_is_answered(door: Door, call: Asked) -> None:
-    key = (
-        {"Authorization": f"Bearer {await door.key(api.DEPARTMENT)}"}
-        if "Authorization" in call.headers
-        else {}
-    )
-    query = {each: make_collections.VARIABLES[each] for each in call.needs}
-    answer = await door.client.get(call.path, params=query, headers=key)
-
-    assert answer.status == 200, await answer.text()
+async def test_what_is_only_read_is_answered(door: Door, cases: Cases) -> None:
+    key = {"Authorization": f"Bearer {await door.key(api.DEPARTMENT)}"}
+    for call in make_collections.calls():
+        if call.method != "GET" or "{" in call.path:
+            continue
+        with cases.case(call.name):
+            query = {each: make_collections.VARIABLES[each] for each in call.needs}
+            headers = key if "Authorization" in call.headers else {}
+            answer = await door.client.get(call.path, params=query, headers=headers)
+            assert answer.status == 200, await answer.text()

@@ -19,6 +19,7 @@ from gateway.words.labels import (
     parsed_catalogue,
     read_catalogue,
 )
+from tests.support.cases import Cases
 
 FOLDER = Path(gateway.words.__file__).parent
 FILES = sorted(FOLDER.glob("*/*.po"))
@@ -66,43 +67,28 @@ def _notes(subject: str, lang: str) -> list[str]:
 
 
 def test_files_are_composed_unicode_and_say_what_they_are_about() -> None:
-    text = {path: path.read_text(encoding="utf-8") for path in FILES}
-
-    assert [str(path) for path, said in text.items() if said != unicodedata.normalize("NFC", said)] == []
-    assert [
-        str(path) for path, said in text.items() if not re.match(r"# [A-Z].*\.\nmsgid \"\"\n", said)
-    ] == []
-    assert [
-        str(path) for path, said in text.items() if f'"Language: {path.parent.name}\\n"' not in said
-    ] == []
-
-
-def test_each_language_has_one_rule_of_plurals() -> None:
-    rules = {
-        lang: {
-            line
-            for subject in SUBJECTS
-            for line in re.findall(r"Plural-Forms: .*", (FOLDER / lang / f"{subject}.po").read_text("utf-8"))
-        }
-        for lang in LANGUAGES
-    }
+    """Each language has one rule of plurals."""
+    rules: dict[str, set[str]] = {lang: set() for lang in LANGUAGES}
+    for path in FILES:
+        said = path.read_text(encoding="utf-8")
+        assert said == unicodedata.normalize("NFC", said), path
+        assert re.match(r"# [A-Z].*\.\nmsgid \"\"\n", said), path
+        assert f'"Language: {path.parent.name}\\n"' in said, path
+        rules[path.parent.name] |= set(re.findall(r"Plural-Forms: .*", said))
 
     assert {lang: len(found) for lang, found in rules.items()} == dict.fromkeys(LANGUAGES, 1)
 
 
-@pytest.mark.parametrize(
-    ("text", "fault"),
-    [
+def test_a_file_of_another_form_is_refused_with_its_line(cases: Cases) -> None:
+    plural = HEADER + 'msgid "a.b"\nmsgid_plural '
+    for text, fault in (
         ("", "0: the header"),
         (GOOD, "1: the header"),
         (HEADER + GOOD + "\n" + GOOD, "8: the key a.b stands twice"),
         (HEADER + 'msgid "a.b"\nmsgstr ""\n', "5: a.b has not exactly the forms msgstr"),
         (HEADER + 'msgid "a.b"\n', "5: a.b has not exactly"),
-        (HEADER + 'msgid "a.b"\nmsgid_plural "{n}"\nmsgstr[0] "one"\n', "5: a.b has not exactly the forms"),
-        (
-            HEADER + 'msgid "a.b"\nmsgid_plural "n"\nmsgstr[0] "one"\nmsgstr[1] "two"\n',
-            "5: msgid_plural names",
-        ),
+        (plural + '"{n}"\nmsgstr[0] "one"\n', "5: a.b has not exactly the forms"),
+        (plural + '"n"\nmsgstr[0] "one"\nmsgstr[1] "two"\n', "5: msgid_plural names"),
         (HEADER + 'msgid "a.b"\nmsgstr "wo"rds"\n', "6: is no line"),
         (HEADER + 'msgid "a.b"\nmsgstr "wo\\x"\n', "6: is no line"),
         (HEADER + '"a.b"\n', "5: is no line"),
@@ -110,11 +96,10 @@ def test_each_language_has_one_rule_of_plurals() -> None:
         (HEADER + GOOD + GOOD, "7: msgid does not stand in its place"),
         (HEADER + "#, fuzzy\n" + GOOD, "5: marked as fuzzy"),
         (HEADER + 'msgctxt "x"\n' + GOOD, "5: is no line"),
-    ],
-)
-def test_a_file_of_another_form_is_refused_with_its_line(text: str, fault: str) -> None:
-    with pytest.raises(CatalogueError, match=re.escape(f"some.po:{fault}")):
-        parsed_catalogue(text, "some.po")
+    ):
+        expected = pytest.raises(CatalogueError, match=re.escape(f"some.po:{fault}"))
+        with cases.case(fault), expected:
+            parsed_catalogue(text, "some.po")
 
 
 def test_lines_that_a_tool_wrapped_and_escapes_are_put_together() -> None:
@@ -123,15 +108,11 @@ def test_lines_that_a_tool_wrapped_and_escapes_are_put_together() -> None:
     assert parsed_catalogue(text, "some.po") == {"a.b": 'one "line"\na\\n and\tmore'}
 
 
-@pytest.mark.parametrize("n", [0, 1, 2, "1", "1,204", "1.204", "many", None])
-@pytest.mark.parametrize(("rule", "for_one"), [("n != 1", (1, "1")), ("n > 1", (0, 1, "1", "many", None))])
-def test_the_rule_of_the_catalogue_chooses_the_form(
-    rule: str, for_one: tuple[object, ...], n: object
-) -> None:
-    head = HEADER.replace("n != 1", rule)
-    text = parsed_catalogue(
-        head + 'msgid "a"\nmsgid_plural "{n}"\nmsgstr[0] "one"\nmsgstr[1] "many"\n', "a.po"
-    )["a"]
-
-    assert isinstance(text, CountedText)
-    assert text.form({"n": n}) == ("one" if n in for_one else "many")
+def test_the_rule_of_the_catalogue_chooses_the_form() -> None:
+    forms = 'msgid "a"\nmsgid_plural "{n}"\nmsgstr[0] "one"\nmsgstr[1] "many"\n'
+    rules: dict[str, tuple[object, ...]] = {"n != 1": (1, "1"), "n > 1": (0, 1, "1", "many", None)}
+    for rule, for_one in rules.items():
+        text = parsed_catalogue(HEADER.replace("n != 1", rule) + forms, "a.po")["a"]
+        assert isinstance(text, CountedText)
+        for n in (0, 1, 2, "1", "1,204", "1.204", "many", None):
+            assert text.form({"n": n}) == ("one" if n in for_one else "many"), (rule, n)

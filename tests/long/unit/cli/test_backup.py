@@ -14,7 +14,7 @@ from gateway.clock import SystemClock
 from gateway.ops import backup_file
 from gateway.trust.authority import Authority
 from tests.support.cli_people import FIRST, SECOND, Deciders, typing
-from tests.unit.cli.conftest import Terminal
+from tests.unit.cli.conftest import Terminal, set_up
 
 PASSPHRASE = ("--passphrase-file", "passphrase")
 TWO = ("--confirmed-by", "A. Operator", "--approved-by", "A. Leader", "--yes")
@@ -24,14 +24,8 @@ TWO = ("--confirmed-by", "A. Operator", "--approved-by", "A. Leader", "--yes")
 def node(terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Terminal:
     """A node that numbers arrivals itself, and a passphrase."""
     monkeypatch.setattr(backup_file, "COST_LOG2", 4)
-    authority = Authority.create("Trial", SystemClock().now())
-    Path("root.pem").write_bytes(authority.certificate.public_bytes(Encoding.PEM))
     Path("passphrase").write_text("words that nobody guesses\n")
-    said = terminal.type(
-        *("init", "--data-dir", "state", "--code", "Z91.02", "--name", "Office", "--numbering", "B"),
-        *("--port", "0", "--ca", "root.pem", "--yes"),
-    )
-    assert said.code == 0, said.err
+    set_up(terminal, "--numbering", "B")
     return terminal
 
 
@@ -91,13 +85,6 @@ def test_two_backups_of_one_second_are_two_files_and_both_go_in_their_time(
     assert [str(each) for each in files[0].parent.iterdir()] == [last["path"]]
 
 
-def test_a_dry_run_of_a_backup_says_where_it_would_be_and_makes_nothing(node: Terminal) -> None:
-    said = node.type("backup", "--to", "node.backup", *PASSPHRASE, "--dry-run")
-
-    assert (said.code, "node.backup" in said.err) == (0, True)
-    assert not Path("node.backup").exists()
-
-
 def test_a_restored_node_works_again_when_two_people_say_so(
     node: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -150,31 +137,25 @@ def test_a_certificate_withdrawn_after_the_backup_is_withdrawn_again(
     assert listed["certificates"][0]["valid_to"] is not None
 
 
-def test_a_node_that_keeps_something_is_not_restored_into(node: Terminal) -> None:
-    file = made(node)
-
-    said = node.type("restore", file, *PASSPHRASE, "--yes")
-
-    assert said.code == 4
-    assert "empty node" in said.err
-
-
-def test_a_dry_run_restores_nothing(node: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = made(node)
-    moved(monkeypatch)
-
-    assert node.type("restore", file, *PASSPHRASE, "--dry-run").code == 0
-    assert not Path("other").exists()
-
-
-def test_what_is_wrong_with_the_words_is_said_before_anything_is_read(node: Terminal) -> None:
+def test_what_is_wrong_with_the_words_is_said_before_anything_is_read(
+    node: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
     Path("short").write_text("too short\n")
-
     assert node.type("restore", *PASSPHRASE).code == 2
     assert node.type("restore", "--drill", *PASSPHRASE).code == 3
     said = node.type("backup", "--passphrase-file", "short")
     assert (said.code, "12 or more" in said.err) == (1, True)
     assert "Cụm mật khẩu quá ngắn" in said.err
+
+    dry = node.type("backup", "--to", "node.backup", *PASSPHRASE, "--dry-run")
+    assert (dry.code, "node.backup" in dry.err) == (0, True)
+    assert not Path("node.backup").exists()
+    file = made(node)
+    full = node.type("restore", file, *PASSPHRASE, "--yes")
+    assert (full.code, "empty node" in full.err) == (4, True)
+    moved(monkeypatch)
+    assert node.type("restore", file, *PASSPHRASE, "--dry-run").code == 0
+    assert not Path("other").exists()
 
 
 def test_a_damaged_backup_is_told_in_words(node: Terminal) -> None:
