@@ -17,7 +17,6 @@ from playwright.async_api import BrowserContext, Page, expect
 
 from gateway.demo import stage
 from gateway.domain.account import ApiCall, ClientCertificate, KeyWay
-from gateway.domain.person import AccountStanding
 from gateway.errors import Denied
 from gateway.office.accounts import admin, posts, sessions, sign_in
 from gateway.office.accounts.acting import By
@@ -137,54 +136,6 @@ async def test_a_unit_heads_rights_are_lent_once_the_head_agrees(site: Site, gue
     assert [each.status for each in (unticked, not_own, own, foreign)] == [422, 422, 403, 404]
     assert [each.status for each in (made, agreed, ended)] == [303, 303, 303]
     assert [before, between, await may()] == [False, True, False]
-
-
-async def test_an_administrator_adds_a_person_who_takes_up_the_account(
-    site: Site, context: BrowserContext, page: Page, watcher: Watcher, record_property: Record
-) -> None:
-    watcher.expect({422})
-    await site.signed_in(context, site.person(PostRole.AGENCY_ADMIN, "department"))
-    await page.goto("/quan-tri")
-    await axe.check(page, record_property, "/quan-tri")
-    await page.keyboard.press("n")
-    await page.wait_for_url("**/tai-khoan/moi")
-    await axe.check(page, record_property, "/quan-tri/tai-khoan/moi")
-    await page.get_by_label("Họ tên").fill("Nguyễn Văn Thử Nghiệm")
-    await page.get_by_role("button", name="Gợi ý tên đăng nhập").click()
-    assert await page.get_by_label("Tên đăng nhập").input_value() == "nguyenvanthunghiem"
-    await page.get_by_role("button", name="Thêm tài khoản").click()
-    await expect(page.get_by_role("alert")).to_contain_text("Vai trò")
-    assert PostRole.OPERATOR not in await page.locator("#role option").evaluate_all(
-        "all => all.map(e => e.value)"
-    )
-    await page.get_by_label("Vai trò").select_option("officer")
-    await page.get_by_role("button", name="Thêm tài khoản").click()
-    link = await page.locator("#link").inner_text()
-    await page.get_by_role("link", name="Đã trao đường dẫn").click()
-    await page.wait_for_url("**/tai-khoan/prn_*")
-    await axe.check(page, record_property, "/quan-tri/tai-khoan/{id}")
-    account = page.url
-    await context.clear_cookies()
-    await page.goto(link)
-    await page.get_by_label("Mật khẩu mới", exact=True).fill(NEW)
-    await page.get_by_label("Nhập lại mật khẩu mới").fill(NEW)
-    await page.keyboard.press("Enter")
-    await page.wait_for_url("**/tong-quan*")
-    await expect(page.locator(".bar")).to_contain_text("Nguyễn Văn Thử Nghiệm")
-
-    # What was shown once stands nowhere any more.
-    await site.signed_in(context, site.person(PostRole.AGENCY_ADMIN, "department"))
-    await page.goto(account)
-    assert link.rpartition("/")[2] not in await page.content()
-    await page.get_by_role("link", name="Khóa", exact=True).click()
-    await page.get_by_label("Lý do").fill("ngắn")
-    await page.get_by_role("button", name="Khóa", exact=True).click()
-    await expect(page.get_by_role("alert")).to_contain_text("ít nhất 10 ký tự")
-    await page.get_by_label("Lý do").fill("Mất điện thoại ngày 20/11")
-    await page.get_by_role("button", name="Khóa", exact=True).click()
-    await expect(page.get_by_role("status").first).to_contain_text("Đã khóa tài khoản")
-    async with site.node.accounts.accounts.read() as view:
-        assert (await view.people.named("nguyenvanthunghiem")).standing is AccountStanding.LOCKED
 
 
 async def test_an_administrator_stays_in_the_own_agency(site: Site, guest: Guest) -> None:

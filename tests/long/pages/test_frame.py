@@ -12,11 +12,12 @@ from gateway.office.accounts import sessions
 from gateway.office.domain.roles import PostRole
 from gateway.office.web.door import COOKIE
 from tests.pages import axe
+from tests.pages.composing import BY_HAND, fill_in, press, written
 from tests.pages.guest import calling
 from tests.pages.site import Site
 from tests.pages.slow_line import slow_line
 from tests.pages.summary import Record
-from tests.pages.test_compose import BY_HAND, fill_in, press, scope, written
+from tests.pages.visiting import Enter, scope_of
 from tests.pages.watching import Watcher
 
 CLERK = PostRole.CLERK
@@ -41,9 +42,9 @@ async def boxes(page: Page, selector: str) -> list[list[float]]:
 
 @pytest.mark.parametrize("width", [1366, 1280, 1920])
 async def test_the_top_bar_is_one_line_whatever_the_agency_is_called(
-    site: Site, context: BrowserContext, page: Page, width: int
+    page: Page, width: int, enter: Enter
 ) -> None:
-    await site.signed_in(context, site.person(CLERK, "province"))
+    await enter(CLERK, "province")
     await page.set_viewport_size({"width": width, "height": 768})
     await page.goto("/tong-quan")
     await page.locator(".bar .agency strong").evaluate("(each, name) => { each.textContent = name; }", LONG)
@@ -60,9 +61,9 @@ async def test_the_top_bar_is_one_line_whatever_the_agency_is_called(
 
 @pytest.mark.laid
 async def test_on_a_phone_the_bar_is_one_line_and_the_first_letter_stands_within_the_first_screen(
-    site: Site, context: BrowserContext, page: Page, record_property: Record
+    page: Page, record_property: Record, enter: Enter
 ) -> None:
-    await site.signed_in(context, site.person(CLERK, "department"), "department")
+    await enter()
     for width, height in ((390, 844), (360, 740)):
         await page.set_viewport_size({"width": width, "height": height})
         for path, first in (("/van-ban-den", ".letter"), ("/van-ban-di", "#list tbody tr")):
@@ -83,10 +84,8 @@ async def test_on_a_phone_the_bar_is_one_line_and_the_first_letter_stands_within
 
 
 @pytest.mark.laid
-async def test_nothing_moves_under_the_pointer_while_a_page_comes(
-    site: Site, context: BrowserContext, page: Page
-) -> None:
-    await site.signed_in(context, site.person(CLERK, "department"), "department")
+async def test_nothing_moves_under_the_pointer_while_a_page_comes(page: Page, enter: Enter) -> None:
+    await enter()
     await page.goto("/van-ban-den")
     letter = await page.locator("a[data-open]").first.get_attribute("href")
     moved = {}
@@ -108,9 +107,9 @@ async def test_nothing_moves_under_the_pointer_while_a_page_comes(
 @pytest.mark.laid
 @pytest.mark.parametrize("piece", [1_500, 20_000])
 async def test_nothing_moves_where_a_list_is_painted_before_all_of_it_is_there(
-    site: Site, context: BrowserContext, page: Page, watcher: Watcher, piece: int
+    site: Site, page: Page, watcher: Watcher, piece: int, enter: Enter
 ) -> None:
-    await site.signed_in(context, site.person(CLERK, "department"), "department")
+    await enter()
     moved = {}
     async with slow_line(site.url) as (line, near):
         watcher.origin = near
@@ -125,9 +124,9 @@ async def test_nothing_moves_where_a_list_is_painted_before_all_of_it_is_there(
 
 
 async def test_the_person_chooses_how_dense_pages_are_and_whose_mark_they_bear_is_seen(
-    site: Site, context: BrowserContext, page: Page
+    page: Page, enter: Enter
 ) -> None:
-    await site.signed_in(context, site.person(CLERK, "province"))
+    await enter(CLERK, "province")
     await page.goto("/tai-khoan")
     await expect(page.locator(".ribbon")).to_have_text("THỬ NGHIỆM")
     await expect(page.locator(".brand")).to_have_text("Liên thông văn bản")
@@ -144,9 +143,9 @@ async def test_the_person_chooses_how_dense_pages_are_and_whose_mark_they_bear_i
 
 @pytest.mark.parametrize("height", [768, 420])
 async def test_the_menu_does_not_lie_over_itself_when_the_page_is_scrolled(
-    site: Site, context: BrowserContext, page: Page, height: int
+    page: Page, height: int, enter: Enter
 ) -> None:
-    await site.signed_in(context, site.person(CLERK, "province"))
+    await enter(CLERK, "province")
     await page.set_viewport_size({"width": 1366, "height": height})
     await page.goto("/tro-giup")
     await page.mouse.wheel(0, 4_000)
@@ -159,10 +158,10 @@ async def test_the_menu_does_not_lie_over_itself_when_the_page_is_scrolled(
 
 
 async def test_a_clerks_wrong_address_is_told_in_the_frame_and_a_programs_as_a_problem(
-    site: Site, context: BrowserContext, page: Page, watcher: Watcher, record_property: Record
+    site: Site, page: Page, watcher: Watcher, record_property: Record, enter: Enter
 ) -> None:
     watcher.expect({404})
-    await site.signed_in(context, site.person(CLERK, "province"))
+    await enter(CLERK, "province")
     for path in ("/khong-co-trang-nay", "/van-ban-di/khong-phai-ma"):
         await page.goto(path)
         told = await page.locator("main").inner_text()
@@ -178,10 +177,10 @@ async def test_a_clerks_wrong_address_is_told_in_the_frame_and_a_programs_as_a_p
 
 
 async def test_what_was_typed_outlives_the_session_and_is_sent_after_signing_in(
-    site: Site, context: BrowserContext, page: Page, watcher: Watcher, record_property: Record
+    site: Site, page: Page, watcher: Watcher, record_property: Record, enter: Enter
 ) -> None:
     watcher.expect({403})
-    token = await site.signed_in(context, site.person(CLERK, "province"))
+    token = await enter(CLERK, "province")
     await page.goto(BY_HAND)
     await fill_in(page)
     await sessions.sign_out(site.node.accounts, token)
@@ -192,7 +191,7 @@ async def test_what_was_typed_outlives_the_session_and_is_sent_after_signing_in(
     assert "V/v báo cáo số liệu" in await page.locator("main").inner_text()
     await axe.check(page, record_property, "a form that outlived its session")
     assert await written(site) == []
-    await site.signed_in(context, site.person(CLERK, "province"))
+    await enter(CLERK, "province")
     async with page.expect_navigation():
         await page.get_by_role("button", name="Tiếp tục").click()
     assert await written(site) == []
@@ -201,13 +200,13 @@ async def test_what_was_typed_outlives_the_session_and_is_sent_after_signing_in(
 
     (document,) = await written(site)
     assert (document.draft.subject, document.draft.number) == ("V/v báo cáo số liệu", "90")
-    assert document.agency_id == (await scope(site)).agency_id
+    assert document.agency_id == (await scope_of(site, "province")).agency_id
 
 
 async def test_what_the_browser_has_against_a_field_is_said_in_the_language_of_the_page(
-    site: Site, context: BrowserContext, page: Page
+    page: Page, enter: Enter
 ) -> None:
-    await site.signed_in(context, site.person(CLERK, "department"))
+    await enter()
     await page.goto("/so-van-ban/den/nhap")
     field = page.locator("#subject")
     await page.locator("form[method=post] button.main").first.click()
@@ -219,15 +218,15 @@ async def test_what_the_browser_has_against_a_field_is_said_in_the_language_of_t
 
 
 async def test_a_form_of_an_earlier_session_is_not_acted_on_and_not_lost(
-    site: Site, context: BrowserContext, page: Page, watcher: Watcher
+    context: BrowserContext, page: Page, watcher: Watcher, enter: Enter
 ) -> None:
     watcher.expect({403, 422})
-    await site.signed_in(context, site.person(CLERK, "province"))
+    await enter(CLERK, "province")
     await page.goto("/so-van-ban/di/nhap")
     await page.fill("#subject", "Thư mời họp giao ban tháng")
     await page.locator("main form").evaluate("(form) => { form.noValidate = true; }")
     await context.clear_cookies(name=COOKIE)
-    await site.signed_in(context, site.person(CLERK, "province"))
+    await enter(CLERK, "province")
 
     async with page.expect_navigation():
         await page.locator("main form .main").click()

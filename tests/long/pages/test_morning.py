@@ -18,7 +18,7 @@ from gateway.domain.event import EventKind
 from gateway.office.domain.roles import PostRole
 from tests.long.pages.test_every_page import taken_bytes
 from tests.long.pages.test_leaf import SHIFTS
-from tests.pages import axe, neighbours, pictures
+from tests.pages import axe, neighbours
 from tests.pages.effort import Hand
 from tests.pages.neighbours import FURTHER, Town
 from tests.pages.site import Site
@@ -181,8 +181,6 @@ async def test_the_desk_is_sound_in_both_themes_and_moves_nothing_under_the_poin
         await page.emulate_media(color_scheme=scheme)
         await axe.check(page, record_property, f"/van-ban-den with a letter in the pane ({scheme})")
     await page.emulate_media(color_scheme="light")
-    await pictures.take(page, "incoming-desk")
-    await pictures.take(page, "incoming-desk", [pictures.Look(size="phone")])
 
 
 async def test_the_button_of_a_row_takes_in_what_passed_and_the_row_stays(town: Town, page: Page) -> None:
