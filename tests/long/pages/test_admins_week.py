@@ -37,7 +37,6 @@ async def told(page: Page, words: str) -> None:
     await expect(page.locator("[data-told]")).to_contain_text(words)
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.on_both
 async def test_an_admins_week(
     site: Site,

@@ -257,7 +257,7 @@ async def test_the_page_of_signing_tells_how_where_no_token_is(
     await press(page, "sign")
     assert "gateway sign cong-van.pdf" in await page.locator("main").inner_text()
     await page.select_option("#loai", "sao-y")
-    async with page.expect_response("**/xem-truoc*", timeout=60_000) as picture:
+    async with page.expect_response("**/xem-truoc*") as picture:
         await page.click("main form[method=get] button")
 
     assert (await (await picture.value).body()).startswith(b"\x89PNG")

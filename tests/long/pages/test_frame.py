@@ -40,23 +40,29 @@ async def boxes(page: Page, selector: str) -> list[list[float]]:
     return [list(await each.evaluate(_BOX)) for each in found]
 
 
-@pytest.mark.parametrize("width", [1366, 1280, 1920])
-async def test_the_top_bar_is_one_line_whatever_the_agency_is_called(
-    page: Page, width: int, enter: Enter
-) -> None:
+async def test_the_top_bar_is_one_line_whatever_the_agency_is_called(page: Page, enter: Enter) -> None:
     await enter(CLERK, "province")
-    await page.set_viewport_size({"width": width, "height": 768})
-    await page.goto("/tong-quan")
-    await page.locator(".bar .agency strong").evaluate("(each, name) => { each.textContent = name; }", LONG)
+    for width in (1366, 1280, 1920):
+        await page.set_viewport_size({"width": width, "height": 768})
+        await page.goto("/tong-quan")
+        name = page.locator(".bar .agency strong")
+        await name.evaluate("(each, name) => { each.textContent = name; }", LONG)
+        found = await bar_of(page, width)
+        assert all(after[2] >= before[3] - 1 for before, after in itertools.pairwise(found))
+        (inside, *_), (button, *_) = (
+            await boxes(page, ".bar .search"),
+            await boxes(page, ".bar .search button"),
+        )
+        assert button[3] <= inside[3] + 1
 
+
+async def bar_of(page: Page, width: int) -> list[list[float]]:
+    """The parts of the top bar, which stand in one line and within the page."""
     found = [each for each in await boxes(page, ".bar > *") if each[1] > each[0]]
-
     middles = [(top + bottom) / 2 for top, bottom, _, _ in found]
-    assert max(middles) - min(middles) < 4
-    assert all(after[2] >= before[3] - 1 for before, after in itertools.pairwise(found))
+    assert max(middles) - min(middles) < 4, width
     assert max(right for *_, right in found) <= width
-    (inside, *_), (button, *_) = await boxes(page, ".bar .search"), await boxes(page, ".bar .search button")
-    assert button[3] <= inside[3] + 1
+    return found
 
 
 @pytest.mark.laid
@@ -68,10 +74,7 @@ async def test_on_a_phone_the_bar_is_one_line_and_the_first_letter_stands_within
         await page.set_viewport_size({"width": width, "height": height})
         for path, first in (("/van-ban-den", ".letter"), ("/van-ban-di", "#list tbody tr")):
             await page.goto(path)
-            bar = [each for each in await boxes(page, ".bar > *") if each[1] > each[0]]
-            middles = [(top + bottom) / 2 for top, bottom, _, _ in bar]
-            assert max(middles) - min(middles) < 4, (path, width)
-            assert max(right for *_, right in bar) <= width
+            await bar_of(page, width)
             _, bottom, left, right = (await boxes(page, first))[0]
             assert bottom < height, (path, width)
             assert (left >= 0, right <= width) == (True, True), (path, width)
@@ -141,20 +144,16 @@ async def test_the_person_chooses_how_dense_pages_are_and_whose_mark_they_bear_i
     await expect(page.locator("body.compact")).to_have_count(0)
 
 
-@pytest.mark.parametrize("height", [768, 420])
-async def test_the_menu_does_not_lie_over_itself_when_the_page_is_scrolled(
-    page: Page, height: int, enter: Enter
-) -> None:
+async def test_the_menu_does_not_lie_over_itself_when_the_page_is_scrolled(page: Page, enter: Enter) -> None:
     await enter(CLERK, "province")
-    await page.set_viewport_size({"width": 1366, "height": height})
-    await page.goto("/tro-giup")
-    await page.mouse.wheel(0, 4_000)
-    await page.wait_for_function("window.scrollY > 300")
-
-    found = await boxes(page, ".menu li, .menu .fold")
-
-    assert len(found) > 5
-    assert all(after[0] >= before[1] - 1 for before, after in itertools.pairwise(found))
+    for height in (768, 420):
+        await page.set_viewport_size({"width": 1366, "height": height})
+        await page.goto("/tro-giup")
+        await page.mouse.wheel(0, 4_000)
+        await page.wait_for_function("window.scrollY > 300")
+        found = await boxes(page, ".menu li, .menu .fold")
+        assert len(found) > 5
+        assert all(after[0] >= before[1] - 1 for before, after in itertools.pairwise(found)), height
 
 
 async def test_a_clerks_wrong_address_is_told_in_the_frame_and_a_programs_as_a_problem(

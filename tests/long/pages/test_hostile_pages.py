@@ -49,11 +49,16 @@ async def _packet(site: Site, mail: Mail, document: IncomingDocument) -> str:
     return found
 
 
-async def test_the_packet_of_a_recalled_document_is_read_nowhere(
+async def test_a_recalled_document_is_read_nowhere_and_says_nothing_once_it_is_sealed(
     site: Site, mail: Mail, clerk: Guest
 ) -> None:
     """Not in quarantine either, where its packet never was."""
     first, document = await _recalled(mail)
+    _, other = await _recalled(mail)
+    await seal.document(site.node.inn, site.node.hold, await mail.scope("department"), other.id, WHY)
+    for path in ("/dong-y", "/khong-dong-y"):
+        assert other.subject not in (await clerk.get(at(other, path))).text, path
+
     await mail.status("department", first, StatusCall(code="15", staff=mail.clerk()))
     id = await _packet(site, mail, document)
 
@@ -69,17 +74,6 @@ async def _recalled(mail: Mail) -> tuple[OutgoingDocument, IncomingDocument]:
     await mail.recall(sent)
     await mail.until(lambda: mail.is_asked_back(document))
     return sent, document
-
-
-async def test_a_sealed_document_says_nothing_on_the_pages_that_answer_a_request(
-    site: Site, mail: Mail, clerk: Guest
-) -> None:
-    _, document = await _recalled(mail)
-    node = site.node
-    await seal.document(node.inn, node.hold, await mail.scope("department"), document.id, WHY)
-
-    for path in ("/dong-y", "/khong-dong-y"):
-        assert document.subject not in (await clerk.get(at(document, path))).text, path
 
 
 @pytest.mark.parametrize("send", [True, False])

@@ -10,7 +10,6 @@ from playwright.async_api import Page
 from gateway.domain.event import EventKind
 from gateway.office.domain.roles import PostRole
 from tests.pages import axe
-from tests.pages.effort import Hand
 from tests.pages.mail import Mail, at
 from tests.pages.site import Site
 from tests.pages.summary import Record
@@ -45,23 +44,6 @@ async def test_the_document_stands_beside_the_button_in_both_themes(
         await page.emulate_media(color_scheme=scheme)
         await axe.check(page, record_property, f"/van-ban-den/{{id}} ({scheme})")
     await page.emulate_media(color_scheme="light")
-
-
-async def test_after_taking_in_the_number_is_large_and_one_press_leads_to_the_next_letter(
-    mail: Mail, enter: Enter, page: Page, record_property: Record, hand: Hand
-) -> None:
-    (_, first), (_, second) = await mail.comes(), await mail.comes("plan")
-    await enter()
-    await opened(page, "/van-ban-den")
-    await opened(page, str(await page.locator(f'a[data-open][href*="{first.id}"]').get_attribute("href")))
-    with hand.task("take in a letter and have the next one before the eyes", most_clicks=0, most_keys=2):
-        await hand.press("Control+Enter")
-        await page.locator(".big-number").wait_for()
-        assert await page.inner_text(".big-number") == "1"
-        await axe.check(page, record_property, "/van-ban-den/{id} (taken in)")
-        await hand.press("]")
-        await page.wait_for_url(f"**/{second.id}*")
-    await page.locator("img.leaf-sheet").first.wait_for()
 
 
 async def test_without_scripts_pages_zoom_words_and_the_original_are_links(

@@ -72,9 +72,7 @@ async def test_a_list_with_labels_is_saved_by_one_look_at_the_database(
     await page.goto("/van-ban-den?tab=all")
     monkeypatch.setattr(site.node.store._views, "_room", asyncio.Semaphore(1))
 
-    answer = await page.request.get(
-        "/danh-sach/van-ban-den/tep?dang=csv&tat-ca=1&ds=tab%3Dall%26cot%3Dnhan", timeout=20_000
-    )
+    answer = await page.request.get("/danh-sach/van-ban-den/tep?dang=csv&tat-ca=1&ds=tab%3Dall%26cot%3Dnhan")
 
     assert answer.status == 200
     assert NAME in await answer.text()

@@ -3,7 +3,6 @@ operator reads no document anywhere."""
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
 from datetime import timedelta
 from pathlib import Path
@@ -27,6 +26,7 @@ from tests.pages.summary import Record
 from tests.pages.visiting import Enter
 from tests.pages.watching import Watcher
 from tests.support.node import DEPARTMENT
+from tests.support.waiting import until
 
 PASSPHRASE = "a passphrase for tests"
 TEXT = "Bao tri co so du lieu"
@@ -46,10 +46,12 @@ async def test_the_page_tells_how_fast_the_node_was_and_marks_what_breaks_the_re
     site.node.stopwatch.took(Way.ACCEPT_TO_01, Lane.NORMAL, now - timedelta(days=2))
     site.clock.skip(timedelta(seconds=31))
     await enter(PostRole.OPERATOR)
-    async with asyncio.timeout(60):
-        while len(slots(site.node.pulse.folder, site.clock.now())) < 3:
-            site.node.bells["pulse"].ring()
-            await site.node.store.wait_events(0.1)
+
+    def is_kept() -> bool:
+        site.node.bells["pulse"].ring()
+        return len(slots(site.node.pulse.folder, site.clock.now())) >= 3
+
+    await until(is_kept, "the figures of three ways")
     await page.goto("/van-hanh")
 
     sheet = page.get_by_role("table", name="Tốc độ trong một giờ qua")
@@ -223,9 +225,7 @@ async def test_a_copy_is_restored_on_trial_beside_the_node(
         await page.get_by_role("link", name="Khôi phục thử").click()
         await page.get_by_label("Cụm mật khẩu của bản sao lưu").fill(passphrase)
         await page.get_by_role("button", name="Khôi phục thử").click()
-        async with asyncio.timeout(60):
-            while await page.get_by_text("Đang khôi phục thử").count():
-                await page.reload()
+        await gone(page, "Đang khôi phục thử")
         await expect(page.get_by_role("status").filter(has_text=word)).to_be_visible()
         assert "passphrase" not in await page.locator("main").inner_text()
 
@@ -269,9 +269,19 @@ async def test_the_log_says_whether_it_is_whole_and_where_it_is_not(
 
 async def _checked(page: Page) -> None:
     """A check that takes longer than the page waits for it: it says so, and to load it again."""
-    async with asyncio.timeout(60):
-        while await page.get_by_text("Tải lại trang để xem kết quả").count():
+    await gone(page, "Tải lại trang để xem kết quả")
+
+
+async def gone(page: Page, words: str) -> None:
+    """Load the page until it does not say that any more."""
+
+    async def is_over() -> bool:
+        if await page.get_by_text(words).count():
             await page.reload()
+            return False
+        return True
+
+    await until(is_over, f"the page without “{words}”")
 
 
 def _tampered(database: Path) -> int:
