@@ -35,6 +35,17 @@ from tests.unit.office.todo.conftest import Certificates, TodoOffice, at
 HOUR = timedelta(hours=1)
 
 
+def asked_for(office: TodoOffice, kind: RequestKind, packet_id: str = "p1") -> Fact:
+    """What is noted of a document whose sender, or whose recipient, is asked for something."""
+    return Fact(
+        track=Track.REQUEST,
+        code="asked",
+        at=office.clock.now(),
+        request_id=packet_id,
+        request_kind=kind,
+    )
+
+
 async def test_a_new_document_becomes_a_task_when_its_two_office_hours_are_over(office: TodoOffice) -> None:
     arrived = await office.receive()
     office.clock.advance(2 * HOUR)
@@ -105,16 +116,9 @@ async def test_every_kind_of_task_is_on_one_list_with_the_earliest_deadline_firs
     new = await office.receive()
     held = await office.receive(state=InState.HELD)
     asked = await office.receive(state=InState.ACCEPTED)
-    reply = incoming(office.clock, state=InState.ACCEPTED, reply_required=True, due_on=date(2026, 11, 24))
-    await seed_incoming(office.store, reply)
+    reply = await office.receive(state=InState.ACCEPTED, reply_required=True, due_on=date(2026, 11, 24))
     refused, failed = await office.send("rejected"), await office.send("failed")
-    request = Fact(
-        track=Track.REQUEST,
-        code="asked",
-        at=office.clock.now(),
-        request_id="p1",
-        request_kind=RequestKind.RECALL,
-    )
+    request = asked_for(office, RequestKind.RECALL)
     signed = outgoing(
         office.clock, state=OutState.DRAFT, draft=draft(signed_at=office.clock.now() - 2 * HOUR)
     )
@@ -149,13 +153,7 @@ async def test_every_kind_of_task_is_on_one_list_with_the_earliest_deadline_firs
 
 async def test_what_is_settled_leaves_the_list_by_itself(office: TodoOffice) -> None:
     asked = await office.receive(state=InState.ACCEPTED)
-    request = Fact(
-        track=Track.REQUEST,
-        code="asked",
-        at=office.clock.now(),
-        request_id="p1",
-        request_kind=RequestKind.UPDATE,
-    )
+    request = asked_for(office, RequestKind.UPDATE)
     async with office.change() as work:
         await work.facts.add(asked.id, request)
     assert await office.kinds() == [TaskKind.RECALL]
@@ -213,12 +211,8 @@ async def test_a_take_back_that_did_not_reach_its_recipient_for_a_day_is_a_task_
     id = await office.send("take_back_asked")
 
     async def asks(packet_id: str) -> None:
-        kind = RequestKind.TAKE_BACK
-        fact = Fact(
-            track=Track.REQUEST, code="asked", at=office.clock.now(), request_id=packet_id, request_kind=kind
-        )
         async with office.change() as work:
-            await work.facts.add(id, fact)
+            await work.facts.add(id, asked_for(office, RequestKind.TAKE_BACK, packet_id))
 
     await asks("p-1")
     office.clock.advance(1)

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from gateway.domain.document import Assignment, InState, OutState, Urgency
+from gateway.domain.document import Assignment, InState, Urgency
 from gateway.domain.status import Fact, Track
 from gateway.office.desks import TodoDesk
 from gateway.office.domain.ringing import OwnDesk, Partner, RingKind
@@ -16,7 +16,7 @@ from gateway.office.ringing import RingBoard
 from gateway.office.todo import TaskBell
 from gateway.ports.queues import InboxPacket
 from tests.support.clock import ManualClock
-from tests.support.stores import NORTH, SOUTH, delivery, inbox_item, incoming, outgoing, seed_incoming
+from tests.support.stores import NORTH, SOUTH, inbox_item
 from tests.unit.office.todo.conftest import TodoOffice
 
 DAY = timedelta(days=1)
@@ -93,11 +93,7 @@ async def test_an_ordinary_letter_is_told_of_half_an_hour_before_its_time(
 async def test_a_silent_recipient_is_told_until_it_speaks(
     board: RingBoard, around: Around, office: TodoOffice
 ) -> None:
-    document = outgoing(office.clock, state=OutState.PACKED)
-    one = delivery(document, "Z91.02", "sent")
-    async with office.change() as work:
-        await work.outgoing.add(document)
-        await work.deliveries.add([one])
+    await office.send("sent")
     around.known["Z91.02"] = Partner(name="Sở Mẫu")
     assert RingKind.SILENT not in await kinds(board)
     office.clock.advance(DAY)
@@ -109,9 +105,7 @@ async def test_a_silent_recipient_is_told_until_it_speaks(
 
 async def test_a_unit_hears_what_was_given_to_it_since_then(board: RingBoard, office: TodoOffice) -> None:
     given = Assignment(lead_unit="Phòng Mẫu")
-    arrived = await seed_incoming(
-        office.store, replace(incoming(office.clock), state=InState.ASSIGNED, assignment=given)
-    )
+    arrived = await office.receive(state=InState.ASSIGNED, assignment=given)
     office.clock.advance(3_600)
     async with office.change() as work:
         await work.facts.add(arrived.id, Fact(track=Track.BUSINESS, code="04", at=office.clock.now()))

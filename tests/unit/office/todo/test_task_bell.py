@@ -6,7 +6,6 @@ from dataclasses import replace
 from datetime import timedelta
 
 from gateway.domain.document import InState, Urgency
-from gateway.domain.handling import UnitPart
 from gateway.office.todo import TaskBell
 from tests.support.stores import NORTH
 from tests.unit.office.todo.conftest import TodoOffice
@@ -42,17 +41,7 @@ async def test_a_unit_counts_its_own_list(office: TodoOffice) -> None:
     bell, unit = TaskBell(office.desk), frozenset({"Phòng Mẫu"})
     arrived = await office.receive(state=InState.PROCESSING)
     assert await bell.count(NORTH, unit) == 0
-    part = UnitPart(
-        id="prt_1",
-        document_id=arrived.id,
-        unit="Phòng Mẫu",
-        is_lead=True,
-        deadline=None,
-        given_by="prn_head",
-        given_at=office.clock.now(),
-    )
-    async with office.change() as work:
-        await work.parts.add(part)
+    await office.give(arrived.id, unit="Phòng Mẫu", deadline=None)
 
     bell.stale(NORTH.agency_id)
     assert len((await bell.listed(NORTH, unit)).tasks) == 1
