@@ -39,6 +39,13 @@ async def uploaded(page: Page, text: str | bytes, name: str = "codes.csv") -> No
     await page.wait_for_url("**/co-quan/nhap/xem/*")
 
 
+async def decide(page: Page, one: Decider, told: str) -> None:
+    """In the form that is open, to the page that says what was done."""
+    await one.signs(page)
+    await page.click(GO)
+    await page.wait_for_url(f"**told={told}")
+
+
 async def counted(page: Page) -> dict[str, int]:
     """The counters over the preview, by the word in their links."""
     words = page.locator("[data-filters] a[href*='loc=']")
@@ -114,9 +121,7 @@ async def test_a_workbook_that_changes_agencies_needs_two_people_and_is_undone_w
     assert await page.locator("#password[aria-invalid=true]").count() == 1
     assert await page.input_value("#number") == "45/QĐ-UBND", "what was typed stays"
     await axe.check(page, record_property, "import for two")
-    await both[0].signs(page)
-    await page.click(GO)
-    await page.wait_for_url("**told=reforms.proposed")
+    await decide(page, both[0], "reforms.proposed")
     proposal = page.url.split("?")[0]
     assert await site.node.directory.entry(f"{PROVINCE}.77") is None
 
@@ -130,9 +135,7 @@ async def test_a_workbook_that_changes_agencies_needs_two_people_and_is_undone_w
     await page.click(GO)
     assert await page.locator("#typed_1[aria-invalid=true]").count() == 1
     await page.fill("#typed_1", "45/qđ-ubnd")
-    await both[1].signs(page)
-    await page.click(GO)
-    await page.wait_for_url("**told=reforms.approved")
+    await decide(page, both[1], "reforms.approved")
     changed = await site.node.directory.entry(DEPARTMENT)
     assert changed is not None
     assert changed.phone == "0123 456"
@@ -143,9 +146,7 @@ async def test_a_workbook_that_changes_agencies_needs_two_people_and_is_undone_w
     await page.click("a[href$='/hoan-tac']")
     await axe.check(page, record_property, "undo an import")
     await page.fill("#reason", "The list of another year")
-    await both[1].signs(page)
-    await page.click(GO)
-    await page.wait_for_url("**told=reforms.import_undone")
+    await decide(page, both[1], "reforms.import_undone")
     assert await site.node.directory.entry(f"{PROVINCE}.77") is None
     again = await site.node.directory.entry(DEPARTMENT)
     assert again is not None
@@ -300,9 +301,7 @@ async def test_an_agency_is_named_by_its_name_and_of_two_namesakes_each_is_told(
 async def proposed(page: Page, one: Decider) -> str:
     """The change that `STATED` states; the address of its proposal."""
     await page.goto(f"{STATED}&step=5")
-    await one.signs(page)
-    await page.click(GO)
-    await page.wait_for_url("**told=reforms.proposed")
+    await decide(page, one, "reforms.proposed")
     return page.url.split("?")[0]
 
 
@@ -314,9 +313,7 @@ async def test_a_change_needs_the_proof_of_two_people_and_can_be_undone_by_one(
     await both[0].comes_in(context)
     await page.goto(f"{await proposed(page, both[0])}/tu-choi")
     await page.fill("#reason", "Not what was decided")
-    await both[0].signs(page)
-    await page.click(GO)
-    await page.wait_for_url("**told=reforms.rejected")
+    await decide(page, both[0], "reforms.rejected")
     assert await page.locator("a[href$='/phe-duyet']").count() == 0
     assert not await reforms.list_reforms(site.node.deciding, 10)
 
@@ -329,16 +326,12 @@ async def test_a_change_needs_the_proof_of_two_people_and_can_be_undone_by_one(
     await page.goto(f"{proposal}/phe-duyet")
     await axe.check(page, record_property, "approve")
     await page.fill("#typed_1", "7/qd")
-    await both[1].signs(page)
-    await page.click(GO)
-    await page.wait_for_url("**told=reforms.approved")
+    await decide(page, both[1], "reforms.approved")
 
     await page.goto(f"/co-quan/thay-doi/{id}/hoan-tac")
     await axe.check(page, record_property, "undo")
     await page.fill("#reason", "The day was another one")
-    await both[1].signs(page)
-    await page.click(GO)
-    await page.wait_for_url("**told=reforms.undone")
+    await decide(page, both[1], "reforms.undone")
     assert (await reforms.get_reform(site.node.deciding, id)).undone_why == "The day was another one"
 
 
