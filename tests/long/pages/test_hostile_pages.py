@@ -54,7 +54,7 @@ async def test_a_recalled_document_is_read_nowhere_and_says_nothing_once_it_is_s
 ) -> None:
     """Not in quarantine either, where its packet never was."""
     first, document = await _recalled(mail)
-    _, other = await _recalled(mail)
+    _, other = await _recalled(mail, "plan")
     await seal.document(site.node.inn, site.node.hold, await mail.scope("department"), other.id, WHY)
     for path in ("/dong-y", "/khong-dong-y"):
         assert other.subject not in (await clerk.get(at(other, path))).text, path
@@ -68,9 +68,9 @@ async def test_a_recalled_document_is_read_nowhere_and_says_nothing_once_it_is_s
     assert document.subject not in (await clerk.get(f"/van-hanh/cach-ly/{id}")).text
 
 
-async def _recalled(mail: Mail) -> tuple[OutgoingDocument, IncomingDocument]:
+async def _recalled(mail: Mail, key: str = "decision") -> tuple[OutgoingDocument, IncomingDocument]:
     """Its sender asked for it after it was taken in."""
-    sent, document = await mail.taken_in("decision")
+    sent, document = await mail.taken_in(key)
     await mail.recall(sent)
     await mail.until(lambda: mail.is_asked_back(document))
     return sent, document
