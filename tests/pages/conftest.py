@@ -10,13 +10,17 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
+from gateway.office.domain.roles import PostRole
 from tests.pages.effort import Hand
+from tests.pages.mail import Mail
 from tests.pages.site import Shown, Site, opened
 from tests.pages.summary import Record
+from tests.pages.visiting import Enter
 from tests.pages.watching import Watcher
 from tests.services import chromium
 from tests.support import people
 from tests.support.services import missing
+from tests.support.waiting import LIMIT_S
 
 # The tests of the pages, those that take long too.
 FOLDERS = (Path(__file__).parent, Path(__file__).parents[1] / "long" / "pages")
@@ -30,7 +34,7 @@ ARGUMENTS = (
 DATABASES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)]
 LOCALE, ZONE = "vi-VN", "Asia/Ho_Chi_Minh"
 FAILED = pytest.StashKey[bool]()
-PATIENCE_MS = 45_000  # a busy machine has other things to do
+PATIENCE_MS = LIMIT_S * 1000
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -120,6 +124,23 @@ async def context(browser: Browser, watcher: Watcher) -> AsyncIterator[BrowserCo
     yield made
     await made.close()
     watcher.check()
+
+
+@pytest.fixture
+def mail(site: Site) -> Mail:
+    return Mail(site)
+
+
+@pytest.fixture
+def enter(site: Site, context: BrowserContext) -> Enter:
+    """Whoever comes in next, in the same browser."""
+
+    async def enters(role: PostRole = PostRole.CLERK, actor: str = "department", at: str = "") -> str:
+        actor = "" if role.is_of_node else actor
+        await context.clear_cookies()
+        return await site.signed_in(context, site.person(role, actor), at or actor)
+
+    return enters
 
 
 @pytest.hookimpl(wrapper=True)

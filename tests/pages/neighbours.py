@@ -3,8 +3,7 @@ as its document system would, PDFs that were signed in earnest, and a line to on
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.bootstrap.node import P, Wrap
@@ -38,13 +38,16 @@ from tests.support.areas import area_in_mm
 from tests.support.clock import START
 from tests.support.letters import Letter
 from tests.support.packets import PDF, draft
+from tests.support.waiting import until
 
 NAMES = (
     *("An Mẫu", "Bình Thử", "Cam Ví", "Dương Dụ", "Đông Giả", "Gia Định Thử", "Hòa Mẫu"),
     *("Khánh Ví", "Lộc Dụ", "Minh Giả", "Nghĩa Thử", "Phú Mẫu", "Quảng Ví"),
 )
 FURTHER = tuple(f"xa-{n}" for n in range(len(NAMES)))
-PATIENCE_S = 300.0
+OTHERS = ("province", "commune", *FURTHER)
+# Who signs for the department.
+SIGNER = "Đặng Giám Đốc"
 HOUR_BEFORE = START - timedelta(hours=1)
 
 
@@ -145,12 +148,7 @@ class Town:
 
     async def quiet(self) -> None:
         """Nothing is on its way any more."""
-        await self.until(lambda: story.is_quiet(self.site.node))
-
-    async def until(self, holds: Callable[[], Awaitable[bool]]) -> None:
-        async with asyncio.timeout(PATIENCE_S):
-            while not await holds():
-                await self.site.node.store.wait_events(0.2)
+        await until(lambda: story.is_quiet(self.site.node), "nothing is on its way")
 
     def signed(self, letter: Letter) -> bytes:
         """The letter as a PDF with the signature of a person and of the agency. Blocks for a moment."""
@@ -159,8 +157,8 @@ class Town:
 
 
 @asynccontextmanager
-async def open_town(folder: Path, database: str, signer: str) -> AsyncIterator[Town]:
-    """Its own node, for a stage that was made wide. `signer` signs for the department."""
+async def open_town(folder: Path, database: str) -> AsyncIterator[Town]:
+    """Its own node, for a stage that was made wide."""
     settings, line = stage.settings_for(folder), Line()
     at = HOUR_BEFORE - timedelta(days=1)
     exchange = Authority.create("Demo exchange authority", at)
@@ -170,9 +168,21 @@ async def open_town(folder: Path, database: str, signer: str) -> AsyncIterator[T
     _revokes_nothing(authority, settings.trust.folder / "pdf", at)
     (settings.trust.folder / "pdf" / "ca.pem").write_bytes(authority.certificate.public_bytes(Encoding.PEM))
     told = stage.cast().data["department"]
-    signers = DemoSigners.create(authority, told["code"], told["name"], signer, at)
+    signers = DemoSigners.create(authority, told["code"], told["name"], SIGNER, at)
     async with opened(folder, database=database or settings.database.url, wrap=line) as site:
         yield Town(site=site, line=line, signers=signers)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def town(tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Town]:
+    widen(monkeypatch)
+    async with open_town(tmp_path / "site", database) as made:
+        yield made
+
+
+@pytest.fixture
+def site(town: Town) -> Site:
+    return town.site
 
 
 def _revokes_nothing(authority: Authority, folder: Path, at: datetime) -> None:

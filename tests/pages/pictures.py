@@ -94,13 +94,3 @@ async def take(page: Page, name: str, looks: Sequence[Look] = LOOKS) -> list[Pat
         await page.screenshot(path=made[-1], full_page=True, animations="disabled", caret="hide")
     await show(page, Look())
     return made
-
-
-async def take_as_is(page: Page, name: str) -> Path | None:
-    """Of a page that would lose what it shows if it were opened anew."""
-    target = folder()
-    if target is None:
-        return None
-    target.mkdir(parents=True, exist_ok=True)
-    await page.screenshot(path=target / f"{name}.png", full_page=True, animations="disabled", caret="hide")
-    return target / f"{name}.png"

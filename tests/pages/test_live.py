@@ -19,8 +19,7 @@ from gateway.office.web.deps import MOST_LIVE_EACH
 from gateway.office.web.door import COOKIE
 from tests.pages.site import Site
 from tests.support.accounts import HERE
-
-LONG_S = 120  # a stream that nobody ends lasts four minutes
+from tests.support.waiting import within_limit
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -62,9 +61,8 @@ class Streams:
 
 
 async def rest(answer: aiohttp.ClientResponse) -> str:
-    """What it tells until its end."""
-    async with asyncio.timeout(LONG_S):
-        return (await answer.read()).decode()
+    """What it tells until its end. A stream that nobody ends lasts longer than the limit."""
+    return (await within_limit(answer.read(), "the stream")).decode()
 
 
 async def test_a_stream_ends_soon_after_its_session(site: Site, streams: Streams) -> None:

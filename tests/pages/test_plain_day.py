@@ -3,14 +3,16 @@ one recipient, a letter on paper entered."""
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 import pytest
 from playwright.async_api import Page, expect
 
-from gateway.demo import stage
-from gateway.demo.acts import Acts
 from gateway.domain.document import Urgency
 from gateway.office.domain.roles import PostRole
+from tests.pages.mail import Mail
 from tests.pages.site import Site
+from tests.pages.watching import Watcher
 from tests.support.printed import FOLDER
 
 LETTER = FOLDER / "cong-van.pdf"
@@ -19,12 +21,12 @@ WHY = "Thiếu phụ lục số 2 nêu trong văn bản"
 
 @pytest.mark.on_both
 async def test_a_clerk_without_scripts_filters_takes_in_refuses_issues_and_enters_paper(
-    site: Site, plain_page: Page
+    site: Site, mail: Mail, plain_page: Page, watcher: Watcher
 ) -> None:
-    page, acts = plain_page, Acts(node=site.node, cast=stage.cast())
-    urgent = await acts.send("province", "invitation", ("department",), urgency=Urgency.EXPRESS)
-    usual = await acts.send("province", "notice", ("department",))
-    arrived = [await acts.arrived("department", each) for each in (urgent, usual)]
+    page = plain_page
+    watcher.expect({422})
+    _, urgent = await mail.comes("invitation", urgency=Urgency.EXPRESS)
+    usual, ordinary = await mail.comes("notice")
     await site.signed_in(page.context, site.person(PostRole.CLERK, "department"), "department")
 
     await page.goto("/van-ban-den")
@@ -41,14 +43,17 @@ async def test_a_clerk_without_scripts_filters_takes_in_refuses_issues_and_enter
     await page.goto("/van-ban-den")
     await page.locator("a[data-open]").click()
     await page.get_by_role("link", name="Trả lại nơi gửi").click()
-    await page.select_option("#reason", "MISSING_FILE")
     await page.fill("#note", WHY)
+    await page.locator("[data-main]").click()
+    assert await page.locator("[data-problems] a").get_attribute("href") == "#reason"
+    assert await page.input_value("#note") == WHY
+    await page.select_option("#reason", "MISSING_FILE")
     await page.locator("[data-main]").click()
     await page.wait_for_url("**told=*")
 
     with site.clock.standing():
         await issue(page)
-        async with site.node.store.read(await acts.scope("department")) as work:
+        async with site.node.store.read(await mail.scope("department")) as work:
             (sent,) = (await work.outgoing.page(limit=10)).items
     await page.goto("/so-van-ban/den/nhap")
     for field, value in {"sender": "Công ty Mẫu Một", "subject": "Đề nghị sửa đường"}.items():
@@ -57,16 +62,17 @@ async def test_a_clerk_without_scripts_filters_takes_in_refuses_issues_and_enter
     await page.locator("[data-main]").click()
     await page.wait_for_url("**/van-ban-den/inb_*told=*")
 
-    async with site.node.store.read(await acts.scope("department")) as work:
-        stored = [await work.incoming.get(each.id) for each in arrived]
+    stored = [await mail.known(each.id) for each in (urgent, ordinary)]
     assert [(each.state.value, each.register_no) for each in stored] == [
         ("accepted", "1"),
         ("rejected", None),
     ]
     assert (sent.state.value, [each.code for each in sent.draft.recipients]) == ("queued", ["Z91"])
+    assert (sent.draft.pages, sent.files[0].pages, sent.leaves_at is None) == (1, 1, False)
     await page.goto("/so-van-ban")
     await expect(page.locator("main .notice.good")).to_contain_text("Liên tục 1–2, không thiếu số")
-    await acts.until(lambda: acts.stands("province", usual, "rejected"))
+    fact = await mail.told(usual, "rejected")
+    assert (fact.reason or "").startswith(f"Thiếu tệp, thiếu trang: {WHY}")
 
 
 async def issue(page: Page) -> None:
@@ -83,5 +89,9 @@ async def issue(page: Page) -> None:
     for each in await page.locator("p.look input").all():
         await each.check()
     await page.locator("button[value=check]").last.click()
+    assert "Chỉ có PDF, chưa kèm tệp gốc" in await page.locator("#gui").inner_text()
     await page.locator("button[value=send]").click()
     await page.wait_for_url("**/da-gui")
+    await page.go_back()
+    await page.reload()
+    assert urlsplit(page.url).path.startswith("/van-ban-di/")

@@ -9,14 +9,14 @@ from gateway.domain.document import Urgency
 from gateway.domain.wall_clock import local
 from gateway.office.accounts import sign_in
 from gateway.office.domain.roles import PostRole
-from tests.long.pages.test_incoming import Mail
 from tests.pages.guest import calling
+from tests.pages.mail import Mail
 from tests.pages.site import Site
 from tests.support.accounts import HERE
 
 
-async def test_an_urgent_document_is_put_off_until_its_time_and_not_past_it(site: Site) -> None:
-    _, document = await Mail(site).comes(urgency=Urgency.EXPRESS)
+async def test_an_urgent_document_is_put_off_until_its_time_and_not_past_it(site: Site, mail: Mail) -> None:
+    _, document = await mail.comes(urgency=Urgency.EXPRESS)
     person = site.person(PostRole.CLERK, "department")
     task = f"take_in:{document.id}"
     async with calling(site.url) as guest:

@@ -21,6 +21,7 @@ from tests.pages import axe
 from tests.pages.guest import Answer, Guest, calling
 from tests.pages.site import Site
 from tests.pages.summary import Record
+from tests.pages.visiting import opened
 from tests.pages.watching import Watcher
 from tests.support.accounts import PASSWORD, Someone
 
@@ -195,7 +196,5 @@ async def test_a_one_time_link_gives_a_person_a_password_once(
 
     with pytest.raises(Denied):
         await sessions.check(desk, old)
-    answer = await page.goto(f"/lien-ket/{code}")
-    assert answer is not None
-    assert answer.status == 403
+    await opened(page, f"/lien-ket/{code}", 403)
     await expect(page.get_by_role("heading", level=1)).to_contain_text("Đường dẫn đã được dùng")

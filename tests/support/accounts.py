@@ -3,13 +3,16 @@ they type. Signing in costs a thousandth of what it costs in earnest."""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from datetime import timedelta
 
 import pyotp
+import pytest
 
 from gateway.domain.event import Event
 from gateway.domain.person import Person
+from gateway.errors import Denied
 from gateway.office.accounts import admin, credentials, posts, sessions, sign_in
 from gateway.office.accounts.acting import Acting, By
 from gateway.office.accounts.sign_in import OpenedSession, TypedSignIn
@@ -92,6 +95,13 @@ async def told(desk: AccountDesk, subject: str) -> list[Event]:
     """The node's events about it."""
     async with desk.accounts.read() as view:
         return list(await view.events.of(subject))
+
+
+async def denied(act: Awaitable[object]) -> Denied:
+    """The refusal that an act ends in."""
+    with pytest.raises(Denied) as found:
+        await act
+    return found.value
 
 
 DAY = timedelta(days=1)

@@ -4,7 +4,9 @@ from tests.pages.conftest import _cheap as _cheap
 from tests.pages.conftest import browser as browser
 from tests.pages.conftest import context as context
 from tests.pages.conftest import database as database
+from tests.pages.conftest import enter as enter
 from tests.pages.conftest import hand as hand
+from tests.pages.conftest import mail as mail
 from tests.pages.conftest import origin as origin
 from tests.pages.conftest import page as page
 from tests.pages.conftest import plain_page as plain_page

@@ -17,13 +17,12 @@ from playwright.async_api import BrowserContext, Page, expect
 
 from gateway.demo import stage
 from gateway.domain.account import ApiCall, ClientCertificate, KeyWay
-from gateway.domain.person import AccountStanding
 from gateway.errors import Denied
 from gateway.office.accounts import admin, posts, sessions, sign_in
 from gateway.office.accounts.acting import By
 from gateway.office.domain.roles import Manner, PostRole, Right
 from tests.pages import axe
-from tests.pages.guest import Guest, calling
+from tests.pages.guest import Answer, Guest, calling
 from tests.pages.site import Site
 from tests.pages.summary import Record
 from tests.pages.watching import Watcher
@@ -139,54 +138,6 @@ async def test_a_unit_heads_rights_are_lent_once_the_head_agrees(site: Site, gue
     assert [before, between, await may()] == [False, True, False]
 
 
-async def test_an_administrator_adds_a_person_who_takes_up_the_account(
-    site: Site, context: BrowserContext, page: Page, watcher: Watcher, record_property: Record
-) -> None:
-    watcher.expect({422})
-    await site.signed_in(context, site.person(PostRole.AGENCY_ADMIN, "department"))
-    await page.goto("/quan-tri")
-    await axe.check(page, record_property, "/quan-tri")
-    await page.keyboard.press("n")
-    await page.wait_for_url("**/tai-khoan/moi")
-    await axe.check(page, record_property, "/quan-tri/tai-khoan/moi")
-    await page.get_by_label("Họ tên").fill("Nguyễn Văn Thử Nghiệm")
-    await page.get_by_role("button", name="Gợi ý tên đăng nhập").click()
-    assert await page.get_by_label("Tên đăng nhập").input_value() == "nguyenvanthunghiem"
-    await page.get_by_role("button", name="Thêm tài khoản").click()
-    await expect(page.get_by_role("alert")).to_contain_text("Vai trò")
-    assert PostRole.OPERATOR not in await page.locator("#role option").evaluate_all(
-        "all => all.map(e => e.value)"
-    )
-    await page.get_by_label("Vai trò").select_option("officer")
-    await page.get_by_role("button", name="Thêm tài khoản").click()
-    link = await page.locator("#link").inner_text()
-    await page.get_by_role("link", name="Đã trao đường dẫn").click()
-    await page.wait_for_url("**/tai-khoan/prn_*")
-    await axe.check(page, record_property, "/quan-tri/tai-khoan/{id}")
-    account = page.url
-    await context.clear_cookies()
-    await page.goto(link)
-    await page.get_by_label("Mật khẩu mới", exact=True).fill(NEW)
-    await page.get_by_label("Nhập lại mật khẩu mới").fill(NEW)
-    await page.keyboard.press("Enter")
-    await page.wait_for_url("**/tong-quan*")
-    await expect(page.locator(".bar")).to_contain_text("Nguyễn Văn Thử Nghiệm")
-
-    # What was shown once stands nowhere any more.
-    await site.signed_in(context, site.person(PostRole.AGENCY_ADMIN, "department"))
-    await page.goto(account)
-    assert link.rpartition("/")[2] not in await page.content()
-    await page.get_by_role("link", name="Khóa", exact=True).click()
-    await page.get_by_label("Lý do").fill("ngắn")
-    await page.get_by_role("button", name="Khóa", exact=True).click()
-    await expect(page.get_by_role("alert")).to_contain_text("ít nhất 10 ký tự")
-    await page.get_by_label("Lý do").fill("Mất điện thoại ngày 20/11")
-    await page.get_by_role("button", name="Khóa", exact=True).click()
-    await expect(page.get_by_role("status").first).to_contain_text("Đã khóa tài khoản")
-    async with site.node.accounts.accounts.read() as view:
-        assert (await view.people.named("nguyenvanthunghiem")).standing is AccountStanding.LOCKED
-
-
 async def test_an_administrator_stays_in_the_own_agency(site: Site, guest: Guest) -> None:
     mine, other = site.person(PostRole.CLERK, "department"), site.person(PostRole.CLERK, "province")
     await at_work(site, guest, site.person(PostRole.AGENCY_ADMIN, "department"))
@@ -215,67 +166,72 @@ async def test_an_administrator_stays_in_the_own_agency(site: Site, guest: Guest
         "khoa-api/bat-dau",
     ):
         assert (await guest.get(f"/quan-tri/{path}?co-quan={code}")).status == 404, path
-    await at_work(site, guest, site.person(PostRole.CLERK, "department"))
-    for path in ("", "/tai-khoan/moi", "/hop-thu", "/ra-soat", "/khoa-api"):
-        assert (await guest.get(f"/quan-tri{path}")).status == 403, path
     async with site.node.accounts.accounts.read() as view:
         assert "aido" not in {each.login for each in await view.people.everybody()}
 
 
+KEYS, KEY = "/quan-tri/khoa-api", {"name": "qlvb", "life": "90", "scopes": "agencies:read"}
+
+
+async def key_of(guest: Guest) -> str:
+    """The id of the one key there is."""
+    (id,) = set(re.findall(rf"{KEYS}/(key_\w+)/", (await guest.get(KEYS)).text))
+    return str(id)
+
+
+def secret_in(answer: Answer) -> str:
+    (secret,) = set(re.findall(r"gwk_[\w-]{43}", answer.text))
+    return str(secret)
+
+
+async def answers(guest: Guest, key: str, address: str = "") -> int:
+    """The status that the API gives to who calls with that key from there."""
+    told = {"Authorization": f"Bearer {key}"} | ({"X-Forwarded-For": address} if address else {})
+    async with guest.http.get(f"{guest.url}/api/v1/me", headers=told) as answer:
+        return answer.status
+
+
 async def test_a_programs_key_is_changed_over_without_a_pause(site: Site, guest: Guest) -> None:
     await at_work(site, guest, site.person(PostRole.AGENCY_ADMIN, "department"))
-    home = "/quan-tri/khoa-api"
 
-    async def answers(key: str) -> int:
-        head = {"Authorization": f"Bearer {key}"}
-        async with guest.http.get(f"{guest.url}/api/v1/me", headers=head) as answer:
-            return answer.status
-
-    none = await guest.post(f"{home}/moi", {"name": "qlvb", "life": "90"})
-    more = await guest.post(f"{home}/moi", {"name": "qlvb", "life": "90", "scopes": "agencies:write"})
-    made = await guest.post(f"{home}/moi", {"name": "qlvb", "life": "90", "scopes": "agencies:read"})
-    (first,) = set(re.findall(r"gwk_[\w-]{43}", made.text))
-    (id,) = set(re.findall(rf"{home}/(key_\w+)/", (await guest.get(home)).text))
-    rotated = await guest.post(f"{home}/{id}/thay-khoa", {})
-    (second,) = set(re.findall(r"gwk_[\w-]{43}", rotated.text))
+    none = await guest.post(f"{KEYS}/moi", {"name": "qlvb", "life": "90"})
+    more = await guest.post(f"{KEYS}/moi", {**KEY, "scopes": "agencies:write"})
+    made = await guest.post(f"{KEYS}/moi", KEY)
+    first = secret_in(made)
+    id = await key_of(guest)
+    rotated = await guest.post(f"{KEYS}/{id}/thay-khoa", {})
+    second = secret_in(rotated)
 
     assert [none.status, more.status, made.status, rotated.status] == [422, 422, 200, 200]
-    assert [await answers(first), await answers(second)] == [200, 200]
-    assert (await guest.post(f"{home}/{id}/thu-hoi", {})).status == 303
-    assert [await answers(first), await answers(second)] == [401, 200]
-    listed = (await guest.get(home)).text
+    assert [await answers(guest, first), await answers(guest, second)] == [200, 200]
+    assert (await guest.post(f"{KEYS}/{id}/thu-hoi", {})).status == 303
+    assert [await answers(guest, first), await answers(guest, second)] == [401, 200]
+    listed = (await guest.get(KEYS)).text
     assert first[:10] in listed
     assert first not in listed
-    start = (await guest.get(f"{home}/bat-dau")).text
+    start = (await guest.get(f"{KEYS}/bat-dau")).text
     assert all(
         each in start for each in ("curl -sS", "import requests", "HttpClient", "CURLFile", "FormData")
     )
     assert "gwk_…" in start
     await at_work(site, guest, site.person(PostRole.AGENCY_ADMIN, "province"))
     (other,) = [each.id for each in await site.node.store.accounts.list_keys() if each.prefix == second[:10]]
-    assert (await guest.post(f"{home}/{other}/thu-hoi", {})).status == 404
-    assert await answers(second) == 200
+    assert (await guest.post(f"{KEYS}/{other}/thu-hoi", {})).status == 404
+    assert await answers(guest, second) == 200
 
 
 async def test_a_key_is_bound_to_networks_and_so_is_the_one_that_takes_its_place(
     site: Site, guest: Guest
 ) -> None:
     await at_work(site, guest, site.person(PostRole.AGENCY_ADMIN, "department"))
-    home = "/quan-tri/khoa-api"
-    form = {"name": "qlvb", "life": "90", "scopes": "agencies:read"}
 
-    async def answers(key: str, address: str) -> int:
-        head = {"Authorization": f"Bearer {key}", "X-Forwarded-For": address}
-        async with guest.http.get(f"{guest.url}/api/v1/me", headers=head) as answer:
-            return answer.status
-
-    bad = await guest.post(f"{home}/moi", {**form, "networks": "203.0.113.10\r\n\r\n203.0.113.7/24\r\n<b>"})
-    many = await guest.post(f"{home}/moi", {**form, "networks": "\n".join(f"10.0.0.{n}" for n in range(21))})
-    made = await guest.post(f"{home}/moi", {**form, "networks": " 203.0.113.10 \r\n\r\n2001:db8:12::/48\r\n"})
-    (first,) = set(re.findall(r"gwk_[\w-]{43}", made.text))
-    (id,) = set(re.findall(rf"{home}/(key_\w+)/", (await guest.get(home)).text))
-    rotated = await guest.post(f"{home}/{id}/thay-khoa", {})
-    (second,) = set(re.findall(r"gwk_[\w-]{43}", rotated.text))
+    bad = await guest.post(f"{KEYS}/moi", {**KEY, "networks": "203.0.113.10\r\n\r\n203.0.113.7/24\r\n<b>"})
+    many = await guest.post(f"{KEYS}/moi", {**KEY, "networks": "\n".join(f"10.0.0.{n}" for n in range(21))})
+    made = await guest.post(f"{KEYS}/moi", {**KEY, "networks": " 203.0.113.10 \r\n\r\n2001:db8:12::/48\r\n"})
+    first = secret_in(made)
+    id = await key_of(guest)
+    rotated = await guest.post(f"{KEYS}/{id}/thay-khoa", {})
+    second = secret_in(rotated)
 
     assert [bad.status, many.status, made.status, rotated.status] == [422, 422, 200, 200]
     assert "dòng 3: “203.0.113.7/24”" in bad.text
@@ -284,12 +240,14 @@ async def test_a_key_is_bound_to_networks_and_so_is_the_one_that_takes_its_place
     assert "203.0.113.10\n\n203.0.113.7/24\n&lt;b&gt;</textarea>" in bad.text
     assert "nhiều nhất 20 địa chỉ" in many.text
     for key in (first, second):
-        told = [await answers(key, each) for each in ("203.0.113.10", "2001:db8:12::5", "203.0.113.11")]
+        told = [
+            await answers(guest, key, each) for each in ("203.0.113.10", "2001:db8:12::5", "203.0.113.11")
+        ]
         assert told == [200, 200, 403]
     four = "\n".join(f"198.51.100.{n}" for n in range(4))
-    await guest.post(f"{home}/moi", {**form, "networks": four})
-    listed = (await guest.get(home)).text.replace("<wbr>", "")
-    for shown in (rotated.text, listed, (await guest.get(f"{home}/{id}/nhat-ky")).text):
+    await guest.post(f"{KEYS}/moi", {**KEY, "networks": four})
+    listed = (await guest.get(KEYS)).text.replace("<wbr>", "")
+    for shown in (rotated.text, listed, (await guest.get(f"{KEYS}/{id}/nhat-ky")).text):
         assert ">203.0.113.10<" in shown
         assert ">2001:db8:12::/48<" in shown
     assert ">198.51.100.2<" in listed
@@ -301,20 +259,19 @@ async def test_the_certificate_of_a_key_is_shown_and_goes_with_the_key_that_take
     site: Site, guest: Guest
 ) -> None:
     await at_work(site, guest, site.person(PostRole.AGENCY_ADMIN, "department"))
-    home, form = "/quan-tri/khoa-api", {"name": "qlvb", "life": "90", "scopes": "agencies:read"}
-    await guest.post(f"{home}/moi", form)
-    (id,) = set(re.findall(rf"{home}/(key_\w+)/", (await guest.get(home)).text))
+    await guest.post(f"{KEYS}/moi", KEY)
+    id = await key_of(guest)
     now, bind = site.clock.now(), site.node.store.accounts.bind_certificate
     shown = ClientCertificate(
         sha256="1" * 64, name="máy <chủ> QLVB", begins_at=now, ends_at=now + timedelta(days=10)
     )
 
     await bind(id, KeyWay.BOTH, shown)
-    listed = (await guest.get(home)).text
-    rotated = await guest.post(f"{home}/{id}/thay-khoa", {})
+    listed = (await guest.get(KEYS)).text
+    rotated = await guest.post(f"{KEYS}/{id}/thay-khoa", {})
     await bind(id, KeyWay.CERTIFICATE, replace(shown, ends_at=now + timedelta(days=40)))
-    alone = (await guest.get(home)).text
-    refused = await guest.post(f"{home}/{id}/thay-khoa", {})
+    alone = (await guest.get(KEYS)).text
+    refused = await guest.post(f"{KEYS}/{id}/thay-khoa", {})
 
     assert '<span class="soon">máy &lt;chủ&gt; QLVB, đến ' in listed
     assert "khóa bí mật và chứng thư" in listed
@@ -322,7 +279,7 @@ async def test_the_certificate_of_a_key_is_shown_and_goes_with_the_key_that_take
     ways = {each.id: (each.way, each.certificate) for each in await site.node.store.accounts.list_keys()}
     assert [found for other, found in ways.items() if other != id].count((KeyWay.BOTH, shown)) == 1
     assert "chỉ chứng thư" in alone
-    assert f"{home}/{id}/thay-khoa" not in alone
+    assert f"{KEYS}/{id}/thay-khoa" not in alone
     assert refused.status == 409
 
 
@@ -331,10 +288,9 @@ async def test_what_a_key_called_stands_on_its_page_and_failures_alone_where_ask
 ) -> None:
     admin_here = site.person(PostRole.AGENCY_ADMIN, "department")
     await at_work(site, guest, admin_here)
-    home, form = "/quan-tri/khoa-api", {"name": "qlvb", "life": "90", "scopes": "agencies:read"}
-    await guest.post(f"{home}/moi", form)
-    (id,) = set(re.findall(rf"{home}/(key_\w+)/", (await guest.get(home)).text))
-    assert "Khóa này chưa gọi lần nào" in (await guest.get(f"{home}/{id}/nhat-ky")).text
+    await guest.post(f"{KEYS}/moi", KEY)
+    id = await key_of(guest)
+    assert "Khóa này chưa gọi lần nào" in (await guest.get(f"{KEYS}/{id}/nhat-ky")).text
 
     now = site.clock.now()
     refused = ApiCall(
@@ -351,9 +307,9 @@ async def test_what_a_key_called_stands_on_its_page_and_failures_alone_where_ask
     )
     first = replace(refused, id="cal_1", status=200, problem="", route="/api/v1/me", request_id="req_first")
     await site.node.store.calls.keep([first, refused])
-    shown = (await guest.get(f"{home}/{id}/nhat-ky")).text
-    failed = (await guest.get(f"{home}/{id}/nhat-ky?ket-qua=loi")).text
-    routed = (await guest.get(f"{home}/{id}/nhat-ky?dia-chi=/api/v1/me")).text
+    shown = (await guest.get(f"{KEYS}/{id}/nhat-ky")).text
+    failed = (await guest.get(f"{KEYS}/{id}/nhat-ky?ket-qua=loi")).text
+    routed = (await guest.get(f"{KEYS}/{id}/nhat-ky?dia-chi=/api/v1/me")).text
 
     assert all(each in shown for each in ("req_first", "req_second", "192.0.2.7", "forbidden", "1.204 ms"))
     assert "1 lần gọi lỗi trong 1 giờ" in shown
@@ -361,9 +317,9 @@ async def test_what_a_key_called_stands_on_its_page_and_failures_alone_where_ask
     assert "Bearer gwk_…" in shown
     assert ("req_first" in failed, "req_second" in failed) == (False, True)
     assert ("req_first" in routed, "req_second" in routed) == (True, False)
-    assert "2 lần gọi, 1 lỗi" in (await guest.get(home)).text
+    assert "2 lần gọi, 1 lỗi" in (await guest.get(KEYS)).text
     await at_work(site, guest, site.person(PostRole.AGENCY_ADMIN, "province"))
-    assert (await guest.get(f"{home}/{id}/nhat-ky")).status == 404
+    assert (await guest.get(f"{KEYS}/{id}/nhat-ky")).status == 404
 
 
 async def test_of_a_person_with_posts_elsewhere_the_page_says_why_buttons_are_missing(

@@ -5,15 +5,16 @@ imported after a preview. At the end the log knows who did it."""
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page, expect
 
 from gateway.office.domain.roles import PostRole
-from tests.long.pages.test_operations import landed_broken, put_aside
 from tests.pages.conftest import LOCALE, ZONE
 from tests.pages.effort import Hand
+from tests.pages.quarantine import land_broken, put_aside
 from tests.pages.site import Site
 from tests.pages.watching import Watcher
 
@@ -36,7 +37,6 @@ async def told(page: Page, words: str) -> None:
     await expect(page.locator("[data-told]")).to_contain_text(words)
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.on_both
 async def test_an_admins_week(
     site: Site,
@@ -177,13 +177,17 @@ async def the_line_is_tested(site: Site, page: Page, hand: Hand) -> None:
         await hand.click("main form button.main")
         told = "Mọi bước đều đạt." if own_clock else "Có 1 bước không đạt."
         await expect(page.locator("main [role=status]")).to_contain_text(told)
+    assert await page.get_by_role("row", name="Ký và kiểm tra chữ ký").count() == 3
+    await expect(page.get_by_label("Kết quả để dán vào thư")).to_have_value(
+        re.compile(r"✓ Trục trả lời \(\d+ ms\)")
+    )
     if not own_clock:
         await expect(page.locator("main tr", has_text="Không đạt")).to_contain_text("Đồng hồ lệch")
 
 
 async def decide_about_a_packet(site: Site, page: Page, context: BrowserContext, hand: Hand) -> str:
     """The clerk's name: whoever looks after the node opens no packet and decides about none."""
-    id = await landed_broken(site)
+    id = await land_broken(site)
     await page.goto("/van-hanh/cach-ly")
     await expect(page.locator("[data-row]")).to_have_count(1)
     clerk = await become(site, context, PostRole.CLERK, "department")

@@ -10,14 +10,12 @@ from datetime import timedelta
 from playwright.async_api import Page, expect
 
 from gateway.domain.status import Track
-from gateway.incoming.act import StatusCall
 from gateway.office.domain.roles import PostRole
-from tests.long.pages.test_incoming import UNIT, Enter, Mail, at, opened
-from tests.long.pages.test_incoming import enter as enter
-from tests.long.pages.test_incoming import mail as mail
-from tests.pages import axe, pictures
+from tests.pages import axe
+from tests.pages.mail import UNIT, Mail, at
 from tests.pages.site import Site
 from tests.pages.summary import Record
+from tests.pages.visiting import Enter, opened
 
 NOTE = "Đề nghị giao Phòng Tổng hợp tham mưu"
 BACK = "Nội dung cần Phòng Kế hoạch phối hợp"
@@ -32,8 +30,7 @@ async def todo_line(page: Page, words: str) -> None:
 async def test_submitted_assigned_handed_back_late_done_and_opened_again(
     site: Site, mail: Mail, enter: Enter, page: Page, record_property: Record
 ) -> None:
-    sent, document = await mail.comes(due_in=5)
-    await mail.status("department", sent, StatusCall(code="03", staff=mail.clerk()))
+    sent, document = await mail.taken_in(due_in=5)
 
     await enter(PostRole.CLERK)
     await opened(page, at(document))
@@ -49,7 +46,6 @@ async def test_submitted_assigned_handed_back_late_done_and_opened_again(
     await page.locator("[data-row] a.button").filter(has_text="Cho ý kiến").click()
     await expect(page.get_by_text(NOTE)).to_be_visible()
     await axe.check(page, record_property, "/van-ban-den/{id}/chuyen-xu-ly (submitted)")
-    await pictures.take(page, "incoming-opinion")
     deadline = (site.clock.now() + timedelta(days=4)).strftime("%d/%m/%Y")
     await page.get_by_label("Câu ý kiến có sẵn").select_option(index=2)
     await page.fill("#lead_unit", UNIT)
@@ -98,14 +94,12 @@ async def test_submitted_assigned_handed_back_late_done_and_opened_again(
     await enter(PostRole.OFFICER)
     await opened(page, "/can-xu-ly?cua-toi=1")
     await expect(page.locator("[data-row]")).to_have_count(1)
-    await pictures.take(page, "todo-officer")
     await opened(page, "/can-xu-ly")
     await expect(page.locator("[data-row] .late")).to_have_count(1)
     await opened(page, "/van-ban-den?tre=1")
     await expect(page.locator(".letter .tag.late")).to_have_text(["Xử lý quá hạn"])
     await opened(page, at(document))
     await expect(page.locator("#assignment-title ~ * .late").first).to_be_visible()
-    await pictures.take(page, "incoming-units")
     await page.get_by_role("button", name="Đã hoàn thành").click()
     await page.wait_for_url("**told=*")
     await mail.told(sent, "done")

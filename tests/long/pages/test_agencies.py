@@ -15,9 +15,11 @@ from gateway.domain.registry import AgencyFilter
 from gateway.office.book.table_files import XlsxColumn, XlsxWriter
 from gateway.office.domain.roles import PostRole
 from gateway.office.node.exchange import NodeContacts
-from tests.pages import axe, deciders, pictures
+from tests.pages import axe, deciders
+from tests.pages.deciders import Decider
 from tests.pages.site import Site
 from tests.pages.summary import Record
+from tests.pages.visiting import Enter
 from tests.pages.watching import Watcher
 from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE
 
@@ -29,16 +31,19 @@ STATED = (
 )
 
 
-async def keeper(site: Site, context: BrowserContext) -> None:
-    await site.signed_in(context, site.person(PostRole.CODES))
-
-
 async def uploaded(page: Page, text: str | bytes, name: str = "codes.csv") -> None:
     raw = text.encode() if isinstance(text, str) else text
     await page.goto("/co-quan/nhap")
     await page.set_input_files("#file", {"name": name, "mimeType": "text/csv", "buffer": raw})
     await page.click(GO)
     await page.wait_for_url("**/co-quan/nhap/xem/*")
+
+
+async def decide(page: Page, one: Decider, told: str) -> None:
+    """In the form that is open, to the page that says what was done."""
+    await one.signs(page)
+    await page.click(GO)
+    await page.wait_for_url(f"**told={told}")
 
 
 async def counted(page: Page) -> dict[str, int]:
@@ -50,9 +55,9 @@ async def counted(page: Page) -> dict[str, int]:
 
 
 async def test_a_file_is_previewed_row_by_row_and_applied_as_it_was_shown(
-    site: Site, context: BrowserContext, page: Page, record_property: Record
+    site: Site, page: Page, record_property: Record, enter: Enter
 ) -> None:
-    await keeper(site, context)
+    await enter(PostRole.CODES)
     before = await site.node.directory.entry(DEPARTMENT)
     assert before is not None
     await page.goto("/co-quan/nhap")
@@ -104,7 +109,6 @@ async def test_a_workbook_that_changes_agencies_needs_two_people_and_is_undone_w
     rows = (("Mã định danh", "Tên cơ quan", "Điện thoại"), (DEPARTMENT, before.name, "0123 456"))
     await uploaded(page, workbook(*rows, (f"{PROVINCE}.77", "Chi cục Mẫu", "")), "codes.xlsx")
     assert await counted(page) == {"error": 0, "close": 0, "change": 1, "add": 1}
-    await pictures.take(page, "import-for-two")
     token = await page.locator("input[name=form_token] >> nth=0").input_value()
     alone = await page.request.post(
         page.url, form={"form_token": token}, headers={"Origin": site.url}, max_redirects=0
@@ -117,16 +121,13 @@ async def test_a_workbook_that_changes_agencies_needs_two_people_and_is_undone_w
     assert await page.locator("#password[aria-invalid=true]").count() == 1
     assert await page.input_value("#number") == "45/QĐ-UBND", "what was typed stays"
     await axe.check(page, record_property, "import for two")
-    await both[0].signs(page)
-    await page.click(GO)
-    await page.wait_for_url("**told=reforms.proposed")
+    await decide(page, both[0], "reforms.proposed")
     proposal = page.url.split("?")[0]
     assert await site.node.directory.entry(f"{PROVINCE}.77") is None
 
     await both[1].comes_in(context)
     await page.goto(f"{proposal}/phe-duyet")
     await axe.check(page, record_property, "approve an import")
-    await pictures.take(page, "import-approve")
     assert "45/QĐ-UBND" not in await page.inner_text("main"), "the approver has the number from elsewhere"
     assert await page.locator("ins", has_text="0123 456").count() == 1
     await page.fill("#typed_1", "46/QĐ-UBND")
@@ -134,9 +135,7 @@ async def test_a_workbook_that_changes_agencies_needs_two_people_and_is_undone_w
     await page.click(GO)
     assert await page.locator("#typed_1[aria-invalid=true]").count() == 1
     await page.fill("#typed_1", "45/qđ-ubnd")
-    await both[1].signs(page)
-    await page.click(GO)
-    await page.wait_for_url("**told=reforms.approved")
+    await decide(page, both[1], "reforms.approved")
     changed = await site.node.directory.entry(DEPARTMENT)
     assert changed is not None
     assert changed.phone == "0123 456"
@@ -144,14 +143,10 @@ async def test_a_workbook_that_changes_agencies_needs_two_people_and_is_undone_w
     site.clock.skip(timedelta(minutes=5))
     await page.click("a[href*='/co-quan/nhap/lan/']")
     await axe.check(page, record_property, "one import")
-    await pictures.take(page, "import-one")
     await page.click("a[href$='/hoan-tac']")
     await axe.check(page, record_property, "undo an import")
-    await pictures.take(page, "import-undo")
     await page.fill("#reason", "The list of another year")
-    await both[1].signs(page)
-    await page.click(GO)
-    await page.wait_for_url("**told=reforms.import_undone")
+    await decide(page, both[1], "reforms.import_undone")
     assert await site.node.directory.entry(f"{PROVINCE}.77") is None
     again = await site.node.directory.entry(DEPARTMENT)
     assert again is not None
@@ -160,15 +155,14 @@ async def test_a_workbook_that_changes_agencies_needs_two_people_and_is_undone_w
 
 
 async def test_old_letters_are_shown_before_and_after_and_broken_files_have_words(
-    site: Site, context: BrowserContext, page: Page, watcher: Watcher, record_property: Record
+    page: Page, watcher: Watcher, record_property: Record, enter: Enter
 ) -> None:
-    await keeper(site, context)
+    await enter(PostRole.CODES)
 
     await uploaded(page, f"code;name\n{PROVINCE}.78;Së N«ng nghiÖp\n".encode("latin-1"))
 
     assert await page.locator("td", has_text="Sở Nông nghiệp").count() >= 2
     await axe.check(page, record_property, "import of old letters")
-    await pictures.take(page, "import-letters")
     watcher.expect({422})
     for raw in (b"PK\x03\x04 cut off", b'{"agencies": 5}'):
         await page.goto("/co-quan/nhap")
@@ -178,9 +172,9 @@ async def test_old_letters_are_shown_before_and_after_and_broken_files_have_word
 
 
 async def test_a_file_with_errors_names_them_and_is_never_applied(
-    site: Site, context: BrowserContext, page: Page, watcher: Watcher
+    site: Site, page: Page, watcher: Watcher, enter: Enter
 ) -> None:
-    await keeper(site, context)
+    await enter(PostRole.CODES)
 
     await uploaded(page, f"code,name,parent,valid_from\n{PROVINCE}.78,Chi cục,{PROVINCE}.99,31/02/2027\n")
 
@@ -203,9 +197,9 @@ async def test_a_file_with_errors_names_them_and_is_never_applied(
 
 
 async def test_a_preview_is_for_the_registry_that_it_was_made_on_and_for_its_own_session(
-    site: Site, context: BrowserContext, page: Page, watcher: Watcher
+    site: Site, page: Page, watcher: Watcher, enter: Enter
 ) -> None:
-    await keeper(site, context)
+    await enter(PostRole.CODES)
     await uploaded(page, f"code,name\n{PROVINCE}.79,Chi cục Bảy\n")
     address = page.url
     plan = await site.node.directory.plan_import(f"code,name\n{PROVINCE}.80,Chi cục Tám\n".encode())
@@ -215,7 +209,7 @@ async def test_a_preview_is_for_the_registry_that_it_was_made_on_and_for_its_own
     await page.click(GO)
     assert await page.locator("[data-problems]").count() == 1
     assert await site.node.directory.entry(f"{PROVINCE}.79") is None
-    await site.signed_in(context, site.person(PostRole.OPERATOR))
+    await enter(PostRole.OPERATOR)
     await page.goto(address)
     assert "told=reforms.import_gone" in page.url
 
@@ -224,7 +218,7 @@ async def test_the_wizard_works_without_scripts_and_refuses_with_every_conflict(
     site: Site, plain_page: Page, watcher: Watcher
 ) -> None:
     page = plain_page
-    await keeper(site, page.context)
+    await site.signed_in(page.context, site.person(PostRole.CODES))
     watcher.expect({422})
     await page.goto(NEW)
 
@@ -263,13 +257,14 @@ async def test_an_agency_is_named_by_its_name_and_of_two_namesakes_each_is_told(
     plain_page: Page,
     watcher: Watcher,
     record_property: Record,
+    enter: Enter,
 ) -> None:
     twins = f"{PROVINCE}.81", f"{DEPARTMENT}.81"
     lines = "".join(f"{code},Phòng Nội vụ Mẫu,{code.rpartition('.')[0]}\n" for code in twins)
     plan = await site.node.directory.plan_import(f"code,name,parent\n{lines}".encode())
     await site.node.directory.apply(plan, "other")
     watcher.expect({422})
-    await keeper(site, plain_page.context)
+    await site.signed_in(plain_page.context, site.person(PostRole.CODES))
     await plain_page.goto(f"{NEW}?kind=rename&name=X&at=2")
     await plain_page.fill("#sources", "phong noi vu mau")
     await plain_page.click(GO)
@@ -283,7 +278,7 @@ async def test_an_agency_is_named_by_its_name_and_of_two_namesakes_each_is_told(
         await plain_page.goto(f"{path}?{field}=phong+noi+vu+mau")
         assert twins[0] in await plain_page.inner_text(f"#{field}-fault"), "not guessed here either"
 
-    await keeper(site, context)
+    await enter(PostRole.CODES)
     await page.goto(f"{NEW}?kind=merge&at=2")
     for press in ("Enter", "click"):
         await page.locator("#find").press_sequentially("phong noi vu m")
@@ -303,85 +298,47 @@ async def test_an_agency_is_named_by_its_name_and_of_two_namesakes_each_is_told(
     assert await page.locator(".spot").count() > 3
 
 
+async def proposed(page: Page, one: Decider) -> str:
+    """The change that `STATED` states; the address of its proposal."""
+    await page.goto(f"{STATED}&step=5")
+    await decide(page, one, "reforms.proposed")
+    return page.url.split("?")[0]
+
+
 async def test_a_change_needs_the_proof_of_two_people_and_can_be_undone_by_one(
-    site: Site, context: BrowserContext, page: Page, watcher: Watcher, record_property: Record
+    site: Site, context: BrowserContext, page: Page, record_property: Record
 ) -> None:
+    """One that was rejected with its reason changes nothing."""
     both = await deciders.two(site.node, site.url, site.clock.skip, site.person(PostRole.OPERATOR).by)
     await both[0].comes_in(context)
-    watcher.expect({422})
-    await page.goto(f"{STATED}&step=5")
-    await both[0].signs(page, password="another one")
-    await page.click(GO)
-    assert await page.locator("#password[aria-invalid=true]").count() == 1
-    await both[0].signs(page)
-    await page.click(GO)
-    await page.wait_for_url("**told=reforms.proposed")
-    proposal = page.url.split("?")[0]
-    id = proposal.rpartition("/")[2]
-    await axe.check(page, record_property, "proposal")
-    assert await page.locator("a[href$='/phe-duyet']").count() == 0, "who proposed is not asked to approve"
+    await page.goto(f"{await proposed(page, both[0])}/tu-choi")
+    await page.fill("#reason", "Not what was decided")
+    await decide(page, both[0], "reforms.rejected")
+    assert await page.locator("a[href$='/phe-duyet']").count() == 0
+    assert not await reforms.list_reforms(site.node.deciding, 10)
 
+    proposal = await proposed(page, both[0])
+    id = proposal.rpartition("/")[2]
+    assert await page.locator("a[href$='/phe-duyet']").count() == 0, "who proposed is not asked to approve"
     await both[1].comes_in(context)
     await page.goto("/co-quan/de-nghi")
     await axe.check(page, record_property, "proposals")
     await page.goto(f"{proposal}/phe-duyet")
     await axe.check(page, record_property, "approve")
-    await page.fill("#typed_1", "8/QD")
-    await both[1].signs(page)
-    await page.click(GO)
-    assert await page.locator("#typed_1[aria-invalid=true]").count() == 1, "another decision"
     await page.fill("#typed_1", "7/qd")
-    await both[1].signs(page)
-    await page.click(GO)
-    await page.wait_for_url("**told=reforms.approved")
+    await decide(page, both[1], "reforms.approved")
 
     await page.goto(f"/co-quan/thay-doi/{id}/hoan-tac")
     await axe.check(page, record_property, "undo")
     await page.fill("#reason", "The day was another one")
-    await both[1].signs(page)
-    await page.click(GO)
-    await page.wait_for_url("**told=reforms.undone")
+    await decide(page, both[1], "reforms.undone")
     assert (await reforms.get_reform(site.node.deciding, id)).undone_why == "The day was another one"
 
 
-async def test_a_proposal_is_rejected_with_its_reason_and_the_old_one_stands(
-    site: Site, context: BrowserContext, page: Page
-) -> None:
-    both = await deciders.two(site.node, site.url, site.clock.skip, site.person(PostRole.OPERATOR).by)
-    await both[0].comes_in(context)
-    await page.goto(f"{STATED}&step=5")
-    await both[0].signs(page)
-    await page.click(GO)
-    await page.wait_for_url("**told=reforms.proposed")
-    proposal = page.url.split("?")[0]
-
-    await page.goto(f"{proposal}/tu-choi")
-    await page.fill("#reason", "Not what was decided")
-    await both[0].signs(page)
-    await page.click(GO)
-
-    await page.wait_for_url("**told=reforms.rejected")
-    assert await page.locator("a[href$='/phe-duyet']").count() == 0
-    assert not await reforms.list_reforms(site.node.deciding, 10)
-
-
-async def test_who_keeps_no_codes_changes_none(
-    site: Site, context: BrowserContext, page: Page, watcher: Watcher
-) -> None:
-    await site.signed_in(context, site.person(PostRole.CLERK, "province"))
-    watcher.expect({403})
-
-    for path in (NEW, "/co-quan/nhap", "/co-quan/thay-doi", "/co-quan/de-nghi"):
-        answer = await page.goto(path)
-
-        assert answer is not None
-        assert answer.status == 403, path
-
-
 async def test_an_agency_proposes_certificates_of_its_own_code_alone(
-    site: Site, context: BrowserContext, page: Page, watcher: Watcher
+    site: Site, page: Page, watcher: Watcher, enter: Enter
 ) -> None:
-    await site.signed_in(context, site.person(PostRole.AGENCY_ADMIN, "department"))
+    await enter(PostRole.AGENCY_ADMIN)
     watcher.expect({404, 422})
     site.clock.skip(timedelta(seconds=31))
     for code, status in ((PROVINCE, 404), (DEPARTMENT, 422)):
@@ -427,9 +384,9 @@ async def lately(page: Page) -> dict[str, tuple[str, str]]:
 
 @pytest.mark.told
 async def test_the_list_says_who_was_heard_last_as_far_as_the_visitor_may_know(
-    site: Site, context: BrowserContext, page: Page, record_property: Record
+    site: Site, page: Page, record_property: Record, enter: Enter
 ) -> None:
-    await site.signed_in(context, site.person(PostRole.CLERK, "commune"))
+    await enter(PostRole.CLERK, "commune")
     await page.goto(f"/co-quan?goc={PROVINCE}")
     own = await lately(page)
 
@@ -438,13 +395,12 @@ async def test_the_list_says_who_was_heard_last_as_far_as_the_visitor_may_know(
     assert all(changed for _, changed in own.values())
     await axe.check(page, record_property, "the list of agencies")
 
-    await site.signed_in(context, site.person(PostRole.CODES))
+    await enter(PostRole.CODES)
     await page.goto(f"/co-quan?goc={PROVINCE}")
     whole = await lately(page)
     assert whole[DEPARTMENT][0].endswith("20/11/2026")
-    await pictures.take(page, "agencies-heard")
     site.clock.skip(timedelta(days=2))
-    await site.signed_in(context, site.person(PostRole.CODES))
+    await enter(PostRole.CODES)
     await page.reload()
     assert re.fullmatch(r"2\d/11/2026", (await lately(page))[DEPARTMENT][0]), "the hour is of today alone"
 

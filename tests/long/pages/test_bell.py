@@ -3,7 +3,6 @@ reload, what was read stays read, home leads to a letter. Then the keys, in the 
 
 from __future__ import annotations
 
-import pytest
 from playwright.async_api import BrowserContext, Page, expect
 
 from gateway.domain.document import Urgency
@@ -13,7 +12,6 @@ from tests.pages import axe
 from tests.pages.site import Site
 from tests.pages.summary import Record
 
-pytestmark = [pytest.mark.timeout(240)]
 OWN = "department"
 # What would sound and be shown outside the page is written down instead; the rest is the page's own.
 HEARD = """
@@ -47,7 +45,7 @@ async def test_a_clerk_is_told_of_an_express_letter_where_they_are(
     letters = {"number": "1", "urgency": Urgency.EXPRESS}, {"number": "2", "urgency": Urgency.URGENT}
     await arrive(site, *letters, told=True)
     site.node.bells["sequencer"].ring()
-    await expect(count).to_have_text("2", timeout=60_000)
+    await expect(count).to_have_text("2")
     await expect(page.locator("#said")).to_have_text("Hỏa tốc: 1/SNN của Sở Tài chính")
     assert await page.evaluate("window.heard") == ["Hỏa tốc: 1/SNN của Sở Tài chính"]
     await bell.locator("summary").click()

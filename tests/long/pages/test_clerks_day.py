@@ -7,13 +7,10 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import Counter
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
-import pytest_asyncio
 from playwright.async_api import Page, expect
 
 from gateway.demo import stage
@@ -21,9 +18,10 @@ from gateway.domain.document import IncomingDocument, Kind, OutgoingDocument, So
 from gateway.office.domain.roles import PostRole
 from gateway.office.letters import submitting
 from gateway.outgoing import recall
-from tests.pages import neighbours
 from tests.pages.effort import Hand
-from tests.pages.neighbours import FURTHER, NAMES, Town
+from tests.pages.neighbours import FURTHER, NAMES, OTHERS, SIGNER, Town
+from tests.pages.neighbours import site as site
+from tests.pages.neighbours import town as town
 from tests.pages.site import Site
 from tests.support.clock import START
 from tests.support.letters import Letter
@@ -31,28 +29,12 @@ from tests.support.printed import FOLDER
 from tests.unit.office.book.test_export import rows_of
 
 HERE = "department"
-OTHERS = ("province", "commune", *FURTHER)
 EARLY, LATE = 26, 14
 REFUSED, PAPER = 2, 3
 WHY_ELSEWHERE = "Văn bản gửi cho Sở khác, không thuộc nơi nhận này"
 WHY_INCOMPLETE = "Thiếu phụ lục số 2 nêu trong văn bản"
-SIGNER = "Đặng Giám Đốc"
-# For what works on many documents at once, on a machine that has other work too.
-SLOW_MS = 60_000
 TAKE = "Tiếp nhận và vào sổ"
 DONE = "Đã tiếp nhận và vào sổ"
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def town(tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Town]:
-    neighbours.widen(monkeypatch)
-    async with neighbours.open_town(tmp_path / "site", database, SIGNER) as made:
-        yield made
-
-
-@pytest.fixture
-def site(town: Town) -> Site:
-    return town.site
 
 
 async def come_in(page: Page, site: Site, path: str) -> None:
@@ -62,7 +44,7 @@ async def come_in(page: Page, site: Site, path: str) -> None:
 
 
 async def done(page: Page, words: str) -> None:
-    await expect(page.locator("[data-told]")).to_contain_text(words, timeout=SLOW_MS)
+    await expect(page.locator("[data-told]")).to_contain_text(words)
 
 
 @pytest.mark.timeout(600)
@@ -71,7 +53,6 @@ async def test_a_clerks_day_ends_with_a_whole_book_and_nothing_to_do(
     town: Town, page: Page, hand: Hand
 ) -> None:
     morning = await mail(town, range(EARLY))
-    page.context.set_default_timeout(SLOW_MS)
     await come_in(page, town.site, "/tong-quan")
     await take_in_one_by_one(page, hand, morning)
     await submit_the_urgent_one(town, page, hand)
@@ -149,7 +130,7 @@ async def in_the_pane(page: Page) -> None:
 
 async def settled(page: Page, words: str) -> None:
     """What was done in the pane, told beside the next letter."""
-    await expect(page.locator("[data-last] .acted")).to_contain_text(words, timeout=SLOW_MS)
+    await expect(page.locator("[data-last] .acted")).to_contain_text(words)
 
 
 async def take_in_one_by_one(page: Page, hand: Hand, morning: list[OutgoingDocument]) -> None:
@@ -254,9 +235,7 @@ async def take_in_the_rest(page: Page, hand: Hand) -> None:
     ):
         await hand.click("[data-page]")
         await hand.click(page.get_by_role("button", name=TAKE))
-        await expect(page.locator("main")).to_contain_text(
-            f"{count} văn bản sẽ được tiếp nhận.", timeout=SLOW_MS
-        )
+        await expect(page.locator("main")).to_contain_text(f"{count} văn bản sẽ được tiếp nhận.")
         await hand.press("Control+Enter")
         await done(page, f"{count} đã làm, 0 không làm.")
     await page.goto("/van-ban-den")
@@ -300,7 +279,7 @@ async def issue_by_pages(
             await hand.click("#reply-no")
             await hand.fill("#paste", block)
             await hand.click("button[value=paste]")
-            await expect(page.locator(".to-chip")).to_have_count(len(FURTHER) + 1, timeout=SLOW_MS)
+            await expect(page.locator(".to-chip")).to_have_count(len(FURTHER) + 1)
             await hand.press("Control+Enter")
             await page.wait_for_url("**kiem-tra=1*")
             await hand.press("Control+Enter")

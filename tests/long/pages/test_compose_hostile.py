@@ -21,7 +21,7 @@ from gateway.office.domain.roles import PostRole
 from gateway.office.domain.session import form_token
 from gateway.office.web.door import COOKIE
 from tests.pages.site import Site
-from tests.pages.test_compose import scope
+from tests.pages.visiting import scope_of
 from tests.support.accounts import HERE
 from tests.support.printed import FOLDER
 from tests.support.stamped import stamped
@@ -68,7 +68,7 @@ class Form:
             return answer.status, await answer.text()
 
     async def kept(self) -> list[OutgoingDocument]:
-        async with self.site.node.store.read(await scope(self.site)) as work:
+        async with self.site.node.store.read(await scope_of(self.site, "province")) as work:
             return list((await work.outgoing.page(limit=50)).items)
 
     def stray(self) -> list[Path]:
@@ -218,6 +218,6 @@ async def test_a_stamp_of_secrecy_asks_and_only_a_word_of_the_clerk_lets_it_pass
 
     assert status == 303
     assert sent.state == "queued"
-    async with form.site.node.store.read(await scope(form.site)) as work:
+    async with form.site.node.store.read(await scope_of(form.site, "province")) as work:
         told = [each.kind for each in await work.events.of(sent.id)]
     assert "message.confirmed" in told

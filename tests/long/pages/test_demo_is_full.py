@@ -16,7 +16,6 @@ from gateway.store import reporting
 from tests.pages.site import STAGED, MovableClock, Site, until_quiet
 
 DOCUMENTS = ("outgoing_document", "incoming_document", "delivery", "register_entry", "hold", "recall_ask")
-pytestmark = [pytest.mark.timeout(400)]
 # What a node at work writes by itself: figures, samples, the log's seals.
 BY_ITSELF = ("job_day", "queue_sample", "list_", "log_")
 

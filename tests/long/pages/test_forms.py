@@ -9,19 +9,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest_asyncio
-from playwright.async_api import BrowserContext, Page
+from playwright.async_api import BrowserContext, Page, expect
 
 from gateway.domain.document import FileRole
-from gateway.office.domain.roles import PostRole
 from gateway.outgoing import accept, intake
 from gateway.outgoing.intake import Order
-from tests.long.pages.test_outgoing import _chunks, at, comes, scope, until
+from gateway.words import labels
+from tests.long.pages.test_outgoing import _chunks, at
 from tests.pages import axe
 from tests.pages.site import Site, opened
 from tests.pages.summary import Record
+from tests.pages.visiting import Enter, scope_of
 from tests.support.clock import START
 from tests.support.packets import COMMUNE, PDF, PROVINCE, draft
 from tests.support.three_axes import Hubs, hubs
+from tests.support.waiting import until
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -38,31 +40,35 @@ async def site(tmp_path: Path, on_hubs: Hubs) -> AsyncIterator[Site]:
 
 
 async def test_each_recipient_shows_the_form_and_the_file_that_its_axis_has(
-    site: Site, on_hubs: Hubs, page: Page, context: BrowserContext, record_property: Record
+    site: Site, on_hubs: Hubs, page: Page, context: BrowserContext, record_property: Record, enter: Enter
 ) -> None:
     async with intake.tray(site.node.out) as tray:
         await tray.add(FileRole.LEAD, "van-ban.pdf", FileRole.LEAD, _chunks(PDF))
         order = Order(draft=draft("15", PROVINCE, COMMUNE))
-        accepted = await accept.accept(site.node.out, await scope(site), order, tray, None)
+        accepted = await accept.accept(site.node.out, await scope_of(site), order, tray, None)
     document = accepted.document
     assert document is not None
 
     async def left() -> bool:
-        async with site.node.store.read(await scope(site)) as work:
+        async with site.node.store.read(await scope_of(site)) as work:
             states = {each.state for each in await work.deliveries.of(document.id)}
         return states <= {"sent", "delivered"}
 
-    await until(site, left)
+    await until(left, "the packets left")
     (raw,) = [
         on_hubs.national.hub._path(row[0]).read_bytes()
         for row in on_hubs.national.hub.summary()
         if (row[1], row[3]) == ("edoc", COMMUNE)
     ]
-    await comes(site, context, PostRole.CLERK)
+    await enter()
 
     await page.goto(at(document))
     rows = page.locator("ul.rows > li")
     form = "theo dạng không kèm chữ ký số của gói tin"
+    for name in ("own", "national"):
+        # On the line of the recipient itself, before anything is opened.
+        axis = labels.say("axis.by", axis=name)
+        await expect(page.locator("#recipients summary", has_text=axis)).to_have_count(1)
     told = await rows.all_text_contents()
     (row,) = [n for n, each in enumerate(told) if form in each]
     await axe.check(page, record_property, "/van-ban-di/{id}")

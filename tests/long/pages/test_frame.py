@@ -12,11 +12,12 @@ from gateway.office.accounts import sessions
 from gateway.office.domain.roles import PostRole
 from gateway.office.web.door import COOKIE
 from tests.pages import axe
+from tests.pages.composing import BY_HAND, fill_in, press, written
 from tests.pages.guest import calling
 from tests.pages.site import Site
 from tests.pages.slow_line import slow_line
 from tests.pages.summary import Record
-from tests.pages.test_compose import BY_HAND, fill_in, press, scope, written
+from tests.pages.visiting import Enter, scope_of
 from tests.pages.watching import Watcher
 
 CLERK = PostRole.CLERK
@@ -39,38 +40,41 @@ async def boxes(page: Page, selector: str) -> list[list[float]]:
     return [list(await each.evaluate(_BOX)) for each in found]
 
 
-@pytest.mark.parametrize("width", [1366, 1280, 1920])
-async def test_the_top_bar_is_one_line_whatever_the_agency_is_called(
-    site: Site, context: BrowserContext, page: Page, width: int
-) -> None:
-    await site.signed_in(context, site.person(CLERK, "province"))
-    await page.set_viewport_size({"width": width, "height": 768})
-    await page.goto("/tong-quan")
-    await page.locator(".bar .agency strong").evaluate("(each, name) => { each.textContent = name; }", LONG)
+async def test_the_top_bar_is_one_line_whatever_the_agency_is_called(page: Page, enter: Enter) -> None:
+    await enter(CLERK, "province")
+    for width in (1366, 1280, 1920):
+        await page.set_viewport_size({"width": width, "height": 768})
+        await page.goto("/tong-quan")
+        name = page.locator(".bar .agency strong")
+        await name.evaluate("(each, name) => { each.textContent = name; }", LONG)
+        found = await bar_of(page, width)
+        assert all(after[2] >= before[3] - 1 for before, after in itertools.pairwise(found))
+        (inside, *_), (button, *_) = (
+            await boxes(page, ".bar .search"),
+            await boxes(page, ".bar .search button"),
+        )
+        assert button[3] <= inside[3] + 1
 
+
+async def bar_of(page: Page, width: int) -> list[list[float]]:
+    """The parts of the top bar, which stand in one line and within the page."""
     found = [each for each in await boxes(page, ".bar > *") if each[1] > each[0]]
-
     middles = [(top + bottom) / 2 for top, bottom, _, _ in found]
-    assert max(middles) - min(middles) < 4
-    assert all(after[2] >= before[3] - 1 for before, after in itertools.pairwise(found))
+    assert max(middles) - min(middles) < 4, width
     assert max(right for *_, right in found) <= width
-    (inside, *_), (button, *_) = await boxes(page, ".bar .search"), await boxes(page, ".bar .search button")
-    assert button[3] <= inside[3] + 1
+    return found
 
 
 @pytest.mark.laid
 async def test_on_a_phone_the_bar_is_one_line_and_the_first_letter_stands_within_the_first_screen(
-    site: Site, context: BrowserContext, page: Page, record_property: Record
+    page: Page, record_property: Record, enter: Enter
 ) -> None:
-    await site.signed_in(context, site.person(CLERK, "department"), "department")
+    await enter()
     for width, height in ((390, 844), (360, 740)):
         await page.set_viewport_size({"width": width, "height": height})
         for path, first in (("/van-ban-den", ".letter"), ("/van-ban-di", "#list tbody tr")):
             await page.goto(path)
-            bar = [each for each in await boxes(page, ".bar > *") if each[1] > each[0]]
-            middles = [(top + bottom) / 2 for top, bottom, _, _ in bar]
-            assert max(middles) - min(middles) < 4, (path, width)
-            assert max(right for *_, right in bar) <= width
+            await bar_of(page, width)
             _, bottom, left, right = (await boxes(page, first))[0]
             assert bottom < height, (path, width)
             assert (left >= 0, right <= width) == (True, True), (path, width)
@@ -83,10 +87,8 @@ async def test_on_a_phone_the_bar_is_one_line_and_the_first_letter_stands_within
 
 
 @pytest.mark.laid
-async def test_nothing_moves_under_the_pointer_while_a_page_comes(
-    site: Site, context: BrowserContext, page: Page
-) -> None:
-    await site.signed_in(context, site.person(CLERK, "department"), "department")
+async def test_nothing_moves_under_the_pointer_while_a_page_comes(page: Page, enter: Enter) -> None:
+    await enter()
     await page.goto("/van-ban-den")
     letter = await page.locator("a[data-open]").first.get_attribute("href")
     moved = {}
@@ -108,9 +110,9 @@ async def test_nothing_moves_under_the_pointer_while_a_page_comes(
 @pytest.mark.laid
 @pytest.mark.parametrize("piece", [1_500, 20_000])
 async def test_nothing_moves_where_a_list_is_painted_before_all_of_it_is_there(
-    site: Site, context: BrowserContext, page: Page, watcher: Watcher, piece: int
+    site: Site, page: Page, watcher: Watcher, piece: int, enter: Enter
 ) -> None:
-    await site.signed_in(context, site.person(CLERK, "department"), "department")
+    await enter()
     moved = {}
     async with slow_line(site.url) as (line, near):
         watcher.origin = near
@@ -125,9 +127,9 @@ async def test_nothing_moves_where_a_list_is_painted_before_all_of_it_is_there(
 
 
 async def test_the_person_chooses_how_dense_pages_are_and_whose_mark_they_bear_is_seen(
-    site: Site, context: BrowserContext, page: Page
+    page: Page, enter: Enter
 ) -> None:
-    await site.signed_in(context, site.person(CLERK, "province"))
+    await enter(CLERK, "province")
     await page.goto("/tai-khoan")
     await expect(page.locator(".ribbon")).to_have_text("THỬ NGHIỆM")
     await expect(page.locator(".brand")).to_have_text("Liên thông văn bản")
@@ -142,27 +144,23 @@ async def test_the_person_chooses_how_dense_pages_are_and_whose_mark_they_bear_i
     await expect(page.locator("body.compact")).to_have_count(0)
 
 
-@pytest.mark.parametrize("height", [768, 420])
-async def test_the_menu_does_not_lie_over_itself_when_the_page_is_scrolled(
-    site: Site, context: BrowserContext, page: Page, height: int
-) -> None:
-    await site.signed_in(context, site.person(CLERK, "province"))
-    await page.set_viewport_size({"width": 1366, "height": height})
-    await page.goto("/tro-giup")
-    await page.mouse.wheel(0, 4_000)
-    await page.wait_for_function("window.scrollY > 300")
-
-    found = await boxes(page, ".menu li, .menu .fold")
-
-    assert len(found) > 5
-    assert all(after[0] >= before[1] - 1 for before, after in itertools.pairwise(found))
+async def test_the_menu_does_not_lie_over_itself_when_the_page_is_scrolled(page: Page, enter: Enter) -> None:
+    await enter(CLERK, "province")
+    for height in (768, 420):
+        await page.set_viewport_size({"width": 1366, "height": height})
+        await page.goto("/tro-giup")
+        await page.mouse.wheel(0, 4_000)
+        await page.wait_for_function("window.scrollY > 300")
+        found = await boxes(page, ".menu li, .menu .fold")
+        assert len(found) > 5
+        assert all(after[0] >= before[1] - 1 for before, after in itertools.pairwise(found)), height
 
 
 async def test_a_clerks_wrong_address_is_told_in_the_frame_and_a_programs_as_a_problem(
-    site: Site, context: BrowserContext, page: Page, watcher: Watcher, record_property: Record
+    site: Site, page: Page, watcher: Watcher, record_property: Record, enter: Enter
 ) -> None:
     watcher.expect({404})
-    await site.signed_in(context, site.person(CLERK, "province"))
+    await enter(CLERK, "province")
     for path in ("/khong-co-trang-nay", "/van-ban-di/khong-phai-ma"):
         await page.goto(path)
         told = await page.locator("main").inner_text()
@@ -178,10 +176,10 @@ async def test_a_clerks_wrong_address_is_told_in_the_frame_and_a_programs_as_a_p
 
 
 async def test_what_was_typed_outlives_the_session_and_is_sent_after_signing_in(
-    site: Site, context: BrowserContext, page: Page, watcher: Watcher, record_property: Record
+    site: Site, page: Page, watcher: Watcher, record_property: Record, enter: Enter
 ) -> None:
     watcher.expect({403})
-    token = await site.signed_in(context, site.person(CLERK, "province"))
+    token = await enter(CLERK, "province")
     await page.goto(BY_HAND)
     await fill_in(page)
     await sessions.sign_out(site.node.accounts, token)
@@ -192,7 +190,7 @@ async def test_what_was_typed_outlives_the_session_and_is_sent_after_signing_in(
     assert "V/v báo cáo số liệu" in await page.locator("main").inner_text()
     await axe.check(page, record_property, "a form that outlived its session")
     assert await written(site) == []
-    await site.signed_in(context, site.person(CLERK, "province"))
+    await enter(CLERK, "province")
     async with page.expect_navigation():
         await page.get_by_role("button", name="Tiếp tục").click()
     assert await written(site) == []
@@ -201,13 +199,13 @@ async def test_what_was_typed_outlives_the_session_and_is_sent_after_signing_in(
 
     (document,) = await written(site)
     assert (document.draft.subject, document.draft.number) == ("V/v báo cáo số liệu", "90")
-    assert document.agency_id == (await scope(site)).agency_id
+    assert document.agency_id == (await scope_of(site, "province")).agency_id
 
 
 async def test_what_the_browser_has_against_a_field_is_said_in_the_language_of_the_page(
-    site: Site, context: BrowserContext, page: Page
+    page: Page, enter: Enter
 ) -> None:
-    await site.signed_in(context, site.person(CLERK, "department"))
+    await enter()
     await page.goto("/so-van-ban/den/nhap")
     field = page.locator("#subject")
     await page.locator("form[method=post] button.main").first.click()
@@ -219,15 +217,15 @@ async def test_what_the_browser_has_against_a_field_is_said_in_the_language_of_t
 
 
 async def test_a_form_of_an_earlier_session_is_not_acted_on_and_not_lost(
-    site: Site, context: BrowserContext, page: Page, watcher: Watcher
+    context: BrowserContext, page: Page, watcher: Watcher, enter: Enter
 ) -> None:
     watcher.expect({403, 422})
-    await site.signed_in(context, site.person(CLERK, "province"))
+    await enter(CLERK, "province")
     await page.goto("/so-van-ban/di/nhap")
     await page.fill("#subject", "Thư mời họp giao ban tháng")
     await page.locator("main form").evaluate("(form) => { form.noValidate = true; }")
     await context.clear_cookies(name=COOKIE)
-    await site.signed_in(context, site.person(CLERK, "province"))
+    await enter(CLERK, "province")
 
     async with page.expect_navigation():
         await page.locator("main form .main").click()

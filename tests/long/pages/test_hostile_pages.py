@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from gateway.domain.document import FileRole, IncomingDocument, Kind
+from gateway.domain.document import FileRole, IncomingDocument, Kind, OutgoingDocument
 from gateway.incoming import seal
 from gateway.incoming.act import StatusCall
 from gateway.office.accounts import sign_in
@@ -19,20 +19,16 @@ from gateway.office.domain.session import form_token
 from gateway.office.node.exchange import TokenSigning
 from gateway.outgoing import drafting, intake
 from gateway.outgoing import files as seal_out
-from tests.long.pages.test_incoming import Mail, at
-from tests.long.pages.test_outgoing import scope, sent
+from tests.long.pages.test_outgoing import sent
 from tests.pages.guest import Guest, calling
+from tests.pages.mail import Mail, at
 from tests.pages.site import Site
+from tests.pages.visiting import scope_of
 from tests.support.accounts import HERE
 from tests.support.printed import FOLDER
 
 WHY = "Có dấu MẬT ở trang đầu của tệp"
 OTHER = (FOLDER / "cong-van.pdf").read_bytes()
-
-
-@pytest.fixture
-def mail(site: Site) -> Mail:
-    return Mail(site)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -53,14 +49,16 @@ async def _packet(site: Site, mail: Mail, document: IncomingDocument) -> str:
     return found
 
 
-async def test_the_packet_of_a_recalled_document_is_read_nowhere(
+async def test_a_recalled_document_is_read_nowhere_and_says_nothing_once_it_is_sealed(
     site: Site, mail: Mail, clerk: Guest
 ) -> None:
     """Not in quarantine either, where its packet never was."""
-    first, document = await mail.comes("decision")
-    await mail.status("department", first, StatusCall(code="03", staff=mail.clerk()))
-    await mail.recall(first)
-    await mail.until(lambda: _is_asked(mail, document))
+    first, document = await _recalled(mail)
+    _, other = await _recalled(mail, "plan")
+    await seal.document(site.node.inn, site.node.hold, await mail.scope("department"), other.id, WHY)
+    for path in ("/dong-y", "/khong-dong-y"):
+        assert other.subject not in (await clerk.get(at(other, path))).text, path
+
     await mail.status("department", first, StatusCall(code="15", staff=mail.clerk()))
     id = await _packet(site, mail, document)
 
@@ -70,22 +68,12 @@ async def test_the_packet_of_a_recalled_document_is_read_nowhere(
     assert document.subject not in (await clerk.get(f"/van-hanh/cach-ly/{id}")).text
 
 
-async def _is_asked(mail: Mail, document: IncomingDocument) -> bool:
-    return any(fact.code == "asked" for fact in await mail.facts(document.id))
-
-
-async def test_a_sealed_document_says_nothing_on_the_pages_that_answer_a_request(
-    site: Site, mail: Mail, clerk: Guest
-) -> None:
-    first, document = await mail.comes("decision")
-    await mail.status("department", first, StatusCall(code="03", staff=mail.clerk()))
-    await mail.recall(first)
-    await mail.until(lambda: _is_asked(mail, document))
-    node = site.node
-    await seal.document(node.inn, node.hold, await mail.scope("department"), document.id, WHY)
-
-    for path in ("/dong-y", "/khong-dong-y"):
-        assert document.subject not in (await clerk.get(at(document, path))).text, path
+async def _recalled(mail: Mail, key: str = "decision") -> tuple[OutgoingDocument, IncomingDocument]:
+    """Its sender asked for it after it was taken in."""
+    sent, document = await mail.taken_in(key)
+    await mail.recall(sent)
+    await mail.until(lambda: mail.is_asked_back(document))
+    return sent, document
 
 
 @pytest.mark.parametrize("send", [True, False])
@@ -94,7 +82,7 @@ async def test_a_sealed_document_of_our_own_is_no_draft_to_be_opened(
 ) -> None:
     document = await sent(site, send=send)
     assert document.kind is Kind.DOCUMENT
-    await seal_out.seal_document(site.node.out, site.node.hold, await scope(site), document.id, WHY)
+    await seal_out.seal_document(site.node.out, site.node.hold, await scope_of(site), document.id, WHY)
 
     for path in ("", "/da-gui", "/bo", "/ky-so", "/cay-co-quan"):
         answer = await clerk.get(f"/phat-hanh/{document.id}{path}")
@@ -113,7 +101,7 @@ async def test_the_seal_goes_on_the_very_file_that_was_shown(
         assert f'name="seen" value="{shown}"' in (await clerk.get(path)).text
     async with intake.tray(site.node.out) as held:
         await held.add(FileRole.LEAD, "van-ban.pdf", FileRole.LEAD, _chunks(OTHER))
-        changed = await drafting.add_files(site.node.out, await scope(site), document.id, held)
+        changed = await drafting.add_files(site.node.out, await scope_of(site), document.id, held)
     (now,) = [each.sha256 for each in changed.files if each.role is FileRole.LEAD]
     assert now != shown
 

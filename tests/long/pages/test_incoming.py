@@ -4,7 +4,6 @@ files, and the sealed hold. What the other side learns is asked at the other sid
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import date, timedelta
 from functools import partial
@@ -12,92 +11,24 @@ from urllib.parse import quote
 
 import pyotp
 import pytest
-from playwright.async_api import BrowserContext, Page, Response
+from playwright.async_api import BrowserContext, Page
 
-from gateway.demo import stage
-from gateway.demo.acts import Acts
 from gateway.domain.account import NumberingMode
-from gateway.domain.document import Delivery, DocumentChange, IncomingDocument, Kind, OutgoingDocument
-from gateway.domain.event import Event, EventKind
+from gateway.domain.document import DocumentChange, Kind
+from gateway.domain.event import EventKind
 from gateway.domain.hold import HoldState
 from gateway.domain.person import Role
-from gateway.domain.status import Fact
 from gateway.incoming import by_hand, seal
-from gateway.incoming.act import StatusCall
-from gateway.office.bootstrap.office import Office
 from gateway.office.domain.roles import PostRole
-from tests.pages import axe, pictures
+from tests.pages import axe
 from tests.pages.effort import Hand
+from tests.pages.mail import UNIT, Mail, at
 from tests.pages.site import Site
 from tests.pages.summary import Record
+from tests.pages.visiting import Enter, box_of, opened
 from tests.pages.watching import Watcher
 from tests.support.accounts import with_factor
 from tests.support.hosted import save_hosted
-
-UNIT = "Phòng Tổng hợp"
-WHY = "Thiếu phụ lục số 2 nêu trong văn bản"
-
-
-class Mail(Acts):
-    """Mail from the province to the department, without waiting for more than its arrival."""
-
-    node: Office
-
-    def __init__(self, site: Site) -> None:
-        super().__init__(node=site.node, cast=stage.cast())
-        self.site = site
-
-    async def comes(self, key: str = "request", **more: object) -> tuple[OutgoingDocument, IncomingDocument]:
-        sent = await self.send("province", key, ("department",), **more)  # type: ignore[arg-type]
-        return sent, await self.arrived("department", sent)
-
-    async def known(self, id: str) -> IncomingDocument:
-        async with self.node.store.read(await self.scope("department")) as work:
-            return await work.incoming.get(id)
-
-    async def facts(self, id: str) -> list[Fact]:
-        async with self.node.store.read(await self.scope("department")) as work:
-            return list(await work.facts.of(id))
-
-    async def events(self, id: str, kind: EventKind) -> list[Event]:
-        async with self.node.store.read(await self.scope("department")) as work:
-            return [each for each in await work.events.of(id) if each.kind is kind]
-
-    async def told(self, sent: OutgoingDocument, state: str) -> Fact:
-        """What its sender learnt last, once it stands so there."""
-        await self.until(lambda: self.stands("province", sent, state))
-        async with self.node.store.read(await self.scope("province")) as work:
-            (delivery,) = await work.deliveries.of(sent.id)
-            assert isinstance(delivery, Delivery)
-            return max(await work.facts.of(delivery.id), key=lambda fact: fact.at)
-
-
-@pytest.fixture
-def mail(site: Site) -> Mail:
-    return Mail(site)
-
-
-Enter = Callable[..., Awaitable[None]]
-
-
-@pytest.fixture
-def enter(site: Site, context: BrowserContext) -> Enter:
-    async def enters(role: PostRole = PostRole.CLERK, actor: str = "department") -> None:
-        await context.clear_cookies()
-        await site.signed_in(context, site.person(role, actor), actor or "department")
-
-    return enters
-
-
-def at(document: IncomingDocument, act: str = "") -> str:
-    return f"/van-ban-den/{document.id}{act}"
-
-
-async def opened(page: Page, path: str, status: int = 200) -> Response:
-    answer = await page.goto(path)
-    assert answer is not None
-    assert answer.status == status, f"{path}: {answer.status}"
-    return answer
 
 
 async def test_a_clerk_takes_in_by_keys_alone_and_a_single_key_changes_nothing(
@@ -107,7 +38,6 @@ async def test_a_clerk_takes_in_by_keys_alone_and_a_single_key_changes_nothing(
     await enter()
     await opened(page, at(document))
     await axe.check(page, record_property, "/van-ban-den/{id}")
-    await pictures.take(page, "incoming-new")
     await page.keyboard.press("t")
     await page.wait_for_url("**/tiep-nhan")
     await axe.check(page, record_property, "/van-ban-den/{id}/tiep-nhan")
@@ -139,53 +69,10 @@ async def test_on_the_narrowest_screen_every_way_to_decide_is_in_sight(
     await opened(page, at(document))
 
     for each in await page.locator(".decide :is(button, .button)").all():
-        box = await each.bounding_box()
-        assert box is not None
+        box = await box_of(each)
         assert box["x"] >= 0, await each.inner_text()
         assert box["x"] + box["width"] <= 320, await each.inner_text()
         assert box["y"] + box["height"] <= 640, await each.inner_text()
-
-
-async def test_a_refusal_needs_reason_and_words_and_its_sender_reads_both(
-    mail: Mail, plain_page: Page, site: Site, watcher: Watcher
-) -> None:
-    watcher.expect({422})
-    sent, document = await mail.comes()
-    await site.signed_in(plain_page.context, site.person(PostRole.CLERK, "department"), "department")
-    await opened(plain_page, at(document, "/tu-choi"))
-    await plain_page.fill("#note", WHY)
-    await plain_page.locator("[data-main]").click()
-    assert await plain_page.locator("[data-problems] a").get_attribute("href") == "#reason"
-    assert await plain_page.input_value("#note") == WHY
-    await plain_page.select_option("#reason", "MISSING_FILE")
-    await plain_page.locator("[data-main]").click()
-    await plain_page.wait_for_url("**/van-ban-den/*told=*")
-
-    fact = await mail.told(sent, "rejected")
-    assert fact.reason is not None
-    assert fact.reason.startswith(f"Thiếu tệp, thiếu trang: {WHY}")
-    stored = await mail.known(document.id)
-    assert (stored.state, stored.register_no) == ("rejected", None)
-
-
-async def test_two_clerks_at_once_and_the_second_reads_who_was_first(
-    mail: Mail, enter: Enter, page: Page, watcher: Watcher
-) -> None:
-    _, document = await mail.comes()
-    await enter()
-    await opened(page, at(document))
-    other = await page.context.new_page()
-    await opened(other, at(document, "/tu-choi"))
-    await page.locator("[data-main]").click()
-    await page.wait_for_url("**told=*")
-    watcher.expect({409})
-    await other.select_option("#reason", "OTHER")
-    await other.fill("#note", WHY)
-    await other.locator("[data-main]").click()
-
-    await other.get_by_text("vừa xử lý văn bản này lúc").wait_for()
-    assert "Hoàng Thị Thử vừa xử lý văn bản này lúc" in await other.inner_text("main")
-    assert [fact.code for fact in await mail.facts(document.id)] == ["01", "03"]
 
 
 async def test_what_is_on_hold_tells_why_and_is_taken_in_with_a_note_alone(
@@ -221,16 +108,14 @@ async def test_what_is_on_hold_tells_why_and_is_taken_in_with_a_note_alone(
 async def test_a_recall_is_agreed_and_another_refused_with_its_reason(
     mail: Mail, enter: Enter, page: Page, record_property: Record, watcher: Watcher
 ) -> None:
-    (first, agreed), (second, kept) = await mail.comes("decision"), await mail.comes("plan")
+    (first, agreed), (second, kept) = await mail.taken_in("decision"), await mail.taken_in("plan")
     for sent in (first, second):
-        await mail.status("department", sent, StatusCall(code="03", staff=mail.clerk()))
         await mail.recall(sent)
     for document in (agreed, kept):
-        await mail.until(partial(_asked, mail, document))
+        await mail.until(partial(mail.is_asked_back, document))
     await enter()
     await opened(page, at(agreed))
     await axe.check(page, record_property, "/van-ban-den/{id} (recall)")
-    await pictures.take(page, "incoming-recall")
     assert "Nơi gửi thông báo thu hồi" in await page.inner_text(".request")
     await page.get_by_role("link", name="Đồng ý thu hồi, hủy bản điện tử").click()
     await page.locator("[data-main]").click()
@@ -308,8 +193,7 @@ async def test_a_paper_letter_without_a_number_shows_no_id_and_promises_its_send
 async def test_an_update_shows_what_it_changes_before_it_is_agreed(
     mail: Mail, enter: Enter, page: Page, record_property: Record
 ) -> None:
-    sent, document = await mail.comes(due_in=7)
-    await mail.status("department", sent, StatusCall(code="03", staff=mail.clerk()))
+    sent, document = await mail.taken_in(due_in=7)
     await mail.until(lambda: mail.stands("province", sent, "accepted"))
     change = DocumentChange(reason="Lùi hạn trả lời", target=sent.document_id)
     update = await mail.send(
@@ -372,54 +256,6 @@ async def test_the_number_comes_from_where_the_agency_has_it_from(
         assert (await mail.known(second.id)).register_no == "8"
 
 
-async def _asked(mail: Mail, document: IncomingDocument) -> bool:
-    return any(fact.code == "asked" for fact in await mail.facts(document.id))
-
-
-async def test_the_head_hands_it_on_and_only_that_unit_reports_progress(
-    mail: Mail, enter: Enter, page: Page, record_property: Record, watcher: Watcher
-) -> None:
-    sent, document = await mail.comes()
-    await mail.status("department", sent, StatusCall(code="03", staff=mail.clerk()))
-    watcher.expect({403, 422})
-    await enter(PostRole.OFFICER)
-    await opened(page, at(document), 403)
-    assert (await page.request.get(at(document, "/tep/1"))).status == 403
-
-    await enter(PostRole.HEAD)
-    await opened(page, at(document, "/chuyen-xu-ly"))
-    await axe.check(page, record_property, "/van-ban-den/{id}/chuyen-xu-ly")
-    await page.fill("#lead_unit", UNIT)
-    await page.fill("#deadline", "31/02/2027")
-    await page.fill("#instruction", "Tham mưu trả lời trước ngày hẹn")
-    await page.locator("[data-main]").click()
-    assert await page.locator("[data-problems] a").get_attribute("href") == "#deadline"
-    await page.fill("#deadline", "01/03/2027")
-    await page.locator("[data-main]").click()
-    await page.wait_for_url("**told=*")
-    fact = await mail.told(sent, "assigned")
-    assert fact.staff is not None
-    assert "Tham mưu" not in f"{fact.note} {fact.reason}"
-
-    await enter(PostRole.OFFICER)
-    await opened(page, at(document))
-    await page.get_by_role("button", name="Đang xử lý").click()
-    await page.wait_for_url("**told=*")
-    await mail.told(sent, "processing")
-
-    await enter(PostRole.HEAD)
-    await opened(page, at(document, "/chuyen-xu-ly"))
-    await page.fill("#lead_unit", "Phòng Kế hoạch")
-    await page.fill("#why", "Không thuộc việc của phòng trước")
-    await page.locator("[data-main]").click()
-    await page.wait_for_url("**told=*")
-    story = await page.inner_text(".story")
-    assert "Tham mưu trả lời trước ngày hẹn" in story
-    assert "Chủ trì: Phòng Kế hoạch" in story
-    await enter(PostRole.OFFICER)
-    await opened(page, at(document), 403)
-
-
 async def test_files_are_given_as_what_they_are_and_every_look_is_written_down(
     mail: Mail, enter: Enter, page: Page, record_property: Record, watcher: Watcher
 ) -> None:
@@ -459,7 +295,7 @@ async def test_who_may_see_metadata_alone_reads_no_word_and_an_auditor_names_the
 ) -> None:
     _, document = await mail.comes()
     watcher.expect({403, 404})
-    await enter(PostRole.OPERATOR, "")
+    await enter(PostRole.OPERATOR, at="department")
     await opened(page, at(document))
     text = await page.content()
     assert document.subject not in text
@@ -467,7 +303,7 @@ async def test_who_may_see_metadata_alone_reads_no_word_and_an_auditor_names_the
     assert (await page.request.get(at(document, "/tep/1"))).status == 403
     assert (await page.request.get(at(document, "/tiep-nhan"))).status == 403
 
-    await enter(PostRole.AUDITOR, "")
+    await enter(PostRole.AUDITOR, at="department")
     await opened(page, at(document))
     assert document.subject not in await page.content()
     assert (await page.request.get(at(document, "/tep/1"))).status == 403
@@ -506,7 +342,6 @@ async def test_anybody_freezes_what_may_be_secret_and_then_nobody_reads_it(
     await enter()
     await opened(page, at(document))
     await axe.check(page, record_property, "/van-ban-den/{id} (sealed)")
-    await pictures.take(page, "incoming-sealed")
     assert document.subject not in await page.content()
     assert "Dự thảo thông báo" in await page.inner_text(".steps")
     for path in ("/tep/1", "/xem/1", "/tiep-nhan", "/tu-choi", "/chuyen-xu-ly", "/tieu-huy"):

@@ -10,20 +10,27 @@ from playwright.async_api import BrowserContext, Page, expect
 
 from gateway.office.domain.roles import PostRole
 from tests.pages import axe
+from tests.pages.composing import LETTER, NEW, given, placed, press, written
 from tests.pages.site import Site
 from tests.pages.summary import Record
-from tests.pages.test_compose import LETTER, NEW, given, placed, press, written
+from tests.pages.visiting import Enter
 from tests.pages.watching import Watcher
 
 
 async def test_a_clerk_issues_with_the_document_before_the_eyes(
-    site: Site, context: BrowserContext, page: Page, tmp_path: Path, record_property: Record, watcher: Watcher
+    site: Site,
+    context: BrowserContext,
+    page: Page,
+    tmp_path: Path,
+    record_property: Record,
+    watcher: Watcher,
+    enter: Enter,
 ) -> None:
     watcher.expect([409])
     large, source = tmp_path / "lon.pdf", tmp_path / "so-lieu.txt"
     large.write_bytes(b"%PDF-1.7\n" + bytes(10 * 1024 * 1024))
     source.write_text("Số liệu")
-    await site.signed_in(context, site.person(PostRole.CLERK, "province"))
+    await enter(PostRole.CLERK, "province")
     await page.goto(NEW)
     await page.set_input_files("#files", large)
     await expect(page.locator(".drop-told")).to_contain_text("quá mức 10 MB")

@@ -9,15 +9,12 @@ from playwright.async_api import Page
 
 from gateway.domain.event import EventKind
 from gateway.office.domain.roles import PostRole
-from tests.long.pages import test_incoming
-from tests.long.pages.test_incoming import Enter, Mail, at, opened
-from tests.pages import axe, pictures
-from tests.pages.effort import Hand
+from tests.pages import axe
+from tests.pages.mail import Mail, at
 from tests.pages.site import Site
 from tests.pages.summary import Record
+from tests.pages.visiting import Enter, box_of, opened
 from tests.pages.watching import Watcher
-
-mail, enter = test_incoming.mail, test_incoming.enter
 
 SHIFTS = """() => new Promise((done) => {
     let moved = 0;
@@ -39,10 +36,7 @@ async def test_the_document_stands_beside_the_button_in_both_themes(
     await sheet.wait_for()
     assert await sheet.evaluate(DRAWN) or await sheet.evaluate("(i) => i.decode().then(() => true)")
     assert (await sheet.get_attribute("width"), await sheet.get_attribute("height")) == ("827", "1170")
-    button = await page.locator("[data-main]").bounding_box()
-    shown = await sheet.bounding_box()
-    assert button is not None
-    assert shown is not None
+    button, shown = await box_of(page.locator("[data-main]")), await box_of(sheet)
     assert button["y"] + button["height"] < 768
     assert shown["x"] + shown["width"] <= button["x"]
     assert await page.evaluate(SHIFTS) < 0.01
@@ -50,25 +44,6 @@ async def test_the_document_stands_beside_the_button_in_both_themes(
         await page.emulate_media(color_scheme=scheme)
         await axe.check(page, record_property, f"/van-ban-den/{{id}} ({scheme})")
     await page.emulate_media(color_scheme="light")
-    await pictures.take(page, "leaf-new")
-    await pictures.take(page, "leaf-phone", [pictures.Look(size="phone")])
-
-
-async def test_after_taking_in_the_number_is_large_and_one_press_leads_to_the_next_letter(
-    mail: Mail, enter: Enter, page: Page, record_property: Record, hand: Hand
-) -> None:
-    (_, first), (_, second) = await mail.comes(), await mail.comes("plan")
-    await enter()
-    await opened(page, "/van-ban-den")
-    await opened(page, str(await page.locator(f'a[data-open][href*="{first.id}"]').get_attribute("href")))
-    with hand.task("take in a letter and have the next one before the eyes", most_clicks=0, most_keys=2):
-        await hand.press("Control+Enter")
-        await page.locator(".big-number").wait_for()
-        assert await page.inner_text(".big-number") == "1"
-        await axe.check(page, record_property, "/van-ban-den/{id} (taken in)")
-        await hand.press("]")
-        await page.wait_for_url(f"**/{second.id}*")
-    await page.locator("img.leaf-sheet").first.wait_for()
 
 
 async def test_without_scripts_pages_zoom_words_and_the_original_are_links(
@@ -105,9 +80,9 @@ async def test_threat_133_a_page_is_given_to_whom_the_file_is_given_and_no_longe
 
     await enter(PostRole.CLERK, "province")
     assert (await page.request.get(picture)).status == 404
-    await enter(PostRole.OPERATOR, "")
+    await enter(PostRole.OPERATOR, at="department")
     assert (await page.request.get(picture)).status == 403
-    await enter(PostRole.AUDITOR, "")
+    await enter(PostRole.AUDITOR, at="department")
     assert (await page.request.get(picture)).status == 403
     assert (await page.request.get(f"{picture}?lenh={quote('11/QĐ-TTr')}")).status == 200
 

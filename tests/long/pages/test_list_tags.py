@@ -10,20 +10,21 @@ from playwright.async_api import Page, expect
 from gateway.domain.document import InState, Source
 from gateway.office.accounts import tags_and_views
 from gateway.office.domain.roles import PostRole
-from tests.long.pages.test_lists import arrive, clerk, numbers, scope_of
+from tests.long.pages.test_lists import arrive, numbers
 from tests.pages import axe
 from tests.pages.site import Site
 from tests.pages.summary import Record
+from tests.pages.visiting import Enter, scope_of
 from tests.pages.watching import Watcher
 
 NAME = "Hồ sơ đê điều"
 
 
 async def test_rows_are_labelled_found_by_it_and_lose_it_again(
-    site: Site, page: Page, watcher: Watcher, record_property: Record
+    site: Site, page: Page, watcher: Watcher, record_property: Record, enter: Enter
 ) -> None:
     first, _, last = await arrive(site, {"number": "51"}, {"number": "52"}, {"number": "53"})
-    await clerk(site, page)
+    await enter()
     await page.goto("/van-ban-den")
     for document in (first, last):
         await page.locator(f'input[name="id"][value="{document.id}"]').check()
@@ -62,48 +63,48 @@ async def test_rows_are_labelled_found_by_it_and_lose_it_again(
 
 
 async def test_a_list_with_labels_is_saved_by_one_look_at_the_database(
-    site: Site, page: Page, monkeypatch: pytest.MonkeyPatch
+    site: Site, page: Page, monkeypatch: pytest.MonkeyPatch, enter: Enter
 ) -> None:
     """Looks have few places: who waited for a second one while he has one would keep all others waiting in the end."""
     (document,) = await arrive(site, {"number": "71"})
     await tags_and_views.put_tag(site.node.store, site.clock, await scope_of(site), NAME, document.id)
-    await clerk(site, page)
+    await enter()
     await page.goto("/van-ban-den?tab=all")
     monkeypatch.setattr(site.node.store._views, "_room", asyncio.Semaphore(1))
 
-    answer = await page.request.get(
-        "/danh-sach/van-ban-den/tep?dang=csv&tat-ca=1&ds=tab%3Dall%26cot%3Dnhan", timeout=20_000
-    )
+    answer = await page.request.get("/danh-sach/van-ban-den/tep?dang=csv&tat-ca=1&ds=tab%3Dall%26cot%3Dnhan")
 
     assert answer.status == 200
     assert NAME in await answer.text()
 
 
-async def test_an_auditor_sees_labels_an_operator_of_the_node_does_not(site: Site, page: Page) -> None:
+async def test_an_auditor_sees_labels_an_operator_of_the_node_does_not(
+    site: Site, page: Page, enter: Enter
+) -> None:
     (document,) = await arrive(site, {"number": "61"})
     await tags_and_views.put_tag(site.node.store, site.clock, await scope_of(site), NAME, document.id)
     (tag,) = await tags_and_views.tags_of(site.node.store, await scope_of(site))
 
-    await site.signed_in(page.context, site.person(PostRole.AUDITOR), "department")
+    await enter(PostRole.AUDITOR, at="department")
     await page.goto("/van-ban-den?tab=all")
     await expect(page.locator("[data-row] .own-label")).to_have_text(NAME)
     await expect(page.get_by_role("button", name="Gắn nhãn")).to_have_count(0)
 
-    await site.signed_in(page.context, site.person(PostRole.OPERATOR), "department")
+    await enter(PostRole.OPERATOR, at="department")
     for address in ("/van-ban-den?tab=all", f"/van-ban-den?tab=all&nhan={tag.id}&cot=nhan"):
         await page.goto(address)
         await expect(page.locator("[data-row]")).to_have_count(1)
         assert NAME not in await page.content()
 
 
-async def test_a_list_is_filtered_by_source_and_register(site: Site, page: Page) -> None:
+async def test_a_list_is_filtered_by_source_and_register(site: Site, page: Page, enter: Enter) -> None:
     await arrive(
         site,
         {"number": "71", "source": Source.PAPER},
         {"number": "72", "source": Source.AXIS},
         {"number": "73", "state": InState.ACCEPTED, "register_no": "5", "register_year": 2026},
     )
-    await clerk(site, page)
+    await enter()
     await page.goto("/van-ban-den?tab=all&cot=so&cot=nguon&sap-xep=number")
 
     assert await page.locator("[data-row] td:nth-child(3)").all_inner_texts() == [

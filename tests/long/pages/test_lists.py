@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, expect
 
-from gateway.domain.account import AgencyScope
 from gateway.domain.document import (
     Assignment,
     FileRole,
@@ -26,6 +25,7 @@ from gateway.office.domain.roles import PostRole
 from tests.pages import axe
 from tests.pages.site import Site
 from tests.pages.summary import Record
+from tests.pages.visiting import Enter, opened, scope_of
 from tests.pages.watching import Watcher
 from tests.support.stores import delivery, digest, draft, incoming, outgoing
 
@@ -37,10 +37,6 @@ PASSED = {
     "recipient": "ours",
     "rules": "allowed",
 }
-
-
-async def scope_of(site: Site) -> AgencyScope:
-    return AgencyScope(agency_id=await site.agency("department"), principal_id="prn_test")
 
 
 def lead(pages: int | None = 2) -> IncomingFile:
@@ -88,12 +84,8 @@ async def numbers(page: Page) -> list[str]:
     return await page.locator("[data-row] a[data-open]").all_inner_texts()
 
 
-async def clerk(site: Site, page: Page) -> None:
-    await site.signed_in(page.context, site.person(PostRole.CLERK, "department"), "department")
-
-
 async def test_a_list_is_filtered_in_place_and_the_address_says_so(
-    site: Site, page: Page, record_property: Record
+    site: Site, page: Page, record_property: Record, enter: Enter
 ) -> None:
     await arrive(
         site,
@@ -102,7 +94,7 @@ async def test_a_list_is_filtered_in_place_and_the_address_says_so(
             for n in range(1, 31)
         ),
     )
-    await clerk(site, page)
+    await enter()
     await page.goto("/van-ban-den")
     await expect(page.locator("[data-row]")).to_have_count(25)
     first = await numbers(page)
@@ -137,11 +129,11 @@ async def test_a_list_is_filtered_in_place_and_the_address_says_so(
 
 
 async def test_letters_open_a_form_for_the_row_that_is_walked_to(
-    site: Site, page: Page, watcher: Watcher
+    site: Site, page: Page, watcher: Watcher, enter: Enter
 ) -> None:
     watcher.expect({409})  # what a form says of an invented document is not asked here
     first, second = await arrive(site, {"number": "1"}, {"number": "2"})
-    await clerk(site, page)
+    await enter()
     await page.goto("/van-ban-den")
     await page.keyboard.press("t")
     assert page.url.endswith("/van-ban-den")
@@ -162,10 +154,11 @@ async def test_letters_open_a_form_for_the_row_that_is_walked_to(
 
 
 async def test_the_pane_goes_with_a_table_of_chosen_columns_and_comes_back_with_the_letters(
-    site: Site, page: Page
+    site: Site, page: Page, enter: Enter
 ) -> None:
-    await arrive(site, {"number": "11"})
-    await clerk(site, page)
+    """And a table of one column opens its rows all the same."""
+    (document,) = await arrive(site, {"number": "11"})
+    await enter()
     await page.goto("/van-ban-den")
     await expect(page.locator("[data-pane]")).to_be_visible()
     await page.locator("[data-filters] > summary").click()
@@ -176,36 +169,27 @@ async def test_the_pane_goes_with_a_table_of_chosen_columns_and_comes_back_with_
 
     await expect(page.locator("#list table")).to_be_visible()
     await expect(page.locator("[data-pane]")).to_be_hidden()
-    while await columns.count():
-        await columns.first.uncheck()
-    await expect(page.locator("#list .letter")).to_be_visible()
-    await expect(page.locator("[data-pane]")).to_be_visible()
-
-
-async def test_a_table_of_one_chosen_column_opens_its_rows_all_the_same(site: Site, page: Page) -> None:
-    (document,) = await arrive(site, {"number": "11"})
-    await clerk(site, page)
-    await page.goto("/van-ban-den")
-    await page.locator("[data-filters] > summary").click()
-    await page.locator("[data-filters] .plain-details > summary").click()
-    columns = page.locator("[data-filters] input[name=cot]:checked")
-
     while await columns.count() > 1:
         await columns.first.uncheck()
     await expect(page.locator("#list thead th")).to_have_count(4)
-    await page.locator("[data-row]").click(position={"x": 2, "y": 2})
+    one_column = page.url
+    await columns.first.uncheck()
+    await expect(page.locator("#list .letter")).to_be_visible()
+    await expect(page.locator("[data-pane]")).to_be_visible()
 
+    await page.goto(one_column)
+    await page.locator("[data-row]").click(position={"x": 2, "y": 2})
     await expect(page).to_have_url(re.compile(document.id))
 
 
-async def test_search_finds_words_however_they_are_written(site: Site, page: Page) -> None:
+async def test_search_finds_words_however_they_are_written(site: Site, page: Page, enter: Enter) -> None:
     await arrive(
         site,
         {"number": "1", "sender_name": "Ủy ban nhân dân xã A"},
         {"number": "2", "sender_name": "Uỷ ban nhân dân xã B"},
         {"number": "1523", "symbol": "STC-VP"},
     )
-    await clerk(site, page)
+    await enter()
     for words, found in (("uy ban", 2), ("ubnd", 2), ("1523/STC", 1), ("từ:tài", 1), ("không có gì", 0)):
         await page.goto("/tong-quan")
         await page.keyboard.press("/")
@@ -217,7 +201,7 @@ async def test_search_finds_words_however_they_are_written(site: Site, page: Pag
 
 
 async def test_many_are_taken_in_by_arrival_and_what_is_doubtful_is_left_out(
-    site: Site, page: Page, record_property: Record
+    site: Site, page: Page, record_property: Record, enter: Enter
 ) -> None:
     first, forged, torn, last = await arrive(
         site,
@@ -226,7 +210,7 @@ async def test_many_are_taken_in_by_arrival_and_what_is_doubtful_is_left_out(
         {"number": "43", "pages": 3},
         {"number": "44", "urgency": Urgency.EXPRESS},
     )
-    await clerk(site, page)
+    await enter()
     await page.goto("/van-ban-den")
     assert (await numbers(page))[0] == "44/SNN"
     await page.locator("[data-page]").check()
@@ -260,7 +244,7 @@ async def test_many_are_taken_in_by_arrival_and_what_is_doubtful_is_left_out(
 
 
 async def test_an_act_needs_its_reason_and_does_what_it_says(
-    site: Site, page: Page, watcher: Watcher
+    site: Site, page: Page, watcher: Watcher, enter: Enter
 ) -> None:
     (document,) = await arrive(site, {"number": "7"})
     scope = await scope_of(site)
@@ -268,7 +252,7 @@ async def test_an_act_needs_its_reason_and_does_what_it_says(
         sent = outgoing(site.clock, scope=scope, state=OutState.DRAFT, draft=draft(number="8"))
         await work.outgoing.add(sent)
         await work.commit()
-    await clerk(site, page)
+    await enter()
     await page.goto(f"/danh-sach/van-ban-den?viec=tu-choi&id={document.id}")
     watcher.expect({422})
     await page.locator("[data-main]").click()
@@ -312,14 +296,12 @@ async def test_who_sees_the_own_unit_finds_and_exports_no_other_document(
         (f"/danh-sach/van-ban-den?viec=tiep-nhan&id={ours.id}", 403),
         ("/danh-sach/van-ban-di?viec=gui-lai&tat-ca=1", 403),
     ):
-        answer = await page.goto(path)
-        assert answer is not None
-        assert answer.status == status, path
+        await opened(page, path, status)
 
 
-async def test_an_operator_sees_metadata_and_no_content(site: Site, page: Page) -> None:
+async def test_an_operator_sees_metadata_and_no_content(site: Site, page: Page, enter: Enter) -> None:
     await arrive(site, {"number": "5", "subject": "Nội dung riêng của đơn vị"})
-    await site.signed_in(page.context, site.person(PostRole.OPERATOR), "department")
+    await enter(PostRole.OPERATOR, at="department")
 
     for path in (
         "/van-ban-den?tab=all&q=riêng",
@@ -333,9 +315,9 @@ async def test_an_operator_sees_metadata_and_no_content(site: Site, page: Page) 
         assert "Nội dung riêng" not in text
 
 
-async def test_news_are_told_and_move_no_row(site: Site, page: Page) -> None:
+async def test_news_are_told_and_move_no_row(site: Site, page: Page, enter: Enter) -> None:
     await arrive(site, {"number": "1"})
-    await clerk(site, page)
+    await enter()
     await page.goto("/van-ban-den")
     await expect(page.locator("[data-news]")).to_be_hidden()
 
@@ -348,9 +330,9 @@ async def test_news_are_told_and_move_no_row(site: Site, page: Page) -> None:
     assert await numbers(page) == ["1/SNN", "2/SNN"]
 
 
-async def test_a_view_is_kept_and_opens_first(site: Site, page: Page) -> None:
+async def test_a_view_is_kept_and_opens_first(site: Site, page: Page, enter: Enter) -> None:
     await arrive(site, {"number": "1"}, {"number": "2", "urgency": Urgency.URGENT})
-    await clerk(site, page)
+    await enter()
     await page.goto("/van-ban-den?khan=1&cot=so,trang-thai")
     await page.get_by_role("link", name="Lưu bộ lọc này").click()
     await page.locator("#name").fill("Văn bản khẩn")
@@ -390,7 +372,7 @@ async def test_without_scripts_a_list_is_filtered_ticked_and_taken_away(site: Si
             )
         await work.commit()
     page = plain_page
-    await clerk(site, page)
+    await site.signed_in(page.context, site.person(PostRole.CLERK, "department"), "department")
     await page.goto("/van-ban-di")
     await expect(page.locator("[data-row]").first).to_contain_text("1/2 đã tiếp nhận, 1 gửi lỗi")
     await page.locator(".filters > summary").click()
@@ -415,9 +397,11 @@ async def test_without_scripts_a_list_is_filtered_ticked_and_taken_away(site: Si
 
 
 @pytest.mark.parametrize("path", ["/van-ban-di", "/van-ban-den"])
-async def test_a_narrow_page_does_not_scroll_sideways(site: Site, page: Page, path: str) -> None:
+async def test_a_narrow_page_does_not_scroll_sideways(
+    site: Site, page: Page, path: str, enter: Enter
+) -> None:
     await arrive(site, {"number": "1", "subject": "Rất dài " * 40})
-    await clerk(site, page)
+    await enter()
     await page.set_viewport_size({"width": 320, "height": 640})
     await page.goto(path)
 

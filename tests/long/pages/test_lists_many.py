@@ -16,12 +16,14 @@ from gateway.domain.status import Fact, Track
 from gateway.office.domain.listing import Side
 from gateway.office.domain.roles import PostRole
 from gateway.office.ports.lists import Wanted
-from tests.long.pages.test_lists import clerk, scope_of
 from tests.pages.site import Site
+from tests.pages.visiting import Enter, scope_of
 from tests.support.stores import delivery, draft, outgoing
 
 
-async def test_a_recipient_is_reminded_once_of_everything_that_is_late(site: Site, page: Page) -> None:
+async def test_a_recipient_is_reminded_once_of_everything_that_is_late(
+    site: Site, page: Page, enter: Enter
+) -> None:
     scope = await scope_of(site)
     async with site.node.store.begin(scope) as work:
         for n in (1, 2, 3):
@@ -39,7 +41,7 @@ async def test_a_recipient_is_reminded_once_of_everything_that_is_late(site: Sit
             await work.deliveries.add([one])
             await work.facts.add(one.id, Fact(track=Track.TRANSPORT, code="sent", at=at))
         await work.commit()
-    await clerk(site, page)
+    await enter()
     await page.goto("/van-ban-di")
     await page.locator("[data-page]").check()
     await page.get_by_role("button", name="Đôn đốc").click()
@@ -56,9 +58,9 @@ async def test_a_recipient_is_reminded_once_of_everything_that_is_late(site: Sit
 
 @pytest.mark.told
 async def test_evidence_packs_leave_as_one_file_and_each_reading_is_written_down(
-    site: Site, page: Page
+    site: Site, page: Page, enter: Enter
 ) -> None:
-    await site.signed_in(page.context, site.person(PostRole.CLERK, "province"), "province")
+    await enter(PostRole.CLERK, "province")
     await page.goto("/van-ban-di")
     for n in (0, 1):
         await page.locator("[data-row] input").nth(n).check()
@@ -71,9 +73,7 @@ async def test_evidence_packs_leave_as_one_file_and_each_reading_is_written_down
         assert len(packed.namelist()) == 2
         for name in packed.namelist():
             assert zipfile.is_zipfile(io.BytesIO(packed.read(name)))
-    scope = await scope_of(site)
-    province = type(scope)(agency_id=await site.agency("province"), principal_id="prn_test")
-    async with site.node.store.read(province) as work:
+    async with site.node.store.read(await scope_of(site, "province")) as work:
         lines = (await work.office.lists.page(Wanted(side=Side.OUT), limit=10)).lines
         told = [event.kind for line in lines for event in await work.events.of(line.id)]
     assert told.count(EventKind.DOCUMENT_READ) == 2

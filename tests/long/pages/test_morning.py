@@ -3,13 +3,10 @@ is shown in the pane, none is taken in with others, no page changes. What it cos
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from playwright.async_api import Page, expect
 
 from gateway.domain.account import NumberingMode
@@ -18,16 +15,16 @@ from gateway.domain.event import EventKind
 from gateway.office.domain.roles import PostRole
 from tests.long.pages.test_every_page import taken_bytes
 from tests.long.pages.test_leaf import SHIFTS
-from tests.pages import axe, neighbours, pictures
+from tests.pages import axe
 from tests.pages.effort import Hand
-from tests.pages.neighbours import FURTHER, Town
-from tests.pages.site import Site
+from tests.pages.neighbours import OTHERS, Town
+from tests.pages.neighbours import site as site
+from tests.pages.neighbours import town as town
 from tests.pages.summary import EFFORT, Record
 from tests.pages.watching import Watcher
 from tests.support.hosted import save_hosted
 
-HERE, SIGNER = "department", "Đặng Giám Đốc"
-OTHERS = ("province", "commune", *FURTHER)
+HERE = "department"
 LETTERS, DOUBTFUL, REFUSED, EXPRESS = 40, (5, 17), 11, 3
 MOST_PRESSES = 1.5
 MOST_BYTES = 120 * 1024
@@ -37,18 +34,6 @@ PLACES = """() => [...document.querySelectorAll("[data-row]")].map((row) => {
   const { x, y, width, height } = row.getBoundingClientRect();
   return [x, y + scrollY, width, height].map(Math.round).join(" ");
 })"""
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def town(tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Town]:
-    neighbours.widen(monkeypatch)
-    async with neighbours.open_town(tmp_path / "site", database, SIGNER) as made:
-        yield made
-
-
-@pytest.fixture
-def site(town: Town) -> Site:
-    return town.site
 
 
 async def mail(town: Town, letters: int = LETTERS) -> list[OutgoingDocument]:
@@ -181,8 +166,6 @@ async def test_the_desk_is_sound_in_both_themes_and_moves_nothing_under_the_poin
         await page.emulate_media(color_scheme=scheme)
         await axe.check(page, record_property, f"/van-ban-den with a letter in the pane ({scheme})")
     await page.emulate_media(color_scheme="light")
-    await pictures.take(page, "incoming-desk")
-    await pictures.take(page, "incoming-desk", [pictures.Look(size="phone")])
 
 
 async def test_the_button_of_a_row_takes_in_what_passed_and_the_row_stays(town: Town, page: Page) -> None:

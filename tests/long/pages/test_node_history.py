@@ -6,17 +6,19 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from playwright.async_api import BrowserContext, Page, expect
+from playwright.async_api import Page, expect
 
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import Recipient
 from gateway.domain.pace import Beat, QueueSample
 from gateway.office.domain.roles import PostRole
 from gateway.policy import upkeep
-from tests.pages import axe, pictures
+from tests.pages import axe
 from tests.pages.site import Site
 from tests.pages.summary import Record
+from tests.pages.visiting import Enter
 from tests.pages.watching import Watcher
+from tests.support.node import DEPARTMENT
 from tests.support.stores import delivery, draft, incoming, outgoing
 
 
@@ -33,15 +35,11 @@ async def remembered(site: Site) -> None:
         await history.record([], [QueueSample(at=at, queue="axis", depth=hours, oldest_s=60 * hours)], at)
 
 
-async def operator(site: Site, context: BrowserContext) -> None:
-    await site.signed_in(context, site.person(PostRole.OPERATOR))
-
-
-async def test_jobs_are_shown_day_by_day_in_letters_and_a_late_one_is_told_of(
-    site: Site, context: BrowserContext, page: Page, record_property: Record
+async def test_jobs_and_queues_are_shown_over_time_and_a_late_job_is_told_of(
+    site: Site, page: Page, record_property: Record, enter: Enter
 ) -> None:
     await remembered(site)
-    await operator(site, context)
+    await enter(PostRole.OPERATOR)
     await page.goto("/van-hanh/tac-vu")
 
     row = page.get_by_role("row", name="Sao lưu")
@@ -53,23 +51,7 @@ async def test_jobs_are_shown_day_by_day_in_letters_and_a_late_one_is_told_of(
     sealing = page.get_by_role("row", name="Niêm nhật ký").first
     assert "2 lỗi GW-T-101" in (await sealing.locator("td.beat").nth(1).get_attribute("title") or "")
     await axe.check(page, record_property)
-    await pictures.take(page, "tac-vu-dinh-ky")
 
-    site.clock.skip(timedelta(hours=27))
-    await operator(site, context)
-    await page.goto("/van-hanh/tac-vu")
-    await expect(page.get_by_text("Trễ, chưa báo lại:").first).to_contain_text("Sao lưu")
-    await page.goto("/van-hanh")
-    header = page.get_by_role("rowheader", name="jobs", exact=True)
-    told = page.get_by_role("row").filter(has=header).filter(has_text="Sao lưu")
-    await expect(told).to_contain_text("Trễ, chưa báo lại")
-
-
-async def test_a_day_of_the_queues_is_drawn_with_its_table(
-    site: Site, context: BrowserContext, page: Page, record_property: Record
-) -> None:
-    await remembered(site)
-    await operator(site, context)
     await page.goto("/van-hanh/hang-doi")
 
     await expect(page.get_by_role("img", name="Số gói đang chờ")).to_be_visible()
@@ -78,7 +60,15 @@ async def test_a_day_of_the_queues_is_drawn_with_its_table(
     assert await rows.count() >= 24
     assert await page.locator("svg.spark").count() >= 3
     await axe.check(page, record_property)
-    await pictures.take(page, "hang-doi")
+
+    site.clock.skip(timedelta(hours=27))
+    await enter(PostRole.OPERATOR)
+    await page.goto("/van-hanh/tac-vu")
+    await expect(page.get_by_text("Trễ, chưa báo lại:").first).to_contain_text("Sao lưu")
+    await page.goto("/van-hanh")
+    header = page.get_by_role("rowheader", name="jobs", exact=True)
+    told = page.get_by_role("row").filter(has=header).filter(has_text="Sao lưu")
+    await expect(told).to_contain_text("Trễ, chưa báo lại")
 
 
 async def exchanged(site: Site) -> None:
@@ -106,19 +96,18 @@ async def exchanged(site: Site) -> None:
         await work.commit()
 
 
-async def test_traffic_is_counted_by_day_and_partner_and_narrowed(
-    site: Site, context: BrowserContext, page: Page, watcher: Watcher, record_property: Record
+async def test_traffic_is_counted_by_day_and_partner_narrowed_and_led_to_its_rows(
+    site: Site, page: Page, watcher: Watcher, record_property: Record, enter: Enter
 ) -> None:
     watcher.expect({422})
     await exchanged(site)
-    await operator(site, context)
+    await enter(PostRole.OPERATOR)
     await page.goto("/van-hanh/luu-luong")
 
     partners = page.get_by_role("table", name="Theo đối tác")
     await expect(partners.get_by_role("row")).to_have_count(6)
     await expect(partners.get_by_role("row", name="Z91.81")).to_contain_text("Gửi đi")
     await axe.check(page, record_property)
-    await pictures.take(page, "luu-luong")
     await page.get_by_label("Mã đối tác").fill("Z91.80")
     await page.get_by_label("Chiều").select_option(label="Nhận đến")
     await page.get_by_role("button", name="Xem", exact=True).click()
@@ -127,21 +116,10 @@ async def test_traffic_is_counted_by_day_and_partner_and_narrowed(
     await page.get_by_role("button", name="Xem", exact=True).click()
     await expect(page.get_by_role("alert")).to_contain_text("Ngày không hợp lệ")
 
-
-async def test_figures_lead_to_the_rows_behind_them_for_who_may_see_them(
-    site: Site, context: BrowserContext, page: Page
-) -> None:
-    await exchanged(site)
-    await site.signed_in(context, site.person(PostRole.OPERATOR), "department")
-    await page.goto("/van-hanh/luu-luong?co-quan=" + await code(site))
-
-    row = page.get_by_role("table", name="Theo đối tác").get_by_role("row", name="Z91.81")
-    await row.get_by_role("link").first.click()
+    # Figures lead to the rows behind them, for who may see them.
+    await enter(PostRole.OPERATOR, at="department")
+    await page.goto(f"/van-hanh/luu-luong?co-quan={DEPARTMENT}")
+    await partners.get_by_role("row", name="Z91.81").get_by_role("link").first.click()
     await expect(page.get_by_text("Tổng số: 1 văn bản")).to_be_visible()
     assert "co-quan=Z91.81" in page.url
     assert "tab=rejected" in page.url
-
-
-async def code(site: Site) -> str:
-    agency = await site.agency("department")
-    return next(each.code for each in await site.node.store.hosted() if each.id == agency)

@@ -3,9 +3,6 @@ operator reads no document anywhere."""
 
 from __future__ import annotations
 
-import asyncio
-import json
-import re
 import sqlite3
 from datetime import timedelta
 from pathlib import Path
@@ -20,20 +17,17 @@ from gateway.domain.pace import Way
 from gateway.office.domain.roles import PostRole
 from gateway.office.web.door import COOKIE
 from gateway.ops import backup
-from gateway.ports import Fate
-from gateway.store import reporting
 from gateway.store.log_events import WantedEvents, search_log
-from gateway.transport.embedded import EmbeddedAxis
 from gateway.workers.pulse import slots
-from tests.pages import axe, pictures
+from tests.pages import axe
+from tests.pages.quarantine import BROKEN, SECRET_WORDS, land_broken, packets_aside, put_aside
 from tests.pages.site import Site
 from tests.pages.summary import Record
+from tests.pages.visiting import Enter
 from tests.pages.watching import Watcher
 from tests.support.node import DEPARTMENT
-from tests.support.parcels import parcel
+from tests.support.waiting import until
 
-SECRET_WORDS = "Noi dung rieng cua cong van"
-BROKEN = f"<edXML><Header><OrganId>Z91.07</OrganId><Subject>{SECRET_WORDS}</Subject></Wrong></edXML>".encode()
 PASSPHRASE = "a passphrase for tests"
 TEXT = "Bao tri co so du lieu"
 
@@ -43,79 +37,21 @@ async def told(site: Site, kind: EventKind) -> list[dict[str, object]]:
     return [dict(each.event.data) for each in hits]
 
 
-async def operator(site: Site, context: BrowserContext) -> None:
-    await site.signed_in(context, site.person(PostRole.OPERATOR))
-
-
-async def put_aside(site: Site, *packets: str) -> None:
-    """Parcels that another node of the axis takes again and again and never settles."""
-    folder = site.node.settings.axis.folder
-    other = EmbeddedAxis(folder, "other", site.clock, site.node.pool, poison_limit=2)
-    try:
-        await other.host(["Z91.88"])
-        for each in packets:
-            await other.publish(parcel(each, BROKEN + each.encode()), ["Z91.88"])
-        async with asyncio.timeout(60):
-            while len(await other.dead_list()) < len(packets):
-                for arrival in await other.take(10, 0):
-                    await other.settle(arrival, done=False)
-    finally:
-        await other.close()
-
-
-async def landed_broken(site: Site) -> str:
-    """A packet that cannot be read, for the department; its id."""
-    hosted = await site.node.store.hosted()
-    agency = await site.agency("department")
-    code = next(each.code for each in hosted if each.id == agency)
-    async with asyncio.timeout(60):
-        # A node that has just begun tells the axis first for whom it receives.
-        while (await site.node.axis.publish(parcel("broken-1", BROKEN), [code]))[code].fate is Fate.NEVER:
-            await site.node.store.wait_events(0.1)
-        while not (found := await _aside(site)):
-            await site.node.store.wait_events(0.1)
-    return found[0]
-
-
-async def _aside(site: Site) -> list[str]:
-    return [each.id for each in await reporting.packets_aside(site.node.store, "", 10)]
-
-
-async def test_the_state_is_told_in_words_with_its_cures_and_as_a_file(
-    site: Site, context: BrowserContext, page: Page, record_property: Record
-) -> None:
-    await operator(site, context)
-    await page.goto("/van-hanh")
-
-    await expect(page.get_by_role("heading", level=1)).to_have_text("Vận hành")
-    await expect(page.get_by_role("row", name="database", exact=False).first).to_contain_text("Tốt")
-    assert await page.get_by_text("Z91.07").count() >= 1
-    await axe.check(page, record_property)
-    await pictures.take(page, "van-hanh")
-    for tab in ("Hàng đợi", "Gửi lại", "Tác vụ định kỳ", "Bản sao lưu", "Gói tin lỗi", "Cách ly"):
-        await page.get_by_role("link", name=tab, exact=True).click()
-        await expect(page.get_by_role("heading", level=1)).to_have_text(tab)
-        await axe.check(page, record_property)
-    answer = await page.request.get("/van-hanh/chan-doan?dang=json")
-    report = json.loads(await answer.text())
-    assert report["health"]["database"] == "ok"
-    assert "node.data_dir" in report["settings_not_default"]
-    assert str(site.node.settings.node.data_dir) not in await answer.text()
-
-
 async def test_the_page_tells_how_fast_the_node_was_and_marks_what_breaks_the_regulation(
-    site: Site, context: BrowserContext, page: Page, record_property: Record
+    site: Site, page: Page, record_property: Record, enter: Enter
 ) -> None:
     now = site.clock.now()
     site.node.stopwatch.took(Way.ACCEPT, Lane.URGENT, now - timedelta(seconds=7))
     site.node.stopwatch.took(Way.ARRIVAL_TO_ADMITTED, Lane.NORMAL, now - timedelta(milliseconds=300))
     site.node.stopwatch.took(Way.ACCEPT_TO_01, Lane.NORMAL, now - timedelta(days=2))
     site.clock.skip(timedelta(seconds=31))
-    await operator(site, context)
-    async with asyncio.timeout(60):
-        while len(slots(site.node.pulse.folder, site.clock.now())) < 3:
-            site.node.bells["pulse"].ring()
-            await site.node.store.wait_events(0.1)
+    await enter(PostRole.OPERATOR)
+
+    def is_kept() -> bool:
+        site.node.bells["pulse"].ring()
+        return len(slots(site.node.pulse.folder, site.clock.now())) >= 3
+
+    await until(is_kept, "the figures of three ways")
     await page.goto("/van-hanh")
 
     sheet = page.get_by_role("table", name="Tốc độ trong một giờ qua")
@@ -133,26 +69,10 @@ async def test_the_page_tells_how_fast_the_node_was_and_marks_what_breaks_the_re
     await axe.check(page, record_property)
 
 
-async def test_the_line_is_tested_step_by_step_and_told_as_text(
-    site: Site, context: BrowserContext, page: Page, record_property: Record
-) -> None:
-    await operator(site, context)
-    await page.goto("/van-hanh/kiem-tra")
-    await page.get_by_role("button", name="Kiểm tra", exact=True).click()
-
-    await expect(page.get_by_role("status").filter(has_text="Mọi bước đều đạt.")).to_be_visible()
-    assert await page.get_by_role("row", name="Ký và kiểm tra chữ ký").count() == 3
-    await expect(page.get_by_label("Kết quả để dán vào thư")).to_have_value(
-        re.compile(r"✓ Trục trả lời \(\d+ ms\)")
-    )
-    await axe.check(page, record_property)
-    await pictures.take(page, "kiem-tra-ket-noi")
-
-
 async def test_the_way_to_a_partner_is_examined_from_its_page(
-    site: Site, context: BrowserContext, page: Page, record_property: Record
+    page: Page, record_property: Record, enter: Enter
 ) -> None:
-    await operator(site, context)
+    await enter(PostRole.OPERATOR)
     await page.goto(f"/co-quan/{DEPARTMENT}")
     await page.get_by_role("link", name="Kiểm tra đường gửi").click()
 
@@ -171,11 +91,11 @@ async def test_the_way_to_a_partner_is_examined_from_its_page(
 
 
 async def test_dead_letters_are_grouped_looked_into_sent_again_and_dropped(
-    site: Site, context: BrowserContext, page: Page, watcher: Watcher, record_property: Record
+    site: Site, page: Page, watcher: Watcher, record_property: Record, enter: Enter
 ) -> None:
     watcher.expect({422})
     await put_aside(site, "one", "two", "three")
-    await operator(site, context)
+    await enter(PostRole.OPERATOR)
     await page.goto("/van-hanh/goi-tin-loi")
 
     await expect(page.get_by_text("3 cùng lỗi")).to_be_visible()
@@ -183,7 +103,6 @@ async def test_dead_letters_are_grouped_looked_into_sent_again_and_dropped(
     await expect(page.locator("[data-row] td.wide").first).to_have_text(
         "Đã giao 2 lần mà nút nhận không xác nhận xong"
     )
-    await pictures.take(page, "goi-tin-loi")
     await page.get_by_role("link", name="one", exact=True).click()
     await expect(page.get_by_text("Không đọc được gói tin")).to_be_visible()
     assert SECRET_WORDS not in await page.content()
@@ -212,27 +131,13 @@ async def test_dead_letters_are_grouped_looked_into_sent_again_and_dropped(
     assert {each["packet"] for each in await told(site, EventKind.PARCEL_RETRIED)} == {"two", "three"}
 
 
-async def test_a_packet_in_quarantine_is_seen_without_being_opened_and_decided_by_the_clerk(
-    site: Site, context: BrowserContext, page: Page, record_property: Record
+async def test_a_packet_in_quarantine_is_opened_and_decided_by_the_clerk(
+    site: Site, page: Page, record_property: Record, enter: Enter
 ) -> None:
-    id = await landed_broken(site)
-    await site.signed_in(context, site.person(PostRole.OPERATOR), "department")
-    await page.goto("/van-hanh/cach-ly")
-    await page.locator(f"a[href$='{id}']").click()
-
-    await expect(page.locator(".xml .failed")).to_contain_text("Dừng tại đây")
-    await expect(page.locator(".xml")).to_contain_text("Z91.07")
-    assert SECRET_WORDS not in await page.content()
-    assert await page.get_by_role("link", name="Loại bỏ").count() == 0
-    await axe.check(page, record_property)
-    for path in ("byte", "tai", "quyet-dinh/loai-bo"):
-        assert (await page.request.get(f"/van-hanh/cach-ly/{id}/{path}")).status == 403
-
-    await context.clear_cookies()
-    await site.signed_in(context, site.person(PostRole.CLERK, "department"))
+    id = await land_broken(site)
+    await enter()
     await page.goto(f"/van-hanh/cach-ly/{id}")
     await expect(page.locator(".xml")).to_contain_text(SECRET_WORDS)
-    await pictures.take(page, "cach-ly")
     kept = await page.request.get(f"/van-hanh/cach-ly/{id}/tai")
     assert await kept.body() == BROKEN
     assert kept.headers["content-disposition"].startswith("attachment")
@@ -244,24 +149,22 @@ async def test_a_packet_in_quarantine_is_seen_without_being_opened_and_decided_b
     await page.get_by_role("button", name="Loại bỏ").click()
     await expect(page.get_by_role("status").first).to_contain_text("Đã loại bỏ gói tin.")
 
-    assert await _aside(site) == []
+    assert await packets_aside(site) == []
     read = [each["file"] for each in await told(site, EventKind.DOCUMENT_READ)]
     assert list(dict.fromkeys(read)) == ["tree", "file", "hex"]
 
-    await context.clear_cookies()
-    await site.signed_in(context, site.person(PostRole.CLERK, "province"))
+    await enter(PostRole.CLERK, "province")
     assert (await page.request.get(f"/van-hanh/cach-ly/{id}")).status == 404
 
 
 async def test_a_stop_is_told_in_time_or_with_its_reason_and_stands_on_every_page_of_those_it_is_for(
-    site: Site, context: BrowserContext, page: Page, watcher: Watcher, record_property: Record
+    site: Site, context: BrowserContext, page: Page, watcher: Watcher, record_property: Record, enter: Enter
 ) -> None:
     watcher.expect({422})
-    await operator(site, context)
+    await enter(PostRole.OPERATOR)
     await page.goto("/van-hanh/thong-bao")
     await page.locator("a.main").click()
     await axe.check(page, record_property)
-    await pictures.take(page, "thong-bao")
     await page.get_by_label("Ngày bắt đầu").fill("hôm nay")
     await page.get_by_label("Giờ bắt đầu").fill("2300")
     await page.get_by_label("Ngày kết thúc").fill("hôm nay")
@@ -286,8 +189,7 @@ async def test_a_stop_is_told_in_time_or_with_its_reason_and_stands_on_every_pag
         "Ổ đĩa hỏng phải thay ngay"
     ] * 2  # the node's stream and the agency's
 
-    await context.clear_cookies()
-    await operator(site, context)
+    await enter(PostRole.OPERATOR)
     await page.goto("/van-hanh/thong-bao")
     await page.get_by_role("link", name="Kết thúc thông báo").click()
     await page.get_by_role("button", name="Kết thúc thông báo").click()
@@ -296,7 +198,7 @@ async def test_a_stop_is_told_in_time_or_with_its_reason_and_stands_on_every_pag
 
 
 async def test_a_copy_is_restored_on_trial_beside_the_node(
-    site: Site, context: BrowserContext, page: Page, record_property: Record
+    site: Site, page: Page, record_property: Record, enter: Enter
 ) -> None:
     settings, node = site.node.settings, site.node
     source = backup.BackupSource(
@@ -309,7 +211,7 @@ async def test_a_copy_is_restored_on_trial_beside_the_node(
     )
     target = settings.node.data_dir / "backups" / "demo.backup"
     await backup.make(source, target, PASSPHRASE.encode(), node.clock, node.pool, lambda what, count: None)
-    await operator(site, context)
+    await enter(PostRole.OPERATOR)
     await page.goto("/van-hanh/sao-luu")
     await expect(page.get_by_role("row", name="demo.backup")).to_contain_text("Chưa")
 
@@ -323,9 +225,7 @@ async def test_a_copy_is_restored_on_trial_beside_the_node(
         await page.get_by_role("link", name="Khôi phục thử").click()
         await page.get_by_label("Cụm mật khẩu của bản sao lưu").fill(passphrase)
         await page.get_by_role("button", name="Khôi phục thử").click()
-        async with asyncio.timeout(60):
-            while await page.get_by_text("Đang khôi phục thử").count():
-                await page.reload()
+        await gone(page, "Đang khôi phục thử")
         await expect(page.get_by_role("status").filter(has_text=word)).to_be_visible()
         assert "passphrase" not in await page.locator("main").inner_text()
 
@@ -339,15 +239,14 @@ async def test_a_copy_is_restored_on_trial_beside_the_node(
 
 @pytest.mark.told
 async def test_the_log_says_whether_it_is_whole_and_where_it_is_not(
-    site: Site, context: BrowserContext, page: Page, record_property: Record
+    site: Site, page: Page, record_property: Record, enter: Enter
 ) -> None:
-    await site.signed_in(context, site.person(PostRole.AUDITOR))
+    await enter(PostRole.AUDITOR)
     await page.goto("/nhat-ky")
 
     await _checked(page)
     await expect(page.locator(".seal")).to_contain_text("Nhật ký toàn vẹn đến")
     await axe.check(page, record_property)
-    await pictures.take(page, "nhat-ky")
     await page.get_by_label("Loại việc").select_option("session.begun")
     await page.get_by_role("button", name="Lọc", exact=True).click()
     await expect(page.locator("#list tbody tr").first).to_contain_text("Đăng nhập")
@@ -370,9 +269,19 @@ async def test_the_log_says_whether_it_is_whole_and_where_it_is_not(
 
 async def _checked(page: Page) -> None:
     """A check that takes longer than the page waits for it: it says so, and to load it again."""
-    async with asyncio.timeout(60):
-        while await page.get_by_text("Tải lại trang để xem kết quả").count():
+    await gone(page, "Tải lại trang để xem kết quả")
+
+
+async def gone(page: Page, words: str) -> None:
+    """Load the page until it does not say that any more."""
+
+    async def is_over() -> bool:
+        if await page.get_by_text(words).count():
             await page.reload()
+            return False
+        return True
+
+    await until(is_over, f"the page without “{words}”")
 
 
 def _tampered(database: Path) -> int:
@@ -386,8 +295,8 @@ def _tampered(database: Path) -> int:
     return int(leaf)
 
 
-async def test_each_role_sees_its_part_of_the_log(site: Site, context: BrowserContext, page: Page) -> None:
-    clerk = await site.signed_in(context, site.person(PostRole.CLERK, "department"))
+async def test_each_role_sees_its_part_of_the_log(site: Site, page: Page, enter: Enter) -> None:
+    clerk = await enter()
     async with (
         aiohttp.ClientSession(site.url, cookies={COOKIE: clerk}) as http,
         http.get("/nhat-ky/tai") as answer,
@@ -397,17 +306,14 @@ async def test_each_role_sees_its_part_of_the_log(site: Site, context: BrowserCo
     name = site.person(PostRole.CLERK, "department").person.name
     assert set(await page.locator("#list tbody tr td:nth-child(2)").all_inner_texts()) == {name}
 
-    await context.clear_cookies()
-    await site.signed_in(context, site.person(PostRole.AGENCY_ADMIN, "department"))
+    await enter(PostRole.AGENCY_ADMIN)
     await page.goto("/nhat-ky")
     assert await page.get_by_role("row", name="Đăng nhập").count() >= 1
     assert await page.get_by_role("row", name="Phát hành").count() == 0
 
-    await context.clear_cookies()
-    await site.signed_in(context, site.person(PostRole.OPERATOR))
+    await enter(PostRole.OPERATOR)
     await page.goto("/nhat-ky?loai=session.begun")
     await expect(page.get_by_text("Không có dòng nào khớp.")).to_be_visible()
 
-    await context.clear_cookies()
-    await site.signed_in(context, site.person(PostRole.UNIT_HEAD, "department"))
+    await enter(PostRole.UNIT_HEAD)
     assert (await page.request.get("/nhat-ky")).status == 403

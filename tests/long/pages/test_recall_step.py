@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest_asyncio
-from playwright.async_api import BrowserContext, Page, expect
+from playwright.async_api import Page, expect
 
 from gateway.domain.document import Kind, OutgoingDocument
 from gateway.office.accounts import posts
@@ -17,11 +17,13 @@ from gateway.office.accounts.acting import By
 from gateway.office.domain.roles import PostRole
 from gateway.settings import Settings
 from tests.long.pages.test_accounts import at_work
-from tests.long.pages.test_outgoing import at, comes, scope, sent, until
-from tests.pages import axe, pictures
+from tests.long.pages.test_outgoing import at, sent
+from tests.pages import axe
 from tests.pages.guest import Guest, calling
 from tests.pages.site import Site, opened
 from tests.pages.summary import Record
+from tests.pages.visiting import Enter, scope_of
+from tests.support.waiting import until
 
 CLERK, HEAD = PostRole.CLERK, PostRole.HEAD
 WHY, NO = "Gửi nhầm nơi nhận, thiếu phụ lục.", "Nội dung vẫn đúng, không cần thu hồi."
@@ -45,7 +47,7 @@ async def guest(site: Site) -> AsyncIterator[Guest]:
 
 
 async def recalls(site: Site, document: OutgoingDocument) -> list[OutgoingDocument]:
-    async with site.node.store.read(await scope(site)) as work:
+    async with site.node.store.read(await scope_of(site)) as work:
         return [each for each in await work.outgoing.children(document.id) if each.kind is Kind.RECALL]
 
 
@@ -63,15 +65,15 @@ async def asks(site: Site, guest: Guest, document: OutgoingDocument) -> dict[str
     }
     answer = await guest.post(at(document, "/thu-hoi"), form)
     assert answer.status == 303, answer.text
-    async with site.node.store.read(await scope(site)) as work:
+    async with site.node.store.read(await scope_of(site)) as work:
         return {"ask": (await work.office.recalls.of(document.id))[0].id}
 
 
 async def test_the_head_finds_it_on_the_list_and_it_leaves_once_approved(
-    site: Site, page: Page, context: BrowserContext, record_property: Record
+    site: Site, page: Page, record_property: Record, enter: Enter
 ) -> None:
     document = await sent(site)
-    await comes(site, context, CLERK)
+    await enter()
     await page.goto(at(document, "/thu-hoi"))
     head = site.person(HEAD, "department").person
     await expect(page.get_by_text(head.name)).to_be_visible()
@@ -88,11 +90,10 @@ async def test_the_head_finds_it_on_the_list_and_it_leaves_once_approved(
     await expect(page.get_by_text("đang chờ lãnh đạo phê duyệt")).to_be_visible()
     assert await recalls(site, document) == []
 
-    await comes(site, context, HEAD)
+    await enter(HEAD)
     await page.goto("/can-xu-ly")
     await page.get_by_role("link", name="Xem và phê duyệt").click()
     await axe.check(page, record_property, "/van-ban-di/{id}/thu-hoi/de-nghi (head)")
-    await pictures.take(page, "outgoing-recall-approve")
     await expect(page.get_by_text(WHY)).to_be_visible()
     await page.get_by_role("button", name="Phê duyệt và thu hồi văn bản").click()
 
@@ -102,10 +103,10 @@ async def test_the_head_finds_it_on_the_list_and_it_leaves_once_approved(
     assert str(notice.change.approved_by).startswith(head.name)
 
     async def asked() -> bool:
-        async with site.node.store.read(await scope(site)) as work:
+        async with site.node.store.read(await scope_of(site)) as work:
             return "queued" not in {each.state for each in await work.deliveries.of(notice.id)}
 
-    await until(site, asked)
+    await until(asked, "the packets left")
     await page.goto("/can-xu-ly")
     assert await page.get_by_role("link", name="Xem và phê duyệt").count() == 0
 
@@ -137,20 +138,14 @@ async def test_it_is_refused_with_a_reason_or_taken_back_and_a_typed_name_opens_
     assert (await guest.post(f"{page}/phe-duyet", again)).status == 404
     assert await recalls(site, document) == []
 
-
-async def test_who_asked_as_a_clerk_does_not_approve_as_a_head(site: Site, guest: Guest) -> None:
-    document = await sent(site)
-    clerk = site.person(CLERK, "department")
+    # Who asked as a clerk does not approve as a head.
     root = By.person(site.person(PostRole.OPERATOR).person.id)
     wanted = posts.WantedPost(role=HEAD, agency_id=await site.agency("department"))
     await posts.give(site.node.accounts, root, clerk.login, wanted)
     await at_work(site, guest, clerk)
-    ask = await asks(site, guest, document)
-
-    shown = await guest.get(at(document, HERE))
-    refused = await guest.post(at(document, HERE + "/phe-duyet"), ask)
-
+    own = await asks(site, guest, document)
+    shown = await guest.get(page)
     assert "Không ai tự phê duyệt đề nghị của mình" in shown.text
     assert "Phê duyệt và thu hồi văn bản" not in shown.text
-    assert refused.status == 403
+    assert (await guest.post(f"{page}/phe-duyet", own)).status == 403
     assert await recalls(site, document) == []

@@ -128,7 +128,6 @@ async def at_home(
     await approved(page, context, both[1], page.url.split("?")[0], fingerprint[-16:])
 
 
-@pytest.mark.timeout(300)
 async def test_two_departments_become_one_on_the_pages_and_no_document_is_lost(
     town: Town,
     address: str,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -15,6 +14,7 @@ from gateway.ports.webhooks import LeasedEndpoint, Report
 from tests.long.pages.test_accounts import at_work
 from tests.pages.guest import Guest, calling
 from tests.pages.site import Site
+from tests.support.waiting import until
 
 HOME = "/quan-tri/webhook"
 URL = "https://nobody.invalid/events?token=theirs"
@@ -60,16 +60,18 @@ async def test_a_webhook_is_made_shown_and_its_secret_once(site: Site, guest: Gu
     assert (await guest.get(f"{HOME}/{id}")).status == 404
 
 
-async def _leased(site: Site, id: str) -> LeasedEndpoint:
+async def _leased(site: Site, id: str) -> LeasedEndpoint | None:
     """The node's own worker may have it first, and fail with it: then it is claimed when it is due again."""
-    async with asyncio.timeout(60):
-        while True:
-            for slow in (False, True):
-                for each in await site.node.store.webhooks.claim(50, 60.0, slow=slow):
-                    if each.endpoint.id == id:
-                        return each
-            await site.node.store.wait_events(0.2)
-            site.clock.skip(timedelta(seconds=10))
+
+    async def claimed() -> LeasedEndpoint | None:
+        site.clock.skip(timedelta(seconds=10))
+        for slow in (False, True):
+            for leased in await site.node.store.webhooks.claim(50, 60.0, slow=slow):
+                if leased.endpoint.id == id:
+                    return leased
+        return None
+
+    return await until(claimed, "the endpoint's lease")
 
 
 async def test_what_an_endpoint_answered_is_text_and_an_event_is_sent_again(site: Site, guest: Guest) -> None:
@@ -80,6 +82,7 @@ async def test_what_an_endpoint_answered_is_text_and_an_event_is_sent_again(site
     while await site.node.store.number_events():
         pass
     leased = await _leased(site, id)
+    assert leased is not None
     newest = await rows.newest(leased.endpoint.agency_id)
     failed = Try(at=now, code=TryCode.STATUS, status=500, took_ms=12, said="<script>alert(1)</script>")
     one = Delivery(

@@ -12,6 +12,7 @@ from gateway.demo import stage
 from gateway.errors import StoreFailure
 from gateway.office.beside import Beside, beside
 from gateway.office.bootstrap.office import open_office
+from tests.support.waiting import LIMIT_S
 
 
 async def test_what_goes_on_ends_with_its_node_and_whatever_it_holds_is_given_back(tmp_path: Path) -> None:
@@ -19,7 +20,7 @@ async def test_what_goes_on_ends_with_its_node_and_whatever_it_holds_is_given_ba
     await stage.prepare(settings, SystemClock())
     heard: list[int] = []
 
-    async with asyncio.timeout(60), open_office(settings) as node:
+    async with asyncio.timeout(LIMIT_S), open_office(settings) as node:
 
         async def look() -> None:
             try:
@@ -48,7 +49,7 @@ async def test_what_begins_while_it_stops_is_stopped_too() -> None:
         finally:
             begun.append(made.begin(another()))
 
-    async with asyncio.timeout(60), beside() as made:
+    async with asyncio.timeout(LIMIT_S), beside() as made:
         made.begin(one())
         await asyncio.sleep(0)
 

@@ -11,14 +11,14 @@ import pytest
 from gateway.domain import account
 from gateway.domain.account import ApiScope, KeyWay
 from gateway.domain.event import EventKind
-from gateway.errors import Clash, Denied, NotFound
+from gateway.errors import Clash, NotFound
 from gateway.office.accounts import program_keys
 from gateway.office.accounts.program_keys import WantedKey
 from gateway.office.desks import AccountDesk
 from gateway.office.domain.roles import PostRole
 from gateway.office.store.store import SqlOfficeStore
 from tests.support import accounts, client_certificates
-from tests.support.accounts import DAY, NORTH, SOUTH, post
+from tests.support.accounts import DAY, NORTH, SOUTH, denied, post
 from tests.support.clock import ManualClock
 
 WANTED = WantedKey(name="qlvb", scopes=frozenset(program_keys.DAILY), life=90 * DAY)
@@ -61,8 +61,7 @@ async def test_a_key_is_its_agencys_alone(desk: AccountDesk, store: SqlOfficeSto
     _, key = await program_keys.make(desk, store.accounts, north.by, NORTH, WANTED)
 
     for by, agency in ((south.by, NORTH), (clerk.by, NORTH), (north.by, SOUTH)):
-        with pytest.raises(Denied):
-            await program_keys.make(desk, store.accounts, by, agency, WANTED)
+        await denied(program_keys.make(desk, store.accounts, by, agency, WANTED))
     with pytest.raises(NotFound):
         await program_keys.revoke(desk, store.accounts, south.by, SOUTH, key.id)
     assert await program_keys.listed(desk, store.accounts, south.by, SOUTH) == []

@@ -18,7 +18,7 @@ from gateway.office.domain.session import CallOrigin
 from gateway.office.policy.signing_in import PasswordFault, PasswordRules, SessionRules
 from gateway.office.store.store import SqlOfficeStore
 from tests.support import accounts
-from tests.support.accounts import HERE, NORTH, PASSWORD, SOUTH, Someone, post
+from tests.support.accounts import HERE, NORTH, PASSWORD, SOUTH, Someone, denied, post
 from tests.support.clock import ManualClock
 
 NEW = "uV4#tr0p mới"
@@ -60,8 +60,7 @@ async def test_choosing_an_agency_gives_a_new_id_and_other_rights(desk: AccountD
     assert await is_over(desk, north)
     acting = await sessions.check(desk, south)
     assert (acting.may(Right.TAKE_IN), acting.may(Right.PROGRESS)) == (False, True)
-    with pytest.raises(Denied):
-        await sessions.choose_agency(desk, south, "agy_nowhere")
+    await denied(sessions.choose_agency(desk, south, "agy_nowhere"))
 
 
 async def test_nobody_works_for_an_agency_without_a_post(desk: AccountDesk) -> None:
@@ -69,8 +68,7 @@ async def test_nobody_works_for_an_agency_without_a_post(desk: AccountDesk) -> N
     one = await accounts.someone(desk, root.by, "vananh", post(PostRole.CLERK))
     token = (await one.enters()).token
 
-    with pytest.raises(Denied):
-        await sessions.choose_agency(desk, token, SOUTH)
+    await denied(sessions.choose_agency(desk, token, SOUTH))
 
 
 async def test_a_session_ends_when_it_is_not_used_and_in_any_case(
@@ -136,8 +134,7 @@ async def test_a_password_change_closes_all_other_sessions_and_renews_this_one(d
     assert [await is_over(desk, each) for each in (other, mine, token)] == [True, True, False]
     changed = Someone(desk=desk, person=device.person, password=NEW, totp=device.totp)
     await changed.enters()  # the device still fits
-    with pytest.raises(Denied):
-        await device.enters()
+    await denied(device.enters())
 
 
 async def test_no_password_of_before_is_taken_again(desk: AccountDesk, clock: ManualClock) -> None:
@@ -162,12 +159,12 @@ async def test_no_password_of_before_is_taken_again(desk: AccountDesk, clock: Ma
 async def test_a_stolen_session_guesses_no_password(desk: AccountDesk) -> None:
     _, one = await clerk(desk)
     acting = await sessions.check(desk, (await one.enters()).token)
-    codes = []
 
-    for _ in range(6):
-        with pytest.raises(Denied) as found:
-            await credentials.change_password(desk, acting, "Wrong-1 word", NEW, HERE)
-        codes.append(found.value.code)
+    codes = [
+        (await denied(credentials.change_password(desk, acting, "Wrong-1 word", NEW, HERE))).code
+        for _ in range(6)
+    ]
+
     assert codes == ["GW-SIGN-IN"] * 5 + ["GW-LOCKED"]
 
 

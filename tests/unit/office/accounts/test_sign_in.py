@@ -17,7 +17,7 @@ from gateway.office.domain.roles import PostRole, Right
 from gateway.office.domain.session import CallOrigin, Factor, SignInDuty
 from gateway.office.policy.signing_in import PasswordFault
 from tests.support import accounts
-from tests.support.accounts import DAY, HERE, MACHINE, PASSWORD, post
+from tests.support.accounts import DAY, HERE, MACHINE, PASSWORD, denied, post
 from tests.support.clock import ManualClock
 
 
@@ -26,13 +26,9 @@ async def test_a_new_account_is_taken_up_by_its_person_alone(desk: AccountDesk) 
     made, code = await admin.add(desk, MACHINE, wanted)
 
     assert (await credentials.owner_of_code(desk, code, HERE)).id == made.id
-    with pytest.raises(Denied):
-        await sign_in.run(desk, sign_in.TypedSignIn(login="vananh", password=""), HERE)
+    await denied(sign_in.run(desk, sign_in.TypedSignIn(login="vananh", password=""), HERE))
     taken = await accounts.taken_up(desk, code.lower())
-    with pytest.raises(Denied) as again:
-        await credentials.take_up(desk, code, "uV4#tr0p x", HERE)
-
-    assert again.value.code == "GW-ONE-TIME"
+    assert (await denied(credentials.take_up(desk, code, "uV4#tr0p x", HERE))).code == "GW-ONE-TIME"
     entered = await taken.enters()
     assert (entered.duties, entered.session.factor, entered.session.agency_id) == (
         (),
@@ -73,9 +69,8 @@ async def test_every_failure_looks_alike(desk: AccountDesk) -> None:
         one.typed(),  # the code is missing
         device.typed(code="000000", password="Another-1 word"),
     ):
-        with pytest.raises(Denied) as found:
-            await sign_in.run(desk, typed, HERE)
-        said.add((found.value.code, found.value.detail, found.value.hint))
+        found = await denied(sign_in.run(desk, typed, HERE))
+        said.add((found.code, found.detail, found.hint))
 
     assert said == {("GW-SIGN-IN", "name, password or code do not fit", "")}
 
@@ -85,42 +80,33 @@ async def test_five_wrong_tries_lock_a_name_whether_or_not_somebody_has_it(
     desk: AccountDesk, clock: ManualClock, login: str
 ) -> None:
     one = await accounts.operator(desk)
-    codes = []
-    for _ in range(7):
-        with pytest.raises(Denied) as found:
-            await sign_in.run(desk, one.typed(login=login, password="wrong"), HERE)
-        codes.append(found.value.code)
+    wrong = one.typed(login=login, password="wrong")
+    codes = [(await denied(sign_in.run(desk, wrong, HERE))).code for _ in range(7)]
 
     assert codes == ["GW-SIGN-IN"] * 5 + ["GW-LOCKED"] * 2
+    if login == "quantri":
+        # The right password does not open a locked name, and unlocking it does.
+        right = await denied(one.enters())
+        assert (right.code, right.hint) == ("GW-LOCKED", "wait: 900 s")
+        await admin.unlock(desk, MACHINE, "quantri")
+        assert (await one.enters()).person.id == one.person.id
+        for _ in range(5):
+            await denied(sign_in.run(desk, one.typed(login="QuanTri", password="wrong"), HERE))
+        await denied(one.enters())
     clock.advance(desk.rules.slow.lock)
     assert (await one.enters()).person.id == one.person.id
     locked = [
         each for each in await accounts.told(desk, one.person.id) if each.kind is EventKind.PERSON_LOCKED
     ]
-    assert len(locked) == (1 if login == "quantri" else 0)
-
-
-async def test_the_right_password_does_not_open_a_locked_name_and_unlocking_does(desk: AccountDesk) -> None:
-    one = await accounts.operator(desk)
-    for _ in range(5):
-        with pytest.raises(Denied):
-            await sign_in.run(desk, one.typed(login="QuanTri", password="wrong"), HERE)
-
-    with pytest.raises(Denied) as found:
-        await one.enters()
-    await admin.unlock(desk, MACHINE, "quantri")
-
-    assert (found.value.code, found.value.hint) == ("GW-LOCKED", "wait: 900 s")
-    assert (await one.enters()).person.id == one.person.id
+    assert len(locked) == (2 if login == "quantri" else 0)
 
 
 async def test_many_tries_at_once_gain_nothing(desk: AccountDesk) -> None:
     one = await accounts.operator(desk)
 
     async def attempt() -> str:
-        with pytest.raises(Denied) as found:
-            await sign_in.run(desk, one.typed(password="wrong"), HERE)
-        return found.value.code
+        found = await denied(sign_in.run(desk, one.typed(password="wrong"), HERE))
+        return found.code
 
     found = await asyncio.gather(*(attempt() for _ in range(12)))
 
@@ -133,21 +119,16 @@ async def test_an_address_that_tries_many_names_waits_and_others_do_not(
     one = await accounts.operator(desk)
     bad = CallOrigin(address="198.51.100.9")
     for n in range(desk.rules.slow.by_address):
-        with pytest.raises(Denied):
-            await sign_in.run(desk, one.typed(login=f"name{n}"), bad)
+        await denied(sign_in.run(desk, one.typed(login=f"name{n}"), bad))
 
-    with pytest.raises(Denied) as found:
-        await one.enters(bad)
-    assert (found.value.code, found.value.hint) == ("GW-SLOW-DOWN", "wait: 1 s")
+    found = await denied(one.enters(bad))
+    assert (found.code, found.hint) == ("GW-SLOW-DOWN", "wait: 1 s")
     assert (await one.enters()).person.id == one.person.id
     clock.advance(1)
     await one.enters(bad)
     # One success gives back one try, not all of them.
-    with pytest.raises(Denied):
-        await sign_in.run(desk, one.typed(login="another"), bad)
-    with pytest.raises(Denied) as again:
-        await one.enters(bad)
-    assert again.value.code == "GW-SLOW-DOWN"
+    await denied(sign_in.run(desk, one.typed(login="another"), bad))
+    assert (await denied(one.enters(bad))).code == "GW-SLOW-DOWN"
 
 
 async def test_a_second_factor_and_each_recovery_code_are_good_once(desk: AccountDesk) -> None:
@@ -155,11 +136,9 @@ async def test_a_second_factor_and_each_recovery_code_are_good_once(desk: Accoun
     entered = await device.enters()
     assert entered.session.factor is Factor.TOTP
 
-    with pytest.raises(Denied):
-        await sign_in.run(desk, device.typed(), HERE)
+    await denied(sign_in.run(desk, device.typed(), HERE))
     by_code = await sign_in.run(desk, device.typed(code=codes[3].lower()), HERE)
-    with pytest.raises(Denied):
-        await sign_in.run(desk, device.typed(code=codes[3]), HERE)
+    await denied(sign_in.run(desk, device.typed(code=codes[3]), HERE))
 
     assert by_code.session.factor is Factor.RECOVERY
     assert len(set(codes)) == 10
@@ -174,8 +153,7 @@ async def test_a_code_that_does_not_fit_sets_up_nothing(desk: AccountDesk) -> No
 
     with pytest.raises(Clash):
         await credentials.set_up_factor(desk, acting, PASSWORD, totp, "nothing", HERE)
-    with pytest.raises(Denied):
-        await credentials.set_up_factor(desk, acting, "Wrong-1 word", totp, "000000", HERE)
+    await denied(credentials.set_up_factor(desk, acting, "Wrong-1 word", totp, "000000", HERE))
     assert "quantri" in uri
     assert (await one.enters()).session.factor is Factor.NONE
 
@@ -185,13 +163,11 @@ async def test_an_account_that_is_out_is_told_only_to_who_showed_everything(desk
     clerk = await accounts.someone(desk, root.by, "vananh", post(PostRole.CLERK))
     await admin.stand(desk, root.by, "vananh", AccountStanding.SUSPENDED, "on leave for a year")
 
-    with pytest.raises(Denied) as wrong:
-        await sign_in.run(desk, clerk.typed(password="wrong"), HERE)
-    with pytest.raises(Denied) as right:
-        await clerk.enters()
+    wrong = await denied(sign_in.run(desk, clerk.typed(password="wrong"), HERE))
+    right = await denied(clerk.enters())
     await admin.stand(desk, root.by, "vananh", AccountStanding.ACTIVE, "is back from leave")
 
-    assert (wrong.value.code, right.value.code, right.value.hint) == ("GW-SIGN-IN", "GW-ACCOUNT", "suspended")
+    assert (wrong.code, right.code, right.hint) == ("GW-SIGN-IN", "GW-ACCOUNT", "suspended")
     assert (await clerk.enters()).person.standing is AccountStanding.ACTIVE
 
 
@@ -213,16 +189,14 @@ async def test_an_old_password_signs_in_to_nothing_but_its_change(
 
 async def test_a_guessed_link_locks_nobody_and_slows_its_address_down(desk: AccountDesk) -> None:
     bad = CallOrigin(address="2001:db8::1")
-    codes = []
-    for n in range(22):
-        with pytest.raises(Denied) as found:
-            # Each from another address of one network.
-            await credentials.owner_of_code(desk, f"GUESS-{n}", CallOrigin(address=f"2001:db8::{n:x}"))
-        codes.append(found.value.code)
+    # Each from another address of one network.
+    guesses = [
+        credentials.owner_of_code(desk, f"GUESS-{n}", CallOrigin(address=f"2001:db8::{n:x}"))
+        for n in range(22)
+    ]
+    codes = [(await denied(guess)).code for guess in guesses]
 
     assert codes == ["GW-ONE-TIME"] * 20 + ["GW-SLOW-DOWN"] * 2
-    with pytest.raises(Denied) as own:
-        await credentials.owner_of_code(desk, "GUESS", bad)
-    with pytest.raises(Denied) as other:
-        await credentials.owner_of_code(desk, "GUESS", CallOrigin(address="2001:db8:0:1::1"))
-    assert (own.value.code, other.value.code) == ("GW-SLOW-DOWN", "GW-ONE-TIME")
+    own = await denied(credentials.owner_of_code(desk, "GUESS", bad))
+    other = await denied(credentials.owner_of_code(desk, "GUESS", CallOrigin(address="2001:db8:0:1::1")))
+    assert (own.code, other.code) == ("GW-SLOW-DOWN", "GW-ONE-TIME")

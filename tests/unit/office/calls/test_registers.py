@@ -73,19 +73,10 @@ async def test_a_book_leaves_as_a_file_and_the_log_says_who_took_it(door: Door, 
     assert (taken.data["format"], taken.data["lines"]) == (form, 1)
 
 
-@pytest.mark.parametrize(
-    "asked",
-    [
-        "?from=2026-11-20&to=2025-01-01",
-        "?from=2025-01-01&to=2026-01-01",
-        "?from=yesterday",
-        "?cursor=msg_of_nobody",
-        "?limit=0",
-        "/file?format=pdf",
-    ],
-)
-async def test_what_cannot_be_asked_is_400(door: Door, asked: str) -> None:
-    assert (await door.ask("GET", f"/registers/outgoing{asked}")).status == 400
+async def test_what_cannot_be_asked_is_400(door: Door) -> None:
+    spans = ("?from=2026-11-20&to=2025-01-01", "?from=2025-01-01&to=2026-01-01", "?from=yesterday")
+    for asked in (*spans, "?cursor=msg_of_nobody", "?limit=0", "/file?format=pdf"):
+        assert (await door.ask("GET", f"/registers/outgoing{asked}")).status == 400, asked
 
 
 async def test_each_book_needs_the_right_to_its_documents(door: Door) -> None:

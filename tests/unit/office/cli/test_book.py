@@ -74,18 +74,8 @@ def test_a_book_is_written_in_each_form_and_over_no_other_file(node: Terminal, t
 
 def test_outgoing_paper_takes_a_number_once(node: Terminal) -> None:
     day = local(SystemClock().now()).strftime("%d/%m/%Y")
-    words = (
-        "--number",
-        "15",
-        "--symbol",
-        "UBND-VP",
-        "--date",
-        day,
-        "--type",
-        "Công văn",
-        "--subject",
-        "Trả lời",
-    )
+    number = ("--number", "15", "--symbol", "UBND-VP", "--date", day)
+    words = (*number, "--type", "Công văn", "--subject", "Trả lời")
     more = ("--signer", "Người ký", "--to", "Hợp tác xã Một", "--to", "Hợp tác xã Hai", "--yes")
 
     made = node.type("book", "sent", *words, *more, "-o", "json")
@@ -115,18 +105,8 @@ def test_a_letter_on_paper_is_on_the_list_until_it_was_handed_over(node: Termina
     file.write_bytes(PDF)
     meta = tmp_path / "letter.json"
     meta.write_text('{"delivery_mode": "paper"}', encoding="utf-8")
-    flags = (
-        "--number",
-        "15",
-        "--symbol",
-        "VP",
-        "--date",
-        day,
-        "--type",
-        "cong_van",
-        "--subject",
-        "Trả lời đơn",
-    )
+    number = ("--number", "15", "--symbol", "VP", "--date", day)
+    flags = (*number, "--type", "cong_van", "--subject", "Trả lời đơn")
     to = ("--to", "Z91.02", "--signer", "Trần Văn Một", "--no-reply", "--meta", meta)
 
     sent = node.type("send", file, *flags, *to, "--yes", "-o", "json")

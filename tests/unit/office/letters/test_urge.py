@@ -78,11 +78,11 @@ async def test_of_two_who_press_at_once_one_is_too_late(town: Town) -> None:
     assert await urged(town, sent.id) == [PROVINCE]
 
 
-@pytest.mark.parametrize("wrong", [{"text": " "}, {"text": "x" * 4001}, {"how": "telegram"}])
-async def test_it_is_said_how_and_with_what_words(town: Town, wrong: dict[str, str]) -> None:
-    with pytest.raises(Clash) as why:
-        await press(town, **wrong)
-    assert why.value.code == "GW-URGE-TEXT"
+async def test_it_is_said_how_and_with_what_words(town: Town) -> None:
+    for wrong in ({"text": " "}, {"text": "x" * 4001}, {"how": "telegram"}):
+        with pytest.raises(Clash) as why:
+            await press(town, **wrong)
+        assert why.value.code == "GW-URGE-TEXT"
 
 
 async def test_whom_to_phone_is_who_answered_from_there_last(town: Town) -> None:

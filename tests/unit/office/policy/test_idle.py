@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,70 +23,45 @@ def account(**more: object) -> Account:
     return Account(**{"added_at": START, "last_login_at": START, **more})  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(
-    ("days", "verdict"),
-    [
-        (0, AccountMeasure.FINE),
-        (59.9, AccountMeasure.FINE),
-        (60, AccountMeasure.WARN),
-        (182.9, AccountMeasure.WARN),
-        (183, AccountMeasure.SUSPEND),
-    ],
-)
-def test_an_account_is_warned_of_then_suspended(days: float, verdict: AccountMeasure) -> None:
-    assert account_clocks.judge_idle(account(), RULES, START + days * DAY) is verdict
+def verdict(days: float, rules: IdleRules = RULES, **more: object) -> AccountMeasure:
+    return account_clocks.judge_idle(account(**more), rules, START + days * DAY)
 
 
-def test_a_warning_is_given_once_for_each_step() -> None:
-    warned = account(warned_at=START + 60 * DAY)
-
-    assert account_clocks.judge_idle(warned, RULES, START + 100 * DAY) is AccountMeasure.FINE
-    assert account_clocks.judge_idle(warned, RULES, START + 176 * DAY) is AccountMeasure.WARN
-    assert (
-        account_clocks.judge_idle(account(warned_at=START + 176 * DAY), RULES, START + 180 * DAY)
-        is AccountMeasure.FINE
-    )
+def test_an_account_is_warned_of_once_for_each_step_then_suspended() -> None:
+    fine, warn = AccountMeasure.FINE, AccountMeasure.WARN
+    steps = {0: fine, 59.9: fine, 60: warn, 182.9: warn, 183: AccountMeasure.SUSPEND}
+    assert {days: verdict(days) for days in steps} == steps
+    assert verdict(100, warned_at=START + 60 * DAY) is fine
+    assert verdict(176, warned_at=START + 60 * DAY) is warn
+    assert verdict(180, warned_at=START + 176 * DAY) is fine
 
 
 def test_who_is_needed_is_told_of_once_and_kept() -> None:
-    assert account_clocks.judge_idle(account(is_needed=True), RULES, START + 183 * DAY) is AccountMeasure.KEPT
-    told = account(is_needed=True, warned_at=START + 183 * DAY)
-    assert account_clocks.judge_idle(told, RULES, START + 400 * DAY) is AccountMeasure.FINE
+    assert verdict(183, is_needed=True) is AccountMeasure.KEPT
+    assert verdict(400, is_needed=True, warned_at=START + 183 * DAY) is AccountMeasure.FINE
 
 
 def test_a_suspended_account_is_withdrawn_after_fifteen_days_unless_needed() -> None:
-    gone = {"suspended_at": START, "is_out": True}
-
-    assert account_clocks.judge_idle(account(**gone), RULES, START + 14.9 * DAY) is AccountMeasure.FINE
-    assert account_clocks.judge_idle(account(**gone), RULES, START + 15 * DAY) is AccountMeasure.WITHDRAW
-    assert (
-        account_clocks.judge_idle(account(**gone, is_needed=True), RULES, START + 15 * DAY)
-        is AccountMeasure.FINE
-    )
+    gone: dict[str, Any] = {"suspended_at": START, "is_out": True}
+    assert verdict(14.9, **gone) is AccountMeasure.FINE
+    assert verdict(15, **gone) is AccountMeasure.WITHDRAW
+    assert verdict(15, **gone, is_needed=True) is AccountMeasure.FINE
 
 
 def test_a_new_account_is_locked_only_where_the_profile_asks() -> None:
-    new = account(last_login_at=None)
-
-    assert account_clocks.judge_idle(new, RULES, START + 30 * DAY) is AccountMeasure.FINE
-    assert account_clocks.judge_idle(new, STRICT, START + 23 * DAY) is AccountMeasure.WARN
-    assert account_clocks.judge_idle(new, STRICT, START + 30 * DAY) is AccountMeasure.LOCK
-    assert account_clocks.judge_idle(account(), STRICT, START + 30 * DAY) is AccountMeasure.FINE
+    assert verdict(30, last_login_at=None) is AccountMeasure.FINE
+    assert verdict(23, STRICT, last_login_at=None) is AccountMeasure.WARN
+    assert verdict(30, STRICT, last_login_at=None) is AccountMeasure.LOCK
+    assert verdict(30, STRICT) is AccountMeasure.FINE
 
 
 @given(st.integers(0, 2000), st.booleans(), st.one_of(st.none(), st.integers(0, 2000)))
 def test_who_is_needed_is_never_taken_out(days: int, is_new: bool, warned: int | None) -> None:
-    found = account(
-        is_needed=True,
-        last_login_at=None if is_new else START,
-        warned_at=None if warned is None else START + warned * DAY,
-    )
+    login = None if is_new else START
+    warned_at = None if warned is None else START + warned * DAY
+    found = verdict(days, STRICT, is_needed=True, last_login_at=login, warned_at=warned_at)
 
-    assert account_clocks.judge_idle(found, STRICT, START + days * DAY) in {
-        AccountMeasure.FINE,
-        AccountMeasure.WARN,
-        AccountMeasure.KEPT,
-    }
+    assert found in {AccountMeasure.FINE, AccountMeasure.WARN, AccountMeasure.KEPT}
 
 
 SLOW = SlowRules()
@@ -99,19 +74,18 @@ def after(failures: int) -> FailedTries:
     return tries
 
 
-@pytest.mark.parametrize(("failures", "waits"), [(0, False), (4, False), (5, True), (6, False), (10, True)])
-def test_every_fifth_failure_locks_the_name(failures: int, waits: bool) -> None:
-    found = signing_in.name_waits_until(after(failures), SLOW, START)
+def test_every_fifth_failure_locks_the_name() -> None:
+    for failures, waits in {0: False, 4: False, 5: True, 6: False, 10: True}.items():
+        found = signing_in.name_waits_until(after(failures), SLOW, START)
+        assert found == (START + SLOW.lock if waits else None), failures
+        assert signing_in.name_waits_until(after(failures), SLOW, START + SLOW.lock) is None
 
-    assert found == (START + SLOW.lock if waits else None)
-    assert signing_in.name_waits_until(after(failures), SLOW, START + SLOW.lock) is None
 
-
-@pytest.mark.parametrize(("failures", "seconds"), [(19, None), (20, 1), (21, 2), (25, 32), (500, 900)])
-def test_an_address_waits_twice_as_long_each_time(failures: int, seconds: int | None) -> None:
-    found = signing_in.address_waits_until(after(failures), SLOW, START)
-
-    assert found == (None if seconds is None else START + timedelta(seconds=seconds))
+def test_an_address_waits_twice_as_long_each_time() -> None:
+    assert signing_in.address_waits_until(after(19), SLOW, START) is None
+    for failures, seconds in {20: 1, 21: 2, 25: 32, 500: 900}.items():
+        found = signing_in.address_waits_until(after(failures), SLOW, START)
+        assert found == START + timedelta(seconds=seconds), failures
 
 
 def test_failures_of_an_hour_ago_are_forgotten() -> None:

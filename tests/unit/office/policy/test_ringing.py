@@ -11,6 +11,7 @@ from gateway.domain.document import Urgency
 from gateway.office.domain.ringing import About, OwnDesk, Partner, Ring, RingKind
 from gateway.office.domain.task import Task, TaskKind
 from gateway.office.policy import ringing
+from tests.support.cases import Cases
 
 NOW = datetime(2026, 11, 20, 2, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -38,17 +39,14 @@ def ring(found: Task) -> Ring:
     return one
 
 
-@pytest.mark.parametrize("kind", list(TaskKind))
-def test_every_kind_of_task_is_told(kind: TaskKind) -> None:
-    told = ring(task(kind))
-    assert (told.document, told.party, told.is_late, told.is_express) == ("7/SNN", "Sở Mẫu", False, False)
-    assert told.about is (
-        About.AGENCY
-        if kind is TaskKind.CERTIFICATE
-        else About.INCOMING
-        if task(kind).is_incoming
-        else About.OUTGOING
-    )
+def test_every_kind_of_task_is_told(cases: Cases) -> None:
+    def check(kind: TaskKind) -> None:
+        told = ring(task(kind))
+        assert (told.document, told.party, told.is_late, told.is_express) == ("7/SNN", "Sở Mẫu", False, False)
+        about = About.INCOMING if task(kind).is_incoming else About.OUTGOING
+        assert told.about is (About.AGENCY if kind is TaskKind.CERTIFICATE else about)
+
+    cases.each(TaskKind, check)
 
 
 @pytest.mark.parametrize(
@@ -106,9 +104,9 @@ def test_a_unit_is_told_once_more_of_what_is_late() -> None:
     assert (told.kind, told.at) == (RingKind.DUE, NOW - DAY)
 
 
-@pytest.mark.parametrize("kind", [TaskKind.APPROVE_RECALL, TaskKind.OPINION, TaskKind.REASSIGN])
-def test_what_waits_for_a_leader_is_a_kind_of_its_own(kind: TaskKind) -> None:
-    assert ring(task(kind)).kind is RingKind.APPROVAL
+def test_what_waits_for_a_leader_is_a_kind_of_its_own() -> None:
+    for kind in (TaskKind.APPROVE_RECALL, TaskKind.OPINION, TaskKind.REASSIGN):
+        assert ring(task(kind)).kind is RingKind.APPROVAL, kind
 
 
 def test_who_owes_a_word_since_a_day_and_was_not_heard_is_silent_once() -> None:

@@ -1,19 +1,29 @@
-"""A to-do list over a real store, with certificates that a test names."""
+"""A to-do list over a real store, with certificates that a test names. The clock begins on a Friday at 08:00; the
+Tuesday after it, the 24th, is free."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
+from typing import Any
 
 import pytest
 
 from gateway.bootstrap.guards import office_hours
+from gateway.domain.account import AgencyScope
+from gateway.domain.document import IncomingDocument, OutState
+from gateway.domain.handling import UnitPart
+from gateway.domain.wall_clock import VIETNAM
+from gateway.office import todo
 from gateway.office.desks import TodoDesk
-from gateway.office.store.store import SqlOfficeStore
+from gateway.office.domain.task import Task, TaskKind
+from gateway.office.store.store import SqlOfficeStore, SqlOfficeWork
 from gateway.policy.upkeep import CertificateEnding
 from gateway.settings import Settings
 from tests.support.clock import ManualClock
+from tests.support.stores import NORTH, delivery, incoming, outgoing, seed_incoming
 from tests.unit.store.conftest import blank_database as blank_database
 from tests.unit.store.conftest import clock as clock
 from tests.unit.store.conftest import store as store
@@ -42,3 +52,66 @@ def desk(store: SqlOfficeStore, clock: ManualClock, certificates: Certificates) 
         office=office_hours(Settings(), store.calendar),
         wake=lambda: None,
     )
+
+
+def at(text: str) -> datetime:
+    """A day of November 2026 and an hour."""
+    return datetime.fromisoformat(f"2026-11-{text}").replace(tzinfo=VIETNAM)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TodoOffice:
+    """An agency in the north: what comes in, what is sent, and what its list shows."""
+
+    desk: TodoDesk
+    store: SqlOfficeStore
+    clock: ManualClock
+
+    def to(self, text: str) -> None:
+        """It is that hour now."""
+        self.clock.advance(at(text) - self.clock.now())
+
+    async def tasks(self, scope: AgencyScope = NORTH, units: Collection[str] | None = None) -> Sequence[Task]:
+        return (await todo.gather(self.desk, scope, units=units)).tasks
+
+    async def kinds(self) -> list[TaskKind]:
+        return [task.kind for task in await self.tasks()]
+
+    async def receive(self, **fields: Any) -> IncomingDocument:
+        return await seed_incoming(self.store, incoming(self.clock, **fields))
+
+    async def send(self, state: str, **fields: Any) -> str:
+        """A document to one recipient whose delivery stands so; the delivery's id."""
+        document = outgoing(self.clock, state=OutState.PACKED, **fields)
+        one = delivery(document, "Z91.02", state)
+        async with self.change() as work:
+            await work.outgoing.add(document)
+            await work.deliveries.add([one])
+        return one.id
+
+    async def give(self, document_id: str, **fields: Any) -> UnitPart:
+        """To a unit, to be done by Monday."""
+        values: dict[str, Any] = {
+            "id": self.clock.new_id("prt_"),
+            "unit": "Phòng Tổng hợp",
+            "is_lead": True,
+            "deadline": date(2026, 11, 23),
+        }
+        part = UnitPart(
+            document_id=document_id, given_by="prn_head", given_at=self.clock.now(), **(values | fields)
+        )
+        async with self.change() as work:
+            await work.parts.add(part)
+        return part
+
+    @asynccontextmanager
+    async def change(self) -> AsyncIterator[SqlOfficeWork]:
+        """A unit of work that is committed when its block ends."""
+        async with self.store.begin(NORTH) as work:
+            yield work
+            await work.commit()
+
+
+@pytest.fixture
+def office(desk: TodoDesk, store: SqlOfficeStore, clock: ManualClock) -> TodoOffice:
+    return TodoOffice(desk=desk, store=store, clock=clock)

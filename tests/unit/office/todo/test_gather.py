@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
 from gateway.domain.document import Assignment, InState, Kind, OutState, Urgency
 from gateway.domain.event import EventKind
-from gateway.domain.handling import PartState, UnitPart
+from gateway.domain.handling import PartState
 from gateway.domain.office_calendar import CalendarDay, DayKind
 from gateway.domain.status import Fact, RequestKind, Track
-from gateway.domain.wall_clock import VIETNAM
 from gateway.errors import Clash, NotFound
 from gateway.office import todo
-from gateway.office.desks import OfficeIn, TodoDesk
+from gateway.office.desks import OfficeIn
 from gateway.office.domain.task import TaskKind
 from gateway.office.letters import submitting
-from gateway.office.store.store import SqlOfficeStore
 from gateway.policy.upkeep import CertificateEnding
-from tests.support.clock import ManualClock
 from tests.support.stores import (
     NORTH,
     SOUTH,
-    delivery,
     draft,
     inbox_item,
     incoming,
@@ -34,116 +30,101 @@ from tests.support.stores import (
     outgoing,
     seed_incoming,
 )
-from tests.unit.office.todo.conftest import Certificates
+from tests.unit.office.todo.conftest import Certificates, TodoOffice, at
 
 HOUR = timedelta(hours=1)
 
 
-def at(text: str) -> datetime:
-    """20 November 2026 is a Friday, the 24th is free."""
-    return datetime.fromisoformat(f"2026-11-{text}").replace(tzinfo=VIETNAM)
+def asked_for(office: TodoOffice, kind: RequestKind, packet_id: str = "p1") -> Fact:
+    """What is noted of a document whose sender, or whose recipient, is asked for something."""
+    return Fact(
+        track=Track.REQUEST,
+        code="asked",
+        at=office.clock.now(),
+        request_id=packet_id,
+        request_kind=kind,
+    )
 
 
-async def kinds(desk: TodoDesk) -> list[TaskKind]:
-    return [each.kind for each in (await todo.gather(desk, NORTH)).tasks]
+async def test_a_new_document_becomes_a_task_when_its_two_office_hours_are_over(office: TodoOffice) -> None:
+    arrived = await office.receive()
+    office.clock.advance(2 * HOUR)
+    assert await office.kinds() == []
 
-
-async def send(store: SqlOfficeStore, clock: ManualClock, state: str, **fields: Any) -> str:
-    """A document to one recipient whose delivery stands so; the delivery's id."""
-    document = outgoing(clock, state=OutState.PACKED, **fields)
-    one = delivery(document, "Z91.02", state)
-    async with store.begin(NORTH) as work:
-        await work.outgoing.add(document)
-        await work.deliveries.add([one])
-        await work.commit()
-    return one.id
-
-
-async def test_a_new_document_becomes_a_task_when_its_two_office_hours_are_over(
-    desk: TodoDesk, store: SqlOfficeStore, clock: ManualClock
-) -> None:
-    arrived = await seed_incoming(store, incoming(clock))
-    clock.advance(2 * HOUR)
-    assert await kinds(desk) == []
-
-    clock.advance(40 * 60)
-    (task,) = (await todo.gather(desk, NORTH)).tasks
+    office.clock.advance(40 * 60)
+    (task,) = await office.tasks()
 
     assert (task.id, task.subject_id, task.is_late) == (f"take_in:{arrived.id}", arrived.id, True)
     assert (task.document, task.counterpart, task.due_at) == ("7/SNN", "Z91.02", at("20 10:00"))
-    assert (await todo.gather(desk, NORTH)).left(task) == -timedelta(minutes=40)
-    assert (await todo.gather(desk, SOUTH)).tasks == ()
+    assert (await todo.gather(office.desk, NORTH)).left(task) == -timedelta(minutes=40)
+    assert await office.tasks(SOUTH) == ()
 
 
-async def test_lunch_weekend_and_holidays_do_not_count_against_the_clerk(
-    desk: TodoDesk, store: SqlOfficeStore, clock: ManualClock
-) -> None:
-    clock.advance(at("24 16:00") - clock.now())
-    await seed_incoming(store, incoming(clock))
-    clock.advance(at("25 09:29") - clock.now())
-    assert await kinds(desk) == []
+async def test_lunch_weekend_and_holidays_do_not_count_against_the_clerk(office: TodoOffice) -> None:
+    office.to("24 16:00")
+    await office.receive()
+    office.to("25 09:29")
+    assert await office.kinds() == []
 
-    clock.advance(120)
-    assert await kinds(desk) == [TaskKind.TAKE_IN]
+    office.clock.advance(120)
+    assert await office.kinds() == [TaskKind.TAKE_IN]
 
-    await store.calendar.put(
-        [CalendarDay(day=date(2026, 11, 25), kind=DayKind.HOLIDAY, name="Storm")], clock.now(), "operator"
+    await office.store.calendar.put(
+        [CalendarDay(day=date(2026, 11, 25), kind=DayKind.HOLIDAY, name="Storm")],
+        office.clock.now(),
+        "operator",
     )
-    assert await kinds(desk) == []
+    assert await office.kinds() == []
 
 
-async def test_the_sender_hears_on_the_day_of_arrival_that_it_is_taken_in(
-    desk: TodoDesk, store: SqlOfficeStore, clock: ManualClock
-) -> None:
+async def test_the_sender_hears_on_the_day_of_arrival_that_it_is_taken_in(office: TodoOffice) -> None:
     """T3: told from four o'clock on, late once the day is over, though two office hours are not."""
-    clock.advance(at("20 15:40") - clock.now())
-    await seed_incoming(store, incoming(clock))
-    assert await kinds(desk) == []
+    office.to("20 15:40")
+    await office.receive()
+    assert await office.kinds() == []
 
-    clock.advance(at("20 16:00") - clock.now())
-    (task,) = (await todo.gather(desk, NORTH)).tasks
+    office.to("20 16:00")
+    (task,) = await office.tasks()
     assert (task.kind, task.timer, task.due_at, task.is_late) == (
         TaskKind.TAKE_IN,
         "t3",
         at("20 17:00"),
         False,
     )
-    clock.advance(at("21 00:01") - clock.now())
-    (task,) = (await todo.gather(desk, NORTH)).tasks
+    office.to("21 00:01")
+    (task,) = await office.tasks()
     assert (task.timer, task.is_late) == ("t3", True)
 
 
 async def test_an_express_letter_is_a_task_at_once_and_late_after_a_quarter_of_an_hour(
-    desk: TodoDesk, store: SqlOfficeStore, clock: ManualClock
+    office: TodoOffice,
 ) -> None:
-    clock.advance(at("21 23:00") - clock.now())
-    await seed_incoming(store, incoming(clock, urgency=Urgency.EXPRESS))
+    office.to("21 23:00")
+    await office.receive(urgency=Urgency.EXPRESS)
 
-    (fresh,) = (await todo.gather(desk, NORTH)).tasks
-    clock.advance(16 * 60)
-    (late,) = (await todo.gather(desk, NORTH)).tasks
+    (fresh,) = await office.tasks()
+    office.clock.advance(16 * 60)
+    (late,) = await office.tasks()
 
     assert (fresh.is_late, late.is_late) == (False, True)
     assert fresh.due_at == at("21 23:15")
 
 
 async def test_every_kind_of_task_is_on_one_list_with_the_earliest_deadline_first(
-    desk: TodoDesk, store: SqlOfficeStore, clock: ManualClock, certificates: Certificates
+    certificates: Certificates, office: TodoOffice
 ) -> None:
-    new = await seed_incoming(store, incoming(clock))
-    held = await seed_incoming(store, incoming(clock, state=InState.HELD))
-    asked = await seed_incoming(store, incoming(clock, state=InState.ACCEPTED))
-    reply = incoming(clock, state=InState.ACCEPTED, reply_required=True, due_on=date(2026, 11, 24))
-    await seed_incoming(store, reply)
-    refused, failed = await send(store, clock, "rejected"), await send(store, clock, "failed")
-    request = Fact(
-        track=Track.REQUEST, code="asked", at=clock.now(), request_id="p1", request_kind=RequestKind.RECALL
+    new = await office.receive()
+    held = await office.receive(state=InState.HELD)
+    asked = await office.receive(state=InState.ACCEPTED)
+    reply = await office.receive(state=InState.ACCEPTED, reply_required=True, due_on=date(2026, 11, 24))
+    refused, failed = await office.send("rejected"), await office.send("failed")
+    request = asked_for(office, RequestKind.RECALL)
+    signed = outgoing(
+        office.clock, state=OutState.DRAFT, draft=draft(signed_at=office.clock.now() - 2 * HOUR)
     )
-    signed = outgoing(clock, state=OutState.DRAFT, draft=draft(signed_at=clock.now() - 2 * HOUR))
-    async with store.begin(NORTH) as work:
+    async with office.change() as work:
         await work.facts.add(asked.id, request)
         await work.outgoing.add(signed)
-        await work.commit()
     certificates.known = [
         CertificateEnding(code="Z91.01", fingerprint="f1", until=at("26 07:00"), own=True),
         CertificateEnding(code="Z91.02", fingerprint="f2", until=at("26 07:00"), own=True),
@@ -151,9 +132,9 @@ async def test_every_kind_of_task_is_on_one_list_with_the_earliest_deadline_firs
             code="Z91.01", fingerprint="f3", until=at("26 07:00") + timedelta(days=90), own=True
         ),
     ]
-    clock.advance(at("23 09:00") - clock.now())
+    office.to("23 09:00")
 
-    found = await todo.gather(desk, NORTH)
+    found = await todo.gather(office.desk, NORTH)
 
     assert [(each.kind, each.id.partition(":")[2], each.due_at) for each in found.tasks] == [
         (TaskKind.TAKE_IN, new.id, at("20 10:00")),
@@ -170,122 +151,109 @@ async def test_every_kind_of_task_is_on_one_list_with_the_earliest_deadline_firs
     assert (found.resting, found.cut) == (0, False)
 
 
-async def test_what_is_settled_leaves_the_list_by_itself(
-    desk: TodoDesk, store: SqlOfficeStore, clock: ManualClock
-) -> None:
-    asked = await seed_incoming(store, incoming(clock, state=InState.ACCEPTED))
-    request = Fact(
-        track=Track.REQUEST, code="asked", at=clock.now(), request_id="p1", request_kind=RequestKind.UPDATE
-    )
-    async with store.begin(NORTH) as work:
+async def test_what_is_settled_leaves_the_list_by_itself(office: TodoOffice) -> None:
+    asked = await office.receive(state=InState.ACCEPTED)
+    request = asked_for(office, RequestKind.UPDATE)
+    async with office.change() as work:
         await work.facts.add(asked.id, request)
-        await work.commit()
-    assert await kinds(desk) == [TaskKind.RECALL]
+    assert await office.kinds() == [TaskKind.RECALL]
 
-    async with store.begin(NORTH) as work:
+    async with office.change() as work:
         await work.facts.add(
             asked.id,
-            Fact(track=Track.REQUEST, code="16", at=clock.now(), stated_at=clock.now(), request_id="p1"),
+            Fact(
+                track=Track.REQUEST,
+                code="16",
+                at=office.clock.now(),
+                stated_at=office.clock.now(),
+                request_id="p1",
+            ),
         )
-        await work.commit()
-    assert await kinds(desk) == []
+    assert await office.kinds() == []
 
 
 async def test_a_status_that_did_not_reach_its_sender_for_a_day_is_a_task_until_it_does(
-    desk: TodoDesk, store: SqlOfficeStore, clock: ManualClock
+    office: TodoOffice,
 ) -> None:
-    landed = inbox_item(clock, state="done")
-    document = incoming(clock, state=InState.PROCESSING, inbox_id=landed.id)
-    await seed_incoming(store, document)
-    first, second = (outbox_item(clock, kind=Kind.STATUS, subject_id=landed.id) for _ in range(2))
-    async with store.begin(NORTH) as work:
+    landed = inbox_item(office.clock, state="done")
+    document = incoming(office.clock, state=InState.PROCESSING, inbox_id=landed.id)
+    await seed_incoming(office.store, document)
+    first, second = (outbox_item(office.clock, kind=Kind.STATUS, subject_id=landed.id) for _ in range(2))
+    async with office.change() as work:
         await work.inbox.land(replace(landed, incoming_id=document.id))
         await work.inbox.settle(replace(landed, incoming_id=document.id), None)
         await work.outbox.put(first)
         await work.outbox.put(second)
-        await work.outbox.put(outbox_item(clock))
-        await work.commit()
-    clock.advance(24 * HOUR - timedelta(seconds=1))
-    assert await kinds(desk) == []
+        await work.outbox.put(outbox_item(office.clock))
+    office.clock.advance(24 * HOUR - timedelta(seconds=1))
+    assert await office.kinds() == []
 
-    clock.advance(1)
-    (task,) = (await todo.gather(desk, NORTH)).tasks
+    office.clock.advance(1)
+    (task,) = await office.tasks()
     assert (task.id, task.subject_id, task.timer) == (f"status:{document.id}", document.id, "t12")
     assert (task.counterpart, task.is_late, task.is_incoming) == ("Z91.02", True, True)
-    assert (await todo.gather(desk, SOUTH)).tasks == ()
+    assert await office.tasks(SOUTH) == ()
 
-    for leased in await store.claim_outbox(10, 60):
-        async with store.begin(NORTH) as work:
+    for leased in await office.store.claim_outbox(10, 60):
+        async with office.change() as work:
             if leased.item.id == first.id:
-                await work.outbox.failed(leased.lease, clock.now(), "silent")
+                await work.outbox.failed(leased.lease, office.clock.now(), "silent")
             else:
-                await work.outbox.sent([leased.lease], clock.now())
-            await work.commit()
-    assert await kinds(desk) == [TaskKind.STATUS]
-    clock.advance(timedelta(days=60))
-    assert await kinds(desk) == []
+                await work.outbox.sent([leased.lease], office.clock.now())
+    assert await office.kinds() == [TaskKind.STATUS]
+    office.clock.advance(timedelta(days=60))
+    assert await office.kinds() == []
 
 
 async def test_a_take_back_that_did_not_reach_its_recipient_for_a_day_is_a_task_until_it_is_asked_again(
-    desk: TodoDesk, store: SqlOfficeStore, clock: ManualClock
+    office: TodoOffice,
 ) -> None:
-    id = await send(store, clock, "take_back_asked")
+    id = await office.send("take_back_asked")
 
     async def asks(packet_id: str) -> None:
-        kind = RequestKind.TAKE_BACK
-        fact = Fact(
-            track=Track.REQUEST, code="asked", at=clock.now(), request_id=packet_id, request_kind=kind
-        )
-        async with store.begin(NORTH) as work:
-            await work.facts.add(id, fact)
-            await work.commit()
+        async with office.change() as work:
+            await work.facts.add(id, asked_for(office, RequestKind.TAKE_BACK, packet_id))
 
     await asks("p-1")
-    clock.advance(1)
-    async with store.begin(NORTH) as work:
-        await work.outbox.put(outbox_item(clock, kind=Kind.STATUS, subject_id=id))
-        await work.commit()
-    clock.advance(24 * HOUR - timedelta(seconds=1))
-    assert await kinds(desk) == []
+    office.clock.advance(1)
+    async with office.change() as work:
+        await work.outbox.put(outbox_item(office.clock, kind=Kind.STATUS, subject_id=id))
+    office.clock.advance(24 * HOUR - timedelta(seconds=1))
+    assert await office.kinds() == []
 
-    clock.advance(1)
-    (task,) = (await todo.gather(desk, NORTH)).tasks
+    office.clock.advance(1)
+    (task,) = await office.tasks()
     assert (task.id, task.kind) == (f"take_back:{id}", TaskKind.TAKE_BACK)
-    assert (await todo.gather(desk, SOUTH)).tasks == ()
+    assert await office.tasks(SOUTH) == ()
 
     await asks("p-2")
-    assert await kinds(desk) == []
+    assert await office.kinds() == []
 
 
-async def test_a_queued_document_is_a_task_only_when_it_is_late(
-    desk: TodoDesk, store: SqlOfficeStore, clock: ManualClock
-) -> None:
-    async with store.begin(NORTH) as work:
-        await work.outgoing.add(outgoing(clock, draft=draft(signed_at=clock.now())))
-        await work.commit()
-    assert await kinds(desk) == []
+async def test_a_queued_document_is_a_task_only_when_it_is_late(office: TodoOffice) -> None:
+    async with office.change() as work:
+        await work.outgoing.add(outgoing(office.clock, draft=draft(signed_at=office.clock.now())))
+    assert await office.kinds() == []
 
-    clock.advance(at("23 11:31") - clock.now())
-    assert await kinds(desk) == [TaskKind.ISSUE]
+    office.to("23 11:31")
+    assert await office.kinds() == [TaskKind.ISSUE]
 
 
-async def test_a_snoozed_task_comes_back_at_its_hour_and_tells_why_it_rested(
-    desk: TodoDesk, store: SqlOfficeStore, clock: ManualClock
-) -> None:
-    task = f"failed:{await send(store, clock, 'failed')}"
-    await todo.take_task(desk, NORTH, task, "A. Clerk")
-    await todo.snooze_task(desk, NORTH, task, at("20 14:00"), "They move\nhouse")
+async def test_a_snoozed_task_comes_back_at_its_hour_and_tells_why_it_rested(office: TodoOffice) -> None:
+    task = f"failed:{await office.send('failed')}"
+    await todo.take_task(office.desk, NORTH, task, "A. Clerk")
+    await todo.snooze_task(office.desk, NORTH, task, at("20 14:00"), "They move\nhouse")
 
-    resting = await todo.gather(desk, NORTH)
-    whole = await todo.gather(desk, NORTH, everything=True)
-    clock.advance(at("20 14:00") - clock.now())
-    (back,) = (await todo.gather(desk, NORTH)).tasks
+    resting = await todo.gather(office.desk, NORTH)
+    whole = await todo.gather(office.desk, NORTH, everything=True)
+    office.to("20 14:00")
+    (back,) = await office.tasks()
 
     assert (resting.tasks, resting.resting) == ((), 1)
     assert [each.id for each in whole.tasks] == [task]
     assert back.note is not None
     assert (back.owner, back.note.note, back.note.noted_by) == ("A. Clerk", "They move house", "prn_north")
-    async with store.read(NORTH) as work:
+    async with office.store.read(NORTH) as work:
         events = await work.events.of(back.subject_id)
     assert [(each.kind, each.data["what"]) for each in events] == [
         (EventKind.TASK_NOTED, "taken"),
@@ -293,116 +261,79 @@ async def test_a_snoozed_task_comes_back_at_its_hour_and_tells_why_it_rested(
     ]
 
 
-async def test_a_settled_task_comes_back_only_when_it_begins_anew(
-    desk: TodoDesk, store: SqlOfficeStore, clock: ManualClock
-) -> None:
-    id = await send(store, clock, "failed")
+async def test_a_settled_task_comes_back_only_when_it_begins_anew(office: TodoOffice) -> None:
+    id = await office.send("failed")
     task = f"failed:{id}"
-    await todo.take_task(desk, NORTH, task, "A. Clerk")
-    clock.advance(60)
-    await todo.close_task(desk, NORTH, task, "Told them by phone")
-    clock.advance(timedelta(days=3))
-    assert await kinds(desk) == []
+    await todo.take_task(office.desk, NORTH, task, "A. Clerk")
+    office.clock.advance(60)
+    await todo.close_task(office.desk, NORTH, task, "Told them by phone")
+    office.clock.advance(timedelta(days=3))
+    assert await office.kinds() == []
 
-    async with store.begin(NORTH) as work:
-        await work.deliveries.save_state(id, "failed", (), clock.now())
-        await work.commit()
-    (again,) = (await todo.gather(desk, NORTH)).tasks
-    await todo.take_task(desk, NORTH, task, "B. Clerk")
+    async with office.change() as work:
+        await work.deliveries.save_state(id, "failed", (), office.clock.now())
+    (again,) = await office.tasks()
+    await todo.take_task(office.desk, NORTH, task, "B. Clerk")
 
     assert again.owner == "A. Clerk"
-    assert [each.owner for each in (await todo.gather(desk, NORTH)).tasks] == ["B. Clerk"]
+    assert [each.owner for each in await office.tasks()] == ["B. Clerk"]
+    await todo.close_task(office.desk, NORTH, task, "Corrected")
+    assert await office.kinds() == []
+    await todo.wake_task(office.desk, NORTH, task)
+    assert await office.kinds() == [TaskKind.FAILED]
 
 
-async def test_a_woken_task_is_on_the_list_again(
-    desk: TodoDesk, store: SqlOfficeStore, clock: ManualClock
-) -> None:
-    task = f"rejected:{await send(store, clock, 'rejected')}"
-    await todo.close_task(desk, NORTH, task, "Corrected")
-    await todo.wake_task(desk, NORTH, task)
-
-    assert await kinds(desk) == [TaskKind.REJECTED]
-
-
-@pytest.mark.parametrize("until", ["20 08:00", "20 07:00"])
-async def test_a_task_cannot_rest_until_a_time_that_has_passed(
-    desk: TodoDesk, store: SqlOfficeStore, clock: ManualClock, until: str
-) -> None:
-    task = f"failed:{await send(store, clock, 'failed')}"
-
-    with pytest.raises(Clash, match="within the next 90 days"):
-        await todo.snooze_task(desk, NORTH, task, at(until), "Later")
-    with pytest.raises(Clash, match="within the next 90 days"):
-        await todo.snooze_task(desk, NORTH, task, clock.now() + timedelta(days=91), "Much later")
-    with pytest.raises(Clash, match="letters"):
-        await todo.close_task(desk, NORTH, task, "  ")
-
-
-async def test_an_urgent_document_is_not_put_off_past_its_time(
-    desk: TodoDesk, store: SqlOfficeStore, clock: ManualClock
-) -> None:
-    await seed_incoming(store, incoming(clock, urgency=Urgency.EXPRESS))
-    (task,) = (await todo.gather(desk, NORTH)).tasks
+async def test_an_urgent_document_is_not_put_off_past_its_time(office: TodoOffice) -> None:
+    await office.receive(urgency=Urgency.EXPRESS)
+    (task,) = await office.tasks()
 
     with pytest.raises(Clash) as refused:
-        await todo.snooze_task(desk, NORTH, task.id, task.due_at + timedelta(seconds=1), "Later")
-    await todo.snooze_task(desk, NORTH, task.id, task.due_at, "They print it")
+        await todo.snooze_task(office.desk, NORTH, task.id, task.due_at + timedelta(seconds=1), "Later")
+    await todo.snooze_task(office.desk, NORTH, task.id, task.due_at, "They print it")
 
     assert refused.value.code == "GW-REST-URGENT"
-    clock.advance(task.due_at - clock.now())
-    assert await kinds(desk) == [TaskKind.TAKE_IN]
+    office.clock.advance(task.due_at - office.clock.now())
+    assert await office.kinds() == [TaskKind.TAKE_IN]
 
 
-async def test_nobody_notes_anything_on_what_is_no_task_of_theirs(
-    desk: TodoDesk, store: SqlOfficeStore, clock: ManualClock
+async def test_nobody_notes_on_what_is_no_task_of_theirs_without_words_or_for_an_impossible_time(
+    office: TodoOffice,
 ) -> None:
-    task = f"failed:{await send(store, clock, 'failed')}"
+    task = f"failed:{await office.send('failed')}"
 
     for scope, name in ((SOUTH, task), (NORTH, "failed:dlv_nobody"), (NORTH, "")):
         with pytest.raises(NotFound):
-            await todo.close_task(desk, scope, name, "Done")
-    assert await kinds(desk) == [TaskKind.FAILED]
+            await todo.close_task(office.desk, scope, name, "Done")
+    for until in (at("20 08:00"), at("20 07:00"), office.clock.now() + timedelta(days=91)):
+        with pytest.raises(Clash, match="within the next 90 days"):
+            await todo.snooze_task(office.desk, NORTH, task, until, "Later")
+    with pytest.raises(Clash, match="letters"):
+        await todo.close_task(office.desk, NORTH, task, "  ")
+    assert await office.kinds() == [TaskKind.FAILED]
 
 
-async def test_a_sealed_document_shows_no_words_of_its_own(
-    desk: TodoDesk, store: SqlOfficeStore, clock: ManualClock
-) -> None:
-    await send(store, clock, "failed", is_sealed=True)
-    await seed_incoming(store, replace(incoming(clock), state=InState.SEALED, reply_required=True))
+async def test_a_sealed_document_shows_no_words_of_its_own(office: TodoOffice) -> None:
+    await office.send("failed", is_sealed=True)
+    await seed_incoming(
+        office.store, replace(incoming(office.clock), state=InState.SEALED, reply_required=True)
+    )
 
-    (task,) = (await todo.gather(desk, NORTH)).tasks
+    (task,) = await office.tasks()
 
     assert (task.document, task.title) == ("", "")
 
 
-async def _given(store: SqlOfficeStore, document_id: str, clock: ManualClock, **fields: Any) -> UnitPart:
-    part = UnitPart(
-        id=clock.new_id("prt_"),
-        document_id=document_id,
-        given_by="prn_head",
-        given_at=clock.now(),
-        unit="Phòng Tổng hợp",
-        is_lead=True,
-        deadline=date(2026, 11, 23),
-    )
-    part = replace(part, **fields)
-    async with store.begin(NORTH) as work:
-        await work.parts.add(part)
-        await work.commit()
-    return part
-
-
 async def test_a_unit_has_its_own_list_and_the_agency_hears_of_it_two_days_after_its_day(
-    desk: TodoDesk, store: SqlOfficeStore, clock: ManualClock
+    office: TodoOffice,
 ) -> None:
     """T6, T7: first it is to be begun, then to be done; nobody else's unit sees it."""
-    document = await seed_incoming(store, incoming(clock, state=InState.ASSIGNED))
-    lead = await _given(store, document.id, clock)
-    helping = await _given(store, document.id, clock, unit="Phòng Tài chính", is_lead=False, deadline=None)
+    document = await office.receive(state=InState.ASSIGNED)
+    lead = await office.give(document.id)
+    helping = await office.give(document.id, unit="Phòng Tài chính", is_lead=False, deadline=None)
 
-    mine = (await todo.gather(desk, NORTH, units={"phòng tổng hợp"})).tasks
-    theirs = (await todo.gather(desk, NORTH, units={"Phòng Tài chính"})).tasks
-    nobodys = (await todo.gather(desk, NORTH, units={""})).tasks
+    mine = await office.tasks(units={"phòng tổng hợp"})
+    theirs = await office.tasks(units={"Phòng Tài chính"})
+    nobodys = await office.tasks(units={""})
 
     assert [(each.id, each.kind, each.due_at, each.unit) for each in mine] == [
         (f"work:{lead.id}", TaskKind.START, at("23 08:00"), "Phòng Tổng hợp")
@@ -410,49 +341,47 @@ async def test_a_unit_has_its_own_list_and_the_agency_hears_of_it_two_days_after
     assert [(each.id, each.timer) for each in theirs] == [(f"work:{helping.id}", "t7n")]
     assert nobodys == ()
 
-    await todo.take_task(desk, NORTH, mine[0].id, "Nguyễn Thị An", {"Phòng Tổng hợp"})
-    (owned,) = (await todo.gather(desk, NORTH, units={"Phòng Tổng hợp"})).tasks
+    await todo.take_task(office.desk, NORTH, mine[0].id, "Nguyễn Thị An", {"Phòng Tổng hợp"})
+    (owned,) = await office.tasks(units={"Phòng Tổng hợp"})
     assert owned.owner == "Nguyễn Thị An"
     with pytest.raises(NotFound):
-        await todo.take_task(desk, NORTH, mine[0].id, "Người khác", {"Phòng Tài chính"})
-    async with store.begin(NORTH) as work:
+        await todo.take_task(office.desk, NORTH, mine[0].id, "Người khác", {"Phòng Tài chính"})
+    async with office.change() as work:
         begun = replace(await work.incoming.get(document.id), state=InState.PROCESSING)
         await work.incoming.save(begun)
-        await work.commit()
-    (owned,) = (await todo.gather(desk, NORTH, units={"Phòng Tổng hợp"})).tasks
+    (owned,) = await office.tasks(units={"Phòng Tổng hợp"})
     assert (owned.kind, owned.owner) == (TaskKind.WORK, "Nguyễn Thị An")
 
-    clock.advance(at("23 17:01") - clock.now())
-    assert await kinds(desk) == []
-    clock.advance(at("25 17:00") - clock.now())
-    assert [(each.kind, each.unit, each.is_late) for each in (await todo.gather(desk, NORTH)).tasks] == [
+    office.to("23 17:01")
+    assert await office.kinds() == []
+    office.to("25 17:00")
+    assert [(each.kind, each.unit, each.is_late) for each in await office.tasks()] == [
         (TaskKind.WORK, "Phòng Tổng hợp", True)
     ]
 
 
 async def test_what_is_submitted_waits_for_the_leader_and_for_nobody_else_until_there_is_an_opinion(
-    desk: TodoDesk, store: SqlOfficeStore, clock: ManualClock
+    office: TodoOffice,
 ) -> None:
     """Once; the event says who and what; a document with an opinion is nobody's task of this kind any more."""
-    document = await seed_incoming(store, incoming(clock, state=InState.ACCEPTED))
-    office = SimpleNamespace(store=store, clock=clock, wake=lambda: None)
-    inn = cast("OfficeIn", office)
+    document = await office.receive(state=InState.ACCEPTED)
+    inn = cast("OfficeIn", SimpleNamespace(store=office.store, clock=office.clock, wake=lambda: None))
 
     made = await submitting.submit(inn, NORTH, document.id, "prn_head", "Đề nghị giao Phòng Tổng hợp")
     with pytest.raises(Clash, match="cannot be submitted"):
         await submitting.submit(inn, NORTH, document.id, "prn_head")
-    clock.advance(at("20 16:30") - clock.now())
-    (task,) = (await todo.gather(desk, NORTH)).tasks
+    office.to("20 16:30")
+    (task,) = await office.tasks()
     assert (task.id, task.kind, task.due_at) == (f"opinion:{made.id}", TaskKind.OPINION, at("23 17:00"))
-    assert (await todo.gather(desk, SOUTH)).tasks == ()
+    assert await office.tasks(SOUTH) == ()
 
     with pytest.raises(Clash, match="needs words"):
         await submitting.decide(inn, NORTH, document.id, " ")
     decided = await submitting.decide(inn, NORTH, document.id, "Lưu hồ sơ.")
 
-    assert (decided and decided.opinion, await kinds(desk)) == ("Lưu hồ sơ.", [])
+    assert (decided and decided.opinion, await office.kinds()) == ("Lưu hồ sơ.", [])
     assert await submitting.decide(inn, NORTH, document.id, "Lần nữa") is None
-    async with store.read(NORTH) as work:
+    async with office.store.read(NORTH) as work:
         told = {each.kind: dict(each.data) for each in await work.events.of(document.id)}
     assert told == {
         "inbox.submitted": {
@@ -465,26 +394,27 @@ async def test_what_is_submitted_waits_for_the_leader_and_for_nobody_else_until_
 
 
 async def test_what_was_taken_in_is_told_in_the_afternoon_until_it_is_given_to_somebody(
-    desk: TodoDesk, store: SqlOfficeStore, clock: ManualClock
+    office: TodoOffice,
 ) -> None:
     """T5; and again once a unit handed it back."""
-    document = await seed_incoming(store, incoming(clock, state=InState.ACCEPTED))
-    assert await kinds(desk) == []
+    document = await office.receive(state=InState.ACCEPTED)
+    assert await office.kinds() == []
 
-    clock.advance(at("20 16:00") - clock.now())
-    (task,) = (await todo.gather(desk, NORTH)).tasks
+    office.to("20 16:00")
+    (task,) = await office.tasks()
     assert (task.kind, task.due_at, task.timer) == (TaskKind.ASSIGN, at("23 17:00"), "t5")
 
-    part = await _given(store, document.id, clock)
-    async with store.begin(NORTH) as work:
+    part = await office.give(document.id)
+    async with office.change() as work:
         given = replace(
             await work.incoming.get(document.id),
             assignment=Assignment(lead_unit=part.unit),
             state=InState.ASSIGNED,
         )
         await work.incoming.save(given)
-        back = replace(part, state=PartState.RETURNED, ended_by="prn_unit", ended_at=clock.now(), why="Sai")
+        back = replace(
+            part, state=PartState.RETURNED, ended_by="prn_unit", ended_at=office.clock.now(), why="Sai"
+        )
         await work.parts.end(back)
-        await work.commit()
-    (task,) = (await todo.gather(desk, NORTH)).tasks
+    (task,) = await office.tasks()
     assert (task.kind, task.unit) == (TaskKind.REASSIGN, "Phòng Tổng hợp")

@@ -8,16 +8,16 @@ from datetime import timedelta
 
 import pytest
 
-from gateway.domain.document import Assignment, InState, OutState, Urgency
+from gateway.domain.document import Assignment, InState, Urgency
 from gateway.domain.status import Fact, Track
 from gateway.office.desks import TodoDesk
 from gateway.office.domain.ringing import OwnDesk, Partner, RingKind
 from gateway.office.ringing import RingBoard
-from gateway.office.store.store import SqlOfficeStore
 from gateway.office.todo import TaskBell
 from gateway.ports.queues import InboxPacket
 from tests.support.clock import ManualClock
-from tests.support.stores import NORTH, SOUTH, delivery, inbox_item, incoming, outgoing, seed_incoming
+from tests.support.stores import NORTH, SOUTH, inbox_item
+from tests.unit.office.todo.conftest import TodoOffice
 
 DAY = timedelta(days=1)
 
@@ -52,81 +52,72 @@ async def kinds(board: RingBoard) -> list[RingKind]:
 
 
 async def test_it_tells_what_came_and_forgets_what_was_settled(
-    board: RingBoard, store: SqlOfficeStore, clock: ManualClock, around: Around
+    board: RingBoard, around: Around, office: TodoOffice
 ) -> None:
     assert await kinds(board) == []
-    arrived = await seed_incoming(store, incoming(clock, urgency=Urgency.EXPRESS))
-    around.packets = [replace(inbox_item(clock), state=each) for each in ("quarantined", "waiting")]
+    arrived = await office.receive(urgency=Urgency.EXPRESS)
+    around.packets = [replace(inbox_item(office.clock), state=each) for each in ("quarantined", "waiting")]
     assert sorted(await kinds(board)) == [RingKind.ASIDE, RingKind.URGENT]
 
     around.packets = []
-    async with store.begin(NORTH) as work:
+    async with office.change() as work:
         await work.incoming.save(replace(arrived, state=InState.DONE))
-        await work.commit()
     board.bell.stale(NORTH.agency_id)
     assert [each.kind for each in await board.of_agency(NORTH)] == []
 
 
 async def test_who_waits_for_news_hears_of_an_urgent_letter_at_once(
-    board: RingBoard, store: SqlOfficeStore, clock: ManualClock
+    board: RingBoard, office: TodoOffice
 ) -> None:
     await board.look(NORTH)
     assert await board.of_agency(NORTH) == []
-    await seed_incoming(store, incoming(clock, urgency=Urgency.URGENT))
+    await office.receive(urgency=Urgency.URGENT)
     assert await board.of_agency(NORTH) == []
     await board.look(NORTH)
     assert [each.kind for each in await board.of_agency(NORTH)] == [RingKind.URGENT]
 
 
 async def test_an_ordinary_letter_is_told_of_half_an_hour_before_its_time(
-    board: RingBoard, store: SqlOfficeStore, clock: ManualClock
+    board: RingBoard, office: TodoOffice
 ) -> None:
-    arrived = await seed_incoming(store, incoming(clock))
+    arrived = await office.receive()
     assert await kinds(board) == []
-    async with store.read(NORTH) as work:
+    async with office.store.read(NORTH) as work:
         line = await work.office.lists.line(arrived.id)
     assert line is not None
     assert line.due_at is not None
-    clock.advance(line.due_at - clock.now() - timedelta(minutes=20))
+    office.clock.advance(line.due_at - office.clock.now() - timedelta(minutes=20))
     assert await kinds(board) == [RingKind.DUE]
 
 
 async def test_a_silent_recipient_is_told_until_it_speaks(
-    board: RingBoard, store: SqlOfficeStore, clock: ManualClock, around: Around
+    board: RingBoard, around: Around, office: TodoOffice
 ) -> None:
-    document = outgoing(clock, state=OutState.PACKED)
-    one = delivery(document, "Z91.02", "sent")
-    async with store.begin(NORTH) as work:
-        await work.outgoing.add(document)
-        await work.deliveries.add([one])
-        await work.commit()
+    await office.send("sent")
     around.known["Z91.02"] = Partner(name="Sở Mẫu")
     assert RingKind.SILENT not in await kinds(board)
-    clock.advance(DAY)
+    office.clock.advance(DAY)
     assert RingKind.SILENT in await kinds(board)
 
-    around.known["Z91.02"] = Partner(name="Sở Mẫu", heard_at=clock.now())
+    around.known["Z91.02"] = Partner(name="Sở Mẫu", heard_at=office.clock.now())
     assert RingKind.SILENT not in await kinds(board)
 
 
-async def test_a_unit_hears_what_was_given_to_it_since_then(
-    board: RingBoard, store: SqlOfficeStore, clock: ManualClock
-) -> None:
+async def test_a_unit_hears_what_was_given_to_it_since_then(board: RingBoard, office: TodoOffice) -> None:
     given = Assignment(lead_unit="Phòng Mẫu")
-    arrived = await seed_incoming(store, replace(incoming(clock), state=InState.ASSIGNED, assignment=given))
-    clock.advance(3_600)
-    async with store.begin(NORTH) as work:
-        await work.facts.add(arrived.id, Fact(track=Track.BUSINESS, code="04", at=clock.now()))
-        await work.commit()
+    arrived = await office.receive(state=InState.ASSIGNED, assignment=given)
+    office.clock.advance(3_600)
+    async with office.change() as work:
+        await work.facts.add(arrived.id, Fact(track=Track.BUSINESS, code="04", at=office.clock.now()))
 
     (told,) = await board.of_unit(NORTH, "Phòng Mẫu")
-    assert (told.kind, told.at, told.subject_id) == (RingKind.GIVEN, clock.now(), arrived.id)
+    assert (told.kind, told.at, told.subject_id) == (RingKind.GIVEN, office.clock.now(), arrived.id)
     assert await board.of_unit(NORTH, "Phòng Khác") == []
 
 
-async def test_a_desk_remembers_for_its_person_in_its_agency(board: RingBoard, clock: ManualClock) -> None:
+async def test_a_desk_remembers_for_its_person_in_its_agency(board: RingBoard, office: TodoOffice) -> None:
     assert await board.desk(NORTH) == OwnDesk()
-    now = clock.now()
+    now = office.clock.now()
     await board.read(NORTH, now + DAY)  # nobody reads ahead
     await board.read(NORTH, now - DAY)  # nor back
     await board.choose(NORTH, frozenset({RingKind.SILENT, RingKind.DUE}))

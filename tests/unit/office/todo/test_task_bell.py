@@ -6,38 +6,30 @@ from dataclasses import replace
 from datetime import timedelta
 
 from gateway.domain.document import InState, Urgency
-from gateway.domain.handling import UnitPart
-from gateway.office.desks import TodoDesk
-from gateway.office.store.store import SqlOfficeStore
 from gateway.office.todo import TaskBell
-from tests.support.clock import ManualClock
-from tests.support.stores import NORTH, incoming, seed_incoming
+from tests.support.stores import NORTH
+from tests.unit.office.todo.conftest import TodoOffice
 
 
-async def test_it_is_gathered_once_for_some_seconds(
-    desk: TodoDesk, store: SqlOfficeStore, clock: ManualClock
-) -> None:
-    bell = TaskBell(desk)
+async def test_it_is_gathered_once_for_some_seconds(office: TodoOffice) -> None:
+    bell = TaskBell(office.desk)
     assert (await bell.listed(NORTH)).tasks == ()
-    await seed_incoming(store, incoming(clock, urgency=Urgency.EXPRESS))
+    await office.receive(urgency=Urgency.EXPRESS)
 
     assert (await bell.listed(NORTH)).tasks == ()
     assert await bell.count(NORTH) == 0
-    clock.advance(timedelta(seconds=11))
+    office.clock.advance(timedelta(seconds=11))
     assert len((await bell.listed(NORTH)).tasks) == 1
     assert await bell.count(NORTH) == 1
 
 
-async def test_whoever_acted_sees_what_is_left(
-    desk: TodoDesk, store: SqlOfficeStore, clock: ManualClock
-) -> None:
-    bell = TaskBell(desk)
-    arrived = await seed_incoming(store, incoming(clock, urgency=Urgency.EXPRESS))
+async def test_whoever_acted_sees_what_is_left(office: TodoOffice) -> None:
+    bell = TaskBell(office.desk)
+    arrived = await office.receive(urgency=Urgency.EXPRESS)
     assert len((await bell.listed(NORTH)).tasks) == 1
-    async with store.begin(NORTH) as work:
+    async with office.change() as work:
         found = await work.incoming.get(arrived.id)
         await work.incoming.save(replace(found, state=InState.DONE))
-        await work.commit()
 
     bell.stale("somebody-else")
     assert len((await bell.listed(NORTH)).tasks) == 1
@@ -45,22 +37,11 @@ async def test_whoever_acted_sees_what_is_left(
     assert (await bell.listed(NORTH)).tasks == ()
 
 
-async def test_a_unit_counts_its_own_list(desk: TodoDesk, store: SqlOfficeStore, clock: ManualClock) -> None:
-    bell, unit = TaskBell(desk), frozenset({"Phòng Mẫu"})
-    arrived = await seed_incoming(store, incoming(clock, state=InState.PROCESSING))
+async def test_a_unit_counts_its_own_list(office: TodoOffice) -> None:
+    bell, unit = TaskBell(office.desk), frozenset({"Phòng Mẫu"})
+    arrived = await office.receive(state=InState.PROCESSING)
     assert await bell.count(NORTH, unit) == 0
-    part = UnitPart(
-        id="prt_1",
-        document_id=arrived.id,
-        unit="Phòng Mẫu",
-        is_lead=True,
-        deadline=None,
-        given_by="prn_head",
-        given_at=clock.now(),
-    )
-    async with store.begin(NORTH) as work:
-        await work.parts.add(part)
-        await work.commit()
+    await office.give(arrived.id, unit="Phòng Mẫu", deadline=None)
 
     bell.stale(NORTH.agency_id)
     assert len((await bell.listed(NORTH, unit)).tasks) == 1

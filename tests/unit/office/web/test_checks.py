@@ -15,6 +15,7 @@ from gateway.office.policy.first_page import FirstPage
 from gateway.office.web.pages.incoming import checks
 from gateway.office.web.pages.incoming.checks import Grade
 from gateway.policy.verdict import ReasonCode, reason
+from tests.support.cases import Cases
 
 D = Digest("0" * 64)
 GOOD = {
@@ -74,13 +75,16 @@ def document(**more: Any) -> IncomingDocument:
     return replace(made, **more)
 
 
+def panel_of(made: IncomingDocument, **more: Any) -> checks.Panel:
+    return checks.panel(made, "vi", **more)
+
+
 def pdf(word: SignatureWord, why: str | None = None) -> dict[str, Any]:
     return {"signatures": (FileVerdict(n=1, file="cong-van.pdf", verdict=word, why=why),)}
 
 
-@pytest.mark.parametrize(
-    ("more", "grade"),
-    [
+def test_the_verdict_is_that_of_the_worst_row(cases: Cases) -> None:
+    rows: list[tuple[dict[str, Any], Grade]] = [
         ({}, Grade.GOOD),
         (pdf(SignatureWord.VALID), Grade.GOOD),
         (pdf(SignatureWord.UNKNOWN, checks.REVOCATION), Grade.NOTE),
@@ -95,17 +99,16 @@ def pdf(word: SignatureWord, why: str | None = None) -> dict[str, Any]:
         ({"marks": (checks.REVOKED,)}, Grade.BAD),
         ({"marks": (checks.STOLEN,)}, Grade.BAD),
         ({"marks": ("old_code:Z90",)}, Grade.GOOD),
-    ],
-)
-def test_the_verdict_is_that_of_the_worst_row(more: dict[str, Any], grade: Grade) -> None:
-    made = checks.panel(document(**more), "vi")
-
-    assert made.grade is grade
-    assert made.is_clean is (grade in (Grade.GOOD, Grade.NOTE))
+    ]
+    for more, grade in rows:
+        with cases.case((more, grade)):
+            made = panel_of(document(**more))
+            assert made.grade is grade
+            assert made.is_clean is (grade in (Grade.GOOD, Grade.NOTE))
 
 
 def test_a_pdf_that_cannot_be_told_says_that_it_may_still_be_taken_in() -> None:
-    made = checks.panel(document(**pdf(SignatureWord.UNKNOWN, checks.REVOCATION)), "vi")
+    made = panel_of(document(**pdf(SignatureWord.UNKNOWN, checks.REVOCATION)))
 
     assert made.is_clean
     assert any(each.endswith("Vẫn có thể tiếp nhận.") for row in made.rows for each in row.details)
@@ -113,7 +116,7 @@ def test_a_pdf_that_cannot_be_told_says_that_it_may_still_be_taken_in() -> None:
 
 @pytest.mark.parametrize(("stated", "counted"), [(None, 3), (3, None), (None, None)])
 def test_pages_that_nobody_could_compare_are_no_tick(stated: int | None, counted: int | None) -> None:
-    made = checks.panel(document(pages=stated, files=(replace(LEAD, pages=counted),)), "vi")
+    made = panel_of(document(pages=stated, files=(replace(LEAD, pages=counted),)))
 
     (row,) = [each for each in made.rows if each.label == "Số trang"]
     assert row.grade is Grade.NONE
@@ -121,8 +124,8 @@ def test_pages_that_nobody_could_compare_are_no_tick(stated: int | None, counted
 
 
 def test_a_double_and_a_hold_are_doubts_with_their_words() -> None:
-    double = checks.panel(document(), "vi", doubles=[("/van-ban-den/inb_2", "15/UBND")])
-    held = checks.panel(document(), "vi", held=["Chờ hỏi lại"])
+    double = panel_of(document(), doubles=[("/van-ban-den/inb_2", "15/UBND")])
+    held = panel_of(document(), held=["Chờ hỏi lại"])
 
     assert (double.grade, held.grade) == (Grade.DOUBT, Grade.DOUBT)
     assert [row.links for row in double.rows if row.links] == [(("/van-ban-den/inb_2", "15/UBND"),)]
@@ -151,7 +154,7 @@ def test_kept_reasons_are_told_in_words_whatever_their_values_hold() -> None:
 def test_a_stamp_of_secrecy_is_a_doubt_and_pages_are_told_once() -> None:
     stamp = str(reason(ReasonCode.SECRECY_STAMP, "/files/0", name="x.pdf", stamp="MẬT"))
     pages = str(reason(ReasonCode.PAGES_DIFFER, "/pages", name="x.pdf", stated=2, found=3))
-    made = checks.panel(document(found={"warnings": f"{stamp}; {pages}"}, pages=2), "vi")
+    made = panel_of(document(found={"warnings": f"{stamp}; {pages}"}, pages=2))
 
     assert made.grade is Grade.DOUBT
     assert sum("trang" in row.word for row in made.rows) == 1
@@ -159,13 +162,13 @@ def test_a_stamp_of_secrecy_is_a_doubt_and_pages_are_told_once() -> None:
 
 
 def test_mail_that_a_person_entered_has_no_checks() -> None:
-    assert checks.panel(document(source=Source.PAPER), "vi").rows == ()
+    assert panel_of(document(source=Source.PAPER)).rows == ()
 
 
 def test_a_first_page_that_says_something_else_is_marked_and_holds_nothing() -> None:
     page = FirstPage(code="16/UBND", issued_on=None, subject="Về việc thử")
 
-    found = checks.panel(document(found=GOOD), "vi", first_page=page)
+    found = panel_of(document(found=GOOD), first_page=page)
 
     row = found.rows[-1]
     assert (row.grade, row.word) == (Grade.NOTE, "khác nhau: số, ký hiệu")
@@ -174,9 +177,9 @@ def test_a_first_page_that_says_something_else_is_marked_and_holds_nothing() -> 
 
 
 def test_a_first_page_that_agrees_is_good_and_one_that_was_not_read_is_no_tick() -> None:
-    agrees = checks.panel(document(found=GOOD), "vi", first_page=FirstPage(code="015/UBND"))
-    unread = checks.panel(document(found=GOOD), "vi", first_page=FirstPage())
-    absent = checks.panel(document(found=GOOD), "vi")
+    agrees = panel_of(document(found=GOOD), first_page=FirstPage(code="015/UBND"))
+    unread = panel_of(document(found=GOOD), first_page=FirstPage())
+    absent = panel_of(document(found=GOOD))
 
     assert (agrees.rows[-1].grade, agrees.rows[-1].word) == (Grade.GOOD, "khớp số, ký hiệu")
     assert unread.rows[-1].grade is Grade.NONE

@@ -88,20 +88,10 @@ def test_a_pdf_fills_what_is_empty_and_doubts_what_is_not_sure_or_was_typed_othe
     assert filled == {"symbol", "name", "type"}
 
 
-@pytest.mark.parametrize(
-    ("name", "there", "role"),
-    [
-        ("cv.pdf", (), "lead"),
-        ("CV.PDF", (), "lead"),
-        ("phu-luc.pdf", (FileRole.LEAD,), "appendix"),
-        ("cv.docx", (), "source"),
-        ("bang.xlsx", (), "appendix"),
-    ],
-)
-def test_a_file_that_was_dropped_gets_the_role_that_its_name_tells(
-    name: str, there: tuple[FileRole, ...], role: str
-) -> None:
-    assert uploads.role_of(name, there) == role
+def test_a_file_that_was_dropped_gets_the_role_that_its_name_tells() -> None:
+    roles = {"cv.pdf": "lead", "CV.PDF": "lead", "cv.docx": "source", "bang.xlsx": "appendix"}
+    assert {name: uploads.role_of(name, ()) for name in roles} == roles
+    assert uploads.role_of("phu-luc.pdf", (FileRole.LEAD,)) == "appendix"
 
 
 def test_a_doubt_ends_when_it_is_ticked_or_the_field_typed_anew_and_not_before() -> None:
@@ -132,16 +122,13 @@ def test_rows_keep_their_roles_and_a_question_becomes_what_was_chosen() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("pointer", "place"),
-    [
-        ("/signer/name", "name"),
-        ("/recipients/3/code", "to-3"),
-        ("/recipients", "find"),
-        ("/files/0", "file-1"),
-        ("/files", "files"),
-        ("/nowhere", ""),
-    ],
-)
-def test_a_reason_leads_to_its_field(pointer: str, place: str) -> None:
-    assert fields.place_of(pointer) == place
+def test_a_reason_leads_to_its_field() -> None:
+    places = {
+        "/signer/name": "name",
+        "/recipients/3/code": "to-3",
+        "/recipients": "find",
+        "/files/0": "file-1",
+        "/files": "files",
+        "/nowhere": "",
+    }
+    assert {pointer: fields.place_of(pointer) for pointer in places} == places

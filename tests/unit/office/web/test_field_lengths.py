@@ -6,10 +6,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 import gateway.office.web
 from gateway.office.web import answers
+from tests.support.cases import Cases
 
 TEMPLATES = Path(gateway.office.web.__file__).parent / "templates"
 # Which texts the forms of a folder write.
@@ -39,16 +38,18 @@ def ruled(template: str, field: str) -> list[tuple[str, str]]:
     return whole or [(table, path) for table, path, last in paths if wanted.endswith(f"_{last}")]
 
 
-@pytest.mark.parametrize(("template", "field", "most"), [*fields()])
-def test_a_text_of_the_table_takes_its_length_from_there(template: str, field: str, most: str) -> None:
-    if (template, field) in OWN:
-        assert _TABLE.fullmatch(most) is None
-        return
-    rules = ruled(template, field)
-    if found := _TABLE.fullmatch(most):
-        assert (found["table"], found["path"]) in rules
-    else:
-        assert rules == [], f"{template} writes the length of {field} by hand"
+def test_a_text_of_the_table_takes_its_length_from_there(cases: Cases) -> None:
+    def check(row: tuple[str, str, str]) -> None:
+        template, field, most = row
+        found = _TABLE.fullmatch(most)
+        if (template, field) in OWN:
+            assert found is None
+        elif found:
+            assert (found["table"], found["path"]) in ruled(template, field)
+        else:
+            assert ruled(template, field) == [], f"{template} writes the length of {field} by hand"
+
+    cases.each([*fields()], check)
 
 
 def test_what_the_templates_say_is_found_here() -> None:

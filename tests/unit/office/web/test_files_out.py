@@ -3,6 +3,7 @@ what it gets of one that breaks off."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
 
@@ -15,6 +16,7 @@ from gateway.api.downloads import disposition
 from gateway.errors import AlteredContent
 from gateway.office.web import answers
 from gateway.office.web.answers import FileContent, file_headers
+from tests.support.cases import Cases
 
 HOSTILE = (
     'a".pdf; filename="b.html',
@@ -52,29 +54,28 @@ async def told(
         return answer.headers, await answer.read()
 
 
-@pytest.mark.parametrize("name", HOSTILE)
-@pytest.mark.parametrize("how", ["inline", "attachment"])
-def test_no_name_breaks_out_of_its_header(name: str, how: str) -> None:
-    made = disposition(name, how)
+def test_no_name_breaks_out_of_its_header(cases: Cases) -> None:
+    for name, how in itertools.product(HOSTILE, ("inline", "attachment")):
+        with cases.case((name, how)):
+            made = disposition(name, how)
+            assert made.isascii()
+            assert made.isprintable()
+            assert made.count('"') == 2
+            assert made.split(";")[0] == how
+            assert "/" not in made.split('"')[1]
 
-    assert made.isascii()
-    assert made.isprintable()
-    assert made.count('"') == 2
-    assert made.split(";")[0] == how
-    assert "/" not in made.split('"')[1]
 
+def test_a_type_that_a_browser_would_run_is_only_bytes(cases: Cases) -> None:
+    def check(found_type: str) -> None:
+        made = file_headers("a", found_type)
+        assert made["Content-Type"] == "application/octet-stream"
+        assert made["Content-Disposition"].startswith("attachment;")
+        assert made["Content-Security-Policy"] == "default-src 'none'; sandbox; frame-ancestors 'none'"
+        assert made["X-Content-Type-Options"] == "nosniff"
+        assert made["Cache-Control"] == "no-store"
 
-@pytest.mark.parametrize(
-    "found_type", ["html", "text/html", "svg", "image/svg+xml", "xml", "js", "exe", "docx", "unknown", ""]
-)
-def test_a_type_that_a_browser_would_run_is_only_bytes(found_type: str) -> None:
-    made = file_headers("a", found_type)
-
-    assert made["Content-Type"] == "application/octet-stream"
-    assert made["Content-Disposition"].startswith("attachment;")
-    assert made["Content-Security-Policy"] == "default-src 'none'; sandbox; frame-ancestors 'none'"
-    assert made["X-Content-Type-Options"] == "nosniff"
-    assert made["Cache-Control"] == "no-store"
+    runnable = ("html", "text/html", "svg", "image/svg+xml", "xml", "js", "exe", "docx", "unknown", "")
+    cases.each(runnable, check)
 
 
 async def test_a_pdf_is_shown_on_request_in_pages_of_this_node_alone() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import pytest
 from lxml import etree
 
 from gateway.domain.document import InState
@@ -13,6 +12,7 @@ from gateway.domain.status import STATES
 from gateway.office.web import icons
 from gateway.office.web.answers import templates
 from gateway.office.web.visits import MENU
+from tests.support.cases import Cases
 from tests.support.words import entries, forms
 
 ROOT = Path(icons.__file__).parent
@@ -32,21 +32,25 @@ COLOURS = {"grey": "quiet", "blue": "blue", "teal": "teal", "green": "good", "re
 WORDS = sorted({*STATES, *icons.INCOMING})
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_no_letter_stands_for_a_drawing(path: Path) -> None:
-    for n, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        found = GLYPH.search(ARROW.sub("", line))
-        assert not found, f"line {n}: {found.group() if found else ''}"
-        hidden = re.search(r'<(?:span|b|i)[^>]*aria-hidden="true">(?!\s*<)', line)
-        assert not hidden or LETTERS.search(line), f"line {n}: a sign without its drawing"
+def test_no_letter_stands_for_a_drawing(cases: Cases) -> None:
+    def check(path: Path) -> None:
+        for n, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            found = GLYPH.search(ARROW.sub("", line))
+            assert not found, f"line {n}: {found.group() if found else ''}"
+            hidden = re.search(r'<(?:span|b|i)[^>]*aria-hidden="true">(?!\s*<)', line)
+            assert not hidden or LETTERS.search(line), f"line {n}: a sign without its drawing"
+
+    cases.each(SOURCES, check)
 
 
-@pytest.mark.parametrize("lang", ["vi", "en"])
-@pytest.mark.parametrize(
-    "key", ["listing.previous", "listing.next", "page.change_agency", "page.other_language"]
-)
-def test_words_of_buttons_bring_no_drawing_of_their_own(lang: str, key: str) -> None:
-    assert not any(GLYPH.search(text) for text in forms(entries(lang)[key]))
+def test_words_of_buttons_bring_no_drawing_of_their_own() -> None:
+    keys = ("listing.previous", "listing.next", "page.change_agency", "page.other_language")
+    assert [
+        (lang, key)
+        for lang in ("vi", "en")
+        for key in keys
+        if any(GLYPH.search(text) for text in forms(entries(lang)[key]))
+    ] == []
 
 
 def test_a_glyph_and_a_bare_sign_are_seen() -> None:
@@ -56,19 +60,16 @@ def test_a_glyph_and_a_bare_sign_are_seen() -> None:
     assert not GLYPH.search(ARROW.sub("", "{{ old }} → {{ new }}"))
 
 
-@pytest.mark.parametrize(
-    "drawn",
-    [
-        *(icons.state_icon(word) for word in WORDS),
-        *(icons.sign(word) for word in icons.SIGNS),
-        *(icons.menu_icon(each.key) for each in MENU),
-    ],
-)
-def test_a_drawing_is_svg_that_is_not_heard_and_asks_for_nothing(drawn: str) -> None:
-    for each in etree.fromstring(f"<div>{drawn}</div>"):
-        assert (each.tag, each.get("aria-hidden"), each.get("class")) == ("svg", "true", "icon")
-        assert (each.get("width"), each.get("height")) == ("20", "20")
-        assert not re.search(r"https?:|href|style=|<script", etree.tostring(each, encoding="unicode"))
+def test_a_drawing_is_svg_that_is_not_heard_and_asks_for_nothing(cases: Cases) -> None:
+    def check(drawn: str) -> None:
+        for each in etree.fromstring(f"<div>{drawn}</div>"):
+            assert (each.tag, each.get("aria-hidden"), each.get("class")) == ("svg", "true", "icon")
+            assert (each.get("width"), each.get("height")) == ("20", "20")
+            assert not re.search(r"https?:|href|style=|<script", etree.tostring(each, encoding="unicode"))
+
+    cases.each({word: icons.state_icon(word) for word in WORDS}, check)
+    cases.each({word: icons.sign(word) for word in icons.SIGNS}, check)
+    cases.each({each.key: icons.menu_icon(each.key) for each in MENU}, check)
 
 
 def test_every_state_has_a_drawing_and_a_word_that_is_none_has_the_question() -> None:
@@ -79,13 +80,15 @@ def test_every_state_has_a_drawing_and_a_word_that_is_none_has_the_question() ->
     assert icons.state_icon("no-such-state") == icons.state_icon("unknown")
 
 
-@pytest.mark.parametrize("word", WORDS)
-def test_a_state_has_the_colour_of_the_table_in_lists_and_charts(word: str) -> None:
+def test_a_state_has_the_colour_of_the_table_in_lists_and_charts(cases: Cases) -> None:
     style = (ROOT / "static" / "gateway.css").read_text(encoding="utf-8")
     rules = re.findall(r":is\(\.state, \.part\):is\(([^)]*)\) \{ --of-state: var\(--(\w+)\); \}", style)
-    found = [colour for names, colour in rules if f".{word.replace('_', '-')}" in names.split(", ")]
 
-    assert (found or ["quiet"]) == [COLOURS[icons.shown_as(word)[0]]]
+    def check(word: str) -> None:
+        found = [colour for names, colour in rules if f".{word.replace('_', '-')}" in names.split(", ")]
+        assert (found or ["quiet"]) == [COLOURS[icons.shown_as(word)[0]]]
+
+    cases.each(WORDS, check)
 
 
 def test_the_page_of_states_says_how_incoming_ones_are_shown() -> None:

@@ -6,11 +6,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 import gateway
 from gateway.words import labels
 from gateway.words.labels import read_catalogue
+from tests.support.cases import Cases
 
 WEB = Path(gateway.__file__).parent / "office" / "web"
 TEMPLATES = sorted((WEB / "templates").rglob("*.html"))
@@ -36,16 +35,14 @@ def constant_keys(path: Path) -> Iterator[str]:
             yield key
 
 
-@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: str(path.relative_to(WEB)))
-def test_every_key_of_a_template_has_its_words(path: Path) -> None:
-    assert [key for key in constant_keys(path) if not labels.has(key)] == []
+def test_every_key_of_templates_and_code_has_its_words(cases: Cases) -> None:
+    def check(path: Path) -> None:
+        keys = [*constant_keys(path)]
+        if path.suffix == ".py":
+            keys += [f"told.{key}" for key in _TOLD.findall(path.read_text(encoding="utf-8"))]
+        assert [key for key in keys if not labels.has(key)] == []
 
-
-@pytest.mark.parametrize("path", CODE, ids=lambda path: str(path.relative_to(WEB)))
-def test_every_key_of_the_code_has_its_words(path: Path) -> None:
-    told = [f"told.{key}" for key in _TOLD.findall(path.read_text(encoding="utf-8"))]
-
-    assert [key for key in [*constant_keys(path), *told] if not labels.has(key)] == []
+    cases.each([*TEMPLATES, *CODE], check)
 
 
 def test_every_word_of_the_pages_is_said_somewhere() -> None:

@@ -9,30 +9,22 @@ from typing import Any
 import pytest
 
 from gateway.domain import status
-from gateway.domain.document import IncomingDocument, IncomingFile, InState, Kind, Urgency
-from gateway.domain.identity import Digest, DocumentId, PacketId
+from gateway.domain.document import IncomingDocument, InState, Urgency
+from gateway.domain.identity import PacketId
 from gateway.domain.office_calendar import AFTERNOON, MORNING
-from gateway.domain.signatures import FileVerdict, SignatureWord
+from gateway.domain.signatures import SignatureWord
 from gateway.domain.status import Duty, Fact, RequestKind, Track, Waits
 from gateway.domain.wall_clock import VIETNAM
 from gateway.office.domain.listing import ListLine, doubt_of, due_within, incoming_line, may_be_taken, note_of
 from gateway.office.store.lists_write import microseconds, moving_columns
 from gateway.office.web.listing.list_rows import Teller, checks
-from gateway.office.web.pages.incoming.checks import panel
 from gateway.policy import timers
+from tests.unit.office.web import test_checks
 
-D = Digest("0" * 64)
-PASSED = {
-    "envelope_signature": "valid",
-    "certificate_confirmed": "true",
-    "revocation": "good",
-    "digests": "match",
-    "recipient": "ours",
-    "rules": "allowed",
-    "reasons": "",
-    "warnings": "",
-}
 OFFICE = timers.calendar_of(frozenset(range(5)), (MORNING, AFTERNOON), (), ())
+
+
+pdf = test_checks.pdf
 
 
 def at(day: int, hour: int, minute: int = 0) -> datetime:
@@ -40,47 +32,7 @@ def at(day: int, hour: int, minute: int = 0) -> datetime:
 
 
 def document(**more: Any) -> IncomingDocument:
-    made = IncomingDocument(
-        id="inb_1",
-        agency_id="agy_1",
-        inbox_id="inx_1",
-        kind=Kind.DOCUMENT,
-        sender_code="Z91",
-        sender_name="Ủy ban nhân dân tỉnh Sao Mai",
-        document_id=DocumentId("Z91,2026/11/18,15/UBND"),
-        packet_id=None,
-        attempt=1,
-        number="15",
-        symbol="UBND",
-        issued_on=None,
-        type_name=None,
-        subject="Về việc thử",
-        signer=None,
-        urgency=Urgency.NORMAL,
-        due_on=None,
-        body_digest=D,
-        envelope_digest=D,
-        envelope_size=1,
-        vouched_by="VALID",
-        arrived_at=at(18, 9),
-        state=InState.NEW,
-        files=(
-            IncomingFile(
-                n=1,
-                name="cong-van.pdf",
-                content_type="pdf",
-                size=10,
-                sha256=D,
-                source=D,
-                offset=0,
-                length=10,
-                coding="plain",
-                pages=3,
-            ),
-        ),
-        checks=PASSED | more.pop("found", {}),
-    )
-    return replace(made, **more)
+    return test_checks.document(**{"arrived_at": at(18, 9), "pages": None} | more)
 
 
 def line(document: IncomingDocument, *facts: Fact, shown: str = "") -> ListLine:
@@ -91,10 +43,6 @@ def line(document: IncomingDocument, *facts: Fact, shown: str = "") -> ListLine:
 
 def words(document: IncomingDocument) -> dict[str, str]:
     return {each.key: each.word for each in checks(line(document))}
-
-
-def pdf(word: SignatureWord) -> dict[str, Any]:
-    return {"signatures": (FileVerdict(n=1, file="cong-van.pdf", verdict=word),)}
 
 
 def test_what_passed_everything_is_ticked_and_mail_of_another_way_has_no_ticks() -> None:
@@ -187,6 +135,11 @@ def test_a_row_names_what_is_doubtful_in_one_word_and_has_no_button_then(
     assert doubt_of(line(made)) == doubt
     assert bool(row.doubt) == bool(doubt)
     assert row.can_take == (not doubt and made.state is InState.NEW)
+    # Where the row offers its button the page has one too, and the row doubts what the page doubts.
+    page = test_checks.panel_of(made)
+    if made.state is InState.NEW and doubt not in ("", "paper_copy"):
+        assert not page.is_clean
+    assert not may_be_taken(line(made)) or page.is_clean
 
 
 @pytest.mark.parametrize(
@@ -205,20 +158,10 @@ def test_what_is_to_be_read_is_named_and_stops_nothing(more: dict[str, Any], not
     assert (doubt_of(found), note_of(found), may_be_taken(found)) == ("", note, True)
 
 
-@pytest.mark.parametrize("more", [{"checks": {}}, {"state": InState.HELD}, {"state": InState.ACCEPTED}])
-def test_a_row_offers_nothing_where_the_act_would_be_refused(more: dict[str, Any]) -> None:
-    assert not may_be_taken(line(document(**more)))
-
-
-@pytest.mark.parametrize(("more", "doubt"), DOUBTS)
-def test_the_row_doubts_what_the_page_doubts(more: dict[str, Any], doubt: str) -> None:
-    """Where the row offers its button the page has one too."""
-    made = document(**more)
-    page = panel(made, "vi")
-
-    if made.state is InState.NEW and doubt not in ("", "paper_copy"):
-        assert not page.is_clean
-    assert not may_be_taken(line(made)) or page.is_clean
+def test_a_row_offers_nothing_where_the_act_would_be_refused() -> None:
+    assert not may_be_taken(line(document(checks={})))
+    for state in (InState.HELD, InState.ACCEPTED):
+        assert not may_be_taken(line(document(state=state)))
 
 
 def test_urgent_ones_come_first_then_doubtful_ones_then_those_with_least_time() -> None:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from gateway.office.web.deps import Live
+from tests.support.waiting import within_limit
 
 NOW = datetime(2026, 11, 20, 2, tzinfo=UTC)
 
@@ -79,8 +80,7 @@ async def test_whoever_waits_goes_at_once_when_the_node_stops() -> None:
     await asyncio.sleep(0)
     live.stop()
 
-    async with asyncio.timeout(30):
-        await waiting
+    await within_limit(waiting, "the waits, once the node stops")
     assert live.is_stopping
     async with live.place("prn_1") as place:
         assert place is None
@@ -92,6 +92,5 @@ async def test_a_ring_ends_the_wait() -> None:
     async def rings(seconds: float) -> None:
         assert seconds == 60
 
-    async with asyncio.timeout(30):
-        await live.rung(rings, 60)
+    await within_limit(live.rung(rings, 60), "the wait, once it is rung")
     assert not live.is_stopping

@@ -12,6 +12,7 @@ from gateway.office.web.pages.agencies import ground
 from gateway.policy import code_file as columns
 from gateway.registry import csv_file
 from gateway.registry.planning import Base, plan
+from tests.support.cases import Cases
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 FAULTS = (
@@ -52,17 +53,19 @@ def test_a_file_that_needs_or_bears_no_change_stays_as_it_is(raw: bytes) -> None
     assert columns.under_own_names(raw, columns.guess_columns(columns.headings_of(raw))) == raw
 
 
-@pytest.mark.parametrize("text", FAULTS)
-def test_every_fault_of_a_file_has_words_of_its_own_in_vietnamese(text: str) -> None:
+def test_every_fault_of_a_file_has_words_of_its_own_in_vietnamese(cases: Cases) -> None:
     known = AgencyRecord(code="Z99.01", name="A", alias="000.00.01.Z99")
     base = Base(records={known.code: known}, digest=Digest("0" * 64))
-    found = plan(base, csv_file.read(text.encode()), Digest("1" * 64))
 
-    assert found.problems
-    for each in found.problems:
-        said = ground.row_advice(each.advice, "vi")
-        assert said != ground.row_advice("what nobody knows", "vi"), each.advice
-        assert ground.row_advice(each.advice, "en").lower() == each.advice.lower()
+    def check(text: str) -> None:
+        found = plan(base, csv_file.read(text.encode()), Digest("1" * 64))
+        assert found.problems
+        for each in found.problems:
+            said = ground.row_advice(each.advice, "vi")
+            assert said != ground.row_advice("what nobody knows", "vi"), each.advice
+            assert ground.row_advice(each.advice, "en").lower() == each.advice.lower()
+
+    cases.each(FAULTS, check)
 
 
 def test_every_doubt_has_words_of_its_own_in_vietnamese() -> None:

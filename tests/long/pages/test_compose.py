@@ -1,33 +1,24 @@
-"""A clerk writes a document, has the signed PDF read, chooses recipients, checks, sends, calls back; with scripts and
-without. What is typed is not lost, what is secret is not stored, and what was not checked is not sent."""
+"""A clerk writes a document and chooses recipients: what is typed is not lost, what is secret is not stored, and what was
+not checked is not sent."""
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
-from datetime import timedelta
-from pathlib import Path
 from urllib.parse import urlsplit
 
-import pytest
 from playwright.async_api import BrowserContext, Page, expect
 
-from gateway.domain.account import AgencyScope
-from gateway.domain.document import IncomingDocument, OutgoingDocument
 from gateway.office.domain.roles import PostRole
 from tests.long.pages.test_outgoing import sent
-from tests.pages import axe, pictures
-from tests.pages.effort import Hand
+from tests.pages import axe
+from tests.pages.composing import BY_HAND, LETTER, NEW, fill_in, given, placed, prepared, press, written
 from tests.pages.site import Site
 from tests.pages.summary import Record
+from tests.pages.visiting import Enter, opened, scope_of
 from tests.pages.watching import Watcher
-from tests.support.printed import FOLDER
 from tests.support.stores import delivery, outgoing
 
 CLERK, HEAD, OFFICER = PostRole.CLERK, PostRole.HEAD, PostRole.OFFICER
-LETTER = FOLDER / "cong-van.pdf"
-NEW = "/phat-hanh"
-BY_HAND = f"{NEW}?nhap=tay"
 BLOCK = """Nơi nhận:
 - Như trên;
 - Sở Thử nghiệm tỉnh Sao Mai (để thực hiện);
@@ -36,125 +27,10 @@ BLOCK = """Nơi nhận:
 - Lưu: VT."""
 
 
-async def scope(site: Site, actor: str = "province") -> AgencyScope:
-    return AgencyScope(agency_id=await site.agency(actor), principal_id="test")
-
-
-async def written(site: Site) -> list[OutgoingDocument]:
-    """Newest first."""
-    async with site.node.store.read(await scope(site)) as work:
-        return list((await work.outgoing.page(limit=50)).items)
-
-
-async def arrived(site: Site, actor: str = "department") -> list[IncomingDocument]:
-    async with site.node.store.read(await scope(site, actor)) as work:
-        return list((await work.incoming.page(limit=50)).items)
-
-
-async def press(page: Page, act: str) -> None:
-    """The button of that act, to the end of what follows."""
-    async with page.expect_navigation():
-        await page.locator(f'button[name=act][value="{act}"]').last.click()
-
-
-async def placed(page: Page, act: str) -> None:
-    """The button of an act that leaves the page where it is; without scripts the page comes again."""
-    version = page.locator("input[name=version]")
-    before = await version.input_value()
-    await page.locator(f'button[name=act][value="{act}"]').last.click()
-    await expect(version).not_to_have_value(before)
-
-
-async def given(page: Page, *files: Path) -> None:
-    """Files into the place for them: they go up at once."""
-    async with page.expect_navigation(url="**/phat-hanh/msg_**told=**"):
-        await page.set_input_files("#files", list(files))
-
-
-async def fill_in(page: Page, number: str = "90") -> None:
-    values = {
-        "number": number,
-        "symbol": "UBND-VP",
-        "date": "20112026",
-        "subject": "V/v báo cáo số liệu",
-        "name": "Người Ký Mẫu",
-    }
-    for field, value in values.items():
-        await page.fill(f"#{field}", value)
-    await page.select_option("#type", "cong_van")
-    await page.check("#reply-no")
-
-
-async def prepared(page: Page, number: str = "90", to: str = "Z91.07 (để biết)") -> None:
-    """A draft that may be sent for information, with its checks shown."""
-    await page.goto(BY_HAND)
-    await fill_in(page, number)
-    await page.fill("#paste", to)
-    await placed(page, "paste")
-    if await page.locator("[data-plain]").first.is_visible():
-        await page.set_input_files("#files", LETTER)
-    else:
-        await given(page, LETTER)
-        for box in await page.locator("input[name=ok]").all():  # what the file says otherwise
-            await box.check()
-    await press(page, "check")
-
-
-async def test_a_signed_letter_is_dropped_read_addressed_checked_sent_called_back_and_sent(
-    site: Site, context: BrowserContext, page: Page, hand: Hand, record_property: Record
-) -> None:
-    await site.signed_in(context, site.person(CLERK, "province"))
-    await page.goto(NEW)
-    await axe.check(page, record_property, NEW)
-    with hand.task("a signed letter, dropped, to one recipient, sent", most_clicks=4):
-        async with page.expect_navigation(url="**/phat-hanh/msg_**"):
-            await hand.give("#files", LETTER)
-        assert await page.input_value("#number") == "118"
-        assert await page.input_value("#symbol") == "UBND-VP"
-        assert await page.input_value("#date") == "20/11/2026"
-        assert (await page.input_value("#subject")).startswith("V/v phối hợp")
-        await hand.click("#reply-no")
-        drops = page.locator("[value^=drop-to]")
-        for left in reversed(range(await drops.count())):
-            await drops.first.click()
-            await expect(drops).to_have_count(left)
-        await hand.fill("#paste", "Sở Thử nghiệm tỉnh Sao Mai (để biết)")
-        await hand.click("button[value=paste]")
-        await expect(drops).to_have_count(1)
-        async with page.expect_navigation():
-            await hand.press("Control+Enter")
-        assert "kiem-tra=1" in page.url
-        await axe.check(page, record_property, f"{NEW}/{{id}}?kiem-tra=1")
-        await pictures.take(page, "compose_checked")
-        with site.clock.standing():
-            async with page.expect_navigation():
-                await hand.press("Control+Enter")
-            assert page.url.endswith("/da-gui")
-            await axe.check(page, record_property, f"{NEW}/{{id}}/da-gui")
-            assert await arrived(site) == []
-
-            async with page.expect_navigation():
-                await page.click("#undo button")
-    assert "/phat-hanh/" in page.url
-    assert await page.input_value("#number") == "118"
-    await press(page, "check")
-    await press(page, "send")
-    site.clock.skip(timedelta(seconds=31))
-    async with site.node.store.read(await scope(site)) as work:
-        assert len(await work.events.of((await written(site))[0].id)) >= 1
-    async with asyncio.timeout(60):
-        while not await arrived(site):
-            await site.node.store.wait_events(0.2)
-
-    assert [(one.number, one.subject[:12]) for one in await arrived(site)] == [("118", "V/v phối hợp")]
-    assert sorted(each.state for each in await written(site)) == ["cancelled", "packed"]
-
-
-@pytest.mark.long
 async def test_recipients_are_pasted_asked_about_chosen_and_kept_as_a_group(
-    site: Site, context: BrowserContext, page: Page
+    site: Site, page: Page, enter: Enter
 ) -> None:
-    await site.signed_in(context, site.person(CLERK, "province"))
+    await enter(CLERK, "province")
     await page.goto(BY_HAND)
     await page.fill("#paste", BLOCK)
     await placed(page, "paste")
@@ -187,65 +63,36 @@ async def test_recipients_are_pasted_asked_about_chosen_and_kept_as_a_group(
     await page.goto("/phat-hanh/nhom")
     assert "Khối Sao Mai" in await page.locator("main table").inner_text()
 
-
-@pytest.mark.long
-async def test_many_agencies_under_one_name_are_asked_for_one_by_one_and_not_called_unknown(
-    site: Site, context: BrowserContext, page: Page
-) -> None:
-    await site.signed_in(context, site.person(CLERK, "province"))
-    await page.goto(BY_HAND)
-    await page.fill("#paste", "Kính gửi: Ủy ban nhân dân các xã.")
-    await placed(page, "paste")
-
-    row = page.locator(".to-chip")
-    await expect(row).to_contain_text("“Ủy ban nhân dân các xã” là nhiều cơ quan. Hãy thêm từng cơ quan")
-    await expect(row).not_to_contain_text("Không tìm thấy")
-
-
-@pytest.mark.long
-async def test_whom_sending_did_not_reach_lately_is_marked(
-    site: Site, context: BrowserContext, page: Page
-) -> None:
-    own = await scope(site)
+    own = await scope_of(site, "province")
     before = outgoing(site.clock, scope=own)
     async with site.node.store.begin(own) as work:
         await work.outgoing.add(before)
         await work.deliveries.add([delivery(before, "Z91.07", "failed"), delivery(before, "Z91.12", "sent")])
         await work.commit()
-    await site.signed_in(context, site.person(CLERK, "province"))
     await page.goto(BY_HAND)
     await page.fill("#paste", "Z91.07, Z91.12")
     await placed(page, "paste")
-
-    rows = page.locator(".to-chip")
     await expect(rows.nth(0)).to_contain_text("Không gửi được tới cơ quan này lúc")
     await expect(rows.nth(1)).not_to_contain_text("Không gửi được")
 
 
-async def test_without_scripts_a_document_is_written_and_sent(site: Site, plain_page: Page) -> None:
-    page = plain_page
-    await site.signed_in(page.context, site.person(CLERK, "province"))
-    await prepared(page)
-    assert "Chỉ có PDF, chưa kèm tệp gốc" in await page.locator("#gui").inner_text()
-
-    with site.clock.standing():
-        await press(page, "send")
-        (document,) = await written(site)
-
-    assert page.url.endswith("/da-gui")
-    assert (document.state, document.draft.pages, document.files[0].pages) == ("queued", None, 1)
-    assert document.leaves_at is not None
-    await page.go_back()
-    await page.reload()
-    assert urlsplit(page.url).path.startswith("/van-ban-di/")
+async def test_many_agencies_under_one_name_are_asked_for_one_by_one_and_not_called_unknown(
+    page: Page, enter: Enter
+) -> None:
+    await enter(CLERK, "province")
+    await page.goto(BY_HAND)
+    await page.fill("#paste", "Kính gửi: Ủy ban nhân dân các xã.")
+    await placed(page, "paste")
+    row = page.locator(".to-chip")
+    await expect(row).to_contain_text("“Ủy ban nhân dân các xã” là nhiều cơ quan. Hãy thêm từng cơ quan")
+    await expect(row).not_to_contain_text("Không tìm thấy")
 
 
-@pytest.mark.long
 async def test_what_was_typed_is_kept_by_itself_and_a_second_window_is_told(
-    site: Site, context: BrowserContext, page: Page, watcher: Watcher
+    site: Site, context: BrowserContext, page: Page, watcher: Watcher, enter: Enter
 ) -> None:
     watcher.expect([409, 422])
-    await site.signed_in(context, site.person(CLERK, "province"))
+    await enter(CLERK, "province")
     await page.goto(BY_HAND)
     await page.fill("#subject", "V/v nội dung chưa lưu")
     async with page.expect_response(lambda answer: answer.request.method == "POST"):
@@ -285,12 +132,11 @@ async def test_what_was_typed_is_kept_by_itself_and_a_second_window_is_told(
     assert await other.locator("#date").get_attribute("aria-invalid") == "true"
 
 
-@pytest.mark.long
 async def test_a_declared_secret_is_not_stored_and_a_changed_document_is_checked_again(
-    site: Site, context: BrowserContext, page: Page, watcher: Watcher
+    site: Site, page: Page, watcher: Watcher, enter: Enter
 ) -> None:
     watcher.expect([422])
-    await site.signed_in(context, site.person(CLERK, "province"))
+    await enter(CLERK, "province")
     await page.goto(BY_HAND)
     await fill_in(page)
     await page.select_option("#secrecy", "mat")
@@ -308,12 +154,11 @@ async def test_a_declared_secret_is_not_stored_and_a_changed_document_is_checked
     assert (await written(site))[0].state == "draft"
 
 
-@pytest.mark.long
 async def test_a_number_that_was_sent_is_sent_again_only_by_who_says_so(
-    site: Site, context: BrowserContext, page: Page, watcher: Watcher
+    site: Site, page: Page, watcher: Watcher, enter: Enter
 ) -> None:
     watcher.expect([422])
-    await site.signed_in(context, site.person(CLERK, "province"))
+    await enter(CLERK, "province")
     await prepared(page)
     with site.clock.standing():
         await press(page, "send")
@@ -329,18 +174,17 @@ async def test_a_number_that_was_sent_is_sent_again_only_by_who_says_so(
         assert [each.state for each in await written(site)] == ["queued", "queued"]
 
 
-@pytest.mark.long
 async def test_the_tick_for_malware_stands_only_at_a_file_that_a_scanner_found_clean(
-    site: Site, context: BrowserContext, page: Page
+    site: Site, page: Page, enter: Enter
 ) -> None:
-    await site.signed_in(context, site.person(CLERK, "province"))
+    await enter(CLERK, "province")
     await prepared(page)
     cell = page.locator(".own-files .quiet", has_text="Đã kiểm tra loại")
 
     assert (await cell.inner_text()).endswith("Đã kiểm tra loại; chưa quét mã độc")
 
     (draft,) = await written(site)
-    async with site.node.store.begin(await scope(site)) as work:
+    async with site.node.store.begin(await scope_of(site, "province")) as work:
         files = tuple(replace(each, scanned_clean=True) for each in draft.files)
         await work.outgoing.save(replace(draft, files=files))
         await work.commit()
@@ -349,13 +193,12 @@ async def test_the_tick_for_malware_stands_only_at_a_file_that_a_scanner_found_c
     assert (await cell.inner_text()).endswith("Đã kiểm tra loại và mã độc")
 
 
-@pytest.mark.long
 async def test_a_replacement_names_why_and_who_approved_it(
-    site: Site, context: BrowserContext, page: Page, watcher: Watcher
+    site: Site, page: Page, watcher: Watcher, enter: Enter
 ) -> None:
     watcher.expect([422])
     old = await sent(site, "15")
-    await site.signed_in(context, site.person(CLERK, "department"))
+    await enter()
     await page.goto(f"{NEW}?thay-the={old.id}")
     assert await page.input_value("#subject") == old.draft.subject
     assert await page.input_value("#number") == ""
@@ -374,7 +217,7 @@ async def test_a_replacement_names_why_and_who_approved_it(
     await press(page, "send")
     await press(page, "send")
 
-    async with site.node.store.read(await scope(site, "department")) as work:
+    async with site.node.store.read(await scope_of(site)) as work:
         (child,) = await work.outgoing.children(old.id)
     assert (child.kind, child.draft.code) == ("replace", "16/STD-VP")
     assert child.change is not None
@@ -383,12 +226,11 @@ async def test_a_replacement_names_why_and_who_approved_it(
     assert "15/STD-VP" in await page.input_value("#subject")
 
 
-@pytest.mark.long
 async def test_others_prepare_and_only_their_own(
-    site: Site, context: BrowserContext, page: Page, watcher: Watcher
+    site: Site, context: BrowserContext, page: Page, watcher: Watcher, enter: Enter
 ) -> None:
     watcher.expect([403, 404])
-    await site.signed_in(context, site.person(OFFICER, "province"))
+    await enter(OFFICER, "province")
     await prepared(page)
     assert await page.locator("button[value=send]").count() == 0
     assert "Văn thư kiểm tra và gửi" in await page.locator(".foot").inner_text()
@@ -403,23 +245,38 @@ async def test_others_prepare_and_only_their_own(
     ):
         await context.clear_cookies()
         await site.signed_in(context, site.person(role, actor), actor)
-        answer = await page.goto(path)
-        assert answer is not None
-        assert answer.status == status, (role, actor)
+        await opened(page, path, status)
 
 
-@pytest.mark.long
 async def test_the_page_of_signing_tells_how_where_no_token_is(
-    site: Site, context: BrowserContext, page: Page, record_property: Record
+    page: Page, record_property: Record, enter: Enter
 ) -> None:
-    await site.signed_in(context, site.person(CLERK, "province"))
+    await enter(CLERK, "province")
     await page.goto(NEW)
     await given(page, LETTER)
     await press(page, "sign")
     assert "gateway sign cong-van.pdf" in await page.locator("main").inner_text()
     await page.select_option("#loai", "sao-y")
-    async with page.expect_response("**/xem-truoc*", timeout=60_000) as picture:
+    async with page.expect_response("**/xem-truoc*") as picture:
         await page.click("main form[method=get] button")
 
     assert (await (await picture.value).body()).startswith(b"\x89PNG")
     await axe.check(page, record_property, f"{NEW}/{{id}}/ky-so")
+
+
+async def test_without_scripts_a_document_is_written_and_sent(site: Site, plain_page: Page) -> None:
+    page = plain_page
+    await site.signed_in(page.context, site.person(CLERK, "province"))
+    await prepared(page)
+    assert "Chỉ có PDF, chưa kèm tệp gốc" in await page.locator("#gui").inner_text()
+
+    with site.clock.standing():
+        await press(page, "send")
+        (document,) = await written(site)
+
+    assert page.url.endswith("/da-gui")
+    assert (document.state, document.draft.pages, document.files[0].pages) == ("queued", None, 1)
+    assert document.leaves_at is not None
+    await page.go_back()
+    await page.reload()
+    assert urlsplit(page.url).path.startswith("/van-ban-di/")

@@ -1,0 +1,65 @@
+"""Mail from the province to the department, for tests of what the department does with it."""
+
+from __future__ import annotations
+
+from gateway.demo import stage
+from gateway.demo.acts import Acts
+from gateway.domain.document import Delivery, IncomingDocument, OutgoingDocument
+from gateway.domain.event import Event, EventKind
+from gateway.domain.status import Fact
+from gateway.incoming.act import StatusCall
+from gateway.office.bootstrap.office import Office
+from tests.pages.site import Site
+from tests.support.waiting import LIMIT_S
+
+UNIT = "Phòng Tổng hợp"
+
+
+class Mail(Acts):
+    """Its sender and its recipient, who wait for no more than its arrival."""
+
+    patience_s = LIMIT_S
+    node: Office
+
+    def __init__(self, site: Site) -> None:
+        super().__init__(node=site.node, cast=stage.cast())
+        self.site = site
+
+    async def comes(self, key: str = "request", **more: object) -> tuple[OutgoingDocument, IncomingDocument]:
+        sent = await self.send("province", key, ("department",), **more)  # type: ignore[arg-type]
+        return sent, await self.arrived("department", sent)
+
+    async def taken_in(
+        self, key: str = "request", **more: object
+    ) -> tuple[OutgoingDocument, IncomingDocument]:
+        """It came, and the clerk took it in."""
+        sent, document = await self.comes(key, **more)
+        await self.status("department", sent, StatusCall(code="03", staff=self.clerk()))
+        return sent, document
+
+    async def known(self, id: str) -> IncomingDocument:
+        async with self.node.store.read(await self.scope("department")) as work:
+            return await work.incoming.get(id)
+
+    async def facts(self, id: str) -> list[Fact]:
+        async with self.node.store.read(await self.scope("department")) as work:
+            return list(await work.facts.of(id))
+
+    async def is_asked_back(self, document: IncomingDocument) -> bool:
+        return any(fact.code == "asked" for fact in await self.facts(document.id))
+
+    async def events(self, id: str, kind: EventKind) -> list[Event]:
+        async with self.node.store.read(await self.scope("department")) as work:
+            return [each for each in await work.events.of(id) if each.kind is kind]
+
+    async def told(self, sent: OutgoingDocument, state: str) -> Fact:
+        """What its sender learnt last, once it stands so there."""
+        await self.until(lambda: self.stands("province", sent, state))
+        async with self.node.store.read(await self.scope("province")) as work:
+            (delivery,) = await work.deliveries.of(sent.id)
+            assert isinstance(delivery, Delivery)
+            return max(await work.facts.of(delivery.id), key=lambda fact: fact.at)
+
+
+def at(document: IncomingDocument, act: str = "") -> str:
+    return f"/van-ban-den/{document.id}{act}"

@@ -1,0 +1,48 @@
+"""Packets that somebody has to decide about: one that cannot be read, and parcels that nobody settles."""
+
+from __future__ import annotations
+
+from gateway.ports import Fate
+from gateway.store import reporting
+from gateway.transport.embedded import EmbeddedAxis
+from tests.pages.site import Site
+from tests.support.node import DEPARTMENT
+from tests.support.parcels import parcel
+from tests.support.waiting import until, within_limit
+
+SECRET_WORDS = "Noi dung rieng cua cong van"
+BROKEN = f"<edXML><Header><OrganId>Z91.07</OrganId><Subject>{SECRET_WORDS}</Subject></Wrong></edXML>".encode()
+
+
+async def put_aside(site: Site, *packets: str) -> None:
+    """Parcels that another node of the axis takes again and again and never settles."""
+    other = EmbeddedAxis(site.node.settings.axis.folder, "other", site.clock, site.node.pool, poison_limit=2)
+
+    async def take_until_dead() -> None:
+        while len(await other.dead_list()) < len(packets):
+            for arrival in await other.take(10, 0):
+                await other.settle(arrival, done=False)
+
+    try:
+        await other.host(["Z91.88"])
+        for packet in packets:
+            await other.publish(parcel(packet, BROKEN + packet.encode()), ["Z91.88"])
+        await within_limit(take_until_dead(), "the parcels were put aside")
+    finally:
+        await other.close()
+
+
+async def land_broken(site: Site) -> str:
+    """A packet that cannot be read, for the department; its id."""
+
+    async def is_published() -> bool:
+        # A node that has just begun tells the axis first for whom it receives.
+        outcomes = await site.node.axis.publish(parcel("broken-1", BROKEN), [DEPARTMENT])
+        return outcomes[DEPARTMENT].fate is not Fate.NEVER
+
+    await until(is_published, "the packet is on the axis")
+    return (await until(lambda: packets_aside(site), "the packet landed"))[0]
+
+
+async def packets_aside(site: Site) -> list[str]:
+    return [packet.id for packet in await reporting.packets_aside(site.node.store, "", 10)]

@@ -1,0 +1,37 @@
+"""Small steps of a visit that every test of the pages takes: somebody comes in, a page is opened, a box is measured."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from playwright.async_api import FloatRect, Locator, Page, Response
+
+from gateway.domain.account import AgencyScope
+from gateway.office.domain.roles import PostRole
+from tests.pages.site import Site
+
+
+class Enter(Protocol):
+    """The browser is that person's from now on. `at` is the agency that somebody of the node looks at. Out: the token."""
+
+    async def __call__(
+        self, role: PostRole = PostRole.CLERK, actor: str = "department", at: str = ""
+    ) -> str: ...
+
+
+async def opened(page: Page, path: str, status: int = 200) -> Response:
+    answer = await page.goto(path)
+    assert answer is not None
+    assert answer.status == status, f"{path}: {answer.status}"
+    return answer
+
+
+async def box_of(locator: Locator) -> FloatRect:
+    """Where it stands on the screen."""
+    box = await locator.bounding_box()
+    assert box is not None
+    return box
+
+
+async def scope_of(site: Site, actor: str = "department") -> AgencyScope:
+    return AgencyScope(agency_id=await site.agency(actor), principal_id="clerk")
