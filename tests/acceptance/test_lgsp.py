@@ -7,7 +7,7 @@ from __future__ import annotations
 import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,72 +19,27 @@ from gateway.errors import GatewayError
 from gateway.office.node.machine import NodeMachine
 from gateway.ops.metrics import Watch
 from gateway.outgoing import manage
-from gateway.ports import Fate, each_axis
+from gateway.ports import Fate
 from gateway.settings import AxisSettings, Settings
 from gateway.settings.options import NamedAxis, RouteSettings
 from gateway.simulators.settings import HubOptions
-from gateway.transport.rest.axis import RestAxis
 from gateway.words import labels
 from tests.acceptance.test_vxp import enveloped_file
 from tests.services.process import kept_ports
-from tests.support import lgsp, node, vxp
+from tests.support import node
 from tests.support.clock import ManualClock
 from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE, Town
-
-CODES = [PROVINCE, DEPARTMENT, COMMUNE]
-
-
-@dataclass(frozen=True, kw_only=True)
-class OnLgsp:
-    town: Town
-    axis: lgsp.Axis
-    credentials: Path
-
-    @property
-    def client(self) -> RestAxis:
-        return client_of(self.town)
-
-    @property
-    def documents(self) -> list[tuple[str, int]]:
-        """Of the service: receiver and how often it was sent."""
-        return sorted((row[3], row[5]) for row in self.axis.hub.summary() if row[1] == "edoc")
-
-    async def carry(self, turns: int = 3) -> None:
-        """Everything goes its way, over the service and back."""
-        for _ in range(turns):
-            await self.town.carry()
-            await self.client.look()
-        await self.town.carry()
-        await self.client.look()
-
-
-def client_of(town: Town) -> RestAxis:
-    for each in each_axis(town.node.axis).values():
-        if isinstance(each, RestAxis):
-            return each
-    raise AssertionError("no axis of others")
-
-
-async def opened(
-    stack: AsyncExitStack,
-    folder: Path,
-    clock: ManualClock,
-    password: str = lgsp.LOGIN.password,
-    **told: object,
-) -> OnLgsp:
-    axis = await stack.enter_async_context(lgsp.of_agencies(folder / "hub", CODES, now=clock.now))
-    file = lgsp.credentials(folder / "lgsp.toml", CODES, password)
-    town = await stack.enter_async_context(node.opened(folder / "node", clock, change=axis.of(file, **told)))
-    return OnLgsp(town=town, axis=axis, credentials=file)
+from tests.support.town import axes, lgsp, vxp
+from tests.support.town.axes import CODES, OnHub
 
 
 @pytest.fixture
-async def on_lgsp(tmp_path: Path) -> AsyncIterator[OnLgsp]:
-    async with AsyncExitStack() as stack:
-        yield await opened(stack, tmp_path, ManualClock())
+async def on_lgsp(tmp_path: Path) -> AsyncIterator[OnHub]:
+    async with axes.on_lgsp(tmp_path, ManualClock()) as made:
+        yield made
 
 
-async def test_a_document_goes_over_the_service_and_its_statuses_come_back(on_lgsp: OnLgsp) -> None:
+async def test_a_document_goes_over_the_service_and_its_statuses_come_back(on_lgsp: OnHub) -> None:
     town = on_lgsp.town
     sent = await town.send("15", PROVINCE, COMMUNE)
 
@@ -106,7 +61,7 @@ async def test_a_document_goes_over_the_service_and_its_statuses_come_back(on_lg
     assert on_lgsp.documents == sorted([(PROVINCE, 1), (COMMUNE, 1)])
 
 
-async def test_a_token_that_is_forgotten_or_old_is_fetched_anew(on_lgsp: OnLgsp) -> None:
+async def test_a_token_that_is_forgotten_or_old_is_fetched_anew(on_lgsp: OnHub) -> None:
     town = on_lgsp.town
     await on_lgsp.carry(1)
     assert on_lgsp.axis.faults.calls["login"] == 1  # one for all its agencies
@@ -133,7 +88,7 @@ async def test_a_token_that_is_forgotten_or_old_is_fetched_anew(on_lgsp: OnLgsp)
     assert on_lgsp.documents == [(PROVINCE, 1)]
 
 
-async def test_a_send_without_an_answer_waits_for_a_person_who_sends_it_again(on_lgsp: OnLgsp) -> None:
+async def test_a_send_without_an_answer_waits_for_a_person_who_sends_it_again(on_lgsp: OnHub) -> None:
     """The service has no list of what was sent: nothing is sent a second time before somebody has asked the receiver."""
     town = on_lgsp.town
     on_lgsp.axis.faults.change({"rate": 1.0, "kinds": ["lost"], "operations": ["sendEdoc"]})
@@ -161,7 +116,7 @@ async def test_a_send_without_an_answer_waits_for_a_person_who_sends_it_again(on
     await town.only(PROVINCE)
 
 
-async def test_what_a_person_sends_again_is_sent(on_lgsp: OnLgsp) -> None:
+async def test_what_a_person_sends_again_is_sent(on_lgsp: OnHub) -> None:
     town = on_lgsp.town
     on_lgsp.axis.faults.change({"rate": 1.0, "kinds": ["html"], "operations": ["sendEdoc"]})
     sent = await town.send("18", PROVINCE)
@@ -181,7 +136,9 @@ async def test_what_a_person_sends_again_is_sent(on_lgsp: OnLgsp) -> None:
 
 async def test_where_it_may_be_sent_again_the_second_copy_is_one_document(tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
-        found = await opened(stack, tmp_path, ManualClock(), unknown_outcome="resend")
+        found = await stack.enter_async_context(
+            axes.on_lgsp(tmp_path, ManualClock(), unknown_outcome="resend")
+        )
         town = found.town
         found.axis.faults.change({"rate": 1.0, "kinds": ["lost"], "operations": ["sendEdoc"]})
         sent = await town.send("19", PROVINCE)
@@ -197,7 +154,9 @@ async def test_where_it_may_be_sent_again_the_second_copy_is_one_document(tmp_pa
 
 async def test_threat_137_a_wrong_password_is_tried_once_for_all_agencies(tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
-        found = await opened(stack, tmp_path, ManualClock(), password="của người khác")
+        found = await stack.enter_async_context(
+            axes.on_lgsp(tmp_path, ManualClock(), password="của người khác")
+        )
         town = found.town
         sent = await town.send("20", PROVINCE)
         for _ in range(3):
@@ -217,7 +176,7 @@ async def test_threat_137_a_wrong_password_is_tried_once_for_all_agencies(tmp_pa
         assert found.client.state().down_since is None
 
 
-async def test_a_wrong_key_stops_its_own_agency_alone(on_lgsp: OnLgsp) -> None:
+async def test_a_wrong_key_stops_its_own_agency_alone(on_lgsp: OnHub) -> None:
     town = on_lgsp.town
     text = on_lgsp.credentials.read_text()
     on_lgsp.credentials.write_text(text.replace(lgsp.key_of(COMMUNE), "of another"))
@@ -248,7 +207,7 @@ async def test_a_wrong_key_of_one_agency_moves_no_other_agency_to_the_next_axis(
             return replace(settings, axes=axes, routes=(RouteSettings(to="*", axes=("province", "other")),))
 
         town = await stack.enter_async_context(node.opened(tmp_path / "node", clock, change=change))
-        found = OnLgsp(town=town, axis=axis, credentials=file)
+        found = OnHub(town=town, axis=axis, credentials=file)
         await found.carry()
         assert lgsp.id_of(COMMUNE) in found.client.state().reason
         sent = await town.send("27", PROVINCE)
@@ -259,7 +218,7 @@ async def test_a_wrong_key_of_one_agency_moves_no_other_agency_to_the_next_axis(
         assert found.documents == [(PROVINCE, 1)]
 
 
-async def test_the_page_that_tests_the_line_asks_the_service_and_has_words_for_it(on_lgsp: OnLgsp) -> None:
+async def test_the_page_that_tests_the_line_asks_the_service_and_has_words_for_it(on_lgsp: OnHub) -> None:
     open_node = on_lgsp.town.node
     steps = await NodeMachine(node=open_node, health=Watch(node=open_node)).test_line()
 
@@ -283,7 +242,7 @@ async def test_what_appears_late_in_the_list_is_seen(tmp_path: Path) -> None:
         town = await stack.enter_async_context(
             node.opened(tmp_path / "node", clock, change=axis.of(file, look_days=1, sweep_days=30))
         )
-        found = OnLgsp(town=town, axis=axis, credentials=file)
+        found = OnHub(town=town, axis=axis, credentials=file)
         await town.send("23", PROVINCE)
         await found.carry()
         assert not await town.incoming(PROVINCE)
@@ -318,7 +277,7 @@ async def test_a_document_of_which_only_some_recipients_go_over_the_service(
             return replace(settings, axes=axes, routes=routes)
 
         town = await stack.enter_async_context(node.opened(tmp_path / "node", clock, change=change))
-        found = OnLgsp(town=town, axis=axis, credentials=file)
+        found = OnHub(town=town, axis=axis, credentials=file)
         sent = await town.send("24", PROVINCE, COMMUNE)
         await found.carry()
 
@@ -335,7 +294,7 @@ async def test_a_document_of_which_only_some_recipients_go_over_the_service(
 
 
 @pytest.mark.parametrize("at", ["took", "ended", "told", "mark"])
-async def test_a_kill_at_the_ledger_loses_and_doubles_nothing(on_lgsp: OnLgsp, at: str) -> None:
+async def test_a_kill_at_the_ledger_loses_and_doubles_nothing(on_lgsp: OnHub, at: str) -> None:
     town, ledger = on_lgsp.town, on_lgsp.client._ledger
     real = getattr(ledger, at)
     killed: list[int] = []
@@ -369,7 +328,7 @@ async def test_a_kill_at_the_ledger_loses_and_doubles_nothing(on_lgsp: OnLgsp, a
     assert {row[4] for row in on_lgsp.axis.hub.summary()} == {"done"}
 
 
-async def test_the_same_bytes_published_again_are_not_sent_again(on_lgsp: OnLgsp) -> None:
+async def test_the_same_bytes_published_again_are_not_sent_again(on_lgsp: OnHub) -> None:
     town = on_lgsp.town
     sent = await town.send("26", PROVINCE)
     await on_lgsp.carry()
@@ -462,7 +421,7 @@ def behind(clock: ManualClock) -> float:
 
 async def quietly(town: Town) -> None:
     try:
-        await client_of(town).look()
+        await town.look()
     except GatewayError:
         return
 

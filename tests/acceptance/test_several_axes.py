@@ -30,7 +30,7 @@ from tests.support.node import (
     document,
     opened,
 )
-from tests.support.two_axes import on_two
+from tests.support.town.axes import on_two
 
 FILES = (("van-ban.pdf", PDF),)
 LATER = timedelta(hours=2)

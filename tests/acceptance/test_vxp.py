@@ -7,7 +7,7 @@ import hashlib
 import tracemalloc
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,51 +23,22 @@ from gateway.outgoing.intake import Order
 from gateway.policy.verdict import ReasonCode
 from gateway.ports import Fate, Parcel
 from gateway.settings import Settings
-from gateway.transport.rest.axis import RestAxis
 from tests.services.process import kept_ports
-from tests.support import node, vxp
+from tests.support import node
 from tests.support.clock import START, ManualClock
 from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE, Town, draft
+from tests.support.town import axes, vxp
+from tests.support.town.axes import SYSTEM, OnHub
 from tests.unit.outgoing.test_look import looked
-
-SYSTEM = "truc.lienthong.01"
-
-
-@dataclass(frozen=True, kw_only=True)
-class OnVxp:
-    town: Town
-    axis: vxp.Axis
-
-    @property
-    def client(self) -> RestAxis:
-        return client_of(self.town)
-
-    async def carry(self, turns: int = 3) -> None:
-        """Everything goes its way, over the hub and back."""
-        for _ in range(turns):
-            await self.town.carry()
-            await self.client.look()
-        await self.town.carry()
-        await self.client.look()
-
-
-def client_of(town: Town) -> RestAxis:
-    assert isinstance(town.node.axis, RestAxis)
-    return town.node.axis
 
 
 @pytest.fixture
-async def on_vxp(tmp_path: Path) -> AsyncIterator[OnVxp]:
-    clock = ManualClock()
-    async with AsyncExitStack() as stack:
-        axis = await stack.enter_async_context(
-            vxp.simulator(tmp_path / "hub", {SYSTEM: [PROVINCE, DEPARTMENT, COMMUNE]}, now=clock.now)
-        )
-        town = await stack.enter_async_context(node.opened(tmp_path / "node", clock, change=axis.of(SYSTEM)))
-        yield OnVxp(town=town, axis=axis)
+async def on_vxp(tmp_path: Path) -> AsyncIterator[OnHub]:
+    async with axes.on_vxp(tmp_path) as made:
+        yield made
 
 
-async def test_a_document_goes_over_the_hub_and_its_statuses_come_back(on_vxp: OnVxp) -> None:
+async def test_a_document_goes_over_the_hub_and_its_statuses_come_back(on_vxp: OnHub) -> None:
     town = on_vxp.town
     sent = await town.send("15", PROVINCE, COMMUNE)
 
@@ -90,7 +61,7 @@ async def test_a_document_goes_over_the_hub_and_its_statuses_come_back(on_vxp: O
     assert not on_vxp.axis.hub.waiting(SYSTEM, "status")
 
 
-async def test_a_send_that_was_lost_after_its_effect_is_found_in_the_sent_list(on_vxp: OnVxp) -> None:
+async def test_a_send_that_was_lost_after_its_effect_is_found_in_the_sent_list(on_vxp: OnHub) -> None:
     """Nobody knows whether the hub has it: it is asked before anything is sent again."""
     town = on_vxp.town
     on_vxp.axis.faults.change({"rate": 1.0, "kinds": ["lost"], "operations": ["sendEdoc"]})
@@ -109,7 +80,7 @@ async def test_a_send_that_was_lost_after_its_effect_is_found_in_the_sent_list(o
     assert [row[5] for row in documents] == [1]  # the hub had it once
 
 
-async def test_the_same_bytes_published_again_are_not_sent_again(on_vxp: OnVxp) -> None:
+async def test_the_same_bytes_published_again_are_not_sent_again(on_vxp: OnHub) -> None:
     """A kill between the hub's answer and the record of it costs no second document."""
     town = on_vxp.town
     sent = await town.send("17", PROVINCE)
@@ -123,7 +94,6 @@ async def test_the_same_bytes_published_again_are_not_sent_again(on_vxp: OnVxp) 
 
 
 async def test_wrong_credentials_stop_every_call_and_name_what_to_mend(tmp_path: Path) -> None:
-    clock = ManualClock()
     secrets = tmp_path / "vxp.toml"
 
     def told(secret: str) -> None:
@@ -131,13 +101,8 @@ async def test_wrong_credentials_stop_every_call_and_name_what_to_mend(tmp_path:
         secrets.chmod(0o600)
 
     told("of somebody else")
-    async with AsyncExitStack() as stack:
-        axis = await stack.enter_async_context(
-            vxp.simulator(tmp_path / "hub", {SYSTEM: [PROVINCE, DEPARTMENT, COMMUNE]}, now=clock.now)
-        )
-        change = axis.of(SYSTEM, credentials=secrets, secret=None)
-        town = await stack.enter_async_context(node.opened(tmp_path / "node", clock, change=change))
-        found = OnVxp(town=town, axis=axis)
+    async with axes.on_vxp(tmp_path, credentials=secrets, secret=None) as found:
+        axis, town, clock = found.axis, found.town, found.town.clock
         sent = await town.send("18", PROVINCE)
         await found.carry()
 
@@ -160,19 +125,12 @@ async def test_wrong_credentials_stop_every_call_and_name_what_to_mend(tmp_path:
 
 async def test_a_sender_that_nobody_knows_waits_for_a_person(tmp_path: Path) -> None:
     """By rule: the session vouches for whom the registry knows, and a person for the rest."""
-    clock = ManualClock()
-    async with AsyncExitStack() as stack:
-        axis = await stack.enter_async_context(
-            vxp.simulator(tmp_path / "hub", {SYSTEM: [PROVINCE, DEPARTMENT, COMMUNE]}, now=clock.now)
-        )
-        base = axis.of(SYSTEM)
 
-        def known(settings: Settings) -> Settings:
-            made = base(settings)
-            return replace(made, axis=replace(made.axis, vouches="nobody"))
+    def known(settings: Settings) -> Settings:
+        return replace(settings, axis=replace(settings.axis, vouches="nobody"))
 
-        town = await stack.enter_async_context(node.opened(tmp_path / "node", clock, change=known))
-        found = OnVxp(town=town, axis=axis)
+    async with axes.on_vxp(tmp_path, known) as found:
+        town = found.town
         await town.send("19", PROVINCE)
         await found.carry()
 
@@ -185,7 +143,7 @@ async def test_a_sender_that_nobody_knows_waits_for_a_person(tmp_path: Path) -> 
         assert (await town.only(PROVINCE)).vouched_by == "axis"
 
 
-async def test_the_sender_is_told_before_sending_what_the_hub_has_no_place_for(on_vxp: OnVxp) -> None:
+async def test_the_sender_is_told_before_sending_what_the_hub_has_no_place_for(on_vxp: OnHub) -> None:
     wishes = draft("15", PROVINCE, reply_required=True, reply_due=None)
 
     verdict = await looked(on_vxp.town, Order(draft=wishes))
@@ -196,7 +154,7 @@ async def test_the_sender_is_told_before_sending_what_the_hub_has_no_place_for(o
 
 
 @pytest.mark.parametrize("at", ["took", "ended", "told", "mark"])
-async def test_a_kill_at_the_ledger_loses_and_doubles_nothing(on_vxp: OnVxp, at: str) -> None:
+async def test_a_kill_at_the_ledger_loses_and_doubles_nothing(on_vxp: OnHub, at: str) -> None:
     """What stands before the write was done, and what stands after it was not: the next look mends it."""
     town, ledger = on_vxp.town, on_vxp.client._ledger
     real: Callable[..., Any] = getattr(ledger, at)
@@ -303,7 +261,7 @@ async def test_two_nodes_on_one_hub_with_faults_and_kills(tmp_path: Path) -> Non
 
 async def quietly(town: Town) -> None:
     try:
-        await client_of(town).look()
+        await town.look()
     except GatewayError:
         return
 

@@ -22,9 +22,9 @@ from gateway.domain.identity import Digest
 from gateway.pool import ThreadPool
 from gateway.ports import Axis, Fate, Promises
 from gateway.transport.embedded import EmbeddedAxis
-from tests.support.axis_rigs import Rig, RoutedRig, amqp_rig, embedded_rig
-from tests.support.foreign_rig import foreign_rig
 from tests.support.parcels import LEASE_S, bytes_of, nothing_more, parcel, received
+from tests.support.town.foreign_rigs import foreign_rig
+from tests.support.town.rigs import Rig, RoutedRig, amqp_rig, embedded_rig
 
 ROOT = Path(__file__).parents[2]
 POISON_LIMIT = 3

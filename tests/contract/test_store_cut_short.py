@@ -24,9 +24,9 @@ from gateway.ports import Fate, Outcome
 from gateway.ports.queues import OutboxTarget
 from gateway.store.tables import BlobRow
 from gateway.store.transaction import _STATEMENTS
-from tests.support.axis_rigs import until_told
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, delivery, digest, draft, incoming, outbox_item, outgoing
+from tests.support.waiting import until
 
 _WAITS = select(func.pg_sleep(20))
 _OTHERS = text(
@@ -61,7 +61,7 @@ async def test_who_is_cut_short_however_often_hears_that_and_leaves_nothing_open
         async with store.looking() as tx:
             return bool((await tx.tuples(_OTHERS))[0][0])
 
-    await until_told(is_waiting, "the server is asked")
+    await until(is_waiting, "the server is asked")
     for _ in range(times):
         task.cancel()
         await asyncio.sleep(0)
@@ -72,7 +72,7 @@ async def test_who_is_cut_short_however_often_hears_that_and_leaves_nothing_open
     async def is_still() -> bool:
         return not await is_waiting()
 
-    await until_told(is_still, "nothing is left open")
+    await until(is_still, "nothing is left open")
 
 
 @pytest.mark.parametrize("subject", ["a\ud800b", 2**70])

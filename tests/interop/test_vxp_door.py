@@ -14,9 +14,8 @@ import pytest
 
 from gateway.domain.document import OutState
 from tests.interop import edxml_files
-from tests.support import api, vxp_door
 from tests.support.api import COMMUNE, DEPARTMENT, PDF, PROVINCE, Answer
-from tests.support.vxp_door import SYSTEM, VxpDoor
+from tests.support.town.doors import SYSTEM, VxpDoor, open_vxp_door
 
 OTHER = "qlvb.mau.02"
 NEW = {
@@ -30,14 +29,9 @@ NEW = {
 }
 
 
-@pytest.fixture(scope="session")
-def blank_node(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return api.staged(tmp_path_factory.mktemp("stage"))
-
-
 @pytest.fixture
 async def door(blank_node: Path, tmp_path: Path) -> AsyncIterator[VxpDoor]:
-    async with vxp_door.opened(blank_node, tmp_path / "node") as opened:
+    async with open_vxp_door(blank_node, tmp_path / "node") as opened:
         await opened.system(SYSTEM, (DEPARTMENT,))
         await opened.system(OTHER, (PROVINCE, COMMUNE))
         yield opened

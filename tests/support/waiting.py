@@ -7,7 +7,7 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
 
@@ -16,7 +16,11 @@ LIMIT_S = 180.0
 PAUSE_S = 0.02
 
 
-async def until(condition: Callable[[], T | Awaitable[T]], description: str) -> T:
+@overload
+async def until(condition: Callable[[], Awaitable[T]], description: str) -> T: ...
+@overload
+async def until(condition: Callable[[], T], description: str) -> T: ...
+async def until(condition: Callable[[], Any], description: str) -> Any:
     """Return the first true answer of the condition; TimeoutError names what never came."""
     end = time.monotonic() + LIMIT_S
     while True:

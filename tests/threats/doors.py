@@ -4,7 +4,6 @@ same door, nothing lies half-way, and memory stays bounded."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import hashlib
 import io
@@ -27,10 +26,10 @@ from gateway.domain.identity import Digest
 from gateway.edxml.verify import CODES
 from gateway.ports import InboxPacket, Parcel
 from tests.support import envelopes
+from tests.support.waiting import until
 from tests.threats.ground import ELLIPTIC, NOW, RECEIVER, SENDER, Ground, letter
 
 MB = 1024 * 1024
-WAIT_S = 90.0
 MOST_MEMORY = 400 * MB
 """What one packet may make the process grow by for a moment: an envelope of 32 MiB is held a few times on the general
 path (G1). An expansion, or a tree of a hundred thousand attributes for each reader, would take gigabytes."""
@@ -139,13 +138,15 @@ class AxisDoor:
     async def settled(self, raw: bytes) -> InboxPacket:
         """The row of these bytes at its end, and everything that follows from it on its way."""
         town, digest = self.ground.town, digest_of(raw)
-        async with asyncio.timeout(WAIT_S):
-            while True:
-                await town.carry()
-                row = await self._row(digest)
-                if row is not None and row.state in _FINAL:
-                    return row
-                await town.node.axis.wait(0.02)
+
+        async def last_row() -> InboxPacket | None:
+            await town.carry()
+            row = await self._row(digest)
+            return row if row is not None and row.state in _FINAL else None
+
+        row = await until(last_row, "the end of these bytes")
+        assert row is not None
+        return row
 
     async def takes_the_next(self, files: envelopes.Files = ()) -> None:
         """A good packet is admitted and answered with 01, and nothing lies about."""
@@ -160,14 +161,19 @@ class AxisDoor:
     async def answers(self) -> tuple[str, ...]:
         """The codes of the statuses that came to the sender since it looked last: as many as the node has sent."""
         found: list[str] = []
-        async with asyncio.timeout(WAIT_S):
-            while self._heard + len(found) < await self.ground.town.count(_TO_THE_SENDER):
-                for arrival in await self.ground.sender.take(50, 60.0):
-                    if arrival.kind == Kind.STATUS:
-                        with arrival.open() as source:
-                            found += [match.decode() for match in _STATUS.findall(source.read())]
-                    await self.ground.sender.settle(arrival, done=True)
-                await self.ground.town.carry()
+
+        async def all_came() -> bool:
+            if self._heard + len(found) >= await self.ground.town.count(_TO_THE_SENDER):
+                return True
+            for arrival in await self.ground.sender.take(50, 60.0):
+                if arrival.kind == Kind.STATUS:
+                    with arrival.open() as source:
+                        found.extend(match.decode() for match in _STATUS.findall(source.read()))
+                await self.ground.sender.settle(arrival, done=True)
+            await self.ground.town.carry()
+            return False
+
+        await until(all_came, "the answers that the node has sent")
         self._heard += len(found)
         return tuple(found)
 

@@ -17,15 +17,14 @@ import pytest
 
 from gateway.domain.document import OutgoingDocument
 from gateway.errors import GatewayError
-from gateway.ports import each_axis
 from gateway.settings import AxisSettings, Settings
 from gateway.settings.options import NamedAxis, RouteSettings
-from gateway.transport.rest.axis import RestAxis
 from tests.acceptance.test_lgsp import behind
 from tests.services.process import kept_ports
-from tests.support import lgsp, node, vxp
+from tests.support import node
 from tests.support.clock import ManualClock
 from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE, Town
+from tests.support.town import lgsp, vxp
 
 CODES = [PROVINCE, DEPARTMENT, COMMUNE]
 HOSTED = {"north": [DEPARTMENT], "south": [PROVINCE, COMMUNE]}
@@ -64,7 +63,7 @@ class Story:
         self._open[name] = AsyncExitStack()
         opened = node.opened(self.folder / name, self.clock, change=change)
         self.towns[name] = await self._open[name].enter_async_context(opened)
-        for each in self._foreign(self.towns[name]):
+        for each in self.towns[name].foreign:
             for at in ("took", "ended", "told", "mark", "unmark", "coming"):
                 setattr(each._ledger, at, self._may_kill(name, getattr(each._ledger, at)))
 
@@ -154,7 +153,7 @@ class Story:
         town = self.towns[name]
         with suppress(GatewayError, Killed):
             await town.carry()
-            for axis in self._foreign(town):
+            for axis in town.foreign:
                 await axis.look()
             await town.carry()
         if name in self._dead:
@@ -166,7 +165,7 @@ class Story:
 
     async def _end(self, name: str) -> None:
         """What looked in the background may have met the kill: it has nothing to say of it."""
-        for each in self._foreign(self.towns[name]):
+        for each in self.towns[name].foreign:
             looking, each._fetcher._task = each._fetcher._task, None
             if looking is not None:
                 looking.cancel()
@@ -175,18 +174,13 @@ class Story:
                     looking.exception()
         await self._open[name].aclose()
 
-    def _foreign(self, town: Town) -> list[RestAxis]:
-        return [each for each in each_axis(town.node.axis).values() if isinstance(each, RestAxis)]
-
 
 def both(
     folder: Path, codes: list[str], system: str, ports: Mapping[str, int], poll_s: float = 0.05
 ) -> Callable[[Settings], Settings]:
     """The provincial service first; the national axis where that is away."""
     province = lgsp.credentials(folder / f"{codes[0]}.lgsp.toml", codes)
-    national = folder / f"{codes[0]}.vxp.toml"
-    national.write_text(f'[[system]]\nid = "{system}"\nsecret = "secret of {system}"\nagencies = {codes!r}\n')
-    national.chmod(0o600)
+    national = vxp.credentials(folder / f"{codes[0]}.vxp.toml", {system: codes})
 
     def change(settings: Settings) -> Settings:
         axis = AxisSettings(vouches="all")

@@ -23,23 +23,21 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 from gateway import house
 from gateway.bootstrap.axis import open_axis
 from gateway.clock import SystemClock
-from gateway.demo import stage
 from gateway.domain.document import Lane
 from gateway.domain.event import EventKind
 from gateway.domain.identity import Digest
 from gateway.errors import StoreFailure
 from gateway.incoming.receive import FeedDoor
-from gateway.office.bootstrap.office import open_office
 from gateway.ports import Arrival, Fate, Parcel
 from gateway.registry.feed_file import AgencyLine
 from gateway.settings import load
 from gateway.trust.authority import Authority
 from tests.support import feeds, pki
-from tests.support.axis_rigs import Rig, amqp_rig, embedded_rig, until_told
 from tests.support.cli_people import FIRST, SECOND, Deciders, typing
-from tests.support.clock import ManualClock
 from tests.support.faulty import Faulty
 from tests.support.node import COMMUNE, DEPARTMENT, LEASE_S, PROVINCE, Town, opened
+from tests.support.town.rigs import Rig, amqp_rig, embedded_rig
+from tests.support.waiting import until
 
 MB = 1024 * 1024
 
@@ -116,9 +114,9 @@ async def test_a_list_comes_over_the_axis_and_a_wrong_one_never_comes_again(rig:
         return await sequence(town) == 4
 
     assert (await issuer.publish(parcel(bad), ["@north"]))["@north"].fate is Fate.DELIVERED
-    await until_told(refused, "the wrong list is refused")
+    await until(refused, "the wrong list is refused")
     assert (await issuer.publish(parcel(good), ["@north"]))["@north"].fate is Fate.DELIVERED
-    await until_told(in_force, "the list is in force")
+    await until(in_force, "the list is in force")
     await rig.lose_consumer()
     await issuer.publish(replace(parcel(b"mail"), packet_id="p1"), [PROVINCE])
     arrived: list[Arrival] = []
@@ -127,7 +125,7 @@ async def test_a_list_comes_over_the_axis_and_a_wrong_one_never_comes_again(rig:
         arrived.extend(await door.take(10, LEASE_S))
         return bool(arrived)
 
-    await until_told(mail, "an agency's own parcel")
+    await until(mail, "an agency's own parcel")
     assert [each.packet_id for each in arrived] == ["p1"]
     (kept,) = await town.node.feed.refusals()
     assert (kept.code, kept.sequence) == ("FEED-ISSUER", 5)
@@ -136,11 +134,9 @@ async def test_a_list_comes_over_the_axis_and_a_wrong_one_never_comes_again(rig:
 
 async def test_a_running_node_hosts_itself_and_takes_lists(tmp_path: Path) -> None:
     """Through the wiring: what the node's own loops tell the axis, and its own door."""
-    async with opened(tmp_path / "node"):
-        pass
     stop = asyncio.Event()
-    async with open_office(stage.settings_for(tmp_path / "node")) as node:
-        town = Town(node=node, clock=ManualClock())
+    async with opened(tmp_path / "node", SystemClock()) as town:
+        node = town.node
         permit(town)
         working = asyncio.create_task(node.run_workers(stop))
         raw = feeds.feed(await lines(town), 9, made_at=SystemClock().now().replace(microsecond=0))
@@ -151,8 +147,8 @@ async def test_a_running_node_hosts_itself_and_takes_lists(tmp_path: Path) -> No
         async def in_force() -> bool:
             return await sequence(town) == 9
 
-        await until_told(published, "the node hosts itself")
-        await until_told(in_force, "the list is in force")
+        await until(published, "the node hosts itself")
+        await until(in_force, "the list is in force")
         stop.set()
         await working
 

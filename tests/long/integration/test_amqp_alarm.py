@@ -23,12 +23,12 @@ from gateway.transport.amqp.axis import AmqpAxis, AmqpOptions
 from tests.services import rabbit
 from tests.services.process import free_ports
 from tests.support import pki
-from tests.support.amqp_stage import until_delivered
-from tests.support.axis_rigs import until
 from tests.support.broker import Broker
 from tests.support.parcels import bytes_of, nothing_more, parcel, received, settled
 from tests.support.services import missing
 from tests.support.topology import Topology, axis_of
+from tests.support.town.rigs import until_delivered
+from tests.support.waiting import until
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,7 +179,7 @@ async def test_threat_084_confirmed_parcels_survive_a_broker_that_is_killed(own:
             assert (await one.publish(parcel(packet_id), ["Z92"]))["Z92"].fate is Fate.DELIVERED
 
         await asyncio.to_thread(own.cluster.restart)
-        await until(lambda: one.state().connected_since is not None, "connected again", 60)
+        await until(lambda: one.state().connected_since is not None, "connected again")
         arrived: set[str] = set()
         while len(arrived) < len(sent):
             came = await received(two)

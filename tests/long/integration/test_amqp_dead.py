@@ -15,16 +15,16 @@ from gateway.ports import DeadParcel
 from gateway.transport.amqp import topology as names
 from gateway.transport.amqp.axis import AmqpAxis
 from gateway.transport.amqp.publisher import Publisher
-from tests.support.amqp_stage import Stage
-from tests.support.axis_rigs import until_told
 from tests.support.parcels import bytes_of, nothing_more, parcel, received, settled
+from tests.support.town.rigs import Stage
+from tests.support.waiting import until
 
 
 async def dead(axis: AmqpAxis, count: int = 1) -> Sequence[DeadParcel]:
     async def all_there() -> bool:
         return (await axis.counts())["dead"] == count
 
-    await until_told(all_there, f"{count} dead")
+    await until(all_there, f"{count} dead")
     return await axis.dead_list()
 
 

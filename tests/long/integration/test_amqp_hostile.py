@@ -24,9 +24,9 @@ from gateway.transport.amqp import label
 from gateway.transport.amqp import topology as names
 from gateway.transport.amqp.axis import AmqpAxis
 from gateway.transport.amqp.connection import Link
-from tests.support.amqp_stage import Stage
-from tests.support.axis_rigs import until_told
 from tests.support.parcels import nothing_more, parcel, received, settled
+from tests.support.town.rigs import Stage
+from tests.support.waiting import until
 
 TOO_LATE = struct.pack(">Q", 2**62)
 EVIL = "evil"
@@ -38,7 +38,7 @@ async def dead(axis: AmqpAxis) -> Sequence[DeadParcel]:
     async def one_dead() -> bool:
         return (await axis.counts())["dead"] == 1
 
-    await until_told(one_dead, "one dead")
+    await until(one_dead, "one dead")
     return await axis.dead_list()
 
 

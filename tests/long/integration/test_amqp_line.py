@@ -22,10 +22,10 @@ from gateway.transport.amqp.axis import AmqpAxis, AmqpOptions
 from gateway.transport.amqp.publisher import SMALL_AT_ONCE
 from gateway.workers.pulse import Pulse, own_name
 from tests.services.rabbit import quoted
-from tests.support.amqp_stage import Stage, until_delivered
-from tests.support.axis_rigs import until, until_told
 from tests.support.parcels import LEASE_S, bytes_of, nothing_more, parcel, received, settled
 from tests.support.tcp_proxy import Way
+from tests.support.town.rigs import Stage, until_delivered
+from tests.support.waiting import until
 
 MB = 1024 * 1024
 
@@ -220,7 +220,7 @@ async def test_what_nobody_takes_goes_back_to_the_broker_and_comes_when_it_is_as
         counts = await two.counts()
         return (counts["waiting"], counts["fetched"]) == (1, 0)
 
-    await until_told(back_at_the_broker, "back at the broker")
+    await until(back_at_the_broker, "back at the broker")
     (arrival,) = await received(two)
 
     assert arrival.packet_id == "p1"
@@ -234,7 +234,7 @@ async def test_what_a_worker_holds_is_counted_by_another_process_of_the_node(
     for n in range(3):
         await one.publish(parcel(f"p{n}"), ["Z92"])
     (held,) = await received(two, limit=1)
-    await until_told(lambda: _has(two, "fetched", 2), "all at the worker")
+    await until(lambda: _has(two, "fetched", 2), "all at the worker")
     beat = Pulse(folder=tmp_path / "heartbeat", clock=SystemClock(), pool=stage.pool, holds=two.in_hand)
     await beat.beat()
     (tmp_path / "heartbeat" / f"{own_name()}.json").rename(tmp_path / "heartbeat" / "worker-1.json")

@@ -15,10 +15,10 @@ from gateway.transport.amqp import label
 from gateway.transport.amqp import topology as names
 from gateway.transport.amqp.axis import AmqpAxis, AmqpOptions
 from gateway.transport.amqp.publisher import Part, parts_of
-from tests.support.amqp_stage import Stage
-from tests.support.axis_rigs import until_told
 from tests.support.parcels import bytes_of, parcel, received, settled
 from tests.support.parts import LIMITS, opened
+from tests.support.town.rigs import Stage
+from tests.support.waiting import until
 
 SMALL_PARTS = AmqpOptions(part_bytes=1024)
 MORE_THAN_THE_QUOTA = LIMITS.open_sets + 12
@@ -29,7 +29,7 @@ async def dead(axis: AmqpAxis, count: int = 1) -> list[DeadParcel]:
         await axis.take(10, 60)
         return (await axis.counts())["dead"] == count
 
-    await until_told(all_there, f"{count} dead")
+    await until(all_there, f"{count} dead")
     return list(await axis.dead_list())
 
 
@@ -73,7 +73,7 @@ async def test_a_burst_that_comes_faster_than_it_is_taken_is_held_back_and_all_o
     async def quota_is_full() -> bool:
         return spool.counts()["whole"] == LIMITS.open_sets
 
-    await until_told(quota_is_full, "as many whole sets as may be open")
+    await until(quota_is_full, "as many whole sets as may be open")
     assert (await two.counts())["dead"] == 0
     landed: dict[str, bytes] = {}
     while len(landed) < len(contents):

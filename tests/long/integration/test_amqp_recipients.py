@@ -17,9 +17,9 @@ from gateway.ports import Fate, Outcome
 from gateway.transport.amqp import topology as names
 from gateway.transport.amqp.axis import AmqpOptions
 from tests.services.rabbit import quoted
-from tests.support.amqp_stage import Stage
 from tests.support.parcels import bytes_of, nothing_more, parcel, received, settled
 from tests.support.tcp_proxy import Way
+from tests.support.town.rigs import Stage
 
 MB = 1024 * 1024
 

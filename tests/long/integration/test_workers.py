@@ -22,9 +22,9 @@ from gateway.domain.event import EventKind
 from gateway.office.bootstrap.office import open_office
 from gateway.settings import load
 from gateway.store.tables_office import KeepingRow
-from tests.support.axis_rigs import until_told
 from tests.support.clock import START, ManualClock
 from tests.support.node import DEPARTMENT, PROVINCE, Town
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.timeout(240)
 PATIENCE_S = 150.0
@@ -129,7 +129,7 @@ async def test_a_worker_has_a_server_measure_a_table_that_has_grown(
         return bool(known == len(rows))
 
     async with worker(environment):
-        await until_told(is_known, "the worker had the table measured")
+        await until(is_known, "the worker had the table measured")
 
 
 async def test_two_workers_share_the_documents_and_work_on_none_twice(

@@ -21,7 +21,7 @@ from tests.pages.site import Site, opened
 from tests.pages.summary import Record
 from tests.support.clock import START
 from tests.support.packets import COMMUNE, PDF, PROVINCE, draft
-from tests.support.three_axes import Hubs, hubs
+from tests.support.town.axes import Hubs, hubs
 
 
 @pytest_asyncio.fixture(loop_scope="session")

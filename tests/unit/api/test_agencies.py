@@ -9,7 +9,7 @@ import pytest
 
 from tests.support import api
 from tests.support.api import COMMUNE, DEPARTMENT, PROVINCE, Answer, Door
-from tests.support.two_axes import on_two
+from tests.support.town.axes import on_two
 
 HEAD = "code;alias;name;parent\n"
 

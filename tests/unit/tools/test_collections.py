@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -16,17 +14,6 @@ from tools import make_collections
 from tools.make_collections import Asked
 
 CALLS = list(make_collections.calls())
-
-
-@pytest.fixture(scope="session")
-def blank_node(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return api.staged(tmp_path_factory.mktemp("stage"))
-
-
-@pytest.fixture
-async def door(blank_node: Path, tmp_path: Path) -> AsyncIterator[Door]:
-    async with api.opened(blank_node, tmp_path / "node") as opened:
-        yield opened
 
 
 def test_the_files_are_as_the_description_is_now() -> None:

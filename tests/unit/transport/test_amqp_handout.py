@@ -13,7 +13,7 @@ from gateway.domain.identity import Digest
 from gateway.ports import Arrival
 from gateway.transport.amqp.handout import BrokerDelivery, HandOut
 from gateway.transport.amqp.label import Label
-from tests.support.axis_rigs import until
+from tests.support.waiting import until
 
 ACTS = st.sampled_from(["put", "take one", "take all", "done", "again", "stale", "cut"])
 

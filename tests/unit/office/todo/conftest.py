@@ -14,9 +14,6 @@ from gateway.office.store.store import SqlOfficeStore
 from gateway.policy.upkeep import CertificateEnding
 from gateway.settings import Settings
 from tests.support.clock import ManualClock
-from tests.unit.store.conftest import blank_database as blank_database
-from tests.unit.store.conftest import clock as clock
-from tests.unit.store.conftest import store as store
 
 
 @dataclass
