@@ -205,22 +205,8 @@ async def test_two_nodes_on_one_hub_with_faults_and_kills(tmp_path: Path) -> Non
         (port,) = stack.enter_context(kept_ports(1))
 
         async def opened(name: str, system: str) -> Town:
-            file = tmp_path / f"{name}.toml"
-            file.write_text(
-                f'[[system]]\nid = "{system}"\nsecret = "secret of {system}"\nagencies = {systems[system]!r}\n'
-            )
-            file.chmod(0o600)
-
-            def change(settings: Settings) -> Settings:
-                told = replace(
-                    settings.vxp,
-                    endpoint=f"http://127.0.0.1:{port}",
-                    credentials=file,
-                    poll_s=0.05,
-                    rate_per_s=1000.0,
-                )
-                return replace(settings, axis=replace(settings.axis, kind="vxp", vouches="all"), vxp=told)
-
+            file = vxp.credentials(tmp_path / f"{name}.toml", {system: systems[system]})
+            change = vxp.on(f"http://127.0.0.1:{port}", credentials=file, poll_s=0.05)
             return await stack.enter_async_context(node.opened(tmp_path / name, clock, change=change))
 
         north, south = await opened("north", vxp.NORTH), await opened("south", vxp.SOUTH)

@@ -1,4 +1,4 @@
-"""What every axis must keep (`ports.Axis`), asked of each adapter through a rig (`tests.support.axis_rigs`). Tests wait for
+"""What every axis must keep (`ports.Axis`), asked of each adapter through a rig (`tests.support.town.rigs`). Tests wait for
 what must come; that nothing comes is shown by a parcel published afterwards, which is the next to come."""
 
 from __future__ import annotations

@@ -7,7 +7,6 @@ import asyncio
 import hashlib
 import logging
 import os
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -29,13 +28,6 @@ from tests.support.stores import NORTH, SOUTH, digest
 DAY = timedelta(hours=24)
 # Each test of these is run with all content in rows, and with all of it in files.
 pytestmark = pytest.mark.usefixtures("lies_in")
-
-
-@pytest.fixture
-def pool() -> Iterator[ThreadPool]:
-    threads = ThreadPool(2)
-    yield threads
-    threads.close()
 
 
 @pytest.fixture

@@ -18,11 +18,6 @@ from tests.support.stores import NORTH, copied, opened, with_agencies
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
 def url(blank_database: Path, tmp_path: Path) -> str:
     return copied(blank_database, tmp_path)
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -27,13 +26,6 @@ from tests.support import proofs
 from tests.support.clock import ManualClock
 from tests.support.sealed import OTHER_KEY, Book, codes, seal_key, tamper
 from tests.support.stores import NORTH, SOUTH, opened
-
-
-@pytest.fixture
-def pool() -> Iterator[ThreadPool]:
-    made = ThreadPool(2)
-    yield made
-    made.close()
 
 
 @pytest.fixture

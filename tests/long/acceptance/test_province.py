@@ -9,7 +9,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,18 +17,14 @@ import pytest
 
 from gateway.domain.document import OutgoingDocument
 from gateway.errors import GatewayError
-from gateway.settings import AxisSettings, Settings
-from gateway.settings.options import NamedAxis, RouteSettings
 from tests.acceptance.test_lgsp import behind
 from tests.services.process import kept_ports
 from tests.support import node
 from tests.support.clock import ManualClock
 from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE, Town
 from tests.support.town import lgsp, vxp
+from tests.support.town.axes import CODES, HOSTED, SYSTEMS, both
 
-CODES = [PROVINCE, DEPARTMENT, COMMUNE]
-HOSTED = {"north": [DEPARTMENT], "south": [PROVINCE, COMMUNE]}
-SYSTEMS = {vxp.NORTH: HOSTED["north"], vxp.SOUTH: HOSTED["south"]}
 LATE = (1, 8, 400)
 WRONG = (
     'kinds = ["error500", "html", "lost", "half", "slow", "duplicate", "reorder", "damaged", "nodata", "fail:20",'
@@ -173,44 +169,6 @@ class Story:
                 if not looking.cancelled():
                     looking.exception()
         await self._open[name].aclose()
-
-
-def both(
-    folder: Path, codes: list[str], system: str, ports: Mapping[str, int], poll_s: float = 0.05
-) -> Callable[[Settings], Settings]:
-    """The provincial service first; the national axis where that is away."""
-    province = lgsp.credentials(folder / f"{codes[0]}.lgsp.toml", codes)
-    national = vxp.credentials(folder / f"{codes[0]}.vxp.toml", {system: codes})
-
-    def change(settings: Settings) -> Settings:
-        axis = AxisSettings(vouches="all")
-        by_province = replace(
-            settings.lgsp,
-            endpoint=f"http://127.0.0.1:{ports['province']}",
-            credentials=province,
-            poll_s=poll_s,
-            rate_per_s=1000.0,
-            unknown_outcome="resend",
-            sweep_days=500,
-        )
-        by_nation = replace(
-            settings.vxp,
-            endpoint=f"http://127.0.0.1:{ports['national']}",
-            credentials=national,
-            poll_s=poll_s,
-            rate_per_s=1000.0,
-        )
-        axes = (
-            NamedAxis(
-                name="province", away_s=0, parts={"axis": replace(axis, kind="lgsp"), "lgsp": by_province}
-            ),
-            NamedAxis(name="national", away_s=0, parts={"axis": replace(axis, kind="vxp"), "vxp": by_nation}),
-        )
-        return replace(
-            settings, axes=axes, routes=(RouteSettings(to="*", axes=("province", "national"), away="next"),)
-        )
-
-    return change
 
 
 def only(fault: str) -> str:

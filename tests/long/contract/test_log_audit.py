@@ -33,13 +33,6 @@ from tests.support.stores import copied, opened, with_agencies
 from tests.support.tsa import Tsa, tsa
 
 
-@pytest.fixture
-def pool() -> Iterator[ThreadPool]:
-    made = ThreadPool(2)
-    yield made
-    made.close()
-
-
 @pytest.fixture(scope="session")
 def sealed_file(blank_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Made once and copied: the same events and seals for each case."""

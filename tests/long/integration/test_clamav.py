@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -37,13 +37,6 @@ def clamd(daemon: Clamd) -> Iterator[Clamd]:
     if not daemon.answers():
         daemon.stop()
         daemon.start()
-
-
-@pytest.fixture
-async def pool() -> AsyncIterator[ThreadPool]:
-    made = ThreadPool(2)
-    yield made
-    made.close()
 
 
 def scanner(address: str, pool: ThreadPool, timeout_s: float = 20.0, rest_s: float = 0.0) -> ClamScanner:

@@ -29,11 +29,6 @@ TWO = ServerLimits(connections=2)
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
 async def url(migrated_postgres_url: str, clock: ManualClock) -> str:
     """A database that hosts NORTH and SOUTH."""
     async with with_agencies(migrated_postgres_url, clock):

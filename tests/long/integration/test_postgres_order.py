@@ -51,11 +51,6 @@ Meeting = Callable[[OutDesk, OutgoingDocument], Awaitable[object]]
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
 async def store(migrated_postgres_url: str, clock: ManualClock) -> AsyncIterator[SqlOfficeStore]:
     async with with_agencies(migrated_postgres_url, clock) as opened:
         yield opened

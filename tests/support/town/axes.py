@@ -154,3 +154,30 @@ async def on_lgsp(
         file = lgsp.credentials(folder / "lgsp.toml", CODES, password)
         async with open_town(folder / "node", clock, change=axis.of(file, **lgsp_settings)) as town:
             yield OnHub(town=town, axis=axis, credentials=file)
+
+
+HOSTED = {"north": [DEPARTMENT], "south": [PROVINCE, COMMUNE]}
+SYSTEMS = {vxp.NORTH: HOSTED["north"], vxp.SOUTH: HOSTED["south"]}
+
+
+def both(
+    folder: Path, codes: list[str], system: str, ports: Mapping[str, int], poll_s: float = 0.05
+) -> Change:
+    """The provincial service first; the national axis where that is away. Each is a process at one of the ports."""
+    province = lgsp.credentials(folder / f"{codes[0]}.lgsp.toml", codes)
+    national = vxp.credentials(folder / f"{codes[0]}.vxp.toml", {system: codes})
+    province_url, national_url = (f"http://127.0.0.1:{ports[name]}" for name in ("province", "national"))
+
+    def change(settings: Settings) -> Settings:
+        by_lgsp = lgsp.on(province_url, province, poll_s=poll_s, unknown_outcome="resend", sweep_days=500)(
+            settings
+        )
+        by_vxp = vxp.on(national_url, credentials=national, poll_s=poll_s)(settings)
+        axes = (
+            NamedAxis(name="province", away_s=0, parts={"axis": by_lgsp.axis, "lgsp": by_lgsp.lgsp}),
+            NamedAxis(name="national", away_s=0, parts={"axis": by_vxp.axis, "vxp": by_vxp.vxp}),
+        )
+        way = RouteSettings(to="*", axes=("province", "national"), away="next")
+        return replace(settings, axes=axes, routes=(way,))
+
+    return change

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -31,13 +31,8 @@ class Axis(Simulated):
 
 
 def on(url: str, credentials: Path, **lgsp: object) -> Callable[[Settings], Settings]:
-    words: dict[str, Any] = {
-        "endpoint": url,
-        "credentials": credentials,
-        "poll_s": 3600.0,
-        "rate_per_s": 1000.0,
-        **lgsp,
-    }
+    own = {"endpoint": url, "credentials": credentials, "poll_s": 3600.0, "rate_per_s": 1000.0}
+    words: dict[str, Any] = own | lgsp
 
     def change(settings: Settings) -> Settings:
         axis = replace(settings.axis, kind="lgsp", vouches="all")
@@ -106,7 +101,6 @@ def client(
     return axis_alone("lgsp", folder, words, clock)
 
 
-@contextmanager
-def start(folder: Path, codes: Sequence[str], more: str = "", port: int = 0) -> Iterator[str]:
-    with started("lgsp", folder, written(codes) + more, port) as url:
-        yield url
+def start(folder: Path, codes: Sequence[str], more: str = "", port: int = 0) -> AbstractContextManager[str]:
+    """`gateway simulate lgsp` in a process of its own; its address."""
+    return started("lgsp", folder, written(codes) + more, port)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, contextmanager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,20 +27,17 @@ class Axis(Simulated):
     def of(self, id: str, **vxp: object) -> Callable[[Settings], Settings]:
         """Settings of a node whose axis is this one, by that system."""
         secret = next(each.secret for each in self.settings.systems if each.id == id)
-        words: dict[str, Any] = {
-            "endpoint": self.url,
-            "system": id,
-            "secret": Secret(secret),
-            "poll_s": 3600.0,
-            "rate_per_s": 1000.0,
-            **vxp,
-        }
+        return on(self.url, **{"system": id, "secret": Secret(secret), **vxp})
 
-        def change(settings: Settings) -> Settings:
-            axis = replace(settings.axis, kind="vxp", vouches="all")
-            return replace(settings, axis=axis, vxp=replace(settings.vxp, **words))
 
-        return change
+def on(url: str, **vxp: object) -> Callable[[Settings], Settings]:
+    words: dict[str, Any] = {"endpoint": url, "poll_s": 3600.0, "rate_per_s": 1000.0, **vxp}
+
+    def change(settings: Settings) -> Settings:
+        axis = replace(settings.axis, kind="vxp", vouches="all")
+        return replace(settings, axis=axis, vxp=replace(settings.vxp, **words))
+
+    return change
 
 
 @asynccontextmanager
@@ -72,10 +69,11 @@ def credentials(file: Path, systems: Mapping[str, Sequence[str]]) -> Path:
     return file
 
 
-@contextmanager
-def start(folder: Path, systems: Mapping[str, Sequence[str]], more: str = "", port: int = 0) -> Iterator[str]:
-    with started("vxp", folder, written(systems) + more, port) as url:
-        yield url
+def start(
+    folder: Path, systems: Mapping[str, Sequence[str]], more: str = "", port: int = 0
+) -> AbstractContextManager[str]:
+    """`gateway simulate vxp` in a process of its own; its address."""
+    return started("vxp", folder, written(systems) + more, port)
 
 
 def looked_into(folder: Path) -> list[tuple[Any, ...]]:

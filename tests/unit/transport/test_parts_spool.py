@@ -30,11 +30,6 @@ ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
 def spool(tmp_path: Path, clock: ManualClock) -> Spool:
     return opened(tmp_path / "parts", clock)
 

@@ -36,11 +36,6 @@ async def hub() -> AsyncIterator[OddHub]:
 
 
 @pytest.fixture
-async def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
 async def axis(hub: OddHub, tmp_path: Path, clock: ManualClock) -> AsyncIterator[RestAxis]:
     async with lgsp.client(tmp_path, hub.url, "Z92", clock) as made:
         await made.host(["Z92"])
