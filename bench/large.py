@@ -93,7 +93,7 @@ async def _arrived(nodes: Reach, sent: Sent, patience_s: float) -> float:
 async def _restart_at_half(nodes: Reach, numbers: Numbers) -> dict[str, Any]:
     """Base64 makes four bytes of three, so half of the envelope is two thirds of the document."""
     line, before = nodes.line("sender"), nodes.uploaded("sender")
-    await line.until_passed(before + numbers.size * 2 // 3, timeout_s=numbers.patience_s)
+    await line.until_passed(before + numbers.size * 2 // 3)
     line.stall()  # a fast machine must not send the rest while the broker is being killed
     at, up, cluster = monotonic(), nodes.uploaded("sender") - before, nodes.ground.cluster
     assert cluster is not None

@@ -1,4 +1,4 @@
-"""The services that any test may ask for, and the watch over what all of them log."""
+"""What any test may ask for, and the watch over what all of them log."""
 
 from __future__ import annotations
 
@@ -14,8 +14,17 @@ from tests.pages.summary import pytest_terminal_summary as pytest_terminal_summa
 from tests.support import leaks, once
 from tests.support.broker import Broker, fresh_vhost
 from tests.support.databases import fresh_database, migrated_template
+from tests.support.fixtures import blank_database as blank_database
+from tests.support.fixtures import blank_node as blank_node
+from tests.support.fixtures import clock as clock
+from tests.support.fixtures import door as door
+from tests.support.fixtures import pool as pool
+from tests.support.fixtures import store as store
+from tests.support.fixtures import town as town
+from tests.support.fixtures import url as url
 from tests.support.kept import lies_in as lies_in
 from tests.support.seed import pytest_report_header as pytest_report_header
+from tests.unit.cli.conftest import terminal as terminal
 
 
 def pytest_configure() -> None:

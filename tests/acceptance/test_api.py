@@ -15,11 +15,10 @@ import pytest
 from aiohttp import FormData
 from aiohttp.test_utils import TestClient
 
-from gateway.demo import stage
 from gateway.office.bootstrap.office import Office
 from tests.support.api import DEPARTMENT, PDF, PROVINCE
 from tests.support.contract import complaints
-from tests.support.served import serving
+from tests.support.town.doors import serving
 from tests.support.waiting import until
 
 
@@ -64,7 +63,7 @@ class Story:
 
 @pytest.fixture
 async def story(tmp_path: Path) -> AsyncIterator[Story]:
-    async with serving(stage.settings_for(tmp_path)) as served:
+    async with serving(tmp_path / "node") as served:
         yield Story(
             node=served.node,
             department=System(client=served.client, key=await served.key(DEPARTMENT)),

@@ -108,11 +108,6 @@ async def fronted(door: Door, folder: Path, *, in_nginx_s_form: bool = False) ->
         await line.close()
 
 
-@pytest.fixture(scope="session")
-def blank_node(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return api.staged(tmp_path_factory.mktemp("stage"))
-
-
 @pytest.fixture
 async def door(blank_node: Path, tmp_path: Path) -> AsyncIterator[Door]:
     options = ApiOptions(client_certificates=True, proxies=frozenset({FRONT}))

@@ -4,7 +4,7 @@ hand; the change goes through two people as it does in earnest."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import date, timedelta
@@ -24,18 +24,13 @@ from gateway.policy.verdict import Reason, ReasonCode, Verdict
 from gateway.ports import Store, Work
 from tests.acceptance.test_roll_over import as_binding, issued, two_deciders
 from tests.support import people
+from tests.support.fixtures import cheap_passwords as cheap_passwords
 from tests.support.node import COMMUNE, DEPARTMENT, LEASE_S, PROVINCE, Town
 from tests.support.people import Someone
 
 DAY = timedelta(days=1)
 HEIR = f"{PROVINCE}.31"
 OTHER = f"{PROVINCE}.32"
-
-
-@pytest.fixture(autouse=True)
-def _cheap() -> Iterator[None]:
-    with people.cheap():
-        yield
 
 
 def today(town: Town) -> date:

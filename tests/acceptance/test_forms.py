@@ -27,17 +27,18 @@ from gateway.errors import NotFound
 from gateway.ops.evidence import verify
 from gateway.ops.evidence.make import EvidenceMaker
 from gateway.outgoing import files, manage
-from gateway.ports import Fate, each_axis
+from gateway.ports import Fate
 from gateway.settings.options import RouteSettings
 from gateway.simulators.settings import HubOptions
-from gateway.transport.rest.axis import NOT_AGAIN, RestAxis
-from tests.support import api, lgsp, node, vxp
+from gateway.transport.rest.axis import NOT_AGAIN
+from tests.support import api, node
 from tests.support.clock import ManualClock
 from tests.support.evidence import pack_of
 from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE, Town
 from tests.support.packets import PDF, receipt_for, status_about
 from tests.support.parcels import parcel
-from tests.support.three_axes import APART, MINISTRY, WHOLE, hubs, routes
+from tests.support.town import lgsp, vxp
+from tests.support.town.axes import APART, MINISTRY, WHOLE, hubs, routes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,15 +48,10 @@ class OnThree:
     provincial: lgsp.Axis
     folder: Path
 
-    @property
-    def clients(self) -> list[RestAxis]:
-        return [each for each in each_axis(self.town.node.axis).values() if isinstance(each, RestAxis)]
-
     async def carry(self, turns: int = 3) -> None:
         for _ in range(turns):
             await self.town.carry()
-            for each in self.clients:
-                await each.look()
+            await self.town.look()
         await self.town.carry()
 
     def at_hub(self, axis: vxp.Axis | lgsp.Axis, receiver: str, kind: str = "edoc") -> list[bytes]:
@@ -276,7 +272,7 @@ async def test_a_retry_sends_the_same_file_or_nothing(three: OnThree, kind: str)
 async def test_a_kill_between_loses_and_doubles_nothing(three: OnThree, at: str) -> None:
     """Each write of the ledger, and the record of the outbox after it."""
     town = three.town
-    ledger = next(each for each in three.clients if each._dialect.name == "vxp")._ledger
+    ledger = next(each for each in three.town.foreign if each._dialect.name == "vxp")._ledger
     real = getattr(ledger, at)
     left = [2, 1]
 

@@ -22,9 +22,10 @@ from gateway.simulators.settings import HubOptions
 from gateway.words import labels
 from tests.acceptance.test_vxp import CODES, OnHub, TwoNodes, passes_in_little_memory
 from tests.services.process import kept_ports
-from tests.support import lgsp, node, vxp
+from tests.support import node
 from tests.support.clock import ManualClock
 from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE, Town
+from tests.support.town import lgsp, vxp
 
 
 @dataclass(frozen=True, kw_only=True)

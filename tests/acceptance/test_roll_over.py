@@ -3,7 +3,6 @@ certificate gets in meanwhile. One town on the embedded axis, stepped by hand; e
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -29,18 +28,13 @@ from gateway.trust.authority import Authority
 from gateway.trust.keys import FileSigner
 from tests.support import people
 from tests.support.cases import Cases
+from tests.support.fixtures import cheap_passwords as cheap_passwords
 from tests.support.node import COMMUNE, DEPARTMENT, PDF, PROVINCE, Town, document
 from tests.support.people import Someone
 
 DAY = timedelta(days=1)
 MINUTE = timedelta(minutes=1)
 FILES = (("van-ban.pdf", PDF),)
-
-
-@pytest.fixture(autouse=True)
-def _cheap() -> Iterator[None]:
-    with people.cheap():
-        yield
 
 
 async def two_deciders(town: Town) -> tuple[Someone, Someone]:

@@ -31,7 +31,7 @@ from tests.support.node import (
 )
 from tests.support.parcels import parcel
 from tests.support.stores import committing
-from tests.support.two_axes import on_two
+from tests.support.town.axes import on_two
 
 FILES = (("van-ban.pdf", PDF),)
 LATER = timedelta(hours=2)

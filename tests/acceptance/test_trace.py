@@ -14,10 +14,9 @@ from typing import Any
 import pytest
 
 from gateway import log
-from gateway.demo import stage
 from tests.support.api import DEPARTMENT, PROVINCE, form, meta
 from tests.support.hooks import Receiver, near, receiving
-from tests.support.served import Served, serving
+from tests.support.town.doors import Door, serving
 from tests.support.waiting import until
 
 ID = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -26,7 +25,7 @@ PARENT = f"00-{ID}-00f067aa0ba902b7-01"
 
 @dataclass(kw_only=True)
 class Story:
-    served: Served
+    served: Door
 
     async def key(self, code: str) -> dict[str, str]:
         return {"Authorization": f"Bearer {await self.served.key(code)}"}
@@ -39,7 +38,7 @@ class Story:
 
 @pytest.fixture
 async def story(tmp_path: Path) -> AsyncIterator[Story]:
-    async with serving(near(stage.settings_for(tmp_path))) as served:
+    async with serving(tmp_path / "node", near) as served:
         yield Story(served=served)
 
 

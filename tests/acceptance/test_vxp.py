@@ -25,9 +25,10 @@ from gateway.ports import Fate, Parcel, each_axis
 from gateway.settings import Settings
 from gateway.transport.rest.axis import RestAxis
 from tests.services.process import kept_ports
-from tests.support import lgsp, node, vxp
+from tests.support import node
 from tests.support.clock import START, ManualClock
 from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE, Town, draft
+from tests.support.town import lgsp, vxp
 from tests.unit.outgoing.test_look import looked
 
 SYSTEM = "truc.lienthong.01"

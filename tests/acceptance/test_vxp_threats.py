@@ -14,12 +14,12 @@ import pytest
 from gateway.domain.document import InState
 from gateway.settings import AxisSettings, Settings
 from gateway.settings.options import NamedAxis, RouteSettings, Secret, VxpSettings
-from gateway.transport.rest.axis import RestAxis
 from tests.acceptance.test_vxp import CODES, SYSTEM, opened
-from tests.support import node, vxp
+from tests.support import node
 from tests.support.clock import ManualClock
 from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE, Town
 from tests.support.odd_hub import OddHub, odd_hub, row, unsigned
+from tests.support.town import vxp
 
 TRUSTED = "Về việc báo cáo dự toán"
 
@@ -34,12 +34,7 @@ class OnOddHub:
         self.hub.gives(dict(given))
         listed = {"from": DEPARTMENT, "to": PROVINCE} | more
         self.hub.lists("getReceivedEdocList", *(row(id, **listed) for id, _ in given))
-        await self.town.carry()
-        axis = self.town.node.axis
-        assert isinstance(axis, RestAxis)
-        await axis.look()
-        await self.town.carry()
-        await axis.look()
+        await self.town.carry_around(1)
 
     async def rows(self) -> list[tuple[str, str | None]]:
         return [(each.state, each.code) for each in await self.town.inbox(PROVINCE)]

@@ -1,4 +1,4 @@
-"""What every axis must keep (`ports.Axis`), asked of each adapter through a rig (`tests.support.axis_rigs`). Tests wait for
+"""What every axis must keep (`ports.Axis`), asked of each adapter through a rig (`tests.support.town.rigs`). Tests wait for
 what must come; that nothing comes is shown by a parcel published afterwards, which is the next to come."""
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from gateway.domain.identity import Digest
 from gateway.pool import ThreadPool
 from gateway.ports import Axis, Fate, Promises
 from gateway.transport.embedded import EmbeddedAxis
-from tests.support.axis_rigs import Rig, RoutedRig, amqp_rig, embedded_rig
-from tests.support.foreign_rig import foreign_rig
 from tests.support.parcels import LEASE_S, bytes_of, nothing_more, parcel, received
+from tests.support.town.foreign_rigs import foreign_rig
+from tests.support.town.rigs import Rig, RoutedRig, amqp_rig, embedded_rig
 from tests.support.waiting import within_limit
 
 ROOT = Path(__file__).parents[2]

@@ -24,6 +24,7 @@ from gateway.bootstrap.node import Wrap
 from gateway.clock import SystemClock
 from gateway.demo import stage, story
 from gateway.office.bootstrap.office import open_office
+from tests.support.town.builder import stage_in
 
 P = TypeVar("P")
 # Calls that only ask for the time of day or wait change nothing that a crash could tear.
@@ -286,10 +287,7 @@ def _beside(folder: Path) -> Path:
 
 async def set_up(folder: Path) -> None:
     """A staged folder that each point gets a copy of."""
-    settings = stage.settings_for(folder)
-    await stage.prepare(settings)
-    async with open_office(settings) as node:
-        await stage.register(node)
+    await stage_in(folder, SystemClock())
 
 
 if __name__ == "__main__":

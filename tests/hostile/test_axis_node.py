@@ -32,7 +32,6 @@ from tests.support.node import (
     status_about,
     update_of,
 )
-from tests.support.node import town as town
 
 FILES = (("van-ban.pdf", PDF),)
 THIEF = "thief"

@@ -25,11 +25,6 @@ GOOD = dict(TRUE[0].headers())
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
 def spool(tmp_path: Path, clock: ManualClock) -> Spool:
     return opened(tmp_path / "parts", clock)
 

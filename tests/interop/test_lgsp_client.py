@@ -15,8 +15,8 @@ import pytest
 from gateway.simulators.settings import HubOptions, fault_options, late_of
 from tests.interop.lgsp_client import GuideClient
 from tests.interop.test_vxp_client import codes_in, written
-from tests.support import lgsp
 from tests.support.clock import ManualClock
+from tests.support.town import lgsp
 
 LOGIN = (lgsp.LOGIN.username, lgsp.LOGIN.password, lgsp.LOGIN.application)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.interop.vxp_client import SdkClient
-from tests.support.vxp import NORTH, SOUTH, start
+from tests.support.town.vxp import NORTH, SOUTH, start
 
 SAMPLES = Path(__file__).parent / "samples"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Generator, Iterator
+from collections.abc import AsyncIterator, Generator
 from pathlib import Path
 
 import pytest
@@ -13,13 +13,14 @@ from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 from gateway.office.domain.roles import PostRole
 from tests.pages.effort import Hand
 from tests.pages.mail import Mail
-from tests.pages.site import Shown, Site, opened
+from tests.pages.site import Site, opened
 from tests.pages.summary import Record
 from tests.pages.visiting import Enter
 from tests.pages.watching import Watcher
 from tests.services import chromium
-from tests.support import people
+from tests.support.fixtures import cheap_passwords as cheap_passwords
 from tests.support.services import missing
+from tests.support.town.scenes import Shown
 from tests.support.waiting import LIMIT_S
 
 # The tests of the pages, those that take long too.
@@ -63,12 +64,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("database", DATABASES if both else ["sqlite"], indirect=True)
 
 
-@pytest.fixture(autouse=True)
-def _cheap() -> Iterator[None]:
-    with people.cheap():
-        yield
-
-
 @pytest.fixture
 def database(request: pytest.FixtureRequest) -> str:
     """The address of a database of another kind, or nothing for SQLite."""
@@ -80,7 +75,7 @@ async def site(request: pytest.FixtureRequest, tmp_path: Path, database: str) ->
     """A node of its own at work: with nothing sent yet, or after the demonstration's story for a test marked `told`,
     or with its desks laid for one marked `laid`."""
     marked = {each.name for each in request.node.iter_markers()}
-    shown = Shown.DESKS if "laid" in marked else Shown.STORY if "told" in marked else Shown.NOTHING
+    shown = Shown.DESKS if "laid" in marked else Shown.STORY if "told" in marked else Shown.PEOPLE
     async with opened(tmp_path / "site", shown, database=database) as made:
         yield made
 

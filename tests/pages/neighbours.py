@@ -15,21 +15,16 @@ import pytest_asyncio
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.bootstrap.node import P, Wrap
-from gateway.demo import stage, story
+from gateway.demo import stage
 from gateway.demo.signers import DemoSigners
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import (
     Delivery,
-    FileRole,
     IncomingDocument,
     OutgoingDocument,
     Recipient,
     RecipientRole,
 )
-from gateway.incoming import act
-from gateway.incoming.act import StatusCall
-from gateway.outgoing import accept, intake
-from gateway.outgoing.intake import Order
 from gateway.ports import Fate, Outcome, Parcel
 from gateway.trust.authority import Authority
 from tests.pages.site import Site, opened
@@ -37,8 +32,8 @@ from tests.support import letters
 from tests.support.areas import area_in_mm
 from tests.support.clock import START
 from tests.support.letters import Letter
-from tests.support.packets import PDF, draft
-from tests.support.waiting import until
+from tests.support.packets import PDF
+from tests.support.town.scenes import until_quiet
 
 NAMES = (
     *("An Mẫu", "Bình Thử", "Cam Ví", "Dương Dụ", "Đông Giả", "Gia Định Thử", "Hòa Mẫu"),
@@ -108,30 +103,20 @@ class Town:
     signers: DemoSigners = field(repr=False)
 
     async def scope(self, actor: str) -> AgencyScope:
-        return AgencyScope(agency_id=await self.site.agency(actor), principal_id="clerk")
+        return await self.site.town.scope(stage.cast().code(actor))
 
     async def send(self, sender: str, number: str, *to: str, **more: Any) -> OutgoingDocument:
         """As its document system sends it: for information, so that it may leave without the seal of the agency."""
         codes = [stage.cast().code(actor) for actor in to]
         recipients = tuple(Recipient(code=code, role=RecipientRole.TO_KNOW) for code in codes)
-        async with intake.tray(self.site.node.out) as tray:
-            await tray.add(FileRole.LEAD, "van-ban.pdf", FileRole.LEAD, _chunks(PDF))
-            order = Order(draft=draft(number, recipients=recipients, **more))
-            accepted = await accept.accept(self.site.node.out, await self.scope(sender), order, tray, None)
-        assert accepted.document is not None
-        return accepted.document
+        code, files = stage.cast().code(sender), (("van-ban.pdf", PDF),)
+        return await self.site.town.send(number, sender=code, files=files, recipients=recipients, **more)
 
     async def arrived(self, actor: str, sent: OutgoingDocument) -> IncomingDocument:
-        async with self.site.node.store.read(await self.scope(actor)) as work:
-            found = await work.incoming.by_document_id(sent.document_id.split(",", 1)[0], sent.document_id)
-        (document,) = [each for each in found if each.packet_id == sent.packet_id]
-        return document
+        return await self.site.town.as_incoming(sent, stage.cast().code(actor))
 
     async def answers(self, actor: str, sent: OutgoingDocument, code: str, **more: Any) -> None:
-        arrived = await self.arrived(actor, sent)
-        await act.set_status(
-            self.site.node.inn, await self.scope(actor), arrived.id, StatusCall(code=code, **more)
-        )
+        await self.site.town.status(await self.arrived(actor, sent), code, **more)
 
     async def deliveries(self, actor: str, *sent: OutgoingDocument) -> list[Delivery]:
         async with self.site.node.store.read(await self.scope(actor)) as work:
@@ -143,12 +128,10 @@ class Town:
             return list((await work.outgoing.page(limit=100)).items)
 
     async def received(self, actor: str) -> list[IncomingDocument]:
-        async with self.site.node.store.read(await self.scope(actor)) as work:
-            return list((await work.incoming.page(limit=100)).items)
+        return list(await self.site.town.incoming(stage.cast().code(actor)))
 
     async def quiet(self) -> None:
-        """Nothing is on its way any more."""
-        await until(lambda: story.is_quiet(self.site.node), "nothing is on its way")
+        await until_quiet(self.site.node)
 
     def signed(self, letter: Letter) -> bytes:
         """The letter as a PDF with the signature of a person and of the agency. Blocks for a moment."""
@@ -188,7 +171,3 @@ def site(town: Town) -> Site:
 def _revokes_nothing(authority: Authority, folder: Path, at: datetime) -> None:
     (folder / "crl").mkdir(parents=True, exist_ok=True)
     (folder / "crl" / "list.pem").write_bytes(authority.revocation_list([], at, timedelta(days=3650)))
-
-
-async def _chunks(raw: bytes) -> AsyncIterator[bytes]:
-    yield raw

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from gateway.api import entry
 from gateway.api.deps import ApiOptions
 from gateway.api.entry import Buckets, Rate
-from tests.security.conftest import Socket, listening_node
 from tests.support import api
 from tests.support.api import COMMUNE, DEPARTMENT
+from tests.support.town.doors import Socket, open_socket
 from tests.support.waiting import within_limit
 
 # Nothing comes back within a test, however slow the machine: an address has four times as much as a key.
@@ -119,7 +119,7 @@ async def test_threat_087_guessing_keys_is_slowed_and_locks_nobody_out(
 
 async def test_a_host_that_the_node_does_not_answer_to_is_refused(blank_node: Path) -> None:
     options = ApiOptions(hosts=frozenset({"gateway.example.invalid"}))
-    async with listening_node(blank_node, options) as socket:
+    async with open_socket(blank_node, options) as socket:
         ours = await _get(socket, b"Gateway.example.invalid:8443")
         other = await _get(socket, b"other.example.invalid")
 
@@ -128,7 +128,7 @@ async def test_a_host_that_the_node_does_not_answer_to_is_refused(blank_node: Pa
 
 
 async def test_threat_086_headers_that_drip_end_after_their_time(blank_node: Path) -> None:
-    async with listening_node(blank_node, idle_s=0.3) as socket:
+    async with open_socket(blank_node, idle_s=0.3) as socket:
         answer = await socket.say(b"GET /trang-thai HTTP/1.1\r\nHost: x\r\nX-Drip: ")
 
     assert answer == b""
@@ -148,7 +148,7 @@ async def test_threat_086_a_body_that_drips_ends_after_its_time(blank_node: Path
 
 
 async def test_threat_086_a_call_that_takes_nothing_and_gives_nothing_is_cut_off(blank_node: Path) -> None:
-    async with listening_node(blank_node, ApiOptions(call_s=0.0)) as socket:
+    async with open_socket(blank_node, ApiOptions(call_s=0.0)) as socket:
         answer = await socket.say(b"GET /trang-thai HTTP/1.1\r\nHost: x\r\n\r\n")
 
     assert answer == b""
@@ -157,7 +157,7 @@ async def test_threat_086_a_call_that_takes_nothing_and_gives_nothing_is_cut_off
 async def test_threat_086_who_holds_all_connections_loses_the_oldest_to_whoever_calls(
     blank_node: Path,
 ) -> None:
-    async with listening_node(blank_node, ApiOptions(connections=8)) as socket, AsyncExitStack() as held:
+    async with open_socket(blank_node, ApiOptions(connections=8)) as socket, AsyncExitStack() as held:
         silent = [await socket.connect() for _ in range(8)]
         for _, writer in silent:
             held.callback(writer.close)

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import re
 
-from tests.security.conftest import Socket
 from tests.support.cases import Cases
+from tests.support.town.doors import Socket
 
 HIDDEN = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 HEAD = b"POST /api/v1/messages HTTP/1.1\r\nHost: x\r\n"

@@ -53,7 +53,7 @@ class Clamd:
                 stdout=out,
                 stderr=out,
             )
-        wait_until(self.answers, f"an answer of clamd (log: {self.folder / 'out'})", 60.0)
+        wait_until(self.answers, f"an answer of clamd (log: {self.folder / 'out'})")
 
     def answers(self) -> bool:
         try:

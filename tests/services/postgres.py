@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.services.process import ServiceFailed, free_ports, tell
+from tests.services.process import LIMIT_S, ServiceFailed, free_ports, tell
 
 ADMIN = "admin"
 _PROGRAMS = Path("/usr/lib/postgresql")
@@ -40,18 +40,19 @@ class Server:
             f"-p {self.port} -c unix_socket_directories= -c listen_addresses=127.0.0.1 -c max_connections=300"
             " -c log_min_messages=warning"
         )
-        self._ctl("-o", options, "-l", str(self.folder / "log"), "-w", "start")
+        self._ctl("-o", options, "-l", str(self.folder / "log"), "start")
 
     def stop(self) -> None:
-        self._ctl("-m", "fast", "-w", "stop")
+        self._ctl("-m", "fast", "stop")
 
     def restart_immediate(self) -> None:
         """Every process of it killed, then recovery from its log."""
-        self._ctl("-m", "immediate", "-w", "stop")
+        self._ctl("-m", "immediate", "stop")
         self.start()
 
     def _ctl(self, *words: str) -> None:
-        _as_owner([str(_bins()[-1].with_name("pg_ctl")), "-D", str(self.folder / "data"), *words])
+        waiting = ("-w", "-t", f"{LIMIT_S:.0f}")
+        _as_owner([str(_bins()[-1].with_name("pg_ctl")), "-D", str(self.folder / "data"), *waiting, *words])
 
 
 def start(folder: Path) -> Server:

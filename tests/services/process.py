@@ -11,22 +11,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 
 PAUSE_S = 0.1
+# A service that does not come within it has failed; a machine that is busy with ten other things is no reason.
+LIMIT_S = 600.0
 
 
 class ServiceFailed(Exception):
     """A server did not do what it was told; the message says which, and where its log is."""
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody has now, all different."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
 
 
 @contextmanager
@@ -41,7 +31,15 @@ def kept_ports(count: int) -> Iterator[list[int]]:
         yield [each.getsockname()[1] for each in sockets]
 
 
-def wait_until(ready: Callable[[], bool], what: str, timeout_s: float = 90.0) -> None:
+_held = ExitStack()
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody had, all different, and that nobody else is given until this process ends."""
+    return _held.enter_context(kept_ports(count))
+
+
+def wait_until(ready: Callable[[], bool], what: str, timeout_s: float = LIMIT_S) -> None:
     """Asks again and again, for servers cannot tell us by themselves when they are ready."""
     end = time.monotonic() + timeout_s
     while not ready():
@@ -50,7 +48,7 @@ def wait_until(ready: Callable[[], bool], what: str, timeout_s: float = 90.0) ->
         time.sleep(PAUSE_S)
 
 
-def tell(command: Sequence[str], env: dict[str, str] | None = None, timeout_s: float = 120.0) -> str:
+def tell(command: Sequence[str], env: dict[str, str] | None = None, timeout_s: float = LIMIT_S) -> str:
     """Runs a command to its end and gives what it said; ServiceFailed with its words when it went wrong."""
     done = subprocess.run(
         command,

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.services.process import ServiceFailed, free_ports, gone, kill, tell, wait_until
+from tests.services.process import LIMIT_S, ServiceFailed, free_ports, gone, kill, tell, wait_until
 
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 ADMIN = "admin"
@@ -59,7 +59,7 @@ class BrokerNode:
         """Starts it; `await_ready` says when it answers."""
         self._write_settings()
         if (before := _launched.get(self.name)) is not None:
-            before.wait(30)
+            before.wait(LIMIT_S)
         with (self.folder / "out").open("ab") as out:
             started = subprocess.Popen(
                 [str(SERVER)],
@@ -77,8 +77,7 @@ class BrokerNode:
         self.await_ready()
 
     def await_ready(self) -> None:
-        # A member of a cluster that went down whole waits for the others, five minutes by its own setting.
-        wait_until(self.is_up, f"an answer of broker {self.name} (log: {self.folder / 'log'})", 300.0)
+        wait_until(self.is_up, f"an answer of broker {self.name} (log: {self.folder / 'log'})")
 
     def is_up(self) -> bool:
         """Members that start in the same instant, as after a restart of all, may end over each other's feature flags;
@@ -194,7 +193,7 @@ class Cluster:
         for node in self.nodes:
             node.launch()
         logs = ", ".join(str(node.folder / "log") for node in self.nodes)
-        wait_until(self._are_up, f"an answer of each broker (logs: {logs})", 300.0)
+        wait_until(self._are_up, f"an answer of each broker (logs: {logs})")
 
     def _are_up(self) -> bool:
         return min(node.is_up() for node in self.nodes)  # each of them is asked
@@ -264,7 +263,7 @@ def call(api: str, method: str, path: str, body: object = None) -> Any:  # Any: 
     )
     for left in reversed(range(5)):
         try:
-            with urllib.request.urlopen(asked, timeout=30) as answer:  # noqa: S310 - as above
+            with urllib.request.urlopen(asked, timeout=LIMIT_S) as answer:  # noqa: S310 - as above
                 content = answer.read()
             break
         except urllib.error.HTTPError as error:

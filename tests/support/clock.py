@@ -1,11 +1,14 @@
-"""A clock that tests own: it stands still, jumps when told or slept on, and counts out ULIDs in order."""
+"""Clocks that tests own: one stands still, jumps when told or slept on, and counts out ULIDs in order; others run too."""
 
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
-from gateway.clock import LETTERS, moment
+from gateway.clock import LETTERS, SystemClock, moment
 
 START = datetime(2026, 11, 20, 1, 0, tzinfo=UTC)
 
@@ -34,3 +37,37 @@ class ManualClock:
         """Jumps over the wait, and lets other tasks run once."""
         self.advance(seconds)
         await asyncio.sleep(0)
+
+
+class LeaseClock(ManualClock):
+    """Leases run out when the tests say so; a wait takes real time, so that a missed wake-up is seen."""
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+class MovableClock(LeaseClock):
+    """Goes as fast as the machine's, from the hour at which all tests begin, and forward when told."""
+
+    def __init__(self, start: datetime = START) -> None:
+        super().__init__(start)
+        self._began, self._stands = time.monotonic(), False
+
+    def now(self) -> datetime:
+        gone = 0.0 if self._stands else time.monotonic() - self._began
+        return self._now + timedelta(seconds=gone)
+
+    def new_id(self, prefix: str = "") -> str:
+        return SystemClock().new_id(prefix)
+
+    def skip(self, by: timedelta) -> None:
+        self.advance(by)
+
+    @contextmanager
+    def standing(self) -> Iterator[None]:
+        """Nothing becomes due meanwhile, however long the machine takes: for what can be called back for half a minute."""
+        self._now, self._stands = self.now(), True
+        try:
+            yield
+        finally:
+            self._began, self._stands = time.monotonic(), False

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Collection
 
 from gateway.office.store.store import SqlOfficeStore
+from tests.support.waiting import until
 
 
 class Ear:
@@ -13,16 +13,11 @@ class Ear:
 
     def __init__(self, store: SqlOfficeStore) -> None:
         self.names: list[str] = []
-        self._stirred = asyncio.Event()
         store.wake.listen(self._heard)
         store.wake.start()
 
     def _heard(self, names: Collection[str]) -> None:
         self.names += names
-        self._stirred.set()
 
     async def until(self, *names: str) -> None:
-        async with asyncio.timeout(60):
-            while not set(names) <= set(self.names):
-                self._stirred.clear()
-                await self._stirred.wait()
+        await until(lambda: set(names) <= set(self.names), f"the rings {', '.join(names)}")

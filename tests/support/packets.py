@@ -1,12 +1,15 @@
 """What tests say on the wire and to the node: drafts, models of packets between the demonstration's agencies, and
-receipts that are true unless a field is changed. `node` signs, sends and delivers them."""
+receipts that are true unless a field is changed. A town signs, sends and delivers them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime
+from io import BytesIO
 from typing import Any
+
+from pypdf import PdfWriter
 
 from gateway.demo import stage
 from gateway.domain.document import Draft, Kind, OutgoingDocument, Recipient, Signer
@@ -24,11 +27,22 @@ from gateway.edxml.envelope import (
     TraceHeader,
 )
 from tests.support import envelopes
-from tests.support.api import pdf
 from tests.support.clock import START
 from tests.support.strategies import Files
 
 PROVINCE, DEPARTMENT, COMMUNE = (stage.cast().code(actor) for actor in stage.ACTORS)
+
+
+def pdf(pages: int = 1) -> bytes:
+    """A good PDF of so many empty pages."""
+    writer = PdfWriter()
+    for _ in range(pages):
+        writer.add_blank_page(width=595, height=842)
+    held = BytesIO()
+    writer.write(held)
+    return held.getvalue()
+
+
 PDF = pdf()
 TODAY = START.date()
 

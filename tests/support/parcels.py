@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import io
 from collections.abc import Sequence
@@ -10,6 +9,7 @@ from collections.abc import Sequence
 from gateway.domain.document import Lane
 from gateway.domain.identity import Digest
 from gateway.ports import Arrival, Axis, Fate, Parcel
+from tests.support.waiting import PAUSE_S, until
 
 LEASE_S = 60.0
 
@@ -34,13 +34,15 @@ def bytes_of(arrival: Arrival) -> bytes:
 async def received(*axes: Axis, count: int = 1, limit: int = 10, lease_s: float = LEASE_S) -> list[Arrival]:
     """So many arrivals, at whichever consumer; a broker pushes them when it likes."""
     arrivals: list[Arrival] = []
-    # A broker that was killed is slow at first, and is asked again after a pause: the limit ends a hang alone.
-    async with asyncio.timeout(240):
-        while len(arrivals) < count:
-            for axis in axes:
-                arrivals += await axis.take(limit, lease_s)
-                if len(arrivals) < count:
-                    await axis.wait(0.02)
+
+    async def are_here() -> bool:
+        for axis in axes:
+            arrivals.extend(await axis.take(limit, lease_s))
+            if len(arrivals) < count:
+                await axis.wait(PAUSE_S)
+        return len(arrivals) >= count
+
+    await until(are_here, f"{count} parcels")
     return arrivals
 
 

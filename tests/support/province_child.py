@@ -14,8 +14,8 @@ from gateway.clock import SystemClock
 from gateway.demo import stage
 from gateway.office.bootstrap.office import open_office
 from gateway.settings import Settings
-from tests.long.acceptance.test_province import HOSTED, SYSTEMS, both
 from tests.support.node import Town
+from tests.support.town.axes import HOSTED, SYSTEMS, both
 
 READY = "at work"
 

@@ -17,6 +17,7 @@ import aiohttp
 from aiohttp import web
 
 from gateway.sandbox.opened import Running, Sandbox
+from tests.support.waiting import LIMIT_S
 
 
 @contextmanager
@@ -44,14 +45,14 @@ def at_work(folder: Path) -> Iterator[Running]:
     thread = threading.Thread(target=work, name="sandbox")
     thread.start()
     try:
-        assert there.wait(120)
+        assert there.wait(LIMIT_S)
         if failed:
             raise failed[0]
         yield ready[-1]
     finally:
         with suppress(RuntimeError):  # it has ended by itself
             runner.get_loop().call_soon_threadsafe(stop.set)
-        thread.join(60)
+        thread.join(LIMIT_S)
     if failed:
         raise failed[0]
 

@@ -9,6 +9,8 @@ from enum import StrEnum
 from types import TracebackType
 from typing import Self
 
+from tests.support.waiting import until
+
 _PIECE = 64 * 1024
 
 
@@ -34,7 +36,6 @@ class TcpProxy:
         self._flowing = asyncio.Event()
         self._flowing.set()
         self._open = True
-        self._quiet = asyncio.Condition()
         self._server: asyncio.Server | None = None
 
     async def __aenter__(self) -> Self:
@@ -78,15 +79,9 @@ class TcpProxy:
         self._open = True
         self._flowing.set()
 
-    async def until_passed(self, total: int, way: Way = Way.TO, timeout_s: float = 30.0) -> None:
+    async def until_passed(self, total: int, way: Way = Way.TO) -> None:
         """Returns once so many bytes have passed that way since the start."""
-        async with asyncio.timeout(timeout_s), self._quiet:
-            await self._quiet.wait_for(lambda: self.passed[way] >= total)
-
-    async def until_connected(self, count: int = 1, timeout_s: float = 30.0) -> None:
-        """Returns once so many connections have been made since the start."""
-        async with asyncio.timeout(timeout_s), self._quiet:
-            await self._quiet.wait_for(lambda: self.connections >= count)
+        await until(lambda: self.passed[way] >= total, f"{total} bytes")
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         line = asyncio.current_task()
@@ -96,7 +91,7 @@ class TcpProxy:
         try:
             if self._open:
                 back, far = await asyncio.open_connection(*self._target)
-                await self._count_connection()
+                self.connections += 1
                 await self._both_ways(reader, writer, back, far)
         except (OSError, asyncio.CancelledError, _Cut):
             pass  # a broken line is what this is for
@@ -131,7 +126,7 @@ class TcpProxy:
             kept = piece if limit is None else piece[: max(0, limit - self.passed[way])]
             target.write(kept)
             await target.drain()
-            await self._count(way, len(kept))
+            self.passed[way] += len(kept)
             if limit is not None and self.passed[way] >= limit:
                 await self._break_others()
                 raise _Cut
@@ -140,16 +135,6 @@ class TcpProxy:
         mine = {asyncio.current_task()}
         for line in self._lines - mine:
             line.cancel()
-
-    async def _count(self, way: Way, passing: int) -> None:
-        async with self._quiet:
-            self.passed[way] += passing
-            self._quiet.notify_all()
-
-    async def _count_connection(self) -> None:
-        async with self._quiet:
-            self.connections += 1
-            self._quiet.notify_all()
 
 
 class _Cut(Exception):

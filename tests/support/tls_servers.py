@@ -17,6 +17,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
+from tests.support.waiting import LIMIT_S
+
 
 def made(folder: Path, name: str, ends: datetime) -> tuple[Path, Path]:
     """A certificate of this machine, its own authority, and its key."""
@@ -56,7 +58,7 @@ def serving(certificate: Path, key: Path, *, is_postgres: bool = False) -> Itera
                 except OSError:
                     return
                 with line:
-                    line.settimeout(60)  # far more than a busy machine needs
+                    line.settimeout(LIMIT_S)
                     try:
                         if is_postgres and line.recv(8):
                             line.sendall(b"S")

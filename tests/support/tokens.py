@@ -12,7 +12,6 @@ import re
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -29,9 +28,9 @@ from tests.services.softhsm import CONF, Hsm, Token
 from tests.support.pki import PrivateKey
 from tests.support.services import missing
 from tests.support.typist import type_line
+from tests.support.waiting import LIMIT_S, block_until
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_S = 120.0
 QUESTION = re.compile(rb"PIN of [^\n]*: $")
 
 
@@ -79,7 +78,7 @@ def fill(hsm: Hsm, tokens: Sequence[tuple[str, Sequence[KeyOnToken]]]) -> dict[s
         env=os.environ | {CONF: str(hsm.conf)},
         cwd=ROOT,
         check=True,
-        timeout=60,
+        timeout=LIMIT_S,
     )
     return made
 
@@ -115,7 +114,7 @@ def at_terminal(
     child.start()
     try:
         _answer(child, keyboard, err, pin)
-        child.join(PATIENCE_S)
+        child.join(LIMIT_S)
         seen = err.read_bytes() + _echo(keyboard)
         return Typed(
             code=-1 if child.exitcode is None else child.exitcode,
@@ -145,12 +144,11 @@ def _forked() -> ForkServerContext:
 
 def _answer(child: ForkServerProcess, keyboard: int, err: Path, pin: str | None) -> None:
     """Waits for the question, which ends without a line feed, or for the end of the program."""
-    end = time.monotonic() + PATIENCE_S
-    while pin is not None and time.monotonic() < end and child.is_alive():
-        if QUESTION.search(err.read_bytes()):
-            os.write(keyboard, pin.encode() + b"\n")
-            return
-        time.sleep(0.01)  # a file tells nobody when it grows
+    if pin is None:
+        return
+    block_until(lambda: QUESTION.search(err.read_bytes()) or not child.is_alive(), "the question for the PIN")
+    if child.is_alive():
+        os.write(keyboard, pin.encode() + b"\n")
 
 
 def _echo(keyboard: int) -> bytes:

@@ -5,7 +5,8 @@ hosts is brought about the same way. What it should be is worked out by the prog
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from gateway.clock import SystemClock
@@ -86,6 +87,17 @@ class Topology:
         rights = plan.rights_of(node)
         told = {"configure": rights.configure, "write": rights.write, "read": rights.read}
         self.broker.ask("PUT", f"/api/permissions/{{vhost}}/{quoted(node)}", told)
+
+
+@contextmanager
+def topology_on(broker: Broker, hosts: Mapping[str, Sequence[str]], **more: int) -> Iterator[Topology]:
+    """In force with these nodes and codes until the block ends."""
+    made = Topology(broker, **more)
+    made.host(hosts)
+    try:
+        yield made
+    finally:
+        made.remove()
 
 
 def axis_of(

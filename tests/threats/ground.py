@@ -14,14 +14,13 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gateway.demo import stage
+from gateway.demo.people import Invited
 from gateway.domain.account import HostedAgency, NumberingMode
 from gateway.edxml.envelope import Code, Envelope
-from gateway.office.bootstrap.office import Office, open_office
-from gateway.office.store.store import SqlOfficeStore
+from gateway.office.bootstrap.office import Office
 from gateway.pool import ThreadPool
-from gateway.ports import Axis
-from gateway.settings import Secret, Settings
+from gateway.ports import AxisDesk, Clock
+from gateway.settings import Settings
 from gateway.store import migrate
 from gateway.transport.embedded import EmbeddedAxis
 from gateway.trust.authority import Authority
@@ -29,8 +28,12 @@ from gateway.trust.keys import KeyDirectory
 from tests.support import envelopes, oracles, pki
 from tests.support.broker import Broker
 from tests.support.clock import ManualClock
-from tests.support.node import Town
-from tests.support.topology import Topology, axis_of
+from tests.support.stores import opened
+from tests.support.topology import axis_of, topology_on
+from tests.support.town.acts import Town
+from tests.support.town.axes import over_broker as over_broker_as
+from tests.support.town.builder import open_town
+from tests.support.town.scenes import Agencies
 
 SENDER, RECEIVER, STRANGER = envelopes.SENDER, envelopes.RECEIVER, envelopes.SECOND_RECEIVER
 NOW = oracles.AT
@@ -49,7 +52,7 @@ class Ground:
     """The node under attack, and the sender's hands on the axis."""
 
     town: Town
-    sender: Axis
+    sender: AxisDesk
     folder: Path
 
     @property
@@ -63,34 +66,32 @@ class Ground:
 
 @asynccontextmanager
 async def embedded(folder: Path) -> AsyncIterator[Ground]:
-    settings = await _prepared(folder)
-    clock = ManualClock(NOW)
-    async with open_office(settings, clock) as node:
-        await _register(node)
-        hands = EmbeddedAxis(settings.axis.folder, "sender", clock, node.pool)
-        async with hands:
-            await hands.host([SENDER])
-            await node.axis.host([RECEIVER])
-            yield Ground(town=Town(node=node, clock=clock), sender=hands, folder=folder)
+    async with open_town(folder, ManualClock(NOW), agencies=OURS) as town:
+        axis = town.node.settings.axis
+        async with EmbeddedAxis(axis.folder, "sender", town.clock, town.node.pool) as hands:
+            yield await _hosting(town, hands, folder)
 
 
 @asynccontextmanager
 async def over_broker(broker: Broker, folder: Path) -> AsyncIterator[Ground]:
-    settings = await _prepared(folder)
-    clock = ManualClock(NOW)
+    hosts = {"node": [RECEIVER], "sender": [SENDER], "other": [STRANGER]}
     async with AsyncExitStack() as stack:
-        topology = Topology(broker)
-        stack.callback(topology.remove)
-        topology.host({"node": [RECEIVER], "sender": [SENDER], "other": [STRANGER]})
+        topology = stack.enter_context(topology_on(broker, hosts))
+        change = over_broker_as(topology, "node")
+        town = await stack.enter_async_context(
+            open_town(folder, ManualClock(NOW), change=change, agencies=OURS)
+        )
         pool = ThreadPool(2)
         stack.callback(pool.close)
-        node = await stack.enter_async_context(open_office(_on(settings, topology), clock))
-        await _register(node)
         hands = axis_of(topology, "sender", folder / "hands", pool)
         await stack.enter_async_context(hands)
-        await hands.host([SENDER])
-        await node.axis.host([RECEIVER])
-        yield Ground(town=Town(node=node, clock=clock), sender=hands, folder=folder)
+        yield await _hosting(town, hands, folder)
+
+
+async def _hosting(town: Town, hands: AxisDesk, folder: Path) -> Ground:
+    await hands.host([SENDER])
+    await town.node.axis.host([RECEIVER])
+    return Ground(town=town, sender=hands, folder=folder)
 
 
 def trust_folder(folder: Path, bound: Sequence[pki.KeySigner] = BOUND) -> Path:
@@ -118,29 +119,11 @@ def letter(n: int, files: envelopes.Files = (), **changes: object) -> Envelope:
     return envelopes.document(files, **(values | changes))
 
 
-def _on(settings: Settings, topology: Topology) -> Settings:
-    access = topology.access("node")
-    return replace(
-        settings,
-        node=replace(settings.node, name=topology.name("node")),
-        axis=replace(settings.axis, kind="amqp"),
-        amqp=replace(
-            settings.amqp,
-            servers=str(access.servers[0]),
-            vhost=access.vhost,
-            password=Secret(access.password),
-        ),
-    )
-
-
-async def _prepared(folder: Path) -> Settings:
+async def _prepare(settings: Settings, clock: Clock) -> None:
     """Schema, the hosted agency, its key, and the anchors."""
-    settings, clock = stage.settings_for(folder), ManualClock(NOW - DAY)
-    folder.mkdir(parents=True, exist_ok=True)
+    settings.node.data_dir.mkdir(parents=True, exist_ok=True)
     await migrate.up(settings.database.url)
-    store = SqlOfficeStore(settings.database.url, clock)
-    try:
-        await store.open()
+    async with opened(settings.database.url, clock) as store:
         await store.accounts.add_hosted(
             HostedAgency(
                 id=clock.new_id("agy_"),
@@ -152,8 +135,6 @@ async def _prepared(folder: Path) -> Settings:
                 email="vanthu@binh-minh.example",
             )
         )
-    finally:
-        await store.close()
     keys = KeyDirectory(settings.keys.folder, None)
     entry = keys.generate(RECEIVER)
     request = keys.request(RECEIVER, entry.key_id, "Sở Mô phỏng")
@@ -163,10 +144,9 @@ async def _prepared(folder: Path) -> Settings:
     keys.import_certificate(RECEIVER, certificate.public_bytes(Encoding.PEM))
     settings.trust.folder.mkdir(parents=True)
     (settings.trust.folder / "ca.pem").write_bytes(pki.root().certificate.public_bytes(Encoding.PEM))
-    return settings
 
 
-async def _register(node: Office) -> None:
+async def _register(node: Office) -> list[Invited]:
     """Who is who, and whose certificates they are."""
     codes = ((SENDER, "Sở Thử nghiệm"), (RECEIVER, "Sở Mô phỏng"), (STRANGER, "Xã Mẫu"))
     rows = "".join(f"{code},{name}\n" for code, name in codes)
@@ -181,3 +161,7 @@ async def _register(node: Office) -> None:
         await node.directory.bind(
             code, certificate, pki.NOT_BEFORE, pki.NOT_AFTER, proposed_by="one", approved_by="another"
         )
+    return []
+
+
+OURS = Agencies(name="threatened", at=NOW - DAY, prepare=_prepare, register=_register)

@@ -13,7 +13,6 @@ from gateway.incoming import reading
 from tests.support.cases import Cases
 from tests.support.kept import Lying
 from tests.support.node import DEPARTMENT, LEASE_S, PDF, PROVINCE, Town, document
-from tests.support.node import town as town
 
 pytestmark = pytest.mark.usefixtures("lies_in")
 FILES = (("van-ban.pdf", PDF),)

@@ -19,7 +19,6 @@ from gateway.ports import LeasedInbox
 from tests.hostile import forge
 from tests.support import envelopes
 from tests.support.node import LEASE_S, PDF, Packet, Town, document
-from tests.support.node import town as town
 from tests.threats.doors import AxisDoor, bounded_memory
 
 MB = 1024 * 1024

@@ -16,14 +16,13 @@ from pathlib import Path
 import pytest
 
 from gateway.clock import SystemClock
-from gateway.demo import stage
 from gateway.sandbox import stage as stage_of_sandbox
 from gateway.sandbox.cast import cast
 from gateway.sandbox.opened import Running
 from tests.support.api import DEPARTMENT, PDF, PROVINCE
 from tests.support.sandbox import at_work
-from tests.support.served import Served, serving
 from tests.support.services import missing
+from tests.support.town.doors import Door, serving
 
 ROOT = Path(__file__).parents[3]
 HOME = ROOT / "clients" / "python"
@@ -32,8 +31,8 @@ pytestmark = [pytest.mark.timeout(300)]
 
 
 @pytest.fixture
-async def node(tmp_path: Path) -> AsyncIterator[Served]:
-    async with serving(stage.settings_for(tmp_path / "node")) as served:
+async def node(tmp_path: Path) -> AsyncIterator[Door]:
+    async with serving(tmp_path / "node") as served:
         yield served
 
 
@@ -78,7 +77,7 @@ async def ended(process: asyncio.subprocess.Process) -> str:
     return told.decode()
 
 
-async def test_the_programs_of_the_pages_send_receive_and_follow(node: Served, tmp_path: Path) -> None:
+async def test_the_programs_of_the_pages_send_receive_and_follow(node: Door, tmp_path: Path) -> None:
     chapter, _ = programs(ROOT / "docs" / "integrators.md")
     send, receive, follow = programs(HOME / "README.md")
     sender, recipient = await node.key(DEPARTMENT), await node.key(PROVINCE)
@@ -171,7 +170,7 @@ async def test_the_same_afternoon_in_c_sharp(tmp_path: Path) -> None:
     await _the_same_afternoon(tmp_path, "mono", made)
 
 
-async def test_a_refusal_is_told_in_words_and_by_an_exit_code(node: Served, tmp_path: Path) -> None:
+async def test_a_refusal_is_told_in_words_and_by_an_exit_code(node: Door, tmp_path: Path) -> None:
     send, *_ = programs(HOME / "README.md")
     pdf = tmp_path / "518.pdf"
     pdf.write_bytes(PDF)

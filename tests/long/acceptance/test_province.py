@@ -9,7 +9,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,19 +17,14 @@ import pytest
 
 from gateway.domain.document import OutgoingDocument
 from gateway.errors import GatewayError
-from gateway.ports import each_axis
-from gateway.settings import AxisSettings, Settings
-from gateway.settings.options import NamedAxis, RouteSettings
-from gateway.transport.rest.axis import RestAxis
 from tests.acceptance.test_lgsp import behind
 from tests.services.process import kept_ports
-from tests.support import lgsp, node, vxp
+from tests.support import node
 from tests.support.clock import ManualClock
 from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE, Town
+from tests.support.town import lgsp, vxp
+from tests.support.town.axes import CODES, HOSTED, SYSTEMS, both
 
-CODES = [PROVINCE, DEPARTMENT, COMMUNE]
-HOSTED = {"north": [DEPARTMENT], "south": [PROVINCE, COMMUNE]}
-SYSTEMS = {vxp.NORTH: HOSTED["north"], vxp.SOUTH: HOSTED["south"]}
 LATE = (1, 8, 400)
 WRONG = (
     'kinds = ["error500", "html", "lost", "half", "slow", "duplicate", "reorder", "damaged", "nodata", "fail:20",'
@@ -64,7 +59,7 @@ class Story:
         self._open[name] = AsyncExitStack()
         opened = node.opened(self.folder / name, self.clock, change=change)
         self.towns[name] = await self._open[name].enter_async_context(opened)
-        for each in self._foreign(self.towns[name]):
+        for each in self.towns[name].foreign:
             for at in ("took", "ended", "told", "mark", "unmark", "coming"):
                 setattr(each._ledger, at, self._may_kill(name, getattr(each._ledger, at)))
 
@@ -154,7 +149,7 @@ class Story:
         town = self.towns[name]
         with suppress(GatewayError, Killed):
             await town.carry()
-            for axis in self._foreign(town):
+            for axis in town.foreign:
                 await axis.look()
             await town.carry()
         if name in self._dead:
@@ -166,7 +161,7 @@ class Story:
 
     async def _end(self, name: str) -> None:
         """What looked in the background may have met the kill: it has nothing to say of it."""
-        for each in self._foreign(self.towns[name]):
+        for each in self.towns[name].foreign:
             looking, each._fetcher._task = each._fetcher._task, None
             if looking is not None:
                 looking.cancel()
@@ -174,49 +169,6 @@ class Story:
                 if not looking.cancelled():
                     looking.exception()
         await self._open[name].aclose()
-
-    def _foreign(self, town: Town) -> list[RestAxis]:
-        return [each for each in each_axis(town.node.axis).values() if isinstance(each, RestAxis)]
-
-
-def both(
-    folder: Path, codes: list[str], system: str, ports: Mapping[str, int], poll_s: float = 0.05
-) -> Callable[[Settings], Settings]:
-    """The provincial service first; the national axis where that is away."""
-    province = lgsp.credentials(folder / f"{codes[0]}.lgsp.toml", codes)
-    national = folder / f"{codes[0]}.vxp.toml"
-    national.write_text(f'[[system]]\nid = "{system}"\nsecret = "secret of {system}"\nagencies = {codes!r}\n')
-    national.chmod(0o600)
-
-    def change(settings: Settings) -> Settings:
-        axis = AxisSettings(vouches="all")
-        by_province = replace(
-            settings.lgsp,
-            endpoint=f"http://127.0.0.1:{ports['province']}",
-            credentials=province,
-            poll_s=poll_s,
-            rate_per_s=1000.0,
-            unknown_outcome="resend",
-            sweep_days=500,
-        )
-        by_nation = replace(
-            settings.vxp,
-            endpoint=f"http://127.0.0.1:{ports['national']}",
-            credentials=national,
-            poll_s=poll_s,
-            rate_per_s=1000.0,
-        )
-        axes = (
-            NamedAxis(
-                name="province", away_s=0, parts={"axis": replace(axis, kind="lgsp"), "lgsp": by_province}
-            ),
-            NamedAxis(name="national", away_s=0, parts={"axis": replace(axis, kind="vxp"), "vxp": by_nation}),
-        )
-        return replace(
-            settings, axes=axes, routes=(RouteSettings(to="*", axes=("province", "national"), away="next"),)
-        )
-
-    return change
 
 
 def only(fault: str) -> str:

@@ -17,22 +17,19 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 
 from gateway.bootstrap.axis import open_axis
 from gateway.clock import SystemClock
-from gateway.demo import stage
 from gateway.domain.event import EventKind
 from gateway.errors import StoreFailure
 from gateway.incoming.receive import FeedDoor
-from gateway.office.bootstrap.office import open_office
 from gateway.ports import Arrival, Fate, Parcel
 from gateway.registry.feed_file import AgencyLine
 from gateway.settings import load
 from gateway.trust.authority import Authority
 from tests.long.acceptance.test_cli import Office
 from tests.support import feeds, parcels, pki
-from tests.support.axis_rigs import Rig, amqp_rig, embedded_rig
 from tests.support.cli_people import FIRST, SECOND, Deciders, typing
-from tests.support.clock import ManualClock
 from tests.support.faulty import Faulty
 from tests.support.node import COMMUNE, DEPARTMENT, LEASE_S, PROVINCE, Town, opened
+from tests.support.town.rigs import Rig, amqp_rig, embedded_rig
 from tests.support.waiting import until
 
 MB = 1024 * 1024
@@ -122,11 +119,9 @@ async def test_a_list_comes_over_the_axis_and_a_wrong_one_never_comes_again(rig:
 
 async def test_a_running_node_hosts_itself_and_takes_lists(tmp_path: Path) -> None:
     """Through the wiring: what the node's own loops tell the axis, and its own door."""
-    async with opened(tmp_path / "node"):
-        pass
     stop = asyncio.Event()
-    async with open_office(stage.settings_for(tmp_path / "node")) as node:
-        town = Town(node=node, clock=ManualClock())
+    async with opened(tmp_path / "node", SystemClock()) as town:
+        node = town.node
         permit(town)
         working = asyncio.create_task(node.run_workers(stop))
         raw = feeds.feed(await lines(town), 9, made_at=SystemClock().now().replace(microsecond=0))

@@ -21,11 +21,13 @@ from sqlalchemy import make_url
 
 from gateway.domain.account import AgencyScope
 from gateway.office.bootstrap.office import open_office
-from tests.long.acceptance.test_province import CODES, HOSTED, LATE, PROMPT, SYSTEMS, WRONG
+from tests.long.acceptance.test_province import LATE, PROMPT, WRONG
 from tests.services.process import kept_ports
-from tests.support import api, lgsp, vxp
+from tests.support import api
 from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE
 from tests.support.province_child import READY, ClockAhead, settings_of
+from tests.support.town import lgsp, vxp
+from tests.support.town.axes import CODES, HOSTED, SYSTEMS
 from tests.support.waiting import within_limit
 
 DOCUMENTS = int(os.environ.get("PROVINCE_DOCUMENTS", "6"))

@@ -13,14 +13,9 @@ from tests.support.contract import DOCUMENT
 from tests.support.seed import SEED
 
 
-@pytest.fixture(scope="module")
-def blank(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return api.staged(tmp_path_factory.mktemp("stage"))
-
-
 @pytest.mark.timeout(500)
-async def test_every_operation_answers_as_it_is_described(blank: Path, tmp_path: Path) -> None:
-    async with api.opened(blank, tmp_path / "node", OPTIONS) as door:
+async def test_every_operation_answers_as_it_is_described(blank_node: Path, tmp_path: Path) -> None:
+    async with api.opened(blank_node, tmp_path / "node", OPTIONS) as door:
         told = await call_all(door, tmp_path, examples=10, seed=SEED, phases="examples,fuzzing")
 
     assert told.exit == 0, told.report[-6000:]

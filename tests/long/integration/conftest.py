@@ -1,30 +1,31 @@
-"""Two nodes and a broker between them, a province on a broker, and the clock of a store."""
+"""Two nodes and a broker between them, and a province on a broker."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import aio_pika
 import pytest
 from aio_pika.abc import AbstractChannel
 
 from gateway.transport.amqp.access import Access
-from tests.support.amqp_stage import stage as stage
 from tests.support.broker import Broker
-from tests.support.clock import ManualClock
 from tests.support.provisioned import Province, province
+from tests.support.town.rigs import Stage, staged
+
+
+@pytest.fixture
+async def stage(broker: Broker, tmp_path: Path) -> AsyncIterator[Stage]:
+    async with staged(broker, tmp_path) as made:
+        yield made
 
 
 @pytest.fixture
 def nodes(broker: Broker) -> Iterator[Province]:
     with province(broker) as made:
         yield made
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
 
 
 @asynccontextmanager

@@ -23,11 +23,11 @@ from gateway.transport.amqp.axis import AmqpAxis, AmqpOptions
 from tests.services import rabbit
 from tests.services.process import free_ports
 from tests.support import pki
-from tests.support.amqp_stage import until_delivered
 from tests.support.broker import Broker
 from tests.support.parcels import bytes_of, nothing_more, parcel, received, settled
 from tests.support.services import missing
 from tests.support.topology import Topology, axis_of
+from tests.support.town.rigs import until_delivered
 from tests.support.waiting import until, within_limit
 
 

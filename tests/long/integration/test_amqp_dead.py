@@ -16,8 +16,8 @@ from gateway.transport.amqp import topology as names
 from gateway.transport.amqp.axis import AmqpAxis
 from gateway.transport.amqp.publisher import Publisher
 from tests.long.integration.conftest import channel_of
-from tests.support.amqp_stage import Stage
 from tests.support.parcels import bytes_of, nothing_more, parcel, received, settled
+from tests.support.town.rigs import Stage
 from tests.support.waiting import until
 
 

@@ -23,8 +23,8 @@ from gateway.transport.amqp import topology as names
 from gateway.transport.amqp.axis import AmqpAxis
 from gateway.transport.amqp.connection import Link
 from tests.long.integration.conftest import channel_of
-from tests.support.amqp_stage import Stage
 from tests.support.parcels import nothing_more, parcel, received, settled
+from tests.support.town.rigs import Stage
 from tests.support.waiting import until, within_limit
 
 TOO_LATE = struct.pack(">Q", 2**62)

@@ -22,9 +22,9 @@ from gateway.transport.amqp.axis import AmqpAxis, AmqpOptions
 from gateway.transport.amqp.publisher import SMALL_AT_ONCE
 from gateway.workers.pulse import Pulse, own_name
 from tests.services.rabbit import quoted
-from tests.support.amqp_stage import Stage, until_delivered
 from tests.support.parcels import LEASE_S, bytes_of, nothing_more, parcel, received, settled
 from tests.support.tcp_proxy import Way
+from tests.support.town.rigs import Stage, until_delivered
 from tests.support.waiting import until, within_limit
 
 MB = 1024 * 1024

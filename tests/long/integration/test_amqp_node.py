@@ -15,53 +15,27 @@ from gateway.bootstrap.axis import broker_access, open_axis
 from gateway.demo import stage as demo
 from gateway.domain.document import InState, OutgoingDocument
 from gateway.errors import Misconfigured
-from gateway.office.bootstrap.office import open_office
-from gateway.settings import Secret, Settings
 from gateway.transport.amqp.axis import AmqpAxis
 from tests.support.broker import Broker
-from tests.support.clock import ManualClock
-from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE, Town, opened
-from tests.support.topology import Topology
+from tests.support.node import PROVINCE, Town, opened
+from tests.support.topology import topology_on
+from tests.support.town.axes import CODES, over_broker
 from tests.support.waiting import until
 
 
 @asynccontextmanager
 async def town_over(broker: Broker, folder: Path) -> AsyncIterator[Town]:
-    async with opened(folder):
-        pass  # the stage is there now
-    topology = Topology(broker)
-    topology.host({"town": [PROVINCE, DEPARTMENT, COMMUNE]})
-    clock = ManualClock()
-    try:
-        async with open_office(over(demo.settings_for(folder), topology), clock) as node:
-            yield Town(node=node, clock=clock)
-    finally:
-        topology.remove()
-
-
-def over(settings: Settings, topology: Topology) -> Settings:
-    """The same node with the broker as its axis."""
-    access = topology.access("town")
-    return replace(
-        settings,
-        node=replace(settings.node, name=topology.name("town")),
-        axis=replace(settings.axis, kind="amqp"),
-        amqp=replace(
-            settings.amqp,
-            servers=str(access.servers[0]),
-            vhost=access.vhost,
-            password=Secret(access.password),
-            part_mb=1,
-        ),
-    )
+    with topology_on(broker, {"town": CODES}) as topology:
+        async with opened(folder, change=over_broker(topology, "town", part_mb=1)) as made:
+            yield made
 
 
 async def carried(town: Town, true: Callable[[], Awaitable[bool]]) -> None:
-    async def step() -> bool:
+    async def carries() -> bool:
         await town.carry()
         return await true()
 
-    await until(step, "everything went its way")
+    await until(carries, "what goes over the broker")
 
 
 @pytest.mark.parametrize("size", [20_000, 3_000_000], ids=["one message", "in parts"])
@@ -88,15 +62,11 @@ async def is_delivered(town: Town, sent: OutgoingDocument) -> bool:
 
 
 async def test_the_settings_choose_the_axis_and_say_what_is_missing(broker: Broker, tmp_path: Path) -> None:
-    topology = Topology(broker)
-    topology.host({"town": [PROVINCE]})
-    settings = over(demo.settings_for(tmp_path), topology)
-    try:
+    with topology_on(broker, {"town": [PROVINCE]}) as topology:
+        settings = over_broker(topology, "town")(demo.settings_for(tmp_path))
         async with open_axis(settings) as axis:
             assert isinstance(axis, AmqpAxis)
             assert (await axis.counts())["waiting"] == 0
-    finally:
-        topology.remove()
 
     with pytest.raises(Misconfigured) as caught:
         broker_access(replace(settings, amqp=replace(settings.amqp, password=None)))

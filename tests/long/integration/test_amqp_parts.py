@@ -16,9 +16,9 @@ from gateway.transport.amqp import topology as names
 from gateway.transport.amqp.axis import AmqpAxis, AmqpOptions
 from gateway.transport.amqp.publisher import Part, parts_of
 from tests.long.integration.conftest import channel_of
-from tests.support.amqp_stage import Stage
 from tests.support.parcels import bytes_of, parcel, received, settled
 from tests.support.parts import LIMITS, opened
+from tests.support.town.rigs import Stage
 from tests.support.waiting import until
 
 SMALL_PARTS = AmqpOptions(part_bytes=1024)

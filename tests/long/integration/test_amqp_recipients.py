@@ -18,9 +18,9 @@ from gateway.transport.amqp import topology as names
 from gateway.transport.amqp.axis import AmqpOptions
 from tests.long.integration.conftest import channel_of
 from tests.services.rabbit import quoted
-from tests.support.amqp_stage import Stage, until_delivered
 from tests.support.parcels import bytes_of, nothing_more, parcel, received, settled
 from tests.support.tcp_proxy import Way
+from tests.support.town.rigs import Stage, until_delivered
 
 MB = 1024 * 1024
 

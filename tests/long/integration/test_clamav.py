@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -22,13 +21,6 @@ from tests.support.scanner import daemon as daemon
 
 # It looked at every byte and found nothing.
 CLEAN = Scan(clean=True)
-
-
-@pytest.fixture
-async def pool() -> AsyncIterator[ThreadPool]:
-    made = ThreadPool(2)
-    yield made
-    made.close()
 
 
 def scanner(address: str, pool: ThreadPool, timeout_s: float = 20.0, rest_s: float = 0.0) -> ClamScanner:

@@ -33,7 +33,6 @@ from gateway.store.accounts import to_hosted_row
 from gateway.store.tables_node import HostedAgencyRow
 from tests.support.clock import ManualClock
 from tests.support.node import Town
-from tests.support.node import town as town
 from tests.support.stores import (
     NORTH,
     committing,

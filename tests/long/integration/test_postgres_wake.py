@@ -18,11 +18,6 @@ from tests.support.stores import committing, opened, with_agencies
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
 async def one(migrated_postgres_url: str, clock: ManualClock) -> AsyncIterator[SqlOfficeStore]:
     async with with_agencies(migrated_postgres_url, clock) as store:
         yield store

@@ -17,13 +17,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import insert, text
 
-from gateway.demo import stage
+from gateway.clock import SystemClock
 from gateway.domain.event import EventKind
-from gateway.office.bootstrap.office import open_office
 from gateway.settings import load
 from gateway.store.tables_office import KeepingRow
-from tests.support.clock import START, ManualClock
-from tests.support.node import DEPARTMENT, PROVINCE, Town
+from tests.support.clock import START
+from tests.support.node import DEPARTMENT, PROVINCE, Town, opened
+from tests.support.town.builder import lay_out
 from tests.support.waiting import until
 
 LEASE_S = 15
@@ -46,17 +46,17 @@ async def environment(tmp_path: Path, database: Mapping[str, str]) -> Mapping[st
         "GATEWAY_WORKERS_LEASE_S": str(LEASE_S),
         **database,
     }
-    await stage.prepare(load(None, words))
-    async with open_office(load(None, words)) as node:
-        await stage.register(node)
+    folder, url = tmp_path / "node", database.get("GATEWAY_DATABASE_URL", "")
+    await lay_out(folder, SystemClock(), database=url)
     return words
 
 
 @pytest.fixture
 async def front(environment: Mapping[str, str]) -> AsyncIterator[Town]:
     """The process that takes documents and works on none, as `--role web` is."""
-    async with open_office(load(None, environment)) as node:
-        yield Town(node=node, clock=ManualClock())
+    settings = load(None, environment)
+    async with opened(settings.node.data_dir, SystemClock(), change=lambda _: settings) as town:
+        yield town
 
 
 @asynccontextmanager

@@ -18,13 +18,12 @@ from typing import Any
 import pytest
 
 from gateway.clock import SystemClock
-from gateway.demo import stage
 from gateway.sandbox import stage as stage_of_sandbox
 from gateway.sandbox.cast import cast
 from tests.support.api import DEPARTMENT, PDF, PROVINCE
 from tests.support.once import once
 from tests.support.sandbox import at_work
-from tests.support.served import Served, serving
+from tests.support.town.doors import Door, serving
 
 HERE = Path(__file__).parent / "client"
 ROOT = Path(__file__).parents[3]
@@ -60,8 +59,8 @@ def maker() -> Path:
 
 
 @pytest.fixture
-async def node(tmp_path: Path) -> AsyncIterator[Served]:
-    async with serving(stage.settings_for(tmp_path / "node")) as served:
+async def node(tmp_path: Path) -> AsyncIterator[Door]:
+    async with serving(tmp_path / "node") as served:
         yield served
 
 
@@ -83,7 +82,7 @@ async def told(python: Path, story: str, address: str, folder: Path, *words: str
 
 @pytest.mark.timeout(600)
 async def test_a_client_made_of_the_description_sends_follows_takes_downloads_and_answers(
-    node: Served, maker: Path, tmp_path: Path
+    node: Door, maker: Path, tmp_path: Path
 ) -> None:
     pdf = tmp_path / "1523.pdf"
     pdf.write_bytes(PDF)

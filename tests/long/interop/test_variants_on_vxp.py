@@ -15,11 +15,11 @@ import pytest
 
 from gateway.edxml import again
 from gateway.simulators.settings import HubOptions
-from tests.acceptance.test_vxp import client_of
 from tests.interop.vxp_client import SdkClient
-from tests.support import node, vxp
+from tests.support import node
 from tests.support.clock import ManualClock
 from tests.support.node import PROVINCE, Town
+from tests.support.town import vxp
 
 SAMPLES = Path(__file__).parents[2] / "interop" / "samples"
 NAMES = sorted(path.stem for path in SAMPLES.glob("*.edxml"))
@@ -79,7 +79,7 @@ class Wild:
 
     async def carry(self) -> None:
         for _ in range(2):
-            await client_of(self.town).look()
+            await self.town.look()
             await self.town.carry()
             self.town.clock.advance(700)
 

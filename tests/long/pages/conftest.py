@@ -1,7 +1,7 @@
 """The same browser and sites as beside the short tests, watched in the same way."""
 
-from tests.pages.conftest import _cheap as _cheap
 from tests.pages.conftest import browser as browser
+from tests.pages.conftest import cheap_passwords as cheap_passwords
 from tests.pages.conftest import context as context
 from tests.pages.conftest import database as database
 from tests.pages.conftest import enter as enter

@@ -13,7 +13,9 @@ from gateway.demo import desks, stage, story
 from gateway.demo.stage import Steps
 from gateway.settings import Settings
 from gateway.store import reporting
-from tests.pages.site import STAGED, MovableClock, Site, until_quiet
+from tests.pages.site import Site
+from tests.support.clock import MovableClock
+from tests.support.town.scenes import STAGED, until_quiet
 
 DOCUMENTS = ("outgoing_document", "incoming_document", "delivery", "register_entry", "hold", "recall_ask")
 # What a node at work writes by itself: figures, samples, the log's seals.

@@ -22,7 +22,7 @@ from tests.pages.summary import Record
 from tests.pages.visiting import Enter, scope_of
 from tests.support.clock import START
 from tests.support.packets import COMMUNE, PDF, PROVINCE, draft
-from tests.support.three_axes import Hubs, hubs
+from tests.support.town.axes import Hubs, hubs
 from tests.support.waiting import until
 
 

@@ -1,4 +1,4 @@
-"""One node per test behind a real server, on a copy of a stage that is set up once."""
+"""Programs that are told by webhook, and a node that may call them."""
 
 from __future__ import annotations
 
@@ -9,17 +9,6 @@ import pytest
 
 from tests.support import api
 from tests.support.hooks import Receiver, near, receiving
-
-
-@pytest.fixture(scope="session")
-def blank_node(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return api.staged(tmp_path_factory.mktemp("stage"))
-
-
-@pytest.fixture
-async def door(blank_node: Path, tmp_path: Path) -> AsyncIterator[api.Door]:
-    async with api.opened(blank_node, tmp_path / "node") as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from tests.support import api
 from tests.support.api import COMMUNE, DEPARTMENT, PROVINCE, Answer, Door
-from tests.support.two_axes import on_two
+from tests.support.town.axes import on_two
 
 HEAD = "code;alias;name;parent\n"
 NEW = HEAD + "Z91.55;;Sở Mới;Z91\n"

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tests.support.api import Answer, Door
-from tests.support.node import PDF, PROVINCE, Packet, Town, document
+from tests.support.node import PDF, PROVINCE, Packet, document
 
 FILES = (("van-ban.pdf", PDF),)
 XML = {"Content-Type": "application/xml"}
 
 
 def packet(door: Door, number: str = "50", id: str | None = "own-50") -> Packet:
-    return Town(node=door.node, clock=door.clock).forge(document(number, FILES), FILES, id=id)
+    return door.town.forge(document(number, FILES), FILES, id=id)
 
 
 async def hand_in(

@@ -14,7 +14,6 @@ from gateway.ports import tracing
 from tests.support import api
 from tests.support.api import DEPARTMENT, PDF, PROVINCE, Door, form, meta
 from tests.support.hooks import Behaviour, Hooked, Receiver, receiving
-from tests.support.node import Town
 
 ID, STEP = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 PARENT = f"00-{ID}-{STEP}-01"
@@ -34,7 +33,7 @@ async def hooked(door: Door, url: str, agency: str = DEPARTMENT) -> str:
 
 async def push(door: Door) -> None:
     await door.carry()
-    await Hooked(town=Town(node=door.node, clock=door.clock)).push()
+    await Hooked(town=door.town).push()
 
 
 async def called(door: Door, headers: CIMultiDict[str]) -> str:
@@ -124,7 +123,7 @@ async def test_a_try_again_is_the_same_trace_in_another_step(door: Door) -> None
         await door.send(headers={"traceparent": PARENT})
         await push(door)
         door.clock.advance(3600)
-        await Hooked(town=Town(node=door.node, clock=door.clock)).push()
+        await Hooked(town=door.town).push()
 
     named = [
         (headers["webhook-id"], headers["traceparent"])

@@ -23,15 +23,14 @@ from gateway.office.letters import received
 from gateway.ops.doctor_checks import system_findings
 from tests.interop import edxml_files
 from tests.interop.vxp_client import SdkClient
-from tests.support import vxp_door
 from tests.support.api import COMMUNE, DEPARTMENT, PDF, PROVINCE
 from tests.support.clock import START
-from tests.support.vxp_door import SYSTEM, VxpDoor
+from tests.support.town.doors import SYSTEM, VxpDoor, open_vxp_door
 
 
 @pytest.fixture
 async def vxp(blank_node: Path, tmp_path: Path) -> AsyncIterator[VxpDoor]:
-    async with vxp_door.opened(blank_node, tmp_path / "vxp") as opened:
+    async with open_vxp_door(blank_node, tmp_path / "vxp") as opened:
         yield opened
 
 
@@ -66,7 +65,7 @@ async def test_threat_138_who_lacks_the_secret_learns_nothing(vxp: VxpDoor) -> N
 
 async def test_threat_138_guesses_of_one_address_are_few(blank_node: Path, tmp_path: Path) -> None:
     limited = ApiOptions(rate_per_s=1000.0, burst=1000)
-    async with vxp_door.opened(blank_node, tmp_path / "vxp", options=limited) as vxp:
+    async with open_vxp_door(blank_node, tmp_path / "vxp", options=limited) as vxp:
         await vxp.system()
 
         def guess(thief: SdkClient) -> str:
@@ -144,7 +143,7 @@ async def test_a_network_and_scopes_bound_it_as_an_api_key(vxp: VxpDoor) -> None
 
 async def test_an_old_call_is_refused_where_the_settings_ask_for_it(blank_node: Path, tmp_path: Path) -> None:
     for fresh, code in ((timedelta(), "0"), (timedelta(hours=24), "401")):
-        async with vxp_door.opened(blank_node, tmp_path / f"{fresh}", fresh=fresh) as vxp:
+        async with open_vxp_door(blank_node, tmp_path / f"{fresh}", fresh=fresh) as vxp:
             await vxp.system()
             old = {"timestamp": f"{START - timedelta(days=3):%d%m%YT%H%M%S}+0042"}
             found = await vxp.asked("getAgenciesList", old)

@@ -10,7 +10,6 @@ from gateway.domain.account import ApiScope
 from tests.support.api import DEPARTMENT, Answer, Door
 from tests.support.api import meta as document
 from tests.support.hooks import Hooked, Receiver
-from tests.support.node import Town
 
 
 @pytest.fixture
@@ -27,7 +26,7 @@ async def made(door: Door, url: str, once: str = "1", **said: Any) -> dict[str, 
 
 async def pushed(door: Door) -> None:
     await door.carry()
-    await Hooked(town=Town(node=door.node, clock=door.clock)).push()
+    await Hooked(town=door.town).push()
 
 
 async def test_what_is_sent_is_what_the_feed_says_so_that_a_client_may_mix_both(

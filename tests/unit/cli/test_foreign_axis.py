@@ -12,7 +12,7 @@ import pytest
 
 from gateway.ops import axis_check, doctor_checks
 from gateway.settings import load
-from tests.support import lgsp
+from tests.support.town import lgsp
 from tests.support.waiting import block_until
 from tests.unit.cli.conftest import Terminal
 

@@ -5,23 +5,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support import people
 from tests.support.cli_people import FIRST, SECOND, Deciders, typing
+from tests.support.fixtures import cheap_passwords as cheap_passwords
 from tests.unit.cli.conftest import Terminal
 
 LIST = "Mã định danh;Tên cơ quan;Điện thoại\nZ92;UBND tỉnh;0111\nZ92.02;Sở Nội vụ;\n"
-
-
-@pytest.fixture(autouse=True)
-def _cheap() -> Iterator[None]:
-    with people.cheap():
-        yield
 
 
 @pytest.fixture

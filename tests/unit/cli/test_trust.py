@@ -14,11 +14,13 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 from cryptography.x509 import ocsp as protocol
 
+from gateway.clock import SystemClock
 from gateway.demo import stage
 from gateway.office.bootstrap.office import open_office
 from tests.support.clock import ManualClock
 from tests.support.node import DEPARTMENT, PDF, Town, document
 from tests.support.responder import Reply, Responder, responding
+from tests.support.town.builder import stage_in
 from tests.unit.cli.conftest import Terminal
 from tools.pki.parts import Party, ocsp_answer
 
@@ -34,16 +36,7 @@ def responder() -> Iterator[Responder]:
 @pytest.fixture(scope="module")
 def staged(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The demonstration's node as of now: commands run on the true time."""
-    folder = tmp_path_factory.mktemp("stage") / "node"
-    settings = stage.settings_for(folder)
-
-    async def made() -> None:
-        await stage.prepare(settings)
-        async with open_office(settings) as node:
-            await stage.register(node)
-
-    asyncio.run(made())
-    return folder
+    return asyncio.run(stage_in(tmp_path_factory.mktemp("stage") / "node", SystemClock()))
 
 
 @pytest.fixture

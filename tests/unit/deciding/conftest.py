@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
@@ -23,26 +23,10 @@ from gateway.registry.tables import AGENCY
 from gateway.store.decisions import SqlBindingLog, SqlDecisions
 from gateway.trust.folder import AnchorFile
 from gateway.trust.person_secrets import PersonSecrets
-from tests.support import people
 from tests.support.clock import ManualClock
-from tests.support.stores import copied, migrated
-
-
-@pytest.fixture(autouse=True)
-def _cheap() -> Iterator[None]:
-    with people.cheap():
-        yield
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture(scope="session")
-def blank_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return migrated(tmp_path_factory.mktemp("blank"))
-
+from tests.support.fixtures import BOTH_KINDS
+from tests.support.fixtures import cheap_passwords as cheap_passwords
+from tests.support.stores import opened
 
 # Where two transactions meet, or a table is changed past the application; the rest is the same code on both.
 ON_BOTH = {
@@ -61,31 +45,15 @@ ON_BOTH = {
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "url" in metafunc.fixturenames:
-        kinds = ["sqlite", "postgresql"] if metafunc.function.__name__ in ON_BOTH else ["sqlite"]
+        kinds = BOTH_KINDS if metafunc.function.__name__ in ON_BOTH else ["sqlite"]
         metafunc.parametrize("url", kinds, indirect=True)
 
 
 @pytest.fixture
-def url(request: pytest.FixtureRequest) -> str:
-    if request.param == "sqlite":
-        return copied(request.getfixturevalue("blank_database"), request.getfixturevalue("tmp_path"))
-    database: str = request.getfixturevalue("migrated_postgres_url")
-    return database
-
-
-@pytest.fixture
 async def store(url: str, clock: ManualClock) -> AsyncIterator[SqlOfficeStore]:
-    opened = SqlOfficeStore(url, clock)
-    await opened.open()
-    yield opened
-    await opened.close()
-
-
-@pytest.fixture
-def pool() -> Iterator[ThreadPool]:
-    made = ThreadPool(2)
-    yield made
-    made.close()
+    """One that hosts nobody."""
+    async with opened(url, clock) as made:
+        yield made
 
 
 @pytest.fixture

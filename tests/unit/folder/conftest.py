@@ -6,7 +6,6 @@ import pytest
 
 from tests.support.folder import Desk
 from tests.support.node import Town
-from tests.support.node import town as town
 
 
 @pytest.fixture

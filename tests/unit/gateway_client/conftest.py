@@ -47,11 +47,6 @@ def waits() -> Waits:
     return Waits()
 
 
-@pytest.fixture(scope="session")
-def blank_node(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return api.staged(tmp_path_factory.mktemp("stage"))
-
-
 @pytest.fixture
 async def door(blank_node: Path, tmp_path: Path) -> AsyncIterator[api.Door]:
     async with api.opened(blank_node, tmp_path / "node", change=near) as opened:

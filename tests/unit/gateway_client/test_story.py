@@ -38,7 +38,6 @@ from gateway_client.told import InboxFileOut
 from tests.support import api
 from tests.support.api import DEPARTMENT, PDF, PROVINCE, Door
 from tests.support.hooks import Hooked, receiving
-from tests.support.node import Town
 from tests.support.tcp_proxy import TcpProxy, Way
 from tests.unit.gateway_client.conftest import Clients, Waits, apart, client_over
 
@@ -111,7 +110,7 @@ async def test_a_large_document_goes_over_lines_that_break_and_its_story_is_told
 
         feed = department.events(types=["message.status"], subject=sent["id"], for_s=0)
         events = await apart(lambda: list(feed))
-        await Hooked(town=Town(node=door.node, clock=door.clock)).push()
+        await Hooked(town=door.town).push()
 
         assert (taken.done, taken.failed) == (1, 0)
         (came,) = seen

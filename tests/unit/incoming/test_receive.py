@@ -15,6 +15,7 @@ import pytest
 from gateway.domain.identity import Digest
 from gateway.errors import Clash, StaleLease, StoreFailure
 from gateway.incoming import process, receive, verify
+from gateway.policy import upkeep
 from gateway.ports import Blobs, Directory, Kept, Pool, Scratch
 from gateway.workers import couriers
 from tests.support.faulty import Faulty, Meanwhile
@@ -66,7 +67,7 @@ async def test_threat_091_a_store_that_fails_while_a_packet_is_looked_at_puts_it
     async with opened(tmp_path / "node", wrap=trust) as town:
         refused, packet = await landed(town, "201"), town.forge(document(), FILES)
         trust.error = StoreFailure("the folder of revocation lists cannot be read")
-        for _ in range(process.MOST_TRIES + 1):
+        for _ in range(upkeep.MOST_UNFORESEEN + 1):
             await town.process()
             town.clock.advance(timedelta(hours=1))
         row = await town.row(PROVINCE, refused)
@@ -236,7 +237,7 @@ async def test_a_disk_that_is_full_for_a_day_makes_no_good_packet_poison(tmp_pat
     async with opened(tmp_path / "node", wrap=blobs) as town:
         packet = await landed(town)
         blobs.error = StoreFailure("the disk is full", code="GW-S-507")
-        for _ in range(3 * process.MOST_TRIES):
+        for _ in range(3 * upkeep.MOST_UNFORESEEN):
             assert await town.process() == 1
             town.clock.advance(process.STORAGE_PAUSE)
         town.clock.advance(timedelta(days=1))
@@ -310,7 +311,7 @@ async def test_a_packet_that_breaks_every_try_ends_in_quarantine_and_stops_nobod
     async with opened(tmp_path / "node", wrap=trust) as town:
         packet = await landed(town)
         trust.error = RuntimeError("a fault of our own")
-        for _ in range(process.MOST_TRIES):
+        for _ in range(upkeep.MOST_UNFORESEEN):
             with pytest.raises(RuntimeError):
                 await town.process()
             town.clock.advance(LEASE_S + 1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -21,13 +20,6 @@ from tests.support.mail_tls import server_side
 
 SECRET = "not to be told"
 MAIL = Mail(to=("a@north.example", "b@north.example"), subject="Văn bản", text="Xin chào\n.\nHết", id="1")
-
-
-@pytest.fixture
-async def pool() -> AsyncIterator[ThreadPool]:
-    made = ThreadPool(2)
-    yield made
-    made.close()
 
 
 @pytest.fixture(scope="module")

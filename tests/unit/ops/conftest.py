@@ -1,7 +1,6 @@
 """One node per test, stepped by hand."""
 
 from tests.support.node import Town
-from tests.support.node import town as town
 
 
 async def lose_database(town: Town) -> None:

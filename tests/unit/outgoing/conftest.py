@@ -9,7 +9,6 @@ import pytest
 
 from tests.support.faulty import Faulty
 from tests.support.node import Town, opened
-from tests.support.node import town as town
 
 
 @pytest.fixture

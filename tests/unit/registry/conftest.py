@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -13,25 +12,13 @@ from gateway.store.decisions import SqlBindingLog
 from gateway.store.engine import EngineRole, open_engine
 from gateway.store.memory import Memory
 from tests.support.clock import ManualClock
-from tests.support.stores import copied, migrated, remembering
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture(scope="session")
-def blank_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return migrated(tmp_path_factory.mktemp("blank"))
+from tests.support.fixtures import database_of
+from tests.support.stores import remembering
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
 def url(request: pytest.FixtureRequest) -> str:
-    if request.param == "sqlite":
-        return copied(request.getfixturevalue("blank_database"), request.getfixturevalue("tmp_path"))
-    database: str = request.getfixturevalue("migrated_postgres_url")
-    return database
+    return database_of(request, request.param)
 
 
 @pytest.fixture

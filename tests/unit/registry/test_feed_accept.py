@@ -21,8 +21,9 @@ from gateway.registry.directory import SqlDirectory
 from gateway.registry.feed import SqlFeed
 from gateway.registry.feed_file import FeedKind, ProposalLine
 from gateway.registry.feed_judge import FeedRoom
-from tests.support import feeds, pki, stores
+from tests.support import feeds, pki
 from tests.support.clock import ManualClock
+from tests.support.fixtures import BOTH_KINDS, database_of
 
 LIST = [
     feeds.agency("Z91", "UBND tỉnh Sao Mai"),
@@ -31,13 +32,9 @@ LIST = [
 ]
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Both databases, migrated."""
-    if request.param == "sqlite":
-        return f"sqlite:///{stores.migrated(tmp_path)}"
-    found: str = request.getfixturevalue("migrated_postgres_url")
-    return found
+@pytest.fixture(params=BOTH_KINDS)
+def url(request: pytest.FixtureRequest) -> str:
+    return database_of(request, request.param)
 
 
 @pytest.fixture

@@ -38,13 +38,6 @@ class Cut(EmbeddedAxis):
 
 
 @pytest.fixture
-def pool() -> Iterator[ThreadPool]:
-    made = ThreadPool(2)
-    yield made
-    made.close()
-
-
-@pytest.fixture
 def memory(tmp_path: Path) -> Iterator[Memory]:
     made = Memory(tmp_path / "memory.sqlite")
     yield made

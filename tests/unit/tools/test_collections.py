@@ -4,27 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator
-from pathlib import Path
-
-import pytest
 
 from tests.support import api
 from tests.support.api import Door
 from tests.support.cases import Cases
 from tests.support.contract import DOCUMENT, validator
 from tools import make_collections
-
-
-@pytest.fixture(scope="session")
-def blank_node(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return api.staged(tmp_path_factory.mktemp("stage"))
-
-
-@pytest.fixture
-async def door(blank_node: Path, tmp_path: Path) -> AsyncIterator[Door]:
-    async with api.opened(blank_node, tmp_path / "node") as opened:
-        yield opened
 
 
 def test_the_files_are_as_the_description_is_now() -> None:

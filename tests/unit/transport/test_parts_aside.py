@@ -20,11 +20,6 @@ FEW = replace(LIMITS, open_sets=3, open_bytes=1000, offers=2)
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
 def spool(tmp_path: Path, clock: ManualClock) -> Spool:
     return opened(tmp_path, clock, FEW)
 

@@ -31,11 +31,6 @@ ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
 def spool(tmp_path: Path, clock: ManualClock) -> Spool:
     return opened(tmp_path / "parts", clock)
 
@@ -357,7 +352,6 @@ TestConsumers.settings = settings(max_examples=25, stateful_step_count=25)
 
 _JOIN = """
 import sys
-from pathlib import Path
 from gateway.transport.amqp.parts_spool import PartLimits
 from tests.support.parts import opened
 (joined,) = opened(Path(sys.argv[1]), limits=PartLimits()).complete(1)

@@ -47,11 +47,6 @@ class Hanging:
 
 
 @pytest.fixture
-async def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
 async def two(tmp_path: Path, clock: ManualClock) -> AsyncIterator[RoutedAxis]:
     """Z91 by the first or the second, Z92 by the second; everything is hosted here by both."""
     async with AsyncExitStack() as stack:

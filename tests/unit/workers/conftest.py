@@ -2,7 +2,6 @@
 
 from gateway.workers import couriers, event_log
 from tests.support.node import LEASE_S, Town
-from tests.support.node import town as town
 
 
 async def carried_by_workers(town: Town) -> None:

@@ -57,11 +57,6 @@ def blank(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
 def authority(clock: ManualClock) -> Authority:
     return Authority(clock)
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
-
 import pytest
 
 from gateway.office.desks import AccountDesk, AccountRules
@@ -12,9 +9,9 @@ from gateway.office.store.accounts import SqlAccounts
 from gateway.office.store.store import SqlOfficeStore
 from gateway.pool import ThreadPool
 from gateway.trust.person_secrets import PersonSecrets
-from tests.support import people
 from tests.support.clock import ManualClock
-from tests.support.stores import copied, migrated, with_agencies
+from tests.support.fixtures import BOTH_KINDS
+from tests.support.fixtures import cheap_passwords as cheap_passwords
 
 # Where two transactions meet, or SQL is asked in a way of its own; the rest is the same code on both.
 ON_BOTH = {
@@ -30,45 +27,8 @@ ON_BOTH = {
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "url" in metafunc.fixturenames:
-        kinds = ["sqlite", "postgresql"] if metafunc.function.__name__ in ON_BOTH else ["sqlite"]
+        kinds = BOTH_KINDS if metafunc.function.__name__ in ON_BOTH else ["sqlite"]
         metafunc.parametrize("url", kinds, indirect=True)
-
-
-@pytest.fixture(autouse=True)
-def _cheap() -> Iterator[None]:
-    with people.cheap():
-        yield
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture(scope="session")
-def blank_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return migrated(tmp_path_factory.mktemp("blank"))
-
-
-@pytest.fixture
-def url(request: pytest.FixtureRequest) -> str:
-    if request.param == "sqlite":
-        return copied(request.getfixturevalue("blank_database"), request.getfixturevalue("tmp_path"))
-    database: str = request.getfixturevalue("migrated_postgres_url")
-    return database
-
-
-@pytest.fixture
-async def store(url: str, clock: ManualClock) -> AsyncIterator[SqlOfficeStore]:
-    async with with_agencies(url, clock) as opened:
-        yield opened
-
-
-@pytest.fixture
-def pool() -> Iterator[ThreadPool]:
-    made = ThreadPool(2)
-    yield made
-    made.close()
 
 
 @pytest.fixture

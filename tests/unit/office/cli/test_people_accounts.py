@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,14 +13,9 @@ from gateway.domain.account import HostedAgency
 from gateway.errors import Denied
 from gateway.office.bootstrap.office import account_desk
 from gateway.store import migrate
-from tests.support import accounts, people
+from tests.support import accounts
+from tests.support.fixtures import cheap_passwords as cheap_passwords
 from tests.unit.cli.conftest import Terminal
-
-
-@pytest.fixture(autouse=True)
-def _cheap() -> Iterator[None]:
-    with people.cheap():
-        yield
 
 
 @pytest.fixture

@@ -24,9 +24,6 @@ from gateway.policy.upkeep import CertificateEnding
 from gateway.settings import Settings
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, delivery, incoming, outgoing, seed_incoming
-from tests.unit.store.conftest import blank_database as blank_database
-from tests.unit.store.conftest import clock as clock
-from tests.unit.store.conftest import store as store
 
 
 @dataclass

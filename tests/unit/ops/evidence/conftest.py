@@ -1,9 +1,8 @@
-"""The scene that packs are made of, played once; and one node per test, stepped by hand."""
+"""The scene that packs are made of, played once."""
 
 import pytest
 
 from tests.support import evidence
-from tests.support.node import town as town
 
 
 @pytest.fixture(scope="session")

@@ -18,10 +18,10 @@ from aiohttp import web
 from gateway.ports import Fate
 from gateway.transport.rest.axis import RestAxis
 from gateway.transport.rest.dialect import ListedAgency
-from tests.support import lgsp
 from tests.support.clock import ManualClock
 from tests.support.odd_hub import OddHub, cut, fixed, odd_hub, parcel_of, unsigned
 from tests.support.parcels import LEASE_S
+from tests.support.town import lgsp
 
 TOKEN = '{"code":"200","message":"OK","data":{"token":"abc.def-ghi","id":1}}'
 
@@ -33,11 +33,6 @@ async def hub() -> AsyncIterator[OddHub]:
         made.answers["syncReceivedEdocList"] = fixed('{"success":true,"message":"OK","count":0,"data":[]}')
         made.answers["updateStatus"] = fixed('{"success":true,"message":"OK"}')
         yield made
-
-
-@pytest.fixture
-async def clock() -> ManualClock:
-    return ManualClock()
 
 
 @pytest.fixture

@@ -16,11 +16,11 @@ from gateway.ports import Fate, Outcome, Parcel
 from gateway.transport.rest.answers import Answer
 from gateway.transport.rest.axis import RestAxis
 from gateway.transport.rest.line import Line, Odd, OddAnswer, Question
-from tests.support import vxp
 from tests.support.cases import Cases
 from tests.support.clock import ManualClock
 from tests.support.odd_hub import FINE, OddHub, cut, fixed, odd_hub, parcel_of, row, unsigned
 from tests.support.parcels import LEASE_S
+from tests.support.town import vxp
 
 SYSTEM = "mau.lienthong.01"
 
@@ -29,11 +29,6 @@ SYSTEM = "mau.lienthong.01"
 async def hub() -> AsyncIterator[OddHub]:
     async with odd_hub() as made:
         yield made
-
-
-@pytest.fixture
-async def clock() -> ManualClock:
-    return ManualClock()
 
 
 @pytest.fixture

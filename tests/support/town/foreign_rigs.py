@@ -28,9 +28,10 @@ from gateway.transport.rest.line import Line
 from gateway.transport.rest.shelf import Shelf
 from gateway.transport.rest.systems import System, Systems
 from gateway.transport.vxp.dialect import VxpDialect
-from tests.support import lgsp, vxp
-from tests.support.axis_rigs import LeaseClock, until_told
+from tests.support.clock import LeaseClock
 from tests.support.parcels import LEASE_S
+from tests.support.town import lgsp, vxp
+from tests.support.waiting import until
 
 LIMITS = EnvelopeLimits()
 SENDER = "Z91.07"
@@ -172,7 +173,7 @@ class ForeignRig:
             await axis.take(0, LEASE_S)  # begins to fetch
             return (await axis.counts())["waiting"] == count
 
-        await until_told(here, f"{count} parcels")
+        await until(here, f"{count} parcels")
 
     async def lose_consumer(self) -> None:
         self.clock.advance(LEASE_S + 1)
@@ -190,16 +191,10 @@ class ForeignRig:
     async def _open(self) -> vxp.Axis | lgsp.Axis:
         if self.hub is not None:
             return self.hub
+        kind = vxp if self.kind == "vxp" else lgsp
         systems = {"one": [SENDER], "two": ["Z91.08"]}
-        hub: vxp.Axis | lgsp.Axis
-        if self.kind == "vxp":
-            hub = await self._stack.enter_async_context(
-                vxp.simulator(self.folder / "hub", systems, now=self.clock.now)
-            )
-        else:
-            hub = await self._stack.enter_async_context(
-                lgsp.simulator(self.folder / "hub", systems, now=self.clock.now)
-            )
+        opening: Any = kind.simulator(self.folder / "hub", systems, now=self.clock.now)
+        hub: vxp.Axis | lgsp.Axis = await self._stack.enter_async_context(opening)
         self.hub = hub
         return hub
 

@@ -1,26 +1,28 @@
-"""The axes that the contract tests ask: each rig knows how to open nodes on one axis, how a consumer is lost, and how the
-whole axis is closed and opened again."""
+"""Axes without a node. Each rig knows how to open nodes on one axis, how a consumer is lost, and how the whole axis is
+closed and opened again; a stage is two nodes on a broker, each over a line that a test cuts."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from gateway.clock import SystemClock
 from gateway.domain.routes import Pattern, RouteTable, Rule
 from gateway.pool import ThreadPool
-from gateway.ports import AxisDesk, Clock, each_axis
+from gateway.ports import AxisDesk, Clock, Fate, each_axis
 from gateway.transport.amqp.axis import AmqpAxis, AmqpOptions
 from gateway.transport.embedded import EmbeddedAxis
 from gateway.transport.routed import RoutedAxis
 from tests.support.broker import Broker
-from tests.support.clock import ManualClock
-from tests.support.parcels import LEASE_S
+from tests.support.clock import LeaseClock
+from tests.support.parcels import LEASE_S, parcel
 from tests.support.tcp_proxy import TcpProxy
-from tests.support.topology import Topology, axis_of
+from tests.support.topology import Topology, axis_of, topology_on
+from tests.support.waiting import PAUSE_S, until
 
 
 class Rig(Protocol):
@@ -43,33 +45,6 @@ class Rig(Protocol):
 
     async def dead(self) -> Sequence[tuple[str, str]]:
         """Packet ids on the dead list, each with its reason; at least one."""
-
-
-async def until(true: Callable[[], bool], what: str, timeout_s: float = 60.0) -> None:
-    """Returns as soon as it is true; fails with the words when it does not become so."""
-    try:
-        async with asyncio.timeout(timeout_s):
-            while not true():  # noqa: ASYNC110 - what is waited for tells nobody
-                await asyncio.sleep(0.01)
-    except TimeoutError:
-        raise AssertionError(f"not in {timeout_s} s: {what}") from None
-
-
-async def until_told(true: Callable[[], Awaitable[bool]], what: str, timeout_s: float = 60.0) -> None:
-    """As `until`, for what has to be asked for."""
-    try:
-        async with asyncio.timeout(timeout_s):
-            while not await true():  # noqa: ASYNC110 - as above
-                await asyncio.sleep(0.02)
-    except TimeoutError:
-        raise AssertionError(f"not in {timeout_s} s: {what}") from None
-
-
-class LeaseClock(ManualClock):
-    """Leases run out when the tests say so; a wait takes real time, so that a missed wake-up is seen."""
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
 
 
 class EmbeddedRig:
@@ -138,15 +113,17 @@ class AmqpRig:
         await axis.host(codes)
 
     async def all_here(self, axis: AxisDesk, count: int) -> None:
-        async with asyncio.timeout(60):
-            while (await axis.counts())["fetched"] < count:
-                await axis.wait(0.01)
+        async def are_fetched() -> bool:
+            await axis.wait(PAUSE_S)
+            return (await axis.counts())["fetched"] >= count
+
+        await until(are_fetched, f"{count} parcels")
 
     async def lose_consumer(self) -> None:
         before = [axis.state().connected_since for axis in self.axes]
         await self.line.cut()
         for axis, since in zip(self.axes, before, strict=True):
-            await until(lambda axis=axis, since=since: _is_newer(axis, since), "connected again")  # type: ignore[misc]
+            await until(partial(_is_newer, axis, since), "connected again")
 
     async def reopen(self) -> None:
         while self.axes:
@@ -158,7 +135,7 @@ class AmqpRig:
         async def any_dead() -> bool:
             return bool((await axis.counts())["dead"])
 
-        await until_told(any_dead, "a dead parcel")
+        await until(any_dead, "a dead parcel")
         return [(parcel.packet_id, parcel.reason) for parcel in await axis.dead_list()]
 
 
@@ -198,11 +175,11 @@ class RoutedRig:
         async def all_waiting() -> bool:
             counts = await axis.counts()
             broker = isinstance(self._second, AmqpRig)
-            await axis.wait(0.01)
+            await axis.wait(PAUSE_S)
             ours = await each_axis(axis)["first"].counts()
             return counts["waiting"] == count and (not broker or counts["fetched"] + ours["waiting"] == count)
 
-        await until_told(all_waiting, f"{count} parcels")
+        await until(all_waiting, f"{count} parcels")
 
     async def lose_consumer(self) -> None:
         await self._first.lose_consumer()
@@ -233,8 +210,7 @@ async def embedded_rig(folder: Path, poison_limit: int, max_bytes: int) -> Async
 async def amqp_rig(broker: Broker, folder: Path, poison_limit: int, max_bytes: int) -> AsyncIterator[AmqpRig]:
     async with AsyncExitStack() as stack:
         # The broker's limit counts how often a message comes back, which is one less than it is delivered.
-        topology = Topology(broker, delivery_limit=poison_limit - 1)
-        stack.callback(topology.remove)
+        topology = stack.enter_context(topology_on(broker, {}, delivery_limit=poison_limit - 1))
         pool = ThreadPool(2)
         stack.callback(pool.close)
         line = await stack.enter_async_context(TcpProxy(broker.host, broker.port))
@@ -243,3 +219,51 @@ async def amqp_rig(broker: Broker, folder: Path, poison_limit: int, max_bytes: i
         )
         stack.push_async_callback(rig.reopen)
         yield rig
+
+
+@dataclass(kw_only=True)
+class Stage:
+    """Two nodes on a vhost of a real broker, each over a line that a test may cut: node one sends from Z91, node two
+    receives for Z92, until a test says otherwise."""
+
+    topology: Topology
+    out_line: TcpProxy
+    in_line: TcpProxy
+    pool: ThreadPool
+    folder: Path
+    stack: AsyncExitStack
+
+    async def sender(self, options: AmqpOptions | None = None) -> AmqpAxis:
+        return await self.axis("one", ["Z91"], self.out_line, options)
+
+    async def receiver(self, options: AmqpOptions | None = None, codes: Sequence[str] = ("Z92",)) -> AmqpAxis:
+        return await self.axis("two", codes, self.in_line, options)
+
+    async def axis(
+        self, node: str, codes: Sequence[str], line: TcpProxy, options: AmqpOptions | None = None
+    ) -> AmqpAxis:
+        axis = axis_of(self.topology, node, self.folder, self.pool, port=line.port, options=options)
+        await self.stack.enter_async_context(axis)
+        await axis.host(codes)
+        return axis
+
+
+@asynccontextmanager
+async def staged(broker: Broker, folder: Path) -> AsyncIterator[Stage]:
+    async with AsyncExitStack() as stack:
+        topology = stack.enter_context(topology_on(broker, {"one": ["Z91"], "two": ["Z92"]}))
+        pool = ThreadPool(2)
+        stack.callback(pool.close)
+        lines = [await stack.enter_async_context(TcpProxy(broker.host, broker.port)) for _ in range(2)]
+        yield Stage(
+            topology=topology, out_line=lines[0], in_line=lines[1], pool=pool, folder=folder, stack=stack
+        )
+
+
+async def until_delivered(axis: AmqpAxis, content: bytes, packet_id: str = "p1") -> bool:
+    """As the courier does: what may heal is tried again."""
+
+    async def is_delivered() -> bool:
+        return (await axis.publish(parcel(packet_id, content), ["Z92"]))["Z92"].fate is not Fate.LATER
+
+    return await until(is_delivered, f"{packet_id} at the broker")

@@ -1,0 +1,86 @@
+"""The fixtures that tests of any folder ask for: a town, its API, a store on a migrated database, a clock and threads.
+What a town is stands in `town.builder`; here is only what pytest has to know."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway.office.store.store import SqlOfficeStore
+from gateway.pool import ThreadPool
+from tests.support import people
+from tests.support.clock import ManualClock
+from tests.support.stores import copied, migrated, with_agencies
+from tests.support.town.acts import Town
+from tests.support.town.builder import open_town, staged
+from tests.support.town.doors import Door, open_door
+
+BOTH_KINDS = ("sqlite", "postgresql")
+
+
+@pytest.fixture
+async def town(tmp_path: Path) -> AsyncIterator[Town]:
+    """A town of its own, stepped by hand."""
+    async with open_town(tmp_path / "node") as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def blank_node(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a town to copy."""
+    return staged(tmp_path_factory.mktemp("stage"))
+
+
+@pytest.fixture
+async def door(blank_node: Path, tmp_path: Path) -> AsyncIterator[Door]:
+    """The API of a town of its own."""
+    async with open_door(blank_node, tmp_path / "node") as made:
+        yield made
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPool]:
+    threads = ThreadPool(2)
+    yield threads
+    threads.close()
+
+
+@pytest.fixture(scope="session")
+def blank_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty SQLite file with our schema, to be copied."""
+    return migrated(tmp_path_factory.mktemp("blank"))
+
+
+@pytest.fixture
+def url(request: pytest.FixtureRequest) -> str:
+    """The address of a migrated database: SQLite, unless the test is parametrised with another kind."""
+    return database_of(request, getattr(request, "param", "sqlite"))
+
+
+def database_of(request: pytest.FixtureRequest, kind: str) -> str:
+    """The address of a migrated database of that kind, for this test alone."""
+    if kind == "sqlite":
+        return copied(request.getfixturevalue("blank_database"), request.getfixturevalue("tmp_path"))
+    address: str = request.getfixturevalue("migrated_postgres_url")
+    return address
+
+
+@pytest.fixture
+async def store(url: str, clock: ManualClock) -> AsyncIterator[SqlOfficeStore]:
+    """A store that hosts two agencies."""
+    async with with_agencies(url, clock) as opened:
+        yield opened
+
+
+@pytest.fixture(autouse=True)
+def cheap_passwords() -> Iterator[None]:
+    """For folders whose tests sign in again and again: import it in their conftest."""
+    with people.cheap():
+        yield

@@ -1,0 +1,396 @@
+"""What a test does with a town: it sends and forges packets, carries what waits one step at a time, acts for senders and
+receivers, and reads what lies where."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from io import BytesIO
+from typing import Any
+
+from sqlalchemy import text
+
+from gateway.domain.account import AgencyScope, HostedAgency
+from gateway.domain.document import (
+    Delivery,
+    DocumentChange,
+    FileRole,
+    IncomingDocument,
+    Kind,
+    Lane,
+    OutgoingDocument,
+)
+from gateway.domain.event import Event
+from gateway.domain.identity import Digest, PacketId
+from gateway.domain.proof import Receipt, Terms
+from gateway.domain.status import DeliveryStanding, Fact, fold_delivery
+from gateway.domain.wall_clock import local
+from gateway.edxml import verify
+from gateway.edxml.build import Qualifier, write
+from gateway.edxml.envelope import Envelope
+from gateway.incoming import act, process, reading, receive
+from gateway.incoming.act import StatusCall, StatusDone
+from gateway.office.bootstrap.office import Office
+from gateway.outgoing import accept, dispatch, intake, package, recall
+from gateway.outgoing.intake import Accepted, Once, Order
+from gateway.ports import EnvelopeSigner, InboxPacket, OutboxItem, Parcel, each_axis
+from gateway.transport.rest.axis import RestAxis
+from tests.hostile import forge
+from tests.support import envelopes
+from tests.support.clock import ManualClock
+from tests.support.packets import DEPARTMENT, PDF, PROVINCE, draft
+from tests.support.strategies import Files
+from tests.support.town.scenes import People
+
+LEASE_S = 60.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Packet:
+    """A signed envelope, as it goes over the axis."""
+
+    raw: bytes
+    id: str
+    kind: str
+    sender: str
+
+    @property
+    def digest(self) -> Digest:
+        return Digest(hashlib.sha256(self.raw).hexdigest())
+
+
+@dataclass(kw_only=True)
+class Town:
+    """A node and what a test does with it. Agencies are named by their codes. `url`, where it serves, is its address."""
+
+    node: Office
+    clock: ManualClock
+    url: str = ""
+    people: People = field(default_factory=dict, repr=False)
+    _ids: itertools.count[int] = field(default_factory=itertools.count)
+
+    @property
+    def foreign(self) -> list[RestAxis]:
+        """Its axes of others."""
+        return [each for each in each_axis(self.node.axis).values() if isinstance(each, RestAxis)]
+
+    # --- acts of senders --------------------------------------------------------------------------------------
+
+    async def order(
+        self,
+        order: Order,
+        files: Files = (("15.pdf", PDF),),
+        *,
+        sender: str = DEPARTMENT,
+        once: Once | None = None,
+    ) -> Accepted:
+        async with intake.tray(self.node.out) as tray:
+            for n, (name, raw) in enumerate(files):
+                role = FileRole.LEAD if n == 0 else FileRole.APPENDIX
+                await tray.add(role, name, role, _chunks(raw))
+            return await accept.accept(self.node.out, await self.scope(sender), order, tray, once)
+
+    async def send(
+        self,
+        number: str = "15",
+        *to: str,
+        sender: str = DEPARTMENT,
+        files: Files = (("15.pdf", PDF),),
+        **more: Any,
+    ) -> OutgoingDocument:
+        """A good document; `more` are fields of the draft or of the order."""
+        of_order = {key: more.pop(key) for key in ("send", "kind", "parent_id", "change") if key in more}
+        order = Order(draft=draft(number, *(to or (PROVINCE,)), **more), **of_order)
+        accepted = await self.order(order, files, sender=sender)
+        assert accepted.document is not None
+        return accepted.document
+
+    async def update(
+        self, parent: OutgoingDocument, subject: str = "Nội dung đã sửa", files: Files = (("15.pdf", PDF),)
+    ) -> OutgoingDocument:
+        return await self.send(
+            parent.draft.number,
+            *(one.code for one in parent.draft.recipients),
+            files=files,
+            kind=Kind.UPDATE,
+            parent_id=parent.id,
+            subject=subject,
+            change=DocumentChange(reason="Sửa trích yếu", target=parent.document_id),
+        )
+
+    async def replacement(self, parent: OutgoingDocument, number: str) -> OutgoingDocument:
+        codes = tuple(one.code for one in parent.draft.recipients)
+        change = DocumentChange(reason="Thay thế", replaces=((parent.document_id, codes),))
+        return await self.send(number, *codes, kind=Kind.REPLACEMENT, parent_id=parent.id, change=change)
+
+    async def recall(
+        self, document: OutgoingDocument, *, take_back: bool = False, sender: str = DEPARTMENT
+    ) -> OutgoingDocument:
+        return await recall.recall(
+            self.node.out,
+            await self.scope(sender),
+            document.id,
+            reason="Gửi nhầm",
+            approved_by="Giám đốc Mẫu",
+            notice_no="7/TB",
+            take_back=take_back,
+        )
+
+    # --- acts of receivers ------------------------------------------------------------------------------------
+
+    async def status(self, document: IncomingDocument, code: str, **more: Any) -> StatusDone:
+        scope = AgencyScope(agency_id=document.agency_id, principal_id="clerk")
+        if code == "02":
+            more.setdefault("reason", "BAD_FORM")
+        return await act.set_status(self.node.inn, scope, document.id, StatusCall(code=code, **more))
+
+    async def read(self, document: IncomingDocument, n: int = 1) -> bytes:
+        """The n-th file, as a person would open it."""
+        scope = AgencyScope(agency_id=document.agency_id, principal_id="clerk")
+        opened = await reading.open_file(self.node.inn, scope, document.id, n)
+        return b"".join([piece async for piece in opened.pieces])
+
+    # --- packets that a test makes itself ---------------------------------------------------------------------
+
+    def forge(
+        self,
+        model: Envelope,
+        files: Files = (),
+        *,
+        id: str | None = None,
+        receipt: Receipt | None = None,
+        terms: Terms | None = None,
+        signer: EnvelopeSigner | None = None,
+        at: datetime | None = None,
+    ) -> Packet:
+        """A native envelope, signed with the sender's own key unless another is given."""
+        sender = model.sender.organ_id or ""
+        packet_id = PacketId(id or f"forged-{next(self._ids)}")
+        out = BytesIO()
+        write(
+            model,
+            envelopes.contents(files),
+            out,
+            signer or self.node.keys.signer(sender, self.clock.now()),
+            Qualifier(packet_id=packet_id, kind=model.kind, receipt=receipt, terms=terms),
+            at or self.clock.now(),
+        )
+        return Packet(raw=out.getvalue(), id=packet_id, kind=model.kind.value, sender=sender)
+
+    async def deliver(self, packet: Packet, to: str = PROVINCE, *, as_id: str | None = None) -> None:
+        """Puts it on the axis for this agency; nothing is landed yet."""
+        await self._host()
+        parcel = Parcel(
+            packet_id=as_id or packet.id,
+            kind=packet.kind,
+            sender=packet.sender,
+            lane=Lane.NORMAL,
+            digest=packet.digest,
+            size=len(packet.raw),
+            open=lambda: BytesIO(packet.raw),
+        )
+        outcomes = await self.node.axis.publish(parcel, [to])
+        assert outcomes[to].fate == "delivered", outcomes[to]
+
+    async def brought(self, packet: Packet, to: str = PROVINCE) -> InboxPacket:
+        """Delivered and taken to its end; the row that it became."""
+        await self.deliver(packet, to)
+        await self.carry()
+        return await self.row(to, packet)
+
+    # --- one step at a time -----------------------------------------------------------------------------------
+
+    async def pack(self) -> int:
+        jobs = [
+            job for kind in ("answer", "pack") for job in await self.node.store.claim_jobs(kind, 50, LEASE_S)
+        ]
+        for job in jobs:
+            await package.run(self.node.out, job)
+        return len(jobs)
+
+    async def dispatch(self) -> int:
+        rows = await self.node.store.claim_outbox(50, LEASE_S)
+        for each in dispatch.passes(rows):
+            await dispatch.run(self.node.out, each)
+        return len(rows)
+
+    async def land(self, *, by_steps: bool = True) -> int:
+        """Each packet lands, and `process` looks at it; else, as a node does, what is small comes to its end."""
+        arrivals = await self.node.inn.axis.take(50, LEASE_S)
+        for arrival in arrivals:
+            await receive.run(self.node.inn, arrival, by_steps=by_steps)
+        return len(arrivals)
+
+    async def process(self) -> int:
+        rows = await self.node.store.claim_inbox(50, LEASE_S)
+        for row in rows:
+            await process.run(self.node.inn, row)
+        return len(rows)
+
+    async def carry(self) -> None:
+        """Everything that is due goes its way, until nothing moves any more."""
+        await self._host()
+        while (
+            await self.pack() + await self.dispatch() + await self.land(by_steps=False) + await self.process()
+        ):
+            pass
+
+    async def carry_around(self, turns: int = 3) -> None:
+        """Everything goes its way, over axes of others and back."""
+        for _ in range(turns):
+            await self.carry()
+            await self.look()
+        await self.carry()
+        await self.look()
+
+    async def look(self) -> None:
+        """Each axis of others is asked what waits there."""
+        for each in self.foreign:
+            await each.look()
+
+    async def number(self) -> None:
+        while await self.node.store.number_events():
+            pass
+
+    # --- what lies where --------------------------------------------------------------------------------------
+
+    async def agency(self, code: str) -> HostedAgency:
+        found = await self.node.store.accounts.hosted_by_code(code)
+        assert found is not None
+        return found
+
+    async def scope(self, code: str) -> AgencyScope:
+        return AgencyScope(agency_id=(await self.agency(code)).id, principal_id="clerk")
+
+    async def inbox(self, code: str = PROVINCE) -> tuple[InboxPacket, ...]:
+        """Newest first."""
+        async with self.node.store.read(await self.scope(code)) as work:
+            return (await work.inbox.page(limit=1000)).items
+
+    async def row(self, code: str, packet: Packet) -> InboxPacket:
+        (found,) = [one for one in await self.inbox(code) if one.file_digest == packet.digest]
+        return found
+
+    async def incoming(self, code: str = PROVINCE) -> tuple[IncomingDocument, ...]:
+        """Newest first."""
+        async with self.node.store.read(await self.scope(code)) as work:
+            return (await work.incoming.page(limit=1000)).items
+
+    async def only(self, code: str = PROVINCE) -> IncomingDocument:
+        (found,) = [one for one in await self.incoming(code) if one.target_id is None]
+        return found
+
+    async def as_incoming(self, document: OutgoingDocument, code: str = PROVINCE) -> IncomingDocument:
+        """What a document or request became at its receiver."""
+        (found,) = [one for one in await self.incoming(code) if one.packet_id == document.packet_id]
+        return found
+
+    async def reload(self, document: IncomingDocument) -> IncomingDocument:
+        scope = AgencyScope(agency_id=document.agency_id, principal_id="clerk")
+        async with self.node.store.read(scope) as work:
+            return await work.incoming.get(document.id)
+
+    async def outbox(self, code: str, kind: Kind | None = None) -> tuple[OutboxItem, ...]:
+        async with self.node.store.read(await self.scope(code)) as work:
+            items = (await work.outbox.page(limit=1000)).items
+        return tuple(one for one in items if kind is None or one.kind is kind)
+
+    async def statuses(self, code: str) -> int:
+        """How many status packets this agency has put on their way, repeats counted."""
+        return len(await self.outbox(code, Kind.STATUS))
+
+    async def crossed(self, agency: str, kind: Kind) -> list[Packet]:
+        """The agency's packets as they went over the axis, oldest first."""
+        found = []
+        for item in reversed(await self.outbox(agency, kind)):
+            async with self.node.store.read(await self.scope(agency)) as work:
+                opener = await self.node.blobs.open(work, item.envelope_digest)
+            with opener() as file:
+                found.append(
+                    Packet(raw=file.read(), id=item.packet_id, kind=kind.value, sender=item.sender_code)
+                )
+        return found
+
+    def model(self, packet: Packet) -> Envelope:
+        """What a native packet says."""
+        own = envelopes.binding(self.node.keys.signer(packet.sender, self.clock.now()))
+        source = verify.EnvelopeSource(size=len(packet.raw), open=lambda: [packet.raw])
+        policy = self.node.inn.xml
+        signed = verify.examine(
+            source, policy=policy, bindings=lambda code: (own,), at=self.clock.now()
+        ).signed
+        return signed.model
+
+    async def document(self, document: OutgoingDocument) -> OutgoingDocument:
+        async with self.node.store.read(_owner(document)) as work:
+            return await work.outgoing.get(document.id)
+
+    async def deliveries(self, document: OutgoingDocument) -> dict[str, Delivery]:
+        """By recipient."""
+        async with self.node.store.read(_owner(document)) as work:
+            return {one.recipient.code: one for one in await work.deliveries.of(document.id)}
+
+    async def delivery(self, document: OutgoingDocument) -> Delivery:
+        (found,) = (await self.deliveries(document)).values()
+        return found
+
+    async def facts(self, document: OutgoingDocument) -> tuple[Fact, ...]:
+        """Of its only delivery."""
+        (facts,) = (await self.facts_by(document)).values()
+        return facts
+
+    async def facts_by(self, document: OutgoingDocument) -> dict[str, tuple[Fact, ...]]:
+        """By recipient."""
+        found = await self.deliveries(document)
+        async with self.node.store.read(_owner(document)) as work:
+            return {code: tuple(await work.facts.of(one.id)) for code, one in found.items()}
+
+    async def standing(self, document: OutgoingDocument) -> DeliveryStanding:
+        return fold_delivery(await self.facts(document))
+
+    async def notes_of(self, document: OutgoingDocument) -> str:
+        """What the other side wrote to its only delivery."""
+        return " ".join(f"{fact.reason or ''} {fact.note or ''}" for fact in await self.facts(document))
+
+    async def events(self, agency: str, subject_id: str) -> tuple[Event, ...]:
+        async with self.node.store.read(await self.scope(agency)) as work:
+            return tuple(await work.events.of(subject_id))
+
+    async def count(self, table: str) -> int:
+        async with self.node.store.reader.connect() as connection:
+            found = await connection.execute(text(f"SELECT count(*) FROM {table}"))  # noqa: S608 - a test's own
+            return int(found.scalar_one())
+
+    async def ownerless(self) -> int:
+        """Blobs that nobody refers to."""
+        async with self.node.store.reader.connect() as connection:
+            asked = "SELECT count(*) FROM blob WHERE digest NOT IN (SELECT digest FROM blob_ref)"
+            return int((await connection.execute(text(asked))).scalar_one())
+
+    async def _host(self) -> None:
+        hosted = await self.node.store.hosted()
+        codes = [code for one in hosted for code in (one.code, *one.aliases)]
+        former = await self.node.directory.former(codes, local(self.clock.now()).date())
+        await self.node.inn.axis.host([*codes, *(code for code in former if code not in codes)])
+
+
+def _owner(document: OutgoingDocument) -> AgencyScope:
+    return AgencyScope(agency_id=document.agency_id, principal_id="clerk")
+
+
+async def _chunks(raw: bytes) -> AsyncIterator[bytes]:
+    yield raw
+
+
+def resigned(
+    town: Town,
+    good: Packet,
+    change: Callable[[bytes], bytes],
+) -> Packet:
+    """The packet with its bytes changed and signed anew by the owner of the key, over the canonical form."""
+    key = town.node.keys.signer(good.sender, town.clock.now())
+    raw = forge.resign(change(good.raw), good.raw, key)
+    return Packet(raw=raw, id=good.id, kind=good.kind, sender=good.sender)

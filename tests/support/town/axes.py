@@ -1,0 +1,183 @@
+"""What the nodes of towns are connected by, as changes of their settings: a broker, two axes in folders, or three axes that
+are each handed another form: a folder, a simulated national axis and a simulated provincial service. A single hub changes
+them by itself (`vxp`, `lgsp`)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from gateway.settings import AxisSettings, Secret, Settings
+from gateway.settings.options import NamedAxis, RouteSettings
+from gateway.simulators.settings import HubOptions
+from gateway.transport.rest.axis import RestAxis
+from tests.support.clock import ManualClock
+from tests.support.packets import COMMUNE, DEPARTMENT, PROVINCE
+from tests.support.topology import Topology
+from tests.support.town import lgsp, vxp
+from tests.support.town.acts import Town
+from tests.support.town.builder import Change, open_town, unchanged
+from tests.support.town.hubs import Now
+
+MINISTRY = "G01"
+SYSTEM = "truc.lienthong.01"
+CODES = (PROVINCE, DEPARTMENT, COMMUNE)
+ON_NATIONAL = {SYSTEM: [DEPARTMENT, COMMUNE]}
+APART = {SYSTEM: [DEPARTMENT, PROVINCE], vxp.SOUTH: [COMMUNE]}
+WHOLE = HubOptions(code="TRUC.W00", anew=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hubs:
+    """`change` makes a stage's settings those of a node on them."""
+
+    national: vxp.Axis
+    provincial: lgsp.Axis
+    change: Change
+
+
+def routes(national: str = "unsigned", provincial: str = "dotnet") -> tuple[RouteSettings, ...]:
+    return (
+        RouteSettings(to=COMMUNE, axes=("national",), form=national),
+        RouteSettings(to=f"{MINISTRY}.*", axes=("provincial",), form=provincial),
+        RouteSettings(to="*", axes=("own",)),
+    )
+
+
+@asynccontextmanager
+async def hubs(
+    folder: Path,
+    now: Now,
+    *,
+    hub: HubOptions = WHOLE,
+    told: tuple[RouteSettings, ...] | None = None,
+    systems: Mapping[str, Sequence[str]] = ON_NATIONAL,
+) -> AsyncIterator[Hubs]:
+    """The same folder again has what was there."""
+    secrets = vxp.credentials(folder / "vxp.toml", systems)
+    keys = lgsp.credentials(folder / "lgsp.toml", [DEPARTMENT])
+    async with (
+        vxp.simulator(folder / "vxp", systems, hub=hub, now=now) as national,
+        lgsp.of_agencies(folder / "lgsp", [DEPARTMENT, MINISTRY], hub=hub, now=now) as provincial,
+    ):
+
+        def change(settings: Settings) -> Settings:
+            by_vxp = national.of(SYSTEM, credentials=secrets, system="", secret=None)(settings)
+            by_lgsp = provincial.of(keys, partial="all")(settings)
+            own = AxisSettings(folder=folder / "own", vouches="all")
+            served = tuple(code for each in systems.values() for code in each)
+            parts = {"axis": by_vxp.axis, "vxp": by_vxp.vxp}
+            axes = (
+                NamedAxis(name="own", away_s=0, parts={"axis": own}),
+                NamedAxis(name="national", serves=served, away_s=0, parts=parts),
+                NamedAxis(name="provincial", away_s=0, parts={"axis": by_lgsp.axis, "lgsp": by_lgsp.lgsp}),
+            )
+            return replace(settings, axes=axes, routes=told or routes())
+
+        yield Hubs(national=national, provincial=provincial, change=change)
+
+
+def over_broker(topology: Topology, node: str, **amqp: Any) -> Change:
+    """The broker as the axis of a node that the topology knows by this name."""
+    access = topology.access(node)
+    server, secret = str(access.servers[0]), Secret(access.password)
+
+    def change(settings: Settings) -> Settings:
+        line = replace(settings.amqp, servers=server, vhost=access.vhost, password=secret, **amqp)
+        return replace(
+            settings,
+            node=replace(settings.node, name=topology.name(node)),
+            axis=replace(settings.axis, kind="amqp"),
+            amqp=line,
+        )
+
+    return change
+
+
+def on_two(folder: Path, *, unsure: str = "wait") -> Change:
+    """Two axes in folders, the province first for both agencies; one of them does not wait for it."""
+    axes = tuple(
+        NamedAxis(name=name, away_s=0, parts={"axis": AxisSettings(folder=folder / name)})
+        for name in ("province", "national")
+    )
+    both = ("province", "national")
+    routes = (
+        RouteSettings(to=PROVINCE, axes=both, away="next", unsure=unsure),
+        RouteSettings(to=COMMUNE, axes=both, away="wait"),
+        RouteSettings(to="*", axes=("national",)),
+    )
+    return lambda settings: replace(settings, axes=axes, routes=routes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnHub:
+    """A town whose agencies are on one hub; `credentials`: the file that says how, where it is a provincial service."""
+
+    town: Town
+    axis: vxp.Axis | lgsp.Axis
+    credentials: Path = Path()
+
+    @property
+    def client(self) -> RestAxis:
+        return self.town.foreign[0]
+
+    @property
+    def documents(self) -> list[tuple[str, int]]:
+        """Of the hub: receiver and how often it was sent."""
+        return sorted((row[3], row[5]) for row in self.axis.hub.summary() if row[1] == "edoc")
+
+    async def carry(self, turns: int = 3) -> None:
+        await self.town.carry_around(turns)
+
+
+@asynccontextmanager
+async def on_vxp(folder: Path, change: Change = unchanged, **vxp_settings: object) -> AsyncIterator[OnHub]:
+    """All three agencies on a national axis, by one system; `change` comes after its settings."""
+    clock = ManualClock()
+    async with vxp.simulator(folder / "hub", {SYSTEM: [*CODES]}, now=clock.now) as axis:
+        of_hub = axis.of(SYSTEM, **vxp_settings)
+        async with open_town(
+            folder / "node", clock, change=lambda settings: change(of_hub(settings))
+        ) as town:
+            yield OnHub(town=town, axis=axis)
+
+
+@asynccontextmanager
+async def on_lgsp(
+    folder: Path, clock: ManualClock, password: str = lgsp.LOGIN.password, **lgsp_settings: object
+) -> AsyncIterator[OnHub]:
+    """All three agencies on a provincial service."""
+    async with lgsp.of_agencies(folder / "hub", CODES, now=clock.now) as axis:
+        file = lgsp.credentials(folder / "lgsp.toml", CODES, password)
+        async with open_town(folder / "node", clock, change=axis.of(file, **lgsp_settings)) as town:
+            yield OnHub(town=town, axis=axis, credentials=file)
+
+
+HOSTED = {"north": [DEPARTMENT], "south": [PROVINCE, COMMUNE]}
+SYSTEMS = {vxp.NORTH: HOSTED["north"], vxp.SOUTH: HOSTED["south"]}
+
+
+def both(
+    folder: Path, codes: list[str], system: str, ports: Mapping[str, int], poll_s: float = 0.05
+) -> Change:
+    """The provincial service first; the national axis where that is away. Each is a process at one of the ports."""
+    province = lgsp.credentials(folder / f"{codes[0]}.lgsp.toml", codes)
+    national = vxp.credentials(folder / f"{codes[0]}.vxp.toml", {system: codes})
+    province_url, national_url = (f"http://127.0.0.1:{ports[name]}" for name in ("province", "national"))
+
+    def change(settings: Settings) -> Settings:
+        by_lgsp = lgsp.on(province_url, province, poll_s=poll_s, unknown_outcome="resend", sweep_days=500)(
+            settings
+        )
+        by_vxp = vxp.on(national_url, credentials=national, poll_s=poll_s)(settings)
+        axes = (
+            NamedAxis(name="province", away_s=0, parts={"axis": by_lgsp.axis, "lgsp": by_lgsp.lgsp}),
+            NamedAxis(name="national", away_s=0, parts={"axis": by_vxp.axis, "vxp": by_vxp.vxp}),
+        )
+        way = RouteSettings(to="*", axes=("province", "national"), away="next")
+        return replace(settings, axes=axes, routes=(way,))
+
+    return change

@@ -1,0 +1,107 @@
+"""Opens towns for tests: a real node with its agencies, on a copy of what was set up once for the run.
+
+`open_town(folder)` gives three agencies of the demonstration on one node, with SQLite and the embedded axis, stepped by
+hand on a clock that the test owns. The same folder again opens what was left there. Parameters: `clock` is the node's time,
+and with a `SystemClock` the town is set up now and not at the hour of all tests; `wrap` puts something around the node's
+ports; `change` makes other settings of the stage's (those of `axes` among them, which connect it by a broker, by hubs or by
+several axes); `shown` is what stands in the town (`Shown`: agencies alone, people, the story, the desks); `agencies` is who
+is hosted and known; `database` is the address of a PostgreSQL database for this town alone, empty but for its schema;
+`serves` lets the node's workers run and its whole application listen, at `town.url`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+import shutil
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from gateway.bootstrap.node import Wrap
+from gateway.cli.doors import application
+from gateway.cli.serve import listening
+from gateway.clock import SystemClock
+from gateway.demo import stage, story
+from gateway.office.bootstrap.office import open_office
+from gateway.ops.metrics import Watch
+from gateway.ports import Clock
+from gateway.settings import Settings
+from tests.support.clock import ManualClock, MovableClock
+from tests.support.once import once
+from tests.support.town.acts import Town
+from tests.support.town.scenes import DEMONSTRATION, Agencies, People, Shown, set_up
+
+Change = Callable[[Settings], Settings]
+FINISH_S = 60.0
+
+
+def unchanged(settings: Settings) -> Settings:
+    """The settings of the stage as they are."""
+    return settings
+
+
+@asynccontextmanager
+async def open_town(
+    folder: Path,
+    clock: Clock | None = None,
+    wrap: Wrap | None = None,
+    change: Change = unchanged,
+    *,
+    shown: Shown = Shown.AGENCIES,
+    agencies: Agencies = DEMONSTRATION,
+    database: str = "",
+    serves: bool = False,
+) -> AsyncIterator[Town]:
+    people: People = {}
+    if not settings_of(folder).keys.folder.exists():
+        people = await lay_out(folder, clock, shown=shown, agencies=agencies, database=database)
+    clock = clock or (MovableClock() if serves else ManualClock())
+    settings = change(settings_of(folder, database))
+    async with AsyncExitStack() as stack:
+        node = await stack.enter_async_context(open_office(settings, clock, wrap))
+        # Tests that take the machine's own time do not move it.
+        town = Town(node=node, clock=clock, people=people)  # type: ignore[arg-type]
+        if serves:
+            await stack.enter_async_context(story.at_work(node))
+            whole = application(node, Watch(node=node))
+            town.url = await stack.enter_async_context(listening(whole, "api", "127.0.0.1", 0, FINISH_S))
+        yield town
+
+
+def staged(folder: Path) -> Path:
+    """The folder, with a town in it that nobody opened yet."""
+    return asyncio.run(stage_in(folder))
+
+
+async def stage_in(folder: Path, clock: Clock | None = None) -> Path:
+    """As `staged`, within an event loop."""
+    await lay_out(folder, clock)
+    return folder
+
+
+async def lay_out(
+    folder: Path,
+    clock: Clock | None = None,
+    *,
+    shown: Shown = Shown.AGENCIES,
+    agencies: Agencies = DEMONSTRATION,
+    database: str = "",
+) -> People:
+    """Everything in that folder that a node of the town needs, and who took up an account."""
+    now = clock if type(clock) is SystemClock else None
+    if database:
+        return await set_up(settings_of(folder, database), shown, agencies, now)
+    with once(f"{agencies.name}-{shown}{'-now' if now else ''}") as (kept, is_new):
+        if is_new:
+            people = await set_up(settings_of(kept / "node"), shown, agencies, now)
+            (kept / "people").write_bytes(pickle.dumps(people))
+    await asyncio.to_thread(shutil.copytree, kept / "node", folder, dirs_exist_ok=True)
+    found: People = pickle.loads((kept / "people").read_bytes())  # noqa: S301 - written above
+    return found
+
+
+def settings_of(folder: Path, database: str = "") -> Settings:
+    settings = stage.settings_for(folder)
+    return replace(settings, database=replace(settings.database, url=database)) if database else settings

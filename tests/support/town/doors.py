@@ -1,0 +1,374 @@
+"""How a town is called: its API with one key for each agency and calls in a line, the compatibility door of document
+systems, its whole application with the workers at work, and a bare socket."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import io
+import json
+import shutil
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+from aiohttp import FormData, web
+from aiohttp.test_utils import TestClient, TestServer
+
+from gateway import __version__
+from gateway.api.app import build
+from gateway.api.deps import ApiDeps, ApiOptions
+from gateway.api.entry import Entry
+from gateway.api.resources import ROUTES
+from gateway.api.server import CallLog
+from gateway.api.vxp import door
+from gateway.api.vxp.caller import VxpDeps
+from gateway.bootstrap.guards import system_secrets
+from gateway.cli.doors import application
+from gateway.cli.serve import listening
+from gateway.clock import SystemClock
+from gateway.demo import story
+from gateway.domain import account
+from gateway.domain.account import ApiKey, ApiScope, ClientCertificate, KeyWay, PrincipalKind
+from gateway.office import calls as calls_of_office
+from gateway.office.bootstrap.office import Office
+from gateway.office.web.app import add_static, add_status
+from gateway.ops.evidence.make import EvidenceMaker
+from gateway.ops.metrics import Watch
+from tests.interop.vxp_client import SdkClient
+from tests.support.clock import ManualClock
+from tests.support.contract import complaints
+from tests.support.packets import DEPARTMENT, PDF, PROVINCE
+from tests.support.town.acts import Town
+from tests.support.town.builder import Change, open_town, unchanged
+from tests.support.waiting import within_limit
+
+T = TypeVar("T")
+BASE = "/api/v1"
+OUTSIDE = ("/api", "/docs", "/problems", "/healthz", "/readyz", "/static", "/favicon.ico", "/?")
+ALL = frozenset(ApiScope)
+SYSTEM = "qlvb.mau.01"
+
+
+def meta(**fields: Any) -> dict[str, Any]:
+    """A document that may be sent, from the department to the province; None takes a field away."""
+    values: dict[str, Any] = {
+        "number": "15",
+        "symbol": "STD-VP",
+        "date": "2026-11-20",
+        "type": "cong_van",
+        "subject": "Về việc báo cáo dự toán",
+        "signer": {"name": "Nguyễn Văn Mẫu", "title": "Giám đốc"},
+        "reply_required": False,
+        "recipients": [{"code": PROVINCE, "role": "to_act"}],
+    }
+    return {name: value for name, value in (values | fields).items() if value is not None}
+
+
+def form(
+    said: Mapping[str, Any] | bytes, files: Sequence[tuple[str, str, bytes]] = (("lead", "15.pdf", PDF),)
+) -> FormData:
+    """Meta first, then files as (field, name, bytes)."""
+    data = FormData(quote_fields=False)
+    raw = said if isinstance(said, bytes) else json.dumps(said).encode()
+    data.add_field("meta", raw.decode(), content_type="application/json")
+    for name, filename, content in files:
+        data.add_field(name, io.BytesIO(content), filename=filename, content_type="application/octet-stream")
+    return data
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What came back, read whole."""
+
+    status: int
+    headers: Mapping[str, str]
+    raw: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.raw)
+
+    def __str__(self) -> str:
+        return f"{self.status} {self.raw.decode(errors='replace')}"
+
+
+@dataclass(kw_only=True)
+class Door:
+    """The front door of one node."""
+
+    node: Office
+    clock: ManualClock
+    client: TestClient[Any, Any]
+    deps: ApiDeps | None = None
+    calls: CallLog | None = None
+    keys: dict[str, str] = field(default_factory=dict)
+    used: int = 0
+
+    @property
+    def town(self) -> Town:
+        return Town(node=self.node, clock=self.clock)
+
+    @property
+    def address(self) -> str:
+        """Where any other program calls it."""
+        return str(self.client.make_url("")).rstrip("/")
+
+    async def key(
+        self,
+        *codes: str,
+        scopes: Collection[ApiScope] = ALL,
+        expires_at: datetime | None = None,
+        good_from: Sequence[str] = (),
+        way: KeyWay = KeyWay.SECRET,
+        certificate: ClientCertificate | None = None,
+    ) -> str:
+        """The secret of a new key for these agencies; one that a certificate alone opens has none that is good."""
+        agencies = [await self.node.store.accounts.hosted_by_code(code) for code in codes]
+        self.used += 1
+        secret = f"gwk_test-{self.used}"
+        owner = agencies[0]
+        principal = await self.node.store.accounts.principal_for(
+            PrincipalKind.PROGRAM, f"program {self.used}", owner.id if owner else None
+        )
+        await self.node.store.accounts.add_key(
+            secret_hash=None if way is KeyWay.CERTIFICATE else hashlib.sha256(secret.encode()).hexdigest(),
+            principal=principal,
+            agency_ids=[agency.id for agency in agencies if agency],
+            scopes=scopes,
+            expires_at=expires_at,
+            networks=[account.read_network(each) for each in good_from],
+            way=way,
+            certificate=certificate,
+        )
+        return secret
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        key: str | None = "",
+        agency: str = DEPARTMENT,
+        once: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        **more: Any,
+    ) -> Answer:
+        """One call; by default with the key of `agency`. `once` is the Idempotency-Key."""
+        sent = dict(headers or {})
+        if key == "":
+            key = self.keys.setdefault(agency, "") or await self._own_key(agency)
+        if key is not None:
+            sent["Authorization"] = f"Bearer {key}"
+        if once is not None:
+            sent["Idempotency-Key"] = once
+        target = path if path.startswith(OUTSIDE) or path.startswith("/trang-thai") else BASE + path
+        async with self.client.request(method, target, headers=sent, **more) as response:
+            raw = await response.read()
+            wrong = complaints(
+                method,
+                response.url.path,
+                response.status,
+                response.content_type,
+                raw,
+                response.headers,
+                is_chosen="fields" in response.url.query,
+            )
+            assert not wrong, wrong
+            return Answer(status=response.status, headers=response.headers, raw=raw)
+
+    async def send(self, said: Mapping[str, Any] | None = None, *, once: str = "one", **more: Any) -> Answer:
+        """POST /messages with a good PDF."""
+        files = more.pop("files", (("lead", "15.pdf", PDF),))
+        return await self.ask("POST", "/messages", once=once, data=form(said or meta(), files), **more)
+
+    async def carry(self) -> None:
+        """Everything that waits goes its way, until nothing moves any more."""
+        await self.town.carry()
+        await self.town.number()
+
+    async def _own_key(self, agency: str) -> str:
+        self.keys[agency] = await self.key(agency)
+        return self.keys[agency]
+
+
+@dataclass(kw_only=True)
+class VxpDoor:
+    """`secrets` by system."""
+
+    api: Door
+    secrets: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def node(self) -> Office:
+        return self.api.node
+
+    async def system(
+        self,
+        name: str = SYSTEM,
+        codes: Sequence[str] = (DEPARTMENT,),
+        *,
+        scopes: Collection[ApiScope] = ALL,
+        expires_at: datetime | None = None,
+        good_from: Sequence[str] = (),
+        until: datetime | None = None,
+    ) -> ApiKey:
+        """As `gateway compat` makes it."""
+        accounts = self.node.store.accounts
+        agencies = [await accounts.hosted_by_code(code) for code in codes]
+        id = self.node.clock.new_id("key_")
+        secret, sealed = system_secrets(self.node.settings).new(id)
+        key = ApiKey(
+            id=id,
+            principal=await accounts.principal_for(PrincipalKind.PROGRAM, name),
+            agency_ids=tuple(each.id for each in agencies if each is not None),
+            scopes=frozenset(scopes),
+            created_at=self.node.clock.now(),
+            expires_at=expires_at,
+            networks=tuple(account.read_network(each) for each in good_from),
+            system=name,
+            sealed=sealed,
+        )
+        await accounts.add_system_key(key, until=until)
+        self.secrets[name] = secret
+        return key
+
+    def client(self, name: str = SYSTEM, secret: str | None = None) -> SdkClient:
+        return SdkClient(str(self.api.client.make_url("/")), name, secret or self.secrets[name])
+
+    async def with_client(
+        self, act: Callable[[SdkClient], T], name: str = SYSTEM, secret: str | None = None
+    ) -> T:
+        """In a thread, as the client blocks; its connection ends with it."""
+
+        def run() -> T:
+            client = self.client(name, secret)
+            try:
+                return act(client)
+            finally:
+                client.close()
+
+        return await asyncio.to_thread(run)
+
+    async def asked(self, operation: str, said: dict[str, str] | None = None, **more: Any) -> dict[str, Any]:
+        name = more.pop("name", SYSTEM)
+        return await self.with_client(lambda client: client.asked(operation, said, **more), name)
+
+    async def send(self, file: bytes, sender: str = DEPARTMENT, **more: Any) -> dict[str, Any]:
+        name = more.pop("name", SYSTEM)
+        return await self.with_client(lambda client: client.send(file, sender, **more), name)
+
+    async def listed(self, kind: str = "edoc", name: str = SYSTEM) -> list[dict[str, Any]]:
+        return await self.with_client(lambda client: client.listed(kind), name)
+
+    async def say(self, doc_id: str, word: str, **more: str) -> dict[str, Any]:
+        return await self.asked("updateStatus", {"docId": doc_id, "status": word} | more, body=b"{}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Socket:
+    """Where the node listens."""
+
+    host: str
+    port: int
+
+    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        return await asyncio.open_connection(self.host, self.port)
+
+    async def say(self, raw: bytes) -> bytes:
+        """Everything that is answered until the server closes."""
+        reader, writer = await self.connect()
+        try:
+            writer.write(raw)
+            return await within_limit(reader.read(), "what the server says until it closes")
+        finally:
+            writer.close()
+
+
+Hang = Callable[[web.Application, Office, ApiDeps], None]
+
+
+def api_of(
+    town: Town, options: ApiOptions | None = None, hang: Hang = lambda app, node, deps: None
+) -> tuple[web.Application, ApiDeps]:
+    """The API of its node with its plain pages; `hang` adds doors to it."""
+    node = town.node
+    deps = ApiDeps(
+        store=node.store,
+        accounts=node.store.accounts,
+        blobs=node.blobs,
+        directory=node.directory,
+        out=node.out,
+        inn=node.inn,
+        axis=node.axis,
+        clock=town.clock,
+        pool=node.pool,
+        health=Watch(node=node),
+        webhooks=node.webhooks,
+        evidence=EvidenceMaker(node),
+        # A test says when what was called is written.
+        calls=CallLog(node.store.calls, town.clock, timedelta(days=30), every_s=3600.0),
+        version=__version__,
+        options=options or ApiOptions(),
+    )
+    app = build(deps, (*ROUTES, *calls_of_office.routes(node)))
+    hang(app, node, deps)
+    add_status(app.router, node.store, town.clock, __version__)
+    add_static(app.router)
+    return app, deps
+
+
+@asynccontextmanager
+async def open_door(
+    blank: Path,
+    folder: Path,
+    options: ApiOptions | None = None,
+    change: Change = unchanged,
+    hang: Hang = lambda app, node, deps: None,
+) -> AsyncIterator[Door]:
+    """The API of a town of its own in that folder, on a copy of another."""
+    shutil.copytree(blank, folder, dirs_exist_ok=True)
+    async with open_town(folder, change=change) as town:
+        app, deps = api_of(town, options, hang)
+        async with TestClient(TestServer(app)) as client:
+            yield Door(node=town.node, clock=town.clock, client=client, deps=deps, calls=deps.calls)
+
+
+@asynccontextmanager
+async def open_vxp_door(
+    blank: Path, folder: Path, *, options: ApiOptions | None = None, fresh: timedelta = timedelta()
+) -> AsyncIterator[VxpDoor]:
+    """The compatibility door of a town of its own."""
+
+    def hang(app: web.Application, node: Office, deps: ApiDeps) -> None:
+        vxp = VxpDeps(api=deps, keys=node.store.accounts, secrets=system_secrets(node.settings), fresh=fresh)
+        door.hang(app, vxp, Entry(deps.options))
+
+    async with open_door(blank, folder, options, hang=hang) as opened:
+        yield VxpDoor(api=opened)
+
+
+@asynccontextmanager
+async def open_socket(
+    blank: Path, options: ApiOptions | None = None, idle_s: float = 75.0
+) -> AsyncIterator[Socket]:
+    """The API over the node in that folder, to which nothing is written, on a socket."""
+    async with open_town(blank) as town:
+        app, _ = api_of(town, options)
+        async with listening(app, "api", "127.0.0.1", 0, 1.0, idle_s) as url:
+            host, _, port = url.removeprefix("http://").partition(":")
+            yield Socket(host=host, port=int(port))
+
+
+@asynccontextmanager
+async def serving(folder: Path, change: Change = unchanged) -> AsyncIterator[Door]:
+    """The whole application of a town of now, as a program meets it, with its workers at work."""
+    async with (
+        open_town(folder, SystemClock(), change=change) as town,
+        story.at_work(town.node),
+        TestClient(TestServer(application(town.node, Watch(node=town.node)))) as client,
+    ):
+        yield Door(node=town.node, clock=town.clock, client=client)

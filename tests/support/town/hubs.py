@@ -1,0 +1,107 @@
+"""Simulated axes of others at work: in this process on a clock that the test owns, or as a process of its own; and the axis
+of a node alone that is on one. `vxp` and `lgsp` say who is on each and what a node's settings are."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from gateway.bootstrap.axis import open_axis
+from gateway.ports import Clock
+from gateway.settings import load
+from gateway.simulators import server
+from gateway.simulators.faults import Faults
+from gateway.simulators.hub import Hub
+from gateway.simulators.lgsp import Lgsp
+from gateway.simulators.settings import (
+    FaultOptions,
+    HubAgency,
+    HubLogin,
+    HubOptions,
+    HubSystem,
+    SimulatorSettings,
+)
+from gateway.simulators.vxp import Vxp
+from gateway.transport.rest.axis import RestAxis
+
+ROOT = Path(__file__).parents[3]
+Now = Callable[[], datetime]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Simulated:
+    """A simulator at work: its address, its hub to look into, its faults to change."""
+
+    url: str
+    hub: Hub
+    faults: Faults
+    settings: SimulatorSettings
+
+
+def system(id: str, codes: Sequence[str], secret: str = "", login: HubLogin | None = None) -> HubSystem:
+    """One that is on a hub for these agencies."""
+    agencies = tuple(HubAgency(code=code, name=f"Cơ quan {code}") for code in codes)
+    return HubSystem(id=id, secret=secret or f"secret of {id}", agencies=agencies, login=login)
+
+
+@asynccontextmanager
+async def at_work(
+    dialect: type[Vxp] | type[Lgsp],
+    folder: Path,
+    systems: Sequence[HubSystem],
+    *,
+    hub: HubOptions | None = None,
+    faults: FaultOptions | None = None,
+    now: Now | None = None,
+) -> AsyncIterator[Simulated]:
+    """The same folder again has what was there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = SimulatorSettings(
+        systems=tuple(systems), hub=hub or HubOptions(code="TRUC.W00"), faults=faults or FaultOptions()
+    )
+    found, wrong = Hub(folder, settings, now), Faults(settings.faults)
+    try:
+        async with server.running(dialect(found, settings, wrong).application(), "127.0.0.1", 0) as url:
+            yield Simulated(url=url, hub=found, faults=wrong, settings=settings)
+    finally:
+        found.close()
+
+
+@asynccontextmanager
+async def axis_alone(
+    kind: str, folder: Path, words: Mapping[str, str], clock: Clock | None = None
+) -> AsyncIterator[RestAxis]:
+    """The axis of a node, as its settings open it; `words` are those of its kind, as the environment says them."""
+    quick = {f"{kind}_poll_s": "3600", f"{kind}_rate_per_s": "1000"}
+    environment = {"node_data_dir": str(folder), "axis_kind": kind, **quick, **words}
+    settings = load(None, {f"GATEWAY_{name.upper()}": word for name, word in environment.items()})
+    async with open_axis(settings, clock) if clock else open_axis(settings) as axis:
+        assert isinstance(axis, RestAxis)
+        yield axis
+
+
+@contextmanager
+def started(kind: str, folder: Path, systems: str, port: int) -> Iterator[str]:
+    """`gateway simulate` in a process of its own, which is killed in the end; its address."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "systems.toml"
+    file.write_text(systems, encoding="utf-8")
+    command = [sys.executable, "-m", "gateway", "--lang", "en", "simulate", kind]
+    command += ["--listen", f"127.0.0.1:{port}", "--systems", str(file)]
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    try:
+        line = process.stderr.readline()
+        found = re.search(r"http://[0-9.]+:[0-9]+", line)
+        assert found, line + process.stderr.read()
+        yield found.group()
+    finally:
+        process.kill()
+        process.wait()
+        process.stderr.close()

@@ -1,0 +1,83 @@
+"""A simulated national axis: who is on it by which system, and the settings of a node that is."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from gateway.ports import Clock
+from gateway.settings import Settings
+from gateway.settings.options import Secret
+from gateway.simulators.vxp import Vxp
+from gateway.transport.rest.axis import RestAxis
+from tests.support.town.hubs import Simulated, at_work, axis_alone, started, system
+
+NORTH, SOUTH = "bac.mophong.01", "nam.mophong.01"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Axis(Simulated):
+    """A national axis at work."""
+
+    def of(self, id: str, **vxp: object) -> Callable[[Settings], Settings]:
+        """Settings of a node whose axis is this one, by that system."""
+        secret = next(each.secret for each in self.settings.systems if each.id == id)
+        return on(self.url, **{"system": id, "secret": Secret(secret), **vxp})
+
+
+def on(url: str, **vxp: object) -> Callable[[Settings], Settings]:
+    words: dict[str, Any] = {"endpoint": url, "poll_s": 3600.0, "rate_per_s": 1000.0, **vxp}
+
+    def change(settings: Settings) -> Settings:
+        axis = replace(settings.axis, kind="vxp", vouches="all")
+        return replace(settings, axis=axis, vxp=replace(settings.vxp, **words))
+
+    return change
+
+
+@asynccontextmanager
+async def simulator(folder: Path, systems: Mapping[str, Sequence[str]], **more: Any) -> AsyncIterator[Axis]:
+    """`more` is what `hubs.at_work` takes."""
+    async with at_work(Vxp, folder, [system(*each) for each in systems.items()], **more) as made:
+        yield Axis(**vars(made))
+
+
+def client(
+    folder: Path, url: str, system: str, clock: Clock | None = None, **more: str
+) -> AbstractAsyncContextManager[RestAxis]:
+    """The axis of a node alone; `more` as the environment says it."""
+    words = {"vxp_endpoint": url, "vxp_system": system, "vxp_secret": f"secret of {system}", **more}
+    return axis_alone("vxp", folder, words, clock)
+
+
+def written(systems: Mapping[str, Sequence[str]]) -> str:
+    """As an operator writes them; the simulator reads the same text."""
+    return "".join(
+        f'[[system]]\nid = "{id}"\nsecret = "secret of {id}"\nagencies = {json.dumps(list(codes))}\n'
+        for id, codes in systems.items()
+    )
+
+
+def credentials(file: Path, systems: Mapping[str, Sequence[str]]) -> Path:
+    file.write_text(written(systems), encoding="utf-8")
+    file.chmod(0o600)
+    return file
+
+
+def start(
+    folder: Path, systems: Mapping[str, Sequence[str]], more: str = "", port: int = 0
+) -> AbstractContextManager[str]:
+    """`gateway simulate vxp` in a process of its own; its address."""
+    return started("vxp", folder, written(systems) + more, port)
+
+
+def looked_into(folder: Path) -> list[tuple[Any, ...]]:
+    """The rows of a hub whose process has its file open: id, kind, sender, receiver, status, times sent."""
+    with closing(sqlite3.connect(folder / "systems.data" / "hub.sqlite", timeout=10)) as file:
+        words = "SELECT m.doc_id, m.kind, m.sender, d.receiver, d.status, m.times"
+        return file.execute(f"{words} FROM message m JOIN delivery d ON m.doc_id = d.doc_id").fetchall()
