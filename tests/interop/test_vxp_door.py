@@ -233,11 +233,12 @@ async def test_a_recall_without_a_notice_or_approved_by_the_signer_alone_is_refu
     await door.send(written())
     await door.api.carry()
     about: dict[str, Any] = {"business": 1, "reason": "Sai"}
-    for more in (
+    rows: list[dict[str, Any]] = [
         {"about": "QLVB-000118", "id": "QLVB-1", "number": "118", "notation": "stn-vp"},
         {"id": "QLVB-000118", "number": "7"},
         {"about": "QLVB-000118"},
-    ):
+    ]
+    for more in rows:
         no = await door.send(edxml_files.document(DEPARTMENT, [PROVINCE], [], **about, **more))
         assert no["status"] == "FAIL"
         assert "phê duyệt" in no["ErrorDesc"]
