@@ -250,6 +250,7 @@ REFUSED = {
     "not-utf-8": "ENV-ENCODING",
     "utf-16": "ENV-ENCODING",
 }
+DIALECT_C = {"c-soap", "c-e-mail"}
 
 
 def _change(envelope: Envelope) -> tuple[Any, ...]:
@@ -287,12 +288,10 @@ def test_a_variant_of_the_wild_is_read_and_explained_as_the_specification_says(c
 
 def test_what_cannot_be_read_is_refused_with_its_code(cases: Cases) -> None:
     for name, code in REFUSED.items():
-        with (
-            cases.case(name),
-            pytest.raises(MalformedXml, match="dialect C" if name.startswith("c-") else "") as caught,
-        ):
-            _read(name)
-        assert caught.value.code == code
+        with cases.case(name):
+            with pytest.raises(MalformedXml, match="dialect C" if name in DIALECT_C else None) as caught:
+                _read(name)
+            assert caught.value.code == code
 
 
 def test_the_size_of_the_pieces_changes_nothing_and_a_slice_of_the_source_decodes_to_the_file() -> None:

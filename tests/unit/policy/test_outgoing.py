@@ -165,9 +165,9 @@ def test_a_doubtful_subject_or_type_warns_and_never_refuses_r3_r8_r9() -> None:
         "Bao cao tinh hinh thu nghiem": {"no-diacritics"},
         "C«ng v¨n vÒ viÖc b¸o c¸o": {"legacy-font"},
         "Coâng vaên veà vieäc baùo caùo öô ñoù": {"legacy-font"},
-        "V/v báo cáo": set(),
-        "Ke hoach nam": set(),
-        "Thăm và làm việc tại München": set(),
+        **{
+            subject: set[str]() for subject in ("V/v báo cáo", "Ke hoach nam", "Thăm và làm việc tại München")
+        },
         "Kế hoạch quê hương, tuần hoà bình": set(),
     }
     for subject, codes in warnings.items():
