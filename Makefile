@@ -38,7 +38,7 @@ test: $(VENV)/.dev ## prove a change (8 minutes at most), on a real RabbitMQ, Po
 	$(SERVICES) $(BIN)/python -m tests.lane -n 3 -m "not long" --ignore tests/long $(ORDER)  # three, as many of them wait for servers
 
 test-long: $(VENV)/.dev ## all that `make test` samples (25 minutes): crash points, soak, fuzz, every page; before a release
-	$(SERVICES) $(BIN)/pytest -n 4 -m long --resource-warnings $(ORDER) $(SEED:%=--seed %)  # four, as these wait more
+	$(SEED:%=TEST_SEED=%) $(SERVICES) $(BIN)/pytest -n 4 -m long --resource-warnings $(ORDER)  # four, as these wait more
 
 unit: $(VENV)/.dev ## run the unit tests alone, without servers
 	$(BIN)/pytest -q -m "not long" tests/unit

@@ -14,9 +14,8 @@ import pytest
 
 from gateway.domain.document import OutState
 from tests.interop import edxml_files
-from tests.support import api, vxp_door
 from tests.support.api import COMMUNE, DEPARTMENT, PDF, PROVINCE, Answer
-from tests.support.vxp_door import SYSTEM, VxpDoor
+from tests.support.town.doors import SYSTEM, VxpDoor, open_vxp_door
 
 OTHER = "qlvb.mau.02"
 NEW = dict.fromkeys(("id", "pcode", "mobile", "fax"), "") | {
@@ -26,14 +25,9 @@ NEW = dict.fromkeys(("id", "pcode", "mobile", "fax"), "") | {
 }
 
 
-@pytest.fixture(scope="session")
-def blank_node(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return api.staged(tmp_path_factory.mktemp("stage"))
-
-
 @pytest.fixture
 async def door(blank_node: Path, tmp_path: Path) -> AsyncIterator[VxpDoor]:
-    async with vxp_door.opened(blank_node, tmp_path / "node") as opened:
+    async with open_vxp_door(blank_node, tmp_path / "node") as opened:
         await opened.system(SYSTEM, (DEPARTMENT,))
         await opened.system(OTHER, (PROVINCE, COMMUNE))
         yield opened
@@ -233,12 +227,12 @@ async def test_a_recall_without_a_notice_or_approved_by_the_signer_alone_is_refu
     await door.send(written())
     await door.api.carry()
     about: dict[str, Any] = {"business": 1, "reason": "Sai"}
-    rows: list[dict[str, Any]] = [
+    refused: tuple[dict[str, Any], ...] = (
         {"about": "QLVB-000118", "id": "QLVB-1", "number": "118", "notation": "stn-vp"},
         {"id": "QLVB-000118", "number": "7"},
         {"about": "QLVB-000118"},
-    ]
-    for more in rows:
+    )
+    for more in refused:
         no = await door.send(edxml_files.document(DEPARTMENT, [PROVINCE], [], **about, **more))
         assert no["status"] == "FAIL"
         assert "phê duyệt" in no["ErrorDesc"]

@@ -7,7 +7,6 @@ marks that the library for processes has for this do nothing under this version 
 
 from __future__ import annotations
 
-import os
 import random
 import secrets
 from pathlib import Path
@@ -55,42 +54,23 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadSco
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--shuffle", type=int, default=None, metavar="SEED", help="a random order; 0: a new one")
-    parser.addoption(
-        "--seed",
-        type=int,
-        default=os.environ.get("TEST_SEED") or None,
-        help="what long tests draw; default: TEST_SEED, or a new one",
-    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     if (told := getattr(config, "workerinput", None)) is not None:
-        config.option.shuffle, config.option.seed = told["shuffle"], told["seed"]
-        return
-    if config.option.shuffle == 0:
+        config.option.shuffle = told["shuffle"]
+    elif config.option.shuffle == 0:
         config.option.shuffle = 1 + secrets.randbelow(10**6)
-    if config.option.seed is None:
-        config.option.seed = secrets.randbelow(10**6)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:  # Any: xdist's, which ships no types
     """All processes that run tests must come to the same order."""
     node.workerinput["shuffle"] = node.config.option.shuffle
-    node.workerinput["seed"] = node.config.option.seed
 
 
-def pytest_report_header(config: pytest.Config) -> list[str]:
-    lines = [f"order: --shuffle {config.option.shuffle}"] if config.option.shuffle else []
-    # Without long tests nothing is drawn.
-    return lines if config.option.markexpr == "not long" else [*lines, f"seed: --seed {config.option.seed}"]
-
-
-@pytest.fixture(scope="session")
-def seed(pytestconfig: pytest.Config) -> int:
-    """Another one in each run, unless one is given; what a long test draws at random follows from it."""
-    number: int = pytestconfig.option.seed
-    return number
+def pytest_report_header(config: pytest.Config) -> str | None:
+    return f"order: --shuffle {config.option.shuffle}" if config.option.shuffle else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
