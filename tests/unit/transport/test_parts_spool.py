@@ -352,6 +352,7 @@ TestConsumers.settings = settings(max_examples=25, stateful_step_count=25)
 
 _JOIN = """
 import sys
+from pathlib import Path
 from gateway.transport.amqp.parts_spool import PartLimits
 from tests.support.parts import opened
 (joined,) = opened(Path(sys.argv[1]), limits=PartLimits()).complete(1)

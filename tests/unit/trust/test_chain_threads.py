@@ -40,9 +40,12 @@ with ThreadPoolExecutor(threads) as pool:
 
 LATE = """
 import sys
+from datetime import datetime
 
 from asn1crypto import core
+from cryptography import x509
 
+from gateway.trust.chain import path_breach
 
 def late(self):
     raise RuntimeError(f"{type(self).__name__} was not ready")

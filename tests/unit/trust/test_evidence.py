@@ -47,6 +47,14 @@ def test_a_good_chain_is_found_and_told() -> None:
     assert "Test Root CA" in evidence.chain_detail
 
 
+def test_an_intermediate_from_configuration_completes_the_chain() -> None:
+    between = ROOT.subordinate("Between CA")
+    leaf = between.issue(CODE, KEY)
+
+    assert _trust(between).collect(pki.der(leaf), AT).chain_code is None
+    assert _trust().collect(pki.der(leaf), AT).chain_code == "CERT-CHAIN"
+
+
 def test_only_what_was_judged_before_with_the_same_answers_is_remembered(tmp_path: Path) -> None:
     """Nothing of it is read, and no signature looked at; a chain that breaks is judged each time."""
     (tmp_path / "crl").mkdir()

@@ -217,6 +217,7 @@ def test_a_file_that_is_not_there_is_the_nodes_own_failure(box: PageBox, tmp_pat
 
 CONFINED = """
 import os, socket, sys
+from pathlib import Path
 from gateway.trust.confine import confine
 stands = confine([Path(sys.argv[1])])
 def tried(act):
