@@ -105,7 +105,10 @@ async def _land(desk: InDesk, scope: AgencyScope, item: InboxPacket, kept: Kept 
             log.action(_log, "arrival.put_off", "its agency has just left", packet=item.transport_packet_id)
             return False  # it is refused when it comes again
         landed = await work.inbox.land(item)
-        if landed.id == item.id:
+        if landed is not item and landed.id == item.id:
+            # The unit before this one was committed, though the database did not say so: all of it is written and told.
+            return True
+        if landed is item:
             if kept is None:  # its hold has just ended
                 return False
             await _put(work, item, kept)
@@ -115,7 +118,7 @@ async def _land(desk: InDesk, scope: AgencyScope, item: InboxPacket, kept: Kept 
         await work.commit()
     if kept is not None and landed.code == _REPEAT:
         await desk.blobs.forget([item.file_digest])  # only its first is kept, and that may be under seal
-    if landed.id == item.id:
+    if landed is item:
         meters.RECEIVED.add(lane=item.lane)
     else:
         meters.REPEATED.add()

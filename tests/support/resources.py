@@ -8,7 +8,8 @@ import tracemalloc
 import pytest
 
 OPTION = "--resource-warnings"
-_FRAMES = 8
+# Enough to see which call of ours made it; each one more costs the whole run some minutes.
+_FRAMES = 3
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -17,5 +18,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     if config.getoption(OPTION):
-        tracemalloc.start(_FRAMES)
         config.addinivalue_line("filterwarnings", "error::ResourceWarning")
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Trace from here on: what modules make while they are imported is never closed, and tracing it takes minutes."""
+    if session.config.getoption(OPTION):
+        tracemalloc.start(_FRAMES)

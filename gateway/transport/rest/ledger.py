@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from gateway import commits
 from gateway.domain.forms import Form, Handed
@@ -104,8 +105,7 @@ class Ledger:
         """The systems that fetched it; none for what this ledger knows nothing of."""
         words = """SELECT system FROM taken WHERE doc_id = ?
             UNION ALL SELECT system FROM coming WHERE doc_id = ?"""
-        with self._lock:
-            return [str(row[0]) for row in self._opened().execute(words, (doc_id, doc_id))]
+        return [str(row[0]) for row in self._read(words, (doc_id, doc_id))]
 
     def untold(self) -> Sequence[Taken]:
         return list(self._rows(f"{_TAKEN} WHERE ended <> '' AND told IS NULL LIMIT 500", ()))
@@ -125,14 +125,9 @@ class Ledger:
             file.execute(words, (at, one.system, one.kind, one.doc_id))
 
     def sent(self, digest: str, routes: Sequence[str]) -> Mapping[str, Sent]:
-        with self._lock:
-            rows = (
-                self._opened()
-                .execute("SELECT route, state, at, doc_id, handed FROM sent WHERE digest = ?", (digest,))
-                .fetchall()
-            )
+        rows = self._read("SELECT route, state, at, doc_id, handed FROM sent WHERE digest = ?", (digest,))
         known = {
-            route: Sent(state=state, at=at, doc_id=doc_id, handed=_read(handed))
+            route: Sent(state=state, at=at, doc_id=doc_id, handed=_handed(handed))
             for route, state, at, doc_id, handed in rows
         }
         return {route: known[route] for route in routes if route in known}
@@ -155,9 +150,8 @@ class Ledger:
 
     def has_it(self, doc_id: str) -> Sequence[str]:
         """For whom the axis has taken a file under that id."""
-        with self._lock:
-            words = "SELECT DISTINCT route FROM sent WHERE doc_id = ? AND state = 'sent'"
-            return [str(row[0]) for row in self._opened().execute(words, (doc_id,))]
+        words = "SELECT DISTINCT route FROM sent WHERE doc_id = ? AND state = 'sent'"
+        return [str(row[0]) for row in self._read(words, (doc_id,))]
 
     def unmark(self, digest: str, routes: Sequence[str]) -> None:
         """It is known that it was not sent."""
@@ -175,24 +169,30 @@ class Ledger:
 
     def odd(self) -> Sequence[tuple[int, float, str, int, str, bytes]]:
         """Newest first."""
-        with self._lock:
-            words = "SELECT id, at, operation, status, why, head FROM odd ORDER BY id DESC"
-            return self._opened().execute(words).fetchall()
+        return self._read("SELECT id, at, operation, status, why, head FROM odd ORDER BY id DESC")
 
     def counts(self) -> Mapping[str, int]:
         words = """SELECT (SELECT COUNT(*) FROM taken WHERE told IS NULL),
             (SELECT COUNT(*) FROM sent WHERE state IN ('trying', 'asked')), (SELECT COUNT(*) FROM odd)"""
-        with self._lock:
-            found = self._opened().execute(words).fetchone()
-        return dict(zip(("unsettled", "unknown", "odd"), found, strict=True))
+        (counts,) = self._read(words)
+        return dict(zip(("unsettled", "unknown", "odd"), counts, strict=True))
 
     def _rows(self, words: str, about: Sequence[object]) -> Iterator[Taken]:
-        with self._lock:
-            rows = self._opened().execute(words, about).fetchall()
-        for system, kind, doc_id, digest, ended, told in rows:
+        for system, kind, doc_id, digest, ended, told in self._read(words, about):
             yield Taken(
                 system=system, kind=kind, doc_id=doc_id, digest=digest, ended=ended, told=told is not None
             )
+
+    def _read(self, words: str, about: Sequence[object] = ()) -> list[Any]:
+        """Return rows. A damaged file is a failure of the transport, which is told and tried again like any other."""
+        with self._lock:
+            file = self._opened()
+            try:
+                return file.execute(words, about).fetchall()
+            except sqlite3.Error as why:
+                raise Unreachable(
+                    f"the ledger {self._path} cannot be read: {why}; bring it back from a backup, or move it away"
+                ) from why
 
     @contextmanager
     def _write(self) -> Iterator[sqlite3.Connection]:
@@ -237,7 +237,7 @@ def _written(handed: Handed | None) -> str:
     return f"{handed.form} {handed.digest} {handed.size}" if handed is not None else ""
 
 
-def _read(text: str) -> Handed | None:
+def _handed(text: str) -> Handed | None:
     if not text:
         return None
     form, digest, size = text.split()

@@ -12,11 +12,13 @@ from typing import cast
 
 import pytest
 
+from gateway.domain.event import EventKind
 from gateway.domain.identity import Digest
 from gateway.errors import Clash, StaleLease, StoreFailure
 from gateway.incoming import process, receive, verify
 from gateway.policy import upkeep
 from gateway.ports import Blobs, Directory, Kept, Pool, Scratch
+from gateway.store.transaction import Transaction
 from gateway.workers import couriers
 from tests.support.faulty import Faulty, Meanwhile
 from tests.support.kept import Lying
@@ -343,3 +345,27 @@ async def test_a_large_packet_is_landed_by_its_second_name_and_no_byte_of_it_is_
         assert kept.read_bytes() == packet.raw
         await town.carry()
         assert (await town.row(PROVINCE, packet)).state == "done"
+
+
+async def test_a_commit_of_unknown_fate_is_told_once(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The database committed the landing, and its answer was lost."""
+    commit, lost_answers = Transaction.commit, ["one"]
+
+    async def commit_without_answer(tx: Transaction) -> None:
+        await commit(tx)
+        if lost_answers:
+            lost_answers.pop()
+            raise StoreFailure("the database did not say that it committed")
+
+    packet = town.forge(document(), FILES)
+    await town.deliver(packet)
+    (arrival,) = await town.node.inn.axis.take(50, LEASE_S)
+    monkeypatch.setattr(Transaction, "commit", commit_without_answer)
+    await receive.run(town.node.inn, arrival)
+    await town.carry()
+
+    row = await town.row(PROVINCE, packet)
+    kinds = [event.kind for event in await town.events(PROVINCE, row.id)]
+    assert kinds.count(EventKind.INBOX_LANDED) == 1
+    assert row.state == "done"
+    assert len(await town.incoming()) == 1

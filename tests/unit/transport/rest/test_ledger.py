@@ -6,8 +6,11 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from gateway.domain.forms import Form, Handed
 from gateway.domain.identity import Digest
+from gateway.errors import Unreachable
 from gateway.transport.rest.ledger import SENT, TRYING, Ledger, Sent
 
 STANDARD = "a" * 64
@@ -44,3 +47,26 @@ def test_it_knows_for_whom_an_id_was_given(tmp_path: Path) -> None:
 
         assert sorted(ledger.has_it("d1")) == ["z91", "z92"]
         assert ledger.has_it("d2") == []
+
+
+def test_a_damaged_file_is_a_failure_of_the_transport(tmp_path: Path) -> None:
+    """It is told, and tried again, like any other; no error of the database's own comes out."""
+    path = tmp_path / "ledger.db"
+    ledger = Ledger(path)
+    for n in range(200):
+        ledger.mark(f"{n:064x}", ["h01"], TRYING, 1.0)
+    ledger.close()
+    with closing(sqlite3.connect(path)) as file:
+        (page,) = file.execute("SELECT rootpage FROM sqlite_master WHERE name = 'sent'").fetchone()
+    raw = bytearray(path.read_bytes())
+    size = int.from_bytes(raw[16:18], "big")
+    raw[(page - 1) * size : page * size] = b"\xff" * size
+    path.write_bytes(raw)
+
+    with closing(Ledger(path)) as damaged:
+        for ask in (
+            lambda: damaged.sent(f"{1:064x}", ["h01"]),
+            damaged.counts,
+        ):
+            with pytest.raises(Unreachable, match="cannot be read"):
+                ask()

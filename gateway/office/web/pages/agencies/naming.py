@@ -16,7 +16,7 @@ from gateway.office.web.routes import Who, get
 from gateway.office.web.visits import Visit
 
 _IN_BRACKETS = re.compile(r".*\(([^()\s]{1,75})\)\s*", re.S)
-_CODES = re.compile(r"\s*[\w.\-]+\s*(,\s*[\w.\-]+\s*)+,?\s*")
+_CODE = re.compile(r"[\w.\-]+")
 MOST_OFFERS = 8
 # Among those found are some that have ended; those in force shall not lose their place to them.
 _LOOKED_AT = 40
@@ -30,9 +30,16 @@ def written(entry: AgencyEntry) -> str:
 
 def split_names(text: str) -> tuple[str, ...]:
     """One on a line, or apart by semicolons; by commas too where nothing but codes stands there, as names have commas."""
-    parts = re.split(r"[\n;]", text)
-    found = [one for each in parts for one in (each.split(",") if _CODES.fullmatch(each) else [each])]
-    return tuple(" ".join(each.split()) for each in found if each.strip())
+    names = [name for line in re.split(r"[\n;]", text) for name in _split_codes(line)]
+    return tuple(" ".join(name.split()) for name in names if name.strip())
+
+
+def _split_codes(line: str) -> list[str]:
+    """Split a line at its commas where every part is a code; the last part may be empty."""
+    parts = [part.strip() for part in line.split(",")]
+    codes = parts[:-1] if len(parts) > 2 and not parts[-1] else parts
+    is_list = len(codes) > 1 and all(map(_CODE.fullmatch, codes))
+    return codes if is_list else [line]
 
 
 async def known_code(visit: Visit, text: str) -> tuple[str, str]:
