@@ -86,5 +86,7 @@ def _read_report(content: dict[str, Any], code: int | None, scratch: Scratch, fi
             report.failed.setdefault(running, "hangs")
     elif code not in (0, 1, 5) and not report.failed:
         # The tests cannot start, or their process is ended.
-        report.failed[running or "start of pytest"] = f"exit code {code}"
+        output = (scratch.root / "output.txt").read_text(encoding="utf-8", errors="replace").splitlines()
+        reason = next((line for line in output if line.startswith("E ")), output[-1] if output else "")
+        report.failed[running or "start of pytest"] = f"exit code {code}: {reason[:200]}"
     return report
