@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import subprocess
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from scratch import Scratch
@@ -16,6 +19,9 @@ from scratch import Scratch
 # The lane of `make test`.
 LANE = ("-m", "not long")
 TEST_TIMEOUT_S = 120
+# Some tests have a longer time-out of their own.
+HANG_S = 400
+POLL_S = 2
 
 
 @dataclass
@@ -37,15 +43,8 @@ def run_tests(
     selection.write_text(json.dumps({"file": file, "tests": list(names)}), encoding="utf-8")
     report_path.unlink(missing_ok=True)
     command = [str(scratch.python), "-m", "pytest", "-q", *LANE, "-p", "mutation_select"]
-    command += [
-        "-p",
-        "no:cacheprovider",
-        "--timeout",
-        str(TEST_TIMEOUT_S),
-        "--hypothesis-seed",
-        "0",
-        *options,
-    ]
+    command += ["-p", "no:cacheprovider", "--timeout", str(TEST_TIMEOUT_S)]
+    command += ["--hypothesis-seed", "0", *options]
     command += dict.fromkeys(name.partition("::")[0] for name in names)
     environment = scratch.environment(MUTATION_SELECTION=str(selection), MUTATION_REPORT=str(report_path))
     with (scratch.root / "output.txt").open("w", encoding="utf-8") as output:
@@ -58,15 +57,28 @@ def run_tests(
             stderr=output,
             start_new_session=True,
         )
-        try:
-            code: int | None = process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            code = None
+        code = _wait(process, report_path, seconds)
+        if code is None:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
     scratch.clean()
-    content = json.loads(report_path.read_text(encoding="utf-8")) if report_path.exists() else {}
-    return _read_report(content, code, scratch, file)
+    return _read_report(_load(report_path), code, scratch, file)
+
+
+def _wait(process: subprocess.Popen[bytes], report_path: Path, seconds: float) -> int | None:
+    """Return the exit code, or None where the time is up or a test does not even end at its own time-out."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and time.time() < _load(report_path).get("since", math.inf) + HANG_S:
+        with suppress(subprocess.TimeoutExpired):
+            return process.wait(POLL_S)
+    return None
+
+
+def _load(report_path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = {}
+    if report_path.exists():
+        content = json.loads(report_path.read_text(encoding="utf-8"))
+    return content
 
 
 def _read_report(content: dict[str, Any], code: int | None, scratch: Scratch, file: str) -> Report:

@@ -59,7 +59,11 @@ class Selection:
         self._report["failed"].setdefault(name, reason[:200])
 
     def _write(self) -> None:
-        Path(os.environ[REPORT]).write_text(json.dumps(self._report), encoding="utf-8")
+        # It is read while tests run, and must be whole then.
+        path = Path(os.environ[REPORT])
+        draft = path.with_suffix(".draft")
+        draft.write_text(json.dumps(self._report), encoding="utf-8")
+        draft.replace(path)
 
 
 def pytest_configure(config: pytest.Config) -> None:
