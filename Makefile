@@ -21,6 +21,8 @@ PIP := $(BIN)/pip --disable-pip-version-check --quiet
 # Tests start the program hundreds of times; without this each start would compile it anew.
 unexport PYTHONDONTWRITEBYTECODE
 SERVICES = $(BIN)/python -m tests.services
+# Four processes, as these tests wait more.
+LONG = $(SEED:%=TEST_SEED=%) $(SERVICES) $(BIN)/pytest -n 4 -m long --resource-warnings
 ORDER = $(SHUFFLE:%=--shuffle %)
 
 .DEFAULT_GOAL := help
@@ -38,7 +40,8 @@ test: $(VENV)/.dev ## prove a change (8 minutes at most), on a real RabbitMQ, Po
 	$(SERVICES) $(BIN)/python -m tests.lane -n 3 -m "not long" --ignore tests/long $(ORDER)  # three, as many of them wait for servers
 
 test-long: $(VENV)/.dev ## all that `make test` samples (25 minutes): crash points, soak, fuzz, every page; before a release
-	$(SEED:%=TEST_SEED=%) $(SERVICES) $(BIN)/pytest -n 4 -m long --resource-warnings $(ORDER)  # four, as these wait more
+	$(LONG) $(ORDER) || { echo "Failed. These tests once more, to name where an object that was not closed was made:"; \
+	  PYTHONTRACEMALLOC=3 $(LONG) --last-failed; exit 1; }
 
 unit: $(VENV)/.dev ## run the unit tests alone, without servers
 	$(BIN)/pytest -q -m "not long" tests/unit
