@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from pydantic import Field
 
@@ -27,7 +28,7 @@ from gateway.api.shapes import (
     media_type,
 )
 from gateway.api.words import Lang, fact_word, in_state_word, packet_word, say
-from gateway.domain.document import Assignment, IncomingDocument, IncomingFile
+from gateway.domain.document import Assignment, IncomingDocument, IncomingFile, InState
 from gateway.domain.handling import PartState, UnitPart
 from gateway.domain.status import Track
 from gateway.incoming.reading import AroundDocument, SenderRequest
@@ -203,6 +204,8 @@ def inbox_item(
     today: dt.date | None = None,
 ) -> InboxItem:
     """The one view of an incoming document."""
+    if document.state is InState.SEALED:
+        document = _without_words(document)
     around = around or AroundDocument()
     handover = around.handover
     return InboxItem(
@@ -304,6 +307,18 @@ def _request(asked: SenderRequest, lang: Lang) -> RequestOut:
         state_text=fact_word(Track.REQUEST, asked.state, lang) if asked.state is not None else "",
         item=asked.item,
         asked_at=asked.asked_at,
+    )
+
+
+def _without_words(document: IncomingDocument) -> IncomingDocument:
+    """The words of a sealed document may be the secret themselves (R4): numbers, dates, digests and verdicts stay."""
+    return replace(
+        document,
+        subject="",
+        files=tuple(replace(file, name="") for file in document.files),
+        signatures=tuple(replace(signature, file="", detail="") for signature in document.signatures),
+        checks={name: word for name, word in document.checks.items() if name not in ("reasons", "warnings")},
+        assignment=None,
     )
 
 

@@ -133,7 +133,7 @@ class Fact:
     """One thing known about a delivery or an incoming document. `at` is when our node learnt or did it;
     `stated_at` is the other side's own time. A fact is the same fact when track, code, stated_at, packet_digest
     and request_id are equal. `request_id` is the packet id of the request that is asked or answered. `axis` is by which of
-    several it left, or was refused. `handed` is the file that its axis has, where that is not the standard one."""
+    several it left, was refused or was reported. `handed` is the file that its axis has where that is not standard."""
 
     track: Track
     code: str
@@ -151,6 +151,8 @@ class Fact:
     register_year: int | None = None
     axis: str | None = None
     handed: Handed | None = None
+    session: str | None = None
+    """The session with a foreign axis which alone vouches for it: no signature proves it."""
 
     @property
     def identity(self) -> tuple[object, ...]:
@@ -161,7 +163,7 @@ class Fact:
 def arrival_number(facts: Iterable[Fact]) -> tuple[str, int | None] | None:
     """The arrival number that a receiver told, and its year: what is proved before what is not, then what was stated
     last."""
-    known = tuple(facts)
+    known, _ = _by_weight(tuple(facts))
     told, since = [fact for fact in known if fact.code == "03" and fact.register_no], began(known)
     last = max(told, key=lambda fact: (fact.proved, counts_at(fact, since), fact.at), default=None)
     return None if last is None or last.register_no is None else (last.register_no, last.register_year)
@@ -229,6 +231,8 @@ _IN_STATE = {
 }
 REOPENED = "reopened"
 """The mark of work that was closed by mistake and is open again."""
+MAY_HAVE_LEFT = "may_have_left"
+"""The reason of `cancelled`, and its mark: an earlier try may have reached the axis."""
 _OWN_MARKS = ("held", "released", "replaced", "sealed", "unsealed")
 
 
@@ -279,18 +283,37 @@ class Permission:
 
 def fold_delivery(facts: Iterable[Fact]) -> DeliveryStanding:
     """The standing of a delivery: any order and any repeats of the same facts give the same answer."""
-    known = _distinct(facts)
+    known, outweighed = _by_weight(_distinct(facts))
     transport = _transport(known)
     business = _business(known)
     requests = _requests(known)
     shown = _request_word(requests) or (CODES[business].key if business else transport)
+    marks = {*_marks(known, requests), *(f"session_only:{fact.code}" for fact in outweighed)}
     return DeliveryStanding(
         transport=transport,
         business=business,
         requests=requests,
         shown=shown,
-        marks=_marks(known, requests),
+        marks=tuple(sorted(marks)),
     )
+
+
+def counts(fact: Fact, facts: Iterable[Fact]) -> bool:
+    """Return False for a fact of a delivery that stands beside `facts` and moves nothing."""
+    _, outweighed = _by_weight((*facts, fact))
+    return fact not in outweighed
+
+
+def _by_weight(facts: tuple[Fact, ...]) -> tuple[tuple[Fact, ...], tuple[Fact, ...]]:
+    """Split the facts of a delivery into those that count and those that are only shown: a status for which a session with
+    a foreign axis vouches overrules no signed one, and speaks of nothing that another axis carried."""
+    by_session = [fact for fact in facts if fact.session is not None]
+    if not by_session:
+        return facts, ()
+    carriers = {fact.axis for fact in facts if fact.track is Track.TRANSPORT and fact.code == "sent"}
+    signed = any(fact.session is None and fact.track is Track.BUSINESS for fact in facts)
+    outweighed = tuple(fact for fact in by_session if signed or fact.axis not in carriers)
+    return tuple(fact for fact in facts if fact not in outweighed), outweighed
 
 
 def fold_incoming(facts: Iterable[Fact]) -> IncomingStanding:
@@ -518,6 +541,8 @@ def _marks(facts: tuple[Fact, ...], requests: tuple[RequestStanding, ...]) -> tu
         marks.add("contradiction")
     if is_reopened(facts):
         marks.add(REOPENED)
+    if any(fact.code == "cancelled" and fact.reason == MAY_HAVE_LEFT for fact in facts):
+        marks.add(MAY_HAVE_LEFT)
     for request in requests:
         if request.state is RequestState.REFUSED:
             marks.add(f"request_refused:{request.kind}")

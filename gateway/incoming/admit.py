@@ -148,13 +148,27 @@ class _Packet:
             await self._claim(None)
             known = settle.known(self.leased.item, self.proved, state=seal.SEALED)
             why = ruling.detail or "declared on arrival"
-            await seal.declared(self.desk, self.work, self.leased, known, why)
+            await seal.unread(self.desk, self.work, self.leased, known, why)
         elif ruling.decision is Admission.UNACTIONABLE:
             await self._return()
+        elif await self._is_about_sealed():
+            known = settle.known(self.leased.item, self.proved, state=seal.SEALED)
+            why = "it goes with a document that is sealed"
+            await seal.unread(self.desk, self.work, self.leased, known, why, before="landed")
         elif self.proved.envelope.model.kind in _NEW:
             await self._document()
         else:
             await self._request()
+
+    async def _is_about_sealed(self) -> bool:
+        """Return whether it changes, recalls or replaces a sealed document: its words may be the same secret."""
+        model, sender = self.proved.envelope.model, self.proved.envelope.sender
+        if model.kind is Kind.DOCUMENT:
+            return False
+        replaced = model.business.replacements if model.business else ()
+        named = [each.document_id for each in replaced] or [translate.target_of(model) or ""]
+        targets = [await acted_on(self.work, sender, document_id) for document_id in named]
+        return any(target is not None and target.state is InState.SEALED for target in targets)
 
     async def _alarm(self) -> None:
         """An event for each file that carries malware, whatever becomes of the packet."""

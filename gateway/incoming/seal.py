@@ -19,6 +19,7 @@ from gateway.errors import Clash, StaleVersion
 from gateway.holding import HoldDesk, Suspect, freeze
 from gateway.incoming import settle
 from gateway.incoming.desk import InDesk
+from gateway.incoming.related import STALE_MARK
 from gateway.ports import InboxPacket, LeasedInbox, Unsealer, Work
 
 SEALED = "sealed"
@@ -27,12 +28,15 @@ _NEXT = timedelta(microseconds=1)
 
 
 async def document(desk: InDesk, hold: HoldDesk, scope: AgencyScope, incoming_id: str, why: str) -> Hold:
-    """The document with every update and recall of it, whichever of them is named. Clash when it is sealed already."""
+    """The document with its replacements and every update and recall, whichever of them is named. Clash when it is sealed
+    already."""
     async with desk.store.begin(scope) as work:
         named = await work.incoming.get(incoming_id)
         whole = named if named.target_id is None else await work.incoming.get(named.target_id)
-        facts = await work.facts.of(whole.id)
-        packets = await packets_of(work, whole, facts)
+        parts = await _parts(work, whole)
+        packets = set[str]()
+        for one in parts:
+            packets |= await packets_of(work, one, await work.facts.of(one.id))
         suspect = Suspect(
             kind=HeldKind.INCOMING,
             subject_id=whole.id,
@@ -40,12 +44,30 @@ async def document(desk: InDesk, hold: HoldDesk, scope: AgencyScope, incoming_id
             owners=_owners(packets),
             sender_code=whole.sender_code,
             document_id=whole.document_id,
-            handed_over=await _withdrawn(work, whole),
+            handed_over=any([await work.handovers.withdraw(one.id) for one in parts]),
         )
         begun = await freeze(desk.clock, work, suspect, why)
-        await _mark(desk, work, whole, list(facts), SEALED)
+        for one in parts:
+            await _seal(desk, work, one)
         await work.commit()
     return await holding.settle(hold, scope, begun.id)
+
+
+async def _parts(work: Work, whole: IncomingDocument) -> Sequence[IncomingDocument]:
+    """The document, its updates and recalls, and the same of every document that replaces it."""
+    parts, new = dict[str, IncomingDocument](), [whole]
+    while new:
+        one = new.pop()
+        parts[one.id] = one
+        if one.target_id is not None:
+            continue
+        same = await work.incoming.by_document_id(one.sender_code, one.document_id)
+        after = [
+            *(each for each in same if each.target_id == one.id),
+            *(await work.incoming.before(one)).replacing,
+        ]
+        new += [each for each in after if each.id not in parts]
+    return [parts[id] for id in sorted(parts)]
 
 
 async def packet(desk: InDesk, hold: HoldDesk, scope: AgencyScope, inbox_id: str, why: str) -> Hold:
@@ -61,9 +83,12 @@ async def packet(desk: InDesk, hold: HoldDesk, scope: AgencyScope, inbox_id: str
     return await holding.settle(hold, scope, begun.id)
 
 
-async def declared(desk: InDesk, work: Work, leased: LeasedInbox, known: InboxPacket, why: str) -> Hold:
-    """A packet that says itself that it is a secret: unread into the hold, in the caller's transaction."""
-    begun = await freeze(desk.clock, work, _of_packet(known), why)
+async def unread(
+    desk: InDesk, work: Work, leased: LeasedInbox, known: InboxPacket, why: str, *, before: str = SEALED
+) -> Hold:
+    """Freeze a packet that says itself that it is a secret, or that goes with a sealed document, in the caller's
+    transaction. `before` is the state that it has again when the hold is lifted."""
+    begun = await freeze(desk.clock, work, replace(_of_packet(known), before=before), why)
     await work.inbox.settle(replace(known, state=SEALED, code=_CODE), leased.lease)
     return begun
 
@@ -80,9 +105,12 @@ async def lift(
             await work.inbox.settle(replace(item, state=lifted.before), None)
         elif lifted.kind is HeldKind.INCOMING:
             whole = await work.incoming.get(lifted.subject_id)
-            stands = await _mark(desk, work, whole, list(await work.facts.of(whole.id)), "unsealed")
-            if stands.state not in (InState.HELD, InState.SEALED) and not lifted.handed_over:
-                await work.handovers.offer(whole.id)
+            for one in await _parts(work, whole):
+                if one.state is not InState.SEALED:
+                    continue
+                stands = await _unseal(desk, work, one)
+                if stands.state not in (InState.HELD, InState.SEALED) and not lifted.handed_over:
+                    await work.handovers.offer(one.id)
         else:
             raise Clash(f"the hold {hold_id} is of an outgoing document")
         await work.commit()
@@ -105,11 +133,18 @@ def _owners(packets: Iterable[str]) -> list[tuple[str, str]]:
     return [("inbox", id) for id in sorted(packets)]
 
 
-async def _withdrawn(work: Work, whole: IncomingDocument) -> bool:
-    """Offered to no document system any more; whether one has any part of it."""
-    found = await work.incoming.by_document_id(whole.sender_code, whole.document_id)
-    parts = {whole.id, *(one.id for one in found if one.target_id == whole.id)}
-    return any([await work.handovers.withdraw(id) for id in sorted(parts)])
+async def _seal(desk: InDesk, work: Work, one: IncomingDocument) -> IncomingDocument:
+    if one.target_id is not None:
+        return await work.incoming.save(replace(one, state=InState.SEALED))
+    return await _mark(desk, work, one, list(await work.facts.of(one.id)), SEALED)
+
+
+async def _unseal(desk: InDesk, work: Work, one: IncomingDocument) -> IncomingDocument:
+    """The state of an update or recall is no fact: it is done once it has the mark of its answer, or of being too old."""
+    if one.target_id is not None:
+        answered = any(mark.startswith("request_") or mark == STALE_MARK for mark in one.marks)
+        return await work.incoming.save(replace(one, state=InState.DONE if answered else InState.NEW))
+    return await _mark(desk, work, one, list(await work.facts.of(one.id)), "unsealed")
 
 
 async def _mark(

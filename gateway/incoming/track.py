@@ -22,6 +22,7 @@ from gateway.domain.status import (
     RequestKind,
     Track,
     arrival_number,
+    counts,
     fold_delivery,
     open_request,
     queued_at,
@@ -147,6 +148,8 @@ class _Said:
             staff=_staff(status),
             register_no=terms.register_no,
             register_year=terms.register_year,
+            axis=self.leased.item.axis or None,
+            session=self.leased.item.transport_session if self.proved.is_vouched else None,
         )
         await self._done(None, now)
         kind = EventKind.REQUEST_ANSWERED if track is Track.REQUEST else EventKind.DELIVERY_STATUS
@@ -169,6 +172,7 @@ class _Said:
                 "reason": status.description,
                 **({"register_no": terms.register_no, "register_year": terms.register_year} if terms else {}),
                 "proof": self.proved.proof,
+                **({} if counts(fact, facts) else {"counts": False}),
                 **({"reopened": True} if REOPENED in standing.marks else {}),
             }
             await work.events.append(kind, delivery.document_id, now, said)

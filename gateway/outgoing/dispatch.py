@@ -202,7 +202,8 @@ async def _publish(desk: OutDesk, parcel: Parcel, codes: list[str]) -> Mapping[s
             return await desk.axis.publish(parcel, codes)
     except TransportFailure as error:
         fate = Fate.NEVER if error.permanent else Fate.LATER
-        return {code: Outcome(fate=fate, code=error.code, detail=str(error)) for code in codes}
+        outcome = Outcome(fate=fate, code=error.code, detail=str(error), unsure=error.unsure)
+        return dict.fromkeys(codes, outcome)
 
 
 def _tried(

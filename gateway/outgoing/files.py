@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import BinaryIO
@@ -20,12 +20,11 @@ from gateway.domain.event import EventKind
 from gateway.domain.forms import Handed
 from gateway.domain.hold import Decision, HeldKind, Hold
 from gateway.domain.identity import Digest
-from gateway.domain.status import Track, own_fact
 from gateway.edxml import attachment, canonical, forms
 from gateway.edxml.attachment import pieces
 from gateway.errors import AlteredContent, CannotOpen, Clash, NotFound
 from gateway.holding import HoldDesk, Suspect, freeze
-from gateway.outgoing import requests
+from gateway.outgoing import stopping
 from gateway.outgoing.desk import OutDesk
 from gateway.ports import Unsealer, Work
 
@@ -172,12 +171,12 @@ async def streamed(desk: OutDesk, start: Callable[[], Iterator[bytes]]) -> Async
 
 
 async def seal_document(desk: OutDesk, hold: HoldDesk, scope: AgencyScope, id: str, why: str) -> Hold:
-    """The document with its updates, whichever of them is named. Clash when it is sealed already."""
+    """The document with its updates and replacements, whichever update is named. Clash when it is sealed already."""
     async with desk.store.begin(scope) as work:
         named = await work.outgoing.get(id)
         is_part = named.kind is Kind.UPDATE and named.parent_id is not None
         whole = await work.outgoing.get(named.parent_id or "") if is_part else named
-        parts = [whole, *(one for one in await work.outgoing.children(whole.id) if one.kind is Kind.UPDATE)]
+        parts = await _parts(work, whole)
         suspect = Suspect(
             kind=HeldKind.OUTGOING,
             subject_id=whole.id,
@@ -203,13 +202,22 @@ async def lift_seal(
         if lifted.kind is not HeldKind.OUTGOING:
             raise Clash(f"the hold {hold_id} is of something that came in")
         whole = await work.outgoing.get(lifted.subject_id)
-        for one in (whole, *await work.outgoing.children(whole.id)):
+        for one in await _parts(work, whole):
             if one.is_sealed:
                 # Also what a courier held when it was sealed, and could not send.
                 await _stop_leaving(desk, work, one)
                 await work.outgoing.save(replace(one, is_sealed=False))
         await work.commit()
     return await holding.settle(hold, scope, hold_id)
+
+
+async def _parts(work: Work, whole: OutgoingDocument) -> Sequence[OutgoingDocument]:
+    """The document with every update and replacement of it, and theirs."""
+    parts = [whole]
+    for one in parts:
+        children = await work.outgoing.children(one.id)
+        parts += [child for child in children if child.kind in (Kind.UPDATE, Kind.REPLACEMENT)]
+    return parts
 
 
 def refuse_sealed(document: OutgoingDocument) -> None:
@@ -229,10 +237,7 @@ async def _stop_leaving(desk: OutDesk, work: Work, document: OutgoingDocument) -
     """Nothing that still waits leaves. A packet that a courier holds at this moment has left."""
     if document.state is OutState.QUEUED:
         await work.jobs.cancel("pack", document.id)
-    now, in_hand = desk.clock.now(), set[str | None]()
-    for item in await work.outbox.of_subject(document.id):
-        if item.state == "waiting" and not await work.outbox.stop(item.id, now):
-            in_hand |= {target.delivery_id for target in item.targets}
-    for delivery in requests.in_turn(await work.deliveries.of(document.id)):
-        if delivery.state in ("queued", "sending", "paper") and delivery.id not in in_hand:
-            await requests.add_fact(desk, work, delivery, own_fact(Track.TRANSPORT, "cancelled", now))
+    rows = await stopping.stop_rows(desk, work, document.id)
+    deliveries = await work.deliveries.of(document.id)
+    waiting = [each for each in deliveries if each.state in ("queued", "sending", "paper")]
+    await stopping.cancel_deliveries(desk, work, waiting, rows)

@@ -13,8 +13,9 @@ from gateway.domain.document import Delivery, FileItem, OutgoingDocument, OutSta
 from gateway.domain.event import EventKind
 from gateway.domain.status import Track, own_fact
 from gateway.errors import Clash, Refused
-from gateway.outgoing import accept, answering, check, drafting, files, requests
+from gateway.outgoing import accept, answering, check, drafting, files, requests, stopping
 from gateway.outgoing.desk import OutDesk
+from gateway.outgoing.stopping import StoppedRows
 from gateway.policy import outgoing
 from gateway.policy.outgoing import HandedOver
 from gateway.policy.verdict import Verdict
@@ -72,7 +73,8 @@ async def send_draft(
 async def cancel(
     desk: OutDesk, scope: AgencyScope, id: str, expect_version: int | None = None, why: str = ""
 ) -> OutgoingDocument:
-    """Nothing of it leaves any more; `why` is what a person says of it. Clash as soon as a courier has it or had it."""
+    """Nothing of it leaves any more; `why` is what a person says of it. Clash while a courier has it, and where a recipient
+    was sent to. Deliveries that an earlier try may have brought to the axis are marked."""
     async with desk.store.begin(scope) as work:
         document = await work.outgoing.get(id)
         cancelled = await cancel_in(desk, work, document, {"reason": why} if why else {}, expect_version)
@@ -105,15 +107,13 @@ async def cancel_in(
     deliveries = await work.deliveries.of(id)
     if document.state is OutState.CANCELLED:
         raise Clash(f"{id} is cancelled already; nothing of it can leave any more")
+    rows = StoppedRows()
     if document.state not in (OutState.DRAFT, OutState.BLOCKED):
-        await _stop(work, document, deliveries)
+        rows = await _stop(desk, work, document, deliveries)
     cancelled = await work.outgoing.save(
         replace(document, state=OutState.CANCELLED), expect_version=expect_version
     )
-    for delivery in requests.in_turn(deliveries):
-        await requests.add_fact(
-            desk, work, delivery, own_fact(Track.TRANSPORT, "cancelled", desk.clock.now())
-        )
+    await stopping.cancel_deliveries(desk, work, deliveries, rows)
     await requests.withdraw_requests(desk, work, document)
     await work.blobs.drop("source", id)
     await work.events.append(EventKind.MESSAGE_CANCELLED, id, desk.clock.now(), told)
@@ -160,11 +160,13 @@ async def resend(
     return document
 
 
-async def _stop(work: Work, document: OutgoingDocument, deliveries: Sequence[Delivery]) -> None:
+async def _stop(
+    desk: OutDesk, work: Work, document: OutgoingDocument, deliveries: Sequence[Delivery]
+) -> StoppedRows:
     late = Clash(
         f"{document.id} has already been handed to the axis; recall it instead", code="GW-ALREADY-SENT"
     )
-    if any(delivery.state not in ("queued", "failed", "paper") for delivery in deliveries):
+    if any(delivery.state not in stopping.UNSENT for delivery in deliveries):
         raise late
     if any(each.handed_over is not None for each in await work.paper.of(document.id)):
         raise Clash(
@@ -173,10 +175,11 @@ async def _stop(work: Work, document: OutgoingDocument, deliveries: Sequence[Del
     if document.state is OutState.QUEUED:
         if not await work.jobs.cancel("pack", document.id) and not _could_not_be_packed(document, deliveries):
             raise late
-        return
-    for item in await work.outbox.of_subject(document.id):
-        if item.state == "waiting" and not await work.outbox.cancel(item.id):
-            raise late
+        return StoppedRows()
+    rows = await stopping.stop_rows(desk, work, document.id)
+    if rows.in_hand:
+        raise late
+    return rows
 
 
 def _could_not_be_packed(document: OutgoingDocument, deliveries: Sequence[Delivery]) -> bool:

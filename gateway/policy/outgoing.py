@@ -260,7 +260,7 @@ def check_change(
     reasons = [
         *broken_fields(CHANGE, change, wanted=wanted),
         *long_lists(change),
-        *_parent(change, parent),
+        *_parent(change, kind, parent),
     ]
     if kind is Kind.UPDATE:
         reasons += _update(change, parent)
@@ -274,12 +274,15 @@ def check_change(
     return Verdict(reasons=tuple(reasons))
 
 
-def _parent(change: DocumentChange, parent: OutgoingDocument) -> Iterator[Reason]:
+def _parent(change: DocumentChange, kind: Kind, parent: OutgoingDocument) -> Iterator[Reason]:
     if parent.kind not in _PARENTS:
         yield reason(ReasonCode.PARENT_IS_CHANGE, "", kind=parent.kind)
+    if parent.is_sealed and kind is not Kind.RECALL:
+        yield reason(ReasonCode.PARENT_SEALED, "", document=parent.draft.code)
     if parent.state is OutState.PAPER:
         yield reason(ReasonCode.PARENT_ON_PAPER, "", document=parent.draft.code)
-    elif parent.state is not OutState.PACKED:
+    elif parent.state is not OutState.PACKED and (kind, parent.state) != (Kind.RECALL, OutState.CANCELLED):
+        # What was cancelled in doubt may have arrived: its deliveries say whom a recall can ask.
         yield reason(ReasonCode.PARENT_NOT_SENT, "", state=parent.state)
     if change.target is not None and change.target != parent.document_id:
         yield reason(ReasonCode.TARGET_DIFFERS, "/target", given=change.target, expected=parent.document_id)

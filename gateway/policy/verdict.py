@@ -73,6 +73,7 @@ class ReasonCode(StrEnum):
     NO_PERSON_SIGNATURE = "no-person-signature"
     # a change to a document already sent (R70, R71)
     PARENT_NOT_SENT = "parent-not-sent"
+    PARENT_SEALED = "parent-sealed"
     PARENT_IS_CHANGE = "parent-is-change"
     TARGET_DIFFERS = "target-differs"
     REPLACES_ITSELF = "replaces-itself"

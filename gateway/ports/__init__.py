@@ -29,6 +29,7 @@ from gateway.ports.queues import (
     Page,
     RegisterEntry,
     Remembered,
+    Stopped,
 )
 from gateway.ports.revocation import Authorities, RevocationAnswers
 from gateway.ports.services import (
@@ -105,6 +106,7 @@ __all__ = [
     "Scratch",
     "Sealer",
     "SignStatus",
+    "Stopped",
     "Store",
     "Trust",
     "Unsealer",

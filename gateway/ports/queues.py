@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Generic, Protocol, TypeVar
 
 from gateway.domain.document import Kind, Lane
@@ -222,6 +223,13 @@ class Remembered:
     body: str | None = None
 
 
+class Stopped(StrEnum):
+    """How sure it is that a row which is tried no more has reached no axis."""
+
+    NEVER_LEFT = "never_left"
+    MAY_HAVE_LEFT = "may_have_left"
+
+
 class Outbox(Protocol):
     async def put(self, item: OutboxItem) -> None: ...
 
@@ -242,12 +250,8 @@ class Outbox(Protocol):
     async def signed_again(self, lease: Lease, item: OutboxItem) -> None:
         """The row has this envelope from now on, with what signed it. StaleLease as above."""
 
-    async def cancel(self, id: str) -> bool:
-        """True when it was still waiting and will now never be sent; False when a courier has it or had it."""
-
-    async def stop(self, id: str, now: datetime) -> bool:
-        """True when it is not tried again; an earlier try may have reached the axis. False while a courier has it, and when
-        it has ended."""
+    async def stop(self, id: str, now: datetime) -> Stopped | None:
+        """It is not tried again. None while a courier has it, and when it has ended."""
 
     async def page(
         self, *, limit: int, states: Sequence[str] = (), cursor: str | None = None

@@ -14,7 +14,7 @@ from sqlmodel import col
 from gateway import errors
 from gateway.domain.document import Kind, Lane
 from gateway.domain.identity import Digest
-from gateway.ports.queues import Lease, LeasedOutbox, OutboxItem, OutboxTarget, Page
+from gateway.ports.queues import Lease, LeasedOutbox, OutboxItem, OutboxTarget, Page, Stopped
 from gateway.ports.services import Clock
 from gateway.store import leases, paging
 from gateway.store.repository import AgencyRows
@@ -60,6 +60,12 @@ _ALL_HELD = update(_R).where(
 )
 
 
+def _never_left(target: OutboxTarget, attempts: int) -> bool:
+    """A try that wrote no word may have reached the axis before its courier died."""
+    doubted = target.trail is not None and target.trail.unsure
+    return target.tried == attempts and not doubted
+
+
 class SqlOutbox(AgencyRows):
     """Keeps the promise of `ports.Outbox`."""
 
@@ -94,17 +100,14 @@ class SqlOutbox(AgencyRows):
         envelope = ("envelope_digest", "envelope_size", "signed_by")
         await self._change(lease, {name: getattr(item, name) for name in envelope})
 
-    async def cancel(self, id: str) -> bool:
-        # A row that was ever claimed may have reached the broker before its courier died: only one that never was
-        # can be promised to stay here.
-        never_claimed = and_(is_open(), col(_R.attempts) == 0)
-        this = and_(col(_R.agency_id) == self._agency_id, col(_R.id) == id)
-        return await self._tx.change(update(_R).where(this, never_claimed).values(state=CANCELLED)) == 1
-
-    async def stop(self, id: str, now: datetime) -> bool:
+    async def stop(self, id: str, now: datetime) -> Stopped | None:
         this = and_(col(_R.agency_id) == self._agency_id, col(_R.id) == id)
         at_rest = and_(is_open(), leases.unheld(_R, now))
-        return await self._tx.change(update(_R).where(this, at_rest).values(state=CANCELLED)) == 1
+        if await self._tx.change(update(_R).where(this, at_rest).values(state=CANCELLED)) != 1:
+            return None
+        item = await self.get(id)
+        sure = all(_never_left(target, item.attempts) for target in item.targets)
+        return Stopped.NEVER_LEFT if sure else Stopped.MAY_HAVE_LEFT
 
     async def page(
         self, *, limit: int, states: Sequence[str] = (), cursor: str | None = None

@@ -18,6 +18,7 @@ from typing import cast
 import pytest
 
 from gateway import holding
+from gateway.api import inbox_view
 from gateway.deciding import proposals
 from gateway.domain.document import InState, OutgoingDocument
 from gateway.domain.event import EventKind
@@ -26,7 +27,7 @@ from gateway.domain.person import Person, Role, SignedIn
 from gateway.errors import Clash, Denied, NotFound, Refused, StoreFailure, Unreachable
 from gateway.incoming import act, admit, check, seal, verify
 from gateway.incoming import process as deciding_packets
-from gateway.incoming.reading import open_envelope, open_file
+from gateway.incoming.reading import around_one, open_envelope, open_file
 from gateway.ops import backup, backup_file
 from gateway.ops.backup_file import BackupManifest
 from gateway.outgoing import dispatch, manage, package
@@ -48,6 +49,7 @@ from tests.support.node import (
     Town,
     document,
     opened,
+    replacement_of,
     update_of,
 )
 from tests.support.secret import FILES, SECRET, key, secret_came, with_recipient
@@ -347,6 +349,62 @@ async def test_an_update_of_it_is_sealed_with_it_whichever_is_named(town: Town) 
     assert plain_places(town) == plain_places(town, new) == []
     with pytest.raises(Clash, match="sealed"):
         await open_envelope(town.node.inn, scope, update.id)
+
+
+@pytest.mark.parametrize("comes", ["before", "after"])
+async def test_an_update_or_replacement_of_it_tells_nobody_its_words_and_stands_again_when_the_seal_is_lifted(
+    town: Town, comes: str
+) -> None:
+    """Whether it came before the seal or comes after it. What comes after goes unread into a hold of its own."""
+    words = "Phương án ZQXJ"
+    node, scope = town.node, await town.scope(PROVINCE)
+    await town.brought(town.forge(document("200", subject=words), (("a.pdf", PDF),)))
+    first = await town.only()
+    parts = (
+        town.forge(update_of("200", subject=words, files=(("b.pdf", PDF),)), (("b.pdf", PDF),)),
+        town.forge(replacement_of("200", "201", subject=words), (("van-ban.pdf", PDF),)),
+    )
+    if comes == "before":
+        for part in parts:
+            await town.brought(part)
+    hold = await seal.document(node.inn, node.hold, scope, first.id, "Có dấu mật")
+    if comes == "after":
+        for part in parts:
+            assert (await town.brought(part)).state == "sealed"
+    await town.number()
+    await holding.settle_all(node.hold)
+
+    async with node.store.read(scope) as work:
+        assert (await work.incoming.page(limit=9, query="ZQXJ")).items == ()
+        for document_ in await town.incoming():
+            around = await around_one(work, document_, await node.inn.office())
+            told = inbox_view.inbox_item(document_, around, None, "vi").model_dump_json(by_alias=True)
+            assert "ZQXJ" not in told
+            assert ".pdf" not in told
+        holds = (await work.held.page(limit=9)).items
+    assert len(holds) == (1 if comes == "before" else 3)
+    assert all(each.is_settled for each in holds)
+
+    for each in sorted(holds, key=lambda each: each.id != hold.id):
+        decision = holding.decided(node.hold, head(town), "Không mật")
+        await seal.lift(node.inn, node.hold, scope, each.id, decision, key())
+    await town.process()
+    states = {(one.kind.value, one.state.value) for one in await town.incoming()}
+    assert states == {("edoc", "new"), ("update", "new"), ("replace", "new")}
+
+
+async def test_nothing_is_sent_that_updates_or_replaces_a_sealed_document(town: Town) -> None:
+    """Only a recall may follow it. An update and a replacement from before are sealed with it."""
+    sent = await town.send("15")
+    await town.carry()
+    newer = await town.replacement(sent, "16")
+    await seal_sent(town, sent)
+
+    assert (await town.document(newer)).is_sealed
+    for act_ in (town.update(sent), town.replacement(sent, "17"), town.update(newer)):
+        with pytest.raises(Refused, match="parent-sealed"):
+            await act_
+    await town.recall(sent)
 
 
 async def test_a_packet_in_quarantine_is_sealed_and_given_back_to_where_it_was(town: Town) -> None:

@@ -15,8 +15,9 @@ from gateway.domain.document import Kind, Lane
 from gateway.domain.event import EventKind
 from gateway.domain.identity import DocumentId, PacketId
 from gateway.domain.proof import StatusPacket
+from gateway.domain.routes import Trail
 from gateway.office.store.store import SqlOfficeStore
-from gateway.ports.queues import Lease, OutboxTarget
+from gateway.ports.queues import Lease, OutboxTarget, Stopped
 from tests.support.clock import ManualClock
 from tests.support.interleave import Order, orders, play
 from tests.support.stores import NORTH, SOUTH, committing, inbox_item, opened, outbox_item, refused, stored
@@ -288,28 +289,29 @@ async def test_a_failed_or_sent_outbox_row_is_final(store: SqlOfficeStore, clock
     assert (await store.counts())["outbox.failed"] == 1
 
 
-async def test_an_outbox_row_can_be_cancelled_only_before_any_courier_had_it(
+async def test_an_outbox_row_at_rest_is_stopped_and_tells_whether_it_may_have_left(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
-    fresh, had = outbox_item(clock), outbox_item(clock)
-    await stored(store, had)
-    await store.claim_outbox(1, LEASE_S)
-    clock.advance(LEASE_S)
+    """Not while a courier has it. A try that wrote no word, or a word of doubt, may have reached the axis."""
+    fresh, silent, doubted, refused = (outbox_item(clock) for _ in range(4))
+    for item in (silent, doubted, refused):
+        await stored(store, item)
+    leases = {one.item.id: one.lease for one in await store.claim_outbox(3, LEASE_S)}
 
     async with committing(store) as work:
         await work.outbox.put(fresh)
-        assert await work.outbox.cancel(fresh.id) is True
-        assert await work.outbox.cancel(fresh.id) is False
-        assert await work.outbox.cancel(had.id) is False
+        for item in (silent, doubted, refused):
+            assert await work.outbox.stop(item.id, clock.now()) is None
+        target = replace(doubted.targets[0], tried=1)
+        unsure = replace(target, trail=Trail(axis="north", unsure=True))
+        await work.outbox.retry(leases[doubted.id], clock.now(), (target, unsure), "no answer")
+        await work.outbox.retry(leases[refused.id], clock.now(), (target,), "refused")
 
-    (again,) = await store.claim_outbox(5, LEASE_S)
-    assert again.item.id == had.id
-
+    clock.advance(LEASE_S)
     async with committing(store) as work:
-        assert await work.outbox.stop(had.id, clock.now()) is False
-        await work.outbox.retry(again.lease, clock.now(), had.targets, "the axis is away")
-        assert await work.outbox.stop(had.id, clock.now()) is True
-        assert await work.outbox.stop(had.id, clock.now()) is False
+        found = [await work.outbox.stop(item.id, clock.now()) for item in (fresh, refused, silent, doubted)]
+        assert found == [Stopped.NEVER_LEFT] * 2 + [Stopped.MAY_HAVE_LEFT] * 2
+        assert await work.outbox.stop(fresh.id, clock.now()) is None
 
     assert await store.claim_outbox(5, LEASE_S) == []
 

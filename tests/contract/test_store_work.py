@@ -181,7 +181,7 @@ async def test_no_agency_sees_or_changes_what_is_another_ones(
         assert (await other.outgoing.page(limit=10)).items == ()
         assert (await other.incoming.page(limit=10)).items == ()
         assert await other.handovers.lease("qlvb", 10, clock.now()) == []
-        assert await other.outbox.cancel(item.id) is False
+        assert await other.outbox.stop(item.id, clock.now()) is None
         assert await other.jobs.cancel("pack", document.id) is False
         assert await other.events.of(document.id) == []
         assert await other.blobs.holds(digest("anything")) is False

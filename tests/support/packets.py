@@ -97,10 +97,10 @@ def recall_of(number: str = "200", *, sender: str = DEPARTMENT, target: str | No
     return document(number, (), sender=sender, kind=Kind.RECALL, business=business)
 
 
-def replacement_of(replaced: str, number: str, *, sender: str = DEPARTMENT) -> Envelope:
+def replacement_of(replaced: str, number: str, *, sender: str = DEPARTMENT, **changes: Any) -> Envelope:
     info = ReplacementInfo(document_id=document_id(replaced, sender), organ_ids=(PROVINCE,))
     business = Business(doc_type=3, reason="Thay thế", paper=0, replacements=(info,))
-    return document(number, sender=sender, kind=Kind.REPLACEMENT, business=business)
+    return document(number, sender=sender, kind=Kind.REPLACEMENT, business=business, **changes)
 
 
 def status_about(

@@ -106,6 +106,24 @@ def test_between_02_and_03_the_later_stated_time_wins_whenever_it_arrived_and_a_
     assert fold_delivery([unstated, said("03", 40, stated=20)]).business == "02"
 
 
+def test_what_only_a_session_vouches_for_overrules_no_signed_status_and_nothing_of_another_axis() -> None:
+    """Where its own axis carried the delivery, and nobody signed a status, it counts."""
+    left = replace(moved("sent", 0), axis="north")
+    refused = replace(said("02", 5), session="vxp:h01")
+    by_north, by_south = replace(refused, axis="north"), replace(refused, axis="south")
+    for facts, shown in (
+        ([left, by_north], "rejected"),
+        ([left, by_south], "sent"),
+        ([left, by_north, said("01", 1)], "delivered"),
+        ([left, said("03", 9, proved=True), by_north], "accepted"),
+        ([by_north], "queued"),
+    ):
+        for order in itertools.permutations(facts):
+            standing = fold_delivery(order)
+            marks = () if shown == "rejected" else ("session_only:02",)
+            assert (standing.shown, standing.marks) == (shown, marks)
+
+
 FAR = 60.0 * 24 * 365 * 70
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
 from gateway.domain.document import OutState
-from gateway.errors import Clash, Refused, StaleVersion
-from gateway.outgoing import manage
-from tests.support.node import COMMUNE, DEPARTMENT, LEASE_S, PROVINCE, Town
+from gateway.domain.status import Fact, Track
+from gateway.errors import Clash, Refused, StaleVersion, Unreachable
+from gateway.outgoing import manage, requests
+from tests.support.faulty import Faulty
+from tests.support.node import COMMUNE, DEPARTMENT, LEASE_S, PROVINCE, Town, opened
 
 
 async def test_a_draft_may_be_incomplete_goes_nowhere_and_is_checked_when_it_is_sent(town: Town) -> None:
@@ -104,6 +107,41 @@ async def test_what_a_worker_has_or_had_is_not_cancelled(town: Town, stage: str)
     town.clock.advance(LEASE_S + 1)
     await town.carry()
     assert (await town.delivery(document)).state == "delivered"
+
+
+@pytest.mark.parametrize("unsure", [False, True])
+async def test_while_the_axis_is_away_what_waits_is_cancelled_and_what_arrived_all_the_same_is_recalled(
+    tmp_path: Path, unsure: bool
+) -> None:
+    """Of a try whose end nobody knows the delivery says that it may have left; where it did, a status of its recipient
+    counts."""
+    axis = Faulty("axis", "publish")
+    async with opened(tmp_path / "node", wrap=axis) as town:
+        await town._host()
+        axis.error = Unreachable("no answer")
+        axis.error.unsure = unsure
+        sent = await town.send("15")
+        await town.pack()
+        await town.dispatch()
+
+        await manage.cancel(town.node.out, await town.scope(DEPARTMENT), sent.id)
+
+        standing = await town.standing(sent)
+        assert (standing.shown, standing.marks) == ("cancelled", ("may_have_left",) if unsure else ())
+        axis.error = None
+        town.clock.advance(24 * 3600)
+        await town.carry()
+        assert await town.incoming() == ()
+
+        with pytest.raises(Clash, match="not left"):
+            await town.recall(sent)
+        arrived = Fact(track=Track.BUSINESS, code="01", at=town.clock.now(), stated_at=town.clock.now())
+        delivery = await town.delivery(sent)
+        async with town.node.store.begin(await town.scope(DEPARTMENT)) as work:
+            await requests.add_fact(town.node.out, work, delivery, arrived)
+            await work.commit()
+        assert (await town.delivery(sent)).state == "delivered"
+        await town.recall(sent)
 
 
 async def test_cancelling_a_version_that_somebody_changed_is_refused(town: Town) -> None:

@@ -53,8 +53,12 @@ def test_each_kind_names_what_it_needs_r70() -> None:
 
 
 def test_a_change_acts_on_its_parent_that_left_and_not_on_another_change() -> None:
-    for state in (OutState.QUEUED, OutState.CANCELLED, OutState.BLOCKED, OutState.DRAFT):
+    for state in (OutState.QUEUED, OutState.BLOCKED, OutState.DRAFT):
         assert ("parent-not-sent", "") in broken(change(), Kind.RECALL, replace(SENT, state=state))
+    cancelled, sealed = replace(SENT, state=OutState.CANCELLED), replace(SENT, is_sealed=True)
+    assert ("parent-not-sent", "") in broken(change(), Kind.UPDATE, cancelled)
+    assert ("parent-sealed", "") in broken(change(), Kind.UPDATE, sealed)
+    assert broken(change(), Kind.RECALL, cancelled) == broken(change(), Kind.RECALL, sealed) == set()
     assert ("parent-is-change", "") in broken(change(), Kind.RECALL, replace(SENT, kind=Kind.UPDATE))
     wrong = change(target=DocumentId("Z91.07,2026/11/20,89/STN-VP"))
     assert broken(wrong, Kind.UPDATE) == {("target-differs", "/target")}

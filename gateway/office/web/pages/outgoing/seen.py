@@ -24,6 +24,7 @@ from gateway.office.web import dates, visits
 from gateway.office.web.pages.outgoing.way import Way, way_of
 from gateway.office.web.routes import Needs
 from gateway.office.web.visits import Visit
+from gateway.outgoing.stopping import UNSENT
 from gateway.words import labels
 
 SEES = (Needs(right=Right.SEE_CONTENT),)
@@ -240,7 +241,7 @@ def no_recall(found: SeenOutgoing) -> str:
     document = found.document
     if document.kind not in _WHOLE:
         return "outgoing.why.part"
-    if document.state is not OutState.PACKED:
+    if document.state not in (OutState.PACKED, OutState.CANCELLED):
         return "outgoing.why.not_left"
     if not recallable(found):
         if any(each.state in _OPEN for each in found.deliveries):
@@ -272,7 +273,7 @@ def no_cancel(found: SeenOutgoing) -> str:
         return "outgoing.why.cancelled"
     if state in (OutState.DRAFT, OutState.BLOCKED):
         return ""
-    if any(each.state not in ("queued", "failed", "paper") for each in found.deliveries):
+    if any(each.state not in UNSENT for each in found.deliveries):
         return "outgoing.why.on_axis"
     return ""
 

@@ -1,0 +1,52 @@
+"""Keeps what still waits from leaving. In: a document of which nothing more is to leave. Out: its rows are not tried again,
+and its deliveries say `cancelled`, with a mark where a try before may have reached the axis."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from gateway.domain.document import Delivery
+from gateway.domain.status import MAY_HAVE_LEFT, Track, own_fact
+from gateway.outgoing import requests
+from gateway.outgoing.desk import OutDesk
+from gateway.ports import Stopped, Work
+
+UNSENT = ("queued", "sending", "failed", "paper")
+"""The states of a delivery that has not left, or of which nobody knows it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoppedRows:
+    """Ids of deliveries. `in_hand`: a courier has their packet at this moment. `in_doubt`: an earlier try may have reached
+    the axis."""
+
+    in_hand: Collection[str | None] = ()
+    in_doubt: Collection[str | None] = ()
+
+
+async def stop_rows(desk: OutDesk, work: Work, document_id: str) -> StoppedRows:
+    now, in_hand, in_doubt = desk.clock.now(), set[str | None](), set[str | None]()
+    for item in await work.outbox.of_subject(document_id):
+        if item.state != "waiting":
+            continue
+        deliveries = {target.delivery_id for target in item.targets}
+        match await work.outbox.stop(item.id, now):
+            case None:
+                in_hand |= deliveries
+            case Stopped.MAY_HAVE_LEFT:
+                in_doubt |= deliveries
+            case Stopped.NEVER_LEFT:
+                pass
+    return StoppedRows(in_hand=in_hand, in_doubt=in_doubt)
+
+
+async def cancel_deliveries(
+    desk: OutDesk, work: Work, deliveries: Iterable[Delivery], rows: StoppedRows
+) -> None:
+    now = desk.clock.now()
+    for delivery in requests.in_turn(deliveries):
+        if delivery.id not in rows.in_hand:
+            doubt = MAY_HAVE_LEFT if delivery.id in rows.in_doubt else None
+            fact = own_fact(Track.TRANSPORT, "cancelled", now, reason=doubt)
+            await requests.add_fact(desk, work, delivery, fact)

@@ -1,0 +1,55 @@
+"""A status that came by the session with a foreign axis, and that nobody signed."""
+
+from __future__ import annotations
+
+import hashlib
+from io import BytesIO
+
+from gateway.domain.document import Kind, Lane
+from gateway.domain.event import EventKind
+from gateway.domain.identity import Digest
+from gateway.edxml import build
+from gateway.edxml.envelope import Envelope, Organisation, ResponseFor, StatusReport
+from gateway.incoming import receive
+from gateway.ports import Arrival
+from tests.support.node import DEPARTMENT, PROVINCE, Town
+
+
+async def test_it_moves_nothing_that_went_by_the_signed_axis_and_is_shown(town: Town) -> None:
+    sent = await town.send("15")
+    await town.carry()
+    now, draft = town.clock.now(), sent.draft
+    about = ResponseFor(
+        organ_id=DEPARTMENT, code=draft.code, document_id=sent.document_id, promulgation_date=draft.issued_on
+    )
+    refusal = Envelope(
+        kind=Kind.STATUS,
+        sender=Organisation(organ_id=PROVINCE, organ_name="x"),
+        response_for=(about,),
+        status=StatusReport(code="02", description="Trả lại", timestamp=build.wall_clock(now)),
+    )
+    file = BytesIO()
+    build.write(refusal, (), file, None, None, now)
+    raw = file.getvalue()
+    arrival = Arrival(
+        token="t" * 32,
+        recipient=DEPARTMENT,
+        packet_id="hub-1",
+        kind="status",
+        sender=PROVINCE,
+        lane=Lane.NORMAL,
+        digest=Digest(hashlib.sha256(raw).hexdigest()),
+        size=len(raw),
+        deliveries=1,
+        open=lambda: BytesIO(raw),
+        node=None,
+        session="vxp:h01",
+    )
+
+    await receive.run(town.node.inn, arrival)
+    await town.carry()
+
+    standing = await town.standing(sent)
+    assert (standing.shown, standing.marks) == ("delivered", ("session_only:02",))
+    statuses = [e for e in await town.events(DEPARTMENT, sent.id) if e.kind is EventKind.DELIVERY_STATUS]
+    assert [(e.data["code"], "counts" in e.data) for e in statuses] == [("01", False), ("02", True)]
