@@ -1,0 +1,26 @@
+"""One call of a port breaks for days, with an error that nobody foresaw: whatever waits has its reason or its loop tells of
+it, and everything ends once the call works again. `tests/long/faults/test_unforeseen_calls.py` tries all calls."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.support.cases import Cases
+from tests.support.unforeseen import left_open
+
+BROKEN = (
+    ("axis.settle", "after"),
+    ("blobs.open_each", "before"),
+    ("keys.signer", "before"),
+    ("store.begin.commit", "after"),
+    ("store.begin.facts.of_many", "before"),
+    ("store.begin.inbox.land_to_settle", "after"),
+    ("store.begin.outbox.sent", "before"),
+    ("trust.collect", "before"),
+)
+
+
+async def test_nothing_stays_open_untold_while_a_call_breaks_for_days(tmp_path: Path, cases: Cases) -> None:
+    for broken in BROKEN:
+        with cases.case(broken):
+            assert await left_open(tmp_path / "-".join(broken), broken) == []
