@@ -165,8 +165,14 @@ def is_encodable(text: str) -> bool:
 
 
 def has_bad_characters(text: str, *, lines: bool = False) -> bool:
-    """Control characters (header and log injection), lone surrogates and non-characters (not XML)."""
+    """Control characters (header and log injection), those that turn the writing round (what is read is not what is
+    written), lone surrogates and non-characters (not XML)."""
     return (_BAD_IN_LINES if lines else _BAD).search(text) is not None
+
+
+def turning_shown(text: str) -> str:
+    """Write out the characters that turn the writing round, as `[U+202E]`, in a text that somebody else wrote."""
+    return text if text.isascii() else _TURNS.sub(lambda found: f"[U+{ord(found[0]):04X}]", text)
 
 
 _LONE = re.compile("[\ud800-\udfff]")
@@ -174,8 +180,10 @@ _LONE = re.compile("[\ud800-\udfff]")
 _NONE = "\ufdd0-\ufdef" + "".join(
     f"{chr(plane << 16 | 0xFFFE)}{chr(plane << 16 | 0xFFFF)}" for plane in range(17)
 )
-_BAD_IN_LINES = re.compile(f"[\0-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff{_NONE}]")
-_BAD = re.compile(f"[\0-\x1f\x7f-\x9f\ud800-\udfff{_NONE}]")
+_TURNING = "\u202a-\u202e\u2066-\u2069"
+_BAD_IN_LINES = re.compile(f"[\0-\x08\x0b-\x1f\x7f-\x9f{_TURNING}\ud800-\udfff{_NONE}]")
+_BAD = re.compile(f"[\0-\x1f\x7f-\x9f{_TURNING}\ud800-\udfff{_NONE}]")
+_TURNS = re.compile(f"[{_TURNING}]")
 
 
 def _clean(text: str) -> str:

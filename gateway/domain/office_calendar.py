@@ -82,7 +82,7 @@ _HOLIDAYS: tuple[tuple[date, int, str, bool], ...] = (
     (date(2026, 5, 1), 1, "labour", False),
     (date(2026, 8, 31), 1, "swapped", False),
     (date(2026, 9, 1), 2, "national", False),
-    (date(2026, 11, 24), 1, "culture", True),
+    (date(2026, 11, 24), 1, "culture", False),
     (date(2027, 1, 1), 1, "new_year", False),
     (date(2027, 2, 5), 5, "tet", True),
     (date(2027, 2, 10), 2, "instead", True),

@@ -22,6 +22,7 @@ from gateway.domain.document import (
     Signer,
     Urgency,
 )
+from gateway.domain.fields import turning_shown
 from gateway.domain.identity import Digest, DocumentId
 from gateway.domain.proof import FileSlice, Terms
 from gateway.domain.signatures import FileFacts
@@ -66,15 +67,15 @@ def document(
         inbox_id=item.id,
         kind=model.kind,
         sender_code=proved.envelope.sender,
-        sender_name=model.sender.organ_name,
+        sender_name=_shown(model.sender.organ_name),
         document_id=DocumentId(model.document_id or ""),
         packet_id=signed.packet_id,
         attempt=attempt,
         number=(model.code.number if model.code else None) or "",
         symbol=(model.code.notation if model.code else None) or "",
         issued_on=model.promulgation_date,
-        type_name=model.document_type.name if model.document_type else None,
-        subject=model.subject or "",
+        type_name=_shown(model.document_type.name if model.document_type else None),
+        subject=turning_shown(model.subject or ""),
         signer=_signer(model),
         urgency=_urgency(other.priority if other else None),
         due_on=model.due_date,
@@ -141,8 +142,14 @@ def _signer(model: Envelope) -> Signer | None:
     if model.signer is None or not model.signer.full_name:
         return None
     return Signer(
-        name=model.signer.full_name, title=model.signer.position, competence=model.signer.competence
+        name=turning_shown(model.signer.full_name),
+        title=_shown(model.signer.position),
+        competence=_shown(model.signer.competence),
     )
+
+
+def _shown(text: str | None) -> str | None:
+    return text and turning_shown(text)
 
 
 def _urgency(priority: int | None) -> Urgency:
@@ -198,9 +205,9 @@ def _change(model: Envelope) -> DocumentChange | None:
     info, said = model.business.document_info, notice_words.read(model.business.reason or "")
     receivers = info.receivers if info else ()
     return DocumentChange(
-        reason=said.reason,
+        reason=_shown(said.reason),
         notice_no=said.notice_no,
-        approved_by=said.approved_by,
+        approved_by=_shown(said.approved_by),
         target=DocumentId(target_of(model) or ""),
         information_changed=bool(info.document_info) if info else False,
         receivers_changed=bool(info.document_receiver) if info else False,

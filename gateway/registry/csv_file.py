@@ -12,12 +12,12 @@ from __future__ import annotations
 import csv
 import io
 import re
-import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import TypeAlias
 
+from gateway.domain.fields import has_bad_characters
 from gateway.domain.registry import AgencyCode, BadCode, CodeForm, node_name_fault
 from gateway.domain.registry_change import RowProblem
 from gateway.domain.text import nfc
@@ -157,7 +157,7 @@ def _line(
 
 
 def _cell(column: str, text: str) -> Cell:
-    if any(unicodedata.category(letter) == "Cc" for letter in text):
+    if has_bad_characters(text):
         raise ValueError("contains a control character; type the cell again")
     if len(text) > LONGEST_CELL:
         raise ValueError(f"{len(text)} characters; at most {LONGEST_CELL}")

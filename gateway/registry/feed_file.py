@@ -20,6 +20,7 @@ from typing import Annotated, Any, BinaryIO, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from gateway.domain.fields import has_bad_characters
 from gateway.domain.registry import AgencyCode, BadCode, CodeForm
 from gateway.domain.registry_change import AgencyRecord
 from gateway.errors import Clash
@@ -53,7 +54,7 @@ def _text(value: str) -> str:
         raise ValueError(f"a text has 1 to {LONGEST_TEXT} characters")
     if value != value.strip() or not unicodedata.is_normalized("NFC", value):
         raise ValueError("a text is in NFC, with no spaces around it")
-    if any(unicodedata.category(letter) == "Cc" for letter in value):
+    if has_bad_characters(value):
         raise ValueError("a text has no control characters")
     return value
 

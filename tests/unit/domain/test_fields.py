@@ -16,7 +16,8 @@ def _is_bad(letter: str) -> bool:
     """A control character, half a character, or none."""
     point = ord(letter)
     is_none = point & 0xFFFE == 0xFFFE or 0xFDD0 <= point <= 0xFDEF
-    return is_none or unicodedata.category(letter) in ("Cc", "Cs")
+    turning = "\u202a" <= letter <= "\u202e" or "\u2066" <= letter <= "\u2069"
+    return turning or is_none or unicodedata.category(letter) in ("Cc", "Cs")
 
 
 def test_controls_halves_and_noncharacters_are_bad_and_nothing_else_is() -> None:

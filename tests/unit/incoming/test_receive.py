@@ -369,3 +369,10 @@ async def test_a_commit_of_unknown_fate_is_told_once(town: Town, monkeypatch: py
     assert kinds.count(EventKind.INBOX_LANDED) == 1
     assert row.state == "done"
     assert len(await town.incoming()) == 1
+
+
+async def test_characters_that_turn_the_writing_round_are_written_out(town: Town) -> None:
+    turned = "Về việc \u202eoàb oáb"
+    await town.brought(town.forge(document("200", subject=turned), (("a.pdf", PDF),)))
+
+    assert (await town.only()).subject == "Về việc [U+202E]oàb oáb"

@@ -111,6 +111,8 @@ def test_a_value_that_the_wire_or_an_office_does_not_take_is_refused_at_its_poin
         ({"number": "8\r\n8"}, "bad-characters", "/number"),
         ({"symbol": "STN,VP"}, "bad-characters", "/symbol"),
         ({"subject": "V/v báo cáo\x00"}, "bad-characters", "/subject"),
+        ({"subject": "V/v \u202eoác oáb"}, "bad-characters", "/subject"),
+        ({"place": "Sao Mai\u2066"}, "bad-characters", "/place"),
         ({"place": "Sao Mai\ud800"}, "bad-characters", "/place"),
         ({"place": "Sao Mai\ufffe"}, "bad-characters", "/place"),
         ({"issued_on": date(2026, 11, 21)}, "date-in-future", "/date"),
@@ -173,7 +175,7 @@ def test_a_doubtful_subject_or_type_warns_and_never_refuses_r3_r8_r9() -> None:
     for subject, codes in warnings.items():
         verdict = judge(draft(subject=subject))
         assert (verdict.allowed, warned(verdict)) == (True, codes), subject
-    for mark in "\u202e\u200b\u2066\u00ad":
+    for mark in "\u200b\u200e\u00ad":
         verdict = judge(draft(subject=f"V/v báo cáo {mark}tình hình"))
         assert verdict.allowed
         assert [warning.params["marks"] for warning in verdict.warnings] == [f"U+{ord(mark):04X}"]
