@@ -344,8 +344,8 @@ class Offices(OfficeMail):
         for task in waiting[:1]:
             name = self.cast.words("tag")
             await tags_and_views.put_tag(self.node.store, self.node.clock, scope, name, task.subject_id)
-        for task in [each for each in (*waiting[1:], *rest[1:]) if each.rests_until is None][-1:]:
-            until = self.node.clock.now() + _DAY
+        until = self.node.clock.now() + _DAY
+        for task in [each for each in (*waiting[1:], *rest[1:]) if until <= each.due_at][-1:]:
             await todo.snooze_task(self.node.todo, scope, task.id, until, self.cast.words("owner_note"))
         if actor == "province":
             await self._urge(actor, scope)

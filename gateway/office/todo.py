@@ -17,6 +17,7 @@ from gateway.domain.event import EventKind
 from gateway.domain.handling import unit_key
 from gateway.domain.office_calendar import OfficeCalendar
 from gateway.domain.system_box import BoxItem, BoxKind
+from gateway.domain.wall_clock import local
 from gateway.errors import Clash, NotFound, StoreFailure
 from gateway.office.beside import Beside
 from gateway.office.desks import TodoDesk
@@ -199,8 +200,7 @@ async def take_task(
 
 
 async def snooze_task(desk: TodoDesk, scope: AgencyScope, task: str, until: datetime, note: str) -> TaskNote:
-    """It leaves the list until then. Clash for a time that has passed or lies too far ahead, and of an urgent document for
-    one past its deadline."""
+    """It leaves the list until then. Clash for a time that has passed, lies too far ahead or is past its deadline."""
     now = desk.clock.now()
     if not now < until <= now + LONGEST_REST:
         raise Clash(
@@ -209,10 +209,10 @@ async def snooze_task(desk: TodoDesk, scope: AgencyScope, task: str, until: date
         )
 
     def in_time(found: Task) -> None:
-        if found.rests_until is not None and until > found.rests_until:
+        if until > found.due_at:
+            due = local(found.due_at)
             raise Clash(
-                f"an urgent document is put off until its deadline at the latest, {found.rests_until:%d/%m/%Y %H:%M}",
-                code="GW-REST-URGENT",
+                f"a task is put off until its deadline at the latest, {due:%d/%m/%Y %H:%M}", code="GW-REST-DUE"
             )
 
     text = _text(note, "note")

@@ -153,15 +153,11 @@ class Task:
     def owner(self) -> str | None:
         return self.note.owner if self.note is not None else None
 
-    @property
-    def rests_until(self) -> datetime | None:
-        """The latest moment to which it may be put off; None where that is left to whoever does it. Nobody puts an urgent
-        document off past its time."""
-        return self.due_at if self.urgency >= Urgency.URGENT else None
-
     def rests(self, now: datetime) -> bool:
-        """Whether nobody is to be bothered with it now."""
+        """Whether nobody is to be bothered with it now. Nobody puts it off past its deadline, also one that came nearer."""
         note = self.note
         if note is None or note.noted_at < self.since:
             return False
-        return note.closed_at is not None or (note.snoozed_until is not None and now < note.snoozed_until)
+        if note.closed_at is not None:
+            return True
+        return note.snoozed_until is not None and now < min(note.snoozed_until, self.due_at)

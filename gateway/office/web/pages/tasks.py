@@ -178,7 +178,7 @@ async def one(visit: Visit, problems: Problems | None = None) -> web.StreamRespo
         may_note=units is None and visit.may(Right.URGE, Manner.YES),
         may_take=_may_take(visit),
         rests=task.rests(found.at),
-        latest=task.rests_until,
+        latest=task.due_at,
         given=visit.form.flat() or {"day": tomorrow.strftime("%d/%m/%Y"), "time": _MORNING.strftime("%H:%M")},
     )
 
