@@ -41,7 +41,7 @@ async def two(url: str, clock: ManualClock) -> AsyncIterator[SqlOfficeStore]:
         yield store
 
 
-async def test_a_ring_is_heard_in_another_process_and_only_once_at_home(
+async def test_a_ring_is_heard_in_another_process_and_only_once_at_home_and_of_a_moment_none_is_missing(
     one: SqlOfficeStore, two: SqlOfficeStore
 ) -> None:
     here, there = Ear(one), Ear(two)
@@ -54,10 +54,6 @@ async def test_a_ring_is_heard_in_another_process_and_only_once_at_home(
     assert here.names.count("packer") == 1
     assert there.names.count("packer") == 1
 
-
-async def test_rings_of_a_moment_come_together_and_none_is_missing(
-    one: SqlOfficeStore, two: SqlOfficeStore
-) -> None:
     there = Ear(two)
     names = [f"bell{n}" for n in range(200)]
 

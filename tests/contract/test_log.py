@@ -59,12 +59,6 @@ async def test_a_seal_covers_what_was_there_and_names_the_one_before(book: Book)
     assert second.signed.seal.root == sealed_log.tree_root([each.hash for each in await leaves(book.store)])
 
 
-async def test_nothing_new_makes_no_seal(book: Book) -> None:
-    (only,) = await book.pages(1)
-
-    assert await book.seal() == only
-
-
 async def test_every_leaf_is_proved_into_every_later_seal_and_every_seal_into_the_next(book: Book) -> None:
     seals = await book.pages(1, 6, 250, 10)
     held = await leaves(book.store)
@@ -377,7 +371,13 @@ async def test_search_finds_by_kind_subject_agency_and_period(book: Book) -> Non
     assert newest[0].event.node_seq == 4
 
 
-async def test_nothing_is_examined_and_holds_in_an_empty_log(book: Book) -> None:
+async def test_nothing_is_examined_and_holds_in_an_empty_log_and_nothing_new_makes_no_seal(
+    book: Book,
+) -> None:
     report = await book.examine()
 
     assert (report.holds, report.leaves, codes(report)) == (True, 0, [])
+
+    (only,) = await book.pages(1)
+
+    assert await book.seal() == only
