@@ -30,7 +30,7 @@ def test_no_secrecy_and_an_unlisted_category_pass_and_any_declared_secret_is_ref
     assert check_declared("none", "ordinary", PROFILE).allowed
 
 
-def test_threat_075_077_names_have_one_form_something_to_read_and_no_control_characters_threat_077() -> None:
+def test_threat_075_077_names_have_one_form_something_to_read_and_no_control_characters() -> None:
     apart = unicodedata.normalize("NFD", "Tờ trình.pdf")
     assert clean_name(apart) == clean_name("Tờ trình.pdf") == "Tờ trình.pdf"
     stored = stored_names(["Tờ trình.pdf", apart, "TỜ TRÌNH.PDF", "Tờ trình (2).pdf", "khác.pdf"])

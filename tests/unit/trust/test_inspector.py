@@ -330,7 +330,7 @@ def test_the_members_of_an_archive_are_told_with_their_types_and_what_they_would
     assert facts.active == ("launch", "script")
 
 
-def test_threat_057_058_members_are_counted_before_they_are_read_and_a_third_archive_within_is_too_deep_threat_058(
+def test_threat_057_058_members_are_counted_before_they_are_read_and_a_third_archive_within_is_too_deep(
     look: Look,
 ) -> None:
     """Those of inner archives too."""

@@ -157,13 +157,13 @@ def check_rows(cases: Cases, threat: int) -> None:
                 assert judged(made().certificates[row.case].certificate, AT + row.after) == row.says
 
 
-def test_threat_040_041_validity_counts_at_the_time_of_arrival_threat_041(cases: Cases) -> None:
+def test_threat_040_041_validity_counts_at_the_time_of_arrival(cases: Cases) -> None:
     check_rows(cases, 40)
 
     check_rows(cases, 41)
 
 
-def test_threat_042_043_044_only_unrevoked_chains_to_our_anchors_that_keep_every_rule_count_threat_043_threat_044(
+def test_threat_042_043_044_only_unrevoked_chains_to_our_anchors_that_keep_every_rule_count(
     cases: Cases,
 ) -> None:
     check_rows(cases, 42)
