@@ -319,10 +319,17 @@ def files_with(text: str, store_url: str) -> list[str]:
     return [each.name for each in folder.iterdir() if each.is_file() and text.encode() in each.read_bytes()]
 
 
-async def test_all_texts_of_an_event_are_deleted_when_none_is_named(book: Book) -> None:
+async def test_all_texts_of_an_event_are_deleted_when_none_is_named_and_nothing_inside_a_leaf(
+    book: Book,
+) -> None:
     await book.pages(1, data={"reason": "one two", "why": "x y", "code": "02"})
     (stored,) = await log_reading.leaves_of(book.store, "agy_north", "msg_1")
 
+    for name in ("code", "nothing"):
+        with pytest.raises(Clash, match="reason"):
+            await erase_texts(book.store, book.clock, stored.event_id, [name], "prn_1", "Decision 12")
+    with pytest.raises(NotFound):
+        await erase_texts(book.store, book.clock, "evt_nowhere", [], "prn_1", "Decision 12")
     assert await erase_texts(book.store, book.clock, stored.event_id, [], "prn_1", "Decision 12") == [
         "reason",
         "why",
@@ -330,17 +337,6 @@ async def test_all_texts_of_an_event_are_deleted_when_none_is_named(book: Book) 
 
     (left,) = await log_events.search_log(book.store, WantedEvents(event_id=stored.event_id), limit=5)
     assert left.event.data == {"n": 0, "code": "02"}
-
-
-@pytest.mark.parametrize("name", ["code", "nothing"])
-async def test_what_stands_inside_a_leaf_cannot_be_deleted(book: Book, name: str) -> None:
-    await book.pages(1, data={"reason": "one two", "code": "02"})
-    (stored,) = await log_reading.leaves_of(book.store, "agy_north", "msg_1")
-
-    with pytest.raises(Clash, match="reason"):
-        await erase_texts(book.store, book.clock, stored.event_id, [name], "prn_1", "Decision 12")
-    with pytest.raises(NotFound):
-        await erase_texts(book.store, book.clock, "evt_nowhere", [], "prn_1", "Decision 12")
 
 
 async def test_a_text_that_is_not_sealed_yet_waits_for_its_seal(book: Book) -> None:

@@ -193,16 +193,9 @@ async def test_waiting_packets_are_found_by_what_they_need(store: SqlOfficeStore
         assert await view.inbox.waiting_for("Z91.03", "d-1") == []
     assert await store.overdue_waiting(waiting.received_at, 10) == []
     assert await store.overdue_waiting(waiting.received_at + timedelta(seconds=1), 10) == [waiting]
-
-
-async def test_packets_that_waited_too_long_are_read_so_many_at_a_time(
-    store: SqlOfficeStore, clock: ManualClock
-) -> None:
-    oldest = await settled(store, clock, state="waiting", needs=("Z91.02", "d-1"))
     clock.advance(1)
     await settled(store, clock, state="waiting", needs=("Z91.02", "d-2"))
-
-    assert await store.overdue_waiting(clock.now() + timedelta(days=1), 1) == [oldest]
+    assert await store.overdue_waiting(clock.now() + timedelta(days=1), 1) == [waiting]
 
 
 @pytest.mark.parametrize("state", ["waiting", "held", "quarantined"])

@@ -1,4 +1,4 @@
-"""Rings between processes on either database, heard elsewhere and once; on one SQLite file whoever died or hangs meanwhile."""
+"""Rings between processes on either database: heard elsewhere, once; on one SQLite file whoever died or hangs meanwhile."""
 
 from __future__ import annotations
 
