@@ -43,14 +43,14 @@ async def test_content_can_be_opened_while_every_thread_of_the_pool_is_taken(
     assert content == b"content"
 
 
-async def test_a_scratch_that_nobody_fills_never_touches_the_disk(blobs: FileBlobs, tmp_path: Path) -> None:
+async def test_a_scratch_that_nobody_fills_never_touches_the_disk_and_one_may_be_discarded_before_its_end(
+    blobs: FileBlobs, tmp_path: Path
+) -> None:
     with blobs.scratch() as scratch:
         path = scratch.path
 
     assert not path.parent.exists()
 
-
-async def test_a_scratch_may_be_discarded_before_its_end(blobs: FileBlobs) -> None:
     with blobs.scratch() as scratch:
         scratch.file.write(b"content")
         scratch.discard()

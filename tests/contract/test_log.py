@@ -59,12 +59,6 @@ async def test_a_seal_covers_what_was_there_and_names_the_one_before(book: Book)
     assert second.signed.seal.root == sealed_log.tree_root([each.hash for each in await leaves(book.store)])
 
 
-async def test_nothing_new_makes_no_seal(book: Book) -> None:
-    (only,) = await book.pages(1)
-
-    assert await book.seal() == only
-
-
 async def test_every_leaf_is_proved_into_every_later_seal_and_every_seal_into_the_next(book: Book) -> None:
     seals = await book.pages(1, 6, 250, 10)
     held = await leaves(book.store)
@@ -325,10 +319,17 @@ def files_with(text: str, store_url: str) -> list[str]:
     return [each.name for each in folder.iterdir() if each.is_file() and text.encode() in each.read_bytes()]
 
 
-async def test_all_texts_of_an_event_are_deleted_when_none_is_named(book: Book) -> None:
+async def test_all_texts_of_an_event_are_deleted_when_none_is_named_and_nothing_inside_a_leaf(
+    book: Book,
+) -> None:
     await book.pages(1, data={"reason": "one two", "why": "x y", "code": "02"})
     (stored,) = await log_reading.leaves_of(book.store, "agy_north", "msg_1")
 
+    for name in ("code", "nothing"):
+        with pytest.raises(Clash, match="reason"):
+            await erase_texts(book.store, book.clock, stored.event_id, [name], "prn_1", "Decision 12")
+    with pytest.raises(NotFound):
+        await erase_texts(book.store, book.clock, "evt_nowhere", [], "prn_1", "Decision 12")
     assert await erase_texts(book.store, book.clock, stored.event_id, [], "prn_1", "Decision 12") == [
         "reason",
         "why",
@@ -336,17 +337,6 @@ async def test_all_texts_of_an_event_are_deleted_when_none_is_named(book: Book) 
 
     (left,) = await log_events.search_log(book.store, WantedEvents(event_id=stored.event_id), limit=5)
     assert left.event.data == {"n": 0, "code": "02"}
-
-
-@pytest.mark.parametrize("name", ["code", "nothing"])
-async def test_what_stands_inside_a_leaf_cannot_be_deleted(book: Book, name: str) -> None:
-    await book.pages(1, data={"reason": "one two", "code": "02"})
-    (stored,) = await log_reading.leaves_of(book.store, "agy_north", "msg_1")
-
-    with pytest.raises(Clash, match="reason"):
-        await erase_texts(book.store, book.clock, stored.event_id, [name], "prn_1", "Decision 12")
-    with pytest.raises(NotFound):
-        await erase_texts(book.store, book.clock, "evt_nowhere", [], "prn_1", "Decision 12")
 
 
 async def test_a_text_that_is_not_sealed_yet_waits_for_its_seal(book: Book) -> None:
@@ -377,7 +367,13 @@ async def test_search_finds_by_kind_subject_agency_and_period(book: Book) -> Non
     assert newest[0].event.node_seq == 4
 
 
-async def test_nothing_is_examined_and_holds_in_an_empty_log(book: Book) -> None:
+async def test_nothing_is_examined_and_holds_in_an_empty_log_and_nothing_new_makes_no_seal(
+    book: Book,
+) -> None:
     report = await book.examine()
 
     assert (report.holds, report.leaves, codes(report)) == (True, 0, [])
+
+    (only,) = await book.pages(1)
+
+    assert await book.seal() == only

@@ -26,7 +26,7 @@ from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, committing, digest
 
 
-async def test_a_hosted_agency_comes_back_as_it_was_and_is_found_by_code_or_alias(
+async def test_a_hosted_agency_comes_back_as_it_was_is_found_by_code_or_alias_and_hosted_once(
     store: SqlOfficeStore,
 ) -> None:
     agency = HostedAgency(
@@ -41,8 +41,6 @@ async def test_a_hosted_agency_comes_back_as_it_was_and_is_found_by_code_or_alia
     assert await store.accounts.hosted_by_code("Z91.99") is None
     assert [one.code for one in await store.hosted()] == ["Z91.01", "Z91.02", "Z91.03"]
 
-
-async def test_a_code_is_hosted_once(store: SqlOfficeStore) -> None:
     with pytest.raises(errors.Clash, match=r"Z91\.01"):
         await store.accounts.add_hosted(HostedAgency(id="agy_other", code="Z91.01", name="Other"))
 
@@ -186,6 +184,9 @@ async def test_an_agency_that_leaves_is_hosted_no_more_and_comes_back_as_the_sam
 
 
 async def test_a_unit_of_work_knows_its_agency_until_that_left(store: SqlOfficeStore) -> None:
+    async with store.read(SOUTH) as work:
+        assert (await work.agency()).code == "Z91.02"
+
     async with store.begin(SOUTH) as work:
         assert (await work.agency()).code == "Z91.02"
     await store.accounts.leave(SOUTH.agency_id)
@@ -193,11 +194,6 @@ async def test_a_unit_of_work_knows_its_agency_until_that_left(store: SqlOfficeS
     async with store.begin(SOUTH) as work:
         with pytest.raises(errors.NotFound, match=SOUTH.agency_id):
             await work.agency()
-
-
-async def test_whoever_only_reads_knows_the_agency_too(store: SqlOfficeStore) -> None:
-    async with store.read(SOUTH) as work:
-        assert (await work.agency()).code == "Z91.02"
 
 
 async def test_an_agency_with_open_work_stays_and_the_work_is_told(

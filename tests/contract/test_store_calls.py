@@ -49,7 +49,7 @@ async def known(store: SqlOfficeStore, clock: ManualClock) -> tuple[str, list[Ap
     return id, calls
 
 
-async def test_calls_come_newest_first_by_outcome_and_route_and_a_page_at_a_time(
+async def test_calls_come_newest_first_are_counted_since_a_moment_and_go_for_age_and_number(
     store: SqlOfficeStore, known: tuple[str, list[ApiCall]], clock: ManualClock
 ) -> None:
     id, calls = known
@@ -64,22 +64,11 @@ async def test_calls_come_newest_first_by_outcome_and_route_and_a_page_at_a_time
     assert list(await store.calls.listed(id, 9, route="/api/v1/inbox")) == newest[:1]
     assert list(await store.calls.routes(id)) == ["/api/v1/inbox", "/api/v1/me"]
 
-
-async def test_calls_are_counted_since_a_moment(
-    store: SqlOfficeStore, known: tuple[str, list[ApiCall]], clock: ManualClock
-) -> None:
-    id, calls = known
-
     assert await store.calls.counts([id], calls[0].at) == {id: CallCount(calls=5, errors=2)}
     assert await store.calls.counts([id], calls[3].at) == {id: CallCount(calls=2, errors=1)}
     assert await store.calls.counts([id], clock.now() + timedelta(seconds=1)) == {}
     assert await store.calls.counts([], calls[0].at) == {}
 
-
-async def test_old_calls_go_and_those_beyond_the_newest_of_a_key(
-    store: SqlOfficeStore, known: tuple[str, list[ApiCall]], clock: ManualClock
-) -> None:
-    id, calls = known
     quiet = await key(store, "quiet")
     alone = [call(clock, quiet) for _ in range(3)]
     await store.calls.keep(alone)

@@ -141,6 +141,4 @@ async def test_a_reader_is_woken_when_events_are_numbered(store: SqlOfficeStore,
 async def test_a_reader_comes_back_by_itself_when_nothing_happens(store: SqlOfficeStore) -> None:
     await within_limit(store.wait_events(0.01), "the reader comes back")
 
-
-async def test_numbering_nothing_wakes_nobody_and_counts_nothing(store: SqlOfficeStore) -> None:
     assert await store.number_events() == 0

@@ -29,7 +29,7 @@ def identity(clock: ManualClock) -> Identity:
     )
 
 
-async def test_a4_a_claimed_identity_is_found_by_body_and_by_packet(
+async def test_a4_an_identity_is_found_by_body_and_by_packet_and_either_again_conflicts(
     store: SqlOfficeStore, identity: Identity
 ) -> None:
     async with committing(store) as work:
@@ -40,13 +40,6 @@ async def test_a4_a_claimed_identity_is_found_by_body_and_by_packet(
         assert await view.identities.by_packet("Z91.02", "p-1") == identity
         assert await view.identities.by_packet("z91.02", "p-1") is None
         assert await view.identities.by_body("Z91.02", digest("other")) is None
-
-
-async def test_a4_the_same_body_or_packet_id_conflicts_and_the_first_stays(
-    store: SqlOfficeStore, identity: Identity
-) -> None:
-    async with committing(store) as work:
-        await work.identities.claim(identity)
 
     async with refused(store, NORTH, errors.Conflict) as work:
         await work.identities.claim(replace(identity, packet_id="p-2"))

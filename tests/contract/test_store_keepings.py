@@ -112,7 +112,7 @@ def preview(clock: ManualClock) -> Preview:
     )
 
 
-async def test_a_preview_is_the_same_in_another_process(
+async def test_a_preview_is_the_same_in_another_process_until_it_was_applied_or_would_do_something_else(
     store: SqlOfficeStore, clock: ManualClock, pool: ThreadPool
 ) -> None:
     made, here, there = preview(clock), process(store, pool, plan()), process(store, pool, plan())
@@ -124,10 +124,6 @@ async def test_a_preview_is_the_same_in_another_process(
     assert await there.find(key, "other", clock.now()) is None
     assert await here.find(key, "one", clock.now() + PREVIEW_KEPT) is None
 
-
-async def test_a_preview_is_gone_everywhere_once_it_was_applied(
-    store: SqlOfficeStore, clock: ManualClock, pool: ThreadPool
-) -> None:
     here, there = process(store, pool, plan()), process(store, pool, plan())
     key = await here.keep(preview(clock))
     assert await there.find(key, "one", clock.now()) is not None
@@ -136,10 +132,6 @@ async def test_a_preview_is_gone_everywhere_once_it_was_applied(
 
     assert await here.find(key, "one", clock.now()) is None
 
-
-async def test_what_would_do_something_else_by_now_is_not_what_was_shown(
-    store: SqlOfficeStore, clock: ManualClock, pool: ThreadPool
-) -> None:
     here, there = process(store, pool, plan()), process(store, pool, plan("Sở Khác"))
 
     key = await here.keep(preview(clock))

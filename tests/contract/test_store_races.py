@@ -19,6 +19,7 @@ from gateway.pool import ThreadPool
 from gateway.ports import Identity, Kept, Work
 from gateway.ports.content import ReadableContent
 from gateway.store.blobs import FileBlobs
+from tests.support.cases import Cases
 from tests.support.clock import ManualClock
 from tests.support.stores import (
     NORTH,
@@ -69,28 +70,42 @@ def identity(clock: ManualClock, n: int, *, body: str) -> Identity:
     )
 
 
-async def test_g3_two_workers_that_admit_one_packet_find_one_first_and_else_repeats(
-    store: SqlOfficeStore, twin: SqlOfficeStore, clock: ManualClock
+async def test_g3_r117_of_those_who_ask_at_once_for_what_may_be_there_once_one_is_first(
+    store: SqlOfficeStore, twin: SqlOfficeStore, clock: ManualClock, cases: Cases
 ) -> None:
-    async def admit(work: Work, n: int) -> bool:
-        if await work.identities.by_body("Z91.02", digest("body")) is not None:
+    """A packet's body, another content under its id, an external id, a number, a key of idempotency."""
+    until = clock.now() + timedelta(seconds=60)
+
+    async def packet(work: Work, n: int) -> bool:
+        if await work.identities.by_body("Z91.02", digest("body")):
             return False
         await work.identities.claim(identity(clock, n, body="body"))
         return True
 
-    assert sum(await race([store, twin], admit)) == 1
-
-
-async def test_r117_of_two_contents_under_one_document_id_the_second_sees_the_first(
-    store: SqlOfficeStore, twin: SqlOfficeStore, clock: ManualClock
-) -> None:
-    async def admit(work: Work, n: int) -> bool:
-        if await work.identities.by_document("Z91.02", "d-1"):
+    async def content(work: Work, n: int) -> bool:
+        if await work.identities.by_document("Z91.03", "d-1"):
             return False
-        await work.identities.claim(identity(clock, n, body=f"body {n}"))
+        await work.identities.claim(replace(identity(clock, n, body=f"body {n}"), sender="Z91.03"))
         return True
 
-    assert sum(await race([store, twin], admit)) == 1
+    async def external_id(work: Work, n: int) -> bool:
+        if await work.outgoing.by_external_id("qlvb-1"):
+            return False
+        await work.outgoing.add(outgoing(clock, draft=draft(external_id="qlvb-1")))
+        return True
+
+    async def number(work: Work, n: int) -> bool:
+        if await work.outgoing.by_document_id("d-1"):
+            return False
+        await work.outgoing.add(outgoing(clock, document_id=DocumentId("d-1")))
+        return True
+
+    async def key(work: Work, n: int) -> bool:
+        return await work.idempotency.begin("prn_1", "key", "d", until) is None
+
+    for act in (packet, content, external_id, number, key):
+        with cases.case(act.__name__):
+            assert sum(await race([store, twin], act)) == 1
 
 
 async def test_two_clerks_take_one_document_once(
@@ -174,30 +189,6 @@ async def test_a_packet_never_waits_for_a_document_that_is_here(
     assert "inbox.waiting" not in await store.counts()
 
 
-async def test_an_external_id_stands_for_the_first_of_many(
-    store: SqlOfficeStore, twin: SqlOfficeStore, clock: ManualClock
-) -> None:
-    async def accept(work: Work, n: int) -> bool:
-        if await work.outgoing.by_external_id("qlvb-1") is not None:
-            return False
-        await work.outgoing.add(outgoing(clock, draft=draft(external_id="qlvb-1")))
-        return True
-
-    assert sum(await race([store, twin], accept)) == 1
-
-
-async def test_r117_a_number_is_used_once_whoever_asks_at_the_same_time(
-    store: SqlOfficeStore, twin: SqlOfficeStore, clock: ManualClock
-) -> None:
-    async def accept(work: Work, n: int) -> bool:
-        if await work.outgoing.by_document_id("d-1"):
-            return False
-        await work.outgoing.add(outgoing(clock, document_id=DocumentId("d-1")))
-        return True
-
-    assert sum(await race([store, twin], accept)) == 1
-
-
 async def test_a_packet_that_somebody_opens_again_is_not_given_up_too(
     store: SqlOfficeStore, twin: SqlOfficeStore, clock: ManualClock
 ) -> None:
@@ -270,14 +261,3 @@ async def test_documents_that_bring_the_same_small_files_at_once_wait_for_each_o
             assert await view.blobs.found(each.digest) == ReadableContent(each.body)
         for n in range(AT_ONCE):
             assert (await view.blobs.of("source", f"msg-{n}")).keys() == {each.digest for each in kept}
-
-
-async def test_of_two_requests_under_one_key_one_runs(
-    store: SqlOfficeStore, twin: SqlOfficeStore, clock: ManualClock
-) -> None:
-    until = clock.now() + timedelta(seconds=60)
-
-    async def begin(work: Work, n: int) -> bool:
-        return await work.idempotency.begin("prn_1", "key", "d", until) is None
-
-    assert sum(await race([store, twin], begin)) == 1

@@ -32,7 +32,7 @@ async def asked(store: SqlOfficeStore, clock: ManualClock) -> RecallAsk:
     return made
 
 
-async def test_what_was_asked_comes_back_to_its_own_agency_alone(
+async def test_what_was_asked_comes_back_to_its_own_agency_alone_and_of_two_who_close_it_one_is_too_late(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     made = await asked(store, clock)
@@ -46,10 +46,6 @@ async def test_what_was_asked_comes_back_to_its_own_agency_alone(
         assert list(await work.office.recalls.open(9)) == []
         with pytest.raises(NotFound):
             await work.office.recalls.get(made.id)
-
-
-async def test_of_two_who_close_it_at_once_one_is_too_late(store: SqlOfficeStore, clock: ManualClock) -> None:
-    made = await asked(store, clock)
 
     async def close(state: AskState) -> None:
         async with committing(store) as work:

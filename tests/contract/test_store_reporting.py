@@ -30,13 +30,16 @@ from tests.support.stores import (
 LATER = START + timedelta(minutes=31)
 
 
-async def test_an_empty_node_has_nothing_to_report(store: SqlOfficeStore) -> None:
+async def test_an_empty_node_has_nothing_to_report_and_takes_changes(store: SqlOfficeStore) -> None:
     load = await reporting.load(store, START)
 
     assert (load.outbox, load.inbox, load.jobs, load.deliveries) == ({}, {}, {}, {})
     assert load.late == Pile(count=0, oldest=None)
     assert load.leases == {"job": 0, "outbox": 0, "inbox": 0}
     assert load.unnumbered == load.outbox_failed == 0
+
+    await reporting.answers(store)
+    await reporting.writable(store)
 
 
 async def test_every_pile_has_its_count_and_oldest_over_all_agencies(
@@ -126,11 +129,6 @@ async def test_another_process_keeps_what_it_holds(
         await store.let_go()
 
         assert (await reporting.load(store, clock.now())).leases["outbox"] == 1
-
-
-async def test_a_healthy_database_takes_changes(store: SqlOfficeStore) -> None:
-    await reporting.answers(store)
-    await reporting.writable(store)
 
 
 async def test_a_server_that_became_a_standby_answers_and_takes_nothing(

@@ -41,7 +41,7 @@ def told(flows: Sequence[Flow]) -> set[tuple[int, str, str, str, str, int]]:
     }
 
 
-async def test_each_recipient_and_each_sender_is_counted_on_its_day(
+async def test_each_recipient_and_each_sender_is_counted_on_its_day_by_agency_partner_and_direction(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     await fill(store, clock)
@@ -58,9 +58,6 @@ async def test_each_recipient_and_each_sender_is_counted_on_its_day(
         (0, "south", "in", "Z91.01", "waiting", 1),
     }
 
-
-async def test_agency_partner_and_direction_narrow_it(store: SqlOfficeStore, clock: ManualClock) -> None:
-    await fill(store, clock)
     asked = TrafficWanted(first=TODAY, last=TODAY)
 
     ours = await partners.flows(store, replace(asked, agency_id=SOUTH.agency_id))
@@ -70,10 +67,6 @@ async def test_agency_partner_and_direction_narrow_it(store: SqlOfficeStore, clo
     assert told(ours) == {(0, "south", "in", "Z91.01", "waiting", 1)}
     assert told(partner) == {(0, "north", "out", "Z91.03", "refused", 1)}
     assert {each.side for each in came} == {Side.IN}
-
-
-async def test_never_more_days_are_counted_than_allowed(store: SqlOfficeStore, clock: ManualClock) -> None:
-    await fill(store, clock)
 
     found = await partners.flows(store, TrafficWanted(first=TODAY - timedelta(days=LONGEST_DAYS), last=TODAY))
 

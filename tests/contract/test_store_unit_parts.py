@@ -31,7 +31,9 @@ async def given(store: SqlOfficeStore, clock: ManualClock) -> UnitPart:
     return made
 
 
-async def test_parts_come_back_to_their_own_agency_alone(store: SqlOfficeStore, clock: ManualClock) -> None:
+async def test_parts_come_back_to_their_own_agency_alone_and_of_two_who_end_one_one_is_too_late(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
     made = await given(store, clock)
 
     async with store.read(NORTH) as work:
@@ -58,10 +60,6 @@ async def test_parts_come_back_to_their_own_agency_alone(store: SqlOfficeStore, 
     assert [part for part, _ in theirs] == [made]
     assert {part.id for part in of} == {part.id for part, _ in every}
     assert list(others) == []
-
-
-async def test_of_two_who_end_it_at_once_one_is_too_late(store: SqlOfficeStore, clock: ManualClock) -> None:
-    made = await given(store, clock)
 
     async def end(state: PartState) -> None:
         async with committing(store) as work:

@@ -69,7 +69,9 @@ def delivery(endpoint: Endpoint, sequence: int, clock: ManualClock, state: Deliv
     )
 
 
-async def test_what_was_kept_is_read_as_it_was(store: SqlOfficeStore, clock: ManualClock) -> None:
+async def test_what_was_kept_is_read_as_it_was_and_an_agency_has_so_many(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
     made = await added(store, clock, paused_why=PauseWhy.GONE, paused_at=clock.now())
 
     assert await store.webhooks.get(NORTH.agency_id, made.id) == made
@@ -77,6 +79,11 @@ async def test_what_was_kept_is_read_as_it_was(store: SqlOfficeStore, clock: Man
     assert not await store.webhooks.listed(SOUTH.agency_id)
     with pytest.raises(NotFound):
         await store.webhooks.get(SOUTH.agency_id, made.id)
+
+    for _ in range(19):
+        await added(store, clock)
+    with pytest.raises(Clash):
+        await added(store, clock)
 
 
 async def test_one_is_taken_by_one_worker_and_only_when_there_is_something(
@@ -194,10 +201,3 @@ async def test_told_anew_removed_and_tidied(store: SqlOfficeStore, clock: Manual
     await rows.remove(NORTH, made.id)
     with pytest.raises(NotFound):
         await rows.get(NORTH.agency_id, made.id)
-
-
-async def test_an_agency_has_so_many(store: SqlOfficeStore, clock: ManualClock) -> None:
-    for _ in range(20):
-        await added(store, clock)
-    with pytest.raises(Clash):
-        await added(store, clock)

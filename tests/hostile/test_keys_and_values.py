@@ -14,21 +14,28 @@ from tests.support import envelopes, pki
 P256_ORDER = pki.ORDERS["secp256r1"]
 
 
-def test_threat_033_a_curve_off_the_list_is_weak() -> None:
+def test_threats_033_037_values_and_curves_off_the_list_are_weak_or_refused_and_p384_counts_by_policy() -> (
+    None
+):
     elliptic, weak = (pki.signer(envelopes.SENDER, kind) for kind in ("p256", "p384"))
     data = envelopes.native(signer=elliptic)
     data = data.replace(b64encode(elliptic.certificate_der), b64encode(weak.certificate_der))
     assert forge.judge(data, weak).code == "SIG-WEAK"
 
-
-def test_p384_counts_where_the_policy_says_so() -> None:
-    """Section 12.7."""
+    # Section 12.7.
     signer = pki.signer(envelopes.SENDER, "p384")
     data = envelopes.native(signer=signer)
 
     assert forge.judge(data, signer).code == "SIG-ALGORITHM"
     assert forge.judge(data, signer, policy=XmlPolicy(allow_p384=True)).path == "fast"
     assert forge.xmlsec_valid(data, signer.certificate_der)
+
+    native = envelopes.native()
+    parts = signature.parse(forge.split(native)[1])
+    assert parts is not None
+    for value in (b"\0" * 256, b"\xff" * 256, b"\1" * 255, b"\1" * 257):
+        verdict = forge.judge(native.replace(b64encode(parts.value), b64encode(value)))
+        assert (verdict.code, verdict.step) == ("SIG-VALUE", 8)
 
 
 def with_value(data: bytes, change: str) -> bytes:
@@ -46,15 +53,6 @@ def with_value(data: bytes, change: str) -> bytes:
         "other": bytes(len(parts.value)),
     }[change]
     return data.replace(b64encode(parts.value), b64encode(value))
-
-
-def test_threat_037_an_rsa_value_of_other_length_or_above_the_modulus_is_refused() -> None:
-    native = envelopes.native()
-    parts = signature.parse(forge.split(native)[1])
-    assert parts is not None
-    for value in (b"\0" * 256, b"\xff" * 256, b"\1" * 255, b"\1" * 257):
-        verdict = forge.judge(native.replace(b64encode(parts.value), b64encode(value)))
-        assert (verdict.code, verdict.step) == ("SIG-VALUE", 8)
 
 
 def test_threat_034_an_rsa_method_under_an_elliptic_key_is_refused() -> None:

@@ -78,7 +78,7 @@ def test_threat_011_another_encoding_than_utf_8_is_refused() -> None:
     assert (verdict.path, verdict.code) == (None, "ENV-ENCODING")
 
 
-def test_threat_093_the_model_of_a_general_file_is_that_of_its_canonical_octets() -> None:
+def test_threat_093_the_model_is_that_of_the_canonical_octets_which_hold_no_signature() -> None:
     native = envelopes.native()
     data = forge.resign(swap(SUBJECT, SUBJECT + b"<![CDATA[100]]> 000 ")(native), native)
 
@@ -95,9 +95,6 @@ def test_threat_093_the_model_of_a_general_file_is_that_of_its_canonical_octets(
         assert file.source == "canonical"
         assert found.canonical[file.offset : file.offset + file.length].isascii()
 
-
-def test_the_octets_that_are_judged_hold_no_signature() -> None:
-    native = envelopes.native()
     before, _, after = forge.split(native)
 
     body = general.canonical_body(forge.tree(native))

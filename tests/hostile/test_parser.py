@@ -158,15 +158,13 @@ def test_an_attack_on_the_parser_is_refused_with_its_code(cases: Cases) -> None:
             assert (verdict.path, verdict.code) == (None, code)
 
 
-def test_threat_016_every_prefix_of_a_good_file_is_refused() -> None:
+def test_threat_016_every_prefix_of_a_good_file_and_a_size_that_lies_are_refused() -> None:
     native = envelopes.native(envelopes.status(), signer=forge.SIGNER)
 
     for length in [*range(0, len(native), 97), len(native) - 1]:
         assert forge.judge(native[:length]).path is None, length
 
-
-def test_threat_016_a_size_that_lies_is_no_native_file() -> None:
-    """The transport's word for the size is not believed: what was not read to its end is not confirmed."""
+    # The transport's word for the size is not believed: what was not read to its end is not confirmed.
     native = envelopes.native()
     assert [forge.judge(native + b" " * extra).path == "fast" for extra in (0, 1)] == [True, False]
 

@@ -86,27 +86,27 @@ def test_a_page_made_to_hurt_is_left_in_time_and_the_next_file_is_read(
             assert read_fields(sandbox.text(good)).number.value == "118"
 
 
-def test_of_a_long_file_the_first_pages_and_the_last_are_read() -> None:
+def test_of_a_file_pages_within_the_limits_and_lines_on_the_page_alone_are_read() -> None:
     told = read_text(io.BytesIO(paper([[Text(f"Trang {n}", 200, 100)] for n in range(40)])))
 
     assert (told.pages, told.cut) == (40, True)
     assert [each.number for each in told.sheets] == [*range(1, MOST_HEAD + 1), *range(41 - MOST_TAIL, 41)]
 
-
-def test_what_lies_beside_the_page_is_not_read() -> None:
     told = read_text(io.BytesIO(paper([[Text("Ngoài trang", 900, 100), Text("Trong trang", 200, 100)]])))
 
     assert [run.text for run in told.runs] == ["Trong trang"]
 
+    turned = GOOD.replace(b"/MediaBox [0 0 595 842]", b"/Rotate 90 /MediaBox [0 0 595 842]")
 
-def test_a_file_that_is_too_large_is_not_opened(tmp_path: Path) -> None:
+    assert read_text(io.BytesIO(turned)).runs == ()
+
+
+def test_a_file_that_is_too_large_is_not_opened_and_an_encrypted_one_says_so(tmp_path: Path) -> None:
     place = tmp_path / "a.pdf"
     place.write_bytes(GOOD)
 
     assert PdfSandbox(tmp_path, PdfLimits(max_bytes=10)).text(place).fault == "PDF-LIMIT"
 
-
-def test_an_encrypted_file_says_so(tmp_path: Path) -> None:
     assert read_text(io.BytesIO(pdfs.locked(GOOD))).fault == "PDF-UNREADABLE"
 
 
@@ -116,9 +116,3 @@ def test_changed_bytes_never_raise(at: int, octets: bytes) -> None:
     told = read_text(io.BytesIO(GOOD[:at] + octets + GOOD[at + len(octets) :]))
 
     assert read_fields(told) is not None
-
-
-def test_words_that_stand_on_their_side_are_no_lines() -> None:
-    turned = GOOD.replace(b"/MediaBox [0 0 595 842]", b"/Rotate 90 /MediaBox [0 0 595 842]")
-
-    assert read_text(io.BytesIO(turned)).runs == ()

@@ -60,7 +60,7 @@ def test_a_secret_in_what_is_logged_beside_or_by_a_child_is_heard(watch: Watch) 
     assert len(watch.leaks()) == 1
 
 
-def test_what_the_settings_and_the_program_make_is_known_to_the_watch_of_this_run() -> None:
+def test_the_watch_of_this_run_knows_what_the_settings_make_and_hears_every_logger() -> None:
     logging.getLogger("gateway.security").info("nothing of it stands here")
     made = [Secret("a pass phrase of the settings").reveal(), secrets.token_urlsafe(32)]
 
@@ -70,8 +70,6 @@ def test_what_the_settings_and_the_program_make_is_known_to_the_watch_of_this_ru
         heard.heard(each)
         assert len(heard.leaks()) == 1
 
-
-def test_the_watch_of_this_run_hears_every_logger_of_the_program() -> None:
     assert WATCH in logging.getLogger().handlers
     assert logging.getLogger("gateway.api.app").isEnabledFor(logging.INFO)
 

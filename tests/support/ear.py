@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from gateway.office.store.store import SqlOfficeStore
+from gateway.store.wake import ANY
 from tests.support.waiting import until
 
 
@@ -21,3 +22,11 @@ class Ear:
 
     async def until(self, *names: str) -> None:
         await until(lambda: set(names) <= set(self.names), f"the rings {', '.join(names)}")
+
+
+async def listening(store: SqlOfficeStore) -> Ear:
+    """Return an ear that a ring cannot miss: on a server, once its line is there."""
+    made = Ear(store)
+    if store.writer.dialect.name == "postgresql":
+        await made.until(ANY)
+    return made

@@ -68,13 +68,11 @@ def test_a_line_tells_what_is_wanting() -> None:
         assert line.lacks == lacks
 
 
-def test_a_number_that_only_a_test_has_is_told() -> None:
+def test_a_number_that_only_a_test_has_is_told_and_a_threat_without_a_door_needs_no_test() -> None:
     lines = list(table.lines(ONE, [Result(test="tests/a.py::test_threat_7_x", state="passed")]))
 
     assert [(line.threat.n, line.lacks) for line in lines] == [(1, "no test"), (7, "it is not in the list")]
 
-
-def test_a_threat_without_a_door_needs_no_test() -> None:
     (line,) = table.lines({1: Threat(n=1, title="One", outcome=("safe",), no_door="No such door.")}, [])
 
     assert line.lacks == ""

@@ -235,11 +235,20 @@ LOOSE: dict[str, Change] = {
 }
 
 
-async def test_an_untouched_log_holds(book: Book, seals: list[PublishedSeal]) -> None:
+async def test_an_untouched_log_holds_and_a_seal_of_another_log_or_key_is_no_anchor(
+    book: Book, seals: list[PublishedSeal]
+) -> None:
     report = await book.examine(*seals)
 
     assert (report.holds, report.anchored, report.leaves, report.seals) == (True, True, 12, 3)
     assert [each.code for each in report.notes] == ["unstamped"]
+
+    other = replace(seals[1].signed.seal, log_id="f" * 32)
+    foreign = PublishedSeal(signed=seal_key(OTHER_KEY).sign(other))
+    forged = PublishedSeal(signed=replace(seals[1].signed, signature=seals[0].signed.signature))
+
+    assert ("published_log", "seal 2") in codes(await book.examine(foreign))
+    assert ("published_signature", "seal 2") in codes(await book.examine(forged))
 
 
 async def named(book: Book, store_url: str, change: Change) -> tuple[str, str]:
@@ -417,17 +426,6 @@ async def test_threat_092_a_timestamp_that_was_taken_away_is_named_by_the_seal_t
     ]
     await book.store.log.stamp(2, published.stamp or b"", at)
     assert (await book.examine(published, roots=[tsa().root])).holds
-
-
-async def test_a_seal_of_another_log_or_another_key_is_no_anchor(
-    book: Book, seals: list[PublishedSeal]
-) -> None:
-    other = replace(seals[1].signed.seal, log_id="f" * 32)
-    foreign = PublishedSeal(signed=seal_key(OTHER_KEY).sign(other))
-    forged = PublishedSeal(signed=replace(seals[1].signed, signature=seals[0].signed.signature))
-
-    assert ("published_log", "seal 2") in codes(await book.examine(foreign))
-    assert ("published_signature", "seal 2") in codes(await book.examine(forged))
 
 
 async def test_a_seal_with_another_key_is_named(

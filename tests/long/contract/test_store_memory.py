@@ -206,7 +206,7 @@ async def test_a_later_day_and_a_later_moment_are_other_questions(here: Process)
     assert dict(await here.directory.former([OTHER], today + timedelta(days=1))) == {CODE: OTHER}
 
 
-async def test_what_was_undone_changes_no_answer(here: Process) -> None:
+async def test_what_was_undone_or_is_changed_by_whoever_was_given_it_changes_no_answer(here: Process) -> None:
     before = await here.answers()
 
     async with here.store.writing() as tx:
@@ -214,10 +214,6 @@ async def test_what_was_undone_changes_no_answer(here: Process) -> None:
         assert await here.answers() == before
 
     assert await here.answers() == before
-
-
-async def test_whoever_changes_an_answer_that_he_was_given_changes_his_own(here: Process) -> None:
-    before = await here.answers()
 
     (await _listed(here.directory.bindings(CODE))).clear()
     (await _listed(here.store.key_ends(CODE))).clear()

@@ -93,7 +93,9 @@ def test_a_file_that_wants_the_machine_is_a_verdict_in_time_and_the_next_one_is_
     assert judged(sandbox, place, pdfs.by_agency()).verdict is SignatureWord.VALID
 
 
-def test_a_process_that_was_killed_is_started_anew(sandbox: PdfSandbox, place: Path) -> None:
+def test_a_process_that_was_killed_is_started_anew_and_ends_with_the_node(
+    sandbox: PdfSandbox, place: Path
+) -> None:
     judged(sandbox, place, pdfs.by_agency())
     first = child_of(sandbox)
     os.kill(first, 9)
@@ -101,6 +103,13 @@ def test_a_process_that_was_killed_is_started_anew(sandbox: PdfSandbox, place: P
 
     assert judged(sandbox, place, pdfs.by_agency()).verdict is SignatureWord.VALID
     assert child_of(sandbox) != first
+
+    running = child_of(sandbox)
+
+    sandbox.close()
+
+    with pytest.raises(ProcessLookupError):
+        os.kill(running, 0)
 
 
 def test_a_process_that_dies_while_it_reads_is_the_nodes_fault_and_is_asked_again(
@@ -234,23 +243,18 @@ def test_threat_046_the_process_reaches_nobody_starts_nothing_and_writes_nothing
     assert done.stdout == ""
 
 
-def test_the_process_ends_with_the_node(sandbox: PdfSandbox, place: Path) -> None:
-    judged(sandbox, place, pdfs.by_agency())
-    running = child_of(sandbox)
-
-    sandbox.close()
-
-    with pytest.raises(ProcessLookupError):
-        os.kill(running, 0)
-
-
 # --- what is not handed over at all ---------------------------------------------------------------------------
 
 
-def test_a_file_without_any_mark_of_a_signature_starts_nothing(tmp_path: Path, place: Path) -> None:
+def test_a_file_without_a_signature_or_over_the_limit_starts_nothing(tmp_path: Path, place: Path) -> None:
     sandbox = PdfSandbox(tmp_path / "pdf")
 
     assert judged(sandbox, place, pdfs.plain()).verdict is SignatureWord.UNSIGNED
+    assert sandbox._child is None
+
+    sandbox = PdfSandbox(tmp_path / "pdf", PdfLimits(max_bytes=1000))
+
+    assert judged(sandbox, place, pdfs.by_agency()).why == "PDF-LIMIT"
     assert sandbox._child is None
 
 
@@ -260,13 +264,6 @@ def test_a_mark_across_two_pieces_is_seen(sandbox: PdfSandbox, place: Path) -> N
     place.write_bytes(b"x" * (256 * 1024 - 5) + b"/ByteRange [0 1 2 3]")
 
     assert has_marks(place)
-
-
-def test_a_file_over_the_limit_is_not_read(tmp_path: Path, place: Path) -> None:
-    sandbox = PdfSandbox(tmp_path / "pdf", PdfLimits(max_bytes=1000))
-
-    assert judged(sandbox, place, pdfs.by_agency()).why == "PDF-LIMIT"
-    assert sandbox._child is None
 
 
 def test_a_file_that_is_not_there_is_the_nodes_own_failure(sandbox: PdfSandbox, place: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -10,10 +10,13 @@ import aio_pika
 import pytest
 from aio_pika.abc import AbstractChannel
 
+from gateway.ports import DeadParcel
 from gateway.transport.amqp.access import Access
+from gateway.transport.amqp.axis import AmqpAxis
 from tests.support.broker import Broker
 from tests.support.provisioned import Province, province
 from tests.support.town.rigs import Stage, staged
+from tests.support.waiting import until
 
 
 @pytest.fixture
@@ -41,3 +44,13 @@ async def channel_of(access: Access) -> AsyncIterator[AbstractChannel]:
     )
     async with connection:
         yield await connection.channel(publisher_confirms=True, on_return_raises=True)
+
+
+async def dead(axis: AmqpAxis, count: int = 1) -> Sequence[DeadParcel]:
+    """Return the list once the broker has put so many there."""
+
+    async def all_there() -> bool:
+        return (await axis.counts())["dead"] == count
+
+    await until(all_there, f"{count} dead")
+    return await axis.dead_list()

@@ -4,7 +4,6 @@ drop it, and a crash in between doubles and loses nothing."""
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 
 import aio_pika
 import pytest
@@ -15,18 +14,9 @@ from gateway.ports import DeadParcel
 from gateway.transport.amqp import topology as names
 from gateway.transport.amqp.axis import AmqpAxis
 from gateway.transport.amqp.publisher import Publisher
-from tests.long.integration.conftest import channel_of
+from tests.long.integration.conftest import channel_of, dead
 from tests.support.parcels import bytes_of, nothing_more, parcel, received, settled
 from tests.support.town.rigs import Stage
-from tests.support.waiting import until
-
-
-async def dead(axis: AmqpAxis, count: int = 1) -> Sequence[DeadParcel]:
-    async def all_there() -> bool:
-        return (await axis.counts())["dead"] == count
-
-    await until(all_there, f"{count} dead")
-    return await axis.dead_list()
 
 
 async def poisoned(axis: AmqpAxis, packet_id: str) -> DeadParcel:

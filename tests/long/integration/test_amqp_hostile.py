@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -17,28 +17,16 @@ from pamqp import encode
 from gateway.clock import SystemClock
 from gateway.domain.document import Lane
 from gateway.errors import BrokerRefused, Unreachable
-from gateway.ports import DeadParcel
 from gateway.transport.amqp import label
 from gateway.transport.amqp import topology as names
-from gateway.transport.amqp.axis import AmqpAxis
 from gateway.transport.amqp.connection import Link
-from tests.long.integration.conftest import channel_of
+from tests.long.integration.conftest import channel_of, dead
 from tests.support.parcels import nothing_more, parcel, received, settled
 from tests.support.town.rigs import Stage
-from tests.support.waiting import until, within_limit
+from tests.support.waiting import within_limit
 
 TOO_LATE = struct.pack(">Q", 2**62)
 EVIL = "evil"
-
-
-async def dead(axis: AmqpAxis) -> Sequence[DeadParcel]:
-    """The list, once the broker has put one there."""
-
-    async def one_dead() -> bool:
-        return (await axis.counts())["dead"] == 1
-
-    await until(one_dead, "one dead")
-    return await axis.dead_list()
 
 
 def table(inside: bytes) -> bytes:

@@ -86,22 +86,6 @@ async def test_threat_084_a_line_cut_in_the_middle_of_a_delivery_brings_it_again
     await nothing_more(two)
 
 
-async def test_what_was_taken_before_the_line_broke_comes_again_and_the_old_token_is_stale(
-    stage: Stage,
-) -> None:
-    one, two = await stage.sender(), await stage.receiver()
-    await one.publish(parcel("p1"), ["Z92"])
-    (first,) = await received(two)
-
-    await stage.in_line.cut()
-    (second,) = await received(two)
-    await two.settle(first, done=True)
-    await stage.in_line.cut()
-    (third,) = await received(two)
-
-    assert (first.deliveries, second.deliveries, third.deliveries) == (1, 2, 3)
-
-
 async def test_while_the_broker_is_gone_publishing_says_later_and_the_state_says_why(stage: Stage) -> None:
     one = await stage.sender()
     await stage.out_line.refuse()
@@ -263,7 +247,9 @@ async def _has(axis: AmqpAxis, part: str, count: int) -> bool:
     return (await axis.counts())[part] == count
 
 
-async def test_a_node_that_the_broker_does_not_know_is_told_the_cure(stage: Stage) -> None:
+async def test_a_node_that_the_broker_does_not_know_is_told_the_cure_and_a_wrong_password_is_named(
+    stage: Stage,
+) -> None:
     access = stage.topology.access("one")
     async with AmqpAxis(access, "stranger", stage.folder, SystemClock(), stage.pool, AmqpOptions()) as axis:
         with pytest.raises(Misconfigured) as caught:
@@ -272,8 +258,6 @@ async def test_a_node_that_the_broker_does_not_know_is_told_the_cure(stage: Stag
     assert "lienthong.stranger.urgent" in str(caught.value)
     assert "gateway axis apply" in caught.value.hint
 
-
-async def test_a_wrong_password_is_named_in_the_state(stage: Stage) -> None:
     access = replace(stage.topology.access("one"), password="not-this-one")
     async with AmqpAxis(
         access, stage.topology.name("one"), stage.folder, SystemClock(), stage.pool, AmqpOptions()

@@ -492,7 +492,9 @@ async def test_a_changed_byte_is_named_and_nothing_is_restored(office: Office, t
     await office.put_back(file, target)  # what failed left nothing in the way
 
 
-async def test_another_passphrase_is_told_as_such(office: Office, tmp_path: Path) -> None:
+async def test_another_passphrase_is_told_a_used_node_never_restored_into_and_a_backup_never_overwritten(
+    office: Office, tmp_path: Path
+) -> None:
     file, _ = await office.back_up()
 
     with pytest.raises(Damaged, match="passphrase does not open"):
@@ -505,9 +507,6 @@ async def test_another_passphrase_is_told_as_such(office: Office, tmp_path: Path
             _silent,
         )
 
-
-async def test_a_used_node_is_never_restored_into(office: Office, tmp_path: Path) -> None:
-    file, _ = await office.back_up()
     with_rows = restore.RestoreTarget(
         database_url=office.url,
         data_dir=tmp_path,
@@ -523,9 +522,6 @@ async def test_a_used_node_is_never_restored_into(office: Office, tmp_path: Path
     with pytest.raises(errors.Clash, match="holds aa"):
         await office.put_back(file, with_content)
 
-
-async def test_a_backup_never_overwrites_one(office: Office) -> None:
-    file, _ = await office.back_up()
     before = file.read_bytes()
 
     with pytest.raises(errors.Clash, match="never overwrites"):

@@ -49,15 +49,15 @@ def wrong(found: list[AxisFinding]) -> list[tuple[str, str]]:
     return [(each.step, each.cause) for each in found if each.mark is StepMark.WRONG]
 
 
-async def test_a_node_whose_axis_is_right_hears_so_at_every_step(nodes: Province, access: Access) -> None:
+async def test_a_node_whose_axis_is_right_hears_so_at_every_step_and_a_check_changes_nothing(
+    nodes: Province, access: Access
+) -> None:
     found = await examined(nodes, access)
 
     assert [each.step for each in found] == list(STEPS)
     assert {each.step for each in found if each.mark is StepMark.SKIPPED} == {"tls"}
     assert wrong(found) == []
 
-
-async def test_a_check_changes_nothing_and_leaves_nothing_behind(nodes: Province, access: Access) -> None:
     async with nodes.opened() as way:
         before = await way.state()
         await examined(nodes, access)
@@ -91,7 +91,9 @@ async def test_a_wrong_address_is_told_and_what_follows_is_not_examined(
     assert all(each.mark is not StepMark.FINE for each in found[STEPS.index(fault[0]) :])
 
 
-async def test_a_port_of_something_else_is_told(nodes: Province, access: Access) -> None:
+async def test_a_right_that_lets_a_user_send_in_another_name_or_a_port_of_something_else_is_told_threat_107(
+    nodes: Province, access: Access
+) -> None:
     """The management API listens there, and speaks no AMQP."""
     port = int(nodes.api.rpartition(":")[2])
 
@@ -99,6 +101,11 @@ async def test_a_port_of_something_else_is_told(nodes: Province, access: Access)
     found = await examined(nodes, replace(access, servers=(server,), connect_s=1.0))
 
     assert wrong(found) == [("login", "login.broken")]
+
+    body = {"password": access.password, "tags": "impersonator"}
+    nodes.broker.ask("PUT", f"/api/users/{access.user}", body)
+
+    assert wrong(await examined(nodes, access)) == [("impersonate", "impersonate.allowed")]
 
 
 @pytest.mark.parametrize(
@@ -159,15 +166,6 @@ async def test_a_node_that_may_not_ask_who_hosts_a_code_is_told(nodes: Province,
 
     assert ("confirm", "confirm.refused") in found
     assert ("rights", "rights.dead") not in found
-
-
-async def test_threat_107_a_user_who_may_send_in_another_name_is_told(
-    nodes: Province, access: Access
-) -> None:
-    body = {"password": access.password, "tags": "impersonator"}
-    nodes.broker.ask("PUT", f"/api/users/{access.user}", body)
-
-    assert wrong(await examined(nodes, access)) == [("impersonate", "impersonate.allowed")]
 
 
 async def test_a_hosted_code_that_leads_nowhere_is_told_with_its_name(

@@ -44,7 +44,9 @@ async def examined(at: Server, trusted: Path) -> dict[str, AxisFinding]:
     return {each.step: each async for each in check.examine(access, "u", ())}
 
 
-async def test_a_good_certificate_is_told_with_its_days(tmp_path: Path) -> None:
+async def test_a_certificate_is_told_with_its_days_and_one_that_ends_soon_stops_no_check(
+    tmp_path: Path,
+) -> None:
     good = certificate(tmp_path)
     async with server(*good) as at:
         found = await examined(at, good[0])
@@ -52,6 +54,13 @@ async def test_a_good_certificate_is_told_with_its_days(tmp_path: Path) -> None:
     assert (found["tls"].mark, found["tls"].params["days"]) == (StepMark.FINE, 40)
     assert (found["login"].mark, found["login"].cause) == (StepMark.WRONG, "login.broken")
     assert {found[step].mark for step in ("queues", "rights", "hosted")} == {StepMark.SKIPPED}
+
+    ending = certificate(tmp_path, 13.5)
+    async with server(*ending) as at:
+        found = await examined(at, ending[0])
+
+    assert (found["tls"].mark, found["tls"].cause) == (StepMark.WRONG, "tls.expiring")
+    assert found["login"].mark is StepMark.WRONG
 
 
 @pytest.mark.parametrize(
@@ -74,15 +83,6 @@ async def test_a_certificate_that_does_not_hold_is_not_accepted(
         "tls",
     )
     assert found["login"].mark is StepMark.SKIPPED
-
-
-async def test_a_certificate_that_ends_soon_is_told_and_the_check_goes_on(tmp_path: Path) -> None:
-    ending = certificate(tmp_path, 13.5)
-    async with server(*ending) as at:
-        found = await examined(at, ending[0])
-
-    assert (found["tls"].mark, found["tls"].cause) == (StepMark.WRONG, "tls.expiring")
-    assert found["login"].mark is StepMark.WRONG
 
 
 async def test_a_trust_file_that_cannot_be_read_is_told_as_such(tmp_path: Path) -> None:

@@ -107,11 +107,18 @@ def test_what_no_step_mends_is_told_and_makes_the_command_fail(desk: Desk) -> No
     )
 
 
-def test_an_axis_is_never_emptied_because_the_registry_names_no_node(desk: Desk) -> None:
+def test_an_axis_is_never_emptied_because_the_registry_names_no_node_and_an_embedded_one_has_nothing_to_check(
+    desk: Desk,
+) -> None:
     said = desk.apply("--yes")
 
     assert said.code == 1
     assert "names no node for any agency" in said.err
+
+    said = desk.terminal.type("axis", "check")
+
+    assert said.code == 1
+    assert "axis.kind is embedded" in said.err
 
 
 def test_definitions_go_to_stdout_or_to_a_file_that_its_owner_alone_reads(desk: Desk) -> None:
@@ -177,10 +184,3 @@ def test_a_fault_is_told_with_its_cure_in_both_languages_and_exit_6(node: Desk) 
     assert "lead nowhere: Z92" in en.out
     assert "→ the axis's administrator runs gateway axis apply" in en.out
     assert [json.loads(line)["state"] for line in lines][-1] == "wrong"
-
-
-def test_an_embedded_axis_has_nothing_to_check(desk: Desk) -> None:
-    said = desk.terminal.type("axis", "check")
-
-    assert said.code == 1
-    assert "axis.kind is embedded" in said.err

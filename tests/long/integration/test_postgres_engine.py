@@ -203,12 +203,12 @@ async def test_a_transaction_in_which_nothing_happens_is_ended_by_the_server(
     assert await number(store) == 1
 
 
-async def test_more_units_of_work_than_connections_wait_their_turn(url: str, clock: ManualClock) -> None:
+async def test_more_units_of_work_than_connections_wait_their_turn_and_who_finds_none_in_time_is_told_so(
+    url: str, clock: ManualClock
+) -> None:
     async with opened(url, clock) as store:
         assert sorted(await asyncio.gather(*(number(store) for _ in range(20)))) == list(range(1, 21))
 
-
-async def test_who_finds_no_connection_free_in_time_is_told_so(url: str, clock: ManualClock) -> None:
     async with opened(url, clock, replace(TWO, lock_s=0.3)) as store, store.begin(NORTH), store.begin(SOUTH):
         with pytest.raises(errors.StoreFailure, match="QueuePool limit"):
             await number(store)

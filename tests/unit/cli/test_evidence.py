@@ -86,7 +86,7 @@ def test_a_pack_goes_where_it_is_told_and_overwrites_nothing(desk: Desk) -> None
         assert desk.type("evidence", verb, "nowhere.zip")[0] == 3
 
 
-def test_the_verdict_is_read_aloud_in_both_languages(desk: Desk) -> None:
+def test_the_verdict_is_read_aloud_in_both_languages_and_line_by_line_to_programs(desk: Desk) -> None:
     for lang, words in {
         "vi": ("HỢP LỆ", "Gốc chứng thực", "✓ biên nhận", "có trước 20/11/2026 08:06"),
         "en": ("VALID", "Root certificate", "✓ receipt", "existed before 20/11/2026 08:06"),
@@ -94,6 +94,15 @@ def test_the_verdict_is_read_aloud_in_both_languages(desk: Desk) -> None:
         code, out, _ = desk.check(desk.sent, "--seal", desk.scene.seal, "--lang", lang)
         assert code == 0
         assert [word for word in words if word not in out] == []
+
+    for form in ("json", "ndjson"):
+        code, out, _ = desk.check(desk.sent, "-o", form)
+
+        told = json.loads(out)
+        assert (code, told["verdict"]) == (0, "valid")
+        receipts = [step for step in told["steps"] if step["step"] == "receipt"]
+        assert [step["trusted_time"] for step in receipts] == [True, True]
+        assert told["pack"]["agency"] == DEPARTMENT
 
 
 def test_a_spoiled_pack_is_exit_7_and_names_the_member(desk: Desk) -> None:
@@ -117,17 +126,6 @@ def test_without_anchors_it_says_that_nothing_can_be_more_than_consistent(desk: 
     assert "No anchors were given" in out
     assert "consistent, not anchored" in out
     assert out.splitlines()[-1].startswith("CANNOT TELL")
-
-
-def test_programs_get_every_line_with_its_time(desk: Desk) -> None:
-    for form in ("json", "ndjson"):
-        code, out, _ = desk.check(desk.sent, "-o", form)
-
-        told = json.loads(out)
-        assert (code, told["verdict"]) == (0, "valid")
-        receipts = [step for step in told["steps"] if step["step"] == "receipt"]
-        assert [step["trusted_time"] for step in receipts] == [True, True]
-        assert told["pack"]["agency"] == DEPARTMENT
 
 
 def test_what_is_inside_is_shown_in_words_with_a_warning_and_told_to_programs(desk: Desk) -> None:

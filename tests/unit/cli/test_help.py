@@ -70,11 +70,9 @@ def commands(tree: Any) -> Iterator[str]:
         yield from (f"{word} {name}".strip() for name in below)
 
 
-def test_every_command_that_is_due_exists() -> None:
+def test_every_command_that_is_due_exists_and_its_help_begins_with_what_the_first_help_says() -> None:
     assert set(commands(main.build())) == DUE
 
-
-def test_what_the_first_help_says_of_a_command_is_what_its_own_help_begins_with() -> None:
     said = {word: command.get_short_help_str(1000) for word, command in main.build().commands.items()}
 
     assert said == known_words()

@@ -73,7 +73,7 @@ def test_a_dash_that_nothing_can_be_read_from_is_a_wrong_use(
         raise AssertionError("the command must not run")
 
 
-def test_an_error_has_one_shape_for_programs(terminal: Terminal) -> None:
+def test_an_error_has_one_shape_and_the_version_and_the_words_of_a_shell_are_told(terminal: Terminal) -> None:
     for words in (("version",), ("doctor", "--nowhere"), ("nonsense",)):
         done = terminal.type(*words, "--nonsense", "-o", "json")
         assert (done.code, done.err) == (2, "")
@@ -81,6 +81,20 @@ def test_an_error_has_one_shape_for_programs(terminal: Terminal) -> None:
     # One of the node too, and it stands on one line of a stream.
     (line,) = terminal.type("outbox", "list", "-o", "ndjson").out.splitlines()
     assert json.loads(line)["error"].keys() == KEYS
+
+    assert terminal.type("--version").out == f"gateway {__version__}\n"
+    assert terminal.type("version", "-o", "json").json["gateway"] == __version__ == "0.1.0"
+    assert terminal.type("-o", "json", "version").json["gateway"] == __version__
+    assert terminal.type("version", "-o", "ndjson").out.count("\n") == 1
+
+    # On request, and nothing is installed.
+    assert "_GATEWAY_COMPLETE" in terminal.type("completion", "bash").out
+    assert "completion for the current shell" not in terminal.type("--help").out
+    asked = {"_GATEWAY_COMPLETE": "complete_bash", "COMP_WORDS": "gateway ver", "COMP_CWORD": "1"}
+
+    shell = subprocess.run(PROGRAM, env={**os.environ, **asked}, cwd=ROOT, capture_output=True, check=False)
+
+    assert shell.stdout.split() == [b"verify", b"version"]
 
 
 def test_explain_and_verify_end_with_the_same_code(
@@ -107,24 +121,6 @@ def test_explain_says_that_a_pdf_is_one_and_what_is_read_from_it(terminal: Termi
     assert (quiet.code, quiet.out, quiet.err) == (0, "", "")  # its exit code is the answer
 
 
-def test_the_version_is_told_by_the_word_and_by_the_option(terminal: Terminal) -> None:
-    assert terminal.type("--version").out == f"gateway {__version__}\n"
-    assert terminal.type("version", "-o", "json").json["gateway"] == __version__ == "0.1.0"
-    assert terminal.type("-o", "json", "version").json["gateway"] == __version__
-    assert terminal.type("version", "-o", "ndjson").out.count("\n") == 1
-
-
-def test_a_shell_that_asks_gets_the_words(terminal: Terminal) -> None:
-    """On request, and nothing is installed."""
-    assert "_GATEWAY_COMPLETE" in terminal.type("completion", "bash").out
-    assert "completion for the current shell" not in terminal.type("--help").out
-    asked = {"_GATEWAY_COMPLETE": "complete_bash", "COMP_WORDS": "gateway ver", "COMP_CWORD": "1"}
-
-    done = subprocess.run(PROGRAM, env={**os.environ, **asked}, cwd=ROOT, capture_output=True, check=False)
-
-    assert done.stdout.split() == [b"verify", b"version"]
-
-
 def half_heard(output: str, *words: str | Path) -> tuple[int, bytes]:
     """How the program ends, and what it says elsewhere, when nobody reads one of its outputs."""
     with subprocess.Popen(
@@ -137,10 +133,6 @@ def half_heard(output: str, *words: str | Path) -> tuple[int, bytes]:
         (other,) = outputs.values()
         said = other.read()
     return running.returncode, said
-
-
-def test_a_reader_that_has_enough_ends_the_program_well() -> None:
-    assert half_heard("stdout", "--help") == (0, b"")
 
 
 def test_work_goes_on_where_nobody_reads_the_talk_about_it_any_more(tmp_path: Path) -> None:
@@ -223,7 +215,9 @@ def test_an_id_is_never_broken_and_what_finds_no_room_is_named(capsys: pytest.Ca
     assert told.err == ""
 
 
-def test_no_color_means_no_control_sequence_at_all() -> None:
+def test_no_color_means_no_control_sequence_and_a_reader_that_has_enough_ends_the_program_well() -> None:
     for environ in ({"NO_COLOR": "1"}, {"NO_COLOR": "1", "FORCE_COLOR": "1"}):
         assert "\x1b" not in at_width(120, environ)[0]
     assert "\x1b" in at_width(120, {"NO_COLOR": ""})[0]
+
+    assert half_heard("stdout", "--help") == (0, b"")

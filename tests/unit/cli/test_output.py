@@ -55,13 +55,34 @@ def test_a_list_is_a_table_for_people_and_json_or_ids_for_programs(
     assert long in capsys.readouterr().out  # it is not cut in a pipe
 
 
-def test_times_are_those_of_viet_nam() -> None:
+def test_times_lengths_and_words_are_read_and_written_as_people_write_them() -> None:
     at = datetime(2026, 11, 20, 18, 30, tzinfo=UTC)
 
     assert output.stamp(at) == "2026-11-21T01:30:00+07:00"
     assert output.clock(at) == "21/11/2026 01:30"
     # A state is never told by colour alone: each has a mark of its shape.
     assert {state.shape for state in STATES.values()} == set(documents.SIGNS)
+
+    for text, seconds in (("90s", 90), ("30m", 1800), ("2h", 7200), ("7d", 604_800)):
+        assert span(text) == timedelta(seconds=seconds)
+    for text in ("", "5", "m", "1.5h", "-3m", "3 days"):
+        with pytest.raises(typer.BadParameter):
+            span(text)
+
+    assert [day(text) for text in ("2026-11-20", "20/11/2026")] == ["2026-11-20"] * 2
+    assert recipients(["Z91.02", "Z91.03=to_know"]) == [
+        {"code": "Z91.02", "role": "to_act"},
+        {"code": "Z91.03", "role": "to_know"},
+    ]
+    assert goal_of(None, "30m") is None
+    with pytest.raises(typer.BadParameter, match="sent, delivered, accepted, done"):
+        goal_of("rejected", "30m")
+
+    source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "gateway" / "cli").glob("*.py"))
+
+    keys = set(re.findall(r'"(cli\.[a-z_.]+[a-z_])"', source))
+
+    assert sorted(key for key in keys if not labels.has(key)) == []
 
 
 @given(st.text(max_size=300))
@@ -78,25 +99,6 @@ def test_a_pulled_file_stays_in_its_folder_whatever_it_is_called(name: str) -> N
     assert safe.isprintable()
     known = {"../../etc/passwd": "_.._etc_passwd", "báo cáo.pdf": "báo cáo.pdf", "...": "file"}
     assert name not in known or safe == f"01-{known[name]}"
-
-
-def test_a_length_of_time_is_a_number_and_a_letter() -> None:
-    for text, seconds in (("90s", 90), ("30m", 1800), ("2h", 7200), ("7d", 604_800)):
-        assert span(text) == timedelta(seconds=seconds)
-    for text in ("", "5", "m", "1.5h", "-3m", "3 days"):
-        with pytest.raises(typer.BadParameter):
-            span(text)
-
-
-def test_the_words_of_send_are_read_as_people_write_them() -> None:
-    assert [day(text) for text in ("2026-11-20", "20/11/2026")] == ["2026-11-20"] * 2
-    assert recipients(["Z91.02", "Z91.03=to_know"]) == [
-        {"code": "Z91.02", "role": "to_act"},
-        {"code": "Z91.03", "role": "to_know"},
-    ]
-    assert goal_of(None, "30m") is None
-    with pytest.raises(typer.BadParameter, match="sent, delivered, accepted, done"):
-        goal_of("rejected", "30m")
 
 
 def test_what_would_write_is_not_done_without_a_terminal_or_yes(
@@ -143,14 +145,6 @@ def test_what_is_typed_wins_over_the_environment_wherever_it_stands(
     assert "api.port: expected a whole number from 0 to 65535, found -1" in in_english.err
     assert "did you mean api.host?" in in_english.err
     assert terminal.type("--config", "other.toml", "config", "check").code == 1
-
-
-def test_every_word_the_command_line_says_has_its_label() -> None:
-    source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "gateway" / "cli").glob("*.py"))
-
-    keys = set(re.findall(r'"(cli\.[a-z_.]+[a-z_])"', source))
-
-    assert sorted(key for key in keys if not labels.has(key)) == []
 
 
 def test_every_command_label_is_used() -> None:

@@ -81,13 +81,26 @@ def test_the_head_says_the_document_and_the_summary_counts_states_those_that_nee
     assert "ask them" in next(line for line in lines if "Z91.1" in line)
 
 
-def test_what_does_not_go_on_is_told_with_what_to_do() -> None:
+def test_what_does_not_go_on_is_told_in_words_that_steer_no_terminal() -> None:
     failed = told(delivery("Z91.1", "failed"), delivery("Z91.2", "accepted"))
     silent = told(delivery("Z91.12", "sent", "Office Twelve"))
 
     assert failed[-1] == "What to do: gateway outbox resend msg_1 --to Z91.1"
     assert silent[2] == "!  Z91.12  Office Twelve  Sent  13:25  no status for 65 minutes"
     assert "It could not be packed yet: no key" in told(delivery("Z91.1", "queued"), stuck="no key")
+
+    said = Fact(track=Track.BUSINESS, code="03", at=NOW, reason="Taken in · Mã gói tin: pkt_9")
+    bare = Fact(track=Track.BUSINESS, code="03", at=NOW, reason="Mã gói tin: pkt_9")
+
+    assert told(delivery("Z91.1", "accepted"), facts={"dlv_Z91.1": [said]})[2].endswith('14:30  "Taken in"')
+    assert told(delivery("Z91.1", "accepted"), facts={"dlv_Z91.1": [bare]})[2].endswith("14:30")
+
+    note = Fact(track=Track.BUSINESS, code="02", at=NOW, note="\x1b[2J\nZ91.9  Accepted")
+
+    lines = told(delivery("Z91.1", "rejected"), facts={"dlv_Z91.1": [note]})
+
+    assert all(line.isprintable() for line in lines)
+    assert len(lines) == 4
 
 
 def test_a_refusal_comes_first_with_reason_note_and_whom_to_phone() -> None:
@@ -111,20 +124,3 @@ def test_a_refusal_comes_first_with_reason_note_and_whom_to_phone() -> None:
         "  (B Clerk, 0000 000 001)"
     )
     assert lines[3] == "✓✓  Z91.3  Office Three  Delivered  14:30"
-
-
-def test_the_packet_named_for_machines_is_not_read_to_people() -> None:
-    said = Fact(track=Track.BUSINESS, code="03", at=NOW, reason="Taken in · Mã gói tin: pkt_9")
-    bare = Fact(track=Track.BUSINESS, code="03", at=NOW, reason="Mã gói tin: pkt_9")
-
-    assert told(delivery("Z91.1", "accepted"), facts={"dlv_Z91.1": [said]})[2].endswith('14:30  "Taken in"')
-    assert told(delivery("Z91.1", "accepted"), facts={"dlv_Z91.1": [bare]})[2].endswith("14:30")
-
-
-def test_what_others_wrote_cannot_steer_the_terminal_or_fake_a_line() -> None:
-    note = Fact(track=Track.BUSINESS, code="02", at=NOW, note="\x1b[2J\nZ91.9  Accepted")
-
-    lines = told(delivery("Z91.1", "rejected"), facts={"dlv_Z91.1": [note]})
-
-    assert all(line.isprintable() for line in lines)
-    assert len(lines) == 4

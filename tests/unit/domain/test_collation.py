@@ -25,7 +25,7 @@ ORDERED = (
 )
 
 
-def test_words_stand_in_the_order_of_the_dictionary() -> None:
+def test_words_and_symbols_stand_in_the_order_of_the_dictionary() -> None:
     for words in ORDERED:
         for composed in (True, False):
             wanted = [
@@ -35,14 +35,10 @@ def test_words_stand_in_the_order_of_the_dictionary() -> None:
             assert sorted(mixed, key=sort_key) == wanted
             assert all(sort_key(one) < sort_key(other) for one, other in pairwise(wanted))
 
-
-def test_symbols_stand_by_number_and_then_by_what_follows() -> None:
     symbols = ["2 QĐ-UBND", "9 UBND", "09 VP", "88 UBND", "1523 STC", "1523 STC-VP"]
     keys = [number_key(*symbol.split()) for symbol in symbols]
     assert all(one < other for one, other in pairwise(keys))
 
-
-def test_a_list_of_agencies_may_pass_over_the_general_word() -> None:
     names = ["Sở Công Thương", "Ủy ban nhân dân huyện Đông Hưng", "Ủy ban nhân dân huyện Hưng Hà", "Sở Y tế"]
 
     assert all(name_key(one) < name_key(other) for one, other in pairwise(names))

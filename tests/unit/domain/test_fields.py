@@ -33,11 +33,9 @@ def test_controls_halves_and_noncharacters_are_bad_and_nothing_else_is() -> None
     ]
 
 
-def test_a_name_of_ours_loses_what_cannot_be_written() -> None:
+def test_a_name_of_ours_loses_what_cannot_be_written_and_ascii_is_the_same_in_every_form() -> None:
     assert fitting("Sở\x07 Y\ud800 tế\uffff", DRAFT["recipients/*/name"]) == "Sở Y tế"
 
-
-def test_ascii_is_the_same_in_every_form_and_folds_like_other_text() -> None:
     plain = "".join(map(chr, range(128)))
 
     assert nfc(plain) == nfd(plain) == nfkd(plain) == plain

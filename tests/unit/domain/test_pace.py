@@ -19,9 +19,24 @@ def slot(*took_s: float, way: Way = Way.ACCEPT, lane: Lane = Lane.NORMAL, axis: 
     return Slot(began_at=START, way=way, lane=lane, axis=axis, counts=tuple(counts))
 
 
-def test_the_limit_of_the_regulation_is_a_bound_so_that_none_is_judged_by_a_guess() -> None:
+def test_the_limit_is_a_bound_and_is_broken_once_more_than_five_of_a_hundred_of_the_hour_are_late() -> None:
     assert LIMIT_S in BOUNDS_S
     assert list(BOUNDS_S) == sorted(set(BOUNDS_S))
+
+    (found,) = paces([slot(0.01, 90_000.0)])
+
+    assert (found.p50, found.p95, found.p99) == (0.025, None, None)
+
+    # The time of the other side breaks no limit of ours.
+    for late, is_slow in ((5, False), (6, True)):
+        (found,) = paces([slot(*[5.0] * (100 - late), *[5.001] * late)])
+        assert (found.is_slow, found.late, found.p95) == (is_slow, late, 6.0 if is_slow else 5.0)
+    (theirs,) = paces([slot(60.0, way=Way.ACCEPT_TO_01)])
+    assert (theirs.late, theirs.is_slow) == (1, False)
+
+    assert is_recent(slot(1.0), START + SPAN + SLOT - timedelta(seconds=1))
+    assert not is_recent(slot(1.0), START + SPAN + SLOT)
+    assert not is_recent(slot(1.0), START - SLOT)
 
 
 @given(st.lists(st.floats(0, 86400), min_size=1, max_size=50))
@@ -34,21 +49,6 @@ def test_a_bound_that_is_told_held_for_as_many_as_it_says_and_no_lesser_one_did(
         for lesser in BOUNDS_S[: BOUNDS_S.index(told)]:
             assert sum(each <= lesser for each in took) * 100 < percent * len(took)
     assert (found.count, found.late) == (len(took), sum(each > LIMIT_S for each in took))
-
-
-def test_what_took_longer_than_every_bound_is_told_without_one() -> None:
-    (found,) = paces([slot(0.01, 90_000.0)])
-
-    assert (found.p50, found.p95, found.p99) == (0.025, None, None)
-
-
-def test_the_limit_is_broken_once_more_than_five_of_a_hundred_are_late() -> None:
-    """The time of the other side breaks no limit of ours."""
-    for late, is_slow in ((5, False), (6, True)):
-        (found,) = paces([slot(*[5.0] * (100 - late), *[5.001] * late)])
-        assert (found.is_slow, found.late, found.p95) == (is_slow, late, 6.0 if is_slow else 5.0)
-    (theirs,) = paces([slot(60.0, way=Way.ACCEPT_TO_01)])
-    assert (theirs.late, theirs.is_slow) == (1, False)
 
 
 def test_slots_of_several_processes_are_one_figure_for_each_way_lane_and_axis() -> None:
@@ -64,9 +64,3 @@ def test_slots_of_several_processes_are_one_figure_for_each_way_lane_and_axis() 
         (Way.ACCEPT, Lane.NORMAL, 3),
         (Way.ARRIVAL_TO_ADMITTED, Lane.NORMAL, 1),
     ]
-
-
-def test_an_hour_counts_and_what_lies_before_it_does_not() -> None:
-    assert is_recent(slot(1.0), START + SPAN + SLOT - timedelta(seconds=1))
-    assert not is_recent(slot(1.0), START + SPAN + SLOT)
-    assert not is_recent(slot(1.0), START - SLOT)

@@ -113,7 +113,7 @@ def test_the_narrowest_holds_and_what_a_node_hosts_is_narrower_than_a_subtree() 
         assert table.rule(sender, code, node).axes == (axis,), (code, node, sender)
 
 
-def test_a_table_that_cannot_be_one_says_all_that_is_wrong() -> None:
+def test_a_table_goes_by_codes_served_and_says_all_that_is_wrong() -> None:
     rules = (rule("H41.*", "nowhere"), rule("h41.*", "amqp"), rule("H4", "amqp", "amqp"), rule("H5"))
 
     found = faults(rules, AXES)
@@ -123,10 +123,16 @@ def test_a_table_that_cannot_be_one_says_all_that_is_wrong() -> None:
     assert "there is a route for just this already" in found[1]
     assert 'add one with to = "*"' in found[-1]
 
-
-def test_routes_go_by_senders_codes_and_not_by_their_nodes() -> None:
     assert "from is one of your agencies' codes" in faults([rule("*", "amqp", sender="@*")], AXES)[0]
     assert Pattern.read("@*").breadth is Breadth.ANY_NODE
+
+    chooser = Chooser(
+        axes=AXES, is_away=lambda name: False, serves={"province": (Pattern.read("H41.*"),), "national": ()}
+    )
+
+    assert chooser.order(rule("*", *TWO), "H41.07") == [A, B]
+    assert chooser.order(rule("*", *TWO), "H42") == [B]
+    assert chooser.choose(rule("*", A), "H42") == Choice(Turn.NEVER)
 
 
 def chosen(rule: Rule, trail: Trail = FRESH, *away: str) -> Choice:
@@ -180,16 +186,6 @@ def test_what_one_axis_may_have_never_moves_where_the_route_does_not_allow_it(
     assert found.turn is not Turn.MOVE
     if at and at not in refused:
         assert found.axis == at
-
-
-def test_an_axis_carries_no_mail_of_agencies_that_it_does_not_serve() -> None:
-    chooser = Chooser(
-        axes=AXES, is_away=lambda name: False, serves={"province": (Pattern.read("H41.*"),), "national": ()}
-    )
-
-    assert chooser.order(rule("*", *TWO), "H41.07") == [A, B]
-    assert chooser.order(rule("*", *TWO), "H42") == [B]
-    assert chooser.choose(rule("*", A), "H42") == Choice(Turn.NEVER)
 
 
 def test_who_is_refused_by_one_goes_to_the_next_also_where_it_waits_for_those_away() -> None:

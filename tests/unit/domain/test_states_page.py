@@ -44,7 +44,7 @@ def ask_rows() -> list[str]:
     return ["| `{}` | {} |".format(state, say(f"recall_ask.{state}")) for state in AskState]
 
 
-def test_the_page_has_the_rows_that_the_code_has() -> None:
+def test_the_page_and_the_glossary_have_the_rows_and_words_of_the_code() -> None:
     states, _, asks = PAGE.partition("## A recall that the head approves")
     shown = {line for line in states.splitlines() if line.startswith(("| `", "| 0", "| 1"))}
     asked = [line for line in asks.splitlines() if line.startswith("| `")]
@@ -52,8 +52,6 @@ def test_the_page_has_the_rows_that_the_code_has() -> None:
     assert shown == {*state_rows(), *code_rows(), *incoming_rows()}
     assert ["|".join(line.split("|")[:3]) + "|" for line in asked] == ask_rows()
 
-
-def test_the_glossary_has_the_word() -> None:
     words = (
         "packet, document, message, registry, register, delivery, fact, standing, request, recall, take_back, "
         "withdrawn, admit, clerk, axis, node, agency, symbol, subject, signer, urgency, secrecy, sealed, held, "

@@ -127,40 +127,24 @@ def test_what_only_a_session_vouches_for_overrules_no_signed_status_and_nothing_
 FAR = 60.0 * 24 * 365 * 70
 
 
-def test_a_time_that_cannot_be_true_rules_nothing_for_ever() -> None:
-    """A 02 stated in 2099 counts from its arrival, and so does a 03 stated before the document left."""
-    ahead = [moved("queued", 0), said("02", 10, stated=FAR), said("03", 20)]
-    behind = [moved("queued", 0), said("03", 20, stated=-FAR), said("02", 10)]
-    for facts, odd in ((ahead, "02"), (behind, "03")):
-        for order in itertools.permutations(facts):
-            standing = fold_delivery(order)
-            assert (standing.business, standing.marks) == ("03", ("contradiction", f"odd_time:{odd}"))
-
-
-def test_a_stated_time_is_believed_from_ten_minutes_before_we_had_it_to_ten_after_it_arrived() -> None:
+def test_a_stated_time_is_believed_within_ten_minutes_and_one_that_cannot_be_true_rules_nothing() -> None:
     """Our own clock set back makes none odd: the document was taken by a clock that was an hour ahead."""
     for stated, odd in ((-10, False), (-10.1, True), (40, False), (40.1, True)):
         marks = fold_delivery([moved("queued", 0), moved("sent", 5), said("03", 30, stated=stated)]).marks
         assert marks == (("odd_time:03",) if odd else ())
     assert fold_delivery([moved("queued", 60), said("03", 5)]).marks == ()
 
+    # A 02 stated in 2099 counts from its arrival, and so does a 03 stated before the document left.
+    ahead = [moved("queued", 0), said("02", 10, stated=FAR), said("03", 20)]
+    behind = [moved("queued", 0), said("03", 20, stated=-FAR), said("02", 10)]
+    for facts, code in ((ahead, "02"), (behind, "03")):
+        for order in itertools.permutations(facts):
+            standing = fold_delivery(order)
+            assert (standing.business, standing.marks) == ("03", ("contradiction", f"odd_time:{code}"))
 
-def test_an_answer_stated_before_it_was_asked_is_not_the_first_for_that() -> None:
-    for code, other, state in (("15", "16", RequestState.REFUSED), ("16", "15", RequestState.AGREED)):
-        early = replace(answered(code, 30), stated_at=at(-FAR))
-        standing = fold_delivery([moved("queued", 0), asked(10), early, answered(other, 20)])
-        (request,) = standing.requests
-        assert (request.state, request.answered_at) == (state, at(20))
-        assert f"odd_time:{code}" in standing.marks
-
-
-def test_a_resend_after_failed_is_queued_again_and_sent_outweighs_a_cancel_that_came_too_late() -> None:
-    facts = [moved("queued", 0), moved("sending", 1), moved("failed", 2), moved("queued", 3)]
-    assert fold_delivery(facts).transport == "queued"
-    assert fold_delivery(facts[:3]).transport == "failed"
-    facts = [moved("queued", 0), moved("sent", 1), moved("cancelled", 2), moved("sending", 3)]
-    assert fold_delivery(facts).transport == "sent"
-    assert fold_delivery([moved("queued", 0), moved("cancelled", 1)]).shown == "cancelled"
+    assert is_skewed(said("03", 6, stated=0))
+    assert not is_skewed(said("03", 5, stated=0))
+    assert not is_skewed(Fact(track=Track.BUSINESS, code="03", at=T0))
 
 
 def test_an_open_request_is_shown_before_anything_else() -> None:
@@ -192,23 +176,20 @@ def test_an_agreed_recall_or_take_back_stays_and_what_was_refused_is_a_mark_besi
     assert (standing.shown, standing.marks) == ("accepted", ("request_agreed:update",))
 
 
-def test_the_first_answer_rules_and_a_tie_is_a_refusal() -> None:
+def test_the_first_answer_rules_once_it_was_asked_for() -> None:
     first_yes = fold_delivery([asked(1), answered("15", 2), answered("16", 3)])
     tie = fold_delivery([asked(1), answered("15", 2), answered("16", 2)])
 
     assert first_yes.requests[0].state is RequestState.AGREED
     assert tie.requests[0].state is RequestState.REFUSED
 
+    for code, other, state in (("15", "16", RequestState.REFUSED), ("16", "15", RequestState.AGREED)):
+        early = replace(answered(code, 30), stated_at=at(-FAR))
+        standing = fold_delivery([moved("queued", 0), asked(10), early, answered(other, 20)])
+        (request,) = standing.requests
+        assert (request.state, request.answered_at) == (state, at(20))
+        assert f"odd_time:{code}" in standing.marks
 
-def test_a_withdrawn_request_is_no_longer_open() -> None:
-    standing = fold_delivery([said("01", 0), asked(1), answered("withdrawn", 2)])
-
-    assert open_request(standing) is None
-    assert standing.shown == "delivered"
-    assert standing.requests[0].state is RequestState.WITHDRAWN
-
-
-def test_an_answer_nobody_asked_for_and_an_unknown_code_are_marks_and_move_nothing() -> None:
     for request_id in (None, "nobody-asked"):
         standing = fold_delivery([said("03", 1), answered("15", 2, request_id)])
         assert (standing.shown, standing.marks) == ("accepted", ("stray:15",))
@@ -217,18 +198,26 @@ def test_an_answer_nobody_asked_for_and_an_unknown_code_are_marks_and_move_nothi
     assert (standing.shown, standing.marks) == ("accepted", ("unknown:07", "unknown:99"))
 
 
-def test_the_same_03_twice_is_one_fact() -> None:
-    digest = Digest("ab" * 32)
-    first = replace(said("03", 5), packet_digest=digest)
-    again = replace(first, at=at(900))
+def test_a_request_withdrawn_agreed_or_refused_leaves_the_state_that_it_should() -> None:
+    standing = fold_delivery([said("01", 0), asked(1), answered("withdrawn", 2)])
 
-    assert fold_delivery([first, again]) == fold_delivery([first])
+    assert open_request(standing) is None
+    assert standing.shown == "delivered"
+    assert standing.requests[0].state is RequestState.WITHDRAWN
 
+    waiting = fold_incoming([said("01"), said("03", 1), asked(2)])
+    agreed = fold_incoming([said("01"), said("03", 1), asked(2), answered("15", 3)])
 
-def test_more_than_five_minutes_between_the_clocks_is_skewed() -> None:
-    assert is_skewed(said("03", 6, stated=0))
-    assert not is_skewed(said("03", 5, stated=0))
-    assert not is_skewed(Fact(track=Track.BUSINESS, code="03", at=T0))
+    assert (waiting.state, waiting.shown) == (InState.ACCEPTED, "recall_asked")
+    assert (agreed.state, agreed.shown) == (InState.RECALLED, "recalled")
+
+    facts = [said("03", 1), asked(2, RequestKind.UPDATE), answered("15", 3)]
+    more = [asked(4, RequestKind.RECALL, "r2"), answered("16", 5, "r2")]
+
+    kept = fold_incoming([*facts, *more])
+
+    assert kept.state is InState.ACCEPTED
+    assert kept.marks == ("request_agreed:update", "request_refused:recall")
 
 
 _MOVES = st.builds(
@@ -268,14 +257,6 @@ def test_any_order_and_any_repeats_give_the_same_state(facts: list[Fact], data: 
     assert fold_incoming(shuffled) == fold_incoming(facts)
 
 
-def test_every_order_of_one_history_gives_the_same_state() -> None:
-    history = [said("01", 1), said("03", 2), asked(3), answered("16", 4), said("02", 2), moved("sent", 0)]
-
-    standings = {repr(fold_delivery(order)) for order in itertools.permutations(history)}
-
-    assert len(standings) == 1
-
-
 @given(facts=_FACTS)
 @settings(max_examples=100)
 def test_what_is_shown_is_always_a_word_of_the_tables(facts: list[Fact]) -> None:
@@ -302,25 +283,7 @@ def test_an_admitted_document_is_new_a_held_one_held_until_released_and_our_own_
     assert {code: fold_incoming([said("01"), held, said(code, 2)]).state for code in states} == states
 
 
-def test_a_recall_that_we_agree_to_recalls_the_document() -> None:
-    waiting = fold_incoming([said("01"), said("03", 1), asked(2)])
-    agreed = fold_incoming([said("01"), said("03", 1), asked(2), answered("15", 3)])
-
-    assert (waiting.state, waiting.shown) == (InState.ACCEPTED, "recall_asked")
-    assert (agreed.state, agreed.shown) == (InState.RECALLED, "recalled")
-
-
-def test_an_agreed_update_and_a_refused_recall_leave_the_state() -> None:
-    facts = [said("03", 1), asked(2, RequestKind.UPDATE), answered("15", 3)]
-    more = [asked(4, RequestKind.RECALL, "r2"), answered("16", 5, "r2")]
-
-    standing = fold_incoming([*facts, *more])
-
-    assert standing.state is InState.ACCEPTED
-    assert standing.marks == ("request_agreed:update", "request_refused:recall")
-
-
-def test_a_replacement_taken_in_replaces_and_a_seal_covers_everything() -> None:
+def test_a_replacement_a_seal_and_a_recall_end_what_may_be_set() -> None:
     replaced = own_fact(Track.OTHER, "replaced", at(4))
     sealed = own_fact(Track.OTHER, "sealed", at(5))
     facts = [said("03", 1), replaced]
@@ -329,11 +292,44 @@ def test_a_replacement_taken_in_replaces_and_a_seal_covers_everything() -> None:
     assert fold_incoming([*facts, sealed, asked(6)]).shown == "sealed"
     assert fold_incoming([*facts, sealed, own_fact(Track.OTHER, "unsealed", at(6))]).state is InState.REPLACED
 
+    recalled = fold_incoming([said("01", 0), asked(1), answered("15", 2)])
 
-def test_business_codes_may_be_set_in_any_order_and_twice() -> None:
+    assert may_set_incoming(recalled, "15").repeat
+    for code in ("02", "03", "06", "16"):
+        assert may_set_incoming(recalled, code).reason == "status.recalled"
+
+    under_seal = fold_incoming([said("01"), own_fact(Track.OTHER, "sealed", at(1))])
+    new = fold_incoming([said("01")])
+
+    assert may_set_incoming(under_seal, "03").reason == "status.sealed"
+    assert may_set_incoming(new, "07").reason == "status.unknown_code"
+    assert may_set_incoming(new, "01").reason == "status.not_by_hand"
+    assert may_set_incoming(new, "13").reason == "status.not_by_hand"
+
+
+def test_codes_may_be_set_in_any_order_and_twice_and_a_resend_is_queued_again() -> None:
     for code in ("02", "03", "04", "05", "06"):
         for other in ("01", "02", "03", "04", "05", "06"):
             assert may_set_incoming(fold_incoming([said("01"), said(other, 1)]), code)
+
+    digest = Digest("ab" * 32)
+    first = replace(said("03", 5), packet_digest=digest)
+    again = replace(first, at=at(900))
+
+    assert fold_delivery([first, again]) == fold_delivery([first])
+
+    facts = [moved("queued", 0), moved("sending", 1), moved("failed", 2), moved("queued", 3)]
+    assert fold_delivery(facts).transport == "queued"
+    assert fold_delivery(facts[:3]).transport == "failed"
+    facts = [moved("queued", 0), moved("sent", 1), moved("cancelled", 2), moved("sending", 3)]
+    assert fold_delivery(facts).transport == "sent"
+    assert fold_delivery([moved("queued", 0), moved("cancelled", 1)]).shown == "cancelled"
+
+    history = [said("01", 1), said("03", 2), asked(3), answered("16", 4), said("02", 2), moved("sent", 0)]
+
+    standings = {repr(fold_delivery(order)) for order in itertools.permutations(history)}
+
+    assert len(standings) == 1
 
 
 def test_15_and_16_answer_the_one_open_request_only_and_the_same_again_is_a_harmless_repeat() -> None:
@@ -346,14 +342,6 @@ def test_15_and_16_answer_the_one_open_request_only_and_the_same_again_is_a_harm
     refused = fold_incoming([said("03", 1), asked(2), answered("16", 3)])
     assert may_set_incoming(refused, "16").repeat
     assert not may_set_incoming(refused, "15")
-
-
-def test_nothing_is_set_after_recalled_but_15_again() -> None:
-    recalled = fold_incoming([said("01", 0), asked(1), answered("15", 2)])
-
-    assert may_set_incoming(recalled, "15").repeat
-    for code in ("02", "03", "06", "16"):
-        assert may_set_incoming(recalled, code).reason == "status.recalled"
 
 
 def test_a_further_request_about_a_recalled_document_is_answered_so_that_it_stays_recalled() -> None:
@@ -371,26 +359,14 @@ def test_a_further_request_about_a_recalled_document_is_answered_so_that_it_stay
         assert (after.state, after.shown) == (InState.RECALLED, "recalled")
 
 
-def test_sealed_unknown_and_foreign_codes_are_not_set() -> None:
-    sealed = fold_incoming([said("01"), own_fact(Track.OTHER, "sealed", at(1))])
-    new = fold_incoming([said("01")])
-
-    assert may_set_incoming(sealed, "03").reason == "status.sealed"
-    assert may_set_incoming(new, "07").reason == "status.unknown_code"
-    assert may_set_incoming(new, "01").reason == "status.not_by_hand"
-    assert may_set_incoming(new, "13").reason == "status.not_by_hand"
-
-
 # tables
 
 
-def test_every_code_has_its_word_in_the_table_and_either_may_be_given() -> None:
+def test_every_code_has_its_word_and_the_worst_stands_for_many_recipients() -> None:
     codes = {"03": "03", "3": "03", " accepted ": "03", "request_agreed": "15", "07": None, "sent": None}
     assert {text: code_of(text) for text in codes} == codes
     assert all(STATES[row.key].wire == row.code for row in CODES.values())
 
-
-def test_the_worst_word_stands_for_many_recipients() -> None:
     assert worst(["accepted", "rejected", "delivered"]) == "rejected"
     assert worst(["done", "failed", "rejected"]) == "failed"
     assert worst(["done", "sent"]) == "sent"

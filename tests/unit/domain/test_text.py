@@ -66,21 +66,17 @@ def test_what_is_typed_finds_what_was_written_and_nothing_else() -> None:
     assert [pair for pair in not_there if finds(*pair)] == []
 
 
-def test_a_search_with_accents_asks_for_them_too() -> None:
+def test_a_search_with_accents_asks_for_them_and_hits_are_marked_as_they_stand() -> None:
     assert [term.words for term in sought("thuỷ điện so").exact] == [("thủy",), ("điện",)]
     assert sought("thuy dien").exact == ()
     assert sought("từ:thủy").exact == ()
 
-
-def test_marks_of_roles_are_never_typed_words() -> None:
-    assert marked(SearchRole.SIGNER, "Trần Bình") == sought("ký:tran ky:binh").terms
-    assert not finds(SearchRole.SENDER + "giao", "Giáo")
-
-
-def test_hit_words_are_marked_as_they_stand_on_the_page() -> None:
     text = "Về việc hoà giải, viết"
 
     assert [text[slice(*span)] for span in hits(text, sought("viê hòa"))] == ["việc", "hoà", "viết"]
+
+    assert marked(SearchRole.SIGNER, "Trần Bình") == sought("ký:tran ky:binh").terms
+    assert not finds(SearchRole.SENDER + "giao", "Giáo")
 
 
 @settings(max_examples=200)

@@ -88,14 +88,12 @@ def test_one_wrong_letter_is_enough(place: int, letter: str) -> None:
     assert trace.of_headers([broken]) is None
 
 
-def test_a_later_version_is_read_as_far_as_this_one_goes() -> None:
+def test_a_later_version_is_read_as_far_as_this_one_goes_and_two_parents_are_none() -> None:
     assert trace.of_headers([f"cc-{ID}-{STEP}-01"]) == Trace(ID, True)
     assert trace.of_headers([f"cc-{ID}-{STEP}-01-what-the-future-will-be"]) == Trace(ID, True)
     assert trace.of_headers([f"cc-{ID}-{STEP}-01.what"]) is None
     assert trace.of_headers([f"cc-{ID}-{STEP}-0"]) is None
 
-
-def test_two_parents_are_none_and_unknown_flags_are_not_passed_on() -> None:
     assert trace.of_headers([GOOD, GOOD]) is None
     assert trace.of_headers([]) is None
     assert trace.of_headers(["00-x"], ["congo=1"]) is None

@@ -59,14 +59,28 @@ def archive(*entries: tuple[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> 
     return out.getvalue()
 
 
-def test_the_coding_is_the_one_that_both_vendor_builds_read() -> None:
+def test_threat_072_base64_is_coded_as_both_vendors_read_with_white_space_anywhere_and_in_any_pieces() -> (
+    None
+):
     """A ZIP in capitals gets the name that older builds do not zip again."""
-    raw = {"a.pdf": "application/pdf", "a.PDF": "application/pdf", "a.zip": "application/zip"}
-    assert {name: coding_for(name) for name in raw} == {name: ("raw", kind) for name, kind in raw.items()}
+    types = {"a.pdf": "application/pdf", "a.PDF": "application/pdf", "a.zip": "application/zip"}
+    assert {name: coding_for(name) for name in types} == {name: ("raw", kind) for name, kind in types.items()}
     for name in ("a.docx", "hai.chấm.xlsx", "không đuôi"):
         assert coding_for(name) == ("zip", "application/zip")
     assert wire_name("Hồ sơ.ZIP") == "Hồ sơ.zip"
     assert wire_name("Hồ sơ.PDF") == "Hồ sơ.PDF"
+
+    raw = b"x" * 10_000
+    assert encode("a.pdf", raw, 1) == encode("a.pdf", raw, 7) == b64encode(raw)
+    assert decode("a.txt", encode("a.txt", raw, 7)) == decode("a.txt", encode("a.txt", raw, 4096))
+
+    text = b64encode(b"0123456789" * 50).decode()
+    spaced = "\r\n".join(text[at : at + 76] for at in range(0, len(text), 76)) + " \t\n"
+    found = {decode("a.pdf", spaced, piece).sha256 for piece in (1, 2, 3, 5, 76, 1 << 16)}
+    assert found == {sha256(b"0123456789" * 50).hexdigest()}
+
+    empty = decode("a.pdf", "")
+    assert (empty.size, empty.damaged) == (0, None)
 
 
 def test_what_is_zipped_is_a_plain_zip_of_one_deflated_entry_with_flags_0808() -> None:
@@ -81,12 +95,6 @@ def test_what_is_zipped_is_a_plain_zip_of_one_deflated_entry_with_flags_0808() -
         assert entry.date_time == (2031, 3, 4, 9, 15, 0)
         assert made.testzip() is None
         assert made.read(entry) == raw
-
-
-def test_equal_input_gives_equal_bytes_however_it_comes_in_pieces() -> None:
-    raw = b"x" * 10_000
-    assert encode("a.pdf", raw, 1) == encode("a.pdf", raw, 7) == b64encode(raw)
-    assert decode("a.txt", encode("a.txt", raw, 7)) == decode("a.txt", encode("a.txt", raw, 4096))
 
 
 @given(
@@ -107,13 +115,6 @@ def test_what_is_encoded_decodes_to_the_same_file(raw: bytes, name: str, piece: 
     assert back == raw
 
 
-def test_threat_072_white_space_anywhere_in_base64_is_taken() -> None:
-    text = b64encode(b"0123456789" * 50).decode()
-    spaced = "\r\n".join(text[at : at + 76] for at in range(0, len(text), 76)) + " \t\n"
-    found = {decode("a.pdf", spaced, piece).sha256 for piece in (1, 2, 3, 5, 76, 1 << 16)}
-    assert found == {sha256(b"0123456789" * 50).hexdigest()}
-
-
 def test_threat_072_text_that_is_not_strict_base64_is_damaged(cases: Cases) -> None:
     """Two texts that decode to one file would be two forms of one signed content."""
     for text in (
@@ -129,16 +130,20 @@ def test_threat_072_text_that_is_not_strict_base64_is_damaged(cases: Cases) -> N
         b"".join(decoded_pieces([b"not base64 at all!"], "raw"))
 
 
-def test_an_empty_attachment_is_an_empty_file() -> None:
-    found = decode("a.pdf", "")
-    assert (found.size, found.damaged) == (0, None)
-
-
-def test_a_zip_under_another_extension_is_opened_whatever_its_label_says() -> None:
+def test_a_zip_is_opened_whatever_its_label_method_or_late_name_says() -> None:
     for name in ("a.txt", "a.pdf", "a.PDF", "a", "a.b.unknown", None):
         found = decode(name, b64encode(archive(("x.bin", b"content"))))
         assert (found.coding, found.size, found.damaged) == ("zip", 7, None), name
         assert found.sha256 == sha256(b"content").hexdigest()
+
+    for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        stored = b64encode(archive(("x.txt", b"content" * 100), method=method))
+        assert {decode("a.txt", stored, piece).size for piece in (1, 10, 1 << 16)} == {700}
+
+    stored = archive(("word/document.xml", b"inner"))
+    decoder = Decoder(None, EnvelopeLimits())
+    decoder.feed(b64encode(stored))
+    assert decoder.finish("a.docx").coding == "raw"
 
 
 def test_a_zip_based_file_is_opened_only_when_its_one_entry_is_named_as_a_wrapper_names_it() -> None:
@@ -153,19 +158,6 @@ def test_a_zip_based_file_is_opened_only_when_its_one_entry_is_named_as_a_wrappe
         coding, content = ("zip", b"inner") if names in wrapped else ("raw", stored)
         assert (found.coding, found.damaged) == (coding, None), names
         assert found.sha256 == sha256(content).hexdigest()
-
-
-def test_a_name_that_comes_after_the_content_still_decides() -> None:
-    stored = archive(("word/document.xml", b"inner"))
-    decoder = Decoder(None, EnvelopeLimits())
-    decoder.feed(b64encode(stored))
-    assert decoder.finish("a.docx").coding == "raw"
-
-
-def test_archives_of_both_methods_with_sizes_in_front_are_read() -> None:
-    for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        stored = b64encode(archive(("x.txt", b"content" * 100), method=method))
-        assert {decode("a.txt", stored, piece).size for piece in (1, 10, 1 << 16)} == {700}
 
 
 def _broken() -> Iterator[tuple[str, bytes]]:

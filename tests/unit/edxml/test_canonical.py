@@ -29,7 +29,7 @@ def test_f5_every_size_of_piece_gives_the_same_result() -> None:
             assert fast(raw, piece) == whole, piece
 
 
-def test_f6_the_range_is_that_of_the_signature_and_f7_the_digests_are_those_of_the_bytes() -> None:
+def test_f1_f6_f7_size_range_and_digests_are_those_of_the_bytes() -> None:
     raw = good()
     before, raw_signature, after = envelopes.split(raw)
     found = fast(raw)
@@ -37,6 +37,11 @@ def test_f6_the_range_is_that_of_the_signature_and_f7_the_digests_are_those_of_t
     assert raw[found.a : found.b] == raw_signature
     assert found.file_digest == _sha256(raw)
     assert found.body_digest == _sha256(before + after) == _sha256(oracles.body_form(raw))
+
+    assert read_fast([raw], len(raw) - 1, POLICY) is None
+    assert read_fast([raw], len(raw) + 1, POLICY) is None
+    assert read_fast([raw[:-1]], len(raw), POLICY) is None
+    assert read_fast([], 100, POLICY) is None
 
 
 def _sha256(raw: bytes) -> str:
@@ -46,11 +51,31 @@ def _sha256(raw: bytes) -> str:
 # F9-F12
 
 
-def test_f9_a_digest_that_does_not_hold_is_not_mine() -> None:
+def test_f9_f10_f12_a_digest_certificate_kind_or_receipt_other_than_the_files_is_not_mine() -> None:
     before, _, after = envelopes.split(good())
     for which in ("body_digest", "properties_digest"):
         parts = _changed(**{which: Digest("00" * 32)}).signature
         assert fast(DECLARATION + before + render(parts) + after) is None
+
+    # All else holds: the owner signed a file that says two things about its certificate.
+    parts = replace(_changed().signature, certificate_digest=Digest("00" * 32))
+    parts = replace(parts, properties_digest=Digest(sha256(parts.signed_properties).hexdigest()))
+    parts = replace(parts, value=SIGNER.sign(parts.signed_info))
+    found = fast(DECLARATION + before + render(parts) + after)
+    assert found is not None
+    assert check_key(found, [BINDING], POLICY) is None
+
+    of = replace(envelopes.qualifier(envelopes.document(())), kind=Kind.UPDATE)
+    assert accepted(envelopes.sign_bytes(before, after, SIGNER, of)) is None
+
+    signer = pki.signer(envelopes.RECEIVER, "p256")
+    raw = envelopes.native(envelopes.status("03"), signer=signer, of=envelopes.receipt("03"))
+    before, _, after = envelopes.split(raw)
+    for code, expected in (("03", True), ("02", False)):
+        of = replace(envelopes.qualifier(envelopes.status()), receipt=envelopes.receipt(code))
+        found = fast(envelopes.sign_bytes(before, after, signer, of))
+        assert found is not None
+        assert (check_key(found, [envelopes.binding(signer)], POLICY) is not None) is expected
 
 
 def _changed(**changes: object) -> Fast:
@@ -59,7 +84,7 @@ def _changed(**changes: object) -> Fast:
     return replace(found, signature=replace(found.signature, **changes))  # type: ignore[arg-type]  # named freely
 
 
-def test_f10_only_a_certificate_bound_to_the_exact_code_counts() -> None:
+def test_f10_f12_only_a_certificate_bound_to_the_exact_code_counts_and_kind_and_id_agree() -> None:
     """Another one of the same key or subject does not."""
     found = _changed()
     other = pki.signer("Z92", "p256")
@@ -73,26 +98,6 @@ def test_f10_only_a_certificate_bound_to_the_exact_code_counts() -> None:
     assert check_key(found, [Binding(code=envelopes.SENDER, certificate_der=again)], POLICY) is None
     assert check_key(_changed(certificate_der=again), [BINDING], POLICY) is None
 
-
-def test_f10_a_signing_certificate_v2_that_names_another_certificate_is_not_mine() -> None:
-    """All else holds: the owner signed a file that says two things about its certificate."""
-    before, _, after = envelopes.split(good())
-    parts = replace(_changed().signature, certificate_digest=Digest("00" * 32))
-    parts = replace(parts, properties_digest=Digest(sha256(parts.signed_properties).hexdigest()))
-    parts = replace(parts, value=SIGNER.sign(parts.signed_info))
-    found = fast(DECLARATION + before + render(parts) + after)
-    assert found is not None
-    assert check_key(found, [BINDING], POLICY) is None
-
-
-def test_f11_another_key_value_or_method_is_not_mine() -> None:
-    assert check_key(_changed(value=bytes(64)), [BINDING], POLICY) is None
-    assert check_key(_changed(algorithm="rsa-sha256"), [BINDING], POLICY) is None
-    assert check_key(_changed(properties_digest=Digest("00" * 32)), [BINDING], POLICY) is None
-
-
-def test_f12_kind_and_id_agree_with_the_model_and_the_transport() -> None:
-    found = _changed()
     here = envelopes.PACKET_ID
     agree = check_key(found, [BINDING], POLICY, transport_packet_id=here, transport_kind=Kind.DOCUMENT)
     assert agree == BINDING
@@ -100,19 +105,10 @@ def test_f12_kind_and_id_agree_with_the_model_and_the_transport() -> None:
     assert check_key(found, [BINDING], POLICY, transport_kind=Kind.STATUS) is None
 
 
-def test_f12_a_kind_or_a_receipt_other_than_the_models_is_not_mine() -> None:
-    before, _, after = envelopes.split(good())
-    of = replace(envelopes.qualifier(envelopes.document(())), kind=Kind.UPDATE)
-    assert accepted(envelopes.sign_bytes(before, after, SIGNER, of)) is None
-
-    signer = pki.signer(envelopes.RECEIVER, "p256")
-    raw = envelopes.native(envelopes.status("03"), signer=signer, of=envelopes.receipt("03"))
-    before, _, after = envelopes.split(raw)
-    for code, expected in (("03", True), ("02", False)):
-        of = replace(envelopes.qualifier(envelopes.status()), receipt=envelopes.receipt(code))
-        found = fast(envelopes.sign_bytes(before, after, signer, of))
-        assert found is not None
-        assert (check_key(found, [envelopes.binding(signer)], POLICY) is not None) is expected
+def test_f11_another_key_value_or_method_is_not_mine() -> None:
+    assert check_key(_changed(value=bytes(64)), [BINDING], POLICY) is None
+    assert check_key(_changed(algorithm="rsa-sha256"), [BINDING], POLICY) is None
+    assert check_key(_changed(properties_digest=Digest("00" * 32)), [BINDING], POLICY) is None
 
 
 # Limits
@@ -131,14 +127,6 @@ def test_f3_a_file_over_any_limit_is_not_mine() -> None:
         EnvelopeLimits(header_bytes=500),
     ):
         assert fast(good(), policy=XmlPolicy(limits=limits)) is None, limits
-
-
-def test_f1_a_size_that_is_not_the_files_is_not_mine() -> None:
-    raw = good()
-    assert read_fast([raw], len(raw) - 1, POLICY) is None
-    assert read_fast([raw], len(raw) + 1, POLICY) is None
-    assert read_fast([raw[:-1]], len(raw), POLICY) is None
-    assert read_fast([], 100, POLICY) is None
 
 
 def test_f3_a_tag_that_never_ends_is_given_up_before_it_is_all_in_memory() -> None:

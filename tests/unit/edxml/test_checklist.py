@@ -15,13 +15,11 @@ def _rows(*cells: str) -> list[tuple[str, ...]]:
     return re.findall(r"^\| " + r" \| ".join(cells) + r" \|", PAGE, re.MULTILINE)
 
 
-def test_the_page_lists_the_steps_of_the_code() -> None:
+def test_the_page_lists_the_steps_of_the_code_and_its_codes_with_step_and_outcome() -> None:
     rows = _rows(r"(\d+)", r"([^|]+)", "[^|]+", "[^|]+")
 
     assert [(int(n), name) for n, name in rows] == list(STEPS.items())
 
-
-def test_the_page_lists_the_codes_with_step_and_outcome() -> None:
     rows = _rows(r"`([A-Z-]+)`", r"(\d+)", r"([A-Z-]+)", "[^|]+")
 
     assert [(code, int(step), outcome) for code, step, outcome in rows] == [

@@ -103,11 +103,24 @@ def test_any_status_says_the_same_in_every_form(envelope: Envelope, kind: Form) 
     assert read_by_both(in_form(kind, raw)).envelope == envelope
 
 
-def test_without_its_signature_it_is_what_our_writer_writes_unsigned() -> None:
+def test_without_its_signature_it_is_what_our_writer_writes_and_is_made_again_or_nothing() -> None:
     envelope, out = envelopes.document(), BytesIO()
     write(envelope, envelopes.contents(envelopes.TWO_FILES), out, None, None, envelopes.SIGNED_AT)
 
     assert in_form(Form.UNSIGNED, envelopes.native(envelope)) == out.getvalue()
+
+    raw, other = envelopes.native(), envelopes.native(envelopes.document(subject="Khác"))
+    found = forms.shaped(Form.DOTNET, partial(BytesIO, raw), len(raw), POLICY)
+    assert found is not None
+
+    with forms.again(found.handed, partial(BytesIO, raw), len(raw), POLICY)() as file:
+        assert file.read() == in_form(Form.DOTNET, raw)
+    with pytest.raises(AlteredContent):
+        forms.again(found.handed, partial(BytesIO, other), len(other), POLICY)()
+
+    read = reader.read([(GOLDEN / "dotnet.edxml").read_bytes()], POLICY.limits)
+
+    assert read.dialect == "A-net"
 
 
 @pytest.mark.parametrize("form", OTHERS)
@@ -129,27 +142,10 @@ def test_the_golden_files(form: Form) -> None:
     assert in_form(form, raw) == (GOLDEN / f"{form}.edxml").read_bytes()
 
 
-def test_the_dotnet_flavour_is_known_as_such() -> None:
-    read = reader.read([(GOLDEN / "dotnet.edxml").read_bytes()], POLICY.limits)
-
-    assert read.dialect == "A-net"
-
-
 @pytest.mark.parametrize("form", OTHERS)
 def test_what_another_writer_wrote_has_no_form_of_ours(form: Form) -> None:
     for raw in (in_form(Form.DOTNET, envelopes.native()), b"", b"no xml", envelopes.native()[:-9]):
         assert forms.shaped(form, partial(BytesIO, raw), len(raw), POLICY) is None
-
-
-def test_the_same_file_is_made_again_or_nothing() -> None:
-    raw, other = envelopes.native(), envelopes.native(envelopes.document(subject="Khác"))
-    found = forms.shaped(Form.DOTNET, partial(BytesIO, raw), len(raw), POLICY)
-    assert found is not None
-
-    with forms.again(found.handed, partial(BytesIO, raw), len(raw), POLICY)() as file:
-        assert file.read() == in_form(Form.DOTNET, raw)
-    with pytest.raises(AlteredContent):
-        forms.again(found.handed, partial(BytesIO, other), len(other), POLICY)()
 
 
 @pytest.mark.parametrize("form", OTHERS)

@@ -74,7 +74,7 @@ LEGACY = _simple(
 )
 
 
-def test_g3_one_reference_alone_needs_a_policy_and_is_weak() -> None:
+def test_g3_g7_one_reference_alone_and_legacy_algorithms_need_a_policy_and_are_weak() -> None:
     permitted = XmlPolicy(own_axis=False, allow_single_reference=True)
 
     assert _code(MODERN, FOREIGN) == "SIG-STRUCTURE"
@@ -83,8 +83,6 @@ def test_g3_one_reference_alone_needs_a_policy_and_is_weak() -> None:
     assert found.shape.properties is None
     assert found.read.envelope == envelopes.document()
 
-
-def test_g7_legacy_algorithms_need_a_dated_permission_and_are_weak() -> None:
     permitted = XmlPolicy(own_axis=False, allow_single_reference=True, allow_legacy=True)
     assert _code(LEGACY, XmlPolicy(own_axis=False, allow_single_reference=True)) == "SIG-ALGORITHM"
     assert _code(swap(b"<edXML:Subject>V", b"<edXML:Subject>W")(LEGACY), permitted) == "SIG-DIGEST"

@@ -166,7 +166,7 @@ def test_f10_a_packet_of_two_meanings_is_no_dialect_of_our_axis(cases: Cases) ->
             assert refused(envelope(message=message), strict=True).code == "ENV-DIALECT"
 
 
-def test_the_liberal_reader_takes_the_first_of_two_and_says_so() -> None:
+def test_the_liberal_reader_takes_the_first_of_two_and_keeps_spaces() -> None:
     message = "<From><OrganId>Z91.01</OrganId><OrganId>Z91.02</OrganId></From>"
 
     found = lenient(envelope(message=message))
@@ -174,9 +174,7 @@ def test_the_liberal_reader_takes_the_first_of_two_and_says_so() -> None:
     assert found.envelope.sender.organ_id == "Z91.01"
     assert codes(found) == ["DOUBLED"]
 
-
-def test_what_is_read_is_kept_with_its_spaces_and_a_blank_one_is_absent() -> None:
-    """Of an identity the space is a finding."""
+    # Of an identity the space is a finding.
     found = read([envelope(message="<From><OrganId> Z91.01\n</OrganId></From>")], LIMITS, strict=True)
     assert found.envelope.sender.organ_id == " Z91.01\n"
     assert codes(found) == ["ID-SPACE"]
@@ -184,13 +182,11 @@ def test_what_is_read_is_kept_with_its_spaces_and_a_blank_one_is_absent() -> Non
     assert lenient(envelope(message="<Subject> \n </Subject>")).envelope.subject is None
 
 
-def test_foreign_attributes_are_a_finding_even_on_our_axis() -> None:
+def test_foreign_attributes_are_a_finding_and_dialect_b_is_read_and_not_used_on_our_axis() -> None:
     raw = envelope(message=SENDER.replace("<From>", "<From xml:lang='vi'>"))
 
     assert codes(read([raw], LIMITS, strict=True)) == ["ATTRIBUTE"]
 
-
-def test_dialect_b_is_read_and_not_used_on_our_axis() -> None:
     raw = f'<edXMLEnvelope xmlns="{names.DIALECT_B}"><MessageHeader>{SENDER}</MessageHeader></edXMLEnvelope>'.encode()
 
     assert lenient(raw).dialect == "B"
@@ -292,13 +288,6 @@ def test_f3_what_is_too_much_is_refused(cases: Cases) -> None:
         assert caught.value.code == code
 
 
-def test_findings_are_bounded() -> None:
-    found = lenient(envelope(message="<Odd/>" * 5000))
-
-    assert len(found.findings) == 201
-    assert found.findings[-1].code == "MORE"
-
-
 def test_zipped_attachments_share_one_limit_on_what_they_unpack_to() -> None:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -333,7 +322,7 @@ def test_a_large_file_passes_through_in_bounded_memory() -> None:
     assert peak < 4 * 1024 * 1024
 
 
-def test_a_slice_that_holds_references_is_found() -> None:
+def test_a_slice_that_holds_references_is_found_and_findings_are_bounded() -> None:
     """In canonical octets a carriage return stands as a reference, which base64 cut out of the file would not know."""
     raw = envelope(manifest=line("1"), attachments=attached("1", "a.pdf", "JVBE&#xD;\nRi0x"))
 
@@ -341,6 +330,11 @@ def test_a_slice_that_holds_references_is_found() -> None:
 
     assert found.files[0].size == 6
     assert codes(found) == ["ATTACHMENT-SLICE"]
+
+    found = lenient(envelope(message="<Odd/>" * 5000))
+
+    assert len(found.findings) == 201
+    assert found.findings[-1].code == "MORE"
 
 
 def test_an_attachment_without_content_is_damaged_and_keeps_its_place() -> None:

@@ -30,7 +30,7 @@ def test_the_line_where_reading_ends_is_marked_with_its_byte() -> None:
     assert found.lines[-1].failed
 
 
-def test_nothing_is_resolved_or_run() -> None:
+def test_nothing_is_resolved_or_run_and_a_file_inside_is_told_by_its_size_alone() -> None:
     for content in (
         b'<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]><a>&x;</a>',
         b'<!DOCTYPE a [<!ENTITY x "lol"><!ENTITY y "&x;&x;&x;">]><a>&y;</a>',
@@ -40,8 +40,6 @@ def test_nothing_is_resolved_or_run() -> None:
         assert found.fault == "forbidden"
         assert not any(line.value for line in found.lines)
 
-
-def test_a_file_inside_is_told_by_its_size_alone() -> None:
     found = view([b"<a><Attachment><Content>" + b"QUJD" * 1000 + b"</Content></Attachment></a>"])
 
     inside = [each for each in found.lines if each.kind == "file"]

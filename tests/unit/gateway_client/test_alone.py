@@ -37,7 +37,7 @@ def imported(source: Path) -> set[str]:
     return found
 
 
-def test_it_imports_python_s_own_library_and_itself() -> None:
+def test_it_imports_python_s_own_library_and_works_where_nothing_else_is_installed() -> None:
     """And the node does not need it, but for the commands that call a sandbox."""
     names = set().union(*map(imported, SOURCES))
     assert len(SOURCES) >= 10
@@ -47,8 +47,6 @@ def test_it_imports_python_s_own_library_and_itself() -> None:
     users = {each for each in sources if "gateway_client" in each.read_text(encoding="utf-8")}
     assert users == {ROOT / "gateway" / "sandbox" / "command.py"}
 
-
-def test_it_works_where_nothing_else_is_installed() -> None:
     code = f"import sys; sys.path.insert(0, {str(HOME)!r}); import gateway_client as c; print(len(c.__all__))"
     done = subprocess.run(
         [sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True
@@ -94,7 +92,7 @@ def may_be_null(schema: Any) -> bool:
     return {"type": "null"} in schema.get("anyOf", ())
 
 
-def test_every_exception_stands_in_the_tree_and_can_be_imported() -> None:
+def test_every_exception_and_program_of_the_pages_is_whole() -> None:
     tree = errors.__doc__ or ""
     kinds = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, Exception)]
 
@@ -103,6 +101,15 @@ def test_every_exception_stands_in_the_tree_and_can_be_imported() -> None:
         assert kind.__name__ in tree
         assert kind is errors.GatewayClientError or issubclass(kind, errors.GatewayClientError)
         assert kind.__name__ in gateway_client.__all__
+
+    shown = [*programs(INTEGRATORS), *programs(HOME / "README.md")]
+
+    assert len(shown) == 5
+    for program in shown:
+        assert len(program.splitlines()) < 40
+        compile(program, "program", "exec")
+        named = set(re.findall(r"^from gateway_client import (.+)$", program, re.MULTILINE)[0].split(", "))
+        assert named <= set(gateway_client.__all__)
 
 
 def test_every_status_has_its_exception() -> None:
@@ -125,14 +132,3 @@ def test_every_status_has_its_exception() -> None:
 def programs(page: Path) -> list[str]:
     blocks = re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     return [each for each in blocks if "gateway_client" in each]
-
-
-def test_the_programs_of_the_pages_are_whole_and_short() -> None:
-    shown = [*programs(INTEGRATORS), *programs(HOME / "README.md")]
-
-    assert len(shown) == 5
-    for program in shown:
-        assert len(program.splitlines()) < 40
-        compile(program, "program", "exec")
-        named = set(re.findall(r"^from gateway_client import (.+)$", program, re.MULTILINE)[0].split(", "))
-        assert named <= set(gateway_client.__all__)

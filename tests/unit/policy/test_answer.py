@@ -26,26 +26,24 @@ def test_what_a_proved_sender_hears() -> None:
     assert {pair: answers(*pair, PROFILE, authenticated=True) for pair in heard} == heard
 
 
-def test_a_sender_not_proved_hears_nothing_a7() -> None:
+def test_a_sender_not_proved_hears_nothing_a7_02_only_where_nobody_could_act_and_a_profile_turns_each_off() -> (
+    None
+):
     for kind in Kind:
         for ending in PacketEnding:
             assert answers(kind, ending, PROFILE, authenticated=False) == ()
 
-
-def test_02_goes_out_only_where_nobody_could_act_and_every_other_reason_is_for_a_person() -> None:
     reasons = ("DAMAGED", "WRONG_ADDRESSEE", "MALWARE", "", "BAD_FORM", "DUPLICATE", "SECRET", "OTHER")
     assert [reason for reason in reasons if answers_refusal(reason, PROFILE)] == [*reasons[:3]]
+
+    quiet = replace(PROFILE, answer_arrived=False, answer_damaged=False, auto_recall_15=False)
+
+    assert answers(Kind.DOCUMENT, PacketEnding.ADMITTED, quiet, authenticated=True) == ()
+    assert answers(Kind.RECALL, PacketEnding.ADMITTED, quiet, authenticated=True) == ()
+    assert not answers_refusal("DAMAGED", quiet)
 
 
 def test_the_recall_of_a_document_taken_in_waits_for_the_clerk_r70() -> None:
     found = answers(Kind.RECALL, PacketEnding.ADMITTED, PROFILE, authenticated=True, taken_in=True)
 
     assert found == ("01",)
-
-
-def test_a_profile_turns_each_answer_off() -> None:
-    quiet = replace(PROFILE, answer_arrived=False, answer_damaged=False, auto_recall_15=False)
-
-    assert answers(Kind.DOCUMENT, PacketEnding.ADMITTED, quiet, authenticated=True) == ()
-    assert answers(Kind.RECALL, PacketEnding.ADMITTED, quiet, authenticated=True) == ()
-    assert not answers_refusal("DAMAGED", quiet)

@@ -46,10 +46,20 @@ def test_gaps_are_exactly_the_numbers_that_no_line_has(numbers: set[int], start:
     assert run.is_whole == (not absent)
 
 
-def test_letters_leave_no_gap_and_fill_none_and_doubles_are_told() -> None:
+def test_the_printed_book_has_no_gap_one_line_for_a_date_and_texts_as_long_as_their_columns() -> None:
     run = rules.run_of(["1", "2a", "03", "3", "x", "9" * 30])
 
     assert run == NumberRun(first=1, last=3, missing=1, gaps=(Gap(first=2, last=2),), doubled=(3,))
+
+    # A4 across has 277 mm between its margins; ten digits of ten points need 18.5 with their padding.
+    for columns in rules.COLUMNS.values():
+        total = sum(rules.WIDTHS[column] for column in columns)
+        dates = [column for column in columns if column.endswith("_on")]
+        assert all(277 * rules.WIDTHS[column] / total >= 18.5 for column in dates), columns
+
+    assert rules.check_text("reason", "x" * 500).allowed
+    assert [each.code for each in rules.check_text("reason", "x" * 501).reasons] == [ReasonCode.TOO_LONG]
+    assert [each.code for each in rules.check_text("reason", "a\x00b").reasons] == [ReasonCode.BAD_CHARACTERS]
 
 
 def test_the_sentence_says_what_is_missing() -> None:
@@ -92,14 +102,6 @@ def test_forms_have_the_columns_of_their_regulation() -> None:
         assert all(labels.has(f"book.column.{each}") and rules.WIDTHS[each] for each in columns)
 
 
-def test_a_date_stands_on_one_line_of_the_printed_book() -> None:
-    """A4 across has 277 mm between its margins; ten digits of ten points need 18.5 with their padding."""
-    for columns in rules.COLUMNS.values():
-        total = sum(rules.WIDTHS[column] for column in columns)
-        dates = [column for column in columns if column.endswith("_on")]
-        assert all(277 * rules.WIDTHS[column] / total >= 18.5 for column in dates), columns
-
-
 def test_days_of_receipt_have_their_bounds() -> None:
     assert codes(TODAY) == []
     assert codes(date(2026, 1, 1)) == []
@@ -109,9 +111,3 @@ def test_days_of_receipt_have_their_bounds() -> None:
     assert codes(TODAY - timedelta(days=366), catch_up=True) == []
     assert codes(TODAY - timedelta(days=367), catch_up=True) == [ReasonCode.BOOK_DAY]
     assert codes(TODAY, issued_on=TODAY + timedelta(days=1)) == [ReasonCode.DATE_IN_FUTURE]
-
-
-def test_texts_are_as_long_as_their_columns_and_carry_no_control_characters() -> None:
-    assert rules.check_text("reason", "x" * 500).allowed
-    assert [each.code for each in rules.check_text("reason", "x" * 501).reasons] == [ReasonCode.TOO_LONG]
-    assert [each.code for each in rules.check_text("reason", "a\x00b").reasons] == [ReasonCode.BAD_CHARACTERS]

@@ -39,20 +39,16 @@ def broken(
     return {(found.code.value, found.pointer) for found in check_change(made, kind, parent, new).reasons}
 
 
-def test_a_complete_change_of_a_sent_document_is_allowed() -> None:
+def test_a_change_acts_on_its_sent_parent_and_names_what_its_kind_needs_r70_r71() -> None:
     for kind in (Kind.UPDATE, Kind.RECALL, Kind.REPLACEMENT):
         assert check_change(change(), kind, SENT).allowed
 
-
-def test_each_kind_names_what_it_needs_r70() -> None:
     missing = {("missing", f"/{name}") for name in ("reason", "approved_by", "notice_no")}
     assert broken(DocumentChange(reason=" "), Kind.RECALL) == missing
     assert broken(DocumentChange(reason="Sửa ngày họp"), Kind.UPDATE) == set()
     assert broken(DocumentChange(reason=""), Kind.UPDATE) == {("missing", "/reason")}
     assert broken(change(information_changed=False), Kind.UPDATE) == {("nothing-changed", "")}
 
-
-def test_a_change_acts_on_its_parent_that_left_and_not_on_another_change() -> None:
     for state in (OutState.QUEUED, OutState.BLOCKED, OutState.DRAFT):
         assert ("parent-not-sent", "") in broken(change(), Kind.RECALL, replace(SENT, state=state))
     cancelled, sealed = replace(SENT, state=OutState.CANCELLED), replace(SENT, is_sealed=True)
@@ -64,6 +60,9 @@ def test_a_change_acts_on_its_parent_that_left_and_not_on_another_change() -> No
     assert broken(wrong, Kind.UPDATE) == {("target-differs", "/target")}
     assert broken(change(information_changed=False), Kind.UPDATE) == {("nothing-changed", "")}
 
+    assert broken(change(), Kind.REPLACEMENT, SENT, SENT.draft) == {("replaces-itself", "/number")}
+    assert broken(change(), Kind.REPLACEMENT, SENT, replace(SENT.draft, number="90")) == set()
+
 
 def test_receivers_are_added_once_and_removed_only_when_there() -> None:
     added = change(receivers_changed=True, receivers_added=("z92.01",), receivers_removed=("Z99",))
@@ -72,8 +71,3 @@ def test_receivers_are_added_once_and_removed_only_when_there() -> None:
         ("recipient-twice", "/receivers_added/0"),
         ("recipient-unknown", "/receivers_removed/0"),
     }
-
-
-def test_a_replacement_has_a_number_of_its_own_r71() -> None:
-    assert broken(change(), Kind.REPLACEMENT, SENT, SENT.draft) == {("replaces-itself", "/number")}
-    assert broken(change(), Kind.REPLACEMENT, SENT, replace(SENT.draft, number="90")) == set()

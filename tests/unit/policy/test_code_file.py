@@ -20,15 +20,18 @@ def opened(raw: bytes, rows: Sequence[Sequence[str]] = ROWS, formulas: int = 0) 
     return code_file.opened(raw, lambda _: (rows, formulas))
 
 
-def test_csv_in_utf_8_comes_out_as_it_came_in_without_its_mark() -> None:
+def test_csv_in_utf_8_and_bytes_that_nobody_can_tell_come_out_as_they_are_and_old_letters_as_unicode() -> (
+    None
+):
     text = "Mã định danh;Tên\nZ91;Sở Y tế\n"
     assert opened(text.encode()).csv == text.encode()
     marked = opened(b"\xef\xbb\xbf" + text.encode())
     assert (marked.form, marked.csv, marked.letters) == (CodeFileForm.CSV, text.encode(), None)
     assert opened(text.encode("utf-16")).csv == text.encode()
 
+    raw = b"code;name\nZ91;\x81\xff\xfe\xa0\n"
+    assert opened(raw).csv == raw
 
-def test_old_letters_are_turned_into_unicode_and_shown_before_and_after() -> None:
     found = opened("code;name\r\nZ91;Së Tµi chÝnh\r\nZ92;Së Néi vô\r\n".encode("latin-1"))
 
     assert found.letters is Letters.TCVN3
@@ -36,12 +39,7 @@ def test_old_letters_are_turned_into_unicode_and_shown_before_and_after() -> Non
     assert found.samples[0] == ("Z91;Së Tµi chÝnh", "Z91;Sở Tài chính")
 
 
-def test_bytes_that_nobody_can_tell_are_left_for_the_registry_to_name() -> None:
-    raw = b"code;name\nZ91;\x81\xff\xfe\xa0\n"
-    assert opened(raw).csv == raw
-
-
-def test_a_workbook_is_a_table_without_its_title_and_says_its_formulas() -> None:
+def test_a_workbook_is_a_table_without_its_title_and_json_a_list_of_objects() -> None:
     found = opened(b"PK\x03\x04", formulas=3)
 
     assert (found.form, found.formulas) == (CodeFileForm.XLSX, 3)
@@ -49,8 +47,6 @@ def test_a_workbook_is_a_table_without_its_title_and_says_its_formulas() -> None
     old = opened(b"PK\x03\x04", [["code", "name"], ["Z91", "Sôû Noâng nghieäp"]])
     assert (old.letters, old.samples) == (Letters.VNI, (("Sôû Noâng nghieäp", "Sở Nông nghiệp"),))
 
-
-def test_json_is_a_list_of_objects_alone_or_in_one() -> None:
     rows = [{"code": "Z91", "name": "Sở; “một”"}, {"code": "Z92", "phone": 12, "name": None}]
     for content in (rows, {"agencies": rows, "total": 2}):
         found = opened(json.dumps(content).encode())

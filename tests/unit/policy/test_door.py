@@ -21,24 +21,29 @@ from gateway.policy.profile import MB, Profile
 PROFILE = Profile()
 
 
-def test_no_secrecy_passes_and_any_other_declared_value_is_a_secret_r2() -> None:
+def test_no_secrecy_and_an_unlisted_category_pass_and_any_declared_secret_is_refused_r2_r3() -> None:
     assert not [value for value in (None, "", "none", " NONE ", "0") if declares_secret(value)]
     for value in ("mat", "1", "2", "secret", "?"):
         assert [reason.pointer for reason in check_declared(value, None, PROFILE).reasons] == ["/secrecy"]
 
-
-def test_a_declared_category_is_refused_and_an_unlisted_one_passes_r3() -> None:
     assert not check_declared("none", "Complaint", PROFILE).allowed
     assert check_declared("none", "ordinary", PROFILE).allowed
 
 
-def test_threat_075_names_have_one_form_and_those_that_look_the_same_are_stored_apart() -> None:
+def test_threat_075_077_names_have_one_form_something_to_read_and_no_control_characters() -> None:
     apart = unicodedata.normalize("NFD", "Tờ trình.pdf")
     assert clean_name(apart) == clean_name("Tờ trình.pdf") == "Tờ trình.pdf"
     stored = stored_names(["Tờ trình.pdf", apart, "TỜ TRÌNH.PDF", "Tờ trình (2).pdf", "khác.pdf"])
     assert stored == (
         *("Tờ trình.pdf", "Tờ trình (2).pdf", "TỜ TRÌNH (3).PDF", "Tờ trình (2) (2).pdf", "khác.pdf"),
     )
+
+    for name in ("88\r\nX: y.pdf", "88X\t: y.pdf", "\x1b88X: y.pdf", "88X\u2028: y.pdf"):
+        assert not any(unicodedata.category(char) == "Cc" for char in clean_name(name))
+
+    for name in ("", "   ", "../..", "\u200b", "..."):
+        assert check_name(name, "/files/0/name") is not None
+    assert check_name("88 STN-VP.pdf", "/files/0/name") is None
 
 
 def test_threat_076_marks_and_letters_that_mislead_are_written_out_and_warned_of() -> None:
@@ -55,11 +60,6 @@ def test_threat_076_marks_and_letters_that_mislead_are_written_out_and_warned_of
         assert [warning.params["name"] for warning in odd_name(name, "/files/0")] == [name]
     for name in ("Công văn số 88.pdf", "план.pdf", "a план.pdf"):
         assert list(odd_name(name, "/files/0")) == []
-
-
-def test_threat_077_control_characters_are_not_kept() -> None:
-    for name in ("88\r\nX: y.pdf", "88X\t: y.pdf", "\x1b88X: y.pdf", "88X\u2028: y.pdf"):
-        assert not any(unicodedata.category(char) == "Cc" for char in clean_name(name))
 
 
 def test_threat_078_a_name_is_made_fit_for_any_file_system() -> None:
@@ -108,12 +108,6 @@ def test_threat_078_no_name_keeps_what_a_file_system_or_header_would_trip_over(n
     assert len(kept.encode()) <= 255
     assert not set(kept) & set("/\\\0\r\n")
     assert kept not in (".", "..")
-
-
-def test_a_name_with_nothing_to_read_is_refused() -> None:
-    for name in ("", "   ", "../..", "\u200b", "..."):
-        assert check_name(name, "/files/0/name") is not None
-    assert check_name("88 STN-VP.pdf", "/files/0/name") is None
 
 
 def test_threat_074_reading_stops_at_the_first_byte_over_a_limit_r13() -> None:

@@ -37,7 +37,7 @@ def test_a_day_has_one_word() -> None:
         assert words(line(day))[TODAY] == word
 
 
-def test_a_day_without_a_beat_is_missed_only_after_the_first_one() -> None:
+def test_a_day_is_missed_only_of_what_reported_once_and_a_backup_may_wait_a_night() -> None:
     first = replace(DAY, day=TODAY - timedelta(days=3), last_at=NOW - timedelta(days=3))
 
     found = words(line(first, DAY))
@@ -45,6 +45,22 @@ def test_a_day_without_a_beat_is_missed_only_after_the_first_one() -> None:
     assert len(found) == DAYS
     assert found[TODAY - timedelta(days=4)] == UNKNOWN
     assert found[TODAY - timedelta(days=2)] == found[YESTERDAY] == MISSING
+
+    old = replace(DAY, day=TODAY - timedelta(days=2), last_at=NOW - NIGHTLY - timedelta(minutes=1))
+    fresh = replace(DAY, last_at=NOW - timedelta(hours=2))
+
+    assert line(old, DAY, job="backup").word == LATE
+    assert line(fresh, job="backup").word == UNKNOWN
+    assert line(DAY, replace(DAY, job="backup", last_at=NOW - NIGHTLY), job="backup").word == GOOD
+
+    old = replace(DAY, day=TODAY - timedelta(days=9), last_at=NOW - timedelta(days=9))
+
+    late = upkeep.late_jobs([old], NOW)
+
+    assert "landing" in late
+    assert "backup" in late
+    assert not upkeep.OPTIONAL & set(late)
+    assert upkeep.late_jobs([], NOW) == ()
 
 
 def test_how_it_stands_now() -> None:
@@ -57,23 +73,3 @@ def test_how_it_stands_now() -> None:
         (NOW - minute, NOW - 2 * minute, GOOD),
     ):
         assert line(replace(DAY, last_at=last_at, failed_at=failed_at)).word == word
-
-
-def test_a_backup_may_wait_for_the_next_night_and_one_never_made_is_late_after_it() -> None:
-    old = replace(DAY, day=TODAY - timedelta(days=2), last_at=NOW - NIGHTLY - timedelta(minutes=1))
-    fresh = replace(DAY, last_at=NOW - timedelta(hours=2))
-
-    assert line(old, DAY, job="backup").word == LATE
-    assert line(fresh, job="backup").word == UNKNOWN
-    assert line(DAY, replace(DAY, job="backup", last_at=NOW - NIGHTLY), job="backup").word == GOOD
-
-
-def test_what_not_every_node_has_is_never_missed_before_it_reported_once() -> None:
-    old = replace(DAY, day=TODAY - timedelta(days=9), last_at=NOW - timedelta(days=9))
-
-    late = upkeep.late_jobs([old], NOW)
-
-    assert "landing" in late
-    assert "backup" in late
-    assert not upkeep.OPTIONAL & set(late)
-    assert upkeep.late_jobs([], NOW) == ()

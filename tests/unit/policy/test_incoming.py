@@ -27,12 +27,23 @@ def packet(**changes: Any) -> ArrivedPacket:
     return replace(whole, **changes)
 
 
-def test_an_ordinary_packet_is_allowed() -> None:
+def test_an_ordinary_packet_is_allowed_a_declared_secret_sealed_first_r4_and_findings_held_r3() -> None:
     """Also for an alias of ours in any case."""
     ruling = check(packet(), PROFILE)
     assert (ruling.decision, ruling.verdict.warnings) == (Admission.ALLOWED, ())
     for to in ("000.00.07.z91", " Z91.07 "):
         assert check(packet(addressed_to=(to,)), PROFILE).decision is Admission.ALLOWED
+
+    ruling = check(packet(secrecy="1", addressed_to=("Z92",)), PROFILE)
+
+    assert (ruling.decision, ruling.code) == (Admission.SEALED, "SECRET")
+
+    finding = Finding(code="NO-LEAD", where="/edXML", detail="no lead file")
+
+    ruling = check(packet(category="complaint", findings=(finding,)), PROFILE)
+
+    assert ruling.decision is Admission.HELD
+    assert {reason.code.value for reason in ruling.verdict.reasons} == {"schema", "forbidden-category"}
 
 
 def test_what_nobody_could_act_on_is_answered_unless_the_profile_leaves_it_to_the_clerk() -> None:
@@ -51,12 +62,6 @@ def test_what_nobody_could_act_on_is_answered_unless_the_profile_leaves_it_to_th
     assert check(packet(files=(damaged,)), PROFILE).detail == "x.pdf: not base64"
 
 
-def test_a_declared_secret_goes_into_the_sealed_hold_before_anything_else_r4() -> None:
-    ruling = check(packet(secrecy="1", addressed_to=("Z92",)), PROFILE)
-
-    assert (ruling.decision, ruling.code) == (Admission.SEALED, "SECRET")
-
-
 def test_a_doubtful_file_is_held_for_the_clerk_with_its_reason() -> None:
     for file, code in (
         (arrived("a.exe", "exe"), "type-not-allowed"),
@@ -70,15 +75,6 @@ def test_a_doubtful_file_is_held_for_the_clerk_with_its_reason() -> None:
         ruling = check(packet(files=(file,)), PROFILE)
         assert ruling.decision is Admission.HELD
         assert code in {reason.code.value for reason in ruling.verdict.reasons}
-
-
-def test_a_declared_category_and_schema_findings_are_held_r3() -> None:
-    finding = Finding(code="NO-LEAD", where="/edXML", detail="no lead file")
-
-    ruling = check(packet(category="complaint", findings=(finding,)), PROFILE)
-
-    assert ruling.decision is Admission.HELD
-    assert {reason.code.value for reason in ruling.verdict.reasons} == {"schema", "forbidden-category"}
 
 
 def test_page_counts_words_and_a_stamp_on_the_first_page_only_warn_r2_r57() -> None:

@@ -17,20 +17,16 @@ VNI = {
 }
 
 
-def test_each_kind_is_known_and_read() -> None:
+def test_each_kind_is_known_and_read_and_what_is_unicode_or_of_another_country_stays() -> None:
     for letters, known in ((Letters.TCVN3, TCVN3), (Letters.VNI, VNI)):
         assert texts.found_letters(known) is letters
         assert {written: texts.to_unicode(written, letters) for written in known} == known
 
-
-def test_what_is_unicode_or_of_another_country_stays() -> None:
     for text in (
         *("Sở Tài chính tỉnh Hà Tĩnh", "xã Tùng, Hà Nam; Trà Vinh", "Phòng Giáo", "Café Müller, Straße 5"),
         *("plain", "", "°±²³ §1"),
     ):
         assert texts.found_letters([text, "Z91.01"]) is None, text
 
-
-def test_texts_with_letters_of_unicode_stay_in_a_table_of_old_ones() -> None:
     assert texts.to_unicode("Sở Y tế", Letters.VNI) == "Sở Y tế"
     assert texts.found_letters(["Sở Y tế", *VNI]) is Letters.VNI

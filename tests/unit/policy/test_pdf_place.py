@@ -58,7 +58,7 @@ def image_of(placed: Placement) -> Area:
     return placed.image
 
 
-def test_a_seal_covers_a_third_of_the_personal_signature_on_its_left() -> None:
+def test_a_seal_covers_a_third_of_the_signature_on_its_left_and_its_text_moves_away_from_words() -> None:
     """Of the last one that shows; without one a person must say where."""
     image = image_of(place_seal(standing((1, HAND)), SEAL, blank(), IMAGE, TEXT))
     assert image.right - HAND.left == pytest.approx(HAND.width / 3)
@@ -68,8 +68,6 @@ def test_a_seal_covers_a_third_of_the_personal_signature_on_its_left() -> None:
     with pytest.raises(Refused, match="sign-where"):
         page_for(standing(None), SEAL)
 
-
-def test_the_text_of_a_seal_moves_away_from_words_below_it() -> None:
     below = Area(left=200, top=640, width=300, height=40)
 
     placed = place_seal(standing((1, HAND)), SEAL, blank(below), IMAGE, TEXT)
@@ -79,7 +77,7 @@ def test_the_text_of_a_seal_moves_away_from_words_below_it() -> None:
     assert not placed.text.meets(image_of(placed))
 
 
-def test_a_mark_stands_at_the_top_right_above_the_text() -> None:
+def test_a_mark_stands_at_the_top_right_and_a_full_margin_or_a_place_outside_is_refused() -> None:
     title = Area(left=300, top=57, width=250, height=14)
 
     placed = place_mark(COPY, blank(title), (STACKED, FLAT))
@@ -88,6 +86,20 @@ def test_a_mark_stands_at_the_top_right_above_the_text() -> None:
     assert placed.area.bottom <= title.top
     assert placed.area.right == pytest.approx(A4.width - 15 * POINTS_PER_MM)
     assert placed.area.top >= EDGE
+
+    placed = place_mark(COPY, blank(Area(left=0, top=0, width=595, height=100)), (STACKED, FLAT))
+    assert placed.crowded
+    assert placed.area.top == EDGE
+    first = place_mark(COPY, blank(), (STACKED, FLAT))
+    second = place_mark(COPY, blank(first.area), (STACKED, FLAT))
+    assert second.crowded or not second.area.meets(first.area)
+
+    away = Spot(page=1, left=590, top=10)
+
+    with pytest.raises(Refused, match="sign-outside"):
+        place_seal(standing((1, HAND)), replace(SEAL, at=away), blank(), IMAGE, TEXT)
+    with pytest.raises(Refused, match="sign-outside"):
+        place_mark(replace(COPY, at=away), blank(), (STACKED,))
 
 
 def test_a_mark_moves_up_and_then_flat_before_it_covers_anything() -> None:
@@ -100,24 +112,6 @@ def test_a_mark_moves_up_and_then_flat_before_it_covers_anything() -> None:
     assert up.area.top < TOP
     assert (flat.layout, flat.crowded) == (FLAT, False)
     assert not flat.area.meets(higher)
-
-
-def test_a_full_margin_is_said_and_a_second_mark_does_not_cover_the_first() -> None:
-    placed = place_mark(COPY, blank(Area(left=0, top=0, width=595, height=100)), (STACKED, FLAT))
-    assert placed.crowded
-    assert placed.area.top == EDGE
-    first = place_mark(COPY, blank(), (STACKED, FLAT))
-    second = place_mark(COPY, blank(first.area), (STACKED, FLAT))
-    assert second.crowded or not second.area.meets(first.area)
-
-
-def test_a_place_outside_of_the_page_is_refused() -> None:
-    away = Spot(page=1, left=590, top=10)
-
-    with pytest.raises(Refused, match="sign-outside"):
-        place_seal(standing((1, HAND)), replace(SEAL, at=away), blank(), IMAGE, TEXT)
-    with pytest.raises(Refused, match="sign-outside"):
-        place_mark(replace(COPY, at=away), blank(), (STACKED,))
 
 
 sizes = st.floats(min_value=200, max_value=4000)

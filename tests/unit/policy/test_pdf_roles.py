@@ -52,7 +52,9 @@ def test_the_usual_rules_tell_agency_from_person() -> None:
         assert role_of(certificate(*names)) is SignerRole.AGENCY, names
 
 
-def test_the_nodes_own_rules_go_first_in_their_order() -> None:
+def test_the_nodes_own_rules_go_first_and_a_certificate_without_a_common_name_is_shown_by_its_subject() -> (
+    None
+):
     rules = (
         RoleRule(role=SignerRole.PERSON, part="policy", value="1.2.3"),
         RoleRule(role=SignerRole.AGENCY, part="policy", value="1.2", begins=True),
@@ -62,8 +64,6 @@ def test_the_nodes_own_rules_go_first_in_their_order() -> None:
     assert role_of(agency, rules) is SignerRole.PERSON
     assert role_of(certificate(NAME, policies=("1.2.4",)), rules) is SignerRole.AGENCY
 
-
-def test_a_certificate_without_a_common_name_is_shown_by_its_subject() -> None:
     assert name_of(certificate()) == "the subject"
     assert name_of(certificate(NAME, ORGANISATION)) == "Nguyễn Văn Mẫu"
     assert organisation_of(certificate(NAME, ORGANISATION)) == "Sở Mẫu"

@@ -34,9 +34,18 @@ def key_codes(key: KeyFacts, standing: PdfStanding = SOUND, exchange: tuple[str,
     return {str(each.code) for each in may_sign(standing, key, exchange, AT).reasons}
 
 
-def test_a_document_that_a_person_signed_may_be_sealed() -> None:
+def test_threat_120_an_agency_seals_once_what_a_person_signed_and_no_key_of_the_exchange_signs() -> None:
     assert codes(SOUND) == set()
     assert key_codes(KEY) == set()
+
+    assert key_codes(KEY, exchange=(KEY.key_id,)) == {"key-exchange"}
+    for moved in (timedelta(days=2), timedelta(days=-2)):
+        key = replace(KEY, not_before=KEY.not_before + moved, not_after=KEY.not_after + moved)
+        assert key_codes(key) == {"key-time"}
+    assert key_codes(replace(KEY, signs=False)) == {"key-usage"}
+
+    for ours in (replace(PERSON, key_id=KEY.key_id), replace(PERSON, subject=KEY.subject)):
+        assert key_codes(KEY, replace(SOUND, earlier=(PERSON, ours))) == {"sign-twice"}
 
 
 def test_what_is_wrong_with_a_file_is_said_and_every_reason_at_once() -> None:
@@ -54,19 +63,6 @@ def test_what_is_wrong_with_a_file_is_said_and_every_reason_at_once() -> None:
     for purpose in (Purpose.COPY, Purpose.APPENDIX):  # these need no person
         wish = Wish(purpose=purpose, agency_name="Z91", number="118/UBND-VP")
         assert codes(replace(SOUND, earlier=()), wish) == set()
-
-
-def test_threat_120_a_key_of_the_exchange_out_of_its_time_or_for_another_use_never_signs_a_document() -> None:
-    assert key_codes(KEY, exchange=(KEY.key_id,)) == {"key-exchange"}
-    for moved in (timedelta(days=2), timedelta(days=-2)):
-        key = replace(KEY, not_before=KEY.not_before + moved, not_after=KEY.not_after + moved)
-        assert key_codes(key) == {"key-time"}
-    assert key_codes(replace(KEY, signs=False)) == {"key-usage"}
-
-
-def test_an_agency_signs_a_file_once_also_with_a_renewed_certificate() -> None:
-    for ours in (replace(PERSON, key_id=KEY.key_id), replace(PERSON, subject=KEY.subject)):
-        assert key_codes(KEY, replace(SOUND, earlier=(PERSON, ours))) == {"sign-twice"}
 
 
 def test_a_typed_pin_lasts_for_one_sitting() -> None:

@@ -36,18 +36,16 @@ def test_a_starter_row_and_a_missing_certificate_are_told_with_code_and_name() -
             assert (warning.params["recipient"], warning.params["name"]) == ("Z91", "Cơ quan Z91")
 
 
-def test_who_is_not_addressed_is_told_of_by_other_rules() -> None:
-    for standing in (CodeStanding.CLOSED, CodeStanding.UNKNOWN, CodeStanding.UNCERTAIN):
-        assert not list(outgoing.warnings_of_registry([answer("Z91", RowSource.STARTER, standing)], ()))
-        assert not outgoing.addressed([answer("Z91", standing=standing)])
-
-
-def test_whom_nobody_receives_for_is_told_at_its_place() -> None:
+def test_whom_nobody_receives_for_is_told_at_its_place_and_who_is_not_addressed_by_other_rules() -> None:
     to = [Recipient(code="Z91", name="Một"), Recipient(code="Z92", name="Hai")]
 
     (found,) = outgoing.warnings_of_axis(to, {"Z92"})
 
     assert (found.code, found.pointer) == (ReasonCode.RECIPIENT_UNHOSTED, "/recipients/1/code")
+
+    for standing in (CodeStanding.CLOSED, CodeStanding.UNKNOWN, CodeStanding.UNCERTAIN):
+        assert not list(outgoing.warnings_of_registry([answer("Z91", RowSource.STARTER, standing)], ()))
+        assert not outgoing.addressed([answer("Z91", standing=standing)])
 
 
 def test_what_the_axis_of_a_recipient_does_not_carry_is_told() -> None:

@@ -70,7 +70,7 @@ def keys(change: Reform, known: Mapping[str, Life], **view: object) -> set[str]:
 # --- what each kind does ----------------------------------------------------------------------------------------
 
 
-def test_a_rename_and_a_move_of_one_day_hold_from_it_and_the_day_before_has_the_old_name() -> None:
+def test_a_rename_a_move_a_recode_and_a_split_hold_from_their_day_on() -> None:
     found = applied(
         lives("Z91.01", "Z92"),
         reform(ReformKind.RENAME, "Z91.01", name="Sở Tài chính"),
@@ -80,14 +80,17 @@ def test_a_rename_and_a_move_of_one_day_hold_from_it_and_the_day_before_has_the_
     for day in (JULY, date.max):
         assert (found.at(day).name, found.at(day).parent) == ("Sở Tài chính", "Z92")
 
+    after = applied(lives("Z91.01"), reform(ReformKind.RECODE, "Z91.01", to=(Target(code="Z91.51"),)))
 
-def test_a_recode_ends_the_old_code_the_day_before_and_the_new_one_has_its_name() -> None:
-    found = applied(lives("Z91.01"), reform(ReformKind.RECODE, "Z91.01", to=(Target(code="Z91.51"),)))
+    assert after["Z91.01"].record.valid_to == JULY - DAY
+    assert after["Z91.51"].record.valid_from == JULY
+    assert after["Z91.51"].record.name == "Sở Z91.01"
+    assert registry_change.heir_on(after, "Z91.01", JULY) == "Z91.51"
 
-    assert found["Z91.01"].record.valid_to == JULY - DAY
-    assert found["Z91.51"].record.valid_from == JULY
-    assert found["Z91.51"].record.name == "Sở Z91.01"
-    assert registry_change.heir_on(found, "Z91.01", JULY) == "Z91.51"
+    after = applied(lives("Z91.01"), reform(ReformKind.SPLIT, "Z91.01", to=("Z91.01", new("Z91.08"))))
+
+    assert after["Z91.01"].record.valid_to is None
+    assert after["Z91.08"].record.valid_from == JULY
 
 
 def test_what_ends_has_its_last_day_and_its_successor() -> None:
@@ -104,13 +107,6 @@ def test_what_ends_has_its_last_day_and_its_successor() -> None:
         found = applied(lives("Z91.01", "Z91.02", "Z91.03"), change)
         assert {code for code, life in found.items() if life.record.valid_to == JULY - DAY} == ended
         assert {found[code].record.successor for code in ended} == {successor}
-
-
-def test_a_split_that_leaves_its_source_in_place_ends_nothing() -> None:
-    found = applied(lives("Z91.01"), reform(ReformKind.SPLIT, "Z91.01", to=("Z91.01", new("Z91.08"))))
-
-    assert found["Z91.01"].record.valid_to is None
-    assert found["Z91.08"].record.valid_from == JULY
 
 
 def test_a_starter_row_that_two_people_changed_may_refuse() -> None:
@@ -156,7 +152,7 @@ def test_what_cannot_be_is_named(cases: Cases) -> None:
             assert expected in keys(change, known, aliases={"000.00.05.Z91": "Z91.05"})
 
 
-def test_a_code_that_ended_is_neither_changed_nor_given_again_nor_an_heir() -> None:
+def test_a_code_that_ended_is_neither_changed_nor_given_again_and_two_mergers_are_no_circle() -> None:
     known = applied(lives("Z91.01", "Z91.02"), reform(ReformKind.DISSOLVE, "Z91.01"))
     later: Any = {"effective_on": JULY + DAY}
 
@@ -164,16 +160,12 @@ def test_a_code_that_ended_is_neither_changed_nor_given_again_nor_an_heir() -> N
     assert keys(reform(ReformKind.CREATE, to=(new("Z91.01"),), **later), known) == {"taken"}
     assert keys(reform(ReformKind.MERGE, "Z91.02", to=("Z91.01",), **later), known) == {"heir_not_in_force"}
 
-
-def test_two_mergers_into_each_other_on_different_days_are_a_circle() -> None:
     known = applied(lives("Z91.01", "Z91.02"), reform(ReformKind.MERGE, "Z91.01", to=("Z91.02",)))
 
     found = keys(reform(ReformKind.MERGE, "Z91.02", to=("Z91.01",), effective_on=JULY - 5 * DAY), known)
 
     assert found == {"successor_circle"}
 
-
-def test_a_parent_circle_that_begins_only_on_a_later_day_is_seen() -> None:
     known = applied(
         lives("Z91.01", "Z91.02"), reform(ReformKind.MOVE, "Z91.01", parent="Z91.02", effective_on=JULY + DAY)
     )
@@ -181,7 +173,7 @@ def test_a_parent_circle_that_begins_only_on_a_later_day_is_seen() -> None:
     assert keys(reform(ReformKind.MOVE, "Z91.02", parent="Z91.01"), known) == {"parent_circle"}
 
 
-def test_a_change_before_one_that_is_planned_already_is_refused() -> None:
+def test_a_plan_on_another_registry_or_before_a_planned_change_is_refused() -> None:
     known = applied(lives("Z91.01"), reform(ReformKind.RENAME, "Z91.01", name="Sở Một"))
 
     earlier = reform(ReformKind.RENAME, "Z91.01", name="Sở Hai", effective_on=JULY - DAY)
@@ -191,8 +183,6 @@ def test_a_change_before_one_that_is_planned_already_is_refused() -> None:
     assert keys(reform(ReformKind.DISSOLVE, "Z91.01"), known) == {"turned_later"}
     assert keys(reform(ReformKind.DISSOLVE, "Z91.01", effective_on=JULY + DAY), known) == set()
 
-
-def test_a_plan_on_another_registry_is_not_the_one_that_was_proposed() -> None:
     known = lives("Z91.01", "Z91.02")
     change = plan_step(
         reform(ReformKind.MERGE, "Z91.01", to=("Z91.02",)), RegistryView(lives=known), TODAY
@@ -217,13 +207,20 @@ def record(change: Reform, at: datetime = NOW) -> ReformRecord:
     )
 
 
-def test_a_reform_is_undone_for_seven_days() -> None:
+def test_a_reform_is_undone_for_seven_days_and_reported_by_the_16th() -> None:
     change = reform(ReformKind.MERGE, "Z91.01", to=("Z91.02",))
     planned = plan_step(change, RegistryView(lives=lives("Z91.01", "Z91.02")), TODAY)
     view = RegistryView(lives=lives("Z91.01", "Z91.02") | dict(planned.after))
     for age, allowed in ((7 * DAY, True), (7 * DAY + timedelta(seconds=1), False)):
         found = undoing(record(change), planned.before, planned.after, view, BuiltOn(), NOW + age)
         assert (found == ()) is allowed
+
+    urgencies = {1: "open", 10: "open", 11: "soon", 16: "soon", 17: "late"}
+    dissolved = [record(reform(ReformKind.DISSOLVE, "Z91.01"))]
+    assert not list(reform_words.report_duties(dissolved, date(2027, 6, 30)))
+    for day, urgency in urgencies.items():
+        (duty,) = reform_words.report_duties(dissolved, date(2027, 7, day))
+        assert (str(duty.urgency), duty.due_on) == (urgency, date(2027, 7, 16))
 
 
 def test_undoing_a_move_that_another_leans_on_is_refused_where_it_would_close_a_circle() -> None:
@@ -237,15 +234,6 @@ def test_undoing_a_move_that_another_leans_on_is_refused_where_it_would_close_a_
     )
 
     assert [each.key for each in found] == ["parent_circle"]
-
-
-def test_a_change_of_1_july_is_reported_by_16_july() -> None:
-    urgencies = {1: "open", 10: "open", 11: "soon", 16: "soon", 17: "late"}
-    dissolved = [record(reform(ReformKind.DISSOLVE, "Z91.01"))]
-    assert not list(reform_words.report_duties(dissolved, date(2027, 6, 30)))
-    for day, urgency in urgencies.items():
-        (duty,) = reform_words.report_duties(dissolved, date(2027, 7, day))
-        assert (str(duty.urgency), duty.due_on) == (urgency, date(2027, 7, 16))
 
 
 # --- any sequence -----------------------------------------------------------------------------------------------

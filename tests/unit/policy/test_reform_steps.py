@@ -29,7 +29,7 @@ def planned(change: Reform, known: dict[str, Life] = KNOWN) -> ReformPlan:
     return plan_reform(change, RegistryView(lives=known, below=BELOW, queued={"Z91.01": 4}), TODAY)
 
 
-def test_a_merger_takes_its_units_along_in_one_decision_and_says_the_totals_first() -> None:
+def test_a_merger_takes_its_units_along_in_one_decision_on_one_registry_and_says_the_totals_first() -> None:
     whole = moving_units(MERGER, BELOW)
 
     found = planned(whole)
@@ -52,17 +52,15 @@ def test_a_merger_takes_its_units_along_in_one_decision_and_says_the_totals_firs
     ]
     assert [each.key for each in found.sentences].count("duty") == 1
 
+    moved = {
+        **KNOWN,
+        UNITS[2]: replace(KNOWN[UNITS[2]], record=replace(KNOWN[UNITS[2]].record, name="Ban khác")),
+    }
 
-def test_a_merger_alone_says_how_many_units_stay_below_what_ends() -> None:
-    (warning,) = planned(MERGER).warnings
-
-    assert (warning.key, warning.params["count"]) == ("units_below", "3")
-    left = joined([MERGER, reform(ReformKind.MOVE, UNITS[0], parent="Z91.02")])
-    (warning,) = [each for each in planned(left).warnings if each.key == "units_below"]
-    assert (warning.key, warning.params["count"]) == ("units_below", "2")
+    assert planned(whole).base != planned(whole, moved).base
 
 
-def test_units_go_under_one_that_begins_in_the_same_decision() -> None:
+def test_units_go_under_one_that_begins_in_the_same_decision_or_stay_as_it_says() -> None:
     change = reform(ReformKind.CONSOLIDATE, "Z91.01", "Z91.02", to=(new("Z91.31", parent="Z91"),))
 
     found = planned(moving_units(change, BELOW))
@@ -71,14 +69,19 @@ def test_units_go_under_one_that_begins_in_the_same_decision() -> None:
     assert {found.after[unit].at(JULY).parent for unit in UNITS} == {"Z91.31"}
     assert found.before["Z91.31"] is None
 
-
-def test_units_that_the_decision_names_stay_as_it_says_and_who_has_no_heir_moves_nobody() -> None:
     named = joined(
         [MERGER, reform(ReformKind.RECODE, UNITS[0], to=(Target(code="Z91.02.11", parent="Z91.02"),))]
     )
 
     assert moving_units(named, BELOW).steps[-1].sources == UNITS[1:]
     assert moving_units(reform(ReformKind.DISSOLVE, "Z91.01"), BELOW).steps == ()
+
+    (warning,) = planned(MERGER).warnings
+
+    assert (warning.key, warning.params["count"]) == ("units_below", "3")
+    left = joined([MERGER, reform(ReformKind.MOVE, UNITS[0], parent="Z91.02")])
+    (warning,) = [each for each in planned(left).warnings if each.key == "units_below"]
+    assert (warning.key, warning.params["count"]) == ("units_below", "2")
 
 
 def test_what_stands_against_any_step_stands_against_the_whole_and_nothing_is_planned() -> None:
@@ -103,13 +106,3 @@ def test_a_step_is_of_the_whole_decision_and_day() -> None:
     for steps in ((), (MERGER,) * (MOST_STEPS + 1)):
         found = planned(replace(joined([MERGER]), steps=steps))
         assert [each.key for each in found.conflicts] == ["too_many"]
-
-
-def test_the_registry_that_a_decision_was_planned_on_is_that_of_every_step() -> None:
-    whole = moving_units(MERGER, BELOW)
-    moved = {
-        **KNOWN,
-        UNITS[2]: replace(KNOWN[UNITS[2]], record=replace(KNOWN[UNITS[2]].record, name="Ban khác")),
-    }
-
-    assert planned(whole).base != planned(whole, moved).base

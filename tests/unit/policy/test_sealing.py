@@ -33,7 +33,7 @@ def test_a_seal_is_due_when_something_new_waited_long_enough() -> None:
         assert upkeep.seal_is_due(head, RHYTHM, START) == due
 
 
-def test_a_stamp_is_due_for_the_newest_seal_once_an_hour() -> None:
+def test_a_stamp_is_due_once_an_hour_publishing_once_a_day_and_a_seal_within_five_minutes() -> None:
     for head, due in (
         (LogHead(), False),
         (LogHead(seal=sealed(1, START)), True),
@@ -43,8 +43,6 @@ def test_a_stamp_is_due_for_the_newest_seal_once_an_hour() -> None:
     ):
         assert upkeep.stamp_is_due(head, RHYTHM, START) == due
 
-
-def test_publishing_is_due_once_a_day_for_something_new() -> None:
     for head, due in (
         (LogHead(), False),
         (LogHead(seal=sealed(1, START)), True),
@@ -54,8 +52,6 @@ def test_publishing_is_due_once_a_day_for_something_new() -> None:
     ):
         assert upkeep.publishing_is_due(head, RHYTHM, START) == due
 
-
-def test_an_event_may_wait_five_minutes_for_its_seal_and_zero_hours_demand_no_timestamp() -> None:
     assert not upkeep.is_unsealed(LogHead(), START)
     for waits, late in ((5 * MINUTE, False), (5 * MINUTE + timedelta(seconds=1), True)):
         assert upkeep.is_unsealed(LogHead(unsealed_since=START - waits), START) == late

@@ -69,9 +69,13 @@ FOREIGN = (
 )
 
 
-def test_letters_of_before_unicode_are_known_and_names_of_other_countries_are_none() -> None:
+def test_letters_of_before_unicode_are_known_and_no_other_name_or_bundled_text_is_taken_for_them() -> None:
     assert [text for text in OLD if not is_legacy_font(text)] == []
     assert [text for text in FOREIGN if is_legacy_font(text)] == []
+
+    assert len(VIETNAMESE) > 1000
+    assert [text for text in VIETNAMESE if is_legacy_font(text)] == []
+    assert [text for text in VIETNAMESE if is_legacy_font(unicodedata.normalize("NFD", text))] == []
 
 
 VIETNAMESE = sorted(set(texts("vi")))
@@ -100,12 +104,6 @@ BARE = sorted(
 @given(st.lists(st.sampled_from(BARE), min_size=1, max_size=30).map(" ".join))
 def test_good_vietnamese_is_never_taken_for_old_letters(text: str) -> None:
     assert not is_legacy_font(text)
-
-
-def test_no_bundled_text_is_taken_for_old_letters() -> None:
-    assert len(VIETNAMESE) > 1000
-    assert [text for text in VIETNAMESE if is_legacy_font(text)] == []
-    assert [text for text in VIETNAMESE if is_legacy_font(unicodedata.normalize("NFD", text))] == []
 
 
 @given(st.lists(st.sampled_from(VIETNAMESE), min_size=1, max_size=3).map(" ".join), st.sampled_from(BACK))

@@ -66,7 +66,9 @@ def _decide(signed: dict[str, object], evidence: dict[str, object]) -> VerifiedE
     return decide(_signed(**signed), _evidence(**evidence), TrustPolicy(), AT)
 
 
-def test_a_good_certificate_proves_the_sender() -> None:
+def test_k4_a_good_certificate_proves_the_sender_and_an_unknown_revocation_within_the_grace_has_a_note() -> (
+    None
+):
     proved = _decide({}, {})
 
     assert proved.sender == "000.00.07.Z91"
@@ -75,6 +77,12 @@ def test_a_good_certificate_proves_the_sender() -> None:
     assert proved.notes == (Finding(code="ODD"),)
     assert [step.ok for step in proved.steps] == [True] * 11 + [None]
     assert proved.steps[8].detail == "a < b"
+
+    proved = _decide({}, {"revocation": "unknown", "revocation_age_s": 86_400.0})
+
+    assert proved.notes[-1].code == "CERT-REVOCATION-UNKNOWN"
+    assert proved.steps[9].ok is True
+    assert proved.steps[9].detail == "revocation not known"
 
 
 REVOKED: dict[str, object] = {"revocation": "revoked", "revoked_at": AT - DAY}
@@ -149,14 +157,6 @@ def test_k2_a_signing_time_within_the_window_passes_and_the_ends_of_the_calendar
         assert decide(signed, evidence, TrustPolicy(), at).received_at == at
 
 
-def test_k4_an_unknown_revocation_within_the_grace_passes_with_a_note() -> None:
-    proved = _decide({}, {"revocation": "unknown", "revocation_age_s": 86_400.0})
-
-    assert proved.notes[-1].code == "CERT-REVOCATION-UNKNOWN"
-    assert proved.steps[9].ok is True
-    assert proved.steps[9].detail == "revocation not known"
-
-
 def test_only_this_module_can_make_a_verified_envelope() -> None:
     with pytest.raises(RuntimeError, match="already held"):
         claim_seal()
@@ -165,16 +165,6 @@ def test_only_this_module_can_make_a_verified_envelope() -> None:
 
 
 AGAINST = Contradiction(code="MSG-ID", detail="gw:Kind says recall", where="gw:Kind")
-
-
-def test_a_contradiction_is_refused_at_step_11_once_the_certificate_holds() -> None:
-    with pytest.raises(BadSignature) as found:
-        _decide({"contradiction": AGAINST}, {})
-
-    assert (found.value.code, found.value.step, found.value.where) == ("MSG-ID", 11, "gw:Kind")
-    steps = [step for step in found.value.steps if isinstance(step, Step)]
-    assert [step.ok for step in steps] == [True] * 10 + [False, None]
-    assert [step.detail for step in steps][8:11] == ["a < b", "good at arrival", "gw:Kind says recall"]
 
 
 # --- who published it (A1, threat 107) ------------------------------------------------------------------------
@@ -218,7 +208,9 @@ def test_a1_a_node_that_does_not_host_the_sender_is_refused_at_step_11() -> None
     assert revoked.value.code == "CERT-REVOKED"
 
 
-def test_109_the_sender_that_the_axis_names_is_the_signed_one() -> None:
+def test_109_the_sender_that_the_axis_names_is_the_signed_one_and_a_contradiction_is_refused_at_step_11() -> (
+    None
+):
     same = _carried("n1", "n1", sender=" 000.00.07.z91 ")
     assert decide(_signed(), _evidence(), TrustPolicy(), AT, same).verdict == "valid"
 
@@ -226,3 +218,11 @@ def test_109_the_sender_that_the_axis_names_is_the_signed_one() -> None:
         decide(_signed(), _evidence(), TrustPolicy(), AT, _carried("n1", "n1", sender="Z91.08"))
 
     assert (found.value.code, found.value.step, found.value.where) == ("MSG-ID", 11, "From/OrganId")
+
+    with pytest.raises(BadSignature) as found:
+        _decide({"contradiction": AGAINST}, {})
+
+    assert (found.value.code, found.value.step, found.value.where) == ("MSG-ID", 11, "gw:Kind")
+    steps = [step for step in found.value.steps if isinstance(step, Step)]
+    assert [step.ok for step in steps] == [True] * 10 + [False, None]
+    assert [step.detail for step in steps][8:11] == ["a < b", "good at arrival", "gw:Kind says recall"]

@@ -73,12 +73,20 @@ def judged(
     )
 
 
-def test_two_people_of_age_who_compared_the_fingerprint_may() -> None:
+def test_two_people_of_age_may_and_in_set_up_nothing_but_the_age_is_waived() -> None:
     """Digits may be written as people write them."""
     (digits,) = CONTENT.expected
     colons = ":".join(digits[n : n + 2] for n in range(0, 16, 2))
     for written in (digits, f" {digits} ", digits.upper(), colons):
         assert judged(typed=(written,)) is None
+
+    fresh = person("two", added_at=NOW, roles_at=NOW, enrolled_at=NOW)
+
+    assert judged(approver=fresh, in_set_up=True) is None
+    assert judged(approver=replace(fresh, roles_by="one"), in_set_up=True) is Objection.CHANGED
+    assert judged(approver=fresh, in_set_up=True, one_hand=True) is Objection.CHANGED
+    assert judged(approver=fresh, typed=(), in_set_up=True) is Objection.DIGITS
+    assert judged(one_hand=True) is None, "of age it does not matter who gave the roles"
 
 
 YOUNG = NOW - AGE + timedelta(seconds=1)
@@ -112,16 +120,6 @@ def test_threat_113_each_way_to_act_as_two_is_refused(cases: Cases) -> None:
     for changes, objection in rows:
         with cases.case(changes):
             assert judged(**changes) is objection
-
-
-def test_in_set_up_nobody_can_be_a_day_old_and_nothing_else_is_waived() -> None:
-    fresh = person("two", added_at=NOW, roles_at=NOW, enrolled_at=NOW)
-
-    assert judged(approver=fresh, in_set_up=True) is None
-    assert judged(approver=replace(fresh, roles_by="one"), in_set_up=True) is Objection.CHANGED
-    assert judged(approver=fresh, in_set_up=True, one_hand=True) is Objection.CHANGED
-    assert judged(approver=fresh, typed=(), in_set_up=True) is Objection.DIGITS
-    assert judged(one_hand=True) is None, "of age it does not matter who gave the roles"
 
 
 MOMENTS = st.datetimes(datetime(2026, 10, 1), datetime(2026, 12, 31), timezones=st.just(UTC))

@@ -103,13 +103,23 @@ async def test_each_text_is_taken_for_what_it_is_and_what_is_not_clear_is_asked(
             assert (found.kind.value, codes, found.settled) == says
 
 
-async def test_a_saved_group_stands_for_its_members(book: SqlDirectory) -> None:
+async def test_a_saved_group_stands_for_its_members_and_blocks_are_each_read_by_themselves(
+    book: SqlDirectory,
+) -> None:
     """One with a dissolved member is asked about."""
     found = await offers(book, (group("Z91.07", "Z91.12"),), f"- {ALL};", TODAY)
     (closed,) = await offers(book, (group("Z91.07", "Z92.20"),), ALL.lower(), TODAY)
 
     assert told(found) == [(ALL, "group", ["Z91.07", "Z91.12"])]
     assert (closed.kind, closed.settled) == (OfferKind.CLOSED, False)
+
+    texts = (BLOCK, "Sở Nội vụ", "Z91.12", "Sở Cũ", "Các sở, ban, ngành")
+
+    together = await offers_of_each(book, (), texts, TODAY, near="Z91.12")
+
+    assert [told(each) for each in together] == [
+        told(await offers(book, (), text, TODAY, near="Z91.12")) for text in texts
+    ]
 
 
 async def test_what_is_not_clear_offers_ones_own_province_first(book: SqlDirectory) -> None:
@@ -177,16 +187,6 @@ async def test_many_texts_at_once_are_answered_as_each_by_itself(book: SqlDirect
     together = await book.resolve_all(asked, TODAY)
 
     assert list(together) == [await book.resolve(text, TODAY, parent) for text, parent in asked]
-
-
-async def test_several_blocks_are_each_read_by_themselves(book: SqlDirectory) -> None:
-    texts = (BLOCK, "Sở Nội vụ", "Z91.12", "Sở Cũ", "Các sở, ban, ngành")
-
-    together = await offers_of_each(book, (), texts, TODAY, near="Z91.12")
-
-    assert [told(each) for each in together] == [
-        told(await offers(book, (), text, TODAY, near="Z91.12")) for text in texts
-    ]
 
 
 async def test_a_long_list_takes_few_looks_at_the_registry(book: SqlDirectory, reader: AsyncEngine) -> None:

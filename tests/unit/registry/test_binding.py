@@ -45,11 +45,19 @@ async def test_a_binding_is_told_with_its_certificate_and_time_for_the_exact_cod
     assert await directory.bindings("Z91") == []
 
 
-async def test_one_person_alone_binds_nothing(directory: SqlDirectory) -> None:
+async def test_one_person_alone_binds_nothing_and_an_agency_may_renew_with_its_own_key(
+    directory: SqlDirectory,
+) -> None:
     """K6"""
     with pytest.raises(Denied, match="needs two people"):
         await directory.bind("Z91", certificate("Z91", "one"), None, None, "an", " An ")
     assert await directory.bindings("Z91") == []
+
+    # K5: the new binding overlaps the old one.
+    await bind(directory, "Z91", certificate("Z91", "one"))
+    await bind(directory, "Z91", certificate("Z91", "one"))
+
+    assert len(await directory.bindings("Z91")) == 2
 
 
 async def test_what_cannot_be_bound_or_withdrawn_is_refused_with_the_reason(directory: SqlDirectory) -> None:
@@ -97,14 +105,6 @@ async def test_a_key_may_move_when_its_time_under_the_old_code_is_over(directory
     await bind(directory, "Z92", der, JULY)
 
     assert len(await directory.bindings("Z92")) == 1
-
-
-async def test_an_agency_may_renew_with_its_own_key(directory: SqlDirectory) -> None:
-    """K5: the new binding overlaps the old one."""
-    await bind(directory, "Z91", certificate("Z91", "one"))
-    await bind(directory, "Z91", certificate("Z91", "one"))
-
-    assert len(await directory.bindings("Z91")) == 2
 
 
 async def test_a_fifth_certificate_at_one_time_is_refused(directory: SqlDirectory) -> None:

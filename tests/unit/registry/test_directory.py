@@ -135,7 +135,9 @@ async def test_a_text_is_resolved_by_code_table_or_name_at_its_day(
             assert answer.may_refuse or told.standing not in (ACTIVE, CLOSED)
 
 
-async def test_a_circle_of_successors_offers_none(filled: SqlDirectory, writer: AsyncEngine) -> None:
+async def test_a_circle_of_successors_offers_none_and_a_database_without_tables_is_a_store_failure(
+    filled: SqlDirectory, writer: AsyncEngine
+) -> None:
     """No import can make one, an edited table can."""
     circle = update(AGENCY).where(AGENCY.c.code == "Z92.22")
     async with writer.begin() as connection:
@@ -144,6 +146,13 @@ async def test_a_circle_of_successors_offers_none(filled: SqlDirectory, writer: 
     answer = await filled.resolve("Z92.20", TODAY)
 
     assert (answer.standing, answer.successor) == (CodeStanding.CLOSED, None)
+
+    async with writer.begin() as connection:
+        await connection.run_sync(METADATA.drop_all)
+
+    with pytest.raises(StoreFailure, match="registry's database") as caught:
+        await filled.find("Z91", TODAY)
+    assert caught.value.__cause__ is not None
 
 
 async def test_only_imported_rows_may_refuse(directory: SqlDirectory) -> None:
@@ -175,11 +184,11 @@ async def test_search_ignores_accents_case_and_wildcards(filled: SqlDirectory, c
             assert [entry.code for entry in await filled.search(text, limit)] == codes
 
 
-async def test_children_are_the_entries_directly_below(filled: SqlDirectory) -> None:
+async def test_children_are_the_entries_directly_below_and_come_in_pages_that_miss_and_repeat_nothing(
+    filled: SqlDirectory,
+) -> None:
     assert [entry.code for entry in await filled.children("z91")] == ["Z91.07", "Z91.12"]
 
-
-async def test_entries_come_in_pages_that_miss_and_repeat_nothing(filled: SqlDirectory) -> None:
     page = await filled.entries(limit=4)
     codes = [entry.code for entry in page.items]
     while page.next_cursor is not None:
@@ -201,17 +210,6 @@ async def test_changes_are_told_since_a_moment(filled: SqlDirectory, clock: Manu
     assert [change.by for change in everything] == ["operator", "starter"]
     assert [(change.by, change.at) for change in newer] == [("starter", later)]
     assert everything[0].summary["added"] == 11
-
-
-async def test_a_database_without_tables_is_a_store_failure(
-    filled: SqlDirectory, writer: AsyncEngine
-) -> None:
-    async with writer.begin() as connection:
-        await connection.run_sync(METADATA.drop_all)
-
-    with pytest.raises(StoreFailure, match="registry's database") as caught:
-        await filled.find("Z91", TODAY)
-    assert caught.value.__cause__ is not None
 
 
 async def test_exact_questions_use_an_index_among_120_000_rows(

@@ -79,13 +79,20 @@ Z91.10;;Thiếu ô
     ]
 
 
-def test_a_problem_says_what_to_do() -> None:
+def test_a_problem_says_what_to_do_and_circles_are_reported_where_they_can_be_cut() -> None:
     planned = plan(EMPTY, csv_file.read(b"code,name\nz91,Sao Mai\n07.Z91,So\n"), DIGEST)
 
     first, second = (str(problem) for problem in planned.problems)
     assert first.startswith("line 2, code: found 'z91';")
     assert first.endswith("write it as Z91")
     assert second.endswith("short form; write it in full as 000.00.07.Z91")
+
+    for column in ("parent", "successor"):
+        third = AgencyRecord(code="Z93", name="Ba")
+        third = replace(third, parent="Z91") if column == "parent" else replace(third, successor="Z91")
+        text = f"code,name,{column}\nZ91,Một,Z92\nZ92,Hai,Z93\nZ94,Bốn,Z91\nZ95,Năm,Z95\n"
+        found = problems_of(text, Base(records={"Z93": third}, digest=DIGEST))
+        assert found == [(2, column, "Z92"), (3, column, "Z93"), (5, column, "Z95")]
 
 
 def test_a_file_that_cannot_be_read_says_where(monkeypatch: pytest.MonkeyPatch, cases: Cases) -> None:
@@ -119,15 +126,6 @@ def test_any_bytes_give_lines_or_problems(raw: bytes) -> None:
     assert list(csv_file.read(raw)) or b"code" in raw
 
 
-def test_circles_are_reported_where_they_can_be_cut() -> None:
-    for column in ("parent", "successor"):
-        third = AgencyRecord(code="Z93", name="Ba")
-        third = replace(third, parent="Z91") if column == "parent" else replace(third, successor="Z91")
-        text = f"code,name,{column}\nZ91,Một,Z92\nZ92,Hai,Z93\nZ94,Bốn,Z91\nZ95,Năm,Z95\n"
-        found = problems_of(text, Base(records={"Z93": third}, digest=DIGEST))
-        assert found == [(2, column, "Z92"), (3, column, "Z93"), (5, column, "Z95")]
-
-
 @given(st.dictionaries(st.sampled_from("abcdefgh"), st.sampled_from("abcdefgh")))
 def test_circles_are_those_one_can_walk(edges: dict[str, str]) -> None:
     def returns(start: str) -> bool:
@@ -145,7 +143,7 @@ OLD = "000.00.01.Z91"
 ONE_ALIAS = Base(records={"Z91.01": AgencyRecord(code="Z91.01", name="Một", alias=OLD)}, digest=DIGEST)
 
 
-def test_aliases_are_compared_with_the_registry_too() -> None:
+def test_aliases_and_new_codes_are_compared_with_the_registry_too() -> None:
     taken = problems_of("code,name,alias\nZ91.02,Hai,000.00.01.z91\n", ONE_ALIAS)
     moved = problems_of("code,name,alias\nZ91.01,Một,\nZ91.02,Hai,000.00.01.Z91\n", ONE_ALIAS)
     kept = problems_of("code,name\nZ91.01,Một\n", ONE_ALIAS)
@@ -153,9 +151,7 @@ def test_aliases_are_compared_with_the_registry_too() -> None:
     assert taken == [(2, "alias", OLD)]
     assert moved == kept == []
 
-
-def test_a_new_code_does_not_hide_the_old_form_of_an_agency() -> None:
-    """Whether its line is not in the file or changes nothing; it may take what its owner gives up there."""
+    # Whether its line is not in the file or changes nothing; it may take what its owner gives up there.
     for others in ("", f"Z91.01,Một,{OLD}\n"):
         text = f"code,name,alias\n{OLD},Mới,\n{others}"
         planned = plan(ONE_ALIAS, csv_file.read(text.encode()), DIGEST)
@@ -163,8 +159,6 @@ def test_a_new_code_does_not_hide_the_old_form_of_an_agency() -> None:
         assert "Z91.01" in planned.problems[0].advice
     assert problems_of(f"code,name,alias\n{OLD},Mới,\nZ91.01,Một,\n", ONE_ALIAS) == []
 
-
-def test_a_line_that_changes_nothing_answers_for_what_others_break() -> None:
     second = AgencyRecord(code="Z92", name="Hai", successor="Z91")
     base = Base(records={"Z91": AgencyRecord(code="Z91", name="Một"), "Z92": second}, digest=DIGEST)
 
@@ -190,7 +184,7 @@ def test_a_line_that_changes_nothing_is_counted_and_gets_the_parent_that_the_fil
     assert (len(with_parent.added), with_parent.unchanged) == (1, 1)
 
 
-def test_the_forms_that_spreadsheets_write_are_read_alike() -> None:
+def test_the_forms_and_cells_that_spreadsheets_write_are_read_alike() -> None:
     for raw in (
         b"code,name,valid_from\nZ91,Sao Mai,2025-03-01\n",
         "\ufeffcode;name;valid_from\r\nZ91;Sao Mai;01/03/2025\r\n".encode(),
@@ -200,8 +194,6 @@ def test_the_forms_that_spreadsheets_write_are_read_alike() -> None:
         assert planned.problems == ()
         assert planned.rows == (AgencyRecord(code="Z91", name="Sao Mai", valid_from=date(2025, 3, 1)),)
 
-
-def test_a_cell_may_hold_separators_and_lines_count_after_it() -> None:
     planned = plan(EMPTY, csv_file.read(b'code,name,address\nZ91,"Sao, Mai","1 Street"\nbad,x,y\n'), DIGEST)
 
     assert [(problem.line, problem.found) for problem in planned.problems] == [(3, "bad")]

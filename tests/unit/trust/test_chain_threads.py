@@ -69,11 +69,11 @@ def _started(program: str, *told: str) -> subprocess.Popen[str]:
     return subprocess.Popen([sys.executable, "-c", program, *told], stdout=subprocess.PIPE, text=True)
 
 
-def test_the_first_chains_of_a_process_are_judged_rightly_by_several_threads_at_once(path: Path) -> None:
+def test_the_first_chains_of_a_process_are_judged_rightly_by_several_threads_at_once_with_every_class_ready(
+    path: Path,
+) -> None:
     running = [_started(PROGRAM, str(path), AT.isoformat(), str(THREADS)) for _ in range(PROCESSES)]
 
     assert [each.communicate()[0] for each in running] == ["{None}\n"] * PROCESSES
 
-
-def test_judging_a_chain_finds_every_class_of_the_reader_ready(path: Path) -> None:
     assert _started(LATE, str(path), AT.isoformat()).communicate()[0] == "None\n"

@@ -47,12 +47,18 @@ def test_a_good_chain_is_found_and_told() -> None:
     assert "Test Root CA" in evidence.chain_detail
 
 
-def test_an_intermediate_from_configuration_completes_the_chain() -> None:
+def test_k4_an_intermediate_from_configuration_completes_the_chain_and_a_revoked_one_revokes_what_it_issued() -> (
+    None
+):
     between = ROOT.subordinate("Between CA")
     leaf = between.issue(CODE, KEY)
 
     assert _trust(between).collect(pki.der(leaf), AT).chain_code is None
     assert _trust().collect(pki.der(leaf), AT).chain_code == "CERT-CHAIN"
+
+    lists = [between.revocation_list(), ROOT.revocation_list([(between.certificate, AT - DAY)])]
+
+    assert _trust(between, lists=lists).collect(pki.der(leaf), AT).revocation == "revoked"
 
 
 def test_only_what_was_judged_before_with_the_same_answers_is_remembered(tmp_path: Path) -> None:
@@ -119,14 +125,6 @@ def test_k4_k7_45_lists_say_how_a_certificate_stands_and_how_old_they_are(cases:
         with cases.case(name):
             evidence = _trust(lists=lists).collect(pki.der(LEAF), AT)
             assert (evidence.revocation, evidence.revocation_age_s) == says
-
-
-def test_k4_a_revoked_authority_revokes_what_it_issued() -> None:
-    between = ROOT.subordinate("Between CA")
-    leaf = between.issue(CODE, KEY)
-    lists = [between.revocation_list(), ROOT.revocation_list([(between.certificate, AT - DAY)])]
-
-    assert _trust(between, lists=lists).collect(pki.der(leaf), AT).revocation == "revoked"
 
 
 def test_files_are_read_and_a_broken_one_is_named(tmp_path: Path) -> None:

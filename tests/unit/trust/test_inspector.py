@@ -174,16 +174,37 @@ def test_threat_066_an_empty_file_and_a_pdf_without_pages_are_broken_and_long_wa
     assert look(pdf(60), seconds=-1).broken == "too-long-to-read"
 
 
-def test_pages_are_counted_r57(look: Look) -> None:
+def test_pages_are_counted_r57_once_in_a_tree_that_bites_its_tail(look: Look) -> None:
     for count in (1, 3, 250):
         assert look(pdf(count)).pages == count
 
+    def loop(writer: PdfWriter) -> None:
+        pages = writer._root_object.raw_get("/Pages")
+        kids = pages.get_object()["/Kids"]
+        kids.append(pages)
+        pages.get_object()[NameObject("/Count")] = NumberObject(10**9)
 
-def test_a_pdf_that_asks_for_a_password_is_encrypted_and_one_that_limits_its_owner_opens(look: Look) -> None:
+    assert look(pdf(2, change=loop)).pages == 2
+
+
+def test_a_file_with_a_password_is_encrypted_and_one_that_limits_its_owner_opens_threat_060(
+    look: Look,
+) -> None:
     locked, limited = look(pdf(password="mo-khoa")), look(pdf(2, password=""))
 
     assert (locked.encrypted, locked.pages, locked.broken) == (True, None, None)
     assert (limited.encrypted, limited.pages) == (False, 2)
+
+    facts = look(ole("EncryptionInfo", "EncryptedPackage"), "a.docx")
+
+    assert (facts.found_type, facts.encrypted) == ("docx", True)
+
+    raw = patched(patched(TWO, CENTRAL, 8, "<H", 1), LOCAL, 6, "<H", 1)
+
+    facts = look(raw)
+
+    assert facts.encrypted
+    assert facts.member_types[0] == "unknown"
 
 
 def pdf_dict(**entries: Any) -> DictionaryObject:
@@ -241,16 +262,6 @@ def test_threat_064_what_a_pdf_would_run_is_named(look: Look, cases: Cases) -> N
             assert (facts.active, facts.pages) == ((kind,), 1)
 
 
-def test_a_page_tree_that_bites_its_tail_is_counted_once_and_ends(look: Look) -> None:
-    def loop(writer: PdfWriter) -> None:
-        pages = writer._root_object.raw_get("/Pages")
-        kids = pages.get_object()["/Kids"]
-        kids.append(pages)
-        pages.get_object()[NameObject("/Count")] = NumberObject(10**9)
-
-    assert look(pdf(2, change=loop)).pages == 2
-
-
 def test_a_cut_pdf_never_raises(look: Look) -> None:
     whole = (SAMPLES / "bao-cao.pdf").read_bytes()
     for cut in (0.1, 0.5, 0.95):
@@ -296,7 +307,7 @@ def test_threat_063_a_file_that_also_opens_as_another_is_a_polyglot(look: Look, 
     assert look(rows[1][0]).found_type == "pdf"
 
 
-def test_the_members_of_an_archive_are_told_with_their_types(look: Look) -> None:
+def test_the_members_of_an_archive_are_told_with_their_types_and_what_they_would_run(look: Look) -> None:
     inner = zipped(("trong/anh.jpg", JPEG), ("a.pdf", pdf()))
     raw = zipped(
         ("Tờ trình.docx", office("word")), ("kèm.zip", inner), ("rỗng/", b""), ("x.pdf", b"MZ" + bytes(99))
@@ -314,28 +325,26 @@ def test_the_members_of_an_archive_are_told_with_their_types(look: Look) -> None
         "x.pdf": "exe",
     }
 
-
-def test_what_a_member_would_run_is_named_for_the_archive(look: Look) -> None:
     facts = look(zipped(("a/b.pdf", pdf(change=launch)), ("c.html", b"<html><script>x</script>")))
 
     assert facts.active == ("launch", "script")
 
 
-def test_threat_058_an_archive_in_an_archive_in_an_archive_is_too_deep(look: Look) -> None:
+def test_threat_057_058_members_are_counted_before_they_are_read_and_a_third_archive_within_is_too_deep(
+    look: Look,
+) -> None:
+    """Those of inner archives too."""
+    inner = zipped(*((f"{n}.txt", b"x") for n in range(300)))
+    for count, broken in ((500, None), (501, "too-many-members")):
+        assert look(zipped(*((f"{n}.txt", b"x") for n in range(count)))).broken == broken
+    assert look(zipped(("1.zip", inner), ("2.zip", inner))).broken == "too-many-members"
+
     deep = zipped(("2.zip", zipped(("1.zip", zipped(("a.txt", b"x"))))))
 
     facts = look(deep)
 
     assert facts.broken == "too-deep"
     assert facts.nested_depth == 3
-
-
-def test_threat_057_members_are_counted_before_they_are_read(look: Look) -> None:
-    """Those of inner archives too."""
-    inner = zipped(*((f"{n}.txt", b"x") for n in range(300)))
-    for count, broken in ((500, None), (501, "too-many-members")):
-        assert look(zipped(*((f"{n}.txt", b"x") for n in range(count)))).broken == broken
-    assert look(zipped(("1.zip", inner), ("2.zip", inner))).broken == "too-many-members"
 
 
 @pytest.mark.parametrize("wrap", [False, True])
@@ -368,9 +377,17 @@ MARKED = zipped(("mục.txt", b"one"))
 TWO = zipped(("a.txt", b"mot hai ba bon" * 9), ("b.txt", b"nam sau" * 9))
 
 
-def test_threat_059_an_archive_whose_members_point_out_of_it_is_broken(look: Look) -> None:
+def test_threat_059_members_and_links_that_point_out_of_an_archive_are_broken(look: Look) -> None:
     for name in ("../ra.txt", "a/../../ra.txt", "/tuyet.txt", "C:\\ra.txt", "..\\ra.txt"):
         assert look(zipped((name, b"x"))).broken == "member-name"
+
+    assert look(named_twice("a.txt", "../ra.exe")).broken == "member-name"
+    assert look(named_twice("To trinh.txt", "Tờ trình.txt")).members == ("Tờ trình.txt",)
+
+    link = zipfile.ZipInfo("lien-ket")
+    link.external_attr = 0o120777 << 16
+
+    assert look(archived((link, "/etc/passwd"))).broken == "member-link"
 
 
 def test_threat_060_an_archive_that_lies_is_broken(look: Look, cases: Cases) -> None:
@@ -439,15 +456,15 @@ def test_threat_060_a_directory_with_more_entries_than_it_counts_is_broken(look:
     assert look(raw).broken == "member-header"
 
 
-def test_threat_060_a_folder_that_has_content_is_broken(look: Look) -> None:
+def test_threat_060_a_folder_that_has_content_or_bytes_between_members_are_no_part_of_an_archive(
+    look: Look,
+) -> None:
     """Nobody looks into a folder; some programs unpack it as a file."""
     for packed in (True, False):
         full, empty = (zipped(("a/", raw), ("a/b.txt", b"x"), packed=packed) for raw in (b"MZ" * 9, b""))
         assert (look(full).broken, look(empty).broken) == ("member-header", None)
 
-
-def test_threat_060_what_lies_between_two_members_is_no_part_of_an_archive(look: Look) -> None:
-    """A reader from the front takes a local header there for a member that the directory does not name."""
+    # A reader from the front takes a local header there for a member that the directory does not name.
     second = TWO.index(LOCAL, 1)
     for hidden in (zipped(("a.exe", b"MZ"))[:60], b"x"):
         raw = bytearray(TWO[:second] + hidden + TWO[second:])
@@ -482,25 +499,6 @@ def named_twice(shown: str, told: str) -> bytes:
     return archived((member, b"x"))
 
 
-def test_threat_059_names_and_links_inside_an_archive_that_lead_elsewhere_are_found(look: Look) -> None:
-    assert look(named_twice("a.txt", "../ra.exe")).broken == "member-name"
-    assert look(named_twice("To trinh.txt", "Tờ trình.txt")).members == ("Tờ trình.txt",)
-
-    link = zipfile.ZipInfo("lien-ket")
-    link.external_attr = 0o120777 << 16
-
-    assert look(archived((link, "/etc/passwd"))).broken == "member-link"
-
-
-def test_threat_060_an_encrypted_member_makes_the_archive_encrypted(look: Look) -> None:
-    raw = patched(patched(TWO, CENTRAL, 8, "<H", 1), LOCAL, 6, "<H", 1)
-
-    facts = look(raw)
-
-    assert facts.encrypted
-    assert facts.member_types[0] == "unknown"
-
-
 def test_threat_059_nothing_is_written_beside_the_file_and_one_that_is_not_there_is_the_stores_fault(
     look: Look, tmp_path: Path
 ) -> None:
@@ -528,12 +526,6 @@ def test_threat_064_macros_and_embedded_objects_are_named(look: Look, cases: Cas
         with cases.case(f"{n}: {name}"):
             facts = look(raw, name)
             assert (facts.found_type, facts.active, facts.members) == (found, (active,), ())
-
-
-def test_an_office_file_with_a_password_is_encrypted(look: Look) -> None:
-    facts = look(ole("EncryptionInfo", "EncryptedPackage"), "a.docx")
-
-    assert (facts.found_type, facts.encrypted) == ("docx", True)
 
 
 @cache

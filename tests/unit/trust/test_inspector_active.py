@@ -62,13 +62,13 @@ def test_threat_064_what_an_office_document_fetches_or_hides_under_another_name_
     assert look(office("word", ("word/harmless.bin", b"vbaProject"))).active == ()
 
 
-def test_threat_064_an_rtf_that_fetches_is_named(look: Look) -> None:
+def test_threat_064_an_rtf_that_fetches_is_named_and_what_stands_behind_a_long_empty_space_is_not_left_out(
+    look: Look,
+) -> None:
     template = (b"{\\*\\template http://example.invalid}", b"{\\*\r\n\\template http://example.invalid}")
     for word in (b"\\objupdate", b"\\objautlink", *template):
         assert look(b"{\\rtf1 " + b"x" * 262_140 + word + b"}").active == ("remote-content",)
 
-
-def test_threat_064_what_stands_behind_a_long_empty_space_is_not_left_out(look: Look) -> None:
     padded = b" " * (5 * 1024 * 1024) + relation("attachedTemplate", FAR)
     noise = ("word/media/a.bin", random.Random(7).randbytes(200_000))
 
@@ -98,15 +98,15 @@ def far_directory(streams: list[str], *, sectors: int) -> bytes:
     return bytes(header) + body + entries.ljust(1024, b"\0")
 
 
-def test_threat_064_macros_behind_the_first_seven_megabytes_are_named(look: Look) -> None:
+def test_threat_064_macros_behind_seven_megabytes_are_named_and_a_directory_without_end_is_not_believed(
+    look: Look,
+) -> None:
     names = ["Root Entry", "WordDocument", "a", "b", "Macros"]
 
     facts = look(far_directory(names, sectors=14_000), "a.doc")
 
     assert (facts.found_type, facts.active) == ("doc", ("macro",))
 
-
-def test_threat_064_a_directory_without_end_is_not_believed(look: Look) -> None:
     raw = bytearray(ole("WordDocument"))
     struct.pack_into("<I", raw, 512 + 4, 1)  # the directory's sector follows itself
 

@@ -97,7 +97,9 @@ def test_w8_an_rsa_value_is_pkcs_1(keys: KeyDirectory) -> None:
     key.verify(value, DATA, padding.PKCS1v15(), hashes.SHA256())
 
 
-def test_key_files_are_the_users_own_and_encrypted(keys: KeyDirectory, tmp_path: Path) -> None:
+def test_keys_are_encrypted_listed_without_the_password_and_a_wrong_one_is_named_and_not_shown(
+    keys: KeyDirectory, tmp_path: Path
+) -> None:
     _certified(keys)
 
     files = [path for path in (tmp_path / "keys").rglob("*") if path.is_file()]
@@ -107,11 +109,6 @@ def test_key_files_are_the_users_own_and_encrypted(keys: KeyDirectory, tmp_path:
     (key,) = [path for path in files if path.name.endswith(".key.pem")]
     assert b"ENCRYPTED" in key.read_bytes()
 
-
-def test_keys_are_listed_without_the_password_and_a_wrong_one_is_named_and_not_shown(
-    keys: KeyDirectory, tmp_path: Path
-) -> None:
-    _certified(keys)
     fresh = keys.generate("Z93.05", "ecdsa-p256")
 
     listed = KeyDirectory(tmp_path / "keys", None).entries()
@@ -134,7 +131,9 @@ def test_w9_the_newest_key_that_is_valid_signs(keys: KeyDirectory) -> None:
         keys.signer(CODE, AT + timedelta(days=3650))
 
 
-def test_a_certificate_of_another_key_is_not_imported(keys: KeyDirectory) -> None:
+def test_a_certificate_of_another_key_and_a_code_that_would_leave_the_directory_are_refused(
+    keys: KeyDirectory,
+) -> None:
     keys.generate(CODE)
     stranger = ec.generate_private_key(ec.SECP256R1()).public_key()
     certificate = authority().issue(CODE, ORGANISATION, stranger, AT)
@@ -142,8 +141,6 @@ def test_a_certificate_of_another_key_is_not_imported(keys: KeyDirectory) -> Non
     with pytest.raises(Clash, match="belongs to no key"):
         keys.import_certificate(CODE, certificate.public_bytes(Encoding.PEM))
 
-
-def test_a_code_that_would_leave_the_directory_is_refused(keys: KeyDirectory) -> None:
     for code in ("../x", "", ".hidden", "a/b", "a" * 76):
         with pytest.raises(Misconfigured, match="cannot name a key directory"):
             keys.generate(code)

@@ -51,7 +51,9 @@ def test_what_changes_names_is_seen_at_once(folder: Path) -> None:
             assert look.stamp() != before
 
 
-def test_what_is_written_over_in_place_is_seen_soon(folder: Path) -> None:
+def test_what_is_written_over_in_place_is_seen_soon_and_no_folder_and_other_files_say_nothing(
+    folder: Path,
+) -> None:
     look = FolderLook(folder, ".pem")
     settled(folder)
     before = look.stamp()
@@ -60,8 +62,6 @@ def test_what_is_written_over_in_place_is_seen_soon(folder: Path) -> None:
 
     block_until(lambda: look.stamp() != before, "the file that was written over")
 
-
-def test_no_folder_and_other_files_say_nothing(folder: Path) -> None:
     assert FolderLook(folder / "nowhere", ".pem").stamp() is None
     assert FolderLook(folder / "one.pem", ".pem").stamp() is None
     assert FolderLook(folder, ".der").stamp() == ()

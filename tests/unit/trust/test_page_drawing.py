@@ -150,22 +150,20 @@ def test_a_scan_that_swells_is_refused_before_it_does(place: Path, monkeypatch: 
     assert seen(place, held.getvalue(), "png").fault == "PAGE-LIMIT"
 
 
-def test_an_answer_that_is_none_is_the_process_fault_and_what_is_no_picture_is_given_to_nobody() -> None:
-    odd = (b'{"look": {"pages": "?"}, "picture": ""}', b'{"look": {}, "picture": "%%"}')
-    for line in (b"", b"x", b"{}", *odd):
-        with pytest.raises((ValueError, KeyError, TypeError)):
-            drawer.read(line)
-    assert not drawer.is_picture(b"<svg onload=alert(1)>")
-    assert not drawer.is_picture(b"RIFF0000WEBP" + b"\0" * (8 * 1024 * 1024))
-
-
-def test_an_answer_comes_back_as_it_was_said() -> None:
+def test_an_answer_comes_back_as_it_was_said_and_one_that_is_none_is_given_to_nobody() -> None:
     look = PageLook(
         pages=3, sizes=(Size(width=1.5, height=2.5),), picture=bytes(range(256)), words=("Chữ\n",)
     )
 
     assert drawer.read(drawer.written(look)) == look
     assert PageWish(**asdict(PageWish(kind="pdf", page=1))) == PageWish(kind="pdf", page=1)
+
+    odd = (b'{"look": {"pages": "?"}, "picture": ""}', b'{"look": {}, "picture": "%%"}')
+    for line in (b"", b"x", b"{}", *odd):
+        with pytest.raises((ValueError, KeyError, TypeError)):
+            drawer.read(line)
+    assert not drawer.is_picture(b"<svg onload=alert(1)>")
+    assert not drawer.is_picture(b"RIFF0000WEBP" + b"\0" * (8 * 1024 * 1024))
 
 
 # --- the process ----------------------------------------------------------------------------------------------

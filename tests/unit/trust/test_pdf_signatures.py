@@ -230,7 +230,9 @@ def test_threat_042_045_101_a_revocation_counts_from_its_date_on_whatever_else_i
     assert pdf_verdict.legal_value(judge(pdfs.by_both(), lists=[revoked])) is LegalValue.INFORMATION
 
 
-def test_threat_042_revoked_after_it_came_stays_valid_and_says_so(judge: Judge) -> None:
+def test_threat_042_revoked_after_it_came_stays_valid_and_unknown_revocation_is_asked_again(
+    judge: Judge,
+) -> None:
     lists = (root().crl((agency(), SEEN + timedelta(days=1))),)
 
     signer = only(judge(pdfs.by_agency(), now=SEEN + timedelta(days=2), lists=lists))
@@ -238,8 +240,6 @@ def test_threat_042_revoked_after_it_came_stays_valid_and_says_so(judge: Judge) 
     assert signer.verdict is SignatureWord.VALID
     assert (signer.now, signer.now_why) == (SignatureWord.INVALID, "CERT-REVOKED")
 
-
-def test_unknown_revocation_cannot_be_told_and_is_asked_again(judge: Judge) -> None:
     verdict = judge(pdfs.by_both(), lists=())
 
     assert (verdict.verdict, verdict.why) == (SignatureWord.UNKNOWN, "CERT-REVOCATION-UNKNOWN")
@@ -250,13 +250,22 @@ def test_unknown_revocation_cannot_be_told_and_is_asked_again(judge: Judge) -> N
 # --- timestamps -----------------------------------------------------------------------------------------------
 
 
-def test_a_document_timestamp_vouches_for_the_signatures_before_it(judge: Judge) -> None:
+def test_a_document_timestamp_vouches_for_the_signatures_before_it_and_certificates_are_told(
+    judge: Judge,
+) -> None:
     pdf = pdfs.stamped(pdfs.by_both(), pdfs.stamper(tsa(), SIGNED + timedelta(minutes=5)))
 
     verdict = judge(pdf)
 
     assert verdict.verdict is SignatureWord.VALID
     assert {each.trusted_at for each in verdict.signers} == {SIGNED + timedelta(minutes=5)}
+
+    signer = only(judge(pdfs.by_agency()))
+
+    assert signer.claimed_at == SIGNED.astimezone(UTC)
+    assert signer.organisation == "Sở Mẫu"
+    assert "Test PDF Root" in signer.issuer
+    assert signer.serial == f"{agency().certificate.serial_number:x}"
 
 
 def test_threat_039_a_timestamp_of_somebody_else_or_over_other_bytes_proves_no_time(
@@ -282,14 +291,12 @@ def test_threat_039_a_timestamp_of_somebody_else_or_over_other_bytes_proves_no_t
 # --- what was appended after signing --------------------------------------------------------------------------
 
 
-def test_further_signatures_and_proofs_leave_an_earlier_signature_valid(judge: Judge) -> None:
+def test_further_signatures_proofs_and_a_table_in_two_forms_leave_a_signature_valid(judge: Judge) -> None:
     pdf = pdfs.with_dss(pdfs.new_field(pdfs.by_both()), [root().crl()])
     pdf = pdfs.stamped(pdf, pdfs.stamper(tsa(), SIGNED))
 
     assert [each.verdict for each in judge(pdf).signers] == [SignatureWord.VALID, SignatureWord.VALID]
 
-
-def test_a_first_revision_with_its_table_in_two_forms_may_be_signed(judge: Judge) -> None:
     pdf = pdfs.sign(pdfs.hybrid(), agency(), "A", strict=False)
 
     assert judge(pdf).verdict is SignatureWord.VALID
@@ -332,15 +339,6 @@ def test_a_list_put_into_the_folder_is_read_without_a_restart(tmp_path: Path) ->
     pdf_pki.folder(tmp_path)
 
     assert folder.read().material.lists
-
-
-def test_times_are_aware_and_certificates_are_told(judge: Judge) -> None:
-    signer = only(judge(pdfs.by_agency()))
-
-    assert signer.claimed_at == SIGNED.astimezone(UTC)
-    assert signer.organisation == "Sở Mẫu"
-    assert "Test PDF Root" in signer.issuer
-    assert signer.serial == f"{agency().certificate.serial_number:x}"
 
 
 # --- what our own signing makes -------------------------------------------------------------------------------

@@ -157,23 +157,19 @@ def check_rows(cases: Cases, threat: int) -> None:
                 assert judged(made().certificates[row.case].certificate, AT + row.after) == row.says
 
 
-def test_threat_040_validity_counts_at_the_time_of_arrival(cases: Cases) -> None:
+def test_threat_040_041_validity_counts_at_the_time_of_arrival(cases: Cases) -> None:
     check_rows(cases, 40)
 
-
-def test_threat_041_a_certificate_is_nothing_before_it_begins(cases: Cases) -> None:
     check_rows(cases, 41)
 
 
-def test_threat_042_a_revocation_counts_from_its_date_on(cases: Cases) -> None:
+def test_threat_042_043_044_only_unrevoked_chains_to_our_anchors_that_keep_every_rule_count(
+    cases: Cases,
+) -> None:
     check_rows(cases, 42)
 
-
-def test_threat_043_only_chains_to_our_anchors_count(cases: Cases) -> None:
     check_rows(cases, 43)
 
-
-def test_threat_044_a_chain_must_keep_every_rule(cases: Cases) -> None:
     check_rows(cases, 44)
     assert "path length" in _evidence("path-length").chain_detail
 

@@ -30,10 +30,18 @@ def judged(*statements: Statement, at: datetime = AT, since: datetime | None = N
     return standing(statements, at, now=AT, expires=AT + 100 * DAY, asked_since=since)
 
 
-def test_a_running_answer_is_good_with_its_time() -> None:
+def test_threat_042_a_running_answer_is_good_and_a_revocation_counts_from_its_date_on_with_its_reason() -> (
+    None
+):
     found = judged(said())
 
     assert (found.state, found.age_s, found.as_of, found.source) == ("good", 3600, AT - HOUR, "ocsp")
+
+    answer = said(revoked_at=AT - 2 * HOUR, reason="keyCompromise")
+
+    assert judged(answer).state == "revoked"
+    assert (judged(answer).revoked_at, judged(answer).reason) == (AT - 2 * HOUR, "keyCompromise")
+    assert judged(answer, at=AT - 3 * HOUR).state == "good"
 
 
 def test_threat_045_which_answers_count_and_when(cases: Cases) -> None:
@@ -56,24 +64,15 @@ def test_threat_045_which_answers_count_and_when(cases: Cases) -> None:
             assert judged(*statements, at=at).state == state
 
 
-def test_threat_042_revoked_counts_from_its_date_on_and_is_told_with_its_reason() -> None:
-    answer = said(revoked_at=AT - 2 * HOUR, reason="keyCompromise")
-
-    assert judged(answer).state == "revoked"
-    assert (judged(answer).revoked_at, judged(answer).reason) == (AT - 2 * HOUR, "keyCompromise")
-    assert judged(answer, at=AT - 3 * HOUR).state == "good"
-
-
-def test_k4_unknown_counts_from_the_end_of_the_last_answer_or_from_the_first_question() -> None:
+def test_k4_unknown_counts_from_the_end_of_the_last_answer_and_silence_about_what_had_run_out_says_nothing() -> (
+    None
+):
     for hours in (1, 23, 25):
         found = judged(said(made=AT - 3 * DAY, ends=AT - hours * HOUR))
         assert (found.state, found.age_s) == ("unknown", hours * 3600)
     assert judged(since=AT - 5 * HOUR).age_s == 5 * 3600
     assert judged().age_s is None
 
-
-def test_silence_about_a_certificate_that_had_run_out_says_nothing() -> None:
-    """A list forgets certificates that are over: years later it proves nothing about the time in which they counted."""
     late = said(made=AT - HOUR, ends=AT + DAY)
 
     found = standing([late], AT - 50 * DAY, now=AT, expires=AT - 30 * DAY)
