@@ -9,3 +9,8 @@ VIETNAM = timezone(timedelta(hours=7))
 def local(at: datetime) -> datetime:
     """The same moment on a Vietnamese wall clock."""
     return at.astimezone(VIETNAM)
+
+
+def whole_second(at: datetime) -> datetime:
+    """The moment as the wire carries it: without parts of a second."""
+    return at.replace(microsecond=0)
