@@ -45,7 +45,7 @@ def test_who_is_not_addressed_is_told_of_by_other_rules() -> None:
 def test_whom_nobody_receives_for_is_told_at_its_place() -> None:
     to = [Recipient(code="Z91", name="Một"), Recipient(code="Z92", name="Hai")]
 
-    (found,) = outgoing.warnings_of_axis(to, {"Z92"})
+    (found,) = outgoing.asked_of_axis(to, {"Z92"})
 
     assert (found.code, found.pointer) == (ReasonCode.RECIPIENT_UNHOSTED, "/recipients/1/code")
 
