@@ -50,10 +50,19 @@ class GatewayError(Exception):
     permanent: ClassVar[bool] = True
     label_key: ClassVar[str] = "error.internal"
 
-    def __init__(self, detail: str = "", *, code: str | None = None, hint: str = "") -> None:
+    def __init__(
+        self,
+        detail: str = "",
+        *,
+        code: str | None = None,
+        hint: str = "",
+        told: Mapping[str, object] | None = None,
+    ) -> None:
         super().__init__(detail or (type(self).__doc__ or "").strip())
         self.detail = detail or (type(self).__doc__ or "").strip()
         self.hint = hint
+        self.told = dict(told or {})
+        """Values by name, for the sentence in the reader's language."""
         if code is not None:
             self.code = code
 
@@ -301,18 +310,6 @@ class Clash(GatewayError):
 
     code = "GW-409"
     label_key = "error.clash"
-
-    def __init__(
-        self,
-        detail: str = "",
-        *,
-        code: str | None = None,
-        hint: str = "",
-        told: Mapping[str, object] | None = None,
-    ) -> None:
-        super().__init__(detail, code=code, hint=hint)
-        self.told = dict(told or {})
-        """What stands, by name: for the sentence in the reader's language and for programs."""
 
 
 class Denied(GatewayError):

@@ -3,7 +3,7 @@ the directory as a list that can be changed from a file. Adapters do not inherit
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Protocol
@@ -11,7 +11,7 @@ from typing import Protocol
 from gateway.api.server import CallLog
 from gateway.domain.account import KEY_PREFIX, AgencyScope, ApiKey
 from gateway.domain.pace import LONGEST_HANDOVER
-from gateway.domain.registry import AgencyEntry, Resolution
+from gateway.domain.registry import AgencyEntry, Resolution, Revision
 from gateway.domain.registry_change import Plan, RegistryChange
 from gateway.incoming.desk import InDesk
 from gateway.outgoing.desk import OutDesk
@@ -67,6 +67,9 @@ class Registry(AgencyBook, Protocol):
 
     async def entries(self, limit: int = 100, cursor: str | None = None) -> Page[AgencyEntry]:
         """All entries in code order, a page at a time."""
+
+    async def revisions(self, codes: Collection[str]) -> Mapping[str, Revision]:
+        """How often and when the entry of each code changed."""
 
     async def changes(self, since: datetime | None = None, limit: int = 100) -> Sequence[RegistryChange]:
         """Applied changes since that moment, oldest first."""

@@ -307,8 +307,9 @@ def _detail(sort: ProblemSort, error: errors.GatewayError, lang: Lang) -> str:
     if lang == "en" and sort.told and error.detail:
         return error.detail
     if labels.has(f"clash.{error.code}"):
-        told = error.told if isinstance(error, errors.Clash) else {}
-        return say(f"clash.{error.code}", lang, **told)
+        return say(f"clash.{error.code}", lang, **error.told)
+    if isinstance(error, errors.InvalidEnvelope) and labels.has(f"code.{error.code}"):
+        return say(f"code.{error.code}", lang)
     return say(f"{sort.label}.text" if sort.slug in OWN_SORTS else sort.label, lang)
 
 

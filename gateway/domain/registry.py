@@ -161,6 +161,14 @@ class AgencyEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Revision:
+    """The state of an entry: the first one is number 1. `at` is when it became so."""
+
+    number: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Hosting:
     """Which node speaks for a code on the axis on a day; `alias` is the code's older form, which leads there too."""
 

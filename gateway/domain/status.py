@@ -17,6 +17,7 @@ from types import MappingProxyType
 from gateway.domain.document import IncomingDocument, InState, Staff
 from gateway.domain.forms import Handed
 from gateway.domain.identity import Digest
+from gateway.domain.wall_clock import whole_second
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -370,11 +371,11 @@ def closed_at(facts: Iterable[Fact]) -> datetime | None:
 
 
 def not_before(facts: Iterable[Fact], code: str) -> datetime | None:
-    """The first whole second after what a 05 or 06 has to follow to count: the wire knows no parts of a second."""
+    """The first second after what a 05 or 06 has to follow to count."""
     known = tuple(facts)
     since = began(known)
     others = [counts_at(fact, since) for fact in _business_facts(known, "06" if code == "05" else "05")]
-    return max(others).replace(microsecond=0) + timedelta(seconds=1) if others else None
+    return max(others) + timedelta(seconds=1) if others else None
 
 
 def _business_facts(facts: Iterable[Fact], code: str) -> list[Fact]:
@@ -417,8 +418,10 @@ def _distinct(facts: Iterable[Fact]) -> tuple[Fact, ...]:
 
 def counts_at(fact: Fact, since: datetime | None) -> datetime:
     """When what it says holds from: the stated time where there is one that can be true, else when we received it. `since`
-    is when the thing that it speaks of began with us. Nobody rules for ever by a time in 2099, or first by one in 1999."""
-    return fact.at if fact.stated_at is None or _is_absurd(fact, since) else fact.stated_at
+    is when the thing that it speaks of began with us. Nobody rules for ever by a time in 2099, or first by one in 1999.
+    In whole seconds: the wire carries no parts of one, and sender and receiver are to come to one state."""
+    at = fact.at if fact.stated_at is None or _is_absurd(fact, since) else fact.stated_at
+    return whole_second(at)
 
 
 def began(facts: Iterable[Fact]) -> datetime | None:

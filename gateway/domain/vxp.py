@@ -24,7 +24,11 @@ LINE_END = b"\r\n"
 
 
 class NotSigned(Exception):
-    """The headers are not those that this system signed."""
+    """The headers are not those that this system signed. `key` names the fault, for sentences in other languages."""
+
+    def __init__(self, key: str, detail: str) -> None:
+        super().__init__(detail)
+        self.key = key
 
 
 def by_name(headers: Iterable[tuple[str, str]]) -> Mapping[str, str]:
@@ -34,7 +38,7 @@ def by_name(headers: Iterable[tuple[str, str]]) -> Mapping[str, str]:
     for name, value in headers:
         folded = name.lower()
         if folded in found and folded.startswith(PREFIX):
-            raise NotSigned(f"the header {name} stands there twice")
+            raise NotSigned("twice", f"the header {name} stands there twice")
         found[folded] = value
     return found
 
@@ -63,14 +67,14 @@ def signed_parameters(headers: Mapping[str, str]) -> Mapping[str, str]:
     try:
         signed = json.loads(raw(headers.get(f"{PREFIX}sign-header", "")))
     except (ValueError, RecursionError) as why:
-        raise NotSigned("sign-header is no JSON") from why
+        raise NotSigned("json", "sign-header is no JSON") from why
     if not isinstance(signed, dict):
-        raise NotSigned("sign-header is no JSON object")
+        raise NotSigned("json", "sign-header is no JSON object")
     names = [name[len(PREFIX) :] for name in signed if name.lower().startswith(PREFIX)]
     if headers.get(f"{PREFIX}sign-header-key", "").split(";") != names or "systemid" not in names:
-        raise NotSigned("sign-header-key names other headers than sign-header")
+        raise NotSigned("names", "sign-header-key names other headers than sign-header")
     if any(headers.get(name.lower()) != value for name, value in signed.items()):
-        raise NotSigned("a header is not the signed one")
+        raise NotSigned("values", "a header is not the signed one")
     return {name[len(PREFIX) :].lower(): str(value) for name, value in signed.items()}
 
 
@@ -79,7 +83,7 @@ def stamped_at(parameters: Mapping[str, str]) -> datetime:
     try:
         at = datetime.strptime(parameters.get("timestamp", "").partition("+")[0], "%d%m%YT%H%M%S")
     except ValueError as why:
-        raise NotSigned("the timestamp is not ddMMyyyyTHHmmss+SSSS") from why
+        raise NotSigned("stamp", "the timestamp is not ddMMyyyyTHHmmss+SSSS") from why
     return at.replace(tzinfo=VIETNAM)
 
 
@@ -98,8 +102,8 @@ def named_recipients(text: str) -> list[str] | None:
 
 
 def no(code: str, detail: str) -> dict[str, Any]:
-    """Any: a JSON object. The library loses the whole answer where DocId is absent or null."""
-    return {"status": "FAIL", "ErrorCode": code, "ErrorDesc": detail}
+    """Any: a JSON object. Of sendEdoc the library loses the whole answer where DocId is absent or null."""
+    return {"status": "FAIL", "ErrorCode": code, "ErrorDesc": detail, "DocId": ""}
 
 
 def clock(at: datetime | None) -> str:
@@ -155,7 +159,17 @@ def went(
     }
 
 
-def agency(code: str, pid: str, old: str, name: str, mail: str, *, is_gone: bool = False) -> dict[str, Any]:
+def agency(
+    code: str,
+    pid: str,
+    old: str,
+    name: str,
+    mail: str,
+    *,
+    is_gone: bool = False,
+    version: int = 1,
+    modified: datetime | None = None,
+) -> dict[str, Any]:
     """A line of each of the three lists of agencies."""
     return {
         "id": code,
@@ -166,8 +180,8 @@ def agency(code: str, pid: str, old: str, name: str, mail: str, *, is_gone: bool
         "name": name,
         "mail": mail,
         "centerCode": "",
-        "version": 1,
+        "version": version,
         "deleted": is_gone,
-        "modifyDate": "",
+        "modifyDate": clock(modified),
         "isAgency": True,
     }

@@ -1,6 +1,6 @@
 """Vietnam's wall clock: UTC+7, without summer time. A fixed offset needs no time-zone files on the machine."""
 
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, time, timedelta, timezone
 
 # Viet Nam has had one offset and no summer time since 1975, so no time-zone table is needed to print a time.
 VIETNAM = timezone(timedelta(hours=7))
@@ -9,3 +9,13 @@ VIETNAM = timezone(timedelta(hours=7))
 def local(at: datetime) -> datetime:
     """The same moment on a Vietnamese wall clock."""
     return at.astimezone(VIETNAM)
+
+
+def whole_second(at: datetime) -> datetime:
+    """The moment as the wire carries it: without parts of a second."""
+    return at.replace(microsecond=0)
+
+
+def midnight(day: date) -> datetime:
+    """The moment at which that day begins in Viet Nam."""
+    return datetime.combine(day, time(), VIETNAM)

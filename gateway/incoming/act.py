@@ -33,7 +33,7 @@ from gateway.domain.status import (
     not_before,
     open_request,
 )
-from gateway.domain.wall_clock import local
+from gateway.domain.wall_clock import local, whole_second
 from gateway.errors import Clash, NotFound, Refused
 from gateway.incoming import acknowledge, check, handling, register, related, settle
 from gateway.incoming.acknowledge import AnsweredPacket
@@ -78,6 +78,7 @@ async def set_status(
     NotFound a document that is not ours."""
     call = tidy(call)
     complete(call)
+    call = replace(call, at=whole_second(call.at)) if call.at is not None else call
     async with desk.store.begin(scope) as work:
         agency = await work.agency()
         addressed = await work.incoming.get(incoming_id)
@@ -173,7 +174,8 @@ def _in_turn(
 
 def _is_said(fact: Fact, call: StatusCall) -> bool:
     is_same = fact.track is Track.BUSINESS and fact.code == call.code
-    return is_same and call.at is not None and fact.stated_at == call.at
+    stated_at = whole_second(fact.stated_at) if fact.stated_at is not None else None
+    return is_same and call.at is not None and stated_at == call.at
 
 
 def _is_repeat(facts: Sequence[Fact], call: StatusCall) -> bool:
@@ -197,7 +199,14 @@ class _Saying:
 
     @property
     def said_at(self) -> datetime:
-        return self.call.at or self.now
+        """In whole seconds, as its recipient reads it."""
+        return whole_second(self.call.at or self.now)
+
+    @property
+    def description(self) -> str | None:
+        """The words that its recipient reads: the reason as its label, and the note."""
+        call = self.call
+        return settle.refusal_text(call.reason, call.note) if call.reason is not None else call.note
 
     async def number(self, document: IncomingDocument) -> IncomingDocument:
         call = self.call
@@ -297,7 +306,8 @@ class _Saying:
             at=self.now,
             stated_at=self.said_at,
             reason=call.reason,
-            note=call.note,
+            # A 05 with words opens closed work again; its recipient knows the words alone.
+            note=self.description if call.code == "05" else call.note,
             staff=call.staff,
         )
 
@@ -309,7 +319,7 @@ class _Saying:
             self.agency,
             asked_by,
             call.code,
-            description=settle.refusal_text(call.reason, call.note) if call.reason is not None else call.note,
+            description=self.description,
             staff=call.staff,
             stated_at=self.said_at,
             terms=terms,

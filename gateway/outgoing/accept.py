@@ -121,7 +121,7 @@ class _Asked:
     async def _accepted(self, *, at_once: bool = True) -> Accepted:
         desk, order = self.desk, self.order
         # Brief: of many that come in the same moment each waits for its turn, and nobody for all of them.
-        digest = await desk.pool.brief(partial(_content_digest, order, self.tray))
+        digest = await desk.pool.brief(partial(content_digest, order, self.tray))
         repeated = await self._repeat(digest)
         if repeated is not None:
             return repeated
@@ -260,7 +260,7 @@ async def confirmed(desk: OutDesk, work: Work, document_id: str, order: Order, v
         )
 
 
-def _content_digest(order: Order, tray: Tray) -> str:
+def content_digest(order: Order, tray: Tray) -> str:
     """What `external_id` stands for: the order and its files, whatever key or boundary carried them."""
     files = [(received.item.role, received.item.name, received.item.sha256) for received in tray.received]
     told = [order.kind, order.parent_id, order.send, order.draft, files]

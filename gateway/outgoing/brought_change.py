@@ -164,5 +164,7 @@ async def _found(work: Work, names: list[str]) -> OutgoingDocument:
     shown = next(filter(None, names), "–")[:200]
     raise NotFound(
         f"this agency sent no document {shown}; name the one that is changed in Bussiness/DocumentId, in "
-        "ReplacementInfo/DocumentId of a replacement, in ResponseFor of a status 13"
+        "ReplacementInfo/DocumentId of a replacement, in ResponseFor of a status 13",
+        code="GW-NOT-SENT-HERE",
+        told={"document": shown},
     )

@@ -21,7 +21,7 @@ from gateway.domain.document import (
 from gateway.domain.fields import DRAFT, entries, fitting, is_encodable
 from gateway.domain.forms import Form
 from gateway.domain.identity import DocumentId
-from gateway.domain.registry import CodeStanding, Resolution
+from gateway.domain.registry import CodeStanding, Resolution, fold_code
 from gateway.domain.signatures import FileVerdict, RoleRule
 from gateway.errors import NotFound, Refused
 from gateway.outgoing import translate
@@ -86,6 +86,9 @@ async def check(desk: OutDesk, scope: AgencyScope, order: Order, tray: Tray) -> 
         verdict += translate.judge_order(
             order, draft, stored(tray), document_id or document_id_of(agency, draft), agency, desk.clock.now()
         )
+    if travels and order.send:
+        unhosted = await _unhosted(desk, draft.recipients)
+        verdict += Verdict.asking(rules.asked_of_axis(draft.recipients, unhosted), order.confirm)
     addressed = [each.code for each in rules.addressed(resolutions)] if travels else []
     bound = await desk.directory.bound(addressed, desk.clock.now()) if addressed else ()
     known = rules.warnings_of_registry(resolutions if travels else (), bound)
@@ -93,18 +96,20 @@ async def check(desk: OutDesk, scope: AgencyScope, order: Order, tray: Tray) -> 
 
 
 async def look(desk: OutDesk, scope: AgencyScope, order: Order, tray: Tray) -> tuple[Draft, Verdict]:
-    """The same for whoever only looks: the axis is asked too who would receive it. Taking in never waits for the axis."""
+    """The same for whoever only looks: told too what the axis of a recipient does not carry."""
     draft, verdict = await check(desk, scope, order, tray)
     on_axis = draft.delivery_mode is not DeliveryMode.PAPER
     codes = [each.code for each in draft.recipients if each.code and on_axis]
-    unhosted = await desk.axis.unhosted(codes) if codes else None
     sender = (await hosted_agency(desk, scope)).code
     lossy = [code for code in codes if await _loses(desk.axis, sender, code)]
-    warnings = (
-        *rules.warnings_of_axis(draft.recipients, unhosted or ()),
-        *rules.warnings_of_loss(draft, lossy),
-    )
-    return draft, verdict + Verdict(warnings=warnings)
+    return draft, verdict + Verdict(warnings=tuple(rules.warnings_of_loss(draft, lossy)))
+
+
+async def _unhosted(desk: OutDesk, recipients: Sequence[Recipient]) -> frozenset[str]:
+    """Those for which nobody receives. This node receives for its own agencies as soon as its workers run."""
+    own = {fold_code(code) for agency in await desk.store.hosted() for code in (agency.code, *agency.aliases)}
+    codes = [one.code for one in recipients if one.code and fold_code(one.code) not in own]
+    return await desk.reach.unhosted(desk.axis, codes, desk.clock.now()) if codes else frozenset()
 
 
 async def ways(axis: AxisDesk, sender: str, code: str) -> Sequence[tuple[str | None, AxisDesk]]:

@@ -12,6 +12,7 @@ from datetime import date, datetime
 from gateway.domain.certificates import KeyUse
 from gateway.domain.wall_clock import local
 from gateway.edxml.policy import XmlPolicy
+from gateway.outgoing.reach import Reach
 from gateway.policy import trust
 from gateway.policy.profile import Profile
 from gateway.ports import (
@@ -78,6 +79,8 @@ class OutDesk:
     """Raises for whoever would take a document in while the node takes in none."""
     general_turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
     """An envelope that was signed elsewhere, in another form than ours, is held whole while it is read (G1)."""
+
+    reach: Reach = field(default_factory=Reach)
 
     signed_at_once: Share = field(default_factory=lambda: Share(SIGNED_AT_ONCE))
     """What is not small is signed while its sender waits, so long as there is little of it; else by jobs, urgent ones

@@ -10,7 +10,7 @@ R21) is the sender's to say, else the agency's own table, else that of the docum
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 from types import MappingProxyType
@@ -65,8 +65,8 @@ def check(
     )
     head = Verdict(reasons=reasons, warnings=tuple(_head_warnings(draft, profile, today)))
     declared = check_declared(draft.secrecy, draft.category, profile)
-    stamped = _stamped(files, profile, confirmed)
-    recipients = _recipients(draft, resolutions, own_codes)
+    stamped = Verdict.asking(_stamped(files, profile), confirmed)
+    recipients = _recipients(draft, resolutions, own_codes, confirmed)
     return head + declared + recipients + _files(draft, files, profile) + stamped
 
 
@@ -138,7 +138,12 @@ def _head_warnings(draft: Draft, profile: Profile, today: date) -> Iterator[Reas
         yield reason(ReasonCode.DUE_PASSED, "/due_at", field="due_at", given_on=draft.due_at.date())
 
 
-def _recipients(draft: Draft, resolutions: Sequence[Resolution], own_codes: Collection[str]) -> Verdict:
+def _recipients(
+    draft: Draft,
+    resolutions: Sequence[Resolution],
+    own_codes: Collection[str],
+    confirmed: Collection[str],
+) -> Verdict:
     if not draft.recipients:
         return Verdict(reasons=(reason(ReasonCode.MISSING, "/recipients", field="recipients"),))
     own = {code.strip().casefold() for code in own_codes}
@@ -155,13 +160,20 @@ def _recipients(draft: Draft, resolutions: Sequence[Resolution], own_codes: Coll
         if code and code.casefold() in seen:
             reasons.append(reason(ReasonCode.RECIPIENT_TWICE, pointer, recipient=code))
         seen.add(code.casefold())
-        verdict += Verdict(reasons=tuple(reasons)) + _standing(recipient, resolution, pointer, bool(code))
+        standing = _standing(recipient, resolution, pointer, bool(code), confirmed)
+        verdict += Verdict(reasons=tuple(reasons)) + standing
     return verdict
 
 
-def _standing(recipient: Recipient, resolution: Resolution | None, pointer: str, has_code: bool) -> Verdict:
-    """Only an imported or synced row refuses or redirects; where starter rows alone speak it warns (R48). A name that
-    led to no code is always refused: there is nowhere to send to."""
+def _standing(
+    recipient: Recipient,
+    resolution: Resolution | None,
+    pointer: str,
+    has_code: bool,
+    confirmed: Collection[str],
+) -> Verdict:
+    """Only an imported or synced row refuses or redirects; where starter rows alone speak it warns, and asks about a code
+    that they call closed (R48). A name that led to no code is always refused: there is nowhere to send to."""
     given = recipient.code or recipient.name or ""
     if not given.strip():
         # Named as missing by the fields already.
@@ -182,6 +194,8 @@ def _standing(recipient: Recipient, resolution: Resolution | None, pointer: str,
         told["closed_on"] = entry.valid_to.isoformat()
     broken = reason(found[0], pointer, suggest=found[1], **told)
     may_refuse = resolution.may_refuse or not has_code
+    if resolution.standing is CodeStanding.CLOSED and not may_refuse:
+        return Verdict.asking([replace(broken, code=ReasonCode.RECIPIENT_CLOSED_STARTER)], confirmed)
     return Verdict(reasons=(broken,)) if may_refuse else Verdict(warnings=(broken,))
 
 
@@ -205,17 +219,11 @@ def _files(draft: Draft, files: Sequence[tuple[FileItem, FileFacts]], profile: P
     return verdict + Verdict(reasons=tuple(reasons), warnings=warnings)
 
 
-def _stamped(
-    files: Sequence[tuple[FileItem, FileFacts]], profile: Profile, confirmed: Collection[str]
-) -> Verdict:
+def _stamped(files: Sequence[tuple[FileItem, FileFacts]], profile: Profile) -> Iterator[Reason]:
     """R2: words on a page never refuse alone. They ask, and the sender's word is enough."""
-    found = tuple(
-        asked
-        for n, (item, facts) in enumerate(files)
-        if item.role is FileRole.LEAD
-        for asked in secrecy_stamps(item.name, facts, profile, f"/files/{n}")
-    )
-    return Verdict(warnings=found) if ReasonCode.SECRECY_STAMP in confirmed else Verdict(reasons=found)
+    for n, (item, facts) in enumerate(files):
+        if item.role is FileRole.LEAD:
+            yield from secrecy_stamps(item.name, facts, profile, f"/files/{n}")
 
 
 def _lead(draft: Draft, files: Sequence[tuple[FileItem, FileFacts]], profile: Profile) -> Iterator[Reason]:
@@ -322,7 +330,7 @@ def warnings_of_registry(answers: Sequence[Resolution], bound: Collection[str]) 
             yield reason(ReasonCode.RECIPIENT_UNBOUND, pointer, **told)
 
 
-def warnings_of_axis(recipients: Sequence[Recipient], unhosted: Collection[str]) -> Iterator[Reason]:
+def asked_of_axis(recipients: Sequence[Recipient], unhosted: Collection[str]) -> Iterator[Reason]:
     """`recipients` as they would be addressed; `unhosted` are the codes that no node receives for."""
     for n, each in enumerate(recipients):
         if each.code in unhosted:

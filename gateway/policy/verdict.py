@@ -3,7 +3,7 @@ parameters, never a sentence; `labels.reason_text` makes the sentence in the rea
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
@@ -42,6 +42,7 @@ class ReasonCode(StrEnum):
     RECIPIENT_TWICE = "recipient-twice"
     RECIPIENT_UNKNOWN = "recipient-unknown"
     RECIPIENT_CLOSED = "recipient-closed"
+    RECIPIENT_CLOSED_STARTER = "recipient-closed-starter"
     RECIPIENT_UNCERTAIN = "recipient-uncertain"
     RECIPIENT_STARTER = "recipient-starter"
     RECIPIENT_UNBOUND = "recipient-unbound"
@@ -121,8 +122,14 @@ class ReasonCode(StrEnum):
     KEY_USAGE = "key-usage"
 
 
-# What a sender may answer with "I know, go on" (R2).
-CONFIRMABLE = frozenset({ReasonCode.SECRECY_STAMP})
+# What a sender may answer with "I know, go on" (R2, R48).
+CONFIRMABLE = frozenset(
+    {
+        ReasonCode.SECRECY_STAMP,
+        ReasonCode.RECIPIENT_CLOSED_STARTER,
+        ReasonCode.RECIPIENT_UNHOSTED,
+    }
+)
 
 # What a person is asked about before sending; a program is warned.
 ASKED = frozenset({ReasonCode.NUMBER_AGAIN, ReasonCode.LEAD_AGAIN})
@@ -168,6 +175,15 @@ class Verdict:
         if not (other.reasons or other.warnings):
             return self
         return Verdict(reasons=self.reasons + other.reasons, warnings=self.warnings + other.warnings)
+
+    @classmethod
+    def asking(cls, asked: Iterable[Reason], confirmed: Collection[str]) -> Verdict:
+        """Refuse until the sender has confirmed; a confirmed reason is a warning."""
+        asked = tuple(asked)
+        return cls(
+            reasons=tuple(one for one in asked if one.code not in confirmed),
+            warnings=tuple(one for one in asked if one.code in confirmed),
+        )
 
     def __str__(self) -> str:
         if self.allowed and not self.warnings:

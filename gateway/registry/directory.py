@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.domain.event import ACTIVE, WITHDRAWN, BindingDifference
 from gateway.domain.proof import Binding
-from gateway.domain.registry import AgencyEntry, AgencyFilter, Hosting, Resolution
+from gateway.domain.registry import AgencyEntry, AgencyFilter, Hosting, Resolution, Revision
 from gateway.domain.registry_change import Plan, RegistryChange
 from gateway.domain.registry_reform import LegacyCode
 from gateway.domain.text import fold
@@ -26,7 +26,7 @@ from gateway.ports import Clock, Page, Pool
 from gateway.registry import binding, binding_told, importing, lookup, reforms, resolving
 from gateway.registry.binding import SqlBindings
 from gateway.registry.binding_told import BindingLog
-from gateway.registry.tables import AGENCY, BINDING, CHANGE, aware, failures_named, stored, to_entry
+from gateway.registry.tables import AGENCY, BINDING, CHANGE, PERIOD, aware, failures_named, stored, to_entry
 
 NEEDS_TWO = "REG-TWO-PEOPLE"
 MOST_FOUND = 200  # rows one search answers at most; a person narrows it then
@@ -162,6 +162,11 @@ class SqlDirectory:
         """When the entry of each code, or a certificate bound to it, last changed; a page of a list at a time."""
         async with self._reading() as connection:
             return await last_touched(connection, codes, self._clock.now())
+
+    async def revisions(self, codes: Collection[str]) -> Mapping[str, Revision]:
+        """How often and when the entry of each code changed; a page of a list at a time."""
+        async with self._reading() as connection:
+            return await _revisions(connection, codes)
 
     async def hosting(self, on: date) -> AsyncIterator[Hosting]:
         """Which node speaks for which code on that day, by node and code; then which one takes mail under ended codes."""
@@ -368,6 +373,20 @@ async def last_touched(
             times.append(aware(row.valid_to))
         found[row.code] = max(times)
     return found
+
+
+async def _revisions(connection: AsyncConnection, codes: Collection[str]) -> Mapping[str, Revision]:
+    rows = select(AGENCY.c.code, AGENCY.c.updated_at).where(AGENCY.c.code.in_(codes))
+    before = (
+        select(PERIOD.c.code, func.count().label("times"))
+        .where(PERIOD.c.code.in_(codes))
+        .group_by(PERIOD.c.code)
+    )
+    earlier = {row.code: row.times for row in await connection.execute(before)}
+    return {
+        row.code: Revision(number=1 + earlier.get(row.code, 0), at=aware(row.updated_at))
+        for row in await connection.execute(rows)
+    }
 
 
 def touched_since(at: datetime, now: datetime) -> ColumnElement[bool]:

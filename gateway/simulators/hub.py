@@ -5,13 +5,14 @@ disk. Sync; call it in a thread."""
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import sqlite3
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -22,7 +23,7 @@ from gateway.domain.document import Kind
 from gateway.domain.registry import fold_code
 from gateway.edxml import again, foreign, reader
 from gateway.edxml.attachment import pieces
-from gateway.edxml.envelope import Envelope
+from gateway.edxml.envelope import Envelope, outline_header
 from gateway.edxml.policy import EnvelopeLimits
 from gateway.edxml.reader import Read
 from gateway.edxml.verify import EnvelopeSource
@@ -150,7 +151,6 @@ class Hub:
         late: timedelta = timedelta(),
     ) -> str:
         """The id of the file, which is on disk then; `late`: when lists begin to show it. HubSaysNo: nothing was kept."""
-        digest = _digest(draft)
         try:
             read = reader.read(pieces(partial(_reader, draft)), self._limits)
             if any(each.code == "JSON-WRAPPED" for each in read.findings):
@@ -169,6 +169,7 @@ class Hub:
             raise HubSaysNo("19", f"from {sender!r} is no agency of {system.id}")
         if (kind == "status") != (model.kind is Kind.STATUS):
             raise HubSaysNo("22", f"the message type {kind} is not what is in the file")
+        digest = _content_digest(read)
         if self._settings.hub.dedupe and (first := self._before(digest, model, system)):
             return first
         receivers = self._receivers(model, only)
@@ -241,6 +242,11 @@ class Hub:
         return list(once.values())
 
     def sent(self, system: str, kind: str, doc_id: str = "") -> list[Entry]:
+        """Of one message, where this system sent one of that id; else of all: the id sticks from a fetch."""
+        mine = self._rows_of_sent(system, kind, doc_id) if doc_id else []
+        return mine or self._rows_of_sent(system, kind, "")
+
+    def _rows_of_sent(self, system: str, kind: str, doc_id: str) -> list[Entry]:
         return self._rows(
             "SELECT m.doc_id, m.kind, m.sender, d.receiver, d.status, m.at, d.updated, m.title, m.notation"
             " FROM message m JOIN delivery d ON m.doc_id = d.doc_id WHERE m.system = ? AND m.kind = ?"
@@ -296,18 +302,21 @@ class Hub:
     def _before(self, digest: str, model: Envelope, system: HubSystem) -> str:
         with self._write() as file:
             found = file.execute(
-                "SELECT doc_id FROM message WHERE system = ? AND (digest = ? OR (is_new = 1 AND ? AND document = ?"
-                " AND document <> '' AND sender = ?)) ORDER BY at LIMIT 1",
+                "SELECT doc_id, digest FROM message WHERE system = ? AND (digest = ? OR (is_new = 1 AND ?"
+                " AND document = ? AND document <> '' AND sender = ?)) ORDER BY digest <> ?, at LIMIT 1",
                 (
                     system.id,
                     digest,
                     model.kind is Kind.DOCUMENT,
                     model.document_id or "",
                     (model.sender.organ_id or "").strip(),
+                    digest,
                 ),
             ).fetchone()
             if found is None:
                 return ""
+            if found[1] != digest:
+                raise HubSaysNo("22", f"DocumentId {model.document_id} is {found[0]} with other content")
             file.execute("UPDATE message SET times = times + 1 WHERE doc_id = ?", (found[0],))
         return str(found[0])
 
@@ -374,11 +383,11 @@ def _reader(path: Path) -> BinaryIO:
     return path.open("rb")
 
 
-def _digest(path: Path) -> str:
-    hasher = hashlib.sha256()
-    for piece in pieces(partial(_reader, path)):
-        hasher.update(piece)
-    return hasher.hexdigest()
+def _content_digest(read: Read) -> str:
+    """What a file says, however it is written: without its way, its line ends and the ids of its attachments."""
+    header = outline_header(replace(read.envelope, trace=()))
+    files = [(file.name, file.sha256) for file in read.files]
+    return hashlib.sha256(json.dumps([header, files], sort_keys=True, default=str).encode()).hexdigest()
 
 
 def _sync(folder: Path) -> None:

@@ -82,7 +82,8 @@ async def answered(
 
 
 async def as_json(answer: dict[str, Any]) -> AsyncIterator[bytes]:
-    yield json.dumps(answer, ensure_ascii=False).encode()
+    """In ASCII, as a library reads it that knows no other."""
+    yield json.dumps(answer).encode()
 
 
 async def with_list(head: str, rows: Iterable[dict[str, Any]], tail: str) -> AsyncIterator[bytes]:

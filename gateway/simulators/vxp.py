@@ -99,9 +99,6 @@ class Vxp:
         draft = await server.received(server.body(request), self._hub)
         try:
             doc_id = await in_thread(partial(self._taken, draft, system, said, late_of(fault)))
-        except HubSaysNo as why:
-            # The library loses the whole answer where DocId is absent or null.
-            return await answered(request, fault, as_json(wire.no(why.code, why.detail) | {"DocId": ""}))
         finally:
             draft.unlink(missing_ok=True)
         done = {**_GOOD, "DocId": doc_id}
@@ -134,7 +131,7 @@ class Vxp:
     ) -> web.StreamResponse:
         await request.read()
         kind = said.get("messagetype", "edoc")
-        rows = await in_thread(lambda: self._hub.sent(system.id, kind))
+        rows = await in_thread(lambda: self._hub.sent(system.id, kind, said.get("docid", "")))
         told = [_went(each) for each in shuffled(rows, fault)]
         return await answered(request, fault, with_list(f"{_OK}[", told, "]}"))
 

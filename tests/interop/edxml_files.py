@@ -45,6 +45,7 @@ def document(
     more: str = "",
     type_name: str = "Công văn",
     packed: bool = True,
+    traced: str = "09:15:00",
 ) -> bytes:
     """`files` by name, each zipped as the standard has it. `about`, `reason`, `more`: of the business operation."""
     named = f"<edXML:DocumentId>{escape(about)}</edXML:DocumentId>" if about else ""
@@ -70,7 +71,7 @@ def document(
         f"<edXML:FullName>Người Ký Mẫu</edXML:FullName></edXML:SignerInfo>"
         f"<edXML:OtherInfo><edXML:Priority>0</edXML:Priority><edXML:PageAmount>1</edXML:PageAmount>"
         f"</edXML:OtherInfo></edXML:MessageHeader><edXML:TraceHeaderList><edXML:TraceHeader>"
-        f"<edXML:OrganId>{escape(sender)}</edXML:OrganId><edXML:Timestamp>{day} 09:15:00</edXML:Timestamp>"
+        f"<edXML:OrganId>{escape(sender)}</edXML:OrganId><edXML:Timestamp>{day} {traced}</edXML:Timestamp>"
         f"</edXML:TraceHeader><edXML:Bussiness>{named}<edXML:BussinessDocType>{business}</edXML:BussinessDocType>"
         f"{why}<edXML:Paper>0</edXML:Paper>{more}</edXML:Bussiness></edXML:TraceHeaderList></edXML:edXMLHeader>"
         f"<edXML:edXMLBody><edXML:edXMLManifest>{references}</edXML:edXMLManifest></edXML:edXMLBody>"

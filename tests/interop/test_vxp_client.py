@@ -50,6 +50,13 @@ def test_every_call_of_the_sdk(tmp_path: Path, systems: dict[str, list[str]]) ->
         again = north.send(file, sender)
         assert again["DocId"] == sent["DocId"]  # the same file is the same message
 
+        traced = re.sub(rb"(<edXML:Timestamp>)[^<]*", rb"\g<1>2026/11/20 10:20:30", file)
+        assert traced != file
+        assert north.send(traced, sender)["DocId"] == sent["DocId"]
+        other = north.send(re.sub(rb"(<edXML:Subject>)", "\\g<1>Khác: ".encode(), file), sender)
+        assert (other["ErrorCode"], other["DocId"]) == ("22", "")
+        assert sent["DocId"] in other["ErrorDesc"]
+
         (line, *_) = south.listed()
         assert (line["docId"], line["from"], line["status"]) == (sent["DocId"], sender, "initial")
         got = south.asked("getEdoc", {"docId": line["docId"], "filePath": "/home/clerk"}, body=b"{}")
@@ -86,6 +93,7 @@ def test_what_is_refused_is_refused_in_words_that_the_sdk_can_read(
     with start(tmp_path, systems) as url, client(url, NORTH) as north, client(url, SOUTH) as south:
         thief = SdkClient(url, NORTH, "not the secret")
         assert thief.asked("getAgenciesList")["ErrorCode"] == "401"
+        assert thief.send(file, sender)["DocId"] == ""
         thief.close()
         assert south.send(file, sender)["ErrorCode"] == "19"  # not its agency
         assert north.send(b"<html/>", sender)["DocId"] == ""

@@ -18,6 +18,7 @@ from tests.support.api import COMMUNE, DEPARTMENT, PDF, PROVINCE, Answer
 from tests.support.town.doors import SYSTEM, VxpDoor, open_vxp_door
 
 OTHER = "qlvb.mau.02"
+CLOSED, MINISTRY = "H34", "G02"  # of the list that ships with the program
 NEW = dict.fromkeys(("id", "pcode", "mobile", "fax"), "") | {
     "code": "Z91.MOI",
     "name": "Sở Mới",
@@ -102,6 +103,113 @@ async def test_a_document_goes_out_and_in_and_its_statuses_come_back(door: VxpDo
     assert (row["senderDocId"], row["toCode"], row["receiveStatus"]) == (sent["DocId"], PROVINCE, "done")
     other = await door.asked("getSentEdocList", {"servicetype": "eDoc", "messagetype": "edoc"}, name=OTHER)
     assert other["data"] == []
+
+
+async def test_a_repeat_is_known_by_its_id_and_content(door: VxpDoor) -> None:
+    """A document system writes its file anew when it sends again: other trace time, line ends and content ids."""
+    sent = await door.send(written())
+
+    for again in (written(traced="10:20:30"), written().replace(b"><", b">\r\n<"), written() + b"\n"):
+        assert (await door.send(again))["DocId"] == sent["DocId"]
+    other = await door.send(written(subject="V/v nội dung khác"))
+    renumbered = await door.send(written(number="119"))
+
+    assert (await door.api.ask("GET", "/messages")).json["data"][0]["id"] == sent["DocId"]
+    assert (other["status"], "118/STN-VP" in other["ErrorDesc"]) == ("FAIL", True)
+    assert renumbered["status"] == "FAIL"
+    assert "DocumentId QLVB-000118 đã dùng cho" in renumbered["ErrorDesc"]
+    assert sent["DocId"] in renumbered["ErrorDesc"]
+
+
+async def test_a_document_that_was_refused_is_sent_again_under_its_own_id(door: VxpDoor) -> None:
+    first = await door.send(written())
+    await door.api.carry()
+    await set_by_receiver(door, "02", reason="BAD_FORM")
+    await door.api.carry()
+
+    corrected = await door.send(written(subject="V/v nội dung đã sửa"))
+
+    assert corrected["status"] == "OK", corrected
+    assert corrected["DocId"] != first["DocId"]
+
+
+async def test_recipients_that_mail_would_not_reach_are_refused_in_the_words_of_the_api(
+    door: VxpDoor,
+) -> None:
+    for to, words in (
+        (["G01", "G02"], "Chưa có hệ thống nào nhận văn bản cho Bộ Công an (G01)"),
+        (["H34", PROVINCE], "không còn hoạt động theo danh sách mẫu"),
+    ):
+        no = await door.send(edxml_files.document(DEPARTMENT, to, [("a.pdf", PDF)]))
+        assert (no["status"], no["ErrorCode"], no["DocId"]) == ("FAIL", "422", "")
+        assert words in no["ErrorDesc"]
+        assert "SDK không xác nhận được" in no["ErrorDesc"]
+
+
+async def test_a_status_without_a_document_id_is_matched_by_code_and_date(door: VxpDoor) -> None:
+    await door.send(written())
+    await door.api.carry()
+    (line,) = await door.listed(name=OTHER)
+
+    def bare(**more: str) -> bytes:
+        file = edxml_files.status(PROVINCE, DEPARTMENT, "03", "", **more)
+        return file.replace(b"<edXML:DocumentId></edXML:DocumentId>", b"")
+
+    told = await door.send(bare(), PROVINCE, kind="status", name=OTHER)
+    assert (told["status"], told["DocId"]) == ("OK", f"{line['docId']}.03"), told
+    for file, words in (
+        (bare(notation="119/STN-VP"), "119/STN-VP"),
+        (bare(day="2026/11/19"), "118/STN-VP"),
+        (bare(notation=""), "không nêu văn bản nào"),
+    ):
+        no = await door.send(file, PROVINCE, kind="status", name=OTHER)
+        assert (no["status"], words in no["ErrorDesc"]) == ("FAIL", True), no
+
+
+async def test_the_list_of_what_was_sent_says_when_it_arrived_and_why_it_was_refused(door: VxpDoor) -> None:
+    """A docId narrows it; one that sticks from a fetch does not."""
+    first = await door.send(written())
+    second = await door.send(
+        edxml_files.document(DEPARTMENT, [PROVINCE], [("a.pdf", PDF)], number="119", id="QLVB-000119")
+    )
+    edoc = {"servicetype": "eDoc", "messagetype": "edoc"}
+
+    async def rows(**more: str) -> dict[str, dict[str, Any]]:
+        found = await door.asked("getSentEdocList", edoc | more)
+        return {row["senderDocId"]: row for row in found["data"]}
+
+    assert [row["receivedTime"] for row in (await rows()).values()] == ["", ""]
+    door.api.clock.advance(60)
+    await door.api.carry()
+    arrived = (await rows())[second["DocId"]]["receivedTime"]
+    door.api.clock.advance(3600)
+    await set_by_receiver(door, "02", reason="BAD_FORM", note="Thiếu phụ lục 2")
+    await door.api.carry()
+
+    assert arrived == "2026/11/20 08:01:00"
+    narrowed = await rows(docId=second["DocId"])
+    assert list(narrowed) == [second["DocId"]]
+    assert set(await rows(docId="inb_of_a_fetch")) == {first["DocId"], second["DocId"]}
+    refused = next(row for row in (await rows()).values() if row["receiveStatus"] == "fail")
+    assert refused["receivedTime"] == arrived
+    assert "Thiếu phụ lục 2" in refused["receiveStatusDesc"]
+
+
+async def test_every_refusal_is_in_one_language(door: VxpDoor) -> None:
+    english = re.compile(r"\b(the|this|there|is|of|and|for|that)\b")
+    refused = [
+        await door.send(b"<html/>"),
+        await door.send(written()[:-30]),
+        await door.send(written(business=1)),
+        await door.send(edxml_files.status(DEPARTMENT, PROVINCE, "03", "X"), kind="status"),
+        await door.send(edxml_files.status(DEPARTMENT, PROVINCE, "13", "X"), kind="status"),
+        await door.asked("getEdoc", {"docId": "inb_1"}),
+        await door.asked("getAgenciesList", {"timestamp": "soon"}),
+    ]
+    for no in refused:
+        assert no["status"] == "FAIL"
+        sentences = no["ErrorDesc"].rpartition(" [")[0]
+        assert not english.search(sentences), sentences
 
 
 UPDATED = (
@@ -238,11 +346,27 @@ async def test_a_recall_without_a_notice_or_approved_by_the_signer_alone_is_refu
         assert "phê duyệt" in no["ErrorDesc"]
 
 
+async def rename(door: VxpDoor, code: str, name: str) -> None:
+    """A day later."""
+    door.api.clock.advance(24 * 3600)
+    directory = door.node.directory
+    plan = await directory.plan_import(f"code,name\n{code},{name}\n".encode())
+    await directory.apply(plan, "test")
+
+
 async def test_lists_of_agencies_and_what_no_client_changes(door: VxpDoor) -> None:
     agencies = (await door.asked("getAgenciesList"))["data"]
     assert {PROVINCE, DEPARTMENT, COMMUNE} <= {each["code"] for each in agencies}
-    assert (await door.asked("getAgenciesListQD20", {"level": "1"}))["data"]
-    assert "version" in (await door.asked("getSynchronizeUnit"))["data"][0]
+    assert CLOSED not in {row["code"] for row in agencies}
+    assert CLOSED not in {
+        row["code"] for row in (await door.asked("getAgenciesListQD20", {"level": "1"}))["data"]
+    }
+    await rename(door, MINISTRY, "Bộ Mới")
+    changed = {row["code"]: row for row in (await door.asked("getSynchronizeUnit"))["data"]}
+    assert (changed[CLOSED]["deleted"], changed[MINISTRY]["deleted"]) == (True, False)
+    assert changed[MINISTRY]["version"] == 2
+    assert changed[MINISTRY]["modifyDate"] == "2026/11/21 08:00:00"
+    assert changed[PROVINCE]["modifyDate"] < changed[MINISTRY]["modifyDate"]
     for operation, said, body in (
         ("registerAgency", {}, json.dumps(NEW).encode()),
         ("deleteAgency", {"AgencyCode": COMMUNE}, b"{}"),

@@ -60,7 +60,9 @@ class SdkClient:
         return answer.status, answer.read()
 
     def asked(self, operation: str, said: dict[str, str] | None = None, **more: Any) -> dict[str, Any]:
-        found = json.loads(self.call(operation, said or {}, **more)[1])
+        raw = self.call(operation, said or {}, **more)[1]
+        # The library reads the answer of this call as US-ASCII; anything else would become question marks.
+        found = json.loads(raw.decode("ascii") if operation == "sendEdoc" else raw)
         # The library reads these three without asking whether they are there.
         assert isinstance(found["status"], str)
         assert isinstance(found["ErrorDesc"], str)

@@ -22,8 +22,7 @@ _ROWS_AT_ONCE = 200
 
 def well(**more: object) -> web.Response:
     """It is done, and what else there is to say."""
-    text = json.dumps({**vxp.DONE_WELL, **more}, ensure_ascii=False)
-    return web.Response(text=text, content_type="application/json")
+    return web.Response(text=json.dumps({**vxp.DONE_WELL, **more}), content_type="application/json")
 
 
 async def listed(

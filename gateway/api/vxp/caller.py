@@ -98,7 +98,12 @@ class VxpCall:
                 return await ask(self.reader(agency))
             except NotFound:
                 continue
-        raise NotFound(f"there is no docId {self.doc_id[:_LONGEST_NAME]!r} for this system")
+        doc_id = self.doc_id[:_LONGEST_NAME]
+        raise NotFound(
+            f"there is no docId {doc_id!r} for this system",
+            code="GW-NO-DOC-ID",
+            told={"document": doc_id or "–"},
+        )
 
     @property
     def doc_id(self) -> str:
@@ -150,4 +155,4 @@ def _refuse_ended(key: ApiKey, deps: VxpDeps) -> None:
 
 
 def _odd(why: NotSigned) -> BadCall:
-    return BadCall("unauthorized", RequestFault(code="vxp-signing", params={"why": str(why)}))
+    return BadCall("unauthorized", RequestFault(code=f"vxp-signing-{why.key}"))

@@ -27,7 +27,7 @@ Answer = Callable[[VxpCall], Awaitable[web.StreamResponse]]
 OPERATIONS: Mapping[str, Answer] = {
     "getAgenciesList": lists.agencies,
     "getAgenciesListQD20": lists.agencies,
-    "getSynchronizeUnit": lists.agencies,
+    "getSynchronizeUnit": lists.changed_agencies,
     "registerAgency": lists.not_here,
     "deleteAgency": lists.not_here,
     "sendEdoc": sending.send,
@@ -59,7 +59,7 @@ def hang(app: web.Application, deps: VxpDeps, entry: Entry) -> None:
         if problem is None or request.path not in ours:
             return response
         told = vxp.no(str(problem.status), told_of(problem, request[LANG], request[REQUEST_ID]))
-        return answered({**told, "DocId": ""}, dict(problem.headers))
+        return answered(told, dict(problem.headers))
 
     app.middlewares.insert(0, in_dialect)
     app[LONGEST_HEADER] = _LONGEST_HEADER
@@ -91,8 +91,14 @@ def told_of(problem: Problem, lang: Lang, request_id: str) -> str:
     else:
         each = [_of_one(one) for one in problem.errors]
         sentences = each if len(each) == 1 else [problem.detail, *each]
-        if not each and (cause := problem.more.get("cause")):
-            sentences.append(str(cause))
+        if (
+            not each
+            and lang == "en"
+            and (cause := str(problem.more.get("cause", ""))) not in ("", *sentences)
+        ):
+            sentences.append(cause)  # the programmers' sentence, which is English
+        if problem.more.get("confirm"):
+            sentences.append(say("fault.vxp-confirm", lang))
     text = " ".join(" ".join(sentences).split())
     return f"{text[:_LONGEST_TOLD]} [{problem.code}, {request_id}]"
 
@@ -104,6 +110,5 @@ def _of_one(one: Mapping[str, object]) -> str:
 
 
 def answered(told: Mapping[str, object], headers: Mapping[str, str] | None = None) -> web.Response:
-    return web.Response(
-        text=json.dumps(told, ensure_ascii=False), content_type="application/json", headers=headers
-    )
+    """In ASCII: the library reads the answer of sendEdoc so, whatever charset is named."""
+    return web.Response(text=json.dumps(told), content_type="application/json", headers=headers)

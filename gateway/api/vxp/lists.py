@@ -3,7 +3,8 @@ signed call. Out: rows while they are read, page by page. The registry is kept b
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from aiohttp import web
@@ -11,18 +12,32 @@ from aiohttp import web
 from gateway.api.problems import BadCall, RequestFault
 from gateway.api.vxp import answers, box
 from gateway.api.vxp.caller import VxpCall
-from gateway.api.words import state_word
+from gateway.api.words import Lang, code_text, state_word, without_reference
 from gateway.domain import vxp
 from gateway.domain.account import ApiScope
 from gateway.domain.document import Delivery, OutgoingDocument
+from gateway.domain.registry import AgencyEntry, Revision
+from gateway.domain.status import STATES, Fact, Track, began, counts_at
 from gateway.domain.system_box import BoxKind
+from gateway.domain.wall_clock import midnight
 
 _AT_ONCE = 500
+_OF_MESSAGE = "msg_"
 _NOT_THERE = frozenset({"queued", "sending", "sent", "paper"})
 _OVER = frozenset({"failed", "rejected", "cancelled"})
 
 
 async def agencies(call: VxpCall) -> web.StreamResponse:
+    """The agencies of today."""
+    return await _agencies(call, with_closed=False)
+
+
+async def changed_agencies(call: VxpCall) -> web.StreamResponse:
+    """The closed ones too, for a client that keeps a list of its own."""
+    return await _agencies(call, with_closed=True)
+
+
+async def _agencies(call: VxpCall, *, with_closed: bool) -> web.StreamResponse:
     call.caller.may(ApiScope.AGENCIES_READ)
     directory, today = call.deps.api.directory, call.deps.api.out.today()
 
@@ -30,16 +45,12 @@ async def agencies(call: VxpCall) -> web.StreamResponse:
         cursor = None
         while True:
             page = await directory.entries(_AT_ONCE, cursor)
-            for each in page.items:
-                is_gone = each.valid_to is not None and each.valid_to <= today
-                yield vxp.agency(
-                    each.code,
-                    each.parent or "",
-                    each.alias or "",
-                    each.name,
-                    each.email or "",
-                    is_gone=is_gone,
-                )
+            revisions = await directory.revisions([entry.code for entry in page.items])
+            for entry in page.items:
+                is_closed = entry.valid_to is not None and entry.valid_to < today
+                has_begun = entry.valid_from is None or entry.valid_from <= today
+                if has_begun and (with_closed or not is_closed):
+                    yield _agency_row(entry, revisions.get(entry.code), is_closed=is_closed)
             cursor = page.next_cursor
             if cursor is None:
                 return
@@ -47,13 +58,31 @@ async def agencies(call: VxpCall) -> web.StreamResponse:
     return await answers.listed(call.request, rows())
 
 
+def _agency_row(entry: AgencyEntry, revision: Revision | None, *, is_closed: bool) -> Mapping[str, Any]:
+    """A code that has ended is a change of its own, on the day of its end."""
+    ended = midnight(entry.valid_to + timedelta(days=1)) if is_closed and entry.valid_to is not None else None
+    times = [at for at in (revision.at if revision else None, ended) if at is not None]
+    return vxp.agency(
+        entry.code,
+        entry.parent or "",
+        entry.alias or "",
+        entry.name,
+        entry.email or "",
+        is_gone=is_closed,
+        version=(revision.number if revision else 1) + is_closed,
+        modified=max(times, default=None),
+    )
+
+
 async def not_here(call: VxpCall) -> web.Response:
     raise BadCall("forbidden", RequestFault(code="vxp-registry"))
 
 
 async def sent(call: VxpCall) -> web.StreamResponse:
-    """A `docId` is not looked at: it sticks from the call before. Statuses are not listed: said again, one is harmless."""
+    """A `docId` that `sendEdoc` answered narrows the list to it; any other one sticks from a fetch before. Statuses are not
+    listed: said again, one is harmless."""
     call.caller.may(ApiScope.MESSAGES_READ)
+    only = call.doc_id if call.doc_id.startswith(_OF_MESSAGE) else ""
     kind, since = box.kind_of(call), call.deps.api.clock.now() - call.deps.sent
     by = call.caller.key.principal.id
 
@@ -63,11 +92,14 @@ async def sent(call: VxpCall) -> web.StreamResponse:
             while True:
                 async with call.deps.api.store.read(call.scope(agency)) as work:
                     page = await work.outgoing.page(limit=_AT_ONCE, cursor=cursor, created_from=since)
-                    mine = [each for each in page.items if each.accepted_by == by]
-                    deliveries = await work.deliveries.of_many([each.id for each in mine])
+                    mine = [one for one in page.items if one.accepted_by == by and only in ("", one.id)]
+                    deliveries = await work.deliveries.of_many([one.id for one in mine])
+                    facts = await work.facts.of_many(
+                        [one.id for group in deliveries.values() for one in group]
+                    )
                 for document in mine:
-                    for each in deliveries.get(document.id, ()):
-                        yield _row(call, agency.code, document, each)
+                    for delivery in deliveries.get(document.id, ()):
+                        yield _row(call, agency.code, document, delivery, facts[delivery.id])
                 cursor = page.next_cursor
                 if cursor is None:
                     break
@@ -75,7 +107,9 @@ async def sent(call: VxpCall) -> web.StreamResponse:
     return await answers.listed(call.request, rows())
 
 
-def _row(call: VxpCall, code: str, document: OutgoingDocument, delivery: Delivery) -> Mapping[str, Any]:
+def _row(
+    call: VxpCall, code: str, document: OutgoingDocument, delivery: Delivery, facts: Sequence[Fact]
+) -> Mapping[str, Any]:
     state = delivery.state
     word = "initial" if state in _NOT_THERE else "fail" if state in _OVER else "done"
     return vxp.went(
@@ -86,7 +120,23 @@ def _row(call: VxpCall, code: str, document: OutgoingDocument, delivery: Deliver
         "" if document.is_sealed else document.draft.subject,
         document.draft.code,
         document.created_at,
-        delivery.updated_at,
+        _received_at(facts),
         word,
-        state_word(state, call.lang),
+        ": ".join(filter(None, (state_word(state, call.lang), _cause(state, facts, call.lang)))),
     )
+
+
+def _received_at(facts: Sequence[Fact]) -> datetime | None:
+    """Return when the other side had it, by its own word."""
+    since = began(facts)
+    return min((counts_at(fact, since) for fact in facts if fact.track is Track.BUSINESS), default=None)
+
+
+def _cause(state: str, facts: Sequence[Fact], lang: Lang) -> str | None:
+    """Return why a delivery came to its state: the words of the other side, or of our own transport."""
+    code = STATES[state].wire or state
+    said = [fact for fact in facts if fact.code == code and fact.reason]
+    last = max(said, key=lambda fact: fact.at, default=None)
+    if last is None:
+        return None
+    return code_text(last.reason, lang) if last.track is Track.TRANSPORT else without_reference(last.reason)

@@ -1,6 +1,6 @@
 """What a document system sends: a file that it built for the national axis. In: the bytes, their digest among the signed
 headers. Out: a document's id once everything is durable, or a status that is recorded. The checks are those of every
-other door; the same bytes from the same system are the same document, for the library has no other key.
+other door; what has the same DocumentId and content is the same document, for the library has no other key.
 
 The file is spooled first: whose it is says its own From, and nothing is kept before that was one of the system's."""
 
@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from functools import partial
 
 from aiohttp import web
 
@@ -23,13 +24,16 @@ from gateway.domain.document import Kind
 from gateway.domain.fields import DRAFT
 from gateway.domain.registry import fold_code
 from gateway.domain.system_box import BoxKind
+from gateway.domain.text import fold
 from gateway.edxml.envelope import Envelope
-from gateway.errors import Clash, NotFound
+from gateway.errors import Clash
 from gateway.incoming import act, said_status
 from gateway.outgoing import brought, brought_change, recall
-from gateway.outgoing.accept import accept
+from gateway.outgoing.accept import accept, content_digest
 from gateway.outgoing.brought import Brought, Spooled
-from gateway.outgoing.intake import Accepted, Once, Tray, tray
+from gateway.outgoing.check import OVER
+from gateway.outgoing.intake import Accepted, Once, Order, Tray, tray
+from gateway.ports import Work
 
 _TAKE_BACK, _TAKEN = "13", "01"
 
@@ -108,7 +112,9 @@ async def _send(call: VxpCall, agency: HostedAgency, held: Tray, spooled: Spoole
     # By its own id of it the system finds the document again in the statuses about it.
     besides = brought.Besides(callback_data=_own_id(model))
     came = _addressed(await brought.read(desk, scope, held, spooled, besides), only)
-    told = json.dumps([call.system, spooled.digest, sorted(map(fold_code, only))])
+    content = await desk.pool.brief(partial(content_digest, came.order, held))
+    change = str(came.order.change) if came.order.change is not None else ""
+    told = json.dumps([call.system, model.document_id, content, change, sorted(map(fold_code, only))])
     done = ""
 
     def render(accepted: Accepted) -> tuple[int, str]:
@@ -124,8 +130,30 @@ async def _send(call: VxpCall, agency: HostedAgency, held: Tray, spooled: Spoole
         meta=told,
         render=render,
     )
+    async with call.deps.api.store.read(scope) as work:
+        await _refuse_other_content(work, call, came.order, model)
     accepted = await accept(desk, scope, came.order, held, once, came.signed)
     return accepted.replayed[1] if accepted.replayed is not None else done
+
+
+async def _refuse_other_content(work: Work, call: VxpCall, order: Order, model: Envelope) -> None:
+    """Clash where the system has given this DocumentId to a document with another number or date, which still stands:
+    statuses would name both."""
+    draft = order.draft
+    if order.kind is not Kind.DOCUMENT or draft.callback_data is None:
+        return
+    for earlier in await work.outgoing.by_own_id(draft.callback_data):
+        is_same = (fold(earlier.draft.code), earlier.draft.issued_on) == (fold(draft.code), draft.issued_on)
+        mine = earlier.kind is Kind.DOCUMENT and earlier.accepted_by == call.caller.key.principal.id
+        if not mine or is_same:
+            continue
+        if any(one.state not in OVER for one in await work.deliveries.of(earlier.id)):
+            raise Clash(
+                f"DocumentId {model.document_id!r} already names {earlier.id} ({earlier.draft.code}) with other "
+                "content; give the new document an id of its own",
+                code="GW-DOCUMENT-ID",
+                told={"document": draft.callback_data, "existing": earlier.id, "text": earlier.draft.code},
+            )
 
 
 _TO = {"field": "to", "expected": '["CODE", …]'}
@@ -173,7 +201,7 @@ async def _take_back(call: VxpCall, agency: HostedAgency, model: Envelope) -> st
     """13 asks one recipient to give back what the system sent."""
     about = next(iter(model.response_for), None)
     if about is None or model.status is None:
-        raise NotFound("the status names no document: ResponseFor needs OrganId and DocumentId")
+        raise said_status.names_no_document()
     scope = call.scope(agency)
     async with call.deps.api.store.read(scope) as work:
         document = await brought_change.sent_before(work, agency, about)

@@ -102,7 +102,9 @@ class Town:
         **more: Any,
     ) -> OutgoingDocument:
         """A good document; `more` are fields of the draft or of the order."""
-        of_order = {key: more.pop(key) for key in ("send", "kind", "parent_id", "change") if key in more}
+        of_order = {
+            key: more.pop(key) for key in ("send", "kind", "parent_id", "change", "confirm") if key in more
+        }
         order = Order(draft=draft(number, *(to or (PROVINCE,)), **more), **of_order)
         accepted = await self.order(order, files, sender=sender)
         assert accepted.document is not None

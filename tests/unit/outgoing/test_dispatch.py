@@ -86,7 +86,7 @@ async def test_an_unroutable_recipient_fails_at_once_while_the_others_are_delive
     plan = await town.node.directory.plan_import(f"code,name\n{NOBODY},Cơ quan chưa nối\n".encode())
     await town.node.directory.apply(plan, "test")
 
-    sent = await town.send("15", PROVINCE, NOBODY, COMMUNE)
+    sent = await town.send("15", PROVINCE, NOBODY, COMMUNE, confirm=("recipient-unhosted",))
     await town.carry()
 
     states = {code: one.state for code, one in (await town.deliveries(sent)).items()}

@@ -1,8 +1,10 @@
-"""What a look before sending warns of: whom nobody receives for, a number used this year, a file that went out before."""
+"""Warnings and questions before sending: recipients that nobody receives for, a number used this year, a file that went
+out before."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import date, timedelta
 
 from gateway.domain.document import FileRole
@@ -32,18 +34,32 @@ def among(verdict: Verdict, codes: set[ReasonCode]) -> dict[ReasonCode, str]:
     return {each.code: each.pointer for each in verdict.warnings if each.code in codes}
 
 
-async def test_a_starter_row_that_nobody_hosts_is_warned_of_and_may_be_sent_to(town: Town) -> None:
-    """Who is bound and hosted is not warned of; and taking in never asks the axis."""
-    await town.node.axis.host([PROVINCE])
+async def test_recipients_that_nobody_receives_for_are_confirmed_once_and_each_is_listed(town: Town) -> None:
+    """Who is bound and hosted is not asked about; looking and taking in ask alike."""
+    unhosted = ReasonCode.RECIPIENT_UNHOSTED
+    order = Order(draft=draft("15", PROVINCE, STARTER, "G02"))
 
     good = await looked(town, Order(draft=draft("15", PROVINCE)))
-    verdict = await looked(town, Order(draft=draft("15", PROVINCE, STARTER)))
-    taking_in = await looked(town, Order(draft=draft("15", STARTER)), looks=False)
+    asked = [await looked(town, order, looks=looks) for looks in (True, False)]
+    confirmed = await looked(town, replace(order, confirm=(unhosted,)))
 
-    assert among(good, REACH) == {}
-    assert verdict.allowed
-    assert among(verdict, REACH) == dict.fromkeys(REACH, "/recipients/1/code")
-    assert set(among(taking_in, REACH)) == REACH - {ReasonCode.RECIPIENT_UNHOSTED}
+    assert (good.allowed, among(good, REACH)) == (True, {})
+    for verdict in asked:
+        assert [(one.code, one.pointer) for one in verdict.reasons] == [
+            (unhosted, "/recipients/1/code"),
+            (unhosted, "/recipients/2/code"),
+        ]
+    assert confirmed.allowed
+    assert set(among(confirmed, REACH)) == REACH
+
+
+async def test_an_agency_that_was_connected_is_not_asked_about_any_more(town: Town) -> None:
+    order = Order(draft=draft("15", STARTER))
+    assert not (await looked(town, order)).allowed
+
+    await town.node.axis.host([STARTER])
+
+    assert (await looked(town, order)).allowed
 
 
 async def test_a_number_of_this_year_with_another_date_is_asked_about(town: Town) -> None:

@@ -57,13 +57,15 @@ def judge(
     files: tuple[tuple[FileItem, FileFacts], ...] = FILES,
     resolutions: tuple[Resolution, ...] | None = None,
     profile: Profile = PROFILE,
+    confirmed: tuple[str, ...] = (),
 ) -> Verdict:
     found = (
         tuple(active(recipient.code) for recipient in given.recipients)
         if resolutions is None
         else resolutions
     )
-    return check(given, files, found, profile, TODAY, own_codes=("Z91.07", "000.00.07.Z91"))
+    own = ("Z91.07", "000.00.07.Z91")
+    return check(given, files, found, profile, TODAY, own_codes=own, confirmed=confirmed)
 
 
 def broken(verdict: Verdict) -> set[tuple[str, str]]:
@@ -214,6 +216,14 @@ def test_only_rows_that_may_refuse_refuse_r48() -> None:
         starter = judge(one, resolutions=(replace(found, may_refuse=False),))
         assert broken(refused) == {(code, "/recipients/0/code")}
         assert refused.reasons[0].suggest == "Z94"
+        if standing is CodeStanding.CLOSED:
+            asked = "recipient-closed-starter"
+            assert broken(starter) == {(asked, "/recipients/0/code")}
+            starter, code = (
+                judge(one, resolutions=(replace(found, may_refuse=False),), confirmed=(asked,)),
+                asked,
+            )
+            assert judge(one, resolutions=(found,), confirmed=(asked, "recipient-closed")).reasons
         assert (starter.allowed, warned(starter)) == (True, {code})
 
 

@@ -39,7 +39,7 @@ def test_a_starter_row_and_a_missing_certificate_are_told_with_code_and_name() -
 def test_whom_nobody_receives_for_is_told_at_its_place_and_who_is_not_addressed_by_other_rules() -> None:
     to = [Recipient(code="Z91", name="Một"), Recipient(code="Z92", name="Hai")]
 
-    (found,) = outgoing.warnings_of_axis(to, {"Z92"})
+    (found,) = outgoing.asked_of_axis(to, {"Z92"})
 
     assert (found.code, found.pointer) == (ReasonCode.RECIPIENT_UNHOSTED, "/recipients/1/code")
 

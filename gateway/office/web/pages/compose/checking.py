@@ -41,14 +41,14 @@ CheckLine = tuple[str, str, Problems]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChecksTold:
-    """`confirm` are (code, sentence) that the sender may answer for; `asks` are (sentence, id) about what was sent before
+    """`confirm` are (code, sentences) that the sender may answer for; `asks` are (sentence, id) about what was sent before
     and looks like this. `allowed`: nothing else stands against it."""
 
     lines: tuple[CheckLine, ...]
     allowed: bool
     count: int
     draft: Draft
-    confirm: tuple[tuple[str, str], ...] = ()
+    confirm: tuple[tuple[str, tuple[str, ...]], ...] = ()
     asks: tuple[tuple[str, str], ...] = ()
 
 
@@ -67,9 +67,17 @@ def checks_told(visit: Visit, checked: CheckedDraft) -> ChecksTold:
         allowed=not reasons,
         count=len(checked.draft.recipients),
         draft=checked.draft,
-        confirm=tuple({each.code.value: _reason_words(visit, each) for each in asked}.items()),
+        confirm=_to_confirm(visit, asked),
         asks=asks,
     )
+
+
+def _to_confirm(visit: Visit, asked: Sequence[Reason]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """One tick for each kind of question, with every sentence of that kind."""
+    sentences: dict[str, list[str]] = {}
+    for reason in asked:
+        sentences.setdefault(reason.code.value, []).append(_reason_words(visit, reason))
+    return tuple((code, tuple(lines)) for code, lines in sentences.items())
 
 
 def reason_said(visit: Visit, reason: Reason) -> tuple[str, str]:

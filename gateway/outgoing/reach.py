@@ -1,0 +1,37 @@
+"""Who receives mail, as far as the axis says. In: the codes of recipients. Out: those for which nobody receives. An answer
+is remembered for a short while, so that a busy sender does not ask the axis about every letter, and a silent axis does
+not keep every sender waiting."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from gateway.ports import Axis
+
+KEPT = timedelta(minutes=1)
+SILENT = timedelta(seconds=10)
+_MOST = 10_000
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+class Reach:
+    """Codes that somebody receives for, each until the axis is asked about it again."""
+
+    def __init__(self) -> None:
+        self._hosted_until: dict[str, datetime] = {}
+        self._silent_until = _NEVER
+
+    async def unhosted(self, axis: Axis, codes: Sequence[str], now: datetime) -> frozenset[str]:
+        """Return the codes for which nobody receives; none of them where the axis does not say."""
+        unsure = [code for code in codes if self._hosted_until.get(code, _NEVER) <= now]
+        if not unsure or now < self._silent_until:
+            return frozenset()
+        unhosted = await axis.unhosted(unsure)
+        if unhosted is None:
+            self._silent_until = now + SILENT
+            return frozenset()
+        if len(self._hosted_until) > _MOST:
+            self._hosted_until.clear()
+        self._hosted_until |= {code: now + KEPT for code in unsure if code not in unhosted}
+        return unhosted
