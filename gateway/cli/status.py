@@ -36,11 +36,10 @@ if TYPE_CHECKING:
     from gateway.store.reporting import Pile
     from gateway.workers.pulse import ProcessBeat
 
-GOOD, LOOK = "✓", "!"
+GOOD, LOOK, BAD = "✓", "!", "✗"
 # Below this an authority may not be in time with the next certificate.
 EXPIRING_DAYS = 60
 BACKUP_TOO_OLD = timedelta(days=2)
-SEEN_LATELY = timedelta(minutes=2)
 # Nothing of ours waits so long while all is well.
 WAITS_LONG = timedelta(minutes=15)
 _NEED_A_PERSON = frozenset({"held", "quarantined", "malformed", "sealed"})
@@ -162,16 +161,18 @@ def _folder(call: Invocation, one: FolderState) -> tuple[str, str]:
 
 
 def _workers(call: Invocation, found: NodeStatus) -> Iterator[tuple[str, str]]:
-    if not any(found.at - each.at < SEEN_LATELY for each in found.workers):
-        yield LOOK, call.word("cli.status.no_worker")
+    if not any(beat.lives(found.at) for beat in found.workers):
+        yield BAD, call.word("cli.status.no_worker")
     for each in found.workers:
         if each.stuck:
             loops = ", ".join(each.stuck)
             yield LOOK, call.word("cli.status.stuck", process=each.process, loops=loops)
         else:
-            late = found.at - each.at >= SEEN_LATELY
             ago = age(call, found.at - each.at)
-            yield LOOK if late else GOOD, call.word("cli.status.worker", process=each.process, age=ago)
+            yield (
+                GOOD if each.lives(found.at) else LOOK,
+                call.word("cli.status.worker", process=each.process, age=ago),
+            )
 
 
 def _paces(call: Invocation, found: Sequence[Pace]) -> Iterator[tuple[str, str]]:

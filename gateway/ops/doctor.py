@@ -38,7 +38,7 @@ from gateway.transport.embedded import EmbeddedAxis
 from gateway.trust.evidence import NodeTrust
 from gateway.trust.keys import KeyDirectory
 from gateway.trust.pkcs11_keys import TokenKeys
-from gateway.workers.pulse import HEARTBEAT, slots
+from gateway.workers.pulse import HEARTBEAT, beats, slots
 
 # An authority needs weeks to renew a certificate; below two weeks it is urgent.
 EXPIRY_YELLOW, EXPIRY_RED = timedelta(days=60), timedelta(days=14)
@@ -91,7 +91,9 @@ async def examine(patient: Patient) -> list[Diagnosis]:
     now = patient.clock.now()
     found = [*_places(patient), _clock(patient), _anchors(patient)]
     found += doctor_trust.list_findings(patient.trust_folder, now)
-    found += doctor_checks.pace_findings(slots(patient.data_dir / HEARTBEAT, now))
+    heartbeat = patient.data_dir / HEARTBEAT
+    found += doctor_checks.worker_findings(beats(heartbeat, now), has_run=heartbeat.is_dir(), now=now)
+    found += doctor_checks.pace_findings(slots(heartbeat, now))
     found += await _guarded("database", _database, patient)
     if not any(each.check == "database" and each.level == RED for each in found):
         store = SqlStore(patient.database_url, patient.clock)

@@ -33,6 +33,7 @@ from gateway.ports.node import LogHead
 from gateway.ports.webhooks import WebhookLoad
 from gateway.settings import Settings
 from gateway.transport.amqp.access import read_servers
+from gateway.workers.pulse import ProcessBeat
 
 # The authority is asked every hour; after a day somebody should ask it in person.
 UNSTAMPED_YELLOW = timedelta(hours=24)
@@ -159,6 +160,23 @@ def job_findings(days: Sequence[JobDay], now: datetime) -> Iterator[Diagnosis]:
         yield Diagnosis("jobs", YELLOW, "jobs.faulty", {"jobs": tuple(faulty)})
     if days and not any(found.values()):
         yield Diagnosis("jobs", GREEN, "jobs.fine")
+
+
+def worker_findings(workers: Sequence[ProcessBeat], *, has_run: bool, now: datetime) -> Iterator[Diagnosis]:
+    """`has_run`: some process of the node was started once, so that its workers are missed."""
+    alive = [worker for worker in workers if worker.lives(now)]
+    stuck = [worker for worker in alive if worker.stuck]
+    if not alive:
+        level, cause = (RED, "workers.none") if has_run else (YELLOW, "workers.never")
+        seen = max((worker.at for worker in workers), default=None)
+        yield Diagnosis("workers", level, cause, {"at": _clock(seen)}, "gateway serve")
+    elif stuck:
+        loops = sorted({loop for worker in stuck for loop in worker.stuck})
+        level = RED if len(stuck) == len(alive) else YELLOW
+        params = {"processes": ", ".join(worker.process for worker in stuck), "loops": ", ".join(loops)}
+        yield Diagnosis("workers", level, "workers.stuck", params, "systemctl restart gateway.target")
+    else:
+        yield Diagnosis("workers", GREEN, "workers.fine", {"count": len(alive)})
 
 
 def pace_findings(slots: Iterable[Slot]) -> Iterator[Diagnosis]:

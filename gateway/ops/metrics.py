@@ -32,6 +32,7 @@ from gateway.policy import upkeep
 from gateway.ports import AxisState, Condition, each_axis, each_state
 from gateway.store import migrate, reporting
 from gateway.store.reporting import Load, Pile
+from gateway.workers.pulse import WORKER, living
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 # A scrape that waits for a database that is down would fail as a whole, and its counters with it.
@@ -58,6 +59,7 @@ class Scrape:
     _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
     _ends: dict[tuple[str, str], datetime] = field(default_factory=dict)
     _asked_at: datetime | None = None
+    _untaken_since: datetime | None = None
 
     async def text(self) -> bytes:
         async with self._one_at_a_time:
@@ -79,6 +81,7 @@ class Scrape:
             "folders": self._folders,
             "webhooks": lambda: self._webhooks(now),
             "systems": self._systems,
+            "workers": lambda: self._workers(now),
         }
         # Side by side: a monitoring system waits some ten seconds for all of it.
         for part, (answered, told) in zip(
@@ -111,6 +114,25 @@ class Scrape:
                 for state, count in one.counts.items():
                     depth.add_metric([name, state], count)
         yield depth
+
+    async def _workers(self, now: datetime) -> AsyncIterator[Metric]:
+        counts = await self.node.pool.run(partial(living, self.node.pulse.folder, now))
+        says = "Processes of the node that gave a sign of life within 45 s."
+        yield _by("workers", says, "role", {role: float(number) for role, number in counts.items()})
+        oldest = await self._oldest_at_axis(now, has_worker=counts[WORKER] > 0)
+        age = (now - oldest).total_seconds() if oldest is not None else 0.0
+        yield _one(
+            "axis_oldest_seconds", "Since when the oldest parcel waits at the axis for this node.", age
+        )
+
+    async def _oldest_at_axis(self, now: datetime, *, has_worker: bool) -> datetime | None:
+        """A broker does not tell how old a message is. Nobody takes any while no worker lives, so they wait since then."""
+        oldest = await self.node.axis.oldest()
+        if oldest is not None:
+            return oldest
+        is_untaken = not has_worker and (await self.node.axis.counts()).get("waiting", 0) > 0
+        self._untaken_since = (self._untaken_since or now) if is_untaken else None
+        return self._untaken_since
 
     async def _disk(self) -> AsyncIterator[Metric]:
         space = await self.node.pool.run(self.node.room.space)
@@ -261,7 +283,7 @@ def _one(name: str, says: str, value: float) -> GaugeMetricFamily:
 
 PARTLY = "partly"
 OK, DOWN, READ_ONLY, OLD, FULL, BLOCKED = "ok", "down", "read-only", "old-schema", "full", "blocked"
-STUCK, DRAINING, OFF = "stuck", "draining", "off"
+STUCK, DRAINING, OFF, NONE = "stuck", "draining", "off", "none"
 UNSEALED, UNSTAMPED = "unsealed", "unstamped"
 REMEMBERED_S = 2.0
 # A database that answers later than this does not answer callers either.
@@ -301,17 +323,25 @@ class Watch:
 
     async def _look(self) -> Condition:
         database, disk, axis = await self._database(), self._disk(), axis_word(self.node.axis.state())
+        workers = await self._workers()
         log = await self._log() if database == OK else database
         # Without it nothing is lost: packets wait, and what is handed in is asked to come again.
         scanner = (await self.node.scanner.state()).word
         return Condition(
             well=database == disk == OK and log != UNSTAMPED,
-            degraded=axis != OK or log != OK or scanner not in (OK, OFF),
-            checks={"database": database, "disk": disk, "axis": axis, "log": log}
+            degraded=axis != OK or log != OK or workers != OK or scanner not in (OK, OFF),
+            checks={"database": database, "disk": disk, "axis": axis, "log": log, "workers": workers}
             | {f"axis.{name}": axis_word(state) for name, state in each_state(self.node.axis).items() if name}
             | ({"scanner": scanner} if scanner != OFF else {})
             | ({"sandbox": "on"} if self.node.settings.node.sandbox == "on" else {}),
         )
+
+    async def _workers(self) -> str:
+        """The node's, in whatever process: this one answers all the same, so that it stays ready."""
+        if self.node.pulse.loops():
+            return OK
+        counts = await self.node.pool.run(partial(living, self.node.pulse.folder, self.node.clock.now()))
+        return OK if counts[WORKER] else NONE
 
     async def _log(self) -> str:
         """Nothing that waits for its seal is lost: that alone stops no call. A timestamp that is demanded does."""

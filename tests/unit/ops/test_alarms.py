@@ -169,6 +169,18 @@ async def nothing_packed(town: Town) -> None:
     town.clock.advance(1801)
 
 
+async def worker_dies(town: Town) -> None:
+    town.clock.advance(60)
+
+
+async def mail_waits_at_the_axis(town: Town) -> None:
+    await town._host()
+    await town.send("15")
+    await couriers.pack_batch(town.node.out, 10, LEASE_S)
+    await couriers.dispatch_batch(town.node.out, 10, LEASE_S)
+    town.clock.advance(301)
+
+
 async def nobody_works(town: Town) -> None:
     await town._host()
     await town.send("15")
@@ -306,6 +318,8 @@ TROUBLES: dict[str, Callable[[Town], Awaitable[Town | list[Sample] | None]]] = {
     "urgent mail lies": urgent_lies,
     "mail lies": ordinary_lies,
     "nothing is packed": nothing_packed,
+    "no worker": worker_dies,
+    "mail waits at the axis": mail_waits_at_the_axis,
     "nobody works": nobody_works,
     "dead parcels": dead,
     "quarantine grows": quarantined,
@@ -327,6 +341,7 @@ TROUBLES: dict[str, Callable[[Town], Awaitable[Town | list[Sample] | None]]] = {
 @pytest.mark.parametrize("alarm", TROUBLES)
 @pytest.mark.usefixtures("keys_away")
 async def test_an_alarm_of_the_page_fires_in_its_trouble_and_not_before(town: Town, alarm: str) -> None:
+    await town.node.pulse.beat()  # as a worker that is well
     before = await scraped(town)
     when = alarms()[alarm]
     assert not fires(when, before, before)

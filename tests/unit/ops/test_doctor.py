@@ -139,6 +139,7 @@ async def furnished(patient: Patient, authority: Authority) -> None:
     axis = EmbeddedAxis(patient.axis_folder, patient.node, patient.clock, patient.pool)
     await axis.host([AGENCY.code])
     await axis.close()
+    await Pulse(folder=patient.data_dir / HEARTBEAT, clock=patient.clock, pool=patient.pool).beat()
 
 
 def test_a_healthy_node_is_green_throughout(ward: Ward) -> None:
@@ -244,6 +245,10 @@ async def taken_from_the_axis(ward: Ward) -> None:
     await axis.close()
 
 
+def never_started(ward: Ward) -> None:
+    shutil.rmtree(ward.patient.data_dir / HEARTBEAT)
+
+
 def without_schema(ward: Ward) -> None:
     ward.database.unlink()
     sqlite3.connect(ward.database).close()
@@ -292,6 +297,9 @@ HARMS: dict[str, tuple[Callable[[Ward], object], str, str, str | None]] = {
     "wrong password": (wrong_password, "keys", "red keys.none", None),
     "old certificate": (lambda ward: ward.later(days=680), "keys", "yellow keys.expiring", None),
     "past certificate": (lambda ward: ward.later(days=720), "keys", "red keys.expiring", None),
+    "no worker": (lambda ward: ward.later(seconds=45), "workers", "red workers.none", "gateway serve"),
+    "a worker of the future": (lambda ward: ward.later(days=-2), "workers", "red workers.none", None),
+    "never started": (never_started, "workers", "yellow workers.never", "gateway serve"),
     "quarantine": (quarantined, "quarantine", "yellow", "gateway inbox list --quarantine"),
 }
 
