@@ -176,6 +176,9 @@ async def _database(patient: Patient) -> list[Diagnosis]:
         told_steps = {"current": where.current or "–", "head": where.head}
         level = RED if any(step.phase == "expand" for step in where.pending) else YELLOW
         return [Diagnosis("database", level, "database.old", told_steps, "gateway migrate up")]
+    whole = _schema_finding(where)
+    if not where.runs_here:
+        return [whole]
     now = patient.clock.now()
     horizon = Horizon.of(now, patient.lease_s)
     found = await reporting.examine(patient.database_url, now - STALE_AFTER, horizon)
@@ -183,7 +186,6 @@ async def _database(patient: Patient) -> list[Diagnosis]:
         told_damage = {"detail": found.damage}
         cure = "gateway restore FILE.backup"
         return [Diagnosis("database", RED, "database.damaged", told_damage, cure)]
-    whole = Diagnosis("database", GREEN, "database.fine", {"head": where.head})
     stale = {table: count for table, count in found.stale.items() if count}
     told_stale = {"count": sum(stale.values()), "tables": ", ".join(stale) or "–"}
     lying = Diagnosis(
@@ -195,6 +197,14 @@ async def _database(patient: Patient) -> list[Diagnosis]:
     )
     slow = [] if found.searches else [Diagnosis("search", YELLOW, "search.slow")]
     return [whole, lying, *doctor_checks.clock_set_back(found.ahead, found.written, now), *slow]
+
+
+def _schema_finding(schema: migrate.SchemaStatus) -> Diagnosis:
+    if not schema.is_newer:
+        return Diagnosis("database", GREEN, "database.fine", {"head": schema.head})
+    level = YELLOW if schema.runs_here else RED
+    params = {"current": schema.current, "head": schema.head}
+    return Diagnosis("database", level, "database.newer", params, "./upgrade.sh release.pub")
 
 
 async def _agencies(patient: Patient, store: SqlStore) -> list[Diagnosis]:

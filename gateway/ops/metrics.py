@@ -282,7 +282,8 @@ def _one(name: str, says: str, value: float) -> GaugeMetricFamily:
 
 
 PARTLY = "partly"
-OK, DOWN, READ_ONLY, OLD, FULL, BLOCKED = "ok", "down", "read-only", "old-schema", "full", "blocked"
+OK, DOWN, READ_ONLY, FULL, BLOCKED = "ok", "down", "read-only", "full", "blocked"
+OLD, NEWER = "old-schema", "newer-schema"
 STUCK, DRAINING, OFF, NONE = "stuck", "draining", "off", "none"
 UNSEALED, UNSTAMPED = "unsealed", "unstamped"
 REMEMBERED_S = 2.0
@@ -359,6 +360,8 @@ class Watch:
             async with asyncio.timeout(PATIENCE_S):
                 await reporting.answers(self.node.store)
                 await self._fits()
+        except migrate.NewerSchema:
+            return NEWER
         except Misconfigured:
             return OLD
         except (GatewayError, TimeoutError):

@@ -6,7 +6,7 @@ import asyncio
 import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,7 +27,7 @@ from gateway.policy import upkeep
 from gateway.pool import ThreadPool
 from gateway.ports import AxisState
 from gateway.stopwatch import Stopwatch
-from gateway.store import restored
+from gateway.store import migrate, restored
 from gateway.transport.embedded import EmbeddedAxis
 from gateway.trust.authority import Authority
 from gateway.trust.keys import KeyDirectory
@@ -254,6 +254,15 @@ def without_schema(ward: Ward) -> None:
     sqlite3.connect(ward.database).close()
 
 
+def of_a_newer_program(steps: int) -> Callable[[Ward], None]:
+    def make_newer(ward: Ward) -> None:
+        newer = f"{int(migrate.steps()[-1].revision) + steps:04}"
+        with closing(sqlite3.connect(ward.database)) as connection, connection:
+            connection.execute("UPDATE alembic_version SET version_num = ?", (newer,))
+
+    return make_newer
+
+
 def half_a_database(ward: Ward) -> None:
     whole = ward.database.read_bytes()
     ward.database.write_bytes(whole[: len(whole) // 2])
@@ -290,6 +299,8 @@ HARMS: dict[str, tuple[Callable[[Ward], object], str, str, str | None]] = {
     "old list (K4)": (lambda ward: ward.later(days=400), "revocation", "red revocation.late", None),
     "no list": (lambda ward: shutil.rmtree(ward.lists), "revocation", "yellow revocation.none", None),
     "no schema": (without_schema, "database", "red", "gateway migrate up"),
+    "one step newer": (of_a_newer_program(1), "database", "yellow database.newer", None),
+    "two steps newer": (of_a_newer_program(2), "database", "red database.newer", "./upgrade.sh"),
     "half a database": (half_a_database, "database", "red", ""),
     "hosts nobody": (without_agencies, "agencies", "red agencies.none", None),
     "no key": (lambda ward: shutil.rmtree(ward.keys / AGENCY.code), "keys", "red keys.none", NEW_KEY),

@@ -111,7 +111,7 @@ async def test_a_schema_that_moved_on_or_a_database_that_is_gone_makes_it_unread
         await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
         await connection.commit()
     time.s += metrics.SCHEMA_EVERY_S
-    assert (await checks(watch, time))["database"] == "old-schema"
+    assert (await checks(watch, time))["database"] == "newer-schema"
 
     await lose_database(town)
     assert (await checks(watch, time))["database"] == "down"
