@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from gateway.ops.doctor import Diagnosis
     from gateway.ops.status import Backup, NodeStatus
     from gateway.settings import Settings
+    from gateway.store.data_folder import Disk
     from gateway.store.reporting import Pile
     from gateway.workers.pulse import ProcessBeat
 
@@ -42,6 +43,7 @@ EXPIRING_DAYS = 60
 BACKUP_TOO_OLD = timedelta(days=2)
 # Nothing of ours waits so long while all is well.
 WAITS_LONG = timedelta(minutes=15)
+_DISK_MARKS = {"good": GOOD, "low": LOOK, "full": BAD}
 _NEED_A_PERSON = frozenset({"held", "quarantined", "malformed", "sealed"})
 
 
@@ -83,8 +85,9 @@ def lines(call: Invocation, found: NodeStatus) -> Iterator[tuple[str, str]]:
     scanner = found.scanner.word
     mark = GOOD if scanner in ("ok", "off") else LOOK
     yield mark, call.word("cli.status.scanner", state=_named(call, f"scanner.{scanner}", scanner))
-    free = labels.megabytes(found.disk_free, call.lang.value)
-    yield GOOD, call.word("cli.status.disk", free=free)
+    for disk in found.disks:
+        free = labels.megabytes(disk.space.bytes, call.lang.value)
+        yield _DISK_MARKS[disk.word], call.word("cli.status.disk", path=disk.path, free=free)
 
 
 def axis_lines(call: Invocation, axis: AxisNow) -> Iterator[tuple[str, str]]:
@@ -231,6 +234,7 @@ def shown(found: NodeStatus) -> dict[str, Any]:
         "workers": [_shown_beat(each) for each in found.workers],
         "paces": [each.told() for each in found.paces],
         "disk_free_bytes": found.disk_free,
+        "disks": [_shown_disk(disk) for disk in found.disks],
         "scanner": found.scanner.word,
         "folders": [asdict(each) for each in found.folders],
     }
@@ -244,6 +248,16 @@ def axis_shown(axis: AxisNow) -> dict[str, Any]:
 
 def _piles(piles: Mapping[str, Pile]) -> dict[str, Any]:
     return {name: asdict(pile) for name, pile in sorted(piles.items())}
+
+
+def _shown_disk(disk: Disk) -> dict[str, Any]:
+    return {
+        "places": list(disk.places),
+        "path": str(disk.path),
+        "free_bytes": disk.space.bytes,
+        "free_inodes": disk.space.inodes,
+        "state": disk.word,
+    }
 
 
 def _shown_beat(beat: ProcessBeat) -> dict[str, Any]:

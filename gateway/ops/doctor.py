@@ -15,9 +15,11 @@ from pathlib import Path
 
 from cryptography import x509
 
+from gateway.bootstrap import ground
 from gateway.bootstrap.axis import open_axis
 from gateway.bootstrap.ground import key_token
 from gateway.bootstrap.guards import folder_rules, scanner
+from gateway.bootstrap.node import MB
 from gateway.clock import SystemClock
 from gateway.domain.account import HostedAgency
 from gateway.domain.certificates import KeyUse
@@ -33,6 +35,7 @@ from gateway.outgoing import desk
 from gateway.ports import AxisDesk, Clock, Pool, Scanner
 from gateway.settings import Settings, sqlite_file
 from gateway.store import leases, migrate, reporting, restored
+from gateway.store.data_folder import disks
 from gateway.store.store import SqlStore
 from gateway.transport.embedded import EmbeddedAxis
 from gateway.trust.evidence import NodeTrust
@@ -56,6 +59,9 @@ class Patient:
     database_url: str
     database_file: Path | None
     data_dir: Path
+    places: Mapping[str, Path]
+    """Every folder that the node writes to, by name."""
+    disk_reserve: int
     axis_folder: Path
     keys_folder: Path
     keys_password: bytes | None
@@ -127,6 +133,7 @@ async def _guarded(
 def _places(patient: Patient) -> Iterator[Diagnosis]:
     axis = patient.axis_folder if patient.open_axis is None and not patient.axes else None
     yield from doctor_checks.folder_findings(patient.data_dir, axis, patient.keys_folder)
+    yield from doctor_checks.disk_findings(disks(patient.places, patient.disk_reserve))
     if patient.database_file is not None:
         yield from doctor_checks.database_findings(patient.database_file)
 
@@ -433,6 +440,8 @@ def patient_of(settings: Settings, pool: Pool, clock: Clock | None = None) -> Pa
         database_url=settings.database.address,
         database_file=sqlite_file(settings),
         data_dir=settings.node.data_dir,
+        places=ground.places(settings),
+        disk_reserve=settings.limits.disk_free_mb * MB,
         axis_folder=settings.axis.folder,
         keys_folder=settings.keys.folder,
         keys_password=password.reveal().encode() if password else None,

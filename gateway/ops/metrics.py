@@ -23,6 +23,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
 from gateway import __version__, meters
+from gateway.bootstrap import ground
 from gateway.bootstrap.node import OpenNode
 from gateway.errors import GatewayError, Misconfigured, StoreFailure
 from gateway.folder.state import FolderState
@@ -30,7 +31,8 @@ from gateway.ops import axis_now, doctor_checks
 from gateway.ops.hot_folders import hot_folders
 from gateway.policy import upkeep
 from gateway.ports import AxisState, Condition, each_axis, each_state
-from gateway.store import migrate, reporting
+from gateway.store import data_folder, migrate, reporting
+from gateway.store.data_folder import Disk, disks
 from gateway.store.reporting import Load, Pile
 from gateway.workers.pulse import WORKER, living
 
@@ -139,6 +141,11 @@ class Scrape:
         yield _one("disk_free_bytes", "Free space where the content lies.", space.bytes)
         if space.inodes is not None:
             yield _one("disk_free_inodes", "Files that may still be made there.", space.inodes)
+        judged = await self.node.pool.run(partial(judged_disks, self.node))
+        free = {place: float(disk.space.bytes) for disk in judged for place in disk.places}
+        full = {place: float(disk.word == data_folder.FULL) for disk in judged for place in disk.places}
+        yield _by("place_free_bytes", "Free space where each place of the node is mounted.", "place", free)
+        yield _by("place_full", "1 while the disk of that place is nearly full.", "place", full)
 
     async def _scanner(self) -> AsyncIterator[Metric]:
         """1 where none is set up: then nothing waits for it."""
@@ -204,6 +211,10 @@ class Scrape:
             days = await self.node.pool.run(lambda code=agency.code: days_left(self.node, code, now))  # type: ignore[misc]  # mypy cannot type a lambda with a default
             left.add_metric([agency.code], days)
         yield left
+
+
+def judged_disks(node: OpenNode) -> Sequence[Disk]:
+    return disks(ground.places(node.settings), node.room.reserve)
 
 
 async def _asked(ask: Callable[[], AsyncIterator[Metric]]) -> tuple[bool, Sequence[Metric]]:
@@ -282,7 +293,7 @@ def _one(name: str, says: str, value: float) -> GaugeMetricFamily:
 
 
 PARTLY = "partly"
-OK, DOWN, READ_ONLY, FULL, BLOCKED = "ok", "down", "read-only", "full", "blocked"
+OK, DOWN, READ_ONLY, FULL, LOW, BLOCKED = "ok", "down", "read-only", "full", "low", "blocked"
 OLD, NEWER = "old-schema", "newer-schema"
 STUCK, DRAINING, OFF, NONE = "stuck", "draining", "off", "none"
 UNSEALED, UNSTAMPED = "unsealed", "unstamped"
@@ -323,14 +334,14 @@ class Watch:
             return self._seen
 
     async def _look(self) -> Condition:
-        database, disk, axis = await self._database(), self._disk(), axis_word(self.node.axis.state())
+        database, disk, axis = await self._database(), await self._disk(), axis_word(self.node.axis.state())
         workers = await self._workers()
         log = await self._log() if database == OK else database
         # Without it nothing is lost: packets wait, and what is handed in is asked to come again.
         scanner = (await self.node.scanner.state()).word
         return Condition(
-            well=database == disk == OK and log != UNSTAMPED,
-            degraded=axis != OK or log != OK or workers != OK or scanner not in (OK, OFF),
+            well=database == OK and disk in (OK, LOW) and log != UNSTAMPED,
+            degraded=disk != OK or axis != OK or log != OK or workers != OK or scanner not in (OK, OFF),
             checks={"database": database, "disk": disk, "axis": axis, "log": log, "workers": workers}
             | {f"axis.{name}": axis_word(state) for name, state in each_state(self.node.axis).items() if name}
             | ({"scanner": scanner} if scanner != OFF else {})
@@ -386,12 +397,13 @@ class Watch:
             return OK
         return OK
 
-    def _disk(self) -> str:
+    async def _disk(self) -> str:
         try:
             self.node.room.check()
         except StoreFailure:
             return FULL
-        return OK
+        judged = await self.node.pool.run(partial(judged_disks, self.node))
+        return LOW if any(disk.word == data_folder.FULL for disk in judged) else OK
 
 
 def axis_word(state: AxisState) -> str:

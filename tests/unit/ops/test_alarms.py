@@ -152,6 +152,11 @@ async def broker_blocked(town: Town) -> list[Sample]:
     return [(each.name, each.labels, each.value) for family in told for each in family.samples]
 
 
+async def disk_fills(town: Town) -> Town:
+    """As a small disk looks to a node that wants more free."""
+    return replace(town, node=replace(town.node, room=Room(folder=town.node.room.folder, reserve=1 << 62)))
+
+
 async def urgent_lies(town: Town) -> None:
     await town.send("15", urgency=Urgency.URGENT)
     await couriers.pack_batch(town.node.out, 10, LEASE_S)
@@ -312,6 +317,7 @@ async def slow_calls(town: Town) -> None:
 
 # What happens to a node: it, or another one in its place, is scraped then, unless that was done.
 TROUBLES: dict[str, Callable[[Town], Awaitable[Town | list[Sample] | None]]] = {
+    "a disk fills": disk_fills,
     "a part is silent": database_away,
     "axis down": broker_away,
     "axis blocked": broker_blocked,

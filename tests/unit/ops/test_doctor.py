@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -10,6 +11,7 @@ from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -95,6 +97,8 @@ def ward_in(folder: Path, blank: Path) -> Iterator[Ward]:
         database_url=f"sqlite+aiosqlite:///{database}",
         database_file=database,
         data_dir=folders["data"],
+        places=folders | {"content": folders["data"] / "content"},
+        disk_reserve=0,
         axis_folder=folders["axis"],
         keys_folder=folders["keys"],
         keys_password=PASSWORD,
@@ -198,17 +202,34 @@ def test_each_missing_folder_is_red_with_the_command_that_makes_it(ward: Ward) -
     assert {(each.level, each.cure) for each in found} == {("red", f"mkdir -p {gone}")}
 
 
-def test_little_disk_space_is_yellow_and_almost_none_red(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The disk is what cannot be filled in a test."""
-    levels = {}
-    for free in (10 << 30, 1 << 30, 1 << 20):
-        usage = type("Usage", (), {"free": free})
-        monkeypatch.setattr(shutil, "disk_usage", lambda path, usage=usage: usage)
-        found = ward.found("disk")
-        levels[free] = [each.level for each in found]
-        assert all(each.cure for each in found if each.level != "green")
+def test_each_place_is_judged_by_the_disk_that_it_is_mounted_on(
+    ward: Ward, monkeypatch: pytest.MonkeyPatch, cases: Cases
+) -> None:
+    """The disk is what cannot be filled in a test; memory is another one than that of the other folders."""
+    statvfs, mb = os.statvfs, 1024**2
+    rows = [("backups", 10_000, "green"), ("backups", 1_000, "yellow"), ("backups", 5, "red")]
+    rows += [("content", 5, "red"), ("axis", 5, "red"), ("keys", 1_000, "green"), ("keys", 5, "red")]
+    with TemporaryDirectory(dir="/dev/shm") as memory:
 
-    assert list(levels.values()) == [["green"], ["yellow"], ["red"]]
+        def judged(row: tuple[str, int, str]) -> None:
+            place, free, level = row
+
+            def small(path: Path) -> os.statvfs_result:
+                disk = list(statvfs(path))
+                size = free if Path(path).is_relative_to(memory) else 10_000
+                disk[1], disk[4] = mb, size
+                return os.statvfs_result(disk)
+
+            monkeypatch.setattr(os, "statvfs", small)
+            mounted = replace(
+                ward.patient, places={**ward.patient.places, place: Path(memory) / "not made yet"}
+            )
+            found = {check.params["places"]: check for check in replace(ward, patient=mounted).found("disk")}
+            assert (len(found), found[place].level) == (2, level)
+            assert {check.level for name, check in found.items() if name != place} == {"green"}
+            assert found[place].cure is not None or level == "green"
+
+        cases.each(rows, judged)
 
 
 def test_a_clock_that_was_ahead_and_was_set_back_is_told_with_what_it_left(ward: Ward) -> None:
