@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gateway.bootstrap.sandboxed import refuse_mixture
@@ -25,6 +26,8 @@ from gateway.registry.feed_judge import FeedRoom
 from gateway.registry.imports import SqlImports
 from gateway.registry.reforms import SqlReforms
 from gateway.settings import Settings
+from gateway.settings.reading import sqlite_file
+from gateway.store import data_folder
 from gateway.store.decisions import SqlBindingLog, SqlDecisions
 from gateway.store.engine import ServerLimits
 from gateway.store.store import SqlStore
@@ -118,6 +121,23 @@ def directory(settings: Settings, store: SqlStore, clock: Clock, pool: Pool) -> 
     """The registry, which believes of its bindings what the events tell."""
     log, two = SqlBindingLog(clock), settings.registry.two_people == "yes"
     return SqlDirectory(store.writer, store.reader, store.memory, clock, log, pool, two_people=two)
+
+
+def places(settings: Settings) -> dict[str, Path]:
+    """Every folder that the node writes to, by the name of its place; a few of them may be mounted by themselves."""
+    data, backup = settings.node.data_dir, data_folder.last_backup(settings.node.data_dir)
+    file = sqlite_file(settings)
+    paths = {"content": data / "content", "data": data, "backups": data / "backups"}
+    if backup is not None and Path(backup.path).parent.is_dir():
+        paths["backups"] = Path(backup.path).parent
+    if file is not None:
+        paths["database"] = file.parent
+    for name, alone in settings.each_axis().items():
+        folders = {"embedded": alone.axis.folder, "vxp": alone.vxp.folder, "lgsp": alone.lgsp.folder}
+        folder = folders.get(alone.axis.kind)
+        if folder is not None:
+            paths[f"axis.{name}" if name else "axis"] = folder
+    return paths | {data_folder.KEYS: settings.keys.folder}
 
 
 def server_limits(settings: Settings) -> ServerLimits:

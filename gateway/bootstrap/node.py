@@ -17,7 +17,7 @@ from typing import TypeVar
 from gateway import __version__
 from gateway.bootstrap import ground, guards
 from gateway.bootstrap.axis import open_axis
-from gateway.bootstrap.ground import Ground, open_ground
+from gateway.bootstrap.ground import Ground, open_ground, places
 from gateway.clock import SystemClock
 from gateway.domain.pace import Beat
 from gateway.edxml import schema
@@ -257,7 +257,12 @@ async def open_node(
         await restored.refuse_unconfirmed(ground.store)
         await ground.directory.name_untold()
         axis = await stack.enter_async_context(open_axis(settings, time, ground.host_of))
-        room = Room(folder=settings.node.data_dir / "content", reserve=settings.limits.disk_free_mb * MB)
+        where = places(settings)
+        room = Room(
+            folder=where["content"],
+            reserve=settings.limits.disk_free_mb * MB,
+            beside=(where["data"], *([where["database"]] if "database" in where else [])),
+        )
         blobs = FileBlobs(room.folder, ground.store, time, pool, room)
         judges = guards.judging(settings, time)
         scanner = guards.scanner(settings, pool)

@@ -349,7 +349,11 @@ def _print_schema(call: Invocation, found: SchemaStatus) -> None:
         {"revision": each.revision, "phase": each.phase, "says": each.says} for each in found.pending
     ]
     if call.output is not OutputFormat.TABLE:
-        output.record(call, {"current": found.current, "head": found.head, "pending": pending})
+        record = {"current": found.current, "head": found.head, "newer": found.is_newer, "pending": pending}
+        output.record(call, record)
         return
     output.record(call, {"current": found.current or "–", "head": found.head, "pending": len(pending)})
+    if found.is_newer:
+        key = "cli.schema.newer" if found.runs_here else "cli.schema.too_new"
+        output.aloud(call, [call.word(key, current=found.current, head=found.head)])
     output.aloud(call, (f"  {each['revision']} {each['phase']}: {each['says']}" for each in pending))

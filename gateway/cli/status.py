@@ -33,16 +33,17 @@ if TYPE_CHECKING:
     from gateway.ops.doctor import Diagnosis
     from gateway.ops.status import Backup, NodeStatus
     from gateway.settings import Settings
+    from gateway.store.data_folder import Disk
     from gateway.store.reporting import Pile
     from gateway.workers.pulse import ProcessBeat
 
-GOOD, LOOK = "✓", "!"
+GOOD, LOOK, BAD = "✓", "!", "✗"
 # Below this an authority may not be in time with the next certificate.
 EXPIRING_DAYS = 60
 BACKUP_TOO_OLD = timedelta(days=2)
-SEEN_LATELY = timedelta(minutes=2)
 # Nothing of ours waits so long while all is well.
 WAITS_LONG = timedelta(minutes=15)
+_DISK_MARKS = {"good": GOOD, "low": LOOK, "full": BAD}
 _NEED_A_PERSON = frozenset({"held", "quarantined", "malformed", "sealed"})
 
 
@@ -84,8 +85,9 @@ def lines(call: Invocation, found: NodeStatus) -> Iterator[tuple[str, str]]:
     scanner = found.scanner.word
     mark = GOOD if scanner in ("ok", "off") else LOOK
     yield mark, call.word("cli.status.scanner", state=_named(call, f"scanner.{scanner}", scanner))
-    free = labels.megabytes(found.disk_free, call.lang.value)
-    yield GOOD, call.word("cli.status.disk", free=free)
+    for disk in found.disks:
+        free = labels.megabytes(disk.space.bytes, call.lang.value)
+        yield _DISK_MARKS[disk.word], call.word("cli.status.disk", path=disk.path, free=free)
 
 
 def axis_lines(call: Invocation, axis: AxisNow) -> Iterator[tuple[str, str]]:
@@ -162,16 +164,18 @@ def _folder(call: Invocation, one: FolderState) -> tuple[str, str]:
 
 
 def _workers(call: Invocation, found: NodeStatus) -> Iterator[tuple[str, str]]:
-    if not any(found.at - each.at < SEEN_LATELY for each in found.workers):
-        yield LOOK, call.word("cli.status.no_worker")
+    if not any(beat.lives(found.at) for beat in found.workers):
+        yield BAD, call.word("cli.status.no_worker")
     for each in found.workers:
         if each.stuck:
             loops = ", ".join(each.stuck)
             yield LOOK, call.word("cli.status.stuck", process=each.process, loops=loops)
         else:
-            late = found.at - each.at >= SEEN_LATELY
             ago = age(call, found.at - each.at)
-            yield LOOK if late else GOOD, call.word("cli.status.worker", process=each.process, age=ago)
+            yield (
+                GOOD if each.lives(found.at) else LOOK,
+                call.word("cli.status.worker", process=each.process, age=ago),
+            )
 
 
 def _paces(call: Invocation, found: Sequence[Pace]) -> Iterator[tuple[str, str]]:
@@ -230,6 +234,7 @@ def shown(found: NodeStatus) -> dict[str, Any]:
         "workers": [_shown_beat(each) for each in found.workers],
         "paces": [each.told() for each in found.paces],
         "disk_free_bytes": found.disk_free,
+        "disks": [_shown_disk(disk) for disk in found.disks],
         "scanner": found.scanner.word,
         "folders": [asdict(each) for each in found.folders],
     }
@@ -243,6 +248,16 @@ def axis_shown(axis: AxisNow) -> dict[str, Any]:
 
 def _piles(piles: Mapping[str, Pile]) -> dict[str, Any]:
     return {name: asdict(pile) for name, pile in sorted(piles.items())}
+
+
+def _shown_disk(disk: Disk) -> dict[str, Any]:
+    return {
+        "places": list(disk.places),
+        "path": str(disk.path),
+        "free_bytes": disk.space.bytes,
+        "free_inodes": disk.space.inodes,
+        "state": disk.word,
+    }
 
 
 def _shown_beat(beat: ProcessBeat) -> dict[str, Any]:

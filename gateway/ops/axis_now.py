@@ -7,15 +7,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from gateway.errors import GatewayError, TransportFailure
 from gateway.ports import AxisDesk, AxisState, each_axis
-from gateway.workers.pulse import EVERY, beats, own_name
-
-# A process that died is silent; what it held went back to the broker.
-HEARD_LATELY: timedelta = 3 * EVERY
+from gateway.workers.pulse import beats, own_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +63,8 @@ async def count(axis: AxisDesk, heartbeat: Path, now: datetime) -> Mapping[str, 
     """As `AxisDesk.counts`, with what the other processes hold. TransportFailure while the axis does not answer."""
     counts = dict(await axis.counts())
     for beat in beats(heartbeat, now):
-        if beat.process != own_name() and now - beat.at < HEARD_LATELY:
+        # A process that died is silent; what it held went back to the broker.
+        if beat.process != own_name() and beat.lives(now):
             for part, number in beat.holds.items():
                 counts[part] = counts.get(part, 0) + number
     return counts

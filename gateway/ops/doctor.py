@@ -15,9 +15,11 @@ from pathlib import Path
 
 from cryptography import x509
 
+from gateway.bootstrap import ground
 from gateway.bootstrap.axis import open_axis
 from gateway.bootstrap.ground import key_token
 from gateway.bootstrap.guards import folder_rules, scanner
+from gateway.bootstrap.node import MB
 from gateway.clock import SystemClock
 from gateway.domain.account import HostedAgency
 from gateway.domain.certificates import KeyUse
@@ -33,12 +35,13 @@ from gateway.outgoing import desk
 from gateway.ports import AxisDesk, Clock, Pool, Scanner
 from gateway.settings import Settings, sqlite_file
 from gateway.store import leases, migrate, reporting, restored
+from gateway.store.data_folder import disks
 from gateway.store.store import SqlStore
 from gateway.transport.embedded import EmbeddedAxis
 from gateway.trust.evidence import NodeTrust
 from gateway.trust.keys import KeyDirectory
 from gateway.trust.pkcs11_keys import TokenKeys
-from gateway.workers.pulse import HEARTBEAT, slots
+from gateway.workers.pulse import HEARTBEAT, beats, slots
 
 # An authority needs weeks to renew a certificate; below two weeks it is urgent.
 EXPIRY_YELLOW, EXPIRY_RED = timedelta(days=60), timedelta(days=14)
@@ -56,6 +59,9 @@ class Patient:
     database_url: str
     database_file: Path | None
     data_dir: Path
+    places: Mapping[str, Path]
+    """Every folder that the node writes to, by name."""
+    disk_reserve: int
     axis_folder: Path
     keys_folder: Path
     keys_password: bytes | None
@@ -91,7 +97,9 @@ async def examine(patient: Patient) -> list[Diagnosis]:
     now = patient.clock.now()
     found = [*_places(patient), _clock(patient), _anchors(patient)]
     found += doctor_trust.list_findings(patient.trust_folder, now)
-    found += doctor_checks.pace_findings(slots(patient.data_dir / HEARTBEAT, now))
+    heartbeat = patient.data_dir / HEARTBEAT
+    found += doctor_checks.worker_findings(beats(heartbeat, now), has_run=heartbeat.is_dir(), now=now)
+    found += doctor_checks.pace_findings(slots(heartbeat, now))
     found += await _guarded("database", _database, patient)
     if not any(each.check == "database" and each.level == RED for each in found):
         store = SqlStore(patient.database_url, patient.clock)
@@ -125,6 +133,7 @@ async def _guarded(
 def _places(patient: Patient) -> Iterator[Diagnosis]:
     axis = patient.axis_folder if patient.open_axis is None and not patient.axes else None
     yield from doctor_checks.folder_findings(patient.data_dir, axis, patient.keys_folder)
+    yield from doctor_checks.disk_findings(disks(patient.places, patient.disk_reserve))
     if patient.database_file is not None:
         yield from doctor_checks.database_findings(patient.database_file)
 
@@ -174,6 +183,9 @@ async def _database(patient: Patient) -> list[Diagnosis]:
         told_steps = {"current": where.current or "–", "head": where.head}
         level = RED if any(step.phase == "expand" for step in where.pending) else YELLOW
         return [Diagnosis("database", level, "database.old", told_steps, "gateway migrate up")]
+    whole = _schema_finding(where)
+    if not where.runs_here:
+        return [whole]
     now = patient.clock.now()
     horizon = Horizon.of(now, patient.lease_s)
     found = await reporting.examine(patient.database_url, now - STALE_AFTER, horizon)
@@ -181,7 +193,6 @@ async def _database(patient: Patient) -> list[Diagnosis]:
         told_damage = {"detail": found.damage}
         cure = "gateway restore FILE.backup"
         return [Diagnosis("database", RED, "database.damaged", told_damage, cure)]
-    whole = Diagnosis("database", GREEN, "database.fine", {"head": where.head})
     stale = {table: count for table, count in found.stale.items() if count}
     told_stale = {"count": sum(stale.values()), "tables": ", ".join(stale) or "–"}
     lying = Diagnosis(
@@ -193,6 +204,14 @@ async def _database(patient: Patient) -> list[Diagnosis]:
     )
     slow = [] if found.searches else [Diagnosis("search", YELLOW, "search.slow")]
     return [whole, lying, *doctor_checks.clock_set_back(found.ahead, found.written, now), *slow]
+
+
+def _schema_finding(schema: migrate.SchemaStatus) -> Diagnosis:
+    if not schema.is_newer:
+        return Diagnosis("database", GREEN, "database.fine", {"head": schema.head})
+    level = YELLOW if schema.runs_here else RED
+    params = {"current": schema.current, "head": schema.head}
+    return Diagnosis("database", level, "database.newer", params, "./upgrade.sh release.pub")
 
 
 async def _agencies(patient: Patient, store: SqlStore) -> list[Diagnosis]:
@@ -421,6 +440,8 @@ def patient_of(settings: Settings, pool: Pool, clock: Clock | None = None) -> Pa
         database_url=settings.database.address,
         database_file=sqlite_file(settings),
         data_dir=settings.node.data_dir,
+        places=ground.places(settings),
+        disk_reserve=settings.limits.disk_free_mb * MB,
         axis_folder=settings.axis.folder,
         keys_folder=settings.keys.folder,
         keys_password=password.reveal().encode() if password else None,

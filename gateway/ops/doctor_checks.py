@@ -10,7 +10,6 @@ it. Nothing is believed by that: whom to trust the connections themselves decide
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import ssl
 import struct
@@ -32,7 +31,10 @@ from gateway.ports import ScannerState
 from gateway.ports.node import LogHead
 from gateway.ports.webhooks import WebhookLoad
 from gateway.settings import Settings
+from gateway.store import data_folder
+from gateway.store.data_folder import Disk
 from gateway.transport.amqp.access import read_servers
+from gateway.workers.pulse import ProcessBeat
 
 # The authority is asked every hour; after a day somebody should ask it in person.
 UNSTAMPED_YELLOW = timedelta(hours=24)
@@ -100,16 +102,11 @@ def clock_set_back(ahead: Mapping[str, int], written: datetime | None, now: date
         yield Diagnosis("clock", YELLOW, "clock.moved", told, SET_CLOCK)
 
 
-# A document of the largest size is 50 MB and lies on disk three times while it is sent.
-DISK_RED, DISK_YELLOW = 500 * 1024 * 1024, 5 * 1024 * 1024 * 1024
-
-
 def folder_findings(data: Path, axis: Path | None, keys: Path) -> Iterator[Diagnosis]:
     """`axis`: None where the axis is no folder of this machine."""
     for name, path in (("data", data), ("axis", axis), ("keys", keys)):
         if path is not None:
             yield _folder(f"folder.{name}", path, is_closed=name == "keys")
-    yield from _disk([data, *([axis] if axis is not None else [])])
 
 
 def _folder(check: str, path: Path, *, is_closed: bool) -> Diagnosis:
@@ -130,19 +127,16 @@ def database_findings(file: Path) -> Iterator[Diagnosis]:
         yield Diagnosis("database.file", YELLOW, "database.open", {"path": file}, cure)
 
 
-def _disk(paths: list[Path]) -> Iterator[Diagnosis]:
-    """Each disk once."""
-    seen = set()
-    for path in paths:
-        if not path.is_dir() or path.stat().st_dev in seen:
-            continue
-        seen.add(path.stat().st_dev)
-        free = shutil.disk_usage(path).free
-        level = RED if free < DISK_RED else YELLOW if free < DISK_YELLOW else GREEN
-        told = {"path": path, "free_bytes": free}
-        cure = None if level == GREEN else f"du -xh --max-depth=2 {path} | sort -h | tail"
-        cause = "disk.fine" if level == GREEN else "disk.low"
-        yield Diagnosis("disk", level, cause, told, cure)
+_DISK_LEVELS = {data_folder.GOOD: GREEN, data_folder.LOW: YELLOW, data_folder.FULL: RED}
+
+
+def disk_findings(disks: Iterable[Disk]) -> Iterator[Diagnosis]:
+    for disk in disks:
+        level = _DISK_LEVELS[disk.word]
+        params = {"path": disk.path, "free_bytes": disk.space.bytes, "places": ", ".join(disk.places)}
+        cure = None if level == GREEN else f"du -xh --max-depth=2 {disk.path} | sort -h | tail"
+        cause = "disk.inodes" if disk.space.lacks_inodes else "disk.fine" if level == GREEN else "disk.low"
+        yield Diagnosis("disk", level, cause, params, cure)
 
 
 def job_findings(days: Sequence[JobDay], now: datetime) -> Iterator[Diagnosis]:
@@ -159,6 +153,23 @@ def job_findings(days: Sequence[JobDay], now: datetime) -> Iterator[Diagnosis]:
         yield Diagnosis("jobs", YELLOW, "jobs.faulty", {"jobs": tuple(faulty)})
     if days and not any(found.values()):
         yield Diagnosis("jobs", GREEN, "jobs.fine")
+
+
+def worker_findings(workers: Sequence[ProcessBeat], *, has_run: bool, now: datetime) -> Iterator[Diagnosis]:
+    """`has_run`: some process of the node was started once, so that its workers are missed."""
+    alive = [worker for worker in workers if worker.lives(now)]
+    stuck = [worker for worker in alive if worker.stuck]
+    if not alive:
+        level, cause = (RED, "workers.none") if has_run else (YELLOW, "workers.never")
+        seen = max((worker.at for worker in workers), default=None)
+        yield Diagnosis("workers", level, cause, {"at": _clock(seen)}, "gateway serve")
+    elif stuck:
+        loops = sorted({loop for worker in stuck for loop in worker.stuck})
+        level = RED if len(stuck) == len(alive) else YELLOW
+        params = {"processes": ", ".join(worker.process for worker in stuck), "loops": ", ".join(loops)}
+        yield Diagnosis("workers", level, "workers.stuck", params, "systemctl restart gateway.target")
+    else:
+        yield Diagnosis("workers", GREEN, "workers.fine", {"count": len(alive)})
 
 
 def pace_findings(slots: Iterable[Slot]) -> Iterator[Diagnosis]:

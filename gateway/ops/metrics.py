@@ -23,6 +23,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
 from gateway import __version__, meters
+from gateway.bootstrap import ground
 from gateway.bootstrap.node import OpenNode
 from gateway.errors import GatewayError, Misconfigured, StoreFailure
 from gateway.folder.state import FolderState
@@ -30,8 +31,10 @@ from gateway.ops import axis_now, doctor_checks
 from gateway.ops.hot_folders import hot_folders
 from gateway.policy import upkeep
 from gateway.ports import AxisState, Condition, each_axis, each_state
-from gateway.store import migrate, reporting
+from gateway.store import data_folder, migrate, reporting
+from gateway.store.data_folder import Disk, disks
 from gateway.store.reporting import Load, Pile
+from gateway.workers.pulse import WORKER, living
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 # A scrape that waits for a database that is down would fail as a whole, and its counters with it.
@@ -58,6 +61,7 @@ class Scrape:
     _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
     _ends: dict[tuple[str, str], datetime] = field(default_factory=dict)
     _asked_at: datetime | None = None
+    _untaken_since: datetime | None = None
 
     async def text(self) -> bytes:
         async with self._one_at_a_time:
@@ -79,6 +83,7 @@ class Scrape:
             "folders": self._folders,
             "webhooks": lambda: self._webhooks(now),
             "systems": self._systems,
+            "workers": lambda: self._workers(now),
         }
         # Side by side: a monitoring system waits some ten seconds for all of it.
         for part, (answered, told) in zip(
@@ -112,11 +117,35 @@ class Scrape:
                     depth.add_metric([name, state], count)
         yield depth
 
+    async def _workers(self, now: datetime) -> AsyncIterator[Metric]:
+        counts = await self.node.pool.run(partial(living, self.node.pulse.folder, now))
+        says = "Processes of the node that gave a sign of life within 45 s."
+        yield _by("workers", says, "role", {role: float(number) for role, number in counts.items()})
+        oldest = await self._oldest_at_axis(now, has_worker=counts[WORKER] > 0)
+        age = (now - oldest).total_seconds() if oldest is not None else 0.0
+        yield _one(
+            "axis_oldest_seconds", "Since when the oldest parcel waits at the axis for this node.", age
+        )
+
+    async def _oldest_at_axis(self, now: datetime, *, has_worker: bool) -> datetime | None:
+        """A broker does not tell how old a message is. Nobody takes any while no worker lives, so they wait since then."""
+        oldest = await self.node.axis.oldest()
+        if oldest is not None:
+            return oldest
+        is_untaken = not has_worker and (await self.node.axis.counts()).get("waiting", 0) > 0
+        self._untaken_since = (self._untaken_since or now) if is_untaken else None
+        return self._untaken_since
+
     async def _disk(self) -> AsyncIterator[Metric]:
         space = await self.node.pool.run(self.node.room.space)
         yield _one("disk_free_bytes", "Free space where the content lies.", space.bytes)
         if space.inodes is not None:
             yield _one("disk_free_inodes", "Files that may still be made there.", space.inodes)
+        judged = await self.node.pool.run(partial(judged_disks, self.node))
+        free = {place: float(disk.space.bytes) for disk in judged for place in disk.places}
+        full = {place: float(disk.word == data_folder.FULL) for disk in judged for place in disk.places}
+        yield _by("place_free_bytes", "Free space where each place of the node is mounted.", "place", free)
+        yield _by("place_full", "1 while the disk of that place is nearly full.", "place", full)
 
     async def _scanner(self) -> AsyncIterator[Metric]:
         """1 where none is set up: then nothing waits for it."""
@@ -182,6 +211,10 @@ class Scrape:
             days = await self.node.pool.run(lambda code=agency.code: days_left(self.node, code, now))  # type: ignore[misc]  # mypy cannot type a lambda with a default
             left.add_metric([agency.code], days)
         yield left
+
+
+def judged_disks(node: OpenNode) -> Sequence[Disk]:
+    return disks(ground.places(node.settings), node.room.reserve)
 
 
 async def _asked(ask: Callable[[], AsyncIterator[Metric]]) -> tuple[bool, Sequence[Metric]]:
@@ -260,8 +293,9 @@ def _one(name: str, says: str, value: float) -> GaugeMetricFamily:
 
 
 PARTLY = "partly"
-OK, DOWN, READ_ONLY, OLD, FULL, BLOCKED = "ok", "down", "read-only", "old-schema", "full", "blocked"
-STUCK, DRAINING, OFF = "stuck", "draining", "off"
+OK, DOWN, READ_ONLY, FULL, LOW, BLOCKED = "ok", "down", "read-only", "full", "low", "blocked"
+OLD, NEWER = "old-schema", "newer-schema"
+STUCK, DRAINING, OFF, NONE = "stuck", "draining", "off", "none"
 UNSEALED, UNSTAMPED = "unsealed", "unstamped"
 REMEMBERED_S = 2.0
 # A database that answers later than this does not answer callers either.
@@ -300,18 +334,26 @@ class Watch:
             return self._seen
 
     async def _look(self) -> Condition:
-        database, disk, axis = await self._database(), self._disk(), axis_word(self.node.axis.state())
+        database, disk, axis = await self._database(), await self._disk(), axis_word(self.node.axis.state())
+        workers = await self._workers()
         log = await self._log() if database == OK else database
         # Without it nothing is lost: packets wait, and what is handed in is asked to come again.
         scanner = (await self.node.scanner.state()).word
         return Condition(
-            well=database == disk == OK and log != UNSTAMPED,
-            degraded=axis != OK or log != OK or scanner not in (OK, OFF),
-            checks={"database": database, "disk": disk, "axis": axis, "log": log}
+            well=database == OK and disk in (OK, LOW) and log != UNSTAMPED,
+            degraded=disk != OK or axis != OK or log != OK or workers != OK or scanner not in (OK, OFF),
+            checks={"database": database, "disk": disk, "axis": axis, "log": log, "workers": workers}
             | {f"axis.{name}": axis_word(state) for name, state in each_state(self.node.axis).items() if name}
             | ({"scanner": scanner} if scanner != OFF else {})
             | ({"sandbox": "on"} if self.node.settings.node.sandbox == "on" else {}),
         )
+
+    async def _workers(self) -> str:
+        """The node's, in whatever process: this one answers all the same, so that it stays ready."""
+        if self.node.pulse.loops():
+            return OK
+        counts = await self.node.pool.run(partial(living, self.node.pulse.folder, self.node.clock.now()))
+        return OK if counts[WORKER] else NONE
 
     async def _log(self) -> str:
         """Nothing that waits for its seal is lost: that alone stops no call. A timestamp that is demanded does."""
@@ -329,6 +371,8 @@ class Watch:
             async with asyncio.timeout(PATIENCE_S):
                 await reporting.answers(self.node.store)
                 await self._fits()
+        except migrate.NewerSchema:
+            return NEWER
         except Misconfigured:
             return OLD
         except (GatewayError, TimeoutError):
@@ -353,12 +397,13 @@ class Watch:
             return OK
         return OK
 
-    def _disk(self) -> str:
+    async def _disk(self) -> str:
         try:
             self.node.room.check()
         except StoreFailure:
             return FULL
-        return OK
+        judged = await self.node.pool.run(partial(judged_disks, self.node))
+        return LOW if any(disk.word == data_folder.FULL for disk in judged) else OK
 
 
 def axis_word(state: AxisState) -> str:

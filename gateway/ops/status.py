@@ -24,12 +24,13 @@ from gateway.ops.axis_now import AxisNow
 from gateway.ops.certificates import IssuerState
 from gateway.ops.doctor import Diagnosis
 from gateway.ops.hot_folders import hot_folders
-from gateway.ops.metrics import days_left
+from gateway.ops.metrics import days_left, judged_disks
 from gateway.policy import upkeep
 from gateway.ports import ScannerState
 from gateway.settings import Settings, reading
 from gateway.store import reporting
 from gateway.store.data_folder import Backup as Backup
+from gateway.store.data_folder import Disk
 from gateway.store.data_folder import last_backup as last_backup
 from gateway.store.reporting import Load
 from gateway.workers.pulse import ProcessBeat, beats, slots
@@ -48,6 +49,7 @@ class NodeStatus:
     backup: Backup | None
     workers: Sequence[ProcessBeat]
     disk_free: int
+    disks: Sequence[Disk]
     authorities: Sequence[IssuerState] = ()
     scanner: ScannerState = field(default_factory=lambda: ScannerState(word="off"))
     partners: Mapping[str, float] = field(default_factory=dict)
@@ -70,6 +72,7 @@ async def look(node: OpenNode) -> NodeStatus:
         backup=last_backup(node.settings.node.data_dir),
         workers=beats(node.pulse.folder, now),
         disk_free=node.room.space().bytes,
+        disks=judged_disks(node),
         authorities=await certificates.authorities_asked(node.settings.trust.folder, node.store, now),
         scanner=await node.scanner.state(),
         paces=paces(slots(node.pulse.folder, now)),

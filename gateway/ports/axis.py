@@ -172,6 +172,9 @@ class AxisDesk(Axis, Protocol):
     async def counts(self) -> Mapping[str, int]:
         """Parcels `waiting` (of which `urgent`), `leased` and `dead`, as far as this node may see."""
 
+    async def oldest(self) -> datetime | None:
+        """Since when the oldest parcel waits for this node; None where none does, or the axis does not tell."""
+
     def in_hand(self) -> Mapping[str, int]:
         """What of it this process holds and no other one can count, by the same names, from memory."""
 

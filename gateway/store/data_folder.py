@@ -1,13 +1,14 @@
-"""What the data folder tells: how much space its disk must keep free, so that what is already here can still be
-finished, and the last backup as it wrote itself down. In: a folder and a number of bytes. Out: StoreFailure for
-whoever would write another file while there is less, or too few inodes; the last backup, None when there is none,
-or its note cannot be read."""
+"""Disks and backups of a node: how much space must stay free, so that what is already here can still be finished,
+how each place of the node is judged where it is mounted, and the last backup as it wrote itself down. In: folders
+and numbers of bytes. Out: StoreFailure for whoever would write another file while there is less, or too few inodes;
+one `Disk` for each file system; the last backup, None when there is none, or its note cannot be read."""
 
 from __future__ import annotations
 
 import json
 import os
 import time
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -25,6 +26,10 @@ class Space:
     bytes: int
     inodes: int | None
 
+    @property
+    def lacks_inodes(self) -> bool:
+        return self.inodes is not None and self.inodes < INODES
+
 
 # Each small document asks several times, and nobody fills what is kept back in so short a time.
 _ENOUGH_FOR_S = 0.05
@@ -32,44 +37,89 @@ _ENOUGH_FOR_S = 0.05
 
 @dataclass(slots=True, kw_only=True)
 class Room:
-    """The space that is kept back on the disk of `folder`; 0 keeps nothing back."""
+    """The space that is kept back on the disk of `folder`, and on those of `beside`; 0 keeps nothing back."""
 
     folder: Path
     reserve: int
+    beside: tuple[Path, ...] = ()
     _enough_until: float = field(default=0.0, init=False, compare=False)
 
     def space(self) -> Space:
         """StoreFailure when the disk does not say, such as a mount that went away."""
-        try:
-            found = _asked(self.folder)
-        except OSError as cause:
-            raise errors.StoreFailure(
-                f"the disk of {self.folder} does not answer: {cause.strerror}"
-            ) from cause
-        return Space(bytes=found.f_bavail * found.f_frsize, inodes=found.f_favail if found.f_files else None)
+        return free_space(self.folder)
 
     def check(self) -> None:
         """StoreFailure while the disk is too full for another file."""
         if not self.reserve or time.monotonic() < self._enough_until:
             return
-        left = self.space()
-        if left.bytes < self.reserve or (left.inodes is not None and left.inodes < INODES):
-            raise errors.StoreFailure(
-                f"the disk of {self.folder} is full: {left.bytes // 1024**2} MB and {left.inodes} inodes are left, and "
-                f"{self.reserve // 1024**2} MB and {INODES} are kept back; nothing is taken in until there is space",
-                code="GW-S-507",
-            )
+        for folder in (self.folder, *self.beside):
+            left = free_space(folder)
+            if left.bytes < self.reserve or left.lacks_inodes:
+                raise errors.StoreFailure(
+                    f"the disk of {folder} is full: {left.bytes // 1024**2} MB and {left.inodes} inodes are left, and "
+                    f"{self.reserve // 1024**2} MB and {INODES} are kept back; nothing is taken in until there is space",
+                    code="GW-S-507",
+                )
         self._enough_until = time.monotonic() + _ENOUGH_FOR_S
 
 
-def _asked(folder: Path) -> os.statvfs_result:
-    """Of the disk that the folder lies on, or will."""
+def free_space(folder: Path) -> Space:
+    """Of the disk that the folder lies on, or will. StoreFailure when the disk does not say."""
     try:
-        return os.statvfs(folder)
-    except (FileNotFoundError, NotADirectoryError):
-        if folder.parent == folder:
-            raise
-        return _asked(folder.parent)
+        disk = os.statvfs(_nearest(folder))
+    except OSError as cause:
+        raise errors.StoreFailure(f"the disk of {folder} does not answer: {cause.strerror}") from cause
+    return Space(bytes=disk.f_bavail * disk.f_frsize, inodes=disk.f_favail if disk.f_files else None)
+
+
+def _nearest(folder: Path) -> Path:
+    """The folder, or what there is of the way to it."""
+    return next((path for path in (folder, *folder.parents) if path.is_dir()), folder)
+
+
+GOOD, LOW, FULL = "good", "low", "full"
+# A document of the largest size is 50 MB and lies on disk three times while it is sent. Keys are a few kilobytes each.
+KEYS = "keys"
+_FULL, _LOW = 500 * 1024**2, 5 * 1024**3
+_KEYS_FULL, _KEYS_LOW = 10 * 1024**2, 20 * 1024**2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disk:
+    """One file system, and which places of the node lie on it. `word`: good, low or full."""
+
+    places: tuple[str, ...]
+    path: Path
+    space: Space
+    word: str
+
+
+def disks(places: Mapping[str, Path], reserve: int) -> list[Disk]:
+    """Judge each place where it is mounted, each file system once. One that does not answer is full."""
+    mounts: dict[int, list[str]] = {}
+    for name, path in places.items():
+        try:
+            device = os.stat(_nearest(path)).st_dev
+        except OSError:
+            device = -len(mounts) - 1
+        mounts.setdefault(device, []).append(name)
+    return [_disk(tuple(names), places, reserve) for names in mounts.values()]
+
+
+def _disk(names: tuple[str, ...], places: Mapping[str, Path], reserve: int) -> Disk:
+    path = places[names[0]]
+    try:
+        space = free_space(path)
+    except errors.StoreFailure:
+        space = Space(bytes=0, inodes=None)
+    return Disk(places=names, path=path, space=space, word=_word(names, space, reserve))
+
+
+def _word(names: Iterable[str], space: Space, reserve: int) -> str:
+    full, low = (_KEYS_FULL, _KEYS_LOW) if set(names) == {KEYS} else (max(_FULL, reserve), _LOW)
+    if space.bytes < full or space.lacks_inodes:
+        return FULL
+    return LOW if space.bytes < low else GOOD
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,11 +39,18 @@ class MigrationStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SchemaStatus:
-    """Where a database stands. `current` is None for an empty one; `pending` is in order."""
+    """Where a database stands. `current` is None for an empty one; `pending` is in order. `is_newer`: a newer program
+    made it; `runs_here`: no more than one step newer, which this version bears with."""
 
     current: str | None
     head: str
     pending: tuple[MigrationStep, ...]
+    is_newer: bool = False
+    runs_here: bool = True
+
+
+class NewerSchema(errors.Misconfigured):
+    """A newer program made the database, and this version does not run on it."""
 
 
 async def up(url: str, contract: bool = False) -> SchemaStatus:
@@ -85,8 +92,8 @@ async def check(engine: AsyncEngine) -> None:
             f"the database has schema {found.current or 'none'} and this version needs {found.head}; "
             "run `gateway migrate up`"
         )
-    if found.current is not None and int(found.current) > int(found.head) + 1:
-        raise errors.Misconfigured(
+    if not found.runs_here:
+        raise NewerSchema(
             f"the database has schema {found.current}, and this version knows {found.head} and at most the next one; "
             "run a newer version of the program (schemas only go forward)"
         )
@@ -173,7 +180,14 @@ def _status(connection: Connection) -> SchemaStatus:
     current = MigrationContext.configure(connection).get_current_revision()
     known = [step.revision for step in steps()]
     done = _done(known, current)
-    return SchemaStatus(current=current, head=known[-1], pending=steps()[done:])
+    is_newer = current is not None and done == len(known) and current not in known
+    return SchemaStatus(
+        current=current,
+        head=known[-1],
+        pending=steps()[done:],
+        is_newer=is_newer,
+        runs_here=not is_newer or current == f"{int(known[-1]) + 1:04}",
+    )
 
 
 def _done(known: list[str], current: str | None) -> int:

@@ -15,6 +15,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -187,6 +188,13 @@ class EmbeddedAxis:
         """Rows of the whole queue, all nodes: `waiting` (of which `urgent`), `leased` and `dead`."""
         (found,) = await self._queue.search(queue_file.COUNTS, self._times(self._lease_s))
         return dict(zip(("waiting", "urgent", "leased", "dead"), found[:4], strict=True))
+
+    async def oldest(self) -> datetime | None:
+        """Of the parcels for codes that this node hosts."""
+        ((published_at,),) = await self._queue.search(
+            queue_file.OLDEST, {"node": self._node, **self._times(self._lease_s)}
+        )
+        return datetime.fromtimestamp(published_at, UTC) if published_at is not None else None
 
     def in_hand(self) -> Mapping[str, int]:
         """Nothing: whoever opens the folder counts all of it."""

@@ -85,6 +85,8 @@ WHERE h.node = :node AND q.dead_at IS NULL AND (q.leased_until <= :now OR q.leas
 """
 ANY_DUE = f"SELECT 1 FROM {_OF_NODE} LIMIT 1"  # noqa: S608 - our own words, here and below
 
+OLDEST = f"SELECT MIN(q.published_at) FROM {_OF_NODE}"  # noqa: S608
+
 
 def _due(lane: str) -> str:
     """The inner part is answered from the index alone, so a long backlog is sorted without reading its rows."""

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import BinaryIO, Self
 
 from gateway import meters
@@ -203,6 +204,18 @@ class RoutedAxis:
         if not answered:
             raise Unreachable(f"no axis answers: {self.state().reason}")
         return _sums(answered)
+
+    async def oldest(self) -> datetime | None:
+        """Of those that answer."""
+        times = await asyncio.gather(*(self._oldest(axis) for axis in self._axes.values()))
+        return min((time for time in times if time is not None), default=None)
+
+    async def _oldest(self, axis: AxisDesk) -> datetime | None:
+        try:
+            async with asyncio.timeout(self._patience_s):
+                return await axis.oldest()
+        except (TransportFailure, TimeoutError):
+            return None
 
     def in_hand(self) -> Mapping[str, int]:
         return _sums([axis.in_hand() for axis in self._axes.values()])

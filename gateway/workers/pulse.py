@@ -34,18 +34,26 @@ EVERY = timedelta(seconds=10)
 STUCK_S = 15 * 60.0
 # A process that died leaves its file; for so long it is shown as one that was not seen since.
 FORGOTTEN = timedelta(days=1)
+# A process that says nothing for four signs of life is dead, or as good as dead.
+HEARD_LATELY = timedelta(seconds=45)
+WORKER, WEB = "worker", "web"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessBeat:
-    """What one worker process last said."""
+    """The last sign of life of one process. `works`: it has the loops, and does not only answer."""
 
     process: str
     at: datetime
     since: datetime
+    works: bool = True
     stuck: tuple[str, ...] = ()
     holds: Mapping[str, int] = field(default_factory=dict)
     """What it has in hand of the axis, by the names of `AxisDesk.counts`."""
+
+    def lives(self, now: datetime) -> bool:
+        """A sign from the future was written by a clock that was ahead, and says nothing of today."""
+        return abs(now - self.at) < HEARD_LATELY
 
 
 @dataclass(slots=True, kw_only=True)
@@ -154,7 +162,20 @@ def _write(file: Path, text: str) -> None:
 
 
 def beats(folder: Path, now: datetime) -> Sequence[ProcessBeat]:
-    """Every worker process that wrote here within a day, by name. A file that is being replaced is left out."""
+    """Every worker process that wrote here within a day, by name."""
+    return [beat for beat in _every_beat(folder, now) if beat.works]
+
+
+def living(folder: Path, now: datetime) -> Mapping[str, int]:
+    """Processes of the node that gave a sign of life lately, by role; none of a role is 0."""
+    counts = {WORKER: 0, WEB: 0}
+    for beat in _every_beat(folder, now):
+        counts[WORKER if beat.works else WEB] += beat.lives(now)
+    return counts
+
+
+def _every_beat(folder: Path, now: datetime) -> Sequence[ProcessBeat]:
+    """A file that is being replaced is left out."""
     found = []
     for process, told in _files(folder):
         try:
@@ -162,12 +183,13 @@ def beats(folder: Path, now: datetime) -> Sequence[ProcessBeat]:
                 process=process,
                 at=datetime.fromisoformat(told["at"]),
                 since=datetime.fromisoformat(told["since"]),
+                works=bool(told.get("works", True)),
                 stuck=tuple(told["stuck"]),
                 holds={str(part): int(number) for part, number in told.get("holds", {}).items()},
             )
         except (ValueError, KeyError, TypeError, AttributeError):
             continue
-        if told.get("works", True) and now - beat.at < FORGOTTEN:
+        if now - beat.at < FORGOTTEN:
             found.append(beat)
     return found
 

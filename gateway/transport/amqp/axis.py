@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Self
 
@@ -154,6 +155,9 @@ class AmqpAxis:
             "fetched": held["fetched"],
             "parts": parts,
         }
+
+    async def oldest(self) -> datetime | None:
+        return None
 
     def in_hand(self) -> Mapping[str, int]:
         """The broker counts what nobody took yet: of what is here it tells nothing."""

@@ -296,6 +296,9 @@ class RestAxis:
         counts = dict(await self._shelf.counts())
         return counts | dict(await self._pool.run(self._ledger.counts))
 
+    async def oldest(self) -> datetime | None:
+        return None
+
     def in_hand(self) -> Mapping[str, int]:
         return {}
 

@@ -32,6 +32,7 @@ async def test_me_tells_the_key_its_scopes_and_agencies(door: Door) -> None:
     assert (limits["calls_per_second"], limits["calls_at_once"]) == (None, None)
     await door.node.store.number_events()
     await door.node.sealer.step()
+    await door.node.pulse.beat()
     for path in ("/healthz", "/readyz"):
         health = await door.ask("GET", path, key=None)
         assert (health.status, health.json["status"]) == (200, "ok")

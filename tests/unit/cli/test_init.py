@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 import tomllib
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -70,6 +72,16 @@ def test_a_new_node_has_settings_schema_agency_key_and_one_secret_shown_once(
     before = (tmp_path / "gateway.toml").read_bytes()
     assert terminal.type(*GOOD).code == 4  # a second init leaves everything as it is
     assert (tmp_path / "gateway.toml").read_bytes() == before
+
+
+def test_a_schema_that_a_newer_program_made_is_called_so(terminal: Terminal, tmp_path: Path) -> None:
+    terminal.type(*GOOD)
+    assert not terminal.type("migrate", "status", "-o", "json").json["newer"]
+    with closing(sqlite3.connect(tmp_path / "state" / "gateway.db")) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+
+    assert terminal.type("migrate", "status", "-o", "json").json["newer"]
+    assert "A newer program made the schema: 9999" in terminal.type("--lang", "en", "migrate", "status").out
 
 
 def test_a_token_is_bound_to_networks_and_the_list_says_to_which(terminal: Terminal) -> None:

@@ -152,6 +152,11 @@ async def broker_blocked(town: Town) -> list[Sample]:
     return [(each.name, each.labels, each.value) for family in told for each in family.samples]
 
 
+async def disk_fills(town: Town) -> Town:
+    """As a small disk looks to a node that wants more free."""
+    return replace(town, node=replace(town.node, room=Room(folder=town.node.room.folder, reserve=1 << 62)))
+
+
 async def urgent_lies(town: Town) -> None:
     await town.send("15", urgency=Urgency.URGENT)
     await couriers.pack_batch(town.node.out, 10, LEASE_S)
@@ -167,6 +172,18 @@ async def ordinary_lies(town: Town) -> None:
 async def nothing_packed(town: Town) -> None:
     await town.send("15")
     town.clock.advance(1801)
+
+
+async def worker_dies(town: Town) -> None:
+    town.clock.advance(60)
+
+
+async def mail_waits_at_the_axis(town: Town) -> None:
+    await town._host()
+    await town.send("15")
+    await couriers.pack_batch(town.node.out, 10, LEASE_S)
+    await couriers.dispatch_batch(town.node.out, 10, LEASE_S)
+    town.clock.advance(301)
 
 
 async def nobody_works(town: Town) -> None:
@@ -300,12 +317,15 @@ async def slow_calls(town: Town) -> None:
 
 # What happens to a node: it, or another one in its place, is scraped then, unless that was done.
 TROUBLES: dict[str, Callable[[Town], Awaitable[Town | list[Sample] | None]]] = {
+    "a disk fills": disk_fills,
     "a part is silent": database_away,
     "axis down": broker_away,
     "axis blocked": broker_blocked,
     "urgent mail lies": urgent_lies,
     "mail lies": ordinary_lies,
     "nothing is packed": nothing_packed,
+    "no worker": worker_dies,
+    "mail waits at the axis": mail_waits_at_the_axis,
     "nobody works": nobody_works,
     "dead parcels": dead,
     "quarantine grows": quarantined,
@@ -327,6 +347,7 @@ TROUBLES: dict[str, Callable[[Town], Awaitable[Town | list[Sample] | None]]] = {
 @pytest.mark.parametrize("alarm", TROUBLES)
 @pytest.mark.usefixtures("keys_away")
 async def test_an_alarm_of_the_page_fires_in_its_trouble_and_not_before(town: Town, alarm: str) -> None:
+    await town.node.pulse.beat()  # as a worker that is well
     before = await scraped(town)
     when = alarms()[alarm]
     assert not fires(when, before, before)

@@ -12,7 +12,7 @@ import pytest
 from gateway.ops import axis_now
 from gateway.pool import ThreadPool
 from gateway.transport.embedded import EmbeddedAxis
-from gateway.workers.pulse import own_name
+from gateway.workers.pulse import HEARD_LATELY, own_name
 from tests.support.clock import START, ManualClock
 from tests.support.parcels import parcel
 
@@ -51,7 +51,7 @@ async def test_what_this_process_holds_is_not_counted_twice_and_a_silent_one_hol
     axis: EmbeddedAxis, tmp_path: Path
 ) -> None:
     beat(tmp_path / "beats", own_name(), START)
-    beat(tmp_path / "beats", "died-3", START - timedelta(seconds=30))
+    beat(tmp_path / "beats", "died-3", START - HEARD_LATELY)
     beat(tmp_path / "beats", "odd-4", START, holds=["no", "table"])
 
     found = await axis_now.look(axis, tmp_path / "beats", START)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -27,7 +29,7 @@ from gateway.policy import upkeep
 from gateway.pool import ThreadPool
 from gateway.ports import AxisState
 from gateway.stopwatch import Stopwatch
-from gateway.store import restored
+from gateway.store import migrate, restored
 from gateway.transport.embedded import EmbeddedAxis
 from gateway.trust.authority import Authority
 from gateway.trust.keys import KeyDirectory
@@ -95,6 +97,8 @@ def ward_in(folder: Path, blank: Path) -> Iterator[Ward]:
         database_url=f"sqlite+aiosqlite:///{database}",
         database_file=database,
         data_dir=folders["data"],
+        places=folders | {"content": folders["data"] / "content"},
+        disk_reserve=0,
         axis_folder=folders["axis"],
         keys_folder=folders["keys"],
         keys_password=PASSWORD,
@@ -139,6 +143,7 @@ async def furnished(patient: Patient, authority: Authority) -> None:
     axis = EmbeddedAxis(patient.axis_folder, patient.node, patient.clock, patient.pool)
     await axis.host([AGENCY.code])
     await axis.close()
+    await Pulse(folder=patient.data_dir / HEARTBEAT, clock=patient.clock, pool=patient.pool).beat()
 
 
 def test_a_healthy_node_is_green_throughout(ward: Ward) -> None:
@@ -197,17 +202,34 @@ def test_each_missing_folder_is_red_with_the_command_that_makes_it(ward: Ward) -
     assert {(each.level, each.cure) for each in found} == {("red", f"mkdir -p {gone}")}
 
 
-def test_little_disk_space_is_yellow_and_almost_none_red(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The disk is what cannot be filled in a test."""
-    levels = {}
-    for free in (10 << 30, 1 << 30, 1 << 20):
-        usage = type("Usage", (), {"free": free})
-        monkeypatch.setattr(shutil, "disk_usage", lambda path, usage=usage: usage)
-        found = ward.found("disk")
-        levels[free] = [each.level for each in found]
-        assert all(each.cure for each in found if each.level != "green")
+def test_each_place_is_judged_by_the_disk_that_it_is_mounted_on(
+    ward: Ward, monkeypatch: pytest.MonkeyPatch, cases: Cases
+) -> None:
+    """The disk is what cannot be filled in a test; memory is another one than that of the other folders."""
+    statvfs, mb = os.statvfs, 1024**2
+    rows = [("backups", 10_000, "green"), ("backups", 1_000, "yellow"), ("backups", 5, "red")]
+    rows += [("content", 5, "red"), ("axis", 5, "red"), ("keys", 1_000, "green"), ("keys", 5, "red")]
+    with TemporaryDirectory(dir="/dev/shm") as memory:
 
-    assert list(levels.values()) == [["green"], ["yellow"], ["red"]]
+        def judged(row: tuple[str, int, str]) -> None:
+            place, free, level = row
+
+            def small(path: Path) -> os.statvfs_result:
+                disk = list(statvfs(path))
+                size = free if Path(path).is_relative_to(memory) else 10_000
+                disk[1], disk[4] = mb, size
+                return os.statvfs_result(disk)
+
+            monkeypatch.setattr(os, "statvfs", small)
+            mounted = replace(
+                ward.patient, places={**ward.patient.places, place: Path(memory) / "not made yet"}
+            )
+            found = {check.params["places"]: check for check in replace(ward, patient=mounted).found("disk")}
+            assert (len(found), found[place].level) == (2, level)
+            assert {check.level for name, check in found.items() if name != place} == {"green"}
+            assert found[place].cure is not None or level == "green"
+
+        cases.each(rows, judged)
 
 
 def test_a_clock_that_was_ahead_and_was_set_back_is_told_with_what_it_left(ward: Ward) -> None:
@@ -244,9 +266,22 @@ async def taken_from_the_axis(ward: Ward) -> None:
     await axis.close()
 
 
+def never_started(ward: Ward) -> None:
+    shutil.rmtree(ward.patient.data_dir / HEARTBEAT)
+
+
 def without_schema(ward: Ward) -> None:
     ward.database.unlink()
     sqlite3.connect(ward.database).close()
+
+
+def of_a_newer_program(steps: int) -> Callable[[Ward], None]:
+    def make_newer(ward: Ward) -> None:
+        newer = f"{int(migrate.steps()[-1].revision) + steps:04}"
+        with closing(sqlite3.connect(ward.database)) as connection, connection:
+            connection.execute("UPDATE alembic_version SET version_num = ?", (newer,))
+
+    return make_newer
 
 
 def half_a_database(ward: Ward) -> None:
@@ -285,6 +320,8 @@ HARMS: dict[str, tuple[Callable[[Ward], object], str, str, str | None]] = {
     "old list (K4)": (lambda ward: ward.later(days=400), "revocation", "red revocation.late", None),
     "no list": (lambda ward: shutil.rmtree(ward.lists), "revocation", "yellow revocation.none", None),
     "no schema": (without_schema, "database", "red", "gateway migrate up"),
+    "one step newer": (of_a_newer_program(1), "database", "yellow database.newer", None),
+    "two steps newer": (of_a_newer_program(2), "database", "red database.newer", "./upgrade.sh"),
     "half a database": (half_a_database, "database", "red", ""),
     "hosts nobody": (without_agencies, "agencies", "red agencies.none", None),
     "no key": (lambda ward: shutil.rmtree(ward.keys / AGENCY.code), "keys", "red keys.none", NEW_KEY),
@@ -292,6 +329,9 @@ HARMS: dict[str, tuple[Callable[[Ward], object], str, str, str | None]] = {
     "wrong password": (wrong_password, "keys", "red keys.none", None),
     "old certificate": (lambda ward: ward.later(days=680), "keys", "yellow keys.expiring", None),
     "past certificate": (lambda ward: ward.later(days=720), "keys", "red keys.expiring", None),
+    "no worker": (lambda ward: ward.later(seconds=45), "workers", "red workers.none", "gateway serve"),
+    "a worker of the future": (lambda ward: ward.later(days=-2), "workers", "red workers.none", None),
+    "never started": (never_started, "workers", "yellow workers.never", "gateway serve"),
     "quarantine": (quarantined, "quarantine", "yellow", "gateway inbox list --quarantine"),
 }
 

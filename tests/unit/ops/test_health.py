@@ -21,6 +21,7 @@ from gateway.ports import AxisState
 from gateway.store import data_folder
 from gateway.store.data_folder import Room
 from gateway.workers import couriers
+from gateway.workers.pulse import EVERY, HEARD_LATELY
 from tests.support.clock import START
 from tests.support.node import LEASE_S, Town, opened
 from tests.unit.ops.conftest import lose_database
@@ -48,6 +49,7 @@ async def watch(town: Town, time: Time) -> Watch:
     """Of a node whose workers have sealed what happened while it was set up."""
     await town.node.store.number_events()
     await town.node.sealer.step()
+    await town.node.pulse.beat()
     return Watch(node=town.node, now_s=time)
 
 
@@ -62,7 +64,7 @@ async def test_a_healthy_node_is_ready_and_one_that_goes_is_not_and_is_alive_to_
 
     assert ready.well
     assert not ready.degraded
-    assert ready.checks == {"database": "ok", "disk": "ok", "axis": "ok", "log": "ok"}
+    assert ready.checks == {"database": "ok", "disk": "ok", "axis": "ok", "log": "ok", "workers": "ok"}
     assert alive.well
 
     assert (await watch.ready()).well
@@ -73,6 +75,22 @@ async def test_a_healthy_node_is_ready_and_one_that_goes_is_not_and_is_alive_to_
     assert not found.well
     assert found.checks == {"process": "draining"}
     assert (await watch.alive()).well
+
+
+async def test_a_node_without_a_living_worker_is_degraded_and_stays_ready(
+    watch: Watch, town: Town, time: Time
+) -> None:
+    """A balancer that heeds it must not drop every process that answers."""
+    town.clock.advance(HEARD_LATELY)
+    missed = await watch.ready()
+    await town.node.pulse.beat(works=False)
+    only_answers = await checks(watch, time)
+    town.clock.advance(EVERY)
+    await town.node.pulse.beat()
+
+    assert (missed.well, missed.degraded, missed.checks["workers"]) == (True, True, "none")
+    assert only_answers["workers"] == "none"
+    assert (await checks(watch, time))["workers"] == "ok"
 
 
 async def test_however_often_it_is_asked_it_looks_every_two_seconds(
@@ -93,7 +111,7 @@ async def test_a_schema_that_moved_on_or_a_database_that_is_gone_makes_it_unread
         await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
         await connection.commit()
     time.s += metrics.SCHEMA_EVERY_S
-    assert (await checks(watch, time))["database"] == "old-schema"
+    assert (await checks(watch, time))["database"] == "newer-schema"
 
     await lose_database(town)
     assert (await checks(watch, time))["database"] == "down"

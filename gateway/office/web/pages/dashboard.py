@@ -6,7 +6,7 @@ documents the first steps."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from urllib.parse import parse_qsl
@@ -17,6 +17,7 @@ from gateway.errors import Denied
 from gateway.office.domain.listing import Side, Tab
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.ports.lists import Charts, ListCount, ListOrder, Tiles, Wanted
+from gateway.office.ports.node import NodeStanding
 from gateway.office.web import bell, charts
 from gateway.office.web.charts import QueueChart
 from gateway.office.web.door import AGENCY
@@ -26,9 +27,12 @@ from gateway.office.web.listing.list_rows import Sees, ShownLine, Teller
 from gateway.office.web.pages import today
 from gateway.office.web.pages.bell import HEARS
 from gateway.office.web.pages.lists import asked_of
-from gateway.office.web.pages.operations.state import is_operator
+from gateway.office.web.pages.operations.state import PATH as PAGES
+from gateway.office.web.pages.operations.state import check_says, is_operator
 from gateway.office.web.routes import Who, get, post
 from gateway.office.web.visits import Visit
+from gateway.ops.doctor import worst
+from gateway.ops.doctor_checks import GREEN, RED, Diagnosis
 
 _EXPIRING = timedelta(days=90)
 _SIDES = {path: side for side, path in PATHS.items()}
@@ -180,28 +184,22 @@ async def _own(visit: Visit, seen: Sees) -> web.StreamResponse:
 
 
 _OWN_LISTS = {"given": "/van-ban-den?tab=processing", "back": "/van-ban-di?tab=attention"}
-_OLD_COPY, _CERTIFICATE_DAYS, _DISK_DAYS = timedelta(hours=36), 14, 14
+_OLD_COPY, _DISK_DAYS = timedelta(hours=36), 14
 
 
 async def _lamps(visit: Visit) -> tuple[Lamp, ...]:
     """The line, the machine, the copies."""
     light, now = visit.deps.light(), visit.deps.clock.now()
-    standing = await visit.deps.operations.machine.standing()
+    machine = visit.deps.operations.machine
+    standing, checks = await machine.standing(), await machine.checks()
     line = {"up": "good", "down": "bad"}.get(light.word, "warn")
-    why, path = "well", "/van-hanh"
-    if not standing.well or not standing.workers:
-        why = "down" if standing.workers else "no_worker"
-    elif any(days < _CERTIFICATE_DAYS for days in standing.certificates.values()):
-        why, path = "certificate", "/co-quan"
-    elif standing.disk_days is not None and standing.disk_days < _DISK_DAYS:
-        why = "disk"
     at = standing.backup_at
     copy = "never" if at is None else "old" if at < now - _OLD_COPY else "well"
     return (
         Lamp(
             key="axis", word=line, says=visit.say(f"page.axis.{light.word}"), path="/van-hanh/kiem-tra?chay=1"
         ),
-        Lamp(key="machine", word=_LAMP_WORDS[why], says=visit.say(f"lamp.machine.{why}"), path=path),
+        _machine_lamp(visit, standing, checks),
         Lamp(
             key="copies",
             word=_LAMP_WORDS[copy],
@@ -211,11 +209,21 @@ async def _lamps(visit: Visit) -> tuple[Lamp, ...]:
     )
 
 
-_LAMP_WORDS = {
-    "well": "good",
-    **dict.fromkeys(("certificate", "disk", "old"), "warn"),
-    **dict.fromkeys(("down", "no_worker", "never"), "bad"),
-}
+_LAMP_WORDS = {"well": "good", "old": "warn", "never": "bad"}
+_LEVEL_WORDS = {"red": "bad", "yellow": "warn", "green": "good"}
+
+
+def _machine_lamp(visit: Visit, standing: NodeStanding, checks: Sequence[Diagnosis]) -> Lamp:
+    """The worst line of the page of operations, in its own words."""
+    level = worst(checks)
+    word, says = _LEVEL_WORDS[level], visit.say("lamp.machine.well")
+    if level != GREEN:
+        says = check_says(visit, next(check for check in checks if check.level == level))
+    if level != RED and not standing.well:
+        word, says = "bad", visit.say("lamp.machine.down")
+    elif level == GREEN and standing.disk_days is not None and standing.disk_days < _DISK_DAYS:
+        word, says = "warn", visit.say("lamp.machine.disk")
+    return Lamp(key="machine", word=word, says=says, path=PAGES)
 
 
 async def _drawn(visit: Visit, figures: Charts) -> Mapping[str, object]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import timedelta
 from functools import partial
 
 from aiohttp import web
@@ -64,7 +63,6 @@ def is_operator(visit: Visit) -> bool:
 
 
 _LEVELS = {"red": 0, "yellow": 1, "green": 2}
-_LATE = timedelta(seconds=60)
 _BEAT_WORDS = (upkeep.GOOD, upkeep.FAULTY, upkeep.LATE, upkeep.MISSING, upkeep.UNKNOWN)
 
 
@@ -93,7 +91,6 @@ async def jobs_shown(visit: Visit) -> web.StreamResponse:
         "jobs",
         "jobs",
         standing=await machine.standing(),
-        late=_LATE,
         beats=upkeep.job_lines(days, now) if days else (),
         overdue=labels.jobs(upkeep.late_jobs(days, now), visit.lang),
         words=_BEAT_WORDS,
