@@ -205,7 +205,7 @@ def _change(model: Envelope) -> DocumentChange | None:
     info, said = model.business.document_info, notice_words.read(model.business.reason or "")
     receivers = info.receivers if info else ()
     return DocumentChange(
-        reason=_shown(said.reason),
+        reason=turning_shown(said.reason),
         notice_no=said.notice_no,
         approved_by=_shown(said.approved_by),
         target=DocumentId(target_of(model) or ""),

@@ -212,7 +212,8 @@ async def snooze_task(desk: TodoDesk, scope: AgencyScope, task: str, until: date
         if until > found.due_at:
             due = local(found.due_at)
             raise Clash(
-                f"a task is put off until its deadline at the latest, {due:%d/%m/%Y %H:%M}", code="GW-REST-DUE"
+                f"a task is put off until its deadline at the latest, {due:%d/%m/%Y %H:%M}",
+                code="GW-REST-DUE",
             )
 
     text = _text(note, "note")
