@@ -148,7 +148,7 @@ class _State:
 
 @dataclass(slots=True)
 class Drawing:
-    """Everything drawn until `until`, a `time.monotonic` value."""
+    """Everything drawn until `until`, a `time.thread_time` value."""
 
     until: float
     pieces: list[Piece] = field(default_factory=list)
@@ -211,7 +211,7 @@ class Drawing:
 
     def _step(self) -> None:
         self._steps += 1
-        if self._steps > MOST_STEPS or (self._steps % 64 == 0 and time.monotonic() > self.until):
+        if self._steps > MOST_STEPS or (self._steps % 64 == 0 and time.thread_time() > self.until):
             raise EnoughError
 
 

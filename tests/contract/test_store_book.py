@@ -24,7 +24,7 @@ from gateway.domain.wall_clock import VIETNAM
 from gateway.office.store.store import SqlOfficeStore
 from gateway.ports.queues import RegisterEntry
 from tests.support.clock import ManualClock
-from tests.support.stores import NORTH, SOUTH, committing, draft, incoming, outgoing, stored
+from tests.support.stores import NORTH, SOUTH, committing, delivery, draft, incoming, outgoing, stored
 
 YEAR = Span(year=2026)
 
@@ -226,20 +226,27 @@ async def test_a_paper_letter_is_struck_once_and_only_by_its_agency(
 async def test_recalls_and_replies_are_found_by_what_they_are_about(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
-    first = await send(store, clock, "2")
+    """A recall is told once everybody who had the document agreed to it."""
+    first, other = await send(store, clock, "2"), await send(store, clock, "3")
+    agreed = [delivery(one, "Z91.02", "request_agreed") for one in (first, other)]
+    await stored(
+        store, *agreed, delivery(other, "Z91.03", "delivered"), delivery(first, "Z91.03", "rejected")
+    )
     change = DocumentChange(reason="Wrong place", notice_no="5/TB")
-    await send(store, clock, "2", kind=Kind.RECALL, parent_id=first.id, change=change)
+    for one in (first, other):
+        number = one.draft.number
+        await send(store, clock, number, kind=Kind.RECALL, parent_id=one.id, change=change)
     link = ReplyLink(agency="Z91.02", number="8/X", date=date(2026, 11, 1), document_id=DocumentId("theirs"))
     await send(store, clock, "7", draft={"replies_to": (link,)})
     await send(store, clock, "8", draft={"replies_to": (link,)}, state=OutState.DRAFT)
 
     async with store.read(NORTH) as work:
-        recalls = await work.office.books.recalls([first.id])
+        recalls = await work.office.books.recalls([first.id, other.id])
         replies = await work.office.books.replies(["theirs", "other"], clock.now() - timedelta(days=1))
         later = await work.office.books.replies(["theirs"], clock.now() + timedelta(days=1))
         lines = await work.office.books.outgoing(YEAR, limit=9)
 
-    assert recalls[first.id][0] == change
+    assert {id: found[0] for id, found in recalls.items()} == {first.id: change}
     assert replies == {"theirs": ["7/UBND-VP"]}
     assert later == {}
-    assert [number_of(line) for line in lines] == ["2", "7"]
+    assert [number_of(line) for line in lines] == ["2", "3", "7"]

@@ -137,7 +137,8 @@ async def _outgoing_summary(work: OfficeWork, span: Span, series_by_type: bool) 
 
 
 def _outgoing_runs(numbers: Sequence[Numbered], by_type: bool) -> tuple[NumberRun, ...]:
-    """A number that was struck and given anew is no double; one that was only struck fills its place."""
+    """A number that was struck and given anew is no double, nor is a document that was refused and sent anew; one that was
+    only struck fills its place."""
     series: dict[str, list[Numbered]] = {}
     for one in numbers:
         series.setdefault(one.type_name if by_type else "", []).append(one)
@@ -145,7 +146,7 @@ def _outgoing_runs(numbers: Sequence[Numbered], by_type: bool) -> tuple[NumberRu
 
 
 def _standing(ones: Sequence[Numbered]) -> list[str]:
-    live = [one.number for one in ones if not one.struck]
+    live = list({one.id: one.number for one in ones if not one.struck}.values())
     return [*live, *({one.number for one in ones if one.struck} - set(live))]
 
 

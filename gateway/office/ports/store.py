@@ -34,6 +34,8 @@ class IncomingLine:
 class Numbered:
     """What the check of a run looks at of one outgoing line."""
 
+    id: str
+    """That of the document: what a recipient refused and was sent anew has one, and one number, twice."""
     number: str
     type_name: str
     struck: bool

@@ -13,8 +13,10 @@ from sqlalchemy import (
     and_,
     case,
     collate,
+    exists,
     func,
     literal,
+    not_,
     select,
     tuple_,
     update,
@@ -41,13 +43,31 @@ from gateway.store.outgoing import (
     under_in,
 )
 from gateway.store.row import from_json, to_json
-from gateway.store.tables import HandoverRow, IncomingRow, OutgoingRow, PaperOutgoingRow, RegisterEntryRow
+from gateway.store.tables import (
+    DeliveryRow,
+    HandoverRow,
+    IncomingRow,
+    OutgoingRow,
+    PaperOutgoingRow,
+    RegisterEntryRow,
+)
 from gateway.store.tables_node import PrincipalRow
 from gateway.store.transaction import Transaction
 
 _E, _I, _H, _O, _P = RegisterEntryRow, IncomingRow, HandoverRow, OutgoingRow, PaperOutgoingRow
+_D = DeliveryRow
 _DIGITS = "0123456789"
 _AT_ONCE = 500
+_NEVER_HAD = ("rejected", "cancelled", "failed")
+
+
+def _is_given_back(document_id: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Every recipient who had it agreed to its recall, and there is one."""
+    same = and_(col(_D.agency_id) == col(_O.agency_id), col(_D.document_id) == document_id)
+    of_it = select(col(_D.id)).where(same).correlate_except(_D)
+    agreed = of_it.where(col(_D.state) == "request_agreed")
+    keeps = of_it.where(col(_D.state).not_in(("request_agreed", *_NEVER_HAD)))
+    return and_(exists(agreed), not_(exists(keeps)))
 
 
 class SqlBooks:
@@ -129,19 +149,24 @@ class SqlBooks:
         return sorted(lines, key=_outgoing_place)[:limit]
 
     async def outgoing_numbers(self, span: Span) -> Sequence[Numbered]:
+        lines = select(_O).where(*issued_in(self._agency_id, _O, span), *IS_LINE)
+        recalled = {row.id for row in await self._tx.rows(_O, lines.where(_is_given_back(col(_O.id))))}
         found = [
             Numbered(
-                number=row.number, type_name=document.draft.type_name, struck=row.state == OutState.CANCELLED
+                id=document.document_id,
+                number=row.number,
+                type_name=document.draft.type_name,
+                struck=row.state == OutState.CANCELLED or row.id in recalled,
             )
-            for row in await self._tx.rows(
-                _O, select(_O).where(*issued_in(self._agency_id, _O, span), *IS_LINE)
-            )
+            for row in await self._tx.rows(_O, lines)
             if (document := from_json(OutgoingDocument, row.body))
         ]
         for row in await self._tx.rows(_P, select(_P).where(*issued_in(self._agency_id, _P, span))):
             letter = to_letter(row)
             struck = letter.struck_at is not None
-            found.append(Numbered(number=letter.number, type_name=letter.type_name, struck=struck))
+            found.append(
+                Numbered(id=letter.id, number=letter.number, type_name=letter.type_name, struck=struck)
+            )
         return found
 
     async def recalls(self, ids: Sequence[str]) -> Mapping[str, tuple[DocumentChange, datetime]]:
@@ -152,6 +177,7 @@ class SqlBooks:
                 col(_O.parent_id).in_(ids),
                 col(_O.kind) == Kind.RECALL.value,
                 col(_O.state).not_in((*NO_LINE, OutState.CANCELLED.value)),
+                _is_given_back(col(_O.parent_id)),
             )
             .order_by(col(_O.created_at), col(_O.id))
         )

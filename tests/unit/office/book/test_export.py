@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 import pytest
 
 from gateway.domain.book import Book, BookForm, BookLine, Span, Summary
-from gateway.domain.document import Assignment, Draft, Staff
+from gateway.domain.document import Assignment, Draft, InState, Staff
 from gateway.domain.event import EventKind
 from gateway.errors import Clash, Refused
 from gateway.incoming import act, by_hand
@@ -162,17 +162,35 @@ async def test_the_outgoing_book_has_recipients_proof_of_receipt_and_recall(town
     first, second = await lines(town, Book.OUTGOING, DEPARTMENT)
     town.clock.advance(1)
     await town.recall(sent)
+    asked, _ = await lines(town, Book.OUTGOING, DEPARTMENT)
+    await town.carry()
+    await town.status(document, "15")
+    await town.carry()
     recalled, _ = await lines(town, Book.OUTGOING, DEPARTMENT)
 
     assert first.cells["copy_holder"] == "Lưu: VT"
     assert str(first.cells["recipients"]).endswith("; Như trên")
     assert str(first.cells["signed_for"]).startswith("Đã tiếp nhận, ")
     assert first.cells["dispatched_on"] == town.node.out.today()
-    assert (first.struck, recalled.struck) == (False, True)
+    assert (first.struck, asked.struck, recalled.struck) == (False, False, True)
     assert "Gửi nhầm" in str(recalled.cells["note"])
     assert (second.cells["signed_for"], second.cells["dispatched_on"]) == ("", None)
     told = await summary(town, Book.OUTGOING, DEPARTMENT)
+    assert (told.lines, told.struck) == (2, 1)
     assert [(run.first, run.last, run.is_whole) for run in told.runs] == [(15, 16, True)]
+
+
+async def test_what_was_refused_and_sent_anew_has_its_number_once(town: Town) -> None:
+    today = town.node.out.today()
+    for turn in range(2):
+        await town.send("15", COMMUNE, issued_on=today, subject=f"Bản {turn}")
+        await town.carry()
+        arrived = next(one for one in await town.incoming(COMMUNE) if one.state is InState.NEW)
+        await town.status(arrived, "02", reason="OTHER", note="Sai thể thức")
+        await town.carry()
+
+    told = await summary(town, Book.OUTGOING, DEPARTMENT)
+    assert [(run.first, run.last, run.is_whole, run.doubled) for run in told.runs] == [(15, 15, True, ())]
 
 
 async def test_outgoing_paper_stands_between_and_is_struck_by_its_agency(town: Town) -> None:
