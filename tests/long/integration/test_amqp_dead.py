@@ -47,7 +47,7 @@ async def test_a_poisoned_parcel_is_listed_opened_and_sent_again_to_its_node_alo
     (again,) = await received(two)
 
     assert seen == content
-    assert died_again.recipient == "z92"  # still known, though it went to its node alone
+    assert died_again.recipient == "z92 z93"  # still known, though it went to its node alone
     assert [each.id for each in listed_again] == [found.id]
     assert (found.packet_id, found.kind, found.sender, found.lane) == (
         "p1",
