@@ -128,6 +128,8 @@ def _times(draft: Draft, profile: Profile, today: date) -> Iterator[Reason]:
 
 def _head_warnings(draft: Draft, profile: Profile, today: date) -> Iterator[Reason]:
     yield from odd_subject(draft.subject, profile, "/subject")
+    if len(written := "".join(draft.symbol.split())) < len(draft.symbol):
+        yield reason(ReasonCode.SYMBOL_SPACED, "/symbol", given=draft.symbol, suggest=written)
     if draft.type_name and " ".join(draft.type_name.casefold().split()) not in _TYPES:
         yield reason(ReasonCode.TYPE_UNKNOWN, "/type", name=draft.type_name)
     if draft.reply_required and draft.reply_due is None:

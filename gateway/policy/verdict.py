@@ -36,6 +36,7 @@ class ReasonCode(StrEnum):
     LEGACY_FONT = "legacy-font"
     NO_DIACRITICS = "no-diacritics"
     HIDDEN_MARKS = "hidden-marks"
+    SYMBOL_SPACED = "symbol-spaced"
     TYPE_UNKNOWN = "type-unknown"
     # recipients (R48, R83)
     RECIPIENT_SELF = "recipient-self"

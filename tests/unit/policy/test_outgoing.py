@@ -188,6 +188,8 @@ def test_a_doubtful_subject_or_type_warns_and_never_refuses_r3_r8_r9() -> None:
         verdict = judge(draft(subject=f"V/v báo cáo {mark}tình hình"))
         assert verdict.allowed
         assert [warning.params["marks"] for warning in verdict.warnings] == [f"U+{ord(mark):04X}"]
+    (spaced,) = judge(draft(symbol="QĐ - UBND")).warnings
+    assert (spaced.code, spaced.suggest) == ("symbol-spaced", "QĐ-UBND")
     types = {"Công văn": set(), "công  văn": set(), "Thư tay": {"type-unknown"}}
     assert {name: warned(judge(draft(type_name=name))) for name in types} == types
 
