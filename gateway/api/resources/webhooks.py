@@ -253,8 +253,7 @@ async def list_deliveries(call: Call) -> web.Response:
         before=before,
         state=DeliveryState(query.state) if query.state else None,
     )
-    cursor = str(found[-1].sequence) if has_more else None
-    call.link_next(cursor)
+    cursor = call.next_page(str(found[-1].sequence) if has_more else None)
     return call.tell(
         Deliveries(data=[_delivery(each) for each in found], next_cursor=cursor, has_more=has_more)
     )
