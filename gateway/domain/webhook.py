@@ -108,6 +108,11 @@ class Endpoint:
         """For logs: the rest of the address may hold a secret of its owner."""
         return urlsplit(self.url).hostname or ""
 
+    @property
+    def next_try_at(self) -> datetime | None:
+        """None while it is paused: what waits is tried when somebody lets it go on."""
+        return self.due_at if self.state is EndpointState.ACTIVE else None
+
     def paused(self, why: PauseWhy, at: datetime) -> Endpoint:
         """Return it as it sends nothing from that moment on."""
         return replace(self, state=EndpointState.PAUSED, paused_why=why, paused_at=at)
