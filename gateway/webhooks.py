@@ -111,7 +111,9 @@ class WebhookDesk:
         """The secret, which nobody can read again, and the endpoint. BadForm for an address, a type or a note that cannot
         be; Clash when the agency has as many as it may."""
         id, now = self.clock.new_id("whk_"), self.clock.now()
-        url, types, note = self._url(wanted.url), _types(wanted.types), _note(wanted.note)
+        types = _types(wanted.types)
+        _refuse_unread(types, wanted.scopes)
+        url, note = self._url(wanted.url), _note(wanted.note)
         newest = await self.rows.newest(scope.agency_id)
         secret, sealed = await self.pool.run(partial(self.sender.secrets.new, id))
         endpoint = Endpoint(
@@ -150,7 +152,8 @@ class WebhookDesk:
         given = {name: value for name, value in values.items() if value is not None}
 
         def changed(known: Endpoint) -> Endpoint:
-            return replace(_own(known, may), **given)  # type: ignore[arg-type]  # each is of its field's type
+            _refuse_unread(given.get("types", ()), _own(known, may).scopes)
+            return replace(known, **given)  # type: ignore[arg-type]  # each is of its field's type
 
         return await self._changed(scope, id, changed, EventKind.WEBHOOK_CHANGED, version)
 
@@ -195,7 +198,7 @@ class WebhookDesk:
         def paused(known: Endpoint) -> Endpoint:
             if _own(known, may).state is EndpointState.PAUSED:
                 raise Clash("this webhook is paused already", code="GW-HOOK-PAUSED")
-            return replace(known, state=EndpointState.PAUSED, paused_why=PauseWhy.PERSON, paused_at=now)
+            return known.paused(PauseWhy.PERSON, now)
 
         return await self._changed(scope, id, paused, EventKind.WEBHOOK_PAUSED, version)
 
@@ -207,12 +210,16 @@ class WebhookDesk:
         may: frozenset[ApiScope] = EVERY_SCOPE,
         version: int | None = None,
     ) -> Endpoint:
-        """Goes on where it stopped: nothing of the pause is left out."""
+        """Goes on where it stopped: nothing of the pause is left out. One whose key has ended belongs to whoever lets it go
+        on."""
 
         def resumed(known: Endpoint) -> Endpoint:
             if _own(known, may).state is EndpointState.ACTIVE:
                 raise Clash("this webhook is not paused", code="GW-HOOK-ACTIVE")
-            return replace(known, state=EndpointState.ACTIVE, paused_why=None, paused_at=None)
+            owner = scope.principal_id if known.paused_why is PauseWhy.KEY else known.created_by
+            return replace(
+                known, state=EndpointState.ACTIVE, paused_why=None, paused_at=None, created_by=owner
+            )
 
         return await self._changed(scope, id, resumed, EventKind.WEBHOOK_RESUMED, version)
 
@@ -296,6 +303,12 @@ def _own(known: Endpoint, may: frozenset[ApiScope]) -> Endpoint:
     if not known.scopes <= may:
         raise Denied("this webhook is told more than this key may read", code="GW-403-SCOPE")
     return known
+
+
+def _refuse_unread(types: Sequence[str], scopes: frozenset[ApiScope]) -> None:
+    """Denied for a type of events that nobody with these scopes reads: nothing of it would ever be sent."""
+    if unread := feed.unread(types, scopes):
+        raise Denied(f"this key may not read the events {', '.join(unread)}", code="GW-403-SCOPE")
 
 
 def _check_version(known: Endpoint, version: int | None) -> None:

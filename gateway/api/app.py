@@ -179,6 +179,7 @@ def _handler(route: Route, deps: ApiDeps, entry: Entry) -> Handle:
             query=query,
             chosen=fields.chosen(route, query),
         )
+        call = call.with_bare_cursor()
         if route.creates:
             call.idempotency_key()
         if route.body is Body.JSON and route.asks is not None:

@@ -350,7 +350,7 @@ async def _read_meta(
 async def _take(part: BodyPartReader, listed: Sequence[FileMeta] | None, tray: Tray) -> None:
     field = part.name or ""
     name = _name_of(part, field)
-    announced = next((each for each in listed or () if each.id is None and each.name == name), None)
+    announced = next((one for one in listed or () if one.id is None and _listed_name(one) == name), None)
     if listed is not None and announced is None:
         raise _bad_part("file-not-listed", field=field, name=name)
     role = _ROLES.get(announced.role if announced else field)
@@ -405,6 +405,11 @@ def _name_of(part: BodyPartReader, field: str) -> str:
     return name
 
 
+def _listed_name(announced: FileMeta) -> str:
+    """Return the name as that of a part is read: without folders."""
+    return door.without_folders(announced.name or "")
+
+
 def same_as_announced(announced: FileMeta, received: Received) -> None:
     """What the caller said of a file beforehand must be what came (threats.md 66)."""
     item = received.item
@@ -419,7 +424,7 @@ def _refuse_absent(listed: Sequence[FileMeta], received: Sequence[Received]) -> 
     faults = [
         RequestFault(code="file-absent", pointer=pointer("files", n), params={"name": each.name or ""})
         for n, each in enumerate(listed)
-        if each.id is None and each.name not in came
+        if each.id is None and _listed_name(each) not in came
     ]
     if faults:
         raise BadCall("bad-multipart", *faults)

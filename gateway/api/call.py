@@ -44,6 +44,9 @@ from gateway.ports import Page, Pool
 M = TypeVar("M", bound=BaseModel)
 
 LONGEST_KEY = 255
+# A cursor and the digest of its query, between them a sign that no cursor of the store has.
+_BOUND, _BOUND_BY = "~", 8
+_OF_PAGE = {"cursor", "limit", "fields", "wait"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,10 +149,37 @@ class Call:
             headers["X-Normalized"] = "NFC"
         return web.Response(status=status, text=text, content_type="application/json", headers=headers)
 
-    def link_next(self, cursor: str | None) -> None:
-        """The Link header to the next page, with the same filters."""
+    def next_page(self, cursor: str | None) -> str | None:
+        """Return the cursor as the caller gets it, bound to this query; the header Link leads to its page."""
         if cursor is None:
-            return
+            return None
+        bound = f"{cursor}{_BOUND}{self._query_digest()}"
+        self._link_next(bound)
+        return bound
+
+    def with_bare_cursor(self) -> Call:
+        """The same call, with the cursor as the store knows it. BadCall for the cursor of another query."""
+        query = self.query
+        if not isinstance(query, PageQuery) or query.cursor is None:
+            return self
+        cursor, _, digest = query.cursor.rpartition(_BOUND)
+        if digest != self._query_digest():
+            fault = RequestFault(
+                code="bad-value",
+                pointer="?cursor",
+                params={"field": "cursor", "expected": "next_cursor"},
+            )
+            raise BadCall("bad-request", fault)
+        return replace(self, query=query.model_copy(update={"cursor": cursor}))
+
+    def _query_digest(self) -> str:
+        """Of what a page is a page of; how much of it is shown may change on the way."""
+        query = self.query
+        asked = query.model_dump_json(exclude=_OF_PAGE, exclude_defaults=True) if query is not None else ""
+        text = json.dumps([self.request.path, asked])
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_BOUND_BY]
+
+    def _link_next(self, cursor: str) -> None:
         asked = [(name, text) for name, text in self.request.query.items() if name != "cursor"]
         target = f"{self.request.path}?{urlencode([*asked, ('cursor', cursor)])}"
         self.headers["Link"] = f'<{target}>; rel="next"'
@@ -224,8 +254,7 @@ async def page_of(call: Call, asked: Awaitable[Page[T]]) -> Page[T]:
             code="bad-value", pointer="?cursor", params={"field": "cursor", "expected": "next_cursor"}
         )
         raise BadCall("bad-request", fault) from why
-    call.link_next(page.next_cursor)
-    return page
+    return replace(page, next_cursor=call.next_page(page.next_cursor))
 
 
 STOPPING = web.AppKey("stopping", asyncio.Event)

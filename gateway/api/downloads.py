@@ -100,7 +100,8 @@ def disposition(name: str, how: str = "attachment") -> str:
     return f"{how}; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='', errors='replace')}"
 
 
-_ONE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})", re.ASCII)
+# Of whatever length: an end far behind the file is its end.
+_ONE = re.compile(r"bytes=([0-9]{0,1000})-([0-9]{0,1000})", re.ASCII)
 
 
 class _Unfit(Enum):

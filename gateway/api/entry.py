@@ -100,6 +100,7 @@ WARNED = timedelta(days=30)
 _KEYS_OF_AN_ADDRESS = 4
 # After so many wrong keys that begin alike, one address may try such a key once in five seconds.
 _GUESSES = Rate(per_s=0.2, burst=10)
+_ONCE = ("Authorization", "X-Agency", "Idempotency-Key", "If-Match")
 _VERSIONS = frozenset({HttpVersion10, HttpVersion11})
 _PORT = re.compile(r":\d+$")
 _BEGINNING = len("Bearer ") + len(KEY_PREFIX) + 4
@@ -129,6 +130,7 @@ class Entry:
             request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
         ) -> web.StreamResponse:
             _check_wire(request)
+            _refuse_twice(request)
             self._check_host(request)
             if self._addresses is not None:
                 _refuse_for(self._addresses.take(self.address(request)))
@@ -249,6 +251,14 @@ def _check_wire(request: web.Request) -> None:
     ):
         request.protocol.close()
         raise BadCall("bad-request", RequestFault(code="not-plain-http"))
+
+
+def _refuse_twice(request: web.Request) -> None:
+    """A header that says who calls, or under which condition, stands there once: another reader may take the other one."""
+    for name in _ONCE:
+        if len(request.headers.getall(name, ())) > 1:
+            fault = RequestFault(code="twice", pointer=f"/headers/{name}")
+            raise BadCall("bad-request", fault)
 
 
 def _refuse_for(wait_s: float) -> None:

@@ -40,7 +40,7 @@ class Choosing(Asked):
     ] = Field(
         default_factory=list,
         description="Only these fields of the answer, of a list of each of its rows, with commas; one field of those "
-        "within as `recipients.code`. What is not named is left out, whatever its schema requires; `id`, or else `code`, "
+        "within as `recipients.code`. What is not named is left out, as `ChosenFields` describes; `id`, or else `code`, "
         "always stays",
     )
 

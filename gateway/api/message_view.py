@@ -25,7 +25,7 @@ from gateway.api.shapes import (
 )
 from gateway.api.words import Lang, reason_text, say, state_word
 from gateway.domain.document import Delivery, FileItem, OutgoingDocument, OutState, Recipient, Signer
-from gateway.domain.status import worst
+from gateway.domain.status import document_word
 from gateway.policy.verdict import Reason
 
 # States of the document itself, which say more than those of its deliveries.
@@ -189,10 +189,8 @@ def person(given: Signer | None) -> PersonOut | None:
 
 
 def state_of(document: OutgoingDocument, deliveries: Sequence[Delivery]) -> str:
-    """The one word for the whole document: its own, else that of the recipient who needs a person soonest."""
-    if document.state in _OWN or not deliveries:
-        return document.state if document.state is not OutState.PACKED else OutState.QUEUED
-    return worst(delivery.state for delivery in deliveries)
+    """The one word for the whole document."""
+    return document_word(document.state, [delivery.state for delivery in deliveries])
 
 
 def recipients(

@@ -30,6 +30,12 @@ from gateway.words import labels
 Json = dict[str, Any]
 
 _REF = "#/components/schemas/{model}"
+CHOSEN = "ChosenFields"
+_CHOSEN: Mapping[str, Any] = {
+    "type": "object",
+    "description": "The same answer with the fields that `fields` names alone; nothing of it is required",
+    "additionalProperties": True,
+}
 _KEY: Json = {
     "type": "http",
     "scheme": "bearer",
@@ -74,7 +80,7 @@ def document(routes: Iterable[Route], version: str, day: date) -> Json:
         "paths": paths,
         "components": {
             "securitySchemes": {"key": _KEY},
-            "schemas": _schemas(asked, told) | {"Problem": problem_schema()},
+            "schemas": _schemas(asked, told) | {"Problem": problem_schema(), CHOSEN: _CHOSEN},
             **components(),
         },
     }
@@ -391,7 +397,9 @@ def is_binary(route: Route) -> bool:
 
 def _content(route: Route) -> Json:
     if route.answer is not None:
-        return {route.media: {"schema": {"$ref": _REF.format(model=route.answer.__name__)}}}
+        whole = {"$ref": _REF.format(model=route.answer.__name__)}
+        chosen = {"$ref": _REF.format(model=CHOSEN)}
+        return {route.media: {"schema": {"anyOf": [whole, chosen]} if fields.offers(route) else whole}}
     if route.media == ANY_FILE:
         # First what any program can take; a file is said to be of one of these types at most.
         return {media: {"schema": BINARY} for media in (ONLY_BYTES, *MEDIA_TYPES.values())}

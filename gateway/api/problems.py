@@ -74,9 +74,10 @@ class ProblemSort:
 
 
 def _sort(slug: str, status: int, kind: type[errors.GatewayError], *, told: bool = True) -> ProblemSort:
-    return ProblemSort(
-        slug=slug, status=status, label=kind.label_key, retryable=not kind.permanent, told=told
-    )
+    """In words for programs, where those for people speak of pages and of what was put aside."""
+    own = f"problem.{slug}"
+    label = own if labels.has(own) else kind.label_key
+    return ProblemSort(slug=slug, status=status, label=label, retryable=not kind.permanent, told=told)
 
 
 # Every class of gateway/errors.py; a subclass that is not named here is a mistake that a test finds.

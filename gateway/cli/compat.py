@@ -154,6 +154,7 @@ async def revoke(call: Invocation, system: System) -> None:
             return
         for each in known:
             await ground.store.accounts.revoke_key(each.id)
+            await ground.store.webhooks.pause_without_key(each.principal.id, "operator")
     output.record(call, {"id": system, "revoked": [each.id for each in known]})
 
 

@@ -15,7 +15,7 @@ from gateway.cli.command import Invocation
 from gateway.cli.output import clock, day, stamp
 from gateway.domain.document import Delivery, IncomingDocument, Kind, OutgoingDocument
 from gateway.domain.event import Event
-from gateway.domain.status import STATES, Fact, worst
+from gateway.domain.status import STATES, Fact, document_word
 from gateway.errors import Clash, NotFound
 from gateway.ports import InboxPacket
 
@@ -55,9 +55,8 @@ def sign(state: str) -> str:
 
 
 def state_of(document: OutgoingDocument, deliveries: Iterable[Delivery]) -> str:
-    """The one word for a document: its own before there is a delivery, else the worst of its deliveries."""
-    states = [each.state for each in deliveries]
-    return worst(states) if states and document.state not in ("draft", "blocked") else str(document.state)
+    """The one word for a document."""
+    return document_word(document.state, [delivery.state for delivery in deliveries])
 
 
 def outgoing_record(

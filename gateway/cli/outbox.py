@@ -242,4 +242,6 @@ def _done(call: Invocation, document: OutgoingDocument) -> None:
         output.lines([document.id])
         call.say("cli.done")
     else:
-        output.record(call, {"id": document.id, "kind": str(document.kind), "state": str(document.state)})
+        output.record(
+            call, {"id": document.id, "kind": str(document.kind), "state": documents.state_of(document, ())}
+        )

@@ -296,10 +296,21 @@ async def make(
 async def revoke(
     call: Invocation, id: Annotated[str, typer.Argument(help="Id of the key (key_…), not its secret.")]
 ) -> None:
-    """End a key at once."""
+    """End a key at once, and pause the webhooks that its program made with no other key."""
     async with at_ground(call.settings()) as ground:
-        if call.agrees("cli.ask.revoke", id=id):
-            output.record(call, {"id": id, "revoked_now": await ground.store.accounts.revoke_key(id)})
+        if not call.agrees("cli.ask.revoke", id=id):
+            return
+        revoked_now = await ground.store.accounts.revoke_key(id)
+        key = next(key for key in await ground.store.accounts.list_keys() if key.id == id)
+        paused = await ground.store.webhooks.pause_without_key(key.principal.id, "operator")
+    shown = [{"id": hook.id, "host": hook.host} for hook in paused]
+    output.record(call, {"id": id, "revoked_now": revoked_now, "webhooks_paused": shown})
+    if paused:
+        call.say(
+            "cli.token.webhooks_paused",
+            count=len(paused),
+            hooks=", ".join(f"{h.id} ({h.host})" for h in paused),
+        )
 
 
 def _shown(key: ApiKey, codes: dict[str, str]) -> dict[str, Any]:

@@ -141,17 +141,19 @@ async def log(
     cursor: Annotated[int, typer.Option(min=0, help="Older than this event, as the last page said.")] = 0,
 ) -> None:
     """List what became of each event, newest first, with its tries."""
-    from gateway.domain.webhook import DeliveryState
+    from gateway.domain.webhook import DeliveryState, EndpointState
 
     if state is not None and state not in {each.value for each in DeliveryState}:
         raise typer.BadParameter(f"{state!r} is no state; expected {', '.join(DeliveryState)}")
     wanted = DeliveryState(state) if state is not None else None
     async with at_agency(call) as seat:
+        endpoint = await seat.node.webhooks.one(seat.agency.id, webhook)
         found, has_more = await seat.node.webhooks.log(
             seat.agency.id, webhook, limit, before=cursor, state=wanted
         )
+    is_active = endpoint.state is EndpointState.ACTIVE
     following = str(found[-1].sequence) if has_more else None
-    records = [_delivery(each) for each in found]
+    records = [_delivery(one, is_active=is_active) for one in found]
     output.page(call, records, _LOG_COLUMNS, [_log_cells(call, each) for each in found], following)
 
 
@@ -195,7 +197,7 @@ def _shown(endpoint: Endpoint, figures: EndpointFigures) -> dict[str, Any]:
         **asdict(figures),
         "last_ok_at": output.stamp(endpoint.last_ok_at),
         "last_try_at": output.stamp(endpoint.last_try_at),
-        "next_try_at": output.stamp(endpoint.due_at),
+        "next_try_at": output.stamp(endpoint.next_try_at),
     }
 
 
@@ -221,7 +223,7 @@ def _try(done: Try) -> dict[str, Any]:
     }
 
 
-def _delivery(each: Delivery) -> dict[str, Any]:
+def _delivery(each: Delivery, *, is_active: bool) -> dict[str, Any]:
     return {
         "id": each.event_id,
         "sequence": each.sequence,
@@ -229,7 +231,7 @@ def _delivery(each: Delivery) -> dict[str, Any]:
         "state": each.state.value,
         "attempts": each.attempts,
         "first_at": output.stamp(each.first_at),
-        "next_try_at": output.stamp(each.due_at),
+        "next_try_at": output.stamp(each.due_at if is_active else None),
         "tries": [_try(one) for one in each.tries],
     }
 

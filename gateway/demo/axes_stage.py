@@ -66,7 +66,8 @@ class Between:
 
 def settings_of(folder: Path, actor: str, names: Mapping[str, str], between: Between, port: int) -> Settings:
     """The settings of that agency's node; the middle one alone has pages. `names`: what each node is called."""
-    alone = stage.settings_for(folder / actor, port=port, office="on" if actor == MIDDLE else "off")
+    office = "on" if actor == MIDDLE else "off"
+    alone = stage.with_local_webhooks(stage.settings_for(folder / actor, port=port, office=office))
     axes = tuple(_axis(name, names[actor], between) for name in AXES[actor])
     return replace(
         alone, node=replace(alone.node, name=names[actor]), axes=axes, routes=tuple(_routes(actor))

@@ -18,6 +18,7 @@ from gateway.demo.people import Invited
 from gateway.domain.account import ApiScope, PrincipalKind
 from gateway.office.bootstrap.office import Office, open_office
 from gateway.office.domain.roles import PostRole
+from gateway.settings import Settings
 from gateway.words import labels
 
 # What the demo's keys may do: everything there is, for one agency each.
@@ -30,6 +31,9 @@ SHOWN = frozenset(
     }
 )
 HOT, LETTER = "hot-folder", "van-ban-thu"
+# What comes into a folder is not offered to the API, so the agency that has one is given no key.
+OF_FOLDER = "commune"
+PROGRAMS = tuple(actor for actor in stage.ACTORS if actor != OF_FOLDER)
 Say = Callable[..., None]
 
 
@@ -38,15 +42,9 @@ async def serve(
 ) -> None:
     """Stages the folder, tells the story, lays the desks, and answers until `answer` returns. `say(key, **params)` speaks
     to a person; `answer(node, ready)` serves the API and calls `ready` with its address."""
-    settings = stage.settings_for(folder, port=port)
+    settings = settings_for(folder, port)
     say("cli.demo.staging", folder=folder)
-    hot = folder / HOT
-    hot.mkdir(parents=True, exist_ok=True)
-    # Of one agency alone: what comes into a folder is not offered to the API.
-    code = stage.cast().code("commune")
-    settings = replace(
-        settings, folder=replace(settings.folder, root=hot, agencies=code, settle_s=1.0, look_s=1.0)
-    )
+    settings.folder.root.mkdir(parents=True, exist_ok=True)  # type: ignore[union-attr]  # it was set just now
     earlier = desks.EarlierClock()
     await stage.prepare(settings, earlier)
     stage.write_revocation(settings, earlier)
@@ -55,7 +53,7 @@ async def serve(
     say("cli.demo.telling")
     await desks.days_ago(settings, cast, earlier, say)
     async with open_office(settings) as node:
-        keys = {actor: await new_key(node, actor) for actor in stage.ACTORS}
+        keys = {actor: await new_key(node, actor) for actor in PROGRAMS}
         _write_samples(node, cast, folder)
         async with story.at_work(node):
             say("cli.demo.desks")
@@ -63,6 +61,14 @@ async def serve(
             shown = [each for each in await stage.accounts(node) if each.role in SHOWN]
             invited = await people.linked(node.accounts, shown)
             await answer(node, lambda url: _explain(say, url, folder, keys, invited))
+
+
+def settings_for(folder: Path, port: int) -> Settings:
+    """Those of the stage, with a hot folder of one agency, and webhooks of programs on this machine."""
+    settings = stage.with_local_webhooks(stage.settings_for(folder, port=port))
+    code = stage.cast().code(OF_FOLDER)
+    told = replace(settings.folder, root=folder / HOT, agencies=code, settle_s=1.0, look_s=1.0)
+    return replace(settings, folder=told)
 
 
 async def new_key(node: Office, actor: str) -> str:
@@ -86,7 +92,8 @@ def _write_samples(node: Office, cast: stage.Cast, folder: Path) -> None:
     """What the printed commands refer to: a document to send, and settings for the command line."""
     _write_letter(folder, cast, write_sample(node, cast, folder))
     told_settings = f'[node]\nname = "demo"\ndata_dir = "{folder.resolve()}"\n'
-    told_settings += f'[folder]\nroot = "{(folder / HOT).resolve()}"\nagencies = "{cast.code("commune")}"\n'
+    told_settings += f'[folder]\nroot = "{(folder / HOT).resolve()}"\nagencies = "{cast.code(OF_FOLDER)}"\n'
+    told_settings += f'[webhooks]\nnetworks = "{stage.LOOPBACK}"\nplain_http = "yes"\n'
     (folder / "gateway.toml").write_text(told_settings, "utf-8")
 
 
@@ -167,7 +174,7 @@ def _commands(url: str, folder: Path, keys: dict[str, str]) -> list[str]:
         f'curl -sS "{base}/events?wait=25" -H "Authorization: Bearer {keys["province"]}"',
         f"{gateway} --agency {stage.cast().code('province')} outbox list",
         f"{gateway} --agency {stage.cast().code('department')} inbox list",
-        f"cp -r {folder / LETTER} {folder / HOT / stage.cast().code('commune') / 'out'}/",
+        f"cp -r {folder / LETTER} {folder / HOT / stage.cast().code(OF_FOLDER) / 'out'}/",
         f"{gateway} folder status",
         f"{gateway} doctor",
     ]

@@ -11,7 +11,7 @@ import io
 import json
 import math
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,7 @@ from gateway.trust.keys import KeyDirectory
 
 HERE = Path(__file__).parent
 ACTORS = ("province", "department", "commune")
+LOOPBACK = "127.0.0.0/8, ::1/128"
 # How long ago the story is told where the desks are laid: what is fresh in the cast is written so much later.
 AGO = timedelta(days=2)
 
@@ -107,6 +108,12 @@ def settings_for(folder: Path, port: int = 0, host: str = "127.0.0.1", office: s
             "GATEWAY_WORKERS_POLL_S": "0.2",
         },
     )
+
+
+def with_local_webhooks(settings: Settings) -> Settings:
+    """The settings of a demonstration in which programs on this machine are told of events, as in the sandbox."""
+    hooks = replace(settings.webhooks, networks=LOOPBACK, plain_http="yes")
+    return replace(settings, webhooks=hooks)
 
 
 async def prepare(settings: Settings, clock: Clock | None = None) -> None:

@@ -65,6 +65,12 @@ def known_filter(text: str) -> bool:
     return any(_fits(text, kind) for kind in EventKind if scope_of(kind) is not None)
 
 
+def unread(filters: Sequence[str], scopes: Collection[ApiScope]) -> list[str]:
+    """Return the filters that name no kind which these scopes read."""
+    kinds = readable(scopes)
+    return [text for text in filters if not any(_fits(text, kind) for kind in kinds)]
+
+
 def is_wanted(kind: EventKind, scopes: Collection[ApiScope], filters: Sequence[str]) -> bool:
     """Whether these scopes read it and one of the filters names it; without filters all are wanted."""
     return scope_of(kind) in scopes and (not filters or any(_fits(each, kind) for each in filters))

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 
-from gateway.domain.document import IncomingDocument, InState, Staff
+from gateway.domain.document import IncomingDocument, InState, OutState, Staff
 from gateway.domain.forms import Handed
 from gateway.domain.identity import Digest
 from gateway.domain.wall_clock import whole_second
@@ -102,6 +102,18 @@ _WORST_FIRST = (
 def worst(states: Iterable[str]) -> str:
     """The word for a document with several recipients: the one that needs a person soonest. At least one is given."""
     return min(states, key=_WORST_FIRST.index)
+
+
+_OWN_WORD = frozenset({OutState.DRAFT, OutState.BLOCKED, OutState.CANCELLED})
+
+
+def document_word(own: OutState, states: Iterable[str]) -> str:
+    """Return the one word for an outgoing document, wherever it is shown: its own before there is a delivery and once it is
+    cancelled, else that of the recipient who needs a person soonest. What is packed is in line still."""
+    known = tuple(states)
+    if known and own not in _OWN_WORD:
+        return worst(known)
+    return str(OutState.QUEUED if own is OutState.PACKED else own)
 
 
 SKEW = timedelta(minutes=5)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
@@ -41,6 +41,8 @@ class PauseWhy(StrEnum):
     """Nothing reached it for three days."""
     GONE = "gone"
     """It answered 410."""
+    KEY = "key"
+    """The key that made it was revoked or has expired, and its program has no other one for the agency."""
 
 
 class DeliveryState(StrEnum):
@@ -105,6 +107,15 @@ class Endpoint:
     def host(self) -> str:
         """For logs: the rest of the address may hold a secret of its owner."""
         return urlsplit(self.url).hostname or ""
+
+    @property
+    def next_try_at(self) -> datetime | None:
+        """None while it is paused: what waits is tried when somebody lets it go on."""
+        return self.due_at if self.state is EndpointState.ACTIVE else None
+
+    def paused(self, why: PauseWhy, at: datetime) -> Endpoint:
+        """Return it as it sends nothing from that moment on."""
+        return replace(self, state=EndpointState.PAUSED, paused_why=why, paused_at=at)
 
     @property
     def is_failing(self) -> bool:

@@ -65,6 +65,8 @@ class StatusDone:
     document: IncomingDocument
     repeated: bool
     register_no: str | None
+    moves_nothing: bool = False
+    """A code that goes further, or a proved or later one of the same rank, stands already."""
 
 
 async def set_status(
@@ -82,11 +84,11 @@ async def set_status(
     async with desk.store.begin(scope) as work:
         agency = await work.agency()
         addressed = await work.incoming.get(incoming_id)
+        if expect_version is not None:
+            addressed = await work.incoming.save(addressed, expect_version=expect_version)
         _possible(call.at, addressed.arrived_at, desk.clock.now())
         if call.answered_by is not None:
             await work.outgoing.get(call.answered_by)
-        if expect_version is not None:
-            addressed = await work.incoming.save(addressed, expect_version=expect_version)
         target = addressed.target_id
         document = addressed if target is None else await work.incoming.get(target)
         facts = list(await work.facts.of(document.id))
@@ -113,7 +115,15 @@ async def set_status(
             document = await saying.business(document)
         await work.commit()
     desk.wake()
-    return StatusDone(document=document, repeated=repeated, register_no=document.register_no)
+    said = CODES[call.code]
+    moves_nothing = not repeated and said.track is Track.BUSINESS and not call.reopens
+    moves_nothing = moves_nothing and fold_incoming(saying.facts).state is document.state
+    return StatusDone(
+        document=document,
+        repeated=repeated,
+        register_no=document.register_no,
+        moves_nothing=moves_nothing and document.state != said.key,
+    )
 
 
 def complete(call: StatusCall) -> None:

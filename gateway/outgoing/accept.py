@@ -281,7 +281,9 @@ async def _same_document(work: Work, order: Order, digest: str, signed: Packed |
     if signed is not None and signed.signed.packet_id is not None:
         earlier = await work.outgoing.by_packet_id(signed.signed.packet_id)
         if earlier is not None and earlier.body_digest == signed.signed.body_digest:
-            return Accepted(document=earlier, deliveries=tuple(await work.deliveries.of(earlier.id)))
+            return Accepted(
+                document=earlier, deliveries=tuple(await work.deliveries.of(earlier.id)), repeats=True
+            )
         if earlier is not None:
             raise Clash(
                 f"packet {earlier.packet_id} is {earlier.id} ({earlier.draft.code}) with other content; sign the new "
@@ -306,7 +308,7 @@ async def _same_external_id(work: Work, order: Order, digest: str) -> Accepted |
             code="GW-EXTERNAL-ID",
             told={"existing": earlier.id},
         )
-    return Accepted(document=earlier, deliveries=deliveries)
+    return Accepted(document=earlier, deliveries=deliveries, repeats=True)
 
 
 async def _placed(

@@ -23,7 +23,7 @@ from gateway.domain.forms import Form
 from gateway.domain.identity import DocumentId
 from gateway.domain.registry import CodeStanding, Resolution, fold_code
 from gateway.domain.signatures import FileVerdict, RoleRule
-from gateway.errors import NotFound, Refused
+from gateway.errors import NotFound, Refused, StaleVersion
 from gateway.outgoing import translate
 from gateway.outgoing.desk import OutDesk
 from gateway.outgoing.intake import Order, Tray
@@ -266,6 +266,14 @@ def _may_follow(
     again = {recipient.code.casefold() for recipient in draft.recipients}
     clear = all(d.state in OVER for d in deliveries if d.recipient.code.casefold() in again)
     return clear and [item.sha256 for item in earlier.files] == list(files)
+
+
+def expect(document: OutgoingDocument, version: int | None) -> None:
+    """StaleVersion where the caller names another version: said before anything of the document's state."""
+    if version is not None and version != document.version:
+        raise StaleVersion(
+            f"the document {document.id} is at version {document.version}, not {version}; read it again"
+        )
 
 
 def named(deliveries: Sequence[Delivery], codes: Sequence[str]) -> list[Delivery]:

@@ -231,10 +231,17 @@ class CheckedDraft:
     earlier: tuple[OutgoingDocument, ...] = ()
 
 
-async def recheck(desk: OutDesk, scope: AgencyScope, id: str, confirm: tuple[str, ...] = ()) -> CheckedDraft:
+async def recheck(
+    desk: OutDesk,
+    scope: AgencyScope,
+    id: str,
+    confirm: tuple[str, ...] = (),
+    expect_version: int | None = None,
+) -> CheckedDraft:
     """Clash when it is no draft any more."""
     async with desk.store.read(scope) as work:
         document = await work.outgoing.get(id)
+        check.expect(document, expect_version)
         files.refuse_sealed(document)
         if document.state not in (OutState.DRAFT, OutState.BLOCKED):
             raise Clash(f"{id} is {document.state}, not a draft; only a draft can be sent by this call")

@@ -57,12 +57,14 @@ class Order:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
-    """What was committed. `replayed` is the first answer (status, body) when the caller repeated itself."""
+    """What was committed. `replayed` is the first answer (status, body) when the caller repeated itself under its key;
+    `repeats`: the document is there from another call, known by the caller's own id or its signed packet."""
 
     document: OutgoingDocument | None
     deliveries: tuple[Delivery, ...] = ()
     warnings: tuple[Reason, ...] = ()
     replayed: tuple[int, str] | None = None
+    repeats: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,12 +40,14 @@ async def send_draft(
 ) -> OutgoingDocument:
     """The draft is checked anew and queued; Refused with every reason when it may not leave. With `wait` it can be called
     back for that long (`undo`)."""
-    checked = await drafting.recheck(desk, scope, id, confirm)
+    checked = await drafting.recheck(desk, scope, id, confirm, expect_version)
     if not checked.verdict.allowed:
         raise Refused(checked.verdict)
     draft, now = checked.document, desk.clock.now()
     async with desk.store.begin(scope) as work:
         agency = await work.agency()
+        if expect_version is None:
+            _as_it_was(await work.outgoing.get(id), draft)
         if taken := await check.number_taken(work, agency, checked.draft, checked.order, checked.files):
             raise Refused(Verdict(reasons=(taken,)))
         attempt = await accept.attempt_of(work, draft.kind, draft.document_id)
@@ -70,6 +72,12 @@ async def send_draft(
     return sent
 
 
+def _as_it_was(now: OutgoingDocument, checked: OutgoingDocument) -> None:
+    """Clash where the draft that was checked is another one by now: nobody named a version, so no condition failed."""
+    if now.version != checked.version:
+        raise Clash(f"{now.id} was changed or let go of while it was checked; read it, and send it again")
+
+
 async def cancel(
     desk: OutDesk, scope: AgencyScope, id: str, expect_version: int | None = None, why: str = ""
 ) -> OutgoingDocument:
@@ -88,6 +96,7 @@ async def discard_draft(
     """Of a draft nothing was sent, so nothing is stopped: it is let go of. Clash for anything else."""
     async with desk.store.begin(scope) as work:
         document = await work.outgoing.get(id)
+        check.expect(document, expect_version)
         if document.state is not OutState.DRAFT:
             raise Clash(f"{id} is {document.state}, not a draft; what is on its way is cancelled or recalled")
         gone = await cancel_in(desk, work, document, {}, expect_version)
@@ -104,6 +113,7 @@ async def cancel_in(
 ) -> OutgoingDocument:
     """The same in the caller's transaction; `told` goes with the event."""
     id = document.id
+    check.expect(document, expect_version)
     deliveries = await work.deliveries.of(id)
     if document.state is OutState.CANCELLED:
         raise Clash(f"{id} is cancelled already; nothing of it can leave any more")

@@ -24,7 +24,7 @@ from gateway.domain.proof import StatusPacket
 from gateway.domain.status import RequestKind
 from gateway.errors import Clash, Refused
 from gateway.outgoing import accept, requests, translate
-from gateway.outgoing.check import named
+from gateway.outgoing.check import expect, named
 from gateway.outgoing.desk import OutDesk
 from gateway.policy import outgoing as rules
 from gateway.policy.verdict import Verdict
@@ -50,6 +50,7 @@ async def recall(
     document itself when the bare 13 was asked for. Clash while an earlier request is open."""
     change = tidy(DocumentChange(reason=reason, approved_by=approved_by, notice_no=notice_no))
     async with desk.store.begin(scope) as work:
+        expect(await work.outgoing.get(id), expect_version)
         parent = await look(work, id, change, take_back=take_back, recipients=recipients)
         parent = await work.outgoing.save(parent, expect_version=expect_version)
         result = await within(desk, work, parent, change, take_back=take_back, recipients=recipients)

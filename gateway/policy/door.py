@@ -44,8 +44,13 @@ def meant_name(header: str, parsed: str | None) -> str | None:
         name = _unpacked(written)
     if name is None:
         return None
-    last = nfc(name.replace("\\", "/").rsplit("/", 1)[-1])
+    last = nfc(without_folders(name))
     return None if not last or any(unicodedata.category(each) in _UNREADABLE for each in last) else last
+
+
+def without_folders(name: str) -> str:
+    """Return the last part of a path, as either kind of system writes it."""
+    return name.replace("\\", "/").rsplit("/", 1)[-1]
 
 
 def _unpacked(name: str) -> str | None:

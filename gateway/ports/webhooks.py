@@ -82,6 +82,12 @@ class Webhooks(Protocol):
         """The endpoint as `make` has it now, its version one higher. StaleVersion when that is not the version it has. One
         that goes on after a pause has everything that waits due at once, its tries counted anew."""
 
+    async def has_key(self, endpoint: Endpoint) -> bool:
+        """False where a program made it that has no key for its agency any more."""
+
+    async def pause_without_key(self, principal_id: str, by: str) -> Sequence[Endpoint]:
+        """Pause the active ones which that program made and has no key for any more; those that were."""
+
     async def remove(self, scope: AgencyScope, id: str) -> None:
         """With everything that is known of its deliveries."""
 

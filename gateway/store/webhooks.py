@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, bindparam, case, delete, exists, func, or_, select, update
@@ -17,7 +19,7 @@ from sqlmodel import col
 
 from gateway import errors
 from gateway.domain import feed
-from gateway.domain.account import AgencyScope, ApiScope
+from gateway.domain.account import AgencyScope, ApiScope, PrincipalKind
 from gateway.domain.event import EventKind
 from gateway.domain.feed import ClientWords, Said
 from gateway.domain.pace import CLOCKS_APART
@@ -41,13 +43,17 @@ from gateway.store import events
 from gateway.store.events import SqlEvents
 from gateway.store.row import Moment, from_json, to_json
 from gateway.store.tables import EventCounterRow, OutgoingRow, WebhookDeliveryRow, WebhookRow
+from gateway.store.tables_node import ApiKeyAgencyRow, ApiKeyRow, PrincipalRow
 from gateway.store.transaction import Open, Transaction
 
 _W, _D, _C = WebhookRow, WebhookDeliveryRow, EventCounterRow
 _ACTIVE, _WAITING = EndpointState.ACTIVE.value, DeliveryState.WAITING.value
 _SECRETS, _TRIES = tuple[KeptSecret, ...], tuple[Try, ...]
 # What people say of one; the rest is the workers'.
-_OF_PEOPLE = ("url", "types", "scopes", "note", "secrets", "state", "paused_why", "paused_at", "version")
+_OF_PEOPLE = (
+    *("url", "types", "scopes", "note", "secrets"),
+    *("state", "paused_why", "paused_at", "created_by", "version"),
+)
 # Of so many deliveries with an end people are told how many came through.
 FIGURES_OF = 200
 # No wait is longer than a day and its jitter; a time further ahead was written while the clock was ahead.
@@ -137,6 +143,26 @@ class SqlWebhooks:
             await self._tell(tx, scope, told, made)
             await tx.commit()
         return made
+
+    async def has_key(self, endpoint: Endpoint) -> bool:
+        mine = (*_is(endpoint.agency_id, endpoint.id), _keyless(self._clock.now()))
+        async with self._reading() as tx:
+            return not await tx.tuples(select(col(_W.id)).where(*mine))
+
+    async def pause_without_key(self, principal_id: str, by: str) -> Sequence[Endpoint]:
+        now = self._clock.now()
+        mine = (col(_W.created_by) == principal_id, col(_W.state) == _ACTIVE, _keyless(now))
+        async with self._reading() as tx:
+            known = [
+                to_endpoint(row) for row in await tx.rows(_W, select(_W).where(*mine).order_by(col(_W.id)))
+            ]
+        paused = []
+        for endpoint in known:
+            scope = AgencyScope(agency_id=endpoint.agency_id, principal_id=by)
+            with suppress(errors.NotFound):  # somebody removed it meanwhile
+                pause = partial(Endpoint.paused, why=PauseWhy.KEY, at=now)
+                paused.append(await self.change(scope, endpoint.id, pause, EventKind.WEBHOOK_PAUSED))
+        return paused
 
     async def remove(self, scope: AgencyScope, id: str) -> None:
         async with self._writing() as tx:
@@ -364,6 +390,21 @@ class SqlWebhooks:
         if endpoint.paused_why is not None:
             data["why"] = endpoint.paused_why.value
         await SqlEvents(tx, scope, self._clock).append(kind, endpoint.id, self._clock.now(), data)
+
+
+def _keyless(now: datetime) -> ColumnElement[bool]:
+    """A program made the webhook, and none of its keys for that agency is good any more."""
+    program = exists().where(
+        col(PrincipalRow.id) == col(_W.created_by), col(PrincipalRow.kind) == PrincipalKind.PROGRAM.value
+    )
+    good = exists().where(
+        col(ApiKeyRow.principal_id) == col(_W.created_by),
+        col(ApiKeyRow.revoked_at).is_(None),
+        or_(col(ApiKeyRow.expires_at).is_(None), col(ApiKeyRow.expires_at) > now),
+        col(ApiKeyAgencyRow.key_id) == col(ApiKeyRow.id),
+        col(ApiKeyAgencyRow.agency_id) == col(_W.agency_id),
+    )
+    return and_(program, ~good)
 
 
 def _is(agency_id: str, id: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:

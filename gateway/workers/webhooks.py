@@ -186,6 +186,8 @@ class Telling:
         if endpoint.agency_id not in codes:
             # An agency that left is told nothing more; whoever brings it back lets its webhooks go on.
             self._pause = PauseWhy.PERSON
+        elif not await pusher.rows.has_key(endpoint):
+            self._pause = PauseWhy.KEY
         else:
             code = codes[endpoint.agency_id]
             self._waiting = await pusher.rows.waiting(endpoint)

@@ -277,11 +277,19 @@ class InboxItem(_From):
     lease: LeaseOut | None
 
 
+class StatusWarning(TypedDict):
+    """One thing to know of a status that was recorded."""
+
+    type: str
+    detail: str
+
+
 class StatusSet(TypedDict):
     """The status is recorded, and its signed answer is on its way."""
 
     repeated: bool
     register_no: str | None
+    warnings: list[StatusWarning]
     item: InboxItem
 
 

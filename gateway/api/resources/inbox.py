@@ -31,6 +31,7 @@ from gateway.api.models import NothingIn, StaffIn
 from gateway.api.problems import BadCall, RequestFault
 from gateway.api.routes import BASE, Route
 from gateway.api.shapes import PACKET_STATES, SET_ASIDE, Asked, Code, HandoverWord, Line, Text, Told, closed
+from gateway.api.words import in_state_word, say
 from gateway.domain.account import ApiScope
 from gateway.domain.document import Assignment, IncomingDocument, InState, UnitDeadline
 from gateway.domain.status import CODES, code_of
@@ -183,11 +184,21 @@ class Acknowledged(Told):
     repeated: bool = Field(description="It was acknowledged before, which is harmless")
 
 
+class StatusWarning(Told):
+    """One thing to know of a status that was recorded."""
+
+    type: str
+    detail: str
+
+
 class StatusSet(Told):
     """The status is recorded, and its signed answer is on its way."""
 
     repeated: bool
     register_no: str | None = Field(description="The arrival number given, in mode B by the node")
+    warnings: list[StatusWarning] = Field(
+        description="`status-no-effect`: it is recorded and sent, and moves nothing"
+    )
     item: InboxItem = Field(
         description="The item that the call named; `about` is the document that it concerns"
     )
@@ -256,8 +267,20 @@ async def set_status(call: Call) -> web.Response:
     async with call.deps.store.read(call.scope()) as work:
         addressed = await work.incoming.get(call.path("id"))
         (item,) = await _items(call, work, [addressed])
-    told = StatusSet(repeated=done.repeated, register_no=done.register_no, item=item)
+    told = StatusSet(
+        repeated=done.repeated,
+        register_no=done.register_no,
+        warnings=[_without_effect(call, said.code, done.document)] if done.moves_nothing else [],
+        item=item,
+    )
     return call.tell(told, version=addressed.version)
+
+
+def _without_effect(call: Call, code: str, document: IncomingDocument) -> StatusWarning:
+    word = in_state_word(document.state, call.lang)
+    return StatusWarning(
+        type="status-no-effect", detail=say("api.status_no_effect", call.lang, code=code, word=word)
+    )
 
 
 async def assign(call: Call) -> web.Response:

@@ -190,8 +190,7 @@ async def list_calls(call: Call) -> web.Response:
         )
         for each in found[: query.limit]
     ]
-    cursor = rows[-1].id if len(found) > query.limit else None
-    call.link_next(cursor)
+    cursor = call.next_page(rows[-1].id if len(found) > query.limit else None)
     return call.tell(Calls(data=rows, next_cursor=cursor, has_more=cursor is not None))
 
 

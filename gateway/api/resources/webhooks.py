@@ -253,10 +253,14 @@ async def list_deliveries(call: Call) -> web.Response:
         before=before,
         state=DeliveryState(query.state) if query.state else None,
     )
-    cursor = str(found[-1].sequence) if has_more else None
-    call.link_next(cursor)
+    is_active = endpoint.state is EndpointState.ACTIVE
+    cursor = call.next_page(str(found[-1].sequence) if has_more else None)
     return call.tell(
-        Deliveries(data=[_delivery(each) for each in found], next_cursor=cursor, has_more=has_more)
+        Deliveries(
+            data=[_delivery(each, is_active=is_active) for each in found],
+            next_cursor=cursor,
+            has_more=has_more,
+        )
     )
 
 
@@ -315,7 +319,7 @@ async def _told(call: Call, endpoint: Endpoint) -> WebhookOut:
         failed=figures.failed,
         last_ok_at=endpoint.last_ok_at,
         last_try_at=endpoint.last_try_at,
-        next_try_at=endpoint.due_at if endpoint.state is EndpointState.ACTIVE else None,
+        next_try_at=endpoint.next_try_at,
         secrets_until=[each.until for each in endpoint.secrets if each.until is None or now < each.until],
     )
 
@@ -331,7 +335,7 @@ def _try(done: Try) -> TryOut:
     )
 
 
-def _delivery(each: Delivery) -> DeliveryOut:
+def _delivery(each: Delivery, *, is_active: bool) -> DeliveryOut:
     return DeliveryOut(
         event=each.event_id,
         sequence=each.sequence,
@@ -340,7 +344,7 @@ def _delivery(each: Delivery) -> DeliveryOut:
         attempts=each.attempts,
         first_at=each.first_at,
         at=each.at,
-        next_try_at=each.due_at,
+        next_try_at=each.due_at if is_active else None,
         tries=[_try(one) for one in each.tries],
     )
 

@@ -157,6 +157,8 @@ class Rendering:
             call.headers["Location"] = json.loads(body)["links"]["self"]
             return call.tell_text(body, status=status)
         document = known(accepted)
+        if accepted.repeats:
+            call.headers["Idempotency-Replayed"] = "true"
         call.headers["Location"] = f"{BASE}/messages/{document.id}"
         return call.tell_text(self._body, status=202, version=document.version)
 

@@ -136,8 +136,7 @@ async def _lines(get: Desk, book: Book, call: Call) -> web.Response:
             lang=call.lang,
         )
     after = leaf.after if leaf.after is None or isinstance(leaf.after, str) else leaf.after.id
-    call.link_next(after)
-    return call.tell(_page(ask, leaf.lines, told, after))
+    return call.tell(_page(ask, leaf.lines, told, call.next_page(after)))
 
 
 async def _file(get: Desk, book: Book, call: Call) -> web.StreamResponse:

@@ -24,7 +24,7 @@ from gateway.domain.document import (
     Urgency,
 )
 from gateway.domain.signatures import SignatureWord
-from gateway.domain.status import Duty, Waits, worst
+from gateway.domain.status import Duty, Waits, document_word
 from gateway.domain.text import SearchRole, fold, indexed
 
 # In no register book.
@@ -261,7 +261,7 @@ def outgoing_line(
     for."""
     states = dict(sorted(states.items()))
     own = OutState.QUEUED if document.state is OutState.PACKED else document.state
-    state = worst(states) if states and own not in (OutState.DRAFT, OutState.BLOCKED) else str(own)
+    state = document_word(document.state, states)
     waits = any(each in states for each in ("sent", "delivered"))
     due_at = due_at if waits else None
     calls = bool(_CALLS & {*states, state})

@@ -52,7 +52,7 @@ from gateway.domain.evidence import (
 from gateway.domain.forms import Handed
 from gateway.domain.identity import Digest
 from gateway.domain.proof import Step
-from gateway.domain.status import worst
+from gateway.domain.status import document_word
 from gateway.edxml import forms
 from gateway.edxml.policy import XmlPolicy
 from gateway.errors import NotFound
@@ -357,8 +357,9 @@ def story_of(
         code=code,
         issued_on=words.issued_on.isoformat() if words.issued_on else "",
         type_name=words.type_name or "",
-        # The worst of its recipients, as lists show it.
-        state=worst([each.state for each in deliveries]) if deliveries else document.state.value,
+        state=document_word(document.state, [delivery.state for delivery in deliveries])
+        if isinstance(document, OutgoingDocument)
+        else document.state.value,
         subject="" if sealed else words.subject,
         absent=absent,
         files=tuple(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -14,6 +15,21 @@ from gateway.api.words import Lang, say
 from gateway.policy.verdict import ReasonCode, Verdict, reason
 from gateway.words import labels
 from tests.support.api import Door, form, meta
+from tests.support.cases import Cases
+
+PAGES = re.compile(
+    "trang|[Tt]ải lại|đường dẫn|[Bb]iểu mẫu|đăng nhập|cách ly|page|[Rr]eload|quarantine|signed in"
+)
+
+
+def test_no_title_speaks_of_pages(cases: Cases) -> None:
+    """A program has none to load again, and nothing that it brought was put aside."""
+    for kind, sort in problems.SORTS.items():
+        if kind is errors.Denied:
+            continue  # answered as unauthorized or forbidden
+        for lang in ("vi", "en"):
+            with cases.case(f"{sort.slug} {lang}"):
+                assert not PAGES.search(labels.say(sort.label, lang))
 
 
 def tree(kind: type[errors.GatewayError] = errors.GatewayError) -> Iterator[type[errors.GatewayError]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -144,3 +145,66 @@ async def test_a_key_manages_no_webhook_that_is_told_more_than_it_may_read(
     assert (await door.ask("GET", "/webhooks", key=none)).status == 403
     own = await door.ask("POST", "/webhooks", json={"url": receiver.url}, once="own", key=less)
     assert own.json["scopes"] == ["messages:read", "webhooks:manage"]
+
+
+async def test_a_webhook_for_events_that_its_key_may_not_read_is_refused(
+    door: Door, receiver: Receiver
+) -> None:
+    key = await door.key(DEPARTMENT, scopes=[ApiScope.WEBHOOKS_MANAGE, ApiScope.INBOX_READ])
+
+    async def made(once: str, *types: str) -> Any:
+        return await door.ask(
+            "POST", "/webhooks", key=key, once=once, json={"url": receiver.url, "types": list(types)}
+        )
+
+    refused = [await made("a", "message.*"), await made("b", "inbox.*", "message.status")]
+    good = await made("c", "inbox.*")
+
+    assert [(one.status, one.json["code"]) for one in refused] == [(403, "GW-403-SCOPE")] * 2
+    assert good.status == 201, str(good)
+    path = f"/webhooks/{good.json['id']}"
+    assert (await door.ask("PATCH", path, key=key, json={"types": ["recall.*"]})).status == 403
+    assert len((await door.ask("GET", "/webhooks", key=key)).json["data"]) == 1
+
+
+async def made_by(door: Door, key: str, url: str, once: str) -> str:
+    answer = await door.ask(
+        "POST", "/webhooks", key=key, once=once, json={"url": url, "types": ["message.*"]}
+    )
+    assert answer.status == 201, str(answer)
+    return str(answer.json["id"])
+
+
+async def test_a_webhook_ends_with_the_last_key_of_its_program(door: Door, receiver: Receiver) -> None:
+    """Revoked or run out; one that a program has another key for, and one of another program, go on."""
+    accounts, hooks = door.node.store.accounts, door.node.store.webhooks
+    short = await door.key(DEPARTMENT, expires_at=door.clock.now() + timedelta(hours=1))
+    revoked, kept = await door.key(DEPARTMENT), await door.key(DEPARTMENT)
+    ids = [await made_by(door, key, receiver.url, str(n)) for n, key in enumerate((short, revoked, kept))]
+    keys = {key.principal.name: key for key in await accounts.list_keys()}
+    one = keys["program 2"]
+    second = await accounts.add_key(
+        secret_hash="x", principal=one.principal, agency_ids=one.agency_ids, scopes=one.scopes
+    )
+
+    await accounts.revoke_key(one.id)
+    assert await hooks.pause_without_key(one.principal.id, "operator") == []
+    await accounts.revoke_key(second.id)
+    paused = await hooks.pause_without_key(one.principal.id, "operator")
+    door.clock.advance(timedelta(hours=2))
+    await door.send(document(), once="send")
+    await pushed(door)
+    await door.town.number()
+
+    assert [hook.id for hook in paused] == [ids[1]]
+    listed = {row["id"]: row for row in (await door.ask("GET", "/webhooks")).json["data"]}
+    assert [listed[id]["paused_why"] for id in ids] == ["key", "key", None]
+    assert {headers["webhook-id"] for headers, _ in receiver.raw}
+    events = (await door.ask("GET", "/events?type=webhook.paused")).json["data"]
+    assert [event["data"]["why"] for event in events] == ["key", "key"]
+    # Whoever lets it go on answers for it from now on.
+    on = await door.ask("PATCH", f"/webhooks/{ids[1]}", key=kept, json={"state": "active"})
+    assert on.status == 200, str(on)
+    await door.send(document(number="16"), once="again")
+    await pushed(door)
+    assert (await door.ask("GET", f"/webhooks/{ids[1]}")).json["state"] == "active"

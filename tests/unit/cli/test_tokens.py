@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 from pathlib import Path
 
 import pytest
 
+from gateway.bootstrap.ground import open_ground
+from gateway.domain.account import AgencyScope
+from gateway.domain.webhook import Endpoint
+from gateway.settings import load, locate
 from tests.support import client_certificates as made
 from tests.unit.cli.conftest import Said, Terminal
 
@@ -89,3 +95,33 @@ def test_what_is_no_certificate_is_refused_with_the_reason_and_nothing_of_it(nod
     assert "opens the key" in taken.out
     assert "without a secret" in secret.err
     assert node.type("tokens", "bind", "key_none", "--way", "secret", "--yes").code == 3
+
+
+def test_a_revoked_key_names_the_webhooks_that_are_paused_with_it(node: Terminal) -> None:
+    key = new(node, "--scope", "webhooks:manage", "--scope", "messages:read").json
+
+    async def hook() -> str:
+        async with open_ground(load(locate(None, os.environ), os.environ)) as ground:
+            (made,) = [one for one in await ground.store.accounts.list_keys() if one.id == key["id"]]
+            scope = AgencyScope(agency_id=made.agency_ids[0], principal_id=made.principal.id)
+            endpoint = Endpoint(
+                id="whk_1",
+                agency_id=scope.agency_id,
+                url="https://qlvb.example/hook",
+                types=(),
+                scopes=made.scopes,
+                note="",
+                secrets=(),
+                created_at=ground.clock.now(),
+                created_by=scope.principal_id,
+            )
+            await ground.store.webhooks.add(scope, endpoint)
+            return endpoint.id
+
+    id = asyncio.run(hook())
+    revoked = node.type("tokens", "revoke", key["id"], "--yes", "-o", "json", "--lang", "en")
+    again = node.type("tokens", "revoke", key["id"], "--yes", "-o", "json", "--lang", "en")
+
+    assert revoked.json["webhooks_paused"] == [{"id": id, "host": "qlvb.example"}]
+    assert "whk_1 (qlvb.example)" in revoked.err
+    assert again.json["webhooks_paused"] == []

@@ -35,7 +35,7 @@ from gateway.office.web.pages.administration.accounts import HOME, Place
 from gateway.office.web.routes import Who, get, post
 from gateway.office.web.visits import ADMINISTERS, Visit, merged, where
 
-KEYS = f"{HOME}/khoa-api"
+KEYS, HOOKS = f"{HOME}/khoa-api", f"{HOME}/webhook"
 LIVES = (30, 90, 180, 365)
 _FIELDS = {
     "GW-KEY-NAME": "name",
@@ -104,7 +104,11 @@ async def key_rotated(visit: Visit) -> web.StreamResponse:
 async def key_revoked(visit: Visit) -> web.StreamResponse:
     here, key = await _open_key(visit)
     deps = visit.deps
-    await program_keys.revoke(deps.accounts, deps.keys, accounts.administrator(visit), here.id, key.id)
+    by = accounts.administrator(visit)
+    await program_keys.revoke(deps.accounts, deps.keys, by, here.id, key.id)
+    # The page of webhooks lists them, each with why it is paused.
+    if await deps.webhooks.rows.pause_without_key(key.principal.id, by.principal_id):
+        return visit.said(HOOKS, "keys.revoked_with_webhooks", **{"co-quan": here.key})
     return visit.said(KEYS, "keys.revoked", **{"co-quan": here.key})
 
 

@@ -1,0 +1,92 @@
+"""One document has one word, and a paused webhook no next try, at every place that shows them."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections import Counter
+
+from gateway.cli import documents
+from gateway.cli import webhooks as hooks_at_terminal
+from gateway.domain.document import DeliveryMode, OutgoingDocument
+from gateway.domain.webhook import EndpointState
+from gateway.office.domain.listing import outgoing_line
+from gateway.words import labels
+from tests.support import evidence
+from tests.support.api import COMMUNE, DEPARTMENT, PROVINCE, Door
+from tests.support.cases import Cases
+from tests.support.hooks import Hooked
+
+
+async def _documents(door: Door) -> dict[str, OutgoingDocument]:
+    """By the word that each is expected to have."""
+    town, unhosted = door.town, ("recipient-unhosted",)
+    rejected = await town.send("11", PROVINCE, COMMUNE)
+    failed = await town.send("12", PROVINCE, "G01", confirm=unhosted)
+    done = await town.send("13")
+    await town.carry()
+    await town.status(await town.as_incoming(rejected), "02")
+    await town.status(await town.as_incoming(done), "06")
+    await town.carry()
+    made = {
+        "rejected": rejected,
+        "failed": failed,
+        "done": done,
+        "draft": await town.send("14", send=False),
+        "queued": await town.send("15"),
+        "cancelled": await town.send("16"),
+        "paper": await town.send("17", delivery_mode=DeliveryMode.PAPER),
+    }
+    await door.ask("POST", f"/messages/{made['cancelled'].id}/cancel", json={})
+    return {word: await town.document(document) for word, document in made.items()}
+
+
+async def test_a_document_has_one_word_at_api_terminal_list_and_in_its_evidence(
+    door: Door, cases: Cases
+) -> None:
+    made = await _documents(door)
+    listed = {row["id"]: row["state"] for row in (await door.ask("GET", "/messages?limit=50")).json["data"]}
+    for word, document in made.items():
+        with cases.case(word):
+            deliveries = list((await door.town.deliveries(document)).values())
+            counted = Counter(delivery.state for delivery in deliveries)
+            words = {
+                "API": (await door.ask("GET", f"/messages/{document.id}")).json["state"],
+                "API list": listed[document.id],
+                "terminal": documents.state_of(document, deliveries),
+                "list": outgoing_line(document, counted, None, None, None).state,
+            }
+            assert words == dict.fromkeys(words, word)
+            if word not in ("draft", "paper"):
+                pack = await evidence.pack_of(door.town, DEPARTMENT, document.id)
+                assert labels.say(f"state.{word}", "vi") in _read(pack)
+
+
+def _read(pack: bytes) -> str:
+    with zipfile.ZipFile(io.BytesIO(pack)) as archive:
+        pages = [archive.read(name).decode() for name in archive.namelist() if name.endswith(".html")]
+    return "\n".join(pages)
+
+
+async def test_a_paused_webhook_has_no_next_try_anywhere(near_door: Door) -> None:
+    door, hooked = near_door, Hooked(town=near_door.town)
+    _, endpoint = await hooked.add("http://127.0.0.1:9/nobody", "message.*")
+    await hooked.happen(3)
+    await hooked.push()
+
+    async def told() -> tuple[bool, bool, list[bool], list[bool]]:
+        now, path = await hooked.endpoint(endpoint.id), f"/webhooks/{endpoint.id}"
+        figures = (await door.node.store.webhooks.figures(now.agency_id, [now.id]))[now.id]
+        is_active, log = now.state is EndpointState.ACTIVE, await hooked.log(endpoint.id)
+        rows = (await door.ask("GET", f"{path}/deliveries")).json["data"]
+        shown = [hooks_at_terminal._delivery(one, is_active=is_active) for one in log]
+        return (
+            (await door.ask("GET", path)).json["next_try_at"] is not None,
+            bool(hooks_at_terminal._shown(now, figures)["next_try_at"]),
+            [row["next_try_at"] is not None for row in rows if row["state"] == "waiting"],
+            [bool(one["next_try_at"]) for one in shown if one["state"] == "waiting"],
+        )
+
+    assert await told() == (True, True, [True, True], [True, True])
+    await door.node.webhooks.pause(await hooked.scope(), endpoint.id)
+    assert await told() == (False, False, [False, False], [False, False])
