@@ -21,6 +21,7 @@ from sqlalchemy import (
     tuple_,
     update,
 )
+from sqlalchemy.orm import Mapped
 from sqlmodel import col
 
 from gateway import errors
@@ -61,7 +62,7 @@ _AT_ONCE = 500
 _NEVER_HAD = ("rejected", "cancelled", "failed")
 
 
-def _is_given_back(document_id: ColumnElement[Any]) -> ColumnElement[bool]:
+def _is_given_back(document_id: Mapped[Any]) -> ColumnElement[bool]:
     """Every recipient who had it agreed to its recall, and there is one."""
     same = and_(col(_D.agency_id) == col(_O.agency_id), col(_D.document_id) == document_id)
     of_it = select(col(_D.id)).where(same).correlate_except(_D)
