@@ -12,6 +12,7 @@ from xml.sax.saxutils import escape
 
 import pytest
 
+from gateway.domain.fields import turning_shown
 from gateway.edxml.envelope import StaffInfo
 from tests.hostile import forge
 from tests.support import api, envelopes
@@ -96,9 +97,9 @@ async def test_each_threat_in_a_text_is_only_words(
             arrived = await brought(embedded, text)
             say(arrived["word"].value)
 
-            # What was signed is shown as it is: nothing is cut out, carried out or filled in.
-            assert arrived["subject"] == text
-            await shown_by_the_api(desk, arrived["id"], text)
+            # What was signed is shown as it is, and what would turn it round is written out: nothing is cut out.
+            assert arrived["subject"] == turning_shown(text)
+            await shown_by_the_api(desk, arrived["id"], turning_shown(text))
             for line in (await on_the_terminal(embedded, arrived["id"])).splitlines():
                 assert line.isprintable(), repr(line)
 

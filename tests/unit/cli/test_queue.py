@@ -214,7 +214,7 @@ def test_the_status_is_one_screen_that_says_where_to_look(terminal: Terminal, no
     assert len(told) <= 24
     assert told[0].startswith("✓ Nút demo")
     assert "! Chưa có bản sao lưu nào" in told
-    assert any(line.startswith("! Không có tiến trình") for line in told)
+    assert any(line.startswith("✗ Không có tiến trình") for line in told)
     assert "✓ Tốc độ: trong một giờ qua chưa đo được lượt nào" in told
     assert shown["jobs"]["pack"]["count"] == 1
     assert shown["axis"]["connected_since"] is not None

@@ -117,6 +117,7 @@ def test_what_only_a_session_vouches_for_overrules_no_signed_status_and_nothing_
         ([left, by_north, said("01", 1)], "delivered"),
         ([left, said("03", 9, proved=True), by_north], "accepted"),
         ([by_north], "queued"),
+        ([replace(left, code="failed"), by_north], "rejected"),
     ):
         for order in itertools.permutations(facts):
             standing = fold_delivery(order)
