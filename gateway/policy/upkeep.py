@@ -233,28 +233,12 @@ def next_try(
     limit: timedelta = RETRY_LIMIT,
 ) -> timedelta | GiveUp:
     """The wait after the `attempt`-th try (1 is the first) failed. `chance` in [0, 1) adds up to a tenth, so that many
-    rows that failed together do not come back together. The last try is at the limit, not past it. What is old but was
-    hardly tried (the clock jumped, or the node was off) has its tries first."""
+    rows that failed together do not come back together. The last try is at the limit, not past it."""
     if permanent:
         return GiveUp(reason="permanent")
-    delay = retry_delay(attempt) * (1 + RETRY_JITTER * chance)
     if age >= limit:
-        return delay if attempt < least_tries(RETRY_DELAYS_S, limit) else GiveUp(reason="age")
-    return min(delay, limit - age)
-
-
-# Some five hours of tries: no clock is left wrong for so long, and no partner's node is away from a node that was off.
-LEAST_TRIES = 12
-
-
-def least_tries(delays_s: Sequence[int], limit: timedelta) -> int:
-    """How often something is tried before its age ends it: those tries that fit into half of the limit, 12 at most."""
-    spent = 0.0
-    for tries in range(1, LEAST_TRIES):
-        spent += delays_s[min(tries, len(delays_s)) - 1]
-        if spent > limit.total_seconds() / 2:
-            return tries
-    return LEAST_TRIES
+        return GiveUp(reason="age")
+    return min(retry_delay(attempt) * (1 + RETRY_JITTER * chance), limit - age)
 
 
 def retry_delay(attempt: int) -> timedelta:

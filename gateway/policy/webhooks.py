@@ -7,7 +7,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from gateway.domain.webhook import Delivery, Endpoint
-from gateway.policy.upkeep import GiveUp, least_tries
+from gateway.policy.upkeep import GiveUp
 
 _MIN, _HOUR = 60, 3600
 RETRY_DELAYS_S = (5, 30, 2 * _MIN, 10 * _MIN, _HOUR, 3 * _HOUR, 8 * _HOUR, 24 * _HOUR)
@@ -22,11 +22,10 @@ LONGEST_DELAY = timedelta(hours=24) * (1 + JITTER)
 def next_try(attempt: int, age: timedelta, chance: float) -> timedelta | GiveUp:
     """The wait after the `attempt`-th try (1 is the first) failed, `age` after the first. `chance` in [0, 1) adds up to a
     tenth, so that what failed together does not come back together. The last try is at the limit, not past it."""
+    if age >= RETRY_LIMIT:
+        return GiveUp(reason="age")
     place = max(attempt, 1) - 1
     wait = timedelta(seconds=RETRY_DELAYS_S[place]) if place < len(RETRY_DELAYS_S) else THEN_EVERY
-    if age >= RETRY_LIMIT:  # what is old but was hardly tried has its tries first
-        least = least_tries(RETRY_DELAYS_S, RETRY_LIMIT)
-        return wait * (1 + JITTER * chance) if attempt < least else GiveUp(reason="age")
     return min(wait * (1 + JITTER * chance), RETRY_LIMIT - age)
 
 

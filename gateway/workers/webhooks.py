@@ -76,8 +76,6 @@ class Pusher:
     at_once: int
     lease_s: float
     kept: timedelta
-    aging: Clock | None = None
-    """The clock by which its log grows old, where it is another one."""
     chance: Callable[[], float] = random.random
     _running: dict[bool, set[asyncio.Task[None]]] = field(default_factory=lambda: {True: set(), False: set()})
     _trouble: Trouble = field(default_factory=lambda: Trouble(name="webhooks"))
@@ -91,7 +89,7 @@ class Pusher:
         """Takes what may be told now, as many as there are places for; each goes on by itself. The slow ones have half
         of the places."""
         if self._turn.take(self.clock.now()):
-            await self.rows.trim((self.aging or self.clock).now() - self.kept, MOST_LOGGED)
+            await self.rows.trim(self.clock.now() - self.kept, MOST_LOGGED)
         of_slow = self.at_once // 2
         await self._take(of_slow, slow=True)
         await self._take(self.at_once - of_slow, slow=False)

@@ -19,13 +19,6 @@ def test_the_table_of_waits() -> None:
         assert next_try(attempt, permanent=False, age=now, chance=0.0) == timedelta(seconds=seconds)
     assert next_try(1, permanent=True, age=now, chance=0.5) == GiveUp(reason="permanent")
     assert next_try(80, permanent=False, age=RETRY_LIMIT, chance=0.5) == GiveUp(reason="age")
-    # What is old but was hardly tried has its tries first: the clock jumped, or the node was off.
-    old = RETRY_LIMIT + timedelta(days=40)
-    assert next_try(1, permanent=False, age=old, chance=0.0) == timedelta(seconds=2)
-    assert next_try(11, permanent=False, age=old, chance=0.0) == timedelta(hours=1)
-    assert next_try(12, permanent=False, age=old, chance=0.0) == GiveUp(reason="age")
-    short = timedelta(minutes=1)
-    assert next_try(4, permanent=False, age=old, chance=0.0, limit=short) == GiveUp(reason="age")
     last = next_try(80, permanent=False, age=RETRY_LIMIT - timedelta(minutes=3), chance=0.5)
     assert last == timedelta(minutes=3)
 

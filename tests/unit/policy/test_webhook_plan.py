@@ -43,12 +43,6 @@ def test_the_plan_is_that_of_the_specification() -> None:
     assert ages[-1] == 3 * DAY
 
 
-def test_an_event_that_is_old_but_was_hardly_tried_has_its_tries_first() -> None:
-    assert plan.next_try(1, 40 * DAY, 0.0) == timedelta(seconds=5)
-    assert plan.next_try(7, 40 * DAY, 0.0) == timedelta(hours=8)
-    assert plan.next_try(8, 40 * DAY, 0.0) == GiveUp(reason="age")
-
-
 chance = st.floats(0, 1, exclude_max=True)
 
 
@@ -69,11 +63,10 @@ def test_it_ends_after_three_days_and_never_hurries(chances: list[float], took: 
 def test_no_wait_passes_the_limit(attempt: int, age: timedelta, jitter: float) -> None:
     wait = plan.next_try(attempt, age, jitter)
 
-    is_over = age >= 3 * DAY
-    assert isinstance(wait, GiveUp) == (is_over and attempt >= 8)
+    assert isinstance(wait, GiveUp) == (age >= 3 * DAY)
     if isinstance(wait, timedelta):
         assert timedelta() < wait <= plan.LONGEST_DELAY
-        assert is_over or age + wait <= 3 * DAY
+        assert age + wait <= 3 * DAY
 
 
 @given(st.timedeltas(timedelta(), 7 * DAY), st.none() | st.timedeltas(-DAY, 7 * DAY))

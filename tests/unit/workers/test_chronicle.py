@@ -28,12 +28,7 @@ class Kept:
     calls: int = 0
 
     async def record(
-        self,
-        beats: Sequence[Beat],
-        sampled: Sequence[QueueSample],
-        now: datetime,
-        off: Collection[str] = (),
-        trims: bool = True,
+        self, beats: Sequence[Beat], sampled: Sequence[QueueSample], now: datetime, off: Collection[str] = ()
     ) -> None:
         self.calls += 1
         self.beats += beats
