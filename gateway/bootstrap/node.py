@@ -270,6 +270,8 @@ async def open_node(
     async with AsyncExitStack() as stack:
         ground = await stack.enter_async_context(open_ground(settings, clock or SystemClock(), store))
         time, pool = ground.clock, ground.pool
+        published = await pool.run(partial(published_seal, settings, (await ground.store.log.head()).log_id))
+        await restored.mark_if_behind(ground.store, time, settings.node.name, published)
         await restored.refuse_unconfirmed(ground.store)
         await ground.directory.name_untold()
         axis = await stack.enter_async_context(open_axis(settings, time, ground.host_of))
@@ -402,6 +404,11 @@ def clock_guard(settings: Settings, store: SqlStore, clock: Clock) -> ClockGuard
         clock=clock,
         lease_s=settings.workers.lease_s,
     )
+
+
+def published_seal(settings: Settings, log_id: str) -> int:
+    """The number of the newest seal that left the node; 0 where none did."""
+    return seals.newest_published(settings.log.publish_folder, log_id)
 
 
 def log_sealer(settings: Settings, events: EventLog, clock: Clock, pool: Pool) -> LogSealer:
