@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
-from gateway.clock import SystemClock
+from gateway.clock import SettledClock, SystemClock
 from gateway.domain.registry import node_name_fault
 from gateway.domain.routes import Pattern, RouteTable
 from gateway.errors import Misconfigured
@@ -90,7 +90,7 @@ def _axis(
         confirm_s=float(amqp.confirm_s),
     )
     parts = settings.node.data_dir / (f"parts-{name}" if name else "parts")
-    return AmqpAxis(broker_access(settings), node, parts, clock, pool, options)
+    return AmqpAxis(broker_access(settings), node, parts, clock, pool, options, SettledClock(clock))
 
 
 def broker_access(settings: Settings) -> Access:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from typing import TypeVar
@@ -18,7 +18,7 @@ from gateway import __version__
 from gateway.bootstrap import ground, guards
 from gateway.bootstrap.axis import open_axis
 from gateway.bootstrap.ground import Ground, open_ground, places
-from gateway.clock import SystemClock
+from gateway.clock import SettledClock, SystemClock
 from gateway.domain.pace import Beat
 from gateway.edxml import schema
 from gateway.holding import HoldDesk
@@ -32,8 +32,9 @@ from gateway.ports import AxisDesk, Clock, Pool, Scanner
 from gateway.ports.node import EventLog
 from gateway.registry.feed import SqlFeed
 from gateway.settings import Settings
+from gateway.settings.reading import sqlite_file
 from gateway.stopwatch import Stopwatch
-from gateway.store import data_folder, restored
+from gateway.store import data_folder, reporting, restored
 from gateway.store.blobs import FileBlobs
 from gateway.store.data_folder import Room
 from gateway.store.store import SqlStore
@@ -47,6 +48,7 @@ from gateway.trust.pdf_signatures.sandbox import PdfSandbox, SignatureReader
 from gateway.webhooks import WebhookDesk
 from gateway.workers import couriers, event_log
 from gateway.workers import loop as drain
+from gateway.workers.clock_guard import ClockGuard
 from gateway.workers.clocks import Clocks, GrowthClock, HoldsClock, QuarantineClock
 from gateway.workers.couriers import HostingTeller
 from gateway.workers.event_log import LogSealer, StampGate
@@ -56,6 +58,8 @@ from gateway.workers.revocation import Asking
 from gateway.workers.webhooks import Pusher
 
 MB = 1024 * 1024
+# Loops that neither claim work nor write what a wrong time would spoil.
+_CLAIM_NOTHING = frozenset({"pulse", "hosting"})
 P = TypeVar("P")
 
 
@@ -102,6 +106,8 @@ class OpenNode(Ground):
     room: Room
     gate: StampGate
     sealer: LogSealer
+    guard: ClockGuard
+    settled: SettledClock
     asking: Asking
     webhooks: WebhookDesk
 
@@ -109,11 +115,17 @@ class OpenNode(Ground):
         """Every loop of this process, until `stop`; then each finishes the step it is in, within `workers.drain_s`."""
         workers, lease = self.settings.workers, float(self.settings.workers.lease_s)
         await self.store.begin_work()
+        self.settled.begin(await reporting.last_written(self.store))
         tasks = asyncio.TaskGroup()
         pusher = self._pusher(tasks, lease, stop)
         loops = {**self._loops(lease), **self.more_loops()}
         loops["webhooks"] = Loop(step=pusher.step, is_due=pusher.is_due)
         chronicle = open_chronicle(self, unused_jobs(loops))
+        loops = {
+            name: loop if name in _CLAIM_NOTHING else replace(loop, step=self.guard.unless_apart(loop.step))
+            for name, loop in loops.items()
+        }
+        loops["clock"] = Loop(step=self.guard.step, is_due=self.guard.is_due)
         loops["history"] = Loop(step=chronicle.step, is_due=chronicle.is_due)
         lookout = Lookout(
             clock=self.clock,
@@ -155,10 +167,11 @@ class OpenNode(Ground):
             # A batch is recorded long before.
             lease_s=max(lease, 3.0 * told.timeout_s),
             kept=timedelta(days=told.log_days),
+            aging=self.settled,
         )
 
     def _loops(self, lease: float) -> dict[str, Loop]:
-        workers = self.settings.workers
+        workers, aging = self.settings.workers, replace(self.inn, clock=self.settled)
         hosted = HostingTeller(self.store, self.inn.axis, self.settings.node.name, self.directory, self.clock)
         clocks, intake, holds, quarantine = Clocks(), couriers.Intake(), HoldsClock(), QuarantineClock()
         watch = ground.key_watch(self.store, self.directory, self.keys, self.trust, self.deciding)
@@ -199,7 +212,7 @@ class OpenNode(Ground):
             "revocation": Loop(
                 step=self.asking.step, then=("revocation", "receiver", *told), is_due=self.asking.is_due
             ),
-            "clocks": Loop(step=lambda: clocks.step(self.inn), then=told, is_due=clocks.is_due),
+            "clocks": Loop(step=lambda: clocks.step(aging), then=told, is_due=clocks.is_due),
             "keys": Loop(step=watch.step, then=told, is_due=watch.is_due),
             "holds": Loop(step=lambda: holds.step(self.hold), then=told, is_due=holds.is_due),
             **self._growth_loop(),
@@ -230,6 +243,9 @@ class OpenNode(Ground):
         tell, every_s = partial(self.pulse.beat, works=False), EVERY.total_seconds()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(forever("pulse", tell, self.bells["pulse"], stop, every_s), name="pulse")
+            tasks.create_task(
+                forever("clock", self.guard.step, self.bells["clock"], stop, every_s), name="clock"
+            )
             tasks.create_task(self._ring_at_stop(stop))
         self.pulse.stop()
 
@@ -254,6 +270,8 @@ async def open_node(
     async with AsyncExitStack() as stack:
         ground = await stack.enter_async_context(open_ground(settings, clock or SystemClock(), store))
         time, pool = ground.clock, ground.pool
+        published = await pool.run(partial(published_seal, settings, (await ground.store.log.head()).log_id))
+        await restored.mark_if_behind(ground.store, time, settings.node.name, published)
         await restored.refuse_unconfirmed(ground.store)
         await ground.directory.name_untold()
         axis = await stack.enter_async_context(open_axis(settings, time, ground.host_of))
@@ -271,7 +289,8 @@ async def open_node(
             stack.callback(sandbox.close)
         gate = stamp_gate(settings, ground.store.log, time)
         stopwatch = Stopwatch(settings.axis_kind, time)
-        out = _out_desk(ground, around, blobs, axis, scanner, sandboxes, gate, stopwatch)
+        settled = SettledClock(time)
+        out = _out_desk(ground, around, blobs, axis, scanner, sandboxes, gate, stopwatch, settled)
         inn = _in_desk(ground, around, out, judges)
         poster = HttpPoster(
             guards.webhook_reach(settings),
@@ -310,6 +329,8 @@ async def open_node(
             room=room,
             gate=gate,
             sealer=log_sealer(settings, ground.store.log, time, pool),
+            guard=clock_guard(settings, ground.store, time),
+            settled=settled,
             asking=await guards.asking(inn, judges, ground.store.revocation, ground.directory),
             webhooks=guards.webhook_desk(settings, ground.store, around("poster", poster), time, pool),
         )
@@ -324,6 +345,7 @@ def _out_desk(
     sandboxes: Sequence[PdfSandbox],
     gate: StampGate,
     stopwatch: Stopwatch,
+    settled: SettledClock,
 ) -> OutDesk:
     return OutDesk(
         store=around("store", ground.store),
@@ -335,6 +357,7 @@ def _out_desk(
         scanner=around("scanner", scanner),
         signatures=around("signatures", SignatureReader(sandboxes, ground.pool)),
         clock=ground.clock,
+        aging=settled,
         pool=ground.pool,
         profile=guards.profile(ground.settings),
         xml=guards.xml_policy(ground.settings),
@@ -372,6 +395,20 @@ def _in_desk(ground: Ground, around: Wrap, out: OutDesk, judges: guards.Judging)
 
 def stamp_gate(settings: Settings, events: EventLog, clock: Clock) -> StampGate:
     return StampGate(log=events, clock=clock, most=timedelta(hours=settings.log.require_timestamp_h))
+
+
+def clock_guard(settings: Settings, store: SqlStore, clock: Clock) -> ClockGuard:
+    has_server = sqlite_file(settings) is None
+    return ClockGuard(
+        measure=(lambda: store.clock_gap(clock.now)) if has_server else None,
+        clock=clock,
+        lease_s=settings.workers.lease_s,
+    )
+
+
+def published_seal(settings: Settings, log_id: str) -> int:
+    """The number of the newest seal that left the node; 0 where none did."""
+    return seals.newest_published(settings.log.publish_folder, log_id)
 
 
 def log_sealer(settings: Settings, events: EventLog, clock: Clock, pool: Pool) -> LogSealer:
@@ -426,6 +463,7 @@ def open_chronicle(node: OpenNode, unused: Collection[str]) -> Chronicle:
         pulse=node.pulse,
         axis=node.axis,
         clock=node.clock,
+        trims=node.settled.is_settled,
         besides=besides,
         free_mb=free_mb,
         off=frozenset(off),

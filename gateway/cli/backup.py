@@ -24,6 +24,7 @@ from gateway.cli import output
 from gateway.cli.command import Group, Invocation, OutputFormat, existing
 from gateway.cli.node import at_ground, must_exist
 from gateway.cli.output import FAILED
+from gateway.cli.people import signed_in
 from gateway.errors import Clash, Denied, NotFound
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def register(app: Group) -> None:
     app.verb(
         restored,
         "",
+        "--mark --yes",
         "--number Z91.02=57 --confirmed-by 'A. Operator' --approved-by 'A. Leader' --yes",
         writes=True,
     )
@@ -270,14 +272,24 @@ async def restored(
     ] = None,
     confirmed_by: Annotated[str | None, typer.Option(help="Who looked at what is shown.")] = None,
     approved_by: Annotated[str | None, typer.Option(help="The second person.")] = None,
+    mark: Annotated[
+        bool,
+        typer.Option(
+            "--mark", help="The database was put back by its own tools: work stops until confirmed."
+        ),
+    ] = False,
 ) -> None:
     """Show what to check on a restored node; with two names, confirm it, and let it work again."""
+    from gateway.bootstrap.node import published_seal
     from gateway.domain.wall_clock import local
     from gateway.incoming.register import BOOK
     from gateway.store import restored as gate
 
     async with at_ground(call.settings()) as ground:
         found = await gate.waiting(ground.store)
+        if found is None and mark and call.agrees("cli.ask.restored_mark"):
+            await gate.mark_here(ground.store, ground.clock, call.settings().node.name)
+            found = await gate.waiting(ground.store)
         if found is None:
             call.say("cli.restored.none")
             return
@@ -288,11 +300,25 @@ async def restored(
             return
         _refuse_one_person(confirmed_by, approved_by)
         last, gone = _numbers(number or (), counters), [_certificate(each) for each in withdraw or ()]
+        people = await _two_people(call, ground, confirmed_by, approved_by)
         if call.agrees("cli.ask.restored", at=found.data.get("copied_at")):
             for code, fingerprint in gone:
                 await ground.directory.unbind(code, fingerprint)
-            await gate.confirm(ground.store, ground.clock, BOOK, year, last, (confirmed_by, approved_by))
-            output.record(call, {"confirmed": True, "confirmed_by": confirmed_by, "approved_by": approved_by})
+            published = published_seal(call.settings(), (await ground.store.log.head()).log_id)
+            await gate.confirm(ground.store, ground.clock, BOOK, year, last, people, published)
+            output.record(call, {"confirmed": True, "confirmed_by": people[0], "approved_by": people[1]})
+
+
+async def _two_people(call: Invocation, ground: Ground, first: str, second: str) -> tuple[str, str]:
+    """Both names: of persons who sign in here, where two may decide on this node; as typed, where the copy knows none."""
+    async with ground.deciding.decisions.read() as view:
+        everybody = await view.people.everybody()
+    if sum(bool(person.is_active and person.roles) for person in everybody) < len((first, second)):
+        return first, second
+    people = [(await signed_in(call, ground, name)).person for name in (first, second)]
+    if not all(person.roles for person in people) or people[0].id == people[1].id:
+        raise Denied("a restore is confirmed by two persons who decide on this node", code="GW-TWO-PEOPLE")
+    return people[0].name, people[1].name
 
 
 def _certificate(text: str) -> tuple[str, str]:

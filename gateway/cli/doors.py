@@ -41,7 +41,7 @@ def application(node: OpenNode, health: HealthProbe, more: Iterable[Route] = ())
         health=health,
         webhooks=node.webhooks,
         evidence=EvidenceMaker(node),
-        calls=CallLog(node.store.calls, node.clock, timedelta(days=api.calls_days)),
+        calls=CallLog(node.store.calls, node.settled, timedelta(days=api.calls_days)),
         version=__version__,
         options=ApiOptions(
             rate_per_s=api.rate_per_s,

@@ -68,6 +68,7 @@ class Acts:
         change: DocumentChange | None = None,
         pages: int | None = None,
         mode: DeliveryMode = DeliveryMode.ELECTRONIC,
+        confirm: tuple[str, ...] = (),
     ) -> OutgoingDocument:
         scope = await self.scope(sender)
         told = self.cast.document(key)
@@ -84,7 +85,9 @@ class Acts:
             delivery_mode=mode,
             replies_to=(_link(replies_to),) if replies_to else (),
         )
-        order = Order(draft=draft, kind=kind, parent_id=parent.id if parent else None, change=change)
+        order = Order(
+            draft=draft, kind=kind, parent_id=parent.id if parent else None, change=change, confirm=confirm
+        )
         async with intake.tray(self.node.out) as tray:
             for n, file in enumerate(told["files"]):
                 role = FileRole.LEAD if n == 0 else FileRole.APPENDIX

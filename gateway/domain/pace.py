@@ -52,6 +52,12 @@ class Horizon:
         )
 
 
+def clocks_agree(gap: timedelta, lease_s: float) -> bool:
+    """Whether leases hold between machines whose clocks are that far from the database's: a worker renews after a third
+    of a lease, so two of them may be two thirds apart and neither sees the other's lease run out."""
+    return abs(gap) <= timedelta(seconds=lease_s / 3)
+
+
 # Seconds; close together around the limit, which is one of them: so it is known of each whether it kept it.
 BOUNDS_S = (
     *(0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0),

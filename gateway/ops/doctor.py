@@ -23,7 +23,7 @@ from gateway.bootstrap.node import MB
 from gateway.clock import SystemClock
 from gateway.domain.account import HostedAgency
 from gateway.domain.certificates import KeyUse
-from gateway.domain.pace import HISTORY_KEPT, Horizon
+from gateway.domain.pace import HISTORY_KEPT, Horizon, clocks_agree
 from gateway.errors import GatewayError, TransportFailure
 from gateway.folder import state as folder_state
 from gateway.folder.rules import FolderRules
@@ -34,7 +34,7 @@ from gateway.ops.doctor_checks import Diagnosis as Diagnosis
 from gateway.outgoing import desk
 from gateway.ports import AxisDesk, Clock, Pool, Scanner
 from gateway.settings import Settings, sqlite_file
-from gateway.store import leases, migrate, reporting, restored
+from gateway.store import migrate, reporting, restored
 from gateway.store.data_folder import disks
 from gateway.store.store import SqlStore
 from gateway.transport.embedded import EmbeddedAxis
@@ -152,7 +152,7 @@ def _clock(patient: Patient) -> Diagnosis:
 async def _server_clock(patient: Patient, store: SqlStore) -> list[Diagnosis]:
     """Leases are times: to a machine whose clock is ahead the work that another one does looks abandoned (G7)."""
     gap = await store.clock_gap(patient.clock.now)
-    if leases.agree(gap, patient.lease_s):
+    if clocks_agree(gap, patient.lease_s):
         return []
     told = {"seconds": round(abs(gap).total_seconds()), "most": round(patient.lease_s / 3)}
     return [Diagnosis("clock", RED, "clock.apart", told, SET_CLOCK)]

@@ -93,6 +93,8 @@ class Scrape:
             for family in told:
                 yield family
         yield up
+        gap = abs(self.node.guard.gap().total_seconds())
+        yield _one("clock_gap_seconds", "How far this machine's clock is from the database server's.", gap)
         info = _gauge("info", "The version that runs.", "version")
         info.add_metric([__version__], 1)
         yield info
@@ -295,7 +297,7 @@ def _one(name: str, says: str, value: float) -> GaugeMetricFamily:
 PARTLY = "partly"
 OK, DOWN, READ_ONLY, FULL, LOW, BLOCKED = "ok", "down", "read-only", "full", "low", "blocked"
 OLD, NEWER = "old-schema", "newer-schema"
-STUCK, DRAINING, OFF, NONE = "stuck", "draining", "off", "none"
+STUCK, DRAINING, OFF, NONE, APART = "stuck", "draining", "off", "none", "apart"
 UNSEALED, UNSTAMPED = "unsealed", "unstamped"
 REMEMBERED_S = 2.0
 # A database that answers later than this does not answer callers either.
@@ -340,10 +342,11 @@ class Watch:
         # Without it nothing is lost: packets wait, and what is handed in is asked to come again.
         scanner = (await self.node.scanner.state()).word
         return Condition(
-            well=database == OK and disk in (OK, LOW) and log != UNSTAMPED,
+            well=self.node.guard.agrees() and database == OK and disk in (OK, LOW) and log != UNSTAMPED,
             degraded=disk != OK or axis != OK or log != OK or workers != OK or scanner not in (OK, OFF),
             checks={"database": database, "disk": disk, "axis": axis, "log": log, "workers": workers}
             | {f"axis.{name}": axis_word(state) for name, state in each_state(self.node.axis).items() if name}
+            | ({} if self.node.guard.agrees() else {"clock": APART})
             | ({"scanner": scanner} if scanner != OFF else {})
             | ({"sandbox": "on"} if self.node.settings.node.sandbox == "on" else {}),
         )

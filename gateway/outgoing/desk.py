@@ -66,6 +66,8 @@ class OutDesk:
     scanner: Scanner
     signatures: PdfSignatures
     clock: Clock
+    aging: Clock
+    """The clock by which a packet that cannot be sent grows too old: it follows no jump."""
     pool: Pool
     profile: Profile
     xml: XmlPolicy

@@ -212,7 +212,7 @@ def _tried(
     planned = upkeep.next_try(
         leased.lease.attempt,
         permanent=False,
-        age=desk.clock.now() - leased.item.created_at,
+        age=desk.aging.now() - leased.item.created_at,
         chance=random.random(),  # noqa: S311 - jitter, not a secret
         limit=desk.profile.retry_limit,
     )

@@ -88,11 +88,16 @@ class ApiCalls(Protocol):
 
 class NodeHistory(Protocol):
     async def record(
-        self, beats: Sequence[Beat], sampled: Sequence[QueueSample], now: datetime, off: Collection[str] = ()
+        self,
+        beats: Sequence[Beat],
+        sampled: Sequence[QueueSample],
+        now: datetime,
+        off: Collection[str] = (),
+        trims: bool = True,
     ) -> None:
         """Keeps what jobs did, what waits in the database now, and what the caller sampled elsewhere; forgets what is too
-        old. A beat that was told before counts once, and so does a moment that several processes sampled. Jobs in
-        `off` are not set up here any more: nobody waits for them, and their days are forgotten."""
+        old, if it `trims`. A beat that was told before counts once, and so does a moment that several processes sampled.
+        Jobs in `off` are not set up here any more: nobody waits for them, and their days are forgotten."""
 
     async def samples(self, since: datetime, queue: str | None = None) -> Sequence[QueueSample]:
         """Oldest first; of that queue alone, or of all."""

@@ -50,6 +50,9 @@ class Clock(Protocol):
 
     def now(self) -> datetime: ...
 
+    def passed_s(self) -> float:
+        """Seconds since some moment, by a clock that nobody sets: what passes while the machine sleeps counts."""
+
     def new_id(self, prefix: str = "") -> str: ...
 
     async def sleep(self, seconds: float) -> None: ...

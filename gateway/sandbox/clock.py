@@ -33,6 +33,10 @@ class SandboxClock(SystemClock):
     def now(self) -> datetime:
         return datetime.now(UTC) + self._ahead
 
+    def passed_s(self) -> float:
+        """A move is meant: so much time has passed."""
+        return super().passed_s() + self._ahead.total_seconds()
+
     def tell(self, moved: Callable[[], None]) -> None:
         """`moved` is called after each move."""
         self._told.append(moved)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import delete, func, or_, select
+from sqlalchemy import ColumnElement, delete, func, or_, select
 from sqlmodel import col
 
 from gateway.domain.pace import HISTORY_KEPT, SAMPLED_EVERY, Beat, JobDay, QueueSample
@@ -30,7 +30,12 @@ class SqlHistory:
         self._writing, self._reading = writing, reading
 
     async def record(
-        self, beats: Sequence[Beat], sampled: Sequence[QueueSample], now: datetime, off: Collection[str] = ()
+        self,
+        beats: Sequence[Beat],
+        sampled: Sequence[QueueSample],
+        now: datetime,
+        off: Collection[str] = (),
+        trims: bool = True,
     ) -> None:
         samples = [*await self._waiting(now), *sampled]
         oldest = now - HISTORY_KEPT
@@ -41,8 +46,10 @@ class SqlHistory:
                 await tx.put_new(_S.of(each, at=_slot(now)))
             for day in _grown(await _days(tx, local(oldest).date()), beats, local(oldest).date()):
                 await tx.put_over(_J.of(day), *_COLUMNS)
-            await tx.change(delete(_S).where(col(_S.at) < oldest))
-            gone = or_(col(_J.day) < local(oldest).date(), col(_J.job).in_(sorted(off)))
+            gone: ColumnElement[bool] = col(_J.job).in_(sorted(off))
+            if trims:
+                await tx.change(delete(_S).where(col(_S.at) < oldest))
+                gone = or_(col(_J.day) < local(oldest).date(), gone)
             await tx.change(delete(_J).where(gone))
             await tx.commit()
 

@@ -33,7 +33,7 @@ from sqlmodel import col
 
 from gateway import errors
 from gateway.domain.document import Lane
-from gateway.domain.pace import LONGEST_DELAY, Horizon
+from gateway.domain.pace import LONGEST_DELAY, Horizon, clocks_agree
 from gateway.ports.queues import Lease
 from gateway.ports.services import Clock
 from gateway.store.row import Moment, among
@@ -158,15 +158,9 @@ def _times(horizon: Horizon) -> dict[str, datetime]:
     return {"now": horizon.now, "far_lease": horizon.lease, "far_retry": horizon.retry}
 
 
-def agree(gap: timedelta, lease_s: float) -> bool:
-    """Whether leases hold between machines whose clocks are that far from the database's: a worker renews after a third
-    of a lease, so two of them may be two thirds apart and neither sees the other's lease run out."""
-    return abs(gap) <= timedelta(seconds=lease_s / 3)
-
-
 def refuse_gap(gap: timedelta, lease_s: float) -> None:
     """Misconfigured when leases would not hold."""
-    if not agree(gap, lease_s):
+    if not clocks_agree(gap, lease_s):
         raise errors.Misconfigured(
             f"this machine's clock and the database server's are {abs(gap).total_seconds():.0f} s apart, more than a "
             f"third of workers.lease_s ({lease_s:.0f}): two machines would do the same work",

@@ -43,6 +43,10 @@ from gateway.store.tables_node import HostedAgencyRow
 from gateway.store.tables_office import SEARCH_INDEX
 from gateway.store.transaction import Transaction, said
 
+_NEWEST = 10_000
+_LATEST = select(func.max(col(EventRow.at))).where(
+    col(EventRow.position) > select(func.max(col(EventRow.position))).scalar_subquery() - _NEWEST
+)
 # Deliveries that wait for the axis, the other node or its clerk's answer to a request: the rest is history.
 UNDER_WAY = ("queued", "sending", "sent", "failed", "recall_asked", "take_back_asked", "update_asked")
 # A recipient that said nothing for so long is late: 01 takes seconds where both nodes are well.
@@ -148,6 +152,13 @@ async def answers(store: SqlStore) -> None:
         await tx.tuples(select(col(HostedAgencyRow.id)).limit(1))
 
 
+async def last_written(store: SqlStore) -> datetime | None:
+    """The latest time among the newest events; None before the first."""
+    async with store.reading() as tx:
+        latest: datetime | None = (await tx.tuples(_LATEST))[0][0]
+    return latest
+
+
 async def writable(store: SqlStore) -> None:
     """StoreFailure when the database takes no change, such as a disk that was mounted read-only or a server that
     became a standby. Changes nothing: no agency has an empty id."""
@@ -245,9 +256,6 @@ async def database_size(store: SqlStore) -> int:
         return int((await tx.tuples(asked))[0][0])
 
 
-_NEWEST = 10_000
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatabaseHealth:
     """`damage` is empty for a whole file, and for a server, which looks after itself. `stale` counts rows by table, and
@@ -287,9 +295,7 @@ async def examine(url: str, before: datetime, horizon: Horizon) -> DatabaseHealt
 
 async def _written(connection: AsyncConnection) -> datetime | None:
     """Of the newest events alone: nothing finds events by their time."""
-    newest = select(func.max(col(EventRow.position))).scalar_subquery()
-    latest = select(func.max(col(EventRow.at))).where(col(EventRow.position) > newest - _NEWEST)
-    return (await connection.execute(latest)).scalar_one()
+    return (await connection.execute(_LATEST)).scalar_one()
 
 
 def _searches(connection: Connection) -> bool:

@@ -1,9 +1,13 @@
 """Knows whether this database came out of a backup that nobody has confirmed yet. In: the node's own events, which are the
-one history. Out: the mark of a restore, or the refusal to work before two people have looked at what an older copy
-brings back: numbers given since, certificates withdrawn since."""
+one history, and the number of the newest seal that left the node. Out: the mark of a restore, or the refusal to work
+before two people have looked at what an older copy brings back: numbers given since, certificates withdrawn since.
+
+`gateway restore` leaves the mark among the rows. A database that was put back by its own tools has none: an operator
+sets it, or the node does, when it finds a published seal that this database never made."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,17 +15,18 @@ from datetime import datetime
 from sqlalchemy import select, update
 from sqlmodel import col
 
-from gateway import errors
+from gateway import errors, log
 from gateway.domain.account import AgencyScope, NumberingMode
 from gateway.domain.event import Event, EventKind
 from gateway.ports.services import Clock
-from gateway.store import dump
+from gateway.store import dump, reporting
 from gateway.store.dump import DatabaseLoad, TableShape
 from gateway.store.events import NODE
 from gateway.store.row import to_json
 from gateway.store.store import SqlStore
 from gateway.store.tables import RegisterCounterRow
 
+_log = logging.getLogger(__name__)
 SUBJECT = "restore"
 PRINCIPAL = "operator"
 _SCOPE = AgencyScope(agency_id=NODE, principal_id=PRINCIPAL)
@@ -65,6 +70,30 @@ async def put(load: DatabaseLoad, made: RestoreMark) -> None:
     await load.put(_MARK, [dump.line_of(row)])
 
 
+async def mark_here(store: SqlStore, clock: Clock, node: str) -> None:
+    """The mark on a database that was put back by its own tools; its copy was made when it was last written."""
+    copied_at = await reporting.last_written(store) or clock.now()
+    async with store.begin(_SCOPE) as work:
+        data = {"copied_at": copied_at.isoformat(), "node": node}
+        await work.events.append(EventKind.NODE_RESTORED, SUBJECT, clock.now(), data)
+        await work.commit()
+
+
+async def mark_if_behind(store: SqlStore, clock: Clock, node: str, published: int) -> None:
+    """The mark, where seals up to number `published` left the node and this database never made the last of them. A seal
+    is published after it was kept, so only an older copy is behind. What was confirmed once is not asked again."""
+    head = await store.log.head()
+    made = head.seal.signed.seal.number if head.seal is not None else 0
+    if published <= made:
+        return
+    async with store.read(_SCOPE) as work:
+        history = await work.events.of(SUBJECT)
+    is_waiting = bool(history) and history[-1].kind is EventKind.NODE_RESTORED
+    if not is_waiting and all(published > int(str(event.data.get("published", 0))) for event in history):
+        log.action(_log, "node.older_copy", published=published, made=made)
+        await mark_here(store, clock, node)
+
+
 async def waiting(store: SqlStore) -> Event | None:
     """The restore that waits to be confirmed."""
     async with store.read(_SCOPE) as work:
@@ -94,9 +123,16 @@ async def counters(store: SqlStore, book: str, year: int) -> Sequence[Counter]:
 
 
 async def confirm(
-    store: SqlStore, clock: Clock, book: str, year: int, last: Mapping[str, int], people: tuple[str, str]
+    store: SqlStore,
+    clock: Clock,
+    book: str,
+    year: int,
+    last: Mapping[str, int],
+    people: tuple[str, str],
+    published: int = 0,
 ) -> None:
-    """The node may work again; its books go on behind the numbers given by agency id. Clash when no restore waits."""
+    """The node may work again; its books go on behind the numbers given by agency id. `published` is the newest seal that
+    left the node before. Clash when no restore waits."""
     if await waiting(store) is None:
         raise errors.Clash("no restore waits to be confirmed")
     async with store.writing() as tx:
@@ -110,6 +146,6 @@ async def confirm(
     confirmed_by, approved_by = people
     # Behind the numbers: dying between the two leaves the node waiting, and confirming again changes nothing.
     async with store.begin(_SCOPE) as work:
-        data = {"confirmed_by": confirmed_by, "approved_by": approved_by}
+        data = {"confirmed_by": confirmed_by, "approved_by": approved_by, "published": published}
         await work.events.append(EventKind.NODE_CONFIRMED, SUBJECT, clock.now(), data)
         await work.commit()

@@ -114,6 +114,15 @@ def publish_seal(folder: Path, seal: PublishedSeal) -> Path:
     return path
 
 
+def newest_published(folder: Path | None, log_id: str) -> int:
+    """The highest number of a seal of that log in the folder; 0 where there is none, or no folder that can be read."""
+    if folder is None or not log_id:
+        return 0
+    names = (path.name for path in folder.glob(f"{log_id}-*.seal")) if folder.is_dir() else ()
+    numbers = (name.removeprefix(f"{log_id}-").removesuffix(".seal") for name in names)
+    return max((int(number) for number in numbers if number.isdecimal()), default=0)
+
+
 def key_pem(seal: PublishedSeal) -> bytes:
     """The public key of the log, for whoever checks its seals elsewhere."""
     return public_pem(serialization.load_der_public_key(seal.signed.key))

@@ -253,7 +253,8 @@ class AxisCounting(Protocol):
 @dataclass(slots=True, kw_only=True)
 class Chronicle:
     """One per process; several may write at once. `besides` tells of jobs that are no loops here, `free_mb` of
-    the disk; those in `off` are not set up on this node, and their loops turn for nothing."""
+    the disk; while `trims` says no, nothing is removed for its age: the clock is not believed. Those in `off` are not
+    set up on this node, and their loops turn for nothing."""
 
     history: NodeHistory
     pulse: Pulse
@@ -262,6 +263,7 @@ class Chronicle:
     besides: Callable[[], Awaitable[Sequence[Told]]]
     free_mb: Callable[[], Awaitable[int]]
     off: Collection[str] = ()
+    trims: Callable[[], bool] = lambda: True
     _next: datetime | None = None
 
     def is_due(self, now: datetime) -> bool:
@@ -277,7 +279,7 @@ class Chronicle:
         self._next = now + SAMPLED_EVERY
         beats = [each for each in (*self.pulse.taken(), *await self.besides()) if each.job not in self.off]
         disk = QueueSample(at=now, queue=DISK, depth=await self.free_mb())
-        await self.history.record(beats, [disk, *await self._of_axis(now)], now, self.off)
+        await self.history.record(beats, [disk, *await self._of_axis(now)], now, self.off, self.trims())
         return False
 
     async def _of_axis(self, now: datetime) -> list[QueueSample]:

@@ -76,6 +76,8 @@ class Pusher:
     at_once: int
     lease_s: float
     kept: timedelta
+    aging: Clock
+    """The clock by which its log and what cannot be told grow old: it follows no jump."""
     chance: Callable[[], float] = random.random
     _running: dict[bool, set[asyncio.Task[None]]] = field(default_factory=lambda: {True: set(), False: set()})
     _trouble: Trouble = field(default_factory=lambda: Trouble(name="webhooks"))
@@ -89,7 +91,7 @@ class Pusher:
         """Takes what may be told now, as many as there are places for; each goes on by itself. The slow ones have half
         of the places."""
         if self._turn.take(self.clock.now()):
-            await self.rows.trim(self.clock.now() - self.kept, MOST_LOGGED)
+            await self.rows.trim(self.aging.now() - self.kept, MOST_LOGGED)
         of_slow = self.at_once // 2
         await self._take(of_slow, slow=True)
         await self._take(self.at_once - of_slow, slow=False)
@@ -293,7 +295,7 @@ class Telling:
             attempts=made.attempts,
         )
         now = self.pusher.clock.now()
-        wait = plan.next_try(made.attempts, now - made.first_at, self.pusher.chance())
+        wait = plan.next_try(made.attempts, self.pusher.aging.now() - made.first_at, self.pusher.chance())
         if done.code is TryCode.GONE:
             self._pause = PauseWhy.GONE
         elif isinstance(wait, GiveUp):

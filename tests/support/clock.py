@@ -18,10 +18,18 @@ class ManualClock:
 
     def __init__(self, start: datetime = START) -> None:
         self._now = start
+        self._wrong = timedelta()
         self._ids = 0
 
     def now(self) -> datetime:
-        return self._now
+        return self._now + self._wrong
+
+    def passed_s(self) -> float:
+        return (self.now() - self._wrong).timestamp()
+
+    def jump(self, by: timedelta) -> None:
+        """Somebody sets the clock: no time passes."""
+        self._wrong += by
 
     def advance(self, by: timedelta | float) -> None:
         """Moves time forward by a span, or by so many seconds."""
@@ -55,7 +63,7 @@ class MovableClock(LeaseClock):
 
     def now(self) -> datetime:
         gone = 0.0 if self._stands else time.monotonic() - self._began
-        return self._now + timedelta(seconds=gone)
+        return self._now + self._wrong + timedelta(seconds=gone)
 
     def new_id(self, prefix: str = "") -> str:
         return SystemClock().new_id(prefix)
@@ -66,7 +74,7 @@ class MovableClock(LeaseClock):
     @contextmanager
     def standing(self) -> Iterator[None]:
         """Nothing becomes due meanwhile, however long the machine takes: for what can be called back for half a minute."""
-        self._now, self._stands = self.now(), True
+        self._now, self._stands = self.now() - self._wrong, True
         try:
             yield
         finally:

@@ -159,6 +159,7 @@ class Hooked:
                     rows=node.webhooks.rows,
                     sender=node.webhooks.sender,
                     clock=self.town.clock,
+                    aging=self.town.clock,
                     spawn=spawn,
                     stop=stop,
                     again=lambda: None,

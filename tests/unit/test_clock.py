@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
-from gateway.clock import LETTERS, SystemClock
+from gateway.clock import LETTERS, SettledClock, SystemClock
+from tests.support.clock import START, ManualClock
+
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 
 
 def test_an_id_is_a_ulid_of_its_moment() -> None:
@@ -30,3 +33,37 @@ def test_ids_of_later_moments_stand_behind() -> None:
     first = clock.new_id()
     later = next(id for id in iter(clock.new_id, "") if id[:10] != first[:10])
     assert first < later
+
+
+def test_things_grow_old_by_a_clock_that_follows_no_jump_ahead_for_a_day() -> None:
+    clock = ManualClock()
+    settled = SettledClock(clock)
+    clock.advance(HOUR)
+    clock.jump(40 * DAY)
+
+    assert settled.now() == START + HOUR
+    clock.advance(HOUR)
+    assert settled.now() == START + 2 * HOUR
+    assert not settled.is_settled()
+    clock.jump(-40 * DAY)
+    assert settled.now() == clock.now()
+    assert settled.is_settled()
+
+    # What stays a day is meant, and a clock that is set back is believed at once.
+    clock.jump(2 * DAY)
+    assert settled.now() == clock.now() - 2 * DAY
+    clock.advance(DAY)
+    assert settled.now() == clock.now()
+    clock.jump(-5 * DAY)
+    assert settled.now() == clock.now()
+
+
+def test_a_start_long_after_the_last_event_is_not_believed_for_a_day_either() -> None:
+    """It may be the clock that is wrong."""
+    clock = ManualClock()
+    settled = SettledClock(clock)
+    settled.begin(START - 40 * DAY)
+
+    assert settled.now() == START - 40 * DAY
+    clock.advance(DAY)
+    assert settled.now() == clock.now()

@@ -73,7 +73,9 @@ class Office(OpenNode):
         return {
             "lister": Loop(step=lambda: lister.step(self.store, self.clock), is_due=lister.is_due),
             "accounts": Loop(
-                step=lambda: sweep_idle(self.accounts, idle), then=("sequencer",), is_due=idle.has_come
+                step=lambda: sweep_idle(replace(self.accounts, clock=self.settled), idle),
+                then=("sequencer",),
+                is_due=idle.has_come,
             ),
             "drawer": Loop(step=self.looking.step, is_due=self.looking.is_due),
             "digest": Loop(step=digest.step, is_due=digest.is_due, is_used=self.reminders.mailer.is_on),

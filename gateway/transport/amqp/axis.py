@@ -45,14 +45,22 @@ class AmqpAxis:
     """The `AxisDesk` promise over a broker. It begins to fetch at the first `take`; whoever made it calls `close`."""
 
     def __init__(
-        self, access: Access, node: str, parts: Path, clock: Clock, pool: Pool, options: AmqpOptions
+        self,
+        access: Access,
+        node: str,
+        parts: Path,
+        clock: Clock,
+        pool: Pool,
+        options: AmqpOptions,
+        aging: Clock | None = None,
     ) -> None:
+        """`aging`: the clock by which sets of parts grow old, where it is another one."""
         self._access, self._node, self._closed = access, node, False
         self._out, self._in = Link(access, f"{node} sends", clock), Link(access, f"{node} receives", clock)
         self._hosted, self._handout = Hosted(), HandOut()
         limits = PartLimits(set_bytes=options.max_bytes, offers=options.delivery_limit + 1)
         aside = AsideSets(parts, limits)
-        spool = Spool(parts, limits, clock)
+        spool = Spool(parts, limits, aging or clock)
         self._assembly = Assembly(spool, aside, limits, self._hosted, self._handout, clock, pool, node)
         self._consumer = Consumer(
             self._in,

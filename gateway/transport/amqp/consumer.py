@@ -239,7 +239,7 @@ class Assembly:
             found = await self._offer_all(partial(self._spool.complete, limit))
             if now >= self._overdue_at:
                 self._overdue_at = now + OVERDUE_S
-                found += await self._offer_all(partial(self._spool.overdue, self._clock.now(), limit))
+                found += await self._offer_all(partial(self._spool.overdue, self._spool.now(), limit))
             if found >= limit:
                 self._look_at = 0.0
 

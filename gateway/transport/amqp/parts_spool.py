@@ -98,6 +98,10 @@ class Spool:
                     shelf.forget(oldest)
         return found
 
+    def now(self) -> datetime:
+        """By the clock by which sets grow old."""
+        return self._clock.now()
+
     def done(self, token: str) -> None:
         """The set is gone, and remembered for the limit's age. An unfinished one is not: it may be sent again. A stale
         token changes nothing."""

@@ -41,6 +41,7 @@ from gateway.transport.amqp.axis import AmqpAxis, AmqpOptions
 from gateway.transport.webhook import HttpPoster
 from gateway.trust.clamav import ClamScanner, read_address
 from gateway.workers import couriers
+from gateway.workers.clock_guard import ClockGuard
 from gateway.workers.loop import Trouble
 from tests.support.hooks import Hooked, answers, receiving
 from tests.support.node import LEASE_S, PROVINCE, Town
@@ -155,6 +156,15 @@ async def broker_blocked(town: Town) -> list[Sample]:
 async def disk_fills(town: Town) -> Town:
     """As a small disk looks to a node that wants more free."""
     return replace(town, node=replace(town.node, room=Room(folder=town.node.room.folder, reserve=1 << 62)))
+
+
+async def clock_off(town: Town) -> Town:
+    async def measure() -> timedelta:
+        return timedelta(seconds=21)
+
+    guard = ClockGuard(measure=measure, clock=town.clock, lease_s=60)
+    await guard.step()
+    return replace(town, node=replace(town.node, guard=guard))
 
 
 async def urgent_lies(town: Town) -> None:
@@ -321,6 +331,7 @@ TROUBLES: dict[str, Callable[[Town], Awaitable[Town | list[Sample] | None]]] = {
     "a part is silent": database_away,
     "axis down": broker_away,
     "axis blocked": broker_blocked,
+    "clock off": clock_off,
     "urgent mail lies": urgent_lies,
     "mail lies": ordinary_lies,
     "nothing is packed": nothing_packed,

@@ -28,7 +28,12 @@ class Kept:
     calls: int = 0
 
     async def record(
-        self, beats: Sequence[Beat], sampled: Sequence[QueueSample], now: datetime, off: Collection[str] = ()
+        self,
+        beats: Sequence[Beat],
+        sampled: Sequence[QueueSample],
+        now: datetime,
+        off: Collection[str] = (),
+        trims: bool = True,
     ) -> None:
         self.calls += 1
         self.beats += beats

@@ -128,11 +128,14 @@ def test_a_certificate_withdrawn_after_the_backup_is_withdrawn_again(
     (shown,) = node.type("restored", "-o", "json").json["certificates"]
     assert shown["code"] == "Z91.07"
     assert shown["proposed_by"] != shown["approved_by"]
-    unknown = node.type("restored", "--number", "Z91.02=0", "--withdraw", f"Z91.07={'0' * 64}", *TWO)
+    both = ("--confirmed-by", FIRST, "--approved-by", SECOND, "--yes")
+    with typing(two.lines(FIRST) + two.lines(SECOND)):
+        unknown = node.type("restored", "--number", "Z91.02=0", "--withdraw", f"Z91.07={'0' * 64}", *both)
     assert unknown.code == 3
     assert node.type("inbox", "list").code == 1, "what failed half-way confirms nothing"
     last = ("--number", "Z91.02=0", "--withdraw", f"Z91.07={shown['fingerprint']}")
-    assert node.type("restored", *last, *TWO).code == 0
+    with typing(two.lines(FIRST) + two.lines(SECOND)):
+        assert node.type("restored", *last, *both).code == 0
     listed = node.type("registry", "show", "Z91.07", "-o", "json").json
     assert listed["certificates"][0]["valid_to"] is not None
 

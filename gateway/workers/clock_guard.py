@@ -1,0 +1,77 @@
+"""Compares this machine's clock with the database server's while the process runs (K2, G7): leases are times, and to a
+machine whose clock is ahead the work of another looks abandoned. In: the gap as the store measures it, every few
+seconds. Out: whether work may be claimed and seals made now. Between two looks the gap follows a clock that jumps,
+by time that nobody sets. SQLite has no clock of its own, so there the two always agree."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from gateway.domain.pace import clocks_agree
+from gateway.ports import Clock
+from gateway.workers.loop import Turn
+
+_log = logging.getLogger(__name__)
+LOOK_EVERY = timedelta(seconds=10)
+
+
+@dataclass(slots=True, kw_only=True)
+class ClockGuard:
+    """One per process. `measure`: how far ahead of the server's clock this machine's is; None where there is no server."""
+
+    measure: Callable[[], Awaitable[timedelta]] | None
+    clock: Clock
+    lease_s: float
+    _gap: timedelta = timedelta()
+    _measured: tuple[datetime, float] | None = None
+    _turn: Turn = field(default_factory=lambda: Turn(LOOK_EVERY))
+    _agreed: bool = True
+
+    def gap(self) -> timedelta:
+        """As last measured, and by how much the clock jumped since."""
+        if self._measured is None:
+            return self._gap
+        at, passed_s = self._measured
+        passed = timedelta(seconds=self.clock.passed_s() - passed_s)
+        return self._gap + (self.clock.now() - at - passed)
+
+    def agrees(self) -> bool:
+        """Whether leases hold: the two clocks are less than a third of one apart."""
+        return clocks_agree(self.gap(), self.lease_s)
+
+    def is_due(self, now: datetime) -> bool:
+        return self.measure is not None and self._turn.has_come(now)
+
+    async def step(self) -> bool:
+        """Measure the gap. StoreFailure leaves the one that was measured last."""
+        if self.measure is not None and self._turn.take(self.clock.now()):
+            self._gap = await self.measure()
+            self._measured = self.clock.now(), self.clock.passed_s()
+            self._tell()
+        return False
+
+    def unless_apart(
+        self, step: Callable[[], Coroutine[object, object, bool]]
+    ) -> Callable[[], Coroutine[object, object, bool]]:
+        """The same step, which does nothing while the clocks are apart."""
+
+        async def guarded() -> bool:
+            return self.agrees() and await step()
+
+        return guarded
+
+    def _tell(self) -> None:
+        agrees = self.agrees()
+        if agrees != self._agreed:
+            seconds, most = round(self.gap().total_seconds(), 1), round(self.lease_s / 3)
+            say = "clocks agree again" if agrees else "nothing is claimed or sealed until the clocks agree"
+            action = "clock.agrees" if agrees else "clock.apart"
+            _log.log(
+                logging.INFO if agrees else logging.ERROR,
+                say,
+                extra={"action": action, "gap_s": seconds, "most_s": most},
+            )
+            self._agreed = agrees
