@@ -352,7 +352,7 @@ class BackupCopies:
             ended = replace(began, word=FAILED, code=error.code, fault=str(error))
         except Exception:
             # Nobody waits for this task: what is unforeseen must reach the page and the log.
-            _LOG.exception("a trial restore failed in a way nobody foresaw")
+            _LOG.exception("a trial restore failed in a way nobody foresaw", extra={"action": "drill.broke"})
             ended = replace(began, word=FAILED)
         self._drill = replace(ended, ended_at=self.node.clock.now())
         await self._tell(by, self._drill)

@@ -42,12 +42,12 @@ from gateway.transport.webhook import HttpPoster
 from gateway.trust.clamav import ClamScanner, read_address
 from gateway.workers import couriers
 from gateway.workers.loop import Trouble
+from tests.support.faulty import lose_database
 from tests.support.hooks import Hooked, answers, receiving
 from tests.support.node import LEASE_S, PROVINCE, Town
 from tests.support.parcels import parcel
 from tests.support.tls_servers import made, serving
 from tests.support.waiting import within_limit
-from tests.unit.ops.conftest import lose_database
 
 PAGE = Path(__file__).parents[3] / "docs" / "operations.md"
 EXPRESSION = re.compile(
@@ -289,7 +289,7 @@ async def server_certificate_ends(town: Town) -> list[Sample]:
 
 
 async def step_breaks(town: Town) -> None:
-    trouble = Trouble(name="fancied_loop", now_s=lambda: 0.0)
+    trouble = Trouble(name="fancied_loop")
     for _ in range(6):
         trouble.broke(StoreFailure("the disk is full"))
 
