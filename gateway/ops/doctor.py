@@ -71,6 +71,8 @@ class Patient:
     lease_s: float
     open_axis: Callable[[], AbstractAsyncContextManager[AxisDesk]] | None = None
     """Opens an axis that is not a folder; None where `axis_folder` is the axis."""
+    axis_name: str = ""
+    """Of one of several axes."""
     axes: Mapping[str, Patient] = field(default_factory=dict)
     """Of several axes, by name: the same node as if it had that one alone."""
     stamped: bool = False
@@ -407,7 +409,7 @@ async def _one_axis(patient: Patient) -> list[Diagnosis]:
 
 
 async def _line(patient: Patient, axis: AxisDesk) -> list[Diagnosis]:
-    """Counting makes an axis connect; what it says of itself comes after that."""
+    """Counting makes an axis connect; what it says of itself comes after that, and what the workers say of it."""
     try:
         heartbeat, now = patient.data_dir / HEARTBEAT, patient.clock.now()
         counts = await axis_now.count(axis, heartbeat, now)
@@ -415,7 +417,7 @@ async def _line(patient: Patient, axis: AxisDesk) -> list[Diagnosis]:
         reason = axis.state().reason or str(error)
         cure = "gateway axis check" if patient.open_axis is not None else f"ls -ld {patient.axis_folder}"
         return [Diagnosis("axis", RED, "axis.down", {"reason": reason}, cure)]
-    state = axis.state()
+    state = axis_now.worst_state(patient.axis_name, axis.state(), heartbeat, now)
     if state.blocked_since is not None:
         told = {"reason": state.reason}
         # RabbitMQ's own word for what it lacks; sending goes on by itself once there is room.
@@ -463,7 +465,7 @@ def patient_of(settings: Settings, pool: Pool, clock: Clock | None = None) -> Pa
     if not settings.axes:
         return whole
     alone = {
-        name: replace(whole, axis_folder=one.axis.folder, open_axis=_opener(one))
+        name: replace(whole, axis_name=name, axis_folder=one.axis.folder, open_axis=_opener(one))
         for name, one in settings.each_axis().items()
     }
     return replace(whole, axes=alone)
