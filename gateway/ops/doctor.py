@@ -278,7 +278,9 @@ async def _work(patient: Patient, store: SqlStore) -> list[Diagnosis]:
         ),
         "parked": counts.get("inbox.waiting", 0),
     }
-    found = [Diagnosis("queues", GREEN, "queues.fine", told)]
+    now = patient.clock.now()
+    lying = [*doctor_checks.lying_findings(await reporting.load(store, now), now)]
+    found = [*lying] or [Diagnosis("queues", GREEN, "queues.fine", told)]
     if told["failed"]:
         cure = "gateway outbox list --state failed"
         found.append(Diagnosis("outbox", YELLOW, "queues.failed", told, cure))
@@ -427,7 +429,8 @@ async def _line(patient: Patient, axis: AxisDesk) -> list[Diagnosis]:
         level = RED if state.connected_since is None else YELLOW
         cause = "axis.down" if level == RED else "axis.partly"
         return [Diagnosis("axis", level, cause, {"reason": state.reason}, "gateway axis check")]
-    found = [Diagnosis("axis", GREEN, "axis.fine", dict(counts))]
+    lying = [*doctor_checks.lying_at_axis("axis", await axis.oldest(), now)]
+    found = [*lying] or [Diagnosis("axis", GREEN, "axis.fine", dict(counts))]
     if counts.get("dead"):
         cure = "gateway queue dead list"
         found.append(Diagnosis("axis.dead", YELLOW, "axis.dead", dict(counts), cure))

@@ -12,7 +12,7 @@ from gateway.settings import Settings
 from tests.faults.killer import Counter, Killer
 from tests.support.cases import Cases
 from tests.support.faulty import lose_database
-from tests.support.log_hour import HourLog, log_of_an_hour
+from tests.support.log_hour import HourLog, log_of
 from tests.support.node import Town, opened
 from tests.support.town.builder import Change, unchanged
 from tests.support.unforeseen import Breaker
@@ -65,7 +65,7 @@ async def test_a_known_cause_has_a_line_a_minute_in_the_whole_process_and_no_tra
             async with opened(tmp_path / name, change=change) as town:
                 await town._host()
                 await breaks(town)
-                hour = await log_of_an_hour(town)
+                hour = await log_of(town)
             lines = hour.of_code(code)
             assert 55 <= len(lines) <= 61, summary(hour)
             assert any("suppressed" in line for line in lines)
@@ -75,7 +75,7 @@ async def test_a_known_cause_has_a_line_a_minute_in_the_whole_process_and_no_tra
 
 async def test_a_call_that_breaks_for_an_hour_fills_no_disk(tmp_path: Path) -> None:
     async with a_broken_call(tmp_path / "node", BROKEN) as town:
-        hour = await log_of_an_hour(town)
+        hour = await log_of(town)
     assert hour.size < MOST_BYTES, summary(hour)
     assert 1 <= sum("trace" in line for line in hour.lines) <= MOST_TRACES
 

@@ -1,4 +1,4 @@
-"""An hour of a node in which something is broken, on a clock that only moves while its loops rest: the log that it writes,
+"""Hours of a node in which something is broken, on a clock that only moves while its loops rest: the log that it writes,
 as it would lie on the disk."""
 
 from __future__ import annotations
@@ -60,12 +60,12 @@ def written(clock: ManualClock) -> Iterator[io.StringIO]:
         root.setLevel(level)
 
 
-async def log_of_an_hour(town: Town) -> HourLog:
-    """Let the loops turn for an hour, while a document is sent and one arrives every five minutes."""
+async def log_of(town: Town, span: timedelta = HOUR) -> HourLog:
+    """Let the loops turn for an hour, or so long, while a document is sent and one arrives every five minutes."""
     node, clock = town.node, town.clock
     loops = {**node._loops(LEASE_S), **node.more_loops()}
     troubles = {name: Trouble(name=name) for name in loops}
-    end, number = clock.now() + HOUR, 0
+    end, number = clock.now() + span, 0
     turns = [(clock.now(), name) for name in ("", *loops)]
     with written(clock) as stream:
         while turns[0][0] < end:
