@@ -1,16 +1,24 @@
 """Structured log lines: one JSON object each, with an `action` and ids; never content, keys or tokens. What is done
-for one request or one packet is bound to it once, and every line below it names it."""
+for one request or one packet is bound to it once, and every line below it names it. No fault fills the disk: a cause
+has one line a minute in the whole process, with how many were left out; only what nobody foresaw has a trace."""
 
+import errno
 import json
 import logging
+import re
+import socket
 import sys
-from collections.abc import Iterator, Mapping
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import TracebackType
 from typing import Any
 
-_STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+_STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName", "traced"}
 # What others wrote may be of any length.
 _LONGEST = 200
 _BOUND: ContextVar[Mapping[str, str]] = ContextVar("bound")
@@ -40,13 +48,156 @@ class JsonLines(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "say": record.getMessage(),
+            "action": _library_action(record.name),
         }
         line |= ids_bound()
         line |= {key: value for key, value in record.__dict__.items() if key not in _STANDARD}
         if record.exc_info and record.exc_info[0] is not None:
             line["error"] = record.exc_info[0].__name__
-            line["trace"] = self.formatException(record.exc_info)
+            if is_foreseen(record.exc_info[1]) or not getattr(record, "traced", True):
+                line["why"] = str(record.exc_info[1])[:_LONGEST_WHY]
+            else:
+                line["trace"] = self.formatException(record.exc_info)[-_LONGEST_TRACE:]
         return json.dumps(line, ensure_ascii=False, default=str)
+
+
+_LONGEST_WHY, _LONGEST_TRACE = 1000, 8000
+
+
+def _library_action(logger: str) -> str:
+    """Return the action of a line that names none: those are of libraries."""
+    return f"library.{logger.partition('.')[0]}"
+
+
+# A disk that is away, full or read-only, a line that is cut: a trace would tell no more.
+_OF_DISKS_AND_LINES = frozenset(
+    {
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.EIO,
+        errno.EROFS,
+        errno.ESTALE,
+        errno.ENODEV,
+        errno.ENOTCONN,
+        errno.EHOSTUNREACH,
+        errno.ENETUNREACH,
+    }
+)
+# As the drivers of databases and brokers name what a server that is away does to them.
+_OF_DRIVERS = frozenset({"OperationalError", "InterfaceError", "PostgresConnectionError", "AMQPError"})
+
+
+def is_foreseen(error: BaseException | None) -> bool:
+    """Return whether the error has a code of ours, or is what a disk, a line or a server that is away causes."""
+    if isinstance(error, ConnectionError | TimeoutError | socket.gaierror):
+        return True
+    if isinstance(error, OSError):
+        return error.errno in _OF_DISKS_AND_LINES
+    is_coded = str(getattr(error, "code", "")).startswith("GW-")
+    return is_coded or any(kind.__name__ in _OF_DRIVERS for kind in type(error).__mro__)
+
+
+# The storage, the axis, the scanner or the key is away: one cause, whichever loop, call or row meets it.
+OUTAGES = frozenset({"GW-S-000", "GW-S-507", "GW-S-508", "GW-T-000", "GW-T-001", "GW-V-001", "GW-K-001"})
+WINDOW_S = 60.0
+TRACE_S = 3600.0
+# Complaints that are no outage are each about something else, such as a packet: so many a minute of a sort are written.
+BURST = 20
+_MOST_WINDOWS = 1000
+_Cause = tuple[object, ...]
+
+
+@dataclass(slots=True)
+class _Window:
+    """The minute of one cause: its beginning, how many lines were written and how many left out."""
+
+    since: float
+    at: float
+    written: int = 0
+    suppressed: int = 0
+
+
+class Throttle(logging.Filter):
+    """Limits the lines of each cause, for the whole process. The next line of the cause tells how many were left out
+    (`suppressed`) and since when (`suppressed_since`)."""
+
+    def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._now_s, self._lock = now_s, threading.Lock()
+        self._windows: dict[_Cause, _Window] = {}
+        self._traced: dict[_Cause, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        cause, most = _cause(record)
+        if not cause:
+            return True
+        with self._lock:
+            return self._count(record, cause, most)
+
+    def _count(self, record: logging.LogRecord, cause: _Cause, most: int) -> bool:
+        now, window = self._now_s(), self._windows.get(cause)
+        if window is None or now - window.since >= WINDOW_S:
+            if window is not None and window.suppressed:
+                began = datetime.fromtimestamp(window.at, UTC)
+                vars(record).update(
+                    suppressed=window.suppressed, suppressed_since=began.isoformat(timespec="seconds")
+                )
+            self._forget(now)
+            window = self._windows[cause] = _Window(since=now, at=record.created)
+        if window.written >= most:
+            window.suppressed += 1
+            return False
+        window.written += 1
+        if record.exc_info:
+            last = self._traced.get(cause)
+            is_new = last is None or now - last >= TRACE_S
+            vars(record).update(traced=is_new)
+            if is_new:
+                self._traced[cause] = now
+        return True
+
+    def _forget(self, now: float) -> None:
+        """Drop what is over, where there are many: causes name hosts, of which there may be any number."""
+        if len(self._windows) >= _MOST_WINDOWS:
+            self._windows = {
+                cause: window for cause, window in self._windows.items() if now - window.since < WINDOW_S
+            }
+            self._traced = {cause: at for cause, at in self._traced.items() if now - at < TRACE_S}
+
+
+def _cause(record: logging.LogRecord) -> tuple[_Cause, int]:
+    """Return what the line complains of, and how many such lines a minute may have; empty where it complains of nothing."""
+    if record.levelno <= logging.DEBUG:
+        return (), 0
+    error = record.exc_info[1] if record.exc_info else None
+    code = str(getattr(record, "code", "") or getattr(error, "code", ""))
+    axis = getattr(record, "axis", "")
+    if (ended := getattr(record, "ends", "")) != "":
+        return ("ended", ended, axis or getattr(record, "server", "")), 1
+    if code in OUTAGES:
+        return (code, axis, _subject(record, error)), 1
+    if error is not None and not code.startswith("GW-"):
+        kind = type(error).__name__
+        is_known = is_foreseen(error)
+        return (kind, getattr(error, "errno", 0)) if is_known else (kind, *_origin(error.__traceback__)), 1
+    if code or record.levelno >= logging.WARNING:
+        return (record.name, getattr(record, "action", ""), code), BURST
+    return (), 0
+
+
+def _subject(record: logging.LogRecord, error: BaseException | None) -> str:
+    """Return the beginning of the sentence: ours begin with their subject, as "the database" or the name of a host."""
+    text = record.getMessage() if error is None else str(error)
+    return re.sub(r"\S*\d\S*", "#", " ".join(text.split()[:2]))
+
+
+def _origin(trace: TracebackType | None) -> tuple[str, int]:
+    """Return the file and line that raised."""
+    if trace is None:
+        return "", 0
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace.tb_frame.f_code.co_filename, trace.tb_lineno
 
 
 def configure(level: str = "info") -> None:
@@ -54,6 +205,7 @@ def configure(level: str = "info") -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     handler.setLevel(level.upper())
+    handler.addFilter(Throttle())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
@@ -61,16 +213,23 @@ def configure(level: str = "info") -> None:
 
 
 def quieten() -> None:
-    """Libraries that would write more than ids stay silent, whatever the level."""
+    """Libraries that would write more than ids stay silent, whatever the level; so do those whose errors come to us as
+    exceptions, which are told once, with their cause."""
     # signxml writes the whole canonical text at DEBUG, aiosqlite every value of a row: content never goes to a log.
-    for name in ("signxml", "aiosqlite", "aiormq", "aio_pika"):
+    for name in ("signxml", "aiohttp.access"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
+    for name in ("aiosqlite", "aiormq", "aio_pika", "asyncpg", "sqlalchemy"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def unforeseen(logger: logging.Logger, name: str, error: Exception, **ids: object) -> None:
     """Log an error that nobody foresaw, with its trace; `name` is the action that it broke."""
     logger.error("an error that nobody foresaw", exc_info=error, extra={"action": name, **ids})
+
+
+def warn(logger: logging.Logger, name: str, say: str, **ids: object) -> None:
+    """Log, as a warning, that `name` happened, which somebody has to look at where it does not end by itself."""
+    logger.warning(say, extra={"action": name, **ids})
 
 
 def action(logger: logging.Logger, name: str, say: str = "", **ids: object) -> None:

@@ -28,7 +28,7 @@ from gateway.outgoing import package
 from gateway.outgoing.desk import OutDesk
 from gateway.policy import upkeep
 from gateway.policy.upkeep import OF_OFFICE, Rhythm
-from gateway.ports import AxisDesk, Clock, Pool, Scanner
+from gateway.ports import AxisDesk, Clock, Pool, Scanner, each_state
 from gateway.ports.node import EventLog
 from gateway.registry.feed import SqlFeed
 from gateway.settings import Settings
@@ -323,6 +323,7 @@ async def open_node(
                 clock=time,
                 pool=pool,
                 holds=axis.in_hand,
+                axes=lambda: {**each_state(axis), "": axis.state()},
                 slots=stopwatch.slots,
             ),
             stopwatch=stopwatch,

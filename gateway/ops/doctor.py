@@ -71,6 +71,8 @@ class Patient:
     lease_s: float
     open_axis: Callable[[], AbstractAsyncContextManager[AxisDesk]] | None = None
     """Opens an axis that is not a folder; None where `axis_folder` is the axis."""
+    axis_name: str = ""
+    """Of one of several axes."""
     axes: Mapping[str, Patient] = field(default_factory=dict)
     """Of several axes, by name: the same node as if it had that one alone."""
     stamped: bool = False
@@ -276,7 +278,9 @@ async def _work(patient: Patient, store: SqlStore) -> list[Diagnosis]:
         ),
         "parked": counts.get("inbox.waiting", 0),
     }
-    found = [Diagnosis("queues", GREEN, "queues.fine", told)]
+    now = patient.clock.now()
+    lying = [*doctor_checks.lying_findings(await reporting.load(store, now), now)]
+    found = [*lying] or [Diagnosis("queues", GREEN, "queues.fine", told)]
     if told["failed"]:
         cure = "gateway outbox list --state failed"
         found.append(Diagnosis("outbox", YELLOW, "queues.failed", told, cure))
@@ -407,7 +411,7 @@ async def _one_axis(patient: Patient) -> list[Diagnosis]:
 
 
 async def _line(patient: Patient, axis: AxisDesk) -> list[Diagnosis]:
-    """Counting makes an axis connect; what it says of itself comes after that."""
+    """Counting makes an axis connect; what it says of itself comes after that, and what the workers say of it."""
     try:
         heartbeat, now = patient.data_dir / HEARTBEAT, patient.clock.now()
         counts = await axis_now.count(axis, heartbeat, now)
@@ -415,7 +419,7 @@ async def _line(patient: Patient, axis: AxisDesk) -> list[Diagnosis]:
         reason = axis.state().reason or str(error)
         cure = "gateway axis check" if patient.open_axis is not None else f"ls -ld {patient.axis_folder}"
         return [Diagnosis("axis", RED, "axis.down", {"reason": reason}, cure)]
-    state = axis.state()
+    state = axis_now.worst_state(patient.axis_name, axis.state(), heartbeat, now)
     if state.blocked_since is not None:
         told = {"reason": state.reason}
         # RabbitMQ's own word for what it lacks; sending goes on by itself once there is room.
@@ -425,7 +429,8 @@ async def _line(patient: Patient, axis: AxisDesk) -> list[Diagnosis]:
         level = RED if state.connected_since is None else YELLOW
         cause = "axis.down" if level == RED else "axis.partly"
         return [Diagnosis("axis", level, cause, {"reason": state.reason}, "gateway axis check")]
-    found = [Diagnosis("axis", GREEN, "axis.fine", dict(counts))]
+    lying = [*doctor_checks.lying_at_axis("axis", await axis.oldest(), now)]
+    found = [*lying] or [Diagnosis("axis", GREEN, "axis.fine", dict(counts))]
     if counts.get("dead"):
         cure = "gateway queue dead list"
         found.append(Diagnosis("axis.dead", YELLOW, "axis.dead", dict(counts), cure))
@@ -463,7 +468,7 @@ def patient_of(settings: Settings, pool: Pool, clock: Clock | None = None) -> Pa
     if not settings.axes:
         return whole
     alone = {
-        name: replace(whole, axis_folder=one.axis.folder, open_axis=_opener(one))
+        name: replace(whole, axis_name=name, axis_folder=one.axis.folder, open_axis=_opener(one))
         for name, one in settings.each_axis().items()
     }
     return replace(whole, axes=alone)

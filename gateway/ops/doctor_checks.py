@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 
 from cryptography import x509
 
+from gateway.domain.document import Lane
 from gateway.domain.hold import HoldState
 from gateway.domain.pace import LIMITED, JobDay, Slot, paces
 from gateway.errors import GatewayError
@@ -33,6 +34,7 @@ from gateway.ports.webhooks import WebhookLoad
 from gateway.settings import Settings
 from gateway.store import data_folder
 from gateway.store.data_folder import Disk
+from gateway.store.reporting import Load
 from gateway.transport.amqp.access import read_servers
 from gateway.workers.pulse import ProcessBeat
 
@@ -228,6 +230,34 @@ def system_findings(is_open: bool, active: int, stuck: Mapping[str, int]) -> Ite
         yield Diagnosis("compat", YELLOW, "compat.closed", {"count": active}, "gateway config show")
     elif is_open and not stuck:
         yield Diagnosis("compat", GREEN, "compat.fine", {"count": active})
+
+
+# As the alarms of docs/operations.md: who waits longer does so because something stands in the way.
+LIES_SOON, LIES = timedelta(minutes=5), timedelta(minutes=30)
+
+
+def lying_findings(load: Load, now: datetime) -> Iterator[Diagnosis]:
+    """Find what waits too long to be packed, sent or verified here, whatever holds it up."""
+    limits = (
+        *((pile, LIES) for pile in load.jobs.values()),
+        *((pile, LIES_SOON if lane == Lane.URGENT else LIES) for lane, pile in load.outbox.items()),
+        *((pile, LIES_SOON) for state, pile in load.inbox.items() if state == "landed"),
+    )
+    lying = [pile for pile, limit in limits if pile.oldest is not None and now - pile.oldest > limit]
+    if lying:
+        oldest = min(pile.oldest for pile in lying if pile.oldest is not None)
+        told = {
+            "count": sum(pile.count for pile in lying),
+            "minutes": round((now - oldest).total_seconds() / 60),
+        }
+        yield Diagnosis("queues", YELLOW, "queues.lying", told, "gateway queue list")
+
+
+def lying_at_axis(check: str, oldest: datetime | None, now: datetime) -> Iterator[Diagnosis]:
+    """Find mail that nobody fetches."""
+    if oldest is not None and now - oldest > LIES_SOON:
+        told = {"minutes": round((now - oldest).total_seconds() / 60)}
+        yield Diagnosis(check, YELLOW, "axis.lying", told, "gateway status")
 
 
 ANSWER_S = 5.0

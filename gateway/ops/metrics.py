@@ -30,7 +30,7 @@ from gateway.folder.state import FolderState
 from gateway.ops import axis_now, doctor_checks
 from gateway.ops.hot_folders import hot_folders
 from gateway.policy import upkeep
-from gateway.ports import AxisState, Condition, each_axis, each_state
+from gateway.ports import AxisState, Condition, each_axis
 from gateway.store import data_folder, migrate, reporting
 from gateway.store.data_folder import Disk, disks
 from gateway.store.reporting import Load, Pile
@@ -106,7 +106,7 @@ class Scrape:
     async def _axis(self, now: datetime) -> AsyncIterator[Metric]:
         """The line first: how it is stands in memory, and is wanted most while nobody answers."""
         axis, says = self.node.axis, "Parcels on the axis, as far as this node may see."
-        for family in axis_gauges(each_state(axis), now):
+        for family in axis_gauges(axis_now.worst_states(axis, self.node.pulse.folder, now), now):
             yield family
         if "" in each_axis(axis):
             depth = _gauge("axis_parcels", says, "state")
@@ -336,7 +336,12 @@ class Watch:
             return self._seen
 
     async def _look(self) -> Condition:
-        database, disk, axis = await self._database(), await self._disk(), axis_word(self.node.axis.state())
+        node = self.node
+        database, disk = await self._database(), await self._disk()
+        whole, axes = await node.pool.run(
+            partial(axis_now.whole_and_each, node.axis, node.pulse.folder, node.clock.now())
+        )
+        axis = axis_word(whole)
         workers = await self._workers()
         log = await self._log() if database == OK else database
         # Without it nothing is lost: packets wait, and what is handed in is asked to come again.
@@ -345,7 +350,7 @@ class Watch:
             well=self.node.guard.agrees() and database == OK and disk in (OK, LOW) and log != UNSTAMPED,
             degraded=disk != OK or axis != OK or log != OK or workers != OK or scanner not in (OK, OFF),
             checks={"database": database, "disk": disk, "axis": axis, "log": log, "workers": workers}
-            | {f"axis.{name}": axis_word(state) for name, state in each_state(self.node.axis).items() if name}
+            | {f"axis.{name}": axis_word(state) for name, state in axes.items()}
             | ({} if self.node.guard.agrees() else {"clock": APART})
             | ({"scanner": scanner} if scanner != OFF else {})
             | ({"sandbox": "on"} if self.node.settings.node.sandbox == "on" else {}),

@@ -8,7 +8,7 @@ that only a clock that was ahead can have written."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,6 +18,7 @@ from sqlalchemy import (
     Select,
     and_,
     bindparam,
+    case,
     false,
     func,
     inspect,
@@ -56,12 +57,17 @@ LATELY = timedelta(days=7)
 _STATE, _AT = col(DeliveryRow.state), col(DeliveryRow.updated_at)
 DELIVERIES = select(_STATE, func.count()).where(_STATE.in_(UNDER_WAY)).group_by(_STATE)
 _BEFORE = bindparam("before", type_=Moment)
+# A document that leaves later waits for nothing until then.
+_DUE_AT = case(
+    (and_(col(JobRow.attempts) == 0, col(JobRow.not_before).is_not(None)), col(JobRow.not_before)),
+    else_=col(JobRow.created_at),
+)
 SILENT = select(func.count(), func.min(_AT)).where(_STATE == "sent", _AT < _BEFORE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pile:
-    """Rows of one sort, and the time of the oldest."""
+    """Rows of one sort, and since when the oldest waits to be worked on."""
 
     count: int
     oldest: datetime | None
@@ -92,7 +98,10 @@ async def load(store: SqlStore, now: datetime) -> Load:
             inbox=await _piles(
                 tx, col(InboxRow.state), col(InboxRow.received_at), leases.has_no_end(InboxRow)
             ),
-            jobs=await _piles(tx, col(JobRow.kind), col(JobRow.created_at), jobs.is_open()),
+            jobs={
+                kind: replace(pile, oldest=min(pile.oldest or now, now))
+                for kind, pile in (await _piles(tx, col(JobRow.kind), _DUE_AT, jobs.is_open())).items()
+            },
             unnumbered=await _count(tx, col(EventRow.position), col(EventRow.node_seq).is_(None)),
             deliveries={str(name): int(number) for name, number in await tx.tuples(DELIVERIES)},
             late=Pile(count=silent, oldest=oldest),

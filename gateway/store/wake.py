@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from tenacity import AsyncRetrying, retry_if_exception_type, wait_random
 
 from gateway import log
+from gateway.errors import StoreFailure
 
 _log = logging.getLogger(__name__)
 CHANNEL = "gateway"
@@ -111,7 +112,8 @@ class ServerWake(Wake):
                 await self._tell(driver)
                 if self._closing:
                     return
-        log.action(_log, "wake.lost", "other processes are not heard until there is a new line")
+        say = "the database line is cut: other processes are not heard until there is a new one"
+        log.warn(_log, "wake.lost", say, code=StoreFailure.code)
         raise ConnectionResetError
 
     async def _tell(self, driver: Any) -> None:

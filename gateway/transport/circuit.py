@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gateway import meters
-from gateway.log import action
+from gateway.log import action, warn
 from gateway.ports import AxisDesk, Clock
 
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=2), timedelta(minutes=1)
@@ -106,6 +106,6 @@ class Circuit:
     def _tell(self, *, away: bool) -> None:
         if away:
             meters.AXIS_AWAY.add(axis=self.name)
-            action(_log, "axis.away", f"{self.name} does not answer: {self.why}", axis=self.name)
+            warn(_log, "axis.away", f"{self.name} does not answer: {self.why}", axis=self.name)
         else:
-            action(_log, "axis.back", f"{self.name} answers again", axis=self.name)
+            action(_log, "axis.back", f"{self.name} answers again", axis=self.name, ends="away")

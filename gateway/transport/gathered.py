@@ -18,7 +18,7 @@ from gateway import meters
 from gateway.domain.document import Lane
 from gateway.domain.routes import NODE, Pattern
 from gateway.errors import GatewayError, Unreachable
-from gateway.log import action
+from gateway.log import warn
 from gateway.ports import Arrival, AxisDesk
 from gateway.transport.circuit import Circuit
 
@@ -185,7 +185,7 @@ class Gathered:
 
     def _failed(self, name: str, error: GatewayError) -> None:
         if name not in self._errors:
-            action(_log, "axis.failed", str(error), axis=name, code=error.code)
+            warn(_log, "axis.failed", str(error), axis=name, code=error.code)
         self._errors[name] = error
         self._circuits[name].not_taken(str(error))
 

@@ -1,7 +1,7 @@
 """What every worker is: a step repeated until told to stop. In: a step that says whether to go again at once; the clock,
 the rows that wait, what other processes changed. Out: steps done, rings, log lines.
-The one broad guard of the program stands here: a step that breaks is logged, the first failure of a sort at once,
-then one a minute with how many there were; the loop rests, longer each time, and goes on. Keeps a lease alive while
+The one broad guard of the program stands here: a step that breaks is logged (`log` writes a line a minute of each
+cause), the loop rests, longer each time, and goes on. Keeps a lease alive while
 its work runs. The lookout is the one wake-up of a process that has nothing to do: it decides nothing, it rings for
 those whose turn it is. A process that is told to stop lets each loop end the step it is in, and gives back leases
 that are still held."""
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from gateway import log, meters
-from gateway.errors import GatewayError, StaleLease, StoreFailure
+from gateway.errors import GatewayError, StaleLease, StoreFailure, TransportFailure
 from gateway.ports import Clock, Lease, Store
 from gateway.ports.queues import Signs
 
@@ -153,15 +152,8 @@ async def together(works: list[Awaitable[None]]) -> bool:
 FIRST_REST_S = 0.2
 # A node whose disk or database is back works again within this time; the alarm on failures still counts enough of them.
 LONGEST_REST_S = 30.0
-SAID_EVERY_S = 60.0
 # From here on it was an outage, and its end is worth a line.
 OUTAGE = 5
-
-
-@dataclass(slots=True)
-class _Said:
-    at: float
-    unsaid: int = 0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -169,35 +161,31 @@ class Trouble:
     """Of one loop."""
 
     name: str
-    now_s: Callable[[], float] = time.monotonic
     _in_a_row: int = 0
-    _said: dict[str, _Said] = field(default_factory=dict)
+    _kind: str = ""
 
     def broke(self, error: BaseException) -> float:
         """For how many seconds the loop rests now: twice as long after each failure, up to `LONGEST_REST_S`."""
         meters.LOOP_FAILED.add(loop=self.name)
         self._in_a_row += 1
-        kind = error.code if isinstance(error, GatewayError) else type(error).__name__
-        said, now = self._said.get(kind), self.now_s()
-        if said is not None and now - said.at < SAID_EVERY_S:
-            said.unsaid += 1
-        else:
-            self._say(error, kind, 1 + (said.unsaid if said else 0))
-            self._said[kind] = _Said(now)
+        self._kind = error.code if isinstance(error, GatewayError) else type(error).__name__
+        self._say(error)
         return min(FIRST_REST_S * 2.0 ** min(self._in_a_row - 1, 20), LONGEST_REST_S)
 
     def over(self) -> None:
         """A step came through."""
         if self._in_a_row >= OUTAGE:
-            log.action(_log, f"{self.name}.works_again", failures=self._in_a_row)
+            log.action(_log, f"{self.name}.works_again", failures=self._in_a_row, ends=self._kind)
         self._in_a_row = 0
 
-    def _say(self, error: BaseException, kind: str, failures: int) -> None:
-        told: dict[str, object] = {"action": f"{self.name}.broke", "failures": failures}
+    def _say(self, error: BaseException) -> None:
+        told: dict[str, object] = {"action": f"{self.name}.broke", "failures": self._in_a_row}
         if isinstance(error, GatewayError):  # it has a name, and a trace would tell no more
-            _log.error(str(error), extra=told | {"code": kind})
+            # What waits for the axis waits safely, and goes on by itself.
+            level = logging.WARNING if isinstance(error, TransportFailure) else logging.ERROR
+            _log.log(level, str(error), extra=told | {"code": self._kind})
         else:
-            _log.error("a step broke", exc_info=error, extra=told | {"error_kind": kind})
+            _log.error("a step broke", exc_info=error, extra=told | {"error_kind": self._kind})
 
 
 class Turn:

@@ -23,7 +23,7 @@ from gateway.domain.document import Lane
 from gateway.domain.pace import BOUNDS_S, DISK, SAMPLED_EVERY, QueueSample, Slot, Way, is_recent
 from gateway.domain.pace import Beat as Told
 from gateway.errors import TransportFailure
-from gateway.ports import Clock, Pool
+from gateway.ports import AxisState, Clock, Pool
 from gateway.ports.node import NodeHistory
 from gateway.workers.loop import Turn
 
@@ -50,6 +50,8 @@ class ProcessBeat:
     stuck: tuple[str, ...] = ()
     holds: Mapping[str, int] = field(default_factory=dict)
     """What it has in hand of the axis, by the names of `AxisDesk.counts`."""
+    axes: Mapping[str, AxisState] = field(default_factory=dict)
+    """Axes that it finds down or blocked, by name; the whole, and an axis alone, under the empty name."""
 
     def lives(self, now: datetime) -> bool:
         """A sign from the future was written by a clock that was ahead, and says nothing of today."""
@@ -59,12 +61,13 @@ class ProcessBeat:
 @dataclass(slots=True, kw_only=True)
 class Pulse:
     """One process's sign of life. Made by the wiring, one for each open node. `holds` tells what it has in hand of the
-    axis, `slots` how long it took to serve, both for those who ask from another process."""
+    axis, `axes` how each is, `slots` how long it took to serve, all for those who ask from another process."""
 
     folder: Path
     clock: Clock
     pool: Pool
     holds: Callable[[], Mapping[str, int]] = dict
+    axes: Callable[[], Mapping[str, AxisState]] = dict
     slots: Callable[[], Sequence[Slot]] = tuple
     now_s: Callable[[], float] = time.monotonic
     _turned: dict[str, float] = field(default_factory=dict)
@@ -122,6 +125,11 @@ class Pulse:
                 "since": self._since.isoformat(),
                 "stuck": stuck,
                 "holds": dict(self.holds()),
+                "axes": {
+                    name: _axis_row(state)
+                    for name, state in self.axes().items()
+                    if state.down_since or state.blocked_since
+                },
                 "works": works,
                 "slots": [_row(each) for each in self.slots()],
             }
@@ -186,6 +194,7 @@ def _every_beat(folder: Path, now: datetime) -> Sequence[ProcessBeat]:
                 works=bool(told.get("works", True)),
                 stuck=tuple(told["stuck"]),
                 holds={str(part): int(number) for part, number in told.get("holds", {}).items()},
+                axes={str(name): _axis_state(*row) for name, row in told.get("axes", {}).items()},
             )
         except (ValueError, KeyError, TypeError, AttributeError):
             continue
@@ -219,6 +228,26 @@ def _files(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             continue
         if isinstance(told, dict):
             yield file.stem, told
+
+
+_LONGEST_REASON = 500
+
+
+def _axis_row(state: AxisState) -> list[str]:
+    times = (state.connected_since, state.down_since, state.blocked_since)
+    return [*(at.isoformat() if at else "" for at in times), state.reason[:_LONGEST_REASON]]
+
+
+def _axis_state(connected: str, down: str, blocked: str, reason: str) -> AxisState:
+    connected_since, down_since, blocked_since = (
+        datetime.fromisoformat(at) if at else None for at in (connected, down, blocked)
+    )
+    return AxisState(
+        connected_since=connected_since,
+        down_since=down_since,
+        blocked_since=blocked_since,
+        reason=str(reason),
+    )
 
 
 def _row(slot: Slot) -> list[object]:

@@ -1,4 +1,4 @@
-"""A wrapper around one port that fails while it is told to: the only fake there is."""
+"""A wrapper around one port that fails while it is told to: the only fake there is. And a database broken in earnest."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar, cast
 
 from gateway.bootstrap.node import Wrap
+from tests.support.node import Town
 
 P = TypeVar("P")
 
@@ -57,3 +58,10 @@ class Meanwhile:
             return await found(*args, **keywords)
 
         return called
+
+
+async def lose_database(town: Town) -> None:
+    """Leave the files as a broken disk does."""
+    await town.node.store.close()
+    for file in town.node.settings.node.data_dir.glob("gateway.db*"):
+        file.write_bytes(b"this is no database " * 1000)

@@ -1,25 +1,35 @@
-"""A log line names what it is about, also from a thread, and nothing of it outlives the work."""
+"""A log line names what it is about, also from a thread, and nothing of it outlives the work. A cause has a line a minute,
+a library's line has an action, and what was foreseen has no trace."""
 
 from __future__ import annotations
 
+import ast
 import asyncio
+import errno
 import io
 import json
 import logging
+import sqlite3
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import gateway
 from gateway import log
+from gateway.errors import StoreFailure, Unreachable
 from gateway.pool import ThreadPool
+from tests.support.cases import Cases
 
 
 class Lines:
     """What a logger wrote, read back."""
 
-    def __init__(self, stream: io.StringIO) -> None:
-        self._stream = stream
+    def __init__(self) -> None:
+        self._stream = io.StringIO()
+        self.handler = logging.StreamHandler(self._stream)
+        self.handler.setFormatter(log.JsonLines())
 
     def read(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self._stream.getvalue().splitlines()]
@@ -36,11 +46,9 @@ def logger() -> Iterator[logging.Logger]:
 
 @pytest.fixture
 def lines(logger: logging.Logger) -> Lines:
-    stream = io.StringIO()
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(log.JsonLines())
-    logger.addHandler(handler)
-    return Lines(stream)
+    made = Lines()
+    logger.addHandler(made.handler)
+    return made
 
 
 def test_a_line_names_what_is_bound_and_its_own_ids_win(logger: logging.Logger, lines: Lines) -> None:
@@ -97,3 +105,140 @@ def test_what_others_wrote_is_cut_and_stays_on_one_line(logger: logging.Logger, 
 
     (line,) = lines.read()
     assert len(line["packet"]) == 200
+
+
+class Minutes:
+    """The seconds that a limited log goes by."""
+
+    now = 0.0
+
+
+@pytest.fixture
+def minutes(lines: Lines) -> Minutes:
+    made = Minutes()
+    lines.handler.addFilter(log.Throttle(lambda: made.now))
+    return made
+
+
+def raised(error: Exception) -> Exception:
+    """The error with a trace that leads here."""
+    try:
+        raise error
+    except Exception as caught:
+        return caught
+
+
+def test_an_hour_of_refused_calls_and_postponed_rows_has_a_line_a_minute_with_what_was_left_out(
+    logger: logging.Logger, lines: Lines, minutes: Minutes
+) -> None:
+    for second in range(3600):
+        minutes.now = float(second)
+        away = raised(StoreFailure("the database did not do it (OSError)"))
+        logger.warning(
+            "a call failed", exc_info=away, extra={"action": "api.failed", "request_id": f"r{second}"}
+        )
+        log.action(logger, "job.postponed", "the database does not answer", job=str(second), code="GW-S-000")
+        logger.error("the database is away", extra={"action": "packer.broke", "code": "GW-S-000"})
+
+    told = lines.read()
+    assert len(told) == 60
+    assert [line.get("suppressed") for line in told] == [None, *[179] * 59]
+    assert "suppressed_since" in told[1]
+    assert not any("trace" in line for line in told)
+
+
+def test_causes_that_differ_do_not_hide_each_other(
+    logger: logging.Logger, lines: Lines, minutes: Minutes
+) -> None:
+    for _ in range(3):
+        for say, ids in (
+            ("the database does not answer", {"code": "GW-S-000"}),
+            ("the content store does not take a file", {"code": "GW-S-000"}),
+            ("the disk of /x is full: 7 MB", {"code": "GW-S-507"}),
+            ("one does not answer", {"code": "GW-T-001", "axis": "one"}),
+            ("one does not answer", {"code": "GW-T-001", "axis": "two"}),
+            ("tsa.example did not answer", {"code": "GW-T-001"}),
+        ):
+            log.warn(logger, "fancied", say, **ids)
+
+    assert len(lines.read()) == 6
+
+
+def test_what_is_about_one_document_is_written_each_time_up_to_a_number_a_minute(
+    logger: logging.Logger, lines: Lines, minutes: Minutes
+) -> None:
+    for n in range(1000):
+        log.action(logger, "inbox.quarantined", "no signature", inbox=str(n), code="SIG-NONE")
+        log.action(logger, "message.accepted", document=str(n))
+
+    actions = [line["action"] for line in lines.read()]
+    assert (actions.count("inbox.quarantined"), actions.count("message.accepted")) == (log.BURST, 1000)
+
+
+def test_an_error_that_nobody_foresaw_has_its_trace_once_an_hour(
+    logger: logging.Logger, lines: Lines, minutes: Minutes
+) -> None:
+    for minute in range(61):
+        minutes.now = 60.0 * minute
+        for job in ("1", "2"):
+            log.unforeseen(logger, "job.broke", raised(ValueError("a library broke")), job=job)
+
+    told = lines.read()
+    assert [n for n, line in enumerate(told) if "trace" in line] == [0, 60]
+    assert {line.get("why", "a library broke") for line in told} == {"a library broke"}
+    assert len(told) == 61
+
+
+def test_what_a_disk_a_line_or_a_server_does_has_no_trace(
+    logger: logging.Logger, lines: Lines, cases: Cases
+) -> None:
+    def check(error: Exception) -> None:
+        logger.error("it broke", exc_info=raised(error), extra={"action": "fancied"})
+        line = lines.read()[-1]
+        assert "trace" not in line
+        assert line["why"] == str(error)
+
+    cases.each(
+        (
+            OSError(errno.ENOSPC, "No space left on device"),
+            ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused"),
+            TimeoutError("too late"),
+            sqlite3.OperationalError("unable to open database file"),
+            Unreachable("nobody there"),
+        ),
+        check,
+    )
+    logger.error("it broke", exc_info=raised(KeyError("x")), extra={"action": "fancied"})
+    assert "trace" in lines.read()[-1]
+
+
+def test_a_line_of_a_library_has_an_action_and_what_comes_to_us_as_an_exception_is_not_told_twice(
+    logger: logging.Logger, lines: Lines
+) -> None:
+    log.quieten()
+    for library in (
+        "aio_pika.connection",
+        "aiormq.connection",
+        "asyncpg",
+        "sqlalchemy.pool.impl",
+        "aiosqlite",
+    ):
+        assert not logging.getLogger(library).isEnabledFor(logging.ERROR)
+
+    record = logging.makeLogRecord({"name": "aiohttp.server", "msg": "Error handling request"})
+    assert json.loads(log.JsonLines().format(record))["action"] == "library.aiohttp"
+
+
+def test_each_line_of_our_own_has_an_action() -> None:
+    bare = [
+        f"{path}:{call.lineno}"
+        for path in Path(gateway.__file__).parent.rglob("*.py")
+        for call in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Attribute)
+        and isinstance(call.func.value, ast.Name)
+        and call.func.value.id.lower() == "_log"
+        and call.func.attr in ("info", "warning", "error", "exception", "log")
+        and "extra" not in {keyword.arg for keyword in call.keywords}
+    ]
+    assert bare == []

@@ -152,7 +152,7 @@ class NodeJournal:
                 faults=tuple((each.code, each.where, each.params) for each in report.findings[:_MOST_NAMED]),
             )
         except GatewayError:
-            _LOG.warning("the log could not be examined", exc_info=True)
+            _LOG.warning("the log could not be examined", exc_info=True, extra={"action": "journal.unread"})
             self._found = JournalState(size=0, sealed_at=None, unsealed_since=None)
 
 

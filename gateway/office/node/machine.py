@@ -41,7 +41,7 @@ from gateway.ops import axis_now, backup, doctor, restore, status
 from gateway.ops.doctor_checks import CLOCK_SKEW
 from gateway.ops.metrics import days_left
 from gateway.outgoing import desk
-from gateway.ports import HealthProbe, OutboxItem, each_state
+from gateway.ports import HealthProbe, OutboxItem
 from gateway.store import reporting
 from gateway.store.reporting import Load
 from gateway.trust.key_material import ENVELOPES
@@ -126,7 +126,7 @@ async def _try_count(node: Office) -> Mapping[str, object]:
         counts = await axis_now.count(node.axis, node.pulse.folder, node.clock.now())
     except TransportFailure as error:
         raise _Fault("down", detail=node.axis.state().reason or str(error)) from error
-    state = node.axis.state()
+    state, _ = axis_now.whole_and_each(node.axis, node.pulse.folder, node.clock.now())
     if state.blocked_since is not None:
         raise _Fault("blocked", detail=state.reason)
     return {"count": counts.get("waiting", 0)}
@@ -181,6 +181,7 @@ class NodeMachine:
     async def standing(self) -> NodeStanding:
         node, now = self.node, self.node.clock.now()
         alive, ready = await self.health.alive(), await self.health.ready()
+        axis, axes = axis_now.whole_and_each(node.axis, node.pulse.folder, now)
         free, sampled = _disk_free(node), await node.store.history.samples(now - DISK_LOOKED_AT, DISK)
         backup = status.last_backup(node.settings.node.data_dir)
         hosted = [each for each in await node.store.hosted() if each.left_at is None]
@@ -188,8 +189,8 @@ class NodeMachine:
             node=node.settings.node.name,
             version=__version__,
             at=now,
-            axis=node.axis.state(),
-            axes={name: state for name, state in each_state(node.axis).items() if name},
+            axis=axis,
+            axes=axes,
             well=alive.well and ready.well,
             parts=ready.checks,
             certificates={
@@ -352,7 +353,7 @@ class BackupCopies:
             ended = replace(began, word=FAILED, code=error.code, fault=str(error))
         except Exception:
             # Nobody waits for this task: what is unforeseen must reach the page and the log.
-            _LOG.exception("a trial restore failed in a way nobody foresaw")
+            _LOG.exception("a trial restore failed in a way nobody foresaw", extra={"action": "drill.broke"})
             ended = replace(began, word=FAILED)
         self._drill = replace(ended, ended_at=self.node.clock.now())
         await self._tell(by, self._drill)

@@ -30,8 +30,8 @@ from aiormq.exceptions import (
 from pamqp import decode
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
-from gateway.errors import Misconfigured, Unreachable
-from gateway.log import action
+from gateway.errors import Misconfigured, TransportFailure, Unreachable
+from gateway.log import action, quieten, warn
 from gateway.ports import Clock, Fate, Outcome
 from gateway.transport.amqp.access import Access, Server
 
@@ -207,9 +207,7 @@ class Link:
         self.down_since: datetime | None = None
         self.blocked_since: datetime | None = None
         self.reason = ""
-        # It repeats what is told here, with traces; and at every try.
-        for library in ("aiormq", "aio_pika"):
-            logging.getLogger(library).setLevel(logging.CRITICAL)
+        quieten()  # the library repeats what is told here, with traces; and at every try
 
     def start(self) -> None:
         """Begins to connect, in the background; calling it again does nothing."""
@@ -288,7 +286,8 @@ class Link:
         if self._access.certificate is None and re.search("reset|CERTIFICATE_REQUIRED", reason):
             reason += "; so ends a broker that asks for a client certificate: see amqp.certificate"
         if reason != self.reason or tries % 20 == 0:
-            action(_log, "axis.unreachable", reason, link=self._name, tries=tries)
+            say = f"the broker does not answer: {reason}"
+            warn(_log, "axis.unreachable", say, code=Unreachable.code, link=self._name, tries=tries)
         self.reason = reason
         if tries >= len(self._access.servers):
             self._refused.set()
@@ -299,14 +298,15 @@ class Link:
         self.trouble = asyncio.get_running_loop().create_future()
         self._up.set()
         self._refused.clear()
-        action(_log, "axis.connected", link=self._name, server=str(server))
+        action(_log, "axis.connected", link=self._name, server=str(server), ends=Unreachable.code)
 
     def _went_down(self) -> None:
         self._connection = None
         self.connected_since, self.down_since, self.blocked_since = None, self._clock.now(), None
         self._up.clear()
         self._tell(self.reason)
-        action(_log, "axis.disconnected", self.reason, link=self._name)
+        say = f"the broker is gone: {self.reason}"
+        warn(_log, "axis.disconnected", say, code=Unreachable.code, link=self._name)
 
     async def _watch(self, connection: AbstractConnection) -> None:
         """Until the line breaks. The library keeps an alarm of the broker to itself, so it is asked."""
@@ -328,11 +328,11 @@ class Link:
             self.blocked_since = self._clock.now()
             self.reason = "the broker takes nothing: it is short of memory or disk (an alarm is set)"
             self._tell(self.reason)
-            action(_log, "axis.blocked", self.reason, link=self._name)
+            warn(_log, "axis.blocked", self.reason, code=TransportFailure.code, link=self._name)
         elif not blocked and self.blocked_since is not None:
             self.blocked_since, self.reason = None, ""
             self.trouble = asyncio.get_running_loop().create_future()
-            action(_log, "axis.unblocked", link=self._name)
+            action(_log, "axis.unblocked", link=self._name, ends=TransportFailure.code)
 
     def _tell(self, trouble: str) -> None:
         if self.trouble is not None and not self.trouble.done():

@@ -17,7 +17,7 @@ from typing import BinaryIO, Self, TypeVar
 from gateway.domain.forms import Form, Handed
 from gateway.domain.registry import fold_code
 from gateway.errors import TransportFailure
-from gateway.log import action
+from gateway.log import warn
 from gateway.ports import Arrival, AxisState, Clock, DeadParcel, Fate, Outcome, Parcel, Pool, Promises
 from gateway.transport.parcel import too_large
 from gateway.transport.rest.dialect import DOCUMENTS, STATUSES, Dialect, ListedAgency
@@ -387,7 +387,7 @@ class RestAxis:
         if isinstance(why, Turned) and not isinstance(why, NoRights) and not of_all:
             return  # it answers: the no is to one packet
         if self._down is None:
-            action(_log, "axis.down", str(why), axis=self._dialect.name)
+            warn(_log, "axis.down", str(why), axis=self._dialect.name, code=why.code)
         self._down, self._why, self._since = self._down or self._clock.now(), str(why), None
 
     async def _kept(self, work: Callable[[], T]) -> T:

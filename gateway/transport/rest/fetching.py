@@ -17,7 +17,7 @@ from gateway import meters
 from gateway.domain.document import Lane
 from gateway.domain.registry import fold_code
 from gateway.errors import TransportFailure
-from gateway.log import action
+from gateway.log import action, warn
 from gateway.ports import Clock, Pool
 from gateway.transport.rest.dialect import DOCUMENTS, KINDS, Dialect, Listed
 from gateway.transport.rest.ledger import Ledger, Taken
@@ -95,10 +95,10 @@ class Fetcher:
                     await self._look()
                     due = time.monotonic() + self._poll_s
             except TransportFailure as why:
-                action(_log, "axis.look_failed", str(why), axis=self._dialect.name, code=why.code)
+                warn(_log, "axis.look_failed", str(why), axis=self._dialect.name, code=why.code)
                 due = time.monotonic() + self._poll_s
             except Exception:  # reason: a look that breaks must not end all looking
-                _log.exception("axis.look_broke")
+                _log.exception("a look at the axis broke", extra={"action": "axis.look_broke"})
                 due = time.monotonic() + self._poll_s
             left = max(due - time.monotonic(), 0.0) if self.hosted else self._poll_s
             # Not wait_for: before 3.12 that forgets a cancellation which comes together with the bell.

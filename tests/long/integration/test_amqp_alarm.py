@@ -1,4 +1,5 @@
-"""What only a broker of one's own can show: an alarm that blocks publishers, a restart, and TLS on both sides."""
+"""What only a broker of one's own can show: an alarm that blocks publishers ("axis blocked"), a restart, and TLS on both
+sides."""
 
 from __future__ import annotations
 
@@ -15,20 +16,26 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
+from gateway.bootstrap.axis import open_axis
 from gateway.clock import SystemClock
+from gateway.ops import axis_now, doctor
 from gateway.pool import ThreadPool
 from gateway.ports import Fate
 from gateway.transport.amqp.access import Access, Server
 from gateway.transport.amqp.axis import AmqpAxis, AmqpOptions
+from gateway.workers.pulse import HEARD_LATELY, own_name
 from tests.services import rabbit
 from tests.services.process import free_ports
 from tests.support import pki
 from tests.support.broker import Broker
+from tests.support.node import PROVINCE, opened
 from tests.support.parcels import bytes_of, nothing_more, parcel, received, settled
 from tests.support.services import missing
-from tests.support.topology import Topology, axis_of
+from tests.support.topology import Topology, axis_of, topology_on
+from tests.support.town.axes import CODES, over_broker
 from tests.support.town.rigs import until_delivered
 from tests.support.waiting import until, within_limit
+from tests.unit.ops.test_alarms import alarms, fires, scraped
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +124,20 @@ class Pair:
 @asynccontextmanager
 async def pair(own: Own, folder: Path) -> AsyncIterator[Pair]:
     """One sends to Z92 at two, on a vhost of this test."""
+    async with AsyncExitStack() as stack:
+        topology = Topology(vhost(own, folder))
+        topology.host({"one": ["Z91"], "two": ["Z92"]})
+        pool = ThreadPool(2)
+        stack.callback(pool.close)
+        one, two = [
+            await stack.enter_async_context(axis_of(topology, name, folder, pool)) for name in ("one", "two")
+        ]
+        await one.host(["Z91"])
+        await two.host(["Z92"])
+        yield Pair(topology=topology, pool=pool, one=one, two=two, folder=folder)
+
+
+def vhost(own: Own, folder: Path) -> Broker:
     broker = Broker(
         host="127.0.0.1",
         port=own.node.amqp_port,
@@ -128,17 +149,7 @@ async def pair(own: Own, folder: Path) -> AsyncIterator[Pair]:
     broker.ask("PUT", "/api/vhosts/{vhost}", {})
     everything = {"configure": ".*", "write": ".*", "read": ".*"}
     broker.ask("PUT", f"/api/permissions/{{vhost}}/{rabbit.ADMIN}", everything)
-    async with AsyncExitStack() as stack:
-        topology = Topology(broker)
-        topology.host({"one": ["Z91"], "two": ["Z92"]})
-        pool = ThreadPool(2)
-        stack.callback(pool.close)
-        one, two = [
-            await stack.enter_async_context(axis_of(topology, name, folder, pool)) for name in ("one", "two")
-        ]
-        await one.host(["Z91"])
-        await two.host(["Z92"])
-        yield Pair(topology=topology, pool=pool, one=one, two=two, folder=folder)
+    return broker
 
 
 async def test_threat_091_an_alarm_says_later_at_once_and_heals_by_itself(own: Own, tmp_path: Path) -> None:
@@ -168,6 +179,41 @@ async def test_threat_091_an_alarm_says_later_at_once_and_heals_by_itself(own: O
         assert healed
         assert one.state().reason == ""
         assert {each.packet_id for each in await received(two)} == {"p1"}
+
+
+async def test_an_alarm_of_the_broker_is_seen_by_other_processes_and_fires_the_alarm_of_the_page(
+    own: Own, tmp_path: Path
+) -> None:
+    """A broker tells of it on lines that publish alone: whoever asks from another process hears it from the worker."""
+    when = alarms()["axis blocked"]
+    with topology_on(vhost(own, tmp_path), {"town": CODES}) as topology:
+        async with opened(tmp_path / "node", change=over_broker(topology, "town")) as town:
+            node, before = town.node, await scraped(town)
+            await asyncio.to_thread(own.node.alarm, True)
+            try:
+                sent = await town.send("15", PROVINCE)
+                await town.pack()
+                await town.dispatch()
+                await until(lambda: node.axis.state().blocked_since is not None, "blocked")
+                during = await scraped(town)
+                await node.pulse.beat()
+                beat = node.pulse.folder / f"{own_name()}.json"
+                beat.rename(beat.with_name("worker-1.json"))
+                async with open_axis(node.settings) as looking:
+                    found = await axis_now.look(looking, node.pulse.folder, town.clock.now())
+                    by_itself = looking.state()
+                patient = doctor.patient_of(node.settings, node.pool, town.clock)
+                (told,) = [each for each in await doctor.examine(patient) if each.check == "axis"]
+            finally:
+                await asyncio.to_thread(own.node.alarm, False)
+            await until(lambda: node.axis.state().blocked_since is None, "unblocked")
+
+            town.clock.advance(HEARD_LATELY)  # the worker that said so has gone
+            assert (by_itself.blocked_since, (await town.delivery(sent)).state) == (None, "sending")
+            assert found.state.blocked_since is not None
+            assert (told.level, told.cause) == ("red", "axis.blocked")
+            assert fires(when, before, during)
+            assert not fires(when, before, await scraped(town))
 
 
 async def test_threat_084_confirmed_parcels_survive_a_broker_that_is_killed(own: Own, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Every alarm that the operators' page recommends fires in the trouble that it is for: the page's own expression is read
-and held against a scrape of a node in that trouble, and against one of the node before it."""
+and held against a scrape of a node in that trouble, and against one of the node before it. Where documents cannot pass in
+it, the doctor is not green either. What takes a broker or real seconds is tried in the long lane."""
 
 from __future__ import annotations
 
@@ -19,20 +20,19 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from gateway import meters
 from gateway.api.resources import ROUTES
 from gateway.domain.account import read_network
 from gateway.domain.document import Lane, Urgency
 from gateway.domain.pace import Way
 from gateway.domain.system_box import MOST_TRIES, PAUSES
 from gateway.domain.webhook import Reach
-from gateway.errors import StoreFailure
 from gateway.folder.layout import know_root, opened
 from gateway.folder.rules import NOTE
 from gateway.incoming import box
 from gateway.incoming.box import Reader
-from gateway.ops.metrics import Scrape, Watch, axis_gauges
-from gateway.ports import AxisState
+from gateway.ops import doctor
+from gateway.ops.metrics import Scrape, Watch
+from gateway.outgoing.intake import Order
 from gateway.settings.options import FolderSettings
 from gateway.stopwatch import at_door
 from gateway.store.data_folder import Room
@@ -42,15 +42,17 @@ from gateway.transport.webhook import HttpPoster
 from gateway.trust.clamav import ClamScanner, read_address
 from gateway.workers import couriers
 from gateway.workers.clock_guard import ClockGuard
-from gateway.workers.loop import Trouble
+from tests.support.faulty import lose_database
+from tests.support.folder import Desk
 from tests.support.hooks import Hooked, answers, receiving
-from tests.support.node import LEASE_S, PROVINCE, Town
+from tests.support.log_hour import log_of
+from tests.support.node import LEASE_S, PROVINCE, Town, draft
 from tests.support.parcels import parcel
 from tests.support.tls_servers import made, serving
 from tests.support.waiting import within_limit
-from tests.unit.ops.conftest import lose_database
 
 PAGE = Path(__file__).parents[3] / "docs" / "operations.md"
+LONG_TESTS = Path(__file__).parents[2] / "long"
 EXPRESSION = re.compile(
     r"(?:increase\()?gateway_(?P<name>\w+)(?:\{(?P<labels>[^}]*)\})?(?:\[\w+\]\))? (?P<op>>|<|==) (?P<than>\d+)"
 )
@@ -145,12 +147,6 @@ async def broker_away(town: Town) -> list[Sample]:
     async with on_a_broker_that_is_away(town) as cut:
         town.clock.advance(301)
         return await scraped(cut)
-
-
-async def broker_blocked(town: Town) -> list[Sample]:
-    now = town.clock.now()
-    told = axis_gauges({"": AxisState(connected_since=now, blocked_since=now)}, now)
-    return [(each.name, each.labels, each.value) for family in told for each in family.samples]
 
 
 async def disk_fills(town: Town) -> Town:
@@ -271,7 +267,9 @@ async def folder_away(town: Town) -> Town:
 
 async def folder_refuses(town: Town) -> Town:
     hot, folder = hot_folder(town)
-    (folder / "error" / "15.error.txt").write_text("why")
+    desk = Desk(town=hot, root=folder.parent, code=PROVINCE)
+    desk.drop("15.json", "no letter")
+    await desk.settle()
     return hot
 
 
@@ -299,9 +297,8 @@ async def server_certificate_ends(town: Town) -> list[Sample]:
 
 
 async def step_breaks(town: Town) -> None:
-    trouble = Trouble(name="fancied_loop", now_s=lambda: 0.0)
-    for _ in range(6):
-        trouble.broke(StoreFailure("the disk is full"))
+    await lose_database(town)
+    await log_of(town, timedelta(minutes=10))
 
 
 async def slow_to_accept(town: Town, took_s: float = 5.5) -> None:
@@ -320,17 +317,11 @@ async def slow_to_take_in(town: Town, took_s: float = 5.5) -> None:
     await town.carry()
 
 
-async def slow_calls(town: Town) -> None:
-    """A document system that waits for what came."""
-    meters.API_CALL.took(7.0, route="readInboxFile", status="2xx")
-
-
 # What happens to a node: it, or another one in its place, is scraped then, unless that was done.
 TROUBLES: dict[str, Callable[[Town], Awaitable[Town | list[Sample] | None]]] = {
     "a disk fills": disk_fills,
     "a part is silent": database_away,
     "axis down": broker_away,
-    "axis blocked": broker_blocked,
     "clock off": clock_off,
     "urgent mail lies": urgent_lies,
     "mail lies": ordinary_lies,
@@ -351,7 +342,24 @@ TROUBLES: dict[str, Callable[[Town], Awaitable[Town | list[Sample] | None]]] = {
     "something breaks": step_breaks,
     "slow to accept": slow_to_accept,
     "slow to take in": slow_to_take_in,
-    "slow calls": slow_calls,
+}
+# By the file that fires it.
+LONG = {
+    "axis blocked": "integration/test_amqp_alarm.py",
+    "slow calls": "unit/ops/test_alarms.py",
+}
+# The check of the doctor that says so, where documents cannot pass.
+DOCTORS = {
+    "a part is silent": "database",
+    "urgent mail lies": "queues",
+    "mail lies": "queues",
+    "nothing is packed": "queues",
+    "no worker": "workers",
+    "mail waits at the axis": "axis",
+    "nobody works": "queues",
+    "dead parcels": "axis.dead",
+    "quarantine grows": "quarantine",
+    "a document system takes nothing": "compat",
 }
 
 
@@ -359,16 +367,39 @@ TROUBLES: dict[str, Callable[[Town], Awaitable[Town | list[Sample] | None]]] = {
 @pytest.mark.usefixtures("keys_away")
 async def test_an_alarm_of_the_page_fires_in_its_trouble_and_not_before(town: Town, alarm: str) -> None:
     await town.node.pulse.beat()  # as a worker that is well
-    before = await scraped(town)
+    before, check = await scraped(town), DOCTORS.get(alarm)
     when = alarms()[alarm]
     assert not fires(when, before, before)
+    assert check not in await complaints(town)
 
     told = await TROUBLES[alarm](town)
     assert fires(when, before, told if isinstance(told, list) else await scraped(told or town))
+    assert check is None or check in await complaints(town)
+
+
+async def complaints(town: Town) -> set[str]:
+    """Return the checks of the doctor that are not green."""
+    patient = doctor.patient_of(town.node.settings, town.node.pool, town.clock)
+    return {found.check for found in await doctor.examine(patient) if found.level != "green"}
+
+
+async def test_what_leaves_later_is_not_late_before_its_time(town: Town) -> None:
+    await town.order(Order(draft=draft("15", PROVINCE), wait=timedelta(hours=2)))
+    before, when = await scraped(town), alarms()["nothing is packed"]
+    town.clock.advance(timedelta(hours=2, seconds=1800))
+    assert not fires(when, before, await scraped(town))
+    assert "queues" not in await complaints(town)
+
+    town.clock.advance(1)
+
+    assert fires(when, before, await scraped(town))
+    assert "queues" in await complaints(town)
 
 
 def test_every_alarm_of_the_page_is_held_against_its_trouble() -> None:
-    assert set(alarms()) == {*TROUBLES, "not ready"}
+    assert set(alarms()) == {*TROUBLES, *LONG, "not ready"}
+    for alarm, file in LONG.items():
+        assert f'"{alarm}"' in (LONG_TESTS / file).read_text("utf-8")
 
 
 async def test_not_ready_is_told_while_the_disk_is_full_or_the_database_is_away(town: Town) -> None:

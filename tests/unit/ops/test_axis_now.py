@@ -1,4 +1,5 @@
-"""What is under way on the axis is counted with what the other processes of the node say that they hold."""
+"""What is under way on the axis is counted with what the other processes of the node say that they hold; an axis that
+takes nothing from them, or that they cannot reach, is not called well."""
 
 from __future__ import annotations
 
@@ -11,8 +12,9 @@ import pytest
 
 from gateway.ops import axis_now
 from gateway.pool import ThreadPool
+from gateway.ports import AxisState
 from gateway.transport.embedded import EmbeddedAxis
-from gateway.workers.pulse import HEARD_LATELY, own_name
+from gateway.workers.pulse import HEARD_LATELY, Pulse, own_name
 from tests.support.clock import START, ManualClock
 from tests.support.parcels import parcel
 
@@ -29,9 +31,9 @@ async def axis(tmp_path: Path) -> AsyncIterator[EmbeddedAxis]:
     pool.close()
 
 
-def beat(folder: Path, process: str, at: datetime, holds: object = HELD) -> None:
+def beat(folder: Path, process: str, at: datetime, holds: object = HELD, **more: object) -> None:
     folder.mkdir(exist_ok=True)
-    told = {"at": at.isoformat(), "since": START.isoformat(), "stuck": [], "holds": holds}
+    told = {"at": at.isoformat(), "since": START.isoformat(), "stuck": [], "holds": holds, **more}
     (folder / f"{process}.json").write_text(json.dumps(told), encoding="utf-8")
 
 
@@ -57,3 +59,37 @@ async def test_what_this_process_holds_is_not_counted_twice_and_a_silent_one_hol
     found = await axis_now.look(axis, tmp_path / "beats", START)
 
     assert found.counts == {"waiting": 1, "urgent": 0, "leased": 0, "dead": 0}
+
+
+async def test_an_axis_that_blocks_the_worker_is_blocked_for_whoever_asks_from_another_process(
+    axis: EmbeddedAxis, tmp_path: Path
+) -> None:
+    """A broker tells of its alarm only on a line that publishes."""
+    pool, blocked = (
+        ThreadPool(1),
+        AxisState(connected_since=START, blocked_since=START, reason="short of memory"),
+    )
+    worker = Pulse(
+        folder=tmp_path / "beats", clock=ManualClock(), pool=pool, axes=lambda: {"": blocked, "one": blocked}
+    )
+    await worker.beat()
+    (tmp_path / "beats" / f"{own_name()}.json").rename(tmp_path / "beats" / "worker-1.json")
+    pool.close()
+
+    found = await axis_now.look(axis, tmp_path / "beats", START)
+    whole, _ = axis_now.whole_and_each(axis, tmp_path / "beats", START)
+    silent = await axis_now.look(axis, tmp_path / "beats", START + HEARD_LATELY)
+
+    assert (found.state.blocked_since, found.state.reason) == (START, "short of memory")
+    assert whole == found.state
+    assert found.counts
+    assert silent.state.blocked_since is None
+
+
+async def test_a_beat_of_another_version_says_nothing_of_the_axis(axis: EmbeddedAxis, tmp_path: Path) -> None:
+    beat(tmp_path / "beats", "newer-1", START, axes={"": ["", "", "", "", "a fifth word"]})
+    beat(tmp_path / "beats", "older-2", START)
+
+    found = await axis_now.look(axis, tmp_path / "beats", START)
+
+    assert (found.state.down_since, found.state.blocked_since) == (None, None)

@@ -23,8 +23,8 @@ from gateway.store.data_folder import Room
 from gateway.workers import couriers
 from gateway.workers.pulse import EVERY, HEARD_LATELY
 from tests.support.clock import START
+from tests.support.faulty import lose_database
 from tests.support.node import LEASE_S, Town, opened
-from tests.unit.ops.conftest import lose_database
 
 MB = 1024 * 1024
 

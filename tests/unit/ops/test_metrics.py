@@ -22,9 +22,9 @@ from gateway.outgoing import manage
 from gateway.stopwatch import at_door
 from gateway.workers import couriers
 from gateway.workers.pulse import beats, slots
+from tests.support.faulty import lose_database
 from tests.support.node import DEPARTMENT, LEASE_S, PDF, PROVINCE, Town, document, recall_of
 from tests.support.waiting import until, within_limit
-from tests.unit.ops.conftest import lose_database
 from tests.unit.workers.conftest import carried_by_workers
 
 WAYS = ("accept", "accept_to_01", "arrival_to_admitted")

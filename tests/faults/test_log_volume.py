@@ -1,0 +1,86 @@
+"""Whatever is broken for an hour, the log of that hour is small: a known cause has a line a minute and no trace.
+`tests/long/faults/test_log_volume.py` breaks all calls."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from gateway.settings import Settings
+from tests.faults.killer import Counter, Killer
+from tests.support.cases import Cases
+from tests.support.faulty import lose_database
+from tests.support.log_hour import HourLog, log_of
+from tests.support.node import Town, opened
+from tests.support.town.builder import Change, unchanged
+from tests.support.unforeseen import Breaker
+
+MOST_BYTES = 1_000_000
+MOST_TRACES = 2  # of one cause: at its beginning, and after an hour
+BROKEN = ("store.begin.outbox.sent", "before")
+
+
+def full_disk(settings: Settings) -> Settings:
+    return replace(settings, limits=replace(settings.limits, disk_free_mb=1 << 40))
+
+
+def no_scanner(settings: Settings) -> Settings:
+    return replace(settings, scanner=replace(settings.scanner, address="unix:/nowhere/clamd.ctl"))
+
+
+async def axis_away(town: Town) -> None:
+    for file in town.node.settings.axis.folder.glob("axis.sqlite*"):
+        file.write_bytes(b"this is no axis " * 1000)
+
+
+async def as_it_is(town: Town) -> None:
+    """The settings alone make the fault."""
+
+
+# By name: what breaks, other settings, and the code of the cause.
+KNOWN: dict[str, tuple[Callable[[Town], Awaitable[None]], Change, str]] = {
+    "database away": (lose_database, unchanged, "GW-S-000"),
+    "axis away": (axis_away, unchanged, "GW-T-001"),
+    "disk full": (as_it_is, full_disk, "GW-S-507"),
+    "scanner away": (as_it_is, no_scanner, "GW-V-001"),
+}
+
+
+@asynccontextmanager
+async def a_broken_call(folder: Path, broken: tuple[str, str]) -> AsyncIterator[Town]:
+    breaker = Breaker(broken)
+    async with opened(folder, wrap=Killer(Counter(breaker.stop))) as town:
+        await town._host()
+        breaker.armed = True
+        yield town
+
+
+async def test_a_known_cause_has_a_line_a_minute_in_the_whole_process_and_no_trace(
+    tmp_path: Path, cases: Cases
+) -> None:
+    for name, (breaks, change, code) in KNOWN.items():
+        with cases.case(name):
+            async with opened(tmp_path / name, change=change) as town:
+                await town._host()
+                await breaks(town)
+                hour = await log_of(town)
+            lines = hour.of_code(code)
+            assert 55 <= len(lines) <= 61, summary(hour)
+            assert any("suppressed" in line for line in lines)
+            assert not any("trace" in line for line in hour.lines)
+            assert hour.size < MOST_BYTES
+
+
+async def test_a_call_that_breaks_for_an_hour_fills_no_disk(tmp_path: Path) -> None:
+    async with a_broken_call(tmp_path / "node", BROKEN) as town:
+        hour = await log_of(town)
+    assert hour.size < MOST_BYTES, summary(hour)
+    assert 1 <= sum("trace" in line for line in hour.lines) <= MOST_TRACES
+
+
+def summary(hour: HourLog) -> str:
+    """Return the actions with how often each stands there."""
+    names = [f"{line.get('action')} {line.get('code', '')}" for line in hour.lines]
+    return f"{hour.size} bytes: " + ", ".join(f"{name}: {names.count(name)}" for name in sorted(set(names)))

@@ -1,0 +1,25 @@
+"""Each call that the loops make breaks in turn for an hour, and none fills the disk with its log."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.faults.test_log_volume import BROKEN, MOST_BYTES, MOST_TRACES, a_broken_call, summary
+from tests.support.cases import Cases
+from tests.support.log_hour import log_of
+from tests.support.unforeseen import observed
+
+
+@pytest.mark.timeout(3600)
+async def test_whichever_call_breaks_for_an_hour_fills_no_disk(tmp_path: Path, cases: Cases) -> None:
+    names = await observed(tmp_path / "observed")
+    assert BROKEN[0] in names
+    for name in names:
+        for when in ("before", "after"):
+            with cases.case((name, when)):
+                async with a_broken_call(tmp_path / f"{name}-{when}", (name, when)) as town:
+                    hour = await log_of(town)
+                assert hour.size < MOST_BYTES, summary(hour)
+                assert sum("trace" in line for line in hour.lines) <= MOST_TRACES
