@@ -200,7 +200,8 @@ async def take_task(
 
 
 async def snooze_task(desk: TodoDesk, scope: AgencyScope, task: str, until: datetime, note: str) -> TaskNote:
-    """It leaves the list until then. Clash for a time that has passed, lies too far ahead or is past its deadline."""
+    """It leaves the list until then. Clash for a time that has passed, lies too far ahead or is past its deadline, and for
+    what is express."""
     now = desk.clock.now()
     if not now < until <= now + LONGEST_REST:
         raise Clash(
@@ -209,6 +210,8 @@ async def snooze_task(desk: TodoDesk, scope: AgencyScope, task: str, until: date
         )
 
     def in_time(found: Task) -> None:
+        if found.is_express:
+            raise Clash("what is express is not put off", code="GW-REST-EXPRESS")
         if until > found.due_at:
             due = local(found.due_at)
             raise Clash(
