@@ -163,7 +163,7 @@ class Task:
         return self.is_late or self.is_express
 
     def rests(self, now: datetime) -> bool:
-        """Whether nobody is to be bothered with it now. What is express is never put off, nor is anything past its deadline,
+        """Whether nobody is to be bothered with it now. What is express is never put off, and nothing past its deadline,
         also one that came nearer."""
         note = self.note
         if note is None or note.noted_at < self.since:

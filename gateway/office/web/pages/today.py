@@ -50,18 +50,19 @@ class WorkGroup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Today:
-    """`mine` is what this person does; `others` what waits for somebody else of the agency."""
+    """`mine` is what this person does; `others` what waits for somebody else of the agency. The counts are of both, as in
+    the menu and the list."""
 
     mine: tuple[WorkGroup, ...]
     others: tuple[WorkGroup, ...]
 
     @property
     def total(self) -> int:
-        return sum(each.total for each in self.mine)
+        return sum(group.total for group in (*self.mine, *self.others))
 
     @property
     def late(self) -> int:
-        return sum(each.late for each in self.mine)
+        return sum(group.late for group in (*self.mine, *self.others))
 
 
 def is_mine(visit: Visit, kind: TaskKind) -> bool:
