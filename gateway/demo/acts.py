@@ -36,6 +36,7 @@ from gateway.incoming.act import StatusCall
 from gateway.outgoing import accept, intake
 from gateway.outgoing import recall as asking
 from gateway.outgoing.intake import Order
+from gateway.policy.verdict import ReasonCode
 from gateway.stopwatch import at_door
 
 # How long one step of the story may take before it is told as failed.
@@ -68,7 +69,6 @@ class Acts:
         change: DocumentChange | None = None,
         pages: int | None = None,
         mode: DeliveryMode = DeliveryMode.ELECTRONIC,
-        confirm: tuple[str, ...] = (),
     ) -> OutgoingDocument:
         scope = await self.scope(sender)
         told = self.cast.document(key)
@@ -85,9 +85,10 @@ class Acts:
             delivery_mode=mode,
             replies_to=(_link(replies_to),) if replies_to else (),
         )
-        order = Order(
-            draft=draft, kind=kind, parent_id=parent.id if parent else None, change=change, confirm=confirm
-        )
+        # Nobody receives for that one yet, which whoever sends to it has read.
+        confirm = (ReasonCode.RECIPIENT_UNHOSTED.value,) if "unconnected" in receivers else ()
+        parent_id = parent.id if parent else None
+        order = Order(draft=draft, kind=kind, parent_id=parent_id, change=change, confirm=confirm)
         async with intake.tray(self.node.out) as tray:
             for n, file in enumerate(told["files"]):
                 role = FileRole.LEAD if n == 0 else FileRole.APPENDIX

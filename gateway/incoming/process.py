@@ -275,9 +275,21 @@ async def _claim(desk: InDesk, work: Work, item: InboxPacket, proved: Proved) ->
     await admit.claim_identity(work, item, proved, None, desk.clock.now())
 
 
+async def return_unanswered(desk: InDesk, scope: AgencyScope, inbox_id: str, why: str) -> InboxPacket:
+    """Returned by a person beside the axis: nobody unproved is answered (A7)."""
+    return await _decide(desk, scope, inbox_id, "returned", why)
+
+
 async def discard(desk: InDesk, scope: AgencyScope, inbox_id: str, why: str) -> InboxPacket:
     """The packet is kept byte for byte and never becomes a document."""
     return await _decide(desk, scope, inbox_id, "discarded", why)
+
+
+_DECIDED = {
+    "landed": EventKind.INBOX_HELD,
+    "returned": EventKind.INBOX_RETURNED,
+    "discarded": EventKind.INBOX_INVALID,
+}
 
 
 async def _decide(desk: InDesk, scope: AgencyScope, inbox_id: str, state: str, why: str) -> InboxPacket:
@@ -289,7 +301,7 @@ async def _decide(desk: InDesk, scope: AgencyScope, inbox_id: str, state: str, w
         else:
             await work.inbox.settle(replace(item, state=state, reason=why), None)
         await work.events.append(
-            EventKind.INBOX_HELD if state == "landed" else EventKind.INBOX_INVALID,
+            _DECIDED[state],
             inbox_id,
             desk.clock.now(),
             {"state": state, "why": why, "by": scope.principal_id},

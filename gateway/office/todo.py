@@ -33,13 +33,18 @@ MOST_OF_A_KIND = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TodoList:
-    """`resting` counts what is settled or snoozed and left out; `cut` says that some kind had more than fits."""
+    """`cut` says that some kind had more than fits; `resting` counts what is settled or snoozed, listed or not."""
 
     tasks: tuple[Task, ...]
     resting: int
     cut: bool
     office: OfficeCalendar
     at: datetime
+
+    @property
+    def awake(self) -> tuple[Task, ...]:
+        """All that does not rest: what every count counts."""
+        return tuple(task for task in self.tasks if not task.rests(self.at))
 
     def left(self, task: Task) -> timedelta:
         """Time left on the clock that the task runs by; negative when it is overdue."""
@@ -102,9 +107,10 @@ def _listed(
     everything: bool,
 ) -> TodoList:
     tasks = [replace(each, note=notes.get(each.id)) for each in found]
-    awake = [each for each in tasks if everything or not each.rests(now)]
+    awake = [task for task in tasks if not task.rests(now)]
     # The earliest deadline first, so what is longest overdue leads; at the same moment the more urgent.
-    ordered = sorted(awake, key=lambda each: (each.due_at, -each.urgency, each.id))
+    listed = tasks if everything else awake
+    ordered = sorted(listed, key=lambda each: (each.due_at, -each.urgency, each.id))
     return TodoList(tasks=tuple(ordered), resting=len(tasks) - len(awake), cut=cut, office=office, at=now)
 
 
@@ -200,7 +206,8 @@ async def take_task(
 
 
 async def snooze_task(desk: TodoDesk, scope: AgencyScope, task: str, until: datetime, note: str) -> TaskNote:
-    """It leaves the list until then. Clash for a time that has passed, lies too far ahead or is past its deadline."""
+    """It leaves the list until then. Clash for a time that has passed, lies too far ahead or is past its deadline, and for
+    what is express."""
     now = desk.clock.now()
     if not now < until <= now + LONGEST_REST:
         raise Clash(
@@ -209,6 +216,8 @@ async def snooze_task(desk: TodoDesk, scope: AgencyScope, task: str, until: date
         )
 
     def in_time(found: Task) -> None:
+        if found.is_express:
+            raise Clash("what is express is not put off", code="GW-REST-EXPRESS")
         if until > found.due_at:
             due = local(found.due_at)
             raise Clash(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from gateway.domain.document import OutgoingDocument
 from gateway.ports import Fate
 from gateway.store import reporting
 from gateway.transport.embedded import EmbeddedAxis
+from tests.pages.mail import Mail
 from tests.pages.site import Site
-from tests.support.node import DEPARTMENT
+from tests.support.node import DEPARTMENT, PROVINCE
 from tests.support.parcels import parcel
 from tests.support.waiting import until, within_limit
 
@@ -46,3 +50,16 @@ async def land_broken(site: Site) -> str:
 
 async def packets_aside(site: Site) -> list[str]:
     return [packet.id for packet in await reporting.packets_aside(site.node.store, "", 10)]
+
+
+async def land_changed(site: Site, mail: Mail) -> tuple[str, OutgoingDocument]:
+    """A letter of the province whose subject somebody changed on its way to the department: the packet's id, the letter."""
+    sent, arrived = await mail.comes()
+    async with site.node.store.read(await mail.scope("department")) as work:
+        opener = await site.node.blobs.open(work, arrived.envelope_digest)
+    with opener() as file:
+        changed = file.read().replace(sent.draft.subject.encode(), b"V/v khac", 1)
+    await site.node.axis.publish(
+        replace(parcel("changed-1", changed), sender=PROVINCE, kind="edoc"), [DEPARTMENT]
+    )
+    return (await until(lambda: packets_aside(site), "the packet landed"))[0], sent

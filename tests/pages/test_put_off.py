@@ -1,22 +1,26 @@
-"""The page of a task of an urgent document: until when it may be put off, and that it may not be for longer. Asked without
-a browser."""
+"""What is urgent and what is late: until when it may be put off, and that the home page shows it whatever else waits. Asked
+without a browser."""
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 from gateway.domain.document import Urgency
 from gateway.domain.wall_clock import local
 from gateway.office.accounts import sign_in
 from gateway.office.domain.roles import PostRole
+from gateway.office.web.pages.today import MOST_LINES
 from tests.pages.guest import calling
 from tests.pages.mail import Mail
 from tests.pages.site import Site
 from tests.support.accounts import HERE
 
+LINES = re.compile(r'<li data-row><div class="work-what"><a data-open href="/van-ban-den/(\w+)"')
+
 
 async def test_an_urgent_document_is_put_off_until_its_time_and_not_past_it(site: Site, mail: Mail) -> None:
-    _, document = await mail.comes(urgency=Urgency.EXPRESS)
+    _, document = await mail.comes(urgency=Urgency.VERY_URGENT)
     person = site.person(PostRole.CLERK, "department")
     task = f"take_in:{document.id}"
     async with calling(site.url) as guest:
@@ -25,8 +29,9 @@ async def test_an_urgent_document_is_put_off_until_its_time_and_not_past_it(site
         late = local(site.clock.now() + timedelta(days=1))
         asked = {"task": task, "day": f"{late:%d/%m/%Y}", "time": f"{late:%H:%M}", "note": "Chờ in"}
         refused = await guest.post("/can-xu-ly/nhac-lai", asked)
-        site.clock.skip(timedelta(minutes=20))
-        over = await guest.get(f"/can-xu-ly/viec?viec={task}")
+        for _ in range(2):  # not so long that the session is over
+            site.clock.skip(timedelta(minutes=20))
+            over = await guest.get(f"/can-xu-ly/viec?viec={task}")
 
     assert page.status == 200
     assert "Chậm nhất đến hạn" in page.text
@@ -35,3 +40,30 @@ async def test_an_urgent_document_is_put_off_until_its_time_and_not_past_it(site
     assert over.status == 200
     assert "không hoãn được nữa" in over.text
     assert "/can-xu-ly/xong" in over.text
+
+
+async def test_what_is_express_or_late_stands_on_the_home_page_whatever_else_waits(
+    site: Site, mail: Mail
+) -> None:
+    """More than a group has lines for: the express one first, which came last and is not to be put off."""
+    keys = ("request", "plan", "decision", "letter", "province-late", "province-task")[: MOST_LINES + 1]
+    late = [(await mail.comes(key))[1] for key in keys]
+    site.clock.skip(timedelta(days=1))
+    _, express = await mail.comes("invitation", urgency=Urgency.EXPRESS)
+    person = site.person(PostRole.CLERK, "department")
+    task = f"take_in:{express.id}"
+    async with calling(site.url) as guest:
+        guest.token = (await sign_in.run(person.desk, person.typed(), HERE)).token
+        page = await guest.get(f"/can-xu-ly/viec?viec={task}")
+        soon = local(site.clock.now() + timedelta(minutes=5))
+        asked = {"task": task, "day": f"{soon:%d/%m/%Y}", "time": f"{soon:%H:%M}", "note": "Chờ in"}
+        refused = await guest.post("/can-xu-ly/nhac-lai", asked)
+        home = await guest.get("/tong-quan")
+
+    assert "hỏa tốc không hoãn được" in page.text
+    assert refused.status == 422
+    assert "hỏa tốc không hoãn được" in refused.text
+    work, _, _ = home.text.partition('aria-labelledby="mail"')
+    found = LINES.findall(work)
+    assert found[0] == express.id
+    assert set(found) == {express.id, *(each.id for each in late)}

@@ -153,11 +153,23 @@ class Task:
     def owner(self) -> str | None:
         return self.note.owner if self.note is not None else None
 
+    @property
+    def is_express(self) -> bool:
+        return self.urgency >= Urgency.EXPRESS
+
+    @property
+    def is_pressing(self) -> bool:
+        """Whether it stands on the home page whatever else is to do."""
+        return self.is_late or self.is_express
+
     def rests(self, now: datetime) -> bool:
-        """Whether nobody is to be bothered with it now. Nobody puts it off past its deadline, also one that came nearer."""
+        """Whether nobody is to be bothered with it now. What is express is never put off, and nothing past its deadline,
+        also one that came nearer."""
         note = self.note
         if note is None or note.noted_at < self.since:
             return False
         if note.closed_at is not None:
             return True
-        return note.snoozed_until is not None and now < min(note.snoozed_until, self.due_at)
+        if note.snoozed_until is None or self.is_express:
+            return False
+        return now < min(note.snoozed_until, self.due_at)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
@@ -14,6 +14,8 @@ from gateway.domain.event import EventKind
 from gateway.words import labels
 
 LONGEST_TEXT = 1_000
+LAST_HOUR = timedelta(hours=1)
+"""A stop is so near then that its text stands on every page."""
 
 
 class NoticeKind(StrEnum):
@@ -72,6 +74,10 @@ class Notice:
             return False
         ends = self.wish.ends_at
         return self.wish.kind is NoticeKind.INCIDENT or ends is None or at < ends
+
+    def stands_open(self, now: datetime) -> bool:
+        """Whether its text is shown unasked: of an incident always, of a stop from an hour before it on."""
+        return self.wish.kind is NoticeKind.INCIDENT or now >= self.wish.starts_at - LAST_HOUR
 
     def is_for(self, agency_id: str) -> bool:
         """The empty id stands for the node, which hears everything."""

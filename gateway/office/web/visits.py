@@ -22,6 +22,7 @@ from gateway.office.web import answers, bell, dates
 from gateway.office.web.deps import WebDeps
 from gateway.office.web.forms import SHORTEST_REASON, Form, Problems
 from gateway.office.web.routes import Needs, PageRoute
+from gateway.ports.queues import InboxPacket
 from gateway.words import labels
 
 DENSITY, COMPACT, COMFORTABLE = "gw_density", "compact", "comfortable"
@@ -297,3 +298,10 @@ async def names_of(visit: Visit, principals: Iterable[str], other: str) -> Mappi
             except NotFound:
                 found[each] = visit.say(f"{other}.{'node' if each == NODE_ITSELF else 'program'}")
     return found
+
+
+async def claimed_sender(visit: Visit, item: InboxPacket) -> str:
+    """Return the name of the agency that a packet says it comes from, or its code where the registry has no name."""
+    code = item.sender_code or item.transport_sender
+    entry = await visit.deps.inn.directory.find(code, visit.today)
+    return entry.name if entry is not None else code

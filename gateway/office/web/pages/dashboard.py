@@ -30,7 +30,7 @@ from gateway.office.web.pages.lists import asked_of
 from gateway.office.web.pages.operations.state import PATH as PAGES
 from gateway.office.web.pages.operations.state import check_says, is_operator
 from gateway.office.web.routes import Who, get, post
-from gateway.office.web.visits import Visit
+from gateway.office.web.visits import Visit, where
 from gateway.ops.doctor import worst
 from gateway.ops.doctor_checks import GREEN, RED, Diagnosis
 
@@ -92,7 +92,7 @@ async def shown(visit: Visit) -> web.StreamResponse:
     values |= await _drawn(visit, figures) if figures is not None else {}
     return await _page(
         visit,
-        tiles=_tiles(tiles, await _endings(visit)),
+        tiles=_tiles(visit, tiles, await _endings(visit)),
         strip=charts.day_strip(day.received, day.sent),
         sums=(sum(day.received), sum(day.sent)),
         has_day=True,
@@ -167,7 +167,7 @@ async def _own(visit: Visit, seen: Sees) -> web.StreamResponse:
             "back": (await work.office.lists.page(calls, limit=today.MOST_LINES)).lines,
         }
         counts = {"given": await work.office.lists.count(given), "back": await work.office.lists.count(calls)}
-        for each in _tiles(_NOTHING, await _endings(visit)):
+        for each in _tiles(visit, _NOTHING, await _endings(visit)):
             path, _, query = each.path.partition("?")
             if (side := _SIDES.get(path)) is not None:
                 asked = asked_of(visit, side, dict(parse_qsl(query)), seen)
@@ -241,7 +241,8 @@ async def _drawn(visit: Visit, figures: Charts) -> Mapping[str, object]:
     }
 
 
-def _tiles(tiles: Tiles, endings: int) -> list[Tile]:
+def _tiles(visit: Visit, tiles: Tiles, endings: int) -> list[Tile]:
+    certificates = where(f"/co-quan/{visit.here.code}", muc="chung-thu-so")
     return [
         Tile(key="late", count=tiles.late, path="/van-ban-den?tab=new&qua-han=1", calls=True),
         Tile(key="urgent", count=tiles.urgent, path="/van-ban-den?tab=new&khan=1", calls=True),
@@ -250,7 +251,7 @@ def _tiles(tiles: Tiles, endings: int) -> list[Tile]:
         Tile(key="silent", count=tiles.silent, path="/van-ban-di?tab=silent"),
         Tile(key="rejected", count=tiles.rejected, path="/van-ban-di?tab=rejected", calls=True),
         Tile(key="failed", count=tiles.failed, path="/van-ban-di?tab=failed", calls=True),
-        Tile(key="expiring", count=ListCount(n=endings), path="/co-quan?chung-thu=90"),
+        Tile(key="expiring", count=ListCount(n=endings), path=certificates),
     ]
 
 

@@ -38,7 +38,7 @@ from gateway.office.web.listing.asking import (
 )
 from gateway.office.web.listing.list_rows import Sees, Teller, marked
 from gateway.office.web.routes import Needs, get
-from gateway.office.web.visits import Visit
+from gateway.office.web.visits import Visit, claimed_sender
 from gateway.ports.queues import InboxPacket
 
 SEE = (Needs(right=Right.SEE_CONTENT),)
@@ -51,8 +51,8 @@ _WIDTHS = frozenset(map(str, range(35, 71)))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """What one look at the store found. `broken` are packets that became no document; `last` is when one last came; `late`
-    are the rows with late work, or a late answer."""
+    """What one look at the store found. `broken` are packets that became no document, each with the name of its sender;
+    `last` is when one last came; `late` are the rows with late work, or a late answer."""
 
     page: ListPage
     total: ListCount
@@ -60,7 +60,7 @@ class Shown:
     types: Sequence[str]
     books: Sequence[str]
     queued: ListCount | None = None
-    broken: Sequence[InboxPacket] = ()
+    broken: Sequence[tuple[InboxPacket, str]] = ()
     last: datetime | None = None
     late: frozenset[str] = frozenset()
 
@@ -125,7 +125,7 @@ async def _look(visit: Visit, asked: ListQuestion) -> Shown:
             types=await work.office.lists.types(asked.side),
             books=await work.office.lists.books(asked.side),
             queued=await work.office.lists.count(queued) if visit.deps.light().word == "down" else None,
-            broken=await _broken(work, asked) if is_in and asked.cursor is None else (),
+            broken=await _broken(visit, work, asked) if is_in and asked.cursor is None else (),
             last=await _last(work, asked) if is_in and not page.lines else None,
             late=await work.office.lists.late(asked.side, _may_be_late(page.lines, visit.today), visit.today),
         )
@@ -161,11 +161,12 @@ async def _counts(work: OfficeWork, asked: ListQuestion) -> Mapping[str, ListCou
     return counts
 
 
-async def _broken(work: OfficeWork, asked: ListQuestion) -> Sequence[InboxPacket]:
+async def _broken(visit: Visit, work: OfficeWork, asked: ListQuestion) -> Sequence[tuple[InboxPacket, str]]:
     """Packets that could not be opened are rows too, where a clerk looks for what is held (interfaces.md 2.5)."""
     if asked.wanted.viewer is not None or asked.filters or asked.tab not in ("held", ALL):
         return ()
-    return (await work.inbox.page(limit=_MOST_BROKEN, cursor=None, states=_BROKEN)).items
+    packets = (await work.inbox.page(limit=_MOST_BROKEN, cursor=None, states=_BROKEN)).items
+    return [(packet, await claimed_sender(visit, packet)) for packet in packets]
 
 
 async def _last(work: OfficeWork, asked: ListQuestion) -> datetime | None:

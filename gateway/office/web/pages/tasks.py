@@ -3,6 +3,7 @@ may rest. In: the tasks of the agency. Out: the list, one task with what can be 
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from urllib.parse import quote
@@ -58,14 +59,14 @@ async def listed(visit: Visit) -> web.StreamResponse:
     page = visit.number("trang", 1, tuple(range(1, pages + 1)))
     shown = [row(visit, found, each) for each in wanted[(page - 1) * _ROWS : page * _ROWS]]
     following = merged(dict(visit.request.query), trang=str(page + 1), told=None)
-    kinds = {each: sum(task.kind == each for task in found.tasks) for each in TaskKind}
+    kinds = Counter(task.kind for task in found.awake)
     return await visit.page(
         "tasks/list.html",
         title=visit.say("menu.todo"),
         rows=shown,
         following=where("/can-xu-ly", **following) if page < pages else "",
-        kinds={each: count for each, count in kinds.items() if count},
-        total=len(found.tasks),
+        kinds={kind: kinds[kind] for kind in TaskKind if kinds[kind]},
+        total=kinds.total(),
         kind=kind,
         mine=mine,
         everything=everything,

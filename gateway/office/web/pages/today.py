@@ -21,6 +21,8 @@ from gateway.office.web.visits import Visit
 FOR_HEADS = frozenset({TaskKind.APPROVE_RECALL, TaskKind.OPINION, TaskKind.REASSIGN, TaskKind.WORK})
 MOST_LINES = 5
 """Of one group; the to-do list has them all."""
+MOST_PRESSING = 50
+"""Of what is late or express in one group."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +41,7 @@ class WorkGroup:
     lines: tuple[WorkLine, ...]
     total: int
     late: int
+    pressing: int
 
     @property
     def path(self) -> str:
@@ -47,18 +50,19 @@ class WorkGroup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Today:
-    """`mine` is what this person does; `others` what waits for somebody else of the agency."""
+    """`mine` is what this person does; `others` what waits for somebody else of the agency. The counts are of both, as in
+    the menu and the list."""
 
     mine: tuple[WorkGroup, ...]
     others: tuple[WorkGroup, ...]
 
     @property
     def total(self) -> int:
-        return sum(each.total for each in self.mine)
+        return sum(group.total for group in (*self.mine, *self.others))
 
     @property
     def late(self) -> int:
-        return sum(each.late for each in self.mine)
+        return sum(group.late for group in (*self.mine, *self.others))
 
 
 def is_mine(visit: Visit, kind: TaskKind) -> bool:
@@ -82,20 +86,29 @@ def of_unit(visit: Visit, found: TodoList) -> Today:
 
 
 def _by_kind(found: Iterable[Task]) -> list[list[Task]]:
-    """In the order of the list, so a group stands where its most pressing task does; groups with late tasks first."""
+    """In the order of the list, so a group stands where its first task does; groups with express tasks first, then those
+    with late ones."""
     groups: dict[TaskKind, list[Task]] = {}
     for each in found:
         groups.setdefault(each.kind, []).append(each)
-    return sorted(groups.values(), key=lambda group: not any(each.is_late for each in group))
+    return sorted(groups.values(), key=lambda group: min(map(_weight, group)))
+
+
+def _weight(task: Task) -> tuple[bool, bool]:
+    """Return what sorts express tasks before late ones, and both before the others."""
+    return not task.is_express, not task.is_late
 
 
 def _group(visit: Visit, found: TodoList, group: list[Task], letters: Mapping[str, ShownLine]) -> WorkGroup:
-    ordered = sorted(group, key=lambda each: not each.is_late)
+    ordered = sorted(group, key=_weight)
+    pressing = sum(task.is_pressing for task in group)
+    shown = max(MOST_LINES, min(pressing, MOST_PRESSING))
     return WorkGroup(
         kind=group[0].kind,
-        lines=tuple(_line(visit, found, each, letters) for each in ordered[:MOST_LINES]),
+        lines=tuple(_line(visit, found, each, letters) for each in ordered[:shown]),
         total=len(group),
         late=sum(each.is_late for each in group),
+        pressing=pressing,
     )
 
 

@@ -39,6 +39,14 @@
     const left = document.getElementById("left");
     if (left && told.left !== undefined) left.innerHTML = told.left;
   };
+  // What is ticked beside the checks is left no more.
+  form.addEventListener("change", (event) => {
+    const line = event.target.type === "checkbox" && document.querySelector(`#left a[href="#${CSS.escape(event.target.id)}"]`)?.parentElement;
+    if (!line) return;
+    line.hidden = event.target.checked;
+    const head = document.querySelector("[data-left]"), count = document.querySelectorAll(".left-list > li:not([hidden])").length;
+    head.textContent = count ? head.dataset.left.replace("#", count) : head.dataset.none;
+  });
   const go = (address) => {
     leaving = true;
     const to = new URL(address, location.href);

@@ -141,7 +141,7 @@ async def test_the_follow_up_book_has_limit_progress_and_reply(town: Town) -> No
     (line,) = await lines(town, Book.FOLLOW_UP)
 
     assert line.cells["due_on"] == date(2026, 11, 27)
-    assert line.cells["progress"] == "Đã tiếp nhận, chờ phân công"
+    assert line.cells["progress"] == "Đã tiếp nhận"
     assert "501/" in str(line.cells["what"])
     assert line.cells["reply"] == ""
 

@@ -283,8 +283,25 @@ async def test_a_settled_task_comes_back_only_when_it_begins_anew(office: TodoOf
     assert await office.kinds() == [TaskKind.FAILED]
 
 
+async def test_what_is_express_is_never_put_off_nor_what_became_so_since(office: TodoOffice) -> None:
+    letter = await office.receive(urgency=Urgency.VERY_URGENT)
+    (task,) = await office.tasks()
+    await todo.snooze_task(office.desk, NORTH, task.id, task.due_at, "They print it")
+    assert await office.kinds() == []
+
+    async with office.change() as work:
+        await work.incoming.save(replace(letter, urgency=Urgency.EXPRESS))
+
+    assert await office.kinds() == [TaskKind.TAKE_IN]
+    with pytest.raises(Clash) as refused:
+        await todo.snooze_task(
+            office.desk, NORTH, task.id, office.clock.now() + timedelta(minutes=1), "Later"
+        )
+    assert refused.value.code == "GW-REST-EXPRESS"
+
+
 async def test_nothing_is_put_off_past_its_deadline(office: TodoOffice) -> None:
-    await office.receive(urgency=Urgency.EXPRESS)
+    await office.receive(urgency=Urgency.VERY_URGENT)
     await office.send("failed")
     tasks = await office.tasks()
 

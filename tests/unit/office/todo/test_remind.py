@@ -109,7 +109,7 @@ async def test_a_digest_goes_out_at_its_hours_once_to_our_own_people_alone(post:
     (taken,) = post.server.taken
     assert taken.to == [OURS]
     assert taken.message["Subject"] == "[Liên thông văn bản] 1 việc cần xử lý, 1 việc quá hạn"
-    assert "- Chờ tiếp nhận: 7/SNN – South (Z91.02); quá hạn từ 11:00 20/11/2026" in taken.text
+    assert "- Cần tiếp nhận ngay: 7/SNN – South (Z91.02); quá hạn từ 11:00 20/11/2026" in taken.text
     assert arrived.subject not in taken.text
     assert taken.message["Auto-Submitted"] == "auto-generated"
 

@@ -51,6 +51,22 @@ def test_paper_and_what_is_not_sent_go_no_such_way() -> None:
     assert picture([]) == []
 
 
+def test_a_recall_is_the_last_step_and_counts_who_agreed() -> None:
+    taken = facts("sent", "01", "03")
+    waits, agreed = way_of(taken, "recall_asked"), way_of(facts("sent", "01", "03", "15"), "request_agreed")
+    other = way_of(taken, "accepted")
+    assert waits is not None
+    assert agreed is not None
+    assert other is not None
+
+    assert [each.step for each in picture([waits])] == ["sent", "delivered", "accepted", "recalled"]
+    assert [(each.mark, each.count, each.total) for each in picture([waits, agreed])][-1] == ("here", 1, 2)
+    assert [(each.mark, each.at) for each in picture([agreed])][-1] == ("past", BEGAN + timedelta(minutes=3))
+    some = picture([agreed, other])
+    assert [each.step for each in some][-2:] == ["done", "recalled"]
+    assert [each.mark for each in some][-3:] == ["here", "ahead", "here"]
+
+
 def test_the_picture_counts_recipients_and_tells_when_the_last_had_gone_a_step() -> None:
     ways = [
         way

@@ -1,11 +1,11 @@
 """What stands against sending a draft: the list of checks before it is sent, every subject with the sentences behind it,
-what must be confirmed, and what was sent before and looks like this; and what is left to do as far as it is known while
-somebody still writes. In: `CheckedDraft`; a draft with the recipients that the page shows. Out: what a page says of it,
+what must be confirmed, and what was sent before and looks like this; and what is left to do while somebody still
+writes. In: `CheckedDraft`; a draft with the recipients that the page shows. Out: what a page says of it,
 each with its place on the page. Pure but for the words."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from gateway.domain.document import Draft, FileRole, OutgoingDocument
@@ -41,14 +41,14 @@ CheckLine = tuple[str, str, Problems]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChecksTold:
-    """`confirm` are (code, sentences) that the sender may answer for; `asks` are (sentence, id) about what was sent before
-    and looks like this. `allowed`: nothing else stands against it."""
+    """`confirm` are (id, code, sentences) that the sender may answer for; `asks` are (sentence, id) about what was sent
+    before and looks like this. `allowed`: nothing else stands against it."""
 
     lines: tuple[CheckLine, ...]
     allowed: bool
     count: int
     draft: Draft
-    confirm: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    confirm: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
     asks: tuple[tuple[str, str], ...] = ()
 
 
@@ -72,12 +72,17 @@ def checks_told(visit: Visit, checked: CheckedDraft) -> ChecksTold:
     )
 
 
-def _to_confirm(visit: Visit, asked: Sequence[Reason]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+def confirm_id(n: int, code: ReasonCode) -> str:
+    return f"confirm-{code}" if n else "confirm"
+
+
+def _to_confirm(visit: Visit, asked: Sequence[Reason]) -> tuple[tuple[str, str, tuple[str, ...]], ...]:
     """One tick for each kind of question, with every sentence of that kind."""
-    sentences: dict[str, list[str]] = {}
+    sentences: dict[ReasonCode, list[str]] = {}
     for reason in asked:
-        sentences.setdefault(reason.code.value, []).append(_reason_words(visit, reason))
-    return tuple((code, tuple(lines)) for code, lines in sentences.items())
+        sentences.setdefault(reason.code, []).append(_reason_words(visit, reason))
+    numbered = enumerate(sentences.items())
+    return tuple((confirm_id(n, code), code.value, tuple(lines)) for n, (code, lines) in numbered)
 
 
 def reason_said(visit: Visit, reason: Reason) -> tuple[str, str]:
@@ -146,31 +151,47 @@ def left(
     document: OutgoingDocument | None,
     shown: Sequence[ShownRecipient],
     checked: CheckedDraft | None,
+    ticked: Collection[str] | None,
 ) -> list[tuple[str, str]]:
-    """What still stands against sending, as far as it is known without reading the files anew: its place on the page and
-    its short name."""
-    profile = visit.deps.out.profile
+    """Everything that stands against sending: its place on the page and its short name. `ticked` is what was confirmed
+    beside the checks; None where they are not shown yet."""
     bare = replace(draft, recipients=())
-    verdict = rules.check(bare, (), (), profile, visit.deps.out.today(), own_codes=())
-    reasons = [*verdict.reasons, *(checked.verdict.reasons if checked else ())]
+    verdict = rules.check(bare, (), (), visit.deps.out.profile, visit.deps.out.today(), own_codes=())
+    of_fields = [each for each in verdict.reasons if not each.pointer.startswith(("/recipients", "/files"))]
+    reasons = [*of_fields, *(checked.verdict.reasons if checked else ())]
     found: dict[str, str] = {}
     if document is None or all(each.role is not FileRole.LEAD for each in document.files):
         found["files"] = visit.say("compose.left.lead")
+    if not shown:
+        found["find"] = visit.say("compose.part.3")
+    found |= {f"to-{n}": each.name or each.code for n, each in enumerate(shown) if each.is_asked}
     for each in reasons:
-        first = each.pointer.removeprefix("/").partition("/")[0]
-        if first not in ("recipients", "files") and each.code not in CONFIRMABLE:
-            place = fields.place_of(each.pointer) or "van-ban"
+        place = fields.place_of(each.pointer) or "van-ban"
+        if each.code not in CONFIRMABLE:
             found.setdefault(place, _named(visit, place))
     for name, _ in document.doubts if document else ():
         place = {"recipients": "noi-nhan"}.get(name, name)
         found.setdefault(place, _named(visit, place))
-    if not shown:
-        found["find"] = visit.say("compose.part.3")
-    found |= {f"to-{n}": each.name or each.code for n, each in enumerate(shown) if each.is_asked}
+    if checked is not None:
+        found |= dict.fromkeys(_unticked(checked, ticked), visit.say("compose.left.confirm"))
     return list(found.items())
 
 
+def _unticked(checked: CheckedDraft, ticked: Collection[str] | None) -> list[str]:
+    """The ids of what the sender must answer for and has not."""
+    asked = [each.code for each in checked.verdict.reasons if each.code in CONFIRMABLE]
+    wanted = {code.value: confirm_id(n, code) for n, code in enumerate(dict.fromkeys(asked))}
+    if must_ask(checked):
+        wanted["again"] = "again"
+    if ticked is None:
+        return ["to-check"] if wanted else []
+    return [id for name, id in wanted.items() if name not in ticked]
+
+
 def _named(visit: Visit, place: str) -> str:
-    if place == "noi-nhan":
+    first = place.partition("-")[0]
+    if place == "noi-nhan" or first in ("to", "find"):
         return visit.say("compose.part.3")
+    if first in ("file", "files"):
+        return visit.say("compose.part.1")
     return visit.say_or(f"compose.{_NAMES.get(place, place)}", visit.say("compose.check.head"))

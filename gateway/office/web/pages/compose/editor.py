@@ -229,6 +229,10 @@ async def part_values(
     """What the parts need that a script takes anew: the recipients, and what is left to do."""
     document = sheet.document
     shown = await addressing.rows(visit, sheet.recipients)
+    ticked = sheet.ticked if checked is not None else None
+    if checked is None and document is not None:
+        checked = await drafting.recheck(visit.deps.out, visit.scope(), document.id)
+    left = checking.left(visit, sheet.draft, document, shown, checked, ticked)
     return {
         "sheet": sheet,
         "values": sheet.values,
@@ -239,7 +243,7 @@ async def part_values(
         "asked": sum(each.is_asked for each in shown),
         "files": file_rows(document) if document else [],
         "options": _options(visit, sheet),
-        "left": [*_unapproved(visit, sheet), *checking.left(visit, sheet.draft, document, shown, checked)],
+        "left": [*_unapproved(visit, sheet), *left],
     }
 
 

@@ -12,7 +12,8 @@ from functools import partial
 
 from aiohttp import web
 
-from gateway.errors import BadForm, Clash, NotFound, TransportFailure
+from gateway.edxml.parse import View
+from gateway.errors import BadForm, Clash, InvalidEnvelope, NotFound, TransportFailure
 from gateway.incoming import process
 from gateway.office.accounts import acting
 from gateway.office.domain.roles import Manner, Right
@@ -30,7 +31,7 @@ from gateway.office.web.pages.operations.state import (
     tab_page,
 )
 from gateway.office.web.routes import Who
-from gateway.office.web.visits import Visit
+from gateway.office.web.visits import Visit, claimed_sender
 from gateway.ports import DeadParcel, InboxPacket
 from gateway.words import labels
 
@@ -181,6 +182,9 @@ _QUARANTINED = f"{_QUARANTINE}/{{id}}"
 MOST_QUARANTINED = 200
 _ACTS = {"tha": "release", "tra-lai": "return", "loai-bo": "discard"}
 _OPEN = ("held", "waiting", "quarantined", "malformed")
+# Somebody changed the packet after it was signed: it is not let in, whoever looks at it again.
+_CHANGED = frozenset({"SIG-DIGEST", "SIG-PROPERTIES", "SIG-VALUE"})
+_LONGEST_NUMBER = 60
 
 
 async def quarantine_shown(visit: Visit) -> web.StreamResponse:
@@ -190,7 +194,7 @@ async def quarantine_shown(visit: Visit) -> web.StreamResponse:
         visit,
         "aside",
         "aside",
-        items=items,
+        items=[(each, await claimed_sender(visit, each)) for each in items],
         codes=await agency_codes(visit),
         most=MOST_QUARANTINED,
         everywhere=not where,
@@ -212,13 +216,14 @@ async def packet_shown(visit: Visit) -> web.StreamResponse:
         visit,
         "aside",
         "packet",
-        title=visit.say("operating.packet.title", id=item.id),
+        title=await _heading(visit, item, tree),
+        sender=await claimed_sender(visit, item),
         item=item,
         tree=tree,
         absent=absent,
         reads=reads,
         decides=_decides(visit, item),
-        acts=tuple(_ACTS),
+        acts=sorted(_ACTS, key=lambda act: act != _main_act(item)),
         labelled=visit.say_or,
     )
 
@@ -231,7 +236,7 @@ async def packet_bytes_shown(visit: Visit) -> web.StreamResponse:
         visit,
         "aside",
         "packet_bytes",
-        title=visit.say("operating.packet.bytes.title", id=item.id),
+        title=visit.say("operating.packet.bytes.title", sender=await claimed_sender(visit, item)),
         item=item,
         window=window,
     )
@@ -261,11 +266,16 @@ async def decision_done(visit: Visit) -> web.StreamResponse:
     if problems:
         return await decision_asked(visit, problems)
     scope, desk = visit.scope(), visit.deps.inn
+    told = f"operating.packet.{name}"
     if name == "return":
-        await process.give_back(desk, scope, item.id, why, code)
+        try:
+            await process.give_back(desk, scope, item.id, why, code)
+        except InvalidEnvelope:
+            await process.return_unanswered(desk, scope, item.id, f"{visit.say(f'reason.{code}')}: {why}")
+            told = "operating.packet.return.unanswered"
     else:
         await (process.release if name == "release" else process.discard)(desk, scope, item.id, why)
-    return visit.said(_QUARANTINE, f"operating.packet.{name}")
+    return visit.said(_QUARANTINE, told)
 
 
 async def decision_asked(visit: Visit, problems: Problems | None = None) -> web.Response:
@@ -277,6 +287,8 @@ async def decision_asked(visit: Visit, problems: Problems | None = None) -> web.
         problems,
         title=visit.say(f"operating.packet.{name}"),
         item=item,
+        sender=await claimed_sender(visit, item),
+        unproved=item.sender_code is None,
         name=name,
         path=visit.path("act"),
         open=_decides(visit, item),
@@ -285,6 +297,26 @@ async def decision_asked(visit: Visit, problems: Problems | None = None) -> web.
             *((each, visit.say(f"reason.{each}")) for each in _decision_reasons()),
         ],
         labelled=visit.say_or,
+    )
+
+
+def _main_act(item: InboxPacket) -> str:
+    return "tra-lai" if item.code in _CHANGED else "tha"
+
+
+async def _heading(visit: Visit, item: InboxPacket, tree: View | None) -> str:
+    """Who it says that it comes from, and under which number."""
+    sender = await claimed_sender(visit, item)
+    number = "/".join(filter(None, (_first_text(tree, "CodeNumber"), _first_text(tree, "CodeNotation"))))
+    if not number:
+        return visit.say("operating.packet.title", sender=sender)
+    return visit.say("operating.packet.title.numbered", sender=sender, number=number)
+
+
+def _first_text(tree: View | None, element: str) -> str:
+    texts = (each for each in tree.lines if each.kind == "text") if tree is not None else ()
+    return next(
+        (each.value[:_LONGEST_NUMBER] for each in texts if each.name.rpartition(":")[2] == element), ""
     )
 
 

@@ -50,6 +50,7 @@ async def document_shown(visit: Visit) -> web.StreamResponse:
         "silent": sum(each.word in seen.SILENT_STATES for each in every),
         "late": sum(each.late for each in every),
         "taken": sum(each.word in TAKEN for each in every),
+        "recalled": sum(each.way is not None and each.way.given_back_at is not None for each in every),
         "word": word,
         "quiet_only": quiet_only,
         "opened": visit.ask("mo"),

@@ -42,7 +42,7 @@ def offered(found: SeenOutgoing, acts: Sequence[DocumentAct], taken: int) -> Off
 def _needed(found: SeenOutgoing) -> Sequence[str]:
     """What somebody waits for, the worst first."""
     if found.document.state in (OutState.DRAFT, OutState.BLOCKED):
-        return ("cancel",)
+        return ("discard", "cancel")
     failed = any(each.state == "failed" for each in found.deliveries)
     return ("anew", *(("resend",) if failed else ()), "urge")
 

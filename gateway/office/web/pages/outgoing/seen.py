@@ -175,14 +175,17 @@ def acts_of(
     found: SeenOutgoing, now: datetime, may: Callable[[Right, Collection[Manner]], bool]
 ) -> tuple[DocumentAct, ...]:
     """In the order of the page. What the person has no right to is left out."""
-    here = found.path
+    here, id = found.path, found.document.id
+    cancel = (MAY_ISSUE, "cancel", f"{here}/huy-gui", no_cancel(found))
+    if found.document.state is OutState.DRAFT:
+        cancel = (MAY_ISSUE, "discard", f"/phat-hanh/{id}/bo", "")
     made = (
         (MAY_ISSUE, "resend", f"{here}/gui-lai", no_resend(found)),
         (MAY_ISSUE, "anew", f"{here}/sua-lai", no_anew(found)),
         (MAY_ISSUE, "further", f"{here}/gui-them", not_away(found)),
         (MAY_URGE, "urge", f"{here}/don-doc", no_urging(found, now)),
         (MAY_RECALL, "fix", f"{here}/sai-gi", no_fix(found)),
-        (MAY_ISSUE, "cancel", f"{here}/huy-gui", no_cancel(found)),
+        cancel,
         (MAY_PRINT, "slip", f"{here}/phieu-gui", no_slip(found)),
     )
     return tuple(

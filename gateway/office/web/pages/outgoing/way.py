@@ -1,12 +1,12 @@
 """How far an outgoing document came, in five steps that anybody understands: sent, arrived, taken in, assigned, done. In:
 the facts of each recipient and its word. Out: of one recipient how many steps lie behind it, and at which it stopped;
 of all together, for the picture at the top of the page, how many recipients passed each step and when the last one
-did. Who gets paper, or is not sent to any more, goes no such way. Pure."""
+did. Who gets paper, or is not sent to any more, goes no such way. A recall is a step of its own. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from gateway.domain.status import Fact, Track
@@ -18,16 +18,23 @@ _REACHED = {"01": 2, "02": 2, "03": 3, "04": 4, "05": 4, "06": 5}
 # At which step somebody or something stopped it.
 _STOPPED = {"failed": 0, "rejected": 2}
 _NO_WAY = frozenset({"paper", "cancelled", "draft", "blocked"})
+# Behind the steps of a document that is asked back: who was asked, and who has given it back.
+RECALLED = "recalled"
+_ASKED_BACK = frozenset({"recall_asked", "take_back_asked"})
+_AGREED, _AGREES = "request_agreed", "15"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Way:
     """`reached` steps are behind it; at the step `stopped`, counted from 0, it goes no further. `at` is when each of the
-    steps was gone, None where only a later one was told."""
+    steps was gone, None where only a later one was told. `is_asked_back`: its sender has recalled it, and waits or has the
+    answer; `given_back_at` is when that was yes."""
 
     reached: int
     stopped: int | None
     at: tuple[datetime | None, ...]
+    is_asked_back: bool = False
+    given_back_at: datetime | None = None
 
     @property
     def marks(self) -> tuple[str, ...]:
@@ -56,7 +63,7 @@ class Stage:
     at: datetime | None = None
 
 
-def way_of(facts: Iterable[Fact], word: str) -> Way | None:
+def way_of(facts: Sequence[Fact], word: str) -> Way | None:
     """None for whom no packet travels to."""
     if word in _NO_WAY:
         return None
@@ -67,7 +74,14 @@ def way_of(facts: Iterable[Fact], word: str) -> Way | None:
         reached = max(reached, n)
         if n and at[n - 1] is None and each.code != "02":
             at[n - 1] = each.at
-    return Way(reached=reached, stopped=_STOPPED.get(word), at=tuple(at))
+    agreed = [fact.at for fact in facts if fact.code == _AGREES] if word == _AGREED else []
+    return Way(
+        reached=reached,
+        stopped=_STOPPED.get(word),
+        at=tuple(at),
+        is_asked_back=word in _ASKED_BACK or bool(agreed),
+        given_back_at=max(agreed, default=None),
+    )
 
 
 def _step_of(fact: Fact) -> int:
@@ -77,7 +91,8 @@ def _step_of(fact: Fact) -> int:
 
 
 def picture(ways: Sequence[Way]) -> list[Stage]:
-    """Past where all have gone it, here or stopped at the first where some have not, ahead behind that."""
+    """Past where all have gone it, here or stopped at the first where some have not, ahead behind that. A recall is the
+    last step, in place of those that nobody has gone and nobody will."""
     made: list[Stage] = []
     for n, step in enumerate(STEPS):
         count = sum(each.reached > n for each in ways)
@@ -89,4 +104,25 @@ def picture(ways: Sequence[Way]) -> list[Stage]:
         known = [each for each in times if each is not None]
         at = max(known) if known and is_past and len(known) == len(ways) else None
         made.append(Stage(step=step, mark=mark, count=count, total=len(ways), stopped=stopped, at=at))
-    return made if ways else []
+    return _with_recall(made, ways) if ways else []
+
+
+def _with_recall(made: list[Stage], ways: Sequence[Way]) -> list[Stage]:
+    if not any(way.is_asked_back for way in ways):
+        return made
+    times = [way.given_back_at for way in ways if way.given_back_at is not None]
+    is_over = len(times) == len(ways)
+    recall = Stage(
+        step=RECALLED,
+        mark="past" if is_over else "here",
+        count=len(times),
+        total=len(ways),
+        stopped=0,
+        at=max(times) if is_over else None,
+    )
+    kept = made
+    if all(way.is_asked_back for way in ways):
+        kept = [
+            stage if stage.mark != "here" else replace(stage, mark="ahead") for stage in made if stage.count
+        ]
+    return [*kept, recall]

@@ -1,0 +1,74 @@
+"""What the clerk of an agency sees of packets that were put aside, and what becomes of one that was changed after it was
+signed. Asked without a browser."""
+
+from __future__ import annotations
+
+import re
+
+from gateway.domain.status import Fact
+from gateway.office.accounts import sign_in
+from gateway.office.domain.roles import PostRole
+from gateway.store import reporting
+from tests.pages.guest import Guest, calling
+from tests.pages.mail import Mail
+from tests.pages.quarantine import land_broken, land_changed, packets_aside
+from tests.pages.site import Site
+from tests.support.accounts import HERE
+from tests.support.cases import Cases
+
+MAIN = re.compile(r'class="button main" href="([^"]+)"')
+HEADING = re.compile(r"<h1>(.*?)</h1>", re.S)
+LISTS = ("/van-hanh/cach-ly", "/van-ban-den?tab=held", "/van-ban-den?tab=all")
+# Ids and codes of machines, and words of English.
+FOREIGN = re.compile(r"(changed|broken)-1|\b[A-Z]+-[A-Z]{2,}|\b(the|of|not|is|signed)\b")
+
+
+async def _clerk(site: Site, guest: Guest) -> None:
+    person = site.person(PostRole.CLERK, "department")
+    guest.token = (await sign_in.run(person.desk, person.typed(), HERE)).token
+
+
+async def test_a_packet_that_was_changed_after_signing_is_returned(site: Site, mail: Mail) -> None:
+    """The sender is not proved, so the act is written down and nothing is answered (A7)."""
+    id, sent = await land_changed(site, mail)
+    async with calling(site.url) as guest:
+        await _clerk(site, guest)
+        page = (await guest.get(f"/van-hanh/cach-ly/{id}")).text
+        act = f"/van-hanh/cach-ly/{id}/quyet-dinh/tra-lai"
+        asked = (await guest.get(act)).text
+        done = await guest.post(act, {"code": "NOT_AUTHENTIC", "reason": "Đã gọi văn thư Ủy ban"})
+        said = await guest.get(done.leads)
+
+    assert MAIN.findall(page) == [act]
+    (heading,) = HEADING.findall(page)
+    assert "Ủy ban nhân dân tỉnh" in heading
+    assert sent.draft.code in heading
+    assert "changed-1" not in heading
+    assert "không tự trả lời" in asked
+    assert done.status == 303
+    assert "Đã ghi trả lại" in said.text
+    assert await packets_aside(site) == []
+    assert (await reporting.find_packet(site.node.store, "", id)).state == "returned"
+    assert "02" not in {fact.code for fact in await _facts_of_sender(mail, sent.id)}
+
+
+async def _facts_of_sender(mail: Mail, id: str) -> list[Fact]:
+    async with mail.node.store.read(await mail.scope("province")) as work:
+        (delivery,) = await work.deliveries.of(id)
+        return list(await work.facts.of(delivery.id))
+
+
+async def test_the_clerks_lists_of_packets_put_aside_are_in_plain_words(
+    site: Site, mail: Mail, cases: Cases
+) -> None:
+    await land_changed(site, mail)
+    await land_broken(site)
+    async with calling(site.url) as guest:
+        await _clerk(site, guest)
+        for path in LISTS:
+            with cases.case(path):
+                page = (await guest.get(path)).text
+                rows = re.findall(r"<tr[^>]*>.*?/van-hanh/cach-ly/.*?</tr>", page, re.S)
+                words = [re.sub(r"<[^>]+>", " ", row) for row in rows]
+                assert len(words) == 2
+                assert not [row for row in words if FOREIGN.search(row)], words
