@@ -92,9 +92,16 @@ class InvalidEnvelope(GatewayError):
     label_key = "error.envelope"
 
     def __init__(
-        self, code: str, detail: str = "", *, step: int = 0, steps: Sequence[object] = (), where: str = ""
+        self,
+        code: str,
+        detail: str = "",
+        *,
+        step: int = 0,
+        steps: Sequence[object] = (),
+        where: str = "",
+        told: Mapping[str, object] | None = None,
     ) -> None:
-        super().__init__(detail or code, code=code)
+        super().__init__(detail or code, code=code, told=told)
         self.step = step
         self.steps = tuple(steps)
         self.where = where

@@ -30,7 +30,7 @@ SANDBOX = Storey(
             module="gateway.sandbox.command",
         ),
         "conformance": Noun(
-            sentence="Take a gateway through 30 numbered steps, and print a score sheet.",
+            sentence="Take a gateway through 32 numbered steps, and print a score sheet.",
             after="serve",
             module="gateway.conformance.command",
         ),

@@ -310,7 +310,9 @@ def _detail(sort: ProblemSort, error: errors.GatewayError, lang: Lang) -> str:
     if labels.has(f"clash.{error.code}"):
         return say(f"clash.{error.code}", lang, **error.told)
     if isinstance(error, errors.InvalidEnvelope) and labels.has(f"code.{error.code}"):
-        return say(f"code.{error.code}", lang)
+        return say(
+            "problem.envelope-root" if "root" in error.told else f"code.{error.code}", lang, **error.told
+        )
     return say(f"{sort.label}.text" if sort.slug in OWN_SORTS else sort.label, lang)
 
 

@@ -220,4 +220,6 @@ def folder_rules(settings: Settings) -> FolderRules | None:
         wait_s=told.wait_min * 60,
         batch=told.batch,
         most_in=told.unacked,
+        sent_days=told.sent_days,
+        error_days=told.error_days,
     )

@@ -1,16 +1,17 @@
-"""`gateway conformance run`: takes a gateway through thirty numbered steps. Thin: the steps stand in their own modules;
+"""`gateway conformance run`: takes a gateway through numbered steps. Thin: the steps stand in their own modules;
 here it is said against whom they go, and how the score is shown. Exit code 0 only when every step passed."""
 
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Group, Invocation, OutputFormat, existing
+from gateway.cli.command import Group, Invocation, existing
 from gateway.cli.output import FAILED
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ KEY = "GATEWAY_CONFORMANCE_KEY"
 
 
 def register(app: Group) -> None:
-    group = app.noun("conformance", "Take a gateway through 30 numbered steps, and print a score sheet.")
+    group = app.noun("conformance", "Take a gateway through 32 numbered steps, and print a score sheet.")
     group.verb(
         run,
         "--self -o json",
@@ -41,27 +42,51 @@ async def run(
         str | None, typer.Option(help="Address of the sandbox that plays the partner; default: the target.")
     ] = None,
     bench_key_file: Annotated[Path | None, existing("A file with the API key of that sandbox.")] = None,
+    system: Annotated[
+        str | None, typer.Option(help="A system of its compatibility door (systemid), for step 31.")
+    ] = None,
+    system_secret_file: Annotated[
+        Path | None, existing("A file whose first line is the secret of that system.")
+    ] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            help="The hot folder of the key's agency, as this machine sees it, for step 32.",
+            exists=True,
+            file_okay=False,
+        ),
+    ] = None,
+    minutes: Annotated[
+        int, typer.Option(help="After so long no further step is tried.", min=1, max=1440)
+    ] = 15,
     only: Annotated[
         list[int] | None,
-        typer.Option("--step", help="Only the step of this number; may be repeated.", min=1, max=30),
+        typer.Option("--step", help="Only the step of this number; may be repeated.", min=1, max=32),
     ] = None,
     html: Annotated[
         Path | None, typer.Option(help="Also write the score sheet here, as a page to print.", dir_okay=False)
     ] = None,
 ) -> None:
-    """Take a gateway through 30 numbered steps: sending, statuses, receiving, recalls, time. Exit 1 unless all pass."""
+    """Take a gateway through 32 numbered steps, telling each when it ends. Exit 1 unless all pass that could be tried."""
     from gateway.conformance import run as running
     from gateway.conformance import sheet
 
-    numbers = frozenset(only or ())
+    numbers, limit_s = frozenset(only or ()), minutes * 60.0
     if itself:
-        if target or key or key_file:
+        if target or key or key_file or system or folder:
             raise typer.BadParameter(call.word("conformance.needs"))
         call.say("conformance.starting")
-        score = await running.run_self(lambda step: _tell(call, step), only=numbers)
+        score = await running.run_self(lambda step: _tell(call, step), only=numbers, limit_s=limit_s)
     else:
-        subject = _subject(call, target, key, key_file, bench, bench_key_file)
-        score = await running.run(subject, lambda step: _tell(call, step), only=numbers)
+        if (system is None) != (system_secret_file is None):
+            raise typer.BadParameter(call.word("conformance.needs_secret"))
+        subject = replace(
+            _subject(call, target, key, key_file, bench, bench_key_file),
+            system=system or "",
+            secret=_first_line(system_secret_file) if system_secret_file else "",
+            folder=folder,
+        )
+        score = await running.run(subject, lambda step: _tell(call, step), numbers, limit_s)
     if html is not None:
         html.write_text(sheet.html(score, call.lang.value), "utf-8")
         call.say("conformance.written", file=html)
@@ -96,10 +121,12 @@ def _first_line(file: Path) -> str:
 
 
 def _tell(call: Invocation, step: StepScore) -> None:
-    """As it goes, on stderr; programs have all of it at the end."""
-    if call.output is not OutputFormat.TABLE:
-        return
+    """As it goes, on stderr, so that programs too show how far it is; what they read comes whole at the end."""
     lang = call.lang.value
+    if step.skipped is not None:
+        title, why = step.words("title", lang), step.skipped.words(lang)
+        call.say("conformance.step.skipped", n=step.n, title=title, why=why)
+        return
     call.say(f"conformance.step.{'ok' if step.passed else 'no'}", n=step.n, title=step.words("title", lang))
     for each in step.found:
         if not each.ok:
@@ -110,5 +137,5 @@ def _tell(call: Invocation, step: StepScore) -> None:
 
 def _show(call: Invocation, score: Score) -> None:
     told = score.as_json(call.lang.value)
-    line = call.word("conformance.passed", passed=score.passed, of=len(score.steps))
+    line = call.word("conformance.passed", passed=score.passed, of=score.judged)
     output.answer(call, told, [line])

@@ -10,10 +10,11 @@ import itertools
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from pathlib import Path
 from typing import Any, TypeVar
 
-from gateway.conformance.line import Answer, Files, Line
-from gateway.conformance.score import Check
+from gateway.conformance.line import Answer, Files, Library, Line
+from gateway.conformance.score import Check, StepFailed
 from gateway.words import labels
 
 T = TypeVar("T")
@@ -30,7 +31,8 @@ APPENDIX, SUBJECT = (labels.say(f"conformance.sample.{each}", "vi") for each in 
 @dataclass(slots=True, kw_only=True)
 class Kit:
     """`own` is the subject's agency; `pdf` a signed lead file. `moves`: whether the subject's clock goes with the
-    sandbox's, as it is the sandbox's own node."""
+    sandbox's, as it is the sandbox's own node. `system` calls as the national axis's library does; `folder` is the agency's
+    hot folder."""
 
     subject: Line
     bench: Line
@@ -40,6 +42,8 @@ class Kit:
     begins: int
     today: date
     patience_s: float = PATIENCE_S
+    system: Library | None = None
+    folder: Path | None = None
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
 
     def number(self) -> str:
@@ -77,6 +81,14 @@ class Kit:
     async def newest(self) -> object:
         """The id of what was sent last."""
         return (await self.subject.ask("GET", "/messages", query={"limit": 1})).get("data", 0, "id")
+
+    async def library(
+        self, operation: str, said: Mapping[str, str] | None = None, body: bytes = b"{}"
+    ) -> dict[str, Any]:
+        """The answer to one call of the national axis's library."""
+        if self.system is None:
+            raise StepFailed("the run was given no system")
+        return await self.system.ask(operation, said or {}, body, await self.now())
 
     # --- the partner ------------------------------------------------------------------------------------------
 

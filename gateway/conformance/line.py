@@ -7,11 +7,13 @@ import json
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import aiohttp
 
 from gateway.conformance.score import StepFailed
+from gateway.transport.vxp import signing
 
 BASE = "/api/v1"
 TIMEOUT_S = 60.0
@@ -81,15 +83,39 @@ class Line:
         query: Mapping[str, str | int] | None,
     ) -> Answer:
         params = {name: str(value) for name, value in (query or {}).items()}
-        try:
-            async with self._session.request(
-                method, f"{self._url}{BASE}{path}", data=data, headers=headers, params=params
-            ) as answer:
-                body = await answer.read()
-        except (TimeoutError, aiohttp.ClientError, OSError) as why:
-            raise StepFailed(f"{method} {path}: no answer ({type(why).__name__})") from why
-        try:
-            told = json.loads(body) if body else None
-        except ValueError:
-            told = None
-        return Answer(status=answer.status, headers=answer.headers, json=told, body=body)
+        return await _asked(self._session, method, f"{self._url}{BASE}{path}", path, data, headers, params)
+
+
+class Library:
+    """To one address as the national axis's library calls it, for one system."""
+
+    def __init__(self, session: aiohttp.ClientSession, url: str, system: str, secret: str) -> None:
+        self._session, self._url, self._system, self._secret = session, url.rstrip("/"), system, secret
+
+    async def ask(self, operation: str, said: Mapping[str, str], body: bytes, at: datetime) -> dict[str, Any]:
+        kind = "application/json" if body == b"{}" else "application/octet-stream"
+        headers = signing.headers(self._system, self._secret, at, kind, said)
+        url = f"{self._url}/{operation}"
+        answer = await _asked(self._session, "POST", url, operation, body, headers, {})
+        return answer.json if isinstance(answer.json, dict) else {"ErrorDesc": f"HTTP {answer.status}"}
+
+
+async def _asked(
+    session: aiohttp.ClientSession,
+    method: str,
+    url: str,
+    shown: str,
+    data: object,
+    headers: Mapping[str, str],
+    params: Mapping[str, str],
+) -> Answer:
+    try:
+        async with session.request(method, url, data=data, headers=headers, params=params) as answer:
+            body = await answer.read()
+    except (TimeoutError, aiohttp.ClientError, OSError) as why:
+        raise StepFailed(f"{method} {shown}: no answer ({type(why).__name__})") from why
+    try:
+        told = json.loads(body) if body else None
+    except ValueError:
+        told = None
+    return Answer(status=answer.status, headers=answer.headers, json=told, body=body)

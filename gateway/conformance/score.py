@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from gateway.words import labels
@@ -64,6 +65,28 @@ class Check:
         )
 
 
+class SkipCause(StrEnum):
+    """`STEP`: another step broke off; `TIME`: the run's time had ended; `GIVEN`: the run was not given what it needs."""
+
+    STEP = "step"
+    TIME = "time"
+    GIVEN = "not-given"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skipped:
+    """Why a step was not tried. `step` is the number of the one that broke off."""
+
+    cause: SkipCause
+    step: int | None = None
+
+    def words(self, lang: str) -> str:
+        return labels.say(f"conformance.skipped.{self.cause}", lang, n=self.step)
+
+    def as_json(self) -> dict[str, Any]:
+        return {"because": str(self.cause), "step": self.step}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepScore:
     """How one step ended."""
@@ -73,6 +96,9 @@ class StepScore:
     passed: bool
     found: tuple[Found, ...]
     seconds: float
+    broke_off: bool = False
+    """Something was missing without which the step has no sense; of a step that was skipped too."""
+    skipped: Skipped | None = None
 
     def words(self, part: str, lang: str) -> str:
         """`title`, `done` or `mend`."""
@@ -86,8 +112,9 @@ class StepScore:
             "title": self.words("title", lang),
             "passed": self.passed,
             "done": self.words("done", lang),
+            "skipped": self.skipped.as_json() if self.skipped else None,
             "checks": [each.as_json() for each in self.found],
-            "mend": self.words("mend", lang) if wrong or not self.passed else "",
+            "mend": self.words("mend", lang) if wrong or not (self.passed or self.skipped) else "",
             "seconds": self.seconds,
         }
 
@@ -107,13 +134,18 @@ class Score:
         return sum(each.passed for each in self.steps)
 
     @property
+    def judged(self) -> int:
+        """How many there were to pass: those for which the run was given nothing do not count."""
+        return sum(step.skipped is None or step.skipped.cause is not SkipCause.GIVEN for step in self.steps)
+
+    @property
     def is_whole(self) -> bool:
-        return self.passed == len(self.steps)
+        return self.passed == self.judged
 
     def as_json(self, lang: str) -> dict[str, Any]:
         return {
             "passed": self.passed,
-            "of": len(self.steps),
+            "of": self.judged,
             "target": self.target,
             "agency": self.agency,
             "kit": self.version,

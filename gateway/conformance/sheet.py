@@ -38,7 +38,7 @@ def html(score: Score, lang: str) -> str:
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
         f"<title>{word('sheet.title')}</title><style>{_STYLE}</style></head><body>"
         f"<h1>{word('sheet.title')}</h1><table>{rows}</table>"
-        f'<p class="total">{word("passed", passed=score.passed, of=len(score.steps))}</p>'
+        f'<p class="total">{word("passed", passed=score.passed, of=score.judged)}</p>'
         f"<p>{word('sheet.test')}</p>{steps}</body></html>\n"
     )
 
@@ -48,6 +48,9 @@ def _step(step: StepScore, lang: str) -> str:
         return escape(labels.say(f"conformance.sheet.{key}", lang))
 
     mark = "ok" if step.passed else "no"
+    if step.skipped is not None:
+        title = f"{word('step')} {step.n}. {escape(step.words('title', lang))}"
+        return f"<section><h2>{title}</h2><p>{escape(step.skipped.words(lang))}</p></section>"
     mend = "" if step.passed else f"<p>{word('mend')}: {escape(step.words('mend', lang))}</p>"
     head = f"<tr><th></th><th>{word('expected')}</th><th>{word('came')}</th></tr>"
     return (

@@ -306,7 +306,8 @@ class ModelBuilder:
         dialect = dialects.ROOTS.get((ns, local))
         if dialect is None:
             detail = f"the root is {local[:80]!r} of namespace {ns[:200]!r}; expected edXML of {names.QCVN!r}"
-            raise MalformedXml("ENV-DIALECT", detail, step=4, where=local[:80])
+            told = {"root": local[:80], "namespace": ns[:200] or "–", "expected": names.QCVN}
+            raise MalformedXml("ENV-DIALECT", detail, step=4, where=local[:80], told=told)
         if self._strict and dialect is not dialects.DIALECT_A:
             raise MalformedXml("ENV-DIALECT", f"dialect {dialect.name} is not used on this axis", step=4)
         self._dialect = dialect

@@ -22,6 +22,7 @@ from gateway.domain.document import FileRole
 from gateway.domain.text import nfc
 from gateway.errors import NotFound, Refused
 from gateway.folder.places import Mark, NotAFile, Place, mark_of
+from gateway.folder.told import no_file
 from gateway.folder.waiting import META_BYTES, MOST_FILES, Entry
 from gateway.outgoing import brought
 from gateway.outgoing.accept import accept
@@ -29,7 +30,7 @@ from gateway.outgoing.desk import OutDesk
 from gateway.outgoing.files import streamed
 from gateway.outgoing.intake import Accepted, Once, Order, Tray, tray
 from gateway.outgoing.package import Packed
-from gateway.policy.folder_names import META, Sort, is_plain
+from gateway.policy.folder_names import META, READY, Sort, is_plain
 from gateway.policy.verdict import ReasonCode, Verdict, reason
 from gateway.trust import containers
 
@@ -72,7 +73,8 @@ class _Asked:
 async def hand_in(desk: OutDesk, scope: AgencyScope, out: Place, entry: Entry) -> Answer:
     """BadCall or an error of the tree as the API answers it; StillWritten where nothing can be said yet."""
     if entry.sort is Sort.FILE:
-        raise _bad("folder-alone", name=entry.name)
+        is_ready = entry.name.lower().endswith(READY)
+        raise _bad("folder-ready-alone" if is_ready else "folder-alone", name=entry.name)
     async with tray(desk) as held:
         if entry.sort is Sort.ENVELOPE:
             asked = await _envelope(desk, scope, out, entry, held)
@@ -142,9 +144,7 @@ def _refuse_unequal(listed: Sequence[str], papers: Papers) -> None:
     for n, name in enumerate(listed):
         where = pointer("files", n)
         if not is_plain(name):
-            faults.append(
-                RequestFault(code="bad-file-name", pointer=where, params={"field": "files", "name": name})
-            )
+            faults.append(RequestFault(code="folder-in-name", pointer=where, params={"name": name[:100]}))
         elif nfc(name) not in papers.files:
             faults.append(RequestFault(code="file-absent", pointer=where, params={"name": name}))
         elif nfc(name) in map(nfc, listed[:n]):
@@ -161,10 +161,12 @@ def _refuse_unequal(listed: Sequence[str], papers: Papers) -> None:
 
 
 def _bad(code: str, **params: str) -> BadCall:
-    shown = {
-        name: "".join(c if c.isprintable() else "\ufffd" for c in text)[:100] for name, text in params.items()
-    }
+    shown = {name: _printable(text) for name, text in params.items()}
     return BadCall("bad-folder", RequestFault(code=code, params=shown))
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else "\ufffd" for c in text)[:100]
 
 
 def _opened(out: Place, entry: Entry) -> Papers:
@@ -176,7 +178,7 @@ def _opened(out: Place, entry: Entry) -> Papers:
             return _in_folder(out, entry.name)
         return _in_archive(out, entry)
     except NotAFile as why:
-        raise _bad("folder-no-file", name=entry.name) from why
+        raise no_file(_printable(entry.name), why) from why
     except NotFound as why:
         raise StillWritten from why
 
@@ -201,10 +203,10 @@ def _in_folder(out: Place, name: str) -> Papers:
         if more:
             raise _bad("too-many-parts", limit=str(MOST_FILES))
         if (wrong := next((each.name for each in listed if each.is_folder), None)) is not None:
-            raise _bad("folder-no-file", name=f"{name}/{wrong}")
+            raise _bad("folder-for-file", name=f"{name}/{wrong}")
         marks = {each.name: below.mark(each.name) for each in listed}
         if META not in marks:
-            raise _bad("folder-no-meta", name=name)
+            raise _bad("folder-bare", name=name)
         meta = _meta(below, META)
     files = {
         nfc(each): partial(_pieces_below, out, name, each, mark)
@@ -224,7 +226,7 @@ def _pieces(place: Place, name: str, known: Mark | None) -> Iterator[bytes]:
     try:
         file = place.open(name)
     except NotAFile as why:
-        raise _bad("folder-no-file", name=name) from why
+        raise no_file(_printable(name), why) from why
     except NotFound as why:
         raise StillWritten from why
     with file:
@@ -248,7 +250,7 @@ def _in_archive(out: Place, entry: Entry) -> Papers:
             members = [each for each in containers.entries(file, size, MOST_FILES + 2) if not each.is_folder]
             bare = _without_folder([each.name for each in members])
             if (wrong := next((each for each in bare if not is_plain(each)), None)) is not None:
-                raise _bad("folder-no-file", name=f"{name}/{wrong}")
+                raise _bad("folder-in-name", name=wrong)
             if any(each.encrypted for each in members):
                 raise Refused(Verdict(reasons=(reason(ReasonCode.ENCRYPTED, "/files", name=name),)))
             if META not in bare:

@@ -12,6 +12,7 @@ import stat
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
@@ -31,6 +32,10 @@ class NotAFile(GatewayError):
     """It is a link, a device, a pipe or a folder, and no file."""
 
     code = "GW-FOLDER-FILE"
+
+    def __init__(self, shown: str, *, is_folder: bool = False) -> None:
+        super().__init__(f"{shown} is {'a folder' if is_folder else 'no file'}")
+        self.is_folder = is_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +115,9 @@ class Place:
         os.close(self._fd)
 
     def within(self, *names: str, make: bool = False) -> Place:
-        """The directory below; NotFound where there is none and none is to be made."""
+        """The directory below, or this one opened again; NotFound where there is none and none is to be made."""
+        if not names:
+            return Place(os.dup(self._fd), self.shown)
         with ExitStack() as passed:
             here = self
             for n, name in enumerate(names, 1):
@@ -160,6 +167,15 @@ class Place:
             except FileNotFoundError:
                 return None
 
+    def put_at(self, name: str) -> datetime | None:
+        """When it came to lie here, or was written last, whichever is later; None where nothing has that name."""
+        with _told(f"{self.shown}/{name}"):
+            try:
+                found = os.stat(name, dir_fd=self._fd, follow_symlinks=False)
+            except FileNotFoundError:
+                return None
+        return datetime.fromtimestamp(max(found.st_mtime, found.st_ctime), UTC)
+
     def open(self, name: str) -> BinaryIO:
         """A regular file; NotAFile for anything else, NotFound where it is gone."""
         shown = f"{self.shown}/{name}"
@@ -171,11 +187,12 @@ class Place:
             if isinstance(cause, FileNotFoundError):
                 raise NotFound(f"{shown} is gone") from why
             if isinstance(cause, OSError) and cause.errno in (errno.ELOOP, errno.ENXIO, errno.ENODEV):
-                raise NotAFile(f"{shown} is no file") from why
+                raise NotAFile(shown) from why
             raise
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
+        mode = os.fstat(fd).st_mode
+        if not stat.S_ISREG(mode):
             os.close(fd)
-            raise NotAFile(f"{shown} is no file")
+            raise NotAFile(shown, is_folder=stat.S_ISDIR(mode))
         return os.fdopen(fd, "rb")
 
     def read(self, name: str, most: int) -> bytes:
@@ -226,7 +243,7 @@ class Place:
             )
             with os.fdopen(fd, "r+b") as file:
                 if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                    raise NotAFile(f"{self.shown}/{name} is no file")
+                    raise NotAFile(f"{self.shown}/{name}")
                 end = file.seek(0, os.SEEK_END)
                 if not end:
                     self._share(file.fileno())

@@ -26,6 +26,9 @@ class FolderRules:
     wait_s: float = 600.0
     batch: int = 50
     most_in: int = 1000
+    sent_days: int = 0
+    error_days: int = 0
+    """For how long what was accepted or refused is kept; nought: for ever."""
 
     def has_folder(self, agency: HostedAgency) -> bool:
         named = self.agencies is None or agency.code.casefold() in self.agencies

@@ -17,6 +17,7 @@ from gateway.api.resources.inbox import StatusIn
 from gateway.domain.account import AgencyScope
 from gateway.folder.layout import IN
 from gateway.folder.places import Mark, NotAFile, Place
+from gateway.folder.told import no_file
 from gateway.incoming import act
 from gateway.incoming.desk import InDesk
 from gateway.policy.folder_names import STATUS
@@ -48,7 +49,7 @@ class StatusFiles:
         now, before, self._since = self.now_s(), self._since, {}
         whole = []
         with base.within(IN, make=True) as inn:
-            names = {each.name for each in inn.listing(_MOST_NAMES)[0] if not each.is_folder}
+            names = {entry.name for entry in inn.listing(_MOST_NAMES)[0]}
             for name in sorted(names):
                 if not name.endswith(STATUS) or name.startswith("."):
                     continue
@@ -64,12 +65,11 @@ class StatusFiles:
 
 def read(base: Place, file: StatusFile) -> bytes:
     """Sync. BadCall for what is no file, or none of ours."""
-    fault = RequestFault(code="folder-no-file", params={"name": file.name[:100]})
     with base.within(IN) as inn:
         try:
             raw = inn.read(file.name, _MOST_BYTES)
         except NotAFile as why:
-            raise BadCall("bad-folder", fault) from why
+            raise no_file(file.name, why) from why
     if len(raw) > _MOST_BYTES:
         raise BadCall("too-large", RequestFault(code="too-large", params={"limit_bytes": str(_MOST_BYTES)}))
     return raw

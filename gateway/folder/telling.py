@@ -14,7 +14,6 @@ from functools import partial
 from typing import Any
 
 from gateway import log
-from gateway.api.problems import BadCall, RequestFault
 from gateway.domain import feed
 from gateway.domain.account import ApiScope, HostedAgency
 from gateway.domain.feed import ClientWords
@@ -101,9 +100,9 @@ def _put_aside(base: Place, name: str) -> None:
         base.move(EVENTS, base, free_name(name, lambda each: base.mark(each) is not None))
 
 
-def _put_into_error(base: Place, now: datetime) -> None:
+def _put_into_error(base: Place, now: datetime, error: NotAFile) -> None:
     """Move what stands in the place of the events, and is no file, out of the way, with the reason beside it."""
-    fault = BadCall("bad-folder", RequestFault(code="folder-no-file", params={"name": EVENTS}))
+    fault = told.no_file(EVENTS, error)
 
     def reason(kept: Mapping[str, str]) -> str:
         return told.reason(fault, EVENTS, kept, now, "tell")
@@ -122,8 +121,8 @@ def _last_told(base: Place, now: datetime) -> int | None:
     noted = _noted(base)
     try:
         written = _written(base)
-    except NotAFile:
-        _put_into_error(base, now)
+    except NotAFile as error:
+        _put_into_error(base, now, error)
         written = None
     known = [each for each in (noted, written) if each is not None]
     return max(known) if known else None

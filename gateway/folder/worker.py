@@ -18,7 +18,7 @@ from gateway.api.problems import BadCall, RequestFault
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.wall_clock import local
 from gateway.errors import Clash, GatewayError, NotFound, StoreFailure
-from gateway.folder import filing, handing, layout, statuses, told
+from gateway.folder import ages, filing, handing, layout, statuses, told
 from gateway.folder.attempts import FIRST_REST_S, MOST_TRIES, Attempts
 from gateway.folder.giving import Giving, taken_away
 from gateway.folder.handing import OWNER, StillWritten
@@ -39,6 +39,7 @@ TURN = timedelta(seconds=20)
 _TURN_WORK_S = 8.0
 # Incoming mail is looked for with an event of it, and otherwise so often.
 _GIVE_EVERY_S = 60.0
+_REMOVE_EVERY_S = 3600.0
 # A folder that does not work is tried again after so long.
 _REST_S = FIRST_REST_S
 # Batches of events in one turn.
@@ -58,6 +59,7 @@ class _Agency:
     rest_until: float = 0.0
     said: str = ""
     given_at: float | None = None
+    removed_at: float | None = None
     attempts: Attempts = field(default_factory=Attempts)
 
 
@@ -168,11 +170,30 @@ class FolderLoop:
         self._forget_gone(one, found)
         entries = [entry for entry in found.out.whole if one.attempts.is_due(entry.name)]
         said = [file for file in found.statuses if one.attempts.is_due(file.name)]
+        await self._remove_old(one)
         gives = one.given_at is None or self._now_s() - one.given_at >= _GIVE_EVERY_S
         is_quiet = not (entries or said or gives or found.has_plans or found.has_taken)
         if is_quiet and not await one.telling.has_news(one.agency):
             return False
         return await self._in_turn(one, entries, said)
+
+    async def _remove_old(self, one: _Agency) -> None:
+        """Remove what was put away longer ago than it is kept."""
+        rules, now_s = self._rules, self._now_s()
+        keeps_all = not rules.sent_days and not rules.error_days
+        if keeps_all or (one.removed_at is not None and now_s - one.removed_at < _REMOVE_EVERY_S):
+            return
+        one.removed_at = now_s
+        removed = await self._out.pool.run(partial(self._remove_aged, one))
+        if removed:
+            log.action(_log, "folder.removed_old", agency=one.agency.code, removed=removed)
+
+    def _remove_aged(self, one: _Agency) -> int:
+        now, rules = self._out.clock.now(), self._rules
+        with layout.opened(rules.root, one.agency.code) as base:
+            return ages.remove_old(
+                base, now, local(now).date(), sent_days=rules.sent_days, error_days=rules.error_days
+            )
 
     @staticmethod
     def _forget_gone(one: _Agency, found: _Found) -> None:

@@ -139,6 +139,7 @@ def _explain(call: Invocation, folder: Path, found: Running) -> None:
     (folder / stage.PDF).write_bytes(stage.lead(folder))
     call.say("sandbox.open", url=found.url)
     call.say("sandbox.key", secret=found.key)
+    call.say("sandbox.system", url=found.url, system=found.system, secret=found.secret)
     call.say("sandbox.agency", code=told.code, alias=told.alias)
     call.say("sandbox.robots", codes=", ".join(each.alias for each in told.robots.values()))
     call.say("sandbox.try")

@@ -44,16 +44,23 @@ class Running:
 
     url: str
     key: str
+    system: str = ""
+    secret: str = ""
+    """Of the document system that calls as the national axis's library does."""
+    folder: Path | None = None
+    """The hot folder of its agency, where there is one."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Sandbox:
-    """One folder's. `wrap` is around the ports of its node: tests bring one that breaks it."""
+    """One folder's. `wrap` is around the ports of its node: tests bring one that breaks it. With `has_folder` documents
+    go out and come in through a hot folder too."""
 
     folder: Path
     port: int = 0
     host: str = "127.0.0.1"
     wrap: Wrap | None = None
+    has_folder: bool = False
     _again: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def serve(self, stop: asyncio.Event, ready: Callable[[Running], None]) -> None:
@@ -80,7 +87,9 @@ class Sandbox:
 
     async def _once(self, stop: asyncio.Event, ready: Callable[[Running], None]) -> None:
         clock = SandboxClock(self.folder / stage.CLOCK)
-        settings = stage.settings_for(self.folder, self.port, self.host)
+        settings = stage.settings_for(self.folder, self.port, self.host, has_folder=self.has_folder)
+        if self.has_folder:
+            (self.folder / stage.HOT_FOLDER).mkdir(mode=0o700, exist_ok=True)
         keys = await stage.prepare(settings, self.folder, clock)
         key = stage.api_key(self.folder)
         async with open_office(settings, clock, self.wrap) as node:
@@ -117,20 +126,34 @@ class Sandbox:
                 async with serve.listening(app, "api", api.host, api.port, finish_s, api.idle_s) as url:
                     # A new beginning answers where the old one did.
                     self.port = int(url.rpartition(":")[2])
-                    told = json.dumps({"url": url, "key": key}).encode()
-                    write_private(self.folder / RUNNING, told)
-                    ready(Running(url=url, key=key))
+                    running = self._running(url, key)
+                    told = json.dumps(
+                        {"url": url, "key": key, "system": running.system, "secret": running.secret}
+                    )
+                    write_private(self.folder / RUNNING, told.encode())
+                    ready(running)
                     await _first_of(stop, self._again)
             finally:
                 (self.folder / RUNNING).unlink(missing_ok=True)
                 ending.set()
+
+    def _running(self, url: str, key: str) -> Running:
+        has_folder, own = self.has_folder, self.folder / stage.HOT_FOLDER / cast().code
+        return Running(
+            url=url,
+            key=key,
+            system=stage.SYSTEM,
+            secret=stage.system_secret(self.folder),
+            folder=own if has_folder else None,
+        )
 
 
 def running(folder: Path) -> Running:
     """The sandbox of this folder, as it is at work now. Misconfigured where it is not."""
     try:
         told = json.loads((folder / RUNNING).read_text("ascii"))
-        return Running(url=told["url"], key=told["key"])
+        system, secret = told.get("system", ""), told.get("secret", "")
+        return Running(url=told["url"], key=told["key"], system=system, secret=secret)
     except (OSError, ValueError, KeyError) as why:
         raise Misconfigured(
             f"no sandbox is at work in {folder}", hint="start it with gateway sandbox, or name its folder"

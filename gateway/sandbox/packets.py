@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from io import BytesIO
 
-from gateway.domain.account import HostedAgency
+from gateway.domain.account import HostedAgency, NumberingMode
 from gateway.domain.document import Kind, Lane, Staff, Urgency
 from gateway.domain.identity import Digest, DocumentId, PacketId
 from gateway.domain.proof import Receipt, StatusPacket, Terms
@@ -151,6 +151,24 @@ def write(cast: Cast, agency: HostedAgency, saying: Saying, signer: EnvelopeSign
         else model.document_id or "",
         times=2 if TWICE in saying.flaws else 1,
     )
+
+
+def unsigned(cast: Cast, sender: str, to: str, number: str, at: datetime, pdf: bytes) -> tuple[bytes, str]:
+    """Return a document as a system with the national axis's library builds it, and its DocumentId. Blocks."""
+    agency = HostedAgency(id="", code=sender, name=sender, numbering=NumberingMode.A)
+    saying = Saying(
+        kind=Kind.DOCUMENT,
+        packet_id=f"kit-{uuid.uuid4()}",
+        to=to,
+        at=at,
+        number=number,
+        subject=cast.says("curl"),
+        files=(("van-ban.pdf", pdf),),
+    )
+    model, _ = _document(cast, agency, saying)
+    out = BytesIO()
+    build.write(model, _contents(saying.files), out, None, None, at)
+    return out.getvalue(), model.document_id or ""
 
 
 def document_id(agency: HostedAgency, day: date, number: str, symbol: str) -> DocumentId:

@@ -4,6 +4,7 @@ node. Every step may be repeated; a folder that holds something else is not touc
 
     FOLDER/SANDBOX     made by a sandbox     FOLDER/key      the API key, which a reset keeps
     FOLDER/node        the node's data       FOLDER/robots   what the robots have
+    FOLDER/vxp-secret  the secret by which a system with the national axis's library calls; kept as the key is
 """
 
 from __future__ import annotations
@@ -14,13 +15,15 @@ import json
 import secrets
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
+from gateway.bootstrap.guards import system_secrets
 from gateway.bootstrap.node import OpenNode
 from gateway.bootstrap.sandboxed import MARK
 from gateway.demo import papers, people, stage
@@ -29,6 +32,7 @@ from gateway.demo.signers import DemoSigners
 from gateway.domain.account import (
     KEY_SHOWN,
     SANDBOX_KEY_PREFIX,
+    ApiKey,
     ApiScope,
     HostedAgency,
     NumberingMode,
@@ -46,6 +50,8 @@ from gateway.trust.authority import Authority
 from gateway.trust.keys import KeyDirectory, write_private
 
 NODE, ROBOTS, KEY, PDF, CLOCK = "node", "robots", "key", "van-ban.pdf", "clock.json"
+# The document system that calls as the national axis's library does, its secret, and where a hot folder lies.
+SYSTEM, SECRET, HOT_FOLDER = "sandbox", "vxp-secret", "hot-folder"
 _AUTHORITY = "TEST - thu nghiem - khong dung cho van ban that"
 _CLEARING = ".clearing"
 _TEN_YEARS = timedelta(days=3650)
@@ -65,7 +71,7 @@ class RobotKeys:
         return keys.signer(code, self.clock.now())
 
 
-def settings_for(folder: Path, port: int, host: str = "127.0.0.1") -> Settings:
+def settings_for(folder: Path, port: int, host: str = "127.0.0.1", *, has_folder: bool = False) -> Settings:
     """Of the node in this folder; nothing of the caller's environment plays in."""
     return load(
         None,
@@ -81,7 +87,13 @@ def settings_for(folder: Path, port: int, host: str = "127.0.0.1") -> Settings:
             # Programs that listen on the same machine.
             "GATEWAY_WEBHOOKS_NETWORKS": "127.0.0.0/8, ::1/128",
             "GATEWAY_WEBHOOKS_PLAIN_HTTP": "yes",
-        },
+            "GATEWAY_COMPAT_VXP": "true",
+        }
+        | (
+            {"GATEWAY_FOLDER_ROOT": str(folder / HOT_FOLDER), "GATEWAY_FOLDER_LOOK_S": "0.5"}
+            if has_folder
+            else {}
+        ),
     )
 
 
@@ -100,9 +112,17 @@ def claim(folder: Path) -> None:
 
 def api_key(folder: Path) -> str:
     """The same for the sandbox's whole life: a reset does not take it from those who try."""
-    file = folder / KEY
+    return _lasting(folder / KEY, SANDBOX_KEY_PREFIX)
+
+
+def system_secret(folder: Path) -> str:
+    """As lasting as the API key."""
+    return _lasting(folder / SECRET, "")
+
+
+def _lasting(file: Path, prefix: str) -> str:
     if not file.is_file():
-        write_private(file, (SANDBOX_KEY_PREFIX + secrets.token_urlsafe(32)).encode())
+        write_private(file, (prefix + secrets.token_urlsafe(32)).encode())
     return file.read_text("ascii").strip()
 
 
@@ -111,7 +131,7 @@ def clear(folder: Path) -> None:
     (folder / _CLEARING).touch()
     gone = folder / f".gone-{secrets.token_hex(4)}"
     gone.mkdir()
-    for name in (NODE, ROBOTS, CLOCK):
+    for name in (NODE, ROBOTS, CLOCK, HOT_FOLDER):
         if (folder / name).exists():
             (folder / name).rename(gone / name)
     for each in folder.glob(".gone-*"):
@@ -176,6 +196,7 @@ async def enter(node: OpenNode, folder: Path) -> None:
         wanted = [stage.binding_of(code, each) for code, each in bound.items()]
         await people.bind_all(node.deciding, both, wanted)
     await _give_key(node, told, api_key(folder))
+    await _let_system_in(node, told, system_secret(folder))
 
 
 def certificates(settings: Settings) -> tuple[Mapping[str, x509.Certificate], bytes]:
@@ -233,6 +254,25 @@ async def _give_key(node: OpenNode, told: Cast, secret: str) -> None:
         scopes=frozenset(ApiScope),
         prefix=secret[:KEY_SHOWN],
     )
+
+
+async def _let_system_in(node: OpenNode, told: Cast, secret: str) -> None:
+    """By the calls of the national axis's library."""
+    accounts = node.store.accounts
+    agency = await accounts.hosted_by_code(told.code)
+    if agency is None or await accounts.keys_of_system(SYSTEM):
+        return
+    key = ApiKey(
+        id=node.clock.new_id("key_"),
+        principal=await accounts.principal_for(PrincipalKind.PROGRAM, SYSTEM),
+        agency_ids=(agency.id,),
+        scopes=frozenset(ApiScope),
+        created_at=node.clock.now(),
+        expires_at=None,
+        system=SYSTEM,
+    )
+    sealed = await node.pool.run(partial(system_secrets(node.settings).sealed, secret, key.id))
+    await accounts.add_system_key(replace(key, sealed=sealed))
 
 
 def _registry(told: Cast, node: OpenNode) -> bytes:

@@ -383,6 +383,8 @@ class FolderSettings:
     wait_min: Annotated[float, Between(0.01, 1440)] = 10.0
     batch: Annotated[int, Between(1, 500)] = 50
     unacked: Annotated[int, Between(1, 10_000)] = 1000
+    sent_days: Annotated[int, Between(0, 36_500)] = 0
+    error_days: Annotated[int, Between(0, 36_500)] = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,11 @@ class SystemSecretBox:
     def new(self, key_id: str) -> tuple[str, str]:
         """The secret in letters that a settings file of any kind takes, and what is kept of it."""
         secret = secrets.token_urlsafe(_BYTES)
-        return secret, self._key.seal(secret.encode(), key_id)
+        return secret, self.sealed(secret, key_id)
+
+    def sealed(self, secret: str, key_id: str) -> str:
+        """What is kept of a secret that was made elsewhere."""
+        return self._key.seal(secret.encode(), key_id)
 
     def opened(self, key: ApiKey) -> str:
         raw = self._key.open(key.sealed or "", key.id)

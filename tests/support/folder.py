@@ -28,6 +28,8 @@ class Desk:
     agencies: frozenset[str] | None = frozenset({DEPARTMENT.casefold(), PROVINCE.casefold()})
     batch: int = 50
     most_in: int = 1000
+    sent_days: int = 0
+    error_days: int = 0
     seconds: float = 1000.0
     loop: FolderLoop = field(init=False)
 
@@ -47,6 +49,8 @@ class Desk:
             wait_s=WAIT_S,
             batch=self.batch,
             most_in=self.most_in,
+            sent_days=self.sent_days,
+            error_days=self.error_days,
         )
         self.loop = FolderLoop(
             rules,

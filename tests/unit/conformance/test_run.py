@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,10 +18,10 @@ from gateway.conformance.steps import STEPS
 from gateway.errors import Denied, Unreachable
 from gateway.sandbox.opened import Running
 from gateway.words import labels
-from tests.support.sandbox import BREAKAGES, at_work, broken_copy
+from tests.support.sandbox import BREAKAGES, Breakage, at_work, broken_copy
 
-# Quick ones of each group; all thirty are in tests/acceptance.
-SOME = {1, 4, 19}
+# Quick ones of each group; all of them are in tests/acceptance.
+SOME = {1, 4, 19, 31}
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +40,7 @@ async def test_a_gateway_that_does_right_passes(sandbox: Running) -> None:
     score = await run.run(run.itself(sandbox), lambda step: heard.append(step.n), SOME)
 
     assert (failed(score), score.is_whole, heard) == (set(), True, sorted(SOME))
-    assert (score.passed, len(score.steps), score.agency) == (3, 3, "T00.01")
+    assert (score.passed, len(score.steps), score.agency) == (4, 4, "T00.01")
 
 
 @pytest.mark.parametrize("name", ["no key of idempotency counts", "incoming documents are entered twice"])
@@ -50,6 +51,37 @@ async def test_a_broken_copy_fails_where_it_is_broken_and_nowhere_else(sandbox: 
 
     assert failed(score) == wrong & SOME
     assert all(each.as_json("en")["mend"] for each in score.steps if not each.passed)
+
+
+async def test_a_step_that_broke_off_takes_along_what_needs_it_and_is_named(sandbox: Running) -> None:
+    def without_key(headers: dict[str, str]) -> None:
+        headers.pop("Idempotency-Key", None)
+
+    nothing_taken = Breakage(asks=without_key)
+    async with broken_copy(sandbox, nothing_taken) as url:
+        heard: list[int] = []
+        subject = replace(run.itself(sandbox), url=url, patience_s=3.0, system="", folder=None)
+        score = await run.run(subject, lambda step: heard.append(step.n), only={1, 2, 6, 7, 31})
+
+    told = {step["n"]: step["skipped"] for step in score.as_json("en")["steps"]}
+    assert told[6] == told[7] == {"because": "step", "step": 1}
+    assert told[31] == {"because": "not-given", "step": None}
+    assert (told[1], told[2], heard) == (None, None, [1, 2, 6, 7, 31])
+    assert (score.judged, score.is_whole) == (4, False)
+    assert "step 1 broke off" in sheet.html(score, "en")
+
+
+async def test_after_its_time_the_run_ends_and_says_so(sandbox: Running) -> None:
+    def nothing_came(method: str, path: str, told: Any) -> Any:
+        return told | {"data": []} if path == "/api/v1/inbox" else told
+
+    async with broken_copy(sandbox, Breakage(answers=nothing_came)) as url:
+        subject = replace(run.itself(sandbox), url=url, patience_s=600.0)
+        score = await run.run(subject, only={17, 18}, limit_s=1.0)
+
+    admitted, receipt = score.steps
+    assert admitted.found[-1].came == "the time of the run ended"
+    assert receipt.as_json("en")["skipped"] == {"because": "time", "step": None}
 
 
 async def test_the_score_sheet_is_a_page_without_scripts_that_escapes_what_came(sandbox: Running) -> None:
@@ -81,8 +113,8 @@ async def test_a_key_that_is_refused_or_an_address_that_answers_nobody_ends_the_
 
 
 def test_every_step_has_its_words_in_both_languages() -> None:
-    assert [each.n for each in STEPS] == list(range(1, 31))
-    assert len({each.key for each in STEPS}) == 30
+    assert [each.n for each in STEPS] == list(range(1, 33))
+    assert len({each.key for each in STEPS}) == 32
     for step in STEPS:
         for lang in labels.LANGUAGES:
             for part in ("title", "done", "mend"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 
 import pytest
@@ -20,6 +21,10 @@ Lay = Callable[[Desk], object]
 
 def laid(name: str, raw: bytes | str) -> Lay:
     return lambda desk: desk.drop(name, raw)
+
+
+def laid_folder(*steps: str) -> Lay:
+    return lambda desk: desk.place(*steps, "inside").parent.mkdir(exist_ok=True)
 
 
 def bomb(head: bytes) -> Lay:
@@ -214,3 +219,62 @@ async def test_threat_130_a_name_that_is_no_text_is_put_away(desk: Desk) -> None
 
     assert os.listdir(desk.root / DEPARTMENT / "out") == []
     assert len(desk.names("error")) == 2
+
+
+CAUSES: dict[str, tuple[Lay, tuple[str, ...]]] = {
+    "a folder in a name of the meta": (
+        lambda desk: (desk.drop("x.json", sidecar("15", "a/x.pdf")), desk.drop("x.pdf", PDF)),
+        ("a/x.pdf có kèm thư mục", "a/x.pdf has a folder in it"),
+    ),
+    "a folder in a name of an archive": (
+        laid("x.zip", packed({"meta.json": sidecar("15", "a/b.pdf"), "a/b.pdf": PDF})),
+        ("a/b.pdf có kèm thư mục", "a/b.pdf has a folder in it"),
+    ),
+    "another root": (
+        laid("x.edxml", '<a xmlns="urn:b"/>'),
+        ("Phần tử gốc là a (không gian tên urn:b); phải là edXML (", "the root is 'a' of namespace 'urn:b'"),
+    ),
+    "a folder under a file's name": (
+        laid_folder("out", "x.edxml"),
+        ("Thư mục x.edxml không có meta.json", "The folder x.edxml has no meta.json"),
+    ),
+    "a folder in the place of a file that is named": (
+        lambda desk: (desk.drop("x.json", sidecar("15", "x.pdf")), laid_folder("out", "x.pdf")(desk)),
+        ("Thư mục x.pdf nằm ở chỗ chỉ nhận tệp", "The folder x.pdf lies where only a file is taken"),
+    ),
+    "a folder in the folder of a document": (
+        laid_folder("out", "x", "a"),
+        ("Thư mục x/a nằm", "The folder x/a lies"),
+    ),
+    "a folder in the place of a status": (
+        laid_folder("in", "x.status.json"),
+        ("Thư mục x.status.json nằm", "The folder x.status.json lies"),
+    ),
+    "a folder in the place of the events": (
+        laid_folder("events.ndjson"),
+        ("Thư mục events.ndjson nằm", "The folder events.ndjson lies"),
+    ),
+    "nothing but a word that it is whole": (
+        laid("x.ready", ""),
+        ("Tệp báo xong x.ready đứng một mình", "The mark x.ready closes a document that is not there"),
+    ),
+    "a file that nobody names": (
+        laid("x.pdf", PDF),
+        ("Không có tệp .json nào nêu tên x.pdf", "No .json file names x.pdf"),
+    ),
+}
+
+
+async def test_the_reason_says_what_is_wrong_in_both_languages(
+    desk: Desk, cases: Cases, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name, (lay, words) in CAUSES.items():
+        with cases.case(name):
+            lay(desk)
+            await desk.settle(WAIT_S + 1)
+            text = "".join(path.read_text("utf-8") for path in desk.place("error").glob("*.error.txt"))
+            for sentence in words:
+                assert sentence in text
+            assert desk.names("out") == []
+            assert all(record.levelname != "ERROR" for record in caplog.records)
+            shutil.rmtree(desk.place("error"))
