@@ -46,7 +46,9 @@ def test_the_demonstration_comes_up_and_what_it_prints_can_be_typed(tmp_path: Pa
         typed = re.findall(r"^  (curl .+|cp .+|\.venv/bin/gateway .+)$", printed, flags=re.MULTILINE)
         assert len(typed) == 8, printed
         for command in typed:
-            here = command.replace(".venv/bin/gateway", f"{sys.executable} -m gateway").replace("wait=25", "wait=1")
+            here = command.replace(".venv/bin/gateway", f"{sys.executable} -m gateway").replace(
+                "wait=25", "wait=1"
+            )
             done = subprocess.run(  # noqa: S602 - as printed, in a shell
                 here, shell=True, cwd=ROOT, capture_output=True, text=True, check=False
             )
