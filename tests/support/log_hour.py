@@ -7,7 +7,7 @@ import heapq
 import io
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,7 +16,6 @@ from typing import Any
 from gateway.errors import GatewayError
 from gateway.log import JsonLines, Throttle
 from gateway.workers.loop import Loop, Trouble, longest_sleep_s
-from tests.support.clock import ManualClock
 from tests.support.node import LEASE_S, PDF, Town, document
 
 HOUR = timedelta(hours=1)
@@ -44,13 +43,13 @@ class HourLog:
 
 
 @contextmanager
-def written(clock: ManualClock) -> Iterator[io.StringIO]:
-    """Collect what the process writes, limited as by the program's own handler, on the test's time."""
-    began, stream, root = clock.now(), io.StringIO(), logging.getLogger()
+def written(now_s: Callable[[], float]) -> Iterator[io.StringIO]:
+    """Collect what the process writes, limited as by the program's own handler, by these seconds."""
+    stream, root = io.StringIO(), logging.getLogger()
     handler, level = logging.StreamHandler(stream), root.level
     handler.setFormatter(JsonLines())
     handler.setLevel(logging.INFO)
-    handler.addFilter(Throttle(lambda: (clock.now() - began).total_seconds()))
+    handler.addFilter(Throttle(now_s))
     root.addHandler(handler)
     root.setLevel(logging.INFO)
     try:
@@ -67,7 +66,8 @@ async def log_of(town: Town, span: timedelta = HOUR) -> HourLog:
     troubles = {name: Trouble(name=name) for name in loops}
     end, number = clock.now() + span, 0
     turns = [(clock.now(), name) for name in ("", *loops)]
-    with written(clock) as stream:
+    began = clock.now()
+    with written(lambda: (clock.now() - began).total_seconds()) as stream:
         while turns[0][0] < end:
             at, name = heapq.heappop(turns)
             clock.advance(max(at - clock.now(), timedelta()))

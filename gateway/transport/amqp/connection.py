@@ -285,9 +285,8 @@ class Link:
         reason = said(error)
         if self._access.certificate is None and re.search("reset|CERTIFICATE_REQUIRED", reason):
             reason += "; so ends a broker that asks for a client certificate: see amqp.certificate"
-        if reason != self.reason or tries % 20 == 0:
-            say = f"the broker does not answer: {reason}"
-            warn(_log, "axis.unreachable", say, code=Unreachable.code, link=self._name, tries=tries)
+        say = f"the broker does not answer: {reason}"
+        warn(_log, "axis.unreachable", say, code=Unreachable.code, link=self._name, tries=tries)
         self.reason = reason
         if tries >= len(self._access.servers):
             self._refused.set()
