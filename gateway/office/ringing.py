@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from gateway.domain.account import AgencyScope
+from gateway.domain.handling import unit_key
 from gateway.office.domain.listing import Side, Tab, person_viewer, unit_viewer
 from gateway.office.domain.ringing import OwnDesk, Partner, Ring, RingKind
 from gateway.office.policy import ringing
@@ -80,9 +81,20 @@ class RingBoard:
         tasks = (await self.bell.listed(scope, frozenset({unit}))).tasks
         async with self.bell.desk.store.read(scope) as work:
             letters = (await work.office.lists.page(given, limit=_LETTERS)).lines
-            facts = await work.facts.of_many([each.id for each in letters]) if letters else {}
+            ids = [letter.id for letter in letters]
+            facts = await work.facts.of_many(ids) if ids else {}
+            parts = await work.parts.of(ids) if ids else {}
             sent = (await work.office.lists.page(back, limit=_LETTERS)).lines
-        found = [*ringing.of_given(letters, facts), *ringing.of_late(tasks), *ringing.of_sent(sent)]
+        own = {
+            id: max(
+                (part for part in given if part.key == unit_key(unit)),
+                key=lambda part: part.given_at,
+                default=None,
+            )
+            for id, given in parts.items()
+        }
+        givers = {id: part.given_by for id, part in own.items() if part is not None}
+        found = [*ringing.of_given(letters, facts, givers), *ringing.of_late(tasks), *ringing.of_sent(sent)]
         return self._keep(key, turn, found)
 
     async def desk(self, scope: AgencyScope, *, anew: bool = False) -> OwnDesk:

@@ -21,7 +21,7 @@ from gateway.domain.wall_clock import local
 from gateway.errors import Clash, NotFound, StoreFailure
 from gateway.office.beside import Beside
 from gateway.office.desks import TodoDesk
-from gateway.office.domain.task import Task, TaskNote
+from gateway.office.domain.task import Task, TaskKind, TaskNote
 from gateway.office.policy import todo
 from gateway.office.ports.store import OfficeWork
 from gateway.policy import timers
@@ -136,6 +136,8 @@ async def _documents(work: OfficeWork, office: OfficeCalendar, now: datetime) ->
     returned_parts = await work.parts.returned(MOST_OF_A_KIND)
     late_parts = await work.parts.overdue(*todo.late_span(now), MOST_OF_A_KIND)
     held = [each.id for each in waiting if each.state is InState.HELD]
+    acted_on = [*(each for each in waiting if each.state is InState.HELD), *(each for each, _ in free)]
+    actors = await _actors(work, [each.id for each in acted_on if timers.is_urgent(each.urgency)])
     found = [
         *todo.of_incoming(office, waiting, now, await _held_at(work, held)),
         *todo.of_requests(office, asked, now),
@@ -166,7 +168,19 @@ async def _documents(work: OfficeWork, office: OfficeCalendar, now: datetime) ->
         opinions,
         returned_parts,
     )
+    began = {TaskKind.ASSIGN, TaskKind.DECIDE}
+    found = [
+        replace(task, begun_by=actors.get(task.subject_id, "")) if task.kind in began else task
+        for task in found
+    ]
     return found, MOST_OF_A_KIND in map(len, counted)
+
+
+async def _actors(work: OfficeWork, ids: Sequence[str]) -> Mapping[str, str]:
+    """Return who took each of these in, or put it on hold, last. They are the urgent ones, which are few."""
+    acts = {EventKind.INBOX_STATUS, EventKind.INBOX_HELD}
+    events = {id: [event for event in await work.events.of(id) if event.kind in acts] for id in ids}
+    return {id: max(found, key=lambda event: event.at).principal_id for id, found in events.items() if found}
 
 
 async def _wanted_replies(

@@ -47,6 +47,8 @@ class Ring:
     party: str = ""
     is_late: bool = False
     is_express: bool = False
+    by: str = ""
+    """Principal who did what is told, and who is not told of it; empty once it is late."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

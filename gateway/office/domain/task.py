@@ -144,6 +144,8 @@ class Task:
     note: TaskNote | None = None
     unit: str = ""
     """Whose part it is."""
+    begun_by: str = ""
+    """Principal whose own act it began with; empty where it came from elsewhere."""
 
     @property
     def is_incoming(self) -> bool:

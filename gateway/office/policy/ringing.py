@@ -51,6 +51,7 @@ def of_tasks(tasks: Iterable[Task]) -> Iterator[Ring]:
             party=each.counterpart_name or each.counterpart,
             is_late=each.is_late,
             is_express=is_urgent and each.urgency >= Urgency.EXPRESS,
+            by="" if each.is_late else each.begun_by,
         )
 
 
@@ -85,11 +86,14 @@ def of_letters(lines: Iterable[ListLine], now: datetime) -> Iterator[Ring]:
             yield _of_line(each, RingKind.DUE, "bell.soon", each.due_at - SOON)
 
 
-def of_given(lines: Sequence[ListLine], facts: Mapping[str, Sequence[Fact]]) -> Iterator[Ring]:
-    """Letters that were given to one's unit, since the last time that each was."""
+def of_given(
+    lines: Sequence[ListLine], facts: Mapping[str, Sequence[Fact]], givers: Mapping[str, str]
+) -> Iterator[Ring]:
+    """Letters that were given to one's unit, since the last time that each was; `givers` names who gave it."""
     for each in lines:
         given = [fact.at for fact in facts.get(each.id, ()) if fact.code == _ASSIGNED]
-        yield _of_line(each, RingKind.GIVEN, "bell.given.one", max(given, default=each.at))
+        ring = _of_line(each, RingKind.GIVEN, "bell.given.one", max(given, default=each.at))
+        yield replace(ring, by=givers.get(each.id, ""))
 
 
 def of_sent(lines: Iterable[ListLine]) -> Iterator[Ring]:

@@ -91,7 +91,8 @@ def of_submissions(
     """What waits for a leader's opinion (T5)."""
     for submission, document in asked:
         due = timers.assign(office, submission.asked_at)
-        yield _incoming(TaskKind.OPINION, submission.id, document, submission.asked_at, due, now)
+        task = _incoming(TaskKind.OPINION, submission.id, document, submission.asked_at, due, now)
+        yield replace(task, begun_by=submission.asked_by)
 
 
 def of_wanted_replies(
@@ -124,7 +125,8 @@ def of_returned_parts(
     for part, document in parts:
         since = part.ended_at or part.given_at
         due = timers.assign(office, since)
-        yield replace(_incoming(TaskKind.REASSIGN, part.id, document, since, due, now), unit=part.unit)
+        task = _incoming(TaskKind.REASSIGN, part.id, document, since, due, now)
+        yield replace(task, unit=part.unit, begun_by=part.ended_by or "")
 
 
 def of_parts(
@@ -229,6 +231,7 @@ def of_unsent(office: OfficeCalendar, documents: Iterable[OutgoingDocument], now
             is_late=due.is_late(now),
             wall_clock=due.wall_clock,
             timer=due.timer.value,
+            begun_by=each.accepted_by,
         )
 
 
@@ -239,7 +242,7 @@ def of_asks(
     for ask, document in asks:
         one = ask.recipients[0] if len(ask.recipients) == 1 else ""
         task = _that_day(TaskKind.APPROVE_RECALL, ask.id, office, document, ask.asked_at, now)
-        yield replace(task, counterpart=one)
+        yield replace(task, counterpart=one, begun_by=ask.asked_by)
 
 
 def of_stuck(

@@ -1,6 +1,6 @@
 """The bell in the frame of every page: what this person is told of, with words and a way to it. In: a visit. Out: rings of
-the kinds that concern the person's post and were not put off, the newest first, each read or not; what is to be said
-aloud. Whoever sees no content is told nothing."""
+the kinds that concern the person's post, were not put off and are no act of the person, the newest first, each read or not;
+what is to be said aloud. Whoever sees no content is told nothing."""
 
 from __future__ import annotations
 
@@ -84,7 +84,11 @@ async def of(visit: Visit, *, anew: bool = False) -> Bell | None:
     else:
         found = await board.of_agency(scope)
     muted = muted_by(visit, desk)
-    told = [each for each in found if each.kind in kinds and each.kind not in muted]
+    told = [
+        ring
+        for ring in found
+        if ring.kind in kinds and ring.kind not in muted and ring.by != scope.principal_id
+    ]
     return Bell(rings=_shown(visit, desk, told), kinds=kinds, muted=muted)
 
 

@@ -1,0 +1,46 @@
+"""The bell tells nobody what they did themselves; everybody else of the agency is told. Asked without a browser."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+from gateway.domain.document import Urgency
+from gateway.incoming import act
+from gateway.incoming.act import StatusCall
+from gateway.office.accounts import sign_in
+from gateway.office.domain.roles import PostRole
+from gateway.outgoing import drafting
+from tests.pages.guest import calling
+from tests.pages.mail import Mail
+from tests.pages.site import Site
+from tests.support.accounts import HERE, Someone
+from tests.support.cases import Cases
+
+
+async def test_the_bell_tells_nobody_what_they_did_themselves(site: Site, mail: Mail, cases: Cases) -> None:
+    """Taken in, put on hold, and a document written: by the clerk, who is told of none, while the head is of each."""
+    clerk, head = (site.person(role, "department") for role in (PostRole.CLERK, PostRole.HEAD))
+    agency = await mail.scope("department")
+    scope = replace(agency, principal_id=clerk.person.id)
+    _, taken = await mail.comes("request", urgency=Urgency.VERY_URGENT)
+    _, held = await mail.comes("plan", urgency=Urgency.VERY_URGENT)
+    await act.set_status(site.node.inn, scope, taken.id, StatusCall(code="03", staff=mail.clerk()))
+    await act.set_aside(site.node.inn, scope, held.id, "Hỏi lại nơi gửi")
+    written = mail.draft(mail.cast.document("reply"), site.node.out.today(), ("province",))
+    draft = await drafting.begin(site.node.out, scope, replace(written, signed_at=site.clock.now()))
+    subjects = {taken.id, held.id, draft.id}
+
+    for person, told in ((clerk, set()), (head, subjects)):
+        with cases.case(person.person.title):
+            assert await _told(site, person, subjects) == told
+
+
+async def _told(site: Site, person: Someone, subjects: set[str]) -> set[str]:
+    async with calling(site.url) as guest:
+        guest.token = (await sign_in.run(person.desk, person.typed(), HERE)).token
+        page = (await guest.get("/thong-bao")).text.partition("<main")[2]
+        news = json.loads((await guest.get("/su-kien/so")).text)["bell"]["count"]
+    told = {subject for subject in subjects if f"/{subject}" in page}
+    assert news >= len(told)
+    return told
