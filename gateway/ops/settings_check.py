@@ -1,16 +1,18 @@
 """What `gateway config check` looks at besides single values: every text among the settings is read by the very
-reader that will read it at start, and addresses say how they are spoken to. In: settings. Out: every fault at once.
-Opens nothing."""
+reader that will read it at start, addresses say how they are spoken to, and files and folders that somebody named are
+there. In: settings. Out: every fault at once. Connects to nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 
 from gateway.errors import GatewayError
 from gateway.ops.doctor_checks import is_here
 from gateway.policy import timers
 from gateway.settings import Settings
+from gateway.settings.options import AXIS_SECTIONS
 from gateway.settings.reading import read_hours, read_people
 from gateway.store.engine import EngineRole, open_engine
 from gateway.transport.amqp.access import Server, read_servers
@@ -34,7 +36,46 @@ def faults(settings: Settings) -> list[str]:
     if settings.scanner.address:
         readers["scanner.address"] = lambda: read_address(settings.scanner.address)
     found = [fault for key, read in readers.items() for fault in _of(key, read)]
-    return [*found, *(fault for alone in settings.each_axis().values() for fault in _broker(alone))]
+    found += _absent(settings)
+    for alone in settings.each_axis().values():
+        found += [*_broker(alone), *_absent_of_axis(alone)]
+    return found
+
+
+# What must be there where somebody names it. What is not named lies below the data directory, which `gateway init` makes.
+_FILES = ("database.ca", "pages.emblem", "keys.pkcs11_module", "sign.module", "mail.ca", "webhooks.ca")
+_FOLDERS = ("node.data_dir", "keys.folder", "trust.folder", "folder.root", "log.publish_folder")
+_OF_AXIS = ("ca", "certificate", "key", "credentials")
+
+
+def _absent(settings: Settings) -> Iterator[str]:
+    for key in (*_FILES, *_FOLDERS):
+        section, name = key.split(".")
+        if key in settings.origin:
+            path = getattr(getattr(settings, section), name)
+            yield from _missing(key, path, is_folder=key in _FOLDERS)
+
+
+def _absent_of_axis(settings: Settings) -> Iterator[str]:
+    section, kind = AXIS_SECTIONS.get(settings.axis.kind), settings.axis.kind
+    prefix = f"axes.{settings.axis_name}" if settings.axis_name else section
+    if section is not None:
+        for name in _OF_AXIS:
+            yield from _missing(
+                f"{prefix}.{name}", getattr(getattr(settings, section), name, None), is_folder=False
+            )
+    is_named = settings.axis_name or "axis.folder" in settings.origin
+    if kind == "embedded" and is_named:
+        prefix = f"axes.{settings.axis_name}" if settings.axis_name else "axis"
+        yield from _missing(f"{prefix}.folder", settings.axis.folder, is_folder=True)
+
+
+def _missing(key: str, path: Path | None, *, is_folder: bool) -> Iterator[str]:
+    if path is None or (path.is_dir() if is_folder else path.is_file()):
+        return
+    what, other = ("folder", "a file") if is_folder else ("file", "a folder")
+    found = f"{other} lies there" if path.exists() else "nothing is there"
+    yield f"{key}: expected a {what} at {path}; {found}"
 
 
 def _of(key: str, read: Callable[[], object]) -> Iterator[str]:

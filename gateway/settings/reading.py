@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import time
 from difflib import get_close_matches
@@ -224,14 +224,19 @@ def _checked(key: str, given: _Given, faults: list[str], what: str = "") -> obje
     return None
 
 
-_BOOLS = {"true": True, "false": False}
+_TRUTHS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+# Words that mean the same as true and false, of the settings that take these two alone.
+_PAIRS = ({True: "yes", False: "no"}, {True: "on", False: "off"})
 
 
 def _typed(known: Option, given: _Given) -> object:
     """The text or TOML value as its setting's type; None when it is not one."""
     value = given.value
     if known.kind is bool:
-        return value if isinstance(value, bool) else _BOOLS.get(value) if isinstance(value, str) else None
+        return _truth(value)
+    pair = next((pair for pair in _PAIRS if _takes(known, pair.values())), None)
+    if pair is not None and (truth := _truth(value)) is not None:
+        return pair[truth]
     if known.kind in (int, float):
         return _number(known.kind, value)
     if not isinstance(value, str) or not value.strip():
@@ -239,6 +244,17 @@ def _typed(known: Option, given: _Given) -> object:
     if known.kind is Path:
         return Path(os.path.abspath(given.base / Path(value).expanduser()))
     return Secret(value) if known.kind is Secret else value
+
+
+def _truth(value: object) -> bool | None:
+    """True and false by any of their words; None for what is neither."""
+    if isinstance(value, str):
+        return _TRUTHS.get(value.strip().casefold())
+    return value if isinstance(value, bool) else None
+
+
+def _takes(known: Option, words: Collection[str]) -> bool:
+    return isinstance(known.rule, OneOf) and set(known.rule.words) == set(words)
 
 
 def _number(kind: type, value: object) -> object:

@@ -10,6 +10,7 @@ import pytest
 from gateway.bootstrap import guards as bootstrap_rules
 from gateway.errors import Misconfigured
 from gateway.settings import Secret, load, locate, names, shown, sources, sqlite_file
+from tests.support.cases import Cases
 
 ROOT = Path(__file__).parents[2]
 
@@ -88,6 +89,8 @@ def test_everything_wrong_is_told_at_once_with_key_value_source_and_what_was_exp
         ("[limits]\nfile_mb = 0\n", "limits.file_mb"),
         ("[workers]\npoll_s = nan\n", "workers.poll_s"),
         ("[node]\nname = 7\n", "node.name"),
+        ("[log]\nlevel = true\n", "log.level"),
+        ("[scanner]\nrequired = 1\n", "scanner.required"),
         ('[node]\nname = " "\n', "node.name"),
         ('[database]\nurl = "gateway.db"\n', "database.url"),
         ('[log]\nlevel = "loud"\n', "log.level"),
@@ -102,6 +105,30 @@ def test_an_impossible_value_is_refused_by_name(tmp_path: Path, text: str, key: 
         load(written(tmp_path, text), {})
 
     assert f"\n  {key}: expected" in str(caught.value)
+
+
+def test_true_and_false_are_taken_in_each_of_their_words(tmp_path: Path, cases: Cases) -> None:
+    for text, truth in {
+        "true": True,
+        "yes": True,
+        "On": True,
+        "FALSE": False,
+        "no": False,
+        "off": False,
+    }.items():
+        with cases.case(text):
+            settings = load(
+                None,
+                {
+                    "GATEWAY_COMPAT_VXP": text,
+                    "GATEWAY_NODE_OFFICE": text,
+                    "GATEWAY_SCANNER_REQUIRED": text,
+                },
+            )
+            words = (settings.node.office, settings.scanner.required)
+            assert (settings.compat.vxp, words) == (truth, ("on", "yes") if truth else ("off", "no"))
+    toml = load(written(tmp_path, "[webhooks]\nplain_http = true\n[pages]\nribbon = false\n"), {})
+    assert (toml.webhooks.plain_http, toml.pages.ribbon) == ("yes", "off")
 
 
 def test_a_file_that_is_not_toml_is_refused_with_its_line(tmp_path: Path) -> None:

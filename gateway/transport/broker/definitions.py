@@ -37,9 +37,27 @@ _OTHERS = 0o077
 def read_passwords(folder: Path, nodes: Iterable[str], *, make: bool, keep: bool = True) -> dict[str, str]:
     """The password of each node; `make` invents those that are not there, and writes them unless it is only to be seen
     what would happen (`keep`). A file that others may read is refused."""
-    if make and keep:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if make:
+        _need_writable(folder, keep=keep)
     return {node: _password_of(folder / node, make=make, keep=keep) for node in nodes}
+
+
+def _need_writable(folder: Path, *, keep: bool) -> None:
+    """Make the folder. Misconfigured where passwords could not be kept in it, before a broker hears of any."""
+    try:
+        if keep:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        fault = (
+            "" if nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK) else f"{nearest} takes no file"
+        )
+    except OSError as why:
+        fault = str(why)
+    if fault:
+        raise Misconfigured(
+            f"new passwords cannot be kept in {folder}: {fault}",
+            hint="name a folder with --passwords that this user may write, or one that can be made",
+        )
 
 
 def _password_of(file: Path, *, make: bool, keep: bool) -> str:

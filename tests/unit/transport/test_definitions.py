@@ -167,6 +167,15 @@ def test_missing_passwords_are_made_for_their_owner_alone_and_never_made_twice(t
             definitions.read_passwords(folder, ["north"], make=True)
 
 
+def test_a_folder_that_takes_no_password_is_named_before_anything_is_made(tmp_path: Path) -> None:
+    """Also where it is only to be seen what would happen."""
+    (tmp_path / "file").touch()
+    for folder in (tmp_path / "file", tmp_path / "file" / "passwords"):
+        for keep in (True, False):
+            with pytest.raises(Misconfigured, match="new passwords cannot be kept in"):
+                definitions.read_passwords(folder, ["north"], make=True, keep=keep)
+
+
 def test_a_large_axis_is_written_piece_by_piece(tmp_path: Path) -> None:
     """What is held grows with the codes, not with the file."""
     axis = layout("v", [Hosting(node=f"n{n % 20}", code=f"Z{n:05}") for n in range(20_000)])

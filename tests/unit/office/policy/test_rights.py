@@ -14,7 +14,8 @@ from gateway.office.policy.rights import NEVER_DELEGATED, Granted, Lent, Rights,
 from tests.support.cases import Cases
 from tests.support.clock import START
 
-PAGE = Path(__file__).parents[4] / "docs" / "accounts.md"
+ROOT = Path(__file__).parents[4]
+PAGE = ROOT / "docs" / "accounts.md"
 NOW = START
 DAY = timedelta(days=1)
 SIGNS = {"+": Manner.YES, "-": Manner.NO, "o": Manner.OWN}
@@ -51,6 +52,28 @@ def test_each_cell_is_that_of_the_page_in_the_own_and_in_another_agency(cases: C
             wanted = table[base, right] if right in kept else Manner.NO
             assert manner(role, right, own=True) is wanted
             assert manner(role, right, own=False) is (wanted if role in OF_NODE else Manner.NO)
+
+
+def test_the_page_names_what_nothing_in_the_program_asks_for() -> None:
+    """So that nobody is promised a right by a table that is wider than the program."""
+    of_table = {"rights.py", "roles.py"}
+    sources = [path for path in (ROOT / "gateway").rglob("*.py") if path.name not in of_table]
+    program = "\n".join(path.read_text(encoding="utf-8") for path in sources)
+    page = " ".join(PAGE.read_text(encoding="utf-8").split())
+
+    def listed(after: str) -> set[str]:
+        return set(re.findall(r"`([a-z-]+)`", page.partition(after)[2].partition(".")[0]))
+
+    assert listed("asks for these rights:") == {
+        each for each in Right if f"Right.{each.name}" not in _words(program)
+    }
+    assert listed("open nothing of their own:") == {
+        each for each in Manner if f"Manner.{each.name}" not in _words(program)
+    }
+
+
+def _words(program: str) -> set[str]:
+    return set(re.findall(r"\b(?:Right|Manner)\.[A-Z_]+", program))
 
 
 def post(person: str, role: PostRole, agency: str = "agy_a", **more: object) -> Post:
