@@ -27,6 +27,7 @@ from gateway.incoming.receive import FeedDoor
 from gateway.outgoing import package
 from gateway.outgoing.desk import OutDesk
 from gateway.policy import upkeep
+from gateway.policy.first_page import read_first_page
 from gateway.policy.upkeep import OF_OFFICE, Rhythm
 from gateway.ports import AxisDesk, Clock, Pool, Scanner, each_state
 from gateway.ports.node import EventLog
@@ -354,7 +355,7 @@ def _out_desk(
         axis=around("axis", axis),
         directory=around("directory", ground.directory),
         keys=around("keys", ground.keys),
-        inspector=around("inspector", FileInspector()),
+        inspector=around("inspector", FileInspector(read_fields=read_first_page)),
         scanner=around("scanner", scanner),
         signatures=around("signatures", SignatureReader(sandboxes, ground.pool)),
         clock=ground.clock,

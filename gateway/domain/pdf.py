@@ -217,12 +217,13 @@ class PageSheet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PdfText:
-    """What the pages say. `pages` counts all of them; `sheets` are those that were read. `cut`: there was more than may be
-    read. `fault` says why nothing could be."""
+    """What the pages say. `pages` counts all of them; `sheets` are those that were read. `sideways` stands along an
+    edge and in no line. `cut`: there was more than may be read. `fault` says why nothing could be."""
 
     pages: int | None = None
     sheets: tuple[PageSheet, ...] = ()
     runs: tuple[TextRun, ...] = ()
+    sideways: tuple[str, ...] = ()
     cut: bool = False
     fault: str | None = None
     detail: str = ""
@@ -270,3 +271,12 @@ class PdfFields:
         for name in self.__dataclass_fields__:
             if name != "addressed":
                 yield name, getattr(self, name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstPage:
+    """Number and symbol, date and subject as the first page surely gives them; None where that is not sure."""
+
+    code: str | None = None
+    issued_on: date | None = None
+    subject: str | None = None

@@ -85,7 +85,12 @@ async def run(
     packet = rules.ArrivedPacket(
         our_codes=(*ours(agency), *((old.code,) if old else ())),
         addressed_to=addressed_to,
+        number=(model.code.number if model.code else None) or "",
+        symbol=(model.code.notation if model.code else None) or "",
+        issued_on=model.promulgation_date,
+        type_name=model.document_type.name if model.document_type else None,
         subject=model.subject or "",
+        kind=model.kind,
         pages=model.other.page_amount if model.other else None,
         files=tuple(
             rules.ArrivedFile(name=one.part.name, facts=one.facts, damaged=one.part.damaged) for one in looked
@@ -263,7 +268,8 @@ def with_signatures_of(document: IncomingDocument, update: IncomingDocument) -> 
         legal_value=update.legal_value,
         signed_at=update.signed_at,
         checks=document.checks
-        | {"pdf_signature": update.checks.get("pdf_signature", SignatureWord.UNSIGNED)},
+        | {"pdf_signature": update.checks.get("pdf_signature", SignatureWord.UNSIGNED)}
+        | {name: update.checks.get(name, "") for name in ("first_page", "warnings")},
     )
 
 

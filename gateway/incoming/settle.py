@@ -127,6 +127,7 @@ def checks(proved: Proved, checked: CheckedPacket) -> dict[str, str]:
         "rules": str(checked.ruling.decision),
         "reasons": "; ".join(str(reason) for reason in checked.ruling.verdict.reasons),
         "warnings": "; ".join(str(warning) for warning in checked.ruling.verdict.warnings),
+        **({"first_page": str(page)} if (page := checked.ruling.first_page) else {}),
         "signing_time": signed.signing_time.isoformat() if signed.signing_time else "",
     }
 

@@ -63,15 +63,17 @@ async def check(desk: OutDesk, scope: AgencyScope, order: Order, tray: Tray) -> 
         like = await _like(work, agency, draft, order, tray)
         taken = await number_taken(work, agency, draft, order, digests(tray), like.of_id)
         again = _sent_before(agency, draft, order, tray, like)
+    inspected = [(received.item, received.facts) for received in tray.received]
     verdict = rules.check(
         draft,
-        [(received.item, received.facts) for received in tray.received],
+        inspected,
         resolutions,
         desk.profile,
         desk.today(),
         own_codes=(agency.code, *agency.aliases),
         confirmed=order.confirm,
     )
+    verdict += rules.check_first_page(draft, inspected, order.kind, order.confirm)
     travels = draft.delivery_mode is not DeliveryMode.PAPER
     if travels:  # the original of what goes on paper is the paper, signed by hand
         verdict += pdf_verdict.check_lead(lead, draft.recipients, desk.profile)

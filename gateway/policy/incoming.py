@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 
 from gateway.domain.document import Kind
@@ -14,6 +15,7 @@ from gateway.domain.proof import Finding
 from gateway.domain.registry import fold_code
 from gateway.domain.signatures import FileFacts
 from gateway.policy.door import check_declared, declares_secret, judge_file, secrecy_stamps
+from gateway.policy.first_page import PageStanding, judge_arrived
 from gateway.policy.profile import Profile
 from gateway.policy.texts import odd_subject
 from gateway.policy.verdict import Reason, ReasonCode, Verdict, reason
@@ -80,7 +82,12 @@ class ArrivedPacket:
 
     our_codes: tuple[str, ...]
     addressed_to: tuple[str, ...]
+    number: str = ""
+    symbol: str = ""
+    issued_on: date | None = None
+    type_name: str | None = None
     subject: str = ""
+    kind: Kind = Kind.DOCUMENT
     secrecy: str | None = None
     category: str | None = None
     pages: int | None = None
@@ -94,10 +101,12 @@ _NOTHING = Verdict()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ruling:
-    """The decision. `code` is the reason of interfaces.md 1.8 for `UNACTIONABLE`; `detail` names the file."""
+    """The decision. `code` is the reason of interfaces.md 1.8 for `UNACTIONABLE`; `detail` names the file. `first_page` is
+    None where there is no page of text to compare."""
 
     decision: Admission
     verdict: Verdict = _NOTHING
+    first_page: PageStanding | None = None
     code: str | None = None
     detail: str = ""
 
@@ -111,13 +120,23 @@ def check(packet: ArrivedPacket, profile: Profile) -> Ruling:
     for code, detail in _unactionable(packet):
         if answers_refusal(code, profile):
             return Ruling(decision=Admission.UNACTIONABLE, code=code, detail=detail)
-    verdict = Verdict(reasons=tuple(_kept_back(packet)), warnings=tuple(_warnings(packet, profile)))
+    page, differences = _first_page(packet)
+    warnings = (*_warnings(packet, profile), *differences)
+    verdict = Verdict(reasons=tuple(_kept_back(packet)), warnings=warnings)
     verdict += check_declared(None, packet.category, profile)
     for n, arrived in enumerate(packet.files):
         if arrived.facts is not None:
             verdict += judge_file(arrived.name, arrived.facts, profile, f"/files/{n}")
     decision = Admission.ALLOWED if verdict.allowed else Admission.HELD
-    return Ruling(decision=decision, verdict=verdict)
+    return Ruling(decision=decision, verdict=verdict, first_page=page)
+
+
+def _first_page(packet: ArrivedPacket) -> tuple[PageStanding | None, tuple[Reason, ...]]:
+    """Compare the first page with what was sent beside it. A recall carries its notice, which has a number of its own."""
+    lead = packet.files[0].facts if packet.files else None
+    if lead is None or lead.page_fields is None or packet.kind is Kind.RECALL:
+        return None, ()
+    return judge_arrived(lead.page_fields, packet)
 
 
 def is_for_us(packet: ArrivedPacket) -> bool:

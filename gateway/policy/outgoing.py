@@ -32,10 +32,11 @@ from gateway.domain.fields import CHANGE, DRAFT, FIRST_DAY, LAST_DAY, has_bad_ch
 from gateway.domain.registry import AgencyEntry, CodeStanding, Resolution, RowSource
 from gateway.domain.signatures import FileFacts, LegalValue
 from gateway.domain.wall_clock import local
+from gateway.policy import first_page
 from gateway.policy.door import check_declared, judge_file, never_stored, over_limit, secrecy_stamps
 from gateway.policy.profile import Profile
 from gateway.policy.texts import broken_fields, long_lists, odd_subject
-from gateway.policy.verdict import Reason, ReasonCode, Verdict, reason
+from gateway.policy.verdict import CONFIRMABLE, Reason, ReasonCode, Verdict, reason
 from gateway.words import labels
 
 _TYPES = frozenset(labels.say(f"type.{key}").casefold() for key in labels.tails("type"))
@@ -68,6 +69,23 @@ def check(
     stamped = Verdict.asking(_stamped(files, profile), confirmed)
     recipients = _recipients(draft, resolutions, own_codes, confirmed)
     return head + declared + recipients + _files(draft, files, profile) + stamped
+
+
+def check_first_page(
+    draft: Draft,
+    files: Sequence[tuple[FileItem, FileFacts]],
+    kind: Kind,
+    confirmed: Collection[str],
+) -> Verdict:
+    """Ask about a lead file that is probably of another document; one difference warns. A change warns alone: it carries
+    what it is about, under the number of what it changes."""
+    lead = next((facts for item, facts in files if item.role is FileRole.LEAD), None)
+    if lead is None or kind is Kind.RECALL:
+        return Verdict()
+    differences = first_page.judge_sent(lead.page_fields, draft)
+    if kind is Kind.UPDATE or any(one.code not in CONFIRMABLE for one in differences):
+        return Verdict(warnings=differences)
+    return Verdict.asking(differences, confirmed)
 
 
 def never_kept(draft: Draft, change: DocumentChange | None = None) -> Verdict:

@@ -68,6 +68,8 @@ class ReasonCode(StrEnum):
     UNSCANNED = "unscanned"
     PAGES_DIFFER = "pages-differ"
     NO_SOURCE = "no-source"
+    FIRST_PAGE_DIFFERS = "first-page-differs"
+    FIRST_PAGE_OTHER = "first-page-other"
     # signatures on the lead file (R19 to R23)
     UNSIGNED_LEAD = "unsigned-lead"
     SIGNATURE_INVALID = "signature-invalid"
@@ -129,6 +131,7 @@ CONFIRMABLE = frozenset(
         ReasonCode.SECRECY_STAMP,
         ReasonCode.RECIPIENT_CLOSED_STARTER,
         ReasonCode.RECIPIENT_UNHOSTED,
+        ReasonCode.FIRST_PAGE_OTHER,
     }
 )
 

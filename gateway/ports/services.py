@@ -101,8 +101,8 @@ class Inspector(Protocol):
     def inspect(
         self, file: Readable, name: str, *, reads_page: bool = False, digest: Digest | None = None
     ) -> FileFacts:
-        """`reads_page`: also the text of the first page of a PDF, which takes some time. `digest` is the SHA-256 of the
-        file, where it is known: what was looked at a moment ago is known by it."""
+        """`reads_page`: also the text of the first page of a PDF and its fields, which takes some time. `digest` is the
+        SHA-256 of the file, where it is known: what was looked at a moment ago is known by it."""
 
 
 class PdfSignatures(Protocol):

@@ -315,13 +315,14 @@ def _certificate(
 def _print(settings: Settings, folder: Path, told: Cast, clock: Clock) -> None:
     """The PDF, signed as an official document is, by a person and an agency that are not."""
     at = clock.now()
+    # It goes with data of every kind: number and subject are left blank, so that they speak against none.
     paper = Paper(
         issuer=(told.says("issuer"),),
-        number="1",
+        number="",
         symbol=told.says("symbol"),
         place=told.says("place"),
         day=local(at).date(),
-        subject=told.says("curl"),
+        subject="",
         addressed=(told.name,),
         body=tuple(told.words["body"]),
         recipients=(told.name,),

@@ -11,11 +11,12 @@ import re
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from gateway.domain.identity import Digest
+from gateway.domain.pdf import FirstPage, PdfText, TextRun
 from gateway.domain.signatures import FileFacts
 from gateway.errors import StoreFailure
 from gateway.ports.content import Readable
@@ -120,6 +121,8 @@ class Sniffer:
 _PIECE = 256 * 1024
 _MOST_KNOWN = 64
 TOO_LONG = "too-long-to-read"
+_LONGEST_TEXT = 20_000
+_COLUMN_GAP = 1.5  # in parts of the type size
 _LOOKED_INTO = frozenset({"zip", "ole", "pdf", "rtf"})
 _ARCHIVES = frozenset({"zip", "jar"})
 
@@ -159,15 +162,21 @@ class _GatheredFacts:
     depth: int = 0
     inflated: int | None = None
     active: set[str] = field(default_factory=set)
-    first_page: str = ""
+    first_page: PdfText | None = None
 
 
 class FileInspector:
     """Safe to share between threads. What it found lately it knows by the file's digest: the same file is looked at once
-    for the check before sending, for sending, and for each agency of this node that it comes to."""
+    for the check before sending, for sending, and for each agency of this node that it comes to. `read_fields` finds in
+    the text of a first page what it says of its document."""
 
-    def __init__(self, limits: InspectLimits | None = None) -> None:
+    def __init__(
+        self,
+        limits: InspectLimits | None = None,
+        read_fields: Callable[[PdfText], FirstPage] = lambda text: FirstPage(),
+    ) -> None:
         self._limits = limits or InspectLimits()
+        self._read_fields = read_fields
         self._known: OrderedDict[tuple[Digest, str, bool], FileFacts] = OrderedDict()
         self._turn = threading.Lock()
 
@@ -202,6 +211,7 @@ class FileInspector:
                 found = self._look(stream, size, name, 1, budget, reads_page=reads_page)
         except OSError as error:
             raise StoreFailure(f"file {file.name} cannot be read to inspect it: {error.strerror}") from error
+        page = found.first_page
         return FileFacts(
             found_type=found.found_type,
             size=found.size,
@@ -213,7 +223,8 @@ class FileInspector:
             nested_depth=found.depth,
             inflated_size=found.inflated,
             active=tuple(sorted(found.active)),
-            first_page=found.first_page,
+            first_page="\n".join(_words_of(page))[:_LONGEST_TEXT] if page is not None else "",
+            page_fields=self._read_fields(page) if page is not None else None,
         )
 
     def _look(
@@ -353,6 +364,25 @@ class FileInspector:
             if time.monotonic() > budget.deadline:
                 raise BadArchive("too-long-to-read")
             yield piece
+
+
+def _words_of(page: PdfText) -> Iterator[str]:
+    """Return the lines of a page; a piece that stands apart is a line of its own."""
+    line: list[str] = []
+    last: TextRun | None = None
+    for run in page.runs:
+        if last is not None and not _goes_on(last, run):
+            yield " ".join(line)
+            line = []
+        line.append(run.text)
+        last = run
+    yield " ".join(line)
+    yield from page.sideways
+
+
+def _goes_on(last: TextRun, run: TextRun) -> bool:
+    gap = run.area.left - last.area.right
+    return run.area.top == last.area.top and -run.type_size < gap < _COLUMN_GAP * run.type_size
 
 
 def _merge(found: _GatheredFacts, inner: _GatheredFacts) -> None:

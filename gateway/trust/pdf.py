@@ -18,6 +18,8 @@ from pypdf import PageObject, PdfReader, apply_configuration
 from pypdf.errors import PyPdfError
 from pypdf.generic import ArrayObject, DictionaryObject, IndirectObject, NameObject, PdfObject
 
+from gateway.domain.pdf import PdfText
+
 logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # its warnings quote content
 _TAIL = 1024  # readers look for the end mark this far from the end
 _BLANKS = b"\0\t\n\f\r "
@@ -63,7 +65,7 @@ class PdfTraits:
     encrypted: bool = False
     broken: str | None = None
     active: tuple[str, ...] = ()
-    first_page: str = ""
+    first_page: PdfText | None = None
 
 
 def opened_pdf(stream: Any) -> PdfReader | None:  # Any: a file, or as much of one as is asked for
@@ -203,39 +205,24 @@ class _Timed:
         return self._read(size)
 
 
-_LONGEST_TEXT = 20_000
-_DEEPEST_FORM = 64
+_DEEPEST_TREE = 64
 _TEXT_SECONDS = 2.0
-_MOST_STEPS = 50_000
 
 
-class _EnoughError(Exception):
-    """The page takes too long."""
-
-
-def first_page(reader: PdfReader, deadline: float) -> str:
+def first_page(reader: PdfReader, deadline: float) -> PdfText | None:
     """Never raises for bad content."""
-    until, steps, kept = min(deadline, time.monotonic() + _TEXT_SECONDS), 0, list[str]()
-
-    def step(*_: object) -> None:
-        nonlocal steps
-        steps += 1
-        if steps > _MOST_STEPS or (steps % 64 == 0 and time.monotonic() > until):
-            raise _EnoughError
-
-    def keep(text: str, *_: object) -> None:
-        kept.append(text)
+    # Reading places takes more of the library, which is large.
+    from gateway.trust.pdf_layout import read_page
 
     try:
-        page = _first_text(reader)
-        if page is not None:
-            page.extract_text(visitor_operand_before=step, visitor_text=keep)
-    except (_EnoughError, *LIBRARY, MemoryError):
-        pass  # what was read so far is all that there is
-    return "".join(kept)[:_LONGEST_TEXT]
+        page = _first_page(reader)
+        seconds = min(_TEXT_SECONDS, deadline - time.monotonic())
+        return read_page(reader, page, seconds) if page is not None else None
+    except (*LIBRARY, MemoryError):
+        return None
 
 
-def _first_text(reader: PdfReader) -> PageObject | None:
+def _first_page(reader: PdfReader) -> PageObject | None:
     """Down the first branch, taking along what the page inherits. The reader's own list of pages is not asked: it walks
     the whole tree, and a tree can be made to have no end."""
     root = reader.trailer["/Root"].get_object()
@@ -243,7 +230,7 @@ def _first_text(reader: PdfReader) -> PageObject | None:
         return None
     node: Any = root["/Pages"]  # Any: pypdf's objects are dictionaries of anything
     resources: Any = None
-    for _ in range(_DEEPEST_FORM):
+    for _ in range(_DEEPEST_TREE):
         node = node.get_object()
         if not isinstance(node, DictionaryObject):
             return None

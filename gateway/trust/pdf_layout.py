@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 import unicodedata
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
 
@@ -124,6 +125,11 @@ def read_text(stream: BinaryIO, seconds: float = _SECONDS) -> PdfText:
         return PdfText(fault="PDF-UNREADABLE", detail=f"{type(why).__name__}: {why}"[:500])
 
 
+def read_page(reader: PdfReader, page: PageObject, seconds: float) -> PdfText:
+    """The text of one page, as its first, as far as it goes within that time. Never raises for what it holds."""
+    return _Reading(reader, time.thread_time() + seconds).one(page)
+
+
 class _Reading:
     """Page after page, until there is enough."""
 
@@ -131,6 +137,7 @@ class _Reading:
         self._reader = reader
         self._until = until
         self._runs: list[TextRun] = []
+        self._sideways: list[str] = []
         self._letters = 0
 
     def told(self) -> PdfText:
@@ -148,6 +155,13 @@ class _Reading:
                 cut = True
         return PdfText(pages=count, sheets=tuple(sheets), runs=tuple(self._runs), cut=cut)
 
+    def one(self, page: PageObject) -> PdfText:
+        sheets: tuple[PageSheet, ...] = ()
+        with suppress(EnoughError, *LIBRARY, MemoryError):
+            sheets = (self._page(page, 1),)
+        cut = not sheets
+        return PdfText(sheets=sheets, runs=tuple(self._runs), sideways=tuple(self._sideways), cut=cut)
+
     def _page(self, page: PageObject, number: int) -> PageSheet:
         frame = PageFrame.of(page)
         drawn, unread = Drawing(self._until), False
@@ -155,6 +169,9 @@ class _Reading:
             drawn.page(page)
         except LIBRARY:
             unread = True
+        except EnoughError:
+            self._keep(drawn.pieces, frame, number, Ink.PRINTED)
+            raise
         scanned = any(self._is_scan(frame, each) for each in drawn.pictures)
         ink = Ink.RECOGNISED if scanned else Ink.PRINTED
         self._keep(drawn.pieces, frame, number, ink)
@@ -179,7 +196,8 @@ class _Reading:
                 continue
             upright = _seen(frame, each.matrix, (0.0, 0.0, 0.0, each.high)).height
             if upright <= 0:
-                continue  # written along the edge: no line of the document
+                self._sideways.append(each.text)  # written along the edge: no line of the document
+                continue
             run = TextRun(
                 text=each.text,
                 page=number,

@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 
 from gateway.domain.document import OutState
+from gateway.domain.event import EventKind
 from tests.interop import edxml_files
+from tests.support import first_pages
 from tests.support.api import COMMUNE, DEPARTMENT, PDF, PROVINCE, Answer
 from tests.support.town.doors import SYSTEM, VxpDoor, open_vxp_door
 
@@ -456,3 +458,15 @@ async def test_a_sent_document_is_asked_back_and_the_answer_comes(door: VxpDoor)
     files = [await got(door, each["docId"]) for each in await door.listed("status")]
     assert "15" in [one(each, "StatusCode") for each in files]
     assert await door.listed(name=OTHER) == []
+
+
+async def test_a_lead_file_of_another_document_goes_out_and_stays_marked(door: VxpDoor) -> None:
+    """Nobody sits behind a document system to be asked."""
+    other = [("a.pdf", first_pages.printed("16", subject=first_pages.OTHER))]
+
+    sent = await door.send(edxml_files.document(DEPARTMENT, [PROVINCE], other))
+
+    assert sent["status"] == "OK", sent
+    events = await door.api.town.events(DEPARTMENT, sent["DocId"])
+    (told,) = [each.data["confirmed"] for each in events if each.kind is EventKind.MESSAGE_CONFIRMED]
+    assert {each["code"] for each in told} == {"first-page-other"}

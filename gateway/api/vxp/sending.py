@@ -33,6 +33,7 @@ from gateway.outgoing.accept import accept, content_digest
 from gateway.outgoing.brought import Brought, Spooled
 from gateway.outgoing.check import OVER
 from gateway.outgoing.intake import Accepted, Once, Order, Tray, tray
+from gateway.policy.verdict import ReasonCode
 from gateway.ports import Work
 
 _TAKE_BACK, _TAKEN = "13", "01"
@@ -132,7 +133,9 @@ async def _send(call: VxpCall, agency: HostedAgency, held: Tray, spooled: Spoole
     )
     async with call.deps.api.store.read(scope) as work:
         await _refuse_other_content(work, call, came.order, model)
-    accepted = await accept(desk, scope, came.order, held, once, came.signed)
+    # Nobody sits behind this door to be asked; that the page differed stays with the document.
+    order = replace(came.order, confirm=(ReasonCode.FIRST_PAGE_OTHER,))
+    accepted = await accept(desk, scope, order, held, once, came.signed)
     return accepted.replayed[1] if accepted.replayed is not None else done
 
 

@@ -190,7 +190,12 @@ _PASSED: Mapping[str, tuple[str, ...]] = {
     "recipient": ("ours",),
 }
 # To be read, and no reason to stop: the page of the document says so too.
-_NOTED = (("envelope_signature", "weak"), ("revocation", "unknown"), ("pdf", "unknown"))
+_NOTED = (
+    ("first_page", "differs"),
+    ("envelope_signature", "weak"),
+    ("revocation", "unknown"),
+    ("pdf", "unknown"),
+)
 _PAGES, _SECRECY = "pages-differ", "secrecy-stamp"
 
 
@@ -211,6 +216,8 @@ def doubt_of(line: ListLine) -> str:
         return "pages"
     if found.get("pdf") == SignatureWord.INVALID:
         return "pdf"
+    if found.get("first_page") == "other":
+        return "first_page"
     if _SECRECY in found.get("warnings", ""):
         return "secrecy"
     return "rules" if found.get("rules", "allowed") != "allowed" or found.get("reasons") else ""

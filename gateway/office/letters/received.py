@@ -1,33 +1,20 @@
 """What the pages do with incoming documents beyond the steps of the flow. Many at once: of documents that a clerk chose
 from a list, which may be taken in without being opened one by one, the numbers that they would get, and those marked
-read or offered once more to the document system; each is an act of its own, and one that fails stops no other. And
-the first page of a document's lead file, read when somebody opens the document, never while it is taken in: what it
-surely says, None where there is nothing to read; remembered in this process by the digest of the file, parsed in the
-process that is there for hostile PDFs."""
+read or offered once more to the document system; each is an act of its own, and one that fails stops no other."""
 
 from __future__ import annotations
 
-import logging
-from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from functools import partial
 
-from gateway import log
 from gateway.domain.account import AgencyScope, NumberingMode
 from gateway.domain.document import PAPER_COPY, FileRole, IncomingDocument, IncomingFile, InState, Kind
 from gateway.domain.event import EventKind
-from gateway.domain.identity import Digest
-from gateway.domain.pdf import PdfText
 from gateway.domain.signatures import SignatureWord
 from gateway.domain.wall_clock import local
-from gateway.errors import Clash, GatewayError
-from gateway.incoming.desk import InDesk
-from gateway.incoming.reading import open_file
+from gateway.errors import Clash
 from gateway.incoming.register import BOOK
 from gateway.office.desks import OfficeIn
-from gateway.office.policy.first_page import FirstPage, surely
-from gateway.policy.pdf_fields import read_fields
+from gateway.policy.first_page import PageStanding
 
 _PASSED = {
     "envelope_signature": ("valid", "axis"),
@@ -55,6 +42,8 @@ def doubt(document: IncomingDocument) -> str | None:
     if any(each.verdict in (SignatureWord.INVALID, SignatureWord.UNKNOWN) for each in document.signatures):
         return "pdf_signature"
     lead = _lead_file(document)
+    if document.checks.get("first_page") == PageStanding.OTHER:
+        return "first_page"
     if document.pages is not None and (lead is None or lead.pages != document.pages):
         return "pages"
     return None
@@ -94,47 +83,6 @@ async def offer_again(desk: OfficeIn, scope: AgencyScope, incoming_id: str) -> b
         await work.commit()
     desk.wake()
     return had
-
-
-_log = logging.getLogger(__name__)
-_KEPT = 1000
-_LARGEST = 30 * 1024 * 1024  # whoever opens a page waits for it
-_BUSY = "PDF-READER"  # a fault of this node, not of the file
-
-
-@dataclass(slots=True)
-class FirstPages:
-    """What was read lately; the oldest goes first."""
-
-    _known: OrderedDict[Digest, FirstPage] = field(default_factory=OrderedDict)
-
-    async def of(self, desk: InDesk, scope: AgencyScope, document: IncomingDocument) -> FirstPage | None:
-        lead = _lead_file(document)
-        if lead is None or lead.found_type != "pdf" or lead.size > _LARGEST:
-            return None
-        if lead.sha256 in self._known:
-            self._known.move_to_end(lead.sha256)
-            return self._known[lead.sha256]
-        try:
-            text = await _pdf_text(desk, scope, document.id, lead.n)
-        except GatewayError as error:  # the page tells what is known without it
-            log.action(_log, "first_page.unread", str(error), document=document.id, code=error.code)
-            return None
-        if text.fault == _BUSY:
-            return None
-        self._known[lead.sha256] = found = surely(read_fields(text))
-        while len(self._known) > _KEPT:
-            self._known.popitem(last=False)
-        return found
-
-
-async def _pdf_text(desk: InDesk, scope: AgencyScope, id: str, n: int) -> PdfText:
-    file = await open_file(desk, scope, id, n)
-    with desk.blobs.scratch() as scratch:
-        async for piece in file.pieces:
-            await desk.pool.run(partial(scratch.file.write, piece))
-        await desk.pool.run(scratch.file.flush)
-        return await desk.signatures.text(scratch.path)
 
 
 def _lead_file(document: IncomingDocument) -> IncomingFile | None:

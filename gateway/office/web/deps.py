@@ -27,7 +27,6 @@ from gateway.holding import HoldDesk
 from gateway.office.desks import AccountDesk, BookDesk, OfficeIn, OfficeOut, TodoDesk
 from gateway.office.letters.habits import HabitsMemory
 from gateway.office.letters.looking import Looking
-from gateway.office.letters.received import FirstPages
 from gateway.office.ports.exchange import (
     ComparedCertificate,
     Contacts,
@@ -310,6 +309,5 @@ class WebDeps:
     version: str
     workbook: Workbook = code_file.no_workbook
     live: Live = field(default_factory=Live)
-    first_pages: FirstPages = field(default_factory=FirstPages)
     habits: HabitsMemory = field(default_factory=HabitsMemory)
     options: WebOptions = field(default_factory=WebOptions)

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.folder.places import Place
+from tests.support import first_pages
 from tests.support.cases import Cases
 from tests.support.folder import WAIT_S, Desk, packed, sidecar
 from tests.support.node import DEPARTMENT, PDF, PROVINCE, Town
@@ -278,3 +279,17 @@ async def test_the_reason_says_what_is_wrong_in_both_languages(
             assert desk.names("out") == []
             assert all(record.levelname != "ERROR" for record in caplog.records)
             shutil.rmtree(desk.place("error"))
+
+
+async def test_a_lead_file_of_another_document_is_sent_once_its_sidecar_confirms_it(desk: Desk) -> None:
+    other = first_pages.printed("16", subject=first_pages.OTHER)
+    desk.drop("x.pdf", other)
+    desk.drop("x.json", sidecar("15", "x.pdf"))
+    await desk.settle()
+    assert "first-page-other" in desk.reason("x")
+
+    desk.drop("y.pdf", other)
+    desk.drop("y.json", sidecar("15", "y.pdf", confirm=["first-page-other"]))
+    await desk.settle()
+
+    assert desk.receipt("y")["number"] == "15"

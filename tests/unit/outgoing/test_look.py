@@ -7,10 +7,11 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import date, timedelta
 
-from gateway.domain.document import FileRole
+from gateway.domain.document import FileRole, Kind
 from gateway.outgoing import check
 from gateway.outgoing.intake import Order, tray
 from gateway.policy.verdict import ReasonCode, Verdict
+from tests.support import first_pages
 from tests.support.api import pdf
 from tests.support.node import DEPARTMENT, PDF, PROVINCE, Town, draft
 
@@ -92,3 +93,32 @@ async def test_the_lead_file_of_another_document_is_asked_about(town: Town) -> N
         assert among(await looked(town, order), ASKED) == {ReasonCode.LEAD_AGAIN: "/files/0"}
         assert among(await looked(town, order, pdf(2)), ASKED) == {}
         await town.carry()
+
+
+async def test_a_lead_file_of_another_document_is_confirmed_and_one_difference_warns(town: Town) -> None:
+    """Looking and taking in ask alike."""
+    other, differs = ReasonCode.FIRST_PAGE_OTHER, ReasonCode.FIRST_PAGE_DIFFERS
+    order = Order(draft=draft("15", PROVINCE))
+    both = first_pages.printed("16", subject=first_pages.OTHER)
+
+    for looks in (True, False):
+        asked = await looked(town, order, both, looks=looks)
+        assert [(one.code, one.pointer) for one in asked.reasons] == [(other, "/number"), (other, "/subject")]
+    confirmed = await looked(town, replace(order, confirm=(other,)), both)
+    one = await looked(town, order, first_pages.printed("16"))
+    same = await looked(town, order, first_pages.printed())
+
+    assert confirmed.allowed
+    assert among(confirmed, {other, differs}) == {other: "/subject"}
+    assert one.allowed
+    assert among(one, {other, differs}) == {differs: "/number"}
+    assert (same.allowed, among(same, {other, differs})) == (True, {})
+
+
+async def test_a_change_is_warned_and_never_asked_about_its_first_page(town: Town) -> None:
+    """The notice that goes with a recall has a number of its own."""
+    both = first_pages.printed("16", subject=first_pages.OTHER)
+    for kind, codes in ((Kind.UPDATE, {ReasonCode.FIRST_PAGE_OTHER}), (Kind.RECALL, set())):
+        verdict = await looked(town, Order(draft=draft("15", PROVINCE), kind=kind), both)
+        assert not {one.code for one in verdict.reasons} & {ReasonCode.FIRST_PAGE_OTHER}
+        assert set(among(verdict, {ReasonCode.FIRST_PAGE_OTHER})) == codes

@@ -8,10 +8,11 @@ from datetime import date
 from typing import Any
 
 from gateway.demo import stage
-from gateway.domain.pdf import Found, PdfFields, Sure
-from gateway.office.policy.first_page import FirstPage, compare, surely
-from gateway.policy.pdf_fields import read_fields
+from gateway.domain.pdf import FirstPage, Ink
+from gateway.policy.first_page import compare, judge_arrived, judge_sent, read_first_page
+from gateway.policy.verdict import ReasonCode
 from gateway.trust.pdf_layout import read_text
+from tests.support import first_pages, letters
 from tests.support.cases import Cases
 from tests.unit.office.web.test_checks import document
 
@@ -24,30 +25,67 @@ def differs(page: FirstPage, **sent: Any) -> set[str]:
     return {each.field for each in compare(page, replace(SENT, **sent)) if not each.same}
 
 
-def test_another_way_of_writing_the_same_is_no_difference_and_each_field_that_differs_is_named() -> None:
+def test_another_way_of_writing_the_same_is_no_difference(cases: Cases) -> None:
     same: tuple[dict[str, Any], ...] = (
         {},
         {"number": "015"},
+        {"number": "Số: 15"},
+        {"number": "Số: 15/UBND", "symbol": "UBND"},
         {"symbol": "ubnd"},
+        {"symbol": " UB-ND "},
         {"subject": "Về việc phối hợp  kiểm thử liên thông."},
+        {"subject": "VỀ VIỆC PHỐI HỢP KIỂM THỬ\nLIÊN THÔNG"},
+        {"subject": "“Phối hợp – kiểm thử” liên thông"},
+        {"subject": letters.nfd("Phối hợp kiểm thử liên thông")},
+        {"subject": "Phối hợp kiểm thử"},
         {"type_name": "Công văn", "subject": "Công văn về việc phối hợp kiểm thử liên thông"},
     )
     for sent in same:
-        assert differs(PAGE, **sent) == set()
+        with cases.case(sent):
+            assert differs(PAGE, **sent) == set()
+    assert differs(FirstPage(code="15/QĐ–UBND"), symbol="QÐ-UBND") == set()
+
+
+def test_each_field_that_differs_is_named() -> None:
     assert differs(PAGE, number="16") == {"number"}
     assert differs(PAGE, symbol="UBNĐ") == {"number"}
     assert differs(PAGE, issued_on=date(2026, 11, 21)) == {"date"}
     assert differs(PAGE, subject="V/v phối hợp kiểm tra liên thông") == {"subject"}
+    assert differs(PAGE, subject="Kiểm thử") == {"subject"}
 
 
-def test_what_was_not_surely_read_says_nothing() -> None:
-    doubtful = PdfFields(
-        number=Found(value="99", sure=Sure.DOUBTFUL),
-        symbol=Found(value="UBND", sure=Sure.SURE),
-        issued_on=Found(value=date(2020, 1, 1), sure=Sure.DOUBTFUL),
+OTHER_SUBJECT = "Cử cán bộ tham gia đoàn kiểm tra"
+
+
+def test_two_differences_ask_the_sender_and_number_with_subject_is_doubtful_to_the_receiver(
+    cases: Cases,
+) -> None:
+    rows: tuple[tuple[dict[str, Any], bool, str], ...] = (
+        ({}, False, "same"),
+        ({"number": "16"}, False, "differs"),
+        ({"subject": OTHER_SUBJECT}, False, "differs"),
+        ({"number": "16", "issued_on": date(2026, 11, 1)}, True, "differs"),
+        ({"number": "16", "subject": OTHER_SUBJECT}, True, "other"),
     )
+    for sent, asks, standing in rows:
+        with cases.case(sent):
+            data = replace(SENT, **sent)
+            reasons = judge_sent(PAGE, data)
+            assert {one.code is ReasonCode.FIRST_PAGE_OTHER for one in reasons} == ({asks} if sent else set())
+            assert len(reasons) == len(sent)
+            found, told = judge_arrived(PAGE, data)
+            assert (found, len(told)) == (standing, len(sent))
+            assert {one.code for one in told} <= {ReasonCode.FIRST_PAGE_DIFFERS}
 
-    assert compare(surely(doubtful), SENT) == ()
+
+def test_a_scan_and_letters_that_may_be_misread_say_nothing() -> None:
+    text = read_text(io.BytesIO(first_pages.printed("99", subject=first_pages.OTHER)))
+    scanned = replace(text, runs=tuple(replace(run, ink=Ink.RECOGNISED) for run in text.runs))
+    shaky = replace(text, runs=tuple(replace(run, shaky=True) for run in text.runs))
+
+    assert differs(read_first_page(text)) == {"number", "subject"}
+    for unsure in (scanned, shaky, replace(text, fault="PDF-LIMIT"), replace(text, sheets=())):
+        assert read_first_page(unsure) == FirstPage()
 
 
 def test_the_demonstrations_documents_agree_with_their_first_pages(cases: Cases) -> None:
@@ -55,7 +93,7 @@ def test_the_demonstrations_documents_agree_with_their_first_pages(cases: Cases)
     for key in cast.data["documents"]:
         with cases.case(key):
             told = cast.document(key)
-            page = surely(read_fields(read_text(io.BytesIO(cast.file(key, 0, DAY)))))
+            page = read_first_page(read_text(io.BytesIO(cast.file(key, 0, DAY))))
             sent = {name: told[name] for name in ("number", "symbol", "subject")} | {
                 "type_name": told["type"]
             }

@@ -11,7 +11,6 @@ import pytest
 from gateway.domain.document import IncomingDocument, IncomingFile, InState, Kind, Source, Urgency
 from gateway.domain.identity import Digest, DocumentId
 from gateway.domain.signatures import FileVerdict, SignatureWord
-from gateway.office.policy.first_page import FirstPage
 from gateway.office.web.pages.incoming import checks
 from gateway.office.web.pages.incoming.checks import Grade
 from gateway.policy.verdict import ReasonCode, reason
@@ -165,22 +164,20 @@ def test_mail_that_a_person_entered_has_no_checks() -> None:
     assert panel_of(document(source=Source.PAPER)).rows == ()
 
 
-def test_a_first_page_that_says_something_else_is_marked_and_holds_nothing() -> None:
-    page = FirstPage(code="16/UBND", issued_on=None, subject="Về việc thử")
-
-    found = panel_of(document(found=GOOD), first_page=page)
-
-    row = found.rows[-1]
-    assert (row.grade, row.word) == (Grade.NOTE, "khác nhau: số, ký hiệu")
-    assert row.details == ("trên trang: “16/UBND”; thông tin gửi kèm: “15/UBND”",)
-    assert found.is_clean
-
-
-def test_a_first_page_that_agrees_is_good_and_one_that_was_not_read_is_no_tick() -> None:
-    agrees = panel_of(document(found=GOOD), first_page=FirstPage(code="015/UBND"))
-    unread = panel_of(document(found=GOOD), first_page=FirstPage())
-    absent = panel_of(document(found=GOOD))
-
-    assert (agrees.rows[-1].grade, agrees.rows[-1].word) == (Grade.GOOD, "khớp số, ký hiệu")
-    assert unread.rows[-1].grade is Grade.NONE
-    assert len(absent.rows) == len(agrees.rows) - 1
+def test_a_first_page_is_told_by_how_it_agrees_with_the_data(cases: Cases) -> None:
+    differs = reason(ReasonCode.FIRST_PAGE_DIFFERS, "/number", field="number", page="16/UBND", sent="15/UBND")
+    rows = {
+        "same": (Grade.GOOD, "khớp", True),
+        "unread": (Grade.NONE, "không đọc được chắc chắn", True),
+        "differs": (Grade.NOTE, "có mục khác", True),
+        "other": (Grade.DOUBT, "khác cả số và trích yếu", False),
+    }
+    for word, (grade, words, is_clean) in rows.items():
+        with cases.case(word):
+            told = {"first_page": word, "warnings": str(differs) if grade > Grade.GOOD else ""}
+            made = panel_of(document(found=GOOD | told))
+            row = made.rows[-1]
+            assert (row.grade, row.word, made.is_clean) == (grade, words, is_clean)
+            assert ["16/UBND" in each for each in row.details] == ([True] if told["warnings"] else [])
+            assert sum("16/UBND" in each for one in made.rows for each in one.details) == len(row.details)
+    assert len(panel_of(document(found=GOOD)).rows) == len(made.rows) - 1

@@ -16,12 +16,13 @@ from gateway.domain.document import FileRole, IncomingDocument, IncomingFile, Ot
 from gateway.domain.event import Event, EventKind
 from gateway.domain.signatures import FileVerdict, SignatureWord
 from gateway.domain.status import CODES, Fact, Track, is_skewed
-from gateway.office.policy.first_page import FirstPage, compare
+from gateway.policy.first_page import PageStanding
 from gateway.words import labels
 
 REVOCATION = "CERT-REVOCATION-UNKNOWN"
 STOLEN, REVOKED = "key_stolen", "revoked_before_arrival"
 _PAGES = "pages-differ"
+_FIRST_PAGE = "first-page-differs"
 _STAMP = "secrecy-stamp"
 # `settle.checks` writes a reason as `code at /pointer (name=value, …), use …`.
 _REASON = re.compile(r"(?P<code>[a-z-]+) at (?P<pointer>/\S*)(?: \((?P<params>.*)\))?", re.DOTALL)
@@ -87,7 +88,6 @@ def panel(
     doubles: Sequence[tuple[str, str]] = (),
     held: Sequence[str] = (),
     content: bool = True,
-    first_page: FirstPage | None = None,
 ) -> Panel:
     """`doubles` are address and words of documents that look the same, `held` why a clerk put it on hold; without `content`
     no name of a file and nothing that somebody wrote is told."""
@@ -104,7 +104,7 @@ def panel(
         _double(doubles, lang),
         *_rules(found, held, lang, content=content),
         _pages(document, lang),
-        _first_page(document, first_page, lang),
+        _first_page(found, lang, content=content),
     ]
     return Panel(rows=tuple(row for row in rows if row is not None))
 
@@ -189,7 +189,9 @@ def _rules(found: Mapping[str, str], held: Sequence[str], lang: str, *, content:
             grade=Grade.GOOD if shown == "allowed" else Grade.DOUBT,
             details=_sentences(broken, lang, content=content),
         )
-    warned = [each for each in broken_rules(found.get("warnings", "")) if each[0] != _PAGES]
+    warned = [
+        each for each in broken_rules(found.get("warnings", "")) if each[0] not in (_PAGES, _FIRST_PAGE)
+    ]
     if warned:
         is_secret = any(code == _STAMP for code, _ in warned)
         yield CheckRow(
@@ -217,22 +219,17 @@ def _pages(document: IncomingDocument, lang: str) -> CheckRow | None:
     )
 
 
-def _first_page(document: IncomingDocument, page: FirstPage | None, lang: str) -> CheckRow | None:
-    """What differs is marked: which of the two is right is for a person to see."""
-    if page is None:
-        return None
-    found, key = compare(page, document), "incoming.check.first_page"
-    label = labels.say(key, lang)
-    if not found:
-        return CheckRow(label=label, word=labels.say(f"{key}.unread", lang), grade=Grade.NONE)
-    other = [each for each in found if not each.same]
-    named = ", ".join(labels.say(f"{key}.{each.field}", lang) for each in other or found)
-    return CheckRow(
-        label=label,
-        word=labels.say(f"{key}.other" if other else f"{key}.same", lang, fields=named),
-        grade=Grade.NOTE if other else Grade.GOOD,
-        details=tuple(labels.say(f"{key}.differs", lang, page=each.page, sent=each.sent) for each in other),
-    )
+def _first_page(found: Mapping[str, str], lang: str, *, content: bool) -> CheckRow | None:
+    """Which of the two is right is for a person to see: number and subject both different ask for a note."""
+    grades: Mapping[str, Grade] = {
+        PageStanding.SAME: Grade.GOOD,
+        PageStanding.DIFFERS: Grade.NOTE,
+        PageStanding.OTHER: Grade.DOUBT,
+        PageStanding.UNREAD: Grade.NONE,
+    }
+    row = _row(found, "first_page", grades, lang)
+    differences = [rule for rule in broken_rules(found.get("warnings", "")) if rule[0] == _FIRST_PAGE]
+    return replace(row, details=_sentences(differences, lang, content=content)) if row else None
 
 
 def counted_pages(document: IncomingDocument) -> int | None:

@@ -25,7 +25,6 @@ from gateway.incoming import reading, related
 from gateway.office.domain.listing import Side
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.domain.task import Submission, SubmissionState
-from gateway.office.policy.first_page import FirstPage
 from gateway.office.ports.store import OfficeWork
 from gateway.office.web import answers
 from gateway.office.web.answers import FileContent, can_show
@@ -115,7 +114,7 @@ async def document_page(
     problems: Problems | None = None,
 ) -> web.StreamResponse:
     document = found.whole
-    panel = panel_of(visit, found, known, await _first_page_read(visit, found))
+    panel = panel_of(visit, found, known)
     names = await seen.names_told(visit, {each.principal_id for each in known.events})
     reports = found.assigned and visit.may(Right.PROGRESS, Manner.OWN)
     packets = visit.deps.packets
@@ -181,25 +180,13 @@ def _done(visit: Visit, document: IncomingDocument) -> Taken | None:
     return Taken(next=where(f"/van-ban-den/{after}", **query) if known else "")
 
 
-def panel_of(
-    visit: Visit, found: SeenIncoming, known: IncomingDetail, first_page: FirstPage | None = None
-) -> checks.Panel:
+def panel_of(visit: Visit, found: SeenIncoming, known: IncomingDetail) -> checks.Panel:
     words = [
         (seen.path_of(each.id), f"{seen.named(visit, each)} ({visit.say(f'state.in.{each.state}')})")
         for each in known.doubles
     ]
     held = known.held if found.whole.state is InState.HELD else ()
-    return checks.panel(
-        found.whole, visit.lang, doubles=words, held=held, content=found.content, first_page=first_page
-    )
-
-
-async def _first_page_read(visit: Visit, found: SeenIncoming) -> FirstPage | None:
-    """Of what this person may not read, or nobody any more, nothing is compared."""
-    document = found.whole
-    if not found.content or document.source is not Source.AXIS or document.state is InState.RECALLED:
-        return None
-    return await visit.deps.first_pages.of(visit.deps.inn, visit.scope(), document)
+    return checks.panel(found.whole, visit.lang, doubles=words, held=held, content=found.content)
 
 
 async def look_known(visit: Visit, document: IncomingDocument) -> IncomingDetail:

@@ -1,0 +1,150 @@
+"""Compares the first page of a lead file with the document's data: number and symbol, date, subject (decree 30). In: the
+text of that page; its fields, and the data. Out: the fields that were surely read; each compared field with both
+values; the differences as reasons. Pure. Only what was surely read is compared, and no way of writing is a difference:
+case, accents, blanks, dashes, quotes, short forms, leading zeros, or a subject that one of the two gives in part."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from typing import Protocol
+
+from gateway.domain.pdf import FirstPage, Found, PdfText, Sure
+from gateway.domain.text import fold, nfc
+from gateway.policy.pdf_fields import read_fields
+from gateway.policy.recipients_block import written_out
+from gateway.policy.verdict import Reason, ReasonCode, reason
+from gateway.words.reading import ABOUT, NUMBER_LABEL
+
+_LONGEST = 1000
+_LONGEST_SHOWN = 200
+_LABEL = re.compile(rf"^\s*{NUMBER_LABEL}\b[\s:.]*")
+# Of fewer letters than that, a part of a subject may be that of another one.
+_PART = 12
+_DIFFERENT = 2
+
+
+class DocumentData(Protocol):
+    """The values that travel beside the file."""
+
+    @property
+    def number(self) -> str: ...
+    @property
+    def symbol(self) -> str: ...
+    @property
+    def issued_on(self) -> date | None: ...
+    @property
+    def type_name(self) -> str | None: ...
+    @property
+    def subject(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparedField:
+    """One field (`number`, `date`, `subject`) as it stands on the page and as it was sent."""
+
+    field: str
+    page: str
+    sent: str
+    same: bool
+
+
+def read_first_page(text: PdfText) -> FirstPage:
+    """Return the fields of the first page that are sure."""
+    fields = read_fields(text)
+    number, symbol = _sure(fields.number), _sure(fields.symbol)
+    return FirstPage(
+        code=f"{number}/{symbol}" if number and symbol else None,
+        issued_on=fields.issued_on.value if fields.issued_on.sure is Sure.SURE else None,
+        subject=_sure(fields.subject),
+    )
+
+
+def compare(page: FirstPage | None, data: DocumentData) -> tuple[ComparedField, ...]:
+    """Return each field that both have; nothing where no page was read."""
+    if page is None:
+        return ()
+    compared = []
+    if page.code is not None and data.number.strip() and data.symbol.strip():
+        sent = f"{data.number}/{data.symbol}"
+        same = _code(page.code) in (_code(sent), _code(data.number))
+        compared.append(ComparedField(field="number", page=page.code, sent=sent, same=same))
+    if page.issued_on is not None and data.issued_on is not None:
+        days = f"{page.issued_on:%d/%m/%Y}", f"{data.issued_on:%d/%m/%Y}"
+        compared.append(ComparedField(field="date", page=days[0], sent=days[1], same=days[0] == days[1]))
+    if page.subject is not None and data.subject.strip():
+        same = _is_same_matter(page.subject, data.subject, data.type_name or "")
+        compared.append(ComparedField(field="subject", page=page.subject, sent=data.subject, same=same))
+    return tuple(compared)
+
+
+class PageStanding(StrEnum):
+    """How the first page of an incoming document agrees with its data; nothing to compare is `unread`."""
+
+    SAME = "same"
+    DIFFERS = "differs"
+    OTHER = "other"
+    UNREAD = "unread"
+
+
+def judge_sent(page: FirstPage | None, data: DocumentData) -> tuple[Reason, ...]:
+    """Return the differences before sending; the sender is asked where there are two or more."""
+    differing = _differing(page, data)
+    is_other = len(differing) >= _DIFFERENT
+    return _reasons(differing, ReasonCode.FIRST_PAGE_OTHER if is_other else ReasonCode.FIRST_PAGE_DIFFERS)
+
+
+def judge_arrived(page: FirstPage | None, data: DocumentData) -> tuple[PageStanding, tuple[Reason, ...]]:
+    """Return how they agree, and the differences; a person has to look where both number and subject differ."""
+    differing = _differing(page, data)
+    names = {field.field for field in differing}
+    if not differing:
+        return PageStanding.SAME if compare(page, data) else PageStanding.UNREAD, ()
+    standing = PageStanding.OTHER if {"number", "subject"} <= names else PageStanding.DIFFERS
+    return standing, _reasons(differing, ReasonCode.FIRST_PAGE_DIFFERS)
+
+
+def _differing(page: FirstPage | None, data: DocumentData) -> list[ComparedField]:
+    return [field for field in compare(page, data) if not field.same]
+
+
+def _reasons(differing: Sequence[ComparedField], code: ReasonCode) -> tuple[Reason, ...]:
+    return tuple(
+        reason(
+            code,
+            f"/{field.field}",
+            field=field.field,
+            page=field.page[:_LONGEST_SHOWN],
+            sent=field.sent[:_LONGEST_SHOWN],
+        )
+        for field in differing
+    )
+
+
+def _sure(field: Found[str]) -> str | None:
+    return field.value if field.sure is Sure.SURE else None
+
+
+def _code(code: str) -> str:
+    """Return letters and digits alone, without the label and leading zeros. D and its stroked sister are two letters; an
+    Icelandic letter that looks like the latter is meant as it."""
+    bare = _LABEL.sub("", nfc(code).casefold().replace("\u00f0", "\u0111"))
+    return "".join(sign for sign in bare if sign.isalnum()).lstrip("0")
+
+
+def _is_same_matter(page: str, sent: str, kind: str) -> bool:
+    printed, stated = _matter(page, kind), _matter(sent, kind)
+    shorter, longer = sorted((printed, stated), key=len)
+    return printed == stated or (len(shorter) >= _PART and shorter in longer)
+
+
+def _matter(subject: str, kind: str) -> str:
+    """The words of the matter alone: short forms in full, without what leads in or names the type."""
+    said = fold(written_out(subject[:_LONGEST]))
+    for lead in (fold(kind), *map(fold, ABOUT), fold(kind)):
+        if lead and said.startswith(lead) and not said[len(lead) : len(lead) + 1].isalnum():
+            said = said[len(lead) :].lstrip(" :.-")
+    return "".join(sign for sign in said if sign.isalnum())

@@ -1,0 +1,88 @@
+"""A lead file that is probably of another document is confirmed over the API and at the command line; what its receiver
+sees of it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gateway.cli import send
+from gateway.cli.command import Invocation
+from gateway.cli.node import Seat
+from gateway.domain.account import AgencyScope
+from gateway.domain.document import InState
+from gateway.errors import Refused
+from gateway.office.domain.listing import doubt_of, incoming_line, may_be_taken, note_of
+from gateway.office.letters.received import doubt
+from gateway.outgoing.intake import Order
+from tests.support import first_pages
+from tests.support.api import DEPARTMENT, PROVINCE, Answer, Door, form, meta
+from tests.support.node import Town
+
+OTHER = first_pages.printed("16", subject=first_pages.OTHER)
+CONFIRMED = ["first-page-other"]
+
+
+async def test_the_api_asks_about_two_differences_and_warns_of_one(door: Door) -> None:
+    async def sent(once: str, raw: bytes, **more: object) -> Answer:
+        return await door.ask(
+            "POST", "/messages", once=once, data=form(meta(**more), [("lead", "a.pdf", raw)])
+        )
+
+    asked = await sent("a", OTHER)
+    confirmed = await sent("b", OTHER, confirm=CONFIRMED)
+    one = await sent("c", first_pages.printed("17"), number="18")
+
+    assert (asked.status, asked.json["code"], asked.json["confirm"]) == (422, "GW-CONFIRM", CONFIRMED)
+    assert [each["pointer"] for each in asked.json["errors"]] == ["/number", "/subject"]
+    assert confirmed.status == 202, str(confirmed)
+    assert one.status == 202, str(one)
+    assert [each["pointer"] for each in one.json["warnings"] if each["type"] == "first-page-differs"] == [
+        "/number"
+    ]
+
+
+async def test_the_command_line_asks_too(door: Door, tmp_path: Path) -> None:
+    agency = await door.node.store.accounts.hosted_by_code(DEPARTMENT)
+    assert agency is not None
+    seat = Seat(node=door.node, agency=agency, scope=AgencyScope(agency_id=agency.id, principal_id="clerk"))
+    (tmp_path / "a.pdf").write_bytes(OTHER)
+    (tmp_path / "meta.json").write_text(json.dumps(meta()))
+    told = send.asked(tmp_path / "meta.json", {})
+
+    async def handed_in(*confirm: str) -> object:
+        order = Order(draft=told.to_draft(), confirm=confirm)
+        return await send.hand_in(Invocation(quiet=True), seat, order, [tmp_path / "a.pdf"], [])
+
+    with pytest.raises(Refused, match="first-page-other"):
+        await handed_in()
+    assert await handed_in(*CONFIRMED) is not None
+
+
+async def test_number_and_subject_that_differ_are_doubtful_to_the_receiver_and_one_is_noted(
+    town: Town,
+) -> None:
+    """Neither holds it."""
+    rows = {
+        "15": (OTHER, "other", "first_page", ""),
+        "17": (first_pages.printed("18"), "differs", "", "first_page"),
+        "19": (first_pages.printed("19"), "same", "", ""),
+    }
+    for number, (raw, _, _, _) in rows.items():
+        await town.send(number, files=(("a.pdf", raw),), confirm=tuple(CONFIRMED))
+    await town.carry()
+
+    arrived = {each.number: each for each in await town.incoming(PROVINCE)}
+    for number, (_, word, doubtful, noted) in rows.items():
+        document = arrived[number]
+        line = incoming_line(document, str(document.state), None)
+        assert (document.state, document.checks["first_page"]) == (InState.NEW, word)
+        assert doubt_of(line) == doubtful
+        assert may_be_taken(line) is not bool(doubtful)
+        assert note_of(line) == noted or note_of(line) == "revocation" != noted
+        known = replace(document, checks=document.checks | {"revocation": "good"})
+        assert (doubt(known) == "first_page") is bool(doubtful)
+    await town.status(arrived["15"], "03")
