@@ -6,6 +6,7 @@ nothing; a check that cannot be made is itself a red finding. What each check sa
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
@@ -24,7 +25,7 @@ from gateway.clock import SystemClock
 from gateway.domain.account import HostedAgency
 from gateway.domain.certificates import KeyUse
 from gateway.domain.pace import HISTORY_KEPT, Horizon, clocks_agree
-from gateway.errors import GatewayError, TransportFailure
+from gateway.errors import GatewayError, StoreFailure, TransportFailure
 from gateway.folder import state as folder_state
 from gateway.folder.rules import FolderRules
 from gateway.ops import axis_now, doctor_checks, doctor_trust
@@ -49,6 +50,7 @@ EXPIRY_YELLOW, EXPIRY_RED = timedelta(days=60), timedelta(days=14)
 OLDEST_NOW = datetime(2025, 1, 1, tzinfo=UTC)
 # A lease is taken up again within one; what lies longer has no worker at all.
 STALE_AFTER = timedelta(minutes=10)
+WRITES_S = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +79,8 @@ class Patient:
     """Of several axes, by name: the same node as if it had that one alone."""
     stamped: bool = False
     """Whether the log is to have timestamps."""
+    closes_after: timedelta = timedelta()
+    """After so long without a timestamp nothing is taken in; zero is for ever."""
     scanner: Scanner | None = None
     has_recipient: bool = False
     """Whether the head's key for the sealed hold is set."""
@@ -216,6 +220,18 @@ def _schema_finding(schema: migrate.SchemaStatus) -> Diagnosis:
     return Diagnosis("database", level, "database.newer", params, "./upgrade.sh release.pub")
 
 
+async def _writes(patient: Patient, store: SqlStore) -> list[Diagnosis]:
+    """A standby or a disk that became read-only answers everything and takes no document."""
+    try:
+        async with asyncio.timeout(WRITES_S):
+            await reporting.writable(store)
+    except TimeoutError:
+        return []  # one long transaction of a worker, on a database with one writer
+    except StoreFailure as error:
+        return [Diagnosis("database", RED, "database.read-only", {"detail": str(error)}, _CURES["database"])]
+    return []
+
+
 async def _agencies(patient: Patient, store: SqlStore) -> list[Diagnosis]:
     hosted = await store.hosted()
     if not hosted:
@@ -293,7 +309,11 @@ async def _work(patient: Patient, store: SqlStore) -> list[Diagnosis]:
 async def _log(patient: Patient, store: SqlStore) -> list[Diagnosis]:
     """E2: what waits for its seal can be changed by whoever can write to the database."""
     head = await store.log.head()
-    return [*doctor_checks.log_findings(head, patient.clock.now(), stamped=patient.stamped)]
+    return [
+        *doctor_checks.log_findings(
+            head, patient.clock.now(), stamped=patient.stamped, closes_after=patient.closes_after
+        )
+    ]
 
 
 async def _people(patient: Patient, store: SqlStore) -> list[Diagnosis]:
@@ -362,6 +382,7 @@ async def _folders(patient: Patient, store: SqlStore) -> list[Diagnosis]:
 # Where the adapter names none.
 _CURES = {"database": "gateway config show", "axis": "gateway axis check"}
 _OF_STORE: Mapping[str, Callable[[Patient, SqlStore], Awaitable[list[Diagnosis]]]] = {
+    "database": _writes,
     "clock": _server_clock,
     "restored": _restored,
     "agencies": _agencies,
@@ -456,6 +477,7 @@ def patient_of(settings: Settings, pool: Pool, clock: Clock | None = None) -> Pa
         lease_s=settings.workers.lease_s,
         open_axis=_opener(settings),
         stamped=bool(settings.log.tsa_url),
+        closes_after=timedelta(hours=settings.log.require_timestamp_h),
         scanner=scanner(settings, pool),
         has_recipient=settings.seal.recipient is not None,
         database_ca=settings.database.ca,

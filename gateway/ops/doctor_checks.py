@@ -59,8 +59,10 @@ class Diagnosis:
     cure: str | None = None
 
 
-def log_findings(head: LogHead, now: datetime, *, stamped: bool) -> Iterator[Diagnosis]:
-    """The state of the log, and what is late."""
+def log_findings(
+    head: LogHead, now: datetime, *, stamped: bool, closes_after: timedelta = timedelta()
+) -> Iterator[Diagnosis]:
+    """The state of the log, and what is late. Without a timestamp for longer than `closes_after` nothing is taken in."""
     if head.unsealed_since is not None and upkeep.is_unsealed(head, now):
         since = {"since": _clock(head.unsealed_since)}
         yield Diagnosis("log", RED, "log.unsealed", since, "gateway serve")
@@ -68,7 +70,11 @@ def log_findings(head: LogHead, now: datetime, *, stamped: bool) -> Iterator[Dia
         yield Diagnosis("log", GREEN, "log.none")
     else:
         yield Diagnosis("log", GREEN, "log.fine", {"at": _clock(head.seal.signed.seal.at)})
-    if stamped and upkeep.lacks_stamp(head, UNSTAMPED_YELLOW, now):
+    if upkeep.lacks_stamp(head, closes_after, now):
+        yield Diagnosis(
+            "log", RED, "log.closed", {"since": _clock(head.unstamped_since)}, "gateway config show"
+        )
+    elif stamped and upkeep.lacks_stamp(head, UNSTAMPED_YELLOW, now):
         yield Diagnosis("log", YELLOW, "log.unstamped", {"since": _clock(head.unstamped_since)})
     if head.seal is not None and _is_unpublished(head, now):
         since = {"since": _clock(head.published_at)}

@@ -109,7 +109,11 @@ class _Opened:
 
     async def __aenter__(self) -> Any:
         work = await self._inner.__aenter__()
-        self._counter.after(self._counted)
+        try:
+            self._counter.after(self._counted)
+        except BaseException as error:  # it is open, and nobody else would close it
+            await self._inner.__aexit__(type(error), error, error.__traceback__)
+            raise
         return Counted(self._name, work, self._counter)
 
     async def __aexit__(self, *error: Any) -> Any:

@@ -14,6 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import asyncpg
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -25,9 +26,11 @@ from gateway.errors import TransportFailure
 from gateway.office.store.store import SqlOfficeStore
 from gateway.ops import doctor
 from gateway.ops.doctor import Diagnosis, Patient
+from gateway.ops.doctor_checks import log_findings
 from gateway.policy import upkeep
 from gateway.pool import ThreadPool
 from gateway.ports import AxisState
+from gateway.ports.node import LogHead
 from gateway.stopwatch import Stopwatch
 from gateway.store import migrate, restored
 from gateway.transport.embedded import EmbeddedAxis
@@ -190,6 +193,35 @@ async def test_a_clock_far_from_the_database_servers_is_red_and_a_near_one_is_no
     ]
     assert far[0].params["most"] == 20
     assert not [each for each in near if each.cause == "clock.apart"]
+
+
+async def test_a_database_that_takes_nothing_is_red_though_it_answers(
+    ward: Ward, migrated_postgres_url: str
+) -> None:
+    """As a server that became a standby."""
+    patient = replace(ward.patient, database_url=migrated_postgres_url, database_file=None)
+    writing = [each for each in await doctor.examine(patient) if each.cause == "database.read-only"]
+    admin = await asyncpg.connect(migrated_postgres_url)
+    name = migrated_postgres_url.rpartition("/")[2]
+    await admin.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
+    await admin.close()
+
+    (found,) = [each for each in await doctor.examine(patient) if each.cause == "database.read-only"]
+
+    assert writing == []
+    assert (found.check, found.level) == ("database", "red")
+
+
+def test_a_log_without_a_timestamp_is_red_from_when_nothing_is_taken_in(cases: Cases) -> None:
+    now = datetime.now(UTC)
+    head = LogHead(unstamped_since=now - timedelta(hours=2))
+
+    def check(row: tuple[int, list[str]]) -> None:
+        hours, expected = row
+        found = log_findings(head, now, stamped=True, closes_after=timedelta(hours=hours))
+        assert [each.cause for each in found if each.level == "red"] == expected
+
+    cases.each(((0, []), (1, ["log.closed"]), (3, [])), check)
 
 
 def test_each_missing_folder_is_red_with_the_command_that_makes_it(ward: Ward) -> None:
