@@ -44,8 +44,18 @@ async def land_broken(site: Site) -> str:
         outcomes = await site.node.axis.publish(parcel("broken-1", BROKEN), [DEPARTMENT])
         return outcomes[DEPARTMENT].fate is not Fate.NEVER
 
+    known = await packets_aside(site)
     await until(is_published, "the packet is on the axis")
-    return (await until(lambda: packets_aside(site), "the packet landed"))[0]
+    return await _landed(site, known)
+
+
+async def _landed(site: Site, known: list[str]) -> str:
+    """The one that was put aside since."""
+
+    async def others() -> list[str]:
+        return [id for id in await packets_aside(site) if id not in known]
+
+    return (await until(others, "the packet landed"))[0]
 
 
 async def packets_aside(site: Site) -> list[str]:
@@ -62,4 +72,4 @@ async def land_changed(site: Site, mail: Mail) -> tuple[str, OutgoingDocument]:
     await site.node.axis.publish(
         replace(parcel("changed-1", changed), sender=PROVINCE, kind="edoc"), [DEPARTMENT]
     )
-    return (await until(lambda: packets_aside(site), "the packet landed"))[0], sent
+    return await _landed(site, []), sent
