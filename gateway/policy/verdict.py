@@ -99,6 +99,7 @@ class ReasonCode(StrEnum):
     STATUS_UNKNOWN = "status-unknown"
     STATUS_TIME = "status-time"
     NUMBER_WITHOUT_03 = "number-without-03"
+    UNIT_UNKNOWN = "unit-unknown"
     # what an incoming packet was found to be
     SCHEMA = "schema"
     UNUSUAL = "unusual"
