@@ -157,6 +157,8 @@ PERSONS = (
         "các đồng chí",
     ),
 )
+# Those that a name may follow.
+COMRADES = ("đồng chí", "các đồng chí")
 # Agencies named by their kind alone: one's own, or that above oneself.
 OWN_LINE = (
     *("UBND tỉnh", "UBND thành phố", "UBND xã", "UBND phường", "UBND đặc khu", "HĐND tỉnh", "HĐND thành phố"),
