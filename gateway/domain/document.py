@@ -425,5 +425,11 @@ class IncomingDocument:
         """Whether its sender waits for an answer and nothing has ended that."""
         return self.reply_required is True and not self.answered_by and self.state in _UNDER_WAY
 
+    @property
+    def lead(self) -> IncomingFile | None:
+        """The file that its sender calls the lead, else the first."""
+        named = [file for file in self.files if file.role is FileRole.LEAD]
+        return next(iter(named or self.files), None)
+
 
 _UNDER_WAY = (InState.NEW, InState.HELD, InState.ACCEPTED, InState.ASSIGNED, InState.PROCESSING)

@@ -243,10 +243,12 @@ class Item:
 
 class OfferKind(StrEnum):
     """How an item was understood. The last five are asked; `pointer`, `filed` and `own` address nobody: the last
-    is a person or a part of the very agency that writes."""
+    is a person or a part of the very agency that writes. `guessed` is the only one of the own province that it may
+    mean."""
 
     NAMED = "named"
     OLD = "old"
+    GUESSED = "guessed"
     GROUP = "group"
     POINTER = "pointer"
     FILED = "filed"

@@ -214,6 +214,7 @@ class _Packet:
             document = replace(document, state=InState.REPLACED, replaced_by=newer.id)
         copies = related.copies_among(before.numbered, document)
         document = replace(document, marks=related.marks_with_copy(document, copies))
+        document = replace(document, marks=related.marks_with_lead(document, before.with_lead))
         await check.plan_asking_again(self.desk, work, document)
         waits = await work.inbox.waiting_for(document.sender_code, document.document_id)
         await self._add(document, held=held, notice=old.notice if old else None, newer=newer)

@@ -13,7 +13,7 @@ from functools import partial
 from typing import BinaryIO
 
 from gateway.domain.account import AgencyScope, HostedAgency
-from gateway.domain.document import FileRole, IncomingDocument, InState, Kind
+from gateway.domain.document import IncomingDocument, InState, Kind
 from gateway.domain.identity import Digest
 from gateway.domain.pace import ANSWER_DELAY
 from gateway.domain.proof import FileSlice, Finding
@@ -250,7 +250,8 @@ def with_signatures(document: IncomingDocument, looked: Sequence[Looked], desk: 
 
 def with_verdicts(document: IncomingDocument, verdicts: tuple[FileVerdict, ...]) -> IncomingDocument:
     """With these verdicts, and what follows from them."""
-    lead = next((each for each in verdicts if each.n == _lead_number(document)), None)
+    lead_file = document.lead
+    lead = next((each for each in verdicts if lead_file is not None and each.n == lead_file.n), None)
     return replace(
         document,
         signatures=verdicts,
@@ -285,12 +286,6 @@ async def plan_asking_again(desk: InDesk, work: Work, document: IncomingDocument
     """In the admitting transaction: asked again later where an answer is only missing."""
     if pdf_verdict.is_open(document.signatures):
         await work.jobs.put(SIGNATURES_JOB, document.id, not_before=desk.clock.now() + SIGNATURES_AGAIN)
-
-
-def _lead_number(document: IncomingDocument) -> int | None:
-    """The file that its sender calls the lead, else the first."""
-    named = [file.n for file in document.files if file.role is FileRole.LEAD]
-    return next(iter(named or [file.n for file in document.files]), None)
 
 
 OLD_CODE_MARK = "old_code"

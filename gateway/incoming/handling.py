@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from difflib import get_close_matches
 
 from gateway.domain.account import AgencyScope
-from gateway.domain.document import IncomingDocument, InState
+from gateway.domain.document import Assignment, IncomingDocument, InState
 from gateway.domain.event import EventKind
 from gateway.domain.handling import PartState, UnitPart, parts_wanted, unit_key
 from gateway.errors import Clash, Refused
@@ -19,15 +20,18 @@ from gateway.policy.verdict import ReasonCode, Verdict, reason
 from gateway.ports import Work
 
 LONGEST_WHY = 500
+_ALIKE = 0.85
 _WORKED_ON = (InState.ACCEPTED, InState.ASSIGNED, InState.PROCESSING)
 
 
 async def give(
     work: Work, document: IncomingDocument, by: str, now: datetime, new_id: Callable[[str], str]
 ) -> None:
-    """Parts as the document's assignment names them: those that stay as they were keep their beginning."""
+    """Parts as the document's assignment names them: those that stay as they were keep their beginning. Refused for a unit
+    that the agency does not have, where it is known which ones it has."""
     if document.assignment is None:
         return
+    await _refuse_unknown(work, document.assignment, now)
     wanted = {(unit_key(unit), lead, day): unit for unit, lead, day in parts_wanted(document.assignment)}
     for part in (await work.parts.of([document.id]))[document.id]:
         if part.state is PartState.RETURNED:
@@ -47,6 +51,27 @@ async def give(
             given_at=now,
         )
         await work.parts.add(part)
+
+
+async def _refuse_unknown(work: Work, given: Assignment, now: datetime) -> None:
+    known = {unit_key(unit): unit for unit in await work.parts.units(now)}
+    named = [("lead_unit", given.lead_unit)]
+    named += [(f"coordinating_units/{n}", unit) for n, unit in enumerate(given.coordinating_units)]
+    strange = tuple(
+        reason(
+            ReasonCode.UNIT_UNKNOWN,
+            f"/assignment/{place}",
+            text=unit,
+            units=", ".join(known.values()),
+            suggest=next(
+                (known[key] for key in get_close_matches(unit_key(unit), known, n=1, cutoff=_ALIKE)), None
+            ),
+        )
+        for place, unit in named
+        if known and unit_key(unit) not in known
+    )
+    if strange:
+        raise Refused(Verdict(reasons=strange))
 
 
 async def close(work: Work, document: IncomingDocument, by: str, now: datetime) -> None:

@@ -25,6 +25,7 @@ from gateway.domain.document import (
 from gateway.domain.event import EventKind
 from gateway.domain.identity import DocumentId
 from gateway.domain.status import Fact, RequestKind, RequestState, Track, fold_incoming
+from gateway.domain.text import number_word
 from gateway.incoming import check, settle
 from gateway.incoming.desk import InDesk, is_ours
 from gateway.ports import Work
@@ -87,6 +88,22 @@ def marks_with_copy(document: IncomingDocument, found: list[IncomingDocument]) -
     """Of what came over the axis, with that of the newest copy on paper."""
     others = tuple(each for each in document.marks if not each.startswith(f"{PAPER_COPY}:"))
     return (*others, copy_mark(PAPER_COPY, found[0])) if found else document.marks
+
+
+LEAD_AGAIN = "lead_again"
+
+
+def marks_with_lead(document: IncomingDocument, found: Sequence[IncomingDocument]) -> tuple[str, ...]:
+    """With the newest document of that sender, still in force, whose lead file came again under another number. What a
+    replacement names may bear its file."""
+    own = number_word(document.number, document.symbol)
+    replaced = {named for named, _ in document.change.replaces} if document.change is not None else set()
+    for other in found:
+        is_other = number_word(other.number, other.symbol) != own and other.document_id not in replaced
+        if is_other and other.kind in _WHOLE and other.state not in _ENDED:
+            code = "/".join(part for part in (other.number, other.symbol) if part)
+            return (*document.marks, f"{LEAD_AGAIN}:{code or _NO_NUMBER}")
+    return document.marks
 
 
 _MOST_ALIKE = 5

@@ -71,17 +71,19 @@ class RingBoard:
         self._urgent[scope.agency_id] = found
 
     async def of_unit(self, scope: AgencyScope, unit: str) -> Sequence[Ring]:
-        """What was given to that unit, what is late there, and what became of the person's own."""
+        """What was given to that unit, what of it is recalled or late, and what became of the person's own."""
         key = scope.agency_id, f"{unit}\n{scope.principal_id}"
         if (known := self._known(key)) is not None:
             return known
         turn = self.bell.turn(scope.agency_id)
         given = Wanted(side=Side.IN, tab=Tab.PROCESSING, viewer=unit_viewer(unit))
+        recalled = Wanted(side=Side.IN, tab=Tab.RECALL, viewer=unit_viewer(unit))
         back = Wanted(side=Side.OUT, attention=True, viewer=person_viewer(scope.principal_id))
         tasks = (await self.bell.listed(scope, frozenset({unit}))).tasks
         async with self.bell.desk.store.read(scope) as work:
             letters = (await work.office.lists.page(given, limit=_LETTERS)).lines
-            ids = [letter.id for letter in letters]
+            asked_back = (await work.office.lists.page(recalled, limit=_LETTERS)).lines
+            ids = [letter.id for letter in (*letters, *asked_back)]
             facts = await work.facts.of_many(ids) if ids else {}
             parts = await work.parts.of(ids) if ids else {}
             sent = (await work.office.lists.page(back, limit=_LETTERS)).lines
@@ -94,7 +96,12 @@ class RingBoard:
             for id, given in parts.items()
         }
         givers = {id: part.given_by for id, part in own.items() if part is not None}
-        found = [*ringing.of_given(letters, facts, givers), *ringing.of_late(tasks), *ringing.of_sent(sent)]
+        found = [
+            *ringing.of_given(letters, facts, givers),
+            *ringing.of_recalled(asked_back, facts),
+            *ringing.of_late(tasks),
+            *ringing.of_sent(sent),
+        ]
         return self._keep(key, turn, found)
 
     async def desk(self, scope: AgencyScope, *, anew: bool = False) -> OwnDesk:

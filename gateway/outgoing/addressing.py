@@ -5,7 +5,7 @@ sent, and parsed in the process that is there for it. The groups are saved here 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
@@ -31,7 +31,7 @@ from gateway.outgoing.desk import OutDesk
 from gateway.outgoing.intake import Received, Tray
 from gateway.policy import door, pdf_verdict
 from gateway.policy.pdf_fields import read_fields
-from gateway.policy.recipients_block import items_of, written_out
+from gateway.policy.recipients_block import is_bare_post, is_code, items_of, written_out
 from gateway.policy.verdict import ReasonCode, Verdict, reason
 from gateway.ports import AgencyBook, Store
 from gateway.words.reading import OWN_LINE
@@ -54,22 +54,26 @@ async def offers_of_each(
     texts: Sequence[str],
     on: date,
     near: str | None = None,
+    units: Collection[str] = (),
 ) -> tuple[tuple[Offer, ...], ...]:
     """What each recipient in each of the texts stands for on that day; the directory is asked for everything together.
-    `near` is the code of the agency that asks: names without a parent are looked for beside it, below it and above it."""
+    `near` is the code of the agency that asks: names without a parent are looked for beside it, below it and above it;
+    `units` are its own, which are no other agency."""
     read = [items_of(text) for text in texts]
     named = {fold(each.name): each for each in groups}
-    plain = [each for items in read for each in items if each.kind not in _STATED]
-    alone = [each for each in plain if fold(each.name) not in named and each.kind is not ItemKind.MANY]
+    every = [each for items in read for each in items]
     line = await _line_of(book, near)
+    own = {each for each in every if line and fold(each.name) not in named and _is_inside(each, units)}
+    plain = [each for each in every if each.kind not in _STATED and each not in own]
+    alone = [each for each in plain if fold(each.name) not in named and each.kind is not ItemKind.MANY]
     above = {each: found for each in alone if (found := _meant(each, line)) is not None}
     alone = [each for each in alone if each not in above]
     answers = await _resolved(book, alone, on, tuple(each.code for each in reversed(line[:2])))
     unclear = [each for each in alone if not _is_clear(each, answers[each])]
     many = [each for each in plain if each.kind is ItemKind.MANY and fold(each.name) not in named]
     searched = await _searched(book, [each.name for each in (*unclear, *many)], on, line)
-    stated = (each for items in read for each in items if each.kind in _STATED)
-    made = {each: Offer(item=each, kind=_STATED[each.kind]) for each in stated}
+    made = {each: Offer(item=each, kind=_STATED[each.kind]) for each in every if each.kind in _STATED}
+    made |= {each: Offer(item=each, kind=OfferKind.OWN) for each in own}
     for each in plain:
         group = named.get(fold(each.name))
         if each in above:
@@ -79,7 +83,8 @@ async def offers_of_each(
         elif each.kind is ItemKind.MANY:
             made[each] = Offer(item=each, kind=OfferKind.MANY, agencies=searched[each.name])
         else:
-            made[each] = await _agency(book, each, answers[each], searched.get(each.name, ()))
+            offer = await _agency(book, each, answers[each], searched.get(each.name, ()))
+            made[each] = _of_province(offer, line)
     return tuple(tuple(made[each] for each in items) for items in read)
 
 
@@ -104,8 +109,29 @@ def _meant(item: Item, line: Sequence[AgencyEntry]) -> AgencyEntry | None:
 def _of_line(item: Item, entry: AgencyEntry, line: Sequence[AgencyEntry]) -> Offer:
     if entry is line[0]:
         return Offer(item=item, kind=OfferKind.OWN)
-    kind = OfferKind.PERSON if item.kind is ItemKind.PERSON else OfferKind.NAMED
+    kind = OfferKind.GUESSED if item.kind is ItemKind.PERSON else OfferKind.NAMED
     return Offer(item=item, kind=kind, agencies=(entry,))
+
+
+def _is_inside(item: Item, units: Collection[str]) -> bool:
+    """A unit of the very agency that asks, or a post without an agency behind it."""
+    if item.parent is not None or item.kind not in (ItemKind.AGENCY, ItemKind.PERSON):
+        return False
+    return is_bare_post(item) or fold(written_out(item.name)) in {fold(written_out(unit)) for unit in units}
+
+
+_GUESSED = (OfferKind.UNCLEAR, OfferKind.UNKNOWN, OfferKind.PERSON)
+
+
+def _of_province(offer: Offer, line: Sequence[AgencyEntry]) -> Offer:
+    """The one candidate of the own province is taken; a code that nobody has is asked about."""
+    if not line:
+        return offer
+    root = f"{line[-1].code}."
+    ours = [each for each in offer.agencies if f"{each.code}.".startswith(root) and each.code != line[0].code]
+    if offer.kind not in _GUESSED or len(ours) != 1 or is_code(offer.item.name):
+        return offer
+    return replace(offer, kind=OfferKind.GUESSED, agencies=tuple(ours))
 
 
 async def _resolved(
@@ -301,7 +327,8 @@ async def read_each(
     agency = await hosted_agency(desk, scope)
     async with desk.store.read(scope) as work:
         saved = await work.groups.all()
-    return await offers_of_each(book, saved, texts, desk.today(), near=agency.code)
+        units = await work.parts.units(desk.clock.now())
+    return await offers_of_each(book, saved, texts, desk.today(), near=agency.code, units=units)
 
 
 def _refused_pdf(desk: OutDesk, file: Received) -> Verdict:

@@ -9,6 +9,7 @@ R21) is the sender's to say, else the agency's own table, else that of the docum
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -31,6 +32,7 @@ from gateway.domain.document import (
 from gateway.domain.fields import CHANGE, DRAFT, FIRST_DAY, LAST_DAY, has_bad_characters
 from gateway.domain.registry import AgencyEntry, CodeStanding, Resolution, RowSource
 from gateway.domain.signatures import FileFacts, LegalValue
+from gateway.domain.text import nfc
 from gateway.domain.wall_clock import local
 from gateway.policy import first_page
 from gateway.policy.door import check_declared, judge_file, never_stored, over_limit, secrecy_stamps
@@ -38,6 +40,7 @@ from gateway.policy.profile import Profile
 from gateway.policy.texts import broken_fields, long_lists, odd_subject
 from gateway.policy.verdict import CONFIRMABLE, Reason, ReasonCode, Verdict, reason
 from gateway.words import labels
+from gateway.words.reading import ANSWERS, NUMBER_LABEL
 
 _TYPES = frozenset(labels.say(f"type.{key}").casefold() for key in labels.tails("type"))
 _MOST = 999  # copies and pages have three digits on the wire (edxml.md 2.2)
@@ -68,7 +71,26 @@ def check(
     declared = check_declared(draft.secrecy, draft.category, profile)
     stamped = Verdict.asking(_stamped(files, profile), confirmed)
     recipients = _recipients(draft, resolutions, own_codes, confirmed)
-    return head + declared + recipients + _files(draft, files, profile) + stamped
+    unlinked = Verdict(warnings=tuple(_unlinked_reply(draft, files)))
+    return head + declared + recipients + _files(draft, files, profile) + stamped + unlinked
+
+
+_ANSWERED = re.compile(
+    rf"(?<!\w)(?:{'|'.join(ANSWERS)})\s+(?:[^\W\d]+\s+){{0,6}}{NUMBER_LABEL}\s*:?\s*(\d{{1,6}}[a-z]?\s?/\s?[\w&./-]*\w)",
+    re.IGNORECASE,
+)
+
+
+def _unlinked_reply(draft: Draft, files: Sequence[tuple[FileItem, FileFacts]]) -> Iterator[Reason]:
+    """A document that says which one it answers, and has no link to it: whoever asked goes on waiting."""
+    if draft.replies_to:
+        return
+    pages = (facts.first_page for item, facts in files if item.role is FileRole.LEAD)
+    for text in (draft.subject, *pages):
+        answered = _ANSWERED.search(" ".join(nfc(text).split()))
+        if answered is not None:
+            yield reason(ReasonCode.REPLY_UNLINKED, "/replies_to", text="".join(answered[1].split()))
+            return
 
 
 def check_first_page(

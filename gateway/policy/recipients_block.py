@@ -14,6 +14,7 @@ from gateway.words.reading import (
     ABOVE,
     ADDRESSED,
     AGENCIES,
+    COMRADES,
     FILED,
     MANY,
     PERSONS,
@@ -32,6 +33,7 @@ _POINTERS = tuple(map(fold, POINTERS))
 _ADDRESSED, _ABOVE = tuple(map(fold, ADDRESSED)), tuple(map(fold, ABOVE))
 _MANY = tuple(map(fold, MANY))
 _PERSONS = tuple(map(fold, PERSONS))
+_BY_NAME = tuple(map(fold, COMRADES))
 _AGENCIES = tuple(map(fold, AGENCIES))
 _SHORT = {short.casefold(): full for short, full in SHORT_NAMES.items()}
 
@@ -121,7 +123,7 @@ def _role(entry: str) -> tuple[RecipientRole | None, str]:
 def _names(bare: str) -> Iterator[str]:
     """Codes may stand between commas or blanks; names with commas in them are left whole unless each part is a code."""
     parts = [each for each in re.split(r"[,\s]+", bare) if each]
-    if len(parts) > 1 and all(map(_is_code, parts)):
+    if len(parts) > 1 and all(map(is_code, parts)):
         yield from parts
         return
     commas = [each.strip() for each in bare.split(",") if each.strip()]
@@ -134,10 +136,10 @@ def _names(bare: str) -> Iterator[str]:
 
 def _under(name: str) -> tuple[str, str | None]:
     """A name with what it belongs to: in brackets, or before a stroke or behind a dash."""
-    if _is_code(name):
+    if is_code(name):
         return name, None
     bracket = _BRACKET.search(name)
-    if bracket is not None and _is_code(bracket[1]):
+    if bracket is not None and is_code(bracket[1]):
         return bracket[1], None  # a code beside its name says it all
     own, stroke, above = name.partition(" - ")
     if stroke and above and own:
@@ -145,7 +147,7 @@ def _under(name: str) -> tuple[str, str | None]:
     return name, None
 
 
-def _is_code(text: str) -> bool:
+def is_code(text: str) -> bool:
     written = text.strip().upper()
     if not any(each.isdigit() for each in written):
         return False
@@ -154,6 +156,13 @@ def _is_code(text: str) -> bool:
     except BadCode:
         return False
     return True
+
+
+def is_bare_post(item: Item) -> bool:
+    """A post that names no agency is one of the very agency that writes; a person by name may be anybody."""
+    said = fold(item.name)
+    is_post = any(_begins(said, each) for each in _PERSONS)
+    return item.kind is ItemKind.PERSON and is_post and not any(_begins(said, each) for each in _BY_NAME)
 
 
 def _behind(bare: str) -> str:

@@ -317,11 +317,12 @@ def start(office: OfficeCalendar, given_at: datetime) -> Due:
     return Due(timer=Timer.T6, at=add_office_time(office, given_at, working_day(office)))
 
 
-def work(office: OfficeCalendar, given_at: datetime, deadline: date | None) -> Due:
-    """T7: a unit's part, by its day; without one fifteen working days (T7n)."""
+def work(office: OfficeCalendar, arrived_at: datetime, deadline: date | None) -> Due:
+    """T7: a unit's part, by its day; without one fifteen working days after the document came, whoever has it by then
+    (T7n)."""
     if deadline is not None:
         return Due(timer=Timer.T7, at=closing_time(office, deadline))
-    return Due(timer=Timer.T7N, at=add_office_time(office, given_at, WITHOUT_A_DAY * working_day(office)))
+    return Due(timer=Timer.T7N, at=add_office_time(office, arrived_at, WITHOUT_A_DAY * working_day(office)))
 
 
 def renew_certificate(ends_at: datetime) -> Due:

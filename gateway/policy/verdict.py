@@ -25,6 +25,7 @@ class ReasonCode(StrEnum):
     REPLY_DUE_WITHOUT_REPLY = "reply-due-without-reply"
     REPLY_DUE_MISSING = "reply-due-missing"
     DUE_PASSED = "due-passed"
+    REPLY_UNLINKED = "reply-unlinked"
     UNCONFIRMED = "unconfirmed"
     UNSENDABLE = "unsendable"
     # what may not pass (R2, R3)
@@ -99,6 +100,7 @@ class ReasonCode(StrEnum):
     STATUS_UNKNOWN = "status-unknown"
     STATUS_TIME = "status-time"
     NUMBER_WITHOUT_03 = "number-without-03"
+    UNIT_UNKNOWN = "unit-unknown"
     # what an incoming packet was found to be
     SCHEMA = "schema"
     UNUSUAL = "unusual"

@@ -29,9 +29,12 @@ class UnitParts(Protocol):
         """What is still worked on by these units, or by all; what is due first leads, sealed documents never."""
 
     async def overdue(
-        self, by: date, given_before: datetime, limit: int
+        self, by: date, arrived_before: datetime, limit: int
     ) -> Sequence[tuple[UnitPart, IncomingDocument]]:
-        """What is still worked on and was due by that day, or has no day and was given before that moment."""
+        """What is still worked on and was due by that day, or has no day and came before that moment."""
+
+    async def units(self, at: datetime) -> Sequence[str]:
+        """The units that persons of the agency belong to at that moment, by name."""
 
     async def returned(self, limit: int) -> Sequence[tuple[UnitPart, IncomingDocument]]:
         """What was handed back and waits to be assigned anew, the oldest first."""

@@ -238,10 +238,12 @@ class Facts(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Before:
-    """The replacements of its sender that name it, whether taken in or not; and what `numbered` finds."""
+    """The replacements of its sender that name it, whether taken in or not; what `numbered` finds; and the newest of that
+    sender with its lead file."""
 
     replacing: Sequence[IncomingDocument]
     numbered: Sequence[IncomingDocument]
+    with_lead: Sequence[IncomingDocument] = ()
 
 
 class IncomingDocuments(Protocol):

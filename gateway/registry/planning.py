@@ -25,6 +25,7 @@ from gateway.domain.registry_change import (
 )
 from gateway.domain.text import fold
 from gateway.registry.csv_file import Cell, CsvLine, shown
+from gateway.words.reading import SHORT_NAMES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -275,11 +276,27 @@ def doubts(
         if record.valid_to is None and _is_renamed(before.get(code), record)
     }
     found = [
+        *_oddly_named(named, lines),
         *_alike(before, after, named, lines),
         *_orphans(before, after, lines),
         *_undecided(before, after, lines),
     ]
     return tuple(sorted(found, key=lambda each: each.line)[:MOST_SAID])
+
+
+def _oddly_named(named: Mapping[str, AgencyRecord], lines: Mapping[str, int]) -> Iterator[RowProblem]:
+    """R84: the name in full, with its accents, as its agency writes it in a sentence."""
+    for code, record in named.items():
+        words = record.name.split()
+        if short := next((word for word in words if word in SHORT_NAMES), None):
+            advice = f"the name has the short form {short}; write it in full, {SHORT_NAMES[short]}"
+        elif len(words) > 1 and record.name.isupper():
+            advice = "the name is in capitals; write it as in a sentence"
+        elif len(words) > 2 and record.name.isascii():
+            advice = "the name has no accents; write it in full Vietnamese"
+        else:
+            continue
+        yield RowProblem(line=lines[code], column="name", found=record.name, advice=advice)
 
 
 def _is_renamed(known: AgencyRecord | None, record: AgencyRecord) -> bool:

@@ -44,6 +44,7 @@ from gateway.store.row import bodies, from_json, one_of, to_json
 from gateway.store.tables import HandoverRow, IdentityRow, IncomingRow, ReplacedRow
 
 _DOCUMENT = IncomingRow
+_MOST_ALIKE = 5
 # Made once: making a statement takes longer than running it.
 _MINE = select(_DOCUMENT).where(col(_DOCUMENT.agency_id) == bindparam("agency"))
 _BY_ID = _MINE.where(col(_DOCUMENT.id) == bindparam("id"))
@@ -75,9 +76,18 @@ _REPLACING = (
     )
     .order_by(col(_DOCUMENT.arrived_at), col(_DOCUMENT.id))
 )
-_HOW = ("replacing", "numbered")
+_WITH_LEAD = (
+    _MINE.where(
+        col(_DOCUMENT.lead) == bindparam("lead"),
+        col(_DOCUMENT.lead) != "",
+        col(_DOCUMENT.sender_folded) == bindparam("sender"),
+    )
+    .order_by(col(_DOCUMENT.arrived_at).desc(), col(_DOCUMENT.id).desc())
+    .limit(_MOST_ALIKE)
+)
+_HOW = ("replacing", "numbered", "with_lead")
 # One statement, because every document that arrives asks it.
-_BEFORE = union_all(*map(bodies, _HOW, (_REPLACING, _NUMBERED)))
+_BEFORE = union_all(*map(bodies, _HOW, (_REPLACING, _NUMBERED, _WITH_LEAD)))
 _THIS = update(_DOCUMENT).where(
     col(_DOCUMENT.agency_id) == bindparam("agency"), col(_DOCUMENT.id) == bindparam("at_id")
 )
@@ -115,10 +125,11 @@ class SqlIncomingDocuments(WatchedRows):
             "document_id": document.document_id,
             "sender": document.sender_code.casefold(),
             "number_key": number_word(document.number.strip(), document.symbol.strip()),
+            "lead": _lead_digest(document),
         }
         found = [(how, from_body(body)) for how, body in await self._tx.tuples(_BEFORE, **asked)]
-        replacing, numbered = ([each for how, each in found if how == name] for name in _HOW)
-        return Before(replacing=replacing, numbered=numbered)
+        replacing, numbered, with_lead = ([each for how, each in found if how == name] for name in _HOW)
+        return Before(replacing=replacing, numbered=numbered, with_lead=with_lead)
 
     async def numbered(self, number: str, symbol: str) -> Sequence[IncomingDocument]:
         rows = await self._rows(_DOCUMENT, _NUMBERED, number_key=number_word(number, symbol))
@@ -227,11 +238,18 @@ def incoming_row(document: IncomingDocument) -> IncomingRow:
         sender_folded=document.sender_code.casefold(),
         state=document.state.value,
         number_key=number_word(document.number, document.symbol) if document.number else "",
+        lead=_lead_digest(document),
         reply_by=document.due_on if document.wants_reply else None,
         # R4: nobody finds it by its words
         folded="" if document.state is InState.SEALED else fold(" ".join(words)),
         body=to_json(IncomingDocument, document),
     )
+
+
+def _lead_digest(document: IncomingDocument) -> str:
+    """Empty where the file could not be read."""
+    lead = document.lead
+    return lead.sha256 if lead is not None and lead.found_type is not None else ""
 
 
 AVAILABLE, LEASED, ACKED = "available", "leased", "acked"

@@ -173,6 +173,7 @@ class IncomingRow(Row, table=True):
         Index("ix_incoming_state", "agency_id", "state", "arrived_at"),
         Index("ix_incoming_document_id", "agency_id", "document_id"),
         Index("ix_incoming_number", "agency_id", "number_key", "arrived_at"),
+        Index("ix_incoming_lead", "agency_id", "lead", "arrived_at", "id"),
         partial_index("ix_incoming_reply_by", _WANTS_REPLY, "agency_id", "reply_by"),
     )
 
@@ -188,6 +189,7 @@ class IncomingRow(Row, table=True):
     number: str
     symbol: str
     number_key: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    lead: str = Field(default="", sa_column_kwargs={"server_default": ""})
     issued_on: date | None = None
     arrived_at: datetime = Field(sa_type=Moment)
     reply_by: date | None = None

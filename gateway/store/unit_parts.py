@@ -16,6 +16,7 @@ from gateway.domain.handling import PartState, UnitPart
 from gateway.store import incoming
 from gateway.store.repository import AgencyRows
 from gateway.store.tables import IncomingRow, UnitPartRow
+from gateway.store.tables_office import PostRow
 
 _P, _I = UnitPartRow, IncomingRow
 _MINE = select(_P).where(col(_P.agency_id) == bindparam("agency"))
@@ -27,6 +28,16 @@ _DOCUMENTS = select(_I).where(
     col(_I.agency_id) == bindparam("agency"),
     col(_I.id).in_(bindparam("ids", expanding=True)),
     col(_I.state) != InState.SEALED.value,
+)
+_UNITS = (
+    select(col(PostRow.unit))
+    .where(
+        col(PostRow.agency_id) == bindparam("agency"),
+        col(PostRow.unit) != "",
+        or_(col(PostRow.until).is_(None), col(PostRow.until) > bindparam("at")),
+    )
+    .distinct()
+    .order_by(col(PostRow.unit))
 )
 _AT_ONCE = 500
 
@@ -71,16 +82,20 @@ class SqlUnitParts(AgencyRows):
         return await self._with_documents(ordered.limit(limit), PartState.OPEN)
 
     async def overdue(
-        self, by: date, given_before: datetime, limit: int
+        self, by: date, arrived_before: datetime, limit: int
     ) -> Sequence[tuple[UnitPart, IncomingDocument]]:
-        undated = and_(col(_P.deadline).is_(None), col(_P.given_at) < given_before)
-        query = _IN_STATE.where(or_(col(_P.deadline) <= by, undated))
+        undated = and_(col(_P.deadline).is_(None), col(_I.arrived_at) < arrived_before)
+        whole = and_(col(_I.agency_id) == col(_P.agency_id), col(_I.id) == col(_P.document_id))
+        query = _IN_STATE.join(_I, whole).where(or_(col(_P.deadline) <= by, undated))
         ordered = query.order_by(col(_P.given_at), col(_P.id))
         return await self._with_documents(ordered.limit(limit), PartState.OPEN)
 
     async def returned(self, limit: int) -> Sequence[tuple[UnitPart, IncomingDocument]]:
         ordered = _IN_STATE.order_by(col(_P.ended_at), col(_P.id))
         return await self._with_documents(ordered.limit(limit), PartState.RETURNED)
+
+    async def units(self, at: datetime) -> Sequence[str]:
+        return [unit for (unit,) in await self._tx.tuples(_UNITS, agency=self._agency_id, at=at)]
 
     async def _with_documents(
         self, query: Select[Any], state: PartState

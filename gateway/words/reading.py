@@ -14,6 +14,8 @@ MOTTOES = ("cộng hòa xã hội chủ nghĩa việt nam", "đảng cộng sả
 NUMBER_LABEL = "số"
 DATE_WORDS = ("ngày", "tháng", "năm")
 ABOUT = ("v/v", "về việc")
+# Before the document that is answered, which its number names.
+ANSWERS = ("phúc đáp", "trả lời")
 ADDRESSED = ("kính gửi",)
 ENACTING = ("kính gửi", "căn cứ", "theo đề nghị", "xét đề nghị")
 RECIPIENTS = "nơi nhận"
@@ -155,6 +157,8 @@ PERSONS = (
         "các đồng chí",
     ),
 )
+# Those that a name may follow.
+COMRADES = ("đồng chí", "các đồng chí")
 # Agencies named by their kind alone: one's own, or that above oneself.
 OWN_LINE = (
     *("UBND tỉnh", "UBND thành phố", "UBND xã", "UBND phường", "UBND đặc khu", "HĐND tỉnh", "HĐND thành phố"),

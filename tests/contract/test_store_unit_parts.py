@@ -15,6 +15,7 @@ from tests.support.stores import NORTH, SOUTH, committing, incoming, seed_incomi
 
 async def given(store: SqlOfficeStore, clock: ManualClock) -> UnitPart:
     document = await seed_incoming(store, incoming(clock))
+    clock.advance(timedelta(days=2))  # given later than it came
     made = UnitPart(
         id=clock.new_id("prt_"),
         document_id=document.id,
@@ -44,9 +45,10 @@ async def test_parts_come_back_to_their_own_agency_alone_and_of_two_who_end_one_
         others = await work.parts.open_of(None, 9)
 
     async with store.read(NORTH) as work:
-        soon = await work.parts.overdue(date(2026, 11, 26), clock.now(), 9)
-        late = await work.parts.overdue(date(2026, 11, 27), clock.now(), 9)
-        undated = await work.parts.overdue(date(2026, 11, 26), clock.now() + timedelta(days=1), 9)
+        came = (await work.incoming.get(made.document_id)).arrived_at
+        soon = await work.parts.overdue(date(2026, 11, 26), came, 9)
+        late = await work.parts.overdue(date(2026, 11, 27), came, 9)
+        undated = await work.parts.overdue(date(2026, 11, 26), came + timedelta(seconds=1), 9)
 
     assert [[part.unit for part, _ in each] for each in (soon, late, undated)] == [
         [],

@@ -12,6 +12,8 @@ from tests.pages.visiting import scope_of
 from tests.support.printed import FOLDER
 
 LETTER = FOLDER / "cong-van.pdf"
+SUBJECT = "V/v phối hợp kiểm thử liên thông văn bản điện tử"
+"""As the letter says."""
 NEW = "/phat-hanh"
 BY_HAND = f"{NEW}?nhap=tay"
 
@@ -52,7 +54,7 @@ async def fill_in(page: Page, number: str = "90") -> None:
         "number": number,
         "symbol": "UBND-VP",
         "date": "20112026",
-        "subject": "V/v báo cáo số liệu",
+        "subject": SUBJECT,
         "name": "Người Ký Mẫu",
     }
     for field, value in values.items():

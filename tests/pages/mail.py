@@ -10,9 +10,10 @@ from gateway.domain.status import Fact
 from gateway.incoming.act import StatusCall
 from gateway.office.bootstrap.office import Office
 from tests.pages.site import Site
+from tests.support import accounts
 from tests.support.waiting import LIMIT_S
 
-UNIT = "Phòng Tổng hợp"
+UNIT, OTHER_UNIT = "Phòng Tổng hợp", "Phòng Kế hoạch"
 
 
 class Mail(Acts):
@@ -36,6 +37,9 @@ class Mail(Acts):
         sent, document = await self.comes(key, **more)
         await self.status("department", sent, StatusCall(code="03", staff=self.clerk()))
         return sent, document
+
+    async def second_unit(self) -> None:
+        await accounts.units(self.node.accounts, (await self.scope("department")).agency_id, OTHER_UNIT)
 
     async def known(self, id: str) -> IncomingDocument:
         async with self.node.store.read(await self.scope("department")) as work:

@@ -16,7 +16,7 @@ from gateway.office.letters import submitting
 from tests.pages import axe
 from tests.pages.composing import LETTER, NEW, arrived, press, written
 from tests.pages.effort import Hand
-from tests.pages.mail import UNIT, Mail, at
+from tests.pages.mail import OTHER_UNIT, UNIT, Mail, at
 from tests.pages.quarantine import SECRET_WORDS, land_broken
 from tests.pages.site import Site
 from tests.pages.summary import Record
@@ -138,8 +138,11 @@ async def test_a_head_gives_an_opinion_and_assigns(
     await expect(page.locator("[data-row]")).to_have_count(0)
 
     await opened(page, at(document, "/chuyen-xu-ly"))
-    await page.fill("#lead_unit", "Phòng Kế hoạch")
+    await page.fill("#lead_unit", OTHER_UNIT)
     await page.fill("#why", "Không thuộc việc của phòng trước")
+    await page.locator("[data-main]").click()
+    await expect(page.locator("[data-problems]")).to_contain_text(f"không có đơn vị “{OTHER_UNIT}”")
+    await mail.second_unit()
     await page.locator("[data-main]").click()
     await page.wait_for_url("**told=*")
     story = await page.inner_text(".story")

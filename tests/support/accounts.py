@@ -11,7 +11,7 @@ import pyotp
 import pytest
 
 from gateway.domain.event import Event
-from gateway.domain.person import Person
+from gateway.domain.person import Credentials, Person
 from gateway.errors import Denied
 from gateway.office.accounts import admin, credentials, posts, sessions, sign_in
 from gateway.office.accounts.acting import Acting, By
@@ -105,3 +105,26 @@ async def denied(act: Awaitable[object]) -> Denied:
 
 
 DAY = timedelta(days=1)
+
+
+async def units(desk: AccountDesk, agency_id: str, *names: str) -> None:
+    """A person of the agency belongs to each from now on, so that they are known as units."""
+    for name in names:
+        await _unit(desk, agency_id, name)
+
+
+async def _unit(desk: AccountDesk, agency_id: str, name: str) -> None:
+    now = desk.clock.now()
+    officer = Person(
+        id=desk.clock.new_id("prn_"),
+        name=f"Cán bộ {name}",
+        roles=frozenset(),
+        added_by="operator",
+        added_at=now,
+        roles_by="operator",
+        roles_at=now,
+    )
+    async with desk.accounts.begin("operator") as work:
+        await work.people.add(officer, Credentials())
+        await posts.put(work, MACHINE, officer, post(PostRole.OFFICER, agency_id, name), now)
+        await work.commit()

@@ -449,8 +449,7 @@ def _of_pdfs(document: IncomingDocument) -> dict[str, str]:
 
 def _of_pages(document: IncomingDocument) -> dict[str, str]:
     """Whether there are as many as its sender says, where both are known."""
-    named = [each for each in document.files if each.role is FileRole.LEAD]
-    lead = next(iter(named or document.files), None)
+    lead = document.lead
     if document.pages is None or lead is None or lead.pages is None:
         return {}
     return {"pages": "same" if lead.pages == document.pages else "other"}

@@ -19,7 +19,6 @@ from gateway import log
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import (
     FileItem,
-    FileRole,
     IncomingDocument,
     IncomingFile,
     InState,
@@ -78,12 +77,6 @@ def may_be_kept(document: IncomingDocument | OutgoingDocument) -> bool:
         return not (document.is_sealed or document.state is OutState.CANCELLED or is_doubted)
     told = " ".join(document.checks.get(each, "") for each in ("warnings", "reasons"))
     return document.state in _DECIDABLE and _SECRECY not in told
-
-
-def lead_file(document: IncomingDocument) -> IncomingFile | None:
-    """The file that its sender calls the lead, else the first."""
-    named = [each for each in document.files if each.role is FileRole.LEAD]
-    return next(iter(named or document.files), None)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -237,7 +230,7 @@ class Looking:
         return False
 
     async def _drawn_ahead(self, scope: AgencyScope, document: IncomingDocument) -> bool:
-        lead = lead_file(document)
+        lead = document.lead
         if lead is None or not may_be_kept(document):
             return False
         file = self.incoming(document, lead)

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gateway.domain.account import AgencyScope, NumberingMode
-from gateway.domain.document import PAPER_COPY, FileRole, IncomingDocument, IncomingFile, InState, Kind
+from gateway.domain.document import PAPER_COPY, IncomingDocument, InState, Kind
 from gateway.domain.event import EventKind
 from gateway.domain.signatures import SignatureWord
 from gateway.domain.wall_clock import local
@@ -41,7 +41,7 @@ def doubt(document: IncomingDocument) -> str | None:
         return "rules"
     if any(each.verdict in (SignatureWord.INVALID, SignatureWord.UNKNOWN) for each in document.signatures):
         return "pdf_signature"
-    lead = _lead_file(document)
+    lead = document.lead
     if document.checks.get("first_page") == PageStanding.OTHER:
         return "first_page"
     if document.pages is not None and (lead is None or lead.pages != document.pages):
@@ -83,9 +83,3 @@ async def offer_again(desk: OfficeIn, scope: AgencyScope, incoming_id: str) -> b
         await work.commit()
     desk.wake()
     return had
-
-
-def _lead_file(document: IncomingDocument) -> IncomingFile | None:
-    """The file that its sender calls the lead, else the first."""
-    named = [each for each in document.files if each.role is FileRole.LEAD]
-    return next(iter(named or document.files), None)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime, time, timedelta
 
 from gateway.domain.document import InState, Urgency
-from gateway.domain.status import Fact
+from gateway.domain.status import Fact, RequestKind, RequestState, fold_incoming
 from gateway.domain.wall_clock import local
 from gateway.office.domain.listing import ListLine, Side
 from gateway.office.domain.ringing import About, Partner, Ring, RingKind
@@ -94,6 +94,18 @@ def of_given(
         given = [fact.at for fact in facts.get(each.id, ()) if fact.code == _ASSIGNED]
         ring = _of_line(each, RingKind.GIVEN, "bell.given.one", max(given, default=each.at))
         yield replace(ring, by=givers.get(each.id, ""))
+
+
+def of_recalled(lines: Sequence[ListLine], facts: Mapping[str, Sequence[Fact]]) -> Iterator[Ring]:
+    """Letters given to one's unit whose sender recalls them or asks for them back, from the request on; once more when the
+    agency has agreed."""
+    for each in lines:
+        requests = fold_incoming(facts.get(each.id, ())).requests
+        taken_back = [request for request in requests if request.kind is not RequestKind.UPDATE]
+        if taken_back:
+            last = max(taken_back, key=lambda request: request.asked_at)
+            says = "bell.recall.asked" if last.state is RequestState.ASKED else "bell.recall.done"
+            yield _of_line(each, RingKind.RECALL, says, last.answered_at or last.asked_at)
 
 
 def of_sent(lines: Iterable[ListLine]) -> Iterator[Ring]:

@@ -41,7 +41,7 @@ def reply_horizon(now: datetime) -> date:
 
 def late_span(now: datetime) -> tuple[date, datetime]:
     """By which day a part was due that may be late enough for the agency to be told; and of one without a day, before when
-    it was given."""
+    its document came."""
     return local(now - timers.LEADER_TOLD).date(), now - timedelta(days=timers.WITHOUT_A_DAY)
 
 
@@ -135,7 +135,7 @@ def of_parts(
     """All that units have to do, for them: to begin (T6) where the unit that leads has not, else to end (T7)."""
     for part, document in parts:
         begins = part.is_lead and document.state in (InState.ACCEPTED, InState.ASSIGNED)
-        due = timers.work(office, part.given_at, part.deadline)
+        due = timers.work(office, document.arrived_at, part.deadline)
         start = timers.start(office, part.given_at)
         kind = TaskKind.WORK
         if begins and start.at < due.at:
@@ -150,7 +150,7 @@ def of_late_parts(
 ) -> Iterator[Task]:
     """What the agency is told of: work that is two days past its day (T7)."""
     for part, document in parts:
-        due = timers.work(office, part.given_at, part.deadline)
+        due = timers.work(office, document.arrived_at, part.deadline)
         if now >= due.at + timers.LEADER_TOLD:
             task = _incoming(TaskKind.WORK, part.id, document, part.given_at, due, now)
             yield replace(task, unit=part.unit)

@@ -22,7 +22,7 @@ _PATHS: Mapping[About, str] = {
     About.AGENCY: "/co-quan/{id}",
     About.PACKET: "/van-hanh/cach-ly/{id}",
 }
-_OWN = (RingKind.GIVEN, RingKind.DUE, RingKind.RETURNED, RingKind.FAILED)
+_OWN = (RingKind.GIVEN, RingKind.RECALL, RingKind.DUE, RingKind.RETURNED, RingKind.FAILED)
 _ALL = (
     *(RingKind.URGENT, RingKind.DUE, RingKind.RECALL),
     *(RingKind.RETURNED, RingKind.FAILED, RingKind.SILENT),

@@ -31,6 +31,7 @@ async def test_submitted_assigned_handed_back_late_done_and_opened_again(
     site: Site, mail: Mail, enter: Enter, page: Page, record_property: Record
 ) -> None:
     sent, document = await mail.taken_in(due_in=5)
+    await mail.second_unit()
 
     await enter(PostRole.CLERK)
     await opened(page, at(document))

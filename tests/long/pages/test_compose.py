@@ -280,3 +280,23 @@ async def test_without_scripts_a_document_is_written_and_sent(site: Site, plain_
     await page.go_back()
     await page.reload()
     assert urlsplit(page.url).path.startswith("/van-ban-di/")
+
+
+async def test_a_file_of_another_document_is_sent_only_by_who_confirms_it(
+    site: Site, page: Page, watcher: Watcher, enter: Enter
+) -> None:
+    watcher.expect([422])
+    await enter(CLERK, "province")
+    await prepared(page)
+    await page.fill("#subject", "V/v báo cáo số liệu")
+    await press(page, "check")
+    assert "trang đầu ghi “118/UBND-VP”" in await page.locator("#gui").inner_text()
+
+    with site.clock.standing():
+        await press(page, "send")
+        await page.check("input[name=confirm][value=first-page-other]")
+        await press(page, "send")
+
+    assert page.url.endswith("/da-gui")
+    (document,) = await written(site)
+    assert document.state == "queued"

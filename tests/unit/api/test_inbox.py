@@ -11,6 +11,7 @@ import pytest
 
 from gateway.api.downloads import disposition
 from gateway.domain.account import AgencyScope
+from tests.support import accounts
 from tests.support.api import COMMUNE, DEPARTMENT, PDF, PROVINCE, Answer, Door, meta
 from tests.support.stores import inbox_item
 
@@ -305,8 +306,30 @@ async def assign(
     return await door.ask("PUT", path, agency=PROVINCE, json=ASSIGNMENT | more, headers=headers)
 
 
-async def test_an_assignment_is_kept_and_shown(door: Door) -> None:
+async def to_assign(door: Door) -> dict[str, Any]:
+    """A document of an agency that has the units of `ASSIGNMENT`."""
     (item,) = await arrived(door)
+    agency = await door.node.store.accounts.hosted_by_code(PROVINCE)
+    assert agency is not None
+    await accounts.units(door.node.accounts, agency.id, "Phòng Tổng hợp", "Phòng Tài vụ")
+    return item
+
+
+async def test_a_unit_that_the_agency_does_not_have_is_refused_at_its_place(door: Door) -> None:
+    item = await to_assign(door)
+
+    answer = await assign(door, item, coordinating_units=["Phòng Tài vu 1"])
+    said: dict[str, Any] = {"code": "04", "assignment": ASSIGNMENT | {"lead_unit": "Ban X"}}
+    with_status = await status(door, item["id"], **said)
+
+    (broken,) = answer.json["errors"]
+    assert (answer.status, broken["code"]) == (422, "unit-unknown")
+    assert (broken["pointer"], broken["suggest"]) == ("/assignment/coordinating_units/0", "Phòng Tài vụ")
+    assert (with_status.status, with_status.json["errors"][0]["code"]) == (422, "unit-unknown")
+
+
+async def test_an_assignment_is_kept_and_shown(door: Door) -> None:
+    item = await to_assign(door)
 
     answer = await assign(door, item)
     stale = await assign(door, item, headers={"If-Match": '"1"'})
@@ -322,7 +345,7 @@ async def test_an_assignment_is_kept_and_shown(door: Door) -> None:
 
 
 async def test_each_unit_has_its_own_day_is_late_after_it_and_gives_its_part_back(door: Door) -> None:
-    (item,) = await arrived(door)
+    item = await to_assign(door)
     await status(door, item["id"], code="03", register_no="7")
 
     async def give_back(**said: str) -> Answer:

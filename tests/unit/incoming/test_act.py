@@ -12,6 +12,7 @@ from gateway.domain.document import Assignment, IncomingDocument, InState
 from gateway.errors import Clash, NotFound, Refused, StaleVersion
 from gateway.incoming import act, process
 from gateway.incoming.act import StatusCall
+from tests.support import accounts
 from tests.support.hosted import save_hosted
 from tests.support.node import COMMUNE, PDF, PROVINCE, Town, document, recall_of
 
@@ -150,6 +151,7 @@ async def test_only_what_is_done_is_opened_again_with_a_reason_and_after_it_was_
 
 async def test_an_assignment_said_again_with_04_is_new(town: Town) -> None:
     arrived = await arrive(town)
+    await accounts.units(town.node.accounts, arrived.agency_id, "Phòng A", "Phòng B")
 
     await town.status(arrived, "04", assignment=Assignment(lead_unit="Phòng A"))
     town.clock.advance(1)

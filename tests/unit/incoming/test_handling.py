@@ -4,6 +4,7 @@ with the whole; its sender hears 04 once."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
@@ -12,7 +13,9 @@ from gateway.domain.document import Assignment, IncomingDocument, UnitDeadline
 from gateway.domain.handling import PartState, UnitPart
 from gateway.errors import Clash, Refused
 from gateway.incoming import act, handling
-from tests.support.node import PROVINCE, Town
+from gateway.policy.verdict import ReasonCode, Verdict
+from tests.support import accounts
+from tests.support.node import COMMUNE, PROVINCE, Town
 
 LEAD, HELP, OTHER = "Phòng Tổng hợp", "Phòng Tài chính", "Phòng Kinh tế"
 BY, OWN = date(2026, 11, 27), date(2026, 11, 25)
@@ -25,6 +28,8 @@ GIVEN = Assignment(
 
 
 async def assigned(town: Town) -> IncomingDocument:
+    scope = await town.scope(PROVINCE)
+    await accounts.units(town.node.accounts, scope.agency_id, HELP, OTHER)
     await town.send("15")
     await town.carry()
     arrived = await town.only()
@@ -119,3 +124,42 @@ async def test_a_unit_that_helps_ends_its_part_and_06_ends_all_until_the_work_is
     assert await told(town, document, "inbox.part_done") == [{"unit": HELP, "lead": False}]
     opened = [each.unit for each in await parts_of(town, document) if each.state is PartState.OPEN]
     assert sorted(opened) == sorted([LEAD, HELP])
+
+
+async def test_a_unit_that_the_agency_does_not_have_is_given_nothing(town: Town) -> None:
+    document = await assigned(town)
+    desk, scope = town.node.inn, await town.scope(PROVINCE)
+    await act.assign(
+        desk, scope, document.id, Assignment(lead_unit=LEAD.upper(), coordinating_units=(OTHER,))
+    )
+
+    for given, place, meant in (
+        (Assignment(lead_unit="Phòng Kinh tê 2"), "lead_unit", OTHER),
+        (Assignment(lead_unit=LEAD, coordinating_units=(OTHER, "Ban X")), "coordinating_units/1", None),
+    ):
+        with pytest.raises(Refused) as refused:
+            await act.assign(desk, scope, document.id, given)
+        verdict = refused.value.verdict
+        assert isinstance(verdict, Verdict)
+        (broken,) = verdict.reasons
+        assert broken.code is ReasonCode.UNIT_UNKNOWN
+        assert (broken.pointer, broken.suggest) == (f"/assignment/{place}", meant)
+    before = await town.reload(document)
+    with pytest.raises(Refused, match="unit-unknown"):
+        await town.status(document, "04", assignment=Assignment(lead_unit="Ban X"))
+    assert await town.reload(document) == before
+
+
+async def test_any_unit_is_taken_where_nothing_is_known_of_units(town: Town) -> None:
+    await town.send("15", COMMUNE, sender=PROVINCE)
+    await town.carry()
+    arrived, given = await town.only(COMMUNE), Assignment(lead_unit="Ban X")
+    scope = await town.scope(COMMUNE)
+    async with town.node.accounts.accounts.begin("operator") as work:
+        for post in await work.posts.in_agency(scope.agency_id):
+            await work.posts.give(replace(post, unit=""))
+        await work.commit()
+
+    kept = await act.assign(town.node.inn, scope, arrived.id, given)
+
+    assert kept.assignment == given

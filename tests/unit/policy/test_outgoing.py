@@ -160,6 +160,25 @@ def test_a_required_reply_without_a_date_or_with_a_past_one_warns() -> None:
     assert warned(judge(past)) == {"due-passed"}
 
 
+def test_a_document_that_names_what_it_answers_and_has_no_link_to_it_warns(cases: Cases) -> None:
+    link = ReplyLink(agency="Z91", number="12/UBND-VP", date=TODAY)
+    rows: tuple[tuple[str, str, str | None], ...] = (
+        ("Phúc đáp Công văn số 12/UBND-VP ngày 02/11/2026", "", "12/UBND-VP"),
+        ("V/v trả lời Công văn số 12/UBND-VP", "", "12/UBND-VP"),
+        ("V/v kết quả kiểm thử", "Phúc đáp Công văn\nsố 07/QĐ-UBND ngày 02 tháng 11", "07/QĐ-UBND"),
+        ("V/v trả lời kiến nghị của cử tri", "Thực hiện Công văn số 12/UBND-VP", None),
+        ("V/v trả lời phỏng vấn", "", None),
+    )
+    for subject, page, answered in rows:
+        with cases.case(subject):
+            files = (item(first_page=page),)
+            verdict = judge(draft(subject=subject), files)
+            told = [one.params["text"] for one in verdict.warnings if one.code is ReasonCode.REPLY_UNLINKED]
+            assert told == ([answered] if answered else [])
+            linked = judge(draft(subject=subject, replies_to=(link,)), files)
+            assert "reply-unlinked" not in warned(linked)
+
+
 def test_a_profile_may_not_offer_timed_express() -> None:
     hour = datetime(2026, 11, 20, 9, tzinfo=UTC)
     verdict = judge(

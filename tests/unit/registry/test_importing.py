@@ -378,6 +378,24 @@ async def test_what_looks_alike_or_names_no_decision_is_a_doubt_and_no_problem(
     assert not (await directory.plan_import("code,name\nZ91.03,Sở Tài chính\n".encode())).doubts
 
 
+async def test_a_name_that_is_not_written_in_full_is_a_doubt_r84(directory: SqlDirectory) -> None:
+    text = (
+        "code,name,decision\nZ91,UBND tỉnh Mẫu,1/QĐ\nZ92,SỞ TÀI CHÍNH,1/QĐ\nZ93,So Y te,1/QĐ\n"
+        "Z94,Ủy ban nhân dân tỉnh Mẫu,1/QĐ\nZ95,Thanh tra,1/QĐ\n"
+    )
+
+    plan = await directory.plan_import(text.encode())
+
+    assert plan.problems == ()
+    assert [(each.line, each.advice.split(";")[0]) for each in plan.doubts] == [
+        (2, "the name has the short form UBND"),
+        (3, "the name is in capitals"),
+        (4, "the name has no accents"),
+    ]
+    await directory.apply(plan, "operator")
+    assert (await directory.plan_import(text.encode())).doubts == ()
+
+
 async def test_a_new_name_is_doubted_also_above_the_line_of_the_agency_that_has_it(
     directory: SqlDirectory,
 ) -> None:

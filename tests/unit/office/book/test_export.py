@@ -98,7 +98,9 @@ async def test_the_incoming_book_has_the_decrees_ten_columns(town: Town) -> None
         town.node.inn,
         await town.scope(COMMUNE),
         document.id,
-        StatusCall(code="04", assignment=Assignment(lead_unit="Văn phòng"), staff=Staff(name="Nguyễn Thị A")),
+        StatusCall(
+            code="04", assignment=Assignment(lead_unit="Phòng Tổng hợp"), staff=Staff(name="Nguyễn Thị A")
+        ),
     )
     await enter(town, number="12", symbol="HTX", type_name="Công văn")
     await enter(town, "Báo cáo công tác tháng 11", type_name="Báo cáo")
@@ -108,7 +110,7 @@ async def test_the_incoming_book_has_the_decrees_ten_columns(town: Town) -> None
     today = town.node.out.today()
     assert (first.number, second.number) == ("1", "2")
     assert first.cells["arrived_on"] == first.cells["handed_over_on"] == today
-    assert first.cells["to_places"] == "Văn phòng"
+    assert first.cells["to_places"] == "Phòng Tổng hợp"
     assert re.fullmatch(r"Đã phân công, \d\d:\d\d 20/11/2026, Nguyễn Thị A", str(first.cells["signed_for"]))
     assert (second.cells["author"], second.cells["code"]) == ("Hợp tác xã Một", "12/HTX")
     assert second.cells["subject"] == "Công văn: Đề nghị sửa đường"
@@ -135,7 +137,7 @@ async def test_struck_lines_and_catch_up_entries_say_so(town: Town) -> None:
 
 async def test_the_follow_up_book_has_limit_progress_and_reply(town: Town) -> None:
     document = await taken(town)
-    assignment = Assignment(lead_unit="Văn phòng", deadline=date(2026, 11, 27))
+    assignment = Assignment(lead_unit="Phòng Tổng hợp", deadline=date(2026, 11, 27))
     await act.assign(town.node.inn, await town.scope(COMMUNE), document.id, assignment)
 
     (line,) = await lines(town, Book.FOLLOW_UP)

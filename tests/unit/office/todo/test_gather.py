@@ -19,6 +19,7 @@ from gateway.office import todo
 from gateway.office.desks import OfficeIn
 from gateway.office.domain.task import TaskKind
 from gateway.office.letters import submitting
+from gateway.policy import timers
 from gateway.policy.upkeep import CertificateEnding
 from tests.support.stores import (
     NORTH,
@@ -378,6 +379,20 @@ async def test_a_unit_has_its_own_list_and_the_agency_hears_of_it_two_days_after
     assert [(each.kind, each.unit, each.is_late) for each in await office.tasks()] == [
         (TaskKind.WORK, "Phòng Tổng hợp", True)
     ]
+
+
+async def test_fifteen_working_days_count_from_the_day_the_document_came(office: TodoOffice) -> None:
+    """Whenever it was given, and to whom."""
+    document = await office.receive(state=InState.ASSIGNED)
+    due = timers.work(await office.desk.office(), office.clock.now(), None)
+    office.to("26 08:00")
+    await office.give(document.id, deadline=None, is_lead=False)
+
+    (task,) = await office.tasks(units={"Phòng Tổng hợp"})
+    assert (task.due_at, task.timer) == (due.at, "t7n")
+
+    office.clock.advance(due.at + timers.LEADER_TOLD + timedelta(hours=1) - office.clock.now())
+    assert TaskKind.WORK in await office.kinds()
 
 
 async def test_what_is_submitted_waits_for_the_leader_and_for_nobody_else_until_there_is_an_opinion(

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from gateway.domain.document import Assignment, InState, Urgency
-from gateway.domain.status import Fact, Track
+from gateway.domain.status import Fact, RequestKind, Track
 from gateway.office.desks import TodoDesk
 from gateway.office.domain.ringing import OwnDesk, Partner, RingKind
 from gateway.office.ringing import RingBoard
@@ -112,6 +112,32 @@ async def test_a_unit_hears_what_was_given_to_it_since_then(board: RingBoard, of
 
     (told,) = await board.of_unit(NORTH, "Phòng Mẫu")
     assert (told.kind, told.at, told.subject_id) == (RingKind.GIVEN, office.clock.now(), arrived.id)
+    assert await board.of_unit(NORTH, "Phòng Khác") == []
+
+
+async def test_a_unit_hears_that_a_letter_given_to_it_is_recalled_and_that_it_was(
+    board: RingBoard, office: TodoOffice
+) -> None:
+    given = Assignment(lead_unit="Phòng Mẫu")
+    arrived = await office.receive(state=InState.ASSIGNED, assignment=given)
+
+    async def request(code: str, state: InState) -> list[str]:
+        fact = Fact(
+            track=Track.REQUEST,
+            code=code,
+            at=office.clock.now(),
+            request_id="r1",
+            request_kind=RequestKind.RECALL,
+        )
+        async with office.change() as work:
+            await work.facts.add(arrived.id, fact)
+            await work.incoming.save(replace(await work.incoming.get(arrived.id), state=state))
+        board.bell.stale(NORTH.agency_id)
+        rings = await board.of_unit(NORTH, "Phòng Mẫu")
+        return [each.says for each in rings if each.kind is RingKind.RECALL]
+
+    assert await request("asked", InState.ASSIGNED) == ["bell.recall.asked"]
+    assert await request("15", InState.RECALLED) == ["bell.recall.done"]
     assert await board.of_unit(NORTH, "Phòng Khác") == []
 
 

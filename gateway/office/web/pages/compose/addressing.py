@@ -1,5 +1,6 @@
 """Part 3 of a new document, its recipients: rows of a form become recipients, pasted text becomes rows, and each row says
-what the directory knows of it today. A name that is not clear stays a question with offers; nothing is guessed."""
+what the directory knows of it today. A name that is not clear stays a question with offers; where it may mean only one
+of the own province that one is taken, and its row says so."""
 
 from __future__ import annotations
 
@@ -30,6 +31,8 @@ MOST = 2_000
 # Whoever could not be reached in this time, and has said nothing since, is marked.
 LATELY = timedelta(days=7)
 _NAMED = "="
+_GUESS = "guess"
+_LONGEST_GIVEN = 200
 _ENDED = {ReformKind.MERGE: "merge", ReformKind.CONSOLIDATE: "consolidate"}
 
 
@@ -172,9 +175,12 @@ async def _of_offer(visit: Visit, offer: Offer, role: RecipientRole | None) -> t
         if _is_code(item.name):
             return (Recipient(code=item.name.upper(), role=wanted),)
         return (Recipient(name=item.name, parent=item.parent, role=wanted),)
-    given = item.text.strip() if offer.kind is OfferKind.OLD else None
+    is_guess = offer.kind is OfferKind.GUESSED
+    given = item.text.strip()[:_LONGEST_GIVEN] if is_guess or offer.kind is OfferKind.OLD else None
+    by = _GUESS if is_guess else None
     return tuple(
-        Recipient(code=each.code, name=each.name, role=wanted, given=given) for each in offer.agencies
+        Recipient(code=each.code, name=each.name, role=wanted, given=given, mapped_by=by)
+        for each in offer.agencies
     )
 
 
@@ -225,6 +231,8 @@ async def _row(visit: Visit, recipient: Recipient, known: _KnownRecipients) -> S
     if answer.standing in (CodeStanding.UNKNOWN, CodeStanding.UNCERTAIN):
         near = await _near(visit, answer, recipient.code)
         return replace(row, is_asked=True, words=_unknown(visit, recipient.code, near), offers=near)
+    if recipient.mapped_by == _GUESS:
+        row = replace(row, words=visit.say("compose.to.guessed", name=recipient.given or ""))
     if row.code not in known.bound:
         return replace(row, words=visit.say("compose.to.no_certificate"))
     if (failed_at := known.silent.get(row.code)) is not None:

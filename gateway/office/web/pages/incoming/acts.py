@@ -180,7 +180,17 @@ async def assigned(visit: Visit) -> web.StreamResponse:
         )
     if asked is not None:
         done = _decided_by(visit, found, given, done)
-    return await seen.done_or_late(visit, found, done, "incoming.assigned")
+    try:
+        return await seen.done_or_late(visit, found, done, "incoming.assigned")
+    except Refused as why:
+        return await assign_form(visit, _strange_units(visit, why))
+
+
+def _strange_units(visit: Visit, why: Refused) -> Problems:
+    return [
+        ("other_units" if "/coordinating_units" in pointer else "lead_unit", words)
+        for pointer, words in answers.reasons_of(why, visit.lang)
+    ]
 
 
 async def _decided_by(visit: Visit, found: SeenIncoming, given: Assignment, doing: Awaitable[object]) -> None:
@@ -323,12 +333,10 @@ def _earlier_assignment(before: Assignment | None) -> dict[str, str]:
     return {"lead_unit": before.lead_unit, "deadline": deadline}
 
 
-async def _units(visit: Visit) -> list[str]:
+async def _units(visit: Visit) -> Sequence[str]:
     """The departments that persons of the agency belong to."""
-    async with visit.deps.accounts.accounts.read() as view:
-        posts = await view.posts.in_agency(visit.here.id)
-    now = visit.deps.clock.now()
-    return sorted({each.unit for each in posts if each.unit and each.holds(now)})
+    async with visit.deps.store.read(visit.scope()) as work:
+        return await work.parts.units(visit.deps.clock.now())
 
 
 def _read_assignment(

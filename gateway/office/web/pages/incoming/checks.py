@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import IntEnum
 
-from gateway.domain.document import FileRole, IncomingDocument, IncomingFile, OtherProof, Source, Staff
+from gateway.domain.document import IncomingDocument, OtherProof, Source, Staff
 from gateway.domain.event import Event, EventKind
 from gateway.domain.signatures import FileVerdict, SignatureWord
 from gateway.domain.status import CODES, Fact, Track, is_skewed
@@ -234,14 +234,7 @@ def _first_page(found: Mapping[str, str], lang: str, *, content: bool) -> CheckR
 
 def counted_pages(document: IncomingDocument) -> int | None:
     """The pages of the lead file as they were counted, None where nobody could."""
-    lead = lead_file(document)
-    return lead.pages if lead is not None else None
-
-
-def lead_file(document: IncomingDocument) -> IncomingFile | None:
-    """The file that its sender calls the lead, else the first."""
-    named = [file for file in document.files if file.role is FileRole.LEAD]
-    return next(iter(named or document.files), None)
+    return document.lead.pages if document.lead is not None else None
 
 
 def _row(

@@ -8,7 +8,6 @@ from aiohttp import web
 from gateway.domain.document import InState
 from gateway.errors import Clash, NotFound
 from gateway.office.domain.roles import Manner
-from gateway.office.letters.looking import lead_file
 from gateway.office.web.pages import leaf
 from gateway.office.web.pages.incoming import seen
 from gateway.office.web.pages.incoming.seen import SeenIncoming
@@ -51,7 +50,7 @@ async def page_given(visit: Visit) -> web.StreamResponse:
 def _desk(visit: Visit, found: SeenIncoming) -> LeafDesk | None:
     """None where there is no file."""
     document, looking = found.whole, visit.deps.looking
-    lead = lead_file(document)
+    lead = document.lead
     if lead is None:
         return None
 
