@@ -90,7 +90,7 @@ async def ending_partners(node: OpenNode, own: Collection[str], now: datetime) -
 
 MOST_ERRORS = 50
 # A sentence may name a document; a code never does.
-_ERROR_CODE = re.compile(r"[A-Z]{2,}(?:-[A-Z0-9]+)+")
+_ERROR_CODE = re.compile(r"(?<![A-Z])[A-Z]{2,}(?:-[A-Z0-9]+)+")
 
 
 def report_of_settings(settings: Settings, findings: Sequence[Diagnosis], now: datetime) -> dict[str, object]:

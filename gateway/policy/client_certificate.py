@@ -28,7 +28,7 @@ LARGEST = 64 * 1024
 """Bytes of a file."""
 _LONGEST_NAME = 200
 _BEGIN = "-----BEGIN"
-_PEM = re.compile(rb"-----BEGIN CERTIFICATE-----\s(.*?)-----END CERTIFICATE-----", re.DOTALL)
+_PEM = re.compile(rb"-----BEGIN CERTIFICATE-----\s([^-]*)-----END CERTIFICATE-----")
 # A PKCS#12 file begins with its version, which is 3; a certificate with another sequence.
 _PKCS12 = re.compile(rb"\x30(?:[\x00-\x7f]|\x80|\x81.|\x82..|\x83...)\x02\x01\x03", re.DOTALL)
 

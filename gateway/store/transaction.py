@@ -372,7 +372,7 @@ async def question(engine: AsyncEngine) -> AsyncIterator[Transaction]:
 _Failed = SQLAlchemyError | sqlite3.Error | OverflowError | UnicodeEncodeError
 _ALL = (SQLAlchemyError, sqlite3.Error, OverflowError, UnicodeEncodeError)
 # PostgreSQL's driver says the value itself.
-_VALUE = re.compile(r"(invalid input for query argument \$\d+): .* (\(.*\))$", re.DOTALL)
+_ARGUMENT = re.compile(r"invalid input for query argument \$\d+(?=: )")
 
 
 def _ours(cause: _Failed) -> errors.GatewayError:
@@ -393,7 +393,10 @@ def failure(cause: _Failed) -> errors.StoreFailure:
 def said(cause: _Failed) -> str:
     """The driver's first line, without the statement and its values: those are content."""
     words = str(cause.orig) if isinstance(cause, DBAPIError) else str(cause)
-    return _VALUE.sub(r"\1 \2", words).partition("\n")[0]
+    if (named := _ARGUMENT.search(words)) is not None:
+        _, mark, why = words.rstrip().rpartition(" (")
+        words = words[: named.end()] + (mark + why if why.endswith(")") else "")
+    return words.partition("\n")[0]
 
 
 def _number(key: str) -> int:

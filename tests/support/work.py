@@ -23,11 +23,22 @@ _NOTHING = (_constants.ASSERT, _constants.ASSERT_NOT, _constants.AT)
 _Program = list[tuple[Any, ...]]
 
 
-class Work:
-    """Steps since it was made."""
+class TooMuchWork(Exception):
+    """More steps than were to be counted."""
 
-    def __init__(self) -> None:
+
+class Work:
+    """Steps since it was made; no more than `most` are counted."""
+
+    def __init__(self, most: float = float("inf")) -> None:
         self.steps = 0
+        self.most = most
+
+    def of_pattern(self, pattern: re.Pattern[Any], method: str, text: Any) -> int:
+        """The steps of one call."""
+        before = self.steps
+        _CountedPattern(pattern, self)._walk(method, text)
+        return self.steps - before
 
     @contextmanager
     def counted(self, *modules: ModuleType) -> Iterator[None]:
@@ -80,7 +91,7 @@ class Work:
 class _CountedPattern:
     """A pattern that counts its steps and answers as the real one does."""
 
-    def __init__(self, pattern: re.Pattern[str], work: Work) -> None:
+    def __init__(self, pattern: re.Pattern[Any], work: Work) -> None:
         self._real, self._work = pattern, work
         self._program = _program_of(pattern)
 
@@ -105,15 +116,24 @@ class _CountedPattern:
                 return
             at = max(at + 1, end or 0)
 
-    def _run(self, text: str, start: int, *, is_whole: bool) -> int | None:
+    def _run(self, text: str, start: int, *, is_whole: bool, program: _Program | None = None) -> int | None:
         """Where the first match from there ends, with every way counted that is gone until then."""
+        program = self._program if program is None else program
         ways = [(0, start)]
         while ways:
             place, at = ways.pop()
-            while place < len(self._program):
+            while place < len(program):
                 self._work.steps += 1
-                step, target, *other = self._program[place]
-                if step == "split":
+                if self._work.steps > self._work.most:
+                    raise TooMuchWork
+                step, target, *other = program[place]
+                if step == "atomic":
+                    # Of what is inside no other way is tried once one was found.
+                    end = self._run(text, at, is_whole=False, program=target)
+                    if end is None:
+                        break
+                    place, at = place + 1, end
+                elif step == "split":
                     ways.append((other[0], at))
                     place = target
                 elif step == "jump":
@@ -151,6 +171,13 @@ class _Writer:
                 self.program.append(("one" if kind in _ONE else "nothing", asked))
             elif kind is _constants.SUBPATTERN:
                 self.emit(what[-1])
+            elif kind in (_constants.ATOMIC_GROUP, _constants.POSSESSIVE_REPEAT):
+                inside = _Writer(self._flags)
+                if kind is _constants.ATOMIC_GROUP:
+                    inside.emit(what)
+                else:
+                    inside._emit_repeat(*what, is_greedy=True)
+                self.program.append(("atomic", inside.program))
             elif kind is _constants.BRANCH:
                 self._emit_branches(what[1])
             else:

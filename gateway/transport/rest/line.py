@@ -129,9 +129,9 @@ class _Breaker:
 _MOST, _FIRST_PAUSE_S, _LAST_PAUSE_S = 5, 5.0, 600.0
 # Of a file that came with it, nothing is kept: what it says is for its receiver alone.
 _CONTENT = re.compile(rb"[A-Za-z0-9+/\\=\r\n]{120,}")
-_SECRET = re.compile(
-    rb"(?i)(token|secret|password|bearer|authorization|sign-header|hash-header)(\w*[\"'\s:=]+)([^\s\"',;}]{6,})"
-)
+_NAMES = rb"token|secret|password|bearer|authorization|sign-header|hash-header"
+# What follows a name ends at the next one, so that a long row of names is gone through once.
+_SECRET = re.compile(rb"(?i)(" + _NAMES + rb")((?:(?!" + _NAMES + rb")\w)*[\"'\s:=]+)([^\s\"',;}]{6,})")
 _MASK = "********"
 _WORD = re.compile(r"[A-Za-z0-9_.+/=~-]{20,}")
 

@@ -1,0 +1,22 @@
+"""An error of a driver is told without the values of the statement, which are content."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.store.transaction import said
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (
+            "invalid input for query argument $2: 'Nguyen (A)' (expected str, got int)",
+            "invalid input for query argument $2 (expected str, got int)",
+        ),
+        ("invalid input for query argument $2: 'a secret", "invalid input for query argument $2"),
+        ("no such table\nSELECT 'a secret'", "no such table"),
+    ],
+)
+def test_a_value_is_never_told(words: str, told: str) -> None:
+    assert said(OverflowError(words)) == told
