@@ -20,6 +20,7 @@ import pytest
 from gateway.clock import SystemClock
 from gateway.conformance import run
 from gateway.conformance.line import Line
+from gateway.conformance.score import SkipCause
 from gateway.domain.document import Lane
 from gateway.domain.identity import Digest
 from gateway.pool import ThreadPool
@@ -65,7 +66,8 @@ async def test_a_copy_broken_on_purpose_fails_the_right_steps_and_no_others(
         async with broken_copy(real, breakage) as url:
             score = await run.run(replace(run.itself(real), url=url, patience_s=25.0))
 
-    assert {each.n for each in score.steps if not each.passed} == wrong
+    assert {each.n for each in score.steps if not (each.passed or each.skipped)} == wrong
+    assert {each.n: each.skipped.cause for each in score.steps if each.skipped} == {32: SkipCause.GIVEN}
 
 
 async def test_every_fixture_is_answered_as_its_index_says(tmp_path: Path) -> None:
