@@ -5,7 +5,6 @@ has one line a minute in the whole process, with how many were left out; only wh
 import errno
 import json
 import logging
-import re
 import socket
 import sys
 import threading
@@ -188,7 +187,7 @@ def _cause(record: logging.LogRecord) -> tuple[_Cause, int]:
 def _subject(record: logging.LogRecord, error: BaseException | None) -> str:
     """Return the beginning of the sentence: ours begin with their subject, as "the database" or the name of a host."""
     text = record.getMessage() if error is None else str(error)
-    return re.sub(r"\S*\d\S*", "#", " ".join(text.split()[:2]))
+    return " ".join("#" if any(letter.isdigit() for letter in word) else word for word in text.split()[:2])
 
 
 def _origin(trace: TracebackType | None) -> tuple[str, int]:

@@ -76,7 +76,7 @@ def check(
 
 
 _ANSWERED = re.compile(
-    rf"(?<!\w)(?:{'|'.join(ANSWERS)})\s+(?:[^\W\d]+\s+){{0,6}}{NUMBER_LABEL}\s*:?\s*(\d{{1,6}}[a-z]?\s?/\s?[\w&./-]*\w)",
+    rf"(?<!\w)(?:{'|'.join(ANSWERS)}) (?:[^\W\d]+ ){{0,6}}{NUMBER_LABEL} ?:? ?(\d{{1,6}}[a-z]? ?/ ?[\w&./-]*\w)",
     re.IGNORECASE,
 )
 

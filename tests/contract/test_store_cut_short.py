@@ -153,7 +153,7 @@ async def test_what_left_is_not_sent_again_because_a_clerk_has_its_document_in_h
     await stored(store, document, one, asked, item)
     (leased,) = await store.claim_outbox(10, 60)
     tools: Any = SimpleNamespace(
-        store=store, clock=clock, profile=SimpleNamespace(retry_limit=timedelta(days=1))
+        store=store, clock=clock, aging=clock, profile=SimpleNamespace(retry_limit=timedelta(days=1))
     )
     desk = cast("OutDesk", tools)
     left = Outcome(fate=Fate.DELIVERED, code="", detail="")

@@ -15,6 +15,7 @@ from tests.pages import quarantine
 from tests.pages.mail import Mail, at
 from tests.pages.site import Site
 from tests.pages.visiting import Enter, opened
+from tests.support import accounts
 from tests.support.cases import Cases
 
 WORD = "Ẫ" * 500
@@ -31,6 +32,7 @@ async def test_a_word_without_an_end_widens_no_page(
     site: Site, mail: Mail, page: Page, enter: Enter, cases: Cases
 ) -> None:
     new, held, given = [await mail.comes(key) for key in ("request", "plan", "decision")]
+    await accounts.units(mail.node.accounts, (await mail.scope("department")).agency_id, WORD[:100])
     unit = Assignment(lead_unit=WORD[:100], instruction=WORD)
     for code in ("03", "04"):
         assignment = unit if code == "04" else None
