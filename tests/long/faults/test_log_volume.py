@@ -7,10 +7,26 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.test_log_volume import BROKEN, MOST_BYTES, MOST_TRACES, a_broken_call, summary
+from tests.faults.test_log_volume import (
+    BROKEN,
+    KNOWN,
+    MOST_BYTES,
+    MOST_TRACES,
+    a_broken_call,
+    has_a_line_a_minute,
+    summary,
+)
 from tests.support.cases import Cases
 from tests.support.log_hour import log_of
 from tests.support.unforeseen import observed
+
+
+async def test_a_known_cause_has_a_line_a_minute_in_the_whole_process_and_no_trace(
+    tmp_path: Path, cases: Cases
+) -> None:
+    for name, fault in KNOWN.items():
+        with cases.case(name):
+            await has_a_line_a_minute(tmp_path / name, *fault)
 
 
 @pytest.mark.timeout(3600)

@@ -58,22 +58,16 @@ def test_the_page_names_what_nothing_in_the_program_asks_for() -> None:
     """So that nobody is promised a right by a table that is wider than the program."""
     of_table = {"rights.py", "roles.py"}
     sources = [path for path in (ROOT / "gateway").rglob("*.py") if path.name not in of_table]
-    program = "\n".join(path.read_text(encoding="utf-8") for path in sources)
+    used = set(re.findall(r"\b(?:Right|Manner)\.[A-Z_]+", "\n".join(path.read_text() for path in sources)))
     page = " ".join(PAGE.read_text(encoding="utf-8").split())
 
     def listed(after: str) -> set[str]:
         return set(re.findall(r"`([a-z-]+)`", page.partition(after)[2].partition(".")[0]))
 
-    assert listed("asks for these rights:") == {
-        each for each in Right if f"Right.{each.name}" not in _words(program)
-    }
+    assert listed("asks for these rights:") == {right for right in Right if f"Right.{right.name}" not in used}
     assert listed("open nothing of their own:") == {
-        each for each in Manner if f"Manner.{each.name}" not in _words(program)
+        manner for manner in Manner if f"Manner.{manner.name}" not in used
     }
-
-
-def _words(program: str) -> set[str]:
-    return set(re.findall(r"\b(?:Right|Manner)\.[A-Z_]+", program))
 
 
 def post(person: str, role: PostRole, agency: str = "agy_a", **more: object) -> Post:
