@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import hashlib
+import io
 import json
 import shutil
 from functools import partial
@@ -16,6 +16,7 @@ from gateway.conformance.kit import PARTNER_CODE, Kit, sha256
 from gateway.conformance.score import Check, StepFailed
 from gateway.sandbox import packets
 from gateway.sandbox.cast import cast
+from gateway.transport.vxp.signing import file_digest
 
 
 async def library(kit: Kit, check: Check) -> None:
@@ -28,14 +29,13 @@ async def library(kit: Kit, check: Check) -> None:
 
     number = kit.number()
     file, document = packets.unsigned(cast(), kit.own, PARTNER_CODE, number, await kit.now(), kit.pdf)
-    digest = "".join(f"{byte:x}" for byte in hashlib.sha256(file).digest())
-    said = {"from": kit.own, "servicetype": "eDoc", "messagetype": "edoc", "hash-file": digest}
-    sent = await kit.library("sendEdoc", said, file + b"\r\n")
-    check.need("sendEdoc", "a DocId", _told(sent, "DocId"), ok=bool(sent.get("DocId")))
-    again = await kit.library("sendEdoc", said, file + b"\r\n")
+    digest = file_digest(io.BytesIO(file))
+    headers = {"from": kit.own, "servicetype": "eDoc", "messagetype": "edoc", "hash-file": digest}
+    sent = await kit.library("sendEdoc", headers, file + b"\r\n")
+    check.need("sendEdoc", "a DocId", _value_or_error(sent, "DocId"), ok=bool(sent.get("DocId")))
+    again = await kit.library("sendEdoc", headers, file + b"\r\n")
     check.equal("the same file again", sent["DocId"], again.get("DocId"))
-    came = (await kit.packet(check, document, "edoc"))["said"]
-    check.equal("signature of the packet", "valid", came["signature"])
+    await _signature_is_valid(kit, check, document)
 
     before = await _waiting(kit)
     letter = await kit.act(check, "document")
@@ -63,7 +63,12 @@ async def _arrived(kit: Kit, check: Check, before: list[str]) -> str:
     return arrived[-1]
 
 
-def _told(answer: dict[str, Any], name: str) -> str:
+async def _signature_is_valid(kit: Kit, check: Check, document_id: str) -> None:
+    packet = await kit.packet(check, document_id, "edoc")
+    check.equal("signature of the packet", "valid", packet["said"]["signature"])
+
+
+def _value_or_error(answer: dict[str, Any], name: str) -> str:
     return str(answer.get(name) or answer.get("ErrorDesc") or "nothing")
 
 
@@ -77,18 +82,17 @@ async def folder(kit: Kit, check: Check) -> None:
     await asyncio.to_thread(_lay, base, stem, json.dumps(meta), kit.pdf)
     await asyncio.to_thread(_lay, base, f"{stem}-bad", "{", b"")
 
-    receipts = await kit.until(partial(_found, base / "sent", f"{stem}.result.json"), bool)
+    receipts = await kit.until(partial(_files_named, base / "sent", f"{stem}.result.json"), bool)
     check.need(f"sent/…/{stem}.result.json", "there", f"{len(receipts)} of them", ok=bool(receipts))
     receipt = json.loads(receipts[0].read_text("utf-8"))
-    said = (await kit.packet(check, receipt["document_id"], "edoc"))["said"]
-    check.equal("signature of the packet", "valid", said["signature"])
-    reasons = await kit.until(partial(_found, base / "error", f"{stem}-bad.error.txt"), bool)
+    await _signature_is_valid(kit, check, receipt["document_id"])
+    reasons = await kit.until(partial(_files_named, base / "error", f"{stem}-bad.error.txt"), bool)
     check.equal(f"error/{stem}-bad.error.txt", 1, len(reasons))
 
     letter = await kit.act(check, "document")
 
     async def look() -> list[Path]:
-        metas = await _found(base / "in", "meta.json")
+        metas = await _files_named(base / "in", "meta.json")
         return [file for file in metas if _document_of(file) == letter["document_id"]]
 
     came = await kit.until(look, bool)
@@ -109,7 +113,7 @@ def _lay(base: Path, stem: str, meta: str, pdf: bytes) -> None:
     (out / f"{stem}.ready").touch()
 
 
-async def _found(below: Path, name: str) -> list[Path]:
+async def _files_named(below: Path, name: str) -> list[Path]:
     return await asyncio.to_thread(lambda: sorted(below.rglob(name)))
 
 

@@ -21,7 +21,7 @@ from gateway.domain.account import AgencyScope
 from gateway.domain.document import FileRole
 from gateway.domain.text import nfc
 from gateway.errors import NotFound, Refused
-from gateway.folder.places import Mark, NotAFile, Place, mark_of
+from gateway.folder.places import Mark, NotAFile, Place, mark_of, printable
 from gateway.folder.told import no_file
 from gateway.folder.waiting import META_BYTES, MOST_FILES, Entry
 from gateway.outgoing import brought
@@ -144,7 +144,9 @@ def _refuse_unequal(listed: Sequence[str], papers: Papers) -> None:
     for n, name in enumerate(listed):
         where = pointer("files", n)
         if not is_plain(name):
-            faults.append(RequestFault(code="folder-in-name", pointer=where, params={"name": name[:100]}))
+            faults.append(
+                RequestFault(code="folder-in-name", pointer=where, params={"name": printable(name, 100)})
+            )
         elif nfc(name) not in papers.files:
             faults.append(RequestFault(code="file-absent", pointer=where, params={"name": name}))
         elif nfc(name) in map(nfc, listed[:n]):
@@ -161,12 +163,8 @@ def _refuse_unequal(listed: Sequence[str], papers: Papers) -> None:
 
 
 def _bad(code: str, **params: str) -> BadCall:
-    shown = {name: _printable(text) for name, text in params.items()}
+    shown = {name: printable(text, 100) for name, text in params.items()}
     return BadCall("bad-folder", RequestFault(code=code, params=shown))
-
-
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else "\ufffd" for c in text)[:100]
 
 
 def _opened(out: Place, entry: Entry) -> Papers:
@@ -178,7 +176,7 @@ def _opened(out: Place, entry: Entry) -> Papers:
             return _in_folder(out, entry.name)
         return _in_archive(out, entry)
     except NotAFile as why:
-        raise no_file(_printable(entry.name), why) from why
+        raise no_file(entry.name, why) from why
     except NotFound as why:
         raise StillWritten from why
 
@@ -226,7 +224,7 @@ def _pieces(place: Place, name: str, known: Mark | None) -> Iterator[bytes]:
     try:
         file = place.open(name)
     except NotAFile as why:
-        raise no_file(_printable(name), why) from why
+        raise no_file(name, why) from why
     except NotFound as why:
         raise StillWritten from why
     with file:

@@ -318,11 +318,12 @@ def _told(shown: str) -> Iterator[None]:
         yield
     except OSError as cause:
         raise StoreFailure(
-            f"the hot folder does not work at {_printable(shown)}: {cause.strerror or cause}",
+            f"the hot folder does not work at {printable(shown)}: {cause.strerror or cause}",
             code=CODE,
             hint="gateway folder check",
         ) from cause
 
 
-def _printable(text: str) -> str:
-    return "".join(each if each.isprintable() else "\ufffd" for each in text)[:300]
+def printable(text: str, most: int = 300) -> str:
+    """Return a name as it may stand in a message."""
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in text[:most])

@@ -14,7 +14,7 @@ from gateway.api.problems import BadCall, RequestFault
 from gateway.api.words import Lang
 from gateway.domain.wall_clock import local
 from gateway.errors import GatewayError
-from gateway.folder.places import NotAFile
+from gateway.folder.places import NotAFile, printable
 from gateway.words import labels
 
 _LANGUAGES: Sequence[Lang] = ("vi", "en")
@@ -29,14 +29,14 @@ def receipt(told: Mapping[str, Any], kept: Mapping[str, str], at: datetime, *, r
 
 def broken(name: str, error: Exception) -> BadCall:
     """Name an error that nobody foresaw as the fault of the entry that met it."""
-    params = {"name": name, "error": type(error).__name__}
+    params = {"name": printable(name, 100), "error": type(error).__name__}
     return BadCall("bad-folder", RequestFault(code="folder-broke", params=params))
 
 
 def no_file(name: str, error: NotAFile) -> BadCall:
     """Name what lies in the place of a file: a folder, or a link or device."""
     code = "folder-for-file" if error.is_folder else "folder-no-file"
-    return BadCall("bad-folder", RequestFault(code=code, params={"name": name[:100]}))
+    return BadCall("bad-folder", RequestFault(code=code, params={"name": printable(name, 100)}))
 
 
 def problem_of(error: GatewayError | BadCall, lang: Lang) -> problems.Problem:

@@ -89,7 +89,7 @@ async def mark_if_behind(store: SqlStore, clock: Clock, node: str, published: in
     async with store.read(_SCOPE) as work:
         history = await work.events.of(SUBJECT)
     is_waiting = bool(history) and history[-1].kind is EventKind.NODE_RESTORED
-    if not is_waiting and all(published > int(str(event.data.get("published", 0))) for event in history):
+    if not is_waiting and all(published > event.data.get("published", 0) for event in history):
         log.action(_log, "node.older_copy", published=published, made=made)
         await mark_here(store, clock, node)
 

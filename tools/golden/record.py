@@ -16,6 +16,7 @@ import io
 import json
 import os
 import re
+import shlex
 import struct
 import subprocess
 import time
@@ -333,8 +334,6 @@ def record_commands(recording: Recording, keep: Path) -> None:
 
 
 def _split(rest: str) -> list[str]:
-    import shlex
-
     try:
         return shlex.split(rest.partition("|")[0].partition(">")[0])
     except ValueError:
