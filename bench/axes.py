@@ -16,8 +16,8 @@ from typing import Any
 from bench import pair, servers, stage
 from bench.asked import number
 from bench.pair import Pair
-from gateway.demo.axes_between import service
-from gateway.simulators.settings import HubAgency
+from gateway_labs.demo.axes_between import service
+from gateway_labs.simulators.settings import HubAgency
 from tests.services import rabbit
 
 KINDS = ("embedded", "amqp", "lgsp", "vxp")

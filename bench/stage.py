@@ -6,9 +6,7 @@ prepares: python -m bench.stage FOLDER NODE=CODE,CODE …"""
 from __future__ import annotations
 
 import asyncio
-import csv
 import hashlib
-import io
 import json
 import secrets
 import sys
@@ -23,14 +21,13 @@ from gateway.bootstrap.ground import open_ground
 from gateway.bootstrap.node import Wrap
 from gateway.cli.serve import keep_what_is_loaded
 from gateway.clock import SystemClock
-from gateway.demo.story import at_work
 from gateway.domain.account import ApiScope, HostedAgency, PrincipalKind
 from gateway.office.bootstrap.office import Office, open_office
-from gateway.office.store.store import SqlOfficeStore
 from gateway.settings import Settings, load
-from gateway.store import migrate
-from gateway.trust.authority import Authority
 from gateway.trust.keys import KeyDirectory
+from gateway_labs import trial_node
+from gateway_labs.authority import Authority
+from gateway_labs.demo.story import at_work
 
 SENDER, RECEIVER = "Z91", "Z91.07"
 # Large enough for the 200 MB document and its base64.
@@ -71,7 +68,6 @@ async def prepare(folder: Path, nodes: Mapping[str, Sequence[str]]) -> None:
     for node, codes in nodes.items():
         settings = settings_of(folder, node)
         settings.node.data_dir.mkdir(parents=True)
-        await migrate.up(settings.database.url)
         await _host(settings, codes)
         certificates |= {code: _certificate(settings, authority, code) for code in codes}
     for node in nodes:
@@ -84,7 +80,6 @@ async def prepare_one(settings: Settings, codes: Sequence[str], others: Sequence
     """A node of these settings can be opened, hosts these codes, and knows and trusts them and the others."""
     authority = Authority.create("Bench exchange authority", _CLOCK.now())
     settings.node.data_dir.mkdir(parents=True)
-    await migrate.up(settings.database.url)
     await _host(settings, codes)
     certificates = {code: _certificate(settings, authority, code) for code in (*codes, *others)}
     authority.write_trust(settings.trust.folder, certificates)
@@ -116,23 +111,13 @@ async def opened(folder: Path, node: str, wrap: Wrap | None = None) -> AsyncIter
 
 
 async def _host(settings: Settings, codes: Sequence[str]) -> None:
-    store = SqlOfficeStore(settings.database.url, _CLOCK)
-    try:
-        await store.open()
-        for code in codes:
-            await store.accounts.add_hosted(
-                HostedAgency(id=_CLOCK.new_id("agy_"), code=code, name=_name(code))
-            )
-    finally:
-        await store.close()
+    agencies = [HostedAgency(id=_CLOCK.new_id("agy_"), code=code, name=_name(code)) for code in codes]
+    await trial_node.host(settings, agencies, _CLOCK)
 
 
 def _certificate(settings: Settings, authority: Authority, code: str) -> x509.Certificate:
     keys = KeyDirectory(settings.keys.folder, None)
-    request = keys.request(code, keys.generate(code).key_id, _name(code))
-    issued = authority.issue_for_request(request, _CLOCK.now())
-    keys.import_certificate(code, issued.public_bytes(serialization.Encoding.PEM))
-    return issued
+    return trial_node.certified(keys, authority, code, _name(code), _CLOCK.now())
 
 
 async def _register(settings: Settings, certificates: Mapping[str, x509.Certificate]) -> None:
@@ -151,12 +136,8 @@ async def _register(settings: Settings, certificates: Mapping[str, x509.Certific
 
 
 def _registry(codes: Sequence[str]) -> bytes:
-    text = io.StringIO()
-    rows = csv.writer(text)
-    rows.writerow(["code", "alias", "name", "parent", "email"])
-    for code in codes:
-        rows.writerow([code, "", _name(code), SENDER if code != SENDER else "", ""])
-    return text.getvalue().encode()
+    rows = [(code, _name(code), SENDER if code != SENDER else "") for code in codes]
+    return trial_node.as_csv([("code", "name", "parent"), *rows])
 
 
 def _name(code: str) -> str:

@@ -1,12 +1,13 @@
-"""Looks for what nobody uses, for `make check`. In: a package; what its templates and catalogues name is used, what only
+"""Looks for what nobody uses, for `make check`. In: packages; what their templates and catalogues name is used, what only
 tests name is not. Out: exit code 1 and a line for each thing, unless dead_code_allowed.py says why it stays."""
 
 from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
+from itertools import product
 from pathlib import Path
 
 from vulture import Vulture
@@ -24,17 +25,19 @@ CALLING = {
 }
 
 
-def dead(package: Path, allowed: Mapping[str, str]) -> list[str]:
-    """A line for each thing that nobody uses and `allowed` does not name, and for each row of it that is idle."""
-    found, package = Vulture(), package.resolve()
-    found.scavenge([package])
-    for files, calls in CALLING.items():
+def dead(packages: Sequence[Path], allowed: Mapping[str, str]) -> list[str]:
+    """A line for each thing in these packages that none of them uses and `allowed` does not name, and for each row of that
+    which is idle."""
+    found = Vulture()
+    found.scavenge([package.resolve() for package in packages])
+    for package, (files, calls) in product(packages, CALLING.items()):
         for path in package.rglob(files):
             for call in re.findall(calls, path.read_text(encoding="utf-8")):
                 found.used_names.update(re.findall(r"\w+", call))
     wrong, idle = [], set(allowed)
     for item in found.get_unused_code():
-        where = item.filename.relative_to(package.parent).as_posix()
+        home = next(each for each in packages if item.filename.is_relative_to(each.resolve()))
+        where = item.filename.relative_to(home.resolve().parent).as_posix()
         name, kind = f"{where}:{item.name}", f"{where}:{item.typ} {item.name}"
         rows = {row for row in allowed if fnmatchcase(name, row) or fnmatchcase(kind, row)}
         idle -= rows
@@ -48,7 +51,7 @@ def dead(package: Path, allowed: Mapping[str, str]) -> list[str]:
 if __name__ == "__main__":
     from dead_code_allowed import ALLOWED, ALLOWED_IN_CLIENT
 
-    told = dead(ROOT / "gateway", ALLOWED)
-    told += dead(ROOT / "clients" / "python" / "gateway_client", ALLOWED_IN_CLIENT)
+    told = dead([ROOT / "gateway", ROOT / "labs" / "gateway_labs"], ALLOWED)
+    told += dead([ROOT / "clients" / "python" / "gateway_client"], ALLOWED_IN_CLIENT)
     print("\n".join(told) or "no dead code")
     raise SystemExit(1 if told else 0)

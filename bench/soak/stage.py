@@ -3,9 +3,7 @@ system of each agency. In: the ground. Out: a `Site` for each node, with all tha
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,8 +20,9 @@ from gateway.domain.account import ApiScope, HostedAgency, NumberingMode, Princi
 from gateway.office.bootstrap.office import open_office
 from gateway.settings import Settings, load
 from gateway.store import migrate
-from gateway.trust.authority import Authority
 from gateway.trust.keys import KeyDirectory
+from gateway_labs import trial_node
+from gateway_labs.authority import Authority
 
 _CLOCK = SystemClock()
 
@@ -94,11 +93,8 @@ async def _host(settings: Settings, codes: Sequence[str]) -> tuple[dict[str, str
 
 
 def _certificate(settings: Settings, authority: Authority, code: str) -> x509.Certificate:
-    keys = KeyDirectory(settings.keys.folder, None)
-    request = keys.request(code, keys.generate(code).key_id, _name(code))
-    issued = authority.issue_for_request(request, _CLOCK.now() - timedelta(days=1))
-    keys.import_certificate(code, issued.public_bytes(serialization.Encoding.PEM))
-    return issued
+    keys, at = KeyDirectory(settings.keys.folder, None), _CLOCK.now() - timedelta(days=1)
+    return trial_node.certified(keys, authority, code, _name(code), at)
 
 
 async def _register(
@@ -121,13 +117,8 @@ async def _register(
 
 
 def _registry(codes: Sequence[str]) -> bytes:
-    text = io.StringIO()
-    rows = csv.writer(text)
-    rows.writerow(["code", "alias", "name", "parent", "email"])
-    for code in codes:
-        parent = code.rpartition(".")[0]
-        rows.writerow([code, "", _name(code), parent, ""])
-    return text.getvalue().encode()
+    rows = [(code, _name(code), code.rpartition(".")[0]) for code in codes]
+    return trial_node.as_csv([("code", "name", "parent"), *rows])
 
 
 def _name(code: str) -> str:

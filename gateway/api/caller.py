@@ -19,7 +19,7 @@ from gateway.api.problems import BadCall, RequestFault
 from gateway.domain import account
 from gateway.domain.account import (
     KEY_PREFIX,
-    SANDBOX_KEY_PREFIX,
+    TRIAL_KEY_PREFIX,
     Address,
     AgencyScope,
     ApiKey,
@@ -31,10 +31,10 @@ from gateway.domain.account import (
 from gateway.errors import Denied
 
 REVOKED, EXPIRED = "GW-401-REVOKED", "GW-401-EXPIRED"
-OTHER_WORLD = "GW-401-SANDBOX"
+OTHER_WORLD = "GW-401-TRIAL"
 CERTIFICATE, CERTIFICATE_TIME = "GW-401-CERTIFICATE", "GW-401-CERTIFICATE-TIME"
 _LONGEST = 512
-_PREFIXES = (KEY_PREFIX, SANDBOX_KEY_PREFIX)
+_PREFIXES = (KEY_PREFIX, TRIAL_KEY_PREFIX)
 KEY_ID = web.RequestKey("key_id", str)
 
 
@@ -125,12 +125,12 @@ def _ended(key: ApiKey) -> Denied:
 
 
 def _secret_hash(request: web.Request, prefix: str) -> str:
-    """Of a key of this kind of node. A key of a sandbox is refused by a real node by its beginning alone, and the other
+    """Of a key of this kind of node. A key of a trial node is refused by a real node by its beginning alone, and the other
     way round, before anything is looked up."""
     kind, _, secret = request.headers.get("Authorization", "").partition(" ")
     secret = secret.strip()
     if kind.casefold() == "bearer" and secret.startswith(_PREFIXES) and not secret.startswith(prefix):
-        raise Denied(f"keys of this node begin with {prefix}: a sandbox is no real node", code=OTHER_WORLD)
+        raise Denied(f"keys of this node begin with {prefix}: a trial node is no real node", code=OTHER_WORLD)
     if kind.casefold() != "bearer" or not secret.startswith(prefix) or len(secret) > _LONGEST:
         raise Denied(f"expected the header Authorization: Bearer {prefix}…")
     return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()

@@ -13,7 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gateway.bootstrap.sandboxed import refuse_mixture
+from gateway.bootstrap.trial import refuse_mixture
 from gateway.clock import SystemClock
 from gateway.deciding import DecidingDesk
 from gateway.domain.wall_clock import local

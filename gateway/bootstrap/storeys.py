@@ -1,12 +1,14 @@
 """What another storey hangs into the doors of the exchange, which does not know it: a node that has more, calls of
-the API, pages, commands. In: one `Storey` for each, hung in once by the program's entry. Out: the node as its settings
-want it. Without one the exchange works alone."""
+the API, pages, commands. In: one `Storey` for each, hung in once by the program's entry, or by another distribution with
+an entry point of the group `gateway.storeys`. Out: the node as its settings want it. Without one the exchange works
+alone."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ class Storey:
     """Modules that add verbs to a noun of the exchange, each by its `register`."""
 
 
+_GROUP = "gateway.storeys"
 _hung: list[Storey] = []
 
 
@@ -50,12 +53,24 @@ def hang(storey: Storey) -> None:
         _hung.append(storey)
 
 
+@cache
+def _of_others() -> tuple[Storey, ...]:
+    """Those of other distributions. Looked for when they are wanted: to look takes as long as to say a version."""
+    from importlib.metadata import entry_points
+
+    return tuple(each.load() for each in entry_points(group=_GROUP))
+
+
+def _all() -> Sequence[Storey]:
+    return (*_hung, *_of_others())
+
+
 def nouns() -> Mapping[str, Noun]:
-    return {word: noun for each in _hung for word, noun in each.nouns.items()}
+    return {word: noun for each in _all() for word, noun in each.nouns.items()}
 
 
 def verbs(noun: str) -> Sequence[str]:
-    return [module for each in _hung for module in each.verbs.get(noun, ())]
+    return [module for each in _all() for module in each.verbs.get(noun, ())]
 
 
 def open_whole(settings: Settings) -> AbstractAsyncContextManager[OpenNode]:
@@ -81,4 +96,4 @@ def add_pages(app: web.Application, node: OpenNode, health: HealthProbe, entry: 
 
 
 def _wanted(settings: Settings) -> Sequence[Storey]:
-    return _hung if settings.node.office == "on" else ()
+    return _all() if settings.node.office == "on" else ()

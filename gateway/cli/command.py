@@ -184,7 +184,7 @@ class Group(typer.Typer):
 
     def noun(self, name: str, says: str = "") -> Group:
         """The commands that have one more word in common."""
-        below = Group(f"{self._words} {name}", says or NOUNS[name])
+        below = Group(f"{self._words} {name}", says or NOUNS.get(name) or storeys.nouns()[name].sentence)
         self.add_typer(below)
         return below
 
@@ -294,7 +294,6 @@ NOUNS = {
     "axis": "The axis between nodes.",
     "ping": "Examine the way to a partner without sending anything: its code, route, axis, certificate, last news, mail.",
     "folder": "The hot folders: what goes out and comes in as files.",
-    "simulate": "Foreign axes to try clients against: durable, with faults on purpose.",
     "trust": "Authorities: anchors, intermediates, and their answers about revocation.",
     "evidence": "Evidence packs: what proves that a document was sent or received.",
     "audit": "The log of everything that happened: search it, prove it, publish its seals.",
@@ -339,15 +338,15 @@ class Commands(Mapping[str, Any]):
         self._made: dict[str, Any] = {}
 
     def __getitem__(self, word: str) -> Any:
-        if word not in known_words():
-            raise KeyError(word)
         if word not in self._made:
-            hung = storeys.nouns().get(word)
-            self._made |= _commands_of(hung.module if hung else f"gateway.cli.{_BESIDE.get(word, word)}")
+            own = word in NOUNS
+            self._made |= _commands_of(
+                f"gateway.cli.{_BESIDE.get(word, word)}" if own else storeys.nouns()[word].module
+            )
         return self._made[word]
 
     def __contains__(self, word: object) -> bool:
-        return word in known_words()
+        return word in NOUNS or word in storeys.nouns()
 
     def __iter__(self) -> Iterator[str]:
         return iter(known_words())

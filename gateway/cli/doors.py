@@ -50,7 +50,7 @@ def application(node: OpenNode, health: HealthProbe, more: Iterable[Route] = ())
             hosts=_listed(api.names),
             proxies=_listed(api.proxies),
             client_certificates=api.client_certificates == "on",
-            key_prefix=key_prefix(node.settings.node.sandbox),
+            key_prefix=key_prefix(node.settings.node.trial),
         ),
     )
     app = build(deps, (*ROUTES, *storeys.calls(node), *more))

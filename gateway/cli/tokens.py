@@ -276,7 +276,7 @@ async def make(
 
     accounts, way = ground.store.accounts, way or KeyWay.SECRET
     has_secret = way is not KeyWay.CERTIFICATE
-    prefix = key_prefix(ground.settings.node.sandbox)
+    prefix = key_prefix(ground.settings.node.trial)
     secret = prefix + secrets.token_urlsafe(32) if has_secret else ""
     principal = await accounts.principal_for(PrincipalKind.PROGRAM, name, agency.id)
     key = await accounts.add_key(

@@ -81,16 +81,16 @@ class ApiScope(StrEnum):
 
 KEY_PREFIX = "gwk_"
 """With which the secret of every API key begins."""
-SANDBOX_KEY_PREFIX = "sbx_"
-"""The same in a sandbox: so neither kind of key is ever taken for the other."""
+TRIAL_KEY_PREFIX = "sbx_"
+"""The same on a trial node: so neither kind of key is ever taken for the other."""
 KEY_SHOWN = 10
 """So much of it is kept readable, to tell keys apart."""
 MOST_KEY_NETWORKS = 20
 
 
-def key_prefix(sandbox: str) -> str:
-    """By the node's setting `sandbox`."""
-    return SANDBOX_KEY_PREFIX if sandbox == "on" else KEY_PREFIX
+def key_prefix(trial: str) -> str:
+    """By the setting `node.trial`."""
+    return TRIAL_KEY_PREFIX if trial == "on" else KEY_PREFIX
 
 
 class KeyWay(StrEnum):

@@ -353,7 +353,7 @@ class Watch:
             | {f"axis.{name}": axis_word(state) for name, state in axes.items()}
             | ({} if self.node.guard.agrees() else {"clock": APART})
             | ({"scanner": scanner} if scanner != OFF else {})
-            | ({"sandbox": "on"} if self.node.settings.node.sandbox == "on" else {}),
+            | ({"trial": "on"} if self.node.settings.node.trial == "on" else {}),
         )
 
     async def _workers(self) -> str:

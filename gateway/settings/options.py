@@ -85,7 +85,7 @@ class Node:
     name: str = "node"
     data_dir: Path = Path("data")
     office: Annotated[str, OneOf(("on", "off"))] = "on"
-    sandbox: Annotated[str, OneOf(("off", "on"))] = "off"
+    trial: Annotated[str, OneOf(("off", "on"))] = "off"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

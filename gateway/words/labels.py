@@ -185,7 +185,7 @@ def _shown(name: str, value: str, lang: str) -> str:
 
 LANGUAGES = ("vi", "en")
 
-# The heads of keys, up to their first dot, that stand in each file.
+# The heads of keys, up to their first dot, that stand in each file of this package.
 SUBJECTS: Mapping[str, str] = MappingProxyType(
     {
         "account": "account entry lending new_password",
@@ -194,16 +194,14 @@ SUBJECTS: Mapping[str, str] = MappingProxyType(
         "agencies": "agencies",
         "api": "api fault folder problem sample",
         "audit": "audit",
-        "axis": "axis broker host simulate",
+        "axis": "axis broker host",
         "book": "book paper",
         "books": "books",
         "calls": "calls",
         "clashes": "clash",
         "cli": "cli",
         "compose": "compose",
-        "conformance": "conformance",
         "deadlines": "day day_kind left mail timer",
-        "demo": "demo",
         "desk": "bell tour",
         "doctor": "doctor",
         "documents": (
@@ -231,7 +229,6 @@ SUBJECTS: Mapping[str, str] = MappingProxyType(
         "reform": "reform",
         "reforms": "reforms",
         "rules": "active rule why",
-        "sandbox": "sandbox",
         "safety": "hold scanner unscanned",
         "signing": "legal sign signature signer",
         "states": "check checked handover mark outbox packet part request state status step",
@@ -242,9 +239,19 @@ SUBJECTS: Mapping[str, str] = MappingProxyType(
         "webhooks": "webhook",
     }
 )
-SUBJECT_OF: Mapping[str, str] = MappingProxyType(
-    {head: subject for subject, heads in SUBJECTS.items() for head in heads.split()}
-)
+
+SUBJECT_OF: dict[str, str] = {}
+_PACKAGE_OF: dict[str, str] = {}
+
+
+def add_catalogues(package: str, subjects: Mapping[str, str]) -> None:
+    """Those of one more package: its subjects with the heads of their keys, as in `SUBJECTS`."""
+    for subject, heads in subjects.items():
+        _PACKAGE_OF[subject] = package
+        SUBJECT_OF.update(dict.fromkeys(heads.split(), subject))
+
+
+add_catalogues("gateway.words", SUBJECTS)
 
 
 class CatalogueError(ValueError):
@@ -278,7 +285,7 @@ def read_catalogue(lang: str, subject: str) -> Mapping[str, Text]:
     unknown language."""
     if lang not in LANGUAGES:
         raise KeyError(lang)
-    data = get_data("gateway.words", f"{lang}/{subject}.po")
+    data = get_data(_PACKAGE_OF[subject], f"{lang}/{subject}.po")
     if data is None:
         raise CatalogueError(f"{lang}/{subject}.po: cannot be read")
     return MappingProxyType(parsed_catalogue(data.decode("utf-8"), f"{lang}/{subject}.po"))

@@ -29,8 +29,8 @@ from gateway.ops.evidence.make import EvidenceMaker
 from gateway.outgoing import files, manage
 from gateway.ports import Fate
 from gateway.settings.options import RouteSettings
-from gateway.simulators.settings import HubOptions
 from gateway.transport.rest.axis import NOT_AGAIN
+from gateway_labs.simulators.settings import HubOptions
 from tests.support import api, node
 from tests.support.clock import ManualClock
 from tests.support.evidence import pack_of

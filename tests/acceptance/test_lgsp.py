@@ -18,8 +18,8 @@ from gateway.ops.metrics import Watch
 from gateway.outgoing import manage
 from gateway.settings import AxisSettings, Settings
 from gateway.settings.options import NamedAxis, RouteSettings
-from gateway.simulators.settings import HubOptions
 from gateway.words import labels
+from gateway_labs.simulators.settings import HubOptions
 from tests.acceptance.test_vxp import CODES, OnHub, TwoNodes, passes_in_little_memory
 from tests.services.process import kept_ports
 from tests.support import node

@@ -14,7 +14,6 @@ from sqlalchemy import func, select
 from gateway import house
 from gateway.bootstrap.node import OpenNode, open_node, unused_jobs
 from gateway.cli.doors import application
-from gateway.demo import stage, story
 from gateway.domain.document import IncomingDocument, OutgoingDocument
 from gateway.domain.pace import Beat
 from gateway.office.bootstrap.office import Office, open_office
@@ -24,6 +23,7 @@ from gateway.policy.upkeep import JOBS, OF_OFFICE, late_jobs
 from gateway.store.row import from_json
 from gateway.store.tables import IncomingRow, OutgoingRow
 from gateway.store.tables_office import ListRow
+from gateway_labs.demo import stage, story
 
 
 @pytest.fixture(scope="module")

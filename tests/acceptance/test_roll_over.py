@@ -24,8 +24,8 @@ from gateway.outgoing import package
 from gateway.policy.trust import fingerprint
 from gateway.ports import EnvelopeSigner, InboxPacket
 from gateway.registry.tables import AGENCY
-from gateway.trust.authority import Authority
 from gateway.trust.keys import FileSigner
+from gateway_labs.authority import Authority
 from tests.support import people
 from tests.support.cases import Cases
 from tests.support.fixtures import cheap_passwords as cheap_passwords

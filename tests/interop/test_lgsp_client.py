@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from gateway.simulators.settings import HubOptions, fault_options, late_of
+from gateway_labs.simulators.settings import HubOptions, fault_options, late_of
 from tests.interop.lgsp_client import GuideClient
 from tests.interop.test_vxp_client import codes_in, written
 from tests.support.clock import ManualClock

@@ -15,8 +15,6 @@ import pytest_asyncio
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.bootstrap.node import P, Wrap
-from gateway.demo import stage
-from gateway.demo.signers import DemoSigners
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import (
     Delivery,
@@ -26,7 +24,9 @@ from gateway.domain.document import (
     RecipientRole,
 )
 from gateway.ports import Fate, Outcome, Parcel
-from gateway.trust.authority import Authority
+from gateway_labs.authority import Authority
+from gateway_labs.demo import stage
+from gateway_labs.demo.signers import DemoSigners
 from tests.pages.site import Site, opened
 from tests.support import letters
 from tests.support.areas import area_in_mm

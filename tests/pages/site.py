@@ -12,11 +12,11 @@ from pathlib import Path
 from playwright.async_api import BrowserContext
 
 from gateway.bootstrap.node import Wrap
-from gateway.demo import stage
 from gateway.office.accounts import sessions, sign_in
 from gateway.office.bootstrap.office import Office
 from gateway.office.domain.roles import PostRole
 from gateway.office.web.door import COOKIE
+from gateway_labs.demo import stage
 from tests.support.accounts import HERE, Someone
 from tests.support.clock import MovableClock
 from tests.support.town.acts import Town

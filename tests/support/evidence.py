@@ -34,8 +34,8 @@ from gateway.ops.evidence.make import EvidenceMaker
 from gateway.ops.evidence.pack_file import EvidenceKey, PackPart, part_of, prepare
 from gateway.policy.upkeep import Rhythm
 from gateway.trust import seals
-from gateway.trust.authority import Authority
 from gateway.workers.event_log import LogSealer
+from gateway_labs.authority import Authority
 from tests.support import node
 from tests.support.clock import START
 from tests.support.pki import NOT_AFTER, NOT_BEFORE, key

@@ -17,7 +17,7 @@ from gateway.domain.document import Lane
 from gateway.domain.identity import Digest
 from gateway.edxml.build import write
 from gateway.ports import Parcel
-from gateway.simulators import server
+from gateway_labs.simulators import server
 from tests.support import envelopes
 from tests.support.clock import START
 from tests.support.packets import document

@@ -11,7 +11,6 @@ from typing import Any
 
 from pypdf import PdfWriter
 
-from gateway.demo import stage
 from gateway.domain.document import Draft, Kind, OutgoingDocument, Recipient, Signer
 from gateway.domain.identity import DocumentId
 from gateway.domain.proof import Receipt
@@ -26,6 +25,7 @@ from gateway.edxml.envelope import (
     StatusReport,
     TraceHeader,
 )
+from gateway_labs.demo import stage
 from tests.support import envelopes
 from tests.support.clock import START
 from tests.support.strategies import Files

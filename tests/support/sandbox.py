@@ -16,7 +16,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from gateway.sandbox.opened import Running, Sandbox
+from gateway_labs.sandbox.opened import Running, Sandbox
 from tests.support.waiting import LIMIT_S
 
 

@@ -14,7 +14,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gateway.demo.people import Invited
 from gateway.domain.account import HostedAgency, NumberingMode
 from gateway.edxml.envelope import Code, Envelope
 from gateway.office.bootstrap.office import Office
@@ -23,8 +22,9 @@ from gateway.ports import AxisDesk, Clock
 from gateway.settings import Settings
 from gateway.store import migrate
 from gateway.transport.embedded import EmbeddedAxis
-from gateway.trust.authority import Authority
 from gateway.trust.keys import KeyDirectory
+from gateway_labs.authority import Authority
+from gateway_labs.demo.people import Invited
 from tests.support import envelopes, oracles, pki
 from tests.support.broker import Broker
 from tests.support.clock import ManualClock

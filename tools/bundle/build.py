@@ -59,10 +59,10 @@ def fill(folder: Path) -> None:
     wheels = folder / "wheels"
     wheels.mkdir(parents=True)
     fetch(wheels)
-    ours = wheel(wheels)
+    ours, labs = wheel(ROOT, wheels), wheel(ROOT / "labs", wheels)
     lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
-    own = f"{sbom.read(ours).name}=={version()} \\\n    --hash=sha256:{sha256(ours)}\n"
-    (folder / "requirements.txt").write_text(lock + own, encoding="utf-8")
+    (folder / "requirements.txt").write_text(lock + locked(ours), encoding="utf-8")
+    (folder / "labs.txt").write_text(locked(labs), encoding="utf-8")
     (folder / "VERSION").write_text(version() + "\n", encoding="utf-8")
     for name in SCRIPTS:
         shutil.copy(HERE / name, folder / name)
@@ -89,11 +89,16 @@ def fetch(wheels: Path) -> None:
     )
 
 
-def wheel(wheels: Path) -> Path:
+def wheel(source: Path, wheels: Path) -> Path:
     before = set(wheels.glob("*.whl"))
-    pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", wheels, ROOT)
+    pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", wheels, source)
     (made,) = set(wheels.glob("*.whl")) - before
     return made
+
+
+def locked(path: Path) -> str:
+    """The line that installs this wheel of ours and no other."""
+    return f"{sbom.read(path).name}=={version()} \\\n    --hash=sha256:{sha256(path)}\n"
 
 
 def pip(*words: str | Path) -> None:

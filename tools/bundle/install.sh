@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs this bundle beside other versions, without a network. The node is neither touched nor started.
 #   ./install.sh PUBLIC-KEY [PREFIX]        PREFIX: /opt/gateway
+#   LABS=1 ./install.sh …                   also demo, sandbox, conformance kit and simulated axes; not for a real node
 # Leaves PREFIX/VERSION, a Python environment of its own, and on the first install the link PREFIX/current to it.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
@@ -29,6 +30,10 @@ fi
 # By digest, from this folder alone: nothing is fetched, nothing is compiled, nothing else fits.
 "$target/bin/pip" install --quiet --disable-pip-version-check --no-index --find-links "$here/wheels" \
     --only-binary :all: --require-hashes -r "$here/requirements.txt"
+if [ -n "${LABS:-}" ]; then
+    "$target/bin/pip" install --quiet --disable-pip-version-check --no-index --no-deps --find-links "$here/wheels" \
+        --require-hashes -r "$here/labs.txt"
+fi
 cp -R "$here/config" "$here/docs" "$here/schemas" "$here/CHANGELOG.md" "$here/LICENSE" "$here/sbom.cdx.json" "$target/"
 install -m 755 "$here/gateway-node" "$target/bin/gateway-node"
 "$target/bin/gateway" version

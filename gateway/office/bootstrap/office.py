@@ -193,7 +193,7 @@ def account_rules(settings: Settings) -> AccountRules:
             lock_new=_days(set_.unused_days),
         ),
         link=timedelta(hours=set_.link_h),
-        key_prefix=key_prefix(settings.node.sandbox),
+        key_prefix=key_prefix(settings.node.trial),
     )
 
 

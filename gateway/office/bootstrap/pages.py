@@ -109,7 +109,7 @@ def _options(node: Office) -> WebOptions:
     return WebOptions(
         name=web.name,
         emblem=emblem.read(web.emblem) if web.emblem else None,
-        ribbon="on" in (web.ribbon, node.settings.node.sandbox),
+        ribbon="on" in (web.ribbon, node.settings.node.trial),
         contact=web.contact,
         undo_s=web.undo_s,
         undo_express_s=web.undo_express_s,

@@ -15,7 +15,6 @@ from gateway.cli.command import Group, Invocation
 from gateway.domain.book import Book, BookForm, BookLine, Cell, Span, Summary
 from gateway.office.cli import book_acts
 from gateway.office.cli.seat import at_desk
-from gateway.office.hung import OFFICE
 
 if TYPE_CHECKING:
     from gateway.office.bootstrap.office import Office
@@ -36,7 +35,7 @@ class FileKind(StrEnum):
 
 
 def register(app: Group) -> None:
-    group = app.noun("book", OFFICE.nouns["book"].sentence)
+    group = app.noun("book")
     group.verb(show, "incoming", "outgoing --from 01/11/2026 --to 30/11/2026 -o json")
     group.verb(export, "incoming so-den-2026.xlsx", "outgoing so-di.html --year 2026 --volume 2")
     book_acts.register(group)

@@ -13,7 +13,6 @@ from gateway.cli.command import Group, Invocation
 from gateway.cli.node import at_ground, operator
 from gateway.domain.office_calendar import CalendarDay, DayKind
 from gateway.errors import NotFound
-from gateway.office.hung import OFFICE
 
 Day = Annotated[str, typer.Argument(help="2026-11-24 or 24/11/2026.")]
 _COLUMNS = (
@@ -25,7 +24,7 @@ _COLUMNS = (
 
 
 def register(app: Group) -> None:
-    group = app.noun("calendar", OFFICE.nouns["calendar"].sentence)
+    group = app.noun("calendar")
     group.verb(list_, "", "--year 2027 -o json")
     group.verb(
         add,

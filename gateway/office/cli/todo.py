@@ -17,7 +17,6 @@ from gateway.domain.wall_clock import VIETNAM
 from gateway.errors import NotFound
 from gateway.office.cli.seat import at_desk
 from gateway.office.domain.task import Submission, Task, TaskNote
-from gateway.office.hung import OFFICE
 
 if TYPE_CHECKING:
     from gateway.domain.account import AgencyScope
@@ -36,7 +35,7 @@ _MINUTE = timedelta(minutes=1)
 
 
 def register(app: Group) -> None:
-    group = app.noun("todo", OFFICE.nouns["todo"].sentence)
+    group = app.noun("todo")
     group.verb(list_, "", "--all -o json")
     group.verb(take, "failed:dlv_01J…", "failed:dlv_01J… --owner 'A. Clerk' --yes", writes=True)
     group.verb(

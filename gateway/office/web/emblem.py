@@ -1,7 +1,7 @@
 """The agency's emblem at the head of every page: a PNG or SVG file that a setting names. In: its path, at the start. Out:
 its bytes under an address that changes with them, or Misconfigured with what is wrong with the file. A browser shows it
 as a picture alone: what an SVG may hold beside its drawing never runs, loads nothing, and opened by itself it stands
-in a sandbox."""
+in a trial node."""
 
 from __future__ import annotations
 

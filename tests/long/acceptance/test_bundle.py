@@ -15,7 +15,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.clock import SystemClock
-from gateway.trust.authority import Authority
+from gateway_labs.authority import Authority
 from tests.support.services import missing
 
 pytestmark = [pytest.mark.timeout(600)]

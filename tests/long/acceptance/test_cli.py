@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway import house
 from gateway.clock import SystemClock
-from gateway.trust.authority import Authority
+from gateway_labs.authority import Authority
 from tests.long.acceptance.test_pages_run import run
 from tests.support.cli_people import FIRST, SECOND, Deciders, typing
 from tests.support.leaks import WATCH

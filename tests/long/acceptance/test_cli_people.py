@@ -18,9 +18,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.clock import SystemClock
 from gateway.trust import qr
-from gateway.trust.authority import Authority
 from gateway.trust.key_material import sha256
 from gateway.trust.keys import KeyDirectory
+from gateway_labs.authority import Authority
 from tests.long.acceptance.test_pages_run import environment
 from tests.support.cli_people import typing
 from tests.unit.cli.conftest import Terminal

@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from gateway.clock import SystemClock
-from gateway.sandbox import stage as stage_of_sandbox
-from gateway.sandbox.cast import cast
-from gateway.sandbox.opened import Running
+from gateway_labs.sandbox import stage as stage_of_sandbox
+from gateway_labs.sandbox.cast import cast
+from gateway_labs.sandbox.opened import Running
 from tests.support.api import DEPARTMENT, PDF, PROVINCE
 from tests.support.sandbox import at_work
 from tests.support.services import missing

@@ -18,15 +18,15 @@ import aiohttp
 import pytest
 
 from gateway.clock import SystemClock
-from gateway.conformance import run
-from gateway.conformance.line import Line
-from gateway.conformance.score import SkipCause
 from gateway.domain.document import Lane
 from gateway.domain.identity import Digest
 from gateway.pool import ThreadPool
 from gateway.ports import Fate, Parcel
-from gateway.sandbox import stage
 from gateway.transport.embedded import EmbeddedAxis
+from gateway_labs.conformance import run
+from gateway_labs.conformance.line import Line
+from gateway_labs.conformance.score import SkipCause
+from gateway_labs.sandbox import stage
 from tests.support.sandbox import BROKEN_TWICE, at_work, broken_copy
 
 pytestmark = [pytest.mark.timeout(900)]

@@ -12,7 +12,6 @@ from cryptography import x509
 
 from gateway.api.inbox_view import inbox_item
 from gateway.api.message_view import message
-from gateway.demo import stage
 from gateway.domain.document import Recipient, RecipientRole
 from gateway.domain.event import EventKind
 from gateway.domain.signatures import LegalValue, SignatureWord
@@ -20,6 +19,7 @@ from gateway.errors import Refused
 from gateway.outgoing import manage
 from gateway.policy.verdict import ReasonCode, Verdict
 from gateway.workers.clocks import Clocks
+from gateway_labs.demo import stage
 from tests.support import pdf_pki, pdfs
 from tests.support.clock import ManualClock
 from tests.support.node import DEPARTMENT, PROVINCE, Town, opened

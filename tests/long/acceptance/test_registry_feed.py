@@ -23,7 +23,7 @@ from gateway.incoming.receive import FeedDoor
 from gateway.ports import Arrival, Fate, Parcel
 from gateway.registry.feed_file import AgencyLine
 from gateway.settings import load
-from gateway.trust.authority import Authority
+from gateway_labs.authority import Authority
 from tests.long.acceptance.test_cli import Office
 from tests.support import feeds, parcels, pki
 from tests.support.cli_people import FIRST, SECOND, Deciders, typing

@@ -24,9 +24,10 @@ from cryptography.hazmat.primitives.serialization import (
 from pyhanko.pdf_utils.reader import PdfFileReader
 
 from gateway.clock import SystemClock
-from gateway.demo.signers import DemoSigners, seal_png
-from gateway.trust.authority import Authority
 from gateway.trust.pdf_signing.look import holds
+from gateway_labs.authority import Authority
+from gateway_labs.demo.pictures import seal_png
+from gateway_labs.demo.signers import DemoSigners
 from tests.services.softhsm import Hsm, Token
 from tests.support.areas import area_in_mm
 from tests.support.pki import key

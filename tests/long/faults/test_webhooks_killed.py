@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from gateway.demo import stage
 from gateway.domain.account import AgencyScope
 from gateway.domain.event import Event, EventKind
 from gateway.office.bootstrap.office import open_office
 from gateway.webhooks import WantedEndpoint
+from gateway_labs.demo import stage
 from tests.support import api
 from tests.support.hooks import Receiver, near, receiving
 from tests.support.node import DEPARTMENT

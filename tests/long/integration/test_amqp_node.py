@@ -12,10 +12,10 @@ import pytest
 
 from bench import papers
 from gateway.bootstrap.axis import broker_access, open_axis
-from gateway.demo import stage as demo
 from gateway.domain.document import InState, OutgoingDocument
 from gateway.errors import Misconfigured
 from gateway.transport.amqp.axis import AmqpAxis
+from gateway_labs.demo import stage as demo
 from tests.support.broker import Broker
 from tests.support.node import PROVINCE, Town, opened
 from tests.support.topology import topology_on

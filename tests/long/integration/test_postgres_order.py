@@ -18,7 +18,6 @@ from sqlalchemy import update
 from sqlmodel import col
 
 from gateway.clock import SystemClock
-from gateway.demo import stage
 from gateway.domain.account import HostedAgency
 from gateway.domain.document import DocumentChange, Kind, OutgoingDocument, OutState, Recipient
 from gateway.domain.pace import clocks_agree
@@ -32,6 +31,7 @@ from gateway.settings import load
 from gateway.store import leases
 from gateway.store.accounts import to_hosted_row
 from gateway.store.tables_node import HostedAgencyRow
+from gateway_labs.demo import stage
 from tests.support.clock import ManualClock
 from tests.support.node import Town
 from tests.support.stores import (

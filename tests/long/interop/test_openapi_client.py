@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 
 from gateway.clock import SystemClock
-from gateway.sandbox import stage as stage_of_sandbox
-from gateway.sandbox.cast import cast
+from gateway_labs.sandbox import stage as stage_of_sandbox
+from gateway_labs.sandbox.cast import cast
 from tests.support.api import DEPARTMENT, PDF, PROVINCE
 from tests.support.once import once
 from tests.support.sandbox import at_work

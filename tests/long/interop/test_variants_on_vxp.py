@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.edxml import again
-from gateway.simulators.settings import HubOptions
+from gateway_labs.simulators import again
+from gateway_labs.simulators.settings import HubOptions
 from tests.interop.vxp_client import SdkClient
 from tests.support import node
 from tests.support.clock import ManualClock

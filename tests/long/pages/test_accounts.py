@@ -15,12 +15,12 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import BrowserContext, Page, expect
 
-from gateway.demo import stage
 from gateway.domain.account import ApiCall, ClientCertificate, KeyWay
 from gateway.errors import Denied
 from gateway.office.accounts import admin, posts, sessions, sign_in
 from gateway.office.accounts.acting import By
 from gateway.office.domain.roles import Manner, PostRole, Right
+from gateway_labs.demo import stage
 from tests.pages import axe
 from tests.pages.guest import Answer, Guest, calling
 from tests.pages.site import Site

@@ -13,11 +13,11 @@ from datetime import timedelta
 import pytest
 from playwright.async_api import Page, expect
 
-from gateway.demo import stage
 from gateway.domain.document import IncomingDocument, Kind, OutgoingDocument, Source, Urgency
 from gateway.office.domain.roles import PostRole
 from gateway.office.letters import submitting
 from gateway.outgoing import recall
+from gateway_labs.demo import stage
 from tests.pages.effort import Hand
 from tests.pages.neighbours import FURTHER, NAMES, OTHERS, SIGNER, Town
 from tests.pages.neighbours import site as site

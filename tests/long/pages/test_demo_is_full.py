@@ -9,10 +9,10 @@ from contextlib import closing
 
 import pytest
 
-from gateway.demo import desks, stage, story
-from gateway.demo.stage import Steps
 from gateway.settings import Settings
 from gateway.store import reporting
+from gateway_labs.demo import desks, stage, story
+from gateway_labs.demo.stage import Steps
 from tests.pages.site import Site
 from tests.support.clock import MovableClock
 from tests.support.town.scenes import STAGED, until_quiet

@@ -21,7 +21,7 @@ from gateway.domain.wall_clock import local
 from gateway.errors import Refused
 from gateway.ops.metrics import Watch
 from gateway.policy.verdict import ReasonCode, Verdict
-from gateway.trust.authority import Authority
+from gateway_labs.authority import Authority
 from tests.pages import axe, deciders
 from tests.pages.deciders import Decider
 from tests.pages.summary import Record

@@ -12,8 +12,8 @@ from typing import Any
 
 from gateway.settings import AxisSettings, Secret, Settings
 from gateway.settings.options import NamedAxis, RouteSettings
-from gateway.simulators.settings import HubOptions
 from gateway.transport.rest.axis import RestAxis
+from gateway_labs.simulators.settings import HubOptions
 from tests.support.clock import ManualClock
 from tests.support.packets import COMMUNE, DEPARTMENT, PROVINCE
 from tests.support.topology import Topology

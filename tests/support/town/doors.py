@@ -30,7 +30,6 @@ from gateway.bootstrap.guards import system_secrets
 from gateway.cli.doors import application
 from gateway.cli.serve import listening
 from gateway.clock import SystemClock
-from gateway.demo import story
 from gateway.domain import account
 from gateway.domain.account import ApiKey, ApiScope, ClientCertificate, KeyWay, PrincipalKind
 from gateway.office import calls as calls_of_office
@@ -38,6 +37,7 @@ from gateway.office.bootstrap.office import Office
 from gateway.office.web.app import add_static, add_status
 from gateway.ops.evidence.make import EvidenceMaker
 from gateway.ops.metrics import Watch
+from gateway_labs.demo import story
 from tests.interop.vxp_client import SdkClient
 from tests.support.clock import ManualClock
 from tests.support.contract import complaints

@@ -15,11 +15,12 @@ from pathlib import Path
 from gateway.bootstrap.axis import open_axis
 from gateway.ports import Clock
 from gateway.settings import load
-from gateway.simulators import server
-from gateway.simulators.faults import Faults
-from gateway.simulators.hub import Hub
-from gateway.simulators.lgsp import Lgsp
-from gateway.simulators.settings import (
+from gateway.transport.rest.axis import RestAxis
+from gateway_labs.simulators import server
+from gateway_labs.simulators.faults import Faults
+from gateway_labs.simulators.hub import Hub
+from gateway_labs.simulators.lgsp import Lgsp
+from gateway_labs.simulators.settings import (
     FaultOptions,
     HubAgency,
     HubLogin,
@@ -27,8 +28,7 @@ from gateway.simulators.settings import (
     HubSystem,
     SimulatorSettings,
 )
-from gateway.simulators.vxp import Vxp
-from gateway.transport.rest.axis import RestAxis
+from gateway_labs.simulators.vxp import Vxp
 
 ROOT = Path(__file__).parents[3]
 Now = Callable[[], datetime]

@@ -11,10 +11,10 @@ from typing import Any
 
 from gateway.ports import Clock
 from gateway.settings import Settings
-from gateway.simulators.lgsp import Lgsp
-from gateway.simulators.settings import HubLogin, HubSystem
 from gateway.transport.rest.axis import RestAxis
 from gateway.transport.rest.systems import Login
+from gateway_labs.simulators.lgsp import Lgsp
+from gateway_labs.simulators.settings import HubLogin, HubSystem
 from tests.support.town.hubs import Simulated, at_work, axis_alone, started, system
 
 LOGIN = Login(username="quantri", password="mat khau", application="PM-QLVB")

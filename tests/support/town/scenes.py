@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from gateway.demo import desks, people, stage, story
-from gateway.demo.people import Invited
 from gateway.domain.person import Person
 from gateway.office.bootstrap.office import Office, account_rules, open_office
 from gateway.office.desks import AccountDesk
 from gateway.office.domain.roles import PostRole
 from gateway.ports import Clock
 from gateway.settings import Settings
+from gateway_labs.demo import desks, people, stage, story
+from gateway_labs.demo.people import Invited
 from tests.support.accounts import Someone, taken_up, with_factor
 from tests.support.clock import START, ManualClock, MovableClock
 from tests.support.waiting import until

@@ -13,8 +13,8 @@ from typing import Any
 from gateway.ports import Clock
 from gateway.settings import Settings
 from gateway.settings.options import Secret
-from gateway.simulators.vxp import Vxp
 from gateway.transport.rest.axis import RestAxis
+from gateway_labs.simulators.vxp import Vxp
 from tests.support.town.hubs import Simulated, at_work, axis_alone, started, system
 
 NORTH, SOUTH = "bac.mophong.01", "nam.mophong.01"

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway import house
 from gateway.clock import SystemClock
-from gateway.trust.authority import Authority
+from gateway_labs.authority import Authority
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,8 +17,8 @@ from gateway.clock import SystemClock
 from gateway.domain.account import AgencyScope
 from gateway.domain.event import EventKind
 from gateway.settings import load
-from gateway.trust.authority import Authority
 from gateway.trust.key_material import sha256
+from gateway_labs.authority import Authority
 from tests.unit.cli.conftest import Terminal
 
 CODE = "Z91.02"

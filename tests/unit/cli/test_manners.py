@@ -18,8 +18,8 @@ from gateway import __version__
 from gateway.cli import command, output
 from gateway.cli.command import Invocation, Lang
 from gateway.clock import SystemClock
-from gateway.trust.authority import Authority
 from gateway.words import labels
+from gateway_labs.authority import Authority
 from tests.unit.cli.conftest import Terminal
 
 ROOT = Path(__file__).parents[3]
@@ -157,9 +157,9 @@ def test_a_broker_of_the_demonstration_is_named_whole_or_not_at_all(
     keep, password = tmp_path / "kept", tmp_path / "password"
     broker = ("--broker", "amqp://127.0.0.1:5672")
     for words, why in (
-        (broker, "cli.demo.axes.broker_needs"),
-        (("--axes", *broker), "cli.demo.axes.broker_who"),
-        (("--axes", "--broker-user", "admin"), "cli.demo.axes.broker_alone"),
+        (broker, "demo.axes.broker_needs"),
+        (("--axes", *broker), "demo.axes.broker_who"),
+        (("--axes", "--broker-user", "admin"), "demo.axes.broker_alone"),
     ):
         done = terminal.type("--lang", "en", "demo", "--once", "--keep", keep, *words)
         assert done.code == 2

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from gateway.edxml import again, attachment, foreign, reader
+from gateway.edxml import attachment, foreign, reader
 from gateway.edxml.build import write
 from gateway.edxml.envelope import Envelope, TraceHeader
 from gateway.edxml.policy import EnvelopeLimits
 from gateway.edxml.verify import EnvelopeSource
 from gateway.errors import MalformedXml
+from gateway_labs.simulators import again
 from tests.support import envelopes
 from tests.support.clock import START
 

@@ -45,7 +45,7 @@ def test_it_imports_python_s_own_library_and_works_where_nothing_else_is_install
 
     sources = (ROOT / "gateway").rglob("*.py")
     users = {each for each in sources if "gateway_client" in each.read_text(encoding="utf-8")}
-    assert users == {ROOT / "gateway" / "sandbox" / "command.py"}
+    assert users == {ROOT / "labs" / "gateway_labs" / "sandbox" / "command.py"}
 
     code = f"import sys; sys.path.insert(0, {str(HOME)!r}); import gateway_client as c; print(len(c.__all__))"
     done = subprocess.run(

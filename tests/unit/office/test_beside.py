@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from gateway.clock import SystemClock
-from gateway.demo import stage
 from gateway.errors import StoreFailure
 from gateway.office.beside import Beside, beside
 from gateway.office.bootstrap.office import open_office
+from gateway_labs.demo import stage
 from tests.support.waiting import LIMIT_S
 
 

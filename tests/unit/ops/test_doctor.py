@@ -34,10 +34,10 @@ from gateway.ports.node import LogHead
 from gateway.stopwatch import Stopwatch
 from gateway.store import migrate, restored
 from gateway.transport.embedded import EmbeddedAxis
-from gateway.trust.authority import Authority
 from gateway.trust.keys import KeyDirectory
 from gateway.words import labels
 from gateway.workers.pulse import HEARTBEAT, Pulse
+from gateway_labs.authority import Authority
 from tests.support.cases import Cases
 from tests.support.clock import ManualClock
 from tests.support.parcels import parcel

@@ -19,8 +19,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from gateway.domain.document import Kind
 from gateway.errors import Misconfigured, NotFound
 from gateway.ops.verify_file import verify_file
-from gateway.trust.authority import Authority
 from gateway.trust.keys import FileSigner
+from gateway_labs.authority import Authority
 from tests.support import envelopes
 from tests.support.cases import Cases
 from tools.pki.parts import Party, key, ocsp_answer, root

@@ -20,7 +20,7 @@ from gateway.errors import Unreachable
 from gateway.outgoing import dispatch
 from gateway.policy.trust import fingerprint
 from gateway.settings import Secret, Settings
-from gateway.trust.authority import Authority
+from gateway_labs.authority import Authority
 from tests.services.softhsm import Hsm
 from tests.support import hsm as hsms
 from tests.support import oracles

@@ -7,11 +7,11 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
-from gateway.demo import stage
 from gateway.domain.pdf import FirstPage, Ink
 from gateway.policy.first_page import compare, judge_arrived, judge_sent, read_first_page
 from gateway.policy.verdict import ReasonCode
 from gateway.trust.pdf_layout import read_text
+from gateway_labs.demo import stage
 from tests.support import first_pages, letters
 from tests.support.cases import Cases
 from tests.unit.office.web.test_checks import document

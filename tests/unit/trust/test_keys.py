@@ -22,9 +22,9 @@ from gateway.errors import Clash, Misconfigured, NotFound
 from gateway.policy.trust import fingerprint
 from gateway.ports import EnvelopeSigner
 from gateway.registry.feed_judge import TAG
-from gateway.trust.authority import Authority
 from gateway.trust.key_material import ENVELOPES, FEEDS
 from gateway.trust.keys import CURVE_ORDERS, KeyDirectory, KeyKind, password_from
+from gateway_labs.authority import Authority
 from tests.support import pki
 
 AT = datetime(2031, 3, 4, 2, 15, tzinfo=UTC)

@@ -18,12 +18,12 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
 from pyhanko.sign.fields import MDPPerm
 
-from gateway.demo.signers import DemoSigners
 from gateway.domain.signatures import FileVerdict, LegalValue, SignatureWord, SignerRole, SignerVerdict
 from gateway.policy import pdf_verdict
-from gateway.trust.authority import Authority
 from gateway.trust.pdf_signatures import child
 from gateway.trust.pdf_signatures.child import PdfFolder
+from gateway_labs.authority import Authority
+from gateway_labs.demo.signers import DemoSigners
 from tests.support import pdf_pki, pdfs, printed
 from tests.support.areas import area_in_mm
 from tests.support.cases import Cases

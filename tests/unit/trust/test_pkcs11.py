@@ -19,10 +19,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.errors import Misconfigured, NotFound, SignerDown
 from gateway.ports import EnvelopeSigner
-from gateway.trust.authority import Authority
 from gateway.trust.key_material import CURVE_ORDERS, ENVELOPES, TOKEN
 from gateway.trust.keys import KeyDirectory, KeyKind
 from gateway.trust.pkcs11_keys import Pkcs11Token, label
+from gateway_labs.authority import Authority
 from tests.services.softhsm import Hsm, Token
 from tests.support import hsm as hsms
 from tests.support import pki

@@ -22,8 +22,8 @@ from gateway.errors import StoreFailure
 from gateway.policy import trust, upkeep
 from gateway.policy.upkeep import CertificateEnding
 from gateway.ports import Trust
-from gateway.trust.authority import Authority
 from gateway.workers.key_watch import EVERY, KeyWatch
+from gateway_labs.authority import Authority
 from tests.support.node import DEPARTMENT, PROVINCE, Town
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)

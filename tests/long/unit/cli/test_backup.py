@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.clock import SystemClock
 from gateway.ops import backup_file
-from gateway.trust.authority import Authority
+from gateway_labs.authority import Authority
 from tests.support.cli_people import FIRST, SECOND, Deciders, typing
 from tests.unit.cli.conftest import Terminal, set_up
 

@@ -13,13 +13,13 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.bootstrap import signing as bootstrap_signing
 from gateway.bootstrap.ground import Ground, open_ground
-from gateway.demo.signers import seal_png
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.pdf import Placement, Purpose, Wish
 from gateway.errors import Clash, Denied, GatewayError, Refused
 from gateway.outgoing import sign_pdf
 from gateway.settings import Settings, load
 from gateway.trust.pdf_signing.agency_key import HeldKey
+from gateway_labs.demo.pictures import seal_png
 from tests.support.areas import area_in_mm
 from tests.support.clock import ManualClock
 from tests.support.pdf_pages import paper

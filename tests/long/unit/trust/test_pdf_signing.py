@@ -25,20 +25,21 @@ from pyhanko.sign.fields import MDPPerm
 from pyhanko.sign.validation import validate_pdf_signature
 from pyhanko_certvalidator import ValidationContext
 
-from gateway.demo.signers import DemoSigners, seal_png
 from gateway.domain.identity import Digest
 from gateway.domain.pdf import Area, Placement, Purpose, Wish
 from gateway.errors import Clash, InvalidProof, Unreachable
 from gateway.ops.pdf import verify_pdf
 from gateway.policy import pdf_signing
 from gateway.ports.services import AgencyKey
-from gateway.trust.authority import Authority
 from gateway.trust.pdf_layout import PageFrame
 from gateway.trust.pdf_signatures.sandbox import PdfLimits, PdfSandbox
 from gateway.trust.pdf_signing.agency_key import HeldKey
 from gateway.trust.pdf_signing.appearance import set_text, width_of
 from gateway.trust.pdf_signing.signer import PadesSigner
 from gateway.trust.seals import TimestampAuthority
+from gateway_labs.authority import Authority
+from gateway_labs.demo.pictures import seal_png
+from gateway_labs.demo.signers import DemoSigners
 from tests.support import pdfs
 from tests.support.areas import area_in_mm
 from tests.support.cases import Cases

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from gateway.bootstrap.ground import open_ground
-from gateway.demo import stage
 from gateway.domain.account import HostedAgency
 from gateway.errors import Denied
 from gateway.office.bootstrap.office import account_desk
 from gateway.store import migrate
+from gateway_labs.demo import stage
 from tests.support import accounts
 from tests.support.fixtures import cheap_passwords as cheap_passwords
 from tests.unit.cli.conftest import Terminal

@@ -12,12 +12,12 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.bootstrap.ground import open_ground
 from gateway.clock import SystemClock
-from gateway.demo import stage
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import IncomingDocument, InState, Urgency
 from gateway.office.bootstrap.office import account_desk
 from gateway.office.store.store import SqlOfficeStore
 from gateway.words import labels
+from gateway_labs.demo import stage
 from tests.support import accounts, people, pki, stores
 from tests.unit.cli.conftest import Terminal
 

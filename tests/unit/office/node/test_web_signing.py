@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from gateway.demo.signers import DemoSigners, seal_png
 from gateway.domain.pdf import Purpose, Wish
 from gateway.errors import Denied
 from gateway.office.node.exchange import TokenSigning
-from gateway.trust.authority import Authority
+from gateway_labs.authority import Authority
+from gateway_labs.demo.pictures import seal_png
+from gateway_labs.demo.signers import DemoSigners
 from tests.support import hsm
 from tests.support.areas import area_in_mm
 from tests.support.node import DEPARTMENT, Town

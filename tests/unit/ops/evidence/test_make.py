@@ -21,7 +21,7 @@ from gateway.ops.evidence import contents
 from gateway.ops.evidence.make import SUBJECT, EvidenceMaker
 from gateway.ops.evidence.pack_file import open_key
 from gateway.outgoing import files as outgoing_seal
-from gateway.trust.authority import Authority
+from gateway_labs.authority import Authority
 from tests.support.clock import START
 from tests.support.evidence import check, exchanged, pack_of, rebuilt, sealed, unpacked
 from tests.support.node import DEPARTMENT, PDF, PROVINCE, Town

@@ -20,8 +20,8 @@ from gateway.domain import sealed_log
 from gateway.errors import Misconfigured
 from gateway.ops.evidence.judge import PackReport, ReportLine
 from gateway.ops.evidence.pack_file import EvidenceKey
-from gateway.trust.authority import Authority
 from gateway.trust.seals import open_seal_key
+from gateway_labs.authority import Authority
 from tests.support.cases import Cases
 from tests.support.clock import START
 from tests.support.evidence import (

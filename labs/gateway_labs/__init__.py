@@ -1,0 +1,13 @@
+"""What tries the gateway and shows it: a demonstration with agencies and their story, a sandbox for programs, a kit that
+judges other gateways, and axes to test clients against. No node in production needs any of it."""
+
+from gateway.words import labels
+
+SUBJECTS = {
+    "demo": "demo",
+    "sandbox": "sandbox",
+    "conformance": "conformance",
+    "simulate": "simulate",
+}
+
+labels.add_catalogues("gateway_labs.words", SUBJECTS)

@@ -1,0 +1,163 @@
+"""Steps about what follows a document, in both directions: recalls, updates, replacements and their answers, replies; and
+about time: the moved clock, the order of events, a webhook. In: a kit. Out: expectations in a check."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from gateway_labs.conformance import receiving
+from gateway_labs.conformance.hook import Hook
+from gateway_labs.conformance.kit import PARTNER_CODE, SLOW, Kit, short
+from gateway_labs.conformance.score import Check
+
+
+async def recalled(kit: Kit, check: Check) -> None:
+    """Once while nobody took it in yet, once afterwards."""
+    await _recalled_early(kit, check)
+    sent = await kit.act(check, "document")
+    item = await kit.item(check, sent["document_id"])
+    await kit.told(check, item["id"], code="03", register_no=kit.number())
+    asked = await kit.act(check, "recall", about=sent["document_id"])
+    request = await kit.item(check, sent["document_id"], "recall")
+    # Taken in already: nobody but a person may agree.
+    early = await _codes(kit, sent["document_id"])
+    check.that("before anybody decided", "no 15", ", ".join(early), ok="15" not in early)
+    await kit.told(check, request["id"], code="15")
+    came = await kit.status(check, sent["document_id"], "15")
+    check.equal("signature of the 15", "valid", came["said"]["signature"])
+    check.equal("it answers", asked["packet_id"], (came["said"]["receipt"] or {}).get("packet_id"))
+    file = await kit.subject.ask("GET", f"/inbox/{item['id']}/files/1")
+    check.equal("its files", 409, file.status)
+
+
+async def _recalled_early(kit: Kit, check: Check) -> None:
+    sent = await kit.act(check, "document")
+    await kit.item(check, sent["document_id"])
+    await kit.act(check, "recall", about=sent["document_id"])
+    came = await kit.status(check, sent["document_id"], "15")
+    check.equal("signature of the 15", "valid", came["said"]["signature"])
+
+
+async def changed(kit: Kit, check: Check) -> None:
+    sent = await kit.act(check, "document")
+    item = await kit.item(check, sent["document_id"])
+    await kit.told(check, item["id"], code="03", register_no=kit.number())
+    await kit.act(check, "update", about=sent["document_id"], subject="Updated")
+    request = await kit.item(check, sent["document_id"], "update")
+    check.equal("the update is about", item["id"], request.get("about"))
+    await kit.told(check, request["id"], code="15")
+    came = await kit.status(check, sent["document_id"], "15")
+    check.equal("signature of the 15", "valid", came["said"]["signature"])
+    replacing = await kit.act(check, "replacement", about=sent["document_id"])
+    new = await kit.item(check, replacing["document_id"], "replace")
+    await kit.told(check, new["id"], code="03", register_no=kit.number())
+    first = await kit.subject.ask("GET", f"/inbox/{item['id']}")
+    check.equal("replaced_by", new["id"], first.get("replaced_by"))
+
+
+async def _refused_recall(kit: Kit, check: Check) -> None:
+    sent = await kit.sent(check)
+    id, document = str(sent["id"]), str(sent["document_id"])
+    await kit.packet(check, document, "edoc")
+    await kit.says(check, "03", document)
+    await kit.state(check, id, "accepted")
+    said = {"reason": "Issued by mistake", "approved_by": "Test Director", "notice_no": "12/TB-KT"}
+    answer = await kit.subject.ask("POST", f"/messages/{id}/recall", said)
+    check.need("POST …/recall", "202", short(answer), ok=answer.status == 202)
+    packet = await kit.packet(check, document, "recall")
+    check.equal("signature of the recall", "valid", packet["said"]["signature"])
+    second = await kit.subject.ask("POST", f"/messages/{id}/recall", said)
+    check.equal("a second request while one is open", 409, second.status)
+    await kit.says(check, "16", document)
+    await kit.state(check, id, "accepted")
+    check.equal("facts 16", 1, len(await kit.fact(check, id, "16")))
+
+
+async def followed(kit: Kit, check: Check) -> None:
+    """A recall that is refused, an update that is agreed to, a replacement."""
+    await _refused_recall(kit, check)
+    meta = kit.meta()
+    answer = await kit.post(meta)
+    check.need("POST /messages", "202", short(answer), ok=answer.status == 202)
+    id, document = str(answer.get("id")), str(answer.get("document_id"))
+    await kit.packet(check, document, "edoc")
+    await kit.says(check, "03", document)
+    await kit.state(check, id, "accepted")
+    update = meta | {"subject": "Updated", "reason": "A wrong date"}
+    told = await kit.subject.send(f"/messages/{id}/update", update, kit.files())
+    check.need("POST …/update", "202", short(told), ok=told.status == 202)
+    packet = await kit.packet(check, document, "update")
+    check.equal("signature of the update", "valid", packet["said"]["signature"])
+    await kit.says(check, "15", document)
+    await kit.fact(check, id, "15")
+    replacement = kit.meta(reason="Replaced")
+    told = await kit.subject.send(f"/messages/{id}/replace", replacement, kit.files())
+    check.need("POST …/replace", "202", short(told), ok=told.status == 202)
+    row = await kit.packet(check, str(told.get("document_id")), "replace")
+    check.equal("it replaces", [document], row["said"]["replaces"])
+    check.equal("signature of the replacement", "valid", row["said"]["signature"])
+
+
+async def replied(kit: Kit, check: Check) -> None:
+    item = await receiving.asked_for_reply(kit, kit.today + timedelta(days=5), check)
+    check.equal("reply_due", (kit.today + timedelta(days=5)).isoformat(), item.get("reply_due"))
+    link = {
+        "agency": PARTNER_CODE,
+        "number": f"{item['number']}/{item['symbol']}",
+        "date": item["date"],
+        "document_id": item["document_id"],
+    }
+    sent = await kit.sent(check, replies_to=[link])
+    said = (await kit.packet(check, sent["document_id"], "edoc"))["said"]
+    found = [(each["agency"], each["number"], each["document_id"]) for each in said["replies_to"]]
+    check.equal("ResponseFor", [(link["agency"], link["number"], link["document_id"])], found)
+    answer = await kit.act(check, "document", about=sent["document_id"])
+    back = await kit.item(check, answer["document_id"])
+    ids = [each.get("document_id") for each in back.get("replies_to") or []]
+    check.equal("replies_to of the partner's answer", [sent["document_id"]], ids)
+
+
+async def in_time(kit: Kit, check: Check) -> None:
+    """The last step: it moves the clock."""
+    async with Hook() as hook:
+        made = await kit.subject.ask("POST", "/webhooks", {"url": hook.url, "types": ["inbox.received"]})
+        check.need("POST /webhooks", "201", short(made), ok=made.status == 201)
+        try:
+            sent = await kit.act(check, "document")
+            item = await kit.item(check, sent["document_id"])
+            await hook.is_signed(check, str(made.get("secret")), str(item["id"]))
+        finally:
+            await kit.subject.ask("DELETE", f"/webhooks/{made.get('id')}")
+    await _in_order(kit, check)
+    check.that(
+        "due.accept_by", "a moment", item.get("due"), ok=bool((item.get("due") or {}).get("accept_by"))
+    )
+    if not kit.moves:
+        return
+    slow = await kit.sent(check, SLOW)
+    await kit.packet(check, slow["document_id"], "edoc")
+    check.one_of(
+        "state before", ("sending", "sent"), (await kit.message(slow["id"])).get("recipients", 0, "state")
+    )
+    await kit.bench.ask("POST", "/sandbox/clock", {"move": "+4h"})
+    await kit.state(check, slow["id"], "delivered")
+    again = await kit.subject.ask("GET", f"/inbox/{item['id']}")
+    check.equal("due.accept_by after 4 hours", item["due"], again.get("due"))
+
+
+async def _codes(kit: Kit, document: str) -> list[str]:
+    return [each["said"]["status"]["code"] for each in await kit.packets(document, "status")]
+
+
+async def _in_order(kit: Kit, check: Check) -> None:
+    """The feed from its beginning: rising sequences, each id once, and a cursor that goes on."""
+    after, seen = "0", []
+    for _ in range(50):
+        page = await kit.subject.ask("GET", "/events", query={"after": after, "limit": 200})
+        seen += [(each["sequence"], each["id"]) for each in page.get("data") or []]
+        if not page.get("has_more"):
+            break
+        after = str(page.get("next_after"))
+    numbers = [number for number, _ in seen]
+    check.that("events", "some", len(seen), ok=bool(seen))
+    check.that("their sequence", "rises", numbers[-5:], ok=numbers == sorted(set(numbers)))

@@ -1,0 +1,209 @@
+"""Runs the steps against a subject. In: its address and key, and those of the sandbox whose robots are the partner, or
+neither: then a sandbox is started for the occasion. Out: a `Score`. A step that breaks is a step that failed, with what
+broke; only an address that answers nobody ends the run."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from gateway import __version__
+from gateway.bootstrap.node import Wrap
+from gateway.domain.wall_clock import local
+from gateway.errors import Denied, Unreachable
+from gateway_labs.conformance.kit import PATIENCE_S, Kit
+from gateway_labs.conformance.line import TIMEOUT_S, Answer, Library, Line
+from gateway_labs.conformance.score import Check, Score, SkipCause, Skipped, StepFailed, StepScore
+from gateway_labs.conformance.steps import STEPS, Given, Step
+from gateway_labs.sandbox.opened import Running, Sandbox
+
+Say = Callable[[StepScore], None]
+SILENT = "GW-SANDBOX-SILENT"
+# A healthy gateway takes a minute or two; one that answers nothing would take half an hour.
+LIMIT_S = 900.0
+# Numbers of documents that no run before gave: so many for each run, one run a second.
+_EACH_RUN, _RUNS = 200, 5_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What is judged, and the sandbox that plays its partner."""
+
+    url: str
+    key: str
+    bench_url: str
+    bench_key: str
+    patience_s: float = PATIENCE_S
+    system: str = ""
+    secret: str = ""
+    """Of a document system with the national axis's library."""
+    folder: Path | None = None
+    """Its agency's hot folder."""
+
+
+async def run(
+    subject: Subject,
+    heard: Say = lambda step: None,
+    only: Collection[int] = (),
+    limit_s: float = LIMIT_S,
+) -> Score:
+    """Judge the subject. `heard` is told of each step when it is over; `only` these numbers, or all; after `limit_s` no
+    further step is tried, and one that is at work fails."""
+    loop = asyncio.get_running_loop()
+    ends = loop.time() + limit_s
+    timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
+    async with aiohttp.ClientSession(timeout=timeout) as session:
+        kit = await _kit(session, subject)
+        found: dict[str, StepScore] = {}
+        for step in STEPS:
+            if not only or step.n in only:
+                skipped = _skipped(kit, step, found, is_over=loop.time() >= ends)
+                found[step.key] = _not_tried(step, skipped) if skipped else await _took(kit, step, ends)
+                heard(found[step.key])
+        return Score(
+            target=subject.url,
+            agency=kit.own,
+            version=__version__,
+            at=datetime.now(UTC),
+            steps=tuple(found.values()),
+        )
+
+
+async def run_self(
+    heard: Say = lambda step: None,
+    wrap: Wrap | None = None,
+    only: Collection[int] = (),
+    limit_s: float = LIMIT_S,
+) -> Score:
+    """Against a sandbox of its own, which is gone afterwards. What comes in goes to whoever asks first, so the steps of the
+    hot folder have another one."""
+    ends = time.monotonic() + limit_s
+    in_folder = {step.n for step in STEPS if step.given is Given.FOLDER}
+    wanted = set(only) or {step.n for step in STEPS}
+    scores = []
+    for numbers, has_folder in ((wanted - in_folder, False), (wanted & in_folder, True)):
+        if numbers:
+            async with own_sandbox(wrap, has_folder=has_folder) as found:
+                scores.append(await run(itself(found), heard, numbers, ends - time.monotonic()))
+    return replace(scores[0], steps=tuple(step for score in scores for step in score.steps))
+
+
+def itself(found: Running) -> Subject:
+    """A sandbox as both: its node is the subject, its robots are the partner."""
+    return Subject(
+        url=found.url,
+        key=found.key,
+        bench_url=found.url,
+        bench_key=found.key,
+        system=found.system,
+        secret=found.secret,
+        folder=found.folder,
+    )
+
+
+@asynccontextmanager
+async def own_sandbox(wrap: Wrap | None = None, *, has_folder: bool = False) -> AsyncIterator[Running]:
+    """At work while the body runs."""
+    with tempfile.TemporaryDirectory(prefix="gateway-conformance-") as temporary:
+        stop = asyncio.Event()
+        ready: asyncio.Future[Running] = asyncio.get_running_loop().create_future()
+        box = Sandbox(folder=Path(temporary) / "sandbox", wrap=wrap, has_folder=has_folder)
+
+        def heard(found: Running) -> None:
+            if not ready.done():
+                ready.set_result(found)
+
+        serving = asyncio.create_task(box.serve(stop, heard))
+        try:
+            waiting: list[asyncio.Future[Any]] = [serving, ready]
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            if not ready.done():
+                await serving
+            yield ready.result()
+        finally:
+            stop.set()
+            await serving
+
+
+async def _kit(session: aiohttp.ClientSession, subject: Subject) -> Kit:
+    line = Line(session, subject.url, subject.key)
+    bench = Line(session, subject.bench_url, subject.bench_key)
+    try:
+        me, there = await line.ask("GET", "/me"), await bench.ask("GET", "/sandbox")
+        own, paper = await line.ask("GET", "/sandbox"), await bench.ask("GET", "/sandbox/paper")
+    except StepFailed as why:
+        raise Unreachable(str(why), code=SILENT) from why
+    _need(me, subject.url)
+    _need(there, subject.bench_url)
+    _need(paper, subject.bench_url)
+    now = datetime.fromisoformat(there.get("clock", "now"))
+    return Kit(
+        subject=line,
+        bench=bench,
+        own=str(me.get("agency")),
+        pdf=paper.body,
+        moves=own.status == 200,
+        begins=1 + int(time.time()) % _RUNS * _EACH_RUN,
+        today=local(now).date(),
+        patience_s=subject.patience_s,
+        system=Library(session, subject.url, subject.system, subject.secret) if subject.system else None,
+        folder=subject.folder,
+    )
+
+
+def _need(answer: Answer, url: str) -> None:
+    if answer.status in (401, 403):
+        raise Denied(f"{url} refuses the key: {answer.get('detail')}")
+    if answer.status != 200:
+        raise Unreachable(f"{url} answered {answer.status}; is it a sandbox?", code=SILENT)
+
+
+def _skipped(kit: Kit, step: Step, found: Mapping[str, StepScore], *, is_over: bool) -> Skipped | None:
+    """Why the step is not tried, if so. The step that broke off first is named, and not one that it took along."""
+    if (step.given is Given.SYSTEM and kit.system is None) or (
+        step.given is Given.FOLDER and kit.folder is None
+    ):
+        return Skipped(cause=SkipCause.GIVEN)
+    if is_over:
+        return Skipped(cause=SkipCause.TIME)
+    needed = found.get(step.needs)
+    if needed is None or not needed.broke_off:
+        return None
+    return needed.skipped or Skipped(cause=SkipCause.STEP, step=needed.n)
+
+
+def _not_tried(step: Step, why: Skipped) -> StepScore:
+    return StepScore(n=step.n, key=step.key, passed=False, found=(), seconds=0.0, broke_off=True, skipped=why)
+
+
+async def _took(kit: Kit, step: Step, ends: float) -> StepScore:
+    check, began, broke_off = Check(), time.monotonic(), True
+    try:
+        async with asyncio.timeout_at(ends):
+            await step.does(kit, check)
+        broke_off = False
+    except TimeoutError:
+        check.broke("the time of the run ended")
+    except StepFailed as why:
+        if check.passed or not check.found:
+            check.broke(str(why))
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as why:
+        # An answer of another shape than the one that was promised.
+        check.broke(f"{type(why).__name__}: {why}")
+    return StepScore(
+        n=step.n,
+        key=step.key,
+        passed=check.passed,
+        found=tuple(check.found),
+        seconds=round(time.monotonic() - began, 2),
+        broke_off=broke_off,
+    )

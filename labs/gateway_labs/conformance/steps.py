@@ -1,0 +1,73 @@
+"""The steps, in order: a key, under which the words of each stand, what does it, and the step without which it can come to
+nothing. The number of a step is its place; one that only finds something wrong takes none of the others along."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from gateway_labs.conformance import changing, otherways, receiving, sending, statuses
+from gateway_labs.conformance.kit import Kit
+from gateway_labs.conformance.score import Check
+
+Does = Callable[[Kit, Check], Awaitable[None]]
+
+
+class Given(StrEnum):
+    """What not every run has: a system's secret for the compatibility door, a hot folder."""
+
+    SYSTEM = "system"
+    FOLDER = "folder"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """`needs` is the step without which this one can come to nothing; `given` what the run must have been given for it."""
+
+    n: int
+    key: str
+    does: Does
+    needs: str = ""
+    given: Given | None = None
+
+
+_TABLE: tuple[tuple[str, Does, str], ...] = (
+    ("accept", sending.accept, ""),
+    ("faults", sending.faults, ""),
+    ("refused", sending.refused, ""),
+    ("idempotent", sending.idempotent, "accept"),
+    ("external_id", sending.external_id, "accept"),
+    ("packet", sending.packet, "accept"),
+    ("fields", sending.fields, "packet"),
+    ("urgent", sending.urgent, "packet"),
+    ("attachments", sending.attachments, "packet"),
+    ("arrived", statuses.arrived, "packet"),
+    ("rejected", statuses.rejected, "packet"),
+    ("handled", statuses.handled, "packet"),
+    ("status_doubled", statuses.doubled, "packet"),
+    ("status_unordered", statuses.unordered, "packet"),
+    ("status_forged", statuses.forged, "packet"),
+    ("status_unknown", statuses.unknown, "packet"),
+    ("admitted", receiving.admitted, ""),
+    ("receipt", receiving.receipt, ""),
+    ("doubled", receiving.doubled, "admitted"),
+    ("conflicting", receiving.conflicting, "admitted"),
+    ("forged", receiving.forged, ""),
+    ("misdirected", receiving.misdirected, ""),
+    ("broken", receiving.broken, ""),
+    ("answered", receiving.answered, "admitted"),
+    ("worked_on", receiving.worked_on, "admitted"),
+    ("recalled", changing.recalled, "admitted"),
+    ("changed", changing.changed, "admitted"),
+    ("followed", changing.followed, "packet"),
+    ("replied", changing.replied, "packet"),
+    ("in_time", changing.in_time, "admitted"),
+    ("library", otherways.library, ""),
+    ("folder", otherways.folder, ""),
+)
+_GIVEN = {"library": Given.SYSTEM, "folder": Given.FOLDER}
+STEPS = tuple(
+    Step(n=n, key=key, does=does, needs=needs, given=_GIVEN.get(key))
+    for n, (key, does, needs) in enumerate(_TABLE, 1)
+)

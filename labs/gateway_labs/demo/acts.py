@@ -1,0 +1,236 @@
+"""The acts that the demonstration's scenes are made of, each of which may be repeated: send, take in, answer, recall;
+and waiting for the workers. In: the cast's words. Out: documents as they stand, or an error that says what did not
+happen."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from functools import partial
+from typing import Any, ClassVar
+
+from gateway.bootstrap.node import OpenNode
+from gateway.domain.account import AgencyScope
+from gateway.domain.document import (
+    Assignment,
+    DeliveryMode,
+    DocumentChange,
+    Draft,
+    FileRole,
+    IncomingDocument,
+    Kind,
+    OutgoingDocument,
+    Recipient,
+    RecipientRole,
+    ReplyLink,
+    Signer,
+    Staff,
+    Urgency,
+)
+from gateway.errors import GatewayError
+from gateway.incoming import act
+from gateway.incoming.act import StatusCall
+from gateway.outgoing import accept, intake
+from gateway.outgoing import recall as asking
+from gateway.outgoing.intake import Order
+from gateway.policy.verdict import ReasonCode
+from gateway.stopwatch import at_door
+from gateway_labs.demo.stage import Cast
+
+# How long one step of the story may take before it is told as failed.
+PATIENCE_S = 60.0
+# How often a dozen waiting steps look, without taking the machine from those they wait for.
+LOOK_S = 0.1
+
+
+@dataclass(slots=True)
+class Acts:
+    """What an actor can do on an open node whose workers run."""
+
+    patience_s: ClassVar[float] = PATIENCE_S
+
+    node: OpenNode
+    cast: Cast
+
+    async def send(
+        self,
+        sender: str,
+        key: str,
+        receivers: Sequence[str],
+        *,
+        urgency: Urgency = Urgency.NORMAL,
+        due_in: int | None = None,
+        secrecy: str = "none",
+        replies_to: OutgoingDocument | None = None,
+        kind: Kind = Kind.DOCUMENT,
+        parent: OutgoingDocument | None = None,
+        change: DocumentChange | None = None,
+        pages: int | None = None,
+        mode: DeliveryMode = DeliveryMode.ELECTRONIC,
+    ) -> OutgoingDocument:
+        scope = await self.scope(sender)
+        told = self.cast.document(key)
+        today = self.node.out.today()
+        issued_on = self.cast.issued_on(key, today)
+        draft = replace(
+            self.draft(told, issued_on, receivers),
+            external_id=f"story-{key}",
+            pages=pages,
+            reply_required=due_in is not None,
+            reply_due=today + timedelta(days=due_in) if due_in is not None else None,
+            urgency=urgency,
+            secrecy=secrecy,
+            delivery_mode=mode,
+            replies_to=(_link(replies_to),) if replies_to else (),
+        )
+        # Nobody receives for that one yet, which whoever sends to it has read.
+        confirm = (ReasonCode.RECIPIENT_UNHOSTED.value,) if "unconnected" in receivers else ()
+        parent_id = parent.id if parent else None
+        order = Order(draft=draft, kind=kind, parent_id=parent_id, change=change, confirm=confirm)
+        async with intake.tray(self.node.out) as tray:
+            for n, file in enumerate(told["files"]):
+                role = FileRole.LEAD if n == 0 else FileRole.APPENDIX
+                content = await self.node.pool.run(partial(self.cast.file, key, n, issued_on))
+                await tray.add(role, file, role, in_one(content))
+            with at_door(self.node.clock.now()):
+                accepted = await accept.accept(self.node.out, scope, order, tray)
+        if accepted.document is None:
+            raise GatewayError(f"the story's document {key} was not accepted")
+        return accepted.document
+
+    def draft(self, told: Mapping[str, Any], issued_on: date, receivers: Sequence[str]) -> Draft:
+        """What the cast has of one document."""
+        name, title, competence = told["signer"]
+        return Draft(
+            number=told["number"],
+            symbol=told["symbol"],
+            issued_on=issued_on,
+            type_name=told["type"],
+            subject=told["subject"],
+            place=self.cast.words("place"),
+            signer=Signer(name=name, title=title, competence=competence),
+            recipients=tuple(
+                Recipient(code=self.cast.code(one), role=RecipientRole.TO_ACT) for one in receivers
+            ),
+            staff=self.clerk(),
+        )
+
+    async def take_in(
+        self, actor: str, document: OutgoingDocument, codes: Sequence[str], register_no: str | None = None
+    ) -> None:
+        for code in codes:
+            assignment = (
+                Assignment(lead_unit=self.cast.words("lead_unit"), instruction=self.cast.words("instruction"))
+                if code == "04" and not await self.has(actor, document, "04")
+                else None
+            )
+            call = StatusCall(
+                code=code,
+                staff=self.clerk(),
+                register_no=register_no if code == "03" else None,
+                assignment=assignment,
+            )
+            await self.status(actor, document, call)
+
+    async def status(self, actor: str, document: OutgoingDocument, call: StatusCall) -> None:
+        arrived = await self.arrived(actor, document)
+        await act.set_status(self.node.inn, await self.scope(actor), arrived.id, call)
+
+    async def refuse(self, actor: str, document: OutgoingDocument) -> None:
+        """For an appendix that is missing."""
+        note = self.cast.words("missing_appendix")
+        call = StatusCall(code="02", reason="MISSING_FILE", note=note, staff=self.clerk())
+        await self.status(actor, document, call)
+
+    async def answer(
+        self, actor: str, document: OutgoingDocument, code: str, note: str | None = None
+    ) -> None:
+        """Answers the request once it is there; an answer given before is not given again."""
+        if await self.has(actor, document, code):
+            return
+        await self.until(lambda: self.has(actor, document, "asked"))
+        await self.status(actor, document, StatusCall(code=code, note=note, staff=self.clerk()))
+
+    async def recall(self, document: OutgoingDocument, sender: str = "province") -> None:
+        scope = await self.scope(sender)
+        async with self.node.store.read(scope) as work:
+            asked = [one for one in await work.outgoing.children(document.id) if one.kind is Kind.RECALL]
+        if not asked:
+            await self.until(lambda: self.stands(sender, document, "delivered", "accepted", "assigned"))
+            await asking.recall(
+                self.node.out,
+                scope,
+                document.id,
+                reason=self.cast.words("recall_reason"),
+                approved_by=self.cast.words("approved_by"),
+                notice_no=f"TB-{document.draft.number}",
+            )
+
+    async def arrived(self, actor: str, document: OutgoingDocument) -> IncomingDocument:
+        """The document as the receiver has it, once it has it."""
+        found: list[IncomingDocument] = []
+
+        async def here() -> bool:
+            async with self.node.store.read(await self.scope(actor)) as work:
+                rows = await work.incoming.by_document_id(
+                    document.document_id.split(",", 1)[0], document.document_id
+                )
+            found[:] = [one for one in rows if one.packet_id == document.packet_id]
+            return bool(found)
+
+        await self.until(here)
+        return found[0]
+
+    async def has(self, actor: str, document: OutgoingDocument, code: str) -> bool:
+        arrived = await self.arrived(actor, document)
+        async with self.node.store.read(await self.scope(actor)) as work:
+            return any(fact.code == code for fact in await work.facts.of(arrived.id))
+
+    async def asked_of(self, document: OutgoingDocument) -> int:
+        async with self.node.store.read(await self.scope("province")) as work:
+            deliveries = await work.deliveries.of(document.id)
+            facts = [fact for one in deliveries for fact in await work.facts.of(one.id)]
+        return sum(fact.code == "asked" for fact in facts)
+
+    async def stands(self, actor: str, document: OutgoingDocument, *states: str) -> bool:
+        async with self.node.store.read(await self.scope(actor)) as work:
+            return all(one.state in states for one in await work.deliveries.of(document.id))
+
+    async def until(self, true: Callable[[], Awaitable[bool]]) -> None:
+        """Waits for the workers; says what did not happen rather than waiting for ever."""
+        try:
+            async with asyncio.timeout(self.patience_s):
+                while not await true():
+                    await self.node.clock.sleep(LOOK_S)
+        except TimeoutError as late:
+            counts = await self.node.store.counts()
+            raise GatewayError(
+                f"the story waited {self.patience_s:.0f} s in vain; rows by state: {counts}"
+            ) from late
+
+    async def scope(self, actor: str) -> AgencyScope:
+        agency = await self.node.store.accounts.hosted_by_code(self.cast.code(actor))
+        if agency is None:
+            raise GatewayError(f"the stage has no agency {actor}")
+        return AgencyScope(agency_id=agency.id, principal_id="demo")
+
+    def clerk(self) -> Staff:
+        return Staff(**self.cast.data["clerk"])
+
+
+def _link(document: OutgoingDocument) -> ReplyLink:
+    issued = document.draft.issued_on
+    if issued is None:
+        raise GatewayError(f"{document.id} has no date to answer it by")
+    return ReplyLink(
+        agency=document.document_id.split(",", 1)[0],
+        number=document.draft.code,
+        date=issued,
+        document_id=document.document_id,
+    )
+
+
+async def in_one(content: bytes) -> AsyncIterator[bytes]:
+    yield content

@@ -1,0 +1,336 @@
+"""Tells a province's story over three axes: one agency on a broker, one on a provincial service, one on the national axis,
+and the province's node in the middle of all. In: a folder, perhaps a real broker. Out: an `AxesResult`, counted from
+the rows of all four nodes, which know nothing of what the story meant; or the nodes, at work for whoever wants to try."""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from time import monotonic
+from typing import Any, ClassVar
+
+from gateway.bootstrap.node import OpenNode, open_node
+from gateway.domain.document import IncomingDocument, OutgoingDocument
+from gateway.errors import GatewayError
+from gateway.office.bootstrap.office import Office, open_office
+from gateway.transport.routed import RoutedAxis
+from gateway_labs.demo import axes_stage, story
+from gateway_labs.demo.acts import Acts
+from gateway_labs.demo.axes_between import Admin, service, vhost
+from gateway_labs.demo.axes_stage import AXES, BROKER, LGSP, MIDDLE, VXP, Between, cast
+from gateway_labs.demo.people import Invited
+from gateway_labs.simulators.settings import HubAgency
+
+Say = Callable[..., None]
+_NOT_LEFT = frozenset({"queued", "sending", "failed", "cancelled", "paper"})
+
+
+@dataclass(slots=True)
+class AxisCount:
+    """What one axis carried: documents for one recipient each."""
+
+    kind: str
+    documents: int = 0
+    lost: int = 0
+    doubled: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AxesResult:
+    """What became of everything the story sent."""
+
+    documents: int
+    deliveries: int
+    by_state: Mapping[str, int]
+    axes: Mapping[str, AxisCount]
+    seconds: float
+    wrong: tuple[str, ...] = ()
+
+    @property
+    def lost(self) -> int:
+        return sum(each.lost for each in self.axes.values())
+
+    @property
+    def doubled(self) -> int:
+        return sum(each.doubled for each in self.axes.values())
+
+    @property
+    def ok(self) -> bool:
+        """Every delivery is where the story expects it and went the way it expects, nothing lost, nothing doubled."""
+        return not self.wrong and self.lost == 0 and self.doubled == 0
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "documents": self.documents,
+            "deliveries": self.deliveries,
+            "by_state": dict(self.by_state),
+            "axes": {
+                name: {
+                    "kind": each.kind,
+                    "documents": each.documents,
+                    "lost": each.lost,
+                    "doubled": each.doubled,
+                }
+                for name, each in self.axes.items()
+            },
+            "lost": self.lost,
+            "doubled": self.doubled,
+            "seconds": self.seconds,
+        }
+
+
+@dataclass(slots=True)
+class Desk(Acts):
+    """One agency at its own node. It waits longer than others: an axis that is back is asked again only after a while."""
+
+    patience_s: ClassVar[float] = 180.0
+
+    actor: str
+
+    async def came(self, document: OutgoingDocument) -> Sequence[IncomingDocument]:
+        """That document as it stands here, each time it was admitted. A service of others writes packets anew, so it is
+        known by what its sender calls it."""
+        async with self.node.store.read(await self.scope(self.actor)) as work:
+            return await work.incoming.by_document_id(
+                document.document_id.split(",", 1)[0], document.document_id
+            )
+
+    async def arrived(self, actor: str, document: OutgoingDocument) -> IncomingDocument:
+        async def here() -> bool:
+            return bool(await self.came(document))
+
+        await self.until(here)
+        return (await self.came(document))[0]
+
+    async def state(self, document: OutgoingDocument, receiver: str) -> str:
+        """Of the delivery to that agency."""
+        async with self.node.store.read(await self.scope(self.actor)) as work:
+            rows = await work.deliveries.of(document.id)
+        return next(each.state for each in rows if each.recipient.code == self.cast.code(receiver))
+
+    async def stands_at(self, document: OutgoingDocument, receiver: str, state: str) -> bool:
+        return await self.state(document, receiver) == state
+
+    async def left_by(self, document: OutgoingDocument) -> dict[str, tuple[str, str | None]]:
+        """State and axis of each delivery, by the recipient's code."""
+        found = {}
+        async with self.node.store.read(await self.scope(self.actor)) as work:
+            for each in await work.deliveries.of(document.id):
+                sent = [fact.axis for fact in await work.facts.of(each.id) if fact.code == "sent"]
+                found[each.recipient.code or ""] = (each.state, sent[-1] if sent else None)
+        return found
+
+
+@dataclass(slots=True)
+class Province:
+    """All four at work, what lies between them, and whose accounts wait for them in the middle."""
+
+    desks: Mapping[str, Desk]
+    between: Between
+    invited: Sequence[Invited]
+    say: Say
+    sent: list[tuple[Desk, OutgoingDocument]] = field(default_factory=list)
+    expected: list[tuple[Desk, OutgoingDocument, str, str, str]] = field(default_factory=list)
+
+    @property
+    def middle(self) -> Office:
+        node = self.desks[MIDDLE].node
+        if not isinstance(node, Office):
+            raise GatewayError("the node in the middle has no office")
+        return node
+
+    async def tell(self) -> None:
+        """Every scene, in order."""
+        request = await self.to_all_three()
+        await self._answered(request)
+        await self._refused()
+        await self._over_the_other()
+        await self._waited()
+
+    async def to_all_three(self) -> OutgoingDocument:
+        """One document to three agencies by three axes."""
+        request = await self._send(MIDDLE, "axes-request", ("department", "commune", "neighbour"), due_in=7)
+        for actor in ("department", "commune", "neighbour"):
+            await self._taken_in(request, actor, AXES[actor][0])
+        self.say("demo.axes.request", code=request.draft.code)
+        return request
+
+    async def _answered(self, request: OutgoingDocument) -> None:
+        answer = await self._send("commune", "axes-answer", (MIDDLE,), replies_to=request)
+        await self._taken_in(answer, MIDDLE, LGSP, register_no="1501")
+        report = await self._send("department", "axes-report", (MIDDLE,))
+        await self._taken_in(report, MIDDLE, BROKER, register_no="1502")
+        self.say("demo.axes.answered", code=answer.draft.code, report=report.draft.code)
+
+    async def _refused(self) -> None:
+        notice = await self._send(MIDDLE, "axes-notice", ("neighbour",))
+        await self.desks["neighbour"].refuse("neighbour", notice)
+        await self._stands(notice, "neighbour", "rejected", VXP)
+        self.say("demo.axes.refused", code=notice.draft.code)
+
+    async def _over_the_other(self) -> None:
+        """The provincial service is away: the commune's mail goes over the national axis, until it is back."""
+        await self.between.lgsp.away()
+        over = await self._send(MIDDLE, "axes-over", ("commune",))
+        await self._taken_in(over, "commune", VXP)
+        await self.between.lgsp.back()
+        await self._is_back(LGSP)
+        again = await self._send(MIDDLE, "axes-again", ("commune",))
+        await self._taken_in(again, "commune", LGSP)
+        self.say("demo.axes.over", code=over.draft.code, again=again.draft.code)
+
+    async def _waited(self) -> None:
+        """The national axis is away: the neighbour's mail waits for it, the department's does not."""
+        await self.between.vxp.away()
+        waits = await self._send(MIDDLE, "axes-wait", ("department", "neighbour"))
+        await self._taken_in(waits, "department", BROKER)
+        if (stood := await self.desks[MIDDLE].state(waits, "neighbour")) not in ("queued", "sending"):
+            raise GatewayError(f"the story expects mail to wait for an axis that is away, and it is {stood}")
+        await self.between.vxp.back()
+        await self._taken_in(waits, "neighbour", VXP)
+        self.say("demo.axes.waited", code=waits.draft.code)
+
+    async def _send(
+        self, actor: str, key: str, receivers: Sequence[str], **more: Any
+    ) -> OutgoingDocument:  # Any: Acts.send's own
+        document = await self.desks[actor].send(actor, key, receivers, **more)
+        self.sent.append((self.desks[actor], document))
+        return document
+
+    async def _taken_in(
+        self, document: OutgoingDocument, actor: str, axis: str, register_no: str | None = None
+    ) -> None:
+        """Its receiver takes it in, and its sender hears of that: 01, then 03."""
+        await self.desks[actor].take_in(actor, document, ("03",), register_no=register_no)
+        await self._stands(document, actor, "accepted", axis)
+
+    async def _stands(self, document: OutgoingDocument, actor: str, state: str, axis: str) -> None:
+        sender = next(desk for desk, each in self.sent if each.id == document.id)
+        await sender.until(partial(sender.stands_at, document, actor, state))
+        self.expected.append((sender, document, actor, state, axis))
+
+    async def _is_back(self, name: str) -> None:
+        axis = self.middle.axis
+        if not isinstance(axis, RoutedAxis):
+            raise GatewayError("the node in the middle has one axis")
+
+        async def answers() -> bool:
+            # It is away until mail finds it well, which is not tried before a pause is over.
+            return axis.axes[name].state().connected_since is not None and axis.circuits[name].may_send()
+
+        await self.desks[MIDDLE].until(answers)
+
+    async def result(self, seconds: float) -> AxesResult:
+        """Counted from the rows: every document of each agency, where it went, and what its receiver has of it."""
+        kinds = self.between.kinds
+        axes = {name: AxisCount(kinds[name]) for name in kinds}
+        states: Counter[str] = Counter()
+        by_code = {self.desks[actor].cast.code(actor): desk for actor, desk in self.desks.items()}
+        documents = 0
+        for desk in self.desks.values():
+            for document in await _outgoing(desk):
+                documents += 1
+                for code, (state, axis) in (await desk.left_by(document)).items():
+                    states[state] += 1
+                    there = len(await by_code[code].came(document)) if code in by_code else 0
+                    count = axes[axis or AXES[desk.actor][0]]
+                    count.documents += axis is not None
+                    count.lost += state not in _NOT_LEFT and there == 0
+                    count.doubled += max(0, there - 1)
+        return AxesResult(
+            documents=documents,
+            deliveries=states.total(),
+            by_state=dict(sorted(states.items())),
+            axes=axes,
+            seconds=seconds,
+            wrong=tuple([each async for each in self._unexpected()]),
+        )
+
+    async def _unexpected(self) -> AsyncIterator[str]:
+        for sender, document, actor, state, axis in self.expected:
+            found = (await sender.left_by(document))[self.desks[actor].cast.code(actor)]
+            if found != (state, axis):
+                told = f"{document.draft.code} to {actor}"
+                yield f"{told}: expected {state} by {axis}, found {found[0]} by {found[1]}"
+
+
+async def _outgoing(desk: Desk) -> list[OutgoingDocument]:
+    found: list[OutgoingDocument] = []
+    cursor: str | None = None
+    while True:
+        async with desk.node.store.read(await desk.scope(desk.actor)) as work:
+            page = await work.outgoing.page(limit=100, cursor=cursor)
+        found += page.items
+        cursor = page.next_cursor
+        if cursor is None:
+            return found
+
+
+@asynccontextmanager
+async def opened(
+    folder: Path, say: Say, broker: Admin | None = None, port: int = 0
+) -> AsyncIterator[Province]:
+    """All four nodes open, their workers at work. `broker`: a real one for the first axis; else the embedded axis stands
+    for it, and `say` tells so."""
+    run = f"-{secrets.token_hex(3)}" if broker else ""  # users belong to a whole broker
+    names = {actor: f"nut-{cast().data[actor]['abbr']}{run}" for actor in AXES}
+    say("demo.axes.staging", folder=folder)
+    say("demo.axes.broker" if broker else "demo.axes.no_broker", servers=broker.servers if broker else "")
+    async with AsyncExitStack() as stack:
+        hosts = {names[each]: cast().code(each) for each in AXES if BROKER in AXES[each]}
+        between = Between(
+            folder=folder / "broker",
+            lgsp=await stack.enter_async_context(service(LGSP, folder / LGSP, _agencies(names, LGSP))),
+            vxp=await stack.enter_async_context(service(VXP, folder / VXP, _agencies(names, VXP))),
+            vhost=await stack.enter_async_context(vhost(broker, hosts)) if broker else None,
+        )
+        nodes = {
+            actor: axes_stage.settings_of(folder, actor, names, between, port if actor == MIDDLE else 0)
+            for actor in AXES
+        }
+        certificates = await axes_stage.prepare(nodes)
+        say("demo.axes.signing")
+        told = await axes_stage.signed_cast(nodes)
+        desks, invited = {}, list[Invited]()
+        for actor, settings in nodes.items():
+            opens: Any = open_office if actor == MIDDLE else open_node  # Any: one gives more than the other
+            node: OpenNode = await stack.enter_async_context(opens(settings))
+            invited += await axes_stage.register(node, certificates)
+            desks[actor] = Desk(node=node, cast=told, actor=actor)
+        for desk in desks.values():
+            await stack.enter_async_context(story.at_work(desk.node))
+        yield Province(desks=desks, between=between, invited=invited, say=say)
+
+
+def _agencies(names: Mapping[str, str], axis: str) -> dict[str, HubAgency]:
+    found = {}
+    for actor, axes in AXES.items():
+        if axis in axes:
+            told = cast().data[actor]
+            found[names[actor]] = HubAgency(code=told["code"], name=told["name"])
+    return found
+
+
+async def once(
+    folder: Path, say: Say = lambda key, **params: None, broker: Admin | None = None
+) -> AxesResult:
+    """The whole story in that folder."""
+    began = monotonic()
+    async with opened(folder, say, broker) as province:
+        await province.tell()
+        await _quiet(province)
+        return await province.result(round(monotonic() - began, 3))
+
+
+async def _quiet(province: Province) -> None:
+    """What would come a second time is on its way until all are quiet."""
+
+    async def all_quiet() -> bool:
+        return all([await story.is_quiet(each.node) for each in province.desks.values()])
+
+    await province.desks[MIDDLE].until(all_quiet)

@@ -1,0 +1,179 @@
+"""Sets up the four nodes of the demonstration of three axes: the province's in the middle, which has all three and routes
+by code, and one for each of three agencies. In: a folder, what lies between. Out: for each node its settings, databases,
+keys, and trust in the others; secrets stand in no file of theirs."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from json import loads
+from pathlib import Path
+
+from cryptography import x509
+
+from gateway.bootstrap.node import OpenNode
+from gateway.clock import SystemClock
+from gateway.office.bootstrap.office import Office
+from gateway.office.domain.roles import PostRole
+from gateway.pool import ThreadPool
+from gateway.settings import AmqpSettings, AxisSettings, Settings
+from gateway.settings.options import LgspSettings, NamedAxis, RouteSettings, Secret, VxpSettings
+from gateway.trust.keys import KeyDirectory
+from gateway_labs import trial_node
+from gateway_labs.authority import Authority
+from gateway_labs.demo import people, signers, stage
+from gateway_labs.demo.axes_between import Service, Vhost
+from gateway_labs.demo.people import Invited
+from gateway_labs.demo.pictures import write_seals
+from gateway_labs.demo.stage import Cast
+
+BROKER, LGSP, VXP = "broker", "lgsp", "vxp"
+MIDDLE = "province"
+# Who stands behind which axis, first the one by which it is reached; the others are what its route has for a bad day.
+AXES: Mapping[str, tuple[str, ...]] = {
+    MIDDLE: (BROKER, LGSP, VXP),
+    "department": (BROKER,),
+    "commune": (LGSP, VXP),
+    "neighbour": (VXP,),
+}
+_POLL_S, _RATE = 0.3, 200.0
+
+
+@cache
+def cast() -> Cast:
+    """The one of the demonstration, with a neighbouring province and documents of its own."""
+    more = loads((stage.HERE / "axes.json").read_text("utf-8"))
+    return Cast(data={**stage.cast().data, **more})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Between:
+    """What lies between the nodes: the folder of the embedded axis or, where a broker was named, its vhost."""
+
+    folder: Path
+    lgsp: Service
+    vxp: Service
+    vhost: Vhost | None = None
+
+    @property
+    def kinds(self) -> dict[str, str]:
+        """Of each axis by its name."""
+        return {BROKER: "amqp" if self.vhost else "embedded", LGSP: "lgsp", VXP: "vxp"}
+
+
+def settings_of(folder: Path, actor: str, names: Mapping[str, str], between: Between, port: int) -> Settings:
+    """The settings of that agency's node; the middle one alone has pages. `names`: what each node is called."""
+    office = "on" if actor == MIDDLE else "off"
+    alone = stage.with_local_webhooks(stage.settings_for(folder / actor, port=port, office=office))
+    axes = tuple(_axis(name, names[actor], between) for name in AXES[actor])
+    return replace(
+        alone, node=replace(alone.node, name=names[actor]), axes=axes, routes=tuple(_routes(actor))
+    )
+
+
+def _routes(actor: str) -> list[RouteSettings]:
+    if actor != MIDDLE:
+        return [RouteSettings(to="*", axes=AXES[actor][:1])]
+    found = [
+        # The commune's mail goes over to its second axis; whoever has one axis waits for it.
+        RouteSettings(to=cast().code(each), axes=axes, away="next" if len(axes) > 1 else "wait")
+        for each, axes in AXES.items()
+        if each != MIDDLE
+    ]
+    return [*found, RouteSettings(to="*", axes=(VXP,))]
+
+
+def _axis(name: str, node: str, between: Between) -> NamedAxis:
+    """Away from the first failure on: nobody wants to watch for half a minute."""
+    parts: dict[str, object] = {"axis": AxisSettings(kind=between.kinds[name])}
+    if name == VXP:
+        system = between.vxp.systems[node]
+        parts["vxp"] = VxpSettings(
+            endpoint=between.vxp.url,
+            system=system.id,
+            secret=Secret(system.secret),
+            poll_s=_POLL_S,
+            rate_per_s=_RATE,
+        )
+    elif name == LGSP:
+        system = between.lgsp.systems[node]
+        login = system.login
+        parts["lgsp"] = LgspSettings(
+            endpoint=between.lgsp.url,
+            username=login.username if login else "",
+            password=Secret(login.password) if login else None,
+            application=login.application if login else "",
+            system=system.id,
+            secret=Secret(system.secret),
+            partial="all",  # of those whom a document names, this service knows its own agencies alone
+            poll_s=_POLL_S,
+            rate_per_s=_RATE,
+        )
+    elif between.vhost is not None:
+        parts["amqp"] = AmqpSettings(
+            servers=between.vhost.servers,
+            vhost=between.vhost.name,
+            user=node,
+            password=Secret(between.vhost.passwords[node]),
+        )
+    else:
+        parts["axis"] = AxisSettings(kind="embedded", folder=between.folder)
+    return NamedAxis(name=name, away_s=0, parts=parts)
+
+
+async def prepare(nodes: Mapping[str, Settings]) -> dict[str, x509.Certificate]:
+    """Everything that must exist before they can open; the certificate of each agency by its code."""
+    clock = SystemClock()
+    authority = Authority.create(stage.AUTHORITY, clock.now())
+    certificates = {}
+    for actor, settings in nodes.items():
+        settings.node.data_dir.mkdir(parents=True, mode=0o700)
+        agency = stage.hosted(cast(), actor, clock)
+        await trial_node.host(settings, [agency], clock)
+        keys = KeyDirectory(settings.keys.folder, None)
+        certificates[agency.code] = trial_node.certified(
+            keys, authority, agency.code, agency.name, clock.now()
+        )
+    for settings in nodes.values():
+        trial_node.write_trust(settings.trust.folder, authority, certificates, clock.now())
+    return certificates
+
+
+async def signed_cast(nodes: Mapping[str, Settings]) -> Cast:
+    """The cast with its lead files signed, and every node knows whose seals they bear."""
+    middle, pool = nodes[MIDDLE], ThreadPool(1)
+    write_seals(middle.sign.seals, [cast().code(MIDDLE)])
+
+    def work() -> Cast:
+        made = signers.sign_lead_files(middle, cast(), SystemClock().now())
+        for settings in nodes.values():
+            if settings is not middle:
+                shutil.copytree(middle.trust.folder / "pdf", settings.trust.folder / "pdf")
+        return made
+
+    try:
+        return await pool.run(work)
+    finally:
+        pool.close()
+
+
+async def register(node: OpenNode, certificates: Mapping[str, x509.Certificate]) -> list[Invited]:
+    """The registry with all four agencies, and their certificates bound by two persons. Where there is an office, the
+    accounts of its persons, with the codes to take them up: made first, while nobody else may make any."""
+    plan = await node.directory.plan_import(stage.registry_csv(cast(), AXES))
+    await node.directory.apply(plan, "demo")
+    invited = await people.invite(node.accounts, await _persons(node)) if isinstance(node, Office) else []
+    wanted = [trial_node.binding_of(code, each) for code, each in certificates.items()]
+    await people.bind_all(node.deciding, await people.two_deciders(node.deciding, cast().deciders), wanted)
+    return [each for each in invited if each.role in (PostRole.CLERK, PostRole.HEAD, PostRole.OPERATOR)]
+
+
+async def _persons(node: Office) -> list[Invited]:
+    told, unit = cast().data["people"], cast().words("lead_unit")
+    agency = await node.store.accounts.hosted_by_code(cast().code(MIDDLE))
+    found = [people.wanted(told["node"], role, unit) for role in told["node"]]
+    if agency is not None:
+        found += [people.wanted(told[MIDDLE], role, unit, agency.id) for role in told[MIDDLE]]
+    return found

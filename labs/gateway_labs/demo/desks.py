@@ -1,0 +1,238 @@
+"""Lays the desks of the demonstration, so that whoever signs in finds something on every page. In: settings of a
+prepared folder, whatever was laid out there before. Out: the story and two days of work: first what happened two days
+ago, then, on the open node whose workers run, what happened just now.
+
+It also shows how the organisation changes: further agencies, one change in force, one decided for a later day, one
+that waits for the second person beside a new certificate, all of it decided by the two persons who bind the
+certificates, as on a real node. And what whoever looks after the node finds: a stop that is planned, an incident that
+is over, a day of the office calendar, a sealed copy that was restored on trial."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from gateway.bootstrap.node import OpenNode
+from gateway.clock import SystemClock
+from gateway.deciding import proposals, registry_changes
+from gateway.domain.account import AgencyScope
+from gateway.domain.event import EventKind
+from gateway.domain.office_calendar import CalendarDay, DayKind
+from gateway.domain.person import Proposal, ProposalContent
+from gateway.domain.proof import Binding
+from gateway.domain.registry_reform import DecidingDocument, Reform, ReformKind, Target
+from gateway.domain.wall_clock import local
+from gateway.office.bootstrap.office import Office, open_office
+from gateway.office.domain.roles import NODE
+from gateway.office.ports.telling import Audience, NoticeKind, NoticeWish
+from gateway.office.telling import NoticeBoard
+from gateway.ops import backup, restore
+from gateway.ports import Clock
+from gateway.settings import Settings
+from gateway_labs.authority import Authority
+from gateway_labs.demo import people, stage, story
+from gateway_labs.demo.offices import Offices
+from gateway_labs.demo.people import TwoDeciders
+from gateway_labs.demo.stage import Cast, Steps
+from gateway_labs.trial_node import as_csv, binding_of
+
+_TOLD = "told"
+
+
+class EarlierClock(SystemClock):
+    """Goes as the machine's, so long ago."""
+
+    def __init__(self, by: timedelta = stage.AGO) -> None:
+        self._by = by
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) - self._by
+
+
+async def days_ago(settings: Settings, cast: Cast, clock: Clock, say: story.Say) -> None:
+    """The organisation, the accounts, the story, and what lies since."""
+    steps = Steps(settings.node.data_dir)
+    if steps.done(_TOLD):
+        return
+    async with open_office(settings, clock) as node:
+        await stage.enter(node)
+        await organisation_told(node, cast)
+        offices = Offices(node=node, cast=cast, steps=steps)
+        async with story.at_work(node):
+            tale = story.DemoStory(node=node, cast=cast, say=say)
+            await tale.tell()
+            await offices.days_ago()
+            await tale.settled()
+        operator = await offices.person("node", "operator")
+        await steps.once("incident", partial(incident_over, node, cast, operator.id))
+    await steps.once(_TOLD, _nothing)
+
+
+async def just_now(node: Office, cast: Cast) -> None:
+    """Everything else, after what happened two days ago."""
+    steps = Steps(node.settings.node.data_dir)
+    offices = Offices(node=node, cast=cast, steps=steps)
+    await steps.once("mail", offices.just_now)
+    await steps.once("forged", offices.forged)
+    for actor in stage.ACTORS:
+        await offices.furnished(actor)
+    operator = await offices.person("node", "operator")
+    commune = (await offices.scope("commune")).agency_id
+    await steps.once("stop", partial(_planned_stop, node, cast, operator.id, commune))
+    await steps.once("office", partial(_office_day, node, cast, operator.id))
+    await steps.once("copy", partial(_sealed_copy, node, operator.id))
+
+
+async def _nothing() -> None:
+    """What was to be done is done by then."""
+
+
+_TOMORROW, _LATER = timedelta(days=1), timedelta(days=30)
+
+
+async def organisation_told(node: OpenNode, cast: Cast) -> None:
+    """Once: what binds certificates is the last of it."""
+    await _known(node, cast)
+    wanted = await stage.unbound(node)
+    if not wanted:
+        return
+    both = await people.two_deciders(node.deciding, cast.deciders)
+    decided = {
+        each.reform.decision.number for each in await registry_changes.list_reforms(node.deciding, 100)
+    }
+    # While no certificate was ever bound the two need not have been there for a day.
+    for key, begins in (("done", _TOMORROW), ("planned", _LATER)):
+        if cast.data["changes"][key]["number"] not in decided:
+            made = await _proposed(node, both, cast, key, begins)
+            await people.agreed(node.deciding, both, made)
+    await people.bind_all(node.deciding, both, wanted)
+    await _proposed(node, both, cast, "waiting", _LATER, cast.words("waiting_why"))
+    await _partners_certificate(node, both, cast)
+
+
+async def _known(node: OpenNode, cast: Cast) -> None:
+    rows = [
+        (each["code"], each["name"], cast.code("province"), each["email"])
+        for each in cast.data["agencies"]
+        if await node.directory.entry(each["code"]) is None
+    ]
+    plan = await node.directory.plan_import(as_csv([("code", "name", "parent", "email"), *rows]))
+    if plan.added:
+        await node.directory.apply(plan, "demo")
+
+
+async def _proposed(
+    node: OpenNode, both: TwoDeciders, cast: Cast, key: str, begins: timedelta, why: str = ""
+) -> Proposal:
+    planned = await registry_changes.plan_reform(
+        node.deciding, _reform(node, cast, cast.data["changes"][key], begins)
+    )
+    return await registry_changes.propose_reform(node.deciding, both.proposer, planned, why)
+
+
+def _reform(node: OpenNode, cast: Cast, change: dict[str, Any], begins: timedelta) -> Reform:
+    today = node.out.today()
+    return Reform(
+        kind=ReformKind(change["kind"]),
+        decision=DecidingDocument(
+            number=change["number"], issued_on=today, issuer=str(cast.data["province"]["name"])
+        ),
+        effective_on=today + begins,
+        sources=tuple(change["sources"]),
+        targets=tuple(Target(code=each) for each in change.get("targets", ())),
+        name=change.get("name"),
+    )
+
+
+async def _partners_certificate(node: OpenNode, both: TwoDeciders, cast: Cast) -> None:
+    """A partner's, which came with a letter: the second person calls there before it is believed."""
+    made = await node.pool.run(partial(_issued, node, cast))
+    now = node.clock.now()
+    content = ProposalContent(bindings=(proposals.binding_change([], made, now, node.deciding.overlap),))
+    await proposals.propose(node.deciding, both.proposer, content, cast.words("certificate_why"))
+
+
+def _issued(node: OpenNode, cast: Cast) -> Binding:
+    """Of a key that nobody keeps: nothing is ever signed with it."""
+    partner = cast.data["silent"]
+    authority = Authority.load(node.settings.node.data_dir / "authority")
+    key = ec.generate_private_key(ec.SECP256R1()).public_key()
+    issued = authority.issue(partner["code"], partner["name"], key, node.clock.now())
+    return binding_of(partner["code"], issued)
+
+
+# Of the demonstration's own copies, which hold nothing but the demonstration.
+PASSPHRASE = "cum mat khau dung thu"  # noqa: S105 - told to whoever starts it
+_HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
+
+
+async def incident_over(node: Office, cast: Cast, by: str) -> None:
+    now = node.clock.now()
+    wish = NoticeWish(
+        kind=NoticeKind.INCIDENT,
+        starts_at=now - 2 * _HOUR,
+        ends_at=None,
+        text_vi=cast.words("incident_vi"),
+        text_en=cast.words("incident_en"),
+        meanwhile=cast.words("incident_meanwhile"),
+        afterwards=cast.words("incident_afterwards"),
+    )
+    board = NoticeBoard(desk=node.todo, rows=node.store.notices)
+    await board.end(by, (await board.publish(by, wish)).id)
+
+
+async def _planned_stop(node: Office, cast: Cast, by: str, commune: str) -> None:
+    board = NoticeBoard(desk=node.todo, rows=node.store.notices)
+    starts = await board.earliest() + _DAY
+    wish = NoticeWish(
+        kind=NoticeKind.STOP,
+        starts_at=starts,
+        ends_at=starts + _HOUR / 2,
+        text_vi=cast.words("stop_vi"),
+        text_en=cast.words("stop_en"),
+        audience=Audience.ONE,
+        agency_id=commune,
+    )
+    await board.publish(by, wish)
+
+
+async def _office_day(node: Office, cast: Cast, by: str) -> None:
+    now = node.clock.now()
+    day = local(now).date() + 20 * _DAY
+    named = CalendarDay(day=day, kind=DayKind.HOLIDAY, name=cast.words("office_day"))
+    await node.todo.calendar.put([named], now, by)
+
+
+async def _sealed_copy(node: Office, by: str) -> None:
+    """Made, and restored beside the running node, as the page of copies does."""
+    settings, now = node.settings, node.clock.now()
+    data_dir = settings.node.data_dir
+    target = (data_dir / "backups" / f"{settings.node.name}-{now:%Y%m%dT%H%M%SZ}.backup").absolute()
+    source = backup.BackupSource(
+        node=settings.node.name,
+        database_url=settings.database.address,
+        content=data_dir / "content",
+        keys=settings.keys.folder,
+        trust=settings.trust.folder,
+        settings=None,
+    )
+    await backup.make(source, target, PASSPHRASE.encode(), node.clock, node.pool, _quiet)
+    done = await restore.drill(target, PASSPHRASE.encode(), data_dir, None, node.clock, node.pool, _quiet)
+    backup.note(data_dir, target, now, node.clock.now())
+    told = {
+        "file": target.name,
+        "outcome": "equal",
+        "rows": done.manifest.rows,
+        "files": done.files,
+        "detail": "",
+    }
+    async with node.store.begin(AgencyScope(agency_id=NODE, principal_id=by)) as work:
+        await work.events.append(EventKind.BACKUP_TESTED, "backup", node.clock.now(), told)
+        await work.commit()
+
+
+def _quiet(what: str, count: int) -> None:
+    """Nobody watches it being made."""

@@ -1,0 +1,180 @@
+"""The demonstration that stays: the story and the desks once, then the node at work with its API and pages until it
+is told to stop. In: a folder and a port. Out: what to open and what to type, ready to paste, with files to try it in
+the folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+import shutil
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+from gateway.domain.account import ApiScope, PrincipalKind
+from gateway.office.bootstrap.office import Office, open_office
+from gateway.office.domain.roles import PostRole
+from gateway.settings import Settings
+from gateway.words import labels
+from gateway_labs.demo import desks, people, stage, story
+from gateway_labs.demo.people import Invited
+
+# What the demo's keys may do: everything there is, for one agency each.
+SCOPES = frozenset(ApiScope)
+# Whose links are printed; the others' accounts are opened by an administrator, on the pages.
+SHOWN = frozenset(
+    {
+        *(PostRole.CLERK, PostRole.HEAD, PostRole.OFFICER),
+        *(PostRole.AGENCY_ADMIN, PostRole.OPERATOR, PostRole.AUDITOR),
+    }
+)
+HOT, LETTER = "hot-folder", "van-ban-thu"
+# What comes into a folder is not offered to the API, so the agency that has one is given no key.
+OF_FOLDER = "commune"
+PROGRAMS = tuple(actor for actor in stage.ACTORS if actor != OF_FOLDER)
+Say = Callable[..., None]
+
+
+async def serve(
+    folder: Path, port: int, say: Say, answer: Callable[[Office, Callable[[str], None]], Awaitable[None]]
+) -> None:
+    """Stages the folder, tells the story, lays the desks, and answers until `answer` returns. `say(key, **params)` speaks
+    to a person; `answer(node, ready)` serves the API and calls `ready` with its address."""
+    settings = settings_for(folder, port)
+    say("demo.staging", folder=folder)
+    settings.folder.root.mkdir(parents=True, exist_ok=True)  # type: ignore[union-attr]  # it was set just now
+    earlier = desks.EarlierClock()
+    await stage.prepare(settings, earlier)
+    stage.write_revocation(settings, earlier)
+    say("demo.signing")
+    cast = await story.prepare_cast(settings, earlier)
+    say("demo.telling")
+    await desks.days_ago(settings, cast, earlier, say)
+    async with open_office(settings) as node:
+        keys = {actor: await new_key(node, actor) for actor in PROGRAMS}
+        _write_samples(node, cast, folder)
+        async with story.at_work(node):
+            say("demo.desks")
+            await desks.just_now(node, cast)
+            shown = [each for each in await stage.accounts(node) if each.role in SHOWN]
+            invited = await people.linked(node.accounts, shown)
+            await answer(node, lambda url: _explain(say, url, folder, keys, invited))
+
+
+def settings_for(folder: Path, port: int) -> Settings:
+    """Those of the stage, with a hot folder of one agency, and webhooks of programs on this machine."""
+    settings = stage.with_local_webhooks(stage.settings_for(folder, port=port))
+    code = stage.cast().code(OF_FOLDER)
+    told = replace(settings.folder, root=folder / HOT, agencies=code, settle_s=1.0, look_s=1.0)
+    return replace(settings, folder=told)
+
+
+async def new_key(node: Office, actor: str) -> str:
+    """A fresh API key; the store keeps its hash alone, so each run makes its own."""
+    code = stage.cast().code(actor)
+    agency = await node.store.accounts.hosted_by_code(code)
+    name = stage.cast().words("trial_program").format(code=code)
+    principal = await node.store.accounts.principal_for(PrincipalKind.PROGRAM, name)
+    secret = "gwk_" + secrets.token_urlsafe(32)
+    await node.store.accounts.add_key(
+        secret_hash=hashlib.sha256(secret.encode()).hexdigest(),
+        principal=principal,
+        agency_ids=[agency.id] if agency else [],
+        scopes=SCOPES,
+        expires_at=node.clock.now() + timedelta(days=30),
+    )
+    return secret
+
+
+def _write_samples(node: Office, cast: stage.Cast, folder: Path) -> None:
+    """What the printed commands refer to: a document to send, and settings for the command line."""
+    _write_letter(folder, cast, write_sample(node, cast, folder))
+    told_settings = f'[node]\nname = "demo"\ndata_dir = "{folder.resolve()}"\n'
+    told_settings += f'[folder]\nroot = "{(folder / HOT).resolve()}"\nagencies = "{cast.code(OF_FOLDER)}"\n'
+    told_settings += f'[webhooks]\nnetworks = "{stage.LOOPBACK}"\nplain_http = "yes"\n'
+    (folder / "gateway.toml").write_text(told_settings, "utf-8")
+
+
+def write_sample(node: Office, cast: stage.Cast, folder: Path) -> dict[str, object]:
+    """The document that a command sends, and what is said of it."""
+    told, today = cast.document("try"), node.out.today()
+    name, title, competence = told["signer"]
+    meta: dict[str, object] = {
+        "number": told["number"],
+        "symbol": told["symbol"],
+        "date": cast.issued_on("try", today).isoformat(),
+        "type": told["type"],
+        "subject": told["subject"],
+        "urgency": "thuong",
+        "secrecy": "none",
+        "signer": {"name": name, "title": title, "competence": competence},
+        "reply_required": False,
+        "recipients": [{"code": cast.code(each), "role": "to_act"} for each in told["to"]],
+    }
+    (folder / "van-ban.json").write_text(json.dumps(meta, ensure_ascii=False, indent=2), "utf-8")
+    (folder / "van-ban.pdf").write_bytes(cast.file("try", 0, today))
+    return meta
+
+
+def send_command(url: str, folder: Path, key: str) -> str:
+    """The sample by curl."""
+    return (
+        f'curl -sS {url}/api/v1/messages -H "Authorization: Bearer {key}" '
+        f'-H "Idempotency-Key: $(date +%s)" -F meta=@{folder / "van-ban.json"} -F lead=@{folder / "van-ban.pdf"}'
+    )
+
+
+def _write_letter(folder: Path, cast: stage.Cast, meta: dict[str, object]) -> None:
+    """Another document, as it is laid into the hot folder."""
+    letter = folder / LETTER
+    letter.mkdir(exist_ok=True)
+    told = meta | {
+        "number": f"{meta['number']}1",
+        "files": [{"name": "van-ban.pdf", "role": "lead"}],
+    }
+    (letter / "meta.json").write_text(json.dumps(told, ensure_ascii=False, indent=2), "utf-8")
+    shutil.copyfile(folder / "van-ban.pdf", letter / "van-ban.pdf")
+
+
+def _explain(say: Say, url: str, folder: Path, keys: dict[str, str], invited: list[Invited]) -> None:
+    cast = stage.cast()
+    say("demo.open", url=url)
+    say_people(say, url, invited)
+    say("demo.copy", passphrase=desks.PASSPHRASE)
+    for actor, key in keys.items():
+        say("demo.key", code=cast.code(actor), name=cast.data[actor]["name"], secret=key)
+    say("demo.try")
+    for command in _commands(url, folder, keys):
+        say("demo.command", command=command)
+    say("demo.sandbox")
+    say("demo.ready")
+
+
+def say_people(say: Say, url: str, invited: Sequence[Invited]) -> None:
+    """Each with the way in."""
+    for one in invited:
+        say(
+            "demo.person" if one.code else "demo.known",
+            name=one.name,
+            role=labels.say(f"post.{one.role}"),
+            login=one.login,
+            link=f"{url}/lien-ket/{one.code}" if one.code else url,
+        )
+
+
+def _commands(url: str, folder: Path, keys: dict[str, str]) -> list[str]:
+    """One round trip by curl, and the same node by its command line."""
+    base = f"{url}/api/v1"
+    gateway = f".venv/bin/gateway --config {folder / 'gateway.toml'}"
+    return [
+        send_command(url, folder, keys["province"]),
+        f'curl -sS "{base}/inbox?state=new" -H "Authorization: Bearer {keys["department"]}"',
+        f'curl -sS "{base}/events?wait=25" -H "Authorization: Bearer {keys["province"]}"',
+        f"{gateway} --agency {stage.cast().code('province')} outbox list",
+        f"{gateway} --agency {stage.cast().code('department')} inbox list",
+        f"cp -r {folder / LETTER} {folder / HOT / stage.cast().code(OF_FOLDER) / 'out'}/",
+        f"{gateway} folder status",
+        f"{gateway} doctor",
+    ]

@@ -1,0 +1,153 @@
+"""Signs PDFs for the demonstration and for tests: a person's signature and an agency's seal. In: an authority made
+for the occasion, names. Out: signed bytes. Keys are made here and now and lie in no file: nobody else can use them.
+
+The demonstration's lead files are signed once, in a staged folder, so that a story told again sends the same bytes;
+beside them lie the anchors that say whose seals to trust."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+
+from gateway.domain.pdf import Area, Layout, Placement, Purpose, Size, Wish
+from gateway.domain.wall_clock import local
+from gateway.outgoing.sign_pdf import SEAL_TYPE, SEAL_WIDTH
+from gateway.policy import pdf_signing
+from gateway.settings import Settings
+from gateway.trust.pdf_signing.agency_key import HeldKey
+from gateway.trust.pdf_signing.signer import PadesSigner
+from gateway_labs.authority import Authority
+from gateway_labs.demo import papers
+from gateway_labs.demo.papers import printed
+from gateway_labs.demo.pictures import hand_image, seal_png
+from gateway_labs.demo.stage import ACTORS, Cast
+
+_NO_TEXT = Layout(lines=(), type_size=1.0, size=Size(width=0, height=0))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoSigners:
+    """A person and an agency with keys of one authority. Signing blocks: inside an event loop, call it in the pool."""
+
+    agency_name: str
+    person: HeldKey
+    agency: HeldKey
+    signer: PadesSigner
+
+    @classmethod
+    def create(
+        cls, authority: Authority, code: str, agency_name: str, person_name: str, at: datetime
+    ) -> DemoSigners:
+        """New keys, certified until the authority's usual end."""
+        surname, _, given = person_name.partition(" ")
+        person = [(NameOID.SURNAME, surname), (NameOID.GIVEN_NAME, given or surname)]
+        return cls(
+            agency_name=agency_name,
+            person=_held(authority, _name(agency_name, person_name, person), at),
+            agency=_held(
+                authority, _name(agency_name, agency_name, [(NameOID.USER_ID, f"MDVQHNS:{code}")]), at
+            ),
+            signer=PadesSigner(),
+        )
+
+    @property
+    def certificates(self) -> tuple[x509.Certificate, x509.Certificate]:
+        """The person's and the agency's."""
+        person, agency = (
+            x509.load_der_x509_certificate(each.facts.certificate_der) for each in (self.person, self.agency)
+        )
+        return person, agency
+
+    def signed_by_both(self, pdf: bytes, area: Area, at: datetime, page: int = 1) -> bytes:
+        """As an official document leaves: the person's signature in that area, the seal over a third of it."""
+        return self.sealed(self.signed_by_person(pdf, area, at, page), at)
+
+    def signed_by_person(self, pdf: bytes, area: Area, at: datetime, page: int = 1) -> bytes:
+        placement = Placement(page=page, area=area, image=area, text=area, layout=_NO_TEXT)
+        picture = hand_image(area.width / area.height)
+        return _through_files(
+            pdf, lambda path, out: self.signer.put(path, out, placement, picture, self.person, at)
+        )
+
+    def sealed(self, pdf: bytes, at: datetime) -> bytes:
+        """The agency's seal over the last personal signature that shows."""
+        image = seal_png(self.agency_name)
+        wish = Wish(purpose=Purpose.SEAL, agency_name=self.agency_name)
+
+        def put(path: Path, out: Path) -> None:
+            standing = self.signer.examine(path)
+            view = self.signer.view(path, pdf_signing.page_for(standing, wish))
+            words = [self.agency_name, local(at).isoformat(timespec="seconds")]
+            text = self.signer.set_text(words, SEAL_TYPE, SEAL_WIDTH)
+            placement = pdf_signing.place_seal(standing, wish, view, self.signer.image_size(image), text)
+            self.signer.sign(path, out, placement, image, self.agency, at)
+
+        return _through_files(pdf, put)
+
+
+def _name(organisation: str, common: str, more: Sequence[tuple[x509.ObjectIdentifier, str]]) -> x509.Name:
+    parts = [(NameOID.ORGANIZATION_NAME, organisation), (NameOID.COMMON_NAME, common), *more]
+    return x509.Name([x509.NameAttribute(kind, value) for kind, value in parts])
+
+
+def _held(authority: Authority, subject: x509.Name, at: datetime) -> HeldKey:
+    key = ec.generate_private_key(ec.SECP256R1())
+    asked = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, SHA256())
+    certificate = authority.issue_for_request(asked.public_bytes(Encoding.PEM), at)
+    return HeldKey(key, certificate, [authority.certificate], at)
+
+
+def _through_files(pdf: bytes, work: Callable[[Path, Path], object]) -> bytes:
+    with tempfile.TemporaryDirectory(prefix="gateway-signing-") as folder:
+        path, out = Path(folder) / "in.pdf", Path(folder) / "out.pdf"
+        path.write_bytes(pdf)
+        work(path, out)
+        return out.read_bytes()
+
+
+_YEARS = timedelta(days=3650)
+_BEGAN = "began.txt"
+
+
+def sign_lead_files(settings: Settings, cast: Cast, at: datetime, *, desks: bool = True) -> Cast:
+    """The same cast with its lead files signed; those of the desks only where they are laid. Blocks: inside an event loop,
+    call it in a thread."""
+    place = settings.node.data_dir / "signed"
+    if not place.is_dir():
+        with tempfile.TemporaryDirectory(dir=settings.node.data_dir, prefix="signing-") as folder:
+            made = Path(folder) / "signed"
+            _make_signed(made, replace(cast, began=local(at).date()), at, desks=desks)
+            made.rename(place)
+    shutil.copytree(place / "trust", settings.trust.folder / "pdf", dirs_exist_ok=True)
+    began = date.fromisoformat((place / _BEGAN).read_text("ascii"))
+    return replace(cast, signed=place, began=began)
+
+
+def _make_signed(place: Path, cast: Cast, at: datetime, *, desks: bool) -> None:
+    (place / "trust" / "crl").mkdir(parents=True)
+    authority = Authority.create("Demo authority of signatures", at)
+    (place / "trust" / "ca.pem").write_bytes(authority.certificate.public_bytes(Encoding.PEM))
+    (place / "trust" / "crl" / "demo.pem").write_bytes(authority.revocation_list([], at, _YEARS))
+    today = local(at).date()
+    (place / _BEGAN).write_text(today.isoformat(), "ascii")
+    for actor in ACTORS:
+        keys = [key for key in cast.data["documents"] if cast.sender(key) == actor]
+        told, person = cast.data[actor], cast.document(keys[0])["signer"][0]
+        signers = DemoSigners.create(authority, told["code"], told["name"], person, at)
+        for key in keys:
+            if cast.is_of_desks(key) and not desks:
+                continue
+            day = cast.issued_on(key, today)
+            paper = printed(papers.paper_of(cast.data, key, day))
+            signed = signers.signed_by_both(paper.pdf, paper.area, at + (day - today), paper.page)
+            (place / f"{key}.pdf").write_bytes(signed)

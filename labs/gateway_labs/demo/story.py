@@ -1,0 +1,386 @@
+"""Tells the demonstration's story on one node, unattended: documents to several agencies, one urgent, one refused by
+a rule, a refusal and its correction, a reply, an update, a replacement, recalls agreed and refused, statuses 01 to
+06. In: a staged folder. Out: a `StoryResult`, counted afterwards from the node's rows alone, which know nothing of
+what the story meant: what was sent, what arrived, what lies twice, and the envelopes that crossed the axis as files.
+Each step may be repeated, so a story cut short ends as if it had not been."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from time import monotonic
+from typing import Any, BinaryIO, TypeVar
+
+from gateway.bootstrap.node import OpenNode, Wrap, open_node
+from gateway.clock import SystemClock
+from gateway.domain.account import AgencyScope, HostedAgency
+from gateway.domain.document import (
+    Delivery,
+    DocumentChange,
+    Kind,
+    OutgoingDocument,
+    Urgency,
+)
+from gateway.errors import GatewayError, Refused
+from gateway.office.bootstrap.office import open_office
+from gateway.outgoing import recall
+from gateway.ports import Clock, Page
+from gateway.settings import Settings
+from gateway.store.work import SqlWork
+from gateway_labs.demo import stage
+from gateway_labs.demo.acts import Acts
+
+Say = Callable[..., None]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoryResult:
+    """What became of everything the story sent."""
+
+    documents: int
+    deliveries: int
+    by_state: dict[str, int]
+    lost: int
+    doubled: int
+    seconds: float = 0.0
+    wrong: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Every delivery is where the story expects it, nothing lost, nothing doubled."""
+        return not self.wrong and self.lost == 0 and self.doubled == 0
+
+    def as_json(self) -> dict[str, Any]:
+        told = asdict(self)
+        del told["wrong"]
+        return told
+
+
+async def once(
+    keep: Path | None = None,
+    say: Say = lambda key, **params: None,
+    wrap: Wrap | None = None,
+    clock: Clock | None = None,
+    envelopes: bool = True,
+    signs: bool = False,
+    office: bool = True,
+) -> StoryResult:
+    """The whole story in its own folder. `keep`: where the node's data, the envelopes and the trust folder stay;
+    `signs`: with signatures inside the PDFs; `office`: with what persons need. Told again in a folder where it was
+    cut short, it ends as if it had not been."""
+    began = monotonic()
+    with tempfile.TemporaryDirectory(prefix="gateway-demo-") as temporary:
+        folder = keep or Path(temporary)
+        settings = stage.settings_for(folder, office="on" if office else "off")
+        await stage.prepare(settings, clock)
+        cast = await prepare_cast(settings, clock, desks=False) if signs else stage.cast()
+        opens = open_office if office else open_node
+        async with opens(settings, clock=clock, wrap=wrap) as node:
+            await stage.register(node)
+            async with at_work(node):
+                story = DemoStory(node=node, cast=cast, say=say)
+                await story.tell()
+                await story.settled()
+            wrong = await story.unexpected()
+            found = await count_all(node)
+            if keep is not None and envelopes:
+                await keep_envelopes(node, keep / "envelopes")
+    return replace(found, seconds=round(monotonic() - began, 3), wrong=tuple(wrong))
+
+
+async def prepare_cast(settings: Settings, clock: Clock | None = None, *, desks: bool = True) -> stage.Cast:
+    """The cast with its lead files signed."""
+    from gateway_labs.demo import signers
+
+    at = (clock or SystemClock()).now()
+    return await asyncio.to_thread(signers.sign_lead_files, settings, stage.cast(), at, desks=desks)
+
+
+@asynccontextmanager
+async def at_work(node: OpenNode) -> AsyncIterator[None]:
+    """The node's workers run while the body does."""
+    stop = asyncio.Event()
+    working = asyncio.create_task(node.run_workers(stop))
+    try:
+        yield
+    finally:
+        stop.set()
+        await working
+
+
+@dataclass(slots=True)
+class DemoStory(Acts):
+    """The story on an open node whose workers run. `say(key, **params)` hears what happened, as a key of the labels."""
+
+    say: Say
+    expected: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    async def tell(self) -> None:
+        """Every scene, in order."""
+        await self._request_and_reply()
+        await self._urgent_and_replaced()
+        await self._refused_by_a_rule()
+        await self._refused_and_corrected()
+        await self._recalled_before_it_was_taken_in()
+        await self._recall_refused()
+        await self._taken_back()
+
+    async def _request_and_reply(self) -> None:
+        """A document to two agencies; one handles it to the end and replies; its deadline is moved by an update."""
+        request = await self.send("province", "request", ("department", "commune"), due_in=7)
+        await self.take_in("department", request, ("03", "04", "05"))
+        await self.take_in("commune", request, ("03",))
+        update = await self.send(
+            "province",
+            "request-updated",
+            ("department",),
+            due_in=14,
+            kind=Kind.UPDATE,
+            parent=request,
+            change=DocumentChange(reason=self.cast.words("update_reason"), target=request.document_id),
+        )
+        await self.answer("department", request, "15")
+        reply = await self.send("department", "reply", ("province",), replies_to=request)
+        await self.take_in("province", reply, ("03",), register_no="1245")
+        await self.take_in("department", request, ("06",))
+        self._expect("request", "department", "done")
+        self._expect("request", "commune", "accepted")
+        self._expect("reply", "province", "accepted")
+        self._expect("request-updated", "department", "delivered")
+        self.say("demo.request", code=request.draft.code, update=update.id, reply=reply.draft.code)
+
+    async def _urgent_and_replaced(self) -> None:
+        invitation = await self.send("province", "invitation", ("department",), urgency=Urgency.EXPRESS)
+        await self.take_in("department", invitation, ("03",))
+        replacement = await self.send(
+            "province",
+            "invitation-replaced",
+            ("department",),
+            urgency=Urgency.EXPRESS,
+            kind=Kind.REPLACEMENT,
+            parent=invitation,
+            change=DocumentChange(
+                reason=self.cast.words("replace_reason"),
+                replaces=((invitation.document_id, (self.cast.code("department"),)),),
+            ),
+        )
+        await self.take_in("department", replacement, ("03",))
+        self._expect("invitation", "department", "accepted")
+        self._expect("invitation-replaced", "department", "accepted")
+        self.say("demo.replaced", code=invitation.draft.code, replacement=replacement.draft.code)
+
+    async def _refused_by_a_rule(self) -> None:
+        try:
+            await self.send("province", "secret", ("commune",), secrecy="mat")
+        except Refused:
+            self.say("demo.secret")
+            return
+        raise GatewayError("the story expects a declared secret to be refused")
+
+    async def _refused_and_corrected(self) -> None:
+        notice = await self.send("province", "notice", ("commune",))
+        await self.refuse("commune", notice)
+        await self.until(lambda: self.stands("province", notice, "rejected"))
+        corrected = await self.send("province", "notice-corrected", ("commune",))
+        await self.take_in("commune", corrected, ("03",))
+        self._expect("notice", "commune", "rejected")
+        self._expect("notice-corrected", "commune", "accepted")
+        self.say("demo.corrected", code=notice.draft.code)
+
+    async def _recalled_before_it_was_taken_in(self) -> None:
+        decision = await self.send("province", "decision", ("commune",))
+        await self.arrived("commune", decision)
+        await self.until(lambda: self.stands("province", decision, "delivered", "request_agreed"))
+        await self.recall(decision)
+        self._expect("decision", "commune", "request_agreed")
+        self.say("demo.recalled", code=decision.draft.code)
+
+    async def _recall_refused(self) -> None:
+        plan = await self.send("province", "plan", ("department",))
+        await self.take_in("department", plan, ("03", "04"))
+        await self.recall(plan)
+        await self.answer("department", plan, "16", note=self.cast.words("recall_refused"))
+        self._expect("plan", "department", "assigned")
+        self.say("demo.recall_refused", code=plan.draft.code)
+
+    async def _taken_back(self) -> None:
+        letter = await self.send("province", "letter", ("commune",))
+        await self.take_in("commune", letter, ("03",))
+        await self.until(
+            lambda: self.stands("province", letter, "accepted", "take_back_asked", "request_agreed")
+        )
+        if await self.asked_of(letter) == 0:
+            scope = await self.scope("province")
+            await recall.recall(
+                self.node.out,
+                scope,
+                letter.id,
+                reason=self.cast.words("take_back_reason"),
+                approved_by=None,
+                notice_no=None,
+                take_back=True,
+            )
+        await self.answer("commune", letter, "15")
+        self._expect("letter", "commune", "request_agreed")
+        self.say("demo.taken_back", code=letter.draft.code)
+
+    async def settled(self) -> None:
+        """Every delivery is where the story leaves it, and nothing is on its way any more."""
+
+        async def told() -> bool:
+            return not await self.unexpected()
+
+        try:
+            await self.until(told)
+        except GatewayError as late:
+            raise GatewayError(f"{late}; {'; '.join(await self.unexpected())}") from late
+        await self.until(lambda: is_quiet(self.node))
+
+    async def unexpected(self) -> list[str]:
+        """Deliveries that are not where the story left them."""
+        wrong = []
+        for (key, actor), state in self.expected.items():
+            sender = "department" if key == "reply" else "province"
+            async with self.node.store.read(await self.scope(sender)) as work:
+                document = await work.outgoing.by_external_id(f"story-{key}")
+                deliveries = await work.deliveries.of(document.id) if document else ()
+            wrong += [
+                f"{key} to {actor}: expected {state}, found {one.state}"
+                for one in deliveries
+                if one.recipient.code == self.cast.code(actor) and one.state != state
+            ]
+            if not deliveries:
+                wrong.append(f"{key} to {actor}: expected {state}, found no delivery")
+        return wrong
+
+    def _expect(self, key: str, actor: str, state: str) -> None:
+        self.expected[key, actor] = state
+
+
+# Words of the kinds in file names.
+KIND_WORDS = {
+    Kind.DOCUMENT: "document",
+    Kind.UPDATE: "update",
+    Kind.RECALL: "recall",
+    Kind.REPLACEMENT: "replacement",
+    Kind.STATUS: "status",
+}
+# A delivery in one of these states has not left, so nobody can hold it.
+_NOT_LEFT = frozenset({"queued", "sending", "failed", "cancelled", "paper"})
+# Rows in one of these states still have somewhere to go.
+_MOVING = ("job.waiting", "outbox.waiting", "inbox.landed")
+
+
+async def count_all(node: OpenNode) -> StoryResult:
+    """Lost: a delivery that left, whose packet its receiver does not know. Doubled: one body admitted twice, or one
+    arrival number given twice."""
+    sent = [pair for agency in await node.store.hosted() async for pair in _every(node, agency, _sent_page)]
+    deliveries = [delivery for _, rows in sent for delivery in rows]
+    lost = 0
+    for document, rows in sent:
+        for delivery in rows:
+            lost += delivery.state not in _NOT_LEFT and not await _is_known(node, document, delivery)
+    return StoryResult(
+        documents=len(sent),
+        deliveries=len(deliveries),
+        by_state=dict(sorted(Counter(delivery.state for delivery in deliveries).items())),
+        lost=lost,
+        doubled=await _doubled(node),
+    )
+
+
+async def is_quiet(node: OpenNode) -> bool:
+    """Whether nothing is on its way: no job, no outbox row, no landed packet, no parcel on the axis."""
+    # Looked at twice, because a packet may slip from one place to the other between two looks.
+    for _ in range(2):
+        counts = await node.store.counts()
+        axis = await node.axis.counts()
+        if any(counts.get(name, 0) for name in _MOVING) or axis["waiting"] or axis["leased"]:
+            return False
+    return True
+
+
+async def keep_envelopes(node: OpenNode, folder: Path) -> int:
+    """Every envelope that crossed the axis as NNN-KIND.edxml, in the order they were made; how many."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = [
+        (agency, item)
+        for agency in await node.store.hosted()
+        async for item in _every(
+            node,
+            agency,
+            lambda work, cursor: work.outbox.page(limit=100, states=("sent",), cursor=cursor),
+        )
+    ]
+    seen: set[str] = set()
+    for agency, item in sorted(rows, key=lambda row: (row[1].created_at, row[1].id)):
+        if item.packet_id in seen:
+            continue
+        seen.add(item.packet_id)
+        async with node.store.read(_scope(agency)) as work:
+            opener = await node.blobs.open(work, item.envelope_digest)
+        path = folder / f"{len(seen):03}-{KIND_WORDS[item.kind]}.edxml"
+        await node.pool.run(partial(_copy_envelope, opener, path))
+    return len(seen)
+
+
+def _copy_envelope(opener: Callable[[], BinaryIO], path: Path) -> None:
+    with opener() as source:
+        path.write_bytes(source.read())
+
+
+async def _is_known(node: OpenNode, document: OutgoingDocument, delivery: Delivery) -> bool:
+    receiver = await node.store.accounts.hosted_by_code(delivery.recipient.code)
+    if receiver is None or document.body_digest is None:
+        return False
+    sender = document.document_id.split(",", 1)[0]
+    async with node.store.read(_scope(receiver)) as work:
+        return await work.identities.by_body(sender, document.body_digest) is not None
+
+
+async def _doubled(node: OpenNode) -> int:
+    doubled = 0
+    for agency in await node.store.hosted():
+        documents = [
+            one
+            async for one in _every(
+                node, agency, lambda work, cursor: work.incoming.page(limit=100, cursor=cursor)
+            )
+        ]
+        bodies = Counter(one.body_digest for one in documents)
+        numbers = Counter((one.register_year, one.register_no) for one in documents if one.register_no)
+        doubled += sum(n - 1 for n in bodies.values()) + sum(n - 1 for n in numbers.values())
+    return doubled
+
+
+async def _every(
+    node: OpenNode, agency: HostedAgency, turned: Callable[[SqlWork, str | None], Awaitable[Page[T]]]
+) -> AsyncIterator[T]:
+    """All that stands on the pages of a list, each page read by itself."""
+    cursor: str | None = None
+    while True:
+        async with node.store.read(_scope(agency)) as work:
+            page = await turned(work, cursor)
+        for one in page.items:
+            yield one
+        cursor = page.next_cursor
+        if cursor is None:
+            return
+
+
+async def _sent_page(work: SqlWork, cursor: str | None) -> Page[tuple[OutgoingDocument, Sequence[Delivery]]]:
+    page = await work.outgoing.page(limit=100, cursor=cursor)
+    rows = await work.deliveries.of_many([one.id for one in page.items])
+    items = tuple((document, rows.get(document.id, ())) for document in page.items)
+    return Page(items=items, next_cursor=page.next_cursor)
+
+
+def _scope(agency: HostedAgency) -> AgencyScope:
+    return AgencyScope(agency_id=agency.id, principal_id="demo")

@@ -1,0 +1,339 @@
+"""The calls that a sandbox has beside those of every node: what a robot is to do now, what came to robots, the clock, a
+new beginning. In: a call of the API. Out: JSON; the table of routes is added to the node's own, so that its
+description tells of them too."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import partial
+from typing import Any, Literal
+
+from aiohttp import web
+from pydantic import Field
+
+from gateway.api.call import Call
+from gateway.api.problems import BadCall, RequestFault
+from gateway.api.routes import BASE, Route
+from gateway.api.shapes import Asked, Line, Moment, Told
+from gateway.domain.account import ApiScope
+from gateway.domain.status import CODES
+from gateway.errors import NotFound
+from gateway_labs.sandbox import cast as casts
+from gateway_labs.sandbox import fixtures
+from gateway_labs.sandbox.cast import Cast
+from gateway_labs.sandbox.clock import SandboxClock
+from gateway_labs.sandbox.hall import Hall
+from gateway_labs.sandbox.memory import Came
+from gateway_labs.sandbox.packets import FLAWS, LARGE
+
+_MOST = 200
+FlawWord = Literal[
+    "twice",
+    "other-content",
+    "unbound-certificate",
+    "wrong-recipient",
+    "bad-signature",
+    "changed-after-signing",
+    "not-xml",
+    "entity",
+    "too-large",
+    "broken-file",
+    "large",
+]
+
+
+class ScenarioIn(Asked):
+    """One act of a robot, done at once."""
+
+    robot: Line = Field(description="Its code, or the other one: T00.OK, TEST.OK")
+    act: Literal["document", "status", "update", "replacement", "recall"]
+    code: Line = Field("", description="Of a status: 01 to 06, 13, 15, 16")
+    to: Line = Field("", description="To whom, where it is not the agency of the key")
+    about: Line = Field(
+        "",
+        description="The DocumentId that it is about: of yours that it answers, or of its own that it changes or recalls; "
+        "where absent its last one",
+    )
+    number: Line = ""
+    subject: Line = ""
+    note: Line = ""
+    register_no: Line = Field("", description="With 03")
+    urgency: int = Field(0, ge=0, le=3)
+    due: date | None = Field(None, description="Until when a document wants to be answered")
+    packet_id: Line = ""
+    flaws: list[FlawWord] = Field(default_factory=list, max_length=4, description="What is wrong with it")
+
+
+class MoveIn(Asked):
+    move: Line = Field(description="How far ahead: +90s, +30m, +4h, +3d")
+
+
+class SentOut(Told):
+    """What the robot sent. `times` is how often it lies on the axis."""
+
+    robot: str
+    to: str
+    kind: str
+    packet_id: str
+    document_id: str
+    digest: str
+    lane: str
+    times: int
+    number: str
+    subject: str
+    code: str
+    flaws: list[str]
+    at: Moment
+    files: list[dict[str, Any]]  # Any: name, size, sha256
+
+
+class CameOut(Told):
+    """A packet that came to a robot. `said` is what stands in it and what the robot found: `signature` is `valid` or
+    the code of the step that refused it."""
+
+    n: int
+    robot: str
+    times: int
+    at: Moment
+    said: dict[str, Any]  # Any: what a packet says differs by its kind
+
+
+class CamePage(Told):
+    data: list[CameOut]
+    next_after: int
+
+
+class CameQuery(Asked):
+    after: int = Field(0, ge=0, description="`n` of the last packet seen")
+    limit: int = Field(50, ge=1, le=_MOST)
+    wait: int = Field(0, ge=0, le=30, description="Seconds to wait for the next one")
+    document: Line = Field("", description="Only about this DocumentId")
+    robot: Line = ""
+
+
+class ClockOut(Told):
+    now: Moment
+    ahead_seconds: int
+
+
+class RobotOut(Told):
+    code: str
+    alias: str
+    name: str
+    does: str = Field(description="With a document, and when")
+    words: list[str] = Field(description="In square brackets in a subject they have any robot do so")
+
+
+class SandboxOut(Told):
+    sandbox: Literal["test"]
+    agency: str
+    alias: str
+    clock: ClockOut
+    robots: list[RobotOut]
+    flaws: list[str]
+    limit_bytes: int = Field(description="The largest file that the rules let through")
+
+
+class ResetOut(Told):
+    state: Literal["resetting"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SandboxDoor:
+    """`reset` begins anew, once the answer has left."""
+
+    cast: Cast
+    hall: Hall
+    clock: SandboxClock
+    reset: Callable[[], None]
+    packet_files: Callable[[], Awaitable[bytes]]
+
+    async def read(self, call: Call) -> web.Response:
+        told = SandboxOut(
+            sandbox="test",
+            agency=self.cast.code,
+            alias=self.cast.alias,
+            clock=self._clock(),
+            robots=[
+                RobotOut(
+                    code=each.code,
+                    alias=each.alias,
+                    name=each.agency.name,
+                    does=each.script.shown(),
+                    words=list(each.script.words),
+                )
+                for each in self.cast.robots.values()
+            ],
+            flaws=[*FLAWS, LARGE],
+            limit_bytes=self.hall.limit,
+        )
+        return call.tell(told)
+
+    async def scenario(self, call: Call) -> web.Response:
+        asked = call.body_of(ScenarioIn)
+        robot = self.cast.robot(asked.robot)
+        if robot is None:
+            raise NotFound(f"there is no robot {asked.robot[:40]!r}; GET {BASE}/sandbox lists them")
+        if (asked.act == "status") != (asked.code in CODES):
+            raise BadCall(
+                "bad-request",
+                RequestFault(
+                    code="bad-value", pointer="/code", params={"field": "code", "expected": ", ".join(CODES)}
+                ),
+            )
+        work: dict[str, Any] = {
+            "what": asked.code if asked.act == "status" else asked.act,
+            "to": asked.to or (call.caller.agency.code if call.caller.agency else self.cast.code),
+            "about": asked.about,
+            "number": asked.number,
+            "subject": asked.subject,
+            "note": asked.note,
+            "register_no": asked.register_no,
+            "urgency": asked.urgency,
+            "packet_id": asked.packet_id,
+            "flaws": list(asked.flaws),
+            "due": asked.due.isoformat() if asked.due else None,
+        }
+        sent = await self.hall.act(robot, work)
+        at = datetime.fromisoformat(sent["at"])
+        return call.tell(SentOut.model_validate({**sent, "at": at}), status=201)
+
+    async def packets(self, call: Call) -> web.Response:
+        query = call.query_of(CameQuery)
+        found = await self._came(call, query)
+        if not found and query.wait:
+            await self.hall.heard(query.wait)
+            found = await self._came(call, query)
+        rows = [
+            CameOut(n=each.seq, robot=each.robot, times=each.times, at=each.at, said=dict(each.told))
+            for each in found
+        ]
+        return call.tell(CamePage(data=rows, next_after=rows[-1].n if rows else query.after))
+
+    async def packet(self, call: Call) -> web.Response:
+        n = call.number("n")
+        raw = await call.deps.pool.run(partial(self.hall.memory.raw, n))
+        if raw is None:
+            raise NotFound(f"the bytes of packet {n} are not kept")
+        return web.Response(body=raw, content_type="application/xml")
+
+    async def move(self, call: Call) -> web.Response:
+        asked = call.body_of(MoveIn)
+        try:
+            by = casts.read_span(asked.move)
+        except ValueError as why:
+            fault = RequestFault(
+                code="bad-value",
+                pointer="/move",
+                params={"field": "move", "expected": "+90s, +30m, +4h, +3d"},
+            )
+            raise BadCall("bad-request", fault) from why
+        self.clock.move(by)
+        return call.tell(self._clock())
+
+    async def paper(self, call: Call) -> web.Response:
+        return web.Response(body=self.hall.lead, content_type="application/pdf")
+
+    async def files(self, call: Call) -> web.Response:
+        made = await self.packet_files()
+        return web.Response(
+            body=made,
+            content_type="application/zip",
+            headers={"Content-Disposition": f'attachment; filename="{fixtures.ARCHIVE}"'},
+        )
+
+    async def begin_anew(self, call: Call) -> web.Response:
+        self.reset()
+        return call.tell(ResetOut(state="resetting"), status=202)
+
+    def routes(self) -> tuple[Route, ...]:
+        """Every key of the sandbox may call them."""
+        route = partial(Route, tag="sandbox", scopes=(ApiScope.MESSAGES_READ,))
+        acts = partial(Route, tag="sandbox", scopes=(ApiScope.MESSAGES_SEND,))
+        return (
+            route(
+                path=f"{BASE}/sandbox",
+                name="readSandbox",
+                handler=self.read,
+                summary="The robots, what they do, and the clock",
+                answer=SandboxOut,
+            ),
+            acts(
+                method="POST",
+                path=f"{BASE}/sandbox/scenarios",
+                name="playScenario",
+                handler=self.scenario,
+                summary="Have a robot send something now, right or wrong",
+                asks=ScenarioIn,
+                answer=SentOut,
+                status=201,
+                fails=(400, 404),
+                sample=_sample,
+            ),
+            route(
+                path=f"{BASE}/sandbox/packets",
+                name="listSandboxPackets",
+                handler=self.packets,
+                summary="What came to the robots, oldest first, and what they found of it",
+                query=CameQuery,
+                answer=CamePage,
+                fails=(400,),
+            ),
+            route(
+                path=f"{BASE}/sandbox/packets/{{n}}",
+                name="readSandboxPacket",
+                handler=self.packet,
+                summary="The bytes of one of them",
+                media="application/xml",
+                fails=(404,),
+            ),
+            acts(
+                method="POST",
+                path=f"{BASE}/sandbox/clock",
+                name="moveClock",
+                handler=self.move,
+                summary="Move the clock of the node and the robots ahead",
+                asks=MoveIn,
+                answer=ClockOut,
+                fails=(400, 409),
+                sample=lambda _: {"move": "+3d"},
+            ),
+            route(
+                path=f"{BASE}/sandbox/paper",
+                name="downloadPaper",
+                handler=self.paper,
+                summary="A signed PDF to send",
+                media="application/pdf",
+            ),
+            route(
+                path=f"{BASE}/sandbox/fixtures",
+                name="downloadFixtures",
+                handler=self.files,
+                summary="Packets of every kind, good and bad, with the answer that each must get, as one archive",
+                media="application/zip",
+            ),
+            acts(
+                method="DELETE",
+                path=f"{BASE}/sandbox",
+                name="resetSandbox",
+                handler=self.begin_anew,
+                summary="Forget everything and begin anew, with the same key",
+                answer=ResetOut,
+                status=202,
+            ),
+        )
+
+    def _clock(self) -> ClockOut:
+        return ClockOut(now=self.clock.now(), ahead_seconds=int(self.clock.ahead.total_seconds()))
+
+    async def _came(self, call: Call, query: CameQuery) -> list[Came]:
+        robot = self.cast.robot(query.robot)
+        name = robot.code if robot else query.robot
+        found = partial(self.hall.memory.packets, query.after, query.limit, query.document, name)
+        return await call.deps.pool.run(found)
+
+
+def _sample(_: date) -> Mapping[str, Any]:
+    return {"robot": "TEST.OK", "act": "document", "subject": "Test document", "flaws": ["twice"]}

@@ -1,0 +1,342 @@
+"""Where the robots are: takes what comes to them from the axis, remembers it with what is to be done about it, and does
+it when its time has come. In: an axis of their own over the sandbox's folder, who is bound in the node's registry.
+Out: packets on that axis. A crash repeats what it had begun with the same bytes; receivers bear repeats."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from functools import partial
+from typing import Any
+
+from gateway import log
+from gateway.domain.document import Kind, Lane, Urgency
+from gateway.domain.proof import Binding
+from gateway.domain.status import CODES
+from gateway.errors import GatewayError, NotFound
+from gateway.ports import Arrival, Axis, Clock, EnvelopeSigner, Fate, Pool
+from gateway_labs.sandbox import cast as casts
+from gateway_labs.sandbox import judging, packets
+from gateway_labs.sandbox.cast import Cast, Robot, Script
+from gateway_labs.sandbox.memory import Due, Memory
+from gateway_labs.sandbox.packets import About, Saying, Written
+
+_log = logging.getLogger(__name__)
+_LEASE_S, _BATCH, _WAIT_S = 60.0, 16, 5.0
+_REST_S = 1.0
+# 13 comes as a status and is a request.
+_TAKE_BACK = "13"
+_COMES = {
+    Kind.DOCUMENT.value: "document",
+    Kind.REPLACEMENT.value: "replacement",
+    Kind.UPDATE.value: "update",
+    Kind.RECALL.value: "recall",
+}
+_KINDS = {
+    casts.DOCUMENT: Kind.DOCUMENT,
+    casts.UPDATE: Kind.UPDATE,
+    casts.RECALL: Kind.RECALL,
+    casts.REPLACEMENT: Kind.REPLACEMENT,
+}
+_REFUSING = {"02": "refused", "16": "refused_request"}
+
+Bound = Callable[[str], Awaitable[Sequence[Binding]]]
+
+
+@dataclass(slots=True, kw_only=True)
+class Hall:
+    """`signer(code, flaws)` is the key a robot signs with; `lead` is the PDF that its documents carry; `limit` is the
+    largest file that the rules let through."""
+
+    cast: Cast
+    axis: Axis
+    memory: Memory
+    clock: Clock
+    pool: Pool
+    bound: Bound
+    signer: Callable[[str, Sequence[str]], EnvelopeSigner]
+    lead: bytes
+    limit: int
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+    _heard: set[asyncio.Event] = field(default_factory=set)
+    _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until `stop`; what is not done then is done by the next run."""
+        await self.axis.host(list(self.cast.robots))
+        async with asyncio.TaskGroup() as tasks:
+            turning = [tasks.create_task(self._taking()), tasks.create_task(self._doing())]
+            await stop.wait()
+            for each in turning:
+                each.cancel()
+
+    def look(self) -> None:
+        """The clock was moved, or there is something new to do."""
+        self._changed.set()
+
+    async def heard(self, wait_s: float) -> None:
+        """Returns when a packet came, or after the time."""
+        event = asyncio.Event()
+        self._heard.add(event)
+        try:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(event.wait(), wait_s)
+        finally:
+            self._heard.discard(event)
+
+    async def act(self, robot: Robot, work: Mapping[str, Any]) -> Mapping[str, Any]:
+        """At once, and what was sent; NotFound where there is nothing that it could be about."""
+        due = Due(id=self.clock.new_id("act_"), at=self.clock.now(), robot=robot.code, work=work)
+        async with self._one_at_a_time:
+            await self.pool.run(partial(self.memory.plan, [due]))
+            sent = await self._do(due)
+        if sent is None:
+            raise NotFound(f"{robot.code} has nothing that it could say {work['what']} about")
+        return sent
+
+    # --- what comes -------------------------------------------------------------------------------------------
+
+    async def _taking(self) -> None:
+        while True:
+            try:
+                arrivals = await self.axis.take(_BATCH, _LEASE_S)
+                for each in arrivals:
+                    await self._came(each)
+                if not arrivals:
+                    await self.axis.wait(_WAIT_S)
+            except (
+                Exception
+            ) as error:  # the guard of this loop: what broke comes again, and is put aside in the end
+                await self._rest(error)
+
+    async def _came(self, arrival: Arrival) -> None:
+        robot = self.cast.robot(arrival.recipient)
+        if robot is None:
+            await self.axis.settle(arrival, done=False)
+            return
+        now, bound = self.clock.now(), await self.bound(arrival.sender)
+
+        def looked() -> tuple[bytes, dict[str, Any]]:
+            with arrival.open() as source:
+                raw = source.read()
+            return raw, judging.judge(arrival, raw, bound, now)
+
+        raw, told = await self.pool.run(looked)
+        told |= {"robot": robot.code, "received_at": now.isoformat()}
+        acts = self._answers(robot, told, now) if told["signature"] == "valid" else []
+        await self.pool.run(partial(self.memory.note, robot.code, told, raw, now, acts))
+        await self.axis.settle(arrival, done=True)
+        self.look()
+        for event in self._heard:
+            event.set()
+
+    def _answers(self, robot: Robot, told: Mapping[str, Any], now: datetime) -> list[Due]:
+        comes = _comes(told)
+        if comes is None:
+            return []
+        script: Script = self.cast.script_for(robot, str(told.get("subject") or ""))
+        document = str(told.get("target") or told["document_id"])
+        return [
+            Due(
+                id=self.clock.new_id("act_"),
+                at=now + each.after,
+                robot=robot.code,
+                work={"what": each.what, "about": document, "to": told["sender"], "came": dict(told)}
+                | ({"flaws": list(each.options)} if each.options else {}),
+            )
+            for each in script.acts[comes]
+        ]
+
+    # --- what is done -----------------------------------------------------------------------------------------
+
+    async def _doing(self) -> None:
+        while True:
+            self._changed.clear()
+            try:
+                await self.do_due()
+                next_at = await self.pool.run(self.memory.next_at)
+            except Exception as error:  # the guard of this loop: what is due stays due
+                await self._rest(error)
+                continue
+            wait_s = None if next_at is None else max(0.0, (next_at - self.clock.now()).total_seconds())
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), wait_s)
+
+    async def _rest(self, error: Exception) -> None:
+        _log.error("a robot broke", exc_info=error, extra={"action": "robots.broke"})
+        await asyncio.sleep(_REST_S)
+
+    async def do_due(self) -> None:
+        """Everything whose time has come."""
+        async with self._one_at_a_time:
+            for each in await self.pool.run(partial(self.memory.due, self.clock.now())):
+                await self._do(each)
+
+    async def _do(self, due: Due) -> Mapping[str, Any] | None:
+        """What was sent; None where there was nothing to say it about."""
+        if due.raw is None or due.sent is None:
+            try:
+                made = await self.pool.run(partial(self._written, due))
+            except (GatewayError, LookupError, ValueError) as error:
+                # Nothing heals what can never be written.
+                log.action(_log, "robots.not_written", str(error), robot=due.robot)
+                made = None
+            if made is None:
+                await self.pool.run(partial(self.memory.done, due.id, None))
+                return None
+            written, sent = made
+            await self.pool.run(partial(self.memory.written, due.id, sent, written.raw))
+        else:
+            sent, written = due.sent, _again(due.sent, due.raw)
+        for _ in range(written.times):
+            outcome = (await self.axis.publish(written.parcel(), [written.to]))[written.to]
+            if outcome.fate is not Fate.DELIVERED:
+                log.action(_log, "robots.not_sent", str(outcome.fate), to=written.to)
+        await self.pool.run(partial(self.memory.done, due.id, sent))
+        return sent
+
+    def _written(self, due: Due) -> tuple[Written, Mapping[str, Any]] | None:
+        robot, work = self.cast.robots[due.robot], due.work
+        flaws = tuple(work.get("flaws", ()))
+        saying = self._saying(robot, work, flaws)
+        if saying is None:
+            return None
+        written = packets.write(self.cast, robot.agency, saying, self.signer(robot.code, flaws))
+        sent = {
+            "robot": robot.code,
+            "to": written.to,
+            "kind": written.kind.value,
+            "packet_id": written.packet_id,
+            "document_id": written.document_id,
+            "digest": written.digest,
+            "lane": written.lane.value,
+            "times": written.times,
+            "number": saying.number,
+            "subject": saying.subject,
+            "code": saying.code,
+            "flaws": list(flaws),
+            "at": saying.at.isoformat(),
+            "files": [
+                {"name": name, "size": len(raw), "sha256": packets.sha256(raw)} for name, raw in saying.files
+            ],
+        }
+        return written, sent
+
+    def _saying(self, robot: Robot, work: Mapping[str, Any], flaws: tuple[str, ...]) -> Saying | None:
+        what, to, now = str(work["what"]), str(work.get("to") or self.cast.code), self.clock.now()
+        packet_id, note = self.clock.new_id("pkt_"), str(work.get("note") or "")
+        if what in CODES:
+            return Saying(
+                kind=Kind.STATUS,
+                packet_id=packet_id,
+                to=to,
+                at=now,
+                code=what,
+                about=self._received(robot, work),
+                note=note or self._refusal(what, packet_id),
+                register_no=str(work.get("register_no") or ("1" if what == "03" else "")),
+                flaws=flaws,
+            )
+        kind, about = _KINDS[what], self._subject_of(robot, what, to, work)
+        if about is None and kind is not Kind.DOCUMENT:
+            return None
+        number = str(work.get("number") or int(now.timestamp() * 1000) % 10_000_000)
+        default = "reply" if about is not None and kind is Kind.DOCUMENT else "subject"
+        subject = str(work.get("subject") or "") or self.cast.says(
+            default, name=robot.agency.name, code=about.code if about else ""
+        )
+        due = work.get("due")
+        return Saying(
+            kind=kind,
+            packet_id=str(work.get("packet_id") or packet_id),
+            to=to,
+            at=now,
+            number=number,
+            subject=subject,
+            urgency=Urgency(int(work.get("urgency", 0))),
+            due_on=date.fromisoformat(due) if due else None,
+            about=about,
+            note=note,
+            files=() if kind is Kind.RECALL else packets.files_for(flaws, self.lead, self.limit),
+            flaws=flaws,
+        )
+
+    def _refusal(self, code: str, packet_id: str) -> str:
+        return f"{self.cast.says(_REFUSING[code])} · {packet_id}" if code in _REFUSING else ""
+
+    def _received(self, robot: Robot, work: Mapping[str, Any]) -> About:
+        """The packet that a status answers; of a document that never came its id alone."""
+        document = str(work.get("about") or "")
+        came = work.get("came") or self.memory.about(robot.code, document)
+        if came:
+            return _about(came, document)
+        code = document.split(",", 2)[2] if document.count(",") >= 2 else ""
+        return About(document_id=document, code=code, issued_on=_day_of(document), sender=str(work["to"]))
+
+    def _subject_of(self, robot: Robot, what: str, to: str, work: Mapping[str, Any]) -> About | None:
+        """What a document answers; or the one of our own that is changed or taken back."""
+        document = str(work.get("about") or "")
+        if what == casts.DOCUMENT:
+            came = work.get("came") or (self.memory.about(robot.code, document) if document else None)
+            return _about(came, document) if came else None
+        own = None
+        if document and "came" not in work:
+            own = self.memory.sent_document(robot.code, document)
+        own = own or self.memory.last_sent(robot.code, to)
+        if own is None:
+            return None
+        code = f"{own['number']}/{self.cast.says('symbol')}"
+        day = datetime.fromisoformat(own["at"]) if own.get("at") else None
+        return About(
+            document_id=own["document_id"],
+            code=code,
+            issued_on=_day_of(own["document_id"]) or (day.date() if day else None),
+            sender=robot.code,
+        )
+
+
+def _comes(told: Mapping[str, Any]) -> str | None:
+    if (told.get("status") or {}).get("code") == _TAKE_BACK:
+        return "take_back"
+    return _COMES.get(str(told["kind"]))
+
+
+def _about(came: Mapping[str, Any], document: str) -> About:
+    day = came.get("date")
+    return About(
+        document_id=document or str(came["document_id"]),
+        code=f"{came.get('number') or ''}/{came.get('symbol') or ''}",
+        issued_on=date.fromisoformat(day) if day else _day_of(document),
+        sender=str(came["sender"]),
+        packet_id=str(came["packet_id"]),
+        body_digest=str(came.get("body_digest") or ""),
+        file_digest=str(came["digest"]),
+        size=int(came["size"]),
+        received_at=datetime.fromisoformat(came["received_at"]),
+    )
+
+
+def _day_of(document: str) -> date | None:
+    """The day that stands in a DocumentId."""
+    parts = document.split(",")
+    try:
+        return date.fromisoformat(parts[1].replace("/", "-")) if len(parts) > 1 else None
+    except ValueError:
+        return None
+
+
+def _again(sent: Mapping[str, Any], raw: bytes) -> Written:
+    return Written(
+        packet_id=sent["packet_id"],
+        kind=Kind(sent["kind"]),
+        sender=sent["robot"],
+        to=sent["to"],
+        raw=raw,
+        lane=Lane(sent["lane"]),
+        document_id=sent["document_id"],
+        times=int(sent["times"]),
+    )

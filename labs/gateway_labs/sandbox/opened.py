@@ -1,0 +1,215 @@
+"""A sandbox at work: the node, the robots behind its axis, the clock of both, the doors. In: a folder and a port. Out: an
+address, until it is stopped; told to begin anew, it closes everything, clears its folder and opens again at the same
+address with the same key."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gateway.bootstrap.node import Wrap
+from gateway.cli import serve
+from gateway.cli.doors import application
+from gateway.errors import GatewayError, Misconfigured
+from gateway.office.bootstrap.office import Office, open_office
+from gateway.ops.metrics import Watch
+from gateway.pool import ThreadPool
+from gateway.transport.embedded import EmbeddedAxis
+from gateway.trust.keys import write_private
+from gateway_labs.sandbox import fixtures, stage
+from gateway_labs.sandbox.cast import Cast, cast
+from gateway_labs.sandbox.clock import SandboxClock
+from gateway_labs.sandbox.doors import SandboxDoor
+from gateway_labs.sandbox.hall import Hall
+from gateway_labs.sandbox.memory import Memory
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MB = 1024 * 1024
+RUNNING = "running.json"
+_ROBOTS_NODE = "robots"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """Where it answers, and with which key."""
+
+    url: str
+    key: str
+    system: str = ""
+    secret: str = ""
+    """Of the document system that calls as the national axis's library does."""
+    folder: Path | None = None
+    """The hot folder of its agency, where there is one."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Sandbox:
+    """One folder's. `wrap` is around the ports of its node: tests bring one that breaks it. With `has_folder` documents
+    go out and come in through a hot folder too."""
+
+    folder: Path
+    port: int = 0
+    host: str = "127.0.0.1"
+    wrap: Wrap | None = None
+    has_folder: bool = False
+    _again: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def serve(self, stop: asyncio.Event, ready: Callable[[Running], None]) -> None:
+        """Until `stop`; `ready` hears the address, again after each new beginning."""
+        stage.claim(self.folder)
+        with _alone(self.folder):
+            if stage.is_half_cleared(self.folder):
+                await self._clear()
+            while True:
+                self._again = asyncio.Event()
+                try:
+                    await self._once(stop, ready)
+                except ExceptionGroup as several:
+                    # One named cause is worth more to a person than the group it came in.
+                    named = (each for each in several.exceptions if isinstance(each, GatewayError))
+                    raise next(named, several) from None
+                if stop.is_set():
+                    return
+                await self._clear()
+
+    async def _clear(self) -> None:
+        await asyncio.to_thread(stage.clear, self.folder)
+        stage.claim(self.folder)
+
+    async def _once(self, stop: asyncio.Event, ready: Callable[[Running], None]) -> None:
+        clock = SandboxClock(self.folder / stage.CLOCK)
+        settings = stage.settings_for(self.folder, self.port, self.host, has_folder=self.has_folder)
+        if self.has_folder:
+            (self.folder / stage.HOT_FOLDER).mkdir(mode=0o700, exist_ok=True)
+        keys = await stage.prepare(settings, self.folder, clock)
+        key = stage.api_key(self.folder)
+        async with open_office(settings, clock, self.wrap) as node:
+            await stage.enter(node, self.folder)
+            async with _robots(node, self.folder, keys, clock) as hall:
+                clock.tell(node.bells.ring_all)
+                clock.tell(hall.look)
+                door = SandboxDoor(
+                    cast=hall.cast,
+                    hall=hall,
+                    clock=clock,
+                    reset=self._again.set,
+                    packet_files=partial(_fixtures, node, hall.cast, keys, hall.lead),
+                )
+                await self._at_work(node, hall, door, key, stop, ready)
+
+    async def _at_work(
+        self,
+        node: Office,
+        hall: Hall,
+        door: SandboxDoor,
+        key: str,
+        stop: asyncio.Event,
+        ready: Callable[[Running], None],
+    ) -> None:
+        """The doors close first, then robots and workers."""
+        health, ending, api = Watch(node=node), asyncio.Event(), node.settings.api
+        app = application(node, health, door.routes())
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(node.run_workers(ending))
+            tasks.create_task(hall.run(ending))
+            try:
+                finish_s = float(node.settings.workers.drain_s)
+                async with serve.listening(app, "api", api.host, api.port, finish_s, api.idle_s) as url:
+                    # A new beginning answers where the old one did.
+                    self.port = int(url.rpartition(":")[2])
+                    running = self._running(url, key)
+                    told = json.dumps(
+                        {"url": url, "key": key, "system": running.system, "secret": running.secret}
+                    )
+                    write_private(self.folder / RUNNING, told.encode())
+                    ready(running)
+                    await _first_of(stop, self._again)
+            finally:
+                (self.folder / RUNNING).unlink(missing_ok=True)
+                ending.set()
+
+    def _running(self, url: str, key: str) -> Running:
+        has_folder, own = self.has_folder, self.folder / stage.HOT_FOLDER / cast().code
+        return Running(
+            url=url,
+            key=key,
+            system=stage.SYSTEM,
+            secret=stage.system_secret(self.folder),
+            folder=own if has_folder else None,
+        )
+
+
+def running(folder: Path) -> Running:
+    """The sandbox of this folder, as it is at work now. Misconfigured where it is not."""
+    try:
+        told = json.loads((folder / RUNNING).read_text("ascii"))
+        system, secret = told.get("system", ""), told.get("secret", "")
+        return Running(url=told["url"], key=told["key"], system=system, secret=secret)
+    except (OSError, ValueError, KeyError) as why:
+        raise Misconfigured(
+            f"no sandbox is at work in {folder}", hint="start it with gateway sandbox, or name its folder"
+        ) from why
+
+
+async def _first_of(*events: asyncio.Event) -> None:
+    waiting = [asyncio.ensure_future(each.wait()) for each in events]
+    try:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for each in waiting:
+            each.cancel()
+
+
+@asynccontextmanager
+async def _robots(
+    node: Office, folder: Path, keys: stage.RobotKeys, clock: SandboxClock
+) -> AsyncIterator[Hall]:
+    """On an axis of their own over the same folder, as another node of this machine has it."""
+    pool = ThreadPool(2)
+    memory = Memory(folder / stage.ROBOTS / "memory.sqlite")
+    try:
+        async with EmbeddedAxis(node.settings.axis.folder, _ROBOTS_NODE, clock, pool) as axis:
+            # Before anybody can write to them: what nobody hosts fails at once.
+            await axis.host(list(cast().robots))
+            yield Hall(
+                cast=cast(),
+                axis=axis,
+                memory=memory,
+                clock=clock,
+                pool=pool,
+                bound=node.directory.bindings,
+                signer=keys.signer,
+                lead=stage.lead(folder),
+                limit=node.settings.limits.file_mb * MB,
+            )
+    finally:
+        # What a thread of it is still at work with stays open.
+        pool.close()
+        memory.close()
+
+
+async def _fixtures(node: Office, told: Cast, keys: stage.RobotKeys, lead: bytes) -> bytes:
+    bound, roots = await node.pool.run(partial(stage.certificates, node.settings))
+    return await node.pool.run(partial(fixtures.archive, told, keys, bound, roots, lead))
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One process for a folder."""
+    with (folder / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as why:
+            raise Misconfigured(
+                f"a sandbox is at work in {folder} already", hint="use that one, or name another folder"
+            ) from why
+        yield

@@ -1,0 +1,310 @@
+"""Sets a sandbox up in one folder: a node's database and keys under an authority marked TEST, the agency of whoever
+tries, the robots with keys of their own, a signed PDF to send, the API key. In: a folder. Out: settings that open the
+node. Every step may be repeated; a folder that holds something else is not touched.
+
+    FOLDER/SANDBOX     made by a sandbox     FOLDER/key      the API key, which a reset keeps
+    FOLDER/node        the node's data       FOLDER/robots   what the robots have
+    FOLDER/vxp-secret  the secret by which a system with the national axis's library calls; kept as the key is
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import secrets
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+
+from gateway.bootstrap.guards import system_secrets
+from gateway.bootstrap.node import OpenNode
+from gateway.bootstrap.trial import MARK
+from gateway.domain.account import (
+    KEY_SHOWN,
+    TRIAL_KEY_PREFIX,
+    ApiKey,
+    ApiScope,
+    HostedAgency,
+    NumberingMode,
+    PrincipalKind,
+)
+from gateway.domain.wall_clock import local
+from gateway.errors import Misconfigured
+from gateway.ports import Clock, EnvelopeSigner
+from gateway.settings import Settings, load
+from gateway.trust.keys import KeyDirectory, write_private
+from gateway_labs import trial_node
+from gateway_labs.authority import Authority
+from gateway_labs.demo import papers, people
+from gateway_labs.demo.papers import Paper
+from gateway_labs.demo.pictures import write_seals
+from gateway_labs.demo.signers import DemoSigners
+from gateway_labs.sandbox.cast import Cast, cast
+from gateway_labs.sandbox.packets import UNBOUND
+from gateway_labs.trial_node import as_csv, binding_of, certified
+
+NODE, ROBOTS, KEY, PDF, CLOCK = "node", "robots", "key", "van-ban.pdf", "clock.json"
+# The document system that calls as the national axis's library does, its secret, and where a hot folder lies.
+SYSTEM, SECRET, HOT_FOLDER = "sandbox", "vxp-secret", "hot-folder"
+_AUTHORITY = "TEST - thu nghiem - khong dung cho van ban that"
+_CLEARING = ".clearing"
+_TEN_YEARS = timedelta(days=3650)
+_DECIDERS = ("thu-nghiem-1", "thu-nghiem-2")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RobotKeys:
+    """With which robots sign: their own keys, or one that nobody bound."""
+
+    own: KeyDirectory
+    other: KeyDirectory
+    clock: Clock
+
+    def signer(self, code: str, flaws: Sequence[str]) -> EnvelopeSigner:
+        keys = self.other if UNBOUND in flaws else self.own
+        return keys.signer(code, self.clock.now())
+
+
+def settings_for(folder: Path, port: int, host: str = "127.0.0.1", *, has_folder: bool = False) -> Settings:
+    """Of the node in this folder; nothing of the caller's environment plays in."""
+    return load(
+        None,
+        {
+            "GATEWAY_NODE_NAME": "sandbox",
+            "GATEWAY_NODE_DATA_DIR": str(folder / NODE),
+            "GATEWAY_NODE_TRIAL": "on",
+            "GATEWAY_API_HOST": host,
+            "GATEWAY_API_PORT": str(port),
+            "GATEWAY_PAGES_RIBBON": "on",
+            "GATEWAY_WORKERS_POLL_S": "0.2",
+            "GATEWAY_RULES_UNSIGNED_LEAD": "warn",
+            # Programs that listen on the same machine.
+            "GATEWAY_WEBHOOKS_NETWORKS": "127.0.0.0/8, ::1/128",
+            "GATEWAY_WEBHOOKS_PLAIN_HTTP": "yes",
+            "GATEWAY_COMPAT_VXP": "true",
+        }
+        | (
+            {"GATEWAY_FOLDER_ROOT": str(folder / HOT_FOLDER), "GATEWAY_FOLDER_LOOK_S": "0.5"}
+            if has_folder
+            else {}
+        ),
+    )
+
+
+def claim(folder: Path) -> None:
+    """The folder is a sandbox's from now on. Misconfigured where it holds something else."""
+    if not (folder / MARK).is_file() and folder.is_dir() and any(folder.iterdir()):
+        raise Misconfigured(
+            f"{folder} holds something that no sandbox made",
+            hint="name an empty folder, or one that is not there",
+        )
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for each in (folder, folder / NODE, folder / ROBOTS):
+        each.mkdir(mode=0o700, exist_ok=True)
+        (each / MARK).touch()
+
+
+def api_key(folder: Path) -> str:
+    """The same for the sandbox's whole life: a reset does not take it from those who try."""
+    return _lasting(folder / KEY, TRIAL_KEY_PREFIX)
+
+
+def system_secret(folder: Path) -> str:
+    """As lasting as the API key."""
+    return _lasting(folder / SECRET, "")
+
+
+def _lasting(file: Path, prefix: str) -> str:
+    if not file.is_file():
+        write_private(file, (prefix + secrets.token_urlsafe(32)).encode())
+    return file.read_text("ascii").strip()
+
+
+def clear(folder: Path) -> None:
+    """Everything but the API key is gone. One that was cut short is ended by the next start: see `is_half_cleared`."""
+    (folder / _CLEARING).touch()
+    gone = folder / f".gone-{secrets.token_hex(4)}"
+    gone.mkdir()
+    for name in (NODE, ROBOTS, CLOCK, HOT_FOLDER):
+        if (folder / name).exists():
+            (folder / name).rename(gone / name)
+    for each in folder.glob(".gone-*"):
+        shutil.rmtree(each, ignore_errors=True)
+    (folder / _CLEARING).unlink()
+
+
+def is_half_cleared(folder: Path) -> bool:
+    return (folder / _CLEARING).exists()
+
+
+async def prepare(settings: Settings, folder: Path, clock: Clock) -> RobotKeys:
+    """Everything that must exist before the node can open."""
+    told = cast()
+    agency = HostedAgency(
+        id=clock.new_id("agy_"),
+        code=told.code,
+        name=told.name,
+        numbering=NumberingMode.A,
+        aliases=(told.alias,),
+    )
+    await trial_node.host(settings, [agency], clock)
+    keys, _, _ = await asyncio.to_thread(strangers, settings, folder, clock)
+    write_seals(settings.sign.seals, [told.code])
+    return keys
+
+
+def strangers(
+    settings: Settings, folder: Path, clock: Clock
+) -> tuple[RobotKeys, Mapping[str, x509.Certificate], bytes]:
+    """Keys and certificates of everybody, whom to trust, and the PDF: what needs no node. Blocks."""
+    told = cast()
+    at = clock.now()
+    authority = trial_node.authority_in(folder / ROBOTS / "authority", _AUTHORITY, at)
+    ours = KeyDirectory(settings.keys.folder, None)
+    keys = RobotKeys(
+        own=KeyDirectory(folder / ROBOTS / "keys", None),
+        other=KeyDirectory(folder / ROBOTS / "other-keys", None),
+        clock=clock,
+    )
+    # Whose a certificate is says TEST, too.
+    names = {told.code: told.name} | {code: robot.agency.name for code, robot in told.robots.items()}
+    bound = {
+        code: certified(ours if code == told.code else keys.own, authority, code, f"TEST {name}", at)
+        for code, name in names.items()
+    }
+    for code in told.robots:
+        certified(keys.other, authority, code, f"TEST {names[code]}", at)
+    trial_node.write_trust(settings.trust.folder, authority, bound, at)
+    if not (folder / ROBOTS / PDF).is_file():
+        _print(settings, folder, told, clock)
+    return keys, bound, authority.certificate.public_bytes(serialization.Encoding.PEM)
+
+
+async def enter(node: OpenNode, folder: Path) -> None:
+    """The registry with everybody, their certificates bound by two persons, and the API key. Once."""
+    told = cast()
+    if await node.directory.entry(told.old.code) is None:
+        plan = await node.directory.plan_import(_registry(told, node))
+        await node.directory.apply(plan, "sandbox")
+    if not await node.directory.bindings(told.code):
+        both = await people.two_deciders(node.deciding, _DECIDERS)
+        bound, _ = certificates(node.settings)
+        wanted = [binding_of(code, each) for code, each in bound.items()]
+        await people.bind_all(node.deciding, both, wanted)
+    await _give_key(node, told, api_key(folder))
+    await _let_system_in(node, told, system_secret(folder))
+
+
+def certificates(settings: Settings) -> tuple[Mapping[str, x509.Certificate], bytes]:
+    """Of everybody, and of whom to trust, as PEM."""
+    folder, told = settings.trust.folder, cast()
+    found = {
+        code: x509.load_pem_x509_certificate((folder / f"{code}.pem").read_bytes())
+        for code in (told.code, *told.robots)
+    }
+    return found, (folder / "ca.pem").read_bytes()
+
+
+def lead(folder: Path) -> bytes:
+    """The signed PDF that robots send, and that whoever tries may send."""
+    return (folder / ROBOTS / PDF).read_bytes()
+
+
+def sample_meta(told: Cast, now: Clock) -> bytes:
+    """What is said of it in the first call."""
+    meta = {
+        "number": "1",
+        "symbol": told.says("symbol"),
+        "date": local(now.now()).date().isoformat(),
+        "type": "cong_van",
+        "subject": told.says("curl"),
+        "signer": {"name": told.says("signer"), "title": told.says("title")},
+        "reply_required": False,
+        "recipients": [{"code": "TEST.OK", "role": "to_act"}],
+    }
+    return json.dumps(meta, ensure_ascii=False, indent=2).encode()
+
+
+async def _give_key(node: OpenNode, told: Cast, secret: str) -> None:
+    digest = hashlib.sha256(secret.encode()).hexdigest()
+    if await node.store.accounts.find_key(digest) is not None:
+        return
+    agency = await node.store.accounts.hosted_by_code(told.code)
+    await node.store.accounts.add_key(
+        secret_hash=digest,
+        principal=await node.store.accounts.principal_for(PrincipalKind.PROGRAM, "sandbox"),
+        agency_ids=[agency.id] if agency else [],
+        scopes=frozenset(ApiScope),
+        prefix=secret[:KEY_SHOWN],
+    )
+
+
+async def _let_system_in(node: OpenNode, told: Cast, secret: str) -> None:
+    """By the calls of the national axis's library."""
+    accounts = node.store.accounts
+    agency = await accounts.hosted_by_code(told.code)
+    if agency is None or await accounts.keys_of_system(SYSTEM):
+        return
+    key = ApiKey(
+        id=node.clock.new_id("key_"),
+        principal=await accounts.principal_for(PrincipalKind.PROGRAM, SYSTEM),
+        agency_ids=(agency.id,),
+        scopes=frozenset(ApiScope),
+        created_at=node.clock.now(),
+        expires_at=None,
+        system=SYSTEM,
+    )
+    sealed = await node.pool.run(partial(system_secrets(node.settings).sealed, secret, key.id))
+    await accounts.add_system_key(replace(key, sealed=sealed))
+
+
+def _registry(told: Cast, node: OpenNode) -> bytes:
+    rows = [
+        ("code", "alias", "name", "valid_to", "successor"),
+        ("T00", "", told.says("issuer"), "", ""),
+        (told.code, told.alias, told.name, "", ""),
+        *((each.code, each.alias, each.agency.name, "", "") for each in told.robots.values()),
+        (
+            told.old.code,
+            told.old.alias,
+            told.old.name,
+            (node.out.today() - timedelta(days=30)).isoformat(),
+            told.old.successor,
+        ),
+    ]
+    return as_csv(rows)
+
+
+def _print(settings: Settings, folder: Path, told: Cast, clock: Clock) -> None:
+    """The PDF, signed as an official document is, by a person and an agency that are not."""
+    at = clock.now()
+    # It goes with data of every kind: number and subject are left blank, so that they speak against none.
+    paper = Paper(
+        issuer=(told.says("issuer"),),
+        number="",
+        symbol=told.says("symbol"),
+        place=told.says("place"),
+        day=local(at).date(),
+        subject="",
+        addressed=(told.name,),
+        body=tuple(told.words["body"]),
+        recipients=(told.name,),
+        positions=(told.says("title"),),
+        signer=told.says("signer"),
+    )
+    made = papers.printed(paper)
+    authority = Authority.create(_AUTHORITY, at)
+    signers = DemoSigners.create(authority, told.code, told.says("issuer"), told.says("signer"), at)
+    signed = signers.signed_by_both(made.pdf, made.area, at, made.page)
+    trust = settings.trust.folder / "pdf"
+    (trust / "crl").mkdir(parents=True, exist_ok=True)
+    (trust / "ca.pem").write_bytes(authority.certificate.public_bytes(serialization.Encoding.PEM))
+    (trust / "crl" / "test.pem").write_bytes(authority.revocation_list([], at, _TEN_YEARS))
+    write_private(folder / ROBOTS / PDF, signed)

@@ -1,0 +1,94 @@
+"""What every trial node needs before it opens, wherever it is: a schema, agencies that it speaks for, keys, certificates
+of one authority, whom to trust, rows of the registry. In: a folder or settings, names, a time. Every step may be
+repeated; what is there stays."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from gateway.domain.account import HostedAgency
+from gateway.domain.proof import Binding
+from gateway.ports import Clock
+from gateway.settings import Settings
+from gateway.store import migrate
+from gateway.store.store import SqlStore
+from gateway.trust.keys import KeyDirectory
+from gateway_labs.authority import Authority
+
+_TEN_YEARS = timedelta(days=3650)
+
+
+def authority_in(folder: Path, name: str, at: datetime) -> Authority:
+    """The one that lies there, or a new one."""
+    if (folder / "ca.pem").is_file():
+        return Authority.load(folder)
+    made = Authority.create(name, at)
+    made.save(folder)
+    return made
+
+
+async def host(settings: Settings, agencies: Iterable[HostedAgency], clock: Clock) -> None:
+    """The database is there, and the node speaks for them."""
+    await migrate.up(settings.database.address)
+    store = SqlStore(settings.database.address, clock)
+    try:
+        await store.open()
+        for each in agencies:
+            if await store.accounts.hosted_by_code(each.code) is None:
+                await store.accounts.add_hosted(each)
+    finally:
+        await store.close()
+
+
+def certified(
+    keys: KeyDirectory, authority: Authority, code: str, name: str, at: datetime
+) -> x509.Certificate:
+    """The certificate of its own key, which is made where there is none."""
+    known = keys.entries(code)
+    if all(each.not_before is None for each in known):
+        entry = known[0] if known else keys.generate(code)
+        issued = authority.issue_for_request(keys.request(code, entry.key_id, name), at)
+        keys.import_certificate(code, issued.public_bytes(Encoding.PEM))
+    return x509.load_der_x509_certificate(keys.signer(code, at).certificate_der)
+
+
+def write_trust(
+    folder: Path, authority: Authority, bound: Mapping[str, x509.Certificate], at: datetime | None = None
+) -> None:
+    """Whom the node trusts. `at`: with a list by which nothing is revoked; without one, every arrival would wait for a
+    clerk's own eyes."""
+    authority.write_trust(folder, bound)
+    if at is not None:
+        write_revocation(folder, authority, at)
+
+
+def write_revocation(folder: Path, authority: Authority, at: datetime) -> None:
+    """Nothing is revoked, and the node can tell."""
+    lists = folder / "crl"
+    lists.mkdir(parents=True, exist_ok=True)
+    if not (lists / "trial.pem").is_file():
+        (lists / "trial.pem").write_bytes(authority.revocation_list([], at, _TEN_YEARS))
+
+
+def binding_of(code: str, certificate: x509.Certificate) -> Binding:
+    """For as long as the certificate is valid."""
+    return Binding(
+        code=code,
+        certificate_der=certificate.public_bytes(Encoding.DER),
+        valid_from=certificate.not_valid_before_utc,
+        valid_to=certificate.not_valid_after_utc,
+    )
+
+
+def as_csv(rows: Iterable[Sequence[str]]) -> bytes:
+    """As a registry is imported; the first row names the columns."""
+    text = io.StringIO()
+    csv.writer(text).writerows(rows)
+    return text.getvalue().encode()
