@@ -89,9 +89,9 @@ clean: ## remove what the targets made
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Wheels alone, with pinned digests: nothing is compiled and nothing else is fetched.
-$(VENV)/.run: requirements.lock pyproject.toml labs/pyproject.toml
+$(VENV)/.run: requirements.lock labs/requirements.lock pyproject.toml labs/pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) install --only-binary :all: --require-hashes -r requirements.lock
+	$(PIP) install --only-binary :all: --require-hashes -r requirements.lock -r labs/requirements.lock
 	$(PIP) install --no-deps --no-build-isolation --editable . --editable labs
 	@touch $@
 

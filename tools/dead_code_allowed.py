@@ -31,7 +31,6 @@ ALLOWED: Final = {
     "gateway/cli/command.py:__*__": "typer reads the signature of a command",
     "gateway/cli/command.py:*_commands": "click calls them",
     "gateway_labs/hung.py:variable LABS": "the entry point names it",
-    "gateway_labs/demo/papers.py:attribute *": "fontTools reads it",
     "gateway/office/book/table_files.py:compress_type": "zipfile reads it",
     "gateway/transport/amqp/connection.py:METHODS": "pamqp's table, changed in place",
     "gateway/trust/apart.py:dont_write_bytecode": "a switch of the interpreter",

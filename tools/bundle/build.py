@@ -55,14 +55,15 @@ def version() -> str:
 
 
 def fill(folder: Path) -> None:
-    """Wheels of the lock and of ourselves, scripts, settings, pages, and what document systems take along."""
+    """Wheels of the locks and of ourselves, scripts, settings, pages, and what document systems take along."""
     wheels = folder / "wheels"
     wheels.mkdir(parents=True)
     fetch(wheels)
     ours, labs = wheel(ROOT, wheels), wheel(ROOT / "labs", wheels)
     lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
     (folder / "requirements.txt").write_text(lock + locked(ours), encoding="utf-8")
-    (folder / "labs.txt").write_text(locked(labs), encoding="utf-8")
+    lock = (ROOT / "labs" / "requirements.lock").read_text(encoding="utf-8")
+    (folder / "labs.txt").write_text(lock + locked(labs), encoding="utf-8")
     (folder / "VERSION").write_text(version() + "\n", encoding="utf-8")
     for name in SCRIPTS:
         shutil.copy(HERE / name, folder / name)
@@ -76,17 +77,9 @@ def fill(folder: Path) -> None:
 
 
 def fetch(wheels: Path) -> None:
-    """What the lock names, by its digests, from wherever pip is told to look."""
-    pip(
-        "download",
-        "--only-binary",
-        ":all:",
-        "--require-hashes",
-        "-r",
-        ROOT / "requirements.lock",
-        "-d",
-        wheels,
-    )
+    """What the locks name, by its digests, from wherever pip is told to look."""
+    for lock in (ROOT / "requirements.lock", ROOT / "labs" / "requirements.lock"):
+        pip("download", "--only-binary", ":all:", "--no-deps", "--require-hashes", "-r", lock, "-d", wheels)
 
 
 def wheel(source: Path, wheels: Path) -> Path:

@@ -18,7 +18,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 ROOT = Path(__file__).parents[2]
-LOCKS = ("requirements.lock", "requirements-dev.lock")
+LOCKS = ("requirements.lock", "labs/requirements.lock", "requirements-dev.lock")
 # Of the environment in which a test makes a client of the API's description; it needs other versions than we do.
 CLIENT_LOCK = "tests/long/interop/client/requirements.lock"
 ACCEPTED = Path(__file__).parent / "accepted.toml"
@@ -127,13 +127,17 @@ def accepted(path: Path, today: date) -> set[str]:
 
 def main() -> int:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    node, tools = (locked(ROOT / name) for name in LOCKS)
+    labs_project = tomllib.loads((ROOT / "labs" / "pyproject.toml").read_text(encoding="utf-8"))
+    node, labs, tools = (locked(ROOT / name) for name in LOCKS)
+    wanted_by_labs = labs_project["project"]["dependencies"][1:]  # the first is the product
     wrong = [
         *digests_wrong(node),
+        *digests_wrong(labs),
         *digests_wrong(tools),
         *digests_wrong(locked(ROOT / CLIENT_LOCK)),
         *bounds_wrong(node, project["project"]["dependencies"]),
-        *licences_wrong(set(node)),
+        *bounds_wrong(labs, wanted_by_labs),
+        *licences_wrong({*node, *labs}),
     ]
     wrong += [
         f"{name}: not in {SBOM.name}" for name in sorted(set(node) - write_parts(ROOT / LOCKS[0], SBOM))
