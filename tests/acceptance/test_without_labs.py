@@ -1,0 +1,157 @@
+"""A node in production has the product and no laboratory: everything of it can be loaded, two nodes carry a document by
+their public doors alone, and nothing of the laboratory is there. The program runs in a Python of its own, in which the
+laboratory is not installed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sysconfig
+import urllib.error
+import urllib.request
+import venv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench import stage
+from gateway.settings import Settings
+from tests.support.printed import FOLDER
+from tests.support.waiting import block_until
+
+LETTER = FOLDER / "bao-cao.pdf"
+META = {
+    "number": "88",
+    "symbol": "VP",
+    "date": "2026-01-15",
+    "type": "cong_van",
+    "subject": "Về việc báo cáo",
+    "signer": {"name": "Người Ký Mẫu"},
+    "reply_required": False,
+}
+LOADS_EVERYTHING = """
+import importlib, pkgutil, sys, gateway
+for found in pkgutil.walk_packages(gateway.__path__, "gateway."):
+    if not found.name.endswith(("__main__", ".env")) and ".versions" not in found.name:
+        importlib.import_module(found.name)
+print(sorted(name for name in sys.modules if name.startswith("gateway_labs")))
+"""
+
+
+@pytest.fixture(scope="module")
+def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of an environment with all that is installed here but the laboratory and its library."""
+    folder = tmp_path_factory.mktemp("product") / "venv"
+    venv.create(folder, symlinks=True)
+    (packages,) = folder.glob("lib/python*/site-packages")
+    for each in Path(sysconfig.get_path("purelib")).iterdir():
+        if "gateway_labs" not in each.name and not each.name.startswith("reportlab"):
+            (packages / each.name).symlink_to(each)
+    return folder / "bin" / "python"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Office:
+    """One node, by the commands that its people type."""
+
+    python: Path
+    folder: Path
+    settings: Settings
+
+    def type(self, *words: str | Path) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(self._call(*words), env=self._env, capture_output=True, text=True, check=False)
+
+    def well(self, *words: str | Path) -> Any:
+        done = self.type(*words, "-o", "json")
+        assert done.returncode == 0, done.stderr + done.stdout
+        return json.loads(done.stdout)
+
+    def serve(self) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            self._call("serve"), env=self._env, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+        )
+
+    def _call(self, *words: str | Path) -> list[str]:
+        return [str(self.python), "-m", "gateway", "--lang", "en", *map(str, words)]
+
+    @property
+    def _env(self) -> dict[str, str]:
+        return {
+            "GATEWAY_NODE_NAME": self.settings.node.name,
+            "GATEWAY_NODE_DATA_DIR": str(self.settings.node.data_dir),
+            "GATEWAY_AXIS_FOLDER": str(self.settings.axis.folder),
+            "GATEWAY_API_PORT": "0",
+        }
+
+
+@pytest.fixture
+async def offices(python: Path, tmp_path: Path) -> tuple[Office, Office]:
+    await stage.prepare(tmp_path, {"one": [stage.SENDER], "two": [stage.RECEIVER]})
+    one, two = (
+        Office(python=python, folder=tmp_path, settings=stage.settings_of(tmp_path, name))
+        for name in ("one", "two")
+    )
+    return one, two
+
+
+@pytest.fixture
+def at_work(offices: tuple[Office, Office]) -> Iterator[str]:
+    """Both serve; the address of the first."""
+    running = [each.serve() for each in offices]
+    try:
+        yield next(iter([address(process) for process in running]))
+    finally:
+        for process in running:
+            process.terminate()
+        for process in running:
+            assert process.wait(timeout=60) == 0
+            assert process.stderr is not None
+            process.stderr.close()
+
+
+def address(process: subprocess.Popen[str]) -> str:
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "http://127.0.0.1:" in line:
+            return "http://" + line.partition("http://")[2].split()[0].rstrip("/.")
+    raise AssertionError("the node ended before it said its address")
+
+
+def test_every_module_loads_and_none_brings_the_laboratory(python: Path) -> None:
+    done = subprocess.run([python, "-c", LOADS_EVERYTHING], capture_output=True, text=True, check=False)
+
+    assert (done.stdout.strip(), done.stderr) == ("[]", "")
+
+
+def test_its_commands_are_unknown_and_all_others_are_there(python: Path, tmp_path: Path) -> None:
+    def typed(*words: str) -> subprocess.CompletedProcess[str]:
+        call = [str(python), "-m", "gateway", "--lang", "en", *words]
+        return subprocess.run(call, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    for word in ("demo", "sandbox", "conformance", "simulate"):
+        done = typed(word)
+        assert (done.returncode, f"No such command '{word}'" in done.stderr) == (2, True)
+    told = typed("--help").stdout
+    assert "\n  serve " in told
+    assert "\n  demo " not in told
+
+
+def test_two_nodes_carry_a_document_by_their_public_doors(
+    offices: tuple[Office, Office], at_work: str
+) -> None:
+    one, two = offices
+    given = one.folder / "meta.json"
+    given.write_text(json.dumps(META), encoding="utf-8")
+    to = ("--to", stage.RECEIVER, "--meta", given, "--confirm", "first-page-other")
+
+    told = one.well("send", LETTER, *to, "--wait", "delivered", "--timeout", "60s")
+    taken = two.well("inbox", "accept", "88/VP", "--register-no", "17", "--staff", "A Clerk", "--yes")
+
+    assert told["state"] == "delivered"
+    assert (taken["state"], taken["register_no"]) == ("accepted", "17")
+    block_until(lambda: "1 accepted" in one.type("outbox", "show", "88/VP").stdout, "its sender hears of it")
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        urllib.request.urlopen(f"{at_work}/api/v1/sandbox")  # noqa: S310 - a node of this test
