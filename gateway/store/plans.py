@@ -3,7 +3,7 @@ table of figures, filled by one rule for every index there is.
 
 Without figures SQLite takes an agency's whole register for ten rows, and walks through all of it for one document; with
 measured ones its choices would change from day to day, and nobody would have tested them. A server measures by itself
-(decision 0033; `growth`)."""
+(docs/performance.md; `growth`)."""
 
 from __future__ import annotations
 
