@@ -215,4 +215,5 @@ def said(to: tuple[str, ...], number: int, urgency: str) -> dict[str, object]:
         "signer": {"name": "Người Ký Mẫu"},
         "reply_required": False,
         "recipients": [{"code": code, "role": "to_act"} for code in to],
+        "confirm": ["recipient-unhosted"],  # one of them is on no node, which is what is looked at
     }

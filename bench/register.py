@@ -37,6 +37,7 @@ _TABLES: Mapping[str, Mapping[str, str]] = {
         "arrived_at": _TIME,
         "state": _DONE,
         "body": _BARE,
+        "lead": _DIGEST,
     },
     "identity": {
         "body_digest": _DIGEST,

@@ -40,6 +40,11 @@ class Site:
     keys: dict[str, str]
 
     @property
+    def has_server(self) -> bool:
+        """Whether its database is a server, which has a clock."""
+        return not self.database_url.startswith("sqlite")
+
+    @property
     def codes(self) -> dict[str, str]:
         """Agency id → code."""
         return {id: code for code, id in self.agencies.items()}

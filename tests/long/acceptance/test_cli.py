@@ -183,8 +183,11 @@ def meta(office: Office, **said: object) -> Path:
 
 
 def sent(office: Office, to: Office, number: str, *more: str) -> Any:
+    """The file is another letter's, which its sender is asked about."""
     given = meta(office, number=number, subject=f"Letter {number}")
-    return office.well("send", LETTER, "--to", to.code, "--meta", given, *more)
+    return office.well(
+        "send", LETTER, "--to", to.code, "--meta", given, "--confirm", "first-page-other", *more
+    )
 
 
 def eventually(office: Office, *words: str, has: str) -> Done:
@@ -306,7 +309,8 @@ def test_a_dry_run_checks_and_sends_nothing(offices: tuple[Office, Office]) -> N
     one, two = offices
     given = meta(one, number="92", subject="Dry")
 
-    done = one.type("send", LETTER, "--to", two.code, "--meta", given, "--dry-run", "--lang", "en")
+    words = ("--to", two.code, "--meta", given, "--confirm", "first-page-other")
+    done = one.type("send", LETTER, *words, "--dry-run", "--lang", "en")
 
     assert done.code == 0
     assert "Dry run: the document may be sent, to 1 recipient: Z91.02" in done.err

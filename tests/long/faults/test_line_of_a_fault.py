@@ -49,6 +49,7 @@ async def test_a_database_server_that_goes_away_is_one_complaint(
     async with TcpProxy(server.hostname or "", server.port or 5432) as line:
         through = server._replace(netloc=f"{server.username}@{line.host}:{line.port}").geturl()
         async with opened(tmp_path / "node", database=through, serves=True) as town:
+            await until(town.node.pulse.loops, "its loops turn")
             hour = await log_while_away(line, "GW-S-000", caplog)
             line.heal()
             await again(town)

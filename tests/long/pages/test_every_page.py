@@ -32,7 +32,7 @@ FILES = frozenset({"home", "language", "book_file", "book_print", "book_stamp"})
 # content do not lead to, or an act's answer: the tests of each part look at them.
 UNLINKED: frozenset[str] = frozenset(
     {
-        *("by_id", "one_time_link", "many_result", "out_recall_ask"),
+        *("by_id", "one_time_link", "many_result", "out_recall_ask", "out_cancel"),
         *("compose_old", "compose_sent", "compose_sign_view", "compose_suggest", "agencies_named"),
         *("import_preview", "import_undo_page", "reform_propose"),
         *("incoming_hand_back_form", "incoming_reopen_form"),
