@@ -166,6 +166,8 @@ class Fact:
     handed: Handed | None = None
     session: str | None = None
     """The session with a foreign axis which alone vouches for it: no signature proves it."""
+    is_on_route: bool = False
+    """Whether mail to whom it is from may go by that axis too: then it is believed there as well as where the mail went."""
 
     @property
     def identity(self) -> tuple[object, ...]:
@@ -319,15 +321,17 @@ def counts(fact: Fact, facts: Iterable[Fact]) -> bool:
 
 def _by_weight(facts: tuple[Fact, ...]) -> tuple[tuple[Fact, ...], tuple[Fact, ...]]:
     """Split the facts of a delivery into those that count and those that are only shown: a status for which a session with
-    a foreign axis vouches overrules no signed one, and speaks of nothing that another axis carried. A try that failed may
-    have arrived all the same."""
+    a foreign axis vouches overrules no signed one, and speaks of nothing that an axis carried by which its sender is not
+    reached. A try that failed may have arrived all the same."""
     by_session = [fact for fact in facts if fact.session is not None]
     if not by_session:
         return facts, ()
     tried = [fact for fact in facts if fact.track is Track.TRANSPORT and fact.code in ("sent", "failed")]
     carriers = {fact.axis for fact in [each for each in tried if each.code == "sent"] or tried}
     signed = any(fact.session is None and fact.track is Track.BUSINESS for fact in facts)
-    outweighed = tuple(fact for fact in by_session if signed or fact.axis not in carriers)
+    outweighed = tuple(
+        fact for fact in by_session if signed or not (fact.is_on_route or fact.axis in carriers)
+    )
     return tuple(fact for fact in facts if fact not in outweighed), outweighed
 
 

@@ -32,7 +32,7 @@ from gateway.errors import BadSignature, InvalidEnvelope
 from gateway.incoming import acknowledge, admit, check, judge_again, settle
 from gateway.incoming.desk import InDesk, from_wall_clock, is_ours
 from gateway.incoming.verify import Proved
-from gateway.ports import Identity, LeasedInbox, Work
+from gateway.ports import Identity, LeasedInbox, ManyAxes, Work
 
 _REQUESTS = {Kind.RECALL: RequestKind.RECALL, Kind.UPDATE: RequestKind.UPDATE}
 
@@ -70,6 +70,7 @@ async def ready(
     if status is None or not about or not is_ours(agency, about[0].organ_id):
         raise _not_party(f"the status of {proved.envelope.sender} is not about a document of {agency.code}")
     known_as = await check.codes_of_sender(desk, proved.envelope.sender)
+    is_on_route = proved.is_vouched and await _is_on_route(desk, agency, leased, proved.envelope.sender)
 
     async def apply(work: Work) -> Identity | None:
         await judge_again.note_pending(work, item, proved)
@@ -86,11 +87,18 @@ async def ready(
                 proved=proved,
                 status=status,
                 known_as=known_as,
+                is_on_route=is_on_route,
             )
             await (said.take_back() if status.code == "13" else said.apply())
         return first
 
     return apply
+
+
+async def _is_on_route(desk: InDesk, agency: HostedAgency, leased: LeasedInbox, sender: str) -> bool:
+    """Whether our mail to that agency may go by the axis of several that brought this."""
+    by = leased.item.axis
+    return bool(by) and isinstance(desk.axis, ManyAxes) and by in await desk.axis.order(agency.code, sender)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +113,7 @@ class _Said:
     proved: Proved
     status: StatusReport
     known_as: Collection[str]
+    is_on_route: bool
 
     @property
     def sender(self) -> str:
@@ -150,6 +159,7 @@ class _Said:
             register_year=terms.register_year,
             axis=self.leased.item.axis or None,
             session=self.leased.item.transport_session if self.proved.is_vouched else None,
+            is_on_route=self.is_on_route,
         )
         await self._done(None, now)
         kind = EventKind.REQUEST_ANSWERED if track is Track.REQUEST else EventKind.DELIVERY_STATUS

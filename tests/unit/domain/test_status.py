@@ -111,9 +111,12 @@ def test_what_only_a_session_vouches_for_overrules_no_signed_status_and_nothing_
     left = replace(moved("sent", 0), axis="north")
     refused = replace(said("02", 5), session="vxp:h01")
     by_north, by_south = replace(refused, axis="north"), replace(refused, axis="south")
+    on_route = replace(by_south, is_on_route=True)  # mail to its sender may go by the other axis as well
     for facts, shown in (
         ([left, by_north], "rejected"),
         ([left, by_south], "sent"),
+        ([left, on_route], "rejected"),
+        ([left, on_route, said("01", 1)], "delivered"),
         ([left, by_north, said("01", 1)], "delivered"),
         ([left, said("03", 9, proved=True), by_north], "accepted"),
         ([by_north], "queued"),
