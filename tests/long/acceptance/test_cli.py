@@ -274,7 +274,7 @@ def test_lists_show_the_document_on_both_sides(offices: tuple[Office, Office]) -
 
     assert [each["id"] for each in outgoing] == [document["id"]]
     assert [each["from"]["code"] for each in incoming] == ["Z91.01"]
-    assert events[:3] == ["message.accepted", "message.queued", "message.sent"]
+    assert events[:4] == ["message.accepted", "message.confirmed", "message.queued", "message.sent"]
     assert one.type("outbox", "list", "--query", "89", "-q").out == document["id"] + "\n"
 
 
