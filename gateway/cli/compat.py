@@ -82,6 +82,7 @@ async def add(
         list[str] | None,
         typer.Option("--from", help="An address or network it is good from (repeat); default: everywhere."),
     ] = None,
+    since: tokens.Since = "",
 ) -> None:
     """Let a document system in by the calls of the national axis. Its secret is printed once, now, and kept sealed."""
     from gateway.cli.send import span
@@ -93,6 +94,7 @@ async def add(
         )
     scopes, networks = tokens.read_scopes(scope), tokens.read_networks(from_ or ())
     life: timedelta | None = None if expires == "never" else span(expires)
+    first_day = tokens.read_day(since)
     settings = call.settings()
     async with at_ground(settings) as ground:
         hosted = await ground.store.hosted()
@@ -100,6 +102,7 @@ async def add(
         codes = " ".join(each.code for each in agencies)
         if not call.agrees("cli.ask.compat", system=system, codes=codes, scopes=" ".join(sorted(scopes))):
             return
+        await tokens.hand_over_before(call, [each.id for each in agencies], system, first_day)
         accounts, now = ground.store.accounts, ground.clock.now()
         key = ApiKey(
             id=ground.clock.new_id("key_"),

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -16,7 +16,7 @@ import typer
 
 from gateway.cli import output
 from gateway.cli.command import Group, Invocation
-from gateway.cli.node import at_ground, chosen
+from gateway.cli.node import at_ground, at_node, chosen, operator
 from gateway.errors import NotFound
 
 if TYPE_CHECKING:
@@ -48,6 +48,12 @@ CertificateFile = Annotated[
 ]
 
 
+Since = Annotated[
+    str,
+    typer.Option(help="Its first day: what arrived before, and nobody took, counts as handed over to it."),
+]
+
+
 def register(app: Group) -> None:
     group = app.noun("tokens")
     group.verb(list_, "", "-o json")
@@ -56,6 +62,7 @@ def register(app: Group) -> None:
         "catalogue --scope agencies:read --expires 90d -o json",
         "qlvb --from 203.0.113.10 --from 2001:db8:12::/48",
         "qlvb --cert qlvb.pem --way certificate",
+        "qlvb --since 2026-12-01",
         writes=True,
     )
     group.verb(bind, "key_01J… --cert qlvb.pem", "key_01J… --way secret --yes", writes=True)
@@ -99,6 +106,7 @@ async def new(
     way: Annotated[
         Way | None, typer.Option(help="What opens it; default: the secret, with --cert both.")
     ] = None,
+    since: Since = "",
 ) -> None:
     """Make a key for a program. Its secret is printed once, now; only the digest is kept."""
     from gateway.cli.send import span
@@ -109,12 +117,14 @@ async def new(
     networks = read_networks(from_ or ())
     certificate = None if cert is None else read_certificate(cert)
     opened_by = _way(way, KeyWay.SECRET, certificate)
+    first_day = read_day(since)
     settings = call.settings()
     async with at_ground(settings) as ground:
         _refuse_over(certificate, ground.clock.now())
         agency = chosen(await ground.store.hosted(), call.agency)
         if not call.agrees("cli.ask.new_token", name=name, code=agency.code, scopes=" ".join(scopes)):
             return
+        await hand_over_before(call, {agency.id}, name, first_day)
         secret, key = await make(ground, agency, name, scopes, life, networks, opened_by, certificate)
     output.record(
         call,
@@ -258,6 +268,31 @@ def read_networks(given: Sequence[str]) -> tuple[Network, ...]:
         except ValueError as why:
             raise typer.BadParameter(f"neither an address nor a network: {why}") from why
     return tuple(dict.fromkeys(found))
+
+
+def read_day(text: str) -> datetime | None:
+    """When that day begins."""
+    from gateway.cli.send import day
+    from gateway.domain.wall_clock import VIETNAM
+
+    return datetime.fromisoformat(day(text)).replace(tzinfo=VIETNAM) if text else None
+
+
+async def hand_over_before(
+    call: Invocation, agencies: Collection[str], program: str, day: datetime | None
+) -> None:
+    """What a new document system need not fetch, because its agency worked without it until that day. Said before its
+    key is made: where this fails, there is none."""
+    from gateway.domain.account import AgencyScope
+    from gateway.incoming import act
+
+    if day is None:
+        return
+    async with at_node(call) as node:
+        by = await operator(node.store)
+        scopes = [AgencyScope(agency_id=each, principal_id=by.id) for each in agencies]
+        count = sum([await act.hand_over_before(node.inn, scope, program, day) for scope in scopes])
+    call.say("cli.token.since", count=count)
 
 
 async def make(

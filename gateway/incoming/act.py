@@ -460,6 +460,27 @@ async def ack(desk: InDesk, scope: AgencyScope, incoming_id: str, client: str) -
     return first
 
 
+async def hand_over_before(desk: InDesk, scope: AgencyScope, client: str, before: datetime) -> int:
+    """What was offered before then counts as stored by this client, whose work begins then; how many. A page at a time, so
+    that nobody waits long; cut short, it goes on where it was."""
+    count = 0
+    while True:
+        async with desk.store.read(scope) as work:
+            ids = await work.handovers.waiting_since_before(before, _PAGE)
+        if not ids:
+            return count
+        now = desk.clock.now()
+        async with desk.store.begin(scope) as work:
+            for id in ids:
+                if await work.handovers.ack(id, client, now):
+                    await work.events.append(EventKind.INBOX_ACKED, id, now, {"client": client})
+                    count += 1
+            await work.commit()
+
+
+_PAGE = 200
+
+
 async def set_aside(
     desk: InDesk, scope: AgencyScope, incoming_id: str, why: str, expect_version: int | None = None
 ) -> IncomingDocument:

@@ -293,6 +293,9 @@ class Handovers(Protocol):
     async def lease(self, client: str, limit: int, until: datetime) -> Sequence[Handover]:
         """Available rows, or rows whose lease ran out, oldest first; now leased to `client`."""
 
+    async def waiting_since_before(self, at: datetime, limit: int) -> Sequence[str]:
+        """Incoming documents that were offered before then and that nobody has taken, the oldest first."""
+
     async def ack(self, incoming_id: str, client: str, at: datetime) -> bool:
         """True when this call acknowledged it; False when it was acknowledged before (harmless)."""
 

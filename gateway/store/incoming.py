@@ -301,6 +301,16 @@ class SqlHandovers(WatchedRows):
         )
         return [Handover(incoming_id=id, state=LEASED, leased_by=client, leased_until=until) for id in ids]
 
+    async def waiting_since_before(self, at: datetime, limit: int) -> Sequence[str]:
+        ours = (col(_HANDOVER.agency_id) == self._agency_id, is_available(self._clock.now()))
+        query = (
+            select(col(_HANDOVER.incoming_id))
+            .where(*ours, col(_HANDOVER.offered_at) < at)
+            .order_by(col(_HANDOVER.offered_at), col(_HANDOVER.incoming_id))
+            .limit(limit)
+        )
+        return [id for (id,) in await self._tx.tuples(query)]
+
     async def ack(self, incoming_id: str, client: str, at: datetime) -> bool:
         """Clash while another client holds it: that one may be storing it at this moment."""
         changed = await self._tx.change(

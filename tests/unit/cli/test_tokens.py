@@ -125,3 +125,14 @@ def test_a_revoked_key_names_the_webhooks_that_are_paused_with_it(node: Terminal
     assert revoked.json["webhooks_paused"] == [{"id": id, "host": "qlvb.example"}]
     assert "whk_1 (qlvb.example)" in revoked.err
     assert again.json["webhooks_paused"] == []
+
+
+def test_a_key_that_begins_on_a_day_is_made_where_what_came_before_could_be_handed_over(
+    node: Terminal,
+) -> None:
+    """Not on a node that trusts nobody yet, so that nothing came."""
+    before = node.type("tokens", "list", "-o", "json").json["data"]
+
+    assert new(node, "--since", "01/12/2026").code == 1
+    assert new(node, "--since", "yesterday").code == 2
+    assert node.type("tokens", "list", "-o", "json").json["data"] == before

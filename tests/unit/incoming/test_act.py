@@ -262,3 +262,23 @@ async def test_a_row_leased_to_a_client_comes_back_when_the_lease_runs_out_until
     assert await act.ack(town.node.inn, scope, first.id, "two") is False
     town.clock.advance(61)
     assert await act.lease(town.node.inn, scope, "two", 10, 60) == []
+
+
+async def test_a_document_system_that_goes_live_is_not_offered_what_arrived_before(town: Town) -> None:
+    """One that another client has at this moment stays with it."""
+    scope = await town.scope(PROVINCE)
+    for number in ("15", "16", "17"):
+        await town.send(number)
+    await town.carry()
+    (taken,) = await act.lease(town.node.inn, scope, "old", 1, 60)
+    first_day = town.clock.now() + timedelta(seconds=1)
+    town.clock.advance(timedelta(seconds=2))
+    await town.send("18")
+    await town.carry()
+
+    counted = await act.hand_over_before(town.node.inn, scope, "new", first_day)
+    again = await act.hand_over_before(town.node.inn, scope, "new", first_day)
+
+    assert (counted, again) == (2, 0)
+    assert [each.number for each in await act.lease(town.node.inn, scope, "new", 10, 60)] == ["18"]
+    assert await act.ack(town.node.inn, scope, taken.id, "old") is True
