@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from types import MappingProxyType
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import (
     AfterValidator,
@@ -117,6 +117,11 @@ class Told(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", populate_by_name=True, json_schema_extra=_may_grow, defer_build=True
     )
+
+    @classmethod
+    def of(cls, thing: object, **more: Any) -> Self:
+        """The answer about this thing: its attributes by the same names, and what is said in `more`."""
+        return cls(**{name: getattr(thing, name) for name in cls.model_fields if name not in more}, **more)
 
 
 # Packets that did not become a document (yet), and how they end.

@@ -16,7 +16,7 @@ from gateway.api import asking
 from gateway.api.call import Call, Words
 from gateway.api.message_view import Message
 from gateway.api.resources.writing import Rendering
-from gateway.api.routes import BASE, Body, Route
+from gateway.api.routes import Body, Routes
 from gateway.api.shapes import Asked, Line
 from gateway.domain.account import ApiScope
 from gateway.domain.document import RecipientRole
@@ -47,9 +47,25 @@ class EnvelopeQuery(Asked):
         return brought.Besides(**(self.model_dump() | {"confirm": tuple(self.confirm)}))
 
 
-async def hand_in(call: Call) -> web.Response:
+ROUTES = Routes("messages", ApiScope.MESSAGES_SEND)
+
+
+@ROUTES(
+    "POST /envelopes",
+    "Send an edXML envelope that was built elsewhere",
+    text="The body is the envelope. Unsigned, the node writes it anew and signs it, and warns (`envelope-left-out`) of "
+    "what its own envelope has no place for; signed with a key bound to the agency's code, it leaves as it is. An "
+    "unsigned one may also update or replace a document that was sent, which it names by its DocumentId or by the "
+    "`callback_data` of then; a recall is made with the call of that name.",
+    creates=True,
+    body=Body.RAW,
+    takes="application/xml",
+    answer=Message,
+    fails=(404, 413, 415, 422),
+    headers=("ETag", "Location"),
+)
+async def create_from_envelope(call: Call, query: EnvelopeQuery) -> web.Response:
     asking.need_type(call.request, *MEDIA)
-    asked = call.query_of(EnvelopeQuery)
     async with tray(call.deps.out) as held:
         hasher = hashlib.sha256()
 
@@ -58,34 +74,9 @@ async def hand_in(call: Call) -> web.Response:
                 hasher.update(chunk)
                 yield chunk
 
-        came = await brought.take(call.deps.out, call.scope(), held, counted(), asked.to_besides())
-        told = asked.model_dump(mode="json") | {"envelope": came.digest}
+        came = await brought.take(call.deps.out, call.scope(), held, counted(), query.to_besides())
+        told = query.model_dump(mode="json") | {"envelope": came.digest}
         call = replace(call, canonical=json.dumps(told, sort_keys=True, separators=(",", ":")))
         rendering = Rendering(call)
         accepted = await accept(call.deps.out, call.scope(), came.order, held, rendering.once(), came.signed)
     return rendering.answer(accepted)
-
-
-ROUTES = (
-    Route(
-        path=f"{BASE}/envelopes",
-        name="createFromEnvelope",
-        method="POST",
-        tag="messages",
-        handler=hand_in,
-        summary="Send an edXML envelope that was built elsewhere",
-        text="The body is the envelope. Unsigned, the node writes it anew and signs it, and warns (`envelope-left-out`) of "
-        "what its own envelope has no place for; signed with a key bound to the agency's code, it leaves as it is. An "
-        "unsigned one may also update or replace a document that was sent, which it names by its DocumentId or by the "
-        "`callback_data` of then; a recall is made with the call of that name.",
-        scopes=(ApiScope.MESSAGES_SEND,),
-        creates=True,
-        query=EnvelopeQuery,
-        body=Body.RAW,
-        takes="application/xml",
-        answer=Message,
-        status=202,
-        fails=(400, 404, 408, 409, 413, 415, 422),
-        headers=("ETag", "Location"),
-    ),
-)
