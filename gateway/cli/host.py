@@ -28,7 +28,7 @@ _PAGE = 1000
 _NAMED = 5
 Code = Annotated[str, typer.Argument(help="An agency code.")]
 
-_COLUMNS = output.columns("code", "name", "alias", "numbering", "host")
+_COLUMNS = output.columns("code", "name", "alias=aliases", "numbering", "host")
 
 
 def register(app: Group) -> None:
@@ -48,13 +48,7 @@ async def list_(call: Invocation) -> None:
     async with at_ground(call.settings()) as ground:
         hosted = await ground.store.hosted()
         entries = [await ground.directory.entry(agency.code) for agency in hosted]
-    pairs = list(zip(hosted, entries, strict=True))
-    output.rows(
-        call,
-        [_shown(agency, entry) for agency, entry in pairs],
-        _COLUMNS,
-        [_cells(agency, entry) for agency, entry in pairs],
-    )
+    output.rows(call, [_shown(*each) for each in zip(hosted, entries, strict=True)], _COLUMNS)
 
 
 async def add(
@@ -229,16 +223,5 @@ def _refuse_problems(plan: Plan) -> None:
 
 
 def _shown(agency: HostedAgency, entry: AgencyEntry | None) -> dict[str, Any]:
-    return {
-        "id": agency.id,
-        "code": agency.code,
-        "name": agency.name,
-        "aliases": list(agency.aliases),
-        "numbering": str(agency.numbering),
-        "host": entry.host if entry else None,
-    }
-
-
-def _cells(agency: HostedAgency, entry: AgencyEntry | None) -> tuple[str, ...]:
-    host = (entry.host if entry else None) or ""
-    return agency.code, agency.name, ", ".join(agency.aliases), str(agency.numbering), host
+    names = "id code name aliases numbering host"
+    return output.fields(agency, names, aliases=list(agency.aliases), host=entry.host if entry else None)

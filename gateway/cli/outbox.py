@@ -4,41 +4,39 @@ number. Out: lists, one document with its recipients, its timeline; or one act, 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli import documents, output, send
+from gateway.cli import documents, operations, output, send
 from gateway.cli.command import Group, Invocation, OutputFormat
 from gateway.cli.node import Seat, at_agency
+from gateway.cli.operations import Operation, Typed, shown
 
 if TYPE_CHECKING:
+    from gateway.api.message_view import Message
+    from gateway.api.resources.messages import Messages
     from gateway.domain.document import OutgoingDocument
 
 Which = Annotated[str, typer.Argument(help="Id (msg_…), number/symbol, or your external id.")]
 ToCodes = Annotated[list[str] | None, typer.Option("--to", help="Only to these recipients.")]
 Reason = Annotated[str, typer.Option(help="Why; the recipients read it.")]
 
-_COLUMNS = output.columns("id", "kind", "number", "date", "subject", "to", "state", "created", dim=("id",))
+_COLUMNS = output.columns(
+    *("id", "kind:kind", "number", "date", "subject", "to", "state", "created"), dim=("id",)
+)
 
 
 def register(app: Group) -> None:
     group = app.noun("outbox")
-    group.verb(list_, "--state rejected --state failed", "--query 'du toan' -o ndjson")
+    operations.register(group, _LIST)
     group.verb(show, "1523/STC-VP", "msg_01J… -o json")
     group.verb(events, "1523/STC-VP", "msg_01J… -o ndjson")
-    group.verb(send_draft, "msg_01J…", "1523/STC-VP --yes", name="send", writes=True)
-    group.verb(resend, "1523/STC-VP", "1523/STC-VP --to Z91.07 --yes", writes=True)
-    group.verb(cancel, "1523/STC-VP", "msg_01J… --yes", writes=True)
-    group.verb(
-        recall,
-        '1523/STC-VP --reason "Wrong figures" --approved-by "A Leader" --notice-no 12/TB',
-        'msg_01J… --take-back --reason "Wrong addressee" --to Z91.07 --yes',
-        writes=True,
-    )
+    operations.register(group, *_ACTS)
     group.verb(
         update,
         '1523/STC-VP letter.pdf --meta new.json --reason "Appendix corrected"',
@@ -56,30 +54,36 @@ def register(app: Group) -> None:
     )
 
 
-async def list_(
-    call: Invocation,
-    state: Annotated[list[str] | None, typer.Option(help="Only in this state (repeat for more).")] = None,
-    query: Annotated[
-        str | None, typer.Option(help="Number, symbol or words of the subject, accents or not.")
-    ] = None,
-    limit: Annotated[int, typer.Option(min=1, max=500)] = 50,
-    cursor: Annotated[str | None, typer.Option(help="Go on where the last list ended.")] = None,
-) -> None:
-    """List outgoing documents, newest first."""
-    from gateway.domain.status import STATES
+def _tell_list(call: Invocation, answer: Messages) -> None:
+    records, cells = [shown(each) for each in answer.data], [_cells(call, each) for each in answer.data]
+    output.page(call, records, _COLUMNS, answer.next_cursor, cells)
 
-    states = documents.known_states(state or [], STATES)
-    async with at_agency(call) as seat, seat.node.store.read(seat.scope) as work:
-        page = await work.outgoing.page(limit=limit, cursor=cursor, states=states, query=query)
-        deliveries = await work.deliveries.of_many([each.id for each in page.items])
-    found = [(each, deliveries.get(each.id, ())) for each in page.items]
-    output.page(
-        call,
-        [documents.outgoing_record(call, *each) for each in found],
-        _COLUMNS,
-        [documents.outgoing_cells(call, *each) for each in found],
-        page.next_cursor,
-    )
+
+def _cells(call: Invocation, each: Message) -> dict[str, str]:
+    first, *more = [one.code for one in each.recipients] or [""]
+    return {
+        "number": documents.numbered(each.number, each.symbol),
+        "date": output.day(each.date),
+        "to": f"{first} +{len(more)}" if more else first,
+        "state": f"{documents.sign(each.state)} {call.word(f'state.{each.state}', code='')}".rstrip(),
+        "created": output.clock(each.created_at),
+    }
+
+
+_STATE = Annotated[list[str] | None, typer.Option("--state", help="Only in this state (repeat for more).")]
+_QUERY = Annotated[
+    str | None, typer.Option("--query", help="Number, symbol or words of the subject, accents or not.")
+]
+_LIST = Operation(
+    *("list", "listMessages", ("--state rejected --state failed", "--query 'du toan' -o ndjson")),
+    "List outgoing documents, newest first.",
+    only=("state", "q", "limit", "cursor"),
+    typed={
+        "state": Typed(name="state", kind=_STATE, default=None),
+        "q": Typed(name="query", kind=_QUERY, default=None),
+    },
+    tell=_tell_list,
+)
 
 
 async def show(call: Invocation, document: Which) -> None:
@@ -94,10 +98,10 @@ async def show(call: Invocation, document: Which) -> None:
     if call.output is OutputFormat.TABLE and not call.quiet:
         output.lines(story.outgoing(call, found, deliveries, facts, stuck, seat.node.clock.now()))
         return
-    shown = documents.outgoing_record(call, found, deliveries) | {"stuck": stuck}
-    for told, delivery in zip(shown["recipients"], deliveries, strict=False):
+    record = documents.outgoing_record(call, found, deliveries) | {"stuck": stuck}
+    for told, delivery in zip(record["recipients"], deliveries, strict=False):
         told["facts"] = [documents.fact_record(each) for each in facts[delivery.id]]
-    output.record(call, shown)
+    output.record(call, record)
 
 
 async def events(call: Invocation, document: Which) -> None:
@@ -108,20 +112,9 @@ async def events(call: Invocation, document: Which) -> None:
     output.rows(
         call,
         [documents.event_record(each) for each in told],
-        output.columns("at", "event", "detail", dim=("detail",)),
-        [(output.clock(each.at), str(each.kind), documents.event_detail(each)) for each in told],
+        output.columns("at", "event=kind", "detail", dim=("detail",)),
+        [{"detail": documents.event_detail(each)} for each in told],
     )
-
-
-async def send_draft(call: Invocation, document: Which, confirm: send.Confirm = None) -> None:
-    """Send a draft that was kept; it is checked anew, and every broken rule is told at once (exit 4)."""
-    from gateway.outgoing import manage
-
-    async with _found(call, document) as (seat, found):
-        to = ", ".join(each.code or each.name or "" for each in found.draft.recipients) or "-"
-        if call.agrees("cli.ask.send_draft", document=_name(found), to=to):
-            codes = tuple(confirm or ())
-            _done(call, await manage.send_draft(seat.node.out, seat.scope, found.id, confirm=codes))
 
 
 async def seal(
@@ -135,55 +128,6 @@ async def seal(
         if call.agrees("cli.ask.seal", document=_name(found)):
             held = await sealing.seal_document(seat.node.out, seat.node.hold, seat.scope, found.id, why)
             hold.tell(call, held)
-
-
-async def resend(call: Invocation, document: Which, to: ToCodes = None) -> None:
-    """Send the same bytes again, to the recipients named or to all whose sending failed."""
-    from gateway.outgoing import manage
-
-    async with _found(call, document) as (seat, found):
-        if call.agrees("cli.ask.resend", document=_name(found), to=", ".join(to or ()) or "-"):
-            _done(call, await manage.resend(seat.node.out, seat.scope, found.id, to or ()))
-
-
-async def cancel(call: Invocation, document: Which) -> None:
-    """Stop a document that has not left yet. What has left is recalled instead."""
-    from gateway.outgoing import manage
-
-    async with _found(call, document) as (seat, found):
-        if call.agrees("cli.ask.cancel", document=_name(found)):
-            _done(call, await manage.cancel(seat.node.out, seat.scope, found.id))
-
-
-async def recall(
-    call: Invocation,
-    document: Which,
-    reason: Reason,
-    approved_by: Annotated[
-        str | None, typer.Option(help="The leader who approved it (needed for a notice).")
-    ] = None,
-    notice_no: Annotated[
-        str | None, typer.Option(help="Number of the recall notice (needed for a notice).")
-    ] = None,
-    take_back: Annotated[bool, typer.Option("--take-back", help="Send the bare status 13 instead.")] = False,
-    to: ToCodes = None,
-) -> None:
-    """Ask every recipient to cancel the document. Nothing changes there before they answer."""
-    from gateway.outgoing import recall as recalling
-
-    async with _found(call, document) as (seat, found):
-        if call.agrees("cli.ask.recall", document=_name(found), reason=reason):
-            asked = await recalling.recall(
-                seat.node.out,
-                seat.scope,
-                found.id,
-                reason=reason,
-                approved_by=approved_by,
-                notice_no=notice_no,
-                take_back=take_back,
-                recipients=to or (),
-            )
-            _done(call, asked)
 
 
 async def update(
@@ -237,11 +181,57 @@ def _name(document: OutgoingDocument) -> str:
     return output.plain(documents.numbered(document.draft.number, document.draft.symbol) or document.id)
 
 
-def _done(call: Invocation, document: OutgoingDocument) -> None:
+async def _meant(seat: Seat, text: str) -> tuple[str, Mapping[str, str]]:
+    async with seat.node.store.read(seat.scope) as work:
+        found = await documents.find_outgoing(work, text)
+    return found.id, {"document": _name(found)}
+
+
+async def _draft(seat: Seat, text: str) -> tuple[str, Mapping[str, str]]:
+    """With whom it would go to."""
+    async with seat.node.store.read(seat.scope) as work:
+        found = await documents.find_outgoing(work, text)
+    to = ", ".join(each.code or each.name or "" for each in found.draft.recipients) or "-"
+    return found.id, {"document": _name(found), "to": to}
+
+
+def _done(call: Invocation, answer: Message) -> None:
     if call.output is OutputFormat.TABLE:
-        output.lines([document.id])
+        output.lines([answer.id])
         call.say("cli.done")
     else:
-        output.record(
-            call, {"id": document.id, "kind": str(document.kind), "state": documents.state_of(document, ())}
-        )
+        output.record(call, output.fields(answer, "id kind state"))
+
+
+_act = partial(Operation, place=Typed(name="document", kind=Which), find=_meant, tell=_done)
+_TO = Typed(name="to", kind=ToCodes, default=None)
+_TAKE_BACK = Annotated[bool, typer.Option("--take-back", help="Send the bare status 13 instead.")]
+_ACTS = (
+    _act(
+        *("send", "sendDraft", ("msg_01J…", "1523/STC-VP --yes")),
+        find=_draft,
+        only=("confirm",),
+        typed={"confirm": Typed(name="confirm", kind=send.Confirm, default=None)},
+        ask="cli.ask.send_draft",
+    ),
+    _act(
+        *("resend", "resendMessage", ("1523/STC-VP", "1523/STC-VP --to Z91.07 --yes")),
+        typed={"recipients": _TO},
+        ask="cli.ask.resend",
+    ),
+    _act("cancel", "cancelMessage", ("1523/STC-VP", "msg_01J… --yes"), ask="cli.ask.cancel"),
+    _act(
+        "recall",
+        "recallMessage",
+        (
+            '1523/STC-VP --reason "Wrong figures" --approved-by "A Leader" --notice-no 12/TB',
+            'msg_01J… --take-back --reason "Wrong addressee" --to Z91.07 --yes',
+        ),
+        typed={
+            "reason": Typed(name="reason", kind=Reason),
+            "form": Typed(name="take_back", kind=_TAKE_BACK, default=False, read=lambda _: "take_back"),
+            "recipients": _TO,
+        },
+        ask="cli.ask.recall",
+    ),
+)

@@ -67,7 +67,7 @@ async def maybe_signed_in(call: Invocation, ground: Ground, name: str | None) ->
     return None if name is None else await signed_in(call, ground, name)
 
 
-_COLUMNS = output.columns("name", "roles", "state", "since")
+_COLUMNS = output.columns("name", "roles", "state:cli.person", "since")
 Name = Annotated[str, typer.Argument(help="The person's name, as the others know it.")]
 Roles = Annotated[list[str], typer.Option("--role", help="trust, people or head; may stand more than once.")]
 
@@ -96,15 +96,7 @@ async def list_(call: Invocation) -> None:
     """List the persons, their roles, and since when they have them."""
     async with at_ground(call.settings()) as ground, ground.deciding.decisions.read() as view:
         found = await view.people.everybody()
-    cells = [
-        (
-            each.name,
-            " ".join(sorted(each.roles)),
-            call.word(f"cli.person.{_state(each)}"),
-            output.clock(max(each.added_at, each.roles_at)),
-        )
-        for each in found
-    ]
+    cells = [{"since": output.clock(max(each.added_at, each.roles_at))} for each in found]
     output.rows(call, [_person_shown(each) for each in found], _COLUMNS, cells)
 
 
@@ -219,14 +211,9 @@ def _state(one: Person) -> str:
 
 
 def _person_shown(one: Person) -> dict[str, Any]:
-    return {
-        "id": one.id,
-        "name": one.name,
-        "roles": sorted(one.roles),
-        "state": _state(one),
-        "added_by": one.added_by,
-        "added_at": output.stamp(one.added_at),
-        "roles_by": one.roles_by,
-        "roles_at": output.stamp(one.roles_at),
-        "enrolled_at": output.stamp(one.enrolled_at),
-    }
+    return output.fields(
+        one,
+        "id name roles state added_by added_at roles_by roles_at enrolled_at",
+        roles=sorted(one.roles),
+        state=_state(one),
+    )

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 DAILY = ("messages:send", "messages:read", "inbox:read", "inbox:act", "agencies:read")
 
 _COLUMNS = output.columns(
-    "id", "name", "code", "scopes", "networks", "certificate", "created", "expires", "state"
+    *("id", "name", "code=agencies", "scopes", "networks", "certificate", "created=created_at"),
+    *("expires=expires_at", "state:cli.token"),
 )
 
 
@@ -70,17 +71,8 @@ async def list_(call: Invocation) -> None:
         now = node.clock.now()
     shown = [_shown(each, codes) | {"state": state(each, now)} for each in keys]
     cells = [
-        (
-            each.id,
-            each.principal.name,
-            " ".join(codes.get(id, id) for id in each.agency_ids),
-            " ".join(sorted(each.scopes)),
-            " ".join(map(str, each.networks)) or call.word("cli.token.everywhere"),
-            _certificate_cell(call, each),
-            output.clock(each.created_at),
-            output.clock(each.expires_at),
-            call.word(f"cli.token.{state(each, now)}"),
-        )
+        {"certificate": _certificate_cell(call, each)}
+        | ({} if each.networks else {"networks": call.word("cli.token.everywhere")})
         for each in keys
     ]
     output.rows(call, shown, _COLUMNS, cells)
@@ -321,9 +313,7 @@ def _shown(key: ApiKey, codes: dict[str, str]) -> dict[str, Any]:
         "scopes": sorted(key.scopes),
         "networks": [str(each) for each in key.networks],
         **_opening(key),
-        "created_at": output.stamp(key.created_at),
-        "expires_at": output.stamp(key.expires_at),
-        "revoked_at": output.stamp(key.revoked_at),
+        **output.fields(key, "created_at expires_at revoked_at"),
     }
 
 

@@ -227,20 +227,13 @@ def _letter(letter: PaperLetter) -> dict[str, Any]:
 
 
 def _line(line: RegisterEntry | PaperLetter, **named: object) -> dict[str, Any]:
-    return named | {
-        "entered_at": output.stamp(line.entered_at),
-        "catch_up": line.catch_up,
-        "struck_at": output.stamp(line.struck_at),
-        "struck_reason": line.struck_reason,
-    }
+    return named | output.fields(line, "entered_at catch_up struck_at struck_reason")
 
 
 _PAPER_COLUMNS = (
-    ("cli.column.number", ""),
-    ("cli.column.recipient", ""),
-    ("book.column.subject", ""),
-    ("cli.column.printed", ""),
-    ("cli.column.handed_over", ""),
+    *output.columns("number", "recipient"),
+    output.Column("book.column.subject", field="subject"),
+    *output.columns("printed", "handed_over"),
 )
 
 
@@ -296,28 +289,27 @@ async def hand_over(
 
 
 def _paper_record(line: PaperLine) -> dict[str, Any]:
-    draft, part = line.document.draft, line.part
+    draft, recipient = line.document.draft, line.delivery.recipient
+    return output.fields(
+        line.part,
+        "id number date subject to name delivery_mode copies printed handed_over means note",
+        id=line.document.id,
+        number=draft.code,
+        date=draft.issued_on,
+        subject="" if line.document.is_sealed else draft.subject,
+        to=recipient.code,
+        name=recipient.name,
+        delivery_mode=draft.delivery_mode,
+        copies=draft.copies,
+        printed=[each.name for each in line.printed],
+    )
+
+
+def _paper_cells(call: Invocation, line: PaperLine) -> dict[str, str]:
+    recipient, part = line.delivery.recipient, line.part
+    how = call.word(f"paper.means.{part.means}") if part.handed_over else ""
     return {
-        "id": line.document.id,
-        "number": draft.code,
-        "date": draft.issued_on.isoformat() if draft.issued_on else None,
-        "subject": "" if line.document.is_sealed else draft.subject,
-        "to": line.delivery.recipient.code,
-        "name": line.delivery.recipient.name,
-        "delivery_mode": draft.delivery_mode,
-        "copies": draft.copies,
-        "printed": [each.name for each in line.printed],
-        "handed_over": part.handed_over.isoformat() if part.handed_over else None,
-        "means": part.means,
-        "note": part.note,
+        "recipient": recipient.name or recipient.code,
+        "printed": ", ".join(each.name for each in line.printed),
+        "handed_over": f"{output.day(part.handed_over)} {how}".strip(),
     }
-
-
-def _paper_cells(call: Invocation, line: PaperLine) -> list[str]:
-    told, part = _paper_record(line), line.part
-    gone = ""
-    if part.handed_over is not None:
-        gone = f"{output.day(part.handed_over)} {call.word(f'paper.means.{part.means}')}"
-    to = told["name"] or told["to"]
-    plain = map(output.plain, (str(told["number"]), to, told["subject"], ", ".join(told["printed"])))
-    return [*plain, gone]

@@ -21,11 +21,19 @@ if TYPE_CHECKING:
     from gateway.office.desks import AccountDesk
     from gateway.office.domain.roles import Post, PostRole
 
-_ACCOUNTS = [
-    (f"cli.column.{each}", "")
-    for each in ("login", "name", "title", "roles", "factor", "last_login", "state", "until")
-]
-_SESSIONS = [(f"cli.column.{each}", "") for each in ("id", "since", "seen", "address", "factor")]
+_ACCOUNTS = output.columns(
+    *(
+        "login",
+        "name",
+        "title",
+        "roles",
+        "factor",
+        "last_login=last_login_at",
+        "state=standing:standing",
+        "until",
+    )
+)
+_SESSIONS = output.columns("id", "since=began_at", "seen=seen_at", "address", "factor:factor")
 Login = Annotated[str, typer.Argument(help="The name to sign in with.")]
 Named = Annotated[str, typer.Argument(help="The name to sign in with, or the person's name.")]
 Role = Annotated[
@@ -165,28 +173,8 @@ async def sessions(call: Invocation, login: Named) -> None:
         async with _desk(ground).accounts.read() as view:
             one = await view.people.named(login)
         found = await sessions.open_of(_desk(ground), one)
-    told = [
-        {
-            "id": each.id,
-            "began_at": output.stamp(each.began_at),
-            "seen_at": output.stamp(each.seen_at),
-            "address": each.address,
-            "agent": each.agent,
-            "factor": each.factor.value,
-        }
-        for each in found
-    ]
-    cells = [
-        (
-            each.id,
-            output.clock(each.began_at),
-            output.clock(each.seen_at),
-            output.plain(each.address),
-            call.word(f"factor.{each.factor}"),
-        )
-        for each in found
-    ]
-    output.rows(call, told, _SESSIONS, cells)
+    told = [output.fields(each, "id began_at seen_at address agent factor") for each in found]
+    output.rows(call, told, _SESSIONS)
 
 
 async def sign_out(call: Invocation, login: Named) -> None:
@@ -208,16 +196,11 @@ async def review(call: Invocation, as_: MaybeAs = None) -> None:
         agency_id = chosen(await ground.store.hosted(), call.agency).id if call.agency else ""
         found = await admin.review_lines(_desk(ground), await _by(call, ground, as_), agency_id)
     cells = [
-        (
-            each.person.login or "",
-            each.person.name,
-            each.person.title,
-            " ".join(call.word(f"post.{post.role}") for post in each.posts),
-            call.word("factor.totp" if each.has_factor else "factor.none"),
-            output.clock(each.person.last_login_at) if each.person.last_login_at else "",
-            call.word(f"standing.{each.person.standing}"),
-            _until(each.posts),
-        )
+        {
+            "roles": " ".join(call.word(f"post.{post.role}") for post in each.posts),
+            "factor": call.word("factor.totp" if each.has_factor else "factor.none"),
+            "until": _until(each.posts),
+        }
         for each in found
     ]
     output.rows(call, [_line(each) for each in found], _ACCOUNTS, cells)
@@ -264,23 +247,12 @@ def _say_link(call: Invocation, made: Person, code: str) -> None:
 
 
 def _shown(one: Person) -> dict[str, Any]:
-    return {
-        "id": one.id,
-        "login": one.login,
-        "name": one.name,
-        "title": one.title,
-        "standing": one.standing.value,
-        "standing_why": one.standing_why,
-        "last_login_at": output.stamp(one.last_login_at),
-    }
+    return output.fields(one, "id login name title standing standing_why last_login_at")
 
 
 def _line(line: AccountLine) -> dict[str, Any]:
     return _shown(line.person) | {
-        "posts": [
-            {"role": each.role.value, "unit": each.unit, "until": output.stamp(each.until)}
-            for each in line.posts
-        ],
+        "posts": [output.fields(each, "role unit until") for each in line.posts],
         "second_factor": line.has_factor,
     }
 

@@ -24,7 +24,7 @@ from tests.unit.cli.conftest import Terminal
 
 ROOT = Path(__file__).parents[3]
 RECORDS = [{"id": "a", "n": 1}, {"id": "b", "n": 2}]
-COLUMNS = (("cli.column.id", ""), ("cli.column.number", ""))
+COLUMNS = output.columns("id", "number")
 CELLS = [("a", "1"), ("b", "\x1b[31m2")]
 
 
