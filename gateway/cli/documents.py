@@ -15,7 +15,7 @@ from gateway.cli.command import Invocation
 from gateway.cli.output import clock, day, fields
 from gateway.domain.document import Delivery, IncomingDocument, Kind, OutgoingDocument
 from gateway.domain.event import Event
-from gateway.domain.status import STATES, Fact, document_word
+from gateway.domain.status import STATES, Fact
 from gateway.errors import Clash, NotFound
 from gateway.ports import InboxPacket
 
@@ -52,11 +52,6 @@ SIGNS: Mapping[str, str] = {
 def sign(state: str) -> str:
     """The mark before a state."""
     return SIGNS[STATES[state].shape] if state in STATES else "·"
-
-
-def state_of(document: OutgoingDocument, deliveries: Iterable[Delivery]) -> str:
-    """The one word for a document."""
-    return document_word(document.state, [delivery.state for delivery in deliveries])
 
 
 def outgoing_record(

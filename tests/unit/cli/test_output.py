@@ -151,6 +151,7 @@ def test_every_command_label_is_used() -> None:
     source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "gateway").rglob("*.py"))
     # keys that are made of a word and something known only when it is said
     made = ("cli.token.", "explain.", "doctor.revocation.asked.", *re.findall(r'f"(cli\.[a-z_.]+)\{', source))
+    made += tuple(f"{each}." for each in re.findall(r'"[a-z_=]+:(cli\.[a-z_.]+)"', source))  # of columns
 
     unused = [
         key
