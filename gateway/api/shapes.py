@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Mapping
+from dataclasses import fields
 from datetime import datetime
+from functools import cache
 from types import MappingProxyType
-from typing import Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -42,6 +44,10 @@ from gateway.domain.status import CODES, STATES, RequestKind, Track
 from gateway.domain.wall_clock import VIETNAM
 from gateway.policy.verdict import ReasonCode
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+D = TypeVar("D", bound="DataclassInstance")
 _ALLOWED_CONTROLS = frozenset("\t\n\r")
 _NO_LETTERS = frozenset({"Cc", "Cs"})
 
@@ -100,6 +106,20 @@ class Asked(BaseModel):
     """What a caller may say. A field that is not here is refused by name, so typing errors are found early."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=False, defer_build=True)
+
+    def into(self, kind: type[D], **more: Any) -> D:
+        """What is asked as the domain has it: the fields that both have, lists made tuples, and what is said
+        in `more`."""
+        said = {name: getattr(self, name) for name in _shared(type(self), kind) if name not in more}
+        return kind(
+            **{name: tuple(value) if isinstance(value, list) else value for name, value in said.items()},
+            **more,
+        )
+
+
+@cache
+def _shared(asked: type[Asked], kind: type[DataclassInstance]) -> tuple[str, ...]:
+    return tuple(each.name for each in fields(kind) if each.name in asked.model_fields)
 
 
 class NoQuery(Asked):

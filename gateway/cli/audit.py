@@ -157,8 +157,7 @@ async def erase(
     from gateway.store.log_events import erase_texts as delete
 
     async with at_ground(call.settings()) as ground:
-        if not call.agrees("audit.ask.erase", event=event):
-            return
+        call.ask("audit.ask.erase", event=event)
         who = await operator(ground.store)
         gone = await delete(ground.store, ground.clock, event, name or [], who.id, reason)
     output.record(call, {"id": event, "erased": list(gone)})

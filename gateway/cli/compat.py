@@ -89,8 +89,7 @@ async def add(
         hosted = await ground.store.hosted()
         agencies = list(dict.fromkeys(chosen(hosted, code) for code in [call.agency, *(also or ())]))
         codes = " ".join(each.code for each in agencies)
-        if not call.agrees("cli.ask.compat", system=system, codes=codes, scopes=" ".join(sorted(scopes))):
-            return
+        call.ask("cli.ask.compat", system=system, codes=codes, scopes=" ".join(sorted(scopes)))
         accounts, now = ground.store.accounts, ground.clock.now()
         key = ApiKey(
             id=ground.clock.new_id("key_"),
@@ -121,8 +120,7 @@ async def rotate(
     length: timedelta = span(overlap)
     async with at_ground(call.settings()) as ground:
         known, now = await _live(ground, system), ground.clock.now()
-        if not call.agrees("cli.ask.compat_rotate", system=system):
-            return
+        call.ask("cli.ask.compat_rotate", system=system)
         newest = known[0]
         life = newest.expires_at - newest.created_at if newest.expires_at is not None else None
         key = replace(
@@ -141,8 +139,7 @@ async def revoke(call: Invocation, system: System) -> None:
     """End every credential of a system at once."""
     async with at_ground(call.settings()) as ground:
         known = await _live(ground, system)
-        if not call.agrees("cli.ask.compat_revoke", system=system):
-            return
+        call.ask("cli.ask.compat_revoke", system=system)
         for each in known:
             await ground.store.accounts.revoke_key(each.id)
             await ground.store.webhooks.pause_without_key(each.principal.id, "operator")
@@ -165,9 +162,9 @@ async def again(
     from gateway.incoming import box
 
     async with at_agency(call) as seat:
-        if call.agrees("cli.ask.compat_again", system=system, id=doc_id):
-            item = await box.offer_again(seat.node.inn, seat.scope, system, doc_id)
-            output.record(call, _stuck_shown(item))
+        call.ask("cli.ask.compat_again", system=system, id=doc_id)
+        item = await box.offer_again(seat.node.inn, seat.scope, system, doc_id)
+        output.record(call, _stuck_shown(item))
 
 
 async def _keep(ground: Ground, key: ApiKey, until: datetime | None = None) -> tuple[str, ApiKey]:

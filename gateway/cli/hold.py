@@ -140,8 +140,7 @@ async def lift(
     from gateway.trust.hold_seal import KeyUnsealer
 
     async with at_agency(call) as seat:
-        if not call.agrees("cli.ask.lift", hold=hold):
-            return
+        call.ask("cli.ask.lift", hold=hold)
         node = seat.node
         decision = holding.decided(node.hold, await people.signed_in(call, node, as_), why)
         async with node.store.read(seat.scope) as work:
@@ -162,8 +161,7 @@ async def purge(call: Invocation, hold: Id, as_: As, why: Why) -> None:
     from gateway import holding
 
     async with at_agency(call) as seat:
-        if not call.agrees("cli.ask.purge", hold=hold):
-            return
+        call.ask("cli.ask.purge", hold=hold)
         who = await people.signed_in(call, seat.node, as_)
         decision = holding.decided(seat.node.hold, who, why)
         done = await holding.purge(seat.node.hold, seat.scope, hold, decision)

@@ -79,8 +79,7 @@ async def seal(call: Invocation, document: Which, why: Why) -> None:
 
     async with at_agency(call) as seat:
         node, scope = seat.node, seat.scope
-        if not call.agrees("cli.ask.seal", document=output.plain(document)):
-            return
+        call.ask("cli.ask.seal", document=output.plain(document))
         if document.startswith("inx_"):
             held = await sealing.packet(node.inn, node.hold, scope, document, why)
         else:
@@ -186,8 +185,8 @@ async def _say(
     )
     async with at_agency(call) as seat:
         found = await _found(seat, text)
-        if call.agrees(question, document=_name(found), code=code):
-            await _set(call, seat, found, said)
+        call.ask(question, document=_name(found), code=code)
+        await _set(call, seat, found, said)
 
 
 async def _set(call: Invocation, seat: Seat, document: IncomingDocument, said: StatusCall) -> None:
@@ -240,8 +239,8 @@ async def assign(
     person = Person(name=staff) if staff else None
     async with at_agency(call) as seat:
         found = await _found(seat, document)
-        if call.agrees("cli.ask.assign", document=_name(found), unit=lead_unit):
-            await _set(call, seat, found, StatusCall(code="04", staff=person, assignment=given))
+        call.ask("cli.ask.assign", document=_name(found), unit=lead_unit)
+        await _set(call, seat, found, StatusCall(code="04", staff=person, assignment=given))
 
 
 Unit = Annotated[str, typer.Argument(help="The unit, as the assignment names it.")]
@@ -253,9 +252,9 @@ async def hand_back(call: Invocation, document: Which, unit: Unit, reason: Why) 
 
     async with at_agency(call) as seat:
         found = await _found(seat, document)
-        if call.agrees("cli.ask.hand_back", document=_name(found), unit=unit):
-            part = await handling.hand_back(seat.node.inn, seat.scope, found.id, unit, reason)
-            output.record(call, {"id": found.id, "unit": part.unit, "state": part.state.value})
+        call.ask("cli.ask.hand_back", document=_name(found), unit=unit)
+        part = await handling.hand_back(seat.node.inn, seat.scope, found.id, unit, reason)
+        output.record(call, {"id": found.id, "unit": part.unit, "state": part.state.value})
 
 
 async def part_done(call: Invocation, document: Which, unit: Unit) -> None:
@@ -264,9 +263,9 @@ async def part_done(call: Invocation, document: Which, unit: Unit) -> None:
 
     async with at_agency(call) as seat:
         found = await _found(seat, document)
-        if call.agrees("cli.ask.part_done", document=_name(found), unit=unit):
-            part = await handling.finish(seat.node.inn, seat.scope, found.id, unit)
-            output.record(call, {"id": found.id, "unit": part.unit, "state": part.state.value})
+        call.ask("cli.ask.part_done", document=_name(found), unit=unit)
+        part = await handling.finish(seat.node.inn, seat.scope, found.id, unit)
+        output.record(call, {"id": found.id, "unit": part.unit, "state": part.state.value})
 
 
 async def ack(
@@ -302,9 +301,9 @@ async def return_(
 
     _known_reason(reason)
     async with at_agency(call) as seat:
-        if call.agrees("cli.ask.return", packet=packet, reason=call.word(f"reason.{reason}")):
-            item = await process.give_back(seat.node.inn, seat.scope, packet, note, reason)
-            output.record(call, {"id": item.id, "state": item.state, "reason": reason})
+        call.ask("cli.ask.return", packet=packet, reason=call.word(f"reason.{reason}"))
+        item = await process.give_back(seat.node.inn, seat.scope, packet, note, reason)
+        output.record(call, {"id": item.id, "state": item.state, "reason": reason})
 
 
 async def discard(call: Invocation, packet: Packet, reason: Why) -> None:
@@ -316,9 +315,9 @@ async def _decide(call: Invocation, id: str, act: str, reason: str) -> None:
     from gateway.incoming import process
 
     async with at_agency(call) as seat:
-        if call.agrees(f"cli.ask.{act}", packet=id):
-            item = await getattr(process, act)(seat.node.inn, seat.scope, id, reason)
-            output.record(call, {"id": item.id, "state": item.state})
+        call.ask(f"cli.ask.{act}", packet=id)
+        item = await getattr(process, act)(seat.node.inn, seat.scope, id, reason)
+        output.record(call, {"id": item.id, "state": item.state})
 
 
 async def _found(seat: Seat, text: str) -> IncomingDocument:

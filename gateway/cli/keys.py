@@ -108,8 +108,7 @@ async def new(
     async with at_ground(call.settings()) as ground:
         agency = chosen(await ground.store.hosted(), call.agency)
         place = where or (Where.TOKEN if ground.keys.has_token else Where.FILE)
-        if not call.agrees("cli.ask.new_key", code=agency.code, kind=kind.value):
-            return
+        call.ask("cli.ask.new_key", code=agency.code, kind=kind.value)
         entry = ground.keys.generate(agency.code, kind.value, place.value)
         ground.keys.request(agency.code, entry.key_id, agency.name)
     output.record(call, _shown(entry))
@@ -151,8 +150,7 @@ async def import_(
         _refuse_stolen(mine, await ground.store.key_ends(agency.code))
         await never_for_pdfs(ground.store, [der])
         await _refuse_to_stop(ground, agency.code, mine, sha256(der))
-        if not call.agrees("cli.ask.import_certificate", file=file, code=agency.code):
-            return
+        call.ask("cli.ask.import_certificate", file=file, code=agency.code)
         entry = ground.keys.import_certificate(agency.code, pem)
     output.record(call, _shown(entry))
     call.say("cli.key.announce", code=agency.code, file=file)
@@ -227,8 +225,7 @@ async def retire(
         ends = now + overlap if at is None else now if at == "now" else moment(at)
         principal = await operator(ground.store)
         told = _end_of(ground.keys, agency.code, key, ends, principal)
-        if not call.agrees("cli.ask.retire", id=key, code=agency.code, at=output.clock(ends)):
-            return
+        call.ask("cli.ask.retire", id=key, code=agency.code, at=output.clock(ends))
         await proposals.retire_key(ground.deciding, told)
     output.record(call, {"id": key, "agency": agency.code, "ends_at": output.stamp(ends)})
 
@@ -251,8 +248,7 @@ async def stolen(
         told = await _reported(call, node, key.strip().lower(), began, principal)
         if began > told.at:
             raise Clash("a theft lies in the past: the time after --since is ahead of this machine's clock")
-        if not call.agrees("cli.ask.stolen", code=told.agency_code, since=output.clock(began)):
-            return
+        call.ask("cli.ask.stolen", code=told.agency_code, since=output.clock(began))
         await proposals.report_stolen(node.deciding, told, began)
         found = await judge_again.mark_suspects(node.inn, told.agency_code, told.fingerprint, began)
     shown = [output.fields(each, "id way agency at reason", agency=each.agency_id) for each in found]

@@ -125,9 +125,9 @@ async def seal(
     from gateway.outgoing import files as sealing
 
     async with _found(call, document) as (seat, found):
-        if call.agrees("cli.ask.seal", document=_name(found)):
-            held = await sealing.seal_document(seat.node.out, seat.node.hold, seat.scope, found.id, why)
-            hold.tell(call, held)
+        call.ask("cli.ask.seal", document=_name(found))
+        held = await sealing.seal_document(seat.node.out, seat.node.hold, seat.scope, found.id, why)
+        hold.tell(call, held)
 
 
 async def update(

@@ -106,8 +106,7 @@ async def add(call: Invocation, name: Name, role: Roles, as_: MaybeAs = None) ->
 
     roles = _roles(role)
     async with at_ground(call.settings()) as ground:
-        if not call.agrees("cli.ask.person", name=name, roles=" ".join(sorted(roles))):
-            return
+        call.ask("cli.ask.person", name=name, roles=" ".join(sorted(roles)))
         who = await maybe_signed_in(call, ground, as_)
         by = (await operator(ground.store)).id
         made, code = await people.add(ground.deciding, who, by, name, roles)
@@ -150,8 +149,7 @@ async def roles(call: Invocation, name: Name, role: Roles, as_: MaybeAs = None) 
 
     roles = _roles(role)
     async with at_ground(call.settings()) as ground:
-        if not call.agrees("cli.ask.person", name=name, roles=" ".join(sorted(roles))):
-            return
+        call.ask("cli.ask.person", name=name, roles=" ".join(sorted(roles)))
         who = await maybe_signed_in(call, ground, as_)
         principal = await operator(ground.store)
         changed = await people.give(ground.deciding, who, principal.id, name, roles)
@@ -163,8 +161,7 @@ async def reset(call: Invocation, name: Name, as_: MaybeAs = None) -> None:
     from gateway.deciding import people
 
     async with at_ground(call.settings()) as ground:
-        if not call.agrees("cli.ask.person_reset", name=name):
-            return
+        call.ask("cli.ask.person_reset", name=name)
         who = await maybe_signed_in(call, ground, as_)
         principal = await operator(ground.store)
         changed, code = await people.reset(ground.deciding, who, principal.id, name)
@@ -177,9 +174,9 @@ async def block(call: Invocation, name: Name) -> None:
     from gateway.deciding import people
 
     async with at_ground(call.settings()) as ground:
-        if call.agrees("cli.ask.person_block", name=name):
-            principal = await operator(ground.store)
-            output.record(call, _person_shown(await people.block(ground.deciding, principal.id, name)))
+        call.ask("cli.ask.person_block", name=name)
+        principal = await operator(ground.store)
+        output.record(call, _person_shown(await people.block(ground.deciding, principal.id, name)))
 
 
 async def end_set_up(call: Invocation, as_: As) -> None:
@@ -187,8 +184,7 @@ async def end_set_up(call: Invocation, as_: As) -> None:
     from gateway.deciding import approvals
 
     async with at_ground(call.settings()) as ground:
-        if not call.agrees("cli.ask.end_set_up"):
-            return
+        call.ask("cli.ask.end_set_up")
         await approvals.end_set_up(ground.deciding, await signed_in(call, ground, as_))
     call.say("cli.set_up.ended")
 

@@ -87,8 +87,7 @@ async def approve(call: Invocation, id: Id, as_: As) -> None:
         await never_for_pdfs(ground.store, [each.certificate_der for each in found.content.bindings])
         if call.output is OutputFormat.TABLE:
             _print(call, found, names, ground.clock.now())
-        if not call.agrees("cli.ask.approve", id=id):
-            return
+        call.ask("cli.ask.approve", id=id)
         who = await people.signed_in(call, ground, as_)
         typed = [
             people.seen(call, "cli.person.digits", n=n, of=_subject(each))
@@ -114,10 +113,10 @@ async def reject(
     from gateway.deciding import approvals
 
     async with at_ground(call.settings()) as ground:
-        if call.agrees("cli.ask.reject_proposal", id=id):
-            who = await people.signed_in(call, ground, as_)
-            done = await approvals.reject(ground.deciding, who, id, reason)
-            output.record(call, shown(done, {}, ground.clock.now()))
+        call.ask("cli.ask.reject_proposal", id=id)
+        who = await people.signed_in(call, ground, as_)
+        done = await approvals.reject(ground.deciding, who, id, reason)
+        output.record(call, shown(done, {}, ground.clock.now()))
 
 
 async def anchor(
@@ -142,8 +141,7 @@ async def proposed(call: Invocation, content: ProposalContent, as_: str, reason:
     from gateway.deciding import proposals
 
     async with at_ground(call.settings()) as ground:
-        if not call.agrees("cli.ask.propose", what=", ".join(_all_subjects(content))):
-            return
+        call.ask("cli.ask.propose", what=", ".join(_all_subjects(content)))
         who = await people.signed_in(call, ground, as_)
         made = await proposals.propose(ground.deciding, who, content, reason)
         now = ground.clock.now()
@@ -348,10 +346,10 @@ async def withdraw_certificate(
 
     sha256 = sha256.strip().lower()
     async with at_ground(call.settings()) as ground:
-        if call.agrees("cli.ask.withdraw", code=code, fingerprint=sha256):
-            principal = await operator(ground.store)
-            await proposals.withdraw_binding(ground.deciding, principal.id, code, sha256, reason)
-            output.record(call, {"id": sha256, "code": code, "withdrawn": True})
+        call.ask("cli.ask.withdraw", code=code, fingerprint=sha256)
+        principal = await operator(ground.store)
+        await proposals.withdraw_binding(ground.deciding, principal.id, code, sha256, reason)
+        output.record(call, {"id": sha256, "code": code, "withdrawn": True})
 
 
 def _read_certificate_of(code: str, file: Path) -> Binding:

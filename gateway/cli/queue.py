@@ -226,10 +226,10 @@ async def retry_parcel(
         if not chosen:
             call.say("cli.nothing")
             return
-        if call.agrees("cli.ask.dead_retry", parcel=", ".join(chosen)):
-            for each in chosen:
-                await axis.dead_retry(each)
-            output.rows(call, [{"id": each} for each in chosen], _DEAD_COLUMNS[:1])
+        call.ask("cli.ask.dead_retry", parcel=", ".join(chosen))
+        for each in chosen:
+            await axis.dead_retry(each)
+        output.rows(call, [{"id": each} for each in chosen], _DEAD_COLUMNS[:1])
 
 
 async def drop_parcel(
@@ -237,9 +237,9 @@ async def drop_parcel(
 ) -> None:
     """Drop a parcel for good. Its recipient will never have it, unless its sender sends again."""
     async with opened(call) as axis:
-        if call.agrees("cli.ask.dead_drop", parcel=parcel):
-            await axis.dead_drop(parcel, reason)
-            output.record(call, {"id": parcel, "dropped": True})
+        call.ask("cli.ask.dead_drop", parcel=parcel)
+        await axis.dead_drop(parcel, reason)
+        output.record(call, {"id": parcel, "dropped": True})
 
 
 def _parcel_shown(parcel: DeadParcel) -> dict[str, Any]:

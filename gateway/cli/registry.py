@@ -181,9 +181,9 @@ async def _import(call: Invocation, file: Path, apply: bool, *, details: bool) -
             call.say("cli.import.two" if two else "cli.preview_only")
             return
         counts = {"added": len(plan.added), "changed": len(plan.changed), "closed": len(plan.closed)}
-        if call.agrees("cli.ask.import", **counts):
-            change = await node.directory.apply(plan, (await operator(node.store)).id)
-            output.record(call, {"id": change.id, "at": output.stamp(change.at), **counts})
+        call.ask("cli.ask.import", **counts)
+        change = await node.directory.apply(plan, (await operator(node.store)).id)
+        output.record(call, {"id": change.id, "at": output.stamp(change.at), **counts})
 
 
 async def _propose_import(
@@ -197,15 +197,15 @@ async def _propose_import(
         if plan.problems or call.output is OutputFormat.TABLE:
             _print_plan(call, plan, details=details)
         _refuse_problems(file, plan)
-        if call.agrees("cli.ask.reform_propose"):
-            who = await people.signed_in(call, node, as_)
-            made = await registry_changes.propose_import(
-                node.deciding, who, plan, content, file.name, number, reason
-            )
-            output.record(
-                call, {"id": made.id, "digest": made.digest, "expires_at": output.stamp(made.expires_at)}
-            )
-            call.say("cli.import.next", id=made.id)
+        call.ask("cli.ask.reform_propose")
+        who = await people.signed_in(call, node, as_)
+        made = await registry_changes.propose_import(
+            node.deciding, who, plan, content, file.name, number, reason
+        )
+        output.record(
+            call, {"id": made.id, "digest": made.digest, "expires_at": output.stamp(made.expires_at)}
+        )
+        call.say("cli.import.next", id=made.id)
 
 
 async def imports(
@@ -241,12 +241,12 @@ async def undo_import(
     from gateway.deciding import registry_changes
 
     async with at_ground(call.settings()) as node:
-        if call.agrees("cli.ask.import_undo", id=id):
-            who = await people.signed_in(call, node, as_)
-            record = await registry_changes.undo_import(node.deciding, who, id, reason)
-            output.record(
-                call, {"id": record.id, "undone": True, "removed": record.added, "restored": record.changed}
-            )
+        call.ask("cli.ask.import_undo", id=id)
+        who = await people.signed_in(call, node, as_)
+        record = await registry_changes.undo_import(node.deciding, who, id, reason)
+        output.record(
+            call, {"id": record.id, "undone": True, "removed": record.added, "restored": record.changed}
+        )
 
 
 def _read_file(call: Invocation, file: Path) -> bytes:

@@ -135,13 +135,13 @@ async def plan(
         if as_ is None:
             call.say("cli.reform.planned")
             return
-        if call.agrees("cli.ask.reform_propose"):
-            who = await people.signed_in(call, ground, as_)
-            made = await registry_changes.propose_reform(ground.deciding, who, planned, reason)
-            output.record(
-                call, {"id": made.id, "digest": made.digest, "expires_at": output.stamp(made.expires_at)}
-            )
-            call.say("cli.reform.next", id=made.id)
+        call.ask("cli.ask.reform_propose")
+        who = await people.signed_in(call, ground, as_)
+        made = await registry_changes.propose_reform(ground.deciding, who, planned, reason)
+        output.record(
+            call, {"id": made.id, "digest": made.digest, "expires_at": output.stamp(made.expires_at)}
+        )
+        call.say("cli.reform.next", id=made.id)
 
 
 async def show(call: Invocation, id: Id) -> None:
@@ -185,8 +185,7 @@ async def approve(call: Invocation, id: Id, as_: As) -> None:
             registry_change_form.print_plan(
                 call, await registry_changes.plan_reform(ground.deciding, proposal.content.reforms[0])
             )
-        if not call.agrees("cli.ask.reform_approve", id=id):
-            return
+        call.ask("cli.ask.reform_approve", id=id)
         who = await people.signed_in(call, ground, as_)
         typed = [people.seen(call, "cli.reform.number")]
         await approvals.approve(ground.deciding, who, id, typed, proposal.digest)
@@ -203,11 +202,11 @@ async def undo(
     from gateway.deciding import registry_changes
 
     async with at_ground(call.settings()) as ground:
-        if call.agrees("cli.ask.reform_undo", id=id):
-            who = await people.signed_in(call, ground, as_)
-            record = await registry_changes.undo_reform(ground.deciding, who, id, reason)
-            today = output.today(ground.clock.now())
-            output.record(call, registry_change_form.record_shown(record, today, {}))
+        call.ask("cli.ask.reform_undo", id=id)
+        who = await people.signed_in(call, ground, as_)
+        record = await registry_changes.undo_reform(ground.deciding, who, id, reason)
+        today = output.today(ground.clock.now())
+        output.record(call, registry_change_form.record_shown(record, today, {}))
 
 
 async def list_(

@@ -109,8 +109,7 @@ async def verify(call: Invocation, file: Feed) -> None:
 async def sync(call: Invocation, file: Feed) -> None:
     """Put a feed in force, whole or not at all. A refused one is kept with its reason; exit 4."""
     async with at_ground(call.settings()) as ground:
-        if not call.agrees("cli.ask.sync", file=file.name):
-            return
+        call.ask("cli.ask.sync", file=file.name)
         outcome = await ground.feed.accept(file, (await operator(ground.store)).id)
     _tell(call, outcome, refused=REFUSED)
 
@@ -135,8 +134,7 @@ async def publish(
     if not nodes:
         call.say("cli.nothing")
         return
-    if not call.agrees("cli.ask.publish_feed", packet=parcel.packet_id, nodes=", ".join(nodes)):
-        return
+    call.ask("cli.ask.publish_feed", packet=parcel.packet_id, nodes=", ".join(nodes))
     async with open_axis(settings) as axis:
         outcomes = await axis.publish(parcel, [f"{TO_NODE}{node}" for node in nodes])
     told = [(node, outcomes[f"{TO_NODE}{node}"]) for node in nodes]

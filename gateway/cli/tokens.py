@@ -105,8 +105,7 @@ async def new(
     async with at_ground(settings) as ground:
         _refuse_over(certificate, ground.clock.now())
         agency = chosen(await ground.store.hosted(), call.agency)
-        if not call.agrees("cli.ask.new_token", name=name, code=agency.code, scopes=" ".join(scopes)):
-            return
+        call.ask("cli.ask.new_token", name=name, code=agency.code, scopes=" ".join(scopes))
         secret, key = await make(ground, agency, name, scopes, life, networks, opened_by, certificate)
     output.record(
         call,
@@ -148,14 +147,13 @@ async def bind(
         kept = known.certificate if way is not Way.SECRET else None
         bound = certificate or kept
         opened_by = _way(way, known.way, bound)
-        if not call.agrees(
+        call.ask(
             "cli.ask.bind_token",
             id=id,
             name=known.principal.name,
             way=call.word(f"keys.way.{opened_by}"),
             certificate=bound.name if bound else "–",
-        ):
-            return
+        )
         key = await accounts.bind_certificate(id, opened_by, bound)
     output.record(call, {"id": id, "name": key.principal.name, **_opening(key)})
     _say_if_off(call, settings, key)
@@ -290,8 +288,7 @@ async def revoke(
 ) -> None:
     """End a key at once, and pause the webhooks that its program made with no other key."""
     async with at_ground(call.settings()) as ground:
-        if not call.agrees("cli.ask.revoke", id=id):
-            return
+        call.ask("cli.ask.revoke", id=id)
         revoked_now = await ground.store.accounts.revoke_key(id)
         key = next(key for key in await ground.store.accounts.list_keys() if key.id == id)
         paused = await ground.store.webhooks.pause_without_key(key.principal.id, "operator")

@@ -154,9 +154,9 @@ async def resume(call: Invocation, webhook: Id) -> None:
 async def _turn(call: Invocation, webhook: str, act: str) -> None:
     """Clash where it is so already: a program may say it again, a person wants to know."""
     async with at_agency(call) as seat:
-        if call.agrees(f"webhook.ask.{act}", id=webhook):
-            await getattr(seat.node.webhooks, act)(seat.scope, webhook)
-            output.record(call, shown(await operations.carry_out(call, seat, "readWebhook", id=webhook)))
+        call.ask(f"webhook.ask.{act}", id=webhook)
+        await getattr(seat.node.webhooks, act)(seat.scope, webhook)
+        output.record(call, shown(await operations.carry_out(call, seat, "readWebhook", id=webhook)))
 
 
 async def redeliver(
@@ -172,5 +172,5 @@ async def redeliver(
         raise typer.BadParameter("name events, or give --failed")
     these = [sequence_in(each) for each in event] if event else None
     async with at_agency(call) as seat:
-        if call.agrees("webhook.ask.redeliver", id=webhook):
-            output.record(call, {"count": await seat.node.webhooks.redeliver(seat.scope, webhook, these)})
+        call.ask("webhook.ask.redeliver", id=webhook)
+        output.record(call, {"count": await seat.node.webhooks.redeliver(seat.scope, webhook, these)})

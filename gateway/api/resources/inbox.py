@@ -31,7 +31,7 @@ from gateway.api.routes import Routes
 from gateway.api.shapes import PACKET_STATES, SET_ASIDE, Asked, Code, HandoverWord, Line, Text, Told, closed
 from gateway.api.words import in_state_word, say
 from gateway.domain.account import ApiScope
-from gateway.domain.document import Assignment, IncomingDocument, InState, UnitDeadline
+from gateway.domain.document import Assignment, IncomingDocument, InState, Staff, UnitDeadline
 from gateway.domain.status import CODES, code_of
 from gateway.incoming import act, handling, reading
 from gateway.incoming.act import StatusCall
@@ -75,15 +75,8 @@ class AssignmentIn(Asked):
             params = {"field": "unit_deadlines", "expected": ", ".join(self.coordinating_units) or "–"}
             fault = RequestFault(code="bad-value", pointer="/unit_deadlines", params=params)
             raise BadCall("bad-request", fault)
-        return Assignment(
-            lead_unit=self.lead_unit,
-            coordinating_units=tuple(self.coordinating_units),
-            deadline=self.deadline,
-            instruction=self.instruction,
-            deadlines=tuple(
-                UnitDeadline(unit=unit, deadline=day) for unit, day in self.unit_deadlines.items()
-            ),
-        )
+        days = tuple(UnitDeadline(unit=unit, deadline=day) for unit, day in self.unit_deadlines.items())
+        return self.into(Assignment, deadlines=days)
 
 
 class PartIn(Asked):
@@ -127,16 +120,11 @@ class StatusIn(Asked):
         if self.reopen and code != "05":
             params = {"field": "code", "expected": "05"}
             raise BadCall("bad-request", RequestFault(code="bad-value", pointer="/code", params=params))
-        return StatusCall(
+        return self.into(
+            StatusCall,
             code=code,
-            register_no=self.register_no,
-            register_year=self.register_year,
-            at=self.at,
-            staff=self.staff.to_staff() if self.staff else None,
-            note=self.note,
-            reason=self.reason,
+            staff=self.staff.into(Staff) if self.staff else None,
             assignment=self.assignment.to_assignment() if self.assignment else None,
-            answered_by=self.answered_by,
             reopens=self.reopen,
         )
 

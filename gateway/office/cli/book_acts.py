@@ -135,8 +135,7 @@ async def _enter(
             issued_on=day(issued) if issued else None,
             **said,
         )
-        if not call.agrees("cli.ask.book_enter", sender=letter.sender, subject=letter.subject):
-            return
+        call.ask("cli.ask.book_enter", sender=letter.sender, subject=letter.subject)
         attached = _attached(scan) if scan is not None else None
         done = await by_hand.enter(office.inn, scope, letter, attached)
     output.record(call, _entry(done.document.id, done.entry))
@@ -187,8 +186,8 @@ async def sent(
         catch_up=catch_up,
     )
     async with at_desk(call) as (office, scope):
-        if call.agrees("cli.ask.book_sent", number=f"{number}/{symbol}", subject=subject):
-            output.record(call, _letter(await letters.enter(office.book, scope, said)))
+        call.ask("cli.ask.book_sent", number=f"{number}/{symbol}", subject=subject)
+        output.record(call, _letter(await letters.enter(office.book, scope, said)))
 
 
 async def strike(
@@ -201,8 +200,7 @@ async def strike(
     from gateway.office.book import letters
 
     async with at_desk(call) as (office, scope):
-        if not call.agrees("cli.ask.book_strike", document=output.plain(line)):
-            return
+        call.ask("cli.ask.book_strike", document=output.plain(line))
         if line.startswith("ppr_"):
             output.record(call, _letter(await letters.strike(office.book, scope, line, why)))
         else:
@@ -281,8 +279,7 @@ async def hand_over(
         gone_on = day(on) if on else output.today(office.clock.now())
         said = HandedOver(on=gone_on, means=means, note=note)
         name = output.plain(documents.numbered(found.draft.number, found.draft.symbol) or found.id)
-        if not call.agrees("cli.ask.hand_over", document=name, day=output.day(gone_on)):
-            return
+        call.ask("cli.ask.hand_over", document=name, day=output.day(gone_on))
         done = await manage.close_paper(office.out, scope, found.id, said, to or [])
     output.record(call, {"id": done.id, "on": gone_on.isoformat(), "means": means.value, "note": note})
     call.say("cli.handed_over", document=name)

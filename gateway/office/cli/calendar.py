@@ -98,8 +98,7 @@ async def import_(
 
 
 async def _put(call: Invocation, days: list[CalendarDay]) -> None:
-    if not call.agrees("cli.ask.calendar", count=len(days), first=output.day(days[0].day)):
-        return
+    call.ask("cli.ask.calendar", count=len(days), first=output.day(days[0].day))
     async with at_ground(call.settings()) as ground:
         by = await operator(ground.store)
         await ground.store.calendar.put(days, ground.clock.now(), by.id)
@@ -114,8 +113,7 @@ async def remove(call: Invocation, day: Day) -> None:
         on = calendar_file.read_day(day)
     except ValueError as why:
         raise typer.BadParameter(str(why)) from why
-    if not call.agrees("cli.ask.calendar_remove", day=output.day(on)):
-        return
+    call.ask("cli.ask.calendar_remove", day=output.day(on))
     async with at_ground(call.settings()) as ground:
         by = await operator(ground.store)
         if not await ground.store.calendar.remove(on, ground.clock.now(), by.id):

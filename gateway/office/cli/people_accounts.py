@@ -86,8 +86,7 @@ async def account(
     role = _role(post)
     async with at_ground(call.settings()) as ground:
         wanted = await _wanted(call, ground, role, unit)
-        if not call.agrees("cli.ask.account", login=login, name=name, role=role.value):
-            return
+        call.ask("cli.ask.account", login=login, name=name, role=role.value)
         by = await _by(call, ground, as_)
         made, code = await admin.add(
             _desk(ground), by, admin.NewAccount(login=login, name=name, title=title, posts=(wanted,))
@@ -109,8 +108,7 @@ async def post(
     known = _role(role)
     async with at_ground(call.settings()) as ground:
         wanted = await _wanted(call, ground, known, unit)
-        if not call.agrees("cli.ask.post_taken" if take else "cli.ask.post", login=login, role=known.value):
-            return
+        call.ask("cli.ask.post_taken" if take else "cli.ask.post", login=login, role=known.value)
         by = await _by(call, ground, as_)
         if take:
             await posts.take(_desk(ground), by, login, known, wanted.agency_id)
@@ -128,8 +126,7 @@ async def link(call: Invocation, login: Named, as_: MaybeAs = None) -> None:
     from gateway.office.accounts import admin
 
     async with at_ground(call.settings()) as ground:
-        if not call.agrees("cli.ask.link", login=login):
-            return
+        call.ask("cli.ask.link", login=login)
         changed, code = await admin.link(_desk(ground), await _by(call, ground, as_), login)
     _say_link(call, changed, code)
 
@@ -148,8 +145,7 @@ async def stand(
     if standing not in {str(each) for each in AccountStanding}:
         raise typer.BadParameter(f"no such standing: {standing}; expected {', '.join(AccountStanding)}")
     async with at_ground(call.settings()) as ground:
-        if not call.agrees("cli.ask.standing", login=login, standing=call.word(f"standing.{standing}")):
-            return
+        call.ask("cli.ask.standing", login=login, standing=call.word(f"standing.{standing}"))
         by = await _by(call, ground, as_)
         changed = await admin.stand(_desk(ground), by, login, AccountStanding(standing), reason)
     output.record(call, _shown(changed))
@@ -160,9 +156,9 @@ async def unlock(call: Invocation, login: Named) -> None:
     from gateway.office.accounts import admin
 
     async with at_ground(call.settings()) as ground:
-        if call.agrees("cli.ask.unlock", login=login):
-            by = await _by(call, ground, None)
-            output.record(call, _shown(await admin.unlock(_desk(ground), by, login)))
+        call.ask("cli.ask.unlock", login=login)
+        by = await _by(call, ground, None)
+        output.record(call, _shown(await admin.unlock(_desk(ground), by, login)))
 
 
 async def sessions(call: Invocation, login: Named) -> None:
@@ -182,8 +178,7 @@ async def sign_out(call: Invocation, login: Named) -> None:
     from gateway.office.accounts import admin
 
     async with at_ground(call.settings()) as ground:
-        if not call.agrees("cli.ask.sign_out", login=login):
-            return
+        call.ask("cli.ask.sign_out", login=login)
         ended = await admin.sign_out(_desk(ground), await _by(call, ground, None), login)
     output.record(call, {"login": login, "ended": ended}, id_key="login")
 

@@ -156,8 +156,7 @@ async def submit(
     """Submit a document that was taken in to a leader, who gives an opinion."""
     from gateway.office.letters import submitting
 
-    if not call.agrees("cli.ask.submit", id=document, leader=leader):
-        return
+    call.ask("cli.ask.submit", id=document, leader=leader)
     async with at_desk(call) as (office, scope):
         head = await _head(office, scope, leader)
         made = await submitting.submit(office.inn, scope, document, head.id, note)
@@ -173,8 +172,7 @@ async def opinion(
     """Record a leader's opinion on a document that waits for one."""
     from gateway.office.letters import submitting
 
-    if not call.agrees("cli.ask.opinion", id=document):
-        return
+    call.ask("cli.ask.opinion", id=document)
     async with at_desk(call) as (office, scope):
         if by:
             scope = replace(scope, principal_id=(await _head(office, scope, by)).id)
@@ -209,8 +207,7 @@ def _told(call: Invocation, found: Submission) -> None:
 async def _note(
     call: Invocation, task: str, act: Callable[[TodoDesk, AgencyScope], Awaitable[TaskNote]]
 ) -> None:
-    if not call.agrees("cli.ask.todo", task=task):
-        return
+    call.ask("cli.ask.todo", task=task)
     async with at_desk(call) as (office, scope):
         noted = await act(office.todo, scope)
     output.record(call, output.fields(noted, "id owner snoozed_until closed_at note", id=noted.task))
