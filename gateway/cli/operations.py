@@ -1,65 +1,33 @@
-"""Commands that do what a call of the API does, made from the table of its calls. In: a row that names a command and its
-call. Out: the command: what the call's path names is its argument, the fields of what is asked are its options, with
-their descriptions, and its answer is the API's. It is carried out in this process by the operator, who has every scope,
-so that a node that is stopped is served too."""
+"""Commands that do what a call of the API does. In: a function that takes what a person types and returns what the call
+is asked, by the names of its model. Out: the command. It is carried out in this process by the operator, who has every
+scope, so that a node that is stopped is served too; what is asked is checked, done and answered by the API's own row."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
+from typing import TYPE_CHECKING, Any, cast, get_type_hints
 
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Group, Invocation
+from gateway.cli.command import Invocation
 from gateway.cli.node import Seat, at_agency, operator
 
 if TYPE_CHECKING:
     from aiohttp import web
-    from pydantic.fields import FieldInfo
 
     from gateway.api.routes import Route
     from gateway.api.shapes import Told
 
-_EMPTY, _PLAIN = inspect.Parameter.empty, inspect.Parameter.POSITIONAL_OR_KEYWORD
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
-# A person may have longer pages than a program.
-MOST_ROWS = 500
-_ROWS = Annotated[int, typer.Option("--limit", min=1, max=MOST_ROWS, help="How many.")]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Typed:
-    """How something is typed, where not as an option of its own name. Any: a type as the library of commands reads it."""
-
-    name: str
-    kind: Any
-    default: object = _EMPTY
-    read: Callable[[Any], object] = lambda typed: typed
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """One command, and the call that it carries out. `place` is what the path names; `find` tells its id, and words for the
-    question, where a person may type something else. `typed` and `fixed` are by field of what is asked: how it is typed,
-    and what the command says itself; `only` are the fields that it has, without it all. `ask` is the label of the question
-    before something is changed."""
-
-    verb: str
-    call: str
-    examples: Sequence[str]
-    says: str = ""
-    _: KW_ONLY
-    place: Typed | None = None
-    find: Callable[[Seat, str], Awaitable[tuple[str, Mapping[str, str]]]] | None = None
-    typed: Mapping[str, Typed] = field(default_factory=dict)
-    fixed: Mapping[str, object] = field(default_factory=dict)
-    only: Sequence[str] | None = None
-    ask: str = ""
-    tell: Callable[[Invocation, Any], None] = lambda call, answer: output.record(call, shown(answer))
+# Any, here and below: what is typed, asked and answered is JSON, which the models of the call check.
+Given = Mapping[str, Any]
+Command = Callable[..., Coroutine[object, object, None]]
+Find = Callable[[Seat, str], Awaitable[tuple[str, Mapping[str, str]]]]
+Tell = Callable[[Invocation, Any], None]
+_NOTHING: Given = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,54 +41,96 @@ class LocalRequest:
     query: Mapping[str, str] = field(default_factory=dict)
 
 
-def register(group: Group, *operations: Operation) -> None:
-    """Adds the commands to their group."""
-    for row in operations:
-        group.verb(_command(row), *row.examples, name=row.verb, writes=bool(row.ask))
-
-
 def shown(answer: Told) -> dict[str, Any]:
-    """The answer as a program reads it. Any: JSON."""
+    """The answer as a program reads it."""
     return answer.model_dump(mode="json", by_alias=True)
 
 
-async def carry_out(
-    call: Invocation, seat: Seat, name: str, given: Mapping[str, object] = _NOTHING, /, **places: str
-) -> Any:
+def tell_record(call: Invocation, answer: Told) -> None:
+    """Prints the answer as one record."""
+    output.record(call, shown(answer))
+
+
+def does(
+    name: str, *, place: str = "", find: Find | None = None, ask: str = "", tell: Tell = tell_record
+) -> Callable[[Callable[..., Given]], Command]:
+    """Makes the command of a function, and of the call that it carries out. `place` is the parameter that the call's path
+    has; `find` gives its id, and words for the question, where a person may type something else. `ask` is the label of
+    the question before something is changed; `tell` prints the answer."""
+
+    def made(asked: Callable[..., Given]) -> Command:
+        async def run(call: Invocation, **typed: Any) -> None:
+            given = {field: value for field, value in asked(**typed).items() if value is not None}
+            async with at_agency(call) as seat:
+                id, words = (await find(seat, typed[place])) if find else (typed.get(place, ""), _NOTHING)
+                if ask:
+                    said = {"id": id, "code": seat.agency.code, **_plain(given), **_plain(typed), **words}
+                    call.ask(ask, **said)
+                answer = await carry_out(call, seat, name, given, id)
+            tell(call, answer)
+
+        signature = inspect.signature(asked)
+        first = inspect.Parameter("call", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        run.__signature__ = signature.replace(parameters=[first, *signature.parameters.values()])  # type: ignore[attr-defined]
+        run.__annotations__ = {"call": Invocation, **get_type_hints(asked, include_extras=True)}
+        run.__name__, run.__doc__ = asked.__name__, asked.__doc__
+        COMMANDS[run] = name
+        return run
+
+    return made
+
+
+COMMANDS: dict[Command, str] = {}
+"""The call of each command that was made."""
+
+
+def _plain(typed: Given) -> dict[str, str]:
+    """What was said, for the question."""
+    said = {name: ", ".join(each) if isinstance(each, list) else each for name, each in typed.items()}
+    return {name: output.plain(str(each or "-")) for name, each in said.items()}
+
+
+async def carry_out(call: Invocation, seat: Seat, name: str, given: Given = _NOTHING, id: str = "") -> Any:
     """What the API answers the operator, as the model that its call names. BadParameter for what cannot be asked."""
     from gateway.api.call import Call
     from gateway.api.caller import Caller
     from gateway.api.problems import BadCall, of_bad_call
+    from gateway.api.resources import ROUTES
     from gateway.api.shapes import Told
     from gateway.cli.doors import api_deps
     from gateway.domain.account import ApiKey, ApiScope
     from gateway.ops.metrics import Watch
 
-    node, route, now = seat.node, _route(name), seat.node.clock.now()
-    id = node.clock.new_id("cli_")
+    node = seat.node
+    route = next(route for route in ROUTES if route.name == name)
     # It stands for the operator in this one call, and is kept nowhere.
     key = ApiKey(
         id="cli",
         principal=await operator(node.store),
         agency_ids=(seat.agency.id,),
         scopes=frozenset(ApiScope),
-        created_at=now,
+        created_at=node.clock.now(),
     )
-    path, headers = route.path.format(**places), {"Idempotency-Key": id}
-    request = LocalRequest(method=route.method, path=path, match_info=places, headers=headers)
+    places, once = dict.fromkeys(route.path_names, id), node.clock.new_id("cli_")
+    request = LocalRequest(
+        method=route.method,
+        path=route.path.format(**places),
+        match_info=places,
+        headers={"Idempotency-Key": once},
+    )
     try:
         made = Call(
             request=cast("web.Request", request),
             deps=api_deps(node, Watch(node=node)),
             lang=call.lang.value,
-            id=id,
+            id=once,
             who=Caller(key=key, agencies=(seat.agency,), agency=seat.agency),
             **_checked(route, given),
         )
         answer = await route.handler(made.with_bare_cursor())
     except BadCall as bad:
         problem = of_bad_call(bad, call.lang.value)
-        raise typer.BadParameter("; ".join(map(_fault, problem.errors))) from bad
+        raise typer.BadParameter("; ".join(map(_fault, problem.errors)) or problem.detail) from bad
     if isinstance(answer, Told) or route.answer is None:
         return answer
     # What a call that creates answers is kept for its repeats, and so is text.
@@ -128,18 +138,12 @@ async def carry_out(
 
 
 def _fault(fault: Mapping[str, object]) -> str:
-    meant = fault["suggest"]
-    return f"{fault['detail']}; did you mean {meant}?" if meant else str(fault["detail"])
+    detail, meant = str(fault["detail"]), fault["suggest"]
+    return f"{detail.rstrip('.')}; did you mean {meant}?" if meant else detail
 
 
-def _route(name: str) -> Route:
-    from gateway.api.resources import ROUTES
-
-    return next(route for route in ROUTES if route.name == name)
-
-
-def _checked(route: Route, given: Mapping[str, object]) -> dict[str, Any]:
-    """The question as the fields of a `Call`, checked by its model; the length of a page was checked as it was typed."""
+def _checked(route: Route, given: Given) -> dict[str, Any]:
+    """The question as fields of a `Call`, checked by its model. A person may have longer pages than a program."""
     from pydantic import ValidationError
 
     from gateway.api.asking import bad_fields
@@ -147,80 +151,9 @@ def _checked(route: Route, given: Mapping[str, object]) -> dict[str, Any]:
     place, model = ("asked", route.asks) if route.asks else ("query", route.query)
     if model is None:
         return {}
-    rows = {name: value for name, value in given.items() if name == "limit"}
+    length = {"limit": given["limit"]} if "limit" in given else {}
     try:
-        checked = model.model_validate({name: value for name, value in given.items() if name not in rows})
+        checked = model.model_validate({name: value for name, value in given.items() if name not in length})
     except ValidationError as why:
-        raise bad_fields(why, model, "?" if route.query else "") from why
-    return {place: checked.model_copy(update=rows)}
-
-
-def _command(row: Operation) -> Callable[..., Coroutine[object, object, None]]:
-    """What the command runs: a function whose parameters are made of the call's path and models."""
-    route = _route(row.call)
-    fields = dict(_typed(row, route))
-
-    async def run(call: Invocation, **typed: Any) -> None:
-        given = {
-            name: how.read(typed[how.name])
-            for name, how in fields.items()
-            if typed[how.name] not in (None, how.default)
-        }
-        async with at_agency(call) as seat:
-            id, words = typed[row.place.name] if row.place else "", _NOTHING
-            if row.find is not None:
-                id, words = await row.find(seat, id)
-            told = {"id": id, "code": seat.agency.code, **_words(typed), **words}
-            if row.ask and not call.agrees(row.ask, **told):
-                return
-            places = dict.fromkeys(route.path_names, id)
-            answer = await carry_out(call, seat, row.call, {**given, **row.fixed}, **places)
-        row.tell(call, answer)
-
-    every = [Typed(name="call", kind=Invocation), *([row.place] if row.place else ()), *fields.values()]
-    every.sort(key=lambda how: how.default is not _EMPTY)
-    parameters = [
-        inspect.Parameter(how.name, _PLAIN, default=how.default, annotation=how.kind) for how in every
-    ]
-    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # read by inspect
-    run.__annotations__ = {how.name: how.kind for how in every}
-    run.__doc__ = row.says or f"{route.summary}."
-    return run
-
-
-def _words(typed: Mapping[str, object]) -> dict[str, str]:
-    """What was typed, for the question."""
-    said = {name: ", ".join(each) if isinstance(each, list) else each for name, each in typed.items()}
-    return {name: output.plain(str(each or "-")) for name, each in said.items()}
-
-
-def _typed(row: Operation, route: Route) -> Iterator[tuple[str, Typed]]:
-    model = route.asks or route.query
-    for name, about in model.model_fields.items() if model is not None else ():
-        if name not in row.fixed and (row.only is None or name in row.only):
-            yield name, row.typed.get(name) or _option(name, about)
-
-
-def _option(name: str, about: FieldInfo) -> Typed:
-    """An option of the field's name, with its description."""
-    if name == "limit":
-        return Typed(name=name, kind=_ROWS, default=about.default)
-    kinds = [*_kinds(about.annotation)]
-    kind: Any = list[str] if list in kinds else next((each for each in (bool, int) if each in kinds), str)
-    flag = f"--{name.replace('_', '-')}"
-    default = _EMPTY if about.is_required() else about.get_default(call_default_factory=True) or None
-    if default is None and kind is not bool:
-        kind = kind | None
-    option = typer.Option(flag, help=about.description or ", ".join(_literals(about.annotation)) or None)
-    return Typed(name=name, kind=Annotated[kind, option], default=default)
-
-
-def _literals(annotation: Any) -> Iterator[str]:
-    for each in get_args(annotation):
-        yield from [each] if isinstance(each, str) else _literals(each)
-
-
-def _kinds(annotation: Any) -> Iterator[Any]:
-    yield getattr(annotation, "__origin__", annotation)
-    for each in get_args(annotation):
-        yield from _kinds(each)
+        raise bad_fields(why, model, "" if route.asks else "?") from why
+    return {place: checked.model_copy(update=length)}

@@ -6,16 +6,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli import documents, operations, output, send
+from gateway.cli import documents, output, send
 from gateway.cli.command import Group, Invocation, OutputFormat
 from gateway.cli.node import Seat, at_agency
-from gateway.cli.operations import Operation, Typed, shown
+from gateway.cli.operations import Given, does, shown
 
 if TYPE_CHECKING:
     from gateway.api.message_view import Message
@@ -33,10 +32,18 @@ _COLUMNS = output.columns(
 
 def register(app: Group) -> None:
     group = app.noun("outbox")
-    operations.register(group, _LIST)
+    group.verb(list_, "--state rejected --state failed", "--query 'du toan' -o ndjson")
     group.verb(show, "1523/STC-VP", "msg_01J… -o json")
     group.verb(events, "1523/STC-VP", "msg_01J… -o ndjson")
-    operations.register(group, *_ACTS)
+    group.verb(send_draft, "msg_01J…", "1523/STC-VP --yes", name="send", writes=True)
+    group.verb(resend, "1523/STC-VP", "1523/STC-VP --to Z91.07 --yes", writes=True)
+    group.verb(cancel, "1523/STC-VP", "msg_01J… --yes", writes=True)
+    group.verb(
+        recall,
+        '1523/STC-VP --reason "Wrong figures" --approved-by "A Leader" --notice-no 12/TB',
+        'msg_01J… --take-back --reason "Wrong addressee" --to Z91.07 --yes',
+        writes=True,
+    )
     group.verb(
         update,
         '1523/STC-VP letter.pdf --meta new.json --reason "Appendix corrected"',
@@ -70,20 +77,17 @@ def _cells(call: Invocation, each: Message) -> dict[str, str]:
     }
 
 
-_STATE = Annotated[list[str] | None, typer.Option("--state", help="Only in this state (repeat for more).")]
-_QUERY = Annotated[
-    str | None, typer.Option("--query", help="Number, symbol or words of the subject, accents or not.")
-]
-_LIST = Operation(
-    *("list", "listMessages", ("--state rejected --state failed", "--query 'du toan' -o ndjson")),
-    "List outgoing documents, newest first.",
-    only=("state", "q", "limit", "cursor"),
-    typed={
-        "state": Typed(name="state", kind=_STATE, default=None),
-        "q": Typed(name="query", kind=_QUERY, default=None),
-    },
-    tell=_tell_list,
-)
+@does("listMessages", tell=_tell_list)
+def list_(
+    state: Annotated[list[str] | None, typer.Option(help="Only in this state (repeat for more).")] = None,
+    query: Annotated[
+        str | None, typer.Option(help="Number, symbol or words of the subject, accents or not.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=500)] = 50,
+    cursor: Annotated[str | None, typer.Option(help="Go on where the last list ended.")] = None,
+) -> Given:
+    """List outgoing documents, newest first."""
+    return {"state": state, "q": query, "limit": limit, "cursor": cursor}
 
 
 async def show(call: Invocation, document: Which) -> None:
@@ -115,6 +119,65 @@ async def events(call: Invocation, document: Which) -> None:
         output.columns("at", "event=kind", "detail", dim=("detail",)),
         [{"detail": documents.event_detail(each)} for each in told],
     )
+
+
+async def _meant(seat: Seat, text: str) -> tuple[str, Mapping[str, str]]:
+    async with seat.node.store.read(seat.scope) as work:
+        found = await documents.find_outgoing(work, text)
+    return found.id, {"document": _name(found)}
+
+
+async def _draft(seat: Seat, text: str) -> tuple[str, Mapping[str, str]]:
+    """With whom it would go to."""
+    async with seat.node.store.read(seat.scope) as work:
+        found = await documents.find_outgoing(work, text)
+    to = ", ".join(each.code or each.name or "" for each in found.draft.recipients) or "-"
+    return found.id, {"document": _name(found), "to": to}
+
+
+def _done(call: Invocation, answer: Message) -> None:
+    if call.output is OutputFormat.TABLE:
+        output.lines([answer.id])
+        call.say("cli.done")
+    else:
+        output.record(call, output.fields(answer, "id kind state"))
+
+
+@does("sendDraft", place="document", find=_draft, ask="cli.ask.send_draft", tell=_done)
+def send_draft(document: Which, confirm: send.Confirm = None) -> Given:
+    """Send a draft that was kept; it is checked anew, and every broken rule is told at once (exit 4)."""
+    return {"confirm": confirm}
+
+
+@does("resendMessage", place="document", find=_meant, ask="cli.ask.resend", tell=_done)
+def resend(document: Which, to: ToCodes = None) -> Given:
+    """Send the same bytes again, to the recipients named or to all whose sending failed."""
+    return {"recipients": to}
+
+
+@does("cancelMessage", place="document", find=_meant, ask="cli.ask.cancel", tell=_done)
+def cancel(document: Which) -> Given:
+    """Stop a document that has not left yet. What has left is recalled instead."""
+    return {}
+
+
+@does("recallMessage", place="document", find=_meant, ask="cli.ask.recall", tell=_done)
+def recall(
+    document: Which,
+    reason: Reason,
+    approved_by: Annotated[
+        str | None, typer.Option(help="The leader who approved it (needed for a notice).")
+    ] = None,
+    notice_no: Annotated[
+        str | None, typer.Option(help="Number of the recall notice (needed for a notice).")
+    ] = None,
+    take_back: Annotated[bool, typer.Option("--take-back", help="Send the bare status 13 instead.")] = False,
+    to: ToCodes = None,
+) -> Given:
+    """Ask every recipient to cancel the document. Nothing changes there before they answer."""
+    form = "take_back" if take_back else "notice"
+    said = {"reason": reason, "approved_by": approved_by, "notice_no": notice_no}
+    return {**said, "form": form, "recipients": to}
 
 
 async def seal(
@@ -179,59 +242,3 @@ async def _change(
 
 def _name(document: OutgoingDocument) -> str:
     return output.plain(documents.numbered(document.draft.number, document.draft.symbol) or document.id)
-
-
-async def _meant(seat: Seat, text: str) -> tuple[str, Mapping[str, str]]:
-    async with seat.node.store.read(seat.scope) as work:
-        found = await documents.find_outgoing(work, text)
-    return found.id, {"document": _name(found)}
-
-
-async def _draft(seat: Seat, text: str) -> tuple[str, Mapping[str, str]]:
-    """With whom it would go to."""
-    async with seat.node.store.read(seat.scope) as work:
-        found = await documents.find_outgoing(work, text)
-    to = ", ".join(each.code or each.name or "" for each in found.draft.recipients) or "-"
-    return found.id, {"document": _name(found), "to": to}
-
-
-def _done(call: Invocation, answer: Message) -> None:
-    if call.output is OutputFormat.TABLE:
-        output.lines([answer.id])
-        call.say("cli.done")
-    else:
-        output.record(call, output.fields(answer, "id kind state"))
-
-
-_act = partial(Operation, place=Typed(name="document", kind=Which), find=_meant, tell=_done)
-_TO = Typed(name="to", kind=ToCodes, default=None)
-_TAKE_BACK = Annotated[bool, typer.Option("--take-back", help="Send the bare status 13 instead.")]
-_ACTS = (
-    _act(
-        *("send", "sendDraft", ("msg_01J…", "1523/STC-VP --yes")),
-        find=_draft,
-        only=("confirm",),
-        typed={"confirm": Typed(name="confirm", kind=send.Confirm, default=None)},
-        ask="cli.ask.send_draft",
-    ),
-    _act(
-        *("resend", "resendMessage", ("1523/STC-VP", "1523/STC-VP --to Z91.07 --yes")),
-        typed={"recipients": _TO},
-        ask="cli.ask.resend",
-    ),
-    _act("cancel", "cancelMessage", ("1523/STC-VP", "msg_01J… --yes"), ask="cli.ask.cancel"),
-    _act(
-        "recall",
-        "recallMessage",
-        (
-            '1523/STC-VP --reason "Wrong figures" --approved-by "A Leader" --notice-no 12/TB',
-            'msg_01J… --take-back --reason "Wrong addressee" --to Z91.07 --yes',
-        ),
-        typed={
-            "reason": Typed(name="reason", kind=Reason),
-            "form": Typed(name="take_back", kind=_TAKE_BACK, default=False, read=lambda _: "take_back"),
-            "recipients": _TO,
-        },
-        ask="cli.ask.recall",
-    ),
-)

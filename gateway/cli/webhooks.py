@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli import operations, output
+from gateway.cli import output
 from gateway.cli.command import Group, Invocation
 from gateway.cli.node import at_agency
-from gateway.cli.operations import Operation, Typed, shown
+from gateway.cli.operations import Given, carry_out, does, shown
 
 if TYPE_CHECKING:
     from gateway.api.resources.webhooks import (
@@ -46,8 +46,12 @@ def _cells(call: Invocation, each: WebhookOut) -> dict[str, str]:
     }
 
 
-def _tell_secret(call: Invocation, answer: WebhookMade) -> None:
-    output.record(call, shown(answer), id_key="secret")
+def _tell_made(call: Invocation, answer: WebhookMade) -> None:
+    _tell_secret(call, answer, answer.secret or "")
+
+
+def _tell_secret(call: Invocation, answer: WebhookOut, secret: str) -> None:
+    output.record(call, shown(answer) | {"secret": secret}, id_key="secret")
     call.say("webhook.once")
 
 
@@ -73,72 +77,78 @@ def _log_cells(call: Invocation, each: DeliveryOut) -> dict[str, str]:
     }
 
 
-def _hours(overlap: str) -> int:
-    from gateway.cli.send import span
-
-    return int(span(overlap).total_seconds() // 3600)
-
-
-_PLACE = Typed(name="webhook", kind=Id)
-_URL = Annotated[str, typer.Argument(help="Where events are sent: https://…")]
-_TYPES = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--type", help="A type of events, or the beginning of some as message.* (repeat); default: all."
-    ),
-]
-_OVERLAP = Annotated[
-    str, typer.Option(help="How long the one before is good too: 24h, 7d; 0h for not at all.")
-]
-
-_ONE, _ONE_YES = ("whk_01K", "whk_01K -o json"), ("whk_01K", "whk_01K --yes")
-_LIST = Operation(
-    *("list", "listWebhooks", ("", "-o json")),
-    "List the agency's webhooks, and how they go; a secret can never be shown again.",
-    tell=_tell_list,
-)
-_ADD = Operation(
-    "add",
-    "makeWebhook",
-    (
-        "https://qlvb.example.gov.vn/events",
-        "https://qlvb.example.gov.vn/events --type 'message.*' --type inbox.received --after 0",
-    ),
-    typed={"url": Typed(name="url", kind=_URL), "types": Typed(name="type_", kind=_TYPES, default=None)},
-    says="Have events sent to an address. The secret that signs them is printed once, now.",
-    ask="webhook.ask.add",
-    tell=_tell_secret,
-)
-_SHOW = Operation("show", "readWebhook", _ONE, place=_PLACE)
-_TEST = Operation(
-    *("test", "testWebhook", _ONE),
-    "Send a body that is no event, now, and say what came of it; exit 6 when it did not come through.",
-    place=_PLACE,
-    tell=_tell_try,
-)
-_ROTATE = Operation(
-    "rotate",
-    "rotateWebhookSecret",
-    ("whk_01K", "whk_01K --overlap 0h --yes"),
-    place=_PLACE,
-    typed={"overlap_h": Typed(name="overlap", kind=_OVERLAP, default="24h", read=_hours)},
-    says="Give it another secret, printed once, now. Bodies are signed with both until the overlap is over.",
-    ask="webhook.ask.rotate",
-    tell=_tell_secret,
-)
-_REMOVE = Operation("remove", "removeWebhook", _ONE_YES, place=_PLACE, ask="webhook.ask.remove")
-_LOG = Operation(
-    "log", "listDeliveries", ("whk_01K", "whk_01K --state failed -o ndjson"), place=_PLACE, tell=_tell_log
-)
-
-
 def register(app: Group) -> None:
     group = app.noun("webhooks")
-    operations.register(group, _LIST, _ADD, _SHOW, _TEST, _ROTATE)
-    group.verb(pause, *_ONE_YES, writes=True)
-    group.verb(resume, *_ONE_YES, writes=True)
-    operations.register(group, _REMOVE, _LOG)
+    group.verb(list_, "", "-o json")
+    group.verb(
+        add,
+        "https://qlvb.example.gov.vn/events",
+        "https://qlvb.example.gov.vn/events --type 'message.*' --type inbox.received --after 0",
+        writes=True,
+    )
+    group.verb(show, "whk_01K", "whk_01K -o json")
+    group.verb(test, "whk_01K", "whk_01K -o json")
+    group.verb(rotate, "whk_01K", "whk_01K --overlap 0h --yes", writes=True)
+    group.verb(pause, "whk_01K", "whk_01K --yes", writes=True)
+    group.verb(resume, "whk_01K", "whk_01K --yes", writes=True)
+    group.verb(remove, "whk_01K", "whk_01K --yes", writes=True)
+    group.verb(log, "whk_01K", "whk_01K --state failed -o ndjson")
     group.verb(redeliver, "whk_01K evt_01K-1523", "whk_01K --failed --yes", writes=True)
+
+
+@does("listWebhooks", tell=_tell_list)
+def list_() -> Given:
+    """List the agency's webhooks, and how they go; a secret can never be shown again."""
+    return {}
+
+
+@does("makeWebhook", ask="webhook.ask.add", tell=_tell_made)
+def add(
+    url: Annotated[str, typer.Argument(help="Where events are sent: https://…")],
+    type_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--type", help="A type of events, or the beginning of some as message.* (repeat); default: all."
+        ),
+    ] = None,
+    note: Annotated[str, typer.Option(help="Which program it is, for people.")] = "",
+    after: Annotated[
+        int | None,
+        typer.Option(min=0, help="Begin behind this event; 0 for everything. Default: what happens next."),
+    ] = None,
+) -> Given:
+    """Have events sent to an address. The secret that signs them is printed once, now."""
+    return {"url": url, "types": type_ or [], "note": note, "after": after if after is None else str(after)}
+
+
+@does("readWebhook", place="webhook")
+def show(webhook: Id) -> Given:
+    """Show one webhook, and how it goes."""
+    return {}
+
+
+@does("testWebhook", place="webhook", tell=_tell_try)
+def test(webhook: Id) -> Given:
+    """Send a body that is no event, now, and say what came of it; exit 6 when it did not come through."""
+    return {}
+
+
+async def rotate(
+    call: Invocation,
+    webhook: Id,
+    overlap: Annotated[
+        str, typer.Option(help="How long the one before is good too: 24h, 7d; 0h for not at all.")
+    ] = "24h",
+) -> None:
+    """Give it another secret, printed once, now. Bodies are signed with both until the overlap is over."""
+    from gateway.cli.send import span
+
+    length = span(overlap)  # a program says whole hours
+    async with at_agency(call) as seat:
+        call.ask("webhook.ask.rotate", id=webhook)
+        secret, _ = await seat.node.webhooks.rotate(seat.scope, webhook, length)
+        answer = await carry_out(call, seat, "readWebhook", id=webhook)
+    _tell_secret(call, answer, secret)
 
 
 async def pause(call: Invocation, webhook: Id) -> None:
@@ -156,7 +166,24 @@ async def _turn(call: Invocation, webhook: str, act: str) -> None:
     async with at_agency(call) as seat:
         call.ask(f"webhook.ask.{act}", id=webhook)
         await getattr(seat.node.webhooks, act)(seat.scope, webhook)
-        output.record(call, shown(await operations.carry_out(call, seat, "readWebhook", id=webhook)))
+        output.record(call, shown(await carry_out(call, seat, "readWebhook", id=webhook)))
+
+
+@does("removeWebhook", place="webhook", ask="webhook.ask.remove")
+def remove(webhook: Id) -> Given:
+    """Remove a webhook, with what is known of its deliveries."""
+    return {}
+
+
+@does("listDeliveries", place="webhook", tell=_tell_log)
+def log(
+    webhook: Id,
+    state: Annotated[str | None, typer.Option(help="waiting, delivered or failed.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=500, help="How many.")] = 50,
+    cursor: Annotated[str | None, typer.Option(help="Older than this, as the last page said.")] = None,
+) -> Given:
+    """List what became of each event, newest first, with its tries."""
+    return {"state": state, "limit": limit, "cursor": cursor}
 
 
 async def redeliver(
