@@ -13,11 +13,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
-from typing import Annotated, BinaryIO, Generic, TypeVar
+from typing import Annotated, BinaryIO, Generic, Self, TypeVar
 from urllib.parse import urlencode
 
 from aiohttp import web
@@ -227,6 +227,11 @@ class PageOut(Told, Generic[T]):
     data: list[T]
     next_cursor: str | None = Field(description="`cursor` of the next page")
     has_more: bool
+
+    @classmethod
+    def paged(cls, rows: Sequence[T], cursor: str | None) -> Self:
+        """These rows, and more where there is a cursor."""
+        return cls(data=list(rows), next_cursor=cursor, has_more=cursor is not None)
 
 
 def check_words(field: str, given: Iterable[str], known: Iterable[str]) -> None:

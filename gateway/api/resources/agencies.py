@@ -164,10 +164,10 @@ async def list_agencies(call: Call, query: TextQuery) -> Agencies:
     directory = call.deps.directory
     if query.q:
         found = await directory.search(query.q, query.limit)
-        return Agencies(data=[Agency.of(each) for each in found], next_cursor=None, has_more=False)
+        return Agencies.paged([Agency.of(each) for each in found], None)
     page = await page_of(call, directory.entries(query.limit, query.cursor))
     rows = [Agency.of(each) for each in page.items]
-    return Agencies(data=rows, next_cursor=page.next_cursor, has_more=page.next_cursor is not None)
+    return Agencies.paged(rows, page.next_cursor)
 
 
 @ROUTES("GET /agencies:resolve", "What a code, an old code, an alias or a name stands for on a day")

@@ -226,15 +226,19 @@ async def _list(call: Call, query: InboxQuery) -> InboxItems:
             ),
         )
         items = await _items(call, work, page.items)
-    return InboxItems(data=items, next_cursor=page.next_cursor, has_more=page.next_cursor is not None)
+    return InboxItems.paged(items, page.next_cursor)
 
 
 @ROUTES("GET /inbox/{id}", "One incoming document with its checks", headers=("ETag",))
 async def read_inbox_item(call: Call) -> InboxItem:
+    return await _present(call, call.path("id"))
+
+
+async def _present(call: Call, id: str) -> InboxItem:
+    """The item as it is now, with its version."""
     async with call.deps.store.read(call.scope()) as work:
-        document = await work.incoming.get(call.path("id"))
-        (item,) = await _items(call, work, [document])
-    return call.versioned(item, document.version)
+        (item,) = await _items(call, work, [await work.incoming.get(id)])
+    return call.versioned(item, item.version)
 
 
 @ROUTES.file("GET /inbox/{id}/files/{n}", "One file, as the sender attached it")
@@ -279,16 +283,11 @@ async def set_status(call: Call, asked: StatusIn) -> StatusSet:
     done = await act.set_status(
         call.deps.inn, call.scope(), call.path("id"), said, expect_version=call.expected_version()
     )
-    async with call.deps.store.read(call.scope()) as work:
-        addressed = await work.incoming.get(call.path("id"))
-        (item,) = await _items(call, work, [addressed])
-    told = StatusSet(
-        repeated=done.repeated,
-        register_no=done.register_no,
+    return StatusSet.of(
+        done,
         warnings=[_without_effect(call, said.code, done.document)] if done.moves_nothing else [],
-        item=item,
+        item=await _present(call, call.path("id")),
     )
-    return call.versioned(told, addressed.version)
 
 
 def _without_effect(call: Call, code: str, document: IncomingDocument) -> StatusWarning:
@@ -333,10 +332,7 @@ async def end_inbox_part(call: Call, asked: PartIn) -> InboxItem:
         await handling.hand_back(call.deps.inn, call.scope(), id, asked.unit, asked.reason or "", expected)
     else:
         await handling.finish(call.deps.inn, call.scope(), id, asked.unit, expected)
-    async with call.deps.store.read(call.scope()) as work:
-        document = await work.incoming.get(id)
-        (item,) = await _items(call, work, [document])
-    return call.versioned(item, document.version)
+    return await _present(call, id)
 
 
 async def _leased(call: Call, query: InboxQuery, seconds: int) -> InboxItems:
@@ -355,7 +351,7 @@ async def _quarantine(call: Call, query: InboxQuery) -> InboxItems:
             work.inbox.page(limit=query.limit, cursor=query.cursor, states=query.state or SET_ASIDE),
         )
     rows = [inbox_view.quarantined(each, call.lang) for each in page.items]
-    return InboxItems(data=rows, next_cursor=page.next_cursor, has_more=page.next_cursor is not None)
+    return InboxItems.paged(rows, page.next_cursor)
 
 
 async def _items(call: Call, work: Work, documents: Sequence[IncomingDocument]) -> list[InboxItem]:

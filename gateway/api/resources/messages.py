@@ -162,7 +162,7 @@ async def list_messages(call: Call, query: MessagesQuery) -> Messages:
     rows = [
         message_view.message(each, deliveries.get(each.id, ()), call.lang, late=late) for each in page.items
     ]
-    return Messages(data=rows, next_cursor=page.next_cursor, has_more=page.next_cursor is not None)
+    return Messages.paged(rows, page.next_cursor)
 
 
 @ROUTES("GET /messages/{id}", "One outgoing document, its recipients with their states", headers=("ETag",))

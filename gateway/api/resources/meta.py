@@ -175,7 +175,7 @@ async def list_calls(call: Call, query: CallsQuery) -> Calls:
     )
     rows = [CallOut.of(each) for each in found[: query.limit]]
     cursor = call.next_page(rows[-1].id if len(found) > query.limit else None)
-    return Calls(data=rows, next_cursor=cursor, has_more=cursor is not None)
+    return Calls.paged(rows, cursor)
 
 
 @ROUTES("GET /limits", "Sizes, counts and file types")

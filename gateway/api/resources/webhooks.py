@@ -294,11 +294,7 @@ async def list_deliveries(call: Call, query: DeliveriesQuery) -> Deliveries:
     )
     is_active = endpoint.state is EndpointState.ACTIVE
     cursor = call.next_page(str(found[-1].sequence) if has_more else None)
-    return Deliveries(
-        data=[_delivery(each, is_active=is_active) for each in found],
-        next_cursor=cursor,
-        has_more=has_more,
-    )
+    return Deliveries.paged([_delivery(each, is_active=is_active) for each in found], cursor)
 
 
 @ROUTES("POST /webhooks/{id}/redeliver", "Tell events anew, under the same ids", status=202, fails=(409, 422))
