@@ -6,8 +6,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
-from types import MappingProxyType
+from types import MappingProxyType, SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast, get_type_hints
 
 import typer
@@ -28,17 +27,6 @@ Command = Callable[..., Coroutine[object, object, None]]
 Find = Callable[[Seat, str], Awaitable[tuple[str, Mapping[str, str]]]]
 Tell = Callable[[Invocation, Any], None]
 _NOTHING: Given = MappingProxyType({})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LocalRequest:
-    """What a handler reads of the request, of a call that came over no line."""
-
-    method: str
-    path: str
-    match_info: Mapping[str, str]
-    headers: Mapping[str, str]
-    query: Mapping[str, str] = field(default_factory=dict)
 
 
 def shown(answer: Told) -> dict[str, Any]:
@@ -112,11 +100,13 @@ async def carry_out(call: Invocation, seat: Seat, name: str, given: Given = _NOT
         created_at=node.clock.now(),
     )
     places, once = dict.fromkeys(route.path_names, id), node.clock.new_id("cli_")
-    request = LocalRequest(
+    # What a handler reads of the request, of a call that came over no line.
+    request = SimpleNamespace(
         method=route.method,
         path=route.path.format(**places),
         match_info=places,
         headers={"Idempotency-Key": once},
+        query=_NOTHING,
     )
     try:
         made = Call(
