@@ -310,6 +310,7 @@ _BESIDE = {
     "migrate": "init",
     "doctor": "status",
     "watch": "status",
+    "ping": "axis",
     "read": "verify",
     "explain": "verify",
     "restore": "backup",

@@ -3,23 +3,27 @@ a new document in parts that are streamed into the tray. Out: 202 once everythin
 it.
 
 Created means sent, kept as a draft, checked only, or sent as an update or a replacement of another; a repeat under
-the same Idempotency-Key gets the first answer again. A draft is sent, a document is cancelled, sent again or
-recalled; each honours If-Match, and a recall creates a packet and so needs an Idempotency-Key too. A signed PDF is
-read for the form of a new document: number, symbol, date, type, abstract, signer, each with how sure it is, and
-recipients with the codes that they may be; nothing of it is stored."""
+the same Idempotency-Key gets the first answer again. An envelope that was built elsewhere is taken as it is: without
+a signature the node writes and signs it, one that the agency signed with a key bound to its code leaves byte for
+byte. A draft is sent, a document is cancelled, sent again or recalled; each honours If-Match, and a recall creates a
+packet and so needs an Idempotency-Key too. A signed PDF is read for the form of a new document: number, symbol, date,
+type, abstract, signer, each with how sure it is, and recipients with the codes that they may be; nothing of it is
+stored."""
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 
 from aiohttp import web
 from pydantic import Field
 
-from gateway.api import message_view, pdf_view, routes
+from gateway.api import asking, message_view, pdf_view, routes
 from gateway.api.asking import read_file, read_order
-from gateway.api.call import Call, once
+from gateway.api.call import Call, Words, once
 from gateway.api.message_view import Message, RecipientOut, WarningOut
 from gateway.api.models import (
     FurtherIn,
@@ -34,12 +38,12 @@ from gateway.api.models import (
 from gateway.api.pdf_view import FieldsOut, OfferOut
 from gateway.api.problems import reasons_told
 from gateway.api.routes import BASE, Body, Routes
-from gateway.api.shapes import RuleWord, Told
+from gateway.api.shapes import Asked, Line, RuleWord, Told
 from gateway.api.words import Lang
 from gateway.domain.account import ApiScope
-from gateway.domain.document import Kind, OutgoingDocument
+from gateway.domain.document import Kind, OutgoingDocument, RecipientRole
 from gateway.errors import NotFound
-from gateway.outgoing import manage
+from gateway.outgoing import brought, manage
 from gateway.outgoing.accept import accept
 from gateway.outgoing.addressing import read_document as read_fields
 from gateway.outgoing.check import look
@@ -67,6 +71,24 @@ class Validated(Told):
     recipients: list[RecipientOut] = Field(description="As they would be addressed today")
 
 
+class EnvelopeQuery(Asked):
+    """What the dialect has no field for. What the envelope's own signature says goes before it."""
+
+    external_id: Line | None = Field(None, description="The caller's own id; unique per agency for ever")
+    reply_required: bool | None = Field(
+        None, description="Where absent: whether the envelope has a DueDate, the dialect's own word for it"
+    )
+    role: RecipientRole = Field(RecipientRole.TO_ACT, description="What its recipients are to do with it")
+    category: Line | None = Field(None, description="Kind of content, as far as the sender declares it (R3)")
+    callback_data: Line | None = Field(None, description="Kept and returned as is")
+    confirm: Words = Field(
+        default_factory=list,
+        description="Codes of `confirm` of an earlier refusal, read and borne with; with commas",
+    )
+    send: bool = Field(True, description="`false` keeps a draft; not of an envelope that is signed")
+
+
+_MEDIA = ("application/xml", "text/xml")
 CREATE_ROUTES = Routes("messages", ApiScope.MESSAGES_SEND)
 ACT_ROUTES = Routes("messages", ApiScope.MESSAGES_SEND)
 READ_ROUTES = Routes("messages", ApiScope.MESSAGES_SEND)
@@ -155,6 +177,38 @@ async def _change(call: Call, kind: Kind, model: type[UpdateIn] | type[ReplaceIn
         )
         rendering = Rendering(call)
         accepted = await accept(call.deps.out, call.scope(), order, held, rendering.once())
+    return rendering.answer(accepted)
+
+
+@CREATE_ROUTES(
+    "POST /envelopes",
+    "Send an edXML envelope that was built elsewhere",
+    text="The body is the envelope. Unsigned, the node writes it anew and signs it, and warns (`envelope-left-out`) of "
+    "what its own envelope has no place for; signed with a key bound to the agency's code, it leaves as it is. An "
+    "unsigned one may also update or replace a document that was sent, which it names by its DocumentId or by the "
+    "`callback_data` of then; a recall is made with the call of that name.",
+    creates=True,
+    body=Body.RAW,
+    takes="application/xml",
+    answer=Message,
+    fails=(404, 413, 415, 422),
+    headers=("ETag", "Location"),
+)
+async def create_from_envelope(call: Call, query: EnvelopeQuery) -> web.Response:
+    asking.need_type(call.request, *_MEDIA)
+    async with tray(call.deps.out) as held:
+        hasher = hashlib.sha256()
+
+        async def counted() -> AsyncIterator[bytes]:
+            async for chunk in asking.streamed_body(call.request, call.deps.options.upload_s):
+                hasher.update(chunk)
+                yield chunk
+
+        came = await brought.take(call.deps.out, call.scope(), held, counted(), query.into(brought.Besides))
+        told = query.model_dump(mode="json") | {"envelope": came.digest}
+        call = replace(call, canonical=json.dumps(told, sort_keys=True, separators=(",", ":")))
+        rendering = Rendering(call)
+        accepted = await accept(call.deps.out, call.scope(), came.order, held, rendering.once(), came.signed)
     return rendering.answer(accepted)
 
 
