@@ -29,7 +29,7 @@ from gateway.api.resources.meta import DOCUMENT
 from gateway.api.resources.pages import problem_page, wants_page
 from gateway.api.routes import BASE, Body, Route
 from gateway.api.server import CONNECTIONS, HEADERS, Connections
-from gateway.api.shapes import NoQuery, stamp
+from gateway.api.shapes import NoQuery, Told, stamp
 from gateway.api.words import Lang, language
 from gateway.domain import trace
 from gateway.domain.account import ApiCall
@@ -184,7 +184,8 @@ def _handler(route: Route, deps: ApiDeps, entry: Entry) -> Handle:
             call.idempotency_key()
         if route.body is Body.JSON and route.asks is not None:
             call = await _with_body(call, route.asks)
-        return await route.handler(call)
+        answer = await route.handler(call)
+        return call.tell(answer, status=route.status) if isinstance(answer, Told) else answer
 
     return handle
 

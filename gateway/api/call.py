@@ -13,12 +13,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
-from functools import partial
-from typing import Annotated, BinaryIO, Generic, TypeVar
+from typing import Annotated, BinaryIO, Generic, Self, TypeVar
 from urllib.parse import urlencode
 
 from aiohttp import web
@@ -31,7 +30,6 @@ from gateway.api.caller import Caller
 from gateway.api.deps import ApiDeps
 from gateway.api.fields import EVERYTHING, Chosen
 from gateway.api.problems import BadCall, RequestFault
-from gateway.api.routes import Route
 from gateway.api.shapes import Asked, Asking, Piece, Told, media_type, split
 from gateway.api.words import Lang
 from gateway.domain.account import AgencyScope
@@ -42,6 +40,7 @@ from gateway.outgoing.files import OpenFile as OutgoingFile
 from gateway.ports import Page, Pool
 
 M = TypeVar("M", bound=BaseModel)
+A = TypeVar("A", bound=Told)
 
 LONGEST_KEY = 255
 # A cursor and the digest of its query, between them a sign that no cursor of the store has.
@@ -130,10 +129,14 @@ class Call:
             raise StaleVersion(f"If-Match names version {expected}, the present version is {present}")
         return present
 
-    def tell(self, told: Told, *, status: int = 200, version: int | None = None) -> web.Response:
-        """The answer, of it what was chosen, with its version as ETag where it has one."""
-        text = told.model_dump_json(by_alias=True, include=self.chosen.include)
-        return self.tell_text(text, status=status, version=version)
+    def tell(self, told: Told, *, status: int = 200) -> web.Response:
+        """The answer, of it what was chosen."""
+        return self.tell_text(told.model_dump_json(by_alias=True, include=self.chosen.include), status=status)
+
+    def versioned(self, told: A, version: int) -> A:
+        """The answer, told with its version as ETag."""
+        self.headers["ETag"] = f'"{version}"'
+        return told
 
     def wants(self, *names: str) -> bool:
         """Whether any of these fields of the answer will be written."""
@@ -224,6 +227,11 @@ class PageOut(Told, Generic[T]):
     data: list[T]
     next_cursor: str | None = Field(description="`cursor` of the next page")
     has_more: bool
+
+    @classmethod
+    def paged(cls, rows: Sequence[T], cursor: str | None) -> Self:
+        """These rows, and more where there is a cursor."""
+        return cls(data=list(rows), next_cursor=cursor, has_more=cursor is not None)
 
 
 def check_words(field: str, given: Iterable[str], known: Iterable[str]) -> None:
@@ -320,18 +328,6 @@ async def once(call: Call, act: Callable[[], Awaitable[str]], *, status: int = 2
             await work.idempotency.finish(owner, key, until, status, body)
             await work.commit()
     return call.tell_text(body, status=status)
-
-
-_DOWNLOAD_TEXT = (
-    "The ETag is the file's SHA-256: `If-None-Match` is answered 304, and `Range` with one range 206, so that what broke "
-    "off goes on where it stopped."
-)
-
-
-# The row of what is answered by `download`.
-download_route = partial(
-    Route, text=_DOWNLOAD_TEXT, media="*/*", fails=(404, 409, 416), headers=("ETag", "X-Content-SHA256")
-)
 
 
 async def download(

@@ -208,50 +208,26 @@ def inbox_item(
         document = _without_words(document)
     around = around or AroundDocument()
     handover = around.handover
-    return InboxItem(
-        id=document.id,
-        state=document.state,
+    return InboxItem.of(
+        document,
         state_text=in_state_word(document.state, lang),
-        version=document.version,
         handover=handover.state if handover else "available",
-        arrived_at=document.arrived_at,
         due=DueOut(accept_by=around.due.at, basis=say(around.due.words, lang)) if around.due else None,
         sender=SenderOut(code=document.sender_code, name=document.sender_name, name_now=name_now),
-        document_id=document.document_id,
-        attempt=document.attempt,
-        number=document.number,
-        symbol=document.symbol,
         date=document.issued_on,
         type=document.type_name,
-        subject=document.subject,
         signer=person(document.signer),
         urgency=document.urgency.key,
-        due_at=document.due_at,
         secrecy="none",
-        signed_at=document.signed_at,
-        role=document.role,
-        reply_required=document.reply_required,
         reply_due=document.due_on,
-        delivery_mode=document.delivery_mode,
-        pages=document.pages,
         business=BUSINESS.get(document.kind, document.kind),
         request=_request(around.request, lang) if around.request else None,
         about=around.about,
-        replies_to=[
-            ReplyLinkOut(agency=r.agency, number=r.number, date=r.date, document_id=r.document_id)
-            for r in document.replies_to
-        ],
+        replies_to=[ReplyLinkOut.of(each) for each in document.replies_to],
         assignment=_assignment(document.assignment, around.parts, today) if document.assignment else None,
-        register_no=document.register_no,
-        register_year=document.register_year,
-        replaced_by=document.replaced_by,
-        marks=list(document.marks),
-        vouched_by=document.vouched_by,
-        axes=list(document.axes),
         checks=_checks(document.checks) | {"duplicate_of": around.duplicate_of},
         files=[_file(document, each) for each in document.files],
         files_readable=around.is_readable,
-        legal_value=document.legal_value,
         legal_value_text=legal_value_text(document.legal_value, lang),
         signatures=signatures(document.signatures, lang),
         lease=_lease(handover) if handover else None,
@@ -260,37 +236,20 @@ def inbox_item(
 
 def quarantined(row: InboxPacket, lang: Lang) -> Quarantined:
     """The metadata of a packet that waits, is held, or was set aside."""
-    return Quarantined(
-        id=row.id,
-        state=row.state,
+    return Quarantined.of(
+        row,
         state_text=packet_word(row.state, lang),
-        code=row.code,
-        reason=row.reason,
-        received_at=row.received_at,
-        settled_at=row.settled_at,
         sender_claimed=row.sender_code or row.transport_sender or None,
-        document_id=row.document_id,
-        kind=row.kind,
-        size=row.size,
         sha256=row.file_digest,
-        axes=list(row.axes),
     )
 
 
 def _assignment(given: Assignment, parts: Sequence[UnitPart], today: dt.date | None) -> AssignmentOut:
-    return AssignmentOut(
-        lead_unit=given.lead_unit,
-        coordinating_units=list(given.coordinating_units),
-        deadline=given.deadline,
-        instruction=given.instruction,
+    return AssignmentOut.of(
+        given,
         units=[
-            UnitPartOut(
-                unit=each.unit,
-                lead=each.is_lead,
-                deadline=each.deadline,
-                state=each.state,
-                late=today is not None and each.is_late(today),
-                reason=each.why,
+            UnitPartOut.of(
+                each, lead=each.is_lead, late=today is not None and each.is_late(today), reason=each.why
             )
             for each in parts
         ],
@@ -298,15 +257,8 @@ def _assignment(given: Assignment, parts: Sequence[UnitPart], today: dt.date | N
 
 
 def _request(asked: SenderRequest, lang: Lang) -> RequestOut:
-    return RequestOut(
-        kind=asked.kind,
-        reason=asked.reason,
-        notice_no=asked.notice_no,
-        approved_by=asked.approved_by,
-        state=asked.state,
-        state_text=fact_word(Track.REQUEST, asked.state, lang) if asked.state is not None else "",
-        item=asked.item,
-        asked_at=asked.asked_at,
+    return RequestOut.of(
+        asked, state_text=fact_word(Track.REQUEST, asked.state, lang) if asked.state is not None else ""
     )
 
 
@@ -323,14 +275,9 @@ def _without_words(document: IncomingDocument) -> IncomingDocument:
 
 
 def _file(document: IncomingDocument, item: IncomingFile) -> InboxFileOut:
-    return InboxFileOut(
-        n=item.n,
-        name=item.name,
-        role=item.role,
+    return InboxFileOut.of(
+        item,
         content_type=media_type(item.found_type or item.content_type),
-        size=item.size,
-        sha256=item.sha256,
-        pages=item.pages,
         link=f"{BASE}/inbox/{document.id}/files/{item.n}",
     )
 

@@ -144,7 +144,8 @@ def message(
     """The one view of an outgoing document."""
     draft = document.draft
     state = state_of(document, deliveries)
-    return Message(
+    return Message.of(
+        draft,
         id=document.id,
         state=state,
         state_text=state_word(state, lang),
@@ -164,28 +165,15 @@ def message(
         signatures=signatures(document.signatures, lang),
         warnings=[*told_warnings(warnings, lang), *([normal_form(lang)] if normalized else [])],
         links=_links(document),
-        external_id=draft.external_id,
-        number=draft.number,
-        symbol=draft.symbol,
         date=draft.issued_on,
         type=draft.type_key or draft.type_name,
-        subject=draft.subject,
         urgency=draft.urgency.key,
-        due_at=draft.due_at,
-        secrecy=draft.secrecy,
         signer=person(draft.signer),
-        signed_at=draft.signed_at,
-        pages=draft.pages,
-        delivery_mode=draft.delivery_mode,
-        reply_required=draft.reply_required,
-        reply_due=draft.reply_due,
-        labels=list(draft.labels),
-        callback_data=draft.callback_data,
     )
 
 
 def person(given: Signer | None) -> PersonOut | None:
-    return PersonOut(name=given.name, title=given.title, competence=given.competence) if given else None
+    return PersonOut.of(given) if given else None
 
 
 def state_of(document: OutgoingDocument, deliveries: Sequence[Delivery]) -> str:
@@ -223,14 +211,10 @@ def normal_form(lang: Lang) -> WarningOut:
 
 def recipient(given: Recipient, state: str, lang: Lang, delivery: Delivery | None = None) -> RecipientOut:
     """One recipient in a state."""
-    return RecipientOut(
-        code=given.code,
-        name=given.name,
-        role=given.role,
+    return RecipientOut.of(
+        given,
         state=state,
         state_text=state_word(state, lang),
-        given=given.given,
-        mapped_by=given.mapped_by,
         marks=list(delivery.marks) if delivery else [],
         register_no=delivery.register_no if delivery else None,
         register_year=delivery.register_year if delivery else None,
@@ -239,15 +223,7 @@ def recipient(given: Recipient, state: str, lang: Lang, delivery: Delivery | Non
 
 
 def _file(item: FileItem) -> FileOut:
-    return FileOut(
-        n=item.n,
-        name=item.name,
-        role=item.role,
-        content_type=media_type(item.content_type),
-        size=item.size,
-        sha256=item.sha256,
-        pages_found=item.pages,
-    )
+    return FileOut.of(item, content_type=media_type(item.content_type), pages_found=item.pages)
 
 
 def _links(document: OutgoingDocument) -> LinksOut:

@@ -79,9 +79,6 @@ class StaffIn(Asked):
     phone: Line | None = None
     email: Line | None = None
 
-    def to_staff(self) -> Staff:
-        return Staff(name=self.name, department=self.department, phone=self.phone, email=self.email)
-
 
 class FileCodeIn(Asked):
     """The file that the document belongs to (rules.md 12.3)."""
@@ -167,37 +164,17 @@ class MessageIn(WithFiles):
 
     def to_draft(self) -> Draft:
         """The draft with its recipients as given."""
-        return Draft(
-            number=self.number,
-            symbol=self.symbol,
+        return self.into(
+            Draft,
             issued_on=self.date,
             type_name=type_name(self.type),
             type_key=self.type if type_name(self.type) != self.type else None,
-            subject=self.subject,
             signer=_signer(self.signer),
             recipients=tuple(_recipient(each) for each in self.recipients),
-            reply_required=self.reply_required,
-            external_id=self.external_id,
-            content=self.content,
-            place=self.place,
             urgency=_URGENCIES[self.urgency],
-            due_at=self.due_at,
-            secrecy=self.secrecy,
-            category=self.category,
-            signed_at=self.signed_at,
-            pages=self.pages,
-            delivery_mode=self.delivery_mode,
-            file_code=FileCode(**self.file_code.model_dump()) if self.file_code else None,
-            reply_due=self.reply_due,
+            file_code=self.file_code.into(FileCode) if self.file_code else None,
             replies_to=tuple(_reply_link(each) for each in self.replies_to),
-            to_places=tuple(self.to_places),
-            appendixes=tuple(self.appendixes),
-            copies=self.copies,
-            sphere=self.sphere,
-            drafter=self.drafter,
-            staff=self.staff.to_staff() if self.staff else None,
-            labels=tuple(self.labels),
-            callback_data=self.callback_data,
+            staff=self.staff.into(Staff) if self.staff else None,
         )
 
 
@@ -211,15 +188,8 @@ class UpdateIn(MessageIn):
     receivers_removed: Chosen
 
     def to_change(self, parent: OutgoingDocument) -> DocumentChange:
-        return DocumentChange(
-            reason=self.reason,
-            target=parent.document_id,
-            approved_by=self.approved_by,
-            information_changed=self.information_changed,
-            receivers_changed=bool(self.receivers_added or self.receivers_removed),
-            receivers_added=tuple(self.receivers_added),
-            receivers_removed=tuple(self.receivers_removed),
-        )
+        changed = bool(self.receivers_added or self.receivers_removed)
+        return self.into(DocumentChange, target=parent.document_id, receivers_changed=changed)
 
 
 class ReplaceIn(MessageIn):
@@ -229,9 +199,7 @@ class ReplaceIn(MessageIn):
     approved_by: Line | None = None
 
     def to_change(self, parent: OutgoingDocument) -> DocumentChange:
-        return DocumentChange(
-            reason=self.reason, approved_by=self.approved_by, replaces=((parent.document_id, ()),)
-        )
+        return self.into(DocumentChange, replaces=((parent.document_id, ()),))
 
 
 class RecallIn(Asked):
@@ -275,13 +243,13 @@ class NothingIn(Asked):
 def _signer(given: SignerIn | None) -> Signer | None:
     if given is None:
         return None
-    return Signer(name=given.name or "", title=given.title, competence=given.competence)
+    return given.into(Signer, name=given.name or "")
 
 
 def _recipient(given: RecipientIn) -> Recipient:
-    return Recipient(code=given.code or "", name=given.name, parent=given.parent, role=given.role)
+    return given.into(Recipient, code=given.code or "")
 
 
 def _reply_link(given: ReplyLinkIn) -> ReplyLink:
     known = DocumentId(given.document_id) if given.document_id else None
-    return ReplyLink(agency=given.agency, number=given.number, date=given.date, document_id=known)
+    return given.into(ReplyLink, document_id=known)

@@ -359,7 +359,7 @@ def _responses(route: Route) -> Json:
         told["206"] = {**done, "description": "The part that Range names", "headers": part}
         etag = _refer(["X-Request-Id", "ETag", *_OF_KEY])
         told["304"] = {"description": "If-None-Match names this very file", "headers": etag, "content": {}}
-    for status in sorted({*route.fails, *_ANYWHERE, *(() if route.open else _KEYED)}):
+    for status in sorted({*route.failures, *_ANYWHERE, *(() if route.open else _KEYED)}):
         told[str(status)] = _to_failure(route, status)
     told["default"] = _to_failure(route, None)
     return told

@@ -70,21 +70,8 @@ def legal_value_text(value: LegalValue | None, lang: Lang) -> str:
 
 
 def _signer(one: SignerVerdict, lang: Lang) -> PdfSignerOut:
-    return PdfSignerOut(
-        name=one.name,
-        organisation=one.organisation,
-        role=one.role,
-        claimed_at=one.claimed_at,
-        trusted_at=one.trusted_at,
-        verdict=one.verdict,
-        verdict_text=say(f"signature.{one.verdict}", lang),
-        why=one.why,
-        why_text=code_text(one.why, lang),
-        now=one.now,
-        now_why=one.now_why,
-        serial=one.serial,
-        issuer=one.issuer,
-        copy_form=one.copy_form,
+    return PdfSignerOut.of(
+        one, verdict_text=say(f"signature.{one.verdict}", lang), why_text=code_text(one.why, lang)
     )
 
 
@@ -194,12 +181,10 @@ def field_value(value: object) -> str | int | None:
 
 
 def offer(one: Offer, lang: str) -> OfferOut:
-    return OfferOut(
+    return OfferOut.of(
+        one,
         text=one.item.text,
-        kind=one.kind,
         kind_text=labels.say(f"offer.{one.kind}", lang),
-        settled=one.settled,
         role=one.item.role,
-        group=one.group,
-        agencies=[OfferedOut(code=a.code, name=a.name, parent=a.parent) for a in one.agencies],
+        agencies=[OfferedOut.of(each) for each in one.agencies],
     )

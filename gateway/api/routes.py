@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from email.utils import format_datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
 from aiohttp import web
 from pydantic import BaseModel
 
+from gateway.api.shapes import Told
 from gateway.domain.account import ApiScope
 from gateway.words.labels import say
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 BASE = "/api/v1"
 
-Handler = Callable[["Call"], Awaitable[web.StreamResponse]]
+Handler = Callable[["Call"], Awaitable[Told | web.StreamResponse]]
 
 
 class Body(StrEnum):
@@ -42,8 +43,8 @@ class Body(StrEnum):
 class Route:
     """One verb on one path. `open` needs no key; `any_scope` takes one of `scopes` where all are the rule; `creates`
     needs an Idempotency-Key; `changes` honours If-Match. `answer` is None where the answer is not JSON: then `media`
-    says what it is, as `takes` does of a raw body. `headers` are those of its answer that its other fields do not tell.
-    `old_since` and `gone_on` are of a call that is going: what to use instead stands in its `text`."""
+    says what it is, as `takes` does of a raw body. `fails` and `headers` are those of its answers that its other fields
+    do not tell. `old_since` and `gone_on` are of a call that is going: what to use instead stands in its `text`."""
 
     path: str
     name: str
@@ -79,9 +80,73 @@ class Route:
         return {"Deprecation": f"@{int(since.timestamp())}", "Sunset": format_datetime(gone, usegmt=True)}
 
     @property
+    def failures(self) -> frozenset[int]:
+        """Statuses of the refusals that this call can meet, besides those of every call."""
+        follows = {404: self.path_names, 409: self.creates, 412: self.changes}
+        of_files = (413, 415, 422) if self.body in (Body.PARTS, Body.FILE) else ()
+        return frozenset((*self.fails, *of_files, *(status for status, cause in follows.items() if cause)))
+
+    @property
     def path_names(self) -> tuple[str, ...]:
         """The variables of the path, in order."""
         return tuple(piece.split("}")[0] for piece in self.path.split("{")[1:])
+
+
+_DOWNLOAD_TEXT = (
+    "The ETag is the file's SHA-256: `If-None-Match` is answered 304, and `Range` with one range 206, so that what broke "
+    "off goes on where it stopped."
+)
+
+
+# Any: a handler takes the call, and by these names its checked body and query.
+_Written = TypeVar("_Written", bound=Callable[..., Awaitable[Told | web.StreamResponse]])
+_GIVEN = {"asked": "asks", "query": "query"}
+
+
+class Routes(list[Route]):
+    """The calls of one resource, in the order in which their handlers stand: as a decorator it adds the handler's. The
+    function says the call's name, by its parameters `asked` and `query` what is asked, and what it answers by what it
+    returns. A call that creates is answered 202 where its row says nothing else."""
+
+    def __init__(self, tag: str, *scopes: ApiScope) -> None:
+        super().__init__()
+        self._tag, self._scopes = tag, scopes
+
+    def __call__(
+        self, call: str, summary: str, *, base: str = BASE, **more: Any
+    ) -> Callable[[_Written], _Written]:
+        """`call`: the verb and the path below `base`. Any: fields of `Route`, which knows their types."""
+        method, path = call.split()
+        row = {"tag": self._tag, "scopes": self._scopes, "status": 202 if "creates" in more else 200, **more}
+
+        def add(written: _Written) -> _Written:
+            hints = get_type_hints(written)
+            given = [name for name in _GIVEN if name in hints]
+            row.update({_GIVEN[name]: hints[name] for name in given})
+            if issubclass(hints["return"], Told):
+                row["answer"] = hints["return"]
+
+            async def handler(call: Call) -> Told | web.StreamResponse:
+                return await written(call, **{name: getattr(call, name) for name in given})
+
+            first, *words = written.__name__.split("_")
+            name = first + "".join(map(str.capitalize, words))
+            self.append(
+                Route(method=method, path=base + path, name=name, handler=handler, summary=summary, **row)
+            )
+            return written
+
+        return add
+
+    def file(self, call: str, summary: str, **more: Any) -> Callable[[_Written], _Written]:
+        """One whose answer is a stored file."""
+        told = {
+            "text": _DOWNLOAD_TEXT,
+            "media": "*/*",
+            "fails": (409, 416),
+            "headers": ("ETag", "X-Content-SHA256"),
+        }
+        return self(call, summary, **told | more)
 
 
 # Any: these are JSON documents.

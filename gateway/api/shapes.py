@@ -9,10 +9,13 @@ know."""
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime
+from functools import cache
+from operator import attrgetter
 from types import MappingProxyType
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Self, TypeVar, get_origin
 
 from pydantic import (
     AfterValidator,
@@ -42,6 +45,10 @@ from gateway.domain.status import CODES, STATES, RequestKind, Track
 from gateway.domain.wall_clock import VIETNAM
 from gateway.policy.verdict import ReasonCode
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+D = TypeVar("D", bound="DataclassInstance")
 _ALLOWED_CONTROLS = frozenset("\t\n\r")
 _NO_LETTERS = frozenset({"Cc", "Cs"})
 
@@ -101,6 +108,22 @@ class Asked(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=False, defer_build=True)
 
+    def into(self, kind: type[D], **more: Any) -> D:
+        """What is asked as the domain has it: the fields that both have, lists made tuples, and what is said
+        in `more`."""
+        mine, shared = vars(self), _shared(type(self), kind)
+        said = {
+            name: tuple(mine[name]) if is_list else mine[name] for name, is_list in shared if name not in more
+        }
+        return kind(**said, **more)
+
+
+@cache
+def _shared(asked: type[Asked], kind: type[DataclassInstance]) -> Sequence[tuple[str, bool]]:
+    """The fields that both have, and which of them are lists."""
+    known = asked.model_fields
+    return [(f.name, get_origin(known[f.name].annotation) is list) for f in fields(kind) if f.name in known]
+
 
 class NoQuery(Asked):
     """Of a call that takes no query parameters: whatever stands there is a mistake, and told."""
@@ -117,6 +140,21 @@ class Told(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", populate_by_name=True, json_schema_extra=_may_grow, defer_build=True
     )
+
+    @classmethod
+    def of(cls, thing: object, **more: Any) -> Self:
+        """The answer about this thing: its attributes by the same names, and what is said in `more`."""
+        names, look = _looked_at(cls, tuple(more))
+        return cls(**dict(zip(names, look(thing), strict=False)), **more)
+
+
+@cache
+def _looked_at(
+    told: type[Told], given: Sequence[str]
+) -> tuple[Sequence[str], Callable[[object], Sequence[Any]]]:
+    """The attributes that an answer is filled from, looked at in one go: a list tells of hundreds of things."""
+    names = [name for name in told.model_fields if name not in given]
+    return names, attrgetter(*names, "__class__", "__class__")  # of one alone it would give no sequence
 
 
 # Packets that did not become a document (yet), and how they end.

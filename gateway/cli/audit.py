@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from gateway.settings import Settings
     from gateway.store.log_events import Hit, WantedEvents
 
-_COLUMNS = output.columns("leaf", "at", "event", "about", "principal", "id", dim=("leaf", "id"))
+_COLUMNS = output.columns(
+    *("leaf", "at", "event=kind", "about=subject", "principal", "id"), dim=("leaf", "id")
+)
 Kind = Annotated[str | None, typer.Option(help="Kind of event; may end in *, such as 'inbox.*'.")]
 Subject = Annotated[str | None, typer.Option(help="Id of what the event is about.")]
 Principal = Annotated[str | None, typer.Option(help="Id of who did it.")]
@@ -75,7 +77,7 @@ async def search(
     async with at_ground(call.settings()) as ground:
         wanted = await _of_agency(call, ground, wanted)
         found = await look(ground.store, wanted, limit=limit, newest=True)
-    output.rows(call, [_shown(hit) for hit in found], _COLUMNS, [_cells(hit) for hit in found])
+    output.rows(call, [_shown(hit) for hit in found], _COLUMNS)
 
 
 async def export(
@@ -155,8 +157,7 @@ async def erase(
     from gateway.store.log_events import erase_texts as delete
 
     async with at_ground(call.settings()) as ground:
-        if not call.agrees("audit.ask.erase", event=event):
-            return
+        call.ask("audit.ask.erase", event=event)
         who = await operator(ground.store)
         gone = await delete(ground.store, ground.clock, event, name or [], who.id, reason)
     output.record(call, {"id": event, "erased": list(gone)})
@@ -189,22 +190,14 @@ def _asked(wanted: WantedEvents) -> dict[str, object]:
 
 def _shown(hit: Hit) -> dict[str, Any]:
     event = hit.event
-    return {
-        "id": event.id,
-        "leaf": hit.leaf,
-        "at": output.stamp(event.at),
-        "kind": event.kind,
-        "subject": event.subject_id,
-        "principal": event.principal_id,
-        "agency": event.agency_id or None,
-        "data": event.data,
-    }
-
-
-def _cells(hit: Hit) -> tuple[str, ...]:
-    event = hit.event
-    leaf = "" if hit.leaf is None else str(hit.leaf)
-    return leaf, output.clock(event.at), event.kind, event.subject_id, event.principal_id, event.id
+    return output.fields(
+        event,
+        "id leaf at kind subject principal agency data",
+        leaf=hit.leaf,
+        subject=event.subject_id,
+        principal=event.principal_id,
+        agency=event.agency_id or None,
+    )
 
 
 _TOLD_EVERY = 100_000

@@ -1,5 +1,6 @@
-"""`gateway axis`: the axes that this node shares with others. In: settings; to change a broker also the registry and the
-administrator's way in. Out: how each axis is, which way mail goes, or the broker brought in line with the registry.
+"""`gateway axis` and `gateway ping`: the axes that this node shares with others, and the way to one partner. In:
+settings; to change a broker also the registry and the administrator's way in. Out: how each axis is, which way mail
+goes and whether it would arrive, or the broker brought in line with the registry.
 
 `status` says whether each axis is connected and how much is under way on it; exit 6 when one does not answer. `check`
 examines each with this node's own rights, a line per step with its time, cause and cure; exit 6 when one is wrong.
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 
 def register(app: Group) -> None:
+    app.verb(ping, "H41.07", "H41.07 --from H41.01 -o json")
     group = app.noun("axis")
     group.verb(status, "", "-o json")
     group.verb(definitions, "--passwords secrets --make-passwords --out axis.json", "--vhost trial")
@@ -104,16 +106,39 @@ async def check(call: Invocation) -> None:
             broker_access(settings)  # Misconfigured before anything is opened
     async with at_ground(settings) as ground:
         hosted = await ground.store.hosted()
-    found, heading = [], ""
     codes = [code for agency in hosted for code in (agency.code, *agency.aliases)]
-    async for name, each in examine_axes(settings, codes):
-        told = finding_shown(call, each) | ({"axis": name} if name else {})
+    await _tell_findings(call, examine_axes(settings, codes))
+
+
+async def ping(
+    call: Invocation,
+    code: Annotated[str, typer.Argument(help="The partner's code, old or new.")],
+    sender: Annotated[
+        str, typer.Option("--from", help="Code of the sending agency; default: the first of this node.")
+    ] = "",
+) -> None:
+    """Examine the way to a partner without sending anything: its code, route, axis, certificate, last news, mail. Exit 6
+    when something is wrong."""
+    from gateway.ops.partner_check import examine_partner
+
+    async with at_ground(call.settings()) as ground, opened(call) as axis:
+        steps = examine_partner(ground, axis, sender, code)
+        await _tell_findings(call, (("", each) async for each in steps), "ping")
+
+
+async def _tell_findings(
+    call: Invocation, steps: AsyncIterator[tuple[str, AxisFinding]], words: str = "axis"
+) -> None:
+    """Each as it comes, of several axes below the name of its own. Exit 6 when one is wrong."""
+    found, heading = [], ""
+    async for name, each in steps:
+        told = finding_shown(call, each, words) | ({"axis": name} if name else {})
         found.append(told)
         if call.output is OutputFormat.TABLE:
             if name != heading and not call.quiet:
                 heading = name
                 print(f"{name}:")
-            say_finding(call, each)
+            say_finding(call, each, words)
         elif call.output is OutputFormat.NDJSON:
             output.stream(told)
     if call.output is OutputFormat.JSON:

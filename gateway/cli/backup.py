@@ -301,12 +301,12 @@ async def restored(
         _refuse_one_person(confirmed_by, approved_by)
         last, gone = _numbers(number or (), counters), [_certificate(each) for each in withdraw or ()]
         people = await _two_people(call, ground, confirmed_by, approved_by)
-        if call.agrees("cli.ask.restored", at=found.data.get("copied_at")):
-            for code, fingerprint in gone:
-                await ground.directory.unbind(code, fingerprint)
-            published = published_seal(call.settings(), (await ground.store.log.head()).log_id)
-            await gate.confirm(ground.store, ground.clock, BOOK, year, last, people, published)
-            output.record(call, {"confirmed": True, "confirmed_by": people[0], "approved_by": people[1]})
+        call.ask("cli.ask.restored", at=found.data.get("copied_at"))
+        for code, fingerprint in gone:
+            await ground.directory.unbind(code, fingerprint)
+        published = published_seal(call.settings(), (await ground.store.log.head()).log_id)
+        await gate.confirm(ground.store, ground.clock, BOOK, year, last, people, published)
+        output.record(call, {"confirmed": True, "confirmed_by": people[0], "approved_by": people[1]})
 
 
 async def _two_people(call: Invocation, ground: Ground, first: str, second: str) -> tuple[str, str]:

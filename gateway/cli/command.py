@@ -86,6 +86,11 @@ class Invocation:
     def word(self, key: str, **params: object) -> str:
         return labels.say(key, self.lang.value, **params)
 
+    def ask(self, key: str, **params: object) -> None:
+        """Ends the command where the person does not want it, or only wants to be told."""
+        if not self.agrees(key, **params):
+            raise typer.Exit
+
     def agrees(self, key: str, **params: object) -> bool:
         """Whether the person wants it: --yes, or an answer at a terminal. A dry run says what would be done."""
         if self.dry_run:
@@ -305,6 +310,7 @@ _BESIDE = {
     "migrate": "init",
     "doctor": "status",
     "watch": "status",
+    "ping": "axis",
     "read": "verify",
     "explain": "verify",
     "restore": "backup",

@@ -21,8 +21,11 @@ if TYPE_CHECKING:
     from gateway.domain.account import ApiKey
     from gateway.domain.system_box import BoxItem
 
-_COLUMNS = output.columns("id", "name", "code", "scopes", "networks", "created", "expires", "state")
-_STUCK_COLUMNS = output.columns("id", "name", "kind", "about", "tries", "at", "reason")
+_COLUMNS = output.columns(
+    *("id", "name=system", "code=agencies", "scopes", "networks", "created=created_at", "expires=expires_at"),
+    "state:cli.token",
+)
+_STUCK_COLUMNS = output.columns("id", "name=system", "kind=type", "about=subject", "tries", "at", "reason")
 # It travels in a header and names rows.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@-]{0,99}")
 _MOST_STUCK = 500
@@ -52,19 +55,7 @@ async def list_(call: Invocation) -> None:
         codes = {agency.id: agency.code for agency in await ground.store.hosted()}
         now = ground.clock.now()
     records = [_shown(each, codes, now) for each in keys]
-    cells = [
-        (
-            each.id,
-            each.system or "",
-            " ".join(codes.get(id, id) for id in each.agency_ids),
-            " ".join(sorted(each.scopes)),
-            " ".join(map(str, each.networks)) or call.word("cli.token.everywhere"),
-            output.clock(each.created_at),
-            output.clock(each.expires_at),
-            call.word(f"cli.token.{tokens.state(each, now)}"),
-        )
-        for each in keys
-    ]
+    cells = [{} if each.networks else {"networks": call.word("cli.token.everywhere")} for each in keys]
     output.rows(call, records, _COLUMNS, cells)
     if not settings.compat.vxp:
         call.say("cli.compat.off")
@@ -100,8 +91,7 @@ async def add(
         hosted = await ground.store.hosted()
         agencies = list(dict.fromkeys(chosen(hosted, code) for code in [call.agency, *(also or ())]))
         codes = " ".join(each.code for each in agencies)
-        if not call.agrees("cli.ask.compat", system=system, codes=codes, scopes=" ".join(sorted(scopes))):
-            return
+        call.ask("cli.ask.compat", system=system, codes=codes, scopes=" ".join(sorted(scopes)))
         await tokens.hand_over_before(call, [each.id for each in agencies], system, first_day)
         accounts, now = ground.store.accounts, ground.clock.now()
         key = ApiKey(
@@ -133,8 +123,7 @@ async def rotate(
     length: timedelta = span(overlap)
     async with at_ground(call.settings()) as ground:
         known, now = await _live(ground, system), ground.clock.now()
-        if not call.agrees("cli.ask.compat_rotate", system=system):
-            return
+        call.ask("cli.ask.compat_rotate", system=system)
         newest = known[0]
         life = newest.expires_at - newest.created_at if newest.expires_at is not None else None
         key = replace(
@@ -153,8 +142,7 @@ async def revoke(call: Invocation, system: System) -> None:
     """End every credential of a system at once."""
     async with at_ground(call.settings()) as ground:
         known = await _live(ground, system)
-        if not call.agrees("cli.ask.compat_revoke", system=system):
-            return
+        call.ask("cli.ask.compat_revoke", system=system)
         for each in known:
             await ground.store.accounts.revoke_key(each.id)
             await ground.store.webhooks.pause_without_key(each.principal.id, "operator")
@@ -165,7 +153,7 @@ async def stuck(call: Invocation) -> None:
     """List what systems could not take after five times; a person has to look."""
     async with at_agency(call) as seat, seat.node.store.read(seat.scope) as work:
         found = await work.systems.stuck(_MOST_STUCK)
-    output.rows(call, [_stuck_shown(each) for each in found], _STUCK_COLUMNS, map(_stuck_cells, found))
+    output.rows(call, [_stuck_shown(each) for each in found], _STUCK_COLUMNS)
 
 
 async def again(
@@ -177,9 +165,9 @@ async def again(
     from gateway.incoming import box
 
     async with at_agency(call) as seat:
-        if call.agrees("cli.ask.compat_again", system=system, id=doc_id):
-            item = await box.offer_again(seat.node.inn, seat.scope, system, doc_id)
-            output.record(call, _stuck_shown(item))
+        call.ask("cli.ask.compat_again", system=system, id=doc_id)
+        item = await box.offer_again(seat.node.inn, seat.scope, system, doc_id)
+        output.record(call, _stuck_shown(item))
 
 
 async def _keep(ground: Ground, key: ApiKey, until: datetime | None = None) -> tuple[str, ApiKey]:
@@ -210,40 +198,23 @@ def _told_secret(call: Invocation, key: ApiKey, codes: dict[str, str], secret: s
 
 
 def _shown(key: ApiKey, codes: dict[str, str], now: datetime) -> dict[str, Any]:
-    return {
-        "id": key.id,
-        "system": key.system,
-        "agencies": [codes.get(id, id) for id in key.agency_ids],
-        "scopes": sorted(key.scopes),
-        "networks": [str(each) for each in key.networks],
-        "created_at": output.stamp(key.created_at),
-        "expires_at": output.stamp(key.expires_at),
-        "revoked_at": output.stamp(key.revoked_at),
-        "used_at": output.stamp(key.used_at),
-        "state": tokens.state(key, now),
-    }
+    return output.fields(
+        key,
+        "id system agencies scopes networks created_at expires_at revoked_at used_at",
+        agencies=[codes.get(id, id) for id in key.agency_ids],
+        scopes=sorted(key.scopes),
+        networks=[str(each) for each in key.networks],
+        state=tokens.state(key, now),
+    )
 
 
 def _stuck_shown(item: BoxItem) -> dict[str, Any]:
-    return {
-        "id": item.doc_id,
-        "system": item.system,
-        "type": item.kind.value,
-        "subject": item.subject_id,
-        "state": item.state.value,
-        "tries": item.tries,
-        "at": output.stamp(item.updated_at),
-        "reason": output.plain(item.reason),
-    }
-
-
-def _stuck_cells(item: BoxItem) -> tuple[str, ...]:
-    return (
-        item.doc_id,
-        item.system,
-        item.kind.value,
-        item.subject_id,
-        str(item.tries),
-        output.clock(item.updated_at),
-        item.reason,
+    return output.fields(
+        item,
+        "id system type subject state tries at reason",
+        id=item.doc_id,
+        type=item.kind,
+        subject=item.subject_id,
+        at=item.updated_at,
+        reason=output.plain(item.reason),
     )

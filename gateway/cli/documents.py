@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import typer
 
 from gateway.cli.command import Invocation
-from gateway.cli.output import clock, day, stamp
+from gateway.cli.output import clock, day, fields
 from gateway.domain.document import Delivery, IncomingDocument, Kind, OutgoingDocument
 from gateway.domain.event import Event
-from gateway.domain.status import STATES, Fact, document_word
+from gateway.domain.status import STATES, Fact
 from gateway.errors import Clash, NotFound
 from gateway.ports import InboxPacket
 
@@ -54,11 +54,6 @@ def sign(state: str) -> str:
     return SIGNS[STATES[state].shape] if state in STATES else "·"
 
 
-def state_of(document: OutgoingDocument, deliveries: Iterable[Delivery]) -> str:
-    """The one word for a document."""
-    return document_word(document.state, [delivery.state for delivery in deliveries])
-
-
 def outgoing_record(
     call: Invocation, document: OutgoingDocument, deliveries: Sequence[Delivery]
 ) -> dict[str, Any]:
@@ -95,56 +90,28 @@ def why_set_aside(call: Invocation, item: InboxPacket) -> str:
 
 def fact_record(each: Fact) -> dict[str, Any]:
     """One fact about a delivery or an incoming document."""
-    return {
-        "track": str(each.track),
-        "code": each.code,
-        "at": stamp(each.at),
-        "stated_at": stamp(each.stated_at),
-        "proved": each.proved,
-        "request": str(each.request_kind) if each.request_kind else None,
-        "reason": each.reason,
-        "note": each.note,
-        "register_no": each.register_no,
-        "register_year": each.register_year,
-        "staff": asdict(each.staff) if each.staff else None,
-    }
+    return fields(
+        each,
+        "track code at stated_at proved request reason note register_no register_year staff",
+        request=each.request_kind,
+        staff=asdict(each.staff) if each.staff else None,
+    )
 
 
 def event_record(each: Event) -> dict[str, Any]:
     """One event of the feed."""
-    return {
-        "id": each.id,
-        "seq": each.agency_seq,
-        "kind": str(each.kind),
-        "at": stamp(each.at),
-        "subject": each.subject_id,
-        "by": each.principal_id,
-        "data": each.data,
-    }
+    return fields(
+        each,
+        "id seq kind at subject by data",
+        seq=each.agency_seq,
+        subject=each.subject_id,
+        by=each.principal_id,
+    )
 
 
 def numbered(number: str, symbol: str) -> str:
     """Number and symbol as printed; what is missing leaves no stray stroke."""
     return "/".join(each for each in (number, symbol) if each)
-
-
-def outgoing_cells(
-    call: Invocation, document: OutgoingDocument, deliveries: Sequence[Delivery]
-) -> tuple[str, ...]:
-    """A row of the outgoing list."""
-    draft, state = document.draft, state_of(document, deliveries)
-    codes = [each.recipient.code for each in deliveries] or [each.code for each in draft.recipients]
-    to = codes[0] + (f" +{len(codes) - 1}" if len(codes) > 1 else "") if codes else ""
-    return (
-        document.id,
-        call.word(f"kind.{document.kind}"),
-        numbered(draft.number, draft.symbol),
-        day(draft.issued_on),
-        draft.subject,
-        to,
-        f"{sign(state)} {call.word(f'state.{state}', code='')}".rstrip(),
-        clock(document.created_at),
-    )
 
 
 def incoming_cells(call: Invocation, document: IncomingDocument) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ In: a node and what watches it. Out: an application not yet started."""
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import timedelta
 
 from aiohttp import web
@@ -27,8 +28,19 @@ from gateway.ports import HealthProbe
 
 def application(node: OpenNode, health: HealthProbe, more: Iterable[Route] = ()) -> web.Application:
     """The API and the pages over this node; `more` are calls that it has besides."""
+    calls = CallLog(node.store.calls, node.settled, timedelta(days=node.settings.api.calls_days))
+    deps = replace(api_deps(node, health), calls=calls)
+    app = build(deps, (*ROUTES, *storeys.calls(node), *more))
+    if node.settings.compat.vxp:
+        _hang_vxp(app, node, deps)
+    storeys.add_pages(app, node, health, Entry(deps.options))
+    return app
+
+
+def api_deps(node: OpenNode, health: HealthProbe) -> ApiDeps:
+    """What the API's calls work with, over this node. Its calls are not noted."""
     api = node.settings.api
-    deps = ApiDeps(
+    return ApiDeps(
         store=node.store,
         accounts=node.store.accounts,
         blobs=node.blobs,
@@ -41,7 +53,6 @@ def application(node: OpenNode, health: HealthProbe, more: Iterable[Route] = ())
         health=health,
         webhooks=node.webhooks,
         evidence=EvidenceMaker(node),
-        calls=CallLog(node.store.calls, node.settled, timedelta(days=api.calls_days)),
         version=__version__,
         options=ApiOptions(
             rate_per_s=api.rate_per_s,
@@ -53,11 +64,6 @@ def application(node: OpenNode, health: HealthProbe, more: Iterable[Route] = ())
             key_prefix=key_prefix(node.settings.node.trial),
         ),
     )
-    app = build(deps, (*ROUTES, *storeys.calls(node), *more))
-    if node.settings.compat.vxp:
-        _hang_vxp(app, node, deps)
-    storeys.add_pages(app, node, health, Entry(deps.options))
-    return app
 
 
 def _hang_vxp(app: web.Application, node: OpenNode, deps: ApiDeps) -> None:

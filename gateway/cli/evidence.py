@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from gateway.ops.evidence.pack_file import Ready
     from gateway.ports import Work
 
-_COLUMNS = output.columns("pack", "made", "document", "size", "sha256", dim=("pack", "sha256"))
+_COLUMNS = output.columns(
+    *("pack=id", "made=made_at", "document", "size", "sha256=manifest_sha256"), dim=("pack", "sha256")
+)
 
 
 def register(app: Group) -> None:
@@ -120,25 +122,19 @@ async def list_(
             for each in await work.events.of(SUBJECT)
             if document is None or each.data.get("document") == document
         ]
-    output.rows(call, [_row(each) for each in found], _COLUMNS, [_cells(each) for each in found])
+    output.rows(call, [_row(each) for each in found], _COLUMNS)
 
 
 def _row(event: Event) -> dict[str, object]:
     told = event.data
     return {
         "id": told.get("pack"),
-        "made_at": output.stamp(event.at),
+        "made_at": event.at,
         "document": told.get("document"),
         "size": told.get("size"),
         "members": told.get("members"),
         "manifest_sha256": told.get("manifest"),
     }
-
-
-def _cells(event: Event) -> tuple[str, ...]:
-    told = event.data
-    names = ("document", "size", "manifest")
-    return (str(told.get("pack", "")), output.clock(event.at), *(str(told.get(name, "")) for name in names))
 
 
 File = Annotated[Path, typer.Argument(help="The pack: one ZIP file; - is standard input.")]

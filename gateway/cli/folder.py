@@ -22,9 +22,8 @@ if TYPE_CHECKING:
     from gateway.folder.rules import FolderRules
     from gateway.folder.state import FolderState
 
-_COLUMNS = (
-    ("cli.column.agency", "bold"),
-    *output.columns("waiting", "since", "refused", "unacked", "path"),
+_COLUMNS = output.columns(
+    *("agency=code", "waiting", "since", "refused=errors", "unacked", "path"), bold=("agency",)
 )
 
 
@@ -72,14 +71,9 @@ async def _codes(node: OpenNode, rules: FolderRules) -> list[str]:
 
 
 def _show(call: Invocation, found: Sequence[FolderState]) -> None:
-    output.rows(
-        call, [{"id": each.code, **asdict(each)} for each in found], _COLUMNS, list(map(_cells, found))
-    )
+    since = [str(timedelta(seconds=round(each.oldest_s))) if each.waiting else "–" for each in found]
+    records = [{"id": each.code, **asdict(each)} for each in found]
+    output.rows(call, records, _COLUMNS, [{"since": age} for age in since])
     for each in found:
         if each.trouble:
             call.say("cli.folder.trouble", agency=each.code, why=output.plain(each.trouble))
-
-
-def _cells(each: FolderState) -> tuple[str, ...]:
-    since = str(timedelta(seconds=round(each.oldest_s))) if each.waiting else "–"
-    return (each.code, str(each.waiting), since, str(each.errors), str(each.unacked), each.path)

@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -17,12 +17,9 @@ from gateway.cli.node import Seat, at_agency
 from gateway.cli.people import As
 from gateway.domain.hold import HeldKind, Hold, HoldState
 
-if TYPE_CHECKING:
-    pass
-
 Id = Annotated[str, typer.Argument(help="Id of the hold, from: gateway hold list")]
 Why = Annotated[str, typer.Option(help="Why; it is recorded.")]
-_COLUMNS = output.columns("id", "state", "document", "from", "since", dim=("id",))
+_COLUMNS = output.columns("id", "state:hold", "document=document_id", "from", "since=begun_at", dim=("id",))
 _NOTICES = ("operator", "sender", "recipients")
 _SHORTEST = 12
 
@@ -61,14 +58,8 @@ async def list_(
         call,
         [shown(each) for each in page.items],
         _COLUMNS,
-        [_cells(call, each) for each in page.items],
         extra={"next_cursor": page.next_cursor, "has_more": page.next_cursor is not None},
     )
-
-
-def _cells(call: Invocation, hold: Hold) -> tuple[str, ...]:
-    state = call.word(f"hold.{hold.state}")
-    return hold.id, state, hold.document_id or "", hold.sender_code or "", output.clock(hold.begun_at)
 
 
 async def show(call: Invocation, hold: Id) -> None:
@@ -80,26 +71,18 @@ async def show(call: Invocation, hold: Id) -> None:
 
 def shown(hold: Hold) -> dict[str, Any]:
     """A hold for programs: digests and decision, no content."""
-    decision = hold.decision
-    return {
-        "id": hold.id,
-        "state": str(hold.state),
-        "kind": str(hold.kind),
-        "subject": hold.subject_id,
-        "document_id": hold.document_id,
-        "from": hold.sender_code,
-        "why": hold.why,
-        "begun_at": output.stamp(hold.begun_at),
-        "begun_by": hold.begun_by,
-        "sealed_for": hold.recipient,
-        "settled": hold.is_settled,
-        "handed_over": hold.handed_over,
-        "others": hold.others,
-        "contents": [
+    return output.fields(
+        hold,
+        "id state kind subject document_id from why begun_at begun_by sealed_for settled handed_over others",
+        **{"from": hold.sender_code},
+        subject=hold.subject_id,
+        sealed_for=hold.recipient,
+        settled=hold.is_settled,
+        contents=[
             {"sha256": each.digest, "size": each.size, "sealed_sha256": each.sealed} for each in hold.contents
         ],
-        "decision": asdict(decision) if decision else None,
-    }
+        decision=asdict(hold.decision) if hold.decision else None,
+    )
 
 
 def tell(call: Invocation, hold: Hold) -> None:
@@ -157,8 +140,7 @@ async def lift(
     from gateway.trust.hold_seal import KeyUnsealer
 
     async with at_agency(call) as seat:
-        if not call.agrees("cli.ask.lift", hold=hold):
-            return
+        call.ask("cli.ask.lift", hold=hold)
         node = seat.node
         decision = holding.decided(node.hold, await people.signed_in(call, node, as_), why)
         async with node.store.read(seat.scope) as work:
@@ -179,8 +161,7 @@ async def purge(call: Invocation, hold: Id, as_: As, why: Why) -> None:
     from gateway import holding
 
     async with at_agency(call) as seat:
-        if not call.agrees("cli.ask.purge", hold=hold):
-            return
+        call.ask("cli.ask.purge", hold=hold)
         who = await people.signed_in(call, seat.node, as_)
         decision = holding.decided(seat.node.hold, who, why)
         done = await holding.purge(seat.node.hold, seat.scope, hold, decision)

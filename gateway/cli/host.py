@@ -28,7 +28,7 @@ _PAGE = 1000
 _NAMED = 5
 Code = Annotated[str, typer.Argument(help="An agency code.")]
 
-_COLUMNS = output.columns("code", "name", "alias", "numbering", "host")
+_COLUMNS = output.columns("code", "name", "alias=aliases", "numbering", "host")
 
 
 def register(app: Group) -> None:
@@ -48,13 +48,7 @@ async def list_(call: Invocation) -> None:
     async with at_ground(call.settings()) as ground:
         hosted = await ground.store.hosted()
         entries = [await ground.directory.entry(agency.code) for agency in hosted]
-    pairs = list(zip(hosted, entries, strict=True))
-    output.rows(
-        call,
-        [_shown(agency, entry) for agency, entry in pairs],
-        _COLUMNS,
-        [_cells(agency, entry) for agency, entry in pairs],
-    )
+    output.rows(call, [_shown(*each) for each in zip(hosted, entries, strict=True)], _COLUMNS)
 
 
 async def add(
@@ -69,8 +63,7 @@ async def add(
     settings = call.settings()
     async with at_ground(settings) as ground:
         entry = await _in_force(ground, code)
-        if not call.agrees("host.ask.add", code=entry.code, name=entry.name):
-            return
+        call.ask("host.ask.add", code=entry.code, name=entry.name)
         parent = await ground.directory.entry(entry.parent) if entry.parent else None
         wanted = HostedAgency(
             id=ground.clock.new_id("agy_"),
@@ -108,8 +101,7 @@ async def remove(call: Invocation, code: Code) -> None:
                 f"{agency.code} is the only agency of this node",
                 hint="add another first: gateway host add CODE",
             )
-        if not call.agrees("host.ask.remove", code=agency.code):
-            return
+        call.ask("host.ask.remove", code=agency.code)
         if work := await ground.store.accounts.leave(agency.id):
             said = ", ".join(call.word(f"host.open.{name}", count=count) for name, count in work.items())
             raise Clash(
@@ -154,10 +146,10 @@ async def _set_host(call: Invocation, code: str, node: str) -> None:
         plan = await registry.directory.plan_import(_lines([(entry, node)]))
         _refuse_problems(plan)
         old = entry.host or "–"
-        if call.agrees("host.ask.move", code=entry.code, old=old, new=node or "–"):
-            change = await registry.directory.apply(plan, (await operator(registry.store)).id)
-            output.record(call, {"id": change.id, "code": entry.code, "from": entry.host, "to": node or None})
-            call.say("host.next.move")
+        call.ask("host.ask.move", code=entry.code, old=old, new=node or "–")
+        change = await registry.directory.apply(plan, (await operator(registry.store)).id)
+        output.record(call, {"id": change.id, "code": entry.code, "from": entry.host, "to": node or None})
+        call.say("host.next.move")
 
 
 async def _set_hosts(call: Invocation, wanted: Mapping[str, str], pattern: tuple[str, str] | None) -> None:
@@ -170,10 +162,10 @@ async def _set_hosts(call: Invocation, wanted: Mapping[str, str], pattern: tuple
         if not plan.changed:
             output.record(call, {"id": None, **told})
             return
-        if call.agrees("host.ask.move_many", **told):
-            change = await registry.directory.apply(plan, (await operator(registry.store)).id)
-            output.record(call, {"id": change.id, **told})
-            call.say("host.next.move")
+        call.ask("host.ask.move_many", **told)
+        change = await registry.directory.apply(plan, (await operator(registry.store)).id)
+        output.record(call, {"id": change.id, **told})
+        call.say("host.next.move")
 
 
 async def _chosen(
@@ -229,16 +221,5 @@ def _refuse_problems(plan: Plan) -> None:
 
 
 def _shown(agency: HostedAgency, entry: AgencyEntry | None) -> dict[str, Any]:
-    return {
-        "id": agency.id,
-        "code": agency.code,
-        "name": agency.name,
-        "aliases": list(agency.aliases),
-        "numbering": str(agency.numbering),
-        "host": entry.host if entry else None,
-    }
-
-
-def _cells(agency: HostedAgency, entry: AgencyEntry | None) -> tuple[str, ...]:
-    host = (entry.host if entry else None) or ""
-    return agency.code, agency.name, ", ".join(agency.aliases), str(agency.numbering), host
+    names = "id code name aliases numbering host"
+    return output.fields(agency, names, aliases=list(agency.aliases), host=entry.host if entry else None)

@@ -24,14 +24,16 @@ from gateway.domain.status import fold_incoming
 from gateway.errors import StoreFailure
 
 if TYPE_CHECKING:
-    from gateway.ports import InboxPacket
+    pass
 
 Which = Annotated[str, typer.Argument(help="Id, or number/symbol.")]
 
 _COLUMNS = output.columns(
     "id", "kind", "from", "number", "date", "subject", "state", "register_no", "arrived", dim=("id",)
 )
-_PACKET_COLUMNS = output.columns("id", "state", "finding", "from", "reason", "arrived", dim=("id",))
+_PACKET_COLUMNS = output.columns(
+    *("id", "state:packet", "finding=code", "from", "reason", "arrived"), dim=("id",)
+)
 # Long enough to write a full document to a slow share.
 _LEASE_S = 600
 
@@ -76,8 +78,8 @@ async def _list(
         call,
         [documents.incoming_record(call, *each) for each in zip(page.items, beside, strict=True)],
         _COLUMNS,
-        [documents.incoming_cells(call, each) for each in page.items],
         page.next_cursor,
+        [documents.incoming_cells(call, each) for each in page.items],
     )
     if aside.items and call.output is OutputFormat.TABLE:
         call.say("cli.quarantine_waits")
@@ -92,19 +94,15 @@ async def _packets(call: Invocation, states: list[str], limit: int, cursor: str 
         call,
         [documents.packet_record(call, each) for each in page.items],
         _PACKET_COLUMNS,
-        [_packet_cells(call, each) for each in page.items],
         page.next_cursor,
-    )
-
-
-def _packet_cells(call: Invocation, item: InboxPacket) -> tuple[str, ...]:
-    return (
-        item.id,
-        call.word(f"packet.{item.state}"),
-        item.code or "",
-        item.sender_code or item.transport_sender,
-        documents.why_set_aside(call, item),
-        output.clock(item.received_at),
+        [
+            {
+                "from": each.sender_code or each.transport_sender,
+                "reason": documents.why_set_aside(call, each),
+                "arrived": output.clock(each.received_at),
+            }
+            for each in page.items
+        ],
     )
 
 
@@ -163,7 +161,7 @@ async def pull(
         call,
         [{"id": each.id, "folder": str(where), "document_id": each.document_id} for each, where in told],
         output.columns("id", "number", "folder", dim=("id",)),
-        [(each.id, shapes.numbered(each.number, each.symbol), str(where)) for each, where in told],
+        [{"number": shapes.numbered(each.number, each.symbol)} for each, _ in told],
     )
 
 

@@ -3,18 +3,20 @@ over, release, discard. In: an id or number and what is said. Out: one act, done
 
 from __future__ import annotations
 
-from datetime import date, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gateway.cli import documents, output
 from gateway.cli.command import Group, Invocation, OutputFormat
 from gateway.cli.node import Seat, at_agency
+from gateway.cli.operations import Given, does, shown
 
 if TYPE_CHECKING:
+    from gateway.api.resources.inbox import StatusSet
     from gateway.domain.document import IncomingDocument
-    from gateway.incoming.act import StatusCall
 
 Which = Annotated[str, typer.Argument(help="Id, or number/symbol.")]
 Packet = Annotated[str, typer.Argument(help="Id of the packet, from: gateway inbox list --quarantine")]
@@ -79,8 +81,7 @@ async def seal(call: Invocation, document: Which, why: Why) -> None:
 
     async with at_agency(call) as seat:
         node, scope = seat.node, seat.scope
-        if not call.agrees("cli.ask.seal", document=output.plain(document)):
-            return
+        call.ask("cli.ask.seal", document=output.plain(document))
         if document.startswith("inx_"):
             held = await sealing.packet(node.inn, node.hold, scope, document, why)
         else:
@@ -88,33 +89,49 @@ async def seal(call: Invocation, document: Which, why: Why) -> None:
         hold.tell(call, held)
 
 
-async def accept(
-    call: Invocation,
+async def _meant(seat: Seat, text: str) -> tuple[str, Mapping[str, str]]:
+    found = await _found(seat, text)
+    return found.id, {"document": _name(found)}
+
+
+def _said(call: Invocation, answer: StatusSet) -> None:
+    if call.output is not OutputFormat.TABLE:
+        output.record(call, shown(answer.item) | {"repeated": answer.repeated})
+        return
+    output.lines([answer.item.id])
+    call.say("cli.said_before" if answer.repeated else "cli.said", state=answer.item.state_text)
+    if answer.register_no:
+        call.say("cli.register_no", number=answer.register_no)
+
+
+def _person(staff: str | None) -> Given | None:
+    return {"name": staff} if staff else None
+
+
+_says = partial(does, "setStatus", place="document", find=_meant, tell=_said)
+
+
+@_says(ask="cli.ask.accept")
+def accept(
     document: Which,
     register_no: Annotated[
         str | None, typer.Option(help="Arrival number, where this node does not give it.")
     ] = None,
     staff: Staff = None,
     note: Note = None,
-) -> None:
+) -> Given:
     """Take a document in: it is entered in the book and the sender gets status 03."""
-    await _say(call, document, "cli.ask.accept", code="03", register_no=register_no, staff=staff, note=note)
+    return {"code": "03", "register_no": register_no, "staff": _person(staff), "note": note}
 
 
-async def reject(
-    call: Invocation,
-    document: Which,
-    reason: Refusal,
-    staff: Staff = None,
-    note: Note = None,
-) -> None:
+@_says(ask="cli.ask.reject")
+def reject(document: Which, reason: Refusal, staff: Staff = None, note: Note = None) -> Given:
     """Refuse a document and return it: the sender gets status 02 with the reason."""
-    _known_reason(reason)
-    await _say(call, document, "cli.ask.reject", code="02", reason=reason, staff=staff, note=note)
+    return {"code": "02", "reason": reason, "staff": _person(staff), "note": note}
 
 
-async def status(
-    call: Invocation,
+@_says(ask="cli.ask.status")
+def status(
     document: Which,
     code: Annotated[str, typer.Argument(help="02 to 06, 15, 16, or its word (accepted, done…).")],
     staff: Staff = None,
@@ -122,94 +139,26 @@ async def status(
     register_no: Annotated[str | None, typer.Option(help="Arrival number, with 03.")] = None,
     reason: Annotated[str | None, typer.Option(help="Reason code, with 02.")] = None,
     at: Annotated[str | None, typer.Option(help="When it was done (RFC 3339); default: now.")] = None,
-) -> None:
+) -> Given:
     """Tell the sender where the document stands with us."""
     from gateway.cli.verify import moment
-    from gateway.domain.status import code_of
 
-    wire = code_of(code)
-    if wire is None:
-        raise typer.BadParameter(
-            f"{code!r} is no status; expected 02 to 06, 15, 16 or a word such as accepted"
-        )
-    if reason:
-        _known_reason(reason)
-    said: dict[str, Any] = {"code": wire, "register_no": register_no, "reason": reason}
-    await _say(
-        call, document, "cli.ask.status", staff=staff, note=note, at=moment(at) if at else None, **said
-    )
+    said = {"code": code, "register_no": register_no, "reason": reason, "note": note}
+    return {**said, "staff": _person(staff), "at": moment(at) if at else None}
 
 
-async def reopen(
-    call: Invocation,
+@_says(ask="cli.ask.reopen")
+def reopen(
     document: Which,
     reason: Annotated[str, typer.Option(help="Why it was closed by mistake; the sender reads it.")],
     staff: Staff = None,
-) -> None:
+) -> Given:
     """Open work that was closed by mistake: the sender gets status 05 with the reason and keeps its 06 with a mark."""
-    await _say(call, document, "cli.ask.reopen", code="05", staff=staff, note=reason, reopens=True)
+    return {"code": "05", "reopen": True, "note": reason, "staff": _person(staff)}
 
 
-def _known_reason(reason: str) -> None:
-    from gateway.words import labels
-
-    known = labels.tails("reason")
-    if reason not in known:
-        raise typer.BadParameter(f"{reason!r} is no reason; expected one of {', '.join(known)}")
-
-
-async def _say(
-    call: Invocation,
-    text: str,
-    question: str,
-    *,
-    code: str,
-    register_no: str | None = None,
-    reason: str | None = None,
-    staff: str | None = None,
-    note: str | None = None,
-    at: datetime | None = None,
-    reopens: bool = False,
-) -> None:
-    from gateway.domain.document import Staff as Person
-    from gateway.incoming.act import StatusCall
-
-    person = Person(name=staff) if staff else None
-    said = StatusCall(
-        code=code,
-        register_no=register_no,
-        reason=reason,
-        staff=person,
-        note=note,
-        at=at,
-        reopens=reopens,
-    )
-    async with at_agency(call) as seat:
-        found = await _found(seat, text)
-        if call.agrees(question, document=_name(found), code=code):
-            await _set(call, seat, found, said)
-
-
-async def _set(call: Invocation, seat: Seat, document: IncomingDocument, said: StatusCall) -> None:
-    from gateway.incoming import act, reading
-
-    done = await act.set_status(seat.node.inn, seat.scope, document.id, said)
-    if call.output is not OutputFormat.TABLE:
-        async with seat.node.store.read(seat.scope) as work:
-            addressed = await work.incoming.get(document.id)
-            beside = await reading.around_one(work, addressed, await seat.node.inn.office())
-        output.record(call, documents.incoming_record(call, addressed, beside) | {"repeated": done.repeated})
-        return
-    output.lines([done.document.id])
-    call.say(
-        "cli.said_before" if done.repeated else "cli.said", state=call.word(f"state.in.{done.document.state}")
-    )
-    if done.register_no:
-        call.say("cli.register_no", number=done.register_no)
-
-
-async def assign(
-    call: Invocation,
+@_says(ask="cli.ask.assign")
+def assign(
     document: Which,
     lead_unit: Annotated[str, typer.Argument(help="The unit in charge.")],
     with_: Annotated[
@@ -219,29 +168,27 @@ async def assign(
     deadline: Annotated[str | None, typer.Option(help="2026-11-27 or 27/11/2026.")] = None,
     instruction: Annotated[str | None, typer.Option(help="What is wanted.")] = None,
     staff: Staff = None,
-) -> None:
+) -> Given:
     """Hand a document to a unit: recorded, and the sender gets status 04."""
     from gateway.cli.send import day
-    from gateway.domain.document import Assignment, UnitDeadline
-    from gateway.domain.document import Staff as Person
-    from gateway.incoming.act import StatusCall
 
-    until = date.fromisoformat(day(deadline)) if deadline else None
     pairs = [(unit.strip(), on.strip()) for unit, _, on in (each.partition("=") for each in with_ or ())]
-    given = Assignment(
-        lead_unit=lead_unit,
-        coordinating_units=tuple(unit for unit, _ in pairs),
-        deadline=until,
-        instruction=instruction,
-        deadlines=tuple(
-            UnitDeadline(unit=unit, deadline=date.fromisoformat(day(on))) for unit, on in pairs if on
-        ),
-    )
-    person = Person(name=staff) if staff else None
-    async with at_agency(call) as seat:
-        found = await _found(seat, document)
-        if call.agrees("cli.ask.assign", document=_name(found), unit=lead_unit):
-            await _set(call, seat, found, StatusCall(code="04", staff=person, assignment=given))
+    assignment = {
+        "lead_unit": lead_unit,
+        "coordinating_units": [unit for unit, _ in pairs],
+        "deadline": day(deadline) if deadline else None,
+        "instruction": instruction,
+        "unit_deadlines": {unit: day(on) for unit, on in pairs if on},
+    }
+    return {"code": "04", "staff": _person(staff), "assignment": assignment}
+
+
+def _known_reason(reason: str) -> None:
+    from gateway.words import labels
+
+    known = labels.tails("reason")
+    if reason not in known:
+        raise typer.BadParameter(f"{reason!r} is no reason; expected one of {', '.join(known)}")
 
 
 Unit = Annotated[str, typer.Argument(help="The unit, as the assignment names it.")]
@@ -253,9 +200,9 @@ async def hand_back(call: Invocation, document: Which, unit: Unit, reason: Why) 
 
     async with at_agency(call) as seat:
         found = await _found(seat, document)
-        if call.agrees("cli.ask.hand_back", document=_name(found), unit=unit):
-            part = await handling.hand_back(seat.node.inn, seat.scope, found.id, unit, reason)
-            output.record(call, {"id": found.id, "unit": part.unit, "state": part.state.value})
+        call.ask("cli.ask.hand_back", document=_name(found), unit=unit)
+        part = await handling.hand_back(seat.node.inn, seat.scope, found.id, unit, reason)
+        output.record(call, {"id": found.id, "unit": part.unit, "state": part.state.value})
 
 
 async def part_done(call: Invocation, document: Which, unit: Unit) -> None:
@@ -264,9 +211,9 @@ async def part_done(call: Invocation, document: Which, unit: Unit) -> None:
 
     async with at_agency(call) as seat:
         found = await _found(seat, document)
-        if call.agrees("cli.ask.part_done", document=_name(found), unit=unit):
-            part = await handling.finish(seat.node.inn, seat.scope, found.id, unit)
-            output.record(call, {"id": found.id, "unit": part.unit, "state": part.state.value})
+        call.ask("cli.ask.part_done", document=_name(found), unit=unit)
+        part = await handling.finish(seat.node.inn, seat.scope, found.id, unit)
+        output.record(call, {"id": found.id, "unit": part.unit, "state": part.state.value})
 
 
 async def ack(
@@ -302,9 +249,9 @@ async def return_(
 
     _known_reason(reason)
     async with at_agency(call) as seat:
-        if call.agrees("cli.ask.return", packet=packet, reason=call.word(f"reason.{reason}")):
-            item = await process.give_back(seat.node.inn, seat.scope, packet, note, reason)
-            output.record(call, {"id": item.id, "state": item.state, "reason": reason})
+        call.ask("cli.ask.return", packet=packet, reason=call.word(f"reason.{reason}"))
+        item = await process.give_back(seat.node.inn, seat.scope, packet, note, reason)
+        output.record(call, {"id": item.id, "state": item.state, "reason": reason})
 
 
 async def discard(call: Invocation, packet: Packet, reason: Why) -> None:
@@ -316,9 +263,9 @@ async def _decide(call: Invocation, id: str, act: str, reason: str) -> None:
     from gateway.incoming import process
 
     async with at_agency(call) as seat:
-        if call.agrees(f"cli.ask.{act}", packet=id):
-            item = await getattr(process, act)(seat.node.inn, seat.scope, id, reason)
-            output.record(call, {"id": item.id, "state": item.state})
+        call.ask(f"cli.ask.{act}", packet=id)
+        item = await getattr(process, act)(seat.node.inn, seat.scope, id, reason)
+        output.record(call, {"id": item.id, "state": item.state})
 
 
 async def _found(seat: Seat, text: str) -> IncomingDocument:

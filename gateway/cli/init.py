@@ -296,7 +296,8 @@ def show_settings(call: Invocation) -> None:
     values, where = shown(settings), sources(settings)
     records = [{"id": key, "value": values[key], "source": where[key]} for key in values]
     cells = [(key, "" if values[key] is None else str(values[key]), where[key]) for key in values]
-    output.rows(call, records, (("cli.setting", ""), ("cli.value", ""), ("cli.source", "dim")), cells)
+    heads = (("cli.setting", ""), ("cli.value", ""), ("cli.source", "dim"))
+    output.rows(call, records, [output.Column(*head) for head in heads], cells)
 
 
 def check_settings(call: Invocation) -> None:

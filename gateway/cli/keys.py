@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from gateway.bootstrap.node import OpenNode
     from gateway.domain.account import Principal
     from gateway.domain.certificates import KeyEnd, KeyUse
-    from gateway.incoming.judge_again import DoubtedDocument
     from gateway.trust.keys import KeyDirectory, KeyEntry
 
 
@@ -45,7 +44,9 @@ class KeyChoice(StrEnum):
     RSA = "rsa-3072"
 
 
-_COLUMNS = output.columns("id", "code", "algorithm", "where", "serial", "valid", "state", dim=("serial",))
+_COLUMNS = output.columns(
+    *("id", "code=agency", "algorithm", "where", "serial", "valid", "state:cli.key"), dim=("serial",)
+)
 
 
 def register(app: Group) -> None:
@@ -75,8 +76,7 @@ async def list_(call: Invocation) -> None:
         use = await desk.signing_keys_from(ground.directory, ground.store, agency.code, now)
         signs = _signing(ground, agency.code, now, use)
     shown = [_shown(each) | {"state": _state(each, signs, use)} for each in entries]
-    cells = [_cells(call, each, told["state"]) for each, told in zip(entries, shown, strict=True)]
-    output.rows(call, shown, _COLUMNS, cells)
+    output.rows(call, shown, _COLUMNS, [_cells(call, each) for each in entries])
 
 
 def _signing(ground: Ground, code: str, now: datetime, use: KeyUse) -> str:
@@ -108,8 +108,7 @@ async def new(
     async with at_ground(call.settings()) as ground:
         agency = chosen(await ground.store.hosted(), call.agency)
         place = where or (Where.TOKEN if ground.keys.has_token else Where.FILE)
-        if not call.agrees("cli.ask.new_key", code=agency.code, kind=kind.value):
-            return
+        call.ask("cli.ask.new_key", code=agency.code, kind=kind.value)
         entry = ground.keys.generate(agency.code, kind.value, place.value)
         ground.keys.request(agency.code, entry.key_id, agency.name)
     output.record(call, _shown(entry))
@@ -151,8 +150,7 @@ async def import_(
         _refuse_stolen(mine, await ground.store.key_ends(agency.code))
         await never_for_pdfs(ground.store, [der])
         await _refuse_to_stop(ground, agency.code, mine, sha256(der))
-        if not call.agrees("cli.ask.import_certificate", file=file, code=agency.code):
-            return
+        call.ask("cli.ask.import_certificate", file=file, code=agency.code)
         entry = ground.keys.import_certificate(agency.code, pem)
     output.record(call, _shown(entry))
     call.say("cli.key.announce", code=agency.code, file=file)
@@ -185,29 +183,24 @@ async def _refuse_to_stop(ground: Ground, code: str, key_id: str, fingerprint: s
 
 
 def _shown(entry: KeyEntry) -> dict[str, Any]:
+    return output.fields(
+        entry,
+        "id agency algorithm where sha256 subject serial not_before not_after",
+        id=entry.key_id,
+        agency=entry.agency_code,
+        sha256=entry.fingerprint,
+    )
+
+
+def _cells(call: Invocation, entry: KeyEntry) -> dict[str, str]:
+    valid = f"{output.clock(entry.not_before)} – {output.clock(entry.not_after)}"
     return {
-        "id": entry.key_id,
-        "agency": entry.agency_code,
-        "algorithm": entry.algorithm,
-        "where": entry.where,
-        "sha256": entry.fingerprint,
-        "subject": entry.subject,
-        "serial": entry.serial,
-        "not_before": output.stamp(entry.not_before),
-        "not_after": output.stamp(entry.not_after),
+        "valid": call.word("cli.no_certificate") if entry.certificate_der is None else valid,
+        "where": call.word(f"cli.key.in_{entry.where}"),
     }
 
 
-def _cells(call: Invocation, entry: KeyEntry, state: str) -> tuple[str, ...]:
-    if entry.certificate_der is None:
-        valid = call.word("cli.no_certificate")
-    else:
-        valid = f"{output.clock(entry.not_before)} – {output.clock(entry.not_after)}"
-    where, word = call.word(f"cli.key.in_{entry.where}"), call.word(f"cli.key.{state}")
-    return entry.key_id, entry.agency_code, entry.algorithm, where, entry.serial or "", valid, word
-
-
-_SUSPECT_COLUMNS = output.columns("id", "way", "at", "reason")
+_SUSPECT_COLUMNS = output.columns("id", "way:cli.suspect", "at", "reason")
 
 
 async def retire(
@@ -232,8 +225,7 @@ async def retire(
         ends = now + overlap if at is None else now if at == "now" else moment(at)
         principal = await operator(ground.store)
         told = _end_of(ground.keys, agency.code, key, ends, principal)
-        if not call.agrees("cli.ask.retire", id=key, code=agency.code, at=output.clock(ends)):
-            return
+        call.ask("cli.ask.retire", id=key, code=agency.code, at=output.clock(ends))
         await proposals.retire_key(ground.deciding, told)
     output.record(call, {"id": key, "agency": agency.code, "ends_at": output.stamp(ends)})
 
@@ -256,14 +248,11 @@ async def stolen(
         told = await _reported(call, node, key.strip().lower(), began, principal)
         if began > told.at:
             raise Clash("a theft lies in the past: the time after --since is ahead of this machine's clock")
-        if not call.agrees("cli.ask.stolen", code=told.agency_code, since=output.clock(began)):
-            return
+        call.ask("cli.ask.stolen", code=told.agency_code, since=output.clock(began))
         await proposals.report_stolen(node.deciding, told, began)
         found = await judge_again.mark_suspects(node.inn, told.agency_code, told.fingerprint, began)
-    cells = [
-        (each.id, call.word(f"cli.suspect.{each.way}"), output.clock(each.at), each.reason) for each in found
-    ]
-    output.rows(call, [_suspect_shown(each) for each in found], _SUSPECT_COLUMNS, cells)
+    shown = [output.fields(each, "id way agency at reason", agency=each.agency_id) for each in found]
+    output.rows(call, shown, _SUSPECT_COLUMNS)
     call.say("cli.suspect.next", count=len(found), code=told.agency_code)
 
 
@@ -297,13 +286,3 @@ def _end_of(keys: KeyDirectory, code: str, key: str, at: datetime, principal: Pr
     raise NotFound(
         f"agency {code} has no key {key} with a certificate", hint="list them with: gateway keys list"
     )
-
-
-def _suspect_shown(each: DoubtedDocument) -> dict[str, Any]:
-    return {
-        "id": each.id,
-        "way": each.way,
-        "agency": each.agency_id,
-        "at": output.stamp(each.at),
-        "reason": each.reason,
-    }

@@ -4,7 +4,7 @@ number. Out: lists, one document with its recipients, its timeline; or one act, 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,15 +14,20 @@ import typer
 from gateway.cli import documents, output, send
 from gateway.cli.command import Group, Invocation, OutputFormat
 from gateway.cli.node import Seat, at_agency
+from gateway.cli.operations import Given, does, shown
 
 if TYPE_CHECKING:
+    from gateway.api.message_view import Message
+    from gateway.api.resources.messages import Messages
     from gateway.domain.document import OutgoingDocument
 
 Which = Annotated[str, typer.Argument(help="Id (msg_…), number/symbol, or your external id.")]
 ToCodes = Annotated[list[str] | None, typer.Option("--to", help="Only to these recipients.")]
 Reason = Annotated[str, typer.Option(help="Why; the recipients read it.")]
 
-_COLUMNS = output.columns("id", "kind", "number", "date", "subject", "to", "state", "created", dim=("id",))
+_COLUMNS = output.columns(
+    *("id", "kind:kind", "number", "date", "subject", "to", "state", "created"), dim=("id",)
+)
 
 
 def register(app: Group) -> None:
@@ -56,30 +61,33 @@ def register(app: Group) -> None:
     )
 
 
-async def list_(
-    call: Invocation,
+def _tell_list(call: Invocation, answer: Messages) -> None:
+    records, cells = [shown(each) for each in answer.data], [_cells(call, each) for each in answer.data]
+    output.page(call, records, _COLUMNS, answer.next_cursor, cells)
+
+
+def _cells(call: Invocation, each: Message) -> dict[str, str]:
+    first, *more = [one.code for one in each.recipients] or [""]
+    return {
+        "number": documents.numbered(each.number, each.symbol),
+        "date": output.day(each.date),
+        "to": f"{first} +{len(more)}" if more else first,
+        "state": f"{documents.sign(each.state)} {call.word(f'state.{each.state}', code='')}".rstrip(),
+        "created": output.clock(each.created_at),
+    }
+
+
+@does("listMessages", tell=_tell_list)
+def list_(
     state: Annotated[list[str] | None, typer.Option(help="Only in this state (repeat for more).")] = None,
     query: Annotated[
         str | None, typer.Option(help="Number, symbol or words of the subject, accents or not.")
     ] = None,
     limit: Annotated[int, typer.Option(min=1, max=500)] = 50,
     cursor: Annotated[str | None, typer.Option(help="Go on where the last list ended.")] = None,
-) -> None:
+) -> Given:
     """List outgoing documents, newest first."""
-    from gateway.domain.status import STATES
-
-    states = documents.known_states(state or [], STATES)
-    async with at_agency(call) as seat, seat.node.store.read(seat.scope) as work:
-        page = await work.outgoing.page(limit=limit, cursor=cursor, states=states, query=query)
-        deliveries = await work.deliveries.of_many([each.id for each in page.items])
-    found = [(each, deliveries.get(each.id, ())) for each in page.items]
-    output.page(
-        call,
-        [documents.outgoing_record(call, *each) for each in found],
-        _COLUMNS,
-        [documents.outgoing_cells(call, *each) for each in found],
-        page.next_cursor,
-    )
+    return {"state": state, "q": query, "limit": limit, "cursor": cursor}
 
 
 async def show(call: Invocation, document: Which) -> None:
@@ -94,10 +102,10 @@ async def show(call: Invocation, document: Which) -> None:
     if call.output is OutputFormat.TABLE and not call.quiet:
         output.lines(story.outgoing(call, found, deliveries, facts, stuck, seat.node.clock.now()))
         return
-    shown = documents.outgoing_record(call, found, deliveries) | {"stuck": stuck}
-    for told, delivery in zip(shown["recipients"], deliveries, strict=False):
+    record = documents.outgoing_record(call, found, deliveries) | {"stuck": stuck}
+    for told, delivery in zip(record["recipients"], deliveries, strict=False):
         told["facts"] = [documents.fact_record(each) for each in facts[delivery.id]]
-    output.record(call, shown)
+    output.record(call, record)
 
 
 async def events(call: Invocation, document: Which) -> None:
@@ -108,55 +116,53 @@ async def events(call: Invocation, document: Which) -> None:
     output.rows(
         call,
         [documents.event_record(each) for each in told],
-        output.columns("at", "event", "detail", dim=("detail",)),
-        [(output.clock(each.at), str(each.kind), documents.event_detail(each)) for each in told],
+        output.columns("at", "event=kind", "detail", dim=("detail",)),
+        [{"detail": documents.event_detail(each)} for each in told],
     )
 
 
-async def send_draft(call: Invocation, document: Which, confirm: send.Confirm = None) -> None:
+async def _meant(seat: Seat, text: str) -> tuple[str, Mapping[str, str]]:
+    async with seat.node.store.read(seat.scope) as work:
+        found = await documents.find_outgoing(work, text)
+    return found.id, {"document": _name(found)}
+
+
+async def _draft(seat: Seat, text: str) -> tuple[str, Mapping[str, str]]:
+    """With whom it would go to."""
+    async with seat.node.store.read(seat.scope) as work:
+        found = await documents.find_outgoing(work, text)
+    to = ", ".join(each.code or each.name or "" for each in found.draft.recipients) or "-"
+    return found.id, {"document": _name(found), "to": to}
+
+
+def _done(call: Invocation, answer: Message) -> None:
+    if call.output is OutputFormat.TABLE:
+        output.lines([answer.id])
+        call.say("cli.done")
+    else:
+        output.record(call, output.fields(answer, "id kind state"))
+
+
+@does("sendDraft", place="document", find=_draft, ask="cli.ask.send_draft", tell=_done)
+def send_draft(document: Which, confirm: send.Confirm = None) -> Given:
     """Send a draft that was kept; it is checked anew, and every broken rule is told at once (exit 4)."""
-    from gateway.outgoing import manage
-
-    async with _found(call, document) as (seat, found):
-        to = ", ".join(each.code or each.name or "" for each in found.draft.recipients) or "-"
-        if call.agrees("cli.ask.send_draft", document=_name(found), to=to):
-            codes = tuple(confirm or ())
-            _done(call, await manage.send_draft(seat.node.out, seat.scope, found.id, confirm=codes))
+    return {"confirm": confirm}
 
 
-async def seal(
-    call: Invocation, document: Which, why: Annotated[str, typer.Option(help="Why; it is recorded.")]
-) -> None:
-    """Lock a document that may be a secret: nothing of it leaves any more, and its content is sealed apart."""
-    from gateway.cli import hold
-    from gateway.outgoing import files as sealing
-
-    async with _found(call, document) as (seat, found):
-        if call.agrees("cli.ask.seal", document=_name(found)):
-            held = await sealing.seal_document(seat.node.out, seat.node.hold, seat.scope, found.id, why)
-            hold.tell(call, held)
-
-
-async def resend(call: Invocation, document: Which, to: ToCodes = None) -> None:
+@does("resendMessage", place="document", find=_meant, ask="cli.ask.resend", tell=_done)
+def resend(document: Which, to: ToCodes = None) -> Given:
     """Send the same bytes again, to the recipients named or to all whose sending failed."""
-    from gateway.outgoing import manage
-
-    async with _found(call, document) as (seat, found):
-        if call.agrees("cli.ask.resend", document=_name(found), to=", ".join(to or ()) or "-"):
-            _done(call, await manage.resend(seat.node.out, seat.scope, found.id, to or ()))
+    return {"recipients": to}
 
 
-async def cancel(call: Invocation, document: Which) -> None:
+@does("cancelMessage", place="document", find=_meant, ask="cli.ask.cancel", tell=_done)
+def cancel(document: Which) -> Given:
     """Stop a document that has not left yet. What has left is recalled instead."""
-    from gateway.outgoing import manage
-
-    async with _found(call, document) as (seat, found):
-        if call.agrees("cli.ask.cancel", document=_name(found)):
-            _done(call, await manage.cancel(seat.node.out, seat.scope, found.id))
+    return {}
 
 
-async def recall(
-    call: Invocation,
+@does("recallMessage", place="document", find=_meant, ask="cli.ask.recall", tell=_done)
+def recall(
     document: Which,
     reason: Reason,
     approved_by: Annotated[
@@ -167,23 +173,24 @@ async def recall(
     ] = None,
     take_back: Annotated[bool, typer.Option("--take-back", help="Send the bare status 13 instead.")] = False,
     to: ToCodes = None,
-) -> None:
+) -> Given:
     """Ask every recipient to cancel the document. Nothing changes there before they answer."""
-    from gateway.outgoing import recall as recalling
+    form = "take_back" if take_back else "notice"
+    said = {"reason": reason, "approved_by": approved_by, "notice_no": notice_no}
+    return {**said, "form": form, "recipients": to}
+
+
+async def seal(
+    call: Invocation, document: Which, why: Annotated[str, typer.Option(help="Why; it is recorded.")]
+) -> None:
+    """Lock a document that may be a secret: nothing of it leaves any more, and its content is sealed apart."""
+    from gateway.cli import hold
+    from gateway.outgoing import files as sealing
 
     async with _found(call, document) as (seat, found):
-        if call.agrees("cli.ask.recall", document=_name(found), reason=reason):
-            asked = await recalling.recall(
-                seat.node.out,
-                seat.scope,
-                found.id,
-                reason=reason,
-                approved_by=approved_by,
-                notice_no=notice_no,
-                take_back=take_back,
-                recipients=to or (),
-            )
-            _done(call, asked)
+        call.ask("cli.ask.seal", document=_name(found))
+        held = await sealing.seal_document(seat.node.out, seat.node.hold, seat.scope, found.id, why)
+        hold.tell(call, held)
 
 
 async def update(
@@ -235,13 +242,3 @@ async def _change(
 
 def _name(document: OutgoingDocument) -> str:
     return output.plain(documents.numbered(document.draft.number, document.draft.symbol) or document.id)
-
-
-def _done(call: Invocation, document: OutgoingDocument) -> None:
-    if call.output is OutputFormat.TABLE:
-        output.lines([document.id])
-        call.say("cli.done")
-    else:
-        output.record(
-            call, {"id": document.id, "kind": str(document.kind), "state": documents.state_of(document, ())}
-        )

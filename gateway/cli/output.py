@@ -11,7 +11,7 @@ import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gateway import errors
 from gateway.cli.command import Invocation, OutputFormat
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _BETWEEN = 2  # spaces between two columns of a table without lines
 _LONG_WORD = 20
+# What people read of a record: every cell, or by the heads of columns those that are not its fields as they are.
+Cells = Sequence[str] | Mapping[str, str]
 # Wide enough that nothing is cut or wrapped when the table goes into a file or a pipe.
 _PIPE_WIDTH = 400
 
@@ -47,17 +49,41 @@ def day(on: date | None) -> str:
     return "" if on is None else on.strftime("%d/%m/%Y")
 
 
-def columns(*names: str, dim: Collection[str] = ()) -> tuple[tuple[str, str], ...]:
-    """The columns of a list by the last word of their labels, some of them written less bright."""
-    return tuple((f"cli.column.{name}", "dim" if name in dim else "") for name in names)
+class Column(NamedTuple):
+    """One column of a list: the label of its head, its style, the field of a record that it shows, and below which labels
+    the words of that field stand."""
+
+    label: str
+    style: str = ""
+    field: str = ""
+    words: str = ""
+
+
+def columns(*names: str, dim: Collection[str] = (), bold: Collection[str] = ()) -> tuple[Column, ...]:
+    """The columns of a list, each by the last word of its label. `name=field` shows a field of another name; `:words`
+    behind it says below which labels the words of the field stand. Some are written less bright, or bold."""
+    made = []
+    for name in names:
+        shown, _, words = name.partition(":")
+        head, _, field = shown.partition("=")
+        style = "dim" if head in dim else "bold" if head in bold else ""
+        made.append(Column(f"cli.column.{head}", style, field or head, words))
+    return tuple(made)
+
+
+def fields(thing: object, names: str, **more: Any) -> dict[str, Any]:
+    """What programs are told of a thing: its attributes by these names, in their order; `more` says what of them is another
+    value, and what else is told. Times are written when the record is."""
+    told = {name: more.pop(name) if name in more else getattr(thing, name) for name in names.split()}
+    return told | more
 
 
 def page(
     call: Invocation,
     records: Sequence[Mapping[str, Any]],
-    columns: Sequence[tuple[str, str]],
-    cells: Iterable[Sequence[str]],
+    columns: Sequence[Column],
     cursor: str | None,
+    cells: Iterable[Cells] | None = None,
 ) -> None:
     """One page of a list, and how to go on from it."""
     extra = {"next_cursor": cursor, "has_more": cursor is not None}
@@ -69,13 +95,13 @@ def page(
 def rows(
     call: Invocation,
     records: Sequence[Mapping[str, Any]],
-    columns: Sequence[tuple[str, str]],
-    cells: Iterable[Sequence[str]],
+    columns: Sequence[Column],
+    cells: Iterable[Cells] | None = None,
     *,
     extra: Mapping[str, Any] | None = None,
 ) -> None:
-    """A list. `records` are for programs, each with an `id`; `columns` (label key, style) and `cells` for people.
-    `extra` stands beside `data` in JSON."""
+    """A list. `records` are for programs, each with an `id`; people read of each the fields of the `columns`, or in their
+    place `cells`: all of them, or by head those that are said in another way. `extra` stands beside `data` in JSON."""
     if call.quiet:
         lines(str(each["id"]) for each in records)
     elif call.output is OutputFormat.JSON:
@@ -83,7 +109,38 @@ def rows(
     elif call.output is OutputFormat.NDJSON:
         lines(compact(each) for each in records)
     else:
-        _table(call, columns, cells)
+        _table(call, columns, [_line(call, *each, columns) for each in _paired(records, cells)])
+
+
+def _paired(
+    records: Sequence[Mapping[str, Any]], cells: Iterable[Cells] | None
+) -> Iterable[tuple[Mapping[str, Any], Cells]]:
+    return ((each, {}) for each in records) if cells is None else zip(records, cells, strict=True)
+
+
+def _line(
+    call: Invocation, record: Mapping[str, Any], cells: Cells, columns: Sequence[Column]
+) -> Sequence[str]:
+    if not isinstance(cells, Mapping):
+        return cells
+    heads = [column.label.rpartition(".")[2] for column in columns]
+    return [
+        cells[head] if head in cells else _shown(call, record[column.field], column.words)
+        for head, column in zip(heads, columns, strict=True)
+    ]
+
+
+def _shown(call: Invocation, value: Any, words: str) -> str:
+    """A field as people read it. Any: whatever a record holds."""
+    if value is None:
+        return ""
+    if words:
+        return call.word(f"{words}.{value}")
+    if isinstance(value, datetime):
+        return clock(value)
+    if isinstance(value, date):
+        return day(value)
+    return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def record(call: Invocation, values: Mapping[str, Any], *, id_key: str = "id") -> None:
@@ -98,7 +155,7 @@ def record(call: Invocation, values: Mapping[str, Any], *, id_key: str = "id") -
 
 
 def _cell(value: object) -> str:
-    if isinstance(value, dict | list):
+    if isinstance(value, dict | list | tuple):
         return compact(value)
     return "" if value is None else _worded(value)
 
@@ -157,11 +214,11 @@ def plain(text: str) -> str:
     return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
-def _table(call: Invocation, columns: Sequence[tuple[str, str]], cells: Iterable[Sequence[str]]) -> None:
+def _table(call: Invocation, columns: Sequence[Column], cells: Iterable[Sequence[str]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    heads = [call.word(key) for key, _ in columns]
+    heads = [call.word(column.label) for column in columns]
     body = [[plain(each) for each in row] for row in cells]
     if not body:
         call.say("cli.nothing")
@@ -172,7 +229,7 @@ def _table(call: Invocation, columns: Sequence[tuple[str, str]], cells: Iterable
     table = Table(box=None, pad_edge=False, header_style="bold")
     for n in range(shown):
         table.add_column(
-            heads[n], style=columns[n][1], overflow="fold", min_width=narrowest[n], no_wrap=n == 0
+            heads[n], style=columns[n].style, overflow="fold", min_width=narrowest[n], no_wrap=n == 0
         )
     for row in body:
         table.add_row(*(Text(each) for each in row[:shown]))

@@ -67,7 +67,7 @@ async def maybe_signed_in(call: Invocation, ground: Ground, name: str | None) ->
     return None if name is None else await signed_in(call, ground, name)
 
 
-_COLUMNS = output.columns("name", "roles", "state", "since")
+_COLUMNS = output.columns("name", "roles", "state:cli.person", "since")
 Name = Annotated[str, typer.Argument(help="The person's name, as the others know it.")]
 Roles = Annotated[list[str], typer.Option("--role", help="trust, people or head; may stand more than once.")]
 
@@ -96,15 +96,7 @@ async def list_(call: Invocation) -> None:
     """List the persons, their roles, and since when they have them."""
     async with at_ground(call.settings()) as ground, ground.deciding.decisions.read() as view:
         found = await view.people.everybody()
-    cells = [
-        (
-            each.name,
-            " ".join(sorted(each.roles)),
-            call.word(f"cli.person.{_state(each)}"),
-            output.clock(max(each.added_at, each.roles_at)),
-        )
-        for each in found
-    ]
+    cells = [{"since": output.clock(max(each.added_at, each.roles_at))} for each in found]
     output.rows(call, [_person_shown(each) for each in found], _COLUMNS, cells)
 
 
@@ -114,8 +106,7 @@ async def add(call: Invocation, name: Name, role: Roles, as_: MaybeAs = None) ->
 
     roles = _roles(role)
     async with at_ground(call.settings()) as ground:
-        if not call.agrees("cli.ask.person", name=name, roles=" ".join(sorted(roles))):
-            return
+        call.ask("cli.ask.person", name=name, roles=" ".join(sorted(roles)))
         who = await maybe_signed_in(call, ground, as_)
         by = (await operator(ground.store)).id
         made, code = await people.add(ground.deciding, who, by, name, roles)
@@ -158,8 +149,7 @@ async def roles(call: Invocation, name: Name, role: Roles, as_: MaybeAs = None) 
 
     roles = _roles(role)
     async with at_ground(call.settings()) as ground:
-        if not call.agrees("cli.ask.person", name=name, roles=" ".join(sorted(roles))):
-            return
+        call.ask("cli.ask.person", name=name, roles=" ".join(sorted(roles)))
         who = await maybe_signed_in(call, ground, as_)
         principal = await operator(ground.store)
         changed = await people.give(ground.deciding, who, principal.id, name, roles)
@@ -171,8 +161,7 @@ async def reset(call: Invocation, name: Name, as_: MaybeAs = None) -> None:
     from gateway.deciding import people
 
     async with at_ground(call.settings()) as ground:
-        if not call.agrees("cli.ask.person_reset", name=name):
-            return
+        call.ask("cli.ask.person_reset", name=name)
         who = await maybe_signed_in(call, ground, as_)
         principal = await operator(ground.store)
         changed, code = await people.reset(ground.deciding, who, principal.id, name)
@@ -185,9 +174,9 @@ async def block(call: Invocation, name: Name) -> None:
     from gateway.deciding import people
 
     async with at_ground(call.settings()) as ground:
-        if call.agrees("cli.ask.person_block", name=name):
-            principal = await operator(ground.store)
-            output.record(call, _person_shown(await people.block(ground.deciding, principal.id, name)))
+        call.ask("cli.ask.person_block", name=name)
+        principal = await operator(ground.store)
+        output.record(call, _person_shown(await people.block(ground.deciding, principal.id, name)))
 
 
 async def end_set_up(call: Invocation, as_: As) -> None:
@@ -195,8 +184,7 @@ async def end_set_up(call: Invocation, as_: As) -> None:
     from gateway.deciding import approvals
 
     async with at_ground(call.settings()) as ground:
-        if not call.agrees("cli.ask.end_set_up"):
-            return
+        call.ask("cli.ask.end_set_up")
         await approvals.end_set_up(ground.deciding, await signed_in(call, ground, as_))
     call.say("cli.set_up.ended")
 
@@ -219,14 +207,9 @@ def _state(one: Person) -> str:
 
 
 def _person_shown(one: Person) -> dict[str, Any]:
-    return {
-        "id": one.id,
-        "name": one.name,
-        "roles": sorted(one.roles),
-        "state": _state(one),
-        "added_by": one.added_by,
-        "added_at": output.stamp(one.added_at),
-        "roles_by": one.roles_by,
-        "roles_at": output.stamp(one.roles_at),
-        "enrolled_at": output.stamp(one.enrolled_at),
-    }
+    return output.fields(
+        one,
+        "id name roles state added_by added_at roles_by roles_at enrolled_at",
+        roles=sorted(one.roles),
+        state=_state(one),
+    )

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from gateway.domain.proof import Binding
 
 SHOWN = 50
-_COLUMNS = output.columns("id", "code", "state", "proposed_by", "until")
+_COLUMNS = output.columns("id", "code", "state:cli.proposal", "proposed_by", "until=expires_at")
 Id = Annotated[str, typer.Argument(help="Id of the proposal, from: gateway proposals list")]
 
 
@@ -61,16 +61,7 @@ async def list_(
         found = await view.proposals.listed(() if all_ else (ProposalState.OPEN,), SHOWN)
         names = await view.people.names(set().union(*(each.people for each in found)))
         now = ground.clock.now()
-    cells = [
-        (
-            each.id,
-            " ".join(sorted(codes_of(each.content))) or "–",
-            call.word(f"cli.proposal.{_state(each, now)}"),
-            names.get(each.proposed_by, each.proposed_by),
-            output.clock(each.expires_at),
-        )
-        for each in found
-    ]
+    cells = [{"code": " ".join(sorted(codes_of(each.content))) or "–"} for each in found]
     output.rows(call, [shown(each, names, now) for each in found], _COLUMNS, cells)
 
 
@@ -96,8 +87,7 @@ async def approve(call: Invocation, id: Id, as_: As) -> None:
         await never_for_pdfs(ground.store, [each.certificate_der for each in found.content.bindings])
         if call.output is OutputFormat.TABLE:
             _print(call, found, names, ground.clock.now())
-        if not call.agrees("cli.ask.approve", id=id):
-            return
+        call.ask("cli.ask.approve", id=id)
         who = await people.signed_in(call, ground, as_)
         typed = [
             people.seen(call, "cli.person.digits", n=n, of=_subject(each))
@@ -123,10 +113,10 @@ async def reject(
     from gateway.deciding import approvals
 
     async with at_ground(call.settings()) as ground:
-        if call.agrees("cli.ask.reject_proposal", id=id):
-            who = await people.signed_in(call, ground, as_)
-            done = await approvals.reject(ground.deciding, who, id, reason)
-            output.record(call, shown(done, {}, ground.clock.now()))
+        call.ask("cli.ask.reject_proposal", id=id)
+        who = await people.signed_in(call, ground, as_)
+        done = await approvals.reject(ground.deciding, who, id, reason)
+        output.record(call, shown(done, {}, ground.clock.now()))
 
 
 async def anchor(
@@ -151,8 +141,7 @@ async def proposed(call: Invocation, content: ProposalContent, as_: str, reason:
     from gateway.deciding import proposals
 
     async with at_ground(call.settings()) as ground:
-        if not call.agrees("cli.ask.propose", what=", ".join(_all_subjects(content))):
-            return
+        call.ask("cli.ask.propose", what=", ".join(_all_subjects(content)))
         who = await people.signed_in(call, ground, as_)
         made = await proposals.propose(ground.deciding, who, content, reason)
         now = ground.clock.now()
@@ -176,20 +165,17 @@ def shown(one: Proposal, names: Mapping[str, str], now: datetime) -> dict[str, A
         "state": _state(one, now),
         "digest": one.digest,
         "proposed_by": names.get(one.proposed_by, one.proposed_by),
-        "proposed_at": output.stamp(one.proposed_at),
-        "expires_at": output.stamp(one.expires_at),
-        "reason": one.reason,
+        **output.fields(one, "proposed_at expires_at reason"),
         "decided_by": names.get(one.decided_by or "", one.decided_by),
-        "decided_at": output.stamp(one.decided_at),
+        "decided_at": one.decided_at,
         "bindings": [
             _certificate(each.certificate_der)
-            | {
-                "code": each.code,
-                "valid_from": output.stamp(each.valid_from),
-                "valid_to": output.stamp(each.valid_to),
-                "ends": list(each.earlier),
-                "ends_at": output.stamp(each.earlier_end),
-            }
+            | output.fields(
+                each,
+                "code valid_from valid_to ends ends_at",
+                ends=list(each.earlier),
+                ends_at=each.earlier_end,
+            )
             for each in one.content.bindings
         ],
         "anchors": [_certificate(each.certificate_der) for each in one.content.anchors],
@@ -360,10 +346,10 @@ async def withdraw_certificate(
 
     sha256 = sha256.strip().lower()
     async with at_ground(call.settings()) as ground:
-        if call.agrees("cli.ask.withdraw", code=code, fingerprint=sha256):
-            principal = await operator(ground.store)
-            await proposals.withdraw_binding(ground.deciding, principal.id, code, sha256, reason)
-            output.record(call, {"id": sha256, "code": code, "withdrawn": True})
+        call.ask("cli.ask.withdraw", code=code, fingerprint=sha256)
+        principal = await operator(ground.store)
+        await proposals.withdraw_binding(ground.deciding, principal.id, code, sha256, reason)
+        output.record(call, {"id": sha256, "code": code, "withdrawn": True})
 
 
 def _read_certificate_of(code: str, file: Path) -> Binding:

@@ -29,10 +29,7 @@ if TYPE_CHECKING:
     from gateway.ports import DeadParcel
     from gateway.store.reporting import Load
 
-_COLUMNS = (
-    ("cli.column.queue", "bold"),
-    *output.columns("sort", "count", "oldest"),
-)
+_COLUMNS = output.columns("queue:queue", "sort", "count", "oldest", bold=("queue",))
 HELD = "leased"
 # Whose words are those of another table.
 _WORDS = {"outbox": "lane", "inbox": "packet", "job": "queue.job", "axis": "queue.axis"}
@@ -94,11 +91,10 @@ def _waiting(load: Load) -> Iterator[QueueLine]:
         yield QueueLine(queue="event", sort="", count=load.unnumbered)
 
 
-def _cells(call: Invocation, line: QueueLine) -> tuple[str, ...]:
+def _cells(call: Invocation, line: QueueLine) -> dict[str, str]:
     is_held = line.sort == HELD and line.queue != "axis"
     key = "queue.held" if is_held else f"{_WORDS.get(line.queue, line.queue)}.{line.sort}"
-    sort = call.word(key) if labels.has(key) else line.sort
-    return (call.word(f"queue.{line.queue}"), sort, str(line.count), output.clock(line.oldest))
+    return {"sort": call.word(key) if labels.has(key) else line.sort}
 
 
 async def peek(
@@ -161,19 +157,28 @@ def _left(load: Load) -> int:
 Parcel = Annotated[str, typer.Argument(help="Id of the parcel, from: gateway queue dead list")]
 
 _PIECE = 256 * 1024
-_DEAD_COLUMNS = output.columns("id", "from", "to", "kind", "packet", "tries", "at", "reason", dim=("id",))
+_DEAD_COLUMNS = output.columns(
+    *(
+        "id",
+        "from=sender",
+        "to=recipient",
+        "kind",
+        "packet=packet_id",
+        "tries=deliveries",
+        "at=dead_at",
+        "reason",
+    ),
+    dim=("id",),
+)
 
 
 async def dead_list(call: Invocation) -> None:
     """List the parcels that were put aside, oldest first; their bytes are kept."""
     async with opened(call) as axis:
         found = await axis.dead_list()
-    output.rows(
-        call,
-        [_parcel_shown(each) for each in found],
-        _DEAD_COLUMNS,
-        [_parcel_cells(call, each) for each in found],
-    )
+    kinds = [f"kind.{each.kind}" for each in found]
+    cells = [{"kind": call.word(key)} if labels.has(key) else {} for key in kinds]
+    output.rows(call, [_parcel_shown(each) for each in found], _DEAD_COLUMNS, cells)
 
 
 async def show_parcel(call: Invocation, parcel: Parcel) -> None:
@@ -221,12 +226,10 @@ async def retry_parcel(
         if not chosen:
             call.say("cli.nothing")
             return
-        if call.agrees("cli.ask.dead_retry", parcel=", ".join(chosen)):
-            for each in chosen:
-                await axis.dead_retry(each)
-            output.rows(
-                call, [{"id": each} for each in chosen], _DEAD_COLUMNS[:1], [(each,) for each in chosen]
-            )
+        call.ask("cli.ask.dead_retry", parcel=", ".join(chosen))
+        for each in chosen:
+            await axis.dead_retry(each)
+        output.rows(call, [{"id": each} for each in chosen], _DEAD_COLUMNS[:1])
 
 
 async def drop_parcel(
@@ -234,36 +237,14 @@ async def drop_parcel(
 ) -> None:
     """Drop a parcel for good. Its recipient will never have it, unless its sender sends again."""
     async with opened(call) as axis:
-        if call.agrees("cli.ask.dead_drop", parcel=parcel):
-            await axis.dead_drop(parcel, reason)
-            output.record(call, {"id": parcel, "dropped": True})
+        call.ask("cli.ask.dead_drop", parcel=parcel)
+        await axis.dead_drop(parcel, reason)
+        output.record(call, {"id": parcel, "dropped": True})
 
 
 def _parcel_shown(parcel: DeadParcel) -> dict[str, Any]:
-    return {
-        "id": parcel.id,
-        "sender": parcel.sender,
-        "recipient": parcel.recipient,
-        "kind": parcel.kind,
-        "packet_id": parcel.packet_id,
-        "lane": str(parcel.lane),
-        "size": parcel.size,
-        "sha256": parcel.digest,
-        "deliveries": parcel.deliveries,
-        "dead_at": output.stamp(parcel.dead_at),
-        "reason": parcel.reason,
-    }
-
-
-def _parcel_cells(call: Invocation, parcel: DeadParcel) -> tuple[str, ...]:
-    kind = f"kind.{parcel.kind}"
-    return (
-        parcel.id,
-        parcel.sender,
-        parcel.recipient,
-        call.word(kind) if labels.has(kind) else parcel.kind,
-        parcel.packet_id,
-        str(parcel.deliveries),
-        output.clock(parcel.dead_at),
-        parcel.reason,
+    return output.fields(
+        parcel,
+        "id sender recipient kind packet_id lane size sha256 deliveries dead_at reason",
+        sha256=parcel.digest,
     )

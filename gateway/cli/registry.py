@@ -87,8 +87,7 @@ async def show(call: Invocation, code: Annotated[str, typer.Argument(help="An ag
         "certificates": [
             {
                 "sha256": fingerprint(each.certificate_der),
-                "valid_from": output.stamp(each.valid_from),
-                "valid_to": output.stamp(each.valid_to),
+                **output.fields(each, "valid_from valid_to"),
             }
             for each in bound
         ],
@@ -109,16 +108,12 @@ async def resolve(
     async with at_ground(call.settings()) as node:
         then = date.fromisoformat(day(on)) if on else output.today(node.clock.now())
         answer = await node.directory.resolve(text, then, parent)
-    told: dict[str, Any] = {
-        "given": answer.given,
-        "standing": str(answer.standing),
-        "code": answer.entry.code if answer.entry else None,
-        "name": answer.entry.name if answer.entry else None,
-        "mapped_by": answer.mapped_by,
-        "successor": answer.successor,
-        "nearest": answer.nearest,
-        "may_refuse": answer.may_refuse,
-    }
+    told = output.fields(
+        answer,
+        "given standing code name mapped_by successor nearest may_refuse",
+        code=answer.entry.code if answer.entry else None,
+        name=answer.entry.name if answer.entry else None,
+    )
     output.record(call, told, id_key="code")
     if answer.standing is CodeStanding.UNKNOWN:
         raise typer.Exit(NOT_FOUND)
@@ -137,14 +132,12 @@ async def search(
 
 
 def _print(call: Invocation, entries: Sequence[AgencyEntry], cursor: str | None = None) -> None:
-    output.page(
-        call, [_entry(each) for each in entries], _COLUMNS, [_cells(each) for each in entries], cursor
-    )
+    cells = [{"valid": _span(each)} for each in entries]
+    output.page(call, [_entry(each) for each in entries], _COLUMNS, cursor, cells)
 
 
-def _cells(entry: AgencyEntry) -> tuple[str, ...]:
-    valid = f"{output.day(entry.valid_from)} – {output.day(entry.valid_to)}".strip(" –")
-    return entry.code, entry.name, entry.alias or "", entry.parent or "", valid, str(entry.source)
+def _span(entry: AgencyEntry) -> str:
+    return f"{output.day(entry.valid_from)} – {output.day(entry.valid_to)}".strip(" –")
 
 
 def _entry(entry: AgencyEntry) -> dict[str, Any]:
@@ -152,7 +145,7 @@ def _entry(entry: AgencyEntry) -> dict[str, Any]:
 
 
 _ROWS_SHOWN = 100  # rows of each sort that are printed unasked
-_IMPORT_COLUMNS = output.columns("id", "since", "added", "changed", "closed", "undone")
+_IMPORT_COLUMNS = output.columns("id", "since=at", "added", "changed", "closed", "undone")
 
 
 async def import_(
@@ -188,9 +181,9 @@ async def _import(call: Invocation, file: Path, apply: bool, *, details: bool) -
             call.say("cli.import.two" if two else "cli.preview_only")
             return
         counts = {"added": len(plan.added), "changed": len(plan.changed), "closed": len(plan.closed)}
-        if call.agrees("cli.ask.import", **counts):
-            change = await node.directory.apply(plan, (await operator(node.store)).id)
-            output.record(call, {"id": change.id, "at": output.stamp(change.at), **counts})
+        call.ask("cli.ask.import", **counts)
+        change = await node.directory.apply(plan, (await operator(node.store)).id)
+        output.record(call, {"id": change.id, "at": output.stamp(change.at), **counts})
 
 
 async def _propose_import(
@@ -204,15 +197,15 @@ async def _propose_import(
         if plan.problems or call.output is OutputFormat.TABLE:
             _print_plan(call, plan, details=details)
         _refuse_problems(file, plan)
-        if call.agrees("cli.ask.reform_propose"):
-            who = await people.signed_in(call, node, as_)
-            made = await registry_changes.propose_import(
-                node.deciding, who, plan, content, file.name, number, reason
-            )
-            output.record(
-                call, {"id": made.id, "digest": made.digest, "expires_at": output.stamp(made.expires_at)}
-            )
-            call.say("cli.import.next", id=made.id)
+        call.ask("cli.ask.reform_propose")
+        who = await people.signed_in(call, node, as_)
+        made = await registry_changes.propose_import(
+            node.deciding, who, plan, content, file.name, number, reason
+        )
+        output.record(
+            call, {"id": made.id, "digest": made.digest, "expires_at": output.stamp(made.expires_at)}
+        )
+        call.say("cli.import.next", id=made.id)
 
 
 async def imports(
@@ -234,15 +227,7 @@ async def imports(
         }
         for each in reversed(mine[-limit:])
     ]
-    cells = [
-        (
-            str(row["id"]),
-            str(row["at"]),
-            *(str(row[name]) for name in ("added", "changed", "closed")),
-            "✓" if row["undone"] else "",
-        )
-        for row in rows
-    ]
+    cells = [{"since": str(row["at"]), "undone": "✓" if row["undone"] else ""} for row in rows]
     output.rows(call, rows, _IMPORT_COLUMNS, cells)
 
 
@@ -256,12 +241,12 @@ async def undo_import(
     from gateway.deciding import registry_changes
 
     async with at_ground(call.settings()) as node:
-        if call.agrees("cli.ask.import_undo", id=id):
-            who = await people.signed_in(call, node, as_)
-            record = await registry_changes.undo_import(node.deciding, who, id, reason)
-            output.record(
-                call, {"id": record.id, "undone": True, "removed": record.added, "restored": record.changed}
-            )
+        call.ask("cli.ask.import_undo", id=id)
+        who = await people.signed_in(call, node, as_)
+        record = await registry_changes.undo_import(node.deciding, who, id, reason)
+        output.record(
+            call, {"id": record.id, "undone": True, "removed": record.added, "restored": record.changed}
+        )
 
 
 def _read_file(call: Invocation, file: Path) -> bytes:

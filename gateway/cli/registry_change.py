@@ -4,7 +4,6 @@ undone."""
 
 from __future__ import annotations
 
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,10 +19,19 @@ from gateway.errors import NotFound
 if TYPE_CHECKING:
     from gateway.bootstrap.ground import Ground
     from gateway.domain.person import Proposal
-    from gateway.domain.registry_reform import ReformRecord
 
-_COLUMNS = output.columns("id", "reform", "effective", "codes", "decision", "state", "report_due")
-_LEGACY = output.columns("code", "heir", "effective", "decision")
+_COLUMNS = output.columns(
+    *(
+        "id",
+        "reform=kind:reform.kind",
+        "effective=effective_on",
+        "codes",
+        "decision",
+        "state:reform.state",
+        "report_due",
+    )
+)
+_LEGACY = output.columns("code", "heir", "effective=since", "decision")
 Id = Annotated[str, typer.Argument(help="Id of the change, from: gateway registry change list")]
 Limit = Annotated[int, typer.Option(min=1, max=1000)]
 
@@ -127,13 +135,13 @@ async def plan(
         if as_ is None:
             call.say("cli.reform.planned")
             return
-        if call.agrees("cli.ask.reform_propose"):
-            who = await people.signed_in(call, ground, as_)
-            made = await registry_changes.propose_reform(ground.deciding, who, planned, reason)
-            output.record(
-                call, {"id": made.id, "digest": made.digest, "expires_at": output.stamp(made.expires_at)}
-            )
-            call.say("cli.reform.next", id=made.id)
+        call.ask("cli.ask.reform_propose")
+        who = await people.signed_in(call, ground, as_)
+        made = await registry_changes.propose_reform(ground.deciding, who, planned, reason)
+        output.record(
+            call, {"id": made.id, "digest": made.digest, "expires_at": output.stamp(made.expires_at)}
+        )
+        call.say("cli.reform.next", id=made.id)
 
 
 async def show(call: Invocation, id: Id) -> None:
@@ -177,8 +185,7 @@ async def approve(call: Invocation, id: Id, as_: As) -> None:
             registry_change_form.print_plan(
                 call, await registry_changes.plan_reform(ground.deciding, proposal.content.reforms[0])
             )
-        if not call.agrees("cli.ask.reform_approve", id=id):
-            return
+        call.ask("cli.ask.reform_approve", id=id)
         who = await people.signed_in(call, ground, as_)
         typed = [people.seen(call, "cli.reform.number")]
         await approvals.approve(ground.deciding, who, id, typed, proposal.digest)
@@ -195,11 +202,11 @@ async def undo(
     from gateway.deciding import registry_changes
 
     async with at_ground(call.settings()) as ground:
-        if call.agrees("cli.ask.reform_undo", id=id):
-            who = await people.signed_in(call, ground, as_)
-            record = await registry_changes.undo_reform(ground.deciding, who, id, reason)
-            today = output.today(ground.clock.now())
-            output.record(call, registry_change_form.record_shown(record, today, {}))
+        call.ask("cli.ask.reform_undo", id=id)
+        who = await people.signed_in(call, ground, as_)
+        record = await registry_changes.undo_reform(ground.deciding, who, id, reason)
+        today = output.today(ground.clock.now())
+        output.record(call, registry_change_form.record_shown(record, today, {}))
 
 
 async def list_(
@@ -214,7 +221,15 @@ async def list_(
         found = await registry_changes.list_reforms(ground.deciding, limit, code and code.strip().upper())
         today = output.today(ground.clock.now())
     rows = [registry_change_form.record_shown(each, today, {}) for each in found]
-    output.rows(call, rows, _COLUMNS, [_cells(call, each, today) for each in found])
+    cells = [
+        {
+            "codes": registry_change_form.codes_on_a_line(each.reform),
+            "decision": each.reform.decision.number,
+            "report_due": output.day(row["report_by"]) or "–",
+        }
+        for each, row in zip(found, rows, strict=True)
+    ]
+    output.rows(call, rows, _COLUMNS, cells)
 
 
 async def report(
@@ -238,38 +253,17 @@ async def legacy(
     async with at_ground(call.settings()) as ground:
         found = await ground.directory.legacy(code)
     rows = [
-        {
-            "code": each.code,
-            "heir": each.heir,
-            "since": each.since.isoformat(),
-            "decision": each.decision.number,
-            "kind": str(each.kind),
-            "change": each.reform_id,
-            "takes_mail": each.is_successor,
-        }
-        for each in found
-    ]
-    cells = [
-        (
-            each.code,
-            each.heir or "–",
-            output.day(each.since),
-            f"{each.decision.number} ({each.decision.issuer})",
+        output.fields(
+            each,
+            "code heir since decision kind change takes_mail",
+            decision=each.decision.number,
+            change=each.reform_id,
+            takes_mail=each.is_successor,
         )
         for each in found
     ]
+    cells = [
+        {"heir": each.heir or "–", "decision": f"{each.decision.number} ({each.decision.issuer})"}
+        for each in found
+    ]
     output.rows(call, rows, _LEGACY, cells)
-
-
-def _cells(call: Invocation, record: ReformRecord, today: date) -> tuple[str, ...]:
-    reform = record.reform
-    told = registry_change_form.record_shown(record, today, {})
-    return (
-        record.id,
-        call.word(f"reform.kind.{reform.kind}"),
-        output.day(reform.effective_on),
-        registry_change_form.codes_on_a_line(reform),
-        reform.decision.number,
-        call.word(f"reform.state.{told['state']}"),
-        output.day(date.fromisoformat(told["report_by"])) if told["report_by"] else "–",
-    )

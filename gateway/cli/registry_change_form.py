@@ -139,27 +139,23 @@ def record_shown(record: ReformRecord, today: date, names: Mapping[str, str]) ->
     owes = not is_undone and record.reported_at is None
     return {
         "id": record.id,
-        "kind": str(reform.kind),
+        "kind": reform.kind,
         "state": "undone" if is_undone else state,
-        "effective_on": reform.effective_on.isoformat(),
+        "effective_on": reform.effective_on,
         "sources": list(reform.sources),
         "targets": [each.code for each in reform.targets],
         "name": reform.name,
         "parent": reform.parent,
         "mail_to": TRIAGE if reform.triage else reform.successor,
         "queued": str(reform.queued),
-        "decision": {
-            "number": reform.decision.number,
-            "issued_on": reform.decision.issued_on and reform.decision.issued_on.isoformat(),
-            "issuer": reform.decision.issuer,
-        },
+        "decision": output.fields(reform.decision, "number issued_on issuer"),
         "proposed_by": names.get(record.proposed_by, record.proposed_by),
         "approved_by": names.get(record.approved_by, record.approved_by),
         "approved_at": record.approved_at.isoformat(),
         "undone_at": record.undone_at and record.undone_at.isoformat(),
         "undone_why": record.undone_why,
         "reported_how": record.reported_how,
-        "report_by": reform_words.report_due_on(reform).isoformat() if owes else None,
+        "report_by": reform_words.report_due_on(reform) if owes else None,
         **({"steps": [_step(each) for each in reform.steps]} if reform.steps else {}),
     }
 

@@ -24,7 +24,7 @@ from gateway.errors import Clash
 
 if TYPE_CHECKING:
     from gateway.ports import FeedOutcome, Outcome, Parcel
-    from gateway.registry.feed import FeedProposal, Refusal
+    from gateway.registry.feed import FeedProposal
     from gateway.registry.feed_file import Header
     from gateway.registry.snapshot import Difference
     from gateway.trust.keys import FileSigner
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 PASSWORD = "REGISTRY_FEED_PASSWORD"  # noqa: S105 - the name of a variable
 Feed = Annotated[Path, piped("A feed file; - is standard input.")]
 
-_ROUTES = output.columns("to", "state", "reason")
+_ROUTES = output.columns("to=node", "state=fate:cli.feed.fate", "reason=detail")
 
 
 def register(group: Group) -> None:
@@ -109,8 +109,7 @@ async def verify(call: Invocation, file: Feed) -> None:
 async def sync(call: Invocation, file: Feed) -> None:
     """Put a feed in force, whole or not at all. A refused one is kept with its reason; exit 4."""
     async with at_ground(call.settings()) as ground:
-        if not call.agrees("cli.ask.sync", file=file.name):
-            return
+        call.ask("cli.ask.sync", file=file.name)
         outcome = await ground.feed.accept(file, (await operator(ground.store)).id)
     _tell(call, outcome, refused=REFUSED)
 
@@ -135,12 +134,11 @@ async def publish(
     if not nodes:
         call.say("cli.nothing")
         return
-    if not call.agrees("cli.ask.publish_feed", packet=parcel.packet_id, nodes=", ".join(nodes)):
-        return
+    call.ask("cli.ask.publish_feed", packet=parcel.packet_id, nodes=", ".join(nodes))
     async with open_axis(settings) as axis:
         outcomes = await axis.publish(parcel, [f"{TO_NODE}{node}" for node in nodes])
     told = [(node, outcomes[f"{TO_NODE}{node}"]) for node in nodes]
-    output.rows(call, [_sent(*each) for each in told], _ROUTES, [_sent_cells(call, *each) for each in told])
+    output.rows(call, [_sent(*each) for each in told], _ROUTES)
     if any(outcome.fate is not Fate.DELIVERED for _, outcome in told):
         raise typer.Exit(NETWORK)
 
@@ -191,16 +189,7 @@ def _signer(key: Path, certificate: Path, password_file: Path | None) -> FileSig
 
 
 def _header(header: Header) -> dict[str, Any]:
-    return {
-        "id": header.digest,
-        "kind": str(header.kind),
-        "issuer": header.issuer,
-        "sequence": header.sequence,
-        "base": header.base,
-        "made_at": output.stamp(header.made_at),
-        "rows": header.rows,
-        "bytes": header.bytes,
-    }
+    return output.fields(header, "id kind issuer sequence base made_at rows bytes", id=header.digest)
 
 
 def _tell(call: Invocation, outcome: FeedOutcome, *, refused: int) -> None:
@@ -232,23 +221,14 @@ def _read_aloud(call: Invocation, each: Difference) -> list[str]:
 
 
 def _sent(node: str, outcome: Outcome) -> dict[str, Any]:
-    return {
-        "id": node,
-        "node": node,
-        "fate": str(outcome.fate),
-        "code": outcome.code or None,
-        "detail": outcome.detail or None,
-    }
-
-
-def _sent_cells(call: Invocation, node: str, outcome: Outcome) -> tuple[str, ...]:
-    return node, call.word(f"cli.feed.fate.{outcome.fate}"), outcome.detail
+    told = {"code": outcome.code or None, "detail": outcome.detail or None}
+    return {"id": node, "node": node, "fate": outcome.fate, **told}
 
 
 SHOWN = 20
 
-_REFUSALS = output.columns("at", "finding", "issuer", "sequence", "reason")
-_PROPOSALS = output.columns("code", "fingerprint", "valid", "issuer")
+_REFUSALS = output.columns("at", "finding=code", "issuer", "sequence", "reason")
+_PROPOSALS = output.columns("code", "fingerprint=sha256", "valid", "issuer")
 
 
 async def feed_status(call: Invocation) -> None:
@@ -274,16 +254,24 @@ async def refusals(call: Invocation, limit: Annotated[int, typer.Option(min=1, m
     """List feeds that were not taken, newest first. Issuer and number are what each says itself."""
     async with at_ground(call.settings()) as ground:
         found = await ground.feed.refusals(limit)
-    output.rows(call, [asdict(each) for each in found], _REFUSALS, [_refusal_cells(each) for each in found])
+    output.rows(call, [asdict(each) for each in found], _REFUSALS)
 
 
 async def proposals(call: Invocation, limit: Annotated[int, typer.Option(min=1, max=1000)] = 100) -> None:
     """List certificates that the issuer proposes and nobody has approved; none of them speaks for anybody yet."""
     async with at_ground(call.settings()) as ground:
         found = await ground.feed.proposals(limit)
-    output.rows(
-        call, [_proposal(each) for each in found], _PROPOSALS, [_proposal_cells(each) for each in found]
-    )
+    rows = [
+        output.fields(
+            each,
+            "id code sha256 valid_from valid_to issuer sequence",
+            id=each.fingerprint,
+            sha256=each.fingerprint,
+        )
+        for each in found
+    ]
+    spans = (f"{output.clock(each.valid_from)} – {output.clock(each.valid_to)}" for each in found)
+    output.rows(call, rows, _PROPOSALS, [{"valid": span.strip(" –")} for span in spans])
 
 
 async def take_up(
@@ -329,25 +317,3 @@ def _refuse_unfit(proposal: FeedProposal) -> None:
             code="CERT-USAGE",
             hint="the issuer has to propose one with the key usage digitalSignature or nonRepudiation",
         )
-
-
-def _refusal_cells(each: Refusal) -> tuple[str, ...]:
-    number = "" if each.sequence is None else str(each.sequence)
-    return output.clock(each.at), each.code, each.issuer or "", number, each.reason
-
-
-def _proposal(each: FeedProposal) -> dict[str, Any]:
-    return {
-        "id": each.fingerprint,
-        "code": each.code,
-        "sha256": each.fingerprint,
-        "valid_from": output.stamp(each.valid_from),
-        "valid_to": output.stamp(each.valid_to),
-        "issuer": each.issuer,
-        "sequence": each.sequence,
-    }
-
-
-def _proposal_cells(each: FeedProposal) -> tuple[str, ...]:
-    valid = f"{output.clock(each.valid_from)} – {output.clock(each.valid_to)}".strip(" –")
-    return each.code, each.fingerprint, valid, each.issuer

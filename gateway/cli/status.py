@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from gateway.settings import Settings
     from gateway.store.data_folder import Disk
     from gateway.store.reporting import Pile
-    from gateway.workers.pulse import ProcessBeat
 
 GOOD, LOOK, BAD = "✓", "!", "✗"
 # Below this an authority may not be in time with the next certificate.
@@ -231,7 +230,7 @@ def shown(found: NodeStatus) -> dict[str, Any]:
         "partners_ending": {code: round(days, 1) for code, days in found.partners.items()},
         "revocation": [shown_issuer(each) for each in found.authorities],
         "backup": asdict(backup) if backup else None,
-        "workers": [_shown_beat(each) for each in found.workers],
+        "workers": [output.fields(each, "process at since stuck") for each in found.workers],
         "paces": [each.told() for each in found.paces],
         "disk_free_bytes": found.disk_free,
         "disks": [_shown_disk(disk) for disk in found.disks],
@@ -251,22 +250,8 @@ def _piles(piles: Mapping[str, Pile]) -> dict[str, Any]:
 
 
 def _shown_disk(disk: Disk) -> dict[str, Any]:
-    return {
-        "places": list(disk.places),
-        "path": str(disk.path),
-        "free_bytes": disk.space.bytes,
-        "free_inodes": disk.space.inodes,
-        "state": disk.word,
-    }
-
-
-def _shown_beat(beat: ProcessBeat) -> dict[str, Any]:
-    return {
-        "process": beat.process,
-        "at": output.stamp(beat.at),
-        "since": output.stamp(beat.since),
-        "stuck": list(beat.stuck),
-    }
+    room = {"free_bytes": disk.space.bytes, "free_inodes": disk.space.inodes}
+    return {"places": list(disk.places), "path": str(disk.path), **room, "state": disk.word}
 
 
 _LEVEL_MARKS = {"green": "✓", "yellow": "!", "red": "✗"}
@@ -326,12 +311,7 @@ def _attach(call: Invocation, told: dict[str, Any]) -> None:
 
 
 def _finding_shown(call: Invocation, found: Diagnosis) -> dict[str, Any]:
-    return {
-        "check": found.check,
-        "level": found.level,
-        "says": _finding_says(call, found),
-        "cure": found.cure,
-    }
+    return output.fields(found, "check level says cure", says=_finding_says(call, found))
 
 
 def _finding_says(call: Invocation, found: Diagnosis) -> str:

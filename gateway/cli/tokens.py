@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 DAILY = ("messages:send", "messages:read", "inbox:read", "inbox:act", "agencies:read")
 
 _COLUMNS = output.columns(
-    "id", "name", "code", "scopes", "networks", "certificate", "created", "expires", "state"
+    *("id", "name", "code=agencies", "scopes", "networks", "certificate", "created=created_at"),
+    *("expires=expires_at", "state:cli.token"),
 )
 
 
@@ -77,17 +78,8 @@ async def list_(call: Invocation) -> None:
         now = node.clock.now()
     shown = [_shown(each, codes) | {"state": state(each, now)} for each in keys]
     cells = [
-        (
-            each.id,
-            each.principal.name,
-            " ".join(codes.get(id, id) for id in each.agency_ids),
-            " ".join(sorted(each.scopes)),
-            " ".join(map(str, each.networks)) or call.word("cli.token.everywhere"),
-            _certificate_cell(call, each),
-            output.clock(each.created_at),
-            output.clock(each.expires_at),
-            call.word(f"cli.token.{state(each, now)}"),
-        )
+        {"certificate": _certificate_cell(call, each)}
+        | ({} if each.networks else {"networks": call.word("cli.token.everywhere")})
         for each in keys
     ]
     output.rows(call, shown, _COLUMNS, cells)
@@ -122,8 +114,7 @@ async def new(
     async with at_ground(settings) as ground:
         _refuse_over(certificate, ground.clock.now())
         agency = chosen(await ground.store.hosted(), call.agency)
-        if not call.agrees("cli.ask.new_token", name=name, code=agency.code, scopes=" ".join(scopes)):
-            return
+        call.ask("cli.ask.new_token", name=name, code=agency.code, scopes=" ".join(scopes))
         await hand_over_before(call, {agency.id}, name, first_day)
         secret, key = await make(ground, agency, name, scopes, life, networks, opened_by, certificate)
     output.record(
@@ -166,14 +157,13 @@ async def bind(
         kept = known.certificate if way is not Way.SECRET else None
         bound = certificate or kept
         opened_by = _way(way, known.way, bound)
-        if not call.agrees(
+        call.ask(
             "cli.ask.bind_token",
             id=id,
             name=known.principal.name,
             way=call.word(f"keys.way.{opened_by}"),
             certificate=bound.name if bound else "–",
-        ):
-            return
+        )
         key = await accounts.bind_certificate(id, opened_by, bound)
     output.record(call, {"id": id, "name": key.principal.name, **_opening(key)})
     _say_if_off(call, settings, key)
@@ -333,8 +323,7 @@ async def revoke(
 ) -> None:
     """End a key at once, and pause the webhooks that its program made with no other key."""
     async with at_ground(call.settings()) as ground:
-        if not call.agrees("cli.ask.revoke", id=id):
-            return
+        call.ask("cli.ask.revoke", id=id)
         revoked_now = await ground.store.accounts.revoke_key(id)
         key = next(key for key in await ground.store.accounts.list_keys() if key.id == id)
         paused = await ground.store.webhooks.pause_without_key(key.principal.id, "operator")
@@ -356,9 +345,7 @@ def _shown(key: ApiKey, codes: dict[str, str]) -> dict[str, Any]:
         "scopes": sorted(key.scopes),
         "networks": [str(each) for each in key.networks],
         **_opening(key),
-        "created_at": output.stamp(key.created_at),
-        "expires_at": output.stamp(key.expires_at),
-        "revoked_at": output.stamp(key.revoked_at),
+        **output.fields(key, "created_at expires_at revoked_at"),
     }
 
 

@@ -59,15 +59,7 @@ async def _look(node: OpenNode) -> TrustState:
 
 def _print(call: Invocation, found: TrustState, now: datetime) -> None:
     told = {
-        "certificates": [
-            {
-                "role": each.role,
-                "subject": each.subject,
-                "sha256": each.sha256,
-                "until": output.stamp(each.until),
-            }
-            for each in found.held
-        ],
+        "certificates": [output.fields(each, "role subject sha256 until") for each in found.held],
         "asked": [shown_issuer(each) for each in found.asked],
         "files": [asdict(each) for each in found.files],
     }
@@ -105,12 +97,6 @@ def list_line(call: Invocation, each: ListState, now: datetime) -> str:
 
 def shown_issuer(each: IssuerState) -> dict[str, Any]:
     """The same for programs."""
-    return {
-        "issuer": each.issuer,
-        "state": each.word,
-        "certificates": each.certificates,
-        "unanswered": each.unanswered,
-        "oldest": output.stamp(each.oldest),
-        "error": each.error,
-        "lists": [asdict(one) for one in each.lists],
-    }
+    lists = [asdict(one) for one in each.lists]
+    names = "issuer state certificates unanswered oldest error lists"
+    return output.fields(each, names, state=each.word, lists=lists)

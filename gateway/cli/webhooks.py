@@ -1,24 +1,80 @@
 """`gateway webhooks`: addresses of an agency's programs that are told of events. In: an address, types, an id. Out: the
-webhooks with how they go; a secret, printed once; what became of each event; or one that is told no more."""
+webhooks with how they go; a secret, printed once; what became of each event; or one that is told no more. Most of it is
+what the API's calls do."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gateway.cli import output
 from gateway.cli.command import Group, Invocation
-from gateway.cli.node import Seat, at_agency
+from gateway.cli.node import at_agency
+from gateway.cli.operations import Given, carry_out, does, shown
 
 if TYPE_CHECKING:
-    from gateway.domain.webhook import Delivery, Endpoint, EndpointFigures, Try
+    from gateway.api.resources.webhooks import (
+        Deliveries,
+        DeliveryOut,
+        TryOut,
+        WebhookMade,
+        WebhookOut,
+        WebhooksOut,
+    )
 
-_COLUMNS = output.columns("id", "address", "state", "count", "at", "detail")
-_LOG_COLUMNS = output.columns("sequence", "event", "state", "tries", "at", "reason", "detail")
+_COLUMNS = output.columns("id", "address=url", "state", "count", "at", "detail")
+_LOG_COLUMNS = output.columns(
+    "sequence", "event=type", "state:webhook.delivery", "tries=attempts", "at", "reason", "detail"
+)
 Id = Annotated[str, typer.Argument(help="Id of the webhook (whk_…), from: gateway webhooks list")]
+
+
+def _tell_list(call: Invocation, answer: WebhooksOut) -> None:
+    output.rows(
+        call, [shown(each) for each in answer.data], _COLUMNS, [_cells(call, each) for each in answer.data]
+    )
+
+
+def _cells(call: Invocation, each: WebhookOut) -> dict[str, str]:
+    state = "failing" if each.failing else each.state
+    return {
+        "state": call.word(f"webhook.state.{state}"),
+        "count": str(each.waiting + each.behind),
+        "at": output.clock(each.last_ok_at),
+        "detail": call.word(f"webhook.why.{each.paused_why}") if each.paused_why else " ".join(each.types),
+    }
+
+
+def _tell_made(call: Invocation, answer: WebhookMade) -> None:
+    _tell_secret(call, answer, answer.secret or "")
+
+
+def _tell_secret(call: Invocation, answer: WebhookOut, secret: str) -> None:
+    output.record(call, shown(answer) | {"secret": secret}, id_key="secret")
+    call.say("webhook.once")
+
+
+def _tell_try(call: Invocation, answer: TryOut) -> None:
+    output.record(call, shown(answer) | {"says": call.word(f"webhook.code.{answer.code}")})
+    if answer.code != "ok":
+        raise typer.Exit(output.NETWORK)
+
+
+def _tell_log(call: Invocation, answer: Deliveries) -> None:
+    records = [{"id": each.event, **shown(each)} for each in answer.data]
+    output.page(
+        call, records, _LOG_COLUMNS, answer.next_cursor, [_log_cells(call, each) for each in answer.data]
+    )
+
+
+def _log_cells(call: Invocation, each: DeliveryOut) -> dict[str, str]:
+    last = each.tries[-1] if each.tries else None
+    return {
+        "at": output.clock(last.at if last else each.first_at),
+        "reason": call.word(f"webhook.code.{last.code}") if last else "",
+        "detail": f"{last.status or ''} {last.answer}".strip() if last else "",
+    }
 
 
 def register(app: Group) -> None:
@@ -40,21 +96,14 @@ def register(app: Group) -> None:
     group.verb(redeliver, "whk_01K evt_01K-1523", "whk_01K --failed --yes", writes=True)
 
 
-async def list_(call: Invocation) -> None:
+@does("listWebhooks", tell=_tell_list)
+def list_() -> Given:
     """List the agency's webhooks, and how they go; a secret can never be shown again."""
-    async with at_agency(call) as seat:
-        found = await seat.node.webhooks.listed(seat.agency.id)
-        figures = await seat.node.webhooks.rows.figures(seat.agency.id, [each.id for each in found])
-    output.rows(
-        call,
-        [_shown(each, figures[each.id]) for each in found],
-        _COLUMNS,
-        [_cells(call, each, figures[each.id]) for each in found],
-    )
+    return {}
 
 
-async def add(
-    call: Invocation,
+@does("makeWebhook", ask="webhook.ask.add", tell=_tell_made)
+def add(
     url: Annotated[str, typer.Argument(help="Where events are sent: https://…")],
     type_: Annotated[
         list[str] | None,
@@ -67,31 +116,21 @@ async def add(
         int | None,
         typer.Option(min=0, help="Begin behind this event; 0 for everything. Default: what happens next."),
     ] = None,
-) -> None:
+) -> Given:
     """Have events sent to an address. The secret that signs them is printed once, now."""
-    from gateway.webhooks import WantedEndpoint
-
-    async with at_agency(call) as seat:
-        if not call.agrees("webhook.ask.add", url=output.plain(url), code=seat.agency.code):
-            return
-        wanted = WantedEndpoint(url=url, types=tuple(type_ or ()), note=note, after=after)
-        secret, endpoint = await seat.node.webhooks.add(seat.scope, wanted)
-        _told_secret(call, await _record(seat, endpoint), secret)
+    return {"url": url, "types": type_ or [], "note": note, "after": after if after is None else str(after)}
 
 
-async def show(call: Invocation, webhook: Id) -> None:
+@does("readWebhook", place="webhook")
+def show(webhook: Id) -> Given:
     """Show one webhook, and how it goes."""
-    async with at_agency(call) as seat:
-        output.record(call, await _record(seat, await seat.node.webhooks.one(seat.agency.id, webhook)))
+    return {}
 
 
-async def test(call: Invocation, webhook: Id) -> None:
+@does("testWebhook", place="webhook", tell=_tell_try)
+def test(webhook: Id) -> Given:
     """Send a body that is no event, now, and say what came of it; exit 6 when it did not come through."""
-    async with at_agency(call) as seat:
-        done = await seat.node.webhooks.test(seat.scope, webhook, seat.agency.code)
-    output.record(call, _try(done) | {"says": call.word(f"webhook.code.{done.code}")})
-    if not done.is_good:
-        raise typer.Exit(output.NETWORK)
+    return {}
 
 
 async def rotate(
@@ -104,57 +143,47 @@ async def rotate(
     """Give it another secret, printed once, now. Bodies are signed with both until the overlap is over."""
     from gateway.cli.send import span
 
-    length: timedelta = span(overlap)
+    length = span(overlap)  # a program says whole hours
     async with at_agency(call) as seat:
-        if call.agrees("webhook.ask.rotate", id=webhook):
-            secret, endpoint = await seat.node.webhooks.rotate(seat.scope, webhook, length)
-            _told_secret(call, await _record(seat, endpoint), secret)
+        call.ask("webhook.ask.rotate", id=webhook)
+        secret, _ = await seat.node.webhooks.rotate(seat.scope, webhook, length)
+        answer = await carry_out(call, seat, "readWebhook", id=webhook)
+    _tell_secret(call, answer, secret)
 
 
 async def pause(call: Invocation, webhook: Id) -> None:
     """Send nothing more until it goes on; what happens meanwhile is told then."""
-    async with at_agency(call) as seat:
-        if call.agrees("webhook.ask.pause", id=webhook):
-            output.record(call, await _record(seat, await seat.node.webhooks.pause(seat.scope, webhook)))
+    await _turn(call, webhook, "pause")
 
 
 async def resume(call: Invocation, webhook: Id) -> None:
     """Let it go on where it stopped."""
+    await _turn(call, webhook, "resume")
+
+
+async def _turn(call: Invocation, webhook: str, act: str) -> None:
+    """Clash where it is so already: a program may say it again, a person wants to know."""
     async with at_agency(call) as seat:
-        if call.agrees("webhook.ask.resume", id=webhook):
-            output.record(call, await _record(seat, await seat.node.webhooks.resume(seat.scope, webhook)))
+        call.ask(f"webhook.ask.{act}", id=webhook)
+        await getattr(seat.node.webhooks, act)(seat.scope, webhook)
+        output.record(call, shown(await carry_out(call, seat, "readWebhook", id=webhook)))
 
 
-async def remove(call: Invocation, webhook: Id) -> None:
+@does("removeWebhook", place="webhook", ask="webhook.ask.remove")
+def remove(webhook: Id) -> Given:
     """Remove a webhook, with what is known of its deliveries."""
-    async with at_agency(call) as seat:
-        if call.agrees("webhook.ask.remove", id=webhook):
-            await seat.node.webhooks.remove(seat.scope, webhook)
-            output.record(call, {"id": webhook})
+    return {}
 
 
-async def log(
-    call: Invocation,
+@does("listDeliveries", place="webhook", tell=_tell_log)
+def log(
     webhook: Id,
     state: Annotated[str | None, typer.Option(help="waiting, delivered or failed.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=500, help="How many.")] = 50,
-    cursor: Annotated[int, typer.Option(min=0, help="Older than this event, as the last page said.")] = 0,
-) -> None:
+    cursor: Annotated[str | None, typer.Option(help="Older than this, as the last page said.")] = None,
+) -> Given:
     """List what became of each event, newest first, with its tries."""
-    from gateway.domain.webhook import DeliveryState, EndpointState
-
-    if state is not None and state not in {each.value for each in DeliveryState}:
-        raise typer.BadParameter(f"{state!r} is no state; expected {', '.join(DeliveryState)}")
-    wanted = DeliveryState(state) if state is not None else None
-    async with at_agency(call) as seat:
-        endpoint = await seat.node.webhooks.one(seat.agency.id, webhook)
-        found, has_more = await seat.node.webhooks.log(
-            seat.agency.id, webhook, limit, before=cursor, state=wanted
-        )
-    is_active = endpoint.state is EndpointState.ACTIVE
-    following = str(found[-1].sequence) if has_more else None
-    records = [_delivery(one, is_active=is_active) for one in found]
-    output.page(call, records, _LOG_COLUMNS, [_log_cells(call, each) for each in found], following)
+    return {"state": state, "limit": limit, "cursor": cursor}
 
 
 async def redeliver(
@@ -170,80 +199,5 @@ async def redeliver(
         raise typer.BadParameter("name events, or give --failed")
     these = [sequence_in(each) for each in event] if event else None
     async with at_agency(call) as seat:
-        if call.agrees("webhook.ask.redeliver", id=webhook):
-            output.record(call, {"count": await seat.node.webhooks.redeliver(seat.scope, webhook, these)})
-
-
-def _told_secret(call: Invocation, record: dict[str, Any], secret: str) -> None:
-    output.record(call, record | {"secret": secret}, id_key="secret")
-    call.say("webhook.once")
-
-
-async def _record(seat: Seat, endpoint: Endpoint) -> dict[str, Any]:
-    figures = await seat.node.webhooks.rows.figures(seat.agency.id, [endpoint.id])
-    return _shown(endpoint, figures[endpoint.id])
-
-
-def _shown(endpoint: Endpoint, figures: EndpointFigures) -> dict[str, Any]:
-    return {
-        "id": endpoint.id,
-        "url": output.plain(endpoint.url),
-        "types": list(endpoint.types),
-        "note": output.plain(endpoint.note),
-        "state": endpoint.state.value,
-        "paused_why": endpoint.paused_why.value if endpoint.paused_why else None,
-        "failing": endpoint.is_failing,
-        "sequence": endpoint.cursor,
-        **asdict(figures),
-        "last_ok_at": output.stamp(endpoint.last_ok_at),
-        "last_try_at": output.stamp(endpoint.last_try_at),
-        "next_try_at": output.stamp(endpoint.next_try_at),
-    }
-
-
-def _cells(call: Invocation, endpoint: Endpoint, figures: EndpointFigures) -> tuple[str, ...]:
-    word = "failing" if endpoint.is_failing else endpoint.state.value
-    return (
-        endpoint.id,
-        endpoint.url,
-        call.word(f"webhook.state.{word}"),
-        str(figures.waiting + figures.behind),
-        output.clock(endpoint.last_ok_at),
-        call.word(f"webhook.why.{endpoint.paused_why}") if endpoint.paused_why else " ".join(endpoint.types),
-    )
-
-
-def _try(done: Try) -> dict[str, Any]:
-    return {
-        "at": output.stamp(done.at),
-        "code": done.code.value,
-        "status": done.status,
-        "took_ms": done.took_ms,
-        "answer": done.said,
-    }
-
-
-def _delivery(each: Delivery, *, is_active: bool) -> dict[str, Any]:
-    return {
-        "id": each.event_id,
-        "sequence": each.sequence,
-        "type": each.kind,
-        "state": each.state.value,
-        "attempts": each.attempts,
-        "first_at": output.stamp(each.first_at),
-        "next_try_at": output.stamp(each.due_at if is_active else None),
-        "tries": [_try(one) for one in each.tries],
-    }
-
-
-def _log_cells(call: Invocation, each: Delivery) -> tuple[str, ...]:
-    last = each.last
-    return (
-        str(each.sequence),
-        each.kind,
-        call.word(f"webhook.delivery.{each.state}"),
-        str(each.attempts),
-        output.clock(last.at if last else each.first_at),
-        call.word(f"webhook.code.{last.code}") if last else "",
-        f"{last.status or ''} {last.said}".strip() if last else "",
-    )
+        call.ask("webhook.ask.redeliver", id=webhook)
+        output.record(call, {"count": await seat.node.webhooks.redeliver(seat.scope, webhook, these)})

@@ -2,7 +2,6 @@
 
 from gateway.api.resources import (
     agencies,
-    envelopes,
     events,
     evidence,
     inbox,
@@ -17,7 +16,6 @@ from gateway.api.routes import Route
 
 ROUTES: tuple[Route, ...] = (
     *writing.CREATE_ROUTES,
-    *envelopes.ROUTES,
     *uploads.ROUTES,
     *writing.READ_ROUTES,
     *messages.ROUTES,

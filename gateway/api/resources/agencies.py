@@ -5,22 +5,19 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection
-from functools import partial
 from typing import Any, Literal
 
-from aiohttp import web
 from pydantic import Field
 
 from gateway.api import asking
 from gateway.api.call import DEFAULT_ROWS, MOST_ROWS, Call, PageOut, Since, TextQuery, page_of
 from gateway.api.problems import BadCall, RequestFault, pointer
-from gateway.api.routes import BASE, Body, Route
+from gateway.api.routes import Body, Routes
 from gateway.api.shapes import Asked, Line, Moment, Name, Told
 from gateway.domain.account import ApiScope
 from gateway.domain.document import Kind
 from gateway.domain.forms import Form
-from gateway.domain.registry import AgencyEntry
-from gateway.domain.registry_change import Plan, RegistryChange, RowChange, RowProblem
+from gateway.domain.registry_change import Plan, RegistryChange, RowProblem
 from gateway.errors import NotFound
 from gateway.outgoing.check import form_of, hosted_agency, ways
 from gateway.ports import Promises
@@ -155,47 +152,36 @@ class Import(Told):
     problems: list[PlanProblem]
 
 
-async def list_agencies(call: Call) -> web.Response:
-    query = call.query_of(TextQuery)
+ROUTES = Routes("agencies", ApiScope.AGENCIES_READ)
+
+
+@ROUTES(
+    "GET /agencies",
+    "Agencies in order of their codes, or those that `q` finds",
+    text="A search gives one page at most: narrow it when the agency is not on it.",
+)
+async def list_agencies(call: Call, query: TextQuery) -> Agencies:
     directory = call.deps.directory
     if query.q:
         found = await directory.search(query.q, query.limit)
-        return call.tell(Agencies(data=[agency(each) for each in found], next_cursor=None, has_more=False))
+        return Agencies.paged([Agency.of(each) for each in found], None)
     page = await page_of(call, directory.entries(query.limit, query.cursor))
-    rows = [agency(each) for each in page.items]
-    return call.tell(Agencies(data=rows, next_cursor=page.next_cursor, has_more=page.next_cursor is not None))
+    rows = [Agency.of(each) for each in page.items]
+    return Agencies.paged(rows, page.next_cursor)
 
 
-async def read_agency(call: Call) -> web.Response:
-    entry = await call.deps.directory.entry(call.path("code"))
-    if entry is None:
-        raise NotFound("no agency has this code; ask /agencies:resolve for old codes and names")
-    return call.tell(agency(entry))
+@ROUTES("GET /agencies:resolve", "What a code, an old code, an alias or a name stands for on a day")
+async def resolve_agency(call: Call, query: ResolveQuery) -> Resolved:
+    answer = await call.deps.directory.resolve(query.q, query.on or call.deps.out.today(), query.parent)
+    return Resolved.of(answer, agency=Agency.of(answer.entry) if answer.entry else None)
 
 
-async def capabilities(call: Call) -> web.Response:
-    deps, code, now = call.deps, call.path("code"), call.deps.clock.now()
-    entry = await deps.directory.entry(code)
-    if entry is None:
-        raise NotFound("no agency has this code; ask /agencies:resolve for old codes and names")
-    standing = (await deps.directory.resolve(entry.code, deps.out.today())).standing
-    certificate = bool(await deps.out.directory.bound([entry.code], now))
-    sender = (await hosted_agency(deps.out, call.scope())).code
-    form = await form_of(deps.axis, sender, entry.code)
-    told = Capabilities(
-        code=entry.code,
-        name=entry.name,
-        standing=standing.value,
-        certificate=certificate,
-        axes=[
-            _axis(name, axis.promises(), await axis.unhosted([entry.code]), form, certificate=certificate)
-            for name, axis in (await ways(deps.axis, sender, entry.code) if call.wants("axes") else ())
-        ],
-        kinds=[kind.value for kind in Kind],
-        max_file_bytes=deps.out.profile.max_file_bytes,
-        max_document_bytes=deps.out.profile.max_document_bytes,
+@ROUTES("GET /agencies/changes", "Changes applied to the directory, oldest first")
+async def list_agency_changes(call: Call, query: ChangesQuery) -> Changes:
+    found = await call.deps.directory.changes(query.since, query.limit)
+    return Changes(
+        data=[Change.of(each, source_sha256=each.source_digest, summary=dict(each.summary)) for each in found]
     )
-    return call.tell(told)
 
 
 def _axis(
@@ -213,64 +199,62 @@ def _axis(
     )
 
 
-async def resolve(call: Call) -> web.Response:
-    query = call.query_of(ResolveQuery)
-    answer = await call.deps.directory.resolve(query.q, query.on or call.deps.out.today(), query.parent)
-    told = Resolved(
-        given=answer.given,
-        standing=answer.standing.value,
-        agency=agency(answer.entry) if answer.entry else None,
-        mapped_by=answer.mapped_by,
-        successor=answer.successor,
-        nearest=answer.nearest,
+@ROUTES(
+    "GET /agencies/{code}/capabilities",
+    "What may be sent to an agency, by which axes, and what is kept on each",
+    text="Each axis is asked, which may take some seconds. It promises nothing.",
+)
+async def read_capabilities(call: Call) -> Capabilities:
+    deps, code, now = call.deps, call.path("code"), call.deps.clock.now()
+    entry = await deps.directory.entry(code)
+    if entry is None:
+        raise NotFound("no agency has this code; ask /agencies:resolve for old codes and names")
+    standing = (await deps.directory.resolve(entry.code, deps.out.today())).standing
+    certificate = bool(await deps.out.directory.bound([entry.code], now))
+    sender = (await hosted_agency(deps.out, call.scope())).code
+    form = await form_of(deps.axis, sender, entry.code)
+    return Capabilities(
+        code=entry.code,
+        name=entry.name,
+        standing=standing.value,
+        certificate=certificate,
+        axes=[
+            _axis(name, axis.promises(), await axis.unhosted([entry.code]), form, certificate=certificate)
+            for name, axis in (await ways(deps.axis, sender, entry.code) if call.wants("axes") else ())
+        ],
+        kinds=[kind.value for kind in Kind],
+        max_file_bytes=deps.out.profile.max_file_bytes,
+        max_document_bytes=deps.out.profile.max_document_bytes,
     )
-    return call.tell(told)
 
 
-async def list_changes(call: Call) -> web.Response:
-    query = call.query_of(ChangesQuery)
-    found = await call.deps.directory.changes(query.since, query.limit)
-    return call.tell(Changes(data=[_change(each) for each in found]))
+@ROUTES("GET /agencies/{code}", "One agency by its code, in force or not")
+async def read_agency(call: Call) -> Agency:
+    entry = await call.deps.directory.entry(call.path("code"))
+    if entry is None:
+        raise NotFound("no agency has this code; ask /agencies:resolve for old codes and names")
+    return Agency.of(entry)
 
 
-async def import_agencies(call: Call) -> web.Response:
+@ROUTES(
+    "POST /agencies:import",
+    "Change the directory from a CSV file; the same file again changes nothing",
+    text="With `dry_run=true` only the plan is answered. Certificate bindings are never touched.",
+    scopes=(ApiScope.AGENCIES_WRITE,),
+    body=Body.RAW,
+    takes="text/csv",
+    fails=(409, 413, 415, 422),
+)
+async def import_agencies(call: Call, query: ImportQuery) -> Import:
     asking.need_type(call.request, "text/csv")
-    query = call.query_of(ImportQuery)
     raw = await asking.whole_body(call.request, call.deps.options.import_bytes, call.deps.options.upload_s)
     plan = await call.deps.directory.plan_import(raw)
     if query.dry_run:
-        return call.tell(_import(plan, None))
+        return _import(plan, None)
     if plan.problems:
         raise BadCall("bad-file", *(_fault(each) for each in plan.problems[:_SHOWN]))
     change = await call.deps.directory.apply(plan, call.caller.key.principal.id)
-    return call.tell(_import(plan, change))
-
-
-def agency(entry: AgencyEntry) -> Agency:
-    return Agency(
-        code=entry.code,
-        name=entry.name,
-        alias=entry.alias,
-        parent=entry.parent,
-        valid_from=entry.valid_from,
-        valid_to=entry.valid_to,
-        successor=entry.successor,
-        source=entry.source,
-        email=entry.email,
-        address=entry.address,
-        phone=entry.phone,
-        check=entry.check,
-    )
-
-
-def _change(change: RegistryChange) -> Change:
-    return Change(
-        id=change.id,
-        at=change.at,
-        by=change.by,
-        source_sha256=change.source_digest,
-        summary=dict(change.summary),
-    )
+    return _import(plan, change)
 
 
 def _import(plan: Plan, change: RegistryChange | None) -> Import:
@@ -285,87 +269,13 @@ def _import(plan: Plan, change: RegistryChange | None) -> Import:
             "unchanged": plan.unchanged,
             "problems": len(plan.problems),
         },
-        added=[PlanRow(code=each.code, name=each.name) for each in plan.added[:_SHOWN]],
-        changed=[_row(each) for each in plan.changed[:_SHOWN]],
-        closed=[_row(each) for each in plan.closed[:_SHOWN]],
-        problems=[
-            PlanProblem(line=each.line, column=each.column, found=each.found, advice=each.advice)
-            for each in plan.problems[:_SHOWN]
-        ],
+        added=[PlanRow.of(each) for each in plan.added[:_SHOWN]],
+        changed=[PlanChange.of(each, fields=dict(each.fields)) for each in plan.changed[:_SHOWN]],
+        closed=[PlanChange.of(each, fields=dict(each.fields)) for each in plan.closed[:_SHOWN]],
+        problems=[PlanProblem.of(each) for each in plan.problems[:_SHOWN]],
     )
-
-
-def _row(change: RowChange) -> PlanChange:
-    return PlanChange(code=change.code, name=change.name, fields=dict(change.fields))
 
 
 def _fault(problem: RowProblem) -> RequestFault:
     params = {"line": str(problem.line), "found": problem.found or "∅", "advice": problem.advice}
     return RequestFault(code="row", pointer=pointer("lines", problem.line, problem.column), params=params)
-
-
-_reads = partial(Route, tag="agencies", scopes=(ApiScope.AGENCIES_READ,))
-
-ROUTES = (
-    _reads(
-        path=f"{BASE}/agencies",
-        name="listAgencies",
-        handler=list_agencies,
-        summary="Agencies in order of their codes, or those that `q` finds",
-        text="A search gives one page at most: narrow it when the agency is not on it.",
-        query=TextQuery,
-        answer=Agencies,
-        fails=(400,),
-    ),
-    _reads(
-        path=f"{BASE}/agencies:resolve",
-        name="resolveAgency",
-        handler=resolve,
-        summary="What a code, an old code, an alias or a name stands for on a day",
-        query=ResolveQuery,
-        answer=Resolved,
-        fails=(400,),
-    ),
-    _reads(
-        path=f"{BASE}/agencies/changes",
-        name="listAgencyChanges",
-        handler=list_changes,
-        summary="Changes applied to the directory, oldest first",
-        query=ChangesQuery,
-        answer=Changes,
-        fails=(400,),
-    ),
-    _reads(
-        path=f"{BASE}/agencies/{{code}}/capabilities",
-        name="readCapabilities",
-        handler=capabilities,
-        summary="What may be sent to an agency, by which axes, and what is kept on each",
-        text="Each axis is asked, which may take some seconds. It promises nothing.",
-        answer=Capabilities,
-        fails=(400, 404),
-    ),
-    _reads(
-        path=f"{BASE}/agencies/{{code}}",
-        name="readAgency",
-        handler=read_agency,
-        summary="One agency by its code, in force or not",
-        answer=Agency,
-        fails=(404,),
-    ),
-    Route(
-        method="POST",
-        path=f"{BASE}/agencies:import",
-        name="importAgencies",
-        tag="agencies",
-        handler=import_agencies,
-        summary="Change the directory from a CSV file; the same file again changes nothing",
-        text="With `dry_run=true` only the plan is answered. Certificate bindings are never touched.",
-        scopes=(ApiScope.AGENCIES_WRITE,),
-        query=ImportQuery,
-        body=Body.RAW,
-        media="application/json",
-        takes="text/csv",
-        answer=Import,
-        fails=(400, 409, 413, 415, 422),
-    ),
-)

@@ -7,12 +7,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from aiohttp import web
 from pydantic import Field
 
 from gateway.api.call import DEFAULT_ROWS, MOST_ROWS, Call, Words, check_words, wait_until
 from gateway.api.problems import BadCall, RequestFault
-from gateway.api.routes import BASE, Route
+from gateway.api.routes import Routes
 from gateway.api.shapes import Asked, Code, EventWord, Moment, Told
 from gateway.domain import feed
 from gateway.domain.event import Event, EventKind
@@ -56,8 +55,20 @@ class Events(Told):
     has_more: bool
 
 
-async def read_events(call: Call) -> web.Response:
-    query = call.query_of(EventsQuery)
+ROUTES = Routes("events", *feed.EVENT_SCOPES)
+
+
+@ROUTES(
+    "GET /events",
+    "What happened, in order; waits up to 60 seconds for the next event",
+    text="Each scope reads its own types: messages:read what is about outgoing documents, inbox:read what is about "
+    "incoming ones, agencies:read changes of the directory, evidence:read packs that were made, webhooks:manage what "
+    "became of webhooks. "
+    "`next_after` also moves past what was left out.",
+    any_scope=True,
+    fails=(410,),
+)
+async def read_events(call: Call, query: EventsQuery) -> Events:
     check_words("type", query.type, EventKind)
     after = sequence_of(query.after)
     await _must_be_ours(call, query.after, after)
@@ -66,12 +77,11 @@ async def read_events(call: Call) -> web.Response:
     agency = call.caller.agency.code if call.caller.agency else ""
     about = feed.documents_of(found) if call.wants("data") else ()
     words = await call.deps.webhooks.rows.client_words(call.scope().agency_id, about)
-    told = Events(
+    return Events(
         data=[EventOut.model_validate(feed.told(each, agency, words)) for each in found],
         next_after=feed.event_id(looking.seen) if looking.seen else query.after,
         has_more=looking.has_more,
     )
-    return call.tell(told)
 
 
 @dataclass(slots=True)
@@ -130,23 +140,3 @@ async def _must_be_ours(call: Call, cursor: str, after: int) -> None:
     wrong = cursor.startswith("evt_") and [feed.event_id(each) for each in found] != [cursor]
     if not found or found[0].agency_seq != after or wrong:
         raise BadCall("cursor-gone")
-
-
-ROUTES = (
-    Route(
-        path=f"{BASE}/events",
-        name="readEvents",
-        tag="events",
-        handler=read_events,
-        summary="What happened, in order; waits up to 60 seconds for the next event",
-        text="Each scope reads its own types: messages:read what is about outgoing documents, inbox:read what is about "
-        "incoming ones, agencies:read changes of the directory, evidence:read packs that were made, webhooks:manage what "
-        "became of webhooks. "
-        "`next_after` also moves past what was left out.",
-        scopes=feed.EVENT_SCOPES,
-        any_scope=True,
-        query=EventsQuery,
-        answer=Events,
-        fails=(400, 410),
-    ),
-)

@@ -11,19 +11,31 @@ from aiohttp import web
 
 from gateway.api.call import Call, download
 from gateway.api.deps import PackFile
-from gateway.api.routes import BASE, Route
+from gateway.api.routes import Routes
 from gateway.domain.account import ApiScope
 from gateway.errors import NotFound
 from gateway.ports import Pool
 
+ROUTES = Routes("messages", ApiScope.EVIDENCE_READ)
+_pack_route = partial(
+    ROUTES,
+    text="A ZIP file that can be checked anywhere with `gateway evidence verify`. Each call makes one and leaves an event.",
+    media="application/zip",
+    fails=(409,),
+)
 
-async def of_message(call: Call) -> web.StreamResponse:
+
+@_pack_route("GET /messages/{id}/evidence", "Everything that proves this message, in one file")
+async def read_message_evidence(call: Call) -> web.StreamResponse:
     async with call.deps.store.read(call.scope()) as work:
         document = await work.outgoing.get(call.path("id"))
     return await _pack(call, document.id)
 
 
-async def of_inbox_item(call: Call) -> web.StreamResponse:
+@_pack_route(
+    "GET /inbox/{id}/evidence", "Everything that proves this incoming document, in one file", tag="inbox"
+)
+async def read_inbox_evidence(call: Call) -> web.StreamResponse:
     async with call.deps.store.read(call.scope()) as work:
         document = await work.incoming.get(call.path("id"))
     return await _pack(call, document.id)
@@ -48,27 +60,3 @@ async def _streamed(pool: Pool, made: PackFile) -> AsyncIterator[bytes]:
     running = made.pieces()
     while piece := await pool.run(partial(next, running, b"")):
         yield piece
-
-
-_TEXT = "A ZIP file that can be checked anywhere with `gateway evidence verify`. Each call makes one and leaves an event."
-
-_pack_route = partial(
-    Route, text=_TEXT, scopes=(ApiScope.EVIDENCE_READ,), media="application/zip", fails=(404, 409)
-)
-
-ROUTES = (
-    _pack_route(
-        path=f"{BASE}/messages/{{id}}/evidence",
-        name="readMessageEvidence",
-        tag="messages",
-        handler=of_message,
-        summary="Everything that proves this message, in one file",
-    ),
-    _pack_route(
-        path=f"{BASE}/inbox/{{id}}/evidence",
-        name="readInboxEvidence",
-        tag="inbox",
-        handler=of_inbox_item,
-        summary="Everything that proves this incoming document, in one file",
-    ),
-)

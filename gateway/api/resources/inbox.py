@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from functools import partial
 from typing import Literal
 
 from aiohttp import web
@@ -21,7 +20,6 @@ from gateway.api.call import (
     TextQuery,
     Words,
     check_words,
-    download_route,
     page_of,
     stream,
     wait_until,
@@ -29,11 +27,11 @@ from gateway.api.call import (
 from gateway.api.inbox_view import InboxItem, Quarantined
 from gateway.api.models import NothingIn, StaffIn
 from gateway.api.problems import BadCall, RequestFault
-from gateway.api.routes import BASE, Route
+from gateway.api.routes import Routes
 from gateway.api.shapes import PACKET_STATES, SET_ASIDE, Asked, Code, HandoverWord, Line, Text, Told, closed
 from gateway.api.words import in_state_word, say
 from gateway.domain.account import ApiScope
-from gateway.domain.document import Assignment, IncomingDocument, InState, UnitDeadline
+from gateway.domain.document import Assignment, IncomingDocument, InState, Staff, UnitDeadline
 from gateway.domain.status import CODES, code_of
 from gateway.incoming import act, handling, reading
 from gateway.incoming.act import StatusCall
@@ -77,15 +75,8 @@ class AssignmentIn(Asked):
             params = {"field": "unit_deadlines", "expected": ", ".join(self.coordinating_units) or "–"}
             fault = RequestFault(code="bad-value", pointer="/unit_deadlines", params=params)
             raise BadCall("bad-request", fault)
-        return Assignment(
-            lead_unit=self.lead_unit,
-            coordinating_units=tuple(self.coordinating_units),
-            deadline=self.deadline,
-            instruction=self.instruction,
-            deadlines=tuple(
-                UnitDeadline(unit=unit, deadline=day) for unit, day in self.unit_deadlines.items()
-            ),
-        )
+        days = tuple(UnitDeadline(unit=unit, deadline=day) for unit, day in self.unit_deadlines.items())
+        return self.into(Assignment, deadlines=days)
 
 
 class PartIn(Asked):
@@ -129,16 +120,11 @@ class StatusIn(Asked):
         if self.reopen and code != "05":
             params = {"field": "code", "expected": "05"}
             raise BadCall("bad-request", RequestFault(code="bad-value", pointer="/code", params=params))
-        return StatusCall(
+        return self.into(
+            StatusCall,
             code=code,
-            register_no=self.register_no,
-            register_year=self.register_year,
-            at=self.at,
-            staff=self.staff.to_staff() if self.staff else None,
-            note=self.note,
-            reason=self.reason,
+            staff=self.staff.into(Staff) if self.staff else None,
             assignment=self.assignment.to_assignment() if self.assignment else None,
-            answered_by=self.answered_by,
             reopens=self.reopen,
         )
 
@@ -204,12 +190,20 @@ class StatusSet(Told):
     )
 
 
-async def list_inbox(call: Call) -> web.Response:
+ROUTES = Routes("inbox", ApiScope.INBOX_READ)
+
+
+@ROUTES(
+    "GET /inbox",
+    "Incoming documents, newest first; with `lease` those not yet handed over",
+    text="`lease` also needs the scope inbox:act, and brings recalled documents too: see `files_readable`. "
+    "`quarantine=true` lists packets that did not become documents. `checks.duplicate_of` is looked for here only "
+    "where a document is new or held.",
+)
+async def list_inbox(call: Call, query: InboxQuery) -> InboxItems:
     """With `wait` it looks again whenever something happened at the node, until there is a row or the time is up."""
-    query = call.query_of(InboxQuery)
     check_words("state", query.state, PACKET_STATES if query.quarantine else InState)
-    page = await wait_until(call, query.wait, lambda: _list(call, query), lambda each: bool(each.data))
-    return call.tell(page)
+    return await wait_until(call, query.wait, lambda: _list(call, query), lambda each: bool(each.data))
 
 
 async def _list(call: Call, query: InboxQuery) -> InboxItems:
@@ -232,48 +226,68 @@ async def _list(call: Call, query: InboxQuery) -> InboxItems:
             ),
         )
         items = await _items(call, work, page.items)
-    return InboxItems(data=items, next_cursor=page.next_cursor, has_more=page.next_cursor is not None)
+    return InboxItems.paged(items, page.next_cursor)
 
 
-async def read_item(call: Call) -> web.Response:
+@ROUTES("GET /inbox/{id}", "One incoming document with its checks", headers=("ETag",))
+async def read_inbox_item(call: Call) -> InboxItem:
+    return await _present(call, call.path("id"))
+
+
+async def _present(call: Call, id: str) -> InboxItem:
+    """The item as it is now, with its version."""
     async with call.deps.store.read(call.scope()) as work:
-        document = await work.incoming.get(call.path("id"))
-        (item,) = await _items(call, work, [document])
-    return call.tell(item, version=document.version)
+        (item,) = await _items(call, work, [await work.incoming.get(id)])
+    return call.versioned(item, item.version)
 
 
-async def read_file(call: Call) -> web.StreamResponse:
+@ROUTES.file("GET /inbox/{id}/files/{n}", "One file, as the sender attached it")
+async def read_inbox_file(call: Call) -> web.StreamResponse:
     file = await reading.open_file(call.deps.inn, call.scope(), call.path("id"), call.number("n"))
     return await stream(call, file)
 
 
-async def read_envelope(call: Call) -> web.StreamResponse:
+@ROUTES.file("GET /inbox/{id}/envelope", "The envelope, byte for byte as it arrived", media="application/xml")
+async def read_inbox_envelope(call: Call) -> web.StreamResponse:
     return await stream(call, await reading.open_envelope(call.deps.inn, call.scope(), call.path("id")))
 
 
-async def acknowledge(call: Call) -> web.Response:
+@ROUTES(
+    "POST /inbox/{id}/ack",
+    "My system has stored it; it is not offered again",
+    scopes=(ApiScope.INBOX_ACT,),
+    asks=NothingIn,
+)
+async def acknowledge_inbox_item(call: Call) -> Acknowledged:
     id = call.path("id")
     async with call.deps.store.read(call.scope()) as work:
         await work.incoming.get(id)
     first = await act.ack(call.deps.inn, call.scope(), id, call.caller.key.id)
-    return call.tell(Acknowledged(id=id, handover="acked", repeated=not first))
+    return Acknowledged(id=id, handover="acked", repeated=not first)
 
 
-async def set_status(call: Call) -> web.Response:
-    said = call.body_of(StatusIn).to_call()
+@ROUTES(
+    "POST /inbox/{id}/status",
+    "Say what the agency did: 02 to 06, or 15 and 16 to an open request",
+    text="Any order, and twice is harmless. 02 needs `reason`. In mode B the answer returns the number given. An item "
+    "whose `business` is recall or update takes 15 and 16 alone; a document takes 02 to 06, and 15 or 16 to its open "
+    "`request`. Work closed by mistake is opened again by 05 with `reopen` and its reason as `note`.",
+    scopes=(ApiScope.INBOX_ACT,),
+    changes=True,
+    fails=(409, 422),
+    headers=("ETag",),
+    sample=routes.sample_status,
+)
+async def set_status(call: Call, asked: StatusIn) -> StatusSet:
+    said = asked.to_call()
     done = await act.set_status(
         call.deps.inn, call.scope(), call.path("id"), said, expect_version=call.expected_version()
     )
-    async with call.deps.store.read(call.scope()) as work:
-        addressed = await work.incoming.get(call.path("id"))
-        (item,) = await _items(call, work, [addressed])
-    told = StatusSet(
-        repeated=done.repeated,
-        register_no=done.register_no,
+    return StatusSet.of(
+        done,
         warnings=[_without_effect(call, said.code, done.document)] if done.moves_nothing else [],
-        item=item,
+        item=await _present(call, call.path("id")),
     )
-    return call.tell(told, version=addressed.version)
 
 
 def _without_effect(call: Call, code: str, document: IncomingDocument) -> StatusWarning:
@@ -283,26 +297,42 @@ def _without_effect(call: Call, code: str, document: IncomingDocument) -> Status
     )
 
 
-async def assign(call: Call) -> web.Response:
-    given = call.body_of(AssignmentIn).to_assignment()
+@ROUTES(
+    "PUT /inbox/{id}/assignment",
+    "Who works on it, and until when",
+    scopes=(ApiScope.INBOX_ACT,),
+    changes=True,
+    fails=(422,),
+    headers=("ETag",),
+    sample=routes.sample_assignment,
+)
+async def assign_inbox_item(call: Call, asked: AssignmentIn) -> InboxItem:
+    given = asked.to_assignment()
     document = await act.assign(
         call.deps.inn, call.scope(), call.path("id"), given, expect_version=call.expected_version()
     )
     async with call.deps.store.read(call.scope()) as work:
         (item,) = await _items(call, work, [document])
-    return call.tell(item, version=document.version)
+    return call.versioned(item, document.version)
 
 
-async def end_part(call: Call) -> web.Response:
-    said, id, expected = call.body_of(PartIn), call.path("id"), call.expected_version()
-    if said.outcome == "returned":
-        await handling.hand_back(call.deps.inn, call.scope(), id, said.unit, said.reason or "", expected)
+@ROUTES(
+    "POST /inbox/{id}/assignment/parts",
+    "What a unit says of its part: handed back with a reason, or done",
+    text="What is handed back waits for whoever assigns, and for another assignment. The sender is told nothing.",
+    scopes=(ApiScope.INBOX_ACT,),
+    changes=True,
+    fails=(409, 422),
+    headers=("ETag",),
+    sample=routes.sample_part,
+)
+async def end_inbox_part(call: Call, asked: PartIn) -> InboxItem:
+    id, expected = call.path("id"), call.expected_version()
+    if asked.outcome == "returned":
+        await handling.hand_back(call.deps.inn, call.scope(), id, asked.unit, asked.reason or "", expected)
     else:
-        await handling.finish(call.deps.inn, call.scope(), id, said.unit, expected)
-    async with call.deps.store.read(call.scope()) as work:
-        document = await work.incoming.get(id)
-        (item,) = await _items(call, work, [document])
-    return call.tell(item, version=document.version)
+        await handling.finish(call.deps.inn, call.scope(), id, asked.unit, expected)
+    return await _present(call, id)
 
 
 async def _leased(call: Call, query: InboxQuery, seconds: int) -> InboxItems:
@@ -321,7 +351,7 @@ async def _quarantine(call: Call, query: InboxQuery) -> InboxItems:
             work.inbox.page(limit=query.limit, cursor=query.cursor, states=query.state or SET_ASIDE),
         )
     rows = [inbox_view.quarantined(each, call.lang) for each in page.items]
-    return InboxItems(data=rows, next_cursor=page.next_cursor, has_more=page.next_cursor is not None)
+    return InboxItems.paged(rows, page.next_cursor)
 
 
 async def _items(call: Call, work: Work, documents: Sequence[IncomingDocument]) -> list[InboxItem]:
@@ -341,99 +371,3 @@ async def _items(call: Call, work: Work, documents: Sequence[IncomingDocument]) 
             names[document.sender_code] = entry.name if entry else None
         items.append(inbox_view.inbox_item(document, beside, names[document.sender_code], call.lang, today))
     return items
-
-
-READ = (ApiScope.INBOX_READ,)
-_reads = partial(Route, tag="inbox", scopes=READ)
-_acts = partial(Route, tag="inbox", scopes=(ApiScope.INBOX_ACT,))
-_gives = partial(download_route, tag="inbox", scopes=READ)
-
-ROUTES = (
-    _reads(
-        path=f"{BASE}/inbox",
-        name="listInbox",
-        handler=list_inbox,
-        summary="Incoming documents, newest first; with `lease` those not yet handed over",
-        text="`lease` also needs the scope inbox:act, and brings recalled documents too: see `files_readable`. "
-        "`quarantine=true` lists packets that did not become documents. `checks.duplicate_of` is looked for here only "
-        "where a document is new or held.",
-        query=InboxQuery,
-        answer=InboxItems,
-        fails=(400,),
-    ),
-    _reads(
-        path=f"{BASE}/inbox/{{id}}",
-        name="readInboxItem",
-        handler=read_item,
-        summary="One incoming document with its checks",
-        answer=InboxItem,
-        fails=(404,),
-        headers=("ETag",),
-    ),
-    _gives(
-        path=f"{BASE}/inbox/{{id}}/files/{{n}}",
-        name="readInboxFile",
-        handler=read_file,
-        summary="One file, as the sender attached it",
-    ),
-    _gives(
-        path=f"{BASE}/inbox/{{id}}/envelope",
-        name="readInboxEnvelope",
-        handler=read_envelope,
-        summary="The envelope, byte for byte as it arrived",
-        media="application/xml",
-    ),
-    _acts(
-        method="POST",
-        path=f"{BASE}/inbox/{{id}}/ack",
-        name="acknowledgeInboxItem",
-        handler=acknowledge,
-        summary="My system has stored it; it is not offered again",
-        asks=NothingIn,
-        answer=Acknowledged,
-        fails=(404,),
-    ),
-    _acts(
-        method="POST",
-        path=f"{BASE}/inbox/{{id}}/status",
-        name="setStatus",
-        handler=set_status,
-        summary="Say what the agency did: 02 to 06, or 15 and 16 to an open request",
-        text="Any order, and twice is harmless. 02 needs `reason`. In mode B the answer returns the number given. An item "
-        "whose `business` is recall or update takes 15 and 16 alone; a document takes 02 to 06, and 15 or 16 to its open "
-        "`request`. Work closed by mistake is opened again by 05 with `reopen` and its reason as `note`.",
-        changes=True,
-        asks=StatusIn,
-        answer=StatusSet,
-        fails=(400, 404, 409, 412, 422),
-        sample=routes.sample_status,
-        headers=("ETag",),
-    ),
-    _acts(
-        method="PUT",
-        path=f"{BASE}/inbox/{{id}}/assignment",
-        name="assignInboxItem",
-        handler=assign,
-        summary="Who works on it, and until when",
-        changes=True,
-        asks=AssignmentIn,
-        answer=InboxItem,
-        fails=(400, 404, 412, 422),
-        sample=routes.sample_assignment,
-        headers=("ETag",),
-    ),
-    _acts(
-        method="POST",
-        path=f"{BASE}/inbox/{{id}}/assignment/parts",
-        name="endInboxPart",
-        handler=end_part,
-        summary="What a unit says of its part: handed back with a reason, or done",
-        text="What is handed back waits for whoever assigns, and for another assignment. The sender is told nothing.",
-        changes=True,
-        asks=PartIn,
-        answer=InboxItem,
-        fails=(400, 404, 409, 412, 422),
-        sample=routes.sample_part,
-        headers=("ETag",),
-    ),
-)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Annotated, Any, Literal
 
 from aiohttp import web
@@ -22,13 +21,12 @@ from gateway.api.call import (
     Words,
     check_words,
     download,
-    download_route,
     page_of,
     slices,
     stream,
 )
 from gateway.api.message_view import Message
-from gateway.api.routes import BASE, Route
+from gateway.api.routes import Routes
 from gateway.api.shapes import (
     Asked,
     Asking,
@@ -135,8 +133,12 @@ class Timeline(Told):
     events: list[HappenedOut]
 
 
-async def list_messages(call: Call) -> web.Response:
-    query = call.query_of(MessagesQuery)
+ROUTES = Routes("messages", ApiScope.MESSAGES_READ)
+PAPER_ROUTES = Routes("messages", ApiScope.MESSAGES_READ)
+
+
+@ROUTES("GET /messages", "Outgoing documents, newest first")
+async def list_messages(call: Call, query: MessagesQuery) -> Messages:
     check_words("state", query.state, (*STATES, *OutState))
     async with call.deps.store.read(call.scope()) as work:
         page = await page_of(
@@ -160,17 +162,18 @@ async def list_messages(call: Call) -> web.Response:
     rows = [
         message_view.message(each, deliveries.get(each.id, ()), call.lang, late=late) for each in page.items
     ]
-    return call.tell(Messages(data=rows, next_cursor=page.next_cursor, has_more=page.next_cursor is not None))
+    return Messages.paged(rows, page.next_cursor)
 
 
-async def read_message(call: Call) -> web.Response:
+@ROUTES("GET /messages/{id}", "One outgoing document, its recipients with their states", headers=("ETag",))
+async def read_message(call: Call) -> Message:
     async with call.deps.store.read(call.scope()) as work:
         document = await work.outgoing.get(call.path("id"))
         is_asked = call.wants(*message_view.OF_DELIVERIES)
         deliveries = await work.deliveries.of(document.id) if is_asked else ()
         late = await _late(call, work, [document], {document.id: deliveries})
     told = message_view.message(document, deliveries, call.lang, late=late)
-    return call.tell(told, version=document.version)
+    return call.versioned(told, document.version)
 
 
 async def _late(
@@ -191,21 +194,18 @@ async def _late(
     )
 
 
-async def read_timeline(call: Call) -> web.Response:
+@ROUTES("GET /messages/{id}/events", "Its timeline: every fact of every recipient, and every event")
+async def read_timeline(call: Call) -> Timeline:
     async with call.deps.store.read(call.scope()) as work:
         document = await work.outgoing.get(call.path("id"))
         deliveries = await work.deliveries.of(document.id) if call.wants("recipients") else ()
         known = {each.id: await work.facts.of(each.id) for each in deliveries}
         events = await work.events.of(document.id) if call.wants("events") else ()
-    told = Timeline(
+    return Timeline(
         id=document.id,
         recipients=[_timeline(call, each, list(known[each.id])) for each in deliveries],
-        events=[
-            HappenedOut(id=event_id(e), type=e.kind, at=e.at, sequence=e.agency_seq, data=e.data)
-            for e in events
-        ],
+        events=[HappenedOut.of(e, id=event_id(e), type=e.kind, sequence=e.agency_seq) for e in events],
     )
-    return call.tell(told)
 
 
 class EnvelopeQuery(Asked):
@@ -215,8 +215,19 @@ class EnvelopeQuery(Asked):
     )
 
 
-async def read_envelope(call: Call) -> web.StreamResponse:
-    query = call.query_of(EnvelopeQuery)
+@ROUTES.file("GET /messages/{id}/files/{n}", "One of its files, as it was handed in")
+async def read_message_file(call: Call) -> web.StreamResponse:
+    file = await files.open_file(call.deps.out, call.scope(), call.path("id"), call.number("n"))
+    return await stream(call, file)
+
+
+@ROUTES.file(
+    "GET /messages/{id}/envelope",
+    "The signed envelope, byte for byte as it was sent",
+    text="With `to` the file that the axis of that recipient was handed, where a route gives it another form.",
+    media="application/xml",
+)
+async def read_envelope(call: Call, query: EnvelopeQuery) -> web.StreamResponse:
     async with call.deps.store.read(call.scope()) as work:
         document = await work.outgoing.get(call.path("id"))
         envelope = await files.open_envelope(call.deps.out, work, document, query.to)
@@ -230,16 +241,10 @@ async def read_envelope(call: Call) -> web.StreamResponse:
     )
 
 
-async def read_file(call: Call) -> web.StreamResponse:
-    file = await files.open_file(call.deps.out, call.scope(), call.path("id"), call.number("n"))
-    return await stream(call, file)
-
-
 def _timeline(call: Call, delivery: Delivery, facts: list[Fact]) -> RecipientTimeline:
     facts.sort(key=lambda fact: fact.at)
-    return RecipientTimeline(
-        code=delivery.recipient.code,
-        name=delivery.recipient.name,
+    return RecipientTimeline.of(
+        delivery.recipient,
         state=delivery.state,
         state_text=state_word(delivery.state, call.lang),
         facts=[_fact(call, fact) for fact in facts],
@@ -247,75 +252,16 @@ def _timeline(call: Call, delivery: Delivery, facts: list[Fact]) -> RecipientTim
 
 
 def _fact(call: Call, fact: Fact) -> FactOut:
-    staff = fact.staff
-    return FactOut(
-        track=fact.track,
-        code=fact.code,
+    return FactOut.of(
+        fact,
         text=fact_word(fact.track, fact.code, call.lang),
-        at=fact.at,
-        stated_at=fact.stated_at,
         skewed=is_skewed(fact),
-        proved=fact.proved,
         request=fact.request_kind,
         reason=without_reference(fact.reason),
         note=without_reference(fact.note),
-        staff=StaffOut(name=staff.name, department=staff.department, phone=staff.phone, email=staff.email)
-        if staff
-        else None,
-        handed=HandedOut(form=fact.handed.form.value, sha256=fact.handed.digest, size=fact.handed.size)
-        if fact.handed is not None
-        else None,
+        staff=StaffOut.of(fact.staff) if fact.staff else None,
+        handed=HandedOut.of(fact.handed, sha256=fact.handed.digest) if fact.handed is not None else None,
     )
-
-
-READ = (ApiScope.MESSAGES_READ,)
-_reads = partial(Route, tag="messages", scopes=READ)
-_gives = partial(download_route, tag="messages", scopes=READ)
-
-
-ROUTES = (
-    _reads(
-        path=f"{BASE}/messages",
-        name="listMessages",
-        handler=list_messages,
-        summary="Outgoing documents, newest first",
-        query=MessagesQuery,
-        answer=Messages,
-        fails=(400,),
-    ),
-    _reads(
-        path=f"{BASE}/messages/{{id}}",
-        name="readMessage",
-        handler=read_message,
-        summary="One outgoing document, its recipients with their states",
-        answer=Message,
-        fails=(404,),
-        headers=("ETag",),
-    ),
-    _reads(
-        path=f"{BASE}/messages/{{id}}/events",
-        name="readTimeline",
-        handler=read_timeline,
-        summary="Its timeline: every fact of every recipient, and every event",
-        answer=Timeline,
-        fails=(404,),
-    ),
-    _gives(
-        path=f"{BASE}/messages/{{id}}/files/{{n}}",
-        name="readMessageFile",
-        handler=read_file,
-        summary="One of its files, as it was handed in",
-    ),
-    _gives(
-        path=f"{BASE}/messages/{{id}}/envelope",
-        name="readEnvelope",
-        handler=read_envelope,
-        summary="The signed envelope, byte for byte as it was sent",
-        text="With `to` the file that the axis of that recipient was handed, where a route gives it another form.",
-        query=EnvelopeQuery,
-        media="application/xml",
-    ),
-)
 
 
 class PaperQuery(Asked):
@@ -360,30 +306,44 @@ class PaperList(Told):
     )
 
 
-async def list_paper(call: Call) -> web.Response:
-    query, today = call.query_of(PaperQuery), call.deps.out.today()
+@PAPER_ROUTES(
+    "GET /paper",
+    "What has to go on paper, or was handed over in some days",
+    text="Documents with `delivery_mode` `paper` or `both`, one line for each recipient.",
+)
+async def list_paper(call: Call, query: PaperQuery) -> PaperList:
+    today = call.deps.out.today()
     async with call.deps.store.read(call.scope()) as work:
         if query.handed_from is None and query.handed_to is None:
             found = await manage.paper_waiting(work)
         else:
             last = query.handed_to or today
             found = await manage.paper_handed_over(work, query.handed_from or last, last)
-    return call.tell(PaperList(data=[_paper_line(each) for each in found]))
+    return PaperList(data=[_paper_line(each) for each in found])
 
 
-async def hand_over(call: Call) -> web.Response:
-    asked = call.body_of(HandOverIn)
+@PAPER_ROUTES(
+    "POST /messages/{id}/hand-over",
+    "Note that it was handed over on paper, when and how",
+    text="Said again of a recipient that is named, it puts right what was said before.",
+    scopes=(ApiScope.MESSAGES_SEND,),
+    fails=(409, 422),
+    headers=("ETag",),
+    sample=routes.sample_dispatch,
+)
+async def hand_over_message(call: Call, asked: HandOverIn) -> Message:
     said = HandedOver(on=asked.on or call.deps.out.today(), means=asked.means, note=asked.note)
     document = await manage.close_paper(call.deps.out, call.scope(), call.path("id"), said, asked.recipients)
     async with call.deps.store.read(call.scope()) as work:
         deliveries = await work.deliveries.of(document.id)
-    return call.tell(message_view.message(document, deliveries, call.lang), version=document.version)
+    return call.versioned(message_view.message(document, deliveries, call.lang), document.version)
 
 
 def _paper_line(line: PaperLine) -> PaperLineOut:
     document, part = line.document, line.part
     draft = document.draft
-    return PaperLineOut(
+    return PaperLineOut.of(
+        part,
         message=document.id,
         number=draft.code,
         date=draft.issued_on,
@@ -394,36 +354,4 @@ def _paper_line(line: PaperLine) -> PaperLineOut:
         copies=draft.copies,
         printed=[each.name for each in line.printed],
         since=part.opened_at,
-        handed_over=part.handed_over,
-        means=part.means,
-        note=part.note,
     )
-
-
-PAPER_ROUTES = (
-    _reads(
-        path=f"{BASE}/paper",
-        name="listPaper",
-        handler=list_paper,
-        summary="What has to go on paper, or was handed over in some days",
-        text="Documents with `delivery_mode` `paper` or `both`, one line for each recipient.",
-        query=PaperQuery,
-        answer=PaperList,
-        fails=(400,),
-    ),
-    Route(
-        method="POST",
-        path=f"{BASE}/messages/{{id}}/hand-over",
-        name="handOverMessage",
-        tag="messages",
-        handler=hand_over,
-        summary="Note that it was handed over on paper, when and how",
-        text="Said again of a recipient that is named, it puts right what was said before.",
-        scopes=(ApiScope.MESSAGES_SEND,),
-        asks=HandOverIn,
-        answer=Message,
-        fails=(400, 404, 409, 422),
-        sample=routes.sample_dispatch,
-        headers=("ETag",),
-    ),
-)

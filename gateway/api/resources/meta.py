@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
 from typing import Any, Literal
 
 from aiohttp import web
@@ -13,7 +12,7 @@ from pydantic import Field
 
 from gateway.api.call import MOST_ROWS, Call, PageOut, PageQuery
 from gateway.api.problems import BadCall
-from gateway.api.routes import BASE, Route
+from gateway.api.routes import Routes
 from gateway.api.shapes import KeyWayWord, Moment, NumberingWord, PrincipalWord, ScopeWord, Told
 from gateway.api.words import table
 from gateway.domain.document import InState
@@ -117,32 +116,26 @@ class Health(Told):
     checks: dict[str, str]
 
 
-async def me(call: Call) -> web.Response:
+ROUTES = Routes("node")
+
+
+@ROUTES("GET /me", "Who am I, and what may this key do")
+async def read_me(call: Call) -> Me:
     who = call.caller
-    told = Me(
+    return Me(
         key=who.key.id,
         name=who.key.principal.name,
         kind=who.key.principal.kind,
         scopes=sorted(who.key.scopes),
         networks=[str(each) for each in who.key.networks],
-        agencies=[
-            AgencyServed(
-                id=each.id,
-                code=each.code,
-                name=each.name,
-                numbering=each.numbering,
-                aliases=list(each.aliases),
-            )
-            for each in who.agencies
-        ],
+        agencies=[AgencyServed.of(each, aliases=list(each.aliases)) for each in who.agencies],
         agency=who.agency.code if who.agency else None,
         expires_at=who.key.expires_at,
         way=who.key.way,
-        certificate=CertificateBound(sha256=bound.sha256, name=bound.name, expires_at=bound.ends_at)
+        certificate=CertificateBound.of(bound, expires_at=bound.ends_at)
         if (bound := who.key.certificate) is not None
         else None,
     )
-    return call.tell(told)
 
 
 class CallsQuery(PageQuery):
@@ -168,36 +161,28 @@ class Calls(PageOut[CallOut]):
     """One page, the newest first."""
 
 
-async def list_calls(call: Call) -> web.Response:
-    query, kept = call.query_of(CallsQuery), call.deps.calls
+@ROUTES(
+    "GET /me/calls",
+    "What this key called, the newest first",
+    text="Kept for some weeks, as the operator set it. Contents and secrets are not among it.",
+)
+async def list_calls(call: Call, query: CallsQuery) -> Calls:
+    kept = call.deps.calls
     found = (
         await kept.listed(call.caller.key.id, query.limit + 1, errors=query.errors, before=query.cursor or "")
         if kept is not None
         else ()
     )
-    rows = [
-        CallOut(
-            id=each.id,
-            at=each.at,
-            method=each.method,
-            route=each.route,
-            status=each.status,
-            took_ms=each.took_ms,
-            problem=each.problem,
-            address=each.address,
-            request_id=each.request_id,
-            trace_id=each.trace_id,
-        )
-        for each in found[: query.limit]
-    ]
+    rows = [CallOut.of(each) for each in found[: query.limit]]
     cursor = call.next_page(rows[-1].id if len(found) > query.limit else None)
-    return call.tell(Calls(data=rows, next_cursor=cursor, has_more=cursor is not None))
+    return Calls.paged(rows, cursor)
 
 
-async def limits(call: Call) -> web.Response:
+@ROUTES("GET /limits", "Sizes, counts and file types")
+async def read_limits(call: Call) -> Limits:
     profile, options = call.deps.out.profile, call.deps.options
     types = {each for each in profile.allowed_types if profile.accepts(each)}
-    told = Limits(
+    return Limits(
         max_file_bytes=profile.max_file_bytes,
         max_document_bytes=profile.max_document_bytes,
         max_files=options.max_parts - 1,
@@ -211,11 +196,11 @@ async def limits(call: Call) -> web.Response:
         file_types=sorted(types),
         lead_types=sorted(profile.lead_types),
     )
-    return call.tell(told)
 
 
-async def codes(call: Call) -> web.Response:
-    told = Codes(
+@ROUTES("GET /codes", "Tables of states, types, urgency and reasons, with words in both languages")
+async def read_codes(call: Call) -> Codes:
+    return Codes(
         statuses=_statuses(),
         states=_words("state", STATES),
         inbox_states=_words("state.in", InState),
@@ -229,29 +214,33 @@ async def codes(call: Call) -> web.Response:
         delivery_modes=_words("delivery"),
         kinds=_words("kind"),
     )
-    return call.tell(told)
 
 
-async def openapi_document(call: Call) -> web.Response:
+@ROUTES("GET /openapi.json", "This description (OpenAPI 3.1)", open=True)
+async def read_openapi(call: Call) -> web.Response:
     told = await call.deps.pool.run(call.request.app[DOCUMENT])
     return call.tell_text(json.dumps(told, ensure_ascii=False))
 
 
-async def live(call: Call) -> web.Response:
+@ROUTES(
+    "GET /healthz", "The process turns; 503 when it should be started anew", base="", open=True, fails=(503,)
+)
+async def is_live(call: Call) -> Health:
     """The process answers and its loops turn; nothing else is asked, so that a slow database does not get it
     restarted."""
-    return _told(call, await call.deps.health.alive())
+    return _told(await call.deps.health.alive())
 
 
-async def ready(call: Call) -> web.Response:
+@ROUTES("GET /readyz", "Calls can be served; 503 when not", base="", open=True, fails=(503,))
+async def is_ready(call: Call) -> Health:
     """Whether calls can be served now: the database answers and takes changes, there is space, nobody stops us."""
-    return _told(call, await call.deps.health.ready())
+    return _told(await call.deps.health.ready())
 
 
-def _told(call: Call, found: Condition) -> web.Response:
+def _told(found: Condition) -> Health:
     if not found.well:
         raise BadCall("not-well", more={"checks": dict(found.checks)}, headers={"Retry-After": "5"})
-    return call.tell(Health(status="degraded" if found.degraded else "ok", checks=dict(found.checks)))
+    return Health(status="degraded" if found.degraded else "ok", checks=dict(found.checks))
 
 
 def _statuses() -> list[StatusCode]:
@@ -271,65 +260,3 @@ def _statuses() -> list[StatusCode]:
 
 def _words(prefix: str, keys: Iterable[str] = ()) -> list[Word]:
     return [Word(key=key, vi=vi, en=en) for key, vi, en in table(prefix, keys)]
-
-
-_route = partial(Route, tag="node")
-
-ROUTES = (
-    _route(
-        path=f"{BASE}/me",
-        name="readMe",
-        handler=me,
-        summary="Who am I, and what may this key do",
-        answer=Me,
-    ),
-    _route(
-        path=f"{BASE}/me/calls",
-        name="listCalls",
-        handler=list_calls,
-        summary="What this key called, the newest first",
-        text="Kept for some weeks, as the operator set it. Contents and secrets are not among it.",
-        query=CallsQuery,
-        answer=Calls,
-        fails=(400,),
-    ),
-    _route(
-        path=f"{BASE}/limits",
-        name="readLimits",
-        handler=limits,
-        summary="Sizes, counts and file types",
-        answer=Limits,
-    ),
-    _route(
-        path=f"{BASE}/codes",
-        name="readCodes",
-        handler=codes,
-        summary="Tables of states, types, urgency and reasons, with words in both languages",
-        answer=Codes,
-    ),
-    _route(
-        path=f"{BASE}/openapi.json",
-        name="readOpenapi",
-        handler=openapi_document,
-        summary="This description (OpenAPI 3.1)",
-        open=True,
-    ),
-    _route(
-        path="/healthz",
-        name="isLive",
-        handler=live,
-        summary="The process turns; 503 when it should be started anew",
-        open=True,
-        answer=Health,
-        fails=(503,),
-    ),
-    _route(
-        path="/readyz",
-        name="isReady",
-        handler=ready,
-        summary="Calls can be served; 503 when not",
-        open=True,
-        answer=Health,
-        fails=(503,),
-    ),
-)

@@ -15,7 +15,7 @@ from aiohttp import web
 from gateway.api import problems
 from gateway.api.call import Call
 from gateway.api.resources.meta import DOCUMENT
-from gateway.api.routes import Route
+from gateway.api.routes import Routes
 from gateway.api.words import Lang, say
 from gateway.errors import NotFound
 
@@ -144,43 +144,25 @@ def _type(schema: Mapping[str, Any]) -> tuple[str, str | None]:
     return f"{kind} ({schema['format']})" if "format" in schema else kind, None
 
 
+ROUTES = Routes("pages")
+_page = partial(ROUTES, base="", open=True, media="text/html")
+
+
+@_page("GET /docs", "This documentation")
 async def read_docs(call: Call) -> web.Response:
     return docs_page(await call.deps.pool.run(call.request.app[DOCUMENT]), call.lang)
 
 
+@_page("GET /problems", "Every kind of problem")
 async def list_problems(call: Call) -> web.Response:
     sorts = sorted(problems.sorts().values(), key=lambda sort: sort.slug)
     return render_page("problems.html", call.lang, sorts=sorts)
 
 
+@_page("GET /problems/{slug}", "What a kind of problem means; the `type` of a problem leads here")
 async def read_problem(call: Call) -> web.Response:
     sort = problems.sorts().get(call.path("slug"))
     if sort is None:
         raise NotFound("there is no such kind of problem; the list is at /problems")
     text = say(f"{sort.label}.text" if sort.slug in problems.OWN_SORTS else sort.label, call.lang)
     return render_page("problem.html", call.lang, sort=sort, text=text, problem=None, request_id=None)
-
-
-_page = partial(Route, tag="pages", open=True, media="text/html")
-
-ROUTES = (
-    _page(
-        path="/docs",
-        name="readDocs",
-        handler=read_docs,
-        summary="This documentation",
-    ),
-    _page(
-        path="/problems",
-        name="listProblems",
-        handler=list_problems,
-        summary="Every kind of problem",
-    ),
-    _page(
-        path="/problems/{slug}",
-        name="readProblem",
-        handler=read_problem,
-        summary="What a kind of problem means; the `type` of a problem leads here",
-        fails=(404,),
-    ),
-)

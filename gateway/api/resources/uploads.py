@@ -9,7 +9,6 @@ import binascii
 import json
 import re
 from collections.abc import Sequence
-from functools import partial
 
 from aiohttp import web
 from pydantic import Field
@@ -18,7 +17,7 @@ from gateway.api import asking, pdf_view
 from gateway.api.call import Call, once
 from gateway.api.pdf_view import FileSignaturesOut
 from gateway.api.problems import BadCall, RequestFault
-from gateway.api.routes import BASE, Body, Route, sample_upload
+from gateway.api.routes import BASE, Body, Routes, sample_upload
 from gateway.api.shapes import Asked, Moment, Name, Sha256, Told
 from gateway.domain.account import ApiScope
 from gateway.domain.identity import Digest
@@ -88,8 +87,22 @@ class Uploads(Told):
     data: list[UploadOut]
 
 
-async def begin(call: Call) -> web.Response:
-    asked = call.body_of(UploadIn)
+ROUTES = Routes("uploads", ApiScope.MESSAGES_SEND)
+
+
+@ROUTES(
+    "POST /uploads",
+    "Announce a large file that comes in parts",
+    text="Send its parts, complete it, and name its id in `files` of a message. What breaks off goes on with the parts "
+    "that are `missing`.",
+    creates=True,
+    answer=UploadOut,
+    status=201,
+    fails=(413, 422),
+    headers=("Location",),
+    sample=sample_upload,
+)
+async def create_upload(call: Call, asked: UploadIn) -> web.Response:
     announced = Announced(
         name=asked.name,
         size=asked.size,
@@ -106,7 +119,28 @@ async def begin(call: Call) -> web.Response:
     return answer
 
 
-async def add_part(call: Call) -> web.Response:
+@ROUTES("GET /uploads", "Uploads that are kept, the oldest first; 100 at most")
+async def list_uploads(call: Call) -> Uploads:
+    async with call.deps.store.read(call.scope()) as work:
+        found = [(each, await work.uploads.parts(each.id)) for each in await work.uploads.all()]
+    return Uploads(data=[_told(call, each, parts) for each, parts in found])
+
+
+@ROUTES("GET /uploads/{id}", "One upload: the parts that are on disk, and those that are missing")
+async def read_upload(call: Call) -> UploadOut:
+    return await _present(call)
+
+
+@ROUTES(
+    "PUT /uploads/{id}/parts/{n}",
+    "One part, as raw bytes",
+    text="Parts count from 1 and come in any order; 200 means that this one is on disk. Sending it again is harmless. "
+    "With `Content-Digest: sha-256=:…:` (RFC 9530) a part that was changed on its way is refused.",
+    body=Body.RAW,
+    takes=OCTETS,
+    fails=(409, 415),
+)
+async def put_upload_part(call: Call) -> PartOut:
     asking.need_type(call.request, OCTETS)
     part = await uploads.add_part(
         call.deps.out,
@@ -116,31 +150,28 @@ async def add_part(call: Call) -> web.Response:
         asking.streamed_body(call.request, call.deps.options.upload_s),
         _announced(call.request.headers.get("Content-Digest", "")),
     )
-    return call.tell(_part(part))
+    return PartOut.of(part)
 
 
-async def list_all(call: Call) -> web.Response:
-    async with call.deps.store.read(call.scope()) as work:
-        found = [(each, await work.uploads.parts(each.id)) for each in await work.uploads.all()]
-    return call.tell(Uploads(data=[_told(call, each, parts) for each, parts in found]))
-
-
-async def read(call: Call) -> web.Response:
-    return await _present(call)
-
-
-async def complete(call: Call) -> web.Response:
+@ROUTES(
+    "POST /uploads/{id}/complete",
+    "All parts are there: the file is put together and looked at",
+    text="Again is the same answer. Whether a message may carry the file is said when one does.",
+    fails=(409, 422),
+)
+async def complete_upload(call: Call) -> UploadOut:
     await uploads.complete(call.deps.out, call.scope(), call.path("id"))
     return await _present(call)
 
 
-async def remove(call: Call) -> web.Response:
+@ROUTES("DELETE /uploads/{id}", "Let go of an upload; messages that carry its file keep theirs")
+async def delete_upload(call: Call) -> UploadRemoved:
     await uploads.remove(call.deps.out, call.scope(), call.path("id"))
-    return call.tell(UploadRemoved(id=call.path("id")))
+    return UploadRemoved(id=call.path("id"))
 
 
-async def _present(call: Call) -> web.Response:
-    return call.tell(_told(call, *await uploads.present(call.deps.out, call.scope(), call.path("id"))))
+async def _present(call: Call) -> UploadOut:
+    return _told(call, *await uploads.present(call.deps.out, call.scope(), call.path("id")))
 
 
 def _number(call: Call) -> int:
@@ -168,18 +199,13 @@ def _announced(header: str) -> Digest | None:
 
 
 def _told(call: Call, upload: Upload, parts: Sequence[UploadPart]) -> UploadOut:
-    return UploadOut(
-        id=upload.id,
-        name=upload.name,
-        size=upload.size,
-        part_size=upload.part_size,
+    return UploadOut.of(
+        upload,
         part_count=upload.count,
-        parts=[_part(each) for each in parts],
+        parts=[PartOut.of(each) for each in parts],
         missing=missing_of(upload, parts),
         complete=upload.file is not None,
         file=_file(call, upload),
-        created_at=upload.created_at,
-        expires_at=upload.expires_at,
     )
 
 
@@ -187,82 +213,4 @@ def _file(call: Call, upload: Upload) -> UploadedFile | None:
     if upload.file is None:
         return None
     told = pdf_view.signatures((upload.signatures,) if upload.signatures else (), call.lang)
-    return UploadedFile(
-        sha256=upload.file.sha256,
-        type=upload.file.content_type,
-        pages=upload.file.pages,
-        signatures=told[0] if told else None,
-    )
-
-
-def _part(part: UploadPart) -> PartOut:
-    return PartOut(n=part.n, size=part.size, sha256=part.sha256)
-
-
-_of = partial(Route, tag="uploads", scopes=(ApiScope.MESSAGES_SEND,))
-
-ROUTES = (
-    _of(
-        path=f"{BASE}/uploads",
-        name="createUpload",
-        method="POST",
-        handler=begin,
-        summary="Announce a large file that comes in parts",
-        text="Send its parts, complete it, and name its id in `files` of a message. What breaks off goes on with the parts "
-        "that are `missing`.",
-        creates=True,
-        asks=UploadIn,
-        answer=UploadOut,
-        status=201,
-        fails=(400, 409, 413, 422),
-        sample=sample_upload,
-        headers=("Location",),
-    ),
-    _of(
-        path=f"{BASE}/uploads",
-        name="listUploads",
-        handler=list_all,
-        summary="Uploads that are kept, the oldest first; 100 at most",
-        answer=Uploads,
-    ),
-    _of(
-        path=f"{BASE}/uploads/{{id}}",
-        name="readUpload",
-        handler=read,
-        summary="One upload: the parts that are on disk, and those that are missing",
-        answer=UploadOut,
-        fails=(404,),
-    ),
-    _of(
-        path=f"{BASE}/uploads/{{id}}/parts/{{n}}",
-        name="putUploadPart",
-        method="PUT",
-        handler=add_part,
-        summary="One part, as raw bytes",
-        text="Parts count from 1 and come in any order; 200 means that this one is on disk. Sending it again is harmless. "
-        "With `Content-Digest: sha-256=:…:` (RFC 9530) a part that was changed on its way is refused.",
-        body=Body.RAW,
-        takes=OCTETS,
-        answer=PartOut,
-        fails=(400, 404, 408, 409, 415),
-    ),
-    _of(
-        path=f"{BASE}/uploads/{{id}}/complete",
-        name="completeUpload",
-        method="POST",
-        handler=complete,
-        summary="All parts are there: the file is put together and looked at",
-        text="Again is the same answer. Whether a message may carry the file is said when one does.",
-        answer=UploadOut,
-        fails=(404, 409, 422),
-    ),
-    _of(
-        path=f"{BASE}/uploads/{{id}}",
-        name="deleteUpload",
-        method="DELETE",
-        handler=remove,
-        summary="Let go of an upload; messages that carry its file keep theirs",
-        answer=UploadRemoved,
-        fails=(404,),
-    ),
-)
+    return UploadedFile.of(upload.file, type=upload.file.content_type, signatures=told[0] if told else None)

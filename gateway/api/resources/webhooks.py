@@ -4,8 +4,8 @@ may read itself: whoever turns a webhook to another address reads what it is tol
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import timedelta
-from functools import partial
 from typing import Annotated, Literal
 
 from aiohttp import web
@@ -14,7 +14,7 @@ from pydantic import Field, StringConstraints, WithJsonSchema
 from gateway.api import routes
 from gateway.api.call import Call, PageOut, PageQuery, once
 from gateway.api.problems import BadCall, RequestFault
-from gateway.api.routes import BASE, Route
+from gateway.api.routes import BASE, Routes
 from gateway.api.shapes import Asked, Code, EventWord, Line, Moment, ScopeWord, Told, growing
 from gateway.domain.account import ApiScope
 from gateway.domain.webhook import (
@@ -166,14 +166,32 @@ class Redelivered(Told):
     count: int
 
 
-async def list_webhooks(call: Call) -> web.Response:
+ROUTES = Routes("webhooks", ApiScope.WEBHOOKS_MANAGE)
+
+
+@ROUTES(
+    "GET /webhooks",
+    "The agency's webhooks",
+    text="Those that are told no more than this key may read; so it is with every call on webhooks.",
+)
+async def list_webhooks(call: Call) -> WebhooksOut:
     known = [each for each in await _desk(call).listed(call.scope().agency_id) if each.scopes <= _may(call)]
-    return call.tell(WebhooksOut(data=[await _told(call, each) for each in known]))
+    return WebhooksOut(data=[await _told(call, each) for each in known])
 
 
-async def make_webhook(call: Call) -> web.Response:
+@ROUTES(
+    "POST /webhooks",
+    "Have events sent to an address",
+    text="Bodies are those of readEvents, signed as Standard Webhooks says. The answer holds the secret, once.",
+    creates=True,
+    answer=WebhookMade,
+    status=201,
+    fails=(422,),
+    sample=routes.sample_webhook,
+)
+async def make_webhook(call: Call, asked: WebhookIn) -> web.Response:
     """The secret is in no row: a repeat of the call has the same answer without it."""
-    asked, secrets = call.body_of(WebhookIn), list[str]()
+    secrets: list[str] = []
     wanted = WantedEndpoint(
         url=asked.url,
         types=tuple(asked.types),
@@ -194,13 +212,21 @@ async def make_webhook(call: Call) -> web.Response:
     return call.tell(told.model_copy(update={"secret": secrets[0]}), status=201)
 
 
-async def read_webhook(call: Call) -> web.Response:
+@ROUTES("GET /webhooks/{id}", "One webhook, and how it goes", headers=("ETag",))
+async def read_webhook(call: Call) -> WebhookOut:
     endpoint = await _visible(call)
-    return call.tell(await _told(call, endpoint), version=endpoint.version)
+    return call.versioned(await _told(call, endpoint), endpoint.version)
 
 
-async def change_webhook(call: Call) -> web.Response:
-    asked, desk, scope = call.body_of(WebhookChangeIn), _desk(call), call.scope()
+@ROUTES(
+    "PATCH /webhooks/{id}",
+    "Another address or other types; pause it, or let it go on",
+    changes=True,
+    fails=(409, 422),
+    headers=("ETag",),
+)
+async def change_webhook(call: Call, asked: WebhookChangeIn) -> WebhookOut:
+    desk, scope = _desk(call), call.scope()
     endpoint, may = await _visible(call), _may(call)
     version = call.check_version(endpoint.version) if call.expected_version() is not None else None
     if asked.url is not None or asked.types is not None or asked.note is not None:
@@ -217,32 +243,45 @@ async def change_webhook(call: Call) -> web.Response:
     if asked.state is not None and asked.state is not endpoint.state:
         turn = desk.pause if asked.state is EndpointState.PAUSED else desk.resume
         endpoint = await turn(scope, endpoint.id, may=may, version=version)
-    return call.tell(await _told(call, endpoint), version=endpoint.version)
+    return call.versioned(await _told(call, endpoint), endpoint.version)
 
 
-async def remove_webhook(call: Call) -> web.Response:
+@ROUTES("DELETE /webhooks/{id}", "Remove it, with what is known of its deliveries", changes=True)
+async def remove_webhook(call: Call) -> WebhookRemoved:
     id = call.path("id")
     await _visible(call)
     await _desk(call).remove(call.scope(), id, may=_may(call), version=call.expected_version())
-    return call.tell(WebhookRemoved(id=id))
+    return WebhookRemoved(id=id)
 
 
-async def rotate_secret(call: Call) -> web.Response:
+@ROUTES(
+    "POST /webhooks/{id}/rotate",
+    "Give it another secret; the one before is good for a while",
+    fails=(422,),
+    headers=("ETag",),
+)
+async def rotate_webhook_secret(call: Call, asked: RotateIn) -> WebhookMade:
     await _visible(call)
-    overlap = timedelta(hours=call.body_of(RotateIn).overlap_h)
+    overlap = timedelta(hours=asked.overlap_h)
     secret, endpoint = await _desk(call).rotate(call.scope(), call.path("id"), overlap, may=_may(call))
-    return call.tell(await _made(call, endpoint, secret), version=endpoint.version)
+    return call.versioned(await _made(call, endpoint, secret), endpoint.version)
 
 
-async def test_webhook(call: Call) -> web.Response:
+@ROUTES(
+    "POST /webhooks/{id}/test",
+    "Send a body of type webhook.test now, and say what came of it",
+    text="Its `sequence` is 0: it is no event.",
+)
+async def test_webhook(call: Call) -> TryOut:
     await _visible(call)
     agency = call.caller.agency.code if call.caller.agency else ""
     done = await _desk(call).test(call.scope(), call.path("id"), agency, may=_may(call))
-    return call.tell(_try(done))
+    return _try(done)
 
 
-async def list_deliveries(call: Call) -> web.Response:
-    query, endpoint = call.query_of(DeliveriesQuery), await _visible(call)
+@ROUTES("GET /webhooks/{id}/deliveries", "What became of each event")
+async def list_deliveries(call: Call, query: DeliveriesQuery) -> Deliveries:
+    endpoint = await _visible(call)
     before = 0
     if query.cursor is not None:
         before = _sequence(query.cursor, "?cursor")
@@ -255,23 +294,17 @@ async def list_deliveries(call: Call) -> web.Response:
     )
     is_active = endpoint.state is EndpointState.ACTIVE
     cursor = call.next_page(str(found[-1].sequence) if has_more else None)
-    return call.tell(
-        Deliveries(
-            data=[_delivery(each, is_active=is_active) for each in found],
-            next_cursor=cursor,
-            has_more=has_more,
-        )
-    )
+    return Deliveries.paged([_delivery(each, is_active=is_active) for each in found], cursor)
 
 
-async def redeliver(call: Call) -> web.Response:
-    asked = call.body_of(RedeliverIn)
+@ROUTES("POST /webhooks/{id}/redeliver", "Tell events anew, under the same ids", status=202, fails=(409, 422))
+async def redeliver(call: Call, asked: RedeliverIn) -> Redelivered:
     await _visible(call)
     these = None
     if asked.events is not None:
         these = [_sequence(each, f"/events/{n}") for n, each in enumerate(asked.events)]
     count = await _desk(call).redeliver(call.scope(), call.path("id"), these, may=_may(call))
-    return call.tell(Redelivered(count=count), status=202)
+    return Redelivered(count=count)
 
 
 def _desk(call: Call) -> WebhookDesk:
@@ -301,149 +334,32 @@ def _sequence(given: str, pointer: str) -> int:
 async def _told(call: Call, endpoint: Endpoint) -> WebhookOut:
     figures = (await _desk(call).rows.figures(endpoint.agency_id, [endpoint.id]))[endpoint.id]
     now = call.deps.clock.now()
-    return WebhookOut(
-        id=endpoint.id,
-        url=endpoint.url,
-        types=list(endpoint.types),
+    return WebhookOut.of(
+        endpoint,
+        **asdict(figures),
         scopes=sorted(endpoint.scopes),
-        note=endpoint.note,
-        state=endpoint.state.value,
-        paused_why=endpoint.paused_why.value if endpoint.paused_why else None,
-        paused_at=endpoint.paused_at,
         failing=endpoint.is_failing,
-        created_at=endpoint.created_at,
         sequence=endpoint.cursor,
-        behind=figures.behind,
-        waiting=figures.waiting,
-        delivered=figures.delivered,
-        failed=figures.failed,
-        last_ok_at=endpoint.last_ok_at,
-        last_try_at=endpoint.last_try_at,
-        next_try_at=endpoint.next_try_at,
         secrets_until=[each.until for each in endpoint.secrets if each.until is None or now < each.until],
     )
 
 
 async def _made(call: Call, endpoint: Endpoint, secret: str | None) -> WebhookMade:
-    told = await _told(call, endpoint)
-    return WebhookMade(**{name: getattr(told, name) for name in WebhookOut.model_fields}, secret=secret)
+    return WebhookMade.of(await _told(call, endpoint), secret=secret)
 
 
 def _try(done: Try) -> TryOut:
-    return TryOut(
-        at=done.at, code=done.code.value, status=done.status, took_ms=done.took_ms, answer=done.said
-    )
+    return TryOut.of(done, answer=done.said)
 
 
 def _delivery(each: Delivery, *, is_active: bool) -> DeliveryOut:
-    return DeliveryOut(
+    return DeliveryOut.of(
+        each,
         event=each.event_id,
-        sequence=each.sequence,
         type=each.kind,
-        state=each.state.value,
-        attempts=each.attempts,
-        first_at=each.first_at,
-        at=each.at,
         next_try_at=each.due_at if is_active else None,
         tries=[_try(one) for one in each.tries],
     )
 
 
-_manages = partial(Route, tag="webhooks", scopes=(ApiScope.WEBHOOKS_MANAGE,))
 _ONE = f"{BASE}/webhooks/{{id}}"
-ROUTES = (
-    _manages(
-        path=f"{BASE}/webhooks",
-        name="listWebhooks",
-        handler=list_webhooks,
-        summary="The agency's webhooks",
-        text="Those that are told no more than this key may read; so it is with every call on webhooks.",
-        answer=WebhooksOut,
-    ),
-    _manages(
-        method="POST",
-        path=f"{BASE}/webhooks",
-        name="makeWebhook",
-        handler=make_webhook,
-        summary="Have events sent to an address",
-        text="Bodies are those of readEvents, signed as Standard Webhooks says. The answer holds the secret, once.",
-        creates=True,
-        asks=WebhookIn,
-        sample=routes.sample_webhook,
-        answer=WebhookMade,
-        status=201,
-        fails=(400, 409, 422),
-    ),
-    _manages(
-        path=_ONE,
-        name="readWebhook",
-        handler=read_webhook,
-        summary="One webhook, and how it goes",
-        answer=WebhookOut,
-        fails=(404,),
-        headers=("ETag",),
-    ),
-    _manages(
-        method="PATCH",
-        path=_ONE,
-        name="changeWebhook",
-        handler=change_webhook,
-        summary="Another address or other types; pause it, or let it go on",
-        changes=True,
-        asks=WebhookChangeIn,
-        answer=WebhookOut,
-        fails=(400, 404, 409, 412, 422),
-        headers=("ETag",),
-    ),
-    _manages(
-        method="DELETE",
-        path=_ONE,
-        name="removeWebhook",
-        handler=remove_webhook,
-        summary="Remove it, with what is known of its deliveries",
-        changes=True,
-        answer=WebhookRemoved,
-        fails=(404, 412),
-    ),
-    _manages(
-        method="POST",
-        path=f"{_ONE}/rotate",
-        name="rotateWebhookSecret",
-        handler=rotate_secret,
-        summary="Give it another secret; the one before is good for a while",
-        asks=RotateIn,
-        answer=WebhookMade,
-        fails=(400, 404, 422),
-        headers=("ETag",),
-    ),
-    _manages(
-        method="POST",
-        path=f"{_ONE}/test",
-        name="testWebhook",
-        handler=test_webhook,
-        summary="Send a body of type webhook.test now, and say what came of it",
-        text="Its `sequence` is 0: it is no event.",
-        answer=TryOut,
-        fails=(404,),
-    ),
-    _manages(
-        path=f"{_ONE}/deliveries",
-        name="listDeliveries",
-        handler=list_deliveries,
-        summary="What became of each event",
-        query=DeliveriesQuery,
-        answer=Deliveries,
-        fails=(404,),
-    ),
-    _manages(
-        method="POST",
-        path=f"{_ONE}/redeliver",
-        name="redeliver",
-        handler=redeliver,
-        summary="Tell events anew, under the same ids",
-        asks=RedeliverIn,
-        answer=Redelivered,
-        status=202,
-        fails=(400, 404, 409, 422),
-    ),
-)

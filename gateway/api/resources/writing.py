@@ -3,24 +3,27 @@ a new document in parts that are streamed into the tray. Out: 202 once everythin
 it.
 
 Created means sent, kept as a draft, checked only, or sent as an update or a replacement of another; a repeat under
-the same Idempotency-Key gets the first answer again. A draft is sent, a document is cancelled, sent again or
-recalled; each honours If-Match, and a recall creates a packet and so needs an Idempotency-Key too. A signed PDF is
-read for the form of a new document: number, symbol, date, type, abstract, signer, each with how sure it is, and
-recipients with the codes that they may be; nothing of it is stored."""
+the same Idempotency-Key gets the first answer again. An envelope that was built elsewhere is taken as it is: without
+a signature the node writes and signs it, one that the agency signed with a key bound to its code leaves byte for
+byte. A draft is sent, a document is cancelled, sent again or recalled; each honours If-Match, and a recall creates a
+packet and so needs an Idempotency-Key too. A signed PDF is read for the form of a new document: number, symbol, date,
+type, abstract, signer, each with how sure it is, and recipients with the codes that they may be; nothing of it is
+stored."""
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
-from functools import partial
 
 from aiohttp import web
 from pydantic import Field
 
-from gateway.api import message_view, pdf_view, routes
+from gateway.api import asking, message_view, pdf_view, routes
 from gateway.api.asking import read_file, read_order
-from gateway.api.call import Call, once
+from gateway.api.call import Call, Words, once
 from gateway.api.message_view import Message, RecipientOut, WarningOut
 from gateway.api.models import (
     FurtherIn,
@@ -34,15 +37,15 @@ from gateway.api.models import (
 )
 from gateway.api.pdf_view import FieldsOut, OfferOut
 from gateway.api.problems import reasons_told
-from gateway.api.routes import BASE, Body, Route
-from gateway.api.shapes import RuleWord, Told
+from gateway.api.routes import BASE, Body, Routes
+from gateway.api.shapes import Asked, Line, RuleWord, Told
 from gateway.api.words import Lang
 from gateway.domain.account import ApiScope
-from gateway.domain.document import Kind, OutgoingDocument
+from gateway.domain.document import Kind, OutgoingDocument, RecipientRole
 from gateway.errors import NotFound
-from gateway.outgoing import manage
+from gateway.outgoing import brought, manage
 from gateway.outgoing.accept import accept
-from gateway.outgoing.addressing import read_document
+from gateway.outgoing.addressing import read_document as read_fields
 from gateway.outgoing.check import look
 from gateway.outgoing.further import send_further
 from gateway.outgoing.intake import Accepted, Once, Order, tray
@@ -68,7 +71,42 @@ class Validated(Told):
     recipients: list[RecipientOut] = Field(description="As they would be addressed today")
 
 
-async def create(call: Call) -> web.Response:
+class EnvelopeQuery(Asked):
+    """What the dialect has no field for. What the envelope's own signature says goes before it."""
+
+    external_id: Line | None = Field(None, description="The caller's own id; unique per agency for ever")
+    reply_required: bool | None = Field(
+        None, description="Where absent: whether the envelope has a DueDate, the dialect's own word for it"
+    )
+    role: RecipientRole = Field(RecipientRole.TO_ACT, description="What its recipients are to do with it")
+    category: Line | None = Field(None, description="Kind of content, as far as the sender declares it (R3)")
+    callback_data: Line | None = Field(None, description="Kept and returned as is")
+    confirm: Words = Field(
+        default_factory=list,
+        description="Codes of `confirm` of an earlier refusal, read and borne with; with commas",
+    )
+    send: bool = Field(True, description="`false` keeps a draft; not of an envelope that is signed")
+
+
+_MEDIA = ("application/xml", "text/xml")
+CREATE_ROUTES = Routes("messages", ApiScope.MESSAGES_SEND)
+ACT_ROUTES = Routes("messages", ApiScope.MESSAGES_SEND)
+READ_ROUTES = Routes("messages", ApiScope.MESSAGES_SEND)
+
+
+@CREATE_ROUTES(
+    "POST /messages",
+    "Send a document, or keep a draft",
+    text="The part `meta` (JSON) comes first, then one part per file, named by its role or listed in `meta.files`. "
+    "202 means: durable, and on its way. The example is of the agency Z91.07 of `gateway demo`.",
+    creates=True,
+    body=Body.PARTS,
+    asks=MessageIn,
+    answer=Message,
+    headers=("ETag", "Location"),
+    sample=routes.sample_message,
+)
+async def create_message(call: Call) -> web.Response:
     async with tray(call.deps.out) as held:
         asked = await read_order(call.request, MessageIn, call.scope(), held, call.deps.options)
         call = call.with_body(asked)
@@ -77,27 +115,55 @@ async def create(call: Call) -> web.Response:
     return rendering.answer(accepted)
 
 
-async def check_only(call: Call) -> web.Response:
+@CREATE_ROUTES(
+    "POST /messages:validate",
+    "Every check, nothing stored",
+    body=Body.PARTS,
+    asks=MessageIn,
+    sample=routes.sample_message,
+)
+async def validate_message(call: Call) -> Validated:
     async with tray(call.deps.out) as held:
         asked = await read_order(call.request, MessageIn, call.scope(), held, call.deps.options)
         draft, verdict = await look(call.deps.out, call.scope(), order_of(asked.value), held)
     warnings = message_view.told_warnings(verdict.warnings, call.lang)
     if asked.normalized:
         warnings.append(message_view.normal_form(call.lang))
-    told = Validated(
+    return Validated(
         allowed=verdict.allowed,
         problems=[ProblemItem.model_validate(each) for each in reasons_told(verdict.reasons, call.lang)],
         warnings=warnings,
         recipients=[message_view.recipient(each, "draft", call.lang) for each in draft.recipients],
     )
-    return call.tell(told)
 
 
-async def update(call: Call) -> web.Response:
+@CREATE_ROUTES(
+    "POST /messages/{id}/update",
+    "Send an update of a sent document (packet type 2)",
+    creates=True,
+    changes=True,
+    body=Body.PARTS,
+    asks=UpdateIn,
+    answer=Message,
+    headers=("ETag", "Location"),
+    sample=routes.sample_update,
+)
+async def update_message(call: Call) -> web.Response:
     return await _change(call, Kind.UPDATE, UpdateIn)
 
 
-async def replacement(call: Call) -> web.Response:
+@CREATE_ROUTES(
+    "POST /messages/{id}/replace",
+    "Send a document in the place of a sent one (packet type 3)",
+    creates=True,
+    changes=True,
+    body=Body.PARTS,
+    asks=ReplaceIn,
+    answer=Message,
+    headers=("ETag", "Location"),
+    sample=routes.sample_replacement,
+)
+async def replace_message(call: Call) -> web.Response:
     return await _change(call, Kind.REPLACEMENT, ReplaceIn)
 
 
@@ -111,6 +177,38 @@ async def _change(call: Call, kind: Kind, model: type[UpdateIn] | type[ReplaceIn
         )
         rendering = Rendering(call)
         accepted = await accept(call.deps.out, call.scope(), order, held, rendering.once())
+    return rendering.answer(accepted)
+
+
+@CREATE_ROUTES(
+    "POST /envelopes",
+    "Send an edXML envelope that was built elsewhere",
+    text="The body is the envelope. Unsigned, the node writes it anew and signs it, and warns (`envelope-left-out`) of "
+    "what its own envelope has no place for; signed with a key bound to the agency's code, it leaves as it is. An "
+    "unsigned one may also update or replace a document that was sent, which it names by its DocumentId or by the "
+    "`callback_data` of then; a recall is made with the call of that name.",
+    creates=True,
+    body=Body.RAW,
+    takes="application/xml",
+    answer=Message,
+    fails=(404, 413, 415, 422),
+    headers=("ETag", "Location"),
+)
+async def create_from_envelope(call: Call, query: EnvelopeQuery) -> web.Response:
+    asking.need_type(call.request, *_MEDIA)
+    async with tray(call.deps.out) as held:
+        hasher = hashlib.sha256()
+
+        async def counted() -> AsyncIterator[bytes]:
+            async for chunk in asking.streamed_body(call.request, call.deps.options.upload_s):
+                hasher.update(chunk)
+                yield chunk
+
+        came = await brought.take(call.deps.out, call.scope(), held, counted(), query.into(brought.Besides))
+        told = query.model_dump(mode="json") | {"envelope": came.digest}
+        call = replace(call, canonical=json.dumps(told, sort_keys=True, separators=(",", ":")))
+        rendering = Rendering(call)
+        accepted = await accept(call.deps.out, call.scope(), came.order, held, rendering.once(), came.signed)
     return rendering.answer(accepted)
 
 
@@ -181,72 +279,17 @@ def known(accepted: Accepted) -> OutgoingDocument:
     return accepted.document
 
 
-_sends = partial(Route, method="POST", tag="messages", scopes=(ApiScope.MESSAGES_SEND,))
 _FAILS = (400, 409, 413, 415, 422)
 
-CREATE_ROUTES = (
-    _sends(
-        path=f"{BASE}/messages",
-        name="createMessage",
-        handler=create,
-        summary="Send a document, or keep a draft",
-        text="The part `meta` (JSON) comes first, then one part per file, named by its role or listed in `meta.files`. "
-        "202 means: durable, and on its way. The example is of the agency Z91.07 of `gateway demo`.",
-        creates=True,
-        body=Body.PARTS,
-        asks=MessageIn,
-        answer=Message,
-        status=202,
-        fails=_FAILS,
-        sample=routes.sample_message,
-        headers=("ETag", "Location"),
-    ),
-    _sends(
-        path=f"{BASE}/messages:validate",
-        name="validateMessage",
-        handler=check_only,
-        summary="Every check, nothing stored",
-        body=Body.PARTS,
-        asks=MessageIn,
-        answer=Validated,
-        fails=(400, 413, 415, 422),
-        sample=routes.sample_message,
-    ),
-    _sends(
-        path=f"{BASE}/messages/{{id}}/update",
-        name="updateMessage",
-        handler=update,
-        summary="Send an update of a sent document (packet type 2)",
-        creates=True,
-        changes=True,
-        body=Body.PARTS,
-        asks=UpdateIn,
-        answer=Message,
-        status=202,
-        fails=(*_FAILS, 404, 412),
-        sample=routes.sample_update,
-        headers=("ETag", "Location"),
-    ),
-    _sends(
-        path=f"{BASE}/messages/{{id}}/replace",
-        name="replaceMessage",
-        handler=replacement,
-        summary="Send a document in the place of a sent one (packet type 3)",
-        creates=True,
-        changes=True,
-        body=Body.PARTS,
-        asks=ReplaceIn,
-        answer=Message,
-        status=202,
-        fails=(*_FAILS, 404, 412),
-        sample=routes.sample_replacement,
-        headers=("ETag", "Location"),
-    ),
+
+@ACT_ROUTES(
+    "POST /messages/{id}/send",
+    "Send a draft; it is checked anew",
+    changes=True,
+    fails=(409, 422),
+    headers=("ETag",),
 )
-
-
-async def send(call: Call) -> web.Response:
-    asked = call.body_of(SendIn)
+async def send_draft(call: Call, asked: SendIn) -> Message:
     document = await manage.send_draft(
         call.deps.out,
         call.scope(),
@@ -258,30 +301,63 @@ async def send(call: Call) -> web.Response:
     return await _told(call, document)
 
 
-async def cancel(call: Call) -> web.Response:
-    document = await manage.cancel(
-        call.deps.out, call.scope(), call.path("id"), expect_version=call.expected_version()
-    )
-    return await _told(call, document)
-
-
-async def delete_draft(call: Call) -> web.Response:
+@ACT_ROUTES(
+    "DELETE /messages/{id}",
+    "Let go of a draft; its files are dropped, and it is kept as cancelled",
+    changes=True,
+    fails=(409,),
+    headers=("ETag",),
+)
+async def delete_draft(call: Call) -> Message:
     document = await manage.discard_draft(
         call.deps.out, call.scope(), call.path("id"), expect_version=call.expected_version()
     )
     return await _told(call, document)
 
 
-async def resend(call: Call) -> web.Response:
-    wanted = call.body_of(ResendIn).recipients
-    async with call.deps.store.read(call.scope()) as work:
-        call.check_version((await work.outgoing.get(call.path("id"))).version)
-    document = await manage.resend(call.deps.out, call.scope(), call.path("id"), wanted)
+@ACT_ROUTES(
+    "POST /messages/{id}/cancel",
+    "Stop it before it leaves",
+    changes=True,
+    asks=NothingIn,
+    fails=(409,),
+    headers=("ETag",),
+)
+async def cancel_message(call: Call) -> Message:
+    document = await manage.cancel(
+        call.deps.out, call.scope(), call.path("id"), expect_version=call.expected_version()
+    )
     return await _told(call, document)
 
 
-async def further(call: Call) -> web.Response:
-    asked = call.body_of(FurtherIn)
+@ACT_ROUTES(
+    "POST /messages/{id}/resend",
+    "Send the same packet again, to those named or to all whose sending failed",
+    changes=True,
+    fails=(409,),
+    headers=("ETag",),
+    sample=routes.sample_resending,
+)
+async def resend_message(call: Call, asked: ResendIn) -> Message:
+    async with call.deps.store.read(call.scope()) as work:
+        call.check_version((await work.outgoing.get(call.path("id"))).version)
+    document = await manage.resend(call.deps.out, call.scope(), call.path("id"), asked.recipients)
+    return await _told(call, document)
+
+
+@ACT_ROUTES(
+    "POST /messages/{id}/recipients",
+    "Send a document that has left to more agencies",
+    text="The same number, date and files go to these alone, as a message of its own; the first hear nothing. "
+    "Whoever has it already is refused (`number-taken`).",
+    creates=True,
+    changes=True,
+    answer=Message,
+    fails=(422,),
+    headers=("ETag", "Location"),
+    sample=routes.sample_further,
+)
+async def add_recipients(call: Call, asked: FurtherIn) -> web.Response:
     await _parent(call)
     rendering = Rendering(call)
     accepted = await send_further(
@@ -295,8 +371,18 @@ async def further(call: Call) -> web.Response:
     return rendering.answer(accepted)
 
 
-async def recall(call: Call) -> web.Response:
-    asked = call.body_of(RecallIn)
+@ACT_ROUTES(
+    "POST /messages/{id}/recall",
+    "Ask every recipient to cancel the document",
+    text="`form: notice` sends a recall notice (packet type 1) and needs `approved_by` and `notice_no`; "
+    "`take_back` sends the bare status 13. 409 while an earlier request is open.",
+    creates=True,
+    changes=True,
+    answer=Message,
+    fails=(422,),
+    sample=routes.sample_recall,
+)
+async def recall_message(call: Call, asked: RecallIn) -> web.Response:
 
     async def act() -> str:
         document = await ask_recall(
@@ -315,94 +401,14 @@ async def recall(call: Call) -> web.Response:
     return await once(call, act)
 
 
-async def _told(call: Call, document: OutgoingDocument) -> web.Response:
-    return call.tell(await _view(call, document), version=document.version)
+async def _told(call: Call, document: OutgoingDocument) -> Message:
+    return call.versioned(await _view(call, document), document.version)
 
 
 async def _view(call: Call, document: OutgoingDocument) -> Message:
     async with call.deps.store.read(call.scope()) as work:
         deliveries = await work.deliveries.of(document.id)
     return message_view.message(document, deliveries, call.lang, normalized=call.normalized)
-
-
-ACT_ROUTES = (
-    _sends(
-        path=f"{BASE}/messages/{{id}}/send",
-        name="sendDraft",
-        handler=send,
-        summary="Send a draft; it is checked anew",
-        changes=True,
-        asks=SendIn,
-        answer=Message,
-        fails=(404, 409, 412, 422),
-        headers=("ETag",),
-    ),
-    _sends(
-        method="DELETE",
-        path=f"{BASE}/messages/{{id}}",
-        name="deleteDraft",
-        handler=delete_draft,
-        summary="Let go of a draft; its files are dropped, and it is kept as cancelled",
-        changes=True,
-        answer=Message,
-        fails=(404, 409, 412),
-        headers=("ETag",),
-    ),
-    _sends(
-        path=f"{BASE}/messages/{{id}}/cancel",
-        name="cancelMessage",
-        handler=cancel,
-        summary="Stop it before it leaves",
-        changes=True,
-        asks=NothingIn,
-        answer=Message,
-        fails=(404, 409, 412),
-        headers=("ETag",),
-    ),
-    _sends(
-        path=f"{BASE}/messages/{{id}}/resend",
-        name="resendMessage",
-        handler=resend,
-        summary="Send the same packet again, to those named or to all whose sending failed",
-        changes=True,
-        asks=ResendIn,
-        answer=Message,
-        fails=(400, 404, 409, 412),
-        sample=routes.sample_resending,
-        headers=("ETag",),
-    ),
-    _sends(
-        path=f"{BASE}/messages/{{id}}/recipients",
-        name="addRecipients",
-        handler=further,
-        summary="Send a document that has left to more agencies",
-        text="The same number, date and files go to these alone, as a message of its own; the first hear nothing. "
-        "Whoever has it already is refused (`number-taken`).",
-        creates=True,
-        changes=True,
-        asks=FurtherIn,
-        answer=Message,
-        status=202,
-        fails=(400, 404, 409, 412, 422),
-        sample=routes.sample_further,
-        headers=("ETag", "Location"),
-    ),
-    _sends(
-        path=f"{BASE}/messages/{{id}}/recall",
-        name="recallMessage",
-        handler=recall,
-        summary="Ask every recipient to cancel the document",
-        text="`form: notice` sends a recall notice (packet type 1) and needs `approved_by` and `notice_no`; "
-        "`take_back` sends the bare status 13. 409 while an earlier request is open.",
-        creates=True,
-        changes=True,
-        asks=RecallIn,
-        answer=Message,
-        status=202,
-        fails=(400, 404, 409, 412, 422),
-        sample=routes.sample_recall,
-    ),
-)
 
 
 class ReadOut(Told):
@@ -416,11 +422,17 @@ class ReadOut(Told):
     signatures: str | None = Field(description="The verdict on them: valid, invalid, unknown or unsigned")
 
 
-async def read_pdf(call: Call) -> web.Response:
+@READ_ROUTES(
+    "POST /messages:read",
+    "The fields of a signed PDF, to be confirmed by a person; nothing stored",
+    text="One part, `lead`. A field that is not `sure` must be looked at: see `why`.",
+    body=Body.FILE,
+)
+async def read_document(call: Call) -> ReadOut:
     async with tray(call.deps.out) as held:
         await read_file(call.request, held, call.deps.options)
-        found = await read_document(call.deps.out, call.deps.directory, call.scope(), held)
-    told = ReadOut(
+        found = await read_fields(call.deps.out, call.deps.directory, call.scope(), held)
+    return ReadOut(
         name=found.name,
         size=found.size,
         complete=is_complete(found.fields),
@@ -428,18 +440,3 @@ async def read_pdf(call: Call) -> web.Response:
         recipients=[pdf_view.offer(each, call.lang) for each in found.offers],
         signatures=found.verdict.verdict if found.verdict else None,
     )
-    return call.tell(told)
-
-
-READ_ROUTES = (
-    _sends(
-        path=f"{BASE}/messages:read",
-        name="readDocument",
-        handler=read_pdf,
-        summary="The fields of a signed PDF, to be confirmed by a person; nothing stored",
-        text="One part, `lead`. A field that is not `sure` must be looked at: see `why`.",
-        body=Body.FILE,
-        answer=ReadOut,
-        fails=(400, 413, 415, 422),
-    ),
-)

@@ -66,7 +66,7 @@ async def show(
     output.rows(
         call,
         [_record(line) for line in leaf.lines],
-        [(f"book.column.{each}", "") for each in columns],
+        [output.Column(f"book.column.{each}") for each in columns],
         ([_cell(line.cells.get(each)) for each in columns] for line in leaf.lines),
         extra={"summary": _summary(told)},
     )

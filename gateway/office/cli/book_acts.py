@@ -135,8 +135,7 @@ async def _enter(
             issued_on=day(issued) if issued else None,
             **said,
         )
-        if not call.agrees("cli.ask.book_enter", sender=letter.sender, subject=letter.subject):
-            return
+        call.ask("cli.ask.book_enter", sender=letter.sender, subject=letter.subject)
         attached = _attached(scan) if scan is not None else None
         done = await by_hand.enter(office.inn, scope, letter, attached)
     output.record(call, _entry(done.document.id, done.entry))
@@ -187,8 +186,8 @@ async def sent(
         catch_up=catch_up,
     )
     async with at_desk(call) as (office, scope):
-        if call.agrees("cli.ask.book_sent", number=f"{number}/{symbol}", subject=subject):
-            output.record(call, _letter(await letters.enter(office.book, scope, said)))
+        call.ask("cli.ask.book_sent", number=f"{number}/{symbol}", subject=subject)
+        output.record(call, _letter(await letters.enter(office.book, scope, said)))
 
 
 async def strike(
@@ -201,8 +200,7 @@ async def strike(
     from gateway.office.book import letters
 
     async with at_desk(call) as (office, scope):
-        if not call.agrees("cli.ask.book_strike", document=output.plain(line)):
-            return
+        call.ask("cli.ask.book_strike", document=output.plain(line))
         if line.startswith("ppr_"):
             output.record(call, _letter(await letters.strike(office.book, scope, line, why)))
         else:
@@ -227,20 +225,13 @@ def _letter(letter: PaperLetter) -> dict[str, Any]:
 
 
 def _line(line: RegisterEntry | PaperLetter, **named: object) -> dict[str, Any]:
-    return named | {
-        "entered_at": output.stamp(line.entered_at),
-        "catch_up": line.catch_up,
-        "struck_at": output.stamp(line.struck_at),
-        "struck_reason": line.struck_reason,
-    }
+    return named | output.fields(line, "entered_at catch_up struck_at struck_reason")
 
 
 _PAPER_COLUMNS = (
-    ("cli.column.number", ""),
-    ("cli.column.recipient", ""),
-    ("book.column.subject", ""),
-    ("cli.column.printed", ""),
-    ("cli.column.handed_over", ""),
+    *output.columns("number", "recipient"),
+    output.Column("book.column.subject", field="subject"),
+    *output.columns("printed", "handed_over"),
 )
 
 
@@ -288,36 +279,34 @@ async def hand_over(
         gone_on = day(on) if on else output.today(office.clock.now())
         said = HandedOver(on=gone_on, means=means, note=note)
         name = output.plain(documents.numbered(found.draft.number, found.draft.symbol) or found.id)
-        if not call.agrees("cli.ask.hand_over", document=name, day=output.day(gone_on)):
-            return
+        call.ask("cli.ask.hand_over", document=name, day=output.day(gone_on))
         done = await manage.close_paper(office.out, scope, found.id, said, to or [])
     output.record(call, {"id": done.id, "on": gone_on.isoformat(), "means": means.value, "note": note})
     call.say("cli.handed_over", document=name)
 
 
 def _paper_record(line: PaperLine) -> dict[str, Any]:
-    draft, part = line.document.draft, line.part
+    draft, recipient = line.document.draft, line.delivery.recipient
+    return output.fields(
+        line.part,
+        "id number date subject to name delivery_mode copies printed handed_over means note",
+        id=line.document.id,
+        number=draft.code,
+        date=draft.issued_on,
+        subject="" if line.document.is_sealed else draft.subject,
+        to=recipient.code,
+        name=recipient.name,
+        delivery_mode=draft.delivery_mode,
+        copies=draft.copies,
+        printed=[each.name for each in line.printed],
+    )
+
+
+def _paper_cells(call: Invocation, line: PaperLine) -> dict[str, str]:
+    recipient, part = line.delivery.recipient, line.part
+    how = call.word(f"paper.means.{part.means}") if part.handed_over else ""
     return {
-        "id": line.document.id,
-        "number": draft.code,
-        "date": draft.issued_on.isoformat() if draft.issued_on else None,
-        "subject": "" if line.document.is_sealed else draft.subject,
-        "to": line.delivery.recipient.code,
-        "name": line.delivery.recipient.name,
-        "delivery_mode": draft.delivery_mode,
-        "copies": draft.copies,
-        "printed": [each.name for each in line.printed],
-        "handed_over": part.handed_over.isoformat() if part.handed_over else None,
-        "means": part.means,
-        "note": part.note,
+        "recipient": recipient.name or recipient.code,
+        "printed": ", ".join(each.name for each in line.printed),
+        "handed_over": f"{output.day(part.handed_over)} {how}".strip(),
     }
-
-
-def _paper_cells(call: Invocation, line: PaperLine) -> list[str]:
-    told, part = _paper_record(line), line.part
-    gone = ""
-    if part.handed_over is not None:
-        gone = f"{output.day(part.handed_over)} {call.word(f'paper.means.{part.means}')}"
-    to = told["name"] or told["to"]
-    plain = map(output.plain, (str(told["number"]), to, told["subject"], ", ".join(told["printed"])))
-    return [*plain, gone]

@@ -15,12 +15,7 @@ from gateway.domain.office_calendar import CalendarDay, DayKind
 from gateway.errors import NotFound
 
 Day = Annotated[str, typer.Argument(help="2026-11-24 or 24/11/2026.")]
-_COLUMNS = (
-    ("cli.column.day", ""),
-    ("cli.column.kind", ""),
-    ("cli.column.name", ""),
-    ("cli.column.source", "dim"),
-)
+_COLUMNS = output.columns("day", "kind:day_kind", "name", "source", dim=("source",))
 
 
 def register(app: Group) -> None:
@@ -51,24 +46,14 @@ async def list_(
 
 
 def _show(call: Invocation, days: list[CalendarDay]) -> None:
-    output.rows(call, [_shown(call, each) for each in days], _COLUMNS, [_cells(call, each) for each in days])
+    sources = ("own" if not each.shipped else "expected" if each.expected else "shipped" for each in days)
+    cells = [{"source": call.word(f"cli.calendar.{source}")} for source in sources]
+    output.rows(call, [_shown(call, each) for each in days], _COLUMNS, cells)
 
 
 def _shown(call: Invocation, each: CalendarDay) -> dict[str, Any]:
-    return {
-        "id": each.day.isoformat(),
-        "day": each.day.isoformat(),
-        "kind": each.kind.value,
-        "name": name_of(call, each),
-        "shipped": each.shipped,
-        "expected": each.expected,
-    }
-
-
-def _cells(call: Invocation, each: CalendarDay) -> tuple[str, ...]:
-    source = "own" if not each.shipped else "expected" if each.expected else "shipped"
-    kind = call.word(f"day_kind.{each.kind}")
-    return output.day(each.day), kind, name_of(call, each), call.word(f"cli.calendar.{source}")
+    names = "id day kind name shipped expected"
+    return output.fields(each, names, id=each.day, name=name_of(call, each))
 
 
 def name_of(call: Invocation, each: CalendarDay) -> str:
@@ -113,8 +98,7 @@ async def import_(
 
 
 async def _put(call: Invocation, days: list[CalendarDay]) -> None:
-    if not call.agrees("cli.ask.calendar", count=len(days), first=output.day(days[0].day)):
-        return
+    call.ask("cli.ask.calendar", count=len(days), first=output.day(days[0].day))
     async with at_ground(call.settings()) as ground:
         by = await operator(ground.store)
         await ground.store.calendar.put(days, ground.clock.now(), by.id)
@@ -129,8 +113,7 @@ async def remove(call: Invocation, day: Day) -> None:
         on = calendar_file.read_day(day)
     except ValueError as why:
         raise typer.BadParameter(str(why)) from why
-    if not call.agrees("cli.ask.calendar_remove", day=output.day(on)):
-        return
+    call.ask("cli.ask.calendar_remove", day=output.day(on))
     async with at_ground(call.settings()) as ground:
         by = await operator(ground.store)
         if not await ground.store.calendar.remove(on, ground.clock.now(), by.id):

@@ -21,11 +21,19 @@ if TYPE_CHECKING:
     from gateway.office.desks import AccountDesk
     from gateway.office.domain.roles import Post, PostRole
 
-_ACCOUNTS = [
-    (f"cli.column.{each}", "")
-    for each in ("login", "name", "title", "roles", "factor", "last_login", "state", "until")
-]
-_SESSIONS = [(f"cli.column.{each}", "") for each in ("id", "since", "seen", "address", "factor")]
+_ACCOUNTS = output.columns(
+    *(
+        "login",
+        "name",
+        "title",
+        "roles",
+        "factor",
+        "last_login=last_login_at",
+        "state=standing:standing",
+        "until",
+    )
+)
+_SESSIONS = output.columns("id", "since=began_at", "seen=seen_at", "address", "factor:factor")
 Login = Annotated[str, typer.Argument(help="The name to sign in with.")]
 Named = Annotated[str, typer.Argument(help="The name to sign in with, or the person's name.")]
 Role = Annotated[
@@ -78,8 +86,7 @@ async def account(
     role = _role(post)
     async with at_ground(call.settings()) as ground:
         wanted = await _wanted(call, ground, role, unit)
-        if not call.agrees("cli.ask.account", login=login, name=name, role=role.value):
-            return
+        call.ask("cli.ask.account", login=login, name=name, role=role.value)
         by = await _by(call, ground, as_)
         made, code = await admin.add(
             _desk(ground), by, admin.NewAccount(login=login, name=name, title=title, posts=(wanted,))
@@ -101,8 +108,7 @@ async def post(
     known = _role(role)
     async with at_ground(call.settings()) as ground:
         wanted = await _wanted(call, ground, known, unit)
-        if not call.agrees("cli.ask.post_taken" if take else "cli.ask.post", login=login, role=known.value):
-            return
+        call.ask("cli.ask.post_taken" if take else "cli.ask.post", login=login, role=known.value)
         by = await _by(call, ground, as_)
         if take:
             await posts.take(_desk(ground), by, login, known, wanted.agency_id)
@@ -120,8 +126,7 @@ async def link(call: Invocation, login: Named, as_: MaybeAs = None) -> None:
     from gateway.office.accounts import admin
 
     async with at_ground(call.settings()) as ground:
-        if not call.agrees("cli.ask.link", login=login):
-            return
+        call.ask("cli.ask.link", login=login)
         changed, code = await admin.link(_desk(ground), await _by(call, ground, as_), login)
     _say_link(call, changed, code)
 
@@ -140,8 +145,7 @@ async def stand(
     if standing not in {str(each) for each in AccountStanding}:
         raise typer.BadParameter(f"no such standing: {standing}; expected {', '.join(AccountStanding)}")
     async with at_ground(call.settings()) as ground:
-        if not call.agrees("cli.ask.standing", login=login, standing=call.word(f"standing.{standing}")):
-            return
+        call.ask("cli.ask.standing", login=login, standing=call.word(f"standing.{standing}"))
         by = await _by(call, ground, as_)
         changed = await admin.stand(_desk(ground), by, login, AccountStanding(standing), reason)
     output.record(call, _shown(changed))
@@ -152,9 +156,9 @@ async def unlock(call: Invocation, login: Named) -> None:
     from gateway.office.accounts import admin
 
     async with at_ground(call.settings()) as ground:
-        if call.agrees("cli.ask.unlock", login=login):
-            by = await _by(call, ground, None)
-            output.record(call, _shown(await admin.unlock(_desk(ground), by, login)))
+        call.ask("cli.ask.unlock", login=login)
+        by = await _by(call, ground, None)
+        output.record(call, _shown(await admin.unlock(_desk(ground), by, login)))
 
 
 async def sessions(call: Invocation, login: Named) -> None:
@@ -165,28 +169,8 @@ async def sessions(call: Invocation, login: Named) -> None:
         async with _desk(ground).accounts.read() as view:
             one = await view.people.named(login)
         found = await sessions.open_of(_desk(ground), one)
-    told = [
-        {
-            "id": each.id,
-            "began_at": output.stamp(each.began_at),
-            "seen_at": output.stamp(each.seen_at),
-            "address": each.address,
-            "agent": each.agent,
-            "factor": each.factor.value,
-        }
-        for each in found
-    ]
-    cells = [
-        (
-            each.id,
-            output.clock(each.began_at),
-            output.clock(each.seen_at),
-            output.plain(each.address),
-            call.word(f"factor.{each.factor}"),
-        )
-        for each in found
-    ]
-    output.rows(call, told, _SESSIONS, cells)
+    told = [output.fields(each, "id began_at seen_at address agent factor") for each in found]
+    output.rows(call, told, _SESSIONS)
 
 
 async def sign_out(call: Invocation, login: Named) -> None:
@@ -194,8 +178,7 @@ async def sign_out(call: Invocation, login: Named) -> None:
     from gateway.office.accounts import admin
 
     async with at_ground(call.settings()) as ground:
-        if not call.agrees("cli.ask.sign_out", login=login):
-            return
+        call.ask("cli.ask.sign_out", login=login)
         ended = await admin.sign_out(_desk(ground), await _by(call, ground, None), login)
     output.record(call, {"login": login, "ended": ended}, id_key="login")
 
@@ -208,16 +191,11 @@ async def review(call: Invocation, as_: MaybeAs = None) -> None:
         agency_id = chosen(await ground.store.hosted(), call.agency).id if call.agency else ""
         found = await admin.review_lines(_desk(ground), await _by(call, ground, as_), agency_id)
     cells = [
-        (
-            each.person.login or "",
-            each.person.name,
-            each.person.title,
-            " ".join(call.word(f"post.{post.role}") for post in each.posts),
-            call.word("factor.totp" if each.has_factor else "factor.none"),
-            output.clock(each.person.last_login_at) if each.person.last_login_at else "",
-            call.word(f"standing.{each.person.standing}"),
-            _until(each.posts),
-        )
+        {
+            "roles": " ".join(call.word(f"post.{post.role}") for post in each.posts),
+            "factor": call.word("factor.totp" if each.has_factor else "factor.none"),
+            "until": _until(each.posts),
+        }
         for each in found
     ]
     output.rows(call, [_line(each) for each in found], _ACCOUNTS, cells)
@@ -264,23 +242,12 @@ def _say_link(call: Invocation, made: Person, code: str) -> None:
 
 
 def _shown(one: Person) -> dict[str, Any]:
-    return {
-        "id": one.id,
-        "login": one.login,
-        "name": one.name,
-        "title": one.title,
-        "standing": one.standing.value,
-        "standing_why": one.standing_why,
-        "last_login_at": output.stamp(one.last_login_at),
-    }
+    return output.fields(one, "id login name title standing standing_why last_login_at")
 
 
 def _line(line: AccountLine) -> dict[str, Any]:
     return _shown(line.person) | {
-        "posts": [
-            {"role": each.role.value, "unit": each.unit, "until": output.stamp(each.until)}
-            for each in line.posts
-        ],
+        "posts": [output.fields(each, "role unit until") for each in line.posts],
         "second_factor": line.has_factor,
     }
 

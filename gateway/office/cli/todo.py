@@ -27,9 +27,8 @@ if TYPE_CHECKING:
 
 DocumentId = Annotated[str, typer.Argument(help="Id of an incoming document, from: gateway inbox list")]
 TaskId = Annotated[str, typer.Argument(help="Id of the task, from: gateway todo list")]
-_COLUMNS = (
-    ("cli.column.id", "dim"),
-    *((f"cli.column.{each}", "") for each in ("task", "document", "counterpart", "due", "left", "owner")),
+_COLUMNS = output.columns(
+    *("id", "task=kind:task", "document", "counterpart", "due=due_at", "left", "owner"), dim=("id",)
 )
 _MINUTE = timedelta(minutes=1)
 
@@ -84,35 +83,24 @@ async def list_(
 
 def _shown(found: TodoList, task: Task) -> dict[str, Any]:
     note = task.note
-    return {
-        "id": task.id,
-        "kind": task.kind.value,
-        "subject": task.subject_id,
-        "direction": "in" if task.is_incoming else "out",
-        "document": task.document,
-        "title": task.title,
-        "counterpart": task.counterpart,
-        "counterpart_name": task.counterpart_name,
-        "urgency": task.urgency.key,
-        "since": output.stamp(task.since),
-        "due_at": output.stamp(task.due_at),
-        "late": task.is_late,
-        "left_minutes": int(found.left(task) // _MINUTE),
-        "wall_clock": task.wall_clock,
-        "timer": task.timer,
-        "owner": task.owner,
-        "snoozed_until": output.stamp(note.snoozed_until) if note else None,
-        "closed_at": output.stamp(note.closed_at) if note else None,
-        "note": note.note if note else None,
-    }
+    return output.fields(
+        task,
+        "id kind subject direction document title counterpart counterpart_name urgency since due_at late"
+        " left_minutes wall_clock timer owner snoozed_until closed_at note",
+        subject=task.subject_id,
+        direction="in" if task.is_incoming else "out",
+        urgency=task.urgency.key,
+        late=task.is_late,
+        left_minutes=int(found.left(task) // _MINUTE),
+        snoozed_until=note.snoozed_until if note else None,
+        closed_at=note.closed_at if note else None,
+        note=note.note if note else None,
+    )
 
 
-def _cells(call: Invocation, found: TodoList, task: Task) -> tuple[str, ...]:
+def _cells(call: Invocation, found: TodoList, task: Task) -> dict[str, str]:
     party = f"{task.counterpart} {task.counterpart_name}".strip()
-    what = call.word(f"task.{task.kind}")
-    due = output.clock(task.due_at)
-    left = found.time_left(task, call.lang.value)
-    return task.id, what, task.document, party, due, left, task.owner or ""
+    return {"counterpart": party, "left": found.time_left(task, call.lang.value)}
 
 
 async def take(
@@ -168,8 +156,7 @@ async def submit(
     """Submit a document that was taken in to a leader, who gives an opinion."""
     from gateway.office.letters import submitting
 
-    if not call.agrees("cli.ask.submit", id=document, leader=leader):
-        return
+    call.ask("cli.ask.submit", id=document, leader=leader)
     async with at_desk(call) as (office, scope):
         head = await _head(office, scope, leader)
         made = await submitting.submit(office.inn, scope, document, head.id, note)
@@ -185,8 +172,7 @@ async def opinion(
     """Record a leader's opinion on a document that waits for one."""
     from gateway.office.letters import submitting
 
-    if not call.agrees("cli.ask.opinion", id=document):
-        return
+    call.ask("cli.ask.opinion", id=document)
     async with at_desk(call) as (office, scope):
         if by:
             scope = replace(scope, principal_id=(await _head(office, scope, by)).id)
@@ -208,35 +194,23 @@ async def _head(office: Office, scope: AgencyScope, login: str) -> Person:
 
 
 def _told(call: Invocation, found: Submission) -> None:
-    values = {
-        "id": found.id,
-        "document": found.document_id,
-        "leader": found.leader,
-        "note": found.note,
-        "state": found.state.value,
-        "asked_at": output.stamp(found.asked_at),
-        "opinion": found.opinion,
-        "decided_by": found.decided_by,
-        "decided_at": output.stamp(found.decided_at),
-    }
-    output.record(call, values)
+    output.record(
+        call,
+        output.fields(
+            found,
+            "id document leader note state asked_at opinion decided_by decided_at",
+            document=found.document_id,
+        ),
+    )
 
 
 async def _note(
     call: Invocation, task: str, act: Callable[[TodoDesk, AgencyScope], Awaitable[TaskNote]]
 ) -> None:
-    if not call.agrees("cli.ask.todo", task=task):
-        return
+    call.ask("cli.ask.todo", task=task)
     async with at_desk(call) as (office, scope):
         noted = await act(office.todo, scope)
-    values = {
-        "id": noted.task,
-        "owner": noted.owner,
-        "snoozed_until": output.stamp(noted.snoozed_until),
-        "closed_at": output.stamp(noted.closed_at),
-        "note": noted.note,
-    }
-    output.record(call, values)
+    output.record(call, output.fields(noted, "id owner snoozed_until closed_at note", id=noted.task))
 
 
 def _moment(text: str) -> datetime:

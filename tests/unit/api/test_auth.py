@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import gateway.api
 from gateway.api.deps import ApiOptions
+from gateway.api.resources import ROUTES
 from gateway.domain.account import ApiScope, Principal, PrincipalKind
 from gateway.store.api_keys import to_key
 from gateway.store.tables_node import ApiKeyRow
 from tests.support import api
-from tests.support.api import ALL, COMMUNE, DEPARTMENT, PROVINCE, Door
+from tests.support.api import ALL, BASE, COMMUNE, DEPARTMENT, PROVINCE, Door
+
+# What no key is ever good for.
+NOBODYS = {"people", "accounts", "tokens", "keys", "trust", "proposals", "holds", "seals", "purge"}
 
 
 async def test_threat_087_without_a_good_key_every_call_is_401(door: Door) -> None:
@@ -170,3 +175,20 @@ def test_a_key_that_is_older_than_the_end_of_a_scope_keeps_its_others() -> None:
     key = to_key(row, Principal(id="prn_1", kind=PrincipalKind.PROGRAM, name="x"), ())
 
     assert key.scopes == {ApiScope.MESSAGES_SEND}
+
+
+async def test_threat_087_the_whole_table_by_principal(door: Door) -> None:
+    """Without a key what is open alone is answered; without its scopes no call is, whatever else the key may; and no call
+    of the table is about persons, keys, trust or what is under seal: those are never a program's."""
+    assert not [route.path for route in ROUTES if NOBODYS & {*re.findall(r"[a-z]+", route.path)}]
+    keys: dict[frozenset[ApiScope], str] = {}
+    for route in ROUTES:
+        path = re.sub(r"\{\w+\}", "x", route.path).removeprefix(BASE)
+        unknown = await door.ask(route.method, path, key=None)
+        assert (unknown.status == 401) != route.open, route.name
+        if route.scopes:
+            lacking = frozenset(ALL) - frozenset(route.scopes)
+            if lacking not in keys:
+                keys[lacking] = await door.key(DEPARTMENT, scopes=lacking)
+            refused = await door.ask(route.method, path, key=keys[lacking])
+            assert (refused.status, refused.json["code"]) == (403, "GW-403-SCOPE"), route.name

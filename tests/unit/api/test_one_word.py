@@ -6,10 +6,10 @@ import io
 import zipfile
 from collections import Counter
 
-from gateway.cli import documents
-from gateway.cli import webhooks as hooks_at_terminal
+from gateway.cli import documents, operations
+from gateway.cli.command import Invocation
+from gateway.cli.node import Seat, chosen
 from gateway.domain.document import DeliveryMode, OutgoingDocument
-from gateway.domain.webhook import EndpointState
 from gateway.office.domain.listing import outgoing_line
 from gateway.words import labels
 from tests.support import evidence
@@ -53,7 +53,7 @@ async def test_a_document_has_one_word_at_api_terminal_list_and_in_its_evidence(
             words = {
                 "API": (await door.ask("GET", f"/messages/{document.id}")).json["state"],
                 "API list": listed[document.id],
-                "terminal": documents.state_of(document, deliveries),
+                "terminal": documents.outgoing_record(Invocation(), document, deliveries)["state"],
                 "list": outgoing_line(document, counted, None, None, None).state,
             }
             assert words == dict.fromkeys(words, word)
@@ -73,18 +73,19 @@ async def test_a_paused_webhook_has_no_next_try_anywhere(near_door: Door) -> Non
     _, endpoint = await hooked.add("http://127.0.0.1:9/nobody", "message.*")
     await hooked.happen(3)
     await hooked.push()
+    agency = chosen(await door.node.store.hosted(), DEPARTMENT)
+    seat = Seat(node=door.node, agency=agency, scope=await hooked.scope())
 
     async def told() -> tuple[bool, bool, list[bool], list[bool]]:
-        now, path = await hooked.endpoint(endpoint.id), f"/webhooks/{endpoint.id}"
-        figures = (await door.node.store.webhooks.figures(now.agency_id, [now.id]))[now.id]
-        is_active, log = now.state is EndpointState.ACTIVE, await hooked.log(endpoint.id)
+        path = f"/webhooks/{endpoint.id}"
         rows = (await door.ask("GET", f"{path}/deliveries")).json["data"]
-        shown = [hooks_at_terminal._delivery(one, is_active=is_active) for one in log]
+        at_terminal = await operations.carry_out(Invocation(), seat, "readWebhook", id=endpoint.id)
+        log = await operations.carry_out(Invocation(), seat, "listDeliveries", id=endpoint.id)
         return (
             (await door.ask("GET", path)).json["next_try_at"] is not None,
-            bool(hooks_at_terminal._shown(now, figures)["next_try_at"]),
+            at_terminal.next_try_at is not None,
             [row["next_try_at"] is not None for row in rows if row["state"] == "waiting"],
-            [bool(one["next_try_at"]) for one in shown if one["state"] == "waiting"],
+            [one.next_try_at is not None for one in log.data if one.state == "waiting"],
         )
 
     assert await told() == (True, True, [True, True], [True, True])

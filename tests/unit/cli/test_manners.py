@@ -175,14 +175,15 @@ def test_a_broker_of_the_demonstration_is_named_whole_or_not_at_all(
 
 
 ID = "msg_01JABCDEFGHJKMNPQRSTVWXYZ0"
-COLUMNS = (("cli.column.id", ""), ("cli.column.number", ""), ("cli.column.state", ""))
+COLUMNS = ("id", "number", "state")
 
 
 def at_width(width: int, environ: dict[str, str]) -> tuple[str, str]:
     """A list as a terminal of that width shows it, and what is said beside it."""
     telling = (
         "from gateway.cli import output; from gateway.cli.command import Invocation, Lang;"
-        f"output.rows(Invocation(lang=Lang.EN), [{{'id': '{ID}'}}], {COLUMNS!r}, [('{ID}', '15/UBND', 'a long state')])"
+        f"output.rows(Invocation(lang=Lang.EN), [{{'id': '{ID}'}}], output.columns{COLUMNS!r},"
+        f" [('{ID}', '15/UBND', 'a long state')])"
     )
     ours, theirs = pty.openpty()
     done = subprocess.run(
@@ -209,7 +210,12 @@ def test_an_id_is_never_broken_and_what_finds_no_room_is_named(capsys: pytest.Ca
         assert ("Status" in said) == (width != 120)
     assert [output.fitting([30, 10, 10], width) for width in (54, 53, 5)] == [3, 2, 1]
 
-    output.rows(Invocation(lang=Lang.EN), [{"id": ID}], COLUMNS, [(ID, "15/UBND", "a long state " * 10)])
+    output.rows(
+        Invocation(lang=Lang.EN),
+        [{"id": ID}],
+        output.columns(*COLUMNS),
+        [(ID, "15/UBND", "a long state " * 10)],
+    )
     told = capsys.readouterr()
     assert ("a long state " * 10).strip() in told.out
     assert told.err == ""
