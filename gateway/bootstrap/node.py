@@ -276,12 +276,7 @@ async def open_node(
         await restored.refuse_unconfirmed(ground.store)
         await ground.directory.name_untold()
         axis = await stack.enter_async_context(open_axis(settings, time, ground.host_of))
-        where = places(settings)
-        room = Room(
-            folder=where["content"],
-            reserve=settings.limits.disk_free_mb * MB,
-            beside=(where["data"], *([where["database"]] if "database" in where else [])),
-        )
+        room = _room(settings)
         blobs = FileBlobs(room.folder, ground.store, time, pool, room)
         judges = guards.judging(settings, time)
         scanner = guards.scanner(settings, pool)
@@ -293,13 +288,7 @@ async def open_node(
         settled = SettledClock(time)
         out = _out_desk(ground, around, blobs, axis, scanner, sandboxes, gate, stopwatch, settled)
         inn = _in_desk(ground, around, out, judges)
-        poster = HttpPoster(
-            guards.webhook_reach(settings),
-            timeout_s=settings.webhooks.timeout_s,
-            at_once=settings.webhooks.at_once,
-            agent=f"gateway/{__version__}",
-            ca=settings.webhooks.ca,
-        )
+        poster = _poster(settings)
         stack.push_async_callback(poster.close)
         vault = around("vault", guards.vault(settings, pool))
         yield OpenNode(
@@ -336,6 +325,25 @@ async def open_node(
             asking=await guards.asking(inn, judges, ground.store.revocation, ground.directory),
             webhooks=guards.webhook_desk(settings, ground.store, around("poster", poster), time, pool),
         )
+
+
+def _room(settings: Settings) -> Room:
+    where = places(settings)
+    return Room(
+        folder=where["content"],
+        reserve=settings.limits.disk_free_mb * MB,
+        beside=(where["data"], *([where["database"]] if "database" in where else [])),
+    )
+
+
+def _poster(settings: Settings) -> HttpPoster:
+    return HttpPoster(
+        guards.webhook_reach(settings),
+        timeout_s=settings.webhooks.timeout_s,
+        at_once=settings.webhooks.at_once,
+        agent=f"gateway/{__version__}",
+        ca=settings.webhooks.ca,
+    )
 
 
 def _out_desk(

@@ -19,6 +19,7 @@ from gateway.errors import NotFound
 if TYPE_CHECKING:
     from gateway.bootstrap.ground import Ground
     from gateway.domain.person import Proposal
+    from gateway.domain.registry_reform import Reform
 
 _COLUMNS = output.columns(
     *(
@@ -104,8 +105,8 @@ async def plan(
     reason: Annotated[str, typer.Option(help="Why; the approver reads it.")] = "",
 ) -> None:
     """Show what a change would do and what stands against it; with --propose hand it to a second person."""
-    from gateway.deciding import registry_changes
-
+    if propose and not as_:
+        raise typer.BadParameter("--propose needs --as NAME")
     if file is not None:
         stated = registry_change_form.read_json(file)
     else:
@@ -120,10 +121,16 @@ async def plan(
             mail_to=mail_to,
             queued=queued,
         )
-    if propose and not as_:
-        raise typer.BadParameter("--propose needs --as NAME")
-    as_ = as_ if propose else None
     wanted = registry_change_form.reform_of(stated)
+    await _planned(call, wanted, as_ if propose else None, reason, with_units=with_units, details=details)
+
+
+async def _planned(
+    call: Invocation, wanted: Reform, as_: str | None, reason: str, *, with_units: bool, details: bool
+) -> None:
+    """Shown, and proposed by whoever is named."""
+    from gateway.deciding import registry_changes
+
     async with at_ground(call.settings()) as ground:
         if with_units:
             wanted = await registry_changes.reform_with_units(ground.deciding, wanted)
