@@ -61,9 +61,8 @@ def register(app: Group) -> None:
     group.verb(
         new,
         "catalogue --scope agencies:read --expires 90d -o json",
-        "qlvb --from 203.0.113.10 --from 2001:db8:12::/48",
+        "qlvb --from 203.0.113.10 --from 2001:db8:12::/48 --since 2026-12-01",
         "qlvb --cert qlvb.pem --way certificate",
-        "qlvb --since 2026-12-01",
         writes=True,
     )
     group.verb(bind, "key_01J… --cert qlvb.pem", "key_01J… --way secret --yes", writes=True)

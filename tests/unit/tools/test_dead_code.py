@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 TOOL = Path(__file__).parents[3] / "tools"
-ASK = "import json, sys, pathlib, dead_code; print(json.dumps(dead_code.dead(pathlib.Path('pack'), eval(sys.argv[1]))))"
+ASK = "import json, sys, pathlib, dead_code; print(json.dumps(dead_code.dead([pathlib.Path('pack')], eval(sys.argv[1]))))"
 
 
 def told(folder: Path, allowed: dict[str, str]) -> str:
