@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from datetime import UTC, date, datetime
 from typing import Any, ClassVar
 
@@ -113,23 +114,13 @@ def record_of(row: Row[Any]) -> AgencyRecord:
     return AgencyRecord(**{name: getattr(row, name) for name in RECORD_FIELDS})
 
 
+_ENTRY_FIELDS = [each.name for each in fields(AgencyEntry) if each.name not in ("source", "check")]
+
+
 def to_entry(row: Row[Any]) -> AgencyEntry:
     """The domain's entry of one full `agency` row."""
-    return AgencyEntry(
-        code=row.code,
-        name=row.name,
-        alias=row.alias,
-        parent=row.parent,
-        valid_from=row.valid_from,
-        valid_to=row.valid_to,
-        successor=row.successor,
-        source=RowSource(row.source),
-        email=row.email,
-        address=row.address,
-        phone=row.phone,
-        check=row.check_note,
-        host=row.host,
-    )
+    same = {name: getattr(row, name) for name in _ENTRY_FIELDS}
+    return AgencyEntry(**same, source=RowSource(row.source), check=row.check_note)
 
 
 def stored(moment: datetime) -> datetime:

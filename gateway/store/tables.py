@@ -124,7 +124,6 @@ class OutgoingRow(Row, table=True):
 class DeliveryRow(Row, table=True):
     """`position` keeps the order in which the recipients were named."""
 
-    __tablename__ = "delivery"
     __table_args__ = (
         _within("delivery", "document_id", "outgoing_document"),
         Index("ix_delivery_document", "agency_id", "document_id", "state"),
@@ -150,7 +149,6 @@ class DeliveryRow(Row, table=True):
 class FactRow(Row, table=True):
     """`key` is a digest over what makes a fact the same fact, so that absent parts compare equal as NULLs do not."""
 
-    __tablename__ = "fact"
     __table_args__ = (
         _agency("fact"),
         partial_index("ix_fact_asked", _ASKED, "agency_id", "at"),
@@ -199,7 +197,6 @@ class IncomingRow(Row, table=True):
 
 
 class HandoverRow(Row, table=True):
-    __tablename__ = "handover"
     __table_args__ = (
         _within("handover", "incoming_id", "incoming_document"),
         Index("ix_handover_state", "agency_id", "state", "offered_at"),
@@ -217,7 +214,6 @@ class HandoverRow(Row, table=True):
 class IdentityRow(Row, table=True):
     """A tombstone (A4, A9): it outlives the rows that it names, so nothing but its agency is a foreign key."""
 
-    __tablename__ = "identity"
     __table_args__ = (
         _agency("identity"),
         UniqueConstraint("agency_id", "sender", "packet_id", name="uq_identity_packet"),
@@ -248,7 +244,6 @@ class Leasable(Row):
 
 
 class OutboxRow(Leasable, table=True):
-    __tablename__ = "outbox"
     __table_args__ = (
         _agency("outbox"),
         Index("ix_outbox_state", "state", "created_at"),
@@ -284,7 +279,6 @@ Index(
 
 
 class InboxRow(Leasable, table=True):
-    __tablename__ = "inbox"
     __table_args__ = (
         _agency("inbox"),
         UniqueConstraint("agency_id", "file_digest", name="uq_inbox_file_digest"),
@@ -332,7 +326,6 @@ Index(
 class JobRow(Leasable, table=True):
     """A job done is a row deleted; what was done is told by the events."""
 
-    __tablename__ = "job"
     __table_args__ = (
         _agency("job"),
         Index("ix_job_kind", "kind", "created_at"),
@@ -348,8 +341,6 @@ class JobRow(Leasable, table=True):
 
 
 class BlobRow(Row, table=True):
-    __tablename__ = "blob"
-
     digest: str = _key()
     size: int = Field(sa_type=BigInteger)
     stored_at: datetime = Field(sa_type=Moment)
@@ -365,7 +356,6 @@ class SmallContentRow(Row, table=True):
     SQLite writes zeros over a row that is deleted, but leaves copies behind of the first 1,002 bytes of rows that it once
     moved to another page. The key and `head` fill those, so that no byte of `body` is ever moved."""
 
-    __tablename__ = "small_content"
     __table_args__ = (
         ForeignKeyConstraint(["digest"], ["blob.digest"], name="fk_small_content_blob", ondelete="CASCADE"),
         {"sqlite_with_rowid": False},
@@ -379,7 +369,6 @@ class SmallContentRow(Row, table=True):
 class BlobRefRow(Row, table=True):
     """The foreign key makes a reference to content that was never kept impossible."""
 
-    __tablename__ = "blob_ref"
     __table_args__ = (
         _agency("blob_ref"),
         ForeignKeyConstraint(["digest"], ["blob.digest"], name="fk_blob_ref_blob"),
@@ -395,7 +384,6 @@ class BlobRefRow(Row, table=True):
 class IdempotencyRow(Row, table=True):
     """`status` is NULL while the request runs."""
 
-    __tablename__ = "idempotency"
     __table_args__ = (_agency("idempotency"), Index("ix_idempotency_created", "created_at"))
 
     agency_id: str = _key()
@@ -421,7 +409,6 @@ class ReplacedRow(Row, table=True):
 
 
 class RegisterCounterRow(Row, table=True):
-    __tablename__ = "register_counter"
     __table_args__ = (_agency("register_counter"),)
 
     agency_id: str = _key()
@@ -431,7 +418,6 @@ class RegisterCounterRow(Row, table=True):
 
 
 class RegisterEntryRow(Row, table=True):
-    __tablename__ = "register_entry"
     __table_args__ = (
         _within("register_entry", "incoming_id", "incoming_document"),
         UniqueConstraint("agency_id", "book", "year", "number", name="uq_register_number"),
@@ -453,7 +439,6 @@ class RegisterEntryRow(Row, table=True):
 class PaperOutgoingRow(Row, table=True):
     """Outgoing mail that went on paper: a line of the book and no document of the exchange."""
 
-    __tablename__ = "paper_outgoing"
     __table_args__ = (
         _agency("paper_outgoing"),
         UniqueConstraint("agency_id", "year", "number", "symbol", name="uq_paper_outgoing_number"),
@@ -479,7 +464,6 @@ _WAITS = text("handed_over IS NULL")
 
 
 class PaperPartRow(Row, table=True):
-    __tablename__ = "paper_part"
     __table_args__ = (
         ForeignKeyConstraint(
             ["agency_id", "delivery_id"], ["delivery.agency_id", "delivery.id"], name="fk_paper_part_delivery"
@@ -504,7 +488,6 @@ class HoldRow(Row, table=True):
     """`open_subject` is the subject while the hold is open and the hold's own id afterwards: its key lets one be open at a
     time."""
 
-    __tablename__ = "hold"
     __table_args__ = (
         _agency("hold"),
         Index("uq_hold_open_subject", "agency_id", "open_subject", unique=True),
@@ -523,7 +506,6 @@ class HoldRow(Row, table=True):
 class HoldContentRow(Row, table=True):
     """Beside the body, to be found by digest. It outlives the content."""
 
-    __tablename__ = "hold_content"
     __table_args__ = (
         _within("hold_content", "hold_id", "hold"),
         Index("ix_hold_content_digest", "agency_id", "digest"),
@@ -538,7 +520,6 @@ class HoldContentRow(Row, table=True):
 class RecipientGroupRow(Row, table=True):
     """`folded` is the name without accents and case: two names that read the same are one."""
 
-    __tablename__ = "recipient_group"
     __table_args__ = (_agency("recipient_group"),)
 
     agency_id: str = _key()
@@ -553,7 +534,6 @@ class RecipientGroupRow(Row, table=True):
 class UploadRow(Row, table=True):
     """`file` and `signatures` are JSON, of one that is complete."""
 
-    __tablename__ = "upload"
     __table_args__ = (_agency("upload"), Index("ix_upload_expires", "expires_at"))
 
     agency_id: str = _key()
@@ -572,7 +552,6 @@ class UploadRow(Row, table=True):
 class UploadPartRow(Row, table=True):
     """Its bytes are content with that digest."""
 
-    __tablename__ = "upload_part"
     __table_args__ = (_within("upload_part", "upload_id", "upload"),)
 
     agency_id: str = _key()
@@ -589,7 +568,6 @@ class WebhookRow(Row, table=True):
     """Types, scopes and secrets are JSON; the secrets are sealed. `cursor` is a number of the agency's sequence. A lease is
     of the worker that tells it just now."""
 
-    __tablename__ = "webhook"
     __table_args__ = (_agency("webhook"),)
 
     agency_id: str = _key()
@@ -618,7 +596,6 @@ class WebhookRow(Row, table=True):
 class WebhookDeliveryRow(Row, table=True):
     """What became of one event at one webhook; the event itself is not repeated here. `tries` are JSON, the newest ones."""
 
-    __tablename__ = "webhook_delivery"
     __table_args__ = (
         _within("webhook_delivery", "webhook_id", "webhook"),
         partial_index("ix_webhook_delivery_left", _LEFT, "agency_id", "webhook_id", "due_at"),
@@ -641,7 +618,6 @@ class WebhookDeliveryRow(Row, table=True):
 class SystemItemRow(Row, table=True):
     """What a document system was offered: statuses, and those documents of which it said more than that it has them."""
 
-    __tablename__ = "system_item"
     __table_args__ = (
         _agency("system_item"),
         Index("ix_system_item_state", "agency_id", "state", "updated_at"),
@@ -663,7 +639,6 @@ class SystemItemRow(Row, table=True):
 class UnitPartRow(Row, table=True):
     """`unit_key` is the unit's name as it is compared; the name stands beside it as it was written."""
 
-    __tablename__ = "unit_part"
     __table_args__ = (
         _agency("unit_part"),
         _within("unit_part", "document_id", "incoming_document"),
@@ -689,7 +664,6 @@ class UnitPartRow(Row, table=True):
 class SystemCursorRow(Row, table=True):
     """How far the agency's events were looked through for statuses that concern that system."""
 
-    __tablename__ = "system_cursor"
     __table_args__ = (_agency("system_cursor"),)
 
     agency_id: str = _key()

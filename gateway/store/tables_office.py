@@ -127,7 +127,6 @@ class ListRow(Row, table=True):
 class ListDayRow(Row, table=True):
     """The figures of one day on a Vietnamese calendar, worked out again while its deliveries still move."""
 
-    __tablename__ = "list_day"
     __table_args__ = (ForeignKeyConstraint(["agency_id"], ["hosted_agency.id"], name="fk_list_day_agency"),)
 
     agency_id: str = Field(primary_key=True)
@@ -139,7 +138,6 @@ class ListDayRow(Row, table=True):
 class ListFillRow(Row, table=True):
     """How far the documents of one side, oldest first, have their rows."""
 
-    __tablename__ = "list_fill"
     __table_args__ = (ForeignKeyConstraint(["agency_id"], ["hosted_agency.id"], name="fk_list_fill_agency"),)
 
     agency_id: str = Field(primary_key=True)
@@ -174,7 +172,6 @@ class KeepingRow(Row, table=True):
 class SavedViewRow(Row, table=True):
     """`folded` is the name without accents and case: two names that read the same are one."""
 
-    __tablename__ = "saved_view"
     __table_args__ = (ForeignKeyConstraint(["agency_id"], ["hosted_agency.id"], name="fk_saved_view_agency"),)
 
     agency_id: str = Field(primary_key=True)
@@ -193,7 +190,6 @@ class SavedViewRow(Row, table=True):
 class OwnDeskRow(Row, table=True):
     """`muted` is a JSON list of the kinds of which the bell tells nothing."""
 
-    __tablename__ = "own_desk"
     __table_args__ = (ForeignKeyConstraint(["agency_id"], ["hosted_agency.id"], name="fk_own_desk_agency"),)
 
     agency_id: str = Field(primary_key=True)
@@ -209,7 +205,6 @@ class OwnDeskRow(Row, table=True):
 class TagRow(Row, table=True):
     """`folded` is the name without accents and case: two names that read the same are one."""
 
-    __tablename__ = "tag"
     __table_args__ = (
         ForeignKeyConstraint(["agency_id"], ["hosted_agency.id"], name="fk_tag_agency"),
         UniqueConstraint("agency_id", "folded", name="uq_tag_name"),
@@ -224,7 +219,6 @@ class TagRow(Row, table=True):
 
 
 class TagMarkRow(Row, table=True):
-    __tablename__ = "tag_mark"
     __table_args__ = (
         ForeignKeyConstraint(["agency_id", "tag_id"], ["tag.agency_id", "tag.id"], name="fk_tag_mark_tag"),
         Index("ix_tag_mark_document", "agency_id", "document_id"),
@@ -244,8 +238,6 @@ class TagMarkRow(Row, table=True):
 class NoticeRow(Row, table=True):
     """`wish` is the notice as it was wanted (JSON)."""
 
-    __tablename__ = "notice"
-
     id: str = Field(primary_key=True)
     wish: str = Field(sa_type=Text)
     published_at: datetime = Field(sa_type=Moment, index=True)
@@ -260,7 +252,6 @@ class NoticeRow(Row, table=True):
 class RecallAskRow(Row, table=True):
     """`recipients` is a JSON list of codes."""
 
-    __tablename__ = "recall_ask"
     __table_args__ = (
         ForeignKeyConstraint(["agency_id"], ["hosted_agency.id"], name="fk_recall_ask_agency"),
         ForeignKeyConstraint(
@@ -294,7 +285,6 @@ class RecallAskRow(Row, table=True):
 
 
 class SubmissionRow(Row, table=True):
-    __tablename__ = "submission"
     __table_args__ = (
         ForeignKeyConstraint(["agency_id"], ["hosted_agency.id"], name="fk_submission_agency"),
         ForeignKeyConstraint(
@@ -325,7 +315,6 @@ class SubmissionRow(Row, table=True):
 class SessionRow(Row, table=True):
     """`digest` is the SHA-256 of what the browser holds; `id` names the session to people."""
 
-    __tablename__ = "session"
     __table_args__ = (
         ForeignKeyConstraint(["person_id"], ["person.id"], name="fk_session_person"),
         ForeignKeyConstraint(["agency_id"], ["hosted_agency.id"], name="fk_session_agency"),
@@ -351,7 +340,6 @@ class SessionRow(Row, table=True):
 class SignInTryRow(Row, table=True):
     """`key` is the digest of an address or of a typed name: of a name that nobody has, too."""
 
-    __tablename__ = "sign_in_try"
     __table_args__ = (Index("ix_sign_in_try_last", "last_at"),)
 
     key: str = Field(primary_key=True)
@@ -360,7 +348,6 @@ class SignInTryRow(Row, table=True):
 
 
 class PasswordPastRow(Row, table=True):
-    __tablename__ = "password_past"
     __table_args__ = (ForeignKeyConstraint(["person_id"], ["person.id"], name="fk_password_past_person"),)
 
     person_id: str = Field(primary_key=True)
@@ -369,7 +356,6 @@ class PasswordPastRow(Row, table=True):
 
 
 class RecoveryCodeRow(Row, table=True):
-    __tablename__ = "recovery_code"
     __table_args__ = (ForeignKeyConstraint(["person_id"], ["person.id"], name="fk_recovery_code_person"),)
 
     person_id: str = Field(primary_key=True)
@@ -386,7 +372,6 @@ SESSION_TABLES: Final = frozenset({"session", "sign_in_try", "password_past", "r
 class PostRow(Row, table=True):
     """`agency_id` is empty for a post of the whole node, which is why it is no foreign key."""
 
-    __tablename__ = "post"
     __table_args__ = (
         ForeignKeyConstraint(["person_id"], ["person.id"], name="fk_post_person"),
         Index("ix_post_agency", "agency_id", "role"),
@@ -402,7 +387,6 @@ class PostRow(Row, table=True):
 
 
 class DelegationRow(Row, table=True):
-    __tablename__ = "delegation"
     __table_args__ = (
         ForeignKeyConstraint(["agency_id"], ["hosted_agency.id"], name="fk_delegation_agency"),
         Index("ix_delegation_to", "to_id", "ends_at"),
@@ -421,7 +405,6 @@ class DelegationRow(Row, table=True):
 class MailboxRow(Row, table=True):
     """The name of a desk. No two of the node are alike, and no person signs in with one."""
 
-    __tablename__ = "mailbox"
     __table_args__ = (
         ForeignKeyConstraint(["agency_id"], ["hosted_agency.id"], name="fk_mailbox_agency"),
         Index("uq_mailbox_name", "name", unique=True),
@@ -439,8 +422,6 @@ RIGHTS_TABLES: Final = frozenset({"post"})
 
 
 class CalendarDayRow(Row, table=True):
-    __tablename__ = "calendar_day"
-
     day: date = Field(primary_key=True)
     kind: str
     name: str
@@ -450,7 +431,6 @@ class CalendarDayRow(Row, table=True):
 class TaskNoteRow(Row, table=True):
     """A task is worked out anew each time; only what people said about it is kept."""
 
-    __tablename__ = "task_note"
     __table_args__ = (ForeignKeyConstraint(["agency_id"], ["hosted_agency.id"], name="fk_task_note_agency"),)
 
     agency_id: str = Field(primary_key=True)
@@ -466,7 +446,6 @@ class TaskNoteRow(Row, table=True):
 class ReminderRow(Row, table=True):
     """What was sent once is not sent again, also after a restart and by another process."""
 
-    __tablename__ = "reminder"
     __table_args__ = (
         ForeignKeyConstraint(["agency_id"], ["hosted_agency.id"], name="fk_reminder_agency"),
         Index("ix_reminder_at", "at"),
