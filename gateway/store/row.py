@@ -15,16 +15,28 @@ from enum import Enum
 from functools import cache, partial
 from operator import attrgetter
 from types import NoneType, UnionType
-from typing import Any, NamedTuple, Self, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, NamedTuple, Self, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from pydantic import TypeAdapter
 from pydantic.fields import FieldInfo
-from sqlalchemy import Boolean, ColumnElement, DateTime, Index, Select, Text, bindparam, literal, or_, select
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    DateTime,
+    ForeignKeyConstraint,
+    Index,
+    Select,
+    Text,
+    bindparam,
+    literal,
+    or_,
+    select,
+)
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator
-from sqlmodel import SQLModel
+from sqlmodel import Field, SQLModel
 from sqlmodel.main import SQLModelMetaclass
 
 _CAPITAL = re.compile("(?<!^)(?=[A-Z])")
@@ -35,7 +47,10 @@ class _Plainly(SQLModelMetaclass):
 
     # Any, here and below: as every metaclass gives it.
     def __new__(cls, name: str, bases: tuple[type[Any], ...], body: dict[str, Any], **words: Any) -> Any:
-        body.setdefault("__tablename__", _CAPITAL.sub("_", name.removesuffix("Row")).lower())
+        table = body.setdefault("__tablename__", _CAPITAL.sub("_", name.removesuffix("Row")).lower())
+        if words.get("table") and any(getattr(base, "is_of_agency", False) for base in bases):
+            agency = ForeignKeyConstraint(["agency_id"], ["hosted_agency.id"], name=f"fk_{table}_agency")
+            body["__table_args__"] = (agency, *body.get("__table_args__", ()))
         return super().__new__(cls, name, bases, body, **words)
 
     def __call__(cls, **values: Any) -> Any:
@@ -72,6 +87,20 @@ class Row(SQLModel, metaclass=_Plainly):
     def change(self, **values: Any) -> None:
         """Other values, before it is written."""
         self.__dict__.update(values)
+
+
+class OfAgency(Row):
+    """A row of an agency that is hosted here: its key begins with the agency."""
+
+    is_of_agency: ClassVar[bool] = True
+
+    agency_id: str = Field(primary_key=True)
+
+
+class ThingOfAgency(OfAgency):
+    """One that has an id besides, and no more of a key."""
+
+    id: str = Field(primary_key=True)
 
 
 R = TypeVar("R", bound=Row)

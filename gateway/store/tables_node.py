@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlmodel import Field
 
-from gateway.store.row import Moment, Row, partial_index
+from gateway.store.row import Moment, OfAgency, Row, partial_index
 
 
 class HostedAgencyRow(Row, table=True):
@@ -71,13 +71,9 @@ class ApiKeyRow(Row, table=True):
     sealed: str | None = Field(default=None, sa_type=Text)
 
 
-class ApiKeyAgencyRow(Row, table=True):
-    __table_args__ = (
-        ForeignKeyConstraint(["agency_id"], ["hosted_agency.id"], name="fk_api_key_agency_agency"),
-        ForeignKeyConstraint(["key_id"], ["api_key.id"], name="fk_api_key_agency_key"),
-    )
+class ApiKeyAgencyRow(OfAgency, table=True):
+    __table_args__ = (ForeignKeyConstraint(["key_id"], ["api_key.id"], name="fk_api_key_agency_key"),)
 
-    agency_id: str = Field(primary_key=True)
     key_id: str = Field(primary_key=True)
 
 

@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 from sqlmodel import Field
 
-from gateway.store.row import Moment, Row, partial_index
+from gateway.store.row import Moment, OfAgency, Row, ThingOfAgency, partial_index
 
 # --- lists, search and figures --------------------------------------------------------------------------------------
 
@@ -124,23 +124,17 @@ class ListRow(Row, table=True):
     card: str = Field(sa_type=Text)
 
 
-class ListDayRow(Row, table=True):
+class ListDayRow(OfAgency, table=True):
     """The figures of one day on a Vietnamese calendar, worked out again while its deliveries still move."""
 
-    __table_args__ = (ForeignKeyConstraint(["agency_id"], ["hosted_agency.id"], name="fk_list_day_agency"),)
-
-    agency_id: str = Field(primary_key=True)
     day: date = Field(primary_key=True)
     made_at: datetime = Field(sa_type=Moment)
     body: str = Field(sa_type=Text)
 
 
-class ListFillRow(Row, table=True):
+class ListFillRow(OfAgency, table=True):
     """How far the documents of one side, oldest first, have their rows."""
 
-    __table_args__ = (ForeignKeyConstraint(["agency_id"], ["hosted_agency.id"], name="fk_list_fill_agency"),)
-
-    agency_id: str = Field(primary_key=True)
     side: str = Field(primary_key=True)
     at: datetime = Field(sa_type=Moment)
     id: str
@@ -169,12 +163,9 @@ class KeepingRow(Row, table=True):
 # --- saved views ----------------------------------------------------------------------------------------------------
 
 
-class SavedViewRow(Row, table=True):
+class SavedViewRow(OfAgency, table=True):
     """`folded` is the name without accents and case: two names that read the same are one."""
 
-    __table_args__ = (ForeignKeyConstraint(["agency_id"], ["hosted_agency.id"], name="fk_saved_view_agency"),)
-
-    agency_id: str = Field(primary_key=True)
     person_id: str = Field(primary_key=True)
     side: str = Field(primary_key=True)
     folded: str = Field(primary_key=True)
@@ -187,12 +178,9 @@ class SavedViewRow(Row, table=True):
 # --- what a person's own desk remembers -----------------------------------------------------------------------------
 
 
-class OwnDeskRow(Row, table=True):
+class OwnDeskRow(OfAgency, table=True):
     """`muted` is a JSON list of the kinds of which the bell tells nothing."""
 
-    __table_args__ = (ForeignKeyConstraint(["agency_id"], ["hosted_agency.id"], name="fk_own_desk_agency"),)
-
-    agency_id: str = Field(primary_key=True)
     person_id: str = Field(primary_key=True)
     read_until: datetime | None = Field(default=None, sa_type=Moment)
     muted: str | None = Field(default=None, sa_type=Text)
@@ -202,16 +190,11 @@ class OwnDeskRow(Row, table=True):
 # --- an agency's own labels -----------------------------------------------------------------------------------------
 
 
-class TagRow(Row, table=True):
+class TagRow(ThingOfAgency, table=True):
     """`folded` is the name without accents and case: two names that read the same are one."""
 
-    __table_args__ = (
-        ForeignKeyConstraint(["agency_id"], ["hosted_agency.id"], name="fk_tag_agency"),
-        UniqueConstraint("agency_id", "folded", name="uq_tag_name"),
-    )
+    __table_args__ = (UniqueConstraint("agency_id", "folded", name="uq_tag_name"),)
 
-    agency_id: str = Field(primary_key=True)
-    id: str = Field(primary_key=True)
     folded: str
     name: str
     made_by: str
@@ -249,11 +232,10 @@ class NoticeRow(Row, table=True):
 # --- recalls that wait, or waited, for the head ---------------------------------------------------------------------
 
 
-class RecallAskRow(Row, table=True):
+class RecallAskRow(ThingOfAgency, table=True):
     """`recipients` is a JSON list of codes."""
 
     __table_args__ = (
-        ForeignKeyConstraint(["agency_id"], ["hosted_agency.id"], name="fk_recall_ask_agency"),
         ForeignKeyConstraint(
             ["agency_id", "document_id"],
             ["outgoing_document.agency_id", "outgoing_document.id"],
@@ -263,8 +245,6 @@ class RecallAskRow(Row, table=True):
         Index("ix_recall_ask_state", "agency_id", "state", "asked_at"),
     )
 
-    agency_id: str = Field(primary_key=True)
-    id: str = Field(primary_key=True)
     document_id: str
     reason: str = Field(sa_type=Text)
     notice_no: str
@@ -284,9 +264,8 @@ class RecallAskRow(Row, table=True):
 # --- documents submitted to a leader --------------------------------------------------------------------------------
 
 
-class SubmissionRow(Row, table=True):
+class SubmissionRow(ThingOfAgency, table=True):
     __table_args__ = (
-        ForeignKeyConstraint(["agency_id"], ["hosted_agency.id"], name="fk_submission_agency"),
         ForeignKeyConstraint(
             ["agency_id", "document_id"],
             ["incoming_document.agency_id", "incoming_document.id"],
@@ -296,8 +275,6 @@ class SubmissionRow(Row, table=True):
         Index("ix_submission_state", "agency_id", "state", "asked_at"),
     )
 
-    agency_id: str = Field(primary_key=True)
-    id: str = Field(primary_key=True)
     document_id: str
     leader: str
     note: str = Field(sa_type=Text)
@@ -386,15 +363,12 @@ class PostRow(Row, table=True):
     until: datetime | None = Field(default=None, sa_type=Moment)
 
 
-class DelegationRow(Row, table=True):
+class DelegationRow(ThingOfAgency, table=True):
     __table_args__ = (
-        ForeignKeyConstraint(["agency_id"], ["hosted_agency.id"], name="fk_delegation_agency"),
         Index("ix_delegation_to", "to_id", "ends_at"),
         Index("ix_delegation_made", "agency_id", "made_at", "id"),
     )
 
-    agency_id: str = Field(primary_key=True)
-    id: str = Field(primary_key=True)
     from_id: str
     to_id: str
     made_at: datetime = Field(sa_type=Moment)
@@ -402,15 +376,11 @@ class DelegationRow(Row, table=True):
     body: str = Field(sa_type=Text)
 
 
-class MailboxRow(Row, table=True):
+class MailboxRow(OfAgency, table=True):
     """The name of a desk. No two of the node are alike, and no person signs in with one."""
 
-    __table_args__ = (
-        ForeignKeyConstraint(["agency_id"], ["hosted_agency.id"], name="fk_mailbox_agency"),
-        Index("uq_mailbox_name", "name", unique=True),
-    )
+    __table_args__ = (Index("uq_mailbox_name", "name", unique=True),)
 
-    agency_id: str = Field(primary_key=True)
     name: str = Field(primary_key=True)
     role: str
     made_by: str
@@ -428,12 +398,9 @@ class CalendarDayRow(Row, table=True):
     set_at: datetime = Field(sa_type=Moment)
 
 
-class TaskNoteRow(Row, table=True):
+class TaskNoteRow(OfAgency, table=True):
     """A task is worked out anew each time; only what people said about it is kept."""
 
-    __table_args__ = (ForeignKeyConstraint(["agency_id"], ["hosted_agency.id"], name="fk_task_note_agency"),)
-
-    agency_id: str = Field(primary_key=True)
     task: str = Field(primary_key=True)
     owner: str | None = None
     snoozed_until: datetime | None = Field(default=None, sa_type=Moment)
@@ -443,15 +410,11 @@ class TaskNoteRow(Row, table=True):
     noted_at: datetime = Field(sa_type=Moment)
 
 
-class ReminderRow(Row, table=True):
+class ReminderRow(OfAgency, table=True):
     """What was sent once is not sent again, also after a restart and by another process."""
 
-    __table_args__ = (
-        ForeignKeyConstraint(["agency_id"], ["hosted_agency.id"], name="fk_reminder_agency"),
-        Index("ix_reminder_at", "at"),
-    )
+    __table_args__ = (Index("ix_reminder_at", "at"),)
 
-    agency_id: str = Field(primary_key=True)
     key: str = Field(primary_key=True)
     at: datetime = Field(sa_type=Moment)
 
