@@ -13,7 +13,7 @@ from dataclasses import fields, is_dataclass
 from datetime import UTC, date, datetime
 from enum import Enum
 from functools import cache, partial
-from operator import attrgetter
+from operator import attrgetter, getitem
 from types import NoneType, UnionType
 from typing import Any, ClassVar, NamedTuple, Self, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -73,7 +73,10 @@ class Row(SQLModel, metaclass=_Plainly):
     def of(cls, value: object, **other: Any) -> Self:
         """Made of a value whose fields are called as the columns are, but for the `other` ones."""
         kind: Any = type(value)
-        given = _taken(cls, kind, tuple(other)).of(value)
+        names, take, turns = _taken(cls, kind, tuple(other))
+        given = dict(zip(names, take(value), strict=True))
+        if turns:
+            _turn(given, turns)
         given.update(other)
         return _made(cls, given)
 
@@ -126,7 +129,11 @@ _Turn = Callable[[Any], Any]
 def value_of(kind: type[T], row: object, **other: Any) -> T:
     """The value of a row whose columns are called as its fields are, but for the `other` ones, which are given."""
     of: Any = kind
-    return kind(**_read(of, tuple(other)).of(row), **other)
+    names, take, turns = _read(of, tuple(other))
+    given = dict(zip(names, take(row), strict=True))
+    if turns:
+        _turn(given, turns)
+    return kind(**given, **other)
 
 
 class _Taken(NamedTuple):
@@ -144,12 +151,11 @@ class _Taken(NamedTuple):
             return cls(taken, attrgetter(*taken), turned)
         return cls(taken, lambda source: tuple(getattr(source, name) for name in taken), turned)
 
-    def of(self, source: object) -> dict[str, Any]:
-        given = dict(zip(self.names, self.take(source), strict=True))
-        for name, turn in self.turns:
-            if given[name] is not None:
-                given[name] = turn(given[name])
-        return given
+
+def _turn(given: dict[str, Any], turns: Iterable[tuple[str, _Turn]]) -> None:
+    for name, turn in turns:
+        if given[name] is not None:
+            given[name] = turn(given[name])
 
 
 @cache
@@ -167,6 +173,18 @@ def _read(kind: Any, other: tuple[str, ...]) -> _Taken:
     return _Taken.by((field.name for field in fields(kind) if field.name not in other), _turns(kind)[0])
 
 
+class _Members(dict[Any, Any]):
+    """The members of an enumeration by their values: to look one up costs less than to call the enumeration."""
+
+    def __init__(self, kind: type[Enum]) -> None:
+        super().__init__((each.value, each) for each in kind)
+        self._kind = kind
+
+    def __missing__(self, value: object) -> Enum:
+        """One that is made of others, or its own refusal."""
+        return self._kind(value)
+
+
 _AS_IT_IS = (str, int, float, bool, bytes, date, datetime)
 
 
@@ -180,7 +198,9 @@ def _turns(kind: Any) -> tuple[dict[str, _Turn], dict[str, _Turn]]:
         plain: Any = of[0] if len(of) == 1 else hint
         is_class = get_origin(plain) is None
         if is_class and issubclass(plain, Enum):
-            reads[name], writes[name] = plain, attrgetter("value")
+            reads[name] = partial(getitem, _Members(plain))
+            # What `value` says, without the call that it is.
+            writes[name] = str.__str__ if issubclass(plain, str) else attrgetter("value")
         elif is_class and issubclass(plain, str) and plain is not str:
             reads[name] = plain
         elif plain not in _AS_IT_IS:
