@@ -26,6 +26,7 @@ from gateway.domain.person import (
     Role,
 )
 from gateway.domain.text import fold
+from gateway.store.repository import NodeRows
 from gateway.store.row import to_json, value_of
 from gateway.store.tables_node import KeyEndRow, KeyNoticeRow, PersonRow, PrincipalRow, ProposalRow
 from gateway.store.transaction import Transaction
@@ -33,11 +34,8 @@ from gateway.store.transaction import Transaction
 _PERSON = PersonRow
 
 
-class SqlPeople:
+class SqlPeople(NodeRows):
     """Keeps the promise of `ports.People`."""
-
-    def __init__(self, tx: Transaction) -> None:
-        self._tx = tx
 
     async def add(self, person: Person, credentials: Credentials) -> None:
         called = person.name if person.login is None else f"{person.name} ({person.login})"
@@ -119,11 +117,8 @@ def _secrets(credentials: Credentials) -> dict[str, Any]:
 _PROPOSAL = ProposalRow
 
 
-class SqlProposals:
+class SqlProposals(NodeRows):
     """Keeps the promise of `ports.Proposals`."""
-
-    def __init__(self, tx: Transaction) -> None:
-        self._tx = tx
 
     async def add(self, proposal: Proposal) -> None:
         self._tx.put(ProposalRow.of(proposal))
@@ -153,11 +148,8 @@ class SqlProposals:
 _KEY_END = KeyEndRow
 
 
-class SqlKeyEnds:
+class SqlKeyEnds(NodeRows):
     """Keeps the promise of `ports.KeyEnds`."""
-
-    def __init__(self, tx: Transaction) -> None:
-        self._tx = tx
 
     async def put(self, end: KeyEnd) -> None:
         await self._tx.hold("key_end", end.agency_code)

@@ -74,7 +74,14 @@ def nobody(tx: Transaction, agency_id: str) -> Follower:
 R = TypeVar("R", bound=Row)
 
 
-class AgencyRows:
+class NodeRows:
+    """Those of the node itself, or of every agency."""
+
+    def __init__(self, tx: Transaction) -> None:
+        self._tx = tx
+
+
+class AgencyRows(NodeRows):
     def __init__(self, tx: Transaction, scope: AgencyScope) -> None:
         self._tx = tx
         self._agency_id = scope.agency_id

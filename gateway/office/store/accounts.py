@@ -21,6 +21,7 @@ from gateway.office.domain.session import Ended, FailedTries, Session
 from gateway.ports import Clock
 from gateway.store.events import NODE, SqlEvents
 from gateway.store.people import SqlPeople, to_person
+from gateway.store.repository import NodeRows
 from gateway.store.row import from_json, to_json, value_of
 from gateway.store.store import SqlStore
 from gateway.store.tables_node import HostedAgencyRow, PersonRow
@@ -38,12 +39,7 @@ from gateway.store.transaction import Transaction
 _P, _D, _M = PostRow, DelegationRow, MailboxRow
 
 
-class _InTransaction:
-    def __init__(self, tx: Transaction) -> None:
-        self._tx = tx
-
-
-class SqlPosts(_InTransaction):
+class SqlPosts(NodeRows):
     """Keeps the promise of `office.ports.accounts.Posts`."""
 
     async def give(self, post: Post) -> None:
@@ -67,7 +63,7 @@ class SqlPosts(_InTransaction):
         return [value_of(Post, row) for row in await self._tx.rows(_P, self._tx.kept(ordered))]
 
 
-class SqlDelegations(_InTransaction):
+class SqlDelegations(NodeRows):
     """Keeps the promise of `office.ports.accounts.Delegations`."""
 
     async def add(self, delegation: Delegation) -> None:
@@ -95,7 +91,7 @@ class SqlDelegations(_InTransaction):
         return [from_json(Delegation, row.body) for row in await self._tx.rows(_D, newest)]
 
 
-class SqlMailboxes(_InTransaction):
+class SqlMailboxes(NodeRows):
     """Keeps the promise of `office.ports.accounts.Mailboxes`."""
 
     async def add(self, mailbox: Mailbox) -> None:
@@ -119,7 +115,7 @@ class SqlMailboxes(_InTransaction):
 _S, _T, _PAST, _C = SessionRow, SignInTryRow, PasswordPastRow, RecoveryCodeRow
 
 
-class SqlSessions(_InTransaction):
+class SqlSessions(NodeRows):
     """Keeps the promise of `office.ports.accounts.Sessions`."""
 
     async def add(self, session: Session) -> None:
@@ -163,7 +159,7 @@ class SqlSessions(_InTransaction):
         return await self._tx.change(delete(_S).where(gone))
 
 
-class SqlTries(_InTransaction):
+class SqlTries(NodeRows):
     """Keeps the promise of `office.ports.accounts.Tries`."""
 
     async def of(self, key: str) -> FailedTries:
@@ -181,7 +177,7 @@ class SqlTries(_InTransaction):
         return await self._tx.change(delete(_T).where(col(_T.last_at) < before))
 
 
-class SqlPastSecrets(_InTransaction):
+class SqlPastSecrets(NodeRows):
     """Keeps the promise of `office.ports.accounts.PastSecrets`."""
 
     async def passwords(self, person_id: str, limit: int) -> Sequence[str]:
