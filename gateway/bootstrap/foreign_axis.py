@@ -19,12 +19,11 @@ from gateway.settings import Settings
 from gateway.settings.options import LgspSettings, VxpSettings
 from gateway.transport.lgsp.dialect import Days, LgspDialect
 from gateway.transport.rest.axis import RestAxis, RestOptions, Shapes, keeper
-from gateway.transport.rest.dialect import Dialect
+from gateway.transport.rest.dialect import Dialect, listed
 from gateway.transport.rest.ledger import Ledger
 from gateway.transport.rest.line import Line
 from gateway.transport.rest.shelf import Shelf
 from gateway.transport.rest.systems import Login, System, Systems
-from gateway.transport.rest.words import listed
 from gateway.transport.vxp.dialect import VxpDialect
 
 MB = 1024 * 1024

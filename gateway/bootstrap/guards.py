@@ -27,8 +27,8 @@ from gateway.ports.webhooks import Poster
 from gateway.registry.directory import SqlDirectory
 from gateway.settings import Settings
 from gateway.settings.options import DELIVERY_MODES
+from gateway.store.blobs import FileVault
 from gateway.store.store import SqlStore
-from gateway.store.vault import FileVault
 from gateway.trust import authorities
 from gateway.trust.authorities import AskedAuthorities
 from gateway.trust.clamav import ClamScanner, NoScanner, ScanLimits, read_address
@@ -36,8 +36,7 @@ from gateway.trust.evidence import AnswerFiles, Answers, NodeTrust
 from gateway.trust.hold_seal import RecipientSealer
 from gateway.trust.pdf_signatures import sandbox
 from gateway.trust.pdf_signatures.sandbox import PdfSandbox
-from gateway.trust.system_secrets import SystemSecretBox
-from gateway.trust.webhook_secrets import SealedSecrets
+from gateway.trust.sealing import SealedSecrets, SystemSecretBox
 from gateway.webhooks import Sender, WebhookDesk
 from gateway.workers.revocation import Asking
 

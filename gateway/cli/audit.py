@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from gateway.domain.sealed_log import PublishedSeal
     from gateway.ops.audit_checks import AuditReport
     from gateway.settings import Settings
-    from gateway.store.log_events import Hit, WantedEvents
+    from gateway.store.log_reading import Hit, WantedEvents
 
 _COLUMNS = output.columns(
     *("leaf", "at", "event=kind", "about=subject", "principal", "id"), dim=("leaf", "id")
@@ -71,7 +71,7 @@ async def search(
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many, the newest.")] = 100,
 ) -> None:
     """List what happened, the newest last; of every agency unless one is named."""
-    from gateway.store.log_events import search_log as look
+    from gateway.store.log_reading import search_log as look
 
     wanted = _wanted(kind, subject, principal, since, until)
     async with at_ground(call.settings()) as ground:
@@ -154,7 +154,7 @@ async def erase(
     name: Annotated[list[str] | None, typer.Option(help="Only this text; once for each.")] = None,
 ) -> None:
     """Delete the texts that people wrote from one event, for ever; the log stays whole and tells that it was done."""
-    from gateway.store.log_events import erase_texts as delete
+    from gateway.store.log_reading import erase_texts as delete
 
     async with at_ground(call.settings()) as ground:
         call.ask("audit.ask.erase", event=event)
@@ -166,7 +166,7 @@ async def erase(
 def _wanted(
     kind: str | None, subject: str | None, principal: str | None, since: str | None, until: str | None
 ) -> WantedEvents:
-    from gateway.store.log_events import WantedEvents
+    from gateway.store.log_reading import WantedEvents
 
     return WantedEvents(
         kind=kind,

@@ -21,8 +21,7 @@ from gateway.errors import NotFound
 from gateway.ops.audit_checks import NO_SEQ, AuditReport, Findings, LeafCheck, Note, SealCheck, may_be_erased
 from gateway.ports import Pool
 from gateway.store import log_reading
-from gateway.store.log_events import WantedEvents, search_log
-from gateway.store.log_reading import LeafBeside, LogStanding, Prover, StoredLeaf
+from gateway.store.log_reading import LeafBeside, LogStanding, Prover, StoredLeaf, WantedEvents, search_log
 from gateway.store.store import SqlStore
 
 READ_AT_ONCE = 1000

@@ -31,8 +31,8 @@ from gateway.ports.queues import (
     Remembered,
     Stopped,
 )
-from gateway.ports.revocation import Authorities, RevocationAnswers
 from gateway.ports.services import (
+    Authorities,
     Clock,
     Condition,
     Directory,
@@ -44,6 +44,7 @@ from gateway.ports.services import (
     PdfSignatures,
     Pool,
     RegistryFeed,
+    RevocationAnswers,
     Scanner,
     ScannerState,
     Trust,

@@ -1,5 +1,6 @@
-"""The promises of what must not be lost: a unit of work with its repositories, the node-wide store, the content;
-beside them the paper dispatch list, recipients that clerks name, and the calendar's own days."""
+"""The promises of what must not be lost: a unit of work with its repositories, the node-wide store, the content; beside
+them the paper dispatch list, recipients that clerks name, the parts that units have in incoming documents, what document
+systems at the compatibility door were offered, and the calendar's own days."""
 
 from __future__ import annotations
 
@@ -14,17 +15,18 @@ from gateway.domain.book import OutgoingLine
 from gateway.domain.certificates import KeyEnd, PendingRevocation
 from gateway.domain.document import Delivery, IncomingDocument, InState, OutgoingDocument
 from gateway.domain.event import Event, EventKind
+from gateway.domain.handling import UnitPart
 from gateway.domain.hold import Hold
 from gateway.domain.identity import Digest, DocumentId
 from gateway.domain.office_calendar import CalendarDay
 from gateway.domain.proof import StatusPacket
 from gateway.domain.registry import AgencyEntry, RecipientGroup, Resolution
 from gateway.domain.status import Fact
+from gateway.domain.system_box import BoxItem
 from gateway.domain.upload import Upload, UploadPart
 from gateway.ports.content import Holds, ReadableContent
 from gateway.ports.content import Kept as Kept
 from gateway.ports.content import Scratch as Scratch
-from gateway.ports.handling import UnitParts
 from gateway.ports.queues import (
     Handover,
     Identity,
@@ -41,8 +43,80 @@ from gateway.ports.queues import (
     RegisterEntry,
     Remembered,
 )
-from gateway.ports.revocation import PendingRevocations
-from gateway.ports.systems import SystemBox
+from gateway.ports.services import PendingRevocations
+
+Place = tuple[datetime, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingDocument:
+    """A document that nobody has acknowledged. `place` is behind which the next ones follow."""
+
+    document: IncomingDocument
+    offered_at: datetime
+    item: BoxItem | None
+
+    @property
+    def place(self) -> Place:
+        return self.offered_at, self.document.id
+
+
+class SystemBox(Protocol):
+    async def documents(
+        self, system: str, client: str, after: Place | None, limit: int
+    ) -> Sequence[WaitingDocument]:
+        """What is offered or held by that very client and can be read, the oldest first, also what is put off."""
+
+    async def statuses(self, system: str, limit: int) -> Sequence[BoxItem]:
+        """Those that are offered now, the oldest first."""
+
+    async def item(self, system: str, doc_id: str) -> BoxItem | None: ...
+
+    async def save(self, item: BoxItem) -> None:
+        """New, or as it stands now."""
+
+    async def note(self, system: str, items: Sequence[BoxItem], sequence: int) -> None:
+        """Those not noted before; events up to that number were looked through."""
+
+    async def looked_at(self, system: str) -> int:
+        """Up to which number of the agency's events."""
+
+    async def offer_again(self, doc_id: str) -> None:
+        """Of every system: what they said of it before counts no more."""
+
+    async def forget(self, system: str, doc_id: str) -> None: ...
+
+    async def stuck(self, limit: int) -> Sequence[BoxItem]:
+        """Of every system, what a person has to look at and nobody has acknowledged since; the oldest first."""
+
+
+class UnitParts(Protocol):
+    async def add(self, part: UnitPart) -> None: ...
+
+    async def end(self, part: UnitPart) -> None:
+        """It is as this value says from now on. Clash when another ended it."""
+
+    async def settle(self, part: UnitPart) -> None:
+        """What was handed back is assigned anew."""
+
+    async def of(self, document_ids: Sequence[str]) -> Mapping[str, Sequence[UnitPart]]:
+        """All parts of each, the earliest first."""
+
+    async def open_of(
+        self, units: Collection[str] | None, limit: int
+    ) -> Sequence[tuple[UnitPart, IncomingDocument]]:
+        """What is still worked on by these units, or by all; what is due first leads, sealed documents never."""
+
+    async def overdue(
+        self, by: date, arrived_before: datetime, limit: int
+    ) -> Sequence[tuple[UnitPart, IncomingDocument]]:
+        """What is still worked on and was due by that day, or has no day and came before that moment."""
+
+    async def units(self, at: datetime) -> Sequence[str]:
+        """The units that persons of the agency belong to at that moment, by name."""
+
+    async def returned(self, limit: int) -> Sequence[tuple[UnitPart, IncomingDocument]]:
+        """What was handed back and waits to be assigned anew, the oldest first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,7 +28,7 @@ from gateway.ports import Clock
 from gateway.registry import lookup
 from gateway.registry.binding_told import BindingLog, as_told, certificate_of
 from gateway.registry.importing import AT_ONCE, alone
-from gateway.registry.tables import BINDING, aware, stored
+from gateway.registry.tables import BINDING, aware, stored, value_of
 
 MOST_AT_ONCE = 4  # K1: the verifier tries no more candidates than this
 
@@ -315,12 +315,5 @@ async def speakers(reader: AsyncEngine, at: datetime) -> list[Speaker]:
     )
     async with reader.connect() as connection:
         return [
-            Speaker(
-                code=row.code,
-                fingerprint=row.fingerprint,
-                bound_at=aware(row.created_at),
-                proposed_by=row.proposed_by,
-                approved_by=row.approved_by,
-            )
-            for row in await connection.execute(query)
+            value_of(Speaker, row, bound_at=aware(row.created_at)) for row in await connection.execute(query)
         ]

@@ -43,9 +43,9 @@ from gateway.registry.tables import (
     IN_FORCE,
     PROPOSAL,
     REFUSAL,
-    aware,
     failures_named,
     stored,
+    value_of,
 )
 
 REFUSALS_KEPT = 200  # anybody on the axis can have a feed refused: the oldest give way
@@ -302,33 +302,12 @@ class SqlFeed:
         with _failures_named():
             async with self._room.reader.connect() as connection:
                 row = await feed_judge.in_force(connection)
-        if row is None:
-            return None
-        return InForce(
-            issuer=row.issuer,
-            sequence=row.sequence,
-            digest=row.digest,
-            kind=row.kind,
-            made_at=aware(row.made_at),
-            applied_at=aware(row.applied_at),
-            by=row.by_principal,
-        )
+        return None if row is None else value_of(InForce, row, by=row.by_principal)
 
     async def refusals(self, limit: int = 20) -> Sequence[Refusal]:
         """Newest first."""
         query = select(REFUSAL).order_by(REFUSAL.c.at.desc(), REFUSAL.c.id.desc()).limit(limit)
-        return [
-            Refusal(
-                id=row.id,
-                at=aware(row.at),
-                code=row.code,
-                reason=row.reason,
-                issuer=row.issuer,
-                sequence=row.sequence,
-                by=row.by_principal,
-            )
-            for row in await self._rows(query)
-        ]
+        return [value_of(Refusal, row, by=row.by_principal) for row in await self._rows(query)]
 
     async def proposals(self, limit: int = 100, fingerprint: str | None = None) -> Sequence[FeedProposal]:
         """Those that nobody has bound yet, by code. One that was bound and withdrawn is not open again."""
@@ -338,15 +317,7 @@ class SqlFeed:
             query = query.where(PROPOSAL.c.fingerprint == fingerprint)
         query = query.order_by(PROPOSAL.c.code, PROPOSAL.c.fingerprint).limit(limit)
         return [
-            FeedProposal(
-                code=row.code,
-                fingerprint=row.fingerprint,
-                certificate_der=_der(row.certificate_pem),
-                valid_from=None if row.valid_from is None else aware(row.valid_from),
-                valid_to=None if row.valid_to is None else aware(row.valid_to),
-                issuer=row.issuer,
-                sequence=row.sequence,
-            )
+            value_of(FeedProposal, row, certificate_der=_der(row.certificate_pem))
             for row in await self._rows(query)
         ]
 

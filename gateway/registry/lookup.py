@@ -66,12 +66,9 @@ async def search(connection: AsyncConnection, text: str, limit: int, near: str =
     by_prefix = or_(_begins(AGENCY.c.code, code), _begins(AGENCY.c.alias, code))
     words = and_(*(AGENCY.c.folded.contains(word, autoescape=True) for word in folded.split()))
     rank = case((by_prefix, 0), (_begins(AGENCY.c.folded, folded), 1), else_=2)
-    query = select(AGENCY).where(or_(by_prefix, words)).order_by(*_nearest(near), rank, AGENCY.c.code)
+    nearest = [case((_begins(AGENCY.c.code, near), 0), else_=1)] if near else []
+    query = select(AGENCY).where(or_(by_prefix, words)).order_by(*nearest, rank, AGENCY.c.code)
     return await _all(connection, query.limit(limit))
-
-
-def _nearest(near: str) -> list[ColumnElement[int]]:
-    return [case((_begins(AGENCY.c.code, near), 0), else_=1)] if near else []
 
 
 async def codes_among(connection: AsyncConnection, codes: Collection[str]) -> Sequence[str]:

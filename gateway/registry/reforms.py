@@ -32,10 +32,10 @@ from gateway.registry.tables import (
     PERIOD,
     REFORM,
     REFORM_CODE,
-    aware,
     failures_named,
     record_of,
     stored,
+    value_of,
 )
 
 MOST_LEGACY = 100_000
@@ -194,20 +194,7 @@ async def legacy_codes(connection: AsyncConnection, code: str | None = None) -> 
 
 
 def to_record(row: Row[Any]) -> ReformRecord:
-    return ReformRecord(
-        id=row.id,
-        reform=reform_of(row.content),
-        state=ReformState(row.state),
-        proposed_by=row.proposed_by,
-        approved_by=row.approved_by,
-        approved_at=aware(row.approved_at),
-        undone_by=row.undone_by,
-        undone_at=row.undone_at and aware(row.undone_at),
-        undone_why=row.undone_why,
-        reported_by=row.reported_by,
-        reported_at=row.reported_at and aware(row.reported_at),
-        reported_how=row.reported_how,
-    )
+    return value_of(ReformRecord, row, reform=reform_of(row.content), state=ReformState(row.state))
 
 
 def reform_of(content: str) -> Reform:

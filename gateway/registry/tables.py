@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from datetime import UTC, date, datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from sqlalchemy import (
     BigInteger,
@@ -33,6 +34,7 @@ from gateway.domain.registry import AgencyEntry, RowSource
 from gateway.domain.registry_change import RECORD_FIELDS, AgencyRecord
 from gateway.errors import StoreFailure
 
+T = TypeVar("T")
 DEFAULT_SCHEME = "VN-GOV"  # R76
 # In the order of its characters on every server: a range of what begins alike is not one in the order of a language.
 CODE_TYPE: Any = String().with_variant(String(collation="C"), "postgresql")
@@ -113,23 +115,13 @@ def record_of(row: Row[Any]) -> AgencyRecord:
     return AgencyRecord(**{name: getattr(row, name) for name in RECORD_FIELDS})
 
 
+_ENTRY_FIELDS = [each.name for each in fields(AgencyEntry) if each.name not in ("source", "check")]
+
+
 def to_entry(row: Row[Any]) -> AgencyEntry:
     """The domain's entry of one full `agency` row."""
-    return AgencyEntry(
-        code=row.code,
-        name=row.name,
-        alias=row.alias,
-        parent=row.parent,
-        valid_from=row.valid_from,
-        valid_to=row.valid_to,
-        successor=row.successor,
-        source=RowSource(row.source),
-        email=row.email,
-        address=row.address,
-        phone=row.phone,
-        check=row.check_note,
-        host=row.host,
-    )
+    same = {name: getattr(row, name) for name in _ENTRY_FIELDS}
+    return AgencyEntry(**same, source=RowSource(row.source), check=row.check_note)
 
 
 def stored(moment: datetime) -> datetime:
@@ -140,6 +132,14 @@ def stored(moment: datetime) -> datetime:
 def aware(moment: datetime) -> datetime:
     """A stored time with its zone again."""
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def value_of(kind: type[T], row: object, **other: Any) -> T:
+    """The value of a row whose columns are called as its fields are, but for the `other` ones, which are given."""
+    of: Any = kind
+    given = {each.name: getattr(row, each.name) for each in fields(of) if each.name not in other}
+    moments = {name: aware(value) for name, value in given.items() if isinstance(value, datetime)}
+    return kind(**given | moments, **other)
 
 
 class ReformRow(RegistryModel, table=True):

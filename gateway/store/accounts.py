@@ -27,10 +27,10 @@ from gateway.domain.account import (
 from gateway.domain.document import InState
 from gateway.domain.hold import OPEN
 from gateway.ports.services import Clock
-from gateway.store import api_keys, jobs
+from gateway.store import jobs
 from gateway.store.memory import Memory
 from gateway.store.outbox import WAITING
-from gateway.store.row import from_json, to_json
+from gateway.store.row import from_json, to_json, value_of
 from gateway.store.systems import begin
 from gateway.store.tables import DeliveryRow, HoldRow, InboxRow, IncomingRow, JobRow, OutboxRow
 from gateway.store.tables_node import ApiKeyAgencyRow, ApiKeyRow, HostedAgencyRow, PrincipalRow
@@ -102,7 +102,7 @@ class HostedAccounts:
             if not await tx.put_new(row):
                 row = await tx.first(PrincipalRow, select(PrincipalRow).where(*this)) or row
             await tx.commit()
-        return api_keys.to_principal(row)
+        return _to_principal(row)
 
     async def add_key(
         self,
@@ -133,8 +133,8 @@ class HostedAccounts:
             certificate=certificate,
         )
         async with self._writing() as tx:
-            await api_keys.refuse_taken(tx, key, key.created_at)
-            if not await tx.put_new(api_keys.to_row(key, secret_hash)):
+            await _refuse_taken(tx, key, key.created_at)
+            if not await tx.put_new(_key_row(key, secret_hash)):
                 raise errors.Clash("a key with this secret exists already; make a new secret")
             tx.put(*(ApiKeyAgencyRow(agency_id=id, key_id=key.id) for id in key.agency_ids))
             await tx.commit()
@@ -147,7 +147,7 @@ class HostedAccounts:
             name = key.system or ""
             await tx.hold("systems", name)
             now = self._clock.now()
-            known = (await api_keys.keys(tx, col(ApiKeyRow.system) == name)).values()
+            known = (await _keys(tx, col(ApiKeyRow.system) == name)).values()
             live = [each.id for each in known if not each.has_ended(now)]
             if live and until is None:
                 raise errors.Clash(
@@ -160,7 +160,7 @@ class HostedAccounts:
                 mine = update(ApiKeyRow).where(col(ApiKeyRow.id).in_(live), later)
                 await tx.change(mine.values(expires_at=until))
             # Nothing has this digest: no bearer of a text is let in by it.
-            tx.put(api_keys.to_row(key, f"system {key.id}"))
+            tx.put(_key_row(key, f"system {key.id}"))
             tx.put(*(ApiKeyAgencyRow(agency_id=id, key_id=key.id) for id in key.agency_ids))
             for id in key.agency_ids:
                 await begin(tx, id, name)
@@ -168,7 +168,7 @@ class HostedAccounts:
 
     async def keys_of_system(self, system: str) -> Sequence[ApiKey]:
         """Every credential of that document system, also those that ended; the newest first. Remembered."""
-        return (await self._memory.ask(("systems",), api_keys.by_system)).get(system, ())
+        return (await self._memory.ask(("systems",), _keys_by_system)).get(system, ())
 
     async def touch(self, key: ApiKey) -> None:
         """It is in use; written down once a minute."""
@@ -183,7 +183,7 @@ class HostedAccounts:
     async def find_key(self, secret_hash: str) -> ApiKey | None:
         """The key with this secret, if it is neither revoked nor expired now. Asked for every call, and remembered. That it
         is in use is written down once a minute."""
-        key, now = (await self._memory.ask(("keys",), api_keys.by_secret)).get(secret_hash), self._clock.now()
+        key, now = (await self._memory.ask(("keys",), _keys_by_secret)).get(secret_hash), self._clock.now()
         if key is None or key.has_ended(now):
             return None
         key = replace(key, used_at=self._used.get(key.id, key.used_at))
@@ -199,12 +199,12 @@ class HostedAccounts:
     async def keys_of_certificate(self, sha256: str) -> Sequence[ApiKey]:
         """Every key that the certificate alone opens or opened, the oldest first. Asked for every call that brings nothing
         else, and remembered."""
-        return (await self._memory.ask(("certificates",), api_keys.by_certificate)).get(sha256, ())
+        return (await self._memory.ask(("certificates",), _keys_by_certificate)).get(sha256, ())
 
     async def bind_certificate(self, id: str, way: KeyWay, certificate: ClientCertificate | None) -> ApiKey:
         """The key opens so from now on. NotFound; Clash for a key or a certificate that cannot."""
         async with self._writing() as tx:
-            bound = await api_keys.bind(tx, id, way, certificate, self._clock.now())
+            bound = await _bind(tx, id, way, certificate, self._clock.now())
             await tx.commit()
         return bound
 
@@ -224,7 +224,7 @@ class HostedAccounts:
 
     async def _keys(self, condition: ColumnElement[bool]) -> list[ApiKey]:
         async with self._reading() as tx:
-            return list((await api_keys.keys(tx, condition)).values())
+            return list((await _keys(tx, condition)).values())
 
 
 async def _hosted(connection: AsyncConnection) -> Sequence[HostedAgency]:
@@ -269,7 +269,7 @@ _hosted_as = lru_cache(maxsize=256)(partial(from_json, HostedAgency))
 
 
 def to_hosted_row(agency: HostedAgency) -> HostedAgencyRow:
-    return HostedAgencyRow(id=agency.id, code=agency.code, body=to_json(HostedAgency, agency))
+    return HostedAgencyRow.of(agency, body=to_json(HostedAgency, agency))
 
 
 # Not yet with the axis, or asked of a recipient and not answered.
@@ -299,3 +299,140 @@ async def open_work(tx: Transaction, agency_id: str) -> Mapping[str, int]:
         if counted[0][0]:
             found[name] = counted[0][0]
     return found
+
+
+_NO_SECRET = "certificate "  # noqa: S105 - stands where there is none
+"""With which stands, instead of a digest, what nobody's secret has: the key opens by its certificate alone."""
+
+
+async def _keys(tx: Transaction, condition: ColumnElement[bool]) -> dict[str, ApiKey]:
+    """By the hash of the secret; oldest first."""
+    wanted = select(ApiKeyRow).where(condition).order_by(col(ApiKeyRow.created_at), col(ApiKeyRow.id))
+    rows = await tx.rows(ApiKeyRow, wanted)
+    known = select(col(ApiKeyRow.id)).where(condition)
+    owners = select(PrincipalRow).where(
+        col(PrincipalRow.id).in_(select(col(ApiKeyRow.principal_id)).where(condition))
+    )
+    principals = {row.id: _to_principal(row) for row in await tx.rows(PrincipalRow, owners)}
+    served: dict[str, list[str]] = {row.id: [] for row in rows}
+    links = select(ApiKeyAgencyRow).where(col(ApiKeyAgencyRow.key_id).in_(known))
+    for link in await tx.rows(ApiKeyAgencyRow, links.order_by(col(ApiKeyAgencyRow.agency_id))):
+        served[link.key_id].append(link.agency_id)
+    return {row.secret_hash: to_key(row, principals[row.principal_id], served[row.id]) for row in rows}
+
+
+async def _keys_by_secret(connection: AsyncConnection) -> Mapping[str, ApiKey]:
+    return await _keys(Transaction(connection, shared=False), true())
+
+
+async def _keys_by_certificate(connection: AsyncConnection) -> Mapping[str, Sequence[ApiKey]]:
+    """Those that a certificate alone opens, ended ones too, by its SHA-256; oldest first."""
+    found: dict[str, list[ApiKey]] = {}
+    alone = col(ApiKeyRow.way) == KeyWay.CERTIFICATE.value
+    for each in (await _keys(Transaction(connection, shared=False), alone)).values():
+        if each.certificate is not None:
+            found.setdefault(each.certificate.sha256, []).append(each)
+    return found
+
+
+async def _keys_by_system(connection: AsyncConnection) -> Mapping[str, Sequence[ApiKey]]:
+    """Newest first."""
+    found: dict[str, list[ApiKey]] = {}
+    every = await _keys(Transaction(connection, shared=False), col(ApiKeyRow.system).is_not(None))
+    for each in reversed(list(every.values())):
+        found.setdefault(each.system or "", []).append(each)
+    return found
+
+
+async def _bind(
+    tx: Transaction, id: str, way: KeyWay, certificate: ClientCertificate | None, now: datetime
+) -> ApiKey:
+    """The key as it opens from now on. NotFound; Clash for a key that cannot open so."""
+    ((secret_hash, key),) = (await _keys(tx, col(ApiKeyRow.id) == id)).items() or (("", None),)
+    if key is None:
+        raise errors.NotFound(f"there is no API key {id}")
+    if key.has_ended(now) or key.system is not None:
+        raise errors.Clash(
+            "a key that has ended, or is a document system's, takes no certificate", code="GW-CERT-KEY"
+        )
+    if way is not KeyWay.CERTIFICATE and secret_hash.startswith(_NO_SECRET):
+        raise errors.Clash(
+            "this key was made without a secret and opens by a certificate alone; make another key",
+            code="GW-CERT-SECRET",
+        )
+    bound = replace(key, way=way, certificate=certificate)
+    await _refuse_taken(tx, bound, now)
+    await tx.change(update(ApiKeyRow).where(col(ApiKeyRow.id) == id).values(**_opened_by(bound)))
+    return bound
+
+
+async def _refuse_taken(tx: Transaction, key: ApiKey, now: datetime) -> None:
+    """Clash where the certificate would open two keys: a call that brings nothing else could mean either."""
+    if (key.way is KeyWay.SECRET) != (key.certificate is None):
+        raise errors.Clash("a certificate is bound where one is asked for, and nowhere else")
+    if key.way is not KeyWay.CERTIFICATE or key.certificate is None:
+        return
+    sha256 = key.certificate.sha256
+    await tx.hold("client certificate", sha256)
+    same = (col(ApiKeyRow.certificate_sha256) == sha256) & (col(ApiKeyRow.way) == KeyWay.CERTIFICATE.value)
+    others = await _keys(tx, same & (col(ApiKeyRow.id) != key.id))
+    if taken := [each.id for each in others.values() if not each.has_ended(now)]:
+        raise errors.Clash(
+            f"this certificate alone opens the key {taken[0]} already; revoke that one, or ask for both",
+            code="GW-CERT-TAKEN",
+        )
+
+
+def _to_principal(row: PrincipalRow) -> Principal:
+    return value_of(Principal, row, agency_id=row.owner or None)
+
+
+def to_key(row: ApiKeyRow, principal: Principal, agency_ids: Sequence[str]) -> ApiKey:
+    return value_of(
+        ApiKey,
+        row,
+        principal=principal,
+        agency_ids=tuple(agency_ids),
+        scopes=_scopes(row.scopes),
+        certificate=_certificate(row),
+    )
+
+
+def _scopes(text: str) -> frozenset[ApiScope]:
+    """Those that there still are: a key may be older than the last one that went."""
+    kept = from_json(frozenset[str], text)
+    return frozenset(each for each in ApiScope if each.value in kept)
+
+
+def _certificate(row: ApiKeyRow) -> ClientCertificate | None:
+    begins_at, ends_at = row.certificate_begins_at, row.certificate_ends_at
+    if row.certificate_sha256 is None or begins_at is None or ends_at is None:
+        return None
+    return ClientCertificate(
+        sha256=row.certificate_sha256,
+        name=row.certificate_name or "",
+        begins_at=begins_at,
+        ends_at=ends_at,
+    )
+
+
+def _key_row(key: ApiKey, secret_hash: str | None) -> ApiKeyRow:
+    """Without the digest of a secret no bearer of a text is let in."""
+    return ApiKeyRow.of(
+        key,
+        principal_id=key.principal.id,
+        scopes=to_json(tuple[ApiScope, ...], tuple(sorted(key.scopes))),
+        secret_hash=secret_hash or f"{_NO_SECRET}{key.id}",
+        **_opened_by(key),
+    )
+
+
+def _opened_by(key: ApiKey) -> dict[str, str | datetime | None]:
+    bound = key.certificate
+    return {
+        "way": key.way.value,
+        "certificate_sha256": bound.sha256 if bound else None,
+        "certificate_name": bound.name if bound else None,
+        "certificate_begins_at": bound.begins_at if bound else None,
+        "certificate_ends_at": bound.ends_at if bound else None,
+    }

@@ -18,6 +18,7 @@ from gateway import errors
 from gateway.domain.account import ApiCall, CallCount
 from gateway.ports.queues import Remembered
 from gateway.store.repository import WatchedRows
+from gateway.store.row import value_of
 from gateway.store.tables import IdempotencyRow
 from gateway.store.tables_node import ApiCallRow
 from gateway.store.transaction import Open, Transaction
@@ -61,7 +62,7 @@ class SqlApiCalls:
             query = query.where(col(_CALL.id) < before)
         async with self._reading() as tx:
             rows = await tx.rows(_CALL, query.order_by(col(_CALL.id).desc()).limit(limit))
-        return [to_call(row) for row in rows]
+        return [value_of(ApiCall, row) for row in rows]
 
     async def routes(self, key_id: str) -> Sequence[str]:
         route = col(_CALL.route)
@@ -78,22 +79,6 @@ class SqlApiCalls:
         async with self._reading() as tx:
             found = await tx.tuples(query)
         return {key: CallCount(calls=calls, errors=int(errors)) for key, calls, errors in found}
-
-
-def to_call(row: ApiCallRow) -> ApiCall:
-    return ApiCall(
-        id=row.id,
-        key_id=row.key_id,
-        at=row.at,
-        method=row.method,
-        route=row.route,
-        status=row.status,
-        took_ms=row.took_ms,
-        problem=row.problem,
-        address=row.address,
-        request_id=row.request_id,
-        trace_id=row.trace_id,
-    )
 
 
 _KEY = IdempotencyRow

@@ -1,6 +1,7 @@
-"""Content by digest, and the sweeper that takes away what nobody refers to. In: a scratch file that someone has filled
-and hashed. Out: what is small for a row, written by the unit that refers to it; what is large under
-root/aa/bb/<digest>, durable; both readable by agencies that hold a reference.
+"""Content by digest, and the sweeper that takes away what nobody refers to; and the vault of the sealed hold. In: a scratch
+file that someone has filled and hashed; whatever writes a sealed form. Out: what is small for a row, written by the unit
+that refers to it; what is large under root/aa/bb/<digest>, durable; both readable by agencies that hold a reference;
+sealed bytes in one folder for each hold, which no backup copies.
 
 The database row is the lock that keeps the sweeper and a `keep` of the same digest apart; the file is only touched
 while that lock is held. The sweeper looks again under it before a blob goes: a `keep` or a new reference that comes
@@ -9,8 +10,12 @@ first saves it."""
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import os
+import re
+import secrets
+import shutil
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -25,9 +30,9 @@ from sqlmodel import col
 from gateway import chance, errors
 from gateway.commits import apart
 from gateway.domain.identity import Digest
-from gateway.ports.content import SMALL, Kept, Readable, ReadableContent
+from gateway.ports.content import SMALL, Kept, Readable, ReadableContent, Scratch
 from gateway.ports.services import Clock, Pool
-from gateway.ports.store import Scratch, Work
+from gateway.ports.store import Work
 from gateway.store.data_folder import Room
 from gateway.store.store import SqlStore
 from gateway.store.tables import BlobRefRow, BlobRow, SmallContentRow
@@ -430,3 +435,82 @@ def _ages(folder: Path, pattern: str) -> dict[str, datetime]:
         except FileNotFoundError:
             continue
     return found
+
+
+_ID = re.compile(r"[A-Za-z0-9_]{1,64}")
+
+
+class FileVault:
+    """Nodes that share a database share the folder too."""
+
+    def __init__(self, root: Path, pool: Pool) -> None:
+        self._root, self._pool = root, pool
+
+    async def put(self, hold_id: str, digest: Digest, write: Callable[[BinaryIO], None]) -> Digest:
+        return await self._pool.run(partial(_put_sealed, self._folder(hold_id), digest, write))
+
+    async def open(self, hold_id: str, digest: Digest) -> Callable[[], BinaryIO]:
+        path = self._folder(hold_id) / digest
+        if not await self._pool.run(path.is_file):
+            raise errors.NotFound(
+                f"the sealed content of {hold_id} is not on this node: {path.name}",
+                hint="after a restore it lies only in the folder content/sealed of the old disk",
+            )
+        return lambda: path.open("rb")
+
+    @contextmanager
+    def scratch(self, hold_id: str) -> Iterator[Scratch]:
+        scratch = FileScratch(self._folder(hold_id) / f".{secrets.token_hex(8)}")
+        try:
+            yield scratch
+        finally:
+            scratch.discard()
+
+    async def tidy(self, hold_id: str) -> None:
+        await self._pool.run(partial(_tidy_sealed, self._folder(hold_id)))
+
+    async def remove(self, hold_id: str) -> None:
+        await self._pool.run(partial(_remove_sealed, self._folder(hold_id)))
+
+    def _folder(self, hold_id: str) -> Path:
+        if not _ID.fullmatch(hold_id):
+            raise errors.NotFound(f"there is no sealed hold {hold_id[:64]!r}")
+        return self._root / hold_id
+
+
+def _put_sealed(folder: Path, digest: Digest, write: Callable[[BinaryIO], None]) -> Digest:
+    growing = folder / f".{secrets.token_hex(8)}"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with open(os.open(growing, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600), "w+b") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+            file.seek(0)
+            written = Digest(hashlib.file_digest(file, "sha256").hexdigest())
+        growing.rename(folder / digest)
+        for each in (folder, folder.parent, folder.parent.parent):
+            sync_folder(each)
+    except OSError as cause:
+        raise errors.StoreFailure(
+            f"the sealed content could not be written to {folder}: {cause.strerror or cause}; free space or mend the disk"
+        ) from cause
+    finally:
+        growing.unlink(missing_ok=True)
+    return written
+
+
+def _tidy_sealed(folder: Path) -> None:
+    for path in folder.glob(".*"):
+        path.unlink(missing_ok=True)
+
+
+def _remove_sealed(folder: Path) -> None:
+    try:
+        if folder.is_dir():
+            shutil.rmtree(folder)
+            sync_folder(folder.parent)
+    except OSError as cause:
+        raise errors.StoreFailure(
+            f"the sealed content in {folder} could not be removed: {cause.strerror or cause}"
+        ) from cause

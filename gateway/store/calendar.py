@@ -11,9 +11,10 @@ from sqlmodel import col
 
 from gateway.domain.account import AgencyScope
 from gateway.domain.event import EventKind
-from gateway.domain.office_calendar import CalendarDay, DayKind
+from gateway.domain.office_calendar import CalendarDay
 from gateway.ports.services import Clock
 from gateway.store.events import NODE, SqlEvents
+from gateway.store.row import value_of
 from gateway.store.tables_office import CalendarDayRow
 from gateway.store.transaction import Open, Transaction
 
@@ -39,7 +40,7 @@ class SqlCalendarDays:
         told = [{"day": each.day.isoformat(), "kind": each.kind.value, "name": each.name} for each in days]
         async with self._writing() as tx:
             for each in days:
-                row = CalendarDayRow(day=each.day, kind=each.kind.value, name=each.name, set_at=at)
+                row = CalendarDayRow.of(each, set_at=at)
                 await tx.put_over(row, "kind", "name", "set_at")
             await self._events(tx, by).append(EventKind.CALENDAR_SET, _SUBJECT, at, {"days": told})
             tx.when_committed(self._changed)
@@ -61,4 +62,4 @@ class SqlCalendarDays:
 
 async def days_in(tx: Transaction) -> Sequence[CalendarDay]:
     rows = await tx.rows(_R, _ALL)
-    return [CalendarDay(day=row.day, kind=DayKind(row.kind), name=row.name) for row in rows]
+    return [value_of(CalendarDay, row, shipped=False, expected=False) for row in rows]

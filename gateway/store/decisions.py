@@ -31,6 +31,7 @@ from gateway.ports.deciding import (
 )
 from gateway.store.events import NODE, SqlEvents, to_domain
 from gateway.store.people import SqlKeyEnds, SqlPeople, SqlProposals
+from gateway.store.repository import NodeRows
 from gateway.store.row import from_json
 from gateway.store.store import SqlStore
 from gateway.store.tables import DeliveryRow, EventRow, IncomingRow
@@ -105,11 +106,8 @@ _OPEN = [
 ]
 
 
-class SqlWaits:
+class SqlWaits(NodeRows):
     """Keeps the promise of `ports.Waits`."""
-
-    def __init__(self, tx: Transaction) -> None:
-        self._tx = tx
 
     async def of(self, codes: Sequence[str]) -> CodesInUse:
         if not codes:

@@ -2,7 +2,8 @@
 values. Out: the same.
 
 A fact is only ever added; a delivery's state is the cached fold of its facts, kept for lists. What was cancelled
-stays in the table of paper and waits for nobody."""
+stays in the table of paper and waits for nobody.
+"""
 
 from __future__ import annotations
 
@@ -12,20 +13,21 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, date, datetime
 from functools import partial
 
-from sqlalchemy import Select, and_, bindparam, func, select, update
+from sqlalchemy import ColumnElement, Select, and_, bindparam, delete, func, select, update
 from sqlmodel import col
 
 from gateway import errors
 from gateway.domain.account import AgencyScope
-from gateway.domain.document import Delivery, Recipient
+from gateway.domain.document import Delivery
+from gateway.domain.registry import GroupMember, RecipientGroup
 from gateway.domain.status import Fact
+from gateway.domain.text import fold
 from gateway.ports.services import Clock
 from gateway.ports.store import PaperPart
-from gateway.store.changes import NOBODY, Follower
 from gateway.store.later import exactly_one
-from gateway.store.repository import AgencyRows, WatchedRows
-from gateway.store.row import among, from_json, to_json
-from gateway.store.tables import DeliveryRow, FactRow, IncomingRow, PaperPartRow
+from gateway.store.repository import NOBODY, AgencyRows, Follower, WatchedRows
+from gateway.store.row import among, from_json, to_json, value_of
+from gateway.store.tables import DeliveryRow, FactRow, IncomingRow, PaperPartRow, RecipientGroupRow
 from gateway.store.transaction import Transaction
 
 _R, _D = PaperPartRow, DeliveryRow
@@ -186,33 +188,15 @@ def _key(fact: Fact) -> str:
 
 
 def fact_row(agency_id: str, subject_id: str, fact: Fact) -> FactRow:
-    given = {"key": _key(fact), "track": str(fact.track), "body": to_json(Fact, fact)}
+    given = {"key": _key(fact), "body": to_json(Fact, fact)}
     return FactRow.of(fact, agency_id=agency_id, subject_id=subject_id, **given)
 
 
-def to_delivery(row: DeliveryRow) -> Delivery:
-    return Delivery(
-        id=row.id,
-        agency_id=row.agency_id,
-        document_id=row.document_id,
-        recipient=from_json(Recipient, row.recipient),
-        attempt=row.attempt,
-        state=row.state,
-        updated_at=row.updated_at,
-        marks=from_json(_MARKS, row.marks),
-        register_no=row.register_no,
-        register_year=row.register_year,
-    )
+to_delivery = partial(value_of, Delivery)
 
 
 def delivery_row(delivery: Delivery, position: int) -> DeliveryRow:
-    return _D.of(
-        delivery,
-        position=position,
-        code=delivery.recipient.code,
-        recipient=to_json(Recipient, delivery.recipient),
-        marks=to_json(_MARKS, delivery.marks),
-    )
+    return _D.of(delivery, position=position, code=delivery.recipient.code)
 
 
 _CANCELLED = "cancelled"
@@ -232,7 +216,7 @@ class SqlPaperParts(AgencyRows):
     async def of(self, document_id: str) -> Sequence[PaperPart]:
         query = select(_R).where(col(_R.agency_id) == self._agency_id, col(_R.document_id) == document_id)
         found = await self._tx.rows(_R, self._tx.kept(query.order_by(col(_R.delivery_id))))
-        return [to_paper_part(row) for row in found]
+        return [value_of(PaperPart, row) for row in found]
 
     async def close(self, part: PaperPart) -> None:
         this = update(_R).where(col(_R.agency_id) == self._agency_id, col(_R.delivery_id) == part.delivery_id)
@@ -243,12 +227,16 @@ class SqlPaperParts(AgencyRows):
     async def waiting(self, limit: int) -> Sequence[PaperPart]:
         order = (col(_R.opened_at), col(_R.delivery_id))
         query = self._standing().where(col(_R.handed_over).is_(None))
-        return [to_paper_part(row) for row in await self._tx.rows(_R, query.order_by(*order).limit(limit))]
+        return [
+            value_of(PaperPart, row) for row in await self._tx.rows(_R, query.order_by(*order).limit(limit))
+        ]
 
     async def handed(self, first: date, last: date, limit: int) -> Sequence[PaperPart]:
         query = self._standing().where(col(_R.handed_over).between(first, last))
         order = (col(_R.handed_over), col(_R.closed_at), col(_R.delivery_id))
-        return [to_paper_part(row) for row in await self._tx.rows(_R, query.order_by(*order).limit(limit))]
+        return [
+            value_of(PaperPart, row) for row in await self._tx.rows(_R, query.order_by(*order).limit(limit))
+        ]
 
     def _standing(self) -> Select[PaperPartRow]:
         same = and_(col(_D.agency_id) == col(_R.agency_id), col(_D.id) == col(_R.delivery_id))
@@ -256,14 +244,36 @@ class SqlPaperParts(AgencyRows):
         return select(_R).join(_D, same).where(mine, col(_D.state) != _CANCELLED)
 
 
-def to_paper_part(row: PaperPartRow) -> PaperPart:
-    return PaperPart(
-        delivery_id=row.delivery_id,
-        document_id=row.document_id,
-        opened_at=row.opened_at,
-        handed_over=row.handed_over,
-        means=row.means,
-        note=row.note,
-        closed_at=row.closed_at,
-        closed_by=row.closed_by,
-    )
+_GROUP = RecipientGroupRow
+_MEMBERS = tuple[GroupMember, ...]
+
+
+class SqlRecipientGroups(AgencyRows):
+    """Keeps the promise of `ports.RecipientGroups`."""
+
+    async def all(self) -> Sequence[RecipientGroup]:
+        query = select(_GROUP).where(col(_GROUP.agency_id) == self._agency_id).order_by(col(_GROUP.folded))
+        return [value_of(RecipientGroup, row) for row in await self._tx.rows(_GROUP, query)]
+
+    async def named(self, name: str) -> RecipientGroup | None:
+        row = await self._tx.first(_GROUP, self._tx.kept(select(_GROUP).where(self._is(name))))
+        return value_of(RecipientGroup, row) if row is not None else None
+
+    async def save(self, group: RecipientGroup) -> None:
+        key = {"agency_id": self._agency_id, "folded": fold(group.name)}
+        row = _GROUP.of(group, **key)
+        if group.version == 1:
+            if not await self._tx.put_new(row):
+                raise errors.Clash(
+                    f"there is a group named {group.name!r} already, or one that reads the same"
+                )
+            return
+        earlier = update(_GROUP).where(self._is(group.name), col(_GROUP.version) == group.version - 1)
+        if await self._tx.change(earlier.values(row.values(*key))) != 1:
+            raise errors.Clash(f"the group {group.name!r} was changed or removed meanwhile; look at it again")
+
+    async def remove(self, name: str) -> bool:
+        return await self._tx.change(delete(_GROUP).where(self._is(name))) == 1
+
+    def _is(self, name: str) -> ColumnElement[bool]:
+        return and_(col(_GROUP.agency_id) == self._agency_id, col(_GROUP.folded) == fold(name))

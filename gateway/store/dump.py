@@ -161,7 +161,12 @@ class Snapshot:
         self._connection = connection
         self._tables = tables.tables
         self.revision = revision
-        self.shapes = tuple(_shape(each) for each in tables.sorted_tables)
+        self.shapes = tuple(
+            TableShape(
+                name=each.name, columns=tuple((column.name, kind_of(column)) for column in each.columns)
+            )
+            for each in tables.sorted_tables
+        )
 
     async def lines(self, table: str) -> AsyncIterator[list[bytes]]:
         """Every row of a table, in batches, in the order of its key."""
@@ -246,10 +251,6 @@ def reflected(connection: Connection) -> MetaData:
         connection, only=lambda name, _: name not in left_out and not name.startswith(SEARCH_TABLES)
     )
     return tables
-
-
-def _shape(table: Table) -> TableShape:
-    return TableShape(name=table.name, columns=tuple((each.name, kind_of(each)) for each in table.columns))
 
 
 def _rows(table: Table, connection: AsyncConnection) -> Select[Any]:

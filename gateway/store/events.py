@@ -18,7 +18,7 @@ from gateway import log
 from gateway.domain.account import AgencyScope
 from gateway.domain.event import Event, EventKind
 from gateway.ports.services import Clock
-from gateway.store.row import from_json, to_json
+from gateway.store.row import to_json, value_of
 from gateway.store.tables import EventCounterRow, EventRow
 from gateway.store.transaction import Transaction
 from gateway.store.wake import ANY
@@ -160,14 +160,4 @@ class EventBell:
 
 
 def to_domain(row: EventRow) -> Event:
-    return Event(
-        id=row.id,
-        kind=EventKind(row.kind),
-        at=row.at,
-        subject_id=row.subject_id,
-        principal_id=row.principal_id,
-        agency_id=row.agency_id if row.agency_id != NODE else None,
-        data=from_json(_DATA, row.data),
-        node_seq=row.node_seq,
-        agency_seq=row.agency_seq,
-    )
+    return value_of(Event, row, agency_id=row.agency_id if row.agency_id != NODE else None)

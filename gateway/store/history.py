@@ -14,6 +14,7 @@ from sqlmodel import col
 from gateway.domain.pace import HISTORY_KEPT, SAMPLED_EVERY, Beat, JobDay, QueueSample
 from gateway.domain.wall_clock import local
 from gateway.store import inbox, jobs, outbox
+from gateway.store.row import value_of
 from gateway.store.tables import InboxRow, JobRow, OutboxRow
 from gateway.store.tables_node import JobDayRow, QueueSampleRow
 from gateway.store.transaction import Open, Transaction
@@ -59,9 +60,7 @@ class SqlHistory:
             query = query.where(col(_S.queue) == queue)
         async with self._reading() as tx:
             rows = await tx.rows(_S, query)
-        return [
-            QueueSample(at=row.at, queue=row.queue, depth=row.depth, oldest_s=row.oldest_s) for row in rows
-        ]
+        return [value_of(QueueSample, row) for row in rows]
 
     async def days(self, since: date) -> Sequence[JobDay]:
         async with self._reading() as tx:
@@ -122,16 +121,4 @@ def _with_failure(day: JobDay, beat: Beat) -> JobDay:
 
 async def _days(tx: Transaction, since: date) -> list[JobDay]:
     query = select(_J).where(col(_J.day) >= since).order_by(col(_J.day), col(_J.job))
-    return [
-        JobDay(
-            job=row.job,
-            day=row.day,
-            beats=row.beats,
-            failures=row.failures,
-            gap_s=row.gap_s,
-            last_at=row.last_at,
-            failed_at=row.failed_at,
-            code=row.code,
-        )
-        for row in await tx.rows(_J, query)
-    ]
+    return [value_of(JobDay, row) for row in await tx.rows(_J, query)]

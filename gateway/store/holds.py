@@ -12,7 +12,6 @@ from gateway import errors
 from gateway.domain.hold import OPEN, Hold, HoldState
 from gateway.domain.identity import Digest
 from gateway.ports.queues import Page
-from gateway.store import paging
 from gateway.store.repository import AgencyRows
 from gateway.store.row import from_json, to_json
 from gateway.store.tables import HoldContentRow, HoldRow
@@ -69,10 +68,8 @@ class SqlHolds(AgencyRows):
         self, *, limit: int, states: Sequence[HoldState] = (), cursor: str | None = None
     ) -> Page[Hold]:
         """Newest first, keyset."""
-        wanted = select(_R).where(col(_R.agency_id) == self._agency_id)
-        if states:
-            wanted = wanted.where(col(_R.state).in_([state.value for state in states]))
-        return await paging.by_time(self._tx, _R, wanted, "begun_at", to_domain, limit=limit, cursor=cursor)
+        values = [state.value for state in states]
+        return await self._page(_R, "begun_at", to_domain, states=values, limit=limit, cursor=cursor)
 
 
 async def unsettled(tx: Transaction) -> list[Hold]:
@@ -92,9 +89,5 @@ def to_domain(row: HoldRow) -> Hold:
 
 
 def from_domain(hold: Hold) -> HoldRow:
-    return HoldRow.of(
-        hold,
-        open_subject=hold.subject_id if hold.is_open else hold.id,
-        state=hold.state.value,
-        body=to_json(Hold, hold),
-    )
+    open_subject = hold.subject_id if hold.is_open else hold.id
+    return HoldRow.of(hold, open_subject=open_subject, body=to_json(Hold, hold))

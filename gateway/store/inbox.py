@@ -12,17 +12,16 @@ from sqlalchemy import ColumnElement, bindparam, func, select, update
 from sqlmodel import col
 
 from gateway import errors, meters
-from gateway.domain.document import Lane
 from gateway.domain.identity import Digest
 from gateway.domain.proof import Step
 from gateway.ports.queues import MOST_COPIES, AxisNote, InboxPacket, Lease, LeasedInbox, Page
 from gateway.ports.services import Clock
-from gateway.store import leases, paging
+from gateway.store import leases
 from gateway.store.drivers import SLOW
 from gateway.store.incoming import INCOMING
 from gateway.store.later import Waiting
 from gateway.store.repository import WatchedRows
-from gateway.store.row import from_json, to_json
+from gateway.store.row import to_json, value_of
 from gateway.store.tables import InboxRow
 from gateway.store.transaction import OTHERS, Transaction
 
@@ -212,12 +211,7 @@ class SqlInbox(WatchedRows):
         self, *, limit: int, states: Sequence[str] = (), cursor: str | None = None
     ) -> Page[InboxPacket]:
         """Newest first, keyset."""
-        wanted = select(_R).where(col(_R.agency_id) == self._agency_id)
-        if states:
-            wanted = wanted.where(col(_R.state).in_(states))
-        return await paging.by_time(
-            self._tx, _R, wanted, "received_at", to_inbox_item, limit=limit, cursor=cursor
-        )
+        return await self._page(_R, "received_at", to_inbox_item, states=states, limit=limit, cursor=cursor)
 
     async def _change_unheld(self, id: str, values: dict[str, Any], *also: ColumnElement[bool]) -> bool:
         """A person's act on a row that no worker holds. NotFound when there is no such row."""
@@ -234,39 +228,17 @@ class SqlInbox(WatchedRows):
 def to_inbox_item(row: InboxRow, attempts: int | None = None) -> InboxPacket:
     """`attempts` where they are not those of the row: a claim counts one more than the row it read."""
     needs = (row.needs_sender, row.needs_document_id)
-    return InboxPacket(
-        id=row.id,
-        agency_id=row.agency_id,
-        file_digest=Digest(row.file_digest),
-        size=row.size,
-        received_at=row.received_at,
-        transport_packet_id=row.transport_packet_id,
-        transport_kind=row.transport_kind,
-        transport_sender=row.transport_sender,
-        transport_node=row.transport_node,
-        transport_session=row.transport_session,
-        lane=Lane(row.lane),
-        state=row.state,
-        code=row.code,
-        reason=row.reason,
-        sender_code=row.sender_code,
-        document_id=row.document_id,
-        kind=row.kind,
+    return value_of(
+        InboxPacket,
+        row,
         needs=(needs[0], needs[1]) if needs[0] is not None and needs[1] is not None else None,
-        incoming_id=row.incoming_id,
-        steps=from_json(tuple[Step, ...], row.steps),
         attempts=row.attempts if attempts is None else attempts,
-        settled_at=row.settled_at,
-        untried=from_json(tuple[AxisNote, ...], row.untried),
-        released=row.released,
         axes=tuple(row.axes.split()),
     )
 
 
 def inbox_row(item: InboxPacket) -> InboxRow:
     given = {
-        "lane": item.lane.value,
-        "untried": untried_value(item.untried),
         "axes": _names(item.axes),
         **leases.released(None, None),
     }

@@ -1,16 +1,16 @@
-"""Admitted documents of one agency, their hand-over to its document system, and the tombstones of all that was ever
-admitted. In: values; which client asks. Out: the same, as last saved.
+"""Admitted documents of one agency, their hand-over to its document system, the parts that units have in them, and the
+tombstones of all that was ever admitted. In: values; which client asks. Out: the same, as last saved.
 
 A document's row has the whole value as `body`; the columns beside it are written from it each time and only asked.
 A hand-over is leased until a time and acknowledged once; a lease that ran out makes the row available again
-(interfaces.md 1.4). A tombstone names body digest and signed packet id, for ever: a packet repeats or contradicts
-it; landing one never writes it (A3)."""
+(interfaces.md 1.4). Sealed documents are in no list of work. A tombstone names body digest and signed packet id, for ever:
+a packet repeats or contradicts it; landing one never writes it (A3)."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from functools import partial
 from typing import Any
 
@@ -33,15 +33,17 @@ from sqlmodel import col
 
 from gateway import errors
 from gateway.domain.document import IncomingDocument, InState, Kind
+from gateway.domain.handling import PartState, UnitPart
 from gateway.domain.identity import Digest
 from gateway.domain.pace import LONGEST_HANDOVER
 from gateway.domain.text import fold, number_word
 from gateway.ports.queues import Handover, Identity, Page
 from gateway.ports.store import Before
-from gateway.store import paging
-from gateway.store.repository import AgencyRows, WatchedRows
-from gateway.store.row import bodies, from_json, one_of, to_json
-from gateway.store.tables import HandoverRow, IdentityRow, IncomingRow, ReplacedRow
+from gateway.store.repository import AgencyRows, WatchedRows, in_parts
+from gateway.store.row import bodies, from_json, one_of, to_json, value_of
+from gateway.store.tables import HandoverRow, IdentityRow, IncomingRow, ReplacedRow, UnitPartRow
+from gateway.store.tables_office import PostRow
+from gateway.store.transaction import Transaction
 
 _DOCUMENT = IncomingRow
 _MOST_ALIKE = 5
@@ -167,29 +169,24 @@ class SqlIncomingDocuments(WatchedRows):
         oldest_first: bool = False,
     ) -> Page[IncomingDocument]:
         """From `arrived_from` on, and before `arrived_to`; every word of `query` must be found."""
-        wanted = select(_DOCUMENT).where(col(_DOCUMENT.agency_id) == self._agency_id)
-        if states:
-            wanted = wanted.where(col(_DOCUMENT.state).in_(states))
-        if query:
-            wanted = wanted.where(
-                *(col(_DOCUMENT.folded).contains(w, autoescape=True) for w in fold(query).split())
-            )
+        wanted: list[ColumnElement[bool]] = [
+            col(_DOCUMENT.folded).contains(w, autoescape=True) for w in fold(query or "").split()
+        ]
         if handover is not None:
-            wanted = wanted.where(
-                handover_is(handover, col(_DOCUMENT.agency_id), col(_DOCUMENT.id), self._clock.now())
-            )
+            now = self._clock.now()
+            wanted.append(handover_is(handover, col(_DOCUMENT.agency_id), col(_DOCUMENT.id), now))
         if arrived_from is not None:
-            wanted = wanted.where(col(_DOCUMENT.arrived_at) >= arrived_from)
+            wanted.append(col(_DOCUMENT.arrived_at) >= arrived_from)
         if arrived_to is not None:
-            wanted = wanted.where(col(_DOCUMENT.arrived_at) < arrived_to)
-        return await paging.by_time(
-            self._tx,
+            wanted.append(col(_DOCUMENT.arrived_at) < arrived_to)
+        return await self._page(
             _DOCUMENT,
-            wanted,
             "arrived_at",
             to_incoming,
+            *wanted,
             limit=limit,
             cursor=cursor,
+            states=states,
             oldest_first=oldest_first,
         )
 
@@ -205,6 +202,22 @@ class SqlIncomingDocuments(WatchedRows):
     async def _kept(self, id: str) -> IncomingRow:
         missing = f"this agency has no incoming document {id}"
         return await self._one(_DOCUMENT, self._tx.kept(_BY_ID), missing, id=id)
+
+
+_UNSEALED = select(_DOCUMENT).where(
+    col(_DOCUMENT.agency_id) == bindparam("agency"),
+    col(_DOCUMENT.id).in_(bindparam("ids", expanding=True)),
+    col(_DOCUMENT.state) != InState.SEALED.value,
+)
+
+
+async def unsealed(tx: Transaction, agency_id: str, ids: Collection[str]) -> Mapping[str, IncomingDocument]:
+    """Those of these documents that are there and not sealed."""
+    found: dict[str, IncomingDocument] = {}
+    for part in in_parts(sorted(ids)):
+        rows = await tx.rows(_DOCUMENT, _UNSEALED, agency=agency_id, ids=part)
+        found |= {row.id: to_incoming(row) for row in rows}
+    return found
 
 
 def _replaced(document: IncomingDocument) -> list[ReplacedRow]:
@@ -234,9 +247,7 @@ def incoming_row(document: IncomingDocument) -> IncomingRow:
     words = (code, document.subject, document.sender_code, document.sender_name or "")
     return IncomingRow.of(
         document,
-        kind=document.kind.value,
         sender_folded=document.sender_code.casefold(),
-        state=document.state.value,
         number_key=number_word(document.number, document.symbol) if document.number else "",
         lead=_lead_digest(document),
         reply_by=document.due_on if document.wants_reply else None,
@@ -387,13 +398,7 @@ def to_handover(row: HandoverRow, now: datetime) -> Handover:
         and not now < row.leased_until <= now + 2 * LONGEST_HANDOVER
     ):
         return Handover(incoming_id=row.incoming_id, state=AVAILABLE)
-    return Handover(
-        incoming_id=row.incoming_id,
-        state=row.state,
-        leased_by=row.leased_by,
-        leased_until=row.leased_until,
-        acked_at=row.acked_at,
-    )
+    return value_of(Handover, row)
 
 
 _IDENTITY = IdentityRow
@@ -422,11 +427,11 @@ class SqlIdentities(AgencyRows):
     async def by_document(self, sender: str, document_id: str) -> Sequence[Identity]:
         await self._tx.hold(self._agency_id, INCOMING, document_id)
         rows = await self._rows(_IDENTITY, _BY_DOCUMENT, sender=sender, document=document_id)
-        return [to_identity(row) for row in rows]
+        return [value_of(Identity, row) for row in rows]
 
     async def claim(self, identity: Identity) -> None:
         # Both unique keys are judged by the database at once: two workers cannot both find them free (G3).
-        row = IdentityRow.of(identity, agency_id=self._agency_id, kind=identity.kind.value)
+        row = IdentityRow.of(identity, agency_id=self._agency_id)
         before = (
             f"the body {identity.body_digest} or the packet id {identity.packet_id} of {identity.sender} was"
         )
@@ -434,18 +439,92 @@ class SqlIdentities(AgencyRows):
 
     async def _identity(self, query: Select[Any], **asked: str) -> Identity | None:
         row = await self._first(_IDENTITY, query, **asked)
-        return to_identity(row) if row is not None else None
+        return value_of(Identity, row) if row is not None else None
 
 
-def to_identity(row: IdentityRow) -> Identity:
-    return Identity(
-        sender=row.sender,
-        body_digest=Digest(row.body_digest),
-        kind=Kind(row.kind),
-        packet_id=row.packet_id,
-        document_id=row.document_id,
-        inbox_id=row.inbox_id,
-        incoming_id=row.incoming_id,
-        at=row.at,
-        terms=Digest(row.terms) if row.terms is not None else None,
+_PART = UnitPartRow
+_PARTS = select(_PART).where(col(_PART.agency_id) == bindparam("agency"))
+_PARTS_OF = _PARTS.where(col(_PART.document_id).in_(bindparam("ids", expanding=True))).order_by(
+    col(_PART.given_at), col(_PART.is_lead).desc(), col(_PART.id)
+)
+_IN_STATE = _PARTS.where(col(_PART.state) == bindparam("state"))
+_UNITS = (
+    select(col(PostRow.unit))
+    .where(
+        col(PostRow.agency_id) == bindparam("agency"),
+        col(PostRow.unit) != "",
+        or_(col(PostRow.until).is_(None), col(PostRow.until) > bindparam("at")),
     )
+    .distinct()
+    .order_by(col(PostRow.unit))
+)
+
+
+class SqlUnitParts(AgencyRows):
+    """Keeps the promise of `ports.store.UnitParts`."""
+
+    async def add(self, part: UnitPart) -> None:
+        self._tx.put(self._row(part))
+
+    async def end(self, part: UnitPart) -> None:
+        await self._change(part, PartState.OPEN)
+
+    async def settle(self, part: UnitPart) -> None:
+        await self._change(part, PartState.RETURNED)
+
+    async def _change(self, part: UnitPart, before: PartState) -> None:
+        this = (
+            col(_PART.agency_id) == self._agency_id,
+            col(_PART.id) == part.id,
+            col(_PART.state) == before.value,
+        )
+        changed = self._row(part).values("agency_id", "id")
+        if await self._tx.change(update(_PART).where(*this).values(**changed)) != 1:
+            raise errors.Clash(f"the part {part.id} was ended by somebody else; look at it again")
+
+    async def of(self, document_ids: Sequence[str]) -> Mapping[str, Sequence[UnitPart]]:
+        found: dict[str, list[UnitPart]] = {id: [] for id in document_ids}
+        for ids in in_parts(document_ids):
+            for row in await self._rows(_PART, _PARTS_OF, ids=ids):
+                found[row.document_id].append(value_of(UnitPart, row))
+        return found
+
+    async def open_of(
+        self, units: Collection[str] | None, limit: int
+    ) -> Sequence[tuple[UnitPart, IncomingDocument]]:
+        query = _IN_STATE
+        if units is not None:
+            query = query.where(col(_PART.unit_key).in_(sorted(units)))
+        # What has no day of its own comes last, on both databases.
+        ordered = query.order_by(
+            col(_PART.deadline).is_(None), col(_PART.deadline), col(_PART.given_at), col(_PART.id)
+        )
+        return await self._with_documents(ordered.limit(limit), PartState.OPEN)
+
+    async def overdue(
+        self, by: date, arrived_before: datetime, limit: int
+    ) -> Sequence[tuple[UnitPart, IncomingDocument]]:
+        undated = and_(col(_PART.deadline).is_(None), col(_DOCUMENT.arrived_at) < arrived_before)
+        whole = and_(
+            col(_DOCUMENT.agency_id) == col(_PART.agency_id), col(_DOCUMENT.id) == col(_PART.document_id)
+        )
+        query = _IN_STATE.join(_DOCUMENT, whole).where(or_(col(_PART.deadline) <= by, undated))
+        ordered = query.order_by(col(_PART.given_at), col(_PART.id))
+        return await self._with_documents(ordered.limit(limit), PartState.OPEN)
+
+    async def returned(self, limit: int) -> Sequence[tuple[UnitPart, IncomingDocument]]:
+        ordered = _IN_STATE.order_by(col(_PART.ended_at), col(_PART.id))
+        return await self._with_documents(ordered.limit(limit), PartState.RETURNED)
+
+    async def units(self, at: datetime) -> Sequence[str]:
+        return [unit for (unit,) in await self._tx.tuples(_UNITS, agency=self._agency_id, at=at)]
+
+    async def _with_documents(
+        self, query: Select[Any], state: PartState
+    ) -> list[tuple[UnitPart, IncomingDocument]]:
+        parts = [value_of(UnitPart, row) for row in await self._rows(_PART, query, state=state.value)]
+        documents = await unsealed(self._tx, self._agency_id, {each.document_id for each in parts})
+        return [(each, documents[each.document_id]) for each in parts if each.document_id in documents]
+
+    def _row(self, part: UnitPart) -> UnitPartRow:
+        return _PART.of(part, agency_id=self._agency_id, unit_key=part.key)

@@ -14,7 +14,7 @@ from gateway.ports.queues import Job, Lease
 from gateway.ports.services import Clock
 from gateway.store import leases
 from gateway.store.repository import WatchedRows
-from gateway.store.row import from_json, to_json
+from gateway.store.row import to_json, value_of
 from gateway.store.tables import JobRow
 from gateway.store.transaction import Transaction
 
@@ -106,11 +106,4 @@ class SqlJobs(WatchedRows):
 
 
 def to_domain(row: JobRow, lease: Lease) -> Job:
-    return Job(
-        id=row.id,
-        agency_id=row.agency_id,
-        kind=row.kind,
-        subject_id=row.subject_id,
-        lease=lease,
-        payload=from_json(StatusPacket, row.payload) if row.payload is not None else None,
-    )
+    return value_of(Job, row, lease=lease)

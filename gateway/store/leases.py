@@ -131,15 +131,11 @@ async def _found(
     rows = list(await tx.rows(queue.table, queue.find, most=limit, **asked))
     if queue.ordinary is None or len(rows) < limit:
         return rows
-    urgent: list[Claimable] = [row for row in rows if _is_urgent(row)]
+    urgent: list[Claimable] = [row for row in rows if not isinstance(row, JobRow) and row.lane == Lane.URGENT]
     if limit - len(urgent) >= ordinary:
         return rows
     theirs: list[Claimable] = list(await tx.rows(queue.table, queue.ordinary, most=ordinary, **asked))
     return urgent[: limit - len(theirs)] + theirs
-
-
-def _is_urgent(row: OutboxRow | InboxRow | JobRow) -> bool:
-    return not isinstance(row, JobRow) and row.lane == Lane.URGENT
 
 
 async def any_due(

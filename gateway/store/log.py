@@ -18,7 +18,7 @@ from gateway.domain import sealed_log
 from gateway.domain.sealed_log import SALT_BYTES, GrowingTree, Leaf, Logged, PublishedSeal, SignedSeal
 from gateway.errors import InvalidProof, StoreFailure
 from gateway.ports.node import LogHead
-from gateway.store.row import to_json
+from gateway.store.row import to_json, value_of
 from gateway.store.tables import EventRow
 from gateway.store.tables_node import LogLeafRow, LogNodeRow, LogRow, LogSealRow
 from gateway.store.transaction import Open, Transaction
@@ -149,17 +149,7 @@ def _leaf_row(index: int, event: EventRow, made: Leaf, hashed: bytes) -> LogLeaf
 
 def logged(row: EventRow) -> Logged:
     """An event as the log tells it, of whatever kind."""
-    return Logged(
-        id=row.id,
-        kind=row.kind,
-        at=row.at,
-        agency_id=row.agency_id,
-        subject_id=row.subject_id,
-        principal_id=row.principal_id,
-        data=plain_data(row.data),
-        node_seq=row.node_seq or 0,
-        agency_seq=row.agency_seq,
-    )
+    return value_of(Logged, row, data=plain_data(row.data), node_seq=row.node_seq or 0)
 
 
 def plain_data(text: str) -> dict[str, Any]:

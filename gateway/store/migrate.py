@@ -25,7 +25,7 @@ _HERE = Path(__file__).parent / "migrations"
 _LOCK = 0x67774D49  # any fixed number: the advisory lock that migrating nodes of one database share
 _VERSION = table("alembic_version", column("version_num"))  # Alembic's own
 # The first step of all. Steps of before it are gone; what the last of them left is the same schema (decision 0030).
-_BASELINE, _SAME = "0100", "0032"
+_BASELINE, _SAME = "0200", "0116"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

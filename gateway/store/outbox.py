@@ -12,13 +12,11 @@ from sqlalchemy import ColumnElement, and_, bindparam, select, update
 from sqlmodel import col
 
 from gateway import errors
-from gateway.domain.document import Kind, Lane
-from gateway.domain.identity import Digest
 from gateway.ports.queues import Lease, LeasedOutbox, OutboxItem, OutboxTarget, Page, Stopped
 from gateway.ports.services import Clock
-from gateway.store import leases, paging
+from gateway.store import leases
 from gateway.store.repository import AgencyRows
-from gateway.store.row import from_json, to_json
+from gateway.store.row import to_json, value_of
 from gateway.store.tables import OutboxRow
 from gateway.store.transaction import Transaction
 
@@ -94,7 +92,11 @@ class SqlOutbox(AgencyRows):
     async def retry(
         self, lease: Lease, not_before: datetime, targets: Sequence[OutboxTarget], error: str
     ) -> None:
-        await self._change(lease, leases.released(not_before, error) | {"targets": _targets(targets)})
+        await self._change(
+            lease,
+            leases.released(not_before, error)
+            | {"targets": to_json(tuple[OutboxTarget, ...], tuple(targets))},
+        )
 
     async def signed_again(self, lease: Lease, item: OutboxItem) -> None:
         envelope = ("envelope_digest", "envelope_size", "signed_by")
@@ -113,49 +115,17 @@ class SqlOutbox(AgencyRows):
         self, *, limit: int, states: Sequence[str] = (), cursor: str | None = None
     ) -> Page[OutboxItem]:
         """Newest first, keyset."""
-        wanted = select(_R).where(col(_R.agency_id) == self._agency_id)
-        if states:
-            wanted = wanted.where(col(_R.state).in_(states))
-        return await paging.by_time(self._tx, _R, wanted, "created_at", to_domain, limit=limit, cursor=cursor)
+        return await self._page(_R, "created_at", to_domain, states=states, limit=limit, cursor=cursor)
 
     async def _change(self, lease: Lease, values: Mapping[str, Any]) -> None:
         this = {"agency": self._agency_id, "at_id": lease.id, "token": lease.token}
         await self._tx.change_surely(_HELD, leases.only(lease), **this, **values)
 
 
-def _targets(targets: Sequence[OutboxTarget]) -> str:
-    return to_json(tuple[OutboxTarget, ...], tuple(targets))
-
-
 def to_domain(row: OutboxRow, attempts: int | None = None) -> OutboxItem:
     """`attempts` where they are not those of the row: a claim counts one more than the row it read."""
-    return OutboxItem(
-        id=row.id,
-        agency_id=row.agency_id,
-        packet_id=row.packet_id,
-        kind=Kind(row.kind),
-        sender_code=row.sender_code,
-        lane=Lane(row.lane),
-        envelope_digest=Digest(row.envelope_digest),
-        envelope_size=row.envelope_size,
-        targets=from_json(tuple[OutboxTarget, ...], row.targets),
-        created_at=row.created_at,
-        subject_id=row.subject_id,
-        state=row.state,
-        attempts=row.attempts if attempts is None else attempts,
-        not_before=row.not_before,
-        last_error=row.last_error,
-        signed_by=row.signed_by,
-    )
+    return value_of(OutboxItem, row, attempts=row.attempts if attempts is None else attempts)
 
 
 def from_domain(item: OutboxItem) -> OutboxRow:
-    return _R.of(
-        item,
-        kind=str(item.kind),
-        lane=str(item.lane),
-        targets=_targets(item.targets),
-        settled_at=None,
-        lease_token=None,
-        lease_until=None,
-    )
+    return _R.of(item, settled_at=None, lease_token=None, lease_until=None)

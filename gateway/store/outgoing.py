@@ -36,9 +36,8 @@ from gateway.domain.text import fold
 from gateway.ports import tracing
 from gateway.ports.queues import Page
 from gateway.ports.store import Alike
-from gateway.store import paging
 from gateway.store.drivers import FEW
-from gateway.store.repository import AgencyRows, WatchedRows
+from gateway.store.repository import AgencyRows, WatchedRows, in_parts
 from gateway.store.row import among, bodies, from_json, one_of, to_json
 from gateway.store.tables import DeliveryRow, EventRow, OutgoingRow, PaperOutgoingRow
 from gateway.store.transaction import Transaction
@@ -80,9 +79,8 @@ _THIS_AS_READ = _THIS.where(col(_R.version) == bindparam("read"))
 async def answered_from(tx: Transaction, agency_id: str, ids: Sequence[str]) -> Mapping[str, frozenset[str]]:
     """The codes that have answered each of these documents, in small letters."""
     found: dict[str, set[str]] = {id: set() for id in ids}
-    for start in range(0, len(ids), _MOST):
-        asked = {"agency": agency_id, "ids": list(ids[start : start + _MOST])}
-        for subject, data in await tx.tuples(_ANSWERED, **asked):
+    for part in in_parts(ids):
+        for subject, data in await tx.tuples(_ANSWERED, agency=agency_id, ids=part):
             found[subject].add(str(json.loads(data).get("from", "")).casefold())
     return {id: frozenset(codes) for id, codes in found.items()}
 
@@ -173,26 +171,19 @@ class SqlOutgoingDocuments(WatchedRows):
         oldest_first: bool = False,
     ) -> Page[OutgoingDocument]:
         """From `created_from` on, and before `created_to`; every word of `query` must be found."""
-        wanted = select(_R).where(col(_R.agency_id) == self._agency_id)
+        wanted: list[ColumnElement[bool]] = [
+            col(_R.folded).contains(w, autoescape=True) for w in fold(query or "").split()
+        ]
         if states:
-            wanted = wanted.where(or_(col(_R.state).in_(states), _has_delivery_in(states)))
-        if query:
-            wanted = wanted.where(*(col(_R.folded).contains(w, autoescape=True) for w in fold(query).split()))
+            wanted.append(or_(col(_R.state).in_(states), _has_delivery_in(states)))
         if external_id is not None:
-            wanted = wanted.where(col(_R.external_id) == external_id)
+            wanted.append(col(_R.external_id) == external_id)
         if created_from is not None:
-            wanted = wanted.where(col(_R.created_at) >= created_from)
+            wanted.append(col(_R.created_at) >= created_from)
         if created_to is not None:
-            wanted = wanted.where(col(_R.created_at) < created_to)
-        return await paging.by_time(
-            self._tx,
-            _R,
-            wanted,
-            "created_at",
-            to_outgoing,
-            limit=limit,
-            cursor=cursor,
-            oldest_first=oldest_first,
+            wanted.append(col(_R.created_at) < created_to)
+        return await self._page(
+            _R, "created_at", to_outgoing, *wanted, limit=limit, cursor=cursor, oldest_first=oldest_first
         )
 
     async def _write(self, this: Update, document: OutgoingDocument, **read: int) -> bool:
@@ -245,15 +236,12 @@ def outgoing_row(document: OutgoingDocument) -> OutgoingRow:
     parties = (word for to in draft.recipients for word in (to.code, to.name or ""))
     return OutgoingRow.of(
         document,
-        kind=str(document.kind),
         external_id=draft.external_id,
-        state=str(document.state),
         number=draft.number,
         symbol=draft.symbol,
         issued_on=draft.issued_on,
         lead=next((item.sha256 for item in document.files if item.role is FileRole.LEAD), ""),
         own_id=_own_id(draft.callback_data),
-        reply_by=document.reply_by,
         trace=None,  # that of the call that adds it: see there
         folded="" if document.is_sealed else fold(" ".join((draft.code, draft.subject, *parties))),
         body=to_json(OutgoingDocument, document),

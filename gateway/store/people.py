@@ -22,23 +22,20 @@ from gateway.domain.person import (
     Credentials,
     Person,
     Proposal,
-    ProposalContent,
     ProposalState,
     Role,
 )
 from gateway.domain.text import fold
-from gateway.store.row import from_json, to_json
+from gateway.store.repository import NodeRows
+from gateway.store.row import to_json, value_of
 from gateway.store.tables_node import KeyEndRow, KeyNoticeRow, PersonRow, PrincipalRow, ProposalRow
 from gateway.store.transaction import Transaction
 
 _PERSON = PersonRow
 
 
-class SqlPeople:
+class SqlPeople(NodeRows):
     """Keeps the promise of `ports.People`."""
-
-    def __init__(self, tx: Transaction) -> None:
-        self._tx = tx
 
     async def add(self, person: Person, credentials: Credentials) -> None:
         called = person.name if person.login is None else f"{person.name} ({person.login})"
@@ -60,12 +57,8 @@ class SqlPeople:
         query = select(_PERSON).where(
             (col(_PERSON.folded) == fold(name)) | (col(_PERSON.login) == fold(name))
         )
-        row = await self._tx.first(_PERSON, self._tx.kept(query))
-        if row is None:
-            raise errors.NotFound(
-                f"there is no person {name!r}", hint="see who there is with: gateway people list"
-            )
-        return to_person(row)
+        missing, hint = f"there is no person {name!r}", "see who there is with: gateway people list"
+        return to_person(await self._tx.one(_PERSON, self._tx.kept(query), missing, hint))
 
     async def names(self, ids: Collection[str]) -> Mapping[str, str]:
         wanted = select(col(_PERSON.id), col(_PERSON.name)).where(
@@ -92,10 +85,8 @@ class SqlPeople:
         return await self._tx.change(earlier.values(last_step=step)) == 1
 
     async def _kept(self, id: str) -> PersonRow:
-        row = await self._tx.first(_PERSON, self._tx.kept(select(_PERSON).where(col(_PERSON.id) == id)))
-        if row is None:
-            raise errors.NotFound(f"there is no person {id}")
-        return row
+        query = self._tx.kept(select(_PERSON).where(col(_PERSON.id) == id))
+        return await self._tx.one(_PERSON, query, f"there is no person {id}")
 
     async def _change(self, id: str, values: dict[str, Any]) -> None:
         if await self._tx.change(update(_PERSON).where(col(_PERSON.id) == id).values(**values)) != 1:
@@ -103,28 +94,14 @@ class SqlPeople:
 
 
 def to_person(row: PersonRow) -> Person:
-    return Person(
-        id=row.id,
-        name=row.name,
-        roles=from_json(frozenset[Role], row.roles),
-        added_by=row.added_by,
-        added_at=row.added_at,
-        roles_by=row.roles_by,
-        roles_at=row.roles_at,
-        enrolled_at=row.enrolled_at,
-        blocked_at=row.blocked_at,
-        login=row.login,
-        title=row.title or "",
-        email=row.email,
-        standing=AccountStanding(row.standing or AccountStanding.ACTIVE),
-        standing_why=row.standing_why or "",
-        standing_by=row.standing_by,
-        standing_at=row.standing_at,
-        password_at=row.password_at,
-        last_login_at=row.last_login_at,
-        warned_at=row.warned_at,
-        must_change=bool(row.must_change),
-    )
+    """Columns that came later are empty in rows of before."""
+    later = {
+        "title": row.title or "",
+        "standing": AccountStanding(row.standing or AccountStanding.ACTIVE),
+        "standing_why": row.standing_why or "",
+        "must_change": bool(row.must_change),
+    }
+    return value_of(Person, row, **later)
 
 
 def _columns(person: Person) -> dict[str, Any]:
@@ -140,21 +117,16 @@ def _secrets(credentials: Credentials) -> dict[str, Any]:
 _PROPOSAL = ProposalRow
 
 
-class SqlProposals:
+class SqlProposals(NodeRows):
     """Keeps the promise of `ports.Proposals`."""
 
-    def __init__(self, tx: Transaction) -> None:
-        self._tx = tx
-
     async def add(self, proposal: Proposal) -> None:
-        content = to_json(ProposalContent, proposal.content)
-        self._tx.put(ProposalRow.of(proposal, content=content, state=proposal.state.value))
+        self._tx.put(ProposalRow.of(proposal))
 
     async def get(self, id: str) -> Proposal:
-        row = await self._tx.first(_PROPOSAL, self._tx.kept(select(_PROPOSAL).where(col(_PROPOSAL.id) == id)))
-        if row is None:
-            raise errors.NotFound(f"there is no proposal {id}", hint="list them with: gateway proposals list")
-        return to_proposal(row)
+        query = self._tx.kept(select(_PROPOSAL).where(col(_PROPOSAL.id) == id))
+        missing, hint = f"there is no proposal {id}", "list them with: gateway proposals list"
+        return value_of(Proposal, await self._tx.one(_PROPOSAL, query, missing, hint))
 
     async def listed(self, states: Sequence[ProposalState], limit: int) -> Sequence[Proposal]:
         query = (
@@ -164,7 +136,7 @@ class SqlProposals:
         )
         if states:
             query = query.where(col(_PROPOSAL.state).in_([each.value for each in states]))
-        return [to_proposal(row) for row in await self._tx.rows(_PROPOSAL, query)]
+        return [value_of(Proposal, row) for row in await self._tx.rows(_PROPOSAL, query)]
 
     async def close(self, id: str, state: ProposalState, by: str, at: datetime) -> None:
         this = (col(_PROPOSAL.id) == id, col(_PROPOSAL.state) == ProposalState.OPEN.value)
@@ -173,28 +145,11 @@ class SqlProposals:
             raise errors.Clash(f"the proposal {id} is not open any more; look at it again")
 
 
-def to_proposal(row: ProposalRow) -> Proposal:
-    return Proposal(
-        id=row.id,
-        content=from_json(ProposalContent, row.content),
-        proposed_by=row.proposed_by,
-        proposed_at=row.proposed_at,
-        expires_at=row.expires_at,
-        reason=row.reason,
-        state=ProposalState(row.state),
-        decided_by=row.decided_by,
-        decided_at=row.decided_at,
-    )
-
-
 _KEY_END = KeyEndRow
 
 
-class SqlKeyEnds:
+class SqlKeyEnds(NodeRows):
     """Keeps the promise of `ports.KeyEnds`."""
-
-    def __init__(self, tx: Transaction) -> None:
-        self._tx = tx
 
     async def put(self, end: KeyEnd) -> None:
         await self._tx.hold("key_end", end.agency_code)
@@ -210,17 +165,7 @@ class SqlKeyEnds:
             .where(col(_KEY_END.agency_code) == agency_code)
             .order_by(col(_KEY_END.fingerprint))
         )
-        return [
-            KeyEnd(
-                agency_code=row.agency_code,
-                key_id=row.key_id,
-                fingerprint=row.fingerprint,
-                at=row.at,
-                by=row.by_principal,
-                stolen_since=row.stolen_since,
-            )
-            for row in await self._tx.rows(_KEY_END, query)
-        ]
+        return [value_of(KeyEnd, row, by=row.by_principal) for row in await self._tx.rows(_KEY_END, query)]
 
 
 async def first_notice(tx: Transaction, fingerprint: str, days: int, at: datetime) -> bool:

@@ -14,7 +14,7 @@ from gateway.domain.book import end_of_run
 from gateway.domain.document import IncomingDocument, InState
 from gateway.ports.queues import RegisterEntry
 from gateway.store.repository import AgencyRows
-from gateway.store.row import from_json
+from gateway.store.row import from_json, value_of
 from gateway.store.tables import IncomingRow, RegisterCounterRow, RegisterEntryRow
 
 _THIS = (
@@ -134,7 +134,7 @@ class SqlDocumentRegister(AgencyRows):
     async def _entries(self, condition: ColumnElement[bool]) -> list[RegisterEntry]:
         mine = col(RegisterEntryRow.agency_id) == self._agency_id
         rows = await self._tx.rows(RegisterEntryRow, select(RegisterEntryRow).where(mine, condition))
-        return [to_domain(row) for row in rows]
+        return [value_of(RegisterEntry, row) for row in rows]
 
 
 def _code(document: IncomingDocument | None) -> str:
@@ -165,18 +165,3 @@ def _spellings(number: str) -> list[str]:
         return [number]
     bare = str(int(number))
     return [bare.zfill(width) for width in range(len(bare), _MOST_DIGITS + 1)]
-
-
-def to_domain(row: RegisterEntryRow) -> RegisterEntry:
-    return RegisterEntry(
-        incoming_id=row.incoming_id,
-        book=row.book,
-        year=row.year,
-        number=row.number,
-        entered_at=row.entered_at,
-        entered_by=row.entered_by,
-        catch_up=row.catch_up,
-        struck_at=row.struck_at,
-        struck_by=row.struck_by,
-        struck_reason=row.struck_reason,
-    )

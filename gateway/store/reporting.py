@@ -28,7 +28,6 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
 from gateway import errors
@@ -218,10 +217,8 @@ async def packets_aside(store: SqlStore, agency_id: str, limit: int) -> Sequence
 async def find_packet(store: SqlStore, agency_id: str, id: str) -> InboxPacket:
     """Whatever became of it; in every agency for the empty id."""
     async with store.reading() as tx:
-        row = await tx.first(_IN, _packets(agency_id).where(col(_IN.id) == id))
-    if row is None:
-        raise errors.NotFound(f"there is no packet {id[:80]}")
-    return to_inbox_item(row)
+        query = _packets(agency_id).where(col(_IN.id) == id)
+        return to_inbox_item(await tx.one(_IN, query, f"there is no packet {id[:80]}"))
 
 
 async def packets_tried(store: SqlStore, limit: int) -> Sequence[OutboxItem]:
@@ -239,10 +236,8 @@ async def hurry_packet(store: SqlStore, id: str, now: datetime) -> OutboxItem:
     async with store.writing() as tx:
         if not await tx.change(update(_OUT).where(*this).values(not_before=now)):
             raise errors.NotFound(f"no packet {id[:80]} waits to be tried again")
-        row = await tx.first(_OUT, select(_OUT).where(col(_OUT.id) == id))
+        row = await tx.one(_OUT, select(_OUT).where(col(_OUT.id) == id), f"there is no packet {id[:80]}")
         await tx.commit()
-    if row is None:
-        raise errors.NotFound(f"there is no packet {id[:80]}")
     return outbox.to_domain(row)
 
 
@@ -296,15 +291,10 @@ async def examine(url: str, before: datetime, horizon: Horizon) -> DatabaseHealt
                 far = leases.is_ahead(table, jobs.ASKED_FOR if table is JobRow else false())
                 query = select(func.count()).select_from(table).where(is_open, or_(*far))
                 ahead[str(table.__tablename__)] = (await connection.execute(query, times)).scalar_one()
-            written = await _written(connection)
+            written = (await connection.execute(_LATEST)).scalar_one()  # nothing finds events by their time
     except SQLAlchemyError as cause:
         raise errors.StoreFailure(f"the database could not be examined ({said(cause)})") from cause
     return DatabaseHealth(damage=damage, stale=stale, ahead=ahead, written=written, searches=searches)
-
-
-async def _written(connection: AsyncConnection) -> datetime | None:
-    """Of the newest events alone: nothing finds events by their time."""
-    return (await connection.execute(_LATEST)).scalar_one()
 
 
 def _searches(connection: Connection) -> bool:

@@ -1,24 +1,87 @@
 """What the repositories of one agency have in common. In: an open transaction, an agency, statements that ask for it as
-`agency`. Out: rows of that agency alone."""
+`agency`. Out: rows of that agency alone, one by one or a page at a time, newest first unless the other way round is asked
+for; a page's cursor names the last row seen, so rows added meanwhile neither repeat nor hide one.
+
+What one unit of work changes is told to a follower that writes what hangs on it in the same transaction: the office brings
+one, and without it nobody follows."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import base64
+import json
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import Select
+from sqlalchemy import ColumnElement, Select, and_, inspect, or_, select
 
 from gateway import errors
 from gateway.domain.account import AgencyScope
+from gateway.domain.document import Delivery, IncomingDocument, OutgoingDocument
+from gateway.domain.status import Fact
+from gateway.ports.queues import Page
 from gateway.ports.services import Clock
-from gateway.store.changes import NOBODY, Follower
 from gateway.store.row import Row
 from gateway.store.transaction import Transaction
+
+
+class Follower:
+    """Of one unit of work and one agency. This one follows nothing."""
+
+    def out_changed(self, document: OutgoingDocument, *, new: bool = False) -> None: ...
+
+    def out_read(self, document: OutgoingDocument) -> None:
+        """As it is stored, and stays until this unit ends: nobody has to read it again."""
+
+    def in_changed(self, document: IncomingDocument, *, new: bool = False) -> None: ...
+
+    def touch_out(self, id: str) -> None:
+        """Something of it changed that is not in its body, such as its recipients."""
+
+    def touch_in(self, id: str) -> None: ...
+
+    def touch_delivery(self, id: str) -> None: ...
+
+    def delivered_to(self, document_id: str, deliveries: Sequence[Delivery]) -> None:
+        """Deliveries of it that were not there before."""
+
+    def fact_added(self, subject_id: str, fact: Fact) -> None: ...
+
+    def handed(self, incoming_id: str, state: str | None) -> None:
+        """In which state its hand-over is now; None where it has none any more."""
+
+    async def write(self) -> None:
+        """Just before the unit commits."""
+
+
+_AT_ONCE = 500
+
+
+def in_parts(ids: Sequence[str]) -> Iterator[list[str]]:
+    """So many of them at once as one statement should name."""
+    return (list(ids[start : start + _AT_ONCE]) for start in range(0, len(ids), _AT_ONCE))
+
+
+Follows = Callable[[Transaction, str], Follower]
+"""Of a unit of work for that agency."""
+NOBODY = Follower()
+
+
+def nobody(tx: Transaction, agency_id: str) -> Follower:
+    return NOBODY
+
 
 R = TypeVar("R", bound=Row)
 
 
-class AgencyRows:
+class NodeRows:
+    """Those of the node itself, or of every agency."""
+
+    def __init__(self, tx: Transaction) -> None:
+        self._tx = tx
+
+
+class AgencyRows(NodeRows):
     def __init__(self, tx: Transaction, scope: AgencyScope) -> None:
         self._tx = tx
         self._agency_id = scope.agency_id
@@ -34,11 +97,38 @@ class AgencyRows:
         return await self._tx.first(kind, query, agency=self._agency_id, **asked)
 
     async def _one(self, kind: type[R], query: Select[Any], missing: str, **asked: object) -> R:
-        """NotFound with those words."""
-        row = await self._first(kind, query, **asked)
-        if row is None:
-            raise errors.NotFound(missing)
-        return row
+        return await self._tx.one(kind, query, missing, agency=self._agency_id, **asked)
+
+    async def _page(
+        self,
+        kind: type[R],
+        at: str,
+        to_domain: Callable[[R], T],
+        *conditions: ColumnElement[bool],
+        limit: int,
+        cursor: str | None,
+        states: Sequence[str] = (),
+        oldest_first: bool = False,
+    ) -> Page[T]:
+        """`at` names the column of the time that orders them, before the id. NotFound for a cursor that is not ours."""
+        columns = inspect(kind).columns
+        time, id = columns[at], columns["id"]
+        query = select(kind).where(columns["agency_id"] == self._agency_id, *conditions)
+        if states:
+            query = query.where(columns["state"].in_(states))
+        if cursor is not None:
+            last_at, last_id = _read_cursor(cursor)
+            after = id > last_id if oldest_first else id < last_id
+            beyond = time > last_at if oldest_first else time < last_at
+            query = query.where(or_(beyond, and_(time == last_at, after)))
+        order = (time, id) if oldest_first else (time.desc(), id.desc())
+        # One more than asked for tells whether there is a next page without counting.
+        rows = await self._tx.rows(kind, query.order_by(*order).limit(limit + 1))
+        shown = rows[:limit]
+        next_cursor = None
+        if len(rows) > limit and shown:
+            next_cursor = _write_cursor(getattr(shown[-1], at), getattr(shown[-1], id.name))
+        return Page(items=tuple(to_domain(row) for row in shown), next_cursor=next_cursor)
 
 
 class WatchedRows(AgencyRows):
@@ -50,3 +140,25 @@ class WatchedRows(AgencyRows):
         super().__init__(tx, scope)
         self._clock = clock
         self._follower = follower
+
+
+T = TypeVar("T")
+
+
+def _write_cursor(at: datetime, id: str) -> str:
+    return base64.urlsafe_b64encode(json.dumps([at.isoformat(), id]).encode()).decode().rstrip("=")
+
+
+def _read_cursor(cursor: str) -> tuple[datetime, str]:
+    try:
+        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        at, id = json.loads(text)
+        moment = datetime.fromisoformat(at)
+        if moment.tzinfo is None or not isinstance(id, str) or not id.isprintable():
+            raise ValueError("no zone, or no id")
+        moment = moment.astimezone(UTC)  # of the first and the last day there is, some have none
+    except (ValueError, TypeError, OverflowError, RecursionError) as cause:
+        raise errors.NotFound(
+            "this page cursor was not given by this node; ask for the first page again, without a cursor"
+        ) from cause
+    return moment, id

@@ -12,9 +12,10 @@ from sqlalchemy import ColumnElement, Delete, Update, and_, delete, func, not_, 
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
-from gateway.domain.certificates import Answer, AskedQuestion, PendingRevocation, Question, RevocationSource
+from gateway.domain.certificates import Answer, AskedQuestion, PendingRevocation, Question
 from gateway.domain.pace import AUTHORITY_DELAY
 from gateway.store.repository import AgencyRows
+from gateway.store.row import value_of
 from gateway.store.tables_node import AnswerRow, PendingRow, QuestionRow
 from gateway.store.transaction import Open
 
@@ -75,7 +76,7 @@ class SqlRevocationAnswers:
         mine = []
         async with self._writing() as tx:
             for row in rows:
-                asked = _asked(row)
+                asked = value_of(AskedQuestion, row, question=_question(row))
                 unmoved = (*_is(_Q, asked.question), col(_Q.due_at) == row.due_at)
                 if await tx.change(update(_Q).where(*unmoved).values(due_at=now + hold)):
                     mine.append(asked)
@@ -89,7 +90,9 @@ class SqlRevocationAnswers:
             newer = select(_A).where(*_is(_A, question), col(_A.made_at) > answer.made_at)
             if await tx.first(_A, newer) is not None:
                 return False
-            await tx.put_new(_answer_row(answer))
+            source, issuer, about = _place(question)
+            row = AnswerRow.of(answer, source=source, issuer=issuer, about=about, used=False)
+            await tx.put_new(row)
             done = {"due_at": due, "answered_at": answer.fetched_at, "failures": 0, "error": None}
             await tx.change(update(_Q).where(*_is(_Q, question)).values(**done))
             await tx.commit()
@@ -108,7 +111,10 @@ class SqlRevocationAnswers:
     async def asked(self) -> Sequence[AskedQuestion]:
         order = (col(_Q.source), col(_Q.issuer), col(_Q.about))
         async with self._reading() as tx:
-            return [_asked(row) for row in await tx.rows(_Q, select(_Q).order_by(*order))]
+            return [
+                value_of(AskedQuestion, row, question=_question(row))
+                for row in await tx.rows(_Q, select(_Q).order_by(*order))
+            ]
 
     async def version(self) -> str:
         async with self._looking() as tx:
@@ -126,7 +132,12 @@ class SqlRevocationAnswers:
             for start in range(0, len(missing), _AT_ONCE):
                 some = tuple_(*_KEY, col(_A.digest)).in_(missing[start : start + _AT_ONCE])
                 rows = await tx.rows(_A, select(_A).where(some))
-                kept |= {(row.source, row.issuer, row.about, row.digest): _answer(row) for row in rows}
+                kept |= {
+                    (row.source, row.issuer, row.about, row.digest): value_of(
+                        Answer, row, question=_question(row)
+                    )
+                    for row in rows
+                }
         return [kept[key] for key in found if key in kept]
 
     async def newest(self) -> Sequence[Newest]:
@@ -150,7 +161,7 @@ class SqlRevocationAnswers:
     async def read(self, digests: Sequence[str]) -> Sequence[Answer]:
         async with self._reading() as tx:
             rows = await tx.rows(_A, select(_A).where(col(_A.digest).in_(digests)).order_by(col(_A.digest)))
-        return [_answer(row) for row in rows]
+        return [value_of(Answer, row, question=_question(row)) for row in rows]
 
     async def prune(self, before: datetime) -> int:
         old = (col(_A.fetched_at) < before, col(_A.used).is_(False), col(_A.revokes).is_(False), _IS_REPLACED)
@@ -168,15 +179,7 @@ class SqlRevocationAnswers:
         query = select(PendingRow).where(place > after).order_by(*_PENDING_KEY).limit(limit)
         async with self._reading() as tx:
             rows = await tx.rows(PendingRow, query)
-        return [
-            PendingRevocation(
-                agency_id=row.agency_id,
-                inbox_id=row.inbox_id,
-                certificate_der=row.certificate,
-                arrived_at=row.arrived_at,
-            )
-            for row in rows
-        ]
+        return [value_of(PendingRevocation, row, certificate_der=row.certificate) for row in rows]
 
 
 class SqlPendingRevocations(AgencyRows):
@@ -212,32 +215,4 @@ def _new_row(question: Question, now: datetime) -> QuestionRow:
 
 def _question(row: Any) -> Question:
     """Any: of either table, or with the columns of the key and others."""
-    return Question(source=RevocationSource(row.source), issuer=row.issuer, about=row.about)
-
-
-def _asked(row: QuestionRow) -> AskedQuestion:
-    return AskedQuestion(
-        question=_question(row),
-        first_at=row.first_at,
-        due_at=row.due_at,
-        answered_at=row.answered_at,
-        failures=row.failures,
-        error=row.error,
-    )
-
-
-def _answer_row(answer: Answer) -> AnswerRow:
-    source, issuer, about = _place(answer.question)
-    return AnswerRow.of(answer, source=source, issuer=issuer, about=about, used=False)
-
-
-def _answer(row: AnswerRow) -> Answer:
-    return Answer(
-        question=_question(row),
-        body=row.body,
-        origin=row.origin,
-        fetched_at=row.fetched_at,
-        made_at=row.made_at,
-        ends_at=row.ends_at,
-        revokes=row.revokes,
-    )
+    return value_of(Question, row)

@@ -1,33 +1,59 @@
-"""What every table of the store has in common: how a row is made, and column types that both databases keep alike. In
-and out: domain values; nothing here knows a table.
+"""What every table of the store has in common: how a row is made of a value and read as one, and column types that both
+databases keep alike. In and out: domain values; nothing here knows a table.
 
-A row is made from its values by name, and read; nobody changes one by assigning to it. Moments are kept in UTC,
-frozen dataclasses as JSON text."""
+Fields and columns meet by name: an enumeration is kept by its value, and what has parts as JSON text; only what differs is
+said where a row is made or read. Nobody changes a row by assigning to it. Moments are kept in UTC."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
-from functools import cache
-from operator import attrgetter
-from typing import Any, Self, TypeVar
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from datetime import UTC, date, datetime
+from enum import Enum
+from functools import cache, partial
+from operator import attrgetter, getitem
+from types import NoneType, UnionType
+from typing import Any, ClassVar, NamedTuple, Self, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from pydantic import TypeAdapter
 from pydantic.fields import FieldInfo
-from sqlalchemy import Boolean, ColumnElement, DateTime, Index, Select, Text, bindparam, literal, or_, select
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    DateTime,
+    ForeignKeyConstraint,
+    Index,
+    Select,
+    Text,
+    bindparam,
+    literal,
+    or_,
+    select,
+)
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator
-from sqlmodel import SQLModel
+from sqlmodel import Field, SQLModel
 from sqlmodel.main import SQLModelMetaclass
+
+_CAPITAL = re.compile("(?<!^)(?=[A-Z])")
 
 
 class _Plainly(SQLModelMetaclass):
     """What SQLAlchemy and pydantic note down about each instance costs more than writing it, and nobody asks for it."""
 
-    def __call__(cls, **values: Any) -> Any:  # Any: as every metaclass gives it
+    # Any, here and below: as every metaclass gives it.
+    def __new__(cls, name: str, bases: tuple[type[Any], ...], body: dict[str, Any], **words: Any) -> Any:
+        table = body.setdefault("__tablename__", _CAPITAL.sub("_", name.removesuffix("Row")).lower())
+        if words.get("table") and any(getattr(base, "is_of_agency", False) for base in bases):
+            agency = ForeignKeyConstraint(["agency_id"], ["hosted_agency.id"], name=f"fk_{table}_agency")
+            body["__table_args__"] = (agency, *body.get("__table_args__", ()))
+        return super().__new__(cls, name, bases, body, **words)
+
+    def __call__(cls, **values: Any) -> Any:
         kind: Any = cls
         names, defaults = _columns(kind)
         given = defaults | values
@@ -37,7 +63,8 @@ class _Plainly(SQLModelMetaclass):
 
 
 class Row(SQLModel, metaclass=_Plainly):
-    """A row to be written; a value that has no default must be given."""
+    """A row to be written; a value that has no default must be given. Where a class does not say how its table is called,
+    that is the class's own name in small letters, without `Row`: `BlobRefRow` is a row of `blob_ref`."""
 
     # Nothing is ever validated here, and a validator for each of a hundred tables would be made at every start.
     model_config = {"defer_build": True}
@@ -45,8 +72,11 @@ class Row(SQLModel, metaclass=_Plainly):
     @classmethod
     def of(cls, value: object, **other: Any) -> Self:
         """Made of a value whose fields are called as the columns are, but for the `other` ones."""
-        names, take = _taken(cls, tuple(other))
+        kind: Any = type(value)
+        names, take, turns = _taken(cls, kind, tuple(other))
         given = dict(zip(names, take(value), strict=True))
+        if turns:
+            _turn(given, turns)
         given.update(other)
         return _made(cls, given)
 
@@ -60,6 +90,20 @@ class Row(SQLModel, metaclass=_Plainly):
     def change(self, **values: Any) -> None:
         """Other values, before it is written."""
         self.__dict__.update(values)
+
+
+class OfAgency(Row):
+    """A row of an agency that is hosted here: its key begins with the agency."""
+
+    is_of_agency: ClassVar[bool] = True
+
+    agency_id: str = Field(primary_key=True)
+
+
+class ThingOfAgency(OfAgency):
+    """One that has an id besides, and no more of a key."""
+
+    id: str = Field(primary_key=True)
 
 
 R = TypeVar("R", bound=Row)
@@ -77,18 +121,91 @@ def _wrong(cls: type[Row], names: Iterable[str]) -> TypeError:
     )
 
 
+T = TypeVar("T")
+# Any: a value of whatever type the field and its column have.
+_Turn = Callable[[Any], Any]
+
+
+def value_of(kind: type[T], row: object, **other: Any) -> T:
+    """The value of a row whose columns are called as its fields are, but for the `other` ones, which are given."""
+    of: Any = kind
+    names, take, turns = _read(of, tuple(other))
+    given = dict(zip(names, take(row), strict=True))
+    if turns:
+        _turn(given, turns)
+    return kind(**given, **other)
+
+
+class _Taken(NamedTuple):
+    """What is taken out of an object by name, and which of it is turned into something else."""
+
+    names: tuple[str, ...]
+    take: Callable[[object], tuple[Any, ...]]
+    turns: tuple[tuple[str, _Turn], ...]
+
+    @classmethod
+    def by(cls, names: Iterable[str], turns: Mapping[str, _Turn]) -> Self:
+        taken = tuple(names)
+        turned = tuple((name, turns[name]) for name in taken if name in turns)
+        if len(taken) > 1:
+            return cls(taken, attrgetter(*taken), turned)
+        return cls(taken, lambda source: tuple(getattr(source, name) for name in taken), turned)
+
+
+def _turn(given: dict[str, Any], turns: Iterable[tuple[str, _Turn]]) -> None:
+    for name, turn in turns:
+        if given[name] is not None:
+            given[name] = turn(given[name])
+
+
 @cache
-def _taken(
-    cls: type[Row], other: tuple[str, ...]
-) -> tuple[tuple[str, ...], Callable[[object], tuple[Any, ...]]]:
-    """The columns without those, and what takes them all out of a value."""
+def _taken(cls: type[Row], kind: type, other: tuple[str, ...]) -> _Taken:
+    """The columns without those, out of a value of that kind."""
     columns, _ = _columns(cls)
     if unknown := {*other} - columns.keys():
         raise _wrong(cls, unknown)
-    names = tuple(name for name in columns if name not in other)
-    if len(names) > 1:
-        return names, attrgetter(*names)
-    return names, lambda value: tuple(getattr(value, name) for name in names)
+    return _Taken.by((name for name in columns if name not in other), _turns(kind)[1])
+
+
+@cache
+def _read(kind: Any, other: tuple[str, ...]) -> _Taken:
+    """The fields without those, out of a row. Any: a dataclass, for which there is no type."""
+    return _Taken.by((field.name for field in fields(kind) if field.name not in other), _turns(kind)[0])
+
+
+class _Members(dict[Any, Any]):
+    """The members of an enumeration by their values: to look one up costs less than to call the enumeration."""
+
+    def __init__(self, kind: type[Enum]) -> None:
+        super().__init__((each.value, each) for each in kind)
+        self._kind = kind
+
+    def __missing__(self, value: object) -> Enum:
+        """One that is made of others, or its own refusal."""
+        return self._kind(value)
+
+
+_AS_IT_IS = (str, int, float, bool, bytes, date, datetime)
+
+
+@cache
+def _turns(kind: Any) -> tuple[dict[str, _Turn], dict[str, _Turn]]:
+    """How the fields of a dataclass are read, and how they are written, of which a column keeps something else."""
+    reads, writes = dict[str, _Turn](), dict[str, _Turn]()
+    for name, hint in get_type_hints(kind).items() if is_dataclass(kind) else ():
+        is_union = get_origin(hint) in (Union, UnionType)
+        of = [each for each in get_args(hint) if each is not NoneType] if is_union else [hint]
+        plain: Any = of[0] if len(of) == 1 else hint
+        is_class = get_origin(plain) is None
+        if is_class and issubclass(plain, Enum):
+            reads[name] = partial(getitem, _Members(plain))
+            # What `value` says, without the call that it is.
+            writes[name] = str.__str__ if issubclass(plain, str) else attrgetter("value")
+        elif is_class and issubclass(plain, str) and plain is not str:
+            reads[name] = plain
+        elif plain not in _AS_IT_IS:
+            reads[name], writes[name] = partial(from_json, plain), partial(to_json, plain)
+    return reads, writes
 
 
 @cache
@@ -98,7 +215,6 @@ def _columns(cls: type[Row]) -> tuple[dict[str, FieldInfo], dict[str, Any]]:
     return fields, {name: field.get_default() for name, field in fields.items() if not field.is_required()}
 
 
-T = TypeVar("T")
 _WITHOUT_ZONE = len("2026-01-31 00:00:00.000000")
 
 

@@ -41,14 +41,14 @@ from gateway.store import api_calls, events, holds, inbox, jobs, leases, migrate
 from gateway.store.accounts import HostedAccounts
 from gateway.store.api_calls import SqlApiCalls
 from gateway.store.calendar import SqlCalendarDays
-from gateway.store.changes import Follows, nobody
 from gateway.store.engine import AS_SHIPPED, EngineRole, ServerLimits, close_engine, open_engine
-from gateway.store.growth import Growth
 from gateway.store.history import SqlHistory
 from gateway.store.leases import HeldRows
 from gateway.store.log import SqlEventLog
 from gateway.store.memory import Memory
 from gateway.store.people import SqlKeyEnds, first_notice
+from gateway.store.plans import Growth
+from gateway.store.repository import Follows, nobody
 from gateway.store.revocation import SqlRevocationAnswers
 from gateway.store.row import Moment
 from gateway.store.sqlite_file import NearReaders, StoreWriter, WriteAheadLog

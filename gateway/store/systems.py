@@ -10,10 +10,10 @@ from sqlmodel import col
 
 from gateway.domain.document import InState
 from gateway.domain.system_box import KEPT, PAUSES, BoxItem, BoxKind, BoxState
-from gateway.ports.systems import Place, WaitingDocument
+from gateway.ports.store import Place, WaitingDocument
 from gateway.store import incoming
 from gateway.store.repository import WatchedRows
-from gateway.store.row import one_of
+from gateway.store.row import one_of, value_of
 from gateway.store.tables import (
     EventCounterRow,
     HandoverRow,
@@ -30,7 +30,7 @@ _ITS = and_(col(_I.agency_id) == col(_H.agency_id), col(_I.id) == col(_H.incomin
 
 
 class SqlSystemBox(WatchedRows):
-    """Keeps the promise of `ports.systems.SystemBox`."""
+    """Keeps the promise of `ports.store.SystemBox`."""
 
     async def documents(
         self, system: str, client: str, after: Place | None, limit: int
@@ -76,12 +76,12 @@ class SqlSystemBox(WatchedRows):
             .order_by(col(_B.offered_at), col(_B.doc_id))
             .limit(limit)
         )
-        return [_to_item(row) for row in await self._tx.rows(_B, query)]
+        return [value_of(BoxItem, row) for row in await self._tx.rows(_B, query)]
 
     async def item(self, system: str, doc_id: str) -> BoxItem | None:
         query = self._tx.kept(select(_B).where(*self._of(system), col(_B.doc_id) == doc_id))
         row = await self._tx.first(_B, query)
-        return _to_item(row) if row is not None else None
+        return value_of(BoxItem, row) if row is not None else None
 
     async def save(self, item: BoxItem) -> None:
         row = self._row(item)
@@ -120,13 +120,13 @@ class SqlSystemBox(WatchedRows):
             .order_by(col(_B.updated_at), col(_B.doc_id))
             .limit(limit)
         )
-        return [_to_item(row) for row in await self._tx.rows(_B, query)]
+        return [value_of(BoxItem, row) for row in await self._tx.rows(_B, query)]
 
     async def _items(self, system: str, ids: Sequence[str]) -> Mapping[str, BoxItem]:
         if not ids:
             return {}
         query = select(_B).where(*self._of(system), col(_B.doc_id).in_(ids))
-        return {row.doc_id: _to_item(row) for row in await self._tx.rows(_B, query)}
+        return {row.doc_id: value_of(BoxItem, row) for row in await self._tx.rows(_B, query)}
 
     def _of(self, system: str) -> tuple[ColumnElement[bool], ...]:
         return (col(_B.agency_id) == self._agency_id, col(_B.system) == system)
@@ -168,18 +168,3 @@ def _is_stuck() -> tuple[ColumnElement[bool], ...]:
         .exists()
     )
     return (col(_B.state) == BoxState.STUCK.value, ~taken)
-
-
-def _to_item(row: SystemItemRow) -> BoxItem:
-    return BoxItem(
-        system=row.system,
-        doc_id=row.doc_id,
-        kind=BoxKind(row.kind),
-        subject_id=row.subject_id,
-        offered_at=row.offered_at,
-        updated_at=row.updated_at,
-        state=BoxState(row.state),
-        tries=row.tries,
-        not_before=row.not_before,
-        reason=row.reason,
-    )

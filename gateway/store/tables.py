@@ -23,8 +23,8 @@ from sqlalchemy import (
 )
 from sqlmodel import Field, col
 
-from gateway.store.row import Moment, Row, partial_index
-from gateway.store.tables_node import MEMORY_TABLES, PEOPLE_TABLES, REVOCATION_NODE_TABLES, HostedAgencyRow
+from gateway.store.row import Moment, OfAgency, Row, ThingOfAgency, partial_index
+from gateway.store.tables_node import MEMORY_TABLES, PEOPLE_TABLES, REVOCATION_NODE_TABLES
 from gateway.store.tables_node import ApiCallRow as ApiCallRow
 from gateway.store.tables_node import EventCounterRow as EventCounterRow
 from gateway.store.tables_node import EventRow as EventRow
@@ -67,11 +67,6 @@ def _key() -> Any:  # Any: Field() gives whatever type the annotation beside it 
     return Field(primary_key=True)
 
 
-def _agency(table: str) -> ForeignKeyConstraint:
-    target = f"{HostedAgencyRow.__tablename__}.id"
-    return ForeignKeyConstraint(["agency_id"], [target], name=f"fk_{table}_agency")
-
-
 def _within(table: str, column: str, target: str) -> ForeignKeyConstraint:
     """A composite foreign key: the same agency on both sides (design 6)."""
     return ForeignKeyConstraint(
@@ -79,13 +74,12 @@ def _within(table: str, column: str, target: str) -> ForeignKeyConstraint:
     )
 
 
-class OutgoingRow(Row, table=True):
+class OutgoingRow(ThingOfAgency, table=True):
     """`external_id` is empty for a child packet that only carries its parent's draft. `lead` is the digest of its lead
     file; `own_id` what the system that sent it calls it. `trace` is that of the call that made it (`domain.trace`)."""
 
     __tablename__ = "outgoing_document"
     __table_args__ = (
-        _agency("outgoing_document"),
         _within("outgoing_document", "parent_id", "outgoing_document"),
         UniqueConstraint("agency_id", "external_id", name="uq_outgoing_external_id"),
         UniqueConstraint("agency_id", "packet_id", name="uq_outgoing_packet_id"),
@@ -100,8 +94,6 @@ class OutgoingRow(Row, table=True):
         partial_index("ix_outgoing_reply_by", _WANTS_REPLY, "agency_id", "reply_by"),
     )
 
-    agency_id: str = _key()
-    id: str = _key()
     kind: str
     packet_id: str
     document_id: str
@@ -124,7 +116,6 @@ class OutgoingRow(Row, table=True):
 class DeliveryRow(Row, table=True):
     """`position` keeps the order in which the recipients were named."""
 
-    __tablename__ = "delivery"
     __table_args__ = (
         _within("delivery", "document_id", "outgoing_document"),
         Index("ix_delivery_document", "agency_id", "document_id", "state"),
@@ -147,16 +138,11 @@ class DeliveryRow(Row, table=True):
     register_year: int | None = None
 
 
-class FactRow(Row, table=True):
+class FactRow(OfAgency, table=True):
     """`key` is a digest over what makes a fact the same fact, so that absent parts compare equal as NULLs do not."""
 
-    __tablename__ = "fact"
-    __table_args__ = (
-        _agency("fact"),
-        partial_index("ix_fact_asked", _ASKED, "agency_id", "at"),
-    )
+    __table_args__ = (partial_index("ix_fact_asked", _ASKED, "agency_id", "at"),)
 
-    agency_id: str = _key()
     subject_id: str = _key()
     key: str = _key()
     track: str
@@ -165,10 +151,9 @@ class FactRow(Row, table=True):
     body: str = Field(sa_type=Text)
 
 
-class IncomingRow(Row, table=True):
+class IncomingRow(ThingOfAgency, table=True):
     __tablename__ = "incoming_document"
     __table_args__ = (
-        _agency("incoming_document"),
         Index("ix_incoming_arrived", "agency_id", "arrived_at", "id"),
         Index("ix_incoming_state", "agency_id", "state", "arrived_at"),
         Index("ix_incoming_document_id", "agency_id", "document_id"),
@@ -177,8 +162,6 @@ class IncomingRow(Row, table=True):
         partial_index("ix_incoming_reply_by", _WANTS_REPLY, "agency_id", "reply_by"),
     )
 
-    agency_id: str = _key()
-    id: str = _key()
     inbox_id: str
     kind: str
     sender_code: str
@@ -199,7 +182,6 @@ class IncomingRow(Row, table=True):
 
 
 class HandoverRow(Row, table=True):
-    __tablename__ = "handover"
     __table_args__ = (
         _within("handover", "incoming_id", "incoming_document"),
         Index("ix_handover_state", "agency_id", "state", "offered_at"),
@@ -214,17 +196,14 @@ class HandoverRow(Row, table=True):
     acked_at: datetime | None = Field(default=None, sa_type=Moment)
 
 
-class IdentityRow(Row, table=True):
+class IdentityRow(OfAgency, table=True):
     """A tombstone (A4, A9): it outlives the rows that it names, so nothing but its agency is a foreign key."""
 
-    __tablename__ = "identity"
     __table_args__ = (
-        _agency("identity"),
         UniqueConstraint("agency_id", "sender", "packet_id", name="uq_identity_packet"),
         Index("ix_identity_document", "agency_id", "sender", "document_id"),
     )
 
-    agency_id: str = _key()
     sender: str = _key()
     body_digest: str = _key()
     kind: str
@@ -236,7 +215,7 @@ class IdentityRow(Row, table=True):
     terms: str | None = None
 
 
-class Leasable(Row):
+class Leasable(ThingOfAgency):
     """What rows that workers claim have in common. While `lease_until` lies ahead, only the holder of `lease_token`
     may finish the row; `attempts` counts claims."""
 
@@ -248,17 +227,13 @@ class Leasable(Row):
 
 
 class OutboxRow(Leasable, table=True):
-    __tablename__ = "outbox"
     __table_args__ = (
-        _agency("outbox"),
         Index("ix_outbox_state", "state", "created_at"),
         Index("ix_outbox_created", "agency_id", "created_at", "id"),
         Index("ix_outbox_subject", "agency_id", "subject_id"),
         Index("ix_outbox_signed_by", "signed_by", "created_at"),
     )
 
-    agency_id: str = _key()
-    id: str = _key()
     packet_id: str
     kind: str
     sender_code: str
@@ -284,17 +259,13 @@ Index(
 
 
 class InboxRow(Leasable, table=True):
-    __tablename__ = "inbox"
     __table_args__ = (
-        _agency("inbox"),
         UniqueConstraint("agency_id", "file_digest", name="uq_inbox_file_digest"),
         Index("ix_inbox_state", "state", "received_at"),
         Index("ix_inbox_received", "agency_id", "received_at", "id"),
         Index("ix_inbox_needs", "agency_id", "needs_document_id"),
     )
 
-    agency_id: str = _key()
-    id: str = _key()
     file_digest: str
     size: int = Field(sa_type=BigInteger)
     received_at: datetime = Field(sa_type=Moment)
@@ -332,15 +303,11 @@ Index(
 class JobRow(Leasable, table=True):
     """A job done is a row deleted; what was done is told by the events."""
 
-    __tablename__ = "job"
     __table_args__ = (
-        _agency("job"),
         Index("ix_job_kind", "kind", "created_at"),
         Index("ix_job_subject", "agency_id", "subject_id"),
     )
 
-    agency_id: str = _key()
-    id: str = _key()
     kind: str
     subject_id: str
     created_at: datetime = Field(sa_type=Moment)
@@ -348,8 +315,6 @@ class JobRow(Leasable, table=True):
 
 
 class BlobRow(Row, table=True):
-    __tablename__ = "blob"
-
     digest: str = _key()
     size: int = Field(sa_type=BigInteger)
     stored_at: datetime = Field(sa_type=Moment)
@@ -365,7 +330,6 @@ class SmallContentRow(Row, table=True):
     SQLite writes zeros over a row that is deleted, but leaves copies behind of the first 1,002 bytes of rows that it once
     moved to another page. The key and `head` fill those, so that no byte of `body` is ever moved."""
 
-    __tablename__ = "small_content"
     __table_args__ = (
         ForeignKeyConstraint(["digest"], ["blob.digest"], name="fk_small_content_blob", ondelete="CASCADE"),
         {"sqlite_with_rowid": False},
@@ -376,29 +340,24 @@ class SmallContentRow(Row, table=True):
     body: bytes = Field(sa_type=LargeBinary)
 
 
-class BlobRefRow(Row, table=True):
+class BlobRefRow(OfAgency, table=True):
     """The foreign key makes a reference to content that was never kept impossible."""
 
-    __tablename__ = "blob_ref"
     __table_args__ = (
-        _agency("blob_ref"),
         ForeignKeyConstraint(["digest"], ["blob.digest"], name="fk_blob_ref_blob"),
         Index("ix_blob_ref_digest", "digest"),
     )
 
-    agency_id: str = _key()
     owner_kind: str = _key()
     owner_id: str = _key()
     digest: str = _key()
 
 
-class IdempotencyRow(Row, table=True):
+class IdempotencyRow(OfAgency, table=True):
     """`status` is NULL while the request runs."""
 
-    __tablename__ = "idempotency"
-    __table_args__ = (_agency("idempotency"), Index("ix_idempotency_created", "created_at"))
+    __table_args__ = (Index("ix_idempotency_created", "created_at"),)
 
-    agency_id: str = _key()
     owner: str = _key()
     key: str = _key()
     digest: str
@@ -420,18 +379,13 @@ class ReplacedRow(Row, table=True):
     incoming_id: str = _key()
 
 
-class RegisterCounterRow(Row, table=True):
-    __tablename__ = "register_counter"
-    __table_args__ = (_agency("register_counter"),)
-
-    agency_id: str = _key()
+class RegisterCounterRow(OfAgency, table=True):
     book: str = _key()
     year: int = _key()
     last: int
 
 
 class RegisterEntryRow(Row, table=True):
-    __tablename__ = "register_entry"
     __table_args__ = (
         _within("register_entry", "incoming_id", "incoming_document"),
         UniqueConstraint("agency_id", "book", "year", "number", name="uq_register_number"),
@@ -450,18 +404,14 @@ class RegisterEntryRow(Row, table=True):
     struck_reason: str | None = Field(default=None, sa_type=Text)
 
 
-class PaperOutgoingRow(Row, table=True):
+class PaperOutgoingRow(ThingOfAgency, table=True):
     """Outgoing mail that went on paper: a line of the book and no document of the exchange."""
 
-    __tablename__ = "paper_outgoing"
     __table_args__ = (
-        _agency("paper_outgoing"),
         UniqueConstraint("agency_id", "year", "number", "symbol", name="uq_paper_outgoing_number"),
         Index("ix_paper_outgoing_issued", "agency_id", "issued_on", "id"),
     )
 
-    agency_id: str = _key()
-    id: str = _key()
     number: str
     symbol: str
     issued_on: date
@@ -479,7 +429,6 @@ _WAITS = text("handed_over IS NULL")
 
 
 class PaperPartRow(Row, table=True):
-    __tablename__ = "paper_part"
     __table_args__ = (
         ForeignKeyConstraint(
             ["agency_id", "delivery_id"], ["delivery.agency_id", "delivery.id"], name="fk_paper_part_delivery"
@@ -500,19 +449,15 @@ class PaperPartRow(Row, table=True):
     closed_by: str | None = None
 
 
-class HoldRow(Row, table=True):
+class HoldRow(ThingOfAgency, table=True):
     """`open_subject` is the subject while the hold is open and the hold's own id afterwards: its key lets one be open at a
     time."""
 
-    __tablename__ = "hold"
     __table_args__ = (
-        _agency("hold"),
         Index("uq_hold_open_subject", "agency_id", "open_subject", unique=True),
         Index("ix_hold_begun", "agency_id", "begun_at", "id"),
     )
 
-    agency_id: str = _key()
-    id: str = _key()
     open_subject: str
     state: str
     begun_at: datetime = Field(sa_type=Moment)
@@ -523,7 +468,6 @@ class HoldRow(Row, table=True):
 class HoldContentRow(Row, table=True):
     """Beside the body, to be found by digest. It outlives the content."""
 
-    __tablename__ = "hold_content"
     __table_args__ = (
         _within("hold_content", "hold_id", "hold"),
         Index("ix_hold_content_digest", "agency_id", "digest"),
@@ -535,13 +479,9 @@ class HoldContentRow(Row, table=True):
     size: int = Field(sa_type=BigInteger)
 
 
-class RecipientGroupRow(Row, table=True):
+class RecipientGroupRow(OfAgency, table=True):
     """`folded` is the name without accents and case: two names that read the same are one."""
 
-    __tablename__ = "recipient_group"
-    __table_args__ = (_agency("recipient_group"),)
-
-    agency_id: str = _key()
     folded: str = _key()
     name: str
     members: str = Field(sa_type=Text)
@@ -550,14 +490,11 @@ class RecipientGroupRow(Row, table=True):
     version: int
 
 
-class UploadRow(Row, table=True):
+class UploadRow(ThingOfAgency, table=True):
     """`file` and `signatures` are JSON, of one that is complete."""
 
-    __tablename__ = "upload"
-    __table_args__ = (_agency("upload"), Index("ix_upload_expires", "expires_at"))
+    __table_args__ = (Index("ix_upload_expires", "expires_at"),)
 
-    agency_id: str = _key()
-    id: str = _key()
     name: str = Field(sa_type=Text)
     size: int = Field(sa_type=BigInteger)
     part_size: int = Field(sa_type=BigInteger)
@@ -572,7 +509,6 @@ class UploadRow(Row, table=True):
 class UploadPartRow(Row, table=True):
     """Its bytes are content with that digest."""
 
-    __tablename__ = "upload_part"
     __table_args__ = (_within("upload_part", "upload_id", "upload"),)
 
     agency_id: str = _key()
@@ -585,15 +521,10 @@ class UploadPartRow(Row, table=True):
 _LEFT = text("state = 'waiting'")
 
 
-class WebhookRow(Row, table=True):
+class WebhookRow(ThingOfAgency, table=True):
     """Types, scopes and secrets are JSON; the secrets are sealed. `cursor` is a number of the agency's sequence. A lease is
     of the worker that tells it just now."""
 
-    __tablename__ = "webhook"
-    __table_args__ = (_agency("webhook"),)
-
-    agency_id: str = _key()
-    id: str = _key()
     url: str = Field(sa_type=Text)
     types: str = Field(sa_type=Text)
     scopes: str = Field(sa_type=Text)
@@ -618,7 +549,6 @@ class WebhookRow(Row, table=True):
 class WebhookDeliveryRow(Row, table=True):
     """What became of one event at one webhook; the event itself is not repeated here. `tries` are JSON, the newest ones."""
 
-    __tablename__ = "webhook_delivery"
     __table_args__ = (
         _within("webhook_delivery", "webhook_id", "webhook"),
         partial_index("ix_webhook_delivery_left", _LEFT, "agency_id", "webhook_id", "due_at"),
@@ -638,16 +568,11 @@ class WebhookDeliveryRow(Row, table=True):
     tries: str = Field(sa_type=Text)
 
 
-class SystemItemRow(Row, table=True):
+class SystemItemRow(OfAgency, table=True):
     """What a document system was offered: statuses, and those documents of which it said more than that it has them."""
 
-    __tablename__ = "system_item"
-    __table_args__ = (
-        _agency("system_item"),
-        Index("ix_system_item_state", "agency_id", "state", "updated_at"),
-    )
+    __table_args__ = (Index("ix_system_item_state", "agency_id", "state", "updated_at"),)
 
-    agency_id: str = _key()
     system: str = _key()
     doc_id: str = _key()
     kind: str
@@ -660,19 +585,15 @@ class SystemItemRow(Row, table=True):
     updated_at: datetime = Field(sa_type=Moment)
 
 
-class UnitPartRow(Row, table=True):
+class UnitPartRow(ThingOfAgency, table=True):
     """`unit_key` is the unit's name as it is compared; the name stands beside it as it was written."""
 
-    __tablename__ = "unit_part"
     __table_args__ = (
-        _agency("unit_part"),
         _within("unit_part", "document_id", "incoming_document"),
         Index("ix_unit_part_document", "agency_id", "document_id"),
         Index("ix_unit_part_state", "agency_id", "state", "unit_key", "deadline"),
     )
 
-    agency_id: str = _key()
-    id: str = _key()
     document_id: str
     unit: str
     unit_key: str
@@ -686,12 +607,8 @@ class UnitPartRow(Row, table=True):
     why: str = Field(default="", sa_type=Text, sa_column_kwargs={"server_default": ""})
 
 
-class SystemCursorRow(Row, table=True):
+class SystemCursorRow(OfAgency, table=True):
     """How far the agency's events were looked through for statuses that concern that system."""
 
-    __tablename__ = "system_cursor"
-    __table_args__ = (_agency("system_cursor"),)
-
-    agency_id: str = _key()
     system: str = _key()
     sequence: int = Field(sa_type=BigInteger)

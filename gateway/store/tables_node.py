@@ -24,11 +24,10 @@ from sqlalchemy import (
 )
 from sqlmodel import Field
 
-from gateway.store.row import Moment, Row, partial_index
+from gateway.store.row import Moment, OfAgency, Row, partial_index
 
 
 class HostedAgencyRow(Row, table=True):
-    __tablename__ = "hosted_agency"
     __table_args__ = (UniqueConstraint("code", name="uq_hosted_agency_code"),)
 
     id: str = Field(primary_key=True)
@@ -39,7 +38,6 @@ class HostedAgencyRow(Row, table=True):
 class PrincipalRow(Row, table=True):
     """`owner` is the agency's id, or empty for a principal of the node: an empty text is unique, a NULL is not."""
 
-    __tablename__ = "principal"
     __table_args__ = (UniqueConstraint("kind", "name", "owner", name="uq_principal_name"),)
 
     id: str = Field(primary_key=True)
@@ -49,7 +47,6 @@ class PrincipalRow(Row, table=True):
 
 
 class ApiKeyRow(Row, table=True):
-    __tablename__ = "api_key"
     __table_args__ = (
         UniqueConstraint("secret_hash", name="uq_api_key_secret"),
         ForeignKeyConstraint(["principal_id"], ["principal.id"], name="fk_api_key_principal"),
@@ -74,21 +71,15 @@ class ApiKeyRow(Row, table=True):
     sealed: str | None = Field(default=None, sa_type=Text)
 
 
-class ApiKeyAgencyRow(Row, table=True):
-    __tablename__ = "api_key_agency"
-    __table_args__ = (
-        ForeignKeyConstraint(["agency_id"], ["hosted_agency.id"], name="fk_api_key_agency_agency"),
-        ForeignKeyConstraint(["key_id"], ["api_key.id"], name="fk_api_key_agency_key"),
-    )
+class ApiKeyAgencyRow(OfAgency, table=True):
+    __table_args__ = (ForeignKeyConstraint(["key_id"], ["api_key.id"], name="fk_api_key_agency_key"),)
 
-    agency_id: str = Field(primary_key=True)
     key_id: str = Field(primary_key=True)
 
 
 class ApiCallRow(Row, table=True):
     """Ids are in order of time."""
 
-    __tablename__ = "api_call"
     __table_args__ = (
         ForeignKeyConstraint(["key_id"], ["api_key.id"], name="fk_api_call_key"),
         Index("ix_api_call_key", "key_id", "id"),
@@ -112,7 +103,6 @@ class PersonRow(Row, table=True):
     """`folded` is what nobody else may be called: the sign-in name where there is one, else the name without accents and
     case, for two people who look alike on a screen are one too many."""
 
-    __tablename__ = "person"
     __table_args__ = (
         ForeignKeyConstraint(["id"], ["principal.id"], name="fk_person_principal"),
         UniqueConstraint("folded", name="uq_person_name"),
@@ -151,7 +141,6 @@ class PersonRow(Row, table=True):
 
 
 class ProposalRow(Row, table=True):
-    __tablename__ = "proposal"
     __table_args__ = (
         ForeignKeyConstraint(["proposed_by"], ["person.id"], name="fk_proposal_person"),
         Index("ix_proposal_state", "state", "proposed_at", "id"),
@@ -171,8 +160,6 @@ class ProposalRow(Row, table=True):
 class KeyEndRow(Row, table=True):
     """From `at` on a certificate of ours signs nothing, in every process that shares this database."""
 
-    __tablename__ = "key_end"
-
     agency_code: str = Field(primary_key=True)
     fingerprint: str = Field(primary_key=True)
     key_id: str
@@ -183,8 +170,6 @@ class KeyEndRow(Row, table=True):
 
 class KeyNoticeRow(Row, table=True):
     """That a certificate's end was told of, so many days before; once by whichever process comes first."""
-
-    __tablename__ = "key_notice"
 
     fingerprint: str = Field(primary_key=True)
     days: int = Field(primary_key=True)
@@ -201,7 +186,6 @@ class EventRow(Row, table=True):
     """`position` only orders rows that are committed; readers know `node_seq` and `agency_seq`. An event of the node
     itself has an empty `agency_id`, which is why that is no foreign key here."""
 
-    __tablename__ = "event"
     __table_args__: ClassVar[Any] = (
         UniqueConstraint("agency_id", "id", name="uq_event_id"),
         UniqueConstraint("node_seq", name="uq_event_node_seq"),
@@ -232,8 +216,6 @@ class EventCounterRow(Row, table=True):
     """The last number given: one row per agency, and the node's own under the empty id. Locking the node's row is the
     sequencer's lease: it ends with the transaction, also when the process dies."""
 
-    __tablename__ = "event_counter"
-
     agency_id: str = Field(primary_key=True)
     last: int = Field(sa_type=BigInteger)
 
@@ -250,8 +232,6 @@ class LogRow(Row, table=True):
     """Where a log stands. Locking its one row is the sealer's lease. `peaks` are the hashes of the tree's complete
     subtrees, left to right, in hexadecimal digits; `last_seq` is the number of the last event in it."""
 
-    __tablename__ = "log"
-
     name: str = Field(primary_key=True)
     log_id: str
     size: int = Field(sa_type=BigInteger)
@@ -265,7 +245,6 @@ class LogLeafRow(Row, table=True):
     """One leaf: its bytes as they were written once, their leaf hash, and the salts of the texts that stand outside (JSON),
     which go when the texts go."""
 
-    __tablename__ = "log_leaf"
     __table_args__ = (UniqueConstraint("position", name="uq_log_leaf_position"),)
 
     leaf_index: int = _numbered()
@@ -279,8 +258,6 @@ class LogNodeRow(Row, table=True):
     """The hash of one complete subtree. Every eighth level is kept: a proof then reads some hundred hashes however long
     the log is."""
 
-    __tablename__ = "log_node"
-
     level: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
     place: int = _numbered()
     hash: bytes
@@ -289,7 +266,6 @@ class LogNodeRow(Row, table=True):
 class LogSealRow(Row, table=True):
     """`body` is the signed seal as text; columns beside it are for asking."""
 
-    __tablename__ = "log_seal"
     __table_args__: ClassVar[Any] = (
         Index("ix_log_seal_size", "tree_size"),
         partial_index("ix_log_seal_stamped", _STAMPED, "number"),
@@ -304,8 +280,6 @@ class LogSealRow(Row, table=True):
 
 
 class QueueSampleRow(Row, table=True):
-    __tablename__ = "queue_sample"
-
     at: datetime = Field(sa_type=Moment, primary_key=True)
     queue: str = Field(primary_key=True)
     depth: int
@@ -313,8 +287,6 @@ class QueueSampleRow(Row, table=True):
 
 
 class JobDayRow(Row, table=True):
-    __tablename__ = "job_day"
-
     job: str = Field(primary_key=True)
     day: date = Field(primary_key=True)
     beats: int
@@ -385,8 +357,6 @@ REVOCATION_NODE_TABLES = frozenset({"revocation_question", "revocation_answer"})
 
 class MemoryVersionRow(Row, table=True):
     """A subject that nothing ever changed has no row yet."""
-
-    __tablename__ = "memory_version"
 
     subject: str = Field(primary_key=True)
     token: str

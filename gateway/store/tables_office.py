@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 from sqlmodel import Field
 
-from gateway.store.row import Moment, Row, partial_index
+from gateway.store.row import Moment, OfAgency, Row, ThingOfAgency, partial_index
 
 # --- lists, search and figures --------------------------------------------------------------------------------------
 
@@ -124,25 +124,17 @@ class ListRow(Row, table=True):
     card: str = Field(sa_type=Text)
 
 
-class ListDayRow(Row, table=True):
+class ListDayRow(OfAgency, table=True):
     """The figures of one day on a Vietnamese calendar, worked out again while its deliveries still move."""
 
-    __tablename__ = "list_day"
-    __table_args__ = (ForeignKeyConstraint(["agency_id"], ["hosted_agency.id"], name="fk_list_day_agency"),)
-
-    agency_id: str = Field(primary_key=True)
     day: date = Field(primary_key=True)
     made_at: datetime = Field(sa_type=Moment)
     body: str = Field(sa_type=Text)
 
 
-class ListFillRow(Row, table=True):
+class ListFillRow(OfAgency, table=True):
     """How far the documents of one side, oldest first, have their rows."""
 
-    __tablename__ = "list_fill"
-    __table_args__ = (ForeignKeyConstraint(["agency_id"], ["hosted_agency.id"], name="fk_list_fill_agency"),)
-
-    agency_id: str = Field(primary_key=True)
     side: str = Field(primary_key=True)
     at: datetime = Field(sa_type=Moment)
     id: str
@@ -171,13 +163,9 @@ class KeepingRow(Row, table=True):
 # --- saved views ----------------------------------------------------------------------------------------------------
 
 
-class SavedViewRow(Row, table=True):
+class SavedViewRow(OfAgency, table=True):
     """`folded` is the name without accents and case: two names that read the same are one."""
 
-    __tablename__ = "saved_view"
-    __table_args__ = (ForeignKeyConstraint(["agency_id"], ["hosted_agency.id"], name="fk_saved_view_agency"),)
-
-    agency_id: str = Field(primary_key=True)
     person_id: str = Field(primary_key=True)
     side: str = Field(primary_key=True)
     folded: str = Field(primary_key=True)
@@ -190,13 +178,9 @@ class SavedViewRow(Row, table=True):
 # --- what a person's own desk remembers -----------------------------------------------------------------------------
 
 
-class OwnDeskRow(Row, table=True):
+class OwnDeskRow(OfAgency, table=True):
     """`muted` is a JSON list of the kinds of which the bell tells nothing."""
 
-    __tablename__ = "own_desk"
-    __table_args__ = (ForeignKeyConstraint(["agency_id"], ["hosted_agency.id"], name="fk_own_desk_agency"),)
-
-    agency_id: str = Field(primary_key=True)
     person_id: str = Field(primary_key=True)
     read_until: datetime | None = Field(default=None, sa_type=Moment)
     muted: str | None = Field(default=None, sa_type=Text)
@@ -206,17 +190,11 @@ class OwnDeskRow(Row, table=True):
 # --- an agency's own labels -----------------------------------------------------------------------------------------
 
 
-class TagRow(Row, table=True):
+class TagRow(ThingOfAgency, table=True):
     """`folded` is the name without accents and case: two names that read the same are one."""
 
-    __tablename__ = "tag"
-    __table_args__ = (
-        ForeignKeyConstraint(["agency_id"], ["hosted_agency.id"], name="fk_tag_agency"),
-        UniqueConstraint("agency_id", "folded", name="uq_tag_name"),
-    )
+    __table_args__ = (UniqueConstraint("agency_id", "folded", name="uq_tag_name"),)
 
-    agency_id: str = Field(primary_key=True)
-    id: str = Field(primary_key=True)
     folded: str
     name: str
     made_by: str
@@ -224,7 +202,6 @@ class TagRow(Row, table=True):
 
 
 class TagMarkRow(Row, table=True):
-    __tablename__ = "tag_mark"
     __table_args__ = (
         ForeignKeyConstraint(["agency_id", "tag_id"], ["tag.agency_id", "tag.id"], name="fk_tag_mark_tag"),
         Index("ix_tag_mark_document", "agency_id", "document_id"),
@@ -244,8 +221,6 @@ class TagMarkRow(Row, table=True):
 class NoticeRow(Row, table=True):
     """`wish` is the notice as it was wanted (JSON)."""
 
-    __tablename__ = "notice"
-
     id: str = Field(primary_key=True)
     wish: str = Field(sa_type=Text)
     published_at: datetime = Field(sa_type=Moment, index=True)
@@ -257,12 +232,10 @@ class NoticeRow(Row, table=True):
 # --- recalls that wait, or waited, for the head ---------------------------------------------------------------------
 
 
-class RecallAskRow(Row, table=True):
+class RecallAskRow(ThingOfAgency, table=True):
     """`recipients` is a JSON list of codes."""
 
-    __tablename__ = "recall_ask"
     __table_args__ = (
-        ForeignKeyConstraint(["agency_id"], ["hosted_agency.id"], name="fk_recall_ask_agency"),
         ForeignKeyConstraint(
             ["agency_id", "document_id"],
             ["outgoing_document.agency_id", "outgoing_document.id"],
@@ -272,8 +245,6 @@ class RecallAskRow(Row, table=True):
         Index("ix_recall_ask_state", "agency_id", "state", "asked_at"),
     )
 
-    agency_id: str = Field(primary_key=True)
-    id: str = Field(primary_key=True)
     document_id: str
     reason: str = Field(sa_type=Text)
     notice_no: str
@@ -293,10 +264,8 @@ class RecallAskRow(Row, table=True):
 # --- documents submitted to a leader --------------------------------------------------------------------------------
 
 
-class SubmissionRow(Row, table=True):
-    __tablename__ = "submission"
+class SubmissionRow(ThingOfAgency, table=True):
     __table_args__ = (
-        ForeignKeyConstraint(["agency_id"], ["hosted_agency.id"], name="fk_submission_agency"),
         ForeignKeyConstraint(
             ["agency_id", "document_id"],
             ["incoming_document.agency_id", "incoming_document.id"],
@@ -306,8 +275,6 @@ class SubmissionRow(Row, table=True):
         Index("ix_submission_state", "agency_id", "state", "asked_at"),
     )
 
-    agency_id: str = Field(primary_key=True)
-    id: str = Field(primary_key=True)
     document_id: str
     leader: str
     note: str = Field(sa_type=Text)
@@ -325,7 +292,6 @@ class SubmissionRow(Row, table=True):
 class SessionRow(Row, table=True):
     """`digest` is the SHA-256 of what the browser holds; `id` names the session to people."""
 
-    __tablename__ = "session"
     __table_args__ = (
         ForeignKeyConstraint(["person_id"], ["person.id"], name="fk_session_person"),
         ForeignKeyConstraint(["agency_id"], ["hosted_agency.id"], name="fk_session_agency"),
@@ -351,7 +317,6 @@ class SessionRow(Row, table=True):
 class SignInTryRow(Row, table=True):
     """`key` is the digest of an address or of a typed name: of a name that nobody has, too."""
 
-    __tablename__ = "sign_in_try"
     __table_args__ = (Index("ix_sign_in_try_last", "last_at"),)
 
     key: str = Field(primary_key=True)
@@ -360,7 +325,6 @@ class SignInTryRow(Row, table=True):
 
 
 class PasswordPastRow(Row, table=True):
-    __tablename__ = "password_past"
     __table_args__ = (ForeignKeyConstraint(["person_id"], ["person.id"], name="fk_password_past_person"),)
 
     person_id: str = Field(primary_key=True)
@@ -369,7 +333,6 @@ class PasswordPastRow(Row, table=True):
 
 
 class RecoveryCodeRow(Row, table=True):
-    __tablename__ = "recovery_code"
     __table_args__ = (ForeignKeyConstraint(["person_id"], ["person.id"], name="fk_recovery_code_person"),)
 
     person_id: str = Field(primary_key=True)
@@ -386,7 +349,6 @@ SESSION_TABLES: Final = frozenset({"session", "sign_in_try", "password_past", "r
 class PostRow(Row, table=True):
     """`agency_id` is empty for a post of the whole node, which is why it is no foreign key."""
 
-    __tablename__ = "post"
     __table_args__ = (
         ForeignKeyConstraint(["person_id"], ["person.id"], name="fk_post_person"),
         Index("ix_post_agency", "agency_id", "role"),
@@ -401,16 +363,12 @@ class PostRow(Row, table=True):
     until: datetime | None = Field(default=None, sa_type=Moment)
 
 
-class DelegationRow(Row, table=True):
-    __tablename__ = "delegation"
+class DelegationRow(ThingOfAgency, table=True):
     __table_args__ = (
-        ForeignKeyConstraint(["agency_id"], ["hosted_agency.id"], name="fk_delegation_agency"),
         Index("ix_delegation_to", "to_id", "ends_at"),
         Index("ix_delegation_made", "agency_id", "made_at", "id"),
     )
 
-    agency_id: str = Field(primary_key=True)
-    id: str = Field(primary_key=True)
     from_id: str
     to_id: str
     made_at: datetime = Field(sa_type=Moment)
@@ -418,16 +376,11 @@ class DelegationRow(Row, table=True):
     body: str = Field(sa_type=Text)
 
 
-class MailboxRow(Row, table=True):
+class MailboxRow(OfAgency, table=True):
     """The name of a desk. No two of the node are alike, and no person signs in with one."""
 
-    __tablename__ = "mailbox"
-    __table_args__ = (
-        ForeignKeyConstraint(["agency_id"], ["hosted_agency.id"], name="fk_mailbox_agency"),
-        Index("uq_mailbox_name", "name", unique=True),
-    )
+    __table_args__ = (Index("uq_mailbox_name", "name", unique=True),)
 
-    agency_id: str = Field(primary_key=True)
     name: str = Field(primary_key=True)
     role: str
     made_by: str
@@ -439,21 +392,15 @@ RIGHTS_TABLES: Final = frozenset({"post"})
 
 
 class CalendarDayRow(Row, table=True):
-    __tablename__ = "calendar_day"
-
     day: date = Field(primary_key=True)
     kind: str
     name: str
     set_at: datetime = Field(sa_type=Moment)
 
 
-class TaskNoteRow(Row, table=True):
+class TaskNoteRow(OfAgency, table=True):
     """A task is worked out anew each time; only what people said about it is kept."""
 
-    __tablename__ = "task_note"
-    __table_args__ = (ForeignKeyConstraint(["agency_id"], ["hosted_agency.id"], name="fk_task_note_agency"),)
-
-    agency_id: str = Field(primary_key=True)
     task: str = Field(primary_key=True)
     owner: str | None = None
     snoozed_until: datetime | None = Field(default=None, sa_type=Moment)
@@ -463,16 +410,11 @@ class TaskNoteRow(Row, table=True):
     noted_at: datetime = Field(sa_type=Moment)
 
 
-class ReminderRow(Row, table=True):
+class ReminderRow(OfAgency, table=True):
     """What was sent once is not sent again, also after a restart and by another process."""
 
-    __tablename__ = "reminder"
-    __table_args__ = (
-        ForeignKeyConstraint(["agency_id"], ["hosted_agency.id"], name="fk_reminder_agency"),
-        Index("ix_reminder_at", "at"),
-    )
+    __table_args__ = (Index("ix_reminder_at", "at"),)
 
-    agency_id: str = Field(primary_key=True)
     key: str = Field(primary_key=True)
     at: datetime = Field(sa_type=Moment)
 

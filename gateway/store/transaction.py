@@ -97,6 +97,15 @@ class Transaction:
         found = await self.rows(kind, _first(query), **values)
         return found[0] if found else None
 
+    async def one(
+        self, kind: type[R], query: Select[Any], missing: str, hint: str = "", /, **values: object
+    ) -> R:
+        """NotFound with those words where there is none."""
+        row = await self.first(kind, query, **values)
+        if row is None:
+            raise errors.NotFound(missing, hint=hint)
+        return row
+
     async def tuples(self, query: Executable, /, **values: object) -> Sequence[Any]:
         """What a query of several columns found; each row reads like a tuple."""
         return (await self._execute(query, values or None)).all()

@@ -10,12 +10,9 @@ from sqlalchemy import ColumnElement, and_, delete, exists, func, select, update
 from sqlmodel import col
 
 from gateway import errors
-from gateway.domain.document import FileItem
-from gateway.domain.identity import Digest
-from gateway.domain.signatures import FileVerdict
 from gateway.domain.upload import MOST_OF_AGENCY, OWNER, Upload, UploadPart
 from gateway.store.repository import WatchedRows
-from gateway.store.row import from_json, to_json
+from gateway.store.row import value_of
 from gateway.store.tables import BlobRefRow, UploadPartRow, UploadRow
 from gateway.store.transaction import Transaction
 
@@ -27,19 +24,16 @@ class SqlUploads(WatchedRows):
 
     async def all(self) -> Sequence[Upload]:
         query = select(_U).where(*self._present()).order_by(col(_U.created_at), col(_U.id))
-        return [to_upload(row) for row in await self._tx.rows(_U, query)]
+        return [value_of(Upload, row) for row in await self._tx.rows(_U, query)]
 
     async def get(self, id: str) -> Upload:
         query = self._tx.kept(select(_U).where(*self._present(), col(_U.id) == id))
-        row = await self._tx.first(_U, query)
-        if row is None:
-            raise errors.NotFound(f"there is no upload {id}, or its time is up")
-        return to_upload(row)
+        return value_of(Upload, await self._tx.one(_U, query, f"there is no upload {id}, or its time is up"))
 
     async def parts(self, id: str) -> Sequence[UploadPart]:
         query = select(_P).where(*self._of(id)).order_by(col(_P.n))
         rows = await self._tx.rows(_P, query)
-        return [UploadPart(n=row.n, size=row.size, sha256=Digest(row.sha256)) for row in rows]
+        return [value_of(UploadPart, row) for row in rows]
 
     async def add(self, upload: Upload) -> None:
         await self._tx.hold("uploads", self._agency_id)
@@ -50,14 +44,14 @@ class SqlUploads(WatchedRows):
                 "needed",
                 code="GW-UPLOAD-MOST",
             )
-        self._tx.put(_row(upload))
+        self._tx.put(UploadRow.of(upload))
 
     async def add_part(self, id: str, part: UploadPart) -> bool:
-        row = _P(agency_id=self._agency_id, upload_id=id, n=part.n, size=part.size, sha256=part.sha256)
+        row = _P.of(part, agency_id=self._agency_id, upload_id=id)
         return await self._tx.put_new(row)
 
     async def save(self, upload: Upload) -> None:
-        row = _row(upload)
+        row = UploadRow.of(upload)
         values = {"expires_at": row.expires_at, "file": row.file, "signatures": row.signatures}
         await self._tx.change(update(_U).where(*self._is(upload.id)).values(**values))
 
@@ -83,27 +77,3 @@ async def forget(tx: Transaction, now: datetime) -> int:
     await tx.change(delete(BlobRefRow).where(col(BlobRefRow.owner_kind) == OWNER, exists().where(owned)))
     await tx.change(delete(_P).where(exists().where(mine)))
     return await tx.change(delete(_U).where(over))
-
-
-def _row(upload: Upload) -> UploadRow:
-    return UploadRow.of(
-        upload,
-        file=to_json(FileItem, upload.file) if upload.file is not None else None,
-        signatures=to_json(FileVerdict, upload.signatures) if upload.signatures is not None else None,
-    )
-
-
-def to_upload(row: UploadRow) -> Upload:
-    return Upload(
-        id=row.id,
-        agency_id=row.agency_id,
-        name=row.name,
-        size=row.size,
-        part_size=row.part_size,
-        created_at=row.created_at,
-        created_by=row.created_by,
-        expires_at=row.expires_at,
-        announced=Digest(row.announced) if row.announced is not None else None,
-        file=from_json(FileItem, row.file) if row.file is not None else None,
-        signatures=from_json(FileVerdict, row.signatures) if row.signatures is not None else None,
-    )

@@ -41,7 +41,7 @@ from gateway.ports.services import Clock
 from gateway.ports.webhooks import LeasedEndpoint, Report, WebhookLoad
 from gateway.store import events
 from gateway.store.events import SqlEvents
-from gateway.store.row import Moment, from_json, to_json
+from gateway.store.row import Moment, value_of
 from gateway.store.tables import EventCounterRow, OutgoingRow, WebhookDeliveryRow, WebhookRow
 from gateway.store.tables_node import ApiKeyAgencyRow, ApiKeyRow, PrincipalRow
 from gateway.store.transaction import Open, Transaction
@@ -137,7 +137,8 @@ class SqlWebhooks:
             row = _row(made)
             values = {name: getattr(row, name) for name in _OF_PEOPLE}
             if known.state is EndpointState.PAUSED and made.state is EndpointState.ACTIVE:
-                await self._begin_anew(tx, scope.agency_id, id)
+                left = (*_of(scope.agency_id, id), col(_D.state) == _WAITING)
+                await tx.change(update(_D).where(*left).values(**_anew(self._clock.now())))
                 values |= {"suspects": 0, "due_at": await _first_due(tx, scope.agency_id, id)}
             await tx.change(update(_W).where(*_is(scope.agency_id, id)).values(**values))
             await self._tell(tx, scope, told, made)
@@ -207,10 +208,6 @@ class SqlWebhooks:
         )
         await tx.put_over(row, "state", "attempts", "first_at", "due_at")
 
-    async def _begin_anew(self, tx: Transaction, agency_id: str, id: str) -> None:
-        left = (*_of(agency_id, id), col(_D.state) == _WAITING)
-        await tx.change(update(_D).where(*left).values(**_anew(self._clock.now())))
-
     # --- what people are told ---------------------------------------------------------------------------------
 
     async def log(
@@ -223,13 +220,13 @@ class SqlWebhooks:
             query = query.where(col(_D.state) == state.value)
         async with self._reading() as tx:
             rows = await tx.rows(_D, query.order_by(col(_D.sequence).desc()).limit(limit))
-        return [to_delivery(row) for row in rows]
+        return [value_of(Delivery, row) for row in rows]
 
     async def delivery(self, agency_id: str, id: str, sequence: int) -> Delivery | None:
         query = select(_D).where(*_of(agency_id, id), col(_D.sequence) == sequence)
         async with self._asking() as tx:
             row = await tx.first(_D, query)
-        return to_delivery(row) if row is not None else None
+        return value_of(Delivery, row) if row is not None else None
 
     async def figures(self, agency_id: str, ids: Collection[str]) -> Mapping[str, EndpointFigures]:
         found = {}
@@ -306,7 +303,7 @@ class SqlWebhooks:
         left = (*_of(endpoint.agency_id, endpoint.id), col(_D.state) == _WAITING, time)
         query: Select[Any] = select(_D).where(*left).order_by(col(_D.sequence)).limit(limit)
         async with self._asking() as tx:
-            return [to_delivery(row) for row in await tx.rows(_D, query)]
+            return [value_of(Delivery, row) for row in await tx.rows(_D, query)]
 
     async def waiting(self, endpoint: Endpoint) -> int:
         left = (*_of(endpoint.agency_id, endpoint.id), col(_D.state) == _WAITING)
@@ -332,9 +329,8 @@ class SqlWebhooks:
                     f"the lease on {id} is no longer ours, or the webhook was removed: discard this result"
                 )
             for each in report.deliveries:
-                await tx.put_over(
-                    _delivery_row(endpoint, each), "state", "attempts", "first_at", "at", "due_at", "tries"
-                )
+                row = WebhookDeliveryRow.of(each, agency_id=endpoint.agency_id)
+                await tx.put_over(row, "state", "attempts", "first_at", "at", "due_at", "tries")
             if report.revived:
                 left = [*_of(agency_id, id), col(_D.state) == _WAITING, col(_D.due_at) > now]
                 # What failed while others came through has a fault of its own, and keeps to its plan.
@@ -421,10 +417,7 @@ def _anew(now: datetime) -> dict[str, Any]:
 
 
 async def _known(tx: Transaction, query: Select[Any], id: str) -> WebhookRow:
-    row = await tx.first(_W, query)
-    if row is None:
-        raise errors.NotFound(f"there is no webhook {id}", hint="gateway webhooks list")
-    return row
+    return await tx.one(_W, query, f"there is no webhook {id}", "gateway webhooks list")
 
 
 async def _first_due(tx: Transaction, agency_id: str, id: str) -> datetime | None:
@@ -449,60 +442,11 @@ def _aware(at: Any) -> datetime | None:  # Any: a function of a column has lost 
 
 
 def _row(endpoint: Endpoint) -> WebhookRow:
-    return WebhookRow.of(
-        endpoint,
-        types=json.dumps(list(endpoint.types)),
-        scopes=json.dumps(sorted(endpoint.scopes)),
-        secrets=to_json(_SECRETS, endpoint.secrets),
-        state=endpoint.state.value,
-        paused_why=endpoint.paused_why.value if endpoint.paused_why is not None else None,
-        lease_token=None,
-        lease_until=None,
-    )
+    scopes = json.dumps(sorted(endpoint.scopes))
+    return WebhookRow.of(endpoint, scopes=scopes, lease_token=None, lease_until=None)
 
 
 def to_endpoint(row: WebhookRow) -> Endpoint:
+    # Those that there still are: it may be older than the last one that went.
     kept = json.loads(row.scopes)
-    return Endpoint(
-        id=row.id,
-        agency_id=row.agency_id,
-        url=row.url,
-        types=tuple(json.loads(row.types)),
-        # Those that there still are: it may be older than the last one that went.
-        scopes=frozenset(each for each in ApiScope if each.value in kept),
-        note=row.note,
-        secrets=from_json(_SECRETS, row.secrets),
-        created_at=row.created_at,
-        created_by=row.created_by,
-        state=EndpointState(row.state),
-        paused_why=PauseWhy(row.paused_why) if row.paused_why else None,
-        paused_at=row.paused_at,
-        cursor=row.cursor,
-        suspects=row.suspects,
-        due_at=row.due_at,
-        last_ok_at=row.last_ok_at,
-        last_try_at=row.last_try_at,
-        slow=row.slow,
-        version=row.version,
-    )
-
-
-def _delivery_row(endpoint: Endpoint, each: Delivery) -> WebhookDeliveryRow:
-    return WebhookDeliveryRow.of(
-        each, agency_id=endpoint.agency_id, state=each.state.value, tries=to_json(_TRIES, each.tries)
-    )
-
-
-def to_delivery(row: WebhookDeliveryRow) -> Delivery:
-    return Delivery(
-        webhook_id=row.webhook_id,
-        sequence=row.sequence,
-        event_id=row.event_id,
-        kind=row.kind,
-        state=DeliveryState(row.state),
-        attempts=row.attempts,
-        first_at=row.first_at,
-        at=row.at,
-        due_at=row.due_at,
-        tries=from_json(_TRIES, row.tries),
-    )
+    return value_of(Endpoint, row, scopes=frozenset(each for each in ApiScope if each.value in kept))

@@ -8,30 +8,25 @@ from collections.abc import Callable, Mapping
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.ports import store as ports
 from gateway.ports.content import Holds
-from gateway.ports.handling import UnitParts
 from gateway.ports.queues import Inbox, Jobs, Outbox
-from gateway.ports.revocation import PendingRevocations
-from gateway.ports.services import Clock
-from gateway.ports.store import PaperParts, RecipientGroups
-from gateway.ports.systems import SystemBox
+from gateway.ports.services import Clock, PendingRevocations
+from gateway.ports.store import PaperParts, RecipientGroups, SystemBox, UnitParts
 from gateway.store.accounts import staying
 from gateway.store.api_calls import SqlIdempotency
 from gateway.store.blob_refs import SqlBlobRefs
-from gateway.store.changes import NOBODY, Follower
-from gateway.store.deliveries import SqlDeliveries, SqlFacts, SqlPaperParts
+from gateway.store.deliveries import SqlDeliveries, SqlFacts, SqlPaperParts, SqlRecipientGroups
 from gateway.store.events import SqlEvents
-from gateway.store.groups import SqlRecipientGroups
 from gateway.store.holds import SqlHolds
 from gateway.store.inbox import SqlInbox
-from gateway.store.incoming import SqlHandovers, SqlIdentities, SqlIncomingDocuments
+from gateway.store.incoming import SqlHandovers, SqlIdentities, SqlIncomingDocuments, SqlUnitParts
 from gateway.store.jobs import SqlJobs
 from gateway.store.outbox import SqlOutbox
 from gateway.store.outgoing import SqlOutgoingDocuments, SqlOutgoingNumbers
 from gateway.store.register import SqlDocumentRegister
+from gateway.store.repository import NOBODY, Follower
 from gateway.store.revocation import SqlPendingRevocations
 from gateway.store.systems import SqlSystemBox
 from gateway.store.transaction import Transaction
-from gateway.store.unit_parts import SqlUnitParts
 from gateway.store.uploads import SqlUploads
 
 # Each with how many it takes of transaction, scope, clock and follower.

@@ -29,8 +29,7 @@ from gateway.ports import (
     Parcel,
     Promises,
 )
-from gateway.transport.circuit import Circuit
-from gateway.transport.gathered import WAIT_S, Gathered
+from gateway.transport.gathered import WAIT_S, Circuit, Gathered
 
 HostOf = Callable[[str], Awaitable[str | None]]
 """The node that speaks for a code, as the registry has it."""

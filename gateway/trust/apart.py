@@ -1,10 +1,12 @@
 """A process apart, for what parses hostile files: both ends of it. The node's end (`ReaderProcess`) starts a module of
-ours, puts one question a line to it and waits no longer than it was told. The inner end (`serve`) limits the memory of its
-own process, puts up a fence against connections, programs and writing, and answers one line a question; its own alarm
-ends it over a file that holds it too long, should nobody be left to do that. Neither end knows what is asked."""
+ours, puts one question a line to it and waits no longer than it was told; it is kept from file to file (`KeptProcess`), and
+several are lent in turn (`Lent`). The inner end (`serve`) limits the memory of its own process, puts up a fence against
+connections, programs and writing, and answers one line a question; its own alarm ends it over a file that holds it too
+long, should nobody be left to do that. Neither end knows what is asked."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import resource
@@ -12,10 +14,19 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, BinaryIO
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, BinaryIO, ClassVar, Generic, TypeVar
 
+from gateway.ports.services import Pool
+
+T = TypeVar("T")
+B = TypeVar("B")
+MB = 1024 * 1024
 READY = b"ready"
 GRACE_S = 5.0
 _PIECE = 256 * 1024
@@ -87,6 +98,107 @@ class ReaderProcess:
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 pipe.close()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadingLimits:
+    """What one file may cost."""
+
+    max_bytes: int = 100 * MB
+    seconds: float
+    start_seconds: float = 60.0
+    memory: int
+
+
+class KeptProcess:
+    """One process, started at the first question and kept; questions wait for each other. Safe to share between threads.
+    `folder` is what it is told of when it starts."""
+
+    module: ClassVar[str]
+    most_asked: ClassVar[int]
+
+    def __init__(self, folder: Path, limits: ReadingLimits) -> None:
+        self._folder, self._limits = folder, limits
+        self._turn = threading.Lock()
+        self._process: ReaderProcess | None = None
+
+    def warm(self) -> None:
+        """Has the process running before somebody waits for it."""
+        with self._turn:
+            if self._process is None:
+                try:
+                    self._started()
+                except (OSError, EOFError):
+                    self._end()
+
+    def close(self) -> None:
+        """Ends the process, also in the middle of a file: who closes the node does not wait for it."""
+        if (process := self._process) is not None:
+            process.kill()
+        with self._turn:
+            self._end()
+
+    def ask(
+        self, asked: Mapping[str, object], read: Callable[[bytes], T], was_too_much: Callable[[T], bool]
+    ) -> T:
+        """The answer. TimeoutError when it takes too long; EOFError when the process ended, did not start, or says what
+        cannot be read: the next question gets a new one."""
+        with self._turn:
+            if self._process is not None and self._process.is_gone:
+                self._end()
+            try:
+                process = self._process or self._started()
+                told = read(process.ask(asked, self._limits.seconds))
+            except TimeoutError:
+                self._end()
+                raise
+            except (OSError, EOFError, ValueError, KeyError, TypeError) as why:
+                self._end()
+                raise EOFError from why
+            # What the libraries keep of old files counts against the memory of later ones.
+            if was_too_much(told) or process.asked >= self.most_asked:
+                self._end()
+            return told
+
+    def too_large(self, size: int) -> str | None:
+        """Why a file of that size is not handed over."""
+        most = self._limits.max_bytes
+        return f"it is larger than {most // MB} MB" if size > most else None
+
+    def _started(self) -> ReaderProcess:
+        """A process that has loaded what it needs: the time for that is no file's. EOFError when it does not come up."""
+        limits = self._limits
+        # Its own alarm is the later one: it matters when the node died and nobody else ends it.
+        told = [str(limits.memory), str(limits.seconds + GRACE_S), str(self._folder.resolve())]
+        self._process = process = ReaderProcess(self.module, told)
+        try:
+            process.answer(limits.start_seconds)
+        except TimeoutError as why:
+            raise EOFError from why
+        return process
+
+    def _end(self) -> None:
+        if self._process is not None:
+            self._process.end()
+            self._process = None
+
+
+class Lent(Generic[B]):
+    """Some of one kind, as many files at a time as there are of them; each waits in a thread of the pool. The one used last
+    is taken first: its process is warm, and others need not start."""
+
+    def __init__(self, boxes: Sequence[B], pool: Pool) -> None:
+        self._free: asyncio.LifoQueue[B] = asyncio.LifoQueue()
+        for box in reversed(boxes):
+            self._free.put_nowait(box)
+        self._pool = pool
+
+    async def run(self, work: Callable[[B], T]) -> T:
+        box = await self._free.get()
+        try:
+            return await self._pool.run(partial(work, box))
+        finally:
+            self._free.put_nowait(box)
 
 
 def _environment() -> dict[str, str]:

@@ -1,12 +1,18 @@
-"""Secrets that must be had in plain to work with them, kept sealed: whoever has the database, or a copy of it without the
+"""Secrets that must be had in plain to work with them: those by which document systems sign their calls, and those with
+which webhooks are signed. Unlike an API key they are kept sealed: whoever has the database, or a copy of it without the
 node's keys, has none of them. In: a key of the node's own, which lies encrypted beside its exchange keys; a purpose,
-which keeps what is sealed for one apart from every other; bytes with what they belong to. Out: text for the database,
-and the bytes again."""
+which keeps what is sealed for one apart from every other; what a secret belongs to. Out: a new secret with what is kept of
+it; the secret again, or the headers of Standard Webhooks over a body."""
 
 from __future__ import annotations
 
 import base64
+import hashlib
+import hmac
 import os
+import secrets
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -16,6 +22,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from gateway.domain.account import ApiKey
+from gateway.domain.webhook import KeptSecret
 from gateway.errors import Misconfigured
 from gateway.trust.keys import own_key
 
@@ -54,3 +62,74 @@ class SealingKey:
             return self._cipher.decrypt(raw[:_NONCE], raw[_NONCE:], owner.encode())
         except InvalidTag:
             return None
+
+
+_SECRET_BYTES = 32
+_OF_SYSTEMS = b"lienthong system secrets 1"
+
+
+class SystemSecretBox:
+    """Keeps the promise of `api.vxp.caller.SystemSecrets`. Sync: the first call reads a file."""
+
+    def __init__(self, keys_folder: Path, password: bytes | None) -> None:
+        self._key = SealingKey(keys_folder, password, _OF_SYSTEMS, "the secrets of document systems")
+
+    def new(self, key_id: str) -> tuple[str, str]:
+        """The secret in letters that a settings file of any kind takes, and what is kept of it."""
+        secret = secrets.token_urlsafe(_SECRET_BYTES)
+        return secret, self.sealed(secret, key_id)
+
+    def sealed(self, secret: str, key_id: str) -> str:
+        """What is kept of a secret that was made elsewhere."""
+        return self._key.seal(secret.encode(), key_id)
+
+    def opened(self, key: ApiKey) -> str:
+        raw = self._key.open(key.sealed or "", key.id)
+        if raw is None:
+            raise Misconfigured(
+                f"the secret of system {key.system} was sealed with another key than {self._key.path}",
+                hint=f"put that key back from a backup, or give it a new secret: gateway compat rotate {key.system}",
+            )
+        return raw.decode()
+
+
+PREFIX = "whsec_"
+_OF_WEBHOOKS = b"lienthong webhook secrets 1"
+
+
+class SealedSecrets:
+    """Keeps the promise of `ports.webhooks.WebhookSecrets`. Safe to share between threads."""
+
+    def __init__(self, keys_folder: Path, password: bytes | None) -> None:
+        self._key = SealingKey(keys_folder, password, _OF_WEBHOOKS, "the secrets of webhooks")
+
+    def new(self, webhook_id: str) -> tuple[str, str]:
+        raw = secrets.token_bytes(_SECRET_BYTES)
+        return PREFIX + base64.b64encode(raw).decode(), self._key.seal(raw, webhook_id)
+
+    def headers(
+        self, webhook_id: str, secrets: Sequence[KeptSecret], event_id: str, at: datetime, body: bytes
+    ) -> Mapping[str, str]:
+        stamp = str(int(at.timestamp()))
+        signed = f"{event_id}.{stamp}.".encode() + body
+        good = [each for each in secrets if each.until is None or at < each.until]
+        return {
+            "webhook-id": event_id,
+            "webhook-timestamp": stamp,
+            "webhook-signature": " ".join(
+                "v1,"
+                + base64.b64encode(
+                    hmac.new(self._opened(webhook_id, each), signed, hashlib.sha256).digest()
+                ).decode()
+                for each in good
+            ),
+        }
+
+    def _opened(self, webhook_id: str, kept: KeptSecret) -> bytes:
+        raw = self._key.open(kept.sealed, webhook_id)
+        if raw is None:
+            raise Misconfigured(
+                f"a webhook's secret was sealed with another key than {self._key.path}",
+                hint="put that key back from a backup, or give the webhook a new secret: gateway webhooks rotate",
+            )
+        return raw

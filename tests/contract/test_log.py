@@ -19,8 +19,8 @@ from gateway.domain.sealed_log import Logged
 from gateway.errors import Clash, Misconfigured, NotFound
 from gateway.office.store.store import SqlOfficeStore
 from gateway.pool import ThreadPool
-from gateway.store import log_events, log_reading
-from gateway.store.log_events import WantedEvents, erase_texts
+from gateway.store import log_reading
+from gateway.store.log_reading import WantedEvents, erase_texts
 from gateway.store.tables import EventRow
 from tests.support import proofs
 from tests.support.clock import ManualClock
@@ -335,13 +335,13 @@ async def test_all_texts_of_an_event_are_deleted_when_none_is_named_and_nothing_
         "why",
     ]
 
-    (left,) = await log_events.search_log(book.store, WantedEvents(event_id=stored.event_id), limit=5)
+    (left,) = await log_reading.search_log(book.store, WantedEvents(event_id=stored.event_id), limit=5)
     assert left.event.data == {"n": 0, "code": "02"}
 
 
 async def test_a_text_that_is_not_sealed_yet_waits_for_its_seal(book: Book) -> None:
     await book.tell(1, {"reason": "one two"})
-    (hit,) = await log_events.search_log(book.store, WantedEvents(), limit=5)
+    (hit,) = await log_reading.search_log(book.store, WantedEvents(), limit=5)
 
     with pytest.raises(Clash, match="within a minute"):
         await erase_texts(book.store, book.clock, hit.event.id, [], "prn_1", "Decision 12")
@@ -354,7 +354,7 @@ async def test_search_finds_by_kind_subject_agency_and_period(book: Book) -> Non
     await book.tell(2, scope=SOUTH)
 
     async def count(**wanted: object) -> int:
-        return len(await log_events.search_log(book.store, WantedEvents(**wanted), limit=10))  # type: ignore[arg-type]  # each has its own type
+        return len(await log_reading.search_log(book.store, WantedEvents(**wanted), limit=10))  # type: ignore[arg-type]  # each has its own type
 
     assert await count() == 4
     assert await count(kind="message.*") == 4
@@ -363,7 +363,7 @@ async def test_search_finds_by_kind_subject_agency_and_period(book: Book) -> Non
     assert await count(subject_id="msg_1") == 4
     assert await count(agency_id="agy_south") == await count(principal_id="prn_south") == 2
     assert await count(since=middle) == await count(until=middle) == 2
-    newest = await log_events.search_log(book.store, WantedEvents(), limit=1, newest=True)
+    newest = await log_reading.search_log(book.store, WantedEvents(), limit=1, newest=True)
     assert newest[0].event.node_seq == 4
 
 

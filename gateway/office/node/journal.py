@@ -19,7 +19,7 @@ from gateway.office.ports.accounts import AccountWork
 from gateway.office.ports.node import JournalAsk, JournalEntry, JournalState
 from gateway.ops.audit import Given, verify
 from gateway.ops.audit_checks import AuditFinding
-from gateway.store.log_events import Hit, WantedEvents, search_log
+from gateway.store.log_reading import Hit, WantedEvents, search_log
 
 _LOG = logging.getLogger(__name__)
 

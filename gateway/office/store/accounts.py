@@ -17,11 +17,12 @@ from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.event import EventKind
 from gateway.domain.person import Person
 from gateway.office.domain.roles import Delegation, Mailbox, Post, PostRole
-from gateway.office.domain.session import Ended, Factor, FailedTries, Session
+from gateway.office.domain.session import Ended, FailedTries, Session
 from gateway.ports import Clock
 from gateway.store.events import NODE, SqlEvents
 from gateway.store.people import SqlPeople, to_person
-from gateway.store.row import from_json, to_json
+from gateway.store.repository import NodeRows
+from gateway.store.row import from_json, to_json, value_of
 from gateway.store.store import SqlStore
 from gateway.store.tables_node import HostedAgencyRow, PersonRow
 from gateway.store.tables_office import (
@@ -38,25 +39,11 @@ from gateway.store.transaction import Transaction
 _P, _D, _M = PostRow, DelegationRow, MailboxRow
 
 
-class _InTransaction:
-    def __init__(self, tx: Transaction) -> None:
-        self._tx = tx
-
-
-class SqlPosts(_InTransaction):
+class SqlPosts(NodeRows):
     """Keeps the promise of `office.ports.accounts.Posts`."""
 
     async def give(self, post: Post) -> None:
-        row = PostRow(
-            person_id=post.person_id,
-            agency_id=post.agency_id,
-            role=post.role.value,
-            unit=post.unit,
-            given_by=post.given_by,
-            given_at=post.given_at,
-            until=post.until,
-        )
-        await self._tx.put_over(row, "unit", "given_by", "given_at", "until")
+        await self._tx.put_over(PostRow.of(post), "unit", "given_by", "given_at", "until")
 
     async def take(self, person_id: str, agency_id: str, role: PostRole) -> bool:
         this = (col(_P.person_id) == person_id, col(_P.agency_id) == agency_id, col(_P.role) == role.value)
@@ -73,40 +60,18 @@ class SqlPosts(_InTransaction):
 
     async def _found(self, query: Select[Any]) -> list[Post]:
         ordered = query.order_by(col(_P.person_id), col(_P.agency_id), col(_P.role))
-        return [
-            Post(
-                person_id=row.person_id,
-                agency_id=row.agency_id,
-                role=PostRole(row.role),
-                unit=row.unit,
-                given_by=row.given_by,
-                given_at=row.given_at,
-                until=row.until,
-            )
-            for row in await self._tx.rows(_P, self._tx.kept(ordered))
-        ]
+        return [value_of(Post, row) for row in await self._tx.rows(_P, self._tx.kept(ordered))]
 
 
-class SqlDelegations(_InTransaction):
+class SqlDelegations(NodeRows):
     """Keeps the promise of `office.ports.accounts.Delegations`."""
 
     async def add(self, delegation: Delegation) -> None:
-        row = DelegationRow(
-            agency_id=delegation.agency_id,
-            id=delegation.id,
-            from_id=delegation.from_id,
-            to_id=delegation.to_id,
-            made_at=delegation.made_at,
-            ends_at=delegation.ends_at,
-            body=to_json(Delegation, delegation),
-        )
-        self._tx.put(row)
+        self._tx.put(DelegationRow.of(delegation, body=to_json(Delegation, delegation)))
 
     async def get(self, agency_id: str, id: str) -> Delegation:
         this = select(_D).where(col(_D.agency_id) == agency_id, col(_D.id) == id)
-        row = await self._tx.first(_D, self._tx.kept(this))
-        if row is None:
-            raise errors.NotFound(f"this agency has no delegation {id}")
+        row = await self._tx.one(_D, self._tx.kept(this), f"this agency has no delegation {id}")
         return from_json(Delegation, row.body)
 
     async def save(self, delegation: Delegation) -> None:
@@ -126,28 +91,20 @@ class SqlDelegations(_InTransaction):
         return [from_json(Delegation, row.body) for row in await self._tx.rows(_D, newest)]
 
 
-class SqlMailboxes(_InTransaction):
+class SqlMailboxes(NodeRows):
     """Keeps the promise of `office.ports.accounts.Mailboxes`."""
 
     async def add(self, mailbox: Mailbox) -> None:
-        row = MailboxRow(
-            agency_id=mailbox.agency_id,
-            name=mailbox.name,
-            role=mailbox.role.value,
-            made_by=mailbox.made_by,
-            made_at=mailbox.made_at,
-            closed_at=mailbox.closed_at,
-        )
-        if not await self._tx.put_new(row):
+        if not await self._tx.put_new(MailboxRow.of(mailbox)):
             raise errors.Clash(f"there is a mailbox named {mailbox.name} already")
 
     async def find(self, name: str) -> Mailbox | None:
         row = await self._tx.first(_M, select(_M).where(col(_M.name) == name))
-        return None if row is None else _mailbox(row)
+        return None if row is None else value_of(Mailbox, row)
 
     async def listed(self, agency_id: str) -> Sequence[Mailbox]:
         mine = select(_M).where(col(_M.agency_id) == agency_id).order_by(col(_M.name))
-        return [_mailbox(row) for row in await self._tx.rows(_M, mine)]
+        return [value_of(Mailbox, row) for row in await self._tx.rows(_M, mine)]
 
     async def close(self, agency_id: str, name: str, at: datetime) -> None:
         this = (col(_M.agency_id) == agency_id, col(_M.name) == name)
@@ -155,35 +112,22 @@ class SqlMailboxes(_InTransaction):
             raise errors.NotFound(f"this agency has no mailbox {name}")
 
 
-def _mailbox(row: MailboxRow) -> Mailbox:
-    return Mailbox(
-        agency_id=row.agency_id,
-        name=row.name,
-        role=PostRole(row.role),
-        made_by=row.made_by,
-        made_at=row.made_at,
-        closed_at=row.closed_at,
-    )
-
-
 _S, _T, _PAST, _C = SessionRow, SignInTryRow, PasswordPastRow, RecoveryCodeRow
 
 
-class SqlSessions(_InTransaction):
+class SqlSessions(NodeRows):
     """Keeps the promise of `office.ports.accounts.Sessions`."""
 
     async def add(self, session: Session) -> None:
-        self._tx.put(_session_row(session))
+        self._tx.put(SessionRow.of(session))
 
     async def find(self, digest: str) -> Session | None:
         row = await self._tx.first(_S, self._tx.kept(select(_S).where(col(_S.digest) == digest)))
-        return None if row is None else _session(row)
+        return None if row is None else value_of(Session, row)
 
     async def get(self, id: str) -> Session:
-        row = await self._tx.first(_S, self._tx.kept(select(_S).where(col(_S.id) == id)))
-        if row is None:
-            raise errors.NotFound(f"there is no session {id}")
-        return _session(row)
+        query = self._tx.kept(select(_S).where(col(_S.id) == id))
+        return value_of(Session, await self._tx.one(_S, query, f"there is no session {id}"))
 
     async def touch(self, digest: str, at: datetime) -> None:
         this = (col(_S.digest) == digest, col(_S.seen_at) < at)
@@ -191,7 +135,7 @@ class SqlSessions(_InTransaction):
 
     async def renew(self, digest: str, renewed: Session) -> bool:
         this = (col(_S.digest) == digest, col(_S.ended_at).is_(None))
-        return await self._tx.change(update(_S).where(*this).values(**_session_row(renewed).values())) == 1
+        return await self._tx.change(update(_S).where(*this).values(**SessionRow.of(renewed).values())) == 1
 
     async def end(self, digest: str, at: datetime, why: Ended) -> bool:
         this = (col(_S.digest) == digest, col(_S.ended_at).is_(None))
@@ -208,25 +152,24 @@ class SqlSessions(_InTransaction):
     async def open_of(self, person_id: str) -> Sequence[Session]:
         mine = (col(_S.person_id) == person_id, col(_S.ended_at).is_(None))
         query = self._tx.kept(select(_S).where(*mine).order_by(col(_S.began_at).desc(), col(_S.id).desc()))
-        return [_session(row) for row in await self._tx.rows(_S, query)]
+        return [value_of(Session, row) for row in await self._tx.rows(_S, query)]
 
     async def sweep(self, before: datetime) -> int:
         gone = or_(col(_S.ends_at) < before, col(_S.ended_at) < before)
         return await self._tx.change(delete(_S).where(gone))
 
 
-class SqlTries(_InTransaction):
+class SqlTries(NodeRows):
     """Keeps the promise of `office.ports.accounts.Tries`."""
 
     async def of(self, key: str) -> FailedTries:
         await self._tx.hold("sign_in_try", key)
         row = await self._tx.first(_T, select(_T).where(col(_T.key) == key))
-        return FailedTries() if row is None else FailedTries(failures=row.failures, last_at=row.last_at)
+        return FailedTries() if row is None else value_of(FailedTries, row)
 
     async def save(self, key: str, tries: FailedTries) -> None:
         if tries.failures and tries.last_at is not None:
-            row = SignInTryRow(key=key, failures=tries.failures, last_at=tries.last_at)
-            await self._tx.put_over(row, "failures", "last_at")
+            await self._tx.put_over(SignInTryRow.of(tries, key=key), "failures", "last_at")
         else:
             await self._tx.change(delete(_T).where(col(_T.key) == key))
 
@@ -234,7 +177,7 @@ class SqlTries(_InTransaction):
         return await self._tx.change(delete(_T).where(col(_T.last_at) < before))
 
 
-class SqlPastSecrets(_InTransaction):
+class SqlPastSecrets(NodeRows):
     """Keeps the promise of `office.ports.accounts.PastSecrets`."""
 
     async def passwords(self, person_id: str, limit: int) -> Sequence[str]:
@@ -261,40 +204,6 @@ class SqlPastSecrets(_InTransaction):
         mine = (col(_C.person_id) == person_id, col(_C.used_at).is_(None))
         ((count,),) = await self._tx.tuples(select(func.count()).select_from(_C).where(*mine))
         return int(count)
-
-
-def _session(row: SessionRow) -> Session:
-    return Session(
-        id=row.id,
-        digest=row.digest,
-        person_id=row.person_id,
-        agency_id=row.agency_id,
-        factor=Factor(row.factor),
-        began_at=row.began_at,
-        seen_at=row.seen_at,
-        ends_at=row.ends_at,
-        address=row.address,
-        agent=row.agent,
-        ended_at=row.ended_at,
-        ended_why=None if row.ended_why is None else Ended(row.ended_why),
-    )
-
-
-def _session_row(session: Session) -> SessionRow:
-    return SessionRow(
-        digest=session.digest,
-        id=session.id,
-        person_id=session.person_id,
-        agency_id=session.agency_id,
-        factor=session.factor.value,
-        began_at=session.began_at,
-        seen_at=session.seen_at,
-        ends_at=session.ends_at,
-        address=session.address,
-        agent=session.agent,
-        ended_at=session.ended_at,
-        ended_why=session.ended_why.value if session.ended_why else None,
-    )
 
 
 class SqlAccountWork:

@@ -30,8 +30,9 @@ from gateway.domain.book import Book, OutgoingLine, PaperLetter, Span
 from gateway.domain.document import DocumentChange, IncomingDocument, Kind, OutgoingDocument, OutState
 from gateway.domain.wall_clock import VIETNAM, local
 from gateway.office.ports.store import IncomingLine, Numbered
+from gateway.ports.queues import RegisterEntry
 from gateway.ports.services import Clock
-from gateway.store import incoming, register
+from gateway.store import incoming
 from gateway.store.outgoing import (
     IS_LINE,
     NO_LINE,
@@ -43,7 +44,7 @@ from gateway.store.outgoing import (
     to_letter,
     under_in,
 )
-from gateway.store.row import from_json, to_json
+from gateway.store.row import from_json, to_json, value_of
 from gateway.store.tables import (
     DeliveryRow,
     HandoverRow,
@@ -100,7 +101,7 @@ class SqlBooks:
         now = self._clock.now()
         return [
             IncomingLine(
-                entry=register.to_domain(row),
+                entry=value_of(RegisterEntry, row),
                 document=from_json(IncomingDocument, row.document),
                 handover=None if row.handed_state is None else incoming.to_handover(_handed(row), now),
             )
@@ -242,21 +243,8 @@ class SqlBooks:
         year = letter.issued_on.year
         these = asked_under(self._agency_id, letter.number, letter.symbol, year)
         sent = await self._tx.first(_O, SENT_UNDER, **these)
-        row = PaperOutgoingRow(
-            agency_id=self._agency_id,
-            id=letter.id,
-            number=letter.number,
-            symbol=letter.symbol,
-            issued_on=letter.issued_on,
-            year=year,
-            entered_at=letter.entered_at,
-            entered_by=letter.entered_by,
-            catch_up=letter.catch_up,
-            struck_at=letter.struck_at,
-            struck_by=letter.struck_by,
-            struck_reason=letter.struck_reason,
-            body=to_json(PaperLetter, letter),
-        )
+        body = to_json(PaperLetter, letter)
+        row = PaperOutgoingRow.of(letter, agency_id=self._agency_id, year=year, body=body)
         if sent is not None or not await self._tx.put_new(row):
             raise await self._taken_by(letter)
 
@@ -284,10 +272,8 @@ class SqlBooks:
         )
 
     async def letter(self, id: str) -> PaperLetter:
-        row = await self._tx.first(_P, select(_P).where(self._is_letter(id)))
-        if row is None:
-            raise errors.NotFound(f"this agency has no paper letter {id}")
-        return to_letter(row)
+        query = select(_P).where(self._is_letter(id))
+        return to_letter(await self._tx.one(_P, query, f"this agency has no paper letter {id}"))
 
     async def strike_letter(self, id: str, at: datetime, by: str, reason: str) -> bool:
         await self.letter(id)

@@ -22,12 +22,10 @@ from sqlmodel import col
 
 from gateway import errors
 from gateway.domain.account import AgencyScope
-from gateway.domain.document import Urgency
 from gateway.domain.wall_clock import VIETNAM
-from gateway.office.domain.listing import TABS, Card, ListLine, Origin, Side, Tab
+from gateway.office.domain.listing import TABS, ListLine, Side, Tab
 from gateway.office.ports.lists import MOST_COUNTED, Charts, DayHours, ListCount, ListPage, Tiles, Wanted
 from gateway.office.store import lists_figures
-from gateway.office.store.lists_late import late_condition
 from gateway.office.store.lists_query import (
     SEARCH,
     Band,
@@ -35,6 +33,7 @@ from gateway.office.store.lists_query import (
     bands,
     behind,
     filters,
+    late_condition,
     likes,
     match,
     matching,
@@ -42,7 +41,7 @@ from gateway.office.store.lists_query import (
     whole,
 )
 from gateway.ports.services import Clock
-from gateway.store.row import from_json, to_json
+from gateway.store.row import to_json, value_of
 from gateway.store.tables_office import ListRow
 from gateway.store.transaction import Transaction
 
@@ -354,23 +353,7 @@ _SHOWN = [getattr(_R, name) for name in _R.model_fields if name != "folded"]
 
 
 def to_line(row: Any) -> ListLine:  # Any: a row with the columns that are shown
-    return ListLine(
-        id=row.id,
-        side=Side(row.side),
-        at=row.at,
-        state=row.state,
-        own_state=row.own_state,
-        tabs=Tab(row.tabs),
-        urgency=Urgency(row.urgency),
-        issued_on=row.issued_on,
-        card=from_json(Card, row.card),
-        due_at=row.due_at,
-        attention_at=row.attention_at,
-        sent_at=row.sent_at,
-        latest_at=row.latest_at,
-        unread=row.unread,
-        origin=Origin(row.origin) if row.origin else None,
-    )
+    return value_of(ListLine, row)
 
 
 def _write_cursor(

@@ -43,8 +43,8 @@ from gateway.office.domain.listing import (
 )
 from gateway.ports.services import Clock
 from gateway.store.calendar import days_in
-from gateway.store.changes import Follower
 from gateway.store.drivers import SLOW
+from gateway.store.repository import Follower
 from gateway.store.row import among, from_json, to_json
 from gateway.store.tables import DeliveryRow, FactRow, HandoverRow, IncomingRow, OutgoingRow
 from gateway.store.tables_node import PrincipalRow

@@ -8,7 +8,7 @@ Flows take one look at each document of those days, found by the time it came or
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 
 from sqlalchemy import Executable, and_, func, or_, select
@@ -18,6 +18,7 @@ from gateway.domain.wall_clock import VIETNAM
 from gateway.office.domain.listing import Side
 from gateway.office.ports.node import LONGEST_DAYS, Flow, TrafficWanted, result_of
 from gateway.store.inbox import REPEAT
+from gateway.store.repository import in_parts
 from gateway.store.store import SqlStore
 from gateway.store.tables import DeliveryRow, IdentityRow, InboxRow, IncomingRow, OutgoingRow
 from gateway.store.transaction import Transaction
@@ -25,7 +26,6 @@ from gateway.store.transaction import Transaction
 # Whoever wrote in these days is found among the packets that came since; all that a busy partner ever sent is never read.
 _LATELY = timedelta(days=7)
 _BEGIN = datetime(1970, 1, 1, tzinfo=UTC)
-_AT_ONCE = 500
 _NOT_GONE = ("queued", "sending", "failed", "cancelled", "paper")
 _B, _D, _I, _O, _IN = InboxRow, DeliveryRow, IdentityRow, OutgoingRow, IncomingRow
 _OF_DOCUMENT = and_(col(_D.agency_id) == col(_O.agency_id), col(_D.document_id) == col(_O.id))
@@ -37,9 +37,9 @@ async def last_heard(
     """The newest that was admitted from each of these codes; who was never heard is no key."""
     found: dict[str, datetime] = {}
     async with store.reading() as tx:
-        for part in _parts(codes):
+        for part in in_parts(sorted(codes)):
             found |= dict(await tx.tuples(_lately(part, now - _LATELY, agency_ids)))
-        for part in _parts({*codes} - found.keys()):
+        for part in in_parts(sorted({*codes} - found.keys())):
             found |= dict(await tx.tuples(_admitted(part, agency_ids, _BEGIN)))
     return found
 
@@ -50,7 +50,7 @@ async def heard_since(
     """Those of these codes from which something was admitted since then."""
     found: set[str] = set()
     async with store.reading() as tx:
-        for part in _parts(codes):
+        for part in in_parts(sorted(codes)):
             found |= {code for code, _ in await tx.tuples(_admitted(part, agency_ids, since))}
     return found
 
@@ -92,11 +92,6 @@ def _admitted(codes: Sequence[str], agency_ids: Sequence[str], since: datetime) 
         .where(col(_I.agency_id).in_(agency_ids), col(_I.sender).in_(codes), col(_I.at) >= since)
         .group_by(col(_I.sender))
     )
-
-
-def _parts(codes: Collection[str]) -> Iterator[list[str]]:
-    listed = sorted(codes)
-    return (listed[start : start + _AT_ONCE] for start in range(0, len(listed), _AT_ONCE))
 
 
 async def flows(store: SqlStore, wanted: TrafficWanted) -> Sequence[Flow]:

@@ -21,20 +21,19 @@ from gateway.domain.account import AgencyScope
 from gateway.domain.event import EventKind
 from gateway.office.domain.listing import Origin
 from gateway.office.ports.lists import Keeping
-from gateway.office.ports.telling import Notice, NoticeWish
+from gateway.office.ports.telling import Notice
 from gateway.office.store import lists_figures
 from gateway.office.store.book import SqlBooks
 from gateway.office.store.lists import KnownCounts, SqlLists
 from gateway.office.store.lists_write import Dues, ListWriter, Reckon, reckon_without_office
-from gateway.office.store.submissions import SqlSubmissions
 from gateway.office.store.tags_and_views import SqlOwnDesks, SqlSavedViews, SqlTags
-from gateway.office.store.todo import SqlRecallAsks, SqlTasks
+from gateway.office.store.todo import SqlRecallAsks, SqlSubmissions, SqlTasks
 from gateway.ports.services import Clock
 from gateway.store.calendar import SqlCalendarDays
-from gateway.store.changes import NOBODY, Follower
 from gateway.store.engine import AS_SHIPPED, ServerLimits
 from gateway.store.events import SqlEvents
-from gateway.store.row import from_json, to_json
+from gateway.store.repository import NOBODY, Follower
+from gateway.store.row import value_of
 from gateway.store.store import SqlStore
 from gateway.store.tables_office import KeepingRow, NoticeRow
 from gateway.store.transaction import Slowly, Transaction
@@ -54,13 +53,7 @@ class SqlKeepings:
         self._writing, self._reading = writing, reading
 
     async def keep(self, keeping: Keeping) -> None:
-        row = KeepingRow(
-            key=keeping.key,
-            session_id=keeping.session_id,
-            body=b64encode(keeping.body).decode(),
-            at=keeping.at,
-            until=keeping.until,
-        )
+        row = KeepingRow.of(keeping, body=b64encode(keeping.body).decode())
         of_session = select(col(_KEEPING.key)).where(col(_KEEPING.session_id) == keeping.session_id)
         async with self._writing() as tx:
             await tx.change(delete(_KEEPING).where(col(_KEEPING.until) <= keeping.at))
@@ -118,14 +111,7 @@ class SqlNotices:
         by: str,
         at: datetime,
     ) -> None:
-        row = NoticeRow(
-            id=notice.id,
-            wish=to_json(NoticeWish, notice.wish),
-            published_at=notice.published_at,
-            published_by=notice.published_by,
-            closed_at=notice.closed_at,
-            closed_by=notice.closed_by,
-        )
+        row = NoticeRow.of(notice)
         async with self._writing() as tx:
             if not await tx.put_new(row):
                 this = (col(_NOTICE.id) == notice.id, col(_NOTICE.closed_at).is_(None))
@@ -140,17 +126,7 @@ class SqlNotices:
     async def _found(self, query: Select[Any], limit: int) -> Sequence[Notice]:
         async with self._reading() as tx:
             rows = await tx.rows(_NOTICE, query.order_by(*_NEWEST_NOTICE).limit(limit))
-        return [
-            Notice(
-                id=row.id,
-                wish=from_json(NoticeWish, row.wish),
-                published_at=row.published_at,
-                published_by=row.published_by,
-                closed_at=row.closed_at,
-                closed_by=row.closed_by,
-            )
-            for row in rows
-        ]
+        return [value_of(Notice, row) for row in rows]
 
 
 @dataclass(eq=False)

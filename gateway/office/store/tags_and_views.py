@@ -15,43 +15,35 @@ from gateway.domain.account import AgencyScope
 from gateway.domain.text import fold
 from gateway.office.domain.listing import SavedView, Side, Tag
 from gateway.office.domain.ringing import OwnDesk, RingKind
-from gateway.store.row import from_json, to_json
+from gateway.store.repository import AgencyRows, in_parts
+from gateway.store.row import to_json, value_of
 from gateway.store.tables_office import OwnDeskRow, SavedViewRow, TagMarkRow, TagRow
 from gateway.store.transaction import Transaction
 
 _TAG, _MARK = TagRow, TagMarkRow
-_AT_ONCE = 500
 
 
-class SqlTags:
+class SqlTags(AgencyRows):
     """Keeps the promise of `ports.Tags`."""
 
     def __init__(
         self, tx: Transaction, scope: AgencyScope, *, changed: Callable[[str], None] = lambda agency_id: None
     ) -> None:
         """`changed` hears which agency's lists are other ones now."""
-        self._tx = tx
-        self._agency_id = scope.agency_id
+        super().__init__(tx, scope)
         self._changed = changed
 
     async def all(self) -> Sequence[Tag]:
         query = select(_TAG).where(col(_TAG.agency_id) == self._agency_id).order_by(col(_TAG.folded))
-        return [_tag(row) for row in await self._tx.rows(_TAG, query)]
+        return [value_of(Tag, row) for row in await self._tx.rows(_TAG, query)]
 
     async def named(self, name: str) -> Tag | None:
         this = select(_TAG).where(col(_TAG.agency_id) == self._agency_id, col(_TAG.folded) == fold(name))
         row = await self._tx.first(_TAG, this)
-        return _tag(row) if row is not None else None
+        return value_of(Tag, row) if row is not None else None
 
     async def add(self, tag: Tag) -> None:
-        made = TagRow(
-            agency_id=self._agency_id,
-            id=tag.id,
-            folded=fold(tag.name),
-            name=tag.name,
-            made_by=tag.made_by,
-            made_at=tag.made_at,
-        )
+        made = TagRow.of(tag, agency_id=self._agency_id, folded=fold(tag.name))
         if not await self._tx.put_new(made):
             raise errors.Clash(f"there is a label named {tag.name!r} already, or one that reads the same")
 
@@ -66,8 +58,7 @@ class SqlTags:
         found: dict[str, list[Tag]] = {}
         known = {each.id: each for each in await self.all()} if ids else {}
         order = {id: n for n, id in enumerate(known)}
-        for start in range(0, len(ids) if known else 0, _AT_ONCE):
-            part = ids[start : start + _AT_ONCE]
+        for part in in_parts(ids if known else ()):
             query = select(col(_MARK.document_id), col(_MARK.tag_id)).where(
                 col(_MARK.agency_id) == self._agency_id, col(_MARK.document_id).in_(part)
             )
@@ -109,48 +100,21 @@ class SqlTags:
         self._tx.when_committed(partial(self._changed, self._agency_id))
 
 
-def _tag(row: TagRow) -> Tag:
-    return Tag(id=row.id, name=row.name, made_by=row.made_by, made_at=row.made_at)
-
-
 _VIEW = SavedViewRow
 
 
-class SqlSavedViews:
+class SqlSavedViews(AgencyRows):
     """Keeps the promise of `ports.SavedViews`."""
-
-    def __init__(self, tx: Transaction, scope: AgencyScope) -> None:
-        self._tx = tx
-        self._agency_id = scope.agency_id
 
     async def of(self, person_id: str, side: Side) -> Sequence[SavedView]:
         query = select(_VIEW).where(self._are(person_id, side)).order_by(col(_VIEW.folded))
-        return [
-            SavedView(
-                person_id=row.person_id,
-                side=Side(row.side),
-                name=row.name,
-                query=row.query,
-                saved_at=row.saved_at,
-                is_first=row.is_first,
-            )
-            for row in await self._tx.rows(_VIEW, query)
-        ]
+        return [value_of(SavedView, row) for row in await self._tx.rows(_VIEW, query)]
 
     async def save(self, view: SavedView) -> None:
         mine, this = self._are(view.person_id, view.side), col(_VIEW.folded) == fold(view.name)
         if view.is_first:
             await self._tx.change(update(_VIEW).where(mine, col(_VIEW.is_first)).values(is_first=False))
-        made = SavedViewRow(
-            agency_id=self._agency_id,
-            person_id=view.person_id,
-            side=view.side.value,
-            folded=fold(view.name),
-            name=view.name,
-            query=view.query,
-            is_first=view.is_first,
-            saved_at=view.saved_at,
-        )
+        made = SavedViewRow.of(view, agency_id=self._agency_id, folded=fold(view.name))
         if not await self._tx.put_new(made):
             values = made.values("agency_id", "person_id", "side", "folded")
             await self._tx.change(update(_VIEW).where(mine, this).values(values))
@@ -171,28 +135,15 @@ _DESK = OwnDeskRow
 _KINDS = tuple[RingKind, ...]
 
 
-class SqlOwnDesks:
+class SqlOwnDesks(AgencyRows):
     """Keeps the promise of `office.ports.store.OwnDesks`."""
-
-    def __init__(self, tx: Transaction, scope: AgencyScope) -> None:
-        self._tx = tx
-        self._agency_id = scope.agency_id
 
     async def of(self, person_id: str) -> OwnDesk:
         mine = (col(_DESK.agency_id) == self._agency_id, col(_DESK.person_id) == person_id)
         row = await self._tx.first(_DESK, select(_DESK).where(*mine))
-        if row is None:
-            return OwnDesk()
-        muted = frozenset(from_json(_KINDS, row.muted)) if row.muted is not None else None
-        return OwnDesk(read_until=row.read_until, muted=muted, toured_at=row.toured_at)
+        return value_of(OwnDesk, row) if row is not None else OwnDesk()
 
     async def save(self, person_id: str, desk: OwnDesk) -> None:
         muted = to_json(_KINDS, tuple(sorted(desk.muted))) if desk.muted is not None else None
-        row = OwnDeskRow(
-            agency_id=self._agency_id,
-            person_id=person_id,
-            read_until=desk.read_until,
-            muted=muted,
-            toured_at=desk.toured_at,
-        )
+        row = OwnDeskRow.of(desk, agency_id=self._agency_id, person_id=person_id, muted=muted)
         await self._tx.put_over(row, *row.values("agency_id", "person_id"))

@@ -1,10 +1,11 @@
-"""What the to-do list of one agency is made of, what people noted on it, and recalls that wait for the head of the
-agency. In: times and limits; an open transaction of one agency. Out: domain values, the oldest first; the `Tasks`
-and the `RecallAsks` promise. Every question has its index; none reads what is settled."""
+"""What the to-do list of one agency is made of, what people noted on it; recalls that wait for the head of the agency, and
+documents that were submitted to a leader. In: times and limits; an open transaction of one agency. Out: domain values,
+the oldest first; the `Tasks`, the `RecallAsks` and the `Submissions` promise. Every question has its index; none reads
+what is settled, and sealed documents are in no list."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 
 from sqlalchemy import BindParameter, bindparam, delete, or_, select, update
@@ -14,11 +15,12 @@ from gateway import errors
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import Delivery, IncomingDocument, InState, Kind, OutgoingDocument, OutState
 from gateway.domain.status import Fact, Track
-from gateway.office.domain.task import AskState, RecallAsk, TaskNote
+from gateway.office.domain.task import AskState, RecallAsk, Submission, SubmissionState, TaskNote
 from gateway.office.ports.store import Unasked, Untold
 from gateway.store import incoming, jobs, outgoing
 from gateway.store.deliveries import SqlFacts, to_delivery
-from gateway.store.row import Moment, from_json, to_json
+from gateway.store.repository import AgencyRows, in_parts
+from gateway.store.row import Moment, from_json, value_of
 from gateway.store.tables import (
     DeliveryRow,
     FactRow,
@@ -29,7 +31,7 @@ from gateway.store.tables import (
     OutboxRow,
     OutgoingRow,
 )
-from gateway.store.tables_office import RecallAskRow, ReminderRow, TaskNoteRow
+from gateway.store.tables_office import RecallAskRow, ReminderRow, SubmissionRow, TaskNoteRow
 from gateway.store.transaction import Transaction
 
 RETURNED = ("failed", "rejected")
@@ -159,7 +161,6 @@ _CLAIMED = select(col(_R.key)).where(
 _THIS_REMINDER = delete(_R).where(
     col(_R.agency_id) == bindparam("agency"), col(_R.key) == bindparam("at_key")
 )
-_AT_ONCE = 500
 
 
 class SqlTasks:
@@ -217,8 +218,8 @@ class SqlTasks:
         ids = sorted({subject for _, subject in rows})
         documents: dict[str, IncomingDocument] = {}
         deliveries: dict[str, Delivery] = {}
-        for start in range(0, len(ids), _AT_ONCE):
-            part = {"agency": self._agency_id, "ids": ids[start : start + _AT_ONCE]}
+        for some in in_parts(ids):
+            part = {"agency": self._agency_id, "ids": some}
             for packet, body in await self._tx.tuples(_OF_PACKETS, **part):
                 documents[packet] = from_json(IncomingDocument, body)
             deliveries |= {row.id: to_delivery(row) for row in await self._tx.rows(_D, _DELIVERIES, **part)}
@@ -241,41 +242,19 @@ class SqlTasks:
 
     async def notes(self, tasks: Sequence[str]) -> dict[str, TaskNote]:
         found: dict[str, TaskNote] = {}
-        for start in range(0, len(tasks), _AT_ONCE):
-            part = list(tasks[start : start + _AT_ONCE])
+        for part in in_parts(tasks):
             rows = await self._tx.rows(_N, _NOTES, agency=self._agency_id, tasks=part)
-            found |= {
-                row.task: TaskNote(
-                    task=row.task,
-                    noted_by=row.noted_by,
-                    noted_at=row.noted_at,
-                    owner=row.owner,
-                    snoozed_until=row.snoozed_until,
-                    closed_at=row.closed_at,
-                    note=row.note,
-                )
-                for row in rows
-            }
+            found |= {row.task: value_of(TaskNote, row) for row in rows}
         return found
 
     async def save_note(self, note: TaskNote) -> None:
-        row = TaskNoteRow(
-            agency_id=self._agency_id,
-            task=note.task,
-            owner=note.owner,
-            snoozed_until=note.snoozed_until,
-            closed_at=note.closed_at,
-            note=note.note,
-            noted_by=note.noted_by,
-            noted_at=note.noted_at,
-        )
+        row = TaskNoteRow.of(note, agency_id=self._agency_id)
         await self._tx.put_over(row, *row.values("agency_id", "task"))
 
     async def _documents(self, of: Iterable[Delivery]) -> dict[str, OutgoingDocument]:
         ids = sorted({each.document_id for each in of})
         found: dict[str, OutgoingDocument] = {}
-        for start in range(0, len(ids), _AT_ONCE):
-            part = ids[start : start + _AT_ONCE]
+        for part in in_parts(ids):
             rows = await self._tx.rows(_O, _DOCUMENTS, agency=self._agency_id, ids=part)
             found |= {row.id: outgoing.to_outgoing(row) for row in rows}
         return found
@@ -285,8 +264,7 @@ class SqlTasks:
 
     async def unclaimed(self, keys: Sequence[str]) -> Sequence[str]:
         known: set[str] = set()
-        for start in range(0, len(keys), _AT_ONCE):
-            part = list(keys[start : start + _AT_ONCE])
+        for part in in_parts(keys):
             known |= {key for (key,) in await self._tx.tuples(_CLAIMED, agency=self._agency_id, keys=part)}
         return [key for key in keys if key not in known]
 
@@ -303,7 +281,6 @@ def _taken_in_at(document: IncomingDocument, facts: Sequence[Fact]) -> datetime:
 
 
 _ASK = RecallAskRow
-_RECIPIENT_CODES = tuple[str, ...]
 # Made once: making a statement takes longer than running it.
 _OUR_ASKS = select(_ASK).where(col(_ASK.agency_id) == bindparam("agency"))
 _ASK_BY_ID = _OUR_ASKS.where(col(_ASK.id) == bindparam("id"))
@@ -314,29 +291,23 @@ _OPEN_ASKS = _OUR_ASKS.where(col(_ASK.state) == AskState.ASKED.value).order_by(
 )
 
 
-class SqlRecallAsks:
+class SqlRecallAsks(AgencyRows):
     """Keeps the promise of `ports.RecallAsks`."""
 
-    def __init__(self, tx: Transaction, scope: AgencyScope) -> None:
-        self._tx = tx
-        self._agency_id = scope.agency_id
-
     async def add(self, ask: RecallAsk) -> None:
-        self._tx.put(_ask_row(ask, self._agency_id))
+        self._tx.put(RecallAskRow.of(ask, agency_id=self._agency_id))
 
     async def get(self, id: str) -> RecallAsk:
-        row = await self._tx.first(_ASK, self._tx.kept(_ASK_BY_ID), agency=self._agency_id, id=id)
-        if row is None:
-            raise errors.NotFound(f"nobody asked for a recall under {id}")
-        return _ask(row)
+        missing = f"nobody asked for a recall under {id}"
+        return value_of(RecallAsk, await self._one(_ASK, self._tx.kept(_ASK_BY_ID), missing, id=id))
 
     async def of(self, document_id: str) -> Sequence[RecallAsk]:
-        found = await self._tx.rows(_ASK, _ASKS_OF, agency=self._agency_id, document=document_id)
-        return [_ask(row) for row in found]
+        found = await self._rows(_ASK, _ASKS_OF, document=document_id)
+        return [value_of(RecallAsk, row) for row in found]
 
     async def open(self, limit: int) -> Sequence[RecallAsk]:
-        found = await self._tx.rows(_ASK, _OPEN_ASKS.limit(limit), agency=self._agency_id)
-        return [_ask(row) for row in found]
+        found = await self._rows(_ASK, _OPEN_ASKS.limit(limit))
+        return [value_of(RecallAsk, row) for row in found]
 
     async def close(self, ask: RecallAsk) -> None:
         this = (
@@ -344,47 +315,50 @@ class SqlRecallAsks:
             col(_ASK.id) == ask.id,
             col(_ASK.state) == AskState.ASKED.value,
         )
-        closed = _ask_row(ask, self._agency_id).values("agency_id", "id")
+        closed = RecallAskRow.of(ask, agency_id=self._agency_id).values("agency_id", "id")
         if await self._tx.change(update(_ASK).where(*this).values(**closed)) != 1:
             raise errors.Clash(f"the recall {ask.id} does not wait any more; look at it again")
 
 
-def _ask(row: RecallAskRow) -> RecallAsk:
-    return RecallAsk(
-        id=row.id,
-        document_id=row.document_id,
-        reason=row.reason,
-        notice_no=row.notice_no,
-        take_back=row.take_back,
-        recipients=from_json(_RECIPIENT_CODES, row.recipients),
-        asked_by=row.asked_by,
-        asked_at=row.asked_at,
-        asked_for=row.asked_for,
-        state=AskState(row.state),
-        decided_by=row.decided_by,
-        decided_for=row.decided_for,
-        decided_at=row.decided_at,
-        why=row.why,
-        result=row.result,
-    )
+_SUBMISSION = SubmissionRow
+_SUBMITTED = select(_SUBMISSION).where(col(_SUBMISSION.agency_id) == bindparam("agency"))
+_SUBMISSIONS_OF = _SUBMITTED.where(
+    col(_SUBMISSION.document_id).in_(bindparam("ids", expanding=True))
+).order_by(col(_SUBMISSION.asked_at), col(_SUBMISSION.id))
+_OPEN_SUBMISSIONS = _SUBMITTED.where(col(_SUBMISSION.state) == SubmissionState.ASKED.value).order_by(
+    col(_SUBMISSION.asked_at), col(_SUBMISSION.id)
+)
 
 
-def _ask_row(ask: RecallAsk, agency_id: str) -> RecallAskRow:
-    return RecallAskRow(
-        agency_id=agency_id,
-        id=ask.id,
-        document_id=ask.document_id,
-        reason=ask.reason,
-        notice_no=ask.notice_no,
-        take_back=ask.take_back,
-        recipients=to_json(_RECIPIENT_CODES, ask.recipients),
-        asked_by=ask.asked_by,
-        asked_at=ask.asked_at,
-        asked_for=ask.asked_for,
-        state=ask.state.value,
-        decided_by=ask.decided_by,
-        decided_for=ask.decided_for,
-        decided_at=ask.decided_at,
-        why=ask.why,
-        result=ask.result,
-    )
+class SqlSubmissions(AgencyRows):
+    """Keeps the promise of `ports.store.Submissions`."""
+
+    async def add(self, submission: Submission) -> None:
+        self._tx.put(self._row(submission))
+
+    async def of(self, document_ids: Sequence[str]) -> Mapping[str, Sequence[Submission]]:
+        found: dict[str, list[Submission]] = {id: [] for id in document_ids}
+        for ids in in_parts(document_ids):
+            for row in await self._rows(_SUBMISSION, _SUBMISSIONS_OF, ids=ids):
+                found[row.document_id].append(value_of(Submission, row))
+        return found
+
+    async def open(self, limit: int) -> Sequence[tuple[Submission, IncomingDocument]]:
+        asked = [
+            value_of(Submission, row) for row in await self._rows(_SUBMISSION, _OPEN_SUBMISSIONS.limit(limit))
+        ]
+        documents = await incoming.unsealed(self._tx, self._agency_id, {each.document_id for each in asked})
+        return [(each, documents[each.document_id]) for each in asked if each.document_id in documents]
+
+    async def close(self, submission: Submission) -> None:
+        this = (
+            col(_SUBMISSION.agency_id) == self._agency_id,
+            col(_SUBMISSION.id) == submission.id,
+            col(_SUBMISSION.state) == SubmissionState.ASKED.value,
+        )
+        closed = self._row(submission).values("agency_id", "id")
+        if await self._tx.change(update(_SUBMISSION).where(*this).values(**closed)) != 1:
+            raise errors.Clash(f"the submission {submission.id} does not wait any more; look at it again")
+
+    def _row(self, submission: Submission) -> SubmissionRow:
+        return _SUBMISSION.of(submission, agency_id=self._agency_id)

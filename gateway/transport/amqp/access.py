@@ -6,7 +6,7 @@ from __future__ import annotations
 import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from yarl import URL
 
@@ -84,13 +84,9 @@ def _server(text: str) -> Server:
         raise _wrong(text, str(cause)) from cause
     if parts.scheme not in PORTS or not parts.hostname:
         raise _wrong(text, "it does not name a host after amqp:// or amqps://")
-    if _has_more(parts):
+    if "@" in parts.netloc or parts.path.strip("/") or parts.query or parts.fragment:
         raise _wrong(text, "user, password and vhost are settings of their own")
     return Server(host=parts.hostname, port=port or PORTS[parts.scheme], tls=parts.scheme == "amqps")
-
-
-def _has_more(parts: SplitResult) -> bool:
-    return "@" in parts.netloc or parts.path.strip("/") != "" or bool(parts.query or parts.fragment)
 
 
 def _wrong(text: str, why: str) -> Misconfigured:

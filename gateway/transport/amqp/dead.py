@@ -107,7 +107,7 @@ class DeadDesk:
             packet_id=read.packet_id,
             kind=read.kind,
             sender=read.sender,
-            lane=_lane(message),
+            lane=next((each for each in Lane if each.value == message.headers.get(names.LANE)), Lane.NORMAL),
             digest=read.digest,
             size=read.size,
             deliveries=deliveries,
@@ -190,10 +190,6 @@ def _why(message: AbstractIncomingMessage) -> str:
 def _died_at(message: AbstractIncomingMessage) -> datetime | None:
     at = _death(message).get("time")
     return at.astimezone(UTC) if isinstance(at, datetime) else None
-
-
-def _lane(message: AbstractIncomingMessage) -> Lane:
-    return next((lane for lane in Lane if lane.value == message.headers.get(names.LANE)), Lane.NORMAL)
 
 
 def _refusal(message: AbstractIncomingMessage) -> str:

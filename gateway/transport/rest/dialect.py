@@ -1,14 +1,36 @@
-"""What differs between the axes that are asked over HTTP: the promise of a dialect, and the values that cross it. In: a
-system's credentials and what is wanted. Out: what the axis says, in our words; or an error of `line`."""
+"""What differs between the axes that are asked over HTTP: the promise of a dialect, the values that cross it, and what each
+dialect needs: an axis's words cut to what can be shown, and a parcel read piece by piece on its way up. In: the
+credentials of a system and what is wanted. Out: what the axis says, in our words; or an error of `line`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol
 
-from gateway.ports import Parcel
+from gateway.ports import Parcel, Pool
 from gateway.transport.rest.systems import System
+
+ID = re.compile(r"[!-~]{1,200}")
+"""An id that a call can name."""
+_LONGEST = 300
+
+
+def text(row: Mapping[str, Any], name: str) -> str:
+    """A value that may be absent, null, or a number."""
+    value = row.get(name)
+    return "" if value is None or value == "null" else shown(str(value))
+
+
+def shown(given: str) -> str:
+    return "".join(each if each.isprintable() else " " for each in given[:_LONGEST]).strip()
+
+
+def listed(given: str) -> frozenset[str]:
+    """Codes with commas between them."""
+    return frozenset(each.strip() for each in given.split(",") if each.strip())
+
 
 DOCUMENTS, STATUSES = "edoc", "status"
 KINDS = (DOCUMENTS, STATUSES)
@@ -91,3 +113,23 @@ class Dialect(Protocol):
         """Whether a no of that code stays a no."""
 
     async def close(self) -> None: ...
+
+
+_PIECE = 256 * 1024
+
+
+def streamed(
+    parcel: Parcel, pool: Pool, head: bytes = b"", tail: bytes = b""
+) -> Callable[[], AsyncIterator[bytes]]:
+    async def body() -> AsyncIterator[bytes]:
+        if head:
+            yield head
+        file = await pool.run(parcel.open)
+        try:
+            while piece := await pool.run(lambda: file.read(_PIECE)):
+                yield piece
+        finally:
+            file.close()
+        yield tail
+
+    return body

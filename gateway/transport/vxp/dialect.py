@@ -12,11 +12,9 @@ from typing import Any, BinaryIO
 from gateway.log import action
 from gateway.ports import Clock, Parcel, Pool
 from gateway.transport.rest.answers import Answer, BadAnswer, Base64File
-from gateway.transport.rest.dialect import InSentList, Listed, ListedAgency, Out
+from gateway.transport.rest.dialect import ID, InSentList, Listed, ListedAgency, Out, shown, streamed, text
 from gateway.transport.rest.line import Line, NoRights, Odd, Question, Turned
 from gateway.transport.rest.systems import System
-from gateway.transport.rest.upload import streamed
-from gateway.transport.rest.words import ID, shown, text
 from gateway.transport.vxp import signing
 
 _log = logging.getLogger(__name__)

@@ -23,8 +23,7 @@ from gateway.errors import GatewayError
 from gateway.policy.upkeep import is_unsealed
 from gateway.pool import ThreadPool
 from gateway.store.events import NODE
-from gateway.store.log_events import erase_texts
-from gateway.store.log_reading import leaves_of, seal_numbered
+from gateway.store.log_reading import erase_texts, leaves_of, seal_numbered
 from tests.support.clock import ManualClock
 from tests.support.databases import fresh_database
 from tests.support.proofs import consistency

@@ -58,8 +58,8 @@ def judged(sandbox: PdfSandbox, place: Path, pdf: bytes) -> FileVerdict:
 
 
 def child_of(sandbox: PdfSandbox) -> int:
-    assert sandbox._child is not None
-    return sandbox._child._process.pid
+    assert sandbox._process is not None
+    return sandbox._process._process.pid
 
 
 # --- files that want the machine ------------------------------------------------------------------------------
@@ -144,13 +144,13 @@ def test_a_process_that_does_not_start_is_the_nodes_fault(tmp_path: Path, place:
     made = PdfSandbox(tmp_path, PdfLimits(start_seconds=0.0))
 
     assert judged(made, place, pdfs.by_agency()).why == "PDF-READER"
-    assert made._child is None
+    assert made._process is None
 
 
 def test_a_fresh_process_gives_no_file_more_time(tmp_path: Path, place: Path) -> None:
     made = PdfSandbox(pdf_pki.folder(tmp_path / "pdf"), PdfLimits(seconds=1.0))
     verdict = judged(made, place, pdfs.with_endless_paths(pdfs.by_agency()))
-    assert (verdict.why, made._child) == ("PDF-LIMIT", None)
+    assert (verdict.why, made._process) == ("PDF-LIMIT", None)
 
 
 def test_left_alone_over_a_file_without_end_the_process_ends_by_itself(tmp_path: Path, place: Path) -> None:
@@ -179,7 +179,7 @@ def test_a_file_without_end_holds_up_no_other_one_and_one_process_serves_who_com
         reader = SignatureReader(boxes, pool)
         for _ in range(3):
             assert (await reader.read(good, SEEN, SEEN)).fault is None
-        assert [box._child is not None for box in boxes] == [True, False]
+        assert [box._process is not None for box in boxes] == [True, False]
 
         held = asyncio.create_task(reader.read(endless, SEEN, SEEN))
         await asyncio.sleep(0)
@@ -250,12 +250,12 @@ def test_a_file_without_a_signature_or_over_the_limit_starts_nothing(tmp_path: P
     sandbox = PdfSandbox(tmp_path / "pdf")
 
     assert judged(sandbox, place, pdfs.plain()).verdict is SignatureWord.UNSIGNED
-    assert sandbox._child is None
+    assert sandbox._process is None
 
     sandbox = PdfSandbox(tmp_path / "pdf", PdfLimits(max_bytes=1000))
 
     assert judged(sandbox, place, pdfs.by_agency()).why == "PDF-LIMIT"
-    assert sandbox._child is None
+    assert sandbox._process is None
 
 
 def test_a_mark_across_two_pieces_is_seen(sandbox: PdfSandbox, place: Path) -> None:

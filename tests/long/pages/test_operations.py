@@ -17,7 +17,7 @@ from gateway.domain.pace import Way
 from gateway.office.domain.roles import PostRole
 from gateway.office.web.door import COOKIE
 from gateway.ops import backup
-from gateway.store.log_events import WantedEvents, search_log
+from gateway.store.log_reading import WantedEvents, search_log
 from gateway.workers.pulse import slots
 from tests.pages import axe
 from tests.pages.quarantine import BROKEN, SECRET_WORDS, land_broken, packets_aside, put_aside

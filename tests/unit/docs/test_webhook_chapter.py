@@ -12,7 +12,7 @@ import pytest
 
 from gateway.domain.webhook import KeptSecret
 from gateway.errors import Misconfigured
-from gateway.trust.webhook_secrets import SealedSecrets
+from gateway.trust.sealing import SealedSecrets
 
 ROOT = Path(__file__).parents[3]
 NOW = datetime(2026, 11, 20, 7, 0, tzinfo=UTC)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from gateway.domain.webhook import KeptSecret
-from gateway.trust.webhook_secrets import SealedSecrets
+from gateway.trust.sealing import SealedSecrets
 from gateway_client import ForgedWebhook, verify_webhook
 
 NOW = datetime(2026, 11, 20, 7, 0, tzinfo=UTC)

@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy.dialects.sqlite import dialect
 
-from gateway.domain.document import DocumentChange, Kind
+from gateway.domain.document import DocumentChange, Kind, Lane
 from gateway.domain.identity import Digest, DocumentId
 from gateway.domain.status import Fact, Track
-from gateway.ports.queues import OutboxTarget
-from gateway.store.row import Moment, from_json, to_json
-from gateway.store.tables import BlobRow, FactRow
+from gateway.ports.queues import OutboxItem, OutboxTarget
+from gateway.store.row import Moment, from_json, to_json, value_of
+from gateway.store.tables import BlobRow, FactRow, OutboxRow
 
 _ZONES = st.integers(-14, 14).map(lambda hours: timezone(timedelta(hours=hours)))
 
@@ -89,3 +89,30 @@ def test_a_digest_has_thirty_two_bytes() -> None:
         Digest.of_bytes(bytes(31))
     with pytest.raises(ValueError, match="SHA-256"):
         from_json(Digest, '"abc"')
+
+
+def test_a_row_is_read_as_the_value_that_it_was_made_of() -> None:
+    item = OutboxItem(
+        id="out",
+        agency_id="agy",
+        packet_id="pkt",
+        kind=Kind.DOCUMENT,
+        sender_code="Z91",
+        lane=Lane.URGENT,
+        envelope_digest=Digest("ab" * 32),
+        envelope_size=7,
+        targets=(OutboxTarget(code="Z91.02"), OutboxTarget(code="Z91.03", delivery_id="d")),
+        created_at=datetime(2026, 11, 20, tzinfo=UTC),
+        subject_id="doc",
+    )
+
+    row = OutboxRow.of(item, settled_at=None, lease_token=None, lease_until=None)
+    found = value_of(OutboxItem, row)
+
+    assert (row.kind, row.lane, row.not_before) == ("edoc", "urgent", None)
+    assert from_json(tuple[OutboxTarget, ...], row.targets) == item.targets
+    assert found == item
+    assert (type(found.envelope_digest), type(found.lane)) == (Digest, Lane)
+    assert value_of(OutboxItem, row, attempts=3).attempts == 3
+    with pytest.raises(AttributeError, match="code"):
+        value_of(OutboxTarget, row)

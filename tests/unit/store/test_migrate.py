@@ -64,7 +64,7 @@ async def test_an_empty_database_is_brought_to_the_head_and_a_second_run_changes
     second = await migrate.up(url)
 
     assert before.current is None
-    assert [int(step.revision) for step in before.pending] == [100 + n for n in range(len(before.pending))]
+    assert [int(step.revision) for step in before.pending] == [200 + n for n in range(len(before.pending))]
     assert {step.phase for step in before.pending} <= {"expand", "contract"}
     assert before.pending
     assert all(step.says for step in before.pending)
@@ -146,25 +146,25 @@ async def test_a_store_does_not_open_on_an_empty_or_older_schema(url: str, tmp_p
 
 async def test_a_schema_of_before_the_baseline_is_refused_with_the_way_on(url: str) -> None:
     await migrate.up(url)
-    await set_revision(url, "0031")
+    await set_revision(url, "0115")
 
     for act in (open_and_close(url), migrate.status(url), migrate.up(url)):
-        with pytest.raises(errors.Misconfigured, match="schema 0031 is of before 0100") as caught:
+        with pytest.raises(errors.Misconfigured, match="schema 0115 is of before 0200") as caught:
             await act
-        assert "0032" in caught.value.hint
+        assert "0116" in caught.value.hint
 
 
 async def test_the_schema_that_the_baseline_stands_for_is_taken_over_as_it_is(url: str) -> None:
     async with migrating(url) as connection:
-        await connection.run_sync(migrate.bring, "0100")
-    await set_revision(url, "0032")
+        await connection.run_sync(migrate.bring, "0200")
+    await set_revision(url, "0116")
 
     with pytest.raises(errors.Misconfigured, match="gateway migrate up"):
         await open_and_close(url)
     before, after = await migrate.status(url), await migrate.up(url)
     await open_and_close(url)
 
-    assert (before.current, [step.revision for step in before.pending][:1]) == ("0032", ["0100"])
+    assert (before.current, [step.revision for step in before.pending][:1]) == ("0116", ["0200"])
     assert (after.current, after.pending) == (after.head, ())
 
 

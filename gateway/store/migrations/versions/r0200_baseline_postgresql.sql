@@ -26,6 +26,13 @@ CREATE TABLE api_key (
     prefix VARCHAR DEFAULT '' NOT NULL,
     used_at TIMESTAMP WITH TIME ZONE,
     networks TEXT DEFAULT '[]' NOT NULL,
+    system VARCHAR,
+    sealed TEXT,
+    way VARCHAR DEFAULT 'secret' NOT NULL,
+    certificate_sha256 VARCHAR,
+    certificate_name TEXT,
+    certificate_begins_at TIMESTAMP WITH TIME ZONE,
+    certificate_ends_at TIMESTAMP WITH TIME ZONE,
     PRIMARY KEY (id),
     CONSTRAINT fk_api_key_principal FOREIGN KEY(principal_id) REFERENCES principal (id),
     CONSTRAINT uq_api_key_secret UNIQUE (secret_hash)
@@ -55,6 +62,10 @@ CREATE TABLE outgoing_document (
     version INTEGER NOT NULL,
     folded TEXT NOT NULL,
     body TEXT NOT NULL,
+    lead VARCHAR DEFAULT '' NOT NULL,
+    own_id VARCHAR,
+    trace VARCHAR,
+    reply_by DATE,
     PRIMARY KEY (agency_id, id),
     CONSTRAINT fk_outgoing_document_parent_id FOREIGN KEY(agency_id, parent_id) REFERENCES outgoing_document (agency_id, id),
     CONSTRAINT fk_outgoing_document_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id),
@@ -122,6 +133,7 @@ CREATE TABLE incoming_document (
     body TEXT NOT NULL,
     reply_by DATE,
     number_key VARCHAR DEFAULT '' NOT NULL,
+    lead VARCHAR DEFAULT '' NOT NULL,
     PRIMARY KEY (agency_id, id),
     CONSTRAINT fk_incoming_document_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id)
 );
@@ -249,6 +261,8 @@ CREATE TABLE inbox (
     transport_node VARCHAR,
     untried TEXT DEFAULT '[]' NOT NULL,
     released BOOLEAN DEFAULT false NOT NULL,
+    axes VARCHAR DEFAULT '' NOT NULL,
+    transport_session VARCHAR,
     PRIMARY KEY (agency_id, id),
     CONSTRAINT fk_inbox_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id),
     CONSTRAINT uq_inbox_file_digest UNIQUE (agency_id, file_digest)
@@ -1056,6 +1070,7 @@ CREATE TABLE api_call (
     problem VARCHAR NOT NULL,
     address VARCHAR NOT NULL,
     request_id VARCHAR NOT NULL,
+    trace_id VARCHAR DEFAULT '' NOT NULL,
     PRIMARY KEY (id),
     CONSTRAINT fk_api_call_key FOREIGN KEY(key_id) REFERENCES api_key (id)
 );
@@ -1157,3 +1172,173 @@ CREATE TABLE small_content (
 );
 
 CREATE INDEX ix_incoming_number ON incoming_document (agency_id, number_key, arrived_at);
+
+CREATE INDEX ix_outgoing_lead ON outgoing_document (agency_id, lead, created_at, id);
+
+CREATE TRIGGER memory_api_key_agency AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON api_key_agency FOR EACH STATEMENT EXECUTE FUNCTION memory_changed('key');
+
+CREATE TRIGGER memory_principal AFTER UPDATE OR TRUNCATE ON principal FOR EACH STATEMENT EXECUTE FUNCTION memory_changed('key');
+
+CREATE TABLE webhook (
+    agency_id VARCHAR NOT NULL,
+    id VARCHAR NOT NULL,
+    url TEXT NOT NULL,
+    types TEXT NOT NULL,
+    scopes TEXT NOT NULL,
+    note TEXT NOT NULL,
+    secrets TEXT NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    created_by VARCHAR NOT NULL,
+    state VARCHAR NOT NULL,
+    paused_why VARCHAR,
+    paused_at TIMESTAMP WITH TIME ZONE,
+    cursor BIGINT NOT NULL,
+    suspects INTEGER NOT NULL,
+    due_at TIMESTAMP WITH TIME ZONE,
+    last_ok_at TIMESTAMP WITH TIME ZONE,
+    last_try_at TIMESTAMP WITH TIME ZONE,
+    slow BOOLEAN NOT NULL,
+    version INTEGER NOT NULL,
+    lease_token VARCHAR,
+    lease_until TIMESTAMP WITH TIME ZONE,
+    PRIMARY KEY (agency_id, id),
+    CONSTRAINT fk_webhook_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id)
+);
+
+CREATE TABLE webhook_delivery (
+    agency_id VARCHAR NOT NULL,
+    webhook_id VARCHAR NOT NULL,
+    sequence BIGINT NOT NULL,
+    event_id VARCHAR NOT NULL,
+    kind VARCHAR NOT NULL,
+    state VARCHAR NOT NULL,
+    attempts INTEGER NOT NULL,
+    first_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    due_at TIMESTAMP WITH TIME ZONE,
+    tries TEXT NOT NULL,
+    PRIMARY KEY (agency_id, webhook_id, sequence),
+    CONSTRAINT fk_webhook_delivery_webhook_id FOREIGN KEY(agency_id, webhook_id) REFERENCES webhook (agency_id, id)
+);
+
+CREATE INDEX ix_webhook_delivery_left ON webhook_delivery (agency_id, webhook_id, due_at) WHERE state = 'waiting';
+
+CREATE INDEX ix_webhook_delivery_at ON webhook_delivery (at);
+
+CREATE TABLE upload (
+    agency_id VARCHAR NOT NULL,
+    id VARCHAR NOT NULL,
+    name TEXT NOT NULL,
+    size BIGINT NOT NULL,
+    part_size BIGINT NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    created_by VARCHAR NOT NULL,
+    expires_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    announced VARCHAR,
+    file TEXT,
+    signatures TEXT,
+    PRIMARY KEY (agency_id, id),
+    CONSTRAINT fk_upload_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id)
+);
+
+CREATE INDEX ix_upload_expires ON upload (expires_at);
+
+CREATE TABLE upload_part (
+    agency_id VARCHAR NOT NULL,
+    upload_id VARCHAR NOT NULL,
+    n INTEGER NOT NULL,
+    size BIGINT NOT NULL,
+    sha256 VARCHAR NOT NULL,
+    PRIMARY KEY (agency_id, upload_id, n),
+    CONSTRAINT fk_upload_part_upload_id FOREIGN KEY(agency_id, upload_id) REFERENCES upload (agency_id, id)
+);
+
+CREATE TABLE system_item (
+    agency_id VARCHAR NOT NULL,
+    system VARCHAR NOT NULL,
+    doc_id VARCHAR NOT NULL,
+    kind VARCHAR NOT NULL,
+    subject_id VARCHAR NOT NULL,
+    state VARCHAR NOT NULL,
+    tries INTEGER NOT NULL,
+    not_before TIMESTAMP WITH TIME ZONE,
+    reason TEXT NOT NULL,
+    offered_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    PRIMARY KEY (agency_id, system, doc_id),
+    CONSTRAINT fk_system_item_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id)
+);
+
+CREATE INDEX ix_system_item_state ON system_item (agency_id, state, updated_at);
+
+CREATE TABLE system_cursor (
+    agency_id VARCHAR NOT NULL,
+    system VARCHAR NOT NULL,
+    sequence BIGINT NOT NULL,
+    PRIMARY KEY (agency_id, system),
+    CONSTRAINT fk_system_cursor_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id)
+);
+
+CREATE INDEX ix_outgoing_own_id ON outgoing_document (agency_id, own_id) WHERE own_id IS NOT NULL;
+
+CREATE TRIGGER memory_api_key AFTER INSERT OR DELETE OR UPDATE OF id, principal_id, scopes, secret_hash, created_at, expires_at, revoked_at, prefix, networks, way, certificate_sha256, certificate_name, certificate_begins_at, certificate_ends_at OR TRUNCATE ON api_key FOR EACH STATEMENT EXECUTE FUNCTION memory_changed('key');
+
+CREATE TABLE unit_part (
+    agency_id VARCHAR NOT NULL,
+    id VARCHAR NOT NULL,
+    document_id VARCHAR NOT NULL,
+    unit VARCHAR NOT NULL,
+    unit_key VARCHAR NOT NULL,
+    is_lead BOOLEAN NOT NULL,
+    deadline DATE,
+    given_by VARCHAR NOT NULL,
+    given_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    state VARCHAR NOT NULL,
+    ended_by VARCHAR,
+    ended_at TIMESTAMP WITH TIME ZONE,
+    why TEXT DEFAULT '' NOT NULL,
+    PRIMARY KEY (agency_id, id),
+    CONSTRAINT fk_unit_part_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id),
+    CONSTRAINT fk_unit_part_document_id FOREIGN KEY(agency_id, document_id) REFERENCES incoming_document (agency_id, id)
+);
+
+CREATE INDEX ix_unit_part_document ON unit_part (agency_id, document_id);
+
+CREATE INDEX ix_unit_part_state ON unit_part (agency_id, state, unit_key, deadline);
+
+CREATE TABLE submission (
+    agency_id VARCHAR NOT NULL,
+    id VARCHAR NOT NULL,
+    document_id VARCHAR NOT NULL,
+    leader VARCHAR NOT NULL,
+    note TEXT NOT NULL,
+    asked_by VARCHAR NOT NULL,
+    asked_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    state VARCHAR NOT NULL,
+    decided_by VARCHAR,
+    decided_at TIMESTAMP WITH TIME ZONE,
+    opinion TEXT DEFAULT '' NOT NULL,
+    PRIMARY KEY (agency_id, id),
+    CONSTRAINT fk_submission_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id),
+    CONSTRAINT fk_submission_document_id FOREIGN KEY(agency_id, document_id) REFERENCES incoming_document (agency_id, id)
+);
+
+CREATE INDEX ix_submission_document ON submission (agency_id, document_id);
+
+CREATE INDEX ix_submission_state ON submission (agency_id, state, asked_at);
+
+CREATE INDEX ix_outgoing_reply_by ON outgoing_document (agency_id, reply_by) WHERE reply_by IS NOT NULL;
+
+CREATE TABLE own_desk (
+    agency_id VARCHAR NOT NULL,
+    person_id VARCHAR NOT NULL,
+    read_until TIMESTAMP WITH TIME ZONE,
+    muted TEXT,
+    toured_at TIMESTAMP WITH TIME ZONE,
+    PRIMARY KEY (agency_id, person_id),
+    CONSTRAINT fk_own_desk_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id)
+);
+
+ALTER TABLE small_content ALTER COLUMN body SET STORAGE EXTERNAL;
+
+CREATE INDEX ix_incoming_lead ON incoming_document (agency_id, lead, arrived_at, id);

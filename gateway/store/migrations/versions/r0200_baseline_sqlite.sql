@@ -26,6 +26,13 @@ CREATE TABLE api_key (
     prefix VARCHAR DEFAULT '' NOT NULL,
     used_at DATETIME,
     networks TEXT DEFAULT '[]' NOT NULL,
+    system VARCHAR,
+    sealed TEXT,
+    way VARCHAR DEFAULT 'secret' NOT NULL,
+    certificate_sha256 VARCHAR,
+    certificate_name TEXT,
+    certificate_begins_at DATETIME,
+    certificate_ends_at DATETIME,
     PRIMARY KEY (id),
     CONSTRAINT fk_api_key_principal FOREIGN KEY(principal_id) REFERENCES principal (id),
     CONSTRAINT uq_api_key_secret UNIQUE (secret_hash)
@@ -55,6 +62,10 @@ CREATE TABLE outgoing_document (
     version INTEGER NOT NULL,
     folded TEXT NOT NULL,
     body TEXT NOT NULL,
+    lead VARCHAR DEFAULT '' NOT NULL,
+    own_id VARCHAR,
+    trace VARCHAR,
+    reply_by DATE,
     PRIMARY KEY (agency_id, id),
     CONSTRAINT fk_outgoing_document_parent_id FOREIGN KEY(agency_id, parent_id) REFERENCES outgoing_document (agency_id, id),
     CONSTRAINT fk_outgoing_document_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id),
@@ -122,6 +133,7 @@ CREATE TABLE incoming_document (
     body TEXT NOT NULL,
     reply_by DATE,
     number_key VARCHAR DEFAULT '' NOT NULL,
+    lead VARCHAR DEFAULT '' NOT NULL,
     PRIMARY KEY (agency_id, id),
     CONSTRAINT fk_incoming_document_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id)
 );
@@ -249,6 +261,8 @@ CREATE TABLE inbox (
     transport_node VARCHAR,
     untried TEXT DEFAULT '[]' NOT NULL,
     released BOOLEAN DEFAULT 0 NOT NULL,
+    axes VARCHAR DEFAULT '' NOT NULL,
+    transport_session VARCHAR,
     PRIMARY KEY (agency_id, id),
     CONSTRAINT fk_inbox_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id),
     CONSTRAINT uq_inbox_file_digest UNIQUE (agency_id, file_digest)
@@ -1077,6 +1091,7 @@ CREATE TABLE api_call (
     problem VARCHAR NOT NULL,
     address VARCHAR NOT NULL,
     request_id VARCHAR NOT NULL,
+    trace_id VARCHAR DEFAULT '' NOT NULL,
     PRIMARY KEY (id),
     CONSTRAINT fk_api_call_key FOREIGN KEY(key_id) REFERENCES api_key (id)
 );
@@ -1195,3 +1210,179 @@ CREATE TABLE small_content (
  WITHOUT ROWID;
 
 CREATE INDEX ix_incoming_number ON incoming_document (agency_id, number_key, arrived_at);
+
+CREATE INDEX ix_outgoing_lead ON outgoing_document (agency_id, lead, created_at, id);
+
+CREATE TRIGGER memory_api_key_insert AFTER INSERT ON api_key BEGIN INSERT INTO memory_version (subject, token) VALUES ('key', hex(randomblob(16))) ON CONFLICT (subject) DO UPDATE SET token = excluded.token; END;
+
+CREATE TRIGGER memory_api_key_delete AFTER DELETE ON api_key BEGIN INSERT INTO memory_version (subject, token) VALUES ('key', hex(randomblob(16))) ON CONFLICT (subject) DO UPDATE SET token = excluded.token; END;
+
+CREATE TRIGGER memory_api_key_agency_insert AFTER INSERT ON api_key_agency BEGIN INSERT INTO memory_version (subject, token) VALUES ('key', hex(randomblob(16))) ON CONFLICT (subject) DO UPDATE SET token = excluded.token; END;
+
+CREATE TRIGGER memory_api_key_agency_update AFTER UPDATE ON api_key_agency BEGIN INSERT INTO memory_version (subject, token) VALUES ('key', hex(randomblob(16))) ON CONFLICT (subject) DO UPDATE SET token = excluded.token; END;
+
+CREATE TRIGGER memory_api_key_agency_delete AFTER DELETE ON api_key_agency BEGIN INSERT INTO memory_version (subject, token) VALUES ('key', hex(randomblob(16))) ON CONFLICT (subject) DO UPDATE SET token = excluded.token; END;
+
+CREATE TRIGGER memory_principal_update AFTER UPDATE ON principal BEGIN INSERT INTO memory_version (subject, token) VALUES ('key', hex(randomblob(16))) ON CONFLICT (subject) DO UPDATE SET token = excluded.token; END;
+
+CREATE TABLE webhook (
+    agency_id VARCHAR NOT NULL,
+    id VARCHAR NOT NULL,
+    url TEXT NOT NULL,
+    types TEXT NOT NULL,
+    scopes TEXT NOT NULL,
+    note TEXT NOT NULL,
+    secrets TEXT NOT NULL,
+    created_at DATETIME NOT NULL,
+    created_by VARCHAR NOT NULL,
+    state VARCHAR NOT NULL,
+    paused_why VARCHAR,
+    paused_at DATETIME,
+    cursor BIGINT NOT NULL,
+    suspects INTEGER NOT NULL,
+    due_at DATETIME,
+    last_ok_at DATETIME,
+    last_try_at DATETIME,
+    slow BOOLEAN NOT NULL,
+    version INTEGER NOT NULL,
+    lease_token VARCHAR,
+    lease_until DATETIME,
+    PRIMARY KEY (agency_id, id),
+    CONSTRAINT fk_webhook_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id)
+);
+
+CREATE TABLE webhook_delivery (
+    agency_id VARCHAR NOT NULL,
+    webhook_id VARCHAR NOT NULL,
+    sequence BIGINT NOT NULL,
+    event_id VARCHAR NOT NULL,
+    kind VARCHAR NOT NULL,
+    state VARCHAR NOT NULL,
+    attempts INTEGER NOT NULL,
+    first_at DATETIME NOT NULL,
+    at DATETIME NOT NULL,
+    due_at DATETIME,
+    tries TEXT NOT NULL,
+    PRIMARY KEY (agency_id, webhook_id, sequence),
+    CONSTRAINT fk_webhook_delivery_webhook_id FOREIGN KEY(agency_id, webhook_id) REFERENCES webhook (agency_id, id)
+);
+
+CREATE INDEX ix_webhook_delivery_left ON webhook_delivery (agency_id, webhook_id, due_at) WHERE state = 'waiting';
+
+CREATE INDEX ix_webhook_delivery_at ON webhook_delivery (at);
+
+CREATE TABLE upload (
+    agency_id VARCHAR NOT NULL,
+    id VARCHAR NOT NULL,
+    name TEXT NOT NULL,
+    size BIGINT NOT NULL,
+    part_size BIGINT NOT NULL,
+    created_at DATETIME NOT NULL,
+    created_by VARCHAR NOT NULL,
+    expires_at DATETIME NOT NULL,
+    announced VARCHAR,
+    file TEXT,
+    signatures TEXT,
+    PRIMARY KEY (agency_id, id),
+    CONSTRAINT fk_upload_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id)
+);
+
+CREATE INDEX ix_upload_expires ON upload (expires_at);
+
+CREATE TABLE upload_part (
+    agency_id VARCHAR NOT NULL,
+    upload_id VARCHAR NOT NULL,
+    n INTEGER NOT NULL,
+    size BIGINT NOT NULL,
+    sha256 VARCHAR NOT NULL,
+    PRIMARY KEY (agency_id, upload_id, n),
+    CONSTRAINT fk_upload_part_upload_id FOREIGN KEY(agency_id, upload_id) REFERENCES upload (agency_id, id)
+);
+
+CREATE TABLE system_item (
+    agency_id VARCHAR NOT NULL,
+    system VARCHAR NOT NULL,
+    doc_id VARCHAR NOT NULL,
+    kind VARCHAR NOT NULL,
+    subject_id VARCHAR NOT NULL,
+    state VARCHAR NOT NULL,
+    tries INTEGER NOT NULL,
+    not_before DATETIME,
+    reason TEXT NOT NULL,
+    offered_at DATETIME NOT NULL,
+    updated_at DATETIME NOT NULL,
+    PRIMARY KEY (agency_id, system, doc_id),
+    CONSTRAINT fk_system_item_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id)
+);
+
+CREATE INDEX ix_system_item_state ON system_item (agency_id, state, updated_at);
+
+CREATE TABLE system_cursor (
+    agency_id VARCHAR NOT NULL,
+    system VARCHAR NOT NULL,
+    sequence BIGINT NOT NULL,
+    PRIMARY KEY (agency_id, system),
+    CONSTRAINT fk_system_cursor_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id)
+);
+
+CREATE INDEX ix_outgoing_own_id ON outgoing_document (agency_id, own_id) WHERE own_id IS NOT NULL;
+
+CREATE TRIGGER memory_api_key_update AFTER UPDATE OF id, principal_id, scopes, secret_hash, created_at, expires_at, revoked_at, prefix, networks, way, certificate_sha256, certificate_name, certificate_begins_at, certificate_ends_at ON api_key BEGIN INSERT INTO memory_version (subject, token) VALUES ('key', hex(randomblob(16))) ON CONFLICT (subject) DO UPDATE SET token = excluded.token; END;
+
+CREATE TABLE unit_part (
+    agency_id VARCHAR NOT NULL,
+    id VARCHAR NOT NULL,
+    document_id VARCHAR NOT NULL,
+    unit VARCHAR NOT NULL,
+    unit_key VARCHAR NOT NULL,
+    is_lead BOOLEAN NOT NULL,
+    deadline DATE,
+    given_by VARCHAR NOT NULL,
+    given_at DATETIME NOT NULL,
+    state VARCHAR NOT NULL,
+    ended_by VARCHAR,
+    ended_at DATETIME,
+    why TEXT DEFAULT '' NOT NULL,
+    PRIMARY KEY (agency_id, id),
+    CONSTRAINT fk_unit_part_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id),
+    CONSTRAINT fk_unit_part_document_id FOREIGN KEY(agency_id, document_id) REFERENCES incoming_document (agency_id, id)
+);
+
+CREATE INDEX ix_unit_part_document ON unit_part (agency_id, document_id);
+
+CREATE INDEX ix_unit_part_state ON unit_part (agency_id, state, unit_key, deadline);
+
+CREATE TABLE submission (
+    agency_id VARCHAR NOT NULL,
+    id VARCHAR NOT NULL,
+    document_id VARCHAR NOT NULL,
+    leader VARCHAR NOT NULL,
+    note TEXT NOT NULL,
+    asked_by VARCHAR NOT NULL,
+    asked_at DATETIME NOT NULL,
+    state VARCHAR NOT NULL,
+    decided_by VARCHAR,
+    decided_at DATETIME,
+    opinion TEXT DEFAULT '' NOT NULL,
+    PRIMARY KEY (agency_id, id),
+    CONSTRAINT fk_submission_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id),
+    CONSTRAINT fk_submission_document_id FOREIGN KEY(agency_id, document_id) REFERENCES incoming_document (agency_id, id)
+);
+
+CREATE INDEX ix_submission_document ON submission (agency_id, document_id);
+
+CREATE INDEX ix_submission_state ON submission (agency_id, state, asked_at);
+
+CREATE INDEX ix_outgoing_reply_by ON outgoing_document (agency_id, reply_by) WHERE reply_by IS NOT NULL;
+
+CREATE TABLE own_desk (
+    agency_id VARCHAR NOT NULL,
+    person_id VARCHAR NOT NULL,
+    read_until DATETIME,
+    muted TEXT,
+    toured_at DATETIME,
+    PRIMARY KEY (agency_id, person_id),
+    CONSTRAINT fk_own_desk_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id)
+);
+
+CREATE INDEX ix_incoming_lead ON incoming_document (agency_id, lead, arrived_at, id);
