@@ -59,6 +59,7 @@ ALLOWED: Final = {
     "gateway/policy/verdict.py:SIGN_CROWDED": "said of the rule by `gateway sign`, which only warns",
     # columns: written and read by their tables' rows
     "gateway/*:variable saved_*": "columns that are kept with a value: they meet by name (`store.row`)",
+    "gateway/*:variable trace_id": "the same",
     "gateway/*:variable closed_by": "the same",
     "gateway/*:variable noted_by": "the same",
     "gateway/*:variable published_by": "the same",
