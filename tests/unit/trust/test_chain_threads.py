@@ -52,6 +52,12 @@ def late(self):
 
 for kind in (core.Sequence, core.Set, core.Choice):
     kind._setup = late
+
+def late_names(self):
+    if type(self)._map and type(self)._reverse_map is None:
+        late(self)
+
+core.ValueMap._setup = core.BitString._setup = late_names
 path = tuple(x509.load_pem_x509_certificates(open(sys.argv[1], "rb").read()))
 print(path_breach(path, datetime.fromisoformat(sys.argv[2])))
 """
