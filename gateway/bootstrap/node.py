@@ -308,14 +308,7 @@ async def open_node(
             out=out,
             inn=inn,
             bells=NodeBells(ground.store),
-            pulse=Pulse(
-                folder=settings.node.data_dir / HEARTBEAT,
-                clock=time,
-                pool=pool,
-                holds=axis.in_hand,
-                axes=lambda: {**each_state(axis), "": axis.state()},
-                slots=stopwatch.slots,
-            ),
+            pulse=_pulse(ground, axis, stopwatch),
             stopwatch=stopwatch,
             room=room,
             gate=gate,
@@ -333,6 +326,17 @@ def _room(settings: Settings) -> Room:
         folder=where["content"],
         reserve=settings.limits.disk_free_mb * MB,
         beside=(where["data"], *([where["database"]] if "database" in where else [])),
+    )
+
+
+def _pulse(ground: Ground, axis: AxisDesk, stopwatch: Stopwatch) -> Pulse:
+    return Pulse(
+        folder=ground.settings.node.data_dir / HEARTBEAT,
+        clock=ground.clock,
+        pool=ground.pool,
+        holds=axis.in_hand,
+        axes=lambda: {**each_state(axis), "": axis.state()},
+        slots=stopwatch.slots,
     )
 
 

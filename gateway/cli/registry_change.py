@@ -62,6 +62,15 @@ def register(registry: Group) -> None:
     group.verb(legacy, "", "Z91.01 -o json")
 
 
+WithUnits = Annotated[
+    bool,
+    typer.Option(
+        "--with-units",
+        help="Also move the units directly below what ends under who takes over, in one decision.",
+    ),
+]
+
+
 async def plan(
     call: Invocation,
     kind: Annotated[
@@ -88,13 +97,7 @@ async def plan(
     queued: Annotated[
         str, typer.Option(help="Our mail that still waits for an ended code: redirect, hold or return.")
     ] = "hold",
-    with_units: Annotated[
-        bool,
-        typer.Option(
-            "--with-units",
-            help="Also move the units directly below what ends under who takes over, in one decision.",
-        ),
-    ] = False,
+    with_units: WithUnits = False,
     details: Annotated[
         bool, typer.Option("--details", help="Print every sentence and every code, however many.")
     ] = False,

@@ -193,6 +193,24 @@ class RestAxis:
         except CallFailed as why:
             self._failed(system, why)
             return unknown(f"it may be there already: {why}")
+        doc_id = await self._sent(system, parcel, handed, kind, only, marks)
+        if isinstance(doc_id, Outcome):
+            return doc_id
+        if await is_others(doc_id):
+            await self._kept(partial(self._ledger.unmark, parcel.digest, marks))
+            return Outcome(fate=Fate.NEVER, code=NOT_AGAIN, detail=_not_again(doc_id))
+        return await self._there(parcel, marks, doc_id, handed)
+
+    async def _sent(
+        self,
+        system: System,
+        parcel: Parcel,
+        handed: Handed | None,
+        kind: str,
+        only: Sequence[str],
+        marks: Sequence[str],
+    ) -> str | Outcome:
+        """The id that the service gave it now; otherwise what came of it."""
         await self._trying(parcel, marks, handed)
         try:
             wanted = await self._pool.run(partial(self._dialect.digest, parcel.open))
@@ -207,10 +225,7 @@ class RestAxis:
             self._failed(system, why)
             return self._refused(system, why)
         self._heard()
-        if await is_others(doc_id):
-            await self._kept(partial(self._ledger.unmark, parcel.digest, marks))
-            return Outcome(fate=Fate.NEVER, code=NOT_AGAIN, detail=_not_again(doc_id))
-        return await self._there(parcel, marks, doc_id, handed)
+        return doc_id
 
     async def _trying(self, parcel: Parcel, marks: Sequence[str], handed: Handed | None) -> None:
         mark = partial(self._ledger.mark, parcel.digest, marks, TRYING, self._now(), handed=handed)
