@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 
 from gateway.errors import NotFound
 from gateway.office.domain.listing import ListLine, Side, Tag, unit_viewer
-from gateway.office.letters import received, submitting
+from gateway.office.letters import received
 from gateway.office.ports.lists import ListCount, ListPage
 from gateway.office.ports.store import OfficeWork
 from gateway.office.web.listing import list_rows
@@ -175,7 +175,7 @@ def _why(visit: Visit, act: str, line: ListLine) -> str:
         "huy-gui": line.own_state in _UNSENT or (bool(states) and states <= _WAITING),
         "don-doc": line.is_overdue(visit.deps.clock.now()),
         "tu-choi": line.own_state in _OPEN and not line.state.endswith("_asked"),
-        "trinh": line.own_state in submitting.WORKED_ON,
+        "trinh": line.own_state in received.WORKED_ON,
         "giao-lai": line.own_state not in _NOT_HANDED,
         "da-doc": line.unread,
     }.get(act, True)

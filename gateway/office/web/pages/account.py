@@ -1,26 +1,31 @@
-"""The own account: who I am here, where I am signed in, how my pages behave; what I sign in with: a new password, a
-second factor on my device, recovery codes; and the lock that I put on the account. Each act upon what is signed in
-with asks for the password once more; recovery codes are shown once, on the answer itself, and never again. What
-pages say of a new password: the rules beforehand, every fault at once afterwards; whether it is taken the flows say."""
+"""The own account: who I am here, where I am signed in, how my pages behave; what I sign in with: a new password, a second
+factor on my device, recovery codes; and the lock that I put on the account. Each act upon what is signed in with asks for
+the password once more; recovery codes are shown once, on the answer itself, and never again. What pages say of a new
+password: the rules beforehand, every fault at once afterwards; whether it is taken the flows say. And delegations (R95):
+what one person lends another, from when to when, and who agreed."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import date, datetime, timedelta
+from functools import partial
 
 from aiohttp import web
 
-from gateway.errors import BadForm, Clash, Denied
+from gateway.domain.wall_clock import local
+from gateway.errors import BadForm, Clash, Denied, NotFound
 from gateway.office.accounts import credentials, posts, sessions
 from gateway.office.accounts.credentials import NotTaken
+from gateway.office.domain.roles import Delegation, Manner, Right
 from gateway.office.domain.session import Factor, SignInDuty
 from gateway.office.policy import signing_in
-from gateway.office.web import bell
+from gateway.office.web import bell, dates
 from gateway.office.web.door import FACTOR, PASSWORD, SIGN_IN, forget_session, keep_choice, keep_session
 from gateway.office.web.forms import Problems
-from gateway.office.web.routes import Who, get, post
-from gateway.office.web.visits import COMFORTABLE, COMPACT, DENSITY, Visit
+from gateway.office.web.routes import Needs, Who, get, post
+from gateway.office.web.visits import COMFORTABLE, COMPACT, DENSITY, Visit, where
 from gateway.trust import qr
 
 _RULES_SAID = ("length", "kinds", "words", "past")
@@ -218,4 +223,150 @@ SECRET_ROUTES = (
     post(FACTOR, "factor_set_up", factor_set_up, who=Who.PERSON),
     get(CODES, "recovery_codes", codes_asked, who=Who.READY),
     post(CODES, "recovery_codes_made", codes_made, who=Who.READY),
+)
+
+
+LENDING = "/tai-khoan/uy-quyen"
+_LENDS = (Needs(right=Right.DELEGATE),)
+_APPROVES = (Needs(right=Right.APPROVE_DELEGATION),)
+_DELEGATION_FIELDS = {
+    "GW-DELEGATE-SELF": "to",
+    "GW-DELEGATE-PERIOD": "until",
+    "GW-DELEGATE-SCOPE": "rights",
+    "GW-DELEGATE-ACT": "act",
+}
+
+
+async def delegations_listed(visit: Visit) -> web.StreamResponse:
+    found = await posts.delegations_seen(visit.deps.accounts, visit.person)
+    approves = visit.may(Right.APPROVE_DELEGATION)
+    return await visit.page(
+        "account/delegations.html",
+        title=visit.say("lending.title"),
+        rows=[(each, delegation_state(each, visit.person.at)) for each in found],
+        names=await posts.names_in_delegations(visit.deps.accounts, found),
+        may_make=visit.may(Right.DELEGATE),
+        may_approve={each.id for each in found if approves and each.from_id != visit.person.person.id},
+        may_end={each.id for each in found if _may_end_delegation(visit, each)},
+    )
+
+
+async def delegation_made(visit: Visit) -> web.StreamResponse:
+    form, today = visit.form, local(visit.person.at).date()
+    starts, ends = dates.typed_day(form.text("from"), today), dates.typed_day(form.text("until"), today)
+    problems = _missing_in_delegation(visit, starts, ends)
+    if starts is None or ends is None or problems:
+        return await delegation_asked(visit, problems)
+    wanted = posts.WantedDelegation(
+        to_login=form.text("to"),
+        rights=[each for each in Right if each in form.all("rights")],
+        starts_at=max(dates.midnight(starts), visit.person.at),
+        ends_at=dates.midnight(ends + timedelta(days=1)),
+        reason=form.text("reason"),
+        act_number=form.text("act"),
+    )
+    try:
+        await posts.delegate(visit.deps.accounts, visit.person, wanted)
+    except (Clash, Denied, NotFound) as why:
+        if isinstance(why, Denied) and why.code not in _DELEGATION_FIELDS:
+            raise
+        return await delegation_asked(visit, [(_DELEGATION_FIELDS.get(why.code, "to"), visit.why(why))])
+    return visit.said(LENDING, "lending.made")
+
+
+async def delegation_approved(visit: Visit) -> web.StreamResponse:
+    await posts.approve_delegation(visit.deps.accounts, visit.person, visit.path("id"))
+    return visit.said(LENDING, "lending.approved")
+
+
+async def delegation_ended(visit: Visit) -> web.StreamResponse:
+    await _delegation_found(visit)
+    await posts.end_delegation(visit.deps.accounts, visit.person, visit.path("id"))
+    return visit.said(LENDING, "lending.ended")
+
+
+def delegation_state(one: Delegation, at: datetime) -> str:
+    """How it stands, as a word of the labels."""
+    if one.ended_at is not None:
+        return "ended"
+    if at >= one.ends_at:
+        return "over"
+    if not one.is_agreed:
+        return "waiting"
+    return "in_force" if one.holds(at) else "agreed"
+
+
+async def delegation_asked(visit: Visit, problems: Problems | None = None) -> web.Response:
+    desk, form = visit.deps.accounts, visit.form
+    others = await posts.possible_borrowers(desk, visit.person)
+    return await visit.form_page(
+        "account/delegate.html",
+        problems,
+        title=visit.say("lending.new"),
+        people=[
+            ("", visit.say("lending.choose")),
+            *((each.login or each.name, each.name) for each in others),
+        ],
+        rights=posts.lendable_rights(visit.person),
+        ticked=set(form.all("rights")),
+        is_head=visit.may(Right.DELEGATE, Manner.RECORDED),
+        values=form.flat(),
+    )
+
+
+def _missing_in_delegation(visit: Visit, starts: date | None, ends: date | None) -> list[tuple[str, str]]:
+    form = visit.form
+    found = [
+        (name, visit.say("lending.day_unreadable"))
+        for name, day in (("from", starts), ("until", ends))
+        if day is None
+    ]
+    if not form.text("to"):
+        found.append(visit.missing("to", "lending.to"))
+    if not form.all("rights"):
+        found.append(visit.missing("rights", "lending.scope"))
+    return found + visit.short_reason()
+
+
+async def delegation_act_asked(visit: Visit, act: str) -> web.Response:
+    one = await _delegation_found(visit)
+    return await visit.page(
+        "account/delegation_act.html",
+        title=visit.say(f"lending.{act}.title"),
+        act=act,
+        one=one,
+        names=await posts.names_in_delegations(visit.deps.accounts, [one]),
+        path=where(visit.request.path),
+    )
+
+
+async def _delegation_found(visit: Visit) -> Delegation:
+    """Of those that the person may see; NotFound for any other."""
+    found = await posts.delegations_seen(visit.deps.accounts, visit.person)
+    one = next((each for each in found if each.id == visit.path("id")), None)
+    if one is None:
+        raise NotFound("there is no such delegation")
+    return one
+
+
+def _may_end_delegation(visit: Visit, one: Delegation) -> bool:
+    if one.ended_at is not None or visit.person.at >= one.ends_at:
+        return False
+    concerned = visit.person.person.id in (one.from_id, one.to_id)
+    return concerned or visit.may(Right.APPROVE_DELEGATION) or visit.may(Right.ACCOUNTS)
+
+
+DELEGATION_ROUTES = (
+    get(LENDING, "delegations", delegations_listed),
+    get(f"{LENDING}/moi", "delegation_new", delegation_asked, needs=_LENDS),
+    post(f"{LENDING}/moi", "delegation_made", delegation_made, needs=_LENDS),
+    get(
+        f"{LENDING}/{{id}}/phe-duyet",
+        "delegation_approve",
+        partial(delegation_act_asked, act="approve"),
+        needs=_APPROVES,
+    ),
+    post(f"{LENDING}/{{id}}/phe-duyet", "delegation_approved", delegation_approved, needs=_APPROVES),
+    get(f"{LENDING}/{{id}}/ket-thuc", "delegation_end", partial(delegation_act_asked, act="end")),
+    post(f"{LENDING}/{{id}}/ket-thuc", "delegation_ended", delegation_ended),
 )

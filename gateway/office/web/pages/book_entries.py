@@ -18,7 +18,7 @@ from gateway.domain.wall_clock import local
 from gateway.errors import Clash, GatewayError, NotFound, Refused
 from gateway.incoming import by_hand
 from gateway.incoming.by_hand import Attached, TypedMail
-from gateway.office.book import letters
+from gateway.office.book import books
 from gateway.office.web import answers, dates, forms, routes
 from gateway.office.web.forms import Problems
 from gateway.office.web.pages.books import KEEPS
@@ -68,7 +68,7 @@ async def sent(visit: Visit) -> web.StreamResponse:
     if copies and forms.whole_number(copies, 5) is None:
         problems.append(("copies", visit.say("books.number.unreadable")))
     if not problems and issued_on is not None:
-        told = letters.Sent(
+        told = books.Sent(
             issued_on=issued_on,
             dispatched_on=dates.typed_day(gone_on, today) if gone_on else None,
             copies=int(copies) if copies else None,
@@ -76,7 +76,7 @@ async def sent(visit: Visit) -> web.StreamResponse:
             **{name: form.text(name) for name in _SENT_TEXTS},
         )
         try:
-            await letters.enter(visit.deps.book, visit.scope(), told)
+            await books.enter(visit.deps.book, visit.scope(), told)
         except (Refused, Clash) as why:
             problems = _problems(why, visit.lang)
         else:
@@ -109,7 +109,7 @@ async def line_struck(visit: Visit) -> web.StreamResponse:
     id, why = visit.path("id"), visit.form.text("reason")
     try:
         if id.startswith("ppr_"):
-            await letters.strike(visit.deps.book, visit.scope(), id, why)
+            await books.strike(visit.deps.book, visit.scope(), id, why)
         else:
             await by_hand.strike(visit.deps.inn, visit.scope(), id, why)
     except (Refused, Clash) as error:

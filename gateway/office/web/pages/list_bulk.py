@@ -19,7 +19,7 @@ from gateway.incoming import act
 from gateway.office.accounts import acting, tags_and_views
 from gateway.office.domain.listing import Side, Tag
 from gateway.office.domain.roles import Manner, Right
-from gateway.office.letters import asking, received, submitting
+from gateway.office.letters import asking, received
 from gateway.office.letters.asking import Urging
 from gateway.office.ports.lists import Keeping, Keepings
 from gateway.office.web import answers
@@ -234,7 +234,7 @@ async def _refuse(visit: Visit, choice: Choice) -> str:
 
 async def _submit(visit: Visit, choice: Choice) -> str:
     leader, note = visit.form.text("leader"), visit.form.text("note")
-    await submitting.submit(visit.deps.inn, visit.scope(), choice.id, leader, note)
+    await received.submit(visit.deps.inn, visit.scope(), choice.id, leader, note)
     return visit.say("listing.done.trinh")
 
 

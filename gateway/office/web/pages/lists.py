@@ -1,8 +1,9 @@
-"""The two lists and the search over both: rows by tab, filter and order, a page at a time. In: an address. Out: the
-page, or the region of it that a script swaps; the documents before and after one in the list that it was opened from
-(`ds`), which details show as links with the keys [ and ]; and news for open lists: how many documents came, or left,
-since the page was made, as server-sent events or as one number for a script that asks now and then. News keep no
-session alive, and no row is moved."""
+"""The two lists and the search over both: rows by tab, filter and order, a page at a time. In: an address. Out: the page,
+or the region of it that a script swaps; the documents before and after one in the list that it was opened from (`ds`),
+which details show as links with the keys [ and ]; and news for open lists: how many documents came, or left, since the page
+was made, as server-sent events or as one number for a script that asks now and then. News keep no session alive, and no row
+is moved. And what people keep on the lists: the agency's own labels, each deleted with all its marks, and the views that
+one person saved."""
 
 from __future__ import annotations
 
@@ -16,13 +17,14 @@ from aiohttp import web
 
 from gateway.domain.document import URGENCY_KEYS
 from gateway.domain.text import fold, sought
-from gateway.errors import NotFound
+from gateway.errors import Clash, NotFound
 from gateway.office.accounts import tags_and_views
 from gateway.office.domain.listing import NO_BOOK, TABS, ListLine, Side, Tab, Tag
 from gateway.office.domain.roles import Manner, Right
-from gateway.office.letters import submitting
+from gateway.office.letters import received
 from gateway.office.ports.lists import ListCount, ListOrder, ListPage, Wanted
 from gateway.office.ports.store import OfficeWork
+from gateway.office.web.forms import Problems
 from gateway.office.web.listing import asking, choosing, list_rows
 from gateway.office.web.listing.asking import (
     ALL,
@@ -37,7 +39,7 @@ from gateway.office.web.listing.asking import (
     visible_columns,
 )
 from gateway.office.web.listing.list_rows import Sees, Teller, marked
-from gateway.office.web.routes import Needs, get
+from gateway.office.web.routes import Needs, get, post
 from gateway.office.web.visits import Visit, claimed_sender
 from gateway.ports.queues import InboxPacket
 
@@ -137,7 +139,7 @@ def _may_be_late(lines: Sequence[ListLine], today: date) -> list[str]:
         each.id
         for each in lines
         if (
-            each.own_state in submitting.WORKED_ON
+            each.own_state in received.WORKED_ON
             if each.side is Side.IN
             else (each.card.reply_due or today) < today
         )
@@ -363,3 +365,91 @@ async def after(visit: Visit, side: Side, id: str) -> str | None:
     async with visit.deps.store.read(visit.scope()) as work:
         _, after = await work.office.lists.beside(asked.wanted, id)
     return after
+
+
+async def view_page(visit: Visit, side: Side, problems: Problems | None = None) -> web.StreamResponse:
+    asked = asked_of(visit, side, choosing.query_of(visit), list_rows.seen_by(visit))
+    return await visit.form_page(
+        "lists/keep.html",
+        problems,
+        title=visit.say("listing.view.save"),
+        asked=asked,
+        words=filter_words(visit, asked, await list_rows.known_tags(visit)),
+    )
+
+
+async def view_saved(visit: Visit, side: Side) -> web.StreamResponse:
+    asked = asked_of(visit, side, choosing.query_of(visit), list_rows.seen_by(visit))
+    try:
+        view = await tags_and_views.save_view(
+            visit.deps.store,
+            visit.scope(),
+            side,
+            visit.form.text("name"),
+            # An empty address would open the list without the view.
+            asked.query or f"tab={asked.tab}",
+            visit.deps.clock.now(),
+            is_first=visit.form.text("first") == "1",
+        )
+    except Clash as why:
+        return await view_page(visit, side, [("name", visit.why(why))])
+    return visit.go_back(f"{PATHS[side]}?{view.query}&told=listing.view.saved")
+
+
+async def view_removed(visit: Visit, side: Side) -> web.StreamResponse:
+    await tags_and_views.remove_view(visit.deps.store, visit.scope(), side, visit.form.text("name"))
+    return visit.said(PATHS[side], "listing.view.removed", tab="all")
+
+
+VIEW_ROUTES = tuple(
+    route
+    for side, key in MENU.items()
+    for at, name in ((f"/danh-sach{PATHS[side]}/bo-loc", f"{key}_list_view"),)
+    for route in (
+        get(at, name, partial(view_page, side=side), needs=SEE, key=key),
+        post(at, f"{name}_saved", partial(view_saved, side=side), needs=SEE, key=key),
+        post(f"{at}/xoa", f"{name}_removed", partial(view_removed, side=side), needs=SEE, key=key),
+    )
+)
+
+
+KEEPS = (
+    Needs(right=Right.ISSUE, manners=(Manner.YES,)),
+    Needs(right=Right.TAKE_IN, manners=(Manner.YES,)),
+)
+
+
+async def tags_shown(visit: Visit) -> web.StreamResponse:
+    return await visit.page("lists/tags.html", title=visit.say("tags.title"), tags=await _tags_counted(visit))
+
+
+async def tag_removal_asked(visit: Visit) -> web.StreamResponse:
+    tag, count = await _tag_found(visit)
+    return await visit.page("lists/tag_remove.html", title=visit.say("tags.remove"), tag=tag, carried=count)
+
+
+async def tag_removed(visit: Visit) -> web.StreamResponse:
+    tag, _ = await _tag_found(visit)
+    await tags_and_views.remove_tag(visit.deps.store, visit.scope(), tag.id)
+    return visit.said("/danh-sach/nhan", "tags.removed")
+
+
+async def _tags_counted(visit: Visit) -> list[tuple[Tag, int, int]]:
+    """Each with how many outgoing and incoming documents carry it."""
+    async with visit.deps.store.read(visit.scope()) as work:
+        tags, counts = await work.office.tags.all(), await work.office.tags.counts()
+    return [(each, counts.get((each.id, Side.OUT), 0), counts.get((each.id, Side.IN), 0)) for each in tags]
+
+
+async def _tag_found(visit: Visit) -> tuple[Tag, int]:
+    for tag, outgoing, incoming in await _tags_counted(visit):
+        if tag.id == visit.path("id"):
+            return tag, outgoing + incoming
+    raise NotFound("this agency has no such label")
+
+
+TAG_ROUTES = (
+    get("/danh-sach/nhan", "tags", tags_shown, needs=KEEPS),
+    get("/danh-sach/nhan/{id}/xoa", "tag_remove", tag_removal_asked, needs=KEEPS),
+    post("/danh-sach/nhan/{id}/xoa", "tag_removed", tag_removed, needs=KEEPS),
+)

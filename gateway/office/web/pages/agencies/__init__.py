@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.office.web.pages.agencies import changes, changing, importing, looking, naming, proposals
+from gateway.office.web.pages.agencies import changes, changing, ground, importing, looking, proposals
 from gateway.office.web.routes import PageRoute
 
 ROUTES: tuple[PageRoute, ...] = (
@@ -12,6 +12,6 @@ ROUTES: tuple[PageRoute, ...] = (
     *changes.ROUTES,
     *proposals.BINDING_ROUTES,
     *proposals.PROPOSAL_ROUTES,
-    *naming.ROUTES,
+    *ground.ROUTES,
     *looking.ROUTES,
 )

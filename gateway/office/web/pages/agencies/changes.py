@@ -13,7 +13,7 @@ from gateway.domain.person import ProposalState
 from gateway.domain.registry_reform import ReformRecord, ReformState
 from gateway.errors import Clash, Denied
 from gateway.office.web.forms import Problems
-from gateway.office.web.pages.agencies import ground, naming
+from gateway.office.web.pages.agencies import ground
 from gateway.office.web.pages.agencies.changing import get, post
 from gateway.office.web.visits import Visit, where
 from gateway.policy import reform_words
@@ -37,7 +37,7 @@ class ShownReform:
 
 async def listed(visit: Visit) -> web.StreamResponse:
     desk, today, text = visit.deps.deciding, visit.deps.out.today(), visit.ask("ma")[:300]
-    code, fault = await naming.known_code(visit, text) if text else ("", "")
+    code, fault = await ground.known_code(visit, text) if text else ("", "")
     found = await registry_changes.list_reforms(desk, _ROWS, code.upper() or None)
     async with desk.decisions.read() as view:
         waiting = await view.proposals.listed((ProposalState.OPEN,), _OPEN)

@@ -18,12 +18,12 @@ from gateway.domain.pdf import CopyForm, Purpose, Wish
 from gateway.domain.registry import AgencyEntry
 from gateway.errors import Clash, Denied, GatewayError, NotFound, Refused, StaleVersion
 from gateway.office.domain.roles import Manner, Right
-from gateway.office.letters import habits, moving
+from gateway.office.letters import asking, habits
 from gateway.office.web import answers
 from gateway.office.web.forms import Problems
 from gateway.office.web.pages.compose import addressing, editor
 from gateway.office.web.pages.compose.acts import put_recipients
-from gateway.office.web.pages.compose.answering import at_part
+from gateway.office.web.pages.compose.editor import at_part
 from gateway.office.web.visits import Visit
 from gateway.outgoing import drafting, manage
 from gateway.outgoing.addressing import groups, remove_group
@@ -92,7 +92,7 @@ async def sent(visit: Visit) -> web.StreamResponse:
 async def undone(visit: Visit) -> web.StreamResponse:
     document = await editor.load_draft(visit, visit.path("id"))
     try:
-        again = await moving.call_back(visit.deps.out, visit.scope(), document.id)
+        again = await asking.call_back(visit.deps.out, visit.scope(), document.id)
     except Clash as why:
         return await visit.page(
             "compose/sent.html",

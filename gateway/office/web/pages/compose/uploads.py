@@ -21,7 +21,7 @@ from gateway.domain.document import Draft, FileItem, FileRole, Kind, OutgoingDoc
 from gateway.domain.pdf import PdfFields, Sure
 from gateway.domain.registry import OfferKind
 from gateway.errors import BadForm, GatewayError, Refused, ScannerDown
-from gateway.office.book import letters
+from gateway.office.book import books
 from gateway.office.letters import habits
 from gateway.office.web import forms
 from gateway.office.web.forms import Form
@@ -205,7 +205,7 @@ async def _completed(visit: Visit, stored: OutgoingDocument, draft: Draft, doubt
     if draft.issued_on is None:
         draft, doubts["date"] = replace(draft, issued_on=visit.deps.out.today()), "today"
     if not draft.number and stored.kind is Kind.DOCUMENT:
-        number = await letters.next_number(visit.deps.book, visit.scope(), draft, visit.deps.out.today())
+        number = await books.next_number(visit.deps.book, visit.scope(), draft, visit.deps.out.today())
         draft, doubts["number"] = replace(draft, number=number), "next"
     return draft
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from functools import partial
 
 from gateway.office.web import routes
-from gateway.office.web.pages.incoming import acts, detail, leaf, sealing, submitting
+from gateway.office.web.pages.incoming import acts, detail, sealing
 from gateway.office.web.pages.incoming.seen import (
     ANSWERS,
     DECIDES,
@@ -39,8 +39,8 @@ ROUTES: tuple[PageRoute, ...] = (
     get(f"{HERE}/chuyen-xu-ly", "incoming_assign_form", acts.assign_form, needs=INSTRUCTS),
     post(f"{HERE}/chuyen-xu-ly", "incoming_assign", acts.assigned, needs=INSTRUCTS),
     post(f"{HERE}/tien-do", "incoming_progress", acts.progress_said, needs=PROGRESSES),
-    get(f"{HERE}/trinh", "incoming_submit_form", submitting.submit_form, needs=TAKES),
-    post(f"{HERE}/trinh", "incoming_submit", submitting.submitted, needs=TAKES),
+    get(f"{HERE}/trinh", "incoming_submit_form", acts.submit_form, needs=TAKES),
+    post(f"{HERE}/trinh", "incoming_submit", acts.submitted, needs=TAKES),
     get(f"{HERE}/tra-lai", "incoming_hand_back_form", acts.hand_back_form, needs=HANDS_BACK),
     post(f"{HERE}/tra-lai", "incoming_hand_back", acts.handed_back, needs=HANDS_BACK),
     post(f"{HERE}/xong-phan-viec", "incoming_part_done", acts.part_done, needs=PROGRESSES),
@@ -60,7 +60,7 @@ ROUTES: tuple[PageRoute, ...] = (
     get(f"{HERE}/tieu-huy", "incoming_purge_form", sealing.purge_form, needs=DECIDES),
     post(f"{HERE}/tieu-huy", "incoming_purge", sealing.purged, needs=DECIDES),
     get(f"{HERE}/tep/{_FILE}", "incoming_file", detail.file_given, needs=READS),
-    get(f"{HERE}/trang/{_FILE}/{_PAGE}", "incoming_page", leaf.page_given, needs=READS),
+    get(f"{HERE}/trang/{_FILE}/{_PAGE}", "incoming_page", detail.page_given, needs=READS),
     get(f"{HERE}/xem/{_FILE}", "incoming_view", detail.file_viewed, needs=READS),
     get(f"{HERE}/goi-tin/{_PACKET}", "incoming_packet", detail.packet_shown, needs=READS),
     get(f"{HERE}/goi-tin/{_PACKET}/tai", "incoming_packet_file", detail.packet_given, needs=READS),

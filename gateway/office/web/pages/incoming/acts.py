@@ -18,13 +18,15 @@ from gateway.domain.handling import PartState, UnitPart, unit_key
 from gateway.errors import BadForm, Clash, Denied, Refused, StaleVersion
 from gateway.incoming import act, handling
 from gateway.incoming.act import StatusCall
+from gateway.office.accounts import acting
 from gateway.office.domain.listing import Side
 from gateway.office.domain.roles import Manner, Right
-from gateway.office.letters import submitting as letters
+from gateway.office.domain.task import Submission, SubmissionState
+from gateway.office.letters import received
 from gateway.office.web import answers, dates
 from gateway.office.web.forms import SHORTEST_REASON, Problems
 from gateway.office.web.pages import lists
-from gateway.office.web.pages.incoming import detail, seen, submitting
+from gateway.office.web.pages.incoming import detail, seen
 from gateway.office.web.pages.incoming.seen import SeenIncoming
 from gateway.office.web.visits import Visit, merged
 from gateway.words import labels
@@ -162,9 +164,9 @@ async def assigned(visit: Visit) -> web.StreamResponse:
     found = await _found_to_assign(visit)
     if found.whole.state not in _UNDER_WAY:
         return await seen.late_page(visit, found)
-    asked = submitting.waiting(await submitting.submissions_of(visit, found))
+    asked = waiting(await submissions_of(visit, found))
     if asked is not None and visit.form.text("only") == "1":
-        answer = await submitting.opinion_given(visit, found)
+        answer = await opinion_given(visit, found)
         return answer or await assign_form(visit, [visit.missing("instruction", "incoming.opinion")])
     is_returned = any(each.state is PartState.RETURNED for each in await _parts(visit, found))
     given, problems = _read_assignment(visit, found.whole, await _units(visit), is_returned)
@@ -197,7 +199,7 @@ async def _decided_by(visit: Visit, found: SeenIncoming, given: Assignment, doin
     """Who assigns what was submitted has given an opinion by it."""
     await doing
     words = given.instruction or labels.say("incoming.given.lead", "vi", unit=given.lead_unit)
-    await letters.decide(visit.deps.inn, visit.scope(), found.whole.id, words)
+    await received.decide(visit.deps.inn, visit.scope(), found.whole.id, words)
 
 
 async def progress_said(visit: Visit) -> web.StreamResponse:
@@ -302,7 +304,7 @@ async def assign_form(visit: Visit, problems: Problems | None = None) -> web.Str
     if document.state not in _UNDER_WAY:
         return await seen.late_page(visit, found)
     before = document.assignment
-    asked = submitting.waiting(await submitting.submissions_of(visit, found))
+    asked = waiting(await submissions_of(visit, found))
     returned = [each for each in await _parts(visit, found) if each.state is PartState.RETURNED]
     return await visit.form_page(
         "incoming/assign.html",
@@ -317,7 +319,7 @@ async def assign_form(visit: Visit, problems: Problems | None = None) -> web.Str
         asked_by=await seen.name_told(visit, asked.asked_by) if asked else "",
         ready=[
             ("", visit.say("incoming.ready.none")),
-            *((each, each) for each in submitting.ready_sentences()),
+            *((each, each) for each in ready_sentences()),
         ],
         own_days={each.unit: dates.day_text(each.deadline) for each in before.deadlines} if before else {},
         given=visit.form.flat() or _earlier_assignment(before),
@@ -358,7 +360,7 @@ def _read_assignment(
         problems.append(("deadline", visit.say("incoming.deadline.unreadable")))
     elif deadline is not None and deadline < today:
         problems.append(("deadline", visit.say("incoming.deadline.past")))
-    if len(submitting.opinion_typed(visit)) > _LONGEST_INSTRUCTION:
+    if len(opinion_typed(visit)) > _LONGEST_INSTRUCTION:
         problems.append(("instruction", visit.say("incoming.instruction.long", most=_LONGEST_INSTRUCTION)))
     own, strange = _own_days(visit, units, helping)
     problems += strange
@@ -368,7 +370,7 @@ def _read_assignment(
         lead_unit=lead,
         coordinating_units=tuple(dict.fromkeys(each for each in helping if each != lead)),
         deadline=deadline,
-        instruction=submitting.opinion_typed(visit)[:_LONGEST_INSTRUCTION] or None,
+        instruction=opinion_typed(visit)[:_LONGEST_INSTRUCTION] or None,
         deadlines=tuple(each for each in own if each.unit != lead),
     )
     return given, problems
@@ -456,3 +458,64 @@ def _signer_text(document: IncomingDocument) -> str:
 
 def _files_text(document: IncomingDocument) -> str:
     return ", ".join(each.name for each in document.files)
+
+
+READY = ("handle", "reply", "together", "report", "know", "file")
+"""`incoming.ready.…` has the words."""
+
+
+async def submissions_of(visit: Visit, found: SeenIncoming) -> tuple[Submission, ...]:
+    async with visit.deps.store.read(visit.scope()) as work:
+        return tuple((await work.office.submissions.of([found.whole.id]))[found.whole.id])
+
+
+def waiting(known: tuple[Submission, ...]) -> Submission | None:
+    return next((each for each in known if each.state is SubmissionState.ASKED), None)
+
+
+def ready_sentences() -> list[str]:
+    """In Vietnamese, as the instruction is kept, whatever the language of the page."""
+    return [labels.say(f"incoming.ready.{each}", "vi") for each in READY]
+
+
+def opinion_typed(visit: Visit) -> str:
+    """The sentence that was chosen, and what was written beside it."""
+    chosen, own = visit.form.text("ready"), visit.form.text("instruction")
+    kept = chosen if chosen in ready_sentences() else ""
+    return "\n".join(each for each in (kept, own) if each)
+
+
+async def submit_form(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
+    found = await seen.find(visit)
+    if found.whole.state not in received.WORKED_ON or waiting(await submissions_of(visit, found)):
+        return await seen.late_page(visit, found)
+    leaders = await acting.heads_of(visit.deps.accounts, visit.here.id)
+    return await visit.form_page(
+        "incoming/submit.html",
+        problems,
+        title=visit.say("incoming.submit.title", name=found.name),
+        found=found,
+        document=found.whole,
+        leaders=[(each.id, ", ".join(part for part in (each.name, each.title) if part)) for each in leaders],
+        version=visit.form.text("version") or str(found.whole.version),
+    )
+
+
+async def submitted(visit: Visit) -> web.StreamResponse:
+    found = await seen.find(visit)
+    visit.person.require(Right.TAKE_IN, Manner.YES)
+    leader, note = visit.form.text("leader"), visit.form.text("note")
+    known = {each.id for each in await acting.heads_of(visit.deps.accounts, visit.here.id)}
+    if leader not in known:
+        return await submit_form(visit, [visit.missing("leader", "incoming.leader")])
+    doing = received.submit(visit.deps.inn, visit.scope(), found.whole.id, leader, note)
+    return await seen.done_or_late(visit, found, doing, "incoming.submitted")
+
+
+async def opinion_given(visit: Visit, found: SeenIncoming) -> web.StreamResponse | None:
+    """An opinion alone: nobody is given the document by it. None where no words were given."""
+    words = opinion_typed(visit)
+    if not words:
+        return None
+    doing = received.decide(visit.deps.inn, visit.scope(), found.whole.id, words)
+    return await seen.done_or_late(visit, found, doing, "incoming.opinion")

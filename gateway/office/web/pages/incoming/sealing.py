@@ -20,7 +20,7 @@ from gateway.office.ports.store import OfficeWork
 from gateway.office.web.dates import moment_text
 from gateway.office.web.forms import Problems
 from gateway.office.web.pages.agencies import ground
-from gateway.office.web.pages.incoming import detail, leaf, seen
+from gateway.office.web.pages.incoming import detail, seen
 from gateway.office.web.pages.incoming.seen import SeenIncoming
 from gateway.office.web.visits import Visit
 
@@ -31,7 +31,7 @@ async def document_shown(visit: Visit) -> web.StreamResponse:
         return visit.go(found.path)
     if found.whole.state is InState.SEALED:
         return await locked(visit, found)
-    found = await leaf.by_order(visit, found)
+    found = await detail.by_order(visit, found)
     known = await detail.look_known(visit, found.whole)
     if known.unread and found.manner in (Manner.YES, Manner.OWN):
         await received.mark_read(visit.deps.inn, visit.scope(), [found.whole.id])

@@ -20,7 +20,7 @@ from gateway.office.domain.roles import Manner, Right
 from gateway.office.ports.node import LineStep
 from gateway.office.web import answers, charts, routes
 from gateway.office.web.forms import Problems
-from gateway.office.web.pages.agencies import naming
+from gateway.office.web.pages.agencies import ground
 from gateway.office.web.routes import Needs, Who
 from gateway.office.web.visits import OPERATES, Visit
 from gateway.ops import plain_lines
@@ -182,7 +182,7 @@ async def line_tested(visit: Visit) -> web.StreamResponse:
     machine, text = visit.deps.operations.machine, visit.ask("ma").strip()[:_LONGEST_NAME]
     # A code is tested as it was written: the test itself says whether it is an old one, or nobody's.
     is_name = " " in text
-    partner, fault = await naming.known_code(visit, text) if is_name else (text, "")
+    partner, fault = await ground.known_code(visit, text) if is_name else (text, "")
     steps: Sequence[LineStep] = ()
     if partner and not fault:
         sender = visit.agency.code if visit.agency is not None else ""

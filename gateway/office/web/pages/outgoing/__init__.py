@@ -6,7 +6,7 @@ from functools import partial
 
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.web import routes
-from gateway.office.web.pages.outgoing import asking, detail, fixing, leaf, moving
+from gateway.office.web.pages.outgoing import asking, detail, moving
 from gateway.office.web.pages.outgoing.seen import HERE, PRINTS, READS, SEES
 from gateway.office.web.routes import Needs, PageRoute
 
@@ -24,7 +24,7 @@ ROUTES: tuple[PageRoute, ...] = (
     get("/m/{id:[a-z]+_[0-9A-Za-z]+}", "by_id", detail.document_by_id, needs=SEES, key=""),
     get(_FILE, "out_file", detail.file_given, needs=READS),
     get(_FILE + "/xem", "out_file_viewed", partial(detail.file_given, inline=True), needs=READS),
-    get(_PAGE, "out_page", leaf.page_given, needs=READS),
+    get(_PAGE, "out_page", detail.page_given, needs=READS),
     get(_PACKET, "out_packet", detail.packet_shown, needs=READS),
     get(_PACKET + "/tai", "out_packet_kept", detail.packet_kept, needs=READS),
     post(HERE + "/chung-cu", "out_evidence", detail.evidence_given, needs=READS),
@@ -38,7 +38,7 @@ ROUTES: tuple[PageRoute, ...] = (
     get(HERE + "/huy-gui", "out_cancel", moving.cancelling, needs=ISSUES),
     post(HERE + "/huy-gui", "out_cancelled", moving.cancelled, needs=ISSUES),
     post(HERE + "/hoan-tac", "out_undone", moving.undone, needs=ISSUES),
-    get(HERE + "/sai-gi", "out_fix", fixing.choosing, needs=RECALLS),
+    get(HERE + "/sai-gi", "out_fix", detail.choosing, needs=RECALLS),
     get(HERE + "/thu-hoi", "out_recall", asking.recalling, needs=RECALLS),
     post(HERE + "/thu-hoi", "out_recalled", asking.recalled, needs=RECALLS),
     get(HERE + "/don-doc", "out_urge", asking.urging, needs=URGES),

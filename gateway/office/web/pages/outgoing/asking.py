@@ -19,8 +19,8 @@ from gateway.office.domain.roles import Manner, Right
 from gateway.office.domain.task import AskState, RecallAsk
 from gateway.office.letters import asking
 from gateway.office.letters.asking import Actor, Urging, WantedRecall
-from gateway.office.policy import agreeing
-from gateway.office.policy.agreeing import RecallObjection
+from gateway.office.policy import rights
+from gateway.office.policy.rights import RecallObjection
 from gateway.office.web.dates import day_text, moment_text
 from gateway.office.web.forms import SHORTEST_REASON, Problems
 from gateway.office.web.pages.outgoing import moving, seen
@@ -167,12 +167,12 @@ def _approver_name(visit: Visit, names: dict[str, str], ask: RecallAsk) -> str:
     return own[:_LONGEST_NAME]
 
 
-def _can_decide(visit: Visit, ask: RecallAsk) -> RecallObjection | agreeing.Granted:
-    return agreeing.decides_recall_as(ask, visit.person.rights, visit.here.id, visit.person.at)
+def _can_decide(visit: Visit, ask: RecallAsk) -> RecallObjection | rights.Granted:
+    return rights.decides_recall_as(ask, visit.person.rights, visit.here.id, visit.person.at)
 
 
 def _asks(visit: Visit) -> bool:
-    return agreeing.asks_recall_as(visit.person.rights, visit.here.id, visit.person.at) is not None
+    return rights.asks_recall_as(visit.person.rights, visit.here.id, visit.person.at) is not None
 
 
 def _decides(visit: Visit) -> bool:

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from gateway.domain.document import OutState, Recipient, RecipientRole
 from gateway.errors import Clash, GatewayError, Refused
-from gateway.office.letters import moving
+from gateway.office.letters import asking
 from gateway.office.web import answers
 from gateway.office.web.forms import Problems
 from gateway.office.web.pages.outgoing import seen
@@ -125,7 +125,7 @@ async def corrected(visit: Visit) -> web.StreamResponse:
     found = await seen.find(visit)
     if why := seen.no_anew(found):
         return await refused(visit, found, "anew", why)
-    draft = await moving.begin_anew(visit.deps.out, visit.scope(), found.document.id)
+    draft = await asking.begin_anew(visit.deps.out, visit.scope(), found.document.id)
     return visit.said(f"/phat-hanh/{draft.id}", "outgoing.anew")
 
 
@@ -200,7 +200,7 @@ async def undone(visit: Visit) -> web.StreamResponse:
     if found.document.state is not OutState.QUEUED:
         return await refused(visit, found, "undo", "outgoing.why.too_late")
     try:
-        draft = await moving.call_back(visit.deps.out, visit.scope(), found.document.id)
+        draft = await asking.call_back(visit.deps.out, visit.scope(), found.document.id)
     except Clash:
         return await refused(visit, found, "undo", "outgoing.why.too_late")
     return visit.said(f"/phat-hanh/{draft.id}", "outgoing.undone")
