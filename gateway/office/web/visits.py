@@ -116,6 +116,11 @@ class Visit:
         """Whether a script asks for a region of the page alone; without scripts the page comes whole."""
         return self.request.headers.get(PIECE) == "1"
 
+    @property
+    def is_act(self) -> bool:
+        """Whether a form was sent."""
+        return self.request.method == "POST"
+
     def path(self, name: str) -> str:
         """What the address says in that place."""
         return self.request.match_info[name]

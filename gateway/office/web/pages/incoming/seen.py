@@ -19,11 +19,11 @@ from gateway.incoming.act import StatusCall, StatusDone
 from gateway.office.accounts import acting
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.policy.rights import Granted
-from gateway.office.web import visits
+from gateway.office.web import questions, visits
 from gateway.office.web.dates import clock_text
-from gateway.office.web.forms import whole_number
+from gateway.office.web.forms import Problems, whole_number
 from gateway.office.web.routes import Needs
-from gateway.office.web.visits import Visit, where
+from gateway.office.web.visits import Visit, merged, where
 
 ID = "{id:inb_[0-9A-Za-z]{1,40}}"
 HERE = f"/van-ban-den/{ID}"
@@ -165,6 +165,37 @@ async def names_told(visit: Visit, principals: Iterable[str]) -> Mapping[str, st
 
 async def name_told(visit: Visit, principal: str) -> str:
     return (await names_told(visit, [principal]))[principal]
+
+
+async def ask(
+    visit: Visit,
+    found: SeenIncoming,
+    name: str,
+    problems: Problems | None = None,
+    *,
+    will: str = "will",
+    do: str = "do",
+    back: str = "",
+    asked: str = "",
+    **values: object,
+) -> web.StreamResponse:
+    """The page of a question about it; `asked` is the request that is answered."""
+    document, words = found.whole, f"incoming.{name}"
+    sender, version = document.sender_name or document.sender_code, visit.form.text("version")
+    return await questions.ask(
+        visit,
+        problems,
+        title=visit.say(f"{words}.title", name=found.name),
+        text=visit.say(f"{words}.{will}", sender=sender, **values),
+        do=visit.say(f"{words}.{do}"),
+        back=back or found.path,
+        hidden=merged({"version": version or str(document.version)}, request=asked or None),
+        part="incoming/_questions.html",
+        name=name,
+        found=found,
+        document=document,
+        **values,
+    )
 
 
 async def late_page(visit: Visit, found: SeenIncoming) -> web.StreamResponse:
