@@ -14,6 +14,7 @@ ISSUES = (Needs(right=Right.ISSUE, manners=(Manner.YES,)),)
 RECALLS = (Needs(right=Right.RECALL, manners=(Manner.RECORDED,)),)
 URGES = (Needs(right=Right.URGE, manners=(Manner.YES,)),)
 get, post = partial(routes.get, key="outgoing"), partial(routes.post, key="outgoing")
+both = partial(routes.both, key="outgoing")
 _PACKET = HERE + "/goi-tin/{digest:[0-9a-f]+}"
 _N = "{n:[0-9][0-9]?[0-9]?}"
 _FILE = f"{HERE}/tep/{_N}"
@@ -29,19 +30,13 @@ ROUTES: tuple[PageRoute, ...] = (
     get(_PACKET + "/tai", "out_packet_kept", detail.packet_kept, needs=READS),
     post(HERE + "/chung-cu", "out_evidence", detail.evidence_given, needs=READS),
     get(HERE + "/phieu-gui", "out_slip", detail.slip_printed, needs=PRINTS),
-    get(HERE + "/gui-lai", "out_resend", moving.resending, needs=ISSUES),
-    post(HERE + "/gui-lai", "out_resent", moving.resent, needs=ISSUES),
-    get(HERE + "/sua-lai", "out_anew", moving.correcting, needs=ISSUES),
-    post(HERE + "/sua-lai", "out_anew_begun", moving.corrected, needs=ISSUES),
-    get(HERE + "/gui-them", "out_further", moving.adding, needs=ISSUES),
-    post(HERE + "/gui-them", "out_further_sent", moving.added, needs=ISSUES),
-    get(HERE + "/huy-gui", "out_cancel", moving.cancelling, needs=ISSUES),
-    post(HERE + "/huy-gui", "out_cancelled", moving.cancelled, needs=ISSUES),
+    *both(HERE + "/gui-lai", "out_resend", "out_resent", moving.resent, needs=ISSUES),
+    *both(HERE + "/sua-lai", "out_anew", "out_anew_begun", moving.corrected, needs=ISSUES),
+    *both(HERE + "/gui-them", "out_further", "out_further_sent", moving.added, needs=ISSUES),
+    *both(HERE + "/huy-gui", "out_cancel", "out_cancelled", moving.cancelled, needs=ISSUES),
     post(HERE + "/hoan-tac", "out_undone", moving.undone, needs=ISSUES),
     get(HERE + "/sai-gi", "out_fix", detail.choosing, needs=RECALLS),
-    get(HERE + "/thu-hoi", "out_recall", asking.recalling, needs=RECALLS),
-    post(HERE + "/thu-hoi", "out_recalled", asking.recalled, needs=RECALLS),
-    get(HERE + "/don-doc", "out_urge", asking.urging, needs=URGES),
-    post(HERE + "/don-doc", "out_urged", asking.urged, needs=URGES),
+    *both(HERE + "/thu-hoi", "out_recall", "out_recalled", asking.recalled, needs=RECALLS),
+    *both(HERE + "/don-doc", "out_urge", "out_urged", asking.urged, needs=URGES),
     *asking.STEP_ROUTES,
 )

@@ -202,22 +202,32 @@ _NOTICE, _TAKE_BACK = "notice", "take_back"
 _MOST_LINES = 50
 
 
-async def recalling(visit: Visit) -> web.StreamResponse:
-    found = await seen.find(visit)
-    if why := seen.no_recall(found):
-        return await moving.refused(visit, found, "recall", why)
-    if (waits := await latest_asked(visit, found)) is not None and waits.is_open:
-        return visit.go(found.path + STEP_PLACE)
-    return await _recall_page(visit, found, [each.recipient.code for each in seen.recallable(found)], [])
-
-
 async def recalled(visit: Visit) -> web.StreamResponse:
-    found = await seen.find(visit)
-    form, codes = visit.form, list(visit.form.all("to"))
-    bare = form.text("form") == _TAKE_BACK
+    found, form = await seen.find(visit), visit.form
+    codes, bare = list(form.all("to")), form.text("form") == _TAKE_BACK
+    if not visit.is_act:
+        if why := seen.no_recall(found):
+            return await moving.refused(visit, found, "recall", why)
+        if (waits := await latest_asked(visit, found)) is not None and waits.is_open:
+            return visit.go(found.path + STEP_PLACE)
+        codes = [each.recipient.code for each in seen.recallable(found)]
     heads = await approvers(visit)
-    again = partial(_recall_page, visit, found, codes)
-    if problems := _missing_in_recall(visit, codes, bare, by_name=not heads):
+    again = partial(
+        moving.ask,
+        visit,
+        found,
+        "recall",
+        title=visit.say("outgoing.recall.do"),
+        do=visit.say("recalls.ask.do" if heads else "outgoing.recall.do"),
+        grave=not heads,
+        chosen=codes,
+        can={each.id for each in seen.recallable(found)},
+        heads=heads,
+        forms=[(each, visit.say(f"outgoing.recall.{each}")) for each in (_NOTICE, _TAKE_BACK)],
+        form_asked=_TAKE_BACK if visit.ask("hinh-thuc") == "lay-lai" else _NOTICE,
+    )
+    problems = _missing_in_recall(visit, codes, bare, by_name=not heads)
+    if problems or not visit.is_act:
         return await again(problems)
     if heads:
         return await head_asked(visit, found, again)
@@ -248,34 +258,12 @@ def _missing_in_recall(visit: Visit, codes: Sequence[str], bare: bool, *, by_nam
     return problems
 
 
-async def _recall_page(
-    visit: Visit, found: SeenOutgoing, chosen: Sequence[str], problems: Problems
-) -> web.StreamResponse:
-    return await moving.form(
-        visit,
-        found,
-        "recall",
-        problems,
-        chosen=chosen,
-        can={each.id for each in seen.recallable(found)},
-        heads=await approvers(visit),
-        forms=[(each, visit.say(f"outgoing.recall.{each}")) for each in (_NOTICE, _TAKE_BACK)],
-        form_asked=_TAKE_BACK if visit.ask("hinh-thuc") == "lay-lai" else _NOTICE,
-    )
-
-
-async def urging(visit: Visit) -> web.StreamResponse:
-    return await moving.opened(
-        visit,
-        "urge",
-        lambda found: seen.no_urging(found, visit.deps.clock.now()),
-        lambda found: _urge_page(visit, found, visit.ask("noi-nhan"), []),
-    )
-
-
 async def urged(visit: Visit) -> web.StreamResponse:
-    found = await seen.find(visit)
-    form, code = visit.form, visit.form.text("to")
+    found, form, code = await seen.find(visit), visit.form, visit.form.text("to")
+    if not visit.is_act:
+        if why := seen.no_urging(found, visit.deps.clock.now()):
+            return await moving.refused(visit, found, "urge", why)
+        return await _urge_page(visit, found, visit.ask("noi-nhan"))
     again = partial(_urge_page, visit, found, code)
     if len(form.text("text")) < SHORTEST_REASON:
         return await again([("text", visit.say("outgoing.urge.empty"))])
@@ -294,18 +282,20 @@ async def urged(visit: Visit) -> web.StreamResponse:
     return await moving.taken(visit, found, act, "outgoing.urged", again)
 
 
-async def _urge_page(visit: Visit, found: SeenOutgoing, code: str, problems: Problems) -> web.StreamResponse:
+async def _urge_page(
+    visit: Visit, found: SeenOutgoing, code: str, problems: Problems | None = None
+) -> web.StreamResponse:
     """Of one recipient everything that is late; the first one where none is named."""
     late = seen.late_deliveries(found, visit.deps.clock.now())
     codes = {each.recipient.code: each.recipient.name or each.recipient.code for each in late}
     chosen = code if code in codes else next(iter(codes), "")
     stands = await asking.urging_of(visit.deps.out, visit.scope(), chosen, visit.deps.options.urge_every)
     office = await visit.deps.out.directory.find(chosen, visit.deps.out.today())
-    return await moving.form(
-        visit,
-        found,
-        "urge",
+    return await visit.form_page(
+        "outgoing/urge.html",
         problems,
+        title=seen.heading(visit, "outgoing.act.urge"),
+        found=found,
         others=codes,
         stands=stands,
         office=office,

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
+from typing import Any
 
 from aiohttp import web
 
 from gateway.domain.document import OutState, Recipient, RecipientRole
 from gateway.errors import Clash, GatewayError, Refused
 from gateway.office.letters import asking
-from gateway.office.web import answers
+from gateway.office.web import answers, questions
 from gateway.office.web.forms import Problems
 from gateway.office.web.pages.outgoing import seen
 from gateway.office.web.pages.outgoing.seen import SeenOutgoing
@@ -21,31 +22,29 @@ from gateway.outgoing.further import send_further
 
 Again = Callable[[Problems], Awaitable[web.StreamResponse]]
 _ROLES = tuple(RecipientRole)
+_SAY_MORE = ("resend", "anew", "further")
 
 
-async def opened(
-    visit: Visit,
-    key: str,
-    why: Callable[[SeenOutgoing], str],
-    page: Callable[[SeenOutgoing], Awaitable[web.StreamResponse]],
-) -> web.StreamResponse:
-    """The page of an act, or the one that says why it cannot be done now."""
-    found = await seen.find(visit)
-    if against := why(found):
-        return await refused(visit, found, key, against)
-    return await page(found)
-
-
-async def form(
-    visit: Visit, found: SeenOutgoing, key: str, problems: Problems | None = None, **values: object
-) -> web.StreamResponse:
-    """The form of an act, as it was typed where it was not taken."""
-    return await visit.form_page(
-        f"outgoing/{key}.html",
+async def ask(
+    visit: Visit, found: SeenOutgoing, key: str, problems: Problems | None = None, **values: Any
+) -> web.StreamResponse:  # Any: what a template is given
+    """The page of an act, and its form as it was typed where it was not taken."""
+    heading = seen.heading(visit, f"outgoing.act.{key}")
+    said = {
+        "title": heading,
+        "text": visit.say(f"outgoing.{key}.text") if key in _SAY_MORE else "",
+        "do": heading,
+        "look": "card",
+    }
+    return await questions.ask(
+        visit,
         problems,
-        title=seen.heading(visit, f"outgoing.act.{key}"),
+        back=found.path,
+        hidden={"seen": found.mark},
+        part="outgoing/_questions.html",
+        name=key,
         found=found,
-        **values,
+        **(said | values),
     )
 
 
@@ -83,41 +82,23 @@ async def refused(visit: Visit, found: SeenOutgoing, key: str, why: str) -> web.
     )
 
 
-async def resending(visit: Visit) -> web.StreamResponse:
-    return await opened(
-        visit,
-        "resend",
-        seen.no_resend,
-        lambda found: _resend_page(
-            visit, found, [each.recipient.code for each in found.deliveries if each.state == "failed"], []
-        ),
-    )
-
-
 async def resent(visit: Visit) -> web.StreamResponse:
-    found = await seen.find(visit)
-    codes = list(visit.form.all("to"))
-    again = partial(_resend_page, visit, found, codes)
-    if not codes:
-        return await again([("to", visit.say("outgoing.choose_one"))])
+    found, codes = await seen.find(visit), list(visit.form.all("to"))
+    if not visit.is_act:
+        if why := seen.no_resend(found):
+            return await refused(visit, found, "resend", why)
+        codes = [each.recipient.code for each in found.deliveries if each.state == "failed"]
+    order = sorted(
+        found.deliveries, key=lambda each: (each.state not in seen.SENT_AGAIN, each.recipient.code)
+    )
+    again = partial(ask, visit, found, "resend", look="", chosen=codes, again=seen.SENT_AGAIN, order=order)
     allowed = {each.recipient.code for each in seen.resendable(found)}
+    if not visit.is_act or not codes:
+        return await again([("to", visit.say("outgoing.choose_one"))])
     if not set(codes) <= allowed and not await seen.conflict(visit, found):
         return await again([("to", visit.say("outgoing.not_again"))])
     act = partial(manage.resend, visit.deps.out, visit.scope(), found.document.id, codes)
     return await taken(visit, found, act, "outgoing.resent", again)
-
-
-async def _resend_page(
-    visit: Visit, found: SeenOutgoing, chosen: Sequence[str], problems: Problems
-) -> web.StreamResponse:
-    order = sorted(
-        found.deliveries, key=lambda each: (each.state not in seen.SENT_AGAIN, each.recipient.code)
-    )
-    return await form(visit, found, "resend", problems, chosen=chosen, again=seen.SENT_AGAIN, order=order)
-
-
-async def correcting(visit: Visit) -> web.StreamResponse:
-    return await opened(visit, "anew", seen.no_anew, partial(_anew_page, visit))
 
 
 async def corrected(visit: Visit) -> web.StreamResponse:
@@ -125,28 +106,26 @@ async def corrected(visit: Visit) -> web.StreamResponse:
     found = await seen.find(visit)
     if why := seen.no_anew(found):
         return await refused(visit, found, "anew", why)
+    if not visit.is_act:
+        every = seen.recipient_rows(found, visit.deps.clock.now(), visit.lang)
+        rows = [row for row in every if row.word == "rejected"]
+        return await ask(visit, found, "anew", look="", do=visit.say("outgoing.anew.do"), rows=rows)
     draft = await asking.begin_anew(visit.deps.out, visit.scope(), found.document.id)
     return visit.said(f"/phat-hanh/{draft.id}", "outgoing.anew")
 
 
-async def _anew_page(visit: Visit, found: SeenOutgoing) -> web.StreamResponse:
-    every = seen.recipient_rows(found, visit.deps.clock.now(), visit.lang)
-    return await form(visit, found, "anew", [], rows=[row for row in every if row.word == "rejected"])
-
-
-async def adding(visit: Visit) -> web.StreamResponse:
-    return await opened(visit, "further", seen.not_away, partial(_further_page, visit))
-
-
 async def added(visit: Visit) -> web.StreamResponse:
     found = await seen.find(visit)
-    again = partial(_further_page, visit, found)
+    if (why := seen.not_away(found)) and not visit.is_act:
+        return await refused(visit, found, "further", why)
+    roles = [(each.value, visit.say(f"role.{each}")) for each in _ROLES]
+    again = partial(ask, visit, found, "further", do=visit.say("outgoing.further.do"), roles=roles)
     given = [" ".join(each.split()) for each in visit.form.text("to").splitlines() if each.strip()]
     role = (
         RecipientRole(visit.form.text("role")) if visit.form.text("role") in _ROLES else RecipientRole.TO_KNOW
     )
     recipients, problems = await _named(visit, found, given, role)
-    if problems:
+    if problems or not visit.is_act:
         return await again(problems)
     confirmed = tuple(visit.form.all("confirm"))
     act = partial(send_further, visit.deps.out, visit.scope(), found.document.id, recipients, confirmed)
@@ -173,23 +152,13 @@ async def _named(
     return tuple(recipients), problems
 
 
-async def _further_page(
-    visit: Visit, found: SeenOutgoing, problems: Problems | None = None
-) -> web.StreamResponse:
-    roles = [(each.value, visit.say(f"role.{each}")) for each in _ROLES]
-    return await form(visit, found, "further", problems, roles=roles)
-
-
-async def cancelling(visit: Visit) -> web.StreamResponse:
-    return await opened(visit, "cancel", seen.no_cancel, lambda found: form(visit, found, "cancel"))
-
-
 async def cancelled(visit: Visit) -> web.StreamResponse:
-    found = await seen.find(visit)
-    again = partial(form, visit, found, "cancel")
-    if problems := visit.short_reason():
+    found, why = await seen.find(visit), visit.form.text("reason")
+    if (against := seen.no_cancel(found)) and not visit.is_act:
+        return await refused(visit, found, "cancel", against)
+    again = partial(ask, visit, found, "cancel", grave=True)
+    if (problems := visit.short_reason()) or not visit.is_act:
         return await again(problems)
-    why = visit.form.text("reason")
     act = partial(manage.cancel, visit.deps.out, visit.scope(), found.document.id, why=why)
     return await taken(visit, found, act, "outgoing.cancelled", again)
 
