@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from functools import partial
+from typing import Any
 
 from aiohttp import web
 
@@ -21,11 +22,11 @@ from gateway.office.accounts.credentials import NotTaken
 from gateway.office.domain.roles import Delegation, Manner, Right
 from gateway.office.domain.session import Factor, SignInDuty
 from gateway.office.policy import signing_in
-from gateway.office.web import bell, dates
+from gateway.office.web import bell, dates, questions
 from gateway.office.web.door import FACTOR, PASSWORD, SIGN_IN, forget_session, keep_choice, keep_session
 from gateway.office.web.forms import Problems
-from gateway.office.web.routes import Needs, Who, get, post
-from gateway.office.web.visits import COMFORTABLE, COMPACT, DENSITY, Visit, where
+from gateway.office.web.routes import Needs, Who, both, get, post
+from gateway.office.web.visits import COMFORTABLE, COMPACT, DENSITY, Visit
 from gateway.trust import qr
 
 _RULES_SAID = ("length", "kinds", "words", "past")
@@ -86,13 +87,12 @@ async def left_everywhere(visit: Visit) -> web.StreamResponse:
     return forget_session(visit.said(SIGN_IN, "account.left_everywhere"), visit.request)
 
 
-async def lock_asked(visit: Visit) -> web.StreamResponse:
-    reasons = [(each, visit.say(f"account.lock.{each}")) for each in _LOCKS]
-    return await visit.page("account/lock.html", title=visit.say("account.lock"), reasons=reasons)
-
-
 async def account_locked(visit: Visit) -> web.StreamResponse:
     """What is kept is the sentence, in the language of the office."""
+    if not visit.is_act:
+        reasons = [(each, visit.say(f"account.lock.{each}")) for each in _LOCKS]
+        do = visit.say("account.lock")
+        return await _ask(visit, None, "lock", title=do, do=do, grave=True, reasons=reasons)
     chosen = visit.form.text("reason")
     reason = f"account.lock.{chosen if chosen in _LOCKS else _LOCKS[0]}.kept"
     await credentials.lock_own_account(visit.deps.accounts, visit.person, visit.say(reason))
@@ -109,12 +109,19 @@ async def density_chosen(visit: Visit) -> web.StreamResponse:
     return keep_choice(visit.said(HOME, f"account.density.{wanted}"), visit.request, DENSITY, wanted)
 
 
+async def _ask(
+    visit: Visit, problems: Problems | None, name: str, *, title: str, do: str, **values: Any
+) -> web.Response:  # Any: what a template is given
+    part = "account/_questions.html"
+    told = {"back": HOME, "part": part, "name": name, "look": "enter", **values}
+    return await questions.ask(visit, problems, title=title, do=do, **told)
+
+
 ACCOUNT_ROUTES = (
     get(HOME, "account", account_shown, who=Who.READY),
     post("/tai-khoan/phien/{id}/ket-thuc", "session_end", session_ended, who=Who.READY),
     post("/tai-khoan/dang-xuat-moi-noi", "sign_out_everywhere", left_everywhere, who=Who.PERSON),
-    get("/tai-khoan/khoa", "account_lock", lock_asked, who=Who.PERSON),
-    post("/tai-khoan/khoa", "account_locked", account_locked, who=Who.PERSON),
+    *both("/tai-khoan/khoa", "account_lock", "account_locked", account_locked, who=Who.PERSON),
     post("/tai-khoan/phim", "account_keys", keys_switched, who=Who.READY),
     post("/tai-khoan/mat-do", "account_density", density_chosen, who=Who.READY),
 )
@@ -126,15 +133,17 @@ _WRONG = frozenset({"GW-SIGN-IN", "GW-LOCKED", "GW-SLOW-DOWN"})
 
 
 async def password_changed(visit: Visit) -> web.StreamResponse:
-    if problems := typed_twice(visit):
-        return await password_asked(visit, problems)
     old, new = visit.form.text("old"), visit.form.text("new")
+    do, owed = visit.say("account.password.change"), SignInDuty.CHANGE_PASSWORD in visit.person.duties
+    ask = partial(_ask, name="password", title=do, do=do, owed=owed, rules=password_rules(visit))
+    if (problems := typed_twice(visit)) or not visit.is_act:
+        return await ask(visit, problems)
     try:
         token = await credentials.change_password(visit.deps.accounts, visit.person, old, new, visit.origin)
     except NotTaken as why:
-        return await password_asked(visit, password_problems(visit, why))
+        return await ask(visit, password_problems(visit, why))
     except Denied as why:
-        return await password_asked(visit, _not_proved(visit, why, "old"))
+        return await ask(visit, _not_proved(visit, why, "old"))
     return keep_session(visit.said(HOME, "account.password_changed"), visit.request, token)
 
 
@@ -161,23 +170,17 @@ async def factor_set_up(visit: Visit) -> web.StreamResponse:
 
 
 async def codes_made(visit: Visit) -> web.StreamResponse:
+    new, lead = visit.say("account.codes.new"), visit.say("account.codes.lead")
+    ask = partial(_ask, name="codes", title=new, do=new, text=lead)
+    if not visit.is_act:
+        return await ask(visit, None)
     try:
         codes = await credentials.new_recovery_codes(
             visit.deps.accounts, visit.person, visit.form.text("password"), visit.origin
         )
     except Denied as why:
-        return await codes_asked(visit, _not_proved(visit, why, "password"))
+        return await ask(visit, _not_proved(visit, why, "password"))
     return await _codes_page(visit, codes, "account.codes.done")
-
-
-async def password_asked(visit: Visit, problems: Problems | None = None) -> web.Response:
-    return await visit.form_page(
-        "account/password.html",
-        problems,
-        title=visit.say("account.password.change"),
-        owed=SignInDuty.CHANGE_PASSWORD in visit.person.duties,
-        rules=password_rules(visit),
-    )
 
 
 async def _factor_page(visit: Visit, totp: str, problems: Problems | None = None) -> web.Response:
@@ -196,14 +199,6 @@ async def _factor_page(visit: Visit, totp: str, problems: Problems | None = None
     )
 
 
-async def codes_asked(visit: Visit, problems: Problems | None = None) -> web.Response:
-    return await visit.form_page(
-        "account/codes_form.html",
-        problems,
-        title=visit.say("account.codes.new"),
-    )
-
-
 async def _codes_page(visit: Visit, codes: tuple[str, ...], title: str) -> web.Response:
     return await visit.page("account/codes.html", title=visit.say(title), codes=codes)
 
@@ -217,12 +212,10 @@ def _not_proved(visit: Visit, why: Denied, field: str) -> Problems:
 
 
 SECRET_ROUTES = (
-    get(PASSWORD, "password", password_asked, who=Who.PERSON),
-    post(PASSWORD, "password_change", password_changed, who=Who.PERSON),
+    *both(PASSWORD, "password", "password_change", password_changed, who=Who.PERSON),
     get(FACTOR, "factor", factor_asked, who=Who.PERSON),
     post(FACTOR, "factor_set_up", factor_set_up, who=Who.PERSON),
-    get(CODES, "recovery_codes", codes_asked, who=Who.READY),
-    post(CODES, "recovery_codes_made", codes_made, who=Who.READY),
+    *both(CODES, "recovery_codes", "recovery_codes_made", codes_made, who=Who.READY),
 )
 
 
@@ -275,14 +268,36 @@ async def delegation_made(visit: Visit) -> web.StreamResponse:
 
 
 async def delegation_approved(visit: Visit) -> web.StreamResponse:
+    if not visit.is_act:
+        return await _delegation_page(visit, "approve")
     await posts.approve_delegation(visit.deps.accounts, visit.person, visit.path("id"))
     return visit.said(LENDING, "lending.approved")
 
 
 async def delegation_ended(visit: Visit) -> web.StreamResponse:
+    if not visit.is_act:
+        return await _delegation_page(visit, "end", grave=True)
     await _delegation_found(visit)
     await posts.end_delegation(visit.deps.accounts, visit.person, visit.path("id"))
     return visit.said(LENDING, "lending.ended")
+
+
+async def _delegation_page(visit: Visit, act: str, *, grave: bool = False) -> web.Response:
+    one = await _delegation_found(visit)
+    names = await posts.names_in_delegations(visit.deps.accounts, [one])
+    giver, taker = names.get(one.from_id, ""), names.get(one.to_id, "")
+    return await _ask(
+        visit,
+        None,
+        "delegation",
+        title=visit.say(f"lending.{act}.title"),
+        text=visit.say(f"lending.{act}.means", giver=giver, taker=taker),
+        do=visit.say(f"lending.{act}"),
+        back=LENDING,
+        look="",
+        grave=grave,
+        one=one,
+    )
 
 
 def delegation_state(one: Delegation, at: datetime) -> str:
@@ -328,18 +343,6 @@ def _missing_in_delegation(visit: Visit, starts: date | None, ends: date | None)
     return found + visit.short_reason()
 
 
-async def delegation_act_asked(visit: Visit, act: str) -> web.Response:
-    one = await _delegation_found(visit)
-    return await visit.page(
-        "account/delegation_act.html",
-        title=visit.say(f"lending.{act}.title"),
-        act=act,
-        one=one,
-        names=await posts.names_in_delegations(visit.deps.accounts, [one]),
-        path=where(visit.request.path),
-    )
-
-
 async def _delegation_found(visit: Visit) -> Delegation:
     """Of those that the person may see; NotFound for any other."""
     found = await posts.delegations_seen(visit.deps.accounts, visit.person)
@@ -360,13 +363,12 @@ DELEGATION_ROUTES = (
     get(LENDING, "delegations", delegations_listed),
     get(f"{LENDING}/moi", "delegation_new", delegation_asked, needs=_LENDS),
     post(f"{LENDING}/moi", "delegation_made", delegation_made, needs=_LENDS),
-    get(
+    *both(
         f"{LENDING}/{{id}}/phe-duyet",
         "delegation_approve",
-        partial(delegation_act_asked, act="approve"),
+        "delegation_approved",
+        delegation_approved,
         needs=_APPROVES,
     ),
-    post(f"{LENDING}/{{id}}/phe-duyet", "delegation_approved", delegation_approved, needs=_APPROVES),
-    get(f"{LENDING}/{{id}}/ket-thuc", "delegation_end", partial(delegation_act_asked, act="end")),
-    post(f"{LENDING}/{{id}}/ket-thuc", "delegation_ended", delegation_ended),
+    *both(f"{LENDING}/{{id}}/ket-thuc", "delegation_end", "delegation_ended", delegation_ended),
 )

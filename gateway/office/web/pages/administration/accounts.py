@@ -25,9 +25,9 @@ from gateway.office.accounts.posts import WantedPost
 from gateway.office.domain.roles import NODE, Manner, Post, PostRole, Right
 from gateway.office.policy import account_clocks, signing_in
 from gateway.office.policy.account_clocks import Runs
-from gateway.office.web import dates
+from gateway.office.web import dates, questions
 from gateway.office.web.forms import Problems
-from gateway.office.web.routes import Who, get, post
+from gateway.office.web.routes import Who, both, get, post
 from gateway.office.web.visits import ADMINISTERS, Visit, where
 from gateway.words import labels
 
@@ -330,25 +330,27 @@ async def mailbox_made(visit: Visit) -> web.StreamResponse:
     return visit.said(_MAILBOXES, "admin.mailbox_made", **{"co-quan": here.key})
 
 
-async def mailbox_closing_asked(visit: Visit) -> web.StreamResponse:
-    here, name = await agency_place(visit, visit.ask("co-quan")), visit.path("name")
-    found = await posts.mailboxes_of(visit.deps.accounts, here.id)
-    one = next(((box, people) for box, people in found if box.name == name and box.closed_at is None), None)
-    if one is None:
-        raise NotFound("there is no such mailbox")
-    return await visit.page(
-        "admin/close_mailbox.html",
-        title=visit.say("admin.mailbox.close"),
-        box=one[0],
-        people=one[1],
-        here=here,
-    )
-
-
 async def mailbox_closed(visit: Visit) -> web.StreamResponse:
-    here = await agency_place(visit, visit.form.text("place"))
-    await posts.close_mailbox(visit.deps.accounts, administrator(visit), here.id, visit.path("name"))
-    return visit.said(_MAILBOXES, "admin.mailbox_closed", **{"co-quan": here.key})
+    here = await agency_place(visit, visit.form.text("place") if visit.is_act else visit.ask("co-quan"))
+    name, query = visit.path("name"), {"co-quan": here.key}
+    if not visit.is_act:
+        found = await posts.mailboxes_of(visit.deps.accounts, here.id)
+        people = next((who for box, who in found if box.name == name and box.closed_at is None), None)
+        if people is None:
+            raise NotFound("there is no such mailbox")
+        names = ", ".join(each.name for each in people) or visit.say("admin.nobody")
+        return await questions.ask(
+            visit,
+            title=visit.say("admin.mailbox.close"),
+            text=visit.say("admin.mailbox.close.means", name=name, people=names),
+            do=visit.say("admin.mailbox.close"),
+            back=_MAILBOXES,
+            query=query,
+            hidden={"place": here.key},
+            grave=True,
+        )
+    await posts.close_mailbox(visit.deps.accounts, administrator(visit), here.id, name)
+    return visit.said(_MAILBOXES, "admin.mailbox_closed", **query)
 
 
 async def _mailboxes_page(
@@ -379,6 +381,5 @@ async def _mailboxes_page(
 MAILBOX_ROUTES = (
     get(_MAILBOXES, "mailboxes", mailboxes_listed, **_AT),
     post(_MAILBOXES, "mailbox_made", mailbox_made, **_AT),
-    get(f"{_MAILBOXES}/{{name}}/dong", "mailbox_close", mailbox_closing_asked, **_AT),
-    post(f"{_MAILBOXES}/{{name}}/dong", "mailbox_closed", mailbox_closed, **_AT),
+    *both(f"{_MAILBOXES}/{{name}}/dong", "mailbox_close", "mailbox_closed", mailbox_closed, **_AT),
 )
