@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from functools import partial
-from typing import Any
 
 from aiohttp import web
 
@@ -22,7 +21,7 @@ from gateway.office.accounts.credentials import NotTaken
 from gateway.office.domain.roles import Delegation, Manner, Right
 from gateway.office.domain.session import Factor, SignInDuty
 from gateway.office.policy import signing_in
-from gateway.office.web import bell, dates, questions
+from gateway.office.web import bell, dates
 from gateway.office.web.door import FACTOR, PASSWORD, SIGN_IN, forget_session, keep_choice, keep_session
 from gateway.office.web.forms import Problems
 from gateway.office.web.routes import Needs, Who, both, get, post
@@ -91,8 +90,8 @@ async def account_locked(visit: Visit) -> web.StreamResponse:
     """What is kept is the sentence, in the language of the office."""
     if not visit.is_act:
         reasons = [(each, visit.say(f"account.lock.{each}")) for each in _LOCKS]
-        do = visit.say("account.lock")
-        return await _ask(visit, None, "lock", title=do, do=do, grave=True, reasons=reasons)
+        words = ("account.lock", "", "account.lock")
+        return await _ask(visit, None, *words, which="lock", grave=True, reasons=reasons)
     chosen = visit.form.text("reason")
     reason = f"account.lock.{chosen if chosen in _LOCKS else _LOCKS[0]}.kept"
     await credentials.lock_own_account(visit.deps.accounts, visit.person, visit.say(reason))
@@ -109,12 +108,7 @@ async def density_chosen(visit: Visit) -> web.StreamResponse:
     return keep_choice(visit.said(HOME, f"account.density.{wanted}"), visit.request, DENSITY, wanted)
 
 
-async def _ask(
-    visit: Visit, problems: Problems | None, name: str, *, title: str, do: str, **values: Any
-) -> web.Response:  # Any: what a template is given
-    part = "account/_questions.html"
-    told = {"back": HOME, "part": part, "name": name, "look": "enter", **values}
-    return await questions.ask(visit, problems, title=title, do=do, **told)
+_ask = partial(Visit.question, back=HOME, part="account/_questions.html", look="enter")
 
 
 ACCOUNT_ROUTES = (
@@ -134,16 +128,20 @@ _WRONG = frozenset({"GW-SIGN-IN", "GW-LOCKED", "GW-SLOW-DOWN"})
 
 async def password_changed(visit: Visit) -> web.StreamResponse:
     old, new = visit.form.text("old"), visit.form.text("new")
-    do, owed = visit.say("account.password.change"), SignInDuty.CHANGE_PASSWORD in visit.person.duties
-    ask = partial(_ask, name="password", title=do, do=do, owed=owed, rules=password_rules(visit))
+    words = ("account.password.change", "", "account.password.change")
+    owed, rules = SignInDuty.CHANGE_PASSWORD in visit.person.duties, password_rules(visit)
+
+    async def ask(problems: Problems) -> web.Response:
+        return await _ask(visit, problems, *words, which="password", owed=owed, rules=rules)
+
     if (problems := typed_twice(visit)) or not visit.is_act:
-        return await ask(visit, problems)
+        return await ask(problems)
     try:
         token = await credentials.change_password(visit.deps.accounts, visit.person, old, new, visit.origin)
     except NotTaken as why:
-        return await ask(visit, password_problems(visit, why))
+        return await ask(password_problems(visit, why))
     except Denied as why:
-        return await ask(visit, _not_proved(visit, why, "old"))
+        return await ask(_not_proved(visit, why, "old"))
     return keep_session(visit.said(HOME, "account.password_changed"), visit.request, token)
 
 
@@ -170,16 +168,15 @@ async def factor_set_up(visit: Visit) -> web.StreamResponse:
 
 
 async def codes_made(visit: Visit) -> web.StreamResponse:
-    new, lead = visit.say("account.codes.new"), visit.say("account.codes.lead")
-    ask = partial(_ask, name="codes", title=new, do=new, text=lead)
+    words = ("account.codes.new", "account.codes.lead", "account.codes.new")
     if not visit.is_act:
-        return await ask(visit, None)
+        return await _ask(visit, None, *words, which="codes")
     try:
         codes = await credentials.new_recovery_codes(
             visit.deps.accounts, visit.person, visit.form.text("password"), visit.origin
         )
     except Denied as why:
-        return await ask(visit, _not_proved(visit, why, "password"))
+        return await _ask(visit, _not_proved(visit, why, "password"), *words, which="codes")
     return await _codes_page(visit, codes, "account.codes.done")
 
 
@@ -285,18 +282,19 @@ async def delegation_ended(visit: Visit) -> web.StreamResponse:
 async def _delegation_page(visit: Visit, act: str, *, grave: bool = False) -> web.Response:
     one = await _delegation_found(visit)
     names = await posts.names_in_delegations(visit.deps.accounts, [one])
-    giver, taker = names.get(one.from_id, ""), names.get(one.to_id, "")
     return await _ask(
         visit,
         None,
-        "delegation",
-        title=visit.say(f"lending.{act}.title"),
-        text=visit.say(f"lending.{act}.means", giver=giver, taker=taker),
-        do=visit.say(f"lending.{act}"),
+        f"lending.{act}.title",
+        f"lending.{act}.means",
+        f"lending.{act}",
         back=LENDING,
+        which="delegation",
         look="",
         grave=grave,
         one=one,
+        giver=names.get(one.from_id, ""),
+        taker=names.get(one.to_id, ""),
     )
 
 

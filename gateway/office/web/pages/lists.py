@@ -24,6 +24,7 @@ from gateway.office.domain.roles import Manner, Right
 from gateway.office.letters import received
 from gateway.office.ports.lists import ListCount, ListOrder, ListPage, Wanted
 from gateway.office.ports.store import OfficeWork
+from gateway.office.web.answers import figure
 from gateway.office.web.forms import Problems
 from gateway.office.web.listing import asking, choosing, list_rows
 from gateway.office.web.listing.asking import (
@@ -39,7 +40,7 @@ from gateway.office.web.listing.asking import (
     visible_columns,
 )
 from gateway.office.web.listing.list_rows import Sees, Teller, marked
-from gateway.office.web.routes import Needs, get, post
+from gateway.office.web.routes import Needs, both, get, post
 from gateway.office.web.visits import Visit, claimed_sender
 from gateway.ports.queues import InboxPacket
 
@@ -423,15 +424,13 @@ async def tags_shown(visit: Visit) -> web.StreamResponse:
     return await visit.page("lists/tags.html", title=visit.say("tags.title"), tags=await _tags_counted(visit))
 
 
-async def tag_removal_asked(visit: Visit) -> web.StreamResponse:
-    tag, count = await _tag_found(visit)
-    return await visit.page("lists/tag_remove.html", title=visit.say("tags.remove"), tag=tag, carried=count)
-
-
 async def tag_removed(visit: Visit) -> web.StreamResponse:
-    tag, _ = await _tag_found(visit)
+    tag, count = await _tag_found(visit)
+    if not visit.is_act:
+        words, carried = ("tags.remove", "tags.remove.will", "tags.remove"), figure(count, visit.lang)
+        return await visit.question(None, *words, back=_TAGS, grave=True, name=tag.name, count=carried)
     await tags_and_views.remove_tag(visit.deps.store, visit.scope(), tag.id)
-    return visit.said("/danh-sach/nhan", "tags.removed")
+    return visit.said(_TAGS, "tags.removed")
 
 
 async def _tags_counted(visit: Visit) -> list[tuple[Tag, int, int]]:
@@ -448,8 +447,8 @@ async def _tag_found(visit: Visit) -> tuple[Tag, int]:
     raise NotFound("this agency has no such label")
 
 
+_TAGS = "/danh-sach/nhan"
 TAG_ROUTES = (
-    get("/danh-sach/nhan", "tags", tags_shown, needs=KEEPS),
-    get("/danh-sach/nhan/{id}/xoa", "tag_remove", tag_removal_asked, needs=KEEPS),
-    post("/danh-sach/nhan/{id}/xoa", "tag_removed", tag_removed, needs=KEEPS),
+    get(_TAGS, "tags", tags_shown, needs=KEEPS),
+    *both(f"{_TAGS}/{{id}}/xoa", "tag_remove", "tag_removed", tag_removed, needs=KEEPS),
 )

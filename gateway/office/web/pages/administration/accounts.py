@@ -25,7 +25,7 @@ from gateway.office.accounts.posts import WantedPost
 from gateway.office.domain.roles import NODE, Manner, Post, PostRole, Right
 from gateway.office.policy import account_clocks, signing_in
 from gateway.office.policy.account_clocks import Runs
-from gateway.office.web import dates, questions
+from gateway.office.web import dates
 from gateway.office.web.forms import Problems
 from gateway.office.web.routes import Who, both, get, post
 from gateway.office.web.visits import ADMINISTERS, Visit, where
@@ -339,11 +339,13 @@ async def mailbox_closed(visit: Visit) -> web.StreamResponse:
         if people is None:
             raise NotFound("there is no such mailbox")
         names = ", ".join(each.name for each in people) or visit.say("admin.nobody")
-        return await questions.ask(
-            visit,
-            title=visit.say("admin.mailbox.close"),
-            text=visit.say("admin.mailbox.close.means", name=name, people=names),
-            do=visit.say("admin.mailbox.close"),
+        return await visit.question(
+            None,
+            "admin.mailbox.close",
+            "admin.mailbox.close.means",
+            "admin.mailbox.close",
+            name=name,
+            people=names,
             back=_MAILBOXES,
             query=query,
             hidden={"place": here.key},

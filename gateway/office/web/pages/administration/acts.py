@@ -22,7 +22,7 @@ from gateway.office.accounts.admin import AccountLine
 from gateway.office.accounts.posts import WantedPost
 from gateway.office.book.table_files import XlsxColumn, XlsxWriter
 from gateway.office.domain.roles import NODE, PostRole, Right
-from gateway.office.web import answers, dates, questions
+from gateway.office.web import answers, dates
 from gateway.office.web.forms import Problems
 from gateway.office.web.pages.administration import accounts
 from gateway.office.web.pages.administration.accounts import HOME, Place
@@ -87,15 +87,14 @@ async def _act_page(visit: Visit, act: AccountAct, seen: AccountLine, problems: 
         raise Denied("nobody changes the own account in this way", code="GW-OWN-RIGHTS")
     if not seen.is_ours:
         raise refused(Right.ACCOUNTS)
-    return await questions.ask(
-        visit,
+    return await visit.question(
         problems,
-        title=visit.say(f"admin.{act.key}.title"),
-        text=visit.say(f"admin.{act.key}.means", name=person.name, login=person.login or person.name),
-        do=visit.say(f"admin.{act.key}.do"),
+        *(f"admin.{act.key}.{each}" for each in ("title", "means", "do")),
         back=accounts.path_of(person),
+        name=person.name,
+        login=person.login or person.name,
         part="admin/_questions.html",
-        name="account",
+        which="account",
         act=act,
         grave=act.grave,
     )
@@ -125,15 +124,15 @@ async def post_given(visit: Visit) -> web.StreamResponse:
             problems = [("role", visit.why(why))]
         else:
             return visit.said(accounts.path_of(person), "admin.post_given")
-    return await questions.ask(
-        visit,
+    return await visit.question(
         problems,
-        title=visit.say("admin.post.give"),
-        text=visit.say("admin.post.means", name=person.name),
-        do=visit.say("admin.post.give"),
+        "admin.post.give",
+        "admin.post.means",
+        "admin.post.give",
         back=accounts.path_of(person),
+        name=person.name,
         part="admin/_questions.html",
-        name="post",
+        which="post",
         values=visit.form.flat(),
         **await accounts.post_choice(visit),
     )
@@ -144,16 +143,17 @@ async def post_taken(visit: Visit) -> web.StreamResponse:
     role, place = ("role", "place") if visit.is_act else ("vai-tro", "co-quan")
     wanted, back = await _named_post(visit, asked(role), asked(place)), accounts.path_of(person)
     if not visit.is_act:
-        names = await accounts.agency_names(visit)
-        told = {"role": visit.say(f"post.{wanted.role}"), "place": names[wanted.agency_id]}
-        return await questions.ask(
-            visit,
-            title=visit.say("admin.post.take"),
-            text=visit.say("admin.post.take.means", name=person.name, **told),
-            do=visit.say("admin.post.take"),
+        return await visit.question(
+            None,
+            "admin.post.take",
+            "admin.post.take.means",
+            "admin.post.take",
             back=back,
             hidden={"role": wanted.role, "place": asked(place)},
             grave=True,
+            name=person.name,
+            role=visit.say(f"post.{wanted.role}"),
+            place=(await accounts.agency_names(visit))[wanted.agency_id],
         )
     by, name = accounts.administrator(visit), accounts.name_of(person)
     await posts.take(visit.deps.accounts, by, name, wanted.role, wanted.agency_id)

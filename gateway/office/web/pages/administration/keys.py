@@ -27,7 +27,7 @@ from gateway.domain.wall_clock import local
 from gateway.errors import Clash, NotFound
 from gateway.office.accounts import program_keys
 from gateway.office.accounts.program_keys import WantedKey
-from gateway.office.web import answers, dates, questions
+from gateway.office.web import answers, dates
 from gateway.office.web.forms import Problems
 from gateway.office.web.pages.administration import accounts
 from gateway.office.web.pages.administration.accounts import HOME, Place
@@ -115,15 +115,16 @@ async def key_revoked(visit: Visit) -> web.StreamResponse:
 
 
 async def _ask(visit: Visit, here: Place, key: ApiKey, words: str, *, grave: bool = False) -> web.Response:
-    told = {"name": key.principal.name, "prefix": key.prefix or key.id}
-    return await questions.ask(
-        visit,
-        title=visit.say(f"{words}.title"),
-        text=visit.say(f"{words}.means", **told),
-        do=visit.say(words),
+    return await visit.question(
+        None,
+        f"{words}.title",
+        f"{words}.means",
+        words,
         back=KEYS,
         query={"co-quan": here.key},
         grave=grave,
+        name=key.principal.name,
+        prefix=key.prefix or key.id,
     )
 
 

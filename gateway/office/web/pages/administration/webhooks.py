@@ -13,7 +13,6 @@ from gateway.domain.account import AgencyScope
 from gateway.domain.wall_clock import local
 from gateway.domain.webhook import LONGEST_NOTE, DeliveryState, Endpoint, EndpointState
 from gateway.errors import BadForm, Clash, NotFound
-from gateway.office.web import questions
 from gateway.office.web.forms import Problems
 from gateway.office.web.pages.administration import accounts
 from gateway.office.web.pages.administration.accounts import HOME, Place
@@ -129,15 +128,16 @@ async def hook_acted(visit: Visit) -> web.StreamResponse:
         raise NotFound("there is no such act")
     desk, scope = visit.deps.webhooks, _scope(visit, here)
     if not visit.is_act:
-        return await questions.ask(
-            visit,
-            title=visit.say(f"webhook.{act}.title"),
-            text=visit.say(f"webhook.{act}.means", host=endpoint.host),
-            do=visit.say(f"webhook.{act}"),
+        return await visit.question(
+            None,
+            f"webhook.{act}.title",
+            f"webhook.{act}.means",
+            f"webhook.{act}",
+            host=endpoint.host,
             back=f"{HOOKS}/{endpoint.id}",
             grave=act == "remove",
             part="admin/_questions.html",
-            name=act,
+            which=act,
             overlaps=[(str(each), visit.say("webhook.hours", hours=each)) for each in _OVERLAPS],
         )
     if act == "rotate":

@@ -56,19 +56,19 @@ async def draft_shown(visit: Visit) -> web.StreamResponse:
     return await editor.show_sheet(visit, editor.sheet_of_document(document), checked=checked)
 
 
-async def discarding(visit: Visit) -> web.StreamResponse:
+async def discarded(visit: Visit) -> web.StreamResponse:
     """Nothing was sent, so nobody needs a reason: what goes is named, and that is all."""
+    if visit.is_act:
+        document = await _open_draft(visit)
+        await manage.cancel(visit.deps.out, visit.scope(), document.id, document.version)
+        await visit.deps.looking.forget(visit.scope(), document.id)
+        return visit.said("/van-ban-di", "compose.discarded")
     document = await editor.load_draft(visit, visit.path("id"))
     if document.state is not OutState.DRAFT:
         return visit.go(f"/van-ban-di/{document.id}")
-    return await visit.page("compose/discard.html", title=visit.say("compose.discard"), document=document)
-
-
-async def discarded(visit: Visit) -> web.StreamResponse:
-    document = await _open_draft(visit)
-    await manage.cancel(visit.deps.out, visit.scope(), document.id, document.version)
-    await visit.deps.looking.forget(visit.scope(), document.id)
-    return visit.said("/van-ban-di", "compose.discarded")
+    words, back = ("compose.discard", "compose.discard.text", "compose.discard"), f"/phat-hanh/{document.id}"
+    told = {"part": "compose/_discard.html", "look": "card", "grave": True, "draft": document.draft}
+    return await visit.question(None, *words, back=back, **told)
 
 
 async def sent(visit: Visit) -> web.StreamResponse:

@@ -19,7 +19,7 @@ from gateway.incoming.act import StatusCall, StatusDone
 from gateway.office.accounts import acting
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.policy.rights import Granted
-from gateway.office.web import questions, visits
+from gateway.office.web import visits
 from gateway.office.web.dates import clock_text
 from gateway.office.web.forms import Problems, whole_number
 from gateway.office.web.routes import Needs
@@ -170,7 +170,7 @@ async def name_told(visit: Visit, principal: str) -> str:
 async def ask(
     visit: Visit,
     found: SeenIncoming,
-    name: str,
+    which: str,
     problems: Problems | None = None,
     *,
     will: str = "will",
@@ -180,18 +180,19 @@ async def ask(
     **values: object,
 ) -> web.StreamResponse:
     """The page of a question about it; `asked` is the request that is answered."""
-    document, words = found.whole, f"incoming.{name}"
-    sender, version = document.sender_name or document.sender_code, visit.form.text("version")
-    return await questions.ask(
-        visit,
+    document, words = found.whole, f"incoming.{which}"
+    version = visit.form.text("version") or str(document.version)
+    return await visit.question(
         problems,
-        title=visit.say(f"{words}.title", name=found.name),
-        text=visit.say(f"{words}.{will}", sender=sender, **values),
-        do=visit.say(f"{words}.{do}"),
+        f"{words}.title",
+        f"{words}.{will}",
+        f"{words}.{do}",
         back=back or found.path,
-        hidden=merged({"version": version or str(document.version)}, request=asked or None),
+        hidden=merged({"version": version}, request=asked or None),
         part="incoming/_questions.html",
-        name=name,
+        which=which,
+        name=found.name,
+        sender=document.sender_name or document.sender_code,
         found=found,
         document=document,
         **values,

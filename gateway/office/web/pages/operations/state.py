@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 from aiohttp import web
 
@@ -47,15 +48,27 @@ TABS = (
 )
 get = partial(routes.get, who=Who.READY, needs=OPERATES, key=KEY)
 post = partial(routes.post, who=Who.READY, needs=OPERATES, key=KEY)
+both = partial(routes.both, who=Who.READY, needs=OPERATES, key=KEY)
 
 
 async def tab_page(
     visit: Visit, tab: str, name: str, problems: Problems | None = None, /, **values: object
 ) -> web.Response:
     """One page among the tabs; who only decides about packets sees no tab of what is closed to it."""
-    tabs = [each for each in TABS if is_operator(visit) or each[0] == "aside"]
     values.setdefault("title", visit.say(f"operating.tab.{tab}"))
-    return await visit.form_page(f"operations/{name}.html", problems, tabs=tabs, tab=tab, **values)
+    return await visit.form_page(f"operations/{name}.html", problems, tabs=_tabs(visit), tab=tab, **values)
+
+
+async def tab_question(
+    visit: Visit, tab: str, which: str, problems: Problems | None, *words: str, **values: Any
+) -> web.Response:  # Any: what a template is given
+    """A question among the tabs."""
+    told = {"which": which, "part": "operations/_questions.html", "tab": tab, "tabs": _tabs(visit), **values}
+    return await visit.question(problems, *words, **told)
+
+
+def _tabs(visit: Visit) -> list[tuple[str, str]]:
+    return [each for each in TABS if is_operator(visit) or each[0] == "aside"]
 
 
 def is_operator(visit: Visit) -> bool:
@@ -167,9 +180,7 @@ async def agency_codes(visit: Visit) -> dict[str, str]:
 QUEUE_ROUTES = (
     get(f"{PATH}/hang-doi", "operations_queues", queues_shown),
     get(_TRIES, "operations_tries", tries_shown),
-    post(
-        f"{_TRIES}/{{id}}/ngay", "operations_hurried", tries_hurried, who=Who.READY, needs=OPERATES, key=KEY
-    ),
+    post(f"{_TRIES}/{{id}}/ngay", "operations_hurried", tries_hurried),
 )
 
 
@@ -235,25 +246,22 @@ async def copies_shown(visit: Visit) -> web.StreamResponse:
 
 
 async def trial_begun(visit: Visit) -> web.StreamResponse:
-    passphrase = visit.form.text("passphrase")
+    passphrase, copy = visit.form.text("passphrase"), await _copy_named(visit)
     if len(passphrase) < _SHORTEST_PASSPHRASE:
-        return await trial_asked(visit, [("passphrase", visit.say("operating.copies.short"))])
-    copy = await _copy_named(visit)
+        return await tab_question(
+            visit,
+            "copies",
+            "copy",
+            [("passphrase", visit.say("operating.copies.short"))],
+            "operating.copies.test",
+            "operating.copies.says",
+            "operating.copies.test",
+            back=_COPIES,
+            look="card",
+            copy=copy,
+        )
     await visit.deps.operations.copies.begin_drill(visit.person.person.id, copy, passphrase)
     return visit.said(_COPIES, "operating.copies.begun")
-
-
-async def trial_asked(visit: Visit, problems: Problems | None = None) -> web.Response:
-    name = await _copy_named(visit)
-    return await tab_page(
-        visit,
-        "copies",
-        "copy_test",
-        problems,
-        title=visit.say("operating.copies.test"),
-        name=name,
-        path=visit.request.path,
-    )
 
 
 async def _copy_named(visit: Visit) -> str:
@@ -265,6 +273,5 @@ async def _copy_named(visit: Visit) -> str:
 
 COPY_ROUTES = (
     get(_COPIES, "copies", copies_shown),
-    get(f"{_COPIES}/{{name}}/thu", "copy_test", trial_asked),
-    post(f"{_COPIES}/{{name}}/thu", "copy_tested", trial_begun),
+    *both(f"{_COPIES}/{{name}}/thu", "copy_test", "copy_tested", trial_begun),
 )

@@ -12,7 +12,7 @@ from aiohttp import web
 from gateway.domain.document import OutState, Recipient, RecipientRole
 from gateway.errors import Clash, GatewayError, Refused
 from gateway.office.letters import asking
-from gateway.office.web import answers, questions
+from gateway.office.web import answers
 from gateway.office.web.forms import Problems
 from gateway.office.web.pages.outgoing import seen
 from gateway.office.web.pages.outgoing.seen import SeenOutgoing
@@ -26,25 +26,14 @@ _SAY_MORE = ("resend", "anew", "further")
 
 
 async def ask(
-    visit: Visit, found: SeenOutgoing, key: str, problems: Problems | None = None, **values: Any
+    visit: Visit, found: SeenOutgoing, which: str, problems: Problems | None = None, **values: Any
 ) -> web.StreamResponse:  # Any: what a template is given
     """The page of an act, and its form as it was typed where it was not taken."""
-    heading = seen.heading(visit, f"outgoing.act.{key}")
-    said = {
-        "title": heading,
-        "text": visit.say(f"outgoing.{key}.text") if key in _SAY_MORE else "",
-        "do": heading,
-        "look": "card",
-    }
-    return await questions.ask(
-        visit,
-        problems,
-        back=found.path,
-        hidden={"seen": found.mark},
-        part="outgoing/_questions.html",
-        name=key,
-        found=found,
-        **(said | values),
+    act, text = f"outgoing.act.{which}", f"outgoing.{which}.text" if which in _SAY_MORE else ""
+    told = {"part": "outgoing/_questions.html", "which": which, "found": found, "look": "card", **values}
+    title, do = told.pop("title", act), told.pop("do", act)
+    return await visit.question(
+        problems, title, text, do, back=found.path, hidden={"seen": found.mark}, **told
     )
 
 
@@ -109,7 +98,7 @@ async def corrected(visit: Visit) -> web.StreamResponse:
     if not visit.is_act:
         every = seen.recipient_rows(found, visit.deps.clock.now(), visit.lang)
         rows = [row for row in every if row.word == "rejected"]
-        return await ask(visit, found, "anew", look="", do=visit.say("outgoing.anew.do"), rows=rows)
+        return await ask(visit, found, "anew", look="", do="outgoing.anew.do", rows=rows)
     draft = await asking.begin_anew(visit.deps.out, visit.scope(), found.document.id)
     return visit.said(f"/phat-hanh/{draft.id}", "outgoing.anew")
 
@@ -119,7 +108,7 @@ async def added(visit: Visit) -> web.StreamResponse:
     if (why := seen.not_away(found)) and not visit.is_act:
         return await refused(visit, found, "further", why)
     roles = [(each.value, visit.say(f"role.{each}")) for each in _ROLES]
-    again = partial(ask, visit, found, "further", do=visit.say("outgoing.further.do"), roles=roles)
+    again = partial(ask, visit, found, "further", do="outgoing.further.do", roles=roles)
     given = [" ".join(each.split()) for each in visit.form.text("to").splitlines() if each.strip()]
     role = (
         RecipientRole(visit.form.text("role")) if visit.form.text("role") in _ROLES else RecipientRole.TO_KNOW
