@@ -89,7 +89,7 @@ async def key_rotated(visit: Visit) -> web.StreamResponse:
     here, key = await _open_key(visit)
     _refuse_unchangeable(key)
     if not visit.is_act:
-        return await _ask(visit, here, key, "keys.rotate")
+        return await _ask(visit, here, key, "rotate")
     span = (key.expires_at - key.created_at) if key.expires_at is not None else timedelta(days=LIVES[-1])
     wanted = WantedKey(
         name=key.principal.name,
@@ -105,7 +105,7 @@ async def key_rotated(visit: Visit) -> web.StreamResponse:
 async def key_revoked(visit: Visit) -> web.StreamResponse:
     here, key = await _open_key(visit)
     if not visit.is_act:
-        return await _ask(visit, here, key, "keys.revoke", grave=True)
+        return await _ask(visit, here, key, "revoke", grave=True)
     deps, by = visit.deps, accounts.administrator(visit)
     await program_keys.revoke(deps.accounts, deps.keys, by, here.id, key.id)
     # The page of webhooks lists them, each with why it is paused.
@@ -114,12 +114,12 @@ async def key_revoked(visit: Visit) -> web.StreamResponse:
     return visit.said(KEYS, "keys.revoked", **{"co-quan": here.key})
 
 
-async def _ask(visit: Visit, here: Place, key: ApiKey, words: str, *, grave: bool = False) -> web.Response:
+async def _ask(visit: Visit, here: Place, key: ApiKey, act: str, *, grave: bool = False) -> web.Response:
     return await visit.question(
         None,
-        f"{words}.title",
-        f"{words}.means",
-        words,
+        f"keys.{act}.title",
+        f"keys.{act}.means",
+        f"keys.{act}",
         back=KEYS,
         query={"co-quan": here.key},
         grave=grave,
