@@ -15,8 +15,13 @@ from gateway.api.entry import Entry
 from gateway.edxml import workbook
 from gateway.office.bootstrap.office import Office
 from gateway.office.node import exchange
-from gateway.office.node.aside import AxisDeadLetters, QuarantinedPackets
-from gateway.office.node.exchange import NodeContacts, PacketViews, TokenSigning
+from gateway.office.node.exchange import (
+    AxisDeadLetters,
+    NodeContacts,
+    PacketViews,
+    QuarantinedPackets,
+    TokenSigning,
+)
 from gateway.office.node.journal import NodeJournal
 from gateway.office.node.machine import BackupCopies, NodeMachine
 from gateway.office.ports.node import Operations

@@ -24,9 +24,9 @@ from gateway.office.letters.asking import Urging
 from gateway.office.ports.lists import Keeping, Keepings
 from gateway.office.web import answers
 from gateway.office.web.forms import Problems
-from gateway.office.web.listing import choosing, list_rows
+from gateway.office.web.listing import list_rows
 from gateway.office.web.listing.asking import PATHS
-from gateway.office.web.listing.choosing import Choice, Chosen
+from gateway.office.web.listing.list_rows import Choice, Chosen
 from gateway.office.web.pages import list_export
 from gateway.office.web.pages.incoming.acts import REASONS
 from gateway.office.web.pages.incoming.seen import staff_of
@@ -122,8 +122,8 @@ def _check(visit: Visit, side: Side, named: str) -> None:
 
 
 async def _chosen(visit: Visit, side: Side, named: str) -> Chosen:
-    asked = asked_of(visit, side, choosing.query_of(visit), list_rows.seen_by(visit))
-    return await choosing.chosen(visit, asked, named)
+    asked = asked_of(visit, side, list_rows.query_of(visit), list_rows.seen_by(visit))
+    return await list_rows.chosen(visit, asked, named)
 
 
 async def _page(visit: Visit, chosen: Chosen, problems: Problems) -> web.StreamResponse:
@@ -134,7 +134,7 @@ async def _page(visit: Visit, chosen: Chosen, problems: Problems) -> web.StreamR
         title=act_word(visit, named),
         chosen=chosen,
         verb=act_word(visit, named),
-        most=choosing.MOST,
+        most=list_rows.MOST,
         grave=named in _GRAVE,
         reasons=[(code, visit.say(f"reason.{code}")) for code in REASONS],
         hows=[(how, visit.say(f"listing.urge.{how}")) for how in asking.HOWS],

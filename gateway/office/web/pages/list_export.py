@@ -21,7 +21,7 @@ from gateway.office.domain.listing import ListLine, Side, Tag
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.web import answers
 from gateway.office.web.dates import cell_text, moment_text
-from gateway.office.web.listing import choosing, list_rows
+from gateway.office.web.listing import list_rows
 from gateway.office.web.listing.asking import PATHS, Column, ListQuestion, chosen_columns
 from gateway.office.web.listing.list_rows import ShownLine, Teller
 from gateway.office.web.pages.lists import MENU, SEE, acts_of, asked_of, filter_words
@@ -133,10 +133,10 @@ async def asked(visit: Visit, side: Side, named: str) -> web.StreamResponse:
         return await visit.page(
             "lists/packs.html",
             title=visit.say("listing.act.ho-so"),
-            chosen=await choosing.chosen(visit, wanted, named, most=MOST_PACKS),
+            chosen=await list_rows.chosen(visit, wanted, named, most=MOST_PACKS),
             most=MOST_PACKS,
         )
-    ids, count = await choosing.counted(visit, wanted, most=MOST_ROWS)
+    ids, count = await list_rows.counted(visit, wanted, most=MOST_ROWS)
     return await visit.page(
         "lists/export.html",
         title=visit.say(f"listing.act.{named}"),
@@ -149,7 +149,7 @@ async def asked(visit: Visit, side: Side, named: str) -> web.StreamResponse:
 
 
 def _question(visit: Visit, side: Side) -> ListQuestion:
-    return asked_of(visit, side, choosing.query_of(visit), list_rows.seen_by(visit))
+    return asked_of(visit, side, list_rows.query_of(visit), list_rows.seen_by(visit))
 
 
 async def _teller(visit: Visit, side: Side) -> Teller:
@@ -186,7 +186,7 @@ async def _pieces_of(
 ) -> AsyncGenerator[Piece]:
     """Of the whole list unless some rows are named."""
     teller, tagged = await _teller(visit, wanted.side), any(each.is_tag for each in columns)
-    async with aclosing(choosing.pages(visit, wanted, most=MOST_ROWS, tagged=tagged)) as pages:
+    async with aclosing(list_rows.pages(visit, wanted, most=MOST_ROWS, tagged=tagged)) as pages:
         async for lines, tags in pages:
             yield partial(_told, teller, lines, columns, tags)
 
@@ -210,7 +210,7 @@ async def _tags(
 
 async def printed(visit: Visit, side: Side) -> web.StreamResponse:
     wanted, teller = _question(visit, side), await _teller(visit, side)
-    found = await choosing.chosen(visit, wanted, "xuat", most=MOST_PRINTED, whole=True)
+    found = await list_rows.chosen(visit, wanted, "xuat", most=MOST_PRINTED, whole=True)
     columns = _columns(visit, wanted)
     lines = [each.row.line for each in found.choices]
     tags = await _tags(visit, lines, columns)
@@ -237,7 +237,7 @@ async def packs(visit: Visit) -> web.StreamResponse:
     """One file with the evidence pack of each: content leaves here, so that every reading is written down first."""
     if "ho-so" not in acts_of(visit, Side.OUT):
         raise Denied("this person may not do that here", code="GW-RIGHT")
-    found = await choosing.chosen(visit, _question(visit, Side.OUT), "ho-so", most=MOST_PACKS)
+    found = await list_rows.chosen(visit, _question(visit, Side.OUT), "ho-so", most=MOST_PACKS)
     lines = [each.row.line for each in found.choices]
     if not lines:
         raise NotFound("nothing was chosen")

@@ -26,7 +26,7 @@ from gateway.office.ports.lists import ListCount, ListOrder, ListPage, Wanted
 from gateway.office.ports.store import OfficeWork
 from gateway.office.web.answers import figure
 from gateway.office.web.forms import Problems
-from gateway.office.web.listing import asking, choosing, list_rows
+from gateway.office.web.listing import asking, list_rows
 from gateway.office.web.listing.asking import (
     ALL,
     ATTENTION,
@@ -347,7 +347,7 @@ class Neighbours:
 
 
 async def neighbours_of(visit: Visit, side: Side, id: str) -> Neighbours:
-    given = choosing.query_of(visit)
+    given = list_rows.query_of(visit)
     asked = asked_of(visit, side, given, list_rows.seen_by(visit))
     if not given:
         return Neighbours(back=PATHS[side])
@@ -362,14 +362,14 @@ async def neighbours_of(visit: Visit, side: Side, id: str) -> Neighbours:
 
 async def after(visit: Visit, side: Side, id: str) -> str | None:
     """The document behind that one in the list that the page came from, else in the list as it opens."""
-    asked = asked_of(visit, side, choosing.query_of(visit), list_rows.seen_by(visit))
+    asked = asked_of(visit, side, list_rows.query_of(visit), list_rows.seen_by(visit))
     async with visit.deps.store.read(visit.scope()) as work:
         _, after = await work.office.lists.beside(asked.wanted, id)
     return after
 
 
 async def view_page(visit: Visit, side: Side, problems: Problems | None = None) -> web.StreamResponse:
-    asked = asked_of(visit, side, choosing.query_of(visit), list_rows.seen_by(visit))
+    asked = asked_of(visit, side, list_rows.query_of(visit), list_rows.seen_by(visit))
     return await visit.form_page(
         "lists/keep.html",
         problems,
@@ -380,7 +380,7 @@ async def view_page(visit: Visit, side: Side, problems: Problems | None = None) 
 
 
 async def view_saved(visit: Visit, side: Side) -> web.StreamResponse:
-    asked = asked_of(visit, side, choosing.query_of(visit), list_rows.seen_by(visit))
+    asked = asked_of(visit, side, list_rows.query_of(visit), list_rows.seen_by(visit))
     try:
         view = await tags_and_views.save_view(
             visit.deps.store,

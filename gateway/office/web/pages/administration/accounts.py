@@ -23,8 +23,8 @@ from gateway.office.accounts.acting import By
 from gateway.office.accounts.admin import AccountLine
 from gateway.office.accounts.posts import WantedPost
 from gateway.office.domain.roles import NODE, Manner, Post, PostRole, Right
-from gateway.office.policy import account_clocks, signing_in
-from gateway.office.policy.account_clocks import Runs
+from gateway.office.policy import signing_in
+from gateway.office.policy.signing_in import Runs
 from gateway.office.web import dates
 from gateway.office.web.forms import Problems
 from gateway.office.web.routes import Who, both, get, post
@@ -190,7 +190,7 @@ async def link_page(visit: Visit, person: Person, code: str) -> web.Response:
 
 def limits(visit: Visit, line: AccountLine) -> Sequence[Runs]:
     rules = visit.deps.accounts.rules
-    return account_clocks.limits_of(
+    return signing_in.limits_of(
         line.person,
         rules.passwords,
         rules.idle,

@@ -6,7 +6,7 @@ from functools import partial
 
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.web import routes
-from gateway.office.web.pages.outgoing import asking, detail, moving
+from gateway.office.web.pages.outgoing import acts, detail
 from gateway.office.web.pages.outgoing.seen import HERE, PRINTS, READS, SEES
 from gateway.office.web.routes import Needs, PageRoute
 
@@ -30,13 +30,13 @@ ROUTES: tuple[PageRoute, ...] = (
     get(_PACKET + "/tai", "out_packet_kept", detail.packet_kept, needs=READS),
     post(HERE + "/chung-cu", "out_evidence", detail.evidence_given, needs=READS),
     get(HERE + "/phieu-gui", "out_slip", detail.slip_printed, needs=PRINTS),
-    *both(HERE + "/gui-lai", "out_resend", "out_resent", moving.resent, needs=ISSUES),
-    *both(HERE + "/sua-lai", "out_anew", "out_anew_begun", moving.corrected, needs=ISSUES),
-    *both(HERE + "/gui-them", "out_further", "out_further_sent", moving.added, needs=ISSUES),
-    *both(HERE + "/huy-gui", "out_cancel", "out_cancelled", moving.cancelled, needs=ISSUES),
-    post(HERE + "/hoan-tac", "out_undone", moving.undone, needs=ISSUES),
+    *both(HERE + "/gui-lai", "out_resend", "out_resent", acts.resent, needs=ISSUES),
+    *both(HERE + "/sua-lai", "out_anew", "out_anew_begun", acts.corrected, needs=ISSUES),
+    *both(HERE + "/gui-them", "out_further", "out_further_sent", acts.added, needs=ISSUES),
+    *both(HERE + "/huy-gui", "out_cancel", "out_cancelled", acts.cancelled, needs=ISSUES),
+    post(HERE + "/hoan-tac", "out_undone", acts.undone, needs=ISSUES),
     get(HERE + "/sai-gi", "out_fix", detail.choosing, needs=RECALLS),
-    *both(HERE + "/thu-hoi", "out_recall", "out_recalled", asking.recalled, needs=RECALLS),
-    *both(HERE + "/don-doc", "out_urge", "out_urged", asking.urged, needs=URGES),
-    *asking.STEP_ROUTES,
+    *both(HERE + "/thu-hoi", "out_recall", "out_recalled", acts.recalled, needs=RECALLS),
+    *both(HERE + "/don-doc", "out_urge", "out_urged", acts.urged, needs=URGES),
+    *acts.STEP_ROUTES,
 )

@@ -26,7 +26,7 @@ from gateway.office.web.answers import FileContent
 from gateway.office.web.listing import list_rows
 from gateway.office.web.pages import leaf, lists
 from gateway.office.web.pages.leaf import Leaf, LeafDesk
-from gateway.office.web.pages.outgoing import asking, moving, seen
+from gateway.office.web.pages.outgoing import acts, seen
 from gateway.office.web.pages.outgoing.seen import DocumentAct, SeenOutgoing
 from gateway.office.web.pages.outgoing.way import picture
 from gateway.office.web.visits import Visit, merged, where
@@ -69,22 +69,22 @@ async def document_shown(visit: Visit) -> web.StreamResponse:
     if visit.is_piece:
         return visit.piece("outgoing/_recipients.html", **region)
     state = found.line.state if found.line is not None else document.state
-    acts = seen.acts_of(found, now, lambda right, manners: visit.may(right, *manners))
-    undo, writes = _may_undo(visit, document), document.state is OutState.DRAFT and bool(acts)
+    offers = seen.acts_of(found, now, lambda right, manners: visit.may(right, *manners))
+    undo, writes = _may_undo(visit, document), document.state is OutState.DRAFT and bool(offers)
     word_of_list = visit.say(f"state.{state}", code="")
     return await visit.page(
         "outgoing/detail.html",
         title=f"{word_of_list} – {visit.say('outgoing.title', code=code)}",
         heading=visit.say("outgoing.title", code=code),
         code=code,
-        offered=offered(found, acts, undo + writes),
+        offered=offered(found, offers, undo + writes),
         writes=writes,
         stages=picture([each.way for each in every if each.way is not None]),
         sender=(await seen.names_told(visit, [document.accepted_by]))[document.accepted_by],
         own=visit.may(Right.SEE_CONTENT, Manner.YES, Manner.OWN),
         audits=visit.may(Right.AUDIT),
         undo=undo,
-        recall_ask=await asking.latest_asked(visit, found),
+        recall_ask=await acts.latest_asked(visit, found),
         replaced_by=[each for each in found.children if each.kind is Kind.REPLACEMENT],
         changes=[each for each in found.children if each.kind in (Kind.RECALL, Kind.UPDATE)],
         others=await _states_elsewhere(visit, found),
@@ -264,7 +264,7 @@ async def _order_first(visit: Visit, found: SeenOutgoing) -> web.StreamResponse 
 async def slip_printed(visit: Visit) -> web.StreamResponse:
     found = await seen.find(visit)
     if why := seen.no_slip(found):
-        return await moving.refused(visit, found, "slip", why)
+        return await acts.refused(visit, found, "slip", why)
     today = local(visit.deps.clock.now())
     return await visit.page(
         "outgoing/slip.html",
@@ -334,13 +334,13 @@ class Offered:
     needed: bool
 
 
-def offered(found: SeenOutgoing, acts: Sequence[DocumentAct], taken: int) -> Offered:
+def offered(found: SeenOutgoing, offers: Sequence[DocumentAct], taken: int) -> Offered:
     """`taken` buttons stand there already: to call it back, to open the draft."""
-    can = {each.key: each for each in acts if not each.why}
+    can = {each.key: each for each in offers if not each.why}
     needed = [key for key in _needed(found) if key in can]
     order = [*needed, *(key for key in _WANTED if key in can)]
     buttons = tuple(can[key] for key in order[: max(0, MOST_BUTTONS - taken)])
-    rest = [each for each in acts if each not in buttons]
+    rest = [each for each in offers if each not in buttons]
     rest.sort(key=lambda each: bool(each.why))
     return Offered(buttons=buttons, rest=tuple(rest), needed=bool(needed) and not taken)
 
