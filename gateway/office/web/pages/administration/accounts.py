@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
+from typing import Any
 
 from aiohttp import web
 
@@ -204,7 +205,7 @@ async def agency_names(visit: Visit) -> dict[str, str]:
     return {NODE: visit.say("admin.node"), **{each.id: each.name for each in hosted}}
 
 
-async def post_choice(visit: Visit) -> dict[str, object]:
+async def post_choice(visit: Visit) -> dict[str, Any]:  # Any: what a template is given
     """What the fields of a post offer."""
     everywhere = is_everywhere(visit)
     places = await places_open(visit, together=False)

@@ -18,7 +18,7 @@ from gateway.domain.wall_clock import local
 from gateway.errors import Clash, Denied, NotFound
 from gateway.office.accounts import admin, posts
 from gateway.office.accounts.acting import refused
-from gateway.office.accounts.admin import AccountLine
+from gateway.office.accounts.admin import AccountLine, AccountSeen
 from gateway.office.accounts.posts import WantedPost
 from gateway.office.book.table_files import XlsxColumn, XlsxWriter
 from gateway.office.domain.roles import NODE, PostRole, Right
@@ -81,7 +81,7 @@ async def act_done(visit: Visit) -> web.StreamResponse:
     return visit.said(back, f"admin.{act.key}")
 
 
-async def _act_page(visit: Visit, act: AccountAct, seen: AccountLine, problems: Problems) -> web.Response:
+async def _act_page(visit: Visit, act: AccountAct, seen: AccountSeen, problems: Problems) -> web.Response:
     person = seen.person
     if person.id == visit.person.person.id:
         raise Denied("nobody changes the own account in this way", code="GW-OWN-RIGHTS")

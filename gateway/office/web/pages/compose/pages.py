@@ -66,9 +66,17 @@ async def discarded(visit: Visit) -> web.StreamResponse:
     document = await editor.load_draft(visit, visit.path("id"))
     if document.state is not OutState.DRAFT:
         return visit.go(f"/van-ban-di/{document.id}")
-    words, back = ("compose.discard", "compose.discard.text", "compose.discard"), f"/phat-hanh/{document.id}"
-    told = {"part": "compose/_discard.html", "look": "card", "grave": True, "draft": document.draft}
-    return await visit.question(None, *words, back=back, **told)
+    return await visit.question(
+        None,
+        "compose.discard",
+        "compose.discard.text",
+        "compose.discard",
+        back=f"/phat-hanh/{document.id}",
+        part="compose/_discard.html",
+        look="card",
+        grave=True,
+        draft=document.draft,
+    )
 
 
 async def sent(visit: Visit) -> web.StreamResponse:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from aiohttp import web
 
@@ -177,7 +178,7 @@ async def ask(
     do: str = "do",
     back: str = "",
     asked: str = "",
-    **values: object,
+    **values: Any,  # what a template is given
 ) -> web.StreamResponse:
     """The page of a question about it; `asked` is the request that is answered."""
     document, words = found.whole, f"incoming.{which}"
