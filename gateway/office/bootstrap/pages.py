@@ -30,7 +30,7 @@ from gateway.office.telling import NoticeBoard
 from gateway.office.todo import TaskBell
 from gateway.office.web import emblem
 from gateway.office.web.app import add_pages, add_static, add_status
-from gateway.office.web.deps import Light, Previews, WebDeps, WebOptions
+from gateway.office.web.deps import Light, Previews, WebDeps
 from gateway.ops.evidence.make import EvidenceMaker
 from gateway.ports import AxisDesk, HealthProbe
 
@@ -55,8 +55,8 @@ def routes(node: Office, deps: WebDeps) -> web.UrlDispatcher:
     made = web.UrlDispatcher()
     add_status(made, node.store, node.clock, __version__)
     add_static(made)
-    if deps.options.emblem:
-        emblem.add_emblem(made, deps.options.emblem)
+    if deps.emblem:
+        emblem.add_emblem(made, deps.emblem)
     add_pages(made, deps)
     made.freeze()
     return made
@@ -65,6 +65,7 @@ def routes(node: Office, deps: WebDeps) -> web.UrlDispatcher:
 def pages(node: Office, health: HealthProbe, entry: Entry) -> WebDeps:
     """What the pages work with."""
     bell, aside, contacts = TaskBell(node.todo, node.beside), QuarantinedPackets(node), NodeContacts(node)
+    settings = node.settings.pages
     return WebDeps(
         store=node.store,
         blobs=node.blobs,
@@ -91,7 +92,6 @@ def pages(node: Office, health: HealthProbe, entry: Entry) -> WebDeps:
         previews=Previews(keepings=node.store.keepings, planned=node.directory.plan_import, pool=node.pool),
         looking=node.looking,
         packets=PacketViews(node, EvidenceMaker(node)),
-        agencies=node.directory,
         signing=TokenSigning(node),
         operations=Operations(
             machine=NodeMachine(node, health),
@@ -105,24 +105,9 @@ def pages(node: Office, health: HealthProbe, entry: Entry) -> WebDeps:
         request_id=lambda request: request.get(REQUEST_ID, ""),
         address=entry.address,
         version=__version__,
-        options=_options(node),
-    )
-
-
-def _options(node: Office) -> WebOptions:
-    web, accounts = node.settings.pages, node.settings.accounts
-    return WebOptions(
-        name=web.name,
-        emblem=emblem.read(web.emblem) if web.emblem else None,
-        ribbon="on" in (web.ribbon, node.settings.node.trial),
-        contact=web.contact,
-        undo_s=web.undo_s,
-        undo_express_s=web.undo_express_s,
-        urge_days=web.urge_days,
-        address=accounts.address,
-        login_style=accounts.login_style,
-        login_tail=accounts.login_tail,
-        clerks_mailbox=accounts.clerks_mailbox,
-        admins_mailbox=accounts.admins_mailbox,
+        settings=settings,
+        naming=node.settings.accounts,
         calls_days=node.settings.api.calls_days,
+        ribbon="on" in (settings.ribbon, node.settings.node.trial),
+        emblem=emblem.read(settings.emblem) if settings.emblem else None,
     )

@@ -282,7 +282,7 @@ async def _urge(visit: Visit, chosen: Chosen) -> list[BulkOutcome]:
                 by=visit.person.person.name,
                 how=form.text("how"),
                 text=form.text("text"),
-                every=visit.deps.options.urge_every,
+                every=visit.deps.urge_every,
                 only=ids,
             )
             count = sum(late.id in ids for late in found.late)
@@ -307,7 +307,7 @@ async def _told(visit: Visit, chosen: Chosen) -> list[tuple[Urging, tuple[str, .
         if delivery.state in ("sent", "delivered")
     }
     found = [
-        await asking.urging_of(visit.deps.out, visit.scope(), code, visit.deps.options.urge_every)
+        await asking.urging_of(visit.deps.out, visit.scope(), code, visit.deps.urge_every)
         for code in sorted(late)
     ]
     told = [(each, tuple(one.id for one in each.late if one.id in ids)) for each in found]

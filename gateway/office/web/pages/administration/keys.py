@@ -250,7 +250,7 @@ async def calls_shown(visit: Visit) -> web.StreamResponse:
         asked={"errors": _FAILED_CALLS if errors else "", "route": route},
         today=today.get(key.id, CallCount()),
         hour=hour.get(key.id, CallCount()),
-        days=visit.deps.options.calls_days,
+        days=visit.deps.calls_days,
         most=MOST_CALLS_OF_A_KEY,
     )
 

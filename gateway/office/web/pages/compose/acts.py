@@ -287,7 +287,7 @@ async def _send(visit: Visit, typed: TypedForm, stored: OutgoingDocument) -> web
         *_unanswered(visit, typed, stored, found),
     ]
     if not problems:
-        options = visit.deps.options
+        options = visit.deps.settings
         seconds = options.undo_express_s if stored.draft.urgency >= Urgency.EXPRESS else options.undo_s
         try:
             await manage.send_draft(

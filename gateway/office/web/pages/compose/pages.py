@@ -128,10 +128,10 @@ async def agencies_suggested(visit: Visit) -> web.StreamResponse:
     found: Sequence[AgencyEntry]
     if text:
         root = visit.here.code.partition(".")[0]
-        found = await visit.deps.agencies.search(text, _MOST_FOUND, root) if len(text) > 1 else ()
+        found = await visit.deps.registry.search(text, _MOST_FOUND, root) if len(text) > 1 else ()
     else:
         codes = sorted(usual.codes, key=lambda code: -usual.codes[code])[:_MOST_USUAL]
-        answers = await visit.deps.agencies.resolve_all([(code, None) for code in codes], today)
+        answers = await visit.deps.registry.resolve_all([(code, None) for code in codes], today)
         found = [each.entry for each in answers if each.entry is not None]
     alive = [each for each in found if each.valid_to is None or today <= each.valid_to]
     offers = habits.ranked(alive, visit.here.code, usual)[:_MOST_OFFERS]
@@ -145,7 +145,7 @@ async def agencies_tree(visit: Visit) -> web.StreamResponse:
     # Each agency of the tree with those directly under it.
     branches: list[tuple[AgencyEntry, Sequence[AgencyEntry]]] = []
     if root is not None:
-        under = visit.deps.agencies.children
+        under = visit.deps.registry.children
         first = (await under(root.code))[:_MOST_BRANCHES]
         branches = [(each, await under(each.code)) for each in first]
     return await visit.page(
@@ -182,7 +182,7 @@ async def group_removed(visit: Visit) -> web.StreamResponse:
 
 async def _tree_root(visit: Visit, code: str) -> AgencyEntry | None:
     """What was asked for where it was typed; else the top above the own agency."""
-    agencies = visit.deps.agencies
+    agencies = visit.deps.registry
     if visit.ask("goc"):
         return await agencies.entry(code) or next(iter(await agencies.search(code, 1)), None)
     entry = await agencies.entry(code)

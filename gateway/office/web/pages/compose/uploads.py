@@ -35,6 +35,7 @@ from gateway.policy import outgoing as rules
 from gateway.words import labels
 
 PIECE = 64 * 1024
+_UPLOAD_S = 600.0
 _MOST_PARTS = 10_000
 ANY = "files"
 """The field whose files are of the role that their names tell."""
@@ -55,7 +56,7 @@ class Brought:
 async def read_form(visit: Visit, tray: Tray, there: Sequence[FileItem] = ()) -> Brought:
     """The whole form, for a document that has those files. BadForm where it is none, or takes too long."""
     try:
-        async with asyncio.timeout(visit.deps.options.upload_s):
+        async with asyncio.timeout(_UPLOAD_S):
             with _as_form():
                 return await _read_parts(visit, tray, there)
     except TimeoutError as why:
@@ -64,7 +65,7 @@ async def read_form(visit: Visit, tray: Tray, there: Sequence[FileItem] = ()) ->
 
 async def _read_parts(visit: Visit, tray: Tray, there: Sequence[FileItem]) -> Brought:
     fields: dict[str, list[str]] = {}
-    brought, left, count = Brought(), visit.deps.options.form_bytes, 0
+    brought, left, count = Brought(), forms.FORM_BYTES, 0
     async for part in forms.parts(visit.request, visit.token):
         count += 1
         if count > _MOST_PARTS:
@@ -163,7 +164,7 @@ async def read_lead(visit: Visit, held: Tray) -> ReadDocument | None:
         return None
     alone = Tray(desk=held.desk, stack=held.stack, received=[lead])
     try:
-        return await read_document(visit.deps.out, visit.deps.agencies, visit.scope(), alone)
+        return await read_document(visit.deps.out, visit.deps.registry, visit.scope(), alone)
     except Refused:
         # What is wrong with it is said when it is taken in, or checked.
         return None

@@ -281,7 +281,7 @@ async def urged(visit: Visit) -> web.StreamResponse:
         by=visit.person.person.name,
         how=form.text("how"),
         text=form.text("text"),
-        every=visit.deps.options.urge_every,
+        every=visit.deps.urge_every,
     )
     return await taken(visit, found, act, "outgoing.urged", again)
 
@@ -293,7 +293,7 @@ async def _urge_page(
     late = seen.late_deliveries(found, visit.deps.clock.now())
     codes = {each.recipient.code: each.recipient.name or each.recipient.code for each in late}
     chosen = code if code in codes else next(iter(codes), "")
-    stands = await asking.urging_of(visit.deps.out, visit.scope(), chosen, visit.deps.options.urge_every)
+    stands = await asking.urging_of(visit.deps.out, visit.scope(), chosen, visit.deps.urge_every)
     office = await visit.deps.out.directory.find(chosen, visit.deps.out.today())
     return await visit.form_page(
         "outgoing/urge.html",
@@ -306,7 +306,7 @@ async def _urge_page(
         text=visit.form.text("text") or _ready_text(visit, stands),
         how=visit.form.text("how") or asking.HOWS[0],
         hows=[(each, visit.say(f"outgoing.urge.how.{each}")) for each in asking.HOWS],
-        days=visit.deps.options.urge_days,
+        days=visit.deps.settings.urge_days,
     )
 
 
