@@ -16,7 +16,7 @@ from aiohttp import web
 from gateway.domain.text import fold
 from gateway.errors import Clash, Denied, GatewayError, NotFound
 from gateway.incoming import act
-from gateway.office.accounts import acting, tags_and_views
+from gateway.office.accounts import tags_and_views
 from gateway.office.domain.listing import Side, Tag
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.letters import asking, received
@@ -29,8 +29,8 @@ from gateway.office.web.listing.asking import PATHS
 from gateway.office.web.listing.list_rows import Choice, Chosen
 from gateway.office.web.pages import list_export
 from gateway.office.web.pages.incoming.acts import REASONS
-from gateway.office.web.pages.incoming.seen import staff_of
-from gateway.office.web.pages.lists import MENU, SEE, acts_of, asked_of
+from gateway.office.web.pages.incoming.seen import leaders_of, staff_of
+from gateway.office.web.pages.lists import MENU, SEE, acts_of, asked_here
 from gateway.office.web.routes import Needs, get, post
 from gateway.office.web.visits import Visit
 from gateway.outgoing import manage
@@ -87,7 +87,7 @@ async def preview(visit: Visit, side: Side) -> web.StreamResponse:
     _check(visit, side, named)
     if named in _TAKEN_ALONG:
         return await list_export.asked(visit, side, named)
-    return await _page(visit, await _chosen(visit, side, named), [])
+    return await _page(visit, await list_rows.chosen(visit, asked_here(visit, side), named), [])
 
 
 async def done(visit: Visit, side: Side) -> web.StreamResponse:
@@ -96,7 +96,7 @@ async def done(visit: Visit, side: Side) -> web.StreamResponse:
     run = _RUN.get(named)
     if run is None or not visit.form.all("id"):
         raise NotFound("there is no such act, or nothing was chosen for it")
-    chosen = await _chosen(visit, side, named)
+    chosen = await list_rows.chosen(visit, asked_here(visit, side), named)
     if problems := await _missing(visit, named):
         return await _page(visit, chosen, problems)
     outcomes = await run(visit, chosen)
@@ -121,11 +121,6 @@ def _check(visit: Visit, side: Side, named: str) -> None:
         raise Denied("this person may not do that here", code="GW-RIGHT")
 
 
-async def _chosen(visit: Visit, side: Side, named: str) -> Chosen:
-    asked = asked_of(visit, side, list_rows.query_of(visit), list_rows.seen_by(visit))
-    return await list_rows.chosen(visit, asked, named)
-
-
 async def _page(visit: Visit, chosen: Chosen, problems: Problems) -> web.StreamResponse:
     named, tags = chosen.act, await _offered_tags(visit, chosen)
     return await visit.form_page(
@@ -138,7 +133,7 @@ async def _page(visit: Visit, chosen: Chosen, problems: Problems) -> web.StreamR
         grave=named in _GRAVE,
         reasons=[(code, visit.say(f"reason.{code}")) for code in REASONS],
         hows=[(how, visit.say(f"listing.urge.{how}")) for how in asking.HOWS],
-        leaders=await _leaders(visit) if named == "trinh" else (),
+        leaders=await leaders_of(visit) if named == "trinh" else (),
         urgings=await _told(visit, chosen) if named == "don-doc" else (),
         urge_text=visit.form.text("text") or visit.say("listing.urge.text", agency=visit.here.name),
         mode=visit.here.numbering.value,
@@ -163,14 +158,9 @@ def act_word(visit: Visit, named: str) -> str:
     return visit.say(f"{key}.so" if named == "tiep-nhan" and visit.here.numbering != "A" else key)
 
 
-async def _leaders(visit: Visit) -> list[tuple[str, str]]:
-    found = await acting.heads_of(visit.deps.accounts, visit.here.id)
-    return [(each.id, ", ".join(part for part in (each.name, each.title) if part)) for each in found]
-
-
 async def _missing(visit: Visit, named: str) -> list[tuple[str, str]]:
     form, problems = visit.form, Problems()
-    if named == "trinh" and form.text("leader") not in dict(await _leaders(visit)):
+    if named == "trinh" and form.text("leader") not in dict(await leaders_of(visit)):
         problems.append(visit.missing("leader", "incoming.leader"))
     if named == "tu-choi" and form.text("reason") not in REASONS:
         problems.append(visit.missing("reason", "listing.reason"))

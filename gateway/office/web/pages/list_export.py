@@ -24,7 +24,7 @@ from gateway.office.web.dates import cell_text, moment_text
 from gateway.office.web.listing import list_rows
 from gateway.office.web.listing.asking import PATHS, Column, ListQuestion, chosen_columns
 from gateway.office.web.listing.list_rows import ShownLine, Teller
-from gateway.office.web.pages.lists import MENU, SEE, acts_of, asked_of, filter_words
+from gateway.office.web.pages.lists import MENU, SEE, acts_of, asked_here, filter_words
 from gateway.office.web.routes import Needs, get, post
 from gateway.office.web.visits import Visit
 from gateway.ports import Pool
@@ -128,7 +128,7 @@ async def asked(visit: Visit, side: Side, named: str) -> web.StreamResponse:
     """The page that asks in which form, or the list on paper at once."""
     if named == "in":
         return await printed(visit, side)
-    wanted = _question(visit, side)
+    wanted = asked_here(visit, side)
     if named == "ho-so":
         return await visit.page(
             "lists/packs.html",
@@ -148,10 +148,6 @@ async def asked(visit: Visit, side: Side, named: str) -> web.StreamResponse:
     )
 
 
-def _question(visit: Visit, side: Side) -> ListQuestion:
-    return asked_of(visit, side, list_rows.query_of(visit), list_rows.seen_by(visit))
-
-
 async def _teller(visit: Visit, side: Side) -> Teller:
     office = await visit.deps.todo.office() if side is Side.IN else None
     return Teller(
@@ -163,7 +159,7 @@ async def file_given(visit: Visit, side: Side) -> web.StreamResponse:
     form = visit.ask("dang")
     if form not in _FORMS:
         raise NotFound("a list is written as xlsx or csv")
-    wanted = _question(visit, side)
+    wanted = asked_here(visit, side)
     columns = _columns(visit, wanted)
     titles = [visit.say(f"listing.column.{each.key}") for each in columns]
     name = f"{PATHS[side].lstrip('/')}-{visit.deps.clock.now():%Y%m%d-%H%M}.{form}"
@@ -209,7 +205,7 @@ async def _tags(
 
 
 async def printed(visit: Visit, side: Side) -> web.StreamResponse:
-    wanted, teller = _question(visit, side), await _teller(visit, side)
+    wanted, teller = asked_here(visit, side), await _teller(visit, side)
     found = await list_rows.chosen(visit, wanted, "xuat", most=MOST_PRINTED, whole=True)
     columns = _columns(visit, wanted)
     lines = [each.row.line for each in found.choices]
@@ -237,7 +233,7 @@ async def packs(visit: Visit) -> web.StreamResponse:
     """One file with the evidence pack of each: content leaves here, so that every reading is written down first."""
     if "ho-so" not in acts_of(visit, Side.OUT):
         raise Denied("this person may not do that here", code="GW-RIGHT")
-    found = await list_rows.chosen(visit, _question(visit, Side.OUT), "ho-so", most=MOST_PACKS)
+    found = await list_rows.chosen(visit, asked_here(visit, Side.OUT), "ho-so", most=MOST_PACKS)
     lines = [each.row.line for each in found.choices]
     if not lines:
         raise NotFound("nothing was chosen")

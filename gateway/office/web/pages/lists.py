@@ -7,7 +7,7 @@ one person saved."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import partial
@@ -113,6 +113,11 @@ def asked_of(visit: Visit, side: Side, query: Mapping[str, str], seen: Sees) -> 
         tags=seen.tags,
         viewer=seen.viewer(side),
     )
+
+
+def asked_here(visit: Visit, side: Side) -> ListQuestion:
+    """The question of the list that the page came from."""
+    return asked_of(visit, side, list_rows.query_of(visit), list_rows.seen_by(visit))
 
 
 async def _look(visit: Visit, asked: ListQuestion) -> Shown:
@@ -253,32 +258,25 @@ def acts_of(visit: Visit, side: Side) -> tuple[str, ...]:
 def filter_words(visit: Visit, asked: ListQuestion, tags: Sequence[Tag] = ()) -> list[tuple[str, str, str]]:
     """Each filter in words: its name, its value, and the list without it. `tags` are those that the person may see."""
     tag_names = {each.id: each.name for each in tags}
-    told = []
-    for name, value in asked.filters.items():
-        words = value
-        if name == "khan":
-            words = visit.say("listing.pressing") if value == "1" else visit.say(f"urgency.{value}")
-        elif name == "ngay":
-            words = visit.say(f"listing.pick.{value}")
-        elif name == "loai":
-            words = _type_name(visit, value)
-        elif name == "trang-thai":
-            words = _state_name(visit, asked.side, value)
-        elif name == "tep":
-            words = visit.say(f"listing.tep.{value}")
-        elif name == "nguon":
-            words = visit.say(f"listing.source.{value}")
-        elif name == "so":
-            words = _book_name(visit, value)
-        elif name == "nhan":
-            words = tag_names.get(value, "?")
-        elif name in ("qua-han", "tre", "chua-doc"):
-            words = ""
-        named = f"tre.{asked.side.value}" if name == "tre" else name
-        told.append(
-            (visit.say(f"listing.filter.{named}"), words, asked.address(**{name.replace("-", "_"): None}))
+    words: Mapping[str, Callable[[str], str]] = {
+        "khan": lambda value: visit.say("listing.pressing" if value == "1" else f"urgency.{value}"),
+        "ngay": lambda value: visit.say(f"listing.pick.{value}"),
+        "loai": lambda value: _type_name(visit, value),
+        "trang-thai": lambda value: _state_name(visit, asked.side, value),
+        "tep": lambda value: visit.say(f"listing.tep.{value}"),
+        "nguon": lambda value: visit.say(f"listing.source.{value}"),
+        "so": lambda value: _book_name(visit, value),
+        "nhan": lambda value: tag_names.get(value, "?"),
+        **dict.fromkeys(("qua-han", "tre", "chua-doc"), lambda _: ""),
+    }
+    return [
+        (
+            visit.say(f"listing.filter.{f'tre.{asked.side.value}' if name == 'tre' else name}"),
+            words.get(name, str)(value),
+            asked.address(**{name.replace("-", "_"): None}),
         )
-    return told
+        for name, value in asked.filters.items()
+    ]
 
 
 def _type_name(visit: Visit, key: str) -> str:
@@ -347,9 +345,8 @@ class Neighbours:
 
 
 async def neighbours_of(visit: Visit, side: Side, id: str) -> Neighbours:
-    given = list_rows.query_of(visit)
-    asked = asked_of(visit, side, given, list_rows.seen_by(visit))
-    if not given:
+    asked = asked_here(visit, side)
+    if not list_rows.query_of(visit):
         return Neighbours(back=PATHS[side])
     async with visit.deps.store.read(visit.scope()) as work:
         before, after = await work.office.lists.beside(asked.wanted, id)
@@ -362,14 +359,14 @@ async def neighbours_of(visit: Visit, side: Side, id: str) -> Neighbours:
 
 async def after(visit: Visit, side: Side, id: str) -> str | None:
     """The document behind that one in the list that the page came from, else in the list as it opens."""
-    asked = asked_of(visit, side, list_rows.query_of(visit), list_rows.seen_by(visit))
+    asked = asked_here(visit, side)
     async with visit.deps.store.read(visit.scope()) as work:
         _, after = await work.office.lists.beside(asked.wanted, id)
     return after
 
 
 async def view_page(visit: Visit, side: Side, problems: Problems | None = None) -> web.StreamResponse:
-    asked = asked_of(visit, side, list_rows.query_of(visit), list_rows.seen_by(visit))
+    asked = asked_here(visit, side)
     return await visit.form_page(
         "lists/keep.html",
         problems,
@@ -380,7 +377,7 @@ async def view_page(visit: Visit, side: Side, problems: Problems | None = None) 
 
 
 async def view_saved(visit: Visit, side: Side) -> web.StreamResponse:
-    asked = asked_of(visit, side, list_rows.query_of(visit), list_rows.seen_by(visit))
+    asked = asked_here(visit, side)
     try:
         view = await tags_and_views.save_view(
             visit.deps.store,

@@ -18,7 +18,6 @@ from gateway.domain.handling import PartState, UnitPart, unit_key
 from gateway.errors import BadForm, Clash, Denied, Refused, StaleVersion
 from gateway.incoming import act, handling
 from gateway.incoming.act import StatusCall
-from gateway.office.accounts import acting
 from gateway.office.domain.listing import Side
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.domain.task import Submission, SubmissionState
@@ -455,11 +454,9 @@ async def submitted(visit: Visit) -> web.StreamResponse:
     if found.whole.state not in received.WORKED_ON or waiting(await submissions_of(visit, found)):
         return await seen.late_page(visit, found)
     leader, note = visit.form.text("leader"), visit.form.text("note")
-    heads = await acting.heads_of(visit.deps.accounts, visit.here.id)
-    is_one = leader in {each.id for each in heads}
-    problems = [] if is_one else [visit.missing("leader", "incoming.leader")]
+    leaders = await seen.leaders_of(visit)
+    problems = [] if leader in dict(leaders) else [visit.missing("leader", "incoming.leader")]
     if problems or not visit.is_act:
-        leaders = [(each.id, ", ".join(part for part in (each.name, each.title) if part)) for each in heads]
         closed = "" if leaders else visit.say("incoming.submit.nobody")
         return await seen.ask(visit, found, "submit", problems, leaders=leaders, closed=closed)
     doing = received.submit(visit.deps.inn, visit.scope(), found.whole.id, leader, note)

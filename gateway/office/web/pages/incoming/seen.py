@@ -160,6 +160,12 @@ def staff_of(visit: Visit) -> Staff:
     )
 
 
+async def leaders_of(visit: Visit) -> list[tuple[str, str]]:
+    """To whom a document may be submitted, by id."""
+    found = await acting.heads_of(visit.deps.accounts, visit.here.id)
+    return [(each.id, ", ".join(part for part in (each.name, each.title) if part)) for each in found]
+
+
 async def names_told(visit: Visit, principals: Iterable[str]) -> Mapping[str, str]:
     return await visits.names_of(visit, principals, "incoming.by")
 
