@@ -183,6 +183,13 @@ class Teller:
         return ", ".join(parts)
 
 
+async def teller_of(visit: Visit, side: Side | None = None, back: str = "") -> Teller:
+    """Who tells this person; of letters that came by the clock of offices."""
+    office = await visit.deps.todo.office() if side is Side.IN else None
+    content = seen_by(visit).content
+    return Teller(lang=visit.lang, now=visit.deps.clock.now(), office=office, content=content, back=back)
+
+
 def state_text(line: ListLine, lang: str) -> str:
     """The word of a narrow column."""
     if line.side is Side.IN:
@@ -328,8 +335,7 @@ async def chosen(
 ) -> Chosen:
     """From the form where there is one, else from the address. `whole`: of no row named, all are meant."""
     ids, every = _meant(visit, whole)
-    seen = seen_by(visit)
-    teller = Teller(lang=visit.lang, now=visit.deps.clock.now(), content=seen.content, back=asked.query)
+    seen, teller = seen_by(visit), await teller_of(visit, back=asked.query)
     async with visit.deps.store.read(visit.scope()) as work:
         lines, cut = await (_every(work, asked, most) if every else _named(work, asked, seen, ids, most))
         choices = [await _choice(visit, work, act, teller.row(line)) for line in lines]

@@ -26,7 +26,7 @@ from gateway.office.web.charts import QueueChart
 from gateway.office.web.door import AGENCY
 from gateway.office.web.listing import list_rows
 from gateway.office.web.listing.asking import PATHS
-from gateway.office.web.listing.list_rows import Sees, ShownLine, Teller
+from gateway.office.web.listing.list_rows import Sees, ShownLine
 from gateway.office.web.pages import tasks
 from gateway.office.web.pages.lists import asked_of
 from gateway.office.web.pages.news import HEARS
@@ -80,7 +80,7 @@ async def shown(visit: Visit) -> web.StreamResponse:
     if seen.unit is not None:
         return await _own(visit, seen)
     values: dict[str, object] = {"title": visit.say("menu.dashboard")}
-    letters = await _letters(visit, seen) if seen.content else None
+    letters = await _letters(visit) if seen.content else None
     if letters is not None:
         found = await visit.deps.bell.listed(visit.scope())
         values |= {
@@ -137,7 +137,7 @@ async def _page(visit: Visit, **values: object) -> web.Response:
     return await visit.page("dashboard/page.html", **whole | values)
 
 
-async def _letters(visit: Visit, seen: Sees) -> list[ShownLine]:
+async def _letters(visit: Visit) -> list[ShownLine]:
     """The newest that came, and behind them those that wait and press."""
     newest = Wanted(side=Side.IN, sort=ListOrder.NEWEST)
     async with visit.deps.store.read(visit.scope()) as work:
@@ -145,12 +145,7 @@ async def _letters(visit: Visit, seen: Sees) -> list[ShownLine]:
         pressing = await work.office.lists.page(Wanted(side=Side.IN, tab=Tab.NEW), limit=_PRESSING)
     known = {each.id for each in lines}
     lines += [each for each in pressing.lines if each.id not in known]
-    return (await _teller(visit, seen)).rows(lines)
-
-
-async def _teller(visit: Visit, seen: Sees) -> Teller:
-    office = await visit.deps.todo.office()
-    return Teller(lang=visit.lang, now=visit.deps.clock.now(), office=office, content=seen.content)
+    return (await list_rows.teller_of(visit, Side.IN)).rows(lines)
 
 
 async def _own(visit: Visit, seen: Sees) -> web.StreamResponse:
@@ -177,7 +172,7 @@ async def _own(visit: Visit, seen: Sees) -> web.StreamResponse:
                 asked = asked_of(visit, side, dict(parse_qsl(query)), seen)
                 each = replace(each, count=await work.office.lists.count(asked.wanted))
             tiles.append(each)
-    teller = await _teller(visit, seen)
+    teller = await list_rows.teller_of(visit, Side.IN)
     return await _page(
         visit,
         title=visit.say("dashboard.today"),

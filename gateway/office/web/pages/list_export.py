@@ -148,13 +148,6 @@ async def asked(visit: Visit, side: Side, named: str) -> web.StreamResponse:
     )
 
 
-async def _teller(visit: Visit, side: Side) -> Teller:
-    office = await visit.deps.todo.office() if side is Side.IN else None
-    return Teller(
-        lang=visit.lang, now=visit.deps.clock.now(), office=office, content=list_rows.seen_by(visit).content
-    )
-
-
 async def file_given(visit: Visit, side: Side) -> web.StreamResponse:
     form = visit.ask("dang")
     if form not in _FORMS:
@@ -181,7 +174,7 @@ async def _pieces_of(
     visit: Visit, wanted: ListQuestion, columns: tuple[Column, ...]
 ) -> AsyncGenerator[Piece]:
     """Of the whole list unless some rows are named."""
-    teller, tagged = await _teller(visit, wanted.side), any(each.is_tag for each in columns)
+    teller, tagged = await list_rows.teller_of(visit, wanted.side), any(each.is_tag for each in columns)
     async with aclosing(list_rows.pages(visit, wanted, most=MOST_ROWS, tagged=tagged)) as pages:
         async for lines, tags in pages:
             yield partial(_told, teller, lines, columns, tags)
@@ -205,7 +198,7 @@ async def _tags(
 
 
 async def printed(visit: Visit, side: Side) -> web.StreamResponse:
-    wanted, teller = asked_here(visit, side), await _teller(visit, side)
+    wanted, teller = asked_here(visit, side), await list_rows.teller_of(visit, side)
     found = await list_rows.chosen(visit, wanted, "xuat", most=MOST_PRINTED, whole=True)
     columns = _columns(visit, wanted)
     lines = [each.row.line for each in found.choices]

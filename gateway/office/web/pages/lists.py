@@ -39,7 +39,7 @@ from gateway.office.web.listing.asking import (
     chosen_columns,
     visible_columns,
 )
-from gateway.office.web.listing.list_rows import Sees, Teller, marked
+from gateway.office.web.listing.list_rows import Sees, marked
 from gateway.office.web.routes import Needs, both, get, post
 from gateway.office.web.visits import Visit, claimed_sender
 from gateway.ports.queues import InboxPacket
@@ -185,10 +185,7 @@ async def _last(work: OfficeWork, asked: ListQuestion) -> datetime | None:
 
 
 async def _list_values(visit: Visit, asked: ListQuestion, shown: Shown, seen: Sees) -> dict[str, object]:
-    office = await visit.deps.todo.office() if asked.side is Side.IN else None
-    teller = Teller(
-        lang=visit.lang, now=visit.deps.clock.now(), office=office, content=seen.content, back=asked.query
-    )
+    teller = await list_rows.teller_of(visit, asked.side, asked.query)
     columns = chosen_columns(asked.side, asked.columns, content=seen.content, tags=seen.tags)
     lines = shown.page.lines
     known = await list_rows.known_tags(visit)
@@ -306,8 +303,7 @@ async def search(visit: Visit) -> web.StreamResponse:
             except NotFound:
                 return visit.go("/tim-kiem", q=text)
             total, lines = await work.office.lists.count(wanted), page.lines
-    teller = Teller(lang=visit.lang, now=visit.deps.clock.now(), content=seen.content)
-    found = sought(text)
+    teller, found = await list_rows.teller_of(visit), sought(text)
     return await visit.page(
         "lists/search.html",
         title=visit.say("listing.search"),

@@ -9,7 +9,7 @@ from gateway.office.web.routes import PageRoute
 ROUTES: tuple[PageRoute, ...] = (
     *state.STATE_ROUTES,
     *state.QUEUE_ROUTES,
-    *state.ROUTES,
+    *state.TRAFFIC_ROUTES,
     *aside.DEAD_ROUTES,
     *aside.QUARANTINE_ROUTES,
     *state.LINE_ROUTES,

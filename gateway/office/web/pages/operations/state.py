@@ -285,9 +285,9 @@ COPY_ROUTES = (
 )
 
 
-_PATH = f"{PATH}/luu-luong"
-_DAYS = 7
-_MOST = 50
+_TRAFFIC = f"{PATH}/luu-luong"
+_USUAL_DAYS = 7
+_MOST_PARTNERS = 50
 _SIDES = {"di": Side.OUT, "den": Side.IN}
 # The tab of a list that holds what became so; where none does, the whole list.
 _TABS = {
@@ -320,15 +320,15 @@ class TrafficLine:
     figures: dict[str, Figure]
 
 
-async def shown(visit: Visit) -> web.StreamResponse:
+async def traffic_shown(visit: Visit) -> web.StreamResponse:
     today = visit.today
     hosted = [each for each in await visit.deps.store.hosted() if each.left_at is None]
-    wanted, problems = _asked(visit, today, hosted)
+    wanted, problems = _traffic_asked(visit, today, hosted)
     flows = [] if problems else await visit.deps.operations.machine.traffic(wanted)
     result = visit.ask("ket-qua")
     if result in RESULTS:
         flows = [each for each in flows if each.result == result]
-    partners, every = _partners(visit, wanted, flows), ("", visit.say("traffic.all"))
+    partners, every = _lines_by_partner(visit, wanted, flows), ("", visit.say("traffic.all"))
     return await tab_page(
         visit,
         "traffic",
@@ -341,17 +341,19 @@ async def shown(visit: Visit) -> web.StreamResponse:
         sides=[every, *((key, visit.say(f"traffic.side.{side}")) for key, side in _SIDES.items())],
         results=[every, *((each, visit.say(f"traffic.result.{each}")) for each in RESULTS)],
         shown_results=[each for each in RESULTS if any(flow.result == each for flow in flows)],
-        by_day=_days(visit, wanted, flows),
-        by_partner=partners[:_MOST],
-        most=_MOST if len(partners) > _MOST else 0,
+        by_day=_lines_by_day(visit, wanted, flows),
+        by_partner=partners[:_MOST_PARTNERS],
+        most=_MOST_PARTNERS if len(partners) > _MOST_PARTNERS else 0,
         plot=_plot(wanted, flows),
         longest=LONGEST_DAYS,
     )
 
 
-def _asked(visit: Visit, today: date, hosted: Sequence[HostedAgency]) -> tuple[TrafficWanted, Problems]:
+def _traffic_asked(
+    visit: Visit, today: date, hosted: Sequence[HostedAgency]
+) -> tuple[TrafficWanted, Problems]:
     problems = []
-    read = {"tu": today - timedelta(days=_DAYS - 1), "den": today}
+    read = {"tu": today - timedelta(days=_USUAL_DAYS - 1), "den": today}
     for name in ("tu", "den"):
         if (text := visit.ask(name)) and (day := dates.typed_day(text, today)) is None:
             problems.append((name, visit.say("traffic.wrong_day")))
@@ -373,7 +375,7 @@ def _asked(visit: Visit, today: date, hosted: Sequence[HostedAgency]) -> tuple[T
     return wanted, problems
 
 
-def _days(visit: Visit, wanted: TrafficWanted, flows: Sequence[Flow]) -> list[TrafficLine]:
+def _lines_by_day(visit: Visit, wanted: TrafficWanted, flows: Sequence[Flow]) -> list[TrafficLine]:
     """Newest first; each day of the time, also one without anything."""
     by_day: dict[tuple[date, Side], list[Flow]] = defaultdict(list)
     for each in flows:
@@ -381,23 +383,23 @@ def _days(visit: Visit, wanted: TrafficWanted, flows: Sequence[Flow]) -> list[Tr
     sides = (wanted.side,) if wanted.side is not None else tuple(Side)
     days = [wanted.first + timedelta(days=n) for n in range((wanted.last - wanted.first).days, -1, -1)]
     return [
-        _row(visit, wanted, by_day[day, side], side, day=day, partner=wanted.partner)
+        _traffic_row(visit, wanted, by_day[day, side], side, day=day, partner=wanted.partner)
         for day in days
         for side in sides
     ]
 
 
-def _partners(visit: Visit, wanted: TrafficWanted, flows: Sequence[Flow]) -> list[TrafficLine]:
+def _lines_by_partner(visit: Visit, wanted: TrafficWanted, flows: Sequence[Flow]) -> list[TrafficLine]:
     """Those with the most documents first."""
     by_partner: dict[tuple[str, Side], list[Flow]] = defaultdict(list)
     for each in flows:
         by_partner[each.partner, each.side].append(each)
     counted = {key: sum(each.n for each in mine) for key, mine in by_partner.items()}
-    ordered = sorted(counted, key=lambda key: (-counted[key], key))[: _MOST + 1]
-    return [_row(visit, wanted, by_partner[key], key[1], day=None, partner=key[0]) for key in ordered]
+    ordered = sorted(counted, key=lambda key: (-counted[key], key))[: _MOST_PARTNERS + 1]
+    return [_traffic_row(visit, wanted, by_partner[key], key[1], day=None, partner=key[0]) for key in ordered]
 
 
-def _row(
+def _traffic_row(
     visit: Visit, wanted: TrafficWanted, flows: Sequence[Flow], side: Side, *, day: date | None, partner: str
 ) -> TrafficLine:
     counted: Counter[str] = Counter()
@@ -411,7 +413,7 @@ def _row(
     )
 
     def figure(n: int, result: str = "") -> Figure:
-        path = _rows(side, first, last, partner, result) if n and sees else ""
+        path = _path_of_rows(side, first, last, partner, result) if n and sees else ""
         return Figure(n=n, path=path)
 
     return TrafficLine(
@@ -423,7 +425,7 @@ def _row(
     )
 
 
-def _rows(side: Side, first: date, last: date, partner: str, result: str) -> str:
+def _path_of_rows(side: Side, first: date, last: date, partner: str, result: str) -> str:
     days = {"tu": dates.day_text(first), "den": dates.day_text(last)}
     tab = _TABS.get((side, result), "all")
     return where(PATHS[side], tab=tab, **days, **({"co-quan": partner} if partner else {}))
@@ -445,4 +447,4 @@ def _plot(wanted: TrafficWanted, flows: Sequence[Flow]) -> charts.Lines:
     )
 
 
-ROUTES = (get(_PATH, "operations_traffic", shown),)
+TRAFFIC_ROUTES = (get(_TRAFFIC, "operations_traffic", traffic_shown),)
