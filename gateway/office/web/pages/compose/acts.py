@@ -143,16 +143,9 @@ async def _stored(visit: Visit, typed: TypedForm) -> OutgoingDocument:
         parent_of = before.of if before.kind is not Kind.DOCUMENT else None
         return await drafting.begin(out, scope, draft, before.kind, parent_of, change)
     now = fields.values(draft, change)
-    return await drafting.save(
-        out,
-        scope,
-        document.id,
-        draft,
-        change=change,
-        doubts=fields.still_doubted(document.doubts, typed.form.all("ok"), before.values, now),
-        from_file=[name for name in document.from_file if before.values.get(name, "") == now.get(name, "")],
-        expect_version=document.version,
-    )
+    doubts = fields.still_doubted(document.doubts, typed.form.all("ok"), before.values, now)
+    from_file = [name for name in document.from_file if before.values.get(name, "") == now.get(name, "")]
+    return await uploads.save_over(visit, document, draft, change=change, doubts=doubts, from_file=from_file)
 
 
 async def _with_files(
@@ -205,16 +198,8 @@ async def _numbered(visit: Visit, stored: OutgoingDocument) -> web.StreamRespons
     """The next number is this draft's from now on: nobody else is offered it."""
     draft = stored.draft
     number = await next_number(visit.deps.book, visit.scope(), draft, visit.deps.out.today())
-    await drafting.save(
-        visit.deps.out,
-        visit.scope(),
-        stored.id,
-        replace(draft, number=number, issued_on=draft.issued_on or visit.deps.out.today()),
-        change=stored.change,
-        doubts=stored.doubts,
-        from_file=stored.from_file,
-        expect_version=stored.version,
-    )
+    issued_on = draft.issued_on or visit.deps.out.today()
+    await uploads.save_over(visit, stored, replace(draft, number=number, issued_on=issued_on))
     return editor.at_part(visit.said(f"/phat-hanh/{stored.id}", "compose.numbered"), "van-ban")
 
 
@@ -261,16 +246,7 @@ async def put_recipients(visit: Visit, stored: OutgoingDocument, draft: Draft) -
     change = stored.change
     if stored.kind is Kind.UPDATE and change is not None:
         draft, change = await _of_receivers(visit, draft, change, stored.parent_id)
-    return await drafting.save(
-        visit.deps.out,
-        visit.scope(),
-        stored.id,
-        draft,
-        change=change,
-        doubts=stored.doubts,
-        from_file=stored.from_file,
-        expect_version=stored.version,
-    )
+    return await uploads.save_over(visit, stored, draft, change=change)
 
 
 async def _send(visit: Visit, typed: TypedForm, stored: OutgoingDocument) -> web.StreamResponse:

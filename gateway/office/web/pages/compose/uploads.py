@@ -184,17 +184,18 @@ async def fill_draft(visit: Visit, stored: OutgoingDocument, found: ReadDocument
     told = filling_told(stored.draft, draft, doubts)
     draft = await _completed(visit, stored, draft, doubts)
     earlier = {name: why for name, why in stored.doubts if name not in doubts}
-    await drafting.save(
-        visit.deps.out,
-        visit.scope(),
-        stored.id,
-        draft,
-        change=stored.change,
-        doubts=tuple({**earlier, **doubts}.items()),
-        from_file=sorted({*stored.from_file, *filled}),
-        expect_version=stored.version,
-    )
+    kept = {"doubts": tuple({**earlier, **doubts}.items()), "from_file": sorted({*stored.from_file, *filled})}
+    await save_over(visit, stored, draft, **kept)
     return told
+
+
+async def save_over(
+    visit: Visit, stored: OutgoingDocument, draft: Draft, **other: Any
+) -> OutgoingDocument:  # Any: other fields of what is kept beside a draft
+    """That draft in place of the stored one, unless somebody was quicker; what is kept beside it stays, or is the other."""
+    kept = {"change": stored.change, "doubts": stored.doubts, "from_file": stored.from_file, **other}
+    out, scope = visit.deps.out, visit.scope()
+    return await drafting.save(out, scope, stored.id, draft, expect_version=stored.version, **kept)
 
 
 async def _completed(visit: Visit, stored: OutgoingDocument, draft: Draft, doubts: dict[str, str]) -> Draft:
