@@ -183,13 +183,9 @@ def _ask(desk: BookDesk, book: Book, asked: SpanQuery, lang: str) -> Ask:
 
 
 async def _after(work: OfficeWork, book: Book, cursor: str | None) -> str | OutgoingLine | None:
-    """The line that the page before ended with: a number, or of the outgoing book the id of its line."""
-    if cursor is None or book is Book.INCOMING:
-        return cursor
+    """The line that the page before ended with."""
     try:
-        return await (
-            work.office.books.letter(cursor) if cursor.startswith("ppr_") else work.outgoing.get(cursor)
-        )
+        return await books.line_named(work, book, cursor) if cursor is not None else None
     except NotFound as why:
         fault = RequestFault(
             code="bad-value", pointer="?cursor", params={"field": "cursor", "expected": "next_cursor"}

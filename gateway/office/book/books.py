@@ -417,3 +417,10 @@ async def next_number(desk: BookDesk, scope: AgencyScope, draft: Draft, today: d
         if not draft.symbol:
             return str(number)
         return await work.numbers.free_number(str(number - 1), draft.symbol, year) or str(number)
+
+
+async def line_named(work: OfficeWork, book: Book, id: str) -> str | OutgoingLine:
+    """What a page of a book ended with, for the page behind it: its number, or of the outgoing book its line."""
+    if book is not Book.OUTGOING:
+        return id
+    return await (work.office.books.letter(id) if id.startswith("ppr_") else work.outgoing.get(id))

@@ -16,7 +16,7 @@ from aiohttp import BodyPartReader, web
 
 from gateway.api import downloads
 from gateway.domain.account import NumberingMode
-from gateway.domain.book import Book, BookForm, OutgoingLine, PaperLetter, Span
+from gateway.domain.book import Book, BookForm, PaperLetter, Span
 from gateway.domain.document import Assignment, IncomingDocument, Signer, Source
 from gateway.domain.wall_clock import local
 from gateway.errors import Clash, GatewayError, NotFound, Refused
@@ -25,7 +25,6 @@ from gateway.incoming.by_hand import Attached, TypedMail
 from gateway.office.book import book_lines, books
 from gateway.office.book.books import Ask, BookFormat
 from gateway.office.domain.roles import Manner, Right
-from gateway.office.ports.store import OfficeWork
 from gateway.office.web import answers, book_page, dates, forms, routes
 from gateway.office.web.forms import Problems
 from gateway.office.web.pages.compose.uploads import file_name
@@ -323,14 +322,19 @@ _ROWS = 50
 
 async def shown(visit: Visit) -> web.StreamResponse:
     ask, problems = _asked(visit)
-    desk = visit.deps.book
+    desk, sau = visit.deps.book, visit.ask("sau")
     async with desk.store.read(visit.scope()) as work:
         agency = await work.agency()
         whole = await books.summary_of(
             work, ask.book, Span(year=ask.span.year), series_by_type=desk.series_by_type
         )
         leaf = await books.leaf(
-            work, ask.book, ask.span, limit=_ROWS, after=await _after(visit, work, ask), lang=visit.lang
+            work,
+            ask.book,
+            ask.span,
+            limit=_ROWS,
+            after=await books.line_named(work, ask.book, sau[:50]) if sau else None,
+            lang=visit.lang,
         )
     if problems:
         leaf = replace(leaf, lines=(), after=None)
@@ -356,7 +360,7 @@ async def shown(visit: Visit) -> web.StreamResponse:
         columns=ask.columns,
         lines=leaf.lines,
         following=following,
-        is_first=not visit.ask("sau"),
+        is_first=not sau,
         closing=book_lines.closing_lines(whole, visit.lang),
         whole=whole,
         given={"tu": visit.ask("tu"), "den": visit.ask("den")},
@@ -436,16 +440,6 @@ def _within(day: date | None, year: int) -> date | None:
     if day is None or day.year == year:
         return day
     return date(year, 1, 1) if day.year < year else date(year, 12, 31)
-
-
-async def _after(visit: Visit, work: OfficeWork, ask: Ask) -> str | OutgoingLine | None:
-    """The line that the page before ended with."""
-    given = visit.ask("sau")
-    if not given:
-        return None
-    if ask.book is not Book.OUTGOING:
-        return given[:50]
-    return await (work.office.books.letter(given) if given.startswith("ppr_") else work.outgoing.get(given))
 
 
 def _file_name(ask: Ask) -> str:

@@ -434,13 +434,9 @@ async def leaf_of(visit: Visit, found: SeenIncoming) -> Leaf | None:
 
 async def page_given(visit: Visit) -> web.StreamResponse:
     found = await seen.find(visit)
-    desk = _desk(visit, found)
-    item = next((each for each in desk.files if str(each.n) == visit.path("n")), None) if desk else None
-    if desk is None or item is None:
-        raise NotFound(f"{found.whole.id} has no such file")
-    if found.whole.state in _UNREADABLE:
+    if found.whole.files and found.whole.state in _UNREADABLE:
         raise Clash(f"the files of {found.whole.id} cannot be read", code="GW-UNREADABLE")
-    return await leaf.picture_given(visit, desk, item)
+    return await leaf.picture_given(visit, _desk(visit, found), found.whole.id)
 
 
 def _desk(visit: Visit, found: SeenIncoming) -> LeafDesk | None:

@@ -290,10 +290,7 @@ async def page_given(visit: Visit) -> web.StreamResponse:
     found = await seen.find(visit)
     files.refuse_sealed(found.document)
     desk = _desk(visit, found.document, found.path) if found.document.files else None
-    item = next((each for each in desk.files if str(each.n) == visit.path("n")), None) if desk else None
-    if desk is None or item is None:
-        raise NotFound(f"{found.document.id} has no such file")
-    return await leaf.picture_given(visit, desk, item)
+    return await leaf.picture_given(visit, desk, found.document.id)
 
 
 def _desk(visit: Visit, document: OutgoingDocument, path: str) -> LeafDesk:
