@@ -10,7 +10,7 @@ out again before it takes it off its list."""
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -208,26 +208,21 @@ class TokenSigning:
             plan = await self._planned(desk, agency, source, wish, scratch)
             return plan.placement, await sign_pdf.preview(desk, plan)
 
-    def signed(
-        self, scope: AgencyScope, agency: HostedAgency, source: Callable[[], BinaryIO], wish: Wish, pin: str
-    ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
-        return self._signed(scope, agency, source, wish, Pin(pin))
-
     @asynccontextmanager
-    async def _signed(
-        self, scope: AgencyScope, agency: HostedAgency, source: Callable[[], BinaryIO], wish: Wish, pin: Pin
+    async def signed(
+        self, scope: AgencyScope, agency: HostedAgency, source: Callable[[], BinaryIO], wish: Wish, pin: str
     ) -> AsyncIterator[AsyncIterator[bytes]]:
         from gateway.bootstrap import signing as wiring
 
-        if not pin.reveal():
+        desk, given = self._desk(), Pin(pin)
+        if not given.reveal():
             raise Denied("the PIN is missing", code="SIGN-TERMINAL")
-        desk = self._desk()
         with self.node.blobs.scratch() as scratch:
             plan = await self._planned(desk, agency, source, wish, scratch)
             out = scratch.path.with_name(f"{scratch.path.name}.signed")
             try:
                 opening = wiring.token(
-                    self.node.settings, None, None, lambda _name: pin, self.node.clock.now()
+                    self.node.settings, None, None, lambda _name: given, self.node.clock.now()
                 )
                 key = await self.node.pool.run(opening.__enter__)
                 try:
