@@ -28,7 +28,7 @@ from gateway.office.ports.node import Operations
 from gateway.office.ringing import RingBoard
 from gateway.office.telling import NoticeBoard
 from gateway.office.todo import TaskBell
-from gateway.office.web import emblem
+from gateway.office.web import icons
 from gateway.office.web.app import add_pages, add_static, add_status
 from gateway.office.web.deps import Light, Previews, WebDeps
 from gateway.ops.evidence.make import EvidenceMaker
@@ -56,7 +56,7 @@ def routes(node: Office, deps: WebDeps) -> web.UrlDispatcher:
     add_status(made, node.store, node.clock, __version__)
     add_static(made)
     if deps.emblem:
-        emblem.add_emblem(made, deps.emblem)
+        icons.add_emblem(made, deps.emblem)
     add_pages(made, deps)
     made.freeze()
     return made
@@ -109,5 +109,5 @@ def pages(node: Office, health: HealthProbe, entry: Entry) -> WebDeps:
         naming=node.settings.accounts,
         calls_days=node.settings.api.calls_days,
         ribbon="on" in (settings.ribbon, node.settings.node.trial),
-        emblem=emblem.read(settings.emblem) if settings.emblem else None,
+        emblem=icons.read_emblem(settings.emblem) if settings.emblem else None,
     )

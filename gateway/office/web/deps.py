@@ -39,7 +39,7 @@ from gateway.office.ports.store import OfficeStore
 from gateway.office.ringing import RingBoard
 from gateway.office.telling import NoticeBoard
 from gateway.office.todo import TaskBell
-from gateway.office.web.emblem import Emblem
+from gateway.office.web.icons import Emblem
 from gateway.policy import code_file
 from gateway.policy.code_file import CodeFile, CodeFileForm, Workbook
 from gateway.policy.texts import Letters
