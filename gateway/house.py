@@ -8,9 +8,9 @@ from typing import NoReturn
 
 from gateway.bootstrap import storeys
 from gateway.cli import main as program
-from gateway.office import hung
+from gateway.office.bootstrap import OFFICE
 
-storeys.hang(hung.OFFICE)
+storeys.hang(OFFICE)
 
 
 def run(args: Sequence[str]) -> int:

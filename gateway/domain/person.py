@@ -1,6 +1,6 @@
 """Persons, and the changes of trust that one of them proposes and another one approves (K6): who they are, what they
 may decide about trust, how their account stands, what they sign in with. Frozen values; the rules about them are in
-`policy.two_people`, `office.policy.signing_in`, `office.policy.account_clocks`. Pure.
+`policy.two_people`, `office.policy.signing_in`. Pure.
 
 A person is a principal of the node, never a program; what it may do in an agency stands in its posts. What is
 approved is the digest of the whole proposal, so that nothing in it can be exchanged between the two."""

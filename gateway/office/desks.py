@@ -12,8 +12,7 @@ from datetime import datetime, timedelta
 from gateway.domain.account import KEY_PREFIX
 from gateway.domain.office_calendar import OfficeCalendar
 from gateway.incoming.desk import InDesk
-from gateway.office.policy.account_clocks import IdleRules
-from gateway.office.policy.signing_in import PasswordRules, SessionRules, SlowRules
+from gateway.office.policy.signing_in import IdleRules, PasswordRules, SessionRules, SlowRules
 from gateway.office.ports.accounts import Accounts
 from gateway.office.ports.store import OfficeStore
 from gateway.outgoing.desk import OutDesk

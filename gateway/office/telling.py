@@ -21,7 +21,7 @@ from gateway.office.domain.roles import NODE
 from gateway.office.domain.task import Task
 from gateway.office.policy import todo
 from gateway.office.policy.step_letters import For, StepLetter, StepSort, UnitPeople, step_letters
-from gateway.office.policy.todo import Letter, LetterSort
+from gateway.office.policy.todo import LetterSort
 from gateway.office.ports.telling import Audience, Mail, Mailer, Notice, NoticeKind, NoticeRows, NoticeWish
 from gateway.office.todo import MOST_OF_A_KIND, TodoList, gather
 from gateway.policy import timers
@@ -66,17 +66,11 @@ async def send_reminders(reminders: Reminders, agency: HostedAgency) -> int:
     for letter in todo.letters_due(found.office, found.tasks, found.at, reminders.digest_at):
         heads = await reminders.heads(agency.id) if letter.sort is LetterSort.APPROVAL else ()
         receivers = tuple(heads) or to
-        claimed = await _claim(desk, scope, letter, found.at) if receivers else []
+        claimed = await _claim(desk, scope, letter.keys, found.at) if receivers else []
         if not claimed or not letter.tasks:
             continue
-        try:
-            mail = _mail_of(agency, letter.sort, letter.tasks, claimed[0], receivers, found.at)
-            await reminders.mailer.send(mail)
-            sent += 1
-        except GatewayError as error:
-            log.action(_log, "mail.failed", error.detail, sort=letter.sort, agency=agency.code)
-            if not error.permanent:
-                await _release(desk, scope, claimed)
+        mail = _mail_of(agency, letter.sort, letter.tasks, claimed[0], receivers, found.at)
+        sent += await _send(reminders, scope, mail, claimed, sort=letter.sort, agency=agency.code)
     return sent + await _send_steps(reminders, agency, scope, found, to)
 
 
@@ -91,19 +85,30 @@ async def _send_steps(
     units = await reminders.units(agency.id) if work else {}
     for letter in step_letters(found.office, found.tasks, work, found.at):
         receivers = await _told_of_step(reminders, agency, letter, to, units)
-        claimed = await _claim_keys(desk, scope, letter.keys, found.at) if receivers else []
+        claimed = await _claim(desk, scope, letter.keys, found.at) if receivers else []
         tasks = [each for key, each in zip(letter.keys, letter.tasks, strict=True) if key in claimed]
         if not tasks:
             continue
-        try:
-            mail = _mail_of(agency, letter.sort, tasks, claimed[0], tuple(receivers), found.at)
-            await reminders.mailer.send(mail)
-            sent += 1
-        except GatewayError as error:
-            log.action(_log, "mail.failed", error.detail, sort=letter.sort, agency=agency.code)
-            if not error.permanent:
-                await _release(desk, scope, claimed)
+        mail = _mail_of(agency, letter.sort, tasks, claimed[0], tuple(receivers), found.at)
+        sent += await _send(reminders, scope, mail, claimed, sort=letter.sort, agency=agency.code)
     return sent
+
+
+async def _send(
+    reminders: Reminders, scope: AgencyScope, mail: Mail, claimed: Sequence[str], **about: str
+) -> bool:
+    """What could not be sent now may be claimed again."""
+    try:
+        await reminders.mailer.send(mail)
+    except GatewayError as error:
+        log.action(_log, "mail.failed", error.detail, **about)
+        if not error.permanent:
+            async with reminders.desk.store.begin(scope) as work:
+                for key in claimed:
+                    await work.office.tasks.release(key)
+                await work.commit()
+        return False
+    return True
 
 
 async def _of_all_units(desk: TodoDesk, scope: AgencyScope, found: TodoList) -> list[Task]:
@@ -130,11 +135,7 @@ async def _told_of_step(
     return (first or other) if letter.to is For.OFFICERS else (other or first)
 
 
-async def _claim(desk: TodoDesk, scope: AgencyScope, letter: Letter, now: datetime) -> list[str]:
-    return await _claim_keys(desk, scope, letter.keys, now)
-
-
-async def _claim_keys(desk: TodoDesk, scope: AgencyScope, keys: Sequence[str], now: datetime) -> list[str]:
+async def _claim(desk: TodoDesk, scope: AgencyScope, keys: Sequence[str], now: datetime) -> list[str]:
     """Looked at first, so that the one writer is not asked each minute for what was said long ago."""
     async with desk.store.read(scope) as work:
         if not await work.office.tasks.unclaimed(keys):
@@ -144,13 +145,6 @@ async def _claim_keys(desk: TodoDesk, scope: AgencyScope, keys: Sequence[str], n
         await work.office.tasks.forget_reminders(now - REMINDERS_KEPT)
         await work.commit()
     return claimed
-
-
-async def _release(desk: TodoDesk, scope: AgencyScope, keys: list[str]) -> None:
-    async with desk.store.begin(scope) as work:
-        for key in keys:
-            await work.office.tasks.release(key)
-        await work.commit()
 
 
 def _mail_of(

@@ -67,45 +67,17 @@ async def gather(
 ) -> TodoList:
     """What the agency has to do now, or with `units` these units of it alone; with `everything` also what rests."""
     now, office = desk.clock.now(), await desk.office()
-    if units is not None:
-        return await _gather_units(desk, scope, office, now, units, everything=everything)
-    endings = await desk.certificates(now)
+    endings = await desk.certificates(now) if units is None else ()
     async with desk.store.read(scope) as work:
         agency = await work.agency()
-        found, cut = await _documents(work, office, now)
-        codes = frozenset((agency.code, *agency.aliases))
-        found += todo.of_certificates(endings, codes, now)
+        if units is None:
+            found, cut = await _documents(work, office, now)
+            found += todo.of_certificates(endings, frozenset((agency.code, *agency.aliases)), now)
+        else:
+            keys = {key for each in units if (key := unit_key(each))}
+            parts = await work.parts.open_of(keys, MOST_OF_A_KIND) if keys else ()
+            found, cut = list(todo.of_parts(office, parts, now)), len(parts) == MOST_OF_A_KIND
         notes = await work.office.tasks.notes([each.id for each in found])
-    return _listed(found, notes, office, now, cut=cut, everything=everything)
-
-
-async def _gather_units(
-    desk: TodoDesk,
-    scope: AgencyScope,
-    office: OfficeCalendar,
-    now: datetime,
-    units: Collection[str],
-    *,
-    everything: bool,
-) -> TodoList:
-    keys = {key for each in units if (key := unit_key(each))}
-    async with desk.store.read(scope) as work:
-        await work.agency()
-        parts = await work.parts.open_of(keys, MOST_OF_A_KIND) if keys else ()
-        found = list(todo.of_parts(office, parts, now))
-        notes = await work.office.tasks.notes([each.id for each in found])
-    return _listed(found, notes, office, now, cut=len(parts) == MOST_OF_A_KIND, everything=everything)
-
-
-def _listed(
-    found: Sequence[Task],
-    notes: Mapping[str, TaskNote],
-    office: OfficeCalendar,
-    now: datetime,
-    *,
-    cut: bool,
-    everything: bool,
-) -> TodoList:
     tasks = [replace(each, note=notes.get(each.id)) for each in found]
     awake = [task for task in tasks if not task.rests(now)]
     # The earliest deadline first, so what is longest overdue leads; at the same moment the more urgent.

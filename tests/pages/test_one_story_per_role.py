@@ -12,7 +12,7 @@ from gateway.domain.document import Assignment, IncomingDocument, Urgency
 from gateway.domain.person import AccountStanding
 from gateway.incoming.act import StatusCall
 from gateway.office.domain.roles import PostRole
-from gateway.office.letters import submitting
+from gateway.office.letters import received
 from tests.pages import axe
 from tests.pages.composing import LETTER, NEW, arrived, press, written
 from tests.pages.effort import Hand
@@ -116,7 +116,7 @@ async def test_a_head_gives_an_opinion_and_assigns(
     watcher.expect({403, 422})
     sent, document = await mail.taken_in(due_in=5)
     head = site.person(HEAD, "department").person.id
-    await submitting.submit(site.node.inn, await mail.scope("department"), document.id, head, PROPOSAL)
+    await received.submit(site.node.inn, await mail.scope("department"), document.id, head, PROPOSAL)
 
     await enter(HEAD)
     await opened(page, "/can-xu-ly")

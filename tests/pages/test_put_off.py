@@ -10,7 +10,7 @@ from gateway.domain.document import Urgency
 from gateway.domain.wall_clock import local
 from gateway.office.accounts import sign_in
 from gateway.office.domain.roles import PostRole
-from gateway.office.web.pages.today import MOST_LINES
+from gateway.office.web.pages.dashboard import MOST_LINES
 from tests.pages.guest import calling
 from tests.pages.mail import Mail
 from tests.pages.site import Site

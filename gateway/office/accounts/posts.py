@@ -20,9 +20,8 @@ from gateway.office.accounts.acting import Acting, By, over_agency, rights_of
 from gateway.office.desks import AccountDesk
 from gateway.office.domain.roles import NODE, Delegation, Mailbox, Post, PostRole, Right
 from gateway.office.domain.session import Ended
-from gateway.office.policy import agreeing
-from gateway.office.policy.agreeing import LendingObjection
-from gateway.office.policy.rights import NEVER_DELEGATED
+from gateway.office.policy import rights
+from gateway.office.policy.rights import NEVER_DELEGATED, LendingObjection
 from gateway.office.ports.accounts import AccountWork
 
 _LONGEST_UNIT = 200
@@ -158,7 +157,7 @@ async def delegate(desk: AccountDesk, acting: Acting, wanted: WantedDelegation) 
         )
         lender = await rights_of(work, acting.person.id, now)
         borrower = (await rights_of(work, other.id, now)).agencies(now)
-        _raise_objection(agreeing.objection_to_lending(made, lender, borrower, now))
+        _raise_objection(rights.objection_to_lending(made, lender, borrower, now))
         await work.delegations.add(made)
         await _tell_delegation(work, EventKind.DELEGATION_MADE, made, now)
         await work.commit()
@@ -171,8 +170,8 @@ async def approve_delegation(desk: AccountDesk, acting: Acting, id: str) -> Dele
     now = desk.clock.now()
     async with desk.accounts.begin(acting.person.id) as work:
         found = await work.delegations.get(acting.session.agency_id or "", id)
-        rights = await rights_of(work, acting.person.id, now)
-        _raise_objection(agreeing.objection_to_approving(found, rights, now))
+        held = await rights_of(work, acting.person.id, now)
+        _raise_objection(rights.objection_to_approving(found, held, now))
         agreed = replace(found, approver_id=acting.person.id, approved_at=now)
         return await _changed_delegation(work, EventKind.DELEGATION_APPROVED, agreed, now)
 
@@ -182,8 +181,8 @@ async def end_delegation(desk: AccountDesk, acting: Acting, id: str) -> Delegati
     now = desk.clock.now()
     async with desk.accounts.begin(acting.person.id) as work:
         found = await work.delegations.get(acting.session.agency_id or "", id)
-        rights = await rights_of(work, acting.person.id, now)
-        _raise_objection(agreeing.objection_to_ending(found, rights, now))
+        held = await rights_of(work, acting.person.id, now)
+        _raise_objection(rights.objection_to_ending(found, held, now))
         ended = replace(found, ended_at=now, ended_by=acting.person.id)
         return await _changed_delegation(work, EventKind.DELEGATION_ENDED, ended, now)
 

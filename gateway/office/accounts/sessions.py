@@ -17,9 +17,9 @@ from gateway.office.accounts.acting import Acting, rights_of
 from gateway.office.desks import AccountDesk
 from gateway.office.domain.roles import Post, PostRole
 from gateway.office.domain.session import Ended, Session, digest_of, new_token
-from gateway.office.policy import account_clocks, signing_in
-from gateway.office.policy.account_clocks import Account, AccountMeasure
+from gateway.office.policy import signing_in
 from gateway.office.policy.rights import Rights
+from gateway.office.policy.signing_in import Account, AccountMeasure
 from gateway.office.ports.accounts import AccountWork
 
 LONGEST_TOKEN = 128
@@ -188,7 +188,7 @@ async def sweep_idle(desk: AccountDesk) -> Mapping[str, AccountMeasure]:
         people = {each.id: each for each in await work.people.everybody()}
         posts = [each for each in await work.posts.all() if each.holds(now)]
         for person in sorted(people.values(), key=lambda each: (each.used_at, each.id)):
-            verdict = account_clocks.judge_idle(_account_known(person, posts, people), desk.rules.idle, now)
+            verdict = signing_in.judge_idle(_account_known(person, posts, people), desk.rules.idle, now)
             if verdict is not AccountMeasure.FINE:
                 people[person.id] = await _apply_verdict(work, person, verdict, posts, now)
                 found[person.id] = verdict

@@ -15,17 +15,22 @@ from gateway.api.entry import Entry
 from gateway.edxml import workbook
 from gateway.office.bootstrap.office import Office
 from gateway.office.node import exchange
-from gateway.office.node.aside import AxisDeadLetters, QuarantinedPackets
-from gateway.office.node.exchange import NodeContacts, PacketViews, TokenSigning
+from gateway.office.node.exchange import (
+    AxisDeadLetters,
+    NodeContacts,
+    PacketViews,
+    QuarantinedPackets,
+    TokenSigning,
+)
 from gateway.office.node.journal import NodeJournal
 from gateway.office.node.machine import BackupCopies, NodeMachine
 from gateway.office.ports.node import Operations
 from gateway.office.ringing import RingBoard
 from gateway.office.telling import NoticeBoard
 from gateway.office.todo import TaskBell
-from gateway.office.web import emblem
+from gateway.office.web import icons
 from gateway.office.web.app import add_pages, add_static, add_status
-from gateway.office.web.deps import Light, Previews, WebDeps, WebOptions
+from gateway.office.web.deps import Light, Previews, WebDeps
 from gateway.ops.evidence.make import EvidenceMaker
 from gateway.ports import AxisDesk, HealthProbe
 
@@ -50,8 +55,8 @@ def routes(node: Office, deps: WebDeps) -> web.UrlDispatcher:
     made = web.UrlDispatcher()
     add_status(made, node.store, node.clock, __version__)
     add_static(made)
-    if deps.options.emblem:
-        emblem.add_emblem(made, deps.options.emblem)
+    if deps.emblem:
+        icons.add_emblem(made, deps.emblem)
     add_pages(made, deps)
     made.freeze()
     return made
@@ -60,6 +65,7 @@ def routes(node: Office, deps: WebDeps) -> web.UrlDispatcher:
 def pages(node: Office, health: HealthProbe, entry: Entry) -> WebDeps:
     """What the pages work with."""
     bell, aside, contacts = TaskBell(node.todo, node.beside), QuarantinedPackets(node), NodeContacts(node)
+    settings = node.settings.pages
     return WebDeps(
         store=node.store,
         blobs=node.blobs,
@@ -86,7 +92,6 @@ def pages(node: Office, health: HealthProbe, entry: Entry) -> WebDeps:
         previews=Previews(keepings=node.store.keepings, planned=node.directory.plan_import, pool=node.pool),
         looking=node.looking,
         packets=PacketViews(node, EvidenceMaker(node)),
-        agencies=node.directory,
         signing=TokenSigning(node),
         operations=Operations(
             machine=NodeMachine(node, health),
@@ -100,24 +105,9 @@ def pages(node: Office, health: HealthProbe, entry: Entry) -> WebDeps:
         request_id=lambda request: request.get(REQUEST_ID, ""),
         address=entry.address,
         version=__version__,
-        options=_options(node),
-    )
-
-
-def _options(node: Office) -> WebOptions:
-    web, accounts = node.settings.pages, node.settings.accounts
-    return WebOptions(
-        name=web.name,
-        emblem=emblem.read(web.emblem) if web.emblem else None,
-        ribbon="on" in (web.ribbon, node.settings.node.trial),
-        contact=web.contact,
-        undo_s=web.undo_s,
-        undo_express_s=web.undo_express_s,
-        urge_days=web.urge_days,
-        address=accounts.address,
-        login_style=accounts.login_style,
-        login_tail=accounts.login_tail,
-        clerks_mailbox=accounts.clerks_mailbox,
-        admins_mailbox=accounts.admins_mailbox,
+        settings=settings,
+        naming=node.settings.accounts,
         calls_days=node.settings.api.calls_days,
+        ribbon="on" in (settings.ribbon, node.settings.node.trial),
+        emblem=icons.read_emblem(settings.emblem) if settings.emblem else None,
     )

@@ -169,9 +169,9 @@ async def sent(
     catch_up: Annotated[str | None, typer.Option(help="Why it is entered only now, after a stop.")] = None,
 ) -> None:
     """Enter outgoing mail that went on paper."""
-    from gateway.office.book import letters
+    from gateway.office.book import books
 
-    said = letters.Sent(
+    said = books.Sent(
         number=number,
         symbol=symbol,
         issued_on=day(issued),
@@ -187,7 +187,7 @@ async def sent(
     )
     async with at_desk(call) as (office, scope):
         call.ask("cli.ask.book_sent", number=f"{number}/{symbol}", subject=subject)
-        output.record(call, _letter(await letters.enter(office.book, scope, said)))
+        output.record(call, _letter(await books.enter(office.book, scope, said)))
 
 
 async def strike(
@@ -197,12 +197,12 @@ async def strike(
 ) -> None:
     """Strike a line through that was entered by hand; its number stays and is never given again."""
     from gateway.incoming import by_hand
-    from gateway.office.book import letters
+    from gateway.office.book import books
 
     async with at_desk(call) as (office, scope):
         call.ask("cli.ask.book_strike", document=output.plain(line))
         if line.startswith("ppr_"):
-            output.record(call, _letter(await letters.strike(office.book, scope, line, why)))
+            output.record(call, _letter(await books.strike(office.book, scope, line, why)))
         else:
             done = await by_hand.strike(office.inn, scope, line, why)
             output.record(call, _entry(line, done.entry))

@@ -154,12 +154,12 @@ async def submit(
     note: Annotated[str, typer.Option(help="What the leader should know.")] = "",
 ) -> None:
     """Submit a document that was taken in to a leader, who gives an opinion."""
-    from gateway.office.letters import submitting
+    from gateway.office.letters import received
 
     call.ask("cli.ask.submit", id=document, leader=leader)
     async with at_desk(call) as (office, scope):
         head = await _head(office, scope, leader)
-        made = await submitting.submit(office.inn, scope, document, head.id, note)
+        made = await received.submit(office.inn, scope, document, head.id, note)
     _told(call, made)
 
 
@@ -170,13 +170,13 @@ async def opinion(
     by: Annotated[str, typer.Option(help="Whose opinion it is; default: who types this.")] = "",
 ) -> None:
     """Record a leader's opinion on a document that waits for one."""
-    from gateway.office.letters import submitting
+    from gateway.office.letters import received
 
     call.ask("cli.ask.opinion", id=document)
     async with at_desk(call) as (office, scope):
         if by:
             scope = replace(scope, principal_id=(await _head(office, scope, by)).id)
-        decided = await submitting.decide(office.inn, scope, document, words)
+        decided = await received.decide(office.inn, scope, document, words)
     if decided is None:
         raise NotFound(f"{document} waits for no opinion; look with: gateway todo list")
     _told(call, decided)

@@ -1,9 +1,10 @@
-"""What is asked of others about a document of ours. A recall as a step in two hands (R70): a clerk asks, the agency's
-head agrees or refuses, and only then does it leave. An urging: a person of ours asks a recipient to take in what it
-has not, in the agency's name (R54). In: who acts with which rights, and the wish; or a recipient's code. Out: what
-was asked, as it stands now, and with the head's agreement the recall is on its way in the same transaction;
-everything of ours that the recipient is late with, whom to phone there, and the note that it was urged: never by
-itself, and not sooner again than the rules allow."""
+"""What is done with a document of ours once it was accepted. A corrected one is begun, a draft to those who refused; or it
+is called back while it still waits to be packed: in one transaction it is cancelled in the book and a draft again. What is
+asked of others about it: a recall as a step in two hands (R70): a clerk asks, the agency's head agrees or refuses, and only
+then does it leave; an urging: a person of ours asks a recipient to take in what it has not, in the agency's name (R54). In:
+who acts with which rights, and the wish; or a recipient's code. Out: what was asked, as it stands now, and with the head's
+agreement the recall is on its way in the same transaction; everything of ours that the recipient is late with, whom to
+phone there, and the note that it was urged: never by itself, and not sooner again than the rules allow."""
 
 from __future__ import annotations
 
@@ -12,21 +13,24 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 
 from gateway.domain.account import AgencyScope
-from gateway.domain.document import Delivery, DocumentChange, OutgoingDocument, Staff
+from gateway.domain.document import Delivery, DocumentChange, Kind, OutgoingDocument, OutState, Staff
 from gateway.domain.event import EventKind
 from gateway.domain.fields import tidy
+from gateway.domain.identity import PacketId
 from gateway.domain.wall_clock import local
-from gateway.errors import Clash, Denied
+from gateway.errors import Clash, Denied, NotFound
 from gateway.office.accounts.acting import behalf
 from gateway.office.desks import OfficeOut
 from gateway.office.domain.listing import Side
 from gateway.office.domain.task import AskState, RecallAsk
-from gateway.office.policy import agreeing
-from gateway.office.policy.agreeing import RecallObjection
-from gateway.office.policy.rights import Granted, Rights
+from gateway.office.policy import rights
+from gateway.office.policy.rights import Granted, RecallObjection, Rights
 from gateway.office.ports.lists import ListOrder, Wanted
 from gateway.office.ports.store import OfficeWork
-from gateway.outgoing import recall
+from gateway.outgoing import files, further, manage, recall
+from gateway.outgoing.desk import OutDesk
+from gateway.outgoing.drafting import remaining
+from gateway.outgoing.intake import Order
 from gateway.policy.timers import vietnam_time
 
 LEAST_RECALL_REASON = 10
@@ -57,7 +61,7 @@ async def ask_recall(
 ) -> RecallAsk:
     """It waits for a head. Clash while another one of the same document waits."""
     now, wanted = desk.clock.now(), tidy(wanted)
-    granted = _granted(agreeing.asks_recall_as(by.rights, by.scope.agency_id, now) or RecallObjection.RIGHT)
+    granted = _granted(rights.asks_recall_as(by.rights, by.scope.agency_id, now) or RecallObjection.RIGHT)
     async with desk.store.begin(by.scope) as work:
         # Who approves is not known yet, and not what this looks at.
         change = DocumentChange(reason=wanted.reason, approved_by="-", notice_no=wanted.notice_no)
@@ -127,7 +131,7 @@ async def withdraw_recall(desk: OfficeOut, by: Actor, id: str) -> RecallAsk:
     now = desk.clock.now()
     async with desk.store.begin(by.scope) as work:
         found = await work.office.recalls.get(id)
-        granted = _granted(agreeing.withdraws_recall_as(found, by.rights, by.scope.agency_id, now))
+        granted = _granted(rights.withdraws_recall_as(found, by.rights, by.scope.agency_id, now))
         closed = replace(found, state=AskState.WITHDRAWN)
         closed = await _close_recall(work, EventKind.RECALL_WITHDRAWN, closed, by, granted, now)
     desk.wake()
@@ -142,7 +146,7 @@ async def recalls_asked(desk: OfficeOut, scope: AgencyScope, document_id: str) -
 
 async def _decided_recall(work: OfficeWork, by: Actor, id: str, now: datetime) -> tuple[RecallAsk, Granted]:
     found = await work.office.recalls.get(id)
-    return found, _granted(agreeing.decides_recall_as(found, by.rights, by.scope.agency_id, now))
+    return found, _granted(rights.decides_recall_as(found, by.rights, by.scope.agency_id, now))
 
 
 async def _close_recall(
@@ -368,3 +372,52 @@ async def _contact(work: OfficeWork, code: str, ours: Sequence[str]) -> Staff | 
 def _urging_place(code: str) -> str:
     """Under what the urgings of one recipient are found, whatever they were about."""
     return f"urged:{code.casefold()}"
+
+
+async def begin_anew(desk: OutDesk, scope: AgencyScope, id: str) -> OutgoingDocument:
+    """Clash when nobody refused it."""
+    async with desk.store.read(scope) as work:
+        document = await work.outgoing.get(id)
+        deliveries = await work.deliveries.of(id)
+    further.check_has_left(document)
+    refused = tuple(each.recipient for each in deliveries if each.state == "rejected")
+    if not refused:
+        raise Clash(f"no recipient has refused {id}")
+    draft = replace(document.draft, external_id=None, callback_data=None, recipients=refused)
+    order = Order(draft=draft, send=False, kind=Kind.DOCUMENT)
+    accepted = await further.accepted_anew(desk, scope, document, order)
+    if accepted.document is None:
+        raise NotFound("the draft was begun, and is not there")
+    return accepted.document
+
+
+async def call_back(desk: OutDesk, scope: AgencyScope, id: str) -> OutgoingDocument:
+    """Clash as soon as it is being packed: then it is cancelled or recalled instead."""
+    now = desk.clock.now()
+    async with desk.store.begin(scope) as work:
+        document = await work.outgoing.get(id)
+        files.refuse_sealed(document)
+        if document.state not in (OutState.QUEUED, OutState.PAPER):
+            raise Clash(f"{id} is {document.state}: it cannot be called back", code="GW-ALREADY-SENT")
+        draft = replace(
+            document,
+            id=desk.clock.new_id("msg_"),
+            packet_id=PacketId(desk.clock.new_id("pkt_")),
+            draft=replace(
+                document.draft, external_id=None, recipients=remaining(document.draft, document.change)
+            ),
+            state=OutState.DRAFT,
+            created_at=now,
+            accepted_by=scope.principal_id,
+            attempt=1,
+            version=1,
+            leaves_at=None,
+        )
+        await work.outgoing.add(draft)
+        for item in draft.files:
+            await work.blobs.add(item.sha256, "source", draft.id)
+        await manage.cancel_in(desk, work, document, {"undone": draft.id})
+        told = {"kind": draft.kind, "document_id": draft.document_id, "code": draft.draft.code, "undone": id}
+        await work.events.append(EventKind.MESSAGE_ACCEPTED, draft.id, now, told)
+        await work.commit()
+    return draft

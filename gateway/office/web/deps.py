@@ -39,13 +39,14 @@ from gateway.office.ports.store import OfficeStore
 from gateway.office.ringing import RingBoard
 from gateway.office.telling import NoticeBoard
 from gateway.office.todo import TaskBell
-from gateway.office.web.emblem import Emblem
+from gateway.office.web.icons import Emblem
 from gateway.policy import code_file
 from gateway.policy.code_file import CodeFile, CodeFileForm, Workbook
 from gateway.policy.texts import Letters
 from gateway.ports import Blobs, Clock, HealthProbe, Pool
 from gateway.ports.node import ApiCalls
 from gateway.registry.directory import SqlDirectory
+from gateway.settings.options import AccountSettings, Pages
 from gateway.store.accounts import HostedAccounts
 from gateway.webhooks import WebhookDesk
 
@@ -245,35 +246,9 @@ class Light:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WebOptions:
-    """Words and limits of the pages. `ribbon` marks a node that is not for real mail; `undo_s` is how long a document that
-    was sent on a page can still be called back. `contact` is whom error pages name."""
-
-    name: str = ""
-    emblem: Emblem | None = None
-    ribbon: bool = False
-    contact: str = ""
-    undo_s: int = 30
-    undo_express_s: int = 5
-    urge_days: int = 7
-    form_bytes: int = 1024 * 1024
-    upload_s: float = 600.0
-    address: str = ""
-    login_style: str = "next"
-    login_tail: str = ""
-    clerks_mailbox: str = "vanthu{abbr}"
-    admins_mailbox: str = "{abbr}qtdv"
-    calls_days: int = 30
-
-    @property
-    def urge_every(self) -> timedelta:
-        return timedelta(days=self.urge_days)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class WebDeps:
     """Everything that the pages work with. `request_id` and `address` ask the server's outer layer, which named the call
-    and knows which proxies to believe."""
+    and knows which proxies to believe. `ribbon` marks a node that is not for real mail."""
 
     store: OfficeStore
     blobs: Blobs
@@ -299,7 +274,6 @@ class WebDeps:
     previews: Previews
     looking: Looking
     packets: Packets
-    agencies: SqlDirectory
     signing: Signing
     operations: Operations
     notices: NoticeBoard
@@ -310,4 +284,12 @@ class WebDeps:
     workbook: Workbook = code_file.no_workbook
     live: Live = field(default_factory=Live)
     habits: HabitsMemory = field(default_factory=HabitsMemory)
-    options: WebOptions = field(default_factory=WebOptions)
+    settings: Pages
+    naming: AccountSettings
+    calls_days: int
+    ribbon: bool
+    emblem: Emblem | None = None
+
+    @property
+    def urge_every(self) -> timedelta:
+        return timedelta(days=self.settings.urge_days)

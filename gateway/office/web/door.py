@@ -64,7 +64,7 @@ def handler(route: PageRoute, deps: WebDeps) -> Callable[[web.Request], Awaitabl
             _check_rights(visit)
             if route.body is FormBody.FORM:
                 token = visit.token if visit.acting is not None else None
-                form = await forms.read(request, token, deps.options.form_bytes)
+                form = await forms.read(request, token, forms.FORM_BYTES)
                 visit = replace(visit, form=form)
             answer = await route.handler(visit)
             if request.method not in _SAFE and visit.agency is not None:

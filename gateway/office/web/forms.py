@@ -22,6 +22,7 @@ _MOST_FIELDS = 5_000
 _FEW_FIELDS, _FIELD_BYTES = 50, 4_000
 # Of a form that nobody may act on: its fields, and the files beside them.
 STRAY_BYTES = 1024 * 1024
+FORM_BYTES = 1024 * 1024
 MOST_PASSED = 64 * 1024 * 1024
 # Of a reason that a person must give; shorter ones say nothing.
 SHORTEST_REASON = 10

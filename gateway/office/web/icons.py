@@ -1,18 +1,27 @@
 """Which drawing stands for what on the pages. In: a state, a judgement, an entry of the menu, or a drawing's own name. Out:
-that drawing as a piece of the page (SVG, hidden from those who hear the page: a word stands beside each). The drawings
-are Heroicons, read from the kept package of that name; nothing is fetched and only what a page shows is in it. One state
-has one drawing and one colour wherever it stands, and docs/states.md names both."""
+that drawing as a piece of the page (SVG, hidden from those who hear the page: a word stands beside each). The drawings are
+Heroicons, read from the kept package of that name; nothing is fetched and only what a page shows is in it. One state has
+one drawing and one colour wherever it stands, and docs/states.md names both. And the agency's emblem at the head of every
+page, a PNG or SVG file that a setting names: its bytes under an address that changes with them, or Misconfigured with what
+is wrong with the file. A browser shows it as a picture alone: what an SVG may hold beside its drawing never runs, loads
+nothing, and opened by itself it stands in a trial node."""
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
+from aiohttp import web
 from heroicons.jinja import heroicon_mini
 from markupsafe import Markup
 
 from gateway.domain.status import STATES
+from gateway.errors import Misconfigured
 
 SHAPES: Mapping[str, tuple[str, ...]] = {
     "pencil": ("pencil-square",),
@@ -111,3 +120,60 @@ def sign(word: str) -> Markup:
 
 def menu_icon(key: str) -> Markup:
     return icon(MENU[key])
+
+
+EMBLEM_PATH = "/static/emblem"
+MOST_EMBLEM_BYTES = 20 * 1024
+"""It is a part of every first view."""
+_PNG = b"\x89PNG\r\n\x1a\n"
+_SVG = re.compile(
+    rb"\A(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*\?>\s*)?(?:(?><!--.*?-->)\s*)*(?:<!DOCTYPE[^>\[]*>\s*)?<svg[\s>]",
+    re.S,
+)
+_EMBLEM_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Emblem:
+    """A picture that was checked."""
+
+    body: bytes
+    media_type: str
+
+    @property
+    def address(self) -> str:
+        return f"{EMBLEM_PATH}?v={hashlib.sha256(self.body).hexdigest()[:12]}"
+
+
+def read_emblem(path: Path) -> Emblem:
+    """The file's picture; what it is follows from its bytes, not from its name."""
+    try:
+        with path.open("rb") as file:
+            body = file.read(MOST_EMBLEM_BYTES + 1)
+    except OSError as why:
+        raise Misconfigured(f"pages.emblem: {path} cannot be read: {why.strerror}") from why
+    if len(body) > MOST_EMBLEM_BYTES:
+        raise Misconfigured(
+            f"pages.emblem: expected at most {MOST_EMBLEM_BYTES // 1024} KB, found more in {path}"
+        )
+    if body.startswith(_PNG):
+        return Emblem(body=body, media_type="image/png")
+    if _SVG.match(body):
+        return Emblem(body=body, media_type="image/svg+xml")
+    raise Misconfigured(f"pages.emblem: expected a PNG or SVG file, found neither in {path}")
+
+
+def add_emblem(router: web.UrlDispatcher, emblem: Emblem) -> None:
+    """The picture, for everybody who sees a page."""
+
+    async def shown(request: web.Request) -> web.Response:
+        headers = {
+            "Content-Type": emblem.media_type,
+            "Content-Security-Policy": _EMBLEM_POLICY,
+            "X-Content-Type-Options": "nosniff",
+            "Cross-Origin-Resource-Policy": "same-origin",
+            "Cache-Control": "public, max-age=31536000, immutable" if request.query.get("v") else "no-cache",
+        }
+        return web.Response(body=emblem.body, headers=headers)
+
+    router.add_get(EMBLEM_PATH, shown)

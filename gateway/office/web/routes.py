@@ -70,3 +70,8 @@ def get(path: str, name: str, handler: Handler, **rest: object) -> PageRoute:
 def post(path: str, name: str, handler: Handler, **rest: object) -> PageRoute:
     """An act: its form is read, and its token proved, before the handler."""
     return PageRoute(method="POST", path=path, name=name, handler=handler, **{"body": FormBody.FORM, **rest})  # type: ignore[arg-type]
+
+
+def both(path: str, asked: str, done: str, handler: Handler, **rest: object) -> tuple[PageRoute, PageRoute]:
+    """A page that asks one question, and the act that its form does: one handler serves both."""
+    return get(path, asked, handler, **rest), post(path, done, handler, **rest)

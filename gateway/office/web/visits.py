@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from types import MappingProxyType
 from urllib.parse import quote, urlencode, urlsplit
 
 from aiohttp import web
@@ -25,6 +26,7 @@ from gateway.office.web.routes import Needs, PageRoute
 from gateway.ports.queues import InboxPacket
 from gateway.words import labels
 
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 DENSITY, COMPACT, COMFORTABLE = "gw_density", "compact", "comfortable"
 PIECE = "X-Piece"
 """Asked with it, a page answers with a region alone, and says so by the same."""
@@ -116,6 +118,11 @@ class Visit:
         """Whether a script asks for a region of the page alone; without scripts the page comes whole."""
         return self.request.headers.get(PIECE) == "1"
 
+    @property
+    def is_act(self) -> bool:
+        """Whether a form was sent."""
+        return self.request.method == "POST"
+
     def path(self, name: str) -> str:
         """What the address says in that place."""
         return self.request.match_info[name]
@@ -154,6 +161,40 @@ class Visit:
         """A page with a form, as it was typed and with what stands against it where it was not taken."""
         told = {"problems": problems or [], "given": self.form.flat(), **values}
         return await self.page(template, 422 if problems else 200, **told)
+
+    async def question(
+        self,
+        problems: Problems | None,
+        title: str,
+        text: str,
+        do: str,
+        /,
+        *,
+        back: str,
+        query: Mapping[str, str] = _NOTHING,
+        hidden: Mapping[str, str] = _NOTHING,
+        **values: object,
+    ) -> web.Response:
+        """The page that asks one question and carries out one act: one handler serves both, one template shows all of them.
+        Its title, what will happen, and what stands on the button are keys of words, which take of `values` what they name;
+        a button elsewhere may end in dots, as there is a page to come. `back` is where who does not do it goes, with
+        `query`, which the form's address keeps too. `closed` is why it cannot be done now: the page then has no form;
+        `more` are further sentences, a `grave` act has a red button. `part` is a template that shows, by `place`, what
+        stands "above" the form, its "fields", and what "below"; `which` tells it what is asked. `look` is a class of the
+        style sheet: the form as a `card`, or the narrow page of `enter`. What stands against a form is told once there is
+        one."""
+        usual = {"more": (), "closed": "", "part": "", "which": "", "look": "", "grave": False, "tabs": ()}
+        return await self.form_page(
+            "question.html",
+            problems if self.is_act else None,
+            title=self.say(title, **values).removesuffix("…"),
+            text=self.say(text, **values) if text else "",
+            do=self.say(do, **values).removesuffix("…"),
+            hidden=hidden,
+            action=where(self.request.path, **query),
+            cancel=where(back, **query),
+            **(usual | values),
+        )
 
     def piece(self, template: str, status: int = 200, /, **values: object) -> web.Response:
         """One region of a page, for a script that swaps it."""

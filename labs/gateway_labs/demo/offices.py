@@ -38,7 +38,7 @@ from gateway.incoming import act, by_hand, seal
 from gateway.office import todo
 from gateway.office.accounts import posts, program_keys, tags_and_views
 from gateway.office.accounts.acting import Acting, rights_of
-from gateway.office.book import letters
+from gateway.office.book import books
 from gateway.office.bootstrap.office import Office
 from gateway.office.domain.listing import Side
 from gateway.office.domain.roles import PostRole, Right
@@ -386,7 +386,7 @@ class Offices(OfficeMail):
             scan = papers.from_outside(self.cast.data, told, written_on, actor) if not n else None
             await self.steps.once(f"paper-in-{n}-{actor}", partial(self._enter, actor, letter, scan))
         for n, told in enumerate(self.cast.data["paper"]["out"]):
-            gone = letters.Sent(
+            gone = books.Sent(
                 number=told["number"],
                 symbol=told["symbol"],
                 issued_on=today - n * _DAY,
@@ -407,8 +407,8 @@ class Offices(OfficeMail):
             scan = by_hand.Attached(name="ban-quet.pdf", chunks=in_one(made.pdf))
         await by_hand.enter(self.node.inn, await self.scope(actor), letter, scan)
 
-    async def _leave(self, actor: str, gone: letters.Sent) -> None:
-        await letters.enter(self.node.book, await self.scope(actor), gone)
+    async def _leave(self, actor: str, gone: books.Sent) -> None:
+        await books.enter(self.node.book, await self.scope(actor), gone)
 
 
 def is_overdue(office: OfficeCalendar, now: datetime) -> bool:

@@ -15,7 +15,7 @@ from playwright.async_api import Page, expect
 
 from gateway.domain.document import IncomingDocument, Kind, OutgoingDocument, Source, Urgency
 from gateway.office.domain.roles import PostRole
-from gateway.office.letters import submitting
+from gateway.office.letters import received
 from gateway.outgoing import recall
 from gateway_labs.demo import stage
 from tests.pages.effort import Hand
@@ -182,7 +182,7 @@ async def opinions(town: Town) -> int:
     leader = town.site.person(PostRole.HEAD, HERE).person.id
     scope, given = await town.scope(HERE), 0
     for each in await town.received(HERE):
-        asked = await submitting.decide(
+        asked = await received.decide(
             town.site.node.inn, replace(scope, principal_id=leader), each.id, "Đã xem, lưu hồ sơ."
         )
         given += asked is not None

@@ -12,7 +12,7 @@ import pytest
 
 from gateway.domain.document import DocumentChange, Draft, FileRole, OutgoingDocument, OutState, Recipient
 from gateway.errors import Clash, Refused, StaleVersion
-from gateway.office.letters import moving
+from gateway.office.letters import asking
 from gateway.outgoing import drafting, manage
 from gateway.outgoing.intake import tray
 from tests.support.node import COMMUNE, DEPARTMENT, PDF, PROVINCE, Town, draft
@@ -124,7 +124,7 @@ async def test_a_document_waits_to_be_called_back_and_then_leaves_by_itself(town
 
     assert len(await town.incoming()) == 1
     with pytest.raises(Clash, match="called back"):
-        await moving.call_back(town.node.out, scope, document.id)
+        await asking.call_back(town.node.out, scope, document.id)
 
 
 async def test_what_is_called_back_never_leaves_and_is_a_draft_again(town: Town) -> None:
@@ -133,7 +133,7 @@ async def test_what_is_called_back_never_leaves_and_is_a_draft_again(town: Town)
     sent = await manage.send_draft(town.node.out, scope, document.id, wait=WAIT)
 
     outcomes = await asyncio.gather(
-        *(moving.call_back(town.node.out, scope, document.id) for _ in range(2)), return_exceptions=True
+        *(asking.call_back(town.node.out, scope, document.id) for _ in range(2)), return_exceptions=True
     )
     again = next(one for one in outcomes if isinstance(one, OutgoingDocument))
 
@@ -159,7 +159,7 @@ async def test_what_is_being_packed_is_not_called_back(town: Town) -> None:
     assert await town.node.store.claim_jobs("pack", 1, 60.0)
 
     with pytest.raises(Clash, match="recall"):
-        await moving.call_back(town.node.out, scope, document.id)
+        await asking.call_back(town.node.out, scope, document.id)
 
     assert await town.count("outgoing_document") == 1
 

@@ -11,7 +11,7 @@ import pytest
 from gateway.domain.document import FileRole, OutgoingDocument, OutState, Recipient
 from gateway.domain.event import EventKind
 from gateway.errors import AlteredContent, Clash, NotFound, Refused
-from gateway.office.letters import moving
+from gateway.office.letters import asking
 from gateway.outgoing import files, intake
 from gateway.outgoing.further import send_further
 from tests.support.api import pdf
@@ -105,11 +105,11 @@ async def test_a_refused_document_begins_anew_as_a_draft_to_those_who_refused_it
     await town.carry()
     scope = await town.scope(DEPARTMENT)
     with pytest.raises(Clash, match="no recipient has refused"):
-        await moving.begin_anew(town.node.out, scope, sent.id)
+        await asking.begin_anew(town.node.out, scope, sent.id)
     await town.status(await town.as_incoming(sent, COMMUNE), "02")
     await town.carry()
 
-    draft = await moving.begin_anew(town.node.out, scope, sent.id)
+    draft = await asking.begin_anew(town.node.out, scope, sent.id)
 
     assert (draft.state, [each.code for each in draft.draft.recipients]) == (OutState.DRAFT, [COMMUNE])
     assert [each.sha256 for each in draft.files] == [each.sha256 for each in sent.files]

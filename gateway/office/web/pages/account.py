@@ -1,25 +1,30 @@
-"""The own account: who I am here, where I am signed in, how my pages behave; what I sign in with: a new password, a
-second factor on my device, recovery codes; and the lock that I put on the account. Each act upon what is signed in
-with asks for the password once more; recovery codes are shown once, on the answer itself, and never again. What
-pages say of a new password: the rules beforehand, every fault at once afterwards; whether it is taken the flows say."""
+"""The own account: who I am here, where I am signed in, how my pages behave; what I sign in with: a new password, a second
+factor on my device, recovery codes; and the lock that I put on the account. Each act upon what is signed in with asks for
+the password once more; recovery codes are shown once, on the answer itself, and never again. What pages say of a new
+password: the rules beforehand, every fault at once afterwards; whether it is taken the flows say. And delegations (R95):
+what one person lends another, from when to when, and who agreed."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import date, datetime, timedelta
+from functools import partial
 
 from aiohttp import web
 
-from gateway.errors import BadForm, Clash, Denied
+from gateway.domain.wall_clock import local
+from gateway.errors import BadForm, Clash, Denied, NotFound
 from gateway.office.accounts import credentials, posts, sessions
 from gateway.office.accounts.credentials import NotTaken
+from gateway.office.domain.roles import Delegation, Manner, Right
 from gateway.office.domain.session import Factor, SignInDuty
 from gateway.office.policy import signing_in
-from gateway.office.web import bell
+from gateway.office.web import bell, dates
 from gateway.office.web.door import FACTOR, PASSWORD, SIGN_IN, forget_session, keep_choice, keep_session
 from gateway.office.web.forms import Problems
-from gateway.office.web.routes import Who, get, post
+from gateway.office.web.routes import Needs, Who, both, get, post
 from gateway.office.web.visits import COMFORTABLE, COMPACT, DENSITY, Visit
 from gateway.trust import qr
 
@@ -81,13 +86,12 @@ async def left_everywhere(visit: Visit) -> web.StreamResponse:
     return forget_session(visit.said(SIGN_IN, "account.left_everywhere"), visit.request)
 
 
-async def lock_asked(visit: Visit) -> web.StreamResponse:
-    reasons = [(each, visit.say(f"account.lock.{each}")) for each in _LOCKS]
-    return await visit.page("account/lock.html", title=visit.say("account.lock"), reasons=reasons)
-
-
 async def account_locked(visit: Visit) -> web.StreamResponse:
     """What is kept is the sentence, in the language of the office."""
+    if not visit.is_act:
+        reasons = [(each, visit.say(f"account.lock.{each}")) for each in _LOCKS]
+        words = ("account.lock", "", "account.lock")
+        return await _ask(visit, None, *words, which="lock", grave=True, reasons=reasons)
     chosen = visit.form.text("reason")
     reason = f"account.lock.{chosen if chosen in _LOCKS else _LOCKS[0]}.kept"
     await credentials.lock_own_account(visit.deps.accounts, visit.person, visit.say(reason))
@@ -104,12 +108,14 @@ async def density_chosen(visit: Visit) -> web.StreamResponse:
     return keep_choice(visit.said(HOME, f"account.density.{wanted}"), visit.request, DENSITY, wanted)
 
 
+_ask = partial(Visit.question, back=HOME, part="account/_questions.html", look="enter")
+
+
 ACCOUNT_ROUTES = (
     get(HOME, "account", account_shown, who=Who.READY),
     post("/tai-khoan/phien/{id}/ket-thuc", "session_end", session_ended, who=Who.READY),
     post("/tai-khoan/dang-xuat-moi-noi", "sign_out_everywhere", left_everywhere, who=Who.PERSON),
-    get("/tai-khoan/khoa", "account_lock", lock_asked, who=Who.PERSON),
-    post("/tai-khoan/khoa", "account_locked", account_locked, who=Who.PERSON),
+    *both("/tai-khoan/khoa", "account_lock", "account_locked", account_locked, who=Who.PERSON),
     post("/tai-khoan/phim", "account_keys", keys_switched, who=Who.READY),
     post("/tai-khoan/mat-do", "account_density", density_chosen, who=Who.READY),
 )
@@ -121,15 +127,21 @@ _WRONG = frozenset({"GW-SIGN-IN", "GW-LOCKED", "GW-SLOW-DOWN"})
 
 
 async def password_changed(visit: Visit) -> web.StreamResponse:
-    if problems := typed_twice(visit):
-        return await password_asked(visit, problems)
     old, new = visit.form.text("old"), visit.form.text("new")
+    words = ("account.password.change", "", "account.password.change")
+    owed, rules = SignInDuty.CHANGE_PASSWORD in visit.person.duties, password_rules(visit)
+
+    async def ask(problems: Problems) -> web.Response:
+        return await _ask(visit, problems, *words, which="password", owed=owed, rules=rules)
+
+    if (problems := typed_twice(visit)) or not visit.is_act:
+        return await ask(problems)
     try:
         token = await credentials.change_password(visit.deps.accounts, visit.person, old, new, visit.origin)
     except NotTaken as why:
-        return await password_asked(visit, password_problems(visit, why))
+        return await ask(password_problems(visit, why))
     except Denied as why:
-        return await password_asked(visit, _not_proved(visit, why, "old"))
+        return await ask(_not_proved(visit, why, "old"))
     return keep_session(visit.said(HOME, "account.password_changed"), visit.request, token)
 
 
@@ -156,23 +168,16 @@ async def factor_set_up(visit: Visit) -> web.StreamResponse:
 
 
 async def codes_made(visit: Visit) -> web.StreamResponse:
+    words = ("account.codes.new", "account.codes.lead", "account.codes.new")
+    if not visit.is_act:
+        return await _ask(visit, None, *words, which="codes")
     try:
         codes = await credentials.new_recovery_codes(
             visit.deps.accounts, visit.person, visit.form.text("password"), visit.origin
         )
     except Denied as why:
-        return await codes_asked(visit, _not_proved(visit, why, "password"))
+        return await _ask(visit, _not_proved(visit, why, "password"), *words, which="codes")
     return await _codes_page(visit, codes, "account.codes.done")
-
-
-async def password_asked(visit: Visit, problems: Problems | None = None) -> web.Response:
-    return await visit.form_page(
-        "account/password.html",
-        problems,
-        title=visit.say("account.password.change"),
-        owed=SignInDuty.CHANGE_PASSWORD in visit.person.duties,
-        rules=password_rules(visit),
-    )
 
 
 async def _factor_page(visit: Visit, totp: str, problems: Problems | None = None) -> web.Response:
@@ -191,14 +196,6 @@ async def _factor_page(visit: Visit, totp: str, problems: Problems | None = None
     )
 
 
-async def codes_asked(visit: Visit, problems: Problems | None = None) -> web.Response:
-    return await visit.form_page(
-        "account/codes_form.html",
-        problems,
-        title=visit.say("account.codes.new"),
-    )
-
-
 async def _codes_page(visit: Visit, codes: tuple[str, ...], title: str) -> web.Response:
     return await visit.page("account/codes.html", title=visit.say(title), codes=codes)
 
@@ -212,10 +209,164 @@ def _not_proved(visit: Visit, why: Denied, field: str) -> Problems:
 
 
 SECRET_ROUTES = (
-    get(PASSWORD, "password", password_asked, who=Who.PERSON),
-    post(PASSWORD, "password_change", password_changed, who=Who.PERSON),
+    *both(PASSWORD, "password", "password_change", password_changed, who=Who.PERSON),
     get(FACTOR, "factor", factor_asked, who=Who.PERSON),
     post(FACTOR, "factor_set_up", factor_set_up, who=Who.PERSON),
-    get(CODES, "recovery_codes", codes_asked, who=Who.READY),
-    post(CODES, "recovery_codes_made", codes_made, who=Who.READY),
+    *both(CODES, "recovery_codes", "recovery_codes_made", codes_made, who=Who.READY),
+)
+
+
+LENDING = "/tai-khoan/uy-quyen"
+_LENDS = (Needs(right=Right.DELEGATE),)
+_APPROVES = (Needs(right=Right.APPROVE_DELEGATION),)
+_DELEGATION_FIELDS = {
+    "GW-DELEGATE-SELF": "to",
+    "GW-DELEGATE-PERIOD": "until",
+    "GW-DELEGATE-SCOPE": "rights",
+    "GW-DELEGATE-ACT": "act",
+}
+
+
+async def delegations_listed(visit: Visit) -> web.StreamResponse:
+    found = await posts.delegations_seen(visit.deps.accounts, visit.person)
+    approves = visit.may(Right.APPROVE_DELEGATION)
+    return await visit.page(
+        "account/delegations.html",
+        title=visit.say("lending.title"),
+        rows=[(each, delegation_state(each, visit.person.at)) for each in found],
+        names=await posts.names_in_delegations(visit.deps.accounts, found),
+        may_make=visit.may(Right.DELEGATE),
+        may_approve={each.id for each in found if approves and each.from_id != visit.person.person.id},
+        may_end={each.id for each in found if _may_end_delegation(visit, each)},
+    )
+
+
+async def delegation_made(visit: Visit) -> web.StreamResponse:
+    form, today = visit.form, local(visit.person.at).date()
+    starts, ends = dates.typed_day(form.text("from"), today), dates.typed_day(form.text("until"), today)
+    problems = _missing_in_delegation(visit, starts, ends)
+    if starts is None or ends is None or problems:
+        return await delegation_asked(visit, problems)
+    wanted = posts.WantedDelegation(
+        to_login=form.text("to"),
+        rights=[each for each in Right if each in form.all("rights")],
+        starts_at=max(dates.midnight(starts), visit.person.at),
+        ends_at=dates.midnight(ends + timedelta(days=1)),
+        reason=form.text("reason"),
+        act_number=form.text("act"),
+    )
+    try:
+        await posts.delegate(visit.deps.accounts, visit.person, wanted)
+    except (Clash, Denied, NotFound) as why:
+        if isinstance(why, Denied) and why.code not in _DELEGATION_FIELDS:
+            raise
+        return await delegation_asked(visit, [(_DELEGATION_FIELDS.get(why.code, "to"), visit.why(why))])
+    return visit.said(LENDING, "lending.made")
+
+
+async def delegation_approved(visit: Visit) -> web.StreamResponse:
+    if not visit.is_act:
+        return await _delegation_page(visit, "approve")
+    await posts.approve_delegation(visit.deps.accounts, visit.person, visit.path("id"))
+    return visit.said(LENDING, "lending.approved")
+
+
+async def delegation_ended(visit: Visit) -> web.StreamResponse:
+    if not visit.is_act:
+        return await _delegation_page(visit, "end", grave=True)
+    await _delegation_found(visit)
+    await posts.end_delegation(visit.deps.accounts, visit.person, visit.path("id"))
+    return visit.said(LENDING, "lending.ended")
+
+
+async def _delegation_page(visit: Visit, act: str, *, grave: bool = False) -> web.Response:
+    one = await _delegation_found(visit)
+    names = await posts.names_in_delegations(visit.deps.accounts, [one])
+    return await _ask(
+        visit,
+        None,
+        f"lending.{act}.title",
+        f"lending.{act}.means",
+        f"lending.{act}",
+        back=LENDING,
+        which="delegation",
+        look="",
+        grave=grave,
+        one=one,
+        giver=names.get(one.from_id, ""),
+        taker=names.get(one.to_id, ""),
+    )
+
+
+def delegation_state(one: Delegation, at: datetime) -> str:
+    """How it stands, as a word of the labels."""
+    if one.ended_at is not None:
+        return "ended"
+    if at >= one.ends_at:
+        return "over"
+    if not one.is_agreed:
+        return "waiting"
+    return "in_force" if one.holds(at) else "agreed"
+
+
+async def delegation_asked(visit: Visit, problems: Problems | None = None) -> web.Response:
+    desk, form = visit.deps.accounts, visit.form
+    others = await posts.possible_borrowers(desk, visit.person)
+    return await visit.form_page(
+        "account/delegate.html",
+        problems,
+        title=visit.say("lending.new"),
+        people=[
+            ("", visit.say("lending.choose")),
+            *((each.login or each.name, each.name) for each in others),
+        ],
+        rights=posts.lendable_rights(visit.person),
+        ticked=set(form.all("rights")),
+        is_head=visit.may(Right.DELEGATE, Manner.RECORDED),
+        values=form.flat(),
+    )
+
+
+def _missing_in_delegation(visit: Visit, starts: date | None, ends: date | None) -> list[tuple[str, str]]:
+    form = visit.form
+    found = [
+        (name, visit.say("lending.day_unreadable"))
+        for name, day in (("from", starts), ("until", ends))
+        if day is None
+    ]
+    if not form.text("to"):
+        found.append(visit.missing("to", "lending.to"))
+    if not form.all("rights"):
+        found.append(visit.missing("rights", "lending.scope"))
+    return found + visit.short_reason()
+
+
+async def _delegation_found(visit: Visit) -> Delegation:
+    """Of those that the person may see; NotFound for any other."""
+    found = await posts.delegations_seen(visit.deps.accounts, visit.person)
+    one = next((each for each in found if each.id == visit.path("id")), None)
+    if one is None:
+        raise NotFound("there is no such delegation")
+    return one
+
+
+def _may_end_delegation(visit: Visit, one: Delegation) -> bool:
+    if one.ended_at is not None or visit.person.at >= one.ends_at:
+        return False
+    concerned = visit.person.person.id in (one.from_id, one.to_id)
+    return concerned or visit.may(Right.APPROVE_DELEGATION) or visit.may(Right.ACCOUNTS)
+
+
+DELEGATION_ROUTES = (
+    get(LENDING, "delegations", delegations_listed),
+    get(f"{LENDING}/moi", "delegation_new", delegation_asked, needs=_LENDS),
+    post(f"{LENDING}/moi", "delegation_made", delegation_made, needs=_LENDS),
+    *both(
+        f"{LENDING}/{{id}}/phe-duyet",
+        "delegation_approve",
+        "delegation_approved",
+        delegation_approved,
+        needs=_APPROVES,
+    ),
+    *both(f"{LENDING}/{{id}}/ket-thuc", "delegation_end", "delegation_ended", delegation_ended),
 )

@@ -1,38 +1,340 @@
-"""The register books as pages, files and prints. In: which book, form and span. Out: lines in the decree's
-columns, the sentence about gaps, a workbook, text, a page to print, the arrival stamp on a sheet of its own."""
+"""The register books as pages, files and prints, in the decree's columns; the sentence about gaps, the arrival stamp on a
+sheet of its own. And the books by hand: mail on paper into the run of arrival numbers with its scan, what is made up for
+after a stop, outgoing mail on paper, lines put right or struck through; and the paper dispatch list: what has to be carried
+to whom, a sheet of it to print and be signed on, and lines closed with day and means. In: which book, form and span; what
+the clerk typed, or which list. Out: lines, a workbook, text, a page to print; the line with its number; the list as it now
+is."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from datetime import date
+from functools import partial
 
-from aiohttp import web
+from aiohttp import BodyPartReader, web
 
 from gateway.api import downloads
-from gateway.domain.book import Book, BookForm, OutgoingLine, Span
+from gateway.domain.account import NumberingMode
+from gateway.domain.book import Book, BookForm, PaperLetter, Span
+from gateway.domain.document import Assignment, IncomingDocument, Signer, Source
+from gateway.domain.wall_clock import local
+from gateway.errors import Clash, GatewayError, NotFound, Refused
+from gateway.incoming import by_hand
+from gateway.incoming.by_hand import Attached, TypedMail
 from gateway.office.book import book_lines, books
 from gateway.office.book.books import Ask, BookFormat
 from gateway.office.domain.roles import Manner, Right
-from gateway.office.ports.store import OfficeWork
-from gateway.office.web import answers, book_page, dates
+from gateway.office.web import answers, book_page, dates, forms, routes
 from gateway.office.web.forms import Problems
-from gateway.office.web.routes import Needs, get
+from gateway.office.web.pages.compose.uploads import file_name
+from gateway.office.web.routes import FormBody, Needs
 from gateway.office.web.visits import BOOKS, Visit, merged, where
+from gateway.outgoing import manage
+from gateway.policy.book import LENGTHS
+from gateway.policy.outgoing import LONGEST_NOTE, HandedOver, Means
 
 KEEPS = (Needs(right=Right.BOOK, manners=(Manner.YES,)),)
+get = partial(routes.get, needs=KEEPS, key="books")
+post = partial(routes.post, needs=KEEPS, key="books")
+_SOURCES = (Source.PAPER, Source.EMAIL, Source.OTHER)
+_PIECE = 65_536
+# What is read on of a form that was not taken, so that the browser hears why.
+_REST = 64 * 1024 * 1024
+
+
+async def entered(visit: Visit) -> web.StreamResponse:
+    """The fields come before the file, so that nothing of it is read before they are."""
+    fields: dict[str, str] = {}
+    parts = forms.parts(visit.request, visit.token)
+    attached = None
+    async for part in parts:
+        if part.filename is not None:
+            attached = Attached(name=file_name(part), chunks=_chunks(part)) if part.filename else None
+            break
+        await forms.add_short(fields, part)
+    letter, problems = _letter(visit, fields)
+    done = None
+    if not problems:
+        try:
+            done = await by_hand.enter(visit.deps.inn, visit.scope(), letter, attached)
+        except (Refused, Clash) as why:
+            problems = _problems(why, visit.lang)
+    await _drain(visit.request)
+    if done is None:
+        return await enter_form(visit, fields, problems)
+    return visit.said(f"/van-ban-den/{done.document.id}", "books.entered")
+
+
+async def sent(visit: Visit) -> web.StreamResponse:
+    form, today = visit.form, visit.today
+    issued_on = dates.typed_day(form.text("issued_on"), today)
+    gone_on, copies = form.text("dispatched_on"), form.text("copies")
+    problems = [] if issued_on else [("issued_on", visit.say("books.day.unreadable"))]
+    if copies and forms.whole_number(copies, 5) is None:
+        problems.append(("copies", visit.say("books.number.unreadable")))
+    if not problems and issued_on is not None:
+        told = books.Sent(
+            issued_on=issued_on,
+            dispatched_on=dates.typed_day(gone_on, today) if gone_on else None,
+            copies=int(copies) if copies else None,
+            catch_up=form.text("catch_up") or None,
+            **{name: form.text(name) for name in _SENT_TEXTS},
+        )
+        try:
+            await books.enter(visit.deps.book, visit.scope(), told)
+        except (Refused, Clash) as why:
+            problems = _problems(why, visit.lang)
+        else:
+            return visit.said("/so-van-ban", "books.sent", so=Book.OUTGOING.value, nam=str(issued_on.year))
+    return await sent_form(visit, problems)
+
+
+_SENT_TEXTS = (*("number", "symbol", "type_name", "subject", "signer", "recipients", "copy_holder", "note"),)
+
+
+async def line_corrected(visit: Visit) -> web.StreamResponse:
+    document = await _by_hand(visit)
+    if document is None:
+        raise NotFound("only a letter that came in is put right; strike the line and enter it anew")
+    received = dates.day_text(local(document.arrived_at).date())
+    letter, problems = _letter(visit, {**visit.form.flat(), "received_on": received})
+    if not problems:
+        try:
+            await by_hand.correct(visit.deps.inn, visit.scope(), document.id, letter, visit.form.text("why"))
+        except (Refused, Clash) as why:
+            # The page has both a reason for putting right and one for striking.
+            found = _problems(why, visit.lang)
+            problems = [("why" if field == "reason" else field, text) for field, text in found]
+        else:
+            return visit.said("/so-van-ban", "books.corrected")
+    return await line_shown(visit, problems)
+
+
+async def line_struck(visit: Visit) -> web.StreamResponse:
+    id, why = visit.path("id"), visit.form.text("reason")
+    try:
+        if id.startswith("ppr_"):
+            await books.strike(visit.deps.book, visit.scope(), id, why)
+        else:
+            await by_hand.strike(visit.deps.inn, visit.scope(), id, why)
+    except (Refused, Clash) as error:
+        return await line_shown(visit, [("reason", text) for _, text in _problems(error, visit.lang)])
+    so = Book.OUTGOING if id.startswith("ppr_") else Book.INCOMING
+    return visit.said("/so-van-ban", "books.struck", so=so.value)
+
+
+async def enter_form(
+    visit: Visit, given: Mapping[str, str] | None = None, problems: Problems | None = None
+) -> web.StreamResponse:
+    if given is None:
+        given = {"received_on": dates.day_text(visit.today), "source": Source.PAPER.value}
+    return await visit.form_page(
+        "books/enter.html",
+        problems,
+        title=visit.say("books.enter"),
+        given=given,
+        id=given.get("id") or visit.deps.clock.new_id("inb_"),
+        gives_number=visit.here.numbering is NumberingMode.B,
+        sources=[(each.value, visit.say(f"books.source.{each}")) for each in _SOURCES],
+        lengths=LENGTHS,
+    )
+
+
+async def sent_form(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
+    given = visit.form.flat() if problems else {"issued_on": dates.day_text(visit.today)}
+    return await visit.form_page(
+        "books/sent.html", problems, title=visit.say("books.sent"), given=given, lengths=LENGTHS
+    )
+
+
+async def line_shown(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
+    document, paper = await _by_hand(visit), await _paper_letter(visit)
+    if document is None and paper is None:
+        raise Clash("this line is of a document of the exchange; open the document to act on it")
+    given = visit.form.flat() or (_as_given(document) if document is not None else {})
+    return await visit.form_page(
+        "books/line.html",
+        problems,
+        title=visit.say("books.change"),
+        document=document,
+        paper=paper,
+        given=given,
+        lengths=LENGTHS,
+    )
+
+
+async def _by_hand(visit: Visit) -> IncomingDocument | None:
+    """The letter whose line it is, if it was entered by hand."""
+    id = visit.path("id")
+    if not id.startswith("inb_"):
+        return None
+    async with visit.deps.store.read(visit.scope()) as work:
+        document = await work.incoming.get(id)
+    return None if document.source is Source.AXIS else document
+
+
+async def _paper_letter(visit: Visit) -> PaperLetter | None:
+    id = visit.path("id")
+    if not id.startswith("ppr_"):
+        return None
+    async with visit.deps.store.read(visit.scope()) as work:
+        return await work.office.books.letter(id)
+
+
+def _letter(visit: Visit, given: Mapping[str, str]) -> tuple[TypedMail, Problems]:
+    """What was typed, and what cannot be read of it."""
+    today = visit.today
+    problems: Problems = []
+
+    def day(name: str, is_needed: bool) -> date | None:
+        text = given.get(name, "")
+        found = dates.typed_day(text, today) if text else None
+        if found is None and (text or is_needed):
+            problems.append((name, visit.say("books.day.unreadable")))
+        return found
+
+    received_on, pages = day("received_on", True), given.get("pages", "")
+    if pages and not (pages.isascii() and pages.isdigit() and 0 < int(pages[:6]) < 100_000):
+        problems.append(("pages", visit.say("books.number.unreadable")))
+    source = given.get("source", Source.PAPER.value)
+    signer = given.get("signer", "")
+    letter = TypedMail(
+        sender=given.get("sender", ""),
+        subject=given.get("subject", ""),
+        received_on=received_on or today,
+        source=Source(source) if source in {each.value for each in _SOURCES} else Source.PAPER,
+        number=given.get("number", ""),
+        symbol=given.get("symbol", ""),
+        issued_on=day("issued_on", False),
+        type_name=given.get("type_name") or None,
+        signer=Signer(name=signer) if signer else None,
+        pages=int(pages) if pages and not problems else None,
+        due_on=day("due_on", False),
+        unit=given.get("unit") or None,
+        register_no=given.get("register_no") or None,
+        catch_up=given.get("catch_up") or None,
+        copy_known=given.get("copy_known") == "1",
+        id=given.get("id") or None,
+    )
+    return letter, problems
+
+
+def _as_given(document: IncomingDocument) -> dict[str, str]:
+    to = document.assignment or Assignment(lead_unit="")
+    told = {
+        "sender": document.sender_name,
+        "number": document.number,
+        "symbol": document.symbol,
+        "issued_on": dates.day_text(document.issued_on),
+        "type_name": document.type_name,
+        "subject": document.subject,
+        "signer": document.signer.name if document.signer else "",
+        "pages": str(document.pages or ""),
+        "due_on": dates.day_text(document.due_on),
+        "unit": to.lead_unit,
+    }
+    return {name: value or "" for name, value in told.items()}
+
+
+def _problems(error: GatewayError, lang: str) -> list[tuple[str, str]]:
+    """Each broken rule beside its field."""
+    found = [(pointer.strip("/").split("/")[0], text) for pointer, text in answers.reasons_of(error, lang)]
+    places = {"GW-NUMBER-TAKEN": "register_no", "GW-LETTER-TAKEN": "number"}
+    return found or [(places.get(error.code, ""), answers.failure_of(error, lang).title)]
+
+
+async def _chunks(part: BodyPartReader) -> AsyncIterator[bytes]:
+    while piece := await part.read_chunk(_PIECE):
+        yield piece
+
+
+async def _drain(request: web.Request) -> None:
+    left = _REST
+    while left > 0 and (piece := await request.content.readany()):
+        left -= len(piece)
+
+
+ENTRY_ROUTES = (
+    get("/so-van-ban/den/nhap", "book_enter_form", enter_form),
+    post("/so-van-ban/den/nhap", "book_enter", entered, body=FormBody.PARTS),
+    get("/so-van-ban/di/nhap", "book_sent_form", sent_form),
+    post("/so-van-ban/di/nhap", "book_sent", sent),
+    get("/so-van-ban/dong/{id}", "book_line", line_shown),
+    post("/so-van-ban/dong/{id}/sua", "book_correct", line_corrected),
+    post("/so-van-ban/dong/{id}/gach", "book_strike", line_struck),
+)
+
+
+_PAPER_PATH = "/so-van-ban/gui-giay"
+
+
+async def paper_line_closed(visit: Visit) -> web.StreamResponse:
+    """One line of the list: one letter to one recipient."""
+    form, today = visit.form, visit.today
+    row = form.text("n")
+    on, means = dates.typed_day(form.text(f"on-{row}"), today), form.text(f"means-{row}")
+    problems = [] if on else [(f"on-{row}", visit.say("books.day.unreadable"))]
+    if means not in tuple(Means):
+        problems.append(visit.missing(f"means-{row}", "paper.means"))
+    if on is not None and not problems:
+        said = HandedOver(on=on, means=Means(means), note=form.text(f"note-{row}"))
+        try:
+            await manage.close_paper(visit.deps.out, visit.scope(), visit.path("id"), said, form.all("to"))
+        except Refused as why:
+            problems = [
+                (f"{pointer.strip('/')}-{row}", text) for pointer, text in answers.reasons_of(why, visit.lang)
+            ]
+        except Clash as why:
+            problems = [("", visit.why(why))]
+        else:
+            return visit.said(_PAPER_PATH, "paper.handed_over")
+    return await paper_list_shown(visit, problems)
+
+
+async def paper_list_shown(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
+    today = visit.today
+    (since,), unread = visit.days_asked("tu")
+    async with visit.deps.store.read(visit.scope()) as work:
+        lines = await (manage.paper_handed_over(work, since, today) if since else manage.paper_waiting(work))
+    return await visit.form_page(
+        "books/paper.html",
+        [*(problems or ()), *unread],
+        title=visit.say("paper.list"),
+        lines=lines,
+        since=since,
+        asked_since=dates.day_text(since) if since else visit.ask("tu"),
+        today=dates.day_text(today),
+        means=[(each.value, visit.say(f"paper.means.{each}")) for each in Means],
+        most_note=LONGEST_NOTE,
+        is_cut=len(lines) >= manage.MOST_PAPER_LINES,
+    )
+
+
+PAPER_ROUTES = (
+    get(_PAPER_PATH, "book_paper", paper_list_shown),
+    post(f"{_PAPER_PATH}/{{id:msg_[0-9A-Za-z]{{1,40}}}}", "book_paper_closed", paper_line_closed),
+)
+
+
 _ROWS = 50
 
 
 async def shown(visit: Visit) -> web.StreamResponse:
     ask, problems = _asked(visit)
-    desk = visit.deps.book
+    desk, sau = visit.deps.book, visit.ask("sau")
     async with desk.store.read(visit.scope()) as work:
         agency = await work.agency()
         whole = await books.summary_of(
             work, ask.book, Span(year=ask.span.year), series_by_type=desk.series_by_type
         )
         leaf = await books.leaf(
-            work, ask.book, ask.span, limit=_ROWS, after=await _after(visit, work, ask), lang=visit.lang
+            work,
+            ask.book,
+            ask.span,
+            limit=_ROWS,
+            after=await books.line_named(work, ask.book, sau[:50]) if sau else None,
+            lang=visit.lang,
         )
     if problems:
         leaf = replace(leaf, lines=(), after=None)
@@ -58,7 +360,7 @@ async def shown(visit: Visit) -> web.StreamResponse:
         columns=ask.columns,
         lines=leaf.lines,
         following=following,
-        is_first=not visit.ask("sau"),
+        is_first=not sau,
         closing=book_lines.closing_lines(whole, visit.lang),
         whole=whole,
         given={"tu": visit.ask("tu"), "den": visit.ask("den")},
@@ -140,16 +442,6 @@ def _within(day: date | None, year: int) -> date | None:
     return date(year, 1, 1) if day.year < year else date(year, 12, 31)
 
 
-async def _after(visit: Visit, work: OfficeWork, ask: Ask) -> str | OutgoingLine | None:
-    """The line that the page before ended with."""
-    given = visit.ask("sau")
-    if not given:
-        return None
-    if ask.book is not Book.OUTGOING:
-        return given[:50]
-    return await (work.office.books.letter(given) if given.startswith("ppr_") else work.outgoing.get(given))
-
-
 def _file_name(ask: Ask) -> str:
     kinds = {Book.INCOMING: "so-van-ban-den", Book.OUTGOING: "so-van-ban-di", Book.FOLLOW_UP: "so-theo-doi"}
     return f"{kinds[ask.book]}-{ask.span.year}"
@@ -157,7 +449,7 @@ def _file_name(ask: Ask) -> str:
 
 ROUTES = (
     get("/so-van-ban", "books", shown, needs=BOOKS, key="books"),
-    get("/so-van-ban/tai/{form:xlsx|csv}", "book_file", file, needs=KEEPS, key="books"),
-    get("/so-van-ban/in", "book_print", printed, needs=KEEPS, key="books"),
-    get("/so-van-ban/dau-den/{id}", "book_stamp", stamp, needs=KEEPS, key="books"),
+    get("/so-van-ban/tai/{form:xlsx|csv}", "book_file", file),
+    get("/so-van-ban/in", "book_print", printed),
+    get("/so-van-ban/dau-den/{id}", "book_stamp", stamp),
 )

@@ -1,34 +1,38 @@
-"""Home: what this person has to do today, each line with its button; the newest mail; the day by the hour. Whoever sees
-the own unit's alone sees that; who looks after the node sees three lights, each with its cure. What is late and how
-mail flows stands below, in tiles that open their lists and in charts that are drawn when somebody asks for them. In:
-the to-do list as it is known, a page of letters, counts that the store keeps. Out: one page; for a node without
-documents the first steps."""
+"""Home: what this person has to do today, each line with its button; the newest mail; the day by the hour. Whoever sees the
+own unit's alone sees that; who looks after the node sees three lights, each with its cure. What is late and how mail flows
+stands below, in tiles that open their lists and in charts that are drawn when somebody asks for them. In: the to-do list as
+it is known, a page of letters, counts that the store keeps. Out: one page; for a node without documents the first steps.
+The tasks of the agency stand in groups, those that are late first; whoever decides for the agency sees first what waits for
+a decision, whoever takes in mail everything else, and all of a unit's list is its own."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 from aiohttp import web
 
 from gateway.errors import Denied
 from gateway.office.domain.listing import Side, Tab
 from gateway.office.domain.roles import Manner, Right
+from gateway.office.domain.task import Task, TaskKind
 from gateway.office.ports.lists import Charts, ListCount, ListOrder, Tiles, Wanted
 from gateway.office.ports.node import NodeStanding
+from gateway.office.todo import TodoList
 from gateway.office.web import bell, charts
 from gateway.office.web.charts import QueueChart
 from gateway.office.web.door import AGENCY
 from gateway.office.web.listing import list_rows
 from gateway.office.web.listing.asking import PATHS
-from gateway.office.web.listing.list_rows import Sees, ShownLine, Teller
-from gateway.office.web.pages import today
-from gateway.office.web.pages.bell import HEARS
+from gateway.office.web.listing.list_rows import Sees, ShownLine
+from gateway.office.web.pages import tasks
 from gateway.office.web.pages.lists import asked_of
+from gateway.office.web.pages.news import HEARS
 from gateway.office.web.pages.operations.state import PATH as PAGES
 from gateway.office.web.pages.operations.state import check_says, is_operator
+from gateway.office.web.pages.tasks import ShownTask
 from gateway.office.web.routes import Who, get, post
 from gateway.office.web.visits import Visit, where
 from gateway.ops.doctor import worst
@@ -76,12 +80,12 @@ async def shown(visit: Visit) -> web.StreamResponse:
     if seen.unit is not None:
         return await _own(visit, seen)
     values: dict[str, object] = {"title": visit.say("menu.dashboard")}
-    letters = await _letters(visit, seen) if seen.content else None
+    letters = await _letters(visit) if seen.content else None
     if letters is not None:
         found = await visit.deps.bell.listed(visit.scope())
         values |= {
             "title": visit.say("dashboard.today"),
-            "work": today.of_agency(visit, found, {each.line.id: each for each in letters if each.can_take}),
+            "work": of_agency(visit, found, {each.line.id: each for each in letters if each.can_take}),
             "mail": letters[:MAIL],
         }
     wants_charts = visit.ask("bieu-do") == "1"
@@ -133,7 +137,7 @@ async def _page(visit: Visit, **values: object) -> web.Response:
     return await visit.page("dashboard/page.html", **whole | values)
 
 
-async def _letters(visit: Visit, seen: Sees) -> list[ShownLine]:
+async def _letters(visit: Visit) -> list[ShownLine]:
     """The newest that came, and behind them those that wait and press."""
     newest = Wanted(side=Side.IN, sort=ListOrder.NEWEST)
     async with visit.deps.store.read(visit.scope()) as work:
@@ -141,12 +145,7 @@ async def _letters(visit: Visit, seen: Sees) -> list[ShownLine]:
         pressing = await work.office.lists.page(Wanted(side=Side.IN, tab=Tab.NEW), limit=_PRESSING)
     known = {each.id for each in lines}
     lines += [each for each in pressing.lines if each.id not in known]
-    return (await _teller(visit, seen)).rows(lines)
-
-
-async def _teller(visit: Visit, seen: Sees) -> Teller:
-    office = await visit.deps.todo.office()
-    return Teller(lang=visit.lang, now=visit.deps.clock.now(), office=office, content=seen.content)
+    return (await list_rows.teller_of(visit, Side.IN)).rows(lines)
 
 
 async def _own(visit: Visit, seen: Sees) -> web.StreamResponse:
@@ -164,7 +163,7 @@ async def _own(visit: Visit, seen: Sees) -> web.StreamResponse:
                 for each in (await work.office.lists.page(given, limit=MAIL)).lines
                 if each.id not in parts
             ],
-            "back": (await work.office.lists.page(calls, limit=today.MOST_LINES)).lines,
+            "back": (await work.office.lists.page(calls, limit=MOST_LINES)).lines,
         }
         counts = {"given": await work.office.lists.count(given), "back": await work.office.lists.count(calls)}
         for each in _tiles(visit, _NOTHING, await _endings(visit)):
@@ -173,11 +172,11 @@ async def _own(visit: Visit, seen: Sees) -> web.StreamResponse:
                 asked = asked_of(visit, side, dict(parse_qsl(query)), seen)
                 each = replace(each, count=await work.office.lists.count(asked.wanted))
             tiles.append(each)
-    teller = await _teller(visit, seen)
+    teller = await list_rows.teller_of(visit, Side.IN)
     return await _page(
         visit,
         title=visit.say("dashboard.today"),
-        work=today.of_unit(visit, work_here) if parts else None,
+        work=of_unit(visit, work_here) if parts else None,
         own={key: (teller.rows(lines), counts[key], _OWN_LISTS[key]) for key, lines in own.items()},
         tiles=tiles,
     )
@@ -315,3 +314,103 @@ ROUTES = (
     get(PATH, "dashboard", shown, who=Who.READY, key="dashboard"),
     post(f"{PATH}/huong-dan/cat", "tour_away", tour_away, needs=HEARS, key="dashboard"),
 )
+
+
+# What waits for the head of the agency alone.
+FOR_HEADS = frozenset({TaskKind.APPROVE_RECALL, TaskKind.OPINION, TaskKind.REASSIGN, TaskKind.WORK})
+MOST_LINES = 5
+"""Of one group; the to-do list has them all."""
+MOST_PRESSING = 50
+"""Of what is late or express in one group."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkLine:
+    """`letter` where the task may be done here with one press."""
+
+    shown: ShownTask
+    letter: ShownLine | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkGroup:
+    """The tasks of one kind, the first of them as lines; `path` lists them all."""
+
+    kind: TaskKind
+    lines: tuple[WorkLine, ...]
+    total: int
+    late: int
+    pressing: int
+
+    @property
+    def path(self) -> str:
+        return f"/can-xu-ly?{urlencode({'loai': self.kind.value})}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Today:
+    """`mine` is what this person does; `others` what waits for somebody else of the agency. The counts are of both, as in
+    the menu and the list."""
+
+    mine: tuple[WorkGroup, ...]
+    others: tuple[WorkGroup, ...]
+
+    @property
+    def total(self) -> int:
+        return sum(group.total for group in (*self.mine, *self.others))
+
+    @property
+    def late(self) -> int:
+        return sum(group.late for group in (*self.mine, *self.others))
+
+
+def is_mine(visit: Visit, kind: TaskKind) -> bool:
+    if kind in FOR_HEADS:
+        return visit.may(Right.INSTRUCT, Manner.YES)
+    return visit.may(Right.TAKE_IN, Manner.YES)
+
+
+def of_agency(visit: Visit, found: TodoList, letters: Mapping[str, ShownLine]) -> Today:
+    """`letters` by id: those that a press takes in."""
+    mine = [each for each in found.tasks if is_mine(visit, each.kind)]
+    others = [each for each in found.tasks if not is_mine(visit, each.kind)]
+    return Today(
+        mine=tuple(_group(visit, found, each, letters) for each in _by_kind(mine)),
+        others=tuple(_group(visit, found, each, {}) for each in _by_kind(others)),
+    )
+
+
+def of_unit(visit: Visit, found: TodoList) -> Today:
+    return Today(mine=tuple(_group(visit, found, each, {}) for each in _by_kind(found.tasks)), others=())
+
+
+def _by_kind(found: Iterable[Task]) -> list[list[Task]]:
+    """In the order of the list, so a group stands where its first task does; groups with express tasks first, then those
+    with late ones."""
+    groups: dict[TaskKind, list[Task]] = {}
+    for each in found:
+        groups.setdefault(each.kind, []).append(each)
+    return sorted(groups.values(), key=lambda group: min(map(_weight, group)))
+
+
+def _weight(task: Task) -> tuple[bool, bool]:
+    """Return what sorts express tasks before late ones, and both before the others."""
+    return not task.is_express, not task.is_late
+
+
+def _group(visit: Visit, found: TodoList, group: list[Task], letters: Mapping[str, ShownLine]) -> WorkGroup:
+    ordered = sorted(group, key=_weight)
+    pressing = sum(task.is_pressing for task in group)
+    shown = max(MOST_LINES, min(pressing, MOST_PRESSING))
+    return WorkGroup(
+        kind=group[0].kind,
+        lines=tuple(_line(visit, found, each, letters) for each in ordered[:shown]),
+        total=len(group),
+        late=sum(each.is_late for each in group),
+        pressing=pressing,
+    )
+
+
+def _line(visit: Visit, found: TodoList, task: Task, letters: Mapping[str, ShownLine]) -> WorkLine:
+    letter = letters.get(task.subject_id) if task.kind is TaskKind.TAKE_IN else None
+    return WorkLine(shown=tasks.row(visit, found, task), letter=letter)

@@ -87,7 +87,7 @@ async def sign_in_asked(visit: Visit) -> web.StreamResponse:
 
 async def signed_in(visit: Visit) -> web.StreamResponse:
     """The form brings no token of a session: there is none yet. That it comes from here the door has seen."""
-    form = await forms.read(visit.request, None, visit.deps.options.form_bytes)
+    form = await forms.read(visit.request, None, forms.FORM_BYTES)
     login, back = form.text("login"), form.text("next")
     typed = TypedSignIn(login=login, password=form.text("password"), code=form.text("code").replace(" ", ""))
     try:

@@ -7,7 +7,7 @@ drawn a plain sentence, and the file."""
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from aiohttp import web
 
@@ -114,8 +114,11 @@ def chosen(visit: Visit, desk: LeafDesk) -> LookedFile:
     return next((each for each in desk.files if str(each.n) == visit.ask("tep")), desk.lead)
 
 
-async def picture_given(visit: Visit, desk: LeafDesk, item: LookedFile) -> web.StreamResponse:
-    """The page that the address names, as a picture."""
+async def picture_given(visit: Visit, desk: LeafDesk | None, id: str) -> web.StreamResponse:
+    """The page that the address names, as a picture; `desk` is None where the document of that id has no file."""
+    item = next((each for each in desk.files if str(each.n) == visit.path("n")), None) if desk else None
+    if desk is None or item is None:
+        raise NotFound(f"{id} has no such file")
     page, dots = max(1, int(visit.path("page"))), visit.number("co", DOTS[0], DOTS)
     await _note(visit, desk, item)
     etag = f'"{item.sha256}-{page}-{dots}"' if item.is_kept else None
@@ -155,11 +158,8 @@ def _with_pages(
     words: tuple[str | None, ...] = look.words or (None,) * len(look.sizes)
     last = page + len(look.sizes) - 1
     before = max(1, page - WINDOW)
-    return Leaf(
-        item=bare.item,
-        files=bare.files,
-        keep=bare.keep,
-        original=bare.original,
+    return replace(
+        bare,
         sheets=tuple(
             _sheet(desk, bare.item, page + n, size, dots, said)
             for n, (size, said) in enumerate(zip(look.sizes, words, strict=True))

@@ -16,21 +16,21 @@ from aiohttp import web
 from gateway.domain.text import fold
 from gateway.errors import Clash, Denied, GatewayError, NotFound
 from gateway.incoming import act
-from gateway.office.accounts import acting, tags_and_views
+from gateway.office.accounts import tags_and_views
 from gateway.office.domain.listing import Side, Tag
 from gateway.office.domain.roles import Manner, Right
-from gateway.office.letters import asking, received, submitting
+from gateway.office.letters import asking, received
 from gateway.office.letters.asking import Urging
 from gateway.office.ports.lists import Keeping, Keepings
 from gateway.office.web import answers
 from gateway.office.web.forms import Problems
-from gateway.office.web.listing import choosing, list_rows
+from gateway.office.web.listing import list_rows
 from gateway.office.web.listing.asking import PATHS
-from gateway.office.web.listing.choosing import Choice, Chosen
+from gateway.office.web.listing.list_rows import Choice, Chosen
 from gateway.office.web.pages import list_export
 from gateway.office.web.pages.incoming.acts import REASONS
-from gateway.office.web.pages.incoming.seen import staff_of
-from gateway.office.web.pages.lists import MENU, SEE, acts_of, asked_of
+from gateway.office.web.pages.incoming.seen import leaders_of, staff_of
+from gateway.office.web.pages.lists import MENU, SEE, acts_of, asked_here
 from gateway.office.web.routes import Needs, get, post
 from gateway.office.web.visits import Visit
 from gateway.outgoing import manage
@@ -87,7 +87,7 @@ async def preview(visit: Visit, side: Side) -> web.StreamResponse:
     _check(visit, side, named)
     if named in _TAKEN_ALONG:
         return await list_export.asked(visit, side, named)
-    return await _page(visit, await _chosen(visit, side, named), [])
+    return await _page(visit, await list_rows.chosen(visit, asked_here(visit, side), named), [])
 
 
 async def done(visit: Visit, side: Side) -> web.StreamResponse:
@@ -96,7 +96,7 @@ async def done(visit: Visit, side: Side) -> web.StreamResponse:
     run = _RUN.get(named)
     if run is None or not visit.form.all("id"):
         raise NotFound("there is no such act, or nothing was chosen for it")
-    chosen = await _chosen(visit, side, named)
+    chosen = await list_rows.chosen(visit, asked_here(visit, side), named)
     if problems := await _missing(visit, named):
         return await _page(visit, chosen, problems)
     outcomes = await run(visit, chosen)
@@ -121,11 +121,6 @@ def _check(visit: Visit, side: Side, named: str) -> None:
         raise Denied("this person may not do that here", code="GW-RIGHT")
 
 
-async def _chosen(visit: Visit, side: Side, named: str) -> Chosen:
-    asked = asked_of(visit, side, choosing.query_of(visit), list_rows.seen_by(visit))
-    return await choosing.chosen(visit, asked, named)
-
-
 async def _page(visit: Visit, chosen: Chosen, problems: Problems) -> web.StreamResponse:
     named, tags = chosen.act, await _offered_tags(visit, chosen)
     return await visit.form_page(
@@ -134,11 +129,11 @@ async def _page(visit: Visit, chosen: Chosen, problems: Problems) -> web.StreamR
         title=act_word(visit, named),
         chosen=chosen,
         verb=act_word(visit, named),
-        most=choosing.MOST,
+        most=list_rows.MOST,
         grave=named in _GRAVE,
         reasons=[(code, visit.say(f"reason.{code}")) for code in REASONS],
         hows=[(how, visit.say(f"listing.urge.{how}")) for how in asking.HOWS],
-        leaders=await _leaders(visit) if named == "trinh" else (),
+        leaders=await leaders_of(visit) if named == "trinh" else (),
         urgings=await _told(visit, chosen) if named == "don-doc" else (),
         urge_text=visit.form.text("text") or visit.say("listing.urge.text", agency=visit.here.name),
         mode=visit.here.numbering.value,
@@ -163,14 +158,9 @@ def act_word(visit: Visit, named: str) -> str:
     return visit.say(f"{key}.so" if named == "tiep-nhan" and visit.here.numbering != "A" else key)
 
 
-async def _leaders(visit: Visit) -> list[tuple[str, str]]:
-    found = await acting.heads_of(visit.deps.accounts, visit.here.id)
-    return [(each.id, ", ".join(part for part in (each.name, each.title) if part)) for each in found]
-
-
 async def _missing(visit: Visit, named: str) -> list[tuple[str, str]]:
     form, problems = visit.form, Problems()
-    if named == "trinh" and form.text("leader") not in dict(await _leaders(visit)):
+    if named == "trinh" and form.text("leader") not in dict(await leaders_of(visit)):
         problems.append(visit.missing("leader", "incoming.leader"))
     if named == "tu-choi" and form.text("reason") not in REASONS:
         problems.append(visit.missing("reason", "listing.reason"))
@@ -234,7 +224,7 @@ async def _refuse(visit: Visit, choice: Choice) -> str:
 
 async def _submit(visit: Visit, choice: Choice) -> str:
     leader, note = visit.form.text("leader"), visit.form.text("note")
-    await submitting.submit(visit.deps.inn, visit.scope(), choice.id, leader, note)
+    await received.submit(visit.deps.inn, visit.scope(), choice.id, leader, note)
     return visit.say("listing.done.trinh")
 
 
@@ -282,7 +272,7 @@ async def _urge(visit: Visit, chosen: Chosen) -> list[BulkOutcome]:
                 by=visit.person.person.name,
                 how=form.text("how"),
                 text=form.text("text"),
-                every=visit.deps.options.urge_every,
+                every=visit.deps.urge_every,
                 only=ids,
             )
             count = sum(late.id in ids for late in found.late)
@@ -307,7 +297,7 @@ async def _told(visit: Visit, chosen: Chosen) -> list[tuple[Urging, tuple[str, .
         if delivery.state in ("sent", "delivered")
     }
     found = [
-        await asking.urging_of(visit.deps.out, visit.scope(), code, visit.deps.options.urge_every)
+        await asking.urging_of(visit.deps.out, visit.scope(), code, visit.deps.urge_every)
         for code in sorted(late)
     ]
     told = [(each, tuple(one.id for one in each.late if one.id in ids)) for each in found]

@@ -21,10 +21,10 @@ from gateway.office.domain.listing import ListLine, Side, Tag
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.web import answers
 from gateway.office.web.dates import cell_text, moment_text
-from gateway.office.web.listing import choosing, list_rows
+from gateway.office.web.listing import list_rows
 from gateway.office.web.listing.asking import PATHS, Column, ListQuestion, chosen_columns
 from gateway.office.web.listing.list_rows import ShownLine, Teller
-from gateway.office.web.pages.lists import MENU, SEE, acts_of, asked_of, filter_words
+from gateway.office.web.pages.lists import MENU, SEE, acts_of, asked_here, filter_words
 from gateway.office.web.routes import Needs, get, post
 from gateway.office.web.visits import Visit
 from gateway.ports import Pool
@@ -128,15 +128,15 @@ async def asked(visit: Visit, side: Side, named: str) -> web.StreamResponse:
     """The page that asks in which form, or the list on paper at once."""
     if named == "in":
         return await printed(visit, side)
-    wanted = _question(visit, side)
+    wanted = asked_here(visit, side)
     if named == "ho-so":
         return await visit.page(
             "lists/packs.html",
             title=visit.say("listing.act.ho-so"),
-            chosen=await choosing.chosen(visit, wanted, named, most=MOST_PACKS),
+            chosen=await list_rows.chosen(visit, wanted, named, most=MOST_PACKS),
             most=MOST_PACKS,
         )
-    ids, count = await choosing.counted(visit, wanted, most=MOST_ROWS)
+    ids, count = await list_rows.counted(visit, wanted, most=MOST_ROWS)
     return await visit.page(
         "lists/export.html",
         title=visit.say(f"listing.act.{named}"),
@@ -148,22 +148,11 @@ async def asked(visit: Visit, side: Side, named: str) -> web.StreamResponse:
     )
 
 
-def _question(visit: Visit, side: Side) -> ListQuestion:
-    return asked_of(visit, side, choosing.query_of(visit), list_rows.seen_by(visit))
-
-
-async def _teller(visit: Visit, side: Side) -> Teller:
-    office = await visit.deps.todo.office() if side is Side.IN else None
-    return Teller(
-        lang=visit.lang, now=visit.deps.clock.now(), office=office, content=list_rows.seen_by(visit).content
-    )
-
-
 async def file_given(visit: Visit, side: Side) -> web.StreamResponse:
     form = visit.ask("dang")
     if form not in _FORMS:
         raise NotFound("a list is written as xlsx or csv")
-    wanted = _question(visit, side)
+    wanted = asked_here(visit, side)
     columns = _columns(visit, wanted)
     titles = [visit.say(f"listing.column.{each.key}") for each in columns]
     name = f"{PATHS[side].lstrip('/')}-{visit.deps.clock.now():%Y%m%d-%H%M}.{form}"
@@ -185,8 +174,8 @@ async def _pieces_of(
     visit: Visit, wanted: ListQuestion, columns: tuple[Column, ...]
 ) -> AsyncGenerator[Piece]:
     """Of the whole list unless some rows are named."""
-    teller, tagged = await _teller(visit, wanted.side), any(each.is_tag for each in columns)
-    async with aclosing(choosing.pages(visit, wanted, most=MOST_ROWS, tagged=tagged)) as pages:
+    teller, tagged = await list_rows.teller_of(visit, wanted.side), any(each.is_tag for each in columns)
+    async with aclosing(list_rows.pages(visit, wanted, most=MOST_ROWS, tagged=tagged)) as pages:
         async for lines, tags in pages:
             yield partial(_told, teller, lines, columns, tags)
 
@@ -209,8 +198,8 @@ async def _tags(
 
 
 async def printed(visit: Visit, side: Side) -> web.StreamResponse:
-    wanted, teller = _question(visit, side), await _teller(visit, side)
-    found = await choosing.chosen(visit, wanted, "xuat", most=MOST_PRINTED, whole=True)
+    wanted, teller = asked_here(visit, side), await list_rows.teller_of(visit, side)
+    found = await list_rows.chosen(visit, wanted, "xuat", most=MOST_PRINTED, whole=True)
     columns = _columns(visit, wanted)
     lines = [each.row.line for each in found.choices]
     tags = await _tags(visit, lines, columns)
@@ -237,7 +226,7 @@ async def packs(visit: Visit) -> web.StreamResponse:
     """One file with the evidence pack of each: content leaves here, so that every reading is written down first."""
     if "ho-so" not in acts_of(visit, Side.OUT):
         raise Denied("this person may not do that here", code="GW-RIGHT")
-    found = await choosing.chosen(visit, _question(visit, Side.OUT), "ho-so", most=MOST_PACKS)
+    found = await list_rows.chosen(visit, asked_here(visit, Side.OUT), "ho-so", most=MOST_PACKS)
     lines = [each.row.line for each in found.choices]
     if not lines:
         raise NotFound("nothing was chosen")

@@ -1,12 +1,13 @@
-"""The two lists and the search over both: rows by tab, filter and order, a page at a time. In: an address. Out: the
-page, or the region of it that a script swaps; the documents before and after one in the list that it was opened from
-(`ds`), which details show as links with the keys [ and ]; and news for open lists: how many documents came, or left,
-since the page was made, as server-sent events or as one number for a script that asks now and then. News keep no
-session alive, and no row is moved."""
+"""The two lists and the search over both: rows by tab, filter and order, a page at a time. In: an address. Out: the page,
+or the region of it that a script swaps; the documents before and after one in the list that it was opened from (`ds`),
+which details show as links with the keys [ and ]; and news for open lists: how many documents came, or left, since the page
+was made, as server-sent events or as one number for a script that asks now and then. News keep no session alive, and no row
+is moved. And what people keep on the lists: the agency's own labels, each deleted with all its marks, and the views that
+one person saved."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import partial
@@ -16,14 +17,16 @@ from aiohttp import web
 
 from gateway.domain.document import URGENCY_KEYS
 from gateway.domain.text import fold, sought
-from gateway.errors import NotFound
+from gateway.errors import Clash, NotFound
 from gateway.office.accounts import tags_and_views
 from gateway.office.domain.listing import NO_BOOK, TABS, ListLine, Side, Tab, Tag
 from gateway.office.domain.roles import Manner, Right
-from gateway.office.letters import submitting
+from gateway.office.letters import received
 from gateway.office.ports.lists import ListCount, ListOrder, ListPage, Wanted
 from gateway.office.ports.store import OfficeWork
-from gateway.office.web.listing import asking, choosing, list_rows
+from gateway.office.web.answers import figure
+from gateway.office.web.forms import Problems
+from gateway.office.web.listing import asking, list_rows
 from gateway.office.web.listing.asking import (
     ALL,
     ATTENTION,
@@ -36,8 +39,8 @@ from gateway.office.web.listing.asking import (
     chosen_columns,
     visible_columns,
 )
-from gateway.office.web.listing.list_rows import Sees, Teller, marked
-from gateway.office.web.routes import Needs, get
+from gateway.office.web.listing.list_rows import Sees, marked
+from gateway.office.web.routes import Needs, both, get, post
 from gateway.office.web.visits import Visit, claimed_sender
 from gateway.ports.queues import InboxPacket
 
@@ -112,6 +115,11 @@ def asked_of(visit: Visit, side: Side, query: Mapping[str, str], seen: Sees) -> 
     )
 
 
+def asked_here(visit: Visit, side: Side) -> ListQuestion:
+    """The question of the list that the page came from."""
+    return asked_of(visit, side, list_rows.query_of(visit), list_rows.seen_by(visit))
+
+
 async def _look(visit: Visit, asked: ListQuestion) -> Shown:
     async with visit.deps.store.read(visit.scope()) as work:
         page = await work.office.lists.page(asked.wanted, limit=asked.size, cursor=asked.cursor)
@@ -137,7 +145,7 @@ def _may_be_late(lines: Sequence[ListLine], today: date) -> list[str]:
         each.id
         for each in lines
         if (
-            each.own_state in submitting.WORKED_ON
+            each.own_state in received.WORKED_ON
             if each.side is Side.IN
             else (each.card.reply_due or today) < today
         )
@@ -177,10 +185,7 @@ async def _last(work: OfficeWork, asked: ListQuestion) -> datetime | None:
 
 
 async def _list_values(visit: Visit, asked: ListQuestion, shown: Shown, seen: Sees) -> dict[str, object]:
-    office = await visit.deps.todo.office() if asked.side is Side.IN else None
-    teller = Teller(
-        lang=visit.lang, now=visit.deps.clock.now(), office=office, content=seen.content, back=asked.query
-    )
+    teller = await list_rows.teller_of(visit, asked.side, asked.query)
     columns = chosen_columns(asked.side, asked.columns, content=seen.content, tags=seen.tags)
     lines = shown.page.lines
     known = await list_rows.known_tags(visit)
@@ -250,32 +255,25 @@ def acts_of(visit: Visit, side: Side) -> tuple[str, ...]:
 def filter_words(visit: Visit, asked: ListQuestion, tags: Sequence[Tag] = ()) -> list[tuple[str, str, str]]:
     """Each filter in words: its name, its value, and the list without it. `tags` are those that the person may see."""
     tag_names = {each.id: each.name for each in tags}
-    told = []
-    for name, value in asked.filters.items():
-        words = value
-        if name == "khan":
-            words = visit.say("listing.pressing") if value == "1" else visit.say(f"urgency.{value}")
-        elif name == "ngay":
-            words = visit.say(f"listing.pick.{value}")
-        elif name == "loai":
-            words = _type_name(visit, value)
-        elif name == "trang-thai":
-            words = _state_name(visit, asked.side, value)
-        elif name == "tep":
-            words = visit.say(f"listing.tep.{value}")
-        elif name == "nguon":
-            words = visit.say(f"listing.source.{value}")
-        elif name == "so":
-            words = _book_name(visit, value)
-        elif name == "nhan":
-            words = tag_names.get(value, "?")
-        elif name in ("qua-han", "tre", "chua-doc"):
-            words = ""
-        named = f"tre.{asked.side.value}" if name == "tre" else name
-        told.append(
-            (visit.say(f"listing.filter.{named}"), words, asked.address(**{name.replace("-", "_"): None}))
+    words: Mapping[str, Callable[[str], str]] = {
+        "khan": lambda value: visit.say("listing.pressing" if value == "1" else f"urgency.{value}"),
+        "ngay": lambda value: visit.say(f"listing.pick.{value}"),
+        "loai": lambda value: _type_name(visit, value),
+        "trang-thai": lambda value: _state_name(visit, asked.side, value),
+        "tep": lambda value: visit.say(f"listing.tep.{value}"),
+        "nguon": lambda value: visit.say(f"listing.source.{value}"),
+        "so": lambda value: _book_name(visit, value),
+        "nhan": lambda value: tag_names.get(value, "?"),
+        **dict.fromkeys(("qua-han", "tre", "chua-doc"), lambda _: ""),
+    }
+    return [
+        (
+            visit.say(f"listing.filter.{f'tre.{asked.side.value}' if name == 'tre' else name}"),
+            words.get(name, str)(value),
+            asked.address(**{name.replace("-", "_"): None}),
         )
-    return told
+        for name, value in asked.filters.items()
+    ]
 
 
 def _type_name(visit: Visit, key: str) -> str:
@@ -305,8 +303,7 @@ async def search(visit: Visit) -> web.StreamResponse:
             except NotFound:
                 return visit.go("/tim-kiem", q=text)
             total, lines = await work.office.lists.count(wanted), page.lines
-    teller = Teller(lang=visit.lang, now=visit.deps.clock.now(), content=seen.content)
-    found = sought(text)
+    teller, found = await list_rows.teller_of(visit), sought(text)
     return await visit.page(
         "lists/search.html",
         title=visit.say("listing.search"),
@@ -344,9 +341,8 @@ class Neighbours:
 
 
 async def neighbours_of(visit: Visit, side: Side, id: str) -> Neighbours:
-    given = choosing.query_of(visit)
-    asked = asked_of(visit, side, given, list_rows.seen_by(visit))
-    if not given:
+    asked = asked_here(visit, side)
+    if not list_rows.query_of(visit):
         return Neighbours(back=PATHS[side])
     async with visit.deps.store.read(visit.scope()) as work:
         before, after = await work.office.lists.beside(asked.wanted, id)
@@ -359,7 +355,93 @@ async def neighbours_of(visit: Visit, side: Side, id: str) -> Neighbours:
 
 async def after(visit: Visit, side: Side, id: str) -> str | None:
     """The document behind that one in the list that the page came from, else in the list as it opens."""
-    asked = asked_of(visit, side, choosing.query_of(visit), list_rows.seen_by(visit))
+    asked = asked_here(visit, side)
     async with visit.deps.store.read(visit.scope()) as work:
         _, after = await work.office.lists.beside(asked.wanted, id)
     return after
+
+
+async def view_page(visit: Visit, side: Side, problems: Problems | None = None) -> web.StreamResponse:
+    asked = asked_here(visit, side)
+    return await visit.form_page(
+        "lists/keep.html",
+        problems,
+        title=visit.say("listing.view.save"),
+        asked=asked,
+        words=filter_words(visit, asked, await list_rows.known_tags(visit)),
+    )
+
+
+async def view_saved(visit: Visit, side: Side) -> web.StreamResponse:
+    asked = asked_here(visit, side)
+    try:
+        view = await tags_and_views.save_view(
+            visit.deps.store,
+            visit.scope(),
+            side,
+            visit.form.text("name"),
+            # An empty address would open the list without the view.
+            asked.query or f"tab={asked.tab}",
+            visit.deps.clock.now(),
+            is_first=visit.form.text("first") == "1",
+        )
+    except Clash as why:
+        return await view_page(visit, side, [("name", visit.why(why))])
+    return visit.go_back(f"{PATHS[side]}?{view.query}&told=listing.view.saved")
+
+
+async def view_removed(visit: Visit, side: Side) -> web.StreamResponse:
+    await tags_and_views.remove_view(visit.deps.store, visit.scope(), side, visit.form.text("name"))
+    return visit.said(PATHS[side], "listing.view.removed", tab="all")
+
+
+VIEW_ROUTES = tuple(
+    route
+    for side, key in MENU.items()
+    for at, name in ((f"/danh-sach{PATHS[side]}/bo-loc", f"{key}_list_view"),)
+    for route in (
+        get(at, name, partial(view_page, side=side), needs=SEE, key=key),
+        post(at, f"{name}_saved", partial(view_saved, side=side), needs=SEE, key=key),
+        post(f"{at}/xoa", f"{name}_removed", partial(view_removed, side=side), needs=SEE, key=key),
+    )
+)
+
+
+KEEPS = (
+    Needs(right=Right.ISSUE, manners=(Manner.YES,)),
+    Needs(right=Right.TAKE_IN, manners=(Manner.YES,)),
+)
+
+
+async def tags_shown(visit: Visit) -> web.StreamResponse:
+    return await visit.page("lists/tags.html", title=visit.say("tags.title"), tags=await _tags_counted(visit))
+
+
+async def tag_removed(visit: Visit) -> web.StreamResponse:
+    tag, count = await _tag_found(visit)
+    if not visit.is_act:
+        words, carried = ("tags.remove", "tags.remove.will", "tags.remove"), figure(count, visit.lang)
+        return await visit.question(None, *words, back=_TAGS, grave=True, name=tag.name, count=carried)
+    await tags_and_views.remove_tag(visit.deps.store, visit.scope(), tag.id)
+    return visit.said(_TAGS, "tags.removed")
+
+
+async def _tags_counted(visit: Visit) -> list[tuple[Tag, int, int]]:
+    """Each with how many outgoing and incoming documents carry it."""
+    async with visit.deps.store.read(visit.scope()) as work:
+        tags, counts = await work.office.tags.all(), await work.office.tags.counts()
+    return [(each, counts.get((each.id, Side.OUT), 0), counts.get((each.id, Side.IN), 0)) for each in tags]
+
+
+async def _tag_found(visit: Visit) -> tuple[Tag, int]:
+    for tag, outgoing, incoming in await _tags_counted(visit):
+        if tag.id == visit.path("id"):
+            return tag, outgoing + incoming
+    raise NotFound("this agency has no such label")
+
+
+_TAGS = "/danh-sach/nhan"
+TAG_ROUTES = (
+    get(_TAGS, "tags", tags_shown, needs=KEEPS),
+    *both(f"{_TAGS}/{{id}}/xoa", "tag_remove", "tag_removed", tag_removed, needs=KEEPS),
+)

@@ -1,6 +1,8 @@
-"""News of open pages: how many documents came into a list since it was shown, and what the bell says now, over a stream
-that ends soon after its session, or as a number for pages that got none. In: a visit, and of a list its side and
-moment. Out: counts, and which letter is to be heard; nothing of what documents are about."""
+"""What open pages hear, and the bell as a page. News: how many documents came into a list since it was shown, and what the
+bell says now, over a stream that ends soon after its session, or as a number for pages that got none; nothing of what
+documents are about. The bell: everything that this person is told of, read or not, and of which kinds. In: a visit, of a
+list its side and moment; rings as `office.web.bell` has them. Out: counts, and which letter is to be heard; the page, whole
+or as the list in the frame; until when things were read; the choice of kinds, which the account page offers."""
 
 from __future__ import annotations
 
@@ -11,17 +13,20 @@ from datetime import datetime
 
 from aiohttp import web
 
-from gateway.errors import Denied, NotFound, StoreFailure
+from gateway.errors import BadForm, Denied, NotFound, StoreFailure
 from gateway.office.accounts import sessions
 from gateway.office.domain.listing import Side
 from gateway.office.domain.ringing import RingKind
-from gateway.office.domain.roles import Right
+from gateway.office.domain.roles import Manner, Right
 from gateway.office.ports.lists import Wanted
 from gateway.office.web import bell
+from gateway.office.web.bell import Bell
 from gateway.office.web.deps import LIVE_BETWEEN_S, LIVE_LONGEST_S, LIVE_LOOK_S, LIVE_STILL_S
 from gateway.office.web.listing import list_rows
+from gateway.office.web.pages.account import HOME
 from gateway.office.web.pages.lists import SEE
-from gateway.office.web.routes import get
+from gateway.office.web.pages.operations.state import is_operator
+from gateway.office.web.routes import Needs, get, post
 from gateway.office.web.visits import Visit
 
 
@@ -132,4 +137,53 @@ def _wanted_news(visit: Visit) -> Wanted | None:
 ROUTES = (
     get("/su-kien", "news", news_stream, needs=SEE, quiet=True),
     get("/su-kien/so", "news_number", news_number, needs=SEE, quiet=True),
+)
+
+
+HEARS = (Needs(right=Right.SEE_CONTENT, manners=(Manner.YES, Manner.OWN)),)
+
+
+async def rings_shown(visit: Visit) -> web.StreamResponse:
+    found = await _bell_of(visit)
+    if visit.is_piece:
+        return visit.piece("bell/_list.html", bell=found, rings=found.rings[: bell.IN_FRAME])
+    return await visit.page(
+        "bell/page.html",
+        title=visit.say("bell.title"),
+        told_rings=found.rings,
+        newest=found.rings[0].ring.at if found.rings else None,
+        examines=is_operator(visit),
+    )
+
+
+async def rings_read(visit: Visit) -> web.StreamResponse:
+    """Until the newest that the page showed: what came since stays unread."""
+    try:
+        until = datetime.fromisoformat(visit.form.text("until"))
+    except ValueError as why:
+        raise BadForm("this is no moment") from why
+    if until.tzinfo is None:
+        raise BadForm("a moment has its zone")
+    await visit.deps.rings.read(visit.scope(), until)
+    return visit.said(bell.PATH, "bell.read")
+
+
+async def ring_kinds_chosen(visit: Visit) -> web.StreamResponse:
+    kinds, wanted = bell.kinds_of(visit), visit.form.all("kind")
+    muted = frozenset(each for each in kinds if each.value not in wanted)
+    await visit.deps.rings.choose(visit.scope(), muted)
+    return visit.said(HOME, "bell.chosen")
+
+
+async def _bell_of(visit: Visit) -> Bell:
+    found = await bell.of(visit, anew=True)
+    if found is None:
+        raise Denied("there is nothing to be told of here", code="GW-RIGHT")
+    return found
+
+
+BELL_ROUTES = (
+    get(bell.PATH, "bell", rings_shown, needs=HEARS, key="bell"),
+    post(f"{bell.PATH}/da-doc", "bell_read", rings_read, needs=HEARS, key="bell"),
+    post("/tai-khoan/thong-bao", "bell_kinds", ring_kinds_chosen, needs=HEARS),
 )

@@ -15,7 +15,7 @@ from gateway.office.accounts import acting, admin, posts, sessions, sign_in
 from gateway.office.accounts.acting import By
 from gateway.office.desks import AccountDesk
 from gateway.office.domain.roles import Manner, PostRole, Right
-from gateway.office.policy.account_clocks import AccountMeasure
+from gateway.office.policy.signing_in import AccountMeasure
 from gateway.office.store.store import SqlOfficeStore
 from tests.support import accounts
 from tests.support.accounts import DAY, MACHINE, NORTH, SOUTH, Someone, denied, post

@@ -23,7 +23,7 @@ from gateway.errors import Clash, Refused
 from gateway.incoming import act, by_hand
 from gateway.incoming.act import StatusCall
 from gateway.incoming.by_hand import TypedMail
-from gateway.office.book import books, letters
+from gateway.office.book import books
 from gateway.office.book.books import Ask
 from gateway.office.web import book_page
 from gateway.outgoing import drafting
@@ -199,11 +199,11 @@ async def test_outgoing_paper_stands_between_and_is_struck_by_its_agency(town: T
     scope, today = await town.scope(DEPARTMENT), town.node.out.today()
     await town.send("15", PROVINCE, issued_on=today)
 
-    made = await letters.enter(town.node.book, scope, paper_letter(town, "14"))
+    made = await books.enter(town.node.book, scope, paper_letter(town, "14"))
     with pytest.raises(Refused):
-        await letters.enter(town.node.book, scope, replace(paper_letter(town, "14"), signer=" "))
-    struck = await letters.strike(town.node.book, scope, made.id, "Không gửi")
-    again = await letters.strike(town.node.book, scope, made.id, "Lần nữa")
+        await books.enter(town.node.book, scope, replace(paper_letter(town, "14"), signer=" "))
+    struck = await books.strike(town.node.book, scope, made.id, "Không gửi")
+    again = await books.strike(town.node.book, scope, made.id, "Lần nữa")
 
     paper, sent = await lines(town, Book.OUTGOING, DEPARTMENT)
     assert (paper.number, sent.number) == ("14", "15")
@@ -211,11 +211,11 @@ async def test_outgoing_paper_stands_between_and_is_struck_by_its_agency(town: T
     assert paper.struck
     assert "Gạch bỏ ngày 20/11/2026: Không gửi" in str(paper.cells["note"])
     async with town.node.store.read(scope) as work:
-        assert await letters.suggested(work, 2026) == 16
+        assert await books.suggested(work, 2026) == 16
 
 
-def paper_letter(town: Town, number: str) -> letters.Sent:
-    return letters.Sent(
+def paper_letter(town: Town, number: str) -> books.Sent:
+    return books.Sent(
         number=number,
         symbol="STD-VP",
         issued_on=town.node.out.today(),
@@ -333,10 +333,10 @@ async def test_the_stamp_is_for_what_is_in_the_book(town: Town) -> None:
 async def test_a_number_typed_far_ahead_is_not_followed_by_the_next_one_that_is_suggested(town: Town) -> None:
     scope = await town.scope(COMMUNE)
     for number in ("31", "32", "9999999999"):
-        await letters.enter(town.node.book, scope, paper_letter(town, number))
+        await books.enter(town.node.book, scope, paper_letter(town, number))
 
     async with town.node.store.read(scope) as work:
-        assert await letters.suggested(work, 2026) == 33
+        assert await books.suggested(work, 2026) == 33
 
 
 async def test_a_number_that_a_draft_holds_is_not_offered_to_the_next_one_until_it_is_given_up(
@@ -346,12 +346,12 @@ async def test_a_number_that_a_draft_holds_is_not_offered_to_the_next_one_until_
     today = out.today()
     draft = Draft(symbol="STD-VP", type_name="Công văn", issued_on=today)
 
-    first = await letters.next_number(book, scope, draft, today)
+    first = await books.next_number(book, scope, draft, today)
     held = await drafting.begin(out, scope, replace(draft, number=first))
-    second = await letters.next_number(book, scope, draft, today)
-    other = await letters.next_number(book, scope, replace(draft, symbol="QĐ-STD"), today)
+    second = await books.next_number(book, scope, draft, today)
+    other = await books.next_number(book, scope, replace(draft, symbol="QĐ-STD"), today)
 
     assert int(second) == int(first) + 1
     assert int(other) <= int(first)
     await drafting.save(out, scope, held.id, replace(draft, number=""))
-    assert await letters.next_number(book, scope, draft, today) == first
+    assert await books.next_number(book, scope, draft, today) == first

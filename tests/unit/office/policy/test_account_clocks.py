@@ -6,9 +6,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from gateway.domain.person import AccountStanding, Person
-from gateway.office.policy import account_clocks
-from gateway.office.policy.account_clocks import IdleRules, Limit
-from gateway.office.policy.signing_in import PasswordRules
+from gateway.office.policy import signing_in
+from gateway.office.policy.signing_in import IdleRules, Limit, PasswordRules
 
 DAY = timedelta(days=1)
 MADE = datetime(2026, 3, 2, 2, tzinfo=UTC)
@@ -26,7 +25,7 @@ PERSON = Person(
 
 
 def told(person: Person, **more: object) -> list[tuple[Limit, float]]:
-    found = account_clocks.limits_of(person, PASSWORDS, IDLE, **more)  # type: ignore[arg-type]
+    found = signing_in.limits_of(person, PASSWORDS, IDLE, **more)  # type: ignore[arg-type]
     return [(each.limit, (each.at - MADE) / DAY) for each in found]
 
 

@@ -9,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.office.domain.session import FailedTries
-from gateway.office.policy import account_clocks, signing_in
-from gateway.office.policy.account_clocks import Account, AccountMeasure, IdleRules
-from gateway.office.policy.signing_in import SlowRules
+from gateway.office.policy import signing_in
+from gateway.office.policy.signing_in import Account, AccountMeasure, IdleRules, SlowRules
 from tests.support.clock import START
 
 DAY = timedelta(days=1)
@@ -24,7 +23,7 @@ def account(**more: object) -> Account:
 
 
 def verdict(days: float, rules: IdleRules = RULES, **more: object) -> AccountMeasure:
-    return account_clocks.judge_idle(account(**more), rules, START + days * DAY)
+    return signing_in.judge_idle(account(**more), rules, START + days * DAY)
 
 
 def test_an_account_is_warned_of_once_for_each_step_then_suspended() -> None:

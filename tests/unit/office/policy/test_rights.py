@@ -8,9 +8,8 @@ from datetime import timedelta
 from pathlib import Path
 
 from gateway.office.domain.roles import NODE, Delegation, Manner, Post, PostRole, Right
-from gateway.office.policy import agreeing
-from gateway.office.policy.agreeing import LendingObjection
-from gateway.office.policy.rights import NEVER_DELEGATED, Granted, Lent, Rights, manner
+from gateway.office.policy import rights
+from gateway.office.policy.rights import NEVER_DELEGATED, Granted, LendingObjection, Lent, Rights, manner
 from tests.support.cases import Cases
 from tests.support.clock import START
 
@@ -168,30 +167,30 @@ def test_who_may_lend_what(cases: Cases) -> None:
     ]
     for lender, more, objection in rows:
         with cases.case((lender.person_id, more)):
-            assert agreeing.objection_to_lending(delegation(**more), lender, HERE, NOW) is objection
+            assert rights.objection_to_lending(delegation(**more), lender, HERE, NOW) is objection
 
 
 def test_what_was_lent_is_not_lent_on() -> None:
     borrower = lent(delegation(rights=frozenset({Right.INSTRUCT})), post("head", PostRole.HEAD))
     onward = delegation(from_id="clerk", to_id="other", act_number="")
 
-    assert agreeing.objection_to_lending(onward, borrower, HERE, NOW) is LendingObjection.RIGHT
+    assert rights.objection_to_lending(onward, borrower, HERE, NOW) is LendingObjection.RIGHT
 
 
 def test_a_head_agrees_never_the_one_who_lends() -> None:
     waits = delegation(from_id="unit", act_number="")
     own = delegation(from_id="head", act_number="")
 
-    assert agreeing.objection_to_approving(waits, HEAD, NOW) is None
-    assert agreeing.objection_to_approving(own, HEAD, NOW) is LendingObjection.SELF
-    assert agreeing.objection_to_approving(waits, CLERK, NOW) is LendingObjection.RIGHT
-    assert agreeing.objection_to_approving(delegation(from_id="unit"), HEAD, NOW) is LendingObjection.CLOSED
+    assert rights.objection_to_approving(waits, HEAD, NOW) is None
+    assert rights.objection_to_approving(own, HEAD, NOW) is LendingObjection.SELF
+    assert rights.objection_to_approving(waits, CLERK, NOW) is LendingObjection.RIGHT
+    assert rights.objection_to_approving(delegation(from_id="unit"), HEAD, NOW) is LendingObjection.CLOSED
     assert (
-        agreeing.objection_to_approving(delegation(from_id="unit", act_number="", ends_at=NOW), HEAD, NOW)
+        rights.objection_to_approving(delegation(from_id="unit", act_number="", ends_at=NOW), HEAD, NOW)
         is LendingObjection.CLOSED
     )
-    assert agreeing.objection_to_ending(waits, CLERK, NOW) is None
+    assert rights.objection_to_ending(waits, CLERK, NOW) is None
     assert (
-        agreeing.objection_to_ending(delegation(from_id="unit", to_id="x"), CLERK, NOW)
+        rights.objection_to_ending(delegation(from_id="unit", to_id="x"), CLERK, NOW)
         is LendingObjection.RIGHT
     )

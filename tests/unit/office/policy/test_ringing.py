@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from gateway.domain.document import Urgency
+from gateway.office import ringing
 from gateway.office.domain.ringing import About, OwnDesk, Partner, Ring, RingKind
 from gateway.office.domain.task import Task, TaskKind
-from gateway.office.policy import ringing
 from tests.support.cases import Cases
 
 NOW = datetime(2026, 11, 20, 2, tzinfo=UTC)

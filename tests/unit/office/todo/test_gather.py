@@ -18,7 +18,7 @@ from gateway.errors import Clash, NotFound
 from gateway.office import todo
 from gateway.office.desks import OfficeIn
 from gateway.office.domain.task import TaskKind
-from gateway.office.letters import submitting
+from gateway.office.letters import received
 from gateway.policy import timers
 from gateway.policy.upkeep import CertificateEnding
 from tests.support.stores import (
@@ -402,20 +402,20 @@ async def test_what_is_submitted_waits_for_the_leader_and_for_nobody_else_until_
     document = await office.receive(state=InState.ACCEPTED)
     inn = cast("OfficeIn", SimpleNamespace(store=office.store, clock=office.clock, wake=lambda: None))
 
-    made = await submitting.submit(inn, NORTH, document.id, "prn_head", "Đề nghị giao Phòng Tổng hợp")
+    made = await received.submit(inn, NORTH, document.id, "prn_head", "Đề nghị giao Phòng Tổng hợp")
     with pytest.raises(Clash, match="cannot be submitted"):
-        await submitting.submit(inn, NORTH, document.id, "prn_head")
+        await received.submit(inn, NORTH, document.id, "prn_head")
     office.to("20 16:30")
     (task,) = await office.tasks()
     assert (task.id, task.kind, task.due_at) == (f"opinion:{made.id}", TaskKind.OPINION, at("23 17:00"))
     assert await office.tasks(SOUTH) == ()
 
     with pytest.raises(Clash, match="needs words"):
-        await submitting.decide(inn, NORTH, document.id, " ")
-    decided = await submitting.decide(inn, NORTH, document.id, "Lưu hồ sơ.")
+        await received.decide(inn, NORTH, document.id, " ")
+    decided = await received.decide(inn, NORTH, document.id, "Lưu hồ sơ.")
 
     assert (decided and decided.opinion, await office.kinds()) == ("Lưu hồ sơ.", [])
-    assert await submitting.decide(inn, NORTH, document.id, "Lần nữa") is None
+    assert await received.decide(inn, NORTH, document.id, "Lần nữa") is None
     async with office.store.read(NORTH) as work:
         told = {each.kind: dict(each.data) for each in await work.events.of(document.id)}
     assert told == {

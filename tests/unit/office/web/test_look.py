@@ -11,12 +11,12 @@ import pytest
 from aiohttp import ClientSession, web
 
 from gateway.errors import Misconfigured
-from gateway.office.web import emblem
+from gateway.office.web import icons
 from gateway.office.web.answers import STATIC
 from gateway.settings.reading import load
 from gateway.trust.pdf_signing.appearance import FONT
 
-ROOT = Path(emblem.__file__).parent
+ROOT = Path(icons.__file__).parent
 TREE = ROOT.parents[2]
 STYLE = (ROOT / "static" / "gateway.css").read_text(encoding="utf-8")
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 40
@@ -67,25 +67,31 @@ def test_an_emblem_is_known_by_its_bytes(tmp_path: Path) -> None:
         (b"\xef\xbb\xbf" + SVG, "image/svg+xml"),
     ):
         file.write_bytes(body)
-        assert emblem.read(file).media_type == kind
+        assert icons.read_emblem(file).media_type == kind
 
 
 def test_what_is_no_small_picture_stops_the_start_and_is_named(tmp_path: Path) -> None:
     file = tmp_path / "huy-hieu.svg"
-    for body in (b"", b"<html><svg></svg></html>", b"GIF89a", b"<svgx>", PNG + b"\0" * emblem.MOST_BYTES):
+    for body in (
+        b"",
+        b"<html><svg></svg></html>",
+        b"GIF89a",
+        b"<svgx>",
+        PNG + b"\0" * icons.MOST_EMBLEM_BYTES,
+    ):
         file.write_bytes(body)
         with pytest.raises(Misconfigured, match=r"pages\.emblem.*huy-hieu\.svg"):
-            emblem.read(file)
+            icons.read_emblem(file)
     with pytest.raises(Misconfigured, match=r"pages\.emblem"):
-        emblem.read(tmp_path / "none.svg")
+        icons.read_emblem(tmp_path / "none.svg")
 
 
 async def test_an_emblem_opened_by_itself_runs_and_loads_nothing(tmp_path: Path) -> None:
     file = tmp_path / "huy-hieu.svg"
     file.write_bytes(SVG)
-    picture = emblem.read(file)
+    picture = icons.read_emblem(file)
     app = web.Application()
-    emblem.add_emblem(app.router, picture)
+    icons.add_emblem(app.router, picture)
     runner = web.AppRunner(app)
     await runner.setup()
     place = web.TCPSite(runner, "127.0.0.1", 0)

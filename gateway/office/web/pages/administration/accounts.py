@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
+from typing import Any
 
 from aiohttp import web
 
@@ -23,11 +24,11 @@ from gateway.office.accounts.acting import By
 from gateway.office.accounts.admin import AccountLine
 from gateway.office.accounts.posts import WantedPost
 from gateway.office.domain.roles import NODE, Manner, Post, PostRole, Right
-from gateway.office.policy import account_clocks, signing_in
-from gateway.office.policy.account_clocks import Runs
+from gateway.office.policy import signing_in
+from gateway.office.policy.signing_in import Runs
 from gateway.office.web import dates
 from gateway.office.web.forms import Problems
-from gateway.office.web.routes import Who, get, post
+from gateway.office.web.routes import Who, both, get, post
 from gateway.office.web.visits import ADMINISTERS, Visit, where
 from gateway.words import labels
 
@@ -144,9 +145,9 @@ async def account_added(visit: Visit) -> web.StreamResponse:
     form, values = visit.form, visit.form.flat()
     if "suggest" in form or not form.text("login"):
         taken = await admin.logins(visit.deps.accounts)
-        style = signing_in.LoginStyle(visit.deps.options.login_style)
+        style = signing_in.LoginStyle(visit.deps.naming.login_style)
         values["login"] = signing_in.login_of_person(
-            form.text("name"), style, taken, visit.deps.options.login_tail
+            form.text("name"), style, taken, visit.deps.naming.login_tail
         )
     if "suggest" in form:
         return await account_form(visit, values)
@@ -172,7 +173,7 @@ async def account_added(visit: Visit) -> web.StreamResponse:
 
 
 def address_of_node(visit: Visit) -> str:
-    return visit.deps.options.address or f"{visit.request.scheme}://{visit.request.host}"
+    return visit.deps.naming.address or f"{visit.request.scheme}://{visit.request.host}"
 
 
 async def link_page(visit: Visit, person: Person, code: str) -> web.Response:
@@ -190,7 +191,7 @@ async def link_page(visit: Visit, person: Person, code: str) -> web.Response:
 
 def limits(visit: Visit, line: AccountLine) -> Sequence[Runs]:
     rules = visit.deps.accounts.rules
-    return account_clocks.limits_of(
+    return signing_in.limits_of(
         line.person,
         rules.passwords,
         rules.idle,
@@ -204,7 +205,7 @@ async def agency_names(visit: Visit) -> dict[str, str]:
     return {NODE: visit.say("admin.node"), **{each.id: each.name for each in hosted}}
 
 
-async def post_choice(visit: Visit) -> dict[str, object]:
+async def post_choice(visit: Visit) -> dict[str, Any]:  # Any: what a template is given
     """What the fields of a post offer."""
     everywhere = is_everywhere(visit)
     places = await places_open(visit, together=False)
@@ -330,25 +331,29 @@ async def mailbox_made(visit: Visit) -> web.StreamResponse:
     return visit.said(_MAILBOXES, "admin.mailbox_made", **{"co-quan": here.key})
 
 
-async def mailbox_closing_asked(visit: Visit) -> web.StreamResponse:
-    here, name = await agency_place(visit, visit.ask("co-quan")), visit.path("name")
-    found = await posts.mailboxes_of(visit.deps.accounts, here.id)
-    one = next(((box, people) for box, people in found if box.name == name and box.closed_at is None), None)
-    if one is None:
-        raise NotFound("there is no such mailbox")
-    return await visit.page(
-        "admin/close_mailbox.html",
-        title=visit.say("admin.mailbox.close"),
-        box=one[0],
-        people=one[1],
-        here=here,
-    )
-
-
 async def mailbox_closed(visit: Visit) -> web.StreamResponse:
-    here = await agency_place(visit, visit.form.text("place"))
-    await posts.close_mailbox(visit.deps.accounts, administrator(visit), here.id, visit.path("name"))
-    return visit.said(_MAILBOXES, "admin.mailbox_closed", **{"co-quan": here.key})
+    here = await agency_place(visit, visit.form.text("place") if visit.is_act else visit.ask("co-quan"))
+    name, query = visit.path("name"), {"co-quan": here.key}
+    if not visit.is_act:
+        found = await posts.mailboxes_of(visit.deps.accounts, here.id)
+        people = next((who for box, who in found if box.name == name and box.closed_at is None), None)
+        if people is None:
+            raise NotFound("there is no such mailbox")
+        names = ", ".join(each.name for each in people) or visit.say("admin.nobody")
+        return await visit.question(
+            None,
+            "admin.mailbox.close",
+            "admin.mailbox.close.means",
+            "admin.mailbox.close",
+            name=name,
+            people=names,
+            back=_MAILBOXES,
+            query=query,
+            hidden={"place": here.key},
+            grave=True,
+        )
+    await posts.close_mailbox(visit.deps.accounts, administrator(visit), here.id, name)
+    return visit.said(_MAILBOXES, "admin.mailbox_closed", **query)
 
 
 async def _mailboxes_page(
@@ -360,7 +365,7 @@ async def _mailboxes_page(
     places = await agencies_open(visit)
     found = await posts.mailboxes_of(visit.deps.accounts, here.id)
     taken = {box.name for box, _ in found}
-    short, options = signing_in.short_name(here.name), visit.deps.options
+    short, options = signing_in.short_name(here.name), visit.deps.naming
     clerks = options.clerks_mailbox.replace("{abbr}", short)
     admins = options.admins_mailbox.replace("{abbr}", short)
     return await visit.form_page(
@@ -379,6 +384,5 @@ async def _mailboxes_page(
 MAILBOX_ROUTES = (
     get(_MAILBOXES, "mailboxes", mailboxes_listed, **_AT),
     post(_MAILBOXES, "mailbox_made", mailbox_made, **_AT),
-    get(f"{_MAILBOXES}/{{name}}/dong", "mailbox_close", mailbox_closing_asked, **_AT),
-    post(f"{_MAILBOXES}/{{name}}/dong", "mailbox_closed", mailbox_closed, **_AT),
+    *both(f"{_MAILBOXES}/{{name}}/dong", "mailbox_close", "mailbox_closed", mailbox_closed, **_AT),
 )

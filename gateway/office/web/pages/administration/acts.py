@@ -18,7 +18,7 @@ from gateway.domain.wall_clock import local
 from gateway.errors import Clash, Denied, NotFound
 from gateway.office.accounts import admin, posts
 from gateway.office.accounts.acting import refused
-from gateway.office.accounts.admin import AccountLine
+from gateway.office.accounts.admin import AccountLine, AccountSeen
 from gateway.office.accounts.posts import WantedPost
 from gateway.office.book.table_files import XlsxColumn, XlsxWriter
 from gateway.office.domain.roles import NODE, PostRole, Right
@@ -26,7 +26,7 @@ from gateway.office.web import answers, dates
 from gateway.office.web.forms import Problems
 from gateway.office.web.pages.administration import accounts
 from gateway.office.web.pages.administration.accounts import HOME, Place
-from gateway.office.web.routes import Who, get, post
+from gateway.office.web.routes import Who, both, get, post
 from gateway.office.web.visits import ADMINISTERS, Visit, where
 
 _ONE = f"{HOME}/tai-khoan/{{id}}"
@@ -57,10 +57,18 @@ _PATTERN = "|".join(ACTS)
 
 
 async def act_done(visit: Visit) -> web.StreamResponse:
-    act, person = ACTS[visit.path("act")], await accounts.seen_person(visit)
-    desk, by, name = visit.deps.accounts, accounts.administrator(visit), accounts.name_of(person)
+    act, by, desk = ACTS[visit.path("act")], accounts.administrator(visit), visit.deps.accounts
+    seen = await admin.look_at(desk, by, visit.path("id"))
+    name, back = accounts.name_of(seen.person), accounts.path_of(seen.person)
+    reason, problems = _reason_of_standing(visit) if act.standing is not None else ("", [])
+    if problems or not visit.is_act:
+        return await _act_page(visit, act, seen, problems)
     if act.standing is not None:
-        return await _stand(visit, act.standing, name)
+        try:
+            await admin.stand(desk, by, name, act.standing, reason)
+        except Clash as why:
+            return await _act_page(visit, act, seen, [("reason", visit.why(why))])
+        return visit.said(back, f"admin.stands.{act.standing}")
     match act.key:
         case "link":
             return await accounts.link_page(visit, *await admin.link(desk, by, name))
@@ -70,52 +78,31 @@ async def act_done(visit: Visit) -> web.StreamResponse:
             await admin.sign_out(desk, by, name)
         case _:
             await admin.must_change(desk, by, name)
-    return visit.said(accounts.path_of(person), f"admin.{act.key}")
+    return visit.said(back, f"admin.{act.key}")
 
 
-async def post_given(visit: Visit) -> web.StreamResponse:
-    person = await accounts.seen_person(visit)
-    wanted, problems = await accounts.post_of_form(visit)
-    if wanted is None:
-        return await post_asked(visit, problems)
-    try:
-        await posts.give(visit.deps.accounts, accounts.administrator(visit), accounts.name_of(person), wanted)
-    except Clash as why:
-        return await post_asked(visit, [("role", visit.why(why))])
-    return visit.said(accounts.path_of(person), "admin.post_given")
-
-
-async def post_taking_asked(visit: Visit) -> web.StreamResponse:
-    person = await accounts.seen_person(visit)
-    wanted = await _named_post(visit, visit.ask("vai-tro"), visit.ask("co-quan"))
-    names = await accounts.agency_names(visit)
-    return await visit.page(
-        "admin/take_post.html",
-        title=visit.say("admin.post.take"),
-        person=person,
-        role=wanted.role,
-        place=names[wanted.agency_id],
-        key=visit.ask("co-quan"),
+async def _act_page(visit: Visit, act: AccountAct, seen: AccountSeen, problems: Problems) -> web.Response:
+    person = seen.person
+    if person.id == visit.person.person.id:
+        raise Denied("nobody changes the own account in this way", code="GW-OWN-RIGHTS")
+    if not seen.is_ours:
+        raise refused(Right.ACCOUNTS)
+    return await visit.question(
+        problems,
+        *(f"admin.{act.key}.{each}" for each in ("title", "means", "do")),
         back=accounts.path_of(person),
+        name=person.name,
+        login=person.login or person.name,
+        part="admin/_questions.html",
+        which="account",
+        act=act,
+        grave=act.grave,
     )
 
 
-async def post_taken(visit: Visit) -> web.StreamResponse:
-    person = await accounts.seen_person(visit)
-    wanted = await _named_post(visit, visit.form.text("role"), visit.form.text("place"))
-    name = accounts.name_of(person)
-    await posts.take(visit.deps.accounts, accounts.administrator(visit), name, wanted.role, wanted.agency_id)
-    # Whoever had the last post here is not seen from here any more.
-    try:
-        await accounts.seen_person(visit)
-    except NotFound:
-        return visit.said(HOME, "admin.post_taken")
-    return visit.said(accounts.path_of(person), "admin.post_taken")
-
-
-async def _stand(visit: Visit, standing: AccountStanding, name: str) -> web.StreamResponse:
-    reason, decided = visit.form.text("reason"), visit.form.text("decided")
-    problems = visit.short_reason()
+def _reason_of_standing(visit: Visit) -> tuple[str, Problems]:
+    """What is kept, with the day of the decision and whether it was asked for in time."""
+    reason, decided, problems = visit.form.text("reason"), visit.form.text("decided"), visit.short_reason()
     if decided:
         today = local(visit.person.at).date()
         day = dates.typed_day(decided, today)
@@ -124,45 +111,58 @@ async def _stand(visit: Visit, standing: AccountStanding, name: str) -> web.Stre
         else:
             late = "admin.decided.late" if (today - day).days > _LEAVER_DAYS else "admin.decided.kept"
             reason = f"{reason} {visit.say(late, day=day.strftime('%d/%m/%Y'))}"
-    if problems:
-        return await act_asked(visit, problems)
-    try:
-        person = await admin.stand(visit.deps.accounts, accounts.administrator(visit), name, standing, reason)
-    except Clash as why:
-        return await act_asked(visit, [("reason", visit.why(why))])
-    return visit.said(accounts.path_of(person), f"admin.stands.{standing}")
+    return reason, problems
 
 
-async def act_asked(visit: Visit, problems: Problems | None = None) -> web.Response:
-    act = ACTS[visit.path("act")]
-    seen = await admin.look_at(visit.deps.accounts, accounts.administrator(visit), visit.path("id"))
-    person = seen.person
-    if person.id == visit.person.person.id:
-        raise Denied("nobody changes the own account in this way", code="GW-OWN-RIGHTS")
-    if not seen.is_ours:
-        raise refused(Right.ACCOUNTS)
-    return await visit.form_page(
-        "admin/act.html",
+async def post_given(visit: Visit) -> web.StreamResponse:
+    person, desk = await accounts.seen_person(visit), visit.deps.accounts
+    wanted, problems = await accounts.post_of_form(visit)
+    if wanted is not None and visit.is_act:
+        try:
+            await posts.give(desk, accounts.administrator(visit), accounts.name_of(person), wanted)
+        except Clash as why:
+            problems = [("role", visit.why(why))]
+        else:
+            return visit.said(accounts.path_of(person), "admin.post_given")
+    return await visit.question(
         problems,
-        title=visit.say(f"admin.{act.key}.title"),
-        act=act,
-        person=person,
-        values=visit.form.flat(),
+        "admin.post.give",
+        "admin.post.means",
+        "admin.post.give",
         back=accounts.path_of(person),
-    )
-
-
-async def post_asked(visit: Visit, problems: Problems | None = None) -> web.Response:
-    person = await accounts.seen_person(visit)
-    return await visit.form_page(
-        "admin/give_post.html",
-        problems,
-        title=visit.say("admin.post.give"),
-        person=person,
+        name=person.name,
+        part="admin/_questions.html",
+        which="post",
         values=visit.form.flat(),
-        back=accounts.path_of(person),
         **await accounts.post_choice(visit),
     )
+
+
+async def post_taken(visit: Visit) -> web.StreamResponse:
+    person, asked = await accounts.seen_person(visit), visit.form.text if visit.is_act else visit.ask
+    role, place = ("role", "place") if visit.is_act else ("vai-tro", "co-quan")
+    wanted, back = await _named_post(visit, asked(role), asked(place)), accounts.path_of(person)
+    if not visit.is_act:
+        return await visit.question(
+            None,
+            "admin.post.take",
+            "admin.post.take.means",
+            "admin.post.take",
+            back=back,
+            hidden={"role": wanted.role, "place": asked(place)},
+            grave=True,
+            name=person.name,
+            role=visit.say(f"post.{wanted.role}"),
+            place=(await accounts.agency_names(visit))[wanted.agency_id],
+        )
+    by, name = accounts.administrator(visit), accounts.name_of(person)
+    await posts.take(visit.deps.accounts, by, name, wanted.role, wanted.agency_id)
+    # Whoever had the last post here is not seen from here any more.
+    try:
+        await accounts.seen_person(visit)
+    except NotFound:
+        return visit.said(HOME, "admin.post_taken")
+    return visit.said(back, "admin.post_taken")
 
 
 async def _named_post(visit: Visit, role: str, key: str) -> WantedPost:
@@ -177,12 +177,9 @@ async def _named_post(visit: Visit, role: str, key: str) -> WantedPost:
 
 _AT = {"who": Who.READY, "needs": ADMINISTERS, "key": "administration"}
 ACT_ROUTES = (
-    get(f"{_ONE}/vai-tro", "account_post", post_asked, **_AT),
-    post(f"{_ONE}/vai-tro", "account_post_given", post_given, **_AT),
-    get(f"{_ONE}/thoi-vai-tro", "account_post_take", post_taking_asked, **_AT),
-    post(f"{_ONE}/thoi-vai-tro", "account_post_taken", post_taken, **_AT),
-    get(f"{_ONE}/{{act:{_PATTERN}}}", "account_act", act_asked, **_AT),
-    post(f"{_ONE}/{{act:{_PATTERN}}}", "account_act_done", act_done, **_AT),
+    *both(f"{_ONE}/vai-tro", "account_post", "account_post_given", post_given, **_AT),
+    *both(f"{_ONE}/thoi-vai-tro", "account_post_take", "account_post_taken", post_taken, **_AT),
+    *both(f"{_ONE}/{{act:{_PATTERN}}}", "account_act", "account_act_done", act_done, **_AT),
 )
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import shlex
 from datetime import timedelta
-from functools import partial
 
 from aiohttp import web
 from markupsafe import Markup
@@ -32,7 +31,7 @@ from gateway.office.web import answers, dates
 from gateway.office.web.forms import Problems
 from gateway.office.web.pages.administration import accounts
 from gateway.office.web.pages.administration.accounts import HOME, Place
-from gateway.office.web.routes import Who, get, post
+from gateway.office.web.routes import Who, both, get, post
 from gateway.office.web.visits import ADMINISTERS, Visit, merged, where
 
 KEYS, HOOKS = f"{HOME}/khoa-api", f"{HOME}/webhook"
@@ -89,6 +88,8 @@ async def key_rotated(visit: Visit) -> web.StreamResponse:
     or its time is up."""
     here, key = await _open_key(visit)
     _refuse_unchangeable(key)
+    if not visit.is_act:
+        return await _ask(visit, here, key, "rotate")
     span = (key.expires_at - key.created_at) if key.expires_at is not None else timedelta(days=LIVES[-1])
     wanted = WantedKey(
         name=key.principal.name,
@@ -103,13 +104,28 @@ async def key_rotated(visit: Visit) -> web.StreamResponse:
 
 async def key_revoked(visit: Visit) -> web.StreamResponse:
     here, key = await _open_key(visit)
-    deps = visit.deps
-    by = accounts.administrator(visit)
+    if not visit.is_act:
+        return await _ask(visit, here, key, "revoke", grave=True)
+    deps, by = visit.deps, accounts.administrator(visit)
     await program_keys.revoke(deps.accounts, deps.keys, by, here.id, key.id)
     # The page of webhooks lists them, each with why it is paused.
     if await deps.webhooks.rows.pause_without_key(key.principal.id, by.principal_id):
         return visit.said(HOOKS, "keys.revoked_with_webhooks", **{"co-quan": here.key})
     return visit.said(KEYS, "keys.revoked", **{"co-quan": here.key})
+
+
+async def _ask(visit: Visit, here: Place, key: ApiKey, act: str, *, grave: bool = False) -> web.Response:
+    return await visit.question(
+        None,
+        f"keys.{act}.title",
+        f"keys.{act}.means",
+        f"keys.{act}",
+        back=KEYS,
+        query={"co-quan": here.key},
+        grave=grave,
+        name=key.principal.name,
+        prefix=key.prefix or key.id,
+    )
 
 
 def _networks(visit: Visit, text: str) -> tuple[tuple[Network, ...], Problems]:
@@ -161,20 +177,6 @@ async def _key_form(
     )
 
 
-async def key_act_asked(visit: Visit, act: str) -> web.Response:
-    here, key = await _open_key(visit)
-    if act == "rotate":
-        _refuse_unchangeable(key)
-    return await visit.page(
-        "admin/key_act.html",
-        title=visit.say(f"keys.{act}.title"),
-        act=act,
-        key=key,
-        here=here,
-        back=where(KEYS, **{"co-quan": here.key}),
-    )
-
-
 async def _open_key(visit: Visit) -> tuple[Place, ApiKey]:
     """A key that still opens something."""
     here, key = await _found_key(visit)
@@ -208,10 +210,8 @@ KEY_ROUTES = (
     get(KEYS, "api_keys", keys_listed, **_AT),
     get(f"{KEYS}/moi", "api_key_new", key_asked, **_AT),
     post(f"{KEYS}/moi", "api_key_made", key_made, **_AT),
-    get(f"{KEYS}/{{id}}/thay-khoa", "api_key_rotate", partial(key_act_asked, act="rotate"), **_AT),
-    post(f"{KEYS}/{{id}}/thay-khoa", "api_key_rotated", key_rotated, **_AT),
-    get(f"{KEYS}/{{id}}/thu-hoi", "api_key_revoke", partial(key_act_asked, act="revoke"), **_AT),
-    post(f"{KEYS}/{{id}}/thu-hoi", "api_key_revoked", key_revoked, **_AT),
+    *both(f"{KEYS}/{{id}}/thay-khoa", "api_key_rotate", "api_key_rotated", key_rotated, **_AT),
+    *both(f"{KEYS}/{{id}}/thu-hoi", "api_key_revoke", "api_key_revoked", key_revoked, **_AT),
 )
 
 
@@ -250,7 +250,7 @@ async def calls_shown(visit: Visit) -> web.StreamResponse:
         asked={"errors": _FAILED_CALLS if errors else "", "route": route},
         today=today.get(key.id, CallCount()),
         hour=hour.get(key.id, CallCount()),
-        days=visit.deps.options.calls_days,
+        days=visit.deps.calls_days,
         most=MOST_CALLS_OF_A_KEY,
     )
 

@@ -16,7 +16,7 @@ from gateway.errors import BadForm, Clash, NotFound
 from gateway.office.web.forms import Problems
 from gateway.office.web.pages.administration import accounts
 from gateway.office.web.pages.administration.accounts import HOME, Place
-from gateway.office.web.routes import Who, get, post
+from gateway.office.web.routes import Who, both, get, post
 from gateway.office.web.visits import ADMINISTERS, Visit, merged, where
 from gateway.webhooks import WantedEndpoint, sequence_in
 
@@ -122,23 +122,24 @@ async def hook_sent_again(visit: Visit) -> web.StreamResponse:
     return visit.said(f"{HOOKS}/{endpoint.id}", "webhook.again.done")
 
 
-async def hook_act_asked(visit: Visit) -> web.StreamResponse:
-    here, endpoint = await _found(visit)
-    act = _act(visit)
-    return await visit.page(
-        "admin/webhook_act.html",
-        title=visit.say(f"webhook.{act}.title"),
-        act=act,
-        hook=endpoint,
-        here=here,
-        overlaps=[(str(each), visit.say("webhook.hours", hours=each)) for each in _OVERLAPS],
-        back=f"{HOOKS}/{endpoint.id}",
-    )
-
-
 async def hook_acted(visit: Visit) -> web.StreamResponse:
     here, endpoint = await _found(visit)
-    act, desk, scope = _act(visit), visit.deps.webhooks, _scope(visit, here)
+    if (act := _ACTS.get(visit.path("act"))) is None:
+        raise NotFound("there is no such act")
+    desk, scope = visit.deps.webhooks, _scope(visit, here)
+    if not visit.is_act:
+        return await visit.question(
+            None,
+            f"webhook.{act}.title",
+            f"webhook.{act}.means",
+            f"webhook.{act}",
+            host=endpoint.host,
+            back=f"{HOOKS}/{endpoint.id}",
+            grave=act == "remove",
+            part="admin/_questions.html",
+            which=act,
+            overlaps=[(str(each), visit.say("webhook.hours", hours=each)) for each in _OVERLAPS],
+        )
     if act == "rotate":
         hours = next((each for each in _OVERLAPS if str(each) == visit.form.text("overlap")), 24)
         secret, endpoint = await desk.rotate(scope, endpoint.id, timedelta(hours=hours))
@@ -179,12 +180,6 @@ def _kinds() -> list[str]:
     return list(dict.fromkeys(each.partition(".")[0] for each in feed.readable(feed.EVENT_SCOPES)))
 
 
-def _act(visit: Visit) -> str:
-    if (act := _ACTS.get(visit.path("act"))) is None:
-        raise NotFound("there is no such act")
-    return act
-
-
 def _scope(visit: Visit, here: Place) -> AgencyScope:
     return AgencyScope(agency_id=here.id, principal_id=visit.person.person.id)
 
@@ -208,6 +203,5 @@ ROUTES = (
     get(_ONE, "webhook", hook_shown, **_AT),
     post(f"{_ONE}/gui-thu", "webhook_tried", hook_tried, **_AT),
     post(f"{_ONE}/gui-lai", "webhook_sent_again", hook_sent_again, **_AT),
-    get(f"{_ONE}/lam/{{act}}", "webhook_act", hook_act_asked, **_AT),
-    post(f"{_ONE}/lam/{{act}}", "webhook_acted", hook_acted, **_AT),
+    *both(f"{_ONE}/lam/{{act}}", "webhook_act", "webhook_acted", hook_acted, **_AT),
 )

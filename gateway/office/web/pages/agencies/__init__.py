@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from gateway.office.web.pages.agencies import changes, changing, importing, looking, naming, proposals
+from gateway.office.web.pages.agencies import changes, changing, ground, looking, proposals
 from gateway.office.web.routes import PageRoute
 
 ROUTES: tuple[PageRoute, ...] = (
-    *importing.FILE_ROUTES,
-    *importing.IMPORT_ROUTES,
+    *changes.FILE_ROUTES,
+    *changes.IMPORT_ROUTES,
     *changing.ROUTES,
-    *changes.ROUTES,
+    *changes.REFORM_ROUTES,
     *proposals.BINDING_ROUTES,
     *proposals.PROPOSAL_ROUTES,
-    *naming.ROUTES,
+    *ground.ROUTES,
     *looking.ROUTES,
 )

@@ -20,7 +20,7 @@ from gateway.errors import Clash, Denied
 from gateway.office.domain.roles import Right
 from gateway.office.web import dates, routes
 from gateway.office.web.forms import Problems, whole_number
-from gateway.office.web.pages.agencies import ground, naming
+from gateway.office.web.pages.agencies import ground
 from gateway.office.web.routes import Needs, Who
 from gateway.office.web.visits import Visit, where
 from gateway.policy.reform import ReformPlan
@@ -99,7 +99,7 @@ class Stated:
     @property
     def sources(self) -> tuple[str, ...]:
         """As they were typed, one on a line, or codes apart by commas."""
-        return naming.split_names(self.text("sources")) if self.has_sources else ()
+        return ground.split_names(self.text("sources")) if self.has_sources else ()
 
     @property
     def targets(self) -> tuple[Target, ...]:
@@ -276,7 +276,7 @@ async def _as_known(visit: Visit, stated: Stated) -> tuple[Stated, Problems]:
     problems: Problems = []
     codes = []
     for text in stated.sources:
-        code, fault = await naming.known_code(visit, text)
+        code, fault = await ground.known_code(visit, text)
         codes.append(code)
         problems += [("sources", fault)] if fault else []
     fields = {**stated.fields}
@@ -290,7 +290,7 @@ async def _as_known(visit: Visit, stated: Stated) -> tuple[Stated, Problems]:
         text = stated.text(name)
         if not text or (name.startswith("parent_") and text.upper() in begun):
             continue
-        fields[name], fault = await naming.known_code(visit, text)
+        fields[name], fault = await ground.known_code(visit, text)
         problems += [(name, fault)] if fault else []
     return replace(stated, fields=fields), problems
 

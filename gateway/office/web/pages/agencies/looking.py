@@ -17,7 +17,7 @@ from gateway.errors import NotFound
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.ports.exchange import ComparedCertificate
 from gateway.office.web import dates
-from gateway.office.web.pages.agencies import ground, naming
+from gateway.office.web.pages.agencies import ground
 from gateway.office.web.routes import Who, get
 from gateway.office.web.visits import Visit, where
 from gateway.outgoing.check import form_of
@@ -108,7 +108,7 @@ async def listed(visit: Visit) -> web.StreamResponse:
     registry = visit.deps.registry
     asked = filters_asked(visit)
     following = ""
-    root, fault = await naming.known_code(visit, asked["goc"]) if "goc" in asked else ("", "")
+    root, fault = await ground.known_code(visit, asked["goc"]) if "goc" in asked else ("", "")
     if above:
         found = await registry.children(above)
     elif text and not asked:
@@ -188,7 +188,7 @@ async def looked_up(visit: Visit) -> web.StreamResponse:
     text = visit.ask("ma")
     today = visit.deps.out.today()
     on = dates.typed_day(visit.ask("ngay"), today) or today
-    bare = await naming.in_brackets(visit, text)
+    bare = await ground.in_brackets(visit, text)
     found = await visit.deps.registry.resolve(bare, on) if text else None
     is_open = found is not None and found.entry is None
     return await visit.page(
@@ -197,7 +197,7 @@ async def looked_up(visit: Visit) -> web.StreamResponse:
         text=text,
         on=on,
         found=found,
-        offers=await naming.offers(visit, text) if is_open else (),
+        offers=await ground.offers(visit, text) if is_open else (),
         sentence=await _sentence(visit, found) if found is not None else "",
     )
 

@@ -31,7 +31,7 @@ from gateway.office.domain.roles import Manner, Right
 from gateway.office.ports.exchange import ComparedCertificate
 from gateway.office.web import forms, routes
 from gateway.office.web.forms import Problems
-from gateway.office.web.pages.agencies import ground, naming
+from gateway.office.web.pages.agencies import ground
 from gateway.office.web.pages.agencies.ground import ImportLine
 from gateway.office.web.routes import FormBody, Needs, Who
 from gateway.office.web.visits import Visit, where
@@ -373,7 +373,7 @@ async def _agency_bound(visit: Visit, text: str) -> tuple[str, str]:
     to the node's keepers."""
     if not text:
         return "", visit.say("reforms.certificate.whose")
-    code, fault = await naming.known_code(visit, text)
+    code, fault = await ground.known_code(visit, text)
     if not fault and not visit.may(Right.CERTIFICATE, Manner.TWO) and code not in _our_codes(visit):
         raise NotFound("there is no such agency here")
     return code, fault

@@ -14,6 +14,7 @@ DRAFTS = (Needs(right=Right.DRAFT, manners=(Manner.YES, Manner.OWN)),)
 ISSUES = (Needs(right=Right.ISSUE, manners=(Manner.YES,)),)
 SIGNS = (Needs(right=Right.SIGN_AGENCY, manners=(Manner.YES,)),)
 get, post = partial(routes.get, key="outgoing"), partial(routes.post, key="outgoing")
+both = partial(routes.both, key="outgoing")
 
 ROUTES: tuple[PageRoute, ...] = (
     get("/phat-hanh", "compose", pages.new_document, needs=DRAFTS),
@@ -26,8 +27,7 @@ ROUTES: tuple[PageRoute, ...] = (
     post("/phat-hanh/{id}", "compose_changed", acts.changed, body=FormBody.PARTS, needs=DRAFTS),
     get("/phat-hanh/{id}/cay-co-quan", "compose_tree", pages.agencies_tree, needs=DRAFTS),
     post("/phat-hanh/{id}/cay-co-quan", "compose_ticked", pages.agencies_ticked, needs=DRAFTS),
-    get("/phat-hanh/{id}/bo", "compose_discard", pages.discarding, needs=DRAFTS),
-    post("/phat-hanh/{id}/bo", "compose_discarded", pages.discarded, needs=DRAFTS),
+    *both("/phat-hanh/{id}/bo", "compose_discard", "compose_discarded", pages.discarded, needs=DRAFTS),
     get("/phat-hanh/{id}/da-gui", "compose_sent", pages.sent, needs=DRAFTS),
     post("/phat-hanh/{id}/hoan-tac", "compose_undone", pages.undone, needs=ISSUES),
     get("/phat-hanh/{id}/ky-so", "compose_sign", pages.signing_asked, needs=SIGNS),

@@ -14,10 +14,10 @@ from aiohttp import web
 from gateway.domain.document import DocumentChange, Draft, FileRole, Kind, OutgoingDocument, OutState, Urgency
 from gateway.domain.wall_clock import local
 from gateway.errors import Clash, Denied, Refused, StaleVersion
-from gateway.office.book.letters import next_number
+from gateway.office.book.books import next_number
 from gateway.office.letters.habits import remembered
 from gateway.office.web.forms import Form
-from gateway.office.web.pages.compose import addressing, answering, checking, editor, fields, uploads
+from gateway.office.web.pages.compose import addressing, checking, editor, fields, uploads
 from gateway.office.web.pages.compose.editor import Sheet
 from gateway.office.web.visits import Visit
 from gateway.outgoing import drafting, manage
@@ -68,7 +68,7 @@ async def changed(visit: Visit) -> web.StreamResponse:
         if document.state is not OutState.DRAFT:
             # It is no draft any more: to where it is told what became of it.
             if brought.form.text("act") == _QUICK:
-                return web.json_response({"problems": []}, status=409, headers=answering.NO_STORE)
+                return web.json_response({"problems": []}, status=409, headers=editor.NO_STORE)
             return visit.go(f"/phat-hanh/{document.id}/da-gui")
         return await _run_form(visit, editor.sheet_of_document(document), brought, held)
 
@@ -76,7 +76,7 @@ async def changed(visit: Visit) -> web.StreamResponse:
 async def _run_form(visit: Visit, before: Sheet, brought: uploads.Brought, held: Tray) -> web.StreamResponse:
     answer = await _acted(visit, before, brought, held)
     if visit.is_piece and answer.status == 303:
-        return web.json_response({"go": answer.headers["Location"]}, headers=answering.NO_STORE)
+        return web.json_response({"go": answer.headers["Location"]}, headers=editor.NO_STORE)
     return answer
 
 
@@ -85,27 +85,25 @@ async def _acted(visit: Visit, before: Sheet, brought: uploads.Brought, held: Tr
     document = before.document
     is_stale = document is not None and typed.form.text("version") != str(document.version)
     # Where both say the same nothing is lost; a button about a file may mean another one by now.
-    if is_stale and (
-        typed.act not in _WHOLE or answering.differences(visit, before, typed.draft, typed.change)
-    ):
+    if is_stale and (typed.act not in _WHOLE or editor.differences(visit, before, typed.draft, typed.change)):
         return await _conflict(visit, typed)
     if typed.act == _QUICK:
         return await _quick(visit, typed)
     if typed.wrong:
-        return await answering.refused(visit, typed.sheet, typed.wrong)
+        return await editor.refused(visit, typed.sheet, typed.wrong)
     try:
         found = await uploads.read_lead(visit, held) if typed.act == "file" else None
         stored = await _stored(visit, typed)
         stored = await _with_files(visit, typed, stored, held)
     except Refused as why:
-        return await answering.refused(visit, typed.sheet, answering.reasons(visit, why, ""))
+        return await editor.refused(visit, typed.sheet, editor.reasons(visit, why, ""))
     except StaleVersion:
         return await _conflict(visit, typed)
     except Clash as why:
-        return await answering.refused(visit, typed.sheet, [(uploads.ANY, visit.why(why))])
+        return await editor.refused(visit, typed.sheet, [(uploads.ANY, visit.why(why))])
     if typed.refused:
         sheet = replace(editor.sheet_of_document(stored), ticked=typed.sheet.ticked)
-        return await answering.refused(visit, sheet, typed.refused)
+        return await editor.refused(visit, sheet, typed.refused)
     return await _then(visit, typed, stored, found)
 
 
@@ -124,7 +122,7 @@ def _understood(visit: Visit, before: Sheet, brought: uploads.Brought) -> TypedF
         draft=replace(draft, recipients=recipients),
         change=fields.changed(form, before.change),
         wrong=[(name, visit.say(key)) for name, key in wrong],
-        refused=[each for why in brought.refused for each in answering.reasons(visit, why, uploads.ANY)],
+        refused=[each for why in brought.refused for each in editor.reasons(visit, why, uploads.ANY)],
         doubled=bool(brought.doubled),
     )
 
@@ -145,16 +143,9 @@ async def _stored(visit: Visit, typed: TypedForm) -> OutgoingDocument:
         parent_of = before.of if before.kind is not Kind.DOCUMENT else None
         return await drafting.begin(out, scope, draft, before.kind, parent_of, change)
     now = fields.values(draft, change)
-    return await drafting.save(
-        out,
-        scope,
-        document.id,
-        draft,
-        change=change,
-        doubts=fields.still_doubted(document.doubts, typed.form.all("ok"), before.values, now),
-        from_file=[name for name in document.from_file if before.values.get(name, "") == now.get(name, "")],
-        expect_version=document.version,
-    )
+    doubts = fields.still_doubted(document.doubts, typed.form.all("ok"), before.values, now)
+    from_file = [name for name in document.from_file if before.values.get(name, "") == now.get(name, "")]
+    return await uploads.save_over(visit, document, draft, change=change, doubts=doubts, from_file=from_file)
 
 
 async def _with_files(
@@ -193,31 +184,23 @@ async def _then(
     if typed.act == "number":
         return await _numbered(visit, stored)
     if typed.act == "file" and typed.doubled:
-        return answering.at_part(visit.said(path, "compose.file.doubled"), "tep")
+        return editor.at_part(visit.said(path, "compose.file.doubled"), "tep")
     if typed.act == "check":
-        return answering.at_part(visit.go(path, **{"kiem-tra": "1"}), "gui")
+        return editor.at_part(visit.go(path, **{"kiem-tra": "1"}), "gui")
     if typed.act == "send":
         return await _send(visit, typed, stored)
     if typed.act in ("sign", "tree"):
         return visit.go(f"{path}/{'ky-so' if typed.act == 'sign' else 'cay-co-quan'}")
-    return answering.at_part(visit.said(path, "compose.saved"), _PARTS.get(typed.act, ""))
+    return editor.at_part(visit.said(path, "compose.saved"), _PARTS.get(typed.act, ""))
 
 
 async def _numbered(visit: Visit, stored: OutgoingDocument) -> web.StreamResponse:
     """The next number is this draft's from now on: nobody else is offered it."""
     draft = stored.draft
     number = await next_number(visit.deps.book, visit.scope(), draft, visit.deps.out.today())
-    await drafting.save(
-        visit.deps.out,
-        visit.scope(),
-        stored.id,
-        replace(draft, number=number, issued_on=draft.issued_on or visit.deps.out.today()),
-        change=stored.change,
-        doubts=stored.doubts,
-        from_file=stored.from_file,
-        expect_version=stored.version,
-    )
-    return answering.at_part(visit.said(f"/phat-hanh/{stored.id}", "compose.numbered"), "van-ban")
+    issued_on = draft.issued_on or visit.deps.out.today()
+    await uploads.save_over(visit, stored, replace(draft, number=number, issued_on=issued_on))
+    return editor.at_part(visit.said(f"/phat-hanh/{stored.id}", "compose.numbered"), "van-ban")
 
 
 async def _addressed(visit: Visit, typed: TypedForm, stored: OutgoingDocument) -> web.StreamResponse:
@@ -242,11 +225,11 @@ async def _addressed(visit: Visit, typed: TypedForm, stored: OutgoingDocument) -
             await addressing.keep_group(visit, now, typed.form.text("group_name"))
             told = "compose.group.saved"
     except Clash as why:
-        return await answering.refused(visit, sheet, [("group_name", visit.why(why))])
+        return await editor.refused(visit, sheet, [("group_name", visit.why(why))])
     stored = await put_recipients(visit, stored, replace(draft, recipients=now))
     if visit.is_piece:
-        return await answering.parts(visit, stored, visit.say(f"told.{told}"), with_recipients=True)
-    return answering.at_part(visit.said(f"/phat-hanh/{stored.id}", told), "noi-nhan")
+        return await editor.parts(visit, stored, visit.say(f"told.{told}"), with_recipients=True)
+    return editor.at_part(visit.said(f"/phat-hanh/{stored.id}", told), "noi-nhan")
 
 
 async def _of_receivers(
@@ -263,16 +246,7 @@ async def put_recipients(visit: Visit, stored: OutgoingDocument, draft: Draft) -
     change = stored.change
     if stored.kind is Kind.UPDATE and change is not None:
         draft, change = await _of_receivers(visit, draft, change, stored.parent_id)
-    return await drafting.save(
-        visit.deps.out,
-        visit.scope(),
-        stored.id,
-        draft,
-        change=change,
-        doubts=stored.doubts,
-        from_file=stored.from_file,
-        expect_version=stored.version,
-    )
+    return await uploads.save_over(visit, stored, draft, change=change)
 
 
 async def _send(visit: Visit, typed: TypedForm, stored: OutgoingDocument) -> web.StreamResponse:
@@ -281,7 +255,7 @@ async def _send(visit: Visit, typed: TypedForm, stored: OutgoingDocument) -> web
         raise Denied("only a clerk sends documents", code="GW-RIGHT")
     path = f"/phat-hanh/{stored.id}"
     if typed.form.text("checked") != str(stored.version):
-        return answering.at_part(visit.said(path, "compose.changed", **{"kiem-tra": "1"}), "gui")
+        return editor.at_part(visit.said(path, "compose.changed", **{"kiem-tra": "1"}), "gui")
     confirm = tuple(typed.form.all("confirm"))
     found = await drafting.recheck(visit.deps.out, visit.scope(), stored.id, confirm)
     problems = [
@@ -289,7 +263,7 @@ async def _send(visit: Visit, typed: TypedForm, stored: OutgoingDocument) -> web
         *_unanswered(visit, typed, stored, found),
     ]
     if not problems:
-        options = visit.deps.options
+        options = visit.deps.settings
         seconds = options.undo_express_s if stored.draft.urgency >= Urgency.EXPRESS else options.undo_s
         try:
             await manage.send_draft(
@@ -298,7 +272,7 @@ async def _send(visit: Visit, typed: TypedForm, stored: OutgoingDocument) -> web
         except StaleVersion:
             return await _conflict(visit, typed)
         except Refused as why:
-            problems = answering.reasons(visit, why, "")
+            problems = editor.reasons(visit, why, "")
         else:
             return visit.go(f"{path}/da-gui")
     sheet = replace(editor.sheet_of_document(stored), ticked=_ticked(typed.form))
@@ -321,23 +295,23 @@ async def _quick(visit: Visit, typed: TypedForm) -> web.StreamResponse:
     try:
         stored = await _stored(visit, typed)
     except Refused as why:
-        return await answering.refused(visit, typed.sheet, answering.reasons(visit, why, ""))
+        return await editor.refused(visit, typed.sheet, editor.reasons(visit, why, ""))
     except StaleVersion:
         return await _conflict(visit, typed)
     at = local(visit.deps.clock.now()).strftime("%H:%M:%S")
-    return await answering.parts(visit, stored, visit.say("compose.kept", time=at))
+    return await editor.parts(visit, stored, visit.say("compose.kept", time=at))
 
 
 async def _conflict(visit: Visit, typed: TypedForm) -> web.StreamResponse:
     at = local(visit.deps.clock.now()).strftime("%H:%M")
     words = visit.say("compose.conflict", person=visit.say("compose.somebody"), time=at)
     if typed.act == _QUICK or visit.is_piece:
-        return web.json_response({"problems": [words]}, status=409, headers=answering.NO_STORE)
+        return web.json_response({"problems": [words]}, status=409, headers=editor.NO_STORE)
     document = typed.before.document
     if document is None:
         return await editor.show_sheet(visit, typed.sheet, problems=[("", words)], status=409)
     now = editor.sheet_of_document(await editor.load_draft(visit, document.id))
-    differ = answering.differences(visit, now, typed.draft, typed.change)
+    differ = editor.differences(visit, now, typed.draft, typed.change)
     over = [("", visit.say("compose.conflict.over"))] if differ else []
     sheet = replace(typed.sheet, document=now.document)
     return await editor.show_sheet(

@@ -103,7 +103,7 @@ async def pasted(
     visit: Visit, recipients: Sequence[Recipient], text: str, role: RecipientRole | None = None
 ) -> tuple[tuple[Recipient, ...], int]:
     """With what the text names; also how many of its items name no agency, such as what only says that a copy is filed."""
-    found = await read_recipients(visit.deps.out, visit.deps.agencies, visit.scope(), text)
+    found = await read_recipients(visit.deps.out, visit.deps.registry, visit.scope(), text)
     return await offered(visit, recipients, found, role)
 
 
@@ -146,7 +146,7 @@ async def rows(visit: Visit, recipients: Sequence[Recipient]) -> list[ShownRecip
 
 
 async def _known(visit: Visit, recipients: Sequence[Recipient]) -> _KnownRecipients:
-    out, book = visit.deps.out, visit.deps.agencies
+    out, book = visit.deps.out, visit.deps.registry
     coded = list(dict.fromkeys((each.code, each.parent) for each in recipients if each.code))
     answers = dict(zip(coded, await book.resolve_all(coded, out.today()), strict=True)) if coded else {}
     names = list(dict.fromkeys(each.name or "" for each in recipients if not each.code))
@@ -285,10 +285,10 @@ def _unknown(visit: Visit, code: str, near: Sequence[AgencyEntry]) -> str:
 
 async def _heirs(visit: Visit, answer: Resolution) -> tuple[AgencyEntry, ...]:
     codes = answer.ending.heirs if answer.ending and answer.ending.heirs else (answer.successor,)
-    found = [await visit.deps.agencies.entry(code) for code in codes if code]
+    found = [await visit.deps.registry.entry(code) for code in codes if code]
     return tuple(each for each in found if each is not None)
 
 
 async def _near(visit: Visit, answer: Resolution, code: str) -> tuple[AgencyEntry, ...]:
-    nearest = await visit.deps.agencies.entry(answer.nearest) if answer.nearest else None
-    return (nearest,) if nearest else tuple(await visit.deps.agencies.search(code, 5))
+    nearest = await visit.deps.registry.entry(answer.nearest) if answer.nearest else None
+    return (nearest,) if nearest else tuple(await visit.deps.registry.search(code, 5))

@@ -1,9 +1,11 @@
 """Shows the page of a new document: a place for its files, and once there is one the document beside its fields, its
 recipients and what is left to do, filled from a draft or from a form that was not taken; what it begins as: empty, an
-answer to one that came, a correction, an update or a replacement of one that was sent; and the list of checks before it
-is sent: every subject with the sentences behind it, what must be confirmed, what was sent under the same number. In: a
-`Sheet`, the address's question, `CheckedDraft`. Out: the page, or the values of its parts. Reads the directory, the
-groups and, in the agency's own scope, other documents; writes nothing."""
+answer to one that came, a correction, an update or a replacement of one that was sent; and the list of checks before it is
+sent: every subject with the sentences behind it, what must be confirmed, what was sent under the same number. In: a
+`Sheet`, the address's question, `CheckedDraft`. Out: the page, or the values of its parts. Reads the directory, the groups
+and, in the agency's own scope, other documents; writes nothing. And what its form is answered with: the page again with
+what is wrong; to a script that asks for a piece the sentences, or the parts of the page that are others by now; and wherein
+a page and what is stored differ."""
 
 from __future__ import annotations
 
@@ -30,12 +32,12 @@ from gateway.domain.document import (
 from gateway.domain.signatures import FileVerdict, LegalValue
 from gateway.domain.text import sort_key
 from gateway.domain.wall_clock import local
-from gateway.errors import Clash, Denied, NotFound
+from gateway.errors import Clash, Denied, GatewayError, NotFound
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.web.dates import day_text
 from gateway.office.web.forms import Problems
 from gateway.office.web.pages.compose import addressing, checking, fields
-from gateway.office.web.pages.outgoing import leaf
+from gateway.office.web.pages.outgoing import detail
 from gateway.office.web.visits import Visit
 from gateway.outgoing import drafting, files
 from gateway.outgoing.addressing import groups
@@ -206,7 +208,7 @@ async def show_sheet(
         path=path,
         is_bare=is_bare,
         is_torn=is_torn,
-        leaf=await leaf.leaf_of(visit, document, path) if document else None,
+        leaf=await detail.leaf_of(visit, document, path) if document else None,
         unsigned=document is not None and _is_unsigned(document),
         twins=await _same_lead(visit, document) if document else [],
         groups=await groups(visit.deps.store, visit.scope()),
@@ -322,3 +324,84 @@ def _is_unsigned(document: OutgoingDocument) -> bool:
     """Whether the lead file lacks the agency's own signature."""
     has_lead = any(each.role is FileRole.LEAD for each in document.files)
     return has_lead and document.legal_value is not LegalValue.OFFICIAL
+
+
+NO_STORE = {"Cache-Control": "no-store"}
+_LABELS = {"title": "signer_title"}
+_CHOICES = {
+    "type": "type.{}",
+    "urgency": "urgency.{}",
+    "secrecy": "compose.secrecy.{}",
+    "delivery": "delivery.{}",
+}
+_REPLY = {"yes": "reply.required", "no": "reply.not_required"}
+
+
+def differences(
+    visit: Visit, stored: Sheet, draft: Draft, change: DocumentChange | None
+) -> list[tuple[str, str]]:
+    """None where both say the same."""
+    typed = fields.values(draft, change)
+
+    def told(field: str, text: str) -> str:
+        said = text or visit.say("compose.conflict.empty")
+        return visit.say("compose.conflict.stored", field=visit.say(f"compose.{field}"), text=said)
+
+    found = [
+        (
+            "reply-yes" if name == "reply" else name,
+            told(_LABELS.get(name, name), _value_shown(visit, name, text)),
+        )
+        for name, text in stored.values.items()
+        if typed.get(name, "") != text
+    ]
+    if [(each.code, each.name, each.role) for each in draft.recipients] != [
+        (each.code, each.name, each.role) for each in stored.recipients
+    ]:
+        names = "; ".join(each.name or each.code for each in stored.recipients)
+        found.append(("noi-nhan", told("check.recipients", names)))
+    return found
+
+
+def _value_shown(visit: Visit, name: str, text: str) -> str:
+    """As the page writes it."""
+    key = _REPLY.get(text, "") if name == "reply" else _CHOICES.get(name, "").format(text)
+    return visit.say_or(key, text) if key and text else text
+
+
+def at_part(answer: web.Response, part: str) -> web.Response:
+    if part:
+        answer.headers["Location"] += f"#{part}"
+    return answer
+
+
+async def refused(visit: Visit, sheet: Sheet, problems: list[tuple[str, str]]) -> web.StreamResponse:
+    """The page with what is wrong; to a script the sentences, and which draft it is by now."""
+    if not visit.is_piece:
+        return await show_sheet(visit, sheet, problems=problems)
+    told = {"problems": [text for _, text in problems], **_standing(sheet.document)}
+    return web.json_response(told, status=422, headers=NO_STORE)
+
+
+def _standing(document: OutgoingDocument | None) -> dict[str, object]:
+    if document is None:
+        return {}
+    return {"version": document.version, "path": f"/phat-hanh/{document.id}"}
+
+
+async def parts(
+    visit: Visit, stored: OutgoingDocument, words: str, *, with_recipients: bool = False
+) -> web.StreamResponse:
+    """To a script: what was done, and the parts of the page that are others by now."""
+    values = await part_values(visit, sheet_of_document(stored))
+    told = {**_standing(stored), "words": words, "left": visit.piece("compose/_left.html", **values).text}
+    if with_recipients:
+        told["recipients"] = visit.piece("compose/_recipients.html", **values).text
+    return web.json_response(told, headers=NO_STORE)
+
+
+def reasons(visit: Visit, why: GatewayError, name: str) -> list[tuple[str, str]]:
+    found = getattr(getattr(why, "verdict", None), "reasons", ())
+    if not found:
+        return [(name, visit.why(why))]
+    return [(name or place, words) for place, words in (checking.reason_said(visit, each) for each in found)]

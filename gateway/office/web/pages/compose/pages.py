@@ -18,12 +18,12 @@ from gateway.domain.pdf import CopyForm, Purpose, Wish
 from gateway.domain.registry import AgencyEntry
 from gateway.errors import Clash, Denied, GatewayError, NotFound, Refused, StaleVersion
 from gateway.office.domain.roles import Manner, Right
-from gateway.office.letters import habits, moving
+from gateway.office.letters import asking, habits
 from gateway.office.web import answers
 from gateway.office.web.forms import Problems
 from gateway.office.web.pages.compose import addressing, editor
 from gateway.office.web.pages.compose.acts import put_recipients
-from gateway.office.web.pages.compose.answering import at_part
+from gateway.office.web.pages.compose.editor import at_part
 from gateway.office.web.visits import Visit
 from gateway.outgoing import drafting, manage
 from gateway.outgoing.addressing import groups, remove_group
@@ -56,19 +56,27 @@ async def draft_shown(visit: Visit) -> web.StreamResponse:
     return await editor.show_sheet(visit, editor.sheet_of_document(document), checked=checked)
 
 
-async def discarding(visit: Visit) -> web.StreamResponse:
+async def discarded(visit: Visit) -> web.StreamResponse:
     """Nothing was sent, so nobody needs a reason: what goes is named, and that is all."""
+    if visit.is_act:
+        document = await _open_draft(visit)
+        await manage.cancel(visit.deps.out, visit.scope(), document.id, document.version)
+        await visit.deps.looking.forget(visit.scope(), document.id)
+        return visit.said("/van-ban-di", "compose.discarded")
     document = await editor.load_draft(visit, visit.path("id"))
     if document.state is not OutState.DRAFT:
         return visit.go(f"/van-ban-di/{document.id}")
-    return await visit.page("compose/discard.html", title=visit.say("compose.discard"), document=document)
-
-
-async def discarded(visit: Visit) -> web.StreamResponse:
-    document = await _open_draft(visit)
-    await manage.cancel(visit.deps.out, visit.scope(), document.id, document.version)
-    await visit.deps.looking.forget(visit.scope(), document.id)
-    return visit.said("/van-ban-di", "compose.discarded")
+    return await visit.question(
+        None,
+        "compose.discard",
+        "compose.discard.text",
+        "compose.discard",
+        back=f"/phat-hanh/{document.id}",
+        part="compose/_discard.html",
+        look="card",
+        grave=True,
+        draft=document.draft,
+    )
 
 
 async def sent(visit: Visit) -> web.StreamResponse:
@@ -92,7 +100,7 @@ async def sent(visit: Visit) -> web.StreamResponse:
 async def undone(visit: Visit) -> web.StreamResponse:
     document = await editor.load_draft(visit, visit.path("id"))
     try:
-        again = await moving.call_back(visit.deps.out, visit.scope(), document.id)
+        again = await asking.call_back(visit.deps.out, visit.scope(), document.id)
     except Clash as why:
         return await visit.page(
             "compose/sent.html",
@@ -120,10 +128,10 @@ async def agencies_suggested(visit: Visit) -> web.StreamResponse:
     found: Sequence[AgencyEntry]
     if text:
         root = visit.here.code.partition(".")[0]
-        found = await visit.deps.agencies.search(text, _MOST_FOUND, root) if len(text) > 1 else ()
+        found = await visit.deps.registry.search(text, _MOST_FOUND, root) if len(text) > 1 else ()
     else:
         codes = sorted(usual.codes, key=lambda code: -usual.codes[code])[:_MOST_USUAL]
-        answers = await visit.deps.agencies.resolve_all([(code, None) for code in codes], today)
+        answers = await visit.deps.registry.resolve_all([(code, None) for code in codes], today)
         found = [each.entry for each in answers if each.entry is not None]
     alive = [each for each in found if each.valid_to is None or today <= each.valid_to]
     offers = habits.ranked(alive, visit.here.code, usual)[:_MOST_OFFERS]
@@ -137,7 +145,7 @@ async def agencies_tree(visit: Visit) -> web.StreamResponse:
     # Each agency of the tree with those directly under it.
     branches: list[tuple[AgencyEntry, Sequence[AgencyEntry]]] = []
     if root is not None:
-        under = visit.deps.agencies.children
+        under = visit.deps.registry.children
         first = (await under(root.code))[:_MOST_BRANCHES]
         branches = [(each, await under(each.code)) for each in first]
     return await visit.page(
@@ -174,7 +182,7 @@ async def group_removed(visit: Visit) -> web.StreamResponse:
 
 async def _tree_root(visit: Visit, code: str) -> AgencyEntry | None:
     """What was asked for where it was typed; else the top above the own agency."""
-    agencies = visit.deps.agencies
+    agencies = visit.deps.registry
     if visit.ask("goc"):
         return await agencies.entry(code) or next(iter(await agencies.search(code, 1)), None)
     entry = await agencies.entry(code)

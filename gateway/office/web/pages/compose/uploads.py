@@ -21,7 +21,7 @@ from gateway.domain.document import Draft, FileItem, FileRole, Kind, OutgoingDoc
 from gateway.domain.pdf import PdfFields, Sure
 from gateway.domain.registry import OfferKind
 from gateway.errors import BadForm, GatewayError, Refused, ScannerDown
-from gateway.office.book import letters
+from gateway.office.book import books
 from gateway.office.letters import habits
 from gateway.office.web import forms
 from gateway.office.web.forms import Form
@@ -35,6 +35,7 @@ from gateway.policy import outgoing as rules
 from gateway.words import labels
 
 PIECE = 64 * 1024
+_UPLOAD_S = 600.0
 _MOST_PARTS = 10_000
 ANY = "files"
 """The field whose files are of the role that their names tell."""
@@ -55,7 +56,7 @@ class Brought:
 async def read_form(visit: Visit, tray: Tray, there: Sequence[FileItem] = ()) -> Brought:
     """The whole form, for a document that has those files. BadForm where it is none, or takes too long."""
     try:
-        async with asyncio.timeout(visit.deps.options.upload_s):
+        async with asyncio.timeout(_UPLOAD_S):
             with _as_form():
                 return await _read_parts(visit, tray, there)
     except TimeoutError as why:
@@ -64,7 +65,7 @@ async def read_form(visit: Visit, tray: Tray, there: Sequence[FileItem] = ()) ->
 
 async def _read_parts(visit: Visit, tray: Tray, there: Sequence[FileItem]) -> Brought:
     fields: dict[str, list[str]] = {}
-    brought, left, count = Brought(), visit.deps.options.form_bytes, 0
+    brought, left, count = Brought(), forms.FORM_BYTES, 0
     async for part in forms.parts(visit.request, visit.token):
         count += 1
         if count > _MOST_PARTS:
@@ -163,7 +164,7 @@ async def read_lead(visit: Visit, held: Tray) -> ReadDocument | None:
         return None
     alone = Tray(desk=held.desk, stack=held.stack, received=[lead])
     try:
-        return await read_document(visit.deps.out, visit.deps.agencies, visit.scope(), alone)
+        return await read_document(visit.deps.out, visit.deps.registry, visit.scope(), alone)
     except Refused:
         # What is wrong with it is said when it is taken in, or checked.
         return None
@@ -183,17 +184,18 @@ async def fill_draft(visit: Visit, stored: OutgoingDocument, found: ReadDocument
     told = filling_told(stored.draft, draft, doubts)
     draft = await _completed(visit, stored, draft, doubts)
     earlier = {name: why for name, why in stored.doubts if name not in doubts}
-    await drafting.save(
-        visit.deps.out,
-        visit.scope(),
-        stored.id,
-        draft,
-        change=stored.change,
-        doubts=tuple({**earlier, **doubts}.items()),
-        from_file=sorted({*stored.from_file, *filled}),
-        expect_version=stored.version,
-    )
+    kept = {"doubts": tuple({**earlier, **doubts}.items()), "from_file": sorted({*stored.from_file, *filled})}
+    await save_over(visit, stored, draft, **kept)
     return told
+
+
+async def save_over(
+    visit: Visit, stored: OutgoingDocument, draft: Draft, **other: Any
+) -> OutgoingDocument:  # Any: other fields of what is kept beside a draft
+    """That draft in place of the stored one, unless somebody was quicker; what is kept beside it stays, or is the other."""
+    kept = {"change": stored.change, "doubts": stored.doubts, "from_file": stored.from_file, **other}
+    out, scope = visit.deps.out, visit.scope()
+    return await drafting.save(out, scope, stored.id, draft, expect_version=stored.version, **kept)
 
 
 async def _completed(visit: Visit, stored: OutgoingDocument, draft: Draft, doubts: dict[str, str]) -> Draft:
@@ -205,7 +207,7 @@ async def _completed(visit: Visit, stored: OutgoingDocument, draft: Draft, doubt
     if draft.issued_on is None:
         draft, doubts["date"] = replace(draft, issued_on=visit.deps.out.today()), "today"
     if not draft.number and stored.kind is Kind.DOCUMENT:
-        number = await letters.next_number(visit.deps.book, visit.scope(), draft, visit.deps.out.today())
+        number = await books.next_number(visit.deps.book, visit.scope(), draft, visit.deps.out.today())
         draft, doubts["number"] = replace(draft, number=number), "next"
     return draft
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from functools import partial
 
 from gateway.office.web import routes
-from gateway.office.web.pages.incoming import acts, detail, leaf, sealing, submitting
+from gateway.office.web.pages.incoming import acts, detail, sealing
 from gateway.office.web.pages.incoming.seen import (
     ANSWERS,
     DECIDES,
@@ -24,43 +24,33 @@ from gateway.office.web.routes import PageRoute
 
 get = partial(routes.get, key="incoming")
 post = partial(routes.post, key="incoming")
+both = partial(routes.both, key="incoming")
+_AGREE, _DISAGREE = (partial(acts.request_answered, code=code) for code in ("15", "16"))
 _FILE = "{n:[0-9]{1,9}}"
 _PAGE = "{page:[0-9]{1,4}}"
 _PACKET = "{digest:[0-9a-f]{64}}"
 
 ROUTES: tuple[PageRoute, ...] = (
     get(HERE, "incoming_one", sealing.document_shown, needs=SEES),
-    get(f"{HERE}/tiep-nhan", "incoming_take_form", partial(acts.decision_form, name="take_in"), needs=TAKES),
+    get(f"{HERE}/tiep-nhan", "incoming_take_form", acts.take_in_form, needs=TAKES),
     post(f"{HERE}/tiep-nhan", "incoming_take", acts.taken, needs=TAKES),
-    get(f"{HERE}/tam-giu", "incoming_hold_form", partial(acts.decision_form, name="hold"), needs=TAKES),
-    post(f"{HERE}/tam-giu", "incoming_hold", acts.held, needs=TAKES),
-    get(f"{HERE}/tu-choi", "incoming_refuse_form", partial(acts.decision_form, name="refuse"), needs=TAKES),
-    post(f"{HERE}/tu-choi", "incoming_refuse", acts.refused, needs=TAKES),
+    *both(f"{HERE}/tam-giu", "incoming_hold_form", "incoming_hold", acts.held, needs=TAKES),
+    *both(f"{HERE}/tu-choi", "incoming_refuse_form", "incoming_refuse", acts.refused, needs=TAKES),
     get(f"{HERE}/chuyen-xu-ly", "incoming_assign_form", acts.assign_form, needs=INSTRUCTS),
     post(f"{HERE}/chuyen-xu-ly", "incoming_assign", acts.assigned, needs=INSTRUCTS),
     post(f"{HERE}/tien-do", "incoming_progress", acts.progress_said, needs=PROGRESSES),
-    get(f"{HERE}/trinh", "incoming_submit_form", submitting.submit_form, needs=TAKES),
-    post(f"{HERE}/trinh", "incoming_submit", submitting.submitted, needs=TAKES),
-    get(f"{HERE}/tra-lai", "incoming_hand_back_form", acts.hand_back_form, needs=HANDS_BACK),
-    post(f"{HERE}/tra-lai", "incoming_hand_back", acts.handed_back, needs=HANDS_BACK),
-    post(f"{HERE}/xong-phan-viec", "incoming_part_done", acts.part_done, needs=PROGRESSES),
-    get(f"{HERE}/mo-lai", "incoming_reopen_form", acts.reopen_form, needs=REOPENS),
-    post(f"{HERE}/mo-lai", "incoming_reopen", acts.reopened, needs=REOPENS),
-    get(f"{HERE}/dong-y", "incoming_agree_form", partial(acts.request_form, name="agree"), needs=ANSWERS),
-    post(f"{HERE}/dong-y", "incoming_agree", acts.request_answered, needs=ANSWERS),
-    get(
-        f"{HERE}/khong-dong-y",
-        "incoming_disagree_form",
-        partial(acts.request_form, name="disagree"),
-        needs=ANSWERS,
+    *both(f"{HERE}/trinh", "incoming_submit_form", "incoming_submit", acts.submitted, needs=TAKES),
+    *both(
+        f"{HERE}/tra-lai", "incoming_hand_back_form", "incoming_hand_back", acts.handed_back, needs=HANDS_BACK
     ),
-    post(f"{HERE}/khong-dong-y", "incoming_disagree", acts.request_refused, needs=ANSWERS),
-    get(f"{HERE}/niem-phong", "incoming_freeze_form", sealing.freeze_form, needs=FREEZES),
-    post(f"{HERE}/niem-phong", "incoming_freeze", sealing.frozen, needs=FREEZES),
-    get(f"{HERE}/tieu-huy", "incoming_purge_form", sealing.purge_form, needs=DECIDES),
-    post(f"{HERE}/tieu-huy", "incoming_purge", sealing.purged, needs=DECIDES),
+    post(f"{HERE}/xong-phan-viec", "incoming_part_done", acts.part_done, needs=PROGRESSES),
+    *both(f"{HERE}/mo-lai", "incoming_reopen_form", "incoming_reopen", acts.reopened, needs=REOPENS),
+    *both(f"{HERE}/dong-y", "incoming_agree_form", "incoming_agree", _AGREE, needs=ANSWERS),
+    *both(f"{HERE}/khong-dong-y", "incoming_disagree_form", "incoming_disagree", _DISAGREE, needs=ANSWERS),
+    *both(f"{HERE}/niem-phong", "incoming_freeze_form", "incoming_freeze", sealing.frozen, needs=FREEZES),
+    *both(f"{HERE}/tieu-huy", "incoming_purge_form", "incoming_purge", sealing.purged, needs=DECIDES),
     get(f"{HERE}/tep/{_FILE}", "incoming_file", detail.file_given, needs=READS),
-    get(f"{HERE}/trang/{_FILE}/{_PAGE}", "incoming_page", leaf.page_given, needs=READS),
+    get(f"{HERE}/trang/{_FILE}/{_PAGE}", "incoming_page", detail.page_given, needs=READS),
     get(f"{HERE}/xem/{_FILE}", "incoming_view", detail.file_viewed, needs=READS),
     get(f"{HERE}/goi-tin/{_PACKET}", "incoming_packet", detail.packet_shown, needs=READS),
     get(f"{HERE}/goi-tin/{_PACKET}/tai", "incoming_packet_file", detail.packet_given, needs=READS),

@@ -20,11 +20,12 @@ from gateway.incoming import act, handling
 from gateway.incoming.act import StatusCall
 from gateway.office.domain.listing import Side
 from gateway.office.domain.roles import Manner, Right
-from gateway.office.letters import submitting as letters
+from gateway.office.domain.task import Submission, SubmissionState
+from gateway.office.letters import received
 from gateway.office.web import answers, dates
 from gateway.office.web.forms import SHORTEST_REASON, Problems
 from gateway.office.web.pages import lists
-from gateway.office.web.pages.incoming import detail, seen, submitting
+from gateway.office.web.pages.incoming import detail, seen
 from gateway.office.web.pages.incoming.seen import SeenIncoming
 from gateway.office.web.visits import Visit, merged
 from gateway.words import labels
@@ -52,7 +53,7 @@ async def taken(visit: Visit) -> web.StreamResponse:
     if not panel.is_clean:
         problems += _written(visit, "note", "incoming.note", note)
     if problems:
-        return await decision_form(visit, "take_in", problems)
+        return await take_in_form(visit, problems)
     call = StatusCall(
         code="03",
         register_no=number if has_own_numbers else None,
@@ -65,11 +66,11 @@ async def taken(visit: Visit) -> web.StreamResponse:
     except StaleVersion:
         return await seen.late_page(visit, found)
     except Refused as why:
-        return await decision_form(visit, "take_in", _broken(visit, why))
+        return await take_in_form(visit, _broken(visit, why))
     except Clash as why:
         if why.code == "GW-STATUS":
             return await seen.late_page(visit, found)
-        return await decision_form(visit, "take_in", [("register_no", visit.why(why))])
+        return await take_in_form(visit, [("register_no", visit.why(why))])
     told = "incoming.registered" if done.register_no else "incoming.taken_in"
     if visit.is_piece:
         word = visit.say("listing.arrival_no", number=done.register_no) if done.register_no else ""
@@ -79,14 +80,34 @@ async def taken(visit: Visit) -> web.StreamResponse:
     return visit.said(found.path, told, **merged({"ds": visit.ask("ds"), "sau": after or ""}))
 
 
-async def held(visit: Visit) -> web.StreamResponse:
+async def take_in_form(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
     found = await seen.find(visit)
+    if not _is_open(found):
+        return await seen.late_page(visit, found)
+    known = await detail.look_known(visit, found.whole)
+    return await visit.form_page(
+        "incoming/take_in.html",
+        problems,
+        title=visit.say("incoming.take_in.title", name=found.name),
+        found=found,
+        document=found.whole,
+        panel=detail.panel_of(visit, found, known),
+        mode=known.agency.numbering.value,
+        query=urlencode(merged({"ds": visit.ask("ds")})),
+        version=visit.form.text("version") or str(found.whole.version),
+    )
+
+
+async def held(visit: Visit) -> web.StreamResponse:
+    """Nothing can be decided about what was decided before."""
+    found, why = await seen.find(visit), visit.form.text("reason")
     visit.person.require(Right.TAKE_IN, Manner.YES)
-    why = visit.form.text("reason")
-    if problems := _written(visit, "reason", "incoming.reason", why):
-        return await decision_form(visit, "hold", problems)
-    done = _set_aside(visit, found, why)
-    return await seen.done_or_late(visit, found, done, "incoming.held", over="held")
+    if not _is_open(found) or found.whole.state is not InState.NEW:
+        return await seen.late_page(visit, found)
+    problems = _written(visit, "reason", "incoming.reason", why)
+    if problems or not visit.is_act:
+        return await seen.ask(visit, found, "hold", problems, query=merged({"ds": visit.ask("ds")}))
+    return await seen.done_or_late(visit, found, _set_aside(visit, found, why), "incoming.held", over="held")
 
 
 async def _set_aside(visit: Visit, found: SeenIncoming, why: str) -> None:
@@ -96,41 +117,20 @@ async def _set_aside(visit: Visit, found: SeenIncoming, why: str) -> None:
 
 
 async def refused(visit: Visit) -> web.StreamResponse:
-    found = await seen.find(visit)
+    found, code, note = await seen.find(visit), visit.form.text("reason"), visit.form.text("note")
     visit.person.require(Right.TAKE_IN, Manner.YES)
     if not _is_open(found):
         return await seen.late_page(visit, found)
-    code, note = visit.form.text("reason"), visit.form.text("note")
     problems = [] if code in REASONS else [("reason", visit.say("incoming.refuse.choose"))]
-    if problems := problems + _written(visit, "note", "incoming.refuse.text", note):
-        return await decision_form(visit, "refuse", problems)
+    problems += _written(visit, "note", "incoming.refuse.text", note)
+    if problems or not visit.is_act:
+        query = merged({"ds": visit.ask("ds")})
+        reasons = [(each, visit.say(f"reason.{each}")) for each in REASONS]
+        told = [("", visit.say("incoming.refuse.none")), *reasons]
+        return await seen.ask(visit, found, "refuse", problems, query=query, grave=True, reasons=told)
     call = StatusCall(code="02", reason=code, note=note, staff=seen.staff_of(visit))
     doing = seen.give_status(visit, found, call)
     return await seen.done_or_late(visit, found, doing, "incoming.refused", over="rejected")
-
-
-async def decision_form(visit: Visit, name: str, problems: Problems | None = None) -> web.StreamResponse:
-    """One of the three pages. Nothing can be decided about what was decided before."""
-    found = await seen.find(visit)
-    if not _is_open(found) or (name == "hold" and found.whole.state is not InState.NEW):
-        return await seen.late_page(visit, found)
-    known = await detail.look_known(visit, found.whole)
-    panel = detail.panel_of(visit, found, known)
-    return await visit.form_page(
-        f"incoming/{name}.html",
-        problems,
-        title=visit.say(f"incoming.{name}.title", name=found.name),
-        found=found,
-        document=found.whole,
-        panel=panel,
-        mode=known.agency.numbering.value,
-        query=urlencode(merged({"ds": visit.ask("ds")})),
-        reasons=[
-            ("", visit.say("incoming.refuse.none")),
-            *((each, visit.say(f"reason.{each}")) for each in REASONS),
-        ],
-        version=visit.form.text("version") or str(found.whole.version),
-    )
 
 
 def _is_open(found: SeenIncoming) -> bool:
@@ -162,9 +162,9 @@ async def assigned(visit: Visit) -> web.StreamResponse:
     found = await _found_to_assign(visit)
     if found.whole.state not in _UNDER_WAY:
         return await seen.late_page(visit, found)
-    asked = submitting.waiting(await submitting.submissions_of(visit, found))
+    asked = waiting(await submissions_of(visit, found))
     if asked is not None and visit.form.text("only") == "1":
-        answer = await submitting.opinion_given(visit, found)
+        answer = await opinion_given(visit, found)
         return answer or await assign_form(visit, [visit.missing("instruction", "incoming.opinion")])
     is_returned = any(each.state is PartState.RETURNED for each in await _parts(visit, found))
     given, problems = _read_assignment(visit, found.whole, await _units(visit), is_returned)
@@ -197,7 +197,7 @@ async def _decided_by(visit: Visit, found: SeenIncoming, given: Assignment, doin
     """Who assigns what was submitted has given an opinion by it."""
     await doing
     words = given.instruction or labels.say("incoming.given.lead", "vi", unit=given.lead_unit)
-    await letters.decide(visit.deps.inn, visit.scope(), found.whole.id, words)
+    await received.decide(visit.deps.inn, visit.scope(), found.whole.id, words)
 
 
 async def progress_said(visit: Visit) -> web.StreamResponse:
@@ -213,59 +213,31 @@ async def progress_said(visit: Visit) -> web.StreamResponse:
     return await seen.done_or_late(visit, found, seen.give_status(visit, found, call), _TOLD_OF_STATUS[code])
 
 
-async def reopen_form(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
+async def reopened(visit: Visit) -> web.StreamResponse:
     """Work that was closed by mistake is opened again."""
-    found = await seen.find(visit)
+    found, problems = await seen.find(visit), visit.short_reason()
     if not seen.may_reopen(visit, found):
         raise Denied("this document is not one of this person or unit", code="GW-RIGHT")
     if found.whole.state is not InState.DONE:
         return await seen.late_page(visit, found)
-    return await visit.form_page(
-        "incoming/reopen.html",
-        problems,
-        title=visit.say("incoming.reopen.title", name=found.name),
-        found=found,
-        document=found.whole,
-        version=visit.form.text("version") or str(found.whole.version),
-    )
-
-
-async def reopened(visit: Visit) -> web.StreamResponse:
-    if problems := visit.short_reason():
-        return await reopen_form(visit, problems)
-    found = await seen.find(visit)
-    if not seen.may_reopen(visit, found):
-        raise Denied("this document is not one of this person or unit", code="GW-RIGHT")
+    if problems or not visit.is_act:
+        will = "" if found.whole.source is Source.AXIS else ".by_hand"
+        return await seen.ask(visit, found, "reopen", problems, will=f"will{will}")
     call = StatusCall(code="05", note=visit.form.text("reason"), reopens=True, staff=seen.staff_of(visit))
     return await seen.done_or_late(visit, found, seen.give_status(visit, found, call), "incoming.reopened")
 
 
-async def hand_back_form(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
+async def handed_back(visit: Visit) -> web.StreamResponse:
     """A unit's head gives it back to who assigns."""
-    found = await seen.find(visit)
+    found, problems = await seen.find(visit), visit.short_reason()
     granted = seen.granted_over(visit, found, Right.INSTRUCT, Manner.OWN)
     part = await _open_part(visit, found, granted.unit)
     if part is None:
         return await seen.late_page(visit, found)
-    return await visit.form_page(
-        "incoming/hand_back.html",
-        problems,
-        title=visit.say("incoming.hand_back.title", name=found.name),
-        found=found,
-        document=found.whole,
-        part=part,
-        version=visit.form.text("version") or str(found.whole.version),
-    )
-
-
-async def handed_back(visit: Visit) -> web.StreamResponse:
-    if problems := visit.short_reason():
-        return await hand_back_form(visit, problems)
-    found = await seen.find(visit)
-    granted = seen.granted_over(visit, found, Right.INSTRUCT, Manner.OWN)
+    if problems or not visit.is_act:
+        return await seen.ask(visit, found, "hand_back", problems, unit=part.unit)
     version, why = seen.version_shown(visit), visit.form.text("reason")
-    desk, scope = visit.deps.inn, visit.scope()
-    doing = handling.hand_back(desk, scope, found.whole.id, granted.unit, why, version)
+    doing = handling.hand_back(visit.deps.inn, visit.scope(), found.whole.id, granted.unit, why, version)
     return await seen.done_or_late(visit, found, doing, "incoming.handed_back")
 
 
@@ -302,7 +274,7 @@ async def assign_form(visit: Visit, problems: Problems | None = None) -> web.Str
     if document.state not in _UNDER_WAY:
         return await seen.late_page(visit, found)
     before = document.assignment
-    asked = submitting.waiting(await submitting.submissions_of(visit, found))
+    asked = waiting(await submissions_of(visit, found))
     returned = [each for each in await _parts(visit, found) if each.state is PartState.RETURNED]
     return await visit.form_page(
         "incoming/assign.html",
@@ -317,7 +289,7 @@ async def assign_form(visit: Visit, problems: Problems | None = None) -> web.Str
         asked_by=await seen.name_told(visit, asked.asked_by) if asked else "",
         ready=[
             ("", visit.say("incoming.ready.none")),
-            *((each, each) for each in submitting.ready_sentences()),
+            *((each, each) for each in ready_sentences()),
         ],
         own_days={each.unit: dates.day_text(each.deadline) for each in before.deadlines} if before else {},
         given=visit.form.flat() or _earlier_assignment(before),
@@ -358,7 +330,7 @@ def _read_assignment(
         problems.append(("deadline", visit.say("incoming.deadline.unreadable")))
     elif deadline is not None and deadline < today:
         problems.append(("deadline", visit.say("incoming.deadline.past")))
-    if len(submitting.opinion_typed(visit)) > _LONGEST_INSTRUCTION:
+    if len(opinion_typed(visit)) > _LONGEST_INSTRUCTION:
         problems.append(("instruction", visit.say("incoming.instruction.long", most=_LONGEST_INSTRUCTION)))
     own, strange = _own_days(visit, units, helping)
     problems += strange
@@ -368,7 +340,7 @@ def _read_assignment(
         lead_unit=lead,
         coordinating_units=tuple(dict.fromkeys(each for each in helping if each != lead)),
         deadline=deadline,
-        instruction=submitting.opinion_typed(visit)[:_LONGEST_INSTRUCTION] or None,
+        instruction=opinion_typed(visit)[:_LONGEST_INSTRUCTION] or None,
         deadlines=tuple(each for each in own if each.unit != lead),
     )
     return given, problems
@@ -393,41 +365,34 @@ def _own_days(
     return found, problems
 
 
-async def request_refused(visit: Visit) -> web.StreamResponse:
-    if problems := visit.short_reason():
-        return await request_form(visit, "disagree", problems)
-    return await request_answered(visit, "16", "incoming.disagreed", visit.form.text("reason"))
-
-
-async def request_answered(
-    visit: Visit, code: str = "15", told: str = "incoming.agreed", why: str | None = None
-) -> web.StreamResponse:
-    found = await seen.find(visit)
+async def request_answered(visit: Visit, code: str) -> web.StreamResponse:
+    """What its sender asks for, as long as it is what the page showed: 15 agrees, 16 refuses and says why."""
+    found, agrees = await seen.find(visit), code == "15"
     visit.person.require(Right.ANSWER, Manner.YES)
-    known = await detail.look_known(visit, found.whole)
-    asked = visit.form.text("request")
-    if known.request is None or known.request.standing.request_id != asked:
-        return await seen.late_page(visit, found)
-    call = StatusCall(code=code, note=why, staff=seen.staff_of(visit))
-    return await seen.done_or_late(visit, found, seen.give_status(visit, found, call), told)
-
-
-async def request_form(visit: Visit, name: str, problems: Problems | None = None) -> web.StreamResponse:
-    found = await seen.find(visit)
     known = await detail.look_known(visit, found.whole)
     if known.request is None or found.whole.state is InState.SEALED:
         return await seen.late_page(visit, found)
-    child = known.request.child
-    return await visit.form_page(
-        f"incoming/{name}.html",
-        problems,
-        title=visit.say(f"incoming.{name}.title", name=found.name),
-        found=found,
-        document=found.whole,
-        request=known.request,
-        changed=changes_asked(visit, found.whole, child) if child is not None else (),
-        version=visit.form.text("version") or str(found.whole.version),
-    )
+    request, child = known.request.standing, known.request.child
+    if visit.is_act and visit.form.text("request") != request.request_id:
+        return await seen.late_page(visit, found)
+    problems = [] if agrees else visit.short_reason()
+    if problems or not visit.is_act:
+        will = "will.update" if request.kind == "update" else "will.cancel"
+        return await seen.ask(
+            visit,
+            found,
+            "agree" if agrees else "disagree",
+            problems,
+            will=will if agrees else "will",
+            do=f"do.{request.kind}",
+            grave=not agrees or request.kind != "update",
+            asked=request.request_id,
+            request=known.request,
+            changed=changes_asked(visit, found.whole, child) if agrees and child is not None else (),
+        )
+    call = StatusCall(code=code, note=visit.form.text("reason") or None, staff=seen.staff_of(visit))
+    told = "incoming.agreed" if agrees else "incoming.disagreed"
+    return await seen.done_or_late(visit, found, seen.give_status(visit, found, call), told)
 
 
 def changes_asked(
@@ -456,3 +421,52 @@ def _signer_text(document: IncomingDocument) -> str:
 
 def _files_text(document: IncomingDocument) -> str:
     return ", ".join(each.name for each in document.files)
+
+
+READY = ("handle", "reply", "together", "report", "know", "file")
+"""`incoming.ready.…` has the words."""
+
+
+async def submissions_of(visit: Visit, found: SeenIncoming) -> tuple[Submission, ...]:
+    async with visit.deps.store.read(visit.scope()) as work:
+        return tuple((await work.office.submissions.of([found.whole.id]))[found.whole.id])
+
+
+def waiting(known: tuple[Submission, ...]) -> Submission | None:
+    return next((each for each in known if each.state is SubmissionState.ASKED), None)
+
+
+def ready_sentences() -> list[str]:
+    """In Vietnamese, as the instruction is kept, whatever the language of the page."""
+    return [labels.say(f"incoming.ready.{each}", "vi") for each in READY]
+
+
+def opinion_typed(visit: Visit) -> str:
+    """The sentence that was chosen, and what was written beside it."""
+    chosen, own = visit.form.text("ready"), visit.form.text("instruction")
+    kept = chosen if chosen in ready_sentences() else ""
+    return "\n".join(each for each in (kept, own) if each)
+
+
+async def submitted(visit: Visit) -> web.StreamResponse:
+    found = await seen.find(visit)
+    visit.person.require(Right.TAKE_IN, Manner.YES)
+    if found.whole.state not in received.WORKED_ON or waiting(await submissions_of(visit, found)):
+        return await seen.late_page(visit, found)
+    leader, note = visit.form.text("leader"), visit.form.text("note")
+    leaders = await seen.leaders_of(visit)
+    problems = [] if leader in dict(leaders) else [visit.missing("leader", "incoming.leader")]
+    if problems or not visit.is_act:
+        closed = "" if leaders else visit.say("incoming.submit.nobody")
+        return await seen.ask(visit, found, "submit", problems, leaders=leaders, closed=closed)
+    doing = received.submit(visit.deps.inn, visit.scope(), found.whole.id, leader, note)
+    return await seen.done_or_late(visit, found, doing, "incoming.submitted")
+
+
+async def opinion_given(visit: Visit, found: SeenIncoming) -> web.StreamResponse | None:
+    """An opinion alone: nobody is given the document by it. None where no words were given."""
+    words = opinion_typed(visit)
+    if not words:
+        return None
+    doing = received.decide(visit.deps.inn, visit.scope(), found.whole.id, words)
+    return await seen.done_or_late(visit, found, doing, "incoming.opinion")

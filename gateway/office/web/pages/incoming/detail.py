@@ -1,7 +1,8 @@
-"""The page of one incoming document, and what the document says. In: what was found, its facts, events and packets; a
-visit whose address names one of them. Out: the checks with the one button that fits them on top, what is known of
-the document, its files and signatures, and its history; its files as downloads or, of a PDF, as a view; the signed
-packets behind it as text; the evidence pack. Bytes are given once it was written down who reads them."""
+"""The page of one incoming document, and what the document says. In: what was found, its facts, events and packets; a visit
+whose address names one of them. Out: the checks with the one button that fits them on top, what is known of the document,
+its files and signatures, and its history; its files as downloads or, of a PDF, as a view; the signed packets behind it as
+text; the evidence pack. Bytes are given once it was written down who reads them. Its files stand in front of whoever
+decides about it, as far as the person may see them."""
 
 from __future__ import annotations
 
@@ -30,9 +31,10 @@ from gateway.office.web import answers
 from gateway.office.web.answers import FileContent, can_show
 from gateway.office.web.forms import Problems
 from gateway.office.web.listing import list_rows
-from gateway.office.web.pages import lists
-from gateway.office.web.pages.incoming import checks, leaf, seen
+from gateway.office.web.pages import leaf, lists
+from gateway.office.web.pages.incoming import checks, seen
 from gateway.office.web.pages.incoming.seen import SeenIncoming
+from gateway.office.web.pages.leaf import Leaf, LeafDesk
 from gateway.office.web.visits import Visit, merged, where
 from gateway.policy import timers
 from gateway.ports import Handover
@@ -152,7 +154,7 @@ async def document_page(
         ),
         # Mail that a person entered has none.
         packets=await packets.of(visit.scope(), document.id) if document.source is Source.AXIS else (),
-        leaf=await leaf.leaf_of(visit, found),
+        leaf=await leaf_of(visit, found),
         done=_done(visit, document),
         query=urlencode(merged({"ds": visit.ask("ds")})),
         order=visit.ask("lenh"),
@@ -406,3 +408,60 @@ def _file_number(visit: Visit) -> int:
     if len(n) > 5:
         raise NotFound(f"there is no file {n[:20]!r}")
     return int(n)
+
+
+_UNREADABLE = (InState.RECALLED, InState.SEALED)
+_FAULTS = {"PAGE-UNREADABLE": "incoming.leaf.unreadable"}
+
+
+async def by_order(visit: Visit, found: SeenIncoming) -> SeenIncoming:
+    """As `seen.by_order`, with the file that the page shows."""
+    desk = _desk(visit, found)
+    item = leaf.chosen(visit, desk) if desk is not None else None
+    found = await seen.by_order(visit, found, item.name if item is not None else "")
+    if desk is not None and item is not None and found.content and found.manner is Manner.ORDER:
+        visit.deps.looking.note(leaf.reader_of(visit, desk, item.n))
+    return found
+
+
+async def leaf_of(visit: Visit, found: SeenIncoming) -> Leaf | None:
+    """None for whoever may not read it, and where there is no file."""
+    desk = _desk(visit, found)
+    if desk is None or not found.content or found.whole.state in _UNREADABLE:
+        return None
+    return await leaf.leaf_of(visit, desk)
+
+
+async def page_given(visit: Visit) -> web.StreamResponse:
+    found = await seen.find(visit)
+    if found.whole.files and found.whole.state in _UNREADABLE:
+        raise Clash(f"the files of {found.whole.id} cannot be read", code="GW-UNREADABLE")
+    return await leaf.picture_given(visit, _desk(visit, found), found.whole.id)
+
+
+def _desk(visit: Visit, found: SeenIncoming) -> LeafDesk | None:
+    """None where there is no file."""
+    document, looking = found.whole, visit.deps.looking
+    lead = document.lead
+    if lead is None:
+        return None
+
+    def by_order(path: str, **query: str) -> str:
+        return where(f"{found.path}/{path}", **merged({**query, "lenh": visit.ask("lenh")}))
+
+    async def note(name: str) -> None:
+        await seen.note_read(visit, found, name)
+
+    return LeafDesk(
+        id=document.id,
+        path=found.path,
+        files=tuple(looking.incoming(document, each) for each in document.files),
+        lead=looking.incoming(document, lead),
+        keep=lambda n: by_order(f"tep/{n}"),
+        original=lambda n: by_order(f"xem/{n}"),
+        picture=lambda n, page, query: by_order(f"trang/{n}/{page}", **query),
+        note=note,
+        kept=("ds", "lenh"),
+        reader=visit.ask("lenh"),
+        faults=_FAULTS,
+    )

@@ -5,6 +5,8 @@ it for the agency has read it; or pages that say nothing of what it says."""
 
 from __future__ import annotations
 
+from functools import partial
+
 from aiohttp import web
 
 from gateway import holding
@@ -18,9 +20,8 @@ from gateway.office.domain.roles import Manner, Right
 from gateway.office.letters import received
 from gateway.office.ports.store import OfficeWork
 from gateway.office.web.dates import moment_text
-from gateway.office.web.forms import Problems
 from gateway.office.web.pages.agencies import ground
-from gateway.office.web.pages.incoming import detail, leaf, seen
+from gateway.office.web.pages.incoming import detail, seen
 from gateway.office.web.pages.incoming.seen import SeenIncoming
 from gateway.office.web.visits import Visit
 
@@ -31,7 +32,7 @@ async def document_shown(visit: Visit) -> web.StreamResponse:
         return visit.go(found.path)
     if found.whole.state is InState.SEALED:
         return await locked(visit, found)
-    found = await leaf.by_order(visit, found)
+    found = await detail.by_order(visit, found)
     known = await detail.look_known(visit, found.whole)
     if known.unread and found.manner in (Manner.YES, Manner.OWN):
         await received.mark_read(visit.deps.inn, visit.scope(), [found.whole.id])
@@ -42,11 +43,13 @@ _NOTICES = ("operator", "sender")
 
 
 async def frozen(visit: Visit) -> web.StreamResponse:
-    found = await seen.find_to_freeze(visit)
+    found, why = await seen.find_to_freeze(visit), visit.form.text("reason")
     visit.person.require(Right.FREEZE, Manner.YES)
-    if problems := visit.short_reason():
-        return await freeze_form(visit, problems)
-    why = visit.form.text("reason")
+    if found.whole.state == seal.SEALED:
+        return await seen.late_page(visit, found)
+    back = found.path if visit.may(Right.SEE_CONTENT) else "/"
+    if (problems := visit.short_reason()) or not visit.is_act:
+        return await seen.ask(visit, found, "freeze", problems, back=back, grave=True)
     try:
         await seal.document(visit.deps.inn, visit.deps.hold, visit.scope(), found.whole.id, why)
     except Clash as error:
@@ -54,7 +57,7 @@ async def frozen(visit: Visit) -> web.StreamResponse:
             raise
         return await seen.late_page(visit, found)
     await visit.deps.looking.forget(visit.scope(), found.whole.id)
-    return visit.said(found.path if visit.may(Right.SEE_CONTENT) else "/", "incoming.sealed")
+    return visit.said(back, "incoming.sealed")
 
 
 async def locked(visit: Visit, found: SeenIncoming) -> web.StreamResponse:
@@ -77,51 +80,25 @@ async def locked(visit: Visit, found: SeenIncoming) -> web.StreamResponse:
 
 async def purged(visit: Visit) -> web.StreamResponse:
     """By a person who has just signed in once more; the content is gone on return."""
-    found = await seen.find(visit)
-    if not _decides(visit):
+    found, decides = await seen.find(visit), _decides(visit)
+    if visit.is_act and not decides:
         raise Denied("this person does not decide on the sealed hold", code="GW-ROLE")
     if (hold := await _open_hold(visit, found)) is None:
         return await seen.late_page(visit, found)
-    if problems := visit.short_reason():
-        return await purge_form(visit, problems)
+    closed = "" if decides else visit.say("incoming.purge.not_you")
+    ask = partial(seen.ask, visit, found, "purge", grave=True, closed=closed)
+    if (problems := visit.short_reason()) or not visit.is_act:
+        return await ask(problems)
     try:
         who = await ground.signed_in_here(visit)
     except Denied as error:
-        return await purge_form(visit, [("password", visit.why(error))])
+        return await ask([("password", visit.why(error))])
     decision = holding.decided(visit.deps.hold, who, visit.form.text("reason"))
     try:
         await holding.purge(visit.deps.hold, visit.scope(), hold.id, decision)
     except Clash:
         return await seen.late_page(visit, found)
     return visit.said(found.path, "incoming.purged")
-
-
-async def freeze_form(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
-    found = await seen.find_to_freeze(visit)
-    if found.whole.state == seal.SEALED:
-        return await seen.late_page(visit, found)
-    return await visit.form_page(
-        "incoming/freeze.html",
-        problems,
-        title=visit.say("incoming.freeze.title", name=found.name),
-        found=found,
-        document=found.whole,
-        back=found.path if visit.may(Right.SEE_CONTENT) else "/",
-    )
-
-
-async def purge_form(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
-    found = await seen.find(visit)
-    if (hold := await _open_hold(visit, found)) is None:
-        return await seen.late_page(visit, found)
-    return await visit.form_page(
-        "incoming/purge.html",
-        problems,
-        title=visit.say("incoming.purge.title", name=found.name),
-        found=found,
-        hold=hold,
-        decides=_decides(visit),
-    )
 
 
 async def _open_hold(visit: Visit, found: SeenIncoming) -> Hold | None:
@@ -155,7 +132,7 @@ def _notice_draft(visit: Visit, hold: Hold, to: str) -> str:
         f"hold.notice.{to}",
         day=moment_text(hold.begun_at),
         agency=visit.here.name,
-        node=visit.deps.options.name or visit.say("page.node"),
+        node=visit.deps.settings.name or visit.say("page.node"),
         document=hold.document_id or hold.subject_id,
         sender=hold.sender_code or visit.here.code,
         hold=hold.id,

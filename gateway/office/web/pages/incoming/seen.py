@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from aiohttp import web
 
@@ -21,9 +22,9 @@ from gateway.office.domain.roles import Manner, Right
 from gateway.office.policy.rights import Granted
 from gateway.office.web import visits
 from gateway.office.web.dates import clock_text
-from gateway.office.web.forms import whole_number
+from gateway.office.web.forms import Problems, whole_number
 from gateway.office.web.routes import Needs
-from gateway.office.web.visits import Visit, where
+from gateway.office.web.visits import Visit, merged, where
 
 ID = "{id:inb_[0-9A-Za-z]{1,40}}"
 HERE = f"/van-ban-den/{ID}"
@@ -159,12 +160,50 @@ def staff_of(visit: Visit) -> Staff:
     )
 
 
+async def leaders_of(visit: Visit) -> list[tuple[str, str]]:
+    """To whom a document may be submitted, by id."""
+    found = await acting.heads_of(visit.deps.accounts, visit.here.id)
+    return [(each.id, ", ".join(part for part in (each.name, each.title) if part)) for each in found]
+
+
 async def names_told(visit: Visit, principals: Iterable[str]) -> Mapping[str, str]:
     return await visits.names_of(visit, principals, "incoming.by")
 
 
 async def name_told(visit: Visit, principal: str) -> str:
     return (await names_told(visit, [principal]))[principal]
+
+
+async def ask(
+    visit: Visit,
+    found: SeenIncoming,
+    which: str,
+    problems: Problems | None = None,
+    *,
+    will: str = "will",
+    do: str = "do",
+    back: str = "",
+    asked: str = "",
+    **values: Any,  # what a template is given
+) -> web.StreamResponse:
+    """The page of a question about it; `asked` is the request that is answered."""
+    document, words = found.whole, f"incoming.{which}"
+    version = visit.form.text("version") or str(document.version)
+    return await visit.question(
+        problems,
+        f"{words}.title",
+        f"{words}.{will}",
+        f"{words}.{do}",
+        back=back or found.path,
+        hidden=merged({"version": version}, request=asked or None),
+        part="incoming/_questions.html",
+        which=which,
+        name=found.name,
+        sender=document.sender_name or document.sender_code,
+        found=found,
+        document=document,
+        **values,
+    )
 
 
 async def late_page(visit: Visit, found: SeenIncoming) -> web.StreamResponse:

@@ -3,13 +3,13 @@ copies. Metadata alone: nothing of a document stands on them."""
 
 from __future__ import annotations
 
-from gateway.office.web.pages.operations import aside, notices, state, traffic
+from gateway.office.web.pages.operations import aside, notices, state
 from gateway.office.web.routes import PageRoute
 
 ROUTES: tuple[PageRoute, ...] = (
     *state.STATE_ROUTES,
     *state.QUEUE_ROUTES,
-    *traffic.ROUTES,
+    *state.TRAFFIC_ROUTES,
     *aside.DEAD_ROUTES,
     *aside.QUARANTINE_ROUTES,
     *state.LINE_ROUTES,

@@ -25,10 +25,11 @@ from gateway.office.web.pages.operations.state import (
     LOOKS,
     PATH,
     agency_codes,
+    both,
     get,
     is_operator,
-    post,
     tab_page,
+    tab_question,
 )
 from gateway.office.web.routes import Who
 from gateway.office.web.visits import Visit, claimed_sender
@@ -91,20 +92,33 @@ async def dead_letters_shown(visit: Visit) -> web.StreamResponse:
     )
 
 
-async def dead_letter_shown(visit: Visit, name: str = "parcel") -> web.StreamResponse:
-    """What it is; or, as `parcel_retry`, what would now happen, without doing it."""
+async def dead_letter_shown(visit: Visit) -> web.StreamResponse:
     parcel = await visit.deps.operations.dead.get(visit.path("id"))
     claims = await visit.deps.operations.dead.claims(parcel.id, visit.lang)
-    return await _dead_letter_page(visit, name, parcel, claims=claims)
+    title = visit.say("operating.parcel.title", id=parcel.packet_id)
+    return await tab_page(visit, "dead", "parcel", title=title, claims=claims, **_told_of(visit, parcel))
 
 
 async def retried(visit: Visit) -> web.StreamResponse:
+    """Before it is done the page says what would now happen."""
     parcel = await visit.deps.operations.dead.get(visit.path("id"))
+    if not visit.is_act:
+        claims = await visit.deps.operations.dead.claims(parcel.id, visit.lang)
+        words = ("operating.parcel_retry.title", "operating.parcel.order", "operating.dead.retry")
+        return await _ask_of_parcel(visit, "retry", parcel, None, *words, claims=claims)
     await visit.deps.operations.dead.retry(visit.person.person.id, [parcel.id])
     return visit.said(_DEAD, "operating.retried")
 
 
-async def group_retry_asked(visit: Visit) -> web.StreamResponse:
+async def group_retried(visit: Visit) -> web.StreamResponse:
+    """Those that the page before named, and no other that came since."""
+    if not visit.is_act:
+        return await _group_page(visit)
+    done = await visit.deps.operations.dead.retry(visit.person.person.id, visit.form.all("parcel"))
+    return visit.said(_DEAD, "operating.retried" if done else "operating.retried.none")
+
+
+async def _group_page(visit: Visit) -> web.Response:
     name = visit.path("sort")
     if name not in (*SORTS, _CHOSEN):
         raise BadForm("there is no such group")
@@ -118,17 +132,12 @@ async def group_retry_asked(visit: Visit) -> web.StreamResponse:
     return await tab_page(visit, "dead", "parcels_retry", title=title, parcels=parcels, sort=name)
 
 
-async def group_retried(visit: Visit) -> web.StreamResponse:
-    """Those that the page before named, and no other that came since."""
-    done = await visit.deps.operations.dead.retry(visit.person.person.id, visit.form.all("parcel"))
-    return visit.said(_DEAD, "operating.retried" if done else "operating.retried.none")
-
-
 async def dropped(visit: Visit) -> web.StreamResponse:
-    if problems := visit.short_reason():
-        return await drop_asked(visit, problems)
-    why = visit.form.text("reason")
-    await visit.deps.operations.dead.drop(visit.person.person.id, visit.path("id"), why)
+    parcel, why = await visit.deps.operations.dead.get(visit.path("id")), visit.form.text("reason")
+    if (problems := visit.short_reason()) or not visit.is_act:
+        words = ("operating.parcel_drop.title", "", "operating.dead.drop")
+        return await _ask_of_parcel(visit, "drop", parcel, problems, *words, grave=True)
+    await visit.deps.operations.dead.drop(visit.person.person.id, parcel.id, why)
     return visit.said(_DEAD, "operating.dropped")
 
 
@@ -151,29 +160,25 @@ async def dead_letter_file(visit: Visit) -> web.StreamResponse:
     return answers.whole_file(f"goi-tin-loi-{parcel.id}.json", "json", json.dumps(told).encode())
 
 
-async def drop_asked(visit: Visit, problems: Problems | None = None) -> web.Response:
-    parcel = await visit.deps.operations.dead.get(visit.path("id"))
-    return await _dead_letter_page(visit, "parcel_drop", parcel, problems)
-
-
-async def _dead_letter_page(
-    visit: Visit, name: str, parcel: DeadParcel, problems: Problems | None = None, /, **values: object
+async def _ask_of_parcel(
+    visit: Visit, which: str, parcel: DeadParcel, problems: Problems | None, *words: str, **values: object
 ) -> web.Response:
-    title = visit.say(f"operating.{name}.title", id=parcel.packet_id)
-    told = {"title": title, "parcel": parcel, "sort": sort_of(parcel), "why": reason_words(visit, parcel)}
-    return await tab_page(visit, "dead", name, problems, **told, **values)
+    back, told = f"{_DEAD}/{parcel.id}", _told_of(visit, parcel)
+    ask = partial(tab_question, visit, "dead", which, problems, *words)
+    return await ask(back=back, id=parcel.packet_id, **told, **values)
+
+
+def _told_of(visit: Visit, parcel: DeadParcel) -> dict[str, object]:
+    return {"parcel": parcel, "sort": sort_of(parcel), "why": reason_words(visit, parcel)}
 
 
 DEAD_ROUTES = (
     get(_DEAD, "dead_letters", dead_letters_shown),
-    get(f"{_DEAD}/nhom/{{sort}}/gui-lai", "dead_letters_ask", group_retry_asked),
-    post(f"{_DEAD}/nhom/{{sort}}/gui-lai", "dead_letters_retried", group_retried),
+    *both(f"{_DEAD}/nhom/{{sort}}/gui-lai", "dead_letters_ask", "dead_letters_retried", group_retried),
     get(_DEAD_ONE, "dead_letter", dead_letter_shown),
     get(f"{_DEAD_ONE}/tai", "dead_letter_file", dead_letter_file),
-    get(f"{_DEAD_ONE}/gui-lai", "dead_letter_retry", partial(dead_letter_shown, name="parcel_retry")),
-    post(f"{_DEAD_ONE}/gui-lai", "dead_letter_retried", retried),
-    get(f"{_DEAD_ONE}/bo", "dead_letter_drop", drop_asked),
-    post(f"{_DEAD_ONE}/bo", "dead_letter_dropped", dropped),
+    *both(f"{_DEAD_ONE}/gui-lai", "dead_letter_retry", "dead_letter_retried", retried),
+    *both(f"{_DEAD_ONE}/bo", "dead_letter_drop", "dead_letter_dropped", dropped),
 )
 
 
@@ -256,15 +261,17 @@ async def packet_file(visit: Visit) -> web.StreamResponse:
 
 
 async def decision_done(visit: Visit) -> web.StreamResponse:
-    name, item = _decision_of(visit), await _quarantined_item(visit)
-    if not _decides(visit, item):
+    if (name := _ACTS.get(visit.path("act"))) is None:
+        raise NotFound("there is no such act")
+    item = await _quarantined_item(visit)
+    if visit.is_act and not _decides(visit, item):
         raise Clash(f"{item.id} is {item.state}; there is nothing to decide")
     why, code = visit.form.text("reason"), visit.form.text("code")
     problems = visit.short_reason()
     if name == "return" and code not in _decision_reasons():
         problems.append(visit.missing("code", "operating.packet.code"))
-    if problems:
-        return await decision_asked(visit, problems)
+    if problems or not visit.is_act:
+        return await _decision_page(visit, name, item, problems)
     scope, desk = visit.scope(), visit.deps.inn
     told = f"operating.packet.{name}"
     if name == "return":
@@ -278,25 +285,26 @@ async def decision_done(visit: Visit) -> web.StreamResponse:
     return visit.said(_QUARANTINE, told)
 
 
-async def decision_asked(visit: Visit, problems: Problems | None = None) -> web.Response:
-    name, item = _decision_of(visit), await _quarantined_item(visit)
-    return await tab_page(
+async def _decision_page(visit: Visit, name: str, item: InboxPacket, problems: Problems) -> web.Response:
+    is_open, unproved = _decides(visit, item), visit.say("operating.packet.return.unproved")
+    return await tab_question(
         visit,
         "aside",
-        "packet_act",
+        name,
         problems,
-        title=visit.say(f"operating.packet.{name}"),
-        item=item,
+        f"operating.packet.{name}",
+        f"operating.packet.{name}.says",
+        f"operating.packet.{name}",
+        back=f"{_QUARANTINE}/{item.id}" if is_open else _QUARANTINE,
+        closed="" if is_open else visit.say("operating.packet.closed"),
+        more=(unproved,) if name == "return" and item.sender_code is None else (),
+        grave=name == "discard",
         sender=await claimed_sender(visit, item),
-        unproved=item.sender_code is None,
-        name=name,
-        path=visit.path("act"),
-        open=_decides(visit, item),
+        item=item,
         reasons=[
             ("", visit.say("operating.choose")),
             *((each, visit.say(f"reason.{each}")) for each in _decision_reasons()),
         ],
-        labelled=visit.say_or,
     )
 
 
@@ -347,12 +355,6 @@ def _decides(visit: Visit, item: InboxPacket) -> bool:
     return _is_open_here(visit, item) and visit.may(Right.TAKE_IN, Manner.YES)
 
 
-def _decision_of(visit: Visit) -> str:
-    if (name := _ACTS.get(visit.path("act"))) is None:
-        raise NotFound("there is no such act")
-    return name
-
-
 def _decision_reasons() -> list[str]:
     found = labels.tails("reason")
     return [each for each in found if each.isupper() or "_" in each]
@@ -364,6 +366,11 @@ QUARANTINE_ROUTES = (
     get(_QUARANTINED, "quarantined", packet_shown, needs=LOOKS),
     get(f"{_QUARANTINED}/byte", "quarantined_bytes", packet_bytes_shown, **_DECIDED),
     get(f"{_QUARANTINED}/tai", "quarantined_file", packet_file, **_DECIDED),
-    get(f"{_QUARANTINED}/quyet-dinh/{{act}}", "quarantined_ask", decision_asked, **_DECIDED),
-    post(f"{_QUARANTINED}/quyet-dinh/{{act}}", "quarantined_decided", decision_done, **_DECIDED),
+    *both(
+        f"{_QUARANTINED}/quyet-dinh/{{act}}",
+        "quarantined_ask",
+        "quarantined_decided",
+        decision_done,
+        **_DECIDED,
+    ),
 )

@@ -11,7 +11,15 @@ from gateway.domain.wall_clock import local
 from gateway.office.ports.telling import LONGEST_TEXT, Audience, NoticeKind, NoticeWish
 from gateway.office.web import dates
 from gateway.office.web.forms import Problems
-from gateway.office.web.pages.operations.state import PATH, agency_codes, get, post, tab_page
+from gateway.office.web.pages.operations.state import (
+    PATH,
+    agency_codes,
+    both,
+    get,
+    post,
+    tab_page,
+    tab_question,
+)
 from gateway.office.web.visits import Visit
 
 _LIST = f"{PATH}/thong-bao"
@@ -44,21 +52,22 @@ async def publish(visit: Visit) -> web.StreamResponse:
     return visit.said(_LIST, "operating.notice.published")
 
 
-async def ask_end(visit: Visit) -> web.StreamResponse:
-    notice = await visit.deps.notices.rows.get(visit.path("id"))
-    return await tab_page(
+async def end(visit: Visit) -> web.StreamResponse:
+    if visit.is_act:
+        await visit.deps.notices.end(visit.person.person.id, visit.path("id"))
+        return visit.said(_LIST, "operating.notice.ended")
+    return await tab_question(
         visit,
         "notices",
-        "notice_end",
-        title=visit.say("operating.notice.end"),
-        told_of=notice,
+        "notice",
+        None,
+        "operating.notice.end",
+        "operating.notice.end.says",
+        "operating.notice.end",
+        back=_LIST,
+        told_of=await visit.deps.notices.rows.get(visit.path("id")),
         codes=await agency_codes(visit),
     )
-
-
-async def end(visit: Visit) -> web.StreamResponse:
-    await visit.deps.notices.end(visit.person.person.id, visit.path("id"))
-    return visit.said(_LIST, "operating.notice.ended")
 
 
 async def form(visit: Visit, problems: Problems | None = None) -> web.Response:
@@ -138,6 +147,5 @@ ROUTES = (
     get(_LIST, "notices", shown),
     get(f"{_LIST}/moi/{{kind}}", "notice_form", form),
     post(f"{_LIST}/moi/{{kind}}", "notice_published", publish),
-    get(f"{_LIST}/{{id}}/ket-thuc", "notice_end", ask_end),
-    post(f"{_LIST}/{{id}}/ket-thuc", "notice_ended", end),
+    *both(f"{_LIST}/{{id}}/ket-thuc", "notice_end", "notice_ended", end),
 )

@@ -1,18 +1,21 @@
 """One outgoing document: what it is, its files and signatures on the left; on the right each recipient with its own
-timeline, and everything that can be done. In: its address. Out: the page, or the region of recipients alone; content
-handed to a person: a file to keep or to look at, the signed packets behind its timeline with what their signatures
-are worth, the evidence pack, as bytes that no browser runs or guesses at; and the dispatch slip, one sheet for
-print, black on white. Each look at content is written down first, and whoever looks by order names its number."""
+timeline, and everything that can be done. In: its address. Out: the page, or the region of recipients alone; content handed
+to a person: a file to keep or to look at, the signed packets behind its timeline with what their signatures are worth, the
+evidence pack, as bytes that no browser runs or guesses at; and the dispatch slip, one sheet for print, black on white. Each
+look at content is written down first, and whoever looks by order names its number. Its files stand before whoever works on
+it; which acts stand as buttons on it, two at most, what is needed now before what may be wanted; and one page that names
+what can be wrong with a document as a clerk knows it, says what each cure does, and leads to its form."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 
 from aiohttp import web
 
-from gateway.domain.document import IncomingDocument, Kind, OutgoingDocument, OutState, ReplyLink
+from gateway.domain.document import FileRole, IncomingDocument, Kind, OutgoingDocument, OutState, ReplyLink
 from gateway.domain.event import EventKind
 from gateway.domain.wall_clock import local
 from gateway.errors import NotFound
@@ -21,11 +24,12 @@ from gateway.office.domain.roles import Manner, Right
 from gateway.office.web import answers, dates, door
 from gateway.office.web.answers import FileContent
 from gateway.office.web.listing import list_rows
-from gateway.office.web.pages import lists
-from gateway.office.web.pages.outgoing import asking, fixing, moving, seen
-from gateway.office.web.pages.outgoing.seen import SeenOutgoing
+from gateway.office.web.pages import leaf, lists
+from gateway.office.web.pages.leaf import Leaf, LeafDesk
+from gateway.office.web.pages.outgoing import acts, seen
+from gateway.office.web.pages.outgoing.seen import DocumentAct, SeenOutgoing
 from gateway.office.web.pages.outgoing.way import picture
-from gateway.office.web.visits import Visit, where
+from gateway.office.web.visits import Visit, merged, where
 from gateway.ops.evidence.contents import HeldPacket
 from gateway.outgoing import files
 from gateway.words import labels
@@ -65,22 +69,22 @@ async def document_shown(visit: Visit) -> web.StreamResponse:
     if visit.is_piece:
         return visit.piece("outgoing/_recipients.html", **region)
     state = found.line.state if found.line is not None else document.state
-    acts = seen.acts_of(found, now, lambda right, manners: visit.may(right, *manners))
-    undo, writes = _may_undo(visit, document), document.state is OutState.DRAFT and bool(acts)
+    offers = seen.acts_of(found, now, lambda right, manners: visit.may(right, *manners))
+    undo, writes = _may_undo(visit, document), document.state is OutState.DRAFT and bool(offers)
     word_of_list = visit.say(f"state.{state}", code="")
     return await visit.page(
         "outgoing/detail.html",
         title=f"{word_of_list} – {visit.say('outgoing.title', code=code)}",
         heading=visit.say("outgoing.title", code=code),
         code=code,
-        offered=fixing.offered(found, acts, undo + writes),
+        offered=offered(found, offers, undo + writes),
         writes=writes,
         stages=picture([each.way for each in every if each.way is not None]),
         sender=(await seen.names_told(visit, [document.accepted_by]))[document.accepted_by],
         own=visit.may(Right.SEE_CONTENT, Manner.YES, Manner.OWN),
         audits=visit.may(Right.AUDIT),
         undo=undo,
-        recall_ask=await asking.latest_asked(visit, found),
+        recall_ask=await acts.latest_asked(visit, found),
         replaced_by=[each for each in found.children if each.kind is Kind.REPLACEMENT],
         changes=[each for each in found.children if each.kind in (Kind.RECALL, Kind.UPDATE)],
         others=await _states_elsewhere(visit, found),
@@ -260,7 +264,7 @@ async def _order_first(visit: Visit, found: SeenOutgoing) -> web.StreamResponse 
 async def slip_printed(visit: Visit) -> web.StreamResponse:
     found = await seen.find(visit)
     if why := seen.no_slip(found):
-        return await moving.refused(visit, found, "slip", why)
+        return await acts.refused(visit, found, "slip", why)
     today = local(visit.deps.clock.now())
     return await visit.page(
         "outgoing/slip.html",
@@ -272,4 +276,85 @@ async def slip_printed(visit: Visit) -> web.StreamResponse:
         month=f"{today:%m}" if today.month < 3 else str(today.month),
         year=today.year,
         deliveries=found.deliveries,
+    )
+
+
+async def leaf_of(visit: Visit, document: OutgoingDocument, path: str) -> Leaf | None:
+    """As the page at that address shows it; None where there is nothing to see. Who calls has asked the right."""
+    if document.is_sealed or not document.files:
+        return None
+    return await leaf.leaf_of(visit, _desk(visit, document, path))
+
+
+async def page_given(visit: Visit) -> web.StreamResponse:
+    found = await seen.find(visit)
+    files.refuse_sealed(found.document)
+    desk = _desk(visit, found.document, found.path) if found.document.files else None
+    return await leaf.picture_given(visit, desk, found.document.id)
+
+
+def _desk(visit: Visit, document: OutgoingDocument, path: str) -> LeafDesk:
+    """Of a document with files."""
+    looked = tuple(visit.deps.looking.outgoing(document, each) for each in document.files)
+    leads = [each.n for each in document.files if each.role is FileRole.LEAD]
+
+    def way(rest: str, **query: str) -> str:
+        return where(f"/van-ban-di/{document.id}/{rest}", **merged({**query, "lenh": visit.ask("lenh")}))
+
+    async def note(name: str) -> None:
+        await seen.note_read(visit, document, name)
+
+    return LeafDesk(
+        id=document.id,
+        path=path,
+        files=looked,
+        lead=next((each for each in looked if each.n in leads), looked[0]),
+        keep=lambda n: way(f"tep/{n}"),
+        original=lambda n: way(f"tep/{n}/xem"),
+        picture=lambda n, page, query: way(f"trang/{n}/{page}", **query),
+        note=note,
+        kept=("ds", "lenh"),
+        reader=visit.ask("lenh"),
+    )
+
+
+MOST_BUTTONS = 2
+_WANTED = ("fix", "slip", "further")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offered:
+    """`needed`: the first button does what the document waits for."""
+
+    buttons: tuple[DocumentAct, ...]
+    rest: tuple[DocumentAct, ...]
+    needed: bool
+
+
+def offered(found: SeenOutgoing, offers: Sequence[DocumentAct], taken: int) -> Offered:
+    """`taken` buttons stand there already: to call it back, to open the draft."""
+    can = {each.key: each for each in offers if not each.why}
+    needed = [key for key in _needed(found) if key in can]
+    order = [*needed, *(key for key in _WANTED if key in can)]
+    buttons = tuple(can[key] for key in order[: max(0, MOST_BUTTONS - taken)])
+    rest = [each for each in offers if each not in buttons]
+    rest.sort(key=lambda each: bool(each.why))
+    return Offered(buttons=buttons, rest=tuple(rest), needed=bool(needed) and not taken)
+
+
+def _needed(found: SeenOutgoing) -> Sequence[str]:
+    """What somebody waits for, the worst first."""
+    if found.document.state in (OutState.DRAFT, OutState.BLOCKED):
+        return ("discard", "cancel")
+    failed = any(each.state == "failed" for each in found.deliveries)
+    return ("anew", *(("resend",) if failed else ()), "urge")
+
+
+async def choosing(visit: Visit) -> web.StreamResponse:
+    found = await seen.find(visit)
+    return await visit.page(
+        "outgoing/fix.html",
+        title=seen.heading(visit, "outgoing.act.fix"),
+        found=found,
+        fixes=seen.fixes_of(found),
     )

@@ -1,22 +1,23 @@
-"""The register books for programs: lines page by page, and the whole book as a file, in the columns of decree 30/2020. In:
-a call, and a span of days of one year. Out: JSON, or a file that is written whole before its first byte goes out; an event
-says who took a book (R38)."""
+"""Calls of the API that need the office. The register books for programs: lines page by page, and the whole book as a file,
+in the columns of decree 30/2020; an event says who took a book (R38). And the note that a person of ours reminded a
+recipient that is late, once in so many days. In: a call, and a span of days of one year; or a document, a code, who
+reminded whom how. Out: JSON, or a file that is written whole before its first byte goes out; what is late there."""
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from aiohttp import web
 from pydantic import Field
 
 from gateway.api import downloads
-from gateway.api.call import Call, PageOut, PageQuery, download
+from gateway.api.call import Call, PageOut, PageQuery, download, once
 from gateway.api.problems import BadCall, RequestFault
 from gateway.api.routes import BASE, Route
-from gateway.api.shapes import Asked, Told
+from gateway.api.shapes import AgencyCode, Asked, Line, Moment, Text, Told
 from gateway.domain.account import ApiScope
 from gateway.domain.book import Book, BookLine, OutgoingLine, Span, Summary
 from gateway.domain.wall_clock import local
@@ -24,7 +25,13 @@ from gateway.errors import NotFound
 from gateway.office.book import books
 from gateway.office.book.books import Ask
 from gateway.office.desks import BookDesk
+from gateway.office.letters import asking
 from gateway.office.ports.store import OfficeWork
+from gateway.words.labels import say
+
+if TYPE_CHECKING:
+    from gateway.office.bootstrap.office import Office
+
 
 _MEDIA: Mapping[str, str] = {
     "csv": "text/csv",
@@ -32,7 +39,7 @@ _MEDIA: Mapping[str, str] = {
 }
 
 
-Desk = Callable[[], BookDesk]
+BookOpened = Callable[[], BookDesk]
 
 
 class SpanQuery(Asked):
@@ -87,11 +94,11 @@ class Lines(PageOut[LineOut]):
     gaps: list[GapOut]
 
 
-def routes(desk: Desk) -> tuple[Route, ...]:
+def _register_routes(desk: BookOpened) -> tuple[Route, ...]:
     return tuple(each for book in (Book.OUTGOING, Book.INCOMING) for each in _of(desk, book))
 
 
-def _of(desk: Desk, book: Book) -> tuple[Route, Route]:
+def _of(desk: BookOpened, book: Book) -> tuple[Route, Route]:
     made = partial(
         Route,
         tag="messages" if book is Book.OUTGOING else "inbox",
@@ -122,7 +129,7 @@ def _of(desk: Desk, book: Book) -> tuple[Route, Route]:
     )
 
 
-async def _lines(get: Desk, book: Book, call: Call) -> web.Response:
+async def _lines(get: BookOpened, book: Book, call: Call) -> web.Response:
     asked, desk = call.query_of(LinesQuery), get()
     ask = _ask(desk, book, asked, call.lang)
     async with desk.store.read(call.scope()) as work:
@@ -139,7 +146,7 @@ async def _lines(get: Desk, book: Book, call: Call) -> web.Response:
     return call.tell(_page(ask, leaf.lines, told, call.next_page(after)))
 
 
-async def _file(get: Desk, book: Book, call: Call) -> web.StreamResponse:
+async def _file(get: BookOpened, book: Book, call: Call) -> web.StreamResponse:
     asked, desk = call.query_of(FileQuery), get()
     ask = _ask(desk, book, asked, call.lang)
     name, media = f"{book}-{ask.span.year}.{asked.format}", _MEDIA[asked.format]
@@ -176,13 +183,9 @@ def _ask(desk: BookDesk, book: Book, asked: SpanQuery, lang: str) -> Ask:
 
 
 async def _after(work: OfficeWork, book: Book, cursor: str | None) -> str | OutgoingLine | None:
-    """The line that the page before ended with: a number, or of the outgoing book the id of its line."""
-    if cursor is None or book is Book.INCOMING:
-        return cursor
+    """The line that the page before ended with."""
     try:
-        return await (
-            work.office.books.letter(cursor) if cursor.startswith("ppr_") else work.outgoing.get(cursor)
-        )
+        return await books.line_named(work, book, cursor) if cursor is not None else None
     except NotFound as why:
         fault = RequestFault(
             code="bad-value", pointer="?cursor", params={"field": "cursor", "expected": "next_cursor"}
@@ -217,3 +220,80 @@ def _page(ask: Ask, found: Sequence[BookLine], told: Summary, after: str | None)
         struck=told.struck,
         gaps=gaps,
     )
+
+
+OfficeOpened = Callable[[], "Office"]
+
+
+class RemindIn(Asked):
+    """Who reminded whom, and how. The node reminds nobody by itself: a person did, or does it now."""
+
+    recipient: AgencyCode
+    by: Line = Field(min_length=1, max_length=100, description="The person who reminds, in the agency's name")
+    how: Literal["phone", "mail", "letter", "other"] = "other"
+    text: Text = Field(min_length=1, max_length=asking.LONGEST_URGING, description="What was said or written")
+    every: bool = Field(
+        False, description="Of everything of ours that is late there, not of this document alone"
+    )
+
+
+class RemindedOut(Told):
+    recipient: str
+    documents: list[str] = Field(description="Ids of the messages that it was reminded of")
+    at: Moment
+    next_at: Moment = Field(description="From when on it may be reminded again")
+
+
+def _reminder_routes(desk: OfficeOpened) -> tuple[Route, ...]:
+    return (
+        Route(
+            path=f"{BASE}/messages/{{id}}/remind",
+            name="remindRecipient",
+            method="POST",
+            tag="messages",
+            handler=partial(_remind, desk),
+            summary="Note that a late recipient was reminded",
+            text="409 where nothing of ours is late there (`GW-NOT-LATE`), or it was reminded a short while ago "
+            "(`GW-URGED`).",
+            scopes=(ApiScope.MESSAGES_SEND,),
+            creates=True,
+            asks=RemindIn,
+            answer=RemindedOut,
+            fails=(400, 404, 409, 422),
+            sample=lambda _: {
+                "recipient": "Z91",
+                "by": say("sample.signer"),
+                "how": "phone",
+                "text": say("sample.reminder"),
+            },
+        ),
+    )
+
+
+async def _remind(desk: OfficeOpened, call: Call) -> web.Response:
+    asked, office = call.body_of(RemindIn), desk()
+    every = dt.timedelta(days=office.settings.pages.urge_days)
+
+    async def act() -> str:
+        async with call.deps.store.read(call.scope()) as work:
+            document = await work.outgoing.get(call.path("id"))
+        found = await asking.urge(
+            office.out,
+            call.scope(),
+            asked.recipient,
+            by=asked.by,
+            how=asked.how,
+            text=asked.text,
+            every=every,
+            only=() if asked.every else (document.id,),
+        )
+        late = [each.id for each in found.late if asked.every or each.id == document.id]
+        now = office.clock.now()
+        told = RemindedOut(recipient=found.code, documents=late, at=now, next_at=now + every)
+        return told.model_dump_json()
+
+    return await once(call, act, status=200)
+
+
+def routes(office: Office) -> Sequence[Route]:
+    return (*_register_routes(lambda: office.book), *_reminder_routes(lambda: office))

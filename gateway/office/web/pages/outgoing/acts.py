@@ -1,33 +1,37 @@
-"""Acts that ask something of others in the agency's name: the recall of a document, urging, and the head's approval of
-a recall as a step on pages: a clerk asks, the head approves or does not, the clerk may take it back before. In: a
-page that says what will happen and to whom, and its form with the reason; what was asked about the document. Out:
-the act, or what stands against it. Where the agency has no head who could approve here, the form keeps asking for
-the approving leader's name."""
+"""Acts on an outgoing document. What moves it: once more to recipients it did not reach, to further ones, not at all, or
+back to a draft while it still waits. What asks something of others in the agency's name: its recall, urging, and the head's
+approval of a recall as a step on pages: a clerk asks, the head approves or does not, the clerk may take it back before;
+where the agency has no head who could approve here, the form keeps asking for the approving leader's name. In: a page that
+says what will happen and to whom, and its form. Out: the act, or what stands against it."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
+from typing import Any
 
 from aiohttp import web
 
+from gateway.domain.document import OutState, Recipient, RecipientRole
 from gateway.domain.person import Person
-from gateway.errors import Clash, NotFound, Refused
+from gateway.errors import Clash, GatewayError, NotFound, Refused
 from gateway.office.accounts import acting
 from gateway.office.accounts.acting import refused as no_right
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.domain.task import AskState, RecallAsk
 from gateway.office.letters import asking
 from gateway.office.letters.asking import Actor, Urging, WantedRecall
-from gateway.office.policy import agreeing
-from gateway.office.policy.agreeing import RecallObjection
+from gateway.office.policy import rights
+from gateway.office.policy.rights import RecallObjection
+from gateway.office.web import answers
 from gateway.office.web.dates import day_text, moment_text
 from gateway.office.web.forms import SHORTEST_REASON, Problems
-from gateway.office.web.pages.outgoing import moving, seen
+from gateway.office.web.pages.outgoing import seen
 from gateway.office.web.pages.outgoing.seen import HERE, SeenOutgoing
 from gateway.office.web.routes import Needs, PageRoute, get, post
 from gateway.office.web.visits import Visit
-from gateway.outgoing import recall
+from gateway.outgoing import manage, recall
+from gateway.outgoing.further import send_further
 from gateway.words import labels
 
 STEP = "step"
@@ -65,11 +69,11 @@ async def head_asked(
         take_back=form.text("form") == "take_back",
     )
     if sentence := await seen.conflict(visit, found):
-        return await moving.conflicted(visit, found, sentence)
+        return await conflicted(visit, found, sentence)
     try:
         await asking.ask_recall(visit.deps.out, _actor(visit), wanted, expect_version=found.document.version)
     except (Refused, Clash) as why:
-        return await again(moving.reasons(visit, why))
+        return await again(reasons(visit, why))
     return visit.said(found.path + STEP_PLACE, "recalls.asked")
 
 
@@ -110,7 +114,7 @@ async def _step_done(
     try:
         await doing
     except (Refused, Clash) as why:
-        return await _step_page(visit, found, moving.reasons(visit, why))
+        return await _step_page(visit, found, reasons(visit, why))
     return visit.said(path, told)
 
 
@@ -167,12 +171,12 @@ def _approver_name(visit: Visit, names: dict[str, str], ask: RecallAsk) -> str:
     return own[:_LONGEST_NAME]
 
 
-def _can_decide(visit: Visit, ask: RecallAsk) -> RecallObjection | agreeing.Granted:
-    return agreeing.decides_recall_as(ask, visit.person.rights, visit.here.id, visit.person.at)
+def _can_decide(visit: Visit, ask: RecallAsk) -> RecallObjection | rights.Granted:
+    return rights.decides_recall_as(ask, visit.person.rights, visit.here.id, visit.person.at)
 
 
 def _asks(visit: Visit) -> bool:
-    return agreeing.asks_recall_as(visit.person.rights, visit.here.id, visit.person.at) is not None
+    return rights.asks_recall_as(visit.person.rights, visit.here.id, visit.person.at) is not None
 
 
 def _decides(visit: Visit) -> bool:
@@ -202,22 +206,32 @@ _NOTICE, _TAKE_BACK = "notice", "take_back"
 _MOST_LINES = 50
 
 
-async def recalling(visit: Visit) -> web.StreamResponse:
-    found = await seen.find(visit)
-    if why := seen.no_recall(found):
-        return await moving.refused(visit, found, "recall", why)
-    if (waits := await latest_asked(visit, found)) is not None and waits.is_open:
-        return visit.go(found.path + STEP_PLACE)
-    return await _recall_page(visit, found, [each.recipient.code for each in seen.recallable(found)], [])
-
-
 async def recalled(visit: Visit) -> web.StreamResponse:
-    found = await seen.find(visit)
-    form, codes = visit.form, list(visit.form.all("to"))
-    bare = form.text("form") == _TAKE_BACK
+    found, form = await seen.find(visit), visit.form
+    codes, bare = list(form.all("to")), form.text("form") == _TAKE_BACK
+    if not visit.is_act:
+        if why := seen.no_recall(found):
+            return await refused(visit, found, "recall", why)
+        if (waits := await latest_asked(visit, found)) is not None and waits.is_open:
+            return visit.go(found.path + STEP_PLACE)
+        codes = [each.recipient.code for each in seen.recallable(found)]
     heads = await approvers(visit)
-    again = partial(_recall_page, visit, found, codes)
-    if problems := _missing_in_recall(visit, codes, bare, by_name=not heads):
+    again = partial(
+        ask,
+        visit,
+        found,
+        "recall",
+        title="outgoing.recall.do",
+        do="recalls.ask.do" if heads else "outgoing.recall.do",
+        grave=not heads,
+        chosen=codes,
+        can={each.id for each in seen.recallable(found)},
+        heads=heads,
+        forms=[(each, visit.say(f"outgoing.recall.{each}")) for each in (_NOTICE, _TAKE_BACK)],
+        form_asked=_TAKE_BACK if visit.ask("hinh-thuc") == "lay-lai" else _NOTICE,
+    )
+    problems = _missing_in_recall(visit, codes, bare, by_name=not heads)
+    if problems or not visit.is_act:
         return await again(problems)
     if heads:
         return await head_asked(visit, found, again)
@@ -234,7 +248,7 @@ async def recalled(visit: Visit) -> web.StreamResponse:
         expect_version=found.document.version,
     )
     told = "outgoing.take_back" if bare else "outgoing.recalled"
-    return await moving.taken(visit, found, act, told, again)
+    return await taken(visit, found, act, told, again)
 
 
 def _missing_in_recall(visit: Visit, codes: Sequence[str], bare: bool, *, by_name: bool) -> Problems:
@@ -248,34 +262,12 @@ def _missing_in_recall(visit: Visit, codes: Sequence[str], bare: bool, *, by_nam
     return problems
 
 
-async def _recall_page(
-    visit: Visit, found: SeenOutgoing, chosen: Sequence[str], problems: Problems
-) -> web.StreamResponse:
-    return await moving.form(
-        visit,
-        found,
-        "recall",
-        problems,
-        chosen=chosen,
-        can={each.id for each in seen.recallable(found)},
-        heads=await approvers(visit),
-        forms=[(each, visit.say(f"outgoing.recall.{each}")) for each in (_NOTICE, _TAKE_BACK)],
-        form_asked=_TAKE_BACK if visit.ask("hinh-thuc") == "lay-lai" else _NOTICE,
-    )
-
-
-async def urging(visit: Visit) -> web.StreamResponse:
-    return await moving.opened(
-        visit,
-        "urge",
-        lambda found: seen.no_urging(found, visit.deps.clock.now()),
-        lambda found: _urge_page(visit, found, visit.ask("noi-nhan"), []),
-    )
-
-
 async def urged(visit: Visit) -> web.StreamResponse:
-    found = await seen.find(visit)
-    form, code = visit.form, visit.form.text("to")
+    found, form, code = await seen.find(visit), visit.form, visit.form.text("to")
+    if not visit.is_act:
+        if why := seen.no_urging(found, visit.deps.clock.now()):
+            return await refused(visit, found, "urge", why)
+        return await _urge_page(visit, found, visit.ask("noi-nhan"))
     again = partial(_urge_page, visit, found, code)
     if len(form.text("text")) < SHORTEST_REASON:
         return await again([("text", visit.say("outgoing.urge.empty"))])
@@ -289,30 +281,32 @@ async def urged(visit: Visit) -> web.StreamResponse:
         by=visit.person.person.name,
         how=form.text("how"),
         text=form.text("text"),
-        every=visit.deps.options.urge_every,
+        every=visit.deps.urge_every,
     )
-    return await moving.taken(visit, found, act, "outgoing.urged", again)
+    return await taken(visit, found, act, "outgoing.urged", again)
 
 
-async def _urge_page(visit: Visit, found: SeenOutgoing, code: str, problems: Problems) -> web.StreamResponse:
+async def _urge_page(
+    visit: Visit, found: SeenOutgoing, code: str, problems: Problems | None = None
+) -> web.StreamResponse:
     """Of one recipient everything that is late; the first one where none is named."""
     late = seen.late_deliveries(found, visit.deps.clock.now())
     codes = {each.recipient.code: each.recipient.name or each.recipient.code for each in late}
     chosen = code if code in codes else next(iter(codes), "")
-    stands = await asking.urging_of(visit.deps.out, visit.scope(), chosen, visit.deps.options.urge_every)
+    stands = await asking.urging_of(visit.deps.out, visit.scope(), chosen, visit.deps.urge_every)
     office = await visit.deps.out.directory.find(chosen, visit.deps.out.today())
-    return await moving.form(
-        visit,
-        found,
-        "urge",
+    return await visit.form_page(
+        "outgoing/urge.html",
         problems,
+        title=seen.heading(visit, "outgoing.act.urge"),
+        found=found,
         others=codes,
         stands=stands,
         office=office,
         text=visit.form.text("text") or _ready_text(visit, stands),
         how=visit.form.text("how") or asking.HOWS[0],
         hows=[(each, visit.say(f"outgoing.urge.how.{each}")) for each in asking.HOWS],
-        days=visit.deps.options.urge_days,
+        days=visit.deps.settings.urge_days,
     )
 
 
@@ -333,3 +327,147 @@ def _ready_text(visit: Visit, stands: Urging) -> str:
     head = say("outgoing.urge.text", agency=here, recipient=to, count=len(stands.late))
     end = say("outgoing.urge.end", person=visit.person.person.name, agency=here)
     return "\n".join((head, *lines, end))
+
+
+Again = Callable[[Problems], Awaitable[web.StreamResponse]]
+_ROLES = tuple(RecipientRole)
+_SAY_MORE = ("resend", "anew", "further")
+
+
+async def ask(
+    visit: Visit, found: SeenOutgoing, which: str, problems: Problems | None = None, **values: Any
+) -> web.StreamResponse:  # Any: what a template is given
+    """The page of an act, and its form as it was typed where it was not taken."""
+    act, text = f"outgoing.act.{which}", f"outgoing.{which}.text" if which in _SAY_MORE else ""
+    told = {"part": "outgoing/_questions.html", "which": which, "found": found, "look": "card", **values}
+    title, do = told.pop("title", act), told.pop("do", act)
+    return await visit.question(
+        problems, title, text, do, back=found.path, hidden={"seen": found.mark}, **told
+    )
+
+
+async def taken(
+    visit: Visit, found: SeenOutgoing, act: Callable[[], Awaitable[object]], told: str, again: Again
+) -> web.StreamResponse:
+    """Does it, unless somebody was quicker: then the page says who and when. Objections of the flow stand on the form."""
+    if sentence := await seen.conflict(visit, found):
+        return await conflicted(visit, found, sentence)
+    try:
+        await act()
+    except (Refused, Clash) as why:
+        return await again(reasons(visit, why))
+    return visit.said(found.path, told)
+
+
+async def conflicted(visit: Visit, found: SeenOutgoing, sentence: str) -> web.StreamResponse:
+    return await visit.page(
+        "outgoing/conflict.html", 409, title=visit.say("outgoing.conflict"), found=found, sentence=sentence
+    )
+
+
+def reasons(visit: Visit, why: GatewayError) -> Problems:
+    """The sentences of a verdict, without places of another form."""
+    return [("", text) for _, text in answers.reasons_of(why, visit.lang)] or [("", visit.why(why))]
+
+
+async def refused(visit: Visit, found: SeenOutgoing, key: str, why: str) -> web.StreamResponse:
+    """The page of an act that cannot be done now."""
+    return await visit.page(
+        "outgoing/cannot.html",
+        title=seen.heading(visit, f"outgoing.act.{key}"),
+        found=found,
+        why=visit.say(why),
+    )
+
+
+async def resent(visit: Visit) -> web.StreamResponse:
+    found, codes = await seen.find(visit), list(visit.form.all("to"))
+    if not visit.is_act:
+        if why := seen.no_resend(found):
+            return await refused(visit, found, "resend", why)
+        codes = [each.recipient.code for each in found.deliveries if each.state == "failed"]
+    order = sorted(
+        found.deliveries, key=lambda each: (each.state not in seen.SENT_AGAIN, each.recipient.code)
+    )
+    again = partial(ask, visit, found, "resend", look="", chosen=codes, again=seen.SENT_AGAIN, order=order)
+    allowed = {each.recipient.code for each in seen.resendable(found)}
+    if not visit.is_act or not codes:
+        return await again([("to", visit.say("outgoing.choose_one"))])
+    if not set(codes) <= allowed and not await seen.conflict(visit, found):
+        return await again([("to", visit.say("outgoing.not_again"))])
+    act = partial(manage.resend, visit.deps.out, visit.scope(), found.document.id, codes)
+    return await taken(visit, found, act, "outgoing.resent", again)
+
+
+async def corrected(visit: Visit) -> web.StreamResponse:
+    """The draft is there afterwards, for its page to be worked on."""
+    found = await seen.find(visit)
+    if why := seen.no_anew(found):
+        return await refused(visit, found, "anew", why)
+    if not visit.is_act:
+        every = seen.recipient_rows(found, visit.deps.clock.now(), visit.lang)
+        rows = [row for row in every if row.word == "rejected"]
+        return await ask(visit, found, "anew", look="", do="outgoing.anew.do", rows=rows)
+    draft = await asking.begin_anew(visit.deps.out, visit.scope(), found.document.id)
+    return visit.said(f"/phat-hanh/{draft.id}", "outgoing.anew")
+
+
+async def added(visit: Visit) -> web.StreamResponse:
+    found = await seen.find(visit)
+    if (why := seen.not_away(found)) and not visit.is_act:
+        return await refused(visit, found, "further", why)
+    roles = [(each.value, visit.say(f"role.{each}")) for each in _ROLES]
+    again = partial(ask, visit, found, "further", do="outgoing.further.do", roles=roles)
+    given = [" ".join(each.split()) for each in visit.form.text("to").splitlines() if each.strip()]
+    role = (
+        RecipientRole(visit.form.text("role")) if visit.form.text("role") in _ROLES else RecipientRole.TO_KNOW
+    )
+    recipients, problems = await _named(visit, found, given, role)
+    if problems or not visit.is_act:
+        return await again(problems)
+    confirmed = tuple(visit.form.all("confirm"))
+    act = partial(send_further, visit.deps.out, visit.scope(), found.document.id, recipients, confirmed)
+    return await taken(visit, found, act, "outgoing.further", again)
+
+
+async def _named(
+    visit: Visit, found: SeenOutgoing, given: Sequence[str], role: RecipientRole
+) -> tuple[tuple[Recipient, ...], Problems]:
+    """By code or name, each once; who has the document already needs it no more."""
+    if not given:
+        return (), [("to", visit.say("outgoing.name_one"))]
+    reached = (each for each in found.deliveries if each.state not in ("rejected", "failed"))
+    have = {each.recipient.code.casefold() for each in reached}
+    recipients, problems = list[Recipient](), Problems()
+    for text in dict.fromkeys(given):
+        answer = await visit.deps.out.directory.resolve(text, visit.deps.out.today())
+        code = answer.entry.code if answer.entry is not None else text
+        if code.casefold() in have:
+            problems.append(("to", visit.say("outgoing.has_it", recipient=text)))
+        elif answer.entry is None and answer.nearest:
+            problems.append(("to", visit.say("outgoing.unknown_code", code=text, list=answer.nearest)))
+        recipients.append(Recipient(code=code, role=role))
+    return tuple(recipients), problems
+
+
+async def cancelled(visit: Visit) -> web.StreamResponse:
+    found, why = await seen.find(visit), visit.form.text("reason")
+    if (against := seen.no_cancel(found)) and not visit.is_act:
+        return await refused(visit, found, "cancel", against)
+    again = partial(ask, visit, found, "cancel", grave=True)
+    if (problems := visit.short_reason()) or not visit.is_act:
+        return await again(problems)
+    act = partial(manage.cancel, visit.deps.out, visit.scope(), found.document.id, why=why)
+    return await taken(visit, found, act, "outgoing.cancelled", again)
+
+
+async def undone(visit: Visit) -> web.StreamResponse:
+    """Back to a draft, at once from its button; what was written is a draft again."""
+    found = await seen.find(visit)
+    if found.document.state is not OutState.QUEUED:
+        return await refused(visit, found, "undo", "outgoing.why.too_late")
+    try:
+        draft = await asking.call_back(visit.deps.out, visit.scope(), found.document.id)
+    except Clash:
+        return await refused(visit, found, "undo", "outgoing.why.too_late")
+    return visit.said(f"/phat-hanh/{draft.id}", "outgoing.undone")
