@@ -29,7 +29,7 @@ from gateway.outgoing.desk import OutDesk
 from gateway.policy import upkeep
 from gateway.policy.first_page import read_first_page
 from gateway.policy.upkeep import OF_OFFICE, Rhythm
-from gateway.ports import AxisDesk, Clock, Pool, Scanner, each_state
+from gateway.ports import Axis, AxisDesk, Clock, ManyAxes, Pool, Scanner, each_state
 from gateway.ports.node import EventLog
 from gateway.registry.feed import SqlFeed
 from gateway.settings import Settings
@@ -383,6 +383,10 @@ def _out_desk(
     )
 
 
+async def _axes_to(axis: Axis, sender: str, code: str) -> Sequence[str]:
+    return await axis.order(sender, code) if isinstance(axis, ManyAxes) else ()
+
+
 def _in_desk(ground: Ground, around: Wrap, out: OutDesk, judges: guards.Judging) -> InDesk:
     return InDesk(
         store=out.store,
@@ -401,6 +405,7 @@ def _in_desk(ground: Ground, around: Wrap, out: OutDesk, judges: guards.Judging)
         stopwatch=out.stopwatch,
         wake=out.wake,
         sign_status=partial(package.ready_status, out),
+        axes_to=partial(_axes_to, out.axis),
         trust_policy=guards.trust_policy(ground.settings),
         office=guards.office_hours(ground.settings, ground.store.calendar),
         answers=ground.store.revocation,

@@ -1,7 +1,7 @@
 """What every incoming step is handed: the ports, and the frozen values that say what is acceptable."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -55,6 +55,8 @@ class InDesk:
     office: Callable[[], Awaitable[OfficeCalendar]]
     """When this office is open, as it is now."""
     sign_status: SignStatus
+    axes_to: Callable[[str, str], Awaitable[Sequence[str]]]
+    """The axes by which mail from an agency of ours to a code may go; none where there is one axis alone."""
     answers: RevocationAnswers | None = None
     """Where the answers about certificates are kept; None where nothing but files says anything about them."""
     general_turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(GENERAL_AT_ONCE))

@@ -32,7 +32,7 @@ from gateway.errors import BadSignature, InvalidEnvelope
 from gateway.incoming import acknowledge, admit, check, judge_again, settle
 from gateway.incoming.desk import InDesk, from_wall_clock, is_ours
 from gateway.incoming.verify import Proved
-from gateway.ports import Identity, LeasedInbox, ManyAxes, Work
+from gateway.ports import Identity, LeasedInbox, Work
 
 _REQUESTS = {Kind.RECALL: RequestKind.RECALL, Kind.UPDATE: RequestKind.UPDATE}
 
@@ -98,7 +98,7 @@ async def ready(
 async def _is_on_route(desk: InDesk, agency: HostedAgency, leased: LeasedInbox, sender: str) -> bool:
     """Whether our mail to that agency may go by the axis of several that brought this."""
     by = leased.item.axis
-    return bool(by) and isinstance(desk.axis, ManyAxes) and by in await desk.axis.order(agency.code, sender)
+    return bool(by) and by in await desk.axes_to(agency.code, sender)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
