@@ -96,4 +96,6 @@ def add_pages(app: web.Application, node: OpenNode, health: HealthProbe, entry: 
 
 
 def _wanted(settings: Settings) -> Sequence[Storey]:
-    return _all() if settings.node.office == "on" else ()
+    """A real node is given nothing by other distributions: what they bring to a node is for trials."""
+    hung = _hung if settings.node.office == "on" else ()
+    return (*hung, *_of_others()) if settings.node.trial == "on" else hung

@@ -460,6 +460,9 @@ async def ack(desk: InDesk, scope: AgencyScope, incoming_id: str, client: str) -
     return first
 
 
+_PAGE = 200
+
+
 async def hand_over_before(desk: InDesk, scope: AgencyScope, client: str, before: datetime) -> int:
     """What was offered before then counts as stored by this client, whose work begins then; how many. A page at a time, so
     that nobody waits long; cut short, it goes on where it was."""
@@ -476,9 +479,6 @@ async def hand_over_before(desk: InDesk, scope: AgencyScope, client: str, before
                     await work.events.append(EventKind.INBOX_ACKED, id, now, {"client": client})
                     count += 1
             await work.commit()
-
-
-_PAGE = 200
 
 
 async def set_aside(

@@ -60,13 +60,11 @@ def certified(
 
 
 def write_trust(
-    folder: Path, authority: Authority, bound: Mapping[str, x509.Certificate], at: datetime | None = None
+    folder: Path, authority: Authority, bound: Mapping[str, x509.Certificate], at: datetime
 ) -> None:
-    """Whom the node trusts. `at`: with a list by which nothing is revoked; without one, every arrival would wait for a
-    clerk's own eyes."""
+    """Whom the node trusts, and that nothing is revoked: without it every arrival would wait for a clerk's own eyes."""
     authority.write_trust(folder, bound)
-    if at is not None:
-        write_revocation(folder, authority, at)
+    write_revocation(folder, authority, at)
 
 
 def write_revocation(folder: Path, authority: Authority, at: datetime) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from io import BytesIO
+from pathlib import Path
 
 from gateway.domain.document import Kind, Lane
 from gateway.domain.event import EventKind
@@ -12,7 +13,8 @@ from gateway.edxml import build
 from gateway.edxml.envelope import Envelope, Organisation, ResponseFor, StatusReport
 from gateway.incoming import receive
 from gateway.ports import Arrival
-from tests.support.node import DEPARTMENT, PROVINCE, Town
+from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE, Town, opened
+from tests.support.town.axes import on_two
 
 
 async def test_it_moves_nothing_that_went_by_the_signed_axis_and_is_shown(town: Town) -> None:
@@ -53,3 +55,10 @@ async def test_it_moves_nothing_that_went_by_the_signed_axis_and_is_shown(town: 
     assert (standing.shown, standing.marks) == ("delivered", ("session_only:02",))
     statuses = [e for e in await town.events(DEPARTMENT, sent.id) if e.kind is EventKind.DELIVERY_STATUS]
     assert [(e.data["code"], "counts" in e.data) for e in statuses] == [("01", False), ("02", True)]
+
+
+async def test_the_way_in_knows_by_which_axes_mail_to_a_sender_may_go(town: Town, tmp_path: Path) -> None:
+    """Behind the door that keeps the registry's lists apart; with one axis alone there is nothing to tell apart."""
+    assert await town.node.inn.axes_to(DEPARTMENT, COMMUNE) == ()
+    async with opened(tmp_path / "node", change=on_two(tmp_path / "axes")) as two:
+        assert await two.node.inn.axes_to(DEPARTMENT, COMMUNE) == ("province", "national")

@@ -1,0 +1,26 @@
+"""What another distribution brings to a node is for trials: a real node is given none of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gateway.bootstrap import storeys
+from gateway.bootstrap.storeys import Storey
+from gateway.settings import load
+
+FOREIGN = Storey(adds_calls=lambda node: ())
+
+
+@pytest.mark.parametrize("office", ["on", "off"])
+def test_only_a_trial_node_is_given_what_another_distribution_brings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, office: str
+) -> None:
+    monkeypatch.setattr(storeys, "_of_others", lambda: (FOREIGN,))
+
+    def given(trial: str) -> bool:
+        words = {"GATEWAY_NODE_TRIAL": trial, "GATEWAY_NODE_OFFICE": office}
+        return FOREIGN in storeys._wanted(load(None, {"GATEWAY_NODE_DATA_DIR": str(tmp_path), **words}))
+
+    assert (given("on"), given("off")) == (True, False)
