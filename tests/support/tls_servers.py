@@ -71,4 +71,4 @@ def serving(certificate: Path, key: Path, *, is_postgres: bool = False) -> Itera
         thread.start()
         yield door.getsockname()[1], heard
         door.shutdown(socket.SHUT_RDWR)
-    thread.join(5)
+    thread.join(LIMIT_S)

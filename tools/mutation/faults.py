@@ -8,7 +8,7 @@ import json
 import random
 import re
 from collections import defaultdict
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 ROOTS = ("gateway", "clients/python/gateway_client")
@@ -51,6 +51,8 @@ class Fault:
     original: str
     replacement: str
     occurrence: int
+    # What took the place when the code was written anew, as unlike the first as it has to be.
+    later: Fault | None = None
 
 
 @dataclass(frozen=True)
@@ -118,12 +120,20 @@ def find_places(source: bytes) -> list[Place]:
 
 
 def load(path: Path) -> list[Fault]:
-    return [Fault(**entry) for entry in json.loads(path.read_text(encoding="utf-8"))]
+    faults = []
+    for entry in json.loads(path.read_text(encoding="utf-8")):
+        later = entry.pop("later", None)
+        fault = Fault(**entry)
+        faults.append(replace(fault, later=replace(fault, **later)) if later else fault)
+    return faults
 
 
 def save(path: Path, faults: list[Fault]) -> None:
     """Write one fault a line, so that a change of the list can be read."""
-    lines = ",\n".join(json.dumps(asdict(fault), ensure_ascii=False) for fault in faults)
+    entries = (
+        {name: value for name, value in asdict(fault).items() if value is not None} for fault in faults
+    )
+    lines = ",\n".join(json.dumps(entry, ensure_ascii=False) for entry in entries)
     path.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
 
 

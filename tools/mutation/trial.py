@@ -118,6 +118,8 @@ def try_fault(fault: Fault, record: Record, dropped: set[str], scratch: Scratch)
     """Set one fault and run its tests until the first fails."""
     path = scratch.root / fault.file
     place = locate(path.read_bytes(), fault) if path.exists() else None
+    if place is None and fault.later is not None:
+        return try_fault(fault.later, record, dropped, scratch)
     if place is None:
         return Outcome(fault.number, GONE)
     selection = record.select(fault.file, place.lines, dropped)
