@@ -7,6 +7,7 @@ import asyncio
 import base64
 import io
 import json
+import os
 import shutil
 from functools import partial
 from pathlib import Path
@@ -114,7 +115,12 @@ def _lay(base: Path, stem: str, meta: str, pdf: bytes) -> None:
 
 
 async def _files_named(below: Path, name: str) -> list[Path]:
-    return await asyncio.to_thread(lambda: sorted(below.rglob(name)))
+    return await asyncio.to_thread(files_named, below, name)
+
+
+def files_named(below: Path, name: str) -> list[Path]:
+    """Return the files of that name; a folder that the node moves meanwhile is seen the next time."""
+    return sorted(Path(folder, name) for folder, _, names in os.walk(below) if name in names)
 
 
 def _document_of(meta: Path) -> str:

@@ -196,8 +196,8 @@ async def _took(kit: Kit, step: Step, ends: float) -> StepScore:
     except StepFailed as why:
         if check.passed or not check.found:
             check.broke(str(why))
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as why:
-        # An answer of another shape than the one that was promised.
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, OSError) as why:
+        # An answer of another shape than the one that was promised, or a folder that is not as it should be.
         check.broke(f"{type(why).__name__}: {why}")
     return StepScore(
         n=step.n,

@@ -4,6 +4,7 @@ and what cannot be judged is said as such."""
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 
 from gateway.errors import Denied, Unreachable
 from gateway.words import labels
-from gateway_labs.conformance import run, sheet
+from gateway_labs.conformance import otherways, run, sheet
 from gateway_labs.conformance.run import Subject
 from gateway_labs.conformance.score import Check, Score
 from gateway_labs.conformance.steps import STEPS
@@ -123,3 +124,21 @@ def test_every_step_has_its_words_in_both_languages() -> None:
     assert not Check().passed
     for file in Path(run.__file__).parent.glob("*.py"):
         assert "gateway.store" not in file.read_text("utf-8"), file.name
+
+
+def test_a_folder_that_the_node_moves_while_it_is_looked_through_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("moved", "stays"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "meta.json").touch()
+    scandir = os.scandir
+
+    def scan(path: str | Path) -> Any:
+        if Path(path).name == "moved":
+            Path(path).rename(tmp_path.parent / "elsewhere")
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", scan)
+
+    assert otherways.files_named(tmp_path, "meta.json") == [tmp_path / "stays" / "meta.json"]
