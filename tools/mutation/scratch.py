@@ -72,7 +72,8 @@ class Scratch:
         coverage = (
             "import os; os.getenv('COVERAGE_PROCESS_START') and __import__('coverage').process_startup()"
         )
-        (copy / "scratch.pth").write_text(f"{self.root}\n{self.root / 'clients' / 'python'}\n{coverage}\n")
+        roots = (self.root, self.root / "clients" / "python", self.root / "labs")
+        (copy / "scratch.pth").write_text("\n".join([*map(str, roots), coverage, ""]))
         shutil.copy2(original / "pyvenv.cfg", self.root / ".venv")
         self.python.parent.mkdir()
         for entry in (original / "bin").iterdir():
