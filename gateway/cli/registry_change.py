@@ -4,75 +4,51 @@ undone."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli import output, people, registry_change_form
-from gateway.cli.command import Group, Invocation, OutputFormat
-from gateway.cli.node import at_ground, operator
+from gateway.cli import output, people
+from gateway.cli import registry_change_form as form
+from gateway.cli.command import Invocation, OutputFormat, noun
+from gateway.cli.node import operator
 from gateway.cli.output import REFUSED
-from gateway.cli.people import As
+from gateway.cli.people import As, ForApprover, Kept, Proposer
+from gateway.deciding import approvals, registry_changes
+from gateway.domain.person import Proposal, ProposalState
+from gateway.domain.registry_reform import ReformRecord
 from gateway.errors import NotFound
 
 if TYPE_CHECKING:
     from gateway.bootstrap.ground import Ground
-    from gateway.domain.person import Proposal
-    from gateway.domain.registry_reform import Reform
 
 _COLUMNS = output.columns(
-    *(
-        "id",
-        "reform=kind:reform.kind",
-        "effective=effective_on",
-        "codes",
-        "decision",
-        "state:reform.state",
-        "report_due",
-    )
+    "id reform=kind:reform.kind effective=effective_on codes decision state:reform.state report_due",
 )
-_LEGACY = output.columns("code", "heir", "effective=since", "decision")
+_LEGACY = output.columns("code heir effective=since decision")
+NOBODY: Mapping[str, str] = MappingProxyType({})
 Id = Annotated[str, typer.Argument(help="Id of the change, from: gateway registry change list")]
 Limit = Annotated[int, typer.Option(min=1, max=1000)]
 
 
-def register(registry: Group) -> None:
-    """Adds the commands to the `registry` group."""
-    group = registry.noun(
-        "change", "Dated changes of the organisation: planned, approved by two people, undone."
-    )
-    group.verb(
-        plan,
-        "merge --from Z91.01 --to Z91.03 --decision 12/QD-UBND --decided 2026-11-01 --issuer 'Z91'"
-        " --effective 2027-01-01",
-        "--file merger.json --with-units --propose --as 'A. Clerk'",
-        writes=True,
-    )
-    group.verb(show, "prp_01", "prp_01 -o json")
-    group.verb(approve, "prp_01 --as 'A. Leader'", "prp_01 --as 'A. Leader' --yes -o json", writes=True)
-    group.verb(
-        undo,
-        "prp_01 --as 'A. Clerk' --reason 'Wrong day'",
-        "prp_01 --as 'A. Clerk' --reason 'Wrong code' --yes",
-        writes=True,
-    )
-    group.verb(list_, "", "--code Z91.01 -o json")
-    group.verb(report, "prp_01 --how 7/SNV", "prp_01 --how 7/SNV --yes -o json", writes=True)
-    group.verb(legacy, "", "Z91.01 -o json")
+_change = noun("registry").noun(
+    "change", "Dated changes of the organisation: planned, approved by two people, undone."
+)
+verb = _change.verb
 
 
-WithUnits = Annotated[
-    bool,
-    typer.Option(
-        "--with-units",
-        help="Also move the units directly below what ends under who takes over, in one decision.",
-    ),
-]
-
-
+@verb(
+    "merge --from Z91.01 --to Z91.03 --decision 12/QD-UBND --decided 2026-11-01 --issuer 'Z91'"
+    " --effective 2027-01-01",
+    "--file merger.json --with-units --propose --as 'A. Clerk'",
+    writes=True,
+)
 async def plan(
     call: Invocation,
+    ground: Ground,
     kind: Annotated[
         str | None,
         typer.Argument(help="rename, recode, merge, consolidate, split, dissolve, move or create."),
@@ -97,23 +73,27 @@ async def plan(
     queued: Annotated[
         str, typer.Option(help="Our mail that still waits for an ended code: redirect, hold or return.")
     ] = "hold",
-    with_units: WithUnits = False,
+    with_units: Annotated[
+        bool,
+        typer.Option(
+            "--with-units",
+            help="Also move the units directly below what ends under who takes over, in one decision.",
+        ),
+    ] = False,
     details: Annotated[
         bool, typer.Option("--details", help="Print every sentence and every code, however many.")
     ] = False,
     propose: Annotated[bool, typer.Option("--propose", help="Propose it to a second person.")] = False,
-    as_: Annotated[
-        str | None, typer.Option("--as", help="Who you are; passphrase and second factor are asked for.")
-    ] = None,
-    reason: Annotated[str, typer.Option(help="Why; the approver reads it.")] = "",
+    as_: Proposer = None,
+    reason: ForApprover = "",
 ) -> None:
     """Show what a change would do and what stands against it; with --propose hand it to a second person."""
     if propose and not as_:
         raise typer.BadParameter("--propose needs --as NAME")
     if file is not None:
-        stated = registry_change_form.read_json(file)
+        stated = form.read_json(file)
     else:
-        stated = registry_change_form.stated(
+        stated = form.stated(
             kind=kind,
             sources=from_ or [],
             targets=to or [],
@@ -124,57 +104,43 @@ async def plan(
             mail_to=mail_to,
             queued=queued,
         )
-    wanted = registry_change_form.reform_of(stated)
-    await _planned(call, wanted, as_ if propose else None, reason, with_units=with_units, details=details)
+    wanted = form.reform_of(stated)
+    if with_units:
+        wanted = await registry_changes.reform_with_units(ground.deciding, wanted)
+    planned = await registry_changes.plan_reform(ground.deciding, wanted)
+    if not propose or planned.conflicts or call.output is OutputFormat.TABLE:
+        form.print_plan(call, planned, details=details)
+    if planned.conflicts:
+        raise typer.Exit(REFUSED)
+    if not propose:
+        call.say("cli.reform.planned")
+        return
+    call.ask("cli.ask.reform_propose")
+    who = await people.signed_in(call, ground, as_ or "")
+    made = await registry_changes.propose_reform(ground.deciding, who, planned, reason)
+    output.record(call, output.fields(made, "id digest expires_at"))
+    call.say("cli.reform.next", id=made.id)
 
 
-async def _planned(
-    call: Invocation, wanted: Reform, as_: str | None, reason: str, *, with_units: bool, details: bool
-) -> None:
-    """Shown, and proposed by whoever is named."""
-    from gateway.deciding import registry_changes
-
-    async with at_ground(call.settings()) as ground:
-        if with_units:
-            wanted = await registry_changes.reform_with_units(ground.deciding, wanted)
-        planned = await registry_changes.plan_reform(ground.deciding, wanted)
-        if as_ is None or planned.conflicts or call.output is OutputFormat.TABLE:
-            registry_change_form.print_plan(call, planned, details=details)
-        if planned.conflicts:
-            raise typer.Exit(REFUSED)
-        if as_ is None:
-            call.say("cli.reform.planned")
-            return
-        call.ask("cli.ask.reform_propose")
-        who = await people.signed_in(call, ground, as_)
-        made = await registry_changes.propose_reform(ground.deciding, who, planned, reason)
-        output.record(
-            call, {"id": made.id, "digest": made.digest, "expires_at": output.stamp(made.expires_at)}
-        )
-        call.say("cli.reform.next", id=made.id)
-
-
-async def show(call: Invocation, id: Id) -> None:
+@verb("prp_01")
+async def show(call: Invocation, ground: Ground, id: Id) -> None:
     """Show a change: what it does, who approved it, and whether it can be undone. One that waits is planned anew."""
-    from gateway.deciding import registry_changes
-    from gateway.domain.person import ProposalState
+    proposal = await _proposal(ground, id, "show")
+    if proposal.state is not ProposalState.APPROVED:
+        form.print_plan(
+            call, await registry_changes.plan_reform(ground.deciding, proposal.content.reforms[0])
+        )
+        return
+    record = await registry_changes.get_reform(ground.deciding, id)
+    async with ground.deciding.decisions.read() as view:
+        against = await registry_changes.against_undoing_reform(view, id, ground.clock.now())
+        names = await view.people.names(record.people)
+    undo = [form.remark_sentence(call, each) for each in against]
+    output.record(call, _shown(ground, record, names) | {"undo": undo})
 
-    async with at_ground(call.settings()) as ground:
-        proposal = await _proposal(ground, id, "show")
-        if proposal.state is not ProposalState.APPROVED:
-            registry_change_form.print_plan(
-                call, await registry_changes.plan_reform(ground.deciding, proposal.content.reforms[0])
-            )
-            return
-        record = await registry_changes.get_reform(ground.deciding, id)
-        async with ground.deciding.decisions.read() as view:
-            against = await registry_changes.against_undoing_reform(view, id, ground.clock.now())
-            names = await view.people.names(record.people)
-        today = output.today(ground.clock.now())
-    told = registry_change_form.record_shown(record, today, names)
-    output.record(
-        call, told | {"undo": [registry_change_form.remark_sentence(call, each) for each in against]}
-    )
+
+def _shown(ground: Ground, record: ReformRecord, names: Mapping[str, str] = NOBODY) -> dict[str, Any]:
+    return form.record_shown(record, output.today(ground.clock.now()), names)
 
 
 async def _proposal(ground: Ground, id: str, act: str) -> Proposal:
@@ -185,55 +151,48 @@ async def _proposal(ground: Ground, id: str, act: str) -> Proposal:
     return found
 
 
-async def approve(call: Invocation, id: Id, as_: As) -> None:
+@verb("prp_01 --as 'A. Leader'", "prp_01 --as 'A. Leader' --yes -o json", writes=True)
+async def approve(call: Invocation, ground: Ground, id: Id, as_: As) -> None:
     """Approve what another person proposed: type the number of the decision, as it stands on the document."""
-    from gateway.deciding import approvals, registry_changes
-
-    async with at_ground(call.settings()) as ground:
-        proposal = await _proposal(ground, id, "approve")
-        if call.output is OutputFormat.TABLE:
-            registry_change_form.print_plan(
-                call, await registry_changes.plan_reform(ground.deciding, proposal.content.reforms[0])
-            )
-        call.ask("cli.ask.reform_approve", id=id)
-        who = await people.signed_in(call, ground, as_)
-        typed = [people.seen(call, "cli.reform.number")]
-        await approvals.approve(ground.deciding, who, id, typed, proposal.digest)
-        record = await registry_changes.get_reform(ground.deciding, id)
-        today = output.today(ground.clock.now())
-    output.record(call, registry_change_form.record_shown(record, today, {}))
+    proposal = await _proposal(ground, id, "approve")
+    if call.output is OutputFormat.TABLE:
+        form.print_plan(
+            call, await registry_changes.plan_reform(ground.deciding, proposal.content.reforms[0])
+        )
+    call.ask("cli.ask.reform_approve", id=id)
+    who = await people.signed_in(call, ground, as_)
+    typed = [people.seen(call, "cli.reform.number")]
+    await approvals.approve(ground.deciding, who, id, typed, proposal.digest)
+    record = await registry_changes.get_reform(ground.deciding, id)
+    output.record(call, _shown(ground, record))
     call.say("cli.reform.in_force", id=id, on=output.day(record.reform.effective_on))
 
 
-async def undo(
-    call: Invocation, id: Id, as_: As, reason: Annotated[str, typer.Option(help="Why; it is kept.")]
-) -> None:
+@verb(
+    "prp_01 --as 'A. Clerk' --reason 'Wrong day'",
+    "prp_01 --as 'A. Clerk' --reason 'Wrong code' --yes",
+    ask="cli.ask.reform_undo",
+)
+async def undo(call: Invocation, ground: Ground, id: Id, as_: As, reason: Kept) -> None:
     """Undo a change as a whole, within seven days and unless something was built on it."""
-    from gateway.deciding import registry_changes
-
-    async with at_ground(call.settings()) as ground:
-        call.ask("cli.ask.reform_undo", id=id)
-        who = await people.signed_in(call, ground, as_)
-        record = await registry_changes.undo_reform(ground.deciding, who, id, reason)
-        today = output.today(ground.clock.now())
-        output.record(call, registry_change_form.record_shown(record, today, {}))
+    who = await people.signed_in(call, ground, as_)
+    record = await registry_changes.undo_reform(ground.deciding, who, id, reason)
+    output.record(call, _shown(ground, record))
 
 
+@verb("", "--code Z91.01 -o json")
 async def list_(
     call: Invocation,
+    ground: Ground,
     code: Annotated[str | None, typer.Option(help="Only those that touch or name this code.")] = None,
     limit: Limit = 50,
 ) -> None:
     """List approved changes, latest to take effect first, with the day by which each must be reported."""
-    from gateway.deciding import registry_changes
-
-    async with at_ground(call.settings()) as ground:
-        found = await registry_changes.list_reforms(ground.deciding, limit, code and code.strip().upper())
-        today = output.today(ground.clock.now())
-    rows = [registry_change_form.record_shown(each, today, {}) for each in found]
+    found = await registry_changes.list_reforms(ground.deciding, limit, code and code.strip().upper())
+    rows = [_shown(ground, each) for each in found]
     cells = [
         {
-            "codes": registry_change_form.codes_on_a_line(each.reform),
+            "codes": form.codes_on_a_line(each.reform),
             "decision": each.reform.decision.number,
             "report_due": output.day(row["report_by"]) or "–",
         }
@@ -242,26 +201,26 @@ async def list_(
     output.rows(call, rows, _COLUMNS, cells)
 
 
+@verb("prp_01 --how 7/SNV", "prp_01 --how 7/SNV --yes -o json", writes=True)
 async def report(
-    call: Invocation, id: Id, how: Annotated[str, typer.Option(help="Number of the letter that reported it.")]
+    call: Invocation,
+    ground: Ground,
+    id: Id,
+    how: Annotated[str, typer.Option(help="Number of the letter that reported it.")],
 ) -> None:
     """Note that a change was reported to the keeper of the codes; within fifteen days of its effect."""
-    from gateway.deciding import registry_changes
-
-    async with at_ground(call.settings()) as ground:
-        record = await registry_changes.report_reform(
-            ground.deciding, (await operator(ground.store)).id, id, how
-        )
-        today = output.today(ground.clock.now())
-    output.record(call, registry_change_form.record_shown(record, today, {}))
+    record = await registry_changes.report_reform(ground.deciding, (await operator(ground.store)).id, id, how)
+    output.record(call, _shown(ground, record))
 
 
+@verb("", "Z91.01 -o json")
 async def legacy(
-    call: Invocation, code: Annotated[str | None, typer.Argument(help="Only this old code.")] = None
+    call: Invocation,
+    ground: Ground,
+    code: Annotated[str | None, typer.Argument(help="Only this old code.")] = None,
 ) -> None:
     """List old codes with who came after, since when, by which decision."""
-    async with at_ground(call.settings()) as ground:
-        found = await ground.directory.legacy(code)
+    found = await ground.directory.legacy(code)
     rows = [
         output.fields(
             each,

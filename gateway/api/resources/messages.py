@@ -217,8 +217,7 @@ class EnvelopeQuery(Asked):
 
 @ROUTES.file("GET /messages/{id}/files/{n}", "One of its files, as it was handed in")
 async def read_message_file(call: Call) -> web.StreamResponse:
-    file = await files.open_file(call.deps.out, call.scope(), call.path("id"), call.number("n"))
-    return await stream(call, file)
+    return await stream(call, await files.open_file(*call.outgoing, call.number("n")))
 
 
 @ROUTES.file(
@@ -333,7 +332,7 @@ async def list_paper(call: Call, query: PaperQuery) -> PaperList:
 )
 async def hand_over_message(call: Call, asked: HandOverIn) -> Message:
     said = HandedOver(on=asked.on or call.deps.out.today(), means=asked.means, note=asked.note)
-    document = await manage.close_paper(call.deps.out, call.scope(), call.path("id"), said, asked.recipients)
+    document = await manage.close_paper(*call.outgoing, said, asked.recipients)
     async with call.deps.store.read(call.scope()) as work:
         deliveries = await work.deliveries.of(document.id)
     return call.versioned(message_view.message(document, deliveries, call.lang), document.version)

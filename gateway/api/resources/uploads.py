@@ -16,7 +16,7 @@ from pydantic import Field
 from gateway.api import asking, pdf_view
 from gateway.api.call import Call, once
 from gateway.api.pdf_view import FileSignaturesOut
-from gateway.api.problems import BadCall, RequestFault
+from gateway.api.problems import bad_value
 from gateway.api.routes import BASE, Body, Routes, sample_upload
 from gateway.api.shapes import Asked, Moment, Name, Sha256, Told
 from gateway.domain.account import ApiScope
@@ -143,9 +143,7 @@ async def read_upload(call: Call) -> UploadOut:
 async def put_upload_part(call: Call) -> PartOut:
     asking.need_type(call.request, OCTETS)
     part = await uploads.add_part(
-        call.deps.out,
-        call.scope(),
-        call.path("id"),
+        *call.outgoing,
         _number(call),
         asking.streamed_body(call.request, call.deps.options.upload_s),
         _announced(call.request.headers.get("Content-Digest", "")),
@@ -160,18 +158,18 @@ async def put_upload_part(call: Call) -> PartOut:
     fails=(409, 422),
 )
 async def complete_upload(call: Call) -> UploadOut:
-    await uploads.complete(call.deps.out, call.scope(), call.path("id"))
+    await uploads.complete(*call.outgoing)
     return await _present(call)
 
 
 @ROUTES("DELETE /uploads/{id}", "Let go of an upload; messages that carry its file keep theirs")
 async def delete_upload(call: Call) -> UploadRemoved:
-    await uploads.remove(call.deps.out, call.scope(), call.path("id"))
+    await uploads.remove(*call.outgoing)
     return UploadRemoved(id=call.path("id"))
 
 
 async def _present(call: Call) -> UploadOut:
-    return _told(call, *await uploads.present(call.deps.out, call.scope(), call.path("id")))
+    return _told(call, *await uploads.present(*call.outgoing))
 
 
 def _number(call: Call) -> int:
@@ -191,10 +189,7 @@ def _announced(header: str) -> Digest | None:
     except binascii.Error:
         raw = b""
     if len(raw) != 32:
-        params = {"field": "Content-Digest", "expected": "sha-256=:…:"}
-        raise BadCall(
-            "bad-request", RequestFault(code="bad-value", pointer="/headers/Content-Digest", params=params)
-        )
+        raise bad_value("/headers/Content-Digest", "sha-256=:…:")
     return Digest.of_bytes(raw)
 
 
