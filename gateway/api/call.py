@@ -89,11 +89,11 @@ class Call:
         """The same of the way in."""
         return self.deps.inn, self.scope(), self.path("id")
 
-    def number(self, name: str) -> int:
-        """A variable of the path that counts files. NotFound for anything else."""
+    def number(self, name: str, of: str = "file") -> int:
+        """A variable of the path that counts files, or parts of one. NotFound for anything else."""
         given = self.path(name)
         if not (given.isascii() and given.isdigit() and len(given) < 6):
-            raise NotFound(f"files have numbers; there is no file {given[:20]!r}")
+            raise NotFound(f"{of}s have numbers; there is no {of} {given[:20]!r}")
         return int(given)
 
     def body_of(self, model: type[M]) -> M:

@@ -22,7 +22,6 @@ from gateway.api.shapes import Asked, Moment, Name, Sha256, Told
 from gateway.domain.account import ApiScope
 from gateway.domain.identity import Digest
 from gateway.domain.upload import LEAST_PART, MOST_PART, Upload, UploadPart
-from gateway.errors import NotFound
 from gateway.outgoing import uploads
 from gateway.outgoing.uploads import Announced, missing_of
 
@@ -144,7 +143,7 @@ async def put_upload_part(call: Call) -> PartOut:
     asking.need_type(call.request, OCTETS)
     part = await uploads.add_part(
         *call.outgoing,
-        _number(call),
+        call.number("n", "part"),
         asking.streamed_body(call.request, call.deps.options.upload_s),
         _announced(call.request.headers.get("Content-Digest", "")),
     )
@@ -170,13 +169,6 @@ async def delete_upload(call: Call) -> UploadRemoved:
 
 async def _present(call: Call) -> UploadOut:
     return _told(call, *await uploads.present(*call.outgoing))
-
-
-def _number(call: Call) -> int:
-    given = call.path("n")
-    if not (given.isascii() and given.isdigit() and len(given) < 6):
-        raise NotFound(f"parts have numbers; there is no part {given[:20]!r}")
-    return int(given)
 
 
 def _announced(header: str) -> Digest | None:
