@@ -63,6 +63,6 @@ def test_a_command_that_a_key_may_do_too_is_a_call_with_a_scope_and_no_other_is_
     }
     scopes = {route.name: route.scopes for route in ROUTES}
 
-    assert len(calls) == 16
+    assert len(calls) >= 16
     assert all(scopes[name] for name in calls.values())
     assert not [words for words in calls if words.split()[0] in NEVER_BY_A_KEY or words in SEALS]
