@@ -15,7 +15,7 @@ import typer
 
 from gateway.cli import output
 from gateway.cli.command import Invocation, OutputFormat, existing, noun
-from gateway.cli.node import at_ground, chosen, operator
+from gateway.cli.node import at_ground, chosen, operator_id
 from gateway.cli.output import VERIFICATION
 from gateway.cli.verify import moment
 from gateway.domain import sealed_log
@@ -116,10 +116,9 @@ async def export(
 
     wanted = _wanted(kind, subject, principal, since, until)
     seal, wanted = await seal_numbered(ground.store), await _of_agency(call, ground, wanted)
-    who = await operator(ground.store)
     told = {"seal": seal.signed.seal.number, "texts": texts, "asked": _asked(wanted)}
     # Told before anything is shown: whoever interrupts it has seen something.
-    scope = AgencyScope(agency_id=wanted.agency_id or NODE, principal_id=who.id)
+    scope = AgencyScope(agency_id=wanted.agency_id or NODE, principal_id=await operator_id(ground.store))
     async with ground.store.begin(scope) as work:
         await work.events.append(EventKind.LOG_EXPORTED, "log", ground.clock.now(), told)
         await work.commit()
@@ -220,8 +219,8 @@ async def erase(
     """Delete the texts that people wrote from one event, for ever; the log stays whole and tells that it was done."""
     from gateway.store.log_reading import erase_texts as delete
 
-    who = await operator(ground.store)
-    gone = await delete(ground.store, ground.clock, event, name or [], who.id, reason)
+    by = await operator_id(ground.store)
+    gone = await delete(ground.store, ground.clock, event, name or [], by, reason)
     output.record(call, {"id": event, "erased": list(gone)})
 
 

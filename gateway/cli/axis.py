@@ -29,6 +29,7 @@ from gateway.cli.status import axis_lines, axis_shown
 from gateway.clock import SystemClock
 from gateway.domain.registry import AgencyCode, BadCode
 from gateway.errors import Misconfigured
+from gateway.ops import axis_now
 from gateway.ports import AxisDesk, each_axis
 
 if TYPE_CHECKING:
@@ -75,7 +76,6 @@ async def ping(
 @verb()
 async def status(call: Invocation, axis: AxisDesk) -> None:
     """Say whether the axis is connected, and how much waits on it, is being handed over, or was put aside."""
-    from gateway.ops import axis_now
     from gateway.workers.pulse import HEARTBEAT
 
     found = await axis_now.look(axis, call.settings().node.data_dir / HEARTBEAT, SystemClock().now())

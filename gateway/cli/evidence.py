@@ -23,6 +23,8 @@ from gateway.clock import SystemClock
 from gateway.domain.event import Event
 from gateway.domain.evidence import STORY, PacketTold, Story
 from gateway.errors import Clash, NotFound, StoreFailure
+from gateway.ops.evidence import pack_file
+from gateway.ops.evidence.page import clock, packet_word, party, sealed_times, trusted
 from gateway.ports import Work
 from gateway.words import labels
 
@@ -85,8 +87,6 @@ def _must_not_exist(target: Path) -> None:
 
 def _write(made: Ready, target: Path) -> None:
     """Under its name only when it is whole and on disk; read once more, because it may be needed in ten years."""
-    from gateway.ops.evidence import pack_file
-
     _must_not_exist(target)
     growing = target.with_name(f".{target.name}.new")
     try:
@@ -149,7 +149,7 @@ _MARKS = {True: "✓", False: "✗", None: "?"}
 @verb("case.zip")
 def show(call: Invocation, file: File) -> None:
     """Say what a pack holds. Nothing is verified but that the file is whole."""
-    from gateway.ops.evidence import contents, pack_file
+    from gateway.ops.evidence import contents
 
     pack = pack_file.read_pack(file)
     story = contents.read_story(pack.read(STORY, contents.MOST_STORY))
@@ -202,8 +202,6 @@ def _params_shown(call: Invocation, params: dict[str, str]) -> dict[str, str]:
 
 def _clock(iso: str) -> str:
     """With seconds and offset, as a court needs it."""
-    from gateway.ops.evidence.page import clock
-
     try:
         return clock(datetime.fromisoformat(iso))
     except ValueError:
@@ -229,8 +227,6 @@ async def list_(
 
 
 def _story_aloud(call: Invocation, story: Story) -> Iterator[str]:
-    from gateway.ops.evidence.page import clock, party, sealed_times, trusted
-
     made = {"agency": party(story.made_by), "time": clock(story.made_at), "node": story.node}
     yield call.word("evidence.page.made", **made, software=story.software, pack=story.pack)
     yield f"{story.code}  {story.issued_on}  {story.subject}"
@@ -245,8 +241,6 @@ def _story_aloud(call: Invocation, story: Story) -> Iterator[str]:
 
 
 def _packet(call: Invocation, packet: PacketTold, when: str) -> str:
-    from gateway.ops.evidence.page import clock, packet_word, party
-
     way = call.word(f"evidence.page.direction.{packet.direction}")
     to = ", ".join(party(each) for each in packet.to)
     said = f"{clock(packet.at)}  {way}  {packet_word(call.word, packet)}: {party(packet.sender)} → {to}"

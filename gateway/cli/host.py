@@ -15,7 +15,7 @@ import typer
 
 from gateway.cli import output
 from gateway.cli.command import Invocation, existing, noun
-from gateway.cli.node import chosen, operator
+from gateway.cli.node import chosen, operator_id
 from gateway.domain.account import HostedAgency, NumberingMode
 from gateway.domain.registry import AgencyEntry
 from gateway.domain.registry_change import Plan
@@ -139,7 +139,7 @@ async def _set_host(call: Invocation, registry: OpenRegistry, code: str, node: s
     _refuse_problems(plan)
     old = entry.host or "–"
     call.ask("host.ask.move", code=entry.code, old=old, new=node or "–")
-    change = await registry.directory.apply(plan, (await operator(registry.store)).id)
+    change = await registry.directory.apply(plan, await operator_id(registry.store))
     output.record(call, {"id": change.id, "code": entry.code, "from": entry.host, "to": node or None})
     call.say("host.next.move")
 
@@ -156,7 +156,7 @@ async def _set_hosts(
         output.record(call, {"id": None, **told})
         return
     call.ask("host.ask.move_many", **told)
-    change = await registry.directory.apply(plan, (await operator(registry.store)).id)
+    change = await registry.directory.apply(plan, await operator_id(registry.store))
     output.record(call, {"id": change.id, **told})
     call.say("host.next.move")
 

@@ -19,7 +19,7 @@ import typer
 
 from gateway.cli import output, proposals
 from gateway.cli.command import Invocation, noun, piped
-from gateway.cli.node import chosen, operator
+from gateway.cli.node import chosen, operator, operator_id
 from gateway.cli.people import As, ForApprover, Kept
 from gateway.cli.verify import moment
 from gateway.deciding.proposals import binding_change, report_stolen, retire_key, withdraw_binding
@@ -277,8 +277,7 @@ async def withdraw(
     """End a certificate at once: packets signed with it are refused from now on. One person is enough."""
     sha256 = sha256.strip().lower()
     call.ask("cli.ask.withdraw", code=code, fingerprint=sha256)
-    principal = await operator(ground.store)
-    await withdraw_binding(ground.deciding, principal.id, code, sha256, reason)
+    await withdraw_binding(ground.deciding, await operator_id(ground.store), code, sha256, reason)
     output.record(call, {"id": sha256, "code": code, "withdrawn": True})
 
 

@@ -136,6 +136,11 @@ async def operator(store: SqlStore) -> Principal:
     return await store.accounts.principal_for(PrincipalKind.OPERATOR, getpass.getuser())
 
 
+async def operator_id(store: SqlStore) -> str:
+    """The same, where only who it was is noted."""
+    return (await operator(store)).id
+
+
 OPENED: dict[str, Opens] = {
     "Seat": at_agency,
     "OpenNode": at_node,

@@ -14,7 +14,7 @@ import typer
 
 from gateway.cli import output
 from gateway.cli.command import Invocation, noun
-from gateway.cli.node import operator
+from gateway.cli.node import operator_id
 from gateway.deciding import approvals, people
 from gateway.domain.person import Person, Role, SignedIn
 from gateway.errors import Denied
@@ -92,8 +92,7 @@ async def add(call: Invocation, ground: Ground, name: Name, role: Roles, as_: Ma
     roles = _roles(role)
     call.ask("cli.ask.person", name=name, roles=" ".join(sorted(roles)))
     who = await maybe_signed_in(call, ground, as_)
-    by = (await operator(ground.store)).id
-    made, code = await people.add(ground.deciding, who, by, name, roles)
+    made, code = await people.add(ground.deciding, who, await operator_id(ground.store), name, roles)
     output.record(call, _person_shown(made) | {"code": code}, id_key="code")
     call.say("cli.person.next", name=made.name)
 
@@ -136,8 +135,7 @@ async def roles(call: Invocation, ground: Ground, name: Name, role: Roles, as_: 
     roles = _roles(role)
     call.ask("cli.ask.person", name=name, roles=" ".join(sorted(roles)))
     who = await maybe_signed_in(call, ground, as_)
-    principal = await operator(ground.store)
-    changed = await people.give(ground.deciding, who, principal.id, name, roles)
+    changed = await people.give(ground.deciding, who, await operator_id(ground.store), name, roles)
     output.record(call, _person_shown(changed))
 
 
@@ -146,8 +144,7 @@ async def reset(call: Invocation, ground: Ground, name: Name, as_: MaybeAs = Non
     """Let a person enrol anew, after a lost device or passphrase; prints a new one-time code."""
     call.ask("cli.ask.person_reset", name=name)
     who = await maybe_signed_in(call, ground, as_)
-    principal = await operator(ground.store)
-    changed, code = await people.reset(ground.deciding, who, principal.id, name)
+    changed, code = await people.reset(ground.deciding, who, await operator_id(ground.store), name)
     output.record(call, _person_shown(changed) | {"code": code}, id_key="code")
     call.say("cli.person.next", name=changed.name)
 
@@ -156,8 +153,8 @@ async def reset(call: Invocation, ground: Ground, name: Name, as_: MaybeAs = Non
 async def block(call: Invocation, ground: Ground, name: Name) -> None:
     """Take everything from a person at once. One is enough for that, and the operator may."""
     call.ask("cli.ask.person_block", name=name)
-    principal = await operator(ground.store)
-    output.record(call, _person_shown(await people.block(ground.deciding, principal.id, name)))
+    changed = await people.block(ground.deciding, await operator_id(ground.store), name)
+    output.record(call, _person_shown(changed))
 
 
 @verb("--as 'A. Clerk'", writes=True)

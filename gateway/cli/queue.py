@@ -17,10 +17,11 @@ import typer
 
 from gateway.cli import output
 from gateway.cli.command import Invocation, OutputFormat, noun
-from gateway.cli.node import operator
+from gateway.cli.node import operator_id
 from gateway.cli.output import LATER
 from gateway.domain.account import AgencyScope
 from gateway.errors import GatewayError, NotFound
+from gateway.ops import axis_now, explain
 from gateway.ports import AxisDesk, DeadParcel
 from gateway.words import labels
 
@@ -52,7 +53,6 @@ dead = noun("queue").noun("dead", "Parcels that were handed out too often and ne
 @verb()
 async def list_(call: Invocation, node: OpenNode) -> None:
     """List every queue with what waits in it and since when: the axis, outbox, inbox, jobs."""
-    from gateway.ops import axis_now
     from gateway.store import reporting
 
     now = node.clock.now()
@@ -94,9 +94,9 @@ async def peek(
 
 async def _row(node: OpenNode, row: str) -> dict[str, Any]:
     """Of whichever agency it is: an operator looks after them all."""
-    principal = await operator(node.store)
+    by = await operator_id(node.store)
     for agency in await node.store.hosted():
-        scope = AgencyScope(agency_id=agency.id, principal_id=principal.id)
+        scope = AgencyScope(agency_id=agency.id, principal_id=by)
         async with node.store.read(scope) as work:
             for repository in (work.outbox, work.inbox):
                 try:
@@ -155,8 +155,6 @@ async def dead_list(call: Invocation, axis: AxisDesk) -> None:
 @dead.verb("17", name="show")
 async def show_parcel(call: Invocation, axis: AxisDesk, parcel: Parcel) -> None:
     """Show one parcel and what its envelope claims. Nothing is checked: who wrote it is not known."""
-    from gateway.ops.explain import to_text
-
     found = next((each for each in await axis.dead_list() if each.id == parcel), None)
     if found is None:
         raise NotFound(f"no parcel {parcel!r} is on the dead list", hint="gateway queue dead list")
@@ -169,13 +167,13 @@ async def show_parcel(call: Invocation, axis: AxisDesk, parcel: Parcel) -> None:
     if "error" in claims:
         call.say("cli.queue.unread", reason=output.plain(str(claims["error"])))
     else:
-        output.aloud(call, (output.plain(line) for line in to_text(claims, call.lang.value).splitlines()))
+        output.aloud(
+            call, (output.plain(line) for line in explain.to_text(claims, call.lang.value).splitlines())
+        )
 
 
 def _claims(pieces: Any) -> dict[str, Any]:
     """What the bytes say; a parcel that cannot be read is perhaps why it is here. Any: an iterator of bytes."""
-    from gateway.ops import explain
-
     try:
         return explain.explain_pieces(pieces)
     except GatewayError as error:

@@ -15,7 +15,7 @@ import typer
 
 from gateway.cli import output, people
 from gateway.cli.command import Invocation, OutputFormat, noun, piped
-from gateway.cli.node import at_ground, at_registry, operator
+from gateway.cli.node import at_ground, at_registry, operator_id
 from gateway.cli.output import NOT_FOUND
 from gateway.cli.people import As, ForApprover, Kept, Proposer
 from gateway.cli.send import day
@@ -167,7 +167,7 @@ async def _import(call: Invocation, file: Path, apply: bool, *, details: bool) -
             return
         counts = {"added": len(plan.added), "changed": len(plan.changed), "closed": len(plan.closed)}
         call.ask("cli.ask.import", **counts)
-        change = await node.directory.apply(plan, (await operator(node.store)).id)
+        change = await node.directory.apply(plan, await operator_id(node.store))
         output.record(call, {"id": change.id, "at": output.stamp(change.at), **counts})
 
 

@@ -17,7 +17,7 @@ import typer
 
 from gateway.cli import output
 from gateway.cli.command import Invocation, OutputFormat, existing, noun, piped
-from gateway.cli.node import operator
+from gateway.cli.node import operator_id
 from gateway.cli.output import NETWORK, REFUSED, VERIFICATION
 from gateway.cli.people import As, ForApprover
 from gateway.cli.proposals import proposed
@@ -103,7 +103,7 @@ async def verify(call: Invocation, ground: Ground, file: Feed) -> None:
 async def sync(call: Invocation, ground: Ground, file: Feed) -> None:
     """Put a feed in force, whole or not at all. A refused one is kept with its reason; exit 4."""
     call.ask("cli.ask.sync", file=file.name)
-    outcome = await ground.feed.accept(file, (await operator(ground.store)).id)
+    outcome = await ground.feed.accept(file, await operator_id(ground.store))
     _tell(call, outcome, refused=REFUSED)
 
 

@@ -16,7 +16,7 @@ import typer
 
 from gateway.cli import output
 from gateway.cli.command import Invocation, verb
-from gateway.cli.node import chosen, operator
+from gateway.cli.node import chosen, operator_id
 from gateway.domain.account import AgencyScope
 from gateway.domain.pdf import POINTS_PER_MM, CopyForm, Placement, Purpose, Spot, Wish
 from gateway.errors import Clash, Denied, NotFound
@@ -72,8 +72,7 @@ async def sign(
     # To type the PIN is to agree; a dry run ends here.
     if call.dry_run and not call.agrees("cli.ask.sign", file=file, out=target):
         return
-    principal = await operator(ground.store)
-    scope = AgencyScope(agency_id=agency.id, principal_id=principal.id)
+    scope = AgencyScope(agency_id=agency.id, principal_id=await operator_id(ground.store))
     with _opened(call, ground.settings, ((token, key, p12)), ground.clock.now()) as opened:
         signed = await sign_pdf.sign(desk, scope, agency, plan, opened, target)
         facts = opened.facts

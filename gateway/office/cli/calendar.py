@@ -10,7 +10,7 @@ import typer
 
 from gateway.cli import output
 from gateway.cli.command import Invocation, noun, piped
-from gateway.cli.node import operator
+from gateway.cli.node import operator_id
 from gateway.domain.office_calendar import SHIPPED, CalendarDay, DayKind
 from gateway.errors import NotFound
 from gateway.office.policy import calendar_file
@@ -82,8 +82,7 @@ async def remove(call: Invocation, ground: Ground, day: Day) -> None:
     except ValueError as why:
         raise typer.BadParameter(str(why)) from why
     call.ask("cli.ask.calendar_remove", day=output.day(on))
-    by = await operator(ground.store)
-    if not await ground.store.calendar.remove(on, ground.clock.now(), by.id):
+    if not await ground.store.calendar.remove(on, ground.clock.now(), await operator_id(ground.store)):
         raise NotFound(
             f"this node has said nothing of its own about {on}",
             hint=f"to undo a shipped day: gateway calendar add {on} --kind ordinary",
@@ -105,6 +104,5 @@ async def import_(
 
 async def _put(call: Invocation, ground: Ground, days: list[CalendarDay]) -> None:
     call.ask("cli.ask.calendar", count=len(days), first=output.day(days[0].day))
-    by = await operator(ground.store)
-    await ground.store.calendar.put(days, ground.clock.now(), by.id)
+    await ground.store.calendar.put(days, ground.clock.now(), await operator_id(ground.store))
     _show(call, days)

@@ -9,7 +9,7 @@ import typer
 
 from gateway.cli import output, people
 from gateway.cli.command import Invocation, noun
-from gateway.cli.node import chosen, operator
+from gateway.cli.node import chosen, operator_id
 from gateway.cli.people import MaybeAs
 from gateway.domain.person import AccountStanding, Person
 from gateway.office.accounts import admin, posts
@@ -178,7 +178,7 @@ async def _by(call: Invocation, ground: Ground, as_: str | None) -> By:
     who = await people.maybe_signed_in(call, ground, as_)
     if who is not None:
         return By.person(who.person.id)
-    return By(principal_id=(await operator(ground.store)).id)
+    return By(principal_id=await operator_id(ground.store))
 
 
 async def _wanted(call: Invocation, ground: Ground, role: PostRole, unit: str) -> WantedPost:
