@@ -202,8 +202,7 @@ class Group(typer.Typer):
     def noun(self, name: str, says: str = "") -> Group:
         """The commands that have one more word in common, from whichever module they come."""
         if name not in self._below:
-            says = says or NOUNS.get(name) or storeys.nouns()[name].sentence
-            self._below[name] = Group(f"{self._words} {name}", says)
+            self._below[name] = Group(f"{self._words} {name}", says or known_words().get(name))
             self.add_typer(self._below[name])
         return self._below[name]
 
