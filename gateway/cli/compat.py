@@ -161,7 +161,7 @@ async def _keep(ground: Ground, key: ApiKey, until: datetime | None = None) -> t
 
 async def _live(ground: Ground, system: str) -> Sequence[ApiKey]:
     now, every = ground.clock.now(), await ground.store.accounts.keys_of_system(system)
-    found = [each for each in every if tokens.state(each, now) == "active"]
+    found = [each for each in every if each.state(now) == "active"]
     if not found:
         raise NotFound(
             f"no credential of a system {system} is in force", hint="list them with: gateway compat list"
@@ -181,7 +181,7 @@ def _shown(key: ApiKey, codes: dict[str, str], now: datetime) -> dict[str, Any]:
         agencies=[codes.get(id, id) for id in key.agency_ids],
         scopes=sorted(key.scopes),
         networks=[str(each) for each in key.networks],
-        state=tokens.state(key, now),
+        state=key.state(now),
     )
 
 

@@ -120,10 +120,8 @@ def chosen(hosted: Sequence[HostedAgency], code: str | None) -> HostedAgency:
             f"this node hosts {len(hosted)} agencies ({codes}); which one is meant?",
             hint="add: --agency CODE",
         )
-    wanted = code.strip().casefold()
-    for agency in hosted:
-        if wanted in {agency.code.casefold(), *(alias.casefold() for alias in agency.aliases)}:
-            return agency
+    if (agency := HostedAgency.called(code, hosted)) is not None:
+        return agency
     near = get_close_matches(code, [agency.code for agency in hosted], n=1)
     raise NotFound(
         f"this node does not host {code}; it hosts {codes}",

@@ -86,7 +86,7 @@ async def list_(call: Invocation, node: Ground) -> None:
     keys = await node.store.accounts.list_keys()
     codes = {agency.id: agency.code for agency in await node.store.hosted()}
     now = node.clock.now()
-    shown = [_shown(each, codes) | {"state": state(each, now)} for each in keys]
+    shown = [_shown(each, codes) | {"state": each.state(now)} for each in keys]
     cells = [
         {"certificate": _certificate_cell(call, each)}
         | ({} if each.networks else {"networks": call.word("cli.token.everywhere")})
@@ -336,9 +336,3 @@ def _shown(key: ApiKey, codes: dict[str, str]) -> dict[str, Any]:
         **_opening(key),
         **output.fields(key, "created_at expires_at revoked_at"),
     }
-
-
-def state(key: ApiKey, now: datetime) -> str:
-    if key.revoked_at is not None:
-        return "revoked"
-    return "expired" if key.expires_at is not None and key.expires_at <= now else "active"
