@@ -81,7 +81,8 @@ class Call:
 
     @property
     def outgoing(self) -> tuple[OutDesk, AgencyScope, str]:
-        """The use cases of the way out, the agency, and the document or upload that the path names."""
+        """The use cases of the way out, the agency, and the document or upload that the path names: what each of them asks
+        for first."""
         return self.deps.out, self.scope(), self.path("id")
 
     @property

@@ -64,7 +64,7 @@ async def pour(
     pieces: AsyncIterator[bytes],
     of: str = "file",
 ) -> web.StreamResponse:
-    """Sends the answer, its first piece at hand; `of` is what it is in the log."""
+    """Send the answer, its first piece at hand; `of` is what it is in the log."""
     await response.prepare(request)
     try:
         if request.method != "HEAD":

@@ -207,7 +207,7 @@ class Group(typer.Typer):
         return self._below[name]
 
     def verb(self, *examples: str, name: str = "", writes: bool = False, ask: str = "") -> Callable[[F], F]:
-        """Makes a command of a function, by its own name: its first parameter is the `Invocation`; the second is opened for
+        """Make a command of a function, by its own name: its first parameter is the `Invocation`; the second is opened for
         it, where its type is one of `node.OPENED`. An example is what stands behind the command's words, or a whole line;
         of one alone the second is the same with --yes, or as JSON. `ask` is the label of the question before it changes
         something, about what was typed."""

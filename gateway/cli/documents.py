@@ -199,26 +199,26 @@ async def find_incoming(work: Work, text: str) -> IncomingDocument:
 
 
 async def outgoing_meant(seat: Seat, text: str) -> OutgoingDocument:
-    """The same, where nothing else is read with it."""
+    """Find the outgoing document meant, where nothing else is read with it."""
     async with seat.node.store.read(seat.scope) as work:
         return await find_outgoing(work, text)
 
 
 async def incoming_meant(seat: Seat, text: str) -> IncomingDocument:
-    """The same, where nothing else is read with it."""
+    """Find the incoming document meant, where nothing else is read with it."""
     async with seat.node.store.read(seat.scope) as work:
         return await find_incoming(work, text)
 
 
 def sent_to(document: Named) -> str:
-    """The recipients that its draft names."""
+    """Name the recipients of a draft, for the question before it goes."""
     if isinstance(document, IncomingDocument):
         return ""
     return ", ".join(each.code or each.name or "" for each in document.draft.recipients) or "-"
 
 
 def name_of(document: Named) -> str:
-    """What a person calls it in a question: its number, else its id."""
+    """Say what a person calls it in a question: its number, else its id."""
     of = document.draft if isinstance(document, OutgoingDocument) else document
     return plain(numbered(of.number, of.symbol) or document.id)
 

@@ -135,7 +135,7 @@ async def operator(store: SqlStore) -> Principal:
 
 
 async def operator_id(store: SqlStore) -> str:
-    """The same, where only who it was is noted."""
+    """Return the id of who types this, where only that is noted."""
     return (await operator(store)).id
 
 

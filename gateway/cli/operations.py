@@ -43,7 +43,7 @@ def tell_record(call: Invocation, answer: Told) -> None:
 def tell_rows(
     columns: Sequence[output.Column], cells: Callable[[Invocation, Any], output.Cells], id: str = "id"
 ) -> Tell:
-    """Prints the answer as a list, a page of it where it has pages; `cells` says what of a row people read in another way,
+    """Make what prints an answer as a list, a page of it where it has pages; `cells` says what of a row people read in another way,
     `id` by which field one knows it again."""
 
     def tell(call: Invocation, answer: Any) -> None:
@@ -60,7 +60,7 @@ def tell_rows(
 def does(
     name: str, *, find: Find | None = None, ask: str = "", tell: Tell = tell_record
 ) -> Callable[[Callable[..., Given]], Command]:
-    """Makes the command of a function, and of the call that it carries out. What is typed first is the variable of the
+    """Make the command of a function, and of the call that it carries out. What is typed first is the variable of the
     call's path, where it has one; `find` gives the document that a person means by it. `ask` is the label of the question
     before something is changed; `tell` prints the answer."""
 

@@ -142,7 +142,7 @@ class ApiKey:
         return self.state(at) != "active"
 
     def state(self, at: datetime) -> str:
-        """As a word of the labels."""
+        """Say whether it is good, in a word of the labels."""
         if self.revoked_at is not None:
             return "revoked"
         return "expired" if self.expires_at is not None and self.expires_at <= at else "active"
@@ -172,7 +172,7 @@ class HostedAgency:
 
     @staticmethod
     def called(name: str, among: Iterable[HostedAgency]) -> HostedAgency | None:
-        """The one with that code or alias, in letters of either case."""
+        """Find the one with that code or alias, in letters of either case."""
         wanted = name.strip().casefold()
         codes = ((each, (each.code, *each.aliases)) for each in among)
         return next((each for each, known in codes if wanted in map(str.casefold, known)), None)
