@@ -53,7 +53,7 @@ class BadCall(Exception):
 
 
 def bad_value(where: str, expected: str, field: str = "", suggest: str | None = None) -> BadCall:
-    """Make the refusal of one value: `where` it stands, what is expected there; `field` if its name is not the last step."""
+    """Make the refusal of one value: where it stands, what is expected; `field` if its name is not the last step."""
     params = {"field": field or where.rpartition("/")[2].lstrip("?"), "expected": expected}
     fault = RequestFault(code="bad-value", pointer=where, params=params, suggest=suggest)
     return BadCall("bad-request", fault)

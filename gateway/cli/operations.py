@@ -43,8 +43,8 @@ def tell_record(call: Invocation, answer: Told) -> None:
 def tell_rows(
     columns: Sequence[output.Column], cells: Callable[[Invocation, Any], output.Cells], id: str = "id"
 ) -> Tell:
-    """Make what prints an answer as a list, a page of it where it has pages; `cells` says what of a row people read in another way,
-    `id` by which field one knows it again."""
+    """Make what prints an answer as a list, a page of it where it has pages; `cells` says what of a row people read in
+    another way, `id` by which field one knows it again."""
 
     def tell(call: Invocation, answer: Any) -> None:
         records = [{"id": getattr(row, id), **shown(row)} for row in answer.data]
