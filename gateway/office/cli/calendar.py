@@ -10,7 +10,7 @@ import typer
 
 from gateway.cli import output
 from gateway.cli.command import Invocation, noun, piped
-from gateway.cli.node import operator_id
+from gateway.cli.node import at_ground, operator_id
 from gateway.domain.office_calendar import SHIPPED, CalendarDay, DayKind
 from gateway.errors import NotFound
 from gateway.office.policy import calendar_file
@@ -61,7 +61,6 @@ def name_of(call: Invocation, each: CalendarDay) -> str:
 )
 async def add(
     call: Invocation,
-    ground: Ground,
     day: Day,
     kind: Annotated[str, typer.Option(help=f"One of {', '.join(DayKind)}.")],
     name: Annotated[str, typer.Option(help="What people call it, or the decision.")] = "",
@@ -71,38 +70,39 @@ async def add(
         wanted = calendar_file.day(day, kind, name)
     except ValueError as why:
         raise typer.BadParameter(str(why)) from why
-    await _put(call, ground, [wanted])
+    await _put(call, [wanted])
 
 
 @verb("2026-11-25", "25/11/2026 --yes", writes=True)
-async def remove(call: Invocation, ground: Ground, day: Day) -> None:
+async def remove(call: Invocation, day: Day) -> None:
     """Take back what this node said of a day; the shipped calendar holds again."""
     try:
         on = calendar_file.read_day(day)
     except ValueError as why:
         raise typer.BadParameter(str(why)) from why
     call.ask("cli.ask.calendar_remove", day=output.day(on))
-    if not await ground.store.calendar.remove(on, ground.clock.now(), await operator_id(ground.store)):
-        raise NotFound(
-            f"this node has said nothing of its own about {on}",
-            hint=f"to undo a shipped day: gateway calendar add {on} --kind ordinary",
-        )
+    async with at_ground(call.settings()) as ground:
+        if not await ground.store.calendar.remove(on, ground.clock.now(), await operator_id(ground.store)):
+            raise NotFound(
+                f"this node has said nothing of its own about {on}",
+                hint=f"to undo a shipped day: gateway calendar add {on} --kind ordinary",
+            )
     output.record(call, {"id": on.isoformat(), "removed": True})
 
 
 @verb("days.csv", "days-2028.csv --yes", writes=True)
 async def import_(
     call: Invocation,
-    ground: Ground,
     file: Annotated[Path, piped("CSV in UTF-8: day, kind, name; - is standard input.")],
 ) -> None:
     """Take days from a file; all of it or nothing. Days that are there are replaced."""
     with file.open("rb") as source:
         wanted = calendar_file.read(source.read(calendar_file.MOST_BYTES + 1))
-    await _put(call, ground, wanted)
+    await _put(call, wanted)
 
 
-async def _put(call: Invocation, ground: Ground, days: list[CalendarDay]) -> None:
+async def _put(call: Invocation, days: list[CalendarDay]) -> None:
     call.ask("cli.ask.calendar", count=len(days), first=output.day(days[0].day))
-    await ground.store.calendar.put(days, ground.clock.now(), await operator_id(ground.store))
+    async with at_ground(call.settings()) as ground:
+        await ground.store.calendar.put(days, ground.clock.now(), await operator_id(ground.store))
     _show(call, days)
