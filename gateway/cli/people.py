@@ -139,28 +139,25 @@ async def roles(call: Invocation, ground: Ground, name: Name, role: Roles, as_: 
     output.record(call, _person_shown(changed))
 
 
-@verb("'A. Leader' --as 'A. Clerk'", "'A. Leader' --as 'A. Clerk' --yes -o json", writes=True)
+@verb("'A. Leader' --as 'A. Clerk'", "'A. Leader' --as 'A. Clerk' --yes -o json", ask="cli.ask.person_reset")
 async def reset(call: Invocation, ground: Ground, name: Name, as_: MaybeAs = None) -> None:
     """Let a person enrol anew, after a lost device or passphrase; prints a new one-time code."""
-    call.ask("cli.ask.person_reset", name=name)
     who = await maybe_signed_in(call, ground, as_)
     changed, code = await people.reset(ground.deciding, who, await operator_id(ground.store), name)
     output.record(call, _person_shown(changed) | {"code": code}, id_key="code")
     call.say("cli.person.next", name=changed.name)
 
 
-@verb("'A. Leader'", writes=True)
+@verb("'A. Leader'", ask="cli.ask.person_block")
 async def block(call: Invocation, ground: Ground, name: Name) -> None:
     """Take everything from a person at once. One is enough for that, and the operator may."""
-    call.ask("cli.ask.person_block", name=name)
     changed = await people.block(ground.deciding, await operator_id(ground.store), name)
     output.record(call, _person_shown(changed))
 
 
-@verb("--as 'A. Clerk'", writes=True)
+@verb("--as 'A. Clerk'", ask="cli.ask.end_set_up")
 async def end_set_up(call: Invocation, ground: Ground, as_: As) -> None:
     """End the set-up that `init` began, before its 72 hours are over: from then on who approves must be a day old."""
-    call.ask("cli.ask.end_set_up")
     await approvals.end_set_up(ground.deciding, await signed_in(call, ground, as_))
     call.say("cli.set_up.ended")
 

@@ -309,10 +309,9 @@ async def make(
     return secret, key
 
 
-@verb("key_01J…", writes=True)
+@verb("key_01J…", ask="cli.ask.revoke")
 async def revoke(call: Invocation, ground: Ground, id: KeyId) -> None:
     """End a key at once, and pause the webhooks that its program made with no other key."""
-    call.ask("cli.ask.revoke", id=id)
     revoked_now = await ground.store.accounts.revoke_key(id)
     key = next(key for key in await ground.store.accounts.list_keys() if key.id == id)
     paused = await ground.store.webhooks.pause_without_key(key.principal.id, "operator")

@@ -271,11 +271,7 @@ def known(accepted: Accepted) -> OutgoingDocument:
     return accepted.document
 
 
-@_act(
-    "POST /messages/{id}/send",
-    "Send a draft; it is checked anew",
-    fails=(409, 422),
-)
+@_act("POST /messages/{id}/send", "Send a draft; it is checked anew", fails=(409, 422))
 async def send_draft(call: Call, asked: SendIn) -> Message:
     document = await manage.send_draft(
         *call.outgoing,
@@ -296,12 +292,7 @@ async def delete_draft(call: Call) -> Message:
     return await _told(call, document)
 
 
-@_act(
-    "POST /messages/{id}/cancel",
-    "Stop it before it leaves",
-    asks=NothingIn,
-    fails=(409,),
-)
+@_act("POST /messages/{id}/cancel", "Stop it before it leaves", asks=NothingIn, fails=(409,))
 async def cancel_message(call: Call) -> Message:
     document = await manage.cancel(*call.outgoing, expect_version=call.expected_version())
     return await _told(call, document)

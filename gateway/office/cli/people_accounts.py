@@ -94,10 +94,9 @@ async def post(
     )
 
 
-@verb("vananh --as quantri", "vananh --as quantri -o json", writes=True)
+@verb("vananh --as quantri", "vananh --as quantri -o json", ask="cli.ask.link")
 async def link(call: Invocation, ground: Ground, login: Named, as_: MaybeAs = None) -> None:
     """Make a one-time link for a lost password or device; what was known before is worth nothing from now on."""
-    call.ask("cli.ask.link", login=login)
     changed, code = await admin.link(_desk(ground), await _by(call, ground, as_), login)
     _say_link(call, changed, code)
 
@@ -124,10 +123,9 @@ async def stand(
     output.record(call, _shown(changed))
 
 
-@verb("vananh", writes=True)
+@verb("vananh", ask="cli.ask.unlock")
 async def unlock(call: Invocation, ground: Ground, login: Named) -> None:
     """Let somebody try again who typed a wrong password too often."""
-    call.ask("cli.ask.unlock", login=login)
     by = await _by(call, ground, None)
     output.record(call, _shown(await admin.unlock(_desk(ground), by, login)))
 
@@ -144,10 +142,9 @@ async def sessions(call: Invocation, ground: Ground, login: Named) -> None:
     output.rows(call, told, _SESSIONS)
 
 
-@verb("vananh", writes=True)
+@verb("vananh", ask="cli.ask.sign_out")
 async def sign_out(call: Invocation, ground: Ground, login: Named) -> None:
     """Sign somebody out everywhere, at once. To take away needs no more than this machine."""
-    call.ask("cli.ask.sign_out", login=login)
     ended = await admin.sign_out(_desk(ground), await _by(call, ground, None), login)
     output.record(call, {"login": login, "ended": ended}, id_key="login")
 
