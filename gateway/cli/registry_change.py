@@ -116,16 +116,23 @@ async def plan(
     wanted = reform_of(told)
     if with_units:
         wanted = await registry_changes.reform_with_units(ground.deciding, wanted)
+    await _planned(call, ground, wanted, as_ if propose else None, reason, details=details)
+
+
+async def _planned(
+    call: Invocation, ground: Ground, wanted: Reform, as_: str | None, reason: str, *, details: bool
+) -> None:
+    """Show what it would do, and propose it as whoever is named."""
     planned = await registry_changes.plan_reform(ground.deciding, wanted)
-    if not propose or planned.conflicts or call.output is OutputFormat.TABLE:
+    if as_ is None or planned.conflicts or call.output is OutputFormat.TABLE:
         print_plan(call, planned, details=details)
     if planned.conflicts:
         raise typer.Exit(REFUSED)
-    if not propose:
+    if as_ is None:
         call.say("cli.reform.planned")
         return
     call.ask("cli.ask.reform_propose")
-    who = await people.signed_in(call, ground, as_ or "")
+    who = await people.signed_in(call, ground, as_)
     made = await registry_changes.propose_reform(ground.deciding, who, planned, reason)
     output.record(call, output.fields(made, "id digest expires_at"))
     call.say("cli.reform.next", id=made.id)
