@@ -15,6 +15,8 @@ from vulture import Vulture
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(Path(__file__).parent))
 LIST = "tools/dead_code_allowed.py"
+# The table of commands has them by their decorator.
+COMMANDS = ["@verb", "@*.verb", "@*.alone"]
 # What may call the package by name beside its modules: of templates what is between braces, of catalogues the keys.
 CALLING = {
     "*.html": r"(?s)\{[{%].*?[%}]\}",
@@ -28,7 +30,7 @@ CALLING = {
 def dead(packages: Sequence[Path], allowed: Mapping[str, str]) -> list[str]:
     """A line for each thing in these packages that none of them uses and `allowed` does not name, and for each row of that
     which is idle."""
-    found = Vulture()
+    found = Vulture(ignore_decorators=COMMANDS)
     found.scavenge([package.resolve() for package in packages])
     for package, (files, calls) in product(packages, CALLING.items()):
         for path in package.rglob(files):

@@ -29,13 +29,15 @@ from gateway.api.asking import CheckedRequest, nearest
 from gateway.api.caller import Caller
 from gateway.api.deps import ApiDeps
 from gateway.api.fields import EVERYTHING, Chosen
-from gateway.api.problems import BadCall, RequestFault
+from gateway.api.problems import BadCall, RequestFault, bad_value
 from gateway.api.shapes import Asked, Asking, Piece, Told, media_type, split
 from gateway.api.words import Lang
 from gateway.domain.account import AgencyScope
 from gateway.domain.wall_clock import VIETNAM
 from gateway.errors import Clash, Denied, GatewayError, NotFound, StaleVersion
+from gateway.incoming.desk import InDesk
 from gateway.incoming.reading import OpenFile as IncomingFile
+from gateway.outgoing.desk import OutDesk
 from gateway.outgoing.files import OpenFile as OutgoingFile
 from gateway.ports import Page, Pool
 
@@ -77,11 +79,22 @@ class Call:
         """A variable of the path."""
         return self.request.match_info[name]
 
-    def number(self, name: str) -> int:
-        """A variable of the path that counts files. NotFound for anything else."""
+    @property
+    def outgoing(self) -> tuple[OutDesk, AgencyScope, str]:
+        """The use cases of the way out, the agency, and the document or upload that the path names: what each of them asks
+        for first."""
+        return self.deps.out, self.scope(), self.path("id")
+
+    @property
+    def incoming(self) -> tuple[InDesk, AgencyScope, str]:
+        """The same of the way in."""
+        return self.deps.inn, self.scope(), self.path("id")
+
+    def number(self, name: str, of: str = "file") -> int:
+        """A variable of the path that counts files, or parts of one. NotFound for anything else."""
         given = self.path(name)
         if not (given.isascii() and given.isdigit() and len(given) < 6):
-            raise NotFound(f"files have numbers; there is no file {given[:20]!r}")
+            raise NotFound(f"{of}s have numbers; there is no {of} {given[:20]!r}")
         return int(given)
 
     def body_of(self, model: type[M]) -> M:
@@ -116,10 +129,7 @@ class Call:
             return None
         bare = given.removeprefix('"').removesuffix('"')
         if not (bare.isascii() and bare.isdigit()) or len(bare) > 12 or given != f'"{bare}"':
-            fault = RequestFault(
-                code="bad-value", pointer="/headers/If-Match", params={"expected": '"3"', "field": "If-Match"}
-            )
-            raise BadCall("bad-request", fault)
+            raise bad_value("/headers/If-Match", '"3"')
         return int(bare)
 
     def check_version(self, present: int) -> int:
@@ -167,12 +177,7 @@ class Call:
             return self
         cursor, _, digest = query.cursor.rpartition(_BOUND)
         if digest != self._query_digest():
-            fault = RequestFault(
-                code="bad-value",
-                pointer="?cursor",
-                params={"field": "cursor", "expected": "next_cursor"},
-            )
-            raise BadCall("bad-request", fault)
+            raise bad_value("?cursor", "next_cursor")
         return replace(self, query=query.model_copy(update={"cursor": cursor}))
 
     def _query_digest(self) -> str:
@@ -258,10 +263,7 @@ async def page_of(call: Call, asked: Awaitable[Page[T]]) -> Page[T]:
     except NotFound as why:
         if "cursor" not in call.request.query:
             raise
-        fault = RequestFault(
-            code="bad-value", pointer="?cursor", params={"field": "cursor", "expected": "next_cursor"}
-        )
-        raise BadCall("bad-request", fault) from why
+        raise bad_value("?cursor", "next_cursor") from why
     return replace(page, next_cursor=call.next_page(page.next_cursor))
 
 

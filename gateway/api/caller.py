@@ -142,8 +142,6 @@ def _agency_named(request: web.Request, served: Sequence[HostedAgency]) -> Hoste
     named = request.headers.get("X-Agency")
     if named is None:
         return served[0] if len(served) == 1 else None
-    wanted = named.strip().casefold()
-    for agency in served:
-        if wanted in {agency.code.casefold(), *(alias.casefold() for alias in agency.aliases)}:
-            return agency
-    raise Denied("this key does not serve the agency named in X-Agency", code="GW-403-AGENCY")
+    if (agency := HostedAgency.called(named, served)) is None:
+        raise Denied("this key does not serve the agency named in X-Agency", code="GW-403-AGENCY")
+    return agency

@@ -54,6 +54,17 @@ async def give(
         response.content_length = len(part)
         response.headers["Content-Range"] = f"bytes {part.first}-{part.last}/{size}"
         pieces, first = cut_part(_joined(first, pieces), part), b""
+    return await pour(request, response, first, pieces)
+
+
+async def pour(
+    request: web.Request,
+    response: web.StreamResponse,
+    first: bytes,
+    pieces: AsyncIterator[bytes],
+    of: str = "file",
+) -> web.StreamResponse:
+    """Send the answer, its first piece at hand; `of` is what it is in the log."""
     await response.prepare(request)
     try:
         if request.method != "HEAD":
@@ -62,9 +73,9 @@ async def give(
                 await response.write(piece)
         await response.write_eof()
     except ConnectionResetError:
-        _LOG.info("a caller left before a file was whole", extra={"action": "file.left"})
+        _LOG.info("a caller left before an answer was whole", extra={"action": f"{of}.left"})
     except (GatewayError, OSError):
-        _LOG.warning("a file broke off", exc_info=True, extra={"action": "file.broken"})
+        _LOG.warning("an answer broke off", exc_info=True, extra={"action": f"{of}.broken"})
         if request.transport is not None:
             request.transport.abort()
     return response

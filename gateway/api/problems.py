@@ -52,6 +52,13 @@ class BadCall(Exception):
         self.more = more
 
 
+def bad_value(where: str, expected: str, field: str = "", suggest: str | None = None) -> BadCall:
+    """Make the refusal of one value: where it stands, what is expected; `field` if its name is not the last step."""
+    params = {"field": field or where.rpartition("/")[2].lstrip("?"), "expected": expected}
+    fault = RequestFault(code="bad-value", pointer=where, params=params, suggest=suggest)
+    return BadCall("bad-request", fault)
+
+
 def pointer(*steps: object) -> str:
     """A JSON pointer (RFC 6901) of these steps."""
     return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps)

@@ -14,24 +14,24 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Group, Invocation, OutputFormat, existing
-from gateway.cli.node import at_ground, chosen, operator
+from gateway.cli.command import Invocation, OutputFormat, existing, noun
+from gateway.cli.node import at_ground, chosen, operator_id
 from gateway.cli.output import VERIFICATION
 from gateway.cli.verify import moment
+from gateway.domain import sealed_log
+from gateway.domain.account import AgencyScope
+from gateway.domain.event import BindingDifference, EventKind
+from gateway.domain.sealed_log import PublishedSeal
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
 
     from gateway.bootstrap.ground import Ground
-    from gateway.domain.event import BindingDifference
-    from gateway.domain.sealed_log import PublishedSeal
     from gateway.ops.audit_checks import AuditReport
     from gateway.settings import Settings
     from gateway.store.log_reading import Hit, WantedEvents
 
-_COLUMNS = output.columns(
-    *("leaf", "at", "event=kind", "about=subject", "principal", "id"), dim=("leaf", "id")
-)
+_COLUMNS = output.columns("leaf at event=kind about=subject principal id", dim="leaf id")
 Kind = Annotated[str | None, typer.Option(help="Kind of event; may end in *, such as 'inbox.*'.")]
 Subject = Annotated[str | None, typer.Option(help="Id of what the event is about.")]
 Principal = Annotated[str | None, typer.Option(help="Id of who did it.")]
@@ -39,30 +39,46 @@ Since = Annotated[str | None, typer.Option(help="From this time on (RFC 3339).")
 Until = Annotated[str | None, typer.Option(help="Before this time (RFC 3339).")]
 
 
-def register(app: Group) -> None:
-    group = app.noun("audit")
-    group.verb(verify, "--seal published.seal", "--database sqlite:///copy.db --seal published.seal -o json")
-    group.verb(
-        search,
-        "--kind 'inbox.*' --since 2026-11-20T00:00:00+07:00",
-        "--subject msg_01M7V7FAM00000000000000001 -o json",
-    )
-    group.verb(
-        export,
-        "--agency Z91.02 --until 2026-12-01T00:00:00+07:00 > november.jsonl",
-        "--subject msg_01M7V7FAM00000000000000001 --texts",
-    )
-    group.verb(publish, "--to node.seal --key node.pem", "--paper")
-    group.verb(
-        erase,
-        "evt_01M7V7FAM00000000000000001 --reason 'Decision 12'",
-        "evt_01M7V7FAM00000000000000001 --name why --reason 'Decision 12' --yes",
-        writes=True,
-    )
+verb = noun("audit").verb
 
 
+@verb("--seal published.seal", "--database sqlite:///copy.db --seal published.seal -o json")
+async def verify(
+    call: Invocation,
+    seal: Annotated[list[Path] | None, existing("A seal that was published; once for each.")] = None,
+    since: Annotated[
+        Path | None, existing("Only what came after this seal, up to which it was examined.", "--from")
+    ] = None,
+    database: Annotated[str | None, typer.Option(help="Address of a copy; default: the node's.")] = None,
+    tsa_ca: Annotated[Path | None, existing("Root certificates of timestamp authorities, in PEM.")] = None,
+) -> None:
+    """Examine the log from the first event to the newest seal: nothing removed, changed, moved, added. Exit 7 if so."""
+    from gateway.ops.audit import Given
+    from gateway.ops.audit import verify as examine
+
+    settings = call.settings()
+    if database is not None:
+        settings = replace(settings, database=replace(settings.database, url=database))
+    given = Given(
+        published=[_read_seal(path) for path in seal or ()],
+        since=_read_seal(since) if since else None,
+        roots=_roots(settings, tsa_ca),
+        tell=lambda done, of: _tell_progress(call, done, of),
+    )
+    async with at_ground(settings) as ground:
+        report = await examine(ground.store, given, ground.pool)
+        differences = await ground.directory.differences()
+    output.answer(call, _report_shown(report, differences), _report_aloud(call, report, differences))
+    if not report.holds or differences:
+        raise typer.Exit(VERIFICATION)
+
+
+@verb(
+    "--kind 'inbox.*' --since 2026-11-20T00:00:00+07:00", "--subject msg_01M7V7FAM00000000000000001 -o json"
+)
 async def search(
     call: Invocation,
+    ground: Ground,
     kind: Kind = None,
     subject: Subject = None,
     principal: Principal = None,
@@ -74,14 +90,18 @@ async def search(
     from gateway.store.log_reading import search_log as look
 
     wanted = _wanted(kind, subject, principal, since, until)
-    async with at_ground(call.settings()) as ground:
-        wanted = await _of_agency(call, ground, wanted)
-        found = await look(ground.store, wanted, limit=limit, newest=True)
+    wanted = await _of_agency(call, ground, wanted)
+    found = await look(ground.store, wanted, limit=limit, newest=True)
     output.rows(call, [_shown(hit) for hit in found], _COLUMNS)
 
 
+@verb(
+    "--agency Z91.02 --until 2026-12-01T00:00:00+07:00 > november.jsonl",
+    "--subject msg_01M7V7FAM00000000000000001 --texts",
+)
 async def export(
     call: Invocation,
+    ground: Ground,
     kind: Kind = None,
     subject: Subject = None,
     principal: Principal = None,
@@ -90,28 +110,26 @@ async def export(
     texts: Annotated[bool, typer.Option("--texts", help="With the texts that people wrote.")] = False,
 ) -> None:
     """Print leaves of the log with their proofs into the newest seal, one JSON object a line; this is an event too."""
-    from gateway.domain.account import AgencyScope
-    from gateway.domain.event import EventKind
     from gateway.ops.audit import export as take_out
     from gateway.store.events import NODE
     from gateway.store.log_reading import seal_numbered
 
     wanted = _wanted(kind, subject, principal, since, until)
-    async with at_ground(call.settings()) as ground:
-        seal, wanted = await seal_numbered(ground.store), await _of_agency(call, ground, wanted)
-        who = await operator(ground.store)
-        told = {"seal": seal.signed.seal.number, "texts": texts, "asked": _asked(wanted)}
-        # Told before anything is shown: whoever interrupts it has seen something.
-        scope = AgencyScope(agency_id=wanted.agency_id or NODE, principal_id=who.id)
-        async with ground.store.begin(scope) as work:
-            await work.events.append(EventKind.LOG_EXPORTED, "log", ground.clock.now(), told)
-            await work.commit()
-        async for line in take_out(ground.store, wanted, seal, texts=texts):
-            output.lines([output.compact(line)])
+    seal, wanted = await seal_numbered(ground.store), await _of_agency(call, ground, wanted)
+    told = {"seal": seal.signed.seal.number, "texts": texts, "asked": _asked(wanted)}
+    # Told before anything is shown: whoever interrupts it has seen something.
+    scope = AgencyScope(agency_id=wanted.agency_id or NODE, principal_id=await operator_id(ground.store))
+    async with ground.store.begin(scope) as work:
+        await work.events.append(EventKind.LOG_EXPORTED, "log", ground.clock.now(), told)
+        await work.commit()
+    async for line in take_out(ground.store, wanted, seal, texts=texts):
+        output.lines([output.compact(line)])
 
 
+@verb("--to node.seal --key node.pem", "--paper")
 async def publish(
     call: Invocation,
+    ground: Ground,
     to: Annotated[
         Path | None, typer.Option(help="File to write; default: the screen.", dir_okay=False)
     ] = None,
@@ -125,14 +143,13 @@ async def publish(
     from gateway.store.log_reading import seal_numbered
     from gateway.trust import seals
 
-    async with at_ground(call.settings()) as ground:
-        seal = await seal_numbered(ground.store, number)
-        about = seal.signed.seal
-        if to is not None:
-            seals.write_seal_file(to, seal.to_bytes())
-        if key is not None:
-            seals.write_seal_file(key, seals.key_pem(seal))
-        await ground.store.log.published(about.number, ground.clock.now())
+    seal = await seal_numbered(ground.store, number)
+    about = seal.signed.seal
+    if to is not None:
+        seals.write_seal_file(to, seal.to_bytes())
+    if key is not None:
+        seals.write_seal_file(key, seals.key_pem(seal))
+    await ground.store.log.published(about.number, ground.clock.now())
     if paper:
         output.lines(
             f"{call.word(f'audit.paper.{name}'):<12} {value}" for name, value in seals.on_paper(seal)
@@ -145,22 +162,6 @@ async def publish(
             call, shown | {"key": seal.signed.key_id, "stamped": seal.stamp is not None, "path": to}
         )
     call.say("audit.published", number=about.number)
-
-
-async def erase(
-    call: Invocation,
-    event: Annotated[str, typer.Argument(help="Id of the event, from: gateway audit search")],
-    reason: Annotated[str, typer.Option(help="On what ground; it is kept.")],
-    name: Annotated[list[str] | None, typer.Option(help="Only this text; once for each.")] = None,
-) -> None:
-    """Delete the texts that people wrote from one event, for ever; the log stays whole and tells that it was done."""
-    from gateway.store.log_reading import erase_texts as delete
-
-    async with at_ground(call.settings()) as ground:
-        call.ask("audit.ask.erase", event=event)
-        who = await operator(ground.store)
-        gone = await delete(ground.store, ground.clock, event, name or [], who.id, reason)
-    output.record(call, {"id": event, "erased": list(gone)})
 
 
 def _wanted(
@@ -203,39 +204,27 @@ def _shown(hit: Hit) -> dict[str, Any]:
 _TOLD_EVERY = 100_000
 
 
-async def verify(
+@verb(
+    "evt_01M7V7FAM00000000000000001 --reason 'Decision 12'",
+    "evt_01M7V7FAM00000000000000001 --name why --reason 'Decision 12' --yes",
+    ask="audit.ask.erase",
+)
+async def erase(
     call: Invocation,
-    seal: Annotated[list[Path] | None, existing("A seal that was published; once for each.")] = None,
-    since: Annotated[
-        Path | None, existing("Only what came after this seal, up to which it was examined.", "--from")
-    ] = None,
-    database: Annotated[str | None, typer.Option(help="Address of a copy; default: the node's.")] = None,
-    tsa_ca: Annotated[Path | None, existing("Root certificates of timestamp authorities, in PEM.")] = None,
+    ground: Ground,
+    event: Annotated[str, typer.Argument(help="Id of the event, from: gateway audit search")],
+    reason: Annotated[str, typer.Option(help="On what ground; it is kept.")],
+    name: Annotated[list[str] | None, typer.Option(help="Only this text; once for each.")] = None,
 ) -> None:
-    """Examine the log from the first event to the newest seal: nothing removed, changed, moved, added. Exit 7 if so."""
-    from gateway.ops.audit import Given
-    from gateway.ops.audit import verify as examine
+    """Delete the texts that people wrote from one event, for ever; the log stays whole and tells that it was done."""
+    from gateway.store.log_reading import erase_texts as delete
 
-    settings = call.settings()
-    if database is not None:
-        settings = replace(settings, database=replace(settings.database, url=database))
-    given = Given(
-        published=[_read_seal(path) for path in seal or ()],
-        since=_read_seal(since) if since else None,
-        roots=_roots(settings, tsa_ca),
-        tell=lambda done, of: _tell_progress(call, done, of),
-    )
-    async with at_ground(settings) as ground:
-        report = await examine(ground.store, given, ground.pool)
-        differences = await ground.directory.differences()
-    output.answer(call, _report_shown(report, differences), _report_aloud(call, report, differences))
-    if not report.holds or differences:
-        raise typer.Exit(VERIFICATION)
+    by = await operator_id(ground.store)
+    gone = await delete(ground.store, ground.clock, event, name or [], by, reason)
+    output.record(call, {"id": event, "erased": list(gone)})
 
 
 def _read_seal(path: Path) -> PublishedSeal:
-    from gateway.domain import sealed_log
-
     with path.open("rb") as file:
         return sealed_log.read_seal(file.read(sealed_log.MOST_SEAL_BYTES + 1))
 

@@ -22,108 +22,98 @@ from urllib.parse import urlsplit
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Group, Invocation, OutputFormat, existing
-from gateway.cli.node import at_ground
+from gateway.cli.command import ROOT, Invocation, OutputFormat, existing, noun
+from gateway.cli.node import at_axis, at_ground
 from gateway.cli.output import FAILED, NETWORK
+from gateway.cli.status import axis_lines, axis_shown
+from gateway.clock import SystemClock
 from gateway.domain.registry import AgencyCode, BadCode
 from gateway.errors import Misconfigured
+from gateway.ops import axis_now
+from gateway.ports import AxisDesk, each_axis
 
 if TYPE_CHECKING:
     from gateway.bootstrap.axis_route import RouteExplained
     from gateway.bootstrap.ground import Ground
-    from gateway.ports import AxisDesk
     from gateway.transport.broker.check import AxisFinding
     from gateway.transport.broker.management import Management
     from gateway.transport.broker.plan import BrokerLayout, BrokerPlan, PlanStep, State
     from gateway.transport.rest.axis import RestAxis
     from gateway.transport.rest.dialect import ListedAgency
 
-
-def register(app: Group) -> None:
-    app.verb(ping, "H41.07", "H41.07 --from H41.01 -o json")
-    group = app.noun("axis")
-    group.verb(status, "", "-o json")
-    group.verb(definitions, "--passwords secrets --make-passwords --out axis.json", "--vhost trial")
-    group.verb(
-        apply,
-        "--api https://broker.example:15671 --user boss --password-file boss.txt --preview",
-        "--api https://broker.example:15671 --user boss --password-file boss.txt --passwords secrets"
-        " --make-passwords --yes",
-        writes=True,
-    )
-    group.verb(check, "", "-o json")
-    group.verb(route, "H41.07", "H41.07 --from H41.01 -o json")
-    group.verb(odd, "", "--show 3")
-    group.verb(agencies, "--out axis.csv", "--out axis.csv -o json")
-
-
-async def status(call: Invocation) -> None:
-    """Say whether the axis is connected, and how much waits on it, is being handed over, or was put aside."""
-    from gateway.cli.status import axis_lines, axis_shown
-    from gateway.clock import SystemClock
-    from gateway.ops import axis_now
-    from gateway.workers.pulse import HEARTBEAT
-
-    async with opened(call) as axis:
-        found = await axis_now.look(axis, call.settings().node.data_dir / HEARTBEAT, SystemClock().now())
-    output.answer(call, axis_shown(found), (output.plain(text) for _, text in axis_lines(call, found)))
-    if not found.answers:
-        raise typer.Exit(NETWORK)
-
-
-@asynccontextmanager
-async def opened(call: Invocation) -> AsyncIterator[AxisDesk]:
-    """The axis of the settings. Misconfigured where there is none yet: opening it would make an empty one."""
-    from gateway.bootstrap.axis import open_axis
-
-    settings = call.settings()
-    for alone in settings.each_axis().values():
-        if alone.axis.kind == "embedded" and not (alone.axis.folder / "axis.sqlite").exists():
-            raise Misconfigured(
-                f"there is no axis in {alone.axis.folder} yet",
-                hint="it is made when the first node starts (gateway serve); its folder is set with axis.folder",
-            )
-    async with open_axis(settings) as axis:
-        yield axis
-
-
+verb = noun("axis").verb
+Sender = Annotated[
+    str, typer.Option("--from", help="Code of the sending agency; default: the first of this node.")
+]
 _CHECK_STYLES = {"✓": "green", "!": "yellow", "✗": "bold red", "–": "dim"}
+LINES_SHOWN = 200
+_THIS_MACHINE = ("127.0.0.1", "::1", "localhost")
+
+Vhost = Annotated[str | None, typer.Option(help="The axis's vhost; default: amqp.vhost of the settings.")]
+Passwords = Annotated[
+    Path | None,
+    typer.Option(help="Folder with one file per node, its first line the password.", file_okay=False),
+]
+Make = Annotated[bool, typer.Option("--make-passwords", help="Make the files that are not there.")]
 
 
-async def check(call: Invocation) -> None:
-    """Examine the axis with this node's own rights, step by step; each fault with its cure. Exit 6 when one is wrong."""
-    from gateway.bootstrap.axis import FOREIGN_AXES, broker_access
-    from gateway.ops.axis_check import examine_axes
-
-    settings = call.settings()
-    if not settings.axes:
-        if settings.axis.kind not in ("amqp", *FOREIGN_AXES):
-            raise Misconfigured(
-                f"axis.kind is {settings.axis.kind}: there is no broker to examine",
-                hint="gateway axis status",
-            )
-        if settings.axis.kind == "amqp":
-            broker_access(settings)  # Misconfigured before anything is opened
-    async with at_ground(settings) as ground:
-        hosted = await ground.store.hosted()
-    codes = [code for agency in hosted for code in (agency.code, *agency.aliases)]
-    await _tell_findings(call, examine_axes(settings, codes))
-
-
+@ROOT.verb("H41.07", "H41.07 --from H41.01 -o json")
 async def ping(
     call: Invocation,
+    ground: Ground,
     code: Annotated[str, typer.Argument(help="The partner's code, old or new.")],
-    sender: Annotated[
-        str, typer.Option("--from", help="Code of the sending agency; default: the first of this node.")
-    ] = "",
+    sender: Sender = "",
 ) -> None:
     """Examine the way to a partner without sending anything: its code, route, axis, certificate, last news, mail. Exit 6
     when something is wrong."""
     from gateway.ops.partner_check import examine_partner
 
-    async with at_ground(call.settings()) as ground, opened(call) as axis:
+    async with at_axis(call) as axis:
         steps = examine_partner(ground, axis, sender, code)
         await _tell_findings(call, (("", each) async for each in steps), "ping")
+
+
+@verb()
+async def status(call: Invocation, axis: AxisDesk) -> None:
+    """Say whether the axis is connected, and how much waits on it, is being handed over, or was put aside."""
+    from gateway.workers.pulse import HEARTBEAT
+
+    found = await axis_now.look(axis, call.settings().node.data_dir / HEARTBEAT, SystemClock().now())
+    output.answer(call, axis_shown(found), (output.plain(text) for _, text in axis_lines(call, found)))
+    if not found.answers:
+        raise typer.Exit(NETWORK)
+
+
+@verb("--passwords secrets --make-passwords --out axis.json", "--vhost trial")
+async def definitions(
+    call: Invocation,
+    ground: Ground,
+    vhost: Vhost = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write this file; default: stdout.", dir_okay=False)
+    ] = None,
+    passwords: Passwords = None,
+    make_passwords: Make = False,
+) -> None:
+    """Write the whole axis, as the registry says it, as one definitions file that RabbitMQ imports."""
+    from gateway.transport.broker.definitions import password_hashes, pieces
+
+    _need_folder(passwords, make_passwords)
+    axis = await _layout(ground, vhost)
+    told = password_hashes(await _secrets(ground, axis, passwords, make_passwords), {})
+    if passwords is None:
+        call.say("broker.no_passwords")
+    if out is None:
+        for piece in pieces(axis, told):
+            print(piece, end="")
+        return
+    part = out.with_name(f".{out.name}.part")
+    part.unlink(missing_ok=True)
+    # The hashes of passwords stand in it.
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.writelines(pieces(axis, told))
+    part.replace(out)
+    call.say("broker.written", file=out, nodes=len(axis.nodes), codes=len(axis.hosts))
 
 
 async def _tell_findings(
@@ -147,24 +137,43 @@ async def _tell_findings(
         raise typer.Exit(NETWORK)
 
 
-async def route(
+@verb(
+    "--api https://broker.example:15671 --user boss --password-file boss.txt --preview",
+    "--api https://broker.example:15671 --user boss --password-file boss.txt --passwords secrets"
+    " --make-passwords --yes",
+    writes=True,
+)
+async def apply(
     call: Invocation,
-    code: Annotated[str, typer.Argument(help="The recipient's code, or @NODE.")],
-    sender: Annotated[
-        str, typer.Option("--from", help="Code of the sending agency; default: the first of this node.")
-    ] = "",
+    ground: Ground,
+    api: Annotated[str, typer.Option(help="Address of the broker's management API.")],
+    user: Annotated[str, typer.Option(help="A user of the broker with the tag administrator.")],
+    password_file: Annotated[Path, existing("A file whose first line is that user's password.")],
+    vhost: Vhost = None,
+    passwords: Passwords = None,
+    make_passwords: Make = False,
+    ca: Annotated[Path | None, existing("Root certificates of the API (PEM).")] = None,
+    remove_nodes: Annotated[
+        bool, typer.Option("--remove-nodes", help="Also remove what nodes left behind, where it is empty.")
+    ] = False,
+    preview: Annotated[bool, typer.Option("--preview", help="Show the plan and do nothing.")] = False,
 ) -> None:
-    """Say which way mail to a code goes: the route, its axes in order, how each is now, which one takes it. Exit 6 while
-    none does."""
-    from gateway.bootstrap.axis_route import explained
+    """Bring the broker in line with the registry: show what is to be added and removed, ask, do it. Exit 1 when
+    something is left that no step can mend."""
+    from gateway.transport.broker.management import opened
 
-    settings = call.settings()
-    async with at_ground(settings) as ground, opened(call) as axis:
-        by = sender or next((agency.code for agency in await ground.store.hosted()), "")
-        found = await explained(settings, axis, ground.host_of, by, code)
-    output.answer(call, asdict(found), _route_lines(call, found))
-    if found.turn in ("wait", "never"):
-        raise typer.Exit(NETWORK)
+    if urlsplit(api).scheme == "http" and urlsplit(api).hostname not in _THIS_MACHINE:
+        call.say("broker.in_clear", api=api)
+    _need_folder(passwords, make_passwords)
+    password = password_file.read_text(encoding="utf-8").split("\n", 1)[0].rstrip("\r")
+    axis = await _layout(ground, vhost)
+    looking = preview or call.dry_run
+    secrets = await _secrets(ground, axis, passwords, make_passwords, keep=not looking)
+    async with opened(api, user, password, axis.vhost, str(ca) if ca else None) as broker:
+        made = _planned(await broker.state(), axis, secrets, user, remove_nodes)
+        await _carry_out(call, broker, made, preview)
+    if any(remark.serious for remark in made.remarks):
+        raise typer.Exit(FAILED)
 
 
 def _route_lines(call: Invocation, found: RouteExplained) -> Iterator[str]:
@@ -185,10 +194,9 @@ def _route_lines(call: Invocation, found: RouteExplained) -> Iterator[str]:
 @asynccontextmanager
 async def _foreign(call: Invocation) -> AsyncIterator[RestAxis]:
     """Misconfigured where the axis is one of our own kinds."""
-    from gateway.ports import each_axis
     from gateway.transport.rest.axis import RestAxis
 
-    async with opened(call) as axis:
+    async with at_axis(call) as axis:
         foreign = [each for each in each_axis(axis).values() if isinstance(each, RestAxis)]
         if not foreign:
             kind = call.settings().axis_kind
@@ -198,66 +206,44 @@ async def _foreign(call: Invocation) -> AsyncIterator[RestAxis]:
         yield foreign[0]
 
 
-async def odd(
+@verb()
+async def check(call: Invocation) -> None:
+    """Examine the axis with this node's own rights, step by step; each fault with its cure. Exit 6 when one is wrong."""
+    from gateway.bootstrap.axis import FOREIGN_AXES, broker_access
+    from gateway.ops.axis_check import examine_axes
+
+    settings = call.settings()
+    if not settings.axes:
+        if settings.axis.kind not in ("amqp", *FOREIGN_AXES):
+            raise Misconfigured(
+                f"axis.kind is {settings.axis.kind}: there is no broker to examine",
+                hint="gateway axis status",
+            )
+        if settings.axis.kind == "amqp":
+            broker_access(settings)  # Misconfigured before anything is opened
+    async with at_ground(settings) as ground:
+        hosted = await ground.store.hosted()
+    codes = [code for agency in hosted for code in (agency.code, *agency.aliases)]
+    await _tell_findings(call, examine_axes(settings, codes))
+
+
+@verb("H41.07", "H41.07 --from H41.01 -o json")
+async def route(
     call: Invocation,
-    show: Annotated[
-        int | None, typer.Option(help="Print the kept answer of that number, as it came.")
-    ] = None,
+    ground: Ground,
+    code: Annotated[str, typer.Argument(help="The recipient's code, or @NODE.")],
+    sender: Sender = "",
 ) -> None:
-    """List the answers of a foreign axis that its specification does not have, newest first; secrets are taken out."""
-    async with _foreign(call) as axis:
-        found = await axis.odd_answers()
-    if show is not None:
-        head = next((each[5] for each in found if each[0] == show), None)
-        if head is None:
-            raise typer.BadParameter(f"there is no kept answer {show}")
-        print(output.plain(head.decode("utf-8", "replace")))
-        return
-    rows = [
-        {
-            "id": id,
-            "at": datetime.fromtimestamp(at, UTC).isoformat(),
-            "operation": operation,
-            "status": status,
-            "why": why,
-        }
-        for id, at, operation, status, why, _ in found
-    ]
-    lines = (
-        output.plain(
-            call.word("axis.odd.line", **{**row, "at": output.clock(datetime.fromisoformat(str(row["at"])))})
-        )
-        for row in rows
-    )
-    output.answer(call, {"data": rows}, lines)
+    """Say which way mail to a code goes: the route, its axes in order, how each is now, which one takes it. Exit 6 while
+    none does."""
+    from gateway.bootstrap.axis_route import explained
 
-
-async def agencies(
-    call: Invocation,
-    out: Annotated[Path, typer.Option(help="Write this CSV, for: gateway registry import.", dir_okay=False)],
-) -> None:
-    """Write the agencies that a foreign axis knows as a list for the registry; nothing is changed by it."""
-    count = left_out = 0
-    part = out.with_name(f".{out.name}.part")
-    try:
-        async with _foreign(call) as axis:
-            with part.open("w", encoding="utf-8", newline="") as file:
-                writer = csv.writer(file)
-                writer.writerow(("code", "name", "alias"))
-
-                def note(one: ListedAgency) -> None:
-                    nonlocal count, left_out
-                    if not _may_stand(one.code) or not one.name:
-                        left_out += 1  # a centre's or a test system's own, of no form that an agency has
-                    else:
-                        count += 1
-                        writer.writerow((one.code, one.name, one.old if one.old != one.code else ""))
-
-                await axis.agencies(note)
-        part.replace(out)
-    finally:
-        part.unlink(missing_ok=True)
-    call.say("axis.agencies.written", count=count, left_out=left_out, file=out)
+    async with at_axis(call) as axis:
+        by = sender or next((agency.code for agency in await ground.store.hosted()), "")
+        found = await explained(ground.settings, axis, ground.host_of, by, code)
+    output.answer(call, asdict(found), _route_lines(call, found))
+    if found.turn in ("wait", "never"):
+        raise typer.Exit(NETWORK)
 
 
 def _may_stand(code: str) -> bool:
@@ -295,79 +281,68 @@ def finding_shown(call: Invocation, found: AxisFinding, words: str = "axis") -> 
     }
 
 
-LINES_SHOWN = 200
-_THIS_MACHINE = ("127.0.0.1", "::1", "localhost")
-
-Vhost = Annotated[str | None, typer.Option(help="The axis's vhost; default: amqp.vhost of the settings.")]
-Passwords = Annotated[
-    Path | None,
-    typer.Option(help="Folder with one file per node, its first line the password.", file_okay=False),
-]
-Make = Annotated[bool, typer.Option("--make-passwords", help="Make the files that are not there.")]
-
-
-async def definitions(
+@verb("", "--show 3")
+async def odd(
     call: Invocation,
-    vhost: Vhost = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Write this file; default: stdout.", dir_okay=False)
+    show: Annotated[
+        int | None, typer.Option(help="Print the kept answer of that number, as it came.")
     ] = None,
-    passwords: Passwords = None,
-    make_passwords: Make = False,
 ) -> None:
-    """Write the whole axis, as the registry says it, as one definitions file that RabbitMQ imports."""
-    from gateway.transport.broker.definitions import password_hashes, pieces
-
-    _need_folder(passwords, make_passwords)
-    async with at_ground(call.settings()) as ground:
-        axis = await _layout(call, ground, vhost)
-        told = password_hashes(await _secrets(ground, axis, passwords, make_passwords), {})
-    if passwords is None:
-        call.say("broker.no_passwords")
-    if out is None:
-        for piece in pieces(axis, told):
-            print(piece, end="")
+    """List the answers of a foreign axis that its specification does not have, newest first; secrets are taken out."""
+    async with _foreign(call) as axis:
+        found = await axis.odd_answers()
+    if show is not None:
+        head = next((each[5] for each in found if each[0] == show), None)
+        if head is None:
+            raise typer.BadParameter(f"there is no kept answer {show}")
+        print(output.plain(head.decode("utf-8", "replace")))
         return
-    part = out.with_name(f".{out.name}.part")
-    part.unlink(missing_ok=True)
-    # The hashes of passwords stand in it.
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        file.writelines(pieces(axis, told))
-    part.replace(out)
-    call.say("broker.written", file=out, nodes=len(axis.nodes), codes=len(axis.hosts))
+    rows = [
+        {
+            "id": id,
+            "at": datetime.fromtimestamp(at, UTC).isoformat(),
+            "operation": operation,
+            "status": status,
+            "why": why,
+        }
+        for id, at, operation, status, why, _ in found
+    ]
+    lines = (
+        output.plain(
+            call.word("axis.odd.line", **{**row, "at": output.clock(datetime.fromisoformat(str(row["at"])))})
+        )
+        for row in rows
+    )
+    output.answer(call, {"data": rows}, lines)
 
 
-async def apply(
+@verb("--out axis.csv")
+async def agencies(
     call: Invocation,
-    api: Annotated[str, typer.Option(help="Address of the broker's management API.")],
-    user: Annotated[str, typer.Option(help="A user of the broker with the tag administrator.")],
-    password_file: Annotated[Path, existing("A file whose first line is that user's password.")],
-    vhost: Vhost = None,
-    passwords: Passwords = None,
-    make_passwords: Make = False,
-    ca: Annotated[Path | None, existing("Root certificates of the API (PEM).")] = None,
-    remove_nodes: Annotated[
-        bool, typer.Option("--remove-nodes", help="Also remove what nodes left behind, where it is empty.")
-    ] = False,
-    preview: Annotated[bool, typer.Option("--preview", help="Show the plan and do nothing.")] = False,
+    out: Annotated[Path, typer.Option(help="Write this CSV, for: gateway registry import.", dir_okay=False)],
 ) -> None:
-    """Bring the broker in line with the registry: show what is to be added and removed, ask, do it. Exit 1 when
-    something is left that no step can mend."""
-    from gateway.transport.broker.management import opened
+    """Write the agencies that a foreign axis knows as a list for the registry; nothing is changed by it."""
+    count = left_out = 0
+    part = out.with_name(f".{out.name}.part")
+    try:
+        async with _foreign(call) as axis:
+            with part.open("w", encoding="utf-8", newline="") as file:
+                writer = csv.writer(file)
+                writer.writerow(("code", "name", "alias"))
 
-    if urlsplit(api).scheme == "http" and urlsplit(api).hostname not in _THIS_MACHINE:
-        call.say("broker.in_clear", api=api)
-    _need_folder(passwords, make_passwords)
-    password = password_file.read_text(encoding="utf-8").split("\n", 1)[0].rstrip("\r")
-    async with at_ground(call.settings()) as ground:
-        axis = await _layout(call, ground, vhost)
-        looking = preview or call.dry_run
-        secrets = await _secrets(ground, axis, passwords, make_passwords, keep=not looking)
-    async with opened(api, user, password, axis.vhost, str(ca) if ca else None) as broker:
-        made = _planned(await broker.state(), axis, secrets, user, remove_nodes)
-        await _carry_out(call, broker, made, preview)
-    if any(remark.serious for remark in made.remarks):
-        raise typer.Exit(FAILED)
+                def note(one: ListedAgency) -> None:
+                    nonlocal count, left_out
+                    if not _may_stand(one.code) or not one.name:
+                        left_out += 1  # a centre's or a test system's own, of no form that an agency has
+                    else:
+                        count += 1
+                        writer.writerow((one.code, one.name, one.old if one.old != one.code else ""))
+
+                await axis.agencies(note)
+        part.replace(out)
+    finally:
+        part.unlink(missing_ok=True)
+    call.say("axis.agencies.written", count=count, left_out=left_out, file=out)
 
 
 def _planned(
@@ -449,7 +424,7 @@ def _need_folder(passwords: Path | None, make: bool) -> None:
         raise typer.BadParameter("--make-passwords needs --passwords FOLDER")
 
 
-async def _layout(call: Invocation, ground: Ground, vhost: str | None) -> BrokerLayout:
+async def _layout(ground: Ground, vhost: str | None) -> BrokerLayout:
     """Misconfigured where the registry names no host at all: the axis would be emptied."""
     from gateway.transport.broker.plan import layout
 
@@ -460,7 +435,7 @@ async def _layout(call: Invocation, ground: Ground, vhost: str | None) -> Broker
             "the registry names no node for any agency, so there is no axis to make",
             hint="gateway registry set-host CODE NODE, or a column host in the file of: gateway registry import",
         )
-    return layout(vhost or call.settings().amqp.vhost, hostings)
+    return layout(vhost or ground.settings.amqp.vhost, hostings)
 
 
 async def _secrets(

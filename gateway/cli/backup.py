@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Group, Invocation, OutputFormat, existing
+from gateway.cli.command import Invocation, OutputFormat, existing, verb
 from gateway.cli.node import at_ground, must_exist
 from gateway.cli.output import FAILED
 from gateway.cli.people import signed_in
@@ -43,28 +43,11 @@ PassphraseFile = Annotated[
 ]
 
 
-def register(app: Group) -> None:
-    app.verb(
-        backup,
-        "--passphrase-file /run/secrets/gateway-backup",
-        "--to node.backup --passphrase-file passphrase.txt --yes -o json",
-        writes=True,
-    )
-    app.verb(
-        restore,
-        "node.backup --drill --passphrase-file passphrase.txt",
-        "node.backup --passphrase-file passphrase.txt --yes",
-        writes=True,
-    )
-    app.verb(
-        restored,
-        "",
-        "--mark --yes",
-        "--number Z91.02=57 --confirmed-by 'A. Operator' --approved-by 'A. Leader' --yes",
-        writes=True,
-    )
-
-
+@verb(
+    "--passphrase-file /run/secrets/gateway-backup",
+    "--to node.backup --passphrase-file passphrase.txt --yes -o json",
+    writes=True,
+)
 async def backup(
     call: Invocation,
     passphrase_file: PassphraseFile,
@@ -166,6 +149,11 @@ def _lacks(manifest: BackupManifest) -> list[dict[str, str]]:
     return [{"sha256": digest, "why": why} for digest, why in sorted(manifest.lacks.items())]
 
 
+@verb(
+    "node.backup --drill --passphrase-file passphrase.txt",
+    "node.backup --passphrase-file passphrase.txt --yes",
+    writes=True,
+)
 async def restore(
     call: Invocation,
     passphrase_file: PassphraseFile,
@@ -256,6 +244,12 @@ def _tell_equal(call: Invocation, file: Path, done: Restored, drill: bool) -> No
         call.say("cli.restore.next")
 
 
+@verb(
+    "",
+    "--mark --yes",
+    "--number Z91.02=57 --confirmed-by 'A. Operator' --approved-by 'A. Leader' --yes",
+    writes=True,
+)
 async def restored(
     call: Invocation,
     number: Annotated[

@@ -16,11 +16,12 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
 
 import typer
@@ -34,6 +35,7 @@ from gateway.words import labels
 if TYPE_CHECKING:
     from gateway.settings import Settings
 
+Opens = Callable[["Invocation"], AbstractAsyncContextManager[Any]]
 F = TypeVar("F", bound=Callable[..., Coroutine[object, object, None] | None])
 
 
@@ -71,7 +73,7 @@ class Invocation:
 
         return settings.load(settings.locate(self.config, os.environ), os.environ)
 
-    def say(self, key: str, **params: object) -> None:
+    def say(self, key: str, /, **params: object) -> None:
         """Tells the person something, on stderr, so that stdout stays data."""
         self.tell(self.word(key, **params))
 
@@ -83,15 +85,15 @@ class Invocation:
             except BrokenPipeError:
                 sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - to the end of the program
 
-    def word(self, key: str, **params: object) -> str:
+    def word(self, key: str, /, **params: object) -> str:
         return labels.say(key, self.lang.value, **params)
 
-    def ask(self, key: str, **params: object) -> None:
+    def ask(self, key: str, /, **params: object) -> None:
         """Ends the command where the person does not want it, or only wants to be told."""
         if not self.agrees(key, **params):
             raise typer.Exit
 
-    def agrees(self, key: str, **params: object) -> bool:
+    def agrees(self, key: str, /, **params: object) -> bool:
         """Whether the person wants it: --yes, or an answer at a terminal. A dry run says what would be done."""
         if self.dry_run:
             print(self.word("cli.would", what=self.word(key, **params)), file=sys.stderr, flush=True)
@@ -152,6 +154,15 @@ def _rooted(
     """Its signature is the list of options of the root alone."""
 
 
+Limit = Annotated[int, typer.Option(min=1, max=500)]
+Cursor = Annotated[str | None, typer.Option(help="Go on where the last list ended.")]
+Why = Annotated[str, typer.Option(help="Why; it is recorded.")]
+Overlap = Annotated[
+    str, typer.Option(help="How long the one before is good too: 24h, 7d; 0h for not at all.")
+]
+States = Annotated[list[str] | None, typer.Option(help="Only in this state (repeat for more).")]
+
+
 def existing(help: str, *names: str) -> Any:
     """An option that names a file. Any, here and below: as the library has it."""
     return typer.Option(*names, help=help, exists=True, dir_okay=False)
@@ -186,50 +197,98 @@ class Group(typer.Typer):
             name=name, help=says, no_args_is_help=True, rich_markup_mode=None, add_completion=False
         )
         self._words = words
+        self._below: dict[str, Group] = {}
 
     def noun(self, name: str, says: str = "") -> Group:
-        """The commands that have one more word in common."""
-        below = Group(f"{self._words} {name}", says or NOUNS.get(name) or storeys.nouns()[name].sentence)
-        self.add_typer(below)
-        return below
+        """The commands that have one more word in common, from whichever module they come."""
+        if name not in self._below:
+            self._below[name] = Group(f"{self._words} {name}", says or known_words().get(name))
+            self.add_typer(self._below[name])
+        return self._below[name]
 
-    def verb(self, function: F, *examples: str, name: str = "", writes: bool = False) -> None:
-        """Registers a function whose first parameter is the `Invocation`, a coroutine's too, by its own name. An example is
-        what stands behind the command's words, or a whole line."""
-        name = name or function.__name__.strip("_").replace("_", "-")
-        run = _runner(function, writes=writes)
-        begin = f"{self._words} {name}"
-        self.command(name, epilog=_examples(begin, examples))(run)
+    def verb(self, *examples: str, name: str = "", writes: bool = False, ask: str = "") -> Callable[[F], F]:
+        """Make a command of a function, by its own name: its first parameter is the `Invocation`; the second is opened for
+        it, where its type is one of `node.OPENED`. An example is what stands behind the command's words, or a whole line;
+        of one alone the second is the same with --yes, or as JSON. `ask` is the label of the question before it changes
+        something, about what was typed."""
 
-    def alone(self, function: F, *examples: str) -> None:
+        def add(function: F) -> F:
+            row = CommandRow(
+                words=f"{self._words} {name or function.__name__.strip('_').replace('_', '-')}",
+                function=function,
+                writes=writes or bool(ask),
+                ask=ask,
+            )
+            TABLE[row.words] = row
+            self.command(row.words.rpartition(" ")[2], epilog=row.epilog(examples))(_runner(row))
+            return function
+
+        return add
+
+    def alone(self, *examples: str) -> Callable[[F], F]:
         """The same for what the words do when no verb stands behind them."""
-        run = _runner(function, writes=False, only_alone=True)
-        self.info.no_args_is_help = False
-        epilog = _examples(self._words, examples)
-        self.callback(invoke_without_command=True, help=self.info.help, epilog=epilog)(run)
+
+        def add(function: F) -> F:
+            row = TABLE[self._words] = CommandRow(words=self._words, function=function, only_alone=True)
+            self.info.no_args_is_help = False
+            self.callback(invoke_without_command=True, help=self.info.help, epilog=row.epilog(examples))(
+                _runner(row)
+            )
+            return function
+
+        return add
 
 
-def _examples(begin: str, examples: Sequence[str]) -> str:
-    whole = (each if each.startswith("gateway ") else f"{begin} {each}".rstrip() for each in examples)
-    return "\b\nExamples:\n" + "\n".join(f"  {each}" for each in whole)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandRow:
+    """One command: its words, what carries it out, whether it changes something, and what is asked before."""
+
+    words: str
+    function: Callable[..., Coroutine[object, object, None] | None]
+    writes: bool = False
+    ask: str = ""
+    only_alone: bool = False
+
+    def epilog(self, examples: Sequence[str]) -> str:
+        first = examples[0] if examples else ""
+        shown = examples if len(examples) > 1 else (first, f"{first} {'--yes' if self.writes else '-o json'}")
+        whole = (
+            each if each.startswith("gateway ") else f"{self.words} {each.strip()}".rstrip() for each in shown
+        )
+        return "\b\nExamples:\n" + "\n".join(f"  {each}" for each in whole)
 
 
-def _runner(function: F, *, writes: bool, only_alone: bool = False) -> Callable[..., None]:
+TABLE: dict[str, CommandRow] = {}
+"""Every command whose module is loaded, by its words."""
+ROOT = Group()
+noun, verb = ROOT.noun, ROOT.verb
+ROOT.callback()(lambda: None)  # so that one command alone has its word too
+
+
+def _runner(row: CommandRow) -> Callable[..., None]:
     """What the library of commands calls: the function with its options and the common ones, run to its end."""
-    hints = get_type_hints(function, include_extras=True)
+    from gateway.cli.node import OPENED
+
+    function = row.function
     own = list(inspect.signature(function).parameters.values())[1:]
-    shared = [*_options(_common), *(_options(_writing) if writes else ())]
+    opens = OPENED.get(str(own[0].annotation)) if own else None
+    own = own[1:] if opens else own
+    # What is opened has a type that is loaded with it.
+    said = SimpleNamespace(__annotations__={each.name: function.__annotations__[each.name] for each in own})
+    hints = get_type_hints(said, function.__globals__, include_extras=True)
+    shared = [*_options(_common), *(_options(_writing) if row.writes else ())]
     names = {each.name for each in shared}
 
     @functools.wraps(function)
     def run(ctx: typer.Context, **given: Any) -> None:
-        if only_alone and ctx.invoked_subcommand is not None:
+        if row.only_alone and ctx.invoked_subcommand is not None:
             if lost := [each.name for each in own if _typed(ctx, each.name)]:
                 raise typer.BadParameter(f"write --{lost[0]} behind {ctx.invoked_subcommand}")
             return
         common = {key: given.pop(key) for key in list(given) if key in names}
         with spooled(given) as files:
-            work = function(_call(ctx, common), **files)
+            call = _call(ctx, common)
+            work = _opened(row, opens, call, files) if opens else function(call, **files)
             if work is not None:
                 asyncio.run(work)
 
@@ -239,6 +298,15 @@ def _runner(function: F, *, writes: bool, only_alone: bool = False) -> Callable[
     run.__annotations__ = {each.name: each.annotation for each in [context, *parameters]}
     del run.__wrapped__  # else its signature and not ours would be read
     return run
+
+
+async def _opened(row: CommandRow, opens: Opens, call: Invocation, typed: Mapping[str, Any]) -> None:
+    async with opens(call) as place:
+        if row.ask:
+            call.ask(row.ask, **typed)
+        work = row.function(call, place, **typed)
+        if work is not None:
+            await work
 
 
 def _options(holder: Callable[..., None]) -> list[inspect.Parameter]:
@@ -318,6 +386,12 @@ _BESIDE = {
     "completion": "main",
     "version": "main",
 }
+# Words some of whose commands stand in more modules, in the order of the help.
+_MORE = {"registry": ("registry_feed", "registry_change", "host")}
+
+
+def _homes(word: str) -> Sequence[str]:
+    return [f"gateway.cli.{each}" for each in (_BESIDE.get(word, word), *_MORE.get(word, ()))]
 
 
 def known_words() -> dict[str, str]:
@@ -345,10 +419,11 @@ class Commands(Mapping[str, Any]):
 
     def __getitem__(self, word: str) -> Any:
         if word not in self._made:
-            own = word in NOUNS
-            self._made |= _commands_of(
-                f"gateway.cli.{_BESIDE.get(word, word)}" if own else storeys.nouns()[word].module
-            )
+            homes = _homes(word) if word in NOUNS else [storeys.nouns()[word].module]
+            for module in (*homes, *storeys.verbs(word)):
+                import_module(module)
+            known: dict[str, Any] = get_command(ROOT).commands  # type: ignore[attr-defined]  # it is a group
+            self._made[word] = known[word]
         return self._made[word]
 
     def __contains__(self, word: object) -> bool:
@@ -378,14 +453,6 @@ def _short_help(word: str, sentence: str, room: int) -> str:
     """As much of its sentence as stands on the line, cut as the library cuts."""
     short: str = TyperCommand(name=word, help=sentence).get_short_help_str(room)
     return short
-
-
-def _commands_of(module: str) -> dict[str, Any]:
-    app = Group()
-    app.callback()(lambda: None)  # so that one command alone has its word too
-    import_module(module).register(app)
-    made: dict[str, Any] = get_command(app).commands  # type: ignore[attr-defined]  # of several commands it is a group
-    return made
 
 
 DASH = Path("-")

@@ -13,72 +13,61 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import output, tokens
-from gateway.cli.command import Group, Invocation
-from gateway.cli.node import at_agency, at_ground, chosen
+from gateway.cli.command import Invocation, Overlap, noun
+from gateway.cli.node import Seat, chosen
+from gateway.cli.send import span
+from gateway.domain.account import ApiKey, PrincipalKind
+from gateway.domain.system_box import BoxItem
+from gateway.errors import NotFound
+from gateway.incoming import box
 
 if TYPE_CHECKING:
     from gateway.bootstrap.ground import Ground
-    from gateway.domain.account import ApiKey
-    from gateway.domain.system_box import BoxItem
 
 _COLUMNS = output.columns(
-    *("id", "name=system", "code=agencies", "scopes", "networks", "created=created_at", "expires=expires_at"),
-    "state:cli.token",
+    "id name=system code=agencies scopes networks created=created_at expires=expires_at state:cli.token",
 )
-_STUCK_COLUMNS = output.columns("id", "name=system", "kind=type", "about=subject", "tries", "at", "reason")
+_STUCK_COLUMNS = output.columns("id name=system kind=type about=subject tries at reason")
 # It travels in a header and names rows.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@-]{0,99}")
 _MOST_STUCK = 500
 System = Annotated[str, typer.Argument(help="Name of the system, as its library sends it (systemid).")]
 
 
-def register(app: Group) -> None:
-    group = app.noun("compat")
-    group.verb(list_, "", "-o json")
-    group.verb(
-        add,
-        "qlvb.so-noi-vu --agency Z91.02",
-        "qlvb.tinh --agency Z91 --also Z91.02 --also Z91.03 --from 203.0.113.10 --yes",
-        writes=True,
-    )
-    group.verb(rotate, "qlvb.tinh", "qlvb.tinh --overlap 0h --yes", writes=True)
-    group.verb(revoke, "qlvb.tinh", "qlvb.tinh --yes", writes=True)
-    group.verb(stuck, "", "--agency Z91.02 -o json")
-    group.verb(again, "qlvb.tinh in_01K", "qlvb.tinh in_01K --agency Z91.02 --yes", writes=True)
+verb = noun("compat").verb
 
 
-async def list_(call: Invocation) -> None:
+@verb()
+async def list_(call: Invocation, ground: Ground) -> None:
     """List the credentials of document systems; a secret can never be shown again."""
-    settings = call.settings()
-    async with at_ground(settings) as ground:
-        keys = [each for each in await ground.store.accounts.list_keys() if each.system is not None]
-        codes = {agency.id: agency.code for agency in await ground.store.hosted()}
-        now = ground.clock.now()
+    keys = [each for each in await ground.store.accounts.list_keys() if each.system is not None]
+    codes = {agency.id: agency.code for agency in await ground.store.hosted()}
+    now = ground.clock.now()
     records = [_shown(each, codes, now) for each in keys]
     cells = [{} if each.networks else {"networks": call.word("cli.token.everywhere")} for each in keys]
     output.rows(call, records, _COLUMNS, cells)
-    if not settings.compat.vxp:
+    if not ground.settings.compat.vxp:
         call.say("cli.compat.off")
 
 
+@verb(
+    "qlvb.so-noi-vu --agency Z91.02",
+    "qlvb.tinh --agency Z91 --also Z91.02 --also Z91.03 --from 203.0.113.10 --yes",
+    writes=True,
+)
 async def add(
     call: Invocation,
+    ground: Ground,
     system: System,
     also: Annotated[
         list[str] | None, typer.Option(help="A further agency that the system serves (repeat).")
     ] = None,
-    scope: Annotated[list[str] | None, typer.Option(help="A scope (repeat); default: daily work.")] = None,
-    expires: Annotated[str, typer.Option(help="After how long it ends: 90d, 8h; or never.")] = "365d",
-    from_: Annotated[
-        list[str] | None,
-        typer.Option("--from", help="An address or network it is good from (repeat); default: everywhere."),
-    ] = None,
+    scope: tokens.Scopes = None,
+    expires: tokens.Life = "365d",
+    from_: tokens.Networks = None,
     since: tokens.Since = "",
 ) -> None:
     """Let a document system in by the calls of the national axis. Its secret is printed once, now, and kept sealed."""
-    from gateway.cli.send import span
-    from gateway.domain.account import ApiKey, PrincipalKind
-
     if not _NAME.fullmatch(system):
         raise typer.BadParameter(
             f"{system!r} is no systemid: letters, digits and . _ : @ - alone, 100 at most"
@@ -86,88 +75,78 @@ async def add(
     scopes, networks = tokens.read_scopes(scope), tokens.read_networks(from_ or ())
     life: timedelta | None = None if expires == "never" else span(expires)
     first_day = tokens.read_day(since)
-    settings = call.settings()
-    async with at_ground(settings) as ground:
-        hosted = await ground.store.hosted()
-        agencies = list(dict.fromkeys(chosen(hosted, code) for code in [call.agency, *(also or ())]))
-        codes = " ".join(each.code for each in agencies)
-        call.ask("cli.ask.compat", system=system, codes=codes, scopes=" ".join(sorted(scopes)))
-        await tokens.hand_over_before(call, [each.id for each in agencies], system, first_day)
-        accounts, now = ground.store.accounts, ground.clock.now()
-        key = ApiKey(
-            id=ground.clock.new_id("key_"),
-            principal=await accounts.principal_for(PrincipalKind.PROGRAM, system),
-            agency_ids=tuple(each.id for each in agencies),
-            scopes=scopes,
-            created_at=now,
-            expires_at=now + life if life else None,
-            networks=networks,
-            system=system,
-        )
-        secret, key = await _keep(ground, key)
-        _told_secret(call, key, {each.id: each.code for each in agencies}, secret, now)
-    if not settings.compat.vxp:
+    hosted = await ground.store.hosted()
+    agencies = list(dict.fromkeys(chosen(hosted, code) for code in [call.agency, *(also or ())]))
+    codes = " ".join(each.code for each in agencies)
+    call.ask("cli.ask.compat", system=system, codes=codes, scopes=" ".join(sorted(scopes)))
+    await tokens.hand_over_before(call, [each.id for each in agencies], system, first_day)
+    accounts, now = ground.store.accounts, ground.clock.now()
+    key = ApiKey(
+        id=ground.clock.new_id("key_"),
+        principal=await accounts.principal_for(PrincipalKind.PROGRAM, system),
+        agency_ids=tuple(each.id for each in agencies),
+        scopes=scopes,
+        created_at=now,
+        expires_at=now + life if life else None,
+        networks=networks,
+        system=system,
+    )
+    secret, key = await _keep(ground, key)
+    _told_secret(call, key, {each.id: each.code for each in agencies}, secret, now)
+    if not ground.settings.compat.vxp:
         call.say("cli.compat.off")
 
 
-async def rotate(
-    call: Invocation,
-    system: System,
-    overlap: Annotated[
-        str, typer.Option(help="How long the one before is good too: 24h, 7d; 0h for not at all.")
-    ] = "24h",
-) -> None:
+@verb("qlvb.tinh", "qlvb.tinh --overlap 0h --yes", writes=True)
+async def rotate(call: Invocation, ground: Ground, system: System, overlap: Overlap = "24h") -> None:
     """Give a system another secret, printed once, now; the one before is good until the overlap is over."""
-    from gateway.cli.send import span
-
     length: timedelta = span(overlap)
-    async with at_ground(call.settings()) as ground:
-        known, now = await _live(ground, system), ground.clock.now()
-        call.ask("cli.ask.compat_rotate", system=system)
-        newest = known[0]
-        life = newest.expires_at - newest.created_at if newest.expires_at is not None else None
-        key = replace(
-            newest,
-            id=ground.clock.new_id("key_"),
-            created_at=now,
-            expires_at=now + life if life is not None else None,
-            used_at=None,
-        )
-        secret, key = await _keep(ground, key, until=now + length)
-        codes = {agency.id: agency.code for agency in await ground.store.hosted()}
-        _told_secret(call, key, codes, secret, now)
+    known, now = await _live(ground, system), ground.clock.now()
+    call.ask("cli.ask.compat_rotate", system=system)
+    newest = known[0]
+    life = newest.expires_at - newest.created_at if newest.expires_at is not None else None
+    key = replace(
+        newest,
+        id=ground.clock.new_id("key_"),
+        created_at=now,
+        expires_at=now + life if life is not None else None,
+        used_at=None,
+    )
+    secret, key = await _keep(ground, key, until=now + length)
+    codes = {agency.id: agency.code for agency in await ground.store.hosted()}
+    _told_secret(call, key, codes, secret, now)
 
 
-async def revoke(call: Invocation, system: System) -> None:
+@verb("qlvb.tinh", writes=True)
+async def revoke(call: Invocation, ground: Ground, system: System) -> None:
     """End every credential of a system at once."""
-    async with at_ground(call.settings()) as ground:
-        known = await _live(ground, system)
-        call.ask("cli.ask.compat_revoke", system=system)
-        for each in known:
-            await ground.store.accounts.revoke_key(each.id)
-            await ground.store.webhooks.pause_without_key(each.principal.id, "operator")
+    known = await _live(ground, system)
+    call.ask("cli.ask.compat_revoke", system=system)
+    for each in known:
+        await ground.store.accounts.revoke_key(each.id)
+        await ground.store.webhooks.pause_without_key(each.principal.id, "operator")
     output.record(call, {"id": system, "revoked": [each.id for each in known]})
 
 
-async def stuck(call: Invocation) -> None:
+@verb("", "--agency Z91.02 -o json")
+async def stuck(call: Invocation, seat: Seat) -> None:
     """List what systems could not take after five times; a person has to look."""
-    async with at_agency(call) as seat, seat.node.store.read(seat.scope) as work:
+    async with seat.node.store.read(seat.scope) as work:
         found = await work.systems.stuck(_MOST_STUCK)
     output.rows(call, [_stuck_shown(each) for each in found], _STUCK_COLUMNS)
 
 
+@verb("qlvb.tinh in_01K", "qlvb.tinh in_01K --agency Z91.02 --yes", writes=True)
 async def again(
     call: Invocation,
+    seat: Seat,
     system: System,
     doc_id: Annotated[str, typer.Argument(help="The docId, from: gateway compat stuck")],
 ) -> None:
     """Offer a system once more what it could not take, its tries counted anew."""
-    from gateway.incoming import box
-
-    async with at_agency(call) as seat:
-        call.ask("cli.ask.compat_again", system=system, id=doc_id)
-        item = await box.offer_again(seat.node.inn, seat.scope, system, doc_id)
-        output.record(call, _stuck_shown(item))
+    call.ask("cli.ask.compat_again", system=system, id=doc_id)
+    item = await box.offer_again(seat.node.inn, seat.scope, system, doc_id)
+    output.record(call, _stuck_shown(item))
 
 
 async def _keep(ground: Ground, key: ApiKey, until: datetime | None = None) -> tuple[str, ApiKey]:
@@ -181,10 +160,8 @@ async def _keep(ground: Ground, key: ApiKey, until: datetime | None = None) -> t
 
 
 async def _live(ground: Ground, system: str) -> Sequence[ApiKey]:
-    from gateway.errors import NotFound
-
     now, every = ground.clock.now(), await ground.store.accounts.keys_of_system(system)
-    found = [each for each in every if tokens.state(each, now) == "active"]
+    found = [each for each in every if each.state(now) == "active"]
     if not found:
         raise NotFound(
             f"no credential of a system {system} is in force", hint="list them with: gateway compat list"
@@ -204,7 +181,7 @@ def _shown(key: ApiKey, codes: dict[str, str], now: datetime) -> dict[str, Any]:
         agencies=[codes.get(id, id) for id in key.agency_ids],
         scopes=sorted(key.scopes),
         networks=[str(each) for each in key.networks],
-        state=tokens.state(key, now),
+        state=key.state(now),
     )
 
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import typer
 
 from gateway.cli.command import Invocation
-from gateway.cli.output import clock, day, fields
+from gateway.cli.node import Seat
+from gateway.cli.output import clock, day, fields, plain
 from gateway.domain.document import Delivery, IncomingDocument, Kind, OutgoingDocument
 from gateway.domain.event import Event
 from gateway.domain.status import STATES, Fact
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from gateway.ports import Work
 
 T = TypeVar("T")
+Named = OutgoingDocument | IncomingDocument
 
 # A mark of one or two characters before a state, so that it is not told by colour alone.
 SIGNS: Mapping[str, str] = {
@@ -194,6 +196,31 @@ async def find_incoming(work: Work, text: str) -> IncomingDocument:
         if each.kind in _DOCUMENTS and _same_number(each.number, each.symbol, text)
     }
     return _the_one(found, text, "incoming", "inbox")
+
+
+async def outgoing_meant(seat: Seat, text: str) -> OutgoingDocument:
+    """Find the outgoing document meant, where nothing else is read with it."""
+    async with seat.node.store.read(seat.scope) as work:
+        return await find_outgoing(work, text)
+
+
+async def incoming_meant(seat: Seat, text: str) -> IncomingDocument:
+    """Find the incoming document meant, where nothing else is read with it."""
+    async with seat.node.store.read(seat.scope) as work:
+        return await find_incoming(work, text)
+
+
+def sent_to(document: Named) -> str:
+    """Name the recipients of a draft, for the question before it goes."""
+    if isinstance(document, IncomingDocument):
+        return ""
+    return ", ".join(each.code or each.name or "" for each in document.draft.recipients) or "-"
+
+
+def name_of(document: Named) -> str:
+    """Say what a person calls it in a question: its number, else its id."""
+    of = document.draft if isinstance(document, OutgoingDocument) else document
+    return plain(numbered(of.number, of.symbol) or document.id)
 
 
 def _same_number(number: str, symbol: str, text: str) -> bool:

@@ -15,49 +15,47 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import documents, output
-from gateway.cli.command import Group, Invocation
-from gateway.cli.node import at_agency
+from gateway.cli.command import Invocation, noun
+from gateway.cli.node import Seat
 from gateway.cli.output import VERIFICATION
 from gateway.cli.verify import moment
+from gateway.clock import SystemClock
+from gateway.domain.event import Event
+from gateway.domain.evidence import STORY, PacketTold, Story
 from gateway.errors import Clash, NotFound, StoreFailure
+from gateway.ops.evidence import pack_file
+from gateway.ops.evidence.page import clock, packet_word, party, sealed_times, trusted
+from gateway.ports import Work
 from gateway.words import labels
 
 if TYPE_CHECKING:
-    from gateway.domain.event import Event
-    from gateway.domain.evidence import PacketTold, Story
     from gateway.ops.evidence.pack_file import Ready
-    from gateway.ports import Work
 
-_COLUMNS = output.columns(
-    *("pack=id", "made=made_at", "document", "size", "sha256=manifest_sha256"), dim=("pack", "sha256")
-)
+File = Annotated[Path, typer.Argument(help="The pack: one ZIP file; - is standard input.")]
+_COLUMNS = output.columns("pack=id made=made_at document size sha256=manifest_sha256", dim="pack sha256")
 
 
-def register(app: Group) -> None:
-    group = app.noun("evidence")
-    group.verb(make, "15/SNV-VP", "msg_01J… --to case.zip")
-    group.verb(verify, "case.zip --trust trust/", "case.zip --trust trust/ --seal published.seal -o json")
-    group.verb(show, "case.zip", "case.zip -o json")
-    group.verb(list_, "", "--document msg_01J… -o json")
+verb = noun("evidence").verb
 
 
+@verb("15/SNV-VP", "msg_01J… --to case.zip")
 async def make(
     call: Invocation,
+    seat: Seat,
     document: Annotated[str, typer.Argument(help="Id, or number/symbol, of a document sent or received.")],
     to: Annotated[Path | None, typer.Option(help="File or folder; default: this folder.")] = None,
 ) -> None:
     """Put everything that proves one document into one file that can be checked without this node."""
     from gateway.ops.evidence.make import EvidenceMaker
 
-    async with at_agency(call) as seat:
-        async with seat.node.store.read(seat.scope) as work:
-            id = await _meant(work, document)
-        target = to or Path()
-        if not target.is_dir():
-            _must_not_exist(target)
-        made = await EvidenceMaker(seat.node).make(seat.scope, id)
-        target = (target / made.name if target.is_dir() else target).absolute()
-        await seat.node.pool.run(lambda: _write(made, target))
+    async with seat.node.store.read(seat.scope) as work:
+        id = await _meant(work, document)
+    target = to or Path()
+    if not target.is_dir():
+        _must_not_exist(target)
+    made = await EvidenceMaker(seat.node).make(seat.scope, id)
+    target = (target / made.name if target.is_dir() else target).absolute()
+    await seat.node.pool.run(lambda: _write(made, target))
     output.record(
         call,
         {
@@ -89,8 +87,6 @@ def _must_not_exist(target: Path) -> None:
 
 def _write(made: Ready, target: Path) -> None:
     """Under its name only when it is whole and on disk; read once more, because it may be needed in ten years."""
-    from gateway.ops.evidence import pack_file
-
     _must_not_exist(target)
     growing = target.with_name(f".{target.name}.new")
     try:
@@ -109,38 +105,7 @@ def _write(made: Ready, target: Path) -> None:
         growing.unlink(missing_ok=True)
 
 
-async def list_(
-    call: Invocation,
-    document: Annotated[str | None, typer.Option(help="Only of this document (its id).")] = None,
-) -> None:
-    """List the packs that were made here, oldest first."""
-    from gateway.ops.evidence.make import SUBJECT
-
-    async with at_agency(call) as seat, seat.node.store.read(seat.scope) as work:
-        found = [
-            each
-            for each in await work.events.of(SUBJECT)
-            if document is None or each.data.get("document") == document
-        ]
-    output.rows(call, [_row(each) for each in found], _COLUMNS)
-
-
-def _row(event: Event) -> dict[str, object]:
-    told = event.data
-    return {
-        "id": told.get("pack"),
-        "made_at": event.at,
-        "document": told.get("document"),
-        "size": told.get("size"),
-        "members": told.get("members"),
-        "manifest_sha256": told.get("manifest"),
-    }
-
-
-File = Annotated[Path, typer.Argument(help="The pack: one ZIP file; - is standard input.")]
-_MARKS = {True: "✓", False: "✗", None: "?"}
-
-
+@verb("case.zip --trust trust/", "case.zip --trust trust/ --seal published.seal -o json")
 def verify(
     call: Invocation,
     file: File,
@@ -157,7 +122,6 @@ def verify(
     at: Annotated[str | None, typer.Option(help="As of this time (RFC 3339); default: now.")] = None,
 ) -> None:
     """Check a pack offline: every byte, every signature, every time. Exit 7 unless all of it holds."""
-    from gateway.clock import SystemClock
     from gateway.ops.evidence import verify as checking
 
     report = checking.verify(file, trust, seal, moment(at) if at else SystemClock().now())
@@ -165,6 +129,37 @@ def verify(
     output.answer(call, told, _report_aloud(call, told))
     if report.verdict != "valid":
         raise typer.Exit(VERIFICATION)
+
+
+def _row(event: Event) -> dict[str, object]:
+    told = event.data
+    return {
+        "id": told.get("pack"),
+        "made_at": event.at,
+        "document": told.get("document"),
+        "size": told.get("size"),
+        "members": told.get("members"),
+        "manifest_sha256": told.get("manifest"),
+    }
+
+
+_MARKS = {True: "✓", False: "✗", None: "?"}
+
+
+@verb("case.zip")
+def show(call: Invocation, file: File) -> None:
+    """Say what a pack holds. Nothing is verified but that the file is whole."""
+    from gateway.ops.evidence import contents
+
+    pack = pack_file.read_pack(file)
+    story = contents.read_story(pack.read(STORY, contents.MOST_STORY))
+    call.say("evidence.unverified", file=file)
+    told = {
+        "id": pack.manifest.pack,
+        "story": contents.story_json(story),
+        "members": [asdict(each) for each in pack.manifest.members],
+    }
+    output.answer(call, told, (output.plain(line) for line in _story_aloud(call, story)))
 
 
 def _report_aloud(call: Invocation, found: dict[str, Any]) -> Iterator[str]:
@@ -207,33 +202,31 @@ def _params_shown(call: Invocation, params: dict[str, str]) -> dict[str, str]:
 
 def _clock(iso: str) -> str:
     """With seconds and offset, as a court needs it."""
-    from gateway.ops.evidence.page import clock
-
     try:
         return clock(datetime.fromisoformat(iso))
     except ValueError:
         return iso
 
 
-def show(call: Invocation, file: File) -> None:
-    """Say what a pack holds. Nothing is verified but that the file is whole."""
-    from gateway.domain.evidence import STORY
-    from gateway.ops.evidence import contents, pack_file
+@verb("", "--document msg_01J… -o json")
+async def list_(
+    call: Invocation,
+    seat: Seat,
+    document: Annotated[str | None, typer.Option(help="Only of this document (its id).")] = None,
+) -> None:
+    """List the packs that were made here, oldest first."""
+    from gateway.ops.evidence.make import SUBJECT
 
-    pack = pack_file.read_pack(file)
-    story = contents.read_story(pack.read(STORY, contents.MOST_STORY))
-    call.say("evidence.unverified", file=file)
-    told = {
-        "id": pack.manifest.pack,
-        "story": contents.story_json(story),
-        "members": [asdict(each) for each in pack.manifest.members],
-    }
-    output.answer(call, told, (output.plain(line) for line in _story_aloud(call, story)))
+    async with seat.node.store.read(seat.scope) as work:
+        found = [
+            each
+            for each in await work.events.of(SUBJECT)
+            if document is None or each.data.get("document") == document
+        ]
+    output.rows(call, [_row(each) for each in found], _COLUMNS)
 
 
 def _story_aloud(call: Invocation, story: Story) -> Iterator[str]:
-    from gateway.ops.evidence.page import clock, party, sealed_times, trusted
-
     made = {"agency": party(story.made_by), "time": clock(story.made_at), "node": story.node}
     yield call.word("evidence.page.made", **made, software=story.software, pack=story.pack)
     yield f"{story.code}  {story.issued_on}  {story.subject}"
@@ -248,8 +241,6 @@ def _story_aloud(call: Invocation, story: Story) -> Iterator[str]:
 
 
 def _packet(call: Invocation, packet: PacketTold, when: str) -> str:
-    from gateway.ops.evidence.page import clock, packet_word, party
-
     way = call.word(f"evidence.page.direction.{packet.direction}")
     to = ", ".join(party(each) for each in packet.to)
     said = f"{clock(packet.at)}  {way}  {packet_word(call.word, packet)}: {party(packet.sender)} → {to}"

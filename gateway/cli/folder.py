@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Group, Invocation
-from gateway.cli.node import at_node
+from gateway.cli.command import Invocation, noun
 from gateway.errors import Misconfigured
 
 if TYPE_CHECKING:
@@ -22,36 +21,31 @@ if TYPE_CHECKING:
     from gateway.folder.rules import FolderRules
     from gateway.folder.state import FolderState
 
-_COLUMNS = output.columns(
-    *("agency=code", "waiting", "since", "refused=errors", "unacked", "path"), bold=("agency",)
-)
+_COLUMNS = output.columns("agency=code waiting since refused=errors unacked path", bold="agency")
 
 
-def register(app: Group) -> None:
-    group = app.noun("folder")
-    group.verb(status, "", "-o json")
-    group.verb(check, "", "-o json")
+verb = noun("folder").verb
 
 
-async def status(call: Invocation) -> None:
+@verb()
+async def status(call: Invocation, node: OpenNode) -> None:
     """Show what waits in each hot folder and since when, what was refused, what is not acknowledged."""
     from gateway.folder import state
 
-    async with at_node(call) as node:
-        rules = _rules(node)
-        found = await node.pool.run(partial(state.look, rules.root, rules.note, await _codes(node, rules)))
+    rules = _rules(node)
+    found = await node.pool.run(partial(state.look, rules.root, rules.note, await _codes(node, rules)))
     _show(call, found)
 
 
-async def check(call: Invocation) -> None:
+@verb()
+async def check(call: Invocation, node: OpenNode) -> None:
     """Make what is missing of each hot folder and try to write there; exit 1 where the node cannot."""
     from gateway.folder import state
 
-    async with at_node(call) as node:
-        rules = _rules(node)
-        found = await node.pool.run(
-            partial(state.check, rules.root, rules.node, rules.note, await _codes(node, rules))
-        )
+    rules = _rules(node)
+    found = await node.pool.run(
+        partial(state.check, rules.root, rules.node, rules.note, await _codes(node, rules))
+    )
     _show(call, found)
     if any(each.trouble for each in found):
         raise typer.Exit(1)

@@ -12,47 +12,32 @@ from typing import Annotated, Any
 import typer
 
 from gateway.cli import documents, output, people
-from gateway.cli.command import Group, Invocation, OutputFormat, existing
+from gateway.cli.command import Cursor, Invocation, Limit, OutputFormat, States, Why, existing, noun
 from gateway.cli.node import Seat, at_agency
 from gateway.cli.people import As
 from gateway.domain.hold import HeldKind, Hold, HoldState
+from gateway.errors import Clash, StoreFailure
 
 Id = Annotated[str, typer.Argument(help="Id of the hold, from: gateway hold list")]
-Why = Annotated[str, typer.Option(help="Why; it is recorded.")]
-_COLUMNS = output.columns("id", "state:hold", "document=document_id", "from", "since=begun_at", dim=("id",))
+_COLUMNS = output.columns("id state:hold document=document_id from since=begun_at", dim="id")
 _NOTICES = ("operator", "sender", "recipients")
 _SHORTEST = 12
 
 
-def register(app: Group) -> None:
-    group = app.noun("hold")
-    group.verb(list_, "", "--state sealed -o json")
-    group.verb(show, "hld_01J…", "hld_01J… -o json")
-    group.verb(notice, "hld_01J… --to operator", "hld_01J… --to sender -o json")
-    group.verb(
-        lift,
-        "hld_01J… --as 'A. Head' --key head.key --why 'Not a secret'",
-        "hld_01J… --as 'A. Head' --key head.key --why 'Not a secret' --yes",
-        writes=True,
-    )
-    group.verb(
-        purge,
-        "hld_01J… --as 'A. Head' --why 'Decision 12/QD'",
-        "hld_01J… --as 'A. Head' --why 'Decision 12/QD' --yes",
-        writes=True,
-    )
-    group.verb(key, "head.key head.pub", "/media/head/head.key head.pub")
+verb = noun("hold").verb
 
 
+@verb("", "--state sealed -o json")
 async def list_(
     call: Invocation,
-    state: Annotated[list[str] | None, typer.Option(help="Only in this state (repeat for more).")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=500)] = 50,
-    cursor: Annotated[str | None, typer.Option(help="Go on where the last list ended.")] = None,
+    seat: Seat,
+    state: States = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
 ) -> None:
     """List what is or was under seal, newest first; never what it says."""
     wanted = [HoldState(each) for each in documents.known_states(state or [], [*HoldState])]
-    async with at_agency(call) as seat, seat.node.store.read(seat.scope) as work:
+    async with seat.node.store.read(seat.scope) as work:
         page = await work.held.page(limit=limit, cursor=cursor, states=wanted)
     output.rows(
         call,
@@ -62,9 +47,10 @@ async def list_(
     )
 
 
-async def show(call: Invocation, hold: Id) -> None:
+@verb("hld_01J…")
+async def show(call: Invocation, seat: Seat, hold: Id) -> None:
     """Show one incident: what is held, since when and why, and what was decided."""
-    async with at_agency(call) as seat, seat.node.store.read(seat.scope) as work:
+    async with seat.node.store.read(seat.scope) as work:
         found = await work.held.get(hold)
     output.record(call, shown(found))
 
@@ -95,6 +81,7 @@ def tell(call: Invocation, hold: Hold) -> None:
         call.say("cli.hold.others", count=hold.others)
 
 
+@verb("hld_01J… --to operator", "hld_01J… --to sender -o json")
 async def notice(
     call: Invocation,
     hold: Id,
@@ -126,6 +113,7 @@ def _drafted(call: Invocation, seat: Seat, hold: Hold, to: str) -> str:
     )
 
 
+@verb("hld_01J… --as 'A. Head' --key head.key --why 'Not a secret'", writes=True)
 async def lift(
     call: Invocation,
     hold: Id,
@@ -156,18 +144,18 @@ async def lift(
         output.record(call, shown(done))
 
 
-async def purge(call: Invocation, hold: Id, as_: As, why: Why) -> None:
+@verb("hld_01J… --as 'A. Head' --why 'Decision 12/QD'", ask="cli.ask.purge")
+async def purge(call: Invocation, seat: Seat, hold: Id, as_: As, why: Why) -> None:
     """Remove the content for good; digests, header and the decision stay. Needs the role `head`."""
     from gateway import holding
 
-    async with at_agency(call) as seat:
-        call.ask("cli.ask.purge", hold=hold)
-        who = await people.signed_in(call, seat.node, as_)
-        decision = holding.decided(seat.node.hold, who, why)
-        done = await holding.purge(seat.node.hold, seat.scope, hold, decision)
-        output.record(call, shown(done))
+    who = await people.signed_in(call, seat.node, as_)
+    decision = holding.decided(seat.node.hold, who, why)
+    done = await holding.purge(seat.node.hold, seat.scope, hold, decision)
+    output.record(call, shown(done))
 
 
+@verb("head.key head.pub", "/media/head/head.key head.pub")
 def key(
     call: Invocation,
     private: Annotated[
@@ -176,7 +164,6 @@ def key(
     public: Annotated[Path, typer.Argument(help="New file for the public half: `seal.recipient`.")],
 ) -> None:
     """Make the head's pair of keys. Do it on another machine: the private half must never lie on the node."""
-    from gateway.errors import Clash, StoreFailure
     from gateway.trust.hold_seal import RecipientSealer, new_pair
 
     for path in (private, public):

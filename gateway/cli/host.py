@@ -14,45 +14,38 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Group, Invocation, existing
-from gateway.cli.node import at_ground, at_registry, chosen, operator
+from gateway.cli.command import Invocation, existing, noun
+from gateway.cli.node import chosen, operator_id
 from gateway.domain.account import HostedAgency, NumberingMode
+from gateway.domain.registry import AgencyEntry
+from gateway.domain.registry_change import Plan
 from gateway.errors import Clash, NotFound, Refused
 
 if TYPE_CHECKING:
     from gateway.bootstrap.ground import Ground, OpenRegistry
-    from gateway.domain.registry import AgencyEntry
-    from gateway.domain.registry_change import Plan
 
 _PAGE = 1000
 _NAMED = 5
 Code = Annotated[str, typer.Argument(help="An agency code.")]
 
-_COLUMNS = output.columns("code", "name", "alias=aliases", "numbering", "host")
+_COLUMNS = output.columns("code name alias=aliases numbering host")
 
 
-def register(app: Group) -> None:
-    group = app.noun("host")
-    group.verb(list_, "", "-o json")
-    group.verb(add, "Z91.03", "Z91.03 --numbering B --yes", writes=True)
-    group.verb(remove, "Z91.03", "Z91.03 --yes", writes=True)
+verb, _registry = noun("host").verb, noun("registry")
 
 
-def register_in_registry(group: Group) -> None:
-    """The command that says which node speaks for a code, beside the others that change the registry."""
-    group.verb(set_host, "Z91.03 province-1", "'Z91.*' province-1 --yes", "--file hosts.csv", writes=True)
-
-
-async def list_(call: Invocation) -> None:
+@verb()
+async def list_(call: Invocation, ground: Ground) -> None:
     """List the agencies of this node, with the node that the registry names for each."""
-    async with at_ground(call.settings()) as ground:
-        hosted = await ground.store.hosted()
-        entries = [await ground.directory.entry(agency.code) for agency in hosted]
+    hosted = await ground.store.hosted()
+    entries = [await ground.directory.entry(agency.code) for agency in hosted]
     output.rows(call, [_shown(*each) for each in zip(hosted, entries, strict=True)], _COLUMNS)
 
 
+@verb("Z91.03", "Z91.03 --numbering B --yes", writes=True)
 async def add(
     call: Invocation,
+    ground: Ground,
     code: Code,
     numbering: Annotated[
         NumberingMode,
@@ -60,25 +53,23 @@ async def add(
     ] = NumberingMode.A,
 ) -> None:
     """Speak for one more agency of the registry; one that was here before finds its documents again."""
-    settings = call.settings()
-    async with at_ground(settings) as ground:
-        entry = await _in_force(ground, code)
-        call.ask("host.ask.add", code=entry.code, name=entry.name)
-        parent = await ground.directory.entry(entry.parent) if entry.parent else None
-        wanted = HostedAgency(
-            id=ground.clock.new_id("agy_"),
-            code=entry.code,
-            name=entry.name,
-            numbering=numbering,
-            aliases=(entry.alias,) if entry.alias else (),
-            parent_name=parent.name if parent else None,
-            email=entry.email,
-        )
-        kept = await ground.store.accounts.add_hosted(wanted)
+    entry = await _in_force(ground, code)
+    call.ask("host.ask.add", code=entry.code, name=entry.name)
+    parent = await ground.directory.entry(entry.parent) if entry.parent else None
+    wanted = HostedAgency(
+        id=ground.clock.new_id("agy_"),
+        code=entry.code,
+        name=entry.name,
+        numbering=numbering,
+        aliases=(entry.alias,) if entry.alias else (),
+        parent_name=parent.name if parent else None,
+        email=entry.email,
+    )
+    kept = await ground.store.accounts.add_hosted(wanted)
     output.record(call, _shown(kept, entry))
     call.say("host.next.add", code=kept.code)
-    if entry.host != settings.node.name:
-        call.say("host.elsewhere", code=entry.code, host=entry.host or "–", node=settings.node.name)
+    if entry.host != ground.settings.node.name:
+        call.say("host.elsewhere", code=entry.code, host=entry.host or "–", node=ground.settings.node.name)
 
 
 async def _in_force(ground: Ground, code: str) -> AgencyEntry:
@@ -91,31 +82,33 @@ async def _in_force(ground: Ground, code: str) -> AgencyEntry:
     return entry
 
 
-async def remove(call: Invocation, code: Code) -> None:
+@verb("Z91.03", writes=True)
+async def remove(call: Invocation, ground: Ground, code: Code) -> None:
     """Speak for an agency no longer. Refused while something of it is open; its documents stay on the node."""
-    async with at_ground(call.settings()) as ground:
-        hosted = await ground.store.hosted()
-        agency = chosen(hosted, code)
-        if len(hosted) == 1:
-            raise Clash(
-                f"{agency.code} is the only agency of this node",
-                hint="add another first: gateway host add CODE",
-            )
-        call.ask("host.ask.remove", code=agency.code)
-        if work := await ground.store.accounts.leave(agency.id):
-            said = ", ".join(call.word(f"host.open.{name}", count=count) for name, count in work.items())
-            raise Clash(
-                f"{agency.code} cannot leave: {said}",
-                code="GW-HOST-OPEN",
-                hint=f"finish them first: gateway outbox list --agency {agency.code},"
-                f" gateway inbox list --agency {agency.code}, and the same with --quarantine",
-            )
+    hosted = await ground.store.hosted()
+    agency = chosen(hosted, code)
+    if len(hosted) == 1:
+        raise Clash(
+            f"{agency.code} is the only agency of this node",
+            hint="add another first: gateway host add CODE",
+        )
+    call.ask("host.ask.remove", code=agency.code)
+    if work := await ground.store.accounts.leave(agency.id):
+        said = ", ".join(call.word(f"host.open.{name}", count=count) for name, count in work.items())
+        raise Clash(
+            f"{agency.code} cannot leave: {said}",
+            code="GW-HOST-OPEN",
+            hint=f"finish them first: gateway outbox list --agency {agency.code},"
+            f" gateway inbox list --agency {agency.code}, and the same with --quarantine",
+        )
     output.record(call, {"id": agency.id, "code": agency.code, "removed": True})
     call.say("host.next.remove", code=agency.code)
 
 
+@_registry.verb("Z91.03 province-1", "'Z91.*' province-1 --yes", "--file hosts.csv", writes=True)
 async def set_host(
     call: Invocation,
+    registry: OpenRegistry,
     code: Annotated[
         str | None, typer.Argument(help="An agency code; with * for many: 'Z91.*' is all that begin so.")
     ] = None,
@@ -128,44 +121,44 @@ async def set_host(
     if file is not None:
         if code or node or none:
             raise typer.BadParameter("--file says all of it; leave out the code and the node")
-        await _set_hosts(call, _read_hosts(file), None)
+        await _set_hosts(call, registry, _read_hosts(file), None)
         return
     if code is None or none == (node is not None):
         raise typer.BadParameter("name a code and a node, or give --none, or --file")
     if "*" in code:
-        await _set_hosts(call, {}, (code.strip().upper(), node or ""))
+        await _set_hosts(call, registry, {}, (code.strip().upper(), node or ""))
         return
-    await _set_host(call, code, node or "")
+    await _set_host(call, registry, code, node or "")
 
 
-async def _set_host(call: Invocation, code: str, node: str) -> None:
-    async with at_registry(call.settings()) as registry:
-        entry = await registry.directory.entry(code)
-        if entry is None:
-            raise NotFound(f"no agency has the code {code}", hint=f"try: gateway registry resolve {code}")
-        plan = await registry.directory.plan_import(_lines([(entry, node)]))
-        _refuse_problems(plan)
-        old = entry.host or "–"
-        call.ask("host.ask.move", code=entry.code, old=old, new=node or "–")
-        change = await registry.directory.apply(plan, (await operator(registry.store)).id)
-        output.record(call, {"id": change.id, "code": entry.code, "from": entry.host, "to": node or None})
-        call.say("host.next.move")
+async def _set_host(call: Invocation, registry: OpenRegistry, code: str, node: str) -> None:
+    entry = await registry.directory.entry(code)
+    if entry is None:
+        raise NotFound(f"no agency has the code {code}", hint=f"try: gateway registry resolve {code}")
+    plan = await registry.directory.plan_import(_lines([(entry, node)]))
+    _refuse_problems(plan)
+    old = entry.host or "–"
+    call.ask("host.ask.move", code=entry.code, old=old, new=node or "–")
+    change = await registry.directory.apply(plan, await operator_id(registry.store))
+    output.record(call, {"id": change.id, "code": entry.code, "from": entry.host, "to": node or None})
+    call.say("host.next.move")
 
 
-async def _set_hosts(call: Invocation, wanted: Mapping[str, str], pattern: tuple[str, str] | None) -> None:
+async def _set_hosts(
+    call: Invocation, registry: OpenRegistry, wanted: Mapping[str, str], pattern: tuple[str, str] | None
+) -> None:
     """One change of the registry for all of them, whole or not at all."""
-    async with at_registry(call.settings()) as registry:
-        moved = await _chosen(registry, wanted, pattern)
-        plan = await registry.directory.plan_import(_lines(moved))
-        _refuse_problems(plan)
-        told = {"changed": len(plan.changed), "unchanged": plan.unchanged}
-        if not plan.changed:
-            output.record(call, {"id": None, **told})
-            return
-        call.ask("host.ask.move_many", **told)
-        change = await registry.directory.apply(plan, (await operator(registry.store)).id)
-        output.record(call, {"id": change.id, **told})
-        call.say("host.next.move")
+    moved = await _chosen(registry, wanted, pattern)
+    plan = await registry.directory.plan_import(_lines(moved))
+    _refuse_problems(plan)
+    told = {"changed": len(plan.changed), "unchanged": plan.unchanged}
+    if not plan.changed:
+        output.record(call, {"id": None, **told})
+        return
+    call.ask("host.ask.move_many", **told)
+    change = await registry.directory.apply(plan, await operator_id(registry.store))
+    output.record(call, {"id": change.id, **told})
+    call.say("host.next.move")
 
 
 async def _chosen(

@@ -21,10 +21,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli import output
-from gateway.cli.command import Group, Invocation, OutputFormat, existing
+from gateway.cli import output, tokens
+from gateway.cli.command import Invocation, OutputFormat, existing, noun, verb
 from gateway.cli.node import at_ground, must_exist, operator
+from gateway.clock import SystemClock
+from gateway.deciding import approvals, people
 from gateway.domain.account import HostedAgency, NumberingMode
+from gateway.domain.person import Role
+from gateway.domain.registry import AgencyCode, BadCode
 from gateway.errors import Clash, Misconfigured
 
 if TYPE_CHECKING:
@@ -47,22 +51,15 @@ class SetupAnswers:
     ca: Path | None
 
 
-def register(app: Group) -> None:
-    app.verb(
-        init,
-        "",
-        "gateway --config /etc/gateway/gateway.toml init --data-dir /var/lib/gateway --code Z91.02 --name Trial"
-        " --numbering A --port 8080 --ca ca.pem --yes",
-        writes=True,
-    )
-    config = app.noun("config")
-    config.verb(show_settings, "", "--config province.toml -o json", name="show")
-    config.verb(check_settings, "", "gateway --config agency.toml config check", name="check")
-    migrate = app.noun("migrate")
-    migrate.verb(schema_status, "", "-o json", name="status")
-    migrate.verb(schema_up, "", "--contract --yes", name="up", writes=True)
+config, migrate = noun("config"), noun("migrate")
 
 
+@verb(
+    "",
+    "gateway --config /etc/gateway/gateway.toml init --data-dir /var/lib/gateway --code Z91.02 --name Trial"
+    " --numbering A --port 8080 --ca ca.pem --yes",
+    writes=True,
+)
 async def init(
     call: Invocation,
     data_dir: Annotated[Path | None, typer.Option(help="1. Where the node keeps everything.")] = None,
@@ -144,8 +141,6 @@ def _port(text: str) -> int:
 
 
 def _check_code(code: str) -> None:
-    from gateway.domain.registry import AgencyCode, BadCode
-
     try:
         AgencyCode.parse(code)
     except BadCode as why:
@@ -155,9 +150,6 @@ def _check_code(code: str) -> None:
 async def _set_up(call: Invocation, file: Path, answers: SetupAnswers, people: Sequence[str]) -> None:
     """Step by step, the settings file last but one: a set-up that failed can be begun again."""
     from gateway import settings as reading
-    from gateway.cli import tokens
-    from gateway.clock import SystemClock
-    from gateway.deciding import approvals
     from gateway.store import migrate
 
     making = file.with_name(f".{file.name}.new")
@@ -212,9 +204,6 @@ async def _set_up(call: Invocation, file: Path, answers: SetupAnswers, people: S
 
 async def _people(ground: Ground, names: Sequence[str]) -> list[dict[str, str]]:
     """The first persons, each with the code to enrol with. A set-up that is begun again knows those it made before."""
-    from gateway.deciding import people
-    from gateway.domain.person import Role
-
     principal = await operator(ground.store)
     made = []
     async with ground.deciding.decisions.read() as view:
@@ -288,6 +277,7 @@ def _quoted(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
+@config.verb("", "--config province.toml -o json", name="show")
 def show_settings(call: Invocation) -> None:
     """Print every setting with its value and its source; secrets are masked."""
     from gateway.settings import shown, sources
@@ -300,9 +290,9 @@ def show_settings(call: Invocation) -> None:
     output.rows(call, records, [output.Column(*head) for head in heads], cells)
 
 
+@config.verb("", "gateway --config agency.toml config check", name="check")
 def check_settings(call: Invocation) -> None:
     """Read the settings and say whether they can be used; exit 1 and every fault when not."""
-    from gateway.errors import Misconfigured
     from gateway.ops import settings_check
     from gateway.settings import locate
 
@@ -316,6 +306,7 @@ def check_settings(call: Invocation) -> None:
     call.say("cli.settings_fine", file=path or "-")
 
 
+@migrate.verb(name="status")
 async def schema_status(call: Invocation) -> None:
     """Show the schema's version and the steps still to come."""
     from gateway.store import migrate
@@ -325,6 +316,7 @@ async def schema_status(call: Invocation) -> None:
     _print_schema(call, await migrate.status(settings.database.address))
 
 
+@migrate.verb("", "--contract --yes", name="up", writes=True)
 async def schema_up(
     call: Invocation,
     contract: Annotated[

@@ -2,13 +2,14 @@
 certificate file; to end a key its id or the fingerprint of a certificate that is bound here, and a time. Out: a new
 key, its signing request, or the list with what expires when; a key that signs nothing more or a certificate that
 counts no more, and after a theft what was signed since, found and marked. Private keys are never printed. Which
-certificates speak for whom is in `proposals`."""
+certificates speak for whom is proposed here, by code or from a list, and approved as in `proposals`."""
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -17,15 +18,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import output, proposals
-from gateway.cli.command import Group, Invocation, piped
-from gateway.cli.node import at_ground, at_node, chosen, operator
+from gateway.cli.command import Invocation, noun, piped
+from gateway.cli.node import chosen, operator, operator_id
+from gateway.cli.people import As, ForApprover, Kept
+from gateway.cli.verify import moment
+from gateway.deciding.proposals import binding_change, report_stolen, retire_key, withdraw_binding
+from gateway.domain.account import Principal
+from gateway.domain.certificates import KeyEnd, KeyUse
+from gateway.domain.person import ProposalContent
+from gateway.domain.proof import Binding
 from gateway.errors import Clash, Misconfigured, NotFound
+from gateway.incoming import judge_again
+from gateway.outgoing import desk
+from gateway.policy.trust import fingerprint
 
 if TYPE_CHECKING:
     from gateway.bootstrap.ground import Ground
     from gateway.bootstrap.node import OpenNode
-    from gateway.domain.account import Principal
-    from gateway.domain.certificates import KeyEnd, KeyUse
     from gateway.trust.keys import KeyDirectory, KeyEntry
 
 
@@ -44,37 +53,30 @@ class KeyChoice(StrEnum):
     RSA = "rsa-3072"
 
 
-_COLUMNS = output.columns(
-    *("id", "code=agency", "algorithm", "where", "serial", "valid", "state:cli.key"), dim=("serial",)
-)
+_COLUMNS = output.columns("id code=agency algorithm where serial valid state:cli.key", dim="serial")
 
 
-def register(app: Group) -> None:
-    group = app.noun("keys")
-    group.verb(list_, "", "--agency Z91.02 -o json")
-    group.verb(new, "", "--kind rsa-3072 --yes", writes=True)
-    group.verb(csr, "0123456789abcdef > request.pem", "0123456789abcdef --organisation 'UBND Z91'")
-    group.verb(import_, "issued.pem", "issued.pem --agency Z91.02 -o json", writes=True)
-    proposals.register_in_keys(group)
-    group.verb(retire, "0123456789abcdef", "0123456789abcdef --at now --yes", writes=True)
-    group.verb(
-        stolen,
-        "0123456789abcdef --since 2026-11-18T07:00:00+07:00",
-        "SHA256 --since 2026-11-18T07:00:00+07:00 --yes -o json",
-        writes=True,
-    )
+verb = noun("keys").verb
+Start = Annotated[
+    str | None,
+    typer.Option("--from", help="From this time on (RFC 3339); default: the certificate's first day."),
+]
+Overlap = Annotated[
+    int | None,
+    typer.Option(
+        "--overlap-days", min=0, max=365, help="How long earlier certificates stay good; default: a setting."
+    ),
+]
 
 
-async def list_(call: Invocation) -> None:
+@verb("", "--agency Z91.02 -o json")
+async def list_(call: Invocation, ground: Ground) -> None:
     """List the agency's keys: where each lies, until when it is good, and whether it signs now."""
-    from gateway.outgoing import desk
-
-    async with at_ground(call.settings()) as ground:
-        agency = chosen(await ground.store.hosted(), call.agency)
-        entries = ground.keys.entries(agency.code)
-        now = ground.clock.now()
-        use = await desk.signing_keys_from(ground.directory, ground.store, agency.code, now)
-        signs = _signing(ground, agency.code, now, use)
+    agency = chosen(await ground.store.hosted(), call.agency)
+    entries = ground.keys.entries(agency.code)
+    now = ground.clock.now()
+    use = await desk.signing_keys_from(ground.directory, ground.store, agency.code, now)
+    signs = _signing(ground, agency.code, now, use)
     shown = [_shown(each) | {"state": _state(each, signs, use)} for each in entries]
     output.rows(call, shown, _COLUMNS, [_cells(call, each) for each in entries])
 
@@ -97,40 +99,44 @@ def _state(entry: KeyEntry, signs: str, use: KeyUse) -> str:
     return "unbound" if use.fault(entry.fingerprint) else "ready"
 
 
+@verb("", "--kind rsa-3072 --yes", writes=True)
 async def new(
     call: Invocation,
+    ground: Ground,
     kind: Annotated[KeyChoice, typer.Option(help="Algorithm of the key.")] = KeyChoice.P256,
     where: Annotated[
         Where | None, typer.Option(help="In a file or on the token; default: the token, where one is set up.")
     ] = None,
 ) -> None:
     """Make a key pair and its signing request; have that signed, then import the certificate."""
-    async with at_ground(call.settings()) as ground:
-        agency = chosen(await ground.store.hosted(), call.agency)
-        place = where or (Where.TOKEN if ground.keys.has_token else Where.FILE)
-        call.ask("cli.ask.new_key", code=agency.code, kind=kind.value)
-        entry = ground.keys.generate(agency.code, kind.value, place.value)
-        ground.keys.request(agency.code, entry.key_id, agency.name)
+    agency = chosen(await ground.store.hosted(), call.agency)
+    place = where or (Where.TOKEN if ground.keys.has_token else Where.FILE)
+    call.ask("cli.ask.new_key", code=agency.code, kind=kind.value)
+    entry = ground.keys.generate(agency.code, kind.value, place.value)
+    ground.keys.request(agency.code, entry.key_id, agency.name)
     output.record(call, _shown(entry))
     call.say("cli.todo", command=f"gateway keys csr {entry.key_id} --agency {agency.code} > request.pem")
 
 
+@verb("0123456789abcdef > request.pem", "0123456789abcdef --organisation 'UBND Z91'")
 async def csr(
     call: Invocation,
+    ground: Ground,
     key_id: Annotated[str, typer.Argument(help="Id of the key, from: gateway keys list")],
     organisation: Annotated[
         str | None, typer.Option(help="Name in the certificate; default: the agency's.")
     ] = None,
 ) -> None:
     """Print the certificate signing request of a key, in PEM."""
-    async with at_ground(call.settings()) as ground:
-        agency = chosen(await ground.store.hosted(), call.agency)
-        pem = ground.keys.request(agency.code, key_id, organisation or agency.name)
+    agency = chosen(await ground.store.hosted(), call.agency)
+    pem = ground.keys.request(agency.code, key_id, organisation or agency.name)
     output.lines([pem.decode("ascii").rstrip()])
 
 
+@verb("issued.pem", "issued.pem --agency Z91.02 -o json", writes=True)
 async def import_(
     call: Invocation,
+    ground: Ground,
     file: Annotated[Path, piped("The certificate, in PEM; - is standard input.")],
 ) -> None:
     """Put an issued certificate beside its key. Where others of the agency are bound here, it signs once bound too."""
@@ -144,14 +150,13 @@ async def import_(
     certificate = read_certificate(pem, str(file))
     made_for_signing(certificate, str(file))
     der = certificate.public_bytes(Encoding.DER)
-    async with at_ground(call.settings()) as ground:
-        agency = chosen(await ground.store.hosted(), call.agency)
-        mine = key_id(public_key_of(certificate, str(file)))
-        _refuse_stolen(mine, await ground.store.key_ends(agency.code))
-        await never_for_pdfs(ground.store, [der])
-        await _refuse_to_stop(ground, agency.code, mine, sha256(der))
-        call.ask("cli.ask.import_certificate", file=file, code=agency.code)
-        entry = ground.keys.import_certificate(agency.code, pem)
+    agency = chosen(await ground.store.hosted(), call.agency)
+    mine = key_id(public_key_of(certificate, str(file)))
+    _refuse_stolen(mine, await ground.store.key_ends(agency.code))
+    await never_for_pdfs(ground.store, [der])
+    await _refuse_to_stop(ground, agency.code, mine, sha256(der))
+    call.ask("cli.ask.import_certificate", file=file, code=agency.code)
+    entry = ground.keys.import_certificate(agency.code, pem)
     output.record(call, _shown(entry))
     call.say("cli.key.announce", code=agency.code, file=file)
 
@@ -166,8 +171,6 @@ def _refuse_stolen(key_id: str, ends: Sequence[KeyEnd]) -> None:
 
 async def _refuse_to_stop(ground: Ground, code: str, key_id: str, fingerprint: str) -> None:
     """A key has one certificate beside it. One that may sign does not make way for one that may not yet."""
-    from gateway.outgoing import desk
-
     use = await desk.signing_keys_from(ground.directory, ground.store, code, ground.clock.now())
     here = {each.key_id: each.fingerprint for each in ground.keys.entries(code)}.get(key_id)
     if (
@@ -200,11 +203,109 @@ def _cells(call: Invocation, entry: KeyEntry) -> dict[str, str]:
     }
 
 
-_SUSPECT_COLUMNS = output.columns("id", "way:cli.suspect", "at", "reason")
+@verb(
+    "Z91.07 partner.pem --as 'A. Clerk'",
+    "Z91.07 partner.pem --as 'A. Clerk' --from 2026-12-01T00:00:00+07:00 --yes",
+    writes=True,
+)
+async def propose(
+    call: Invocation,
+    ground: Ground,
+    code: Annotated[str, typer.Argument(help="The agency that the certificate shall speak for.")],
+    file: Annotated[Path, piped("Its certificate, in PEM; - is standard input.")],
+    as_: As,
+    from_: Start = None,
+    overlap_days: Overlap = None,
+    reason: ForApprover = "",
+) -> None:
+    """Propose that a certificate speaks for an agency. It does once another person approves."""
+    await _propose(call, ground, [_binding(code, file)], as_, from_, overlap_days, reason)
 
 
+@verb(
+    "bindings.csv --as 'A. Clerk'", "bindings.csv --as 'A. Clerk' --reason 'First set-up' --yes", writes=True
+)
+async def propose_all(
+    call: Invocation,
+    ground: Ground,
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="CSV with the columns code,certificate: PEM files beside it.", exists=True, dir_okay=False
+        ),
+    ],
+    as_: As,
+    from_: Start = None,
+    overlap_days: Overlap = None,
+    reason: ForApprover = "",
+) -> None:
+    """Propose many certificates at once; they are approved together or not at all."""
+    await _propose(call, ground, list(_bindings_listed(file)), as_, from_, overlap_days, reason)
+
+
+async def _propose(
+    call: Invocation,
+    ground: Ground,
+    wanted: list[Binding],
+    as_: str,
+    from_: str | None,
+    overlap_days: int | None,
+    reason: str,
+) -> None:
+    from gateway.ops.certificates import never_for_pdfs
+
+    overlap = timedelta(days=ground.settings.keys.overlap_days if overlap_days is None else overlap_days)
+    await never_for_pdfs(ground.store, [each.certificate_der for each in wanted])
+    at, now = moment(from_) if from_ else None, ground.clock.now()
+    changes = [
+        binding_change(await ground.directory.bindings(each.code), each, now, overlap, at) for each in wanted
+    ]
+    await proposals.proposed(call, ground, ProposalContent(bindings=tuple(changes)), as_, reason)
+
+
+verb("prp_01 --as 'A. Leader'", "prp_01 --as 'A. Leader' --yes -o json", writes=True)(proposals.approve)
+
+
+@verb("Z91.07 SHA256 --reason 'Told by telephone'", writes=True)
+async def withdraw(
+    call: Invocation,
+    ground: Ground,
+    code: Annotated[str, typer.Argument(help="The agency that the certificate speaks for.")],
+    sha256: Annotated[str, typer.Argument(help="The certificate, from: gateway registry show CODE")],
+    reason: Kept,
+) -> None:
+    """End a certificate at once: packets signed with it are refused from now on. One person is enough."""
+    sha256 = sha256.strip().lower()
+    call.ask("cli.ask.withdraw", code=code, fingerprint=sha256)
+    await withdraw_binding(ground.deciding, await operator_id(ground.store), code, sha256, reason)
+    output.record(call, {"id": sha256, "code": code, "withdrawn": True})
+
+
+def _binding(code: str, file: Path) -> Binding:
+    from gateway.ops import certificates
+
+    return certificates.binding_to_propose(code, file.read_bytes(), str(file))
+
+
+def _bindings_listed(file: Path) -> Iterable[Binding]:
+    with file.open(encoding="utf-8-sig", newline="") as opened:
+        table = csv.DictReader(opened)
+        if not {"code", "certificate"} <= set(table.fieldnames or ()):
+            raise typer.BadParameter(f"{file} needs the columns code,certificate in its first line")
+        for line in table:
+            named = file.parent / (line["certificate"] or "")
+            if not named.is_file():
+                raise typer.BadParameter(f"{file}: there is no certificate {named}")
+            yield _binding(line["code"] or "", named)
+
+
+_SUSPECT_COLUMNS = output.columns("id way:cli.suspect at reason")
+
+
+@verb("0123456789abcdef", "0123456789abcdef --at now --yes", writes=True)
 async def retire(
     call: Invocation,
+    ground: Ground,
     key: Annotated[str, typer.Argument(help="Id of a key of ours, from: gateway keys list")],
     at: Annotated[
         str | None,
@@ -214,43 +315,41 @@ async def retire(
     ] = None,
 ) -> None:
     """End a key of ours by date. What still waits in the outbox then is signed again under the newer key."""
-    from gateway.cli.verify import moment
-    from gateway.deciding import proposals
 
-    settings = call.settings()
-    async with at_ground(settings) as ground:
-        agency = chosen(await ground.store.hosted(), call.agency)
-        now = ground.clock.now()
-        overlap = timedelta(days=settings.keys.overlap_days)
-        ends = now + overlap if at is None else now if at == "now" else moment(at)
-        principal = await operator(ground.store)
-        told = _end_of(ground.keys, agency.code, key, ends, principal)
-        call.ask("cli.ask.retire", id=key, code=agency.code, at=output.clock(ends))
-        await proposals.retire_key(ground.deciding, told)
+    agency = chosen(await ground.store.hosted(), call.agency)
+    now = ground.clock.now()
+    overlap = timedelta(days=ground.settings.keys.overlap_days)
+    ends = now + overlap if at is None else now if at == "now" else moment(at)
+    principal = await operator(ground.store)
+    told = _end_of(ground.keys, agency.code, key, ends, principal)
+    call.ask("cli.ask.retire", id=key, code=agency.code, at=output.clock(ends))
+    await retire_key(ground.deciding, told)
     output.record(call, {"id": key, "agency": agency.code, "ends_at": output.stamp(ends)})
 
 
+@verb(
+    "0123456789abcdef --since 2026-11-18T07:00:00+07:00",
+    "SHA256 --since 2026-11-18T07:00:00+07:00 --yes -o json",
+    writes=True,
+)
 async def stolen(
     call: Invocation,
+    node: OpenNode,
     key: Annotated[
         str, typer.Argument(help="Id of a key of ours, or the SHA-256 of a certificate bound here.")
     ],
     since: Annotated[str, typer.Option(help="Since when others may have had it (RFC 3339).")],
 ) -> None:
     """Say that a key is stolen: it signs nothing more, its certificate counts no more, what crossed since is marked."""
-    from gateway.cli.verify import moment
-    from gateway.deciding import proposals
-    from gateway.incoming import judge_again
 
     began = moment(since)
-    async with at_node(call) as node:
-        principal = await operator(node.store)
-        told = await _reported(call, node, key.strip().lower(), began, principal)
-        if began > told.at:
-            raise Clash("a theft lies in the past: the time after --since is ahead of this machine's clock")
-        call.ask("cli.ask.stolen", code=told.agency_code, since=output.clock(began))
-        await proposals.report_stolen(node.deciding, told, began)
-        found = await judge_again.mark_suspects(node.inn, told.agency_code, told.fingerprint, began)
+    principal = await operator(node.store)
+    told = await _reported(call, node, key.strip().lower(), began, principal)
+    if began > told.at:
+        raise Clash("a theft lies in the past: the time after --since is ahead of this machine's clock")
+    call.ask("cli.ask.stolen", code=told.agency_code, since=output.clock(began))
+    await report_stolen(node.deciding, told, began)
+    found = await judge_again.mark_suspects(node.inn, told.agency_code, told.fingerprint, began)
     shown = [output.fields(each, "id way agency at reason", agency=each.agency_id) for each in found]
     output.rows(call, shown, _SUSPECT_COLUMNS)
     call.say("cli.suspect.next", count=len(found), code=told.agency_code)
@@ -262,8 +361,6 @@ async def _reported(
     """The end of that key: ours by its id, anybody's by the certificate that is bound here or was at that time."""
     from cryptography import x509
 
-    from gateway.domain.certificates import KeyEnd
-    from gateway.policy.trust import fingerprint
     from gateway.trust.key_material import key_id, public_key_of
 
     now = node.clock.now()
@@ -278,8 +375,6 @@ async def _reported(
 
 
 def _end_of(keys: KeyDirectory, code: str, key: str, at: datetime, principal: Principal) -> KeyEnd:
-    from gateway.domain.certificates import KeyEnd
-
     for each in keys.entries(code):
         if each.key_id == key and each.fingerprint is not None:
             return KeyEnd(agency_code=code, key_id=key, fingerprint=each.fingerprint, at=at, by=principal.id)

@@ -20,7 +20,7 @@ from typer.main import get_command
 
 from gateway import __version__, log
 from gateway.cli import output
-from gateway.cli.command import Commands, Group, Invocation, Root, root
+from gateway.cli.command import Commands, Invocation, Root, root, verb
 from gateway.errors import GatewayError
 
 _log = logging.getLogger(__name__)
@@ -117,15 +117,7 @@ class Shell(StrEnum):
     POWERSHELL = "powershell"
 
 
-def register(app: Group) -> None:
-    app.verb(
-        completion,
-        "bash > ~/.local/share/bash-completion/completions/gateway",
-        'zsh > "${fpath[1]}/_gateway"',
-    )
-    app.verb(version, "", "-o json")
-
-
+@verb("bash > ~/.local/share/bash-completion/completions/gateway", 'zsh > "${fpath[1]}/_gateway"')
 def completion(call: Invocation, shell: Annotated[Shell, typer.Argument(help="For which shell.")]) -> None:
     """Print the script by which a shell completes commands and options; put it where your shell looks."""
     from typer.completion import get_completion_script  # type: ignore[attr-defined]  # reason: it marks no exports
@@ -141,6 +133,7 @@ def answer_shell() -> None:
         completion_init()
 
 
+@verb()
 def version(call: Invocation) -> None:
     """Print the version of the gateway and of Python."""
     output.record(

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, TypeVar
 
-from gateway.cli.command import Invocation
+from gateway.cli.command import Invocation, Opens
 from gateway.domain.account import AgencyScope, HostedAgency, Principal, PrincipalKind
 from gateway.errors import Misconfigured, NotFound
 
 if TYPE_CHECKING:
     from gateway.bootstrap.ground import Ground, OpenRegistry
     from gateway.bootstrap.node import OpenNode
+    from gateway.ports import AxisDesk
     from gateway.settings import Settings
     from gateway.store.store import SqlStore
 
@@ -81,6 +82,22 @@ async def at_registry(settings: Settings) -> AsyncIterator[OpenRegistry]:
         yield registry
 
 
+@asynccontextmanager
+async def at_axis(call: Invocation) -> AsyncIterator[AxisDesk]:
+    """The axis of the settings. Misconfigured where there is none yet: opening it would make an empty one."""
+    from gateway.bootstrap.axis import open_axis
+
+    settings = call.settings()
+    for alone in settings.each_axis().values():
+        if alone.axis.kind == "embedded" and not (alone.axis.folder / "axis.sqlite").exists():
+            raise Misconfigured(
+                f"there is no axis in {alone.axis.folder} yet",
+                hint="it is made when the first node starts (gateway serve); its folder is set with axis.folder",
+            )
+    async with open_axis(settings) as axis:
+        yield axis
+
+
 def must_exist(settings: Settings) -> None:
     """Misconfigured, with the way out, where no node was set up yet; opening it would make an empty one."""
     from gateway.settings import sqlite_file
@@ -103,10 +120,8 @@ def chosen(hosted: Sequence[HostedAgency], code: str | None) -> HostedAgency:
             f"this node hosts {len(hosted)} agencies ({codes}); which one is meant?",
             hint="add: --agency CODE",
         )
-    wanted = code.strip().casefold()
-    for agency in hosted:
-        if wanted in {agency.code.casefold(), *(alias.casefold() for alias in agency.aliases)}:
-            return agency
+    if (agency := HostedAgency.called(code, hosted)) is not None:
+        return agency
     near = get_close_matches(code, [agency.code for agency in hosted], n=1)
     raise NotFound(
         f"this node does not host {code}; it hosts {codes}",
@@ -117,3 +132,18 @@ def chosen(hosted: Sequence[HostedAgency], code: str | None) -> HostedAgency:
 async def operator(store: SqlStore) -> Principal:
     """Who types this: the machine's own account, as a principal of the node."""
     return await store.accounts.principal_for(PrincipalKind.OPERATOR, getpass.getuser())
+
+
+async def operator_id(store: SqlStore) -> str:
+    """Return the id of who types this, where only that is noted."""
+    return (await operator(store)).id
+
+
+OPENED: dict[str, Opens] = {
+    "Seat": at_agency,
+    "OpenNode": at_node,
+    "Ground": lambda call: at_ground(call.settings()),
+    "AxisDesk": at_axis,
+    "OpenRegistry": lambda call: at_registry(call.settings()),
+}
+"""What a command is given besides its options, by the type of the parameter."""

@@ -5,15 +5,16 @@ scope, so that a node that is stopped is served too; what is asked is checked, d
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from types import MappingProxyType, SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast, get_type_hints
 
 import typer
 
-from gateway.cli import output
+from gateway.cli import documents, output
 from gateway.cli.command import Invocation
-from gateway.cli.node import Seat, at_agency, operator
+from gateway.cli.node import Seat, operator
+from gateway.domain.account import ApiKey, ApiScope
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 # Any, here and below: what is typed, asked and answered is JSON, which the models of the call check.
 Given = Mapping[str, Any]
 Command = Callable[..., Coroutine[object, object, None]]
-Find = Callable[[Seat, str], Awaitable[tuple[str, Mapping[str, str]]]]
+Find = Callable[[Seat, str], Awaitable[documents.Named]]
 Tell = Callable[[Invocation, Any], None]
 _NOTHING: Given = MappingProxyType({})
 
@@ -39,28 +40,49 @@ def tell_record(call: Invocation, answer: Told) -> None:
     output.record(call, shown(answer))
 
 
+def tell_rows(
+    columns: Sequence[output.Column], cells: Callable[[Invocation, Any], output.Cells], id: str = "id"
+) -> Tell:
+    """Make what prints an answer as a list, a page of it where it has pages; `cells` says what of a row people read in
+    another way, `id` by which field one knows it again."""
+
+    def tell(call: Invocation, answer: Any) -> None:
+        records = [{"id": getattr(row, id), **shown(row)} for row in answer.data]
+        said = [cells(call, row) for row in answer.data]
+        if hasattr(answer, "next_cursor"):
+            output.page(call, records, columns, answer.next_cursor, said)
+        else:
+            output.rows(call, records, columns, said)
+
+    return tell
+
+
 def does(
-    name: str, *, place: str = "", find: Find | None = None, ask: str = "", tell: Tell = tell_record
+    name: str, *, find: Find | None = None, ask: str = "", tell: Tell = tell_record
 ) -> Callable[[Callable[..., Given]], Command]:
-    """Makes the command of a function, and of the call that it carries out. `place` is the parameter that the call's path
-    has; `find` gives its id, and words for the question, where a person may type something else. `ask` is the label of
-    the question before something is changed; `tell` prints the answer."""
+    """Make the command of a function, and of the call that it carries out. What is typed first is the variable of the
+    call's path, where it has one; `find` gives the document that a person means by it. `ask` is the label of the question
+    before something is changed; `tell` prints the answer."""
 
     def made(asked: Callable[..., Given]) -> Command:
-        async def run(call: Invocation, **typed: Any) -> None:
+        async def run(call: Invocation, seat: Seat, **typed: Any) -> None:
             given = {field: value for field, value in asked(**typed).items() if value is not None}
-            async with at_agency(call) as seat:
-                id, words = (await find(seat, typed[place])) if find else (typed.get(place, ""), _NOTHING)
-                if ask:
-                    said = {"id": id, "code": seat.agency.code, **_plain(given), **_plain(typed), **words}
-                    call.ask(ask, **said)
-                answer = await carry_out(call, seat, name, given, id)
-            tell(call, answer)
+            id, to = next(iter(typed.values()), ""), ""
+            if find:
+                found = await find(seat, id)
+                id, to, typed["document"] = found.id, documents.sent_to(found), documents.name_of(found)
+            if ask:
+                said = {"id": id, "code": seat.agency.code, "to": to}
+                call.ask(ask, **said | _plain(given) | _plain(typed))
+            tell(call, await carry_out(call, seat, name, given, id))
 
         signature = inspect.signature(asked)
-        first = inspect.Parameter("call", inspect.Parameter.POSITIONAL_OR_KEYWORD)
-        run.__signature__ = signature.replace(parameters=[first, *signature.parameters.values()])  # type: ignore[attr-defined]
-        run.__annotations__ = {"call": Invocation, **get_type_hints(asked, include_extras=True)}
+        own = [
+            inspect.Parameter(each, inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=kind)
+            for each, kind in (("call", "Invocation"), ("seat", "Seat"))
+        ]
+        run.__signature__ = signature.replace(parameters=[*own, *signature.parameters.values()])  # type: ignore[attr-defined]
+        run.__annotations__ = get_type_hints(asked, include_extras=True)
         run.__name__, run.__doc__ = asked.__name__, asked.__doc__
         COMMANDS[run] = name
         return run
@@ -86,7 +108,6 @@ async def carry_out(call: Invocation, seat: Seat, name: str, given: Given = _NOT
     from gateway.api.resources import ROUTES
     from gateway.api.shapes import Told
     from gateway.cli.doors import api_deps
-    from gateway.domain.account import ApiKey, ApiScope
     from gateway.ops.metrics import Watch
 
     node = seat.node

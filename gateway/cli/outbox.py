@@ -4,66 +4,30 @@ number. Out: lists, one document with its recipients, its timeline; or one act, 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli import documents, output, send
-from gateway.cli.command import Group, Invocation, OutputFormat
-from gateway.cli.node import Seat, at_agency
-from gateway.cli.operations import Given, does, shown
+from gateway.cli import documents, hold, output, send, story
+from gateway.cli.command import Cursor, Invocation, Limit, OutputFormat, States, Why, noun
+from gateway.cli.node import Seat
+from gateway.cli.operations import Given, does, tell_rows
+from gateway.domain.document import DocumentChange, Kind
+from gateway.outgoing import files as sealing
+from gateway.outgoing.intake import Order
 
 if TYPE_CHECKING:
     from gateway.api.message_view import Message
-    from gateway.api.resources.messages import Messages
-    from gateway.domain.document import OutgoingDocument
 
 Which = Annotated[str, typer.Argument(help="Id (msg_…), number/symbol, or your external id.")]
 ToCodes = Annotated[list[str] | None, typer.Option("--to", help="Only to these recipients.")]
 Reason = Annotated[str, typer.Option(help="Why; the recipients read it.")]
 
-_COLUMNS = output.columns(
-    *("id", "kind:kind", "number", "date", "subject", "to", "state", "created"), dim=("id",)
-)
+_COLUMNS = output.columns("id kind:kind number date subject to state created", dim="id")
 
 
-def register(app: Group) -> None:
-    group = app.noun("outbox")
-    group.verb(list_, "--state rejected --state failed", "--query 'du toan' -o ndjson")
-    group.verb(show, "1523/STC-VP", "msg_01J… -o json")
-    group.verb(events, "1523/STC-VP", "msg_01J… -o ndjson")
-    group.verb(send_draft, "msg_01J…", "1523/STC-VP --yes", name="send", writes=True)
-    group.verb(resend, "1523/STC-VP", "1523/STC-VP --to Z91.07 --yes", writes=True)
-    group.verb(cancel, "1523/STC-VP", "msg_01J… --yes", writes=True)
-    group.verb(
-        recall,
-        '1523/STC-VP --reason "Wrong figures" --approved-by "A Leader" --notice-no 12/TB',
-        'msg_01J… --take-back --reason "Wrong addressee" --to Z91.07 --yes',
-        writes=True,
-    )
-    group.verb(
-        update,
-        '1523/STC-VP letter.pdf --meta new.json --reason "Appendix corrected"',
-        'msg_01J… letter.pdf --meta new.json --reason "Appendix corrected" --dry-run',
-        writes=True,
-    )
-    group.verb(
-        replace,
-        '1523/STC-VP new.pdf --meta new.json --reason "Wrong content"',
-        'msg_01J… new.pdf --meta new.json --reason "Wrong content" --dry-run',
-        writes=True,
-    )
-    group.verb(
-        seal, "1523/STC-VP --why 'Sent by mistake'", "msg_01J… --why 'Sent by mistake' --yes", writes=True
-    )
-
-
-def _tell_list(call: Invocation, answer: Messages) -> None:
-    records, cells = [shown(each) for each in answer.data], [_cells(call, each) for each in answer.data]
-    output.page(call, records, _COLUMNS, answer.next_cursor, cells)
+verb = noun("outbox").verb
 
 
 def _cells(call: Invocation, each: Message) -> dict[str, str]:
@@ -77,24 +41,24 @@ def _cells(call: Invocation, each: Message) -> dict[str, str]:
     }
 
 
-@does("listMessages", tell=_tell_list)
+@verb("--state rejected --state failed", "--query 'du toan' -o ndjson")
+@does("listMessages", tell=tell_rows(_COLUMNS, _cells))
 def list_(
-    state: Annotated[list[str] | None, typer.Option(help="Only in this state (repeat for more).")] = None,
+    state: States = None,
     query: Annotated[
         str | None, typer.Option(help="Number, symbol or words of the subject, accents or not.")
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, max=500)] = 50,
-    cursor: Annotated[str | None, typer.Option(help="Go on where the last list ended.")] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
 ) -> Given:
     """List outgoing documents, newest first."""
     return {"state": state, "q": query, "limit": limit, "cursor": cursor}
 
 
-async def show(call: Invocation, document: Which) -> None:
+@verb("1523/STC-VP", "msg_01J… -o json")
+async def show(call: Invocation, seat: Seat, document: Which) -> None:
     """Show one document: every recipient, its state, since when, who said so and what they wrote."""
-    from gateway.cli import story
-
-    async with at_agency(call) as seat, seat.node.store.read(seat.scope) as work:
+    async with seat.node.store.read(seat.scope) as work:
         found = await documents.find_outgoing(work, document)
         deliveries = await work.deliveries.of(found.id)
         facts = {each.id: await work.facts.of(each.id) for each in deliveries}
@@ -108,31 +72,18 @@ async def show(call: Invocation, document: Which) -> None:
     output.record(call, record)
 
 
-async def events(call: Invocation, document: Which) -> None:
+@verb("1523/STC-VP", "msg_01J… -o ndjson")
+async def events(call: Invocation, seat: Seat, document: Which) -> None:
     """The timeline of one document: everything that happened to it, oldest first."""
-    async with at_agency(call) as seat, seat.node.store.read(seat.scope) as work:
+    async with seat.node.store.read(seat.scope) as work:
         found = await documents.find_outgoing(work, document)
         told = await work.events.of(found.id)
     output.rows(
         call,
         [documents.event_record(each) for each in told],
-        output.columns("at", "event=kind", "detail", dim=("detail",)),
+        output.columns("at event=kind detail", dim="detail"),
         [{"detail": documents.event_detail(each)} for each in told],
     )
-
-
-async def _meant(seat: Seat, text: str) -> tuple[str, Mapping[str, str]]:
-    async with seat.node.store.read(seat.scope) as work:
-        found = await documents.find_outgoing(work, text)
-    return found.id, {"document": _name(found)}
-
-
-async def _draft(seat: Seat, text: str) -> tuple[str, Mapping[str, str]]:
-    """With whom it would go to."""
-    async with seat.node.store.read(seat.scope) as work:
-        found = await documents.find_outgoing(work, text)
-    to = ", ".join(each.code or each.name or "" for each in found.draft.recipients) or "-"
-    return found.id, {"document": _name(found), "to": to}
 
 
 def _done(call: Invocation, answer: Message) -> None:
@@ -143,25 +94,33 @@ def _done(call: Invocation, answer: Message) -> None:
         output.record(call, output.fields(answer, "id kind state"))
 
 
-@does("sendDraft", place="document", find=_draft, ask="cli.ask.send_draft", tell=_done)
+@verb("msg_01J…", "1523/STC-VP --yes", name="send", writes=True)
+@does("sendDraft", find=documents.outgoing_meant, ask="cli.ask.send_draft", tell=_done)
 def send_draft(document: Which, confirm: send.Confirm = None) -> Given:
     """Send a draft that was kept; it is checked anew, and every broken rule is told at once (exit 4)."""
     return {"confirm": confirm}
 
 
-@does("resendMessage", place="document", find=_meant, ask="cli.ask.resend", tell=_done)
+@verb("1523/STC-VP", "1523/STC-VP --to Z91.07 --yes", writes=True)
+@does("resendMessage", find=documents.outgoing_meant, ask="cli.ask.resend", tell=_done)
 def resend(document: Which, to: ToCodes = None) -> Given:
     """Send the same bytes again, to the recipients named or to all whose sending failed."""
     return {"recipients": to}
 
 
-@does("cancelMessage", place="document", find=_meant, ask="cli.ask.cancel", tell=_done)
+@verb("1523/STC-VP", "msg_01J… --yes", writes=True)
+@does("cancelMessage", find=documents.outgoing_meant, ask="cli.ask.cancel", tell=_done)
 def cancel(document: Which) -> Given:
     """Stop a document that has not left yet. What has left is recalled instead."""
     return {}
 
 
-@does("recallMessage", place="document", find=_meant, ask="cli.ask.recall", tell=_done)
+@verb(
+    '1523/STC-VP --reason "Wrong figures" --approved-by "A Leader" --notice-no 12/TB',
+    'msg_01J… --take-back --reason "Wrong addressee" --to Z91.07 --yes',
+    writes=True,
+)
+@does("recallMessage", find=documents.outgoing_meant, ask="cli.ask.recall", tell=_done)
 def recall(
     document: Which,
     reason: Reason,
@@ -180,65 +139,56 @@ def recall(
     return {**said, "form": form, "recipients": to}
 
 
-async def seal(
-    call: Invocation, document: Which, why: Annotated[str, typer.Option(help="Why; it is recorded.")]
-) -> None:
-    """Lock a document that may be a secret: nothing of it leaves any more, and its content is sealed apart."""
-    from gateway.cli import hold
-    from gateway.outgoing import files as sealing
-
-    async with _found(call, document) as (seat, found):
-        call.ask("cli.ask.seal", document=_name(found))
-        held = await sealing.seal_document(seat.node.out, seat.node.hold, seat.scope, found.id, why)
-        hold.tell(call, held)
-
-
+@verb(
+    '1523/STC-VP letter.pdf --meta new.json --reason "Appendix corrected"',
+    'msg_01J… letter.pdf --meta new.json --reason "Appendix corrected" --dry-run',
+    writes=True,
+)
 async def update(
-    call: Invocation, document: Which, files: send.Files, meta: send.Meta, reason: Reason
+    call: Invocation, seat: Seat, document: Which, files: send.Files, meta: send.Meta, reason: Reason
 ) -> None:
     """Send what the document now says (packet type 2); each recipient agrees or refuses."""
-    await _change(call, document, "update", meta, reason, files)
+    await _change(call, seat, document, Kind.UPDATE, meta, reason, files)
 
 
+@verb(
+    '1523/STC-VP new.pdf --meta new.json --reason "Wrong content"',
+    'msg_01J… new.pdf --meta new.json --reason "Wrong content" --dry-run',
+    writes=True,
+)
 async def replace(
-    call: Invocation, document: Which, files: send.Files, meta: send.Meta, reason: Reason
+    call: Invocation, seat: Seat, document: Which, files: send.Files, meta: send.Meta, reason: Reason
 ) -> None:
     """Send another document in its place (packet type 3), with a number and date of its own."""
-    await _change(call, document, "replace", meta, reason, files)
-
-
-@asynccontextmanager
-async def _found(call: Invocation, text: str) -> AsyncIterator[tuple[Seat, OutgoingDocument]]:
-    """The document that is meant, and where its command works."""
-    async with at_agency(call) as seat:
-        async with seat.node.store.read(seat.scope) as work:
-            found = await documents.find_outgoing(work, text)
-        yield seat, found
+    await _change(call, seat, document, Kind.REPLACEMENT, meta, reason, files)
 
 
 async def _change(
-    call: Invocation, text: str, kind: str, meta: Path | None, reason: str, files: list[Path]
+    call: Invocation, seat: Seat, text: str, kind: Kind, meta: Path | None, reason: str, files: list[Path]
 ) -> None:
-    from gateway.domain.document import DocumentChange, Kind
-    from gateway.outgoing.intake import Order
-
     told = send.asked(meta, {})
-    async with _found(call, text) as (seat, found):
-        replaces = ((found.document_id, ()),) if kind == Kind.REPLACEMENT else ()
-        target = found.document_id if kind == Kind.UPDATE else None
-        order = Order(
-            draft=told.to_draft(),
-            kind=Kind(kind),
-            parent_id=found.id,
-            change=DocumentChange(reason=reason, target=target, replaces=replaces),
-            confirm=tuple(told.confirm),
-        )
-        if not call.dry_run and not call.agrees(f"cli.ask.{kind}", document=_name(found), reason=reason):
-            return
-        accepted = await send.hand_in(call, seat, order, files, [])
-        if accepted is not None:
-            await send.show_accepted(call, seat, accepted)
+    found = await documents.outgoing_meant(seat, text)
+    replaces = ((found.document_id, ()),) if kind is Kind.REPLACEMENT else ()
+    target = found.document_id if kind is Kind.UPDATE else None
+    order = Order(
+        draft=told.to_draft(),
+        kind=kind,
+        parent_id=found.id,
+        change=DocumentChange(reason=reason, target=target, replaces=replaces),
+        confirm=tuple(told.confirm),
+    )
+    name = documents.name_of(found)
+    if not call.dry_run and not call.agrees(f"cli.ask.{kind}", document=name, reason=reason):
+        return
+    accepted = await send.hand_in(call, seat, order, files, [])
+    if accepted is not None:
+        await send.show_accepted(call, seat, accepted)
 
 
-def _name(document: OutgoingDocument) -> str:
-    return output.plain(documents.numbered(document.draft.number, document.draft.symbol) or document.id)
+@verb("1523/STC-VP --why 'Sent by mistake'", "msg_01J… --why 'Sent by mistake' --yes", writes=True)
+async def seal(call: Invocation, seat: Seat, document: Which, why: Why) -> None:
+    """Lock a document that may be a secret: nothing of it leaves any more, and its content is sealed apart."""
+    found = await documents.outgoing_meant(seat, document)
+    call.ask("cli.ask.seal", document=documents.name_of(found))
+    held = await sealing.seal_document(seat.node.out, seat.node.hold, seat.scope, found.id, why)
+    hold.tell(call, held)

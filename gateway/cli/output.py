@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -59,14 +59,14 @@ class Column(NamedTuple):
     words: str = ""
 
 
-def columns(*names: str, dim: Collection[str] = (), bold: Collection[str] = ()) -> tuple[Column, ...]:
+def columns(names: str, *, dim: str = "", bold: str = "") -> tuple[Column, ...]:
     """The columns of a list, each by the last word of its label. `name=field` shows a field of another name; `:words`
     behind it says below which labels the words of the field stand. Some are written less bright, or bold."""
     made = []
-    for name in names:
+    for name in names.split():
         shown, _, words = name.partition(":")
         head, _, field = shown.partition("=")
-        style = "dim" if head in dim else "bold" if head in bold else ""
+        style = "dim" if head in dim.split() else "bold" if head in bold.split() else ""
         made.append(Column(f"cli.column.{head}", style, field or head, words))
     return tuple(made)
 

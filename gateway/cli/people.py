@@ -8,25 +8,29 @@ from __future__ import annotations
 
 import getpass
 import sys
-from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.bootstrap import storeys
 from gateway.cli import output
-from gateway.cli.command import Group, Invocation
-from gateway.cli.node import at_ground, operator
+from gateway.cli.command import Invocation, noun
+from gateway.cli.node import operator_id
+from gateway.deciding import approvals, people
+from gateway.domain.person import Person, Role, SignedIn
 from gateway.errors import Denied
 
 if TYPE_CHECKING:
     from gateway.bootstrap.ground import Ground
     from gateway.bootstrap.node import OpenNode
-    from gateway.domain.person import Person, Role, SignedIn
 
 _LONGEST = 4096
 
 As = Annotated[str, typer.Option("--as", help="Who you are; passphrase and second factor are asked for.")]
+Proposer = Annotated[
+    str | None, typer.Option("--as", help="Who you are; passphrase and second factor are asked for.")
+]
+Kept = Annotated[str, typer.Option(help="Why; it is kept.")]
+ForApprover = Annotated[str, typer.Option(help="Why; the approver reads it.")]
 MaybeAs = Annotated[
     str | None, typer.Option("--as", help="Who you are; left out only while nobody may administer persons.")
 ]
@@ -55,8 +59,6 @@ def _line_typed(call: Invocation, key: str, **params: object) -> str:
 
 async def signed_in(call: Invocation, ground: Ground | OpenNode, name: str) -> SignedIn:
     """The person of that name, who is here."""
-    from gateway.deciding import people
-
     passphrase = unseen(call, "cli.person.passphrase", name=name)
     code = unseen(call, "cli.person.code", name=name)
     return await people.sign_in(ground.deciding, name, passphrase, code)
@@ -67,131 +69,100 @@ async def maybe_signed_in(call: Invocation, ground: Ground, name: str | None) ->
     return None if name is None else await signed_in(call, ground, name)
 
 
-_COLUMNS = output.columns("name", "roles", "state:cli.person", "since")
+_COLUMNS = output.columns("name roles state:cli.person since")
 Name = Annotated[str, typer.Argument(help="The person's name, as the others know it.")]
 Roles = Annotated[list[str], typer.Option("--role", help="trust, people or head; may stand more than once.")]
 
 
-def register(app: Group) -> None:
-    group = app.noun("people")
-    group.verb(list_, "", "-o json")
-    group.verb(
-        add, "'A. Clerk' --role trust --role people", "'A. Leader' --role trust --as 'A. Clerk'", writes=True
-    )
-    group.verb(enrol, "'A. Clerk'", "'A. Clerk' --lang en")
-    group.verb(
-        roles,
-        "'A. Leader' --role trust --role head --as 'A. Clerk'",
-        "'A. Leader' --role head --as 'A. Clerk' --yes",
-        writes=True,
-    )
-    group.verb(reset, "'A. Leader' --as 'A. Clerk'", "'A. Leader' --as 'A. Clerk' --yes -o json", writes=True)
-    group.verb(block, "'A. Leader'", "'A. Leader' --yes", writes=True)
-    group.verb(end_set_up, "--as 'A. Clerk'", "--as 'A. Clerk' --yes", writes=True)
-    for module in storeys.verbs("people"):
-        import_module(module).register(group)
+verb = noun("people").verb
 
 
-async def list_(call: Invocation) -> None:
+@verb()
+async def list_(call: Invocation, ground: Ground) -> None:
     """List the persons, their roles, and since when they have them."""
-    async with at_ground(call.settings()) as ground, ground.deciding.decisions.read() as view:
+    async with ground.deciding.decisions.read() as view:
         found = await view.people.everybody()
     cells = [{"since": output.clock(max(each.added_at, each.roles_at))} for each in found]
     output.rows(call, [_person_shown(each) for each in found], _COLUMNS, cells)
 
 
-async def add(call: Invocation, name: Name, role: Roles, as_: MaybeAs = None) -> None:
+@verb("'A. Clerk' --role trust --role people", "'A. Leader' --role trust --as 'A. Clerk'", writes=True)
+async def add(call: Invocation, ground: Ground, name: Name, role: Roles, as_: MaybeAs = None) -> None:
     """Add a person. The code that it prints is for that person alone, who enrols with it within three days."""
-    from gateway.deciding import people
-
     roles = _roles(role)
-    async with at_ground(call.settings()) as ground:
-        call.ask("cli.ask.person", name=name, roles=" ".join(sorted(roles)))
-        who = await maybe_signed_in(call, ground, as_)
-        by = (await operator(ground.store)).id
-        made, code = await people.add(ground.deciding, who, by, name, roles)
+    call.ask("cli.ask.person", name=name, roles=" ".join(sorted(roles)))
+    who = await maybe_signed_in(call, ground, as_)
+    made, code = await people.add(ground.deciding, who, await operator_id(ground.store), name, roles)
     output.record(call, _person_shown(made) | {"code": code}, id_key="code")
     call.say("cli.person.next", name=made.name)
 
 
-async def enrol(call: Invocation, name: Name) -> None:
+@verb("'A. Clerk'", "'A. Clerk' --lang en")
+async def enrol(call: Invocation, ground: Ground, name: Name) -> None:
     """Take up your account: with your one-time code, choose a passphrase and set up your second factor."""
-    from gateway.deciding import approvals, people
     from gateway.trust import qr
 
-    async with at_ground(call.settings()) as ground:
-        desk = ground.deciding
-        code = unseen(call, "cli.person.one_time")
-        passphrase = unseen(call, "cli.person.new_passphrase")
-        if unseen(call, "cli.person.again") != passphrase:
-            raise Denied("the two passphrases are not the same; begin again")
-        totp = desk.secrets.new_totp()
-        # To the terminal, for whoever sits there: an app reads the one, a person types the other.
-        uri = desk.secrets.uri(totp, name)
-        output.record(call, {"secret": totp, "uri": uri}, id_key="uri")
-        if sys.stdout.isatty() and not call.quiet:
-            # On stdout as the secret itself, and never in a file or a pipe.
-            output.lines(qr.lines(uri))
-        sys.stdout.flush()  # whoever reads a pipe must have it before the next question
-        first = unseen(call, "cli.person.first")
-        made = await people.enrol(desk, name, code, passphrase, totp, first)
-        async with desk.decisions.read() as view:
-            until = await approvals.set_up_open_until(view, desk.clock.now())
+    desk = ground.deciding
+    code = unseen(call, "cli.person.one_time")
+    passphrase = unseen(call, "cli.person.new_passphrase")
+    if unseen(call, "cli.person.again") != passphrase:
+        raise Denied("the two passphrases are not the same; begin again")
+    totp = desk.secrets.new_totp()
+    # To the terminal, for whoever sits there: an app reads the one, a person types the other.
+    uri = desk.secrets.uri(totp, name)
+    output.record(call, {"secret": totp, "uri": uri}, id_key="uri")
+    if sys.stdout.isatty() and not call.quiet:
+        # On stdout as the secret itself, and never in a file or a pipe.
+        output.lines(qr.lines(uri))
+    sys.stdout.flush()  # whoever reads a pipe must have it before the next question
+    first = unseen(call, "cli.person.first")
+    made = await people.enrol(desk, name, code, passphrase, totp, first)
+    async with desk.decisions.read() as view:
+        until = await approvals.set_up_open_until(view, desk.clock.now())
     if until is None:
         call.say("cli.person.enrolled", name=made.name)
     else:
         call.say("cli.person.enrolled_in_set_up", name=made.name, until=output.clock(until))
 
 
-async def roles(call: Invocation, name: Name, role: Roles, as_: MaybeAs = None) -> None:
+@verb(
+    "'A. Leader' --role trust --role head --as 'A. Clerk'",
+    "'A. Leader' --role head --as 'A. Clerk' --yes",
+    writes=True,
+)
+async def roles(call: Invocation, ground: Ground, name: Name, role: Roles, as_: MaybeAs = None) -> None:
     """Give a person exactly these roles. For a day they approve nothing that you propose."""
-    from gateway.deciding import people
-
     roles = _roles(role)
-    async with at_ground(call.settings()) as ground:
-        call.ask("cli.ask.person", name=name, roles=" ".join(sorted(roles)))
-        who = await maybe_signed_in(call, ground, as_)
-        principal = await operator(ground.store)
-        changed = await people.give(ground.deciding, who, principal.id, name, roles)
+    call.ask("cli.ask.person", name=name, roles=" ".join(sorted(roles)))
+    who = await maybe_signed_in(call, ground, as_)
+    changed = await people.give(ground.deciding, who, await operator_id(ground.store), name, roles)
     output.record(call, _person_shown(changed))
 
 
-async def reset(call: Invocation, name: Name, as_: MaybeAs = None) -> None:
+@verb("'A. Leader' --as 'A. Clerk'", "'A. Leader' --as 'A. Clerk' --yes -o json", ask="cli.ask.person_reset")
+async def reset(call: Invocation, ground: Ground, name: Name, as_: MaybeAs = None) -> None:
     """Let a person enrol anew, after a lost device or passphrase; prints a new one-time code."""
-    from gateway.deciding import people
-
-    async with at_ground(call.settings()) as ground:
-        call.ask("cli.ask.person_reset", name=name)
-        who = await maybe_signed_in(call, ground, as_)
-        principal = await operator(ground.store)
-        changed, code = await people.reset(ground.deciding, who, principal.id, name)
+    who = await maybe_signed_in(call, ground, as_)
+    changed, code = await people.reset(ground.deciding, who, await operator_id(ground.store), name)
     output.record(call, _person_shown(changed) | {"code": code}, id_key="code")
     call.say("cli.person.next", name=changed.name)
 
 
-async def block(call: Invocation, name: Name) -> None:
+@verb("'A. Leader'", ask="cli.ask.person_block")
+async def block(call: Invocation, ground: Ground, name: Name) -> None:
     """Take everything from a person at once. One is enough for that, and the operator may."""
-    from gateway.deciding import people
-
-    async with at_ground(call.settings()) as ground:
-        call.ask("cli.ask.person_block", name=name)
-        principal = await operator(ground.store)
-        output.record(call, _person_shown(await people.block(ground.deciding, principal.id, name)))
+    changed = await people.block(ground.deciding, await operator_id(ground.store), name)
+    output.record(call, _person_shown(changed))
 
 
-async def end_set_up(call: Invocation, as_: As) -> None:
+@verb("--as 'A. Clerk'", ask="cli.ask.end_set_up")
+async def end_set_up(call: Invocation, ground: Ground, as_: As) -> None:
     """End the set-up that `init` began, before its 72 hours are over: from then on who approves must be a day old."""
-    from gateway.deciding import approvals
-
-    async with at_ground(call.settings()) as ground:
-        call.ask("cli.ask.end_set_up")
-        await approvals.end_set_up(ground.deciding, await signed_in(call, ground, as_))
+    await approvals.end_set_up(ground.deciding, await signed_in(call, ground, as_))
     call.say("cli.set_up.ended")
 
 
 def _roles(given: list[str]) -> frozenset[Role]:
-    from gateway.domain.person import Role
-
     known = {str(each) for each in Role}
     if wrong := sorted(set(given) - known):
         raise typer.BadParameter(

@@ -13,75 +13,60 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli import host, output, people, registry_change, registry_feed
-from gateway.cli.command import Group, Invocation, OutputFormat, piped
-from gateway.cli.node import at_ground, at_registry, operator
+from gateway.cli import output, people
+from gateway.cli.command import Invocation, OutputFormat, noun, piped
+from gateway.cli.node import at_ground, at_registry, operator_id
 from gateway.cli.output import NOT_FOUND
-from gateway.cli.people import As
+from gateway.cli.people import As, ForApprover, Kept, Proposer
+from gateway.cli.send import day
+from gateway.deciding import registry_changes
+from gateway.domain.registry import AgencyEntry, CodeStanding
+from gateway.domain.registry_change import Plan
+from gateway.errors import Clash, NotFound
+from gateway.policy import code_file
 
 if TYPE_CHECKING:
-    from gateway.domain.registry import AgencyEntry
-    from gateway.domain.registry_change import Plan
+    from gateway.bootstrap.ground import Ground
 
 On = Annotated[str | None, typer.Option("--on", help="On this day; default: today.")]
 Limit = Annotated[int, typer.Option(min=1, max=1000)]
 
-_COLUMNS = output.columns("code", "name", "alias", "parent", "valid", "source", dim=("source",))
+_COLUMNS = output.columns("code name alias parent valid source", dim="source")
 
 
-def register(app: Group) -> None:
-    group = app.noun("registry")
-    group.verb(list_, "--under Z91", "--limit 500 -o ndjson")
-    group.verb(show, "Z91.07", "Z91.07 -o json")
-    group.verb(resolve, "000.00.07.Z91", "'So Y te' --parent Z91")
-    group.verb(search, "'so y te'", "Z91.0 -o json")
-    group.verb(
-        import_,
-        "agencies.csv --apply --yes",
-        "agencies.xlsx --propose --number 45/QD-UBND --as 'A. Clerk'",
-        writes=True,
-    )
-    group.verb(imports, "", "--limit 5 -o json")
-    group.verb(
-        undo_import,
-        "chg_01 --as 'A. Clerk' --reason 'Wrong list'",
-        "chg_01 --as 'A. Clerk' --reason 'Last year' --yes",
-        name="undo",
-        writes=True,
-    )
-    registry_feed.register(group)
-    registry_change.register(group)
-    host.register_in_registry(group)
+verb = noun("registry").verb
 
 
+@verb("--under Z91", "--limit 500 -o ndjson")
 async def list_(
     call: Invocation,
+    node: Ground,
     under: Annotated[str | None, typer.Option(help="Only directly below this agency.")] = None,
     limit: Limit = 100,
     cursor: Annotated[str | None, typer.Option(help="Go on where the last list ended.")] = None,
 ) -> None:
     """List agencies in the order of their codes."""
-    async with at_ground(call.settings()) as node:
-        if under:
-            _print(call, (await node.directory.children(under))[:limit])
-            return
-        page = await node.directory.entries(limit, cursor)
+    if under:
+        _print(call, (await node.directory.children(under))[:limit])
+        return
+    page = await node.directory.entries(limit, cursor)
     _print(call, page.items, page.next_cursor)
 
 
-async def show(call: Invocation, code: Annotated[str, typer.Argument(help="An agency code.")]) -> None:
+@verb("Z91.07")
+async def show(
+    call: Invocation, node: Ground, code: Annotated[str, typer.Argument(help="An agency code.")]
+) -> None:
     """Show one agency, the certificates that speak for it, and in which form envelopes go to it (`form` of its route)."""
     from gateway.bootstrap.axis_route import form_by_settings
-    from gateway.errors import NotFound
     from gateway.registry.binding import fingerprint
 
-    async with at_ground(call.settings()) as node:
-        entry = await node.directory.entry(code)
-        if entry is None:
-            raise NotFound(f"no agency has the code {code}", hint=f"try: gateway registry resolve {code}")
-        bound = await node.directory.bindings(entry.code)
-        by = next((agency.code for agency in await node.store.hosted()), "")
-        form = await form_by_settings(call.settings(), node.host_of, by, entry.code)
+    entry = await node.directory.entry(code)
+    if entry is None:
+        raise NotFound(f"no agency has the code {code}", hint=f"try: gateway registry resolve {code}")
+    bound = await node.directory.bindings(entry.code)
+    by = next((agency.code for agency in await node.store.hosted()), "")
+    form = await form_by_settings(node.settings, node.host_of, by, entry.code)
     told = _entry(entry) | {
         "form": form.value,
         "certificates": [
@@ -95,19 +80,17 @@ async def show(call: Invocation, code: Annotated[str, typer.Argument(help="An ag
     output.record(call, told)
 
 
+@verb("000.00.07.Z91", "'So Y te' --parent Z91")
 async def resolve(
     call: Invocation,
+    node: Ground,
     text: Annotated[str, typer.Argument(help="A code of today, an old one, an alias, or a name.")],
     parent: Annotated[str | None, typer.Option(help="With a name: the code of the agency above it.")] = None,
     on: On = None,
 ) -> None:
     """Say which agency a code or name stands for, and what became of it. Exit 3 when nobody is known."""
-    from gateway.cli.send import day
-    from gateway.domain.registry import CodeStanding
-
-    async with at_ground(call.settings()) as node:
-        then = date.fromisoformat(day(on)) if on else output.today(node.clock.now())
-        answer = await node.directory.resolve(text, then, parent)
+    then = date.fromisoformat(day(on)) if on else output.today(node.clock.now())
+    answer = await node.directory.resolve(text, then, parent)
     told = output.fields(
         answer,
         "given standing code name mapped_by successor nearest may_refuse",
@@ -119,16 +102,17 @@ async def resolve(
         raise typer.Exit(NOT_FOUND)
 
 
+@verb("'so y te'", "Z91.0 -o json")
 async def search(
     call: Invocation,
+    node: Ground,
     text: Annotated[
         str, typer.Argument(help="The beginning of a code, or words of a name; accents do not matter.")
     ],
     limit: Limit = 20,
 ) -> None:
     """Find agencies by code or name, with or without accents."""
-    async with at_ground(call.settings()) as node:
-        _print(call, await node.directory.search(text, limit))
+    _print(call, await node.directory.search(text, limit))
 
 
 def _print(call: Invocation, entries: Sequence[AgencyEntry], cursor: str | None = None) -> None:
@@ -145,19 +129,20 @@ def _entry(entry: AgencyEntry) -> dict[str, Any]:
 
 
 _ROWS_SHOWN = 100  # rows of each sort that are printed unasked
-_IMPORT_COLUMNS = output.columns("id", "since=at", "added", "changed", "closed", "undone")
+_IMPORT_COLUMNS = output.columns("id since=at added changed closed undone")
 
 
+@verb(
+    "agencies.csv --apply --yes", "agencies.xlsx --propose --number 45/QD-UBND --as 'A. Clerk'", writes=True
+)
 async def import_(
     call: Invocation,
     file: Annotated[Path, piped("CSV, XLSX or JSON; - is standard input.")],
     apply: Annotated[bool, typer.Option("--apply/--preview", help="Preview only, unless --apply.")] = False,
     propose: Annotated[bool, typer.Option("--propose", help="Propose it to a second person.")] = False,
     number: Annotated[str, typer.Option(help="Number of the deciding document, with --propose.")] = "",
-    as_: Annotated[
-        str | None, typer.Option("--as", help="Who you are; passphrase and second factor are asked for.")
-    ] = None,
-    reason: Annotated[str, typer.Option(help="Why; the approver reads it.")] = "",
+    as_: Proposer = None,
+    reason: ForApprover = "",
     details: Annotated[bool, typer.Option("--details", help="Print every row, however many.")] = False,
 ) -> None:
     """Show what a list of agencies would change: the totals and the first rows, with --details all; with --apply put it in
@@ -182,15 +167,13 @@ async def _import(call: Invocation, file: Path, apply: bool, *, details: bool) -
             return
         counts = {"added": len(plan.added), "changed": len(plan.changed), "closed": len(plan.closed)}
         call.ask("cli.ask.import", **counts)
-        change = await node.directory.apply(plan, (await operator(node.store)).id)
+        change = await node.directory.apply(plan, await operator_id(node.store))
         output.record(call, {"id": change.id, "at": output.stamp(change.at), **counts})
 
 
 async def _propose_import(
     call: Invocation, file: Path, number: str, as_: str, reason: str, *, details: bool
 ) -> None:
-    from gateway.deciding import registry_changes
-
     async with at_ground(call.settings()) as node:
         content = _read_file(call, file)
         plan = await node.directory.plan_import(content)
@@ -202,18 +185,18 @@ async def _propose_import(
         made = await registry_changes.propose_import(
             node.deciding, who, plan, content, file.name, number, reason
         )
-        output.record(
-            call, {"id": made.id, "digest": made.digest, "expires_at": output.stamp(made.expires_at)}
-        )
+        output.record(call, output.fields(made, "id digest expires_at"))
         call.say("cli.import.next", id=made.id)
 
 
+@verb("", "--limit 5 -o json")
 async def imports(
-    call: Invocation, limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 50
+    call: Invocation,
+    node: Ground,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 50,
 ) -> None:
     """List the imports that were applied, newest first, and which were undone."""
-    async with at_ground(call.settings()) as node:
-        found = await node.directory.changes(limit=10_000)
+    found = await node.directory.changes(limit=10_000)
     undone = {str(each.summary["undid"]) for each in found if "undid" in each.summary}
     mine = [each for each in found if each.is_import]
     rows = [
@@ -231,29 +214,30 @@ async def imports(
     output.rows(call, rows, _IMPORT_COLUMNS, cells)
 
 
+@verb(
+    "chg_01 --as 'A. Clerk' --reason 'Wrong list'",
+    "chg_01 --as 'A. Clerk' --reason 'Last year' --yes",
+    name="undo",
+    ask="cli.ask.import_undo",
+)
 async def undo_import(
     call: Invocation,
+    node: Ground,
     id: Annotated[str, typer.Argument(help="Id of the import, from: gateway registry imports")],
     as_: As,
-    reason: Annotated[str, typer.Option(help="Why; it is kept.")],
+    reason: Kept,
 ) -> None:
     """Undo an import as a whole, within seven days and unless something was built on it."""
-    from gateway.deciding import registry_changes
-
-    async with at_ground(call.settings()) as node:
-        call.ask("cli.ask.import_undo", id=id)
-        who = await people.signed_in(call, node, as_)
-        record = await registry_changes.undo_import(node.deciding, who, id, reason)
-        output.record(
-            call, {"id": record.id, "undone": True, "removed": record.added, "restored": record.changed}
-        )
+    who = await people.signed_in(call, node, as_)
+    record = await registry_changes.undo_import(node.deciding, who, id, reason)
+    done = {"removed": record.added, "restored": record.changed}
+    output.record(call, {"id": record.id, "undone": True, **done})
 
 
 def _read_file(call: Invocation, file: Path) -> bytes:
     """The file as the registry reads it, with its columns by the names that offices write; unknown ones stay, and are
     problems."""
     from gateway.edxml import workbook
-    from gateway.policy import code_file
 
     read = code_file.opened(file.read_bytes(), workbook.first_sheet)
     if read.letters is not None:
@@ -269,8 +253,6 @@ def _read_file(call: Invocation, file: Path) -> bytes:
 
 
 def _refuse_problems(file: Path, plan: Plan) -> None:
-    from gateway.errors import Clash
-
     if plan.problems:
         raise Clash(f"{file.name} has {len(plan.problems)} problems; nothing was imported")
 

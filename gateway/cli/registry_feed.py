@@ -16,14 +16,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Group, Invocation, OutputFormat, existing, piped
-from gateway.cli.node import at_ground, operator
+from gateway.cli.command import Invocation, OutputFormat, existing, noun, piped
+from gateway.cli.node import operator_id
 from gateway.cli.output import NETWORK, REFUSED, VERIFICATION
-from gateway.cli.people import As
-from gateway.errors import Clash
+from gateway.cli.people import As, ForApprover
+from gateway.cli.proposals import proposed
+from gateway.deciding.proposals import binding_change
+from gateway.domain.document import Lane
+from gateway.domain.identity import Digest
+from gateway.domain.person import ProposalContent
+from gateway.domain.proof import Binding
+from gateway.errors import Clash, Misconfigured
+from gateway.incoming.receive import TO_NODE
+from gateway.ports import Fate, FeedOutcome, Outcome, Parcel
 
 if TYPE_CHECKING:
-    from gateway.ports import FeedOutcome, Outcome, Parcel
+    from gateway.bootstrap.ground import Ground
     from gateway.registry.feed import FeedProposal
     from gateway.registry.feed_file import Header
     from gateway.registry.snapshot import Difference
@@ -32,35 +40,20 @@ if TYPE_CHECKING:
 PASSWORD = "REGISTRY_FEED_PASSWORD"  # noqa: S105 - the name of a variable
 Feed = Annotated[Path, piped("A feed file; - is standard input.")]
 
-_ROUTES = output.columns("to=node", "state=fate:cli.feed.fate", "reason=detail")
+_ROUTES = output.columns("to=node state=fate:cli.feed.fate reason=detail")
 
 
-def register(group: Group) -> None:
-    """Adds the commands about feed files, and `gateway registry feed`, to the `registry` group."""
-    group.verb(
-        export,
-        "list-8.feed --sign feed.key.pem --certificate feed.pem --since list-7.feed",
-        "new.feed --sign feed.key.pem --certificate feed.pem --since list-7.feed --changes",
-    )
-    group.verb(diff, "list-7.feed list-8.feed", "list-7.feed list-8.feed -o ndjson")
-    group.verb(verify, "list-8.feed", "list-8.feed -o json")
-    group.verb(sync, "list-8.feed", "list-8.feed --yes -o json", writes=True)
-    group.verb(publish, "list-8.feed --to north --to south", "list-8.feed --all --yes", writes=True)
-    feed = group.noun("feed", "Signed lists of agencies that this node takes.")
-    feed.verb(feed_status, "", "-o json", name="status")
-    feed.verb(refusals, "", "--limit 100 -o ndjson")
-    feed.verb(proposals, "", "-o json")
-    feed.verb(
-        take_up,
-        "Z91.07 SHA256 --as 'A. Clerk'",
-        "Z91.07 SHA256 --as 'A. Clerk' --yes -o json",
-        name="propose",
-        writes=True,
-    )
+verb = noun("registry").verb
+feed = noun("registry").noun("feed", "Signed lists of agencies that this node takes.")
 
 
+@verb(
+    "list-8.feed --sign feed.key.pem --certificate feed.pem --since list-7.feed",
+    "new.feed --sign feed.key.pem --certificate feed.pem --since list-7.feed --changes",
+)
 async def export(
     call: Invocation,
+    ground: Ground,
     file: Annotated[Path, typer.Argument(help="The feed to write.", dir_okay=False)],
     sign: Annotated[Path, existing("The feed key, in PEM.")],
     certificate: Annotated[Path, existing("Its certificate, in PEM.")],
@@ -75,14 +68,14 @@ async def export(
     if changes and since is None:
         raise typer.BadParameter("changes need --since: the snapshot that the other nodes have")
     signer = _signer(sign, certificate, password_file)
-    async with at_ground(call.settings()) as ground:
-        if changes and since is not None:
-            header = await ground.feed.export_changes(file, signer, since)
-        else:
-            header = await ground.feed.export(file, signer, sequence=sequence, since=since)
+    if changes and since is not None:
+        header = await ground.feed.export_changes(file, signer, since)
+    else:
+        header = await ground.feed.export(file, signer, sequence=sequence, since=since)
     output.record(call, _header(header) | {"file": str(file)})
 
 
+@verb("list-7.feed list-8.feed", "list-7.feed list-8.feed -o ndjson")
 def diff(call: Invocation, older: Feed, newer: Feed) -> None:
     """Say what two snapshots differ in, row by row. Signatures are not looked at: see verify."""
     from gateway.registry.snapshot import differences
@@ -99,43 +92,43 @@ def diff(call: Invocation, older: Feed, newer: Feed) -> None:
             output.aloud(call, (output.plain(line) for line in _read_aloud(call, each)))
 
 
-async def verify(call: Invocation, file: Feed) -> None:
+@verb("list-8.feed")
+async def verify(call: Invocation, ground: Ground, file: Feed) -> None:
     """Say whether this node would take a feed now, and why not; nothing is changed. Exit 7 when it would not."""
-    async with at_ground(call.settings()) as ground:
-        outcome = await ground.feed.check(file)
+    outcome = await ground.feed.check(file)
     _tell(call, outcome, refused=VERIFICATION)
 
 
-async def sync(call: Invocation, file: Feed) -> None:
+@verb("list-8.feed", "list-8.feed --yes -o json", writes=True)
+async def sync(call: Invocation, ground: Ground, file: Feed) -> None:
     """Put a feed in force, whole or not at all. A refused one is kept with its reason; exit 4."""
-    async with at_ground(call.settings()) as ground:
-        call.ask("cli.ask.sync", file=file.name)
-        outcome = await ground.feed.accept(file, (await operator(ground.store)).id)
+    call.ask("cli.ask.sync", file=file.name)
+    outcome = await ground.feed.accept(file, await operator_id(ground.store))
     _tell(call, outcome, refused=REFUSED)
 
 
+@verb("list-8.feed --to north --to south", "list-8.feed --all --yes", writes=True)
 async def publish(
     call: Invocation,
+    ground: Ground,
     file: Feed,
     to: Annotated[list[str] | None, typer.Option(help="A node; may stand more than once.")] = None,
     all_: Annotated[bool, typer.Option("--all", help="Every node that the registry names.")] = False,
 ) -> None:
     """Send a feed to nodes over the axis; each judges it for itself. Exit 6 when one could not be reached."""
     from gateway.bootstrap.axis import open_axis
-    from gateway.incoming.receive import TO_NODE
-    from gateway.ports import Fate
 
     if all_ == bool(to):
         raise typer.BadParameter("name nodes with --to, or give --all")
-    settings = call.settings()
-    parcel = _parcel(file, settings.node.name)
-    async with at_ground(settings) as ground:
-        nodes = list(to or ()) or [each for each in await ground.feed.hosts() if each != settings.node.name]
+    parcel = _parcel(file, ground.settings.node.name)
+    nodes = list(to or ()) or [
+        each for each in await ground.feed.hosts() if each != ground.settings.node.name
+    ]
     if not nodes:
         call.say("cli.nothing")
         return
     call.ask("cli.ask.publish_feed", packet=parcel.packet_id, nodes=", ".join(nodes))
-    async with open_axis(settings) as axis:
+    async with open_axis(ground.settings) as axis:
         outcomes = await axis.publish(parcel, [f"{TO_NODE}{node}" for node in nodes])
     told = [(node, outcomes[f"{TO_NODE}{node}"]) for node in nodes]
     output.rows(call, [_sent(*each) for each in told], _ROUTES)
@@ -145,10 +138,6 @@ async def publish(
 
 def _parcel(file: Path, node: str) -> Parcel:
     """The file as the axis moves it, named by what it says of itself."""
-    from gateway.domain.document import Lane
-    from gateway.domain.identity import Digest
-    from gateway.incoming.receive import TO_NODE
-    from gateway.ports import Parcel
     from gateway.registry.feed_file import ends
 
     header = ends(file).header
@@ -171,7 +160,6 @@ def _signer(key: Path, certificate: Path, password_file: Path | None) -> FileSig
     from cryptography.hazmat.primitives.asymmetric import ec, rsa
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-    from gateway.errors import Misconfigured
     from gateway.trust.key_material import FEEDS
     from gateway.trust.keys import FileSigner, password_from, read_certificate
 
@@ -227,18 +215,18 @@ def _sent(node: str, outcome: Outcome) -> dict[str, Any]:
 
 SHOWN = 20
 
-_REFUSALS = output.columns("at", "finding=code", "issuer", "sequence", "reason")
-_PROPOSALS = output.columns("code", "fingerprint=sha256", "valid", "issuer")
+_REFUSALS = output.columns("at finding=code issuer sequence reason")
+_PROPOSALS = output.columns("code fingerprint=sha256 valid issuer")
 
 
-async def feed_status(call: Invocation) -> None:
+@feed.verb(name="status")
+async def feed_status(call: Invocation, ground: Ground) -> None:
     """Say which list is in force, since when, and what was refused lately."""
     from gateway.registry.feed import InForce
 
-    async with at_ground(call.settings()) as ground:
-        found = await ground.feed.in_force()
-        refused = await ground.feed.refusals(SHOWN)
-        waiting = await ground.feed.proposals(SHOWN)
+    found = await ground.feed.in_force()
+    refused = await ground.feed.refusals(SHOWN)
+    waiting = await ground.feed.proposals(SHOWN)
     told: dict[str, Any] = asdict(found) if found else dict.fromkeys(each.name for each in fields(InForce))
     if call.output is not OutputFormat.TABLE:
         output.record(call, told | {"refused": [asdict(each) for each in refused], "proposals": len(waiting)})
@@ -250,17 +238,21 @@ async def feed_status(call: Invocation) -> None:
         call.say("cli.feed.refused_lately", count=len(refused), code=refused[0].code)
 
 
-async def refusals(call: Invocation, limit: Annotated[int, typer.Option(min=1, max=200)] = SHOWN) -> None:
+@feed.verb("", "--limit 100 -o ndjson")
+async def refusals(
+    call: Invocation, ground: Ground, limit: Annotated[int, typer.Option(min=1, max=200)] = SHOWN
+) -> None:
     """List feeds that were not taken, newest first. Issuer and number are what each says itself."""
-    async with at_ground(call.settings()) as ground:
-        found = await ground.feed.refusals(limit)
+    found = await ground.feed.refusals(limit)
     output.rows(call, [asdict(each) for each in found], _REFUSALS)
 
 
-async def proposals(call: Invocation, limit: Annotated[int, typer.Option(min=1, max=1000)] = 100) -> None:
+@feed.verb()
+async def proposals(
+    call: Invocation, ground: Ground, limit: Annotated[int, typer.Option(min=1, max=1000)] = 100
+) -> None:
     """List certificates that the issuer proposes and nobody has approved; none of them speaks for anybody yet."""
-    async with at_ground(call.settings()) as ground:
-        found = await ground.feed.proposals(limit)
+    found = await ground.feed.proposals(limit)
     rows = [
         output.fields(
             each,
@@ -274,35 +266,36 @@ async def proposals(call: Invocation, limit: Annotated[int, typer.Option(min=1, 
     output.rows(call, rows, _PROPOSALS, [{"valid": span.strip(" –")} for span in spans])
 
 
+@feed.verb(
+    "Z91.07 SHA256 --as 'A. Clerk'",
+    "Z91.07 SHA256 --as 'A. Clerk' --yes -o json",
+    name="propose",
+    writes=True,
+)
 async def take_up(
     call: Invocation,
+    ground: Ground,
     code: Annotated[str, typer.Argument(help="The agency that the certificate is meant for.")],
     fingerprint: Annotated[str, typer.Argument(help="Its SHA-256, from: gateway registry feed proposals")],
     as_: As,
-    reason: Annotated[str, typer.Option(help="Why; the approver reads it.")] = "",
+    reason: ForApprover = "",
 ) -> None:
     """Take up what the issuer proposes, as your own proposal: it counts once another person approves."""
     from cryptography import x509
 
-    from gateway.cli.proposals import proposed
-    from gateway.deciding.proposals import binding_change
-    from gateway.domain.person import ProposalContent
-    from gateway.domain.proof import Binding
-
-    settings = call.settings()
-    async with at_ground(settings) as ground:
-        found = await ground.feed.proposal(code, fingerprint)
-        _refuse_unfit(found)
-        certificate = x509.load_der_x509_certificate(found.certificate_der)
-        wanted = Binding(
-            code=found.code,
-            certificate_der=found.certificate_der,
-            valid_from=found.valid_from or certificate.not_valid_before_utc,
-            valid_to=found.valid_to or certificate.not_valid_after_utc,
-        )
-        known = await ground.directory.bindings(found.code)
-        change = binding_change(known, wanted, ground.clock.now(), timedelta(days=settings.keys.overlap_days))
-    await proposed(call, ProposalContent(bindings=(change,)), as_, reason)
+    found = await ground.feed.proposal(code, fingerprint)
+    _refuse_unfit(found)
+    certificate = x509.load_der_x509_certificate(found.certificate_der)
+    wanted = Binding(
+        code=found.code,
+        certificate_der=found.certificate_der,
+        valid_from=found.valid_from or certificate.not_valid_before_utc,
+        valid_to=found.valid_to or certificate.not_valid_after_utc,
+    )
+    known = await ground.directory.bindings(found.code)
+    overlap = timedelta(days=ground.settings.keys.overlap_days)
+    change = binding_change(known, wanted, ground.clock.now(), overlap)
+    await proposed(call, ground, ProposalContent(bindings=(change,)), as_, reason)
 
 
 def _refuse_unfit(proposal: FeedProposal) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Group, Invocation, existing
+from gateway.cli.command import Invocation, existing, verb
 from gateway.cli.node import Seat, at_agency
 from gateway.domain.document import Delivery, OutState
 from gateway.errors import BrokerRefused, Clash, Waiting
@@ -62,17 +62,13 @@ Confirm = Annotated[
 Timeout = Annotated[str, typer.Option(help="How long to wait: 90s, 30m, 2h.")]
 
 
-def register(app: Group) -> None:
-    app.verb(
-        send,
-        "letter.pdf --to Z91.02 --number 88 --symbol VP --date 2026-11-20 --type cong_van"
-        ' --subject "Annual report" --signer "A Signer" --no-reply',
-        "letter.pdf table.xlsx --meta letter.json --wait accepted --timeout 30m -o json",
-        "--envelope letter.edxml --no-reply",
-        writes=True,
-    )
-
-
+@verb(
+    "letter.pdf --to Z91.02 --number 88 --symbol VP --date 2026-11-20 --type cong_van"
+    ' --subject "Annual report" --signer "A Signer" --no-reply',
+    "letter.pdf table.xlsx --meta letter.json --wait accepted --timeout 30m -o json",
+    "--envelope letter.edxml --no-reply",
+    writes=True,
+)
 async def send(
     call: Invocation,
     files: FilesOrNone = None,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli.command import Group, Invocation
+from gateway.cli.command import Invocation, verb
 from gateway.cli.node import at_node
 from gateway.errors import GatewayError, Misconfigured
 
@@ -29,10 +29,7 @@ ROLES = ("all", "web", "worker")
 _YOUNG = 5000
 
 
-def register(app: Group) -> None:
-    app.verb(serve, "", "gateway --config province.toml serve --role worker")
-
-
+@verb("", "gateway --config province.toml serve --role worker")
 async def serve(
     call: Invocation,
     role: Annotated[

@@ -15,32 +15,32 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Group, Invocation
-from gateway.cli.node import at_ground, chosen, operator
+from gateway.cli.command import Invocation, verb
+from gateway.cli.node import chosen, operator_id
+from gateway.domain.account import AgencyScope
 from gateway.domain.pdf import POINTS_PER_MM, CopyForm, Placement, Purpose, Spot, Wish
 from gateway.errors import Clash, Denied, NotFound
+from gateway.outgoing import sign_pdf
+from gateway.outgoing.sign_pdf import SigningDesk, SigningPlan, spot_in_mm
+from gateway.ports.services import AgencyKey
 
 if TYPE_CHECKING:
-    from gateway.outgoing.sign_pdf import SigningDesk, SigningPlan
-    from gateway.ports.services import AgencyKey
+    from gateway.bootstrap.ground import Ground
     from gateway.settings import Settings
     from gateway.trust.pdf_signing import Pin
 
 MOST_IMAGE = 8 * 1024 * 1024
 
 
-def register(app: Group) -> None:
-    app.verb(
-        sign,
-        "document.pdf --out document-sealed.pdf",
-        "scan.pdf --copy --form trs",
-        "annex.pdf --appendix --number 118/UBND-VP --dry-run --preview page.png",
-        writes=True,
-    )
-
-
+@verb(
+    "document.pdf --out document-sealed.pdf",
+    "scan.pdf --copy --form trs",
+    "annex.pdf --appendix --number 118/UBND-VP --dry-run --preview page.png",
+    writes=True,
+)
 async def sign(
     call: Invocation,
+    ground: Ground,
     file: Annotated[Path, typer.Argument(help="The PDF; it stays as it is.", exists=True, dir_okay=False)],
     out: Annotated[Path | None, typer.Option(help="The signed file; default: FILE with -signed.")] = None,
     copy: Annotated[bool, typer.Option("--copy", help="Make it an electronic copy (R25).")] = False,
@@ -61,26 +61,21 @@ async def sign(
 ) -> None:
     """Put the agency's signature on a PDF, in person: the seal, a copy's mark, or an appendix's mark."""
     from gateway.bootstrap import signing as wiring
-    from gateway.domain.account import AgencyScope
-    from gateway.outgoing import sign_pdf
 
     wish = Wish(purpose=_purpose(copy, appendix), agency_name="", copy_form=form, number=number, at=_spot(at))
     target = out or file.with_name(f"{file.stem}-signed.pdf")
-    settings = call.settings()
-    async with at_ground(settings) as ground:
-        agency = chosen(await ground.store.hosted(), call.agency)
-        desk = wiring.desk(settings, ground, stamped=not no_timestamp)
-        seal = _image(image or wiring.seal_file(settings, agency.code), wish, required=image is not None)
-        plan = await sign_pdf.plan(desk, file, replace(wish, agency_name=agency.name), seal)
-        await _show(call, desk, plan, preview)
-        # To type the PIN is to agree; a dry run ends here.
-        if call.dry_run and not call.agrees("cli.ask.sign", file=file, out=target):
-            return
-        principal = await operator(ground.store)
-        scope = AgencyScope(agency_id=agency.id, principal_id=principal.id)
-        with _opened(call, settings, ((token, key, p12)), ground.clock.now()) as opened:
-            signed = await sign_pdf.sign(desk, scope, agency, plan, opened, target)
-            facts = opened.facts
+    agency = chosen(await ground.store.hosted(), call.agency)
+    desk = wiring.desk(ground.settings, ground, stamped=not no_timestamp)
+    seal = _image(image or wiring.seal_file(ground.settings, agency.code), wish, required=image is not None)
+    plan = await sign_pdf.plan(desk, file, replace(wish, agency_name=agency.name), seal)
+    await _show(call, desk, plan, preview)
+    # To type the PIN is to agree; a dry run ends here.
+    if call.dry_run and not call.agrees("cli.ask.sign", file=file, out=target):
+        return
+    scope = AgencyScope(agency_id=agency.id, principal_id=await operator_id(ground.store))
+    with _opened(call, ground.settings, ((token, key, p12)), ground.clock.now()) as opened:
+        signed = await sign_pdf.sign(desk, scope, agency, plan, opened, target)
+        facts = opened.facts
     call.say("cli.sign.key", signer=facts.subject, serial=facts.serial)
     told = {
         "file": str(target),
@@ -100,8 +95,6 @@ def _purpose(copy: bool, appendix: bool) -> Purpose:
 
 
 def _spot(text: str | None) -> Spot | None:
-    from gateway.outgoing.sign_pdf import spot_in_mm
-
     if text is None:
         return None
     try:
@@ -123,8 +116,6 @@ def _image(path: Path, wish: Wish, *, required: bool) -> bytes | None:
 
 
 async def _show(call: Invocation, desk: SigningDesk, plan: SigningPlan, preview: Path | None) -> None:
-    from gateway.outgoing import sign_pdf
-
     where = _millimetres(plan.placement)
     call.say("cli.sign.where", page=plan.placement.page, **where)
     if plan.placement.crowded:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import documents, output
-from gateway.cli.command import Group, Invocation, OutputFormat
+from gateway.cli.command import Invocation, OutputFormat, verb
 from gateway.cli.node import Seat, at_agency, at_node, must_exist
 from gateway.cli.output import FAILED, age
 from gateway.cli.trust import issuer_line, shown_issuer
@@ -46,12 +46,7 @@ _DISK_MARKS = {"good": GOOD, "low": LOOK, "full": BAD}
 _NEED_A_PERSON = frozenset({"held", "quarantined", "malformed", "sealed"})
 
 
-def register(app: Group) -> None:
-    app.verb(status, "", "-o json")
-    app.verb(doctor, "", "-o json", "--report > node.txt")
-    app.verb(watch, "", "--id msg_01J… -o ndjson")
-
-
+@verb()
 async def status(call: Invocation) -> None:
     """Show the node on one screen: axis, queues, late documents, certificates, backup, workers, speed."""
     from gateway.ops import status
@@ -258,6 +253,7 @@ _LEVEL_MARKS = {"green": "✓", "yellow": "!", "red": "✗"}
 _LEVEL_STYLES = {"green": "green", "yellow": "yellow", "red": "bold red"}
 
 
+@verb("", "-o json", "--report > node.txt")
 async def doctor(
     call: Invocation,
     report: Annotated[
@@ -336,6 +332,7 @@ _EVENTS_AT_ONCE = 200
 _LOOK_S = 0.5
 
 
+@verb("", "--id msg_01J… -o ndjson")
 async def watch(
     call: Invocation,
     id: Annotated[

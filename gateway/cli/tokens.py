@@ -15,21 +15,38 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Group, Invocation
-from gateway.cli.node import at_ground, at_node, chosen, operator
+from gateway.cli.command import Invocation, noun
+from gateway.cli.node import at_node, chosen, operator
+from gateway.cli.send import day, span
+from gateway.domain import account
+from gateway.domain.account import (
+    KEY_SHOWN,
+    MOST_KEY_NETWORKS,
+    AgencyScope,
+    ApiKey,
+    ApiScope,
+    ClientCertificate,
+    HostedAgency,
+    KeyWay,
+    Network,
+    PrincipalKind,
+    key_prefix,
+)
+from gateway.domain.wall_clock import VIETNAM
 from gateway.errors import NotFound
+from gateway.incoming import act
+from gateway.policy import client_certificate
+from gateway.policy.client_certificate import LARGEST, NotOne
 
 if TYPE_CHECKING:
     from gateway.bootstrap.ground import Ground
-    from gateway.domain.account import ApiKey, ApiScope, ClientCertificate, HostedAgency, KeyWay, Network
     from gateway.settings import Settings
 
 # What a document system needs every day; administration is asked for by name.
 DAILY = ("messages:send", "messages:read", "inbox:read", "inbox:act", "agencies:read")
 
 _COLUMNS = output.columns(
-    *("id", "name", "code=agencies", "scopes", "networks", "certificate", "created=created_at"),
-    *("expires=expires_at", "state:cli.token"),
+    "id name code=agencies scopes networks certificate created=created_at expires=expires_at state:cli.token",
 )
 
 
@@ -47,35 +64,29 @@ CertificateFile = Annotated[
         "--cert", help="The client certificate, PEM or DER, without its key.", exists=True, dir_okay=False
     ),
 ]
-
-
+KeyId = Annotated[str, typer.Argument(help="Id of the key (key_…), not its secret.")]
+Scopes = Annotated[list[str] | None, typer.Option(help="A scope (repeat); default: daily work.")]
+Life = Annotated[str, typer.Option(help="After how long it ends: 90d, 8h; or never.")]
+Networks = Annotated[
+    list[str] | None,
+    typer.Option("--from", help="An address or network it is good from (repeat); default: everywhere."),
+]
 Since = Annotated[
     str,
     typer.Option(help="Its first day: what arrived before, and nobody took, counts as handed over to it."),
 ]
 
 
-def register(app: Group) -> None:
-    group = app.noun("tokens")
-    group.verb(list_, "", "-o json")
-    group.verb(
-        new,
-        "catalogue --scope agencies:read --expires 90d -o json",
-        "qlvb --from 203.0.113.10 --from 2001:db8:12::/48 --since 2026-12-01",
-        "qlvb --cert qlvb.pem --way certificate",
-        writes=True,
-    )
-    group.verb(bind, "key_01J… --cert qlvb.pem", "key_01J… --way secret --yes", writes=True)
-    group.verb(revoke, "key_01J…", "key_01J… --yes", writes=True)
+verb = noun("tokens").verb
 
 
-async def list_(call: Invocation) -> None:
+@verb()
+async def list_(call: Invocation, node: Ground) -> None:
     """List the keys; a secret can never be shown again."""
-    async with at_ground(call.settings()) as node:
-        keys = await node.store.accounts.list_keys()
-        codes = {agency.id: agency.code for agency in await node.store.hosted()}
-        now = node.clock.now()
-    shown = [_shown(each, codes) | {"state": state(each, now)} for each in keys]
+    keys = await node.store.accounts.list_keys()
+    codes = {agency.id: agency.code for agency in await node.store.hosted()}
+    now = node.clock.now()
+    shown = [_shown(each, codes) | {"state": each.state(now)} for each in keys]
     cells = [
         {"certificate": _certificate_cell(call, each)}
         | ({} if each.networks else {"networks": call.word("cli.token.everywhere")})
@@ -84,15 +95,19 @@ async def list_(call: Invocation) -> None:
     output.rows(call, shown, _COLUMNS, cells)
 
 
+@verb(
+    "catalogue --scope agencies:read --expires 90d -o json",
+    "qlvb --from 203.0.113.10 --from 2001:db8:12::/48 --since 2026-12-01",
+    "qlvb --cert qlvb.pem --way certificate",
+    writes=True,
+)
 async def new(
     call: Invocation,
+    ground: Ground,
     name: Annotated[str, typer.Argument(help="Which program this is, for example qlvb.")],
-    scope: Annotated[list[str] | None, typer.Option(help="A scope (repeat); default: daily work.")] = None,
-    expires: Annotated[str, typer.Option(help="After how long it ends: 90d, 8h; or never.")] = "365d",
-    from_: Annotated[
-        list[str] | None,
-        typer.Option("--from", help="An address or network it is good from (repeat); default: everywhere."),
-    ] = None,
+    scope: Scopes = None,
+    expires: Life = "365d",
+    from_: Networks = None,
     cert: CertificateFile = None,
     way: Annotated[
         Way | None, typer.Option(help="What opens it; default: the secret, with --cert both.")
@@ -100,22 +115,17 @@ async def new(
     since: Since = "",
 ) -> None:
     """Make a key for a program. Its secret is printed once, now; only the digest is kept."""
-    from gateway.cli.send import span
-    from gateway.domain.account import KeyWay
-
     scopes = tuple(sorted(read_scopes(scope)))
     life = None if expires == "never" else span(expires)
     networks = read_networks(from_ or ())
     certificate = None if cert is None else read_certificate(cert)
     opened_by = _way(way, KeyWay.SECRET, certificate)
     first_day = read_day(since)
-    settings = call.settings()
-    async with at_ground(settings) as ground:
-        _refuse_over(certificate, ground.clock.now())
-        agency = chosen(await ground.store.hosted(), call.agency)
-        call.ask("cli.ask.new_token", name=name, code=agency.code, scopes=" ".join(scopes))
-        await hand_over_before(call, {agency.id}, name, first_day)
-        secret, key = await make(ground, agency, name, scopes, life, networks, opened_by, certificate)
+    _refuse_over(certificate, ground.clock.now())
+    agency = chosen(await ground.store.hosted(), call.agency)
+    call.ask("cli.ask.new_token", name=name, code=agency.code, scopes=" ".join(scopes))
+    await hand_over_before(call, {agency.id}, name, first_day)
+    secret, key = await make(ground, agency, name, scopes, life, networks, opened_by, certificate)
     output.record(
         call,
         {
@@ -132,12 +142,14 @@ async def new(
     )
     if secret:
         call.say("cli.secret_once")
-    _say_if_off(call, settings, key)
+    _say_if_off(call, ground.settings, key)
 
 
+@verb("key_01J… --cert qlvb.pem", "key_01J… --way secret --yes", writes=True)
 async def bind(
     call: Invocation,
-    id: Annotated[str, typer.Argument(help="Id of the key (key_…), not its secret.")],
+    ground: Ground,
+    id: KeyId,
     cert: CertificateFile = None,
     way: Annotated[
         Way | None,
@@ -146,33 +158,28 @@ async def bind(
 ) -> None:
     """Bind a client certificate to a key in place of the one before, or change what opens the key."""
     certificate = None if cert is None else read_certificate(cert)
-    settings = call.settings()
-    async with at_ground(settings) as ground:
-        _refuse_over(certificate, ground.clock.now())
-        accounts = ground.store.accounts
-        known = next((each for each in await accounts.list_keys() if each.id == id), None)
-        if known is None:
-            raise NotFound(f"there is no API key {id}", hint="list them with: gateway tokens list")
-        kept = known.certificate if way is not Way.SECRET else None
-        bound = certificate or kept
-        opened_by = _way(way, known.way, bound)
-        call.ask(
-            "cli.ask.bind_token",
-            id=id,
-            name=known.principal.name,
-            way=call.word(f"keys.way.{opened_by}"),
-            certificate=bound.name if bound else "–",
-        )
-        key = await accounts.bind_certificate(id, opened_by, bound)
+    _refuse_over(certificate, ground.clock.now())
+    accounts = ground.store.accounts
+    known = next((each for each in await accounts.list_keys() if each.id == id), None)
+    if known is None:
+        raise NotFound(f"there is no API key {id}", hint="list them with: gateway tokens list")
+    kept = known.certificate if way is not Way.SECRET else None
+    bound = certificate or kept
+    opened_by = _way(way, known.way, bound)
+    call.ask(
+        "cli.ask.bind_token",
+        id=id,
+        name=known.principal.name,
+        way=call.word(f"keys.way.{opened_by}"),
+        certificate=bound.name if bound else "–",
+    )
+    key = await accounts.bind_certificate(id, opened_by, bound)
     output.record(call, {"id": id, "name": key.principal.name, **_opening(key)})
-    _say_if_off(call, settings, key)
+    _say_if_off(call, ground.settings, key)
 
 
 def read_certificate(file: Path) -> ClientCertificate:
     """BadParameter, with what is wrong with it."""
-    from gateway.policy import client_certificate
-    from gateway.policy.client_certificate import LARGEST, NotOne
-
     with file.open("rb") as opened:
         raw = opened.read(LARGEST + 1)
     try:
@@ -197,8 +204,6 @@ def _refuse_over(certificate: ClientCertificate | None, now: datetime) -> None:
 
 def _way(asked: Way | None, before: KeyWay, certificate: ClientCertificate | None) -> KeyWay:
     """As asked; else as before, but both where a certificate comes to a key that took none."""
-    from gateway.domain.account import KeyWay
-
     default = KeyWay.BOTH if certificate is not None and before is KeyWay.SECRET else before
     wanted = default if asked is None else KeyWay(asked.value)
     if wanted is KeyWay.SECRET and certificate is not None:
@@ -234,8 +239,6 @@ def _say_if_off(call: Invocation, settings: Settings, key: ApiKey) -> None:
 
 def read_scopes(given: Sequence[str] | None) -> frozenset[ApiScope]:
     """Those of daily work where none are named."""
-    from gateway.domain.account import ApiScope
-
     known, wanted = {str(each) for each in ApiScope}, given or DAILY
     if wrong := sorted(set(wanted) - known):
         raise typer.BadParameter(
@@ -245,9 +248,6 @@ def read_scopes(given: Sequence[str] | None) -> frozenset[ApiScope]:
 
 
 def read_networks(given: Sequence[str]) -> tuple[Network, ...]:
-    from gateway.domain import account
-    from gateway.domain.account import MOST_KEY_NETWORKS
-
     if len(given) > MOST_KEY_NETWORKS:
         raise typer.BadParameter(f"a key has {MOST_KEY_NETWORKS} networks at most")
     found = []
@@ -261,9 +261,6 @@ def read_networks(given: Sequence[str]) -> tuple[Network, ...]:
 
 def read_day(text: str) -> datetime | None:
     """When that day begins."""
-    from gateway.cli.send import day
-    from gateway.domain.wall_clock import VIETNAM
-
     return datetime.fromisoformat(day(text)).replace(tzinfo=VIETNAM) if text else None
 
 
@@ -272,9 +269,6 @@ async def hand_over_before(
 ) -> None:
     """What a new document system need not fetch, because its agency worked without it until that day. Said before its
     key is made: where this fails, there is none."""
-    from gateway.domain.account import AgencyScope
-    from gateway.incoming import act
-
     if day is None:
         return
     async with at_node(call) as node:
@@ -296,8 +290,6 @@ async def make(
 ) -> tuple[str, ApiKey]:
     """A new key for the agency: its secret, which nobody can read again, and what is kept of it. One that a certificate
     alone opens has none."""
-    from gateway.domain.account import KEY_SHOWN, ApiScope, KeyWay, PrincipalKind, key_prefix
-
     accounts, way = ground.store.accounts, way or KeyWay.SECRET
     has_secret = way is not KeyWay.CERTIFICATE
     prefix = key_prefix(ground.settings.node.trial)
@@ -317,15 +309,12 @@ async def make(
     return secret, key
 
 
-async def revoke(
-    call: Invocation, id: Annotated[str, typer.Argument(help="Id of the key (key_…), not its secret.")]
-) -> None:
+@verb("key_01J…", ask="cli.ask.revoke")
+async def revoke(call: Invocation, ground: Ground, id: KeyId) -> None:
     """End a key at once, and pause the webhooks that its program made with no other key."""
-    async with at_ground(call.settings()) as ground:
-        call.ask("cli.ask.revoke", id=id)
-        revoked_now = await ground.store.accounts.revoke_key(id)
-        key = next(key for key in await ground.store.accounts.list_keys() if key.id == id)
-        paused = await ground.store.webhooks.pause_without_key(key.principal.id, "operator")
+    revoked_now = await ground.store.accounts.revoke_key(id)
+    key = next(key for key in await ground.store.accounts.list_keys() if key.id == id)
+    paused = await ground.store.webhooks.pause_without_key(key.principal.id, "operator")
     shown = [{"id": hook.id, "host": hook.host} for hook in paused]
     output.record(call, {"id": id, "revoked_now": revoked_now, "webhooks_paused": shown})
     if paused:
@@ -346,9 +335,3 @@ def _shown(key: ApiKey, codes: dict[str, str]) -> dict[str, Any]:
         **_opening(key),
         **output.fields(key, "created_at expires_at revoked_at"),
     }
-
-
-def state(key: ApiKey, now: datetime) -> str:
-    if key.revoked_at is not None:
-        return "revoked"
-    return "expired" if key.expires_at is not None and key.expires_at <= now else "active"

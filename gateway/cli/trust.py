@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Group, Invocation
-from gateway.cli.node import at_node
+from gateway.cli.command import Invocation, noun
 from gateway.cli.output import NETWORK, age
 
 if TYPE_CHECKING:
@@ -24,29 +23,26 @@ if TYPE_CHECKING:
 MARKS = {"good": "✓", "failing": "!", "late": "✗"}
 
 
-def register(app: Group) -> None:
-    group = app.noun("trust")
-    group.verb(show, "", "-o json")
-    group.verb(refresh, "", "-o json")
+verb = noun("trust").verb
 
 
-async def show(call: Invocation) -> None:
+@verb()
+async def show(call: Invocation, node: OpenNode) -> None:
     """Show anchors and intermediates, and how old the answers of each authority are."""
-    async with at_node(call) as node:
-        found = await _look(node)
-        _print(call, found, node.clock.now())
+    found = await _look(node)
+    _print(call, found, node.clock.now())
 
 
-async def refresh(call: Invocation) -> None:
+@verb()
+async def refresh(call: Invocation, node: OpenNode) -> None:
     """Ask every configured authority now, without waiting for the next time that it is due."""
-    async with at_node(call) as node:
-        await node.asking.plan()
-        await node.store.revocation.hurry(node.clock.now())
-        while await node.asking.ask():
-            pass
-        await node.asking.learn()
-        found = await _look(node)
-        _print(call, found, node.clock.now())
+    await node.asking.plan()
+    await node.store.revocation.hurry(node.clock.now())
+    while await node.asking.ask():
+        pass
+    await node.asking.learn()
+    found = await _look(node)
+    _print(call, found, node.clock.now())
     if any(each.word != "good" for each in found.asked):
         raise typer.Exit(NETWORK)
 

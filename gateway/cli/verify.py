@@ -17,21 +17,13 @@ import typer
 
 from gateway.api.words import code_text
 from gateway.cli import output
-from gateway.cli.command import Group, Invocation
+from gateway.cli.command import Invocation, verb
 from gateway.cli.output import VERIFICATION
+from gateway.clock import SystemClock
 from gateway.words import labels
 
 
-def register(app: Group) -> None:
-    app.verb(
-        verify,
-        "packet.edxml --trust trust/",
-        "van-ban.pdf --trust trust/ --at 2026-11-20T08:00:00+07:00 -o json",
-    )
-    app.verb(read, "van-ban.pdf", "van-ban.pdf --trust trust/ -o json")
-    app.verb(explain, "packet.edxml", "- -o json < packet.edxml")
-
-
+@verb("packet.edxml --trust trust/", "van-ban.pdf --trust trust/ --at 2026-11-20T08:00:00+07:00 -o json")
 def verify(
     call: Invocation,
     file: Annotated[Path, typer.Argument(help="The envelope, or one PDF; - is standard input.")],
@@ -45,7 +37,6 @@ def verify(
     at: Annotated[str | None, typer.Option(help="As of this time (RFC 3339); default: now.")] = None,
 ) -> None:
     """Check an envelope offline: who signed it, for whom, and whether that holds. Exit 7 when it does not."""
-    from gateway.clock import SystemClock
     from gateway.ops import pdf, verify_file
 
     now = SystemClock().now()
@@ -194,6 +185,7 @@ def _pdf_why(call: Invocation, found: dict[str, Any]) -> str:
 _FIELD_MARKS = {"sure": "✓", "doubtful": "?", "none": "·"}
 
 
+@verb("van-ban.pdf", "van-ban.pdf --trust trust/ -o json")
 def read(
     call: Invocation,
     file: Annotated[Path, typer.Argument(help="One PDF; - is standard input.")],
@@ -205,7 +197,6 @@ def read(
     ] = None,
 ) -> None:
     """Read number, date, type, abstract and signer from a PDF, each marked: sure (✓), doubtful (?), not found (·)."""
-    from gateway.clock import SystemClock
     from gateway.ops.pdf import read_pdf
 
     found = read_pdf(file, trust, SystemClock().now())
@@ -220,6 +211,7 @@ def _field_line(call: Invocation, name: str, one: dict[str, Any]) -> str:
     return f"{_FIELD_MARKS[one['sure']]} {call.word('read.' + name)}: {output.plain(value)}{why}".rstrip()
 
 
+@verb("packet.edxml", "- -o json < packet.edxml")
 def explain(
     call: Invocation,
     file: Annotated[Path, typer.Argument(help="The envelope, or a PDF; - is standard input.")],

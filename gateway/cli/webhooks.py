@@ -9,31 +9,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Group, Invocation
-from gateway.cli.node import at_agency
-from gateway.cli.operations import Given, carry_out, does, shown
+from gateway.cli.command import Invocation, Overlap, noun
+from gateway.cli.node import Seat
+from gateway.cli.operations import Given, carry_out, does, shown, tell_rows
+from gateway.cli.send import span
+from gateway.webhooks import sequence_in
 
 if TYPE_CHECKING:
-    from gateway.api.resources.webhooks import (
-        Deliveries,
-        DeliveryOut,
-        TryOut,
-        WebhookMade,
-        WebhookOut,
-        WebhooksOut,
-    )
+    from gateway.api.resources.webhooks import DeliveryOut, TryOut, WebhookMade, WebhookOut
 
-_COLUMNS = output.columns("id", "address=url", "state", "count", "at", "detail")
-_LOG_COLUMNS = output.columns(
-    "sequence", "event=type", "state:webhook.delivery", "tries=attempts", "at", "reason", "detail"
-)
+_COLUMNS = output.columns("id address=url state count at detail")
+_LOG_COLUMNS = output.columns("sequence event=type state:webhook.delivery tries=attempts at reason detail")
 Id = Annotated[str, typer.Argument(help="Id of the webhook (whk_…), from: gateway webhooks list")]
-
-
-def _tell_list(call: Invocation, answer: WebhooksOut) -> None:
-    output.rows(
-        call, [shown(each) for each in answer.data], _COLUMNS, [_cells(call, each) for each in answer.data]
-    )
 
 
 def _cells(call: Invocation, each: WebhookOut) -> dict[str, str]:
@@ -61,13 +48,6 @@ def _tell_try(call: Invocation, answer: TryOut) -> None:
         raise typer.Exit(output.NETWORK)
 
 
-def _tell_log(call: Invocation, answer: Deliveries) -> None:
-    records = [{"id": each.event, **shown(each)} for each in answer.data]
-    output.page(
-        call, records, _LOG_COLUMNS, answer.next_cursor, [_log_cells(call, each) for each in answer.data]
-    )
-
-
 def _log_cells(call: Invocation, each: DeliveryOut) -> dict[str, str]:
     last = each.tries[-1] if each.tries else None
     return {
@@ -77,31 +57,21 @@ def _log_cells(call: Invocation, each: DeliveryOut) -> dict[str, str]:
     }
 
 
-def register(app: Group) -> None:
-    group = app.noun("webhooks")
-    group.verb(list_, "", "-o json")
-    group.verb(
-        add,
-        "https://qlvb.example.gov.vn/events",
-        "https://qlvb.example.gov.vn/events --type 'message.*' --type inbox.received --after 0",
-        writes=True,
-    )
-    group.verb(show, "whk_01K", "whk_01K -o json")
-    group.verb(test, "whk_01K", "whk_01K -o json")
-    group.verb(rotate, "whk_01K", "whk_01K --overlap 0h --yes", writes=True)
-    group.verb(pause, "whk_01K", "whk_01K --yes", writes=True)
-    group.verb(resume, "whk_01K", "whk_01K --yes", writes=True)
-    group.verb(remove, "whk_01K", "whk_01K --yes", writes=True)
-    group.verb(log, "whk_01K", "whk_01K --state failed -o ndjson")
-    group.verb(redeliver, "whk_01K evt_01K-1523", "whk_01K --failed --yes", writes=True)
+verb = noun("webhooks").verb
 
 
-@does("listWebhooks", tell=_tell_list)
+@verb()
+@does("listWebhooks", tell=tell_rows(_COLUMNS, _cells))
 def list_() -> Given:
     """List the agency's webhooks, and how they go; a secret can never be shown again."""
     return {}
 
 
+@verb(
+    "https://qlvb.example.gov.vn/events",
+    "https://qlvb.example.gov.vn/events --type 'message.*' --type inbox.received --after 0",
+    writes=True,
+)
 @does("makeWebhook", ask="webhook.ask.add", tell=_tell_made)
 def add(
     url: Annotated[str, typer.Argument(help="Where events are sent: https://…")],
@@ -121,61 +91,58 @@ def add(
     return {"url": url, "types": type_ or [], "note": note, "after": after if after is None else str(after)}
 
 
-@does("readWebhook", place="webhook")
+@verb("whk_01K")
+@does("readWebhook")
 def show(webhook: Id) -> Given:
     """Show one webhook, and how it goes."""
     return {}
 
 
-@does("testWebhook", place="webhook", tell=_tell_try)
+@verb("whk_01K")
+@does("testWebhook", tell=_tell_try)
 def test(webhook: Id) -> Given:
     """Send a body that is no event, now, and say what came of it; exit 6 when it did not come through."""
     return {}
 
 
-async def rotate(
-    call: Invocation,
-    webhook: Id,
-    overlap: Annotated[
-        str, typer.Option(help="How long the one before is good too: 24h, 7d; 0h for not at all.")
-    ] = "24h",
-) -> None:
+@verb("whk_01K", "whk_01K --overlap 0h --yes", writes=True)
+async def rotate(call: Invocation, seat: Seat, webhook: Id, overlap: Overlap = "24h") -> None:
     """Give it another secret, printed once, now. Bodies are signed with both until the overlap is over."""
-    from gateway.cli.send import span
-
     length = span(overlap)  # a program says whole hours
-    async with at_agency(call) as seat:
-        call.ask("webhook.ask.rotate", id=webhook)
-        secret, _ = await seat.node.webhooks.rotate(seat.scope, webhook, length)
-        answer = await carry_out(call, seat, "readWebhook", id=webhook)
+    call.ask("webhook.ask.rotate", id=webhook)
+    secret, _ = await seat.node.webhooks.rotate(seat.scope, webhook, length)
+    answer = await carry_out(call, seat, "readWebhook", id=webhook)
     _tell_secret(call, answer, secret)
 
 
-async def pause(call: Invocation, webhook: Id) -> None:
+@verb("whk_01K", writes=True)
+async def pause(call: Invocation, seat: Seat, webhook: Id) -> None:
     """Send nothing more until it goes on; what happens meanwhile is told then."""
-    await _turn(call, webhook, "pause")
+    await _turn(call, seat, webhook, "pause")
 
 
-async def resume(call: Invocation, webhook: Id) -> None:
+@verb("whk_01K", writes=True)
+async def resume(call: Invocation, seat: Seat, webhook: Id) -> None:
     """Let it go on where it stopped."""
-    await _turn(call, webhook, "resume")
+    await _turn(call, seat, webhook, "resume")
 
 
-async def _turn(call: Invocation, webhook: str, act: str) -> None:
+async def _turn(call: Invocation, seat: Seat, webhook: str, act: str) -> None:
     """Clash where it is so already: a program may say it again, a person wants to know."""
-    async with at_agency(call) as seat:
-        call.ask(f"webhook.ask.{act}", id=webhook)
-        await getattr(seat.node.webhooks, act)(seat.scope, webhook)
-        output.record(call, shown(await carry_out(call, seat, "readWebhook", id=webhook)))
+    call.ask(f"webhook.ask.{act}", id=webhook)
+    await getattr(seat.node.webhooks, act)(seat.scope, webhook)
+    output.record(call, shown(await carry_out(call, seat, "readWebhook", id=webhook)))
 
 
-@does("removeWebhook", place="webhook", ask="webhook.ask.remove")
+@verb("whk_01K", writes=True)
+@does("removeWebhook", ask="webhook.ask.remove")
 def remove(webhook: Id) -> Given:
     """Remove a webhook, with what is known of its deliveries."""
     return {}
 
 
-@does("listDeliveries", place="webhook", tell=_tell_log)
+@verb("whk_01K", "whk_01K --state failed -o ndjson")
+@does("listDeliveries", tell=tell_rows(_LOG_COLUMNS, _log_cells, id="event"))
 def log(
     webhook: Id,
     state: Annotated[str | None, typer.Option(help="waiting, delivered or failed.")] = None,
@@ -186,18 +153,17 @@ def log(
     return {"state": state, "limit": limit, "cursor": cursor}
 
 
+@verb("whk_01K evt_01K-1523", "whk_01K --failed --yes", writes=True)
 async def redeliver(
     call: Invocation,
+    seat: Seat,
     webhook: Id,
     event: Annotated[list[str] | None, typer.Argument(help="Ids of events (evt_…) or their numbers.")] = None,
     failed: Annotated[bool, typer.Option("--failed", help="Every event that was given up.")] = False,
 ) -> None:
     """Tell events anew, under the same ids."""
-    from gateway.webhooks import sequence_in
-
     if failed == bool(event):
         raise typer.BadParameter("name events, or give --failed")
     these = [sequence_in(each) for each in event] if event else None
-    async with at_agency(call) as seat:
-        call.ask("webhook.ask.redeliver", id=webhook)
-        output.record(call, {"count": await seat.node.webhooks.redeliver(seat.scope, webhook, these)})
+    call.ask("webhook.ask.redeliver", id=webhook)
+    output.record(call, {"count": await seat.node.webhooks.redeliver(seat.scope, webhook, these)})

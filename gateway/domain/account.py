@@ -6,7 +6,7 @@ IPv6 one is that IPv4 address. Of a call is kept what was asked and how it went,
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -139,7 +139,13 @@ class ApiKey:
     sealed: str | None = field(default=None, repr=False)
 
     def has_ended(self, at: datetime) -> bool:
-        return self.revoked_at is not None or (self.expires_at is not None and self.expires_at <= at)
+        return self.state(at) != "active"
+
+    def state(self, at: datetime) -> str:
+        """Say whether it is good, in a word of the labels."""
+        if self.revoked_at is not None:
+            return "revoked"
+        return "expired" if self.expires_at is not None and self.expires_at <= at else "active"
 
 
 class NumberingMode(StrEnum):
@@ -163,6 +169,13 @@ class HostedAgency:
     email: str | None = None
     answer_recall: bool = True
     left_at: datetime | None = None
+
+    @staticmethod
+    def called(name: str, among: Iterable[HostedAgency]) -> HostedAgency | None:
+        """Find the one with that code or alias, in letters of either case."""
+        wanted = name.strip().casefold()
+        codes = ((each, (each.code, *each.aliases)) for each in among)
+        return next((each for each, known in codes if wanted in map(str.casefold, known)), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from gateway.api import downloads
 from gateway.api.call import Call, PageOut, PageQuery, download, once
-from gateway.api.problems import BadCall, RequestFault
+from gateway.api.problems import bad_value
 from gateway.api.routes import BASE, Route
 from gateway.api.shapes import AgencyCode, Asked, Line, Moment, Text, Told
 from gateway.domain.account import ApiScope
@@ -173,12 +173,7 @@ def _ask(desk: BookDesk, book: Book, asked: SpanQuery, lang: str) -> Ask:
     last = asked.until or (today if year == today.year else dt.date(year, 12, 31))
     since = asked.since or dt.date(year, 1, 1)
     if last.year != year or since > last or not 1900 <= year <= 9998:
-        fault = RequestFault(
-            code="bad-value",
-            pointer="?to",
-            params={"field": "to", "expected": f"{since} … {since.replace(month=12, day=31)}"},
-        )
-        raise BadCall("bad-request", fault)
+        raise bad_value("?to", f"{since} … {since.replace(month=12, day=31)}")
     return Ask(book=book, span=Span(year=year, since=since, until=last), lang=lang)
 
 
@@ -187,10 +182,7 @@ async def _after(work: OfficeWork, book: Book, cursor: str | None) -> str | Outg
     try:
         return await books.line_named(work, book, cursor) if cursor is not None else None
     except NotFound as why:
-        fault = RequestFault(
-            code="bad-value", pointer="?cursor", params={"field": "cursor", "expected": "next_cursor"}
-        )
-        raise BadCall("bad-request", fault) from why
+        raise bad_value("?cursor", "next_cursor") from why
 
 
 def _page(ask: Ask, found: Sequence[BookLine], told: Summary, after: str | None) -> Lines:

@@ -3,7 +3,6 @@
 from gateway.api.resources import (
     agencies,
     events,
-    evidence,
     inbox,
     messages,
     meta,
@@ -22,7 +21,7 @@ ROUTES: tuple[Route, ...] = (
     *writing.ACT_ROUTES,
     *messages.PAPER_ROUTES,
     *inbox.ROUTES,
-    *evidence.ROUTES,
+    *messages.EVIDENCE_ROUTES,
     *agencies.ROUTES,
     *events.ROUTES,
     *webhooks.ROUTES,

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import Field
 
 from gateway.api.call import DEFAULT_ROWS, MOST_ROWS, Call, Words, check_words, wait_until
-from gateway.api.problems import BadCall, RequestFault
+from gateway.api.problems import BadCall, bad_value
 from gateway.api.routes import Routes
 from gateway.api.shapes import Asked, Code, EventWord, Moment, Told
 from gateway.domain import feed
@@ -125,8 +125,7 @@ def sequence_of(after: str) -> int:
     """The sequence that a cursor names. BadCall when it is neither an event id nor a number."""
     text = after.rpartition("-")[2] if after.startswith("evt_") else after
     if not (text.isascii() and text.isdigit() and len(text) <= 18):
-        params = {"field": "after", "expected": "evt_…, 0"}
-        raise BadCall("bad-request", RequestFault(code="bad-value", pointer="?after", params=params))
+        raise bad_value("?after", "evt_…, 0")
     return int(text)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from functools import partial
 from typing import Literal
 
 from aiohttp import web
@@ -26,7 +27,7 @@ from gateway.api.call import (
 )
 from gateway.api.inbox_view import InboxItem, Quarantined
 from gateway.api.models import NothingIn, StaffIn
-from gateway.api.problems import BadCall, RequestFault
+from gateway.api.problems import bad_value
 from gateway.api.routes import Routes
 from gateway.api.shapes import PACKET_STATES, SET_ASIDE, Asked, Code, HandoverWord, Line, Text, Told, closed
 from gateway.api.words import in_state_word, say
@@ -72,9 +73,7 @@ class AssignmentIn(Asked):
     def to_assignment(self) -> Assignment:
         strange = sorted(set(self.unit_deadlines) - set(self.coordinating_units))
         if strange:
-            params = {"field": "unit_deadlines", "expected": ", ".join(self.coordinating_units) or "–"}
-            fault = RequestFault(code="bad-value", pointer="/unit_deadlines", params=params)
-            raise BadCall("bad-request", fault)
+            raise bad_value("/unit_deadlines", ", ".join(self.coordinating_units) or "–")
         days = tuple(UnitDeadline(unit=unit, deadline=day) for unit, day in self.unit_deadlines.items())
         return self.into(Assignment, deadlines=days)
 
@@ -115,11 +114,9 @@ class StatusIn(Asked):
     def to_call(self) -> StatusCall:
         code = code_of(self.code)
         if code not in SETTABLE:
-            params = {"field": "code", "expected": ", ".join(SETTABLE)}
-            raise BadCall("bad-request", RequestFault(code="bad-value", pointer="/code", params=params))
+            raise bad_value("/code", ", ".join(SETTABLE))
         if self.reopen and code != "05":
-            params = {"field": "code", "expected": "05"}
-            raise BadCall("bad-request", RequestFault(code="bad-value", pointer="/code", params=params))
+            raise bad_value("/code", "05")
         return self.into(
             StatusCall,
             code=code,
@@ -191,6 +188,7 @@ class StatusSet(Told):
 
 
 ROUTES = Routes("inbox", ApiScope.INBOX_READ)
+_change = partial(ROUTES, scopes=(ApiScope.INBOX_ACT,), changes=True, headers=("ETag",))
 
 
 @ROUTES(
@@ -231,25 +229,24 @@ async def _list(call: Call, query: InboxQuery) -> InboxItems:
 
 @ROUTES("GET /inbox/{id}", "One incoming document with its checks", headers=("ETag",))
 async def read_inbox_item(call: Call) -> InboxItem:
-    return await _present(call, call.path("id"))
+    return await _present(call)
 
 
-async def _present(call: Call, id: str) -> InboxItem:
+async def _present(call: Call) -> InboxItem:
     """The item as it is now, with its version."""
     async with call.deps.store.read(call.scope()) as work:
-        (item,) = await _items(call, work, [await work.incoming.get(id)])
+        (item,) = await _items(call, work, [await work.incoming.get(call.path("id"))])
     return call.versioned(item, item.version)
 
 
 @ROUTES.file("GET /inbox/{id}/files/{n}", "One file, as the sender attached it")
 async def read_inbox_file(call: Call) -> web.StreamResponse:
-    file = await reading.open_file(call.deps.inn, call.scope(), call.path("id"), call.number("n"))
-    return await stream(call, file)
+    return await stream(call, await reading.open_file(*call.incoming, call.number("n")))
 
 
 @ROUTES.file("GET /inbox/{id}/envelope", "The envelope, byte for byte as it arrived", media="application/xml")
 async def read_inbox_envelope(call: Call) -> web.StreamResponse:
-    return await stream(call, await reading.open_envelope(call.deps.inn, call.scope(), call.path("id")))
+    return await stream(call, await reading.open_envelope(*call.incoming))
 
 
 @ROUTES(
@@ -266,27 +263,22 @@ async def acknowledge_inbox_item(call: Call) -> Acknowledged:
     return Acknowledged(id=id, handover="acked", repeated=not first)
 
 
-@ROUTES(
+@_change(
     "POST /inbox/{id}/status",
     "Say what the agency did: 02 to 06, or 15 and 16 to an open request",
     text="Any order, and twice is harmless. 02 needs `reason`. In mode B the answer returns the number given. An item "
     "whose `business` is recall or update takes 15 and 16 alone; a document takes 02 to 06, and 15 or 16 to its open "
     "`request`. Work closed by mistake is opened again by 05 with `reopen` and its reason as `note`.",
-    scopes=(ApiScope.INBOX_ACT,),
-    changes=True,
     fails=(409, 422),
-    headers=("ETag",),
     sample=routes.sample_status,
 )
 async def set_status(call: Call, asked: StatusIn) -> StatusSet:
     said = asked.to_call()
-    done = await act.set_status(
-        call.deps.inn, call.scope(), call.path("id"), said, expect_version=call.expected_version()
-    )
+    done = await act.set_status(*call.incoming, said, expect_version=call.expected_version())
     return StatusSet.of(
         done,
         warnings=[_without_effect(call, said.code, done.document)] if done.moves_nothing else [],
-        item=await _present(call, call.path("id")),
+        item=await _present(call),
     )
 
 
@@ -297,42 +289,34 @@ def _without_effect(call: Call, code: str, document: IncomingDocument) -> Status
     )
 
 
-@ROUTES(
+@_change(
     "PUT /inbox/{id}/assignment",
     "Who works on it, and until when",
-    scopes=(ApiScope.INBOX_ACT,),
-    changes=True,
     fails=(422,),
-    headers=("ETag",),
     sample=routes.sample_assignment,
 )
 async def assign_inbox_item(call: Call, asked: AssignmentIn) -> InboxItem:
     given = asked.to_assignment()
-    document = await act.assign(
-        call.deps.inn, call.scope(), call.path("id"), given, expect_version=call.expected_version()
-    )
+    document = await act.assign(*call.incoming, given, expect_version=call.expected_version())
     async with call.deps.store.read(call.scope()) as work:
         (item,) = await _items(call, work, [document])
     return call.versioned(item, document.version)
 
 
-@ROUTES(
+@_change(
     "POST /inbox/{id}/assignment/parts",
     "What a unit says of its part: handed back with a reason, or done",
     text="What is handed back waits for whoever assigns, and for another assignment. The sender is told nothing.",
-    scopes=(ApiScope.INBOX_ACT,),
-    changes=True,
     fails=(409, 422),
-    headers=("ETag",),
     sample=routes.sample_part,
 )
 async def end_inbox_part(call: Call, asked: PartIn) -> InboxItem:
-    id, expected = call.path("id"), call.expected_version()
+    expected = call.expected_version()
     if asked.outcome == "returned":
-        await handling.hand_back(call.deps.inn, call.scope(), id, asked.unit, asked.reason or "", expected)
+        await handling.hand_back(*call.incoming, asked.unit, asked.reason or "", expected)
     else:
-        await handling.finish(call.deps.inn, call.scope(), id, asked.unit, expected)
-    return await _present(call, id)
+        await handling.finish(*call.incoming, asked.unit, expected)
+    return await _present(call)
 
 
 async def _leased(call: Call, query: InboxQuery, seconds: int) -> InboxItems:

@@ -1,12 +1,14 @@
 """Outgoing documents read: the list, one of them, its timeline, its files, its envelope; and the paper dispatch list.
 In: a call. Out: views of `message_view`, or the signed bytes as they were sent; what has to go on paper and what was
-handed over. One thing is written here: that a document was handed over on paper, by day and means; all other writing
-is in `writing`."""
+handed over; and of a document sent or received everything that proves it, a ZIP file that each call makes anew, leaving
+an event (docs/evidence.md). One thing is written here: that a document was handed over on paper, by day and means; all
+other writing is in `writing`."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from aiohttp import web
@@ -25,6 +27,7 @@ from gateway.api.call import (
     slices,
     stream,
 )
+from gateway.api.deps import PackFile
 from gateway.api.message_view import Message
 from gateway.api.routes import Routes
 from gateway.api.shapes import (
@@ -45,10 +48,11 @@ from gateway.domain.account import ApiScope
 from gateway.domain.document import Delivery, OutgoingDocument, OutState
 from gateway.domain.feed import event_id
 from gateway.domain.status import STATES, Fact, is_skewed
+from gateway.errors import NotFound
 from gateway.outgoing import files, manage
 from gateway.outgoing.manage import PaperLine
 from gateway.policy.outgoing import HandedOver, Means
-from gateway.ports import Work
+from gateway.ports import Pool, Work
 
 
 class MessagesQuery(TextQuery):
@@ -217,8 +221,7 @@ class EnvelopeQuery(Asked):
 
 @ROUTES.file("GET /messages/{id}/files/{n}", "One of its files, as it was handed in")
 async def read_message_file(call: Call) -> web.StreamResponse:
-    file = await files.open_file(call.deps.out, call.scope(), call.path("id"), call.number("n"))
-    return await stream(call, file)
+    return await stream(call, await files.open_file(*call.outgoing, call.number("n")))
 
 
 @ROUTES.file(
@@ -333,7 +336,7 @@ async def list_paper(call: Call, query: PaperQuery) -> PaperList:
 )
 async def hand_over_message(call: Call, asked: HandOverIn) -> Message:
     said = HandedOver(on=asked.on or call.deps.out.today(), means=asked.means, note=asked.note)
-    document = await manage.close_paper(call.deps.out, call.scope(), call.path("id"), said, asked.recipients)
+    document = await manage.close_paper(*call.outgoing, said, asked.recipients)
     async with call.deps.store.read(call.scope()) as work:
         deliveries = await work.deliveries.of(document.id)
     return call.versioned(message_view.message(document, deliveries, call.lang), document.version)
@@ -355,3 +358,49 @@ def _paper_line(line: PaperLine) -> PaperLineOut:
         printed=[each.name for each in line.printed],
         since=part.opened_at,
     )
+
+
+EVIDENCE_ROUTES = Routes("messages", ApiScope.EVIDENCE_READ)
+_pack_route = partial(
+    EVIDENCE_ROUTES,
+    text="A ZIP file that can be checked anywhere with `gateway evidence verify`. Each call makes one and leaves an event.",
+    media="application/zip",
+    fails=(409,),
+)
+
+
+@_pack_route("GET /messages/{id}/evidence", "Everything that proves this message, in one file")
+async def read_message_evidence(call: Call) -> web.StreamResponse:
+    async with call.deps.store.read(call.scope()) as work:
+        document = await work.outgoing.get(call.path("id"))
+    return await _pack(call, document.id)
+
+
+@_pack_route(
+    "GET /inbox/{id}/evidence", "Everything that proves this incoming document, in one file", tag="inbox"
+)
+async def read_inbox_evidence(call: Call) -> web.StreamResponse:
+    async with call.deps.store.read(call.scope()) as work:
+        document = await work.incoming.get(call.path("id"))
+    return await _pack(call, document.id)
+
+
+async def _pack(call: Call, id: str) -> web.StreamResponse:
+    if call.deps.evidence is None:
+        raise NotFound("this process makes no evidence packs", hint="ask the node that gateway serve runs")
+    made = await call.deps.evidence.make(call.scope(), id)
+    return await download(
+        call,
+        name=made.name,
+        content_type="application/zip",
+        size=made.size,
+        sha256=None,
+        pieces=_streamed(call.deps.pool, made),
+    )
+
+
+async def _streamed(pool: Pool, made: PackFile) -> AsyncIterator[bytes]:
+    """Pieces read in the pool, one ahead of none."""
+    running = made.pieces()
+    while piece := await pool.run(partial(next, running, b"")):
+        yield piece

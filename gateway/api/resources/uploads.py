@@ -16,13 +16,12 @@ from pydantic import Field
 from gateway.api import asking, pdf_view
 from gateway.api.call import Call, once
 from gateway.api.pdf_view import FileSignaturesOut
-from gateway.api.problems import BadCall, RequestFault
+from gateway.api.problems import bad_value
 from gateway.api.routes import BASE, Body, Routes, sample_upload
 from gateway.api.shapes import Asked, Moment, Name, Sha256, Told
 from gateway.domain.account import ApiScope
 from gateway.domain.identity import Digest
 from gateway.domain.upload import LEAST_PART, MOST_PART, Upload, UploadPart
-from gateway.errors import NotFound
 from gateway.outgoing import uploads
 from gateway.outgoing.uploads import Announced, missing_of
 
@@ -143,10 +142,8 @@ async def read_upload(call: Call) -> UploadOut:
 async def put_upload_part(call: Call) -> PartOut:
     asking.need_type(call.request, OCTETS)
     part = await uploads.add_part(
-        call.deps.out,
-        call.scope(),
-        call.path("id"),
-        _number(call),
+        *call.outgoing,
+        call.number("n", "part"),
         asking.streamed_body(call.request, call.deps.options.upload_s),
         _announced(call.request.headers.get("Content-Digest", "")),
     )
@@ -160,25 +157,18 @@ async def put_upload_part(call: Call) -> PartOut:
     fails=(409, 422),
 )
 async def complete_upload(call: Call) -> UploadOut:
-    await uploads.complete(call.deps.out, call.scope(), call.path("id"))
+    await uploads.complete(*call.outgoing)
     return await _present(call)
 
 
 @ROUTES("DELETE /uploads/{id}", "Let go of an upload; messages that carry its file keep theirs")
 async def delete_upload(call: Call) -> UploadRemoved:
-    await uploads.remove(call.deps.out, call.scope(), call.path("id"))
+    await uploads.remove(*call.outgoing)
     return UploadRemoved(id=call.path("id"))
 
 
 async def _present(call: Call) -> UploadOut:
-    return _told(call, *await uploads.present(call.deps.out, call.scope(), call.path("id")))
-
-
-def _number(call: Call) -> int:
-    given = call.path("n")
-    if not (given.isascii() and given.isdigit() and len(given) < 6):
-        raise NotFound(f"parts have numbers; there is no part {given[:20]!r}")
-    return int(given)
+    return _told(call, *await uploads.present(*call.outgoing))
 
 
 def _announced(header: str) -> Digest | None:
@@ -191,10 +181,7 @@ def _announced(header: str) -> Digest | None:
     except binascii.Error:
         raw = b""
     if len(raw) != 32:
-        params = {"field": "Content-Digest", "expected": "sha-256=:…:"}
-        raise BadCall(
-            "bad-request", RequestFault(code="bad-value", pointer="/headers/Content-Digest", params=params)
-        )
+        raise bad_value("/headers/Content-Digest", "sha-256=:…:")
     return Digest.of_bytes(raw)
 
 

@@ -13,8 +13,8 @@ from pydantic import Field, StringConstraints, WithJsonSchema
 
 from gateway.api import routes
 from gateway.api.call import Call, PageOut, PageQuery, once
-from gateway.api.problems import BadCall, RequestFault
-from gateway.api.routes import BASE, Routes
+from gateway.api.problems import bad_value
+from gateway.api.routes import Routes
 from gateway.api.shapes import Asked, Code, EventWord, Line, Moment, ScopeWord, Told, growing
 from gateway.domain.account import ApiScope
 from gateway.domain.webhook import (
@@ -327,8 +327,7 @@ def _sequence(given: str, pointer: str) -> int:
     try:
         return sequence_in(given)
     except NotFound as why:
-        params = {"field": pointer.strip("/?"), "expected": "evt_…, 0"}
-        raise BadCall("bad-request", RequestFault(code="bad-value", pointer=pointer, params=params)) from why
+        raise bad_value(pointer, "evt_…, 0", pointer.strip("/?")) from why
 
 
 async def _told(call: Call, endpoint: Endpoint) -> WebhookOut:
@@ -360,6 +359,3 @@ def _delivery(each: Delivery, *, is_active: bool) -> DeliveryOut:
         next_try_at=each.due_at if is_active else None,
         tries=[_try(one) for one in each.tries],
     )
-
-
-_ONE = f"{BASE}/webhooks/{{id}}"

@@ -17,6 +17,7 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 from aiohttp import web
 from pydantic import Field
@@ -91,19 +92,19 @@ class EnvelopeQuery(Asked):
 _MEDIA = ("application/xml", "text/xml")
 CREATE_ROUTES = Routes("messages", ApiScope.MESSAGES_SEND)
 ACT_ROUTES = Routes("messages", ApiScope.MESSAGES_SEND)
+_create = partial(CREATE_ROUTES, creates=True, answer=Message, headers=("ETag", "Location"))
+_add = partial(ACT_ROUTES, creates=True, answer=Message, headers=("ETag", "Location"))
+_act = partial(ACT_ROUTES, changes=True, headers=("ETag",))
 READ_ROUTES = Routes("messages", ApiScope.MESSAGES_SEND)
 
 
-@CREATE_ROUTES(
+@_create(
     "POST /messages",
     "Send a document, or keep a draft",
     text="The part `meta` (JSON) comes first, then one part per file, named by its role or listed in `meta.files`. "
     "202 means: durable, and on its way. The example is of the agency Z91.07 of `gateway demo`.",
-    creates=True,
     body=Body.PARTS,
     asks=MessageIn,
-    answer=Message,
-    headers=("ETag", "Location"),
     sample=routes.sample_message,
 )
 async def create_message(call: Call) -> web.Response:
@@ -137,30 +138,24 @@ async def validate_message(call: Call) -> Validated:
     )
 
 
-@CREATE_ROUTES(
+@_create(
     "POST /messages/{id}/update",
     "Send an update of a sent document (packet type 2)",
-    creates=True,
     changes=True,
     body=Body.PARTS,
     asks=UpdateIn,
-    answer=Message,
-    headers=("ETag", "Location"),
     sample=routes.sample_update,
 )
 async def update_message(call: Call) -> web.Response:
     return await _change(call, Kind.UPDATE, UpdateIn)
 
 
-@CREATE_ROUTES(
+@_create(
     "POST /messages/{id}/replace",
     "Send a document in the place of a sent one (packet type 3)",
-    creates=True,
     changes=True,
     body=Body.PARTS,
     asks=ReplaceIn,
-    answer=Message,
-    headers=("ETag", "Location"),
     sample=routes.sample_replacement,
 )
 async def replace_message(call: Call) -> web.Response:
@@ -180,19 +175,16 @@ async def _change(call: Call, kind: Kind, model: type[UpdateIn] | type[ReplaceIn
     return rendering.answer(accepted)
 
 
-@CREATE_ROUTES(
+@_create(
     "POST /envelopes",
     "Send an edXML envelope that was built elsewhere",
     text="The body is the envelope. Unsigned, the node writes it anew and signs it, and warns (`envelope-left-out`) of "
     "what its own envelope has no place for; signed with a key bound to the agency's code, it leaves as it is. An "
     "unsigned one may also update or replace a document that was sent, which it names by its DocumentId or by the "
     "`callback_data` of then; a recall is made with the call of that name.",
-    creates=True,
     body=Body.RAW,
     takes="application/xml",
-    answer=Message,
     fails=(404, 413, 415, 422),
-    headers=("ETag", "Location"),
 )
 async def create_from_envelope(call: Call, query: EnvelopeQuery) -> web.Response:
     asking.need_type(call.request, *_MEDIA)
@@ -279,21 +271,10 @@ def known(accepted: Accepted) -> OutgoingDocument:
     return accepted.document
 
 
-_FAILS = (400, 409, 413, 415, 422)
-
-
-@ACT_ROUTES(
-    "POST /messages/{id}/send",
-    "Send a draft; it is checked anew",
-    changes=True,
-    fails=(409, 422),
-    headers=("ETag",),
-)
+@_act("POST /messages/{id}/send", "Send a draft; it is checked anew", fails=(409, 422))
 async def send_draft(call: Call, asked: SendIn) -> Message:
     document = await manage.send_draft(
-        call.deps.out,
-        call.scope(),
-        call.path("id"),
+        *call.outgoing,
         expect_version=call.expected_version(),
         confirm=tuple(asked.confirm),
         wait=timedelta(seconds=asked.undo_seconds),
@@ -301,72 +282,49 @@ async def send_draft(call: Call, asked: SendIn) -> Message:
     return await _told(call, document)
 
 
-@ACT_ROUTES(
+@_act(
     "DELETE /messages/{id}",
     "Let go of a draft; its files are dropped, and it is kept as cancelled",
-    changes=True,
     fails=(409,),
-    headers=("ETag",),
 )
 async def delete_draft(call: Call) -> Message:
-    document = await manage.discard_draft(
-        call.deps.out, call.scope(), call.path("id"), expect_version=call.expected_version()
-    )
+    document = await manage.discard_draft(*call.outgoing, expect_version=call.expected_version())
     return await _told(call, document)
 
 
-@ACT_ROUTES(
-    "POST /messages/{id}/cancel",
-    "Stop it before it leaves",
-    changes=True,
-    asks=NothingIn,
-    fails=(409,),
-    headers=("ETag",),
-)
+@_act("POST /messages/{id}/cancel", "Stop it before it leaves", asks=NothingIn, fails=(409,))
 async def cancel_message(call: Call) -> Message:
-    document = await manage.cancel(
-        call.deps.out, call.scope(), call.path("id"), expect_version=call.expected_version()
-    )
+    document = await manage.cancel(*call.outgoing, expect_version=call.expected_version())
     return await _told(call, document)
 
 
-@ACT_ROUTES(
+@_act(
     "POST /messages/{id}/resend",
     "Send the same packet again, to those named or to all whose sending failed",
-    changes=True,
     fails=(409,),
-    headers=("ETag",),
     sample=routes.sample_resending,
 )
 async def resend_message(call: Call, asked: ResendIn) -> Message:
     async with call.deps.store.read(call.scope()) as work:
         call.check_version((await work.outgoing.get(call.path("id"))).version)
-    document = await manage.resend(call.deps.out, call.scope(), call.path("id"), asked.recipients)
+    document = await manage.resend(*call.outgoing, asked.recipients)
     return await _told(call, document)
 
 
-@ACT_ROUTES(
+@_add(
     "POST /messages/{id}/recipients",
     "Send a document that has left to more agencies",
     text="The same number, date and files go to these alone, as a message of its own; the first hear nothing. "
     "Whoever has it already is refused (`number-taken`).",
-    creates=True,
     changes=True,
-    answer=Message,
     fails=(422,),
-    headers=("ETag", "Location"),
     sample=routes.sample_further,
 )
 async def add_recipients(call: Call, asked: FurtherIn) -> web.Response:
     await _parent(call)
     rendering = Rendering(call)
     accepted = await send_further(
-        call.deps.out,
-        call.scope(),
-        call.path("id"),
-        asked.to_recipients(),
-        tuple(asked.confirm),
-        rendering.once(),
+        *call.outgoing, asked.to_recipients(), tuple(asked.confirm), rendering.once()
     )
     return rendering.answer(accepted)
 
@@ -386,9 +344,7 @@ async def recall_message(call: Call, asked: RecallIn) -> web.Response:
 
     async def act() -> str:
         document = await ask_recall(
-            call.deps.out,
-            call.scope(),
-            call.path("id"),
+            *call.outgoing,
             reason=asked.reason,
             approved_by=asked.approved_by,
             notice_no=asked.notice_no,

@@ -6,17 +6,15 @@ from __future__ import annotations
 
 import base64
 import json
-import logging
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from aiohttp import web
 
+from gateway.api import downloads
 from gateway.domain import vxp
-from gateway.errors import GatewayError
 from gateway.incoming.reading import OpenFile
 
-_LOG = logging.getLogger(__name__)
 _ROWS_AT_ONCE = 200
 
 
@@ -61,16 +59,4 @@ async def _given(request: web.Request, pieces: AsyncIterator[bytes], size: int |
     response = web.StreamResponse(headers={"Content-Type": "application/json; charset=utf-8"})
     if size is not None:
         response.content_length = size
-    await response.prepare(request)
-    try:
-        await response.write(first)
-        async for piece in pieces:
-            await response.write(piece)
-        await response.write_eof()
-    except ConnectionResetError:
-        _LOG.info("a system left before an answer was whole", extra={"action": "vxp.left"})
-    except (GatewayError, OSError):
-        _LOG.warning("an answer broke off", exc_info=True, extra={"action": "vxp.broken"})
-        if request.transport is not None:
-            request.transport.abort()
-    return response
+    return await downloads.pour(request, response, first, pieces, "vxp")

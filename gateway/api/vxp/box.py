@@ -10,7 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from gateway.api import downloads
-from gateway.api.problems import BadCall, RequestFault
+from gateway.api.problems import bad_value
 from gateway.api.vxp import answers
 from gateway.api.vxp.caller import VxpCall
 from gateway.domain import vxp
@@ -91,7 +91,7 @@ async def told(call: VxpCall) -> web.Response:
     _may_act(call)
     word, why = call.said.get("status", "").strip().lower(), call.said.get("description", "")
     if word not in _WORDS:
-        raise _unknown("status", ", ".join(_WORDS))
+        raise bad_value("", ", ".join(_WORDS), "status")
     await call.of_any(
         lambda reader: box.say(call.deps.api.inn, reader, call.doc_id, _WORDS[word], why, call.deps.lease)
     )
@@ -110,10 +110,5 @@ def kind_of(call: VxpCall) -> BoxKind:
     """A document where nothing is said."""
     word = call.said.get("messagetype", "").strip().lower() or BoxKind.EDOC.value
     if word not in tuple(BoxKind):
-        raise _unknown("messagetype", ", ".join(BoxKind))
+        raise bad_value("", ", ".join(BoxKind), "messagetype")
     return BoxKind(word)
-
-
-def _unknown(name: str, expected: str) -> BadCall:
-    fault = RequestFault(code="bad-value", params={"field": name, "expected": expected})
-    return BadCall("bad-request", fault)

@@ -85,11 +85,7 @@ class VxpCall:
 
     def agency_named(self, code: str) -> HostedAgency | None:
         """One that this system serves, by its code or one of before."""
-        wanted = code.strip().casefold()
-        for each in self.agencies:
-            if wanted in {each.code.casefold(), *(alias.casefold() for alias in each.aliases)}:
-                return each
-        return None
+        return HostedAgency.called(code, self.agencies)
 
     async def of_any(self, ask: Callable[[Reader], Awaitable[T]]) -> T:
         """From the first of its agencies that has it."""

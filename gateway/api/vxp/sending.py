@@ -15,7 +15,7 @@ from functools import partial
 from aiohttp import web
 
 from gateway.api import asking
-from gateway.api.problems import BadCall, RequestFault
+from gateway.api.problems import BadCall, RequestFault, bad_value
 from gateway.api.vxp import answers, box
 from gateway.api.vxp.caller import VxpCall
 from gateway.domain import vxp
@@ -108,7 +108,7 @@ def _sender(call: VxpCall, model: Envelope) -> HostedAgency:
 async def _send(call: VxpCall, agency: HostedAgency, held: Tray, spooled: Spooled, model: Envelope) -> str:
     only = vxp.named_recipients(call.said.get("to", ""))
     if only is None:
-        raise BadCall("bad-request", RequestFault(code="bad-value", params=_TO))
+        raise bad_value("", '["CODE", …]', "to")
     desk, scope = call.deps.api.out, call.scope(agency)
     # By its own id of it the system finds the document again in the statuses about it.
     besides = brought.Besides(callback_data=_own_id(model))
@@ -157,9 +157,6 @@ async def _refuse_other_content(work: Work, call: VxpCall, order: Order, model: 
                 code="GW-DOCUMENT-ID",
                 told={"document": draft.callback_data, "existing": earlier.id, "text": earlier.draft.code},
             )
-
-
-_TO = {"field": "to", "expected": '["CODE", …]'}
 
 
 def _own_id(model: Envelope) -> str | None:

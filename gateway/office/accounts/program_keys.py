@@ -8,7 +8,7 @@ import hashlib
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from gateway.domain.account import (
@@ -121,13 +121,6 @@ async def one(desk: AccountDesk, book: HostedAccounts, by: By, agency_id: str, i
     if found is None:
         raise NotFound(f"there is no API key {id}")
     return found
-
-
-def state(key: ApiKey, now: datetime) -> str:
-    """As a word of the labels."""
-    if key.revoked_at is not None:
-        return "revoked"
-    return "expired" if key.expires_at is not None and key.expires_at <= now else "active"
 
 
 async def _tell(desk: AccountDesk, by: By, kind: EventKind, key: ApiKey) -> None:

@@ -1,1 +1,39 @@
-"""Commands about what persons at pages need."""
+"""Commands about what persons at pages need; and the node with its office, opened for one of them. In: the `Invocation`.
+Out: the office and the agency the command acts for; Misconfigured where the settings have switched the office off."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gateway.cli.command import Invocation
+from gateway.cli.node import OPENED, Seat, at_agency
+from gateway.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from gateway.office.bootstrap.office import Office
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfficeSeat(Seat):
+    """Where a command works that needs the office of this node."""
+
+    node: Office
+
+
+@asynccontextmanager
+async def _at_office(call: Invocation) -> AsyncIterator[OfficeSeat]:
+    from gateway.office.bootstrap.office import Office
+
+    async with at_agency(call) as seat:
+        if not isinstance(seat.node, Office):
+            raise Misconfigured(
+                "the office of this node is switched off, so it has no books and no to-do list",
+                hint='set node.office = "on"',
+            )
+        yield OfficeSeat(node=seat.node, agency=seat.agency, scope=seat.scope)
+
+
+OPENED["OfficeSeat"] = _at_office

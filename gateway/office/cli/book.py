@@ -1,29 +1,56 @@
-"""`gateway book`: the register books. In: a book, a year and days. Out: its lines and whether numbers are missing, or a
-file of it. What is entered in it by hand is in `book_acts`."""
+"""`gateway book`: the register books, what a clerk enters in them by hand, and the paper dispatch list. In: a book, a year
+and days; what a letter on paper says, and its scan; a document with day and means. Out: lines of a book and whether
+numbers are missing, or a file of it; the line entered or struck through, with its number; what somebody has to carry to
+whom, or what was handed over."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from gateway.cli import output
-from gateway.cli.command import Group, Invocation
-from gateway.domain.book import Book, BookForm, BookLine, Cell, Span, Summary
-from gateway.office.cli import book_acts
-from gateway.office.cli.seat import at_desk
-
-if TYPE_CHECKING:
-    from gateway.office.bootstrap.office import Office
+from gateway.cli import documents, output, send
+from gateway.cli.command import Invocation, Limit, noun
+from gateway.domain.book import Book, BookForm, BookLine, Cell, PaperLetter, Span, Summary
+from gateway.domain.document import Source
+from gateway.incoming import by_hand
+from gateway.incoming.by_hand import Attached
+from gateway.office.book import book_lines, books
+from gateway.office.cli import OfficeSeat
+from gateway.outgoing import manage
+from gateway.outgoing.manage import PaperLine
+from gateway.policy.outgoing import HandedOver, Means
+from gateway.ports.queues import RegisterEntry
 
 Which = Annotated[Book, typer.Argument(help="The book.")]
 Year = Annotated[int | None, typer.Option(min=1900, max=9998, help="Default: this year.")]
 Since = Annotated[str | None, typer.Option("--from", help="First day: 2026-11-01 or 01/11/2026.")]
 Until = Annotated[str | None, typer.Option("--to", help="Last day.")]
 Columns = Annotated[BookForm, typer.Option(help="Columns of decree 30/2020, or of circular 07/2012.")]
+_PIECE = 256 * 1024
+
+Sender = Annotated[str, typer.Option(help="Who wrote it.")]
+Subject = Annotated[str, typer.Option(help="The abstract.")]
+Number = Annotated[str, typer.Option(help="Number of the letter.")]
+Symbol = Annotated[str, typer.Option(help="Its notation.")]
+Issued = Annotated[str | None, typer.Option("--date", help="Date of the letter.")]
+TypeName = Annotated[str | None, typer.Option("--type", help="Type of document, in words.")]
+Pages = Annotated[int | None, typer.Option(min=1, max=99_999)]
+Unit = Annotated[str | None, typer.Option(help="Unit or person that it goes to.")]
+ScanFile = Annotated[Path | None, typer.Option("--scan", exists=True, dir_okay=False, help="Its scan.")]
+From = Annotated[Source, typer.Option("--source", help="paper, email or other-system.")]
+Given = Annotated[str | None, typer.Option(help="Arrival number, where this node does not give it.")]
+Copy = Annotated[
+    bool,
+    typer.Option("--copy", help="Enter it although the same document came over the axis, as you were told."),
+]
+Why = Annotated[str, typer.Option(help="Why; it stands in the book.")]
+verb = noun("book").verb
 
 
 class FileKind(StrEnum):
@@ -34,35 +61,27 @@ class FileKind(StrEnum):
     HTML = "html"
 
 
-def register(app: Group) -> None:
-    group = app.noun("book")
-    group.verb(show, "incoming", "outgoing --from 01/11/2026 --to 30/11/2026 -o json")
-    group.verb(export, "incoming so-den-2026.xlsx", "outgoing so-di.html --year 2026 --volume 2")
-    book_acts.register(group)
-
-
+@verb("incoming", "outgoing --from 01/11/2026 --to 30/11/2026 -o json")
 async def show(
     call: Invocation,
+    seat: OfficeSeat,
     book: Which,
     year: Year = None,
     since: Since = None,
     until: Until = None,
     form: Columns = BookForm.DECREE_30,
-    limit: Annotated[int, typer.Option(min=1, max=500)] = 50,
+    limit: Limit = 50,
     after: Annotated[
         str | None, typer.Option(help="Go on after the line with this number (incoming books).")
     ] = None,
 ) -> None:
     """Show lines of a book in their order, and whether numbers are missing."""
-    from gateway.office.book import book_lines, books
-
-    async with at_desk(call) as (office, scope):
-        span, lang = _span(office, year, since, until), call.lang.value
-        columns = books.Ask(book=book, span=span, form=form).columns
-        desk = office.book
-        async with desk.store.read(scope) as work:
-            told = await books.summary_of(work, book, span, series_by_type=desk.series_by_type)
-            leaf = await books.leaf(work, book, span, limit=limit, after=after, lang=lang)
+    span, lang = _span(seat, year, since, until), call.lang.value
+    columns = books.Ask(book=book, span=span, form=form).columns
+    desk = seat.node.book
+    async with desk.store.read(seat.scope) as work:
+        told = await books.summary_of(work, book, span, series_by_type=desk.series_by_type)
+        leaf = await books.leaf(work, book, span, limit=limit, after=after, lang=lang)
     output.rows(
         call,
         [_record(line) for line in leaf.lines],
@@ -78,8 +97,10 @@ async def show(
         call.say("cli.more", command="--from")
 
 
+@verb("incoming so-den-2026.xlsx", "outgoing so-di.html --year 2026 --volume 2")
 async def export(
     call: Invocation,
+    seat: OfficeSeat,
     book: Which,
     file: Annotated[Path, typer.Argument(help="What to write; an existing file is not overwritten.")],
     kind: Annotated[FileKind | None, typer.Option("--as", help="Default: by the file's ending.")] = None,
@@ -90,7 +111,6 @@ async def export(
     volume: Annotated[int, typer.Option(min=1, max=999, help="Number of the volume on the cover.")] = 1,
 ) -> None:
     """Write a book to a file: a workbook, text for tables, or a page to print."""
-    from gateway.office.book import books
     from gateway.office.web import book_page
 
     writers = {
@@ -99,20 +119,19 @@ async def export(
         FileKind.HTML: book_page.write,
     }
     write = writers[kind or _kind_of(file)]
-    async with at_desk(call) as (office, scope):
-        span = _span(office, year, since, until)
-        ask = books.Ask(book=book, span=span, form=form, volume=volume, lang=call.lang.value)
-        try:
-            out = file.open("xb")
-        except OSError as cause:
-            raise typer.BadParameter(f"{file} cannot be written: {cause.strerror}") from cause
-        try:
-            with out:
-                told = await write(office.book, scope, ask, out)
-        except BaseException:
-            # Half a book must not lie there looking like a whole one.
-            file.unlink(missing_ok=True)
-            raise
+    span = _span(seat, year, since, until)
+    ask = books.Ask(book=book, span=span, form=form, volume=volume, lang=call.lang.value)
+    try:
+        out = file.open("xb")
+    except OSError as cause:
+        raise typer.BadParameter(f"{file} cannot be written: {cause.strerror}") from cause
+    try:
+        with out:
+            told = await write(seat.node.book, seat.scope, ask, out)
+    except BaseException:
+        # Half a book must not lie there looking like a whole one.
+        file.unlink(missing_ok=True)
+        raise
     output.record(call, {"id": str(file), **_summary(told)})
     call.say("cli.book.exported", lines=told.lines, file=file)
 
@@ -124,9 +143,9 @@ def _kind_of(file: Path) -> FileKind:
     return FileKind(ending)
 
 
-def _span(office: Office, year: int | None, since: str | None, until: str | None) -> Span:
-    first, last = (book_acts.day(text) if text else None for text in (since, until))
-    known = first or last or output.today(office.clock.now())
+def _span(seat: OfficeSeat, year: int | None, since: str | None, until: str | None) -> Span:
+    first, last = (day(text) if text else None for text in (since, until))
+    known = first or last or output.today(seat.node.clock.now())
     return Span(year=year or known.year, since=first, until=last)
 
 
@@ -159,4 +178,253 @@ def _summary(told: Summary) -> dict[str, Any]:
             {"series": each.series, "number": number} for each in told.runs for number in each.doubled
         ],
         **({"digest": told.digest} if told.digest else {}),
+    }
+
+
+@verb(
+    "--sender 'Farm One' --subject 'Asks for a road' --scan letter.pdf",
+    "--sender 'Farm One' --subject 'Asks' --number 12 --symbol HTX --date 20/11/2026",
+    writes=True,
+)
+async def enter(
+    call: Invocation,
+    seat: OfficeSeat,
+    sender: Sender,
+    subject: Subject,
+    number: Number = "",
+    symbol: Symbol = "",
+    issued: Issued = None,
+    type_name: TypeName = None,
+    pages: Pages = None,
+    unit: Unit = None,
+    received: Annotated[str | None, typer.Option(help="Day of receipt; default: today.")] = None,
+    source: From = Source.PAPER,
+    register_no: Given = None,
+    copy: Copy = False,
+    scan: ScanFile = None,
+) -> None:
+    """Enter mail that did not come over the axis; it takes its number from the same run."""
+    said = {"sender": sender, "subject": subject, "number": number, "symbol": symbol, "type_name": type_name}
+    more = {"pages": pages, "unit": unit, "source": source, "register_no": register_no, "copy_known": copy}
+    await _enter(call, seat, said | more, issued, received, scan)
+
+
+@verb(
+    "--sender 'Farm One' --subject 'Asks' --received 18/11/2026 --why 'Power off'",
+    "--sender 'Farm One' --subject 'Asks' --received 18/11/2026 --why 'Fire' --yes",
+    writes=True,
+)
+async def catch_up(
+    call: Invocation,
+    seat: OfficeSeat,
+    sender: Sender,
+    subject: Subject,
+    received: Annotated[str, typer.Option(help="The day on which it came.")],
+    why: Why,
+    number: Number = "",
+    symbol: Symbol = "",
+    issued: Issued = None,
+    type_name: TypeName = None,
+    pages: Pages = None,
+    unit: Unit = None,
+    source: From = Source.PAPER,
+    register_no: Given = None,
+    copy: Copy = False,
+    scan: ScanFile = None,
+) -> None:
+    """Enter what came during a stop: under the day on which it came, and marked with who entered it and why so late."""
+    said = {"sender": sender, "subject": subject, "number": number, "symbol": symbol, "type_name": type_name}
+    more = {"pages": pages, "unit": unit, "source": source, "register_no": register_no}
+    more |= {"catch_up": why, "copy_known": copy}
+    await _enter(call, seat, said | more, issued, received, scan)
+
+
+async def _enter(
+    call: Invocation,
+    seat: OfficeSeat,
+    said: dict[str, Any],
+    issued: str | None,
+    received: str | None,
+    scan: Path | None,
+) -> None:
+    today = output.today(seat.node.clock.now())
+    letter = by_hand.TypedMail(
+        received_on=day(received) if received else today,
+        issued_on=day(issued) if issued else None,
+        **said,
+    )
+    call.ask("cli.ask.book_enter", sender=letter.sender, subject=letter.subject)
+    attached = _attached(scan) if scan is not None else None
+    done = await by_hand.enter(seat.node.inn, seat.scope, letter, attached)
+    output.record(call, _entry(done.document.id, done.entry))
+    call.say("cli.register_no", number=done.entry.number)
+
+
+def _attached(scan: Path) -> Attached:
+    async def pieces() -> AsyncIterator[bytes]:
+        with scan.open("rb") as file:
+            while piece := await asyncio.to_thread(file.read, _PIECE):
+                yield piece
+
+    return Attached(name=scan.name, chunks=pieces())
+
+
+@verb(
+    "--number 15 --symbol UBND-VP --date 20/11/2026 --type 'Letter' --subject 'Answer' "
+    "--signer 'A. Head' --to 'Farm One'",
+    "--number 16 --symbol UBND-VP --date 18/11/2026 --type 'Letter' --subject 'Answer' "
+    "--signer 'A. Head' --to 'Farm One' --catch-up 'Power off'",
+    writes=True,
+)
+async def sent(
+    call: Invocation,
+    seat: OfficeSeat,
+    number: Number,
+    symbol: Symbol,
+    issued: Annotated[str, typer.Option("--date", help="Date of the letter.")],
+    type_name: Annotated[str, typer.Option("--type", help="Type of document, in words.")],
+    subject: Subject,
+    signer: Annotated[str, typer.Option(help="Who signed it.")],
+    to: Annotated[list[str], typer.Option("--to", help="A recipient (repeat).")],
+    copy_holder: Annotated[str, typer.Option(help="Who keeps the file copy.")] = "",
+    copies: Annotated[int | None, typer.Option(min=1, max=99_999)] = None,
+    dispatched: Annotated[str | None, typer.Option(help="Day on which it was handed over.")] = None,
+    note: Annotated[str, typer.Option(help="What else the book should say.")] = "",
+    catch_up: Annotated[str | None, typer.Option(help="Why it is entered only now, after a stop.")] = None,
+) -> None:
+    """Enter outgoing mail that went on paper."""
+    said = books.Sent(
+        number=number,
+        symbol=symbol,
+        issued_on=day(issued),
+        type_name=type_name,
+        subject=subject,
+        signer=signer,
+        recipients="; ".join(to),
+        copy_holder=copy_holder,
+        copies=copies,
+        dispatched_on=day(dispatched) if dispatched else None,
+        note=note,
+        catch_up=catch_up,
+    )
+    call.ask("cli.ask.book_sent", number=f"{number}/{symbol}", subject=subject)
+    output.record(call, _letter(await books.enter(seat.node.book, seat.scope, said)))
+
+
+@verb("inb_01J… --why 'Entered twice'", "ppr_01J… --why 'Never sent' --yes", writes=True)
+async def strike(
+    call: Invocation,
+    seat: OfficeSeat,
+    line: Annotated[str, typer.Argument(help="Id of the line, from: gateway book show -q")],
+    why: Why,
+) -> None:
+    """Strike a line through that was entered by hand; its number stays and is never given again."""
+    call.ask("cli.ask.book_strike", document=output.plain(line))
+    if line.startswith("ppr_"):
+        output.record(call, _letter(await books.strike(seat.node.book, seat.scope, line, why)))
+    else:
+        done = await by_hand.strike(seat.node.inn, seat.scope, line, why)
+        output.record(call, _entry(line, done.entry))
+    call.say("cli.book.struck")
+
+
+def day(text: str) -> date:
+    """A day in either way of writing it."""
+    return date.fromisoformat(send.day(text))
+
+
+def _entry(id: str, entry: RegisterEntry) -> dict[str, Any]:
+    return _line(entry, id=id, book=entry.book, year=entry.year, number=entry.number)
+
+
+def _letter(letter: PaperLetter) -> dict[str, Any]:
+    return _line(letter, id=letter.id, book="outgoing", year=letter.issued_on.year, number=letter.code)
+
+
+def _line(line: RegisterEntry | PaperLetter, **named: object) -> dict[str, Any]:
+    return named | output.fields(line, "entered_at catch_up struck_at struck_reason")
+
+
+_PAPER_COLUMNS = (
+    *output.columns("number recipient"),
+    output.Column("book.column.subject", field="subject"),
+    *output.columns("printed handed_over"),
+)
+
+
+@verb("", "--from 01/11/2026 --to 30/11/2026 -o json")
+async def paper(
+    call: Invocation,
+    seat: OfficeSeat,
+    since: Annotated[str | None, typer.Option("--from", help="Show what was handed over since.")] = None,
+    until: Annotated[str | None, typer.Option("--to", help="Last day of that; default: today.")] = None,
+) -> None:
+    """Show what has to go on paper; with --from, what was handed over."""
+    today = output.today(seat.node.clock.now())
+    first, last = day(since) if since else today, day(until) if until else today
+    async with seat.node.store.read(seat.scope) as work:
+        found = (
+            await manage.paper_handed_over(work, first, last)
+            if since or until
+            else await manage.paper_waiting(work)
+        )
+    output.rows(
+        call,
+        [_paper_record(each) for each in found],
+        _PAPER_COLUMNS,
+        (_paper_cells(call, each) for each in found),
+    )
+
+
+@verb(
+    "15/UBND-VP --means post --note 'RR 123 456 789 VN'",
+    "msg_01J… --means hand --to Z91.02 --on 20/11/2026 --yes",
+    writes=True,
+)
+async def hand_over(
+    call: Invocation,
+    seat: OfficeSeat,
+    document: Annotated[str, typer.Argument(help="Id, or number/symbol.")],
+    means: Annotated[Means, typer.Option(help="How it went.")],
+    to: Annotated[
+        list[str] | None, typer.Option("--to", help="Code of a recipient (repeat); default: all that wait.")
+    ] = None,
+    on: Annotated[str | None, typer.Option(help="The day; default: today.")] = None,
+    note: Annotated[str, typer.Option(help="Number of the receipt, or who took it.")] = "",
+) -> None:
+    """Note that a document was handed over on paper, when and how."""
+    found = await documents.outgoing_meant(seat, document)
+    gone_on = day(on) if on else output.today(seat.node.clock.now())
+    said = HandedOver(on=gone_on, means=means, note=note)
+    name = documents.name_of(found)
+    call.ask("cli.ask.hand_over", document=name, day=output.day(gone_on))
+    done = await manage.close_paper(seat.node.out, seat.scope, found.id, said, to or [])
+    output.record(call, {"id": done.id, "on": gone_on.isoformat(), "means": means.value, "note": note})
+    call.say("cli.handed_over", document=name)
+
+
+def _paper_record(line: PaperLine) -> dict[str, Any]:
+    draft, recipient = line.document.draft, line.delivery.recipient
+    return output.fields(
+        line.part,
+        "id number date subject to name delivery_mode copies printed handed_over means note",
+        id=line.document.id,
+        number=draft.code,
+        date=draft.issued_on,
+        subject="" if line.document.is_sealed else draft.subject,
+        to=recipient.code,
+        name=recipient.name,
+        delivery_mode=draft.delivery_mode,
+        copies=draft.copies,
+        printed=[each.name for each in line.printed],
+    )
+
+
+def _paper_cells(call: Invocation, line: PaperLine) -> dict[str, str]:
+    recipient, part = line.delivery.recipient, line.part
+    how = call.word(f"paper.means.{part.means}") if part.handed_over else ""
+    return {
+        "recipient": recipient.name or recipient.code,
+        "printed": ", ".join(each.name for each in line.printed),
+        "handed_over": f"{output.day(part.handed_over)} {how}".strip(),
     }

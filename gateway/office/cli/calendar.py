@@ -4,43 +4,36 @@ node's own days over it; deadlines follow at once."""
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Group, Invocation
-from gateway.cli.node import at_ground, operator
-from gateway.domain.office_calendar import CalendarDay, DayKind
+from gateway.cli.command import Invocation, noun, piped
+from gateway.cli.node import at_ground, operator_id
+from gateway.domain.office_calendar import SHIPPED, CalendarDay, DayKind
 from gateway.errors import NotFound
+from gateway.office.policy import calendar_file
+from gateway.policy import timers
+
+if TYPE_CHECKING:
+    from gateway.bootstrap.ground import Ground
 
 Day = Annotated[str, typer.Argument(help="2026-11-24 or 24/11/2026.")]
-_COLUMNS = output.columns("day", "kind:day_kind", "name", "source", dim=("source",))
+_COLUMNS = output.columns("day kind:day_kind name source", dim="source")
 
 
-def register(app: Group) -> None:
-    group = app.noun("calendar")
-    group.verb(list_, "", "--year 2027 -o json")
-    group.verb(
-        add,
-        "2026-11-25 --kind holiday --name 'Storm'",
-        "21/11/2026 --kind workday --name 'Instead of 25/11' --yes",
-        writes=True,
-    )
-    group.verb(remove, "2026-11-25", "25/11/2026 --yes", writes=True)
-    group.verb(import_, "days.csv", "days-2028.csv --yes", writes=True)
+verb = noun("calendar").verb
 
 
+@verb("", "--year 2027 -o json")
 async def list_(
     call: Invocation,
+    ground: Ground,
     year: Annotated[int | None, typer.Option(min=2000, max=2200, help="Only this year.")] = None,
 ) -> None:
     """List the days that differ from their weekday: those that ship with the program, and the node's own over them."""
-    from gateway.domain.office_calendar import SHIPPED
-    from gateway.policy import timers
-
-    async with at_ground(call.settings()) as ground:
-        own = await ground.store.calendar.days()
+    own = await ground.store.calendar.days()
     days = [each for each in timers.merged_days(SHIPPED, own) if year in (None, each.day.year)]
     _show(call, days)
 
@@ -61,6 +54,11 @@ def name_of(call: Invocation, each: CalendarDay) -> str:
     return call.word(each.name) if each.shipped else each.name
 
 
+@verb(
+    "2026-11-25 --kind holiday --name 'Storm'",
+    "21/11/2026 --kind workday --name 'Instead of 25/11' --yes",
+    writes=True,
+)
 async def add(
     call: Invocation,
     day: Day,
@@ -68,8 +66,6 @@ async def add(
     name: Annotated[str, typer.Option(help="What people call it, or the decision.")] = "",
 ) -> None:
     """Say what one day is, whatever its weekday and the shipped calendar say. `ordinary` undoes a shipped day."""
-    from gateway.office.policy import calendar_file
-
     try:
         wanted = calendar_file.day(day, kind, name)
     except ValueError as why:
@@ -77,21 +73,29 @@ async def add(
     await _put(call, [wanted])
 
 
+@verb("2026-11-25", "25/11/2026 --yes", writes=True)
+async def remove(call: Invocation, day: Day) -> None:
+    """Take back what this node said of a day; the shipped calendar holds again."""
+    try:
+        on = calendar_file.read_day(day)
+    except ValueError as why:
+        raise typer.BadParameter(str(why)) from why
+    call.ask("cli.ask.calendar_remove", day=output.day(on))
+    async with at_ground(call.settings()) as ground:
+        if not await ground.store.calendar.remove(on, ground.clock.now(), await operator_id(ground.store)):
+            raise NotFound(
+                f"this node has said nothing of its own about {on}",
+                hint=f"to undo a shipped day: gateway calendar add {on} --kind ordinary",
+            )
+    output.record(call, {"id": on.isoformat(), "removed": True})
+
+
+@verb("days.csv", "days-2028.csv --yes", writes=True)
 async def import_(
     call: Invocation,
-    file: Annotated[
-        Path,
-        typer.Argument(
-            help="CSV in UTF-8: day, kind, name; - is standard input.",
-            exists=True,
-            dir_okay=False,
-            allow_dash=True,
-        ),
-    ],
+    file: Annotated[Path, piped("CSV in UTF-8: day, kind, name; - is standard input.")],
 ) -> None:
     """Take days from a file; all of it or nothing. Days that are there are replaced."""
-    from gateway.office.policy import calendar_file
-
     with file.open("rb") as source:
         wanted = calendar_file.read(source.read(calendar_file.MOST_BYTES + 1))
     await _put(call, wanted)
@@ -100,25 +104,5 @@ async def import_(
 async def _put(call: Invocation, days: list[CalendarDay]) -> None:
     call.ask("cli.ask.calendar", count=len(days), first=output.day(days[0].day))
     async with at_ground(call.settings()) as ground:
-        by = await operator(ground.store)
-        await ground.store.calendar.put(days, ground.clock.now(), by.id)
+        await ground.store.calendar.put(days, ground.clock.now(), await operator_id(ground.store))
     _show(call, days)
-
-
-async def remove(call: Invocation, day: Day) -> None:
-    """Take back what this node said of a day; the shipped calendar holds again."""
-    from gateway.office.policy import calendar_file
-
-    try:
-        on = calendar_file.read_day(day)
-    except ValueError as why:
-        raise typer.BadParameter(str(why)) from why
-    call.ask("cli.ask.calendar_remove", day=output.day(on))
-    async with at_ground(call.settings()) as ground:
-        by = await operator(ground.store)
-        if not await ground.store.calendar.remove(on, ground.clock.now(), by.id):
-            raise NotFound(
-                f"this node has said nothing of its own about {on}",
-                hint=f"to undo a shipped day: gateway calendar add {on} --kind ordinary",
-            )
-    output.record(call, {"id": on.isoformat(), "removed": True})

@@ -4,72 +4,42 @@ note or the submission as it now is."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import getpass
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Group, Invocation
+from gateway.cli.command import Invocation, Why, noun
+from gateway.domain.person import Person
 from gateway.domain.wall_clock import VIETNAM
 from gateway.errors import NotFound
-from gateway.office.cli.seat import at_desk
+from gateway.office import todo
+from gateway.office.accounts import acting
+from gateway.office.cli import OfficeSeat
 from gateway.office.domain.task import Submission, Task, TaskNote
-
-if TYPE_CHECKING:
-    from gateway.domain.account import AgencyScope
-    from gateway.domain.person import Person
-    from gateway.office.bootstrap.office import Office
-    from gateway.office.desks import TodoDesk
-    from gateway.office.todo import TodoList
+from gateway.office.letters import received
+from gateway.office.todo import TodoList
 
 DocumentId = Annotated[str, typer.Argument(help="Id of an incoming document, from: gateway inbox list")]
 TaskId = Annotated[str, typer.Argument(help="Id of the task, from: gateway todo list")]
-_COLUMNS = output.columns(
-    *("id", "task=kind:task", "document", "counterpart", "due=due_at", "left", "owner"), dim=("id",)
-)
+_COLUMNS = output.columns("id task=kind:task document counterpart due=due_at left owner", dim="id")
 _MINUTE = timedelta(minutes=1)
 
 
-def register(app: Group) -> None:
-    group = app.noun("todo")
-    group.verb(list_, "", "--all -o json")
-    group.verb(take, "failed:dlv_01J…", "failed:dlv_01J… --owner 'A. Clerk' --yes", writes=True)
-    group.verb(
-        snooze,
-        "failed:dlv_01J… --until '2026-11-23 09:00' --note 'They move house'",
-        "recall:inb_01J… --until 2026-11-23T14:00 --note 'Head decides' --yes",
-        writes=True,
-    )
-    group.verb(
-        close,
-        "rejected:dlv_01J… --note 'Sent again as 12/UBND'",
-        "reply:inb_01J… --note 'Replied on paper' --yes",
-        writes=True,
-    )
-    group.verb(wake, "failed:dlv_01J…", "failed:dlv_01J… --yes", writes=True)
-    group.verb(
-        submit,
-        "inb_01J… lanhdao",
-        "inb_01J… lanhdao --note 'For the planning unit, I suggest' --yes",
-        writes=True,
-    )
-    group.verb(
-        opinion, "inb_01J… 'To be filed.'", "inb_01J… 'Answer by Friday.' --by lanhdao --yes", writes=True
-    )
+verb = noun("todo").verb
 
 
+@verb("", "--all -o json")
 async def list_(
     call: Invocation,
+    seat: OfficeSeat,
     all_: Annotated[bool, typer.Option("--all", help="Also what is snoozed or settled.")] = False,
 ) -> None:
     """List what needs a hand, what is longest overdue first."""
-    from gateway.office import todo
-
-    async with at_desk(call) as (office, scope):
-        found = await todo.gather(office.todo, scope, everything=all_)
+    found = await todo.gather(seat.node.todo, seat.scope, everything=all_)
     output.rows(
         call,
         [_shown(found, each) for each in found.tasks],
@@ -103,50 +73,62 @@ def _cells(call: Invocation, found: TodoList, task: Task) -> dict[str, str]:
     return {"counterpart": party, "left": found.time_left(task, call.lang.value)}
 
 
+@verb("failed:dlv_01J…", "failed:dlv_01J… --owner 'A. Clerk' --yes", ask="cli.ask.todo")
 async def take(
     call: Invocation,
+    seat: OfficeSeat,
     task: TaskId,
     owner: Annotated[str | None, typer.Option(help="Whose it is; default: who types this.")] = None,
 ) -> None:
     """Say who looks after a task."""
-    import getpass
-
-    from gateway.office.todo import take_task
-
-    await _note(call, task, lambda desk, scope: take_task(desk, scope, task, owner or getpass.getuser()))
+    _noted(call, await todo.take_task(seat.node.todo, seat.scope, task, owner or getpass.getuser()))
 
 
+@verb(
+    "failed:dlv_01J… --until '2026-11-23 09:00' --note 'They move house'",
+    "recall:inb_01J… --until 2026-11-23T14:00 --note 'Head decides' --yes",
+    ask="cli.ask.todo",
+)
 async def snooze(
     call: Invocation,
+    seat: OfficeSeat,
     task: TaskId,
     until: Annotated[str, typer.Option(help="Date and time in Vietnam, such as 2026-11-23 09:00.")],
-    note: Annotated[str, typer.Option(help="Why; it is recorded.")],
+    note: Why,
 ) -> None:
     """Take a task off the list until then."""
-    from gateway.office.todo import snooze_task
-
-    at = _moment(until)
-    await _note(call, task, lambda desk, scope: snooze_task(desk, scope, task, at, note))
+    _noted(call, await todo.snooze_task(seat.node.todo, seat.scope, task, _moment(until), note))
 
 
+@verb(
+    "rejected:dlv_01J… --note 'Sent again as 12/UBND'",
+    "reply:inb_01J… --note 'Replied on paper' --yes",
+    ask="cli.ask.todo",
+)
 async def close(
-    call: Invocation, task: TaskId, note: Annotated[str, typer.Option(help="How; it is recorded.")]
+    call: Invocation,
+    seat: OfficeSeat,
+    task: TaskId,
+    note: Annotated[str, typer.Option(help="How; it is recorded.")],
 ) -> None:
     """Say that a task is settled by other means. It comes back when it begins anew."""
-    from gateway.office.todo import close_task
-
-    await _note(call, task, lambda desk, scope: close_task(desk, scope, task, note))
+    _noted(call, await todo.close_task(seat.node.todo, seat.scope, task, note))
 
 
-async def wake(call: Invocation, task: TaskId) -> None:
+@verb("failed:dlv_01J…", ask="cli.ask.todo")
+async def wake(call: Invocation, seat: OfficeSeat, task: TaskId) -> None:
     """Put a task that rests back on the list."""
-    from gateway.office.todo import wake_task
-
-    await _note(call, task, lambda desk, scope: wake_task(desk, scope, task))
+    _noted(call, await todo.wake_task(seat.node.todo, seat.scope, task))
 
 
+def _noted(call: Invocation, note: TaskNote) -> None:
+    output.record(call, output.fields(note, "id owner snoozed_until closed_at note", id=note.task))
+
+
+@verb("inb_01J… lanhdao", "inb_01J… lanhdao --note 'For the planning unit, I suggest' --yes", writes=True)
 async def submit(
     call: Invocation,
+    seat: OfficeSeat,
     document: DocumentId,
     leader: Annotated[
         str, typer.Argument(help="A head of the agency: the name to sign in with, or the person's name.")
@@ -154,38 +136,30 @@ async def submit(
     note: Annotated[str, typer.Option(help="What the leader should know.")] = "",
 ) -> None:
     """Submit a document that was taken in to a leader, who gives an opinion."""
-    from gateway.office.letters import received
-
     call.ask("cli.ask.submit", id=document, leader=leader)
-    async with at_desk(call) as (office, scope):
-        head = await _head(office, scope, leader)
-        made = await received.submit(office.inn, scope, document, head.id, note)
-    _told(call, made)
+    head = await _head(seat, leader)
+    _told(call, await received.submit(seat.node.inn, seat.scope, document, head.id, note))
 
 
+@verb("inb_01J… 'To be filed.'", "inb_01J… 'Answer by Friday.' --by lanhdao --yes", writes=True)
 async def opinion(
     call: Invocation,
+    seat: OfficeSeat,
     document: DocumentId,
     words: Annotated[str, typer.Argument(help="What the leader says; the sender never reads it.")],
     by: Annotated[str, typer.Option(help="Whose opinion it is; default: who types this.")] = "",
 ) -> None:
     """Record a leader's opinion on a document that waits for one."""
-    from gateway.office.letters import received
-
     call.ask("cli.ask.opinion", id=document)
-    async with at_desk(call) as (office, scope):
-        if by:
-            scope = replace(scope, principal_id=(await _head(office, scope, by)).id)
-        decided = await received.decide(office.inn, scope, document, words)
+    scope = replace(seat.scope, principal_id=(await _head(seat, by)).id) if by else seat.scope
+    decided = await received.decide(seat.node.inn, scope, document, words)
     if decided is None:
         raise NotFound(f"{document} waits for no opinion; look with: gateway todo list")
     _told(call, decided)
 
 
-async def _head(office: Office, scope: AgencyScope, login: str) -> Person:
-    from gateway.office.accounts import acting
-
-    heads = await acting.heads_of(office.accounts, scope.agency_id)
+async def _head(seat: OfficeSeat, login: str) -> Person:
+    heads = await acting.heads_of(seat.node.accounts, seat.agency.id)
     found = next((each for each in heads if login in (each.login, each.name)), None)
     if found is None:
         known = ", ".join(sorted(each.login or each.name for each in heads)) or "nobody"
@@ -194,23 +168,8 @@ async def _head(office: Office, scope: AgencyScope, login: str) -> Person:
 
 
 def _told(call: Invocation, found: Submission) -> None:
-    output.record(
-        call,
-        output.fields(
-            found,
-            "id document leader note state asked_at opinion decided_by decided_at",
-            document=found.document_id,
-        ),
-    )
-
-
-async def _note(
-    call: Invocation, task: str, act: Callable[[TodoDesk, AgencyScope], Awaitable[TaskNote]]
-) -> None:
-    call.ask("cli.ask.todo", task=task)
-    async with at_desk(call) as (office, scope):
-        noted = await act(office.todo, scope)
-    output.record(call, output.fields(noted, "id owner snoozed_until closed_at note", id=noted.task))
+    names = "id document leader note state asked_at opinion decided_by decided_at"
+    output.record(call, output.fields(found, names, document=found.document_id))
 
 
 def _moment(text: str) -> datetime:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Group, Invocation, existing
+from gateway.cli.command import Invocation, existing, noun
 from gateway.cli.output import FAILED
 
 if TYPE_CHECKING:
@@ -19,17 +19,13 @@ if TYPE_CHECKING:
     from gateway_labs.conformance.score import Score, StepScore
 
 KEY = "GATEWAY_CONFORMANCE_KEY"
+verb = noun("conformance").verb
 
 
-def register(app: Group) -> None:
-    group = app.noun("conformance")
-    group.verb(
-        run,
-        "--self -o json",
-        "--target http://127.0.0.1:8088 --key-file sandbox/key --html score.html",
-    )
-
-
+@verb(
+    "--self -o json",
+    "--target http://127.0.0.1:8088 --key-file sandbox/key --html score.html",
+)
 async def run(
     call: Invocation,
     itself: Annotated[bool, typer.Option("--self", help="Start a sandbox and judge its own node.")] = False,

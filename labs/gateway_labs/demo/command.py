@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Group, Invocation, existing
+from gateway.cli.command import Invocation, existing, verb
 from gateway.cli.output import FAILED
 
 if TYPE_CHECKING:
@@ -24,10 +24,7 @@ if TYPE_CHECKING:
     from gateway_labs.demo.story import StoryResult
 
 
-def register(app: Group) -> None:
-    app.verb(demo, "", "--once -o json --keep demo-data", "--axes")
-
-
+@verb("", "--once -o json --keep demo-data", "--axes")
 async def demo(
     call: Invocation,
     once: Annotated[bool, typer.Option("--once", help="Tell the story once and end.")] = False,

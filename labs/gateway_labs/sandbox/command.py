@@ -9,27 +9,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Group, Invocation
+from gateway.cli.command import Invocation, noun
 
 if TYPE_CHECKING:
     from gateway_labs.sandbox.opened import Running
 
-_COLUMNS = output.columns("code", "alias", "name", "robot_does")
+_COLUMNS = output.columns("code alias name robot_does")
 Folder = Annotated[
     Path, typer.Option("--folder", help="Where the sandbox keeps everything.", file_okay=False)
 ]
 HERE = Path("sandbox")
+_sandbox = noun("sandbox")
+verb = _sandbox.verb
 
 
-def register(app: Group) -> None:
-    group = app.noun("sandbox")
-    group.alone(sandbox, "", "--folder try --port 8088")
-    group.verb(robots, "", "-o json")
-    group.verb(clock, "+3d", "+90s --folder try")
-    group.verb(fixtures, "packets", "packets -q")
-    group.verb(reset, "", "--folder try --yes", writes=True)
-
-
+@_sandbox.alone("", "--folder try --port 8088")
 async def sandbox(
     call: Invocation,
     folder: Folder = HERE,
@@ -49,6 +43,7 @@ async def sandbox(
     call.say("cli.served")
 
 
+@verb()
 async def robots(call: Invocation) -> None:
     """List the robots: their codes, and what each does with a document and when."""
     from gateway_labs.sandbox.cast import cast
@@ -69,6 +64,7 @@ async def robots(call: Invocation) -> None:
     output.rows(call, records, _COLUMNS, cells)
 
 
+@verb("+3d", "+90s --folder try")
 async def clock(
     call: Invocation,
     move: Annotated[str, typer.Argument(help="How far ahead: +90s, +30m, +4h, +3d.")],
@@ -78,6 +74,7 @@ async def clock(
     output.record(call, await _asked(call, folder, "POST", "/clock", {"move": move}))
 
 
+@verb("packets", "packets -q")
 async def fixtures(
     call: Invocation,
     into: Annotated[Path, typer.Argument(help="An empty folder, or one to be made.", file_okay=False)],
@@ -94,6 +91,7 @@ async def fixtures(
     output.record(call, {"id": str(into), "packets": count, "index": str(into / made.INDEX)})
 
 
+@verb("", "--folder try --yes", writes=True)
 async def reset(call: Invocation, folder: Folder = HERE) -> None:
     """Have a sandbox that is at work forget everything and begin anew; its key stays."""
     if call.agrees("sandbox.ask.reset", folder=folder):

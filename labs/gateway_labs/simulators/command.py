@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli.command import Group, Invocation, existing
+from gateway.cli.command import Invocation, existing, noun
 
 if TYPE_CHECKING:
     from gateway_labs.simulators.lgsp import Lgsp
@@ -19,22 +19,13 @@ SystemsFile = Annotated[Path, existing("TOML: [[system]] with credentials and ag
 Data = Annotated[
     Path | None, typer.Option(help="Folder for what it keeps; default: beside the file.", file_okay=False)
 ]
+verb = noun("simulate").verb
 
 
-def register(app: Group) -> None:
-    group = app.noun("simulate")
-    group.verb(
-        vxp,
-        "--listen 127.0.0.1:9100 --systems systems.toml",
-        "--listen 127.0.0.1:0 --systems systems.toml --data hub",
-    )
-    group.verb(
-        lgsp,
-        "--listen 127.0.0.1:9200 --systems lgsp.toml",
-        "--listen 127.0.0.1:0 --systems lgsp.toml --data province",
-    )
-
-
+@verb(
+    "--listen 127.0.0.1:9100 --systems systems.toml",
+    "--listen 127.0.0.1:0 --systems systems.toml --data hub",
+)
 async def vxp(call: Invocation, listen: Listen, systems: SystemsFile, data: Data = None) -> None:
     """Simulate the national axis (VXP). Its page at / shows what lies where; POST /_faults changes its faults."""
     from gateway_labs.simulators.vxp import Vxp
@@ -42,6 +33,10 @@ async def vxp(call: Invocation, listen: Listen, systems: SystemsFile, data: Data
     await _at_work(call, listen, systems, data, Vxp)
 
 
+@verb(
+    "--listen 127.0.0.1:9200 --systems lgsp.toml",
+    "--listen 127.0.0.1:0 --systems lgsp.toml --data province",
+)
 async def lgsp(call: Invocation, listen: Listen, systems: SystemsFile, data: Data = None) -> None:
     """Simulate a provincial service (LGSP). Its page at / shows what lies where; POST /_faults changes its faults."""
     from gateway_labs.simulators.lgsp import Lgsp

@@ -175,14 +175,14 @@ def test_a_broker_of_the_demonstration_is_named_whole_or_not_at_all(
 
 
 ID = "msg_01JABCDEFGHJKMNPQRSTVWXYZ0"
-COLUMNS = ("id", "number", "state")
+COLUMNS = "id number state"
 
 
 def at_width(width: int, environ: dict[str, str]) -> tuple[str, str]:
     """A list as a terminal of that width shows it, and what is said beside it."""
     telling = (
         "from gateway.cli import output; from gateway.cli.command import Invocation, Lang;"
-        f"output.rows(Invocation(lang=Lang.EN), [{{'id': '{ID}'}}], output.columns{COLUMNS!r},"
+        f"output.rows(Invocation(lang=Lang.EN), [{{'id': '{ID}'}}], output.columns({COLUMNS!r}),"
         f" [('{ID}', '15/UBND', 'a long state')])"
     )
     ours, theirs = pty.openpty()
@@ -213,7 +213,7 @@ def test_an_id_is_never_broken_and_what_finds_no_room_is_named(capsys: pytest.Ca
     output.rows(
         Invocation(lang=Lang.EN),
         [{"id": ID}],
-        output.columns(*COLUMNS),
+        output.columns(COLUMNS),
         [(ID, "15/UBND", "a long state " * 10)],
     )
     told = capsys.readouterr()

@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 import typer
 
-from gateway.cli import registry_change_form as form
+from gateway.cli import registry_change as form
 from gateway.domain.registry_reform import QueuedMail, ReformKind, Target
 
 

@@ -50,7 +50,7 @@ async def test_two_keys_are_good_while_a_program_changes_over(
     ]
     clock.advance(timedelta(days=90))
     assert await book.find_key(digest(other)) is None
-    assert {program_keys.state(each, clock.now()) for each in [*found, second]} == {"expired"}
+    assert {each.state(clock.now()) for each in [*found, second]} == {"expired"}
 
 
 async def test_a_key_is_its_agencys_alone(desk: AccountDesk, store: SqlOfficeStore) -> None:

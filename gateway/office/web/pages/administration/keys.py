@@ -53,7 +53,7 @@ async def keys_listed(visit: Visit) -> web.StreamResponse:
     return await visit.page(
         "admin/keys.html",
         title=visit.say("keys.title"),
-        rows=[(each, program_keys.state(each, now)) for each in found],
+        rows=[(each, each.state(now)) for each in found],
         today=await visit.deps.calls.counts([each.id for each in found], dates.midnight(visit.today)),
         here=here,
         places=[(each.key, each.name) for each in await accounts.agencies_open(visit)],
@@ -180,7 +180,7 @@ async def _key_form(
 async def _open_key(visit: Visit) -> tuple[Place, ApiKey]:
     """A key that still opens something."""
     here, key = await _found_key(visit)
-    if program_keys.state(key, visit.person.at) != "active":
+    if key.state(visit.person.at) != "active":
         raise Clash("this key opens nothing any more", code="GW-KEY-OVER")
     return here, key
 
