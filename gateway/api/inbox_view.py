@@ -27,10 +27,10 @@ from gateway.api.shapes import (
     ValueWord,
     media_type,
 )
-from gateway.api.words import Lang, fact_word, in_state_word, packet_word, say
+from gateway.api.words import Lang, say
+from gateway.document_view.facts import packet_word, received_word
 from gateway.domain.document import Assignment, IncomingDocument, IncomingFile, InState
 from gateway.domain.handling import PartState, UnitPart
-from gateway.domain.status import Track
 from gateway.incoming.reading import AroundDocument, SenderRequest
 from gateway.ports import Handover, InboxPacket
 
@@ -210,7 +210,7 @@ def inbox_item(
     handover = around.handover
     return InboxItem.of(
         document,
-        state_text=in_state_word(document.state, lang),
+        state_text=received_word(document.state, lang),
         handover=handover.state if handover else "available",
         due=DueOut(accept_by=around.due.at, basis=say(around.due.words, lang)) if around.due else None,
         sender=SenderOut(code=document.sender_code, name=document.sender_name, name_now=name_now),
@@ -258,7 +258,7 @@ def _assignment(given: Assignment, parts: Sequence[UnitPart], today: dt.date | N
 
 def _request(asked: SenderRequest, lang: Lang) -> RequestOut:
     return RequestOut.of(
-        asked, state_text=fact_word(Track.REQUEST, asked.state, lang) if asked.state is not None else ""
+        asked, state_text=say(f"request.{asked.state}", lang) if asked.state is not None else ""
     )
 
 

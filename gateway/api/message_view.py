@@ -23,13 +23,12 @@ from gateway.api.shapes import (
     ValueWord,
     media_type,
 )
-from gateway.api.words import Lang, reason_text, say, state_word
+from gateway.api.words import Lang, reason_text, say
+from gateway.document_view.facts import state_word
 from gateway.domain.document import Delivery, FileItem, OutgoingDocument, OutState, Recipient, Signer
 from gateway.domain.status import document_word
 from gateway.policy.verdict import Reason
 
-# States of the document itself, which say more than those of its deliveries.
-_OWN = frozenset({OutState.DRAFT, OutState.BLOCKED, OutState.CANCELLED})
 REPLY_LATE = "reply_late"
 """The mark of a recipient who was to answer by a day that is over."""
 OF_DELIVERIES = ("state", "state_text", "recipients")
@@ -192,8 +191,7 @@ def recipients(
             each.model_copy(update={"marks": [*each.marks, REPLY_LATE]}) if d.id in late else each
             for each, d in zip(told, deliveries, strict=True)
         ]
-    state = document.state if document.state in _OWN else OutState.QUEUED
-    return [recipient(each, state, lang) for each in document.draft.recipients]
+    return [recipient(each, document_word(document.state, ()), lang) for each in document.draft.recipients]
 
 
 def told_warnings(reasons: Sequence[Reason], lang: Lang) -> list[WarningOut]:

@@ -10,7 +10,8 @@ from datetime import date, datetime
 from pydantic import Field
 
 from gateway.api.shapes import Moment, Told, stamp
-from gateway.api.words import Lang, code_text, say
+from gateway.api.words import Lang, say
+from gateway.document_view.facts import code_text
 from gateway.domain.pdf import Found, PdfFields
 from gateway.domain.registry import Offer
 from gateway.domain.signatures import FileVerdict, LegalValue, SignerVerdict

@@ -116,16 +116,16 @@ def numbered(number: str, symbol: str) -> str:
 
 def incoming_cells(call: Invocation, document: IncomingDocument) -> tuple[str, ...]:
     """A row of the incoming list."""
-    from gateway.api.words import incoming_word
+    from gateway.document_view.facts import received_word
 
     return (
         document.id,
         call.word(f"kind.{document.kind}"),
         document.sender_code,
-        numbered(document.number, document.symbol),
+        document.code,
         day(document.issued_on),
         document.subject,
-        incoming_word(document.kind, document.state, call.lang.value),
+        received_word(document.state, call.lang.value, document.kind),
         document.register_no or "",
         clock(document.arrived_at),
     )

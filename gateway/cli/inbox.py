@@ -161,7 +161,7 @@ async def pull(
         call,
         [{"id": each.id, "folder": str(where), "document_id": each.document_id} for each, where in told],
         output.columns("id", "number", "folder", dim=("id",)),
-        [{"number": shapes.numbered(each.number, each.symbol)} for each, _ in told],
+        [{"number": each.code} for each, _ in told],
     )
 
 

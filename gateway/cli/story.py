@@ -9,18 +9,27 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from gateway.api.pdf_view import legal_value_text
-from gateway.api.words import code_text, fact_word, incoming_word, without_reference
 from gateway.cli.command import Invocation
 from gateway.cli.documents import numbered, sign, why_set_aside
 from gateway.cli.output import clock, day, plain
-from gateway.domain.document import Delivery, IncomingDocument, OutgoingDocument
+from gateway.document_view.facts import (
+    FactView,
+    code_text,
+    packet_word,
+    received_fact,
+    received_marks,
+    received_word,
+    short_word,
+    state_word,
+)
+from gateway.document_view.recipients import RecipientView, recipient_view
+from gateway.domain.document import Delivery, IncomingDocument, Kind, OutgoingDocument, OutState
 from gateway.domain.signatures import FileVerdict, LegalValue, SignatureWord, SignerVerdict
-from gateway.domain.status import Fact, Track, worst
-from gateway.domain.wall_clock import VIETNAM
+from gateway.domain.status import Fact, rank
+from gateway.domain.wall_clock import local
 from gateway.ports import InboxPacket
 from gateway.words import labels
 
@@ -40,87 +49,57 @@ def outgoing(
     now: datetime,
 ) -> list[str]:
     """Everything about one outgoing document, as lines. `stuck` says why it could not be packed yet."""
-    lines = [plain(_outgoing_head(call, document))]
-    if document.state in ("draft", "blocked", "cancelled"):
-        lines.append(
-            f"{sign(document.state)} {call.word(f'state.{document.state}')}  {document.state_reason or ''}"
-        )
-    if stuck:
-        lines.append(plain(call.word("cli.stuck", reason=stuck)))
-    lines += _signature_lines(call, document.legal_value, document.signatures)
-    if deliveries:
-        lines.append(_summary(call, deliveries))
-    ordered = sorted(deliveries, key=lambda each: (_place(each.state), each.recipient.code))
-    shown = [_recipient_row(call, each, facts.get(each.id, ()), now) for each in ordered]
-    widths = [max((len(row[n]) for row in shown), default=0) for n in range(4)]
-    lines += [
-        plain(
-            "  ".join([*(f"{cell:<{width}}" for cell, width in zip(row[:4], widths, strict=True)), row[4]])
-        ).rstrip()
-        for row in shown
-    ]
-    return lines + _advice(call, document, ordered)
-
-
-def _outgoing_head(call: Invocation, document: OutgoingDocument) -> str:
-    draft = document.draft
+    draft, lang = document.draft, call.lang.value
+    number = numbered(draft.number, draft.symbol) or document.id
     urgency = call.word(f"urgency.{draft.urgency.key}") if draft.urgency else ""
-    kind = "" if document.kind == "edoc" else call.word(f"kind.{document.kind}")
-    parts = (
-        numbered(draft.number, draft.symbol) or document.id,
-        day(draft.issued_on),
-        urgency,
-        kind,
-        draft.subject,
-    )
-    return "  ".join(part for part in parts if part)
+    lines = [_head(call, number, draft.issued_on, urgency, document.kind, draft.subject)]
+    if document.state in (OutState.DRAFT, OutState.BLOCKED, OutState.CANCELLED):
+        word = state_word(document.state, lang)
+        lines.append(f"{sign(document.state)} {word}  {document.state_reason or ''}")
+    if stuck:
+        lines.append(call.word("cli.stuck", reason=stuck))
+    lines += _signature_lines(call, document.legal_value, document.signatures)
+    ordered = sorted(deliveries, key=lambda each: (rank(each.state), each.recipient.code))
+    if ordered:
+        counts = Counter(each.state for each in ordered)
+        told = (f"{count} {short_word(state, lang).lower()}" for state, count in counts.items())
+        lines.append(f"{call.word('cli.recipients', count=len(ordered))}: " + " · ".join(told))
+    rows = [_recipient_row(call, recipient_view(each, facts.get(each.id, ()), lang), now) for each in ordered]
+    widths = [max((len(row[n]) for row in rows), default=0) for n in range(4)]
+    for row in rows:
+        cells = [f"{cell:<{width}}" for cell, width in zip(row[:4], widths, strict=True)]
+        lines.append("  ".join([*cells, row[4]]).rstrip())
+    return [plain(line) for line in (*lines, *_advice(call, document, ordered))]
 
 
-def _summary(call: Invocation, deliveries: Sequence[Delivery]) -> str:
-    counts = Counter(each.state for each in deliveries)
-    told = [f"{counts[state]} {_state_word(call, state).lower()}" for state in sorted(counts, key=_place)]
-    return f"{call.word('cli.recipients', count=len(deliveries))}: " + " · ".join(told)
+def _head(call: Invocation, number: str, on: date | None, urgency: str, kind: Kind, subject: str) -> str:
+    known = "" if kind is Kind.DOCUMENT else call.word(f"kind.{kind}")
+    return "  ".join(part for part in (number, day(on), urgency, known, subject) if part)
 
 
-def _recipient_row(
-    call: Invocation, delivery: Delivery, facts: Sequence[Fact], now: datetime
-) -> tuple[str, str, str, str, str]:
+def _recipient_row(call: Invocation, view: RecipientView, now: datetime) -> tuple[str, str, str, str, str]:
     """Mark, code, name, state, and the rest: when, what they wrote, and who."""
-    told = _telling(facts)
-    at = told.at if told else delivery.updated_at
-    silent = delivery.state == "sent" and now - delivery.updated_at > SILENCE
-    rest = [_when(at, now)]
+    delivery, lang = view.delivery, call.lang.value
+    waits = now - delivery.updated_at
+    silent = delivery.state == "sent" and waits > SILENCE
+    rest = [_when(view.at, now)]
     if silent:
-        rest.append(call.word("cli.silent", minutes=int((now - delivery.updated_at).total_seconds() // 60)))
-    if told:
-        rest += _said(call, told)
+        rest.append(call.word("cli.silent", minutes=int(waits.total_seconds() // 60)))
+    if view.last is not None:
+        rest += _said(view.last)
     if delivery.register_no:
         year = delivery.register_year or ""
         rest.append(call.word("outgoing.arrival_number", number=delivery.register_no, year=year))
-    rest += [labels.mark_text(mark, call.lang.value) for mark in delivery.marks]
-    name = delivery.recipient.name or ""
     mark = "!" if silent else sign(delivery.state)
-    return mark, delivery.recipient.code, name, _state_word(call, delivery.state), "  ".join(rest)
+    to = delivery.recipient
+    return mark, to.code, to.name or "", short_word(delivery.state, lang), "  ".join([*rest, *view.marks])
 
 
-def _telling(facts: Sequence[Fact]) -> Fact | None:
-    """The last thing the other side said, else the last thing our own node did."""
-    said = [each for each in facts if each.track in (Track.BUSINESS, Track.REQUEST)]
-    return max(said or facts, key=lambda each: each.at, default=None)
-
-
-def _said(call: Invocation, fact: Fact) -> list[str]:
-    reason = f"reason.{fact.reason}"
-    words = [
-        labels.say(reason, call.lang.value) if fact.reason and labels.has(reason) else fact.reason,
-        fact.note,
-    ]
-    cut = map(without_reference, words)
-    told = [f'"{text}"' for text in dict.fromkeys(cut) if text]
-    if fact.staff:
-        person = ", ".join(part for part in (fact.staff.name, fact.staff.phone) if part)
-        told += [f"({person})"] if person else []
-    return told
+def _said(view: FactView) -> list[str]:
+    told = [f'"{text}"' for text in view.said]
+    person = (view.staff.name, view.staff.phone) if view.staff else ()
+    who = ", ".join(part for part in person if part)
+    return [*told, f"({who})"] if who else told
 
 
 def _advice(call: Invocation, document: OutgoingDocument, deliveries: Sequence[Delivery]) -> list[str]:
@@ -134,38 +113,10 @@ def _advice(call: Invocation, document: OutgoingDocument, deliveries: Sequence[D
     return []
 
 
-def _state_word(call: Invocation, state: str) -> str:
-    short = f"state.short.{state}"
-    return call.word(short) if labels.has(short) else call.word(f"state.{state}", code="")
-
-
 def _when(at: datetime, now: datetime) -> str:
     """The hour today, the date and hour before."""
-    local = at.astimezone(VIETNAM)
-    same_day = local.date() == now.astimezone(VIETNAM).date()
-    return local.strftime("%H:%M" if same_day else "%d/%m/%Y %H:%M")
-
-
-def _place(state: str) -> int:
-    """Where a state stands between those that need a person and those that do not."""
-    return sum(worst((state, other)) == other for other in _STATES if other != state)
-
-
-_STATES = (
-    *("failed", "rejected", "request_refused", "unknown", "recall_asked", "take_back_asked", "update_asked"),
-    *(
-        "queued",
-        "sending",
-        "paper",
-        "sent",
-        "delivered",
-        "accepted",
-        "assigned",
-        "processing",
-        "done",
-        "request_agreed",
-    ),
-)
+    same_day = local(at).date() == local(now).date()
+    return local(at).strftime("%H:%M" if same_day else "%d/%m/%Y %H:%M")
 
 
 _STEPS = {True: ("✓", "ok"), False: ("✗", "failed"), None: ("·", "not_reached")}
@@ -175,24 +126,20 @@ def incoming(
     call: Invocation, document: IncomingDocument, shown: str, facts: Sequence[Fact], beside: AroundDocument
 ) -> list[str]:
     """Everything about one incoming document. `shown` is its state: an open request of the sender goes first."""
+    lang = call.lang.value
     sender = f"{document.sender_code} {document.sender_name or ''}".strip()
     number = f"  {call.word('cli.column.register_no')} {document.register_no}" if document.register_no else ""
-    kind = "" if document.kind == "edoc" else call.word(f"kind.{document.kind}")
-    head = (numbered(document.number, document.symbol), day(document.issued_on), kind, document.subject)
     lines = [
-        "  ".join(part for part in head if part),
+        _head(call, document.code, document.issued_on, "", document.kind, document.subject),
         f"{call.word('cli.column.from')}: {sender}  ({clock(document.arrived_at)})",
         *_wishes(call, document),
         *_request(call, beside),
-        f"{call.word('cli.column.state')}: {incoming_word(document.kind, shown, call.lang.value)}{number}",
-        *(f"  {labels.mark_text(mark, call.lang.value)}" for mark in document.marks if _is_ours(mark)),
+        f"{call.word('cli.column.state')}: {received_word(shown, lang, document.kind)}{number}",
+        *(f"  {text}" for text in received_marks(document.marks, lang)),
         *_checks(call, document.checks.items()),
         *_signature_lines(call, document.legal_value, document.signatures),
-        *(
-            f"  {each.n}. {each.name}  {labels.kilobytes(each.size, call.lang.value)}"
-            for each in document.files
-        ),
-        *(_fact_line(call, each) for each in facts),
+        *(f"  {each.n}. {each.name}  {labels.kilobytes(each.size, lang)}" for each in document.files),
+        *(_fact_line(received_fact(each, lang)) for each in facts),
     ]
     return [plain(line).rstrip() for line in lines]
 
@@ -229,7 +176,7 @@ def packet(call: Invocation, item: InboxPacket) -> list[str]:
     """A packet that did not become a document: why, which step of its verification failed, and what may be done."""
     sender = item.sender_code or item.transport_sender or "?"
     told = [
-        f"{item.id}  {call.word(f'packet.{item.state}')}  {item.code or ''}",
+        f"{item.id}  {packet_word(item.state, call.lang.value)}  {item.code or ''}",
         f"{call.word('cli.column.from')}: {sender}  ({clock(item.received_at)}, {item.size} B)",
         *(
             f"{call.word('cli.column.reason')}: {text}"
@@ -249,38 +196,21 @@ def packet(call: Invocation, item: InboxPacket) -> list[str]:
     return [plain(line).rstrip() for line in told]
 
 
-def _is_ours(mark: str) -> bool:
-    """Marks of requests speak to the sender; the receiver has them among the facts."""
-    return labels.has(f"mark.{mark.partition(':')[0]}") and not mark.startswith("request_")
-
-
-def _checks(call: Invocation, found: Iterable[tuple[str, str]]) -> list[str]:
+def _checks(call: Invocation, found: Iterable[tuple[str, str]]) -> Iterator[str]:
     """A check a line, in words; what was not found stays away."""
-    told = []
+    lang = call.lang.value
     for name, verdict in found:
-        key, value = f"check.{name}", f"checked.{verdict}"
         if verdict:
-            word = call.word(value) if labels.has(value) else _check_value(name, verdict)
-            told.append(f"  {call.word(key) if labels.has(key) else name}: {word}")
-    return told
+            other = clock(datetime.fromisoformat(verdict)) if name == "signing_time" else verdict
+            word = labels.say_or(f"checked.{verdict}", other, lang)
+            yield f"  {labels.say_or(f'check.{name}', name, lang)}: {word}"
 
 
-def _check_value(name: str, text: str) -> str:
-    return clock(datetime.fromisoformat(text)) if name == "signing_time" else text
-
-
-def _fact_line(call: Invocation, fact: Fact) -> str:
+def _fact_line(view: FactView) -> str:
     """When, the words and the code on the wire, why, what was written, and who."""
-    reason = f"reason.{fact.reason}"
-    said = [
-        call.word(reason) if fact.reason and labels.has(reason) else without_reference(fact.reason),
-        without_reference(fact.note),
-        fact.staff.name if fact.staff else None,
-    ]
-    code = f" ({fact.code})" if fact.code.isdigit() else ""
-    asked = f"state.in.{fact.request_kind}_{fact.code}"
-    word = call.word(asked) if labels.has(asked) else fact_word(fact.track, fact.code, call.lang.value)
-    return "  ".join([f"  {clock(fact.at)}", f"{word}{code}", *dict.fromkeys(filter(None, said))])
+    code = f" ({view.fact.code})" if view.fact.code.isdigit() else ""
+    who = [view.staff.name] if view.staff and view.staff.name else []
+    return "  ".join([f"  {clock(view.at)}", f"{view.word}{code}", *dict.fromkeys([*view.said, *who])])
 
 
 _SIGNATURE_MARKS = {
@@ -297,7 +227,8 @@ def _signature_lines(
     """Nothing where no file was a PDF."""
     if not verdicts:
         return []
-    told = [f"{call.word('cli.signatures.value')}: {legal_value_text(value, call.lang.value)}"]
+    worth = call.word(f"legal.{value or 'unknown'}")
+    told = [f"{call.word('cli.signatures.value')}: {worth}"]
     for each in verdicts:
         told += _signed_file(call, each)
     return told

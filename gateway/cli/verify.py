@@ -15,10 +15,10 @@ from typing import Annotated, Any
 
 import typer
 
-from gateway.api.words import code_text
 from gateway.cli import output
 from gateway.cli.command import Group, Invocation
 from gateway.cli.output import VERIFICATION
+from gateway.document_view.facts import code_text
 from gateway.words import labels
 
 

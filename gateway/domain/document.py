@@ -421,6 +421,11 @@ class IncomingDocument:
     proofs: tuple[OtherProof, ...] = ()
 
     @property
+    def code(self) -> str:
+        """Number and symbol as printed; what is missing leaves no stray stroke."""
+        return "/".join(part for part in (self.number, self.symbol) if part)
+
+    @property
     def wants_reply(self) -> bool:
         """Whether its sender waits for an answer and nothing has ended that."""
         return self.reply_required is True and not self.answered_by and self.state in _UNDER_WAY

@@ -74,6 +74,19 @@ STATES: Mapping[str, StateWord] = MappingProxyType(
     }
 )
 
+TAKEN = frozenset({"accepted", "assigned", "processing", "done"})
+"""The recipient has taken it in; whoever agreed to a recall has given it back and counts no more."""
+AWAITED = frozenset({"sent", "delivered"})
+"""It left, and is to be taken in."""
+NEVER_LEFT = frozenset({"queued", "sending", "failed", "cancelled", "paper"})
+"""There is nothing to recall; it is cancelled, or has failed."""
+SILENT = frozenset({"queued", "sending", "sent"})
+"""Nothing has come back yet: neither 01 nor anything after it."""
+ASKED = frozenset({"recall_asked", "take_back_asked", "update_asked"})
+"""A request of the sender waits for its answer."""
+FAULTY = frozenset(key for key, word in STATES.items() if word.colour == "red")
+"""Somebody has to do something."""
+
 # The word that needs a person soonest comes first.
 _WORST_FIRST = (
     "blocked",
@@ -99,9 +112,14 @@ _WORST_FIRST = (
 )
 
 
+def rank(state: str) -> int:
+    """Where a word stands between those that need a person soonest and those that need nobody."""
+    return _WORST_FIRST.index(state)
+
+
 def worst(states: Iterable[str]) -> str:
     """The word for a document with several recipients: the one that needs a person soonest. At least one is given."""
-    return min(states, key=_WORST_FIRST.index)
+    return min(states, key=rank)
 
 
 _OWN_WORD = frozenset({OutState.DRAFT, OutState.BLOCKED, OutState.CANCELLED})
@@ -231,19 +249,8 @@ _ANSWERS = {
     "16": RequestState.REFUSED,
     "02": RequestState.REFUSED,
 }
-_ASKED_KEY = {
-    RequestKind.RECALL: "recall_asked",
-    RequestKind.TAKE_BACK: "take_back_asked",
-    RequestKind.UPDATE: "update_asked",
-}
 _CANCELLING = (RequestKind.RECALL, RequestKind.TAKE_BACK)
-_IN_STATE = {
-    "02": InState.REJECTED,
-    "03": InState.ACCEPTED,
-    "04": InState.ASSIGNED,
-    "05": InState.PROCESSING,
-    "06": InState.DONE,
-}
+_IN_STATE = {code: InState(row.key) for code, row in CODES.items() if code in _BUSINESS_RANK and code != "01"}
 REOPENED = "reopened"
 """The mark of work that was closed by mistake and is open again."""
 MAY_HAVE_LEFT = "may_have_left"
@@ -341,7 +348,7 @@ def fold_incoming(facts: Iterable[Fact]) -> IncomingStanding:
     requests = _requests(known)
     state = _in_state(known, requests)
     waiting = _first_open(requests)
-    shown = state.value if waiting is None or state is InState.SEALED else _ASKED_KEY[waiting.kind]
+    shown = state.value if waiting is None or state is InState.SEALED else f"{waiting.kind}_asked"
     return IncomingStanding(
         state=state,
         requests=requests,
@@ -529,7 +536,7 @@ def _request_word(requests: tuple[RequestStanding, ...]) -> str | None:
     """Lines 1 and 2 of the table of words: an open request, else a recall or take-back agreed, which stays."""
     waiting = _first_open(requests)
     if waiting is not None:
-        return _ASKED_KEY[waiting.kind]
+        return f"{waiting.kind}_asked"
     return "request_agreed" if _is_cancelled(requests) else None
 
 

@@ -43,16 +43,21 @@ _UNDECIDED = (InState.NEW, InState.HELD)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SenderRequest:
-    """What its sender asks. `item` is the incoming document that brought it, where it is one; without a `state` it asks
-    for no answer of its own, as a replacement."""
+    """What its sender asks. `brought_by` is the incoming document that brought it, where it is one; without a `state` it
+    asks for no answer of its own, as a replacement."""
 
     kind: str
     reason: str
-    notice_no: str | None
-    approved_by: str | None
-    state: RequestState | None
-    item: str | None
-    asked_at: datetime | None = None
+    asked_at: datetime
+    notice_no: str | None = None
+    approved_by: str | None = None
+    state: RequestState | None = None
+    request_id: str | None = None
+    brought_by: IncomingDocument | None = None
+
+    @property
+    def item(self) -> str | None:
+        return self.brought_by.id if self.brought_by is not None else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,10 +66,15 @@ class AroundDocument:
     due: timers.Due | None = None
     request: SenderRequest | None = None
     about: str | None = None
-    duplicate_of: str | None = None
+    doubles: Sequence[IncomingDocument] = ()
+    """Others that look the same."""
     is_readable: bool = True
     parts: Sequence[UnitPart] = ()
     """What its units have in it now, those that gave it back too."""
+
+    @property
+    def duplicate_of(self) -> str | None:
+        return self.doubles[0].id if self.doubles else None
 
 
 async def around_one(work: Work, document: IncomingDocument, office: OfficeCalendar) -> AroundDocument:
@@ -120,13 +130,12 @@ async def _around(
     if target is not None and (request is None or request.state is not RequestState.ASKED):
         owed = None  # the request was answered; what its document waits for is that document's
     is_looked_at = every_double or document.state in _UNDECIDED
-    twins = await related.look_alikes(work, document) if is_looked_at else []
     return AroundDocument(
         handover=await _handover(work, document.id),
         due=timers.of_duty(office, owed, whose.urgency) if owed is not None else None,
         request=request,
         about=target.id if target is not None else await _replaced(work, document),
-        duplicate_of=twins[0].id if twins else None,
+        doubles=await related.look_alikes(work, document) if is_looked_at else (),
         is_readable=document.state not in UNREADABLE and whose.state not in UNREADABLE,
     )
 
@@ -155,15 +164,10 @@ async def _of_open(
     if identity is not None and identity.incoming_id is not None and identity.incoming_id != document.id:
         child = await work.incoming.get(identity.incoming_id)
         return _of_item(one.kind, child, document, one)
-    said = next((each for each in facts if each.request_id == one.request_id and each.code == "asked"), None)
+    said = (each for each in facts if each.request_id == one.request_id and each.code == RequestState.ASKED)
+    reason = next((each.reason for each in said), None) or ""
     return SenderRequest(
-        kind=one.kind,
-        reason=(said.reason if said is not None else None) or "",
-        notice_no=None,
-        approved_by=None,
-        state=one.state,
-        item=None,
-        asked_at=one.asked_at,
+        kind=one.kind, reason=reason, state=one.state, asked_at=one.asked_at, request_id=one.request_id
     )
 
 
@@ -184,7 +188,8 @@ def _of_item(
         notice_no=change.notice_no or numbered,
         approved_by=change.approved_by,
         state=one.state if one is not None else None,
-        item=item.id,
+        request_id=one.request_id if one is not None else None,
+        brought_by=item,
         asked_at=one.asked_at if one is not None else item.arrived_at,
     )
 

@@ -101,8 +101,7 @@ def marks_with_lead(document: IncomingDocument, found: Sequence[IncomingDocument
     for other in found:
         is_other = number_word(other.number, other.symbol) != own and other.document_id not in replaced
         if is_other and other.kind in _WHOLE and other.state not in _ENDED:
-            code = "/".join(part for part in (other.number, other.symbol) if part)
-            return (*document.marks, f"{LEAD_AGAIN}:{code or _NO_NUMBER}")
+            return (*document.marks, f"{LEAD_AGAIN}:{other.code or _NO_NUMBER}")
     return document.marks
 
 
@@ -118,8 +117,7 @@ async def look_alikes(work: Work, document: IncomingDocument) -> list[IncomingDo
         for each in await work.incoming.by_document_id(document.sender_code, document.document_id)
         if each.kind in _WHOLE
     }
-    code = "/".join(part for part in (document.number, document.symbol) if part)
-    if document.source is Source.AXIS and code:
+    if document.source is Source.AXIS and document.code:
         near = await work.incoming.numbered(document.number, document.symbol)
         same = [each for each in near if _is_same(each, document)]
         found = {each.id: each for each in same[:_MOST_ALIKE]} | found

@@ -21,7 +21,7 @@ from gateway.domain.event import EventKind
 from gateway.domain.fields import tidy
 from gateway.domain.identity import PacketId
 from gateway.domain.proof import StatusPacket
-from gateway.domain.status import RequestKind
+from gateway.domain.status import NEVER_LEFT, RequestKind
 from gateway.errors import Clash, Refused
 from gateway.outgoing import accept, requests, translate
 from gateway.outgoing.check import expect, named
@@ -29,9 +29,6 @@ from gateway.outgoing.desk import OutDesk
 from gateway.policy import outgoing as rules
 from gateway.policy.verdict import Verdict
 from gateway.ports import Work
-
-# What has not left cannot be recalled: it is cancelled, or has failed.
-_NEVER_LEFT = frozenset({"queued", "sending", "failed", "cancelled", "paper"})
 
 
 async def recall(
@@ -102,7 +99,7 @@ def _is_recallable(parent: OutgoingDocument, change: DocumentChange, take_back: 
 
 def _chosen(deliveries: Sequence[Delivery], recipients: Sequence[str]) -> list[Delivery]:
     chosen = named(deliveries, recipients) if recipients else deliveries
-    left = [d for d in chosen if d.state not in _NEVER_LEFT]
+    left = [d for d in chosen if d.state not in NEVER_LEFT]
     if not left:
         raise Clash("the document has not left for any of these recipients; cancel it instead")
     return left

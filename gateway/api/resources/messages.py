@@ -40,7 +40,7 @@ from gateway.api.shapes import (
     Told,
     TrackWord,
 )
-from gateway.api.words import fact_word, state_word, without_reference
+from gateway.document_view.facts import sent_fact, state_word, without_reference
 from gateway.domain.account import ApiScope
 from gateway.domain.document import Delivery, OutgoingDocument, OutState
 from gateway.domain.feed import event_id
@@ -254,7 +254,7 @@ def _timeline(call: Call, delivery: Delivery, facts: list[Fact]) -> RecipientTim
 def _fact(call: Call, fact: Fact) -> FactOut:
     return FactOut.of(
         fact,
-        text=fact_word(fact.track, fact.code, call.lang),
+        text=sent_fact(fact, call.lang).word,
         skewed=is_skewed(fact),
         request=fact.request_kind,
         reason=without_reference(fact.reason),

@@ -128,7 +128,7 @@ async def incoming_lines(
 async def _replacing(work: OfficeWork, lines: Sequence[IncomingLine]) -> dict[str, str]:
     """Number and symbol of the documents that stand for replaced ones."""
     ids = {line.document.replaced_by for line in lines if line.document.state is InState.REPLACED}
-    return {id: _sender_code(await work.incoming.get(id)) for id in ids if id is not None}
+    return {id: (await work.incoming.get(id)).code for id in ids if id is not None}
 
 
 def _register_line(
@@ -140,7 +140,7 @@ def _register_line(
         "arrived_on": local(document.arrived_at).date(),
         "arrival_number": entry.number,
         "author": document.sender_name or document.sender_code,
-        "code": _sender_code(document),
+        "code": document.code,
         "issued_on": document.issued_on,
         "subject": labels.say("book.sealed", lang)
         if hidden
@@ -157,7 +157,7 @@ def _follow_up_line(
     line: IncomingLine, facts: Sequence[Fact], names: Mapping[str, str], replies: Sequence[str], lang: str
 ) -> BookLine:
     document, entry = line.document, line.entry
-    what = (document.type_name or "", _sender_code(document), day_text(document.issued_on))
+    what = (document.type_name or "", document.code, day_text(document.issued_on))
     sender = document.sender_name or document.sender_code
     deadline = document.assignment.deadline if document.assignment else None
     cells: dict[str, Cell] = {
@@ -195,10 +195,6 @@ def _book_line(line: IncomingLine, cells: Mapping[str, Cell]) -> BookLine:
 def is_struck(line: IncomingLine) -> bool:
     """Recalled before strokes were kept in the book counts as well."""
     return line.entry.struck_at is not None or line.document.state is InState.RECALLED
-
-
-def _sender_code(document: IncomingDocument) -> str:
-    return "/".join(part for part in (document.number, document.symbol) if part)
 
 
 def _places(document: IncomingDocument) -> str:

@@ -17,6 +17,7 @@ from gateway.domain.document import Delivery, DocumentChange, Kind, OutgoingDocu
 from gateway.domain.event import EventKind
 from gateway.domain.fields import tidy
 from gateway.domain.identity import PacketId
+from gateway.domain.status import AWAITED
 from gateway.domain.wall_clock import local
 from gateway.errors import Clash, Denied, NotFound
 from gateway.office.accounts.acting import behalf
@@ -188,7 +189,6 @@ def _granted(found: Granted | RecallObjection) -> Granted:
 MOST_LATE = 200
 LONGEST_URGING = 4000
 HOWS = ("phone", "mail", "letter", "other")
-_WAITS = frozenset({"sent", "delivered"})
 _ANSWERS_BACK = timedelta(days=365)
 _DAY_ENDS = time(17)
 
@@ -278,7 +278,7 @@ async def _urging_of(work: OfficeWork, code: str, every: timedelta, now: datetim
     late, ours, name = list[LateDocument](), list[str](), ""
     for line in page.lines:
         for delivery in sent.get(line.id, ()):
-            if delivery.recipient.code.casefold() != code.casefold() or delivery.state not in _WAITS:
+            if delivery.recipient.code.casefold() != code.casefold() or delivery.state not in AWAITED:
                 continue
             name, ours = delivery.recipient.name or name, [*ours, delivery.id]
             late.append(

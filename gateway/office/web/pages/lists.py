@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
+from gateway.document_view.facts import received_word, state_word
 from gateway.domain.document import URGENCY_KEYS
 from gateway.domain.text import fold, sought
 from gateway.errors import Clash, NotFound
@@ -286,7 +287,7 @@ def _book_name(visit: Visit, book: str) -> str:
 
 
 def _state_name(visit: Visit, side: Side, state: str) -> str:
-    return visit.say(f"state.{'in.' if side is Side.IN else ''}{state}", code="?")
+    return received_word(state, visit.lang) if side is Side.IN else state_word(state, visit.lang)
 
 
 async def search(visit: Visit) -> web.StreamResponse:

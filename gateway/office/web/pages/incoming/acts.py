@@ -372,7 +372,7 @@ async def request_answered(visit: Visit, code: str) -> web.StreamResponse:
     known = await detail.look_known(visit, found.whole)
     if known.request is None or found.whole.state is InState.SEALED:
         return await seen.late_page(visit, found)
-    request, child = known.request.standing, known.request.child
+    request, child = known.request, known.request.brought_by
     if visit.is_act and visit.form.text("request") != request.request_id:
         return await seen.late_page(visit, found)
     problems = [] if agrees else visit.short_reason()
@@ -387,7 +387,7 @@ async def request_answered(visit: Visit, code: str) -> web.StreamResponse:
             do=f"do.{request.kind}",
             grave=not agrees or request.kind != "update",
             asked=request.request_id,
-            request=known.request,
+            request=request,
             changed=changes_asked(visit, found.whole, child) if agrees and child is not None else (),
         )
     call = StatusCall(code=code, note=visit.form.text("reason") or None, staff=seen.staff_of(visit))

@@ -15,14 +15,17 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from gateway.domain import status
+from gateway.document_view import checks
+from gateway.document_view.facts import received_marks, received_word
+from gateway.document_view.history import history_lines
 from gateway.domain.account import HostedAgency, NumberingMode
 from gateway.domain.document import IncomingDocument, InState, OutgoingDocument, Source
 from gateway.domain.event import Event
 from gateway.domain.handling import PartState, UnitPart, unit_key
-from gateway.domain.status import Fact, RequestStanding, Track, fold_incoming, open_request
+from gateway.domain.status import Fact, RequestState, Track, fold_incoming
 from gateway.errors import Clash, Denied, NotFound
-from gateway.incoming import reading, related
+from gateway.incoming import reading
+from gateway.incoming.reading import AroundDocument, SenderRequest
 from gateway.office.domain.listing import Side
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.domain.task import Submission, SubmissionState
@@ -32,12 +35,10 @@ from gateway.office.web.answers import FileContent, can_show
 from gateway.office.web.forms import Problems
 from gateway.office.web.listing import list_rows
 from gateway.office.web.pages import leaf, lists
-from gateway.office.web.pages.incoming import checks, seen
+from gateway.office.web.pages.incoming import seen
 from gateway.office.web.pages.incoming.seen import SeenIncoming
 from gateway.office.web.pages.leaf import Leaf, LeafDesk
 from gateway.office.web.visits import Visit, merged, where
-from gateway.policy import timers
-from gateway.ports import Handover
 from gateway.words import labels
 
 _TAKEN = (InState.ACCEPTED, InState.ASSIGNED, InState.PROCESSING, InState.DONE)
@@ -50,15 +51,6 @@ STEPS: Mapping[InState, tuple[str, ...]] = {
     InState.ASSIGNED: ("05", "06"),
     InState.PROCESSING: ("06",),
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenRequest:
-    """What its sender asks for and nobody has answered. `child` is the packet that brought it, where it is one."""
-
-    standing: RequestStanding
-    reason: str
-    child: IncomingDocument | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,14 +77,17 @@ class IncomingDetail:
     agency: HostedAgency
     facts: Sequence[Fact]
     events: Sequence[Event]
-    handover: Handover | None
-    request: OpenRequest | None
+    around: AroundDocument
     ours: Sequence[OutgoingDocument]
-    doubles: Sequence[IncomingDocument]
     newer: IncomingDocument | None
     unread: bool
-    parts: Sequence[UnitPart] = ()
     submissions: Sequence[Submission] = ()
+
+    @property
+    def request(self) -> SenderRequest | None:
+        """What its sender asks for and nobody has answered."""
+        asked = self.around.request
+        return asked if asked is not None and asked.state is RequestState.ASKED else None
 
     @property
     def shown(self) -> str:
@@ -123,7 +118,7 @@ async def document_page(
     return await visit.form_page(
         "incoming/one.html",
         None,
-        title=seen.numbered(document) or visit.say("incoming.title.no_number"),
+        title=document.code or visit.say("incoming.title.no_number"),
         found=found,
         document=document,
         known=known,
@@ -132,19 +127,19 @@ async def document_page(
         mode=known.agency.numbering.value,
         can=_rights(visit, found, known),
         steps=STEPS.get(document.state, ()) if reports else (),
-        parts=known.parts,
+        parts=known.around.parts,
         submissions=known.submissions,
         submitted_names=await seen.names_told(
             visit, {id for each in known.submissions for id in (each.leader, each.decided_by) if id}
         ),
-        own_part=own_part(visit, known.parts),
+        own_part=own_part(visit, known.around.parts),
         today=visit.today,
-        left=await _time_left(visit, document, known),
-        marks=_marks(document, visit),
+        left=await _time_left(visit, known),
+        marks=received_marks(document.marks, visit.lang, _IN_CHECKS),
         sender_now=await _name_now(visit, document),
         beside=None if visit.is_piece else await lists.neighbours_of(visit, Side.IN, document.id),
         tags=await list_rows.tags_on_page(visit, Side.IN, document.id),
-        story=checks.history_lines(
+        story=history_lines(
             known.facts,
             known.events,
             names,
@@ -160,7 +155,6 @@ async def document_page(
         order=visit.ask("lenh"),
         can_show=can_show,
         labelled=visit.say_or,
-        numbered=seen.numbered,
         path_of=seen.path_of,
         waits_number=document.state in _TAKEN
         and document.register_no is None
@@ -184,53 +178,27 @@ def _done(visit: Visit, document: IncomingDocument) -> Taken | None:
 
 def panel_of(visit: Visit, found: SeenIncoming, known: IncomingDetail) -> checks.Panel:
     words = [
-        (seen.path_of(each.id), f"{seen.named(visit, each)} ({visit.say(f'state.in.{each.state}')})")
-        for each in known.doubles
+        (seen.path_of(each.id), f"{seen.named(visit, each)} ({received_word(each.state, visit.lang)})")
+        for each in known.around.doubles
     ]
     held = known.held if found.whole.state is InState.HELD else ()
     return checks.panel(found.whole, visit.lang, doubles=words, held=held, content=found.content)
 
 
 async def look_known(visit: Visit, document: IncomingDocument) -> IncomingDetail:
+    office = await visit.deps.todo.office()
     async with visit.deps.store.read(visit.scope()) as work:
-        facts = await work.facts.of(document.id)
         line = await work.office.lists.line(document.id)
         return IncomingDetail(
             agency=await work.agency(),
-            facts=facts,
+            facts=await work.facts.of(document.id),
             events=await work.events.of(document.id),
-            handover=await _handover(work, document.id),
-            request=await _open_request(work, document, facts),
+            around=await reading.around_one(work, document, office),
             ours=await _our_documents(work, (*document.answers, *document.answered_by)),
-            doubles=await related.look_alikes(work, document),
             newer=await work.incoming.get(document.replaced_by) if document.replaced_by else None,
             unread=line is not None and line.unread,
             submissions=(await work.office.submissions.of([document.id]))[document.id],
-            parts=reading.standing_parts((await work.parts.of([document.id]))[document.id]),
         )
-
-
-async def _handover(work: OfficeWork, id: str) -> Handover | None:
-    with suppress(NotFound):
-        return await work.handovers.get(id)
-    return None
-
-
-async def _open_request(
-    work: OfficeWork, document: IncomingDocument, facts: Sequence[Fact]
-) -> OpenRequest | None:
-    standing = open_request(fold_incoming(facts))
-    if standing is None:
-        return None
-    asked = next(
-        (one for one in facts if one.request_id == standing.request_id and one.code == "asked"), None
-    )
-    identity = await work.identities.by_packet(document.sender_code, standing.request_id)
-    child = None
-    if identity is not None and identity.incoming_id is not None:
-        child = await work.incoming.get(identity.incoming_id)
-    said = (child.change.reason if child is not None and child.change is not None else None) or ""
-    return OpenRequest(standing=standing, reason=said or (asked.reason if asked else None) or "", child=child)
 
 
 async def _our_documents(work: OfficeWork, ids: Sequence[str]) -> list[OutgoingDocument]:
@@ -242,12 +210,10 @@ async def _our_documents(work: OfficeWork, ids: Sequence[str]) -> list[OutgoingD
     return made
 
 
-async def _time_left(visit: Visit, document: IncomingDocument, known: IncomingDetail) -> TimeLeft | None:
-    now, office = visit.deps.clock.now(), await visit.deps.todo.office()
-    owed = status.duty_of(document, known.facts)
-    if owed is None:
+async def _time_left(visit: Visit, known: IncomingDetail) -> TimeLeft | None:
+    now, office, due = visit.deps.clock.now(), await visit.deps.todo.office(), known.around.due
+    if due is None:
         return None
-    due = timers.of_duty(office, owed, document.urgency)
     left = due.left(office, now)
     return TimeLeft(
         until=due.at,
@@ -262,20 +228,6 @@ async def _name_now(visit: Visit, document: IncomingDocument) -> str:
     today = visit.today
     entry = await visit.deps.inn.directory.find(document.sender_code, today)
     return entry.name if entry is not None and entry.name != document.sender_name else ""
-
-
-def _marks(document: IncomingDocument, visit: Visit) -> list[str]:
-    """Those that speak to a receiver; requests stand in the history."""
-    made = []
-    for mark in document.marks:
-        name = mark.partition(":")[0]
-        if name in _IN_CHECKS:
-            continue
-        if labels.has(f"incoming.mark.{name}"):
-            made.append(visit.say(f"incoming.mark.{name}"))
-        elif labels.has(f"mark.{name}") and not name.startswith("request_"):
-            made.append(labels.mark_text(mark, visit.lang))
-    return made
 
 
 def _rights(visit: Visit, found: SeenIncoming, known: IncomingDetail) -> dict[str, bool]:
@@ -295,7 +247,7 @@ def _rights(visit: Visit, found: SeenIncoming, known: IncomingDetail) -> dict[st
         "part_done": of_unit
         and document.state in _UNDER_WAY
         and visit.may(Right.PROGRESS, Manner.OWN)
-        and any(not each.is_lead for each in own_part(visit, known.parts)),
+        and any(not each.is_lead for each in own_part(visit, known.around.parts)),
         "reopen": document.state is InState.DONE and seen.may_reopen(visit, found),
         "answer": known.request is not None and visit.may(Right.ANSWER, Manner.YES),
         "freeze": visit.may(Right.FREEZE, Manner.YES),

@@ -70,13 +70,9 @@ def path_of(id: str) -> str:
     return where(f"/van-ban-den/{id}")
 
 
-def numbered(document: IncomingDocument) -> str:
-    return "/".join(part for part in (document.number, document.symbol) if part)
-
-
 def named(visit: Visit, document: IncomingDocument) -> str:
     """Number and symbol; in words where it has none, as many letters of citizens."""
-    return numbered(document) or visit.say("incoming.no_number")
+    return document.code or visit.say("incoming.no_number")
 
 
 def is_given(document: IncomingDocument, unit: str) -> bool:

@@ -15,11 +15,13 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from gateway.document_view.facts import state_word
 from gateway.domain.document import FileRole, IncomingDocument, Kind, OutgoingDocument, OutState, ReplyLink
 from gateway.domain.event import EventKind
+from gateway.domain.status import SILENT, TAKEN, document_word
 from gateway.domain.wall_clock import local
 from gateway.errors import NotFound
-from gateway.office.domain.listing import TAKEN, Side
+from gateway.office.domain.listing import Side
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.web import answers, dates, door
 from gateway.office.web.answers import FileContent
@@ -51,7 +53,7 @@ async def document_shown(visit: Visit) -> web.StreamResponse:
         "every": len(every),
         "rows": chosen,
         "counts": Counter(each.word for each in every),
-        "silent": sum(each.word in seen.SILENT_STATES for each in every),
+        "silent": sum(each.word in SILENT for each in every),
         "late": sum(each.late for each in every),
         "taken": sum(each.word in TAKEN for each in every),
         "recalled": sum(each.way is not None and each.way.given_back_at is not None for each in every),
@@ -68,13 +70,13 @@ async def document_shown(visit: Visit) -> web.StreamResponse:
     }
     if visit.is_piece:
         return visit.piece("outgoing/_recipients.html", **region)
-    state = found.line.state if found.line is not None else document.state
     offers = seen.acts_of(found, now, lambda right, manners: visit.may(right, *manners))
     undo, writes = _may_undo(visit, document), document.state is OutState.DRAFT and bool(offers)
-    word_of_list = visit.say(f"state.{state}", code="")
+    state = document_word(document.state, [each.word for each in every])
     return await visit.page(
         "outgoing/detail.html",
-        title=f"{word_of_list} – {visit.say('outgoing.title', code=code)}",
+        title=f"{state_word(state, visit.lang)} – {visit.say('outgoing.title', code=code)}",
+        state=state,
         heading=visit.say("outgoing.title", code=code),
         code=code,
         offered=offered(found, offers, undo + writes),
@@ -113,7 +115,7 @@ def _chosen_rows(
 ) -> tuple[list[seen.RecipientRow], str, bool]:
     word, quiet_only = visit.ask("trang-thai"), visit.ask("chua") == "1"
     if quiet_only:
-        return [each for each in every if each.word in seen.SILENT_STATES], "", True
+        return [each for each in every if each.word in SILENT], "", True
     if any(each.word == word for each in every):
         return [each for each in every if each.word == word], word, False
     return list(every), "", False
@@ -127,12 +129,11 @@ def _may_undo(visit: Visit, document: OutgoingDocument) -> bool:
 
 
 async def _states_elsewhere(visit: Visit, found: SeenOutgoing) -> Mapping[str, str]:
-    """Of the same document sent at other times, the word that its list shows."""
+    """Of the same document sent at other times, the word that stands for it."""
     async with visit.deps.store.read(visit.scope()) as work:
-        lines = {each.id: await work.office.lists.line(each.id) for each in found.others}
-    return {
-        each.id: line.state if (line := lines[each.id]) is not None else each.state for each in found.others
-    }
+        sent = await work.deliveries.of_many([each.id for each in found.others])
+    states = {id: [each.state for each in deliveries] for id, deliveries in sent.items()}
+    return {each.id: document_word(each.state, states.get(each.id, ())) for each in found.others}
 
 
 async def _answers_to(visit: Visit, document: OutgoingDocument) -> list[tuple[ReplyLink, str, bool]]:
