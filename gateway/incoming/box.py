@@ -22,8 +22,8 @@ from gateway.domain.system_box import BoxItem, BoxKind, BoxState
 from gateway.errors import Clash, NotFound
 from gateway.incoming import reading, told_status
 from gateway.incoming.desk import InDesk
-from gateway.incoming.reading import OpenFile
 from gateway.ports import Work
+from gateway.stored_content import OpenFile
 
 _log = logging.getLogger(__name__)
 _AT_ONCE = 200

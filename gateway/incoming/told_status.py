@@ -16,8 +16,8 @@ from gateway.domain.identity import Digest
 from gateway.domain.status import Fact
 from gateway.edxml import build
 from gateway.edxml.envelope import Envelope, Organisation, ResponseFor, StatusReport
-from gateway.incoming.reading import OpenFile
 from gateway.ports import Work
+from gateway.stored_content import OpenFile
 
 
 async def written(work: Work, agency: HostedAgency, event: Event, now: datetime) -> bytes:

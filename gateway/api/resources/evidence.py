@@ -4,17 +4,15 @@ docs/evidence.md."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from functools import partial
 
 from aiohttp import web
 
 from gateway.api.call import Call, download
-from gateway.api.deps import PackFile
 from gateway.api.routes import Routes
 from gateway.domain.account import ApiScope
 from gateway.errors import NotFound
-from gateway.ports import Pool
+from gateway.stored_content import streamed
 
 ROUTES = Routes("messages", ApiScope.EVIDENCE_READ)
 _pack_route = partial(
@@ -51,12 +49,5 @@ async def _pack(call: Call, id: str) -> web.StreamResponse:
         content_type="application/zip",
         size=made.size,
         sha256=None,
-        pieces=_streamed(call.deps.pool, made),
+        pieces=streamed(call.deps.pool, made.pieces()),
     )
-
-
-async def _streamed(pool: Pool, made: PackFile) -> AsyncIterator[bytes]:
-    """Pieces read in the pool, one ahead of none."""
-    running = made.pieces()
-    while piece := await pool.run(partial(next, running, b"")):
-        yield piece

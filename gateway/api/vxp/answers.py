@@ -14,7 +14,7 @@ from aiohttp import web
 
 from gateway.domain import vxp
 from gateway.errors import GatewayError
-from gateway.incoming.reading import OpenFile
+from gateway.stored_content import OpenFile
 
 _LOG = logging.getLogger(__name__)
 _ROWS_AT_ONCE = 200

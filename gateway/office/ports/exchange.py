@@ -1,7 +1,6 @@
 """What the pages ask of the exchange beside its flows and its registry: what people compare of a certificate, with whom
-mail goes on; the signed packets behind a document, what one says byte for byte and whether it holds; and the helper
-that puts the agency's own signature on a PDF. In: an agency's scope and ids. Kept by adapters in `office.node`;
-nothing of a recalled or sealed document is ever opened."""
+mail goes on, and the helper that puts the agency's own signature on a PDF. In: an agency's scope and ids. Kept by
+adapters in `office.node`."""
 
 from __future__ import annotations
 
@@ -13,52 +12,8 @@ from typing import BinaryIO, Protocol
 
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.pdf import Placement, Wish
-from gateway.domain.proof import Evidence, Step
 from gateway.domain.registry import AgencyEntry, AgencyFilter
-from gateway.ops.evidence.contents import HeldPacket
 from gateway.ports import Page
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Opinion:
-    """What was found for the time of the packet, with what is known of certificates today. `word`: valid, invalid or
-    unknown; `certificate` by SHA-256; `receipt_of` is the packet that a receipt inside says was received."""
-
-    word: str
-    at: datetime
-    code: str | None = None
-    steps: tuple[Step, ...] = ()
-    evidence: Evidence | None = None
-    certificate: str = ""
-    signed_at: datetime | None = None
-    receipt_of: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadyPack:
-    """An evidence pack, ready to be streamed."""
-
-    name: str
-    size: int
-    pieces: AsyncIterator[bytes]
-
-
-class Packets(Protocol):
-    async def of(self, scope: AgencyScope, id: str) -> Sequence[HeldPacket]:
-        """Of a document sent or received, oldest first. NotFound when the agency has no such document."""
-
-    async def find(self, scope: AgencyScope, id: str, digest: str, sender: str = "") -> HeldPacket:
-        """The packet of that document by the digest of its file; with a sender also by that of what it signed. NotFound
-        when the document has none such."""
-
-    async def judge(self, scope: AgencyScope, id: str, digest: str) -> Opinion | None:
-        """By the digest of the file; None where its bytes are withheld."""
-
-    async def read(self, scope: AgencyScope, id: str, digest: str) -> AsyncIterator[bytes]:
-        """The file as it was signed. Clash where it is withheld."""
-
-    async def pack(self, scope: AgencyScope, id: str) -> ReadyPack:
-        """Everything that proves the document, in one file. An event tells that it was made."""
 
 
 class Signing(Protocol):

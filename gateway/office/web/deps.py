@@ -30,7 +30,6 @@ from gateway.office.letters.looking import Looking
 from gateway.office.ports.exchange import (
     ComparedCertificate,
     Contacts,
-    Packets,
     Signing,
 )
 from gateway.office.ports.lists import Keeping, Keepings
@@ -40,6 +39,7 @@ from gateway.office.ringing import RingBoard
 from gateway.office.telling import NoticeBoard
 from gateway.office.todo import TaskBell
 from gateway.office.web.icons import Emblem
+from gateway.office.web.packets import Packets
 from gateway.policy import code_file
 from gateway.policy.code_file import CodeFile, CodeFileForm, Workbook
 from gateway.policy.texts import Letters

@@ -6,7 +6,7 @@ drawn a plain sentence, and the file."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from aiohttp import web
@@ -15,9 +15,10 @@ from gateway.api import downloads
 from gateway.domain.page_picture import PageLook, pixels
 from gateway.domain.pdf import Size
 from gateway.errors import Denied, GatewayError, NotFound
-from gateway.office.letters.looking import DOTS, WINDOW, LookedFile
+from gateway.office.letters.looking import DOTS, WINDOW, LookedFile, lead_of
 from gateway.office.web import answers
-from gateway.office.web.visits import Visit, where
+from gateway.office.web.pages.content import Note
+from gateway.office.web.visits import Visit, merged, where
 
 _SHARP = 2 * DOTS[0]
 _GONE = "PAGE-GONE"
@@ -27,20 +28,16 @@ _AWAITED = PageLook(sizes=(Size(width=595, height=842),))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeafDesk:
-    """One document as its side shows it. `path` is its page, whose query keeps the names of `kept`; `files` are all that
-    can be chosen; the three ways are addresses of a file by its number, the last also by a page and a query; `note` writes
-    down who reads a file; `faults` are keys of the labels where the side has words of its own."""
+    """One document as its side shows it. `path` is the page that shows it, `base` what the addresses of its content begin
+    with, `view` the end of the one that shows a file as the browser does it; `note` writes down who reads a file; `faults`
+    are keys of the labels where the side has words of its own."""
 
     id: str
     path: str
+    base: str
+    view: str
     files: tuple[LookedFile, ...]
-    lead: LookedFile
-    keep: Callable[[int], str]
-    original: Callable[[int], str]
-    picture: Callable[[int, int, Mapping[str, str]], str]
-    note: Callable[[str], Awaitable[None]]
-    kept: tuple[str, ...] = ()
-    reader: str = ""
+    note: Note
     faults: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -92,16 +89,19 @@ class Leaf:
         return self.sheets[-1].number if self.sheets else 1
 
 
-async def leaf_of(visit: Visit, desk: LeafDesk) -> Leaf:
+async def leaf_of(visit: Visit, desk: LeafDesk) -> Leaf | None:
+    """None where there is no file."""
     item = chosen(visit, desk)
+    if item is None:
+        return None
     visit.deps.looking.are_at_work(visit.here.id)
     page, dots, as_words = _page_asked(visit), visit.number("co", DOTS[0], DOTS), visit.ask("chu") == "1"
     look = await _looked(visit, desk, item, page, dots, as_words=as_words)
     bare = Leaf(
         item=item,
         files=_files(visit, desk, item),
-        keep=desk.keep(item.n),
-        original=desk.original(item.n) if answers.can_show(item.kind) else "",
+        keep=_at(visit, desk, f"tep/{item.n}"),
+        original=_at(visit, desk, desk.view.format(n=item.n)) if answers.can_show(item.kind) else "",
         fault=desk.faults.get(look.fault, f"leaf.{look.fault}") if look.fault else "",
     )
     if look.fault:
@@ -109,16 +109,16 @@ async def leaf_of(visit: Visit, desk: LeafDesk) -> Leaf:
     return _with_pages(visit, desk, bare, look, page, dots, as_words=as_words)
 
 
-def chosen(visit: Visit, desk: LeafDesk) -> LookedFile:
+def chosen(visit: Visit, desk: LeafDesk) -> LookedFile | None:
     """The file that the address names, else the lead."""
-    return next((each for each in desk.files if str(each.n) == visit.ask("tep")), desk.lead)
+    return next((each for each in desk.files if str(each.n) == visit.ask("tep")), lead_of(desk.files))
 
 
-async def picture_given(visit: Visit, desk: LeafDesk | None, id: str) -> web.StreamResponse:
-    """The page that the address names, as a picture; `desk` is None where the document of that id has no file."""
-    item = next((each for each in desk.files if str(each.n) == visit.path("n")), None) if desk else None
-    if desk is None or item is None:
-        raise NotFound(f"{id} has no such file")
+async def picture_given(visit: Visit, desk: LeafDesk) -> web.StreamResponse:
+    """The page that the address names, as a picture."""
+    item = next((each for each in desk.files if str(each.n) == visit.path("n")), None)
+    if item is None:
+        raise NotFound(f"{desk.id} has no such file")
     page, dots = max(1, int(visit.path("page"))), visit.number("co", DOTS[0], DOTS)
     await _note(visit, desk, item)
     etag = f'"{item.sha256}-{page}-{dots}"' if item.is_kept else None
@@ -133,7 +133,7 @@ async def picture_given(visit: Visit, desk: LeafDesk | None, id: str) -> web.Str
 
 def reader_of(visit: Visit, desk: LeafDesk, n: int) -> tuple[str, ...]:
     """Who reads which file, by which order: written down once for each."""
-    return visit.person.session.id, desk.id, str(n), desk.reader
+    return visit.person.session.id, desk.id, str(n), visit.ask("lenh")
 
 
 async def _looked(
@@ -161,7 +161,7 @@ def _with_pages(
     return replace(
         bare,
         sheets=tuple(
-            _sheet(desk, bare.item, page + n, size, dots, said)
+            _sheet(visit, desk, bare.item, page + n, size, dots, said)
             for n, (size, said) in enumerate(zip(look.sizes, words, strict=True))
         ),
         pages=look.pages,
@@ -176,18 +176,24 @@ def _with_pages(
 
 
 def _sheet(
-    desk: LeafDesk, item: LookedFile, number: int, size: Size, dots: int, words: str | None
+    visit: Visit, desk: LeafDesk, item: LookedFile, number: int, size: Size, dots: int, words: str | None
 ) -> LeafSheet:
     wide, high = pixels(size, dots)
     if words is not None:
         return LeafSheet(number=number, wide=wide, high=high, words=words)
+    picture = f"trang/{item.n}/{number}"
     return LeafSheet(
         number=number,
         wide=wide,
         high=high,
-        path=desk.picture(item.n, number, {"co": str(dots) if dots != DOTS[0] else ""}),
-        sharp=desk.picture(item.n, number, {"co": str(_SHARP)}) if dots == DOTS[0] else "",
+        path=_at(visit, desk, picture, co=str(dots) if dots != DOTS[0] else ""),
+        sharp=_at(visit, desk, picture, co=str(_SHARP)) if dots == DOTS[0] else "",
     )
+
+
+def _at(visit: Visit, desk: LeafDesk, rest: str, **query: str) -> str:
+    """Below the document, by the same order."""
+    return where(f"{desk.base}/{rest}", **merged({**query, "lenh": visit.ask("lenh")}))
 
 
 def _zoom(visit: Visit, desk: LeafDesk, each: int, dots: int) -> LeafLink:
@@ -216,7 +222,7 @@ def _page_asked(visit: Visit) -> int:
 
 def _here(visit: Visit, desk: LeafDesk, **other: str | None) -> str:
     """This page again, with something else in the pane."""
-    query = {name: visit.ask(name) for name in (*desk.kept, "tep", "trang", "co", "chu")}
+    query = {name: visit.ask(name) for name in ("ds", "lenh", "tep", "trang", "co", "chu")}
     kept = {name: value for name, value in {**query, **other}.items() if value}
     return where(desk.path, **kept) + "#leaf"
 

@@ -242,7 +242,7 @@ async def packs(visit: Visit) -> web.StreamResponse:
 async def _add(visit: Visit, packed: zipfile.ZipFile, line: ListLine) -> None:
     await acting.note_reading(visit.deps.accounts, visit.person, line.id, file="evidence", assigned=True)
     pack = await visit.deps.packets.pack(visit.scope(), line.id)
-    if packed.fp is not None and packed.fp.tell() + pack.size > MOST_BYTES:
+    if packed.fp is not None and packed.fp.tell() + (pack.size or 0) > MOST_BYTES:
         raise Clash("these packs are too large for one file; choose fewer documents", code="GW-PACKS")
     with packed.open(pack.name, "w", force_zip64=True) as member:
         async for piece in pack.pieces:

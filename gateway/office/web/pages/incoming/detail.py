@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from urllib.parse import urlencode
 
 from aiohttp import web
@@ -25,20 +26,22 @@ from gateway.domain.handling import PartState, UnitPart, unit_key
 from gateway.domain.status import Fact, RequestState, Track, fold_incoming
 from gateway.errors import Clash, Denied, NotFound
 from gateway.incoming import reading
-from gateway.incoming.reading import AroundDocument, SenderRequest
+from gateway.incoming.reading import UNREADABLE, AroundDocument, SenderRequest
 from gateway.office.domain.listing import Side
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.domain.task import Submission, SubmissionState
 from gateway.office.ports.store import OfficeWork
 from gateway.office.web import answers
-from gateway.office.web.answers import FileContent, can_show
+from gateway.office.web.answers import can_show
 from gateway.office.web.forms import Problems
 from gateway.office.web.listing import list_rows
-from gateway.office.web.pages import leaf, lists
+from gateway.office.web.pages import content, leaf, lists
+from gateway.office.web.pages.content import Note
 from gateway.office.web.pages.incoming import seen
 from gateway.office.web.pages.incoming.seen import SeenIncoming
 from gateway.office.web.pages.leaf import Leaf, LeafDesk
 from gateway.office.web.visits import Visit, merged, where
+from gateway.ops.evidence.contents import HeldPacket
 from gateway.words import labels
 
 _TAKEN = (InState.ACCEPTED, InState.ASSIGNED, InState.PROCESSING, InState.DONE)
@@ -270,24 +273,14 @@ def own_part(visit: Visit, parts: Sequence[UnitPart]) -> tuple[UnitPart, ...]:
     return tuple(each for each in parts if each.state is PartState.OPEN and each.key in keys)
 
 
-# The head, the signature and the body of a packet; files follow it as long rows of letters that nobody reads.
-PACKET_SHOWN = 64 * 1024
-
-
 async def file_given(visit: Visit) -> web.StreamResponse:
     """As its sender attached it; with `xem` a PDF is shown in place."""
     found = await seen.find(visit)
     n = _file_number(visit)
     opened = await reading.open_file(visit.deps.inn, visit.scope(), found.document.id, n)
     await seen.note_read(visit, found, opened.name)
-    content = FileContent(
-        name=opened.name,
-        found_type=next(each.found_type or "" for each in found.document.files if each.n == n),
-        size=opened.size,
-        sha256=opened.sha256,
-        pieces=opened.pieces,
-    )
-    return await answers.give_file(visit.request, content, inline=visit.ask("xem") == "1")
+    kind = next(each.found_type or "" for each in found.document.files if each.n == n)
+    return await content.give_opened(visit, opened, kind, inline=visit.ask("xem") == "1")
 
 
 async def file_viewed(visit: Visit) -> web.StreamResponse:
@@ -297,8 +290,7 @@ async def file_viewed(visit: Visit) -> web.StreamResponse:
     item = next((each for each in found.document.files if each.n == n), None)
     if item is None or not answers.can_show(item.found_type):
         raise NotFound(f"{found.document.id} has no file {n} that a page may show")
-    if found.whole.state in (InState.RECALLED, InState.SEALED):
-        raise Clash(f"the files of {found.whole.id} cannot be read", code="GW-UNREADABLE")
+    _refuse_unreadable(found)
     found = await seen.by_order(visit, found, item.name)
     if not found.content:
         raise Denied("content is seen by order alone; give the number of the order", code="GW-ORDER")
@@ -317,42 +309,28 @@ async def file_viewed(visit: Visit) -> web.StreamResponse:
 
 async def packet_shown(visit: Visit) -> web.StreamResponse:
     """The beginning of one signed packet as text, and whether it holds today."""
-    found = await seen.find(visit)
-    digest, packets = visit.path("digest"), visit.deps.packets
-    named = await packets.find(visit.scope(), found.whole.id, digest)
-    text, is_cut = "", False
-    if named.absent is None:
-        await seen.note_read(visit, found, f"goi-tin {named.packet_id}")
-        pieces = await packets.read(visit.scope(), found.whole.id, digest)
-        text, is_cut = await answers.beginning_of(pieces, PACKET_SHOWN)
-    return await visit.page(
-        "incoming/packet.html",
-        title=visit.say("incoming.packet.title", name=found.name),
-        found=found,
-        packet=named,
-        opinion=await packets.judge(visit.scope(), found.whole.id, digest),
-        text=text,
-        is_cut=is_cut,
-        order=visit.ask("lenh"),
-        labelled=visit.say_or,
+    found, packet, note = await _packet(visit)
+    title = visit.say("incoming.packet.title", name=found.name)
+    name = f"goi-tin {packet.packet_id}"
+    return await content.packet_page(
+        visit, "incoming/packet.html", packet, note, name, title=title, found=found
     )
 
 
 async def packet_given(visit: Visit) -> web.StreamResponse:
-    """One signed packet, byte for byte."""
-    found, packets, scope = await seen.find(visit), visit.deps.packets, visit.scope()
-    named = await packets.find(scope, found.whole.id, visit.path("digest"))
-    await seen.note_read(visit, found, f"goi-tin {named.packet_id}")
-    content = answers.packet_content(named, await packets.read(scope, found.whole.id, visit.path("digest")))
-    return await answers.give_file(visit.request, content)
+    _, packet, note = await _packet(visit)
+    return await content.give_packet(visit, packet, note, f"goi-tin {packet.packet_id}")
+
+
+async def _packet(visit: Visit) -> tuple[SeenIncoming, HeldPacket, Note]:
+    found = await seen.find(visit)
+    packet = await visit.deps.packets.find(visit.scope(), found.whole.id, visit.path("digest"))
+    return found, packet, partial(seen.note_read, visit, found)
 
 
 async def evidence_given(visit: Visit) -> web.StreamResponse:
-    """Everything that proves it; each call makes a pack and leaves an event."""
     found = await seen.find(visit)
-    await seen.note_read(visit, found, "chung-cu")
-    made = await visit.deps.packets.pack(visit.scope(), found.whole.id)
-    return await answers.give_file(visit.request, answers.pack_content(made))
+    return await content.give_pack(visit, found.whole.id, partial(seen.note_read, visit, found), "chung-cu")
 
 
 def _file_number(visit: Visit) -> int:
@@ -362,58 +340,45 @@ def _file_number(visit: Visit) -> int:
     return int(n)
 
 
-_UNREADABLE = (InState.RECALLED, InState.SEALED)
 _FAULTS = {"PAGE-UNREADABLE": "incoming.leaf.unreadable"}
 
 
 async def by_order(visit: Visit, found: SeenIncoming) -> SeenIncoming:
     """As `seen.by_order`, with the file that the page shows."""
     desk = _desk(visit, found)
-    item = leaf.chosen(visit, desk) if desk is not None else None
+    item = leaf.chosen(visit, desk)
     found = await seen.by_order(visit, found, item.name if item is not None else "")
-    if desk is not None and item is not None and found.content and found.manner is Manner.ORDER:
+    if item is not None and found.content and found.manner is Manner.ORDER:
         visit.deps.looking.note(leaf.reader_of(visit, desk, item.n))
     return found
 
 
 async def leaf_of(visit: Visit, found: SeenIncoming) -> Leaf | None:
     """None for whoever may not read it, and where there is no file."""
-    desk = _desk(visit, found)
-    if desk is None or not found.content or found.whole.state in _UNREADABLE:
+    if not found.content or found.whole.state in UNREADABLE:
         return None
-    return await leaf.leaf_of(visit, desk)
+    return await leaf.leaf_of(visit, _desk(visit, found))
 
 
 async def page_given(visit: Visit) -> web.StreamResponse:
     found = await seen.find(visit)
-    if found.whole.files and found.whole.state in _UNREADABLE:
+    _refuse_unreadable(found)
+    return await leaf.picture_given(visit, _desk(visit, found))
+
+
+def _refuse_unreadable(found: SeenIncoming) -> None:
+    if found.whole.files and found.whole.state in UNREADABLE:
         raise Clash(f"the files of {found.whole.id} cannot be read", code="GW-UNREADABLE")
-    return await leaf.picture_given(visit, _desk(visit, found), found.whole.id)
 
 
-def _desk(visit: Visit, found: SeenIncoming) -> LeafDesk | None:
-    """None where there is no file."""
-    document, looking = found.whole, visit.deps.looking
-    lead = document.lead
-    if lead is None:
-        return None
-
-    def by_order(path: str, **query: str) -> str:
-        return where(f"{found.path}/{path}", **merged({**query, "lenh": visit.ask("lenh")}))
-
-    async def note(name: str) -> None:
-        await seen.note_read(visit, found, name)
-
+def _desk(visit: Visit, found: SeenIncoming) -> LeafDesk:
+    document = found.whole
     return LeafDesk(
         id=document.id,
         path=found.path,
-        files=tuple(looking.incoming(document, each) for each in document.files),
-        lead=looking.incoming(document, lead),
-        keep=lambda n: by_order(f"tep/{n}"),
-        original=lambda n: by_order(f"xem/{n}"),
-        picture=lambda n, page, query: by_order(f"trang/{n}/{page}", **query),
-        note=note,
-        kept=("ds", "lenh"),
-        reader=visit.ask("lenh"),
+        base=found.path,
+        view="xem/{n}",
+        files=visit.deps.looking.files(document),
+        note=partial(seen.note_read, visit, found),
         faults=_FAULTS,
     )

@@ -23,6 +23,7 @@ from gateway.office.policy.rights import Granted
 from gateway.office.web import visits
 from gateway.office.web.dates import clock_text
 from gateway.office.web.forms import Problems, whole_number
+from gateway.office.web.pages import content
 from gateway.office.web.routes import Needs
 from gateway.office.web.visits import Visit, merged, where
 
@@ -113,15 +114,7 @@ async def _looked_up(visit: Visit, manner: Manner, unit: str) -> SeenIncoming:
 
 
 async def note_read(visit: Visit, found: SeenIncoming, file: str) -> None:
-    """Written down before content is given out."""
-    await acting.note_reading(
-        visit.deps.accounts,
-        visit.person,
-        found.whole.id,
-        file=file,
-        order=visit.ask("lenh"),
-        assigned=found.assigned,
-    )
+    await content.note_read(visit, found.whole.id, file, assigned=found.assigned)
 
 
 async def by_order(visit: Visit, found: SeenIncoming, file: str = "") -> SeenIncoming:

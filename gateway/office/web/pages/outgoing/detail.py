@@ -12,26 +12,26 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from aiohttp import web
 
 from gateway.document_view.facts import state_word
-from gateway.domain.document import FileRole, IncomingDocument, Kind, OutgoingDocument, OutState, ReplyLink
+from gateway.domain.document import IncomingDocument, Kind, OutgoingDocument, OutState, ReplyLink
 from gateway.domain.event import EventKind
 from gateway.domain.status import SILENT, TAKEN, document_word
 from gateway.domain.wall_clock import local
 from gateway.errors import NotFound
 from gateway.office.domain.listing import Side
 from gateway.office.domain.roles import Manner, Right
-from gateway.office.web import answers, dates, door
-from gateway.office.web.answers import FileContent
+from gateway.office.web import dates, door
 from gateway.office.web.listing import list_rows
-from gateway.office.web.pages import leaf, lists
+from gateway.office.web.pages import content, leaf, lists
 from gateway.office.web.pages.leaf import Leaf, LeafDesk
 from gateway.office.web.pages.outgoing import acts, seen
 from gateway.office.web.pages.outgoing.seen import DocumentAct, SeenOutgoing
 from gateway.office.web.pages.outgoing.way import picture
-from gateway.office.web.visits import Visit, merged, where
+from gateway.office.web.visits import Visit, where
 from gateway.ops.evidence.contents import HeldPacket
 from gateway.outgoing import files
 from gateway.words import labels
@@ -175,32 +175,16 @@ def _address(visit: Visit, found: SeenOutgoing) -> str:
     return f"{scheme}://{visit.request.host}{found.path}"
 
 
-# What a page shows of one packet; the whole is a download.
-_PACKET_SHOWN = 32 * 1024
-
-
 async def packet_shown(visit: Visit) -> web.StreamResponse:
     """One signed packet: what was found when it was judged, and its text, never rendered."""
     found = await seen.find(visit)
     if (asks := await _order_first(visit, found)) is not None:
         return asks
-    packets, scope, told = visit.deps.packets, visit.scope(), await _packet(visit, found)
-    opinion = await packets.judge(scope, found.document.id, told.digest)
-    text, cut = "", False
-    if opinion is not None:
-        await seen.note_read(visit, found.document, f"{told.packet_id}.edxml")
-        pieces = await packets.read(scope, found.document.id, told.digest)
-        text, cut = await answers.beginning_of(pieces, _PACKET_SHOWN)
-    return await visit.page(
-        "outgoing/packet.html",
-        title=visit.say("outgoing.packet", packet=told.packet_id),
-        found=found,
-        packet=told,
-        opinion=opinion,
-        text=text,
-        cut=cut,
-        order=visit.ask("lenh"),
-        labelled=visit.say_or,
+    packet, note = await _packet(visit, found), partial(seen.note_read, visit, found.document)
+    title = visit.say("outgoing.packet", packet=packet.packet_id)
+    name = f"{packet.packet_id}.edxml"
+    return await content.packet_page(
+        visit, "outgoing/packet.html", packet, note, name, title=title, found=found
     )
 
 
@@ -209,10 +193,8 @@ async def packet_kept(visit: Visit) -> web.StreamResponse:
     found = await seen.find(visit)
     if (asks := await _order_first(visit, found)) is not None:
         return asks
-    told = await _packet(visit, found)
-    await seen.note_read(visit, found.document, f"{told.packet_id}.edxml")
-    pieces = await visit.deps.packets.read(visit.scope(), found.document.id, told.digest)
-    return await answers.give_file(visit.request, answers.packet_content(told, pieces))
+    packet, note = await _packet(visit, found), partial(seen.note_read, visit, found.document)
+    return await content.give_packet(visit, packet, note, f"{packet.packet_id}.edxml")
 
 
 async def _packet(visit: Visit, found: SeenOutgoing) -> HeldPacket:
@@ -221,11 +203,10 @@ async def _packet(visit: Visit, found: SeenOutgoing) -> HeldPacket:
 
 
 async def evidence_given(visit: Visit) -> web.StreamResponse:
-    """Made anew by each press of its button; an event tells of it."""
-    found = await seen.find(visit)
-    await seen.note_read(visit, found.document, "evidence.zip")
-    made = await visit.deps.packets.pack(visit.scope(), found.document.id)
-    return await answers.give_file(visit.request, answers.pack_content(made))
+    document = (await seen.find(visit)).document
+    return await content.give_pack(
+        visit, document.id, partial(seen.note_read, visit, document), "evidence.zip"
+    )
 
 
 async def file_given(visit: Visit, *, inline: bool = False) -> web.StreamResponse:
@@ -240,14 +221,7 @@ async def file_given(visit: Visit, *, inline: bool = False) -> web.StreamRespons
         return asks
     await seen.note_read(visit, found.document, item.name)
     opened = await files.open_file(visit.deps.out, visit.scope(), found.document.id, n)
-    content = FileContent(
-        name=opened.name,
-        found_type=opened.content_type,
-        size=opened.size,
-        sha256=opened.sha256,
-        pieces=opened.pieces,
-    )
-    return await answers.give_file(visit.request, content, inline=inline)
+    return await content.give_opened(visit, opened, opened.content_type, inline=inline)
 
 
 async def _order_first(visit: Visit, found: SeenOutgoing) -> web.StreamResponse | None:
@@ -282,40 +256,23 @@ async def slip_printed(visit: Visit) -> web.StreamResponse:
 
 async def leaf_of(visit: Visit, document: OutgoingDocument, path: str) -> Leaf | None:
     """As the page at that address shows it; None where there is nothing to see. Who calls has asked the right."""
-    if document.is_sealed or not document.files:
-        return None
-    return await leaf.leaf_of(visit, _desk(visit, document, path))
+    return None if document.is_sealed else await leaf.leaf_of(visit, _desk(visit, document, path))
 
 
 async def page_given(visit: Visit) -> web.StreamResponse:
     found = await seen.find(visit)
     files.refuse_sealed(found.document)
-    desk = _desk(visit, found.document, found.path) if found.document.files else None
-    return await leaf.picture_given(visit, desk, found.document.id)
+    return await leaf.picture_given(visit, _desk(visit, found.document, found.path))
 
 
 def _desk(visit: Visit, document: OutgoingDocument, path: str) -> LeafDesk:
-    """Of a document with files."""
-    looked = tuple(visit.deps.looking.outgoing(document, each) for each in document.files)
-    leads = [each.n for each in document.files if each.role is FileRole.LEAD]
-
-    def way(rest: str, **query: str) -> str:
-        return where(f"/van-ban-di/{document.id}/{rest}", **merged({**query, "lenh": visit.ask("lenh")}))
-
-    async def note(name: str) -> None:
-        await seen.note_read(visit, document, name)
-
     return LeafDesk(
         id=document.id,
         path=path,
-        files=looked,
-        lead=next((each for each in looked if each.n in leads), looked[0]),
-        keep=lambda n: way(f"tep/{n}"),
-        original=lambda n: way(f"tep/{n}/xem"),
-        picture=lambda n, page, query: way(f"trang/{n}/{page}", **query),
-        note=note,
-        kept=("ds", "lenh"),
-        reader=visit.ask("lenh"),
+        base=f"/van-ban-di/{document.id}",
+        view="tep/{n}/xem",
+        files=visit.deps.looking.files(document),
+        note=partial(seen.note_read, visit, document),
     )
 
 

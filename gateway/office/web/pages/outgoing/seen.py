@@ -28,10 +28,10 @@ from gateway.domain.status import (
 from gateway.domain.text import name_key
 from gateway.domain.wall_clock import local
 from gateway.errors import Denied
-from gateway.office.accounts import acting
 from gateway.office.domain.listing import ListLine
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.web import dates, visits
+from gateway.office.web.pages import content
 from gateway.office.web.pages.outgoing.way import Way, way_of
 from gateway.office.web.routes import Needs
 from gateway.office.web.visits import Visit
@@ -131,15 +131,8 @@ async def find(visit: Visit) -> SeenOutgoing:
 
 
 async def note_read(visit: Visit, document: OutgoingDocument, file: str) -> None:
-    """Written down before content is given out."""
-    await acting.note_reading(
-        visit.deps.accounts,
-        visit.person,
-        document.id,
-        file=file,
-        order=visit.ask("lenh") or visit.form.text("lenh"),
-        assigned=document.accepted_by == visit.person.person.id,
-    )
+    own = document.accepted_by == visit.person.person.id
+    await content.note_read(visit, document.id, file, assigned=own)
 
 
 async def names_told(visit: Visit, principals: Iterable[str]) -> Mapping[str, str]:
