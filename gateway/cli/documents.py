@@ -13,7 +13,7 @@ import typer
 
 from gateway.cli.command import Invocation
 from gateway.cli.output import clock, day, fields
-from gateway.domain.document import Delivery, IncomingDocument, Kind, OutgoingDocument
+from gateway.domain.document import Delivery, IncomingDocument, OutgoingDocument
 from gateway.domain.event import Event
 from gateway.domain.status import STATES, Fact
 from gateway.errors import Clash, NotFound
@@ -143,9 +143,6 @@ def event_detail(each: Event) -> str:
 # More documents of one number than this need an id in any case.
 _LOOK = 50
 
-# A recall or update carries the number of the document it is about, and is not what a person means by it.
-_DOCUMENTS = (Kind.DOCUMENT, Kind.REPLACEMENT)
-
 
 class Several(Clash):
     """More than one document is called that."""
@@ -178,7 +175,7 @@ async def find_outgoing(work: Work, text: str) -> OutgoingDocument:
     found = {
         f"{each.id} ({each.draft.issued_on})": each
         for each in page.items
-        if each.kind in _DOCUMENTS and _same_number(each.draft.number, each.draft.symbol, text)
+        if each.kind.is_whole and _same_number(each.draft.number, each.draft.symbol, text)
     }
     return _the_one(found, text, "outgoing", "outbox")
 
@@ -191,7 +188,7 @@ async def find_incoming(work: Work, text: str) -> IncomingDocument:
     found = {
         f"{each.id} ({each.sender_code}, {each.issued_on})": each
         for each in page.items
-        if each.kind in _DOCUMENTS and _same_number(each.number, each.symbol, text)
+        if each.kind.is_whole and _same_number(each.number, each.symbol, text)
     }
     return _the_one(found, text, "incoming", "inbox")
 

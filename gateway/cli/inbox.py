@@ -20,7 +20,7 @@ from gateway.cli import documents as shapes
 from gateway.cli.command import Group, Invocation, OutputFormat
 from gateway.cli.node import Seat, at_agency
 from gateway.domain.document import IncomingDocument, InState
-from gateway.domain.status import fold_incoming
+from gateway.domain.status import incoming_word
 from gateway.errors import StoreFailure
 
 if TYPE_CHECKING:
@@ -122,11 +122,11 @@ async def show(call: Invocation, document: Which) -> None:
         found = await documents.find_incoming(work, document)
         facts = await work.facts.of(found.id)
         beside = await reading.around_one(work, found, await seat.node.inn.office())
-    standing = fold_incoming(facts)
-    shown = documents.incoming_record(call, found, beside) | {"shown": standing.shown}
+    word = incoming_word(found, facts)
     if call.output is OutputFormat.TABLE and not call.quiet:
-        output.lines(story.incoming(call, found, standing.shown, facts, beside))
+        output.lines(story.incoming(call, found, word, facts, beside))
         return
+    shown = documents.incoming_record(call, found, beside) | {"shown": word}
     output.record(call, shown | {"facts": [documents.fact_record(each) for each in facts]})
 
 

@@ -13,8 +13,6 @@ from gateway.domain.document import Kind, Staff
 from gateway.domain.status import CODES, Fact, RequestState, Track, is_skewed
 from gateway.words import labels
 
-_REQUESTS = frozenset({Kind.RECALL, Kind.UPDATE})
-
 
 def state_word(state: str, lang: str) -> str:
     """The word a sender reads for a state."""
@@ -28,7 +26,7 @@ def short_word(state: str, lang: str) -> str:
 
 def received_word(state: str, lang: str, kind: Kind = Kind.DOCUMENT) -> str:
     """The word a receiver reads for a state; a recall or an update is asked and answered, never taken in."""
-    asked = labels.say_or(f"state.in.request.{state}", "", lang) if kind in _REQUESTS else ""
+    asked = labels.say_or(f"state.in.request.{state}", "", lang) if kind.asks else ""
     return asked or labels.say_or(f"state.in.{state}", state_word(state, lang), lang)
 
 

@@ -78,6 +78,8 @@ TAKEN = frozenset({"accepted", "assigned", "processing", "done"})
 """The recipient has taken it in; whoever agreed to a recall has given it back and counts no more."""
 AWAITED = frozenset({"sent", "delivered"})
 """It left, and is to be taken in."""
+NOT_HELD = frozenset({"rejected", "failed", "cancelled"})
+"""It is over, and the other side does not hold the document."""
 NEVER_LEFT = frozenset({"queued", "sending", "failed", "cancelled", "paper"})
 """There is nothing to recall; it is cancelled, or has failed."""
 SILENT = frozenset({"queued", "sending", "sent"})
@@ -132,6 +134,13 @@ def document_word(own: OutState, states: Iterable[str]) -> str:
     if known and own not in _OWN_WORD:
         return worst(known)
     return str(OutState.QUEUED if own is OutState.PACKED else own)
+
+
+def incoming_word(document: IncomingDocument, facts: Iterable[Fact]) -> str:
+    """Return the one word for an incoming document, wherever it is shown: that of the sender's request that waits for an
+    answer, else its own."""
+    shown = fold_incoming(facts).shown
+    return shown if shown in ASKED and document.state is not InState.SEALED else str(document.state)
 
 
 SKEW = timedelta(minutes=5)

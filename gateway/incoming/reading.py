@@ -13,7 +13,7 @@ from functools import partial
 
 from gateway.domain import status
 from gateway.domain.account import AgencyScope
-from gateway.domain.document import DocumentChange, IncomingDocument, InState, Kind
+from gateway.domain.document import UNDECIDED, UNREADABLE, DocumentChange, IncomingDocument, InState, Kind
 from gateway.domain.handling import PartState, UnitPart
 from gateway.domain.office_calendar import OfficeCalendar
 from gateway.domain.status import (
@@ -32,9 +32,6 @@ from gateway.incoming.desk import InDesk
 from gateway.policy import timers
 from gateway.ports import Handover, Work
 from gateway.stored_content import OpenFile, refuse_altered, streamed
-
-_REQUESTS = (Kind.RECALL, Kind.UPDATE)
-_UNDECIDED = (InState.NEW, InState.HELD)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +122,7 @@ async def _around(
     owed = status.duty_of(whose, known)
     if target is not None and (request is None or request.state is not RequestState.ASKED):
         owed = None  # the request was answered; what its document waits for is that document's
-    is_looked_at = every_double or document.state in _UNDECIDED
+    is_looked_at = every_double or document.state in UNDECIDED
     return AroundDocument(
         handover=await _handover(work, document.id),
         due=timers.of_duty(office, owed, whose.urgency) if owed is not None else None,
@@ -194,7 +191,7 @@ async def _replaced(work: Work, document: IncomingDocument) -> str | None:
     """The first document here that a replacement takes the place of."""
     for replaced_id, _ in document.change.replaces if document.change is not None else ():
         for old in await work.incoming.by_document_id(document.sender_code, replaced_id):
-            if old.id != document.id and old.kind not in _REQUESTS:
+            if old.id != document.id and not old.kind.asks:
                 return old.id
     return None
 
@@ -207,7 +204,7 @@ async def _handover(work: Work, id: str) -> Handover | None:
         return None
 
 
-UNREADABLE = {
+_WHY_UNREADABLE = {
     InState.RECALLED: "its sender recalled it and the recall was agreed",
     InState.SEALED: "it is sealed",
 }
@@ -253,6 +250,6 @@ async def _readable(work: Work, incoming_id: str) -> IncomingDocument:
     document = await work.incoming.get(incoming_id)
     whose = document if document.target_id is None else await work.incoming.get(document.target_id)
     for one in (document, whose):
-        if (why := UNREADABLE.get(one.state)) is not None:
+        if (why := _WHY_UNREADABLE.get(one.state)) is not None:
             raise Clash(f"the files of {one.id} cannot be read: {why}", code="GW-UNREADABLE")
     return document

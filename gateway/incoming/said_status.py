@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.domain.account import AgencyScope
-from gateway.domain.document import IncomingDocument, Kind, Staff
+from gateway.domain.document import IncomingDocument, Staff
 from gateway.domain.registry import fold_code
 from gateway.edxml.envelope import Envelope, ResponseFor
 from gateway.errors import Clash, NotFound
@@ -15,7 +15,6 @@ from gateway.incoming.act import StatusCall
 from gateway.incoming.desk import InDesk, from_wall_clock
 from gateway.ports import Work
 
-_ACTS_ON_ANOTHER = (Kind.RECALL, Kind.UPDATE)
 # The dialect has no word for why: what is written beside a refusal says it.
 _OTHER = "OTHER"
 
@@ -33,7 +32,7 @@ async def read(desk: InDesk, scope: AgencyScope, model: Envelope) -> SaidStatus:
         raise names_no_document()
     async with desk.store.read(scope) as work:
         known = await _known_as(work, about)
-    documents = [document for document in known if document.kind not in _ACTS_ON_ANOTHER]
+    documents = [document for document in known if not document.kind.asks]
     if not documents:
         raise NotFound(
             f"{about.organ_id} sent no document {_name(about)} to this agency",

@@ -273,5 +273,5 @@ async def recheck(
 
 
 def _was_sent(earlier: OutgoingDocument, document: OutgoingDocument) -> bool:
-    is_other = earlier.id != document.id and earlier.kind in (Kind.DOCUMENT, Kind.REPLACEMENT)
+    is_other = earlier.id != document.id and earlier.kind.is_whole
     return is_other and earlier.state in (OutState.QUEUED, OutState.PACKED, OutState.PAPER)

@@ -85,7 +85,7 @@ async def within(
 
 
 def _is_recallable(parent: OutgoingDocument, change: DocumentChange, take_back: bool) -> None:
-    if parent.kind not in (Kind.DOCUMENT, Kind.REPLACEMENT):
+    if not parent.kind.is_whole:
         raise Clash(
             f"{parent.id} is itself a {parent.kind} packet; recall the document {parent.parent_id}",
             told={"existing": parent.parent_id},
@@ -109,7 +109,7 @@ async def _is_latest(work: Work, parent: OutgoingDocument, chosen: Sequence[Deli
     """The request names the DocumentId alone, so its receiver takes it to mean the newest attempt it has."""
     codes = {delivery.recipient.code.casefold() for delivery in chosen}
     for other in await work.outgoing.by_document_id(parent.document_id):
-        if other.kind not in (Kind.DOCUMENT, Kind.REPLACEMENT) or other.created_at <= parent.created_at:
+        if not other.kind.is_whole or other.created_at <= parent.created_at:
             continue
         again = {one.recipient.code.casefold() for one in await work.deliveries.of(other.id)}
         if other.state is not OutState.CANCELLED and codes & again:

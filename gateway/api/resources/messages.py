@@ -42,13 +42,12 @@ from gateway.api.shapes import (
 )
 from gateway.document_view.facts import sent_fact, state_word, without_reference
 from gateway.domain.account import ApiScope
-from gateway.domain.document import Delivery, OutgoingDocument, OutState
+from gateway.domain.document import Delivery, OutState
 from gateway.domain.feed import event_id
 from gateway.domain.status import STATES, Fact, is_skewed
-from gateway.outgoing import files, manage
+from gateway.outgoing import answering, files, manage
 from gateway.outgoing.manage import PaperLine
 from gateway.policy.outgoing import HandedOver, Means
-from gateway.ports import Work
 
 
 class MessagesQuery(TextQuery):
@@ -158,7 +157,7 @@ async def list_messages(call: Call, query: MessagesQuery) -> Messages:
         deliveries: Mapping[str, Sequence[Delivery]] = {}
         if call.wants(*message_view.OF_DELIVERIES):
             deliveries = await work.deliveries.of_many([document.id for document in page.items])
-        late = await _late(call, work, page.items, deliveries)
+        late = await answering.late_answers(work, page.items, deliveries, call.deps.out.today())
     rows = [
         message_view.message(each, deliveries.get(each.id, ()), call.lang, late=late) for each in page.items
     ]
@@ -171,27 +170,11 @@ async def read_message(call: Call) -> Message:
         document = await work.outgoing.get(call.path("id"))
         is_asked = call.wants(*message_view.OF_DELIVERIES)
         deliveries = await work.deliveries.of(document.id) if is_asked else ()
-        late = await _late(call, work, [document], {document.id: deliveries})
+        late = await answering.late_answers(
+            work, [document], {document.id: deliveries}, call.deps.out.today()
+        )
     told = message_view.message(document, deliveries, call.lang, late=late)
     return call.versioned(told, document.version)
-
-
-async def _late(
-    call: Call,
-    work: Work,
-    documents: Sequence[OutgoingDocument],
-    deliveries: Mapping[str, Sequence[Delivery]],
-) -> frozenset[str]:
-    """Deliveries, by id, whose recipients were to answer by a day that is over, and have not."""
-    today = call.deps.out.today()
-    due = [each for each in documents if each.reply_by is not None and each.reply_by < today]
-    answered = await work.outgoing.answered_from([each.id for each in due]) if due else {}
-    return frozenset(
-        one.id
-        for each in due
-        for one in deliveries.get(each.id, ())
-        if each.is_answer_late(one, answered[each.id], today)
-    )
 
 
 @ROUTES("GET /messages/{id}/events", "Its timeline: every fact of every recipient, and every event")

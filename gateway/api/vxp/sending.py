@@ -23,6 +23,7 @@ from gateway.domain.account import ApiScope, HostedAgency
 from gateway.domain.document import Kind
 from gateway.domain.fields import DRAFT
 from gateway.domain.registry import fold_code
+from gateway.domain.status import NOT_HELD
 from gateway.domain.system_box import BoxKind
 from gateway.domain.text import fold
 from gateway.edxml.envelope import Envelope
@@ -31,7 +32,6 @@ from gateway.incoming import act, said_status
 from gateway.outgoing import brought, brought_change, recall
 from gateway.outgoing.accept import accept, content_digest
 from gateway.outgoing.brought import Brought, Spooled
-from gateway.outgoing.check import OVER
 from gateway.outgoing.intake import Accepted, Once, Order, Tray, tray
 from gateway.policy.verdict import ReasonCode
 from gateway.ports import Work
@@ -150,7 +150,7 @@ async def _refuse_other_content(work: Work, call: VxpCall, order: Order, model: 
         mine = earlier.kind is Kind.DOCUMENT and earlier.accepted_by == call.caller.key.principal.id
         if not mine or is_same:
             continue
-        if any(one.state not in OVER for one in await work.deliveries.of(earlier.id)):
+        if any(one.state not in NOT_HELD for one in await work.deliveries.of(earlier.id)):
             raise Clash(
                 f"DocumentId {model.document_id!r} already names {earlier.id} ({earlier.draft.code}) with other "
                 "content; give the new document an id of its own",

@@ -15,6 +15,7 @@ from functools import lru_cache
 
 from gateway.document_view.checks import arrival_words, doubt_in, note_in
 from gateway.domain.document import (
+    UNDECIDED,
     FileRole,
     IncomingDocument,
     InState,
@@ -156,7 +157,7 @@ class ListLine:
     @property
     def awaits_us(self) -> bool:
         """It came, and nobody decided about it yet."""
-        return self.side is Side.IN and self.own_state in (InState.NEW, InState.HELD)
+        return self.side is Side.IN and self.own_state in UNDECIDED
 
     @property
     def waits(self) -> Waits:
@@ -247,7 +248,7 @@ def incoming_line(
 ) -> ListLine:
     """`shown`: its word where a request of the sender waits for an answer, else its state; `due_at`: by when we owe the
     next step, None where we owe none."""
-    is_open = document.state in (InState.NEW, InState.HELD)
+    is_open = document.state in UNDECIDED
     calls = document.state is InState.HELD or shown in ASKED
     return ListLine(
         id=document.id,

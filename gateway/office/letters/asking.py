@@ -29,6 +29,7 @@ from gateway.office.policy.rights import Granted, RecallObjection, Rights
 from gateway.office.ports.lists import ListOrder, Wanted
 from gateway.office.ports.store import OfficeWork
 from gateway.outgoing import files, further, manage, recall
+from gateway.outgoing.answering import late_answers
 from gateway.outgoing.desk import OutDesk
 from gateway.outgoing.drafting import remaining
 from gateway.outgoing.intake import Order
@@ -334,13 +335,13 @@ async def _late_answers(
     ids = [each.id for each in wanted]
     if not ids:
         return []
-    sent, answered = await work.deliveries.of_many(ids), await work.outgoing.answered_from(ids)
+    sent = await work.deliveries.of_many(ids)
+    late = await late_answers(work, wanted, sent, today)
     return [
         (document, each)
         for document in wanted
         for each in sent.get(document.id, ())
-        if each.recipient.code.casefold() == code.casefold()
-        and document.is_answer_late(each, answered[document.id], today)
+        if each.id in late and each.recipient.code.casefold() == code.casefold()
     ]
 
 

@@ -18,6 +18,7 @@ from typing import TypeVar
 from gateway import log
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import (
+    WORKED_ON,
     FileRole,
     IncomingDocument,
     IncomingFile,
@@ -45,9 +46,7 @@ _SWEPT_LATELY = 5 * SWEPT_EVERY
 _AHEAD = 20
 _MOST_KNOWN = 2_000
 _NODE = "node"
-_DECIDABLE = frozenset(
-    {InState.NEW, InState.ACCEPTED, InState.ASSIGNED, InState.PROCESSING, InState.DONE, InState.REPLACED}
-)
+_DECIDABLE = frozenset({InState.NEW, *WORKED_ON, InState.DONE, InState.REPLACED})
 _SECRECY = "secrecy"
 PATIENCE_S = 1.5
 _FAULTY_FOR = timedelta(minutes=10)

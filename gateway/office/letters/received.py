@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from gateway.document_view.checks import ALWAYS, Grade, arrival_words, doubt_in, grade_of
 from gateway.domain.account import AgencyScope, NumberingMode
-from gateway.domain.document import IncomingDocument, InState, Kind
+from gateway.domain.document import WORKED_ON, IncomingDocument, InState, Kind
 from gateway.domain.event import EventKind
 from gateway.domain.signatures import SignatureWord
 from gateway.domain.wall_clock import local
@@ -27,7 +27,7 @@ GONE = frozenset({InState.REJECTED, InState.RECALLED, InState.SEALED})
 def doubt(document: IncomingDocument) -> str | None:
     """Why a person has to look at it before it is taken in; None when everything passed (interfaces.md 2.5). What is on
     hold, and a request of its sender, is always looked at."""
-    if document.state is not InState.NEW or document.kind not in (Kind.DOCUMENT, Kind.REPLACEMENT):
+    if document.state is not InState.NEW or not document.kind.is_whole:
         return "state"
     found, lead = arrival_words(document), document.lead
     if key := next((each for each in ALWAYS if grade_of(each, found.get(each, "")) is not Grade.GOOD), None):
@@ -77,7 +77,6 @@ async def offer_again(desk: OfficeIn, scope: AgencyScope, incoming_id: str) -> b
 
 LONGEST = 2000
 """Of the clerk's note, and of the opinion."""
-WORKED_ON = (InState.ACCEPTED, InState.ASSIGNED, InState.PROCESSING)
 
 
 async def submit(

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Protocol
 
+from gateway.domain.document import UNDECIDED
 from gateway.domain.pace import JobDay, Pace, QueueSample
+from gateway.domain.status import ASKED, AWAITED, TAKEN
 from gateway.edxml.parse import View
 from gateway.office.domain.listing import Side
 from gateway.ops.doctor import Diagnosis
@@ -22,14 +24,14 @@ RESULTS = ("waiting", "sent", "taken", "refused", "failed", "other")
 LONGEST_DAYS = 31
 _RESULT_OUT: Mapping[str, str] = {
     **dict.fromkeys(("queued", "sending"), "waiting"),
-    **dict.fromkeys(("sent", "delivered", "recall_asked", "take_back_asked", "update_asked"), "sent"),
-    **dict.fromkeys(("accepted", "assigned", "processing", "done"), "taken"),
+    **dict.fromkeys(AWAITED | ASKED, "sent"),
+    **dict.fromkeys(TAKEN, "taken"),
     **dict.fromkeys(("rejected", "request_refused"), "refused"),
     "failed": "failed",
 }
 _RESULT_IN: Mapping[str, str] = {
-    **dict.fromkeys(("new", "held"), "waiting"),
-    **dict.fromkeys(("accepted", "assigned", "processing", "done", "replaced"), "taken"),
+    **dict.fromkeys(UNDECIDED, "waiting"),
+    **dict.fromkeys(TAKEN | {"replaced"}, "taken"),
     "rejected": "refused",
 }
 

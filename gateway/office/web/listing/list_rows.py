@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from gateway.document_view.checks import Grade, grade_of
 from gateway.document_view.facts import received_word, short_word
-from gateway.domain.document import InState, OutState
+from gateway.domain.document import WORKED_ON, InState, OutState
 from gateway.domain.office_calendar import OfficeCalendar
 from gateway.domain.signatures import SignatureWord
 from gateway.domain.status import ASKED
@@ -431,7 +431,7 @@ def _why(visit: Visit, act: str, line: ListLine) -> str:
         or (bool(states) and states <= _WAITING),
         "don-doc": line.is_overdue(visit.deps.clock.now()),
         "tu-choi": line.awaits_us and line.state not in ASKED,
-        "trinh": line.own_state in received.WORKED_ON,
+        "trinh": line.own_state in WORKED_ON,
         "giao-lai": line.own_state not in received.GONE,
         "da-doc": line.unread,
     }.get(act, True)

@@ -16,13 +16,12 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from gateway.document_view.facts import received_word, state_word
-from gateway.domain.document import URGENCY_KEYS
+from gateway.domain.document import URGENCY_KEYS, WORKED_ON
 from gateway.domain.text import fold, sought
 from gateway.errors import Clash, NotFound
 from gateway.office.accounts import tags_and_views
 from gateway.office.domain.listing import NO_BOOK, TABS, ListLine, Side, Tab, Tag
 from gateway.office.domain.roles import Manner, Right
-from gateway.office.letters import received
 from gateway.office.ports.lists import ListCount, ListOrder, ListPage, Wanted
 from gateway.office.ports.store import OfficeWork
 from gateway.office.web.answers import figure
@@ -145,11 +144,7 @@ def _may_be_late(lines: Sequence[ListLine], today: date) -> list[str]:
     return [
         each.id
         for each in lines
-        if (
-            each.own_state in received.WORKED_ON
-            if each.side is Side.IN
-            else (each.card.reply_due or today) < today
-        )
+        if (each.own_state in WORKED_ON if each.side is Side.IN else (each.card.reply_due or today) < today)
     ]
 
 

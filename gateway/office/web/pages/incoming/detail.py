@@ -20,13 +20,13 @@ from gateway.document_view import checks
 from gateway.document_view.facts import received_marks, received_word
 from gateway.document_view.history import history_lines
 from gateway.domain.account import HostedAgency, NumberingMode
-from gateway.domain.document import IncomingDocument, InState, OutgoingDocument, Source
+from gateway.domain.document import UNREADABLE, WORKED_ON, IncomingDocument, InState, OutgoingDocument, Source
 from gateway.domain.event import Event
 from gateway.domain.handling import PartState, UnitPart, unit_key
-from gateway.domain.status import Fact, RequestState, Track, fold_incoming
+from gateway.domain.status import Fact, RequestState, Track, incoming_word
 from gateway.errors import Clash, Denied, NotFound
 from gateway.incoming import reading
-from gateway.incoming.reading import UNREADABLE, AroundDocument, SenderRequest
+from gateway.incoming.reading import AroundDocument, SenderRequest
 from gateway.office.domain.listing import Side
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.domain.task import Submission, SubmissionState
@@ -44,8 +44,7 @@ from gateway.office.web.visits import Visit, merged, where
 from gateway.ops.evidence.contents import HeldPacket
 from gateway.words import labels
 
-_TAKEN = (InState.ACCEPTED, InState.ASSIGNED, InState.PROCESSING, InState.DONE)
-_UNDER_WAY = (InState.ACCEPTED, InState.ASSIGNED, InState.PROCESSING)
+_TAKEN = (*WORKED_ON, InState.DONE)
 # Marks that the panel of checks tells of.
 _IN_CHECKS = frozenset({"revocation_unknown", checks.REVOKED, checks.STOLEN, "old_code"})
 # What the document itself may be told to become next, by the state that it is in.
@@ -93,10 +92,6 @@ class IncomingDetail:
         return asked if asked is not None and asked.state is RequestState.ASKED else None
 
     @property
-    def shown(self) -> str:
-        return fold_incoming(self.facts).shown
-
-    @property
     def held(self) -> tuple[str, ...]:
         """Why a clerk put it on hold."""
         return tuple(
@@ -125,6 +120,7 @@ async def document_page(
         found=found,
         document=document,
         known=known,
+        shown=incoming_word(document, known.facts),
         panel=panel,
         grade=panel.grade.key,
         mode=known.agency.numbering.value,
@@ -236,19 +232,18 @@ async def _name_now(visit: Visit, document: IncomingDocument) -> str:
 def _rights(visit: Visit, found: SeenIncoming, known: IncomingDetail) -> dict[str, bool]:
     """What the page offers. Every act asks again."""
     document, of_unit = found.whole, found.assigned
-    is_open = document.state in seen.OPEN and document.source is Source.AXIS
     takes = visit.may(Right.TAKE_IN, Manner.YES)
     instructs = visit.may(Right.INSTRUCT, Manner.YES) or (of_unit and visit.may(Right.INSTRUCT, Manner.OWN))
     return {
-        "take": takes and is_open,
-        "hold": takes and document.state is InState.NEW and is_open,
-        "assign": instructs and document.state in _UNDER_WAY,
+        "take": takes and found.is_open,
+        "hold": takes and document.state is InState.NEW and found.is_open,
+        "assign": instructs and document.state in WORKED_ON,
         "submit": takes
-        and document.state in _UNDER_WAY
+        and document.state in WORKED_ON
         and not any(each.state is SubmissionState.ASKED for each in known.submissions),
-        "hand_back": of_unit and document.state in _UNDER_WAY and visit.may(Right.INSTRUCT, Manner.OWN),
+        "hand_back": of_unit and document.state in WORKED_ON and visit.may(Right.INSTRUCT, Manner.OWN),
         "part_done": of_unit
-        and document.state in _UNDER_WAY
+        and document.state in WORKED_ON
         and visit.may(Right.PROGRESS, Manner.OWN)
         and any(not each.is_lead for each in own_part(visit, known.around.parts)),
         "reopen": document.state is InState.DONE and seen.may_reopen(visit, found),

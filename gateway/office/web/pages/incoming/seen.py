@@ -11,7 +11,7 @@ from typing import Any
 
 from aiohttp import web
 
-from gateway.domain.document import IncomingDocument, InState, Staff
+from gateway.domain.document import UNDECIDED, IncomingDocument, Source, Staff
 from gateway.domain.fields import STATUS, fitting, whole
 from gateway.domain.text import fold
 from gateway.errors import Clash, Denied, StaleVersion
@@ -44,7 +44,6 @@ REOPENS = (*PROGRESSES, Needs(right=Right.INSTRUCT, manners=(Manner.YES,)))
 ANSWERS = (Needs(right=Right.ANSWER, manners=(Manner.YES,)),)
 FREEZES = (Needs(right=Right.FREEZE, manners=(Manner.YES,)),)
 DECIDES = (Needs(right=Right.SEALED_HOLD, manners=(Manner.RECORDED,)),)
-OPEN = (InState.NEW, InState.HELD)
 DONE = "X-Done"
 """Says to the pane that the letter was decided about."""
 
@@ -65,6 +64,11 @@ class SeenIncoming:
     @property
     def path(self) -> str:
         return path_of(self.whole.id)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is to be decided about here."""
+        return self.whole.state in UNDECIDED and self.whole.source is Source.AXIS
 
 
 def path_of(id: str) -> str:

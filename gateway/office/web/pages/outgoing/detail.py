@@ -43,7 +43,7 @@ _MOST_OPEN = 60
 async def document_shown(visit: Visit) -> web.StreamResponse:
     found = await seen.find(visit)
     document, code = found.document, _number_and_symbol(visit, found.document)
-    if document.kind in (Kind.RECALL, Kind.UPDATE) and document.parent_id is not None:
+    if document.kind.asks and document.parent_id is not None:
         return visit.go(f"/van-ban-di/{document.parent_id}")
     now = visit.deps.clock.now()
     every = seen.recipient_rows(found, now, visit.lang)
@@ -88,7 +88,7 @@ async def document_shown(visit: Visit) -> web.StreamResponse:
         undo=undo,
         recall_ask=await acts.latest_asked(visit, found),
         replaced_by=[each for each in found.children if each.kind is Kind.REPLACEMENT],
-        changes=[each for each in found.children if each.kind in (Kind.RECALL, Kind.UPDATE)],
+        changes=[each for each in found.children if each.kind.asks],
         others=await _states_elsewhere(visit, found),
         answers_to=await _answers_to(visit, document),
         answered=await _answered(visit, found),

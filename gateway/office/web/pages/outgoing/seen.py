@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from gateway.document_view.facts import By, FactView, state_word
 from gateway.document_view.recipients import RecipientView, recipient_view
-from gateway.domain.document import Delivery, Kind, OutgoingDocument, OutState, Staff
+from gateway.domain.document import Delivery, OutgoingDocument, OutState, Staff
 from gateway.domain.event import Event, EventKind
 from gateway.domain.status import (
     ASKED,
@@ -26,7 +26,6 @@ from gateway.domain.status import (
     open_request,
 )
 from gateway.domain.text import name_key
-from gateway.domain.wall_clock import local
 from gateway.errors import Denied
 from gateway.office.domain.listing import ListLine
 from gateway.office.domain.roles import Manner, Right
@@ -35,6 +34,7 @@ from gateway.office.web.pages import content
 from gateway.office.web.pages.outgoing.way import Way, way_of
 from gateway.office.web.routes import Needs
 from gateway.office.web.visits import Visit
+from gateway.outgoing.answering import late_answers
 from gateway.outgoing.stopping import UNSENT
 from gateway.words import labels
 
@@ -59,6 +59,8 @@ class SeenOutgoing:
     line: ListLine | None = None
     parent: OutgoingDocument | None = None
     children: tuple[OutgoingDocument, ...] = ()
+    answers_late: frozenset[str] = frozenset()
+    """Deliveries, by id, whose recipients were to answer it by a day that is over, and have not."""
     others: tuple[OutgoingDocument, ...] = ()
     """The same number and date sent at other times, to others or once more."""
 
@@ -80,12 +82,6 @@ class SeenOutgoing:
             if each.principal_id != visits.NODE_ITSELF and each.kind in _ACTS_TOLD
         ]
         return max(acts, key=lambda each: (each.at, each.id), default=None)
-
-    def is_answer_late(self, delivery: Delivery, now: datetime) -> bool:
-        """Whether that recipient was to answer it by a day that is over, and has not."""
-        answers = (each for each in self.events if each.kind is EventKind.INBOX_ANSWERED)
-        answered = {str(each.data.get("from", "")).casefold() for each in answers}
-        return self.document.is_answer_late(delivery, answered, local(now).date())
 
     def is_late(self, delivery: Delivery, now: datetime) -> bool:
         """Whether that recipient should have taken it in by now."""
@@ -119,12 +115,13 @@ async def find(visit: Visit) -> SeenOutgoing:
             events=tuple(await work.events.of(document.id)),
             line=await work.office.lists.line(document.id),
             parent=await work.outgoing.get(document.parent_id) if document.parent_id else None,
+            answers_late=await late_answers(work, [document], {document.id: deliveries}, visit.today),
             children=tuple(await work.outgoing.children(document.id)),
             others=tuple(
                 each
                 for each in same
                 if each.id != document.id
-                and each.kind in (Kind.DOCUMENT, Kind.REPLACEMENT)
+                and each.kind.is_whole
                 and (granted.manner is not Manner.OWN or each.accepted_by == visit.person.person.id)
             ),
         )
@@ -160,7 +157,6 @@ MAY_PRINT = (Right.SEE_CONTENT, (Manner.YES, Manner.OWN))
 # Of these the same bytes may go once more; the others have them, or have turned them down.
 SENT_AGAIN = AWAITED | {"failed", "sending"}
 _GONE = frozenset({"cancelled", "paper", "rejected", "request_agreed"})
-_WHOLE = (Kind.DOCUMENT, Kind.REPLACEMENT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,12 +235,12 @@ def no_urging(found: SeenOutgoing, now: datetime) -> str:
 
 
 def late_deliveries(found: SeenOutgoing, now: datetime) -> Sequence[Delivery]:
-    return [each for each in found.deliveries if found.is_late(each, now) or found.is_answer_late(each, now)]
+    return [each for each in found.deliveries if found.is_late(each, now) or each.id in found.answers_late]
 
 
 def no_recall(found: SeenOutgoing) -> str:
     document = found.document
-    if document.kind not in _WHOLE:
+    if not document.kind.is_whole:
         return "outgoing.why.part"
     if document.state not in (OutState.PACKED, OutState.CANCELLED):
         return "outgoing.why.not_left"
@@ -293,7 +289,7 @@ def not_away(found: SeenOutgoing) -> str:
     document = found.document
     if document.is_sealed:
         return "outgoing.why.sealed"
-    if document.kind not in _WHOLE:
+    if not document.kind.is_whole:
         return "outgoing.why.part"
     return "" if document.state is OutState.PACKED else "outgoing.why.not_sent"
 
@@ -360,7 +356,7 @@ def _recipient_row(found: SeenOutgoing, delivery: Delivery, now: datetime, lang:
     if late and found.line is not None and found.line.due_at is not None:
         words = labels.say("outgoing.late", lang)
         lines.append(TimelineMoment(at=None, word="late", text=words, stated=found.line.due_at))
-    reply_late = [labels.say("mark.reply_late", lang)] if found.is_answer_late(delivery, now) else []
+    reply_late = [labels.say("mark.reply_late", lang)] if delivery.id in found.answers_late else []
     return RecipientRow(
         delivery=delivery,
         word=delivery.state,
