@@ -185,13 +185,15 @@ def recipients(
 ) -> list[RecipientOut]:
     """Its deliveries; before there are any, the recipients of the draft in the document's own state. `late`: deliveries,
     by id, whose recipients have not answered in time."""
-    if deliveries:
-        told = [recipient(d.recipient, d.state, lang, d) for d in deliveries]
+    if not deliveries:
         return [
-            each.model_copy(update={"marks": [*each.marks, REPLY_LATE]}) if d.id in late else each
-            for each, d in zip(told, deliveries, strict=True)
+            recipient(each, document_word(document.state, ()), lang) for each in document.draft.recipients
         ]
-    return [recipient(each, document_word(document.state, ()), lang) for each in document.draft.recipients]
+    told = [recipient(each.recipient, each.state, lang, each) for each in deliveries]
+    return [
+        each.model_copy(update={"marks": [*each.marks, REPLY_LATE]}) if delivery.id in late else each
+        for each, delivery in zip(told, deliveries, strict=True)
+    ]
 
 
 def told_warnings(reasons: Sequence[Reason], lang: Lang) -> list[WarningOut]:

@@ -56,8 +56,7 @@ def fault_text(code: str, params: Mapping[str, str], lang: Lang, where: str = ""
 
 def type_name(given: str) -> str:
     """The printed name of a type key (`cong_van`); what is no key is the name itself."""
-    key = f"type.{given}"
-    return labels.say(key, "vi") if labels.has(key) else given
+    return labels.say_or(f"type.{given}", given)
 
 
 def table(prefix: str, keys: Iterable[str] = ()) -> list[tuple[str, str, str]]:

@@ -108,14 +108,13 @@ async def _packets(call: Invocation, states: list[str], limit: int, cursor: str 
 
 async def show(call: Invocation, document: Which) -> None:
     """Show one document: what it is, what was checked, its files, and what we told the sender."""
-    from gateway.cli import story
     from gateway.incoming import reading
 
     async with at_agency(call) as seat, seat.node.store.read(seat.scope) as work:
         if document.startswith("inx_"):
             item = await work.inbox.get(document)
             if call.output is OutputFormat.TABLE and not call.quiet:
-                output.lines(story.packet(call, item))
+                output.lines(documents.packet(call, item))
             else:
                 output.record(call, documents.packet_record(call, item))
             return
@@ -124,7 +123,7 @@ async def show(call: Invocation, document: Which) -> None:
         beside = await reading.around_one(work, found, await seat.node.inn.office())
     word = incoming_word(found, facts)
     if call.output is OutputFormat.TABLE and not call.quiet:
-        output.lines(story.incoming(call, found, word, facts, beside))
+        output.lines(documents.incoming(call, found, word, facts, beside))
         return
     shown = documents.incoming_record(call, found, beside) | {"shown": word}
     output.record(call, shown | {"facts": [documents.fact_record(each) for each in facts]})

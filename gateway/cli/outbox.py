@@ -92,7 +92,6 @@ def list_(
 
 async def show(call: Invocation, document: Which) -> None:
     """Show one document: every recipient, its state, since when, who said so and what they wrote."""
-    from gateway.cli import story
 
     async with at_agency(call) as seat, seat.node.store.read(seat.scope) as work:
         found = await documents.find_outgoing(work, document)
@@ -100,7 +99,7 @@ async def show(call: Invocation, document: Which) -> None:
         facts = {each.id: await work.facts.of(each.id) for each in deliveries}
         stuck = await work.jobs.error_of(found.id)
     if call.output is OutputFormat.TABLE and not call.quiet:
-        output.lines(story.outgoing(call, found, deliveries, facts, stuck, seat.node.clock.now()))
+        output.lines(documents.outgoing(call, found, deliveries, facts, stuck, seat.node.clock.now()))
         return
     record = documents.outgoing_record(call, found, deliveries) | {"stuck": stuck}
     for told, delivery in zip(record["recipients"], deliveries, strict=False):

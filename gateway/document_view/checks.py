@@ -90,24 +90,23 @@ def pages_word(document: IncomingDocument) -> str:
     return "uncounted" if counted is None else "same" if document.pages == counted else "other"
 
 
-def weighed(found: Mapping[str, str], marks: Sequence[str]) -> Iterator[tuple[str, Grade]]:
+def weighed(found: Mapping[str, str], marks: Sequence[str]) -> list[tuple[str, Grade]]:
     """What each thing that was looked at weighs, in one word, what is to be told first before the others."""
-    rules, warnings = grade_of("rules", found.get("rules", "allowed")), found.get("warnings", "")
-    for check in ALWAYS[:-1]:
-        if check in found:
-            yield check, grade_of(check, found[check])
-    if {STOLEN, REVOKED} & {*marks}:
-        yield "certificate_confirmed", Grade.BAD
+    warnings = found.get("warnings", "")
+    weights = [(check, grade_of(check, found[check])) for check in ALWAYS[:-1] if check in found]
+    if STOLEN in marks or REVOKED in marks:
+        weights.append(("certificate_confirmed", Grade.BAD))
     if any(each.startswith(f"{PAPER_COPY}:") for each in marks):
-        yield PAPER_COPY, Grade.DOUBT
-    if found.get("pages") == "other" or f"{_PAGES} at" in warnings:
-        yield "pages", Grade.DOUBT
-    for check in ("pdf", "first_page"):
-        if check in found:
-            yield check, grade_of(check, found[check])
+        weights.append((PAPER_COPY, Grade.DOUBT))
+    if found.get("pages", "other" if f"{_PAGES} at" in warnings else "") == "other":
+        weights.append(("pages", Grade.DOUBT))
+    weights += [(check, grade_of(check, found[check])) for check in ("pdf", "first_page") if check in found]
     if _STAMP in warnings:
-        yield "secrecy", Grade.DOUBT
-    yield "rules", Grade.DOUBT if found.get("reasons") else max(rules, Grade.NOTE if warnings else Grade.GOOD)
+        weights.append(("secrecy", Grade.DOUBT))
+    rules = grade_of("rules", found.get("rules", "allowed"))
+    if found.get("reasons") or warnings:
+        rules = Grade.DOUBT if found.get("reasons") else max(rules, Grade.NOTE)
+    return [*weights, ("rules", rules)]
 
 
 def doubt_in(found: Mapping[str, str], marks: Sequence[str]) -> str:
@@ -117,7 +116,7 @@ def doubt_in(found: Mapping[str, str], marks: Sequence[str]) -> str:
 
 def note_in(found: Mapping[str, str], marks: Sequence[str]) -> str:
     """What is to be read and stops nothing, in one word; empty where nothing, and where something is doubtful."""
-    weights = list(weighed(found, marks))
+    weights = weighed(found, marks)
     noted = [key for key, grade in weights if grade is Grade.NOTE]
     if not noted or any(grade > Grade.NOTE for _, grade in weights):
         return ""

@@ -1,15 +1,18 @@
-"""Where each recipient of an outgoing document stands. In: its delivery and the facts about it. Out: a `RecipientView`,
-with the fact that says the word that is shown, and what lies behind it, oldest first."""
+"""Where each recipient of an outgoing document stands, and how far the document came, in five steps that anybody
+understands: sent, arrived, taken in, assigned, done. In: a delivery and the facts about it. Out: a `RecipientView`, with
+the fact that says the word that is shown, and what lies behind it, oldest first; of one recipient how many steps lie behind
+it, and at which it stopped; of all together how many passed each step and when the last one did. Who gets paper, or is
+not sent to any more, goes no such way. A recall is a step of its own."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from gateway.document_view.facts import FactView, sent_fact
 from gateway.domain.document import Delivery
-from gateway.domain.status import Fact
+from gateway.domain.status import Fact, Track
 from gateway.words import labels
 
 
@@ -36,3 +39,120 @@ def recipient_view(delivery: Delivery, facts: Iterable[Fact], lang: str) -> Reci
         marks=tuple(labels.mark_text(each, lang) for each in delivery.marks),
         facts=tuple(views),
     )
+
+
+# Named as the state that a recipient has who stands there.
+STEPS = ("sent", "delivered", "accepted", "assigned", "done")
+# A later step says that those before it were gone: systems skip what they do not tell apart.
+_REACHED = {"01": 2, "02": 2, "03": 3, "04": 4, "05": 4, "06": 5}
+# At which step somebody or something stopped it.
+_STOPPED = {"failed": 0, "rejected": 2}
+_NO_WAY = frozenset({"paper", "cancelled", "draft", "blocked"})
+# Behind the steps of a document that is asked back: who was asked, and who has given it back.
+RECALLED = "recalled"
+_ASKED_BACK = frozenset({"recall_asked", "take_back_asked"})
+_AGREED, _AGREES = "request_agreed", "15"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """`reached` steps are behind it; at the step `stopped`, counted from 0, it goes no further. `at` is when each of the
+    steps was gone, None where only a later one was told. `is_asked_back`: its sender has recalled it, and waits or has the
+    answer; `given_back_at` is when that was yes."""
+
+    reached: int
+    stopped: int | None
+    at: tuple[datetime | None, ...]
+    is_asked_back: bool = False
+    given_back_at: datetime | None = None
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """One for each step."""
+        return tuple(
+            "past" if n < self.reached else "stopped" if n == self.stopped else "ahead"
+            for n in range(len(STEPS))
+        )
+
+    @property
+    def word(self) -> str:
+        """The step that it has gone last; empty before the first."""
+        return STEPS[self.reached - 1] if self.reached else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """One step of the picture. `at` is when the last recipient had gone it, where all have; at it `stopped` many will go
+    no further."""
+
+    step: str
+    mark: str
+    count: int
+    total: int
+    stopped: int
+    at: datetime | None = None
+
+
+def way_of(facts: Sequence[Fact], word: str) -> Way | None:
+    """None for whom no packet travels to."""
+    if word in _NO_WAY:
+        return None
+    at: list[datetime | None] = [None] * len(STEPS)
+    reached = 0
+    for each in sorted(facts, key=lambda one: one.at):
+        n = _step_of(each)
+        reached = max(reached, n)
+        if n and at[n - 1] is None and each.code != "02":
+            at[n - 1] = each.at
+    agreed = [fact.at for fact in facts if fact.code == _AGREES] if word == _AGREED else []
+    return Way(
+        reached=reached,
+        stopped=_STOPPED.get(word),
+        at=tuple(at),
+        is_asked_back=word in _ASKED_BACK or bool(agreed),
+        given_back_at=max(agreed, default=None),
+    )
+
+
+def _step_of(fact: Fact) -> int:
+    if fact.track is Track.TRANSPORT:
+        return 1 if fact.code == "sent" else 0
+    return _REACHED.get(fact.code, 0) if fact.track is Track.BUSINESS else 0
+
+
+def picture(ways: Sequence[Way]) -> list[Stage]:
+    """Past where all have gone it, here or stopped at the first where some have not, ahead behind that. A recall is the
+    last step, in place of those that nobody has gone and nobody will."""
+    made: list[Stage] = []
+    for n, step in enumerate(STEPS):
+        count = sum(each.reached > n for each in ways)
+        is_past = count == len(ways)
+        stopped = sum(each.stopped == n and each.reached <= n for each in ways)
+        is_first = all(each.mark == "past" for each in made)
+        mark = "past" if is_past else "stopped" if stopped else "here" if is_first else "ahead"
+        times = [each.at[n] for each in ways]
+        known = [each for each in times if each is not None]
+        at = max(known) if known and is_past and len(known) == len(ways) else None
+        made.append(Stage(step=step, mark=mark, count=count, total=len(ways), stopped=stopped, at=at))
+    return _with_recall(made, ways) if ways else []
+
+
+def _with_recall(made: list[Stage], ways: Sequence[Way]) -> list[Stage]:
+    if not any(way.is_asked_back for way in ways):
+        return made
+    times = [way.given_back_at for way in ways if way.given_back_at is not None]
+    is_over = len(times) == len(ways)
+    recall = Stage(
+        step=RECALLED,
+        mark="past" if is_over else "here",
+        count=len(times),
+        total=len(ways),
+        stopped=0,
+        at=max(times) if is_over else None,
+    )
+    kept = made
+    if all(way.is_asked_back for way in ways):
+        kept = [
+            stage if stage.mark != "here" else replace(stage, mark="ahead") for stage in made if stage.count
+        ]
+    return [*kept, recall]

@@ -22,8 +22,10 @@ from gateway.domain.wall_clock import whole_second
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateWord:
-    """One word that may be shown. `wire` is the status code or packet type behind it."""
+    """One word that may be shown. `wire` is the status code or packet type behind it; `rank` says where it stands between
+    those that need a person soonest and those that need nobody."""
 
+    rank: int
     key: str
     track: str
     wire: str
@@ -34,25 +36,19 @@ class StateWord:
 
 STATES: Mapping[str, StateWord] = MappingProxyType(
     {
-        key: StateWord(key=key, track=track, wire=wire, colour=colour, shape=shape, set_by=set_by)
-        for key, track, wire, colour, shape, set_by in (
-            ("draft", "document", "", "grey", "pencil", "form or API"),
-            ("blocked", "document", "", "red", "circle-barred", "node's checks"),
-            ("queued", "transport", "", "grey", "clock", "node"),
-            ("sending", "transport", "", "blue", "plane", "node"),
-            ("sent", "transport", "", "blue", "tick", "axis confirm"),
-            ("failed", "transport", "", "red", "triangle", "node"),
-            ("cancelled", "transport", "", "grey", "circle-dash", "clerk, before sent"),
+        key: StateWord(rank=rank, key=key, track=track, wire=wire, colour=colour, shape=shape, set_by=set_by)
+        for rank, key, track, wire, colour, shape, set_by in (
+            (8, "draft", "document", "", "grey", "pencil", "form or API"),
+            (0, "blocked", "document", "", "red", "circle-barred", "node's checks"),
+            (9, "queued", "transport", "", "grey", "clock", "node"),
+            (10, "sending", "transport", "", "blue", "plane", "node"),
+            (12, "sent", "transport", "", "blue", "tick", "axis confirm"),
+            (1, "failed", "transport", "", "red", "triangle", "node"),
+            (19, "cancelled", "transport", "", "grey", "circle-dash", "clerk, before sent"),
+            (11, "paper", "transport", "", "grey", "page", "node; closed by a person with date and means"),
+            (13, "delivered", "business", "01", "teal", "tray", "recipient's system"),
             (
-                "paper",
-                "transport",
-                "",
-                "grey",
-                "page",
-                "node; closed by a person with date and means",
-            ),
-            ("delivered", "business", "01", "teal", "tray", "recipient's system"),
-            (
+                2,
                 "rejected",
                 "business",
                 "02",
@@ -60,16 +56,16 @@ STATES: Mapping[str, StateWord] = MappingProxyType(
                 "circle-cross",
                 "recipient's clerk; by itself only as interfaces.md 1.5",
             ),
-            ("accepted", "business", "03", "green", "board-tick", "recipient's clerk"),
-            ("assigned", "business", "04", "green", "person", "recipient"),
-            ("processing", "business", "05", "green", "circle-dots", "recipient"),
-            ("done", "business", "06", "green", "circle-tick", "recipient"),
-            ("recall_asked", "request", "packet type 1", "amber", "back-arrow", "sender"),
-            ("take_back_asked", "request", "13", "amber", "back-arrow", "sender"),
-            ("update_asked", "request", "packet type 2", "amber", "circling-arrow", "sender"),
-            ("request_agreed", "request", "15", "purple", "back-arrow-tick", "recipient"),
-            ("request_refused", "request", "16", "red", "back-arrow-cross", "recipient"),
-            ("unknown", "other", "any other", "grey", "question", "recipient"),
+            (14, "accepted", "business", "03", "green", "board-tick", "recipient's clerk"),
+            (15, "assigned", "business", "04", "green", "person", "recipient"),
+            (16, "processing", "business", "05", "green", "circle-dots", "recipient"),
+            (17, "done", "business", "06", "green", "circle-tick", "recipient"),
+            (5, "recall_asked", "request", "packet type 1", "amber", "back-arrow", "sender"),
+            (6, "take_back_asked", "request", "13", "amber", "back-arrow", "sender"),
+            (7, "update_asked", "request", "packet type 2", "amber", "circling-arrow", "sender"),
+            (18, "request_agreed", "request", "15", "purple", "back-arrow-tick", "recipient"),
+            (3, "request_refused", "request", "16", "red", "back-arrow-cross", "recipient"),
+            (4, "unknown", "other", "any other", "grey", "question", "recipient"),
         )
     }
 )
@@ -89,39 +85,10 @@ ASKED = frozenset({"recall_asked", "take_back_asked", "update_asked"})
 FAULTY = frozenset(key for key, word in STATES.items() if word.colour == "red")
 """Somebody has to do something."""
 
-# The word that needs a person soonest comes first.
-_WORST_FIRST = (
-    "blocked",
-    "failed",
-    "rejected",
-    "request_refused",
-    "unknown",
-    "recall_asked",
-    "take_back_asked",
-    "update_asked",
-    "draft",
-    "queued",
-    "sending",
-    "paper",
-    "sent",
-    "delivered",
-    "accepted",
-    "assigned",
-    "processing",
-    "done",
-    "request_agreed",
-    "cancelled",
-)
-
-
-def rank(state: str) -> int:
-    """Where a word stands between those that need a person soonest and those that need nobody."""
-    return _WORST_FIRST.index(state)
-
 
 def worst(states: Iterable[str]) -> str:
     """The word for a document with several recipients: the one that needs a person soonest. At least one is given."""
-    return min(states, key=rank)
+    return min(states, key=lambda state: STATES[state].rank)
 
 
 _OWN_WORD = frozenset({OutState.DRAFT, OutState.BLOCKED, OutState.CANCELLED})

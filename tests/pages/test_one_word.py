@@ -9,7 +9,7 @@ import pytest
 from gateway.api.inbox_view import inbox_item
 from gateway.api.message_view import message
 from gateway.api.words import Lang
-from gateway.cli import documents, story
+from gateway.cli import documents
 from gateway.cli.command import Invocation
 from gateway.document_view.facts import received_word, state_word
 from gateway.domain.account import AgencyScope, HostedAgency
@@ -54,7 +54,7 @@ async def _received(
         "API": inbox_item(document, None, None, _LANG).state,
         "evidence": contents.story_of(site.node, agency, document, (), (), {}).state,
     }
-    told = story.incoming(Invocation(), document, word, facts, AroundDocument())
+    told = documents.incoming(Invocation(), document, word, facts, AroundDocument())
     assert any(received_word(word, _LANG, document.kind) in each for each in told)
     return word, {**({} if word in ASKED else own), **({"list": line.state} if line is not None else {})}
 

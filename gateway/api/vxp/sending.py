@@ -28,7 +28,7 @@ from gateway.domain.system_box import BoxKind
 from gateway.domain.text import fold
 from gateway.edxml.envelope import Envelope
 from gateway.errors import Clash
-from gateway.incoming import act, said_status
+from gateway.incoming import act, status_files
 from gateway.outgoing import brought, brought_change, recall
 from gateway.outgoing.accept import accept, content_digest
 from gateway.outgoing.brought import Brought, Spooled
@@ -194,7 +194,7 @@ async def _say(call: VxpCall, agency: HostedAgency, model: Envelope) -> str:
     desk, scope = call.deps.api.inn, call.scope(agency)
     if model.status.code == _TAKE_BACK:
         return await _take_back(call, agency, model)
-    said = await said_status.read(desk, scope, model)
+    said = await status_files.read(desk, scope, model)
     if said.call.code != _TAKEN:
         await act.set_status(desk, scope, said.document.id, said.call)
     return f"{said.document.id}.{said.call.code}"
@@ -204,7 +204,7 @@ async def _take_back(call: VxpCall, agency: HostedAgency, model: Envelope) -> st
     """13 asks one recipient to give back what the system sent."""
     about = next(iter(model.response_for), None)
     if about is None or model.status is None:
-        raise said_status.names_no_document()
+        raise status_files.names_no_document()
     scope = call.scope(agency)
     async with call.deps.api.store.read(scope) as work:
         document = await brought_change.sent_before(work, agency, about)

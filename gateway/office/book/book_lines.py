@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 
+from gateway.document_view.facts import received_word, sent_fact
 from gateway.domain.book import Book, BookLine, Cell, Gap, NumberRun, OutgoingLine, PaperLetter, Summary
 from gateway.domain.document import (
     AXIS_COPY,
@@ -23,7 +24,7 @@ from gateway.domain.document import (
     Signer,
     Source,
 )
-from gateway.domain.status import CODES, Fact, Track, arrival_number, began, closed_at, counts_at
+from gateway.domain.status import Fact, Track, arrival_number, began, closed_at, counts_at
 from gateway.domain.text import fold
 from gateway.domain.wall_clock import local
 from gateway.office.ports.store import IncomingLine, OfficeWork
@@ -50,8 +51,7 @@ def proof_text(fact: Fact, facts: Iterable[Fact], lang: str) -> str:
             "outgoing.arrival_number", lang, number=fact.register_no, year=fact.register_year or ""
         )
         by = f"{by}, {number}"
-    row = CODES.get(fact.code)
-    said = labels.say(f"state.{row.key}", lang) if row is not None else fact.code
+    said = sent_fact(fact, lang).word
     return labels.say(
         "book.signed_for", lang, said=said, at=moment_text(counts_at(fact, began(facts))), by=by
     )
@@ -174,7 +174,7 @@ def _follow_up_line(
 
 def _progress(document: IncomingDocument, facts: Sequence[Fact], due: date | None, lang: str) -> str:
     """How far it is. Of what was done late the book says so for good; whether work that goes on is late the lists say."""
-    word = labels.say(f"state.in.{document.state}", lang)
+    word = received_word(document.state, lang)
     done = closed_at(facts) if document.state is InState.DONE else None
     if done is None or due is None or local(done).date() <= due:
         return word

@@ -73,7 +73,10 @@ def _cell_of(row: ShownLine, key: str, lang: str, tags: Sequence[Tag]) -> Cell:
         return f"{row.state}; {row.summary}" if row.summary else row.state
     if key == "kiem-tra":
         told = [
-            (labels.say(f"listing.check.{each.key}", lang), _word_found(each.found, lang))
+            (
+                labels.say(f"listing.check.{each.key}", lang),
+                labels.say_or(f"checked.{each.found}", each.found, lang),
+            )
             for each in row.checks
         ]
         return "; ".join(f"{name}: {found}" for name, found in told)
@@ -86,10 +89,6 @@ def _party(row: ShownLine) -> str:
     card = row.line.card
     name = f"{card.party} ({card.party_code})" if card.party else card.party_code
     return f"{name} +{card.parties - 1}" if row.line.side is Side.OUT and card.parties > 1 else name
-
-
-def _word_found(found: str, lang: str) -> str:
-    return labels.say(f"checked.{found}", lang) if labels.has(f"checked.{found}") else found
 
 
 # Makes the rows of one piece; called in the pool.

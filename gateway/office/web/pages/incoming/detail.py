@@ -17,8 +17,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from gateway.document_view import checks
-from gateway.document_view.facts import received_marks, received_word
-from gateway.document_view.history import history_lines
+from gateway.document_view.facts import history_lines, received_marks, received_word
 from gateway.domain.account import HostedAgency, NumberingMode
 from gateway.domain.document import UNREADABLE, WORKED_ON, IncomingDocument, InState, OutgoingDocument, Source
 from gateway.domain.event import Event
@@ -33,13 +32,11 @@ from gateway.office.domain.task import Submission, SubmissionState
 from gateway.office.ports.store import OfficeWork
 from gateway.office.web import answers
 from gateway.office.web.answers import can_show
-from gateway.office.web.forms import Problems
 from gateway.office.web.listing import list_rows
-from gateway.office.web.pages import content, leaf, lists
-from gateway.office.web.pages.content import Note
+from gateway.office.web.pages import content, lists
+from gateway.office.web.pages.content import Leaf, LeafDesk, Note
 from gateway.office.web.pages.incoming import seen
 from gateway.office.web.pages.incoming.seen import SeenIncoming
-from gateway.office.web.pages.leaf import Leaf, LeafDesk
 from gateway.office.web.visits import Visit, merged, where
 from gateway.ops.evidence.contents import HeldPacket
 from gateway.words import labels
@@ -101,18 +98,11 @@ class IncomingDetail:
         )
 
 
-async def document_page(
-    visit: Visit,
-    found: SeenIncoming,
-    known: IncomingDetail,
-    status: int = 200,
-    problems: Problems | None = None,
-) -> web.StreamResponse:
+async def document_page(visit: Visit, found: SeenIncoming, known: IncomingDetail) -> web.StreamResponse:
     document = found.whole
     panel = panel_of(visit, found, known)
     names = await seen.names_told(visit, {each.principal_id for each in known.events})
     reports = found.assigned and visit.may(Right.PROGRESS, Manner.OWN)
-    packets = visit.deps.packets
     return await visit.form_page(
         "incoming/one.html",
         None,
@@ -147,7 +137,9 @@ async def document_page(
             content=found.content,
         ),
         # Mail that a person entered has none.
-        packets=await packets.of(visit.scope(), document.id) if document.source is Source.AXIS else (),
+        packets=await visit.deps.packets.of(visit.scope(), document.id)
+        if document.source is Source.AXIS
+        else (),
         leaf=await leaf_of(visit, found),
         done=_done(visit, document),
         query=urlencode(merged({"ds": visit.ask("ds")})),
@@ -341,10 +333,10 @@ _FAULTS = {"PAGE-UNREADABLE": "incoming.leaf.unreadable"}
 async def by_order(visit: Visit, found: SeenIncoming) -> SeenIncoming:
     """As `seen.by_order`, with the file that the page shows."""
     desk = _desk(visit, found)
-    item = leaf.chosen(visit, desk)
+    item = content.chosen(visit, desk)
     found = await seen.by_order(visit, found, item.name if item is not None else "")
     if item is not None and found.content and found.manner is Manner.ORDER:
-        visit.deps.looking.note(leaf.reader_of(visit, desk, item.n))
+        visit.deps.looking.note(content.reader_of(visit, desk, item.n))
     return found
 
 
@@ -352,17 +344,17 @@ async def leaf_of(visit: Visit, found: SeenIncoming) -> Leaf | None:
     """None for whoever may not read it, and where there is no file."""
     if not found.content or found.whole.state in UNREADABLE:
         return None
-    return await leaf.leaf_of(visit, _desk(visit, found))
+    return await content.leaf_of(visit, _desk(visit, found))
 
 
 async def page_given(visit: Visit) -> web.StreamResponse:
     found = await seen.find(visit)
     _refuse_unreadable(found)
-    return await leaf.picture_given(visit, _desk(visit, found))
+    return await content.picture_given(visit, _desk(visit, found))
 
 
 def _refuse_unreadable(found: SeenIncoming) -> None:
-    if found.whole.files and found.whole.state in UNREADABLE:
+    if found.whole.state in UNREADABLE:
         raise Clash(f"the files of {found.whole.id} cannot be read", code="GW-UNREADABLE")
 
 

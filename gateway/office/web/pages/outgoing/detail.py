@@ -17,6 +17,7 @@ from functools import partial
 from aiohttp import web
 
 from gateway.document_view.facts import state_word
+from gateway.document_view.recipients import picture
 from gateway.domain.document import IncomingDocument, Kind, OutgoingDocument, OutState, ReplyLink
 from gateway.domain.event import EventKind
 from gateway.domain.status import SILENT, TAKEN, document_word
@@ -26,11 +27,10 @@ from gateway.office.domain.listing import Side
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.web import dates, door
 from gateway.office.web.listing import list_rows
-from gateway.office.web.pages import content, leaf, lists
-from gateway.office.web.pages.leaf import Leaf, LeafDesk
+from gateway.office.web.pages import content, lists
+from gateway.office.web.pages.content import Leaf, LeafDesk
 from gateway.office.web.pages.outgoing import acts, seen
 from gateway.office.web.pages.outgoing.seen import DocumentAct, SeenOutgoing
-from gateway.office.web.pages.outgoing.way import picture
 from gateway.office.web.visits import Visit, where
 from gateway.ops.evidence.contents import HeldPacket
 from gateway.outgoing import files
@@ -130,6 +130,8 @@ def _may_undo(visit: Visit, document: OutgoingDocument) -> bool:
 
 async def _states_elsewhere(visit: Visit, found: SeenOutgoing) -> Mapping[str, str]:
     """Of the same document sent at other times, the word that stands for it."""
+    if not found.others:
+        return {}
     async with visit.deps.store.read(visit.scope()) as work:
         sent = await work.deliveries.of_many([each.id for each in found.others])
     states = {id: [each.state for each in deliveries] for id, deliveries in sent.items()}
@@ -256,13 +258,13 @@ async def slip_printed(visit: Visit) -> web.StreamResponse:
 
 async def leaf_of(visit: Visit, document: OutgoingDocument, path: str) -> Leaf | None:
     """As the page at that address shows it; None where there is nothing to see. Who calls has asked the right."""
-    return None if document.is_sealed else await leaf.leaf_of(visit, _desk(visit, document, path))
+    return None if document.is_sealed else await content.leaf_of(visit, _desk(visit, document, path))
 
 
 async def page_given(visit: Visit) -> web.StreamResponse:
     found = await seen.find(visit)
     files.refuse_sealed(found.document)
-    return await leaf.picture_given(visit, _desk(visit, found.document, found.path))
+    return await content.picture_given(visit, _desk(visit, found.document, found.path))
 
 
 def _desk(visit: Visit, document: OutgoingDocument, path: str) -> LeafDesk:

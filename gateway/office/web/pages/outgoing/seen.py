@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from gateway.document_view.facts import By, FactView, state_word
-from gateway.document_view.recipients import RecipientView, recipient_view
+from gateway.document_view.recipients import RecipientView, Way, recipient_view, way_of
 from gateway.domain.document import Delivery, OutgoingDocument, OutState, Staff
 from gateway.domain.event import Event, EventKind
 from gateway.domain.status import (
@@ -22,8 +22,6 @@ from gateway.domain.status import (
     NEVER_LEFT,
     Fact,
     Track,
-    fold_delivery,
-    open_request,
 )
 from gateway.domain.text import name_key
 from gateway.errors import Denied
@@ -31,7 +29,6 @@ from gateway.office.domain.listing import ListLine
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.web import dates, visits
 from gateway.office.web.pages import content
-from gateway.office.web.pages.outgoing.way import Way, way_of
 from gateway.office.web.routes import Needs
 from gateway.office.web.visits import Visit
 from gateway.outgoing.answering import late_answers
@@ -258,7 +255,6 @@ def recallable(found: SeenOutgoing) -> Sequence[Delivery]:
         each
         for each in found.deliveries
         if each.state not in NEVER_LEFT | ASKED | {"request_agreed", "rejected"}
-        and open_request(fold_delivery(found.facts.get(each.id, ()))) is None
     ]
 
 
