@@ -35,23 +35,8 @@ from gateway.domain.account import ApiScope
 from gateway.domain.document import Assignment, IncomingDocument, InState, Staff, UnitDeadline
 from gateway.domain.status import CODES, code_of
 from gateway.incoming import act, handling, reading
-from gateway.incoming.act import StatusCall
+from gateway.incoming.act import RefusalReason, StatusCall
 from gateway.ports import Work
-
-RefusalReason = Literal[
-    "WRONG_ADDRESSEE",
-    "OUT_OF_AUTHORITY",
-    "NOT_AUTHENTIC",
-    "DAMAGED",
-    "MISSING_FILE",
-    "BAD_FORM",
-    "DUPLICATE",
-    "SECRET",
-    "FORBIDDEN_CONTENT",
-    "MALWARE",
-    "OTHER",
-]
-
 
 # 01 is the node's own, 13 the sender's (interfaces.md 1.2).
 SETTABLE = ("02", "03", "04", "05", "06", "15", "16")

@@ -186,7 +186,15 @@ async def read_timeline(call: Call) -> Timeline:
         events = await work.events.of(document.id) if call.wants("events") else ()
     return Timeline(
         id=document.id,
-        recipients=[_timeline(call, each, list(known[each.id])) for each in deliveries],
+        recipients=[
+            RecipientTimeline.of(
+                each.recipient,
+                state=each.state,
+                state_text=state_word(each.state, call.lang),
+                facts=[_fact(call, fact) for fact in sorted(known[each.id], key=lambda fact: fact.at)],
+            )
+            for each in deliveries
+        ],
         events=[HappenedOut.of(e, id=event_id(e), type=e.kind, sequence=e.agency_seq) for e in events],
     )
 
@@ -221,16 +229,6 @@ async def read_envelope(call: Call, query: EnvelopeQuery) -> web.StreamResponse:
         size=envelope.size,
         sha256=envelope.digest,
         pieces=slices(call.deps.pool, envelope.open),
-    )
-
-
-def _timeline(call: Call, delivery: Delivery, facts: list[Fact]) -> RecipientTimeline:
-    facts.sort(key=lambda fact: fact.at)
-    return RecipientTimeline.of(
-        delivery.recipient,
-        state=delivery.state,
-        state_text=state_word(delivery.state, call.lang),
-        facts=[_fact(call, fact) for fact in facts],
     )
 
 

@@ -30,7 +30,6 @@ from gateway.office.todo import TaskBell
 from gateway.office.web import icons
 from gateway.office.web.app import add_pages, add_static, add_status
 from gateway.office.web.deps import Light, Previews, WebDeps
-from gateway.office.web.packets import Packets
 from gateway.ops.evidence.make import EvidenceMaker
 from gateway.ports import AxisDesk, HealthProbe
 
@@ -91,7 +90,7 @@ def pages(node: Office, health: HealthProbe, entry: Entry) -> WebDeps:
         keepings=node.store.keepings,
         previews=Previews(keepings=node.store.keepings, planned=node.directory.plan_import, pool=node.pool),
         looking=node.looking,
-        packets=Packets(node.store, node.pool, EvidenceMaker(node)),
+        evidence=EvidenceMaker(node),
         signing=TokenSigning(node),
         operations=Operations(
             machine=NodeMachine(node, health),

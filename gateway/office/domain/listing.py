@@ -250,13 +250,15 @@ def incoming_line(
     next step, None where we owe none."""
     is_open = document.state in UNDECIDED
     calls = document.state is InState.HELD or shown in ASKED
+    tabs = _IN_TABS.get(document.state, Tab(0))
+    tabs |= (Tab.RECALL if shown in ASKED else Tab(0)) | (Tab.NOT_HANDED if not_handed else Tab(0))
     return ListLine(
         id=document.id,
         side=Side.IN,
         at=document.arrived_at,
         state=shown,
         own_state=str(document.state),
-        tabs=_in_tabs(document.state, shown, not_handed),
+        tabs=tabs,
         urgency=document.urgency,
         issued_on=document.issued_on,
         card=_in_card(document),
@@ -345,13 +347,6 @@ _OUT_TABS: Mapping[Tab, frozenset[str]] = {
     Tab.DRAFT: frozenset({"draft"}),
     Tab.SILENT: frozenset({"sent"}),
 }
-
-
-def _in_tabs(state: InState, shown: str, not_handed: bool) -> Tab:
-    tabs = _IN_TABS.get(state, Tab(0))
-    if shown in ASKED:
-        tabs |= Tab.RECALL
-    return tabs | Tab.NOT_HANDED if not_handed else tabs
 
 
 _IN_TABS: Mapping[InState, Tab] = {

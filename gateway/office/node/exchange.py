@@ -1,7 +1,7 @@
 """The exchange, for the pages: what people compare of a certificate; with which agencies mail goes on; and the signing
 helper, which lends the agency's own key to one signature on one draft's file. In: an open node; an agency's scope and
 ids, DER, entries of the registry, a file's bytes with a wish and the PIN of a person who is at the pages. Out: what
-`office.ports.exchange` promises. An agency is known by its code and by the older form of it. Files that are signed lie in
+`office.ports.node` promises. An agency is known by its code and by the older form of it. Files that are signed lie in
 the content store's scratch folder and go at the end; what signs is loaded when somebody signs. And what was put aside,
 for the pages of operations: packets in quarantine, and the axis's dead list: lines of a tree, rows of bytes, or the file;
 nothing of it is ever rendered. An axis gives a parcel out again before it takes it off its list."""
@@ -31,8 +31,7 @@ from gateway.errors import Denied, GatewayError, NotFound
 from gateway.office.bootstrap.office import Office
 from gateway.office.domain.ringing import Partner
 from gateway.office.domain.roles import NODE
-from gateway.office.ports.exchange import ComparedCertificate
-from gateway.office.ports.node import Bytes, Claims
+from gateway.office.ports.node import Bytes, Claims, ComparedCertificate
 from gateway.office.store import partners
 from gateway.ops import explain
 from gateway.outgoing import sign_pdf
@@ -69,7 +68,7 @@ _AT_ONCE = 500  # entries looked through between two questions to the store
 
 @dataclass(frozen=True, slots=True)
 class NodeContacts:
-    """Keeps the promise of `office.ports.exchange.Contacts`."""
+    """Keeps the promise of `office.ports.node.Contacts`."""
 
     node: Office
 
@@ -121,7 +120,7 @@ _MOST_IMAGE = 8 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class TokenSigning:
-    """Keeps the promise of `office.ports.exchange.Signing`."""
+    """Keeps the promise of `office.ports.node.Signing`."""
 
     node: Office
 

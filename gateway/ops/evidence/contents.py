@@ -492,8 +492,7 @@ def policy_of(node: OpenNode) -> tuple[tuple[str, str], ...]:
         **{f"xml.limits.{name}": value for name, value in asdict(node.inn.xml.limits).items()},
         **{f"trust.{name}": value for name, value in asdict(node.inn.trust_policy).items()},
     }
-    return tuple((name, _plain_value(value)) for name, value in sorted(told.items()))
-
-
-def _plain_value(value: object) -> str:
-    return ", ".join(sorted(map(str, value))) if isinstance(value, frozenset) else str(value)
+    return tuple(
+        (name, ", ".join(sorted(map(str, value))) if isinstance(value, frozenset) else str(value))
+        for name, value in sorted(told.items())
+    )

@@ -329,7 +329,11 @@ async def chosen(
     ids, every = _meant(visit, whole)
     seen, teller = seen_by(visit), await teller_of(visit, back=asked.query)
     async with visit.deps.store.read(visit.scope()) as work:
-        lines, cut = await (_every(work, asked, most) if every else _named(work, asked, seen, ids, most))
+        if every:
+            found = [page async for page in _pages(work, asked, most)]
+            lines, cut = [line for page in found for line in page.lines], found[-1].next_cursor is not None
+        else:
+            lines, cut = await _named(work, asked, seen, ids, most)
         choices = [await _choice(visit, work, act, teller.row(line)) for line in lines]
         if act == "bo-nhan":
             choices = await _tagged(visit, work, choices)
@@ -380,14 +384,6 @@ async def _pages(work: OfficeWork, asked: ListQuestion, most: int) -> AsyncItera
         left, cursor = left - len(page.lines), page.next_cursor
         if cursor is None:
             return
-
-
-async def _every(work: OfficeWork, asked: ListQuestion, most: int) -> tuple[list[ListLine], bool]:
-    lines, more = list[ListLine](), False
-    async for page in _pages(work, asked, most):
-        lines += page.lines
-        more = page.next_cursor is not None
-    return lines, more
 
 
 async def _named(

@@ -7,27 +7,33 @@ side writes down who reads."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from aiohttp import web
 
 from gateway.api import downloads
+from gateway.domain.identity import Digest
 from gateway.domain.page_picture import PageLook, pixels
 from gateway.domain.pdf import Size
-from gateway.errors import Denied, GatewayError, NotFound
+from gateway.edxml.attachment import pieces
+from gateway.errors import Clash, Denied, GatewayError, NotFound
 from gateway.office.accounts import acting
 from gateway.office.letters.looking import DOTS, WINDOW, LookedFile, lead_of
 from gateway.office.web import answers
 from gateway.office.web.answers import FileContent
 from gateway.office.web.visits import Visit, merged, where
 from gateway.ops.evidence.contents import HeldPacket
-from gateway.stored_content import OpenFile
+from gateway.stored_content import OpenFile, streamed
 
+T = TypeVar("T")
 # Writes down that a file is read, by its name.
 Note = Callable[[str], Awaitable[None]]
 # The head, the signature and the body of a packet; files follow it as long rows of letters that nobody reads.
 _PACKET_SHOWN = 64 * 1024
+_HEX = frozenset("0123456789abcdef")
 
 
 async def note_read(visit: Visit, id: str, file: str, *, assigned: bool) -> None:
@@ -50,6 +56,45 @@ async def give_opened(visit: Visit, opened: OpenFile, found_type: str, *, inline
     return await answers.give_file(visit.request, content, inline=inline)
 
 
+async def present(get: Callable[[str], Awaitable[T]], ids: Iterable[str]) -> list[T]:
+    """Each of these documents once; one of another agency of this node is not ours to open."""
+    made = []
+    for id in dict.fromkeys(ids):
+        with suppress(NotFound):
+            made.append(await get(id))
+    return made
+
+
+async def find_packet(visit: Visit, id: str, digest: str, sender: str = "") -> HeldPacket:
+    """The packet of that document by the digest of its file; with a sender by that of what it signed. NotFound when the
+    document has none such."""
+    if sender:
+        digest = await _file_of(visit, sender, digest)
+    packets = await visit.deps.evidence.packets(visit.scope(), id)
+    found = next((each for each in packets if each.digest == digest), None)
+    if found is None:
+        raise NotFound(f"{id} has no packet {digest[:80]}")
+    return found
+
+
+async def _file_of(visit: Visit, sender: str, digest: str) -> str:
+    async with visit.deps.store.read(visit.scope()) as work:
+        wanted = Digest(digest) if len(digest) == 64 and set(digest) <= _HEX else None
+        identity = await work.identities.by_body(sender, wanted) if wanted is not None else None
+        if identity is None:
+            raise NotFound(f"nothing of {sender} has signed {digest[:80]}")
+        return (await work.inbox.get(identity.inbox_id)).file_digest
+
+
+def _read(visit: Visit, packet: HeldPacket) -> AsyncIterator[bytes]:
+    """Nothing of a recalled or sealed document is ever opened."""
+    if packet.open is None:
+        raise Clash(
+            f"the packet {packet.packet_id} cannot be read: it is {packet.absent}", code="GW-UNREADABLE"
+        )
+    return streamed(visit.deps.pool, pieces(packet.open))
+
+
 async def packet_page(
     visit: Visit, template: str, packet: HeldPacket, note: Note, name: str, **values: object
 ) -> web.StreamResponse:
@@ -57,11 +102,11 @@ async def packet_page(
     text, is_cut = "", False
     if packet.open is not None:
         await note(name)
-        text, is_cut = await answers.beginning_of(visit.deps.packets.read(packet), _PACKET_SHOWN)
+        text, is_cut = await answers.beginning_of(_read(visit, packet), _PACKET_SHOWN)
     return await visit.page(
         template,
         packet=packet,
-        opinion=await visit.deps.packets.judge(packet),
+        opinion=await visit.deps.evidence.judged(packet),
         text=text,
         is_cut=is_cut,
         order=visit.ask("lenh"),
@@ -78,7 +123,7 @@ async def give_packet(visit: Visit, packet: HeldPacket, note: Note, name: str) -
         found_type="xml",
         size=packet.size,
         sha256=packet.digest,
-        pieces=visit.deps.packets.read(packet),
+        pieces=_read(visit, packet),
     )
     return await answers.give_file(visit.request, content)
 
@@ -86,7 +131,14 @@ async def give_packet(visit: Visit, packet: HeldPacket, note: Note, name: str) -
 async def give_pack(visit: Visit, id: str, note: Note, name: str) -> web.StreamResponse:
     """Everything that proves it; each call makes a pack and leaves an event."""
     await note(name)
-    return await answers.give_file(visit.request, await visit.deps.packets.pack(visit.scope(), id))
+    return await answers.give_file(visit.request, await pack_of(visit, id))
+
+
+async def pack_of(visit: Visit, id: str) -> FileContent:
+    """An event tells that it was made."""
+    made = await visit.deps.evidence.make(visit.scope(), id)
+    content = streamed(visit.deps.pool, made.pieces())
+    return FileContent(name=made.name, found_type="zip", size=made.size, pieces=content)
 
 
 _SHARP = 2 * DOTS[0]

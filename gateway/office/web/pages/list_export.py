@@ -24,6 +24,7 @@ from gateway.office.web.dates import cell_text, moment_text
 from gateway.office.web.listing import list_rows
 from gateway.office.web.listing.asking import PATHS, Column, ListQuestion, chosen_columns
 from gateway.office.web.listing.list_rows import ShownLine, Teller
+from gateway.office.web.pages import content
 from gateway.office.web.pages.lists import MENU, SEE, acts_of, asked_here, filter_words
 from gateway.office.web.routes import Needs, get, post
 from gateway.office.web.visits import Visit
@@ -240,7 +241,7 @@ async def packs(visit: Visit) -> web.StreamResponse:
 
 async def _add(visit: Visit, packed: zipfile.ZipFile, line: ListLine) -> None:
     await acting.note_reading(visit.deps.accounts, visit.person, line.id, file="evidence", assigned=True)
-    pack = await visit.deps.packets.pack(visit.scope(), line.id)
+    pack = await content.pack_of(visit, line.id)
     if packed.fp is not None and packed.fp.tell() + (pack.size or 0) > MOST_BYTES:
         raise Clash("these packs are too large for one file; choose fewer documents", code="GW-PACKS")
     with packed.open(pack.name, "w", force_zip64=True) as member:

@@ -7,6 +7,7 @@ that says what will happen and to whom, then the document as it stands; the assi
 from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
+from typing import get_args
 from urllib.parse import urlencode
 
 from aiohttp import web
@@ -17,7 +18,7 @@ from gateway.domain.fields import STATUS
 from gateway.domain.handling import PartState, UnitPart, unit_key
 from gateway.errors import BadForm, Clash, Denied, Refused, StaleVersion
 from gateway.incoming import act, handling
-from gateway.incoming.act import StatusCall
+from gateway.incoming.act import RefusalReason, StatusCall
 from gateway.office.domain.listing import Side
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.domain.task import Submission, SubmissionState
@@ -30,11 +31,7 @@ from gateway.office.web.pages.incoming.seen import SeenIncoming
 from gateway.office.web.visits import Visit, merged
 from gateway.words import labels
 
-# interfaces.md 1.8, in its order.
-REASONS = (
-    *("WRONG_ADDRESSEE", "OUT_OF_AUTHORITY", "NOT_AUTHENTIC", "DAMAGED", "MISSING_FILE", "BAD_FORM"),
-    *("DUPLICATE", "SECRET", "FORBIDDEN_CONTENT", "MALWARE", "OTHER"),
-)
+REASONS = get_args(RefusalReason)
 
 
 async def taken(visit: Visit) -> web.StreamResponse:
@@ -269,6 +266,7 @@ async def assign_form(visit: Visit, problems: Problems | None = None) -> web.Str
     if document.state not in WORKED_ON:
         return await seen.late_page(visit, found)
     before = document.assignment
+    earlier = {"lead_unit": before.lead_unit, "deadline": dates.day_text(before.deadline)} if before else {}
     asked = waiting(await submissions_of(visit, found))
     returned = [each for each in await _parts(visit, found) if each.state is PartState.RETURNED]
     return await visit.form_page(
@@ -287,17 +285,10 @@ async def assign_form(visit: Visit, problems: Problems | None = None) -> web.Str
             *((each, each) for each in ready_sentences()),
         ],
         own_days={each.unit: dates.day_text(each.deadline) for each in before.deadlines} if before else {},
-        given=visit.form.flat() or _earlier_assignment(before),
+        given=visit.form.flat() or earlier,
         ticked=visit.form.all("helping") if visit.form.fields or not before else before.coordinating_units,
         version=visit.form.text("version") or str(found.whole.version),
     )
-
-
-def _earlier_assignment(before: Assignment | None) -> dict[str, str]:
-    if before is None:
-        return {}
-    deadline = dates.day_text(before.deadline)
-    return {"lead_unit": before.lead_unit, "deadline": deadline}
 
 
 async def _units(visit: Visit) -> Sequence[str]:

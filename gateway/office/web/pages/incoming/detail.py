@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -29,7 +28,6 @@ from gateway.incoming.reading import AroundDocument, SenderRequest
 from gateway.office.domain.listing import Side
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.domain.task import Submission, SubmissionState
-from gateway.office.ports.store import OfficeWork
 from gateway.office.web import answers
 from gateway.office.web.answers import can_show
 from gateway.office.web.listing import list_rows
@@ -137,7 +135,7 @@ async def document_page(visit: Visit, found: SeenIncoming, known: IncomingDetail
             content=found.content,
         ),
         # Mail that a person entered has none.
-        packets=await visit.deps.packets.of(visit.scope(), document.id)
+        packets=await visit.deps.evidence.packets(visit.scope(), document.id)
         if document.source is Source.AXIS
         else (),
         leaf=await leaf_of(visit, found),
@@ -185,20 +183,12 @@ async def look_known(visit: Visit, document: IncomingDocument) -> IncomingDetail
             facts=await work.facts.of(document.id),
             events=await work.events.of(document.id),
             around=await reading.around_one(work, document, office),
-            ours=await _our_documents(work, (*document.answers, *document.answered_by)),
+            # Documents of our own that it answers, or that answer it.
+            ours=await content.present(work.outgoing.get, (*document.answers, *document.answered_by)),
             newer=await work.incoming.get(document.replaced_by) if document.replaced_by else None,
             unread=line is not None and line.unread,
             submissions=(await work.office.submissions.of([document.id]))[document.id],
         )
-
-
-async def _our_documents(work: OfficeWork, ids: Sequence[str]) -> list[OutgoingDocument]:
-    """Documents of our own that it answers, or that answer it; one of another agency of this node is not ours to open."""
-    made = []
-    for id in dict.fromkeys(ids):
-        with suppress(NotFound):
-            made.append(await work.outgoing.get(id))
-    return made
 
 
 async def _time_left(visit: Visit, known: IncomingDetail) -> TimeLeft | None:
@@ -311,7 +301,7 @@ async def packet_given(visit: Visit) -> web.StreamResponse:
 
 async def _packet(visit: Visit) -> tuple[SeenIncoming, HeldPacket, Note]:
     found = await seen.find(visit)
-    packet = await visit.deps.packets.find(visit.scope(), found.whole.id, visit.path("digest"))
+    packet = await content.find_packet(visit, found.whole.id, visit.path("digest"))
     return found, packet, partial(seen.note_read, visit, found)
 
 

@@ -9,8 +9,7 @@ what can be wrong with a document as a clerk knows it, says what each cure does,
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -31,7 +30,7 @@ from gateway.office.web.pages import content, lists
 from gateway.office.web.pages.content import Leaf, LeafDesk
 from gateway.office.web.pages.outgoing import acts, seen
 from gateway.office.web.pages.outgoing.seen import DocumentAct, SeenOutgoing
-from gateway.office.web.visits import Visit, where
+from gateway.office.web.visits import Visit, merged, where
 from gateway.ops.evidence.contents import HeldPacket
 from gateway.outgoing import files
 from gateway.words import labels
@@ -42,12 +41,13 @@ _MOST_OPEN = 60
 
 async def document_shown(visit: Visit) -> web.StreamResponse:
     found = await seen.find(visit)
-    document, code = found.document, _number_and_symbol(visit, found.document)
+    document, code = found.document, found.document.draft.code or visit.say("outgoing.no_number")
     if document.kind.asks and document.parent_id is not None:
         return visit.go(f"/van-ban-di/{document.parent_id}")
     now = visit.deps.clock.now()
     every = seen.recipient_rows(found, now, visit.lang)
     chosen, word, quiet_only = _chosen_rows(visit, every)
+    came_from = merged({"ds": visit.ask("ds")})
     region = {
         "found": found,
         "every": len(every),
@@ -64,7 +64,8 @@ async def document_shown(visit: Visit) -> web.StreamResponse:
         # Timelines are read beside those of others.
         "seconds": lambda at: dates.clock_text(at, now, "%H:%M:%S"),
         "labelled": visit.say_or,
-        "link": _link(visit, found),
+        # The same page with another choice of recipients, still in the list that it was opened from.
+        "link": lambda **query: where(found.path, **query, **came_from),
         "may_read": visit.may(Right.SEE_CONTENT, Manner.YES, Manner.OWN, Manner.ORDER)
         and not document.is_sealed,
     }
@@ -92,7 +93,8 @@ async def document_shown(visit: Visit) -> web.StreamResponse:
         others=await _states_elsewhere(visit, found),
         answers_to=await _answers_to(visit, document),
         answered=await _answered(visit, found),
-        address=_address(visit, found),
+        # The whole address, to be sent to a colleague.
+        address=f"{'https' if door.is_secure(visit.request) else 'http'}://{visit.request.host}{found.path}",
         beside=await lists.neighbours_of(visit, Side.OUT, document.id),
         tags=await list_rows.tags_on_page(visit, Side.OUT, document.id),
         **region,
@@ -103,11 +105,6 @@ async def document_by_id(visit: Visit) -> web.StreamResponse:
     """Old bookmarks: any document by its id alone."""
     id = visit.path("id")
     return visit.go(f"/van-ban-den/{id}" if id.startswith("inb_") else f"/van-ban-di/{id}")
-
-
-def _number_and_symbol(visit: Visit, document: OutgoingDocument) -> str:
-    draft = document.draft
-    return draft.code if draft.number or draft.symbol else visit.say("outgoing.no_number")
 
 
 def _chosen_rows(
@@ -156,25 +153,9 @@ async def _answers_to(visit: Visit, document: OutgoingDocument) -> list[tuple[Re
 
 async def _answered(visit: Visit, found: SeenOutgoing) -> list[IncomingDocument]:
     """What came in answer to it."""
-    ids = [str(each.data.get("by", "")) for each in found.events if each.kind is EventKind.INBOX_ANSWERED]
-    came = []
+    told = [str(each.data.get("by", "")) for each in found.events if each.kind is EventKind.INBOX_ANSWERED]
     async with visit.deps.store.read(visit.scope()) as work:
-        for id in dict.fromkeys(each for each in ids if each):
-            with suppress(NotFound):
-                came.append(await work.incoming.get(id))
-    return came
-
-
-def _link(visit: Visit, found: SeenOutgoing) -> Callable[..., str]:
-    """The same page with another choice of recipients, still in the list that it was opened from."""
-    came_from = {"ds": visit.ask("ds")} if visit.ask("ds") else {}
-    return lambda **query: where(found.path, **query, **came_from)
-
-
-def _address(visit: Visit, found: SeenOutgoing) -> str:
-    """The whole address, to be sent to a colleague."""
-    scheme = "https" if door.is_secure(visit.request) else "http"
-    return f"{scheme}://{visit.request.host}{found.path}"
+        return await content.present(work.incoming.get, filter(None, told))
 
 
 async def packet_shown(visit: Visit) -> web.StreamResponse:
@@ -201,7 +182,7 @@ async def packet_kept(visit: Visit) -> web.StreamResponse:
 
 async def _packet(visit: Visit, found: SeenOutgoing) -> HeldPacket:
     digest, to = visit.path("digest"), visit.ask("noi-nhan")
-    return await visit.deps.packets.find(visit.scope(), found.document.id, digest, to)
+    return await content.find_packet(visit, found.document.id, digest, to)
 
 
 async def evidence_given(visit: Visit) -> web.StreamResponse:
@@ -294,20 +275,17 @@ class Offered:
 def offered(found: SeenOutgoing, offers: Sequence[DocumentAct], taken: int) -> Offered:
     """`taken` buttons stand there already: to call it back, to open the draft."""
     can = {each.key: each for each in offers if not each.why}
-    needed = [key for key in _needed(found) if key in can]
+    failed = any(each.state == "failed" for each in found.deliveries)
+    # What somebody waits for, the worst first.
+    awaited = ("anew", *(("resend",) if failed else ()), "urge")
+    if found.document.state in (OutState.DRAFT, OutState.BLOCKED):
+        awaited = ("discard", "cancel")
+    needed = [key for key in awaited if key in can]
     order = [*needed, *(key for key in _WANTED if key in can)]
     buttons = tuple(can[key] for key in order[: max(0, MOST_BUTTONS - taken)])
     rest = [each for each in offers if each not in buttons]
     rest.sort(key=lambda each: bool(each.why))
     return Offered(buttons=buttons, rest=tuple(rest), needed=bool(needed) and not taken)
-
-
-def _needed(found: SeenOutgoing) -> Sequence[str]:
-    """What somebody waits for, the worst first."""
-    if found.document.state in (OutState.DRAFT, OutState.BLOCKED):
-        return ("discard", "cancel")
-    failed = any(each.state == "failed" for each in found.deliveries)
-    return ("anew", *(("resend",) if failed else ()), "urge")
 
 
 async def choosing(visit: Visit) -> web.StreamResponse:

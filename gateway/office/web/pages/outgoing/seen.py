@@ -347,7 +347,18 @@ def _recipient_row(found: SeenOutgoing, delivery: Delivery, now: datetime, lang:
     by = [labels.say("axis.by", lang, axis=each.axis) for each in sent[-1:] if each.axis]
     late = found.is_late(delivery, now)
     lines = [_fact_moment(each, view, found, lang) for each in view.facts]
-    lines += [_urged_moment(each, lang) for each in found.events if _is_about(each, delivery)]
+    code = delivery.recipient.code.casefold()
+    lines += [
+        TimelineMoment(
+            at=each.at,
+            word="urged",
+            who=str(each.data.get("person", "")),
+            text=labels.say("outgoing.urged", lang),
+            note=labels.say(f"outgoing.urge.how.{each.data.get('how', 'other')}", lang),
+        )
+        for each in found.events
+        if each.kind is EventKind.MESSAGE_URGED and str(each.data.get("to", "")).casefold() == code
+    ]
     lines.sort(key=lambda each: each.at or now)
     if late and found.line is not None and found.line.due_at is not None:
         words = labels.say("outgoing.late", lang)
@@ -406,19 +417,4 @@ def _fact_packet(view: FactView, delivery: Delivery, found: SeenOutgoing) -> str
         return str(digest) if digest is not None and left else ""
     return (
         f"{fact.packet_digest}?noi-nhan={delivery.recipient.code}" if fact.packet_digest is not None else ""
-    )
-
-
-def _is_about(event: Event, delivery: Delivery) -> bool:
-    is_urging = event.kind is EventKind.MESSAGE_URGED
-    return is_urging and str(event.data.get("to", "")).casefold() == delivery.recipient.code.casefold()
-
-
-def _urged_moment(event: Event, lang: str) -> TimelineMoment:
-    return TimelineMoment(
-        at=event.at,
-        word="urged",
-        who=str(event.data.get("person", "")),
-        text=labels.say("outgoing.urged", lang),
-        note=labels.say(f"outgoing.urge.how.{event.data.get('how', 'other')}", lang),
     )
