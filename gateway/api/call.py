@@ -36,10 +36,9 @@ from gateway.domain.account import AgencyScope
 from gateway.domain.wall_clock import VIETNAM
 from gateway.errors import Clash, Denied, GatewayError, NotFound, StaleVersion
 from gateway.incoming.desk import InDesk
-from gateway.incoming.reading import OpenFile as IncomingFile
 from gateway.outgoing.desk import OutDesk
-from gateway.outgoing.files import OpenFile as OutgoingFile
 from gateway.ports import Page, Pool
+from gateway.stored_content import OpenFile
 
 M = TypeVar("M", bound=BaseModel)
 A = TypeVar("A", bound=Told)
@@ -352,7 +351,7 @@ async def download(
     return await downloads.give(call.request, pieces, lambda _: headers, size)
 
 
-async def stream(call: Call, file: IncomingFile | OutgoingFile) -> web.StreamResponse:
+async def stream(call: Call, file: OpenFile) -> web.StreamResponse:
     """A document's file, or its envelope, as the flows opened it."""
     return await download(
         call,

@@ -27,11 +27,11 @@ from gateway.api.shapes import (
     ValueWord,
     media_type,
 )
-from gateway.api.words import Lang, fact_word, in_state_word, packet_word, say
-from gateway.domain.document import Assignment, IncomingDocument, IncomingFile, InState
+from gateway.api.words import Lang, say
+from gateway.document_view.facts import packet_word, received_word
+from gateway.domain.document import Assignment, IncomingDocument, InState
 from gateway.domain.handling import PartState, UnitPart
-from gateway.domain.status import Track
-from gateway.incoming.reading import AroundDocument, SenderRequest
+from gateway.incoming.reading import AroundDocument
 from gateway.ports import Handover, InboxPacket
 
 _CHECKS = (
@@ -43,6 +43,8 @@ _CHECKS = (
     "recipient",
     "duplicate_of",
 )
+
+_TRUTHS: Mapping[str, bool] = {"true": True, "false": False}
 
 OF_AROUND = ("assignment", "handover", "due", "request", "about", "checks", "files_readable", "lease")
 """The fields for which more is asked than the document itself."""
@@ -207,10 +209,12 @@ def inbox_item(
     if document.state is InState.SEALED:
         document = _without_words(document)
     around = around or AroundDocument()
-    handover = around.handover
+    handover, asked = around.handover, around.request
+    # Every check that there is, done or not.
+    found = {name: _TRUTHS.get(word, word) for name, word in document.checks.items()}
     return InboxItem.of(
         document,
-        state_text=in_state_word(document.state, lang),
+        state_text=received_word(document.state, lang),
         handover=handover.state if handover else "available",
         due=DueOut(accept_by=around.due.at, basis=say(around.due.words, lang)) if around.due else None,
         sender=SenderOut(code=document.sender_code, name=document.sender_name, name_now=name_now),
@@ -221,12 +225,21 @@ def inbox_item(
         secrecy="none",
         reply_due=document.due_on,
         business=BUSINESS.get(document.kind, document.kind),
-        request=_request(around.request, lang) if around.request else None,
+        request=RequestOut.of(asked, state_text=say(f"request.{asked.state}", lang) if asked.state else "")
+        if asked
+        else None,
         about=around.about,
         replies_to=[ReplyLinkOut.of(each) for each in document.replies_to],
         assignment=_assignment(document.assignment, around.parts, today) if document.assignment else None,
-        checks=_checks(document.checks) | {"duplicate_of": around.duplicate_of},
-        files=[_file(document, each) for each in document.files],
+        checks=dict.fromkeys(_CHECKS) | found | {"duplicate_of": around.duplicate_of},
+        files=[
+            InboxFileOut.of(
+                each,
+                content_type=media_type(each.found_type or each.content_type),
+                link=f"{BASE}/inbox/{document.id}/files/{each.n}",
+            )
+            for each in document.files
+        ],
         files_readable=around.is_readable,
         legal_value_text=legal_value_text(document.legal_value, lang),
         signatures=signatures(document.signatures, lang),
@@ -256,12 +269,6 @@ def _assignment(given: Assignment, parts: Sequence[UnitPart], today: dt.date | N
     )
 
 
-def _request(asked: SenderRequest, lang: Lang) -> RequestOut:
-    return RequestOut.of(
-        asked, state_text=fact_word(Track.REQUEST, asked.state, lang) if asked.state is not None else ""
-    )
-
-
 def _without_words(document: IncomingDocument) -> IncomingDocument:
     """The words of a sealed document may be the secret themselves (R4): numbers, dates, digests and verdicts stay."""
     return replace(
@@ -272,20 +279,6 @@ def _without_words(document: IncomingDocument) -> IncomingDocument:
         checks={name: word for name, word in document.checks.items() if name not in ("reasons", "warnings")},
         assignment=None,
     )
-
-
-def _file(document: IncomingDocument, item: IncomingFile) -> InboxFileOut:
-    return InboxFileOut.of(
-        item,
-        content_type=media_type(item.found_type or item.content_type),
-        link=f"{BASE}/inbox/{document.id}/files/{item.n}",
-    )
-
-
-def _checks(found: Mapping[str, str]) -> dict[str, str | bool | None]:
-    """Every check that there is, done or not."""
-    truths = {"true": True, "false": False}
-    return dict.fromkeys(_CHECKS) | {name: truths.get(word, word) for name, word in found.items()}
 
 
 def _lease(handover: Handover) -> LeaseOut | None:

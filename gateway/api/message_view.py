@@ -23,13 +23,12 @@ from gateway.api.shapes import (
     ValueWord,
     media_type,
 )
-from gateway.api.words import Lang, reason_text, say, state_word
-from gateway.domain.document import Delivery, FileItem, OutgoingDocument, OutState, Recipient, Signer
+from gateway.api.words import Lang, reason_text, say
+from gateway.document_view.facts import state_word
+from gateway.domain.document import Delivery, OutgoingDocument, OutState, Recipient, Signer
 from gateway.domain.status import document_word
 from gateway.policy.verdict import Reason
 
-# States of the document itself, which say more than those of its deliveries.
-_OWN = frozenset({OutState.DRAFT, OutState.BLOCKED, OutState.CANCELLED})
 REPLY_LATE = "reply_late"
 """The mark of a recipient who was to answer by a day that is over."""
 OF_DELIVERIES = ("state", "state_text", "recipients")
@@ -142,7 +141,7 @@ def message(
     late: Collection[str] = (),
 ) -> Message:
     """The one view of an outgoing document."""
-    draft = document.draft
+    draft, here = document.draft, f"{BASE}/messages/{document.id}"
     state = state_of(document, deliveries)
     return Message.of(
         draft,
@@ -159,12 +158,19 @@ def message(
         created_at=document.created_at,
         packed_at=document.packed_at,
         recipients=recipients(document, deliveries, lang, late),
-        files=[_file(item) for item in document.files],
+        files=[
+            FileOut.of(each, content_type=media_type(each.content_type), pages_found=each.pages)
+            for each in document.files
+        ],
         legal_value=document.legal_value,
         legal_value_text=legal_value_text(document.legal_value, lang),
         signatures=signatures(document.signatures, lang),
         warnings=[*told_warnings(warnings, lang), *([normal_form(lang)] if normalized else [])],
-        links=_links(document),
+        links=LinksOut(
+            self=here,
+            events=f"{here}/events",
+            envelope=f"{here}/envelope" if document.envelope_digest else None,
+        ),
         date=draft.issued_on,
         type=draft.type_key or draft.type_name,
         urgency=draft.urgency.key,
@@ -186,14 +192,15 @@ def recipients(
 ) -> list[RecipientOut]:
     """Its deliveries; before there are any, the recipients of the draft in the document's own state. `late`: deliveries,
     by id, whose recipients have not answered in time."""
-    if deliveries:
-        told = [recipient(d.recipient, d.state, lang, d) for d in deliveries]
+    if not deliveries:
         return [
-            each.model_copy(update={"marks": [*each.marks, REPLY_LATE]}) if d.id in late else each
-            for each, d in zip(told, deliveries, strict=True)
+            recipient(each, document_word(document.state, ()), lang) for each in document.draft.recipients
         ]
-    state = document.state if document.state in _OWN else OutState.QUEUED
-    return [recipient(each, state, lang) for each in document.draft.recipients]
+    told = [recipient(each.recipient, each.state, lang, each) for each in deliveries]
+    return [
+        each.model_copy(update={"marks": [*each.marks, REPLY_LATE]}) if delivery.id in late else each
+        for each, delivery in zip(told, deliveries, strict=True)
+    ]
 
 
 def told_warnings(reasons: Sequence[Reason], lang: Lang) -> list[WarningOut]:
@@ -219,17 +226,4 @@ def recipient(given: Recipient, state: str, lang: Lang, delivery: Delivery | Non
         register_no=delivery.register_no if delivery else None,
         register_year=delivery.register_year if delivery else None,
         updated_at=delivery.updated_at if delivery else None,
-    )
-
-
-def _file(item: FileItem) -> FileOut:
-    return FileOut.of(item, content_type=media_type(item.content_type), pages_found=item.pages)
-
-
-def _links(document: OutgoingDocument) -> LinksOut:
-    here = f"{BASE}/messages/{document.id}"
-    return LinksOut(
-        self=here,
-        events=f"{here}/events",
-        envelope=f"{here}/envelope" if document.envelope_digest else None,
     )

@@ -10,10 +10,11 @@ from datetime import date, datetime
 from pydantic import Field
 
 from gateway.api.shapes import Moment, Told, stamp
-from gateway.api.words import Lang, code_text, say
+from gateway.api.words import Lang, say
+from gateway.document_view.facts import code_text
 from gateway.domain.pdf import Found, PdfFields
 from gateway.domain.registry import Offer
-from gateway.domain.signatures import FileVerdict, LegalValue, SignerVerdict
+from gateway.domain.signatures import FileVerdict, LegalValue
 from gateway.words import labels
 
 
@@ -58,7 +59,12 @@ def signatures(verdicts: Sequence[FileVerdict], lang: Lang) -> list[FileSignatur
             verdict_text=say(f"signature.{each.verdict}", lang),
             why=each.why,
             why_text=code_text(each.why, lang),
-            signers=[_signer(one, lang) for one in each.signers],
+            signers=[
+                PdfSignerOut.of(
+                    one, verdict_text=say(f"signature.{one.verdict}", lang), why_text=code_text(one.why, lang)
+                )
+                for one in each.signers
+            ],
         )
         for each in verdicts
     ]
@@ -67,12 +73,6 @@ def signatures(verdicts: Sequence[FileVerdict], lang: Lang) -> list[FileSignatur
 def legal_value_text(value: LegalValue | None, lang: Lang) -> str:
     """What a document is worth beside paper, in words."""
     return say(f"legal.{value or 'unknown'}", lang)
-
-
-def _signer(one: SignerVerdict, lang: Lang) -> PdfSignerOut:
-    return PdfSignerOut.of(
-        one, verdict_text=say(f"signature.{one.verdict}", lang), why_text=code_text(one.why, lang)
-    )
 
 
 # Fields of the domain and their names in the API, which are those of a message.

@@ -1,19 +1,15 @@
 """The API's way to the labels: everything it says to people goes through here. In: keys, codes, a language. Out:
-text. A code that has no label yet is shown as it is, because the other side's codes must never break an answer."""
+text. States and facts have theirs in `document_view.facts`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
-from gateway.domain.document import Kind
-from gateway.domain.status import CODES, Track
 from gateway.policy.verdict import Reason
 from gateway.words import labels
 
 Lang = Literal["vi", "en"]
-
-_REQUESTS = frozenset({Kind.RECALL, Kind.UPDATE})
 
 
 def language(accept: str) -> Lang:
@@ -58,53 +54,9 @@ def fault_text(code: str, params: Mapping[str, str], lang: Lang, where: str = ""
     return text if key is None and bare and text.startswith(bare) else text[:1].upper() + text[1:]
 
 
-def state_word(state: str, lang: Lang) -> str:
-    """The word a sender reads for a state."""
-    return _word(f"state.{state}", state, lang)
-
-
-def in_state_word(state: str, lang: Lang) -> str:
-    """The word a receiver reads for a state."""
-    return _word(f"state.in.{state}", state, lang)
-
-
-def incoming_word(kind: str, state: str, lang: Lang) -> str:
-    """The word for an incoming item: a recall or an update is asked and answered, never taken in."""
-    asked = f"state.in.request.{state}"
-    return say(asked, lang) if kind in _REQUESTS and labels.has(asked) else in_state_word(state, lang)
-
-
-def fact_word(track: Track, code: str, lang: Lang) -> str:
-    """The words for one fact: of our own transport, of the other side's codes, or of a request."""
-    if track is Track.REQUEST:
-        return _word(f"request.{code}", state_word(CODES[code].key, lang) if code in CODES else code, lang)
-    if track is Track.TRANSPORT:
-        return state_word(code, lang)
-    return (
-        state_word(CODES[code].key, lang) if code in CODES else labels.say("state.unknown", lang, code=code)
-    )
-
-
-def without_reference(text: str | None) -> str | None:
-    """What a person wrote in a status, without the packet id that every answer ends with for machines."""
-    reference = labels.say("status.reference", "vi", packet="").strip()
-    return (text or "").partition(reference)[0].rstrip(" ·") or None
-
-
-def code_text(code: str | None, lang: Lang) -> str | None:
-    """What a code of a finding means; the code itself where there are no words for it."""
-    return _word(f"code.{code}", code, lang) if code else None
-
-
-def packet_word(state: str, lang: Lang) -> str:
-    """The word for the state of a stored packet."""
-    return _word(f"packet.{state}", state, lang)
-
-
 def type_name(given: str) -> str:
     """The printed name of a type key (`cong_van`); what is no key is the name itself."""
-    key = f"type.{given}"
-    return labels.say(key, "vi") if labels.has(key) else given
+    return labels.say_or(f"type.{given}", given)
 
 
 def table(prefix: str, keys: Iterable[str] = ()) -> list[tuple[str, str, str]]:
@@ -115,10 +67,6 @@ def table(prefix: str, keys: Iterable[str] = ()) -> list[tuple[str, str, str]]:
         (key, labels.say(f"{prefix}.{key}", "vi", code="NN"), labels.say(f"{prefix}.{key}", "en", code="NN"))
         for key in chosen
     ]
-
-
-def _word(key: str, state: str, lang: Lang) -> str:
-    return labels.say(key, lang, code=state) if labels.has(key) else state
 
 
 def _weight(rest: str) -> float:

@@ -243,5 +243,5 @@ def _story_aloud(call: Invocation, story: Story) -> Iterator[str]:
 def _packet(call: Invocation, packet: PacketTold, when: str) -> str:
     way = call.word(f"evidence.page.direction.{packet.direction}")
     to = ", ".join(party(each) for each in packet.to)
-    said = f"{clock(packet.at)}  {way}  {packet_word(call.word, packet)}: {party(packet.sender)} → {to}"
+    said = f"{clock(packet.at)}  {way}  {packet_word(packet, call.lang.value)}: {party(packet.sender)} → {to}"
     return f"{said}  [{packet.member or packet.sha256}]  {when}"

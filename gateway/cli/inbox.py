@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli import documents, hold, output, story
+from gateway.cli import documents, hold, output
 from gateway.cli.command import Cursor, Invocation, Limit, OutputFormat, States, Why, noun
 from gateway.cli.node import Seat
 from gateway.cli.operations import Given, does, shown
 from gateway.cli.send import day
 from gateway.cli.verify import moment
 from gateway.domain.document import IncomingDocument, InState
-from gateway.domain.status import fold_incoming
+from gateway.domain.status import incoming_word
 from gateway.errors import StoreFailure
 from gateway.incoming import act, handling, process, reading
 from gateway.incoming import seal as sealing
@@ -108,18 +108,18 @@ async def show(call: Invocation, seat: Seat, document: Which) -> None:
         if document.startswith("inx_"):
             item = await work.inbox.get(document)
             if call.output is OutputFormat.TABLE and not call.quiet:
-                output.lines(story.packet(call, item))
+                output.lines(documents.packet(call, item))
             else:
                 output.record(call, documents.packet_record(call, item))
             return
         found = await documents.find_incoming(work, document)
         facts = await work.facts.of(found.id)
         beside = await reading.around_one(work, found, await seat.node.inn.office())
-    standing = fold_incoming(facts)
-    shown = documents.incoming_record(call, found, beside) | {"shown": standing.shown}
+    word = incoming_word(found, facts)
     if call.output is OutputFormat.TABLE and not call.quiet:
-        output.lines(story.incoming(call, found, standing.shown, facts, beside))
+        output.lines(documents.incoming(call, found, word, facts, beside))
         return
+    shown = documents.incoming_record(call, found, beside) | {"shown": word}
     output.record(call, shown | {"facts": [documents.fact_record(each) for each in facts]})
 
 
@@ -152,7 +152,7 @@ async def pull(
         call,
         [{"id": each.id, "folder": str(where), "document_id": each.document_id} for each, where in told],
         output.columns("id number folder", dim="id"),
-        [{"number": documents.numbered(each.number, each.symbol)} for each, _ in told],
+        [{"number": each.code} for each, _ in told],
     )
 
 

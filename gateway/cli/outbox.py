@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli import documents, hold, output, send, story
+from gateway.cli import documents, hold, output, send
 from gateway.cli.command import Cursor, Invocation, Limit, OutputFormat, States, Why, noun
 from gateway.cli.node import Seat
 from gateway.cli.operations import Given, does, tell_rows
@@ -64,7 +64,7 @@ async def show(call: Invocation, seat: Seat, document: Which) -> None:
         facts = {each.id: await work.facts.of(each.id) for each in deliveries}
         stuck = await work.jobs.error_of(found.id)
     if call.output is OutputFormat.TABLE and not call.quiet:
-        output.lines(story.outgoing(call, found, deliveries, facts, stuck, seat.node.clock.now()))
+        output.lines(documents.outgoing(call, found, deliveries, facts, stuck, seat.node.clock.now()))
         return
     record = documents.outgoing_record(call, found, deliveries) | {"stuck": stuck}
     for told, delivery in zip(record["recipients"], deliveries, strict=False):

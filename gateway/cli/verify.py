@@ -15,11 +15,11 @@ from typing import Annotated, Any
 
 import typer
 
-from gateway.api.words import code_text
 from gateway.cli import output
 from gateway.cli.command import Invocation, verb
 from gateway.cli.output import VERIFICATION
 from gateway.clock import SystemClock
+from gateway.document_view.facts import code_text
 from gateway.words import labels
 
 

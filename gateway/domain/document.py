@@ -23,6 +23,16 @@ class Kind(StrEnum):
     REPLACEMENT = "replace"
     STATUS = "status"
 
+    @property
+    def is_whole(self) -> bool:
+        """A document of its own, not a packet about one."""
+        return self in (Kind.DOCUMENT, Kind.REPLACEMENT)
+
+    @property
+    def asks(self) -> bool:
+        """It asks for an answer about a document that was sent."""
+        return self in (Kind.RECALL, Kind.UPDATE)
+
 
 class Urgency(IntEnum):
     """Urgency, rules.md 12.5."""
@@ -259,17 +269,12 @@ class OutgoingDocument:
     @property
     def reply_by(self) -> date | None:
         """By when its recipients are to answer it; None where none need to."""
-        is_letter = self.kind in (Kind.DOCUMENT, Kind.REPLACEMENT)
-        return self.draft.reply_due if is_letter and self.draft.reply_required is True else None
+        return self.draft.reply_due if self.kind.is_whole and self.draft.reply_required is True else None
 
     def waits_for_answer(self, delivery: Delivery, answered: Collection[str]) -> bool:
         """Whether that recipient has it, is to answer it, and has not. `answered`: codes in small letters that have."""
         owes = delivery.recipient.role is not RecipientRole.TO_KNOW and delivery.state in HAS_IT
         return self.reply_by is not None and owes and delivery.recipient.code.casefold() not in answered
-
-    def is_answer_late(self, delivery: Delivery, answered: Collection[str], today: date) -> bool:
-        due = self.reply_by
-        return due is not None and due < today and self.waits_for_answer(delivery, answered)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -312,6 +317,12 @@ class InState(StrEnum):
     REPLACED = "replaced"
     SEALED = "sealed"
 
+
+UNDECIDED = (InState.NEW, InState.HELD)
+"""It came, and nobody decided about it yet."""
+WORKED_ON = (InState.ACCEPTED, InState.ASSIGNED, InState.PROCESSING)
+UNREADABLE = (InState.RECALLED, InState.SEALED)
+"""Its files and its envelope are given to nobody."""
 
 PAPER_COPY, AXIS_COPY = "paper_copy", "axis_copy"
 """Marks of what came over the axis, and of what a person entered: the other copy is here, under the number behind it."""
@@ -421,15 +432,17 @@ class IncomingDocument:
     proofs: tuple[OtherProof, ...] = ()
 
     @property
+    def code(self) -> str:
+        """Number and symbol as printed; what is missing leaves no stray stroke."""
+        return "/".join(part for part in (self.number, self.symbol) if part)
+
+    @property
     def wants_reply(self) -> bool:
         """Whether its sender waits for an answer and nothing has ended that."""
-        return self.reply_required is True and not self.answered_by and self.state in _UNDER_WAY
+        return self.reply_required is True and not self.answered_by and self.state in UNDECIDED + WORKED_ON
 
     @property
     def lead(self) -> IncomingFile | None:
         """The file that its sender calls the lead, else the first."""
         named = [file for file in self.files if file.role is FileRole.LEAD]
         return next(iter(named or self.files), None)
-
-
-_UNDER_WAY = (InState.NEW, InState.HELD, InState.ACCEPTED, InState.ASSIGNED, InState.PROCESSING)

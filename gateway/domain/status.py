@@ -22,8 +22,10 @@ from gateway.domain.wall_clock import whole_second
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateWord:
-    """One word that may be shown. `wire` is the status code or packet type behind it."""
+    """One word that may be shown. `wire` is the status code or packet type behind it; `rank` says where it stands between
+    those that need a person soonest and those that need nobody."""
 
+    rank: int
     key: str
     track: str
     wire: str
@@ -34,25 +36,19 @@ class StateWord:
 
 STATES: Mapping[str, StateWord] = MappingProxyType(
     {
-        key: StateWord(key=key, track=track, wire=wire, colour=colour, shape=shape, set_by=set_by)
-        for key, track, wire, colour, shape, set_by in (
-            ("draft", "document", "", "grey", "pencil", "form or API"),
-            ("blocked", "document", "", "red", "circle-barred", "node's checks"),
-            ("queued", "transport", "", "grey", "clock", "node"),
-            ("sending", "transport", "", "blue", "plane", "node"),
-            ("sent", "transport", "", "blue", "tick", "axis confirm"),
-            ("failed", "transport", "", "red", "triangle", "node"),
-            ("cancelled", "transport", "", "grey", "circle-dash", "clerk, before sent"),
+        key: StateWord(rank=rank, key=key, track=track, wire=wire, colour=colour, shape=shape, set_by=set_by)
+        for rank, key, track, wire, colour, shape, set_by in (
+            (8, "draft", "document", "", "grey", "pencil", "form or API"),
+            (0, "blocked", "document", "", "red", "circle-barred", "node's checks"),
+            (9, "queued", "transport", "", "grey", "clock", "node"),
+            (10, "sending", "transport", "", "blue", "plane", "node"),
+            (12, "sent", "transport", "", "blue", "tick", "axis confirm"),
+            (1, "failed", "transport", "", "red", "triangle", "node"),
+            (19, "cancelled", "transport", "", "grey", "circle-dash", "clerk, before sent"),
+            (11, "paper", "transport", "", "grey", "page", "node; closed by a person with date and means"),
+            (13, "delivered", "business", "01", "teal", "tray", "recipient's system"),
             (
-                "paper",
-                "transport",
-                "",
-                "grey",
-                "page",
-                "node; closed by a person with date and means",
-            ),
-            ("delivered", "business", "01", "teal", "tray", "recipient's system"),
-            (
+                2,
                 "rejected",
                 "business",
                 "02",
@@ -60,48 +56,39 @@ STATES: Mapping[str, StateWord] = MappingProxyType(
                 "circle-cross",
                 "recipient's clerk; by itself only as interfaces.md 1.5",
             ),
-            ("accepted", "business", "03", "green", "board-tick", "recipient's clerk"),
-            ("assigned", "business", "04", "green", "person", "recipient"),
-            ("processing", "business", "05", "green", "circle-dots", "recipient"),
-            ("done", "business", "06", "green", "circle-tick", "recipient"),
-            ("recall_asked", "request", "packet type 1", "amber", "back-arrow", "sender"),
-            ("take_back_asked", "request", "13", "amber", "back-arrow", "sender"),
-            ("update_asked", "request", "packet type 2", "amber", "circling-arrow", "sender"),
-            ("request_agreed", "request", "15", "purple", "back-arrow-tick", "recipient"),
-            ("request_refused", "request", "16", "red", "back-arrow-cross", "recipient"),
-            ("unknown", "other", "any other", "grey", "question", "recipient"),
+            (14, "accepted", "business", "03", "green", "board-tick", "recipient's clerk"),
+            (15, "assigned", "business", "04", "green", "person", "recipient"),
+            (16, "processing", "business", "05", "green", "circle-dots", "recipient"),
+            (17, "done", "business", "06", "green", "circle-tick", "recipient"),
+            (5, "recall_asked", "request", "packet type 1", "amber", "back-arrow", "sender"),
+            (6, "take_back_asked", "request", "13", "amber", "back-arrow", "sender"),
+            (7, "update_asked", "request", "packet type 2", "amber", "circling-arrow", "sender"),
+            (18, "request_agreed", "request", "15", "purple", "back-arrow-tick", "recipient"),
+            (3, "request_refused", "request", "16", "red", "back-arrow-cross", "recipient"),
+            (4, "unknown", "other", "any other", "grey", "question", "recipient"),
         )
     }
 )
 
-# The word that needs a person soonest comes first.
-_WORST_FIRST = (
-    "blocked",
-    "failed",
-    "rejected",
-    "request_refused",
-    "unknown",
-    "recall_asked",
-    "take_back_asked",
-    "update_asked",
-    "draft",
-    "queued",
-    "sending",
-    "paper",
-    "sent",
-    "delivered",
-    "accepted",
-    "assigned",
-    "processing",
-    "done",
-    "request_agreed",
-    "cancelled",
-)
+TAKEN = frozenset({"accepted", "assigned", "processing", "done"})
+"""The recipient has taken it in; whoever agreed to a recall has given it back and counts no more."""
+AWAITED = frozenset({"sent", "delivered"})
+"""It left, and is to be taken in."""
+NOT_HELD = frozenset({"rejected", "failed", "cancelled"})
+"""It is over, and the other side does not hold the document."""
+NEVER_LEFT = frozenset({"queued", "sending", "failed", "cancelled", "paper"})
+"""There is nothing to recall; it is cancelled, or has failed."""
+SILENT = frozenset({"queued", "sending", "sent"})
+"""Nothing has come back yet: neither 01 nor anything after it."""
+ASKED = frozenset({"recall_asked", "take_back_asked", "update_asked"})
+"""A request of the sender waits for its answer."""
+FAULTY = frozenset(key for key, word in STATES.items() if word.colour == "red")
+"""Somebody has to do something."""
 
 
 def worst(states: Iterable[str]) -> str:
     """The word for a document with several recipients: the one that needs a person soonest. At least one is given."""
-    return min(states, key=_WORST_FIRST.index)
+    return min(states, key=lambda state: STATES[state].rank)
 
 
 _OWN_WORD = frozenset({OutState.DRAFT, OutState.BLOCKED, OutState.CANCELLED})
@@ -114,6 +101,13 @@ def document_word(own: OutState, states: Iterable[str]) -> str:
     if known and own not in _OWN_WORD:
         return worst(known)
     return str(OutState.QUEUED if own is OutState.PACKED else own)
+
+
+def incoming_word(document: IncomingDocument, facts: Iterable[Fact]) -> str:
+    """Return the one word for an incoming document, wherever it is shown: that of the sender's request that waits for an
+    answer, else its own."""
+    shown = fold_incoming(facts).shown
+    return shown if shown in ASKED and document.state is not InState.SEALED else str(document.state)
 
 
 SKEW = timedelta(minutes=5)
@@ -231,19 +225,8 @@ _ANSWERS = {
     "16": RequestState.REFUSED,
     "02": RequestState.REFUSED,
 }
-_ASKED_KEY = {
-    RequestKind.RECALL: "recall_asked",
-    RequestKind.TAKE_BACK: "take_back_asked",
-    RequestKind.UPDATE: "update_asked",
-}
 _CANCELLING = (RequestKind.RECALL, RequestKind.TAKE_BACK)
-_IN_STATE = {
-    "02": InState.REJECTED,
-    "03": InState.ACCEPTED,
-    "04": InState.ASSIGNED,
-    "05": InState.PROCESSING,
-    "06": InState.DONE,
-}
+_IN_STATE = {code: InState(row.key) for code, row in CODES.items() if code in _BUSINESS_RANK and code != "01"}
 REOPENED = "reopened"
 """The mark of work that was closed by mistake and is open again."""
 MAY_HAVE_LEFT = "may_have_left"
@@ -341,7 +324,7 @@ def fold_incoming(facts: Iterable[Fact]) -> IncomingStanding:
     requests = _requests(known)
     state = _in_state(known, requests)
     waiting = _first_open(requests)
-    shown = state.value if waiting is None or state is InState.SEALED else _ASKED_KEY[waiting.kind]
+    shown = state.value if waiting is None or state is InState.SEALED else f"{waiting.kind}_asked"
     return IncomingStanding(
         state=state,
         requests=requests,
@@ -529,7 +512,7 @@ def _request_word(requests: tuple[RequestStanding, ...]) -> str | None:
     """Lines 1 and 2 of the table of words: an open request, else a recall or take-back agreed, which stays."""
     waiting = _first_open(requests)
     if waiting is not None:
-        return _ASKED_KEY[waiting.kind]
+        return f"{waiting.kind}_asked"
     return "request_agreed" if _is_cancelled(requests) else None
 
 

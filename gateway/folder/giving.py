@@ -22,9 +22,9 @@ from gateway.folder.layout import DRAFTS, ERROR, GIVEN, IN, OWN
 from gateway.folder.places import CODE, Place
 from gateway.incoming import act, reading
 from gateway.incoming.desk import InDesk
-from gateway.incoming.reading import OpenFile
 from gateway.policy.door import stored_names
 from gateway.policy.folder_names import META, REASON
+from gateway.stored_content import OpenFile
 
 _log = logging.getLogger(__name__)
 CLIENT = "folder"

@@ -27,11 +27,11 @@ from gateway.folder.waiting import META_BYTES, MOST_FILES, Entry
 from gateway.outgoing import brought
 from gateway.outgoing.accept import accept
 from gateway.outgoing.desk import OutDesk
-from gateway.outgoing.files import streamed
 from gateway.outgoing.intake import Accepted, Once, Order, Tray, tray
 from gateway.outgoing.package import Packed
 from gateway.policy.folder_names import META, READY, Sort, is_plain
 from gateway.policy.verdict import ReasonCode, Verdict, reason
+from gateway.stored_content import streamed
 from gateway.trust import containers
 
 # Whose idempotency keys these are, beside those of the API's callers.
@@ -116,8 +116,8 @@ class _Said:
 
 
 async def _envelope(desk: OutDesk, scope: AgencyScope, out: Place, entry: Entry, held: Tray) -> _Asked:
-    start = partial(_pieces, out, entry.name, entry.parts[entry.name])
-    came = await brought.take(desk, scope, held, streamed(desk, start), brought.Besides())
+    content = streamed(desk.pool, _pieces(out, entry.name, entry.parts[entry.name]))
+    came = await brought.take(desk, scope, held, content, brought.Besides())
     return _Asked(order=came.order, meta=json.dumps({"envelope": came.digest}), signed=came.signed)
 
 
@@ -132,7 +132,7 @@ async def _papers(desk: OutDesk, papers: Papers, held: Tray) -> _Asked:
     names = [each.name or "" for each in listed]
     _refuse_unequal(names, papers)
     for name, each in zip(names, listed, strict=True):
-        content = streamed(desk, papers.files[nfc(name)])
+        content = streamed(desk.pool, papers.files[nfc(name)]())
         received = await held.add(each.role.value, name, FileRole(each.role), content)
         same_as_announced(each, received)
     return _Asked(order=order, meta=asked.canonical, normalized=asked.normalized)

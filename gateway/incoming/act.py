@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Literal
 
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.document import Assignment, IncomingDocument, InState, Kind, Source, Staff, Urgency
@@ -41,6 +42,21 @@ from gateway.incoming.desk import InDesk
 from gateway.policy.texts import broken_fields
 from gateway.policy.verdict import ReasonCode, Verdict, reason
 from gateway.ports import RegisterEntry, Work
+
+# interfaces.md 1.8, in its order.
+RefusalReason = Literal[
+    "WRONG_ADDRESSEE",
+    "OUT_OF_AUTHORITY",
+    "NOT_AUTHENTIC",
+    "DAMAGED",
+    "MISSING_FILE",
+    "BAD_FORM",
+    "DUPLICATE",
+    "SECRET",
+    "FORBIDDEN_CONTENT",
+    "MALWARE",
+    "OTHER",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from datetime import datetime
 from functools import partial
 
 from gateway.domain.account import AgencyScope, HostedAgency
-from gateway.domain.document import IncomingDocument, InState, Kind
+from gateway.domain.document import UNDECIDED, IncomingDocument, InState, Kind
 from gateway.domain.event import EventKind
 from gateway.domain.identity import PacketId
 from gateway.domain.pace import Way
@@ -25,9 +25,6 @@ from gateway.incoming.verify import Proved
 from gateway.policy.door import clean_name
 from gateway.policy.incoming import Admission, PacketEnding, answers
 from gateway.ports import Identity, InboxPacket, LeasedInbox, PutStatus, Work
-
-_NEW = (Kind.DOCUMENT, Kind.REPLACEMENT)
-_NOT_TAKEN_IN = (InState.NEW, InState.HELD)
 
 
 async def run(desk: InDesk, leased: LeasedInbox, proved: Proved, checked: CheckedPacket) -> None:
@@ -55,7 +52,7 @@ async def ready(
     kind, notice = proved.envelope.model.kind, checked.old.notice if checked.old else None
     is_answered = "01" in answers(kind, PacketEnding.ADMITTED, desk.profile, authenticated=True)
     arrived = None
-    if is_answered and kind in _NEW and checked.ruling.decision is Admission.ALLOWED:
+    if is_answered and kind.is_whole and checked.ruling.decision is Admission.ALLOWED:
         about = acknowledge.of_packet(leased.item, proved)
         arrived = await acknowledge.ready(desk, agency, about, "01", description=notice)
 
@@ -155,7 +152,7 @@ class _Packet:
             known = settle.known(self.leased.item, self.proved, state=seal.SEALED)
             why = "it goes with a document that is sealed"
             await seal.unread(self.desk, self.work, self.leased, known, why, before="landed")
-        elif self.proved.envelope.model.kind in _NEW:
+        elif self.proved.envelope.model.kind.is_whole:
             await self._document()
         else:
             await self._request()
@@ -274,7 +271,7 @@ class _Packet:
         why = request.change.reason if request.change else None
         await ask(desk, work, target, kind, request.packet_id or PacketId(item.id), why)
         await self._add(request, held=False)
-        taken_in = target.state not in _NOT_TAKEN_IN
+        taken_in = target.state not in UNDECIDED
         ending = PacketEnding.ADMITTED
         sent = answers(model.kind, ending, desk.profile, authenticated=True, taken_in=taken_in)
         if "15" in sent and self.agency.answer_recall:
@@ -353,7 +350,7 @@ class _Packet:
 async def acted_on(work: Work, sender: str, document_id: str) -> IncomingDocument | None:
     """The document that this sender's request acts on; None when it is not here. It must be its own (A5)."""
     found = await work.incoming.by_document_id(sender, document_id)
-    originals = [one for one in found if one.kind in _NEW]
+    originals = [one for one in found if one.kind.is_whole]
     if originals:
         return originals[0]
     issuer = document_id.split(",", 1)[0].strip()
@@ -425,7 +422,7 @@ async def claim_identity(
             body_digest=signed.body_digest,
             kind=model.kind,
             packet_id=signed.packet_id,
-            document_id=model.document_id if model.kind in _NEW and of is None else None,
+            document_id=model.document_id if model.kind.is_whole and of is None else None,
             inbox_id=of.inbox_id if of is not None else item.id,
             incoming_id=incoming_id,
             at=at,

@@ -20,10 +20,10 @@ from gateway.domain.document import Source
 from gateway.domain.event import Event, EventKind
 from gateway.domain.system_box import BoxItem, BoxKind, BoxState
 from gateway.errors import Clash, NotFound
-from gateway.incoming import reading, told_status
+from gateway.incoming import reading, status_files
 from gateway.incoming.desk import InDesk
-from gateway.incoming.reading import OpenFile
 from gateway.ports import Work
+from gateway.stored_content import OpenFile
 
 _log = logging.getLogger(__name__)
 _AT_ONCE = 200
@@ -152,8 +152,8 @@ async def fetch(desk: InDesk, reader: Reader, doc_id: str, lease: timedelta) -> 
         async with desk.store.read(reader.scope) as work:
             item = await _status_item(work, reader, doc_id)
             agency = await work.agency()
-            raw = await told_status.written(work, agency, await _event(work, item), desk.clock.now())
-        return told_status.as_file(doc_id, raw, _once(raw))
+            raw = await status_files.written(work, agency, await _event(work, item), desk.clock.now())
+        return status_files.as_file(doc_id, raw, _once(raw))
     async with desk.store.begin(reader.scope) as work:
         document = await work.incoming.get(doc_id)
         await work.handovers.take(document.id, reader.client, desk.clock.now() + lease)

@@ -289,7 +289,6 @@ async def plan_asking_again(desk: InDesk, work: Work, document: IncomingDocument
 
 
 OLD_CODE_MARK = "old_code"
-_NEW = (Kind.DOCUMENT, Kind.REPLACEMENT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -311,7 +310,7 @@ async def receiving_agency(desk: InDesk, recipient: str, kind: str) -> HostedAge
     documents from before goes where those are."""
     hosted = await desk.store.hosted()
     own = next((one for one in hosted if is_ours(one, recipient)), None)
-    if own is not None and kind not in _NEW:
+    if own is not None and kind not in (Kind.DOCUMENT, Kind.REPLACEMENT):
         return own
     answer = await _closed(desk, recipient)
     if answer is None or answer.successor is None:

@@ -11,7 +11,7 @@ from datetime import datetime
 from difflib import get_close_matches
 
 from gateway.domain.account import AgencyScope
-from gateway.domain.document import Assignment, IncomingDocument, InState
+from gateway.domain.document import WORKED_ON, Assignment, IncomingDocument
 from gateway.domain.event import EventKind
 from gateway.domain.handling import PartState, UnitPart, parts_wanted, unit_key
 from gateway.errors import Clash, Refused
@@ -21,7 +21,6 @@ from gateway.ports import Work
 
 LONGEST_WHY = 500
 _ALIKE = 0.85
-_WORKED_ON = (InState.ACCEPTED, InState.ASSIGNED, InState.PROCESSING)
 
 
 async def give(
@@ -122,7 +121,7 @@ async def _end(
         parts = (await work.parts.of([document.id]))[document.id]
         part = next((one for one in parts if one.state is PartState.OPEN and one.key == wanted), None)
         leads_on = part is not None and part.is_lead and state is PartState.DONE
-        if part is None or leads_on or document.state not in _WORKED_ON:
+        if part is None or leads_on or document.state not in WORKED_ON:
             raise Clash(f"{unit!r} has no part in {incoming_id} that it could end so", code="GW-PART")
         ended = replace(part, state=state, ended_by=scope.principal_id, ended_at=now, why=why)
         await work.parts.end(ended)

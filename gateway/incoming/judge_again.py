@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from gateway import log
 from gateway.domain.account import AgencyScope
 from gateway.domain.certificates import PendingRevocation
-from gateway.domain.document import IncomingDocument, IncomingFile, InState
+from gateway.domain.document import UNREADABLE, IncomingDocument, IncomingFile
 from gateway.domain.event import EventKind
 from gateway.domain.proof import Evidence
 from gateway.domain.signatures import FileVerdict, PdfFacts
@@ -32,7 +32,6 @@ JOBS_AT_ONCE = 20
 LEASE_S = 600.0
 # A list that has not come for a month is no longer waited for; a person asks the authority.
 GIVE_UP = timedelta(days=30)
-_UNREADABLE = frozenset({InState.RECALLED, InState.SEALED})
 
 
 async def ask_due(desk: InDesk) -> int:
@@ -56,11 +55,11 @@ async def _ask(desk: InDesk, job: Job) -> None:
         asked = await work.incoming.get(job.subject_id)
         seen_at = await check.files_arrived_at(work, asked)
     verdicts: list[FileVerdict] = []
-    if asked.state not in _UNREADABLE:
+    if asked.state not in UNREADABLE:
         verdicts = [await _asked_again(desk, scope, asked, each, seen_at) for each in asked.signatures]
     async with desk.store.begin(scope) as work:
         document = await work.incoming.get(job.subject_id)
-        readable = document.state not in _UNREADABLE
+        readable = document.state not in UNREADABLE
         # An update may have brought other files meanwhile: of those nothing was asked.
         mine = readable and document.files == asked.files
         told = check.with_verdicts(document, tuple(verdicts)) if verdicts and mine else document

@@ -6,20 +6,15 @@ files are unreadable at once (R70); nothing is decoded before it is asked for.""
 
 from __future__ import annotations
 
-import hashlib
-import logging
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
-from gateway import log
 from gateway.domain import status
 from gateway.domain.account import AgencyScope
-from gateway.domain.document import DocumentChange, IncomingDocument, InState, Kind
-from gateway.domain.event import EventKind
+from gateway.domain.document import UNDECIDED, UNREADABLE, DocumentChange, IncomingDocument, InState, Kind
 from gateway.domain.handling import PartState, UnitPart
-from gateway.domain.identity import Digest
 from gateway.domain.office_calendar import OfficeCalendar
 from gateway.domain.status import (
     Fact,
@@ -30,29 +25,32 @@ from gateway.domain.status import (
     open_request,
 )
 from gateway.edxml.attachment import pieces
-from gateway.errors import AlteredContent, CannotOpen, Clash, NotFound
+from gateway.errors import Clash, NotFound
 from gateway.incoming import related
 from gateway.incoming.check import decoded
 from gateway.incoming.desk import InDesk
 from gateway.policy import timers
 from gateway.ports import Handover, Work
-
-_REQUESTS = (Kind.RECALL, Kind.UPDATE)
-_UNDECIDED = (InState.NEW, InState.HELD)
+from gateway.stored_content import OpenFile, refuse_altered, streamed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SenderRequest:
-    """What its sender asks. `item` is the incoming document that brought it, where it is one; without a `state` it asks
-    for no answer of its own, as a replacement."""
+    """What its sender asks. `brought_by` is the incoming document that brought it, where it is one; without a `state` it
+    asks for no answer of its own, as a replacement."""
 
     kind: str
     reason: str
-    notice_no: str | None
-    approved_by: str | None
-    state: RequestState | None
-    item: str | None
-    asked_at: datetime | None = None
+    asked_at: datetime
+    notice_no: str | None = None
+    approved_by: str | None = None
+    state: RequestState | None = None
+    request_id: str | None = None
+    brought_by: IncomingDocument | None = None
+
+    @property
+    def item(self) -> str | None:
+        return self.brought_by.id if self.brought_by is not None else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,10 +59,15 @@ class AroundDocument:
     due: timers.Due | None = None
     request: SenderRequest | None = None
     about: str | None = None
-    duplicate_of: str | None = None
+    doubles: Sequence[IncomingDocument] = ()
+    """Others that look the same."""
     is_readable: bool = True
     parts: Sequence[UnitPart] = ()
     """What its units have in it now, those that gave it back too."""
+
+    @property
+    def duplicate_of(self) -> str | None:
+        return self.doubles[0].id if self.doubles else None
 
 
 async def around_one(work: Work, document: IncomingDocument, office: OfficeCalendar) -> AroundDocument:
@@ -119,14 +122,13 @@ async def _around(
     owed = status.duty_of(whose, known)
     if target is not None and (request is None or request.state is not RequestState.ASKED):
         owed = None  # the request was answered; what its document waits for is that document's
-    is_looked_at = every_double or document.state in _UNDECIDED
-    twins = await related.look_alikes(work, document) if is_looked_at else []
+    is_looked_at = every_double or document.state in UNDECIDED
     return AroundDocument(
         handover=await _handover(work, document.id),
         due=timers.of_duty(office, owed, whose.urgency) if owed is not None else None,
         request=request,
         about=target.id if target is not None else await _replaced(work, document),
-        duplicate_of=twins[0].id if twins else None,
+        doubles=await related.look_alikes(work, document) if is_looked_at else (),
         is_readable=document.state not in UNREADABLE and whose.state not in UNREADABLE,
     )
 
@@ -155,15 +157,10 @@ async def _of_open(
     if identity is not None and identity.incoming_id is not None and identity.incoming_id != document.id:
         child = await work.incoming.get(identity.incoming_id)
         return _of_item(one.kind, child, document, one)
-    said = next((each for each in facts if each.request_id == one.request_id and each.code == "asked"), None)
+    said = (each for each in facts if each.request_id == one.request_id and each.code == RequestState.ASKED)
+    reason = next((each.reason for each in said), None) or ""
     return SenderRequest(
-        kind=one.kind,
-        reason=(said.reason if said is not None else None) or "",
-        notice_no=None,
-        approved_by=None,
-        state=one.state,
-        item=None,
-        asked_at=one.asked_at,
+        kind=one.kind, reason=reason, state=one.state, asked_at=one.asked_at, request_id=one.request_id
     )
 
 
@@ -184,7 +181,8 @@ def _of_item(
         notice_no=change.notice_no or numbered,
         approved_by=change.approved_by,
         state=one.state if one is not None else None,
-        item=item.id,
+        request_id=one.request_id if one is not None else None,
+        brought_by=item,
         asked_at=one.asked_at if one is not None else item.arrived_at,
     )
 
@@ -193,7 +191,7 @@ async def _replaced(work: Work, document: IncomingDocument) -> str | None:
     """The first document here that a replacement takes the place of."""
     for replaced_id, _ in document.change.replaces if document.change is not None else ():
         for old in await work.incoming.by_document_id(document.sender_code, replaced_id):
-            if old.id != document.id and old.kind not in _REQUESTS:
+            if old.id != document.id and not old.kind.asks:
                 return old.id
     return None
 
@@ -206,22 +204,10 @@ async def _handover(work: Work, id: str) -> Handover | None:
         return None
 
 
-_log = logging.getLogger(__name__)
-UNREADABLE = {
+_WHY_UNREADABLE = {
     InState.RECALLED: "its sender recalled it and the recall was agreed",
     InState.SEALED: "it is sealed",
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenFile:
-    """A file to stream out. `pieces` is read once."""
-
-    name: str
-    content_type: str
-    size: int
-    sha256: Digest
-    pieces: AsyncIterator[bytes]
 
 
 async def open_file(desk: InDesk, scope: AgencyScope, incoming_id: str, n: int) -> OpenFile:
@@ -233,13 +219,13 @@ async def open_file(desk: InDesk, scope: AgencyScope, incoming_id: str, n: int) 
             raise NotFound(f"{incoming_id} has {len(document.files)} files; there is no file {n}")
         opener = await desk.blobs.open(work, file.source)
     start = partial(decoded, opener, file.offset, file.length, file.coding)
-    await _unaltered(desk, scope, incoming_id, start, file.sha256)
+    await refuse_altered(desk, scope, incoming_id, start, file.sha256)
     return OpenFile(
         name=file.name,
         content_type=file.found_type or file.content_type,
         size=file.size,
         sha256=file.sha256,
-        pieces=_streamed(desk, start),
+        pieces=streamed(desk.pool, start()),
     )
 
 
@@ -249,43 +235,14 @@ async def open_envelope(desk: InDesk, scope: AgencyScope, incoming_id: str) -> O
         document = await _readable(work, incoming_id)
         opener = await desk.blobs.open(work, document.envelope_digest)
     start = partial(pieces, opener)
-    await _unaltered(desk, scope, incoming_id, start, document.envelope_digest)
+    await refuse_altered(desk, scope, incoming_id, start, document.envelope_digest)
     return OpenFile(
         name=f"{incoming_id}.edxml",
         content_type="application/xml",
         size=document.envelope_size,
         sha256=document.envelope_digest,
-        pieces=_streamed(desk, start),
+        pieces=streamed(desk.pool, start()),
     )
-
-
-async def _unaltered(
-    desk: InDesk, scope: AgencyScope, incoming_id: str, start: Callable[[], Iterator[bytes]], wanted: Digest
-) -> None:
-    """Before the first byte is given out: afterwards nobody could take it back. AlteredContent, with an alert."""
-    found = await desk.pool.run(partial(_digest, start))
-    if found == wanted:
-        return
-    log.action(_log, "content.altered", "the store has other bytes", document=incoming_id, wanted=wanted)
-    async with desk.store.begin(scope) as work:
-        told = {"wanted": wanted, "found": found or ""}
-        await work.events.append(EventKind.ALERT_CONTENT, incoming_id, desk.clock.now(), told)
-        await work.commit()
-    raise AlteredContent(
-        f"what the content store has of {incoming_id} is not what was taken in (SHA-256 {wanted}); bring the content "
-        "folder back from a backup, and find out who changed it"
-    )
-
-
-def _digest(start: Callable[[], Iterator[bytes]]) -> Digest | None:
-    """None where the altered bytes cannot even be decoded."""
-    hasher = hashlib.sha256()
-    try:
-        for piece in start():
-            hasher.update(piece)
-    except CannotOpen:
-        return None
-    return Digest.of_bytes(hasher.digest())
 
 
 async def _readable(work: Work, incoming_id: str) -> IncomingDocument:
@@ -293,13 +250,6 @@ async def _readable(work: Work, incoming_id: str) -> IncomingDocument:
     document = await work.incoming.get(incoming_id)
     whose = document if document.target_id is None else await work.incoming.get(document.target_id)
     for one in (document, whose):
-        if (why := UNREADABLE.get(one.state)) is not None:
+        if (why := _WHY_UNREADABLE.get(one.state)) is not None:
             raise Clash(f"the files of {one.id} cannot be read: {why}", code="GW-UNREADABLE")
     return document
-
-
-async def _streamed(desk: InDesk, start: Callable[[], Iterator[bytes]]) -> AsyncIterator[bytes]:
-    """Pieces made in the pool, one ahead of none: memory holds a single piece."""
-    running = start()
-    while piece := await desk.pool.run(partial(next, running, b"")):
-        yield piece

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from gateway.domain.account import HostedAgency, NumberingMode
 from gateway.domain.book import Book
-from gateway.domain.document import IncomingDocument, InState, Source, Staff
+from gateway.domain.document import WORKED_ON, IncomingDocument, InState, Source, Staff
 from gateway.domain.event import EventKind
 from gateway.domain.proof import Terms
 from gateway.domain.status import Fact, Track
@@ -89,7 +89,7 @@ async def recalled(
 
 
 _AFTER = ("04", "05", "06")
-_TAKEN_IN = (InState.ACCEPTED, InState.ASSIGNED, InState.PROCESSING, InState.DONE, InState.REPLACED)
+_TAKEN_IN = (*WORKED_ON, InState.DONE, InState.REPLACED)
 
 
 def check_given(

@@ -17,7 +17,6 @@ from gateway.domain.document import (
     PAPER_COPY,
     IncomingDocument,
     InState,
-    Kind,
     OutgoingDocument,
     ReplyLink,
     Source,
@@ -30,7 +29,6 @@ from gateway.incoming import check, settle
 from gateway.incoming.desk import InDesk, is_ours
 from gateway.ports import Work
 
-_WHOLE = (Kind.DOCUMENT, Kind.REPLACEMENT)
 _ENDED = (InState.REJECTED, InState.RECALLED, InState.REPLACED, InState.SEALED)
 _NO_NUMBER = "–"
 
@@ -44,7 +42,7 @@ async def other_copies(work: Work, document: IncomingDocument) -> list[IncomingD
 
 def copies_among(near: Sequence[IncomingDocument], document: IncomingDocument) -> list[IncomingDocument]:
     """The same, of what has its number and notation."""
-    if document.kind not in _WHOLE or not document.number.strip():
+    if not document.kind.is_whole or not document.number.strip():
         return []
     by_hand = document.source is not Source.AXIS
     found = _copies(near, document.issued_on, document.sender_code, by_hand=by_hand)
@@ -100,9 +98,8 @@ def marks_with_lead(document: IncomingDocument, found: Sequence[IncomingDocument
     replaced = {named for named, _ in document.change.replaces} if document.change is not None else set()
     for other in found:
         is_other = number_word(other.number, other.symbol) != own and other.document_id not in replaced
-        if is_other and other.kind in _WHOLE and other.state not in _ENDED:
-            code = "/".join(part for part in (other.number, other.symbol) if part)
-            return (*document.marks, f"{LEAD_AGAIN}:{code or _NO_NUMBER}")
+        if is_other and other.kind.is_whole and other.state not in _ENDED:
+            return (*document.marks, f"{LEAD_AGAIN}:{other.code or _NO_NUMBER}")
     return document.marks
 
 
@@ -111,15 +108,14 @@ _MOST_ALIKE = 5
 
 async def look_alikes(work: Work, document: IncomingDocument) -> list[IncomingDocument]:
     """A recall or an update is no second copy of what it is about."""
-    if document.kind not in _WHOLE:
+    if not document.kind.is_whole:
         return []
     found = {
         each.id: each
         for each in await work.incoming.by_document_id(document.sender_code, document.document_id)
-        if each.kind in _WHOLE
+        if each.kind.is_whole
     }
-    code = "/".join(part for part in (document.number, document.symbol) if part)
-    if document.source is Source.AXIS and code:
+    if document.source is Source.AXIS and document.code:
         near = await work.incoming.numbered(document.number, document.symbol)
         same = [each for each in near if _is_same(each, document)]
         found = {each.id: each for each in same[:_MOST_ALIKE]} | found
@@ -179,7 +175,7 @@ async def mark_replaced(work: Work, document: IncomingDocument, now: datetime) -
     """The replacement, marked where one of its documents has a newer one already."""
     for replaced_id, _ in document.change.replaces if document.change is not None else ():
         for old in await work.incoming.by_document_id(document.sender_code, replaced_id):
-            if old.kind not in _WHOLE or old.id == document.id:
+            if not old.kind.is_whole or old.id == document.id:
                 continue
             if await is_stale(work, old, document):
                 document = replace(document, marks=tuple({*document.marks, STALE_MARK}))
@@ -240,7 +236,7 @@ async def answered_by(
     answered = []
     for link in document.replies_to:
         for ours in await _named_in(work, agency, link, before):
-            if ours.kind not in _WHOLE:
+            if not ours.kind.is_whole:
                 continue
             answered.append(ours.id)
             told = {"by": document.id, "from": document.sender_code}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gateway.domain.document import IncomingDocument, InState, Kind, OtherProof
+from gateway.domain.document import UNREADABLE, IncomingDocument, InState, OtherProof
 from gateway.domain.event import EventKind
 from gateway.incoming import settle, translate
 from gateway.incoming.check import CheckedPacket
@@ -16,8 +16,6 @@ from gateway.incoming.seal import PURGED
 from gateway.incoming.verify import Proved
 from gateway.ports import Identity, InboxPacket, Work
 
-_WHOLE = (Kind.DOCUMENT, Kind.REPLACEMENT)
-_UNREADABLE = frozenset({InState.SEALED, InState.RECALLED})
 # What vouches for the sender: the session with an axis, a signature that is weak, one that is not.
 _STRENGTH = {"axis": 0, "weak": 1, "valid": 2}
 _OF_PROOF = ("envelope_signature", "certificate_confirmed", "revocation", "digests", "signing_time")
@@ -26,7 +24,7 @@ _OF_PROOF = ("envelope_signature", "certificate_confirmed", "revocation", "diges
 async def first_of(work: Work, item: InboxPacket, proved: Proved, checked: CheckedPacket) -> Identity | None:
     """The identity of the same document, where another axis than this packet's brought it."""
     model, sender = proved.envelope.model, proved.envelope.sender
-    if not item.axis or model.kind not in _WHOLE or not model.document_id:
+    if not item.axis or not model.kind.is_whole or not model.document_id:
         return None
     for one in await work.identities.by_document(sender, model.document_id):
         if one.incoming_id is None or one.kind is not model.kind:
@@ -60,7 +58,7 @@ async def keep(
     if first.incoming_id is None:
         return False
     document = await work.incoming.get(first.incoming_id)
-    if document.state in _UNREADABLE or PURGED in document.marks:
+    if document.state in UNREADABLE or PURGED in document.marks:
         return False
     found = settle.checks(proved, checked)
     proof = OtherProof(

@@ -270,7 +270,7 @@ class _Said:
 
     async def _sent(self) -> Sequence[OutgoingDocument]:
         found = await self.work.outgoing.by_document_id(self.document_id or "")
-        return [one for one in found if one.kind in (Kind.DOCUMENT, Kind.REPLACEMENT)]
+        return [one for one in found if one.kind.is_whole]
 
     async def _to(self, outgoing_id: str) -> Sequence[Delivery]:
         """The delivery to this sender, else every one to a code that it took over from."""

@@ -3,15 +3,30 @@ on paper. Out: the documents that came in name what answers them."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 
-from gateway.domain.document import Kind, OutgoingDocument
+from gateway.domain.document import Delivery, OutgoingDocument
 from gateway.domain.event import EventKind
 from gateway.ports import OutboxItem, Work
 
-_ANSWERING = (Kind.DOCUMENT, Kind.REPLACEMENT)
+
+async def late_answers(
+    work: Work,
+    documents: Sequence[OutgoingDocument],
+    deliveries: Mapping[str, Sequence[Delivery]],
+    today: date,
+) -> frozenset[str]:
+    """Deliveries, by id, whose recipients were to answer by a day that is over (T9), and have not."""
+    due = [each for each in documents if each.reply_by is not None and each.reply_by < today]
+    answered = await work.outgoing.answered_from([each.id for each in due]) if due else {}
+    return frozenset(
+        delivery.id
+        for document in due
+        for delivery in deliveries.get(document.id, ())
+        if document.waits_for_answer(delivery, answered[document.id])
+    )
 
 
 async def end_waits_of_rows(
@@ -21,7 +36,7 @@ async def end_waits_of_rows(
     recipient."""
     reached: dict[str, list[str]] = {}
     for item, codes in rows:
-        if codes and item.kind in _ANSWERING:
+        if codes and item.kind.is_whole:
             reached.setdefault(item.subject_id, []).extend(codes)
     for document in await work.outgoing.of_many(reached) if reached else ():
         await end_waits(work, document, reached[document.id], now)
@@ -29,7 +44,7 @@ async def end_waits_of_rows(
 
 async def end_waits(work: Work, document: OutgoingDocument, reached: Collection[str], now: datetime) -> None:
     """By the axis, or on paper."""
-    if document.kind not in _ANSWERING:
+    if not document.kind.is_whole:
         return
     for link in document.draft.replies_to:
         if link.document_id is None or not _is_answer_told(document, link.agency, reached):

@@ -34,11 +34,11 @@ from gateway.edxml.envelope import Envelope, Organisation
 from gateway.errors import BadSignature, MalformedXml, Refused
 from gateway.outgoing import brought_change, check, package
 from gateway.outgoing.desk import OutDesk
-from gateway.outgoing.files import streamed
 from gateway.outgoing.intake import PIECE, Order, Tray
 from gateway.policy import trust
 from gateway.policy.verdict import Reason, ReasonCode, Verdict, reason
 from gateway.ports import Scratch
+from gateway.stored_content import streamed
 from gateway.words import labels
 
 # As every receiver reads the time of signing (K2).
@@ -349,7 +349,7 @@ async def _file(desk: OutDesk, tray: Tray, read: _Read, part: FileSlice, role: F
         )
     raw = partial(attachment.pieces, read.open, part.offset, part.length)
     start = partial(_decoded, raw, part.coding)
-    received = await tray.add(role.value, part.name, role, streamed(desk, start))
+    received = await tray.add(role.value, part.name, role, streamed(desk.pool, start()))
     if received.item.sha256 != part.sha256:
         raise MalformedXml(
             "ENV-DIALECT",

@@ -20,7 +20,6 @@ from gateway.policy.verdict import ReasonCode, Verdict, reason
 from gateway.ports import Work
 
 KINDS = frozenset({Kind.UPDATE, Kind.REPLACEMENT})
-_CHANGED = (Kind.DOCUMENT, Kind.REPLACEMENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +157,7 @@ async def _found(work: Work, names: list[str]) -> OutgoingDocument:
     """The newest of that name that left, else the newest; the standard's identity goes before a system's own."""
     for name in filter(None, names):
         for found in (await work.outgoing.by_document_id(name), await work.outgoing.by_own_id(name)):
-            known = [each for each in found if each.kind in _CHANGED]
+            known = [each for each in found if each.kind.is_whole]
             if known:
                 return next((each for each in known if each.state is OutState.PACKED), known[0])
     shown = next(filter(None, names), "–")[:200]

@@ -23,6 +23,7 @@ from gateway.domain.forms import Form
 from gateway.domain.identity import DocumentId
 from gateway.domain.registry import CodeStanding, Resolution, fold_code
 from gateway.domain.signatures import FileVerdict, RoleRule
+from gateway.domain.status import NOT_HELD
 from gateway.errors import NotFound, Refused, StaleVersion
 from gateway.outgoing import translate
 from gateway.outgoing.desk import OutDesk
@@ -34,9 +35,7 @@ from gateway.policy.verdict import Reason, ReasonCode, Verdict, reason
 from gateway.ports import AxisDesk, ManyAxes, Work
 from gateway.ports.store import Alike
 
-# A delivery in one of these states is over without the document being held by the other side.
 _LEFT = (OutState.QUEUED, OutState.PACKED)
-OVER = frozenset({"rejected", "failed", "cancelled"})
 
 
 async def check(desk: OutDesk, scope: AgencyScope, order: Order, tray: Tray) -> tuple[Draft, Verdict]:
@@ -202,7 +201,7 @@ async def number_taken(
     if known is None:
         known = await work.outgoing.by_document_id(document_id_of(agency, draft))
     for earlier in known:
-        if earlier.kind not in (Kind.DOCUMENT, Kind.REPLACEMENT):
+        if not earlier.kind.is_whole:
             continue
         if not _may_follow(earlier, await work.deliveries.of(earlier.id), draft, files):
             to = next(iter(earlier.draft.recipients), None)
@@ -220,7 +219,7 @@ async def number_taken(
 
 
 def _takes_number(order: Order, draft: Draft) -> bool:
-    changes = order.kind in (Kind.UPDATE, Kind.RECALL)
+    changes = order.kind.asks
     return not changes and bool(draft.number and draft.symbol and draft.issued_on)
 
 
@@ -263,10 +262,10 @@ def _sent_before(
 def _may_follow(
     earlier: OutgoingDocument, deliveries: Sequence[Delivery], draft: Draft, files: Sequence[str]
 ) -> bool:
-    if all(delivery.state in OVER for delivery in deliveries):
+    if all(delivery.state in NOT_HELD for delivery in deliveries):
         return True
     again = {recipient.code.casefold() for recipient in draft.recipients}
-    clear = all(d.state in OVER for d in deliveries if d.recipient.code.casefold() in again)
+    clear = all(d.state in NOT_HELD for d in deliveries if d.recipient.code.casefold() in again)
     return clear and [item.sha256 for item in earlier.files] == list(files)
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import (
@@ -32,6 +31,7 @@ from gateway.policy import door, pdf_verdict
 from gateway.policy import outgoing as rules
 from gateway.policy.verdict import ReasonCode, Verdict, reason
 from gateway.ports import Kept, Work
+from gateway.stored_content import streamed
 
 MOST_FILES = 100
 
@@ -256,7 +256,7 @@ async def recheck(
     )
     async with tray(desk) as held:
         for item, opener in zip(document.files, openers, strict=True):
-            await held.add(item.role, item.name, item.role, files.streamed(desk, partial(pieces, opener)))
+            await held.add(item.role, item.name, item.role, streamed(desk.pool, pieces(opener)))
         draft, verdict = await check.look(desk, scope, order, held)
         roles, doubts = desk.profile.pdf_roles, document.doubts
         unconfirmed = tuple(reason(ReasonCode.UNCONFIRMED, f"/{name}", field=name) for name, _ in doubts)
@@ -273,5 +273,5 @@ async def recheck(
 
 
 def _was_sent(earlier: OutgoingDocument, document: OutgoingDocument) -> bool:
-    is_other = earlier.id != document.id and earlier.kind in (Kind.DOCUMENT, Kind.REPLACEMENT)
+    is_other = earlier.id != document.id and earlier.kind.is_whole
     return is_other and earlier.state in (OutState.QUEUED, OutState.PACKED, OutState.PAPER)

@@ -6,29 +6,25 @@ Once packed a file lies in its envelope alone, and is decoded out of it."""
 
 from __future__ import annotations
 
-import hashlib
-import logging
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import BinaryIO
 
-from gateway import holding, log
+from gateway import holding
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import FileItem, Kind, OutgoingDocument, OutState
-from gateway.domain.event import EventKind
 from gateway.domain.forms import Handed
 from gateway.domain.hold import Decision, HeldKind, Hold
 from gateway.domain.identity import Digest
 from gateway.edxml import attachment, canonical, forms
 from gateway.edxml.attachment import pieces
-from gateway.errors import AlteredContent, CannotOpen, Clash, NotFound
+from gateway.errors import Clash, NotFound
 from gateway.holding import HoldDesk, Suspect, freeze
 from gateway.outgoing import stopping
 from gateway.outgoing.desk import OutDesk
 from gateway.ports import Unsealer, Work
-
-_log = logging.getLogger(__name__)
+from gateway.stored_content import OpenFile, altered, refuse_altered, streamed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,17 +64,6 @@ async def _handed(work: Work, document: OutgoingDocument, to: str) -> Handed | N
     return sent[-1].handed if sent else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenFile:
-    """A file to stream out. `pieces` is read once."""
-
-    name: str
-    content_type: str
-    size: int
-    sha256: Digest
-    pieces: AsyncIterator[bytes]
-
-
 async def open_file(desk: OutDesk, scope: AgencyScope, id: str, n: int) -> OpenFile:
     """The n-th file as it was handed in; NotFound when there is none, Clash when it may not be read."""
     async with desk.store.read(scope) as work:
@@ -89,33 +74,18 @@ async def open_file(desk: OutDesk, scope: AgencyScope, id: str, n: int) -> OpenF
             raise NotFound(f"{id} has {len(document.files)} files; there is no file {n}")
         is_packed = document.envelope_digest is not None
         opener = await desk.blobs.open(work, document.envelope_digest or item.sha256)
-    start = (
-        await _in_envelope(desk, scope, document, item, opener)
-        if is_packed
-        else await _as_handed_in(desk, scope, document, item.sha256, opener)
-    )
+    if is_packed:
+        start = await _in_envelope(desk, scope, document, item, opener)
+    else:
+        start = partial(pieces, opener)
+        await refuse_altered(desk, scope, document.id, start, item.sha256)
     return OpenFile(
         name=item.name,
         content_type=item.content_type,
         size=item.size,
         sha256=item.sha256,
-        pieces=streamed(desk, start),
+        pieces=streamed(desk.pool, start()),
     )
-
-
-async def _as_handed_in(
-    desk: OutDesk,
-    scope: AgencyScope,
-    document: OutgoingDocument,
-    wanted: Digest,
-    opener: Callable[[], BinaryIO],
-) -> Callable[[], Iterator[bytes]]:
-    """Before the first byte is given out: afterwards nobody could take it back."""
-    start = partial(pieces, opener)
-    found = await desk.pool.run(partial(_digest, start))
-    if found != wanted:
-        raise await _altered(desk, scope, document.id, wanted, found)
-    return start
 
 
 async def _in_envelope(
@@ -131,43 +101,12 @@ async def _in_envelope(
     part = next((one for one in read.files if one.n == item.n), None) if read is not None else None
     if part is None or part.sha256 != item.sha256:
         found = part.sha256 if part is not None else None
-        raise await _altered(desk, scope, document.id, item.sha256, found)
+        raise await altered(desk, scope, document.id, item.sha256, found)
     return partial(_decoded, opener, part.offset, part.length, part.coding)
 
 
 def _decoded(opener: Callable[[], BinaryIO], offset: int, length: int, coding: str) -> Iterator[bytes]:
     return attachment.decoded_pieces(attachment.pieces(opener, offset, length), coding)
-
-
-def _digest(start: Callable[[], Iterator[bytes]]) -> Digest | None:
-    hasher = hashlib.sha256()
-    try:
-        for piece in start():
-            hasher.update(piece)
-    except CannotOpen:
-        return None
-    return Digest.of_bytes(hasher.digest())
-
-
-async def _altered(
-    desk: OutDesk, scope: AgencyScope, id: str, wanted: Digest, found: Digest | None
-) -> AlteredContent:
-    log.action(_log, "content.altered", "the store has other bytes", document=id, wanted=wanted)
-    async with desk.store.begin(scope) as work:
-        told = {"wanted": wanted, "found": found or ""}
-        await work.events.append(EventKind.ALERT_CONTENT, id, desk.clock.now(), told)
-        await work.commit()
-    return AlteredContent(
-        f"what the content store has of {id} is not what was accepted (SHA-256 {wanted}); bring the content folder back "
-        "from a backup, and find out who changed it"
-    )
-
-
-async def streamed(desk: OutDesk, start: Callable[[], Iterator[bytes]]) -> AsyncIterator[bytes]:
-    """Pieces made in the pool, one ahead of none: memory holds a single piece."""
-    running = start()
-    while piece := await desk.pool.run(partial(next, running, b"")):
-        yield piece
 
 
 async def seal_document(desk: OutDesk, hold: HoldDesk, scope: AgencyScope, id: str, why: str) -> Hold:

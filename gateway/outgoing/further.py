@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gateway.domain.account import AgencyScope
-from gateway.domain.document import Kind, OutgoingDocument, OutState, Recipient
+from gateway.domain.document import OutgoingDocument, OutState, Recipient
 from gateway.errors import Clash
 from gateway.outgoing import accept, files
 from gateway.outgoing.desk import OutDesk
@@ -43,7 +43,7 @@ async def accepted_anew(
 def check_has_left(document: OutgoingDocument) -> None:
     """Clash unless it is a document of its own that has left."""
     files.refuse_sealed(document)
-    if document.kind not in (Kind.DOCUMENT, Kind.REPLACEMENT):
+    if not document.kind.is_whole:
         raise Clash(f"{document.id} is itself a {document.kind} packet; send the document that it changes")
     if document.state is not OutState.PACKED:
         raise Clash(f"{document.id} is {document.state}; name its recipients before it is sent")

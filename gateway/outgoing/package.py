@@ -51,7 +51,6 @@ _log = logging.getLogger(__name__)
 _UNREADABLE = "GW-S-002"
 _FORM = 5
 _WRITTEN_ANEW = 3
-_NEW = (Kind.DOCUMENT, Kind.REPLACEMENT)
 # Recipients and files of an envelope that is written in no time.
 _FEW = 32
 # What files may have together for their sender to wait until they are signed: about as long as for the look at them.
@@ -157,7 +156,7 @@ async def ready(
 ) -> Packed | None:
     """A document that is not large, signed before it is accepted; `put` sends it in the transaction that accepts it. None
     where signing would have to wait for something, or fails: a job does it then, and says why."""
-    is_due = document.state is OutState.QUEUED and document.kind in _NEW and document.leaves_at is None
+    is_due = document.state is OutState.QUEUED and document.kind.is_whole and document.leaves_at is None
     if not is_due:
         return None
     received = {each.item.sha256: each.scratch for each in files}

@@ -21,7 +21,7 @@ from gateway.domain.event import EventKind
 from gateway.domain.fields import tidy
 from gateway.domain.identity import PacketId
 from gateway.domain.proof import StatusPacket
-from gateway.domain.status import RequestKind
+from gateway.domain.status import NEVER_LEFT, RequestKind
 from gateway.errors import Clash, Refused
 from gateway.outgoing import accept, requests, translate
 from gateway.outgoing.check import expect, named
@@ -29,9 +29,6 @@ from gateway.outgoing.desk import OutDesk
 from gateway.policy import outgoing as rules
 from gateway.policy.verdict import Verdict
 from gateway.ports import Work
-
-# What has not left cannot be recalled: it is cancelled, or has failed.
-_NEVER_LEFT = frozenset({"queued", "sending", "failed", "cancelled", "paper"})
 
 
 async def recall(
@@ -88,7 +85,7 @@ async def within(
 
 
 def _is_recallable(parent: OutgoingDocument, change: DocumentChange, take_back: bool) -> None:
-    if parent.kind not in (Kind.DOCUMENT, Kind.REPLACEMENT):
+    if not parent.kind.is_whole:
         raise Clash(
             f"{parent.id} is itself a {parent.kind} packet; recall the document {parent.parent_id}",
             told={"existing": parent.parent_id},
@@ -102,7 +99,7 @@ def _is_recallable(parent: OutgoingDocument, change: DocumentChange, take_back: 
 
 def _chosen(deliveries: Sequence[Delivery], recipients: Sequence[str]) -> list[Delivery]:
     chosen = named(deliveries, recipients) if recipients else deliveries
-    left = [d for d in chosen if d.state not in _NEVER_LEFT]
+    left = [d for d in chosen if d.state not in NEVER_LEFT]
     if not left:
         raise Clash("the document has not left for any of these recipients; cancel it instead")
     return left
@@ -112,7 +109,7 @@ async def _is_latest(work: Work, parent: OutgoingDocument, chosen: Sequence[Deli
     """The request names the DocumentId alone, so its receiver takes it to mean the newest attempt it has."""
     codes = {delivery.recipient.code.casefold() for delivery in chosen}
     for other in await work.outgoing.by_document_id(parent.document_id):
-        if other.kind not in (Kind.DOCUMENT, Kind.REPLACEMENT) or other.created_at <= parent.created_at:
+        if not other.kind.is_whole or other.created_at <= parent.created_at:
             continue
         again = {one.recipient.code.casefold() for one in await work.deliveries.of(other.id)}
         if other.state is not OutState.CANCELLED and codes & again:

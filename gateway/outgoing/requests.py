@@ -8,9 +8,16 @@ from collections.abc import Iterable, Sequence
 
 from gateway.domain.document import Delivery, OutgoingDocument
 from gateway.domain.event import EventKind
-from gateway.domain.status import Fact, RequestKind, RequestState, Track, fold_delivery, open_request
+from gateway.domain.status import (
+    NOT_HELD,
+    Fact,
+    RequestKind,
+    RequestState,
+    Track,
+    fold_delivery,
+    open_request,
+)
 from gateway.errors import Clash
-from gateway.outgoing.check import OVER
 from gateway.outgoing.desk import OutDesk
 from gateway.ports import Work
 
@@ -76,7 +83,7 @@ async def _is_over(work: Work, delivery: Delivery, packet_id: str) -> bool:
         return any(row.packet_id == packet_id and row.state == "failed" for row in rows)
     wanted = delivery.recipient.code.casefold()
     own = [one for one in await work.deliveries.of(child.id) if one.recipient.code.casefold() == wanted]
-    return bool(own) and all(one.state in OVER for one in own)
+    return bool(own) and all(one.state in NOT_HELD for one in own)
 
 
 async def withdraw_request(desk: OutDesk, work: Work, delivery: Delivery, packet_id: str) -> Fact:

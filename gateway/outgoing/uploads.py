@@ -19,11 +19,11 @@ from gateway.errors import AlteredContent, BadForm, Clash, NotFound, Refused
 from gateway.outgoing import intake
 from gateway.outgoing.check import judged
 from gateway.outgoing.desk import OutDesk
-from gateway.outgoing.files import streamed
 from gateway.outgoing.intake import PIECE, Received, Tray, tray
 from gateway.policy import door
 from gateway.policy.verdict import Verdict
 from gateway.ports import Scratch
+from gateway.stored_content import streamed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,7 +202,7 @@ async def _content(
         for part in parts:
             yield from pieces(openers[part.sha256])
 
-    async for piece in streamed(desk, start):
+    async for piece in streamed(desk.pool, start()):
         yield piece
 
 

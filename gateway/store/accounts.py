@@ -24,8 +24,9 @@ from gateway.domain.account import (
     Principal,
     PrincipalKind,
 )
-from gateway.domain.document import InState
+from gateway.domain.document import UNDECIDED
 from gateway.domain.hold import OPEN
+from gateway.domain.status import ASKED
 from gateway.ports.services import Clock
 from gateway.store import jobs
 from gateway.store.memory import Memory
@@ -273,12 +274,11 @@ def to_hosted_row(agency: HostedAgency) -> HostedAgencyRow:
 
 
 # Not yet with the axis, or asked of a recipient and not answered.
-_OPEN_DELIVERIES = ("queued", "sending", "recall_asked", "take_back_asked", "update_asked")
+_OPEN_DELIVERIES = ("queued", "sending", *sorted(ASKED))
 # Not yet judged, or waiting for a person.
 _OPEN_PACKETS = ("landed", "waiting", "held", "quarantined", "malformed")
 # A question about signatures that is asked again later binds nobody.
 _NO_WORK = "signatures"
-_UNDECIDED = (InState.NEW.value, InState.HELD.value)
 
 
 async def open_work(tx: Transaction, agency_id: str) -> Mapping[str, int]:
@@ -287,7 +287,7 @@ async def open_work(tx: Transaction, agency_id: str) -> Mapping[str, int]:
     parts: Mapping[str, tuple[type, ColumnElement[bool]]] = {
         "deliveries": (DeliveryRow, col(DeliveryRow.state).in_(_OPEN_DELIVERIES)),
         "packets": (InboxRow, col(InboxRow.state).in_(_OPEN_PACKETS)),
-        "documents": (IncomingRow, col(IncomingRow.state).in_(_UNDECIDED)),
+        "documents": (IncomingRow, col(IncomingRow.state).in_([*map(str, UNDECIDED)])),
         "answers": (OutboxRow, col(OutboxRow.state) == WAITING),
         "jobs": (JobRow, (col(JobRow.kind) != _NO_WORK) & jobs.is_open()),
         "holds": (HoldRow, col(HoldRow.state).in_(OPEN) | col(HoldRow.is_settled).is_(False)),

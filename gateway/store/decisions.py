@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
 from gateway.domain.account import AgencyScope, HostedAgency
-from gateway.domain.document import InState
+from gateway.domain.document import UNDECIDED, WORKED_ON
 from gateway.domain.event import BINDING_KINDS, Event, EventKind, binding_subject
 from gateway.ports import Clock
 from gateway.ports.deciding import (
@@ -100,10 +100,7 @@ class SqlDecisions:
 
 
 _NOT_LEFT = ("queued", "sending")
-_OPEN = [
-    state.value
-    for state in (InState.NEW, InState.HELD, InState.ACCEPTED, InState.ASSIGNED, InState.PROCESSING)
-]
+_OPEN = [*map(str, UNDECIDED + WORKED_ON)]
 
 
 class SqlWaits(NodeRows):

@@ -20,7 +20,7 @@ from gateway import errors
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import Delivery
 from gateway.domain.registry import GroupMember, RecipientGroup
-from gateway.domain.status import Fact
+from gateway.domain.status import TAKEN, Fact
 from gateway.domain.text import fold
 from gateway.ports.services import Clock
 from gateway.ports.store import PaperPart
@@ -33,10 +33,7 @@ from gateway.store.transaction import Transaction
 _R, _D = PaperPartRow, DeliveryRow
 _MARKS = tuple[str, ...]
 # What a recipient's system has said something about.
-_HEARD = (
-    *("delivered", "accepted", "assigned", "processing", "done", "rejected"),
-    *("request_agreed", "request_refused"),
-)
+_HEARD = tuple(sorted(TAKEN | {"delivered", "rejected", "request_agreed", "request_refused"}))
 # Made once: making a statement takes longer than running it.
 _MINE = (col(_D.agency_id) == bindparam("agency"),)
 _BY_ID = select(_D).where(*_MINE, col(_D.id) == bindparam("id"))

@@ -141,7 +141,7 @@ def _code(document: IncomingDocument | None) -> str:
     """Nothing is told of what is sealed."""
     if document is None or document.state is InState.SEALED:
         return "–"
-    return "/".join(part for part in (document.number, document.symbol) if part) or "–"
+    return document.code or "–"
 
 
 def _sender(document: IncomingDocument | None) -> str:

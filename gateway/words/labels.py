@@ -43,6 +43,11 @@ def has(key: str) -> bool:
     return subject is not None and key in read_catalogue("vi", subject)
 
 
+def say_or(key: str, other: str, /, lang: str = "vi") -> str:
+    """The text of a key made of other people's codes; `other` where there is none."""
+    return say(key, lang) if has(key) else other
+
+
 def tails(prefix: str) -> list[str]:
     """What stands behind this prefix and a dot in the keys that begin so, in order."""
     subject, head = _subject(prefix), f"{prefix}."

@@ -30,28 +30,14 @@ from gateway.api.models import NothingIn, StaffIn
 from gateway.api.problems import bad_value
 from gateway.api.routes import Routes
 from gateway.api.shapes import PACKET_STATES, SET_ASIDE, Asked, Code, HandoverWord, Line, Text, Told, closed
-from gateway.api.words import in_state_word, say
+from gateway.api.words import say
+from gateway.document_view.facts import received_word
 from gateway.domain.account import ApiScope
 from gateway.domain.document import Assignment, IncomingDocument, InState, Staff, UnitDeadline
 from gateway.domain.status import CODES, code_of
 from gateway.incoming import act, handling, reading
-from gateway.incoming.act import StatusCall
+from gateway.incoming.act import RefusalReason, StatusCall
 from gateway.ports import Work
-
-RefusalReason = Literal[
-    "WRONG_ADDRESSEE",
-    "OUT_OF_AUTHORITY",
-    "NOT_AUTHENTIC",
-    "DAMAGED",
-    "MISSING_FILE",
-    "BAD_FORM",
-    "DUPLICATE",
-    "SECRET",
-    "FORBIDDEN_CONTENT",
-    "MALWARE",
-    "OTHER",
-]
-
 
 # 01 is the node's own, 13 the sender's (interfaces.md 1.2).
 SETTABLE = ("02", "03", "04", "05", "06", "15", "16")
@@ -283,7 +269,7 @@ async def set_status(call: Call, asked: StatusIn) -> StatusSet:
 
 
 def _without_effect(call: Call, code: str, document: IncomingDocument) -> StatusWarning:
-    word = in_state_word(document.state, call.lang)
+    word = received_word(document.state, call.lang)
     return StatusWarning(
         type="status-no-effect", detail=say("api.status_no_effect", call.lang, code=code, word=word)
     )

@@ -7,7 +7,7 @@ other writing is in `writing`."""
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any, Literal
 
@@ -27,7 +27,6 @@ from gateway.api.call import (
     slices,
     stream,
 )
-from gateway.api.deps import PackFile
 from gateway.api.message_view import Message
 from gateway.api.routes import Routes
 from gateway.api.shapes import (
@@ -43,16 +42,16 @@ from gateway.api.shapes import (
     Told,
     TrackWord,
 )
-from gateway.api.words import fact_word, state_word, without_reference
+from gateway.document_view.facts import sent_fact, state_word, without_reference
 from gateway.domain.account import ApiScope
-from gateway.domain.document import Delivery, OutgoingDocument, OutState
+from gateway.domain.document import Delivery, OutState
 from gateway.domain.feed import event_id
 from gateway.domain.status import STATES, Fact, is_skewed
 from gateway.errors import NotFound
-from gateway.outgoing import files, manage
+from gateway.outgoing import answering, files, manage
 from gateway.outgoing.manage import PaperLine
 from gateway.policy.outgoing import HandedOver, Means
-from gateway.ports import Pool, Work
+from gateway.stored_content import streamed
 
 
 class MessagesQuery(TextQuery):
@@ -162,7 +161,7 @@ async def list_messages(call: Call, query: MessagesQuery) -> Messages:
         deliveries: Mapping[str, Sequence[Delivery]] = {}
         if call.wants(*message_view.OF_DELIVERIES):
             deliveries = await work.deliveries.of_many([document.id for document in page.items])
-        late = await _late(call, work, page.items, deliveries)
+        late = await answering.late_answers(work, page.items, deliveries, call.deps.out.today())
     rows = [
         message_view.message(each, deliveries.get(each.id, ()), call.lang, late=late) for each in page.items
     ]
@@ -175,27 +174,11 @@ async def read_message(call: Call) -> Message:
         document = await work.outgoing.get(call.path("id"))
         is_asked = call.wants(*message_view.OF_DELIVERIES)
         deliveries = await work.deliveries.of(document.id) if is_asked else ()
-        late = await _late(call, work, [document], {document.id: deliveries})
+        late = await answering.late_answers(
+            work, [document], {document.id: deliveries}, call.deps.out.today()
+        )
     told = message_view.message(document, deliveries, call.lang, late=late)
     return call.versioned(told, document.version)
-
-
-async def _late(
-    call: Call,
-    work: Work,
-    documents: Sequence[OutgoingDocument],
-    deliveries: Mapping[str, Sequence[Delivery]],
-) -> frozenset[str]:
-    """Deliveries, by id, whose recipients were to answer by a day that is over, and have not."""
-    today = call.deps.out.today()
-    due = [each for each in documents if each.reply_by is not None and each.reply_by < today]
-    answered = await work.outgoing.answered_from([each.id for each in due]) if due else {}
-    return frozenset(
-        one.id
-        for each in due
-        for one in deliveries.get(each.id, ())
-        if each.is_answer_late(one, answered[each.id], today)
-    )
 
 
 @ROUTES("GET /messages/{id}/events", "Its timeline: every fact of every recipient, and every event")
@@ -207,7 +190,15 @@ async def read_timeline(call: Call) -> Timeline:
         events = await work.events.of(document.id) if call.wants("events") else ()
     return Timeline(
         id=document.id,
-        recipients=[_timeline(call, each, list(known[each.id])) for each in deliveries],
+        recipients=[
+            RecipientTimeline.of(
+                each.recipient,
+                state=each.state,
+                state_text=state_word(each.state, call.lang),
+                facts=[_fact(call, fact) for fact in sorted(known[each.id], key=lambda fact: fact.at)],
+            )
+            for each in deliveries
+        ],
         events=[HappenedOut.of(e, id=event_id(e), type=e.kind, sequence=e.agency_seq) for e in events],
     )
 
@@ -244,20 +235,10 @@ async def read_envelope(call: Call, query: EnvelopeQuery) -> web.StreamResponse:
     )
 
 
-def _timeline(call: Call, delivery: Delivery, facts: list[Fact]) -> RecipientTimeline:
-    facts.sort(key=lambda fact: fact.at)
-    return RecipientTimeline.of(
-        delivery.recipient,
-        state=delivery.state,
-        state_text=state_word(delivery.state, call.lang),
-        facts=[_fact(call, fact) for fact in facts],
-    )
-
-
 def _fact(call: Call, fact: Fact) -> FactOut:
     return FactOut.of(
         fact,
-        text=fact_word(fact.track, fact.code, call.lang),
+        text=sent_fact(fact, call.lang).word,
         skewed=is_skewed(fact),
         request=fact.request_kind,
         reason=without_reference(fact.reason),
@@ -395,12 +376,5 @@ async def _pack(call: Call, id: str) -> web.StreamResponse:
         content_type="application/zip",
         size=made.size,
         sha256=None,
-        pieces=_streamed(call.deps.pool, made),
+        pieces=streamed(call.deps.pool, made.pieces()),
     )
-
-
-async def _streamed(pool: Pool, made: PackFile) -> AsyncIterator[bytes]:
-    """Pieces read in the pool, one ahead of none."""
-    running = made.pieces()
-    while piece := await pool.run(partial(next, running, b"")):
-        yield piece

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from gateway.api import downloads
 from gateway.domain import vxp
-from gateway.incoming.reading import OpenFile
+from gateway.stored_content import OpenFile
 
 _ROWS_AT_ONCE = 200
 

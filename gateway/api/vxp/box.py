@@ -18,7 +18,7 @@ from gateway.domain.account import ApiScope, HostedAgency
 from gateway.domain.system_box import BoxKind, BoxState
 from gateway.incoming import box
 from gateway.incoming.box import Waiting
-from gateway.incoming.reading import OpenFile
+from gateway.stored_content import OpenFile
 
 MOST_LISTED = 1000
 """Of one agency: what is behind them is listed once these are settled."""

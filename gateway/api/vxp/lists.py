@@ -12,19 +12,19 @@ from aiohttp import web
 from gateway.api.problems import BadCall, RequestFault
 from gateway.api.vxp import answers, box
 from gateway.api.vxp.caller import VxpCall
-from gateway.api.words import Lang, code_text, state_word, without_reference
+from gateway.api.words import Lang
+from gateway.document_view.facts import code_text, state_word, without_reference
 from gateway.domain import vxp
 from gateway.domain.account import ApiScope
 from gateway.domain.document import Delivery, OutgoingDocument
 from gateway.domain.registry import AgencyEntry, Revision
-from gateway.domain.status import STATES, Fact, Track, began, counts_at
+from gateway.domain.status import NOT_HELD, SILENT, STATES, Fact, Track, began, counts_at
 from gateway.domain.system_box import BoxKind
 from gateway.domain.wall_clock import midnight
 
 _AT_ONCE = 500
 _OF_MESSAGE = "msg_"
-_NOT_THERE = frozenset({"queued", "sending", "sent", "paper"})
-_OVER = frozenset({"failed", "rejected", "cancelled"})
+_NOT_THERE = SILENT | {"paper"}
 
 
 async def agencies(call: VxpCall) -> web.StreamResponse:
@@ -111,7 +111,7 @@ def _row(
     call: VxpCall, code: str, document: OutgoingDocument, delivery: Delivery, facts: Sequence[Fact]
 ) -> Mapping[str, Any]:
     state = delivery.state
-    word = "initial" if state in _NOT_THERE else "fail" if state in _OVER else "done"
+    word = "initial" if state in _NOT_THERE else "fail" if state in NOT_HELD else "done"
     return vxp.went(
         document.id,
         BoxKind.EDOC.value,

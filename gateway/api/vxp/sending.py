@@ -23,15 +23,15 @@ from gateway.domain.account import ApiScope, HostedAgency
 from gateway.domain.document import Kind
 from gateway.domain.fields import DRAFT
 from gateway.domain.registry import fold_code
+from gateway.domain.status import NOT_HELD
 from gateway.domain.system_box import BoxKind
 from gateway.domain.text import fold
 from gateway.edxml.envelope import Envelope
 from gateway.errors import Clash
-from gateway.incoming import act, said_status
+from gateway.incoming import act, status_files
 from gateway.outgoing import brought, brought_change, recall
 from gateway.outgoing.accept import accept, content_digest
 from gateway.outgoing.brought import Brought, Spooled
-from gateway.outgoing.check import OVER
 from gateway.outgoing.intake import Accepted, Once, Order, Tray, tray
 from gateway.policy.verdict import ReasonCode
 from gateway.ports import Work
@@ -150,7 +150,7 @@ async def _refuse_other_content(work: Work, call: VxpCall, order: Order, model: 
         mine = earlier.kind is Kind.DOCUMENT and earlier.accepted_by == call.caller.key.principal.id
         if not mine or is_same:
             continue
-        if any(one.state not in OVER for one in await work.deliveries.of(earlier.id)):
+        if any(one.state not in NOT_HELD for one in await work.deliveries.of(earlier.id)):
             raise Clash(
                 f"DocumentId {model.document_id!r} already names {earlier.id} ({earlier.draft.code}) with other "
                 "content; give the new document an id of its own",
@@ -191,7 +191,7 @@ async def _say(call: VxpCall, agency: HostedAgency, model: Envelope) -> str:
     desk, scope = call.deps.api.inn, call.scope(agency)
     if model.status.code == _TAKE_BACK:
         return await _take_back(call, agency, model)
-    said = await said_status.read(desk, scope, model)
+    said = await status_files.read(desk, scope, model)
     if said.call.code != _TAKEN:
         await act.set_status(desk, scope, said.document.id, said.call)
     return f"{said.document.id}.{said.call.code}"
@@ -201,7 +201,7 @@ async def _take_back(call: VxpCall, agency: HostedAgency, model: Envelope) -> st
     """13 asks one recipient to give back what the system sent."""
     about = next(iter(model.response_for), None)
     if about is None or model.status is None:
-        raise said_status.names_no_document()
+        raise status_files.names_no_document()
     scope = call.scope(agency)
     async with call.deps.api.store.read(scope) as work:
         document = await brought_change.sent_before(work, agency, about)

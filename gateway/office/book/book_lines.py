@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 
+from gateway.document_view.facts import received_word, sent_fact
 from gateway.domain.book import Book, BookLine, Cell, Gap, NumberRun, OutgoingLine, PaperLetter, Summary
 from gateway.domain.document import (
     AXIS_COPY,
@@ -23,7 +24,7 @@ from gateway.domain.document import (
     Signer,
     Source,
 )
-from gateway.domain.status import CODES, Fact, Track, arrival_number, began, closed_at, counts_at
+from gateway.domain.status import Fact, Track, arrival_number, began, closed_at, counts_at
 from gateway.domain.text import fold
 from gateway.domain.wall_clock import local
 from gateway.office.ports.store import IncomingLine, OfficeWork
@@ -50,8 +51,7 @@ def proof_text(fact: Fact, facts: Iterable[Fact], lang: str) -> str:
             "outgoing.arrival_number", lang, number=fact.register_no, year=fact.register_year or ""
         )
         by = f"{by}, {number}"
-    row = CODES.get(fact.code)
-    said = labels.say(f"state.{row.key}", lang) if row is not None else fact.code
+    said = sent_fact(fact, lang).word
     return labels.say(
         "book.signed_for", lang, said=said, at=moment_text(counts_at(fact, began(facts))), by=by
     )
@@ -128,7 +128,7 @@ async def incoming_lines(
 async def _replacing(work: OfficeWork, lines: Sequence[IncomingLine]) -> dict[str, str]:
     """Number and symbol of the documents that stand for replaced ones."""
     ids = {line.document.replaced_by for line in lines if line.document.state is InState.REPLACED}
-    return {id: _sender_code(await work.incoming.get(id)) for id in ids if id is not None}
+    return {id: (await work.incoming.get(id)).code for id in ids if id is not None}
 
 
 def _register_line(
@@ -140,7 +140,7 @@ def _register_line(
         "arrived_on": local(document.arrived_at).date(),
         "arrival_number": entry.number,
         "author": document.sender_name or document.sender_code,
-        "code": _sender_code(document),
+        "code": document.code,
         "issued_on": document.issued_on,
         "subject": labels.say("book.sealed", lang)
         if hidden
@@ -157,7 +157,7 @@ def _follow_up_line(
     line: IncomingLine, facts: Sequence[Fact], names: Mapping[str, str], replies: Sequence[str], lang: str
 ) -> BookLine:
     document, entry = line.document, line.entry
-    what = (document.type_name or "", _sender_code(document), day_text(document.issued_on))
+    what = (document.type_name or "", document.code, day_text(document.issued_on))
     sender = document.sender_name or document.sender_code
     deadline = document.assignment.deadline if document.assignment else None
     cells: dict[str, Cell] = {
@@ -174,7 +174,7 @@ def _follow_up_line(
 
 def _progress(document: IncomingDocument, facts: Sequence[Fact], due: date | None, lang: str) -> str:
     """How far it is. Of what was done late the book says so for good; whether work that goes on is late the lists say."""
-    word = labels.say(f"state.in.{document.state}", lang)
+    word = received_word(document.state, lang)
     done = closed_at(facts) if document.state is InState.DONE else None
     if done is None or due is None or local(done).date() <= due:
         return word
@@ -195,10 +195,6 @@ def _book_line(line: IncomingLine, cells: Mapping[str, Cell]) -> BookLine:
 def is_struck(line: IncomingLine) -> bool:
     """Recalled before strokes were kept in the book counts as well."""
     return line.entry.struck_at is not None or line.document.state is InState.RECALLED
-
-
-def _sender_code(document: IncomingDocument) -> str:
-    return "/".join(part for part in (document.number, document.symbol) if part)
 
 
 def _places(document: IncomingDocument) -> str:

@@ -18,7 +18,6 @@ from gateway.office.node import exchange
 from gateway.office.node.exchange import (
     AxisDeadLetters,
     NodeContacts,
-    PacketViews,
     QuarantinedPackets,
     TokenSigning,
 )
@@ -91,7 +90,7 @@ def pages(node: Office, health: HealthProbe, entry: Entry) -> WebDeps:
         keepings=node.store.keepings,
         previews=Previews(keepings=node.store.keepings, planned=node.directory.plan_import, pool=node.pool),
         looking=node.looking,
-        packets=PacketViews(node, EvidenceMaker(node)),
+        evidence=EvidenceMaker(node),
         signing=TokenSigning(node),
         operations=Operations(
             machine=NodeMachine(node, health),

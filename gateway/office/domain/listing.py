@@ -13,8 +13,9 @@ from datetime import date, datetime, timedelta
 from enum import IntFlag, StrEnum
 from functools import lru_cache
 
+from gateway.document_view.checks import arrival_words, doubt_in, note_in
 from gateway.domain.document import (
-    PAPER_COPY,
+    UNDECIDED,
     FileRole,
     IncomingDocument,
     InState,
@@ -23,8 +24,7 @@ from gateway.domain.document import (
     OutState,
     Urgency,
 )
-from gateway.domain.signatures import SignatureWord
-from gateway.domain.status import Duty, Waits, document_word
+from gateway.domain.status import ASKED, AWAITED, FAULTY, TAKEN, Duty, Waits, document_word
 from gateway.domain.text import SearchRole, fold, indexed
 
 # In no register book.
@@ -93,12 +93,8 @@ _WITHIN = {
     Urgency.TIMED_EXPRESS: timedelta(minutes=15),
 }
 _DAY = timedelta(days=1)
-TAKEN = frozenset({"accepted", "assigned", "processing", "done"})
-"""Whoever agreed to a recall has given it back and counts no more."""
-ASKS = frozenset({"recall_asked", "take_back_asked", "update_asked"})
 # What left is asked back, and stays what left.
-SENT = frozenset({"sent", "delivered", "rejected", "request_agreed", "request_refused"}) | ASKS | TAKEN
-_CALLS = frozenset({"rejected", "failed", "blocked", "request_refused"})
+SENT = AWAITED | ASKED | TAKEN | {"rejected", "request_agreed", "request_refused"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +127,7 @@ class Card:
     def taken_in(self) -> int | None:
         """How many recipients have taken it in: the 18 of `18/20`. None while one is asked to give it back or change it:
         the word of the request stands before what that one had said."""
-        if not ASKS.isdisjoint(self.states):
+        if not ASKED.isdisjoint(self.states):
             return None
         return sum(n for state, n in self.states.items() if state in TAKEN)
 
@@ -159,16 +155,16 @@ class ListLine:
     origin: Origin | None = None
 
     @property
-    def is_open(self) -> bool:
+    def awaits_us(self) -> bool:
         """It came, and nobody decided about it yet."""
-        return self.own_state in (InState.NEW, InState.HELD)
+        return self.side is Side.IN and self.own_state in UNDECIDED
 
     @property
     def waits(self) -> Waits:
         """What `due_at` is the end of."""
         if self.side is Side.OUT:
             return Waits.PARTNER
-        if self.state in ASKS:
+        if self.state in ASKED:
             return Waits.ANSWER
         return Waits.DECIDE if self.own_state == InState.HELD else Waits.TAKE_IN
 
@@ -177,59 +173,18 @@ class ListLine:
 
     def overdue(self, now: datetime) -> int:
         """How many recipients are overdue."""
-        waiting = sum(self.card.states.get(state, 0) for state in ("sent", "delivered"))
+        waiting = sum(self.card.states.get(state, 0) for state in AWAITED)
         return waiting if self.side is Side.OUT and self.is_overdue(now) else 0
-
-
-# What each check says where nothing stands against it; the first that says otherwise is the doubt.
-_PASSED: Mapping[str, tuple[str, ...]] = {
-    "envelope_signature": ("valid", "axis"),
-    "certificate_confirmed": ("true", "axis"),
-    "revocation": ("good", "axis"),
-    "digests": ("match",),
-    "recipient": ("ours",),
-}
-# To be read, and no reason to stop: the page of the document says so too.
-_NOTED = (
-    ("first_page", "differs"),
-    ("envelope_signature", "weak"),
-    ("revocation", "unknown"),
-    ("pdf", "unknown"),
-)
-_PAGES, _SECRECY = "pages-differ", "secrecy-stamp"
 
 
 def doubt_of(line: ListLine) -> str:
     """What a person has to look at before it is taken in, in one word; empty where nothing, and where it was decided."""
-    if line.side is Side.OUT or not line.is_open:
-        return ""
-    found, marks = line.card.checks, line.card.marks
-    for key, good in _PASSED.items():
-        word = found.get(key, good[0])
-        if word not in good and (key, word) not in _NOTED:
-            return key
-    if {"key_stolen", "revoked_before_arrival"} & set(marks):
-        return "certificate_confirmed"
-    if any(each.startswith(f"{PAPER_COPY}:") for each in marks):
-        return PAPER_COPY
-    if found.get("pages") == "other" or f"{_PAGES} at" in found.get("warnings", ""):
-        return "pages"
-    if found.get("pdf") == SignatureWord.INVALID:
-        return "pdf"
-    if found.get("first_page") == "other":
-        return "first_page"
-    if _SECRECY in found.get("warnings", ""):
-        return "secrecy"
-    return "rules" if found.get("rules", "allowed") != "allowed" or found.get("reasons") else ""
+    return doubt_in(line.card.checks, line.card.marks) if line.awaits_us else ""
 
 
 def note_of(line: ListLine) -> str:
     """What is to be read and stops nothing, in one word; empty where nothing, and where something is doubtful."""
-    if line.side is Side.OUT or not line.is_open or doubt_of(line):
-        return ""
-    found = line.card.checks
-    noted = next((key for key, word in _NOTED if found.get(key) == word), "")
-    return noted or ("rules" if found.get("warnings") else "")
+    return note_in(line.card.checks, line.card.marks) if line.awaits_us else ""
 
 
 def may_be_taken(line: ListLine) -> bool:
@@ -269,9 +224,8 @@ def outgoing_line(
     states = dict(sorted(states.items()))
     own = OutState.QUEUED if document.state is OutState.PACKED else document.state
     state = document_word(document.state, states)
-    waits = any(each in states for each in ("sent", "delivered"))
-    due_at = due_at if waits else None
-    calls = bool(_CALLS & {*states, state})
+    due_at = due_at if AWAITED & {*states} else None
+    calls = bool(FAULTY & {*states, state})
     return ListLine(
         id=document.id,
         side=Side.OUT,
@@ -294,15 +248,17 @@ def incoming_line(
 ) -> ListLine:
     """`shown`: its word where a request of the sender waits for an answer, else its state; `due_at`: by when we owe the
     next step, None where we owe none."""
-    is_open = document.state in (InState.NEW, InState.HELD)
-    calls = document.state is InState.HELD or shown in ASKS
+    is_open = document.state in UNDECIDED
+    calls = document.state is InState.HELD or shown in ASKED
+    tabs = _IN_TABS.get(document.state, Tab(0))
+    tabs |= (Tab.RECALL if shown in ASKED else Tab(0)) | (Tab.NOT_HANDED if not_handed else Tab(0))
     return ListLine(
         id=document.id,
         side=Side.IN,
         at=document.arrived_at,
         state=shown,
         own_state=str(document.state),
-        tabs=_in_tabs(document.state, shown, not_handed),
+        tabs=tabs,
         urgency=document.urgency,
         issued_on=document.issued_on,
         card=_in_card(document),
@@ -393,13 +349,6 @@ _OUT_TABS: Mapping[Tab, frozenset[str]] = {
 }
 
 
-def _in_tabs(state: InState, shown: str, not_handed: bool) -> Tab:
-    tabs = _IN_TABS.get(state, Tab(0))
-    if shown in ASKS:
-        tabs |= Tab.RECALL
-    return tabs | Tab.NOT_HANDED if not_handed else tabs
-
-
 _IN_TABS: Mapping[InState, Tab] = {
     InState.NEW: Tab.NEW,
     InState.HELD: Tab.HELD,
@@ -438,23 +387,6 @@ def _out_card(document: OutgoingDocument, states: dict[str, int]) -> Card:
     )
 
 
-def _of_pdfs(document: IncomingDocument) -> dict[str, str]:
-    """The worst word about a signature inside its PDFs."""
-    found = {each.verdict for each in document.signatures}
-    for word in (SignatureWord.INVALID, SignatureWord.UNKNOWN, SignatureWord.VALID):
-        if word in found:
-            return {"pdf": word.value}
-    return {}
-
-
-def _of_pages(document: IncomingDocument) -> dict[str, str]:
-    """Whether there are as many as its sender says, where both are known."""
-    lead = document.lead
-    if document.pages is None or lead is None or lead.pages is None:
-        return {}
-    return {"pages": "same" if lead.pages == document.pages else "other"}
-
-
 def _in_card(document: IncomingDocument) -> Card:
     sealed = document.state is InState.SEALED
     return Card(
@@ -472,7 +404,7 @@ def _in_card(document: IncomingDocument) -> Card:
         pages=document.pages,
         document_id=document.document_id,
         arrival_no=document.register_no,
-        checks=dict(document.checks) | _of_pdfs(document) | _of_pages(document),
+        checks=arrival_words(document),
         marks=document.marks,
     )
 

@@ -17,6 +17,7 @@ from gateway.domain.document import Delivery, DocumentChange, Kind, OutgoingDocu
 from gateway.domain.event import EventKind
 from gateway.domain.fields import tidy
 from gateway.domain.identity import PacketId
+from gateway.domain.status import AWAITED
 from gateway.domain.wall_clock import local
 from gateway.errors import Clash, Denied, NotFound
 from gateway.office.accounts.acting import behalf
@@ -28,6 +29,7 @@ from gateway.office.policy.rights import Granted, RecallObjection, Rights
 from gateway.office.ports.lists import ListOrder, Wanted
 from gateway.office.ports.store import OfficeWork
 from gateway.outgoing import files, further, manage, recall
+from gateway.outgoing.answering import late_answers
 from gateway.outgoing.desk import OutDesk
 from gateway.outgoing.drafting import remaining
 from gateway.outgoing.intake import Order
@@ -188,7 +190,6 @@ def _granted(found: Granted | RecallObjection) -> Granted:
 MOST_LATE = 200
 LONGEST_URGING = 4000
 HOWS = ("phone", "mail", "letter", "other")
-_WAITS = frozenset({"sent", "delivered"})
 _ANSWERS_BACK = timedelta(days=365)
 _DAY_ENDS = time(17)
 
@@ -278,7 +279,7 @@ async def _urging_of(work: OfficeWork, code: str, every: timedelta, now: datetim
     late, ours, name = list[LateDocument](), list[str](), ""
     for line in page.lines:
         for delivery in sent.get(line.id, ()):
-            if delivery.recipient.code.casefold() != code.casefold() or delivery.state not in _WAITS:
+            if delivery.recipient.code.casefold() != code.casefold() or delivery.state not in AWAITED:
                 continue
             name, ours = delivery.recipient.name or name, [*ours, delivery.id]
             late.append(
@@ -334,13 +335,13 @@ async def _late_answers(
     ids = [each.id for each in wanted]
     if not ids:
         return []
-    sent, answered = await work.deliveries.of_many(ids), await work.outgoing.answered_from(ids)
+    sent = await work.deliveries.of_many(ids)
+    late = await late_answers(work, wanted, sent, today)
     return [
         (document, each)
         for document in wanted
         for each in sent.get(document.id, ())
-        if each.recipient.code.casefold() == code.casefold()
-        and document.is_answer_late(each, answered[document.id], today)
+        if each.id in late and each.recipient.code.casefold() == code.casefold()
     ]
 
 

@@ -18,7 +18,8 @@ from typing import TypeVar
 from gateway import log
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import (
-    FileItem,
+    WORKED_ON,
+    FileRole,
     IncomingDocument,
     IncomingFile,
     InState,
@@ -45,9 +46,7 @@ _SWEPT_LATELY = 5 * SWEPT_EVERY
 _AHEAD = 20
 _MOST_KNOWN = 2_000
 _NODE = "node"
-_DECIDABLE = frozenset(
-    {InState.NEW, InState.ACCEPTED, InState.ASSIGNED, InState.PROCESSING, InState.DONE, InState.REPLACED}
-)
+_DECIDABLE = frozenset({InState.NEW, *WORKED_ON, InState.DONE, InState.REPLACED})
 _SECRECY = "secrecy"
 PATIENCE_S = 1.5
 _FAULTY_FOR = timedelta(minutes=10)
@@ -66,8 +65,14 @@ class LookedFile:
     kind: str
     size: int
     sha256: Digest
+    is_lead: bool
     is_kept: bool
     opened: Callable[[AgencyScope], Awaitable[AsyncIterator[bytes]]]
+
+
+def lead_of(files: Sequence[LookedFile]) -> LookedFile | None:
+    """The file that its sender calls the lead, else the first."""
+    return next((each for each in files if each.is_lead), files[0] if files else None)
 
 
 def may_be_kept(document: IncomingDocument | OutgoingDocument) -> bool:
@@ -103,35 +108,29 @@ class Looking:
     def note(self, reader: tuple[str, ...]) -> None:
         _remember(self._noted, reader, None)
 
-    def incoming(self, document: IncomingDocument, file: IncomingFile) -> LookedFile:
-        async def opened(scope: AgencyScope) -> AsyncIterator[bytes]:
-            return (await reading.open_file(self.desk, scope, document.id, file.n)).pieces
-
-        return LookedFile(
-            document_id=document.id,
-            n=file.n,
-            name=file.name,
-            kind=file.found_type or "",
-            size=file.size,
-            sha256=file.sha256,
-            is_kept=may_be_kept(document),
-            opened=opened,
+    def files(self, document: IncomingDocument | OutgoingDocument) -> tuple[LookedFile, ...]:
+        is_kept = may_be_kept(document)
+        return tuple(
+            LookedFile(
+                document_id=document.id,
+                n=each.n,
+                name=each.name,
+                kind=(each.found_type or "") if isinstance(each, IncomingFile) else each.content_type,
+                size=each.size,
+                sha256=each.sha256,
+                is_lead=each.role is FileRole.LEAD,
+                is_kept=is_kept,
+                opened=partial(self._opened, document, each.n),
+            )
+            for each in document.files
         )
 
-    def outgoing(self, document: OutgoingDocument, file: FileItem) -> LookedFile:
-        async def opened(scope: AgencyScope) -> AsyncIterator[bytes]:
-            return (await files.open_file(self.out, scope, document.id, file.n)).pieces
-
-        return LookedFile(
-            document_id=document.id,
-            n=file.n,
-            name=file.name,
-            kind=file.content_type,
-            size=file.size,
-            sha256=file.sha256,
-            is_kept=may_be_kept(document),
-            opened=opened,
-        )
+    async def _opened(
+        self, document: IncomingDocument | OutgoingDocument, n: int, scope: AgencyScope
+    ) -> AsyncIterator[bytes]:
+        if isinstance(document, IncomingDocument):
+            return (await reading.open_file(self.desk, scope, document.id, n)).pieces
+        return (await files.open_file(self.out, scope, document.id, n)).pieces
 
     def can_draw(self, file: LookedFile) -> bool:
         return self.pages.can_draw(file.kind) and file.size <= LARGEST
@@ -230,11 +229,8 @@ class Looking:
         return False
 
     async def _drawn_ahead(self, scope: AgencyScope, document: IncomingDocument) -> bool:
-        lead = document.lead
-        if lead is None or not may_be_kept(document):
-            return False
-        file = self.incoming(document, lead)
-        if not self.can_draw(file):
+        file = lead_of(self.files(document))
+        if file is None or not file.is_kept or not self.can_draw(file):
             return False
         try:
             await self.look(scope, file, 1)

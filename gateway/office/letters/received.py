@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from gateway.document_view.checks import ALWAYS, Grade, arrival_words, doubt_in, grade_of
 from gateway.domain.account import AgencyScope, NumberingMode
-from gateway.domain.document import PAPER_COPY, IncomingDocument, InState, Kind
+from gateway.domain.document import WORKED_ON, IncomingDocument, InState, Kind
 from gateway.domain.event import EventKind
 from gateway.domain.signatures import SignatureWord
 from gateway.domain.wall_clock import local
@@ -19,39 +20,23 @@ from gateway.errors import Clash
 from gateway.incoming.register import BOOK
 from gateway.office.desks import OfficeIn
 from gateway.office.domain.task import Submission, SubmissionState
-from gateway.policy.first_page import PageStanding
 
-_PASSED = {
-    "envelope_signature": ("valid", "axis"),
-    "certificate_confirmed": ("true", "axis"),
-    "revocation": ("good", "axis"),
-    "digests": ("match",),
-    "recipient": ("ours",),
-    "rules": ("allowed",),
-}
-_GONE = frozenset({InState.REJECTED, InState.RECALLED, InState.SEALED})
+GONE = frozenset({InState.REJECTED, InState.RECALLED, InState.SEALED})
 
 
 def doubt(document: IncomingDocument) -> str | None:
     """Why a person has to look at it before it is taken in; None when everything passed (interfaces.md 2.5). What is on
     hold, and a request of its sender, is always looked at."""
-    if document.state is not InState.NEW or document.kind not in (Kind.DOCUMENT, Kind.REPLACEMENT):
+    if document.state is not InState.NEW or not document.kind.is_whole:
         return "state"
-    for key, good in _PASSED.items():
-        if document.checks.get(key) not in good:
-            return key
-    if any(each.startswith(f"{PAPER_COPY}:") for each in document.marks):
-        return PAPER_COPY
-    if document.checks.get("reasons"):
-        return "rules"
-    if any(each.verdict in (SignatureWord.INVALID, SignatureWord.UNKNOWN) for each in document.signatures):
+    found, lead = arrival_words(document), document.lead
+    if key := next((each for each in ALWAYS if grade_of(each, found.get(each, "")) is not Grade.GOOD), None):
+        return key
+    if grade_of("pdf", found.get("pdf", SignatureWord.VALID)) is not Grade.GOOD:
         return "pdf_signature"
-    lead = document.lead
-    if document.checks.get("first_page") == PageStanding.OTHER:
-        return "first_page"
     if document.pages is not None and (lead is None or lead.pages != document.pages):
         return "pages"
-    return None
+    return doubt_in(found, document.marks) or None
 
 
 async def next_numbers(desk: OfficeIn, scope: AgencyScope, count: int) -> Sequence[int]:
@@ -78,7 +63,7 @@ async def offer_again(desk: OfficeIn, scope: AgencyScope, incoming_id: str) -> b
     what no document system gets."""
     async with desk.store.begin(scope) as work:
         document = await work.incoming.get(incoming_id)
-        if document.state in _GONE or document.kind is Kind.RECALL:
+        if document.state in GONE or document.kind is Kind.RECALL:
             raise Clash(f"{incoming_id} is {document.state}: no document system gets it", code="GW-STATUS")
         had = await work.handovers.withdraw(incoming_id)
         await work.handovers.offer(incoming_id)
@@ -92,7 +77,6 @@ async def offer_again(desk: OfficeIn, scope: AgencyScope, incoming_id: str) -> b
 
 LONGEST = 2000
 """Of the clerk's note, and of the opinion."""
-WORKED_ON = (InState.ACCEPTED, InState.ASSIGNED, InState.PROCESSING)
 
 
 async def submit(

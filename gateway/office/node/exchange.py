@@ -1,15 +1,14 @@
-"""The exchange, for the pages: the signed packets behind a document, found and judged as evidence packs do it; what people
-compare of a certificate; with which agencies mail goes on; and the signing helper, which lends the agency's own key to one
-signature on one draft's file. In: an open node; an agency's scope and ids, DER, entries of the registry, a file's bytes
-with a wish and the PIN of a person who is at the pages. Out: what `office.ports.exchange` promises. An agency is known by
-its code and by the older form of it. Files that are signed lie in the content store's scratch folder and go at the end;
-what signs is loaded when somebody signs. And what was put aside, for the pages of operations: packets in quarantine, and
-the axis's dead list: lines of a tree, rows of bytes, or the file; nothing of it is ever rendered. An axis gives a parcel
-out again before it takes it off its list."""
+"""The exchange, for the pages: what people compare of a certificate; with which agencies mail goes on; and the signing
+helper, which lends the agency's own key to one signature on one draft's file. In: an open node; an agency's scope and
+ids, DER, entries of the registry, a file's bytes with a wish and the PIN of a person who is at the pages. Out: what
+`office.ports.node` promises. An agency is known by its code and by the older form of it. Files that are signed lie in
+the content store's scratch folder and go at the end; what signs is loaded when somebody signs. And what was put aside,
+for the pages of operations: packets in quarantine, and the axis's dead list: lines of a tree, rows of bytes, or the file;
+nothing of it is ever rendered. An axis gives a parcel out again before it takes it off its list."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -23,98 +22,27 @@ from cryptography import x509
 
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.event import EventKind
-from gateway.domain.identity import Digest
 from gateway.domain.pdf import Placement, Purpose, Wish
 from gateway.domain.registry import AgencyEntry, AgencyFilter
 from gateway.domain.wall_clock import local
 from gateway.edxml import parse
-from gateway.errors import Clash, Denied, GatewayError, NotFound
+from gateway.edxml.attachment import pieces
+from gateway.errors import Denied, GatewayError, NotFound
 from gateway.office.bootstrap.office import Office
 from gateway.office.domain.ringing import Partner
 from gateway.office.domain.roles import NODE
-from gateway.office.ports.exchange import ComparedCertificate, Opinion, ReadyPack
-from gateway.office.ports.node import Bytes, Claims
+from gateway.office.ports.node import Bytes, Claims, ComparedCertificate
 from gateway.office.store import partners
 from gateway.ops import explain
-from gateway.ops.evidence.contents import HeldPacket
-from gateway.ops.evidence.make import EvidenceMaker
 from gateway.outgoing import sign_pdf
 from gateway.outgoing.sign_pdf import SigningDesk, SigningPlan
-from gateway.ports import DeadParcel, InboxPacket, Page, Pool, Scratch
+from gateway.ports import DeadParcel, InboxPacket, Page, Scratch
 from gateway.store import reporting
+from gateway.stored_content import streamed
 from gateway.trust.pdf_signing import Pin
 
 PIECE = 256 * 1024
 _HEX = frozenset("0123456789abcdef")
-
-
-@dataclass(frozen=True, slots=True)
-class PacketViews:
-    """Keeps the promise of `office.ports.exchange.Packets` over an open node."""
-
-    node: Office
-    maker: EvidenceMaker
-
-    async def of(self, scope: AgencyScope, id: str) -> Sequence[HeldPacket]:
-        return await self.maker.packets(scope, id)
-
-    async def find(self, scope: AgencyScope, id: str, digest: str, sender: str = "") -> HeldPacket:
-        if sender:
-            digest = await self._file_of(scope, sender, digest)
-        return await self._held(scope, id, digest)
-
-    async def judge(self, scope: AgencyScope, id: str, digest: str) -> Opinion | None:
-        judged = await self.maker.judged(await self._held(scope, id, digest))
-        if judged is None:
-            return None
-        signed = judged.signed
-        return Opinion(
-            word=judged.word,
-            at=judged.at,
-            code=judged.code,
-            steps=judged.steps,
-            evidence=judged.evidence,
-            certificate=sha256(signed.certificate_der).hexdigest() if signed else "",
-            signed_at=signed.signing_time if signed else None,
-            receipt_of=signed.receipt.of_packet_id if signed and signed.receipt else None,
-        )
-
-    async def read(self, scope: AgencyScope, id: str, digest: str) -> AsyncIterator[bytes]:
-        held = await self._held(scope, id, digest)
-        if held.open is None:
-            raise Clash(
-                f"the packet {held.packet_id} cannot be read: it is {held.absent}", code="GW-UNREADABLE"
-            )
-        return streamed(self.node.pool, pieces_of(held.open))
-
-    async def pack(self, scope: AgencyScope, id: str) -> ReadyPack:
-        made = await self.maker.make(scope, id)
-        return ReadyPack(name=made.name, size=made.size, pieces=streamed(self.node.pool, made.pieces()))
-
-    async def _held(self, scope: AgencyScope, id: str, digest: str) -> HeldPacket:
-        found = next((each for each in await self.maker.packets(scope, id) if each.digest == digest), None)
-        if found is None:
-            raise NotFound(f"{id} has no packet {digest[:80]}")
-        return found
-
-    async def _file_of(self, scope: AgencyScope, sender: str, digest: str) -> str:
-        async with self.node.store.read(scope) as work:
-            wanted = Digest(digest) if len(digest) == 64 and set(digest) <= _HEX else None
-            identity = await work.identities.by_body(sender, wanted) if wanted is not None else None
-            if identity is None:
-                raise NotFound(f"nothing of {sender} has signed {digest[:80]}")
-            return (await work.inbox.get(identity.inbox_id)).file_digest
-
-
-def pieces_of(opener: Callable[[], BinaryIO]) -> Iterator[bytes]:
-    with opener() as file:
-        while piece := file.read(PIECE):
-            yield piece
-
-
-async def streamed(pool: Pool, running: Iterator[bytes]) -> AsyncIterator[bytes]:
-    while piece := await pool.run(partial(next, running, b"")):
-        yield piece
 
 
 def certificate_facts(der: bytes) -> ComparedCertificate:
@@ -140,7 +68,7 @@ _AT_ONCE = 500  # entries looked through between two questions to the store
 
 @dataclass(frozen=True, slots=True)
 class NodeContacts:
-    """Keeps the promise of `office.ports.exchange.Contacts`."""
+    """Keeps the promise of `office.ports.node.Contacts`."""
 
     node: Office
 
@@ -192,7 +120,7 @@ _MOST_IMAGE = 8 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class TokenSigning:
-    """Keeps the promise of `office.ports.exchange.Signing`."""
+    """Keeps the promise of `office.ports.node.Signing`."""
 
     node: Office
 
@@ -229,7 +157,7 @@ class TokenSigning:
                     await sign_pdf.sign(desk, scope, agency, plan, key, out)
                 finally:
                     await self.node.pool.run(lambda: opening.__exit__(None, None, None))
-                yield streamed(self.node.pool, pieces_of(lambda: out.open("rb")))
+                yield streamed(self.node.pool, pieces(lambda: out.open("rb")))
             finally:
                 out.unlink(missing_ok=True)
 
@@ -305,7 +233,7 @@ class QuarantinedPackets:
         return Bytes(rows=_rows(data, first), start=first, size=item.size)
 
     async def read(self, item: InboxPacket) -> AsyncIterator[bytes]:
-        return streamed(self.node.pool, pieces_of(await self._opener(item)))
+        return streamed(self.node.pool, pieces(await self._opener(item)))
 
     async def _opener(self, item: InboxPacket) -> Callable[[], BinaryIO]:
         scope = AgencyScope(agency_id=item.agency_id, principal_id="node")

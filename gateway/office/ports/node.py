@@ -1,19 +1,26 @@
 """What the pages ask about the node itself: its standing, its queues, what was put aside, its copies, its line to the
-axis, how much went between it and its partners, and its sealed log. In: nothing of any document. Kept by adapters in
-`office.node`; words are keys of the labels with their parameters."""
+axis, how much went between it and its partners, and its sealed log; and of the exchange what people compare of a
+certificate, with whom mail goes on, and the helper that puts the agency's own signature on a PDF. In: nothing of any
+document but the file to sign. Kept by adapters in `office.node`; words are keys of the labels with their parameters."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
+from gateway.domain.account import AgencyScope, HostedAgency
+from gateway.domain.document import UNDECIDED
 from gateway.domain.pace import JobDay, Pace, QueueSample
+from gateway.domain.pdf import Placement, Wish
+from gateway.domain.registry import AgencyEntry, AgencyFilter
+from gateway.domain.status import ASKED, AWAITED, TAKEN
 from gateway.edxml.parse import View
 from gateway.office.domain.listing import Side
 from gateway.ops.doctor import Diagnosis
-from gateway.ports import AxisState, DeadParcel, InboxPacket, OutboxItem
+from gateway.ports import AxisState, DeadParcel, InboxPacket, OutboxItem, Page
 from gateway.workers.pulse import ProcessBeat
 
 # In the order of the page.
@@ -22,14 +29,14 @@ RESULTS = ("waiting", "sent", "taken", "refused", "failed", "other")
 LONGEST_DAYS = 31
 _RESULT_OUT: Mapping[str, str] = {
     **dict.fromkeys(("queued", "sending"), "waiting"),
-    **dict.fromkeys(("sent", "delivered", "recall_asked", "take_back_asked", "update_asked"), "sent"),
-    **dict.fromkeys(("accepted", "assigned", "processing", "done"), "taken"),
+    **dict.fromkeys(AWAITED | ASKED, "sent"),
+    **dict.fromkeys(TAKEN, "taken"),
     **dict.fromkeys(("rejected", "request_refused"), "refused"),
     "failed": "failed",
 }
 _RESULT_IN: Mapping[str, str] = {
-    **dict.fromkeys(("new", "held"), "waiting"),
-    **dict.fromkeys(("accepted", "assigned", "processing", "done", "replaced"), "taken"),
+    **dict.fromkeys(UNDECIDED, "waiting"),
+    **dict.fromkeys(TAKEN | {"replaced"}, "taken"),
     "rejected": "refused",
 }
 
@@ -319,3 +326,46 @@ class Operations:
     aside: Aside
     copies: Copies
     journal: Journal
+
+
+class Signing(Protocol):
+    """Signs in person (R23a): the PIN is used for one signature and forgotten; no key stays open."""
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether a token can be reached from this node at all."""
+
+    async def plan(
+        self, agency: HostedAgency, source: Callable[[], BinaryIO], wish: Wish
+    ) -> tuple[Placement, bytes]:
+        """Where the signature would show, and that page as a PNG. Refused where the file may not be signed."""
+
+    def signed(
+        self, scope: AgencyScope, agency: HostedAgency, source: Callable[[], BinaryIO], wish: Wish, pin: str
+    ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+        """The signed file, piece by piece; it is gone at the end. Refused, Denied or Clash where there is none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparedCertificate:
+    """What people compare of a certificate. One that cannot be read has question marks for names, and no days."""
+
+    fingerprint: str
+    subject: str = "?"
+    issuer: str = "?"
+    serial: str = ""
+    begins: datetime | None = None
+    ends: datetime | None = None
+
+
+class Contacts(Protocol):
+    """With which agencies mail goes on: by the mail of one agency of this node, or of all for the empty id."""
+
+    async def last_heard(self, entries: Sequence[AgencyEntry], agency_id: str = "") -> Mapping[str, datetime]:
+        """By code, when a packet of the agency was last admitted; who was never heard is no key."""
+
+    async def silent(
+        self, wanted: AgencyFilter, limit: int, cursor: str | None = None, agency_id: str = ""
+    ) -> Page[AgencyEntry]:
+        """Those wanted, in code order, to which nothing went and from which nothing came for six months. Whose mail it is
+        about is not among them."""

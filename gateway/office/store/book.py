@@ -28,6 +28,7 @@ from gateway import errors
 from gateway.domain.account import AgencyScope
 from gateway.domain.book import Book, OutgoingLine, PaperLetter, Span
 from gateway.domain.document import DocumentChange, IncomingDocument, Kind, OutgoingDocument, OutState
+from gateway.domain.status import NOT_HELD
 from gateway.domain.wall_clock import VIETNAM, local
 from gateway.office.ports.store import IncomingLine, Numbered
 from gateway.ports.queues import RegisterEntry
@@ -60,7 +61,6 @@ _E, _I, _H, _O, _P = RegisterEntryRow, IncomingRow, HandoverRow, OutgoingRow, Pa
 _D = DeliveryRow
 _DIGITS = "0123456789"
 _AT_ONCE = 500
-_NEVER_HAD = ("rejected", "cancelled", "failed")
 
 
 def _is_given_back(document_id: Mapped[Any]) -> ColumnElement[bool]:
@@ -68,7 +68,7 @@ def _is_given_back(document_id: Mapped[Any]) -> ColumnElement[bool]:
     same = and_(col(_D.agency_id) == col(_O.agency_id), col(_D.document_id) == document_id)
     of_it = select(col(_D.id)).where(same).correlate_except(_D)
     agreed = of_it.where(col(_D.state) == "request_agreed")
-    keeps = of_it.where(col(_D.state).not_in(("request_agreed", *_NEVER_HAD)))
+    keeps = of_it.where(col(_D.state).not_in(("request_agreed", *sorted(NOT_HELD))))
     return and_(exists(agreed), not_(exists(keeps)))
 
 

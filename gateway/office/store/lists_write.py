@@ -23,7 +23,7 @@ from gateway.domain import status
 from gateway.domain.account import PrincipalKind
 from gateway.domain.document import Delivery, IncomingDocument, OutgoingDocument, Urgency
 from gateway.domain.office_calendar import CalendarDay
-from gateway.domain.status import Duty, Fact, Track, Waits, fold_incoming
+from gateway.domain.status import Duty, Fact, Track, Waits
 from gateway.domain.text import name_key, number_key
 from gateway.office.domain.listing import (
     SENT,
@@ -274,9 +274,7 @@ class ListWriter(Follower):
             return
         facts, handover = await self._known(id)
         owed = status.duty_of(document, facts)
-        # The word of the sender's open request, else the state.
-        asked = fold_incoming(facts).shown if facts else ""
-        shown = asked if asked.endswith("_asked") else str(document.state)
+        shown = status.incoming_word(document, facts)
         due_at = self._due(owed, document.urgency) if owed is not None else None
         not_handed = handover not in (None, "acked")
         line = incoming_line(document, shown, due_at, not_handed=not_handed)

@@ -14,6 +14,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from sqlalchemy import Executable, and_, func, or_, select
 from sqlmodel import col
 
+from gateway.domain.status import NEVER_LEFT
 from gateway.domain.wall_clock import VIETNAM
 from gateway.office.domain.listing import Side
 from gateway.office.ports.node import LONGEST_DAYS, Flow, TrafficWanted, result_of
@@ -26,7 +27,6 @@ from gateway.store.transaction import Transaction
 # Whoever wrote in these days is found among the packets that came since; all that a busy partner ever sent is never read.
 _LATELY = timedelta(days=7)
 _BEGIN = datetime(1970, 1, 1, tzinfo=UTC)
-_NOT_GONE = ("queued", "sending", "failed", "cancelled", "paper")
 _B, _D, _I, _O, _IN = InboxRow, DeliveryRow, IdentityRow, OutgoingRow, IncomingRow
 _OF_DOCUMENT = and_(col(_D.agency_id) == col(_O.agency_id), col(_D.document_id) == col(_O.id))
 
@@ -64,7 +64,7 @@ async def sent_to_since(store: SqlStore, since: datetime, agency_ids: Sequence[s
         .where(
             col(_O.agency_id).in_(agency_ids),
             col(_O.created_at) >= since,
-            col(_D.state).not_in(_NOT_GONE),
+            col(_D.state).not_in(sorted(NEVER_LEFT)),
         )
         .distinct()
     )

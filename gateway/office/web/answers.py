@@ -27,10 +27,8 @@ from gateway.domain import account
 from gateway.domain.document import Signer
 from gateway.domain.fields import CHANGE, DRAFT, STATUS
 from gateway.domain.wall_clock import local
-from gateway.office.ports.exchange import ReadyPack
 from gateway.office.web import icons
 from gateway.office.web.dates import clock_text, moment_text
-from gateway.ops.evidence.contents import HeldPacket
 from gateway.ports import Pool
 from gateway.words import labels
 
@@ -252,21 +250,6 @@ def picture_headers(etag: str | None) -> dict[str, str]:
         "Referrer-Policy": "no-referrer",
     }
     return made if etag is None else made | {"ETag": etag}
-
-
-def packet_content(packet: HeldPacket, pieces: AsyncIterator[bytes]) -> FileContent:
-    """One signed packet, byte for byte."""
-    return FileContent(
-        name=f"{packet.packet_id}.edxml",
-        found_type="xml",
-        size=packet.size,
-        sha256=packet.digest,
-        pieces=pieces,
-    )
-
-
-def pack_content(pack: ReadyPack) -> FileContent:
-    return FileContent(name=pack.name, found_type="zip", size=pack.size, pieces=pack.pieces)
 
 
 async def file_content(pool: Pool, file: BinaryIO, name: str, found_type: str) -> FileContent:

@@ -27,19 +27,19 @@ from gateway.holding import HoldDesk
 from gateway.office.desks import AccountDesk, BookDesk, OfficeIn, OfficeOut, TodoDesk
 from gateway.office.letters.habits import HabitsMemory
 from gateway.office.letters.looking import Looking
-from gateway.office.ports.exchange import (
+from gateway.office.ports.lists import Keeping, Keepings
+from gateway.office.ports.node import (
     ComparedCertificate,
     Contacts,
-    Packets,
+    Operations,
     Signing,
 )
-from gateway.office.ports.lists import Keeping, Keepings
-from gateway.office.ports.node import Operations
 from gateway.office.ports.store import OfficeStore
 from gateway.office.ringing import RingBoard
 from gateway.office.telling import NoticeBoard
 from gateway.office.todo import TaskBell
 from gateway.office.web.icons import Emblem
+from gateway.ops.evidence.make import EvidenceMaker
 from gateway.policy import code_file
 from gateway.policy.code_file import CodeFile, CodeFileForm, Workbook
 from gateway.policy.texts import Letters
@@ -273,7 +273,7 @@ class WebDeps:
     keepings: Keepings
     previews: Previews
     looking: Looking
-    packets: Packets
+    evidence: EvidenceMaker
     signing: Signing
     operations: Operations
     notices: NoticeBoard

@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from pydantic import TypeAdapter, ValidationError
@@ -301,7 +300,6 @@ def packet_told(heard: Heard, names: Mapping[str, str], code: str) -> PacketTold
     held, judged = heard.held, heard.judged
     signed = judged.signed if judged is not None else None
     status = signed.model.status if signed is not None else None
-    receipt = signed.receipt if signed is not None else None
     to = held.to or ((code,) if held.direction is Direction.IN else ())
     return PacketTold(
         part=held.part,
@@ -317,8 +315,8 @@ def packet_told(heard: Heard, names: Mapping[str, str], code: str) -> PacketTold
         member=heard.member,
         absent=held.absent,
         status=status.code if status is not None else held.status,
-        answers=receipt.of_packet_id if receipt is not None else None,
-        certificate=sha256(signed.certificate_der).hexdigest() if signed is not None else None,
+        answers=judged.receipt_of if judged is not None else None,
+        certificate=(judged.certificate or None) if judged is not None else None,
         verdicts=tuple(_verdicts(held, judged)),
         form=held.handed.form if held.handed is not None else None,
         made_of=held.made_of,
@@ -494,8 +492,7 @@ def policy_of(node: OpenNode) -> tuple[tuple[str, str], ...]:
         **{f"xml.limits.{name}": value for name, value in asdict(node.inn.xml.limits).items()},
         **{f"trust.{name}": value for name, value in asdict(node.inn.trust_policy).items()},
     }
-    return tuple((name, _plain_value(value)) for name, value in sorted(told.items()))
-
-
-def _plain_value(value: object) -> str:
-    return ", ".join(sorted(map(str, value))) if isinstance(value, frozenset) else str(value)
+    return tuple(
+        (name, ", ".join(sorted(map(str, value))) if isinstance(value, frozenset) else str(value))
+        for name, value in sorted(told.items())
+    )

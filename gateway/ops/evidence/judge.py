@@ -9,6 +9,7 @@ command that has nothing else to do."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
@@ -119,6 +120,21 @@ class JudgedSignature:
     notes: tuple[Finding, ...] = ()
     signed: SignedEnvelope[Envelope] | None = None
     evidence: Evidence | None = None
+
+    @property
+    def certificate(self) -> str:
+        """By SHA-256; empty where there is none."""
+        return hashlib.sha256(self.signed.certificate_der).hexdigest() if self.signed is not None else ""
+
+    @property
+    def signed_at(self) -> datetime | None:
+        return self.signed.signing_time if self.signed is not None else None
+
+    @property
+    def receipt_of(self) -> str | None:
+        """The packet that a receipt inside says was received."""
+        receipt = self.signed.receipt if self.signed is not None else None
+        return receipt.of_packet_id if receipt is not None else None
 
     def told(self) -> PacketVerdict:
         """As the story keeps it."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import itertools
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -30,12 +30,13 @@ from gateway.domain.proof import Binding
 from gateway.domain.sealed_log import PublishedSeal
 from gateway.domain.wall_clock import local
 from gateway.edxml import verify
+from gateway.edxml.attachment import pieces
 from gateway.errors import InvalidProof, NotFound
 from gateway.ops.evidence import contents, pack_file
 from gateway.ops.evidence.contents import Finder, FoundPackets, Heard, HeldPacket
 from gateway.ops.evidence.judge import ANY_PAST, UNKNOWN, JudgedSignature, judge
 from gateway.ops.evidence.log import JoinedTrees, LogProofs, ProvedLeaf
-from gateway.ops.evidence.pack_file import PIECE, Ready, part_of, prepare
+from gateway.ops.evidence.pack_file import Ready, part_of, prepare
 from gateway.ports import Pool
 from gateway.store import log_reading
 from gateway.store.events import NODE
@@ -128,7 +129,7 @@ class EvidenceMaker:
         """For the time at which it came or was packed, with what is known of certificates today."""
         inn = self._node.inn
         return judge(
-            verify.EnvelopeSource(size=held.size, open=partial(_read_pieces, opener)),
+            verify.EnvelopeSource(size=held.size, open=partial(pieces, opener)),
             lambda code: [one for one in bound if one.code == code],
             inn.trust,
             held.at,
@@ -212,12 +213,6 @@ def _manifest_words(story: Story) -> Manifest:
             "id": story.id,
         },
     )
-
-
-def _read_pieces(opener: Callable[[], BinaryIO]) -> Iterator[bytes]:
-    with opener() as file:
-        while piece := file.read(PIECE):
-            yield piece
 
 
 async def proofs_of(

@@ -10,6 +10,7 @@ from functools import partial
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from gateway.document_view.facts import received_word, state_word
 from gateway.domain.evidence import PacketTold, Party, Story
 from gateway.domain.status import CODES
 from gateway.domain.wall_clock import local
@@ -40,13 +41,14 @@ def page(story: Story, parts: Sequence[PackPart], file: str, lang: str = LANG) -
         "day": lambda text: labels.day(text, lang) if text else "",
         "size": lambda size: labels.kilobytes(size, lang),
         "ok": lambda ok: say(_OK[ok]),
-        "outcome": partial(_word, say, "state."),
-        "packet": partial(packet_word, say),
+        "outcome": lambda state: plain(state_word(state, lang)),
+        "packet": partial(packet_word, lang=lang),
         "trusted": partial(trusted, say, sealed_times(story)),
         "meaning": lambda code: f": {say(f'code.{code}')}" if labels.has(f"code.{code}") else "",
     }
     template = pages.get_template("evidence.html")
-    state = _word(say, "state.in." if story.direction == "in" else "state.", story.state)
+    word = received_word if story.direction == "in" else state_word
+    state = plain(word(story.state, lang))
     return template.render(
         say=say, lang=lang, story=story, state=state, parts=parts, proofs=PROOFS, file=file
     )
@@ -61,13 +63,13 @@ def party(one: Party) -> str:
     return plain(f"{one.name} ({one.code})" if one.name else one.code)
 
 
-def packet_word(say: Callable[..., str], packet: PacketTold) -> str:
+def packet_word(packet: PacketTold, lang: str) -> str:
     """What it is: its kind, and of a status what it says."""
-    kind = _word(say, "kind.", packet.kind)
+    kind = plain(labels.say_or(f"kind.{packet.kind}", packet.kind, lang))
     if packet.status is None:
         return kind
     row = CODES.get(packet.status)
-    meaning = _word(say, "state.", row.key) if row is not None else ""
+    meaning = state_word(row.key, lang) if row is not None else ""
     return f"{kind} {plain(packet.status)} {meaning}".strip()
 
 
@@ -90,10 +92,6 @@ def trusted(say: Callable[..., str], times: Mapping[str, datetime | None], packe
         return say("evidence.page.not_logged")
     at = times[packet.sha256]
     return clock(at) if at is not None else say("evidence.page.untrusted")
-
-
-def _word(say: Callable[..., str], table: str, key: str) -> str:
-    return say(f"{table}{key}") if labels.has(f"{table}{key}") else plain(key)
 
 
 def _say(lang: str, key: str, **params: object) -> str:

@@ -14,6 +14,8 @@ from gateway.store import reporting
 from gateway_labs.demo import desks, stage, story
 from gateway_labs.demo.stage import Steps
 from tests.pages.site import Site
+from tests.pages.test_one_word import one_word_everywhere
+from tests.support.cases import Cases
 from tests.support.clock import MovableClock
 from tests.support.town.scenes import STAGED, until_quiet
 
@@ -77,3 +79,8 @@ async def test_the_forged_packets_were_found_out_and_the_dead_died_on_the_axis(s
     assert {each.state for each in aside} == {"quarantined"}
     assert {each.recipient for each in dead} == {stage.cast().code("silent")}
     assert all("never settled" in each.reason for each in dead)
+
+
+@pytest.mark.laid
+async def test_every_document_on_the_desks_has_one_word_at_every_door(site: Site, cases: Cases) -> None:
+    await one_word_everywhere(site, cases)

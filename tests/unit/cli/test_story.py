@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 
-from gateway.cli import story
+from gateway.cli import documents as story
 from gateway.cli.command import Invocation, Lang
 from gateway.domain.document import (
     Delivery,

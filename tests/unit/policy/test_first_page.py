@@ -14,7 +14,7 @@ from gateway.trust.pdf_layout import read_text
 from gateway_labs.demo import stage
 from tests.support import first_pages, letters
 from tests.support.cases import Cases
-from tests.unit.office.web.test_checks import document
+from tests.unit.document_view.test_checks import document
 
 DAY = date(2026, 11, 20)
 PAGE = FirstPage(code="15/UBND", issued_on=DAY, subject="V/v phối hợp kiểm thử liên thông")

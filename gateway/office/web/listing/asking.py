@@ -10,7 +10,9 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from urllib.parse import urlencode
 
+from gateway.domain import status
 from gateway.domain.document import URGENCY_KEYS, InState
+from gateway.domain.status import RequestKind
 from gateway.domain.wall_clock import VIETNAM
 from gateway.office.domain.listing import NO_BOOK, TABS, Origin, Side, Tab
 from gateway.office.ports.lists import ListOrder, Wanted
@@ -116,24 +118,8 @@ ALL, ATTENTION = "all", "attention"
 # Not among the tabs on the page, but there for tiles and bookmarks.
 _MORE_TABS: Mapping[Side, tuple[Tab, ...]] = {Side.OUT: (Tab.SILENT, Tab.UNSENT), Side.IN: ()}
 STATES: Mapping[Side, tuple[str, ...]] = {
-    Side.OUT: (
-        *(
-            "draft",
-            "blocked",
-            "queued",
-            "sending",
-            "sent",
-            "failed",
-            "cancelled",
-            "paper",
-            "delivered",
-            "rejected",
-            "accepted",
-        ),
-        *("assigned", "processing", "done", "recall_asked", "take_back_asked", "update_asked"),
-        *("request_agreed", "request_refused", "unknown"),
-    ),
-    Side.IN: (*(each.value for each in InState), "recall_asked", "take_back_asked", "update_asked"),
+    Side.OUT: tuple(status.STATES),
+    Side.IN: (*(each.value for each in InState), *(f"{kind}_asked" for kind in RequestKind)),
 }
 ORIGINS: Mapping[Side, tuple[Origin, ...]] = {
     Side.OUT: (Origin.PROGRAM, Origin.MACHINE, Origin.HAND),

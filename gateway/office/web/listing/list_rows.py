@@ -13,12 +13,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from urllib.parse import parse_qsl, urlencode
 
-from gateway.domain.document import InState
+from gateway.document_view.checks import Grade, grade_of
+from gateway.document_view.facts import received_word, short_word
+from gateway.domain.document import WORKED_ON, InState, OutState
 from gateway.domain.office_calendar import OfficeCalendar
+from gateway.domain.signatures import SignatureWord
+from gateway.domain.status import ASKED
 from gateway.domain.text import Sought, hits
 from gateway.errors import NotFound
 from gateway.office.domain.listing import (
-    ASKS,
     ListLine,
     Side,
     Tag,
@@ -34,6 +37,7 @@ from gateway.office.ports.lists import ListCount, ListPage
 from gateway.office.ports.store import OfficeWork
 from gateway.office.web.listing.asking import PATHS, ListQuestion
 from gateway.office.web.visits import Visit
+from gateway.outgoing.stopping import UNSENT
 from gateway.policy import timers
 from gateway.words import labels
 
@@ -63,8 +67,6 @@ def seen_by(visit: Visit) -> Sees:
 
 
 _CHECKS = ("envelope_signature", "digests", "recipient", "rules", "pdf")
-_PDF_DOUBTS = frozenset({"invalid", "unknown"})
-_GOOD = frozenset({"valid", "match", "ours", "true", "good", "axis", "allowed"})
 _SOON = timedelta(minutes=30)
 
 
@@ -172,9 +174,12 @@ class Teller:
             parts.append(labels.say("state.of_many", self.lang, count=card.taken_in, total=total))
         parts += [
             labels.say(
-                "listing.some", self.lang, count=card.states[state], state=_short(state, self.lang).lower()
+                "listing.some",
+                self.lang,
+                count=card.states[state],
+                state=short_word(state, self.lang).lower(),
             )
-            for state in (*sorted(ASKS), "rejected", "failed", "request_agreed")
+            for state in (*sorted(ASKED), "rejected", "failed", "request_agreed")
             if card.states.get(state)
         ]
         if late := line.overdue(self.now):
@@ -192,12 +197,7 @@ async def teller_of(visit: Visit, side: Side | None = None, back: str = "") -> T
 
 def state_text(line: ListLine, lang: str) -> str:
     """The word of a narrow column."""
-    if line.side is Side.IN:
-        return labels.say(f"state.in.{line.state}", lang)
-    if line.state == "unknown":
-        codes = [mark.partition(":")[2] for mark in line.card.marks if mark.startswith("unknown:")]
-        return labels.say("state.unknown", lang, code=codes[0] if codes else "?")
-    return _short(line.state, lang)
+    return received_word(line.state, lang) if line.side is Side.IN else short_word(line.state, lang)
 
 
 def checks(line: ListLine) -> tuple[ArrivalCheck, ...]:
@@ -208,10 +208,10 @@ def checks(line: ListLine) -> tuple[ArrivalCheck, ...]:
         found["rules"] = "held"
     elif found.get("rules") == "allowed" and (found.get("reasons") or found.get("warnings")):
         found["rules"] = "look"
-    if found.get("pdf") not in _PDF_DOUBTS:
-        found.pop("pdf", None)
+    if found.get("pdf") == SignatureWord.VALID:
+        del found["pdf"]
     return tuple(
-        ArrivalCheck(key=key, word=_verdict(found[key]), found=found[key])
+        ArrivalCheck(key=key, word=_verdict(key, found[key]), found=found[key])
         for key in _CHECKS
         if found.get(key)
     )
@@ -229,15 +229,10 @@ def marked(text: str, found: Sought) -> Iterator[tuple[str, bool]]:
         yield text[at:], False
 
 
-def _verdict(found: str) -> str:
-    if found in _GOOD:
-        return "good"
-    return "doubt" if found in ("unknown", "weak", "held", "look") else "bad"
-
-
-def _short(state: str, lang: str) -> str:
-    key = f"state.short.{state}"
-    return labels.say(key if labels.has(key) else f"state.{state}", lang)
+def _verdict(check: str, found: str) -> str:
+    """A row is narrow: what is to be read and what is doubtful are one."""
+    grade = grade_of(check, found)
+    return "doubt" if grade is Grade.NOTE else grade.key
 
 
 PUTS_TAGS: Mapping[Side, Right] = {Side.OUT: Right.ISSUE, Side.IN: Right.TAKE_IN}
@@ -284,10 +279,7 @@ async def tags_on_page(visit: Visit, side: Side, id: str) -> TagsOnPage:
 
 MOST = 500
 _PAGE = 100
-_WAITING = frozenset({"queued", "failed", "paper"})
-_UNSENT = frozenset({"draft", "blocked"})
-_OPEN = frozenset({"new", "held"})
-_NOT_HANDED = frozenset({"rejected", "recalled", "sealed"})
+_WAITING = frozenset(UNSENT) - {"sending"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -337,7 +329,11 @@ async def chosen(
     ids, every = _meant(visit, whole)
     seen, teller = seen_by(visit), await teller_of(visit, back=asked.query)
     async with visit.deps.store.read(visit.scope()) as work:
-        lines, cut = await (_every(work, asked, most) if every else _named(work, asked, seen, ids, most))
+        if every:
+            found = [page async for page in _pages(work, asked, most)]
+            lines, cut = [line for page in found for line in page.lines], found[-1].next_cursor is not None
+        else:
+            lines, cut = await _named(work, asked, seen, ids, most)
         choices = [await _choice(visit, work, act, teller.row(line)) for line in lines]
         if act == "bo-nhan":
             choices = await _tagged(visit, work, choices)
@@ -390,14 +386,6 @@ async def _pages(work: OfficeWork, asked: ListQuestion, most: int) -> AsyncItera
             return
 
 
-async def _every(work: OfficeWork, asked: ListQuestion, most: int) -> tuple[list[ListLine], bool]:
-    lines, more = list[ListLine](), False
-    async for page in _pages(work, asked, most):
-        lines += page.lines
-        more = page.next_cursor is not None
-    return lines, more
-
-
 async def _named(
     work: OfficeWork, asked: ListQuestion, seen: Sees, ids: Sequence[str], most: int
 ) -> tuple[list[ListLine], bool]:
@@ -435,11 +423,12 @@ def _why(visit: Visit, act: str, line: ListLine) -> str:
     states = set(line.card.states)
     fits = {
         "gui-lai": "failed" in states,
-        "huy-gui": line.own_state in _UNSENT or (bool(states) and states <= _WAITING),
+        "huy-gui": line.own_state in (OutState.DRAFT, OutState.BLOCKED)
+        or (bool(states) and states <= _WAITING),
         "don-doc": line.is_overdue(visit.deps.clock.now()),
-        "tu-choi": line.own_state in _OPEN and not line.state.endswith("_asked"),
-        "trinh": line.own_state in received.WORKED_ON,
-        "giao-lai": line.own_state not in _NOT_HANDED,
+        "tu-choi": line.awaits_us and line.state not in ASKED,
+        "trinh": line.own_state in WORKED_ON,
+        "giao-lai": line.own_state not in received.GONE,
         "da-doc": line.unread,
     }.get(act, True)
     key = {"don-doc": "listing.skip.not_late", "da-doc": "listing.skip.read"}.get(act, "listing.skip.state")

@@ -13,6 +13,7 @@ from functools import partial
 
 from aiohttp import web
 
+from gateway.domain.status import AWAITED
 from gateway.domain.text import fold
 from gateway.errors import Clash, Denied, GatewayError, NotFound
 from gateway.incoming import act
@@ -294,7 +295,7 @@ async def _told(visit: Visit, chosen: Chosen) -> list[tuple[Urging, tuple[str, .
         delivery.recipient.code
         for deliveries in sent.values()
         for delivery in deliveries
-        if delivery.state in ("sent", "delivered")
+        if delivery.state in AWAITED
     }
     found = [
         await asking.urging_of(visit.deps.out, visit.scope(), code, visit.deps.urge_every)

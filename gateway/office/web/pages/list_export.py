@@ -24,6 +24,7 @@ from gateway.office.web.dates import cell_text, moment_text
 from gateway.office.web.listing import list_rows
 from gateway.office.web.listing.asking import PATHS, Column, ListQuestion, chosen_columns
 from gateway.office.web.listing.list_rows import ShownLine, Teller
+from gateway.office.web.pages import content
 from gateway.office.web.pages.lists import MENU, SEE, acts_of, asked_here, filter_words
 from gateway.office.web.routes import Needs, get, post
 from gateway.office.web.visits import Visit
@@ -73,7 +74,10 @@ def _cell_of(row: ShownLine, key: str, lang: str, tags: Sequence[Tag]) -> Cell:
         return f"{row.state}; {row.summary}" if row.summary else row.state
     if key == "kiem-tra":
         told = [
-            (labels.say(f"listing.check.{each.key}", lang), _word_found(each.found, lang))
+            (
+                labels.say(f"listing.check.{each.key}", lang),
+                labels.say_or(f"checked.{each.found}", each.found, lang),
+            )
             for each in row.checks
         ]
         return "; ".join(f"{name}: {found}" for name, found in told)
@@ -86,10 +90,6 @@ def _party(row: ShownLine) -> str:
     card = row.line.card
     name = f"{card.party} ({card.party_code})" if card.party else card.party_code
     return f"{name} +{card.parties - 1}" if row.line.side is Side.OUT and card.parties > 1 else name
-
-
-def _word_found(found: str, lang: str) -> str:
-    return labels.say(f"checked.{found}", lang) if labels.has(f"checked.{found}") else found
 
 
 # Makes the rows of one piece; called in the pool.
@@ -241,8 +241,8 @@ async def packs(visit: Visit) -> web.StreamResponse:
 
 async def _add(visit: Visit, packed: zipfile.ZipFile, line: ListLine) -> None:
     await acting.note_reading(visit.deps.accounts, visit.person, line.id, file="evidence", assigned=True)
-    pack = await visit.deps.packets.pack(visit.scope(), line.id)
-    if packed.fp is not None and packed.fp.tell() + pack.size > MOST_BYTES:
+    pack = await content.pack_of(visit, line.id)
+    if packed.fp is not None and packed.fp.tell() + (pack.size or 0) > MOST_BYTES:
         raise Clash("these packs are too large for one file; choose fewer documents", code="GW-PACKS")
     with packed.open(pack.name, "w", force_zip64=True) as member:
         async for piece in pack.pieces:

@@ -15,13 +15,13 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from gateway.domain.document import URGENCY_KEYS
+from gateway.document_view.facts import received_word, state_word
+from gateway.domain.document import URGENCY_KEYS, WORKED_ON
 from gateway.domain.text import fold, sought
 from gateway.errors import Clash, NotFound
 from gateway.office.accounts import tags_and_views
 from gateway.office.domain.listing import NO_BOOK, TABS, ListLine, Side, Tab, Tag
 from gateway.office.domain.roles import Manner, Right
-from gateway.office.letters import received
 from gateway.office.ports.lists import ListCount, ListOrder, ListPage, Wanted
 from gateway.office.ports.store import OfficeWork
 from gateway.office.web.answers import figure
@@ -126,6 +126,9 @@ async def _look(visit: Visit, asked: ListQuestion) -> Shown:
         total = await work.office.lists.count(asked.wanted)
         is_in = asked.side is Side.IN
         queued = Wanted(side=Side.OUT, tab=Tab.QUEUED)
+        # Proves on an empty page that the line is alive.
+        last = Wanted(side=Side.IN, viewer=asked.wanted.viewer, sort=ListOrder.NEWEST)
+        newest = await work.office.lists.page(last, limit=1) if is_in and not page.lines else None
         return Shown(
             page=page,
             total=total,
@@ -134,7 +137,7 @@ async def _look(visit: Visit, asked: ListQuestion) -> Shown:
             books=await work.office.lists.books(asked.side),
             queued=await work.office.lists.count(queued) if visit.deps.light().word == "down" else None,
             broken=await _broken(visit, work, asked) if is_in and asked.cursor is None else (),
-            last=await _last(work, asked) if is_in and not page.lines else None,
+            last=next((each.at for each in newest.lines), None) if newest is not None else None,
             late=await work.office.lists.late(asked.side, _may_be_late(page.lines, visit.today), visit.today),
         )
 
@@ -144,11 +147,7 @@ def _may_be_late(lines: Sequence[ListLine], today: date) -> list[str]:
     return [
         each.id
         for each in lines
-        if (
-            each.own_state in received.WORKED_ON
-            if each.side is Side.IN
-            else (each.card.reply_due or today) < today
-        )
+        if (each.own_state in WORKED_ON if each.side is Side.IN else (each.card.reply_due or today) < today)
     ]
 
 
@@ -177,13 +176,6 @@ async def _broken(visit: Visit, work: OfficeWork, asked: ListQuestion) -> Sequen
     return [(packet, await claimed_sender(visit, packet)) for packet in packets]
 
 
-async def _last(work: OfficeWork, asked: ListQuestion) -> datetime | None:
-    """Proves on an empty page that the line is alive."""
-    newest = Wanted(side=Side.IN, viewer=asked.wanted.viewer, sort=ListOrder.NEWEST)
-    lines = (await work.office.lists.page(newest, limit=1)).lines
-    return lines[0].at if lines else None
-
-
 async def _list_values(visit: Visit, asked: ListQuestion, shown: Shown, seen: Sees) -> dict[str, object]:
     teller = await list_rows.teller_of(visit, asked.side, asked.query)
     columns = chosen_columns(asked.side, asked.columns, content=seen.content, tags=seen.tags)
@@ -209,17 +201,12 @@ async def _list_values(visit: Visit, asked: ListQuestion, shown: Shown, seen: Se
         "since": visit.deps.clock.now(),
         "as_letters": asked.side is Side.IN and not asked.columns,
         "has_pane": asked.side is Side.IN and seen.content,
-        "pane_width": _pane_width(visit),
+        # In hundredths of the page, as this browser was left; 0 for the usual.
+        "pane_width": int(width) if (width := visit.request.cookies.get("gw_pane", "")) in _WIDTHS else 0,
         "type_name": lambda name: _type_name(visit, fold(name)) if visit.lang != "vi" else name,
         "may_issue": visit.may(Right.ISSUE, Manner.YES),
         "may_take": visit.may(Right.TAKE_IN, Manner.YES),
     }
-
-
-def _pane_width(visit: Visit) -> int:
-    """In hundredths of the page, as this browser was left; 0 for the usual."""
-    given = visit.request.cookies.get("gw_pane", "")
-    return int(given) if given in _WIDTHS else 0
 
 
 def acts_of(visit: Visit, side: Side) -> tuple[str, ...]:
@@ -286,13 +273,14 @@ def _book_name(visit: Visit, book: str) -> str:
 
 
 def _state_name(visit: Visit, side: Side, state: str) -> str:
-    return visit.say(f"state.{'in.' if side is Side.IN else ''}{state}", code="?")
+    return received_word(state, visit.lang) if side is Side.IN else state_word(state, visit.lang)
 
 
 async def search(visit: Visit) -> web.StreamResponse:
-    """Both sides at once, ordered by fit."""
-    seen, text = list_rows.seen_by(visit), visit.ask("q")[:200]
-    side = _searched_side(visit, seen)
+    """Both sides at once, ordered by fit. Who sees the own unit's alone is shown one side at a time: what counts as own
+    differs."""
+    seen, text, given = list_rows.seen_by(visit), visit.ask("q")[:200], visit.ask("phia")
+    side = Side(given) if given in ("out", "in") else Side.IN if seen.unit is not None else None
     wanted = Wanted(side=side, text=text, viewer=seen.viewer(side) if side else None)
     lines: tuple[ListLine, ...] = ()
     total, page = ListCount(n=0), None
@@ -315,14 +303,6 @@ async def search(visit: Visit) -> web.StreamResponse:
         seen=seen,
         marked=lambda words: list(marked(words, found)),
     )
-
-
-def _searched_side(visit: Visit, seen: Sees) -> Side | None:
-    """Who sees the own unit's alone is shown one side at a time: what counts as own differs."""
-    given = visit.ask("phia")
-    if given in ("out", "in"):
-        return Side(given)
-    return Side.IN if seen.unit is not None else None
 
 
 LIST_ROUTES = (
@@ -418,7 +398,10 @@ async def tags_shown(visit: Visit) -> web.StreamResponse:
 
 
 async def tag_removed(visit: Visit) -> web.StreamResponse:
-    tag, count = await _tag_found(visit)
+    counted = {tag.id: (tag, sent + came) for tag, sent, came in await _tags_counted(visit)}
+    if visit.path("id") not in counted:
+        raise NotFound("this agency has no such label")
+    tag, count = counted[visit.path("id")]
     if not visit.is_act:
         words, carried = ("tags.remove", "tags.remove.will", "tags.remove"), figure(count, visit.lang)
         return await visit.question(None, *words, back=_TAGS, grave=True, name=tag.name, count=carried)
@@ -431,13 +414,6 @@ async def _tags_counted(visit: Visit) -> list[tuple[Tag, int, int]]:
     async with visit.deps.store.read(visit.scope()) as work:
         tags, counts = await work.office.tags.all(), await work.office.tags.counts()
     return [(each, counts.get((each.id, Side.OUT), 0), counts.get((each.id, Side.IN), 0)) for each in tags]
-
-
-async def _tag_found(visit: Visit) -> tuple[Tag, int]:
-    for tag, outgoing, incoming in await _tags_counted(visit):
-        if tag.id == visit.path("id"):
-            return tag, outgoing + incoming
-    raise NotFound("this agency has no such label")
 
 
 _TAGS = "/danh-sach/nhan"

@@ -13,7 +13,8 @@ from tests.support.cases import Cases
 
 WEB = Path(gateway.__file__).parent / "office" / "web"
 TEMPLATES = sorted((WEB / "templates").rglob("*.html"))
-CODE = sorted(WEB.rglob("*.py"))
+VIEW = Path(gateway.__file__).parent / "document_view"
+CODE = sorted((*WEB.rglob("*.py"), *VIEW.rglob("*.py")))
 API = Path(gateway.__file__).parent / "api"
 DOOR = [*sorted(API.rglob("*.py")), *sorted(API.rglob("*.html"))]
 _SAID = re.compile(r"""\bsay\(\s*(["'])([^"'{}]+)\1\s*(~|\+)?""")

@@ -19,7 +19,7 @@ from gateway.office.domain.listing import ListLine, doubt_of, due_within, incomi
 from gateway.office.store.lists_write import microseconds, moving_columns
 from gateway.office.web.listing.list_rows import Teller, checks
 from gateway.policy import timers
-from tests.unit.office.web import test_checks
+from tests.unit.document_view import test_checks
 
 OFFICE = timers.calendar_of(frozenset(range(5)), (MORNING, AFTERNOON), (), ())
 

@@ -7,17 +7,18 @@ that says what will happen and to whom, then the document as it stands; the assi
 from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
+from typing import get_args
 from urllib.parse import urlencode
 
 from aiohttp import web
 
 from gateway.domain.account import NumberingMode
-from gateway.domain.document import Assignment, IncomingDocument, InState, Source, UnitDeadline
+from gateway.domain.document import WORKED_ON, Assignment, IncomingDocument, InState, Source, UnitDeadline
 from gateway.domain.fields import STATUS
 from gateway.domain.handling import PartState, UnitPart, unit_key
 from gateway.errors import BadForm, Clash, Denied, Refused, StaleVersion
 from gateway.incoming import act, handling
-from gateway.incoming.act import StatusCall
+from gateway.incoming.act import RefusalReason, StatusCall
 from gateway.office.domain.listing import Side
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.domain.task import Submission, SubmissionState
@@ -30,17 +31,13 @@ from gateway.office.web.pages.incoming.seen import SeenIncoming
 from gateway.office.web.visits import Visit, merged
 from gateway.words import labels
 
-# interfaces.md 1.8, in its order.
-REASONS = (
-    *("WRONG_ADDRESSEE", "OUT_OF_AUTHORITY", "NOT_AUTHENTIC", "DAMAGED", "MISSING_FILE", "BAD_FORM"),
-    *("DUPLICATE", "SECRET", "FORBIDDEN_CONTENT", "MALWARE", "OTHER"),
-)
+REASONS = get_args(RefusalReason)
 
 
 async def taken(visit: Visit) -> web.StreamResponse:
     found = await seen.find(visit)
     visit.person.require(Right.TAKE_IN, Manner.YES)
-    if not _is_open(found):
+    if not found.is_open:
         return await seen.late_page(visit, found)
     note, number = visit.form.text("note"), visit.form.text("register_no")
     known = await detail.look_known(visit, found.whole)
@@ -82,7 +79,7 @@ async def taken(visit: Visit) -> web.StreamResponse:
 
 async def take_in_form(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
     found = await seen.find(visit)
-    if not _is_open(found):
+    if not found.is_open:
         return await seen.late_page(visit, found)
     known = await detail.look_known(visit, found.whole)
     return await visit.form_page(
@@ -102,7 +99,7 @@ async def held(visit: Visit) -> web.StreamResponse:
     """Nothing can be decided about what was decided before."""
     found, why = await seen.find(visit), visit.form.text("reason")
     visit.person.require(Right.TAKE_IN, Manner.YES)
-    if not _is_open(found) or found.whole.state is not InState.NEW:
+    if not found.is_open or found.whole.state is not InState.NEW:
         return await seen.late_page(visit, found)
     problems = _written(visit, "reason", "incoming.reason", why)
     if problems or not visit.is_act:
@@ -119,7 +116,7 @@ async def _set_aside(visit: Visit, found: SeenIncoming, why: str) -> None:
 async def refused(visit: Visit) -> web.StreamResponse:
     found, code, note = await seen.find(visit), visit.form.text("reason"), visit.form.text("note")
     visit.person.require(Right.TAKE_IN, Manner.YES)
-    if not _is_open(found):
+    if not found.is_open:
         return await seen.late_page(visit, found)
     problems = [] if code in REASONS else [("reason", visit.say("incoming.refuse.choose"))]
     problems += _written(visit, "note", "incoming.refuse.text", note)
@@ -131,10 +128,6 @@ async def refused(visit: Visit) -> web.StreamResponse:
     call = StatusCall(code="02", reason=code, note=note, staff=seen.staff_of(visit))
     doing = seen.give_status(visit, found, call)
     return await seen.done_or_late(visit, found, doing, "incoming.refused", over="rejected")
-
-
-def _is_open(found: SeenIncoming) -> bool:
-    return found.whole.state in seen.OPEN and found.whole.source is Source.AXIS
 
 
 def _written(visit: Visit, field: str, label: str, text: str) -> Problems:
@@ -152,7 +145,6 @@ def _broken(visit: Visit, why: Refused) -> Problems:
     ]
 
 
-_UNDER_WAY = (InState.ACCEPTED, InState.ASSIGNED, InState.PROCESSING)
 _LONGEST_INSTRUCTION = STATUS["assignment/instruction"].longest
 _LONGEST_UNIT = STATUS["assignment/lead_unit"].longest
 _TOLD_OF_STATUS = {"04": "incoming.assigned", "05": "incoming.processing", "06": "incoming.done"}
@@ -160,7 +152,7 @@ _TOLD_OF_STATUS = {"04": "incoming.assigned", "05": "incoming.processing", "06":
 
 async def assigned(visit: Visit) -> web.StreamResponse:
     found = await _found_to_assign(visit)
-    if found.whole.state not in _UNDER_WAY:
+    if found.whole.state not in WORKED_ON:
         return await seen.late_page(visit, found)
     asked = waiting(await submissions_of(visit, found))
     if asked is not None and visit.form.text("only") == "1":
@@ -259,7 +251,7 @@ async def _parts(visit: Visit, found: SeenIncoming) -> Sequence[UnitPart]:
 async def _open_part(visit: Visit, found: SeenIncoming, unit: str) -> UnitPart | None:
     parts = await _parts(visit, found)
     mine = (each for each in parts if each.state is PartState.OPEN and each.key == unit_key(unit))
-    return next(mine, None) if found.whole.state in _UNDER_WAY else None
+    return next(mine, None) if found.whole.state in WORKED_ON else None
 
 
 async def _found_to_assign(visit: Visit) -> SeenIncoming:
@@ -271,9 +263,10 @@ async def _found_to_assign(visit: Visit) -> SeenIncoming:
 async def assign_form(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
     found = await _found_to_assign(visit)
     document = found.whole
-    if document.state not in _UNDER_WAY:
+    if document.state not in WORKED_ON:
         return await seen.late_page(visit, found)
     before = document.assignment
+    earlier = {"lead_unit": before.lead_unit, "deadline": dates.day_text(before.deadline)} if before else {}
     asked = waiting(await submissions_of(visit, found))
     returned = [each for each in await _parts(visit, found) if each.state is PartState.RETURNED]
     return await visit.form_page(
@@ -292,17 +285,10 @@ async def assign_form(visit: Visit, problems: Problems | None = None) -> web.Str
             *((each, each) for each in ready_sentences()),
         ],
         own_days={each.unit: dates.day_text(each.deadline) for each in before.deadlines} if before else {},
-        given=visit.form.flat() or _earlier_assignment(before),
+        given=visit.form.flat() or earlier,
         ticked=visit.form.all("helping") if visit.form.fields or not before else before.coordinating_units,
         version=visit.form.text("version") or str(found.whole.version),
     )
-
-
-def _earlier_assignment(before: Assignment | None) -> dict[str, str]:
-    if before is None:
-        return {}
-    deadline = dates.day_text(before.deadline)
-    return {"lead_unit": before.lead_unit, "deadline": deadline}
 
 
 async def _units(visit: Visit) -> Sequence[str]:
@@ -372,7 +358,7 @@ async def request_answered(visit: Visit, code: str) -> web.StreamResponse:
     known = await detail.look_known(visit, found.whole)
     if known.request is None or found.whole.state is InState.SEALED:
         return await seen.late_page(visit, found)
-    request, child = known.request.standing, known.request.child
+    request, child = known.request, known.request.brought_by
     if visit.is_act and visit.form.text("request") != request.request_id:
         return await seen.late_page(visit, found)
     problems = [] if agrees else visit.short_reason()
@@ -386,8 +372,8 @@ async def request_answered(visit: Visit, code: str) -> web.StreamResponse:
             will=will if agrees else "will",
             do=f"do.{request.kind}",
             grave=not agrees or request.kind != "update",
-            asked=request.request_id,
-            request=known.request,
+            asked=request.request_id or "",
+            request=request,
             changed=changes_asked(visit, found.whole, child) if agrees and child is not None else (),
         )
     call = StatusCall(code=code, note=visit.form.text("reason") or None, staff=seen.staff_of(visit))
@@ -451,7 +437,7 @@ def opinion_typed(visit: Visit) -> str:
 async def submitted(visit: Visit) -> web.StreamResponse:
     found = await seen.find(visit)
     visit.person.require(Right.TAKE_IN, Manner.YES)
-    if found.whole.state not in received.WORKED_ON or waiting(await submissions_of(visit, found)):
+    if found.whole.state not in WORKED_ON or waiting(await submissions_of(visit, found)):
         return await seen.late_page(visit, found)
     leader, note = visit.form.text("leader"), visit.form.text("note")
     leaders = await seen.leaders_of(visit)

@@ -64,6 +64,8 @@ async def locked(visit: Visit, found: SeenIncoming) -> web.StreamResponse:
     """In place of the document: what to do now, and what became of it."""
     async with visit.deps.store.read(visit.scope()) as work:
         hold = await _hold(work, found.whole.id)
+    decision = hold.decision if hold is not None else None
+    is_purged = hold is not None and hold.state is HoldState.PURGED
     return await visit.page(
         "incoming/sealed.html",
         title=visit.say("incoming.sealed.title"),
@@ -73,7 +75,7 @@ async def locked(visit: Visit, found: SeenIncoming) -> web.StreamResponse:
         begun_by=await seen.name_told(visit, hold.begun_by) if hold is not None else "",
         drafts={each: _notice_draft(visit, hold, each) for each in _NOTICES} if hold is not None else {},
         decides=_decides(visit),
-        decided_by=await _decider(visit, hold),
+        decided_by=await seen.name_told(visit, decision.by) if is_purged and decision is not None else "",
         may_audit=visit.may(Right.AUDIT),
     )
 
@@ -83,7 +85,9 @@ async def purged(visit: Visit) -> web.StreamResponse:
     found, decides = await seen.find(visit), _decides(visit)
     if visit.is_act and not decides:
         raise Denied("this person does not decide on the sealed hold", code="GW-ROLE")
-    if (hold := await _open_hold(visit, found)) is None:
+    async with visit.deps.store.read(visit.scope()) as work:
+        hold = await work.held.open_of(found.whole.id)
+    if hold is None:
         return await seen.late_page(visit, found)
     closed = "" if decides else visit.say("incoming.purge.not_you")
     ask = partial(seen.ask, visit, found, "purge", grave=True, closed=closed)
@@ -101,11 +105,6 @@ async def purged(visit: Visit) -> web.StreamResponse:
     return visit.said(found.path, "incoming.purged")
 
 
-async def _open_hold(visit: Visit, found: SeenIncoming) -> Hold | None:
-    async with visit.deps.store.read(visit.scope()) as work:
-        return await work.held.open_of(found.whole.id)
-
-
 async def _hold(work: OfficeWork, incoming_id: str) -> Hold | None:
     """The open one, else the one that was purged."""
     hold = await work.held.open_of(incoming_id)
@@ -118,12 +117,6 @@ async def _hold(work: OfficeWork, incoming_id: str) -> Hold | None:
 def _decides(visit: Visit) -> bool:
     """The head who also has the role that the decision asks for."""
     return Role.HEAD in visit.person.person.roles and visit.may(Right.SEALED_HOLD, Manner.RECORDED)
-
-
-async def _decider(visit: Visit, hold: Hold | None) -> str:
-    if hold is None or hold.decision is None or hold.state is not HoldState.PURGED:
-        return ""
-    return await seen.name_told(visit, hold.decision.by)
 
 
 def _notice_draft(visit: Visit, hold: Hold, to: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from aiohttp import web
 
-from gateway.domain.document import IncomingDocument, InState, Staff
+from gateway.domain.document import UNDECIDED, IncomingDocument, Source, Staff
 from gateway.domain.fields import STATUS, fitting, whole
 from gateway.domain.text import fold
 from gateway.errors import Clash, Denied, StaleVersion
@@ -23,6 +23,7 @@ from gateway.office.policy.rights import Granted
 from gateway.office.web import visits
 from gateway.office.web.dates import clock_text
 from gateway.office.web.forms import Problems, whole_number
+from gateway.office.web.pages import content
 from gateway.office.web.routes import Needs
 from gateway.office.web.visits import Visit, merged, where
 
@@ -43,7 +44,6 @@ REOPENS = (*PROGRESSES, Needs(right=Right.INSTRUCT, manners=(Manner.YES,)))
 ANSWERS = (Needs(right=Right.ANSWER, manners=(Manner.YES,)),)
 FREEZES = (Needs(right=Right.FREEZE, manners=(Manner.YES,)),)
 DECIDES = (Needs(right=Right.SEALED_HOLD, manners=(Manner.RECORDED,)),)
-OPEN = (InState.NEW, InState.HELD)
 DONE = "X-Done"
 """Says to the pane that the letter was decided about."""
 
@@ -65,18 +65,19 @@ class SeenIncoming:
     def path(self) -> str:
         return path_of(self.whole.id)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it is to be decided about here."""
+        return self.whole.state in UNDECIDED and self.whole.source is Source.AXIS
+
 
 def path_of(id: str) -> str:
     return where(f"/van-ban-den/{id}")
 
 
-def numbered(document: IncomingDocument) -> str:
-    return "/".join(part for part in (document.number, document.symbol) if part)
-
-
 def named(visit: Visit, document: IncomingDocument) -> str:
     """Number and symbol; in words where it has none, as many letters of citizens."""
-    return numbered(document) or visit.say("incoming.no_number")
+    return document.code or visit.say("incoming.no_number")
 
 
 def is_given(document: IncomingDocument, unit: str) -> bool:
@@ -117,15 +118,7 @@ async def _looked_up(visit: Visit, manner: Manner, unit: str) -> SeenIncoming:
 
 
 async def note_read(visit: Visit, found: SeenIncoming, file: str) -> None:
-    """Written down before content is given out."""
-    await acting.note_reading(
-        visit.deps.accounts,
-        visit.person,
-        found.whole.id,
-        file=file,
-        order=visit.ask("lenh"),
-        assigned=found.assigned,
-    )
+    await content.note_read(visit, found.whole.id, file, assigned=found.assigned)
 
 
 async def by_order(visit: Visit, found: SeenIncoming, file: str = "") -> SeenIncoming:

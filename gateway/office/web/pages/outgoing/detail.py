@@ -9,26 +9,27 @@ what can be wrong with a document as a clerk knows it, says what each cure does,
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from aiohttp import web
 
-from gateway.domain.document import FileRole, IncomingDocument, Kind, OutgoingDocument, OutState, ReplyLink
+from gateway.document_view.facts import state_word
+from gateway.document_view.recipients import picture
+from gateway.domain.document import IncomingDocument, Kind, OutgoingDocument, OutState, ReplyLink
 from gateway.domain.event import EventKind
+from gateway.domain.status import SILENT, TAKEN, document_word
 from gateway.domain.wall_clock import local
 from gateway.errors import NotFound
-from gateway.office.domain.listing import TAKEN, Side
+from gateway.office.domain.listing import Side
 from gateway.office.domain.roles import Manner, Right
-from gateway.office.web import answers, dates, door
-from gateway.office.web.answers import FileContent
+from gateway.office.web import dates, door
 from gateway.office.web.listing import list_rows
-from gateway.office.web.pages import leaf, lists
-from gateway.office.web.pages.leaf import Leaf, LeafDesk
+from gateway.office.web.pages import content, lists
+from gateway.office.web.pages.content import Leaf, LeafDesk
 from gateway.office.web.pages.outgoing import acts, seen
 from gateway.office.web.pages.outgoing.seen import DocumentAct, SeenOutgoing
-from gateway.office.web.pages.outgoing.way import picture
 from gateway.office.web.visits import Visit, merged, where
 from gateway.ops.evidence.contents import HeldPacket
 from gateway.outgoing import files
@@ -40,18 +41,19 @@ _MOST_OPEN = 60
 
 async def document_shown(visit: Visit) -> web.StreamResponse:
     found = await seen.find(visit)
-    document, code = found.document, _number_and_symbol(visit, found.document)
-    if document.kind in (Kind.RECALL, Kind.UPDATE) and document.parent_id is not None:
+    document, code = found.document, found.document.draft.code or visit.say("outgoing.no_number")
+    if document.kind.asks and document.parent_id is not None:
         return visit.go(f"/van-ban-di/{document.parent_id}")
     now = visit.deps.clock.now()
     every = seen.recipient_rows(found, now, visit.lang)
     chosen, word, quiet_only = _chosen_rows(visit, every)
+    came_from = merged({"ds": visit.ask("ds")})
     region = {
         "found": found,
         "every": len(every),
         "rows": chosen,
         "counts": Counter(each.word for each in every),
-        "silent": sum(each.word in seen.SILENT_STATES for each in every),
+        "silent": sum(each.word in SILENT for each in every),
         "late": sum(each.late for each in every),
         "taken": sum(each.word in TAKEN for each in every),
         "recalled": sum(each.way is not None and each.way.given_back_at is not None for each in every),
@@ -62,19 +64,20 @@ async def document_shown(visit: Visit) -> web.StreamResponse:
         # Timelines are read beside those of others.
         "seconds": lambda at: dates.clock_text(at, now, "%H:%M:%S"),
         "labelled": visit.say_or,
-        "link": _link(visit, found),
+        # The same page with another choice of recipients, still in the list that it was opened from.
+        "link": lambda **query: where(found.path, **query, **came_from),
         "may_read": visit.may(Right.SEE_CONTENT, Manner.YES, Manner.OWN, Manner.ORDER)
         and not document.is_sealed,
     }
     if visit.is_piece:
         return visit.piece("outgoing/_recipients.html", **region)
-    state = found.line.state if found.line is not None else document.state
     offers = seen.acts_of(found, now, lambda right, manners: visit.may(right, *manners))
     undo, writes = _may_undo(visit, document), document.state is OutState.DRAFT and bool(offers)
-    word_of_list = visit.say(f"state.{state}", code="")
+    state = document_word(document.state, [each.word for each in every])
     return await visit.page(
         "outgoing/detail.html",
-        title=f"{word_of_list} – {visit.say('outgoing.title', code=code)}",
+        title=f"{state_word(state, visit.lang)} – {visit.say('outgoing.title', code=code)}",
+        state=state,
         heading=visit.say("outgoing.title", code=code),
         code=code,
         offered=offered(found, offers, undo + writes),
@@ -86,11 +89,12 @@ async def document_shown(visit: Visit) -> web.StreamResponse:
         undo=undo,
         recall_ask=await acts.latest_asked(visit, found),
         replaced_by=[each for each in found.children if each.kind is Kind.REPLACEMENT],
-        changes=[each for each in found.children if each.kind in (Kind.RECALL, Kind.UPDATE)],
+        changes=[each for each in found.children if each.kind.asks],
         others=await _states_elsewhere(visit, found),
         answers_to=await _answers_to(visit, document),
         answered=await _answered(visit, found),
-        address=_address(visit, found),
+        # The whole address, to be sent to a colleague.
+        address=f"{'https' if door.is_secure(visit.request) else 'http'}://{visit.request.host}{found.path}",
         beside=await lists.neighbours_of(visit, Side.OUT, document.id),
         tags=await list_rows.tags_on_page(visit, Side.OUT, document.id),
         **region,
@@ -103,17 +107,12 @@ async def document_by_id(visit: Visit) -> web.StreamResponse:
     return visit.go(f"/van-ban-den/{id}" if id.startswith("inb_") else f"/van-ban-di/{id}")
 
 
-def _number_and_symbol(visit: Visit, document: OutgoingDocument) -> str:
-    draft = document.draft
-    return draft.code if draft.number or draft.symbol else visit.say("outgoing.no_number")
-
-
 def _chosen_rows(
     visit: Visit, every: Sequence[seen.RecipientRow]
 ) -> tuple[list[seen.RecipientRow], str, bool]:
     word, quiet_only = visit.ask("trang-thai"), visit.ask("chua") == "1"
     if quiet_only:
-        return [each for each in every if each.word in seen.SILENT_STATES], "", True
+        return [each for each in every if each.word in SILENT], "", True
     if any(each.word == word for each in every):
         return [each for each in every if each.word == word], word, False
     return list(every), "", False
@@ -127,12 +126,13 @@ def _may_undo(visit: Visit, document: OutgoingDocument) -> bool:
 
 
 async def _states_elsewhere(visit: Visit, found: SeenOutgoing) -> Mapping[str, str]:
-    """Of the same document sent at other times, the word that its list shows."""
+    """Of the same document sent at other times, the word that stands for it."""
+    if not found.others:
+        return {}
     async with visit.deps.store.read(visit.scope()) as work:
-        lines = {each.id: await work.office.lists.line(each.id) for each in found.others}
-    return {
-        each.id: line.state if (line := lines[each.id]) is not None else each.state for each in found.others
-    }
+        sent = await work.deliveries.of_many([each.id for each in found.others])
+    states = {id: [each.state for each in deliveries] for id, deliveries in sent.items()}
+    return {each.id: document_word(each.state, states.get(each.id, ())) for each in found.others}
 
 
 async def _answers_to(visit: Visit, document: OutgoingDocument) -> list[tuple[ReplyLink, str, bool]]:
@@ -153,29 +153,9 @@ async def _answers_to(visit: Visit, document: OutgoingDocument) -> list[tuple[Re
 
 async def _answered(visit: Visit, found: SeenOutgoing) -> list[IncomingDocument]:
     """What came in answer to it."""
-    ids = [str(each.data.get("by", "")) for each in found.events if each.kind is EventKind.INBOX_ANSWERED]
-    came = []
+    told = [str(each.data.get("by", "")) for each in found.events if each.kind is EventKind.INBOX_ANSWERED]
     async with visit.deps.store.read(visit.scope()) as work:
-        for id in dict.fromkeys(each for each in ids if each):
-            with suppress(NotFound):
-                came.append(await work.incoming.get(id))
-    return came
-
-
-def _link(visit: Visit, found: SeenOutgoing) -> Callable[..., str]:
-    """The same page with another choice of recipients, still in the list that it was opened from."""
-    came_from = {"ds": visit.ask("ds")} if visit.ask("ds") else {}
-    return lambda **query: where(found.path, **query, **came_from)
-
-
-def _address(visit: Visit, found: SeenOutgoing) -> str:
-    """The whole address, to be sent to a colleague."""
-    scheme = "https" if door.is_secure(visit.request) else "http"
-    return f"{scheme}://{visit.request.host}{found.path}"
-
-
-# What a page shows of one packet; the whole is a download.
-_PACKET_SHOWN = 32 * 1024
+        return await content.present(work.incoming.get, filter(None, told))
 
 
 async def packet_shown(visit: Visit) -> web.StreamResponse:
@@ -183,23 +163,11 @@ async def packet_shown(visit: Visit) -> web.StreamResponse:
     found = await seen.find(visit)
     if (asks := await _order_first(visit, found)) is not None:
         return asks
-    packets, scope, told = visit.deps.packets, visit.scope(), await _packet(visit, found)
-    opinion = await packets.judge(scope, found.document.id, told.digest)
-    text, cut = "", False
-    if opinion is not None:
-        await seen.note_read(visit, found.document, f"{told.packet_id}.edxml")
-        pieces = await packets.read(scope, found.document.id, told.digest)
-        text, cut = await answers.beginning_of(pieces, _PACKET_SHOWN)
-    return await visit.page(
-        "outgoing/packet.html",
-        title=visit.say("outgoing.packet", packet=told.packet_id),
-        found=found,
-        packet=told,
-        opinion=opinion,
-        text=text,
-        cut=cut,
-        order=visit.ask("lenh"),
-        labelled=visit.say_or,
+    packet, note = await _packet(visit, found), partial(seen.note_read, visit, found.document)
+    title = visit.say("outgoing.packet", packet=packet.packet_id)
+    name = f"{packet.packet_id}.edxml"
+    return await content.packet_page(
+        visit, "outgoing/packet.html", packet, note, name, title=title, found=found
     )
 
 
@@ -208,23 +176,20 @@ async def packet_kept(visit: Visit) -> web.StreamResponse:
     found = await seen.find(visit)
     if (asks := await _order_first(visit, found)) is not None:
         return asks
-    told = await _packet(visit, found)
-    await seen.note_read(visit, found.document, f"{told.packet_id}.edxml")
-    pieces = await visit.deps.packets.read(visit.scope(), found.document.id, told.digest)
-    return await answers.give_file(visit.request, answers.packet_content(told, pieces))
+    packet, note = await _packet(visit, found), partial(seen.note_read, visit, found.document)
+    return await content.give_packet(visit, packet, note, f"{packet.packet_id}.edxml")
 
 
 async def _packet(visit: Visit, found: SeenOutgoing) -> HeldPacket:
     digest, to = visit.path("digest"), visit.ask("noi-nhan")
-    return await visit.deps.packets.find(visit.scope(), found.document.id, digest, to)
+    return await content.find_packet(visit, found.document.id, digest, to)
 
 
 async def evidence_given(visit: Visit) -> web.StreamResponse:
-    """Made anew by each press of its button; an event tells of it."""
-    found = await seen.find(visit)
-    await seen.note_read(visit, found.document, "evidence.zip")
-    made = await visit.deps.packets.pack(visit.scope(), found.document.id)
-    return await answers.give_file(visit.request, answers.pack_content(made))
+    document = (await seen.find(visit)).document
+    return await content.give_pack(
+        visit, document.id, partial(seen.note_read, visit, document), "evidence.zip"
+    )
 
 
 async def file_given(visit: Visit, *, inline: bool = False) -> web.StreamResponse:
@@ -239,14 +204,7 @@ async def file_given(visit: Visit, *, inline: bool = False) -> web.StreamRespons
         return asks
     await seen.note_read(visit, found.document, item.name)
     opened = await files.open_file(visit.deps.out, visit.scope(), found.document.id, n)
-    content = FileContent(
-        name=opened.name,
-        found_type=opened.content_type,
-        size=opened.size,
-        sha256=opened.sha256,
-        pieces=opened.pieces,
-    )
-    return await answers.give_file(visit.request, content, inline=inline)
+    return await content.give_opened(visit, opened, opened.content_type, inline=inline)
 
 
 async def _order_first(visit: Visit, found: SeenOutgoing) -> web.StreamResponse | None:
@@ -281,40 +239,23 @@ async def slip_printed(visit: Visit) -> web.StreamResponse:
 
 async def leaf_of(visit: Visit, document: OutgoingDocument, path: str) -> Leaf | None:
     """As the page at that address shows it; None where there is nothing to see. Who calls has asked the right."""
-    if document.is_sealed or not document.files:
-        return None
-    return await leaf.leaf_of(visit, _desk(visit, document, path))
+    return None if document.is_sealed else await content.leaf_of(visit, _desk(visit, document, path))
 
 
 async def page_given(visit: Visit) -> web.StreamResponse:
     found = await seen.find(visit)
     files.refuse_sealed(found.document)
-    desk = _desk(visit, found.document, found.path) if found.document.files else None
-    return await leaf.picture_given(visit, desk, found.document.id)
+    return await content.picture_given(visit, _desk(visit, found.document, found.path))
 
 
 def _desk(visit: Visit, document: OutgoingDocument, path: str) -> LeafDesk:
-    """Of a document with files."""
-    looked = tuple(visit.deps.looking.outgoing(document, each) for each in document.files)
-    leads = [each.n for each in document.files if each.role is FileRole.LEAD]
-
-    def way(rest: str, **query: str) -> str:
-        return where(f"/van-ban-di/{document.id}/{rest}", **merged({**query, "lenh": visit.ask("lenh")}))
-
-    async def note(name: str) -> None:
-        await seen.note_read(visit, document, name)
-
     return LeafDesk(
         id=document.id,
         path=path,
-        files=looked,
-        lead=next((each for each in looked if each.n in leads), looked[0]),
-        keep=lambda n: way(f"tep/{n}"),
-        original=lambda n: way(f"tep/{n}/xem"),
-        picture=lambda n, page, query: way(f"trang/{n}/{page}", **query),
-        note=note,
-        kept=("ds", "lenh"),
-        reader=visit.ask("lenh"),
+        base=f"/van-ban-di/{document.id}",
+        view="tep/{n}/xem",
+        files=visit.deps.looking.files(document),
+        note=partial(seen.note_read, visit, document),
     )
 
 
@@ -334,20 +275,17 @@ class Offered:
 def offered(found: SeenOutgoing, offers: Sequence[DocumentAct], taken: int) -> Offered:
     """`taken` buttons stand there already: to call it back, to open the draft."""
     can = {each.key: each for each in offers if not each.why}
-    needed = [key for key in _needed(found) if key in can]
+    failed = any(each.state == "failed" for each in found.deliveries)
+    # What somebody waits for, the worst first.
+    awaited = ("anew", *(("resend",) if failed else ()), "urge")
+    if found.document.state in (OutState.DRAFT, OutState.BLOCKED):
+        awaited = ("discard", "cancel")
+    needed = [key for key in awaited if key in can]
     order = [*needed, *(key for key in _WANTED if key in can)]
     buttons = tuple(can[key] for key in order[: max(0, MOST_BUTTONS - taken)])
     rest = [each for each in offers if each not in buttons]
     rest.sort(key=lambda each: bool(each.why))
     return Offered(buttons=buttons, rest=tuple(rest), needed=bool(needed) and not taken)
-
-
-def _needed(found: SeenOutgoing) -> Sequence[str]:
-    """What somebody waits for, the worst first."""
-    if found.document.state in (OutState.DRAFT, OutState.BLOCKED):
-        return ("discard", "cancel")
-    failed = any(each.state == "failed" for each in found.deliveries)
-    return ("anew", *(("resend",) if failed else ()), "urge")
 
 
 async def choosing(visit: Visit) -> web.StreamResponse:

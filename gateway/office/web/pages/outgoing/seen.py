@@ -11,19 +11,27 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from gateway.domain.document import Delivery, Kind, OutgoingDocument, OutState, Staff
+from gateway.document_view.facts import By, FactView, state_word
+from gateway.document_view.recipients import RecipientView, Way, recipient_view, way_of
+from gateway.domain.document import Delivery, OutgoingDocument, OutState, Staff
 from gateway.domain.event import Event, EventKind
-from gateway.domain.status import CODES, Fact, Track, fold_delivery, is_skewed, open_request
+from gateway.domain.status import (
+    ASKED,
+    AWAITED,
+    FAULTY,
+    NEVER_LEFT,
+    Fact,
+    Track,
+)
 from gateway.domain.text import name_key
-from gateway.domain.wall_clock import local
 from gateway.errors import Denied
-from gateway.office.accounts import acting
 from gateway.office.domain.listing import ListLine
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.web import dates, visits
-from gateway.office.web.pages.outgoing.way import Way, way_of
+from gateway.office.web.pages import content
 from gateway.office.web.routes import Needs
 from gateway.office.web.visits import Visit
+from gateway.outgoing.answering import late_answers
 from gateway.outgoing.stopping import UNSENT
 from gateway.words import labels
 
@@ -48,6 +56,8 @@ class SeenOutgoing:
     line: ListLine | None = None
     parent: OutgoingDocument | None = None
     children: tuple[OutgoingDocument, ...] = ()
+    answers_late: frozenset[str] = frozenset()
+    """Deliveries, by id, whose recipients were to answer it by a day that is over, and have not."""
     others: tuple[OutgoingDocument, ...] = ()
     """The same number and date sent at other times, to others or once more."""
 
@@ -70,15 +80,9 @@ class SeenOutgoing:
         ]
         return max(acts, key=lambda each: (each.at, each.id), default=None)
 
-    def is_answer_late(self, delivery: Delivery, now: datetime) -> bool:
-        """Whether that recipient was to answer it by a day that is over, and has not."""
-        answers = (each for each in self.events if each.kind is EventKind.INBOX_ANSWERED)
-        answered = {str(each.data.get("from", "")).casefold() for each in answers}
-        return self.document.is_answer_late(delivery, answered, local(now).date())
-
     def is_late(self, delivery: Delivery, now: datetime) -> bool:
         """Whether that recipient should have taken it in by now."""
-        return self.line is not None and self.line.is_overdue(now) and delivery.state in ("sent", "delivered")
+        return self.line is not None and self.line.is_overdue(now) and delivery.state in AWAITED
 
 
 _ACTS_TOLD = frozenset(
@@ -108,27 +112,21 @@ async def find(visit: Visit) -> SeenOutgoing:
             events=tuple(await work.events.of(document.id)),
             line=await work.office.lists.line(document.id),
             parent=await work.outgoing.get(document.parent_id) if document.parent_id else None,
+            answers_late=await late_answers(work, [document], {document.id: deliveries}, visit.today),
             children=tuple(await work.outgoing.children(document.id)),
             others=tuple(
                 each
                 for each in same
                 if each.id != document.id
-                and each.kind in (Kind.DOCUMENT, Kind.REPLACEMENT)
+                and each.kind.is_whole
                 and (granted.manner is not Manner.OWN or each.accepted_by == visit.person.person.id)
             ),
         )
 
 
 async def note_read(visit: Visit, document: OutgoingDocument, file: str) -> None:
-    """Written down before content is given out."""
-    await acting.note_reading(
-        visit.deps.accounts,
-        visit.person,
-        document.id,
-        file=file,
-        order=visit.ask("lenh") or visit.form.text("lenh"),
-        assigned=document.accepted_by == visit.person.person.id,
-    )
+    own = document.accepted_by == visit.person.person.id
+    await content.note_read(visit, document.id, file, assigned=own)
 
 
 async def names_told(visit: Visit, principals: Iterable[str]) -> Mapping[str, str]:
@@ -154,11 +152,8 @@ MAY_RECALL = (Right.RECALL, (Manner.RECORDED,))
 MAY_URGE = (Right.URGE, (Manner.YES,))
 MAY_PRINT = (Right.SEE_CONTENT, (Manner.YES, Manner.OWN))
 # Of these the same bytes may go once more; the others have them, or have turned them down.
-SENT_AGAIN = frozenset({"failed", "sent", "sending", "delivered"})
+SENT_AGAIN = AWAITED | {"failed", "sending"}
 _GONE = frozenset({"cancelled", "paper", "rejected", "request_agreed"})
-_NEVER_LEFT = frozenset({"queued", "sending", "failed", "cancelled", "paper"})
-_WHOLE = (Kind.DOCUMENT, Kind.REPLACEMENT)
-_OPEN = frozenset({"recall_asked", "take_back_asked", "update_asked"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,19 +232,19 @@ def no_urging(found: SeenOutgoing, now: datetime) -> str:
 
 
 def late_deliveries(found: SeenOutgoing, now: datetime) -> Sequence[Delivery]:
-    return [each for each in found.deliveries if found.is_late(each, now) or found.is_answer_late(each, now)]
+    return [each for each in found.deliveries if found.is_late(each, now) or each.id in found.answers_late]
 
 
 def no_recall(found: SeenOutgoing) -> str:
     document = found.document
-    if document.kind not in _WHOLE:
+    if not document.kind.is_whole:
         return "outgoing.why.part"
     if document.state not in (OutState.PACKED, OutState.CANCELLED):
         return "outgoing.why.not_left"
     if not recallable(found):
-        if any(each.state in _OPEN for each in found.deliveries):
+        if any(each.state in ASKED for each in found.deliveries):
             return "outgoing.why.request_open"
-        never_left = all(each.state in _NEVER_LEFT for each in found.deliveries)
+        never_left = all(each.state in NEVER_LEFT for each in found.deliveries)
         return "outgoing.why.not_left" if never_left else "outgoing.why.all_gone"
     return ""
 
@@ -259,15 +254,14 @@ def recallable(found: SeenOutgoing) -> Sequence[Delivery]:
     return [
         each
         for each in found.deliveries
-        if each.state not in _NEVER_LEFT | _OPEN | {"request_agreed", "rejected"}
-        and open_request(fold_delivery(found.facts.get(each.id, ()))) is None
+        if each.state not in NEVER_LEFT | ASKED | {"request_agreed", "rejected"}
     ]
 
 
 def no_update(found: SeenOutgoing) -> str:
     if why := not_away(found):
         return why
-    return "outgoing.why.request_open" if any(each.state in _OPEN for each in found.deliveries) else ""
+    return "outgoing.why.request_open" if any(each.state in ASKED for each in found.deliveries) else ""
 
 
 def no_cancel(found: SeenOutgoing) -> str:
@@ -291,20 +285,17 @@ def not_away(found: SeenOutgoing) -> str:
     document = found.document
     if document.is_sealed:
         return "outgoing.why.sealed"
-    if document.kind not in _WHOLE:
+    if not document.kind.is_whole:
         return "outgoing.why.part"
     return "" if document.state is OutState.PACKED else "outgoing.why.not_sent"
 
 
-_BAD = frozenset({"failed", "rejected", "request_refused", "unknown", "blocked"})
-# Nothing has come back yet: neither 01 nor anything after it.
-SILENT_STATES = frozenset({"queued", "sending", "sent"})
-_TRANSPORT_TEXTS = frozenset({"queued", "sent", "failed", "cancelled"})
+_STEPS_TOLD = frozenset({"queued", "sent", "failed", "cancelled"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimelineMoment:
-    """One line of a timeline. `who` is `node`, `them`, or the name of a person of theirs or ours, with `staff` to reach;
+    """One line of a timeline. `who` is `node`, `them`, or the name of a person of ours, with `staff` of theirs to reach;
     `packet` is the part of an address that opens the signed packet behind it."""
 
     at: datetime | None
@@ -328,7 +319,7 @@ class RecipientRow:
     word: str
     text: str
     late: bool
-    at: datetime | None = None
+    at: datetime
     note: str = ""
     took: timedelta | None = None
     marks: tuple[str, ...] = ()
@@ -341,102 +332,71 @@ def recipient_rows(found: SeenOutgoing, now: datetime, lang: str) -> list[Recipi
     return sorted(
         made,
         key=lambda row: (
-            row.word not in _BAD,
+            row.word not in FAULTY | {"unknown"},
             not row.late,
             name_key(row.delivery.recipient.name or row.delivery.recipient.code),
         ),
     )
 
 
-def plain_note(text: str | None) -> str:
-    """What a person wrote in a status, without the packet id that every answer ends with for machines."""
-    reference = labels.say("status.reference", "vi", packet="").strip()
-    return (text or "").partition(reference)[0].rstrip(" ·")
-
-
 def _recipient_row(found: SeenOutgoing, delivery: Delivery, now: datetime, lang: str) -> RecipientRow:
-    facts = sorted(found.facts.get(delivery.id, ()), key=lambda each: each.at)
-    shown = _fact_shown(facts, delivery.state)
-    sent = next((each.at for each in facts if each.code == "sent"), None)
+    view = recipient_view(delivery, found.facts.get(delivery.id, ()), lang)
+    facts, last = [each.fact for each in view.facts], view.last
+    sent = [each for each in facts if each.code == "sent"]
     taken = next((each.at for each in facts if each.track is Track.BUSINESS and each.code == "03"), None)
-    left = next((each for each in reversed(facts) if each.code == "sent"), None)
-    by = [labels.say("axis.by", lang, axis=left.axis)] if left is not None and left.axis else []
+    by = [labels.say("axis.by", lang, axis=each.axis) for each in sent[-1:] if each.axis]
     late = found.is_late(delivery, now)
-    lines = [_fact_moment(each, delivery, found, lang, _nth(each, facts)) for each in facts]
-    lines += [_urged_moment(each, lang) for each in found.events if _is_about(each, delivery)]
+    lines = [_fact_moment(each, view, found, lang) for each in view.facts]
+    code = delivery.recipient.code.casefold()
+    lines += [
+        TimelineMoment(
+            at=each.at,
+            word="urged",
+            who=str(each.data.get("person", "")),
+            text=labels.say("outgoing.urged", lang),
+            note=labels.say(f"outgoing.urge.how.{each.data.get('how', 'other')}", lang),
+        )
+        for each in found.events
+        if each.kind is EventKind.MESSAGE_URGED and str(each.data.get("to", "")).casefold() == code
+    ]
     lines.sort(key=lambda each: each.at or now)
     if late and found.line is not None and found.line.due_at is not None:
         words = labels.say("outgoing.late", lang)
         lines.append(TimelineMoment(at=None, word="late", text=words, stated=found.line.due_at))
+    reply_late = [labels.say("mark.reply_late", lang)] if delivery.id in found.answers_late else []
     return RecipientRow(
         delivery=delivery,
         word=delivery.state,
-        text=labels.say(f"state.{delivery.state}", lang, code=""),
+        text=state_word(delivery.state, lang),
         late=late,
-        at=shown.at if shown is not None else delivery.updated_at,
-        note=" · ".join(_fact_notes(shown, lang)) if shown and shown.track is not Track.TRANSPORT else "",
-        took=taken - sent if sent is not None and taken is not None and taken >= sent else None,
-        marks=(
-            *by,
-            *(labels.mark_text(each, lang) for each in delivery.marks),
-            *((labels.say("mark.reply_late", lang),) if found.is_answer_late(delivery, now) else ()),
-        ),
+        at=view.at,
+        note=" · ".join(last.said) if last is not None and last.fact.track is not Track.TRANSPORT else "",
+        took=taken - sent[0].at if sent and taken is not None and taken >= sent[0].at else None,
+        marks=(*by, *view.marks, *reply_late),
         way=way_of(facts, delivery.state),
         lines=tuple(lines),
     )
 
 
-def _fact_shown(facts: Sequence[Fact], state: str) -> Fact | None:
-    """The newest fact that says the word which is shown; else the newest of all."""
-    fitting = [each for each in facts if _fact_key(each) == state]
-    return (fitting or list(facts))[-1] if facts else None
-
-
-def _fact_key(fact: Fact) -> str:
-    if fact.track is Track.TRANSPORT:
-        return fact.code
-    if fact.track is Track.REQUEST and fact.code == "asked":
-        return f"{fact.request_kind}_asked"
-    return CODES[fact.code].key if fact.code in CODES else "unknown"
-
-
-def _nth(fact: Fact, facts: Sequence[Fact]) -> int:
-    """The how-manieth of its kind it is."""
-    return sum(each.code == fact.code and each.at <= fact.at for each in facts)
-
-
-def _fact_moment(fact: Fact, delivery: Delivery, found: SeenOutgoing, lang: str, nth: int) -> TimelineMoment:
-    ours = fact.track is Track.TRANSPORT or (
-        fact.track is Track.REQUEST and fact.code in ("asked", "withdrawn")
-    )
-    is_own_time = ours or fact.stated_at is None
-    word = _fact_key(fact)
+def _fact_moment(view: FactView, whose: RecipientView, found: SeenOutgoing, lang: str) -> TimelineMoment:
+    fact, said = view.fact, view.said
+    if fact.track is Track.TRANSPORT and fact.code in _STEPS_TOLD:
+        # The how-manieth of its kind it is.
+        n = sum(each.fact.code == fact.code and each.at <= fact.at for each in whose.facts)
+        said = (labels.say(f"outgoing.step.{fact.code}", lang, n=n), *said)
     return TimelineMoment(
-        at=fact.at,
-        stated=None if is_own_time else fact.stated_at,
-        skewed=not is_own_time and is_skewed(fact),
-        who="node" if ours else "them",
-        staff=fact.staff,
-        word=word,
-        text=_fact_text(fact, word, lang),
-        note=" · ".join(_fact_notes(fact, lang, nth)),
-        packet=_fact_packet(fact, delivery, found, ours),
+        at=view.at,
+        stated=view.stated,
+        skewed=view.skewed,
+        who=view.by,
+        staff=view.staff,
+        word=view.key,
+        text=view.word,
+        note=" · ".join(dict.fromkeys(said)),
+        packet=_fact_packet(view, whose.delivery, found),
         proved=fact.proved,
         technical=_technical(fact, lang),
     )
-
-
-def _fact_text(fact: Fact, word: str, lang: str) -> str:
-    if fact.track is Track.REQUEST and fact.code == "withdrawn":
-        return labels.say("request.withdrawn", lang)
-    return labels.say(f"state.{word}", lang, code=fact.code)
-
-
-def _fact_notes(fact: Fact, lang: str, nth: int = 1) -> list[str]:
-    said = [plain_note(fact.reason), plain_note(fact.note)]
-    if fact.track is Track.TRANSPORT and fact.code in _TRANSPORT_TEXTS:
-        said.insert(0, labels.say(f"outgoing.step.{fact.code}", lang, n=nth))
-    return [each for each in dict.fromkeys(said) if each]
 
 
 def _technical(fact: Fact, lang: str) -> str:
@@ -449,26 +409,12 @@ def _technical(fact: Fact, lang: str) -> str:
     return ", ".join(said)
 
 
-def _fact_packet(fact: Fact, delivery: Delivery, found: SeenOutgoing, ours: bool) -> str:
-    if ours:
+def _fact_packet(view: FactView, delivery: Delivery, found: SeenOutgoing) -> str:
+    fact = view.fact
+    if view.by is By.NODE:
         digest = fact.handed.digest if fact.handed is not None else found.document.envelope_digest
         left = fact.track is Track.TRANSPORT and fact.code == "sent"
         return str(digest) if digest is not None and left else ""
-    if fact.packet_digest is None:
-        return ""
-    return f"{fact.packet_digest}?noi-nhan={delivery.recipient.code}"
-
-
-def _is_about(event: Event, delivery: Delivery) -> bool:
-    is_urging = event.kind is EventKind.MESSAGE_URGED
-    return is_urging and str(event.data.get("to", "")).casefold() == delivery.recipient.code.casefold()
-
-
-def _urged_moment(event: Event, lang: str) -> TimelineMoment:
-    return TimelineMoment(
-        at=event.at,
-        word="urged",
-        who=str(event.data.get("person", "")),
-        text=labels.say("outgoing.urged", lang),
-        note=labels.say(f"outgoing.urge.how.{event.data.get('how', 'other')}", lang),
+    return (
+        f"{fact.packet_digest}?noi-nhan={delivery.recipient.code}" if fact.packet_digest is not None else ""
     )

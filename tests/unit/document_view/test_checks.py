@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from gateway.document_view import checks
+from gateway.document_view.checks import Grade
 from gateway.domain.document import IncomingDocument, IncomingFile, InState, Kind, Source, Urgency
 from gateway.domain.identity import Digest, DocumentId
 from gateway.domain.signatures import FileVerdict, SignatureWord
-from gateway.office.web.pages.incoming import checks
-from gateway.office.web.pages.incoming.checks import Grade
 from gateway.policy.verdict import ReasonCode, reason
 from tests.support.cases import Cases
 

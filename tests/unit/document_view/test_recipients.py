@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from gateway.document_view.recipients import picture, way_of
 from gateway.domain.status import Fact, Track
-from gateway.office.web.pages.outgoing.way import picture, way_of
 
 BEGAN = datetime(2026, 11, 20, 7, 0, tzinfo=UTC)
 

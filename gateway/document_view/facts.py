@@ -1,0 +1,243 @@
+"""States and facts in words. In: a state, a code of the other side, a fact of a delivery or of an incoming document; a
+language. Out: text; or a `FactView`: what the fact says, who said it, what was written; or all that happened to an
+incoming document, oldest first: what its sender asked, what we answered and who did it, to whom it was given, each with our
+time and theirs. A code that has no words is shown as it is: the other side's codes must never break an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from enum import StrEnum
+
+from gateway.domain.document import Kind, Staff
+from gateway.domain.event import Event, EventKind
+from gateway.domain.status import CODES, Fact, RequestState, Track, is_skewed
+from gateway.words import labels
+
+
+def state_word(state: str, lang: str) -> str:
+    """The word a sender reads for a state."""
+    return labels.say_or(f"state.{state}", state, lang)
+
+
+def short_word(state: str, lang: str) -> str:
+    """The same for a narrow column."""
+    return labels.say_or(f"state.short.{state}", "", lang) or state_word(state, lang)
+
+
+def received_word(state: str, lang: str, kind: Kind = Kind.DOCUMENT) -> str:
+    """The word a receiver reads for a state; a recall or an update is asked and answered, never taken in."""
+    asked = labels.say_or(f"state.in.request.{state}", "", lang) if kind.asks else ""
+    return asked or labels.say_or(f"state.in.{state}", state_word(state, lang), lang)
+
+
+def packet_word(state: str, lang: str) -> str:
+    """The word for the state of a stored packet."""
+    return labels.say_or(f"packet.{state}", state, lang)
+
+
+def code_text(code: str | None, lang: str) -> str | None:
+    """What a code of a finding means; None for none."""
+    return labels.say_or(f"code.{code}", code, lang) if code else None
+
+
+def without_reference(text: str | None) -> str | None:
+    """What a person wrote in a status, without the packet id that every answer ends with for machines."""
+    reference = labels.say("status.reference", "vi", packet="").strip()
+    return (text or "").partition(reference)[0].rstrip(" ·") or None
+
+
+def received_marks(marks: Iterable[str], lang: str, without: frozenset[str] = frozenset()) -> list[str]:
+    """The marks that speak to a receiver; requests stand among the facts."""
+    made = []
+    for mark in marks:
+        name = mark.partition(":")[0]
+        if name in without or name.startswith("request_"):
+            continue
+        if labels.has(f"incoming.mark.{name}"):
+            made.append(labels.say(f"incoming.mark.{name}", lang))
+        elif labels.has(f"mark.{name}"):
+            made.append(labels.mark_text(mark, lang))
+    return made
+
+
+class By(StrEnum):
+    """Who said it: the node by itself, a person of ours, or the other side."""
+
+    NODE = "node"
+    US = "us"
+    THEM = "them"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FactView:
+    """What one fact says. `key` is its state by the table of states, `word` the same in words; `said` is what was written,
+    `stated` the time that whoever said it states, where that is another one than ours."""
+
+    fact: Fact
+    key: str
+    word: str
+    by: By
+    said: tuple[str, ...] = ()
+    stated: datetime | None = None
+    skewed: bool = False
+
+    @property
+    def at(self) -> datetime:
+        return self.fact.at
+
+    @property
+    def staff(self) -> Staff | None:
+        return self.fact.staff
+
+
+def sent_fact(fact: Fact, lang: str) -> FactView:
+    """A fact about a delivery, as the sender of the document reads it. Our own acts state no time."""
+    is_ours = fact.track is Track.TRANSPORT or _is_of_asking(fact)
+    return FactView(
+        fact=fact,
+        key=_key(fact),
+        word=_withdrawn_word(fact, lang) or state_word(_key(fact), lang),
+        by=By.NODE if is_ours else By.THEM,
+        said=_said(fact, lang),
+        stated=None if is_ours else fact.stated_at,
+        skewed=not is_ours and is_skewed(fact),
+    )
+
+
+def received_fact(fact: Fact, lang: str) -> FactView:
+    """A fact about an incoming document, as its receiver reads it."""
+    by = By.NODE if fact.code == "01" or fact.track is Track.OTHER else By.US
+    return FactView(
+        fact=fact,
+        key=_key(fact),
+        word=_withdrawn_word(fact, lang)
+        or labels.say_or(f"incoming.line.{fact.code}", "", lang)
+        or received_word(_key(fact), lang),
+        by=By.THEM if _is_of_asking(fact) else by,
+        said=_said(fact, lang),
+        stated=fact.stated_at if fact.stated_at != fact.at else None,
+        skewed=is_skewed(fact),
+    )
+
+
+def _key(fact: Fact) -> str:
+    if fact.track is Track.TRANSPORT:
+        return fact.code
+    if fact.track is Track.REQUEST and fact.code == RequestState.ASKED:
+        return f"{fact.request_kind}_asked"
+    return CODES[fact.code].key if fact.code in CODES else "unknown"
+
+
+def _is_of_asking(fact: Fact) -> bool:
+    """What the sender of a document asks, and not what it is answered."""
+    return fact.track is Track.REQUEST and fact.code in (RequestState.ASKED, RequestState.WITHDRAWN)
+
+
+def _withdrawn_word(fact: Fact, lang: str) -> str:
+    is_withdrawn = fact.track is Track.REQUEST and fact.code == RequestState.WITHDRAWN
+    return labels.say("request.withdrawn", lang) if is_withdrawn else ""
+
+
+def _said(fact: Fact, lang: str) -> tuple[str, ...]:
+    """The reason and the note, each once."""
+    reason = labels.say_or(f"reason.{fact.reason}", fact.reason or "", lang)
+    return tuple(dict.fromkeys(text for each in (reason, fact.note) if (text := without_reference(each))))
+
+
+_EVENTS_TOLD = {
+    EventKind.INBOX_ACKED: "handed",
+    EventKind.INBOX_REPLIED: "replied",
+    EventKind.INBOX_PART_DONE: "part_done",
+    EventKind.INBOX_REOPENED: "reopened",
+    EventKind.INBOX_SIGNATURES: "signatures",
+    EventKind.INBOX_SUBMITTED: "submitted",
+    EventKind.INBOX_OPINION: "opinion",
+    EventKind.INBOX_HANDED_BACK: "handed_back",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryLine:
+    """`who` is a person by name, or in words who else; `said` is what was written, `stated` the time that they state."""
+
+    at: datetime
+    word: str
+    who: str
+    said: tuple[str, ...] = ()
+    staff: Staff | None = None
+    stated: datetime | None = None
+    skewed: bool = False
+
+
+def history_lines(
+    facts: Sequence[Fact],
+    events: Sequence[Event],
+    names: Mapping[str, str],
+    lang: str,
+    *,
+    sender: str,
+    content: bool,
+) -> list[HistoryLine]:
+    """`content`: whether what people wrote may be shown."""
+    made = [
+        *(_of_fact(received_fact(each, lang), lang, sender) for each in facts),
+        *_of_events(events, names, lang),
+    ]
+    told = sorted(made, key=lambda line: line.at)
+    return told if content else [replace(each, said=(), staff=None) for each in told]
+
+
+def _of_fact(view: FactView, lang: str, sender: str) -> HistoryLine:
+    who = sender if view.by is By.THEM else labels.say(f"incoming.by.{view.by}", lang)
+    staff = view.staff
+    return HistoryLine(
+        at=view.at,
+        word=view.word,
+        who=staff.name if staff is not None and staff.name else who,
+        said=view.said,
+        staff=staff,
+        stated=view.stated,
+        skewed=view.skewed,
+    )
+
+
+def _of_events(events: Sequence[Event], names: Mapping[str, str], lang: str) -> Iterator[HistoryLine]:
+    for event in events:
+        is_given = event.kind is EventKind.INBOX_STATUS and "assignment" in event.data
+        if key := "assigned" if is_given else _EVENTS_TOLD.get(event.kind):
+            yield HistoryLine(
+                at=event.at,
+                word=labels.say(f"incoming.line.{key}", lang),
+                who=names.get(event.principal_id, event.principal_id),
+                said=_event_said(event, lang),
+            )
+
+
+def _event_said(event: Event, lang: str) -> tuple[str, ...]:
+    data = event.data
+    match event.kind:
+        case EventKind.INBOX_STATUS:
+            return _instructions_given(event, lang)
+        case EventKind.INBOX_HANDED_BACK:
+            return str(data.get("unit", "")), str(data.get("reason", ""))
+        case EventKind.INBOX_SUBMITTED | EventKind.INBOX_OPINION:
+            words = str(data.get("note") or data.get("opinion") or "")
+            return (words,) if words else ()
+        case _:
+            return ()
+
+
+def _instructions_given(event: Event, lang: str) -> tuple[str, ...]:
+    """Each instruction as it was given: a later one never takes its place (R67)."""
+    data = event.data
+    unit = data.get("assignment")
+    told = [labels.say("incoming.given.lead", lang, unit=unit) if unit else ""]
+    if units := data.get("units"):
+        told.append(labels.say("incoming.given.helping", lang, units=", ".join(map(str, units))))
+    if deadline := data.get("deadline"):
+        day = date.fromisoformat(str(deadline)).strftime("%d/%m/%Y")
+        told.append(labels.say("incoming.given.deadline", lang, day=day))
+    told += [str(data.get("note") or ""), str(data.get("why") or "")]
+    return tuple(text for text in told if text)

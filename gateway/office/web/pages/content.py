@@ -1,0 +1,356 @@
+"""What a document says, whether it came in or is to go out. Given out: its files, the signed packets behind it, the
+evidence pack, as bytes that no browser runs or guesses at, once it was written down who reads them; the page of one packet,
+with what its signature is worth and its text, never rendered. In front of whoever decides about it: pages of one of its
+files as pictures, a number of them at a time, with their sizes told before they come; or their words, to select; of what
+cannot be drawn a plain sentence, and the file. In: a visit, the document as its side shows it (`LeafDesk`), and how that
+side writes down who reads."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from aiohttp import web
+
+from gateway.api import downloads
+from gateway.domain.identity import Digest
+from gateway.domain.page_picture import PageLook, pixels
+from gateway.domain.pdf import Size
+from gateway.edxml.attachment import pieces
+from gateway.errors import Clash, Denied, GatewayError, NotFound
+from gateway.office.accounts import acting
+from gateway.office.letters.looking import DOTS, WINDOW, LookedFile, lead_of
+from gateway.office.web import answers
+from gateway.office.web.answers import FileContent
+from gateway.office.web.visits import Visit, merged, where
+from gateway.ops.evidence.contents import HeldPacket
+from gateway.stored_content import OpenFile, streamed
+
+T = TypeVar("T")
+# Writes down that a file is read, by its name.
+Note = Callable[[str], Awaitable[None]]
+# The head, the signature and the body of a packet; files follow it as long rows of letters that nobody reads.
+_PACKET_SHOWN = 64 * 1024
+_HEX = frozenset("0123456789abcdef")
+
+
+async def note_read(visit: Visit, id: str, file: str, *, assigned: bool) -> None:
+    """Written down before content is given out, with the order by which it is."""
+    order = visit.ask("lenh") or visit.form.text("lenh")
+    await acting.note_reading(
+        visit.deps.accounts, visit.person, id, file=file, order=order, assigned=assigned
+    )
+
+
+async def give_opened(visit: Visit, opened: OpenFile, found_type: str, *, inline: bool) -> web.StreamResponse:
+    """`found_type` is what the inspector found in it, in its short words."""
+    content = FileContent(
+        name=opened.name,
+        found_type=found_type,
+        size=opened.size,
+        sha256=opened.sha256,
+        pieces=opened.pieces,
+    )
+    return await answers.give_file(visit.request, content, inline=inline)
+
+
+async def present(get: Callable[[str], Awaitable[T]], ids: Iterable[str]) -> list[T]:
+    """Each of these documents once; one of another agency of this node is not ours to open."""
+    made = []
+    for id in dict.fromkeys(ids):
+        with suppress(NotFound):
+            made.append(await get(id))
+    return made
+
+
+async def find_packet(visit: Visit, id: str, digest: str, sender: str = "") -> HeldPacket:
+    """The packet of that document by the digest of its file; with a sender by that of what it signed. NotFound when the
+    document has none such."""
+    if sender:
+        digest = await _file_of(visit, sender, digest)
+    packets = await visit.deps.evidence.packets(visit.scope(), id)
+    found = next((each for each in packets if each.digest == digest), None)
+    if found is None:
+        raise NotFound(f"{id} has no packet {digest[:80]}")
+    return found
+
+
+async def _file_of(visit: Visit, sender: str, digest: str) -> str:
+    async with visit.deps.store.read(visit.scope()) as work:
+        wanted = Digest(digest) if len(digest) == 64 and set(digest) <= _HEX else None
+        identity = await work.identities.by_body(sender, wanted) if wanted is not None else None
+        if identity is None:
+            raise NotFound(f"nothing of {sender} has signed {digest[:80]}")
+        return (await work.inbox.get(identity.inbox_id)).file_digest
+
+
+def _read(visit: Visit, packet: HeldPacket) -> AsyncIterator[bytes]:
+    """Nothing of a recalled or sealed document is ever opened."""
+    if packet.open is None:
+        raise Clash(
+            f"the packet {packet.packet_id} cannot be read: it is {packet.absent}", code="GW-UNREADABLE"
+        )
+    return streamed(visit.deps.pool, pieces(packet.open))
+
+
+async def packet_page(
+    visit: Visit, template: str, packet: HeldPacket, note: Note, name: str, **values: object
+) -> web.StreamResponse:
+    """`name` is that of what is read."""
+    text, is_cut = "", False
+    if packet.open is not None:
+        await note(name)
+        text, is_cut = await answers.beginning_of(_read(visit, packet), _PACKET_SHOWN)
+    return await visit.page(
+        template,
+        packet=packet,
+        opinion=await visit.deps.evidence.judged(packet),
+        text=text,
+        is_cut=is_cut,
+        order=visit.ask("lenh"),
+        labelled=visit.say_or,
+        **values,
+    )
+
+
+async def give_packet(visit: Visit, packet: HeldPacket, note: Note, name: str) -> web.StreamResponse:
+    """One signed packet, byte for byte."""
+    await note(name)
+    content = FileContent(
+        name=f"{packet.packet_id}.edxml",
+        found_type="xml",
+        size=packet.size,
+        sha256=packet.digest,
+        pieces=_read(visit, packet),
+    )
+    return await answers.give_file(visit.request, content)
+
+
+async def give_pack(visit: Visit, id: str, note: Note, name: str) -> web.StreamResponse:
+    """Everything that proves it; each call makes a pack and leaves an event."""
+    await note(name)
+    return await answers.give_file(visit.request, await pack_of(visit, id))
+
+
+async def pack_of(visit: Visit, id: str) -> FileContent:
+    """An event tells that it was made."""
+    made = await visit.deps.evidence.make(visit.scope(), id)
+    content = streamed(visit.deps.pool, made.pieces())
+    return FileContent(name=made.name, found_type="zip", size=made.size, pieces=content)
+
+
+_SHARP = 2 * DOTS[0]
+_GONE = "PAGE-GONE"
+# Until it is drawn: one page of the commonest size, whose picture comes when it is ready.
+_AWAITED = PageLook(sizes=(Size(width=595, height=842),))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeafDesk:
+    """One document as its side shows it. `path` is the page that shows it, `base` what the addresses of its content begin
+    with, `view` the end of the one that shows a file as the browser does it; `note` writes down who reads a file; `faults`
+    are keys of the labels where the side has words of its own."""
+
+    id: str
+    path: str
+    base: str
+    view: str
+    files: tuple[LookedFile, ...]
+    note: Note
+    faults: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeafSheet:
+    """One page: where its picture is, and where the one for screens of twice as many dots; or its words."""
+
+    number: int
+    wide: int
+    high: int
+    path: str = ""
+    sharp: str = ""
+    words: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeafLink:
+    path: str
+    word: str
+    here: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leaf:
+    """`fault` is a key of the labels where there is nothing to see; `original` shows the file as the browser does it."""
+
+    item: LookedFile
+    files: tuple[LeafLink, ...]
+    keep: str
+    original: str = ""
+    sheets: tuple[LeafSheet, ...] = ()
+    pages: int = 0
+    previous: str = ""
+    next: str = ""
+    zooms: tuple[LeafLink, ...] = ()
+    as_words: str = ""
+    as_pictures: str = ""
+    is_large: bool = False
+    again: str = ""
+    """Where it was not drawn in time: this page once more."""
+    fault: str = ""
+
+    @property
+    def first(self) -> int:
+        return self.sheets[0].number if self.sheets else 1
+
+    @property
+    def last(self) -> int:
+        return self.sheets[-1].number if self.sheets else 1
+
+
+async def leaf_of(visit: Visit, desk: LeafDesk) -> Leaf | None:
+    """None where there is no file."""
+    item = chosen(visit, desk)
+    if item is None:
+        return None
+    visit.deps.looking.are_at_work(visit.here.id)
+    page, dots, as_words = _page_asked(visit), visit.number("co", DOTS[0], DOTS), visit.ask("chu") == "1"
+    look = await _looked(visit, desk, item, page, dots, as_words=as_words)
+    bare = Leaf(
+        item=item,
+        files=_files(visit, desk, item),
+        keep=_at(visit, desk, f"tep/{item.n}"),
+        original=_at(visit, desk, desk.view.format(n=item.n)) if answers.can_show(item.kind) else "",
+        fault=desk.faults.get(look.fault, f"leaf.{look.fault}") if look.fault else "",
+    )
+    if look.fault:
+        return bare
+    return _with_pages(visit, desk, bare, look, page, dots, as_words=as_words)
+
+
+def chosen(visit: Visit, desk: LeafDesk) -> LookedFile | None:
+    """The file that the address names, else the lead."""
+    return next((each for each in desk.files if str(each.n) == visit.ask("tep")), lead_of(desk.files))
+
+
+async def picture_given(visit: Visit, desk: LeafDesk) -> web.StreamResponse:
+    """The page that the address names, as a picture."""
+    item = next((each for each in desk.files if str(each.n) == visit.path("n")), None)
+    if item is None:
+        raise NotFound(f"{desk.id} has no such file")
+    page, dots = max(1, int(visit.path("page"))), visit.number("co", DOTS[0], DOTS)
+    await _note(visit, desk, item)
+    etag = f'"{item.sha256}-{page}-{dots}"' if item.is_kept else None
+    headers = answers.picture_headers(etag)
+    if etag is not None and downloads.is_known(visit.request, etag):
+        return web.Response(status=304, headers={"ETag": etag, "Cache-Control": headers["Cache-Control"]})
+    look = await visit.deps.looking.look(visit.scope(), item, page, dots)
+    if not look.picture:
+        raise NotFound(f"page {page} of file {item.n} cannot be shown: {look.fault}")
+    return web.Response(body=look.picture, headers=headers)
+
+
+def reader_of(visit: Visit, desk: LeafDesk, n: int) -> tuple[str, ...]:
+    """Who reads which file, by which order: written down once for each."""
+    return visit.person.session.id, desk.id, str(n), visit.ask("lenh")
+
+
+async def _looked(
+    visit: Visit, desk: LeafDesk, item: LookedFile, page: int, dots: int, *, as_words: bool
+) -> PageLook:
+    """What fails beside the file itself leaves the page as it is without."""
+    looking = visit.deps.looking
+    try:
+        if as_words:
+            await _note(visit, desk, item)
+            return await looking.words(visit.scope(), item, page)
+        return await looking.look_soon(visit.scope(), item, page, dots) or _AWAITED
+    except Denied:
+        raise
+    except GatewayError:
+        return PageLook(fault=_GONE)
+
+
+def _with_pages(
+    visit: Visit, desk: LeafDesk, bare: Leaf, look: PageLook, page: int, dots: int, *, as_words: bool
+) -> Leaf:
+    words: tuple[str | None, ...] = look.words or (None,) * len(look.sizes)
+    last = page + len(look.sizes) - 1
+    before = max(1, page - WINDOW)
+    return replace(
+        bare,
+        sheets=tuple(
+            _sheet(visit, desk, bare.item, page + n, size, dots, said)
+            for n, (size, said) in enumerate(zip(look.sizes, words, strict=True))
+        ),
+        pages=look.pages,
+        previous=_here(visit, desk, trang=str(before) if before > 1 else None) if page > 1 else "",
+        next=_here(visit, desk, trang=str(last + 1)) if last < look.pages else "",
+        zooms=tuple(_zoom(visit, desk, each, dots) for each in DOTS) if not as_words else (),
+        as_words=_here(visit, desk, chu="1") if not as_words and bare.item.kind == answers.PDF else "",
+        as_pictures=_here(visit, desk, chu=None) if as_words else "",
+        is_large=dots != DOTS[0],
+        again="" if look.pages else _here(visit, desk),
+    )
+
+
+def _sheet(
+    visit: Visit, desk: LeafDesk, item: LookedFile, number: int, size: Size, dots: int, words: str | None
+) -> LeafSheet:
+    wide, high = pixels(size, dots)
+    if words is not None:
+        return LeafSheet(number=number, wide=wide, high=high, words=words)
+    picture = f"trang/{item.n}/{number}"
+    return LeafSheet(
+        number=number,
+        wide=wide,
+        high=high,
+        path=_at(visit, desk, picture, co=str(dots) if dots != DOTS[0] else ""),
+        sharp=_at(visit, desk, picture, co=str(_SHARP)) if dots == DOTS[0] else "",
+    )
+
+
+def _at(visit: Visit, desk: LeafDesk, rest: str, **query: str) -> str:
+    """Below the document, by the same order."""
+    return where(f"{desk.base}/{rest}", **merged({**query, "lenh": visit.ask("lenh")}))
+
+
+def _zoom(visit: Visit, desk: LeafDesk, each: int, dots: int) -> LeafLink:
+    path = _here(visit, desk, co=str(each) if each != DOTS[0] else None)
+    word = visit.say("leaf.fits") if each == DOTS[0] else f"{each} %"
+    return LeafLink(path=path, word=word, here=each == dots)
+
+
+def _files(visit: Visit, desk: LeafDesk, item: LookedFile) -> tuple[LeafLink, ...]:
+    """Nothing to choose where there is one."""
+    listed = desk.files if len(desk.files) > 1 else ()
+    return tuple(
+        LeafLink(
+            path=_here(visit, desk, tep=str(each.n), trang=None, chu=None),
+            word=each.name,
+            here=each.n == item.n,
+        )
+        for each in listed
+    )
+
+
+def _page_asked(visit: Visit) -> int:
+    given = visit.ask("trang")
+    return max(1, int(given)) if given.isascii() and given.isdigit() and len(given) <= 4 else 1
+
+
+def _here(visit: Visit, desk: LeafDesk, **other: str | None) -> str:
+    """This page again, with something else in the pane."""
+    query = {name: visit.ask(name) for name in ("ds", "lenh", "tep", "trang", "co", "chu")}
+    kept = {name: value for name, value in {**query, **other}.items() if value}
+    return where(desk.path, **kept) + "#leaf"
+
+
+async def _note(visit: Visit, desk: LeafDesk, item: LookedFile) -> None:
+    """Once for a session, a file and an order, before the first of it is given out."""
+    looking, reader = visit.deps.looking, reader_of(visit, desk, item.n)
+    if not looking.has_noted(reader):
+        await desk.note(item.name)
+        looking.note(reader)

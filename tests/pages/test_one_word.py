@@ -1,0 +1,99 @@
+"""Every document of the demonstration has one word, wherever it is shown. Asked without a browser."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pytest
+
+from gateway.api.inbox_view import inbox_item
+from gateway.api.message_view import message
+from gateway.api.words import Lang
+from gateway.cli import documents
+from gateway.cli.command import Invocation
+from gateway.document_view.facts import received_word, state_word
+from gateway.domain.account import AgencyScope, HostedAgency
+from gateway.domain.document import IncomingDocument, OutgoingDocument
+from gateway.domain.status import ASKED, Fact, document_word, incoming_word
+from gateway.incoming.reading import AroundDocument
+from gateway.office.accounts import sign_in
+from gateway.office.domain.roles import PostRole
+from gateway.office.ports.store import OfficeWork
+from gateway.ops.evidence import contents
+from gateway_labs.demo import stage
+from tests.pages.guest import Guest, calling
+from tests.pages.site import Site
+from tests.support.accounts import HERE
+from tests.support.cases import Cases
+
+_MOST = 500
+_LANG: Lang = "vi"
+
+
+async def _sent(
+    site: Site, agency: HostedAgency, work: OfficeWork, document: OutgoingDocument
+) -> tuple[str, Mapping[str, str]]:
+    """The word by the one rule, and by each place that tells one."""
+    deliveries = await work.deliveries.of(document.id)
+    line = await work.office.lists.line(document.id)
+    words = {
+        "API": message(document, deliveries, _LANG).state,
+        "terminal": str(documents.outgoing_record(Invocation(), document, deliveries)["state"]),
+        "evidence": contents.story_of(site.node, agency, document, deliveries, (), {}).state,
+        **({"list": line.state} if line is not None else {}),
+    }
+    return document_word(document.state, [each.state for each in deliveries]), words
+
+
+async def _received(
+    site: Site, agency: HostedAgency, work: OfficeWork, document: IncomingDocument, facts: Sequence[Fact]
+) -> tuple[str, Mapping[str, str]]:
+    """While its sender asks for something, API and evidence tell the document's own state beside the request."""
+    line, word = await work.office.lists.line(document.id), incoming_word(document, facts)
+    own = {
+        "API": inbox_item(document, None, None, _LANG).state,
+        "evidence": contents.story_of(site.node, agency, document, (), (), {}).state,
+    }
+    told = documents.incoming(Invocation(), document, word, facts, AroundDocument())
+    assert any(received_word(word, _LANG, document.kind) in each for each in told)
+    return word, {**({} if word in ASKED else own), **({"list": line.state} if line is not None else {})}
+
+
+async def _heading(guest: Guest, path: str) -> str:
+    page = await guest.get(path)
+    assert page.status == 200
+    return page.text.partition("<h1")[2].partition("<section")[0]
+
+
+async def one_word_everywhere(site: Site, cases: Cases) -> None:
+    known: dict[str, str] = {}
+    person = site.person(PostRole.CLERK, "department")
+    for agency in await site.node.store.hosted():
+        async with site.node.store.read(AgencyScope(agency_id=agency.id, principal_id="node")) as work:
+            sent = (await work.outgoing.page(limit=_MOST)).items
+            arrived = (await work.incoming.page(limit=_MOST)).items
+            facts = await work.facts.of_many([each.id for each in arrived])
+            told = {each.id: await _sent(site, agency, work, each) for each in sent}
+            told |= {each.id: await _received(site, agency, work, each, facts[each.id]) for each in arrived}
+        for id, (word, words) in told.items():
+            with cases.case(id):
+                assert words == dict.fromkeys(words, word)
+        if agency.code == stage.cast().code("department"):
+            whole = {each.id for each in sent if each.kind.is_whole}
+            whole |= {each.id for each in arrived if each.kind.is_whole}
+            known = {id: word for id, (word, _) in told.items() if id in whole}
+    assert {id[:4] for id in known} == {"msg_", "inb_"}
+    async with calling(site.url) as guest:
+        guest.token = (await sign_in.run(person.desk, person.typed(), HERE)).token
+        for id, word in known.items():
+            with cases.case(f"page of {id}"):
+                shown = received_word(word, _LANG) if id.startswith("inb_") else state_word(word, _LANG)
+                place = "van-ban-den" if id.startswith("inb_") else "van-ban-di"
+                assert shown in await _heading(guest, f"/{place}/{id}")
+
+
+@pytest.mark.told
+async def test_every_document_has_one_word_at_api_terminal_list_page_and_in_its_evidence(
+    site: Site, cases: Cases
+) -> None:
+    await one_word_everywhere(site, cases)

@@ -1,0 +1,92 @@
+"""What one fact says: its word as its reader knows it, who said it, and what was written."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from gateway.document_view.facts import By, received_fact, received_word, sent_fact, short_word
+from gateway.document_view.recipients import recipient_view
+from gateway.domain.document import Delivery, Kind, Recipient
+from gateway.domain.status import Fact, RequestKind, Track
+from tests.support.cases import Cases
+
+NOW = datetime(2026, 11, 20, 7, 30, tzinfo=UTC)
+
+
+def fact(track: Track, code: str, **more: object) -> Fact:
+    return replace(Fact(track=track, code=code, at=NOW), **more)  # type: ignore[arg-type]
+
+
+ASKED = fact(Track.REQUEST, "asked", request_id="p1", request_kind=RequestKind.RECALL)
+
+
+def test_sender_and_receiver_read_the_same_fact_in_their_own_words(cases: Cases) -> None:
+    rows = {
+        "taken in": (fact(Track.BUSINESS, "03"), ("Accepted", By.THEM), ("Taken in", By.US)),
+        "arrived": (fact(Track.BUSINESS, "01"), ("Delivered", By.THEM), ("Waiting to be taken in", By.NODE)),
+        "asked": (ASKED, ("Recall notice, waiting", By.NODE), ("Sender sent a recall notice", By.THEM)),
+        "withdrawn": (
+            replace(ASKED, code="withdrawn"),
+            ("Withdrawn by the sender", By.NODE),
+            ("Withdrawn by the sender", By.THEM),
+        ),
+        "agreed": (
+            replace(ASKED, code="15"),
+            ("Take-back or update agreed", By.THEM),
+            ("Agreed", By.US),
+        ),
+        "held": (fact(Track.OTHER, "held"), ("Undetermined status", By.THEM), ("Put on hold", By.NODE)),
+        "unknown": (
+            fact(Track.BUSINESS, "77"),
+            ("Undetermined status", By.THEM),
+            ("Undetermined status", By.US),
+        ),
+    }
+    for name, (known, sent, received) in rows.items():
+        with cases.case(name):
+            sender, receiver = sent_fact(known, "en"), received_fact(known, "en")
+            assert ((sender.word, sender.by), (receiver.word, receiver.by)) == (sent, received)
+
+
+def test_what_was_written_is_told_once_and_without_what_is_for_machines() -> None:
+    refused = fact(Track.BUSINESS, "02", reason="MISSING_FILE", note="Page 2 · Mã gói tin: pkt_9")
+    twice = fact(Track.BUSINESS, "02", reason="Page 2", note="Page 2")
+
+    assert sent_fact(refused, "en").said == ("Missing file or page", "Page 2")
+    assert received_fact(twice, "en").said == ("Page 2",)
+
+
+def test_our_own_acts_state_no_time_to_the_sender() -> None:
+    stated = {"stated_at": NOW - timedelta(hours=1)}
+    ours = sent_fact(fact(Track.TRANSPORT, "sent", **stated), "en")
+    theirs = sent_fact(fact(Track.BUSINESS, "03", **stated), "en")
+
+    assert (ours.stated, ours.skewed) == (None, False)
+    assert (theirs.stated, theirs.skewed) == (stated["stated_at"], True)
+
+
+def test_a_recall_is_asked_and_answered_and_never_taken_in() -> None:
+    assert received_word("new", "en", Kind.RECALL) == "Waiting for our answer"
+    assert received_word("new", "en") == "Waiting to be taken in"
+    assert short_word("rejected", "en") == "Refused"
+    assert received_word("no-such-state", "en") == "no-such-state"
+
+
+def test_a_recipient_stands_where_the_newest_fact_of_its_word_says() -> None:
+    delivery = Delivery(
+        id="dlv_1",
+        agency_id="agy_1",
+        document_id="msg_1",
+        recipient=Recipient(code="Z91"),
+        attempt=1,
+        state="accepted",
+        updated_at=NOW + timedelta(hours=3),
+    )
+    taken = fact(Track.BUSINESS, "03")
+    again = replace(taken, at=NOW + timedelta(hours=1))
+    stray = fact(Track.BUSINESS, "77", at=NOW + timedelta(hours=2))
+
+    assert recipient_view(delivery, [stray, again, taken], "en").at == again.at
+    assert recipient_view(delivery, [stray], "en").at == stray.at
+    assert recipient_view(delivery, [], "en").at == delivery.updated_at
