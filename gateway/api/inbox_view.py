@@ -26,6 +26,8 @@ from gateway.api.shapes import (
     UrgencyWord,
     ValueWord,
     media_type,
+    told_of,
+    with_fields,
 )
 from gateway.api.words import Lang, fact_word, in_state_word, packet_word, say
 from gateway.domain.document import Assignment, IncomingDocument, IncomingFile, InState
@@ -122,6 +124,7 @@ class RequestOut(Told):
     asked_at: Moment | None
 
 
+@with_fields(told_of(IncomingDocument))
 class InboxItem(Told):
     """An incoming document."""
 

@@ -26,6 +26,7 @@ from pydantic import (
     PlainSerializer,
     StringConstraints,
     WithJsonSchema,
+    create_model,
 )
 
 from gateway.domain.account import ApiScope, KeyWay, NumberingMode, PrincipalKind
@@ -39,7 +40,8 @@ from gateway.domain.document import (
     RecipientRole,
 )
 from gateway.domain.event import EventKind
-from gateway.domain.fields import DRAFT
+from gateway.domain.fields import DRAFT, FIELDS
+from gateway.domain.fields import Field as DocumentField
 from gateway.domain.signatures import LegalValue
 from gateway.domain.status import CODES, STATES, RequestKind, Track
 from gateway.domain.wall_clock import VIETNAM
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 D = TypeVar("D", bound="DataclassInstance")
+M = TypeVar("M", bound=BaseModel)
 _ALLOWED_CONTROLS = frozenset("\t\n\r")
 _NO_LETTERS = frozenset({"Cc", "Cs"})
 
@@ -155,6 +158,28 @@ def _looked_at(
     """The attributes that an answer is filled from, looked at in one go: a list tells of hundreds of things."""
     names = [name for name in told.model_fields if name not in given]
     return names, attrgetter(*names, "__class__", "__class__")  # of one alone it would give no sequence
+
+
+def with_fields(shape_of: Callable[[DocumentField], Any]) -> Callable[[type[M]], type[M]]:
+    """Give a model every field of a document of which `shape_of` tells its type and default; None leaves it out."""
+    more: Any = {each.name: shape for each in FIELDS if (shape := shape_of(each)) is not None}
+    return lambda model: create_model(
+        model.__name__, __base__=model, __module__=model.__module__, __doc__=model.__doc__, **more
+    )
+
+
+def told_of(part: type[DataclassInstance]) -> Callable[[DocumentField], Any]:
+    """What an answer about `part` tells of a field: as it is, if it is told at all and stands there."""
+    own = {each.name for each in fields(part)}
+
+    def shape_of(field: DocumentField) -> Any:
+        if not field.rule.told or field.attribute not in own:
+            return None
+        kind: Any = Moment if field.holds is datetime else field.holds
+        kind = list[kind] if field.is_list else kind | None if field.may_be_absent else kind
+        return kind, Field(description=field.rule.says)
+
+    return shape_of
 
 
 # Packets that did not become a document (yet), and how they end.

@@ -21,7 +21,15 @@ from gateway.domain.proof import Receipt
 from gateway.edxml import envelope, names, reader
 from gateway.edxml.build import LETTERS, AttachmentContent, WrittenEnvelope, write
 from gateway.edxml.canonical import Fast, check_key
-from gateway.edxml.envelope import Business, Envelope, Organisation, OtherInfo, TraceHeader
+from gateway.edxml.envelope import (
+    Attachment,
+    Business,
+    Envelope,
+    Organisation,
+    OtherInfo,
+    StatusReport,
+    TraceHeader,
+)
 from gateway.edxml.policy import EnvelopeLimits, XmlPolicy
 from gateway.errors import BreaksRule
 from tests.support import envelopes, oracles, pki, readers, strategies
@@ -185,6 +193,18 @@ def test_times_are_written_as_the_wall_clock_in_hanoi_and_a_year_has_four_digits
     assert b"<edXML:DueDate>0987/06/05</edXML:DueDate>" in raw
 
 
+SAMPLES = {str: "a", int: 1, bool: True, date: date(2031, 3, 4), datetime: envelopes.SIGNED_AT}
+
+
+def filled(part: Any, **more: object) -> Any:
+    """A part of the model that says something in each of its elements."""
+    said = dict(more)
+    for row in envelope.rows(part):
+        value = filled(row.holds) if row.is_part else SAMPLES[row.holds]
+        said[row.attribute] = (value,) if row.many else value
+    return part(**said)
+
+
 def test_the_outline_has_a_value_for_every_element_of_the_closed_table_and_no_other() -> None:
     """A word that stands in one of the two only would be silently lost."""
 
@@ -201,18 +221,16 @@ def test_the_outline_has_a_value_for_every_element_of_the_closed_table_and_no_ot
                 yield from walk(child, inner, f"{path}/{child.local}")
 
     full = replace(
-        envelopes.replacement(),
-        business=replace(
-            envelopes.update().business or Business(),
-            replacements=(envelopes.replacement().business or Business()).replacements,
-            staff=(envelopes.document().business or Business()).staff,
-        ),
-        status=envelopes.status().status,
+        filled(Envelope, kind=Kind.STATUS),
+        status=filled(StatusReport),
+        trace=(filled(TraceHeader),),
+        business=filled(Business),
     )
+    line = filled(Attachment)
     parts = [
         (names.HEADER, envelope.outline_header(full)),
-        (names.MANIFEST, envelope.outline_manifest(full.manifest)),
-        (names.ATTACHMENT, envelope.outline_attachment(full.attachments[0])),
+        (names.MANIFEST, {"Reference": [envelope.outline(line)]}),
+        (names.ATTACHMENT, envelope.outline(line)),
     ]
     seen = [found for element, tree in parts for found in walk(element, tree, element.local)]
     assert len(seen) > 20
