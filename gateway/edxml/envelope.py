@@ -317,15 +317,13 @@ def value_at(model: Envelope, path: str) -> Any:
     return value
 
 
-@cache
 def _rows_to(path: str, part: type = Envelope) -> tuple[Row, ...]:
     """The rows that lead to an element; of a part of one attribute each at most."""
     for row in rows(part):
         if row.wire.path == path:
             return (row,)
-        below: type = row.holds
         if row.is_part and path.startswith(f"{row.wire.path}/"):
-            return (row, *_rows_to(path.removeprefix(f"{row.wire.path}/"), below))
+            return (row, *_rows_to(path.removeprefix(f"{row.wire.path}/"), row.holds))
     raise LookupError(f"no element of {part.__name__} stands at {path}")
 
 
