@@ -31,7 +31,7 @@ class Field:
 
     attribute: str
     name: str
-    holds: type[Any]
+    holds: type
     is_part: bool
     is_list: bool
     may_be_absent: bool

@@ -255,7 +255,7 @@ def _rows(part: type) -> Iterator[Row]:
 def _written_by(holds: type, wire: Wire) -> Callable[[Any], str | Outline] | None:
     if holds is bool:
         yes, no = wire.words
-        return {True: yes, False: no}.__getitem__
+        return lambda value: yes if value else no
     if is_dataclass(holds):
         return outline
     texts: Mapping[type, Callable[[Any], str]] = {int: _number, date: _date, datetime: _time}
