@@ -26,6 +26,7 @@ from gateway.api.shapes import (
     UrgencyWord,
     ValueWord,
     media_type,
+    told_as,
     told_of,
     with_fields,
 )
@@ -46,6 +47,7 @@ _CHECKS = (
     "duplicate_of",
 )
 
+_TOLD = told_of(IncomingDocument)
 OF_AROUND = ("assignment", "handover", "due", "request", "about", "checks", "files_readable", "lease")
 """The fields for which more is asked than the document itself."""
 
@@ -124,7 +126,7 @@ class RequestOut(Told):
     asked_at: Moment | None
 
 
-@with_fields(told_of(IncomingDocument))
+@with_fields({name: told_as(each) for name, each in _TOLD.items()})
 class InboxItem(Told):
     """An incoming document."""
 
@@ -269,6 +271,7 @@ def _without_words(document: IncomingDocument) -> IncomingDocument:
     """The words of a sealed document may be the secret themselves (R4): numbers, dates, digests and verdicts stay."""
     return replace(
         document,
+        **{name: () if each.is_list else each.empty for name, each in _TOLD.items() if each.holds is str},
         subject="",
         files=tuple(replace(file, name="") for file in document.files),
         signatures=tuple(replace(signature, file="", detail="") for signature in document.signatures),

@@ -22,6 +22,7 @@ from gateway.api.shapes import (
     UrgencyWord,
     ValueWord,
     media_type,
+    told_as,
     told_of,
     with_fields,
 )
@@ -85,7 +86,7 @@ class PersonOut(Told):
     competence: str | None = None
 
 
-@with_fields(told_of(Draft))
+@with_fields({name: told_as(each) for name, each in told_of(Draft).items()})
 class Message(Told):
     """An outgoing document, or a packet about one (update, recall, replacement)."""
 

@@ -5,7 +5,7 @@ so that the rules can name it, and nothing is ever filled in (interfaces.md 3.3)
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, Field, ValidationInfo, field_validator
@@ -27,9 +27,8 @@ from gateway.domain.document import (
     Staff,
     Urgency,
 )
-from gateway.domain.fields import FIELDS
+from gateway.domain.fields import FIELDS, fields_of
 from gateway.domain.fields import Field as DocumentField
-from gateway.domain.identity import DocumentId
 
 UrgencyKey = Literal["thuong", "khan", "thuong_khan", "hoa_toc", "hoa_toc_hen_gio"]
 _URGENCIES = {key: urgency for urgency, key in URGENCY_KEYS.items()}
@@ -99,16 +98,15 @@ class ReplyLinkIn(Asked):
     document_id: Line | None = None
 
 
-_ASKED_AS: Mapping[type, Any] = {
-    int: Count,
-    dt.datetime: AwareDatetime,
-    Urgency: UrgencyKey,
+_PARTS: Mapping[type, Any] = {
     Signer: SignerIn,
     FileCode: FileCodeIn,
     ReplyLink: ReplyLinkIn,
     Recipient: RecipientIn,
     Staff: StaffIn,
 }
+_ASKED_AS: Mapping[type, Any] = {int: Count, dt.datetime: AwareDatetime, Urgency: UrgencyKey, **_PARTS}
+_MADE_OF = {asked: part for part, asked in _PARTS.items()}
 
 
 class FileMeta(Asked):
@@ -151,7 +149,7 @@ def _asked(field: DocumentField) -> tuple[Any, Any]:
     return kind | None if field.may_be_absent else kind, Field(default, description=rule.says)
 
 
-@with_fields(_asked)
+@with_fields({each.name: _asked(each) for each in FIELDS})
 class DocumentIn(WithFiles):
     """What is said of a document."""
 
@@ -221,7 +219,7 @@ class FurtherIn(Asked):
     confirm: Confirmed
 
     def to_recipients(self) -> tuple[Recipient, ...]:
-        return tuple(_recipient(each) for each in self.recipients)
+        return tuple(map(_made, self.recipients))
 
 
 class SendIn(Asked):
@@ -239,22 +237,8 @@ def _made(given: Any) -> Any:
     """What was asked as the domain has it. Any: of any field."""
     if isinstance(given, list):
         return tuple(map(_made, given))
-    return _MADE[type(given)](given) if isinstance(given, Asked) else given
-
-
-def _recipient(given: RecipientIn) -> Recipient:
-    return given.into(Recipient, code=given.code or "")
-
-
-def _reply_link(given: ReplyLinkIn) -> ReplyLink:
-    known = DocumentId(given.document_id) if given.document_id else None
-    return given.into(ReplyLink, document_id=known)
-
-
-_MADE: Mapping[type[Asked], Callable[[Any], object]] = {
-    SignerIn: lambda given: given.into(Signer, name=given.name or ""),
-    RecipientIn: _recipient,
-    ReplyLinkIn: _reply_link,
-    FileCodeIn: lambda given: given.into(FileCode),
-    StaffIn: lambda given: given.into(Staff),
-}
+    part = _MADE_OF.get(type(given))
+    if part is None:
+        return given
+    bare = {each.attribute: "" for each in fields_of(part) if each.empty is not None}
+    return given.into(part, **{name: text for name, text in bare.items() if getattr(given, name) is None})

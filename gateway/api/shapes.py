@@ -160,26 +160,24 @@ def _looked_at(
     return names, attrgetter(*names, "__class__", "__class__")  # of one alone it would give no sequence
 
 
-def with_fields(shape_of: Callable[[DocumentField], Any]) -> Callable[[type[M]], type[M]]:
-    """Give a model every field of a document of which `shape_of` tells its type and default; None leaves it out."""
-    more: Any = {each.name: shape for each in FIELDS if (shape := shape_of(each)) is not None}
+def with_fields(more: Mapping[str, Any]) -> Callable[[type[M]], type[M]]:
+    """Give a model these fields too, each a type with what pydantic is told of it."""
     return lambda model: create_model(
         model.__name__, __base__=model, __module__=model.__module__, __doc__=model.__doc__, **more
     )
 
 
-def told_of(part: type[DataclassInstance]) -> Callable[[DocumentField], Any]:
-    """What an answer about `part` tells of a field: as it is, if it is told at all and stands there."""
+def told_of(part: type[DataclassInstance]) -> Mapping[str, DocumentField]:
+    """The fields of a document that an answer about `part` has as they are, by their attributes."""
     own = {each.name for each in fields(part)}
+    return {each.attribute: each for each in FIELDS if each.rule.told and each.attribute in own}
 
-    def shape_of(field: DocumentField) -> Any:
-        if not field.rule.told or field.attribute not in own:
-            return None
-        kind: Any = Moment if field.holds is datetime else field.holds
-        kind = list[kind] if field.is_list else kind | None if field.may_be_absent else kind
-        return kind, Field(description=field.rule.says)
 
-    return shape_of
+def told_as(field: DocumentField) -> tuple[Any, Any]:
+    """Its type, and what pydantic is told of it."""
+    kind: Any = Moment if field.holds is datetime else field.holds
+    kind = list[kind] if field.is_list else kind | None if field.may_be_absent else kind
+    return kind, Field(description=field.rule.says)
 
 
 # Packets that did not become a document (yet), and how they end.

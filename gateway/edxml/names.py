@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from gateway.edxml.envelope import Business, Envelope, StatusReport, TraceHeader, rows
+from gateway.edxml.envelope import Attachment, Business, Envelope, StatusReport, TraceHeader, rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -151,10 +151,7 @@ CONTENT: Final = Element(local="ContentTransferEncoded", prefix="edXML", declara
 
 ATTACHMENT: Final = _plain(
     "Attachment",
-    _plain("ContentId", max_length=255),
-    _plain("AttachmentName", max_length=255),
-    _plain("Description", max_length=500),
-    _plain("ContentType", max_length=100),
+    *(_plain(row.local, max_length=row.longest) for row in rows(Attachment)),
     CONTENT,
     many=True,
 )

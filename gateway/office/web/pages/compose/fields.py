@@ -74,7 +74,7 @@ def values(draft: Draft, change: DocumentChange | None = None) -> dict[str, str]
     """What the form shows."""
     signer, code = draft.signer or Signer(name=""), draft.file_code
     return {
-        **{each.name: _shown(getattr(draft, each.attribute)) for each in _TYPED},
+        **{each.name: shown(getattr(draft, each.attribute)) for each in _TYPED},
         "type": draft.type_key or draft.type_name,
         "subject": draft.subject,
         "name": signer.name,
@@ -200,7 +200,7 @@ def still_doubted(
     )
 
 
-def _shown(value: date | int | str | None) -> str:
+def shown(value: object) -> str:
     """As it is typed."""
     if isinstance(value, datetime):
         return dates.moment_text(value)
