@@ -6,6 +6,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from pydantic import Field
 
@@ -48,6 +49,9 @@ _CHECKS = (
 )
 
 _TOLD = told_of(IncomingDocument)
+_WORDLESS: Mapping[str, Any] = {
+    name: () if each.is_list else each.empty for name, each in _TOLD.items() if each.holds is str
+}
 OF_AROUND = ("assignment", "handover", "due", "request", "about", "checks", "files_readable", "lease")
 """The fields for which more is asked than the document itself."""
 
@@ -271,7 +275,7 @@ def _without_words(document: IncomingDocument) -> IncomingDocument:
     """The words of a sealed document may be the secret themselves (R4): numbers, dates, digests and verdicts stay."""
     return replace(
         document,
-        **{name: () if each.is_list else each.empty for name, each in _TOLD.items() if each.holds is str},
+        **_WORDLESS,
         subject="",
         files=tuple(replace(file, name="") for file in document.files),
         signatures=tuple(replace(signature, file="", detail="") for signature in document.signatures),

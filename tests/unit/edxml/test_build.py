@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.domain.document import Kind
+from gateway.domain.fields import FIELDS, Field, fields_of
 from gateway.domain.proof import Receipt
 from gateway.edxml import envelope, names, reader
 from gateway.edxml.build import LETTERS, AttachmentContent, WrittenEnvelope, write
@@ -236,6 +237,21 @@ def test_the_outline_has_a_value_for_every_element_of_the_closed_table_and_no_ot
     assert len(seen) > 20
     for path, said, listed in seen:
         assert said == listed, path
+
+
+def test_an_element_takes_all_that_its_field_may_say() -> None:
+    longest = {path: element.max_length for path, element in names.paths(names.HEADER)}
+
+    def check(field: Field, above: str) -> int:
+        path = above + "".join(f"/edXML:{step}" for step in field.rule.wire.split("/"))
+        if field.is_part:
+            return sum(check(each, path) for each in fields_of(field.holds))
+        assert path in longest
+        assert field.rule.longest <= (longest[path] or 0), path
+        return 1
+
+    header = "/edXML:edXMLHeader/edXML:MessageHeader"
+    assert sum(check(each, header) for each in FIELDS if each.rule.wire) >= 17
 
 
 GOOD = envelopes.document()
