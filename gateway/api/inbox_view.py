@@ -6,6 +6,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from pydantic import Field
 
@@ -26,6 +27,9 @@ from gateway.api.shapes import (
     UrgencyWord,
     ValueWord,
     media_type,
+    told_as,
+    told_of,
+    with_fields,
 )
 from gateway.api.words import Lang, say
 from gateway.document_view.facts import packet_word, received_word
@@ -46,6 +50,10 @@ _CHECKS = (
 
 _TRUTHS: Mapping[str, bool] = {"true": True, "false": False}
 
+_TOLD = told_of(IncomingDocument)
+_WORDLESS: Mapping[str, Any] = {
+    name: () if each.is_list else each.empty for name, each in _TOLD.items() if each.holds is str
+}
 OF_AROUND = ("assignment", "handover", "due", "request", "about", "checks", "files_readable", "lease")
 """The fields for which more is asked than the document itself."""
 
@@ -124,6 +132,7 @@ class RequestOut(Told):
     asked_at: Moment | None
 
 
+@with_fields({name: told_as(each) for name, each in _TOLD.items()})
 class InboxItem(Told):
     """An incoming document."""
 
@@ -273,6 +282,7 @@ def _without_words(document: IncomingDocument) -> IncomingDocument:
     """The words of a sealed document may be the secret themselves (R4): numbers, dates, digests and verdicts stay."""
     return replace(
         document,
+        **_WORDLESS,
         subject="",
         files=tuple(replace(file, name="") for file in document.files),
         signatures=tuple(replace(signature, file="", detail="") for signature in document.signatures),

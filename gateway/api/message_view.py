@@ -22,10 +22,13 @@ from gateway.api.shapes import (
     UrgencyWord,
     ValueWord,
     media_type,
+    told_as,
+    told_of,
+    with_fields,
 )
 from gateway.api.words import Lang, reason_text, say
 from gateway.document_view.facts import state_word
-from gateway.domain.document import Delivery, OutgoingDocument, OutState, Recipient, Signer
+from gateway.domain.document import Delivery, Draft, OutgoingDocument, OutState, Recipient, Signer
 from gateway.domain.status import document_word
 from gateway.policy.verdict import Reason
 
@@ -82,6 +85,7 @@ class PersonOut(Told):
     competence: str | None = None
 
 
+@with_fields({name: told_as(each) for name, each in told_of(Draft).items()})
 class Message(Told):
     """An outgoing document, or a packet about one (update, recall, replacement)."""
 
@@ -114,8 +118,6 @@ class Message(Told):
     reply_due: dt.date | None
     recipients: list[RecipientOut]
     files: list[FileOut]
-    labels: list[str]
-    callback_data: str | None
     parent: str | None = Field(description="The document that this update, recall or replacement is about")
     reason: str | None = Field(description="Why it was changed or recalled, or why it is blocked")
     created_at: Moment

@@ -5,16 +5,16 @@ so that the rules can name it, and nothing is ever filled in (interfaces.md 3.3)
 from __future__ import annotations
 
 import datetime as dt
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticKnownError
 
-from gateway.api.shapes import AgencyCode, Asked, Count, Line, Name, Sha256, Text
+from gateway.api.shapes import AgencyCode, Asked, Count, Line, Name, Sha256, Text, with_fields
 from gateway.api.words import type_name
 from gateway.domain.document import (
     URGENCY_KEYS,
-    DeliveryMode,
     DocumentChange,
     Draft,
     FileCode,
@@ -25,9 +25,10 @@ from gateway.domain.document import (
     ReplyLink,
     Signer,
     Staff,
+    Urgency,
 )
-from gateway.domain.fields import MOST
-from gateway.domain.identity import DocumentId
+from gateway.domain.fields import FIELDS, fields_of
+from gateway.domain.fields import Field as DocumentField
 
 UrgencyKey = Literal["thuong", "khan", "thuong_khan", "hoa_toc", "hoa_toc_hen_gio"]
 _URGENCIES = {key: urgency for urgency, key in URGENCY_KEYS.items()}
@@ -97,6 +98,17 @@ class ReplyLinkIn(Asked):
     document_id: Line | None = None
 
 
+_PARTS: Mapping[type, Any] = {
+    Signer: SignerIn,
+    FileCode: FileCodeIn,
+    ReplyLink: ReplyLinkIn,
+    Recipient: RecipientIn,
+    Staff: StaffIn,
+}
+_ASKED_AS: Mapping[type, Any] = {int: Count, dt.datetime: AwareDatetime, Urgency: UrgencyKey, **_PARTS}
+_MADE_OF = {asked: part for part, asked in _PARTS.items()}
+
+
 class FileMeta(Asked):
     """A file that follows as a part of the same request, found by its `name`, or one that was uploaded before, found by
     its `id`. `size` and `sha256` are compared with what came, where given."""
@@ -124,58 +136,39 @@ class WithFiles(Asked):
     files: list[FileMeta] | None = Field(None, max_length=200)
 
 
-class MessageIn(WithFiles):
-    """A document to send, or with `"send": false` a draft to keep."""
+def _asked(field: DocumentField) -> tuple[Any, Any]:
+    """Its type and default, as pydantic has them."""
+    rule = field.rule
+    kind: Any = _ASKED_AS.get(field.holds, field.holds)
+    if kind is str:
+        kind = Text if rule.lines else Line
+    if field.is_list:
+        most = _MOST_RECIPIENTS if field.holds is Recipient else rule.most
+        return list[kind], Field(default_factory=list, max_length=most, description=rule.says)
+    default = field.default.key if field.holds is Urgency else field.default
+    return kind | None if field.may_be_absent else kind, Field(default, description=rule.says)
 
-    external_id: Line | None = Field(None, description="The caller's own id; unique per agency for ever")
-    number: Line = ""
-    symbol: Line = ""
-    date: dt.date | None = None
-    type: Line = Field("", description="Key of /codes (`cong_van`), or the name of the type as printed")
-    subject: Text = ""
-    urgency: UrgencyKey = "thuong"
-    secrecy: Line = Field("none", description="Only `none` may pass; anything else is refused and not stored")
-    category: Line | None = Field(None, description="Kind of content, as far as the sender declares it (R3)")
-    signer: SignerIn | None = None
-    signed_at: AwareDatetime | None = Field(None, description="When it was signed; never guessed")
-    pages: Count | None = None
-    delivery_mode: DeliveryMode | None = Field(
-        None, description="As the class of the document says, where absent; `paper` never goes over the axis"
-    )
-    file_code: FileCodeIn | None = None
-    reply_required: bool | None = Field(None, description="Required to send (R53)")
-    reply_due: dt.date | None = None
-    replies_to: list[ReplyLinkIn] = Field(default_factory=list, max_length=MOST["replies_to"])
-    recipients: list[RecipientIn] = Field(default_factory=list, max_length=_MOST_RECIPIENTS)
-    labels: list[Line] = Field(default_factory=list, max_length=MOST["labels"])
-    callback_data: Text | None = Field(None, description="Kept and returned as is")
-    content: Text | None = None
-    place: Line | None = None
-    due_at: AwareDatetime | None = Field(None, description="With urgency `hoa_toc_hen_gio`")
-    to_places: list[Line] = Field(default_factory=list, max_length=MOST["to_places"])
-    appendixes: list[Line] = Field(default_factory=list, max_length=MOST["appendixes"])
-    copies: Count | None = None
-    sphere: Line | None = None
-    drafter: Line | None = None
-    staff: StaffIn | None = None
-    send: bool = Field(True, description="`false` keeps a draft")
-    confirm: Confirmed
-    undo_seconds: UndoSeconds = 0
+
+@with_fields({each.name: _asked(each) for each in FIELDS})
+class DocumentIn(WithFiles):
+    """What is said of a document."""
 
     def to_draft(self) -> Draft:
         """The draft with its recipients as given."""
-        return self.into(
-            Draft,
-            issued_on=self.date,
-            type_name=type_name(self.type),
-            type_key=self.type if type_name(self.type) != self.type else None,
-            signer=_signer(self.signer),
-            recipients=tuple(_recipient(each) for each in self.recipients),
-            urgency=_URGENCIES[self.urgency],
-            file_code=self.file_code.into(FileCode) if self.file_code else None,
-            replies_to=tuple(_reply_link(each) for each in self.replies_to),
-            staff=self.staff.into(Staff) if self.staff else None,
-        )
+        said = {each.attribute: _made(getattr(self, each.name)) for each in FIELDS}
+        given = said["type_name"]
+        said["type_name"] = type_name(given)
+        said["type_key"] = given if said["type_name"] != given else None
+        said["urgency"] = _URGENCIES[said["urgency"]]
+        return Draft(**said)
+
+
+class MessageIn(DocumentIn):
+    """A document to send, or with `"send": false` a draft to keep."""
+
+    send: bool = Field(True, description="`false` keeps a draft")
+    confirm: Confirmed
+    undo_seconds: UndoSeconds = 0
 
 
 class UpdateIn(MessageIn):
@@ -226,7 +219,7 @@ class FurtherIn(Asked):
     confirm: Confirmed
 
     def to_recipients(self) -> tuple[Recipient, ...]:
-        return tuple(_recipient(each) for each in self.recipients)
+        return tuple(map(_made, self.recipients))
 
 
 class SendIn(Asked):
@@ -240,16 +233,12 @@ class NothingIn(Asked):
     """A call that needs no more than its path."""
 
 
-def _signer(given: SignerIn | None) -> Signer | None:
-    if given is None:
-        return None
-    return given.into(Signer, name=given.name or "")
-
-
-def _recipient(given: RecipientIn) -> Recipient:
-    return given.into(Recipient, code=given.code or "")
-
-
-def _reply_link(given: ReplyLinkIn) -> ReplyLink:
-    known = DocumentId(given.document_id) if given.document_id else None
-    return given.into(ReplyLink, document_id=known)
+def _made(given: Any) -> Any:
+    """What was asked as the domain has it. Any: of any field."""
+    if isinstance(given, list):
+        return tuple(map(_made, given))
+    part = _MADE_OF.get(type(given))
+    if part is None:
+        return given
+    bare = {each.attribute: "" for each in fields_of(part) if each.empty is not None}
+    return given.into(part, **{name: text for name, text in bare.items() if getattr(given, name) is None})

@@ -22,7 +22,8 @@ from gateway.api.problems import MEDIA, OWN_SORTS, PAGES, SORTS, sorts
 from gateway.api.routes import Body, Route
 from gateway.api.shapes import MEDIA_TYPES, ONLY_BYTES
 from gateway.domain.account import KEY_PREFIX, ApiScope
-from gateway.domain.fields import CHANGE, DRAFT, MOST, STATUS, Rule
+from gateway.domain.document import Rule
+from gateway.domain.fields import CHANGE, DRAFT, MOST, STATUS
 from gateway.policy.verdict import CONFIRMABLE, ReasonCode
 from gateway.words import labels
 

@@ -26,6 +26,7 @@ from pydantic import (
     PlainSerializer,
     StringConstraints,
     WithJsonSchema,
+    create_model,
 )
 
 from gateway.domain.account import ApiScope, KeyWay, NumberingMode, PrincipalKind
@@ -39,7 +40,8 @@ from gateway.domain.document import (
     RecipientRole,
 )
 from gateway.domain.event import EventKind
-from gateway.domain.fields import DRAFT
+from gateway.domain.fields import DRAFT, FIELDS
+from gateway.domain.fields import Field as DocumentField
 from gateway.domain.signatures import LegalValue
 from gateway.domain.status import CODES, STATES, RequestKind, Track
 from gateway.domain.wall_clock import VIETNAM
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 D = TypeVar("D", bound="DataclassInstance")
+M = TypeVar("M", bound=BaseModel)
 _ALLOWED_CONTROLS = frozenset("\t\n\r")
 _NO_LETTERS = frozenset({"Cc", "Cs"})
 
@@ -155,6 +158,26 @@ def _looked_at(
     """The attributes that an answer is filled from, looked at in one go: a list tells of hundreds of things."""
     names = [name for name in told.model_fields if name not in given]
     return names, attrgetter(*names, "__class__", "__class__")  # of one alone it would give no sequence
+
+
+def with_fields(more: Mapping[str, Any]) -> Callable[[type[M]], type[M]]:
+    """Give a model these fields too, each a type with what pydantic is told of it."""
+    return lambda model: create_model(
+        model.__name__, __base__=model, __module__=model.__module__, __doc__=model.__doc__, **more
+    )
+
+
+def told_of(part: type[DataclassInstance]) -> Mapping[str, DocumentField]:
+    """The fields of a document that an answer about `part` has as they are, by their attributes."""
+    own = {each.name for each in fields(part)}
+    return {each.attribute: each for each in FIELDS if each.rule.told and each.attribute in own}
+
+
+def told_as(field: DocumentField) -> tuple[Any, Any]:
+    """Its type, and what pydantic is told of it."""
+    kind: Any = Moment if field.holds is datetime else field.holds
+    kind = list[kind] if field.is_list else kind | None if field.may_be_absent else kind
+    return kind, Field(description=field.rule.says)
 
 
 # Packets that did not become a document (yet), and how they end.

@@ -134,8 +134,7 @@ async def send(
 async def _send_envelope(
     call: Invocation, file: Path, given: dict[str, Any], confirm: Sequence[str], goal: Goal | None
 ) -> None:
-    from gateway.errors import Refused
-    from gateway.outgoing import accept, brought, check
+    from gateway.outgoing import accept, brought
     from gateway.outgoing.intake import tray
 
     besides = brought.Besides(
@@ -149,12 +148,7 @@ async def _send_envelope(
         async with tray(desk) as held:
             came = await brought.take(desk, scope, held, _pieces(file), besides)
             if call.dry_run:
-                draft, verdict = await check.look(desk, scope, came.order, held)
-                warn(call, verdict.warnings)
-                if not verdict.allowed:
-                    raise Refused(verdict)
-                told = ", ".join(each.code for each in draft.recipients)
-                call.say("cli.would_send", count=len(draft.recipients), to=told)
+                await _look(call, seat, came.order, held)
                 return
             accepted = await accept.accept(desk, scope, came.order, held, None, came.signed)
         if goal is not None and accepted.document is not None:
@@ -205,8 +199,7 @@ async def hand_in(
     call: Invocation, seat: Seat, order: Order, files: list[Path], sources: list[Path]
 ) -> Accepted | None:
     """Accepts the order with its files; in a dry run checks it, says what was found, and gives None."""
-    from gateway.errors import Refused
-    from gateway.outgoing import accept, check
+    from gateway.outgoing import accept
     from gateway.outgoing.intake import tray
 
     async with tray(seat.node.out) as held:
@@ -214,12 +207,20 @@ async def hand_in(
         await fill(held, files, sources)
         if not call.dry_run:
             return await accept.accept(seat.node.out, seat.scope, order, held)
-        draft, verdict = await check.look(seat.node.out, seat.scope, order, held)
+        await _look(call, seat, order, held)
+    return None
+
+
+async def _look(call: Invocation, seat: Seat, order: Order, held: Tray) -> None:
+    """Say what sending would do."""
+    from gateway.errors import Refused
+    from gateway.outgoing import check
+
+    draft, verdict = await check.look(seat.node.out, seat.scope, order, held)
     warn(call, verdict.warnings)
     if not verdict.allowed:
         raise Refused(verdict)
     call.say("cli.would_send", count=len(draft.recipients), to=", ".join(r.code for r in draft.recipients))
-    return None
 
 
 async def fill(held: Tray, files: list[Path], sources: list[Path]) -> None:

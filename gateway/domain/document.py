@@ -7,11 +7,39 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import IntEnum, StrEnum
+from typing import Annotated
 
 from gateway.domain.identity import Digest, DocumentId, PacketId
 from gateway.domain.signatures import FileVerdict, LegalValue
 
 Day = date  # where a field is itself called `date`, its type needs another name to be found at run time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """What is said of a field beside its type and its default: one row of the table of fields (`domain.fields`).
+
+    `longest`: the characters of a text, or of each text of a list. `wanted`: nothing is sent without it. `lines`: line
+    feeds and tabs may stand in it. `without`: characters that it may not have. `least` and `most`: of a number, or of the
+    entries of a list. `api`: its name for programs, where that is another one. `wire`: the path of its element below
+    that of the part it belongs to, from `MessageHeader` on. `says`: what programs are told of it. `typed`: people type it
+    in the form as a line of its own. `told`: answers about a document have it as it is."""
+
+    longest: int = 0
+    wanted: bool = False
+    lines: bool = False
+    without: str = ""
+    least: int = 0
+    most: int = 0
+    api: str = ""
+    wire: str = ""
+    says: str | None = None
+    typed: bool = False
+    told: bool = False
+
+
+_THREE_DIGITS = 999
+"""PageAmount and PromulgationAmount have no more on the wire (rules.md 12.3 note b)."""
 
 
 class Kind(StrEnum):
@@ -95,9 +123,9 @@ class Recipient:
     """One agency that the document is for. As given: a code, or a name with its parent's code. As resolved: the
     code of today, with `given` and `mapped_by` when it is not what the caller wrote."""
 
-    code: str = ""
-    name: str | None = None
-    parent: str | None = None
+    code: Annotated[str, Rule(longest=75)] = ""
+    name: Annotated[str | None, Rule(longest=200)] = None
+    parent: Annotated[str | None, Rule(longest=75)] = None
     role: RecipientRole = RecipientRole.TO_ACT
     given: str | None = None
     mapped_by: str | None = None
@@ -123,91 +151,125 @@ class FileItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signer:
-    name: str
-    title: str | None = None
-    competence: str | None = None
+    name: Annotated[str, Rule(longest=50, wanted=True, wire="FullName")]
+    title: Annotated[str | None, Rule(longest=100, wire="Position")] = None
+    competence: Annotated[str | None, Rule(longest=100, wire="Competence")] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Staff:
     """A named person of an agency, as statuses and business headers carry them."""
 
-    name: str | None = None
-    department: str | None = None
-    phone: str | None = None
-    email: str | None = None
+    name: Annotated[str | None, Rule(longest=200)] = None
+    department: Annotated[str | None, Rule(longest=200)] = None
+    phone: Annotated[str | None, Rule(longest=20)] = None
+    email: Annotated[str | None, Rule(longest=100)] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileCode:
     """Code of a file of records, rules.md 12.3."""
 
-    organ: str
+    organ: Annotated[str, Rule(longest=75)]
     year: int
-    notation: str
+    notation: Annotated[str, Rule(longest=20)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplyLink:
     """The document that this one answers."""
 
-    agency: str
-    number: str
+    agency: Annotated[str, Rule(longest=75, wanted=True)]
+    number: Annotated[str, Rule(longest=42, wanted=True)]
     date: Day
-    document_id: DocumentId | None = None
+    document_id: Annotated[DocumentId | None, Rule(longest=255)] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentChange:
-    """What an update, recall or replacement says beside the document itself."""
+    """What an update, recall or replacement says beside the document itself. The reason shares its place on the wire with
+    the number of the notice and the name of who approved it (`notice_words`)."""
 
-    reason: str
+    reason: Annotated[str, Rule(longest=300, wanted=True, lines=True)]
     target: DocumentId | None = None
-    approved_by: str | None = None
-    notice_no: str | None = None
+    approved_by: Annotated[str | None, Rule(longest=100)] = None
+    notice_no: Annotated[str | None, Rule(longest=42)] = None
     information_changed: bool = True
     receivers_changed: bool = False
-    receivers_added: tuple[str, ...] = ()
-    receivers_removed: tuple[str, ...] = ()
+    receivers_added: Annotated[tuple[str, ...], Rule(longest=75, most=1000)] = ()
+    receivers_removed: Annotated[tuple[str, ...], Rule(longest=75, most=1000)] = ()
     replaces: tuple[tuple[DocumentId, tuple[str, ...]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """The metadata an agency hands in with its files. What is missing is empty or None until `policy.outgoing`
-    names it; it is never filled in."""
+    """The metadata an agency hands in with its files, in the order in which programs are told of it. What is missing is
+    empty or None until `policy.outgoing` names it; it is never filled in."""
 
-    number: str = ""
-    symbol: str = ""
-    issued_on: date | None = None
-    type_name: str = ""
-    subject: str = ""
-    signer: Signer | None = None
-    recipients: tuple[Recipient, ...] = ()
-    reply_required: bool | None = None
-    external_id: str | None = None
+    external_id: Annotated[
+        str | None, Rule(longest=200, says="The caller's own id; unique per agency for ever")
+    ] = None
+    number: Annotated[str, Rule(longest=11, wanted=True, without=",", wire="Code/CodeNumber", typed=True)] = (
+        ""
+    )
+    symbol: Annotated[
+        str, Rule(longest=30, wanted=True, without=",", wire="Code/CodeNotation", typed=True)
+    ] = ""
+    issued_on: Annotated[
+        date | None, Rule(api="date", wire="PromulgationInfo/PromulgationDate", typed=True)
+    ] = None
+    type_name: Annotated[
+        str,
+        Rule(
+            longest=100,
+            wanted=True,
+            api="type",
+            wire="DocumentType/TypeName",
+            says="Key of /codes (`cong_van`), or the name of the type as printed",
+        ),
+    ] = ""
     type_key: str | None = None
-    content: str | None = None
-    place: str | None = None
-    urgency: Urgency = Urgency.NORMAL
-    due_at: datetime | None = None
-    secrecy: str = "none"
-    category: str | None = None
-    signed_at: datetime | None = None
-    pages: int | None = None
-    delivery_mode: DeliveryMode | None = None
+    subject: Annotated[str, Rule(longest=500, wanted=True, lines=True, wire="Subject")] = ""
+    urgency: Annotated[Urgency, Rule(most=4, wire="OtherInfo/Priority")] = Urgency.NORMAL
+    secrecy: Annotated[str, Rule(says="Only `none` may pass; anything else is refused and not stored")] = (
+        "none"
+    )
+    category: Annotated[
+        str | None, Rule(longest=200, says="Kind of content, as far as the sender declares it (R3)")
+    ] = None
+    signer: Annotated[Signer | None, Rule(wire="SignerInfo")] = None
+    signed_at: Annotated[datetime | None, Rule(says="When it was signed; never guessed", typed=True)] = None
+    pages: Annotated[
+        int | None, Rule(least=1, most=_THREE_DIGITS, wire="OtherInfo/PageAmount", typed=True)
+    ] = None
+    delivery_mode: Annotated[
+        DeliveryMode | None,
+        Rule(says="As the class of the document says, where absent; `paper` never goes over the axis"),
+    ] = None
     """As its class says, where the sender says nothing (`policy.outgoing`); of an accepted document it is there."""
-    file_code: FileCode | None = None
-    reply_due: date | None = None
-    replies_to: tuple[ReplyLink, ...] = ()
-    to_places: tuple[str, ...] = ()
-    appendixes: tuple[str, ...] = ()
-    copies: int | None = None
-    sphere: str | None = None
-    drafter: str | None = None
-    staff: Staff | None = None
-    labels: tuple[str, ...] = ()
-    callback_data: str | None = None
+    file_code: Annotated[FileCode | None, Rule()] = None
+    reply_required: Annotated[bool | None, Rule(says="Required to send (R53)")] = None
+    reply_due: Annotated[date | None, Rule(wire="DueDate", typed=True)] = None
+    replies_to: Annotated[tuple[ReplyLink, ...], Rule(most=100)] = ()
+    recipients: Annotated[tuple[Recipient, ...], Rule(most=1000)] = ()
+    """One envelope takes no more (verification.md F3): more are several documents."""
+    labels: Annotated[tuple[str, ...], Rule(longest=200, most=100, told=True)] = ()
+    callback_data: Annotated[
+        str | None, Rule(longest=20_000, lines=True, says="Kept and returned as is", told=True)
+    ] = None
+    content: Annotated[str | None, Rule(longest=500, lines=True, wire="Content")] = None
+    place: Annotated[str | None, Rule(longest=50, wire="PromulgationInfo/Place", typed=True)] = None
+    due_at: Annotated[datetime | None, Rule(says="With urgency `hoa_toc_hen_gio`", typed=True)] = None
+    to_places: Annotated[tuple[str, ...], Rule(longest=150, most=500, wire="ToPlaces/Place")] = ()
+    appendixes: Annotated[
+        tuple[str, ...], Rule(longest=500, most=200, wire="OtherInfo/Appendixes/Appendix")
+    ] = ()
+    copies: Annotated[
+        int | None, Rule(most=_THREE_DIGITS, wire="OtherInfo/PromulgationAmount", typed=True)
+    ] = None
+    sphere: Annotated[str | None, Rule(longest=100, wire="OtherInfo/SphereOfPromulgation")] = None
+    drafter: Annotated[str | None, Rule(longest=10, wire="OtherInfo/TyperNotation")] = None
+    staff: Annotated[Staff | None, Rule()] = None
 
     @property
     def code(self) -> str:
@@ -356,10 +418,10 @@ class UnitDeadline:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assignment:
-    lead_unit: str
-    coordinating_units: tuple[str, ...] = ()
+    lead_unit: Annotated[str, Rule(longest=200)]
+    coordinating_units: Annotated[tuple[str, ...], Rule(longest=200)] = ()
     deadline: date | None = None
-    instruction: str | None = None
+    instruction: Annotated[str | None, Rule(longest=2000, lines=True)] = None
     deadlines: tuple[UnitDeadline, ...] = ()
 
 

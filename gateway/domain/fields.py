@@ -1,20 +1,22 @@
-"""The rules of every text that people and programs write into a document, a change of it or a status: how long, of which
-characters, wanted or not. In: a draft, a change, a status. Out: the same with what is blank taken away, and each of its
-texts with its rule. The doors, the description of the API, the pages and the writer of envelopes read this one table."""
+"""The one table of a document's fields, and the rules of every text that people and programs write into a document, a
+change of it or a status: how long, of which characters, wanted or not. A row stands in `domain.document`, where its field
+is declared. In: a draft, a change, a status. Out: the rows; the same with what is blank taken away, and each of its texts
+with its rule. The doors, the description of the API, the pages and both translations of envelopes read this table."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from datetime import date
 from enum import Enum
 from functools import cache
 from operator import is_
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeVar
+from types import MappingProxyType, NoneType
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
+from gateway.domain.document import Assignment, DocumentChange, Draft, Rule, Staff
 from gateway.domain.text import nfc
 
 if TYPE_CHECKING:
@@ -24,87 +26,93 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
-    """One text. `wanted`: nothing is sent without it. `lines`: line feeds and tabs may stand in it. `without`: characters
-    that it may not have. `attribute`: what the domain calls the last part of its path, where that differs."""
+class Field:
+    """One field of a part of a document: what the domain and programs call it, the type of one value, and its rule."""
 
-    longest: int
-    wanted: bool = False
-    lines: bool = False
-    without: str = ""
-    attribute: str = ""
+    attribute: str
+    name: str
+    holds: type
+    is_part: bool
+    is_list: bool
+    may_be_absent: bool
+    default: Any
+    rule: Rule
+
+    @property
+    def empty(self) -> str | None:
+        """What a text says that says nothing."""
+        return None if self.may_be_absent else ""
+
+
+@cache
+def fields_of(part: type[DataclassInstance]) -> Sequence[Field]:
+    """The fields that have a rule, in their order."""
+    return tuple(_fields_of(part))
+
+
+def _fields_of(part: type[DataclassInstance]) -> Iterator[Field]:
+    hints = get_type_hints(part, include_extras=True)
+    for each in fields(part):
+        found = annotated(hints[each.name])
+        if found is None:
+            continue
+        inner, holds, rule = found
+        yield Field(
+            attribute=each.name,
+            name=rule.api or each.name,
+            holds=holds,
+            is_part=is_dataclass(holds),
+            is_list=get_origin(inner) is tuple,
+            may_be_absent=NoneType in get_args(inner),
+            default=each.default,
+            rule=rule,
+        )
+
+
+def annotated(hint: Any) -> tuple[Any, type[Any], Any] | None:
+    """A type as it was written, that of one value, and what is said of it; None where nothing is."""
+    if get_origin(hint) is not Annotated:
+        return None
+    inner, said = get_args(hint)
+    return inner, next(iter(get_args(inner)), inner), said
+
+
+FIELDS = fields_of(Draft)
+"""The fields of a document, in the order in which programs are told of them."""
+
+
+def _texts(part: type[DataclassInstance], above: str = "") -> Iterator[tuple[str, Rule]]:
+    for each in fields_of(part):
+        path = f"{above}{each.name}{'/*' if each.is_list else ''}"
+        if each.is_part:
+            yield from _texts(each.holds, f"{path}/")
+        elif each.rule.longest:
+            yield path, each.rule
+
+
+def _lists(*parts: type[DataclassInstance]) -> Iterator[tuple[str, int]]:
+    for part in parts:
+        for each in fields_of(part):
+            if each.is_list:
+                yield each.name, each.rule.most
 
 
 # Paths are those of the API; `*` stands for each entry of a list. Lengths: edxml.md 2.2, rules.md 12.3.
-_STAFF = {
-    "staff/name": Rule(longest=200),
-    "staff/department": Rule(longest=200),
-    "staff/phone": Rule(longest=20),
-    "staff/email": Rule(longest=100),
-}
-DRAFT: Mapping[str, Rule] = MappingProxyType(
-    {
-        "number": Rule(longest=11, wanted=True, without=","),
-        "symbol": Rule(longest=30, wanted=True, without=","),
-        "type": Rule(longest=100, wanted=True, attribute="type_name"),
-        "subject": Rule(longest=500, wanted=True, lines=True),
-        "signer/name": Rule(longest=50, wanted=True),
-        "signer/title": Rule(longest=100),
-        "signer/competence": Rule(longest=100),
-        "content": Rule(longest=500, lines=True),
-        "place": Rule(longest=50),
-        "sphere": Rule(longest=100),
-        "drafter": Rule(longest=10),
-        "category": Rule(longest=200),
-        "external_id": Rule(longest=200),
-        "callback_data": Rule(longest=20_000, lines=True),
-        "labels/*": Rule(longest=200),
-        "file_code/organ": Rule(longest=75),
-        "file_code/notation": Rule(longest=20),
-        **_STAFF,
-        "to_places/*": Rule(longest=150),
-        "appendixes/*": Rule(longest=500),
-        "recipients/*/code": Rule(longest=75),
-        "recipients/*/name": Rule(longest=200),
-        "recipients/*/parent": Rule(longest=75),
-        "replies_to/*/agency": Rule(longest=75, wanted=True),
-        "replies_to/*/number": Rule(longest=42, wanted=True),
-        "replies_to/*/document_id": Rule(longest=255),
-    }
-)
-# The reason shares its place on the wire with the number of the notice and the name of who approved it (`notice_words`).
-CHANGE: Mapping[str, Rule] = MappingProxyType(
-    {
-        "reason": Rule(longest=300, wanted=True, lines=True),
-        "approved_by": Rule(longest=100),
-        "notice_no": Rule(longest=42),
-        "receivers_added/*": Rule(longest=75),
-        "receivers_removed/*": Rule(longest=75),
-    }
-)
+DRAFT: Mapping[str, Rule] = MappingProxyType(dict(_texts(Draft)))
+CHANGE: Mapping[str, Rule] = MappingProxyType(dict(_texts(DocumentChange)))
 # The note shares its place on the wire with the reason for a refusal and the id of the packet that is answered.
 STATUS: Mapping[str, Rule] = MappingProxyType(
     {
         "note": Rule(longest=400, lines=True),
         "register_no": Rule(longest=50),
-        **_STAFF,
-        "assignment/lead_unit": Rule(longest=200),
-        "assignment/coordinating_units/*": Rule(longest=200),
-        "assignment/instruction": Rule(longest=2000, lines=True),
+        **dict(_texts(Staff, "staff/")),
+        **dict(_texts(Assignment, "assignment/")),
     }
 )
-# How many entries a list may have. One envelope takes no more recipients (verification.md F3): more are several documents.
-MOST: Mapping[str, int] = MappingProxyType(
-    {
-        "recipients": 1000,
-        "receivers_added": 1000,
-        "receivers_removed": 1000,
-        "to_places": 500,
-        "appendixes": 200,
-        "replies_to": 100,
-        "labels": 100,
-    }
-)
+# How many entries a list may have.
+MOST: Mapping[str, int] = MappingProxyType(dict(_lists(Draft, DocumentChange)))
+# What the domain calls a field that programs know by another name.
+_ATTRIBUTES = {each.name: each.attribute for each in FIELDS}
 # No document of an office is older, and none is due later: what is further away is a slip of the pen.
 FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2999, 12, 31)
 # What is given back exactly as it came.
@@ -133,9 +141,9 @@ def entries(rules: Mapping[str, Rule], thing: object) -> Iterator[tuple[str, Rul
     for path, rule in rules.items():
         parts = _parts(path)
         if len(parts) == 1:
-            yield f"/{path}", rule, getattr(thing, rule.attribute or path, None) or ""
+            yield f"/{path}", rule, getattr(thing, _ATTRIBUTES.get(path, path), None) or ""
         elif getattr(thing, parts[0], None):
-            for pointer, value in _values(thing, parts, rule.attribute, ""):
+            for pointer, value in _values(thing, parts, ""):
                 yield pointer, rule, value
         elif "*" not in parts:
             yield f"/{path}", rule, ""
@@ -215,14 +223,14 @@ def _parts(path: str) -> tuple[str, ...]:
     return tuple(path.split("/"))
 
 
-def _values(thing: object, path: tuple[str, ...], attribute: str, above: str) -> Iterator[tuple[str, str]]:
+def _values(thing: object, path: tuple[str, ...], above: str) -> Iterator[tuple[str, str]]:
     first, rest = path[0], path[1:]
     if first == "*":
         for n, each in enumerate(thing if isinstance(thing, tuple) else ()):
-            yield from _values(each, rest, attribute, f"{above}/{n}") if rest else ((f"{above}/{n}", each),)
+            yield from _values(each, rest, f"{above}/{n}") if rest else ((f"{above}/{n}", each),)
         return
-    value = getattr(thing, first if rest else attribute or first, None)
+    value = getattr(thing, first, None)
     if rest:
-        yield from _values(value, rest, attribute, f"{above}/{first}")
+        yield from _values(value, rest, f"{above}/{first}")
     else:
         yield f"{above}/{first}", value or ""

@@ -6,13 +6,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gateway.domain.fields import CHANGE
 from gateway.words import labels
 
 _GAP = "\n"
 _NOTICE, _AND, _END = labels.say("change.notice", "vi", number=_GAP, name=_GAP).split(_GAP)
 _ALONE, _ALONE_END = labels.say("change.approved", "vi", name=_GAP).split(_GAP)
-# As long as each may be when it is written (`domain.fields`).
-_LONGEST_NOTICE, _LONGEST_NAME = 42, 100
+_LONGEST_NOTICE, _LONGEST_NAME = CHANGE["notice_no"].longest, CHANGE["approved_by"].longest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

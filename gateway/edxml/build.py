@@ -113,10 +113,10 @@ def check(
     head = _written(HEADER, envelopes.outline_header(envelope))
     tail = b""
     if envelope.status is None:
-        lines = _written(MANIFEST, envelopes.outline_manifest(envelope.manifest))
+        lines = _written(MANIFEST, {"Reference": [envelopes.outline(line) for line in envelope.manifest]})
         tail = BODY.start + MANIFEST.start + lines + MANIFEST.end + BODY.end
     listed = tuple(
-        _written(ATTACHMENT, envelopes.outline_attachment(one), f"Attachment {n}")
+        _written(ATTACHMENT, envelopes.outline(one), f"Attachment {n}")
         for n, one in enumerate(envelope.attachments, 1)
     )
     most = min(_LIMITS.text_total, _LIMITS.header_bytes) - _LIMITS.signature_bytes

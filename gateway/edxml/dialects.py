@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 from gateway.domain.proof import Finding
 from gateway.domain.wall_clock import VIETNAM
 from gateway.edxml import names
+from gateway.edxml.envelope import Attachment, Business, Envelope, StatusReport, TraceHeader, rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -64,9 +65,6 @@ def _of(type_name: str, *, many: bool = False) -> ChildSlot:
 
 
 _LEAF = ChildSlot()
-_LEAVES = ChildSlot(many=True)
-_ID = ChildSlot(identity=True)
-_IDS = ChildSlot(many=True, identity=True)
 _FILE = ChildSlot(ElementContent.FILE)
 _SIGNATURE = ChildSlot(ElementContent.SIGNATURE)
 
@@ -75,60 +73,35 @@ def _leaves(*names: str) -> dict[str, ChildSlot]:
     return dict.fromkeys(names, _LEAF)
 
 
-_HEADER: dict[str, dict[str, ChildSlot]] = {
-    "organisation": {
-        "OrganId": _ID,
-        **_leaves("OrganizationInCharge", "OrganName", "OrganAdd", "Email", "Telephone", "Fax", "Website"),
-    },
-    "code": _leaves("CodeNumber", "CodeNotation"),
-    "promulgation": _leaves("Place", "PromulgationDate", "Promulgator"),
-    "document-type": _leaves("Type", "TypeDetail", "TypeName"),
-    "signer": _leaves("Competence", "Position", "FullName"),
-    "other": {
-        **_leaves("Priority", "SphereOfPromulgation", "TyperNotation", "PromulgationAmount", "PageAmount"),
-        **_leaves("ReplyFors", "Direction", "ReferenceCodes"),
-        "Appendixes": _of("appendixes"),
-    },
-    "appendixes": {"Appendix": _LEAVES},
-    "response": {"OrganId": _ID, "Code": _LEAF, "DocumentId": _ID, "PromulgationDate": _LEAF},
-    "places": {"Place": _LEAVES},
-    "task": {"TaskCode": _LEAVES},
-    "staff": _leaves("Department", "DepartmentId", "Staff", "StaffId", "Email", "Mobile"),
-    "message": {
-        "From": _of("organisation"),
-        "To": _of("organisation", many=True),
-        "DocumentId": _ID,
-        "Code": _of("code"),
-        "PromulgationInfo": _of("promulgation"),
-        "DocumentType": _of("document-type"),
-        "SignerInfo": _of("signer"),
-        "OtherInfo": _of("other"),
-        "ResponseFor": _of("response", many=True),
-        "ToPlaces": _of("places"),
-        "ResponseForTask": _of("task", many=True),
-        "StaffInfo": _of("staff"),
-        **_leaves("Subject", "Content", "DueDate", "SteeringType", "ApplicationType"),
-        **_leaves("StatusCode", "Description", "Timestamp"),
-    },
-    "trace": {
-        "TraceHeader": _of("hop", many=True),
-        "Bussiness": _of("business"),
-        "Paper": _LEAF,
-    },
-    "hop": {"OrganId": _ID, "Timestamp": _LEAF},
-    "business": {
-        "DocumentId": _ID,
-        **_leaves("BussinessDocType", "BussinessDocReason", "Paper"),
-        "BussinessDocumentInfo": _of("change"),
-        "ReplacementInfoList": _of("replacements"),
-        "StaffInfo": _of("staff", many=True),
-    },
-    "change": {**_leaves("DocumentInfo", "DocumentReceiver"), "ReceiverList": _of("receivers")},
-    "receivers": {"Receiver": _of("receiver", many=True)},
-    "receiver": {"OrganId": _ID, "ReceiverType": _LEAF},
-    "replacements": {"ReplacementInfo": _of("replacement", many=True)},
-    "replacement": {"DocumentId": _ID, "OrganIdList": _of("organs")},
-    "organs": {"OrganId": _IDS},
+def _types_of(*parts: type) -> dict[str, dict[str, ChildSlot]]:
+    """The types of the elements that these parts of the model are read from, and of all below them."""
+    found: dict[str, dict[str, ChildSlot]] = {}
+    for part in parts:
+        own = found[part.__name__] = {}
+        for row in rows(part):
+            slot = ChildSlot(many=row.many, identity=row.wire.identity)
+            if row.is_part:
+                slot = _of(row.holds.__name__, many=row.many)
+                found |= _types_of(row.holds)
+            if row.above:
+                own[row.above] = _of(row.above)
+            (found.setdefault(row.above, {}) if row.above else own)[row.local] = slot
+    return found
+
+
+# What we write is read; beside it stands what others alone write.
+_HEADER = _types_of(Envelope, StatusReport, TraceHeader, Business, Attachment)
+_HEADER["PromulgationInfo"] |= _leaves("Promulgator")
+_HEADER["StaffInfo"] |= _leaves("DepartmentId", "StaffId")
+_HEADER["trace"] = {
+    "TraceHeader": _of("TraceHeader", many=True),
+    "Bussiness": _of("Business"),
+    "Paper": _LEAF,
+}
+_HEADER["message"] = {
+    **_HEADER["Envelope"],
+    **_HEADER["StatusReport"],
+    "ResponseForTask": _of("ResponseForTask", many=True),
 }
 
 _ALIASES = {
@@ -166,14 +139,11 @@ DIALECT_A = Dialect(
             "Content": _LEAF,
         },
         "manifest": {"Reference": _of("reference", many=True)},
-        "reference": {
-            "ContentId": _ID,
-            **_leaves("ContentType", "Description", "AttachmentName"),
-        },
+        "reference": _HEADER["Attachment"],
         "encoded": {"Attachment": _of("attachment", many=True)},
         "attachment": {
-            "ContentId": _ID,
-            **_leaves("AttachmentName", "Description", "ContentType", "Format", "FieldName", "MimeType"),
+            **_HEADER["Attachment"],
+            **_leaves("Format", "FieldName", "MimeType"),
             "ContentTransferEncoded": _FILE,
         },
         "inline": {"Attachment": _of("inline-attachment", many=True)},
@@ -201,8 +171,8 @@ DIALECT_B = Dialect(
         "flat-manifest": {"Attachment": _of("flat-attachment", many=True)},
         "flat-attachment": {**_leaves("FileName", "FileType"), "Content": _FILE},
         # the first version writes DocumentType as a text, the later one as elements
-        "message": {**_HEADER["message"], "DocumentType": ChildSlot(ElementContent.EITHER, "document-type")},
-        "signer": {**_HEADER["signer"], "Signer": _LEAF},
+        "message": {**_HEADER["message"], "DocumentType": ChildSlot(ElementContent.EITHER, "DocumentType")},
+        "SignerInfo": {**_HEADER["SignerInfo"], "Signer": _LEAF},
     },
     aliases=_ALIASES,
 )
@@ -402,15 +372,6 @@ class Leaves:
     def text(self, node: KnownElement | None, name: str) -> str | None:
         found = node.texts.get(name) if node is not None else None
         return found[0] if found and found[0].strip(XML_SPACE) else None
-
-    def named(self, node: KnownElement, names: Mapping[str, str]) -> dict[str, str]:
-        """The texts that are there, under our names for them; of two that share one the later counts."""
-        found = node.texts
-        return {
-            ours: found[name][0]
-            for name, ours in names.items()
-            if name in found and found[name][0].strip(XML_SPACE)
-        }
 
     def texts(self, node: KnownElement | None, name: str) -> tuple[str, ...]:
         """Of those that may stand more than once."""

@@ -146,6 +146,7 @@ _ORDER: Mapping[str, tuple[str, ...]] = {
         *("BussinessDocumentInfo", "ReplacementInfoList"),
     ),
     "StaffInfo": ("Department", "Staff", "Mobile", "Email"),
+    "Reference": ("Description", "AttachmentName", "ContentType", "ContentId"),
 }
 _NEVER = frozenset({"Direction"})
 
@@ -186,13 +187,7 @@ def _dotnet(fast: Fast) -> Iterator[Piece]:
 def _reference(line: Attachment) -> bytes:
     href = line.content_id or ""
     said = {"xmlns:xlink": _XLINK, "xlink:href": href, "xlink:role": "edXML", "xlink:type": "simple"}
-    told = {
-        "Description": line.description,
-        "AttachmentName": line.attachment_name,
-        "ContentType": line.content_type,
-        "ContentId": line.content_id,
-    }
-    return _element("Reference", told, said)
+    return _element("Reference", envelopes.outline(line), said)
 
 
 def _element(

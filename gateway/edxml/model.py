@@ -7,32 +7,31 @@ never here. Content ids are compared without their `cid:`, however often it stan
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from gateway.domain.document import Kind
 from gateway.edxml.dialects import ROOT, XML_SPACE, KnownElement, Leaves, Notes
 from gateway.edxml.envelope import (
     Attachment,
     Business,
-    Code,
-    DocumentInfo,
     DocumentType,
     Envelope,
     Organisation,
-    OtherInfo,
     Receiver,
     ReplacementInfo,
-    ResponseFor,
+    Row,
     SignerInfo,
-    StaffInfo,
     StatusReport,
     TraceHeader,
+    rows,
 )
 from gateway.errors import MalformedXml
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
+P = TypeVar("P")
 KIND_OF_BUSINESS = {0: Kind.DOCUMENT, 1: Kind.RECALL, 2: Kind.UPDATE, 3: Kind.REPLACEMENT}
 
 _WANTED_OF_STATUS = (
@@ -53,32 +52,8 @@ _WANTED = (
     ("DocumentType", ""),
     ("Subject", ""),
 )
-_NOBODY, _NO_TYPE, _NO_OTHER, _NO_RESPONSE = Organisation(), DocumentType(), OtherInfo(), ResponseFor()
-_NO_HOP, _NO_BUSINESS, _NO_INFO = TraceHeader(), Business(), DocumentInfo()
-
-# The wire's names for texts, and the model's.
-_ORGANISATION = {
-    "OrganizationInCharge": "organization_in_charge",
-    "OrganName": "organ_name",
-    "OrganAdd": "organ_add",
-    "Email": "email",
-    "Telephone": "telephone",
-    "Fax": "fax",
-    "Website": "website",
-}
-_CODE = {"CodeNumber": "number", "CodeNotation": "notation"}
-_SIGNER = {
-    "Competence": "competence",
-    "Position": "position",
-    "Signer": "full_name",  # as the first version of dialect B has it
-    "FullName": "full_name",
-}
-_STAFF = {"Department": "department", "Staff": "staff", "Email": "email", "Mobile": "mobile"}
-_REFERENCE = {
-    "ContentType": "content_type",
-    "Description": "description",
-    "AttachmentName": "attachment_name",
-}
+_NOBODY = Organisation()
+_READ = {bool: Leaves.flag, date: Leaves.date, datetime: Leaves.time}
 
 
 def envelope(root: KnownElement, attachments: Sequence[Attachment], notes: Notes) -> Envelope:
@@ -98,33 +73,17 @@ class _Model:
         self._trace = header.one("TraceHeaderList")
 
     def envelope(self, attachments: tuple[Attachment, ...]) -> Envelope:
-        message, leaf = self._message, self._leaf
+        message, trace, leaf = self._message, self._trace, self._leaf
         business = self._business()
         kind = self._kind(business)
         self._note_missing(kind)
-        promulgation, places = message.one("PromulgationInfo"), message.one("ToPlaces")
+        said: dict[str, Any] = {"sender": _NOBODY} | self._said(Envelope, message)
+        tasks = message.many("ResponseForTask")
+        said["task_codes"] = tuple(code for task in tasks for code in leaf.texts(task, "TaskCode"))
         return Envelope(
             kind=kind,
-            sender=self._organisation(message.one("From")) or _NOBODY,
-            to=tuple(filter(None, map(self._organisation, message.many("To")))),
-            document_id=leaf.identity(message, "DocumentId"),
-            code=self._code(message.one("Code")),
-            place=leaf.text(promulgation, "Place"),
-            promulgation_date=leaf.date(promulgation, "PromulgationDate"),
-            document_type=self._document_type(message.one("DocumentType")),
-            subject=leaf.text(message, "Subject"),
-            content=leaf.text(message, "Content"),
-            signer=self._signer(message.one("SignerInfo")),
-            due_date=leaf.date(message, "DueDate"),
-            other=self._other(message.one("OtherInfo")),
-            response_for=tuple(filter(None, map(self._response, message.many("ResponseFor")))),
-            steering_type=leaf.number(message, "SteeringType", range(4)),
-            to_places=leaf.texts(places, "Place"),
-            task_codes=tuple(
-                code for task in message.many("ResponseForTask") for code in leaf.texts(task, "TaskCode")
-            ),
-            application_type=leaf.text(message, "ApplicationType"),
-            trace=tuple(filter(None, map(self._hop, self._trace.many("TraceHeader") if self._trace else ()))),
+            **said,
+            trace=self._parts(TraceHeader, trace.many("TraceHeader") if trace else ()),
             business=business,
             manifest=self._manifest(),
             attachments=attachments,
@@ -154,134 +113,78 @@ class _Model:
         if kind is not Kind.STATUS and self._trace is None:
             self._notes.add("TRACE-ABSENT", "TraceHeaderList", "some readers fail without a trace list")
 
-    def _organisation(self, node: KnownElement | None) -> Organisation | None:
-        if node is None:
+    def _said(self, part: type, node: KnownElement) -> dict[str, Any]:
+        """What is there of a part, by the names of its attributes. Any: each has its own type."""
+        said: dict[str, Any] = {}
+        for row in rows(part):
+            around = node.one(row.above) if row.above else node
+            if around is None:
+                continue
+            value: object = None
+            if row.is_part:
+                below = around.many(row.local)
+                if below:
+                    value = self._parts(row.holds, below) if row.many else self._part(row.holds, below[0])
+            elif row.local in around.texts:
+                if row.is_text:
+                    text = around.texts[row.local][0]
+                    value = text if text.strip(XML_SPACE) else None
+                else:
+                    value = self._value(row, around)
+            if value is not None and not (row.many and value == ()):
+                said[row.attribute] = value
+        return said
+
+    def _value(self, row: Row, node: KnownElement) -> object:
+        leaf, local = self._leaf, row.local
+        if row.wire.identity:
+            return leaf.identities(node, local) if row.many else leaf.identity(node, local)
+        if row.holds is int:
+            return leaf.number(node, local, row.wire.known)
+        return leaf.texts(node, local) if row.many else _READ[row.holds](leaf, node, local)
+
+    def _parts(self, part: type[P], nodes: Iterable[KnownElement]) -> tuple[P, ...]:
+        return tuple(read for node in nodes if (read := self._part(part, node)) is not None)
+
+    def _part(self, part: type[P], node: KnownElement) -> P | None:
+        """None where nothing is said."""
+        said = self._said(part, node)
+        if part is DocumentType and "name" not in said and (text := node.value.strip(XML_SPACE)):
+            said["name"] = text
+        elif part is SignerInfo and "full_name" not in said and (name := self._leaf.text(node, "Signer")):
+            said["full_name"] = name  # as the first version of dialect B has it
+        elif part is Receiver and len(said) < 2:
+            self._notes.add("MISSING", node.where, "a receiver without code or type is left out")
             return None
-        organ_id, said = self._leaf.identity(node, "OrganId"), self._leaf.named(node, _ORGANISATION)
-        return Organisation(organ_id=organ_id, **said) if organ_id or said else None
-
-    def _code(self, node: KnownElement | None) -> Code | None:
-        said = self._leaf.named(node, _CODE) if node else None
-        return Code(**said) if said else None
-
-    def _document_type(self, node: KnownElement | None) -> DocumentType | None:
-        if node is None:
+        elif part is ReplacementInfo and "document_id" not in said:
+            where = f"{node.where}/DocumentId"
+            self._notes.add("MISSING", where, "a replaced document without id is left out")
             return None
-        leaf = self._leaf
-        own_text = node.value.strip(XML_SPACE)
-        found = DocumentType(
-            type=leaf.number(node, "Type"),
-            detail=leaf.number(node, "TypeDetail"),
-            name=leaf.text(node, "TypeName") or own_text or None,
-        )
-        return found if found != _NO_TYPE else None
-
-    def _signer(self, node: KnownElement | None) -> SignerInfo | None:
-        said = self._leaf.named(node, _SIGNER) if node else None
-        return SignerInfo(**said) if said else None
-
-    def _other(self, node: KnownElement | None) -> OtherInfo | None:
-        if node is None:
-            return None
-        leaf = self._leaf
-        found = OtherInfo(
-            priority=leaf.number(node, "Priority", range(5)),
-            sphere_of_promulgation=leaf.text(node, "SphereOfPromulgation"),
-            typer_notation=leaf.text(node, "TyperNotation"),
-            promulgation_amount=leaf.number(node, "PromulgationAmount"),
-            page_amount=leaf.number(node, "PageAmount"),
-            reply_fors=leaf.text(node, "ReplyFors"),
-            direction=leaf.flag(node, "Direction"),
-            reference_codes=leaf.text(node, "ReferenceCodes"),
-            appendixes=leaf.texts(node.one("Appendixes"), "Appendix"),
-        )
-        return found if found != _NO_OTHER else None
-
-    def _response(self, node: KnownElement) -> ResponseFor | None:
-        leaf = self._leaf
-        found = ResponseFor(
-            organ_id=leaf.identity(node, "OrganId"),
-            code=leaf.text(node, "Code"),
-            document_id=leaf.identity(node, "DocumentId"),
-            promulgation_date=leaf.date(node, "PromulgationDate"),
-        )
-        return found if found != _NO_RESPONSE else None
-
-    def _hop(self, node: KnownElement) -> TraceHeader | None:
-        found = TraceHeader(
-            organ_id=self._leaf.identity(node, "OrganId"), timestamp=self._leaf.time(node, "Timestamp")
-        )
-        return found if found != _NO_HOP else None
-
-    def _staff(self, node: KnownElement | None) -> StaffInfo | None:
-        said = self._leaf.named(node, _STAFF) if node else None
-        return StaffInfo(**said) if said else None
+        return part(**said) if said else None
 
     def _business(self) -> Business | None:
         if self._trace is None:
             return None
-        leaf, node = self._leaf, self._trace.one("Bussiness")
-        paper = leaf.number(node, "Paper")
-        found = Business(
-            doc_type=leaf.number(node, "BussinessDocType"),
-            document_id=leaf.identity(node, "DocumentId"),
-            reason=leaf.text(node, "BussinessDocReason"),
-            paper=leaf.number(self._trace, "Paper") if paper is None else paper,
-            document_info=self._document_info(node.one("BussinessDocumentInfo") if node else None),
-            replacements=self._replacements(node.one("ReplacementInfoList") if node else None),
-            staff=tuple(filter(None, map(self._staff, node.many("StaffInfo") if node else ()))),
-        )
-        return found if found != _NO_BUSINESS else None
-
-    def _document_info(self, node: KnownElement | None) -> DocumentInfo | None:
-        if node is None:
-            return None
-        receivers = node.one("ReceiverList")
-        lines = receivers.many("Receiver") if receivers else ()
-        found = DocumentInfo(
-            document_info=self._leaf.flag(node, "DocumentInfo"),
-            document_receiver=self._leaf.flag(node, "DocumentReceiver"),
-            receivers=tuple(filter(None, map(self._receiver, lines))),
-        )
-        return found if found != _NO_INFO else None
-
-    def _receiver(self, node: KnownElement) -> Receiver | None:
-        organ_id, added = self._leaf.identity(node, "OrganId"), self._leaf.flag(node, "ReceiverType")
-        if organ_id is None or added is None:
-            self._notes.add("MISSING", node.where, "a receiver without code or type is left out")
-            return None
-        return Receiver(organ_id=organ_id, added=added)
-
-    def _replacements(self, node: KnownElement | None) -> tuple[ReplacementInfo, ...]:
-        return tuple(filter(None, map(self._replacement, node.many("ReplacementInfo") if node else ())))
-
-    def _replacement(self, node: KnownElement) -> ReplacementInfo | None:
-        document_id, organs = self._leaf.identity(node, "DocumentId"), node.one("OrganIdList")
-        if document_id is None:
-            self._notes.add(
-                "MISSING", f"{node.where}/DocumentId", "a replaced document without id is left out"
-            )
-            return None
-        codes = self._leaf.identities(organs, "OrganId") if organs else ()
-        return ReplacementInfo(document_id=document_id, organ_ids=codes)
+        node = self._trace.one("Bussiness")
+        said = self._said(Business, node) if node else {}
+        paper = None if "paper" in said else self._leaf.number(self._trace, "Paper")
+        if paper is not None:
+            said["paper"] = paper
+        return Business(**said) if said else None
 
     def _manifest(self) -> tuple[Attachment, ...]:
         manifest = self._root.path("edXMLEnvelope", "edXMLBody", "edXMLManifest")
         return tuple(map(self._reference, manifest.many("Reference") if manifest else ()))
 
     def _reference(self, node: KnownElement) -> Attachment:
-        leaf = self._leaf
-        content_id = leaf.identity(node, "ContentId") or leaf.text(node, "@href")
-        return Attachment(content_id=content_id, **leaf.named(node, _REFERENCE))
+        said = self._said(Attachment, node)
+        if "content_id" not in said:
+            said["content_id"] = self._leaf.text(node, "@href")
+        return Attachment(**said)
 
     def _status(self) -> StatusReport:
-        leaf, message = self._leaf, self._message
-        return StatusReport(
-            code=self._status_code(),
-            description=leaf.text(message, "Description"),
-            timestamp=leaf.time(message, "Timestamp"),
-            staff=self._staff(message.one("StaffInfo")),
-        )
+        code = self._status_code()
+        return StatusReport(**self._said(StatusReport, self._message) | {"code": code})
 
     def _status_code(self) -> str:
         code = (self._leaf.text(self._message, "StatusCode") or "").strip(XML_SPACE)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from gateway.domain.fields import DRAFT as _D
+from gateway.edxml.envelope import Attachment, Business, Envelope, StatusReport, TraceHeader, rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -105,116 +105,29 @@ def _by_name(children: tuple[Element, ...]) -> dict[str, Element]:
     return {child.name: child for child in children}
 
 
-def _organisation(local: str, *, many: bool = False) -> Element:
-    return _group(
-        local,
-        _leaf("OrganId", _D["recipients/*/code"].longest),
-        _leaf("OrganizationInCharge", 500),  # cơ quan chủ quản
-        _leaf("OrganName", _D["recipients/*/name"].longest),
-        _leaf("OrganAdd", 500),
-        _leaf("Email", 100),
-        _leaf("Telephone", 20),
-        _leaf("Fax", 20),
-        _leaf("Website", 100),
-        many=many,
-    )
+def _children(*parts: type) -> Iterator[Element]:
+    """The elements of some parts of the model that stand side by side."""
+    groups: dict[str, list[Element]] = {}
+    for row in (row for part in parts for row in rows(part)):
+        if row.is_part:
+            element = _group(row.local, *_children(row.holds), many=row.many)
+        else:
+            element = _leaf(row.local, row.longest, many=row.many)
+        if not row.above:
+            groups[row.local] = [element]
+        else:
+            groups.setdefault(f"{row.above}/", []).append(element)
+    for local, elements in groups.items():
+        yield _group(local.removesuffix("/"), *elements) if local.endswith("/") else elements[0]
 
-
-def _staff(*, many: bool = False) -> Element:
-    return _group(
-        "StaffInfo",
-        _leaf("Department", _D["staff/department"].longest),
-        _leaf("Staff", _D["staff/name"].longest),
-        _leaf("Email", _D["staff/email"].longest),
-        _leaf("Mobile", _D["staff/phone"].longest),
-        many=many,
-    )
-
-
-_MESSAGE_HEADER = _group(
-    "MessageHeader",
-    _organisation("From"),  # đơn vị gửi
-    _organisation("To", many=True),
-    _leaf("DocumentId", 255),
-    _group(  # số, ký hiệu
-        "Code", _leaf("CodeNumber", _D["number"].longest), _leaf("CodeNotation", _D["symbol"].longest)
-    ),
-    _group(  # ban hành
-        "PromulgationInfo", _leaf("Place", _D["place"].longest), _leaf("PromulgationDate", 10)
-    ),
-    _group(  # loại văn bản
-        "DocumentType", _leaf("Type", 9), _leaf("TypeDetail", 9), _leaf("TypeName", _D["type"].longest)
-    ),
-    _leaf("Subject", _D["subject"].longest),  # trích yếu
-    _leaf("Content", _D["content"].longest),
-    _group(
-        "SignerInfo",
-        _leaf("Competence", _D["signer/competence"].longest),
-        _leaf("Position", _D["signer/title"].longest),
-        _leaf("FullName", 255),
-    ),
-    _leaf("DueDate", 10),  # hạn trả lời
-    _group(
-        "OtherInfo",
-        _leaf("Priority", 9),
-        _leaf("SphereOfPromulgation", _D["sphere"].longest),  # phạm vi lưu hành
-        _leaf("TyperNotation", _D["drafter"].longest),
-        _leaf("PromulgationAmount", 9),
-        _leaf("PageAmount", 9),
-        _leaf("ReplyFors", 500),
-        _leaf("Direction", 5),
-        _leaf("ReferenceCodes", 500),
-        _group("Appendixes", _leaf("Appendix", _D["appendixes/*"].longest, many=True)),
-    ),
-    _group(  # hồi đáp; echoes what another system wrote, so its lengths are the reader's
-        "ResponseFor",
-        _leaf("OrganId", 75),
-        _leaf("Code", 300),
-        _leaf("DocumentId", 1020),
-        _leaf("PromulgationDate", 10),
-        many=True,
-    ),
-    _leaf("SteeringType", 9),  # văn bản chỉ đạo
-    _group("ToPlaces", _leaf("Place", _D["to_places/*"].longest, many=True)),  # nơi nhận
-    _group("ResponseForTask", _leaf("TaskCode", 255, many=True)),
-    _leaf("ApplicationType", 100),
-    _staff(),  # from here on: status messages only
-    _leaf("StatusCode", 2),
-    _leaf("Description", 500),
-    _leaf("Timestamp", 19),
-)
-
-_BUSINESS = _group(
-    "Bussiness",
-    _leaf("DocumentId", 1020),
-    _leaf("BussinessDocType", 9),
-    _leaf("BussinessDocReason", 500),  # the reason, and behind it what `domain.notice_words` says
-    _leaf("Paper", 9),
-    _group(
-        "BussinessDocumentInfo",
-        _leaf("DocumentInfo", 1),
-        _leaf("DocumentReceiver", 1),
-        _group("ReceiverList", _group("Receiver", _leaf("OrganId", 75), _leaf("ReceiverType", 1), many=True)),
-    ),
-    _group(
-        "ReplacementInfoList",
-        _group(
-            "ReplacementInfo",
-            _leaf("DocumentId", 1020),
-            _group("OrganIdList", _leaf("OrganId", 75, many=True)),
-            many=True,
-        ),
-    ),
-    _staff(many=True),
-)
 
 HEADER: Final = _group(
     "edXMLHeader",
-    _MESSAGE_HEADER,
+    _group("MessageHeader", *_children(Envelope, StatusReport)),
     _group(
         "TraceHeaderList",
-        _group("TraceHeader", _leaf("OrganId", 75), _leaf("Timestamp", 19), many=True),
-        _BUSINESS,
+        _group("TraceHeader", *_children(TraceHeader), many=True),
+        _group("Bussiness", *_children(Business)),
     ),
 )
 
@@ -238,10 +151,7 @@ CONTENT: Final = Element(local="ContentTransferEncoded", prefix="edXML", declara
 
 ATTACHMENT: Final = _plain(
     "Attachment",
-    _plain("ContentId", max_length=255),
-    _plain("AttachmentName", max_length=255),
-    _plain("Description", max_length=500),
-    _plain("ContentType", max_length=100),
+    *(_plain(row.local, max_length=row.longest) for row in rows(Attachment)),
     CONTENT,
     many=True,
 )

@@ -5,8 +5,9 @@ counterpart. What the sender did not say stays None."""
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date
+from typing import Any
 
 from gateway.domain import notice_words
 from gateway.domain.document import (
@@ -26,7 +27,7 @@ from gateway.domain.fields import turning_shown
 from gateway.domain.identity import Digest, DocumentId
 from gateway.domain.proof import FileSlice, Terms
 from gateway.domain.signatures import FileFacts
-from gateway.edxml.envelope import Envelope
+from gateway.edxml.envelope import Envelope, fields_in
 from gateway.incoming.verify import Proved
 from gateway.policy.door import stored_names
 from gateway.ports import InboxPacket
@@ -60,7 +61,7 @@ def document(
     """The document that this packet becomes; `source` names the octets that its file slices lie in, `codes`
     are those under which a packet may name its receiver."""
     signed, model = proved.envelope.signed, proved.envelope.model
-    other, terms = model.other, signed.terms or Terms()
+    terms = signed.terms or Terms()
     return IncomingDocument(
         id=id,
         agency_id=item.agency_id,
@@ -71,13 +72,7 @@ def document(
         document_id=DocumentId(model.document_id or ""),
         packet_id=signed.packet_id,
         attempt=attempt,
-        number=(model.code.number if model.code else None) or "",
-        symbol=(model.code.notation if model.code else None) or "",
-        issued_on=model.promulgation_date,
-        type_name=_shown(model.document_type.name if model.document_type else None),
-        subject=turning_shown(model.subject or ""),
-        signer=_signer(model),
-        urgency=_urgency(other.priority if other else None),
+        **_said(model),
         due_on=model.due_date,
         body_digest=signed.body_digest,
         envelope_digest=item.file_digest,
@@ -86,7 +81,6 @@ def document(
         arrived_at=item.received_at,
         state=state,
         files=_files(looked, source),
-        pages=other.page_amount if other else None,
         reply_required=_reply_required(terms, model),
         due_at=terms.due_at,
         delivery_mode=_delivery_mode(terms, model),
@@ -99,6 +93,17 @@ def document(
         checks=checks or {},
         axes=item.axes,
     )
+
+
+_OURS = frozenset(each.name for each in fields(IncomingDocument))
+_BARE = {"number": "", "symbol": "", "issued_on": None, "type_name": None, "subject": ""}
+
+
+def _said(model: Envelope) -> dict[str, Any]:
+    """The fields that travel in elements of their own and that an incoming document has too. Any: each has its own type."""
+    said = {name: value for name, value in fields_in(model).items() if name in _OURS}
+    shown = {name: _all_shown(value) for name, value in said.items() if name not in ("number", "symbol")}
+    return _BARE | said | shown | {"signer": _signer(model), "urgency": _urgency(said.get("urgency"))}
 
 
 def _reply_required(terms: Terms, model: Envelope) -> bool | None:
@@ -150,6 +155,13 @@ def _signer(model: Envelope) -> Signer | None:
 
 def _shown(text: str | None) -> str | None:
     return text and turning_shown(text)
+
+
+def _all_shown(value: Any) -> Any:
+    """The texts of a field, as they may be shown. Any: it may be of any type."""
+    if isinstance(value, str):
+        return turning_shown(value)
+    return tuple(map(_all_shown, value)) if isinstance(value, tuple) else value
 
 
 def _urgency(priority: int | None) -> Urgency:

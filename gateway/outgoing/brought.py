@@ -23,14 +23,14 @@ from gateway.domain.document import (
     Recipient,
     RecipientRole,
     ReplyLink,
-    Signer,
     Staff,
     Urgency,
 )
+from gateway.domain.fields import FIELDS
 from gateway.domain.identity import Digest, DocumentId
 from gateway.domain.proof import Binding, FileSlice, Terms
 from gateway.edxml import attachment, reader, verify
-from gateway.edxml.envelope import Envelope, Organisation
+from gateway.edxml.envelope import Envelope, Organisation, fields_in, value_at
 from gateway.errors import BadSignature, MalformedXml, Refused
 from gateway.outgoing import brought_change, check, package
 from gateway.outgoing.desk import OutDesk
@@ -228,36 +228,22 @@ def _order(read: _Read, besides: Besides) -> Order:
 
 
 def _draft(model: Envelope, terms: Terms, besides: Besides) -> Draft:
-    other, business = model.other, model.business
+    business = model.business
     wants = terms.reply_required if terms.reply_required is not None else besides.reply_required
     on_paper = business is not None and business.paper == 1
     mode = terms.delivery_mode or (DeliveryMode.BOTH if on_paper else DeliveryMode.ELECTRONIC)
+    said = fields_in(model)
     return Draft(
-        number=(model.code.number if model.code else None) or "",
-        symbol=(model.code.notation if model.code else None) or "",
-        issued_on=model.promulgation_date,
-        type_name=(model.document_type.name if model.document_type else None) or "",
-        subject=model.subject or "",
-        signer=_signer(model),
+        **said | {"urgency": _urgency(said.get("urgency"))},
         recipients=tuple(_recipient(each, terms, besides) for each in model.to),
         # The dialect's own word for a wanted answer is the day by which it is due.
         reply_required=model.due_date is not None if wants is None else wants,
-        reply_due=model.due_date,
         due_at=terms.due_at,
         external_id=besides.external_id,
         category=besides.category,
         callback_data=besides.callback_data,
-        content=model.content,
-        place=model.place,
-        urgency=_urgency(other.priority if other else None),
-        pages=other.page_amount if other else None,
-        copies=other.promulgation_amount if other else None,
-        sphere=other.sphere_of_promulgation if other else None,
-        drafter=other.typer_notation if other else None,
-        appendixes=other.appendixes if other else (),
         delivery_mode=mode,
         replies_to=_replies(model),
-        to_places=model.to_places,
         staff=_staff(model),
     )
 
@@ -284,13 +270,6 @@ def _recipient(each: Organisation, terms: Terms, besides: Besides) -> Recipient:
     return Recipient(code=code, name=each.organ_name, role=terms.role_of(code) or besides.role)
 
 
-def _signer(model: Envelope) -> Signer | None:
-    if model.signer is None:
-        return None
-    given = model.signer
-    return Signer(name=given.full_name or "", title=given.position, competence=given.competence)
-
-
 def _replies(model: Envelope) -> tuple[ReplyLink, ...]:
     return tuple(
         ReplyLink(
@@ -312,18 +291,22 @@ def _staff(model: Envelope) -> Staff | None:
     return Staff(name=one.staff, department=one.department, phone=one.mobile, email=one.email)
 
 
+# Elements of others that no field of ours travels in.
+_ELSEWHERE = [
+    path
+    for path in (
+        *("OtherInfo/ReplyFors", "OtherInfo/Direction", "OtherInfo/ReferenceCodes"),
+        *("DocumentType/Type", "DocumentType/TypeDetail", "SteeringType", "ResponseForTask/TaskCode"),
+        "ApplicationType",
+    )
+    if path not in {each.rule.wire for each in FIELDS}
+]
+
+
 def _left_out(model: Envelope) -> Iterator[Reason]:
     """What an envelope says that ours has no place for; a sender hears of it before anybody misses it."""
-    other, kind = model.other, model.document_type
     said: dict[str, object] = {
-        "OtherInfo/ReplyFors": other.reply_fors if other else None,
-        "OtherInfo/Direction": other.direction if other else None,
-        "OtherInfo/ReferenceCodes": other.reference_codes if other else None,
-        "DocumentType/Type": kind.type if kind else None,
-        "DocumentType/TypeDetail": kind.detail if kind else None,
-        "SteeringType": model.steering_type,
-        "ResponseForTask": model.task_codes,
-        "ApplicationType": model.application_type,
+        **{path.removesuffix("/TaskCode"): value_at(model, path) for path in _ELSEWHERE},
         "ResponseFor": len(_replies(model)) < len(model.response_for),
         "Bussiness/StaffInfo": len(model.business.staff) > 1 if model.business else None,
     }

@@ -28,17 +28,14 @@ from gateway.edxml import attachment, build
 from gateway.edxml.envelope import (
     Attachment,
     Business,
-    Code,
     DocumentInfo,
-    DocumentType,
     Envelope,
     Organisation,
-    OtherInfo,
     Receiver,
     ReplacementInfo,
     ResponseFor,
-    SignerInfo,
     TraceHeader,
+    attributes_of,
 )
 from gateway.errors import BreaksRule, Refused
 from gateway.policy.verdict import ReasonCode, Verdict, reason
@@ -48,9 +45,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gateway.outgoing.intake import Order
-
-# PageAmount and PromulgationAmount have three digits on the wire (rules.md 12.3 note b).
-_THREE_DIGITS = 999
 
 
 def envelope_of(document: OutgoingDocument, agency: HostedAgency, at: datetime) -> Envelope:
@@ -62,21 +56,12 @@ def envelope_of(document: OutgoingDocument, agency: HostedAgency, at: datetime) 
         sender=_sender(agency),
         to=tuple(Organisation(organ_id=each.code, organ_name=each.name) for each in draft.recipients),
         document_id=document.document_id,
-        code=Code(number=draft.number, notation=draft.symbol),
-        place=draft.place,
-        promulgation_date=draft.issued_on,
-        document_type=DocumentType(name=draft.type_name),
-        subject=draft.subject,
-        content=draft.content,
-        signer=_signer(draft),
-        due_date=draft.reply_due,
-        other=_other(draft),
         response_for=_answered(document),
-        to_places=draft.to_places,
         trace=(TraceHeader(organ_id=agency.code, timestamp=build.wall_clock(at)),),
         business=_business(document),
         manifest=parts,
         attachments=parts,
+        **attributes_of(draft),
     )
 
 
@@ -97,29 +82,6 @@ def terms(document: OutgoingDocument) -> Terms | None:
         roles=tuple(reversed(roles.items())),
     )
     return said or None
-
-
-def _signer(draft: Draft) -> SignerInfo | None:
-    if draft.signer is None:
-        return None
-    return SignerInfo(
-        competence=draft.signer.competence, position=draft.signer.title, full_name=draft.signer.name
-    )
-
-
-def _other(draft: Draft) -> OtherInfo:
-    return OtherInfo(
-        priority=int(draft.urgency),
-        sphere_of_promulgation=draft.sphere,
-        typer_notation=draft.drafter,
-        promulgation_amount=_capped(draft.copies),
-        page_amount=_capped(draft.pages),
-        appendixes=draft.appendixes,
-    )
-
-
-def _capped(amount: int | None) -> int | None:
-    return None if amount is None else min(amount, _THREE_DIGITS)
 
 
 def _answered(document: OutgoingDocument) -> tuple[ResponseFor, ...]:

@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from gateway.domain.account import NumberingMode
 from gateway.domain.book import Book, BookForm, Gap, NumberRun
-from gateway.domain.fields import has_bad_characters
+from gateway.domain.fields import DRAFT, has_bad_characters
 from gateway.policy.verdict import Reason, ReasonCode, Verdict, reason
 
 # So many gaps are named one by one; all are counted.
@@ -117,15 +117,13 @@ class HandEntry:
 # The lengths of rules.md 12.3.
 LENGTHS: Mapping[str, int] = MappingProxyType(
     {
-        "sender": 200,
-        "subject": 500,
-        "number": 11,
-        "symbol": 30,
+        "sender": DRAFT["recipients/*/name"].longest,
+        **{name: DRAFT[name].longest for name in ("subject", "number", "symbol")},
         "register_no": 10,
-        "type_name": 100,
+        "type_name": DRAFT["type"].longest,
         "catch_up": 500,
         "reason": 500,
-        "signer": 50,
+        "signer": DRAFT["signer/name"].longest,
         "recipients": 1000,
         "copy_holder": 200,
         "note": 500,

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -29,7 +29,7 @@ from gateway.domain.document import (
     RecipientRole,
     Urgency,
 )
-from gateway.domain.fields import CHANGE, DRAFT, FIRST_DAY, LAST_DAY, has_bad_characters
+from gateway.domain.fields import CHANGE, DRAFT, FIELDS, FIRST_DAY, LAST_DAY, has_bad_characters
 from gateway.domain.registry import AgencyEntry, CodeStanding, Resolution, RowSource
 from gateway.domain.signatures import FileFacts, LegalValue
 from gateway.domain.text import nfc
@@ -43,7 +43,8 @@ from gateway.words import labels
 from gateway.words.reading import ANSWERS, NUMBER_LABEL
 
 _TYPES = frozenset(labels.say(f"type.{key}").casefold() for key in labels.tails("type"))
-_MOST = 999  # copies and pages have three digits on the wire (edxml.md 2.2)
+_NUMBERS = [each for each in FIELDS if each.holds is int]
+_DAYS = [each for each in FIELDS if each.holds in (date, datetime)]
 
 
 def check(
@@ -120,24 +121,20 @@ def never_kept(draft: Draft, change: DocumentChange | None = None) -> Verdict:
 
 
 def _numbers(draft: Draft) -> Iterator[Reason]:
-    for name, value, least in (("pages", draft.pages, 1), ("copies", draft.copies, 0)):
-        if value is not None and not least <= value <= _MOST:
-            yield reason(
-                ReasonCode.OUT_OF_RANGE, f"/{name}", field=name, value=value, least=least, most=_MOST
-            )
+    for each in _NUMBERS:
+        value, least, most = getattr(draft, each.attribute), each.rule.least, each.rule.most
+        if value is not None and not least <= value <= most:
+            told = {"field": each.name, "value": value, "least": least, "most": most}
+            yield reason(ReasonCode.OUT_OF_RANGE, f"/{each.name}", **told)
 
 
 def _odd_days(draft: Draft) -> Iterator[Reason]:
     """Days before and after all that an office dates; no clock can tell the time of some of them elsewhere."""
-    days = {
-        "/date": draft.issued_on,
-        "/reply_due": draft.reply_due,
-        # As they were written: of an odd time the day elsewhere cannot be told.
-        "/due_at": draft.due_at and draft.due_at.date(),
-        "/signed_at": draft.signed_at and draft.signed_at.date(),
-        **{f"/replies_to/{n}/date": link.date for n, link in enumerate(draft.replies_to)},
-    }
-    for pointer, day in days.items():
+    days = [(f"/{each.name}", getattr(draft, each.attribute)) for each in _DAYS]
+    days += [(f"/replies_to/{n}/date", link.date) for n, link in enumerate(draft.replies_to)]
+    for pointer, at in days:
+        # As it was written: of an odd time the day elsewhere cannot be told.
+        day = at.date() if isinstance(at, datetime) else at
         if day is not None and not FIRST_DAY <= day <= LAST_DAY:
             yield _odd_day(pointer, day, LAST_DAY)
 

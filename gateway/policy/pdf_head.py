@@ -15,6 +15,7 @@ from datetime import date
 from difflib import SequenceMatcher
 from itertools import pairwise
 
+from gateway.domain.fields import DRAFT
 from gateway.domain.pdf import Found, Ink, Size
 from gateway.domain.text import fold
 from gateway.policy.page_lines import PageLine, absent, doubted, found
@@ -23,7 +24,7 @@ from gateway.words.reading import ABBREVIATIONS, ABOUT, ADDRESSED, DATE_WORDS, E
 
 _UPPER_HALF = 0.5
 _LIKE = 0.85  # a motto that a machine read
-_LONGEST_NUMBER, _LONGEST_SYMBOL = 11, 30
+_LONGEST_NUMBER, _LONGEST_SYMBOL = DRAFT["number"].longest, DRAFT["symbol"].longest
 _LABEL = re.compile(r"(S\w)(?:\s*[:.;]\s*|\s+|(?=\d))(.*)$")
 _NUMBER = re.compile(
     r"(?P<number>[\d\s]*[A-Za-z]?|[.\u2026_\s]*)(?:(?<=\S)\s*)?(?P<mark>[/-])\s*"
@@ -225,7 +226,7 @@ def _dates(lines: Sequence[PageLine]) -> Iterator[tuple[date, tuple[PageLine, ..
 
 
 LETTER = "cong_van"
-LONGEST_SUBJECT = 500
+LONGEST_SUBJECT = DRAFT["subject"].longest
 _MIDDLE = 0.1  # of the page's width, to either side
 _UPPER = 0.6
 _FIRST_GAP, _NEXT_GAP, _CLEAR_GAP = 2.5, 0.8, 1.0  # in parts of the type size

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
-from gateway.domain.fields import MOST, Rule, entries, has_bad_characters, is_blank
+from gateway.domain.document import Rule
+from gateway.domain.fields import MOST, entries, has_bad_characters, is_blank
 from gateway.domain.text import nfc, nfd
 from gateway.policy.profile import Profile
 from gateway.policy.verdict import Reason, ReasonCode, reason

@@ -8,7 +8,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from gateway.domain.fields import CHANGE, DRAFT, STATUS, Rule
+from gateway.domain.document import Rule
+from gateway.domain.fields import CHANGE, DRAFT, STATUS
 
 _BLANK = st.sampled_from(
     ["", " ", "\t", "\n", "\r\n", "\u00a0", "\u3000", "\u200b", "\ufeff", "\x1f", "\x85"]

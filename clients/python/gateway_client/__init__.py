@@ -1,7 +1,6 @@
 """A client of a document exchange node, for document systems: send, receive, follow, and believe webhooks. It needs nothing
-but Python. Begin with `Client`; what a node is told and tells is in `asked` and `told`, what may go wrong in `errors`."""
+but Python. Begin with `Client`; what a node is told and tells is in `shapes`, what may go wrong in `errors`."""
 
-from gateway_client.asked import MessageIn, StatusIn
 from gateway_client.caller import VERSION as __version__
 from gateway_client.client import Client
 from gateway_client.errors import (
@@ -26,7 +25,7 @@ from gateway_client.feed import Feed
 from gateway_client.files import File
 from gateway_client.inbox import Received, Taken
 from gateway_client.patience import Patience
-from gateway_client.told import EventOut, InboxItem, Message
+from gateway_client.shapes import EventOut, InboxItem, Message, MessageIn, StatusIn
 from gateway_client.webhooks import verify_webhook
 
 __all__ = [

@@ -14,7 +14,6 @@ from types import TracebackType
 from typing import Any, Self
 
 from gateway_client import uploads
-from gateway_client.asked import FileMeta, MessageIn
 from gateway_client.caller import Ask, Caller, path_of
 from gateway_client.downloads import download
 from gateway_client.feed import Feed
@@ -22,7 +21,7 @@ from gateway_client.files import File, Multipart
 from gateway_client.inbox import Handle, InboxLoop, Received, Taken
 from gateway_client.line import Line
 from gateway_client.patience import Patience
-from gateway_client.told import InboxItem, Me, Message, UploadOut, Validated
+from gateway_client.shapes import FileMeta, InboxItem, Me, Message, MessageIn, UploadOut, Validated
 
 MIB = 1024 * 1024
 # The node looks at signatures before it answers.

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from gateway_client.caller import Ask, Caller
 from gateway_client.errors import GatewayClientError
-from gateway_client.told import EventOut
+from gateway_client.shapes import EventOut
 
 # So long the node holds a call when there is nothing; who is told to stop, stops after it at the latest.
 WAIT_S = 10

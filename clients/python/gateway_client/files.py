@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote
 
-from gateway_client.asked import MessageIn
 from gateway_client.errors import ChangedContent
+from gateway_client.shapes import MessageIn
 
 _PIECE = 256 * 1024
 

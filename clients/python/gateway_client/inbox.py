@@ -12,11 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway_client.asked import StatusIn
 from gateway_client.caller import Ask, Caller, path_of
 from gateway_client.downloads import download
 from gateway_client.errors import GatewayClientError
-from gateway_client.told import Acknowledged, InboxFileOut, InboxItem, StatusSet
+from gateway_client.shapes import Acknowledged, InboxFileOut, InboxItem, StatusIn, StatusSet
 
 _LOG = logging.getLogger("gateway_client")
 # So long the node holds a call when there is nothing; who is told to stop, stops after it at the latest.

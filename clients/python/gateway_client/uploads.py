@@ -14,7 +14,7 @@ from gateway_client.errors import ChangedContent, Conflict, GatewayClientError, 
 from gateway_client.files import File
 from gateway_client.line import InMemory
 from gateway_client.patience import Patience
-from gateway_client.told import UploadOut
+from gateway_client.shapes import UploadOut
 
 MIB = 1024 * 1024
 OCTETS = "application/octet-stream"

@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from gateway_client.errors import ForgedWebhook
-from gateway_client.told import EventOut
+from gateway_client.shapes import EventOut
 
 TOLERANCE_S = 300
 _MOST_SIGNATURES = 20

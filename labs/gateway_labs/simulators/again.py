@@ -22,7 +22,7 @@ from gateway.edxml.envelope import (
     OtherInfo,
     Outline,
     TraceHeader,
-    outline_attachment,
+    outline,
     outline_header,
 )
 from gateway.edxml.names import Element, escape
@@ -78,7 +78,7 @@ def _with_ids(model: Envelope) -> Envelope:
 
 def _body(model: Envelope) -> Iterator[bytes]:
     yield b"    " + names.BODY.start + _LINE + b"      " + names.MANIFEST.start + _LINE
-    lines = [outline_attachment(replace(one, description=None)) for one in model.manifest]
+    lines = [outline(replace(one, description=None)) for one in model.manifest]
     yield from _children(names.MANIFEST, {"Reference": lines}, 4)
     yield b"      " + names.MANIFEST.end + _LINE + b"    " + names.BODY.end + _LINE
 
@@ -93,7 +93,7 @@ def _file(part: FileSlice, one: Attachment, opener: Callable[[], BinaryIO], at: 
             name, entry, attachment.decoded_pieces(held, part.coding), at.astimezone(VIETNAM)
         )
     yield b"    " + names.ATTACHMENT.start + _LINE
-    yield from _children(names.ATTACHMENT, outline_attachment(one), 3)
+    yield from _children(names.ATTACHMENT, outline(one), 3)
     yield b"      " + names.CONTENT.start
     yield from held
     yield names.CONTENT.end + _LINE + b"    " + names.ATTACHMENT.end + _LINE

@@ -34,7 +34,7 @@ from gateway_client import (
     TooManyCalls,
     verify_webhook,
 )
-from gateway_client.told import InboxFileOut
+from gateway_client.shapes import InboxFileOut
 from tests.support import api
 from tests.support.api import DEPARTMENT, PDF, PROVINCE, Door
 from tests.support.hooks import Hooked, receiving

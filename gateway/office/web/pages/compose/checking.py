@@ -142,9 +142,6 @@ def _twin(visit: Visit, earlier: OutgoingDocument) -> str:
     return visit.say("compose.twin", code=said.code, date=on, time=at)
 
 
-_NAMES = {"title": "signer_title", "reply-yes": "reply"}
-
-
 def left(
     visit: Visit,
     draft: Draft,
@@ -194,4 +191,4 @@ def _named(visit: Visit, place: str) -> str:
         return visit.say("compose.part.3")
     if first in ("file", "files"):
         return visit.say("compose.part.1")
-    return visit.say_or(f"compose.{_NAMES.get(place, place)}", visit.say("compose.check.head"))
+    return fields.name_of(place, visit.lang) or visit.say("compose.check.head")

@@ -245,6 +245,7 @@ async def part_values(
         "asked": sum(each.is_asked for each in shown),
         "files": file_rows(document) if document else [],
         "options": _options(visit, sheet),
+        "further": [(each, fields.name_of(each.name, visit.lang)) for each in fields.FURTHER],
         "left": [*_unapproved(visit, sheet), *left],
     }
 
@@ -327,7 +328,6 @@ def _is_unsigned(document: OutgoingDocument) -> bool:
 
 
 NO_STORE = {"Cache-Control": "no-store"}
-_LABELS = {"title": "signer_title"}
 _CHOICES = {
     "type": "type.{}",
     "urgency": "urgency.{}",
@@ -345,12 +345,12 @@ def differences(
 
     def told(field: str, text: str) -> str:
         said = text or visit.say("compose.conflict.empty")
-        return visit.say("compose.conflict.stored", field=visit.say(f"compose.{field}"), text=said)
+        return visit.say("compose.conflict.stored", field=field, text=said)
 
     found = [
         (
             "reply-yes" if name == "reply" else name,
-            told(_LABELS.get(name, name), _value_shown(visit, name, text)),
+            told(fields.name_of(name, visit.lang) or name, _value_shown(visit, name, text)),
         )
         for name, text in stored.values.items()
         if typed.get(name, "") != text
@@ -359,7 +359,7 @@ def differences(
         (each.code, each.name, each.role) for each in stored.recipients
     ]:
         names = "; ".join(each.name or each.code for each in stored.recipients)
-        found.append(("noi-nhan", told("check.recipients", names)))
+        found.append(("noi-nhan", told(visit.say("compose.check.recipients"), names)))
     return found
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
+from typing import Any
 
 from gateway.domain.document import (
     URGENCY_KEYS,
@@ -17,6 +18,7 @@ from gateway.domain.document import (
     Signer,
     Urgency,
 )
+from gateway.domain.fields import FIELDS, Field
 from gateway.office.web import dates
 from gateway.office.web.forms import Form, whole_number
 from gateway.words import labels
@@ -26,12 +28,18 @@ TYPES = tuple(labels.tails("type"))
 # Where a reader of a PDF names a field otherwise than the form does.
 OF_READ = {"issued_on": "date", "type_key": "type", "signer": "name"}
 _REPLY = {"yes": True, "no": False}
+# As they are typed: texts, days, moments and numbers by their own names.
+_TYPED = tuple(each for each in FIELDS if each.rule.typed)
+_LAID_OUT = ("number", "symbol", "date", "signed_at", "pages", "reply_due", "place", "due_at", "copies")
+FURTHER = tuple(each for each in _TYPED if each.name not in _LAID_OUT)
+"""Those that have no place of their own in the template."""
+_NAMES = {"title": "signer_title", "reply-yes": "reply"}
 _PLACES = {
+    **{f"/{each.name}": each.name for each in _TYPED},
     **{
         f"/{name}": name
         for name in (
-            *("number", "symbol", "date", "type", "subject", "name", "title", "competence", "pages"),
-            *("copies", "place", "urgency", "due_at", "secrecy", "signed_at", "reply_due", "reason"),
+            *("type", "subject", "name", "title", "competence", "urgency", "secrecy", "reason"),
             "approved_by",
         )
     },
@@ -39,6 +47,14 @@ _PLACES = {
     "/reply_required": "reply-yes",
     "/file_code/notation": "file_notation",
 }
+
+
+def name_of(place: str, lang: str) -> str | None:
+    """What the page calls the field with that id; None where it has no name."""
+    name = _NAMES.get(place, place)
+    key = next((key for key in (f"compose.{name}", f"field.{name}") if labels.has(key)), None)
+    said = labels.say(key, lang) if key is not None else ""
+    return said[:1].upper() + said[1:] or None
 
 
 def place_of(pointer: str) -> str:
@@ -58,23 +74,15 @@ def values(draft: Draft, change: DocumentChange | None = None) -> dict[str, str]
     """What the form shows."""
     signer, code = draft.signer or Signer(name=""), draft.file_code
     return {
-        "number": draft.number,
-        "symbol": draft.symbol,
-        "date": dates.day_text(draft.issued_on),
+        **{each.name: shown(getattr(draft, each.attribute)) for each in _TYPED},
         "type": draft.type_key or draft.type_name,
         "subject": draft.subject,
         "name": signer.name,
         "title": signer.title or "",
         "competence": signer.competence or "",
         "urgency": draft.urgency.key,
-        "due_at": dates.moment_text(draft.due_at),
         "secrecy": draft.secrecy,
-        "signed_at": dates.moment_text(draft.signed_at),
-        "pages": _count(draft.pages),
-        "copies": _count(draft.copies),
-        "place": draft.place or "",
         "reply": {True: "yes", False: "no", None: ""}[draft.reply_required],
-        "reply_due": dates.day_text(draft.reply_due),
         "delivery": draft.delivery_mode.value if draft.delivery_mode else "",
         "file_organ": code.organ if code else "",
         "file_year": str(code.year) if code else "",
@@ -93,22 +101,14 @@ def typed(form: Form, base: Draft, today: date) -> tuple[Draft, list[tuple[str, 
     key, delivery = form.text("type"), form.text("delivery")
     draft = replace(
         base,
-        number=form.text("number"),
-        symbol=form.text("symbol"),
-        issued_on=read.day("date"),
+        **{each.attribute: read.value(each) for each in _TYPED},
         type_key=key if key in TYPES else None,
         type_name=labels.say(f"type.{key}", "vi") if key in TYPES else key,
         subject=" ".join(form.text("subject").split("\n")),
         signer=_signer(form),
         urgency=URGENCIES.get(form.text("urgency"), Urgency.NORMAL),
-        due_at=read.moment("due_at"),
         secrecy=form.text("secrecy", "none"),
-        signed_at=read.moment("signed_at"),
-        pages=read.count("pages"),
-        copies=read.count("copies"),
-        place=form.text("place") or None,
         reply_required=_REPLY.get(form.text("reply")),
-        reply_due=read.day("reply_due"),
         delivery_mode=DeliveryMode(delivery) if delivery in tuple(DeliveryMode) else None,
         file_code=_file_code(form, read),
         replies_to=_replies(form, base.replies_to, read),
@@ -128,6 +128,10 @@ class _FieldReader:
 
     def __init__(self, form: Form, today: date, wrong: list[tuple[str, str]]) -> None:
         self._form, self._today, self._wrong = form, today, wrong
+
+    def value(self, field: Field) -> Any:
+        read = {date: self.day, datetime: self.moment, int: self.count}.get(field.holds)
+        return read(field.name) if read is not None else self._form.text(field.name) or field.empty
 
     def day(self, name: str) -> date | None:
         text = self._form.text(name)
@@ -196,5 +200,8 @@ def still_doubted(
     )
 
 
-def _count(value: int | None) -> str:
-    return "" if value is None else str(value)
+def shown(value: object) -> str:
+    """As it is typed."""
+    if isinstance(value, datetime):
+        return dates.moment_text(value)
+    return dates.day_text(value) if isinstance(value, date) else "" if value is None else str(value)

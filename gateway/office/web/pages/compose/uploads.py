@@ -226,33 +226,21 @@ def filled_draft(draft: Draft, read: PdfFields) -> tuple[Draft, dict[str, str], 
     new: dict[str, Any] = {}  # Any: each field has its own type
     doubts: dict[str, str] = {}
     filled: set[str] = set()
-    present = _present(draft)
+    present = fields.values(draft)
     for name, one in read.named():
         if one.value is None or name == "recipients":
             continue
         field = fields.OF_READ.get(name, name)
-        if not present.get(name):
+        if not present[field]:
             if not rules.never_kept(_with(draft, {name: one.value})).allowed:
                 continue  # longer than any document may say it: the person shortens it, from the page
             new[name] = one.value
             filled.add(field)
             if one.sure is not Sure.SURE:
                 doubts[field] = one.why or ""
-        elif name in _COMPARED and one.sure is Sure.SURE and present[name] != one.value:
+        elif name in _COMPARED and one.sure is Sure.SURE and present[field] != fields.shown(one.value):
             doubts[field] = "typed"
     return _with(draft, new), doubts, filled
-
-
-def _present(draft: Draft) -> Mapping[str, object]:
-    signer = draft.signer or Signer(name="")
-    same = ("number", "symbol", "issued_on", "subject", "pages", "signed_at")
-    return {
-        **{name: getattr(draft, name) for name in same},
-        "type_key": draft.type_key or draft.type_name,
-        "signer": signer.name,
-        "title": signer.title,
-        "competence": signer.competence,
-    }
 
 
 def _with(draft: Draft, new: dict[str, Any]) -> Draft:
