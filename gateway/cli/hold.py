@@ -148,7 +148,7 @@ async def lift(
         opener = None
         if found.state is HoldState.SEALED:
             passphrase = people.unseen(call, "cli.hold.passphrase")
-            opener = KeyUnsealer.from_pem(key.read_bytes(), passphrase.encode())
+            opener = KeyUnsealer.from_file(key.read_bytes(), passphrase.encode())
         if found.kind is HeldKind.OUTGOING:
             done = await files.lift_seal(node.out, node.hold, seat.scope, hold, decision, opener)
         else:

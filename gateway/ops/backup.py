@@ -54,8 +54,7 @@ async def make(
     """The copy under exactly that name, durable on return; Clash when there is one. `tell` hears how far it is. Content
     that rows refer to and that is gone or damaged stands in the manifest's `lacks`: the rest is worth keeping."""
     await pool.run(partial(_hold, source.content))
-    async with _new_file(target, pool) as file:
-        writer = await pool.run(partial(form.BackupWriter, file, passphrase))
+    async with _new_file(target, pool) as file, _sealed(file, passphrase, pool) as writer:
         copied = form.BackupManifest(tables={}, contents=0, content_bytes=0)
         with tempfile.TemporaryFile(dir=target.parent) as wanted:
             async with dump.snapshot(source.database_url) as view:
@@ -75,7 +74,6 @@ async def make(
         for name, path in _small_files(source):
             copied.files[name] = await pool.run(partial(_small, writer, name, path))
         await pool.run(partial(writer.put, form.MANIFEST, form.MANIFEST_JSON.dump_json(copied)))
-        await pool.run(writer.finish)
     return copied
 
 
@@ -98,6 +96,16 @@ async def _new_file(target: Path, pool: Pool) -> AsyncIterator[BinaryIO]:
         ) from cause
     finally:
         growing.unlink(missing_ok=True)
+
+
+@asynccontextmanager
+async def _sealed(file: BinaryIO, passphrase: bytes, pool: Pool) -> AsyncIterator[form.BackupWriter]:
+    writer = await pool.run(partial(form.BackupWriter, file, passphrase))
+    try:
+        yield writer
+        await pool.run(writer.finish)
+    finally:
+        await pool.run(writer.close)
 
 
 def _must_not_exist(target: Path) -> None:
