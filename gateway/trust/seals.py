@@ -37,7 +37,7 @@ from gateway.domain.sealed_log import (
     read_seal,
 )
 from gateway.errors import Clash, InvalidProof, Misconfigured, StoreFailure, Unreachable
-from gateway.trust.bounded_http import Bounds, HttpQuestion, ask
+from gateway.http_calls import Bounds, HttpQuestion, ask
 from gateway.trust.key_material import CURVE_ORDERS, public_pem, raw_low_s, spki
 from gateway.trust.keys import own_key, write_durably
 
