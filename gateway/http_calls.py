@@ -205,13 +205,13 @@ class HttpQuestion:
     also: tuple[str, ...] = ()
 
 
-def ask(question: HttpQuestion, bounds: Bounds, tls_ca: Path | None = None) -> bytes:
+def ask(question: HttpQuestion, bounds: Bounds) -> bytes:
     """The body of an answer with status 200 and the expected type; Unreachable for everything else. It blocks: use it
     inside the pool."""
     from aiohttp import ClientError
 
     where = parsed(question.url)
-    caller = HttpCaller(bounds.answer_bytes, ca=tls_ca, keeps_lines=False)
+    caller = HttpCaller(bounds.answer_bytes, keeps_lines=False)
     try:
         return asyncio.run(_answer_to(question, caller, bounds.seconds))
     except (ClientError, OSError, ValueError) as why:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import io
 import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -80,21 +80,6 @@ class BackupManifest:
     @property
     def rows(self) -> int:
         return sum(each.rows for each in self.tables.values())
-
-
-class Summing:
-    """Counts and hashes a table's lines as they pass."""
-
-    def __init__(self) -> None:
-        self._rows, self._hashed = 0, hashlib.sha256()
-
-    def add(self, lines: Sequence[bytes]) -> None:
-        self._rows += len(lines)
-        for line in lines:
-            self._hashed.update(line)
-
-    def sum(self) -> Sum:
-        return Sum(rows=self._rows, digest=self._hashed.hexdigest())
 
 
 ABOUT_JSON = TypeAdapter(About)

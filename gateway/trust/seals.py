@@ -184,7 +184,6 @@ class TimestampAuthority:
     url: str
     roots: Sequence[x509.Certificate]
     bounds: Bounds = STAMP_BOUNDS
-    tls_ca: Path | None = None
 
     def ask(self, query: bytes) -> bytes:
         """Its answer, of which nothing is checked yet. Unreachable when there is none now."""
@@ -194,7 +193,7 @@ class TimestampAuthority:
             body=query,
             headers={"Content-Type": "application/timestamp-query"},
         )
-        return ask(question, self.bounds, self.tls_ca)
+        return ask(question, self.bounds)
 
     def stamp(self, data: bytes) -> tuple[bytes, Stamp]:
         """A checked token over these bytes. Unreachable when there is no answer now, InvalidProof for a wrong one."""
