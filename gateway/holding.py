@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import BinaryIO
@@ -91,7 +91,6 @@ def _given_reason(why: str) -> str:
 
 
 _log = logging.getLogger(__name__)
-_PIECE = 256 * 1024
 
 
 async def settle_all(desk: HoldDesk) -> int:
@@ -124,7 +123,7 @@ async def _seal(desk: HoldDesk, scope: AgencyScope, hold: Hold, sealer: Sealer) 
     for digest in hold.digests:
         async with desk.store.read(scope) as work:
             opener = await desk.blobs.open_frozen(work, hold.id, digest)
-        write = partial(_write_sealed, sealer, opener, digest, seal_label(hold.id, digest))
+        write = partial(_write_sealed, sealer, opener, digest)
         sealed[digest] = await desk.vault.put(hold.id, digest, write)
     async with desk.store.begin(scope) as work:
         current = await work.held.get(hold.id)
@@ -168,25 +167,32 @@ async def _clear(desk: HoldDesk, scope: AgencyScope, hold: Hold) -> Hold:
     return settled
 
 
-def seal_label(hold_id: str, digest: Digest) -> str:
-    """What ties a sealed form to its place."""
-    return f"{hold_id}/{digest}"
+class _Hashed:
+    """A stream that is hashed while it passes."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream, self._hasher = stream, hashlib.sha256()
+
+    def read(self, size: int, /) -> bytes:
+        data = self._stream.read(size)
+        self._hasher.update(data)
+        return data
+
+    def write(self, data: bytes, /) -> int:
+        self._hasher.update(data)
+        return self._stream.write(data)
+
+    @property
+    def digest(self) -> Digest:
+        return Digest.of_bytes(self._hasher.digest())
 
 
-def _write_sealed(
-    sealer: Sealer, opener: Callable[[], BinaryIO], digest: Digest, label: str, target: BinaryIO
-) -> None:
+def _write_sealed(sealer: Sealer, opener: Callable[[], BinaryIO], digest: Digest, target: BinaryIO) -> None:
     """StoreFailure, and nothing is dropped, when the bytes on disk are not those of the digest any more."""
-    hasher = hashlib.sha256()
-
-    def pieces() -> Iterator[bytes]:
-        with opener() as source:
-            while piece := source.read(_PIECE):
-                hasher.update(piece)
-                yield piece
-
-    sealer.seal(pieces(), target, label)
-    if hasher.hexdigest() != digest:
+    with opener() as source:
+        hashed = _Hashed(source)
+        sealer.seal(hashed, target)
+    if hashed.digest != digest:
         raise StoreFailure(f"the content {digest} is damaged on disk; restore it, then it is sealed")
 
 
@@ -271,21 +277,15 @@ async def _bring_back_one(desk: HoldDesk, hold: Hold, content: HeldContent, key:
     with desk.vault.scratch(hold.id) as scratch:
 
         def write() -> Digest:
+            hashed = _Hashed(scratch.file)
             with opener() as source:
-                return _poured(key.unseal(source, seal_label(hold.id, content.digest)), scratch.file)
+                key.unseal(source, hashed)
+            scratch.file.flush()
+            return hashed.digest
 
         if await desk.pool.run(write) != content.digest:
             raise StoreFailure(f"what was sealed is not the content {content.digest}", code="GW-SEAL-DAMAGED")
         return await desk.blobs.keep(scratch, content.digest, content.size)
-
-
-def _poured(pieces: Iterator[bytes], target: BinaryIO) -> Digest:
-    hasher = hashlib.sha256()
-    for piece in pieces:
-        hasher.update(piece)
-        target.write(piece)
-    target.flush()
-    return Digest.of_bytes(hasher.digest())
 
 
 async def _tell_end(work: Work, hold: Hold, decision: Decision, kind: EventKind) -> None:

@@ -35,7 +35,6 @@ ALLOWED: Final = {
     "gateway/office/book/table_files.py:compress_type": "zipfile reads it",
     "gateway/transport/amqp/connection.py:METHODS": "pamqp's table, changed in place",
     "gateway/trust/apart.py:dont_write_bytecode": "a switch of the interpreter",
-    "gateway/trust/bounded_http.py:response_class": "http.client makes answers of it",
     "gateway/trust/page_drawing/child.py:MAX_IMAGE_PIXELS": "Pillow asks it",
     "gateway/trust/pdf_signing/appearance.py:create_stamp": "pyHanko calls it",
     "gateway/trust/pdf_signing/appearance.py:variable *": "pyHanko reads and gives them",

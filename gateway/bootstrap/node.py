@@ -22,6 +22,7 @@ from gateway.clock import SettledClock, SystemClock
 from gateway.domain.pace import Beat
 from gateway.edxml import schema
 from gateway.holding import HoldDesk
+from gateway.http_calls import Bounds, parsed
 from gateway.incoming.desk import InDesk
 from gateway.incoming.receive import FeedDoor
 from gateway.outgoing import package
@@ -42,7 +43,6 @@ from gateway.store.store import SqlStore
 from gateway.store.wake import ANY
 from gateway.transport.webhook import HttpPoster
 from gateway.trust import authorities, seals
-from gateway.trust.bounded_http import Bounds, parsed
 from gateway.trust.evidence import NodeTrust
 from gateway.trust.inspector import FileInspector
 from gateway.trust.pdf_signatures.sandbox import PdfSandbox, SignatureReader

@@ -4,7 +4,6 @@ decision done. A hold is begun by `gateway inbox seal` and `gateway outbox seal`
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -136,7 +135,7 @@ async def lift(
         opener = None
         if found.state is HoldState.SEALED:
             passphrase = people.unseen(call, "cli.hold.passphrase")
-            opener = KeyUnsealer.from_pem(key.read_bytes(), passphrase.encode())
+            opener = KeyUnsealer.from_file(key.read_bytes(), passphrase.encode())
         if found.kind is HeldKind.OUTGOING:
             done = await files.lift_seal(node.out, node.hold, seat.scope, hold, decision, opener)
         else:
@@ -165,6 +164,7 @@ def key(
 ) -> None:
     """Make the head's pair of keys. Do it on another machine: the private half must never lie on the node."""
     from gateway.trust.hold_seal import RecipientSealer, new_pair
+    from gateway.trust.keys import write_durably
 
     for path in (private, public):
         if path.exists():
@@ -174,10 +174,7 @@ def key(
         raise typer.BadParameter(call.word("cli.hold.bad_passphrase", least=_SHORTEST))
     made_private, made_public = new_pair(passphrase.encode())
     try:
-        with open(os.open(private, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(made_private)
-            file.flush()
-            os.fsync(file.fileno())
+        write_durably(private, made_private, 0o600)
         public.write_bytes(made_public)
     except OSError as why:
         raise StoreFailure(f"{why.filename or private} could not be written: {why.strerror}") from why

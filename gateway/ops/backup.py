@@ -23,7 +23,7 @@ from gateway.ops import backup_file as form
 from gateway.ports import Clock, Pool
 from gateway.store import dump
 from gateway.store.blobs import hold_sweep, path_of
-from gateway.trust.keys import folder_to_disk
+from gateway.trust.keys import folder_to_disk, write_durably
 
 # Lines are packed in parts of this size: a member's size must be known before its first byte.
 PART = 4 * 1024 * 1024
@@ -54,8 +54,7 @@ async def make(
     """The copy under exactly that name, durable on return; Clash when there is one. `tell` hears how far it is. Content
     that rows refer to and that is gone or damaged stands in the manifest's `lacks`: the rest is worth keeping."""
     await pool.run(partial(_hold, source.content))
-    async with _new_file(target, pool) as file:
-        writer = await pool.run(partial(form.BackupWriter, file, passphrase))
+    async with _new_file(target, passphrase, pool) as writer:
         copied = form.BackupManifest(tables={}, contents=0, content_bytes=0)
         with tempfile.TemporaryFile(dir=target.parent) as wanted:
             async with dump.snapshot(source.database_url) as view:
@@ -75,19 +74,23 @@ async def make(
         for name, path in _small_files(source):
             copied.files[name] = await pool.run(partial(_small, writer, name, path))
         await pool.run(partial(writer.put, form.MANIFEST, form.MANIFEST_JSON.dump_json(copied)))
-        await pool.run(writer.finish)
     return copied
 
 
 @asynccontextmanager
-async def _new_file(target: Path, pool: Pool) -> AsyncIterator[BinaryIO]:
-    """A file that has its name only when it is whole and on disk."""
+async def _new_file(target: Path, passphrase: bytes, pool: Pool) -> AsyncIterator[form.BackupWriter]:
+    """Writes a file that has its name only when it is whole and on disk."""
     _must_not_exist(target)
     growing = target.with_name(f".{target.name}.new")
     try:
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with open(os.open(growing, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            yield file
+            writer = await pool.run(partial(form.BackupWriter, file, passphrase))
+            try:
+                yield writer
+                await pool.run(writer.finish)
+            finally:
+                await pool.run(writer.close)
             await pool.run(partial(_to_disk, file))
         _must_not_exist(target)
         growing.rename(target)
@@ -127,7 +130,7 @@ def _about(source: BackupSource, view: dump.Snapshot, clock: Clock) -> bytes:
 async def _table(
     source: BackupSource, view: dump.Snapshot, table: str, writer: form.BackupWriter, pool: Pool
 ) -> dump.Sum:
-    summing, held, size, part = form.Summing(), list[bytes](), 0, 0
+    summing, held, size, part = dump.Summing(), list[bytes](), 0, 0
 
     async def write() -> None:
         await pool.run(partial(_hold, source.content))
@@ -223,9 +226,7 @@ def note(data_dir: Path, target: Path, at: datetime, verified_at: datetime | Non
         "path": str(target),
         "verified_at": known if verified_at is None else verified_at.isoformat(),
     }
-    growing = file.with_name(f".{file.name}.new")
-    growing.write_text(json.dumps(told), encoding="utf-8")
-    growing.replace(file)
+    write_durably(file, json.dumps(told).encode(), 0o666)
 
 
 def last(data_dir: Path) -> dict[str, str | None]:

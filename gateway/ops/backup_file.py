@@ -2,43 +2,34 @@
 passphrase. Out: one tar stream, written or read one member at a time in bounded memory: first what it is about, last
 the manifest with every count and digest.
 
-The stream is sealed with the passphrase, piece by piece, so that nothing of it is readable and no changed, missing,
-added or exchanged byte goes unseen. The key is scrypt of the passphrase and a salt of this file alone; each piece is
-AES-256-GCM over its place in the file."""
+The file is a tar of two age files (`trust.sealed_files`): a key of this file alone, which the passphrase opens, and the
+stream, which that key opens. So nothing of it is readable, no changed, missing, added or exchanged byte goes unseen, and
+tar and any age tool open it without this program."""
 
 from __future__ import annotations
 
 import hashlib
 import io
-import os
-import struct
 import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
+import pyrage
 from pydantic import TypeAdapter, ValidationError
 
 from gateway import errors
 from gateway.store.dump import Sum, TableShape
-from gateway.trust.hold_seal import nonce, opened_piece
+from gateway.trust import earlier_seals, sealed_files
+from gateway.trust.sealed_files import Broken, NotOpened, Piped
 
-MAGIC = b"LTGWBAK1"
-PIECE = 1024 * 1024
 SHORTEST_PASSPHRASE = 12
-# 128 MiB and a third of a second for each guess at the passphrase.
-COST_LOG2 = 17
-# What a file may ask of us before a byte of it is proved: 1 GiB.
-_MOST_COST_LOG2 = 20
-_SALT = 16
-_TAG = 16
-_HEADER = struct.Struct(f">8sB{_SALT}s")
-_LENGTH = struct.Struct(">I")
+KEY, STREAM = "key.age", "backup.tar.age"
+_LONGEST_KEY = 4096
 
 
 class Damaged(errors.GatewayError):
@@ -46,111 +37,6 @@ class Damaged(errors.GatewayError):
 
     code = "GW-B-001"
     label_key = "error.damaged_backup"
-
-
-class SealedWriter:
-    """Takes bytes and writes sealed pieces. `close` writes the last one, without which the file counts as cut off; the
-    file below stays open."""
-
-    def __init__(self, file: BinaryIO, passphrase: bytes) -> None:
-        salt = os.urandom(_SALT)
-        self._file = file
-        self._header = _HEADER.pack(MAGIC, COST_LOG2, salt)
-        self._key = AESGCM(_key(passphrase, salt, COST_LOG2))
-        self._count = 0
-        self._held = bytearray()
-        file.write(self._header)
-
-    def write(self, data: bytes) -> int:
-        self._held += data
-        while len(self._held) > PIECE:
-            self._seal(bytes(self._held[:PIECE]), last=False)
-            del self._held[:PIECE]
-        return len(data)
-
-    def close(self) -> None:
-        self._seal(bytes(self._held), last=True)
-        self._held.clear()
-
-    def _seal(self, piece: bytes, *, last: bool) -> None:
-        sealed = self._key.encrypt(nonce(self._count, last), piece, self._header)
-        self._file.write(_LENGTH.pack(len(sealed)) + sealed)
-        self._count += 1
-
-
-class SealedReader:
-    """Gives back what was sealed, and nothing that is not proved. Damaged names the byte where the proof fails."""
-
-    def __init__(self, file: BinaryIO, passphrase: bytes) -> None:
-        self._file = file
-        self._header = file.read(_HEADER.size)
-        if len(self._header) < _HEADER.size or not self._header.startswith(MAGIC):
-            raise Damaged("this is no backup of this program, or its first bytes are damaged")
-        _, cost, salt = _HEADER.unpack(self._header)
-        if not 1 <= cost <= _MOST_COST_LOG2:
-            raise Damaged("the first bytes of the backup are damaged")
-        self._key = AESGCM(_key(passphrase, salt, cost))
-        self._count = 0
-        self._at = _HEADER.size
-        self._over = False
-        self._held = memoryview(b"")
-
-    def read(self, size: int) -> bytes:
-        """Up to `size` bytes; fewer at the end only."""
-        parts, wanted = [], size
-        while wanted and (self._held or self._next()):
-            # Views, not copies: a member's head is 512 bytes, and a piece holds two thousand of those.
-            part, self._held = self._held[:wanted], self._held[wanted:]
-            parts.append(part)
-            wanted -= len(part)
-        return b"".join(parts)
-
-    def finish(self) -> None:
-        """Reads on to the end of the file: a byte after the last piece is damage too."""
-        while not self._over:
-            self._next()
-        if self._file.read(1):
-            raise self._damage("there are bytes after its end")
-
-    def _next(self) -> bool:
-        if self._over:
-            return False
-        (length,) = _LENGTH.unpack(self._exactly(_LENGTH.size))
-        if not _TAG <= length <= PIECE + _TAG:
-            raise self._damage("a length is wrong")
-        self._held = memoryview(self._opened(self._exactly(length)))
-        self._at += _LENGTH.size + length
-        self._count += 1
-        return True
-
-    def _opened(self, sealed: bytes) -> bytes:
-        opened = opened_piece(self._key, sealed, self._count, self._header)
-        if opened is not None:
-            piece, self._over = opened
-            return piece
-        if self._count == 0:
-            raise Damaged(
-                "the passphrase does not open this backup, or its first million bytes are damaged",
-                hint="try the passphrase that was in force when the backup was made, then another copy of the file",
-                code="GW-B-002",
-            )
-        raise self._damage("a piece is not what was written")
-
-    def _exactly(self, size: int) -> bytes:
-        found = self._file.read(size)
-        if len(found) < size:
-            raise self._damage("it ends too early")
-        return found
-
-    def _damage(self, what: str) -> Damaged:
-        return Damaged(
-            f"the backup is damaged from byte {self._at} on: {what}",
-            hint="use another copy of the file, or the backup before it",
-        )
-
-
-def _key(passphrase: bytes, salt: bytes, cost: int) -> bytes:
-    return Scrypt(salt=salt, length=32, n=1 << cost, r=8, p=1).derive(passphrase)
 
 
 FORMAT = 1
@@ -196,30 +82,21 @@ class BackupManifest:
         return sum(each.rows for each in self.tables.values())
 
 
-class Summing:
-    """Counts and hashes a table's lines as they pass."""
-
-    def __init__(self) -> None:
-        self._rows, self._hashed = 0, hashlib.sha256()
-
-    def add(self, lines: Sequence[bytes]) -> None:
-        self._rows += len(lines)
-        for line in lines:
-            self._hashed.update(line)
-
-    def sum(self) -> Sum:
-        return Sum(rows=self._rows, digest=self._hashed.hexdigest())
-
-
 ABOUT_JSON = TypeAdapter(About)
 MANIFEST_JSON = TypeAdapter(BackupManifest)
 
 
 class BackupWriter:
-    """Writes members into one sealed file. `finish` makes it whole."""
+    """Writes members into one sealed file. `finish` makes it whole; without it, `close` ends the work."""
 
     def __init__(self, file: BinaryIO, passphrase: bytes) -> None:
-        self._sealed = SealedWriter(file, passphrase)
+        identity = pyrage.x25519.Identity.generate()
+        locked = sealed_files.lock(identity, passphrase)
+        file.write(_head(KEY, len(locked)) + locked + _filling(len(locked)))
+        self._file, self._head_at = file, file.tell()
+        file.write(bytes(tarfile.BLOCKSIZE))  # until its size is known
+        self._sealed = Piped(partial(sealed_files.seal, target=file, recipient=identity.to_public()), "wb")
+        self.close = self._sealed.close
 
     def put(self, name: str, data: bytes) -> None:
         self._add(name, len(data), io.BytesIO(data))
@@ -233,20 +110,35 @@ class BackupWriter:
             return reader.digest
 
     def finish(self) -> None:
-        self._sealed.write(bytes(2 * tarfile.BLOCKSIZE))
-        self._sealed.close()
+        self._sealed.write(_END)
+        self.close()
+        size = self._file.tell() - self._head_at - tarfile.BLOCKSIZE
+        self._file.write(_filling(size) + _END)
+        self._file.seek(self._head_at)
+        self._file.write(_head(STREAM, size))
 
     def _add(self, name: str, size: int, content: io.BytesIO | _Measured) -> None:
         if len(name.encode()) > tarfile.LENGTH_NAME:
             raise errors.StoreFailure(
                 f"the name {name} is too long for a backup; give the file a shorter one"
             )
-        head = tarfile.TarInfo(name)
-        head.size, head.mode = size, 0o600
-        self._sealed.write(head.tobuf(tarfile.GNU_FORMAT))
+        self._sealed.write(_head(name, size))
         while piece := content.read(AT_ONCE):
             self._sealed.write(piece)
-        self._sealed.write(bytes(-size % tarfile.BLOCKSIZE))
+        self._sealed.write(_filling(size))
+
+
+_END = bytes(2 * tarfile.BLOCKSIZE)
+
+
+def _head(name: str, size: int) -> bytes:
+    head = tarfile.TarInfo(name)
+    head.size, head.mode = size, 0o600
+    return head.tobuf(tarfile.GNU_FORMAT)
+
+
+def _filling(size: int) -> bytes:
+    return bytes(-size % tarfile.BLOCKSIZE)
 
 
 class _Measured:
@@ -272,22 +164,32 @@ class _Measured:
 
 
 class BackupReader:
-    """Reads members in the order in which they were written. Damage is told with the member it lies in or behind."""
+    """Reads members in the order in which they were written, and gives out nothing that is not proved. Damage is told with
+    the member it lies in or behind, and the byte before which the proof fails. Close it at the end."""
 
     def __init__(self, file: BinaryIO, passphrase: bytes) -> None:
-        self._sealed = SealedReader(file, passphrase)
-        self._name = "its beginning"
+        self._file, self._name = file, "its beginning"
+        is_earlier = file.read(len(earlier_seals.BACKUP)) == earlier_seals.BACKUP
+        file.seek(0)
+        with self._named():
+            if is_earlier:
+                unseal = partial(earlier_seals.unseal_backup, file, passphrase=passphrase)
+            else:
+                unseal = _stream_in(file, passphrase)
+        self._sealed = Piped(unseal, "rb")
+        self.close = self._sealed.close
 
     def next(self) -> tarfile.TarInfo | None:
         """The next member, to be read before the one after it; None at the proved end of the file."""
         with self._named():
             head = self._sealed.read(tarfile.BLOCKSIZE)
-            if not head.strip(b"\0"):
-                self._sealed.finish()
-                return None
-            found = tarfile.TarInfo.frombuf(head, "utf-8", "strict")
-        self._name = found.name
-        return found
+            if head.strip(b"\0"):
+                found = tarfile.TarInfo.frombuf(head, "utf-8", "strict")
+                self._name = found.name
+                return found
+            while self._sealed.read(AT_ONCE):
+                continue
+        return None
 
     def pieces(self, member: tarfile.TarInfo) -> Iterator[bytes]:
         left = member.size
@@ -295,7 +197,7 @@ class BackupReader:
             while left:
                 piece = self._sealed.read(min(AT_ONCE, left))
                 if not piece:
-                    raise Damaged("the backup ends too early")
+                    raise Broken("it ends too early")
                 left -= len(piece)
                 yield piece
             self._sealed.read(-member.size % tarfile.BLOCKSIZE)
@@ -307,12 +209,36 @@ class BackupReader:
     def _named(self) -> Iterator[None]:
         try:
             yield
-        except Damaged as cause:
+        except NotOpened as cause:
             raise Damaged(
-                f"{cause.detail} (in or behind {self._name})", code=cause.code, hint=cause.hint
+                "the passphrase does not open this backup, or its first bytes are damaged",
+                hint="try the passphrase that was in force when the backup was made, then another copy of the file",
+                code="GW-B-002",
             ) from cause
-        except tarfile.TarError as cause:
-            raise Damaged(f"the backup holds no readable member behind {self._name}: {cause}") from cause
+        except (Broken, tarfile.TarError) as cause:
+            raise Damaged(
+                f"the backup is damaged before byte {self._file.tell()}: {cause} (in or behind {self._name})",
+                hint="use another copy of the file, or the backup before it",
+            ) from cause
+
+
+def _stream_in(file: BinaryIO, passphrase: bytes) -> partial[None]:
+    """What unseals the stream of that file; Broken for a file that is not two members and their end."""
+    outer = tarfile.open(fileobj=file, mode="r:")  # noqa: SIM115 - the file is its giver's
+    members = [each for each in (outer.next(), outer.next()) if each is not None and each.isreg()]
+    if [each.name for each in members] != [KEY, STREAM]:
+        raise Broken("it is no backup of this program")
+    for each, end in zip(members, (b"", _END), strict=True):
+        file.seek(each.offset)
+        head, behind = file.read(tarfile.BLOCKSIZE), _filling(each.size) + end
+        file.seek(each.offset_data + each.size)
+        if head != _head(each.name, each.size) or file.read(len(behind) + bool(end)) != behind:
+            raise Broken(
+                "it ends too early, there are bytes after its end, or its frame is not what was written"
+            )
+    key, stream = (tarfile.ExFileObject(outer, each) for each in members)
+    identity = sealed_files.identity_in(sealed_files.unlock(key.read(_LONGEST_KEY), passphrase))
+    return partial(sealed_files.unseal, stream, identity=identity)
 
 
 def read_about(data: bytes) -> About:

@@ -11,6 +11,7 @@ import shutil
 import tarfile
 import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -105,8 +106,10 @@ async def _restore(
 ) -> Restored:
     kept_trust = _check_empty(target)
     try:
-        with file.open("rb") as raw:
-            reader = await pool.run(partial(form.BackupReader, raw, passphrase))
+        with (
+            file.open("rb") as raw,
+            closing(await pool.run(partial(form.BackupReader, raw, passphrase))) as reader,
+        ):
             about = form.read_about(await pool.run(partial(_first, reader)))
             async with loading(target.database_url, about.revision) as load:
                 manifest = await _Filling(reader, about, load, target, pool, tell).run()

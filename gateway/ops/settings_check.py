@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from gateway.errors import GatewayError
+from gateway.http_calls import parsed
 from gateway.ops.doctor_checks import is_here
 from gateway.policy import timers
 from gateway.settings import Settings
@@ -16,7 +17,6 @@ from gateway.settings.options import AXIS_SECTIONS
 from gateway.settings.reading import read_hours, read_people
 from gateway.store.engine import EngineRole, open_engine
 from gateway.transport.amqp.access import Server, read_servers
-from gateway.trust.bounded_http import parsed
 from gateway.trust.clamav import read_address
 
 

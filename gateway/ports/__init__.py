@@ -15,7 +15,7 @@ from gateway.ports.axis import (
     each_axis,
     each_state,
 )
-from gateway.ports.content import Sealer, Unsealer, Vault
+from gateway.ports.content import ByteSource, ByteTarget, Sealer, Unsealer, Vault
 from gateway.ports.queues import (
     Handover,
     Identity,
@@ -69,6 +69,8 @@ __all__ = [
     "AxisDesk",
     "AxisState",
     "Blobs",
+    "ByteSource",
+    "ByteTarget",
     "CalendarDays",
     "Clock",
     "Condition",

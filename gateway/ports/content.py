@@ -3,7 +3,7 @@ hold: its rows, the sealing itself, and the place apart where sealed bytes lie."
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from io import SEEK_END
@@ -94,6 +94,15 @@ class Holds(Protocol):
     ) -> Page[Hold]: ...
 
 
+class ByteSource(Protocol):
+    def read(self, size: int, /) -> bytes:
+        """Up to `size` bytes; fewer at the end only."""
+
+
+class ByteTarget(Protocol):
+    def write(self, data: bytes, /) -> int: ...
+
+
 class Sealer(Protocol):
     """Seals for one recipient whose private key is not on this node. Sync: call it in the pool."""
 
@@ -101,8 +110,8 @@ class Sealer(Protocol):
     def fingerprint(self) -> str:
         """Of the recipient's key."""
 
-    def seal(self, pieces: Iterable[bytes], target: BinaryIO, label: str) -> None:
-        """Writes the sealed form; only the recipient's key opens it, and only under the same label."""
+    def seal(self, source: ByteSource, target: ByteTarget) -> None:
+        """Writes the sealed form, which only the recipient's key opens."""
 
 
 class Unsealer(Protocol):
@@ -111,9 +120,9 @@ class Unsealer(Protocol):
     @property
     def fingerprint(self) -> str: ...
 
-    def unseal(self, source: BinaryIO, label: str) -> Iterator[bytes]:
+    def unseal(self, source: BinaryIO, target: ByteTarget) -> None:
         """The bytes, each proved before it is given. Denied for what was sealed for another key, StoreFailure for what
-        was changed, cut off or exchanged."""
+        was changed or cut off. Whether it is the content that was wanted, its digest tells."""
 
 
 class Vault(Protocol):

@@ -137,6 +137,20 @@ class Sum:
     digest: str
 
 
+class Summing:
+    """Counts and hashes a table's lines as they pass."""
+
+    def __init__(self) -> None:
+        self._rows, self._hashed = 0, hashlib.sha256()
+
+    def add(self, lines: Sequence[bytes]) -> None:
+        self._rows += len(lines)
+        self._hashed.update(b"".join(lines))
+
+    def sum(self) -> Sum:
+        return Sum(rows=self._rows, digest=self._hashed.hexdigest())
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReferredBlob:
     """One blob that rows refer to."""
@@ -178,11 +192,10 @@ class Snapshot:
 
     async def sum(self, table: str) -> Sum:
         """What `lines` would give, counted and hashed."""
-        count, hashed = 0, hashlib.sha256()
+        summing = Summing()
         async for batch in self.lines(table):
-            count += len(batch)
-            hashed.update(b"".join(batch))
-        return Sum(rows=count, digest=hashed.hexdigest())
+            summing.add(batch)
+        return summing.sum()
 
     async def contents(self) -> AsyncIterator[list[ReferredBlob]]:
         """Every file of content that is referred to, in batches, by digest."""

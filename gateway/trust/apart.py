@@ -2,7 +2,7 @@
 ours, puts one question a line to it and waits no longer than it was told; it is kept from file to file (`KeptProcess`), and
 several are lent in turn (`Lent`). The inner end (`serve`) limits the memory of its own process, puts up a fence against
 connections, programs and writing, and answers one line a question; its own alarm ends it over a file that holds it too
-long, should nobody be left to do that. Neither end knows what is asked."""
+long, should nobody be left to do that. Neither end knows what is asked; what a file does to either is that file's fault."""
 
 from __future__ import annotations
 
@@ -20,11 +20,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, ClassVar, Generic, TypeVar
+from typing import Any, BinaryIO, ClassVar, Generic, Protocol, TypeVar
 
+from gateway.errors import StoreFailure
 from gateway.ports.services import Pool
 
+
+class Told(Protocol):
+    """What is told of a file, or its fault."""
+
+    @property
+    def fault(self) -> str | None: ...
+
+
 T = TypeVar("T")
+F = TypeVar("F", bound=Told)
 B = TypeVar("B")
 MB = 1024 * 1024
 READY = b"ready"
@@ -112,10 +122,13 @@ class ReadingLimits:
 
 class KeptProcess:
     """One process, started at the first question and kept; questions wait for each other. Safe to share between threads.
-    `folder` is what it is told of when it starts."""
+    `folder` is what it is told of when it starts. Faults begin with `area`; `does` are words for people: the work, and who
+    does it."""
 
     module: ClassVar[str]
     most_asked: ClassVar[int]
+    area: ClassVar[str]
+    does: ClassVar[tuple[str, str]]
 
     def __init__(self, folder: Path, limits: ReadingLimits) -> None:
         self._folder, self._limits = folder, limits
@@ -138,9 +151,24 @@ class KeptProcess:
         with self._turn:
             self._end()
 
-    def ask(
-        self, asked: Mapping[str, object], read: Callable[[bytes], T], was_too_much: Callable[[T], bool]
-    ) -> T:
+    def look(
+        self, path: Path, about: Mapping[str, object], read: Callable[[bytes], F], made: Callable[..., F]
+    ) -> F:
+        """What the process tells of the file at `path`, or a fault of that file. StoreFailure when it cannot be opened."""
+        work, worker = self.does
+        try:
+            if (over := self.too_large(path.stat().st_size)) is not None:
+                return made(fault=f"{self.area}-LIMIT", detail=over)
+            return self._ask({"path": str(path.resolve()), **about}, read)
+        except TimeoutError:
+            detail = f"{work} takes longer than {self._limits.seconds:.0f} s"
+            return made(fault=f"{self.area}-LIMIT", detail=detail)
+        except EOFError:
+            return made(fault=f"{self.area}-READER", detail=f"{worker} ended, or did not start")
+        except OSError as error:
+            raise StoreFailure(f"file {path.name} cannot be read: {error.strerror}") from error
+
+    def _ask(self, asked: Mapping[str, object], read: Callable[[bytes], F]) -> F:
         """The answer. TimeoutError when it takes too long; EOFError when the process ended, did not start, or says what
         cannot be read: the next question gets a new one."""
         with self._turn:
@@ -156,7 +184,7 @@ class KeptProcess:
                 self._end()
                 raise EOFError from why
             # What the libraries keep of old files counts against the memory of later ones.
-            if was_too_much(told) or process.asked >= self.most_asked:
+            if told.fault == f"{self.area}-LIMIT" or process.asked >= self.most_asked:
                 self._end()
             return told
 
@@ -207,14 +235,18 @@ def _environment() -> dict[str, str]:
     return {"PYTHONPATH": paths, "PATH": os.defpath, "LC_ALL": "C.UTF-8"}
 
 
+def folder_told() -> Path:
+    """The folder that `KeptProcess` told of when it started this process."""
+    return Path(sys.argv[3])
+
+
 def serve(
     answer: Callable[[dict[str, Any]], bytes],  # Any: JSON that the node wrote
-    memory: int,
-    seconds: float,
     fence: Callable[[str, tuple[object, ...]], None],
 ) -> None:
     """Serves until stdin ends, which is also what happens when the node dies. Over a file that holds it longer than the
-    limit it is ended by the alarm, in whatever code it is."""
+    limit it is ended by the alarm, in whatever code it is. What libraries print goes nowhere."""
+    memory, seconds = int(sys.argv[1]), float(sys.argv[2])
     answers = sys.stdout.buffer
     sys.stdout = sys.stderr
     sys.dont_write_bytecode = True
@@ -233,6 +265,16 @@ def serve(
 def _say(answers: BinaryIO, line: bytes) -> None:
     answers.write(line + b"\n")
     answers.flush()
+
+
+def told_of_file(look: Callable[[], F], made: Callable[..., F], area: str, work: str) -> F:
+    """What `look` tells; whatever a file does to it is a fact about the file."""
+    try:
+        return look()
+    except MemoryError:
+        return made(fault=f"{area}-LIMIT", detail=f"{work} needs too much memory")
+    except Exception as why:
+        return made(fault=f"{area}-UNREADABLE", detail=f"{type(why).__name__}: {why}"[:500])
 
 
 class FenceError(PermissionError):

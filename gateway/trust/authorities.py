@@ -17,10 +17,11 @@ from typing import Any
 
 from cryptography import x509
 
+from gateway import http_calls
 from gateway.domain.certificates import Answer, Question, RevocationSource
 from gateway.errors import GatewayError, InvalidProof, Misconfigured, NotFound, Unreachable
-from gateway.trust import bounded_http, revocation
-from gateway.trust.bounded_http import Bounds, parsed
+from gateway.http_calls import Bounds, HttpQuestion, parsed
+from gateway.trust import revocation
 from gateway.trust.chain import Chains
 from gateway.trust.evidence import Answers, certificates_in, fingerprint, ocsp_question
 from gateway.trust.revocation import FUTURE
@@ -189,13 +190,13 @@ class AskedAuthorities:
         now: datetime,
     ) -> Answer:
         nonce = self._nonce(_NONCE_BYTES)
-        asked = bounded_http.HttpQuestion(
+        asked = HttpQuestion(
             url=url,
             expects="application/ocsp-response",
             body=revocation.ocsp_request(certificate, sources.issuer, nonce),
             headers={"Content-Type": "application/ocsp-request"},
         )
-        body = bounded_http.ask(asked, self._bounds[RevocationSource.OCSP])
+        body = http_calls.ask(asked, self._bounds[RevocationSource.OCSP])
         try:
             said, responder = revocation.read_answer(body, certificate, sources.issuer)
             given = revocation.nonce_of_answer(body)
@@ -232,8 +233,8 @@ class AskedAuthorities:
         url = question.about
         if url not in sources.lists:
             raise NotFound(f"the list {url} is not configured any more")
-        asked = bounded_http.HttpQuestion(url=url, expects=_LIST_TYPES[0], also=_LIST_TYPES[1:])
-        body = bounded_http.ask(asked, self._bounds[RevocationSource.LIST])
+        asked = HttpQuestion(url=url, expects=_LIST_TYPES[0], also=_LIST_TYPES[1:])
+        body = http_calls.ask(asked, self._bounds[RevocationSource.LIST])
         try:
             found = revocation.read_list(body)
         except ValueError as why:

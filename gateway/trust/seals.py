@@ -37,7 +37,7 @@ from gateway.domain.sealed_log import (
     read_seal,
 )
 from gateway.errors import Clash, InvalidProof, Misconfigured, StoreFailure, Unreachable
-from gateway.trust.bounded_http import Bounds, HttpQuestion, ask
+from gateway.http_calls import Bounds, HttpQuestion, ask
 from gateway.trust.key_material import CURVE_ORDERS, public_pem, raw_low_s, spki
 from gateway.trust.keys import own_key, write_durably
 
@@ -184,7 +184,6 @@ class TimestampAuthority:
     url: str
     roots: Sequence[x509.Certificate]
     bounds: Bounds = STAMP_BOUNDS
-    tls_ca: Path | None = None
 
     def ask(self, query: bytes) -> bytes:
         """Its answer, of which nothing is checked yet. Unreachable when there is none now."""
@@ -194,7 +193,7 @@ class TimestampAuthority:
             body=query,
             headers={"Content-Type": "application/timestamp-query"},
         )
-        return ask(question, self.bounds, self.tls_ca)
+        return ask(question, self.bounds)
 
     def stamp(self, data: bytes) -> tuple[bytes, Stamp]:
         """A checked token over these bytes. Unreachable when there is no answer now, InvalidProof for a wrong one."""

@@ -7,18 +7,18 @@ from dataclasses import replace
 from pathlib import Path
 
 from gateway.settings import Settings
-from gateway.trust.hold_seal import KeyUnsealer, new_pair
+from gateway.trust.hold_seal import KeyUnsealer
 from tests.support.node import Packet, Town, document
+from tests.support.passphrases import plain_pair
 
 # A text under the name of a PDF: it goes as it is, so that it can be looked for in base64.
 SECRET = b"the words of a secret that nobody may find; " * 3000
 FILES = (("van-ban.pdf", SECRET),)
-PASSPHRASE = b"a passphrase of the head"
-PRIVATE, PUBLIC = new_pair(PASSPHRASE)
+PRIVATE, PUBLIC = plain_pair()
 
 
-def key(pem: bytes = PRIVATE, passphrase: bytes = PASSPHRASE) -> KeyUnsealer:
-    return KeyUnsealer.from_pem(pem, passphrase)
+def key(private: bytes = PRIVATE) -> KeyUnsealer:
+    return KeyUnsealer.from_file(private, b"")
 
 
 def with_recipient(settings: Settings) -> Settings:

@@ -18,6 +18,7 @@ from tenacity import AsyncRetrying, retry_if_result, stop_after_attempt, wait_ra
 from yarl import URL
 
 from gateway.errors import BrokerRefused, Clash, Denied, Misconfigured, Unreachable
+from gateway.http_calls import HttpCaller
 from gateway.transport.amqp import topology
 from gateway.transport.broker.definitions import document
 from gateway.transport.broker.plan import (
@@ -34,8 +35,8 @@ from gateway.transport.broker.plan import (
     Vhost,
 )
 
-_CONNECT_S = 10.0
 _ANSWER_S = 300.0  # listing or importing a hundred thousand bindings takes the broker many seconds
+_ANSWER_BYTES = 1024 * 1024 * 1024
 _MISSING = 404
 # A broker that lists users or queues while another call removes one fails with 500, and is right a moment later.
 _AGAIN = AsyncRetrying(
@@ -49,8 +50,10 @@ _AGAIN = AsyncRetrying(
 class Management:
     """One administrator's way in, to one vhost. Get it from `opened`."""
 
-    def __init__(self, session: aiohttp.ClientSession, api: str, user: str, vhost: str) -> None:
-        self._session, self._api = session, api.rstrip("/")
+    def __init__(self, caller: HttpCaller, api: str, user: str, password: str, vhost: str) -> None:
+        proof = base64.b64encode(f"{user}:{password}".encode()).decode()
+        self._headers = {"Authorization": f"Basic {proof}", "Content-Type": "application/json"}
+        self._caller, self._api = caller, api.rstrip("/")
         self.user, self.vhost, self._v = user, vhost, quote(vhost, safe="")
 
     async def state(self) -> State:
@@ -164,7 +167,7 @@ class Management:
             status, text = answered
             if status == _MISSING:
                 return None
-            if status >= 400:
+            if status >= 300:
                 raise _refused(status, method, path, text.decode(errors="replace"))
             return json.loads(text) if status == 200 else None
         except (aiohttp.ClientConnectorCertificateError, ssl.SSLError) as why:
@@ -181,8 +184,10 @@ class Management:
             raise Unreachable(f"{self._api} answers, but not as a management API does: {why}") from why
 
     async def _once(self, method: str, url: URL, body: object) -> tuple[int, bytes]:
-        async with self._session.request(method, url, json=body) as answer:
-            return answer.status, await answer.read()
+        data = None if body is None else json.dumps(body).encode()
+        call = self._caller.call(method, url, headers=self._headers, data=data, seconds=_ANSWER_S)
+        async with call as answer:
+            return answer.status, await self._caller.body(answer)
 
 
 @asynccontextmanager
@@ -190,14 +195,11 @@ async def opened(
     api: str, user: str, password: str, vhost: str, ca_file: str | None = None
 ) -> AsyncIterator[Management]:
     """The administrator's way in; closed at the end."""
-    proof = base64.b64encode(f"{user}:{password}".encode()).decode()
-    trusted = ssl.create_default_context(cafile=ca_file) if ca_file is not None else True
-    async with aiohttp.ClientSession(
-        headers={"Authorization": f"Basic {proof}"},
-        timeout=aiohttp.ClientTimeout(total=_ANSWER_S, sock_connect=_CONNECT_S),
-        connector=aiohttp.TCPConnector(ssl=trusted, limit=8),
-    ) as session:
-        yield Management(session, api, user, vhost)
+    caller = HttpCaller(_ANSWER_BYTES, ca=ca_file, unpacks=True)
+    try:
+        yield Management(caller, api, user, password, vhost)
+    finally:
+        await caller.close()
 
 
 def _refused(status: int, method: str, path: str, text: str) -> Exception:

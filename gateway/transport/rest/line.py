@@ -24,15 +24,15 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt,
 from yarl import URL
 
 from gateway import meters
-from gateway.errors import Misconfigured, Unreachable
+from gateway.errors import Unreachable
+from gateway.http_calls import PIECE, HttpCaller, TooLong, parsed
 from gateway.log import action
 from gateway.ports import Clock, Pool
 from gateway.transport.rest.answers import Answer, BadAnswer
 
 _log = logging.getLogger(__name__)
 KEPT = 64 * 1024
-PIECE = 256 * 1024
-_TRIES, _CONNECT_S = 3, 10.0
+_TRIES = 3
 _NOT_NOW = (429, 503)  # by whoever took nothing of the question
 
 
@@ -150,20 +150,18 @@ class Line:
         max_bytes: int,
         keep: Callable[[OddAnswer], None],
     ) -> None:
-        where = urlsplit(base)
-        if where.scheme not in ("http", "https") or not where.hostname or where.username:
-            raise Misconfigured(f"{base!r} is no address of a service; write it like https://axis.example")
+        parsed(base)
         self.base, self._pool, self._clock = base.rstrip("/"), pool, clock
         self._ca, self._gap, self._max = ca, 1.0 / rate_per_s, max_bytes
         self._keep, self._next = keep, 0.0
         self._breakers: dict[str, _Breaker] = {}
-        self._sessions: dict[bool, aiohttp.ClientSession] = {}
+        self._callers: dict[bool, HttpCaller] = {}
         self._closed = False
 
     async def close(self) -> None:
         self._closed = True
-        while self._sessions:
-            await self._sessions.popitem()[1].close()
+        while self._callers:
+            await self._callers.popitem()[1].close()
 
     async def ask(
         self,
@@ -210,30 +208,25 @@ class Line:
         self, question: Question, answer: Answer, judge: Callable[[int, Answer], None] | None
     ) -> Answer:
         await self._turn()
-        session = self._opened(alone=question.has_effect)
-        limits = aiohttp.ClientTimeout(
-            total=30 * question.seconds, sock_connect=_CONNECT_S, sock_read=question.seconds
-        )
+        caller = self._caller(alone=question.has_effect)
         body = question.body() if question.body is not None else b""
         head = bytearray()
         status = 0
         try:
-            async with session.request(
+            async with caller.call(
                 question.method,
                 self._address(question),
-                headers=dict(question.headers),
+                headers=question.headers,
                 data=body,
-                timeout=limits,
-                allow_redirects=False,
+                seconds=30 * question.seconds,
+                silent_s=question.seconds,
             ) as response:
                 status = response.status
                 read = 0
-                async for piece in response.content.iter_chunked(PIECE):
+                async for piece in caller.pieces(response):
                     read += len(piece)
                     if len(head) < KEPT:
                         head += piece[: KEPT - len(head)]
-                    if read > self._max:
-                        raise BadAnswer(f"the answer is larger than {self._max} bytes")
                     if read > PIECE:  # decoding and writing a file is no work for the event loop
                         await self._pool.run(partial(answer.feed, piece))
                     else:
@@ -241,7 +234,7 @@ class Line:
                 answer.close()
             if judge is not None:
                 judge(status, answer)
-        except BadAnswer as why:
+        except (BadAnswer, TooLong) as why:
             if status in (401, 403):
                 raise NoRights(f"{question.operation}: HTTP {status}", word=str(status)) from why
             odd = await self._odd(question, status, bytes(head), str(why))
@@ -283,23 +276,13 @@ class Line:
     def _now(self) -> float:
         return self._clock.now().timestamp()
 
-    def _opened(self, *, alone: bool) -> aiohttp.ClientSession:
+    def _caller(self, *, alone: bool) -> HttpCaller:
         """`alone`: each question of it on a new connection."""
         if self._closed:
             raise NotSent("the axis was closed; restart the node to open it again")
-        if alone not in self._sessions:
-            try:
-                tls = ssl.create_default_context(cafile=str(self._ca) if self._ca else None)
-            except OSError as why:
-                raise Misconfigured(f"{self._ca} holds no certificates that can be read") from why
-            self._sessions[alone] = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(ssl=tls, limit=8, force_close=alone),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                auto_decompress=True,
-                trust_env=False,
-                skip_auto_headers=("Content-Type",),
-            )
-        return self._sessions[alone]
+        if alone not in self._callers:
+            self._callers[alone] = HttpCaller(self._max, ca=self._ca, keeps_lines=not alone, unpacks=True)
+        return self._callers[alone]
 
 
 def _left_out(found: re.Match[bytes]) -> bytes:

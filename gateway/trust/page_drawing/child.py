@@ -12,7 +12,6 @@ import importlib
 import io
 import math
 import os
-import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -25,9 +24,9 @@ from pydantic import TypeAdapter
 
 from gateway.domain.page_picture import MOST_PAGES, PageLook, PageWish, fitting_scale, pixels
 from gateway.domain.pdf import Size
-from gateway.trust.apart import fence, serve
+from gateway.trust.apart import fence, folder_told, serve, told_of_file
 from gateway.trust.confine import confine
-from gateway.trust.page_drawing.drawer import written
+from gateway.trust.page_drawing.drawer import PageBox, written
 
 WISH = TypeAdapter(PageWish)
 LIMIT, LOCKED, UNREADABLE, NONE = "PAGE-LIMIT", "PAGE-LOCKED", "PAGE-UNREADABLE", "PAGE-NONE"
@@ -61,13 +60,13 @@ class _CannotDrawError(Exception):
 
 
 def main() -> None:
-    memory, seconds, folder = int(sys.argv[1]), float(sys.argv[2]), Path(sys.argv[3])
+    folder = folder_told()
     Image.MAX_IMAGE_PIXELS = _MOST_SCANNED
     warnings.simplefilter("error", Image.DecompressionBombWarning)
     os.nice(5)  # what arrives and leaves goes first
     _warm(folder)
     confine((folder, *TYPEFACES))
-    serve(_answer, memory, seconds, drawing_fence)
+    serve(_answer, drawing_fence)
 
 
 def drawing_fence(event: str, arguments: tuple[object, ...]) -> None:
@@ -90,21 +89,21 @@ def _warm(folder: Path) -> None:
 
 
 def _answer(asked: dict[str, Any]) -> bytes:  # Any: JSON of the node
-    wish = WISH.validate_python(asked["wish"])
-    with contextlib.redirect_stdout(sys.stderr):
-        return written(looked(Path(asked["path"]), wish))
+    return written(looked(Path(asked["path"]), WISH.validate_python(asked["wish"])))
 
 
 def looked(path: Path, wish: PageWish) -> PageLook:
     """Never raises for what the file holds."""
+    return told_of_file(lambda: _looked(path, wish), PageLook, PageBox.area, PageBox.does[0])
+
+
+def _looked(path: Path, wish: PageWish) -> PageLook:
     try:
         return _pdf(path, wish) if wish.kind == "pdf" else _scan(path, wish)
     except _CannotDrawError as why:
         return PageLook(fault=why.fault, detail=str(why))
-    except (MemoryError, Image.DecompressionBombError, Image.DecompressionBombWarning):
-        return PageLook(fault=LIMIT, detail="drawing it needs too much memory")
-    except Exception as why:  # the guard of this process: whatever a file does to it is a fact about the file
-        return PageLook(fault=UNREADABLE, detail=f"{type(why).__name__}: {why}"[:500])
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as why:
+        raise MemoryError from why
 
 
 def _pdf(path: Path, wish: PageWish) -> PageLook:

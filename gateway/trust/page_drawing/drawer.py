@@ -14,13 +14,11 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from gateway.domain.page_picture import DRAWN_KINDS, PageLook, PageWish
-from gateway.errors import StoreFailure
 from gateway.ports import Pool
 from gateway.trust.apart import MB, KeptProcess, Lent, ReaderProcess, ReadingLimits
 
 _LOOK = TypeAdapter(PageLook)
 _MOST_PICTURE = 8 * MB
-LIMIT, READER = "PAGE-LIMIT", "PAGE-READER"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,27 +34,17 @@ class PageBox(KeptProcess):
 
     module = "gateway.trust.page_drawing.child"
     most_asked = 500
+    area = "PAGE"
+    does = ("drawing it", "the process that draws pages")
 
     def __init__(self, folder: Path, limits: DrawingLimits | None = None) -> None:
         super().__init__(folder, limits or DrawingLimits())
 
     def draw(self, path: Path, wish: PageWish) -> PageLook:
         """StoreFailure when the file itself cannot be opened."""
-        try:
-            size = path.stat().st_size
-        except OSError as error:
-            raise StoreFailure(f"file {path.name} cannot be read: {error.strerror}") from error
-        if (over := self.too_large(size)) is not None:
-            return PageLook(fault=LIMIT, detail=over)
-        asked = {"path": str(path.resolve()), "wish": asdict(wish)}
-        try:
-            look = self.ask(asked, read, lambda look: look.fault == LIMIT)
-        except TimeoutError:
-            return PageLook(fault=LIMIT, detail=f"drawing it takes longer than {self._limits.seconds:.0f} s")
-        except EOFError:
-            return PageLook(fault=READER, detail="the process that draws pages ended, or did not start")
+        look = self.look(path, {"wish": asdict(wish)}, read, PageLook)
         if look.picture and not is_picture(look.picture):
-            return PageLook(fault=READER, detail="what was drawn is no picture")
+            return PageLook(fault="PAGE-READER", detail="what was drawn is no picture")
         return look
 
     def _started(self) -> ReaderProcess:

@@ -11,8 +11,6 @@ file in it changed; Misconfigured names the file to mend."""
 
 from __future__ import annotations
 
-import contextlib
-import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -34,10 +32,11 @@ from gateway.domain.signatures import (
 )
 from gateway.errors import Misconfigured
 from gateway.trust import pdf_layout
-from gateway.trust.apart import fence, serve
+from gateway.trust.apart import F, fence, folder_told, serve, told_of_file
 from gateway.trust.pdf_signatures import cms
 from gateway.trust.pdf_signatures.cms import Material, SignatureStamp
 from gateway.trust.pdf_signatures.reading import LIBRARY, Reading, ReadSignature, read
+from gateway.trust.pdf_signatures.sandbox import PdfSandbox
 
 T = TypeVar("T")
 
@@ -274,32 +273,27 @@ TEXT = TypeAdapter(PdfText)
 
 
 def main() -> None:
-    memory, seconds, folder = int(sys.argv[1]), float(sys.argv[2]), PdfFolder(Path(sys.argv[3]))
-    serve(partial(_answer, folder=folder), memory, seconds, fence)
+    serve(partial(_answer, folder=PdfFolder(folder_told())), fence)
 
 
 def _answer(asked: dict[str, str], folder: PdfFolder) -> bytes:
     """Facts about the signatures, or the words of the pages with their places."""
     if asked.get("what") == "text":
-        return _told(asked, TEXT, PdfText, pdf_layout.read_text)
+        return TEXT.dump_json(_told(asked, PdfText, pdf_layout.read_text))
     seen_at, now = datetime.fromisoformat(asked["seen_at"]), datetime.fromisoformat(asked["now"])
     made = partial(PdfFacts, seen_at=seen_at, now=now)
-    return _told(asked, ANSWER, made, lambda file: collect(file, folder.read(), seen_at, now))
+    return ANSWER.dump_json(_told(asked, made, lambda file: collect(file, folder.read(), seen_at, now)))
 
 
-def _told(
-    asked: dict[str, str], answers: TypeAdapter[T], made: Callable[..., T], look: Callable[[BinaryIO], T]
-) -> bytes:
-    try:
-        with Path(asked["path"]).open("rb") as file, contextlib.redirect_stdout(sys.stderr):
-            return answers.dump_json(look(file))
-    except Misconfigured as why:
-        fault = made(fault="PDF-TRUST", detail=f"{why} ({why.hint})")
-    except MemoryError:
-        fault = made(fault="PDF-LIMIT", detail="reading it needs too much memory")
-    except Exception as why:  # the guard of this process: whatever a file does to it is a fact about the file
-        fault = made(fault="PDF-UNREADABLE", detail=f"{type(why).__name__}: {why}"[:500])
-    return answers.dump_json(fault)
+def _told(asked: dict[str, str], made: Callable[..., F], read: Callable[[BinaryIO], F]) -> F:
+    def look() -> F:
+        try:
+            with Path(asked["path"]).open("rb") as file:
+                return read(file)
+        except Misconfigured as why:
+            return made(fault="PDF-TRUST", detail=f"{why} ({why.hint})")
+
+    return told_of_file(look, made, PdfSandbox.area, PdfSandbox.does[0])
 
 
 if __name__ == "__main__":

@@ -10,13 +10,11 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 from pydantic import TypeAdapter
 
@@ -30,7 +28,6 @@ from gateway.trust.apart import MB, KeptProcess, Lent, ReadingLimits
 _PIECE = 256 * 1024
 _ANSWER = TypeAdapter(PdfFacts)
 _TEXT = TypeAdapter(PdfText)
-_Told = TypeVar("_Told", PdfFacts, PdfText)
 # A signature's own dictionary is never compressed: its place in the file is part of what is signed.
 _MARKS = re.compile(rb"/ByteRange|/Type\s*/Sig\b|/DocTimeStamp|/adbe\.|/ETSI\.|/SubFilter")
 _OVERLAP = 64
@@ -49,6 +46,8 @@ class PdfSandbox(KeptProcess):
 
     module = "gateway.trust.pdf_signatures.child"
     most_asked = 1000
+    area = "PDF"
+    does = ("reading it", "the process that reads PDFs")
 
     def __init__(self, folder: Path, limits: PdfLimits | None = None) -> None:
         super().__init__(folder, limits or PdfLimits())
@@ -59,38 +58,25 @@ class PdfSandbox(KeptProcess):
         if found is not None:
             return found
         asked = {"seen_at": seen_at.isoformat(), "now": now.isoformat()}
-        return self._asked(path, asked, _ANSWER, partial(PdfFacts, seen_at=seen_at, now=now))
+        made = partial(PdfFacts, seen_at=seen_at, now=now)
+        return self.look(path, asked, _ANSWER.validate_json, made)
 
     def read_alone(
         self, file: Readable, seen_at: datetime, now: datetime, *, even_unsigned: bool = False
     ) -> PdfFacts | None:
         """As `read`; None where the process has to be asked."""
-        with _readable(file):
+        try:
             if (over := self.too_large(size_of(file))) is not None:
                 return PdfFacts(seen_at=seen_at, now=now, fault="PDF-LIMIT", detail=over)
             if even_unsigned or has_marks(file):
                 return None
+        except OSError as error:
+            raise StoreFailure(f"file {file.name} cannot be read: {error.strerror}") from error
         return PdfFacts(seen_at=seen_at, now=now, anchored=(self._folder / "ca.pem").is_file())
 
     def text(self, path: Path) -> PdfText:
         """What the pages of the file at `path` say, with places. StoreFailure when the file itself cannot be opened."""
-        with _readable(path):
-            if (over := self.too_large(size_of(path))) is not None:
-                return PdfText(fault="PDF-LIMIT", detail=over)
-        return self._asked(path, {"what": "text"}, _TEXT, PdfText)
-
-    def _asked(
-        self, path: Path, about: Mapping[str, str], answers: TypeAdapter[_Told], made: Callable[..., _Told]
-    ) -> _Told:
-        asked = {"path": str(path.resolve()), **about}
-        try:
-            return self.ask(asked, answers.validate_json, lambda told: told.fault == "PDF-LIMIT")
-        except TimeoutError:
-            return made(
-                fault="PDF-LIMIT", detail=f"reading it takes longer than {self._limits.seconds:.0f} s"
-            )
-        except EOFError:
-            return made(fault="PDF-READER", detail="the process that reads PDFs ended, or did not start")
+        return self.look(path, {"what": "text"}, _TEXT.validate_json, PdfText)
 
 
 class SignatureReader:
@@ -123,14 +109,6 @@ def has_marks(file: Readable) -> bool:
                 return True
             carried = piece[-_OVERLAP:]
     return False
-
-
-@contextmanager
-def _readable(file: Readable) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise StoreFailure(f"file {file.name} cannot be read: {error.strerror}") from error
 
 
 ROLES_FILE = "roles.toml"

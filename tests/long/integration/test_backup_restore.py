@@ -20,7 +20,7 @@ from gateway import errors
 from gateway.domain.event import EventKind
 from gateway.domain.identity import Digest
 from gateway.office.store.store import SqlOfficeStore
-from gateway.ops import backup, backup_file, restore
+from gateway.ops import backup, restore
 from gateway.ops.backup_file import BackupManifest, Damaged
 from gateway.pool import ThreadPool
 from gateway.ports.content import SMALL
@@ -30,6 +30,7 @@ from gateway.store.engine import EngineRole, open_engine
 from tests.support.clock import ManualClock
 from tests.support.kept import Lying
 from tests.support.later_version import later_version
+from tests.support.passphrases import make_cheap
 from tests.support.stores import (
     NORTH,
     SOUTH,
@@ -56,7 +57,7 @@ IN_ROW, IN_FILE = 0, 1
 
 @pytest.fixture(autouse=True)
 def _cheap(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backup_file, "COST_LOG2", 4)
+    make_cheap(monkeypatch)
 
 
 @pytest.fixture(scope="module")

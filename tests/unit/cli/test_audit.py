@@ -19,11 +19,11 @@ from gateway.domain import sealed_log
 from gateway.domain.account import AgencyScope
 from gateway.domain.event import EventKind
 from gateway.office.store.store import SqlOfficeStore
-from gateway.ops import backup_file
 from gateway.policy.upkeep import Rhythm
 from gateway.pool import ThreadPool
 from gateway.trust import seals
 from gateway.workers.event_log import LogSealer
+from tests.support.passphrases import make_cheap
 from tests.support.tsa import tsa
 from tests.unit.cli.conftest import Said, Terminal, set_up
 
@@ -259,7 +259,7 @@ def test_a_restored_node_goes_on_with_the_same_log_and_says_that_it_was_restored
     node: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was sealed before the copy still holds; what was sealed after it is lost, and that is found."""
-    monkeypatch.setattr(backup_file, "COST_LOG2", 4)
+    make_cheap(monkeypatch)
     Path("passphrase").write_text("words that nobody guesses\n")
     before = published(node, "before.seal")
     said = node.type("backup", "--to", "node.backup", "--passphrase-file", "passphrase")

@@ -30,7 +30,7 @@ def test_a_pair_is_made_and_the_private_half_opens_what_the_public_one_seals(
     assert PASSPHRASE not in said.out + said.err
     assert stat.S_IMODE(private.stat().st_mode) == 0o600
     sealer = RecipientSealer.from_file(tmp_path / "head.pub")
-    opener = KeyUnsealer.from_pem(private.read_bytes(), PASSPHRASE.encode())
+    opener = KeyUnsealer.from_file(private.read_bytes(), PASSPHRASE.encode())
     assert said.json["id"] == sealer.fingerprint == opener.fingerprint
 
 

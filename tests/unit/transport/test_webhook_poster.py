@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from gateway import http_calls
 from gateway.domain.account import read_network
 from gateway.domain.webhook import Reach, TryCode
-from gateway.transport import webhook
 from gateway.transport.webhook import HttpPoster
 from tests.support import mail_tls, tls_servers
 from tests.support.hooks import answers, receiving
@@ -49,7 +49,7 @@ async def test_a_body_arrives_as_it_is_with_its_headers() -> None:
 async def test_threat_089_a_name_that_leads_inside_is_not_followed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The name is public when it is entered and looked at, and leads inside when it is called: as with rebinding."""
     monkeypatch.setattr(
-        webhook,
+        http_calls,
         "_resolved",
         lambda host, port, family: [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))],
     )
@@ -68,7 +68,7 @@ async def test_threat_089_no_form_of_version_six_leads_inside(monkeypatch: pytes
     ):
         found = [(socket.AF_INET6, socket.SOCK_STREAM, 6, "", where)]
         with monkeypatch.context() as patched:
-            patched.setattr(webhook, "_resolved", lambda host, port, family, found=found: found)
+            patched.setattr(http_calls, "_resolved", lambda host, port, family, found=found: found)
             async with poster(Reach(plain=True)) as by:
                 done = await by.post("http://rebound.example.gov.vn/", b"{}", {})
         assert done.code is TryCode.REFUSED_ADDRESS

@@ -16,8 +16,8 @@ from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsag
 
 from gateway.domain.certificates import Question, RevocationSource
 from gateway.errors import GatewayError, InvalidProof, NotFound, Unreachable
+from gateway.http_calls import Bounds
 from gateway.trust.authorities import AskedAuthorities, IssuerSources
-from gateway.trust.bounded_http import Bounds
 from gateway.trust.chain import Chains
 from gateway.trust.evidence import Answers, KnownAnswers, fingerprint, ocsp_question
 from gateway.trust.revocation import RevocationList

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from gateway.domain.sealed_log import MOST_STAMP
 from gateway.errors import InvalidProof, Misconfigured, Unreachable
+from gateway.http_calls import Bounds
 from gateway.trust import seals
-from gateway.trust.bounded_http import Bounds
 from gateway.trust.seals import TimestampAuthority
 from tests.support import tsa as authorities
 from tests.support.cases import Cases

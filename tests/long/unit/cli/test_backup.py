@@ -11,9 +11,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.clock import SystemClock
-from gateway.ops import backup_file
 from gateway_labs.authority import Authority
 from tests.support.cli_people import FIRST, SECOND, Deciders, typing
+from tests.support.passphrases import make_cheap
 from tests.unit.cli.conftest import Terminal, set_up
 
 PASSPHRASE = ("--passphrase-file", "passphrase")
@@ -23,7 +23,7 @@ TWO = ("--confirmed-by", "A. Operator", "--approved-by", "A. Leader", "--yes")
 @pytest.fixture
 def node(terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Terminal:
     """A node that numbers arrivals itself, and a passphrase."""
-    monkeypatch.setattr(backup_file, "COST_LOG2", 4)
+    make_cheap(monkeypatch)
     Path("passphrase").write_text("words that nobody guesses\n")
     set_up(terminal, "--numbering", "B")
     return terminal
@@ -162,12 +162,12 @@ def test_what_is_wrong_with_the_words_is_said_before_anything_is_read(
 
 
 def test_a_damaged_backup_is_told_in_words(node: Terminal) -> None:
-    """Damage in its first piece looks like another passphrase: both are named."""
+    """Damage in its key looks like another passphrase: both are named."""
     file = Path(made(node))
     whole = file.read_bytes()
 
     told = []
-    for damaged in (whole[:-1], whole[:-1] + bytes([whole[-1] ^ 1])):
+    for damaged in (whole[:-1], whole[:520] + bytes([whole[520] ^ 1]) + whole[521:]):
         file.write_bytes(damaged)
         said = node.type("restore", file, "--drill", *PASSPHRASE, "-o", "json")
         assert said.code == 1

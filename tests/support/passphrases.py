@@ -1,0 +1,31 @@
+"""Keys under a passphrase at no cost, for tests that make or open many backups. What a passphrase costs is the library's
+affair, and `tests/unit/trust/test_sealed_files.py` pays it."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pyrage
+import pytest
+
+from gateway.trust import sealed_files
+from gateway.trust.sealed_files import Identity, NotOpened
+
+
+def make_cheap(patch: pytest.MonkeyPatch) -> None:
+    def lock(identity: Identity, passphrase: bytes) -> bytes:
+        return hashlib.sha256(passphrase).digest() + str(identity).encode()
+
+    def unlock(locked: bytes, passphrase: bytes) -> bytes:
+        if locked[:32] != hashlib.sha256(passphrase).digest():
+            raise NotOpened("another passphrase")
+        return locked[32:]
+
+    patch.setattr(sealed_files, "lock", lock)
+    patch.setattr(sealed_files, "unlock", unlock)
+
+
+def plain_pair() -> tuple[bytes, bytes]:
+    """A pair of age as its own tool makes one: the private half is under no passphrase."""
+    identity = pyrage.x25519.Identity.generate()
+    return f"# made for a test\n{identity}\n".encode(), f"{identity.to_public()}\n".encode()
