@@ -25,6 +25,7 @@ from gateway.cli import output
 from gateway.cli.command import Group, Invocation, OutputFormat, existing
 from gateway.cli.node import at_ground
 from gateway.cli.output import FAILED, NETWORK
+from gateway.domain.diagnosis import Diagnosis
 from gateway.domain.registry import AgencyCode, BadCode
 from gateway.errors import Misconfigured
 
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from gateway.bootstrap.axis_route import RouteExplained
     from gateway.bootstrap.ground import Ground
     from gateway.ports import AxisDesk
-    from gateway.transport.broker.check import AxisFinding
     from gateway.transport.broker.management import Management
     from gateway.transport.broker.plan import BrokerLayout, BrokerPlan, PlanStep, State
     from gateway.transport.rest.axis import RestAxis
@@ -87,13 +87,13 @@ async def opened(call: Invocation) -> AsyncIterator[AxisDesk]:
         yield axis
 
 
-_CHECK_STYLES = {"✓": "green", "!": "yellow", "✗": "bold red", "–": "dim"}
+STYLES = {"green": "green", "yellow": "yellow", "red": "bold red", "skipped": "dim"}
 
 
 async def check(call: Invocation) -> None:
     """Examine the axis with this node's own rights, step by step; each fault with its cure. Exit 6 when one is wrong."""
     from gateway.bootstrap.axis import FOREIGN_AXES, broker_access
-    from gateway.ops.axis_check import examine_axes
+    from gateway.ops.checks_of_lines import examine_axes
 
     settings = call.settings()
     if not settings.axes:
@@ -123,22 +123,20 @@ async def ping(
 
     async with at_ground(call.settings()) as ground, opened(call) as axis:
         steps = examine_partner(ground, axis, sender, code)
-        await _tell_findings(call, (("", each) async for each in steps), "ping")
+        await _tell_findings(call, (("", each) async for each in steps))
 
 
-async def _tell_findings(
-    call: Invocation, steps: AsyncIterator[tuple[str, AxisFinding]], words: str = "axis"
-) -> None:
+async def _tell_findings(call: Invocation, steps: AsyncIterator[tuple[str, Diagnosis]]) -> None:
     """Each as it comes, of several axes below the name of its own. Exit 6 when one is wrong."""
     found, heading = [], ""
     async for name, each in steps:
-        told = finding_shown(call, each, words) | ({"axis": name} if name else {})
+        told = finding_shown(call, each) | ({"axis": name} if name else {})
         found.append(told)
         if call.output is OutputFormat.TABLE:
             if name != heading and not call.quiet:
                 heading = name
                 print(f"{name}:")
-            say_finding(call, each, words)
+            say_finding(call, each)
         elif call.output is OutputFormat.NDJSON:
             output.stream(told)
     if call.output is OutputFormat.JSON:
@@ -268,30 +266,33 @@ def _may_stand(code: str) -> bool:
     return True
 
 
-def say_finding(call: Invocation, found: AxisFinding, words: str = "axis") -> None:
+def say_finding(call: Invocation, found: Diagnosis) -> None:
+    if not call.quiet or found.cure is not None:
+        head = f"{found.level.mark} {found.check:<12} {found.ms:>6} ms "
+        aloud_finding(call, found, head)
+
+
+def aloud_finding(call: Invocation, found: Diagnosis, head: str) -> None:
+    """What was found behind its head, and below it what to do."""
     from rich.text import Text
 
-    if call.quiet and found.cure is None:
-        return
-    line = Text(f"{found.mark} {found.step:<12} {found.ms:>6} ms  ", style=_CHECK_STYLES[str(found.mark)])
-    console = output.console()
-    told = finding_shown(call, found, words)
-    console.print(line.append(Text(output.plain(told["says"]), style="")), soft_wrap=True)
-    if told["cure"]:
-        console.print(Text(f"  → {told['cure']}"), soft_wrap=True)
+    lang, console = call.lang.value, output.console()
+    line = Text(f"{head} ", style=STYLES[found.level])
+    console.print(line.append(Text(output.plain(found.says(lang)), style="")), soft_wrap=True)
+    if cure := found.mends(lang):
+        console.print(Text(f"  → {cure}"), soft_wrap=True)
 
 
-def finding_shown(call: Invocation, found: AxisFinding, words: str = "axis") -> dict[str, Any]:
-    """`words`: below which the labels of its causes and cures stand."""
+def finding_shown(call: Invocation, found: Diagnosis) -> dict[str, Any]:
     return {
-        "id": found.step,
+        "id": found.check,
         "server": found.server,
-        "step": found.step,
-        "state": found.mark.name.lower(),
+        "step": found.check,
+        "state": found.level.state,
         "ms": found.ms,
         "cause": found.cause,
-        "says": call.word(f"{words}.check.{found.cause}", **found.params),
-        "cure": call.word(f"{words}.cure.{found.cure}", **found.params) if found.cure else None,
+        "says": found.says(call.lang.value),
+        "cure": found.mends(call.lang.value),
     }
 
 

@@ -34,7 +34,6 @@ from gateway.ports.queues import (
 from gateway.ports.services import (
     Authorities,
     Clock,
-    Condition,
     Directory,
     EnvelopeSigner,
     FeedOutcome,
@@ -71,7 +70,6 @@ __all__ = [
     "Blobs",
     "CalendarDays",
     "Clock",
-    "Condition",
     "DeadParcel",
     "Directory",
     "EnvelopeSigner",

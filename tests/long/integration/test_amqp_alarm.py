@@ -18,7 +18,8 @@ from cryptography.x509.oid import NameOID
 
 from gateway.bootstrap.axis import open_axis
 from gateway.clock import SystemClock
-from gateway.ops import axis_now, doctor
+from gateway.ops import axis_now, checks
+from gateway.ops.subject import Subject
 from gateway.pool import ThreadPool
 from gateway.ports import Fate
 from gateway.transport.amqp.access import Access, Server
@@ -202,8 +203,8 @@ async def test_an_alarm_of_the_broker_is_seen_by_other_processes_and_fires_the_a
                 async with open_axis(node.settings) as looking:
                     found = await axis_now.look(looking, node.pulse.folder, town.clock.now())
                     by_itself = looking.state()
-                patient = doctor.patient_of(node.settings, node.pool, town.clock)
-                (told,) = [each for each in await doctor.examine(patient) if each.check == "axis"]
+                subject = Subject(settings=node.settings, pool=node.pool, clock=town.clock)
+                (told,) = [each for each in await checks.examine(subject) if each.check == "axis"]
             finally:
                 await asyncio.to_thread(own.node.alarm, False)
             await until(lambda: node.axis.state().blocked_since is None, "unblocked")

@@ -22,6 +22,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.api.resources import ROUTES
 from gateway.domain.account import read_network
+from gateway.domain.diagnosis import condition
 from gateway.domain.document import Lane, Urgency
 from gateway.domain.pace import Way
 from gateway.domain.system_box import MOST_TRIES, PAUSES
@@ -30,8 +31,10 @@ from gateway.folder.layout import know_root, opened
 from gateway.folder.rules import NOTE
 from gateway.incoming import box
 from gateway.incoming.box import Reader
-from gateway.ops import doctor
-from gateway.ops.metrics import Scrape, Watch
+from gateway.ops import checks
+from gateway.ops.checks import Watch
+from gateway.ops.metrics import Scrape
+from gateway.ops.subject import Subject
 from gateway.outgoing.intake import Order
 from gateway.settings.options import FolderSettings
 from gateway.stopwatch import at_door
@@ -379,8 +382,8 @@ async def test_an_alarm_of_the_page_fires_in_its_trouble_and_not_before(town: To
 
 async def complaints(town: Town) -> set[str]:
     """Return the checks of the doctor that are not green."""
-    patient = doctor.patient_of(town.node.settings, town.node.pool, town.clock)
-    return {found.check for found in await doctor.examine(patient) if found.level != "green"}
+    node = Subject(settings=town.node.settings, clock=town.clock, pool=town.node.pool)
+    return {found.check for found in await checks.examine(node) if found.level != "green"}
 
 
 async def test_what_leaves_later_is_not_late_before_its_time(town: Town) -> None:
@@ -403,15 +406,15 @@ def test_every_alarm_of_the_page_is_held_against_its_trouble() -> None:
 
 
 async def test_not_ready_is_told_while_the_disk_is_full_or_the_database_is_away(town: Town) -> None:
-    assert (await Watch(node=town.node).ready()).well
+    assert condition(await Watch(node=town.node).ready()) != "not-well"
     full = replace(town.node, room=Room(folder=town.node.settings.node.data_dir, reserve=1 << 62))
-    assert not (await Watch(node=full).ready()).well
+    assert condition(await Watch(node=full).ready()) == "not-well"
     told = await scraped(replace(town, node=full))
     assert ("gateway_up", {"part": "disk"}, 1.0) in told
     assert [value for name, _, value in told if name == "gateway_disk_free_bytes"] != []
 
     await database_away(town)
-    assert not (await Watch(node=town.node).ready()).well
+    assert condition(await Watch(node=town.node).ready()) == "not-well"
 
 
 @pytest.mark.parametrize(
