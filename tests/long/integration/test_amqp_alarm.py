@@ -36,7 +36,7 @@ from tests.support.topology import Topology, axis_of, topology_on
 from tests.support.town.axes import CODES, over_broker
 from tests.support.town.rigs import until_delivered
 from tests.support.waiting import until, within_limit
-from tests.unit.ops.test_alarms import alarms, fires, scraped
+from tests.unit.ops.test_alarms import heard, scraped
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,10 +186,11 @@ async def test_an_alarm_of_the_broker_is_seen_by_other_processes_and_fires_the_a
     own: Own, tmp_path: Path
 ) -> None:
     """A broker tells of it on lines that publish alone: whoever asks from another process hears it from the worker."""
-    when = alarms()["axis blocked"]
     with topology_on(vhost(own, tmp_path), {"town": CODES}) as topology:
         async with opened(tmp_path / "node", change=over_broker(topology, "town")) as town:
-            node, before = town.node, await scraped(town)
+            node = town.node
+            await node.pulse.beat()
+            before = await scraped(town)
             await asyncio.to_thread(own.node.alarm, True)
             try:
                 sent = await town.send("15", PROVINCE)
@@ -213,8 +214,9 @@ async def test_an_alarm_of_the_broker_is_seen_by_other_processes_and_fires_the_a
             assert (by_itself.blocked_since, (await town.delivery(sent)).state) == (None, "sending")
             assert found.state.blocked_since is not None
             assert (told.level, told.cause) == ("red", "axis.blocked")
-            assert fires(when, before, during)
-            assert not fires(when, before, await scraped(town))
+            assert heard(before, during) == {"axis blocked"}
+            await node.pulse.beat()
+            assert heard(before, await scraped(town)) == set()
 
 
 async def test_threat_084_confirmed_parcels_survive_a_broker_that_is_killed(own: Own, tmp_path: Path) -> None:
