@@ -24,7 +24,7 @@ from gateway.pool import ThreadPool
 from gateway.ports import Fate
 from gateway.transport.amqp.access import Access, Server
 from gateway.transport.amqp.axis import AmqpAxis, AmqpOptions
-from gateway.workers.pulse import HEARD_LATELY, own_name
+from gateway.workers.pulse import EVERY, HEARD_LATELY, own_name
 from tests.services import rabbit
 from tests.services.process import free_ports
 from tests.support import pki
@@ -198,6 +198,7 @@ async def test_an_alarm_of_the_broker_is_seen_by_other_processes_and_fires_the_a
                 await town.dispatch()
                 await until(lambda: node.axis.state().blocked_since is not None, "blocked")
                 during = await scraped(town)
+                town.clock.advance(EVERY)
                 await node.pulse.beat()
                 beat = node.pulse.folder / f"{own_name()}.json"
                 beat.rename(beat.with_name("worker-1.json"))
