@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -23,8 +23,9 @@ from aiohttp import web
 
 from gateway import log
 from gateway.domain.account import MOST_CALLS_OF_A_KEY, ApiCall
+from gateway.domain.diagnosis import Diagnosis, check_words, condition
 from gateway.errors import GatewayError
-from gateway.ports import Condition, HealthProbe
+from gateway.ports import HealthProbe
 from gateway.ports.node import ApiCalls
 from gateway.ports.services import Clock
 
@@ -213,10 +214,10 @@ def monitoring(
         return web.Response(body=await scrape(), headers={"Content-Type": content_type})
 
     async def alive(request: web.Request) -> web.Response:
-        return _condition_told(await health.alive())
+        return _health(await health.alive())
 
     async def ready(request: web.Request) -> web.Response:
-        return _condition_told(await health.ready())
+        return _health(await health.ready())
 
     app = web.Application()
     app.on_response_prepare.append(_plain_headers)
@@ -233,8 +234,9 @@ async def _plain_headers(request: web.Request, response: web.StreamResponse) -> 
     )
 
 
-def _condition_told(found: Condition) -> web.Response:
-    told = {"checks": dict(found.checks)}
-    if found.well:
-        return web.json_response({"status": "degraded" if found.degraded else "ok", **told})
-    return web.json_response({"status": "not-well", **told}, status=503, headers={"Retry-After": "5"})
+def _health(findings: Collection[Diagnosis]) -> web.Response:
+    status = condition(findings)
+    told = {"status": status, "checks": check_words(findings)}
+    if status == "not-well":
+        return web.json_response(told, status=503, headers={"Retry-After": "5"})
+    return web.json_response(told)

@@ -102,7 +102,5 @@ async def _seen(name: str, axis: AxisDesk) -> AxisSeen:
         reason = axis.state().reason or str(error) or "it does not answer"
         return AxisSeen(name=name, state="down", reason=reason)
     state = axis.state()
-    word = "up" if state.connected_since else "down" if state.down_since else "idle"
-    if state.blocked_since:
-        word = "blocked"
+    word = "up" if state.word == "partly" else state.word
     return AxisSeen(name=name, state=word, reason=state.reason)

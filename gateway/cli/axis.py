@@ -25,8 +25,9 @@ from gateway.cli import output
 from gateway.cli.command import ROOT, Invocation, OutputFormat, existing, noun
 from gateway.cli.node import at_axis, at_ground
 from gateway.cli.output import FAILED, NETWORK
-from gateway.cli.status import axis_lines, axis_shown
+from gateway.cli.status import aloud_finding, axis_lines, axis_shown
 from gateway.clock import SystemClock
+from gateway.domain.diagnosis import Diagnosis
 from gateway.domain.registry import AgencyCode, BadCode
 from gateway.errors import Misconfigured
 from gateway.ops import axis_now
@@ -35,7 +36,6 @@ from gateway.ports import AxisDesk, each_axis
 if TYPE_CHECKING:
     from gateway.bootstrap.axis_route import RouteExplained
     from gateway.bootstrap.ground import Ground
-    from gateway.transport.broker.check import AxisFinding
     from gateway.transport.broker.management import Management
     from gateway.transport.broker.plan import BrokerLayout, BrokerPlan, PlanStep, State
     from gateway.transport.rest.axis import RestAxis
@@ -45,7 +45,6 @@ verb = noun("axis").verb
 Sender = Annotated[
     str, typer.Option("--from", help="Code of the sending agency; default: the first of this node.")
 ]
-_CHECK_STYLES = {"✓": "green", "!": "yellow", "✗": "bold red", "–": "dim"}
 LINES_SHOWN = 200
 _THIS_MACHINE = ("127.0.0.1", "::1", "localhost")
 
@@ -70,7 +69,7 @@ async def ping(
 
     async with at_axis(call) as axis:
         steps = examine_partner(ground, axis, sender, code)
-        await _tell_findings(call, (("", each) async for each in steps), "ping")
+        await _tell_findings(call, (("", each) async for each in steps))
 
 
 @verb()
@@ -116,19 +115,17 @@ async def definitions(
     call.say("broker.written", file=out, nodes=len(axis.nodes), codes=len(axis.hosts))
 
 
-async def _tell_findings(
-    call: Invocation, steps: AsyncIterator[tuple[str, AxisFinding]], words: str = "axis"
-) -> None:
+async def _tell_findings(call: Invocation, steps: AsyncIterator[tuple[str, Diagnosis]]) -> None:
     """Each as it comes, of several axes below the name of its own. Exit 6 when one is wrong."""
     found, heading = [], ""
     async for name, each in steps:
-        told = finding_shown(call, each, words) | ({"axis": name} if name else {})
+        told = finding_shown(call, each) | ({"axis": name} if name else {})
         found.append(told)
         if call.output is OutputFormat.TABLE:
             if name != heading and not call.quiet:
                 heading = name
                 print(f"{name}:")
-            say_finding(call, each, words)
+            say_finding(call, each)
         elif call.output is OutputFormat.NDJSON:
             output.stream(told)
     if call.output is OutputFormat.JSON:
@@ -210,7 +207,7 @@ async def _foreign(call: Invocation) -> AsyncIterator[RestAxis]:
 async def check(call: Invocation) -> None:
     """Examine the axis with this node's own rights, step by step; each fault with its cure. Exit 6 when one is wrong."""
     from gateway.bootstrap.axis import FOREIGN_AXES, broker_access
-    from gateway.ops.axis_check import examine_axes
+    from gateway.ops.checks_of_lines import examine_axes
 
     settings = call.settings()
     if not settings.axes:
@@ -254,30 +251,22 @@ def _may_stand(code: str) -> bool:
     return True
 
 
-def say_finding(call: Invocation, found: AxisFinding, words: str = "axis") -> None:
-    from rich.text import Text
-
-    if call.quiet and found.cure is None:
-        return
-    line = Text(f"{found.mark} {found.step:<12} {found.ms:>6} ms  ", style=_CHECK_STYLES[str(found.mark)])
-    console = output.console()
-    told = finding_shown(call, found, words)
-    console.print(line.append(Text(output.plain(told["says"]), style="")), soft_wrap=True)
-    if told["cure"]:
-        console.print(Text(f"  → {told['cure']}"), soft_wrap=True)
+def say_finding(call: Invocation, found: Diagnosis) -> None:
+    if not call.quiet or found.cure is not None:
+        head = f"{found.level.mark} {found.check:<12} {found.ms:>6} ms "
+        aloud_finding(call, found, head)
 
 
-def finding_shown(call: Invocation, found: AxisFinding, words: str = "axis") -> dict[str, Any]:
-    """`words`: below which the labels of its causes and cures stand."""
+def finding_shown(call: Invocation, found: Diagnosis) -> dict[str, Any]:
     return {
-        "id": found.step,
+        "id": found.check,
         "server": found.server,
-        "step": found.step,
-        "state": found.mark.name.lower(),
+        "step": found.check,
+        "state": found.level.state,
         "ms": found.ms,
         "cause": found.cause,
-        "says": call.word(f"{words}.check.{found.cause}", **found.params),
-        "cure": call.word(f"{words}.cure.{found.cure}", **found.params) if found.cure else None,
+        "says": found.says(call.lang.value),
+        "cure": found.mends(call.lang.value),
     }
 
 

@@ -108,7 +108,7 @@ async def carry_out(call: Invocation, seat: Seat, name: str, given: Given = _NOT
     from gateway.api.resources import ROUTES
     from gateway.api.shapes import Told
     from gateway.cli.doors import api_deps
-    from gateway.ops.metrics import Watch
+    from gateway.ops.checks import Watch
 
     node = seat.node
     route = next(route for route in ROUTES if route.name == name)

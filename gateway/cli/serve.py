@@ -58,7 +58,7 @@ async def serve(
 async def _serve(call: Invocation, role: str, number: int) -> None:
     from gateway import log
     from gateway.clock import SystemClock
-    from gateway.ops.metrics import Watch
+    from gateway.ops.checks import Watch
     from gateway.store import leases
 
     async with at_node(call) as node:

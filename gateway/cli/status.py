@@ -22,6 +22,7 @@ from gateway.cli.node import Seat, at_agency, at_node, must_exist
 from gateway.cli.output import FAILED, age
 from gateway.cli.trust import issuer_line, shown_issuer
 from gateway.domain import pace
+from gateway.domain.diagnosis import Diagnosis, Level, Tag, worst
 from gateway.domain.event import Event
 from gateway.ops import plain_lines
 from gateway.words import labels
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from gateway.domain.pace import Pace
     from gateway.folder.state import FolderState
     from gateway.ops.axis_now import AxisNow
-    from gateway.ops.doctor import Diagnosis
     from gateway.ops.status import Backup, NodeStatus
     from gateway.settings import Settings
     from gateway.store.data_folder import Disk
@@ -49,12 +49,28 @@ _NEED_A_PERSON = frozenset({"held", "quarantined", "malformed", "sealed"})
 @verb()
 async def status(call: Invocation) -> None:
     """Show the node on one screen: axis, queues, late documents, certificates, backup, workers, speed."""
-    from gateway.ops import status
+    from gateway.ops import checks, status
+    from gateway.ops.subject import Subject
 
     async with at_node(call) as node:
         found = await status.look(node)
-    texts = (output.plain(f"{mark} {text}") for mark, text in lines(call, found))
-    output.answer(call, shown(found), texts)
+        findings = await checks.examine(Subject.within(node), Tag.STATUS)
+    told = [*lines(call, found), *_troubles(call, findings)]
+    texts = (output.plain(f"{mark} {text}") for mark, text in told)
+    output.answer(call, shown(found) | {"checks": _levels(findings)}, texts)
+
+
+def _troubles(call: Invocation, findings: Sequence[Diagnosis]) -> Iterator[tuple[str, str]]:
+    """What has no line of its own above, where it is not well."""
+    for each in findings:
+        if each.level is not Level.GREEN:
+            yield each.level.mark, f"{each.check}: {each.says(call.lang.value)}"
+
+
+def _levels(findings: Sequence[Diagnosis]) -> dict[str, str]:
+    """The worst of each check."""
+    ordered = sorted(findings, key=lambda each: each.level.badness)
+    return {each.check: each.level.value for each in ordered}
 
 
 def lines(call: Invocation, found: NodeStatus) -> Iterator[tuple[str, str]]:
@@ -92,15 +108,9 @@ def axis_lines(call: Invocation, axis: AxisNow) -> Iterator[tuple[str, str]]:
     if axis.each:
         return
     state = axis.state
-    if state.blocked_since is not None:
-        told = "blocked"
-    elif state.connected_since is not None:
-        told = "partly" if state.down_since else "up"
-    else:
-        told = "down" if state.down_since else "idle"
-    since = state.blocked_since or state.connected_since or state.down_since
-    mark = GOOD if told in ("up", "idle") else LOOK
-    yield mark, call.word(f"cli.status.axis.{told}", since=output.clock(since), reason=state.reason)
+    mark = GOOD if state.word in ("up", "idle") else LOOK
+    since = output.clock(state.since)
+    yield mark, call.word(f"cli.status.axis.{state.word}", since=since, reason=state.reason)
     if axis.counts:
         yield LOOK if axis.counts.get("dead") else GOOD, call.word("cli.axis.state", **axis.counts)
 
@@ -249,8 +259,7 @@ def _shown_disk(disk: Disk) -> dict[str, Any]:
     return {"places": list(disk.places), "path": str(disk.path), **room, "state": disk.word}
 
 
-_LEVEL_MARKS = {"green": "✓", "yellow": "!", "red": "✗"}
-_LEVEL_STYLES = {"green": "green", "yellow": "yellow", "red": "bold red"}
+_STYLES = {"green": "green", "yellow": "yellow", "red": "bold red", "skipped": "dim"}
 
 
 @verb("", "-o json", "--report > node.txt")
@@ -261,24 +270,40 @@ async def doctor(
     ] = False,
 ) -> None:
     """Examine the node: settings, folders, disk, database, clock, keys, trust, axis, work left lying."""
-    from gateway.ops import doctor as examining
+    from gateway.clock import SystemClock
+    from gateway.ops import checks
+    from gateway.ops.subject import Subject
     from gateway.pool import ThreadPool
 
     settings = call.settings()
     with closing(ThreadPool(1)) as pool:
-        found = await examining.examine(examining.patient_of(settings, pool))
-    level = examining.worst(found)
+        found = await checks.examine(Subject(settings=settings, clock=SystemClock(), pool=pool))
+    gravest = worst(found)
+    level = gravest.level if gravest is not None else Level.GREEN
     records = [_finding_shown(call, each) for each in found]
     if report:
         _attach(call, await _report(settings, found))
     elif call.output is OutputFormat.TABLE:
-        _findings_aloud(call, found)
+        for each in found:
+            if not call.quiet or each.level is not Level.GREEN:
+                aloud_finding(call, each, f"{each.level.mark} {each.check:<14}")
     elif call.output is OutputFormat.JSON:
         output.document({"level": level, "checks": records})
     else:
         output.lines(output.compact(each) for each in records)
-    if level == examining.RED:
+    if level is Level.RED:
         raise typer.Exit(FAILED)
+
+
+def aloud_finding(call: Invocation, found: Diagnosis, head: str) -> None:
+    """What was found behind its head, and below it what to do."""
+    from rich.text import Text
+
+    lang, console = call.lang.value, output.console()
+    line = Text(f"{head} ", style=_STYLES[found.level])
+    console.print(line.append(Text(output.plain(found.says(lang)), style="")), soft_wrap=True)
+    if cure := found.mends(lang):
+        console.print(Text(f"  → {cure}"), soft_wrap=True)
 
 
 async def _report(settings: Settings, found: list[Diagnosis]) -> dict[str, Any]:
@@ -307,24 +332,7 @@ def _attach(call: Invocation, told: dict[str, Any]) -> None:
 
 
 def _finding_shown(call: Invocation, found: Diagnosis) -> dict[str, Any]:
-    return output.fields(found, "check level says cure", says=_finding_says(call, found))
-
-
-def _finding_says(call: Invocation, found: Diagnosis) -> str:
-    return output.plain(labels.finding_text(f"doctor.{found.cause}", found.params, call.lang.value))
-
-
-def _findings_aloud(call: Invocation, findings: list[Diagnosis]) -> None:
-    from rich.text import Text
-
-    console = output.console()
-    for each in findings:
-        if call.quiet and each.level == "green":
-            continue
-        line = Text(f"{_LEVEL_MARKS[each.level]} {each.check:<14} ", style=_LEVEL_STYLES[each.level])
-        console.print(line.append(Text(_finding_says(call, each), style="")), soft_wrap=True)
-        if each.cure:
-            console.print(Text(f"  → {each.cure}"), soft_wrap=True)
+    return output.fields(found, "check level says cure", says=output.plain(found.says(call.lang.value)))
 
 
 _EVENTS_AT_ONCE = 200

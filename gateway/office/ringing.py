@@ -201,15 +201,13 @@ _ASSIGNED = "04"
 def of_tasks(tasks: Iterable[Task]) -> Iterator[Ring]:
     for each in tasks:
         is_urgent = each.kind is TaskKind.TAKE_IN and timers.is_urgent(each.urgency)
-        about = About.INCOMING if each.is_incoming else About.OUTGOING
-        is_certificate = each.kind is TaskKind.CERTIFICATE
         yield Ring(
             id=each.id,
             kind=RingKind.URGENT if is_urgent else _KINDS.get(each.kind, RingKind.DUE),
             says="bell.urgent.one" if is_urgent else f"task.{each.kind}",
             at=_told_at(each),
-            about=About.AGENCY if is_certificate else about,
-            subject_id=each.counterpart if is_certificate else each.subject_id,
+            about=each.about,
+            subject_id=each.opens,
             document=each.document,
             party=each.counterpart_name or each.counterpart,
             is_late=each.is_late,

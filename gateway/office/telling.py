@@ -20,8 +20,7 @@ from gateway.office.desks import TodoDesk
 from gateway.office.domain.roles import NODE
 from gateway.office.domain.task import Task
 from gateway.office.policy import todo
-from gateway.office.policy.step_letters import For, StepLetter, StepSort, UnitPeople, step_letters
-from gateway.office.policy.todo import LetterSort
+from gateway.office.policy.reminders import For, Letter, LetterSort, UnitPeople, letters_due
 from gateway.office.ports.telling import Audience, Mail, Mailer, Notice, NoticeKind, NoticeRows, NoticeWish
 from gateway.office.todo import MOST_OF_A_KIND, TodoList, gather
 from gateway.policy import timers
@@ -62,35 +61,15 @@ async def send_reminders(reminders: Reminders, agency: HostedAgency) -> int:
         return 0
     desk, scope = reminders.desk, AgencyScope(agency_id=agency.id, principal_id="node")
     found = await gather(desk, scope)
-    sent = 0
-    for letter in todo.letters_due(found.office, found.tasks, found.at, reminders.digest_at):
-        heads = await reminders.heads(agency.id) if letter.sort is LetterSort.APPROVAL else ()
-        receivers = tuple(heads) or to
-        claimed = await _claim(desk, scope, letter.keys, found.at) if receivers else []
-        if not claimed or not letter.tasks:
-            continue
-        mail = _mail_of(agency, letter.sort, letter.tasks, claimed[0], receivers, found.at)
-        sent += await _send(reminders, scope, mail, claimed, sort=letter.sort, agency=agency.code)
-    return sent + await _send_steps(reminders, agency, scope, found, to)
-
-
-async def _send_steps(
-    reminders: Reminders, agency: HostedAgency, scope: AgencyScope, found: TodoList, to: Sequence[str]
-) -> int:
-    """Of what is worked on: only what was not told in that step before."""
-    desk, sent = reminders.desk, 0
-    if not timers.is_open(found.office, found.at):
-        return 0
-    work = await _of_all_units(desk, scope, found)
+    work = await _of_all_units(desk, scope, found) if timers.is_open(found.office, found.at) else []
     units = await reminders.units(agency.id) if work else {}
-    for letter in step_letters(found.office, found.tasks, work, found.at):
-        receivers = await _told_of_step(reminders, agency, letter, to, units)
+    sent = 0
+    for letter in letters_due(found.office, found.tasks, work, found.at, reminders.digest_at):
+        receivers = await _receivers(reminders, agency, letter, to, units)
         claimed = await _claim(desk, scope, letter.keys, found.at) if receivers else []
-        tasks = [each for key, each in zip(letter.keys, letter.tasks, strict=True) if key in claimed]
-        if not tasks:
-            continue
-        mail = _mail_of(agency, letter.sort, tasks, claimed[0], tuple(receivers), found.at)
-        sent += await _send(reminders, scope, mail, claimed, sort=letter.sort, agency=agency.code)
+        if tasks := letter.told_of(claimed):
+            mail = _mail_of(agency, letter.sort, tasks, claimed[0], tuple(receivers), found.at)
+            sent += await _send(reminders, scope, mail, claimed, sort=letter.sort, agency=agency.code)
     return sent
 
 
@@ -119,10 +98,10 @@ async def _of_all_units(desk: TodoDesk, scope: AgencyScope, found: TodoList) -> 
     return [each for each in tasks if not replace(each, note=notes.get(each.id)).rests(found.at)]
 
 
-async def _told_of_step(
+async def _receivers(
     reminders: Reminders,
     agency: HostedAgency,
-    letter: StepLetter,
+    letter: Letter,
     to: Sequence[str],
     units: Mapping[str, UnitPeople],
 ) -> Sequence[str]:
@@ -149,7 +128,7 @@ async def _claim(desk: TodoDesk, scope: AgencyScope, keys: Sequence[str], now: d
 
 def _mail_of(
     agency: HostedAgency,
-    sort: LetterSort | StepSort,
+    sort: LetterSort,
     tasks: Sequence[Task],
     key: str,
     to: tuple[str, ...],

@@ -1,16 +1,10 @@
-"""What a monitoring system asks of an open node: whether it can serve, and its metrics. In: the node. Out: a
-`Condition` for a load balancer, a supervisor and the metrics; the counters of this process, and gauges of the whole
-node asked for at that moment, in the text format of Prometheus.
-
-The node is looked at every two seconds at most, however often it is asked, because these addresses need no key and
-must not become a way to load the database (threat 91). A part that does not answer is left out and said in
-`gateway_up`; no label names a document, or an agency that is not hosted here."""
+"""The metrics of an open node. In: the node. Out: the counters of this process, gauges of the whole node asked for at that
+moment, and what its checks found, in the text format of Prometheus. A part that does not answer is left out and said
+in `gateway_up`; no label names a document, or an agency that is not hosted here."""
 
 from __future__ import annotations
 
 import asyncio
-import math
-import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -23,16 +17,15 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
 from gateway import __version__, meters
-from gateway.bootstrap import ground
 from gateway.bootstrap.node import OpenNode
-from gateway.errors import GatewayError, Misconfigured, StoreFailure
+from gateway.domain.diagnosis import Level, Tag
+from gateway.errors import GatewayError
 from gateway.folder.state import FolderState
-from gateway.ops import axis_now, doctor_checks
-from gateway.ops.hot_folders import hot_folders
-from gateway.policy import upkeep
-from gateway.ports import AxisState, Condition, each_axis
-from gateway.store import data_folder, migrate, reporting
-from gateway.store.data_folder import Disk, disks
+from gateway.ops import axis_now, checks_of_lines, checks_of_parts
+from gateway.ops.checks import Watch
+from gateway.ops.subject import Subject
+from gateway.ports import AxisState, each_axis
+from gateway.store import data_folder, reporting
 from gateway.store.reporting import Load, Pile
 from gateway.workers.pulse import WORKER, living
 
@@ -41,6 +34,7 @@ CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 SCRAPE_PATIENCE_S = 5.0
 _DAY_S = 86400.0
 _HOUR = timedelta(hours=1)
+_LEVELS = {Level.YELLOW: 1.0, Level.RED: 2.0}
 
 
 @dataclass(slots=True, eq=False)
@@ -58,10 +52,14 @@ class Scrape:
     """Answers one scrape after the other for one node."""
 
     node: OpenNode
+    _watch: Watch = field(init=False)
     _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
     _ends: dict[tuple[str, str], datetime] = field(default_factory=dict)
     _asked_at: datetime | None = None
     _untaken_since: datetime | None = None
+
+    def __post_init__(self) -> None:
+        self._watch = Watch(node=self.node)
 
     async def text(self) -> bytes:
         async with self._one_at_a_time:
@@ -84,6 +82,7 @@ class Scrape:
             "webhooks": lambda: self._webhooks(now),
             "systems": self._systems,
             "workers": lambda: self._workers(now),
+            "checks": self._checks,
         }
         # Side by side: a monitoring system waits some ten seconds for all of it.
         for part, (answered, told) in zip(
@@ -119,6 +118,13 @@ class Scrape:
                     depth.add_metric([name, state], count)
         yield depth
 
+    async def _checks(self) -> AsyncIterator[Metric]:
+        """The worst level of each, without those that are dear to make."""
+        levels: dict[str, float] = {}
+        for finding in await self._watch.found(Tag.METRICS):
+            levels[finding.check] = max(levels.get(finding.check, 0.0), _LEVELS.get(finding.level, 0.0))
+        yield _by("check", "What the doctor says of it: 0 green, 1 yellow, 2 red.", "check", levels)
+
     async def _workers(self, now: datetime) -> AsyncIterator[Metric]:
         counts = await self.node.pool.run(partial(living, self.node.pulse.folder, now))
         says = "Processes of the node that gave a sign of life within 45 s."
@@ -143,7 +149,7 @@ class Scrape:
         yield _one("disk_free_bytes", "Free space where the content lies.", space.bytes)
         if space.inodes is not None:
             yield _one("disk_free_inodes", "Files that may still be made there.", space.inodes)
-        judged = await self.node.pool.run(partial(judged_disks, self.node))
+        judged = await self.node.pool.run(partial(checks_of_parts.judged_disks, Subject.within(self.node)))
         free = {place: float(disk.space.bytes) for disk in judged for place in disk.places}
         full = {place: float(disk.word == data_folder.FULL) for disk in judged for place in disk.places}
         yield _by("place_free_bytes", "Free space where each place of the node is mounted.", "place", free)
@@ -164,8 +170,8 @@ class Scrape:
         """Asked once an hour; one that does not answer keeps what it showed before."""
         if self._asked_at is None or now - self._asked_at >= _HOUR:
             self._asked_at = now
-            for peer in doctor_checks.servers_of(self.node.settings):
-                until = await self.node.pool.run(partial(doctor_checks.certificate_ends, peer))
+            for peer in checks_of_lines.servers_of(self.node.settings):
+                until = await self.node.pool.run(partial(checks_of_lines.certificate_ends, peer))
                 if until is not None:
                     self._ends[peer.part, str(peer)] = until
         left = GaugeMetricFamily(
@@ -179,7 +185,7 @@ class Scrape:
 
     async def _folders(self) -> AsyncIterator[Metric]:
         """Nothing where no hot folder is set."""
-        found = await hot_folders(self.node)
+        found = await checks_of_parts.folder_states(Subject.within(self.node))
         if not found:
             return
         parts: Mapping[str, tuple[str, Callable[[FolderState], float]]] = {
@@ -213,10 +219,6 @@ class Scrape:
             days = await self.node.pool.run(lambda code=agency.code: days_left(self.node, code, now))  # type: ignore[misc]  # mypy cannot type a lambda with a default
             left.add_metric([agency.code], days)
         yield left
-
-
-def judged_disks(node: OpenNode) -> Sequence[Disk]:
-    return disks(ground.places(node.settings), node.room.reserve)
 
 
 async def _asked(ask: Callable[[], AsyncIterator[Metric]]) -> tuple[bool, Sequence[Metric]]:
@@ -292,132 +294,3 @@ def _gauge(name: str, says: str, label: str) -> GaugeMetricFamily:
 
 def _one(name: str, says: str, value: float) -> GaugeMetricFamily:
     return GaugeMetricFamily(f"gateway_{name}", says, value=value)
-
-
-PARTLY = "partly"
-OK, DOWN, READ_ONLY, FULL, LOW, BLOCKED = "ok", "down", "read-only", "full", "low", "blocked"
-OLD, NEWER = "old-schema", "newer-schema"
-STUCK, DRAINING, OFF, NONE, APART = "stuck", "draining", "off", "none", "apart"
-UNSEALED, UNSTAMPED = "unsealed", "unstamped"
-REMEMBERED_S = 2.0
-# A database that answers later than this does not answer callers either.
-PATIENCE_S = 5.0
-SCHEMA_EVERY_S = 60.0
-
-
-@dataclass(slots=True, kw_only=True)
-class Watch:
-    """Keeps the promise of `ports.HealthProbe` for one open node."""
-
-    node: OpenNode
-    now_s: Callable[[], float] = time.monotonic
-    _draining: bool = False
-    _seen: Condition | None = None
-    _seen_at: float = 0.0
-    _fitted_at: float = -math.inf
-    _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
-
-    def drain(self) -> None:
-        """From now on not ready: whoever spreads the calls sends them elsewhere, while those under way are answered."""
-        self._draining = True
-
-    async def alive(self) -> Condition:
-        loops = self.node.pulse.loops()
-        checks = {f"loop.{name}": OK if turns else STUCK for name, turns in loops.items()}
-        return Condition(well=all(loops.values()), checks=checks)
-
-    async def ready(self) -> Condition:
-        if self._draining:
-            return Condition(well=False, checks={"process": DRAINING})
-        async with self._one_at_a_time:
-            if self._seen is None or self.now_s() - self._seen_at >= REMEMBERED_S:
-                self._seen = await self._look()
-                self._seen_at = self.now_s()
-            return self._seen
-
-    async def _look(self) -> Condition:
-        node = self.node
-        database, disk = await self._database(), await self._disk()
-        whole, axes = await node.pool.run(
-            partial(axis_now.whole_and_each, node.axis, node.pulse.folder, node.clock.now())
-        )
-        axis = axis_word(whole)
-        workers = await self._workers()
-        log = await self._log() if database == OK else database
-        # Without it nothing is lost: packets wait, and what is handed in is asked to come again.
-        scanner = (await self.node.scanner.state()).word
-        return Condition(
-            well=self.node.guard.agrees() and database == OK and disk in (OK, LOW) and log != UNSTAMPED,
-            degraded=disk != OK or axis != OK or log != OK or workers != OK or scanner not in (OK, OFF),
-            checks={"database": database, "disk": disk, "axis": axis, "log": log, "workers": workers}
-            | {f"axis.{name}": axis_word(state) for name, state in axes.items()}
-            | ({} if self.node.guard.agrees() else {"clock": APART})
-            | ({"scanner": scanner} if scanner != OFF else {})
-            | ({"trial": "on"} if self.node.settings.node.trial == "on" else {}),
-        )
-
-    async def _workers(self) -> str:
-        """The node's, in whatever process: this one answers all the same, so that it stays ready."""
-        if self.node.pulse.loops():
-            return OK
-        counts = await self.node.pool.run(partial(living, self.node.pulse.folder, self.node.clock.now()))
-        return OK if counts[WORKER] else NONE
-
-    async def _log(self) -> str:
-        """Nothing that waits for its seal is lost: that alone stops no call. A timestamp that is demanded does."""
-        try:
-            async with asyncio.timeout(PATIENCE_S):
-                if await self.node.gate.is_closed():
-                    return UNSTAMPED
-                head = await self.node.store.log.head()
-        except (GatewayError, TimeoutError):
-            return DOWN
-        return UNSEALED if upkeep.is_unsealed(head, self.node.clock.now()) else OK
-
-    async def _database(self) -> str:
-        try:
-            async with asyncio.timeout(PATIENCE_S):
-                await reporting.answers(self.node.store)
-                await self._fits()
-        except migrate.NewerSchema:
-            return NEWER
-        except Misconfigured:
-            return OLD
-        except (GatewayError, TimeoutError):
-            return DOWN
-        return await self._takes()
-
-    async def _fits(self) -> None:
-        """Misconfigured when somebody moved the schema on under this process; asked rarely, because it costs."""
-        now = self.now_s()
-        if now - self._fitted_at >= SCHEMA_EVERY_S:
-            await migrate.check(self.node.store.reader)
-            self._fitted_at = now
-
-    async def _takes(self) -> str:
-        try:
-            async with asyncio.timeout(PATIENCE_S):
-                await reporting.writable(self.node.store)
-        except StoreFailure:
-            return READ_ONLY
-        except TimeoutError:
-            # One long transaction of another worker, on a database with one writer: it serves, and it is slow.
-            return OK
-        return OK
-
-    async def _disk(self) -> str:
-        try:
-            self.node.room.check()
-        except StoreFailure:
-            return FULL
-        judged = await self.node.pool.run(partial(judged_disks, self.node))
-        return LOW if any(disk.word == data_folder.FULL for disk in judged) else OK
-
-
-def axis_word(state: AxisState) -> str:
-    """One word for it. An axis that nobody needed yet is well; of several, some may be and some not."""
-    if state.blocked_since is not None:
-        return BLOCKED
-    if state.down_since is None:
-        return OK
-    return DOWN if state.connected_since is None else PARTLY

@@ -15,16 +15,16 @@ from cryptography import x509
 
 from gateway.bootstrap.axis_route import explained
 from gateway.bootstrap.ground import Ground
+from gateway.domain.diagnosis import Diagnosis, Level
 from gateway.domain.registry import CodeStanding, Resolution
 from gateway.domain.routes import Turn
 from gateway.domain.wall_clock import local
 from gateway.ports import AxisDesk
 from gateway.store import reporting
-from gateway.transport.broker.check import AxisFinding, StepMark
 
 # Whoever has so little left should ask his authority now.
 EXPIRING = timedelta(days=30)
-_FINE, _WARNED, _WRONG, _SKIPPED = StepMark.FINE, StepMark.WARNED, StepMark.WRONG, StepMark.SKIPPED
+_FINE, _WARNED, _WRONG, _SKIPPED = Level.GREEN, Level.YELLOW, Level.RED, Level.SKIPPED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +42,7 @@ class _Asked:
 
 async def examine_partner(
     ground: Ground, axis: AxisDesk, sender: str, given: str
-) -> AsyncIterator[AxisFinding]:
+) -> AsyncIterator[Diagnosis]:
     """`sender`: the agency whose way is examined; empty for the first that is hosted here."""
     now, hosted = ground.clock.now(), await ground.store.hosted()
     began = time.monotonic()
@@ -63,7 +63,7 @@ async def examine_partner(
         yield _timed(await step(asked), began)
 
 
-def _standing(said: Resolution, code: str) -> AxisFinding:
+def _standing(said: Resolution, code: str) -> Diagnosis:
     told = {"given": said.given, "code": code, "name": said.entry.name if said.entry is not None else ""}
     match said.standing:
         case CodeStanding.ACTIVE:
@@ -82,7 +82,7 @@ def _standing(said: Resolution, code: str) -> AxisFinding:
             return _finding("registry", _WRONG, "registry.unknown", "unknown", **told)
 
 
-async def _way(asked: _Asked) -> AxisFinding:
+async def _way(asked: _Asked) -> Diagnosis:
     way = await explained(asked.ground.settings, asked.axis, asked.ground.host_of, asked.sender, asked.code)
     down = "; ".join(f"{each.name}: {each.reason}" for each in way.axes if each.state in ("down", "blocked"))
     told = {"axis": way.by, "node": way.node or "", "route": way.route, "reason": down}
@@ -99,7 +99,7 @@ async def _way(asked: _Asked) -> AxisFinding:
             return _finding("way", _WRONG, "way.never", "route", **told)
 
 
-async def _led(asked: _Asked) -> AxisFinding:
+async def _led(asked: _Asked) -> Diagnosis:
     nowhere = await asked.axis.unhosted([asked.code])
     if nowhere is None:
         return _finding("led", _SKIPPED, "led.unsaid")
@@ -108,7 +108,7 @@ async def _led(asked: _Asked) -> AxisFinding:
     return _finding("led", _FINE, "led.fine", code=asked.code)
 
 
-async def _certificate(asked: _Asked) -> AxisFinding:
+async def _certificate(asked: _Asked) -> Diagnosis:
     now, ends = asked.now, []
     for each in await asked.ground.directory.bindings(asked.code):
         certificate = x509.load_der_x509_certificate(each.certificate_der)
@@ -125,7 +125,7 @@ async def _certificate(asked: _Asked) -> AxisFinding:
     return _finding("certificate", _FINE, "certificate.fine", **told)
 
 
-async def _heard(asked: _Asked) -> AxisFinding:
+async def _heard(asked: _Asked) -> Diagnosis:
     last = await reporting.last_heard(asked.ground.store, asked.ours, asked.spelled)
     if not last:
         return _finding("heard", _SKIPPED, "heard.never", code=asked.code)
@@ -134,7 +134,7 @@ async def _heard(asked: _Asked) -> AxisFinding:
     return _finding("heard", _FINE, cause, at=local(at).strftime("%d/%m/%Y %H:%M"))
 
 
-async def _under_way(asked: _Asked) -> AxisFinding:
+async def _under_way(asked: _Asked) -> Diagnosis:
     found = await reporting.under_way_to(asked.ground.store, asked.ours, asked.spelled, asked.now)
     told: dict[str, Any] = {"waiting": found.waiting, "silent": found.silent, "failed": found.failed}
     if found.failed:
@@ -144,7 +144,7 @@ async def _under_way(asked: _Asked) -> AxisFinding:
     return _finding("mail", _FINE, "mail.fine", **told)
 
 
-_STEPS: tuple[Callable[[_Asked], Awaitable[AxisFinding]], ...] = (
+_STEPS: tuple[Callable[[_Asked], Awaitable[Diagnosis]], ...] = (
     _way,
     _led,
     _certificate,
@@ -153,9 +153,9 @@ _STEPS: tuple[Callable[[_Asked], Awaitable[AxisFinding]], ...] = (
 )
 
 
-def _finding(step: str, mark: StepMark, cause: str, cure: str | None = None, **params: Any) -> AxisFinding:
-    return AxisFinding(server="", step=step, mark=mark, ms=0, cause=cause, cure=cure, params=params)
+def _finding(step: str, level: Level, cause: str, cure: str | None = None, **params: Any) -> Diagnosis:
+    return Diagnosis(step, level, cause, params, f"ping.cure.{cure}" if cure else None, words="ping.check")
 
 
-def _timed(found: AxisFinding, began: float) -> AxisFinding:
+def _timed(found: Diagnosis, began: float) -> Diagnosis:
     return replace(found, ms=round((time.monotonic() - began) * 1000))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gateway.errors import GatewayError
 from gateway.http_calls import parsed
-from gateway.ops.doctor_checks import is_here
+from gateway.ops.checks_of_lines import is_here
 from gateway.policy import timers
 from gateway.settings import Settings
 from gateway.settings.options import AXIS_SECTIONS

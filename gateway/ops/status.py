@@ -11,20 +11,22 @@ from __future__ import annotations
 import platform
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 from gateway import __version__
 from gateway.bootstrap import ground
 from gateway.bootstrap.node import OpenNode
+from gateway.domain.account import HostedAgency
+from gateway.domain.diagnosis import Diagnosis
 from gateway.domain.pace import HISTORY_KEPT, Pace, paces
+from gateway.errors import GatewayError
 from gateway.folder.state import FolderState
-from gateway.ops import axis_now, certificates
+from gateway.ops import axis_now, certificates, checks_of_parts
 from gateway.ops.axis_now import AxisNow
 from gateway.ops.certificates import IssuerState
-from gateway.ops.doctor import Diagnosis
-from gateway.ops.hot_folders import hot_folders
-from gateway.ops.metrics import days_left, judged_disks
+from gateway.ops.metrics import days_left
+from gateway.ops.subject import Subject
 from gateway.policy import upkeep
 from gateway.ports import ScannerState
 from gateway.settings import Settings, reading
@@ -38,47 +40,70 @@ from gateway.workers.pulse import ProcessBeat, beats, slots
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeStatus:
-    """Everything that the screen shows. `certificates` are days left by agency, 0 where none is in force."""
+    """Facts of the node at one moment. `certificates` are days left by agency, 0 where none is in force; `partners` those
+    of certificates that are bound here and end soon, by code; `loops` are those of this process; `disk_days`, how long
+    the disk lasts, and `database_bytes` are None where that is not known."""
 
     node: str
     version: str
     at: datetime
     axis: AxisNow
     load: Load
+    hosted: Sequence[HostedAgency]
     certificates: Mapping[str, float]
     backup: Backup | None
     workers: Sequence[ProcessBeat]
+    loops: Mapping[str, bool]
     disk_free: int
+    disk_days: int | None
     disks: Sequence[Disk]
-    authorities: Sequence[IssuerState] = ()
-    scanner: ScannerState = field(default_factory=lambda: ScannerState(word="off"))
-    partners: Mapping[str, float] = field(default_factory=dict)
-    """Days left of certificates that are bound here and end soon, by code."""
-    paces: Sequence[Pace] = ()
-    folders: Sequence[FolderState] = ()
+    database_bytes: int | None
+    authorities: Sequence[IssuerState]
+    scanner: ScannerState
+    partners: Mapping[str, float]
+    paces: Sequence[Pace]
+    folders: Sequence[FolderState]
+
+    @property
+    def certificates_here(self) -> Mapping[str, float]:
+        """Of the agencies that are hosted here yet."""
+        left = {agency.code for agency in self.hosted if agency.left_at is not None}
+        return {code: days for code, days in self.certificates.items() if code not in left}
 
 
 async def look(node: OpenNode) -> NodeStatus:
     """The status now."""
-    now = node.clock.now()
+    now, subject = node.clock.now(), Subject.within(node)
     hosted = await node.store.hosted()
+    codes = [agency.code for agency in hosted]
     return NodeStatus(
         node=node.settings.node.name,
         version=__version__,
         at=now,
         axis=await axis_now.look(node.axis, node.pulse.folder, now),
         load=await reporting.load(node.store, now),
-        certificates={agency.code: days_left(node, agency.code, now) for agency in hosted},
+        hosted=hosted,
+        certificates=await node.pool.run(lambda: {code: days_left(node, code, now) for code in codes}),
         backup=last_backup(node.settings.node.data_dir),
         workers=beats(node.pulse.folder, now),
-        disk_free=node.room.space().bytes,
-        disks=judged_disks(node),
+        loops=node.pulse.loops(),
+        disk_free=checks_of_parts.free_bytes(subject),
+        disk_days=await checks_of_parts.disk_days(subject),
+        disks=checks_of_parts.judged_disks(subject),
+        database_bytes=await _database_bytes(node),
         authorities=await certificates.authorities_asked(node.settings.trust.folder, node.store, now),
         scanner=await node.scanner.state(),
         paces=paces(slots(node.pulse.folder, now)),
-        folders=await hot_folders(node),
-        partners=await ending_partners(node, {agency.code for agency in hosted}, now),
+        folders=await checks_of_parts.folder_states(subject),
+        partners=await ending_partners(node, codes, now),
     )
+
+
+async def _database_bytes(node: OpenNode) -> int | None:
+    try:
+        return await reporting.database_size(node.store)
+    except GatewayError:
+        return None
 
 
 async def ending_partners(node: OpenNode, own: Collection[str], now: datetime) -> Mapping[str, float]:
@@ -112,16 +137,15 @@ def report_of_settings(settings: Settings, findings: Sequence[Diagnosis], now: d
 
 async def report_of_node(node: OpenNode) -> dict[str, object]:
     """What an open node knows besides."""
-    now = node.clock.now()
-    axis, hosted = await axis_now.look(node.axis, node.pulse.folder, now), await node.store.hosted()
-    backup = last_backup(node.settings.node.data_dir)
-    days = await node.store.history.days((now - HISTORY_KEPT).date())
+    found = await look(node)
+    axis, backup = found.axis, found.backup
+    days = await node.store.history.days((found.at - HISTORY_KEPT).date())
     return {
         "workers": [
             {"since": _iso(each.since), "at": _iso(each.at), "stuck": list(each.stuck)}
-            for each in beats(node.pulse.folder, now)
+            for each in found.workers
         ],
-        "paces": [each.told() for each in paces(slots(node.pulse.folder, now))],
+        "paces": [each.told() for each in found.paces],
         "axis": {
             "connected_since": _iso(axis.state.connected_since),
             "down_since": _iso(axis.state.down_since),
@@ -129,14 +153,12 @@ async def report_of_node(node: OpenNode) -> dict[str, object]:
             **axis.counts,
             "each": {name: _axis_told(one) for name, one in axis.each.items()},
         },
-        "certificates_days": {
-            each.code: round(days_left(node, each.code, now), 1) for each in hosted if each.left_at is None
-        },
-        "disk_free_bytes": node.room.space().bytes,
-        "database_bytes": await reporting.database_size(node.store),
+        "certificates_days": {code: round(days, 1) for code, days in found.certificates_here.items()},
+        "disk_free_bytes": found.disk_free,
+        "database_bytes": found.database_bytes,
         "backup_at": _iso(backup.at if backup else None),
         "backup_tested_at": _iso(backup.verified_at if backup else None),
-        "queues": _queues(await reporting.load(node.store, now)),
+        "queues": _queues(found.load),
         "jobs": {
             each.job: {
                 "state": each.word,
@@ -144,7 +166,7 @@ async def report_of_node(node: OpenNode) -> dict[str, object]:
                 "failed": _iso(each.failed_at),
                 "code": each.code,
             }
-            for each in upkeep.job_lines(days, now)
+            for each in upkeep.job_lines(days, found.at)
         },
         "errors": await _errors(node),
     }

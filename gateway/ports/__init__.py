@@ -34,7 +34,6 @@ from gateway.ports.queues import (
 from gateway.ports.services import (
     Authorities,
     Clock,
-    Condition,
     Directory,
     EnvelopeSigner,
     FeedOutcome,
@@ -73,7 +72,6 @@ __all__ = [
     "ByteTarget",
     "CalendarDays",
     "Clock",
-    "Condition",
     "DeadParcel",
     "Directory",
     "EnvelopeSigner",

@@ -131,6 +131,19 @@ class AxisState:
     reason: str = ""
     servers: tuple[str, ...] = ()
 
+    @property
+    def word(self) -> str:
+        """`blocked`, `up`, `partly` where some of several are, `down`, or `idle` where nobody needed it yet."""
+        if self.blocked_since is not None:
+            return "blocked"
+        if self.down_since is None:
+            return "up" if self.connected_since is not None else "idle"
+        return "partly" if self.connected_since is not None else "down"
+
+    @property
+    def since(self) -> datetime | None:
+        return self.blocked_since or self.connected_since or self.down_since
+
 
 class Axis(Protocol):
     """Moves parcels between nodes; at least once, in no promised order."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from gateway.domain.certificates import ANY_KEY, Answer, AskedQuestion, KeyUse, PendingRevocation, Question
+from gateway.domain.diagnosis import Diagnosis, Tag
 from gateway.domain.identity import Digest
 from gateway.domain.pdf import KeyFacts, Layout, PageView, PdfStanding, PdfText, Placement, SignedPdf, Size
 from gateway.domain.proof import Binding, Evidence
@@ -160,24 +161,17 @@ class Directory(Protocol):
         """Every binding of exactly this code with its validity; the verifier picks those active at its time T."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Condition:
-    """How the node is: each check with `ok` or one word for what is wrong. `well` says whether it can do its work now;
-    what it bears with for a time, such as an axis that is down, leaves it well and makes it `degraded`."""
-
-    well: bool
-    degraded: bool = False
-    checks: Mapping[str, str]
-
-
 class HealthProbe(Protocol):
     """What a load balancer and a supervisor ask. Never raises: what cannot be told is itself a check that failed."""
 
-    async def alive(self) -> Condition:
-        """Whether this process turns; not well means: start it anew."""
+    async def alive(self) -> Sequence[Diagnosis]:
+        """Whether this process turns; where something `stops` it: start it anew."""
 
-    async def ready(self) -> Condition:
-        """Whether calls can be served; not well means: ask another process, and here again later."""
+    async def ready(self) -> Sequence[Diagnosis]:
+        """Whether calls can be served; where something `stops` them: ask another process, and here again later."""
+
+    async def found(self, tag: Tag) -> Sequence[Diagnosis]:
+        """What the checks of that selection found, some seconds ago at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,10 +49,6 @@ class SchemaStatus:
     runs_here: bool = True
 
 
-class NewerSchema(errors.Misconfigured):
-    """A newer program made the database, and this version does not run on it."""
-
-
 async def up(url: str, contract: bool = False) -> SchemaStatus:
     """Applies what is pending: up to the first contract step, or everything. One transaction: all of it or nothing."""
     try:
@@ -68,12 +64,22 @@ async def up(url: str, contract: bool = False) -> SchemaStatus:
 async def status(url: str) -> SchemaStatus:
     """Where it stands; changes nothing."""
     try:
-        async with opened(url, EngineRole.READER) as engine, engine.connect() as connection:
+        async with opened(url, EngineRole.READER) as engine:
+            return await status_of(engine)
+    except SQLAlchemyError as cause:
+        raise _unopened(cause) from cause
+
+
+async def status_of(engine: AsyncEngine) -> SchemaStatus:
+    try:
+        async with engine.connect() as connection:
             return await connection.run_sync(_status)
     except SQLAlchemyError as cause:
-        raise errors.Misconfigured(
-            f"the database cannot be opened ({said(cause)}); check database.url"
-        ) from cause
+        raise _unopened(cause) from cause
+
+
+def _unopened(cause: SQLAlchemyError) -> errors.Misconfigured:
+    return errors.Misconfigured(f"the database cannot be opened ({said(cause)}); check database.url")
 
 
 async def check(engine: AsyncEngine) -> None:
@@ -84,16 +90,14 @@ async def check(engine: AsyncEngine) -> None:
                 return
             found = await connection.run_sync(_status)
     except SQLAlchemyError as cause:
-        raise errors.Misconfigured(
-            f"the database cannot be opened ({said(cause)}); check database.url"
-        ) from cause
+        raise _unopened(cause) from cause
     if any(step.phase == "expand" for step in found.pending):
         raise errors.Misconfigured(
             f"the database has schema {found.current or 'none'} and this version needs {found.head}; "
             "run `gateway migrate up`"
         )
     if not found.runs_here:
-        raise NewerSchema(
+        raise errors.Misconfigured(
             f"the database has schema {found.current}, and this version knows {found.head} and at most the next one; "
             "run a newer version of the program (schemas only go forward)"
         )

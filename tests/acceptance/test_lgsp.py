@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from gateway.domain.diagnosis import Tag
 from gateway.domain.document import InState
 from gateway.office.node.machine import NodeMachine
-from gateway.ops.metrics import Watch
+from gateway.ops.checks import Watch
 from gateway.outgoing import manage
 from gateway.settings import AxisSettings, Settings
 from gateway.settings.options import NamedAxis, RouteSettings
@@ -239,14 +240,14 @@ async def test_a_wrong_key_of_one_agency_moves_no_other_agency_to_the_next_axis(
 
 async def test_the_page_that_tests_the_line_asks_the_service_and_has_words_for_it(on_lgsp: OnLgsp) -> None:
     open_node = on_lgsp.town.node
-    steps = await NodeMachine(node=open_node, health=Watch(node=open_node)).test_line()
+    steps = await NodeMachine(node=open_node, health=Watch(node=open_node)).checks(Tag.LINE)
 
-    assert [each.mark for each in steps if each.name == "session"] == ["fine"] * 3
+    assert [each.level for each in steps if each.check == "session"] == ["green"] * 3
     for each in steps:
         for lang in ("vi", "en"):
-            assert labels.say(f"operating.line.step.{each.name}", lang)
-            assert labels.say(f"operating.line.mark.{each.mark}", lang)
-            assert labels.say(each.says, lang, **each.params)
+            assert labels.say(f"operating.line.step.{each.check}", lang)
+            assert labels.say(f"operating.line.mark.{each.level.state}", lang)
+            assert each.says(lang)
 
 
 async def test_what_appears_late_in_the_list_is_seen(tmp_path: Path) -> None:

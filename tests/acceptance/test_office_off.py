@@ -18,7 +18,7 @@ from gateway.domain.document import IncomingDocument, OutgoingDocument
 from gateway.domain.pace import Beat
 from gateway.office.bootstrap.office import Office, open_office
 from gateway.office.domain.listing import is_listed_in, is_listed_out
-from gateway.ops.metrics import Watch
+from gateway.ops.checks import Watch
 from gateway.policy.upkeep import JOBS, OF_OFFICE, late_jobs
 from gateway.store.row import from_json
 from gateway.store.tables import IncomingRow, OutgoingRow

@@ -30,7 +30,7 @@ from gateway.incoming.settle import MARK_TERMS
 from gateway.office.bootstrap.office import Office, open_office
 from gateway.office.domain.roles import PostRole
 from gateway.office.web.door import COOKIE
-from gateway.ops.metrics import Watch
+from gateway.ops.checks import Watch
 from tests.long.acceptance.test_cli import typed
 from tests.support import accounts, people
 from tests.support.node import DEPARTMENT, PDF, PROVINCE, Town, document, receipt_for, status_about

@@ -72,7 +72,7 @@ async def log_of(town: Town, span: timedelta = HOUR) -> HourLog:
             at, name = heapq.heappop(turns)
             clock.advance(max(at - clock.now(), timedelta()))
             if name:
-                rest = timedelta(seconds=await _turn(name, loops[name], troubles[name], town))
+                rest = timedelta(seconds=await turn(name, loops[name], troubles[name], town))
             else:
                 number, rest = number + 1, SEND_EVERY
                 await _mail(town, number)
@@ -80,7 +80,7 @@ async def log_of(town: Town, span: timedelta = HOUR) -> HourLog:
     return HourLog(text=stream.getvalue())
 
 
-async def _turn(name: str, loop: Loop, trouble: Trouble, town: Town) -> float:
+async def turn(name: str, loop: Loop, trouble: Trouble, town: Town) -> float:
     """Do the steps of one turn; return how long the loop rests."""
     is_due = loop.is_due is None or loop.is_due(town.clock.now())
     try:

@@ -9,7 +9,7 @@ import pytest_asyncio
 from aiohttp.test_utils import TestClient, TestServer
 
 from gateway.cli.doors import application
-from gateway.ops.metrics import Watch
+from gateway.ops.checks import Watch
 from tests.support import api
 from tests.support.broker import fresh_vhost
 from tests.threats import ground

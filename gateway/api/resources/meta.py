@@ -4,7 +4,7 @@ does the API look like. In: a call. Out: small answers made from tables that the
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Literal
 
 from aiohttp import web
@@ -15,9 +15,9 @@ from gateway.api.problems import BadCall
 from gateway.api.routes import Routes
 from gateway.api.shapes import KeyWayWord, Moment, NumberingWord, PrincipalWord, ScopeWord, Told
 from gateway.api.words import table
+from gateway.domain.diagnosis import Diagnosis, check_words, condition
 from gateway.domain.document import InState
 from gateway.domain.status import CODES, STATES
-from gateway.ports import Condition
 
 # Any: an OpenAPI document is JSON.
 DOCUMENT: web.AppKey[Callable[[], Mapping[str, Any]]] = web.AppKey("openapi")
@@ -228,19 +228,20 @@ async def read_openapi(call: Call) -> web.Response:
 async def is_live(call: Call) -> Health:
     """The process answers and its loops turn; nothing else is asked, so that a slow database does not get it
     restarted."""
-    return _told(await call.deps.health.alive())
+    return _health(await call.deps.health.alive())
 
 
 @ROUTES("GET /readyz", "Calls can be served; 503 when not", base="", open=True, fails=(503,))
 async def is_ready(call: Call) -> Health:
     """Whether calls can be served now: the database answers and takes changes, there is space, nobody stops us."""
-    return _told(await call.deps.health.ready())
+    return _health(await call.deps.health.ready())
 
 
-def _told(found: Condition) -> Health:
-    if not found.well:
-        raise BadCall("not-well", more={"checks": dict(found.checks)}, headers={"Retry-After": "5"})
-    return Health(status="degraded" if found.degraded else "ok", checks=dict(found.checks))
+def _health(findings: Collection[Diagnosis]) -> Health:
+    status, checks = condition(findings), check_words(findings)
+    if status == "not-well":
+        raise BadCall("not-well", more={"checks": checks}, headers={"Retry-After": "5"})
+    return Health(status=status, checks=checks)
 
 
 def _statuses() -> list[StatusCode]:

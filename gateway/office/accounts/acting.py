@@ -16,8 +16,8 @@ from gateway.errors import Denied
 from gateway.office.desks import AccountDesk
 from gateway.office.domain.roles import NODE, Manner, PostRole, Right
 from gateway.office.domain.session import Session, SignInDuty
+from gateway.office.policy.reminders import UnitPeople
 from gateway.office.policy.rights import Granted, Lent, Rights
-from gateway.office.policy.step_letters import UnitPeople
 from gateway.office.ports.accounts import AccountWork
 
 

@@ -23,8 +23,8 @@ from gateway.office.domain.roles import PostRole
 from gateway.office.letters.looking import Looking
 from gateway.office.mail import SmtpMailer
 from gateway.office.policy import todo
+from gateway.office.policy.reminders import UnitPeople
 from gateway.office.policy.signing_in import IdleRules, PasswordRules, SessionRules, SlowRules
-from gateway.office.policy.step_letters import UnitPeople
 from gateway.office.store.accounts import SqlAccounts
 from gateway.office.store.lists_write import Reckon
 from gateway.office.store.pictures import FilePictures

@@ -5,7 +5,7 @@ somebody first asks for a page."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 
 from aiohttp import web
 
@@ -33,20 +33,13 @@ from gateway.office.web.deps import Light, Previews, WebDeps
 from gateway.ops.evidence.make import EvidenceMaker
 from gateway.ports import AxisDesk, HealthProbe
 
+# As the frame of the pages says it; an axis that nobody needed yet is well.
+_LIGHTS = {"blocked": "slow", "idle": "up"}
 
-def axis_light(axis: AxisDesk) -> Callable[[], Light]:
-    def light() -> Light:
-        state = axis.state()
-        if state.blocked_since is not None:
-            return Light(word="slow", since=state.blocked_since)
-        # An axis that nobody needed yet is well.
-        if state.connected_since is None and state.down_since is not None:
-            return Light(word="down", since=state.down_since)
-        if state.down_since is not None:  # of several one is away
-            return Light(word="partly", since=state.down_since)
-        return Light(word="up")
 
-    return light
+def axis_light(axis: AxisDesk) -> Light:
+    state = axis.state()
+    return Light(word=_LIGHTS.get(state.word, state.word), since=state.blocked_since or state.down_since)
 
 
 def routes(node: Office, deps: WebDeps) -> web.UrlDispatcher:
@@ -100,7 +93,7 @@ def pages(node: Office, health: HealthProbe, entry: Entry) -> WebDeps:
             journal=NodeJournal(node),
         ),
         notices=NoticeBoard(desk=node.todo, rows=node.store.notices),
-        light=axis_light(node.axis),
+        light=partial(axis_light, node.axis),
         request_id=lambda request: request.get(REQUEST_ID, ""),
         address=entry.address,
         version=__version__,

@@ -10,6 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from gateway.domain.document import Urgency
+from gateway.office.domain.ringing import About
 
 
 class AskState(StrEnum):
@@ -150,6 +151,17 @@ class Task:
     @property
     def is_incoming(self) -> bool:
         return self.kind in _INCOMING
+
+    @property
+    def about(self) -> About:
+        """What is opened, under `opens`."""
+        if self.kind is TaskKind.CERTIFICATE:
+            return About.AGENCY
+        return About.INCOMING if self.is_incoming else About.OUTGOING
+
+    @property
+    def opens(self) -> str:
+        return self.counterpart if self.kind is TaskKind.CERTIFICATE else self.subject_id
 
     @property
     def owner(self) -> str | None:

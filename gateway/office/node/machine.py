@@ -1,164 +1,31 @@
-"""The node itself, for the pages of operations: its standing and queues, how long its disk lasts, the test of its line
-to the axis, the sealed copies on this machine and their trial restore. In: an open node and what watches it. Out:
-what `Machine` and `Copies` of `office.ports.node` promise. The test goes step by step with this node's own rights,
-with time, cause and cure, in the order in which a person would mend things; it changes nothing and sends nothing. A
+"""The node itself, for the pages of operations: its checks, facts and queues, the sealed copies on this machine and their
+trial restore. In: an open node and what watches it. Out: what `Machine` and `Copies` of `office.ports.node` promise. A
 passphrase lives in memory as long as its trial runs, and nowhere else."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from gateway import __version__
-from gateway.domain.account import AgencyScope, HostedAgency
+from gateway.domain.account import AgencyScope
+from gateway.domain.diagnosis import Diagnosis, Tag, check_words
 from gateway.domain.event import EventKind
-from gateway.domain.pace import DISK, HISTORY_KEPT, JobDay, QueueSample, paces
-from gateway.edxml.key import value_fault
-from gateway.edxml.policy import XmlPolicy
-from gateway.errors import Clash, GatewayError, NotFound, StoreFailure, TransportFailure
+from gateway.domain.pace import HISTORY_KEPT, JobDay, QueueSample
+from gateway.errors import Clash, GatewayError, NotFound
 from gateway.office.bootstrap.office import Office
 from gateway.office.domain.roles import NODE
-from gateway.office.ports.node import (
-    Copy,
-    Drill,
-    Flow,
-    LineStep,
-    NodeStanding,
-    QueuePile,
-    Queues,
-    TrafficWanted,
-)
+from gateway.office.ports.node import Copy, Drill, Flow, QueuePile, Queues, TrafficWanted
 from gateway.office.store import partners
-from gateway.ops import axis_now, backup, doctor, restore, status
-from gateway.ops.doctor_checks import CLOCK_SKEW
-from gateway.ops.metrics import days_left
-from gateway.outgoing import desk
+from gateway.ops import axis_now, backup, restore, status
+from gateway.ops.status import NodeStatus
 from gateway.ports import HealthProbe, OutboxItem
 from gateway.store import reporting
 from gateway.store.reporting import Load
-from gateway.trust.key_material import ENVELOPES
-from gateway.workers.pulse import beats, slots
-
-if TYPE_CHECKING:
-    from gateway.transport.broker.check import AxisFinding
-
-DISK_LOOKED_AT = timedelta(days=7)
-_SHORTEST_KNOWN = timedelta(days=1)
-_MB = 1024 * 1024
-# Longer is no forecast any more.
-MOST_DISK_DAYS = 3650
-
-
-def disk_days_left(samples: Sequence[QueueSample], free_bytes: int) -> int | None:
-    known = sorted((each.at, each.depth) for each in samples if each.queue == DISK)
-    if not known or known[-1][0] - known[0][0] < _SHORTEST_KNOWN:
-        return None
-    (began, first), (ended, last) = known[0], known[-1]
-    a_day = (first - last) / ((ended - began) / timedelta(days=1))
-    return min(MOST_DISK_DAYS, int(free_bytes / _MB / a_day)) if a_day > 0 else None
-
-
-FINE, WARNED, WRONG, SKIPPED = "fine", "warned", "wrong", "skipped"
-
-
-class _Fault(Exception):
-    """The step ended badly, for this cause."""
-
-    def __init__(self, cause: str, **params: object) -> None:
-        super().__init__(cause)
-        self.cause, self.params = cause, params
-
-
-async def _broker_steps(node: Office, hosted: Sequence[HostedAgency]) -> AsyncIterator[LineStep]:
-    """Of a broker or a foreign axis, or of each of several axes."""
-    from gateway.ops.axis_check import examine_axes
-
-    codes = [code for agency in hosted for code in (agency.code, *agency.aliases)]
-    async for name, each in examine_axes(node.settings, codes):
-        yield _line_step(each, "axis", name)
-
-
-def _line_step(found: AxisFinding, words: str, axis: str = "") -> LineStep:
-    """`words`: below which the labels of its causes and cures stand."""
-    return LineStep(
-        server=" ".join(filter(None, (axis, found.server))),
-        name=found.step,
-        mark=found.mark.name.lower(),
-        ms=found.ms,
-        says=f"{words}.check.{found.cause}",
-        cure=f"{words}.cure.{found.cure}" if found.cure else "",
-        params=found.params,
-    )
-
-
-async def _step(name: str, step: Callable[[], Awaitable[Mapping[str, object]]], server: str = "") -> LineStep:
-    began = time.monotonic()
-    mark, cause, cure = FINE, f"operating.line.{name}.fine", ""
-    params: Mapping[str, object]
-    try:
-        params = await step()
-    except _Fault as fault:
-        mark, params = WRONG, fault.params
-        cause, cure = f"operating.line.{name}.{fault.cause}", f"operating.line.{name}.cure"
-    except GatewayError as error:
-        mark, params = WRONG, {"detail": str(error)}
-        cause, cure = "operating.line.failed", f"operating.line.{name}.cure"
-    ms = round((time.monotonic() - began) * 1000)
-    return LineStep(server=server, name=name, mark=mark, ms=ms, says=cause, cure=cure, params=params)
-
-
-async def _try_folder(node: Office) -> Mapping[str, object]:
-    if not node.settings.axis.folder.is_dir():
-        raise _Fault("missing")
-    return {}
-
-
-async def _try_count(node: Office) -> Mapping[str, object]:
-    try:
-        counts = await axis_now.count(node.axis, node.pulse.folder, node.clock.now())
-    except TransportFailure as error:
-        raise _Fault("down", detail=node.axis.state().reason or str(error)) from error
-    state, _ = axis_now.whole_and_each(node.axis, node.pulse.folder, node.clock.now())
-    if state.blocked_since is not None:
-        raise _Fault("blocked", detail=state.reason)
-    return {"count": counts.get("waiting", 0)}
-
-
-async def _try_signing(node: Office, agency: HostedAgency) -> Mapping[str, object]:
-    """What the agency's key signs must hold under the certificate that is bound to it."""
-    # The key signs what begins like an envelope's signature, and this is none: it has no end.
-    now, data = node.clock.now(), ENVELOPES + secrets.token_bytes(32)
-    use = await desk.signing_keys_from(node.directory, node.store, agency.code, now)
-
-    def there_and_back() -> tuple[str, str | None]:
-        signer = node.keys.signer(agency.code, now, use)
-        fault = value_fault(
-            signer.certificate_der, signer.algorithm, data, signer.sign(data), XmlPolicy(), native=False
-        )
-        return signer.algorithm, fault
-
-    algorithm, fault = await node.pool.run(there_and_back)
-    if fault is not None:
-        raise _Fault("differs", code=agency.code, fault=fault)
-    return {"code": agency.code, "algorithm": algorithm}
-
-
-async def _try_clock(node: Office) -> Mapping[str, object]:
-    gap = abs(await node.store.clock_gap(node.clock.now))
-    if gap > CLOCK_SKEW:
-        raise _Fault("apart", seconds=round(gap.total_seconds()))
-    return {"seconds": round(gap.total_seconds(), 1)}
-
-
-_REMEMBERED = timedelta(seconds=20)
 
 
 @dataclass(slots=True)
@@ -167,45 +34,12 @@ class NodeMachine:
 
     node: Office
     health: HealthProbe
-    _checks: tuple[datetime, Sequence[doctor.Diagnosis]] | None = None
-    _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    async def checks(self) -> Sequence[doctor.Diagnosis]:
-        async with self._one_at_a_time:
-            now = self.node.clock.now()
-            if self._checks is None or not timedelta() <= now - self._checks[0] < _REMEMBERED:
-                patient = doctor.patient_of(self.node.settings, self.node.pool, self.node.clock)
-                self._checks = now, await doctor.examine(patient)
-            return self._checks[1]
+    async def checks(self, tag: Tag = Tag.DOCTOR) -> Sequence[Diagnosis]:
+        return await self.health.found(tag)
 
-    async def standing(self) -> NodeStanding:
-        node, now = self.node, self.node.clock.now()
-        alive, ready = await self.health.alive(), await self.health.ready()
-        axis, axes = axis_now.whole_and_each(node.axis, node.pulse.folder, now)
-        free, sampled = _disk_free(node), await node.store.history.samples(now - DISK_LOOKED_AT, DISK)
-        backup = status.last_backup(node.settings.node.data_dir)
-        hosted = [each for each in await node.store.hosted() if each.left_at is None]
-        return NodeStanding(
-            node=node.settings.node.name,
-            version=__version__,
-            at=now,
-            axis=axis,
-            axes=axes,
-            well=alive.well and ready.well,
-            parts=ready.checks,
-            certificates={
-                each.code: await node.pool.run(lambda code=each.code: days_left(node, code, now))  # type: ignore[misc]  # mypy cannot type a lambda with a default
-                for each in hosted
-            },
-            workers=beats(node.pulse.folder, now),
-            loops=node.pulse.loops(),
-            disk_free=free,
-            disk_days=disk_days_left(sampled, free),
-            paces=paces(slots(node.pulse.folder, now)),
-            database_bytes=await _database_size(node),
-            backup_at=backup.at if backup else None,
-            tested_at=backup.verified_at if backup else None,
-        )
+    async def standing(self) -> NodeStatus:
+        return await status.look(self.node)
 
     async def queues(self) -> Queues:
         node = self.node
@@ -233,32 +67,16 @@ class NodeMachine:
             await work.commit()
         node.store.wake.ring("dispatcher", "sequencer")
 
-    async def test_line(self) -> Sequence[LineStep]:
-        node = self.node
-        hosted = [each for each in await node.store.hosted() if each.left_at is None]
-        if node.settings.axes or node.settings.axis.kind != "embedded":
-            steps = [each async for each in _broker_steps(node, hosted)]
-        else:
-            steps = [
-                await _step("folder", lambda: _try_folder(node)),
-                await _step("count", lambda: _try_count(node)),
-            ]
-        for agency in hosted:
-            steps.append(await _step("sign", partial(_try_signing, node, agency), server=agency.code))
-        steps.append(await _step("clock", lambda: _try_clock(node)))
-        return steps
-
-    async def test_partner(self, code: str, sender: str) -> Sequence[LineStep]:
+    async def test_partner(self, code: str, sender: str) -> Sequence[Diagnosis]:
         from gateway.ops.partner_check import examine_partner
 
-        found = examine_partner(self.node, self.node.axis, sender, code)
-        return [_line_step(each, "ping") async for each in found]
+        return [each async for each in examine_partner(self.node, self.node.axis, sender, code)]
 
     async def report(self) -> Mapping[str, object]:
         node, ready, alive = self.node, await self.health.ready(), await self.health.alive()
         return (
             status.report_of_settings(node.settings, await self.checks(), node.clock.now())
-            | {"health": dict(ready.checks), "loops": dict(alive.checks)}
+            | {"health": check_words(ready), "loops": check_words(alive)}
             | await status.report_of_node(node)
         )
 
@@ -280,20 +98,6 @@ def _piles(load: Load) -> Sequence[QueuePile]:
             for part, each in sorted(piles.items())
         ] or [QueuePile(queue=queue, part="", count=0)]
     return [*made, QueuePile(queue="event", part="", count=load.unnumbered)]
-
-
-def _disk_free(node: Office) -> int:
-    try:
-        return node.room.space().bytes
-    except StoreFailure:
-        return 0
-
-
-async def _database_size(node: Office) -> int | None:
-    try:
-        return await reporting.database_size(node.store)
-    except GatewayError:
-        return None
 
 
 _LOG = logging.getLogger(__name__)

@@ -1,17 +1,13 @@
-"""What needs a hand, of what people are reminded by mail, and whether a notice may be given as it is (R97, T13). In:
-documents, deliveries and certificates as they stand, a wish, the calendar, the time. Out: tasks, those longest past
-their deadline first; letters, each with the key under which it is sent once; what is wrong with the wish, by field;
-and until when lists wait for somebody, as `policy.timers` reckons it everywhere else. A digest goes at its hours;
-between two digests one letter for each sender of whom something has become late; and what is urgent at once. Outside
-office hours nothing but express letters speaks. Pure: what was noted about a task is put to it by who asks."""
+"""What needs a hand, and whether a notice may be given as it is (R97, T13). In: documents, deliveries and certificates as
+they stand, a wish, the calendar, the time. Out: tasks, those longest past their deadline first; what is wrong with the
+wish, by field; and until when lists wait for somebody, as `policy.timers` reckons it everywhere else. Pure: what was
+noted about a task is put to it by who asks."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from datetime import date, datetime, time, timedelta
-from enum import StrEnum
-from itertools import groupby
+from dataclasses import replace
+from datetime import date, datetime, timedelta
 
 from gateway.domain import status
 from gateway.domain.document import Delivery, IncomingDocument, InState, OutgoingDocument, OutState, Urgency
@@ -380,98 +376,6 @@ def waits_until(
         return lambda duty, urgency: timers.of_duty(office, duty, urgency).at
 
     return of
-
-
-MOST_ALERTS = 6
-"""After so many letters about one urgent document, one more is no help: somebody has to be called."""
-
-
-class LetterSort(StrEnum):
-    DIGEST = "digest"
-    LATE = "late"
-    URGENT = "urgent"
-    APPROVAL = "approval"
-    """For the agency's heads: once, when somebody asks them."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Letter:
-    """`keys`: it is sent when one of them is claimed for the first time."""
-
-    sort: LetterSort
-    keys: tuple[str, ...]
-    tasks: tuple[Task, ...]
-
-
-def letters_due(
-    office: OfficeCalendar, tasks: Sequence[Task], now: datetime, digest_at: Iterable[time]
-) -> list[Letter]:
-    """What is to be said now; what was said before is known by its key."""
-    found = [*_urgent_letters(office, tasks, now), *_approval_letters(tasks)]
-    slot = last_slot(office, now, digest_at)
-    if slot is not None and timers.is_open(office, now):
-        found += _late_letters(tasks, now, slot)
-        found.append(Letter(sort=LetterSort.DIGEST, keys=(f"digest:{_stamp(slot)}",), tasks=tuple(tasks)))
-    return found
-
-
-def last_slot(office: OfficeCalendar, now: datetime, digest_at: Iterable[time]) -> datetime | None:
-    """The hour of today's last digest; None before the first, and on days without work."""
-    today = local(now).date()
-    past = [at for each in digest_at if (at := timers.vietnam_time(today, each)) <= now]
-    return max(past, default=None) if office.works(today) else None
-
-
-def _urgent_letters(office: OfficeCalendar, tasks: Iterable[Task], now: datetime) -> list[Letter]:
-    is_open = timers.is_open(office, now)
-    speaking = [
-        each
-        for each in tasks
-        if each.kind is TaskKind.TAKE_IN
-        and timers.is_urgent(each.urgency)
-        and (is_open or each.urgency >= Urgency.EXPRESS)
-    ]
-    return [
-        Letter(sort=LetterSort.URGENT, keys=tuple(_alert(each, now) for each in mine), tasks=mine)
-        for _, mine in _by_sender(speaking)
-    ]
-
-
-def _approval_letters(tasks: Iterable[Task]) -> list[Letter]:
-    asked = tuple(each for each in tasks if each.kind is TaskKind.APPROVE_RECALL)
-    keys = tuple(f"approval:{each.id}" for each in asked)
-    return [Letter(sort=LetterSort.APPROVAL, keys=keys, tasks=asked)] if asked else []
-
-
-def _alert(task: Task, now: datetime) -> str:
-    """Another key at each interval, up to the last that is sent."""
-    step = min(MOST_ALERTS - 1, (now - task.since) // timers.EVERY[task.urgency])
-    return f"urgent:{task.id}:{step}"
-
-
-def _late_letters(tasks: Iterable[Task], now: datetime, slot: datetime) -> list[Letter]:
-    """What became late after the last digest, which told of everything before."""
-    late = [
-        each
-        for each in tasks
-        if each.kind is TaskKind.TAKE_IN and not timers.is_urgent(each.urgency) and each.is_late
-    ]
-    return [
-        Letter(sort=LetterSort.LATE, keys=(f"late:{sender}:{_stamp(slot)}",), tasks=mine)
-        for sender, mine in _by_sender(late)
-        if any(slot < each.due_at <= now for each in mine)
-    ]
-
-
-def _by_sender(tasks: Iterable[Task]) -> list[tuple[str, tuple[Task, ...]]]:
-    def sender(task: Task) -> str:
-        return task.counterpart.casefold()
-
-    return [(name, tuple(mine)) for name, mine in groupby(sorted(tasks, key=sender), key=sender)]
-
-
-def _stamp(at: datetime) -> str:
-    return f"{local(at):%Y-%m-%dT%H:%M}"
 
 
 MISSING, LONG, ORDER, PAST, SHORT = "missing", "long", "order", "past", "short"

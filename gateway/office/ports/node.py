@@ -12,16 +12,16 @@ from datetime import date, datetime
 from typing import Any, BinaryIO, Protocol
 
 from gateway.domain.account import AgencyScope, HostedAgency
+from gateway.domain.diagnosis import Diagnosis, Tag
 from gateway.domain.document import UNDECIDED
-from gateway.domain.pace import JobDay, Pace, QueueSample
+from gateway.domain.pace import JobDay, QueueSample
 from gateway.domain.pdf import Placement, Wish
 from gateway.domain.registry import AgencyEntry, AgencyFilter
 from gateway.domain.status import ASKED, AWAITED, TAKEN
 from gateway.edxml.parse import View
 from gateway.office.domain.listing import Side
-from gateway.ops.doctor import Diagnosis
-from gateway.ports import AxisState, DeadParcel, InboxPacket, OutboxItem, Page
-from gateway.workers.pulse import ProcessBeat
+from gateway.ops.status import NodeStatus
+from gateway.ports import DeadParcel, InboxPacket, OutboxItem, Page
 
 # In the order of the page.
 RESULTS = ("waiting", "sent", "taken", "refused", "failed", "other")
@@ -137,30 +137,6 @@ class Journal(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NodeStanding:
-    """The node at one moment. `axes` are those of several, by name; `certificates` are days left by agency, 0 where none is
-    in force; `database_bytes` is None where a server does not tell; `disk_days`, how long the disk lasts, where that is
-    not known or it does not fill."""
-
-    node: str
-    version: str
-    at: datetime
-    axis: AxisState
-    axes: Mapping[str, AxisState]
-    well: bool
-    parts: Mapping[str, str]
-    certificates: Mapping[str, float]
-    workers: Sequence[ProcessBeat]
-    loops: Mapping[str, bool]
-    disk_free: int
-    disk_days: int | None
-    paces: Sequence[Pace]
-    database_bytes: int | None
-    backup_at: datetime | None
-    tested_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class QueuePile:
     """Work of one sort that waits: which queue, which part of it, how much, since when the oldest."""
 
@@ -181,26 +157,13 @@ class Queues:
     axis_fault: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LineStep:
-    """One step of the test of the line: `mark` is fine, warned, wrong or skipped."""
-
-    server: str
-    name: str
-    mark: str
-    ms: int
-    says: str
-    cure: str = ""
-    params: Mapping[str, object] = field(default_factory=dict)
-
-
 class Machine(Protocol):
     """The node as whoever looks after it sees it."""
 
-    async def checks(self) -> Sequence[Diagnosis]:
-        """Known for some seconds: it opens everything anew."""
+    async def checks(self, tag: Tag = Tag.DOCTOR) -> Sequence[Diagnosis]:
+        """What the checks of that selection found, known for some seconds; the test of the line is made each time."""
 
-    async def standing(self) -> NodeStanding: ...
+    async def standing(self) -> NodeStatus: ...
 
     async def queues(self) -> Queues: ...
 
@@ -210,10 +173,7 @@ class Machine(Protocol):
     async def hurry(self, by: str, id: str) -> None:
         """The packet is due at once. NotFound when it does not wait."""
 
-    async def test_line(self) -> Sequence[LineStep]:
-        """Every step; what needs a line is not tried without one. Changes nothing."""
-
-    async def test_partner(self, code: str, sender: str) -> Sequence[LineStep]:
+    async def test_partner(self, code: str, sender: str) -> Sequence[Diagnosis]:
         """The way to one partner, from that agency of this node or the first; nothing is sent."""
 
     async def report(self) -> Mapping[str, object]:

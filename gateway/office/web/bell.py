@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 PATH = "/thong-bao"
 IN_FRAME = 6
-_PATHS: Mapping[About, str] = {
+PATHS: Mapping[About, str] = {
     About.INCOMING: "/van-ban-den/{id}",
     About.OUTGOING: "/van-ban-di/{id}",
     About.AGENCY: "/co-quan/{id}",
@@ -125,7 +125,7 @@ def _shown(visit: Visit, desk: OwnDesk, told: Sequence[Ring]) -> tuple[ShownRing
         ShownRing(
             ring=each,
             words=visit.say(each.says),
-            path=_PATHS[each.about].format(id=each.subject_id),
+            path=PATHS[each.about].format(id=each.subject_id),
             is_unread=desk.is_unread(each),
         )
         for each in told

@@ -1,5 +1,5 @@
 """Examines the axis as this node's own user meets it, step by step, and changes nothing. In: an `Access`, the node's
-name, the codes it hosts. Out: one `AxisFinding` per step with its time, cause and cure; what needs a line is not examined
+name, the codes it hosts. Out: one `Diagnosis` per step with its time, cause and cure; what needs a line is not examined
 without. First the steps that lead to a logged-in line: name, port, certificate, user and vhost; then, on it, that
 what the node needs is there and allowed, and nothing more is. A right too many is a fault as well: whoever gets hold
 of the node's password has it too. What should be refused is tried on names that nobody has, so that it would do
@@ -15,7 +15,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from enum import StrEnum
 from functools import partial
 from time import monotonic
 
@@ -29,6 +28,7 @@ from aiormq.exceptions import (
     ProbableAuthenticationError,
 )
 
+from gateway.domain.diagnosis import Diagnosis, Level
 from gateway.errors import Unreachable
 from gateway.transport.amqp import connection, topology
 from gateway.transport.amqp.access import Access, Server
@@ -272,28 +272,7 @@ async def _leads(session: ServerSession, exchange: AbstractExchange, code: str) 
     return True
 
 
-class StepMark(StrEnum):
-    """How a step ended."""
-
-    FINE = "✓"
-    WARNED = "!"
-    WRONG = "✗"
-    SKIPPED = "–"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AxisFinding:
-    """`cause` is a label key below `axis.check.`, `cure` one below `axis.cure.`; params fill both."""
-
-    server: str
-    step: str
-    mark: StepMark
-    cause: str
-    params: Mapping[str, object] = field(default_factory=dict)
-    cure: str | None = None
-    ms: int = 0
-
-
+WORDS = "axis.check"
 Step = Callable[[ServerSession], Awaitable[Mapping[str, object]]]
 
 # In the order in which a person would mend things: the line, then what is wrong on it.
@@ -304,14 +283,14 @@ STEPS = tuple(_STEPS)
 SPARE_S = 1.0  # a step that has a limit of its own says better what it waited for
 
 
-async def examine(access: Access, node: str, codes: Sequence[str]) -> AsyncIterator[AxisFinding]:
+async def examine(access: Access, node: str, codes: Sequence[str]) -> AsyncIterator[Diagnosis]:
     """Every step at every server of the cluster, each as it is done."""
     for server in access.servers:
         async for finding in _at(server, access, node, codes):
             yield finding
 
 
-async def _at(server: Server, access: Access, node: str, codes: Sequence[str]) -> AsyncIterator[AxisFinding]:
+async def _at(server: Server, access: Access, node: str, codes: Sequence[str]) -> AsyncIterator[Diagnosis]:
     broken = False
     async with AsyncExitStack() as stack:
         session = ServerSession(
@@ -325,32 +304,24 @@ async def _at(server: Server, access: Access, node: str, codes: Sequence[str]) -
         for name, step in _STEPS.items():
             if broken or (name == "tls" and not server.tls):
                 cause = "before" if broken else "tls.none"
-                yield AxisFinding(server=str(server), step=name, mark=StepMark.SKIPPED, cause=cause)
+                yield Diagnosis(name, Level.SKIPPED, cause, server=str(server), words=WORDS)
                 continue
             finding = await _one(session, name, step)
             yield finding
             # Only a line that is not there leaves nothing to ask; a certificate that ends soon is still one.
-            broken = (
-                session.line is None and finding.mark is StepMark.WRONG and finding.cause != "tls.expiring"
-            )
+            broken = session.line is None and finding.level is Level.RED and finding.cause != "tls.expiring"
 
 
-async def _one(session: ServerSession, name: str, step: Step) -> AxisFinding:
+async def _one(session: ServerSession, name: str, step: Step) -> Diagnosis:
     began = monotonic()
-    mark, cause, cure = StepMark.FINE, f"{name}.fine", None
+    level, cause, cure = Level.GREEN, f"{name}.fine", None
     try:
         async with asyncio.timeout(session.access.connect_s + SPARE_S):
             params = await step(session)
     except Fault as fault:
-        mark, cause, cure, params = StepMark.WRONG, fault.cause, fault.cure, fault.params
+        level, cause, cure, params = Level.RED, fault.cause, fault.cure, fault.params
     except BROKEN as why:
-        mark, cause, cure, params = StepMark.WRONG, "broken", "again", {"detail": said(why)}
-    return AxisFinding(
-        server=str(session.server),
-        step=name,
-        mark=mark,
-        cause=cause,
-        params=params,
-        cure=cure,
-        ms=round((monotonic() - began) * 1000),
-    )
+        level, cause, cure, params = Level.RED, "broken", "again", {"detail": said(why)}
+    ms = round((monotonic() - began) * 1000)
+    cure = f"axis.cure.{cure}" if cure else None
+    return Diagnosis(name, level, cause, params, cure, server=str(session.server), ms=ms, words=WORDS)

@@ -118,7 +118,7 @@ async def _live_axes(call: Invocation, folder: Path, port: int, admin: Admin | N
 async def _answer(call: Invocation, node: OpenNode, ready: Callable[[str], None]) -> None:
     from gateway.cli import serve
     from gateway.cli.serve import stop_on_signal
-    from gateway.ops.metrics import Watch
+    from gateway.ops.checks import Watch
 
     health = Watch(node=node)
     await serve.answer(call, node, stop_on_signal(health.drain), health, ready)

@@ -19,7 +19,7 @@ from gateway.cli import serve
 from gateway.cli.doors import application
 from gateway.errors import GatewayError, Misconfigured
 from gateway.office.bootstrap.office import Office, open_office
-from gateway.ops.metrics import Watch
+from gateway.ops.checks import Watch
 from gateway.pool import ThreadPool
 from gateway.transport.embedded import EmbeddedAxis
 from gateway.trust.keys import write_private

@@ -18,12 +18,13 @@ from cryptography.x509.oid import NameOID
 
 from gateway.bootstrap.axis import open_axis
 from gateway.clock import SystemClock
-from gateway.ops import axis_now, doctor
+from gateway.ops import axis_now, checks
+from gateway.ops.subject import Subject
 from gateway.pool import ThreadPool
 from gateway.ports import Fate
 from gateway.transport.amqp.access import Access, Server
 from gateway.transport.amqp.axis import AmqpAxis, AmqpOptions
-from gateway.workers.pulse import HEARD_LATELY, own_name
+from gateway.workers.pulse import EVERY, HEARD_LATELY, own_name
 from tests.services import rabbit
 from tests.services.process import free_ports
 from tests.support import pki
@@ -35,7 +36,7 @@ from tests.support.topology import Topology, axis_of, topology_on
 from tests.support.town.axes import CODES, over_broker
 from tests.support.town.rigs import until_delivered
 from tests.support.waiting import until, within_limit
-from tests.unit.ops.test_alarms import alarms, fires, scraped
+from tests.unit.ops.test_alarms import heard, scraped
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,10 +186,11 @@ async def test_an_alarm_of_the_broker_is_seen_by_other_processes_and_fires_the_a
     own: Own, tmp_path: Path
 ) -> None:
     """A broker tells of it on lines that publish alone: whoever asks from another process hears it from the worker."""
-    when = alarms()["axis blocked"]
     with topology_on(vhost(own, tmp_path), {"town": CODES}) as topology:
         async with opened(tmp_path / "node", change=over_broker(topology, "town")) as town:
-            node, before = town.node, await scraped(town)
+            node = town.node
+            await node.pulse.beat()
+            before = await scraped(town)
             await asyncio.to_thread(own.node.alarm, True)
             try:
                 sent = await town.send("15", PROVINCE)
@@ -196,14 +198,15 @@ async def test_an_alarm_of_the_broker_is_seen_by_other_processes_and_fires_the_a
                 await town.dispatch()
                 await until(lambda: node.axis.state().blocked_since is not None, "blocked")
                 during = await scraped(town)
+                town.clock.advance(EVERY)
                 await node.pulse.beat()
                 beat = node.pulse.folder / f"{own_name()}.json"
                 beat.rename(beat.with_name("worker-1.json"))
                 async with open_axis(node.settings) as looking:
                     found = await axis_now.look(looking, node.pulse.folder, town.clock.now())
                     by_itself = looking.state()
-                patient = doctor.patient_of(node.settings, node.pool, town.clock)
-                (told,) = [each for each in await doctor.examine(patient) if each.check == "axis"]
+                subject = Subject(settings=node.settings, pool=node.pool, clock=town.clock)
+                (told,) = [each for each in await checks.examine(subject) if each.check == "axis"]
             finally:
                 await asyncio.to_thread(own.node.alarm, False)
             await until(lambda: node.axis.state().blocked_since is None, "unblocked")
@@ -212,8 +215,9 @@ async def test_an_alarm_of_the_broker_is_seen_by_other_processes_and_fires_the_a
             assert (by_itself.blocked_since, (await town.delivery(sent)).state) == (None, "sending")
             assert found.state.blocked_since is not None
             assert (told.level, told.cause) == ("red", "axis.blocked")
-            assert fires(when, before, during)
-            assert not fires(when, before, await scraped(town))
+            assert heard(before, during) == {"axis blocked"}
+            await node.pulse.beat()
+            assert heard(before, await scraped(town)) == set()
 
 
 async def test_threat_084_confirmed_parcels_survive_a_broker_that_is_killed(own: Own, tmp_path: Path) -> None:

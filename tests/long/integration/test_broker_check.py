@@ -8,10 +8,11 @@ from typing import Any
 import aio_pika
 import pytest
 
+from gateway.domain.diagnosis import Diagnosis, Level
 from gateway.transport.amqp import topology
 from gateway.transport.amqp.access import Access, Server
 from gateway.transport.broker import check
-from gateway.transport.broker.check import STEPS, AxisFinding, StepMark
+from gateway.transport.broker.check import STEPS
 from gateway.words import labels
 from tests.services.process import kept_ports
 from tests.support.provisioned import Province
@@ -36,17 +37,17 @@ async def access(nodes: Province) -> Access:
 
 async def examined(
     nodes: Province, access: Access, codes: tuple[str, ...] = ("Z91", "Z91.02")
-) -> list[AxisFinding]:
+) -> list[Diagnosis]:
     found = [each async for each in check.examine(access, nodes.node("north"), codes)]
     for each in found:
         for lang in labels.LANGUAGES:
-            assert labels.say(f"axis.check.{each.cause}", lang, **each.params)
-            assert each.cure is None or labels.say(f"axis.cure.{each.cure}", lang, **each.params)
+            assert each.says(lang)
+            assert each.cure is None or each.mends(lang) != each.cure
     return found
 
 
-def wrong(found: list[AxisFinding]) -> list[tuple[str, str]]:
-    return [(each.step, each.cause) for each in found if each.mark is StepMark.WRONG]
+def wrong(found: list[Diagnosis]) -> list[tuple[str, str]]:
+    return [(each.check, each.cause) for each in found if each.level is Level.RED]
 
 
 async def test_a_node_whose_axis_is_right_hears_so_at_every_step_and_a_check_changes_nothing(
@@ -54,8 +55,8 @@ async def test_a_node_whose_axis_is_right_hears_so_at_every_step_and_a_check_cha
 ) -> None:
     found = await examined(nodes, access)
 
-    assert [each.step for each in found] == list(STEPS)
-    assert {each.step for each in found if each.mark is StepMark.SKIPPED} == {"tls"}
+    assert [each.check for each in found] == list(STEPS)
+    assert {each.check for each in found if each.level is Level.SKIPPED} == {"tls"}
     assert wrong(found) == []
 
     async with nodes.opened() as way:
@@ -88,7 +89,7 @@ async def test_a_wrong_address_is_told_and_what_follows_is_not_examined(
         found = await examined(nodes, replace(access, servers=(server,)))
 
     assert wrong(found)[0] == fault
-    assert all(each.mark is not StepMark.FINE for each in found[STEPS.index(fault[0]) :])
+    assert all(each.level is not Level.GREEN for each in found[STEPS.index(fault[0]) :])
 
 
 async def test_a_right_that_lets_a_user_send_in_another_name_or_a_port_of_something_else_is_told_threat_107(
@@ -131,7 +132,7 @@ async def test_a_queue_that_is_missing_is_told(nodes: Province, access: Access, 
     found = await examined(nodes, access)
 
     assert ("queues", "queues.missing") in wrong(found)
-    assert next(each for each in found if each.step == "queues").params["queue"] == queue
+    assert next(each for each in found if each.check == "queues").params["queue"] == queue
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from gateway.domain.diagnosis import Diagnosis, Level
 from gateway.transport.amqp.access import Access, Server
 from gateway.transport.broker import check
-from gateway.transport.broker.check import AxisFinding, StepMark
 from tests.support import tls_servers
 
 GOOD_DAYS = 40.5
@@ -39,9 +39,9 @@ async def server(file: Path, key: Path) -> AsyncIterator[Server]:
         yield Server(host="127.0.0.1", port=listening.sockets[0].getsockname()[1], tls=True)
 
 
-async def examined(at: Server, trusted: Path) -> dict[str, AxisFinding]:
+async def examined(at: Server, trusted: Path) -> dict[str, Diagnosis]:
     access = Access(servers=(at,), vhost="v", user="u", password="p", ca=trusted, connect_s=5.0)
-    return {each.step: each async for each in check.examine(access, "u", ())}
+    return {each.check: each async for each in check.examine(access, "u", ())}
 
 
 async def test_a_certificate_is_told_with_its_days_and_one_that_ends_soon_stops_no_check(
@@ -51,16 +51,16 @@ async def test_a_certificate_is_told_with_its_days_and_one_that_ends_soon_stops_
     async with server(*good) as at:
         found = await examined(at, good[0])
 
-    assert (found["tls"].mark, found["tls"].params["days"]) == (StepMark.FINE, 40)
-    assert (found["login"].mark, found["login"].cause) == (StepMark.WRONG, "login.broken")
-    assert {found[step].mark for step in ("queues", "rights", "hosted")} == {StepMark.SKIPPED}
+    assert (found["tls"].level, found["tls"].params["days"]) == (Level.GREEN, 40)
+    assert (found["login"].level, found["login"].cause) == (Level.RED, "login.broken")
+    assert {found[step].level for step in ("queues", "rights", "hosted")} == {Level.SKIPPED}
 
     ending = certificate(tmp_path, 13.5)
     async with server(*ending) as at:
         found = await examined(at, ending[0])
 
-    assert (found["tls"].mark, found["tls"].cause) == (StepMark.WRONG, "tls.expiring")
-    assert found["login"].mark is StepMark.WRONG
+    assert (found["tls"].level, found["tls"].cause) == (Level.RED, "tls.expiring")
+    assert found["login"].level is Level.RED
 
 
 @pytest.mark.parametrize(
@@ -77,12 +77,12 @@ async def test_a_certificate_that_does_not_hold_is_not_accepted(
     async with server(*shown) as at:
         found = await examined(replace(at, host=host), authority)
 
-    assert (found["tls"].mark, found["tls"].cause, found["tls"].cure) == (
-        StepMark.WRONG,
+    assert (found["tls"].level, found["tls"].cause, found["tls"].cure) == (
+        Level.RED,
         "tls.untrusted",
-        "tls",
+        "axis.cure.tls",
     )
-    assert found["login"].mark is StepMark.SKIPPED
+    assert found["login"].level is Level.SKIPPED
 
 
 async def test_a_trust_file_that_cannot_be_read_is_told_as_such(tmp_path: Path) -> None:
@@ -90,5 +90,5 @@ async def test_a_trust_file_that_cannot_be_read_is_told_as_such(tmp_path: Path) 
     async with server(*certificate(tmp_path)) as at:
         found = await examined(at, tmp_path / "empty.pem")
 
-    assert found["tls"].mark is StepMark.WRONG
+    assert found["tls"].level is Level.RED
     assert "amqp.ca" in str(found["tls"].params)

@@ -19,7 +19,7 @@ from gateway.domain.account import HostedAgency, NumberingMode
 from gateway.domain.document import InState, ReplyLink
 from gateway.domain.wall_clock import local
 from gateway.errors import Refused
-from gateway.ops.metrics import Watch
+from gateway.ops.checks import Watch
 from gateway.policy.verdict import ReasonCode, Verdict
 from gateway_labs.authority import Authority
 from tests.pages import axe, deciders

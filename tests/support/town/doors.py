@@ -35,8 +35,8 @@ from gateway.domain.account import ApiKey, ApiScope, ClientCertificate, KeyWay, 
 from gateway.office import calls as calls_of_office
 from gateway.office.bootstrap.office import Office
 from gateway.office.web.app import add_static, add_status
+from gateway.ops.checks import Watch
 from gateway.ops.evidence.make import EvidenceMaker
-from gateway.ops.metrics import Watch
 from gateway_labs.demo import story
 from tests.interop.vxp_client import SdkClient
 from tests.support.clock import ManualClock

@@ -20,7 +20,7 @@ from gateway.incoming import act, box
 from gateway.office import todo
 from gateway.office.domain.task import TaskKind
 from gateway.office.letters import received
-from gateway.ops.doctor_checks import system_findings
+from gateway.ops.checks_of_parts import system_findings
 from tests.interop import edxml_files
 from tests.interop.vxp_client import SdkClient
 from tests.support.api import COMMUNE, DEPARTMENT, PDF, PROVINCE

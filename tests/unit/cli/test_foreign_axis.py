@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.ops import axis_check, doctor_checks
+from gateway.ops import checks_of_lines
 from gateway.settings import load
 from tests.support.town import lgsp
 from tests.support.waiting import block_until
@@ -167,11 +167,11 @@ async def test_a_line_that_others_can_read_is_warned_of(tmp_path: Path) -> None:
         ):
             told = {"axis_kind": kind, f"{kind}_endpoint": endpoint, "node_data_dir": str(tmp_path)}
             settings = load(None, {f"GATEWAY_{name.upper()}": word for name, word in told.items()})
-            found = doctor_checks.clear_findings(doctor_checks.in_clear(settings))
-            steps = [each async for _, each in axis_check.examine_axes(settings, ["Z91.02"])]
+            found = [*checks_of_lines.line_findings(settings)]
+            steps = [each async for _, each in checks_of_lines.examine_axes(settings, ["Z91.02"])]
 
             assert [(each.level, each.cause) for each in found] == [("yellow", "axis.clear")] * is_told
-            assert [each.mark.name for each in steps if each.step == "tls"] == ["WARNED"] * is_told
+            assert [each.level for each in steps if each.check == "tls"] == ["yellow"] * is_told
 
 
 def test_the_form_of_a_route_is_told_of_each_code(shell: Terminal, tmp_path: Path) -> None:

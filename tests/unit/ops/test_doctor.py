@@ -18,25 +18,28 @@ import asyncpg
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from gateway.bootstrap import ground
 from gateway.domain.account import AgencyScope, HostedAgency
+from gateway.domain.diagnosis import Diagnosis, worst
 from gateway.domain.document import Lane
 from gateway.domain.event import EventKind
 from gateway.domain.pace import Beat, Way
 from gateway.errors import TransportFailure
 from gateway.office.store.store import SqlOfficeStore
-from gateway.ops import doctor
-from gateway.ops.doctor import Diagnosis, Patient
-from gateway.ops.doctor_checks import log_findings
+from gateway.ops import checks
+from gateway.ops.checks_of_parts import log_findings
+from gateway.ops.subject import Subject
 from gateway.policy import upkeep
 from gateway.pool import ThreadPool
 from gateway.ports import AxisState
 from gateway.ports.node import LogHead
+from gateway.settings import Database, Secret, Settings, WorkerSettings, load
 from gateway.stopwatch import Stopwatch
 from gateway.store import migrate, restored
 from gateway.transport.embedded import EmbeddedAxis
 from gateway.trust.keys import KeyDirectory
 from gateway.words import labels
-from gateway.workers.pulse import HEARTBEAT, Pulse
+from gateway.workers.pulse import Pulse
 from gateway_labs.authority import Authority
 from tests.support.cases import Cases
 from tests.support.clock import ManualClock
@@ -52,29 +55,39 @@ PASSWORD = b"invented"
 class Ward:
     """A healthy node, ready to be harmed."""
 
-    patient: Patient
+    subject: Subject
     authority: Authority
     clock: ManualClock
 
     @property
+    def settings(self) -> Settings:
+        return self.subject.settings
+
+    @property
+    def data(self) -> Path:
+        return self.settings.node.data_dir
+
+    @property
     def database(self) -> Path:
-        assert self.patient.database_file is not None
-        return self.patient.database_file
+        return self.data / "gateway.db"
 
     @property
     def keys(self) -> Path:
-        return self.patient.keys_folder
+        return self.settings.keys.folder
 
     @property
     def anchors(self) -> Path:
-        return self.patient.trust_folder / "ca.pem"
+        return self.settings.trust.folder / "ca.pem"
 
     @property
     def lists(self) -> Path:
-        return self.patient.trust_folder / "crl"
+        return self.settings.trust.folder / "crl"
+
+    def with_settings(self, **sections: Any) -> Ward:
+        return replace(self, subject=replace(self.subject, settings=replace(self.settings, **sections)))
 
     def examine(self) -> list[Diagnosis]:
-        return asyncio.run(doctor.examine(self.patient))
+        return asyncio.run(checks.examine(self.subject))
 
     def found(self, check: str) -> list[Diagnosis]:
         return [each for each in self.examine() if each.check == check]
@@ -95,24 +108,21 @@ def ward_in(folder: Path, blank: Path) -> Iterator[Ward]:
     for each in folders.values():
         each.mkdir(mode=0o700, parents=True)
     database = Path(shutil.copy(blank, folders["data"] / "gateway.db"))
-    patient = Patient(
-        node="trial",
-        database_url=f"sqlite+aiosqlite:///{database}",
-        database_file=database,
-        data_dir=folders["data"],
-        places=folders | {"content": folders["data"] / "content"},
-        disk_reserve=0,
-        axis_folder=folders["axis"],
-        keys_folder=folders["keys"],
-        keys_password=PASSWORD,
-        trust_folder=folders["trust"],
-        clock=clock,
-        pool=pool,
-        lease_s=60.0,
-    )
+    told = {
+        "NODE_NAME": "trial",
+        "NODE_DATA_DIR": folders["data"],
+        "DATABASE_URL": f"sqlite+aiosqlite:///{database}",
+        "AXIS_FOLDER": folders["axis"],
+        "KEYS_FOLDER": folders["keys"],
+        "KEYS_PASSWORD": PASSWORD.decode(),
+        "TRUST_FOLDER": folders["trust"],
+        "LIMITS_DISK_FREE_MB": 0,
+    }
+    settings = load(None, {f"GATEWAY_{name}": str(value) for name, value in told.items()})
+    subject = Subject(settings=settings, clock=clock, pool=pool)
     authority = Authority.create("Trial", clock.now())
-    asyncio.run(furnished(patient, authority))
-    yield Ward(patient=patient, authority=authority, clock=clock)
+    asyncio.run(furnished(subject, authority))
+    yield Ward(subject=subject, authority=authority, clock=clock)
     pool.close()
 
 
@@ -123,30 +133,31 @@ def ward(tmp_path: Path, blank: Path) -> Iterator[Ward]:
 
 
 @asynccontextmanager
-async def store_of(patient: Patient) -> AsyncIterator[SqlOfficeStore]:
-    store = SqlOfficeStore(patient.database_url, patient.clock)
+async def store_of(subject: Subject) -> AsyncIterator[SqlOfficeStore]:
+    store = SqlOfficeStore(subject.settings.database.url, subject.clock)
     try:
         yield store
     finally:
         await store.close()
 
 
-async def furnished(patient: Patient, authority: Authority) -> None:
+async def furnished(subject: Subject, authority: Authority) -> None:
     """Anchors, a revocation list, a hosted agency with a certified key, and an axis that was opened once."""
-    now = patient.clock.now()
-    keys = KeyDirectory(patient.keys_folder, PASSWORD)
+    now, settings = subject.clock.now(), subject.settings
+    keys = KeyDirectory(settings.keys.folder, PASSWORD)
     entry = keys.generate(AGENCY.code)
     certificate = authority.issue_for_request(keys.request(AGENCY.code, entry.key_id, AGENCY.name), now)
     keys.import_certificate(AGENCY.code, certificate.public_bytes(Encoding.PEM))
-    (patient.trust_folder / "ca.pem").write_bytes(authority.certificate.public_bytes(Encoding.PEM))
-    (patient.trust_folder / "crl").mkdir()
-    (patient.trust_folder / "crl" / "root.pem").write_bytes(authority.revocation_list((), now))
-    async with store_of(patient) as store:
+    trust = settings.trust.folder
+    (trust / "ca.pem").write_bytes(authority.certificate.public_bytes(Encoding.PEM))
+    (trust / "crl").mkdir()
+    (trust / "crl" / "root.pem").write_bytes(authority.revocation_list((), now))
+    async with store_of(subject) as store:
         await store.accounts.add_hosted(AGENCY)
-    axis = EmbeddedAxis(patient.axis_folder, patient.node, patient.clock, patient.pool)
+    axis = EmbeddedAxis(settings.axis.folder, "trial", subject.clock, subject.pool)
     await axis.host([AGENCY.code])
     await axis.close()
-    await Pulse(folder=patient.data_dir / HEARTBEAT, clock=patient.clock, pool=patient.pool).beat()
+    await Pulse(folder=subject.heartbeat, clock=subject.clock, pool=subject.pool).beat()
 
 
 def test_a_healthy_node_is_green_throughout(ward: Ward) -> None:
@@ -155,8 +166,10 @@ def test_a_healthy_node_is_green_throughout(ward: Ward) -> None:
     findings = ward.examine()
 
     assert "database.file" not in {each.check for each in findings}
-    assert {each.level for each in findings} == {"green"}
-    assert doctor.worst(findings) == "green"
+    gravest = worst(findings)
+    assert gravest is not None
+    assert (gravest.level, gravest.cause) == ("yellow", "scanner.off")
+    assert {each.level for each in findings if each.check != "scanner"} == {"green"}
     assert {each.check for each in findings} >= {
         *("folder.data", "folder.axis", "folder.keys", "disk", "clock", "trust", "revocation"),
         *("database", "leases", "keys", "queues", "axis"),
@@ -164,11 +177,11 @@ def test_a_healthy_node_is_green_throughout(ward: Ward) -> None:
 
 
 def test_examining_changes_nothing(ward: Ward) -> None:
-    shutil.rmtree(ward.patient.axis_folder)
-    ward.patient.axis_folder.mkdir()
+    shutil.rmtree(ward.settings.axis.folder)
+    ward.settings.axis.folder.mkdir()
 
     def there() -> set[Path]:
-        every = ward.patient.data_dir.parent.rglob("*")
+        every = ward.data.parent.rglob("*")
         return {each for each in every if not each.name.endswith(("-wal", "-shm"))}
 
     before = there()
@@ -178,15 +191,20 @@ def test_examining_changes_nothing(ward: Ward) -> None:
     assert there() == before
 
 
+def on_server(ward: Ward, url: str) -> Subject:
+    return replace(ward.subject, settings=replace(ward.settings, database=Database(url=url)))
+
+
 async def test_a_clock_far_from_the_database_servers_is_red_and_a_near_one_is_not(
     ward: Ward, migrated_postgres_url: str
 ) -> None:
     """Near is a third of a lease."""
     clock = ManualClock(datetime.now(UTC) + timedelta(seconds=61))
-    patient = replace(ward.patient, database_url=migrated_postgres_url, database_file=None, clock=clock)
+    far_off = replace(on_server(ward, migrated_postgres_url), clock=clock)
+    patient = replace(far_off, settings=replace(far_off.settings, workers=WorkerSettings(lease_s=600)))
 
-    far = [each for each in await doctor.examine(patient) if each.cause == "clock.apart"]
-    near = await doctor.examine(replace(patient, lease_s=600.0))
+    far = [each for each in await checks.examine(far_off) if each.cause == "clock.apart"]
+    near = await checks.examine(patient)
 
     assert [(each.check, each.level, each.cure) for each in far] == [
         ("clock", "red", "timedatectl set-ntp true")
@@ -199,14 +217,14 @@ async def test_a_database_that_takes_nothing_is_red_though_it_answers(
     ward: Ward, migrated_postgres_url: str
 ) -> None:
     """As a server that became a standby."""
-    patient = replace(ward.patient, database_url=migrated_postgres_url, database_file=None)
-    writing = [each for each in await doctor.examine(patient) if each.cause == "database.read-only"]
+    patient = on_server(ward, migrated_postgres_url)
+    writing = [each for each in await checks.examine(patient) if each.cause == "database.read-only"]
     admin = await asyncpg.connect(migrated_postgres_url)
     name = migrated_postgres_url.rpartition("/")[2]
     await admin.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
     await admin.close()
 
-    (found,) = [each for each in await doctor.examine(patient) if each.cause == "database.read-only"]
+    (found,) = [each for each in await checks.examine(patient) if each.cause == "database.read-only"]
 
     assert writing == []
     assert (found.check, found.level) == ("database", "red")
@@ -225,10 +243,14 @@ def test_a_log_without_a_timestamp_is_red_from_when_nothing_is_taken_in(cases: C
 
 
 def test_each_missing_folder_is_red_with_the_command_that_makes_it(ward: Ward) -> None:
-    gone = ward.patient.data_dir.parent / "gone"
-    patient = replace(ward.patient, data_dir=gone, axis_folder=gone, keys_folder=gone)
+    gone, settings = ward.data.parent / "gone", ward.settings
+    moved = ward.with_settings(
+        node=replace(settings.node, data_dir=gone),
+        axis=replace(settings.axis, folder=gone),
+        keys=replace(settings.keys, folder=gone),
+    )
 
-    found = [each for each in replace(ward, patient=patient).examine() if each.cause == "folder.missing"]
+    found = [each for each in moved.examine() if each.cause == "folder.missing"]
 
     assert [each.check for each in found] == ["folder.data", "folder.axis", "folder.keys"]
     assert {(each.level, each.cure) for each in found} == {("red", f"mkdir -p {gone}")}
@@ -238,9 +260,9 @@ def test_each_place_is_judged_by_the_disk_that_it_is_mounted_on(
     ward: Ward, monkeypatch: pytest.MonkeyPatch, cases: Cases
 ) -> None:
     """The disk is what cannot be filled in a test; the other one is where the other folders are not."""
-    here = os.stat(ward.patient.data_dir).st_dev
+    here = os.stat(ward.data).st_dev
     elsewhere = next(each for each in ("/dev/shm", "/var/tmp") if os.stat(each).st_dev != here)  # noqa: S108 - only looked at
-    statvfs, mb = os.statvfs, 1024**2
+    statvfs, mb, places = os.statvfs, 1024**2, ground.places
     rows = [("backups", 10_000, "green"), ("backups", 1_000, "yellow"), ("backups", 5, "red")]
     rows += [("content", 5, "red"), ("axis", 5, "red"), ("keys", 1_000, "green"), ("keys", 5, "red")]
     with TemporaryDirectory(dir=elsewhere) as memory:
@@ -255,10 +277,9 @@ def test_each_place_is_judged_by_the_disk_that_it_is_mounted_on(
                 return os.statvfs_result(disk)
 
             monkeypatch.setattr(os, "statvfs", small)
-            mounted = replace(
-                ward.patient, places={**ward.patient.places, place: Path(memory) / "not made yet"}
-            )
-            found = {check.params["places"]: check for check in replace(ward, patient=mounted).found("disk")}
+            mounted = {**places(ward.settings), place: Path(memory) / "not made yet"}
+            monkeypatch.setattr(ground, "places", lambda settings: mounted)
+            found = {check.params["places"]: check for check in ward.found("disk")}
             assert (len(found), found[place].level) == (2, level)
             assert {check.level for name, check in found.items() if name != place} == {"green"}
             assert found[place].cure is not None or level == "green"
@@ -287,13 +308,13 @@ def test_a_clock_that_was_ahead_and_was_set_back_is_told_with_what_it_left(ward:
 
 
 async def happened(ward: Ward) -> None:
-    async with store_of(ward.patient) as store, store.begin(SCOPE) as work:
+    async with store_of(ward.subject) as store, store.begin(SCOPE) as work:
         await work.events.append(EventKind.INBOX_HELD, "inx_1", ward.clock.now(), {})
         await work.commit()
 
 
 async def taken_from_the_axis(ward: Ward) -> None:
-    axis = EmbeddedAxis(ward.patient.axis_folder, ward.patient.node, ward.clock, ward.patient.pool)
+    axis = EmbeddedAxis(ward.settings.axis.folder, "trial", ward.clock, ward.subject.pool)
     await axis.publish(parcel(), [AGENCY.code])
     assert len(await axis.take(1, 60)) == 1
     axis._held.clear()  # as a process that is killed: it gives nothing back
@@ -301,7 +322,7 @@ async def taken_from_the_axis(ward: Ward) -> None:
 
 
 def never_started(ward: Ward) -> None:
-    shutil.rmtree(ward.patient.data_dir / HEARTBEAT)
+    shutil.rmtree(ward.subject.heartbeat)
 
 
 def without_schema(ward: Ward) -> None:
@@ -329,7 +350,7 @@ def without_certificate(ward: Ward) -> None:
 
 
 def without_agencies(ward: Ward) -> None:
-    migrated(ward.patient.data_dir.parent).rename(ward.database)
+    migrated(ward.data.parent).rename(ward.database)
 
 
 def quarantined(ward: Ward) -> None:
@@ -337,7 +358,7 @@ def quarantined(ward: Ward) -> None:
 
 
 def wrong_password(ward: Ward) -> Ward:
-    return replace(ward, patient=replace(ward.patient, keys_password=b"wrong"))
+    return ward.with_settings(keys=replace(ward.settings.keys, password=Secret("wrong")))
 
 
 # What is done to it; which check finds that, how bad, by which cause and with which cure, where these are told.
@@ -416,8 +437,9 @@ def test_an_axis_that_is_away_or_blocked_is_red_and_names_its_cure(ward: Ward, t
     async def opened() -> AsyncIterator[Any]:
         yield TroubledAxis(trouble=state)
 
-    patient = replace(ward.patient, open_axis=opened)
-    (found,) = [each for each in asyncio.run(doctor.examine(patient)) if each.check == "axis"]
+    on_broker = ward.with_settings(axis=replace(ward.settings.axis, kind="amqp"))
+    subject = replace(on_broker.subject, open_axis=lambda settings: opened())
+    (found,) = [each for each in asyncio.run(checks.examine(subject)) if each.check == "axis"]
 
     assert (found.level, found.cause) == ("red", f"axis.{trouble}")
     assert found.cure
@@ -435,7 +457,7 @@ def test_work_that_nobody_took_up_again_is_yellow(ward: Ward) -> None:
 
 
 async def landed(ward: Ward, *, state: str, claimed: bool = False) -> None:
-    async with store_of(ward.patient) as store:
+    async with store_of(ward.subject) as store:
         async with store.begin(SCOPE) as work:
             item = await work.inbox.land(inbox_item(ward.clock, scope=SCOPE))
             if state != "landed":
@@ -447,32 +469,32 @@ async def landed(ward: Ward, *, state: str, claimed: bool = False) -> None:
 
 def test_a_restore_that_nobody_confirmed_is_named_with_its_cure(ward: Ward) -> None:
     copied_at = ward.clock.now().isoformat()
-    asyncio.run(marked_as_restored(ward.patient, copied_at))
+    asyncio.run(marked_as_restored(ward.subject, copied_at))
 
     (found,) = ward.found("restored")
 
     assert (found.level, found.cure) == ("red", "gateway restored")
-    assert copied_at in labels.say(f"doctor.{found.cause}", "en", **found.params)
+    assert copied_at in found.says("en")
 
 
-async def marked_as_restored(patient: Patient, copied_at: str) -> None:
+async def marked_as_restored(subject: Subject, copied_at: str) -> None:
     told = {"copied_at": copied_at, "node": "trial"}
     async with (
-        store_of(patient) as store,
+        store_of(subject) as store,
         store.begin(AgencyScope(agency_id="", principal_id="operator")) as work,
     ):
-        await work.events.append(EventKind.NODE_RESTORED, restored.SUBJECT, patient.clock.now(), told)
+        await work.events.append(EventKind.NODE_RESTORED, restored.SUBJECT, subject.clock.now(), told)
         await work.commit()
 
 
 def test_every_finding_has_words_in_both_languages(ward: Ward) -> None:
-    shutil.rmtree(ward.patient.trust_folder / "crl")
-    ward.patient.keys_folder.chmod(0o755)
+    shutil.rmtree(ward.lists)
+    ward.keys.chmod(0o755)
     ward.clock.advance(timedelta(days=690))
 
     for each in ward.examine():
         for lang in labels.LANGUAGES:
-            assert labels.say(f"doctor.{each.cause}", lang, **each.params)
+            assert each.says(lang)
 
 
 def test_a_job_that_no_longer_reports_is_named_and_a_node_that_never_worked_is_not(ward: Ward) -> None:
@@ -510,7 +532,7 @@ def test_a_job_whose_last_run_failed_is_named(ward: Ward) -> None:
 
 
 async def told(ward: Ward, *beats: Beat) -> None:
-    async with store_of(ward.patient) as store:
+    async with store_of(ward.subject) as store:
         await store.history.record(beats, [], ward.clock.now())
 
 
@@ -519,8 +541,8 @@ def measured(ward: Ward, way: Way, *took_s: float) -> None:
     stopwatch = Stopwatch("embedded", ward.clock)
     for seconds in took_s:
         stopwatch.took(way, Lane.URGENT, ward.clock.now() - timedelta(seconds=seconds))
-    folder = ward.patient.data_dir / HEARTBEAT
-    pulse = Pulse(folder=folder, clock=ward.clock, pool=ward.patient.pool, slots=stopwatch.slots)
+    subject = ward.subject
+    pulse = Pulse(folder=subject.heartbeat, clock=ward.clock, pool=subject.pool, slots=stopwatch.slots)
     asyncio.run(pulse.beat())
 
 
@@ -533,9 +555,10 @@ def test_the_regulations_five_seconds_are_yellow_once_they_are_broken(ward: Ward
 
     assert (kept.level, kept.params) == ("green", {"late": 0, "count": 19})
     assert (broken.level, broken.cure) == ("yellow", "gateway status")
-    said = labels.finding_text(f"doctor.{broken.cause}", broken.params, "en")
-    assert said.endswith("(Urgent): in the last hour 1 of 19 took longer than the 5 s of the regulation")
-    assert "Khẩn" in labels.finding_text(f"doctor.{broken.cause}", broken.params)
+    assert broken.says("en").endswith(
+        "(Urgent): in the last hour 1 of 19 took longer than the 5 s of the regulation"
+    )
+    assert "Khẩn" in broken.says("vi")
 
 
 def test_nothing_is_said_of_the_pace_where_none_was_measured_or_it_is_the_others(ward: Ward) -> None:

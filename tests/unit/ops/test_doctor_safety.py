@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.ops.doctor_checks import hold_findings, scanner_finding
+from gateway.ops.checks_of_parts import hold_findings, scanner_finding
 from gateway.ports import ScannerState
 from gateway.words import labels
 
@@ -24,6 +24,6 @@ def test_an_open_incident_is_seen_and_one_that_cannot_be_sealed_is_red() -> None
         ({"frozen": 1, "sealed": 2}, False, ["red", "yellow"]),
     ]
     for counts, has_recipient, levels in rows:
-        told = hold_findings(counts, has_recipient=has_recipient)
+        told = [*hold_findings(counts, has_recipient=has_recipient)]
         assert [each.level for each in told] == levels
         assert all(labels.say(f"doctor.{each.cause}", "en", **each.params) for each in told)

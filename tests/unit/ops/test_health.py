@@ -14,9 +14,10 @@ from tempfile import TemporaryDirectory
 import pytest
 from sqlalchemy import text
 
+from gateway.domain.diagnosis import Tag, check_words, condition
 from gateway.errors import StoreFailure
-from gateway.ops import metrics
-from gateway.ops.metrics import Watch
+from gateway.ops.checks import KEPT, Watch
+from gateway.ops.subject import SCHEMA_EVERY
 from gateway.ports import AxisState
 from gateway.store import data_folder
 from gateway.store.data_folder import Room
@@ -29,102 +30,79 @@ from tests.support.node import LEASE_S, Town, opened
 MB = 1024 * 1024
 
 
-class Time:
-    """The seconds that a watch counts; a test says when they pass."""
-
-    def __init__(self) -> None:
-        self.s = 1000.0
-
-    def __call__(self) -> float:
-        return self.s
-
-
 @pytest.fixture
-def time() -> Time:
-    return Time()
-
-
-@pytest.fixture
-async def watch(town: Town, time: Time) -> Watch:
+async def watch(town: Town) -> Watch:
     """Of a node whose workers have sealed what happened while it was set up."""
     await town.node.store.number_events()
     await town.node.sealer.step()
     await town.node.pulse.beat()
-    return Watch(node=town.node, now_s=time)
+    return Watch(node=town.node)
 
 
-async def checks(watch: Watch, time: Time) -> dict[str, str]:
+async def checks(watch: Watch, town: Town) -> dict[str, str]:
     """What a look finds now, not what was found two seconds ago."""
-    time.s += metrics.REMEMBERED_S
-    return dict((await watch.ready()).checks)
+    town.clock.advance(KEPT[Tag.READY])
+    return check_words(await watch.ready())
 
 
 async def test_a_healthy_node_is_ready_and_one_that_goes_is_not_and_is_alive_to_the_end(watch: Watch) -> None:
     ready, alive = await watch.ready(), await watch.alive()
 
-    assert ready.well
-    assert not ready.degraded
-    assert ready.checks == {"database": "ok", "disk": "ok", "axis": "ok", "log": "ok", "workers": "ok"}
-    assert alive.well
-
-    assert (await watch.ready()).well
+    assert condition(ready) == condition(alive) == condition(await watch.ready()) == "ok"
+    assert check_words(ready) == dict.fromkeys(("database", "disk", "axis", "log", "workers"), "ok")
 
     watch.drain()
 
     found = await watch.ready()
-    assert not found.well
-    assert found.checks == {"process": "draining"}
-    assert (await watch.alive()).well
+    assert (condition(found), check_words(found)) == ("not-well", {"process": "draining"})
+    assert condition(await watch.alive()) == "ok"
 
 
-async def test_a_node_without_a_living_worker_is_degraded_and_stays_ready(
-    watch: Watch, town: Town, time: Time
-) -> None:
+async def test_a_node_without_a_living_worker_is_degraded_and_stays_ready(watch: Watch, town: Town) -> None:
     """A balancer that heeds it must not drop every process that answers."""
     town.clock.advance(HEARD_LATELY)
     missed = await watch.ready()
     await town.node.pulse.beat(works=False)
-    only_answers = await checks(watch, time)
+    only_answers = await checks(watch, town)
     town.clock.advance(EVERY)
     await town.node.pulse.beat()
 
-    assert (missed.well, missed.degraded, missed.checks["workers"]) == (True, True, "none")
+    assert (condition(missed), check_words(missed)["workers"]) == ("degraded", "none")
     assert only_answers["workers"] == "none"
-    assert (await checks(watch, time))["workers"] == "ok"
+    assert (await checks(watch, town))["workers"] == "ok"
 
 
-async def test_however_often_it_is_asked_it_looks_every_two_seconds(
-    watch: Watch, town: Town, time: Time
-) -> None:
+async def test_however_often_it_is_asked_it_looks_every_two_seconds(watch: Watch, town: Town) -> None:
     first = await watch.ready()
-    time.s += metrics.REMEMBERED_S - 0.1
+    town.clock.advance(1.9)
 
     assert all(each is first for each in await asyncio.gather(*(watch.ready() for _ in range(50))))
-    time.s += 0.1
+    town.clock.advance(0.1)
     assert await watch.ready() is not first
 
 
 async def test_a_schema_that_moved_on_or_a_database_that_is_gone_makes_it_unready(
-    watch: Watch, town: Town, time: Time
+    watch: Watch, town: Town
 ) -> None:
     async with town.node.store.writer.connect() as connection:
         await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
         await connection.commit()
-    time.s += metrics.SCHEMA_EVERY_S
-    assert (await checks(watch, time))["database"] == "newer-schema"
+    town.clock.advance(SCHEMA_EVERY)
+    assert (await checks(watch, town))["database"] == "newer-schema"
 
     await lose_database(town)
-    assert (await checks(watch, time))["database"] == "down"
+    assert (await checks(watch, town))["database"] == "down"
 
 
 def test_the_axis_has_one_word_for_each_state() -> None:
     rows = [
-        (AxisState(), "ok"),
-        (AxisState(connected_since=START), "ok"),
+        (AxisState(), "idle"),
+        (AxisState(connected_since=START), "up"),
+        (AxisState(connected_since=START, down_since=START, reason="one of two"), "partly"),
         (AxisState(down_since=START, reason="refused"), "down"),
         (AxisState(connected_since=START, blocked_since=START, reason="memory"), "blocked"),
     ]
-    assert [metrics.axis_word(state) for state, _ in rows] == [word for _, word in rows]
+    assert [state.word for state, _ in rows] == [word for _, word in rows]
 
 
 @pytest.fixture
@@ -147,10 +125,10 @@ def fill(ballast: Path) -> None:
 
 
 async def test_a_full_disk_stops_intake_and_landing_loses_nothing_and_heals_by_itself(
-    cramped: tuple[Town, Path], time: Time
+    cramped: tuple[Town, Path],
 ) -> None:
     town, ballast = cramped
-    watch, intake = Watch(node=town.node, now_s=time), couriers.Intake()
+    watch, intake = Watch(node=town.node), couriers.Intake()
     await town._host()
     await town.send("14")
     await town.pack()
@@ -164,7 +142,7 @@ async def test_a_full_disk_stops_intake_and_landing_loses_nothing_and_heals_by_i
         await intake.step(town.node.inn, 10, LEASE_S)
 
     assert refused.value.code == "GW-S-507"
-    assert (await checks(watch, time))["disk"] == "full"
+    assert (await checks(watch, town))["disk"] == "full"
     assert {table: await town.count(table) for table in rows} == rows
     assert await town.count("inbox") == 0
     with pytest.raises(StoreFailure):
@@ -173,7 +151,7 @@ async def test_a_full_disk_stops_intake_and_landing_loses_nothing_and_heals_by_i
     ballast.unlink()
     town.clock.advance(timedelta(seconds=LEASE_S))
 
-    assert (await checks(watch, time))["disk"] == "ok"
+    assert (await checks(watch, town))["disk"] == "ok"
     assert await intake.step(town.node.inn, 10, LEASE_S)
     assert await town.count("inbox") == 1
     await town.send("15")

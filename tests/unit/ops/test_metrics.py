@@ -17,7 +17,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from gateway.cli.serve import watched
 from gateway.domain.document import Kind, Urgency
 from gateway.domain.pace import Way, paces
-from gateway.ops.metrics import Scrape, Watch
+from gateway.ops.checks import Watch
+from gateway.ops.metrics import Scrape
 from gateway.outgoing import manage
 from gateway.stopwatch import at_door
 from gateway.workers import couriers

@@ -10,8 +10,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.errors import GatewayError, Misconfigured
-from gateway.ops import doctor_checks
-from gateway.ops.doctor_checks import Peer
+from gateway.ops import checks_of_lines
+from gateway.ops.checks_of_lines import Peer
 from gateway.settings import load
 from gateway.store.engine import EngineRole, open_engine
 from tests.support.cases import Cases
@@ -36,8 +36,8 @@ def test_each_server_shows_when_its_certificate_ends_also_one_that_nobody_accept
             wanted = in_days(days)
             shown = serving(*made(tmp_path, f"{part}{days}", wanted), is_postgres=part == "database")
             with cases.case((part, days)), shown as (port, _):
-                until = doctor_checks.certificate_ends(peer(part, port))
-                told = doctor_checks.server_finding(peer(part, port), until, datetime.now(UTC))
+                until = checks_of_lines.certificate_ends(peer(part, port))
+                told = checks_of_lines.server_finding(peer(part, port), until, datetime.now(UTC))
                 assert until == wanted
                 assert told is not None
                 assert (told.level, told.cause) == (level, cause)
@@ -48,8 +48,8 @@ def test_who_does_not_answer_or_has_no_certificate_is_not_judged(tmp_path: Path)
     with serving(*made(tmp_path, "server", in_days(1))) as (port, _):
         pass
 
-    assert doctor_checks.certificate_ends(peer("axis", port)) is None
-    assert doctor_checks.server_finding(peer("axis", port), None, datetime.now(UTC)) is None
+    assert checks_of_lines.certificate_ends(peer("axis", port)) is None
+    assert checks_of_lines.server_finding(peer("axis", port), None, datetime.now(UTC)) is None
 
 
 def test_the_servers_are_those_of_the_settings_that_are_reached_over_a_network(tmp_path: Path) -> None:
@@ -58,13 +58,13 @@ def test_the_servers_are_those_of_the_settings_that_are_reached_over_a_network(t
         '[axis]\nkind = "amqp"\n[amqp]\nservers = "amqps://mq1:5671, amqp://mq2"\n'
         '[database]\nurl = "postgresql://gateway@db.example/gateway"\n'
     )
-    found = doctor_checks.servers_of(load(file, {}))
+    found = checks_of_lines.servers_of(load(file, {}))
 
     assert [(each.part, str(each)) for each in found] == [
         ("database", "db.example:5432"),
         ("axis", "mq1:5671"),
     ]
-    assert doctor_checks.servers_of(load(None, {})) == ()
+    assert checks_of_lines.servers_of(load(None, {})) == ()
 
 
 def test_encryption_to_anybody_is_yellow() -> None:
@@ -76,7 +76,10 @@ def test_encryption_to_anybody_is_yellow() -> None:
         ("postgresql://gateway@/gateway?host=/run/postgresql", None, False),
         ("sqlite:///gateway.db", None, False),
     ):
-        told = doctor_checks.identity_findings(url, ca)
+        settings = load(
+            None, {"GATEWAY_DATABASE_URL": url} | ({"GATEWAY_DATABASE_CA": str(ca)} if ca else {})
+        )
+        told = [*checks_of_lines.line_findings(settings)]
         assert [(each.level, each.cause) for each in told] == [("yellow", "database.anybody")] * is_told
 
 

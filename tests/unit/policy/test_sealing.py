@@ -61,7 +61,7 @@ def test_a_stamp_is_due_once_an_hour_publishing_once_a_day_and_a_seal_within_fiv
 
 
 def words(**given: Any) -> list[tuple[str, str]]:
-    from gateway.ops.doctor_checks import log_findings
+    from gateway.ops.checks_of_parts import log_findings
 
     stamped = given.pop("stamped", False)
     return [(each.level, each.cause) for each in log_findings(LogHead(**given), START, stamped=stamped)]

@@ -12,8 +12,10 @@ from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from gateway.domain.diagnosis import check_words, condition
 from gateway.errors import Unreachable
-from gateway.ops.metrics import Scrape, Watch
+from gateway.ops.checks import Watch
+from gateway.ops.metrics import Scrape
 from gateway.words.labels import say
 from gateway.workers.clock_guard import LOOK_EVERY, ClockGuard
 from tests.support.faulty import Faulty
@@ -90,7 +92,7 @@ async def test_far_from_the_servers_clock_nothing_is_claimed_or_sealed_and_the_p
     gaps = [sample.value for family in scrape for sample in family.samples if "clock_gap" in sample.name]
     assert (await town.delivery(document)).state == "queued"
     assert (await town.node.store.log.head()).seal == before.seal
-    assert (ready.well, ready.checks["clock"]) == (False, "apart")
+    assert (condition(ready), check_words(ready)["clock"]) == ("not-well", "apart")
     assert gaps == [timedelta(days=2).total_seconds()]
 
 

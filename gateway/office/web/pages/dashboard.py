@@ -14,12 +14,12 @@ from urllib.parse import parse_qsl, urlencode
 
 from aiohttp import web
 
+from gateway.domain.diagnosis import Diagnosis, Level, Tag, worst
 from gateway.errors import Denied
 from gateway.office.domain.listing import Side, Tab
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.domain.task import Task, TaskKind
 from gateway.office.ports.lists import Charts, ListCount, ListOrder, Tiles, Wanted
-from gateway.office.ports.node import NodeStanding
 from gateway.office.todo import TodoList
 from gateway.office.web import bell, charts
 from gateway.office.web.charts import QueueChart
@@ -31,12 +31,10 @@ from gateway.office.web.pages import tasks
 from gateway.office.web.pages.lists import asked_of
 from gateway.office.web.pages.news import HEARS
 from gateway.office.web.pages.operations.state import PATH as PAGES
-from gateway.office.web.pages.operations.state import check_says, is_operator
+from gateway.office.web.pages.operations.state import is_operator
 from gateway.office.web.pages.tasks import ShownTask
 from gateway.office.web.routes import Who, get, post
 from gateway.office.web.visits import Visit, where
-from gateway.ops.doctor import worst
-from gateway.ops.doctor_checks import GREEN, RED, Diagnosis
 
 _EXPIRING = timedelta(days=90)
 _SIDES = {path: side for side, path in PATHS.items()}
@@ -57,16 +55,6 @@ class Tile:
     count: ListCount
     path: str
     calls: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lamp:
-    """How one part of the node is: `good`, `warn` or `bad`, in words, and where that is mended."""
-
-    key: str
-    word: str
-    says: str
-    path: str
 
 
 async def shown(visit: Visit) -> web.StreamResponse:
@@ -183,46 +171,22 @@ async def _own(visit: Visit, seen: Sees) -> web.StreamResponse:
 
 
 _OWN_LISTS = {"given": "/van-ban-den?tab=processing", "back": "/van-ban-di?tab=attention"}
-_OLD_COPY, _DISK_DAYS = timedelta(hours=36), 14
 
 
-async def _lamps(visit: Visit) -> tuple[Lamp, ...]:
-    """The line, the machine, the copies."""
-    light, now = visit.deps.light(), visit.deps.clock.now()
-    machine = visit.deps.operations.machine
-    standing, checks = await machine.standing(), await machine.checks()
-    line = {"up": "good", "down": "bad"}.get(light.word, "warn")
-    at = standing.backup_at
-    copy = "never" if at is None else "old" if at < now - _OLD_COPY else "well"
-    return (
-        Lamp(
-            key="axis", word=line, says=visit.say(f"page.axis.{light.word}"), path="/van-hanh/kiem-tra?chay=1"
-        ),
-        _machine_lamp(visit, standing, checks),
-        Lamp(
-            key="copies",
-            word=_LAMP_WORDS[copy],
-            says=visit.say(f"lamp.copies.{copy}"),
-            path="/van-hanh/sao-luu",
-        ),
-    )
+_LAMPS = {"axis": "/van-hanh/kiem-tra?chay=1", "machine": PAGES, "copies": "/van-hanh/sao-luu"}
+_LIGHTS = {"up": Level.GREEN, "down": Level.RED}
 
 
-_LAMP_WORDS = {"well": "good", "old": "warn", "never": "bad"}
-_LEVEL_WORDS = {"red": "bad", "yellow": "warn", "green": "good"}
-
-
-def _machine_lamp(visit: Visit, standing: NodeStanding, checks: Sequence[Diagnosis]) -> Lamp:
-    """The worst line of the page of operations, in its own words."""
-    level = worst(checks)
-    word, says = _LEVEL_WORDS[level], visit.say("lamp.machine.well")
-    if level != GREEN:
-        says = check_says(visit, next(check for check in checks if check.level == level))
-    if level != RED and not standing.well:
-        word, says = "bad", visit.say("lamp.machine.down")
-    elif level == GREEN and standing.disk_days is not None and standing.disk_days < _DISK_DAYS:
-        word, says = "warn", visit.say("lamp.machine.disk")
-    return Lamp(key="machine", word=word, says=says, path=PAGES)
+async def _lamps(visit: Visit) -> Sequence[tuple[str, Diagnosis, str, str]]:
+    """The line, the machine, the copies: each with what was found, in words, and where that is mended."""
+    light, machine = visit.deps.light(), visit.deps.operations.machine
+    home = {each.check: each for each in await machine.checks(Tag.HOME)}
+    gravest = worst([*await machine.checks(), *(home[check] for check in home if check == "disk")])
+    if gravest is None or gravest.level is Level.GREEN:
+        gravest = Diagnosis("machine", Level.GREEN, "machine.well", words="lamp")
+    line = Diagnosis("axis", _LIGHTS.get(light.word, Level.YELLOW), light.word, words="page.axis")
+    found = {"axis": line, "machine": gravest, "copies": home["copies"]}
+    return [(key, found[key], found[key].says(visit.lang), path) for key, path in _LAMPS.items()]
 
 
 async def _drawn(visit: Visit, figures: Charts) -> Mapping[str, object]:

@@ -15,7 +15,7 @@ from gateway.errors import Clash, NotFound
 from gateway.office import todo
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.domain.task import Task, TaskKind
-from gateway.office.web import dates
+from gateway.office.web import bell, dates
 from gateway.office.web.forms import Problems
 from gateway.office.web.routes import Needs, get, post
 from gateway.office.web.visits import Visit, merged, where
@@ -115,7 +115,7 @@ async def woken(visit: Visit) -> web.StreamResponse:
 
 
 def row(visit: Visit, found: todo.TodoList, task: Task) -> ShownTask:
-    path = subject_path(task)
+    path = bell.PATHS[task.about].format(id=task.opens)
     act, verb = _ACTS.get(task.kind, ("", "open"))
     if verb == "resend" and not visit.may(Right.ISSUE, Manner.YES):
         act, verb = "", "open"
@@ -131,13 +131,6 @@ def row(visit: Visit, found: todo.TodoList, task: Task) -> ShownTask:
         act=act.format(path=path, id=task.subject_id, code=quote(task.counterpart)),
         verb=visit.say(f"tasks.do.{verb}"),
     )
-
-
-def subject_path(task: Task) -> str:
-    """Where the thing that the task is about is opened."""
-    if task.kind is TaskKind.CERTIFICATE:
-        return where(f"/co-quan/{task.counterpart}")
-    return where(f"/van-ban-den/{task.subject_id}" if task.is_incoming else f"/van-ban-di/{task.subject_id}")
 
 
 _ACTS: dict[TaskKind, tuple[str, str]] = {

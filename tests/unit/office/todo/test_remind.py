@@ -16,7 +16,7 @@ from gateway.office import mail
 from gateway.office.desks import TodoDesk
 from gateway.office.domain.task import RecallAsk
 from gateway.office.mail import SmtpMailer
-from gateway.office.policy.step_letters import UnitPeople
+from gateway.office.policy.reminders import UnitPeople
 from gateway.office.telling import Reminders
 from gateway.office.workers import DigestMail
 from gateway.pool import ThreadPool

@@ -21,11 +21,12 @@ from aiohttp import web
 
 from gateway.domain import pace
 from gateway.domain.account import HostedAgency
+from gateway.domain.diagnosis import Diagnosis, Level, Tag
 from gateway.domain.wall_clock import local
 from gateway.errors import NotFound
 from gateway.office.domain.listing import Side
 from gateway.office.domain.roles import Manner, Right
-from gateway.office.ports.node import LONGEST_DAYS, RESULTS, Flow, LineStep, TrafficWanted
+from gateway.office.ports.node import LONGEST_DAYS, RESULTS, Flow, TrafficWanted
 from gateway.office.web import answers, charts, dates, routes
 from gateway.office.web.forms import Problems
 from gateway.office.web.listing.asking import PATHS
@@ -33,7 +34,6 @@ from gateway.office.web.pages.agencies import ground
 from gateway.office.web.routes import Needs, Who
 from gateway.office.web.visits import OPERATES, Visit, where
 from gateway.ops import plain_lines
-from gateway.ops.doctor import Diagnosis
 from gateway.policy import upkeep
 from gateway.words import labels
 
@@ -83,14 +83,13 @@ def is_operator(visit: Visit) -> bool:
     return visit.may(Right.NOTICES, Manner.YES)
 
 
-_LEVELS = {"red": 0, "yellow": 1, "green": 2}
 _BEAT_WORDS = (upkeep.GOOD, upkeep.FAULTY, upkeep.LATE, upkeep.MISSING, upkeep.UNKNOWN)
 
 
 async def state_shown(visit: Visit) -> web.StreamResponse:
     machine = visit.deps.operations.machine
     checks, standing = await machine.checks(), await machine.standing()
-    ordered = sorted(checks, key=lambda each: _LEVELS.get(each.level, 0))
+    ordered = sorted(checks, key=lambda each: -each.level.badness)
     return await tab_page(
         visit,
         "state",
@@ -98,8 +97,8 @@ async def state_shown(visit: Visit) -> web.StreamResponse:
         title=visit.say("operating.title"),
         standing=standing,
         paces=[_job_row(visit, each) for each in standing.paces],
-        checks=[(each, check_says(visit, each)) for each in ordered],
-        counts={level: sum(each.level == level for each in checks) for level in _LEVELS},
+        checks=[(each, each.says(visit.lang)) for each in ordered],
+        counts={level: sum(each.level is level for each in checks) for level in Level},
     )
 
 
@@ -131,11 +130,6 @@ async def report_given(visit: Visit) -> web.StreamResponse:
         kind, body = "json", json.dumps(told, indent=1, ensure_ascii=False) + "\n"
     name = f"chan-doan-{visit.deps.clock.now():%Y%m%dT%H%M%SZ}.{kind}"
     return answers.whole_file(name, kind, body.encode())
-
-
-def check_says(visit: Visit, check: Diagnosis) -> str:
-    says = f"doctor.{check.cause}"
-    return labels.finding_text(says, check.params, visit.lang) if labels.has(says) else says
 
 
 def _job_row(visit: Visit, found: pace.Pace) -> tuple[pace.Pace, str, list[str]]:
@@ -193,7 +187,6 @@ QUEUE_ROUTES = (
 
 
 _LONGEST_NAME = 300
-_MARKS = {"fine": "✓", "warned": "!", "wrong": "✗", "skipped": "–"}
 
 
 async def line_tested(visit: Visit) -> web.StreamResponse:
@@ -202,16 +195,13 @@ async def line_tested(visit: Visit) -> web.StreamResponse:
     # A code is tested as it was written: the test itself says whether it is an old one, or nobody's.
     is_name = " " in text
     partner, fault = await ground.known_code(visit, text) if is_name else (text, "")
-    steps: Sequence[LineStep] = ()
+    steps: Sequence[Diagnosis] = ()
     if partner and not fault:
         sender = visit.agency.code if visit.agency is not None else ""
         steps = await machine.test_partner(partner, sender)
     elif visit.ask("chay") == "1":
-        steps = await machine.test_line()
-    rows = [
-        (each, visit.say_or(each.says, "", **each.params), visit.say_or(each.cure, "", **each.params))
-        for each in steps
-    ]
+        steps = await machine.checks(Tag.LINE)
+    rows = [(each, each.says(visit.lang), each.mends(visit.lang) or "") for each in steps]
     return await tab_page(
         visit,
         "line",
@@ -220,18 +210,18 @@ async def line_tested(visit: Visit) -> web.StreamResponse:
         ran=bool(steps),
         partner=partner,
         problems=[("ma", fault)] if fault else [],
-        wrong=sum(each.mark == "wrong" for each in steps),
+        wrong=sum(each.level is Level.RED for each in steps),
         text=_line_text(visit, rows) if steps else "",
     )
 
 
-def _line_text(visit: Visit, rows: Sequence[tuple[LineStep, str, str]]) -> str:
+def _line_text(visit: Visit, rows: Sequence[tuple[Diagnosis, str, str]]) -> str:
     at = local(visit.deps.clock.now())
     lines = [visit.say("operating.line.text", at=f"{at:%H:%M %d/%m/%Y}", version=visit.deps.version)]
     for step, says, cure in rows:
-        name = visit.say(f"operating.line.step.{step.name}")
+        name = visit.say(f"operating.line.step.{step.check}")
         where = f" {step.server}" if step.server else ""
-        lines.append(f"{_MARKS[step.mark]} {name}{where} ({step.ms} ms): {says}")
+        lines.append(f"{step.level.mark} {name}{where} ({step.ms} ms): {says}")
         if cure:
             lines.append(f"  → {cure}")
     return "\n".join(lines)

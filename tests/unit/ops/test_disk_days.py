@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from gateway.domain.pace import DISK, QueueSample
-from gateway.office.node import machine
+from gateway.ops import checks_of_parts
 from tests.support.clock import START
 
 MB = 1024 * 1024
@@ -27,15 +27,15 @@ def samples(*told: tuple[float, int]) -> list[QueueSample]:
         ([(3, 900), (0, 1000)], None),
         ([(0.9, 2000), (0, 1000)], None),
         ([], None),
-        ([(7, 1001), (0, 1000)], machine.MOST_DISK_DAYS),
+        ([(7, 1001), (0, 1000)], checks_of_parts.MOST_DISK_DAYS),
     ],
     ids=["a hundred a day", "a little", "nothing", "it was cleared", "too short", "unknown", "far away"],
 )
 def test_the_disk_lasts_as_the_last_days_filled_it(told: list[tuple[float, int]], days: int | None) -> None:
-    assert machine.disk_days_left(samples(*told), 1000 * MB) == days
+    assert checks_of_parts.disk_days_left(samples(*told), 1000 * MB) == days
 
 
 def test_queues_are_no_disk() -> None:
     queues = [QueueSample(at=START - timedelta(days=n), queue="outbox", depth=n) for n in range(5)]
 
-    assert machine.disk_days_left(queues, 1000 * MB) is None
+    assert checks_of_parts.disk_days_left(queues, 1000 * MB) is None

@@ -1,0 +1,128 @@
+"""What a check of the node found, and how several findings are summed up: for a doctor, a load balancer, a screen, a
+metric. In: a name, a level, a cause with its parameters, a cure. Out: frozen values; their words in a reader's
+language; the worst of them; one word for each check, for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from gateway.words import labels
+
+
+class Level(StrEnum):
+    """How well it is, the best first; SKIPPED: nothing could be found out."""
+
+    GREEN = "green"
+    SKIPPED = "skipped"
+    YELLOW = "yellow"
+    RED = "red"
+
+    @property
+    def badness(self) -> int:
+        return list(Level).index(self)
+
+    @property
+    def state(self) -> str:
+        """As the steps of a line are told of."""
+        return _STATES[self][0]
+
+    @property
+    def mark(self) -> str:
+        return _STATES[self][1]
+
+
+_STATES: Mapping[Level, tuple[str, str]] = {
+    Level.GREEN: ("fine", "✓"),
+    Level.SKIPPED: ("skipped", "–"),
+    Level.YELLOW: ("warned", "!"),
+    Level.RED: ("wrong", "✗"),
+}
+
+
+class Tag(StrEnum):
+    """A selection of the checks: who asks for them."""
+
+    DOCTOR = "doctor"
+    """Everything, also what is dear."""
+    READY = "ready"
+    """Whether calls can be served now; asked every few seconds."""
+    STATUS = "status"
+    """What `gateway status` has no line of its own for."""
+    METRICS = "metrics"
+    """As the doctor, without what is dear."""
+    HOME = "home"
+    """What the lamps of the home page tell beside the doctor's worst."""
+    LINE = "line"
+    """The test of the line to the axis."""
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """The result of one check. `cause` is the key of its words below `words`; `cure` a command, or a key; `server` where it
+    was found, of several. `word` says it to programs; `stops`: calls are not to be served because of it."""
+
+    check: str
+    level: Level
+    cause: str
+    params: Mapping[str, object] = field(default_factory=dict)
+    cure: str | None = None
+    word: str = ""
+    stops: bool = False
+    server: str = ""
+    ms: int = 0
+    words: str = "doctor"
+
+    def says(self, lang: str) -> str:
+        return labels.finding_text(f"{self.words}.{self.cause}", self.params, lang)
+
+    def worded(self, word: str, *, stops: bool = False) -> Diagnosis:
+        return replace(self, word=word, stops=stops)
+
+    def mends(self, lang: str) -> str | None:
+        """What to do, or to type; None where nothing is to be done."""
+        is_key = self.cure is not None and labels.has(self.cure)
+        return labels.say(self.cure or "", lang, **self.params) if is_key else self.cure
+
+
+def green(check: str, cause: str, /, **params: object) -> Diagnosis:
+    return Diagnosis(check, Level.GREEN, cause, params)
+
+
+def yellow(check: str, cause: str, cure: str | None = None, /, **params: object) -> Diagnosis:
+    return Diagnosis(check, Level.YELLOW, cause, params, cure)
+
+
+def red(check: str, cause: str, cure: str | None = None, /, **params: object) -> Diagnosis:
+    return Diagnosis(check, Level.RED, cause, params, cure)
+
+
+def worst(findings: Iterable[Diagnosis]) -> Diagnosis | None:
+    """The first of the worst; None of nothing."""
+    return max(findings, key=lambda finding: finding.level.badness, default=None)
+
+
+# What is no trouble; an axis that is away, a log that waits for its seal and the like are one that a node bears with.
+_NO_TROUBLE = frozenset({"ok", "off", "on"})
+
+
+def condition(findings: Collection[Diagnosis]) -> str:
+    """`not-well` where calls are not to be served, `degraded` where something is borne with for a time, else `ok`."""
+    if any(finding.stops for finding in findings):
+        return "not-well"
+    return "ok" if _NO_TROUBLE.issuperset(check_words(findings).values()) else "degraded"
+
+
+def check_words(findings: Iterable[Diagnosis]) -> dict[str, str]:
+    """One word for each check that has one, of its worst finding."""
+    told: dict[str, Diagnosis] = {}
+    for finding in findings:
+        known = told.get(finding.check)
+        if finding.word and (known is None or _weight(finding) > _weight(known)):
+            told[finding.check] = finding
+    return {check: finding.word for check, finding in told.items()}
+
+
+def _weight(finding: Diagnosis) -> tuple[bool, int]:
+    return finding.stops, finding.level.badness

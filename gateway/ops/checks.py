@@ -1,0 +1,130 @@
+"""The one list of checks of a node, and the one way to run a selection of it: for the doctor, a load balancer, metrics, the
+screen, the home page and the test of the line. In: a `Subject`, the node from outside by its settings, running or not,
+or from within its process. Out: findings, in the order in which a person would mend things. Changes nothing; a check
+that cannot be made is itself a red finding. What each one says is in `checks_of_parts`, `checks_of_trust` and
+`checks_of_lines`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from gateway.bootstrap.node import OpenNode
+from gateway.domain.diagnosis import Diagnosis, Level, Tag
+from gateway.ops import checks_of_lines as lines
+from gateway.ops import checks_of_parts as parts
+from gateway.ops import checks_of_trust as trust
+from gateway.ops.subject import Check, Subject, make
+
+
+async def examine(subject: Subject, tag: Tag = Tag.DOCTOR) -> list[Diagnosis]:
+    """What the checks of that selection find."""
+    found: list[Diagnosis] = []
+    broken: Diagnosis | None = None
+    try:
+        for check in (check for check in CHECKS if tag in check.tags):
+            if check.of_store and broken is not None:
+                if tag is Tag.READY:
+                    skipped = Diagnosis(check.name, Level.SKIPPED, "before", words="axis.check")
+                    found.append(replace(skipped, word=broken.word))
+                continue
+            findings = await make(check, subject, tag)
+            if check.first:
+                broken = next((finding for finding in findings if finding.level is Level.RED), None)
+            found += findings
+    finally:
+        await subject.close()
+    return found
+
+
+_DEAR, _HOME, _LINE = frozenset({Tag.DOCTOR}), frozenset({Tag.HOME}), frozenset({Tag.LINE})
+_USUAL = _DEAR | {Tag.METRICS}
+_STATUS, _ALWAYS, _OFTEN = _USUAL | {Tag.STATUS}, _USUAL | {Tag.READY}, frozenset({Tag.READY, Tag.METRICS})
+_CONFIG = "gateway config show"
+CHECKS: tuple[Check, ...] = (
+    Check(name="folder", ask=parts.folders, tags=_USUAL),
+    Check(name="disk", ask=parts.disks, tags=_ALWAYS),
+    Check(name="database.file", ask=parts.database_file, tags=_STATUS),
+    Check(name="clock", ask=parts.clock, tags=_STATUS),
+    Check(name="trust", ask=trust.anchors, tags=_STATUS),
+    Check(name="revocation", ask=trust.lists, tags=_STATUS),
+    Check(name="workers", ask=parts.workers, tags=_ALWAYS),
+    Check(name="pace", ask=parts.pace, tags=_USUAL),
+    Check(name="database", ask=parts.database, tags=_DEAR, first=True, cure=_CONFIG),
+    Check(name="database", ask=parts.answers, tags=_OFTEN, first=True, cure=_CONFIG),
+    Check(name="database", ask=parts.writes, tags=_ALWAYS, of_store=True, cure=_CONFIG),
+    Check(name="clock", ask=parts.server_clock, tags=_DEAR, of_store=True),
+    Check(name="clock", ask=parts.server_clock, tags=_OFTEN),
+    Check(name="restored", ask=parts.restored, tags=_USUAL, of_store=True),
+    Check(name="agencies", ask=trust.agencies, tags=_USUAL, of_store=True),
+    Check(name="bindings", ask=trust.bindings, tags=_DEAR | {Tag.STATUS}, of_store=True),
+    Check(name="people", ask=trust.people, tags=_STATUS, of_store=True),
+    Check(name="people", ask=trust.approved_anchors, tags=_STATUS, of_store=True),
+    Check(name="work", ask=parts.work, tags=_USUAL, of_store=True),
+    Check(name="jobs", ask=parts.jobs, tags=_STATUS, of_store=True),
+    Check(name="log", ask=parts.log, tags=_ALWAYS | {Tag.STATUS}, of_store=True),
+    Check(name="revocation", ask=trust.asked_authorities, tags=_USUAL, of_store=True),
+    Check(name="hold", ask=parts.hold, tags=_STATUS, of_store=True),
+    Check(name="hot-folder", ask=parts.hot_folders, tags=_USUAL, of_store=True),
+    Check(name="webhooks", ask=parts.webhooks, tags=_STATUS, of_store=True),
+    Check(name="compat", ask=parts.systems, tags=_STATUS, of_store=True),
+    Check(name="axis", ask=lines.axes, tags=_DEAR, cure=lines.CURE),
+    Check(name="axis", ask=lines.states, tags=_OFTEN),
+    Check(name="certificates", ask=lines.servers, tags=_DEAR),
+    # It may be slow, and has a gauge of its own.
+    Check(name="scanner", ask=parts.scanner, tags=_DEAR | {Tag.READY}),
+    Check(name="trial", ask=parts.trial, tags={Tag.READY}),
+    Check(name="copies", ask=parts.copies, tags=_HOME),
+    Check(name="disk", ask=parts.disk_lasts, tags=_HOME),
+    Check(name="settings", ask=lines.steps, tags=_LINE, words="axis.check"),
+    Check(name="sign", ask=lines.signatures, tags=_LINE, words="operating.line"),
+    Check(name="clock", ask=lines.server_gap, tags=_LINE, words="operating.line"),
+)
+# Those without a number are known for so long.
+_KEPT = timedelta(seconds=20)
+KEPT: Mapping[Tag, timedelta] = {Tag.READY: timedelta(seconds=2), Tag.LINE: timedelta()}
+
+
+@dataclass(slots=True, kw_only=True)
+class Watch:
+    """Keeps the promise of `ports.HealthProbe` for one open node. What a selection found is known for some seconds, because
+    whoever asks often must not become a way to load the node (threat 91)."""
+
+    node: OpenNode
+    _subject: Subject = field(init=False)
+    _draining: bool = False
+    _known: dict[Tag, tuple[datetime, Sequence[Diagnosis]]] = field(default_factory=dict)
+    _one_at_a_time: dict[Tag, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
+
+    def __post_init__(self) -> None:
+        self._subject = Subject.within(self.node)
+
+    def drain(self) -> None:
+        """From now on not ready: whoever spreads the calls sends them elsewhere, while those under way are answered."""
+        self._draining = True
+
+    async def alive(self) -> Sequence[Diagnosis]:
+        loops = self.node.pulse.loops().items()
+        return [
+            _of_process(f"loop.{name}", "ok" if turns else "stuck", stops=not turns) for name, turns in loops
+        ]
+
+    async def ready(self) -> Sequence[Diagnosis]:
+        if self._draining:
+            return [_of_process("process", "draining", stops=True)]
+        return await self.found(Tag.READY)
+
+    async def found(self, tag: Tag) -> Sequence[Diagnosis]:
+        async with self._one_at_a_time[tag]:
+            now, known = self.node.clock.now(), self._known.get(tag)
+            if known is None or not timedelta() <= now - known[0] < KEPT.get(tag, _KEPT):
+                known = self._known[tag] = now, await examine(self._subject, tag)
+            return known[1]
+
+
+def _of_process(check: str, word: str, *, stops: bool) -> Diagnosis:
+    level, cause = (Level.RED, "stuck") if stops else (Level.GREEN, "turns")
+    return Diagnosis(check, level, cause, word=word, stops=stops, words="operating.jobs")

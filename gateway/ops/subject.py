@@ -1,0 +1,108 @@
+"""The node that is examined, and what a check of it is. In: settings, or an open node. Out: the parts that checks ask,
+opened where they are not open; what one check found, also where it could not be made."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from gateway.bootstrap.axis import open_axis
+from gateway.bootstrap.ground import exchange_keys
+from gateway.bootstrap.node import OpenNode
+from gateway.domain.diagnosis import Diagnosis, Tag, red
+from gateway.errors import GatewayError
+from gateway.ports import AxisDesk, Clock, Pool
+from gateway.settings import Settings
+from gateway.store import migrate
+from gateway.store.store import SqlStore
+from gateway.trust.keys import KeyDirectory
+from gateway.workers.pulse import HEARTBEAT
+
+# A part that answers later than this does not answer callers either.
+PATIENCE_S = 5.0
+SCHEMA_EVERY = timedelta(minutes=1)
+
+
+@dataclass(slots=True, kw_only=True)
+class Subject:
+    """The node to examine. Without `node` nothing of it is open: what a check needs is opened for it, until `close`."""
+
+    settings: Settings
+    clock: Clock
+    pool: Pool
+    node: OpenNode | None = None
+    open_axis: Callable[[Settings], AbstractAsyncContextManager[AxisDesk]] = open_axis
+    _store: SqlStore | None = None
+    _schema: tuple[datetime, migrate.SchemaStatus] | None = None
+
+    @classmethod
+    def within(cls, node: OpenNode) -> Subject:
+        return cls(settings=node.settings, clock=node.clock, pool=node.pool, node=node)
+
+    @property
+    def store(self) -> SqlStore:
+        if self.node is not None:
+            return self.node.store
+        if self._store is None:
+            self._store = SqlStore(self.settings.database.address, self.clock)
+        return self._store
+
+    @property
+    def keys(self) -> KeyDirectory:
+        return self.node.keys if self.node is not None else exchange_keys(self.settings)
+
+    @property
+    def heartbeat(self) -> Path:
+        return self.settings.node.data_dir / HEARTBEAT
+
+    @property
+    def lease_s(self) -> float:
+        return self.settings.workers.lease_s
+
+    async def schema(self) -> migrate.SchemaStatus:
+        """Misconfigured where nobody answers. Within a process it is asked rarely, because it costs."""
+        if self.node is None:
+            return await migrate.status(self.settings.database.address)
+        now = self.clock.now()
+        if self._schema is None or not timedelta() <= now - self._schema[0] < SCHEMA_EVERY:
+            self._schema = now, await migrate.status_of(self.node.store.reader)
+        return self._schema[1]
+
+    async def close(self) -> None:
+        if self._store is not None:
+            await self._store.close()
+            self._store = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One entry of the list. `cure` is told where the check cannot be made; where one that is `first` is red, none is made
+    that is `of_store`."""
+
+    name: str
+    ask: Callable[[Subject], AsyncGenerator[Diagnosis]]
+    tags: Collection[Tag] = ()
+    of_store: bool = False
+    first: bool = False
+    cure: str | None = None
+    words: str = "doctor"
+
+
+async def make(check: Check, subject: Subject, tag: Tag) -> Sequence[Diagnosis]:
+    """What an adapter refuses to say, or says too late to whoever asks often, is the finding."""
+    began, is_hasty = time.monotonic(), tag in (Tag.READY, Tag.METRICS)
+    try:
+        async with asyncio.timeout(PATIENCE_S if is_hasty else None):
+            async with aclosing(check.ask(subject)) as asked:
+                findings = [finding async for finding in asked]
+    except (GatewayError, TimeoutError) as error:
+        cure = (error.hint if isinstance(error, GatewayError) else "") or check.cure
+        failed = red(check.name, "failed", cure, detail=str(error) or "no answer in time").worded("down")
+        findings = [replace(failed, stops=check.first, words=check.words)]
+    took_ms = round((time.monotonic() - began) * 1000)
+    return [finding if finding.ms else replace(finding, ms=took_ms) for finding in findings]
