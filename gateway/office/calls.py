@@ -26,7 +26,7 @@ from gateway.office.book import books
 from gateway.office.book.books import Ask
 from gateway.office.desks import BookDesk
 from gateway.office.letters import asking
-from gateway.office.ports.store import OfficeWork
+from gateway.office.store.store import OfficeWork
 from gateway.words.labels import say
 
 if TYPE_CHECKING:

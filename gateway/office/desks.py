@@ -13,8 +13,8 @@ from gateway.domain.account import KEY_PREFIX
 from gateway.domain.office_calendar import OfficeCalendar
 from gateway.incoming.desk import InDesk
 from gateway.office.policy.signing_in import IdleRules, PasswordRules, SessionRules, SlowRules
-from gateway.office.ports.accounts import Accounts
-from gateway.office.ports.store import OfficeStore
+from gateway.office.store.accounts import SqlAccounts
+from gateway.office.store.store import SqlOfficeStore
 from gateway.outgoing.desk import OutDesk
 from gateway.policy.upkeep import CertificateEnding
 from gateway.ports import CalendarDays, Clock, Pool
@@ -38,7 +38,7 @@ class AccountRules:
 class AccountDesk:
     """Made once by the wiring; holds no state of its own."""
 
-    accounts: Accounts
+    accounts: SqlAccounts
     secrets: SignInSecrets
     clock: Clock
     pool: Pool
@@ -47,19 +47,19 @@ class AccountDesk:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfficeOut(OutDesk):
-    store: OfficeStore
+    store: SqlOfficeStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfficeIn(InDesk):
-    store: OfficeStore
+    store: SqlOfficeStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BookDesk:
     """Made once by the wiring; holds no state of its own."""
 
-    store: OfficeStore
+    store: SqlOfficeStore
     clock: Clock
     pool: Pool
     series_by_type: bool = True
@@ -70,7 +70,7 @@ class BookDesk:
 class TodoDesk:
     """`wake` rings for whoever waits for events."""
 
-    store: OfficeStore
+    store: SqlOfficeStore
     calendar: CalendarDays
     office: Callable[[], Awaitable[OfficeCalendar]]
     """When the agencies of this node work, as it is now."""

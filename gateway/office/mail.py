@@ -11,7 +11,7 @@ from email.utils import format_datetime
 from functools import partial
 
 from gateway.errors import BrokerRefused, Misconfigured, Unreachable
-from gateway.office.ports.telling import Mail
+from gateway.office.domain.notice import Mail
 from gateway.ports import Clock, Pool
 from gateway.settings.options import MailSettings
 
@@ -20,7 +20,7 @@ _NAME = "[127.0.0.1]"  # said in greeting; looking up our own name could take as
 
 
 class SmtpMailer:
-    """Keeps the promise of `ports.Mailer`. Without a host no mail is sent."""
+    """Over a server of SMTP. Without a host no mail is sent."""
 
     def __init__(self, server: MailSettings, clock: Clock, pool: Pool) -> None:
         self._server, self._clock, self._pool = server, clock, pool

@@ -23,7 +23,7 @@ from gateway.office.beside import Beside
 from gateway.office.desks import TodoDesk
 from gateway.office.domain.task import Task, TaskKind, TaskNote
 from gateway.office.policy import todo
-from gateway.office.ports.store import OfficeWork
+from gateway.office.store.store import OfficeWork
 from gateway.policy import timers
 from gateway.words import labels
 

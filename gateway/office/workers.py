@@ -14,8 +14,8 @@ from gateway.errors import GatewayError
 from gateway.office import telling
 from gateway.office.accounts import sessions
 from gateway.office.desks import AccountDesk
-from gateway.office.ports.store import OfficeStore
-from gateway.office.ports.telling import Mail, Mailer
+from gateway.office.domain.notice import Mail, Mailer
+from gateway.office.store.store import SqlOfficeStore
 from gateway.office.telling import Reminders
 from gateway.ports.services import Clock
 from gateway.workers.loop import Turn
@@ -96,7 +96,7 @@ class Lister:
     def is_due(self, now: datetime) -> bool:
         return not self._begun or not self._filled or self._turn.has_come(now)
 
-    async def step(self, store: OfficeStore, clock: Clock) -> bool:
+    async def step(self, store: SqlOfficeStore, clock: Clock) -> bool:
         """True when there is more to do at once."""
         if not self._begun:
             await store.fill_lists_again()

@@ -7,8 +7,7 @@ from datetime import timedelta
 
 from gateway.domain.identity import Digest
 from gateway.domain.registry_change import Plan, RowChange
-from gateway.office.ports.lists import Keeping
-from gateway.office.store.store import MOST_KEEPINGS, SqlOfficeStore
+from gateway.office.store.store import MOST_KEEPINGS, Keeping, SqlOfficeStore
 from gateway.office.web.deps import PREVIEW_KEPT, Preview, Previews
 from gateway.office.web.pages import list_bulk
 from gateway.office.web.pages.list_bulk import BulkOutcome, BulkResult

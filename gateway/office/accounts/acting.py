@@ -18,7 +18,7 @@ from gateway.office.domain.roles import NODE, Manner, PostRole, Right
 from gateway.office.domain.session import Session, SignInDuty
 from gateway.office.policy.rights import Granted, Lent, Rights
 from gateway.office.policy.step_letters import UnitPeople
-from gateway.office.ports.accounts import AccountWork
+from gateway.office.store.accounts import AccountWork
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

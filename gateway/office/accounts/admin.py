@@ -22,7 +22,7 @@ from gateway.office.accounts.posts import WantedPost
 from gateway.office.desks import AccountDesk
 from gateway.office.domain.roles import NODE, Post
 from gateway.office.domain.session import Ended, Session
-from gateway.office.ports.accounts import AccountWork
+from gateway.office.store.accounts import AccountWork
 
 _LOGIN = re.compile(r"[a-z0-9][a-z0-9.\-]{1,62}[a-z0-9]")
 _LONGEST_NAME = 200

@@ -21,7 +21,7 @@ from gateway.office.desks import AccountDesk
 from gateway.office.domain.session import CallOrigin, Ended, Factor
 from gateway.office.policy import signing_in
 from gateway.office.policy.signing_in import PasswordFault
-from gateway.office.ports.accounts import AccountWork
+from gateway.office.store.accounts import AccountWork
 
 
 class NotTaken(Clash):

@@ -22,7 +22,7 @@ from gateway.office.domain.roles import NODE, Delegation, Mailbox, Post, PostRol
 from gateway.office.domain.session import Ended
 from gateway.office.policy import rights
 from gateway.office.policy.rights import NEVER_DELEGATED, LendingObjection
-from gateway.office.ports.accounts import AccountWork
+from gateway.office.store.accounts import AccountWork
 
 _LONGEST_UNIT = 200
 

@@ -20,7 +20,7 @@ from gateway.office.domain.session import Ended, Session, digest_of, new_token
 from gateway.office.policy import signing_in
 from gateway.office.policy.rights import Rights
 from gateway.office.policy.signing_in import Account, AccountMeasure
-from gateway.office.ports.accounts import AccountWork
+from gateway.office.store.accounts import AccountWork
 
 LONGEST_TOKEN = 128
 

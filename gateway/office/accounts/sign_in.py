@@ -30,7 +30,7 @@ from gateway.office.domain.session import (
 )
 from gateway.office.policy import signing_in
 from gateway.office.policy.rights import Rights
-from gateway.office.ports.accounts import AccountWork
+from gateway.office.store.accounts import AccountWork
 from gateway.ports.deciding import SignInSecrets
 
 

@@ -26,7 +26,8 @@ from gateway.domain.document import (
 from gateway.domain.status import CODES, Fact, Track, arrival_number, began, closed_at, counts_at
 from gateway.domain.text import fold
 from gateway.domain.wall_clock import local
-from gateway.office.ports.store import IncomingLine, OfficeWork
+from gateway.office.store.book import IncomingLine
+from gateway.office.store.store import OfficeWork
 from gateway.ports.queues import Handover, RegisterEntry
 from gateway.ports.store import PaperPart
 from gateway.words import labels

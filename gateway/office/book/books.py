@@ -39,7 +39,8 @@ from gateway.errors import Clash, Refused
 from gateway.office.book import book_lines, table_files
 from gateway.office.book.table_files import XlsxColumn, XlsxWriter
 from gateway.office.desks import BookDesk
-from gateway.office.ports.store import IncomingLine, Numbered, OfficeWork
+from gateway.office.store.book import IncomingLine, Numbered
+from gateway.office.store.store import OfficeWork
 from gateway.policy import book as rules
 from gateway.policy import door
 from gateway.policy.profile import Profile

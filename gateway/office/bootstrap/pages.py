@@ -1,6 +1,6 @@
 """Wires the pages: everything that people see over an open node. In: a node, what watches it, the way in from the
-network. Out: their routes, and what they work with: the desks, the promises of `office.ports` as `office.node` keeps
-them, the light of the axis, which is `up`, `slow`, `partly` or `down` and since when, from memory. Loaded when
+network. Out: their routes, and what they work with: the desks, what `office.node` has of the node,
+the light of the axis, which is `up`, `slow`, `partly` or `down` and since when, from memory. Loaded when
 somebody first asks for a page."""
 
 from __future__ import annotations
@@ -24,13 +24,12 @@ from gateway.office.node.exchange import (
 )
 from gateway.office.node.journal import NodeJournal
 from gateway.office.node.machine import BackupCopies, NodeMachine
-from gateway.office.ports.node import Operations
 from gateway.office.ringing import RingBoard
 from gateway.office.telling import NoticeBoard
 from gateway.office.todo import TaskBell
 from gateway.office.web import icons
 from gateway.office.web.app import add_pages, add_static, add_status
-from gateway.office.web.deps import Light, Previews, WebDeps
+from gateway.office.web.deps import Light, Operations, Previews, WebDeps
 from gateway.ops.evidence.make import EvidenceMaker
 from gateway.ports import AxisDesk, HealthProbe
 

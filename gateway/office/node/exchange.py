@@ -1,7 +1,8 @@
 """The exchange, for the pages: the signed packets behind a document, found and judged as evidence packs do it; what people
 compare of a certificate; with which agencies mail goes on; and the signing helper, which lends the agency's own key to one
 signature on one draft's file. In: an open node; an agency's scope and ids, DER, entries of the registry, a file's bytes
-with a wish and the PIN of a person who is at the pages. Out: what `office.ports.exchange` promises. An agency is known by
+with a wish and the PIN of a person who is at the pages. Nothing of a recalled or sealed
+document is ever opened. An agency is known by
 its code and by the older form of it. Files that are signed lie in the content store's scratch folder and go at the end;
 what signs is loaded when somebody signs. And what was put aside, for the pages of operations: packets in quarantine, and
 the axis's dead list: lines of a tree, rows of bytes, or the file; nothing of it is ever rendered. An axis gives a parcel
@@ -25,6 +26,7 @@ from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.event import EventKind
 from gateway.domain.identity import Digest
 from gateway.domain.pdf import Placement, Purpose, Wish
+from gateway.domain.proof import Evidence, Step
 from gateway.domain.registry import AgencyEntry, AgencyFilter
 from gateway.domain.wall_clock import local
 from gateway.edxml import parse
@@ -32,8 +34,6 @@ from gateway.errors import Clash, Denied, GatewayError, NotFound
 from gateway.office.bootstrap.office import Office
 from gateway.office.domain.ringing import Partner
 from gateway.office.domain.roles import NODE
-from gateway.office.ports.exchange import ComparedCertificate, Opinion, ReadyPack
-from gateway.office.ports.node import Bytes, Claims
 from gateway.office.store import partners
 from gateway.ops import explain
 from gateway.ops.evidence.contents import HeldPacket
@@ -44,26 +44,86 @@ from gateway.ports import DeadParcel, InboxPacket, Page, Pool, Scratch
 from gateway.store import reporting
 from gateway.trust.pdf_signing import Pin
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claims:
+    """What a parcel says of itself, unproved: lines for a person, or why it cannot be read. `hosted`: the recipients this
+    node speaks for; only they would have it when it is handed out again."""
+
+    text: str
+    fault: str = ""
+    hosted: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bytes:
+    """A window of the file, as rows of (offset, hexadecimal digits, letters)."""
+
+    rows: Sequence[tuple[str, str, str]]
+    start: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opinion:
+    """What was found for the time of the packet, with what is known of certificates today. `word`: valid, invalid or
+    unknown; `certificate` by SHA-256; `receipt_of` is the packet that a receipt inside says was received."""
+
+    word: str
+    at: datetime
+    code: str | None = None
+    steps: tuple[Step, ...] = ()
+    evidence: Evidence | None = None
+    certificate: str = ""
+    signed_at: datetime | None = None
+    receipt_of: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadyPack:
+    """An evidence pack, ready to be streamed."""
+
+    name: str
+    size: int
+    pieces: AsyncIterator[bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparedCertificate:
+    """What people compare of a certificate. One that cannot be read has question marks for names, and no days."""
+
+    fingerprint: str
+    subject: str = "?"
+    issuer: str = "?"
+    serial: str = ""
+    begins: datetime | None = None
+    ends: datetime | None = None
+
+
 PIECE = 256 * 1024
 _HEX = frozenset("0123456789abcdef")
 
 
 @dataclass(frozen=True, slots=True)
 class PacketViews:
-    """Keeps the promise of `office.ports.exchange.Packets` over an open node."""
+    """The signed packets behind a document."""
 
     node: Office
     maker: EvidenceMaker
 
     async def of(self, scope: AgencyScope, id: str) -> Sequence[HeldPacket]:
+        """Of a document sent or received, oldest first. NotFound when the agency has no such document."""
         return await self.maker.packets(scope, id)
 
     async def find(self, scope: AgencyScope, id: str, digest: str, sender: str = "") -> HeldPacket:
+        """The packet of that document by the digest of its file; with a sender also by that of what it signed. NotFound
+        when the document has none such."""
         if sender:
             digest = await self._file_of(scope, sender, digest)
         return await self._held(scope, id, digest)
 
     async def judge(self, scope: AgencyScope, id: str, digest: str) -> Opinion | None:
+        """By the digest of the file; None where its bytes are withheld."""
         judged = await self.maker.judged(await self._held(scope, id, digest))
         if judged is None:
             return None
@@ -80,6 +140,7 @@ class PacketViews:
         )
 
     async def read(self, scope: AgencyScope, id: str, digest: str) -> AsyncIterator[bytes]:
+        """The file as it was signed. Clash where it is withheld."""
         held = await self._held(scope, id, digest)
         if held.open is None:
             raise Clash(
@@ -88,6 +149,7 @@ class PacketViews:
         return streamed(self.node.pool, pieces_of(held.open))
 
     async def pack(self, scope: AgencyScope, id: str) -> ReadyPack:
+        """Everything that proves the document, in one file. An event tells that it was made."""
         made = await self.maker.make(scope, id)
         return ReadyPack(name=made.name, size=made.size, pieces=streamed(self.node.pool, made.pieces()))
 
@@ -140,11 +202,12 @@ _AT_ONCE = 500  # entries looked through between two questions to the store
 
 @dataclass(frozen=True, slots=True)
 class NodeContacts:
-    """Keeps the promise of `office.ports.exchange.Contacts`."""
+    """With which agencies mail goes on: by the mail of one agency of this node, or of all for the empty id."""
 
     node: Office
 
     async def last_heard(self, entries: Sequence[AgencyEntry], agency_id: str = "") -> Mapping[str, datetime]:
+        """By code, when a packet of the agency was last admitted; who was never heard is no key."""
         ours = [each.id for each in await self._ours(agency_id)]
         asked = {name for each in entries for name in _codes_of(each)}
         heard = await partners.last_heard(self.node.store, asked, self.node.clock.now(), ours)
@@ -161,6 +224,8 @@ class NodeContacts:
     async def silent(
         self, wanted: AgencyFilter, limit: int, cursor: str | None = None, agency_id: str = ""
     ) -> Page[AgencyEntry]:
+        """Those wanted, in code order, to which nothing went and from which nothing came for six months. Whose mail it is
+        about is not among them."""
         ours = await self._ours(agency_id)
         own = {each.code for each in ours}
         ids, since = [each.id for each in ours], self.node.clock.now() - SIX_MONTHS
@@ -192,17 +257,19 @@ _MOST_IMAGE = 8 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class TokenSigning:
-    """Keeps the promise of `office.ports.exchange.Signing`."""
+    """Signs in person (R23a): the PIN is used for one signature and forgotten; no key stays open."""
 
     node: Office
 
     @property
     def is_ready(self) -> bool:
+        """Whether a token can be reached from this node at all."""
         return self.node.settings.sign.module is not None
 
     async def plan(
         self, agency: HostedAgency, source: Callable[[], BinaryIO], wish: Wish
     ) -> tuple[Placement, bytes]:
+        """Where the signature would show, and that page as a PNG. Refused where the file may not be signed."""
         desk = self._desk()
         with self.node.blobs.scratch() as scratch:
             plan = await self._planned(desk, agency, source, wish, scratch)
@@ -212,6 +279,7 @@ class TokenSigning:
     async def signed(
         self, scope: AgencyScope, agency: HostedAgency, source: Callable[[], BinaryIO], wish: Wish, pin: str
     ) -> AsyncIterator[AsyncIterator[bytes]]:
+        """The signed file, piece by piece; it is gone at the end. Refused, Denied or Clash where there is none."""
         from gateway.bootstrap import signing as wiring
 
         desk, given = self._desk(), Pin(pin)
@@ -285,17 +353,21 @@ _ROUTING_ELEMENTS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class QuarantinedPackets:
-    """Keeps the promise of `office.ports.node.Aside`."""
+    """Packets that did not become a document, of every agency."""
 
     node: Office
 
     async def waiting(self, agency_id: str, limit: int) -> Sequence[InboxPacket]:
+        """Oldest first; of one agency, or of all for the empty id."""
         return await reporting.packets_aside(self.node.store, agency_id, limit)
 
     async def get(self, agency_id: str, id: str) -> InboxPacket:
+        """NotFound in another agency, unless that is the empty id."""
         return await reporting.find_packet(self.node.store, agency_id, id)
 
     async def tree(self, item: InboxPacket, *, routing_only: bool) -> parse.View:
+        """Bounded; files inside are never shown, and with `routing_only` no text that says what it is about: its lines are
+        `hidden`."""
         found = await self.node.pool.run(partial(_view, await self._opener(item)))
         return replace(found, lines=tuple(_line(each, routing_only=routing_only) for each in found.lines))
 
@@ -361,11 +433,12 @@ _ROUTING_KEYS = (
 
 @dataclass(frozen=True, slots=True)
 class AxisDeadLetters:
-    """Keeps the promise of `office.ports.node.DeadLetters`."""
+    """Parcels that the axis put aside. An act is told of before it is done; nothing is lost whenever it is cut short."""
 
     node: Office
 
     async def all(self) -> Sequence[DeadParcel]:
+        """Oldest first."""
         return await self.node.axis.dead_list()
 
     async def get(self, id: str) -> DeadParcel:
@@ -375,6 +448,7 @@ class AxisDeadLetters:
         return found
 
     async def claims(self, id: str, lang: str) -> Claims:
+        """What it says, routing alone: neither subject nor files."""
         parcel = await self.get(id)
         own = {
             code.casefold()
@@ -391,6 +465,7 @@ class AxisDeadLetters:
         return Claims(text=explain.to_text(_routing_alone(told), lang), hosted=hosted)
 
     async def retry(self, by: str, ids: Sequence[str]) -> int:
+        """How many; those that are gone meanwhile are passed over."""
         known = {each.id: each for each in await self.all()}
         wanted = [known[each] for each in dict.fromkeys(ids) if each in known]
         done = 0

@@ -1,13 +1,15 @@
-"""The sealed log, for the page that shows it. In: an open node. Out: what `office.ports.node.Journal` promises. The
+"""The sealed log, for the page that shows it. In: an open node. Out: its lines and where it stands. The
 whole log is examined beside the node's other work, once for whoever asks meanwhile."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
 
 from gateway.domain.account import AgencyScope
 from gateway.domain.event import EventKind
@@ -15,11 +17,60 @@ from gateway.domain.text import fold
 from gateway.errors import GatewayError, NotFound
 from gateway.office.bootstrap.office import Office
 from gateway.office.domain.roles import NODE
-from gateway.office.ports.accounts import AccountWork
-from gateway.office.ports.node import JournalAsk, JournalEntry, JournalState
+from gateway.office.store.accounts import AccountWork
 from gateway.ops.audit import Given, verify
 from gateway.ops.audit_checks import AuditFinding
 from gateway.store.log_reading import Hit, WantedEvents, search_log
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalAsk:
+    """What is looked for; everything empty does not matter. `within` are kinds, or beginnings of kinds with a `*`, to which
+    the person's role confines it; `agency_id` None is the whole node. `people`: also what the node tells of the people
+    who have a post in that agency."""
+
+    agency_id: str | None = None
+    people: bool = False
+    principal_id: str = ""
+    within: tuple[str, ...] = ()
+    kind: str = ""
+    subject_id: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalEntry:
+    """One line. `leaf` is its number in the sealed log, None while it waits for its seal; `who` is a name where it is
+    known, `place` the address and the device of the session, where the event names one that is still kept."""
+
+    position: int
+    id: str
+    at: datetime
+    kind: str
+    subject_id: str
+    principal_id: str
+    who: str
+    agency: str
+    leaf: int | None
+    place: str = ""
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalState:
+    """Where the log stands. `word`: whole, broken, running or unknown, as of `checked_at`; `broken_at` is the first line
+    that does not hold."""
+
+    size: int
+    sealed_at: datetime | None
+    unsealed_since: datetime | None
+    word: str = "unknown"
+    checked_at: datetime | None = None
+    lines: int = 0
+    broken_at: str = ""
+    faults: tuple[tuple[str, str, Mapping[str, object]], ...] = ()
+
 
 _LOG = logging.getLogger(__name__)
 
@@ -32,13 +83,14 @@ _DEVICE = 60
 
 @dataclass(slots=True)
 class NodeJournal:
-    """Keeps the promise of `office.ports.node.Journal`."""
+    """The sealed log of one open node."""
 
     node: Office
     _found: JournalState | None = None
     _task: asyncio.Task[None] | None = None
 
     async def page(self, ask: JournalAsk, *, before: int | None, limit: int) -> Sequence[JournalEntry]:
+        """Newest first, before that position."""
         people: Sequence[str] = ()
         if ask.people and ask.agency_id is not None:
             async with self.node.accounts.accounts.read() as work:
@@ -63,6 +115,7 @@ class NodeJournal:
         return await self._told(list(reversed(hits)))
 
     async def named(self, text: str) -> Sequence[str]:
+        """Ids of persons with that name or login."""
         wanted = fold(text)
         async with self.node.accounts.accounts.read() as work:
             return [each.id for each in await work.people.everybody() if wanted in fold(each.name)]
@@ -84,12 +137,14 @@ class NodeJournal:
         )
 
     async def check(self) -> None:
+        """Begins to examine the whole log anew, unless that is under way."""
         if self._task is None or self._task.done():
             self._task = self.node.beside.begin(self._examine())
 
     async def export(
         self, by: str, agency_id: str, ask: JournalAsk, most: int
     ) -> AsyncIterator[JournalEntry]:
+        """Oldest last; told in the log before the first line is given."""
         asked = {
             name: value
             for name, value in (

@@ -1,6 +1,6 @@
 """The node itself, for the pages of operations: its standing and queues, how long its disk lasts, the test of its line
 to the axis, the sealed copies on this machine and their trial restore. In: an open node and what watches it. Out:
-what `Machine` and `Copies` of `office.ports.node` promise. The test goes step by step with this node's own rights,
+values; words are keys of the labels with their parameters. The line is tested step by step with this node's own rights,
 with time, cause and cure, in the order in which a person would mend things; it changes nothing and sends nothing. A
 passphrase lives in memory as long as its trial runs, and nowhere else."""
 
@@ -20,35 +20,109 @@ from typing import TYPE_CHECKING
 from gateway import __version__
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.event import EventKind
-from gateway.domain.pace import DISK, HISTORY_KEPT, JobDay, QueueSample, paces
+from gateway.domain.pace import DISK, HISTORY_KEPT, JobDay, Pace, QueueSample, paces
 from gateway.edxml.key import value_fault
 from gateway.edxml.policy import XmlPolicy
 from gateway.errors import Clash, GatewayError, NotFound, StoreFailure, TransportFailure
 from gateway.office.bootstrap.office import Office
 from gateway.office.domain.roles import NODE
-from gateway.office.ports.node import (
-    Copy,
-    Drill,
-    Flow,
-    LineStep,
-    NodeStanding,
-    QueuePile,
-    Queues,
-    TrafficWanted,
-)
 from gateway.office.store import partners
+from gateway.office.store.partners import Flow, TrafficWanted
 from gateway.ops import axis_now, backup, doctor, restore, status
 from gateway.ops.doctor_checks import CLOCK_SKEW
 from gateway.ops.metrics import days_left
 from gateway.outgoing import desk
-from gateway.ports import HealthProbe, OutboxItem
+from gateway.ports import AxisState, HealthProbe, OutboxItem
 from gateway.store import reporting
 from gateway.store.reporting import Load
 from gateway.trust.key_material import ENVELOPES
-from gateway.workers.pulse import beats, slots
+from gateway.workers.pulse import ProcessBeat, beats, slots
 
 if TYPE_CHECKING:
     from gateway.transport.broker.check import AxisFinding
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeStanding:
+    """The node at one moment. `axes` are those of several, by name; `certificates` are days left by agency, 0 where none is
+    in force; `database_bytes` is None where a server does not tell; `disk_days`, how long the disk lasts, where that is
+    not known or it does not fill."""
+
+    node: str
+    version: str
+    at: datetime
+    axis: AxisState
+    axes: Mapping[str, AxisState]
+    well: bool
+    parts: Mapping[str, str]
+    certificates: Mapping[str, float]
+    workers: Sequence[ProcessBeat]
+    loops: Mapping[str, bool]
+    disk_free: int
+    disk_days: int | None
+    paces: Sequence[Pace]
+    database_bytes: int | None
+    backup_at: datetime | None
+    tested_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueuePile:
+    """Work of one sort that waits: which queue, which part of it, how much, since when the oldest."""
+
+    queue: str
+    part: str
+    count: int
+    oldest: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queues:
+    """`axis_fault` says why the axis did not tell, `blocked` whether it takes nothing for now."""
+
+    piles: Sequence[QueuePile]
+    failed: int
+    late: int
+    leases: Mapping[str, int]
+    axis_fault: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineStep:
+    """One step of the test of the line: `mark` is fine, warned, wrong or skipped."""
+
+    server: str
+    name: str
+    mark: str
+    ms: int
+    says: str
+    cure: str = ""
+    params: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copy:
+    """One sealed copy on this machine's disk. `tested_at` is when it was last restored on trial."""
+
+    name: str
+    size: int
+    at: datetime
+    tested_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drill:
+    """A trial restore. `word`: running, equal or failed; `code` says why it failed, `fault` in words for engineers."""
+
+    name: str
+    word: str
+    began_at: datetime
+    ended_at: datetime | None = None
+    rows: int = 0
+    files: int = 0
+    code: str = ""
+    fault: str = ""
+
 
 DISK_LOOKED_AT = timedelta(days=7)
 _SHORTEST_KNOWN = timedelta(days=1)
@@ -163,7 +237,7 @@ _REMEMBERED = timedelta(seconds=20)
 
 @dataclass(slots=True)
 class NodeMachine:
-    """Keeps the promise of `office.ports.node.Machine`."""
+    """The node as whoever looks after it sees it."""
 
     node: Office
     health: HealthProbe
@@ -171,6 +245,7 @@ class NodeMachine:
     _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def checks(self) -> Sequence[doctor.Diagnosis]:
+        """Known for some seconds: it opens everything anew."""
         async with self._one_at_a_time:
             now = self.node.clock.now()
             if self._checks is None or not timedelta() <= now - self._checks[0] < _REMEMBERED:
@@ -221,9 +296,11 @@ class NodeMachine:
         )
 
     async def tries(self, limit: int) -> Sequence[OutboxItem]:
+        """Packets that were tried and are not through, of every agency, the next try first."""
         return await reporting.packets_tried(self.node.store, limit)
 
     async def hurry(self, by: str, id: str) -> None:
+        """The packet is due at once. NotFound when it does not wait."""
         node, now = self.node, self.node.clock.now()
         item = await reporting.hurry_packet(node.store, id, now)
         scope = AgencyScope(agency_id=item.agency_id, principal_id=by)
@@ -234,6 +311,7 @@ class NodeMachine:
         node.store.wake.ring("dispatcher", "sequencer")
 
     async def test_line(self) -> Sequence[LineStep]:
+        """Every step; what needs a line is not tried without one. Changes nothing."""
         node = self.node
         hosted = [each for each in await node.store.hosted() if each.left_at is None]
         if node.settings.axes or node.settings.axis.kind != "embedded":
@@ -249,12 +327,14 @@ class NodeMachine:
         return steps
 
     async def test_partner(self, code: str, sender: str) -> Sequence[LineStep]:
+        """The way to one partner, from that agency of this node or the first; nothing is sent."""
         from gateway.ops.partner_check import examine_partner
 
         found = examine_partner(self.node, self.node.axis, sender, code)
         return [_line_step(each, "ping") async for each in found]
 
     async def report(self) -> Mapping[str, object]:
+        """For whoever is asked for help: no secret, nothing of any document."""
         node, ready, alive = self.node, await self.health.ready(), await self.health.alive()
         return (
             status.report_of_settings(node.settings, await self.checks(), node.clock.now())
@@ -263,9 +343,11 @@ class NodeMachine:
         )
 
     async def sampled(self, since: datetime) -> Sequence[QueueSample]:
+        """What waited, every few minutes, oldest first."""
         return await self.node.store.history.samples(since)
 
     async def job_days(self) -> Sequence[JobDay]:
+        """What each periodic job did on each day that is remembered."""
         return await self.node.store.history.days((self.node.clock.now() - HISTORY_KEPT).date())
 
     async def traffic(self, wanted: TrafficWanted) -> Sequence[Flow]:
@@ -304,7 +386,7 @@ RUNNING, EQUAL, FAILED = "running", "equal", "failed"
 
 @dataclass(slots=True)
 class BackupCopies:
-    """Keeps the promise of `office.ports.node.Copies`; one trial at a time."""
+    """One trial at a time."""
 
     node: Office
     _drill: Drill | None = None
@@ -312,6 +394,7 @@ class BackupCopies:
     _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def all(self) -> Sequence[Copy]:
+        """Newest first."""
         known = status.last_backup(self.node.settings.node.data_dir)
         files = await self.node.pool.run(partial(_files, self._places()))
         return [
@@ -325,9 +408,11 @@ class BackupCopies:
         ]
 
     def drill(self) -> Drill | None:
+        """The one under way, or the last of this process."""
         return self._drill
 
     async def begin_drill(self, by: str, name: str, passphrase: str) -> None:
+        """Into a scratch database, beside the node. Clash while another one runs, NotFound for a copy that is not there."""
         async with self._one_at_a_time:
             if self._drill is not None and self._drill.word == RUNNING:
                 raise Clash("another trial restore is under way; wait for its end")

@@ -23,9 +23,9 @@ from sqlmodel import col
 from gateway import errors
 from gateway.domain.account import AgencyScope
 from gateway.domain.wall_clock import VIETNAM
-from gateway.office.domain.listing import TABS, ListLine, Side, Tab
-from gateway.office.ports.lists import MOST_COUNTED, Charts, DayHours, ListCount, ListPage, Tiles, Wanted
+from gateway.office.domain.listing import TABS, ListLine, Side, Tab, Wanted
 from gateway.office.store import lists_figures
+from gateway.office.store.lists_figures import Charts, DayHours
 from gateway.office.store.lists_query import (
     SEARCH,
     Band,
@@ -44,6 +44,41 @@ from gateway.ports.services import Clock
 from gateway.store.row import to_json, value_of
 from gateway.store.tables_office import ListRow
 from gateway.store.transaction import Transaction
+
+# Counting stops there: a page says "10.000+".
+MOST_COUNTED = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListPage:
+    """`now` is the moment that overdue and attention were judged by; pages behind a cursor keep it."""
+
+    lines: tuple[ListLine, ...]
+    now: datetime
+    next_cursor: str | None = None
+    previous_cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListCount:
+    """`more`: there are more than this, and nobody counted how many."""
+
+    n: int
+    more: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tiles:
+    """The dashboard's tiles that are about documents (interfaces.md 2.1); each is the count of a list."""
+
+    late: ListCount
+    urgent: ListCount
+    today: ListCount
+    unsent: ListCount
+    silent: ListCount
+    rejected: ListCount
+    failed: ListCount
+
 
 COUNT_FRESH = timedelta(seconds=5)
 STILL_MANY = timedelta(minutes=5)
@@ -120,7 +155,7 @@ class _Edge:
 
 
 class SqlLists:
-    """Keeps the promise of `office.ports.lists.Lists`."""
+    """The lists of one agency, within one unit of work."""
 
     def __init__(
         self,
@@ -140,6 +175,7 @@ class SqlLists:
         self._turn = self._known.turn(scope.agency_id)
 
     async def page(self, wanted: Wanted, *, limit: int, cursor: str | None = None) -> ListPage:
+        """Each row once, in the order asked for, forward or back. NotFound for a cursor of another question."""
         limit = max(1, min(limit, MOST_ROWS))
         edge = _read_cursor(cursor, wanted) if cursor is not None else None
         now = edge.now if edge else self._clock.now()
@@ -166,6 +202,7 @@ class SqlLists:
         return count
 
     async def tabs(self, side: Side) -> Mapping[Tab | None, ListCount]:
+        """How many stand in each tab; None is all of them, and `Tab(0)` those that need a person."""
         asked: dict[Tab | None, Wanted] = {
             None: Wanted(side=side),
             _ATTENTION: Wanted(side=side, attention=True),
@@ -175,6 +212,7 @@ class SqlLists:
         return dict(zip(asked, counted, strict=True))
 
     async def beside(self, wanted: Wanted, id: str) -> tuple[str | None, str | None]:
+        """The ids of the rows before and after that one; none for both where the list does not have it."""
         now = self._clock.now()
         asked, where = bands(wanted, now), await self._where(wanted, now)
         for n, band in enumerate(asked):
@@ -190,6 +228,7 @@ class SqlLists:
         return None, None
 
     async def late(self, side: Side, ids: Sequence[str], today: date) -> frozenset[str]:
+        """Those of them on which work or an answer is late."""
         if not ids:
             return frozenset()
         is_late = await late_condition(self._tx, self._agency_id, side, today)
@@ -197,11 +236,13 @@ class SqlLists:
         return frozenset(id for (id,) in await self._tx.tuples(these))
 
     async def line(self, id: str) -> ListLine | None:
+        """One document as its list has it."""
         mine = (col(_R.agency_id) == self._agency_id, col(_R.id) == id)
         row = await self._tx.first(_R, select(_R).where(*mine))
         return to_line(row) if row is not None else None
 
     async def mark_read(self, ids: Sequence[str], *, unread: bool = False) -> int:
+        """Incoming documents that somebody of the agency has read now, or wants to have unread again; how many were not."""
         these = update(_R).where(
             col(_R.agency_id) == self._agency_id,
             col(_R.side) == Side.IN.value,
@@ -214,9 +255,11 @@ class SqlLists:
         return changed
 
     async def types(self, side: Side) -> Sequence[str]:
+        """The keys of the types of document there are, for the choice of a filter."""
         return await self._values(col(_R.type_key), side)
 
     async def books(self, side: Side) -> Sequence[str]:
+        """The years of the register books in which there are documents; with `NO_BOOK` where some are in none."""
         return await self._values(col(_R.book), side)
 
     async def _values(self, column: Any, side: Side) -> Sequence[str]:

@@ -7,7 +7,7 @@ both ends as the later one says."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -20,12 +20,60 @@ from sqlmodel import col
 from gateway.domain.status import Track
 from gateway.domain.wall_clock import VIETNAM
 from gateway.office.domain.listing import Side
-from gateway.office.ports.lists import Charts, DayFigures, DayHours, Lag, Slow
 from gateway.office.store.lists_write import DueNow, ListWriter, first_place
 from gateway.store.row import from_json, to_json
 from gateway.store.tables import DeliveryRow, FactRow, IncomingRow, OutgoingRow
 from gateway.store.tables_office import SENT, ListDayRow, ListFillRow, ListRow
 from gateway.store.transaction import Transaction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lag:
+    """How long something took, in seconds, over `n` recipients."""
+
+    n: int
+    median: float
+    p90: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayFigures:
+    """One day: what was sent and received, how long until 01, and from there until 03."""
+
+    day: date
+    sent: int = 0
+    received: int = 0
+    delivered: Lag | None = None
+    taken_in: Lag | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slow:
+    """One recipient: how many it took in, and the mean time from 01 to 03 in seconds."""
+
+    code: str
+    n: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Charts:
+    """What the charts are drawn from, over the days before and with `today`. `hours`: arrivals by weekday, Monday first,
+    and hour. `states`: documents of today by the word shown."""
+
+    days: tuple[DayFigures, ...]
+    states: Mapping[str, int]
+    slowest: tuple[Slow, ...]
+    hours: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayHours:
+    """How many documents came and left in each hour of one day."""
+
+    received: tuple[int, ...]
+    sent: tuple[int, ...]
+
 
 DAYS = 30
 # Days whose deliveries still move are worked out again once a day; today every ten minutes, or every minute while little

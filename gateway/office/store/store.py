@@ -1,14 +1,14 @@
 """The node's database where the office is open: lists follow every document, whichever unit of work changes it, and
 units have what persons at pages need, each made when it is first asked for; beside them notices of stops and
 incidents, and what pages keep for the pages that follow, where each call is a transaction of its own. In: what the
-exchange's store takes, and how the office reckons its hours. Out: `ports.store.OfficeStore`."""
+exchange's store takes, and how the office reckons its hours."""
 
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -20,8 +20,7 @@ from gateway import errors
 from gateway.domain.account import AgencyScope
 from gateway.domain.event import EventKind
 from gateway.office.domain.listing import Origin
-from gateway.office.ports.lists import Keeping
-from gateway.office.ports.telling import Notice
+from gateway.office.domain.notice import Notice
 from gateway.office.store import lists_figures
 from gateway.office.store.book import SqlBooks
 from gateway.office.store.lists import KnownCounts, SqlLists
@@ -39,6 +38,18 @@ from gateway.store.tables_office import KeepingRow, NoticeRow
 from gateway.store.transaction import Slowly, Transaction
 from gateway.store.work import SqlWork
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keeping:
+    """`key` cannot be guessed; `body` is the page's own matter."""
+
+    key: str
+    session_id: str
+    body: bytes = field(repr=False)
+    at: datetime
+    until: datetime
+
+
 MOST_KEEPINGS = 20
 """Of one session."""
 _KEEPING = KeepingRow
@@ -47,12 +58,13 @@ Open = Callable[[], AbstractAsyncContextManager[Transaction]]
 
 
 class SqlKeepings:
-    """Keeps the promise of `office.ports.lists.Keepings`."""
+    """Each call is durable on return."""
 
     def __init__(self, writing: Open, reading: Open) -> None:
         self._writing, self._reading = writing, reading
 
     async def keep(self, keeping: Keeping) -> None:
+        """Durable on return. What is over goes, and of a session all but the newest few."""
         row = KeepingRow.of(keeping, body=b64encode(keeping.body).decode())
         of_session = select(col(_KEEPING.key)).where(col(_KEEPING.session_id) == keeping.session_id)
         async with self._writing() as tx:
@@ -66,6 +78,7 @@ class SqlKeepings:
             await tx.commit()
 
     async def find(self, key: str, session_id: str, now: datetime) -> bytes | None:
+        """The body; none for another session, or when its time is over."""
         query = select(_KEEPING).where(
             col(_KEEPING.key) == key, col(_KEEPING.session_id) == session_id, col(_KEEPING.until) > now
         )
@@ -74,6 +87,7 @@ class SqlKeepings:
         return b64decode(found.body) if found is not None else None
 
     async def forget(self, key: str) -> None:
+        """Harmless where there is none."""
         async with self._writing() as tx:
             await tx.change(delete(_KEEPING).where(col(_KEEPING.key) == key))
             await tx.commit()
@@ -85,15 +99,17 @@ _MOST_OPEN_NOTICES = 50
 
 
 class SqlNotices:
-    """Keeps the promise of `ports.NoticeRows`."""
+    """Each call is durable on return."""
 
     def __init__(self, writing: Open, reading: Open, clock: Clock) -> None:
         self._writing, self._reading, self._clock = writing, reading, clock
 
     async def open(self) -> Sequence[Notice]:
+        """Those that nobody closed, newest first."""
         return await self._found(select(_NOTICE).where(col(_NOTICE.closed_at).is_(None)), _MOST_OPEN_NOTICES)
 
     async def all(self, limit: int) -> Sequence[Notice]:
+        """Newest first."""
         return await self._found(select(_NOTICE), limit)
 
     async def get(self, id: str) -> Notice:
@@ -111,6 +127,8 @@ class SqlNotices:
         by: str,
         at: datetime,
     ) -> None:
+        """The row, in place of an older state of it that is still open, and the event in each agency's stream; the empty
+        id is the node's own. Clash when it was closed before."""
         row = NoticeRow.of(notice)
         async with self._writing() as tx:
             if not await tx.put_new(row):
@@ -131,7 +149,7 @@ class SqlNotices:
 
 @dataclass(eq=False)
 class SqlOfficeRows:
-    """Keeps the promise of `ports.store.OfficeRows`."""
+    """Of one agency, within one unit of work."""
 
     tx: Transaction
     scope: AgencyScope
@@ -172,8 +190,8 @@ class SqlOfficeRows:
         return SqlSubmissions(self.tx, self.scope)
 
 
-class SqlOfficeWork(SqlWork):
-    """Keeps the promise of `ports.store.OfficeWork`."""
+class OfficeWork(SqlWork):
+    """A unit of work of the exchange that has the rows of the office, `office`, besides."""
 
     def __init__(
         self,
@@ -191,7 +209,7 @@ class SqlOfficeWork(SqlWork):
 
 
 class SqlOfficeStore(SqlStore):
-    """Keeps the promise of `ports.store.OfficeStore`."""
+    """The node's store, each of whose units of work has its `office`."""
 
     def __init__(
         self,
@@ -209,21 +227,22 @@ class SqlOfficeStore(SqlStore):
         self.notices = SqlNotices(self.writing, self.reading, clock)
         self.calendar = SqlCalendarDays(self.writing, self.reading, clock, self._dues.forget)
 
-    def begin(self, scope: AgencyScope) -> AbstractAsyncContextManager[SqlOfficeWork]:
-        def made(tx: Transaction) -> SqlOfficeWork:
+    def begin(self, scope: AgencyScope) -> AbstractAsyncContextManager[OfficeWork]:
+        def made(tx: Transaction) -> OfficeWork:
             follower = self._following(tx, scope.agency_id)
-            return SqlOfficeWork(tx, scope, self._clock, follower, changed=self._counts.changed)
+            return OfficeWork(tx, scope, self._clock, follower, changed=self._counts.changed)
 
         return self._writing(made)
 
-    def read(self, scope: AgencyScope) -> AbstractAsyncContextManager[SqlOfficeWork]:
-        return self._looking(lambda tx: SqlOfficeWork(tx, scope, self._clock, known=self._counts))
+    def read(self, scope: AgencyScope) -> AbstractAsyncContextManager[OfficeWork]:
+        return self._looking(lambda tx: OfficeWork(tx, scope, self._clock, known=self._counts))
 
     def _following(self, tx: Transaction, agency_id: str) -> Follower:
         changed, origins = self._counts.changed, self._origins
         return ListWriter(tx, agency_id, self._dues.of, changed=changed, origins=origins)
 
     async def fill_lists(self, limit: int) -> bool:
+        """Writes that many rows of lists for documents older than lists; True when there may be more. Harmless again."""
         agencies = [agency.id for agency in await self.hosted()]
         changed = self._counts.changed
         return await lists_figures.fill_rows(
@@ -231,12 +250,15 @@ class SqlOfficeStore(SqlStore):
         )
 
     async def fill_lists_again(self) -> None:
+        """The last two days are filled once more: an older version of the program may have worked beside this one."""
         await lists_figures.fill_again(self.writing, self._clock.now())
 
     async def write_due_again(self, limit: int) -> bool:
+        """Writes that many rows of lists anew where the calendar is another one since; True when there may be more."""
         agencies = [agency.id for agency in await self.hosted()]
         return await self._dues.write_again(self.reading, self.writing, agencies, limit, self._counts.changed)
 
     async def work_out_day(self) -> bool:
+        """The figures of one day of one agency that are missing or old; False when none are."""
         agencies = [agency.id for agency in await self.hosted()]
         return await lists_figures.work_out_day(self.reading, self.writing, agencies, self._clock.now())

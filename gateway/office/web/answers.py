@@ -27,15 +27,15 @@ from gateway.domain import account
 from gateway.domain.document import Signer
 from gateway.domain.fields import CHANGE, DRAFT, STATUS
 from gateway.domain.wall_clock import local
-from gateway.office.ports.exchange import ReadyPack
 from gateway.office.web import icons
 from gateway.office.web.dates import clock_text, moment_text
-from gateway.ops.evidence.contents import HeldPacket
 from gateway.ports import Pool
 from gateway.words import labels
 
 if TYPE_CHECKING:
+    from gateway.office.node.exchange import ReadyPack
     from gateway.office.web.visits import Visit
+    from gateway.ops.evidence.contents import HeldPacket
 
 STATIC: Mapping[str, str] = {
     "agencies.js": "text/javascript",

@@ -27,16 +27,18 @@ from gateway.holding import HoldDesk
 from gateway.office.desks import AccountDesk, BookDesk, OfficeIn, OfficeOut, TodoDesk
 from gateway.office.letters.habits import HabitsMemory
 from gateway.office.letters.looking import Looking
-from gateway.office.ports.exchange import (
+from gateway.office.node.exchange import (
+    AxisDeadLetters,
     ComparedCertificate,
-    Contacts,
-    Packets,
-    Signing,
+    NodeContacts,
+    PacketViews,
+    QuarantinedPackets,
+    TokenSigning,
 )
-from gateway.office.ports.lists import Keeping, Keepings
-from gateway.office.ports.node import Operations
-from gateway.office.ports.store import OfficeStore
+from gateway.office.node.journal import NodeJournal
+from gateway.office.node.machine import BackupCopies, NodeMachine
 from gateway.office.ringing import RingBoard
+from gateway.office.store.store import Keeping, SqlKeepings, SqlOfficeStore
 from gateway.office.telling import NoticeBoard
 from gateway.office.todo import TaskBell
 from gateway.office.web.icons import Emblem
@@ -161,7 +163,7 @@ class Preview:
 class Previews:
     """`planned` asks the registry what a file would change now."""
 
-    keepings: Keepings
+    keepings: SqlKeepings
     planned: Callable[[bytes], Awaitable[Plan]]
     pool: Pool
     _near: OrderedDict[str, Preview] = field(default_factory=OrderedDict)
@@ -246,11 +248,22 @@ class Light:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Operations:
+    """Everything behind the pages of operations and of the log."""
+
+    machine: NodeMachine
+    dead: AxisDeadLetters
+    aside: QuarantinedPackets
+    copies: BackupCopies
+    journal: NodeJournal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WebDeps:
     """Everything that the pages work with. `request_id` and `address` ask the server's outer layer, which named the call
     and knows which proxies to believe. `ribbon` marks a node that is not for real mail."""
 
-    store: OfficeStore
+    store: SqlOfficeStore
     blobs: Blobs
     accounts: AccountDesk
     deciding: DecidingDesk
@@ -260,7 +273,7 @@ class WebDeps:
     todo: TodoDesk
     book: BookDesk
     registry: SqlDirectory
-    contacts: Contacts
+    contacts: NodeContacts
     certificate: Callable[[bytes], ComparedCertificate]
     clock: Clock
     pool: Pool
@@ -270,11 +283,11 @@ class WebDeps:
     keys: HostedAccounts
     calls: ApiCalls
     webhooks: WebhookDesk
-    keepings: Keepings
+    keepings: SqlKeepings
     previews: Previews
     looking: Looking
-    packets: Packets
-    signing: Signing
+    packets: PacketViews
+    signing: TokenSigning
     operations: Operations
     notices: NoticeBoard
     light: Callable[[], Light]

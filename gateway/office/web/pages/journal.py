@@ -15,7 +15,7 @@ from gateway.domain.event import EventKind
 from gateway.domain.wall_clock import local
 from gateway.errors import Denied
 from gateway.office.domain.roles import Manner, Right
-from gateway.office.ports.node import JournalAsk, JournalEntry
+from gateway.office.node.journal import JournalAsk, JournalEntry
 from gateway.office.web import answers, dates
 from gateway.office.web.answers import FileContent
 from gateway.office.web.forms import Problems, whole_number

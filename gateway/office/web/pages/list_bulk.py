@@ -21,7 +21,7 @@ from gateway.office.domain.listing import Side, Tag
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.letters import asking, received
 from gateway.office.letters.asking import Urging
-from gateway.office.ports.lists import Keeping, Keepings
+from gateway.office.store.store import Keeping, SqlKeepings
 from gateway.office.web import answers
 from gateway.office.web.forms import Problems
 from gateway.office.web.listing import list_rows
@@ -59,14 +59,14 @@ class BulkResult:
         return sum(each.ok for each in self.outcomes)
 
 
-async def keep_result(keepings: Keepings, result: BulkResult, session_id: str, now: datetime) -> str:
+async def keep_result(keepings: SqlKeepings, result: BulkResult, session_id: str, now: datetime) -> str:
     """The key to find it by."""
     key, body = secrets.token_urlsafe(12), json.dumps(asdict(result)).encode()
     await keepings.keep(Keeping(key=key, session_id=session_id, body=body, at=now, until=now + _RESULT_KEPT))
     return key
 
 
-async def find_result(keepings: Keepings, key: str, session_id: str, now: datetime) -> BulkResult | None:
+async def find_result(keepings: SqlKeepings, key: str, session_id: str, now: datetime) -> BulkResult | None:
     body = await keepings.find(key, session_id, now)
     if body is None:
         return None

@@ -19,11 +19,11 @@ from gateway.domain.document import URGENCY_KEYS
 from gateway.domain.text import fold, sought
 from gateway.errors import Clash, NotFound
 from gateway.office.accounts import tags_and_views
-from gateway.office.domain.listing import NO_BOOK, TABS, ListLine, Side, Tab, Tag
+from gateway.office.domain.listing import NO_BOOK, TABS, ListLine, ListOrder, Side, Tab, Tag, Wanted
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.letters import received
-from gateway.office.ports.lists import ListCount, ListOrder, ListPage, Wanted
-from gateway.office.ports.store import OfficeWork
+from gateway.office.store.lists import ListCount, ListPage
+from gateway.office.store.store import OfficeWork
 from gateway.office.web.answers import figure
 from gateway.office.web.forms import Problems
 from gateway.office.web.listing import asking, list_rows

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from gateway.domain.event import EventKind
 from gateway.office.desks import TodoDesk
-from gateway.office.ports.telling import Notice, NoticeKind, NoticeWish
+from gateway.office.domain.notice import Notice, NoticeKind, NoticeWish
 from gateway.office.store.store import SqlOfficeStore
 from gateway.office.telling import NoticeBoard
 from tests.support.clock import ManualClock

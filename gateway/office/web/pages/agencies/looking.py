@@ -15,7 +15,7 @@ from gateway.domain.forms import Form
 from gateway.domain.registry import AgencyEntry, AgencyFilter, CodeStanding, Resolution
 from gateway.errors import NotFound
 from gateway.office.domain.roles import Manner, Right
-from gateway.office.ports.exchange import ComparedCertificate
+from gateway.office.node.exchange import ComparedCertificate
 from gateway.office.web import dates
 from gateway.office.web.pages.agencies import ground
 from gateway.office.web.routes import Who, get

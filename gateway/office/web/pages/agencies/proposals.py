@@ -28,7 +28,7 @@ from gateway.domain.registry import AgencyEntry
 from gateway.domain.registry_reform import Reform
 from gateway.errors import Clash, Denied, GatewayError, Misconfigured, NotFound
 from gateway.office.domain.roles import Manner, Right
-from gateway.office.ports.exchange import ComparedCertificate
+from gateway.office.node.exchange import ComparedCertificate
 from gateway.office.web import forms, routes
 from gateway.office.web.forms import Problems
 from gateway.office.web.pages.agencies import ground

@@ -18,7 +18,7 @@ from gateway.errors import Clash, Denied
 from gateway.incoming import seal
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.letters import received
-from gateway.office.ports.store import OfficeWork
+from gateway.office.store.store import OfficeWork
 from gateway.office.web.dates import moment_text
 from gateway.office.web.pages.agencies import ground
 from gateway.office.web.pages.incoming import detail, seen

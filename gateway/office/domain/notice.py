@@ -1,16 +1,13 @@
-"""How our own people are told of something: the notice of a stop that is planned or of an incident (R97, R98), and where
-its rows are kept; and mail. Values are frozen; when a stop may be announced is
-`office.policy.todo`."""
+"""How our own people are told of something: the notice of a stop that is planned or of an incident (R97, R98), and
+mail. Values are frozen; when a stop may be announced is `office.policy.todo`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
-from gateway.domain.event import EventKind
 from gateway.words import labels
 
 LONGEST_TEXT = 1_000
@@ -82,30 +79,6 @@ class Notice:
     def is_for(self, agency_id: str) -> bool:
         """The empty id stands for the node, which hears everything."""
         return self.wish.audience is Audience.ALL or agency_id in ("", self.wish.agency_id)
-
-
-class NoticeRows(Protocol):
-    """Each call is durable on return."""
-
-    async def open(self) -> Sequence[Notice]:
-        """Those that nobody closed, newest first."""
-
-    async def all(self, limit: int) -> Sequence[Notice]:
-        """Newest first."""
-
-    async def get(self, id: str) -> Notice: ...
-
-    async def save(
-        self,
-        notice: Notice,
-        kind: EventKind,
-        agencies: Sequence[str],
-        data: Mapping[str, object],
-        by: str,
-        at: datetime,
-    ) -> None:
-        """The row, in place of an older state of it that is still open, and the event in each agency's stream; the empty
-        id is the node's own. Clash when it was closed before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
