@@ -29,8 +29,7 @@ from gateway.domain.identity import Digest
 from gateway.domain.page_picture import PageLook, PageWish
 from gateway.errors import GatewayError
 from gateway.incoming import reading
-from gateway.office.beside import Beside
-from gateway.office.desks import OfficeIn, OfficeOut
+from gateway.office.desks import Beside, OfficeIn, OfficeOut
 from gateway.office.store.pictures import FilePictures, PictureKey
 from gateway.outgoing import files
 from gateway.trust.page_drawing.drawer import PageDrawer

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from gateway import errors
+from gateway.api.app import REQUEST_ID
 from gateway.domain.account import HostedAgency
 from gateway.errors import Denied, GatewayError, NotFound
 from gateway.office.accounts import sessions
@@ -96,7 +97,7 @@ def _stranger(route: PageRoute, deps: WebDeps, request: web.Request) -> Visit:
         route=route,
         deps=deps,
         lang=asked if asked in labels.LANGUAGES else "vi",
-        id=deps.request_id(request),
+        id=request.get(REQUEST_ID, ""),
         nonce=secrets.token_urlsafe(16),
         token=request.cookies.get(COOKIE, ""),
     )

@@ -106,7 +106,7 @@ class Visit:
     @property
     def origin(self) -> CallOrigin:
         return CallOrigin(
-            address=self.deps.address(self.request), agent=self.request.headers.get("User-Agent", "")
+            address=self.deps.entry.address(self.request), agent=self.request.headers.get("User-Agent", "")
         )
 
     @property

@@ -145,9 +145,9 @@ async def account_added(visit: Visit) -> web.StreamResponse:
     form, values = visit.form, visit.form.flat()
     if "suggest" in form or not form.text("login"):
         taken = await admin.logins(visit.deps.accounts)
-        style = signing_in.LoginStyle(visit.deps.naming.login_style)
+        style = signing_in.LoginStyle(visit.deps.settings.accounts.login_style)
         values["login"] = signing_in.login_of_person(
-            form.text("name"), style, taken, visit.deps.naming.login_tail
+            form.text("name"), style, taken, visit.deps.settings.accounts.login_tail
         )
     if "suggest" in form:
         return await account_form(visit, values)
@@ -173,7 +173,7 @@ async def account_added(visit: Visit) -> web.StreamResponse:
 
 
 def address_of_node(visit: Visit) -> str:
-    return visit.deps.naming.address or f"{visit.request.scheme}://{visit.request.host}"
+    return visit.deps.settings.accounts.address or f"{visit.request.scheme}://{visit.request.host}"
 
 
 async def link_page(visit: Visit, person: Person, code: str) -> web.Response:
@@ -365,7 +365,7 @@ async def _mailboxes_page(
     places = await agencies_open(visit)
     found = await posts.mailboxes_of(visit.deps.accounts, here.id)
     taken = {box.name for box, _ in found}
-    short, options = signing_in.short_name(here.name), visit.deps.naming
+    short, options = signing_in.short_name(here.name), visit.deps.settings.accounts
     clerks = options.clerks_mailbox.replace("{abbr}", short)
     admins = options.admins_mailbox.replace("{abbr}", short)
     return await visit.form_page(

@@ -48,13 +48,13 @@ _LONGEST_SHOWN = 60
 async def keys_listed(visit: Visit) -> web.StreamResponse:
     here, now = await accounts.agency_place(visit, visit.ask("co-quan")), visit.person.at
     found = await program_keys.listed(
-        visit.deps.accounts, visit.deps.keys, accounts.administrator(visit), here.id
+        visit.deps.accounts, visit.deps.store.accounts, accounts.administrator(visit), here.id
     )
     return await visit.page(
         "admin/keys.html",
         title=visit.say("keys.title"),
         rows=[(each, program_keys.state(each, now)) for each in found],
-        today=await visit.deps.calls.counts([each.id for each in found], dates.midnight(visit.today)),
+        today=await visit.deps.store.calls.counts([each.id for each in found], dates.midnight(visit.today)),
         here=here,
         places=[(each.key, each.name) for each in await accounts.agencies_open(visit)],
     )
@@ -107,7 +107,7 @@ async def key_revoked(visit: Visit) -> web.StreamResponse:
     if not visit.is_act:
         return await _ask(visit, here, key, "revoke", grave=True)
     deps, by = visit.deps, accounts.administrator(visit)
-    await program_keys.revoke(deps.accounts, deps.keys, by, here.id, key.id)
+    await program_keys.revoke(deps.accounts, deps.store.accounts, by, here.id, key.id)
     # The page of webhooks lists them, each with why it is paused.
     if await deps.webhooks.rows.pause_without_key(key.principal.id, by.principal_id):
         return visit.said(HOOKS, "keys.revoked_with_webhooks", **{"co-quan": here.key})
@@ -145,7 +145,7 @@ def _networks(visit: Visit, text: str) -> tuple[tuple[Network, ...], Problems]:
 async def _make_key(visit: Visit, here: Place, wanted: WantedKey) -> web.Response:
     secret, key = await program_keys.make(
         visit.deps.accounts,
-        visit.deps.keys,
+        visit.deps.store.accounts,
         accounts.administrator(visit),
         here.id,
         wanted,
@@ -197,12 +197,12 @@ def _refuse_unchangeable(key: ApiKey) -> None:
 async def _found_key(visit: Visit) -> tuple[Place, ApiKey]:
     """Of an agency that is administered; NotFound for another's, and for one that serves several."""
     deps, id = visit.deps, visit.path("id")
-    owner = next((each.agency_ids for each in await deps.keys.list_keys() if each.id == id), ())
+    owner = next((each.agency_ids for each in await deps.store.accounts.list_keys() if each.id == id), ())
     here = next((each for each in await accounts.agencies_open(visit) if (each.agency_id,) == owner), None)
     if here is None:
         raise NotFound("there is no such API key")
     by = accounts.administrator(visit)
-    return here, await program_keys.one(deps.accounts, deps.keys, by, here.id, id)
+    return here, await program_keys.one(deps.accounts, deps.store.accounts, by, here.id, id)
 
 
 _AT = {"who": Who.READY, "needs": ADMINISTERS, "key": "administration"}
@@ -224,7 +224,7 @@ _FAILED_CALLS = "loi"
 async def calls_shown(visit: Visit) -> web.StreamResponse:
     _, key = await _found_key(visit)
     errors, route = visit.ask("ket-qua") == _FAILED_CALLS, visit.ask("dia-chi")
-    calls = visit.deps.calls
+    calls = visit.deps.store.calls
     found = await calls.listed(
         key.id, _CALLS_SHOWN + 1, errors=errors, route=route, before=visit.ask("truoc")
     )
@@ -250,7 +250,7 @@ async def calls_shown(visit: Visit) -> web.StreamResponse:
         asked={"errors": _FAILED_CALLS if errors else "", "route": route},
         today=today.get(key.id, CallCount()),
         hour=hour.get(key.id, CallCount()),
-        days=visit.deps.calls_days,
+        days=visit.deps.settings.api.calls_days,
         most=MOST_CALLS_OF_A_KEY,
     )
 

@@ -16,6 +16,7 @@ from gateway.deciding import registry_changes
 from gateway.domain.person import ProposalState
 from gateway.domain.registry_change import Plan, RegistryChange
 from gateway.domain.registry_reform import ReformRecord, ReformState
+from gateway.edxml import workbook
 from gateway.errors import BadForm, Clash, Denied
 from gateway.office.web import answers, forms
 from gateway.office.web.answers import FileContent
@@ -171,7 +172,7 @@ async def file_uploaded(visit: Visit) -> web.StreamResponse:
     if not content:
         return await file_asked(visit, [("file", visit.say("reforms.import.no_file"))])
     try:
-        read = await visit.deps.pool.run(lambda: code_file.opened(bytes(content), visit.deps.workbook))
+        read = await visit.deps.pool.run(lambda: code_file.opened(bytes(content), workbook.first_sheet))
     except BadForm as why:
         return await file_asked(visit, [("file", visit.say(f"clash.{why.code}"))])
     names = code_file.headings_of(read.csv)
@@ -253,18 +254,17 @@ async def _planned(
 ) -> web.StreamResponse:
     deps = visit.deps
     whole = await deps.pool.run(lambda: code_file.under_own_names(read.csv, said))
-    key = await deps.previews.keep(
-        Preview(
-            name=name,
-            headings=tuple(names),
-            columns=tuple(said),
-            plan=await deps.registry.plan_import(whole),
-            read=read,
-            whole=whole,
-            at=deps.clock.now(),
-            session_id=visit.person.session.id,
-        )
+    plan = await deps.registry.plan_import(whole)
+    made = Preview(
+        name=name,
+        headings=tuple(names),
+        columns=tuple(said),
+        read=read,
+        effect=plan.effect,
+        plan=plan,
+        whole=whole,
     )
+    key = await deps.previews.keep(made, visit.person.session.id, deps.clock.now())
     return visit.go(f"{PATH}/xem/{key}")
 
 

@@ -15,7 +15,7 @@ from gateway.domain.forms import Form
 from gateway.domain.registry import AgencyEntry, AgencyFilter, CodeStanding, Resolution
 from gateway.errors import NotFound
 from gateway.office.domain.roles import Manner, Right
-from gateway.office.node.exchange import ComparedCertificate
+from gateway.office.node.exchange import ComparedCertificate, certificate_facts
 from gateway.office.web import dates
 from gateway.office.web.pages.agencies import ground
 from gateway.office.web.routes import Who, get
@@ -275,7 +275,7 @@ async def _certificates(visit: Visit, code: str) -> list[ShownCertificate]:
     now = visit.deps.clock.now()
     made = []
     for each in await visit.deps.registry.bindings(code):
-        facts = visit.deps.certificate(each.certificate_der)
+        facts = certificate_facts(each.certificate_der)
         standing = "present"
         if each.valid_to is not None and each.valid_to <= now:
             standing = "ended"

@@ -28,7 +28,7 @@ from gateway.domain.registry import AgencyEntry
 from gateway.domain.registry_reform import Reform
 from gateway.errors import Clash, Denied, GatewayError, Misconfigured, NotFound
 from gateway.office.domain.roles import Manner, Right
-from gateway.office.node.exchange import ComparedCertificate
+from gateway.office.node.exchange import ComparedCertificate, certificate_facts
 from gateway.office.web import forms, routes
 from gateway.office.web.forms import Problems
 from gateway.office.web.pages.agencies import ground
@@ -199,13 +199,12 @@ async def _proposal_found(visit: Visit) -> Proposal:
 async def _proposed_certificate(
     visit: Visit, change: BindingChange | AnchorChange, n: int, *, whole: bool
 ) -> ProposedCertificate:
-    facts = visit.deps.certificate(change.certificate_der)
+    facts = certificate_facts(change.certificate_der)
     fingerprint = facts.fingerprint if whole else facts.fingerprint[:-DIGITS] + "·" * DIGITS
     if not isinstance(change, BindingChange):
         return ProposedCertificate(n=n, code="", facts=facts, fingerprint=fingerprint)
     bound = [
-        visit.deps.certificate(each.certificate_der)
-        for each in await visit.deps.registry.bindings(change.code)
+        certificate_facts(each.certificate_der) for each in await visit.deps.registry.bindings(change.code)
     ]
     return ProposedCertificate(
         n=n,
@@ -410,7 +409,7 @@ async def binding_page(
     known: tuple[Binding, ...] = ()
     if agency is not None and change is not None:
         known = tuple(await visit.deps.registry.bindings(agency.code))
-    facts = [visit.deps.certificate(each.certificate_der) for each in known]
+    facts = [certificate_facts(each.certificate_der) for each in known]
     return await visit.form_page(
         "agencies/bind.html",
         problems,
@@ -418,7 +417,7 @@ async def binding_page(
         given=given,
         agency=agency,
         change=change,
-        facts=visit.deps.certificate(change.certificate_der) if change is not None else None,
+        facts=certificate_facts(change.certificate_der) if change is not None else None,
         known=[each for each in facts if change is not None and each.fingerprint in change.earlier],
         action=BINDING,
     )

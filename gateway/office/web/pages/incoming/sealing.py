@@ -132,7 +132,7 @@ def _notice_draft(visit: Visit, hold: Hold, to: str) -> str:
         f"hold.notice.{to}",
         day=moment_text(hold.begun_at),
         agency=visit.here.name,
-        node=visit.deps.settings.name or visit.say("page.node"),
+        node=visit.deps.settings.pages.name or visit.say("page.node"),
         document=hold.document_id or hold.subject_id,
         sender=hold.sender_code or visit.here.code,
         hold=hold.id,
