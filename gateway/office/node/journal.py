@@ -7,12 +7,12 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 from gateway.domain.account import AgencyScope
 from gateway.domain.event import EventKind
+from gateway.domain.sealed_log import Logged
 from gateway.domain.text import fold
 from gateway.errors import GatewayError, NotFound
 from gateway.office.bootstrap.office import Office
@@ -25,18 +25,12 @@ from gateway.store.log_reading import Hit, WantedEvents, search_log
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JournalAsk:
-    """What is looked for; everything empty does not matter. `within` are kinds, or beginnings of kinds with a `*`, to which
-    the person's role confines it; `agency_id` None is the whole node. `people`: also what the node tells of the people
-    who have a post in that agency."""
+    """What is looked for. `within` are kinds, or beginnings of kinds with a `*`, to which the person's role confines it;
+    `people`: also what the node tells of the people who have a post in that agency."""
 
-    agency_id: str | None = None
-    people: bool = False
-    principal_id: str = ""
+    wanted: WantedEvents
     within: tuple[str, ...] = ()
-    kind: str = ""
-    subject_id: str = ""
-    since: datetime | None = None
-    until: datetime | None = None
+    people: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,16 +39,11 @@ class JournalEntry:
     known, `place` the address and the device of the session, where the event names one that is still kept."""
 
     position: int
-    id: str
-    at: datetime
-    kind: str
-    subject_id: str
-    principal_id: str
+    event: Logged
+    leaf: int | None
     who: str
     agency: str
-    leaf: int | None
-    place: str = ""
-    data: Mapping[str, Any] = field(default_factory=dict)
+    place: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,20 +81,12 @@ class NodeJournal:
     async def page(self, ask: JournalAsk, *, before: int | None, limit: int) -> Sequence[JournalEntry]:
         """Newest first, before that position."""
         people: Sequence[str] = ()
-        if ask.people and ask.agency_id is not None:
+        if ask.people and (agency_id := ask.wanted.agency_id) is not None:
             async with self.node.accounts.accounts.read() as work:
-                people = sorted({each.person_id for each in await work.posts.in_agency(ask.agency_id)})
-        wanted = WantedEvents(
-            kind=ask.kind or None,
-            subject_id=ask.subject_id or None,
-            principal_id=ask.principal_id or None,
-            agency_id=ask.agency_id,
-            since=ask.since,
-            until=ask.until,
-        )
+                people = sorted({each.person_id for each in await work.posts.in_agency(agency_id)})
         hits = await search_log(
             self.node.store,
-            wanted,
+            ask.wanted,
             limit=limit,
             newest=True,
             before=before,
@@ -145,17 +126,11 @@ class NodeJournal:
         self, by: str, agency_id: str, ask: JournalAsk, most: int
     ) -> AsyncIterator[JournalEntry]:
         """Oldest last; told in the log before the first line is given."""
-        asked = {
-            name: value
-            for name, value in (
-                ("kind", ask.kind),
-                ("subject", ask.subject_id),
-                ("principal", ask.principal_id),
-                ("since", ask.since.isoformat() if ask.since else ""),
-                ("until", ask.until.isoformat() if ask.until else ""),
-            )
-            if value
-        }
+        wanted = ask.wanted
+        told_of = {"kind": wanted.kind, "subject": wanted.subject_id, "principal": wanted.principal_id}
+        moments = {"since": wanted.since, "until": wanted.until}
+        asked = {name: text for name, text in told_of.items() if text}
+        asked |= {name: at.isoformat() for name, at in moments.items() if at}
         # Told before anything is shown: whoever interrupts it has seen something.
         async with self.node.store.begin(AgencyScope(agency_id=agency_id or NODE, principal_id=by)) as work:
             told = {"seal": None, "texts": False, "asked": asked, "form": "csv"}
@@ -179,16 +154,11 @@ class NodeJournal:
         return [
             JournalEntry(
                 position=hit.position,
-                id=hit.event.id,
-                at=hit.event.at,
-                kind=hit.event.kind,
-                subject_id=hit.event.subject_id,
-                principal_id=hit.event.principal_id,
+                event=hit.event,
+                leaf=hit.leaf,
                 who=names.get(hit.event.principal_id, ""),
                 agency=agencies.get(hit.event.agency_id, ""),
-                leaf=hit.leaf,
                 place=places.get(str(hit.event.data.get("session", "")), ""),
-                data=hit.event.data,
             )
             for hit in hits
         ]

@@ -11,11 +11,10 @@ from datetime import date, datetime, timedelta
 from aiohttp import web
 
 from gateway.deciding import registry_changes
-from gateway.domain.forms import Form
 from gateway.domain.registry import AgencyEntry, AgencyFilter, CodeStanding, Resolution
 from gateway.errors import NotFound
 from gateway.office.domain.roles import Manner, Right
-from gateway.office.node.exchange import ComparedCertificate, certificate_facts
+from gateway.office.node.exchange import certificate_facts
 from gateway.office.web import dates
 from gateway.office.web.pages.agencies import ground
 from gateway.office.web.routes import Who, get
@@ -247,31 +246,16 @@ async def agency_shown(visit: Visit) -> web.StreamResponse:
         has_asked=bool(on or known),
         then=then,
         today=today,
-        form=await _form(visit, entry.code),
+        # As the route says for the chosen agency's mail, or for anybody's.
+        form=await form_of(visit.deps.out.axis, visit.agency.code if visit.agency else "", entry.code),
         may_change=visit.may(Right.CODES),
         may_examine=visit.may(Right.NOTICES, Manner.YES),
         sees_mail=visit.agency is not None and visit.may(Right.SEE_CONTENT),
     )
 
 
-async def _form(visit: Visit, code: str) -> Form:
-    """As the route says for the chosen agency's mail, or for anybody's."""
-    sender = visit.agency.code if visit.agency is not None else ""
-    return await form_of(visit.deps.out.axis, sender, code)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShownCertificate:
-    """A certificate that spoke, speaks or will speak for a code."""
-
-    facts: ComparedCertificate
-    since: datetime | None
-    until: datetime | None
-    standing: str
-    days: int | None
-
-
-async def _certificates(visit: Visit, code: str) -> list[ShownCertificate]:
+async def _certificates(visit: Visit, code: str) -> list[ground.Shown]:
+    """Those that spoke, speak or will speak for the code."""
     now = visit.deps.clock.now()
     made = []
     for each in await visit.deps.registry.bindings(code):
@@ -282,15 +266,9 @@ async def _certificates(visit: Visit, code: str) -> list[ShownCertificate]:
         elif each.valid_from is not None and each.valid_from > now:
             standing = "next"
         ends = min((at for at in (each.valid_to, facts.ends) if at is not None), default=None)
-        made.append(
-            ShownCertificate(
-                facts=facts,
-                since=each.valid_from,
-                until=each.valid_to,
-                standing=standing,
-                days=(ends - now).days if ends is not None and standing != "ended" else None,
-            )
-        )
+        days = (ends - now).days if ends is not None and standing != "ended" else None
+        since, until = each.valid_from, each.valid_to
+        made.append({"facts": facts, "since": since, "until": until, "standing": standing, "days": days})
     return made
 
 
