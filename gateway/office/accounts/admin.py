@@ -45,9 +45,12 @@ async def add(desk: AccountDesk, by: By, wanted: NewAccount) -> tuple[Person, st
     """The account and its one-time code; it has its posts at once, and nobody signs in before taking it up."""
     now = desk.clock.now()
     code, digest = desk.secrets.new_code()
+    name, request = _words(wanted.name, "name"), " ".join(wanted.request.split())[:_LONGEST_NAME]
+    if not is_name(name):
+        raise Clash("a person's name has letters, blanks, dots, hyphens and apostrophes", code="GW-LOGIN")
     person = Person(
         id=desk.clock.new_id("prn_"),
-        name=_named(wanted.name),
+        name=name,
         login=_login(wanted.login),
         title=_words(wanted.title, "title") if wanted.title else "",
         email=wanted.email,
@@ -62,7 +65,8 @@ async def add(desk: AccountDesk, by: By, wanted: NewAccount) -> tuple[Person, st
             await over_agency(work, by, agency_id, now)
         await _must_be_free(work, wanted.login)
         await work.people.add(person, Credentials(code_digest=digest, code_until=now + desk.rules.link))
-        await work.events.append(EventKind.PERSON_ADDED, person.id, now, _told(wanted))
+        told = {"roles": []} | ({"request": request} if request else {})
+        await work.events.append(EventKind.PERSON_ADDED, person.id, now, told)
         for each in wanted.posts:
             await posts.put(work, by, person, each, now)
         await work.commit()
@@ -172,23 +176,11 @@ def _login(text: str) -> str:
     return text
 
 
-def _named(text: str) -> str:
-    found = _words(text, "name")
-    if not is_name(found):
-        raise Clash("a person's name has letters, blanks, dots, hyphens and apostrophes", code="GW-LOGIN")
-    return found
-
-
 def _words(text: str, what: str) -> str:
     found = " ".join(text.split())
     if not found or len(found) > _LONGEST_NAME or not found.isprintable():
         raise Clash(f"the {what} must have 1 to {_LONGEST_NAME} printable characters", code="GW-LOGIN")
     return found
-
-
-def _told(wanted: NewAccount) -> Mapping[str, object]:
-    request = " ".join(wanted.request.split())[:_LONGEST_NAME]
-    return {"roles": []} | ({"request": request} if request else {})
 
 
 MOST_EVENTS = 50
@@ -238,7 +230,8 @@ async def account_lines(
             for each in await view.people.everybody()
             if each.login is not None and (agency_id is None or each.id in held)
         ]
-        found = sorted((each for each in found if wanted(*each)), key=lambda each: _last_seen(each[0]))
+        found = [each for each in found if wanted(*each)]
+        found.sort(key=lambda each: each[0].last_login_at.timestamp() if each[0].last_login_at else 0.0)
         shown = [await _account_line(view, *each) for each in found[skip : skip + most]]
     return shown, len(found)
 
@@ -287,10 +280,6 @@ async def last_review(desk: AccountDesk, agency_id: str) -> Event | None:
         found = await view.events.of(f"accounts:{agency_id or 'node'}")
     told = [each for each in found if each.kind is EventKind.ACCOUNT_REVIEWED]
     return max(told, key=lambda each: each.at, default=None)
-
-
-def _last_seen(person: Person) -> float:
-    return person.last_login_at.timestamp() if person.last_login_at is not None else 0.0
 
 
 async def _account_line(view: AccountWork, person: Person, posts: tuple[Post, ...]) -> AccountLine:

@@ -169,7 +169,8 @@ LONGEST_CODE = 100
 
 async def owner_of_code(desk: AccountDesk, code: str, origin: CallOrigin) -> Person:
     """Whose code it is, for the page that greets. Denied (`GW-ONE-TIME`) when it is none, was used, or is too old."""
-    counted = await sign_in.count_try(desk, _name_of_tries(code), origin.address)
+    # Tries are counted by code, too; nobody is called like one.
+    counted = await sign_in.count_try(desk, f"code {code[:LONGEST_CODE]}", origin.address)
     async with desk.accounts.begin("node") as work:
         person = await _owner_of_code(desk, work, code, desk.clock.now())
         await sign_in.try_succeeded(work, counted)
@@ -204,8 +205,3 @@ async def _owner_of_code(desk: AccountDesk, work: AccountWork, code: str, now: d
         if kept.code_until is not None and now < kept.code_until:
             return person
     raise Denied("this link was used before, or is too old; ask for a new one", code="GW-ONE-TIME")
-
-
-def _name_of_tries(code: str) -> str:
-    """Tries are counted by code, too; nobody is called like one."""
-    return f"code {code[:LONGEST_CODE]}"

@@ -219,7 +219,10 @@ async def _enter(
         if fresh.passphrase_hash != kept.passphrase_hash or fresh.sealed_totp != kept.sealed_totp:
             return None
         if not person.is_active:
-            raise _out(person)
+            out = "blocked" if person.blocked_at is not None else person.standing.value
+            raise Denied(
+                f"this account is {out}; ask whoever administers accounts", code="GW-ACCOUNT", hint=out
+            )
         if not await _use(work, person_id, proof, now):
             return None
         await try_succeeded(work, counted)
@@ -285,10 +288,3 @@ async def _begin(
     told = {"session": session.id, "factor": factor.value, "agency": session.agency_id}
     await work.events.append(EventKind.SESSION_BEGUN, person.id, now, told)
     return token, session, rights
-
-
-def _out(person: Person) -> Denied:
-    standing = "blocked" if person.blocked_at is not None else person.standing.value
-    return Denied(
-        f"this account is {standing}; ask whoever administers accounts", code="GW-ACCOUNT", hint=standing
-    )

@@ -302,7 +302,8 @@ async def tell_taken(
     return summary
 
 
-_NEEDED = frozenset({"number", "symbol", "type_name", "subject", "signer", "recipients"})
+_NEEDED = ("number", "symbol", "type_name", "subject", "signer", "recipients")
+SENT_TEXTS = (*_NEEDED, "copy_holder", "note")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -326,20 +327,14 @@ class Sent:
 
 async def enter(desk: BookDesk, scope: AgencyScope, sent: Sent) -> PaperLetter:
     """The line. Refused names every broken rule, Clash a number that is taken in that year."""
-    _check(sent, local(desk.clock.now()).date())
+    texts = {name: getattr(sent, name) for name in SENT_TEXTS}
+    _check(sent, texts, local(desk.clock.now()).date())
     letter = PaperLetter(
         id=desk.clock.new_id("ppr_"),
-        number=sent.number.strip(),
-        symbol=sent.symbol.strip(),
+        **{name: text.strip() for name, text in texts.items()},
         issued_on=sent.issued_on,
-        type_name=sent.type_name.strip(),
-        subject=sent.subject.strip(),
-        signer=sent.signer.strip(),
-        recipients=sent.recipients.strip(),
-        copy_holder=sent.copy_holder.strip(),
         copies=sent.copies,
         dispatched_on=sent.dispatched_on,
-        note=sent.note.strip(),
         entered_at=desk.clock.now(),
         entered_by=scope.principal_id,
         catch_up=sent.catch_up.strip() if sent.catch_up else None,
@@ -354,21 +349,11 @@ async def enter(desk: BookDesk, scope: AgencyScope, sent: Sent) -> PaperLetter:
     return letter
 
 
-def _check(sent: Sent, today: date) -> None:
+def _check(sent: Sent, texts: Mapping[str, str], today: date) -> None:
     declared = door.check_declared(sent.secrecy, None, Profile())
     asked = rules.HandEntry(
-        texts={
-            "number": sent.number,
-            "symbol": sent.symbol,
-            "type_name": sent.type_name,
-            "subject": sent.subject,
-            "signer": sent.signer,
-            "recipients": sent.recipients,
-            "copy_holder": sent.copy_holder,
-            "note": sent.note,
-            **({} if sent.catch_up is None else {"catch_up": sent.catch_up}),
-        },
-        needed=_NEEDED | {"catch_up"},
+        texts={**texts, **({} if sent.catch_up is None else {"catch_up": sent.catch_up})},
+        needed=frozenset({*_NEEDED, "catch_up"}),
         issued_on=sent.issued_on,
         day=sent.issued_on,
         given_number=sent.number or "?",  # a missing one is named once, as the document's own number

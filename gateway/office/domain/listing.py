@@ -296,13 +296,14 @@ def incoming_line(
     next step, None where we owe none."""
     is_open = document.state in (InState.NEW, InState.HELD)
     calls = document.state is InState.HELD or shown in ASKS
+    tabs = _IN_TABS.get(document.state, Tab(0)) | (Tab.RECALL if shown in ASKS else Tab(0))
     return ListLine(
         id=document.id,
         side=Side.IN,
         at=document.arrived_at,
         state=shown,
         own_state=str(document.state),
-        tabs=_in_tabs(document.state, shown, not_handed),
+        tabs=tabs | Tab.NOT_HANDED if not_handed else tabs,
         urgency=document.urgency,
         issued_on=document.issued_on,
         card=_in_card(document),
@@ -391,13 +392,6 @@ _OUT_TABS: Mapping[Tab, frozenset[str]] = {
     Tab.DRAFT: frozenset({"draft"}),
     Tab.SILENT: frozenset({"sent"}),
 }
-
-
-def _in_tabs(state: InState, shown: str, not_handed: bool) -> Tab:
-    tabs = _IN_TABS.get(state, Tab(0))
-    if shown in ASKS:
-        tabs |= Tab.RECALL
-    return tabs | Tab.NOT_HANDED if not_handed else tabs
 
 
 _IN_TABS: Mapping[InState, Tab] = {

@@ -395,12 +395,8 @@ def _line(seen: parse.ViewLine, *, routing_only: bool) -> parse.ViewLine:
     # Names of elements and attributes are form; a text may be anything.
     if routing_only and seen.kind in ("text", "comment") and local not in _ROUTING_ELEMENTS:
         return replace(seen, kind="hidden", value="")
-    return replace(seen, value=_plain(seen.value))
-
-
-def _plain(text: str) -> str:
-    """Signs that turn the writing round, or steer a screen, reach no page."""
-    return "".join(sign if sign.isprintable() else " " for sign in text)
+    # Signs that turn the writing round, or steer a screen, reach no page.
+    return replace(seen, value="".join(sign if sign.isprintable() else " " for sign in seen.value))
 
 
 def _cut(opener: Callable[[], BinaryIO], start: int) -> bytes:

@@ -334,7 +334,9 @@ class Account:
 def judge_idle(account: Account, rules: IdleRules, now: datetime) -> AccountMeasure:
     """The verdict at that moment. The same again changes nothing: a warning is given once for each step."""
     if account.suspended_at is not None:
-        return _after_suspending(account.suspended_at, account, rules, now)
+        after = rules.withdraw_after
+        is_over = after is not None and not account.is_needed and now >= account.suspended_at + after
+        return AccountMeasure.WITHDRAW if is_over else AccountMeasure.FINE
     if account.is_out:
         return AccountMeasure.FINE
     ends = _ends(account, rules)
@@ -346,12 +348,6 @@ def judge_idle(account: Account, rules: IdleRules, now: datetime) -> AccountMeas
         return due
     # Once for each time that it was idle, and again only after another such time.
     return AccountMeasure.KEPT if _untold(account, out or now) else AccountMeasure.FINE
-
-
-def _after_suspending(since: datetime, account: Account, rules: IdleRules, now: datetime) -> AccountMeasure:
-    if rules.withdraw_after is None or account.is_needed or now < since + rules.withdraw_after:
-        return AccountMeasure.FINE
-    return AccountMeasure.WITHDRAW
 
 
 def _ends(account: Account, rules: IdleRules) -> list[tuple[AccountMeasure, datetime]]:

@@ -115,7 +115,10 @@ class KnownCounts:
             if unknown:
                 for wanted, count in zip(unknown, await counting(unknown), strict=True):
                     found[wanted] = count
-                    self._keep(agency_id, wanted, count, turn)
+                    self._known[agency_id, wanted] = count, self._clock.now(), turn
+                    self._known.move_to_end((agency_id, wanted))
+                while len(self._known) > MOST_COUNTS_KEPT:
+                    self._known.popitem(last=False)
         return [found[wanted] for wanted in asked]
 
     def _fresh(self, agency_id: str, wanted: Wanted) -> ListCount | None:
@@ -128,12 +131,6 @@ class KnownCounts:
             return count if timedelta() <= age < STILL_MANY else None
         same = turn == self._turns[agency_id]
         return count if same and timedelta() <= age < COUNT_FRESH else None
-
-    def _keep(self, agency_id: str, wanted: Wanted, count: ListCount, turn: int) -> None:
-        self._known[agency_id, wanted] = count, self._clock.now(), turn
-        self._known.move_to_end((agency_id, wanted))
-        while len(self._known) > MOST_COUNTS_KEPT:
-            self._known.popitem(last=False)
 
 
 _R = ListRow

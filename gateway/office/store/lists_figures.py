@@ -106,7 +106,12 @@ async def charts(tx: Transaction, agency_id: str, today: date, days: int) -> Cha
         col(ListDayRow.agency_id) == agency_id, col(ListDayRow.day) >= first, col(ListDayRow.day) <= today
     )
     known = {row.day: from_json(Figures, row.body) for row in await tx.rows(ListDayRow, query)}
-    known[today] = await _with_today(tx, agency_id, today, known.get(today, Figures()))
+    # What was sent and received today as it is now; times wait until the day is worked out again.
+    kept, counted = (
+        known.get(today, Figures()),
+        await _counted(tx, agency_id, datetime.combine(today, time(), VIETNAM)),
+    )
+    known[today] = replace(counted, delivered=kept.delivered, taken_in=kept.taken_in, slow=kept.slow)
     figures = [(day, known.get(day, Figures())) for day in (first + timedelta(days=n) for n in range(days))]
     return Charts(
         days=tuple(
@@ -136,12 +141,6 @@ async def hours_of(tx: Transaction, agency_id: str, day: date) -> DayHours:
     return DayHours(
         received=tuple(came.get(n, 0) for n in range(24)), sent=tuple(sent.get(n, 0) for n in range(24))
     )
-
-
-async def _with_today(tx: Transaction, agency_id: str, today: date, kept: Figures) -> Figures:
-    """What was sent and received today as it is now; times wait until the day is worked out again."""
-    now = await _counted(tx, agency_id, datetime.combine(today, time(), VIETNAM))
-    return replace(now, delivered=kept.delivered, taken_in=kept.taken_in, slow=kept.slow)
 
 
 async def work_out_figures(tx: Transaction, agency_id: str, day: date) -> Figures:

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from aiohttp import web
 from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context, select_autoescape
-from jinja2.runtime import Context
 
 from gateway import errors
 from gateway.api import downloads
@@ -79,7 +78,7 @@ def templates() -> Environment:
         "day": _day,
         "moment": moment_text,
         "network": account.shown_network,
-        "clock": _clock,
+        "clock": pass_context(lambda context, at: clock_text(at, context["now"])),
         "iso": lambda at: at.isoformat() if at is not None else "",
         "size": pass_context(lambda context, count: labels.kilobytes(count, context["lang"])),
         "figure": pass_context(lambda context, count: figure(count, context["lang"])),
@@ -169,11 +168,6 @@ def _day(value: date | datetime | str | None) -> str:
     if isinstance(value, datetime):
         value = local(value).date()
     return value.strftime("%d/%m/%Y")
-
-
-@pass_context
-def _clock(context: Context, at: datetime | None) -> str:
-    return clock_text(at, context["now"])
 
 
 _DOWNLOAD_POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"
@@ -328,6 +322,8 @@ class Failure:
 def failure_of(error: errors.GatewayError, lang: str) -> Failure:
     keys = (f"code.{error.code}", f"clash.{error.code}", error.label_key)
     told = error.told if isinstance(error, errors.Clash) else {}
+    cure, again = f"page.cure.{error.code}", "" if error.permanent else "page.cure.again"
+    hint = cure if labels.has(cure) else again
     return Failure(
         status=next(_STATUS[each] for each in type(error).__mro__ if each in _STATUS),
         title=labels.say(next(key for key in keys if labels.has(key)), lang, **told),
@@ -335,7 +331,7 @@ def failure_of(error: errors.GatewayError, lang: str) -> Failure:
         # The sentence of an error is English, for engineers; a clerk reads the title and the reasons.
         detail=str(error) if lang == "en" else "",
         reasons=reasons_of(error, lang),
-        hint=_hint(error, lang),
+        hint=labels.say(hint, lang) if hint else "",
     )
 
 
@@ -361,10 +357,3 @@ def failure_of_status(status: int, lang: str) -> Failure:
 
 def failure_of_surprise(lang: str) -> Failure:
     return Failure(status=500, title=labels.say("error.internal", lang), code=errors.GatewayError.code)
-
-
-def _hint(error: errors.GatewayError, lang: str) -> str:
-    key = f"page.cure.{error.code}"
-    if labels.has(key):
-        return labels.say(key, lang)
-    return labels.say("page.cure.again", lang) if not error.permanent else ""

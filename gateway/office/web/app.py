@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Protocol
 
@@ -155,15 +154,6 @@ class RowCounting(Protocol):
         """Rows by `table.state`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StatusRow:
-    """How many rows of a table are in one state."""
-
-    table: str
-    word: str
-    count: int
-
-
 def add_status(router: web.UrlDispatcher, store: RowCounting, clock: Clock, version: str) -> None:
     """Adds the page to a table of routes."""
 
@@ -200,7 +190,7 @@ def add_status(router: web.UrlDispatcher, store: RowCounting, clock: Clock, vers
     router.add_get("/trang-thai", status)
 
 
-def _status_tables(counts: Mapping[str, int], lang: str) -> list[tuple[str, list[StatusRow]]]:
+def _status_tables(counts: Mapping[str, int], lang: str) -> list[tuple[str, list[Mapping[str, object]]]]:
     """The word of each table that has rows, and how many are in each state."""
     rows = {
         name: [
@@ -213,9 +203,9 @@ def _status_tables(counts: Mapping[str, int], lang: str) -> list[tuple[str, list
     return [(labels.say(f"page.table.{name}", lang), found) for name, found in rows.items() if found]
 
 
-def _status_row(key: str, count: int, lang: str) -> StatusRow:
+def _status_row(key: str, count: int, lang: str) -> Mapping[str, object]:
     """A state without a label is shown by its key: an unknown word must not take the page down."""
     table, _, state = key.partition(".")
     label = f"{_STATUS_WORDS.get(table, table)}.{state}"
     word = labels.say(label, lang) if labels.has(label) else state
-    return StatusRow(table=labels.say(f"page.table.{table}", lang), word=word, count=count)
+    return {"table": labels.say(f"page.table.{table}", lang), "word": word, "count": count}

@@ -108,10 +108,14 @@ async def _asked(visit: Visit) -> tuple[JournalAsk, Problems]:
     (since, until), problems = visit.days_asked("tu", "den")
     kind, who = visit.ask("loai"), visit.ask("nguoi")
     manner = _manner(visit)
-    person = visit.person.person.id if manner is Manner.OWN else await _person(visit, who)
+    if manner is Manner.OWN:
+        who = visit.person.person.id
+    elif who:
+        # An id, or the one that a name finds; a name that finds nobody finds nothing.
+        who = next(iter(await visit.deps.operations.journal.named(who)), who[:200])
     wanted = WantedEvents(
         agency_id=None if _is_everywhere(visit, manner) else visit.here.id,
-        principal_id=person or None,
+        principal_id=who or None,
         kind=kind if labels.has(f"event.{kind.removesuffix('.*')}") else None,
         subject_id=visit.ask("object")[:200] or None,
         since=dates.midnight(since) if since else None,
@@ -119,14 +123,6 @@ async def _asked(visit: Visit) -> tuple[JournalAsk, Problems]:
     )
     within = {Manner.TECHNICAL: _TECHNICAL, Manner.ACCOUNTS: _ACCOUNTS}.get(manner, ())
     return JournalAsk(wanted=wanted, within=within, people=manner is Manner.ACCOUNTS), problems
-
-
-async def _person(visit: Visit, text: str) -> str:
-    """An id, or the one that a name finds; a name that finds nobody finds nothing."""
-    if not text:
-        return ""
-    found = await visit.deps.operations.journal.named(text)
-    return found[0] if found else text[:200]
 
 
 def _manner(visit: Visit) -> Manner:

@@ -68,28 +68,21 @@ def _cell_of(row: ShownLine, key: str, lang: str, tags: Sequence[Tag]) -> Cell:
     if key in plain:
         return plain[key]
     if key in ("noi-nhan", "noi-gui"):
-        return _party(row)
+        name = f"{card.party} ({card.party_code})" if card.party else card.party_code
+        return f"{name} +{card.parties - 1}" if line.side is Side.OUT and card.parties > 1 else name
     if key == "trang-thai":
         return f"{row.state}; {row.summary}" if row.summary else row.state
     if key == "kiem-tra":
-        told = [
-            (labels.say(f"listing.check.{each.key}", lang), _word_found(each.found, lang))
+        told = (
+            (labels.say(f"listing.check.{each.key}", lang), f"checked.{each.found}", each.found)
             for each in row.checks
-        ]
-        return "; ".join(f"{name}: {found}" for name, found in told)
+        )
+        return "; ".join(
+            f"{name}: {labels.say(word, lang) if labels.has(word) else found}" for name, word, found in told
+        )
     if key == "nhan":
         return "; ".join(each.name for each in tags)
     return labels.say(f"listing.source.{line.origin}", lang) if line.origin else ""
-
-
-def _party(row: ShownLine) -> str:
-    card = row.line.card
-    name = f"{card.party} ({card.party_code})" if card.party else card.party_code
-    return f"{name} +{card.parties - 1}" if row.line.side is Side.OUT and card.parties > 1 else name
-
-
-def _word_found(found: str, lang: str) -> str:
-    return labels.say(f"checked.{found}", lang) if labels.has(f"checked.{found}") else found
 
 
 # Makes the rows of one piece; called in the pool.
@@ -191,18 +184,13 @@ def _columns(visit: Visit, wanted: ListQuestion) -> tuple[Column, ...]:
     return chosen_columns(wanted.side, wanted.columns, content=seen.content, tags=seen.tags)
 
 
-async def _tags(
-    visit: Visit, lines: Sequence[ListLine], columns: Sequence[Column]
-) -> Mapping[str, Sequence[Tag]]:
-    return await list_rows.tags_of_lines(visit, lines) if any(each.is_tag for each in columns) else {}
-
-
 async def printed(visit: Visit, side: Side) -> web.StreamResponse:
     wanted, teller = asked_here(visit, side), await list_rows.teller_of(visit, side)
     found = await list_rows.chosen(visit, wanted, "xuat", most=MOST_PRINTED, whole=True)
     columns = _columns(visit, wanted)
+    tabs = (f"tab.{wanted.side}.{wanted.tab}", f"tab.{wanted.tab}", f"tile.{wanted.tab}")
     lines = [each.row.line for each in found.choices]
-    tags = await _tags(visit, lines, columns)
+    tags = await list_rows.tags_of_lines(visit, lines) if any(each.is_tag for each in columns) else {}
     return await visit.page(
         "lists/print.html",
         title=visit.say(f"listing.caption.{wanted.side}"),
@@ -213,13 +201,8 @@ async def printed(visit: Visit, side: Side) -> web.StreamResponse:
         cut=found.cut,
         most=MOST_PRINTED,
         made_at=moment_text(visit.deps.clock.now()),
-        tab=_tab_word(wanted, visit.lang),
+        tab=next((visit.say(key) for key in tabs if labels.has(key)), ""),
     )
-
-
-def _tab_word(wanted: ListQuestion, lang: str) -> str:
-    keys = (f"tab.{wanted.side}.{wanted.tab}", f"tab.{wanted.tab}", f"tile.{wanted.tab}")
-    return next((labels.say(key, lang) for key in keys if labels.has(key)), "")
 
 
 async def packs(visit: Visit) -> web.StreamResponse:

@@ -189,7 +189,7 @@ async def _list_values(visit: Visit, asked: ListQuestion, shown: Shown, seen: Se
     columns = chosen_columns(asked.side, asked.columns, content=seen.content, tags=seen.tags)
     lines = shown.page.lines
     known = await list_rows.known_tags(visit)
-    found = sought(asked.wanted.text)
+    found, pane = sought(asked.wanted.text), visit.request.cookies.get("gw_pane", "")
     return {
         "asked": asked,
         "side": asked.side.value,
@@ -209,17 +209,12 @@ async def _list_values(visit: Visit, asked: ListQuestion, shown: Shown, seen: Se
         "since": visit.deps.clock.now(),
         "as_letters": asked.side is Side.IN and not asked.columns,
         "has_pane": asked.side is Side.IN and seen.content,
-        "pane_width": _pane_width(visit),
+        # In hundredths of the page, as this browser was left; 0 for the usual.
+        "pane_width": int(pane) if pane in _WIDTHS else 0,
         "type_name": lambda name: _type_name(visit, fold(name)) if visit.lang != "vi" else name,
         "may_issue": visit.may(Right.ISSUE, Manner.YES),
         "may_take": visit.may(Right.TAKE_IN, Manner.YES),
     }
-
-
-def _pane_width(visit: Visit) -> int:
-    """In hundredths of the page, as this browser was left; 0 for the usual."""
-    given = visit.request.cookies.get("gw_pane", "")
-    return int(given) if given in _WIDTHS else 0
 
 
 def acts_of(visit: Visit, side: Side) -> tuple[str, ...]:
@@ -418,9 +413,15 @@ async def tags_shown(visit: Visit) -> web.StreamResponse:
 
 
 async def tag_removed(visit: Visit) -> web.StreamResponse:
-    tag, count = await _tag_found(visit)
+    found = (each for each in await _tags_counted(visit) if each[0].id == visit.path("id"))
+    if (one := next(found, None)) is None:
+        raise NotFound("this agency has no such label")
+    tag, outgoing, incoming = one
     if not visit.is_act:
-        words, carried = ("tags.remove", "tags.remove.will", "tags.remove"), figure(count, visit.lang)
+        words, carried = (
+            ("tags.remove", "tags.remove.will", "tags.remove"),
+            figure(outgoing + incoming, visit.lang),
+        )
         return await visit.question(None, *words, back=_TAGS, grave=True, name=tag.name, count=carried)
     await tags_and_views.remove_tag(visit.deps.store, visit.scope(), tag.id)
     return visit.said(_TAGS, "tags.removed")
@@ -431,13 +432,6 @@ async def _tags_counted(visit: Visit) -> list[tuple[Tag, int, int]]:
     async with visit.deps.store.read(visit.scope()) as work:
         tags, counts = await work.office.tags.all(), await work.office.tags.counts()
     return [(each, counts.get((each.id, Side.OUT), 0), counts.get((each.id, Side.IN), 0)) for each in tags]
-
-
-async def _tag_found(visit: Visit) -> tuple[Tag, int]:
-    for tag, outgoing, incoming in await _tags_counted(visit):
-        if tag.id == visit.path("id"):
-            return tag, outgoing + incoming
-    raise NotFound("this agency has no such label")
 
 
 _TAGS = "/danh-sach/nhan"

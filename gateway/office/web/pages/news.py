@@ -19,7 +19,6 @@ from gateway.office.domain.listing import Side, Wanted
 from gateway.office.domain.ringing import RingKind
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.web import bell
-from gateway.office.web.bell import Bell
 from gateway.office.web.deps import LIVE_BETWEEN_S, LIVE_LONGEST_S, LIVE_LOOK_S, LIVE_STILL_S
 from gateway.office.web.listing import list_rows
 from gateway.office.web.pages.account import HOME
@@ -79,7 +78,7 @@ async def _tell_news(visit: Visit, response: web.StreamResponse, wanted: Wanted 
 
 async def _watch_stream(visit: Visit, over: asyncio.Event) -> None:
     """Ends with the page, with the session, and with what the person may see here."""
-    while not over.is_set() and not _is_gone(visit.request):
+    while not over.is_set() and (line := visit.request.transport) is not None and not line.is_closing():
         await visit.deps.live.pause(LIVE_STILL_S)
         try:
             acting = await sessions.look(visit.deps.accounts, visit.token)
@@ -89,10 +88,6 @@ async def _watch_stream(visit: Visit, over: asyncio.Event) -> None:
         else:
             if acting.session.agency_id != visit.here.id or seen != visit.person.require(Right.SEE_CONTENT):
                 over.set()
-
-
-def _is_gone(request: web.Request) -> bool:
-    return request.transport is None or request.transport.is_closing()
 
 
 async def _rings(visit: Visit) -> str:
@@ -143,7 +138,9 @@ HEARS = (Needs(right=Right.SEE_CONTENT, manners=(Manner.YES, Manner.OWN)),)
 
 
 async def rings_shown(visit: Visit) -> web.StreamResponse:
-    found = await _bell_of(visit)
+    found = await bell.of(visit, anew=True)
+    if found is None:
+        raise Denied("there is nothing to be told of here", code="GW-RIGHT")
     if visit.is_piece:
         return visit.piece("bell/_list.html", bell=found, rings=found.rings[: bell.IN_FRAME])
     return await visit.page(
@@ -172,13 +169,6 @@ async def ring_kinds_chosen(visit: Visit) -> web.StreamResponse:
     muted = frozenset(each for each in kinds if each.value not in wanted)
     await visit.deps.rings.choose(visit.scope(), muted)
     return visit.said(HOME, "bell.chosen")
-
-
-async def _bell_of(visit: Visit) -> Bell:
-    found = await bell.of(visit, anew=True)
-    if found is None:
-        raise Denied("there is nothing to be told of here", code="GW-RIGHT")
-    return found
 
 
 BELL_ROUTES = (

@@ -87,7 +87,12 @@ async def key_rotated(visit: Visit) -> web.StreamResponse:
     """A second key with the same name, scopes, life, networks and certificate; the first goes on until somebody revokes it,
     or its time is up."""
     here, key = await _open_key(visit)
-    _refuse_unchangeable(key)
+    # What a certificate alone opens has no secret. A system's is the node's administrator's to give: a page that is left
+    # open would show what signs every call.
+    if key.way is KeyWay.CERTIFICATE:
+        raise Clash("bind another certificate by: gateway tokens bind", code="GW-CERT-SECRET")
+    if key.system is not None:
+        raise Clash("a document system gets another secret by: gateway compat rotate", code="GW-KEY-SYSTEM")
     if not visit.is_act:
         return await _ask(visit, here, key, "rotate")
     span = (key.expires_at - key.created_at) if key.expires_at is not None else timedelta(days=LIVES[-1])
@@ -183,15 +188,6 @@ async def _open_key(visit: Visit) -> tuple[Place, ApiKey]:
     if program_keys.state(key, visit.person.at) != "active":
         raise Clash("this key opens nothing any more", code="GW-KEY-OVER")
     return here, key
-
-
-def _refuse_unchangeable(key: ApiKey) -> None:
-    """A system's secret is the node's administrator's to give: a page that is left open would show what signs every call.
-    What a certificate alone opens has none."""
-    if key.way is KeyWay.CERTIFICATE:
-        raise Clash("bind another certificate by: gateway tokens bind", code="GW-CERT-SECRET")
-    if key.system is not None:
-        raise Clash("a document system gets another secret by: gateway compat rotate", code="GW-KEY-SYSTEM")
 
 
 async def _found_key(visit: Visit) -> tuple[Place, ApiKey]:

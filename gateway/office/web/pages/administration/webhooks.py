@@ -104,14 +104,12 @@ async def _log(visit: Visit, here: Place, endpoint: Endpoint, tried: object) -> 
         rows=[(each, f"{local(each.at):%d/%m/%Y %H:%M:%S}") for each in found],
         older=where(path, **{**kept, "truoc": str(found[-1].sequence)}) if has_more else "",
         newest=where(path, **kept) if before else "",
-        results=_results(visit),
+        results=[
+            ("", visit.say("webhook.every")),
+            *((key, visit.say(f"webhook.delivery.{state}")) for key, state in _STATES.items()),
+        ],
         asked=asked if asked in _STATES else "",
     )
-
-
-def _results(visit: Visit) -> list[tuple[str, str]]:
-    every = ("", visit.say("webhook.every"))
-    return [every, *((key, visit.say(f"webhook.delivery.{state}")) for key, state in _STATES.items())]
 
 
 async def hook_sent_again(visit: Visit) -> web.StreamResponse:

@@ -228,7 +228,7 @@ async def packet_shown(visit: Visit) -> web.StreamResponse:
         absent=absent,
         reads=reads,
         decides=_decides(visit, item),
-        acts=sorted(_ACTS, key=lambda act: act != _main_act(item)),
+        acts=sorted(_ACTS, key=lambda act: act != ("tra-lai" if item.code in _CHANGED else "tha")),
         labelled=visit.say_or,
     )
 
@@ -306,10 +306,6 @@ async def _decision_page(visit: Visit, name: str, item: InboxPacket, problems: P
             *((each, visit.say(f"reason.{each}")) for each in _decision_reasons()),
         ],
     )
-
-
-def _main_act(item: InboxPacket) -> str:
-    return "tra-lai" if item.code in _CHANGED else "tha"
 
 
 async def _heading(visit: Visit, item: InboxPacket, tree: View | None) -> str:
