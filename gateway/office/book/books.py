@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import date
@@ -37,7 +37,7 @@ from gateway.domain.event import EventKind
 from gateway.domain.wall_clock import local
 from gateway.errors import Clash, Refused
 from gateway.office.book import book_lines, table_files
-from gateway.office.book.table_files import XlsxColumn, XlsxWriter
+from gateway.office.book.table_files import XlsxColumn
 from gateway.office.desks import BookDesk
 from gateway.office.store.book import IncomingLine, Numbered
 from gateway.office.store.store import OfficeWork
@@ -220,6 +220,9 @@ class Opened:
     def cells(self, line: BookLine) -> list[Cell]:
         return [line.cells.get(each) for each in self.ask.columns]
 
+    def rows(self, lines: Sequence[BookLine]) -> list[tuple[Sequence[Cell], bool]]:
+        return [(self.cells(each), each.struck) for each in lines]
+
     def summary(self) -> Summary:
         """With the check code of the lines read so far."""
         return replace(self.cover.summary, digest=self._check.hexdigest())
@@ -245,40 +248,20 @@ async def open_book(desk: BookDesk, scope: AgencyScope, ask: Ask) -> AsyncIterat
         yield Opened(work, ask, cover)
 
 
-async def write_xlsx(desk: BookDesk, scope: AgencyScope, ask: Ask, out: BinaryIO) -> Summary:
-    """A workbook; `out` may be any file that takes bytes."""
+async def _write(desk: BookDesk, scope: AgencyScope, ask: Ask, out: BinaryIO, *, form: BookFormat) -> Summary:
     title = labels.say(f"book.{ask.book}", ask.lang)
     columns = [
         XlsxColumn(title=name, width=rules.WIDTHS[each])
         for name, each in zip(ask.titles(), ask.columns, strict=True)
     ]
     async with open_book(desk, scope, ask) as book:
-        with XlsxWriter(out, title, columns) as writer:
-
-            def add(lines: Sequence[BookLine]) -> None:
-                for line in lines:
-                    writer.add(book.cells(line), struck=line.struck)
-
-            await _add_each(desk, book, add)
-            await desk.pool.run(partial(writer.close, book.closing()))
-    return await tell_taken(desk, scope, ask, BookFormat.XLSX, book.summary())
+        pieces = (partial(book.rows, lines) async for lines in book.pages())
+        await table_files.write(desk.pool, out, form, title, columns, pieces, book.closing)
+    return await tell_taken(desk, scope, ask, form, book.summary())
 
 
-async def write_csv(desk: BookDesk, scope: AgencyScope, ask: Ask, out: BinaryIO) -> Summary:
-    """Comma-separated text: the titles and the lines, and nothing that is no line."""
-    async with open_book(desk, scope, ask) as book:
-        await desk.pool.run(partial(out.write, table_files.csv_heading(ask.titles())))
-
-        def add(lines: Sequence[BookLine]) -> None:
-            out.write(b"".join(table_files.csv_line(book.cells(line)) for line in lines))
-
-        await _add_each(desk, book, add)
-    return await tell_taken(desk, scope, ask, BookFormat.CSV, book.summary())
-
-
-async def _add_each(desk: BookDesk, book: Opened, add: Callable[[Sequence[BookLine]], None]) -> None:
-    async for lines in book.pages():
-        await desk.pool.run(partial(add, lines))
+# A workbook; or the titles and the lines, and nothing that is no line. `out` may be any file that takes bytes.
+write_xlsx, write_csv = (partial(_write, form=form) for form in (BookFormat.XLSX, BookFormat.CSV))
 
 
 async def tell_taken(
