@@ -32,7 +32,7 @@ from gateway.domain.wall_clock import local
 from gateway.edxml import parse
 from gateway.errors import Clash, Denied, GatewayError, NotFound
 from gateway.office.bootstrap.office import Office
-from gateway.office.domain.ringing import Partner
+from gateway.office.domain.notice import Partner
 from gateway.office.domain.roles import NODE
 from gateway.office.store import partners
 from gateway.ops import explain

@@ -23,8 +23,7 @@ from gateway.domain.account import AgencyScope
 from gateway.domain.event import EventKind
 from gateway.domain.text import fold
 from gateway.office.domain.listing import Origin, SavedView, Side, Tag
-from gateway.office.domain.notice import Notice
-from gateway.office.domain.ringing import OwnDesk, RingKind
+from gateway.office.domain.notice import Notice, OwnDesk, RingKind
 from gateway.office.store import lists_figures
 from gateway.office.store.book import SqlBooks
 from gateway.office.store.lists import KnownCounts, SqlLists

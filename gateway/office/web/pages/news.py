@@ -16,7 +16,7 @@ from aiohttp import web
 from gateway.errors import BadForm, Denied, NotFound, StoreFailure
 from gateway.office.accounts import sessions
 from gateway.office.domain.listing import Side, Wanted
-from gateway.office.domain.ringing import RingKind
+from gateway.office.domain.notice import RingKind
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.web import bell
 from gateway.office.web.deps import LIVE_BETWEEN_S, LIVE_LONGEST_S, LIVE_LOOK_S, LIVE_STILL_S
