@@ -19,7 +19,7 @@ from gateway.office.domain.roles import Post, PostRole
 from gateway.office.domain.session import Ended, Session, digest_of, new_token
 from gateway.office.policy import signing_in
 from gateway.office.policy.rights import Rights
-from gateway.office.policy.signing_in import Account, AccountMeasure
+from gateway.office.policy.signing_in import AccountMeasure
 from gateway.office.store.accounts import AccountWork
 
 LONGEST_TOKEN = 128
@@ -166,7 +166,6 @@ def _digest(token: str) -> str:
     return digest_of(token)
 
 
-IDLE = "idle"
 _BECOMES: Mapping[AccountMeasure, AccountStanding] = {
     AccountMeasure.LOCK: AccountStanding.LOCKED,
     AccountMeasure.SUSPEND: AccountStanding.SUSPENDED,
@@ -188,7 +187,13 @@ async def sweep_idle(desk: AccountDesk) -> Mapping[str, AccountMeasure]:
         people = {each.id: each for each in await work.people.everybody()}
         posts = [each for each in await work.posts.all() if each.holds(now)]
         for person in sorted(people.values(), key=lambda each: (each.used_at, each.id)):
-            verdict = signing_in.judge_idle(_account_known(person, posts, people), desk.rules.idle, now)
+            verdict = signing_in.judge_idle(
+                person,
+                desk.rules.idle,
+                now,
+                has_post=any(each.person_id == person.id for each in posts),
+                is_needed=_is_needed(person, posts, people),
+            )
             if verdict is not AccountMeasure.FINE:
                 people[person.id] = await _apply_verdict(work, person, verdict, posts, now)
                 found[person.id] = verdict
@@ -196,21 +201,6 @@ async def sweep_idle(desk: AccountDesk) -> Mapping[str, AccountMeasure]:
         await work.tries.sweep(now - 2 * desk.rules.slow.forget)
         await work.commit()
     return found
-
-
-def _account_known(person: Person, posts: Collection[Post], people: Mapping[str, Person]) -> Account:
-    by_idleness = person.standing is AccountStanding.SUSPENDED and person.standing_why == IDLE
-    return Account(
-        added_at=person.added_at,
-        last_login_at=person.last_login_at,
-        warned_at=person.warned_at,
-        suspended_at=person.standing_at if by_idleness else None,
-        # Whoever has no post is no account of the pages: those who decide about trust sign in when there is something.
-        is_out=person.blocked_at is not None
-        or person.standing is not AccountStanding.ACTIVE
-        or not any(each.person_id == person.id for each in posts),
-        is_needed=_is_needed(person, posts, people),
-    )
 
 
 def _is_needed(person: Person, posts: Collection[Post], people: Mapping[str, Person]) -> bool:
@@ -240,7 +230,12 @@ async def _apply_verdict(
         changed = replace(person, warned_at=now)
     else:
         changed = replace(
-            person, standing=standing, standing_why=IDLE, standing_by="node", standing_at=now, warned_at=now
+            person,
+            standing=standing,
+            standing_why=signing_in.IDLE,
+            standing_by="node",
+            standing_at=now,
+            warned_at=now,
         )
         await end_all(work, person.id, now, Ended.STANDING)
     await work.people.save(changed)

@@ -1,5 +1,5 @@
-"""How our own people are told of something: the notice of a stop that is planned or of an incident (R97, R98), mail, and the
-bell; with what a person's own desk remembers of it: until when things were read, of which kinds nothing is to be told, that
+"""How our own people are told of something: the notice of a stop that is planned or of an incident (R97, R98), mail, the
+bell; and what a person's own desk remembers of it: until when things were read, of which kinds nothing is to be told, that
 the tour was put away. Values are frozen; when a stop may be announced is `office.policy.todo`; what there is to tell at the
 bell is worked out anew each time, so that nothing is told of that was settled since."""
 
