@@ -65,7 +65,7 @@ async def add(desk: AccountDesk, by: By, wanted: NewAccount) -> tuple[Person, st
             await over_agency(work, by, agency_id, now)
         await _must_be_free(work, wanted.login)
         await work.people.add(person, Credentials(code_digest=digest, code_until=now + desk.rules.link))
-        told = {"roles": []} | ({"request": request} if request else {})
+        told: dict[str, object] = {"roles": []} | ({"request": request} if request else {})
         await work.events.append(EventKind.PERSON_ADDED, person.id, now, told)
         for each in wanted.posts:
             await posts.put(work, by, person, each, now)

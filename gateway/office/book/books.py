@@ -248,7 +248,7 @@ async def open_book(desk: BookDesk, scope: AgencyScope, ask: Ask) -> AsyncIterat
         yield Opened(work, ask, cover)
 
 
-async def _write(desk: BookDesk, scope: AgencyScope, ask: Ask, out: BinaryIO, *, form: BookFormat) -> Summary:
+async def _write(desk: BookDesk, scope: AgencyScope, ask: Ask, out: BinaryIO, form: BookFormat) -> Summary:
     title = labels.say(f"book.{ask.book}", ask.lang)
     columns = [
         XlsxColumn(title=name, width=rules.WIDTHS[each])
@@ -260,8 +260,14 @@ async def _write(desk: BookDesk, scope: AgencyScope, ask: Ask, out: BinaryIO, *,
     return await tell_taken(desk, scope, ask, form, book.summary())
 
 
-# A workbook; or the titles and the lines, and nothing that is no line. `out` may be any file that takes bytes.
-write_xlsx, write_csv = (partial(_write, form=form) for form in (BookFormat.XLSX, BookFormat.CSV))
+async def write_xlsx(desk: BookDesk, scope: AgencyScope, ask: Ask, out: BinaryIO) -> Summary:
+    """A workbook; `out` may be any file that takes bytes."""
+    return await _write(desk, scope, ask, out, BookFormat.XLSX)
+
+
+async def write_csv(desk: BookDesk, scope: AgencyScope, ask: Ask, out: BinaryIO) -> Summary:
+    """Comma-separated text: the titles and the lines, and nothing that is no line."""
+    return await _write(desk, scope, ask, out, BookFormat.CSV)
 
 
 async def tell_taken(

@@ -257,7 +257,7 @@ async def agency_shown(visit: Visit) -> web.StreamResponse:
 async def _certificates(visit: Visit, code: str) -> list[ground.Shown]:
     """Those that spoke, speak or will speak for the code."""
     now = visit.deps.clock.now()
-    made = []
+    made: list[ground.Shown] = []
     for each in await visit.deps.registry.bindings(code):
         facts = certificate_facts(each.certificate_der)
         standing = "present"
