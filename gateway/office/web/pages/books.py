@@ -247,17 +247,6 @@ async def _drain(request: web.Request) -> None:
         left -= len(piece)
 
 
-ENTRY_ROUTES = (
-    get("/so-van-ban/den/nhap", "book_enter_form", enter_form),
-    post("/so-van-ban/den/nhap", "book_enter", entered, body=FormBody.PARTS),
-    get("/so-van-ban/di/nhap", "book_sent_form", sent_form),
-    post("/so-van-ban/di/nhap", "book_sent", sent),
-    get("/so-van-ban/dong/{id}", "book_line", line_shown),
-    post("/so-van-ban/dong/{id}/sua", "book_correct", line_corrected),
-    post("/so-van-ban/dong/{id}/gach", "book_strike", line_struck),
-)
-
-
 _PAPER_PATH = "/so-van-ban/gui-giay"
 
 
@@ -301,12 +290,6 @@ async def paper_list_shown(visit: Visit, problems: Problems | None = None) -> we
         most_note=LONGEST_NOTE,
         is_cut=len(lines) >= manage.MOST_PAPER_LINES,
     )
-
-
-PAPER_ROUTES = (
-    get(_PAPER_PATH, "book_paper", paper_list_shown),
-    post(f"{_PAPER_PATH}/{{id:msg_[0-9A-Za-z]{{1,40}}}}", "book_paper_closed", paper_line_closed),
-)
 
 
 _ROWS = 50
@@ -441,6 +424,15 @@ def _within(day: date | None, year: int) -> date | None:
 
 
 ROUTES = (
+    get("/so-van-ban/den/nhap", "book_enter_form", enter_form),
+    post("/so-van-ban/den/nhap", "book_enter", entered, body=FormBody.PARTS),
+    get("/so-van-ban/di/nhap", "book_sent_form", sent_form),
+    post("/so-van-ban/di/nhap", "book_sent", sent),
+    get("/so-van-ban/dong/{id}", "book_line", line_shown),
+    post("/so-van-ban/dong/{id}/sua", "book_correct", line_corrected),
+    post("/so-van-ban/dong/{id}/gach", "book_strike", line_struck),
+    get(_PAPER_PATH, "book_paper", paper_list_shown),
+    post(f"{_PAPER_PATH}/{{id:msg_[0-9A-Za-z]{{1,40}}}}", "book_paper_closed", paper_line_closed),
     get("/so-van-ban", "books", shown, needs=BOOKS, key="books"),
     get("/so-van-ban/tai/{form:xlsx|csv}", "book_file", file),
     get("/so-van-ban/in", "book_print", printed),

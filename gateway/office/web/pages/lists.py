@@ -320,12 +320,6 @@ def _searched_side(visit: Visit, seen: Sees) -> Side | None:
     return Side.IN if seen.unit is not None else None
 
 
-LIST_ROUTES = (
-    *(get(PATHS[side], key, partial(listed, side=side), needs=SEE, key=key) for side, key in MENU.items()),
-    get("/tim-kiem", "search", search, needs=SEE),
-)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Neighbours:
     """Empty where there is none. `back` is the list itself."""
@@ -390,18 +384,6 @@ async def view_removed(visit: Visit, side: Side) -> web.StreamResponse:
     return visit.said(PATHS[side], "listing.view.removed", tab="all")
 
 
-VIEW_ROUTES = tuple(
-    route
-    for side, key in MENU.items()
-    for at, name in ((f"/danh-sach{PATHS[side]}/bo-loc", f"{key}_list_view"),)
-    for route in (
-        get(at, name, partial(view_page, side=side), needs=SEE, key=key),
-        post(at, f"{name}_saved", partial(view_saved, side=side), needs=SEE, key=key),
-        post(f"{at}/xoa", f"{name}_removed", partial(view_removed, side=side), needs=SEE, key=key),
-    )
-)
-
-
 KEEPS = (
     Needs(right=Right.ISSUE, manners=(Manner.YES,)),
     Needs(right=Right.TAKE_IN, manners=(Manner.YES,)),
@@ -435,7 +417,21 @@ async def _tags_counted(visit: Visit) -> list[tuple[Tag, int, int]]:
 
 
 _TAGS = "/danh-sach/nhan"
-TAG_ROUTES = (
+
+
+ROUTES = (
+    *(get(PATHS[side], key, partial(listed, side=side), needs=SEE, key=key) for side, key in MENU.items()),
+    get("/tim-kiem", "search", search, needs=SEE),
+    *(
+        route
+        for side, key in MENU.items()
+        for at, name in ((f"/danh-sach{PATHS[side]}/bo-loc", f"{key}_list_view"),)
+        for route in (
+            get(at, name, partial(view_page, side=side), needs=SEE, key=key),
+            post(at, f"{name}_saved", partial(view_saved, side=side), needs=SEE, key=key),
+            post(f"{at}/xoa", f"{name}_removed", partial(view_removed, side=side), needs=SEE, key=key),
+        )
+    ),
     get(_TAGS, "tags", tags_shown, needs=KEEPS),
     *both(f"{_TAGS}/{{id}}/xoa", "tag_remove", "tag_removed", tag_removed, needs=KEEPS),
 )

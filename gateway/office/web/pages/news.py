@@ -128,12 +128,6 @@ def _wanted_news(visit: Visit) -> Wanted | None:
     return Wanted(side=side, since=since, viewer=seen.viewer(side))
 
 
-ROUTES = (
-    get("/su-kien", "news", news_stream, needs=SEE, quiet=True),
-    get("/su-kien/so", "news_number", news_number, needs=SEE, quiet=True),
-)
-
-
 HEARS = (Needs(right=Right.SEE_CONTENT, manners=(Manner.YES, Manner.OWN)),)
 
 
@@ -171,7 +165,9 @@ async def ring_kinds_chosen(visit: Visit) -> web.StreamResponse:
     return visit.said(HOME, "bell.chosen")
 
 
-BELL_ROUTES = (
+ROUTES = (
+    get("/su-kien", "news", news_stream, needs=SEE, quiet=True),
+    get("/su-kien/so", "news_number", news_number, needs=SEE, quiet=True),
     get(bell.PATH, "bell", rings_shown, needs=HEARS, key="bell"),
     post(f"{bell.PATH}/da-doc", "bell_read", rings_read, needs=HEARS, key="bell"),
     post("/tai-khoan/thong-bao", "bell_kinds", ring_kinds_chosen, needs=HEARS),

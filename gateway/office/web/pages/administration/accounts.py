@@ -305,12 +305,6 @@ def name_of(person: Person) -> str:
 
 
 _AT = {"who": Who.READY, "needs": ADMINISTERS, "key": "administration"}
-ACCOUNT_ROUTES = (
-    get(HOME, "accounts", accounts_listed, **_AT),
-    get(f"{HOME}/tai-khoan/moi", "account_new", account_form, **_AT),
-    post(f"{HOME}/tai-khoan/moi", "account_added", account_added, **_AT),
-    get(f"{HOME}/tai-khoan/{{id}}", "account_shown", account_shown, **_AT),
-)
 
 
 _MAILBOXES = f"{HOME}/hop-thu"
@@ -381,7 +375,11 @@ async def _mailboxes_page(
     )
 
 
-MAILBOX_ROUTES = (
+ROUTES = (
+    get(HOME, "accounts", accounts_listed, **_AT),
+    get(f"{HOME}/tai-khoan/moi", "account_new", account_form, **_AT),
+    post(f"{HOME}/tai-khoan/moi", "account_added", account_added, **_AT),
+    get(f"{HOME}/tai-khoan/{{id}}", "account_shown", account_shown, **_AT),
     get(_MAILBOXES, "mailboxes", mailboxes_listed, **_AT),
     post(_MAILBOXES, "mailbox_made", mailbox_made, **_AT),
     *both(f"{_MAILBOXES}/{{name}}/dong", "mailbox_close", "mailbox_closed", mailbox_closed, **_AT),

@@ -176,11 +176,6 @@ async def _named_post(visit: Visit, role: str, key: str) -> WantedPost:
 
 
 _AT = {"who": Who.READY, "needs": ADMINISTERS, "key": "administration"}
-ACT_ROUTES = (
-    *both(f"{_ONE}/vai-tro", "account_post", "account_post_given", post_given, **_AT),
-    *both(f"{_ONE}/thoi-vai-tro", "account_post_take", "account_post_taken", post_taken, **_AT),
-    *both(f"{_ONE}/{{act:{_PATTERN}}}", "account_act", "account_act_done", act_done, **_AT),
-)
 
 
 _REVIEW = f"{HOME}/ra-soat"
@@ -256,7 +251,10 @@ async def _review_place(visit: Visit, given: str) -> Place:
     return accounts.chosen_place(visit, await accounts.places_open(visit, together=False), given)
 
 
-REVIEW_ROUTES = (
+ROUTES = (
+    *both(f"{_ONE}/vai-tro", "account_post", "account_post_given", post_given, **_AT),
+    *both(f"{_ONE}/thoi-vai-tro", "account_post_take", "account_post_taken", post_taken, **_AT),
+    *both(f"{_ONE}/{{act:{_PATTERN}}}", "account_act", "account_act_done", act_done, **_AT),
     get(_REVIEW, "review", review_listed, **_AT),
     post(_REVIEW, "review_done", review_confirmed, **_AT),
     get(f"{_REVIEW}/danh-sach.xlsx", "review_file", review_file, **_AT),

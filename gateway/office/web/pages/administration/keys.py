@@ -202,13 +202,6 @@ async def _found_key(visit: Visit) -> tuple[Place, ApiKey]:
 
 
 _AT = {"who": Who.READY, "needs": ADMINISTERS, "key": "administration"}
-KEY_ROUTES = (
-    get(KEYS, "api_keys", keys_listed, **_AT),
-    get(f"{KEYS}/moi", "api_key_new", key_asked, **_AT),
-    post(f"{KEYS}/moi", "api_key_made", key_made, **_AT),
-    *both(f"{KEYS}/{{id}}/thay-khoa", "api_key_rotate", "api_key_rotated", key_rotated, **_AT),
-    *both(f"{KEYS}/{{id}}/thu-hoi", "api_key_revoke", "api_key_revoked", key_revoked, **_AT),
-)
 
 
 CALLS = f"{KEYS}/{{id}}/nhat-ky"
@@ -258,9 +251,6 @@ def _curl(visit: Visit, call: ApiCall) -> str:
     return f"curl -X {call.method} {address} -H {key}"
 
 
-CALL_ROUTES = (get(CALLS, "api_key_calls", calls_shown, **_AT),)
-
-
 _LANGUAGES = (
     *(("curl", "curl"), ("python", "Python"), ("java", "Java")),
     *(("csharp", "C#"), ("php", "PHP"), ("node", "Node.js")),
@@ -295,4 +285,12 @@ def _start_text(name: str, values: dict[str, str]) -> str:
     return str(answers.templates().get_template(f"admin/start/{name}").render(plain))
 
 
-START_ROUTES = (get(f"{KEYS}/bat-dau", "api_start", start_shown, **_AT),)
+ROUTES = (
+    get(KEYS, "api_keys", keys_listed, **_AT),
+    get(f"{KEYS}/moi", "api_key_new", key_asked, **_AT),
+    post(f"{KEYS}/moi", "api_key_made", key_made, **_AT),
+    *both(f"{KEYS}/{{id}}/thay-khoa", "api_key_rotate", "api_key_rotated", key_rotated, **_AT),
+    *both(f"{KEYS}/{{id}}/thu-hoi", "api_key_revoke", "api_key_revoked", key_revoked, **_AT),
+    get(CALLS, "api_key_calls", calls_shown, **_AT),
+    get(f"{KEYS}/bat-dau", "api_start", start_shown, **_AT),
+)

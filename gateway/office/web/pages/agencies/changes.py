@@ -132,14 +132,6 @@ def _reform_title(visit: Visit, record: ReformRecord) -> str:
     return f"{visit.say(f'reform.kind.{reform.kind}')}: {codes}"
 
 
-REFORM_ROUTES = (
-    get(REFORMS, "reforms", reforms_listed),
-    get(f"{REFORMS}/{{id}}", "reform", reform_shown),
-    *both(f"{REFORMS}/{{id}}/hoan-tac", "reform_undo_page", "reform_undo", reform_undone),
-    *both(f"{REFORMS}/{{id}}/bao-cao", "reform_report_page", "reform_report", reform_reported),
-)
-
-
 _NEEDS_TWO = "REG-TWO-PEOPLE"
 PATH = "/co-quan/nhap"
 MOST_BYTES = code_file.LARGEST
@@ -307,17 +299,6 @@ def _told_of_import(change: RegistryChange, undone: Mapping[str, str]) -> Mappin
     return {"path": path, "at": change.at, "by": change.by, "is_undone": change.id in undone, **counts}
 
 
-FILE_ROUTES = (
-    get(PATH, "import", file_asked),
-    post(PATH, "import_uploaded", file_uploaded, body=FormBody.PARTS),
-    get(f"{PATH}/xem/{{key}}", "import_preview", previewed),
-    get(f"{PATH}/xem/{{key}}/dong-loi.csv", "import_faults", faults_given),
-    post(f"{PATH}/xem/{{key}}", "import_applied", import_applied),
-    post(f"{PATH}/xem/{{key}}/de-nghi", "import_proposed", import_proposed),
-    post(f"{PATH}/xem/{{key}}/cot", "import_matched", columns_matched),
-)
-
-
 ONE_IMPORT = f"{PATH}/lan"
 _CODES_SHOWN = 200
 
@@ -356,7 +337,18 @@ async def _told_of_kept(visit: Visit) -> dict[str, Any]:  # Any: what a template
     }
 
 
-IMPORT_ROUTES = (
+ROUTES = (
+    get(REFORMS, "reforms", reforms_listed),
+    get(f"{REFORMS}/{{id}}", "reform", reform_shown),
+    *both(f"{REFORMS}/{{id}}/hoan-tac", "reform_undo_page", "reform_undo", reform_undone),
+    *both(f"{REFORMS}/{{id}}/bao-cao", "reform_report_page", "reform_report", reform_reported),
+    get(PATH, "import", file_asked),
+    post(PATH, "import_uploaded", file_uploaded, body=FormBody.PARTS),
+    get(f"{PATH}/xem/{{key}}", "import_preview", previewed),
+    get(f"{PATH}/xem/{{key}}/dong-loi.csv", "import_faults", faults_given),
+    post(f"{PATH}/xem/{{key}}", "import_applied", import_applied),
+    post(f"{PATH}/xem/{{key}}/de-nghi", "import_proposed", import_proposed),
+    post(f"{PATH}/xem/{{key}}/cot", "import_matched", columns_matched),
     get(f"{ONE_IMPORT}/{{id}}", "import_one", import_shown),
     *both(f"{ONE_IMPORT}/{{id}}/hoan-tac", "import_undo_page", "import_undo", import_undone),
 )

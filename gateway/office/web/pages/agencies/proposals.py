@@ -271,14 +271,6 @@ def _check_may_decide(visit: Visit, proposal: Proposal) -> None:
         raise Denied("this person may not decide that", code="GW-RIGHT")
 
 
-PROPOSAL_ROUTES = (
-    get(LIST, "proposals", proposals_listed, needs=SEES),
-    get(f"{LIST}/{{id}}", "proposal", proposal_shown, needs=SEES),
-    *both(f"{LIST}/{{id}}/phe-duyet", "proposal_approve_page", "proposal_approve", approved, needs=DECIDES),
-    *both(f"{LIST}/{{id}}/tu-choi", "proposal_reject_page", "proposal_reject", rejected, needs=DECIDES),
-)
-
-
 BINDING = f"{LIST}/chung-thu-so"
 BINDS = (Needs(right=Right.CERTIFICATE, manners=(Manner.TWO, Manner.PROPOSE)),)
 _MOST_BYTES = 64 * 1024
@@ -372,7 +364,11 @@ async def binding_page(
     )
 
 
-BINDING_ROUTES = (
+ROUTES = (
+    get(LIST, "proposals", proposals_listed, needs=SEES),
+    get(f"{LIST}/{{id}}", "proposal", proposal_shown, needs=SEES),
+    *both(f"{LIST}/{{id}}/phe-duyet", "proposal_approve_page", "proposal_approve", approved, needs=DECIDES),
+    *both(f"{LIST}/{{id}}/tu-choi", "proposal_reject_page", "proposal_reject", rejected, needs=DECIDES),
     get(BINDING, "binding", binding_page, needs=BINDS),
     post(BINDING, "binding_looked_at", binding_looked_at, needs=BINDS, body=FormBody.PARTS),
     post(f"{BINDING}/lap", "binding_proposed", binding_proposed, needs=BINDS),
