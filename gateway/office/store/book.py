@@ -29,7 +29,7 @@ from gateway import errors
 from gateway.domain.account import AgencyScope
 from gateway.domain.book import Book, OutgoingLine, PaperLetter, Span
 from gateway.domain.document import DocumentChange, IncomingDocument, Kind, OutgoingDocument, OutState
-from gateway.domain.wall_clock import VIETNAM, local
+from gateway.domain.wall_clock import day_text, local, midnight
 from gateway.ports.queues import Handover, RegisterEntry
 from gateway.ports.services import Clock
 from gateway.store import incoming
@@ -154,9 +154,9 @@ class SqlBooks:
             col(_E.year) == span.year,
         ]
         if span.since is not None:
-            wanted.append(col(_I.arrived_at) >= _midnight(span.since))
+            wanted.append(col(_I.arrived_at) >= midnight(span.since))
         if span.until is not None:
-            wanted.append(col(_I.arrived_at) < _midnight(span.until + timedelta(days=1)))
+            wanted.append(col(_I.arrived_at) < midnight(span.until + timedelta(days=1)))
         return wanted
 
     # --- outgoing ---------------------------------------------------------------------------------------------
@@ -326,9 +326,9 @@ _HANDED: tuple[Any, ...] = (
 def _issued_to(line: OutgoingLine) -> tuple[str, str]:
     """Its date and first recipient, as a refusal names it."""
     if isinstance(line, PaperLetter):
-        return line.issued_on.strftime("%d/%m/%Y"), line.recipients
+        return day_text(line.issued_on), line.recipients
     first = next(iter(line.draft.recipients), None)
-    on = line.draft.issued_on.strftime("%d/%m/%Y") if line.draft.issued_on else "–"
+    on = day_text(line.draft.issued_on) or "–"
     return on, (first.name or first.code) if first is not None and not line.is_sealed else "–"
 
 
@@ -347,10 +347,6 @@ def _outgoing_place(line: OutgoingLine) -> tuple[date, int, int, str, str, str]:
 
 def _after(order: Sequence[Any], place: Sequence[object]) -> ColumnElement[bool]:
     return tuple_(*order) > tuple_(*(literal(each) for each in place))
-
-
-def _midnight(day: date) -> datetime:
-    return datetime(day.year, day.month, day.day, tzinfo=VIETNAM)
 
 
 def _day(at: datetime | None) -> date | None:

@@ -13,7 +13,7 @@ import json
 from collections import OrderedDict, defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -22,7 +22,7 @@ from sqlmodel import col
 
 from gateway import errors
 from gateway.domain.account import AgencyScope
-from gateway.domain.wall_clock import VIETNAM
+from gateway.domain.wall_clock import midnight
 from gateway.office.domain.listing import TABS, ListLine, Side, Tab, Wanted
 from gateway.office.store import lists_figures
 from gateway.office.store.lists_figures import Charts, DayHours
@@ -272,7 +272,7 @@ class SqlLists:
         return found
 
     async def tiles(self, today: date) -> Tiles:
-        since = datetime.combine(today, time(), VIETNAM)
+        since = midnight(today)
         out, arrived = Wanted(side=Side.OUT), Wanted(side=Side.IN)
         asked = {
             "late": replace(arrived, tab=Tab.NEW, overdue=True),

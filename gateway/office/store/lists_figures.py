@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from statistics import quantiles
 from typing import Any
 
@@ -18,7 +18,7 @@ from sqlalchemy import ColumnElement, and_, case, func, or_, select, text
 from sqlmodel import col
 
 from gateway.domain.status import Track
-from gateway.domain.wall_clock import VIETNAM
+from gateway.domain.wall_clock import VIETNAM, midnight
 from gateway.office.domain.listing import Side
 from gateway.office.store.lists_write import DueNow, ListWriter, first_place
 from gateway.store.row import from_json, to_json
@@ -109,7 +109,7 @@ async def charts(tx: Transaction, agency_id: str, today: date, days: int) -> Cha
     # What was sent and received today as it is now; times wait until the day is worked out again.
     kept, counted = (
         known.get(today, Figures()),
-        await _counted(tx, agency_id, datetime.combine(today, time(), VIETNAM)),
+        await _counted(tx, agency_id, midnight(today)),
     )
     known[today] = replace(counted, delivered=kept.delivered, taken_in=kept.taken_in, slow=kept.slow)
     figures = [(day, known.get(day, Figures())) for day in (first + timedelta(days=n) for n in range(days))]
@@ -132,7 +132,7 @@ async def charts(tx: Transaction, agency_id: str, today: date, days: int) -> Cha
 
 async def hours_of(tx: Transaction, agency_id: str, day: date) -> DayHours:
     """What came and left in each hour of that day, as it is now."""
-    begin = datetime.combine(day, time(), VIETNAM)
+    begin = midnight(day)
     sent_at = col(_R.sent_at)
     hour = case(*((sent_at < begin + n * _HOUR, n - 1) for n in range(1, 24)), else_=23)
     left = select(hour, func.count()).where(_sent(agency_id, begin, begin + timedelta(days=1)))
@@ -145,7 +145,7 @@ async def hours_of(tx: Transaction, agency_id: str, day: date) -> DayHours:
 
 async def work_out_figures(tx: Transaction, agency_id: str, day: date) -> Figures:
     """From the rows and facts as they are now."""
-    begin = datetime.combine(day, time(), VIETNAM)
+    begin = midnight(day)
     counted = await _counted(tx, agency_id, begin)
     delivered: list[float] = []
     slow: dict[str, list[float]] = {}
@@ -259,7 +259,7 @@ def _took(at: dict[str, datetime], start: str, end: str) -> float | None:
 
 
 async def _states(tx: Transaction, agency_id: str, today: date) -> dict[str, int]:
-    begin = datetime.combine(today, time(), VIETNAM)
+    begin = midnight(today)
     within = _sent(agency_id, begin, begin + timedelta(days=1))
     query = select(col(_R.state), func.count()).where(within)
     return dict(await tx.tuples(query.group_by(col(_R.state)).order_by(text("2 DESC"))))

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from sqlalchemy import Executable, and_, func, or_, select
 from sqlmodel import col
 
-from gateway.domain.wall_clock import VIETNAM
+from gateway.domain.wall_clock import midnight
 from gateway.office.domain.listing import Side
 from gateway.store.inbox import REPEAT
 from gateway.store.repository import in_parts
@@ -168,7 +168,7 @@ async def _flows_of_day(tx: Transaction, agency_id: str, day: date, side: Side, 
 async def _documents_of_day(
     tx: Transaction, agency_id: str, day: date, side: Side, partner: str
 ) -> Sequence[tuple[str, str, int]]:
-    begin = datetime.combine(day, time(), VIETNAM)
+    begin = midnight(day)
     if side is Side.OUT:
         code, state, agency, at = col(_D.code), col(_D.state), col(_O.agency_id), col(_O.created_at)
         query = select(code, state, func.count()).select_from(_O).join(_D, _OF_DOCUMENT)

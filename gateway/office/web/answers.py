@@ -27,7 +27,7 @@ from gateway.domain.document import Signer
 from gateway.domain.fields import CHANGE, DRAFT, STATUS
 from gateway.domain.wall_clock import local
 from gateway.office.web import icons
-from gateway.office.web.dates import clock_text, moment_text
+from gateway.office.web.dates import clock_text, day_text, moment_text
 from gateway.ports import Pool
 from gateway.words import labels
 
@@ -165,9 +165,7 @@ def _day(value: date | datetime | str | None) -> str:
         return ""
     if isinstance(value, str):
         value = date.fromisoformat(value[:10])
-    if isinstance(value, datetime):
-        value = local(value).date()
-    return value.strftime("%d/%m/%Y")
+    return day_text(local(value) if isinstance(value, datetime) else value)
 
 
 _DOWNLOAD_POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"

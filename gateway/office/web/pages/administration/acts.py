@@ -110,7 +110,7 @@ def _reason_of_standing(visit: Visit) -> tuple[str, Problems]:
             problems.append(("decided", visit.say("admin.decided.wrong")))
         else:
             late = "admin.decided.late" if (today - day).days > _LEAVER_DAYS else "admin.decided.kept"
-            reason = f"{reason} {visit.say(late, day=day.strftime('%d/%m/%Y'))}"
+            reason = f"{reason} {visit.say(late, day=dates.day_text(day))}"
     return reason, problems
 
 
@@ -226,7 +226,7 @@ def _write_review(visit: Visit, here: Place, rows: list[list[str | date | None]]
     writer = XlsxWriter(out, visit.say("admin.review"), columns)
     for each in rows:
         writer.add(each)
-    today = local(visit.person.at).strftime("%d/%m/%Y")
+    today = dates.day_text(local(visit.person.at))
     writer.close([visit.say("admin.review.below", name=here.name, count=len(rows), day=today)])
     out.seek(0)
 

@@ -14,7 +14,7 @@ from gateway.deciding import registry_changes
 from gateway.domain.registry import AgencyEntry, AgencyFilter, CodeStanding, Resolution
 from gateway.errors import NotFound
 from gateway.office.domain.roles import Manner, Right
-from gateway.office.node.exchange import certificate_facts
+from gateway.office.node.exchange import SIX_MONTHS, certificate_facts
 from gateway.office.web import dates
 from gateway.office.web.pages.agencies import ground
 from gateway.office.web.routes import Who, get
@@ -84,7 +84,6 @@ def filter_choices(visit: Visit) -> Choices:
 
 
 _ROWS = 50
-SIX_MONTHS = timedelta(days=183)
 _FOUND = 100
 _CHANGES = 50
 TABS = ("thong-tin", "ma-cu", "chung-thu-so", "lich-su", "van-ban", "lien-he")
