@@ -17,7 +17,7 @@ from gateway.domain.account import KEY_PREFIX
 from gateway.domain.office_calendar import OfficeCalendar
 from gateway.incoming.desk import InDesk
 from gateway.office.policy.signing_in import IdleRules, PasswordRules, SessionRules, SlowRules
-from gateway.office.store.accounts import SqlAccounts
+from gateway.office.store.accounts import AccountWork, SqlAccounts
 from gateway.office.store.store import SqlOfficeStore
 from gateway.outgoing.desk import OutDesk
 from gateway.policy.upkeep import CertificateEnding
@@ -47,6 +47,14 @@ class AccountDesk:
     clock: Clock
     pool: Pool
     rules: AccountRules
+
+    @asynccontextmanager
+    async def changing(self, principal_id: str) -> AsyncIterator[tuple[AccountWork, datetime]]:
+        """A unit of work with the moment at which it began; committed where its body ends."""
+        now = self.clock.now()
+        async with self.accounts.begin(principal_id) as work:
+            yield work, now
+            await work.commit()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -188,7 +188,5 @@ async def note_reading(
         "order": " ".join(order.split())[:_LONGEST_NOTED],
         **behalf(granted),
     }
-    async with desk.accounts.begin(acting.person.id) as work:
-        now = desk.clock.now()
+    async with desk.changing(acting.person.id) as (work, now):
         await work.tell_agency(where, EventKind.DOCUMENT_READ, document_id, now, told)
-        await work.commit()

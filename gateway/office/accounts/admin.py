@@ -60,7 +60,7 @@ async def add(desk: AccountDesk, by: By, wanted: NewAccount) -> tuple[Person, st
         roles_by=by.principal_id,
         roles_at=now,
     )
-    async with desk.accounts.begin(by.principal_id) as work:
+    async with desk.changing(by.principal_id) as (work, _):
         for agency_id in sorted({each.agency_id for each in wanted.posts} or {NODE}):
             await over_agency(work, by, agency_id, now)
         await _must_be_free(work, wanted.login)
@@ -69,7 +69,6 @@ async def add(desk: AccountDesk, by: By, wanted: NewAccount) -> tuple[Person, st
         await work.events.append(EventKind.PERSON_ADDED, person.id, now, told)
         for each in wanted.posts:
             await posts.put(work, by, person, each, now)
-        await work.commit()
     return person, code
 
 
@@ -145,13 +144,11 @@ async def _changing(
 ) -> AsyncIterator[tuple[AccountWork, Person, datetime]]:
     """An account in a unit of work that is committed at its end. `operator_may`: the machine's operator may always let in
     and send out; everybody else as for any change of the whole account."""
-    now = desk.clock.now()
-    async with desk.accounts.begin(by.principal_id) as work:
+    async with desk.changing(by.principal_id) as (work, now):
         person = await work.people.named(login)
         if by.person_id is not None or not operator_may:
             await over_person(work, by, person, now)
         yield work, person, now
-        await work.commit()
 
 
 async def _must_be_free(work: AccountWork, login: str) -> None:
@@ -317,9 +314,7 @@ async def review_lines(desk: AccountDesk, by: By, agency_id: str) -> Sequence[Ac
 async def confirm_review(desk: AccountDesk, by: By, agency_id: str, year: int) -> int:
     """Somebody looked through the list of that year; how many accounts were in it."""
     found = await review_lines(desk, by, agency_id)
-    now = desk.clock.now()
-    async with desk.accounts.begin(by.principal_id) as work:
+    async with desk.changing(by.principal_id) as (work, now):
         told = {"year": year, "agency": agency_id or None, "accounts": len(found)}
         await work.events.append(EventKind.ACCOUNT_REVIEWED, f"accounts:{agency_id or 'node'}", now, told)
-        await work.commit()
     return len(found)

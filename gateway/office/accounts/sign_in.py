@@ -47,14 +47,13 @@ async def count_try(desk: AccountDesk, name: str, address: str) -> CountedTry:
     """Denied with `GW-LOCKED` for the name, `GW-SLOW-DOWN` for the address; the hint says how many seconds."""
     now, rules = desk.clock.now(), desk.rules.slow
     keys = _try_key("name", fold(name)), _try_key("address", _network_of(address))
-    async with desk.accounts.begin("node") as work:
+    async with desk.changing("node") as (work, _):
         names, addresses = await work.tries.of(keys[0]), await work.tries.of(keys[1])
         _must_wait("GW-LOCKED", signing_in.name_waits_until(names, rules, now), now)
         _must_wait("GW-SLOW-DOWN", signing_in.address_waits_until(addresses, rules, now), now)
         names = signing_in.one_more_failure(names, rules, now)
         await work.tries.save(keys[0], names)
         await work.tries.save(keys[1], signing_in.one_more_failure(addresses, rules, now))
-        await work.commit()
     locks = signing_in.name_waits_until(names, rules, now) is not None
     return CountedTry(by_name=keys[0], by_address=keys[1], locks=locks)
 
@@ -70,9 +69,8 @@ async def try_succeeded(work: AccountWork, counted: CountedTry) -> None:
 
 async def tell_lock(desk: AccountDesk, person_id: str, counted: CountedTry) -> None:
     if counted.locks:
-        async with desk.accounts.begin(person_id) as work:
-            await work.events.append(EventKind.PERSON_LOCKED, person_id, desk.clock.now())
-            await work.commit()
+        async with desk.changing(person_id) as (work, now):
+            await work.events.append(EventKind.PERSON_LOCKED, person_id, now)
 
 
 async def forgive_tries(work: AccountWork, *names: str) -> None:
@@ -162,9 +160,8 @@ async def is_password(desk: AccountDesk, person: Person, password: str, origin: 
     if not fits:
         await tell_lock(desk, person.id, counted)
         raise refused()
-    async with desk.accounts.begin(person.id) as work:
+    async with desk.changing(person.id) as (work, _):
         await try_succeeded(work, counted)
-        await work.commit()
     return kept
 
 
