@@ -135,20 +135,15 @@ async def password_changed(visit: Visit) -> web.StreamResponse:
     return keep_session(visit.said(HOME, "account.password_changed"), visit.request, token)
 
 
-async def factor_asked(visit: Visit) -> web.StreamResponse:
-    totp, _ = credentials.begin_factor(visit.deps.accounts, visit.person)
-    return await _factor_page(visit, totp)
-
-
 async def factor_set_up(visit: Visit) -> web.StreamResponse:
-    totp = visit.form.text("totp")
+    desk, totp = visit.deps.accounts, visit.form.text("totp")
+    if not visit.is_act:
+        return await _factor_page(visit, credentials.begin_factor(desk, visit.person)[0])
     if _SECRET.fullmatch(totp) is None:
         raise BadForm("this is no secret of a second factor")
     typed = visit.form.text("password"), totp, visit.form.text("first")
     try:
-        token, codes = await credentials.set_up_factor(
-            visit.deps.accounts, visit.person, *typed, visit.origin
-        )
+        token, codes = await credentials.set_up_factor(desk, visit.person, *typed, visit.origin)
     except Clash as why:
         return await _factor_page(visit, totp, [("first", visit.why(why))])
     except Denied as why:
@@ -347,8 +342,7 @@ ROUTES = (
     post("/tai-khoan/phim", "account_keys", keys_switched, who=Who.READY),
     post("/tai-khoan/mat-do", "account_density", density_chosen, who=Who.READY),
     *both(PASSWORD, "password", "password_change", password_changed, who=Who.PERSON),
-    get(FACTOR, "factor", factor_asked, who=Who.PERSON),
-    post(FACTOR, "factor_set_up", factor_set_up, who=Who.PERSON),
+    *both(FACTOR, "factor", "factor_set_up", factor_set_up, who=Who.PERSON),
     *both(CODES, "recovery_codes", "recovery_codes_made", codes_made, who=Who.READY),
     get(LENDING, "delegations", delegations_listed),
     get(f"{LENDING}/moi", "delegation_new", delegation_asked, needs=_LENDS),

@@ -70,7 +70,8 @@ async def places_open(visit: Visit, *, together: bool = True, node: bool = True)
 
 def chosen_place(visit: Visit, places: Sequence[Place], given: str | None = None) -> Place:
     """What the address or the form names; else the agency that is worked for, else the first. NotFound for another's."""
-    wanted = visit.ask("co-quan") if given is None else given
+    named = visit.form.text("place") if visit.is_act else visit.ask("co-quan")
+    wanted = named if given is None else given
     if not wanted and visit.agency is not None:
         wanted = visit.agency.code
     found = next((each for each in places if each.key == wanted), None if wanted else places[0])
@@ -84,8 +85,8 @@ async def agencies_open(visit: Visit) -> Sequence[Place]:
     return await places_open(visit, together=False, node=False)
 
 
-async def agency_place(visit: Visit, given: str) -> Place:
-    return chosen_place(visit, await agencies_open(visit), given)
+async def agency_here(visit: Visit) -> Place:
+    return chosen_place(visit, await agencies_open(visit))
 
 
 def _place_of(agency: HostedAgency) -> Place:
@@ -312,11 +313,11 @@ _MAILBOX_ROLES = (PostRole.CLERK, PostRole.AGENCY_ADMIN)
 
 
 async def mailboxes_listed(visit: Visit) -> web.StreamResponse:
-    return await _mailboxes_page(visit, await agency_place(visit, visit.ask("co-quan")))
+    return await _mailboxes_page(visit, await agency_here(visit))
 
 
 async def mailbox_made(visit: Visit) -> web.StreamResponse:
-    form, here = visit.form, await agency_place(visit, visit.form.text("place"))
+    form, here = visit.form, await agency_here(visit)
     role = next((each for each in _MAILBOX_ROLES if each == form.text("role")), PostRole.CLERK)
     try:
         await posts.make_mailbox(visit.deps.accounts, administrator(visit), here.id, form.text("name"), role)
@@ -326,7 +327,7 @@ async def mailbox_made(visit: Visit) -> web.StreamResponse:
 
 
 async def mailbox_closed(visit: Visit) -> web.StreamResponse:
-    here = await agency_place(visit, visit.form.text("place") if visit.is_act else visit.ask("co-quan"))
+    here = await agency_here(visit)
     name, query = visit.path("name"), {"co-quan": here.key}
     if not visit.is_act:
         found = await posts.mailboxes_of(visit.deps.accounts, here.id)

@@ -186,7 +186,7 @@ _REVIEW_COLUMNS = (
 
 
 async def review_listed(visit: Visit) -> web.StreamResponse:
-    here = await _review_place(visit, visit.ask("co-quan"))
+    here = await _review_place(visit)
     found = await admin.review_lines(visit.deps.accounts, accounts.administrator(visit), here.id)
     last = await admin.last_review(visit.deps.accounts, here.id)
     today = local(visit.person.at).date()
@@ -204,14 +204,14 @@ async def review_listed(visit: Visit) -> web.StreamResponse:
 
 
 async def review_confirmed(visit: Visit) -> web.StreamResponse:
-    here = await _review_place(visit, visit.form.text("place"))
+    here = await _review_place(visit)
     year = local(visit.person.at).year
     await admin.confirm_review(visit.deps.accounts, accounts.administrator(visit), here.id, year)
     return visit.said(_REVIEW, "admin.reviewed", **{"co-quan": here.key})
 
 
 async def review_file(visit: Visit) -> web.StreamResponse:
-    here = await _review_place(visit, visit.ask("co-quan"))
+    here = await _review_place(visit)
     found = await admin.review_lines(visit.deps.accounts, accounts.administrator(visit), here.id)
     rows = [_review_cells(visit, here, each) for each in found]
     with visit.deps.blobs.scratch() as scratch:
@@ -247,8 +247,8 @@ def _review_cells(visit: Visit, here: Place, line: AccountLine) -> list[str | da
     ]
 
 
-async def _review_place(visit: Visit, given: str) -> Place:
-    return accounts.chosen_place(visit, await accounts.places_open(visit, together=False), given)
+async def _review_place(visit: Visit) -> Place:
+    return accounts.chosen_place(visit, await accounts.places_open(visit, together=False))
 
 
 ROUTES = (

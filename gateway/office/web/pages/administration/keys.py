@@ -31,7 +31,7 @@ from gateway.office.web import answers, dates
 from gateway.office.web.forms import Problems
 from gateway.office.web.pages.administration import accounts
 from gateway.office.web.pages.administration.accounts import HOME, Place
-from gateway.office.web.routes import Who, both, get, post
+from gateway.office.web.routes import Who, both, get
 from gateway.office.web.visits import ADMINISTERS, Visit, merged, where
 
 KEYS, HOOKS = f"{HOME}/khoa-api", f"{HOME}/webhook"
@@ -46,7 +46,7 @@ _LONGEST_SHOWN = 60
 
 
 async def keys_listed(visit: Visit) -> web.StreamResponse:
-    here, now = await accounts.agency_place(visit, visit.ask("co-quan")), visit.person.at
+    here, now = await accounts.agency_here(visit), visit.person.at
     found = await program_keys.listed(
         visit.deps.accounts, visit.deps.store.accounts, accounts.administrator(visit), here.id
     )
@@ -60,14 +60,10 @@ async def keys_listed(visit: Visit) -> web.StreamResponse:
     )
 
 
-async def key_asked(visit: Visit) -> web.StreamResponse:
-    return await _key_form(
-        visit, await accounts.agency_place(visit, visit.ask("co-quan")), {}, set(program_keys.DAILY), []
-    )
-
-
 async def key_made(visit: Visit) -> web.StreamResponse:
-    form, here = visit.form, await accounts.agency_place(visit, visit.form.text("place"))
+    form, here = visit.form, await accounts.agency_here(visit)
+    if not visit.is_act:
+        return await _key_form(visit, here, {}, set(program_keys.DAILY), [])
     ticked = {each for each in ApiScope if each in form.all("scopes")}
     life = next((each for each in LIVES if str(each) == form.text("life")), LIVES[-1])
     given, wrong = _networks(visit, form.text("networks"))
@@ -258,7 +254,7 @@ _LANGUAGES = (
 
 
 async def start_shown(visit: Visit) -> web.StreamResponse:
-    here = await accounts.agency_place(visit, visit.ask("co-quan"))
+    here = await accounts.agency_here(visit)
     hosted = [each.code for each in await visit.deps.store.hosted() if each.left_at is None]
     values = {
         "node": accounts.address_of_node(visit),
@@ -287,8 +283,7 @@ def _start_text(name: str, values: dict[str, str]) -> str:
 
 ROUTES = (
     get(KEYS, "api_keys", keys_listed, **_AT),
-    get(f"{KEYS}/moi", "api_key_new", key_asked, **_AT),
-    post(f"{KEYS}/moi", "api_key_made", key_made, **_AT),
+    *both(f"{KEYS}/moi", "api_key_new", "api_key_made", key_made, **_AT),
     *both(f"{KEYS}/{{id}}/thay-khoa", "api_key_rotate", "api_key_rotated", key_rotated, **_AT),
     *both(f"{KEYS}/{{id}}/thu-hoi", "api_key_revoke", "api_key_revoked", key_revoked, **_AT),
     get(CALLS, "api_key_calls", calls_shown, **_AT),
