@@ -6,8 +6,8 @@ from gateway.office.web.pages.agencies import changes, changing, ground, looking
 from gateway.office.web.routes import PageRoute
 
 ROUTES: tuple[PageRoute, ...] = (
-    *changes.ROUTES,
     *changing.ROUTES,
+    *changes.ROUTES,
     *proposals.ROUTES,
     *ground.ROUTES,
     *looking.ROUTES,

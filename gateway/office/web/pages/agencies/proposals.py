@@ -365,11 +365,11 @@ async def binding_page(
 
 
 ROUTES = (
+    get(BINDING, "binding", binding_page, needs=BINDS),
+    post(BINDING, "binding_looked_at", binding_looked_at, needs=BINDS, body=FormBody.PARTS),
+    post(f"{BINDING}/lap", "binding_proposed", binding_proposed, needs=BINDS),
     get(LIST, "proposals", proposals_listed, needs=SEES),
     get(f"{LIST}/{{id}}", "proposal", proposal_shown, needs=SEES),
     *both(f"{LIST}/{{id}}/phe-duyet", "proposal_approve_page", "proposal_approve", approved, needs=DECIDES),
     *both(f"{LIST}/{{id}}/tu-choi", "proposal_reject_page", "proposal_reject", rejected, needs=DECIDES),
-    get(BINDING, "binding", binding_page, needs=BINDS),
-    post(BINDING, "binding_looked_at", binding_looked_at, needs=BINDS, body=FormBody.PARTS),
-    post(f"{BINDING}/lap", "binding_proposed", binding_proposed, needs=BINDS),
 )
