@@ -39,7 +39,7 @@ _BESIDE = frozenset({"RELEASE", "ROLLBACK", "PRAGMA"})
 # What these do comes by the clock, however many documents there are.
 _BY_THE_CLOCK = (
     *(f"workers/{name}.py" for name in ("clocks", "key_watch", "pulse", "revocation")),
-    "office/workers.py",
+    *("office/bootstrap/office.py", "office/mail.py"),
 )
 _BELOW = ("store/", "office/store/", "registry/", "log.py", "pool.py", "commits.py", "workers/loop.py")
 

@@ -26,8 +26,7 @@ from bench.lists_fill import NOW, SCOPE, SEED, TYPES, WORDS, Spread, fill
 from gateway.clock import SystemClock
 from gateway.domain.document import Urgency
 from gateway.domain.wall_clock import VIETNAM
-from gateway.office.domain.listing import Origin, Side, Tab
-from gateway.office.ports.lists import ListOrder, Wanted
+from gateway.office.domain.listing import ListOrder, Origin, Side, Tab, Wanted
 from gateway.office.store.store import SqlOfficeStore
 from gateway.store import migrate
 

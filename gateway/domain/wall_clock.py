@@ -19,3 +19,13 @@ def whole_second(at: datetime) -> datetime:
 def midnight(day: date) -> datetime:
     """The moment at which that day begins in Viet Nam."""
     return datetime.combine(day, time(), VIETNAM)
+
+
+def day_text(on: date | None) -> str:
+    """20/11/2026, in both languages; nothing for none."""
+    return "" if on is None else on.strftime("%d/%m/%Y")
+
+
+def moment_text(at: datetime | None) -> str:
+    """14:02 20/11/2026, in both languages; nothing for none."""
+    return "" if at is None else local(at).strftime("%H:%M %d/%m/%Y")

@@ -6,7 +6,7 @@ reminded whom how. Out: JSON, or a file that is written whole before its first b
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
@@ -26,7 +26,7 @@ from gateway.office.book import books
 from gateway.office.book.books import Ask
 from gateway.office.desks import BookDesk
 from gateway.office.letters import asking
-from gateway.office.ports.store import OfficeWork
+from gateway.office.store.store import OfficeWork
 from gateway.words.labels import say
 
 if TYPE_CHECKING:
@@ -37,9 +37,6 @@ _MEDIA: Mapping[str, str] = {
     "csv": "text/csv",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
-
-
-BookOpened = Callable[[], BookDesk]
 
 
 class SpanQuery(Asked):
@@ -94,11 +91,7 @@ class Lines(PageOut[LineOut]):
     gaps: list[GapOut]
 
 
-def _register_routes(desk: BookOpened) -> tuple[Route, ...]:
-    return tuple(each for book in (Book.OUTGOING, Book.INCOMING) for each in _of(desk, book))
-
-
-def _of(desk: BookOpened, book: Book) -> tuple[Route, Route]:
+def _of(office: Office, book: Book) -> tuple[Route, Route]:
     made = partial(
         Route,
         tag="messages" if book is Book.OUTGOING else "inbox",
@@ -108,7 +101,7 @@ def _of(desk: BookOpened, book: Book) -> tuple[Route, Route]:
         made(
             path=f"{BASE}/registers/{book}",
             name=f"list{book.title()}Register",
-            handler=partial(_lines, desk, book),
+            handler=partial(_lines, office, book),
             summary=f"The register of {book} documents, line by line",
             text="In the columns of decree 30/2020, of one year; what went or came on paper is in it. `gaps` are "
             "numbers that no line has.",
@@ -119,7 +112,7 @@ def _of(desk: BookOpened, book: Book) -> tuple[Route, Route]:
         made(
             path=f"{BASE}/registers/{book}/file",
             name=f"take{book.title()}Register",
-            handler=partial(_file, desk, book),
+            handler=partial(_file, office, book),
             summary=f"The register of {book} documents as a file",
             text="Text for tables, or a workbook. An event `book.exported` says that this key took it.",
             query=FileQuery,
@@ -129,8 +122,8 @@ def _of(desk: BookOpened, book: Book) -> tuple[Route, Route]:
     )
 
 
-async def _lines(get: BookOpened, book: Book, call: Call) -> web.Response:
-    asked, desk = call.query_of(LinesQuery), get()
+async def _lines(office: Office, book: Book, call: Call) -> web.Response:
+    asked, desk = call.query_of(LinesQuery), office.book
     ask = _ask(desk, book, asked, call.lang)
     async with desk.store.read(call.scope()) as work:
         told = await books.summary_of(work, book, ask.span, series_by_type=desk.series_by_type)
@@ -146,8 +139,8 @@ async def _lines(get: BookOpened, book: Book, call: Call) -> web.Response:
     return call.tell(_page(ask, leaf.lines, told, call.next_page(after)))
 
 
-async def _file(get: BookOpened, book: Book, call: Call) -> web.StreamResponse:
-    asked, desk = call.query_of(FileQuery), get()
+async def _file(office: Office, book: Book, call: Call) -> web.StreamResponse:
+    asked, desk = call.query_of(FileQuery), office.book
     ask = _ask(desk, book, asked, call.lang)
     name, media = f"{book}-{ask.span.year}.{asked.format}", _MEDIA[asked.format]
     if call.request.method == "HEAD":  # changes nothing: nobody took the book
@@ -214,9 +207,6 @@ def _page(ask: Ask, found: Sequence[BookLine], told: Summary, after: str | None)
     )
 
 
-OfficeOpened = Callable[[], "Office"]
-
-
 class RemindIn(Asked):
     """Who reminded whom, and how. The node reminds nobody by itself: a person did, or does it now."""
 
@@ -236,34 +226,8 @@ class RemindedOut(Told):
     next_at: Moment = Field(description="From when on it may be reminded again")
 
 
-def _reminder_routes(desk: OfficeOpened) -> tuple[Route, ...]:
-    return (
-        Route(
-            path=f"{BASE}/messages/{{id}}/remind",
-            name="remindRecipient",
-            method="POST",
-            tag="messages",
-            handler=partial(_remind, desk),
-            summary="Note that a late recipient was reminded",
-            text="409 where nothing of ours is late there (`GW-NOT-LATE`), or it was reminded a short while ago "
-            "(`GW-URGED`).",
-            scopes=(ApiScope.MESSAGES_SEND,),
-            creates=True,
-            asks=RemindIn,
-            answer=RemindedOut,
-            fails=(400, 404, 409, 422),
-            sample=lambda _: {
-                "recipient": "Z91",
-                "by": say("sample.signer"),
-                "how": "phone",
-                "text": say("sample.reminder"),
-            },
-        ),
-    )
-
-
-async def _remind(desk: OfficeOpened, call: Call) -> web.Response:
-    asked, office = call.body_of(RemindIn), desk()
+async def _remind(office: Office, call: Call) -> web.Response:
+    asked = call.body_of(RemindIn)
     every = dt.timedelta(days=office.settings.pages.urge_days)
 
     async def act() -> str:
@@ -288,4 +252,28 @@ async def _remind(desk: OfficeOpened, call: Call) -> web.Response:
 
 
 def routes(office: Office) -> Sequence[Route]:
-    return (*_register_routes(lambda: office.book), *_reminder_routes(lambda: office))
+    return (
+        *_of(office, Book.OUTGOING),
+        *_of(office, Book.INCOMING),
+        Route(
+            path=f"{BASE}/messages/{{id}}/remind",
+            name="remindRecipient",
+            method="POST",
+            tag="messages",
+            handler=partial(_remind, office),
+            summary="Note that a late recipient was reminded",
+            text="409 where nothing of ours is late there (`GW-NOT-LATE`), or it was reminded a short while ago "
+            "(`GW-URGED`).",
+            scopes=(ApiScope.MESSAGES_SEND,),
+            creates=True,
+            asks=RemindIn,
+            answer=RemindedOut,
+            fails=(400, 404, 409, 422),
+            sample=lambda _: {
+                "recipient": "Z91",
+                "by": say("sample.signer"),
+                "how": "phone",
+                "text": say("sample.reminder"),
+            },
+        ),
+    )

@@ -1,26 +1,35 @@
-"""Hands mail to the agency's own mail server. In: a `Mail`. Out: nothing; the server has it. TLS unless it is turned
-off, which no password survives; every talk with the server is bounded in time, and none holds up the event loop."""
+"""Mail to our own people: what hands it to the agency's own mail server, and the loop that reminds by it. In: a `Mail`; the
+clock, the agencies hosted here, their tasks. Out: nothing; the server has it. TLS unless it is turned off, which no
+password survives; every talk with the server is bounded in time, and none holds up the event loop."""
 
 from __future__ import annotations
 
+import logging
 import smtplib
 import ssl
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime
 from functools import partial
 
-from gateway.errors import BrokerRefused, Misconfigured, Unreachable
-from gateway.office.ports.telling import Mail
+from gateway import log
+from gateway.errors import BrokerRefused, GatewayError, Misconfigured, Unreachable
+from gateway.office import telling
+from gateway.office.domain.notice import Mail, Mailer
+from gateway.office.telling import Reminders
 from gateway.ports import Clock, Pool
 from gateway.settings.options import MailSettings
+from gateway.workers.loop import Turn
+from gateway.workers.pulse import Pulse
 
 STARTTLS, TLS, NONE = "starttls", "tls", "none"
 _NAME = "[127.0.0.1]"  # said in greeting; looking up our own name could take as long as a server that is gone
 
 
 class SmtpMailer:
-    """Keeps the promise of `ports.Mailer`. Without a host no mail is sent."""
+    """Over a server of SMTP. Without a host no mail is sent."""
 
     def __init__(self, server: MailSettings, clock: Clock, pool: Pool) -> None:
         self._server, self._clock, self._pool = server, clock, pool
@@ -113,3 +122,52 @@ def _address(text: str) -> Address:
         return Address(addr_spec=text.strip())
     except (ValueError, IndexError) as why:
         raise Misconfigured(f"{text!r} is no mail address; write one such as van.thu@coquan.example") from why
+
+
+REMIND_EVERY = timedelta(minutes=1)
+_log = logging.getLogger(__name__)
+
+
+class DigestMail:
+    """The loop that reminds people by mail. Remembers when it last looked, so that it does not look at every turn."""
+
+    def __init__(self, reminders: Reminders) -> None:
+        self._reminders = reminders
+        self._turn = Turn(REMIND_EVERY)
+
+    def is_due(self, now: datetime) -> bool:
+        return self._reminders.mailer.is_on and self._turn.has_come(now)
+
+    async def step(self) -> bool:
+        """Looks once a minute; the first look is at start."""
+        desk = self._reminders.desk
+        if not self._reminders.mailer.is_on or not self._turn.take(desk.clock.now()):
+            return False
+        sent = 0
+        for agency in await desk.store.hosted():
+            try:
+                sent += await telling.send_reminders(self._reminders, agency)
+            except GatewayError as error:
+                log.action(_log, "mail.failed", error.detail, agency=agency.code)
+        if sent:
+            log.action(_log, "mail.sent", letters=sent)
+        return False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchedMail:
+    """A mailer whose failures the pulse hears of: the loop goes on in spite of them."""
+
+    mailer: Mailer
+    pulse: Pulse
+
+    @property
+    def is_on(self) -> bool:
+        return self.mailer.is_on
+
+    async def send(self, mail: Mail) -> None:
+        try:
+            await self.mailer.send(mail)
+        except Exception as error:
+            self.pulse.failed("digest", error)
+            raise

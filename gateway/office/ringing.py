@@ -16,10 +16,9 @@ from gateway.domain.document import InState, Urgency
 from gateway.domain.handling import unit_key
 from gateway.domain.status import Fact, RequestKind, RequestState, fold_incoming
 from gateway.domain.wall_clock import local
-from gateway.office.domain.listing import ListLine, Side, Tab, person_viewer, unit_viewer
-from gateway.office.domain.ringing import About, OwnDesk, Partner, Ring, RingKind
+from gateway.office.domain.listing import ListLine, Side, Tab, Wanted, person_viewer, unit_viewer
+from gateway.office.domain.notice import About, OwnDesk, Partner, Ring, RingKind
 from gateway.office.domain.task import Task, TaskKind
-from gateway.office.ports.lists import Wanted
 from gateway.office.todo import TaskBell
 from gateway.policy import timers
 from gateway.ports.queues import InboxPacket

@@ -17,11 +17,12 @@ from gateway.domain.event import EventKind
 from gateway.domain.wall_clock import local
 from gateway.errors import BadForm, Clash, GatewayError
 from gateway.office.desks import TodoDesk
+from gateway.office.domain.notice import Audience, Mail, Mailer, Notice, NoticeKind, NoticeWish
 from gateway.office.domain.roles import NODE
 from gateway.office.domain.task import Task
 from gateway.office.policy import todo
 from gateway.office.policy.reminders import For, Letter, LetterSort, UnitPeople, letters_due
-from gateway.office.ports.telling import Audience, Mail, Mailer, Notice, NoticeKind, NoticeRows, NoticeWish
+from gateway.office.store.store import SqlNotices
 from gateway.office.todo import MOST_OF_A_KIND, TodoList, gather
 from gateway.policy import timers
 from gateway.words import labels
@@ -193,7 +194,7 @@ class NoticeBoard:
     """Every page asks which notice holds, so they are known for some seconds."""
 
     desk: TodoDesk
-    rows: NoticeRows
+    rows: SqlNotices
     _known: tuple[datetime, Sequence[Notice]] | None = None
     _changes: int = 0
 

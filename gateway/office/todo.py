@@ -19,11 +19,10 @@ from gateway.domain.office_calendar import OfficeCalendar
 from gateway.domain.system_box import BoxItem, BoxKind
 from gateway.domain.wall_clock import local
 from gateway.errors import Clash, NotFound, StoreFailure
-from gateway.office.beside import Beside
-from gateway.office.desks import TodoDesk
+from gateway.office.desks import Beside, TodoDesk
 from gateway.office.domain.task import Task, TaskKind, TaskNote
 from gateway.office.policy import todo
-from gateway.office.ports.store import OfficeWork
+from gateway.office.store.store import OfficeWork
 from gateway.policy import timers
 from gateway.words import labels
 

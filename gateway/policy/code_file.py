@@ -53,11 +53,6 @@ Workbook = Callable[[bytes], tuple[Rows, int]]
 """The rows of the first sheet, and how many cells were formulas."""
 
 
-def no_workbook(raw: bytes) -> tuple[Rows, int]:
-    """Where nothing reads workbooks."""
-    raise BadForm("workbooks are not read here", code=CODE)
-
-
 def opened(raw: bytes, workbook: Workbook) -> CodeFile:
     """BadForm for what is none of them, or is over a limit. A CSV in UTF-8 comes out as it came in."""
     if len(raw) > LARGEST:

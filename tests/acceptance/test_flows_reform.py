@@ -19,7 +19,7 @@ from gateway.domain.registry_reform import DecidingDocument, QueuedMail, Reform,
 from gateway.domain.wall_clock import local
 from gateway.errors import Refused
 from gateway.incoming import process
-from gateway.office.ports.store import OfficeStore
+from gateway.office.store.store import SqlOfficeStore
 from gateway.policy.verdict import Reason, ReasonCode, Verdict
 from gateway.ports import Store, Work
 from tests.acceptance.test_roll_over import as_binding, issued, two_deciders
@@ -165,7 +165,7 @@ async def test_a_reply_to_a_former_code_is_admitted_without_a_unit_of_work_insid
         await step()
 
     strict = OneAtATime(town.node.store)
-    desk = replace(town.node.inn, store=cast("OfficeStore", strict))
+    desk = replace(town.node.inn, store=cast("SqlOfficeStore", strict))
     (leased,) = [
         one for one in await town.node.store.claim_inbox(50, LEASE_S) if one.item.transport_sender == PROVINCE
     ]

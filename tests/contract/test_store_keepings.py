@@ -3,62 +3,53 @@ is what was shown or is gone."""
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from gateway.domain.identity import Digest
 from gateway.domain.registry_change import Plan, RowChange
-from gateway.office.ports.lists import Keeping
-from gateway.office.store.store import MOST_KEEPINGS, SqlOfficeStore
-from gateway.office.web.deps import PREVIEW_KEPT, Preview, Previews
-from gateway.office.web.pages import list_bulk
+from gateway.office.store.store import KEPT, MOST_KEEPINGS, SqlOfficeStore
+from gateway.office.web.deps import Preview, Previews
 from gateway.office.web.pages.list_bulk import BulkOutcome, BulkResult
 from gateway.policy import code_file
 from gateway.policy.code_file import CodeFile, CodeFileForm
 from gateway.policy.texts import Letters
 from gateway.pool import ThreadPool
+from gateway.store.row import from_json, to_json
 from tests.support.clock import ManualClock
-
-HOUR = timedelta(hours=1)
-
-
-def keeping(clock: ManualClock, key: str = "key", session: str = "one") -> Keeping:
-    clock.advance(1)
-    return Keeping(
-        key=key, session_id=session, body=b"\x00\xffwhat", at=clock.now(), until=clock.now() + HOUR
-    )
 
 
 async def test_it_is_found_by_its_own_session_until_its_time_is_over(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
-    made = keeping(clock)
-    await store.keepings.keep(made)
+    at = clock.now()
+    key = await store.keepings.keep("one", b"\x00\xffwhat", at)
 
-    assert await store.keepings.find("key", "one", made.at) == b"\x00\xffwhat"
-    assert await store.keepings.find("key", "other", made.at) is None
-    assert await store.keepings.find("key", "one", made.until) is None
+    assert await store.keepings.find(key, "one", at) == b"\x00\xffwhat"
+    assert await store.keepings.find(key, "other", at) is None
+    assert await store.keepings.find(key, "one", at + KEPT) is None
+    assert await store.keepings.find("nothing", "one", at) is None
 
-    await store.keepings.forget("key")
-    await store.keepings.forget("key")
-    assert await store.keepings.find("key", "one", made.at) is None
+    await store.keepings.forget(key)
+    await store.keepings.forget(key)
+    assert await store.keepings.find(key, "one", at) is None
 
 
 async def test_of_a_session_the_newest_few_are_kept_and_nothing_that_is_over(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
-    over = keeping(clock, "over", "another")
-    await store.keepings.keep(over)
+    begun = clock.now()
+    over = await store.keepings.keep("another", b"what", begun)
     clock.advance(3601)
-    for n in range(MOST_KEEPINGS + 2):
-        await store.keepings.keep(keeping(clock, f"key-{n}"))
+    keys = []
+    for _ in range(MOST_KEEPINGS + 2):
+        clock.advance(1)
+        keys.append(await store.keepings.keep("one", b"what", clock.now()))
 
     now = clock.now()
-    assert [await store.keepings.find(f"key-{n}", "one", now) is not None for n in range(3)] == [
+    assert [await store.keepings.find(key, "one", now) is not None for key in keys[:3]] == [
         *(False, False),
         True,
     ]
-    assert await store.keepings.find(f"key-{MOST_KEEPINGS + 1}", "one", now) is not None
-    assert await store.keepings.find("over", "another", over.at) is None
+    assert await store.keepings.find(keys[-1], "one", now) is not None
+    assert await store.keepings.find(over, "another", begun) is None
 
 
 async def test_a_result_is_told_by_every_process(store: SqlOfficeStore, clock: ManualClock) -> None:
@@ -68,13 +59,12 @@ async def test_a_result_is_told_by_every_process(store: SqlOfficeStore, clock: M
     )
     made = BulkResult(act="gui-lai", back="/van-ban-di?tab=failed", outcomes=rows)
 
-    key = await list_bulk.keep_result(store.keepings, made, "one", clock.now())
+    key = await store.keepings.keep("one", to_json(BulkResult, made).encode(), clock.now())
 
+    body = await store.keepings.find(key, "one", clock.now())
     assert made.done == 1
-    assert await list_bulk.find_result(store.keepings, key, "one", clock.now()) == made
-    assert await list_bulk.find_result(store.keepings, key, "other", clock.now()) is None
-    assert await list_bulk.find_result(store.keepings, key, "one", clock.now() + HOUR) is None
-    assert await list_bulk.find_result(store.keepings, "nothing", "one", clock.now()) is None
+    assert body is not None
+    assert from_json(BulkResult, body.decode()) == made
 
 
 def plan(name: str = "Sở Mẫu") -> Plan:
@@ -92,7 +82,7 @@ def process(store: SqlOfficeStore, pool: ThreadPool, found: Plan) -> Previews:
     return Previews(keepings=store.keepings, planned=planned, pool=pool)
 
 
-def preview(clock: ManualClock) -> Preview:
+def preview() -> Preview:
     read = CodeFile(
         form=CodeFileForm.XLSX,
         csv="Mã,Tên,Khác\nZ91.07,Sở Mẫu,x\n".encode(),
@@ -106,26 +96,25 @@ def preview(clock: ManualClock) -> Preview:
         columns=("code", "name", ""),
         plan=plan(),
         read=read,
+        effect=plan().effect,
         whole=code_file.under_own_names(read.csv, ("code", "name", "")),
-        at=clock.now(),
-        session_id="one",
     )
 
 
 async def test_a_preview_is_the_same_in_another_process_until_it_was_applied_or_would_do_something_else(
     store: SqlOfficeStore, clock: ManualClock, pool: ThreadPool
 ) -> None:
-    made, here, there = preview(clock), process(store, pool, plan()), process(store, pool, plan())
+    made, here, there = preview(), process(store, pool, plan()), process(store, pool, plan())
 
-    key = await here.keep(made)
+    key = await here.keep(made, "one", clock.now())
 
     assert await here.find(key, "one", clock.now()) is made
     assert await there.find(key, "one", clock.now()) == made
     assert await there.find(key, "other", clock.now()) is None
-    assert await here.find(key, "one", clock.now() + PREVIEW_KEPT) is None
+    assert await here.find(key, "one", clock.now() + KEPT) is None
 
     here, there = process(store, pool, plan()), process(store, pool, plan())
-    key = await here.keep(preview(clock))
+    key = await here.keep(preview(), "one", clock.now())
     assert await there.find(key, "one", clock.now()) is not None
 
     await there.forget(key)
@@ -134,6 +123,6 @@ async def test_a_preview_is_the_same_in_another_process_until_it_was_applied_or_
 
     here, there = process(store, pool, plan()), process(store, pool, plan("Sở Khác"))
 
-    key = await here.keep(preview(clock))
+    key = await here.keep(preview(), "one", clock.now())
 
     assert await there.find(key, "one", clock.now()) is None

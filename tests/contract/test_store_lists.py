@@ -29,9 +29,9 @@ from gateway.domain.handling import PartState, UnitPart
 from gateway.domain.signatures import LegalValue
 from gateway.domain.status import Fact, RequestKind, Track
 from gateway.domain.text import bare_words, name_key, number_key
-from gateway.office.domain.listing import ListLine, Side, Tab, type_key
-from gateway.office.ports.lists import Lag, ListOrder, ListPage, Wanted
-from gateway.office.store.lists import COUNT_FRESH
+from gateway.office.domain.listing import ListLine, ListOrder, Side, Tab, Wanted, type_key
+from gateway.office.store.lists import COUNT_FRESH, ListPage
+from gateway.office.store.lists_figures import Lag
 from gateway.office.store.lists_write import place
 from gateway.office.store.store import SqlOfficeStore
 from gateway.store.tables_office import ListFillRow, ListRow

@@ -10,8 +10,7 @@ from gateway.domain.document import FileItem, FileRole, InState, Urgency
 from gateway.domain.identity import Digest
 from gateway.domain.office_calendar import CalendarDay, DayKind
 from gateway.domain.status import Duty
-from gateway.office.domain.listing import Side
-from gateway.office.ports.lists import Wanted
+from gateway.office.domain.listing import Side, Wanted
 from gateway.office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, committing, incoming, outgoing, stored

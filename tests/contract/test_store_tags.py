@@ -14,8 +14,16 @@ from gateway import errors
 from gateway.domain.account import PrincipalKind
 from gateway.domain.document import InState, OutState, Source
 from gateway.office.accounts import tags_and_views
-from gateway.office.domain.listing import MOST_ON_ONE, MOST_TAGS, NO_BOOK, Origin, Side, Tag
-from gateway.office.ports.lists import ListOrder, Wanted
+from gateway.office.domain.listing import (
+    MOST_ON_ONE,
+    MOST_TAGS,
+    NO_BOOK,
+    ListOrder,
+    Origin,
+    Side,
+    Tag,
+    Wanted,
+)
 from gateway.office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, committing, draft, incoming, outgoing, stored

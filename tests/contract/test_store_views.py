@@ -9,8 +9,7 @@ import pytest
 from gateway import errors
 from gateway.domain.document import Assignment, Urgency
 from gateway.office.accounts import tags_and_views
-from gateway.office.domain.listing import MOST_VIEWS, Side, person_viewer, unit_viewer
-from gateway.office.ports.lists import ListOrder, Wanted
+from gateway.office.domain.listing import MOST_VIEWS, ListOrder, Side, Wanted, person_viewer, unit_viewer
 from gateway.office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, committing, incoming, outgoing, stored

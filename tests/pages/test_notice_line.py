@@ -6,8 +6,8 @@ import re
 from datetime import timedelta
 
 from gateway.office.accounts import sign_in
+from gateway.office.domain.notice import NoticeKind, NoticeWish
 from gateway.office.domain.roles import PostRole
-from gateway.office.ports.telling import NoticeKind, NoticeWish
 from gateway.office.telling import NoticeBoard
 from tests.pages.guest import calling
 from tests.pages.site import Site

@@ -18,7 +18,7 @@ from gateway.domain.status import ASKED, Fact, document_word, incoming_word
 from gateway.incoming.reading import AroundDocument
 from gateway.office.accounts import sign_in
 from gateway.office.domain.roles import PostRole
-from gateway.office.ports.store import OfficeWork
+from gateway.office.store.store import OfficeWork
 from gateway.ops.evidence import contents
 from gateway_labs.demo import stage
 from tests.pages.guest import Guest, calling

@@ -29,7 +29,7 @@ from gateway.domain.document import (
     Urgency,
 )
 from gateway.domain.identity import Digest, DocumentId, PacketId
-from gateway.office.store.store import SqlOfficeStore, SqlOfficeWork
+from gateway.office.store.store import OfficeWork, SqlOfficeStore
 from gateway.ports.queues import InboxPacket, OutboxItem, OutboxTarget
 from gateway.ports.services import Clock
 from gateway.store import migrate
@@ -53,7 +53,7 @@ def migrated(folder: Path) -> Path:
 @asynccontextmanager
 async def refused(
     store: SqlOfficeStore, scope: AgencyScope, error: type[Exception]
-) -> AsyncIterator[SqlOfficeWork]:
+) -> AsyncIterator[OfficeWork]:
     """A unit of work of which something is refused with that error, at the latest when it ends."""
     with pytest.raises(error):  # noqa: PT012 - it may be refused at either place
         async with store.begin(scope) as work:
@@ -62,7 +62,7 @@ async def refused(
 
 
 @asynccontextmanager
-async def committing(store: SqlOfficeStore, scope: AgencyScope = NORTH) -> AsyncIterator[SqlOfficeWork]:
+async def committing(store: SqlOfficeStore, scope: AgencyScope = NORTH) -> AsyncIterator[OfficeWork]:
     """A unit of work that commits at its end."""
     async with store.begin(scope) as work:
         yield work

@@ -18,7 +18,7 @@ from gateway.office.domain.roles import NODE, Manner, PostRole, Right
 from gateway.office.domain.session import Session, SignInDuty
 from gateway.office.policy.reminders import UnitPeople
 from gateway.office.policy.rights import Granted, Lent, Rights
-from gateway.office.ports.accounts import AccountWork
+from gateway.office.store.accounts import AccountWork
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,7 +188,5 @@ async def note_reading(
         "order": " ".join(order.split())[:_LONGEST_NOTED],
         **behalf(granted),
     }
-    async with desk.accounts.begin(acting.person.id) as work:
-        now = desk.clock.now()
+    async with desk.changing(acting.person.id) as (work, now):
         await work.tell_agency(where, EventKind.DOCUMENT_READ, document_id, now, told)
-        await work.commit()

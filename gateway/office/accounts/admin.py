@@ -22,7 +22,7 @@ from gateway.office.accounts.posts import WantedPost
 from gateway.office.desks import AccountDesk
 from gateway.office.domain.roles import NODE, Post
 from gateway.office.domain.session import Ended, Session
-from gateway.office.ports.accounts import AccountWork
+from gateway.office.store.accounts import AccountWork
 
 _LOGIN = re.compile(r"[a-z0-9][a-z0-9.\-]{1,62}[a-z0-9]")
 _LONGEST_NAME = 200
@@ -45,9 +45,12 @@ async def add(desk: AccountDesk, by: By, wanted: NewAccount) -> tuple[Person, st
     """The account and its one-time code; it has its posts at once, and nobody signs in before taking it up."""
     now = desk.clock.now()
     code, digest = desk.secrets.new_code()
+    name, request = _words(wanted.name, "name"), " ".join(wanted.request.split())[:_LONGEST_NAME]
+    if not is_name(name):
+        raise Clash("a person's name has letters, blanks, dots, hyphens and apostrophes", code="GW-LOGIN")
     person = Person(
         id=desk.clock.new_id("prn_"),
-        name=_named(wanted.name),
+        name=name,
         login=_login(wanted.login),
         title=_words(wanted.title, "title") if wanted.title else "",
         email=wanted.email,
@@ -57,15 +60,15 @@ async def add(desk: AccountDesk, by: By, wanted: NewAccount) -> tuple[Person, st
         roles_by=by.principal_id,
         roles_at=now,
     )
-    async with desk.accounts.begin(by.principal_id) as work:
+    async with desk.changing(by.principal_id) as (work, _):
         for agency_id in sorted({each.agency_id for each in wanted.posts} or {NODE}):
             await over_agency(work, by, agency_id, now)
         await _must_be_free(work, wanted.login)
         await work.people.add(person, Credentials(code_digest=digest, code_until=now + desk.rules.link))
-        await work.events.append(EventKind.PERSON_ADDED, person.id, now, _told(wanted))
+        told: dict[str, object] = {"roles": []} | ({"request": request} if request else {})
+        await work.events.append(EventKind.PERSON_ADDED, person.id, now, told)
         for each in wanted.posts:
             await posts.put(work, by, person, each, now)
-        await work.commit()
     return person, code
 
 
@@ -141,13 +144,11 @@ async def _changing(
 ) -> AsyncIterator[tuple[AccountWork, Person, datetime]]:
     """An account in a unit of work that is committed at its end. `operator_may`: the machine's operator may always let in
     and send out; everybody else as for any change of the whole account."""
-    now = desk.clock.now()
-    async with desk.accounts.begin(by.principal_id) as work:
+    async with desk.changing(by.principal_id) as (work, now):
         person = await work.people.named(login)
         if by.person_id is not None or not operator_may:
             await over_person(work, by, person, now)
         yield work, person, now
-        await work.commit()
 
 
 async def _must_be_free(work: AccountWork, login: str) -> None:
@@ -172,23 +173,11 @@ def _login(text: str) -> str:
     return text
 
 
-def _named(text: str) -> str:
-    found = _words(text, "name")
-    if not is_name(found):
-        raise Clash("a person's name has letters, blanks, dots, hyphens and apostrophes", code="GW-LOGIN")
-    return found
-
-
 def _words(text: str, what: str) -> str:
     found = " ".join(text.split())
     if not found or len(found) > _LONGEST_NAME or not found.isprintable():
         raise Clash(f"the {what} must have 1 to {_LONGEST_NAME} printable characters", code="GW-LOGIN")
     return found
-
-
-def _told(wanted: NewAccount) -> Mapping[str, object]:
-    request = " ".join(wanted.request.split())[:_LONGEST_NAME]
-    return {"roles": []} | ({"request": request} if request else {})
 
 
 MOST_EVENTS = 50
@@ -238,7 +227,8 @@ async def account_lines(
             for each in await view.people.everybody()
             if each.login is not None and (agency_id is None or each.id in held)
         ]
-        found = sorted((each for each in found if wanted(*each)), key=lambda each: _last_seen(each[0]))
+        found = [each for each in found if wanted(*each)]
+        found.sort(key=lambda each: each[0].last_login_at.timestamp() if each[0].last_login_at else 0.0)
         shown = [await _account_line(view, *each) for each in found[skip : skip + most]]
     return shown, len(found)
 
@@ -289,10 +279,6 @@ async def last_review(desk: AccountDesk, agency_id: str) -> Event | None:
     return max(told, key=lambda each: each.at, default=None)
 
 
-def _last_seen(person: Person) -> float:
-    return person.last_login_at.timestamp() if person.last_login_at is not None else 0.0
-
-
 async def _account_line(view: AccountWork, person: Person, posts: tuple[Post, ...]) -> AccountLine:
     kept = await view.people.credentials(person.id)
     return AccountLine(
@@ -328,9 +314,7 @@ async def review_lines(desk: AccountDesk, by: By, agency_id: str) -> Sequence[Ac
 async def confirm_review(desk: AccountDesk, by: By, agency_id: str, year: int) -> int:
     """Somebody looked through the list of that year; how many accounts were in it."""
     found = await review_lines(desk, by, agency_id)
-    now = desk.clock.now()
-    async with desk.accounts.begin(by.principal_id) as work:
+    async with desk.changing(by.principal_id) as (work, now):
         told = {"year": year, "agency": agency_id or None, "accounts": len(found)}
         await work.events.append(EventKind.ACCOUNT_REVIEWED, f"accounts:{agency_id or 'node'}", now, told)
-        await work.commit()
     return len(found)

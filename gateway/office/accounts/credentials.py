@@ -21,7 +21,7 @@ from gateway.office.desks import AccountDesk
 from gateway.office.domain.session import CallOrigin, Ended, Factor
 from gateway.office.policy import signing_in
 from gateway.office.policy.signing_in import PasswordFault
-from gateway.office.ports.accounts import AccountWork
+from gateway.office.store.accounts import AccountWork
 
 
 class NotTaken(Clash):
@@ -48,7 +48,7 @@ async def change_password(desk: AccountDesk, acting: Acting, old: str, new: str,
         return hashed, None if totp is None else desk.secrets.resealed(old, totp, new)
 
     hashed, sealed = await desk.pool.run(changed)
-    async with desk.accounts.begin(person.id) as work:
+    async with desk.changing(person.id) as (work, _):
         fresh = await work.people.credentials(person.id)
         if (fresh.passphrase_hash, fresh.sealed_totp) != (kept.passphrase_hash, kept.sealed_totp):
             raise Denied("the password was changed meanwhile; sign in again", code="GW-SESSION")
@@ -61,14 +61,12 @@ async def change_password(desk: AccountDesk, acting: Acting, old: str, new: str,
         await sessions.end_all(work, person.id, now, Ended.PASSWORD, but=acting.session.digest)
         token = await sessions.renew(work, acting.session)
         await work.events.append(EventKind.ACCOUNT_PASSWORD, person.id, now)
-        await work.commit()
     return token
 
 
 async def lock_own_account(desk: AccountDesk, acting: Acting, reason: str) -> None:
     """One click for who lost a password or saw a session of somebody else: all is closed until somebody opens it."""
-    now = desk.clock.now()
-    async with desk.accounts.begin(acting.person.id) as work:
+    async with desk.changing(acting.person.id) as (work, now):
         person = await work.people.get(acting.person.id)
         locked = replace(
             person,
@@ -81,7 +79,6 @@ async def lock_own_account(desk: AccountDesk, acting: Acting, reason: str) -> No
         await sessions.end_all(work, person.id, now, Ended.STANDING)
         told = {"standing": locked.standing.value, "reason": locked.standing_why}
         await work.events.append(EventKind.ACCOUNT_STANDING, person.id, now, told)
-        await work.commit()
 
 
 def password_hash(desk: AccountDesk, person: Person, new: str, past: Sequence[str]) -> str:
@@ -117,7 +114,7 @@ async def set_up_factor(
             "the second factor does not fit; type the code that the device shows now", code="GW-FACTOR"
         )
     codes, digests = _recovery_codes(desk)
-    async with desk.accounts.begin(person.id) as work:
+    async with desk.changing(person.id) as (work, _):
         fresh = await work.people.credentials(person.id)
         if fresh.passphrase_hash != kept.passphrase_hash:
             raise Denied("the password was changed meanwhile; sign in again", code="GW-SESSION")
@@ -132,7 +129,6 @@ async def set_up_factor(
         await work.events.append(
             EventKind.ACCOUNT_FACTOR, person.id, now, {"what": "set-up", "left": RECOVERY_CODES}
         )
-        await work.commit()
     return token, codes
 
 
@@ -145,12 +141,11 @@ async def new_recovery_codes(
     if kept.sealed_totp is None:
         raise Clash("there is no second factor; set one up first", code="GW-FACTOR")
     codes, digests = _recovery_codes(desk)
-    async with desk.accounts.begin(person.id) as work:
+    async with desk.changing(person.id) as (work, _):
         await work.past.put_codes(person.id, digests)
         await work.events.append(
             EventKind.ACCOUNT_FACTOR, person.id, now, {"what": "codes", "left": RECOVERY_CODES}
         )
-        await work.commit()
     return codes
 
 
@@ -169,11 +164,11 @@ LONGEST_CODE = 100
 
 async def owner_of_code(desk: AccountDesk, code: str, origin: CallOrigin) -> Person:
     """Whose code it is, for the page that greets. Denied (`GW-ONE-TIME`) when it is none, was used, or is too old."""
-    counted = await sign_in.count_try(desk, _name_of_tries(code), origin.address)
-    async with desk.accounts.begin("node") as work:
-        person = await _owner_of_code(desk, work, code, desk.clock.now())
+    # Tries are counted by code, too; nobody is called like one.
+    counted = await sign_in.count_try(desk, f"code {code[:LONGEST_CODE]}", origin.address)
+    async with desk.changing("node") as (work, now):
+        person = await _owner_of_code(desk, work, code, now)
         await sign_in.try_succeeded(work, counted)
-        await work.commit()
     return person
 
 
@@ -183,7 +178,7 @@ async def take_up(desk: AccountDesk, code: str, new: str, origin: CallOrigin) ->
     async with desk.accounts.read() as view:
         past = await view.past.passwords(person.id, desk.rules.passwords.remembered)
     hashed = await desk.pool.run(partial(password_hash, desk, person, new, past))
-    async with desk.accounts.begin(person.id) as work:
+    async with desk.changing(person.id) as (work, _):
         person = await _owner_of_code(desk, work, code, now)
         taken = replace(person, enrolled_at=now, password_at=now, must_change=False)
         await work.people.save(taken)
@@ -193,7 +188,6 @@ async def take_up(desk: AccountDesk, code: str, new: str, origin: CallOrigin) ->
         await sessions.end_all(work, person.id, now, Ended.PASSWORD)
         await sign_in.forgive_tries(work, person.login or person.name)
         await work.events.append(EventKind.PERSON_ENROLLED, person.id, now)
-        await work.commit()
     return taken
 
 
@@ -204,8 +198,3 @@ async def _owner_of_code(desk: AccountDesk, work: AccountWork, code: str, now: d
         if kept.code_until is not None and now < kept.code_until:
             return person
     raise Denied("this link was used before, or is too old; ask for a new one", code="GW-ONE-TIME")
-
-
-def _name_of_tries(code: str) -> str:
-    """Tries are counted by code, too; nobody is called like one."""
-    return f"code {code[:LONGEST_CODE]}"

@@ -22,7 +22,7 @@ from gateway.office.domain.roles import NODE, Delegation, Mailbox, Post, PostRol
 from gateway.office.domain.session import Ended
 from gateway.office.policy import rights
 from gateway.office.policy.rights import NEVER_DELEGATED, LendingObjection
-from gateway.office.ports.accounts import AccountWork
+from gateway.office.store.accounts import AccountWork
 
 _LONGEST_UNIT = 200
 
@@ -39,20 +39,17 @@ class WantedPost:
 
 async def give(desk: AccountDesk, by: By, login: str, wanted: WantedPost) -> Post:
     """The same post again replaces unit and term. Clash for a role that belongs elsewhere."""
-    now = desk.clock.now()
-    async with desk.accounts.begin(by.principal_id) as work:
+    async with desk.changing(by.principal_id) as (work, now):
         person = await work.people.named(login)
         await _may_give(work, by, person, wanted.agency_id, now)
         post = await put(work, by, person, wanted, now)
         await sessions.end_all(work, person.id, now, Ended.RIGHTS)
-        await work.commit()
     return post
 
 
 async def take(desk: AccountDesk, by: By, login: str, role: PostRole, agency_id: str = NODE) -> None:
     """NotFound when the person did not have it; Denied for the node's last operator, whom nobody could give it back."""
-    now = desk.clock.now()
-    async with desk.accounts.begin(by.principal_id) as work:
+    async with desk.changing(by.principal_id) as (work, now):
         person = await work.people.named(login)
         await _may_give(work, by, person, agency_id, now)
         if role is PostRole.OPERATOR and await _is_last_operator(work, person, now):
@@ -64,7 +61,6 @@ async def take(desk: AccountDesk, by: By, login: str, role: PostRole, agency_id:
         await sessions.end_all(work, person.id, now, Ended.RIGHTS)
         told = {"role": role.value, "agency": agency_id or None}
         await work.events.append(EventKind.POST_TAKEN, person.id, now, told)
-        await work.commit()
 
 
 async def put(work: AccountWork, by: By, person: Person, wanted: WantedPost, now: datetime) -> Post:
@@ -138,8 +134,8 @@ class WantedDelegation:
 async def delegate(desk: AccountDesk, acting: Acting, wanted: WantedDelegation) -> Delegation:
     """In the chosen agency. A head's is in force from its beginning; anybody else's waits for a head."""
     acting.require(Right.DELEGATE)
-    now, agency_id = desk.clock.now(), acting.session.agency_id or ""
-    async with desk.accounts.begin(acting.person.id) as work:
+    agency_id = acting.session.agency_id or ""
+    async with desk.changing(acting.person.id) as (work, now):
         other = await work.people.named(wanted.to_login)
         if not other.is_active:
             raise Clash("who is to act has no account that can be used", code="GW-DELEGATE-SELF")
@@ -160,40 +156,35 @@ async def delegate(desk: AccountDesk, acting: Acting, wanted: WantedDelegation) 
         _raise_objection(rights.objection_to_lending(made, lender, borrower, now))
         await work.delegations.add(made)
         await _tell_delegation(work, EventKind.DELEGATION_MADE, made, now)
-        await work.commit()
     return made
 
 
 async def approve_delegation(desk: AccountDesk, acting: Acting, id: str) -> Delegation:
     """A head agrees: from then on it is in force for its time."""
     acting.require(Right.APPROVE_DELEGATION)
-    now = desk.clock.now()
-    async with desk.accounts.begin(acting.person.id) as work:
+    async with desk.changing(acting.person.id) as (work, now):
         found = await work.delegations.get(acting.session.agency_id or "", id)
         held = await rights_of(work, acting.person.id, now)
         _raise_objection(rights.objection_to_approving(found, held, now))
         agreed = replace(found, approver_id=acting.person.id, approved_at=now)
-        return await _changed_delegation(work, EventKind.DELEGATION_APPROVED, agreed, now)
+        await _change_delegation(work, EventKind.DELEGATION_APPROVED, agreed, now)
+    return agreed
 
 
 async def end_delegation(desk: AccountDesk, acting: Acting, id: str) -> Delegation:
     """It holds no longer, or, not agreed yet, never will."""
-    now = desk.clock.now()
-    async with desk.accounts.begin(acting.person.id) as work:
+    async with desk.changing(acting.person.id) as (work, now):
         found = await work.delegations.get(acting.session.agency_id or "", id)
         held = await rights_of(work, acting.person.id, now)
         _raise_objection(rights.objection_to_ending(found, held, now))
         ended = replace(found, ended_at=now, ended_by=acting.person.id)
-        return await _changed_delegation(work, EventKind.DELEGATION_ENDED, ended, now)
+        await _change_delegation(work, EventKind.DELEGATION_ENDED, ended, now)
+    return ended
 
 
-async def _changed_delegation(
-    work: AccountWork, kind: EventKind, changed: Delegation, now: datetime
-) -> Delegation:
+async def _change_delegation(work: AccountWork, kind: EventKind, changed: Delegation, now: datetime) -> None:
     await work.delegations.save(changed)
     await _tell_delegation(work, kind, changed, now)
-    await work.commit()
-    return changed
 
 
 async def delegations_seen(desk: AccountDesk, acting: Acting) -> Sequence[Delegation]:
@@ -263,7 +254,7 @@ async def make_mailbox(desk: AccountDesk, by: By, agency_id: str, name: str, rol
             code="GW-MAILBOX",
         )
     made = Mailbox(agency_id=agency_id, name=name, role=role, made_by=by.principal_id, made_at=now)
-    async with desk.accounts.begin(by.principal_id) as work:
+    async with desk.changing(by.principal_id) as (work, _):
         await over_agency(work, by, agency_id, now)
         if agency_id not in await work.agency_codes():
             raise NotFound(f"this node does not host agency {agency_id}")
@@ -275,18 +266,15 @@ async def make_mailbox(desk: AccountDesk, by: By, agency_id: str, name: str, rol
             raise Clash(f"{name} is a person's name to sign in with", code="GW-MAILBOX")
         told = {"agency": agency_id, "role": role.value}
         await work.events.append(EventKind.MAILBOX_MADE, f"mailbox:{name}", now, told)
-        await work.commit()
     return made
 
 
 async def close_mailbox(desk: AccountDesk, by: By, agency_id: str, name: str) -> None:
     """Nobody acts for it any more; the name stays taken."""
-    now = desk.clock.now()
-    async with desk.accounts.begin(by.principal_id) as work:
+    async with desk.changing(by.principal_id) as (work, now):
         await over_agency(work, by, agency_id, now)
         await work.mailboxes.close(agency_id, name, now)
         await work.events.append(EventKind.MAILBOX_CLOSED, f"mailbox:{name}", now, {"agency": agency_id})
-        await work.commit()
 
 
 async def mailboxes_of(desk: AccountDesk, agency_id: str) -> Sequence[tuple[Mailbox, tuple[Person, ...]]]:

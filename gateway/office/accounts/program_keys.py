@@ -124,7 +124,7 @@ async def one(desk: AccountDesk, book: HostedAccounts, by: By, agency_id: str, i
 
 
 async def _tell(desk: AccountDesk, by: By, kind: EventKind, key: ApiKey) -> None:
-    async with desk.accounts.begin(by.principal_id) as work:
+    async with desk.changing(by.principal_id) as (work, now):
         told = {
             "agency": key.agency_ids[0],
             "name": key.principal.name,
@@ -132,5 +132,4 @@ async def _tell(desk: AccountDesk, by: By, kind: EventKind, key: ApiKey) -> None
             "networks": [str(each) for each in key.networks],
             "expires_at": key.expires_at.isoformat() if key.expires_at else None,
         }
-        await work.events.append(kind, key.id, desk.clock.now(), told)
-        await work.commit()
+        await work.events.append(kind, key.id, now, told)

@@ -19,8 +19,8 @@ from gateway.office.domain.roles import Post, PostRole
 from gateway.office.domain.session import Ended, Session, digest_of, new_token
 from gateway.office.policy import signing_in
 from gateway.office.policy.rights import Rights
-from gateway.office.policy.signing_in import Account, AccountMeasure
-from gateway.office.ports.accounts import AccountWork
+from gateway.office.policy.signing_in import AccountMeasure
+from gateway.office.store.accounts import AccountWork
 
 LONGEST_TOKEN = 128
 
@@ -33,9 +33,8 @@ async def check(desk: AccountDesk, token: str) -> Acting:
     async with desk.accounts.read() as view:
         acting = await seen(desk, view, digest, now)
     if now >= acting.session.seen_at + desk.rules.sessions.touch:
-        async with desk.accounts.begin(acting.person.id) as work:
+        async with desk.changing(acting.person.id) as (work, _):
             await work.sessions.touch(digest, now)
-            await work.commit()
         touched = replace(acting.session, seen_at=now)
         ends_at = signing_in.session_ends_at(touched, desk.rules.sessions)
         acting = replace(acting, session=touched, ends_at=ends_at)
@@ -79,11 +78,10 @@ async def choose_agency(desk: AccountDesk, token: str, agency_id: str) -> str:
         is_hosted = agency_id in await view.agency_codes()
         if not is_hosted or not (agency_id in acting.rights.agencies(now) or acting.rights.is_of_node(now)):
             raise Denied("this person has no post in that agency", code="GW-RIGHT")
-    async with desk.accounts.begin(acting.person.id) as work:
+    async with desk.changing(acting.person.id) as (work, _):
         renewed = await renew(work, replace(acting.session, agency_id=agency_id))
         told = {"session": acting.session.id, "agency": agency_id}
         await work.events.append(EventKind.SESSION_AGENCY, acting.person.id, now, told)
-        await work.commit()
     return renewed
 
 
@@ -102,10 +100,9 @@ async def sign_out(desk: AccountDesk, token: str) -> None:
         session = await view.sessions.find(digest)
     if session is None:
         return
-    async with desk.accounts.begin(session.person_id) as work:
+    async with desk.changing(session.person_id) as (work, _):
         if await work.sessions.end(digest, now, Ended.SIGNED_OUT):
             await tell_ended(work, session.person_id, [session.id], Ended.SIGNED_OUT, now)
-        await work.commit()
 
 
 async def open_of(desk: AccountDesk, person: Person) -> Sequence[Session]:
@@ -118,21 +115,18 @@ async def open_of(desk: AccountDesk, person: Person) -> Sequence[Session]:
 
 async def end_one(desk: AccountDesk, acting: Acting, id: str) -> None:
     """Ends one of the person's own sessions. NotFound for anybody else's."""
-    now = desk.clock.now()
-    async with desk.accounts.begin(acting.person.id) as work:
+    async with desk.changing(acting.person.id) as (work, now):
         session = await work.sessions.get(id)
         if session.person_id != acting.person.id:
             raise NotFound(f"there is no session {id}")
         if await work.sessions.end(session.digest, now, Ended.SIGNED_OUT):
             await tell_ended(work, acting.person.id, [id], Ended.SIGNED_OUT, now)
-        await work.commit()
 
 
 async def end_everywhere(desk: AccountDesk, person: Person) -> None:
     """Ends all of one's own sessions; administrators have `admin.sign_out`, which asks whether they may."""
-    async with desk.accounts.begin(person.id) as work:
-        await end_all(work, person.id, desk.clock.now(), Ended.EVERYWHERE)
-        await work.commit()
+    async with desk.changing(person.id) as (work, now):
+        await end_all(work, person.id, now, Ended.EVERYWHERE)
 
 
 async def end_all(work: AccountWork, person_id: str, at: datetime, why: Ended, but: str | None = None) -> int:
@@ -166,7 +160,6 @@ def _digest(token: str) -> str:
     return digest_of(token)
 
 
-IDLE = "idle"
 _BECOMES: Mapping[AccountMeasure, AccountStanding] = {
     AccountMeasure.LOCK: AccountStanding.LOCKED,
     AccountMeasure.SUSPEND: AccountStanding.SUSPENDED,
@@ -182,35 +175,25 @@ async def sweep_idle(desk: AccountDesk) -> Mapping[str, AccountMeasure]:
     async with desk.accounts.read() as view:
         if not await view.posts.all():
             return {}  # a node without accounts is not written to
-    async with desk.accounts.begin("node") as work:
+    async with desk.changing("node") as (work, _):
         # One at a time: two that look at once would each leave the other's clerk.
         await work.tries.of("idle accounts")
         people = {each.id: each for each in await work.people.everybody()}
         posts = [each for each in await work.posts.all() if each.holds(now)]
         for person in sorted(people.values(), key=lambda each: (each.used_at, each.id)):
-            verdict = signing_in.judge_idle(_account_known(person, posts, people), desk.rules.idle, now)
+            verdict = signing_in.judge_idle(
+                person,
+                desk.rules.idle,
+                now,
+                has_post=any(each.person_id == person.id for each in posts),
+                is_needed=_is_needed(person, posts, people),
+            )
             if verdict is not AccountMeasure.FINE:
                 people[person.id] = await _apply_verdict(work, person, verdict, posts, now)
                 found[person.id] = verdict
         await work.sessions.sweep(now - desk.rules.sessions.whole)
         await work.tries.sweep(now - 2 * desk.rules.slow.forget)
-        await work.commit()
     return found
-
-
-def _account_known(person: Person, posts: Collection[Post], people: Mapping[str, Person]) -> Account:
-    by_idleness = person.standing is AccountStanding.SUSPENDED and person.standing_why == IDLE
-    return Account(
-        added_at=person.added_at,
-        last_login_at=person.last_login_at,
-        warned_at=person.warned_at,
-        suspended_at=person.standing_at if by_idleness else None,
-        # Whoever has no post is no account of the pages: those who decide about trust sign in when there is something.
-        is_out=person.blocked_at is not None
-        or person.standing is not AccountStanding.ACTIVE
-        or not any(each.person_id == person.id for each in posts),
-        is_needed=_is_needed(person, posts, people),
-    )
 
 
 def _is_needed(person: Person, posts: Collection[Post], people: Mapping[str, Person]) -> bool:
@@ -240,7 +223,12 @@ async def _apply_verdict(
         changed = replace(person, warned_at=now)
     else:
         changed = replace(
-            person, standing=standing, standing_why=IDLE, standing_by="node", standing_at=now, warned_at=now
+            person,
+            standing=standing,
+            standing_why=signing_in.IDLE,
+            standing_by="node",
+            standing_at=now,
+            warned_at=now,
         )
         await end_all(work, person.id, now, Ended.STANDING)
     await work.people.save(changed)

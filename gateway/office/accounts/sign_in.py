@@ -30,7 +30,7 @@ from gateway.office.domain.session import (
 )
 from gateway.office.policy import signing_in
 from gateway.office.policy.rights import Rights
-from gateway.office.ports.accounts import AccountWork
+from gateway.office.store.accounts import AccountWork
 from gateway.ports.deciding import SignInSecrets
 
 
@@ -47,14 +47,13 @@ async def count_try(desk: AccountDesk, name: str, address: str) -> CountedTry:
     """Denied with `GW-LOCKED` for the name, `GW-SLOW-DOWN` for the address; the hint says how many seconds."""
     now, rules = desk.clock.now(), desk.rules.slow
     keys = _try_key("name", fold(name)), _try_key("address", _network_of(address))
-    async with desk.accounts.begin("node") as work:
+    async with desk.changing("node") as (work, _):
         names, addresses = await work.tries.of(keys[0]), await work.tries.of(keys[1])
         _must_wait("GW-LOCKED", signing_in.name_waits_until(names, rules, now), now)
         _must_wait("GW-SLOW-DOWN", signing_in.address_waits_until(addresses, rules, now), now)
         names = signing_in.one_more_failure(names, rules, now)
         await work.tries.save(keys[0], names)
         await work.tries.save(keys[1], signing_in.one_more_failure(addresses, rules, now))
-        await work.commit()
     locks = signing_in.name_waits_until(names, rules, now) is not None
     return CountedTry(by_name=keys[0], by_address=keys[1], locks=locks)
 
@@ -70,9 +69,8 @@ async def try_succeeded(work: AccountWork, counted: CountedTry) -> None:
 
 async def tell_lock(desk: AccountDesk, person_id: str, counted: CountedTry) -> None:
     if counted.locks:
-        async with desk.accounts.begin(person_id) as work:
-            await work.events.append(EventKind.PERSON_LOCKED, person_id, desk.clock.now())
-            await work.commit()
+        async with desk.changing(person_id) as (work, now):
+            await work.events.append(EventKind.PERSON_LOCKED, person_id, now)
 
 
 async def forgive_tries(work: AccountWork, *names: str) -> None:
@@ -162,9 +160,8 @@ async def is_password(desk: AccountDesk, person: Person, password: str, origin: 
     if not fits:
         await tell_lock(desk, person.id, counted)
         raise refused()
-    async with desk.accounts.begin(person.id) as work:
+    async with desk.changing(person.id) as (work, _):
         await try_succeeded(work, counted)
-        await work.commit()
     return kept
 
 
@@ -219,7 +216,10 @@ async def _enter(
         if fresh.passphrase_hash != kept.passphrase_hash or fresh.sealed_totp != kept.sealed_totp:
             return None
         if not person.is_active:
-            raise _out(person)
+            out = "blocked" if person.blocked_at is not None else person.standing.value
+            raise Denied(
+                f"this account is {out}; ask whoever administers accounts", code="GW-ACCOUNT", hint=out
+            )
         if not await _use(work, person_id, proof, now):
             return None
         await try_succeeded(work, counted)
@@ -285,10 +285,3 @@ async def _begin(
     told = {"session": session.id, "factor": factor.value, "agency": session.agency_id}
     await work.events.append(EventKind.SESSION_BEGUN, person.id, now, told)
     return token, session, rights
-
-
-def _out(person: Person) -> Denied:
-    standing = "blocked" if person.blocked_at is not None else person.standing.value
-    return Denied(
-        f"this account is {standing}; ask whoever administers accounts", code="GW-ACCOUNT", hint=standing
-    )

@@ -22,11 +22,11 @@ from gateway.office.domain.listing import (
     Side,
     Tag,
 )
-from gateway.office.ports.store import OfficeStore, OfficeWork
+from gateway.office.store.store import OfficeWork, SqlOfficeStore
 from gateway.ports import Clock
 
 
-async def tags_of(store: OfficeStore, scope: AgencyScope) -> Sequence[Tag]:
+async def tags_of(store: SqlOfficeStore, scope: AgencyScope) -> Sequence[Tag]:
     """All of the agency's, by name."""
     async with store.read(scope) as work:
         return await work.office.tags.all()
@@ -40,7 +40,9 @@ def checked_tag(name: str) -> str:
     return title
 
 
-async def put_tag(store: OfficeStore, clock: Clock, scope: AgencyScope, name: str, document_id: str) -> bool:
+async def put_tag(
+    store: SqlOfficeStore, clock: Clock, scope: AgencyScope, name: str, document_id: str
+) -> bool:
     """Whether the document did not carry it yet. NotFound for a document that no list of the agency has; Clash (`GW-TAG`)
     when there are too many labels, or too many on it."""
     title = checked_tag(name)
@@ -60,7 +62,7 @@ async def put_tag(store: OfficeStore, clock: Clock, scope: AgencyScope, name: st
     return True
 
 
-async def take_off_tag(store: OfficeStore, scope: AgencyScope, id: str, document_id: str) -> bool:
+async def take_off_tag(store: SqlOfficeStore, scope: AgencyScope, id: str, document_id: str) -> bool:
     """Whether the document carried it."""
     async with store.begin(scope) as work:
         had = await work.office.tags.unmark(id, document_id)
@@ -68,7 +70,7 @@ async def take_off_tag(store: OfficeStore, scope: AgencyScope, id: str, document
     return had
 
 
-async def remove_tag(store: OfficeStore, scope: AgencyScope, id: str) -> None:
+async def remove_tag(store: SqlOfficeStore, scope: AgencyScope, id: str) -> None:
     """With all its marks. NotFound when there is none."""
     async with store.begin(scope) as work:
         if not await work.office.tags.remove(id):
@@ -84,14 +86,14 @@ async def _made_tag(work: OfficeWork, clock: Clock, scope: AgencyScope, name: st
     return tag
 
 
-async def views_of(store: OfficeStore, scope: AgencyScope, side: Side) -> Sequence[SavedView]:
+async def views_of(store: SqlOfficeStore, scope: AgencyScope, side: Side) -> Sequence[SavedView]:
     """The person's own, by name."""
     async with store.read(scope) as work:
         return await work.office.views.of(scope.principal_id, side)
 
 
 async def save_view(
-    store: OfficeStore,
+    store: SqlOfficeStore,
     scope: AgencyScope,
     side: Side,
     name: str,
@@ -116,7 +118,7 @@ async def save_view(
     return view
 
 
-async def remove_view(store: OfficeStore, scope: AgencyScope, side: Side, name: str) -> None:
+async def remove_view(store: SqlOfficeStore, scope: AgencyScope, side: Side, name: str) -> None:
     """NotFound when there is none of that name."""
     async with store.begin(scope) as work:
         if not await work.office.views.remove(scope.principal_id, side, name):

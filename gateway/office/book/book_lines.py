@@ -26,20 +26,12 @@ from gateway.domain.document import (
 )
 from gateway.domain.status import Fact, Track, arrival_number, began, closed_at, counts_at
 from gateway.domain.text import fold
-from gateway.domain.wall_clock import local
-from gateway.office.ports.store import IncomingLine, OfficeWork
+from gateway.domain.wall_clock import day_text, local, moment_text
+from gateway.office.store.book import IncomingLine
+from gateway.office.store.store import OfficeWork
 from gateway.ports.queues import Handover, RegisterEntry
 from gateway.ports.store import PaperPart
 from gateway.words import labels
-
-
-def day_text(on: date | None) -> str:
-    return "" if on is None else on.strftime("%d/%m/%Y")
-
-
-def moment_text(at: datetime) -> str:
-    """14:02 20/11/2026, as it stands beside a signature."""
-    return local(at).strftime("%H:%M %d/%m/%Y")
 
 
 def proof_text(fact: Fact, facts: Iterable[Fact], lang: str) -> str:
@@ -178,7 +170,7 @@ def _progress(document: IncomingDocument, facts: Sequence[Fact], due: date | Non
     done = closed_at(facts) if document.state is InState.DONE else None
     if done is None or due is None or local(done).date() <= due:
         return word
-    return labels.say("book.done_late", lang, state=word, day=local(done).strftime("%d/%m/%Y"))
+    return labels.say("book.done_late", lang, state=word, day=day_text(local(done)))
 
 
 def _book_line(line: IncomingLine, cells: Mapping[str, Cell]) -> BookLine:

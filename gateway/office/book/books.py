@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import date
@@ -37,9 +37,10 @@ from gateway.domain.event import EventKind
 from gateway.domain.wall_clock import local
 from gateway.errors import Clash, Refused
 from gateway.office.book import book_lines, table_files
-from gateway.office.book.table_files import XlsxColumn, XlsxWriter
+from gateway.office.book.table_files import XlsxColumn
 from gateway.office.desks import BookDesk
-from gateway.office.ports.store import IncomingLine, Numbered, OfficeWork
+from gateway.office.store.book import IncomingLine, Numbered
+from gateway.office.store.store import OfficeWork
 from gateway.policy import book as rules
 from gateway.policy import door
 from gateway.policy.profile import Profile
@@ -219,6 +220,9 @@ class Opened:
     def cells(self, line: BookLine) -> list[Cell]:
         return [line.cells.get(each) for each in self.ask.columns]
 
+    def rows(self, lines: Sequence[BookLine]) -> list[tuple[Sequence[Cell], bool]]:
+        return [(self.cells(each), each.struck) for each in lines]
+
     def summary(self) -> Summary:
         """With the check code of the lines read so far."""
         return replace(self.cover.summary, digest=self._check.hexdigest())
@@ -244,40 +248,26 @@ async def open_book(desk: BookDesk, scope: AgencyScope, ask: Ask) -> AsyncIterat
         yield Opened(work, ask, cover)
 
 
-async def write_xlsx(desk: BookDesk, scope: AgencyScope, ask: Ask, out: BinaryIO) -> Summary:
-    """A workbook; `out` may be any file that takes bytes."""
+async def _write(desk: BookDesk, scope: AgencyScope, ask: Ask, out: BinaryIO, form: BookFormat) -> Summary:
     title = labels.say(f"book.{ask.book}", ask.lang)
     columns = [
         XlsxColumn(title=name, width=rules.WIDTHS[each])
         for name, each in zip(ask.titles(), ask.columns, strict=True)
     ]
     async with open_book(desk, scope, ask) as book:
-        with XlsxWriter(out, title, columns) as writer:
+        pieces = (partial(book.rows, lines) async for lines in book.pages())
+        await table_files.write(desk.pool, out, form, title, columns, pieces, book.closing)
+    return await tell_taken(desk, scope, ask, form, book.summary())
 
-            def add(lines: Sequence[BookLine]) -> None:
-                for line in lines:
-                    writer.add(book.cells(line), struck=line.struck)
 
-            await _add_each(desk, book, add)
-            await desk.pool.run(partial(writer.close, book.closing()))
-    return await tell_taken(desk, scope, ask, BookFormat.XLSX, book.summary())
+async def write_xlsx(desk: BookDesk, scope: AgencyScope, ask: Ask, out: BinaryIO) -> Summary:
+    """A workbook; `out` may be any file that takes bytes."""
+    return await _write(desk, scope, ask, out, BookFormat.XLSX)
 
 
 async def write_csv(desk: BookDesk, scope: AgencyScope, ask: Ask, out: BinaryIO) -> Summary:
     """Comma-separated text: the titles and the lines, and nothing that is no line."""
-    async with open_book(desk, scope, ask) as book:
-        await desk.pool.run(partial(out.write, table_files.csv_heading(ask.titles())))
-
-        def add(lines: Sequence[BookLine]) -> None:
-            out.write(b"".join(table_files.csv_line(book.cells(line)) for line in lines))
-
-        await _add_each(desk, book, add)
-    return await tell_taken(desk, scope, ask, BookFormat.CSV, book.summary())
-
-
-async def _add_each(desk: BookDesk, book: Opened, add: Callable[[Sequence[BookLine]], None]) -> None:
-    async for lines in book.pages():
-        await desk.pool.run(partial(add, lines))
+    return await _write(desk, scope, ask, out, BookFormat.CSV)
 
 
 async def tell_taken(
@@ -301,7 +291,8 @@ async def tell_taken(
     return summary
 
 
-_NEEDED = frozenset({"number", "symbol", "type_name", "subject", "signer", "recipients"})
+_NEEDED = ("number", "symbol", "type_name", "subject", "signer", "recipients")
+SENT_TEXTS = (*_NEEDED, "copy_holder", "note")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -325,20 +316,14 @@ class Sent:
 
 async def enter(desk: BookDesk, scope: AgencyScope, sent: Sent) -> PaperLetter:
     """The line. Refused names every broken rule, Clash a number that is taken in that year."""
-    _check(sent, local(desk.clock.now()).date())
+    texts = {name: getattr(sent, name) for name in SENT_TEXTS}
+    _check(sent, texts, local(desk.clock.now()).date())
     letter = PaperLetter(
         id=desk.clock.new_id("ppr_"),
-        number=sent.number.strip(),
-        symbol=sent.symbol.strip(),
+        **{name: text.strip() for name, text in texts.items()},
         issued_on=sent.issued_on,
-        type_name=sent.type_name.strip(),
-        subject=sent.subject.strip(),
-        signer=sent.signer.strip(),
-        recipients=sent.recipients.strip(),
-        copy_holder=sent.copy_holder.strip(),
         copies=sent.copies,
         dispatched_on=sent.dispatched_on,
-        note=sent.note.strip(),
         entered_at=desk.clock.now(),
         entered_by=scope.principal_id,
         catch_up=sent.catch_up.strip() if sent.catch_up else None,
@@ -353,21 +338,11 @@ async def enter(desk: BookDesk, scope: AgencyScope, sent: Sent) -> PaperLetter:
     return letter
 
 
-def _check(sent: Sent, today: date) -> None:
+def _check(sent: Sent, texts: Mapping[str, str], today: date) -> None:
     declared = door.check_declared(sent.secrecy, None, Profile())
     asked = rules.HandEntry(
-        texts={
-            "number": sent.number,
-            "symbol": sent.symbol,
-            "type_name": sent.type_name,
-            "subject": sent.subject,
-            "signer": sent.signer,
-            "recipients": sent.recipients,
-            "copy_holder": sent.copy_holder,
-            "note": sent.note,
-            **({} if sent.catch_up is None else {"catch_up": sent.catch_up}),
-        },
-        needed=_NEEDED | {"catch_up"},
+        texts={**texts, **({} if sent.catch_up is None else {"catch_up": sent.catch_up})},
+        needed=frozenset({*_NEEDED, "catch_up"}),
         issued_on=sent.issued_on,
         day=sent.issued_on,
         given_number=sent.number or "?",  # a missing one is named once, as the document's own number

@@ -9,15 +9,17 @@ import csv
 import io
 import re
 import zipfile
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from types import TracebackType
 from typing import IO, Self
 from xml.sax.saxutils import escape, quoteattr
 
 from gateway.domain.book import Cell
 from gateway.errors import Clash
+from gateway.ports import Pool
 
 # A table program takes a text that begins so for a formula, whatever it is.
 _STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
@@ -145,6 +147,37 @@ class XlsxWriter:
 
     def _part(self, name: str, text: str) -> None:
         self._zip.writestr(_info(name), text)
+
+
+Piece = Callable[[], Iterable[tuple[Sequence[Cell], bool]]]
+"""Makes some rows, each with whether it is struck; called in the pool."""
+
+
+async def write(
+    pool: Pool,
+    out: IO[bytes],
+    form: str,
+    title: str,
+    columns: Sequence[XlsxColumn],
+    pieces: AsyncIterator[Piece],
+    below: Callable[[], Sequence[str]] = tuple,
+) -> None:
+    """A table as `xlsx` or `csv`, away from the event loop and a piece at a time: no more than one piece is held. `below`
+    is what stands under a workbook's table."""
+    if form == "csv":
+        out.write(csv_heading([each.title for each in columns]))
+        async for piece in pieces:
+            await pool.run(partial(_add_rows, piece, lambda cells, struck: out.write(csv_line(cells))))
+        return
+    with XlsxWriter(out, title, columns) as writer:
+        async for piece in pieces:
+            await pool.run(partial(_add_rows, piece, lambda cells, struck: writer.add(cells, struck=struck)))
+        await pool.run(lambda: writer.close(below()))
+
+
+def _add_rows(piece: Piece, add: Callable[[Sequence[Cell], bool], object]) -> None:
+    for cells, struck in piece():
+        add(cells, struck)
 
 
 def _info(name: str) -> zipfile.ZipInfo:

@@ -48,12 +48,12 @@ def _add_pages(app: web.Application, node: OpenNode, health: HealthProbe, entry:
     stops: list[Callable[[], None]] = []
 
     async def made() -> web.UrlDispatcher:
-        await node.pool.run(partial(import_module, "gateway.office.bootstrap.pages"))
-        from gateway.office.bootstrap import pages
+        await node.pool.run(partial(import_module, "gateway.office.web.app"))
+        from gateway.office.web import app
 
-        deps = pages.pages(node, health, entry)
+        deps = app.deps_of(node, health, entry)
         stops.append(deps.live.stop)
-        return pages.routes(node, deps)
+        return app.routes_over(deps)
 
     async def stop(_: web.Application) -> None:
         """Ends the open streams, so that the node stops without waiting for them."""

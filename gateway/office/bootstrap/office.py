@@ -1,5 +1,6 @@
-"""The office over an exchange node: accounts of persons, to-do list and reminders, books, lists. In: settings, and in
-tests a clock or a wrapper around each port. Out: an open `Office`, which is a node that has all this besides."""
+"""The office over an exchange node: accounts of persons, to-do list and reminders, books, lists, and the loops that only
+they need. In: settings, and in tests a clock or a wrapper around each port. Out: an open `Office`, which is a node that
+has all this besides."""
 
 from __future__ import annotations
 
@@ -16,12 +17,20 @@ from gateway.bootstrap.ground import Ground, server_limits
 from gateway.bootstrap.node import OpenNode, Wrap, open_node
 from gateway.clock import SystemClock
 from gateway.domain.account import key_prefix
-from gateway.office.accounts import acting
-from gateway.office.beside import Beside, beside
-from gateway.office.desks import AccountDesk, AccountRules, BookDesk, OfficeIn, OfficeOut, TodoDesk
+from gateway.office.accounts import acting, sessions
+from gateway.office.desks import (
+    AccountDesk,
+    AccountRules,
+    Beside,
+    BookDesk,
+    OfficeIn,
+    OfficeOut,
+    TodoDesk,
+    beside,
+)
 from gateway.office.domain.roles import PostRole
 from gateway.office.letters.looking import Looking
-from gateway.office.mail import SmtpMailer
+from gateway.office.mail import DigestMail, SmtpMailer, WatchedMail
 from gateway.office.policy import todo
 from gateway.office.policy.reminders import UnitPeople
 from gateway.office.policy.signing_in import IdleRules, PasswordRules, SessionRules, SlowRules
@@ -30,7 +39,6 @@ from gateway.office.store.lists_write import Reckon
 from gateway.office.store.pictures import FilePictures
 from gateway.office.store.store import SqlOfficeStore
 from gateway.office.telling import Reminders
-from gateway.office.workers import IDLE_EVERY, DigestMail, Lister, WatchedMail, sweep_idle
 from gateway.policy import timers, upkeep
 from gateway.policy.upkeep import CertificateEnding
 from gateway.ports import Clock, Pool
@@ -49,6 +57,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 MB = 1024 * 1024
 _MOST_DRAWERS = 2
+_IDLE_EVERY = timedelta(hours=6)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,19 +75,57 @@ class Office(OpenNode):
     beside: Beside
 
     def more_loops(self) -> Mapping[str, Loop]:
-        lister, idle = Lister(), Turn(IDLE_EVERY)
+        lister, idle = Lister(), Turn(_IDLE_EVERY)
         mail = WatchedMail(mailer=self.reminders.mailer, pulse=self.pulse)
         digest = DigestMail(replace(self.reminders, mailer=mail))
         return {
             "lister": Loop(step=lambda: lister.step(self.store, self.clock), is_due=lister.is_due),
             "accounts": Loop(
-                step=lambda: sweep_idle(replace(self.accounts, clock=self.settled), idle),
+                step=lambda: self._sweep_idle(idle),
                 then=("sequencer",),
                 is_due=idle.has_come,
             ),
             "drawer": Loop(step=self.looking.step, is_due=self.looking.is_due),
             "digest": Loop(step=digest.step, is_due=digest.is_due, is_used=self.reminders.mailer.is_on),
         }
+
+    async def _sweep_idle(self, turn: Turn) -> bool:
+        """Looks at accounts that nobody uses four times a day; the first look is at start."""
+        desk = replace(self.accounts, clock=self.settled)
+        return turn.take(desk.clock.now()) and bool(await sessions.sweep_idle(desk))
+
+
+_LISTS_EVERY = timedelta(minutes=10)
+# A batch holds the one writer of SQLite for well under a second.
+_ROWS_AT_ONCE = 100
+
+
+class Lister:
+    """The loop for rows and figures of lists. Remembers what it has done, so that it does not look at every turn."""
+
+    def __init__(self) -> None:
+        self._begun = False
+        self._filled = False
+        self._turn = Turn(_LISTS_EVERY)
+
+    def is_due(self, now: datetime) -> bool:
+        return not self._begun or not self._filled or self._turn.has_come(now)
+
+    async def step(self, store: SqlOfficeStore, clock: Clock) -> bool:
+        """True when there is more to do at once."""
+        if not self._begun:
+            await store.fill_lists_again()
+            self._begun = True
+        if not self._filled:
+            self._filled = not await store.fill_lists(_ROWS_AT_ONCE)
+            return True
+        now = clock.now()
+        if not self._turn.has_come(now):
+            return False
+        if await store.write_due_again(_ROWS_AT_ONCE) or await store.work_out_day():
+            return True
+        self._turn.done(now)
+        return False
 
 
 @asynccontextmanager
@@ -100,10 +147,10 @@ async def open_office(
             clock=time,
             wake=partial(store.wake.ring, "sequencer"),
         )
-        inn, out = _over(OfficeIn, node.inn), _over(OfficeOut, node.out)
+        inn, out = over(OfficeIn, node.inn), over(OfficeOut, node.out)
         with drawing(settings, node.pool) as pages:
             looking = Looking(desk=inn, out=out, pages=pages, pictures=pictures(settings), beside=going_on)
-            yield _over(
+            yield over(
                 Office,
                 node,
                 store=store,
@@ -151,7 +198,7 @@ _SECOND_FACTOR = {
 }
 
 
-def _over(made: type[T], below: DataclassInstance, **more: object) -> T:
+def over(made: type[T], below: DataclassInstance, **more: object) -> T:
     """The same with more, or with what is more."""
     return made(**{each.name: getattr(below, each.name) for each in fields(below)} | more)
 

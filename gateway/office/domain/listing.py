@@ -439,3 +439,51 @@ class SavedView:
     query: str
     saved_at: datetime
     is_first: bool = False
+
+
+class ListOrder(StrEnum):
+    """`FIRST` is the list's own order: what needs a person first; of incoming ones, by urgency and time left."""
+
+    FIRST = "first"
+    NEWEST = "newest"
+    OLDEST = "oldest"
+    NUMBER = "number"
+    NUMBER_DOWN = "number-"
+    PARTY = "party"
+    PARTY_DOWN = "party-"
+    ISSUED = "issued"
+    ISSUED_DOWN = "issued-"
+    TYPE = "type"
+    TYPE_DOWN = "type-"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What a list shows. `side` None is both, for the search of the whole node; `text` is what a person typed, and what
+    it finds is ordered by how well it fits, then newest. `since` and `until` are about arrival, or acceptance. `pressing`:
+    of any urgency but the normal one; `book`: the year of a register book, or `NO_BOOK`; `tag`: the id of a label of the
+    agency's own; `late`: a day before which a unit's work or a recipient's answer was due and is not there; `viewer`: what
+    that department was given, or that person handed in, and nothing else (`office.domain.listing.unit_viewer`,
+    `person_viewer`)."""
+
+    side: Side | None
+    tab: Tab | None = None
+    attention: bool = False
+    text: str = ""
+    sort: ListOrder = ListOrder.FIRST
+    type_name: str | None = None
+    urgency: Urgency | None = None
+    state: str | None = None
+    party: str | None = None
+    signer: str | None = None
+    attached: bool | None = None
+    origin: Origin | None = None
+    book: str | None = None
+    tag: str | None = None
+    overdue: bool = False
+    late: date | None = None
+    unread: bool = False
+    pressing: bool = False
+    viewer: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None

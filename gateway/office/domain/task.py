@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from gateway.domain.document import Urgency
-from gateway.office.domain.ringing import About
+from gateway.domain.document import Delivery, IncomingDocument, OutgoingDocument, Urgency
+from gateway.domain.status import Fact
+from gateway.office.domain.notice import About
 
 
 class AskState(StrEnum):
@@ -187,3 +188,22 @@ class Task:
         if note.snoozed_until is None or self.is_express:
             return False
         return now < min(note.snoozed_until, self.due_at)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Untold:
+    """An incoming document with a status that its sender has not heard, and since when that waits or has failed."""
+
+    document: IncomingDocument
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unasked:
+    """A delivery whose recipient has not heard that it is asked to give it back, with its document and everything known
+    about it, and since when that waits or has failed."""
+
+    delivery: Delivery
+    document: OutgoingDocument
+    facts: tuple[Fact, ...]
+    since: datetime

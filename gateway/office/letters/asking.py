@@ -22,12 +22,11 @@ from gateway.domain.wall_clock import local
 from gateway.errors import Clash, Denied, NotFound
 from gateway.office.accounts.acting import behalf
 from gateway.office.desks import OfficeOut
-from gateway.office.domain.listing import Side
+from gateway.office.domain.listing import ListOrder, Side, Wanted
 from gateway.office.domain.task import AskState, RecallAsk
 from gateway.office.policy import rights
 from gateway.office.policy.rights import Granted, RecallObjection, Rights
-from gateway.office.ports.lists import ListOrder, Wanted
-from gateway.office.ports.store import OfficeWork
+from gateway.office.store.store import OfficeWork
 from gateway.outgoing import files, further, manage, recall
 from gateway.outgoing.answering import late_answers
 from gateway.outgoing.desk import OutDesk

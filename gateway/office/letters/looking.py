@@ -30,10 +30,10 @@ from gateway.domain.identity import Digest
 from gateway.domain.page_picture import PageLook, PageWish
 from gateway.errors import GatewayError
 from gateway.incoming import reading
-from gateway.office.beside import Beside
-from gateway.office.desks import OfficeIn, OfficeOut
-from gateway.office.ports.pictures import Pages, PictureKey, Pictures
+from gateway.office.desks import Beside, OfficeIn, OfficeOut
+from gateway.office.store.pictures import FilePictures, PictureKey
 from gateway.outgoing import files
+from gateway.trust.page_drawing.drawer import PageDrawer
 
 WINDOW = 10
 DOTS = (100, 150, 200)
@@ -90,8 +90,8 @@ class Looking:
 
     desk: OfficeIn
     out: OfficeOut
-    pages: Pages
-    pictures: Pictures
+    pages: PageDrawer
+    pictures: FilePictures
     beside: Beside = field(default_factory=Beside)
     _swept_at: datetime | None = None
     _at_work: dict[str, datetime] = field(default_factory=dict)

@@ -1,7 +1,7 @@
 """The exchange, for the pages: what people compare of a certificate; with which agencies mail goes on; and the signing
 helper, which lends the agency's own key to one signature on one draft's file. In: an open node; an agency's scope and
-ids, DER, entries of the registry, a file's bytes with a wish and the PIN of a person who is at the pages. Out: what
-`office.ports.node` promises. An agency is known by its code and by the older form of it. Files that are signed lie in
+ids, DER, entries of the registry, a file's bytes with a wish and the PIN of a person who is at the pages.
+An agency is known by its code and by the older form of it. Files that are signed lie in
 the content store's scratch folder and go at the end; what signs is loaded when somebody signs. And what was put aside,
 for the pages of operations: packets in quarantine, and the axis's dead list: lines of a tree, rows of bytes, or the file;
 nothing of it is ever rendered. An axis gives a parcel out again before it takes it off its list."""
@@ -29,9 +29,8 @@ from gateway.edxml import parse
 from gateway.edxml.attachment import pieces
 from gateway.errors import Denied, GatewayError, NotFound
 from gateway.office.bootstrap.office import Office
-from gateway.office.domain.ringing import Partner
+from gateway.office.domain.notice import Partner
 from gateway.office.domain.roles import NODE
-from gateway.office.ports.node import Bytes, Claims, ComparedCertificate
 from gateway.office.store import partners
 from gateway.ops import explain
 from gateway.outgoing import sign_pdf
@@ -40,6 +39,38 @@ from gateway.ports import DeadParcel, InboxPacket, Page, Scratch
 from gateway.store import reporting
 from gateway.stored_content import streamed
 from gateway.trust.pdf_signing import Pin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claims:
+    """What a parcel says of itself, unproved: lines for a person, or why it cannot be read. `hosted`: the recipients this
+    node speaks for; only they would have it when it is handed out again."""
+
+    text: str
+    fault: str = ""
+    hosted: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bytes:
+    """A window of the file, as rows of (offset, hexadecimal digits, letters)."""
+
+    rows: Sequence[tuple[str, str, str]]
+    start: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparedCertificate:
+    """What people compare of a certificate. One that cannot be read has question marks for names, and no days."""
+
+    fingerprint: str
+    subject: str = "?"
+    issuer: str = "?"
+    serial: str = ""
+    begins: datetime | None = None
+    ends: datetime | None = None
+
 
 PIECE = 256 * 1024
 _HEX = frozenset("0123456789abcdef")
@@ -68,11 +99,12 @@ _AT_ONCE = 500  # entries looked through between two questions to the store
 
 @dataclass(frozen=True, slots=True)
 class NodeContacts:
-    """Keeps the promise of `office.ports.node.Contacts`."""
+    """With which agencies mail goes on: by the mail of one agency of this node, or of all for the empty id."""
 
     node: Office
 
     async def last_heard(self, entries: Sequence[AgencyEntry], agency_id: str = "") -> Mapping[str, datetime]:
+        """By code, when a packet of the agency was last admitted; who was never heard is no key."""
         ours = [each.id for each in await self._ours(agency_id)]
         asked = {name for each in entries for name in _codes_of(each)}
         heard = await partners.last_heard(self.node.store, asked, self.node.clock.now(), ours)
@@ -89,6 +121,8 @@ class NodeContacts:
     async def silent(
         self, wanted: AgencyFilter, limit: int, cursor: str | None = None, agency_id: str = ""
     ) -> Page[AgencyEntry]:
+        """Those wanted, in code order, to which nothing went and from which nothing came for six months. Whose mail it is
+        about is not among them."""
         ours = await self._ours(agency_id)
         own = {each.code for each in ours}
         ids, since = [each.id for each in ours], self.node.clock.now() - SIX_MONTHS
@@ -120,17 +154,19 @@ _MOST_IMAGE = 8 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class TokenSigning:
-    """Keeps the promise of `office.ports.node.Signing`."""
+    """Signs in person (R23a): the PIN is used for one signature and forgotten; no key stays open."""
 
     node: Office
 
     @property
     def is_ready(self) -> bool:
+        """Whether a token can be reached from this node at all."""
         return self.node.settings.sign.module is not None
 
     async def plan(
         self, agency: HostedAgency, source: Callable[[], BinaryIO], wish: Wish
     ) -> tuple[Placement, bytes]:
+        """Where the signature would show, and that page as a PNG. Refused where the file may not be signed."""
         desk = self._desk()
         with self.node.blobs.scratch() as scratch:
             plan = await self._planned(desk, agency, source, wish, scratch)
@@ -140,6 +176,7 @@ class TokenSigning:
     async def signed(
         self, scope: AgencyScope, agency: HostedAgency, source: Callable[[], BinaryIO], wish: Wish, pin: str
     ) -> AsyncIterator[AsyncIterator[bytes]]:
+        """The signed file, piece by piece; it is gone at the end. Refused, Denied or Clash where there is none."""
         from gateway.bootstrap import signing as wiring
 
         desk, given = self._desk(), Pin(pin)
@@ -213,17 +250,21 @@ _ROUTING_ELEMENTS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class QuarantinedPackets:
-    """Keeps the promise of `office.ports.node.Aside`."""
+    """Packets that did not become a document, of every agency."""
 
     node: Office
 
     async def waiting(self, agency_id: str, limit: int) -> Sequence[InboxPacket]:
+        """Oldest first; of one agency, or of all for the empty id."""
         return await reporting.packets_aside(self.node.store, agency_id, limit)
 
     async def get(self, agency_id: str, id: str) -> InboxPacket:
+        """NotFound in another agency, unless that is the empty id."""
         return await reporting.find_packet(self.node.store, agency_id, id)
 
     async def tree(self, item: InboxPacket, *, routing_only: bool) -> parse.View:
+        """Bounded; files inside are never shown, and with `routing_only` no text that says what it is about: its lines are
+        `hidden`."""
         found = await self.node.pool.run(partial(_view, await self._opener(item)))
         return replace(found, lines=tuple(_line(each, routing_only=routing_only) for each in found.lines))
 
@@ -251,12 +292,8 @@ def _line(seen: parse.ViewLine, *, routing_only: bool) -> parse.ViewLine:
     # Names of elements and attributes are form; a text may be anything.
     if routing_only and seen.kind in ("text", "comment") and local not in _ROUTING_ELEMENTS:
         return replace(seen, kind="hidden", value="")
-    return replace(seen, value=_plain(seen.value))
-
-
-def _plain(text: str) -> str:
-    """Signs that turn the writing round, or steer a screen, reach no page."""
-    return "".join(sign if sign.isprintable() else " " for sign in text)
+    # Signs that turn the writing round, or steer a screen, reach no page.
+    return replace(seen, value="".join(sign if sign.isprintable() else " " for sign in seen.value))
 
 
 def _cut(opener: Callable[[], BinaryIO], start: int) -> bytes:
@@ -289,11 +326,12 @@ _ROUTING_KEYS = (
 
 @dataclass(frozen=True, slots=True)
 class AxisDeadLetters:
-    """Keeps the promise of `office.ports.node.DeadLetters`."""
+    """Parcels that the axis put aside. An act is told of before it is done; nothing is lost whenever it is cut short."""
 
     node: Office
 
     async def all(self) -> Sequence[DeadParcel]:
+        """Oldest first."""
         return await self.node.axis.dead_list()
 
     async def get(self, id: str) -> DeadParcel:
@@ -303,6 +341,7 @@ class AxisDeadLetters:
         return found
 
     async def claims(self, id: str, lang: str) -> Claims:
+        """What it says, routing alone: neither subject nor files."""
         parcel = await self.get(id)
         own = {
             code.casefold()
@@ -319,6 +358,7 @@ class AxisDeadLetters:
         return Claims(text=explain.to_text(_routing_alone(told), lang), hosted=hosted)
 
     async def retry(self, by: str, ids: Sequence[str]) -> int:
+        """How many; those that are gone meanwhile are passed over."""
         known = {each.id: each for each in await self.all()}
         wanted = [known[each] for each in dict.fromkeys(ids) if each in known]
         done = 0

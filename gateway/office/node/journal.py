@@ -1,25 +1,65 @@
-"""The sealed log, for the page that shows it. In: an open node. Out: what `office.ports.node.Journal` promises. The
+"""The sealed log, for the page that shows it. In: an open node. Out: its lines and where it stands. The
 whole log is examined beside the node's other work, once for whoever asks meanwhile."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from gateway.domain.account import AgencyScope
 from gateway.domain.event import EventKind
+from gateway.domain.sealed_log import Logged
 from gateway.domain.text import fold
 from gateway.errors import GatewayError, NotFound
 from gateway.office.bootstrap.office import Office
 from gateway.office.domain.roles import NODE
-from gateway.office.ports.accounts import AccountWork
-from gateway.office.ports.node import JournalAsk, JournalEntry, JournalState
+from gateway.office.store.accounts import AccountWork
 from gateway.ops.audit import Given, verify
 from gateway.ops.audit_checks import AuditFinding
 from gateway.store.log_reading import Hit, WantedEvents, search_log
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalAsk:
+    """What is looked for. `within` are kinds, or beginnings of kinds with a `*`, to which the person's role confines it;
+    `people`: also what the node tells of the people who have a post in that agency."""
+
+    wanted: WantedEvents
+    within: tuple[str, ...] = ()
+    people: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalEntry:
+    """One line. `leaf` is its number in the sealed log, None while it waits for its seal; `who` is a name where it is
+    known, `place` the address and the device of the session, where the event names one that is still kept."""
+
+    position: int
+    event: Logged
+    leaf: int | None
+    who: str
+    agency: str
+    place: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalState:
+    """Where the log stands. `word`: whole, broken, running or unknown, as of `checked_at`; `broken_at` is the first line
+    that does not hold."""
+
+    size: int
+    sealed_at: datetime | None
+    unsealed_since: datetime | None
+    word: str = "unknown"
+    checked_at: datetime | None = None
+    lines: int = 0
+    broken_at: str = ""
+    faults: tuple[tuple[str, str, Mapping[str, object]], ...] = ()
+
 
 _LOG = logging.getLogger(__name__)
 
@@ -32,28 +72,21 @@ _DEVICE = 60
 
 @dataclass(slots=True)
 class NodeJournal:
-    """Keeps the promise of `office.ports.node.Journal`."""
+    """The sealed log of one open node."""
 
     node: Office
     _found: JournalState | None = None
     _task: asyncio.Task[None] | None = None
 
     async def page(self, ask: JournalAsk, *, before: int | None, limit: int) -> Sequence[JournalEntry]:
+        """Newest first, before that position."""
         people: Sequence[str] = ()
-        if ask.people and ask.agency_id is not None:
+        if ask.people and (agency_id := ask.wanted.agency_id) is not None:
             async with self.node.accounts.accounts.read() as work:
-                people = sorted({each.person_id for each in await work.posts.in_agency(ask.agency_id)})
-        wanted = WantedEvents(
-            kind=ask.kind or None,
-            subject_id=ask.subject_id or None,
-            principal_id=ask.principal_id or None,
-            agency_id=ask.agency_id,
-            since=ask.since,
-            until=ask.until,
-        )
+                people = sorted({each.person_id for each in await work.posts.in_agency(agency_id)})
         hits = await search_log(
             self.node.store,
-            wanted,
+            ask.wanted,
             limit=limit,
             newest=True,
             before=before,
@@ -63,6 +96,7 @@ class NodeJournal:
         return await self._told(list(reversed(hits)))
 
     async def named(self, text: str) -> Sequence[str]:
+        """Ids of persons with that name or login."""
         wanted = fold(text)
         async with self.node.accounts.accounts.read() as work:
             return [each.id for each in await work.people.everybody() if wanted in fold(each.name)]
@@ -84,23 +118,19 @@ class NodeJournal:
         )
 
     async def check(self) -> None:
+        """Begins to examine the whole log anew, unless that is under way."""
         if self._task is None or self._task.done():
             self._task = self.node.beside.begin(self._examine())
 
     async def export(
         self, by: str, agency_id: str, ask: JournalAsk, most: int
     ) -> AsyncIterator[JournalEntry]:
-        asked = {
-            name: value
-            for name, value in (
-                ("kind", ask.kind),
-                ("subject", ask.subject_id),
-                ("principal", ask.principal_id),
-                ("since", ask.since.isoformat() if ask.since else ""),
-                ("until", ask.until.isoformat() if ask.until else ""),
-            )
-            if value
-        }
+        """Oldest last; told in the log before the first line is given."""
+        wanted = ask.wanted
+        told_of = {"kind": wanted.kind, "subject": wanted.subject_id, "principal": wanted.principal_id}
+        moments = {"since": wanted.since, "until": wanted.until}
+        asked = {name: text for name, text in told_of.items() if text}
+        asked |= {name: at.isoformat() for name, at in moments.items() if at}
         # Told before anything is shown: whoever interrupts it has seen something.
         async with self.node.store.begin(AgencyScope(agency_id=agency_id or NODE, principal_id=by)) as work:
             told = {"seal": None, "texts": False, "asked": asked, "form": "csv"}
@@ -124,16 +154,11 @@ class NodeJournal:
         return [
             JournalEntry(
                 position=hit.position,
-                id=hit.event.id,
-                at=hit.event.at,
-                kind=hit.event.kind,
-                subject_id=hit.event.subject_id,
-                principal_id=hit.event.principal_id,
+                event=hit.event,
+                leaf=hit.leaf,
                 who=names.get(hit.event.principal_id, ""),
                 agency=agencies.get(hit.event.agency_id, ""),
-                leaf=hit.leaf,
                 place=places.get(str(hit.event.data.get("session", "")), ""),
-                data=hit.event.data,
             )
             for hit in hits
         ]

@@ -1,5 +1,6 @@
 """The node itself, for the pages of operations: its checks, facts and queues, the sealed copies on this machine and their
-trial restore. In: an open node and what watches it. Out: what `Machine` and `Copies` of `office.ports.node` promise. A
+trial restore. In: an open node and what watches it. Out:
+values; words are keys of the labels with their parameters. A
 passphrase lives in memory as long as its trial runs, and nowhere else."""
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from gateway.domain.pace import HISTORY_KEPT, JobDay, QueueSample
 from gateway.errors import Clash, GatewayError, NotFound
 from gateway.office.bootstrap.office import Office
 from gateway.office.domain.roles import NODE
-from gateway.office.ports.node import Copy, Drill, Flow, QueuePile, Queues, TrafficWanted
 from gateway.office.store import partners
+from gateway.office.store.partners import Flow, TrafficWanted
 from gateway.ops import axis_now, backup, restore, status
 from gateway.ops.status import NodeStatus
 from gateway.ports import HealthProbe, OutboxItem
@@ -28,14 +29,60 @@ from gateway.store import reporting
 from gateway.store.reporting import Load
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueuePile:
+    """Work of one sort that waits: which queue, which part of it, how much, since when the oldest."""
+
+    queue: str
+    part: str
+    count: int
+    oldest: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queues:
+    """`axis_fault` says why the axis did not tell, `blocked` whether it takes nothing for now."""
+
+    piles: Sequence[QueuePile]
+    failed: int
+    late: int
+    leases: Mapping[str, int]
+    axis_fault: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copy:
+    """One sealed copy on this machine's disk. `tested_at` is when it was last restored on trial."""
+
+    name: str
+    size: int
+    at: datetime
+    tested_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drill:
+    """A trial restore. `word`: running, equal or failed; `code` says why it failed, `fault` in words for engineers."""
+
+    name: str
+    word: str
+    began_at: datetime
+    ended_at: datetime | None = None
+    rows: int = 0
+    files: int = 0
+    code: str = ""
+    fault: str = ""
+
+
 @dataclass(slots=True)
 class NodeMachine:
-    """Keeps the promise of `office.ports.node.Machine`."""
+    """The node as whoever looks after it sees it."""
 
     node: Office
     health: HealthProbe
 
     async def checks(self, tag: Tag = Tag.DOCTOR) -> Sequence[Diagnosis]:
+        """What the checks of that selection found, known for some seconds; the test of the line is made each time."""
         return await self.health.found(tag)
 
     async def standing(self) -> NodeStatus:
@@ -55,9 +102,11 @@ class NodeMachine:
         )
 
     async def tries(self, limit: int) -> Sequence[OutboxItem]:
+        """Packets that were tried and are not through, of every agency, the next try first."""
         return await reporting.packets_tried(self.node.store, limit)
 
     async def hurry(self, by: str, id: str) -> None:
+        """The packet is due at once. NotFound when it does not wait."""
         node, now = self.node, self.node.clock.now()
         item = await reporting.hurry_packet(node.store, id, now)
         scope = AgencyScope(agency_id=item.agency_id, principal_id=by)
@@ -68,11 +117,13 @@ class NodeMachine:
         node.store.wake.ring("dispatcher", "sequencer")
 
     async def test_partner(self, code: str, sender: str) -> Sequence[Diagnosis]:
+        """The way to one partner, from that agency of this node or the first; nothing is sent."""
         from gateway.ops.partner_check import examine_partner
 
         return [each async for each in examine_partner(self.node, self.node.axis, sender, code)]
 
     async def report(self) -> Mapping[str, object]:
+        """For whoever is asked for help: no secret, nothing of any document."""
         node, ready, alive = self.node, await self.health.ready(), await self.health.alive()
         return (
             status.report_of_settings(node.settings, await self.checks(), node.clock.now())
@@ -81,9 +132,11 @@ class NodeMachine:
         )
 
     async def sampled(self, since: datetime) -> Sequence[QueueSample]:
+        """What waited, every few minutes, oldest first."""
         return await self.node.store.history.samples(since)
 
     async def job_days(self) -> Sequence[JobDay]:
+        """What each periodic job did on each day that is remembered."""
         return await self.node.store.history.days((self.node.clock.now() - HISTORY_KEPT).date())
 
     async def traffic(self, wanted: TrafficWanted) -> Sequence[Flow]:
@@ -108,7 +161,7 @@ RUNNING, EQUAL, FAILED = "running", "equal", "failed"
 
 @dataclass(slots=True)
 class BackupCopies:
-    """Keeps the promise of `office.ports.node.Copies`; one trial at a time."""
+    """One trial at a time."""
 
     node: Office
     _drill: Drill | None = None
@@ -116,6 +169,7 @@ class BackupCopies:
     _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def all(self) -> Sequence[Copy]:
+        """Newest first."""
         known = status.last_backup(self.node.settings.node.data_dir)
         files = await self.node.pool.run(partial(_files, self._places()))
         return [
@@ -129,9 +183,11 @@ class BackupCopies:
         ]
 
     def drill(self) -> Drill | None:
+        """The one under way, or the last of this process."""
         return self._drill
 
     async def begin_drill(self, by: str, name: str, passphrase: str) -> None:
+        """Into a scratch database, beside the node. Clash while another one runs, NotFound for a copy that is not there."""
         async with self._one_at_a_time:
             if self._drill is not None and self._drill.word == RUNNING:
                 raise Clash("another trial restore is under way; wait for its end")

@@ -294,6 +294,9 @@ def duties_of(
     return tuple(found)
 
 
+IDLE = "idle"
+
+
 class AccountMeasure(StrEnum):
     """What is to be done; nothing for `FINE`."""
 
@@ -319,64 +322,52 @@ class IdleRules:
     ahead: timedelta = timedelta(days=7)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
-    """What is known. `warned_at` is when it was last told; `suspended_at` only of one that idleness suspended."""
-
-    added_at: datetime
-    last_login_at: datetime | None
-    warned_at: datetime | None = None
-    suspended_at: datetime | None = None
-    is_out: bool = False
-    is_needed: bool = False
-
-
-def judge_idle(account: Account, rules: IdleRules, now: datetime) -> AccountMeasure:
-    """The verdict at that moment. The same again changes nothing: a warning is given once for each step."""
-    if account.suspended_at is not None:
-        return _after_suspending(account.suspended_at, account, rules, now)
-    if account.is_out:
+def judge_idle(
+    person: Person, rules: IdleRules, now: datetime, *, has_post: bool, is_needed: bool
+) -> AccountMeasure:
+    """The verdict at that moment. The same again changes nothing: a warning is given once for each step. Whoever has no
+    post is no account of the pages: those who decide about trust sign in when there is something."""
+    if is_idle(person) and person.standing_at is not None:
+        after = rules.withdraw_after
+        is_over = after is not None and not is_needed and now >= person.standing_at + after
+        return AccountMeasure.WITHDRAW if is_over else AccountMeasure.FINE
+    if not has_post or person.blocked_at is not None or person.standing is not AccountStanding.ACTIVE:
         return AccountMeasure.FINE
-    ends = _ends(account, rules)
+    ends = _ends(person, rules)
     due = next((measure for measure, at in ends if now >= at), None)
     out = min((at for _, at in ends), default=None)
     if due is None:
-        return AccountMeasure.WARN if _is_to_warn(account, rules, out, now) else AccountMeasure.FINE
-    if not account.is_needed:
+        return AccountMeasure.WARN if _is_to_warn(person, rules, out, now) else AccountMeasure.FINE
+    if not is_needed:
         return due
     # Once for each time that it was idle, and again only after another such time.
-    return AccountMeasure.KEPT if _untold(account, out or now) else AccountMeasure.FINE
+    return AccountMeasure.KEPT if _untold(person, out or now) else AccountMeasure.FINE
 
 
-def _after_suspending(since: datetime, account: Account, rules: IdleRules, now: datetime) -> AccountMeasure:
-    if rules.withdraw_after is None or account.is_needed or now < since + rules.withdraw_after:
-        return AccountMeasure.FINE
-    return AccountMeasure.WITHDRAW
+def is_idle(person: Person) -> bool:
+    """Whether idleness, and nobody, took the account out."""
+    return person.standing is AccountStanding.SUSPENDED and person.standing_why == IDLE
 
 
-def _ends(account: Account, rules: IdleRules) -> list[tuple[AccountMeasure, datetime]]:
+def _ends(person: Person, rules: IdleRules) -> list[tuple[AccountMeasure, datetime]]:
     """How and when it is taken out, unless it is used before."""
     ends = []
-    if account.last_login_at is None and rules.lock_new is not None:
-        ends.append((AccountMeasure.LOCK, account.added_at + rules.lock_new))
+    if person.last_login_at is None and rules.lock_new is not None:
+        ends.append((AccountMeasure.LOCK, person.added_at + rules.lock_new))
     if rules.suspend is not None:
-        ends.append((AccountMeasure.SUSPEND, (account.last_login_at or account.added_at) + rules.suspend))
+        ends.append((AccountMeasure.SUSPEND, person.used_at + rules.suspend))
     return ends
 
 
-def _is_to_warn(account: Account, rules: IdleRules, out: datetime | None, now: datetime) -> bool:
+def _is_to_warn(person: Person, rules: IdleRules, out: datetime | None, now: datetime) -> bool:
     """At the step of warning, and once more shortly before it is taken out."""
-    used = account.last_login_at or account.added_at
-    steps = [used + rules.warn] if rules.warn is not None else []
+    steps = [person.used_at + rules.warn] if rules.warn is not None else []
     steps += [out - rules.ahead] if out is not None else []
-    return any(now >= step and _untold(account, step) for step in steps)
+    return any(now >= step and _untold(person, step) for step in steps)
 
 
-def _untold(account: Account, step: datetime) -> bool:
-    return account.warned_at is None or account.warned_at < step
-
-
-IDLE = "idle"
+def _untold(person: Person, step: datetime) -> bool:
+    return person.warned_at is None or person.warned_at < step
 
 
 class Limit(StrEnum):
@@ -407,7 +398,7 @@ def limits_of(
     posts_until: Sequence[datetime] = (),
 ) -> tuple[Runs, ...]:
     """Nothing runs on an account that somebody locked, suspended or withdrew."""
-    if person.standing is AccountStanding.SUSPENDED and person.standing_why == IDLE:
+    if is_idle(person):
         after = idle.withdraw_after
         out = person.standing_at + after if person.standing_at is not None and after is not None else None
         return _soonest_first((Limit.WITHDRAWN, out))

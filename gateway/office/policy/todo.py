@@ -16,9 +16,8 @@ from gateway.domain.office_calendar import SHIPPED, CalendarDay, OfficeCalendar,
 from gateway.domain.status import Duty, Fact, RequestState, fold_delivery, fold_incoming, open_request
 from gateway.domain.system_box import BoxItem
 from gateway.domain.wall_clock import local
-from gateway.office.domain.task import RecallAsk, Submission, Task, TaskKind
-from gateway.office.ports.store import Unasked, Untold
-from gateway.office.ports.telling import LONGEST_TEXT, NoticeKind, NoticeWish
+from gateway.office.domain.notice import LONGEST_TEXT, NoticeKind, NoticeWish
+from gateway.office.domain.task import RecallAsk, Submission, Task, TaskKind, Unasked, Untold
 from gateway.policy import timers
 from gateway.policy.timers import Due
 from gateway.policy.upkeep import CertificateEnding

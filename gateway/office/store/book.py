@@ -4,6 +4,7 @@ last line seen. Out: the next lines. The order is the database's, so memory hold
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -29,9 +30,8 @@ from gateway.domain.account import AgencyScope
 from gateway.domain.book import Book, OutgoingLine, PaperLetter, Span
 from gateway.domain.document import DocumentChange, IncomingDocument, Kind, OutgoingDocument, OutState
 from gateway.domain.status import NOT_HELD
-from gateway.domain.wall_clock import VIETNAM, local
-from gateway.office.ports.store import IncomingLine, Numbered
-from gateway.ports.queues import RegisterEntry
+from gateway.domain.wall_clock import day_text, local, midnight
+from gateway.ports.queues import Handover, RegisterEntry
 from gateway.ports.services import Clock
 from gateway.store import incoming
 from gateway.store.outgoing import (
@@ -57,6 +57,27 @@ from gateway.store.tables import (
 from gateway.store.tables_node import PrincipalRow
 from gateway.store.transaction import Transaction
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncomingLine:
+    """A line of the incoming book with the document that it is about."""
+
+    entry: RegisterEntry
+    document: IncomingDocument
+    handover: Handover | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Numbered:
+    """What the check of a run looks at of one outgoing line."""
+
+    id: str
+    """That of the document: what a recipient refused and was sent anew has one, and one number, twice."""
+    number: str
+    type_name: str
+    struck: bool
+
+
 _E, _I, _H, _O, _P = RegisterEntryRow, IncomingRow, HandoverRow, OutgoingRow, PaperOutgoingRow
 _D = DeliveryRow
 _DIGITS = "0123456789"
@@ -73,7 +94,7 @@ def _is_given_back(document_id: Mapped[Any]) -> ColumnElement[bool]:
 
 
 class SqlBooks:
-    """Keeps the promise of `ports.Books`."""
+    """The register books of one agency, line by line in their order."""
 
     def __init__(self, tx: Transaction, scope: AgencyScope, clock: Clock) -> None:
         self._tx = tx
@@ -85,6 +106,8 @@ class SqlBooks:
     # --- incoming ---------------------------------------------------------------------------------------------
 
     async def incoming(self, span: Span, *, limit: int, after: str | None = None) -> Sequence[IncomingLine]:
+        """By number: 9 before 10, and what is no number after those that are. `after` is the number of the last line
+        seen."""
         order = self._natural(col(_E.number))
         lines = select(*_E.__table__.columns, col(_I.body).label("document"), *_HANDED)  # type: ignore[attr-defined]  # of SQLModel
         query = (
@@ -113,6 +136,7 @@ class SqlBooks:
         return [row[0] for row in await self._tx.tuples(query)]
 
     async def incoming_days(self, span: Span) -> tuple[int, int, date | None, date | None]:
+        """How many lines, how many of them struck, and the first and last day of arrival."""
         arrived = col(_I.arrived_at)
         counted = select(func.count(), func.count(col(_E.struck_at)), func.min(arrived), func.max(arrived))
         ((lines, struck, first, last),) = await self._tx.tuples(
@@ -130,9 +154,9 @@ class SqlBooks:
             col(_E.year) == span.year,
         ]
         if span.since is not None:
-            wanted.append(col(_I.arrived_at) >= _midnight(span.since))
+            wanted.append(col(_I.arrived_at) >= midnight(span.since))
         if span.until is not None:
-            wanted.append(col(_I.arrived_at) < _midnight(span.until + timedelta(days=1)))
+            wanted.append(col(_I.arrived_at) < midnight(span.until + timedelta(days=1)))
         return wanted
 
     # --- outgoing ---------------------------------------------------------------------------------------------
@@ -172,6 +196,7 @@ class SqlBooks:
         return found
 
     async def recalls(self, ids: Sequence[str]) -> Mapping[str, tuple[DocumentChange, datetime]]:
+        """The latest recall of each of these outgoing documents that was asked for, and when."""
         query = (
             select(_O)
             .where(
@@ -216,6 +241,7 @@ class SqlBooks:
         return found
 
     async def names(self, principal_ids: Sequence[str]) -> Mapping[str, str]:
+        """Who that is, for those that are known."""
         query = select(PrincipalRow).where(col(PrincipalRow.id).in_(principal_ids))
         return {row.id: row.name for row in await self._tx.rows(PrincipalRow, query)}
 
@@ -239,6 +265,8 @@ class SqlBooks:
     # --- outgoing mail on paper -------------------------------------------------------------------------------
 
     async def put_letter(self, letter: PaperLetter) -> None:
+        """Clash when its number and symbol are taken in that year, on paper or by a document of the exchange; it names who
+        has them and the next free number."""
         await self._tx.hold(self._agency_id, "outgoing_number", letter.code)
         year = letter.issued_on.year
         these = asked_under(self._agency_id, letter.number, letter.symbol, year)
@@ -276,6 +304,7 @@ class SqlBooks:
         return to_letter(await self._tx.one(_P, query, f"this agency has no paper letter {id}"))
 
     async def strike_letter(self, id: str, at: datetime, by: str, reason: str) -> bool:
+        """False when it was struck before. NotFound for a letter that is not ours."""
         await self.letter(id)
         values = {"struck_at": at, "struck_by": by, "struck_reason": reason}
         this = update(_P).where(self._is_letter(id), col(_P.struck_at).is_(None)).values(**values)
@@ -297,9 +326,9 @@ _HANDED: tuple[Any, ...] = (
 def _issued_to(line: OutgoingLine) -> tuple[str, str]:
     """Its date and first recipient, as a refusal names it."""
     if isinstance(line, PaperLetter):
-        return line.issued_on.strftime("%d/%m/%Y"), line.recipients
+        return day_text(line.issued_on), line.recipients
     first = next(iter(line.draft.recipients), None)
-    on = line.draft.issued_on.strftime("%d/%m/%Y") if line.draft.issued_on else "–"
+    on = day_text(line.draft.issued_on) or "–"
     return on, (first.name or first.code) if first is not None and not line.is_sealed else "–"
 
 
@@ -318,10 +347,6 @@ def _outgoing_place(line: OutgoingLine) -> tuple[date, int, int, str, str, str]:
 
 def _after(order: Sequence[Any], place: Sequence[object]) -> ColumnElement[bool]:
     return tuple_(*order) > tuple_(*(literal(each) for each in place))
-
-
-def _midnight(day: date) -> datetime:
-    return datetime(day.year, day.month, day.day, tzinfo=VIETNAM)
 
 
 def _day(at: datetime | None) -> date | None:

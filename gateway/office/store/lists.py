@@ -13,7 +13,7 @@ import json
 from collections import OrderedDict, defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -22,10 +22,10 @@ from sqlmodel import col
 
 from gateway import errors
 from gateway.domain.account import AgencyScope
-from gateway.domain.wall_clock import VIETNAM
-from gateway.office.domain.listing import TABS, ListLine, Side, Tab
-from gateway.office.ports.lists import MOST_COUNTED, Charts, DayHours, ListCount, ListPage, Tiles, Wanted
+from gateway.domain.wall_clock import midnight
+from gateway.office.domain.listing import TABS, ListLine, Side, Tab, Wanted
 from gateway.office.store import lists_figures
+from gateway.office.store.lists_figures import Charts, DayHours
 from gateway.office.store.lists_query import (
     SEARCH,
     Band,
@@ -44,6 +44,41 @@ from gateway.ports.services import Clock
 from gateway.store.row import to_json, value_of
 from gateway.store.tables_office import ListRow
 from gateway.store.transaction import Transaction
+
+# Counting stops there: a page says "10.000+".
+MOST_COUNTED = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListPage:
+    """`now` is the moment that overdue and attention were judged by; pages behind a cursor keep it."""
+
+    lines: tuple[ListLine, ...]
+    now: datetime
+    next_cursor: str | None = None
+    previous_cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListCount:
+    """`more`: there are more than this, and nobody counted how many."""
+
+    n: int
+    more: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tiles:
+    """The dashboard's tiles that are about documents (interfaces.md 2.1); each is the count of a list."""
+
+    late: ListCount
+    urgent: ListCount
+    today: ListCount
+    unsent: ListCount
+    silent: ListCount
+    rejected: ListCount
+    failed: ListCount
+
 
 COUNT_FRESH = timedelta(seconds=5)
 STILL_MANY = timedelta(minutes=5)
@@ -80,7 +115,10 @@ class KnownCounts:
             if unknown:
                 for wanted, count in zip(unknown, await counting(unknown), strict=True):
                     found[wanted] = count
-                    self._keep(agency_id, wanted, count, turn)
+                    self._known[agency_id, wanted] = count, self._clock.now(), turn
+                    self._known.move_to_end((agency_id, wanted))
+                while len(self._known) > MOST_COUNTS_KEPT:
+                    self._known.popitem(last=False)
         return [found[wanted] for wanted in asked]
 
     def _fresh(self, agency_id: str, wanted: Wanted) -> ListCount | None:
@@ -93,12 +131,6 @@ class KnownCounts:
             return count if timedelta() <= age < STILL_MANY else None
         same = turn == self._turns[agency_id]
         return count if same and timedelta() <= age < COUNT_FRESH else None
-
-    def _keep(self, agency_id: str, wanted: Wanted, count: ListCount, turn: int) -> None:
-        self._known[agency_id, wanted] = count, self._clock.now(), turn
-        self._known.move_to_end((agency_id, wanted))
-        while len(self._known) > MOST_COUNTS_KEPT:
-            self._known.popitem(last=False)
 
 
 _R = ListRow
@@ -120,7 +152,7 @@ class _Edge:
 
 
 class SqlLists:
-    """Keeps the promise of `office.ports.lists.Lists`."""
+    """The lists of one agency, within one unit of work."""
 
     def __init__(
         self,
@@ -140,6 +172,7 @@ class SqlLists:
         self._turn = self._known.turn(scope.agency_id)
 
     async def page(self, wanted: Wanted, *, limit: int, cursor: str | None = None) -> ListPage:
+        """Each row once, in the order asked for, forward or back. NotFound for a cursor of another question."""
         limit = max(1, min(limit, MOST_ROWS))
         edge = _read_cursor(cursor, wanted) if cursor is not None else None
         now = edge.now if edge else self._clock.now()
@@ -166,6 +199,7 @@ class SqlLists:
         return count
 
     async def tabs(self, side: Side) -> Mapping[Tab | None, ListCount]:
+        """How many stand in each tab; None is all of them, and `Tab(0)` those that need a person."""
         asked: dict[Tab | None, Wanted] = {
             None: Wanted(side=side),
             _ATTENTION: Wanted(side=side, attention=True),
@@ -175,6 +209,7 @@ class SqlLists:
         return dict(zip(asked, counted, strict=True))
 
     async def beside(self, wanted: Wanted, id: str) -> tuple[str | None, str | None]:
+        """The ids of the rows before and after that one; none for both where the list does not have it."""
         now = self._clock.now()
         asked, where = bands(wanted, now), await self._where(wanted, now)
         for n, band in enumerate(asked):
@@ -190,6 +225,7 @@ class SqlLists:
         return None, None
 
     async def late(self, side: Side, ids: Sequence[str], today: date) -> frozenset[str]:
+        """Those of them on which work or an answer is late."""
         if not ids:
             return frozenset()
         is_late = await late_condition(self._tx, self._agency_id, side, today)
@@ -197,11 +233,13 @@ class SqlLists:
         return frozenset(id for (id,) in await self._tx.tuples(these))
 
     async def line(self, id: str) -> ListLine | None:
+        """One document as its list has it."""
         mine = (col(_R.agency_id) == self._agency_id, col(_R.id) == id)
         row = await self._tx.first(_R, select(_R).where(*mine))
         return to_line(row) if row is not None else None
 
     async def mark_read(self, ids: Sequence[str], *, unread: bool = False) -> int:
+        """Incoming documents that somebody of the agency has read now, or wants to have unread again; how many were not."""
         these = update(_R).where(
             col(_R.agency_id) == self._agency_id,
             col(_R.side) == Side.IN.value,
@@ -214,9 +252,11 @@ class SqlLists:
         return changed
 
     async def types(self, side: Side) -> Sequence[str]:
+        """The keys of the types of document there are, for the choice of a filter."""
         return await self._values(col(_R.type_key), side)
 
     async def books(self, side: Side) -> Sequence[str]:
+        """The years of the register books in which there are documents; with `NO_BOOK` where some are in none."""
         return await self._values(col(_R.book), side)
 
     async def _values(self, column: Any, side: Side) -> Sequence[str]:
@@ -232,7 +272,7 @@ class SqlLists:
         return found
 
     async def tiles(self, today: date) -> Tiles:
-        since = datetime.combine(today, time(), VIETNAM)
+        since = midnight(today)
         out, arrived = Wanted(side=Side.OUT), Wanted(side=Side.IN)
         asked = {
             "late": replace(arrived, tab=Tab.NEW, overdue=True),

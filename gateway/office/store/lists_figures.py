@@ -7,10 +7,10 @@ both ends as the later one says."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from statistics import quantiles
 from typing import Any
 
@@ -18,14 +18,62 @@ from sqlalchemy import ColumnElement, and_, case, func, or_, select, text
 from sqlmodel import col
 
 from gateway.domain.status import Track
-from gateway.domain.wall_clock import VIETNAM
+from gateway.domain.wall_clock import VIETNAM, midnight
 from gateway.office.domain.listing import Side
-from gateway.office.ports.lists import Charts, DayFigures, DayHours, Lag, Slow
 from gateway.office.store.lists_write import DueNow, ListWriter, first_place
 from gateway.store.row import from_json, to_json
 from gateway.store.tables import DeliveryRow, FactRow, IncomingRow, OutgoingRow
 from gateway.store.tables_office import SENT, ListDayRow, ListFillRow, ListRow
 from gateway.store.transaction import Transaction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lag:
+    """How long something took, in seconds, over `n` recipients."""
+
+    n: int
+    median: float
+    p90: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayFigures:
+    """One day: what was sent and received, how long until 01, and from there until 03."""
+
+    day: date
+    sent: int = 0
+    received: int = 0
+    delivered: Lag | None = None
+    taken_in: Lag | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slow:
+    """One recipient: how many it took in, and the mean time from 01 to 03 in seconds."""
+
+    code: str
+    n: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Charts:
+    """What the charts are drawn from, over the days before and with `today`. `hours`: arrivals by weekday, Monday first,
+    and hour. `states`: documents of today by the word shown."""
+
+    days: tuple[DayFigures, ...]
+    states: Mapping[str, int]
+    slowest: tuple[Slow, ...]
+    hours: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayHours:
+    """How many documents came and left in each hour of one day."""
+
+    received: tuple[int, ...]
+    sent: tuple[int, ...]
+
 
 DAYS = 30
 # Days whose deliveries still move are worked out again once a day; today every ten minutes, or every minute while little
@@ -58,7 +106,12 @@ async def charts(tx: Transaction, agency_id: str, today: date, days: int) -> Cha
         col(ListDayRow.agency_id) == agency_id, col(ListDayRow.day) >= first, col(ListDayRow.day) <= today
     )
     known = {row.day: from_json(Figures, row.body) for row in await tx.rows(ListDayRow, query)}
-    known[today] = await _with_today(tx, agency_id, today, known.get(today, Figures()))
+    # What was sent and received today as it is now; times wait until the day is worked out again.
+    kept, counted = (
+        known.get(today, Figures()),
+        await _counted(tx, agency_id, midnight(today)),
+    )
+    known[today] = replace(counted, delivered=kept.delivered, taken_in=kept.taken_in, slow=kept.slow)
     figures = [(day, known.get(day, Figures())) for day in (first + timedelta(days=n) for n in range(days))]
     return Charts(
         days=tuple(
@@ -79,7 +132,7 @@ async def charts(tx: Transaction, agency_id: str, today: date, days: int) -> Cha
 
 async def hours_of(tx: Transaction, agency_id: str, day: date) -> DayHours:
     """What came and left in each hour of that day, as it is now."""
-    begin = datetime.combine(day, time(), VIETNAM)
+    begin = midnight(day)
     sent_at = col(_R.sent_at)
     hour = case(*((sent_at < begin + n * _HOUR, n - 1) for n in range(1, 24)), else_=23)
     left = select(hour, func.count()).where(_sent(agency_id, begin, begin + timedelta(days=1)))
@@ -90,15 +143,9 @@ async def hours_of(tx: Transaction, agency_id: str, day: date) -> DayHours:
     )
 
 
-async def _with_today(tx: Transaction, agency_id: str, today: date, kept: Figures) -> Figures:
-    """What was sent and received today as it is now; times wait until the day is worked out again."""
-    now = await _counted(tx, agency_id, datetime.combine(today, time(), VIETNAM))
-    return replace(now, delivered=kept.delivered, taken_in=kept.taken_in, slow=kept.slow)
-
-
 async def work_out_figures(tx: Transaction, agency_id: str, day: date) -> Figures:
     """From the rows and facts as they are now."""
-    begin = datetime.combine(day, time(), VIETNAM)
+    begin = midnight(day)
     counted = await _counted(tx, agency_id, begin)
     delivered: list[float] = []
     slow: dict[str, list[float]] = {}
@@ -212,7 +259,7 @@ def _took(at: dict[str, datetime], start: str, end: str) -> float | None:
 
 
 async def _states(tx: Transaction, agency_id: str, today: date) -> dict[str, int]:
-    begin = datetime.combine(today, time(), VIETNAM)
+    begin = midnight(today)
     within = _sent(agency_id, begin, begin + timedelta(days=1))
     query = select(col(_R.state), func.count()).where(within)
     return dict(await tx.tuples(query.group_by(col(_R.state)).order_by(text("2 DESC"))))

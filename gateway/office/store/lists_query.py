@@ -14,8 +14,7 @@ from sqlmodel import col
 from gateway.domain.document import HAS_IT, InState, OutState, Recipient, RecipientRole
 from gateway.domain.handling import PartState
 from gateway.domain.text import SearchRole, Sought, Term, exactly, marked, sought
-from gateway.office.domain.listing import Side, Tab, type_key
-from gateway.office.ports.lists import ListOrder, Wanted
+from gateway.office.domain.listing import ListOrder, Side, Tab, Wanted, type_key
 from gateway.office.store.lists_write import first_place
 from gateway.store.outgoing import answered_from
 from gateway.store.row import from_json

@@ -206,18 +206,15 @@ class ListWriter(Follower):
         if not (self._out or self._in or self._deliveries):
             return
         self._due = await self._due_now(self._tx)
-        for (id,) in await self._of_deliveries():
-            self.touch_out(id)
+        if ids := sorted(self._deliveries):
+            for (id,) in await self._tx.tuples(_DOCUMENTS, agency=self._agency_id, ids=ids):
+                self.touch_out(id)
         await self._write_out()
         for id, arrived in sorted(self._in.items()):
             await self._write_in(id, arrived)
         self._new, self._out, self._out_read, self._in, self._deliveries = set(), {}, {}, {}, set()
         self._facts, self._handovers, self._first = {}, {}, {}
         self._tx.when_committed(partial(self._changed_lists, self._agency_id))
-
-    async def _of_deliveries(self) -> Sequence[Any]:
-        ids = sorted(self._deliveries)
-        return await self._tx.tuples(_DOCUMENTS, agency=self._agency_id, ids=ids) if ids else ()
 
     async def _write_out(self) -> None:
         ids = sorted(self._out)
@@ -278,7 +275,8 @@ class ListWriter(Follower):
         due_at = self._due(owed, document.urgency) if owed is not None else None
         not_handed = handover not in (None, "acked")
         line = incoming_line(document, shown, due_at, not_handed=not_handed)
-        if not (moved and await self._moved(line)):
+        # What recipients and hand-overs change is written, and what it is found and sorted by left as it is.
+        if not moved or self._whole or not await self._changed(line.id, moving_columns(line)):
             await self._put(list_row(line, document, Origin(document.source)))
 
     async def _known(self, id: str) -> tuple[Sequence[Fact], str | None]:
@@ -301,10 +299,6 @@ class ListWriter(Follower):
                 return Origin.MACHINE
             self._origins[principal_id] = _ORIGINS[PrincipalKind(known[0][0])]
         return self._origins[principal_id]
-
-    async def _moved(self, line: ListLine) -> bool:
-        """Writes what recipients and hand-overs change, and leaves what it is found and sorted by as it is."""
-        return not self._whole and await self._changed(line.id, moving_columns(line))
 
     async def _read(self, kind: Any, query: Any, id: str) -> Any:  # Any: either kind of document
         found = await self._tx.tuples(query, agency=self._agency_id, id=id)

@@ -3,26 +3,73 @@ store, codes, whose mail counts, which days. Out: when each partner was last hea
 counts by partner and result; nothing of what documents are about. A packet counts as heard once it was admitted as
 its sender's: a document, a status, a request or the answer to one; a document counts as gone once it left the node.
 Flows take one look at each document of those days, found by the time it came or was accepted; never more days than
-`office.ports.node` allows."""
+`LONGEST_DAYS`."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
 
 from sqlalchemy import Executable, and_, func, or_, select
 from sqlmodel import col
 
-from gateway.domain.status import NEVER_LEFT
-from gateway.domain.wall_clock import VIETNAM
+from gateway.domain.document import UNDECIDED
+from gateway.domain.status import ASKED, AWAITED, NEVER_LEFT, TAKEN
+from gateway.domain.wall_clock import midnight
 from gateway.office.domain.listing import Side
-from gateway.office.ports.node import LONGEST_DAYS, Flow, TrafficWanted, result_of
 from gateway.store.inbox import REPEAT
 from gateway.store.repository import in_parts
 from gateway.store.store import SqlStore
 from gateway.store.tables import DeliveryRow, IdentityRow, InboxRow, IncomingRow, OutgoingRow
 from gateway.store.transaction import Transaction
+
+# In the order of the page.
+RESULTS = ("waiting", "sent", "taken", "refused", "failed", "other")
+# Counting is one look at each document of the time, so the time is bounded.
+LONGEST_DAYS = 31
+_RESULT_OUT: Mapping[str, str] = {
+    **dict.fromkeys(("queued", "sending"), "waiting"),
+    **dict.fromkeys(AWAITED | ASKED, "sent"),
+    **dict.fromkeys(TAKEN, "taken"),
+    **dict.fromkeys(("rejected", "request_refused"), "refused"),
+    "failed": "failed",
+}
+_RESULT_IN: Mapping[str, str] = {
+    **dict.fromkeys(UNDECIDED, "waiting"),
+    **dict.fromkeys(TAKEN | {"replaced"}, "taken"),
+    "rejected": "refused",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrafficWanted:
+    """Both days are meant whole. `agency_id` is one of ours, or empty for all; `partner` a code, or empty; `side` None is
+    both directions."""
+
+    first: date
+    last: date
+    agency_id: str = ""
+    partner: str = ""
+    side: Side | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flow:
+    """`n` documents to one recipient, or from one sender, on one day, of which this became."""
+
+    day: date
+    agency_id: str
+    side: Side
+    partner: str
+    result: str
+    n: int
+
+
+def result_of(side: Side, state: str) -> str:
+    return (_RESULT_OUT if side is Side.OUT else _RESULT_IN).get(state, "other")
+
 
 # Whoever wrote in these days is found among the packets that came since; all that a busy partner ever sent is never read.
 _LATELY = timedelta(days=7)
@@ -122,7 +169,7 @@ async def _flows_of_day(tx: Transaction, agency_id: str, day: date, side: Side, 
 async def _documents_of_day(
     tx: Transaction, agency_id: str, day: date, side: Side, partner: str
 ) -> Sequence[tuple[str, str, int]]:
-    begin = datetime.combine(day, time(), VIETNAM)
+    begin = midnight(day)
     if side is Side.OUT:
         code, state, agency, at = col(_D.code), col(_D.state), col(_O.agency_id), col(_O.created_at)
         query = select(code, state, func.count()).select_from(_O).join(_D, _OF_DOCUMENT)

@@ -11,21 +11,36 @@ import secrets
 import shutil
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from gateway import log
+from gateway.domain.identity import Digest
 from gateway.domain.page_picture import PageLook
 from gateway.domain.pdf import Size
 from gateway.errors import StoreFailure
-from gateway.office.ports.pictures import PictureKey
 from gateway.store.data_folder import Room
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PictureKey:
+    """One page of one file of one document: whoever loses the right to that document takes its pictures along."""
+
+    agency_id: str
+    document_id: str
+    n: int
+    digest: Digest
+    page: int
+    dots: int
+
 
 _log = logging.getLogger(__name__)
 _MOST_HEAD = 64 * 1024
 
 
 class FilePictures:
-    """Keeps the promise of `ports.pictures.Pictures`. `most` is a number of bytes; 0 keeps nothing."""
+    """Bounded, the least looked at go first; losing any of them costs another drawing. `most` is a number of bytes; 0 keeps
+    nothing."""
 
     def __init__(self, root: Path, most: int, room: Room) -> None:
         self._root = root
@@ -47,6 +62,7 @@ class FilePictures:
             return None
 
     def keep(self, key: PictureKey, look: PageLook) -> None:
+        """Does nothing where there is no room for it."""
         head = {
             "pages": look.pages,
             "sizes": [(each.width, each.height) for each in look.sizes],
@@ -77,6 +93,7 @@ class FilePictures:
             shutil.rmtree(self._root / agency_id / each, ignore_errors=True)
 
     def documents(self) -> Mapping[str, Collection[str]]:
+        """By agency the documents of which there is any picture."""
         return {agency.name: [each.name for each in _folders(agency)] for agency in _folders(self._root)}
 
     def trim(self) -> None:

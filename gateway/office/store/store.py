@@ -1,71 +1,77 @@
 """The node's database where the office is open: lists follow every document, whichever unit of work changes it, and
-units have what persons at pages need, each made when it is first asked for; beside them notices of stops and
-incidents, and what pages keep for the pages that follow, where each call is a transaction of its own. In: what the
-exchange's store takes, and how the office reckons its hours. Out: `ports.store.OfficeStore`."""
+units have what persons at pages need, each made when it is first asked for, among it an agency's own labels, its persons'
+saved views of lists, and what each person's own desk remembers; beside them notices of stops and incidents, and what pages
+keep for the pages that follow, where each call is a transaction of its own. In: what the exchange's store takes, and how
+the office reckons its hours."""
 
 from __future__ import annotations
 
+import secrets
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from datetime import datetime
-from functools import cached_property
+from datetime import datetime, timedelta
+from functools import cached_property, partial
 from typing import Any
 
-from sqlalchemy import Select, delete, select, update
+from sqlalchemy import ColumnElement, Select, and_, delete, func, select, update
 from sqlmodel import col
 
 from gateway import errors
 from gateway.domain.account import AgencyScope
 from gateway.domain.event import EventKind
-from gateway.office.domain.listing import Origin
-from gateway.office.ports.lists import Keeping
-from gateway.office.ports.telling import Notice
+from gateway.domain.text import fold
+from gateway.office.domain.listing import Origin, SavedView, Side, Tag
+from gateway.office.domain.notice import Notice, OwnDesk, RingKind
 from gateway.office.store import lists_figures
 from gateway.office.store.book import SqlBooks
 from gateway.office.store.lists import KnownCounts, SqlLists
 from gateway.office.store.lists_write import Dues, ListWriter, Reckon, reckon_without_office
-from gateway.office.store.tags_and_views import SqlOwnDesks, SqlSavedViews, SqlTags
 from gateway.office.store.todo import SqlRecallAsks, SqlSubmissions, SqlTasks
 from gateway.ports.services import Clock
 from gateway.store.calendar import SqlCalendarDays
 from gateway.store.engine import AS_SHIPPED, ServerLimits
 from gateway.store.events import SqlEvents
-from gateway.store.repository import NOBODY, Follower
-from gateway.store.row import value_of
+from gateway.store.repository import NOBODY, AgencyRows, Follower, in_parts
+from gateway.store.row import to_json, value_of
 from gateway.store.store import SqlStore
-from gateway.store.tables_office import KeepingRow, NoticeRow
+from gateway.store.tables_office import KeepingRow, NoticeRow, OwnDeskRow, SavedViewRow, TagMarkRow, TagRow
 from gateway.store.transaction import Slowly, Transaction
 from gateway.store.work import SqlWork
 
 MOST_KEEPINGS = 20
 """Of one session."""
+KEPT = timedelta(hours=1)
 _KEEPING = KeepingRow
 
 Open = Callable[[], AbstractAsyncContextManager[Transaction]]
 
 
 class SqlKeepings:
-    """Keeps the promise of `office.ports.lists.Keepings`."""
+    """What a page keeps for the page that follows: of its session alone, for an hour, whichever process is asked. Each call
+    is durable on return."""
 
     def __init__(self, writing: Open, reading: Open) -> None:
         self._writing, self._reading = writing, reading
 
-    async def keep(self, keeping: Keeping) -> None:
-        row = KeepingRow.of(keeping, body=b64encode(keeping.body).decode())
-        of_session = select(col(_KEEPING.key)).where(col(_KEEPING.session_id) == keeping.session_id)
+    async def keep(self, session_id: str, body: bytes, at: datetime) -> str:
+        """Under a key that cannot be guessed. What is over goes, and of a session all but the newest few."""
+        key, text = secrets.token_urlsafe(12), b64encode(body).decode()
+        of_session = select(col(_KEEPING.key)).where(col(_KEEPING.session_id) == session_id)
         async with self._writing() as tx:
-            await tx.change(delete(_KEEPING).where(col(_KEEPING.until) <= keeping.at))
-            tx.put(row)
+            await tx.change(delete(_KEEPING).where(col(_KEEPING.until) <= at))
+            tx.put(KeepingRow(key=key, session_id=session_id, body=text, at=at, until=at + KEPT))
             beyond = await tx.tuples(
                 of_session.order_by(col(_KEEPING.at).desc(), col(_KEEPING.key)).offset(MOST_KEEPINGS)
             )
             if beyond:
                 await tx.change(delete(_KEEPING).where(col(_KEEPING.key).in_([found[0] for found in beyond])))
             await tx.commit()
+        return key
 
     async def find(self, key: str, session_id: str, now: datetime) -> bytes | None:
+        """The body; none for another session, or when its time is over."""
         query = select(_KEEPING).where(
             col(_KEEPING.key) == key, col(_KEEPING.session_id) == session_id, col(_KEEPING.until) > now
         )
@@ -74,6 +80,7 @@ class SqlKeepings:
         return b64decode(found.body) if found is not None else None
 
     async def forget(self, key: str) -> None:
+        """Harmless where there is none."""
         async with self._writing() as tx:
             await tx.change(delete(_KEEPING).where(col(_KEEPING.key) == key))
             await tx.commit()
@@ -85,15 +92,17 @@ _MOST_OPEN_NOTICES = 50
 
 
 class SqlNotices:
-    """Keeps the promise of `ports.NoticeRows`."""
+    """Each call is durable on return."""
 
     def __init__(self, writing: Open, reading: Open, clock: Clock) -> None:
         self._writing, self._reading, self._clock = writing, reading, clock
 
     async def open(self) -> Sequence[Notice]:
+        """Those that nobody closed, newest first."""
         return await self._found(select(_NOTICE).where(col(_NOTICE.closed_at).is_(None)), _MOST_OPEN_NOTICES)
 
     async def all(self, limit: int) -> Sequence[Notice]:
+        """Newest first."""
         return await self._found(select(_NOTICE), limit)
 
     async def get(self, id: str) -> Notice:
@@ -111,6 +120,8 @@ class SqlNotices:
         by: str,
         at: datetime,
     ) -> None:
+        """The row, in place of an older state of it that is still open, and the event in each agency's stream; the empty
+        id is the node's own. Clash when it was closed before."""
         row = NoticeRow.of(notice)
         async with self._writing() as tx:
             if not await tx.put_new(row):
@@ -129,9 +140,150 @@ class SqlNotices:
         return [value_of(Notice, row) for row in rows]
 
 
+_TAG, _MARK = TagRow, TagMarkRow
+
+
+class SqlTags(AgencyRows):
+    """The labels of one agency."""
+
+    def __init__(
+        self, tx: Transaction, scope: AgencyScope, *, changed: Callable[[str], None] = lambda agency_id: None
+    ) -> None:
+        """`changed` hears which agency's lists are other ones now."""
+        super().__init__(tx, scope)
+        self._changed = changed
+
+    async def all(self) -> Sequence[Tag]:
+        """By name."""
+        query = select(_TAG).where(col(_TAG.agency_id) == self._agency_id).order_by(col(_TAG.folded))
+        return [value_of(Tag, row) for row in await self._tx.rows(_TAG, query)]
+
+    async def named(self, name: str) -> Tag | None:
+        """Letter case and accents do not matter."""
+        this = select(_TAG).where(col(_TAG.agency_id) == self._agency_id, col(_TAG.folded) == fold(name))
+        row = await self._tx.first(_TAG, this)
+        return value_of(Tag, row) if row is not None else None
+
+    async def add(self, tag: Tag) -> None:
+        """Clash when there is one that reads the same."""
+        made = TagRow.of(tag, agency_id=self._agency_id, folded=fold(tag.name))
+        if not await self._tx.put_new(made):
+            raise errors.Clash(f"there is a label named {tag.name!r} already, or one that reads the same")
+
+    async def remove(self, id: str) -> bool:
+        """With every mark of it. Whether there was one."""
+        marks = delete(_MARK).where(col(_MARK.agency_id) == self._agency_id, col(_MARK.tag_id) == id)
+        await self._tx.change(marks)
+        this = delete(_TAG).where(col(_TAG.agency_id) == self._agency_id, col(_TAG.id) == id)
+        self._tell()
+        return await self._tx.change(this) == 1
+
+    async def of(self, ids: Sequence[str]) -> Mapping[str, Sequence[Tag]]:
+        """What these documents carry, by name; only those that carry any."""
+        found: dict[str, list[Tag]] = {}
+        known = {each.id: each for each in await self.all()} if ids else {}
+        order = {id: n for n, id in enumerate(known)}
+        for part in in_parts(ids if known else ()):
+            query = select(col(_MARK.document_id), col(_MARK.tag_id)).where(
+                col(_MARK.agency_id) == self._agency_id, col(_MARK.document_id).in_(part)
+            )
+            for document_id, tag_id in await self._tx.tuples(query):
+                found.setdefault(document_id, []).append(known[tag_id])
+        return {id: sorted(tags, key=lambda tag: order[tag.id]) for id, tags in found.items()}
+
+    async def mark(self, id: str, side: Side, document_id: str, at: datetime, by: str) -> bool:
+        """Whether the document did not carry it yet."""
+        self._tell()
+        return await self._tx.put_new(
+            TagMarkRow(
+                agency_id=self._agency_id,
+                tag_id=id,
+                document_id=document_id,
+                side=side.value,
+                marked_by=by,
+                marked_at=at,
+            )
+        )
+
+    async def unmark(self, id: str, document_id: str) -> bool:
+        """Whether the document carried it."""
+        self._tell()
+        this = (
+            col(_MARK.agency_id) == self._agency_id,
+            col(_MARK.tag_id) == id,
+            col(_MARK.document_id) == document_id,
+        )
+        return await self._tx.change(delete(_MARK).where(*this)) == 1
+
+    async def counts(self) -> Mapping[tuple[str, Side], int]:
+        """How many documents of each direction carry each label; only those that some carry."""
+        query = (
+            select(col(_MARK.tag_id), col(_MARK.side), func.count())
+            .where(col(_MARK.agency_id) == self._agency_id)
+            .group_by(col(_MARK.tag_id), col(_MARK.side))
+        )
+        return {(tag_id, Side(side)): n for tag_id, side, n in await self._tx.tuples(query)}
+
+    def _tell(self) -> None:
+        self._tx.when_committed(partial(self._changed, self._agency_id))
+
+
+_VIEW = SavedViewRow
+
+
+class SqlSavedViews(AgencyRows):
+    """Views of lists that persons of one agency saved."""
+
+    async def of(self, person_id: str, side: Side) -> Sequence[SavedView]:
+        """By name."""
+        query = select(_VIEW).where(self._are(person_id, side)).order_by(col(_VIEW.folded))
+        return [value_of(SavedView, row) for row in await self._tx.rows(_VIEW, query)]
+
+    async def save(self, view: SavedView) -> None:
+        """In place of one of the same name; letter case and accents do not matter. The list opens with at most one."""
+        mine, this = self._are(view.person_id, view.side), col(_VIEW.folded) == fold(view.name)
+        if view.is_first:
+            await self._tx.change(update(_VIEW).where(mine, col(_VIEW.is_first)).values(is_first=False))
+        made = SavedViewRow.of(view, agency_id=self._agency_id, folded=fold(view.name))
+        if not await self._tx.put_new(made):
+            values = made.values("agency_id", "person_id", "side", "folded")
+            await self._tx.change(update(_VIEW).where(mine, this).values(values))
+
+    async def remove(self, person_id: str, side: Side, name: str) -> bool:
+        """Whether there was one."""
+        mine = self._are(person_id, side)
+        return await self._tx.change(delete(_VIEW).where(mine, col(_VIEW.folded) == fold(name))) == 1
+
+    def _are(self, person_id: str, side: Side) -> ColumnElement[bool]:
+        return and_(
+            col(_VIEW.agency_id) == self._agency_id,
+            col(_VIEW.person_id) == person_id,
+            col(_VIEW.side) == side.value,
+        )
+
+
+_DESK = OwnDeskRow
+_KINDS = tuple[RingKind, ...]
+
+
+class SqlOwnDesks(AgencyRows):
+    """What each person's desk in this agency remembers."""
+
+    async def of(self, person_id: str) -> OwnDesk:
+        """An empty one where nothing was kept yet."""
+        mine = (col(_DESK.agency_id) == self._agency_id, col(_DESK.person_id) == person_id)
+        row = await self._tx.first(_DESK, select(_DESK).where(*mine))
+        return value_of(OwnDesk, row) if row is not None else OwnDesk()
+
+    async def save(self, person_id: str, desk: OwnDesk) -> None:
+        muted = to_json(_KINDS, tuple(sorted(desk.muted))) if desk.muted is not None else None
+        row = OwnDeskRow.of(desk, agency_id=self._agency_id, person_id=person_id, muted=muted)
+        await self._tx.put_over(row, *row.values("agency_id", "person_id"))
+
+
 @dataclass(eq=False)
 class SqlOfficeRows:
-    """Keeps the promise of `ports.store.OfficeRows`."""
+    """Of one agency, within one unit of work."""
 
     tx: Transaction
     scope: AgencyScope
@@ -172,8 +324,8 @@ class SqlOfficeRows:
         return SqlSubmissions(self.tx, self.scope)
 
 
-class SqlOfficeWork(SqlWork):
-    """Keeps the promise of `ports.store.OfficeWork`."""
+class OfficeWork(SqlWork):
+    """A unit of work of the exchange that has the rows of the office, `office`, besides."""
 
     def __init__(
         self,
@@ -191,7 +343,7 @@ class SqlOfficeWork(SqlWork):
 
 
 class SqlOfficeStore(SqlStore):
-    """Keeps the promise of `ports.store.OfficeStore`."""
+    """The node's store, each of whose units of work has its `office`."""
 
     def __init__(
         self,
@@ -209,21 +361,22 @@ class SqlOfficeStore(SqlStore):
         self.notices = SqlNotices(self.writing, self.reading, clock)
         self.calendar = SqlCalendarDays(self.writing, self.reading, clock, self._dues.forget)
 
-    def begin(self, scope: AgencyScope) -> AbstractAsyncContextManager[SqlOfficeWork]:
-        def made(tx: Transaction) -> SqlOfficeWork:
+    def begin(self, scope: AgencyScope) -> AbstractAsyncContextManager[OfficeWork]:
+        def made(tx: Transaction) -> OfficeWork:
             follower = self._following(tx, scope.agency_id)
-            return SqlOfficeWork(tx, scope, self._clock, follower, changed=self._counts.changed)
+            return OfficeWork(tx, scope, self._clock, follower, changed=self._counts.changed)
 
         return self._writing(made)
 
-    def read(self, scope: AgencyScope) -> AbstractAsyncContextManager[SqlOfficeWork]:
-        return self._looking(lambda tx: SqlOfficeWork(tx, scope, self._clock, known=self._counts))
+    def read(self, scope: AgencyScope) -> AbstractAsyncContextManager[OfficeWork]:
+        return self._looking(lambda tx: OfficeWork(tx, scope, self._clock, known=self._counts))
 
     def _following(self, tx: Transaction, agency_id: str) -> Follower:
         changed, origins = self._counts.changed, self._origins
         return ListWriter(tx, agency_id, self._dues.of, changed=changed, origins=origins)
 
     async def fill_lists(self, limit: int) -> bool:
+        """Writes that many rows of lists for documents older than lists; True when there may be more. Harmless again."""
         agencies = [agency.id for agency in await self.hosted()]
         changed = self._counts.changed
         return await lists_figures.fill_rows(
@@ -231,12 +384,15 @@ class SqlOfficeStore(SqlStore):
         )
 
     async def fill_lists_again(self) -> None:
+        """The last two days are filled once more: an older version of the program may have worked beside this one."""
         await lists_figures.fill_again(self.writing, self._clock.now())
 
     async def write_due_again(self, limit: int) -> bool:
+        """Writes that many rows of lists anew where the calendar is another one since; True when there may be more."""
         agencies = [agency.id for agency in await self.hosted()]
         return await self._dues.write_again(self.reading, self.writing, agencies, limit, self._counts.changed)
 
     async def work_out_day(self) -> bool:
+        """The figures of one day of one agency that are missing or old; False when none are."""
         agencies = [agency.id for agency in await self.hosted()]
         return await lists_figures.work_out_day(self.reading, self.writing, agencies, self._clock.now())

@@ -15,8 +15,15 @@ from gateway import errors
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import Delivery, IncomingDocument, InState, Kind, OutgoingDocument, OutState
 from gateway.domain.status import Fact, Track
-from gateway.office.domain.task import AskState, RecallAsk, Submission, SubmissionState, TaskNote
-from gateway.office.ports.store import Unasked, Untold
+from gateway.office.domain.task import (
+    AskState,
+    RecallAsk,
+    Submission,
+    SubmissionState,
+    TaskNote,
+    Unasked,
+    Untold,
+)
 from gateway.store import incoming, jobs, outgoing
 from gateway.store.deliveries import SqlFacts, to_delivery
 from gateway.store.repository import AgencyRows, in_parts
@@ -164,7 +171,7 @@ _THIS_REMINDER = delete(_R).where(
 
 
 class SqlTasks:
-    """Keeps the promise of `ports.Tasks`."""
+    """What the to-do list of one agency is made of. Every list is bounded, its oldest first."""
 
     def __init__(self, tx: Transaction, scope: AgencyScope) -> None:
         self._tx = tx
@@ -172,6 +179,7 @@ class SqlTasks:
         self._facts = SqlFacts(tx, scope)
 
     async def to_take_in(self, limit: int) -> Sequence[IncomingDocument]:
+        """Documents and replacements that are new or on hold."""
         found: list[IncomingDocument] = []
         for state in (InState.NEW, InState.HELD):
             asked = {"agency": self._agency_id, "state": state.value, "most": limit}
@@ -179,6 +187,7 @@ class SqlTasks:
         return sorted(found, key=lambda each: (each.arrived_at, each.id))[:limit]
 
     async def unassigned(self, since: datetime, limit: int) -> Sequence[tuple[IncomingDocument, datetime]]:
+        """Taken in since then, given to nobody, and with no document system: each with when it was taken in."""
         rows = await self._tx.rows(_I, UNASSIGNED, agency=self._agency_id, since=since, most=limit)
         documents = [incoming.to_incoming(row) for row in rows]
         facts = await self._facts.of_many([each.id for each in documents]) if documents else {}
@@ -188,16 +197,19 @@ class SqlTasks:
     async def asked_back(
         self, since: datetime, limit: int
     ) -> Sequence[tuple[IncomingDocument, Sequence[Fact]]]:
+        """Documents of which their sender asked something since then, answered or not, with everything known about each."""
         rows = await self._tx.rows(_I, ASKED, agency=self._agency_id, since=since, most=limit)
         documents = {row.id: incoming.to_incoming(row) for row in rows}
         facts = await self._facts.of_many(list(documents)) if documents else {}
         return [(each, facts[id]) for id, each in documents.items()]
 
     async def replies(self, by: date, limit: int) -> Sequence[IncomingDocument]:
+        """Documents whose sender wants a reply by that day or earlier."""
         rows = await self._tx.rows(_I, REPLIES, agency=self._agency_id, by=by, most=limit)
         return [incoming.to_incoming(row) for row in rows]
 
     async def unsent(self, limit: int) -> Sequence[OutgoingDocument]:
+        """Drafts, blocked and queued documents."""
         found: list[OutgoingDocument] = []
         for state in (OutState.DRAFT, OutState.BLOCKED, OutState.QUEUED):
             asked = {"agency": self._agency_id, "state": state.value, "most": limit}
@@ -205,12 +217,15 @@ class SqlTasks:
         return sorted(found, key=lambda each: (each.created_at, each.id))[:limit]
 
     async def returned(self, since: datetime, limit: int) -> Sequence[tuple[Delivery, OutgoingDocument]]:
+        """Deliveries that failed or were refused since then, each with its document."""
         asked = {"agency": self._agency_id, "since": since, "most": limit}
         found = [to_delivery(row) for row in await self._tx.rows(_D, BACK, **asked)]
         documents = await self._documents(found)
         return [(each, documents[each.document_id]) for each in found]
 
     async def untold(self, since: datetime, until: datetime, limit: int) -> Sequence[Untold | Unasked]:
+        """Statuses and take-backs between these times that wait yet or have failed; and since the first those that could
+        not be made."""
         never = {"agency": self._agency_id, "since": since, "most": limit}
         asked = never | {"until": until}
         rows = [*await self._tx.tuples(UNTOLD, **asked), *await self._tx.tuples(NEVER_MADE, **never)]
@@ -237,10 +252,12 @@ class SqlTasks:
     async def unanswered(
         self, since: datetime, until: datetime, limit: int
     ) -> Sequence[tuple[str, datetime]]:
+        """To whom, and when, something left between these times of which no first word came back; the newest first."""
         asked = {"agency": self._agency_id, "state": "sent", "since": since, "until": until, "most": limit}
         return [(code, at) for code, at in await self._tx.tuples(UNANSWERED, **asked)]
 
     async def notes(self, tasks: Sequence[str]) -> dict[str, TaskNote]:
+        """What was noted about these tasks, by task."""
         found: dict[str, TaskNote] = {}
         for part in in_parts(tasks):
             rows = await self._tx.rows(_N, _NOTES, agency=self._agency_id, tasks=part)
@@ -260,18 +277,22 @@ class SqlTasks:
         return found
 
     async def first_time(self, key: str, at: datetime) -> bool:
+        """Claims a reminder in the caller's transaction; False when it was claimed before."""
         return await self._tx.put_new(ReminderRow(agency_id=self._agency_id, key=key, at=at))
 
     async def unclaimed(self, keys: Sequence[str]) -> Sequence[str]:
+        """Those that nobody has claimed yet."""
         known: set[str] = set()
         for part in in_parts(keys):
             known |= {key for (key,) in await self._tx.tuples(_CLAIMED, agency=self._agency_id, keys=part)}
         return [key for key in keys if key not in known]
 
     async def release(self, key: str) -> None:
+        """The reminder was not sent after all and may be claimed again."""
         await self._tx.change(_THIS_REMINDER, agency=self._agency_id, at_key=key)
 
     async def forget_reminders(self, before: datetime) -> None:
+        """Of this agency, claimed before that time."""
         await self._tx.change(_OLD, agency=self._agency_id, since=before)
 
 
@@ -292,24 +313,28 @@ _OPEN_ASKS = _OUR_ASKS.where(col(_ASK.state) == AskState.ASKED.value).order_by(
 
 
 class SqlRecallAsks(AgencyRows):
-    """Keeps the promise of `ports.RecallAsks`."""
+    """Those of one agency."""
 
     async def add(self, ask: RecallAsk) -> None:
         self._tx.put(RecallAskRow.of(ask, agency_id=self._agency_id))
 
     async def get(self, id: str) -> RecallAsk:
+        """NotFound for another agency's. In a writing unit of work it stays as it is until that ends."""
         missing = f"nobody asked for a recall under {id}"
         return value_of(RecallAsk, await self._one(_ASK, self._tx.kept(_ASK_BY_ID), missing, id=id))
 
     async def of(self, document_id: str) -> Sequence[RecallAsk]:
+        """All of one document, newest first."""
         found = await self._rows(_ASK, _ASKS_OF, document=document_id)
         return [value_of(RecallAsk, row) for row in found]
 
     async def open(self, limit: int) -> Sequence[RecallAsk]:
+        """Those that wait, oldest first."""
         found = await self._rows(_ASK, _OPEN_ASKS.limit(limit))
         return [value_of(RecallAsk, row) for row in found]
 
     async def close(self, ask: RecallAsk) -> None:
+        """Clash when it was closed before."""
         this = (
             col(_ASK.agency_id) == self._agency_id,
             col(_ASK.id) == ask.id,
@@ -331,12 +356,13 @@ _OPEN_SUBMISSIONS = _SUBMITTED.where(col(_SUBMISSION.state) == SubmissionState.A
 
 
 class SqlSubmissions(AgencyRows):
-    """Keeps the promise of `ports.store.Submissions`."""
+    """Documents that were submitted to a leader."""
 
     async def add(self, submission: Submission) -> None:
         self._tx.put(self._row(submission))
 
     async def of(self, document_ids: Sequence[str]) -> Mapping[str, Sequence[Submission]]:
+        """All of each document, the earliest first."""
         found: dict[str, list[Submission]] = {id: [] for id in document_ids}
         for ids in in_parts(document_ids):
             for row in await self._rows(_SUBMISSION, _SUBMISSIONS_OF, ids=ids):
@@ -344,6 +370,7 @@ class SqlSubmissions(AgencyRows):
         return found
 
     async def open(self, limit: int) -> Sequence[tuple[Submission, IncomingDocument]]:
+        """What waits for an opinion, the oldest first."""
         asked = [
             value_of(Submission, row) for row in await self._rows(_SUBMISSION, _OPEN_SUBMISSIONS.limit(limit))
         ]
@@ -351,6 +378,7 @@ class SqlSubmissions(AgencyRows):
         return [(each, documents[each.document_id]) for each in asked if each.document_id in documents]
 
     async def close(self, submission: Submission) -> None:
+        """Clash when another opinion was given before."""
         this = (
             col(_SUBMISSION.agency_id) == self._agency_id,
             col(_SUBMISSION.id) == submission.id,

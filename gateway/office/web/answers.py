@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from aiohttp import web
 from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context, select_autoescape
-from jinja2.runtime import Context
 
 from gateway import errors
 from gateway.api import downloads
@@ -28,7 +27,7 @@ from gateway.domain.document import Signer
 from gateway.domain.fields import CHANGE, DRAFT, STATUS
 from gateway.domain.wall_clock import local
 from gateway.office.web import icons
-from gateway.office.web.dates import clock_text, moment_text
+from gateway.office.web.dates import clock_text, day_text, moment_text
 from gateway.ports import Pool
 from gateway.words import labels
 
@@ -77,7 +76,7 @@ def templates() -> Environment:
         "day": _day,
         "moment": moment_text,
         "network": account.shown_network,
-        "clock": _clock,
+        "clock": pass_context(lambda context, at: clock_text(at, context["now"])),
         "iso": lambda at: at.isoformat() if at is not None else "",
         "size": pass_context(lambda context, count: labels.kilobytes(count, context["lang"])),
         "figure": pass_context(lambda context, count: figure(count, context["lang"])),
@@ -164,14 +163,7 @@ def _day(value: date | datetime | str | None) -> str:
         return ""
     if isinstance(value, str):
         value = date.fromisoformat(value[:10])
-    if isinstance(value, datetime):
-        value = local(value).date()
-    return value.strftime("%d/%m/%Y")
-
-
-@pass_context
-def _clock(context: Context, at: datetime | None) -> str:
-    return clock_text(at, context["now"])
+    return day_text(local(value) if isinstance(value, datetime) else value)
 
 
 _DOWNLOAD_POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"
@@ -311,6 +303,8 @@ class Failure:
 def failure_of(error: errors.GatewayError, lang: str) -> Failure:
     keys = (f"code.{error.code}", f"clash.{error.code}", error.label_key)
     told = error.told if isinstance(error, errors.Clash) else {}
+    cure, again = f"page.cure.{error.code}", "" if error.permanent else "page.cure.again"
+    hint = cure if labels.has(cure) else again
     return Failure(
         status=next(_STATUS[each] for each in type(error).__mro__ if each in _STATUS),
         title=labels.say(next(key for key in keys if labels.has(key)), lang, **told),
@@ -318,7 +312,7 @@ def failure_of(error: errors.GatewayError, lang: str) -> Failure:
         # The sentence of an error is English, for engineers; a clerk reads the title and the reasons.
         detail=str(error) if lang == "en" else "",
         reasons=reasons_of(error, lang),
-        hint=_hint(error, lang),
+        hint=labels.say(hint, lang) if hint else "",
     )
 
 
@@ -344,10 +338,3 @@ def failure_of_status(status: int, lang: str) -> Failure:
 
 def failure_of_surprise(lang: str) -> Failure:
     return Failure(status=500, title=labels.say("error.internal", lang), code=errors.GatewayError.code)
-
-
-def _hint(error: errors.GatewayError, lang: str) -> str:
-    key = f"page.cure.{error.code}"
-    if labels.has(key):
-        return labels.say(key, lang)
-    return labels.say("page.cure.again", lang) if not error.permanent else ""

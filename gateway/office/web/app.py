@@ -1,31 +1,83 @@
-"""The front door for people: adds every page and the static files to a table of routes, and beside them the node's open
-page. In: the desks, in `WebDeps`; the store's counts. Out: routes; every page comes from the one table in
-`gateway.office.web.pages`. The open page tells whether the node works, how much waits, what needs a person: HTML
-rendered on the server, Vietnamese first, without scripts, under a policy that loads nothing but its own stylesheet.
-It says nothing about any agency or document, so it needs no sign-in."""
+"""The front door for people: everything that they see over an open node. In: a node, what watches it, the way in from the
+network. Out: what the pages work with, and a table of routes: every page of the one in `gateway.office.web.pages`, the
+static files, and the node's open page. Loaded when somebody first asks for a page. The open page tells whether the node
+works, how much waits, what needs a person: HTML rendered on the server, Vietnamese first, without scripts, under a policy
+that loads nothing but its own stylesheet. It says nothing about any agency or document, so it needs no sign-in."""
 
 from __future__ import annotations
 
 import gzip
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Protocol
 
 from aiohttp import web
 
+from gateway import __version__
+from gateway.api.entry import Entry
 from gateway.domain.wall_clock import VIETNAM
 from gateway.errors import GatewayError
-from gateway.office.web import answers, door
-from gateway.office.web.deps import WebDeps
+from gateway.office.bootstrap.office import Office, over
+from gateway.office.node.exchange import (
+    AxisDeadLetters,
+    NodeContacts,
+    QuarantinedPackets,
+    TokenSigning,
+)
+from gateway.office.node.journal import NodeJournal
+from gateway.office.node.machine import BackupCopies, NodeMachine
+from gateway.office.ringing import RingBoard
+from gateway.office.telling import NoticeBoard
+from gateway.office.todo import TaskBell
+from gateway.office.web import answers, door, icons
+from gateway.office.web.deps import Operations, Previews, WebDeps
 from gateway.office.web.pages import ROUTES
 from gateway.office.web.routes import PageRoute, Who, get
-from gateway.ports import Clock
+from gateway.ops.evidence.make import EvidenceMaker
+from gateway.ports import Clock, HealthProbe
 from gateway.words import labels
 
 NOWHERE = "/{rest:(?!api/|problems|docs|static/|metrics|healthz|readyz).*}"
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _KEPT_BY_BROWSERS = "public, max-age=31536000, immutable"
+
+
+def deps_of(node: Office, health: HealthProbe, entry: Entry) -> WebDeps:
+    """What the pages work with."""
+    bell, aside, contacts = TaskBell(node.todo, node.beside), QuarantinedPackets(node), NodeContacts(node)
+    emblem = node.settings.pages.emblem
+    return over(
+        WebDeps,
+        node,
+        contacts=contacts,
+        bell=bell,
+        rings=RingBoard(bell=bell, aside=aside.waiting, partners=contacts.partners),
+        previews=Previews(keepings=node.store.keepings, planned=node.directory.plan_import, pool=node.pool),
+        evidence=EvidenceMaker(node),
+        signing=TokenSigning(node),
+        operations=Operations(
+            machine=NodeMachine(node, health),
+            dead=AxisDeadLetters(node),
+            aside=aside,
+            copies=BackupCopies(node),
+            journal=NodeJournal(node),
+        ),
+        notices=NoticeBoard(desk=node.todo, rows=node.store.notices),
+        entry=entry,
+        emblem=icons.read_emblem(emblem) if emblem else None,
+    )
+
+
+def routes_over(deps: WebDeps) -> web.UrlDispatcher:
+    """The status page, the static files, every page."""
+    made = web.UrlDispatcher()
+    add_status(made, deps.store, deps.clock, __version__)
+    add_static(made)
+    if deps.emblem:
+        icons.add_emblem(made, deps.emblem)
+    add_pages(made, deps)
+    made.freeze()
+    return made
 
 
 def add_pages(router: web.UrlDispatcher, deps: WebDeps, routes: Iterable[PageRoute] = ROUTES) -> None:
@@ -101,15 +153,6 @@ class RowCounting(Protocol):
         """Rows by `table.state`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StatusRow:
-    """How many rows of a table are in one state."""
-
-    table: str
-    word: str
-    count: int
-
-
 def add_status(router: web.UrlDispatcher, store: RowCounting, clock: Clock, version: str) -> None:
     """Adds the page to a table of routes."""
 
@@ -146,7 +189,7 @@ def add_status(router: web.UrlDispatcher, store: RowCounting, clock: Clock, vers
     router.add_get("/trang-thai", status)
 
 
-def _status_tables(counts: Mapping[str, int], lang: str) -> list[tuple[str, list[StatusRow]]]:
+def _status_tables(counts: Mapping[str, int], lang: str) -> list[tuple[str, list[Mapping[str, object]]]]:
     """The word of each table that has rows, and how many are in each state."""
     rows = {
         name: [
@@ -159,9 +202,9 @@ def _status_tables(counts: Mapping[str, int], lang: str) -> list[tuple[str, list
     return [(labels.say(f"page.table.{name}", lang), found) for name, found in rows.items() if found]
 
 
-def _status_row(key: str, count: int, lang: str) -> StatusRow:
+def _status_row(key: str, count: int, lang: str) -> Mapping[str, object]:
     """A state without a label is shown by its key: an unknown word must not take the page down."""
     table, _, state = key.partition(".")
     label = f"{_STATUS_WORDS.get(table, table)}.{state}"
     word = labels.say(label, lang) if labels.has(label) else state
-    return StatusRow(table=labels.say(f"page.table.{table}", lang), word=word, count=count)
+    return {"table": labels.say(f"page.table.{table}", lang), "word": word, "count": count}

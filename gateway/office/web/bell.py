@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gateway.office.domain.ringing import About, OwnDesk, Ring, RingKind
+from gateway.office.domain.notice import About, OwnDesk, Ring, RingKind
 from gateway.office.domain.roles import Manner, Right
 
 if TYPE_CHECKING:

@@ -10,12 +10,12 @@ from typing import BinaryIO
 
 from gateway.domain.account import AgencyScope
 from gateway.domain.book import ArrivalStamp, BookLine, Summary
-from gateway.office.book import book_lines, books
+from gateway.office.book import books
 from gateway.office.book.books import Ask, BookFormat, Opened
 from gateway.office.book.table_files import clean_text
 from gateway.office.desks import BookDesk
 from gateway.office.web.answers import bare_templates
-from gateway.office.web.dates import cell_text
+from gateway.office.web.dates import cell_text, day_text
 from gateway.policy.book import WIDTHS, next_month
 from gateway.words import labels
 
@@ -50,7 +50,7 @@ def _pieces(book: Opened, nonce: str) -> AsyncIterator[str]:
         rows=_rows(book),
         closing=book.closing,
         say=labels.say,
-        day=book_lines.day_text,
+        day=day_text,
     )
 
 
@@ -65,6 +65,4 @@ async def _rows(book: Opened) -> AsyncIterator[tuple[date | None, BookLine, list
 async def stamp(made: ArrivalStamp, *, lang: str = "vi", nonce: str = "") -> str:
     """The arrival stamp on a sheet of its own, to be cut out or copied onto a print."""
     template = _PAGES.get_template("book/stamp.html")
-    return await template.render_async(
-        stamp=made, lang=lang, nonce=nonce, say=labels.say, day=book_lines.day_text
-    )
+    return await template.render_async(stamp=made, lang=lang, nonce=nonce, say=labels.say, day=day_text)

@@ -10,6 +10,9 @@ from datetime import date, datetime, time, timedelta
 
 from gateway.domain.text import fold
 from gateway.domain.wall_clock import VIETNAM, local
+from gateway.domain.wall_clock import day_text as day_text
+from gateway.domain.wall_clock import midnight as midnight
+from gateway.domain.wall_clock import moment_text as moment_text
 
 _DAY_FIRST = re.compile(r"(\d{1,2})[./\- ](\d{1,2})[./\- ](\d{4})")
 _YEAR_FIRST = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})")
@@ -46,11 +49,6 @@ def moment_at(on: date, at: time) -> datetime:
     return datetime.combine(on, at, VIETNAM)
 
 
-def midnight(on: date) -> datetime:
-    """When that day begins."""
-    return moment_at(on, time())
-
-
 def _date(year: int, month: int, dom: int) -> date | None:
     try:
         return date(year, month, dom)
@@ -58,22 +56,11 @@ def _date(year: int, month: int, dom: int) -> date | None:
         return None
 
 
-_DAY_FORM = "%d/%m/%Y"
-
-
-def day_text(on: date | None) -> str:
-    return "" if on is None else on.strftime(_DAY_FORM)
-
-
 def cell_text(value: object) -> str:
     """What stands in a cell, a day as people write it."""
     if value is None:
         return ""
-    return value.strftime(_DAY_FORM) if isinstance(value, date) else str(value)
-
-
-def moment_text(at: datetime | None) -> str:
-    return "" if at is None else local(at).strftime(f"%H:%M {_DAY_FORM}")
+    return day_text(value) if isinstance(value, date) else str(value)
 
 
 def clock_text(at: datetime | None, now: datetime, time: str = "%H:%M") -> str:
@@ -81,4 +68,4 @@ def clock_text(at: datetime | None, now: datetime, time: str = "%H:%M") -> str:
     if at is None:
         return ""
     shown = local(at)
-    return shown.strftime(time if shown.date() == local(now).date() else f"{time} {_DAY_FORM}")
+    return shown.strftime(time if shown.date() == local(now).date() else f"{time} %d/%m/%Y")

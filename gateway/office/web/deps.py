@@ -1,6 +1,5 @@
-"""What the pages are handed by the wiring: the desks of the flows, promises for what other rings have, and what a
-process keeps between pages: the previews of files of codes, and the open pages that hear news of lists. Adapters do
-not inherit from the promises; they only fit. What a preview showed is what is applied, each for its session alone,
+"""What the pages are handed by the wiring: the open office, and what a process keeps between pages: the previews of files
+of codes, and the open pages that hear news of lists. What a preview showed is what is applied, each for its session alone,
 for an hour: the file is kept for every process of the node, its plan only in the memory of this one, as planning
 takes a while, and another process plans anew; where that comes to something else, the preview is gone. Pages that
 hear news are bounded in number, for each person and for all; whoever has no place gets one of a person who has
@@ -9,46 +8,38 @@ several; all are over at once when the node stops."""
 from __future__ import annotations
 
 import asyncio
-import json
-import secrets
 import zlib
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import ClassVar
 
-from aiohttp import web
-
-from gateway.deciding import DecidingDesk
+from gateway import __version__
+from gateway.api.entry import Entry
 from gateway.domain.registry_change import Plan
-from gateway.holding import HoldDesk
-from gateway.office.desks import AccountDesk, BookDesk, OfficeIn, OfficeOut, TodoDesk
+from gateway.office.bootstrap.office import Office, over
 from gateway.office.letters.habits import HabitsMemory
-from gateway.office.letters.looking import Looking
-from gateway.office.ports.lists import Keeping, Keepings
-from gateway.office.ports.node import (
-    ComparedCertificate,
-    Contacts,
-    Operations,
-    Signing,
+from gateway.office.node.exchange import (
+    AxisDeadLetters,
+    NodeContacts,
+    QuarantinedPackets,
+    TokenSigning,
 )
-from gateway.office.ports.store import OfficeStore
+from gateway.office.node.journal import NodeJournal
+from gateway.office.node.machine import BackupCopies, NodeMachine
 from gateway.office.ringing import RingBoard
+from gateway.office.store.store import SqlKeepings
 from gateway.office.telling import NoticeBoard
 from gateway.office.todo import TaskBell
 from gateway.office.web.icons import Emblem
 from gateway.ops.evidence.make import EvidenceMaker
 from gateway.policy import code_file
-from gateway.policy.code_file import CodeFile, CodeFileForm, Workbook
-from gateway.policy.texts import Letters
-from gateway.ports import Blobs, Clock, HealthProbe, Pool
-from gateway.ports.node import ApiCalls
+from gateway.policy.code_file import CodeFile
+from gateway.ports import Pool
 from gateway.registry.directory import SqlDirectory
-from gateway.settings.options import AccountSettings, Pages
-from gateway.store.accounts import HostedAccounts
-from gateway.webhooks import WebhookDesk
+from gateway.store.row import from_json, to_json
 
 # An open stream holds a connection: others poll.
 MOST_LIVE = 64
@@ -138,40 +129,41 @@ class Live:
         self._stopping.set()
 
 
-PREVIEW_KEPT = timedelta(hours=1)
 _MOST_PREVIEWS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Preview:
+class KeptPreview:
     """`headings` are the columns as the file names them, `columns` what each was taken for; empty is left out. `read` says
-    what the file was; its content is the table that was read, `whole` the same under the registry's own columns."""
+    what the file was; its content is the table that was read. `effect` is what the plan that was shown comes to."""
 
     name: str
     headings: tuple[str, ...]
     columns: tuple[str, ...]
-    plan: Plan = field(repr=False)
     read: CodeFile = field(repr=False)
+    effect: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview(KeptPreview):
+    """`whole` is the table under the registry's own columns."""
+
+    plan: Plan = field(repr=False)
     whole: bytes = field(repr=False)
-    at: datetime
-    session_id: str
 
 
 @dataclass(kw_only=True)
 class Previews:
     """`planned` asks the registry what a file would change now."""
 
-    keepings: Keepings
+    keepings: SqlKeepings
     planned: Callable[[bytes], Awaitable[Plan]]
     pool: Pool
     _near: OrderedDict[str, Preview] = field(default_factory=OrderedDict)
 
-    async def keep(self, preview: Preview) -> str:
-        key, until = secrets.token_urlsafe(12), preview.at + PREVIEW_KEPT
-        body = await self.pool.run(lambda: _written_preview(preview))
-        await self.keepings.keep(
-            Keeping(key=key, session_id=preview.session_id, body=body, at=preview.at, until=until)
-        )
+    async def keep(self, preview: Preview, session_id: str, now: datetime) -> str:
+        body = await self.pool.run(lambda: zlib.compress(to_json(KeptPreview, preview).encode(), 1))
+        key = await self.keepings.keep(session_id, body, now)
         self._remember(key, preview)
         return key
 
@@ -182,20 +174,11 @@ class Previews:
             return None
         if key in self._near:
             return self._near[key]
-        told, read, whole = await self.pool.run(lambda: _read_preview(body))
+        kept, whole = await self.pool.run(lambda: _read_preview(body))
         plan = await self.planned(whole)
-        if plan.effect != told["effect"]:
+        if plan.effect != kept.effect:
             return None
-        found = Preview(
-            name=told["name"],
-            headings=tuple(told["headings"]),
-            columns=tuple(told["columns"]),
-            plan=plan,
-            read=read,
-            whole=whole,
-            at=now,
-            session_id=session_id,
-        )
+        found = over(Preview, kept, plan=plan, whole=whole)
         self._remember(key, found)
         return found
 
@@ -209,32 +192,13 @@ class Previews:
             self._near.popitem(last=False)
 
 
-def _written_preview(preview: Preview) -> bytes:
-    read = preview.read
-    told = {
-        "name": preview.name,
-        "headings": preview.headings,
-        "columns": preview.columns,
-        "effect": preview.plan.effect,
-        "form": read.form,
-        "csv": read.csv.decode(),
-        "letters": read.letters,
-        "samples": read.samples,
-        "formulas": read.formulas,
-    }
-    return zlib.compress(json.dumps(told, ensure_ascii=False).encode(), 1)
+def _read_preview(body: bytes) -> tuple[KeptPreview, bytes]:
+    kept = from_json(KeptPreview, zlib.decompress(body).decode())
+    return kept, code_file.under_own_names(kept.read.csv, kept.columns)
 
 
-def _read_preview(body: bytes) -> tuple[dict[str, Any], CodeFile, bytes]:  # Any: JSON that `_written` wrote
-    told = json.loads(zlib.decompress(body))
-    read = CodeFile(
-        form=CodeFileForm(told["form"]),
-        csv=told["csv"].encode(),
-        letters=Letters(told["letters"]) if told["letters"] else None,
-        samples=tuple((before, after) for before, after in told["samples"]),
-        formulas=told["formulas"],
-    )
-    return told, read, code_file.under_own_names(read.csv, told["columns"])
+# As the frame of the pages says it; an axis that nobody needed yet is well.
+_LIGHTS = {"blocked": "slow", "idle": "up"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,50 +210,48 @@ class Light:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WebDeps:
-    """Everything that the pages work with. `request_id` and `address` ask the server's outer layer, which named the call
-    and knows which proxies to believe. `ribbon` marks a node that is not for real mail."""
+class Operations:
+    """Everything behind the pages of operations and of the log."""
 
-    store: OfficeStore
-    blobs: Blobs
-    accounts: AccountDesk
-    deciding: DecidingDesk
-    hold: HoldDesk
-    out: OfficeOut
-    inn: OfficeIn
-    todo: TodoDesk
-    book: BookDesk
-    registry: SqlDirectory
-    contacts: Contacts
-    certificate: Callable[[bytes], ComparedCertificate]
-    clock: Clock
-    pool: Pool
-    health: HealthProbe
+    machine: NodeMachine
+    dead: AxisDeadLetters
+    aside: QuarantinedPackets
+    copies: BackupCopies
+    journal: NodeJournal
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebDeps(Office):
+    """The open office with what the pages have besides. `entry` knows which proxies to believe of an address."""
+
+    version: ClassVar[str] = __version__
+
+    contacts: NodeContacts
     bell: TaskBell
     rings: RingBoard
-    keys: HostedAccounts
-    calls: ApiCalls
-    webhooks: WebhookDesk
-    keepings: Keepings
     previews: Previews
-    looking: Looking
     evidence: EvidenceMaker
-    signing: Signing
+    signing: TokenSigning
     operations: Operations
     notices: NoticeBoard
-    light: Callable[[], Light]
-    request_id: Callable[[web.Request], str]
-    address: Callable[[web.Request], str]
-    version: str
-    workbook: Workbook = code_file.no_workbook
+    entry: Entry
     live: Live = field(default_factory=Live)
     habits: HabitsMemory = field(default_factory=HabitsMemory)
-    settings: Pages
-    naming: AccountSettings
-    calls_days: int
-    ribbon: bool
     emblem: Emblem | None = None
 
     @property
+    def registry(self) -> SqlDirectory:
+        return self.directory
+
+    @property
     def urge_every(self) -> timedelta:
-        return timedelta(days=self.settings.urge_days)
+        return timedelta(days=self.settings.pages.urge_days)
+
+    @property
+    def ribbon(self) -> bool:
+        """Whether pages say that the node is not for real mail."""
+        return "on" in (self.settings.pages.ribbon, self.settings.node.trial)
+
+    def light(self) -> Light:
+        state = self.axis.state()
+        return Light(word=_LIGHTS.get(state.word, state.word), since=state.blocked_since or state.down_since)

@@ -15,10 +15,9 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from gateway import errors
-from gateway.domain.account import HostedAgency
+from gateway.api.app import REQUEST_ID
 from gateway.errors import Denied, GatewayError, NotFound
 from gateway.office.accounts import sessions
-from gateway.office.accounts.acting import Acting
 from gateway.office.domain.session import SignInDuty
 from gateway.office.web import answers, forms
 from gateway.office.web.answers import Failure
@@ -45,6 +44,7 @@ _DUTY_PAGES = {SignInDuty.CHANGE_PASSWORD: PASSWORD, SignInDuty.SET_UP_FACTOR: F
 
 def handler(route: PageRoute, deps: WebDeps) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     """The server's handler of that row."""
+    needs = route.needs
 
     async def handle(request: web.Request) -> web.StreamResponse:
         began = time.perf_counter()
@@ -61,7 +61,8 @@ def handler(route: PageRoute, deps: WebDeps) -> Callable[[web.Request], Awaitabl
             visit = await _known(visit)
             if (elsewhere := _owed(visit)) is not None:
                 return elsewhere
-            _check_rights(visit)
+            if needs and not any(visit.may(each.right, *each.manners) for each in needs):
+                raise Denied("this person may not do that here", code="GW-RIGHT")
             if route.body is FormBody.FORM:
                 token = visit.token if visit.acting is not None else None
                 form = await forms.read(request, token, forms.FORM_BYTES)
@@ -96,7 +97,7 @@ def _stranger(route: PageRoute, deps: WebDeps, request: web.Request) -> Visit:
         route=route,
         deps=deps,
         lang=asked if asked in labels.LANGUAGES else "vi",
-        id=deps.request_id(request),
+        id=request.get(REQUEST_ID, ""),
         nonce=secrets.token_urlsafe(16),
         token=request.cookies.get(COOKIE, ""),
     )
@@ -113,17 +114,12 @@ async def _known(visit: Visit) -> Visit:
         if visit.route.who is not Who.ANYBODY and why.code != "GW-SESSION":
             raise
         return replace(visit, token="")
-    open_to = await _agencies(visit.deps, acting)
+    # Of a post of the node all agencies.
+    own, everywhere = acting.rights.agencies(acting.at), acting.rights.is_of_node(acting.at)
+    hosted = [each for each in await visit.deps.store.hosted() if each.left_at is None]
+    open_to = tuple(each for each in hosted if everywhere or each.id in own)
     chosen = next((each for each in open_to if each.id == acting.session.agency_id), None)
     return replace(visit, acting=acting, agency=chosen, agencies=open_to)
-
-
-async def _agencies(deps: WebDeps, acting: Acting) -> tuple[HostedAgency, ...]:
-    """The agencies that the person may work for; of a post of the node all."""
-    own, everywhere = acting.rights.agencies(acting.at), acting.rights.is_of_node(acting.at)
-    return tuple(
-        each for each in await deps.store.hosted() if each.left_at is None and (everywhere or each.id in own)
-    )
 
 
 def _owed(visit: Visit) -> web.Response | None:
@@ -144,12 +140,6 @@ def _owed(visit: Visit) -> web.Response | None:
             raise Denied("this person has no post in any agency", code="GW-RIGHT")
         return visit.go(AGENCY, next=visit.request.rel_url.raw_path_qs)
     return None
-
-
-def _check_rights(visit: Visit) -> None:
-    needs = visit.route.needs
-    if needs and not any(visit.may(each.right, *each.manners) for each in needs):
-        raise Denied("this person may not do that here", code="GW-RIGHT")
 
 
 def _same_site(request: web.Request) -> None:

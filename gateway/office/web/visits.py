@@ -106,7 +106,7 @@ class Visit:
     @property
     def origin(self) -> CallOrigin:
         return CallOrigin(
-            address=self.deps.address(self.request), agent=self.request.headers.get("User-Agent", "")
+            address=self.deps.entry.address(self.request), agent=self.request.headers.get("User-Agent", "")
         )
 
     @property
@@ -282,15 +282,20 @@ async def frame_values(visit: Visit) -> Mapping[str, object]:
     """The values of the frame."""
     cookies = visit.request.cookies
     here = visit.agency.id if visit.agency is not None else ""
+    other = "en" if visit.lang == "vi" else "vi"
+    query = merged(dict(visit.request.query), told=None, lang=None)
+    has_tasks = visit.agency is not None and visit.may(Right.SEE_CONTENT, Manner.YES, Manner.OWN)
     return {
         "menu": menu(visit),
         "light": visit.deps.light(),
         "told": visit.told,
-        "other_lang": _other_lang(visit),
+        # This page's address in the other language.
+        "other_lang": (other, where("/ngon-ngu", lang=other, next=where(visit.request.path, **query))),
         "is_narrow": cookies.get("gw_menu") == "small",
         "is_compact": cookies.get(DENSITY) == COMPACT,
         "has_keys": cookies.get("gw_keys") != "off",
-        "waiting": await _waiting(visit),
+        # The tasks of the agency, or of the own units, for the menu.
+        "waiting": await visit.deps.bell.count(visit.scope(), visit.units) if has_tasks else 0,
         "bell": await bell.of(visit),
         "notice": await visit.deps.notices.current(visit.deps.clock.now(), here) if visit.acting else None,
     }
@@ -310,20 +315,6 @@ def menu(visit: Visit) -> tuple[MenuEntry, ...]:
 
 def _may_one(visit: Visit, needs: tuple[Needs, ...]) -> bool:
     return any(visit.may(need.right, *need.manners) for need in needs)
-
-
-def _other_lang(visit: Visit) -> tuple[str, str]:
-    """The other language, and this page's address in it."""
-    other = "en" if visit.lang == "vi" else "vi"
-    query = merged(dict(visit.request.query), told=None, lang=None)
-    return other, where("/ngon-ngu", lang=other, next=where(visit.request.path, **query))
-
-
-async def _waiting(visit: Visit) -> int:
-    """The tasks of the agency, or of the own units, for the menu."""
-    if visit.agency is None or not visit.may(Right.SEE_CONTENT, Manner.YES, Manner.OWN):
-        return 0
-    return await visit.deps.bell.count(visit.scope(), visit.units)
 
 
 NODE_ITSELF = "node"

@@ -26,8 +26,8 @@ from gateway.domain.proof import Binding
 from gateway.domain.registry_reform import DecidingDocument, Reform, ReformKind, Target
 from gateway.domain.wall_clock import local
 from gateway.office.bootstrap.office import Office, open_office
+from gateway.office.domain.notice import Audience, NoticeKind, NoticeWish
 from gateway.office.domain.roles import NODE
-from gateway.office.ports.telling import Audience, NoticeKind, NoticeWish
 from gateway.office.telling import NoticeBoard
 from gateway.ops import backup, restore
 from gateway.ports import Clock

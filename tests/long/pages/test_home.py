@@ -13,9 +13,8 @@ import pytest_asyncio
 
 from gateway.domain.account import AgencyScope
 from gateway.office.accounts import sessions, sign_in
-from gateway.office.domain.listing import Side, Tab
+from gateway.office.domain.listing import Side, Tab, Wanted
 from gateway.office.domain.roles import PostRole
-from gateway.office.ports.lists import Wanted
 from tests.pages.guest import Guest, calling
 from tests.pages.site import Site
 from tests.support.accounts import HERE

@@ -13,9 +13,8 @@ from playwright.async_api import Page, expect
 from gateway.domain.document import OutState, Recipient
 from gateway.domain.event import EventKind
 from gateway.domain.status import Fact, Track
-from gateway.office.domain.listing import Side
+from gateway.office.domain.listing import Side, Wanted
 from gateway.office.domain.roles import PostRole
-from gateway.office.ports.lists import Wanted
 from tests.pages.site import Site
 from tests.pages.visiting import Enter, scope_of
 from tests.support.stores import delivery, draft, outgoing

@@ -9,8 +9,8 @@ import pytest
 
 from gateway.clock import SystemClock
 from gateway.errors import StoreFailure
-from gateway.office.beside import Beside, beside
 from gateway.office.bootstrap.office import open_office
+from gateway.office.desks import Beside, beside
 from gateway_labs.demo import stage
 from tests.support.waiting import LIMIT_S
 

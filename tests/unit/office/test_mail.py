@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import BrokerRefused, Misconfigured, Unreachable
+from gateway.office.domain.notice import Mail
 from gateway.office.mail import NONE, STARTTLS, TLS, SmtpMailer
-from gateway.office.ports.telling import Mail
 from gateway.pool import ThreadPool
 from gateway.settings.options import MailSettings as Where
 from gateway.settings.options import Secret

@@ -12,7 +12,7 @@ import pytest
 from gateway.domain.account import HostedAgency
 from gateway.domain.document import OutState
 from gateway.errors import SignerDown
-from gateway.office.store.store import SqlOfficeWork
+from gateway.office.store.store import OfficeWork
 from gateway.outgoing import manage, package
 from gateway.outgoing.desk import SIGNED_AT_ONCE, Share
 from gateway.ports.content import SMALL
@@ -147,13 +147,13 @@ async def test_an_agency_that_took_another_name_meanwhile_is_written_under_the_n
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between the signing and the commit."""
-    agency = SqlOfficeWork.agency
+    agency = OfficeWork.agency
 
-    async def renamed(work: SqlOfficeWork) -> HostedAgency:
+    async def renamed(work: OfficeWork) -> HostedAgency:
         return replace(await agency(work), name="Sở Thử nghiệm, tên mới")
 
     with monkeypatch.context() as meanwhile:
-        meanwhile.setattr(SqlOfficeWork, "agency", renamed)
+        meanwhile.setattr(OfficeWork, "agency", renamed)
         sent = await town.send("15")
 
     assert sent.state is OutState.QUEUED

@@ -12,8 +12,8 @@ import pytest
 
 from gateway.domain.pace import SAMPLED_EVERY, Beat, JobDay, QueueSample
 from gateway.errors import TransportFailure, Unreachable
-from gateway.office.ports.telling import Mail
-from gateway.office.workers import WatchedMail
+from gateway.office.domain.notice import Mail
+from gateway.office.mail import WatchedMail
 from gateway.pool import ThreadPool
 from gateway.workers.pulse import Chronicle, Pulse
 from tests.support.clock import START, ManualClock

@@ -14,8 +14,7 @@ from gateway.domain import status
 from gateway.domain.document import URGENCY_KEYS, InState
 from gateway.domain.status import RequestKind
 from gateway.domain.wall_clock import VIETNAM
-from gateway.office.domain.listing import NO_BOOK, TABS, Origin, Side, Tab
-from gateway.office.ports.lists import ListOrder, Wanted
+from gateway.office.domain.listing import NO_BOOK, TABS, ListOrder, Origin, Side, Tab, Wanted
 from gateway.office.web import dates
 
 

@@ -33,8 +33,8 @@ from gateway.office.domain.listing import (
 )
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.letters import received
-from gateway.office.ports.lists import ListCount, ListPage
-from gateway.office.ports.store import OfficeWork
+from gateway.office.store.lists import ListCount, ListPage
+from gateway.office.store.store import OfficeWork
 from gateway.office.web.listing.asking import PATHS, ListQuestion
 from gateway.office.web.visits import Visit
 from gateway.outgoing.stopping import UNSENT

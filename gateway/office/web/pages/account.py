@@ -111,16 +111,6 @@ async def density_chosen(visit: Visit) -> web.StreamResponse:
 _ask = partial(Visit.question, back=HOME, part="account/_questions.html", look="enter")
 
 
-ACCOUNT_ROUTES = (
-    get(HOME, "account", account_shown, who=Who.READY),
-    post("/tai-khoan/phien/{id}/ket-thuc", "session_end", session_ended, who=Who.READY),
-    post("/tai-khoan/dang-xuat-moi-noi", "sign_out_everywhere", left_everywhere, who=Who.PERSON),
-    *both("/tai-khoan/khoa", "account_lock", "account_locked", account_locked, who=Who.PERSON),
-    post("/tai-khoan/phim", "account_keys", keys_switched, who=Who.READY),
-    post("/tai-khoan/mat-do", "account_density", density_chosen, who=Who.READY),
-)
-
-
 CODES = "/tai-khoan/ma-khoi-phuc"
 _SECRET = re.compile(r"[A-Z2-7]{16,64}")
 _WRONG = frozenset({"GW-SIGN-IN", "GW-LOCKED", "GW-SLOW-DOWN"})
@@ -145,20 +135,15 @@ async def password_changed(visit: Visit) -> web.StreamResponse:
     return keep_session(visit.said(HOME, "account.password_changed"), visit.request, token)
 
 
-async def factor_asked(visit: Visit) -> web.StreamResponse:
-    totp, _ = credentials.begin_factor(visit.deps.accounts, visit.person)
-    return await _factor_page(visit, totp)
-
-
 async def factor_set_up(visit: Visit) -> web.StreamResponse:
-    totp = visit.form.text("totp")
+    desk, totp = visit.deps.accounts, visit.form.text("totp")
+    if not visit.is_act:
+        return await _factor_page(visit, credentials.begin_factor(desk, visit.person)[0])
     if _SECRET.fullmatch(totp) is None:
         raise BadForm("this is no secret of a second factor")
     typed = visit.form.text("password"), totp, visit.form.text("first")
     try:
-        token, codes = await credentials.set_up_factor(
-            visit.deps.accounts, visit.person, *typed, visit.origin
-        )
+        token, codes = await credentials.set_up_factor(desk, visit.person, *typed, visit.origin)
     except Clash as why:
         return await _factor_page(visit, totp, [("first", visit.why(why))])
     except Denied as why:
@@ -206,14 +191,6 @@ def _not_proved(visit: Visit, why: Denied, field: str) -> Problems:
         raise why
     wrong = visit.say("account.password.wrong") if why.code == "GW-SIGN-IN" else visit.why(why)
     return [(field, wrong)]
-
-
-SECRET_ROUTES = (
-    *both(PASSWORD, "password", "password_change", password_changed, who=Who.PERSON),
-    get(FACTOR, "factor", factor_asked, who=Who.PERSON),
-    post(FACTOR, "factor_set_up", factor_set_up, who=Who.PERSON),
-    *both(CODES, "recovery_codes", "recovery_codes_made", codes_made, who=Who.READY),
-)
 
 
 LENDING = "/tai-khoan/uy-quyen"
@@ -357,7 +334,16 @@ def _may_end_delegation(visit: Visit, one: Delegation) -> bool:
     return concerned or visit.may(Right.APPROVE_DELEGATION) or visit.may(Right.ACCOUNTS)
 
 
-DELEGATION_ROUTES = (
+ROUTES = (
+    get(HOME, "account", account_shown, who=Who.READY),
+    post("/tai-khoan/phien/{id}/ket-thuc", "session_end", session_ended, who=Who.READY),
+    post("/tai-khoan/dang-xuat-moi-noi", "sign_out_everywhere", left_everywhere, who=Who.PERSON),
+    *both("/tai-khoan/khoa", "account_lock", "account_locked", account_locked, who=Who.PERSON),
+    post("/tai-khoan/phim", "account_keys", keys_switched, who=Who.READY),
+    post("/tai-khoan/mat-do", "account_density", density_chosen, who=Who.READY),
+    *both(PASSWORD, "password", "password_change", password_changed, who=Who.PERSON),
+    *both(FACTOR, "factor", "factor_set_up", factor_set_up, who=Who.PERSON),
+    *both(CODES, "recovery_codes", "recovery_codes_made", codes_made, who=Who.READY),
     get(LENDING, "delegations", delegations_listed),
     get(f"{LENDING}/moi", "delegation_new", delegation_asked, needs=_LENDS),
     post(f"{LENDING}/moi", "delegation_made", delegation_made, needs=_LENDS),

@@ -16,7 +16,7 @@ from aiohttp import BodyPartReader, web
 
 from gateway.api import downloads
 from gateway.domain.account import NumberingMode
-from gateway.domain.book import Book, BookForm, PaperLetter, Span
+from gateway.domain.book import Book, BookForm, Span
 from gateway.domain.document import Assignment, IncomingDocument, Signer, Source
 from gateway.domain.wall_clock import local
 from gateway.errors import Clash, GatewayError, NotFound, Refused
@@ -79,7 +79,7 @@ async def sent(visit: Visit) -> web.StreamResponse:
             dispatched_on=dates.typed_day(gone_on, today) if gone_on else None,
             copies=int(copies) if copies else None,
             catch_up=form.text("catch_up") or None,
-            **{name: form.text(name) for name in _SENT_TEXTS},
+            **{name: form.text(name) for name in books.SENT_TEXTS},
         )
         try:
             await books.enter(visit.deps.book, visit.scope(), told)
@@ -88,9 +88,6 @@ async def sent(visit: Visit) -> web.StreamResponse:
         else:
             return visit.said("/so-van-ban", "books.sent", so=Book.OUTGOING.value, nam=str(issued_on.year))
     return await sent_form(visit, problems)
-
-
-_SENT_TEXTS = (*("number", "symbol", "type_name", "subject", "signer", "recipients", "copy_holder", "note"),)
 
 
 async def line_corrected(visit: Visit) -> web.StreamResponse:
@@ -149,7 +146,10 @@ async def sent_form(visit: Visit, problems: Problems | None = None) -> web.Strea
 
 
 async def line_shown(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
-    document, paper = await _by_hand(visit), await _paper_letter(visit)
+    document, paper, id = await _by_hand(visit), None, visit.path("id")
+    if id.startswith("ppr_"):
+        async with visit.deps.store.read(visit.scope()) as work:
+            paper = await work.office.books.letter(id)
     if document is None and paper is None:
         raise Clash("this line is of a document of the exchange; open the document to act on it")
     given = visit.form.flat() or (_as_given(document) if document is not None else {})
@@ -172,14 +172,6 @@ async def _by_hand(visit: Visit) -> IncomingDocument | None:
     async with visit.deps.store.read(visit.scope()) as work:
         document = await work.incoming.get(id)
     return None if document.source is Source.AXIS else document
-
-
-async def _paper_letter(visit: Visit) -> PaperLetter | None:
-    id = visit.path("id")
-    if not id.startswith("ppr_"):
-        return None
-    async with visit.deps.store.read(visit.scope()) as work:
-        return await work.office.books.letter(id)
 
 
 def _letter(visit: Visit, given: Mapping[str, str]) -> tuple[TypedMail, Problems]:
@@ -255,17 +247,6 @@ async def _drain(request: web.Request) -> None:
         left -= len(piece)
 
 
-ENTRY_ROUTES = (
-    get("/so-van-ban/den/nhap", "book_enter_form", enter_form),
-    post("/so-van-ban/den/nhap", "book_enter", entered, body=FormBody.PARTS),
-    get("/so-van-ban/di/nhap", "book_sent_form", sent_form),
-    post("/so-van-ban/di/nhap", "book_sent", sent),
-    get("/so-van-ban/dong/{id}", "book_line", line_shown),
-    post("/so-van-ban/dong/{id}/sua", "book_correct", line_corrected),
-    post("/so-van-ban/dong/{id}/gach", "book_strike", line_struck),
-)
-
-
 _PAPER_PATH = "/so-van-ban/gui-giay"
 
 
@@ -311,13 +292,12 @@ async def paper_list_shown(visit: Visit, problems: Problems | None = None) -> we
     )
 
 
-PAPER_ROUTES = (
-    get(_PAPER_PATH, "book_paper", paper_list_shown),
-    post(f"{_PAPER_PATH}/{{id:msg_[0-9A-Za-z]{{1,40}}}}", "book_paper_closed", paper_line_closed),
-)
-
-
 _ROWS = 50
+_FILE_NAMES = {
+    Book.INCOMING: "so-van-ban-den",
+    Book.OUTGOING: "so-van-ban-di",
+    Book.FOLLOW_UP: "so-theo-doi",
+}
 
 
 async def shown(visit: Visit) -> web.StreamResponse:
@@ -385,7 +365,8 @@ async def file(visit: Visit) -> web.StreamResponse:
     write = books.write_xlsx if form is BookFormat.XLSX else books.write_csv
     with deps.blobs.scratch() as scratch:
         await write(deps.book, scope, ask, scratch.file)
-        content = await answers.file_content(deps.pool, scratch.file, f"{_file_name(ask)}.{form}", form)
+        name = f"{_FILE_NAMES[ask.book]}-{ask.span.year}.{form}"
+        content = await answers.file_content(deps.pool, scratch.file, name, form)
         return await answers.give_file(visit.request, content)
 
 
@@ -442,12 +423,16 @@ def _within(day: date | None, year: int) -> date | None:
     return date(year, 1, 1) if day.year < year else date(year, 12, 31)
 
 
-def _file_name(ask: Ask) -> str:
-    kinds = {Book.INCOMING: "so-van-ban-den", Book.OUTGOING: "so-van-ban-di", Book.FOLLOW_UP: "so-theo-doi"}
-    return f"{kinds[ask.book]}-{ask.span.year}"
-
-
 ROUTES = (
+    get("/so-van-ban/den/nhap", "book_enter_form", enter_form),
+    post("/so-van-ban/den/nhap", "book_enter", entered, body=FormBody.PARTS),
+    get("/so-van-ban/di/nhap", "book_sent_form", sent_form),
+    post("/so-van-ban/di/nhap", "book_sent", sent),
+    get("/so-van-ban/dong/{id}", "book_line", line_shown),
+    post("/so-van-ban/dong/{id}/sua", "book_correct", line_corrected),
+    post("/so-van-ban/dong/{id}/gach", "book_strike", line_struck),
+    get(_PAPER_PATH, "book_paper", paper_list_shown),
+    post(f"{_PAPER_PATH}/{{id:msg_[0-9A-Za-z]{{1,40}}}}", "book_paper_closed", paper_line_closed),
     get("/so-van-ban", "books", shown, needs=BOOKS, key="books"),
     get("/so-van-ban/tai/{form:xlsx|csv}", "book_file", file),
     get("/so-van-ban/in", "book_print", printed),

@@ -24,6 +24,7 @@ from gateway.office.accounts import acting
 from gateway.office.letters.looking import DOTS, WINDOW, LookedFile, lead_of
 from gateway.office.web import answers
 from gateway.office.web.answers import FileContent
+from gateway.office.web.forms import whole_number
 from gateway.office.web.visits import Visit, merged, where
 from gateway.ops.evidence.contents import HeldPacket
 from gateway.stored_content import OpenFile, streamed
@@ -216,7 +217,8 @@ async def leaf_of(visit: Visit, desk: LeafDesk) -> Leaf | None:
     if item is None:
         return None
     visit.deps.looking.are_at_work(visit.here.id)
-    page, dots, as_words = _page_asked(visit), visit.number("co", DOTS[0], DOTS), visit.ask("chu") == "1"
+    page = max(1, whole_number(visit.ask("trang"), 4) or 1)
+    dots, as_words = visit.number("co", DOTS[0], DOTS), visit.ask("chu") == "1"
     look = await _looked(visit, desk, item, page, dots, as_words=as_words)
     bare = Leaf(
         item=item,
@@ -334,11 +336,6 @@ def _files(visit: Visit, desk: LeafDesk, item: LookedFile) -> tuple[LeafLink, ..
         )
         for each in listed
     )
-
-
-def _page_asked(visit: Visit) -> int:
-    given = visit.ask("trang")
-    return max(1, int(given)) if given.isascii() and given.isdigit() and len(given) <= 4 else 1
 
 
 def _here(visit: Visit, desk: LeafDesk, **other: str | None) -> str:

@@ -16,10 +16,11 @@ from aiohttp import web
 
 from gateway.domain.diagnosis import Diagnosis, Level, Tag, worst
 from gateway.errors import Denied
-from gateway.office.domain.listing import Side, Tab
+from gateway.office.domain.listing import ListOrder, Side, Tab, Wanted
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.domain.task import Task, TaskKind
-from gateway.office.ports.lists import Charts, ListCount, ListOrder, Tiles, Wanted
+from gateway.office.store.lists import ListCount, Tiles
+from gateway.office.store.lists_figures import Charts
 from gateway.office.todo import TodoList
 from gateway.office.web import bell, charts
 from gateway.office.web.charts import QueueChart

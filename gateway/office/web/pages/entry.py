@@ -21,7 +21,7 @@ from gateway.office.web.door import COOKIE, LANG_COOKIE, SIGN_IN, forget_session
 from gateway.office.web.forms import Problems
 from gateway.office.web.listing.asking import STATES
 from gateway.office.web.pages import account
-from gateway.office.web.routes import FormBody, PageRoute, Who, get, post
+from gateway.office.web.routes import FormBody, Who, get, post
 from gateway.office.web.visits import Visit, inside
 from gateway.words import labels
 
@@ -64,15 +64,6 @@ async def session_extended(visit: Visit) -> web.StreamResponse:
             {"ends_at": visit.person.ends_at.isoformat()}, headers={"Cache-Control": "no-store"}
         )
     return visit.go("/")
-
-
-HOME_ROUTES: tuple[PageRoute, ...] = (
-    get("/", "home", first_page, who=Who.ANYBODY),
-    get("/ngon-ngu", "language", language_chosen, who=Who.ANYBODY),
-    get("/chon-co-quan", "choose_agency", agency_asked, who=Who.READY),
-    post("/chon-co-quan", "agency_chosen", agency_chosen, who=Who.READY),
-    post("/phien/gia-han", "extend", session_extended, who=Who.PERSON, body=FormBody.FORM),
-)
 
 
 _WAITS = frozenset({"GW-LOCKED", "GW-SLOW-DOWN"})
@@ -171,15 +162,6 @@ def _before(visit: Visit) -> str | None:
     return visit.request.cookies.get(COOKIE) or None
 
 
-ENTRY_ROUTES = (
-    get(SIGN_IN, "sign_in", sign_in_asked, who=Who.ANYBODY),
-    post(SIGN_IN, "signed_in", signed_in, who=Who.ANYBODY, body=FormBody.NONE),
-    post("/dang-xuat", "sign_out", signed_out, who=Who.ANYBODY),
-    get("/lien-ket/{code}", "one_time_link", link_opened, who=Who.ANYBODY),
-    post("/lien-ket/{code}", "account_taken_up", taken_up, who=Who.ANYBODY),
-)
-
-
 HELP_PARTS = {"send": 4, "receive": 4, "recall": 2, "book": 2, "admin": 3}
 HELP_STATES = tuple(each for each in STATES[Side.OUT] if each != "unknown")
 HELP_TIMES = ("take_in", "assign", "issue", "recall")
@@ -191,4 +173,16 @@ async def help_shown(visit: Visit) -> web.StreamResponse:
     )
 
 
-HELP_ROUTES = (get("/tro-giup", "help", help_shown, who=Who.ANYBODY, key="help"),)
+ROUTES = (
+    get("/", "home", first_page, who=Who.ANYBODY),
+    get("/ngon-ngu", "language", language_chosen, who=Who.ANYBODY),
+    get("/chon-co-quan", "choose_agency", agency_asked, who=Who.READY),
+    post("/chon-co-quan", "agency_chosen", agency_chosen, who=Who.READY),
+    post("/phien/gia-han", "extend", session_extended, who=Who.PERSON, body=FormBody.FORM),
+    get(SIGN_IN, "sign_in", sign_in_asked, who=Who.ANYBODY),
+    post(SIGN_IN, "signed_in", signed_in, who=Who.ANYBODY, body=FormBody.NONE),
+    post("/dang-xuat", "sign_out", signed_out, who=Who.ANYBODY),
+    get("/lien-ket/{code}", "one_time_link", link_opened, who=Who.ANYBODY),
+    post("/lien-ket/{code}", "account_taken_up", taken_up, who=Who.ANYBODY),
+    get("/tro-giup", "help", help_shown, who=Who.ANYBODY, key="help"),
+)

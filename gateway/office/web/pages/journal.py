@@ -4,10 +4,10 @@ newest first, under the state of the seal; the same as text, which the log tells
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from fnmatch import fnmatchcase
+from typing import Any
 
 from aiohttp import web
 
@@ -15,12 +15,13 @@ from gateway.domain.event import EventKind
 from gateway.domain.wall_clock import local
 from gateway.errors import Denied
 from gateway.office.domain.roles import Manner, Right
-from gateway.office.ports.node import JournalAsk, JournalEntry
+from gateway.office.node.journal import JournalAsk, JournalEntry
 from gateway.office.web import answers, dates
 from gateway.office.web.answers import FileContent
 from gateway.office.web.forms import Problems, whole_number
 from gateway.office.web.routes import Needs, Who, get, post
 from gateway.office.web.visits import AUDITS, Visit, merged, where
+from gateway.store.log_reading import WantedEvents
 from gateway.words import labels
 
 KEY, PATH = "audit", "/nhat-ky"
@@ -39,22 +40,6 @@ _TECHNICAL = (
 _BEFORE, _AFTER = ("before", "old"), ("after", "new", "state", "status", "standing", "outcome")
 _BAD = ("failed", "invalid", "refused", "rejected", "returned", "blocked", "locked", "dropped", "malware")
 _WAITS = ("held", "waiting", "retry")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShownEntry:
-    """One line as its columns say it. `rest` is what stands in none of them."""
-
-    entry: JournalEntry
-    who: str
-    place: str
-    what: str
-    path: str
-    before: str
-    after: str
-    outcome: str
-    call: str
-    rest: tuple[tuple[str, str], ...]
 
 
 async def shown(visit: Visit) -> web.StreamResponse:
@@ -80,7 +65,7 @@ async def shown(visit: Visit) -> web.StreamResponse:
         says=lambda code, params: visit.say_or(f"audit.{code}", code, **params),
         scope=_manner(visit),
         given={name: visit.ask(name) for name in ("nguoi", "object", "loai", "tu", "den")},
-        kinds=_kinds(visit, sorted(EventKind), ask),
+        kinds=_kinds(visit, ask),
         takes=visit.may(Right.AUDIT, *_TAKES[0].manners) and not problems,
         export=where(f"{PATH}/tai", **merged(query, sau=None, told=None)),
         **values,
@@ -98,7 +83,7 @@ async def export(visit: Visit) -> web.StreamResponse:
     if problems:
         return await shown(visit)
     lines = await visit.deps.operations.journal.export(
-        visit.person.person.id, ask.agency_id or "", ask, MOST_EXPORTED
+        visit.person.person.id, ask.wanted.agency_id or "", ask, MOST_EXPORTED
     )
     name = f"nhat-ky-{local(visit.deps.clock.now()):%Y%m%d-%H%M}.csv"
     content = FileContent(name=name, found_type="csv", pieces=_csv(visit, lines))
@@ -109,12 +94,13 @@ async def _csv(visit: Visit, lines: AsyncIterator[JournalEntry]) -> AsyncIterato
     names = ("at", "who", "place", "what", "object", "before", "after", "outcome", "call", "line")
     yield "\ufeff".encode() + answers.csv_line([visit.say(f"journal.{name}") for name in names])
     async for each in lines:
-        row = _row(visit, each)
-        at = local(each.at)
-        cells = [f"{at:%d/%m/%Y %H:%M:%S}", row.who, row.place, row.what, each.subject_id]
-        outcome = visit.say(f"journal.outcome.{row.outcome}")
-        leaf = "" if each.leaf is None else str(each.leaf)
-        yield answers.csv_line([*cells, row.before, row.after, outcome, row.call, leaf])
+        row = _row(visit, each) | {
+            "at": f"{local(each.event.at):%d/%m/%Y %H:%M:%S}",
+            "object": each.event.subject_id,
+            "line": "" if each.leaf is None else str(each.leaf),
+        }
+        row["outcome"] = visit.say(f"journal.outcome.{row['outcome']}")
+        yield answers.csv_line([row[name] for name in names])
 
 
 async def _asked(visit: Visit) -> tuple[JournalAsk, Problems]:
@@ -122,26 +108,21 @@ async def _asked(visit: Visit) -> tuple[JournalAsk, Problems]:
     (since, until), problems = visit.days_asked("tu", "den")
     kind, who = visit.ask("loai"), visit.ask("nguoi")
     manner = _manner(visit)
-    person = visit.person.person.id if manner is Manner.OWN else await _person(visit, who)
-    ask = JournalAsk(
+    if manner is Manner.OWN:
+        who = visit.person.person.id
+    elif who:
+        # An id, or the one that a name finds; a name that finds nobody finds nothing.
+        who = next(iter(await visit.deps.operations.journal.named(who)), who[:200])
+    wanted = WantedEvents(
         agency_id=None if _is_everywhere(visit, manner) else visit.here.id,
-        people=manner is Manner.ACCOUNTS,
-        principal_id=person,
-        within=_TECHNICAL if manner is Manner.TECHNICAL else _ACCOUNTS if manner is Manner.ACCOUNTS else (),
-        kind=kind if labels.has(f"event.{kind.removesuffix('.*')}") else "",
-        subject_id=visit.ask("object")[:200],
+        principal_id=who or None,
+        kind=kind if labels.has(f"event.{kind.removesuffix('.*')}") else None,
+        subject_id=visit.ask("object")[:200] or None,
         since=dates.midnight(since) if since else None,
         until=dates.midnight(until + _DAY) if until else None,
     )
-    return ask, problems
-
-
-async def _person(visit: Visit, text: str) -> str:
-    """An id, or the one that a name finds; a name that finds nobody finds nothing."""
-    if not text:
-        return ""
-    found = await visit.deps.operations.journal.named(text)
-    return found[0] if found else text[:200]
+    within = {Manner.TECHNICAL: _TECHNICAL, Manner.ACCOUNTS: _ACCOUNTS}.get(manner, ())
+    return JournalAsk(wanted=wanted, within=within, people=manner is Manner.ACCOUNTS), problems
 
 
 def _manner(visit: Visit) -> Manner:
@@ -161,9 +142,13 @@ def _is_everywhere(visit: Visit, manner: Manner) -> bool:
     return False
 
 
-def _kinds(visit: Visit, known: Sequence[str], ask: JournalAsk) -> list[tuple[str, str]]:
+def _kinds(visit: Visit, ask: JournalAsk) -> list[tuple[str, str]]:
     """What may be chosen: groups, then each kind, as far as the role sees them."""
-    open_to = [each for each in known if not ask.within or any(fnmatchcase(each, one) for one in ask.within)]
+    open_to = [
+        each
+        for each in sorted(EventKind)
+        if not ask.within or any(fnmatchcase(each, one) for one in ask.within)
+    ]
     groups = sorted({each.partition(".")[0] for each in open_to})
     return [
         ("", visit.say("journal.kind.all")),
@@ -172,24 +157,26 @@ def _kinds(visit: Visit, known: Sequence[str], ask: JournalAsk) -> list[tuple[st
     ]
 
 
-def _row(visit: Visit, entry: JournalEntry) -> ShownEntry:
-    data, who = dict(entry.data), entry.principal_id
-    call = str(data.pop("call", ""))
-    place = entry.place or str(data.get("session", ""))
-    before = _first(data, _BEFORE)
-    after = _first(data, _AFTER)
-    return ShownEntry(
-        entry=entry,
-        who=entry.who or visit.say_or(f"journal.principal.{who}", who),
-        place=place,
-        what=visit.say_or(f"event.{entry.kind}", entry.kind),
-        path=_path(visit, entry.agency, entry.subject_id),
-        before=before,
-        after=after,
-        outcome=_outcome(entry.kind, after),
-        call=call,
-        rest=tuple((name, _text(value)) for name, value in data.items() if value not in (None, "", [], {})),
-    )
+def _row(visit: Visit, entry: JournalEntry) -> dict[str, Any]:  # Any: what a template is given
+    """One line as its columns say it. `rest` is what stands in none of them."""
+    event = entry.event
+    data, who = dict(event.data), event.principal_id
+    call, place = str(data.pop("call", "")), entry.place or str(data.get("session", ""))
+    before, after = _first(data, _BEFORE), _first(data, _AFTER)
+    last = event.kind.rpartition(".")[2]
+    is_bad = last in _BAD or after in _BAD
+    return {
+        "entry": entry,
+        "who": entry.who or visit.say_or(f"journal.principal.{who}", who),
+        "place": place,
+        "what": visit.say_or(f"event.{event.kind}", event.kind),
+        "path": _path(visit, entry.agency, event.subject_id),
+        "before": before,
+        "after": after,
+        "outcome": "bad" if is_bad else "waits" if last in _WAITS else "good",
+        "call": call,
+        "rest": [(name, _text(value)) for name, value in data.items() if value not in (None, "", [], {})],
+    }
 
 
 def _first(data: dict[str, object], names: tuple[str, ...]) -> str:
@@ -212,13 +199,6 @@ def _path(visit: Visit, agency: str | None, subject: str) -> str:
     if visit.may(Right.TAKE_IN, Manner.YES) or visit.may(Right.NOTICES, Manner.YES):
         places["inx_"] = "/van-hanh/cach-ly/"
     return f"{places[subject[:4]]}{subject}" if subject[:4] in places and subject.isascii() else ""
-
-
-def _outcome(kind: str, after: str) -> str:
-    last = kind.rpartition(".")[2]
-    if last in _BAD or after in _BAD:
-        return "bad"
-    return "waits" if last in _WAITS else "good"
 
 
 ROUTES = (

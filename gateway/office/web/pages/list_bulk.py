@@ -4,11 +4,8 @@ its session alone and for an hour: an act is answered by another address, so tha
 
 from __future__ import annotations
 
-import json
-import secrets
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass
 from functools import partial
 
 from aiohttp import web
@@ -22,7 +19,6 @@ from gateway.office.domain.listing import Side, Tag
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.letters import asking, received
 from gateway.office.letters.asking import Urging
-from gateway.office.ports.lists import Keeping, Keepings
 from gateway.office.web import answers
 from gateway.office.web.forms import Problems
 from gateway.office.web.listing import list_rows
@@ -35,8 +31,7 @@ from gateway.office.web.pages.lists import MENU, SEE, acts_of, asked_here
 from gateway.office.web.routes import Needs, get, post
 from gateway.office.web.visits import Visit
 from gateway.outgoing import manage
-
-_RESULT_KEPT = timedelta(hours=1)
+from gateway.store.row import from_json, to_json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,25 +53,6 @@ class BulkResult:
     @property
     def done(self) -> int:
         return sum(each.ok for each in self.outcomes)
-
-
-async def keep_result(keepings: Keepings, result: BulkResult, session_id: str, now: datetime) -> str:
-    """The key to find it by."""
-    key, body = secrets.token_urlsafe(12), json.dumps(asdict(result)).encode()
-    await keepings.keep(Keeping(key=key, session_id=session_id, body=body, at=now, until=now + _RESULT_KEPT))
-    return key
-
-
-async def find_result(keepings: Keepings, key: str, session_id: str, now: datetime) -> BulkResult | None:
-    body = await keepings.find(key, session_id, now)
-    if body is None:
-        return None
-    told = json.loads(body)
-    return BulkResult(
-        act=told["act"],
-        back=told["back"],
-        outcomes=tuple(BulkOutcome(**each) for each in told["outcomes"]),
-    )
 
 
 _GRAVE = frozenset({"huy-gui", "tu-choi"})
@@ -103,16 +79,18 @@ async def done(visit: Visit, side: Side) -> web.StreamResponse:
     outcomes = await run(visit, chosen)
     outcomes += [_outcome(each, ok=False, text=each.why) for each in chosen.choices if each.why]
     made = BulkResult(act=named, back=chosen.asked.address(), outcomes=tuple(outcomes))
-    key = await keep_result(visit.deps.keepings, made, visit.person.session.id, visit.deps.clock.now())
+    body, keepings = to_json(BulkResult, made).encode(), visit.deps.store.keepings
+    key = await keepings.keep(visit.person.session.id, body, visit.deps.clock.now())
     return visit.go(f"/danh-sach/ket-qua/{key}")
 
 
 async def result_shown(visit: Visit) -> web.StreamResponse:
     session, now = visit.person.session.id, visit.deps.clock.now()
-    found = await find_result(visit.deps.keepings, visit.path("key"), session, now)
-    if found is None:
+    body = await visit.deps.store.keepings.find(visit.path("key"), session, now)
+    if body is None:
         raise NotFound("what became of that act is not kept any more")
-    return await visit.page("lists/result.html", title=visit.say("listing.result"), result=found)
+    result = from_json(BulkResult, body.decode())
+    return await visit.page("lists/result.html", title=visit.say("listing.result"), result=result)
 
 
 def _check(visit: Visit, side: Side, named: str) -> None:

@@ -5,10 +5,9 @@ bounded, and made in a scratch file, away from the event loop and a piece at a t
 from __future__ import annotations
 
 import zipfile
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
-from typing import BinaryIO
 
 from aiohttp import web
 
@@ -16,7 +15,7 @@ from gateway.domain.book import Cell
 from gateway.errors import Clash, Denied, NotFound
 from gateway.office.accounts import acting
 from gateway.office.book import table_files
-from gateway.office.book.table_files import XlsxColumn, XlsxWriter
+from gateway.office.book.table_files import Piece, XlsxColumn
 from gateway.office.domain.listing import ListLine, Side, Tag
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.web import answers
@@ -28,7 +27,6 @@ from gateway.office.web.pages import content
 from gateway.office.web.pages.lists import MENU, SEE, acts_of, asked_here, filter_words
 from gateway.office.web.routes import Needs, get, post
 from gateway.office.web.visits import Visit
-from gateway.ports import Pool
 from gateway.words import labels
 
 WIDTHS: Mapping[str, int] = {
@@ -69,51 +67,19 @@ def _cell_of(row: ShownLine, key: str, lang: str, tags: Sequence[Tag]) -> Cell:
     if key in plain:
         return plain[key]
     if key in ("noi-nhan", "noi-gui"):
-        return _party(row)
+        name = f"{card.party} ({card.party_code})" if card.party else card.party_code
+        return f"{name} +{card.parties - 1}" if line.side is Side.OUT and card.parties > 1 else name
     if key == "trang-thai":
         return f"{row.state}; {row.summary}" if row.summary else row.state
     if key == "kiem-tra":
-        told = [
-            (
-                labels.say(f"listing.check.{each.key}", lang),
-                labels.say_or(f"checked.{each.found}", each.found, lang),
-            )
+        return "; ".join(
+            f"{labels.say(f'listing.check.{each.key}', lang)}: "
+            + labels.say_or(f"checked.{each.found}", each.found, lang)
             for each in row.checks
-        ]
-        return "; ".join(f"{name}: {found}" for name, found in told)
+        )
     if key == "nhan":
         return "; ".join(each.name for each in tags)
     return labels.say(f"listing.source.{line.origin}", lang) if line.origin else ""
-
-
-def _party(row: ShownLine) -> str:
-    card = row.line.card
-    name = f"{card.party} ({card.party_code})" if card.party else card.party_code
-    return f"{name} +{card.parties - 1}" if row.line.side is Side.OUT and card.parties > 1 else name
-
-
-# Makes the rows of one piece; called in the pool.
-Piece = Callable[[], Sequence[Sequence[Cell]]]
-
-
-async def write_xlsx(
-    pool: Pool, out: BinaryIO, title: str, heads: Sequence[XlsxColumn], pieces: AsyncIterator[Piece]
-) -> None:
-    with XlsxWriter(out, title, heads) as writer:
-        async for piece in pieces:
-            await pool.run(partial(_add_each, piece, writer.add))
-        await pool.run(writer.close)
-
-
-async def write_csv(pool: Pool, out: BinaryIO, titles: Sequence[str], pieces: AsyncIterator[Piece]) -> None:
-    out.write(table_files.csv_heading(titles))
-    async for piece in pieces:
-        await pool.run(partial(_add_each, piece, lambda row: out.write(table_files.csv_line(row))))
-
-
-def _add_each(piece: Piece, add: Callable[[Sequence[Cell]], object]) -> None:
-    for row in piece():
-        add(row)
 
 
 READS = (Needs(right=Right.SEE_CONTENT, manners=(Manner.YES, Manner.OWN)),)
@@ -154,17 +120,16 @@ async def file_given(visit: Visit, side: Side) -> web.StreamResponse:
         raise NotFound("a list is written as xlsx or csv")
     wanted = asked_here(visit, side)
     columns = _columns(visit, wanted)
-    titles = [visit.say(f"listing.column.{each.key}") for each in columns]
+    heads = [
+        XlsxColumn(title=visit.say(f"listing.column.{each.key}"), width=WIDTHS.get(each.key, WIDTH))
+        for each in columns
+    ]
     name = f"{PATHS[side].lstrip('/')}-{visit.deps.clock.now():%Y%m%d-%H%M}.{form}"
     pool = visit.deps.pool
     with visit.deps.blobs.scratch() as scratch:
         async with aclosing(_pieces_of(visit, wanted, columns)) as pieces:
-            if form == "xlsx":
-                named = zip(titles, columns, strict=True)
-                heads = [XlsxColumn(title=title, width=WIDTHS.get(each.key, WIDTH)) for title, each in named]
-                await write_xlsx(pool, scratch.file, visit.say(f"listing.caption.{side}"), heads, pieces)
-            else:
-                await write_csv(pool, scratch.file, titles, pieces)
+            title = visit.say(f"listing.caption.{side}")
+            await table_files.write(pool, scratch.file, form, title, heads, pieces)
         return await answers.give_file(
             visit.request, await answers.file_content(pool, scratch.file, name, form)
         )
@@ -182,8 +147,12 @@ async def _pieces_of(
 
 def _told(
     teller: Teller, lines: Sequence[ListLine], columns: tuple[Column, ...], tags: Mapping[str, Sequence[Tag]]
-) -> list[list[Cell]]:
-    return [cells_of(each, columns, teller.lang, tags.get(each.line.id, ())) for each in teller.rows(lines)]
+) -> list[tuple[list[Cell], bool]]:
+    """The cells of each row; nothing on a list is struck."""
+    return [
+        (cells_of(each, columns, teller.lang, tags.get(each.line.id, ())), False)
+        for each in teller.rows(lines)
+    ]
 
 
 def _columns(visit: Visit, wanted: ListQuestion) -> tuple[Column, ...]:
@@ -191,35 +160,25 @@ def _columns(visit: Visit, wanted: ListQuestion) -> tuple[Column, ...]:
     return chosen_columns(wanted.side, wanted.columns, content=seen.content, tags=seen.tags)
 
 
-async def _tags(
-    visit: Visit, lines: Sequence[ListLine], columns: Sequence[Column]
-) -> Mapping[str, Sequence[Tag]]:
-    return await list_rows.tags_of_lines(visit, lines) if any(each.is_tag for each in columns) else {}
-
-
 async def printed(visit: Visit, side: Side) -> web.StreamResponse:
     wanted, teller = asked_here(visit, side), await list_rows.teller_of(visit, side)
     found = await list_rows.chosen(visit, wanted, "xuat", most=MOST_PRINTED, whole=True)
     columns = _columns(visit, wanted)
+    tabs = (f"tab.{wanted.side}.{wanted.tab}", f"tab.{wanted.tab}", f"tile.{wanted.tab}")
     lines = [each.row.line for each in found.choices]
-    tags = await _tags(visit, lines, columns)
+    tags = await list_rows.tags_of_lines(visit, lines) if any(each.is_tag for each in columns) else {}
     return await visit.page(
         "lists/print.html",
         title=visit.say(f"listing.caption.{wanted.side}"),
-        rows=[[cell_text(cell) for cell in row] for row in _told(teller, lines, columns, tags)],
+        rows=[[cell_text(cell) for cell in row] for row, _ in _told(teller, lines, columns, tags)],
         columns=columns,
         asked=wanted,
         words=filter_words(visit, wanted, await list_rows.known_tags(visit)),
         cut=found.cut,
         most=MOST_PRINTED,
         made_at=moment_text(visit.deps.clock.now()),
-        tab=_tab_word(wanted, visit.lang),
+        tab=next((visit.say(key) for key in tabs if labels.has(key)), ""),
     )
-
-
-def _tab_word(wanted: ListQuestion, lang: str) -> str:
-    keys = (f"tab.{wanted.side}.{wanted.tab}", f"tab.{wanted.tab}", f"tile.{wanted.tab}")
-    return next((labels.say(key, lang) for key in keys if labels.has(key)), "")
 
 
 async def packs(visit: Visit) -> web.StreamResponse:

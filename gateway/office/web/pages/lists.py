@@ -20,10 +20,10 @@ from gateway.domain.document import URGENCY_KEYS, WORKED_ON
 from gateway.domain.text import fold, sought
 from gateway.errors import Clash, NotFound
 from gateway.office.accounts import tags_and_views
-from gateway.office.domain.listing import NO_BOOK, TABS, ListLine, Side, Tab, Tag
+from gateway.office.domain.listing import NO_BOOK, TABS, ListLine, ListOrder, Side, Tab, Tag, Wanted
 from gateway.office.domain.roles import Manner, Right
-from gateway.office.ports.lists import ListCount, ListOrder, ListPage, Wanted
-from gateway.office.ports.store import OfficeWork
+from gateway.office.store.lists import ListCount, ListPage
+from gateway.office.store.store import OfficeWork
 from gateway.office.web.answers import figure
 from gateway.office.web.forms import Problems
 from gateway.office.web.listing import asking, list_rows
@@ -305,12 +305,6 @@ async def search(visit: Visit) -> web.StreamResponse:
     )
 
 
-LIST_ROUTES = (
-    *(get(PATHS[side], key, partial(listed, side=side), needs=SEE, key=key) for side, key in MENU.items()),
-    get("/tim-kiem", "search", search, needs=SEE),
-)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Neighbours:
     """Empty where there is none. `back` is the list itself."""
@@ -375,18 +369,6 @@ async def view_removed(visit: Visit, side: Side) -> web.StreamResponse:
     return visit.said(PATHS[side], "listing.view.removed", tab="all")
 
 
-VIEW_ROUTES = tuple(
-    route
-    for side, key in MENU.items()
-    for at, name in ((f"/danh-sach{PATHS[side]}/bo-loc", f"{key}_list_view"),)
-    for route in (
-        get(at, name, partial(view_page, side=side), needs=SEE, key=key),
-        post(at, f"{name}_saved", partial(view_saved, side=side), needs=SEE, key=key),
-        post(f"{at}/xoa", f"{name}_removed", partial(view_removed, side=side), needs=SEE, key=key),
-    )
-)
-
-
 KEEPS = (
     Needs(right=Right.ISSUE, manners=(Manner.YES,)),
     Needs(right=Right.TAKE_IN, manners=(Manner.YES,)),
@@ -417,7 +399,21 @@ async def _tags_counted(visit: Visit) -> list[tuple[Tag, int, int]]:
 
 
 _TAGS = "/danh-sach/nhan"
-TAG_ROUTES = (
+
+
+ROUTES = (
+    *(get(PATHS[side], key, partial(listed, side=side), needs=SEE, key=key) for side, key in MENU.items()),
+    get("/tim-kiem", "search", search, needs=SEE),
+    *(
+        route
+        for side, key in MENU.items()
+        for at, name in ((f"/danh-sach{PATHS[side]}/bo-loc", f"{key}_list_view"),)
+        for route in (
+            get(at, name, partial(view_page, side=side), needs=SEE, key=key),
+            post(at, f"{name}_saved", partial(view_saved, side=side), needs=SEE, key=key),
+            post(f"{at}/xoa", f"{name}_removed", partial(view_removed, side=side), needs=SEE, key=key),
+        )
+    ),
     get(_TAGS, "tags", tags_shown, needs=KEEPS),
     *both(f"{_TAGS}/{{id}}/xoa", "tag_remove", "tag_removed", tag_removed, needs=KEEPS),
 )

@@ -15,12 +15,10 @@ from aiohttp import web
 
 from gateway.errors import BadForm, Denied, NotFound, StoreFailure
 from gateway.office.accounts import sessions
-from gateway.office.domain.listing import Side
-from gateway.office.domain.ringing import RingKind
+from gateway.office.domain.listing import Side, Wanted
+from gateway.office.domain.notice import RingKind
 from gateway.office.domain.roles import Manner, Right
-from gateway.office.ports.lists import Wanted
 from gateway.office.web import bell
-from gateway.office.web.bell import Bell
 from gateway.office.web.deps import LIVE_BETWEEN_S, LIVE_LONGEST_S, LIVE_LOOK_S, LIVE_STILL_S
 from gateway.office.web.listing import list_rows
 from gateway.office.web.pages.account import HOME
@@ -80,7 +78,7 @@ async def _tell_news(visit: Visit, response: web.StreamResponse, wanted: Wanted 
 
 async def _watch_stream(visit: Visit, over: asyncio.Event) -> None:
     """Ends with the page, with the session, and with what the person may see here."""
-    while not over.is_set() and not _is_gone(visit.request):
+    while not over.is_set() and (line := visit.request.transport) is not None and not line.is_closing():
         await visit.deps.live.pause(LIVE_STILL_S)
         try:
             acting = await sessions.look(visit.deps.accounts, visit.token)
@@ -90,10 +88,6 @@ async def _watch_stream(visit: Visit, over: asyncio.Event) -> None:
         else:
             if acting.session.agency_id != visit.here.id or seen != visit.person.require(Right.SEE_CONTENT):
                 over.set()
-
-
-def _is_gone(request: web.Request) -> bool:
-    return request.transport is None or request.transport.is_closing()
 
 
 async def _rings(visit: Visit) -> str:
@@ -134,17 +128,13 @@ def _wanted_news(visit: Visit) -> Wanted | None:
     return Wanted(side=side, since=since, viewer=seen.viewer(side))
 
 
-ROUTES = (
-    get("/su-kien", "news", news_stream, needs=SEE, quiet=True),
-    get("/su-kien/so", "news_number", news_number, needs=SEE, quiet=True),
-)
-
-
 HEARS = (Needs(right=Right.SEE_CONTENT, manners=(Manner.YES, Manner.OWN)),)
 
 
 async def rings_shown(visit: Visit) -> web.StreamResponse:
-    found = await _bell_of(visit)
+    found = await bell.of(visit, anew=True)
+    if found is None:
+        raise Denied("there is nothing to be told of here", code="GW-RIGHT")
     if visit.is_piece:
         return visit.piece("bell/_list.html", bell=found, rings=found.rings[: bell.IN_FRAME])
     return await visit.page(
@@ -175,14 +165,9 @@ async def ring_kinds_chosen(visit: Visit) -> web.StreamResponse:
     return visit.said(HOME, "bell.chosen")
 
 
-async def _bell_of(visit: Visit) -> Bell:
-    found = await bell.of(visit, anew=True)
-    if found is None:
-        raise Denied("there is nothing to be told of here", code="GW-RIGHT")
-    return found
-
-
-BELL_ROUTES = (
+ROUTES = (
+    get("/su-kien", "news", news_stream, needs=SEE, quiet=True),
+    get("/su-kien/so", "news_number", news_number, needs=SEE, quiet=True),
     get(bell.PATH, "bell", rings_shown, needs=HEARS, key="bell"),
     post(f"{bell.PATH}/da-doc", "bell_read", rings_read, needs=HEARS, key="bell"),
     post("/tai-khoan/thong-bao", "bell_kinds", ring_kinds_chosen, needs=HEARS),

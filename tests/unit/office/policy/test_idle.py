@@ -8,9 +8,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.domain.person import AccountStanding, Person
 from gateway.office.domain.session import FailedTries
 from gateway.office.policy import signing_in
-from gateway.office.policy.signing_in import Account, AccountMeasure, IdleRules, SlowRules
+from gateway.office.policy.signing_in import AccountMeasure, IdleRules, SlowRules
 from tests.support.clock import START
 
 DAY = timedelta(days=1)
@@ -18,12 +19,17 @@ RULES = IdleRules()
 STRICT = IdleRules(lock_new=30 * DAY)
 
 
-def account(**more: object) -> Account:
-    return Account(**{"added_at": START, "last_login_at": START, **more})  # type: ignore[arg-type]
+def account(**more: object) -> Person:
+    given = {"added_at": START, "roles_at": START, "last_login_at": START, **more}
+    names = dict.fromkeys(("id", "name", "added_by", "roles_by"), "x")
+    return Person(roles=frozenset(), **names, **given)  # type: ignore[arg-type]
 
 
-def verdict(days: float, rules: IdleRules = RULES, **more: object) -> AccountMeasure:
-    return signing_in.judge_idle(account(**more), rules, START + days * DAY)
+def verdict(
+    days: float, rules: IdleRules = RULES, *, is_needed: bool = False, **more: object
+) -> AccountMeasure:
+    now, person = START + days * DAY, account(**more)
+    return signing_in.judge_idle(person, rules, now, has_post=True, is_needed=is_needed)
 
 
 def test_an_account_is_warned_of_once_for_each_step_then_suspended() -> None:
@@ -41,7 +47,11 @@ def test_who_is_needed_is_told_of_once_and_kept() -> None:
 
 
 def test_a_suspended_account_is_withdrawn_after_fifteen_days_unless_needed() -> None:
-    gone: dict[str, Any] = {"suspended_at": START, "is_out": True}
+    gone: dict[str, Any] = {
+        "standing": AccountStanding.SUSPENDED,
+        "standing_why": signing_in.IDLE,
+        "standing_at": START,
+    }
     assert verdict(14.9, **gone) is AccountMeasure.FINE
     assert verdict(15, **gone) is AccountMeasure.WITHDRAW
     assert verdict(15, **gone, is_needed=True) is AccountMeasure.FINE

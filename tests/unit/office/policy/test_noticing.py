@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 
 from gateway.domain.office_calendar import OfficeCalendar
 from gateway.domain.wall_clock import VIETNAM
+from gateway.office.domain.notice import Audience, Notice, NoticeKind, NoticeWish
 from gateway.office.policy import todo
-from gateway.office.ports.telling import Audience, Notice, NoticeKind, NoticeWish
 
 OFFICE = OfficeCalendar()
 FRIDAY, MONDAY = datetime(2026, 10, 16, 8, tzinfo=VIETNAM), datetime(2026, 10, 19, 8, tzinfo=VIETNAM)

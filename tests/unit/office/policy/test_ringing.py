@@ -9,7 +9,7 @@ import pytest
 
 from gateway.domain.document import Urgency
 from gateway.office import ringing
-from gateway.office.domain.ringing import About, OwnDesk, Partner, Ring, RingKind
+from gateway.office.domain.notice import About, OwnDesk, Partner, Ring, RingKind
 from gateway.office.domain.task import Task, TaskKind
 from tests.support.cases import Cases
 

@@ -6,10 +6,9 @@ import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 
-from gateway.office.domain.listing import Side, Tab
-from gateway.office.ports.lists import MOST_COUNTED, ListCount, Wanted
+from gateway.office.domain.listing import Side, Tab, Wanted
 from gateway.office.store import lists
-from gateway.office.store.lists import COUNT_FRESH, STILL_MANY, KnownCounts
+from gateway.office.store.lists import COUNT_FRESH, MOST_COUNTED, STILL_MANY, KnownCounts, ListCount
 from tests.support.clock import ManualClock
 
 SENT, FAILED = Wanted(side=Side.OUT, tab=Tab.SENT), Wanted(side=Side.OUT, tab=Tab.FAILED)

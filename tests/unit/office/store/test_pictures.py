@@ -14,8 +14,7 @@ from gateway.domain.identity import Digest
 from gateway.domain.page_picture import PageLook
 from gateway.domain.pdf import Size
 from gateway.office.letters.looking import may_be_kept
-from gateway.office.ports.pictures import PictureKey
-from gateway.office.store.pictures import FilePictures
+from gateway.office.store.pictures import FilePictures, PictureKey
 from gateway.store.data_folder import Room
 from tests.support.clock import ManualClock
 from tests.support.stores import incoming, outgoing

@@ -19,7 +19,7 @@ from gateway.domain.wall_clock import VIETNAM
 from gateway.office import todo
 from gateway.office.desks import TodoDesk
 from gateway.office.domain.task import Task, TaskKind
-from gateway.office.store.store import SqlOfficeStore, SqlOfficeWork
+from gateway.office.store.store import OfficeWork, SqlOfficeStore
 from gateway.policy.upkeep import CertificateEnding
 from gateway.settings import Settings
 from tests.support.clock import ManualClock
@@ -102,7 +102,7 @@ class TodoOffice:
         return part
 
     @asynccontextmanager
-    async def change(self) -> AsyncIterator[SqlOfficeWork]:
+    async def change(self) -> AsyncIterator[OfficeWork]:
         """A unit of work that is committed when its block ends."""
         async with self.store.begin(NORTH) as work:
             yield work

@@ -3,52 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from gateway.domain.event import EventKind
 from gateway.office.desks import TodoDesk
-from gateway.office.ports.telling import Notice, NoticeKind, NoticeWish
-from gateway.office.store.store import SqlOfficeStore
+from gateway.office.domain.notice import Notice, NoticeKind, NoticeWish
+from gateway.office.store.store import SqlNotices, SqlOfficeStore
 from gateway.office.telling import NoticeBoard
 from tests.support.clock import ManualClock
 
 
-@dataclass
-class LookedAt:
+class LookedAt(SqlNotices):
     """The rows of a store, while a page is asked for in the moment before each save."""
 
-    store: SqlOfficeStore
-    clock: ManualClock
-    board: NoticeBoard | None = None
-
-    async def open(self) -> Sequence[Notice]:
-        return await self.store.notices.open()
-
-    async def all(self, limit: int) -> Sequence[Notice]:
-        return await self.store.notices.all(limit)
-
-    async def get(self, id: str) -> Notice:
-        return await self.store.notices.get(id)
+    board: NoticeBoard
 
     async def save(
         self,
         notice: Notice,
         kind: EventKind,
         agencies: Sequence[str],
-        told: Mapping[str, object],
+        data: Mapping[str, object],
         by: str,
         at: datetime,
     ) -> None:
-        assert self.board is not None
-        await self.board.current(self.clock.now())
-        await self.store.notices.save(notice, kind, agencies, told, by, at)
+        await self.board.current(at)
+        await super().save(notice, kind, agencies, data, by, at)
 
 
 async def test_a_page_that_was_asked_for_just_before_hides_no_notice(
     desk: TodoDesk, store: SqlOfficeStore, clock: ManualClock
 ) -> None:
-    rows = LookedAt(store, clock)
+    rows = LookedAt(store.writing, store.reading, clock)
     rows.board = board = NoticeBoard(desk=desk, rows=rows)
     wish = NoticeWish(
         kind=NoticeKind.INCIDENT,

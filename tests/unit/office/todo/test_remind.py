@@ -15,10 +15,9 @@ from gateway.domain.document import InState, Urgency
 from gateway.office import mail
 from gateway.office.desks import TodoDesk
 from gateway.office.domain.task import RecallAsk
-from gateway.office.mail import SmtpMailer
+from gateway.office.mail import DigestMail, SmtpMailer
 from gateway.office.policy.reminders import UnitPeople
 from gateway.office.telling import Reminders
-from gateway.office.workers import DigestMail
 from gateway.pool import ThreadPool
 from gateway.settings.options import MailSettings
 from tests.support.clock import ManualClock

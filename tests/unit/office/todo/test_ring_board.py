@@ -11,7 +11,7 @@ import pytest
 from gateway.domain.document import Assignment, InState, Urgency
 from gateway.domain.status import Fact, RequestKind, Track
 from gateway.office.desks import TodoDesk
-from gateway.office.domain.ringing import OwnDesk, Partner, RingKind
+from gateway.office.domain.notice import OwnDesk, Partner, RingKind
 from gateway.office.ringing import RingBoard
 from gateway.office.todo import TaskBell
 from gateway.ports.queues import InboxPacket

@@ -9,8 +9,7 @@ import pytest
 
 from gateway.domain.document import Urgency
 from gateway.domain.wall_clock import VIETNAM
-from gateway.office.domain.listing import Origin, Side, Tab, unit_viewer
-from gateway.office.ports.lists import ListOrder, Wanted
+from gateway.office.domain.listing import ListOrder, Origin, Side, Tab, Wanted, unit_viewer
 from gateway.office.web.listing import asking
 from gateway.office.web.listing.asking import COLUMNS, chosen_columns
 

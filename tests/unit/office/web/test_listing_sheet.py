@@ -14,15 +14,14 @@ from dataclasses import dataclass, field
 import pytest
 
 from gateway.domain.book import Cell
-from gateway.office.book.table_files import XlsxColumn
-from gateway.office.web.pages import list_export
-from gateway.office.web.pages.list_export import Piece
+from gateway.office.book import table_files
+from gateway.office.book.table_files import Piece, XlsxColumn
 from gateway.pool import ThreadPool
 
 PIECES, ROWS = 100, 100
 
 
-class Rows(list[Sequence[Cell]]):
+class Rows(list[tuple[Sequence[Cell], bool]]):
     """A list that can be watched."""
 
 
@@ -41,7 +40,7 @@ class Counted:
 
             def piece(n: int = n) -> Rows:
                 self.threads.add(threading.get_ident())
-                made = Rows([f"{n * ROWS + row}/UBND", "Về việc thử"] for row in range(ROWS))
+                made = Rows(([f"{n * ROWS + row}/UBND", "Về việc thử"], False) for row in range(ROWS))
                 self.alive.append(weakref.ref(made))
                 return made
 
@@ -51,13 +50,12 @@ class Counted:
 @pytest.mark.parametrize("form", ["xlsx", "csv"])
 async def test_ten_thousand_rows_are_made_off_the_loop_a_piece_at_a_time(form: str) -> None:
     out, counted, pool = io.BytesIO(), Counted(), ThreadPool(2)
+    heads = [XlsxColumn(title=each, width=18) for each in ("Số", "Trích yếu")]
+    await table_files.write(pool, out, form, "Văn bản", heads, counted.pieces())
     if form == "xlsx":
-        heads = [XlsxColumn(title=each, width=18) for each in ("Số", "Trích yếu")]
-        await list_export.write_xlsx(pool, out, "Văn bản", heads, counted.pieces())
         text = zipfile.ZipFile(out).read("xl/worksheets/sheet1.xml").decode()
         found = text.count("/UBND")
     else:
-        await list_export.write_csv(pool, out, ["Số", "Trích yếu"], counted.pieces())
         found = len(list(csv.reader(io.StringIO(out.getvalue().decode("utf-8-sig"))))) - 1
 
     assert found == PIECES * ROWS

@@ -7,12 +7,8 @@ from gateway.office.web.pages.administration import accounts, acts, keys, webhoo
 from gateway.office.web.routes import PageRoute
 
 ROUTES: tuple[PageRoute, ...] = (
-    *accounts.ACCOUNT_ROUTES,
-    *acts.ACT_ROUTES,
-    *accounts.MAILBOX_ROUTES,
-    *acts.REVIEW_ROUTES,
-    *keys.START_ROUTES,
-    *keys.KEY_ROUTES,
-    *keys.CALL_ROUTES,
+    *accounts.ROUTES,
+    *acts.ROUTES,
+    *keys.ROUTES,
     *webhooks.ROUTES,
 )

@@ -70,7 +70,8 @@ async def places_open(visit: Visit, *, together: bool = True, node: bool = True)
 
 def chosen_place(visit: Visit, places: Sequence[Place], given: str | None = None) -> Place:
     """What the address or the form names; else the agency that is worked for, else the first. NotFound for another's."""
-    wanted = visit.ask("co-quan") if given is None else given
+    named = visit.form.text("place") if visit.is_act else visit.ask("co-quan")
+    wanted = named if given is None else given
     if not wanted and visit.agency is not None:
         wanted = visit.agency.code
     found = next((each for each in places if each.key == wanted), None if wanted else places[0])
@@ -84,8 +85,8 @@ async def agencies_open(visit: Visit) -> Sequence[Place]:
     return await places_open(visit, together=False, node=False)
 
 
-async def agency_place(visit: Visit, given: str) -> Place:
-    return chosen_place(visit, await agencies_open(visit), given)
+async def agency_here(visit: Visit) -> Place:
+    return chosen_place(visit, await agencies_open(visit))
 
 
 def _place_of(agency: HostedAgency) -> Place:
@@ -145,9 +146,9 @@ async def account_added(visit: Visit) -> web.StreamResponse:
     form, values = visit.form, visit.form.flat()
     if "suggest" in form or not form.text("login"):
         taken = await admin.logins(visit.deps.accounts)
-        style = signing_in.LoginStyle(visit.deps.naming.login_style)
+        style = signing_in.LoginStyle(visit.deps.settings.accounts.login_style)
         values["login"] = signing_in.login_of_person(
-            form.text("name"), style, taken, visit.deps.naming.login_tail
+            form.text("name"), style, taken, visit.deps.settings.accounts.login_tail
         )
     if "suggest" in form:
         return await account_form(visit, values)
@@ -173,7 +174,7 @@ async def account_added(visit: Visit) -> web.StreamResponse:
 
 
 def address_of_node(visit: Visit) -> str:
-    return visit.deps.naming.address or f"{visit.request.scheme}://{visit.request.host}"
+    return visit.deps.settings.accounts.address or f"{visit.request.scheme}://{visit.request.host}"
 
 
 async def link_page(visit: Visit, person: Person, code: str) -> web.Response:
@@ -305,12 +306,6 @@ def name_of(person: Person) -> str:
 
 
 _AT = {"who": Who.READY, "needs": ADMINISTERS, "key": "administration"}
-ACCOUNT_ROUTES = (
-    get(HOME, "accounts", accounts_listed, **_AT),
-    get(f"{HOME}/tai-khoan/moi", "account_new", account_form, **_AT),
-    post(f"{HOME}/tai-khoan/moi", "account_added", account_added, **_AT),
-    get(f"{HOME}/tai-khoan/{{id}}", "account_shown", account_shown, **_AT),
-)
 
 
 _MAILBOXES = f"{HOME}/hop-thu"
@@ -318,11 +313,11 @@ _MAILBOX_ROLES = (PostRole.CLERK, PostRole.AGENCY_ADMIN)
 
 
 async def mailboxes_listed(visit: Visit) -> web.StreamResponse:
-    return await _mailboxes_page(visit, await agency_place(visit, visit.ask("co-quan")))
+    return await _mailboxes_page(visit, await agency_here(visit))
 
 
 async def mailbox_made(visit: Visit) -> web.StreamResponse:
-    form, here = visit.form, await agency_place(visit, visit.form.text("place"))
+    form, here = visit.form, await agency_here(visit)
     role = next((each for each in _MAILBOX_ROLES if each == form.text("role")), PostRole.CLERK)
     try:
         await posts.make_mailbox(visit.deps.accounts, administrator(visit), here.id, form.text("name"), role)
@@ -332,7 +327,7 @@ async def mailbox_made(visit: Visit) -> web.StreamResponse:
 
 
 async def mailbox_closed(visit: Visit) -> web.StreamResponse:
-    here = await agency_place(visit, visit.form.text("place") if visit.is_act else visit.ask("co-quan"))
+    here = await agency_here(visit)
     name, query = visit.path("name"), {"co-quan": here.key}
     if not visit.is_act:
         found = await posts.mailboxes_of(visit.deps.accounts, here.id)
@@ -365,7 +360,7 @@ async def _mailboxes_page(
     places = await agencies_open(visit)
     found = await posts.mailboxes_of(visit.deps.accounts, here.id)
     taken = {box.name for box, _ in found}
-    short, options = signing_in.short_name(here.name), visit.deps.naming
+    short, options = signing_in.short_name(here.name), visit.deps.settings.accounts
     clerks = options.clerks_mailbox.replace("{abbr}", short)
     admins = options.admins_mailbox.replace("{abbr}", short)
     return await visit.form_page(
@@ -381,7 +376,11 @@ async def _mailboxes_page(
     )
 
 
-MAILBOX_ROUTES = (
+ROUTES = (
+    get(HOME, "accounts", accounts_listed, **_AT),
+    get(f"{HOME}/tai-khoan/moi", "account_new", account_form, **_AT),
+    post(f"{HOME}/tai-khoan/moi", "account_added", account_added, **_AT),
+    get(f"{HOME}/tai-khoan/{{id}}", "account_shown", account_shown, **_AT),
     get(_MAILBOXES, "mailboxes", mailboxes_listed, **_AT),
     post(_MAILBOXES, "mailbox_made", mailbox_made, **_AT),
     *both(f"{_MAILBOXES}/{{name}}/dong", "mailbox_close", "mailbox_closed", mailbox_closed, **_AT),

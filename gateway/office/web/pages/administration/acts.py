@@ -110,7 +110,7 @@ def _reason_of_standing(visit: Visit) -> tuple[str, Problems]:
             problems.append(("decided", visit.say("admin.decided.wrong")))
         else:
             late = "admin.decided.late" if (today - day).days > _LEAVER_DAYS else "admin.decided.kept"
-            reason = f"{reason} {visit.say(late, day=day.strftime('%d/%m/%Y'))}"
+            reason = f"{reason} {visit.say(late, day=dates.day_text(day))}"
     return reason, problems
 
 
@@ -176,11 +176,6 @@ async def _named_post(visit: Visit, role: str, key: str) -> WantedPost:
 
 
 _AT = {"who": Who.READY, "needs": ADMINISTERS, "key": "administration"}
-ACT_ROUTES = (
-    *both(f"{_ONE}/vai-tro", "account_post", "account_post_given", post_given, **_AT),
-    *both(f"{_ONE}/thoi-vai-tro", "account_post_take", "account_post_taken", post_taken, **_AT),
-    *both(f"{_ONE}/{{act:{_PATTERN}}}", "account_act", "account_act_done", act_done, **_AT),
-)
 
 
 _REVIEW = f"{HOME}/ra-soat"
@@ -191,7 +186,7 @@ _REVIEW_COLUMNS = (
 
 
 async def review_listed(visit: Visit) -> web.StreamResponse:
-    here = await _review_place(visit, visit.ask("co-quan"))
+    here = await _review_place(visit)
     found = await admin.review_lines(visit.deps.accounts, accounts.administrator(visit), here.id)
     last = await admin.last_review(visit.deps.accounts, here.id)
     today = local(visit.person.at).date()
@@ -209,14 +204,14 @@ async def review_listed(visit: Visit) -> web.StreamResponse:
 
 
 async def review_confirmed(visit: Visit) -> web.StreamResponse:
-    here = await _review_place(visit, visit.form.text("place"))
+    here = await _review_place(visit)
     year = local(visit.person.at).year
     await admin.confirm_review(visit.deps.accounts, accounts.administrator(visit), here.id, year)
     return visit.said(_REVIEW, "admin.reviewed", **{"co-quan": here.key})
 
 
 async def review_file(visit: Visit) -> web.StreamResponse:
-    here = await _review_place(visit, visit.ask("co-quan"))
+    here = await _review_place(visit)
     found = await admin.review_lines(visit.deps.accounts, accounts.administrator(visit), here.id)
     rows = [_review_cells(visit, here, each) for each in found]
     with visit.deps.blobs.scratch() as scratch:
@@ -231,7 +226,7 @@ def _write_review(visit: Visit, here: Place, rows: list[list[str | date | None]]
     writer = XlsxWriter(out, visit.say("admin.review"), columns)
     for each in rows:
         writer.add(each)
-    today = local(visit.person.at).strftime("%d/%m/%Y")
+    today = dates.day_text(local(visit.person.at))
     writer.close([visit.say("admin.review.below", name=here.name, count=len(rows), day=today)])
     out.seek(0)
 
@@ -252,11 +247,14 @@ def _review_cells(visit: Visit, here: Place, line: AccountLine) -> list[str | da
     ]
 
 
-async def _review_place(visit: Visit, given: str) -> Place:
-    return accounts.chosen_place(visit, await accounts.places_open(visit, together=False), given)
+async def _review_place(visit: Visit) -> Place:
+    return accounts.chosen_place(visit, await accounts.places_open(visit, together=False))
 
 
-REVIEW_ROUTES = (
+ROUTES = (
+    *both(f"{_ONE}/vai-tro", "account_post", "account_post_given", post_given, **_AT),
+    *both(f"{_ONE}/thoi-vai-tro", "account_post_take", "account_post_taken", post_taken, **_AT),
+    *both(f"{_ONE}/{{act:{_PATTERN}}}", "account_act", "account_act_done", act_done, **_AT),
     get(_REVIEW, "review", review_listed, **_AT),
     post(_REVIEW, "review_done", review_confirmed, **_AT),
     get(f"{_REVIEW}/danh-sach.xlsx", "review_file", review_file, **_AT),

@@ -31,7 +31,7 @@ from gateway.office.web import answers, dates
 from gateway.office.web.forms import Problems
 from gateway.office.web.pages.administration import accounts
 from gateway.office.web.pages.administration.accounts import HOME, Place
-from gateway.office.web.routes import Who, both, get, post
+from gateway.office.web.routes import Who, both, get
 from gateway.office.web.visits import ADMINISTERS, Visit, merged, where
 
 KEYS, HOOKS = f"{HOME}/khoa-api", f"{HOME}/webhook"
@@ -46,28 +46,24 @@ _LONGEST_SHOWN = 60
 
 
 async def keys_listed(visit: Visit) -> web.StreamResponse:
-    here, now = await accounts.agency_place(visit, visit.ask("co-quan")), visit.person.at
+    here, now = await accounts.agency_here(visit), visit.person.at
     found = await program_keys.listed(
-        visit.deps.accounts, visit.deps.keys, accounts.administrator(visit), here.id
+        visit.deps.accounts, visit.deps.store.accounts, accounts.administrator(visit), here.id
     )
     return await visit.page(
         "admin/keys.html",
         title=visit.say("keys.title"),
         rows=[(each, each.state(now)) for each in found],
-        today=await visit.deps.calls.counts([each.id for each in found], dates.midnight(visit.today)),
+        today=await visit.deps.store.calls.counts([each.id for each in found], dates.midnight(visit.today)),
         here=here,
         places=[(each.key, each.name) for each in await accounts.agencies_open(visit)],
     )
 
 
-async def key_asked(visit: Visit) -> web.StreamResponse:
-    return await _key_form(
-        visit, await accounts.agency_place(visit, visit.ask("co-quan")), {}, set(program_keys.DAILY), []
-    )
-
-
 async def key_made(visit: Visit) -> web.StreamResponse:
-    form, here = visit.form, await accounts.agency_place(visit, visit.form.text("place"))
+    form, here = visit.form, await accounts.agency_here(visit)
+    if not visit.is_act:
+        return await _key_form(visit, here, {}, set(program_keys.DAILY), [])
     ticked = {each for each in ApiScope if each in form.all("scopes")}
     life = next((each for each in LIVES if str(each) == form.text("life")), LIVES[-1])
     given, wrong = _networks(visit, form.text("networks"))
@@ -87,7 +83,12 @@ async def key_rotated(visit: Visit) -> web.StreamResponse:
     """A second key with the same name, scopes, life, networks and certificate; the first goes on until somebody revokes it,
     or its time is up."""
     here, key = await _open_key(visit)
-    _refuse_unchangeable(key)
+    # What a certificate alone opens has no secret. A system's is the node's administrator's to give: a page that is left
+    # open would show what signs every call.
+    if key.way is KeyWay.CERTIFICATE:
+        raise Clash("bind another certificate by: gateway tokens bind", code="GW-CERT-SECRET")
+    if key.system is not None:
+        raise Clash("a document system gets another secret by: gateway compat rotate", code="GW-KEY-SYSTEM")
     if not visit.is_act:
         return await _ask(visit, here, key, "rotate")
     span = (key.expires_at - key.created_at) if key.expires_at is not None else timedelta(days=LIVES[-1])
@@ -107,7 +108,7 @@ async def key_revoked(visit: Visit) -> web.StreamResponse:
     if not visit.is_act:
         return await _ask(visit, here, key, "revoke", grave=True)
     deps, by = visit.deps, accounts.administrator(visit)
-    await program_keys.revoke(deps.accounts, deps.keys, by, here.id, key.id)
+    await program_keys.revoke(deps.accounts, deps.store.accounts, by, here.id, key.id)
     # The page of webhooks lists them, each with why it is paused.
     if await deps.webhooks.rows.pause_without_key(key.principal.id, by.principal_id):
         return visit.said(HOOKS, "keys.revoked_with_webhooks", **{"co-quan": here.key})
@@ -145,7 +146,7 @@ def _networks(visit: Visit, text: str) -> tuple[tuple[Network, ...], Problems]:
 async def _make_key(visit: Visit, here: Place, wanted: WantedKey) -> web.Response:
     secret, key = await program_keys.make(
         visit.deps.accounts,
-        visit.deps.keys,
+        visit.deps.store.accounts,
         accounts.administrator(visit),
         here.id,
         wanted,
@@ -185,34 +186,18 @@ async def _open_key(visit: Visit) -> tuple[Place, ApiKey]:
     return here, key
 
 
-def _refuse_unchangeable(key: ApiKey) -> None:
-    """A system's secret is the node's administrator's to give: a page that is left open would show what signs every call.
-    What a certificate alone opens has none."""
-    if key.way is KeyWay.CERTIFICATE:
-        raise Clash("bind another certificate by: gateway tokens bind", code="GW-CERT-SECRET")
-    if key.system is not None:
-        raise Clash("a document system gets another secret by: gateway compat rotate", code="GW-KEY-SYSTEM")
-
-
 async def _found_key(visit: Visit) -> tuple[Place, ApiKey]:
     """Of an agency that is administered; NotFound for another's, and for one that serves several."""
     deps, id = visit.deps, visit.path("id")
-    owner = next((each.agency_ids for each in await deps.keys.list_keys() if each.id == id), ())
+    owner = next((each.agency_ids for each in await deps.store.accounts.list_keys() if each.id == id), ())
     here = next((each for each in await accounts.agencies_open(visit) if (each.agency_id,) == owner), None)
     if here is None:
         raise NotFound("there is no such API key")
     by = accounts.administrator(visit)
-    return here, await program_keys.one(deps.accounts, deps.keys, by, here.id, id)
+    return here, await program_keys.one(deps.accounts, deps.store.accounts, by, here.id, id)
 
 
 _AT = {"who": Who.READY, "needs": ADMINISTERS, "key": "administration"}
-KEY_ROUTES = (
-    get(KEYS, "api_keys", keys_listed, **_AT),
-    get(f"{KEYS}/moi", "api_key_new", key_asked, **_AT),
-    post(f"{KEYS}/moi", "api_key_made", key_made, **_AT),
-    *both(f"{KEYS}/{{id}}/thay-khoa", "api_key_rotate", "api_key_rotated", key_rotated, **_AT),
-    *both(f"{KEYS}/{{id}}/thu-hoi", "api_key_revoke", "api_key_revoked", key_revoked, **_AT),
-)
 
 
 CALLS = f"{KEYS}/{{id}}/nhat-ky"
@@ -224,7 +209,7 @@ _FAILED_CALLS = "loi"
 async def calls_shown(visit: Visit) -> web.StreamResponse:
     _, key = await _found_key(visit)
     errors, route = visit.ask("ket-qua") == _FAILED_CALLS, visit.ask("dia-chi")
-    calls = visit.deps.calls
+    calls = visit.deps.store.calls
     found = await calls.listed(
         key.id, _CALLS_SHOWN + 1, errors=errors, route=route, before=visit.ask("truoc")
     )
@@ -250,7 +235,7 @@ async def calls_shown(visit: Visit) -> web.StreamResponse:
         asked={"errors": _FAILED_CALLS if errors else "", "route": route},
         today=today.get(key.id, CallCount()),
         hour=hour.get(key.id, CallCount()),
-        days=visit.deps.calls_days,
+        days=visit.deps.settings.api.calls_days,
         most=MOST_CALLS_OF_A_KEY,
     )
 
@@ -262,9 +247,6 @@ def _curl(visit: Visit, call: ApiCall) -> str:
     return f"curl -X {call.method} {address} -H {key}"
 
 
-CALL_ROUTES = (get(CALLS, "api_key_calls", calls_shown, **_AT),)
-
-
 _LANGUAGES = (
     *(("curl", "curl"), ("python", "Python"), ("java", "Java")),
     *(("csharp", "C#"), ("php", "PHP"), ("node", "Node.js")),
@@ -272,7 +254,7 @@ _LANGUAGES = (
 
 
 async def start_shown(visit: Visit) -> web.StreamResponse:
-    here = await accounts.agency_place(visit, visit.ask("co-quan"))
+    here = await accounts.agency_here(visit)
     hosted = [each.code for each in await visit.deps.store.hosted() if each.left_at is None]
     values = {
         "node": accounts.address_of_node(visit),
@@ -299,4 +281,11 @@ def _start_text(name: str, values: dict[str, str]) -> str:
     return str(answers.templates().get_template(f"admin/start/{name}").render(plain))
 
 
-START_ROUTES = (get(f"{KEYS}/bat-dau", "api_start", start_shown, **_AT),)
+ROUTES = (
+    get(KEYS, "api_keys", keys_listed, **_AT),
+    *both(f"{KEYS}/moi", "api_key_new", "api_key_made", key_made, **_AT),
+    *both(f"{KEYS}/{{id}}/thay-khoa", "api_key_rotate", "api_key_rotated", key_rotated, **_AT),
+    *both(f"{KEYS}/{{id}}/thu-hoi", "api_key_revoke", "api_key_revoked", key_revoked, **_AT),
+    get(CALLS, "api_key_calls", calls_shown, **_AT),
+    get(f"{KEYS}/bat-dau", "api_start", start_shown, **_AT),
+)

@@ -31,7 +31,7 @@ _STATES = {"loi": DeliveryState.FAILED, "cho": DeliveryState.WAITING, "xong": De
 
 
 async def hooks_listed(visit: Visit) -> web.StreamResponse:
-    here = await accounts.agency_place(visit, visit.ask("co-quan"))
+    here = await accounts.agency_here(visit)
     found = await visit.deps.webhooks.listed(here.id)
     return await visit.page(
         "admin/webhooks.html",
@@ -48,12 +48,10 @@ def standing(endpoint: Endpoint) -> str:
     return "failing" if endpoint.is_failing else endpoint.state.value
 
 
-async def hook_asked(visit: Visit) -> web.StreamResponse:
-    return await _form(visit, await accounts.agency_place(visit, visit.ask("co-quan")), {}, set(), [])
-
-
 async def hook_made(visit: Visit) -> web.StreamResponse:
-    form, here = visit.form, await accounts.agency_place(visit, visit.form.text("place"))
+    form, here = visit.form, await accounts.agency_here(visit)
+    if not visit.is_act:
+        return await _form(visit, here, {}, set(), [])
     ticked = {each for each in _kinds() if each in form.all("types")}
     wanted = WantedEndpoint(
         url=form.text("url"),
@@ -104,14 +102,12 @@ async def _log(visit: Visit, here: Place, endpoint: Endpoint, tried: object) -> 
         rows=[(each, f"{local(each.at):%d/%m/%Y %H:%M:%S}") for each in found],
         older=where(path, **{**kept, "truoc": str(found[-1].sequence)}) if has_more else "",
         newest=where(path, **kept) if before else "",
-        results=_results(visit),
+        results=[
+            ("", visit.say("webhook.every")),
+            *((key, visit.say(f"webhook.delivery.{state}")) for key, state in _STATES.items()),
+        ],
         asked=asked if asked in _STATES else "",
     )
-
-
-def _results(visit: Visit) -> list[tuple[str, str]]:
-    every = ("", visit.say("webhook.every"))
-    return [every, *((key, visit.say(f"webhook.delivery.{state}")) for key, state in _STATES.items())]
 
 
 async def hook_sent_again(visit: Visit) -> web.StreamResponse:
@@ -198,8 +194,7 @@ async def _found(visit: Visit) -> tuple[Place, Endpoint]:
 _AT = {"who": Who.READY, "needs": ADMINISTERS, "key": "administration"}
 ROUTES = (
     get(HOOKS, "webhooks", hooks_listed, **_AT),
-    get(f"{HOOKS}/moi", "webhook_new", hook_asked, **_AT),
-    post(f"{HOOKS}/moi", "webhook_made", hook_made, **_AT),
+    *both(f"{HOOKS}/moi", "webhook_new", "webhook_made", hook_made, **_AT),
     get(_ONE, "webhook", hook_shown, **_AT),
     post(f"{_ONE}/gui-thu", "webhook_tried", hook_tried, **_AT),
     post(f"{_ONE}/gui-lai", "webhook_sent_again", hook_sent_again, **_AT),

@@ -6,12 +6,9 @@ from gateway.office.web.pages.agencies import changes, changing, ground, looking
 from gateway.office.web.routes import PageRoute
 
 ROUTES: tuple[PageRoute, ...] = (
-    *changes.FILE_ROUTES,
-    *changes.IMPORT_ROUTES,
     *changing.ROUTES,
-    *changes.REFORM_ROUTES,
-    *proposals.BINDING_ROUTES,
-    *proposals.PROPOSAL_ROUTES,
+    *changes.ROUTES,
+    *proposals.ROUTES,
     *ground.ROUTES,
     *looking.ROUTES,
 )

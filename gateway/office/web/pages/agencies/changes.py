@@ -7,8 +7,9 @@ applied: what it changed, and what came with it. Who undoes shows password and s
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
+from functools import partial
+from typing import Any
 
 from aiohttp import web
 
@@ -16,14 +17,15 @@ from gateway.deciding import registry_changes
 from gateway.domain.person import ProposalState
 from gateway.domain.registry_change import Plan, RegistryChange
 from gateway.domain.registry_reform import ReformRecord, ReformState
-from gateway.errors import BadForm, Clash, Denied
+from gateway.edxml import workbook
+from gateway.errors import BadForm, Clash
 from gateway.office.web import answers, forms
 from gateway.office.web.answers import FileContent
 from gateway.office.web.deps import Preview
 from gateway.office.web.forms import Problems
 from gateway.office.web.pages.agencies import ground
-from gateway.office.web.pages.agencies.changing import get, post
-from gateway.office.web.pages.agencies.ground import ImportWord
+from gateway.office.web.pages.agencies.changing import both, get, post
+from gateway.office.web.pages.agencies.ground import ImportWord, Shown
 from gateway.office.web.pages.agencies.proposals import LIST
 from gateway.office.web.routes import FormBody
 from gateway.office.web.visits import Visit, where
@@ -31,20 +33,11 @@ from gateway.policy import code_file, reform_words
 from gateway.policy.code_file import CodeFile
 
 REFORMS = "/co-quan/thay-doi"
+_ask = partial(Visit.question, part="agencies/_questions.html")
 _MOST_REFORMS = 100
 _MOST_OPEN = 50
 _NAMED = 10
 _LONGEST_HOW = 200
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShownReform:
-    """One change in the list. `standing` is undone, upcoming or in_force; `due_on` is None once nothing is owed."""
-
-    record: ReformRecord
-    path: str
-    standing: str
-    due_on: date | None
 
 
 async def reforms_listed(visit: Visit) -> web.StreamResponse:
@@ -83,58 +76,53 @@ async def reform_shown(visit: Visit) -> web.StreamResponse:
 
 
 async def reform_undone(visit: Visit) -> web.StreamResponse:
-    reason = visit.form.text("reason")
-    if problems := visit.short_reason() + ground.proof_missing(visit):
-        return await reform_undo_page(visit, problems)
-    desk, id = visit.deps.deciding, visit.path("id")
-    try:
-        await registry_changes.undo_reform(desk, await ground.signed_in_here(visit), id, reason)
-    except (Denied, Clash) as why:
-        return await reform_undo_page(visit, ground.proof_refused(visit, why))
-    return visit.said(f"{REFORMS}/{id}", "reforms.undone")
-
-
-async def reform_reported(visit: Visit) -> web.StreamResponse:
-    how, id = visit.form.text("how")[:_LONGEST_HOW], visit.path("id")
-    if not how:
-        return await reform_report_page(visit, [visit.missing("how", "reforms.report.how")])
-    await registry_changes.report_reform(visit.deps.deciding, visit.person.person.id, id, how)
-    return visit.said(f"{REFORMS}/{id}", "reforms.reported")
-
-
-async def reform_undo_page(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
-    kept = await registry_changes.kept_reform(visit.deps.deciding, visit.path("id"))
-    return await visit.form_page(
-        "agencies/undo.html",
+    desk, id, problems = visit.deps.deciding, visit.path("id"), Problems()
+    if visit.is_act:
+        reason = visit.form.text("reason")
+        _, problems = await ground.signed(
+            visit, visit.short_reason(), lambda who: registry_changes.undo_reform(desk, who, id, reason)
+        )
+        if not problems:
+            return visit.said(f"{REFORMS}/{id}", "reforms.undone")
+    kept = await registry_changes.kept_reform(desk, id)
+    row = _reform_row(kept.record, visit.deps.out.today())
+    return await _ask(
+        visit,
         problems,
-        title=visit.say("reforms.undo"),
-        row=_reform_row(kept.record, visit.deps.out.today()),
+        *("reforms.undo", "", "reforms.undo.do"),
+        back=row["path"],
+        which="undo",
+        grave=True,
+        row=row,
         lines=ground.code_lines(kept.after, {code: life for code, life in kept.before.items() if life}),
         begun=[code for code, life in kept.before.items() if life is None],
         against=ground.remarks_said(visit, kept.against_undo),
+        closed=bool(kept.against_undo),
     )
 
 
-async def reform_report_page(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
-    record = await registry_changes.get_reform(visit.deps.deciding, visit.path("id"))
-    return await visit.form_page(
-        "agencies/report.html",
-        problems,
-        title=visit.say("reforms.report"),
-        row=_reform_row(record, visit.deps.out.today()),
-    )
+async def reform_reported(visit: Visit) -> web.StreamResponse:
+    desk, how, id = visit.deps.deciding, visit.form.text("how")[:_LONGEST_HOW], visit.path("id")
+    if how and visit.is_act:
+        await registry_changes.report_reform(desk, visit.person.person.id, id, how)
+        return visit.said(f"{REFORMS}/{id}", "reforms.reported")
+    row = _reform_row(await registry_changes.get_reform(desk, id), visit.deps.out.today())
+    missing = [visit.missing("how", "reforms.report.how")]
+    words = ("reforms.report", "reforms.report.will", "reforms.report.do")
+    return await _ask(visit, missing, *words, back=row["path"], which="report", row=row)
 
 
-def _reform_row(record: ReformRecord, today: date) -> ShownReform:
+def _reform_row(record: ReformRecord, today: date) -> Shown:
+    """`standing` is undone, upcoming or in_force; `due_on` is None once nothing is owed."""
     is_undone = record.state is ReformState.UNDONE
     standing = "upcoming" if today < record.reform.effective_on else "in_force"
     owes = not is_undone and record.reported_at is None
-    return ShownReform(
-        record=record,
-        path=where(f"{REFORMS}/{record.id}"),
-        standing="undone" if is_undone else standing,
-        due_on=reform_words.report_due_on(record.reform) if owes else None,
-    )
+    return {
+        "record": record,
+        "path": where(f"{REFORMS}/{record.id}"),
+        "standing": "undone" if is_undone else standing,
+        "due_on": reform_words.report_due_on(record.reform) if owes else None,
+    }
 
 
 def _reform_title(visit: Visit, record: ReformRecord) -> str:
@@ -142,16 +130,6 @@ def _reform_title(visit: Visit, record: ReformRecord) -> str:
     named = reform.sources or reform.ended or tuple(each.code for each in reform.targets)
     codes = ", ".join(named[:_NAMED]) + (" …" if len(named) > _NAMED else "")
     return f"{visit.say(f'reform.kind.{reform.kind}')}: {codes}"
-
-
-REFORM_ROUTES = (
-    get(REFORMS, "reforms", reforms_listed),
-    get(f"{REFORMS}/{{id}}", "reform", reform_shown),
-    get(f"{REFORMS}/{{id}}/hoan-tac", "reform_undo_page", reform_undo_page),
-    post(f"{REFORMS}/{{id}}/hoan-tac", "reform_undo", reform_undone),
-    get(f"{REFORMS}/{{id}}/bao-cao", "reform_report_page", reform_report_page),
-    post(f"{REFORMS}/{{id}}/bao-cao", "reform_report", reform_reported),
-)
 
 
 _NEEDS_TWO = "REG-TWO-PEOPLE"
@@ -171,7 +149,7 @@ async def file_uploaded(visit: Visit) -> web.StreamResponse:
     if not content:
         return await file_asked(visit, [("file", visit.say("reforms.import.no_file"))])
     try:
-        read = await visit.deps.pool.run(lambda: code_file.opened(bytes(content), visit.deps.workbook))
+        read = await visit.deps.pool.run(lambda: code_file.opened(bytes(content), workbook.first_sheet))
     except BadForm as why:
         return await file_asked(visit, [("file", visit.say(f"clash.{why.code}"))])
     names = code_file.headings_of(read.csv)
@@ -231,19 +209,16 @@ async def import_proposed(visit: Visit) -> web.StreamResponse:
     """For a second person, who finds the number of the decision nowhere on the page."""
     if (kept := await _kept_preview(visit)) is None:
         return visit.said(PATH, "reforms.import_gone")
-    number, problems = visit.form.text("number"), ground.proof_missing(visit)
-    if not number:
-        problems.insert(0, visit.missing("number", "reforms.import.number"))
-    if problems:
-        return await _preview_page(visit, kept, problems)
-    desk, reason = visit.deps.deciding, visit.form.text("reason")
-    try:
-        who = await ground.signed_in_here(visit)
-        made = await registry_changes.propose_import(
+    number, desk, reason = visit.form.text("number"), visit.deps.deciding, visit.form.text("reason")
+    made, problems = await ground.signed(
+        visit,
+        [] if number else [visit.missing("number", "reforms.import.number")],
+        lambda who: registry_changes.propose_import(
             desk, who, kept.plan, kept.whole, kept.name, number, reason
-        )
-    except (Denied, Clash) as why:
-        return await _preview_page(visit, kept, ground.proof_refused(visit, why))
+        ),
+    )
+    if made is None:
+        return await _preview_page(visit, kept, problems)
     await visit.deps.previews.forget(visit.path("key"))
     return visit.said(f"{LIST}/{made.id}", "reforms.proposed")
 
@@ -253,18 +228,17 @@ async def _planned(
 ) -> web.StreamResponse:
     deps = visit.deps
     whole = await deps.pool.run(lambda: code_file.under_own_names(read.csv, said))
-    key = await deps.previews.keep(
-        Preview(
-            name=name,
-            headings=tuple(names),
-            columns=tuple(said),
-            plan=await deps.registry.plan_import(whole),
-            read=read,
-            whole=whole,
-            at=deps.clock.now(),
-            session_id=visit.person.session.id,
-        )
+    plan = await deps.registry.plan_import(whole)
+    made = Preview(
+        name=name,
+        headings=tuple(names),
+        columns=tuple(said),
+        read=read,
+        effect=plan.effect,
+        plan=plan,
+        whole=whole,
     )
+    key = await deps.previews.keep(made, visit.person.session.id, deps.clock.now())
     return visit.go(f"{PATH}/xem/{key}")
 
 
@@ -325,7 +299,49 @@ def _told_of_import(change: RegistryChange, undone: Mapping[str, str]) -> Mappin
     return {"path": path, "at": change.at, "by": change.by, "is_undone": change.id in undone, **counts}
 
 
-FILE_ROUTES = (
+ONE_IMPORT = f"{PATH}/lan"
+_CODES_SHOWN = 200
+
+
+async def import_undone(visit: Visit) -> web.StreamResponse:
+    desk, id, problems = visit.deps.deciding, visit.path("id"), Problems()
+    if visit.is_act:
+        reason = visit.form.text("reason")
+        _, problems = await ground.signed(
+            visit, visit.short_reason(), lambda who: registry_changes.undo_import(desk, who, id, reason)
+        )
+        if not problems:
+            return visit.said(f"{ONE_IMPORT}/{id}", "reforms.import_undone")
+    told = await _told_of_kept(visit)
+    words = ("reforms.import.undo", "", "reforms.undo.do")
+    shown = {"back": told["path"], "which": "import", "grave": True, "closed": bool(told["against"])}
+    return await _ask(visit, problems, *words, look="card", **shown, **told)
+
+
+async def import_shown(visit: Visit) -> web.StreamResponse:
+    title, told = visit.say("reforms.import.one"), await _told_of_kept(visit)
+    return await visit.page("agencies/imported.html", title=title, **told)
+
+
+async def _told_of_kept(visit: Visit) -> dict[str, Any]:  # Any: what a template is given
+    kept = await registry_changes.kept_import(visit.deps.deciding, visit.path("id"))
+    people = list(filter(None, (kept.record.by, kept.record.undone_by)))
+    return {
+        "path": where(f"{ONE_IMPORT}/{kept.record.id}"),
+        "record": kept.record,
+        "lines": ground.import_lines(kept.lines, code_file.COLUMNS),
+        "begun": list(kept.begun[:_CODES_SHOWN]),
+        "beyond": max(len(kept.begun) - _CODES_SHOWN, 0) + max(kept.record.changed - len(kept.lines), 0),
+        "against": ground.remarks_said(visit, kept.against_undo),
+        "names": await ground.names_of_people(visit, people),
+    }
+
+
+ROUTES = (
+    get(REFORMS, "reforms", reforms_listed),
+    get(f"{REFORMS}/{{id}}", "reform", reform_shown),
+    *both(f"{REFORMS}/{{id}}/hoan-tac", "reform_undo_page", "reform_undo", reform_undone),
+    *both(f"{REFORMS}/{{id}}/bao-cao", "reform_report_page", "reform_report", reform_reported),
     get(PATH, "import", file_asked),
     post(PATH, "import_uploaded", file_uploaded, body=FormBody.PARTS),
     get(f"{PATH}/xem/{{key}}", "import_preview", previewed),
@@ -333,56 +349,6 @@ FILE_ROUTES = (
     post(f"{PATH}/xem/{{key}}", "import_applied", import_applied),
     post(f"{PATH}/xem/{{key}}/de-nghi", "import_proposed", import_proposed),
     post(f"{PATH}/xem/{{key}}/cot", "import_matched", columns_matched),
-)
-
-
-ONE_IMPORT = f"{PATH}/lan"
-_CODES_SHOWN = 200
-
-
-async def import_undone(visit: Visit) -> web.StreamResponse:
-    if problems := visit.short_reason() + ground.proof_missing(visit):
-        return await undoing_page(visit, problems)
-    id, reason = visit.path("id"), visit.form.text("reason")
-    try:
-        await registry_changes.undo_import(
-            visit.deps.deciding, await ground.signed_in_here(visit), id, reason
-        )
-    except (Denied, Clash) as why:
-        return await undoing_page(visit, ground.proof_refused(visit, why))
-    return visit.said(f"{ONE_IMPORT}/{id}", "reforms.import_undone")
-
-
-async def import_shown(visit: Visit) -> web.StreamResponse:
-    return await _import_page(visit, "imported", "reforms.import.one")
-
-
-async def undoing_page(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
-    return await _import_page(visit, "import_undo", "reforms.import.undo", problems)
-
-
-async def _import_page(
-    visit: Visit, name: str, title: str, problems: Problems | None = None
-) -> web.StreamResponse:
-    kept = await registry_changes.kept_import(visit.deps.deciding, visit.path("id"))
-    return await visit.form_page(
-        f"agencies/{name}.html",
-        problems,
-        title=visit.say(title),
-        path=where(f"{ONE_IMPORT}/{kept.record.id}"),
-        record=kept.record,
-        lines=ground.import_lines(kept.lines, code_file.COLUMNS),
-        begun=list(kept.begun[:_CODES_SHOWN]),
-        more=max(len(kept.begun) - _CODES_SHOWN, 0) + max(kept.record.changed - len(kept.lines), 0),
-        against=ground.remarks_said(visit, kept.against_undo),
-        names=await ground.names_of_people(
-            visit, list(filter(None, (kept.record.by, kept.record.undone_by)))
-        ),
-    )
-
-
-IMPORT_ROUTES = (
     get(f"{ONE_IMPORT}/{{id}}", "import_one", import_shown),
-    get(f"{ONE_IMPORT}/{{id}}/hoan-tac", "import_undo_page", undoing_page),
-    post(f"{ONE_IMPORT}/{{id}}/hoan-tac", "import_undo", import_undone),
+    *both(f"{ONE_IMPORT}/{{id}}/hoan-tac", "import_undo_page", "import_undo", import_undone),
 )

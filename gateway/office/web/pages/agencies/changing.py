@@ -16,7 +16,6 @@ from aiohttp import web
 from gateway.deciding import registry_changes
 from gateway.domain.registry_reform import DecidingDocument, QueuedMail, Reform, ReformKind, Target
 from gateway.domain.text import nfc
-from gateway.errors import Clash, Denied
 from gateway.office.domain.roles import Right
 from gateway.office.web import dates, routes
 from gateway.office.web.forms import Problems, whole_number
@@ -197,18 +196,19 @@ class Stated:
 def read_stated(given: Mapping[str, str], today: date) -> Stated:
     """Out of the address or of the form; what belongs to no step is left out."""
     names = {*_PLAIN, *(f"{each}_{n}" for each in _TARGET for n in range(1, MOST_ROWS + 1))}
-    fields = {name: _clean(value) for name, value in given.items() if name in names}
+    fields = {
+        name: nfc(value[:LONGEST_FIELD].replace("\r\n", "\n").replace("\x00", "")).strip()
+        for name, value in given.items()
+        if name in names
+    }
     return Stated(fields=fields, today=today)
-
-
-def _clean(text: str) -> str:
-    return nfc(text[:LONGEST_FIELD].replace("\r\n", "\n").replace("\x00", "")).strip()
 
 
 NEW = "/co-quan/thay-doi/moi"
 CHANGES = (Needs(right=Right.CODES),)
 get = partial(routes.get, who=Who.READY, needs=CHANGES, key="agencies")
 post = partial(routes.post, who=Who.READY, needs=CHANGES, key="agencies")
+both = partial(routes.both, who=Who.READY, needs=CHANGES, key="agencies")
 _CONSEQUENCES = ("closed", "mail_", "queued_", "hosted", "certificate")
 
 
@@ -217,7 +217,8 @@ async def step_asked(visit: Visit) -> web.StreamResponse:
     stated = read_stated(visit.request.query, visit.deps.out.today())
     if (preset := visit.ask("ma")) and not stated.text("sources"):
         stated = replace(stated, fields={**stated.fields, "sources": preset})
-    at = _step_of(visit.ask("back") or visit.ask("step") or visit.ask("at"))
+    wanted = visit.ask("back") or visit.ask("step") or visit.ask("at")
+    at = int(wanted) if wanted in ("1", "2", "3", "4", "5") else 1
     problems: Problems = []
     # To go back, or to type one more agency, nothing need be whole yet.
     if at > 3 or "step" in visit.request.query:
@@ -248,14 +249,11 @@ async def change_proposed(visit: Visit) -> web.StreamResponse:
     if form.text("base") != planned.base:
         moved = [("", visit.say("clash.REG-MOVED"))]
         return await _step_page(visit, stated, 5, moved, planned)
-    if missing := ground.proof_missing(visit):
-        return await _step_page(visit, stated, 5, missing, planned)
-    try:
-        made = await registry_changes.propose_reform(
-            desk, await ground.signed_in_here(visit), planned, form.text("reason")
-        )
-    except (Denied, Clash) as why:
-        return await _step_page(visit, stated, 5, ground.proof_refused(visit, why), planned)
+    made, problems = await ground.signed(
+        visit, [], lambda who: registry_changes.propose_reform(desk, who, planned, form.text("reason"))
+    )
+    if made is None:
+        return await _step_page(visit, stated, 5, problems, planned)
     return visit.said(f"/co-quan/de-nghi/{made.id}", "reforms.proposed")
 
 
@@ -393,10 +391,6 @@ def _fault(visit: Visit, name: str, key: str) -> str:
 def _link(stated: Stated, step: int) -> str:
     given = {name: value for name, value in stated.fields.items() if value and name != "base"}
     return where(NEW, **given, at=str(step))
-
-
-def _step_of(text: str) -> int:
-    return int(text) if text in ("1", "2", "3", "4", "5") else 1
 
 
 ROUTES = (

@@ -10,9 +10,10 @@ guessed."""
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any, TypeVar
 
 from aiohttp import web
 
@@ -21,7 +22,7 @@ from gateway.domain.person import SignedIn
 from gateway.domain.registry import AgencyEntry
 from gateway.domain.registry_change import AgencyRecord, Life, Plan, RowChange
 from gateway.domain.registry_reform import Remark
-from gateway.errors import GatewayError
+from gateway.errors import Clash, Denied, GatewayError
 from gateway.office.web.dates import cell_text
 from gateway.office.web.forms import Problems
 from gateway.office.web.routes import Who, get
@@ -29,35 +30,25 @@ from gateway.office.web.visits import Visit
 from gateway.policy.two_people import Objection
 from gateway.words import labels
 
+Shown = Mapping[str, Any]
+"""What a template is given of one thing."""
+T = TypeVar("T")
 _CELLS_SHOWN = ("name", "parent", "valid_from", "valid_to", "successor")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CodeLine:
-    """One code that changes, begins or ends; of each field what stood there, and what will. Nothing is empty text."""
-
-    code: str
-    name: str
-    is_new: bool
-    cells: tuple[tuple[str, str, str], ...]
-
-
-def code_lines(before: Mapping[str, Life | None], after: Mapping[str, Life | None]) -> list[CodeLine]:
-    """One for each code; fields that stay are left out."""
+def code_lines(before: Mapping[str, Life | None], after: Mapping[str, Life | None]) -> list[Shown]:
+    """Each code that changes, begins or ends; of each field what stood there, and what will. Nothing is empty text; fields
+    that stay are left out."""
     return [_code_line(code, before.get(code), life) for code, life in after.items() if life is not None]
 
 
-def _code_line(code: str, was: Life | None, life: Life) -> CodeLine:
-    cells = [
-        (
-            name,
-            cell_text(getattr(was.record, name)) if was is not None else "",
-            cell_text(getattr(life.record, name)),
-        )
-        for name in _CELLS_SHOWN
-    ]
-    changed = tuple((name, old, new) for name, old, new in cells if old != new)
-    return CodeLine(code=code, name=life.record.name, is_new=was is None, cells=changed)
+def _code_line(code: str, was: Life | None, life: Life) -> Shown:
+    def cell(of: Life | None, name: str) -> str:
+        return cell_text(getattr(of.record, name)) if of is not None else ""
+
+    cells = [(name, cell(was, name), cell(life, name)) for name in _CELLS_SHOWN]
+    changed = [each for each in cells if each[1] != each[2]]
+    return {"code": code, "name": life.record.name, "is_new": was is None, "cells": changed}
 
 
 def remarks_said(visit: Visit, remarks: Iterable[Remark]) -> list[str]:
@@ -224,6 +215,18 @@ async def signed_in_here(visit: Visit) -> SignedIn:
 async def names_of_people(visit: Visit, ids: Collection[str]) -> Mapping[str, str]:
     async with visit.deps.deciding.decisions.read() as view:
         return await view.people.names(ids)
+
+
+async def signed(
+    visit: Visit, problems: Problems, act: Callable[[SignedIn], Awaitable[T]]
+) -> tuple[T | None, Problems]:
+    """What came of an act that the person proves in the same form; or what stands against it, `problems` first."""
+    if problems := [*problems, *proof_missing(visit)]:
+        return None, problems
+    try:
+        return await act(await signed_in_here(visit)), []
+    except (Denied, Clash) as why:
+        return None, proof_refused(visit, why)
 
 
 def proof_missing(visit: Visit) -> Problems:

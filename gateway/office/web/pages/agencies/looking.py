@@ -11,11 +11,10 @@ from datetime import date, datetime, timedelta
 from aiohttp import web
 
 from gateway.deciding import registry_changes
-from gateway.domain.forms import Form
 from gateway.domain.registry import AgencyEntry, AgencyFilter, CodeStanding, Resolution
 from gateway.errors import NotFound
 from gateway.office.domain.roles import Manner, Right
-from gateway.office.ports.node import ComparedCertificate
+from gateway.office.node.exchange import SIX_MONTHS, certificate_facts
 from gateway.office.web import dates
 from gateway.office.web.pages.agencies import ground
 from gateway.office.web.routes import Who, get
@@ -85,7 +84,6 @@ def filter_choices(visit: Visit) -> Choices:
 
 
 _ROWS = 50
-SIX_MONTHS = timedelta(days=183)
 _FOUND = 100
 _CHANGES = 50
 TABS = ("thong-tin", "ma-cu", "chung-thu-so", "lich-su", "van-ban", "lien-he")
@@ -247,50 +245,29 @@ async def agency_shown(visit: Visit) -> web.StreamResponse:
         has_asked=bool(on or known),
         then=then,
         today=today,
-        form=await _form(visit, entry.code),
+        # As the route says for the chosen agency's mail, or for anybody's.
+        form=await form_of(visit.deps.out.axis, visit.agency.code if visit.agency else "", entry.code),
         may_change=visit.may(Right.CODES),
         may_examine=visit.may(Right.NOTICES, Manner.YES),
         sees_mail=visit.agency is not None and visit.may(Right.SEE_CONTENT),
     )
 
 
-async def _form(visit: Visit, code: str) -> Form:
-    """As the route says for the chosen agency's mail, or for anybody's."""
-    sender = visit.agency.code if visit.agency is not None else ""
-    return await form_of(visit.deps.out.axis, sender, code)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShownCertificate:
-    """A certificate that spoke, speaks or will speak for a code."""
-
-    facts: ComparedCertificate
-    since: datetime | None
-    until: datetime | None
-    standing: str
-    days: int | None
-
-
-async def _certificates(visit: Visit, code: str) -> list[ShownCertificate]:
+async def _certificates(visit: Visit, code: str) -> list[ground.Shown]:
+    """Those that spoke, speak or will speak for the code."""
     now = visit.deps.clock.now()
-    made = []
+    made: list[ground.Shown] = []
     for each in await visit.deps.registry.bindings(code):
-        facts = visit.deps.certificate(each.certificate_der)
+        facts = certificate_facts(each.certificate_der)
         standing = "present"
         if each.valid_to is not None and each.valid_to <= now:
             standing = "ended"
         elif each.valid_from is not None and each.valid_from > now:
             standing = "next"
         ends = min((at for at in (each.valid_to, facts.ends) if at is not None), default=None)
-        made.append(
-            ShownCertificate(
-                facts=facts,
-                since=each.valid_from,
-                until=each.valid_to,
-                standing=standing,
-                days=(ends - now).days if ends is not None and standing != "ended" else None,
-            )
-        )
+        days = (ends - now).days if ends is not None and standing != "ended" else None
+        since, until = each.valid_from, each.valid_to
+        made.append({"facts": facts, "since": since, "until": until, "standing": standing, "days": days})
     return made
 
 

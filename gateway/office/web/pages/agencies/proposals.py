@@ -6,10 +6,9 @@ somebody else."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 from aiohttp import web
 
@@ -24,15 +23,14 @@ from gateway.domain.person import (
     ProposalState,
 )
 from gateway.domain.proof import Binding
-from gateway.domain.registry import AgencyEntry
 from gateway.domain.registry_reform import Reform
-from gateway.errors import Clash, Denied, GatewayError, Misconfigured, NotFound
+from gateway.errors import Clash, Denied, Misconfigured, NotFound
 from gateway.office.domain.roles import Manner, Right
-from gateway.office.ports.node import ComparedCertificate
+from gateway.office.node.exchange import certificate_facts
 from gateway.office.web import forms, routes
 from gateway.office.web.forms import Problems
 from gateway.office.web.pages.agencies import ground
-from gateway.office.web.pages.agencies.ground import ImportLine
+from gateway.office.web.pages.agencies.ground import Shown
 from gateway.office.web.routes import FormBody, Needs, Who
 from gateway.office.web.visits import Visit, where
 from gateway.ops.certificates import binding_to_propose, never_for_pdfs
@@ -46,59 +44,9 @@ SEES = (CODES, Needs(right=Right.CERTIFICATE, manners=(Manner.TWO, Manner.PROPOS
 DECIDES = (CODES, TRUSTED)
 get = partial(routes.get, who=Who.READY, key="agencies")
 post = partial(routes.post, who=Who.READY, key="agencies")
+both = partial(routes.both, who=Who.READY, key="agencies")
 _ROWS = 50
 _LINES_SHOWN = 200
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShownProposal:
-    """One proposal in the list. `standing` is its state, or expired."""
-
-    proposal: Proposal
-    path: str
-    what: str
-    codes: str
-    by: str
-    standing: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProposedCertificate:
-    """One certificate that is proposed. `fingerprint` lacks its end for whoever must have that from elsewhere."""
-
-    n: int
-    code: str
-    facts: ComparedCertificate
-    fingerprint: str
-    since: datetime | None = None
-    until: datetime | None = None
-    earlier: tuple[ComparedCertificate, ...] = ()
-    earlier_end: datetime | None = None
-    agency: AgencyEntry | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProposedChange:
-    """One change of the organisation that is proposed."""
-
-    n: int
-    reform: Reform
-    sentences: Sequence[str] = ()
-    warnings: Sequence[str] = ()
-    conflicts: Sequence[str] = ()
-    lines: Sequence[ground.CodeLine] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProposedImport:
-    """One file of codes that is proposed; its rows while it waits, as the registry is now."""
-
-    n: int
-    change: ImportChange
-    lines: Sequence[ImportLine] = ()
-    doubts: Sequence[str] = ()
-    more: int = 0
-    moved: bool = False
 
 
 async def proposals_listed(visit: Visit) -> web.StreamResponse:
@@ -118,74 +66,98 @@ async def proposals_listed(visit: Visit) -> web.StreamResponse:
     )
 
 
+async def proposal_shown(visit: Visit) -> web.StreamResponse:
+    found = await _proposal_found(visit)
+    title = _what_is_proposed(visit, found.content)
+    return await visit.page("agencies/proposal.html", title=title, **await _told_of(visit, found))
+
+
 async def approved(visit: Visit) -> web.StreamResponse:
     """In force, when all that was typed fits. What was shown is what is approved: its digest comes with the form."""
-    found, id = await _proposal_found(visit), visit.path("id")
-    _check_may_decide(visit, found)
-    content = found.content
+    found, problems = await _proposal_found(visit), Problems()
+    if visit.is_act:
+        _check_may_decide(visit, found)
+        if not (problems := await _not_approved(visit, found)):
+            return visit.said(f"{LIST}/{found.id}", "reforms.approved")
+    return await _ask_of_proposal(visit, "approve", found, problems, hidden={"seen": found.digest})
+
+
+async def rejected(visit: Visit) -> web.StreamResponse:
+    found, problems = await _proposal_found(visit), Problems()
+    if visit.is_act:
+        desk, reason = visit.deps.deciding, visit.form.text("reason")
+        _check_may_decide(visit, found)
+        _, problems = await ground.signed(
+            visit, visit.short_reason(), lambda who: approvals.reject(desk, who, found.id, reason)
+        )
+        if not problems:
+            return visit.said(f"{LIST}/{found.id}", "reforms.rejected")
+    return await _ask_of_proposal(visit, "reject", found, problems, grave=True)
+
+
+async def _not_approved(visit: Visit, found: Proposal) -> Problems:
+    content, desk = found.content, visit.deps.deciding
     typed = [visit.form.text(f"typed_{n}") for n in range(1, len(content.changes) + 1)]
     problems = [
         (f"typed_{n}", visit.say("reforms.typed.missing")) for n, each in enumerate(typed, 1) if not each
     ]
     if problems := [*problems, *ground.proof_missing(visit)]:
-        return await proposal_page(visit, "approve", problems)
+        return problems
     try:
         # Again: it may have signed one since it was proposed.
         await never_for_pdfs(visit.deps.store, [each.certificate_der for each in content.bindings])
         who = await ground.signed_in_here(visit)
-        await approvals.approve(visit.deps.deciding, who, id, typed, visit.form.text("seen"))
+        await approvals.approve(desk, who, found.id, typed, visit.form.text("seen"))
     except (Denied, Clash) as why:
-        return await proposal_page(visit, "approve", _approval_refused(visit, content, why))
-    return visit.said(f"{LIST}/{id}", "reforms.approved")
+        if why.code == two_people.Objection.DIGITS and (content.reforms or content.imports):
+            return [("typed_1", visit.say("reforms.typed.number.wrong"))]
+        return ground.proof_refused(visit, why)
+    return []
 
 
-async def rejected(visit: Visit) -> web.StreamResponse:
-    found, id, reason = await _proposal_found(visit), visit.path("id"), visit.form.text("reason")
-    _check_may_decide(visit, found)
-    if problems := visit.short_reason() + ground.proof_missing(visit):
-        return await proposal_page(visit, "reject", problems)
-    try:
-        await approvals.reject(visit.deps.deciding, await ground.signed_in_here(visit), id, reason)
-    except (Denied, Clash) as why:
-        return await proposal_page(visit, "reject", ground.proof_refused(visit, why))
-    return visit.said(f"{LIST}/{id}", "reforms.rejected")
+async def _ask_of_proposal(
+    visit: Visit, act: str, found: Proposal, problems: Problems, **values: Any
+) -> web.Response:
+    told = await _told_of(visit, found)
+    return await visit.question(
+        problems,
+        *(f"reforms.{act}.title", "", f"reforms.{act}"),
+        what=_what_is_proposed(visit, found.content),
+        back=told["row"]["path"],
+        part="agencies/_questions.html",
+        which=act,
+        closed=not told["is_open"],
+        **(told | values),
+    )
 
 
-async def proposal_page(
-    visit: Visit, name: str = "proposal", problems: Problems | None = None
-) -> web.StreamResponse:
-    """What is proposed; `approve` and `reject` ask for the decision about it."""
-    found = await _proposal_found(visit)
+async def _told_of(visit: Visit, found: Proposal) -> dict[str, Any]:  # Any: what a template is given
     names = await ground.names_of_people(visit, found.people)
     is_mine = visit.person.person.id == found.proposed_by
     content = found.content
     certificates: list[BindingChange | AnchorChange] = [*content.bindings, *content.anchors]
     is_open = found.state is ProposalState.OPEN and visit.deps.clock.now() < found.expires_at
-    return await visit.form_page(
-        f"agencies/{name}.html",
-        problems,
-        title=_what_is_proposed(visit, content),
-        proposal=found,
-        row=_proposal_row(visit, found, names),
-        names=names,
-        is_open=is_open,
-        is_mine=is_mine,
-        may_decide=is_open and _may_decide(visit, content),
-        certificates=[
+    return {
+        "proposal": found,
+        "row": _proposal_row(visit, found, names),
+        "names": names,
+        "is_open": is_open,
+        "is_mine": is_mine,
+        "may_decide": is_open and _may_decide(visit, content),
+        "certificates": [
             await _proposed_certificate(visit, each, n, whole=is_mine or not is_open)
             for n, each in enumerate(certificates, 1)
         ],
-        changes=[
+        "changes": [
             await _proposed_change(visit, each, n, is_open=is_open)
             for n, each in enumerate(content.reforms, len(certificates) + 1)
         ],
-        imports=[
+        "imports": [
             await _proposed_import(visit, each, n, is_open=is_open)
             for n, each in enumerate(content.imports, 1)
         ],
-        open_days=two_people.OPEN_FOR.days,
-        digits=DIGITS,
-    )
+        "digits": DIGITS,
+    }
 
 
 async def _proposal_found(visit: Visit) -> Proposal:
@@ -198,78 +170,70 @@ async def _proposal_found(visit: Visit) -> Proposal:
 
 async def _proposed_certificate(
     visit: Visit, change: BindingChange | AnchorChange, n: int, *, whole: bool
-) -> ProposedCertificate:
-    facts = visit.deps.certificate(change.certificate_der)
+) -> Shown:
+    """`fingerprint` lacks its end for whoever must have that from elsewhere."""
+    facts = certificate_facts(change.certificate_der)
     fingerprint = facts.fingerprint if whole else facts.fingerprint[:-DIGITS] + "·" * DIGITS
+    told: dict[str, Any] = {"n": n, "facts": facts, "fingerprint": fingerprint}
     if not isinstance(change, BindingChange):
-        return ProposedCertificate(n=n, code="", facts=facts, fingerprint=fingerprint)
-    bound = [
-        visit.deps.certificate(each.certificate_der)
-        for each in await visit.deps.registry.bindings(change.code)
-    ]
-    return ProposedCertificate(
-        n=n,
-        code=change.code,
-        facts=facts,
-        fingerprint=fingerprint,
-        since=change.valid_from,
-        until=change.valid_to,
-        earlier=tuple(each for each in bound if each.fingerprint in change.earlier),
-        earlier_end=change.earlier_end,
-        agency=await visit.deps.registry.entry(change.code),
-    )
+        return told | {"code": "", "agency": None, "earlier": (), "earlier_end": None}
+    registry = visit.deps.registry
+    bound = [certificate_facts(each.certificate_der) for each in await registry.bindings(change.code)]
+    return told | {
+        "code": change.code,
+        "agency": await registry.entry(change.code),
+        "earlier": [each for each in bound if each.fingerprint in change.earlier],
+        "earlier_end": change.earlier_end,
+    }
 
 
-async def _proposed_change(visit: Visit, reform: Reform, n: int, *, is_open: bool) -> ProposedChange:
+async def _proposed_change(visit: Visit, reform: Reform, n: int, *, is_open: bool) -> Shown:
     """Planned anew while it waits; afterwards the change itself tells what it did."""
     if not is_open:
-        return ProposedChange(n=n, reform=reform)
+        said = dict.fromkeys(("sentences", "warnings", "conflicts", "lines"), ())
+        return {"n": n, "reform": reform} | said
     planned = await registry_changes.plan_reform(visit.deps.deciding, reform)
-    return ProposedChange(
-        n=n,
-        reform=reform,
-        sentences=ground.remarks_said(visit, planned.sentences),
-        warnings=ground.remarks_said(visit, planned.warnings),
-        conflicts=ground.remarks_said(visit, planned.conflicts),
-        lines=ground.code_lines(planned.before, planned.after),
-    )
+    return {
+        "n": n,
+        "reform": reform,
+        "sentences": ground.remarks_said(visit, planned.sentences),
+        "warnings": ground.remarks_said(visit, planned.warnings),
+        "conflicts": ground.remarks_said(visit, planned.conflicts),
+        "lines": ground.code_lines(planned.before, planned.after),
+    }
 
 
-async def _proposed_import(visit: Visit, change: ImportChange, n: int, *, is_open: bool) -> ProposedImport:
+async def _proposed_import(visit: Visit, change: ImportChange, n: int, *, is_open: bool) -> Shown:
+    """Its rows while it waits, as the registry is now."""
     if not is_open:
-        return ProposedImport(n=n, change=change)
+        return {"n": n, "change": change, "lines": (), "doubts": (), "more": 0, "moved": False}
     plan = await registry_changes.plan_import(visit.deps.deciding, change)
     lines = ground.plan_lines(visit, plan)
-    return ProposedImport(
-        n=n,
-        change=change,
-        lines=lines[:_LINES_SHOWN],
-        doubts=ground.plan_doubts(visit, plan),
-        more=max(len(lines) - _LINES_SHOWN, 0),
-        moved=plan.effect != change.effect,
-    )
+    return {
+        "n": n,
+        "change": change,
+        "lines": lines[:_LINES_SHOWN],
+        "doubts": ground.plan_doubts(visit, plan),
+        "more": max(len(lines) - _LINES_SHOWN, 0),
+        "moved": plan.effect != change.effect,
+    }
 
 
-def _approval_refused(visit: Visit, content: ProposalContent, error: Denied | Clash) -> Problems:
-    if error.code == two_people.Objection.DIGITS and (content.reforms or content.imports):
-        return [("typed_1", visit.say("reforms.typed.number.wrong"))]
-    return ground.proof_refused(visit, error)
-
-
-def _proposal_row(visit: Visit, proposal: Proposal, names: Mapping[str, str]) -> ShownProposal:
+def _proposal_row(visit: Visit, proposal: Proposal, names: Mapping[str, str]) -> Shown:
+    """One proposal in the list. `standing` is its state, or expired."""
     content = proposal.content
     codes = [each.code for each in content.bindings]
     codes += [code for each in content.reforms for code in each.codes]
     codes += [f"+{each.added} ~{each.changed} –{each.closed}" for each in content.imports]
     is_over = proposal.state is ProposalState.OPEN and visit.deps.clock.now() >= proposal.expires_at
-    return ShownProposal(
-        proposal=proposal,
-        path=where(f"{LIST}/{proposal.id}"),
-        what=_what_is_proposed(visit, content),
-        codes=", ".join(dict.fromkeys(codes)),
-        by=names.get(proposal.proposed_by, proposal.proposed_by),
-        standing="expired" if is_over else str(proposal.state),
-    )
+    return {
+        "proposal": proposal,
+        "path": where(f"{LIST}/{proposal.id}"),
+        "what": _what_is_proposed(visit, content),
+        "codes": ", ".join(dict.fromkeys(codes)),
+        "by": names.get(proposal.proposed_by, proposal.proposed_by),
+        "standing": "expired" if is_over else str(proposal.state),
+    }
 
 
 def _what_is_proposed(visit: Visit, content: ProposalContent) -> str:
@@ -307,23 +271,6 @@ def _check_may_decide(visit: Visit, proposal: Proposal) -> None:
         raise Denied("this person may not decide that", code="GW-RIGHT")
 
 
-PROPOSAL_ROUTES = (
-    get(LIST, "proposals", proposals_listed, needs=SEES),
-    get(f"{LIST}/{{id}}", "proposal", proposal_page, needs=SEES),
-    get(
-        f"{LIST}/{{id}}/phe-duyet",
-        "proposal_approve_page",
-        partial(proposal_page, name="approve"),
-        needs=DECIDES,
-    ),
-    post(f"{LIST}/{{id}}/phe-duyet", "proposal_approve", approved, needs=DECIDES),
-    get(
-        f"{LIST}/{{id}}/tu-choi", "proposal_reject_page", partial(proposal_page, name="reject"), needs=DECIDES
-    ),
-    post(f"{LIST}/{{id}}/tu-choi", "proposal_reject", rejected, needs=DECIDES),
-)
-
-
 BINDING = f"{LIST}/chung-thu-so"
 BINDS = (Needs(right=Right.CERTIFICATE, manners=(Manner.TWO, Manner.PROPOSE)),)
 _MOST_BYTES = 64 * 1024
@@ -357,14 +304,12 @@ async def binding_proposed(visit: Visit) -> web.StreamResponse:
     change, problems = await _binding_change(visit, code, pem)
     if change is None:
         return await binding_page(visit, given, problems)
-    if missing := ground.proof_missing(visit):
-        return await binding_page(visit, given, missing, change)
     content, reason = ProposalContent(bindings=(change,)), visit.form.text("reason")
-    try:
-        who = await ground.signed_in_here(visit)
-        made = await proposals.propose(visit.deps.deciding, who, content, reason)
-    except (Denied, Clash) as why:
-        return await binding_page(visit, given, ground.proof_refused(visit, why), change)
+    made, problems = await ground.signed(
+        visit, [], lambda who: proposals.propose(visit.deps.deciding, who, content, reason)
+    )
+    if made is None:
+        return await binding_page(visit, given, problems, change)
     return visit.said(f"{LIST}/{made.id}", "reforms.proposed")
 
 
@@ -387,14 +332,9 @@ async def _binding_change(visit: Visit, code: str, pem: str) -> tuple[BindingCha
         known = await deps.registry.bindings(code)
         return proposals.binding_change(known, wanted, deps.clock.now(), deps.deciding.overlap), []
     except (Misconfigured, Clash) as why:
-        return None, [("file", _why_not_bound(visit, why))]
-
-
-def _why_not_bound(visit: Visit, error: GatewayError) -> str:
-    if isinstance(error, Misconfigured):
-        return visit.say("reforms.certificate.unreadable")
-    keys = (f"clash.{error.code}", f"code.{error.code}", "reforms.certificate.over")
-    return visit.say(next(each for each in keys if labels.has(each)))
+        keys = (f"clash.{why.code}", f"code.{why.code}", "reforms.certificate.over")
+        unreadable, said = "reforms.certificate.unreadable", next(each for each in keys if labels.has(each))
+        return None, [("file", visit.say(unreadable if isinstance(why, Misconfigured) else said))]
 
 
 async def binding_page(
@@ -410,7 +350,7 @@ async def binding_page(
     known: tuple[Binding, ...] = ()
     if agency is not None and change is not None:
         known = tuple(await visit.deps.registry.bindings(agency.code))
-    facts = [visit.deps.certificate(each.certificate_der) for each in known]
+    facts = [certificate_facts(each.certificate_der) for each in known]
     return await visit.form_page(
         "agencies/bind.html",
         problems,
@@ -418,14 +358,18 @@ async def binding_page(
         given=given,
         agency=agency,
         change=change,
-        facts=visit.deps.certificate(change.certificate_der) if change is not None else None,
+        facts=certificate_facts(change.certificate_der) if change is not None else None,
         known=[each for each in facts if change is not None and each.fingerprint in change.earlier],
         action=BINDING,
     )
 
 
-BINDING_ROUTES = (
+ROUTES = (
     get(BINDING, "binding", binding_page, needs=BINDS),
     post(BINDING, "binding_looked_at", binding_looked_at, needs=BINDS, body=FormBody.PARTS),
     post(f"{BINDING}/lap", "binding_proposed", binding_proposed, needs=BINDS),
+    get(LIST, "proposals", proposals_listed, needs=SEES),
+    get(f"{LIST}/{{id}}", "proposal", proposal_shown, needs=SEES),
+    *both(f"{LIST}/{{id}}/phe-duyet", "proposal_approve_page", "proposal_approve", approved, needs=DECIDES),
+    *both(f"{LIST}/{{id}}/tu-choi", "proposal_reject_page", "proposal_reject", rejected, needs=DECIDES),
 )

@@ -263,7 +263,7 @@ async def _send(visit: Visit, typed: TypedForm, stored: OutgoingDocument) -> web
         *_unanswered(visit, typed, stored, found),
     ]
     if not problems:
-        options = visit.deps.settings
+        options = visit.deps.settings.pages
         seconds = options.undo_express_s if stored.draft.urgency >= Urgency.EXPRESS else options.undo_s
         try:
             await manage.send_draft(

@@ -18,7 +18,7 @@ from gateway.errors import Clash, Denied
 from gateway.incoming import seal
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.letters import received
-from gateway.office.ports.store import OfficeWork
+from gateway.office.store.store import OfficeWork
 from gateway.office.web.dates import moment_text
 from gateway.office.web.pages.agencies import ground
 from gateway.office.web.pages.incoming import detail, seen
@@ -125,7 +125,7 @@ def _notice_draft(visit: Visit, hold: Hold, to: str) -> str:
         f"hold.notice.{to}",
         day=moment_text(hold.begun_at),
         agency=visit.here.name,
-        node=visit.deps.settings.name or visit.say("page.node"),
+        node=visit.deps.settings.pages.name or visit.say("page.node"),
         document=hold.document_id or hold.subject_id,
         sender=hold.sender_code or visit.here.code,
         hold=hold.id,

@@ -172,16 +172,6 @@ def _told_of(visit: Visit, parcel: DeadParcel) -> dict[str, object]:
     return {"parcel": parcel, "sort": sort_of(parcel), "why": reason_words(visit, parcel)}
 
 
-DEAD_ROUTES = (
-    get(_DEAD, "dead_letters", dead_letters_shown),
-    *both(f"{_DEAD}/nhom/{{sort}}/gui-lai", "dead_letters_ask", "dead_letters_retried", group_retried),
-    get(_DEAD_ONE, "dead_letter", dead_letter_shown),
-    get(f"{_DEAD_ONE}/tai", "dead_letter_file", dead_letter_file),
-    *both(f"{_DEAD_ONE}/gui-lai", "dead_letter_retry", "dead_letter_retried", retried),
-    *both(f"{_DEAD_ONE}/bo", "dead_letter_drop", "dead_letter_dropped", dropped),
-)
-
-
 _QUARANTINE = f"{PATH}/cach-ly"
 _QUARANTINED = f"{_QUARANTINE}/{{id}}"
 MOST_QUARANTINED = 200
@@ -228,7 +218,7 @@ async def packet_shown(visit: Visit) -> web.StreamResponse:
         absent=absent,
         reads=reads,
         decides=_decides(visit, item),
-        acts=sorted(_ACTS, key=lambda act: act != _main_act(item)),
+        acts=sorted(_ACTS, key=lambda act: act != ("tra-lai" if item.code in _CHANGED else "tha")),
         labelled=visit.say_or,
     )
 
@@ -308,10 +298,6 @@ async def _decision_page(visit: Visit, name: str, item: InboxPacket, problems: P
     )
 
 
-def _main_act(item: InboxPacket) -> str:
-    return "tra-lai" if item.code in _CHANGED else "tha"
-
-
 async def _heading(visit: Visit, item: InboxPacket, tree: View | None) -> str:
     """Who it says that it comes from, and under which number."""
     sender = await claimed_sender(visit, item)
@@ -361,7 +347,15 @@ def _decision_reasons() -> list[str]:
 
 
 _DECIDED = {"who": Who.MEMBER, "needs": DECIDES}
-QUARANTINE_ROUTES = (
+
+
+ROUTES = (
+    get(_DEAD, "dead_letters", dead_letters_shown),
+    *both(f"{_DEAD}/nhom/{{sort}}/gui-lai", "dead_letters_ask", "dead_letters_retried", group_retried),
+    get(_DEAD_ONE, "dead_letter", dead_letter_shown),
+    get(f"{_DEAD_ONE}/tai", "dead_letter_file", dead_letter_file),
+    *both(f"{_DEAD_ONE}/gui-lai", "dead_letter_retry", "dead_letter_retried", retried),
+    *both(f"{_DEAD_ONE}/bo", "dead_letter_drop", "dead_letter_dropped", dropped),
     get(_QUARANTINE, "quarantine", quarantine_shown, needs=LOOKS),
     get(_QUARANTINED, "quarantined", packet_shown, needs=LOOKS),
     get(f"{_QUARANTINED}/byte", "quarantined_bytes", packet_bytes_shown, **_DECIDED),

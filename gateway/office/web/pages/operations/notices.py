@@ -8,7 +8,7 @@ from datetime import datetime
 from aiohttp import web
 
 from gateway.domain.wall_clock import local
-from gateway.office.ports.telling import LONGEST_TEXT, Audience, NoticeKind, NoticeWish
+from gateway.office.domain.notice import LONGEST_TEXT, Audience, NoticeKind, NoticeWish
 from gateway.office.web import dates
 from gateway.office.web.forms import Problems
 from gateway.office.web.pages.operations.state import (

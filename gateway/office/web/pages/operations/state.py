@@ -26,7 +26,7 @@ from gateway.domain.wall_clock import local
 from gateway.errors import NotFound
 from gateway.office.domain.listing import Side
 from gateway.office.domain.roles import Manner, Right
-from gateway.office.ports.node import LONGEST_DAYS, RESULTS, Flow, TrafficWanted
+from gateway.office.store.partners import LONGEST_DAYS, RESULTS, Flow, TrafficWanted
 from gateway.office.web import answers, charts, dates, routes
 from gateway.office.web.forms import Problems
 from gateway.office.web.listing.asking import PATHS

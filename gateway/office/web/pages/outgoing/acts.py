@@ -306,7 +306,7 @@ async def _urge_page(
         text=visit.form.text("text") or _ready_text(visit, stands),
         how=visit.form.text("how") or asking.HOWS[0],
         hows=[(each, visit.say(f"outgoing.urge.how.{each}")) for each in asking.HOWS],
-        days=visit.deps.settings.urge_days,
+        days=visit.deps.settings.pages.urge_days,
     )
 
 

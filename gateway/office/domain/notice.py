@@ -1,16 +1,15 @@
-"""How our own people are told of something: the notice of a stop that is planned or of an incident (R97, R98), and where
-its rows are kept; and mail. Values are frozen; when a stop may be announced is
-`office.policy.todo`."""
+"""How our own people are told of something: the notice of a stop that is planned or of an incident (R97, R98), mail, the
+bell; and what a person's own desk remembers of it: until when things were read, of which kinds nothing is to be told, that
+the tour was put away. Values are frozen; when a stop may be announced is `office.policy.todo`; what there is to tell at the
+bell is worked out anew each time, so that nothing is told of that was settled since."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
-from gateway.domain.event import EventKind
 from gateway.words import labels
 
 LONGEST_TEXT = 1_000
@@ -84,30 +83,6 @@ class Notice:
         return self.wish.audience is Audience.ALL or agency_id in ("", self.wish.agency_id)
 
 
-class NoticeRows(Protocol):
-    """Each call is durable on return."""
-
-    async def open(self) -> Sequence[Notice]:
-        """Those that nobody closed, newest first."""
-
-    async def all(self, limit: int) -> Sequence[Notice]:
-        """Newest first."""
-
-    async def get(self, id: str) -> Notice: ...
-
-    async def save(
-        self,
-        notice: Notice,
-        kind: EventKind,
-        agencies: Sequence[str],
-        data: Mapping[str, object],
-        by: str,
-        at: datetime,
-    ) -> None:
-        """The row, in place of an older state of it that is still open, and the event in each agency's stream; the empty
-        id is the node's own. Clash when it was closed before."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mail:
     """One message to people of one hosted agency."""
@@ -125,3 +100,65 @@ class Mailer(Protocol):
 
     async def send(self, mail: Mail) -> None:
         """Returns when the server has taken it for every address. Unreachable: try later; BrokerRefused: never."""
+
+
+class RingKind(StrEnum):
+    """`bell.…` in the labels has the words."""
+
+    URGENT = "urgent"
+    APPROVAL = "approval"
+    GIVEN = "given"
+    RETURNED = "returned"
+    FAILED = "failed"
+    RECALL = "recall"
+    DUE = "due"
+    ASIDE = "aside"
+    SILENT = "silent"
+
+
+class About(StrEnum):
+    """What is opened."""
+
+    INCOMING = "incoming"
+    OUTGOING = "outgoing"
+    AGENCY = "agency"
+    PACKET = "packet"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ring:
+    """One thing to be told. `says` is a key of the labels; `at` is since when it is to be told, so that what becomes late
+    is told anew; `is_express` speaks aloud."""
+
+    id: str
+    kind: RingKind
+    says: str
+    at: datetime
+    about: About
+    subject_id: str
+    document: str = ""
+    party: str = ""
+    is_late: bool = False
+    is_express: bool = False
+    by: str = ""
+    """Principal who did what is told, and who is not told of it; empty once it is late."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Partner:
+    """`heard_at` is when anything of it was last admitted; None where nothing ever was."""
+
+    name: str
+    heard_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnDesk:
+    """Of one person in one agency. `muted` is None where nothing was chosen yet."""
+
+    read_until: datetime | None = None
+    muted: frozenset[RingKind] | None = None
+    toured_at: datetime | None = None
+
+    def is_unread(self, ring: Ring) -> bool:
+        return self.read_until is None or ring.at > self.read_until

@@ -1,1 +1,0 @@
-"""The promises that the office needs kept."""
