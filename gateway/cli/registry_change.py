@@ -41,7 +41,9 @@ _LEGACY = output.columns("code heir effective=since decision")
 NOBODY: Mapping[str, str] = MappingProxyType({})
 Id = Annotated[str, typer.Argument(help="Id of the change, from: gateway registry change list")]
 Limit = Annotated[int, typer.Option(min=1, max=1000)]
-
+Details = Annotated[
+    bool, typer.Option("--details", help="Print every sentence and every code, however many.")
+]
 
 _change = noun("registry").noun(
     "change", "Dated changes of the organisation: planned, approved by two people, undone."
@@ -89,9 +91,7 @@ async def plan(
             help="Also move the units directly below what ends under who takes over, in one decision.",
         ),
     ] = False,
-    details: Annotated[
-        bool, typer.Option("--details", help="Print every sentence and every code, however many.")
-    ] = False,
+    details: Details = False,
     propose: Annotated[bool, typer.Option("--propose", help="Propose it to a second person.")] = False,
     as_: Proposer = None,
     reason: ForApprover = "",
