@@ -12,7 +12,7 @@ from datetime import datetime
 
 from gateway.document_view.facts import FactView, sent_fact
 from gateway.domain.document import Delivery
-from gateway.domain.status import Fact, Track
+from gateway.domain.status import CODES, Fact, Track
 from gateway.words import labels
 
 
@@ -44,7 +44,7 @@ def recipient_view(delivery: Delivery, facts: Iterable[Fact], lang: str) -> Reci
 # Named as the state that a recipient has who stands there.
 STEPS = ("sent", "delivered", "accepted", "assigned", "done")
 # A later step says that those before it were gone: systems skip what they do not tell apart.
-_REACHED = {"01": 2, "02": 2, "03": 3, "04": 4, "05": 4, "06": 5}
+_REACHED = {code: row.step for code, row in CODES.items() if row.step}
 # At which step somebody or something stopped it.
 _STOPPED = {"failed": 0, "rejected": 2}
 _NO_WAY = frozenset({"paper", "cancelled", "draft", "blocked"})

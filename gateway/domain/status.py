@@ -70,7 +70,48 @@ STATES: Mapping[str, StateWord] = MappingProxyType(
     }
 )
 
-TAKEN = frozenset({"accepted", "assigned", "processing", "done"})
+
+class Track(StrEnum):
+    TRANSPORT = "transport"
+    BUSINESS = "business"
+    REQUEST = "request"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class CodeRow:
+    """One wire status code: its track, its word, and who may say it about a document. Of the business track `rank` orders
+    what was said, and `step` counts the steps of its way that are behind a document of which it was said."""
+
+    code: str
+    track: Track
+    key: str
+    set_by: str
+    rank: int = 0
+    step: int = 0
+
+
+CODES: Mapping[str, CodeRow] = MappingProxyType(
+    {
+        row.code: row
+        for row in (
+            CodeRow("01", Track.BUSINESS, "delivered", "receiving node, by itself", 1, 2),
+            CodeRow("02", Track.BUSINESS, "rejected", "receiver", 2, 2),
+            CodeRow("03", Track.BUSINESS, "accepted", "receiver", 2, 3),
+            CodeRow("04", Track.BUSINESS, "assigned", "receiver", 3, 4),
+            CodeRow("05", Track.BUSINESS, "processing", "receiver", 4, 4),
+            CodeRow("06", Track.BUSINESS, "done", "receiver", 5, 5),
+            CodeRow("13", Track.REQUEST, "take_back_asked", "sender"),
+            CodeRow("15", Track.REQUEST, "request_agreed", "receiver"),
+            CodeRow("16", Track.REQUEST, "request_refused", "receiver"),
+        )
+    }
+)
+AT_WORK_CODES = tuple(code for code, row in CODES.items() if row.rank > CODES["03"].rank)
+"""Said after it was taken in."""
+TAKEN_CODES = ("03", *AT_WORK_CODES)
+
+TAKEN = frozenset(CODES[code].key for code in TAKEN_CODES)
 """The recipient has taken it in; whoever agreed to a recall has given it back and counts no more."""
 AWAITED = frozenset({"sent", "delivered"})
 """It left, and is to be taken in."""
@@ -113,13 +154,6 @@ def incoming_word(document: IncomingDocument, facts: Iterable[Fact]) -> str:
 SKEW = timedelta(minutes=5)
 # As of a SigningTime (verification.md K2). A time stated further outside of what can be true is not believed.
 ALLOWED_SKEW = timedelta(minutes=10)
-
-
-class Track(StrEnum):
-    TRANSPORT = "transport"
-    BUSINESS = "business"
-    REQUEST = "request"
-    OTHER = "other"
 
 
 class RequestKind(StrEnum):
@@ -178,6 +212,10 @@ def arrival_number(facts: Iterable[Fact]) -> tuple[str, int | None] | None:
     return None if last is None or last.register_no is None else (last.register_no, last.register_year)
 
 
+def _is_business(fact: Fact) -> bool:
+    return fact.track is Track.BUSINESS and fact.code in CODES and CODES[fact.code].track is Track.BUSINESS
+
+
 def queued_at(facts: Iterable[Fact]) -> datetime | None:
     """When a delivery was last put in line to be sent."""
     queued = (fact.at for fact in facts if fact.track is Track.TRANSPORT and fact.code == "queued")
@@ -189,34 +227,6 @@ def own_fact(track: Track, code: str, at: datetime, *, reason: str | None = None
     return Fact(track=track, code=code, at=at, stated_at=at, reason=reason)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CodeRow:
-    """One wire status code: its track, its word, and who may say it about a document."""
-
-    code: str
-    track: Track
-    key: str
-    set_by: str
-
-
-CODES: Mapping[str, CodeRow] = MappingProxyType(
-    {
-        code: CodeRow(code=code, track=track, key=key, set_by=set_by)
-        for code, track, key, set_by in (
-            ("01", Track.BUSINESS, "delivered", "receiving node, by itself"),
-            ("02", Track.BUSINESS, "rejected", "receiver"),
-            ("03", Track.BUSINESS, "accepted", "receiver"),
-            ("04", Track.BUSINESS, "assigned", "receiver"),
-            ("05", Track.BUSINESS, "processing", "receiver"),
-            ("06", Track.BUSINESS, "done", "receiver"),
-            ("13", Track.REQUEST, "take_back_asked", "sender"),
-            ("15", Track.REQUEST, "request_agreed", "receiver"),
-            ("16", Track.REQUEST, "request_refused", "receiver"),
-        )
-    }
-)
-
-_BUSINESS_RANK = {"01": 1, "02": 2, "03": 2, "04": 3, "05": 4, "06": 5}
 _TRANSPORT_RANK = {"queued": 0, "sending": 1, "failed": 2}
 # 02 and 03 stand in the request track only for peers that answer a recall so (rules.md 7.1); the caller decides that.
 _ANSWERS = {
@@ -226,7 +236,7 @@ _ANSWERS = {
     "02": RequestState.REFUSED,
 }
 _CANCELLING = (RequestKind.RECALL, RequestKind.TAKE_BACK)
-_IN_STATE = {code: InState(row.key) for code, row in CODES.items() if code in _BUSINESS_RANK and code != "01"}
+_IN_STATE = {code: InState(row.key) for code, row in CODES.items() if row.rank > CODES["01"].rank}
 REOPENED = "reopened"
 """The mark of work that was closed by mistake and is open again."""
 MAY_HAVE_LEFT = "may_have_left"
@@ -458,13 +468,13 @@ def _transport(facts: tuple[Fact, ...]) -> str:
 
 def _business(facts: tuple[Fact, ...]) -> str | None:
     """The highest code. Between 02 and 03: proved first (verification R5), then stated later, a tie is 02."""
-    said = [fact for fact in facts if fact.track is Track.BUSINESS and fact.code in _BUSINESS_RANK]
+    said = [fact for fact in facts if _is_business(fact)]
     if not said:
         return None
     since = began(facts)
 
     def place(fact: Fact) -> tuple[int, bool, datetime, bool]:
-        return _BUSINESS_RANK[fact.code], fact.proved, counts_at(fact, since), fact.code == "02"
+        return CODES[fact.code].rank, fact.proved, counts_at(fact, since), fact.code == "02"
 
     return max(said, key=place).code
 
@@ -541,7 +551,7 @@ def _marks(facts: tuple[Fact, ...], requests: tuple[RequestStanding, ...]) -> tu
     """Sorted, so that equal facts give equal marks: contradictions, answered requests, strays, unknown codes."""
     marks = set()
     said = {fact.code for fact in facts if fact.track is Track.BUSINESS}
-    if "02" in said and said & {"03", "04", "05", "06"}:
+    if "02" in said and not said.isdisjoint(TAKEN_CODES):
         marks.add("contradiction")
     if is_reopened(facts):
         marks.add(REOPENED)
@@ -568,7 +578,7 @@ def _odd(fact: Fact, asked: set[str]) -> str | None:
     if fact.track is Track.REQUEST:
         is_stray = fact.code != RequestState.ASKED and fact.request_id not in asked
         return f"stray:{fact.code}" if is_stray else None
-    if fact.track is Track.BUSINESS and fact.code in _BUSINESS_RANK:
+    if _is_business(fact):
         return None
     if fact.track is Track.TRANSPORT or fact.code in _OWN_MARKS:
         return None

@@ -14,7 +14,7 @@ from gateway.domain.book import Book
 from gateway.domain.document import WORKED_ON, IncomingDocument, InState, Source, Staff
 from gateway.domain.event import EventKind
 from gateway.domain.proof import Terms
-from gateway.domain.status import Fact, Track
+from gateway.domain.status import AT_WORK_CODES, Fact, Track
 from gateway.domain.wall_clock import local
 from gateway.errors import Clash, Refused
 from gateway.incoming import acknowledge, settle
@@ -88,7 +88,6 @@ async def recalled(
         await strike(work, entry, said or labels.say("book.reason.recall", "vi"), at)
 
 
-_AFTER = ("04", "05", "06")
 _TAKEN_IN = (*WORKED_ON, InState.DONE, InState.REPLACED)
 
 
@@ -106,7 +105,7 @@ def check_given(
             code="GW-REGISTERED",
             told={"register_no": stands, "register_year": document.register_year},
         )
-    if code in _AFTER:
+    if code in AT_WORK_CODES:
         raise Refused(Verdict(reasons=(reason(ReasonCode.NUMBER_WITHOUT_03, "/register_no", status=code),)))
     if code == "03" and agency.numbering is NumberingMode.B:
         raise Clash(

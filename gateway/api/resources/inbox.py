@@ -40,7 +40,7 @@ from gateway.incoming.act import RefusalReason, StatusCall
 from gateway.ports import Work
 
 # 01 is the node's own, 13 the sender's (interfaces.md 1.2).
-SETTABLE = ("02", "03", "04", "05", "06", "15", "16")
+SETTABLE = tuple(code for code, row in CODES.items() if row.set_by == "receiver")
 
 
 class AssignmentIn(Asked):

@@ -24,7 +24,7 @@ from gateway.domain.document import (
     Signer,
     Source,
 )
-from gateway.domain.status import Fact, Track, arrival_number, began, closed_at, counts_at
+from gateway.domain.status import TAKEN_CODES, Fact, Track, arrival_number, began, closed_at, counts_at
 from gateway.domain.text import fold
 from gateway.domain.wall_clock import day_text, local, moment_text
 from gateway.office.store.book import IncomingLine
@@ -266,7 +266,6 @@ def _ending_text(
 # So many recipients are named with their proof of receipt; of more, how many and the first.
 _NAMED = 3
 _FILED = "luu"  # how the line of the file copy begins among the recipients
-_TAKEN = ("03", "04", "05", "06")
 
 
 async def outgoing_lines(work: OfficeWork, lines: Sequence[OutgoingLine], lang: str) -> list[BookLine]:
@@ -396,14 +395,14 @@ def _outgoing_proof(deliveries: Sequence[Delivery], facts: Mapping[str, Sequence
     ]
     if len(deliveries) <= _NAMED:
         return "; ".join(said)
-    done = sum(proof is not None and proof.code in _TAKEN for _, proof in proofs)
+    done = sum(proof is not None and proof.code in TAKEN_CODES for _, proof in proofs)
     first = said[0] if said else ""
     return labels.say("book.signed_for.of", lang, done=done, all=len(deliveries), first=first).rstrip("; ")
 
 
 def _proof_fact(facts: Sequence[Fact]) -> Fact | None:
     said = [fact for fact in facts if fact.track is Track.BUSINESS]
-    taken = [fact for fact in said if fact.code in _TAKEN]
+    taken = [fact for fact in said if fact.code in TAKEN_CODES]
     arrived = [fact for fact in said if fact.code == "01"]
     proof = next(iter((*taken, *arrived)), None)
     number = arrival_number(facts)  # it may have been told in a later 03

@@ -21,7 +21,7 @@ from gateway.domain.account import HostedAgency, NumberingMode
 from gateway.domain.document import UNREADABLE, WORKED_ON, IncomingDocument, InState, OutgoingDocument, Source
 from gateway.domain.event import Event
 from gateway.domain.handling import PartState, UnitPart, unit_key
-from gateway.domain.status import Fact, RequestState, Track, incoming_word
+from gateway.domain.status import AT_WORK_CODES, CODES, TAKEN_CODES, Fact, RequestState, Track, incoming_word
 from gateway.errors import Clash, Denied, NotFound
 from gateway.incoming import reading
 from gateway.incoming.reading import AroundDocument, SenderRequest
@@ -44,9 +44,8 @@ _TAKEN = (*WORKED_ON, InState.DONE)
 _IN_CHECKS = frozenset({"revocation_unknown", checks.REVOKED, checks.STOLEN, "old_code"})
 # What the document itself may be told to become next, by the state that it is in.
 STEPS: Mapping[InState, tuple[str, ...]] = {
-    InState.ACCEPTED: ("04", "05", "06"),
-    InState.ASSIGNED: ("05", "06"),
-    InState.PROCESSING: ("06",),
+    InState(CODES[own].key): tuple(code for code in AT_WORK_CODES if CODES[code].rank > CODES[own].rank)
+    for own in TAKEN_CODES
 }
 
 
