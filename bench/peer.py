@@ -29,7 +29,7 @@ from gateway.domain.proof import SignedEnvelope
 from gateway.edxml import build, schema, verify
 from gateway.edxml.envelope import Envelope
 from gateway.edxml.policy import EnvelopeLimits, XmlPolicy
-from gateway.ports import EnvelopeSigner
+from gateway.ports.services import EnvelopeSigner
 from tests.support import envelopes, pki
 
 LIBRARY = "pyas2lib==1.4.4"

@@ -19,8 +19,10 @@ from gateway.bootstrap.node import Wrap
 from gateway.cli.serve import keep_what_is_loaded
 from gateway.domain.certificates import ANY_KEY, KeyUse
 from gateway.office.bootstrap.office import open_office
-from gateway.ports import Axis, EnvelopeSigner, Keys, Outcome, Parcel
+from gateway.ports.axis import Axis, Outcome, Parcel
+from gateway.ports.services import EnvelopeSigner
 from gateway.settings import load
+from gateway.trust.keys import KeyDirectory
 
 P = TypeVar("P")
 
@@ -36,14 +38,14 @@ class Counted(Wrap):
 
     def __call__(self, name: str, port: P) -> P:
         if name == "keys":
-            return cast("P", _Keys(cast("Keys", port), self))
+            return cast("P", _Keys(cast("KeyDirectory", port), self))
         if name == "axis":
             return cast("P", _Axis(cast("Axis", port), self))
         return port
 
 
 class _Keys:
-    def __init__(self, keys: Keys, counted: Counted) -> None:
+    def __init__(self, keys: KeyDirectory, counted: Counted) -> None:
         self._keys, self._counted = keys, counted
 
     def __getattr__(self, name: str) -> Any:  # Any: it answers for the keys

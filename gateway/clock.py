@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from gateway import chance
 
 if TYPE_CHECKING:
-    from gateway.ports import Clock
+    from gateway.ports.services import Clock
 
 LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's
 _OF_BYTE = (LETTERS * 8).encode()  # five bits of each byte

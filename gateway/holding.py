@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from gateway import log
 from gateway.domain.account import AgencyScope
@@ -22,7 +22,14 @@ from gateway.domain.identity import Digest
 from gateway.domain.person import Role, SignedIn
 from gateway.errors import Clash, Denied, GatewayError, Misconfigured, Refused, StoreFailure
 from gateway.policy.verdict import ReasonCode, Verdict, reason
-from gateway.ports import Blobs, Clock, Kept, Pool, Sealer, Store, Unsealer, Vault, Work
+from gateway.ports.services import Clock, Pool
+
+if TYPE_CHECKING:
+    from gateway.store.blob_refs import Kept
+    from gateway.store.blobs import FileBlobs, FileVault
+    from gateway.store.store import SqlStore
+    from gateway.store.work import SqlWork
+    from gateway.trust.hold_seal import KeyUnsealer, RecipientSealer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,10 +37,10 @@ class HoldDesk:
     """Made once by the wiring; holds no state of its own. Without `sealer` content stays frozen: nobody reads it, and it
     lies unsealed until `seal.recipient` is set."""
 
-    store: Store
-    blobs: Blobs
-    vault: Vault
-    sealer: Sealer | None
+    store: SqlStore
+    blobs: FileBlobs
+    vault: FileVault
+    sealer: RecipientSealer | None
     clock: Clock
     pool: Pool
 
@@ -52,7 +59,7 @@ class Suspect:
     leftovers: Sequence[Digest] = ()
 
 
-async def freeze(clock: Clock, work: Work, suspect: Suspect, why: str) -> Hold:
+async def freeze(clock: Clock, work: SqlWork, suspect: Suspect, why: str) -> Hold:
     """Clash when it is in the hold already. The event tells digests and numbers, never what it says."""
     hold = Hold(
         id=clock.new_id("hld_"),
@@ -118,7 +125,7 @@ async def settle(desk: HoldDesk, scope: AgencyScope, hold_id: str) -> Hold:
     return hold
 
 
-async def _seal(desk: HoldDesk, scope: AgencyScope, hold: Hold, sealer: Sealer) -> Hold:
+async def _seal(desk: HoldDesk, scope: AgencyScope, hold: Hold, sealer: RecipientSealer) -> Hold:
     sealed: dict[Digest, Digest] = {}
     for digest in hold.digests:
         async with desk.store.read(scope) as work:
@@ -187,7 +194,9 @@ class _Hashed:
         return Digest.of_bytes(self._hasher.digest())
 
 
-def _write_sealed(sealer: Sealer, opener: Callable[[], BinaryIO], digest: Digest, target: BinaryIO) -> None:
+def _write_sealed(
+    sealer: RecipientSealer, opener: Callable[[], BinaryIO], digest: Digest, target: BinaryIO
+) -> None:
     """StoreFailure, and nothing is dropped, when the bytes on disk are not those of the digest any more."""
     with opener() as source:
         hashed = _Hashed(source)
@@ -218,7 +227,7 @@ async def purge(desk: HoldDesk, scope: AgencyScope, hold_id: str, decision: Deci
 
 
 async def bring_back(
-    desk: HoldDesk, scope: AgencyScope, hold_id: str, key: Unsealer | None
+    desk: HoldDesk, scope: AgencyScope, hold_id: str, key: KeyUnsealer | None
 ) -> Sequence[Kept]:
     """The bytes are in the content store again, proved to be those that were sealed; `lift` makes them somebody's. Denied
     for a key that does not open them."""
@@ -241,7 +250,7 @@ async def bring_back(
     return [await _bring_back_one(desk, hold, contents[digest], key) for digest in sorted(contents)]
 
 
-async def lift(work: Work, hold_id: str, decision: Decision, brought_back: Sequence[Kept]) -> Hold:
+async def lift(work: SqlWork, hold_id: str, decision: Decision, brought_back: Sequence[Kept]) -> Hold:
     """In the caller's transaction: the content belongs again to whom it belonged; the caller brings back the state."""
     hold = await _open_hold(work, hold_id)
     anew = {kept.digest: kept for kept in brought_back}
@@ -265,14 +274,14 @@ async def _unsettle(desk: HoldDesk, scope: AgencyScope, hold_id: str) -> None:
         await work.commit()
 
 
-async def _open_hold(work: Work, hold_id: str) -> Hold:
+async def _open_hold(work: SqlWork, hold_id: str) -> Hold:
     hold = await work.held.get(hold_id)
     if not hold.is_open:
         raise Clash(f"the hold {hold_id} is {hold.state}: it was decided before")
     return hold
 
 
-async def _bring_back_one(desk: HoldDesk, hold: Hold, content: HeldContent, key: Unsealer) -> Kept:
+async def _bring_back_one(desk: HoldDesk, hold: Hold, content: HeldContent, key: KeyUnsealer) -> Kept:
     opener = await desk.vault.open(hold.id, content.digest)
     with desk.vault.scratch(hold.id) as scratch:
 
@@ -288,6 +297,6 @@ async def _bring_back_one(desk: HoldDesk, hold: Hold, content: HeldContent, key:
         return await desk.blobs.keep(scratch, content.digest, content.size)
 
 
-async def _tell_end(work: Work, hold: Hold, decision: Decision, kind: EventKind) -> None:
+async def _tell_end(work: SqlWork, hold: Hold, decision: Decision, kind: EventKind) -> None:
     told = {"hold": hold.id, "by": decision.by, "digests": list(hold.digests)}
     await work.events.append(kind, hold.subject_id, decision.at, told)

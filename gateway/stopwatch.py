@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from gateway.domain.document import Lane
 from gateway.domain.pace import BOUNDS_S, SLOT, Slot, Way, bucket, is_recent
 from gateway.meters import Timing
-from gateway.ports import Clock
+from gateway.ports.services import Clock
 
 _LABELS = ("lane", "axis")
 _TIMINGS = {

@@ -9,15 +9,17 @@ import logging
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from gateway import log
 from gateway.domain.account import AgencyScope
 from gateway.domain.event import EventKind
 from gateway.domain.identity import Digest
 from gateway.errors import AlteredContent, CannotOpen
-from gateway.ports import Pool, Store
-from gateway.ports.services import Clock
+from gateway.ports.services import Clock, Pool
+
+if TYPE_CHECKING:
+    from gateway.store.store import SqlStore
 
 _log = logging.getLogger(__name__)
 Start = Callable[[], Iterator[bytes]]
@@ -38,7 +40,7 @@ class ReadingDesk(Protocol):
     """What reading needs of the tools of either way."""
 
     @property
-    def store(self) -> Store: ...
+    def store(self) -> SqlStore: ...
 
     @property
     def pool(self) -> Pool: ...

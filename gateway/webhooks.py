@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
+from typing import TYPE_CHECKING
 
-from gateway import log, meters
+from gateway import log, meters, tracing
 from gateway.domain import feed, webhook
 from gateway.domain.account import AgencyScope, ApiScope
 from gateway.domain.event import EventKind
@@ -35,8 +36,11 @@ from gateway.domain.webhook import (
 )
 from gateway.errors import BadForm, Clash, Denied, Misconfigured, NotFound, StaleVersion
 from gateway.policy.webhooks import secret_end
-from gateway.ports import Clock, Pool, tracing
-from gateway.ports.webhooks import Posted, Poster, Webhooks, WebhookSecrets
+from gateway.ports.services import Clock, Pool, Posted, Poster
+
+if TYPE_CHECKING:
+    from gateway.store.webhooks import SqlWebhooks
+    from gateway.trust.sealing import SealedSecrets
 
 _log = logging.getLogger(__name__)
 EVERY_SCOPE = frozenset(feed.EVENT_SCOPES)
@@ -50,7 +54,7 @@ class Sender:
     """One signed body at an endpoint's address, in the trace of what it tells of, and how that went."""
 
     poster: Poster
-    secrets: WebhookSecrets
+    secrets: SealedSecrets
     clock: Clock
     pool: Pool
 
@@ -93,7 +97,7 @@ class WebhookDesk:
     """`wake` calls the worker. `may`, of each act: the scopes of whoever does it; a webhook that is told more than those
     read is not theirs to change, for whoever turns it to another address reads what it is told."""
 
-    rows: Webhooks
+    rows: SqlWebhooks
     sender: Sender
     reach: Reach
     clock: Clock

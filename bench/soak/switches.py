@@ -12,7 +12,9 @@ from typing import Any, TypeVar, cast
 from gateway.bootstrap.node import Wrap
 from gateway.domain.identity import Digest
 from gateway.errors import StoreFailure
-from gateway.ports import Arrival, Axis, Blobs, Fate, Kept, Outcome, Parcel, Scratch
+from gateway.ports.axis import Arrival, Axis, Fate, Outcome, Parcel
+from gateway.store.blob_refs import Kept
+from gateway.store.blobs import FileBlobs, FileScratch
 
 P = TypeVar("P")
 TWICE, DISK_FULL, LOST = "twice", "disk-full", "lost"
@@ -64,9 +66,9 @@ class _Axis(_Passing):
 
 
 class _Blobs(_Passing):
-    _real: Blobs
+    _real: FileBlobs
 
-    async def keep(self, scratch: Scratch, digest: Digest, size: int) -> Kept:
+    async def keep(self, scratch: FileScratch, digest: Digest, size: int) -> Kept:
         self._refuse()
         return await self._real.keep(scratch, digest, size)
 

@@ -17,7 +17,7 @@ from aiohttp.http import HttpProcessingError
 from aiohttp.typedefs import Middleware
 from pydantic import BaseModel
 
-from gateway import errors, log, meters
+from gateway import errors, log, meters, tracing
 from gateway.api import asking, fields, openapi, problems
 from gateway.api.call import STOPPING, Call
 from gateway.api.caller import KEY_ID
@@ -33,7 +33,6 @@ from gateway.api.shapes import NoQuery, Told, stamp
 from gateway.api.words import Lang, language
 from gateway.domain import trace
 from gateway.domain.account import ApiCall
-from gateway.ports import tracing
 from gateway.stopwatch import at_door
 
 _LOG = logging.getLogger(__name__)

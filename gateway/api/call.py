@@ -37,7 +37,8 @@ from gateway.domain.wall_clock import VIETNAM
 from gateway.errors import Clash, Denied, GatewayError, NotFound, StaleVersion
 from gateway.incoming.desk import InDesk
 from gateway.outgoing.desk import OutDesk
-from gateway.ports import Page, Pool
+from gateway.ports.services import Pool
+from gateway.store.repository import Page
 from gateway.stored_content import OpenFile
 
 M = TypeVar("M", bound=BaseModel)

@@ -1,21 +1,22 @@
-"""What the API is handed by the wiring, and the promises it needs beyond the shared ports: the keys of callers, and
-the directory as a list that can be changed from a file. Adapters do not inherit from these; they only fit."""
+"""What the API is handed by the wiring, and what it asks of the maker of evidence, which stands above it."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date, datetime
 from typing import Protocol
 
 from gateway.api.server import CallLog
-from gateway.domain.account import KEY_PREFIX, AgencyScope, ApiKey
+from gateway.domain.account import KEY_PREFIX, AgencyScope
 from gateway.domain.pace import LONGEST_HANDOVER
-from gateway.domain.registry import AgencyEntry, Resolution, Revision
-from gateway.domain.registry_change import Plan, RegistryChange
 from gateway.incoming.desk import InDesk
 from gateway.outgoing.desk import OutDesk
-from gateway.ports import AgencyBook, AxisDesk, Blobs, Clock, HealthProbe, Page, Pool, Store
+from gateway.ports.axis import AxisDesk
+from gateway.ports.services import Clock, HealthProbe, Pool
+from gateway.registry.directory import SqlDirectory
+from gateway.store.accounts import HostedAccounts
+from gateway.store.blobs import FileBlobs
+from gateway.store.store import SqlStore
 from gateway.webhooks import WebhookDesk
 
 MIB = 1024 * 1024
@@ -46,41 +47,6 @@ class ApiOptions:
     key_prefix: str = KEY_PREFIX
 
 
-class CallerKeys(Protocol):
-    async def ended_key(self, secret_hash: str) -> ApiKey | None:
-        """The key with this secret that was good once."""
-
-    async def find_key(self, secret_hash: str) -> ApiKey | None:
-        """The key with this secret, if it is in force now."""
-
-    async def keys_of_certificate(self, sha256: str) -> Sequence[ApiKey]:
-        """Every key that this certificate alone opens or opened, the oldest first."""
-
-    async def touch(self, key: ApiKey) -> None:
-        """It is in use."""
-
-
-class Registry(AgencyBook, Protocol):
-    """The agency-code directory, asked, listed and changed from a file."""
-
-    async def resolve(self, text: str, on: date, parent: str | None = None) -> Resolution: ...
-
-    async def entries(self, limit: int = 100, cursor: str | None = None) -> Page[AgencyEntry]:
-        """All entries in code order, a page at a time."""
-
-    async def revisions(self, codes: Collection[str]) -> Mapping[str, Revision]:
-        """How often and when the entry of each code changed."""
-
-    async def changes(self, since: datetime | None = None, limit: int = 100) -> Sequence[RegistryChange]:
-        """Applied changes since that moment, oldest first."""
-
-    async def plan_import(self, csv_bytes: bytes) -> Plan:
-        """What the file would change; nothing is written, every bad row is among the problems."""
-
-    async def apply(self, plan: Plan, principal: str) -> RegistryChange:
-        """The plan is in force and recorded. Clash when the registry changed since, or the plan has problems."""
-
-
 class PackFile(Protocol):
     """A file that is read while it is sent."""
 
@@ -105,10 +71,10 @@ class EvidencePacks(Protocol):
 class ApiDeps:
     """Everything the API works with; made by the wiring."""
 
-    store: Store
-    accounts: CallerKeys
-    blobs: Blobs
-    directory: Registry
+    store: SqlStore
+    accounts: HostedAccounts
+    blobs: FileBlobs
+    directory: SqlDirectory
     out: OutDesk
     inn: InDesk
     axis: AxisDesk

@@ -17,7 +17,7 @@ from urllib.parse import quote
 from aiohttp import web
 
 from gateway.errors import GatewayError
-from gateway.ports import Pool
+from gateway.ports.services import Pool
 
 _LOG = logging.getLogger(__name__)
 

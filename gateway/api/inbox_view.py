@@ -35,8 +35,9 @@ from gateway.api.words import Lang, say
 from gateway.document_view.facts import packet_word, received_word
 from gateway.domain.document import Assignment, IncomingDocument, InState
 from gateway.domain.handling import PartState, UnitPart
+from gateway.domain.queues import InboxPacket
 from gateway.incoming.reading import AroundDocument
-from gateway.ports import Handover, InboxPacket
+from gateway.store.incoming import Handover
 
 _CHECKS = (
     "envelope_signature",

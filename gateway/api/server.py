@@ -25,9 +25,8 @@ from gateway import log
 from gateway.domain.account import MOST_CALLS_OF_A_KEY, ApiCall
 from gateway.domain.diagnosis import Diagnosis, check_words, condition
 from gateway.errors import GatewayError
-from gateway.ports import HealthProbe
-from gateway.ports.node import ApiCalls
-from gateway.ports.services import Clock
+from gateway.ports.services import Clock, HealthProbe
+from gateway.store.api_calls import SqlApiCalls
 
 HEADERS: Mapping[str, str] = MappingProxyType(
     {
@@ -145,7 +144,7 @@ _TRIMMED = timedelta(minutes=10)
 class CallLog:
     """One for a process; `running` is for its application. Noting a call returns at once and never fails."""
 
-    def __init__(self, calls: ApiCalls, clock: Clock, kept: timedelta, every_s: float = EVERY_S) -> None:
+    def __init__(self, calls: SqlApiCalls, clock: Clock, kept: timedelta, every_s: float = EVERY_S) -> None:
         self._calls, self._clock, self._kept, self._every_s = calls, clock, kept, every_s
         self._waiting: deque[ApiCall] = deque()
         self._lost = 0

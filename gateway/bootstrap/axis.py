@@ -12,7 +12,8 @@ from gateway.domain.registry import node_name_fault
 from gateway.domain.routes import Pattern, RouteTable
 from gateway.errors import Misconfigured
 from gateway.pool import ThreadPool
-from gateway.ports import AxisDesk, Clock
+from gateway.ports.axis import AxisDesk
+from gateway.ports.services import Clock
 from gateway.settings import Settings
 from gateway.settings.axes import rules
 from gateway.transport.amqp.access import Access, read_servers

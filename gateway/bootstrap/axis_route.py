@@ -12,7 +12,7 @@ from gateway.clock import SystemClock
 from gateway.domain.forms import Form
 from gateway.domain.routes import RouteTable, Turn
 from gateway.errors import GatewayError
-from gateway.ports import AxisDesk, each_axis
+from gateway.ports.axis import AxisDesk, each_axis
 from gateway.settings import Settings
 from gateway.settings.axes import rules
 from gateway.transport.routed import HostOf

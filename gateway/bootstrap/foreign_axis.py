@@ -14,7 +14,8 @@ from gateway.edxml import foreign, forms
 from gateway.edxml.foreign import Said
 from gateway.edxml.policy import EnvelopeLimits, XmlPolicy
 from gateway.errors import Misconfigured
-from gateway.ports import Clock, Parcel, Pool
+from gateway.ports.axis import Parcel
+from gateway.ports.services import Clock, Pool
 from gateway.settings import Settings
 from gateway.settings.options import LgspSettings, VxpSettings
 from gateway.transport.lgsp.dialect import Days, LgspDialect

@@ -18,19 +18,17 @@ from gateway.clock import SystemClock
 from gateway.deciding import DecidingDesk
 from gateway.domain.wall_clock import local
 from gateway.pool import ThreadPool
-from gateway.ports import Clock, Keys, Pool, Trust
-from gateway.registry.binding import SqlBindings
+from gateway.ports.services import Clock, Pool
+from gateway.registry.decisions import SqlDecisions
 from gateway.registry.directory import SqlDirectory
 from gateway.registry.feed import SqlFeed
 from gateway.registry.feed_judge import FeedRoom
-from gateway.registry.imports import SqlImports
-from gateway.registry.reforms import SqlReforms
 from gateway.settings import Settings
 from gateway.settings.reading import sqlite_file
 from gateway.store import data_folder
-from gateway.store.decisions import SqlBindingLog, SqlDecisions
 from gateway.store.engine import ServerLimits
 from gateway.store.store import SqlStore
+from gateway.trust.evidence import NodeTrust
 from gateway.trust.folder import AnchorFile
 from gateway.trust.keys import KeyDirectory
 from gateway.trust.person_secrets import PersonSecrets
@@ -119,8 +117,8 @@ async def _opened(settings: Settings, store: SqlStore) -> AsyncIterator[ThreadPo
 
 def directory(settings: Settings, store: SqlStore, clock: Clock, pool: Pool) -> SqlDirectory:
     """The registry, which believes of its bindings what the events tell."""
-    log, two = SqlBindingLog(clock), settings.registry.two_people == "yes"
-    return SqlDirectory(store.writer, store.reader, store.memory, clock, log, pool, two_people=two)
+    two = settings.registry.two_people == "yes"
+    return SqlDirectory(store.writer, store.reader, store.memory, clock, pool, two_people=two)
 
 
 def places(settings: Settings) -> dict[str, Path]:
@@ -169,15 +167,8 @@ def key_token(settings: Settings) -> TokenKeys | None:
 
 def deciding_desk(settings: Settings, store: SqlStore, clock: Clock, pool: Pool) -> DecidingDesk:
     """What persons decide with."""
-    log = SqlBindingLog(clock)
     return DecidingDesk(
-        decisions=SqlDecisions(
-            store,
-            clock,
-            lambda line, by: SqlBindings(line, clock, log, by),
-            SqlReforms,
-            lambda line: SqlImports(line, pool),
-        ),
+        decisions=SqlDecisions(store, clock, pool),
         secrets=PersonSecrets(),
         anchors=AnchorFile(settings.trust.folder / "ca.pem"),
         clock=clock,
@@ -186,7 +177,9 @@ def deciding_desk(settings: Settings, store: SqlStore, clock: Clock, pool: Pool)
     )
 
 
-def key_watch(store: SqlStore, bound: SqlDirectory, keys: Keys, trust: Trust, desk: DecidingDesk) -> KeyWatch:
+def key_watch(
+    store: SqlStore, bound: SqlDirectory, keys: KeyDirectory, trust: NodeTrust, desk: DecidingDesk
+) -> KeyWatch:
     """The loop that tells of ends."""
     return KeyWatch(
         store=store, directory=bound, keys=keys, trust=trust, deciding=desk, clock=desk.clock, pool=desk.pool

@@ -22,12 +22,13 @@ from gateway.incoming.desk import InDesk
 from gateway.policy import timers
 from gateway.policy.profile import Profile
 from gateway.policy.trust import TrustPolicy
-from gateway.ports import Blobs, CalendarDays, Clock, Pool, RevocationAnswers, Scanner, Store, Vault
-from gateway.ports.webhooks import Poster
+from gateway.ports.services import Clock, Pool, Poster, Scanner
 from gateway.registry.directory import SqlDirectory
 from gateway.settings import Settings
 from gateway.settings.options import DELIVERY_MODES
-from gateway.store.blobs import FileVault
+from gateway.store.blobs import FileBlobs, FileVault
+from gateway.store.calendar import SqlCalendarDays
+from gateway.store.revocation import SqlRevocationAnswers
 from gateway.store.store import SqlStore
 from gateway.trust import authorities
 from gateway.trust.authorities import AskedAuthorities
@@ -83,7 +84,7 @@ def xml_policy(settings: Settings) -> XmlPolicy:
     return XmlPolicy(limits=EnvelopeLimits(max_bytes=settings.limits.envelope_mb * MB))
 
 
-def office_hours(settings: Settings, calendar: CalendarDays) -> Callable[[], Awaitable[OfficeCalendar]]:
+def office_hours(settings: Settings, calendar: SqlCalendarDays) -> Callable[[], Awaitable[OfficeCalendar]]:
     """When the agencies of this node work, as it is now: an administrator may have changed a day a moment ago."""
     weekdays, spans = timers.read_weekdays(settings.office.weekdays), timers.read_spans(settings.office.hours)
 
@@ -118,7 +119,7 @@ def judging(settings: Settings, clock: Clock) -> Judging:
 
 
 async def asking(
-    desk: InDesk, judges: Judging, answers: RevocationAnswers, directory: SqlDirectory
+    desk: InDesk, judges: Judging, answers: SqlRevocationAnswers, directory: SqlDirectory
 ) -> Asking:
     """The loop, which has learned already what the node knew before it stopped."""
 
@@ -183,13 +184,13 @@ def scanner(settings: Settings, pool: Pool) -> Scanner:
     return ClamScanner(read_address(settings.scanner.address), pool, limits)
 
 
-def vault(settings: Settings, pool: Pool) -> Vault:
+def vault(settings: Settings, pool: Pool) -> FileVault:
     """Where sealed content lies."""
     return FileVault(settings.node.data_dir / "content" / SEALED, pool)
 
 
 def holding(
-    settings: Settings, store: Store, blobs: Blobs, apart: Vault, clock: Clock, pool: Pool
+    settings: Settings, store: SqlStore, blobs: FileBlobs, apart: FileVault, clock: Clock, pool: Pool
 ) -> HoldDesk:
     """The sealed hold; Misconfigured when the recipient's key is set and cannot be used."""
     recipient = settings.seal.recipient

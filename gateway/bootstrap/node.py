@@ -30,8 +30,8 @@ from gateway.outgoing.desk import OutDesk
 from gateway.policy import upkeep
 from gateway.policy.first_page import read_first_page
 from gateway.policy.upkeep import OF_OFFICE, Rhythm
-from gateway.ports import Axis, AxisDesk, Clock, ManyAxes, Pool, Scanner, each_state
-from gateway.ports.node import EventLog
+from gateway.ports.axis import Axis, AxisDesk, ManyAxes, each_state
+from gateway.ports.services import Clock, Pool, Scanner
 from gateway.registry.feed import SqlFeed
 from gateway.settings import Settings
 from gateway.settings.reading import sqlite_file
@@ -39,6 +39,7 @@ from gateway.stopwatch import Stopwatch
 from gateway.store import data_folder, reporting, restored
 from gateway.store.blobs import FileBlobs
 from gateway.store.data_folder import Room
+from gateway.store.log import SqlEventLog
 from gateway.store.store import SqlStore
 from gateway.store.wake import ANY
 from gateway.transport.webhook import HttpPoster
@@ -412,7 +413,7 @@ def _in_desk(ground: Ground, around: Wrap, out: OutDesk, judges: guards.Judging)
     )
 
 
-def stamp_gate(settings: Settings, events: EventLog, clock: Clock) -> StampGate:
+def stamp_gate(settings: Settings, events: SqlEventLog, clock: Clock) -> StampGate:
     return StampGate(log=events, clock=clock, most=timedelta(hours=settings.log.require_timestamp_h))
 
 
@@ -430,7 +431,7 @@ def published_seal(settings: Settings, log_id: str) -> int:
     return seals.newest_published(settings.log.publish_folder, log_id)
 
 
-def log_sealer(settings: Settings, events: EventLog, clock: Clock, pool: Pool) -> LogSealer:
+def log_sealer(settings: Settings, events: SqlEventLog, clock: Clock, pool: Pool) -> LogSealer:
     """What seals the log. Misconfigured when a timestamp authority is set and nothing says whom to trust for time."""
     told, folder, password = settings.log, settings.log.publish_folder, settings.keys.password
     return LogSealer(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gateway.api.entry import Entry
     from gateway.api.routes import Route
     from gateway.bootstrap.node import OpenNode
-    from gateway.ports import HealthProbe
+    from gateway.ports.services import HealthProbe
     from gateway.settings import Settings
 
 

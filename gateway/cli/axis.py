@@ -31,7 +31,7 @@ from gateway.domain.diagnosis import Diagnosis
 from gateway.domain.registry import AgencyCode, BadCode
 from gateway.errors import Misconfigured
 from gateway.ops import axis_now
-from gateway.ports import AxisDesk, each_axis
+from gateway.ports.axis import AxisDesk, each_axis
 
 if TYPE_CHECKING:
     from gateway.bootstrap.axis_route import RouteExplained

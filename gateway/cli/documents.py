@@ -39,12 +39,12 @@ from gateway.domain.signatures import FileVerdict, LegalValue, SignatureWord, Si
 from gateway.domain.status import STATES, Fact
 from gateway.domain.wall_clock import local
 from gateway.errors import Clash, NotFound
-from gateway.ports import InboxPacket
 from gateway.words import labels
 
 if TYPE_CHECKING:
+    from gateway.domain.queues import InboxPacket
     from gateway.incoming.reading import AroundDocument
-    from gateway.ports import Work
+    from gateway.store.work import SqlWork
 
 T = TypeVar("T")
 Named = OutgoingDocument | IncomingDocument
@@ -187,7 +187,7 @@ def known_states(given: Iterable[str], known: Collection[str]) -> list[str]:
     return wanted
 
 
-async def find_outgoing(work: Work, text: str) -> OutgoingDocument:
+async def find_outgoing(work: SqlWork, text: str) -> OutgoingDocument:
     """The outgoing document meant by `text`."""
     if text.startswith("msg_"):
         return await work.outgoing.get(text)
@@ -203,7 +203,7 @@ async def find_outgoing(work: Work, text: str) -> OutgoingDocument:
     return _the_one(found, text, "outgoing", "outbox")
 
 
-async def find_incoming(work: Work, text: str) -> IncomingDocument:
+async def find_incoming(work: SqlWork, text: str) -> IncomingDocument:
     """The incoming document meant by `text`."""
     if text.startswith("inb_"):
         return await work.incoming.get(text)

@@ -23,7 +23,7 @@ from gateway.bootstrap.guards import system_secrets
 from gateway.bootstrap.node import OpenNode
 from gateway.domain.account import key_prefix
 from gateway.ops.evidence.make import EvidenceMaker
-from gateway.ports import HealthProbe
+from gateway.ports.services import HealthProbe
 
 
 def application(node: OpenNode, health: HealthProbe, more: Iterable[Route] = ()) -> web.Application:

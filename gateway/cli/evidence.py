@@ -25,11 +25,11 @@ from gateway.domain.evidence import STORY, PacketTold, Story
 from gateway.errors import Clash, NotFound, StoreFailure
 from gateway.ops.evidence import pack_file
 from gateway.ops.evidence.page import clock, packet_word, party, sealed_times, trusted
-from gateway.ports import Work
 from gateway.words import labels
 
 if TYPE_CHECKING:
     from gateway.ops.evidence.pack_file import Ready
+    from gateway.store.work import SqlWork
 
 File = Annotated[Path, typer.Argument(help="The pack: one ZIP file; - is standard input.")]
 _COLUMNS = output.columns("pack=id made=made_at document size sha256=manifest_sha256", dim="pack sha256")
@@ -68,7 +68,7 @@ async def make(
     )
 
 
-async def _meant(work: Work, text: str) -> str:
+async def _meant(work: SqlWork, text: str) -> str:
     """Sent or received; a number may be either."""
     if text.startswith("inb_"):
         return (await documents.find_incoming(work, text)).id

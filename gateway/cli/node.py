@@ -17,7 +17,7 @@ from gateway.errors import Misconfigured, NotFound
 if TYPE_CHECKING:
     from gateway.bootstrap.ground import Ground, OpenRegistry
     from gateway.bootstrap.node import OpenNode
-    from gateway.ports import AxisDesk
+    from gateway.ports.axis import AxisDesk
     from gateway.settings import Settings
     from gateway.store.store import SqlStore
 

@@ -22,7 +22,7 @@ from gateway.cli.output import LATER
 from gateway.domain.account import AgencyScope
 from gateway.errors import GatewayError, NotFound
 from gateway.ops import axis_now, explain
-from gateway.ports import AxisDesk, DeadParcel
+from gateway.ports.axis import AxisDesk, DeadParcel
 from gateway.words import labels
 
 if TYPE_CHECKING:

@@ -28,11 +28,11 @@ from gateway.domain.person import ProposalContent
 from gateway.domain.proof import Binding
 from gateway.errors import Clash, Misconfigured
 from gateway.incoming.receive import TO_NODE
-from gateway.ports import Fate, FeedOutcome, Outcome, Parcel
+from gateway.ports.axis import Fate, Outcome, Parcel
 
 if TYPE_CHECKING:
     from gateway.bootstrap.ground import Ground
-    from gateway.registry.feed import FeedProposal
+    from gateway.registry.feed import FeedOutcome, FeedProposal
     from gateway.registry.feed_file import Header
     from gateway.registry.snapshot import Difference
     from gateway.trust.keys import FileSigner

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from gateway.bootstrap.node import OpenNode
-    from gateway.ports import HealthProbe
+    from gateway.ports.services import HealthProbe
 
 ROLES = ("all", "web", "worker")
 # Things that may have been made and not gone before somebody looks which of them only hold each other.

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
+from typing import TYPE_CHECKING
 
 from gateway.deciding import DecidingDesk, proposals, registry_changes
 from gateway.domain.event import Event, EventKind
@@ -18,7 +19,9 @@ from gateway.domain.person import Person, Proposal, ProposalState, SignedIn
 from gateway.errors import Clash, Denied, NotFound
 from gateway.policy import two_people
 from gateway.policy.two_people import Objection
-from gateway.ports.deciding import DecisionUnit
+
+if TYPE_CHECKING:
+    from gateway.registry.decisions import SqlDecision
 
 _WORDS = {
     Objection.SAME: "who proposed it cannot approve it: a second person must",
@@ -77,7 +80,7 @@ async def get_proposal(desk: DecidingDesk, id: str) -> Proposal:
 
 
 async def _objection(
-    work: DecisionUnit,
+    work: SqlDecision,
     who: SignedIn,
     proposal: Proposal,
     typed: Sequence[str],
@@ -103,7 +106,7 @@ async def _objection(
     )
 
 
-async def _one_hand(work: DecisionUnit, proposer: Person, approver: Person) -> bool:
+async def _one_hand(work: SqlDecision, proposer: Person, approver: Person) -> bool:
     """Whether a person gave both of them their roles. The operator, who makes the first two, is no person."""
     if proposer.roles_by != approver.roles_by:
         return False
@@ -114,7 +117,7 @@ async def _one_hand(work: DecisionUnit, proposer: Person, approver: Person) -> b
     return True
 
 
-async def _apply(desk: DecidingDesk, work: DecisionUnit, proposal: Proposal, by: str, now: datetime) -> None:
+async def _apply(desk: DecidingDesk, work: SqlDecision, proposal: Proposal, by: str, now: datetime) -> None:
     people, about = (proposal.proposed_by, by), {"proposal": proposal.id, "digest": proposal.digest}
     for change in proposal.content.bindings:
         if change.earlier_end is not None:
@@ -168,7 +171,7 @@ async def end_set_up(desk: DecidingDesk, who: SignedIn) -> None:
         await work.commit()
 
 
-async def set_up_open_until(view: DecisionUnit, now: datetime) -> datetime | None:
+async def set_up_open_until(view: SqlDecision, now: datetime) -> datetime | None:
     """When it ends by itself; None where it is not open."""
     return set_up_by_events(await view.events.of(SET_UP), now)
 

@@ -11,6 +11,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
+from typing import TYPE_CHECKING
 
 from gateway.deciding import DecidingDesk
 from gateway.domain.event import EventKind
@@ -18,7 +19,9 @@ from gateway.domain.person import Credentials, Person, Role, SignedIn, is_name
 from gateway.domain.text import nfc
 from gateway.errors import Clash, Denied, NotFound
 from gateway.policy import two_people
-from gateway.ports.deciding import DecisionUnit
+
+if TYPE_CHECKING:
+    from gateway.registry.decisions import SqlDecision
 
 CODE_GOOD_FOR = timedelta(hours=72)
 LONGEST_NAME = 100
@@ -118,7 +121,7 @@ def _actor(who: SignedIn | None, operator_id: str) -> str:
     return who.person.id if who is not None else operator_id
 
 
-async def _may_administer(work: DecisionUnit, who: SignedIn | None) -> None:
+async def _may_administer(work: SqlDecision, who: SignedIn | None) -> None:
     actor = await work.people.get(who.person.id) if who is not None else None
     objection = two_people.administering(actor, await work.people.everybody())
     if objection is not None:

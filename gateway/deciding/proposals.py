@@ -9,6 +9,7 @@ import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from gateway.deciding import DecidingDesk
 from gateway.domain.certificates import KeyEnd
@@ -17,7 +18,9 @@ from gateway.domain.person import BindingChange, Proposal, ProposalContent, Sign
 from gateway.domain.proof import Binding
 from gateway.errors import Clash, Denied, NotFound
 from gateway.policy import trust, two_people
-from gateway.ports.deciding import DecisionUnit
+
+if TYPE_CHECKING:
+    from gateway.registry.decisions import SqlDecision
 
 MOST_CHANGES = 200
 LONGEST_REASON = 500
@@ -76,7 +79,7 @@ async def propose(desk: DecidingDesk, who: SignedIn, content: ProposalContent, r
     return proposal
 
 
-async def must_trust(work: DecisionUnit, who: SignedIn, what: str) -> None:
+async def must_trust(work: SqlDecision, who: SignedIn, what: str) -> None:
     """Denied for a person who may not do that, as the roles are now."""
     objection = two_people.proposing(await work.people.get(who.person.id))
     if objection is not None:

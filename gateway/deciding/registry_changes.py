@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
+from typing import TYPE_CHECKING
 
 from gateway.deciding import DecidingDesk, proposals
 from gateway.domain.event import EventKind
@@ -23,8 +24,10 @@ from gateway.policy import reform as reform_rules
 from gateway.policy import reform_words
 from gateway.policy.reform import BuiltOn, ReformPlan
 from gateway.policy.reform_words import RegistryView, sentences
-from gateway.ports.deciding import DecisionUnit
 from gateway.words import labels
+
+if TYPE_CHECKING:
+    from gateway.registry.decisions import SqlDecision
 
 CONFLICT, MOVED, FAST = "REG-CONFLICT", "REG-MOVED", "REG-BUILT-ON"
 MOST_OWED = 1000
@@ -87,7 +90,7 @@ async def propose_reform(
 
 
 async def put_reform_in_force(
-    work: DecisionUnit, proposal: Proposal, reform: Reform, by: str, now: datetime
+    work: SqlDecision, proposal: Proposal, reform: Reform, by: str, now: datetime
 ) -> None:
     """In the approving unit of work: planned again on the registry as it is, which must be the one that was proposed on."""
     await work.reforms.alone()
@@ -123,7 +126,7 @@ async def undo_reform(desk: DecidingDesk, who: SignedIn, id: str, reason: str) -
     return record
 
 
-async def against_undoing_reform(work: DecisionUnit, id: str, now: datetime) -> Sequence[Remark]:
+async def against_undoing_reform(work: SqlDecision, id: str, now: datetime) -> Sequence[Remark]:
     """Why it cannot be undone; nothing when it can."""
     record, leaning = await work.reforms.get(id), await work.reforms.leaning_on(id)
     before, after = await work.reforms.lives_of(id)
@@ -160,7 +163,7 @@ def in_english(remarks: Sequence[Remark]) -> str:
     return "; ".join(labels.remark_text(each.key, each.params, "en") for each in remarks)
 
 
-async def _planned_reform(view: DecisionUnit, reform: Reform, today: date) -> ReformPlan:
+async def _planned_reform(view: SqlDecision, reform: Reform, today: date) -> ReformPlan:
     around = await view.reforms.around(reform)
     waiting = await view.waits.of(reform.ended)
     known = RegistryView(
@@ -246,7 +249,7 @@ async def plan_import(desk: DecidingDesk, change: ImportChange) -> Plan:
 
 
 async def put_import_in_force(
-    desk: DecidingDesk, work: DecisionUnit, proposal: Proposal, change: ImportChange, by: str
+    desk: DecidingDesk, work: SqlDecision, proposal: Proposal, change: ImportChange, by: str
 ) -> None:
     """In the approving unit of work: planned again on the registry as it is, and it must do what was proposed."""
     now = desk.clock.now()
@@ -299,7 +302,7 @@ async def undo_import(desk: DecidingDesk, who: SignedIn, id: str, reason: str) -
 
 
 async def _against_undoing_import(
-    view: DecisionUnit, record: ImportRecord, desk: DecidingDesk
+    view: SqlDecision, record: ImportRecord, desk: DecidingDesk
 ) -> Sequence[Remark]:
     built = await view.imports.built_on(record.id)
     exchanged: list[str] = []

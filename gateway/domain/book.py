@@ -4,7 +4,7 @@ they are made of is read by the store, and which words they bear is a matter of 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
@@ -17,6 +17,24 @@ Cell = str | int | date | None
 
 # No run leaves out so many numbers on purpose.
 _FAR = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisterEntry:
+    """One line of the book of incoming documents. `catch_up` is the stop after which it was made up for; a struck line
+    keeps its number."""
+
+    incoming_id: str
+    book: str
+    year: int
+    number: str
+    entered_at: datetime
+    entered_by: str | None = None
+    """The principal; None for what was entered before this was kept."""
+    catch_up: str | None = None
+    struck_at: datetime | None = None
+    struck_by: str | None = None
+    struck_reason: str | None = None
 
 
 def end_of_run(numbers: Iterable[int], first: int) -> int:
@@ -166,3 +184,13 @@ class PaperLetter:
 
 
 OutgoingLine = OutgoingDocument | PaperLetter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alike:
+    """Outgoing mail that may be one and the same: of one DocumentId, newest first; of one number and notation in one
+    year, on paper too; the newest few with one lead file."""
+
+    of_id: Sequence[OutgoingDocument] = ()
+    of_number: Sequence[OutgoingLine] = ()
+    of_lead: Sequence[OutgoingDocument] = ()

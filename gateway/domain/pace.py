@@ -30,6 +30,11 @@ CLOCKS_APART = timedelta(minutes=5)
 LONGEST_DELAY_OF: Mapping[str, timedelta] = {"signatures": ANSWER_DELAY}
 
 
+# Up to this size content touches no file for itself (a file and its folders cost more fsyncs than that many bytes in the
+# journal): it is written by the unit of work that refers to it.
+SMALL = 64 * 1024
+
+
 def ordinary_places(limit: int, turn: int) -> int:
     """How many of the `turn`-th batch are the oldest ordinary rows', however much is urgent: a quarter of all places over
     time, so that of batches of one every fourth is theirs."""

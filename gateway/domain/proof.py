@@ -227,6 +227,22 @@ def claim_seal() -> _Seal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """The tombstone of an admitted packet (A4, A9); outlives retention."""
+
+    sender: str
+    body_digest: Digest
+    kind: Kind
+    packet_id: str | None
+    document_id: str | None
+    inbox_id: str
+    incoming_id: str | None
+    at: datetime
+    terms: Digest | None = None
+    """SHA-256 of what its Signature says beside the body (W6a); None where that is nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VerifiedEnvelope(Generic[M]):
     """An envelope whose sender is proved. Everything after verification uses only this."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -19,6 +19,19 @@ from gateway.domain.registry_reform import Reform, ReformKind, Target
 
 SOURCE_FIELD = "source"  # shown in a change where a starter row becomes an imported one
 HOST_FIELD = "host"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuiltOnImport:
+    """What stands on an import: each field names what would lose its ground were it undone."""
+
+    begun: Sequence[str] = ()
+    """Codes that came with it."""
+    changed: Sequence[str] = ()
+    """Codes of it that are not as it wrote them, or could not stand as they were."""
+    reforms: Sequence[str] = ()
+    rows: Sequence[str] = ()
+    certificates: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,6 +30,22 @@ EMPTY_ROOT = hashlib.sha256(b"").digest()
 MOST_LEVELS = 63
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogHead:
+    """Where the log stands. `seal` is the newest, `stamped` the newest with a timestamp; `unsealed_since` is the time of
+    the oldest event that no seal covers, `unstamped_since` of the oldest thing that no timestamp covers. `published_at`
+    is when a seal last left the node."""
+
+    log_id: str = ""
+    size: int = 0
+    root: bytes = b""
+    seal: PublishedSeal | None = None
+    stamped: PublishedSeal | None = None
+    unsealed_since: datetime | None = None
+    unstamped_since: datetime | None = None
+    published_at: datetime | None = None
+
+
 class TreeNode(NamedTuple):
     """A complete subtree: over the leaves from `place << level` on, `1 << level` of them."""
 

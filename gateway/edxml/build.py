@@ -44,7 +44,7 @@ from gateway.errors import BreaksRule
 
 if TYPE_CHECKING:
     from gateway.edxml.envelope import Attachment, Outline
-    from gateway.ports import EnvelopeSigner
+    from gateway.ports.services import EnvelopeSigner
 
 __all__ = ["AttachmentContent", "Qualifier", "WrittenEnvelope", "write"]
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from gateway.domain.identity import PacketId
     from gateway.edxml.envelope import Envelope
     from gateway.edxml.policy import EnvelopeLimits, XmlPolicy
-    from gateway.ports import EnvelopeSigner
+    from gateway.ports.services import EnvelopeSigner
 
 _STEP: Final = 1 << 18
 """The parser is fed at most this much at a time, so that no one text is longer in memory."""

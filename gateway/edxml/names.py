@@ -39,7 +39,7 @@ ALGORITHM_URIS: Final[Mapping[str, str]] = {
     "ecdsa-sha256": ECDSA_SHA256,
     "ecdsa-sha384": ECDSA_SHA384,
 }
-"""Names that `ports.EnvelopeSigner.algorithm` and `XmlPolicy.algorithms` use, and what the wire says for them."""
+"""Names that `EnvelopeSigner.algorithm` and `XmlPolicy.algorithms` use, and what the wire says for them."""
 
 DECLARATION: Final = b'<?xml version="1.0" encoding="UTF-8"?>\n'
 """W1: the first 39 bytes of every native file."""

@@ -29,7 +29,7 @@ from gateway.errors import BreaksRule, Misconfigured
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gateway.ports import EnvelopeSigner
+    from gateway.ports.services import EnvelopeSigner
 
 VERDICTS: Final = frozenset({"valid", "axis"})
 _ALGORITHMS: Final = {uri.encode(): name for name, uri in names.ALGORITHM_URIS.items()}

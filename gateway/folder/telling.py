@@ -22,7 +22,8 @@ from gateway.folder import filing, told
 from gateway.folder.layout import ERROR, EVENTS, OWN
 from gateway.folder.places import NotAFile, Place
 from gateway.policy.folder_names import REASON, free_name
-from gateway.ports import Clock, Pool, Store
+from gateway.ports.services import Clock, Pool
+from gateway.store.store import SqlStore
 
 _log = logging.getLogger(__name__)
 MOST_BYTES = 16 * 1024 * 1024
@@ -40,7 +41,7 @@ WordsOf = Callable[[str, Collection[str]], Awaitable[ClientWords]]
 class Telling:
     """Of one agency. `after` is None until the file was looked at."""
 
-    store: Store
+    store: SqlStore
     pool: Pool
     clock: Clock
     words: WordsOf

@@ -10,13 +10,14 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from typing import TypedDict, Unpack
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from gateway.domain.account import HostedAgency
 from gateway.domain.document import IncomingDocument, Kind, Lane, Staff, Urgency
 from gateway.domain.event import EventKind
 from gateway.domain.identity import Digest, DocumentId, PacketId
 from gateway.domain.proof import Receipt, StatusPacket, Terms
+from gateway.domain.queues import InboxPacket, OutboxItem, OutboxTarget
 from gateway.domain.routes import Trail
 from gateway.edxml import build
 from gateway.edxml.names import text_fault
@@ -25,8 +26,10 @@ from gateway.incoming.desk import InDesk
 from gateway.incoming.verify import Proved
 from gateway.policy.trust import AXIS
 from gateway.policy.verdict import ReasonCode, Verdict, reason
-from gateway.ports import InboxPacket, OutboxItem, OutboxTarget, PutStatus, Work
 from gateway.words import labels
+
+if TYPE_CHECKING:
+    from gateway.store.work import PutStatus, SqlWork
 
 # The writer's maximum for Description (edxml.md 2.4).
 _LONGEST = 500
@@ -109,7 +112,7 @@ class Said(TypedDict, total=False):
 
 async def put(
     desk: InDesk,
-    work: Work,
+    work: SqlWork,
     agency: HostedAgency,
     answered: AnsweredPacket,
     code: str,
@@ -200,7 +203,7 @@ def _referring(description: str | None, packet_id: PacketId | None) -> str | Non
 REPEAT_PAUSE = timedelta(minutes=1)
 
 
-async def answer_again(desk: InDesk, work: Work, first: InboxPacket, by: str = "") -> None:
+async def answer_again(desk: InDesk, work: SqlWork, first: InboxPacket, by: str = "") -> None:
     """Puts every answer that the packet was given into the outbox again, in the caller's transaction. `by` is another axis
     that it has just come by for the first time: it is answered there too (A9), without a pause."""
     now = desk.clock.now()

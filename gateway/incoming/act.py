@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from gateway.domain.account import AgencyScope, HostedAgency
+from gateway.domain.book import RegisterEntry
 from gateway.domain.document import Assignment, IncomingDocument, InState, Kind, Source, Staff, Urgency
 from gateway.domain.event import EventKind
 from gateway.domain.fields import STATUS, tidy
@@ -41,7 +42,9 @@ from gateway.incoming.acknowledge import AnsweredPacket
 from gateway.incoming.desk import InDesk
 from gateway.policy.texts import broken_fields
 from gateway.policy.verdict import ReasonCode, Verdict, reason
-from gateway.ports import RegisterEntry, Work
+
+if TYPE_CHECKING:
+    from gateway.store.work import SqlWork
 
 # interfaces.md 1.8, in its order.
 RefusalReason = Literal[
@@ -217,7 +220,7 @@ class _Saying:
     """One call that may be made, in the unit of work that records it. `facts` are the document's so far."""
 
     desk: InDesk
-    work: Work
+    work: SqlWork
     agency: HostedAgency
     facts: Sequence[Fact]
     call: StatusCall
@@ -369,7 +372,7 @@ class _Saying:
 
 
 async def _asked_by(
-    work: Work, document: IncomingDocument, request: RequestStanding
+    work: SqlWork, document: IncomingDocument, request: RequestStanding
 ) -> tuple[AnsweredPacket, IncomingDocument | None]:
     """The packet that asked: its receipt is what the answer carries."""
     about = acknowledge.of_document(document)
@@ -524,7 +527,7 @@ async def set_aside(
     return document
 
 
-async def _withdraw_offer(work: Work, incoming_id: str) -> None:
+async def _withdraw_offer(work: SqlWork, incoming_id: str) -> None:
     """What a document system has, or is just taking, stays with it."""
     try:
         handover = await work.handovers.get(incoming_id)

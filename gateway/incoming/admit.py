@@ -8,12 +8,15 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
+from typing import TYPE_CHECKING
 
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.document import UNDECIDED, IncomingDocument, InState, Kind
 from gateway.domain.event import EventKind
 from gateway.domain.identity import PacketId
 from gateway.domain.pace import Way
+from gateway.domain.proof import Identity
+from gateway.domain.queues import InboxPacket, LeasedInbox
 from gateway.domain.status import Fact, RequestKind, Track, fold_incoming, open_request
 from gateway.edxml import terms
 from gateway.errors import BadSignature, BreaksRule, Conflict, OtherContent
@@ -24,7 +27,9 @@ from gateway.incoming.desk import InDesk
 from gateway.incoming.verify import Proved
 from gateway.policy.door import clean_name
 from gateway.policy.incoming import Admission, PacketEnding, answers
-from gateway.ports import Identity, InboxPacket, LeasedInbox, PutStatus, Work
+
+if TYPE_CHECKING:
+    from gateway.store.work import PutStatus, SqlWork
 
 
 async def run(desk: InDesk, leased: LeasedInbox, proved: Proved, checked: CheckedPacket) -> None:
@@ -43,7 +48,7 @@ async def run(desk: InDesk, leased: LeasedInbox, proved: Proved, checked: Checke
 
 async def ready(
     desk: InDesk, leased: LeasedInbox, proved: Proved, checked: CheckedPacket, *, at_once: bool = False
-) -> Callable[[Work], Awaitable[Identity | None]]:
+) -> Callable[[SqlWork], Awaitable[Identity | None]]:
     """What is asked before a unit of work, and the part that runs in it. That gives the first of a repeat, which is left
     as it is. The 01 of what nothing stands against is signed before, too. `at_once`: what came before is not looked for: a
     repeat and another body under one id are a Conflict of the claim."""
@@ -56,7 +61,7 @@ async def ready(
         about = acknowledge.of_packet(leased.item, proved)
         arrived = await acknowledge.ready(desk, agency, about, "01", description=notice)
 
-    async def settle(work: Work) -> Identity | None:
+    async def settle(work: SqlWork) -> Identity | None:
         item = leased.item
         await judge_again.note_pending(work, item, proved)
         first = None if at_once else await came_before(work, proved)
@@ -84,7 +89,7 @@ async def ready(
 
 async def _repeat(
     desk: InDesk,
-    work: Work,
+    work: SqlWork,
     leased: LeasedInbox,
     proved: Proved,
     checked: CheckedPacket,
@@ -107,7 +112,7 @@ async def _repeat(
     return False
 
 
-async def came_before(work: Work, proved: Proved) -> Identity | None:
+async def came_before(work: SqlWork, proved: Proved) -> Identity | None:
     """The first of a repeat. Conflict when its signed id was used for another body (A4)."""
     first = await work.identities.by_body(proved.envelope.sender, proved.envelope.signed.body_digest)
     packet_id = proved.envelope.signed.packet_id
@@ -127,7 +132,7 @@ class _Packet:
     """A packet that did not come before, in the unit of work that admits it."""
 
     desk: InDesk
-    work: Work
+    work: SqlWork
     agency: HostedAgency
     leased: LeasedInbox
     proved: Proved
@@ -347,7 +352,7 @@ class _Packet:
         await claim_identity(self.work, self.leased.item, self.proved, incoming_id, self.desk.clock.now())
 
 
-async def acted_on(work: Work, sender: str, document_id: str) -> IncomingDocument | None:
+async def acted_on(work: SqlWork, sender: str, document_id: str) -> IncomingDocument | None:
     """The document that this sender's request acts on; None when it is not here. It must be its own (A5)."""
     found = await work.incoming.by_document_id(sender, document_id)
     originals = [one for one in found if one.kind.is_whole]
@@ -362,7 +367,7 @@ async def acted_on(work: Work, sender: str, document_id: str) -> IncomingDocumen
 
 
 async def ask(
-    desk: InDesk, work: Work, target: IncomingDocument, kind: RequestKind, request_id: str, why: str | None
+    desk: InDesk, work: SqlWork, target: IncomingDocument, kind: RequestKind, request_id: str, why: str | None
 ) -> None:
     """The sender's request is now open on the document; OtherContent while an earlier one is (held for the clerk)."""
     facts = list(await work.facts.of(target.id))
@@ -389,7 +394,7 @@ async def ask(
 
 
 async def agree(
-    desk: InDesk, work: Work, agency: HostedAgency, target: IncomingDocument, request: IncomingDocument
+    desk: InDesk, work: SqlWork, agency: HostedAgency, target: IncomingDocument, request: IncomingDocument
 ) -> None:
     """15 by itself: the recall of a document not yet taken in."""
     now = desk.clock.now()
@@ -406,7 +411,7 @@ async def agree(
 
 
 async def claim_identity(
-    work: Work,
+    work: SqlWork,
     item: InboxPacket,
     proved: Proved,
     incoming_id: str | None,

@@ -12,6 +12,7 @@ import logging
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from gateway import log
 from gateway.domain import system_box
@@ -22,8 +23,10 @@ from gateway.domain.system_box import BoxItem, BoxKind, BoxState
 from gateway.errors import Clash, NotFound
 from gateway.incoming import reading, status_files
 from gateway.incoming.desk import InDesk
-from gateway.ports import Work
 from gateway.stored_content import OpenFile
+
+if TYPE_CHECKING:
+    from gateway.store.work import SqlWork
 
 _log = logging.getLogger(__name__)
 _AT_ONCE = 200
@@ -120,7 +123,7 @@ async def _look(desk: InDesk, reader: Reader) -> None:
             return
 
 
-async def _of_its_own(work: Work, reader: Reader, events: Sequence[Event]) -> list[BoxItem]:
+async def _of_its_own(work: SqlWork, reader: Reader, events: Sequence[Event]) -> list[BoxItem]:
     told = [each for each in events if each.kind in _STATUSES]
     sent_by = {
         id: (await work.outgoing.get(id)).accepted_by for id in sorted({each.subject_id for each in told})
@@ -139,7 +142,7 @@ async def _of_its_own(work: Work, reader: Reader, events: Sequence[Event]) -> li
     ]
 
 
-async def _event(work: Work, item: BoxItem) -> Event:
+async def _event(work: SqlWork, item: BoxItem) -> Event:
     found = next((each for each in await work.events.of(item.subject_id) if each.id == item.doc_id), None)
     if found is None:
         raise NotFound(f"there is no status {item.doc_id}")
@@ -179,7 +182,7 @@ async def say(
 
 
 async def _say_of_status(
-    desk: InDesk, work: Work, reader: Reader, doc_id: str, word: BoxState | None, why: str
+    desk: InDesk, work: SqlWork, reader: Reader, doc_id: str, word: BoxState | None, why: str
 ) -> None:
     item, now = await _status_item(work, reader, doc_id), desk.clock.now()
     if item.state is BoxState.DONE:
@@ -193,7 +196,7 @@ async def _say_of_status(
 
 async def _say_of_document(
     desk: InDesk,
-    work: Work,
+    work: SqlWork,
     reader: Reader,
     doc_id: str,
     word: BoxState | None,
@@ -227,7 +230,7 @@ async def _say_of_document(
         await work.events.append(EventKind.INBOX_UNTAKEN, document.id, now, told)
 
 
-async def _fail(work: Work, item: BoxItem, why: str, now: datetime) -> BoxItem:
+async def _fail(work: SqlWork, item: BoxItem, why: str, now: datetime) -> BoxItem:
     later = system_box.failed(item, why, now)
     await work.systems.save(later)
     log.action(
@@ -236,7 +239,7 @@ async def _fail(work: Work, item: BoxItem, why: str, now: datetime) -> BoxItem:
     return later
 
 
-async def _status_item(work: Work, reader: Reader, doc_id: str) -> BoxItem:
+async def _status_item(work: SqlWork, reader: Reader, doc_id: str) -> BoxItem:
     item = await work.systems.item(reader.system, doc_id)
     if item is None:
         raise NotFound(f"there is no status {doc_id} for this system")

@@ -13,6 +13,7 @@ from datetime import date, datetime
 from functools import partial
 
 from gateway.domain.account import AgencyScope, HostedAgency
+from gateway.domain.book import RegisterEntry
 from gateway.domain.document import (
     AXIS_COPY,
     Assignment,
@@ -37,7 +38,8 @@ from gateway.incoming.desk import InDesk
 from gateway.policy import book as rules
 from gateway.policy import door
 from gateway.policy.verdict import ReasonCode, Verdict, reason
-from gateway.ports import RegisterEntry, Scratch, Work
+from gateway.store.blobs import FileScratch
+from gateway.store.work import SqlWork
 
 _NEEDED = frozenset({"sender", "subject"})
 STRUCK = "struck"
@@ -137,7 +139,7 @@ def _check(desk: InDesk, agency: HostedAgency, letter: TypedMail) -> None:
         raise Refused(verdict)
 
 
-async def _known(work: Work, id: str | None) -> EnteredDocument | None:
+async def _known(work: SqlWork, id: str | None) -> EnteredDocument | None:
     """The line that this very form made before."""
     if id is None:
         return None
@@ -148,7 +150,7 @@ async def _known(work: Work, id: str | None) -> EnteredDocument | None:
 
 
 async def _enter(
-    desk: InDesk, work: Work, agency: HostedAgency, letter: TypedMail, scan: BroughtFile | None
+    desk: InDesk, work: SqlWork, agency: HostedAgency, letter: TypedMail, scan: BroughtFile | None
 ) -> EnteredDocument:
     now = desk.clock.now()
     copies = await _copies(work, letter)
@@ -182,7 +184,7 @@ async def _enter(
     return EnteredDocument(document=document, entry=entry)
 
 
-async def _copies(work: Work, letter: TypedMail) -> list[IncomingDocument]:
+async def _copies(work: SqlWork, letter: TypedMail) -> list[IncomingDocument]:
     """The same document as it came over the axis; Refused until the clerk has read of it: it needs no second number."""
     number, symbol, day = letter.number, letter.symbol, letter.issued_on
     found = await related.copies_like(work, number, symbol, day, sender_code=letter.sender_code, by_hand=True)
@@ -316,7 +318,7 @@ def _need(why: str) -> None:
         raise Refused(verdict)
 
 
-async def _by_hand(work: Work, incoming_id: str) -> tuple[IncomingDocument, RegisterEntry]:
+async def _by_hand(work: SqlWork, incoming_id: str) -> tuple[IncomingDocument, RegisterEntry]:
     document = await work.incoming.get(incoming_id)
     entry = await work.register.of(incoming_id)
     if document.source is Source.AXIS or entry is None:
@@ -337,7 +339,7 @@ class BroughtFile:
     size: int
     digest: Digest
     facts: FileFacts
-    scratch: Scratch
+    scratch: FileScratch
 
     def as_file(self) -> IncomingFile:
         return IncomingFile(
@@ -378,7 +380,7 @@ async def scanned(desk: InDesk, name: str, chunks: AsyncIterator[bytes]) -> Asyn
 
 
 async def _spooled(
-    desk: InDesk, scratch: Scratch, name: str, chunks: AsyncIterator[bytes]
+    desk: InDesk, scratch: FileScratch, name: str, chunks: AsyncIterator[bytes]
 ) -> tuple[Digest, int]:
     hasher, size = hashlib.sha256(), 0
 

@@ -10,13 +10,14 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.document import IncomingDocument, InState, Kind
 from gateway.domain.identity import Digest
-from gateway.domain.pace import ANSWER_DELAY
+from gateway.domain.pace import ANSWER_DELAY, SMALL
 from gateway.domain.proof import FileSlice, Finding
+from gateway.domain.queues import InboxPacket
 from gateway.domain.registry import CodeStanding, Resolution
 from gateway.domain.signatures import FileFacts, FileVerdict, PdfFacts, SignatureWord
 from gateway.domain.wall_clock import local
@@ -31,9 +32,11 @@ from gateway.incoming.verify import Proved
 from gateway.policy import incoming as rules
 from gateway.policy import pdf_verdict
 from gateway.policy.door import must_wait
-from gateway.ports import InboxPacket, Scratch, Work
-from gateway.ports.content import SMALL
 from gateway.words import labels
+
+if TYPE_CHECKING:
+    from gateway.store.blobs import FileScratch
+    from gateway.store.work import SqlWork
 
 LOOP = "MSG-LOOP"
 PLAIN = "plain"  # the file itself and no slice of an envelope: a scan that a person entered
@@ -179,7 +182,7 @@ def _unpacked(
     part: FileSlice,
     name: str | None,
     limits: EnvelopeLimits,
-    scratch: Scratch,
+    scratch: FileScratch,
 ) -> tuple[FileSlice, int]:
     """The file in the scratch file. One that came closed is decoded, measured and written in one pass, unless it begins
     as a ZIP: only its end tells whether a person would open that or what is in it."""
@@ -222,7 +225,7 @@ SIGNATURES_AGAIN = ANSWER_DELAY
 
 
 async def read_signatures(
-    desk: InDesk, scratch: Scratch, facts: FileFacts, n: int, seen_at: datetime
+    desk: InDesk, scratch: FileScratch, facts: FileFacts, n: int, seen_at: datetime
 ) -> PdfFacts | None:
     """The facts about the n-th file's signatures; None for what is no PDF, or carries malware."""
     if facts.found_type != "pdf" or facts.malware is not None:
@@ -274,7 +277,7 @@ def with_signatures_of(document: IncomingDocument, update: IncomingDocument) -> 
     )
 
 
-async def files_arrived_at(work: Work, document: IncomingDocument) -> datetime:
+async def files_arrived_at(work: SqlWork, document: IncomingDocument) -> datetime:
     """When the files came: with the document, or with the update that it has them from."""
     for one in await work.incoming.by_document_id(document.sender_code, document.document_id):
         if one.target_id == document.id and one.files and one.files == document.files:
@@ -282,7 +285,7 @@ async def files_arrived_at(work: Work, document: IncomingDocument) -> datetime:
     return document.arrived_at
 
 
-async def plan_asking_again(desk: InDesk, work: Work, document: IncomingDocument) -> None:
+async def plan_asking_again(desk: InDesk, work: SqlWork, document: IncomingDocument) -> None:
     """In the admitting transaction: asked again later where an answer is only missing."""
     if pdf_verdict.is_open(document.signatures):
         await work.jobs.put(SIGNATURES_JOB, document.id, not_before=desk.clock.now() + SIGNATURES_AGAIN)

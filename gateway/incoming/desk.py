@@ -1,9 +1,12 @@
 """What every incoming step is handed: the ports, and the frozen values that say what is acceptable."""
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from gateway.domain.account import HostedAgency
 from gateway.domain.office_calendar import OfficeCalendar
@@ -12,21 +15,18 @@ from gateway.edxml.policy import XmlPolicy
 from gateway.errors import NotFound
 from gateway.policy.profile import Profile
 from gateway.policy.trust import TrustPolicy
-from gateway.ports import (
-    Axis,
-    Blobs,
-    Clock,
-    Directory,
-    Inspector,
-    PdfSignatures,
-    Pool,
-    RevocationAnswers,
-    Scanner,
-    SignStatus,
-    Store,
-    Trust,
-)
+from gateway.ports.axis import Axis
+from gateway.ports.services import Clock, PdfSignatures, Pool, Scanner
 from gateway.stopwatch import Stopwatch
+
+if TYPE_CHECKING:
+    from gateway.registry.directory import SqlDirectory
+    from gateway.store.blobs import FileBlobs
+    from gateway.store.revocation import SqlRevocationAnswers
+    from gateway.store.store import SqlStore
+    from gateway.store.work import SignStatus
+    from gateway.trust.evidence import NodeTrust
+    from gateway.trust.inspector import FileInspector
 
 # G1: each holds a whole file as a tree; native mail keeps the other threads of the pool.
 GENERAL_AT_ONCE = 2
@@ -36,12 +36,12 @@ GENERAL_AT_ONCE = 2
 class InDesk:
     """The tools of the way in. Made once by the wiring; holds no state of its own."""
 
-    store: Store
-    blobs: Blobs
+    store: SqlStore
+    blobs: FileBlobs
     axis: Axis
-    directory: Directory
-    trust: Trust
-    inspector: Inspector
+    directory: SqlDirectory
+    trust: NodeTrust
+    inspector: FileInspector
     scanner: Scanner
     signatures: PdfSignatures
     clock: Clock
@@ -57,7 +57,7 @@ class InDesk:
     sign_status: SignStatus
     axes_to: Callable[[str, str], Awaitable[Sequence[str]]]
     """The axes by which mail from an agency of ours to a code may go; none where there is one axis alone."""
-    answers: RevocationAnswers | None = None
+    answers: SqlRevocationAnswers | None = None
     """Where the answers about certificates are kept; None where nothing but files says anything about them."""
     general_turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(GENERAL_AT_ONCE))
 

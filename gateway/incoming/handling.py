@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from difflib import get_close_matches
+from typing import TYPE_CHECKING
 
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import WORKED_ON, Assignment, IncomingDocument
@@ -17,14 +18,16 @@ from gateway.domain.handling import PartState, UnitPart, parts_wanted, unit_key
 from gateway.errors import Clash, Refused
 from gateway.incoming.desk import InDesk
 from gateway.policy.verdict import ReasonCode, Verdict, reason
-from gateway.ports import Work
+
+if TYPE_CHECKING:
+    from gateway.store.work import SqlWork
 
 LONGEST_WHY = 500
 _ALIKE = 0.85
 
 
 async def give(
-    work: Work, document: IncomingDocument, by: str, now: datetime, new_id: Callable[[str], str]
+    work: SqlWork, document: IncomingDocument, by: str, now: datetime, new_id: Callable[[str], str]
 ) -> None:
     """Parts as the document's assignment names them: those that stay as they were keep their beginning. Refused for a unit
     that the agency does not have, where it is known which ones it has."""
@@ -52,7 +55,7 @@ async def give(
         await work.parts.add(part)
 
 
-async def _refuse_unknown(work: Work, given: Assignment, now: datetime) -> None:
+async def _refuse_unknown(work: SqlWork, given: Assignment, now: datetime) -> None:
     known = {unit_key(unit): unit for unit in await work.parts.units(now)}
     named = [("lead_unit", given.lead_unit)]
     named += [(f"coordinating_units/{n}", unit) for n, unit in enumerate(given.coordinating_units)]
@@ -73,7 +76,7 @@ async def _refuse_unknown(work: Work, given: Assignment, now: datetime) -> None:
         raise Refused(Verdict(reasons=strange))
 
 
-async def close(work: Work, document: IncomingDocument, by: str, now: datetime) -> None:
+async def close(work: SqlWork, document: IncomingDocument, by: str, now: datetime) -> None:
     """Nothing of it is worked on any more."""
     for part in (await work.parts.of([document.id]))[document.id]:
         if part.state is PartState.RETURNED:

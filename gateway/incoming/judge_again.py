@@ -10,6 +10,7 @@ import logging
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from gateway import log
 from gateway.domain.account import AgencyScope
@@ -17,6 +18,7 @@ from gateway.domain.certificates import PendingRevocation
 from gateway.domain.document import UNREADABLE, IncomingDocument, IncomingFile
 from gateway.domain.event import EventKind
 from gateway.domain.proof import Evidence
+from gateway.domain.queues import InboxPacket, Job, OutboxItem
 from gateway.domain.signatures import FileVerdict, PdfFacts
 from gateway.errors import Clash, GatewayError, NotFound, StaleLease, StaleVersion, StoreFailure
 from gateway.incoming import check, verify
@@ -25,7 +27,9 @@ from gateway.incoming.desk import InDesk
 from gateway.incoming.translate import REVOCATION_UNKNOWN
 from gateway.incoming.verify import Proved
 from gateway.policy import pdf_verdict
-from gateway.ports import InboxPacket, Job, OutboxItem, Work
+
+if TYPE_CHECKING:
+    from gateway.store.work import SqlWork
 
 _log = logging.getLogger(__name__)
 JOBS_AT_ONCE = 20
@@ -131,7 +135,7 @@ def pending_of(item: InboxPacket, certificate_der: bytes) -> PendingRevocation:
     )
 
 
-async def note_pending(work: Work, item: InboxPacket, proved: Proved) -> None:
+async def note_pending(work: SqlWork, item: InboxPacket, proved: Proved) -> None:
     """Remembers a packet that passes only because the grace runs, in the unit that settles it."""
     if any(each.code == _CODE for each in proved.envelope.notes):
         await work.pending.add(pending_of(item, proved.envelope.signed.certificate_der))
@@ -169,7 +173,7 @@ async def _judge_one(desk: InDesk, pending: PendingRevocation) -> bool:
     return True
 
 
-async def _settle(desk: InDesk, work: Work, item: InboxPacket, evidence: Evidence) -> None:
+async def _settle(desk: InDesk, work: SqlWork, item: InboxPacket, evidence: Evidence) -> None:
     if item.state == "held" and item.code == _CODE:
         await work.inbox.reopen(item.id)
         desk.wake()
@@ -179,7 +183,7 @@ async def _settle(desk: InDesk, work: Work, item: InboxPacket, evidence: Evidenc
         await work.events.append(EventKind.INBOX_REVOCATION, item.id, desk.clock.now(), _as_told(evidence))
 
 
-async def _of_document(desk: InDesk, work: Work, incoming_id: str, evidence: Evidence) -> None:
+async def _of_document(desk: InDesk, work: SqlWork, incoming_id: str, evidence: Evidence) -> None:
     document = await work.incoming.get(incoming_id)
     revoked = evidence.revocation == "revoked"
     marks = [each for each in document.marks if each != REVOCATION_UNKNOWN]

@@ -10,6 +10,7 @@ import logging
 import os
 from dataclasses import replace
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from gateway import log
 from gateway.domain.account import AgencyScope
@@ -17,6 +18,7 @@ from gateway.domain.document import Kind
 from gateway.domain.event import EventKind
 from gateway.domain.fields import tidy
 from gateway.domain.identity import Digest
+from gateway.domain.queues import InboxPacket, LeasedInbox
 from gateway.edxml.verify import CODES
 from gateway.errors import (
     BreaksRule,
@@ -39,7 +41,9 @@ from gateway.incoming.desk import InDesk
 from gateway.incoming.verify import Proved
 from gateway.policy import upkeep
 from gateway.policy.verdict import ReasonCode, Verdict, reason
-from gateway.ports import InboxPacket, LeasedInbox, Work
+
+if TYPE_CHECKING:
+    from gateway.store.work import SqlWork
 
 _log = logging.getLogger(__name__)
 # A scanner that is away, or a disk that is full, is no fault of the packet: those tries are not counted.
@@ -147,7 +151,7 @@ async def _keep_out(
         log.action(_log, "inbox.discarded", "another worker owns this packet now", inbox=item.id)
 
 
-async def _another_copy(desk: InDesk, work: Work, leased: LeasedInbox) -> bool:
+async def _another_copy(desk: InDesk, work: SqlWork, leased: LeasedInbox) -> bool:
     """The same bytes came under other words too: they are judged by those next, and the last verdict stands."""
     told = await work.inbox.try_next(leased.lease)
     if told is None:
@@ -264,7 +268,7 @@ async def give_back(desk: InDesk, scope: AgencyScope, inbox_id: str, why: str, c
     return returned
 
 
-async def _claim(desk: InDesk, work: Work, item: InboxPacket, proved: Proved) -> None:
+async def _claim(desk: InDesk, work: SqlWork, item: InboxPacket, proved: Proved) -> None:
     """A 02 says for this body what became of it, so the body is known from now on like one that was admitted."""
     first = await admit.came_before(work, proved)
     if first is not None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
+from typing import TYPE_CHECKING
 
 from gateway.domain import status
 from gateway.domain.account import AgencyScope
@@ -30,8 +31,11 @@ from gateway.incoming import related
 from gateway.incoming.check import decoded
 from gateway.incoming.desk import InDesk
 from gateway.policy import timers
-from gateway.ports import Handover, Work
 from gateway.stored_content import OpenFile, refuse_altered, streamed
+
+if TYPE_CHECKING:
+    from gateway.store.incoming import Handover
+    from gateway.store.work import SqlWork
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,14 +74,14 @@ class AroundDocument:
         return self.doubles[0].id if self.doubles else None
 
 
-async def around_one(work: Work, document: IncomingDocument, office: OfficeCalendar) -> AroundDocument:
+async def around_one(work: SqlWork, document: IncomingDocument, office: OfficeCalendar) -> AroundDocument:
     """One document, whatever its state."""
     (found,) = await around_each(work, [document], office, every_double=True)
     return found
 
 
 async def around_each(
-    work: Work,
+    work: SqlWork,
     documents: Sequence[IncomingDocument],
     office: OfficeCalendar,
     *,
@@ -101,13 +105,13 @@ def standing_parts(parts: Sequence[UnitPart]) -> tuple[UnitPart, ...]:
     return tuple(each for each in parts if each.state not in (PartState.CHANGED, PartState.SETTLED))
 
 
-async def _targets(work: Work, documents: Sequence[IncomingDocument]) -> Mapping[str, IncomingDocument]:
+async def _targets(work: SqlWork, documents: Sequence[IncomingDocument]) -> Mapping[str, IncomingDocument]:
     ids = {each.target_id for each in documents if each.target_id is not None}
     return {id: await work.incoming.get(id) for id in sorted(ids)}
 
 
 async def _around(
-    work: Work,
+    work: SqlWork,
     document: IncomingDocument,
     targets: Mapping[str, IncomingDocument],
     facts: Mapping[str, Sequence[Fact]],
@@ -134,7 +138,7 @@ async def _around(
 
 
 async def _asked(
-    work: Work,
+    work: SqlWork,
     document: IncomingDocument,
     target: IncomingDocument | None,
     standing: IncomingStanding,
@@ -150,7 +154,7 @@ async def _asked(
 
 
 async def _of_open(
-    work: Work, document: IncomingDocument, one: RequestStanding, facts: Sequence[Fact]
+    work: SqlWork, document: IncomingDocument, one: RequestStanding, facts: Sequence[Fact]
 ) -> SenderRequest:
     """A take-back is a bare status; a recall or an update came as an item of its own."""
     identity = await work.identities.by_packet(document.sender_code, one.request_id)
@@ -187,7 +191,7 @@ def _of_item(
     )
 
 
-async def _replaced(work: Work, document: IncomingDocument) -> str | None:
+async def _replaced(work: SqlWork, document: IncomingDocument) -> str | None:
     """The first document here that a replacement takes the place of."""
     for replaced_id, _ in document.change.replaces if document.change is not None else ():
         for old in await work.incoming.by_document_id(document.sender_code, replaced_id):
@@ -196,7 +200,7 @@ async def _replaced(work: Work, document: IncomingDocument) -> str | None:
     return None
 
 
-async def _handover(work: Work, id: str) -> Handover | None:
+async def _handover(work: SqlWork, id: str) -> Handover | None:
     """None for what is offered to no document system."""
     try:
         return await work.handovers.get(id)
@@ -245,7 +249,7 @@ async def open_envelope(desk: InDesk, scope: AgencyScope, incoming_id: str) -> O
     )
 
 
-async def _readable(work: Work, incoming_id: str) -> IncomingDocument:
+async def _readable(work: SqlWork, incoming_id: str) -> IncomingDocument:
     """An update of a recalled document brought that document's files, so it is as unreadable."""
     document = await work.incoming.get(incoming_id)
     whose = document if document.target_id is None else await work.incoming.get(document.target_id)

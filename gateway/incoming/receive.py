@@ -15,33 +15,28 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from io import BytesIO
+from typing import TYPE_CHECKING
 
 from gateway import log, meters
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import Kind
 from gateway.domain.event import EventKind
 from gateway.domain.identity import Digest
+from gateway.domain.pace import SMALL
+from gateway.domain.proof import Identity
+from gateway.domain.queues import InboxPacket, Lease, LeasedInbox
 from gateway.errors import GatewayError, NotFound, StoreFailure
 from gateway.incoming import acknowledge, admit, check, second_proof, settle, track, verify
 from gateway.incoming.desk import InDesk
 from gateway.policy.incoming import Admission
-from gateway.ports import (
-    Arrival,
-    Axis,
-    Blobs,
-    Identity,
-    InboxPacket,
-    Kept,
-    Lease,
-    LeasedInbox,
-    Outcome,
-    Parcel,
-    Pool,
-    RegistryFeed,
-    Scratch,
-    Work,
-)
-from gateway.ports.content import SMALL
+from gateway.ports.axis import Arrival, Axis, Outcome, Parcel
+from gateway.ports.services import Pool
+
+if TYPE_CHECKING:
+    from gateway.registry.feed import SqlFeed
+    from gateway.store.blob_refs import Kept
+    from gateway.store.blobs import FileBlobs, FileScratch
+    from gateway.store.work import SqlWork
 
 _log = logging.getLogger(__name__)
 PIECE = 256 * 1024
@@ -88,7 +83,7 @@ async def _at_once(desk: InDesk, item: InboxPacket, kept: Kept) -> bool:
     if item.state != _LANDED:
         return False
 
-    async def land(work: Work, lease: Lease) -> bool:
+    async def land(work: SqlWork, lease: Lease) -> bool:
         if not await _stays(work):
             return False
         work.inbox.land_to_settle(item, lease)
@@ -125,7 +120,7 @@ async def _land(desk: InDesk, scope: AgencyScope, item: InboxPacket, kept: Kept 
     return True
 
 
-async def _put(work: Work, item: InboxPacket, kept: Kept) -> None:
+async def _put(work: SqlWork, item: InboxPacket, kept: Kept) -> None:
     await work.blobs.keep(kept, "inbox", item.id)
     await _tell(work, item)
 
@@ -136,7 +131,7 @@ async def _is_held(desk: InDesk, scope: AgencyScope, digest: Digest) -> bool:
         return await work.inbox.with_bytes(digest) is not None and await work.held.keeps(digest)
 
 
-async def _stays(work: Work) -> bool:
+async def _stays(work: SqlWork) -> bool:
     """Who is hosted is known for a second; that the agency is still here is sure from here to the commit only."""
     try:
         await work.agency()
@@ -151,7 +146,7 @@ def _small(arrival: Arrival) -> bytes:
         return source.read(SMALL + 1)
 
 
-def _copy(arrival: Arrival, scratch: Scratch) -> tuple[Digest, int]:
+def _copy(arrival: Arrival, scratch: FileScratch) -> tuple[Digest, int]:
     hasher, size = hashlib.sha256(), 0
     taken = arrival.file is not None and scratch.take(arrival.file)
     with nullcontext(scratch.file) if taken else arrival.open() as source:
@@ -165,7 +160,7 @@ def _copy(arrival: Arrival, scratch: Scratch) -> tuple[Digest, int]:
     return Digest.of_bytes(hasher.digest()), size
 
 
-async def _tell(work: Work, item: InboxPacket) -> None:
+async def _tell(work: SqlWork, item: InboxPacket) -> None:
     await work.events.append(EventKind.INBOX_LANDED, item.id, item.received_at, settle.landed(item))
     if item.state != _LANDED:
         log.action(_log, f"inbox.{item.state}", item.reason or "", inbox=item.id, code=item.code)
@@ -174,7 +169,7 @@ async def _tell(work: Work, item: InboxPacket) -> None:
 
 
 async def _came_before(
-    desk: InDesk, work: Work, first: InboxPacket, item: InboxPacket, kept: Kept | None
+    desk: InDesk, work: SqlWork, first: InboxPacket, item: InboxPacket, kept: Kept | None
 ) -> bool:
     """What becomes of bytes that are here. False: there is no more room for its words. Whoever has a copy of a packet may
     publish it under another name, or spoil it on the way; the true one that comes after it must not be taken for its
@@ -207,7 +202,7 @@ async def _came_before(
     return True
 
 
-async def _judge_by(work: Work, first: InboxPacket, item: InboxPacket) -> None:
+async def _judge_by(work: SqlWork, first: InboxPacket, item: InboxPacket) -> None:
     await work.inbox.reopen(first.id, told=item.told)
     await _tell(work, replace(item, id=first.id))
 
@@ -247,11 +242,11 @@ def _flaw(arrival: Arrival, digest: Digest) -> tuple[str, str]:
 
 # Nobody sees the lease: it begins and ends in one unit.
 _LEASE = timedelta(minutes=1)
-_Settle = Callable[[Work], Awaitable[Identity | None]]
+_Settle = Callable[["SqlWork"], Awaitable[Identity | None]]
 
 
 async def take_in_at_once(
-    desk: InDesk, item: InboxPacket, kept: Kept, land: Callable[[Work, Lease], Awaitable[bool]]
+    desk: InDesk, item: InboxPacket, kept: Kept, land: Callable[[SqlWork, Lease], Awaitable[bool]]
 ) -> bool:
     """Whether it is taken in. `land` writes the row under the lease; False, or a Clash in the end, where its bytes were
     here before."""
@@ -293,7 +288,7 @@ LARGEST_FEED = 512 * 1024 * 1024  # what a feed may have (registry.feed_form); m
 class FeedDoor:
     """An `Axis` for the way in that keeps the node's own arrivals to itself."""
 
-    def __init__(self, axis: Axis, feed: RegistryFeed, blobs: Blobs, pool: Pool) -> None:
+    def __init__(self, axis: Axis, feed: SqlFeed, blobs: FileBlobs, pool: Pool) -> None:
         self._axis, self._feed, self._blobs, self._pool = axis, feed, blobs, pool
         self._kept: list[Arrival] = []
 
@@ -344,7 +339,7 @@ class FeedDoor:
         await self._axis.settle(arrival, done=True)
 
 
-def _copy_feed(arrival: Arrival, scratch: Scratch) -> None:
+def _copy_feed(arrival: Arrival, scratch: FileScratch) -> None:
     """At most one piece more than a feed may have, which is enough for it to be refused."""
     left = LARGEST_FEED + 1
     with arrival.open() as source:

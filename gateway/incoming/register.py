@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from gateway.domain.account import HostedAgency, NumberingMode
-from gateway.domain.book import Book
+from gateway.domain.book import Book, RegisterEntry
 from gateway.domain.document import WORKED_ON, IncomingDocument, InState, Source, Staff
 from gateway.domain.event import EventKind
 from gateway.domain.proof import Terms
@@ -20,15 +21,17 @@ from gateway.errors import Clash, Refused
 from gateway.incoming import acknowledge, settle
 from gateway.incoming.desk import InDesk
 from gateway.policy.verdict import ReasonCode, Verdict, reason
-from gateway.ports import RegisterEntry, Work
 from gateway.words import labels
+
+if TYPE_CHECKING:
+    from gateway.store.work import SqlWork
 
 # One book of incoming documents per agency at this stage.
 BOOK = Book.INCOMING.value
 
 
 async def enter(
-    work: Work,
+    work: SqlWork,
     agency: HostedAgency,
     document: IncomingDocument,
     given: str | None,
@@ -58,7 +61,7 @@ async def enter(
     return entry
 
 
-async def number_for(work: Work, agency: HostedAgency, given: str | None, year: int) -> str | None:
+async def number_for(work: SqlWork, agency: HostedAgency, given: str | None, year: int) -> str | None:
     """The book's next number in mode B, else what was given; Refused where mode C needs one."""
     if agency.numbering is NumberingMode.B:
         return str(await work.register.next_number(BOOK, year))
@@ -67,7 +70,7 @@ async def number_for(work: Work, agency: HostedAgency, given: str | None, year: 
     return given
 
 
-async def strike(work: Work, entry: RegisterEntry, why: str, at: datetime) -> bool:
+async def strike(work: SqlWork, entry: RegisterEntry, why: str, at: datetime) -> bool:
     """The line stays with its number, struck through; False when it was struck before."""
     if not await work.register.strike(entry.incoming_id, at, work.scope.principal_id, why):
         return False
@@ -77,7 +80,7 @@ async def strike(work: Work, entry: RegisterEntry, why: str, at: datetime) -> bo
 
 
 async def recalled(
-    work: Work, document: IncomingDocument, asked: IncomingDocument | None, at: datetime
+    work: SqlWork, document: IncomingDocument, asked: IncomingDocument | None, at: datetime
 ) -> None:
     """After an answer to its sender: a document that is recalled by it has its line struck, with the sender's reason."""
     if document.state is not InState.RECALLED:
@@ -123,7 +126,7 @@ def lacks_number(state: InState, document: IncomingDocument) -> bool:
 
 async def give_number(
     desk: InDesk,
-    work: Work,
+    work: SqlWork,
     agency: HostedAgency,
     document: IncomingDocument,
     facts: Sequence[Fact],

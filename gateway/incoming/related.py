@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
+from typing import TYPE_CHECKING
 
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.document import (
@@ -27,13 +28,15 @@ from gateway.domain.status import Fact, RequestKind, RequestState, Track, fold_i
 from gateway.domain.text import number_word
 from gateway.incoming import check, settle
 from gateway.incoming.desk import InDesk, is_ours
-from gateway.ports import Work
+
+if TYPE_CHECKING:
+    from gateway.store.work import SqlWork
 
 _ENDED = (InState.REJECTED, InState.RECALLED, InState.REPLACED, InState.SEALED)
 _NO_NUMBER = "–"
 
 
-async def other_copies(work: Work, document: IncomingDocument) -> list[IncomingDocument]:
+async def other_copies(work: SqlWork, document: IncomingDocument) -> list[IncomingDocument]:
     """The newest first. A document without number and day is like many others."""
     return copies_among(
         await work.incoming.numbered(document.number.strip(), document.symbol.strip()), document
@@ -50,7 +53,7 @@ def copies_among(near: Sequence[IncomingDocument], document: IncomingDocument) -
 
 
 async def copies_like(
-    work: Work, number: str, symbol: str, issued_on: date | None, *, sender_code: str, by_hand: bool
+    work: SqlWork, number: str, symbol: str, issued_on: date | None, *, sender_code: str, by_hand: bool
 ) -> list[IncomingDocument]:
     """Those that came the other way. What a person typed may lack the sender's code; two codes that differ are two
     senders."""
@@ -106,7 +109,7 @@ def marks_with_lead(document: IncomingDocument, found: Sequence[IncomingDocument
 _MOST_ALIKE = 5
 
 
-async def look_alikes(work: Work, document: IncomingDocument) -> list[IncomingDocument]:
+async def look_alikes(work: SqlWork, document: IncomingDocument) -> list[IncomingDocument]:
     """A recall or an update is no second copy of what it is about."""
     if not document.kind.is_whole:
         return []
@@ -140,7 +143,7 @@ STALE_MARK = "stale"
 STALE_CODE = "MSG-STALE"
 
 
-async def is_stale(work: Work, target: IncomingDocument, change: IncomingDocument) -> bool:
+async def is_stale(work: SqlWork, target: IncomingDocument, change: IncomingDocument) -> bool:
     """Whether a change signed later than this one was applied before it."""
     return any(is_older(change, one) for one in await _applied(work, target) if one.id != change.id)
 
@@ -151,7 +154,7 @@ def is_older(change: IncomingDocument, applied: IncomingDocument) -> bool:
     return signed is not None and other is not None and signed < other
 
 
-async def _applied(work: Work, target: IncomingDocument) -> list[IncomingDocument]:
+async def _applied(work: SqlWork, target: IncomingDocument) -> list[IncomingDocument]:
     """The updates agreed to, and the replacement taken in."""
     changes = [await work.incoming.get(target.replaced_by)] if target.replaced_by else []
     for request in fold_incoming(await work.facts.of(target.id)).requests:
@@ -171,7 +174,7 @@ def replaced_fact(by: IncomingDocument, at: datetime) -> Fact:
     return Fact(track=Track.OTHER, code="replaced", at=at, note=by.id)
 
 
-async def mark_replaced(work: Work, document: IncomingDocument, now: datetime) -> IncomingDocument:
+async def mark_replaced(work: SqlWork, document: IncomingDocument, now: datetime) -> IncomingDocument:
     """The replacement, marked where one of its documents has a newer one already."""
     for replaced_id, _ in document.change.replaces if document.change is not None else ():
         for old in await work.incoming.by_document_id(document.sender_code, replaced_id):
@@ -187,7 +190,7 @@ async def mark_replaced(work: Work, document: IncomingDocument, now: datetime) -
     return document
 
 
-async def ruling_of(work: Work, replacements: Sequence[IncomingDocument]) -> IncomingDocument | None:
+async def ruling_of(work: SqlWork, replacements: Sequence[IncomingDocument]) -> IncomingDocument | None:
     """Of the replacements of a document the one that was taken in before it arrived; of several the one that would rule
     if they had been taken in after it."""
     found = []
@@ -230,7 +233,7 @@ async def _sent_by(desk: InDesk, link: ReplyLink) -> Sequence[OutgoingDocument] 
 
 
 async def answered_by(
-    desk: InDesk, work: Work, agency: HostedAgency, document: IncomingDocument, before: SentUnderFormer
+    desk: InDesk, work: SqlWork, agency: HostedAgency, document: IncomingDocument, before: SentUnderFormer
 ) -> tuple[str, ...]:
     """In the transaction that admits it."""
     answered = []
@@ -245,7 +248,7 @@ async def answered_by(
 
 
 async def _named_in(
-    work: Work, agency: HostedAgency, link: ReplyLink, before: SentUnderFormer
+    work: SqlWork, agency: HostedAgency, link: ReplyLink, before: SentUnderFormer
 ) -> Sequence[OutgoingDocument]:
     if link.document_id is None or not (is_ours(agency, link.agency) or link in before):
         return ()

@@ -8,19 +8,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from gateway import holding
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import IncomingDocument, InState
 from gateway.domain.event import EventKind
 from gateway.domain.hold import Decision, HeldKind, Hold
+from gateway.domain.queues import InboxPacket, LeasedInbox
 from gateway.domain.status import Fact, Track, own_fact
 from gateway.errors import Clash, StaleVersion
 from gateway.holding import HoldDesk, Suspect, freeze
 from gateway.incoming import settle
 from gateway.incoming.desk import InDesk
 from gateway.incoming.related import STALE_MARK
-from gateway.ports import InboxPacket, LeasedInbox, Unsealer, Work
+
+if TYPE_CHECKING:
+    from gateway.store.work import SqlWork
+    from gateway.trust.hold_seal import KeyUnsealer
 
 SEALED = "sealed"
 _CODE = "SECRET"
@@ -53,7 +58,7 @@ async def document(desk: InDesk, hold: HoldDesk, scope: AgencyScope, incoming_id
     return await holding.settle(hold, scope, begun.id)
 
 
-async def _parts(work: Work, whole: IncomingDocument) -> Sequence[IncomingDocument]:
+async def _parts(work: SqlWork, whole: IncomingDocument) -> Sequence[IncomingDocument]:
     """The document, its updates and recalls, and the same of every document that replaces it."""
     parts, new = dict[str, IncomingDocument](), [whole]
     while new:
@@ -84,7 +89,7 @@ async def packet(desk: InDesk, hold: HoldDesk, scope: AgencyScope, inbox_id: str
 
 
 async def unread(
-    desk: InDesk, work: Work, leased: LeasedInbox, known: InboxPacket, why: str, *, before: str = SEALED
+    desk: InDesk, work: SqlWork, leased: LeasedInbox, known: InboxPacket, why: str, *, before: str = SEALED
 ) -> Hold:
     """Freeze a packet that says itself that it is a secret, or that goes with a sealed document, in the caller's
     transaction. `before` is the state that it has again when the hold is lifted."""
@@ -94,7 +99,12 @@ async def unread(
 
 
 async def lift(
-    desk: InDesk, hold: HoldDesk, scope: AgencyScope, hold_id: str, decision: Decision, key: Unsealer | None
+    desk: InDesk,
+    hold: HoldDesk,
+    scope: AgencyScope,
+    hold_id: str,
+    decision: Decision,
+    key: KeyUnsealer | None,
 ) -> Hold:
     """The exact bytes are where they were, and the document or packet stands as it stood."""
     brought_back = await holding.bring_back(hold, scope, hold_id, key)
@@ -133,13 +143,13 @@ def _owners(packets: Iterable[str]) -> list[tuple[str, str]]:
     return [("inbox", id) for id in sorted(packets)]
 
 
-async def _seal(desk: InDesk, work: Work, one: IncomingDocument) -> IncomingDocument:
+async def _seal(desk: InDesk, work: SqlWork, one: IncomingDocument) -> IncomingDocument:
     if one.target_id is not None:
         return await work.incoming.save(replace(one, state=InState.SEALED))
     return await _mark(desk, work, one, list(await work.facts.of(one.id)), SEALED)
 
 
-async def _unseal(desk: InDesk, work: Work, one: IncomingDocument) -> IncomingDocument:
+async def _unseal(desk: InDesk, work: SqlWork, one: IncomingDocument) -> IncomingDocument:
     """The state of an update or recall is no fact: it is done once it has the mark of its answer, or of being too old."""
     if one.target_id is not None:
         answered = any(mark.startswith("request_") or mark == STALE_MARK for mark in one.marks)
@@ -148,7 +158,7 @@ async def _unseal(desk: InDesk, work: Work, one: IncomingDocument) -> IncomingDo
 
 
 async def _mark(
-    desk: InDesk, work: Work, whole: IncomingDocument, facts: list[Fact], code: str
+    desk: InDesk, work: SqlWork, whole: IncomingDocument, facts: list[Fact], code: str
 ) -> IncomingDocument:
     """Later than every earlier word of our own, also where the clock was set back: the later of two rules."""
     ours = [fact.at for fact in facts if fact.track is Track.OTHER]
@@ -204,7 +214,7 @@ async def _purge(desk: InDesk, scope: AgencyScope, document: IncomingDocument) -
     return True
 
 
-async def packets_of(work: Work, document: IncomingDocument, facts: Sequence[Fact]) -> set[str]:
+async def packets_of(work: SqlWork, document: IncomingDocument, facts: Sequence[Fact]) -> set[str]:
     """The inbox rows whose bytes are this document: its own packet, in every envelope, and every update or recall of it."""
     same = await work.incoming.by_document_id(document.sender_code, document.document_id)
     rows = {document.inbox_id, *(one.inbox_id for one in same if one.target_id == document.id)}

@@ -6,22 +6,29 @@ What differs in anything is no repeat: a person decides (R117)."""
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from gateway.domain.document import UNREADABLE, IncomingDocument, InState, OtherProof
 from gateway.domain.event import EventKind
+from gateway.domain.proof import Identity
+from gateway.domain.queues import InboxPacket
 from gateway.incoming import settle, translate
 from gateway.incoming.check import CheckedPacket
 from gateway.incoming.desk import InDesk
 from gateway.incoming.seal import PURGED
 from gateway.incoming.verify import Proved
-from gateway.ports import Identity, InboxPacket, Work
+
+if TYPE_CHECKING:
+    from gateway.store.work import SqlWork
 
 # What vouches for the sender: the session with an axis, a signature that is weak, one that is not.
 _STRENGTH = {"axis": 0, "weak": 1, "valid": 2}
 _OF_PROOF = ("envelope_signature", "certificate_confirmed", "revocation", "digests", "signing_time")
 
 
-async def first_of(work: Work, item: InboxPacket, proved: Proved, checked: CheckedPacket) -> Identity | None:
+async def first_of(
+    work: SqlWork, item: InboxPacket, proved: Proved, checked: CheckedPacket
+) -> Identity | None:
     """The identity of the same document, where another axis than this packet's brought it."""
     model, sender = proved.envelope.model, proved.envelope.sender
     if not item.axis or not model.kind.is_whole or not model.document_id:
@@ -52,7 +59,7 @@ def _is_same(document: IncomingDocument, proved: Proved, checked: CheckedPacket)
 
 
 async def keep(
-    desk: InDesk, work: Work, item: InboxPacket, proved: Proved, checked: CheckedPacket, first: Identity
+    desk: InDesk, work: SqlWork, item: InboxPacket, proved: Proved, checked: CheckedPacket, first: Identity
 ) -> bool:
     """Writes it down beside the first. False: of what nobody may read any more no further copy is kept."""
     if first.incoming_id is None:
@@ -80,7 +87,7 @@ async def keep(
     return True
 
 
-async def note_axis(work: Work, incoming_id: str | None, axis: str) -> None:
+async def note_axis(work: SqlWork, incoming_id: str | None, axis: str) -> None:
     """The document came by this axis too."""
     if incoming_id is None:
         return

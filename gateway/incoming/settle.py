@@ -8,19 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import IncomingDocument
 from gateway.domain.event import EventKind
-from gateway.domain.proof import Step
+from gateway.domain.proof import Identity, Step
+from gateway.domain.queues import InboxPacket, LeasedInbox
 from gateway.domain.status import REOPENED, Fact, fold_incoming
 from gateway.edxml import terms
 from gateway.errors import Clash, NotFound
 from gateway.incoming.check import CheckedPacket
 from gateway.incoming.desk import InDesk
 from gateway.incoming.verify import Proved
-from gateway.ports import Identity, InboxPacket, LeasedInbox, Work
 from gateway.words import labels
+
+if TYPE_CHECKING:
+    from gateway.store.work import SqlWork
 
 TERMS_DIFFER = "TERMS-DIFFER"
 MARK_TERMS = "terms_differ"
@@ -67,7 +71,7 @@ def known(
     )
 
 
-async def repeated(work: Work, leased: LeasedInbox, proved: Proved, first: Identity) -> None:
+async def repeated(work: SqlWork, leased: LeasedInbox, proved: Proved, first: Identity) -> None:
     """The row of content that was admitted before. Terms lie outside of it: those of the first stand, and who looks at
     the row or the document reads that others came (W6a)."""
     differs = terms.digest(proved.envelope.signed.terms) != first.terms
@@ -103,7 +107,7 @@ def unproved(
     )
 
 
-async def stand(work: Work, document: IncomingDocument, facts: Sequence[Fact]) -> IncomingDocument:
+async def stand(work: SqlWork, document: IncomingDocument, facts: Sequence[Fact]) -> IncomingDocument:
     """Stores the state that these facts make."""
     standing = fold_incoming(facts)
     # That it was opened again is over once it is closed again.

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from io import BytesIO
+from typing import TYPE_CHECKING
 
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.document import IncomingDocument, Kind, Staff
@@ -23,8 +24,10 @@ from gateway.edxml.envelope import Envelope, Organisation, ResponseFor, StatusRe
 from gateway.errors import Clash, NotFound
 from gateway.incoming.act import StatusCall
 from gateway.incoming.desk import InDesk, from_wall_clock
-from gateway.ports import Work
 from gateway.stored_content import OpenFile
+
+if TYPE_CHECKING:
+    from gateway.store.work import SqlWork
 
 # The dialect has no word for why: what is written beside a refusal says it.
 _OTHER = "OTHER"
@@ -84,7 +87,7 @@ def _name(about: ResponseFor) -> str:
     return (about.code or "")[:200] if about.promulgation_date else ""
 
 
-async def _known_as(work: Work, about: ResponseFor) -> Sequence[IncomingDocument]:
+async def _known_as(work: SqlWork, about: ResponseFor) -> Sequence[IncomingDocument]:
     """Return the documents that `about` names, newest first."""
     sender = (about.organ_id or "").strip()
     if about.document_id:
@@ -99,7 +102,7 @@ async def _known_as(work: Work, about: ResponseFor) -> Sequence[IncomingDocument
     ]
 
 
-async def written(work: Work, agency: HostedAgency, event: Event, now: datetime) -> bytes:
+async def written(work: SqlWork, agency: HostedAgency, event: Event, now: datetime) -> bytes:
     """Small: a status has no files."""
     document = await work.outgoing.get(event.subject_id)
     delivery = await work.deliveries.get(str(event.data["delivery"]))

@@ -8,13 +8,15 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from typing import TYPE_CHECKING
 
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.document import Delivery, Kind, OutgoingDocument, Staff
 from gateway.domain.event import EventKind
 from gateway.domain.identity import PacketId
 from gateway.domain.pace import Way
-from gateway.domain.proof import Receipt, Terms
+from gateway.domain.proof import Identity, Receipt, Terms
+from gateway.domain.queues import LeasedInbox
 from gateway.domain.status import (
     CODES,
     REOPENED,
@@ -32,7 +34,9 @@ from gateway.errors import BadSignature, InvalidEnvelope
 from gateway.incoming import acknowledge, admit, check, judge_again, settle
 from gateway.incoming.desk import InDesk, from_wall_clock, is_ours
 from gateway.incoming.verify import Proved
-from gateway.ports import Identity, LeasedInbox, Work
+
+if TYPE_CHECKING:
+    from gateway.store.work import SqlWork
 
 _REQUESTS = {Kind.RECALL: RequestKind.RECALL, Kind.UPDATE: RequestKind.UPDATE}
 
@@ -61,7 +65,7 @@ async def run(desk: InDesk, leased: LeasedInbox, proved: Proved) -> None:
 
 async def ready(
     desk: InDesk, leased: LeasedInbox, proved: Proved, *, at_once: bool = False
-) -> Callable[[Work], Awaitable[Identity | None]]:
+) -> Callable[[SqlWork], Awaitable[Identity | None]]:
     """As `admit.ready`."""
     item = leased.item
     agency = await desk.agency(item.agency_id)
@@ -72,7 +76,7 @@ async def ready(
     known_as = await check.codes_of_sender(desk, proved.envelope.sender)
     is_on_route = proved.is_vouched and await _is_on_route(desk, agency, leased, proved.envelope.sender)
 
-    async def apply(work: Work) -> Identity | None:
+    async def apply(work: SqlWork) -> Identity | None:
         await judge_again.note_pending(work, item, proved)
         first = None
         if not at_once:
@@ -107,7 +111,7 @@ class _Said:
     answers for."""
 
     desk: InDesk
-    work: Work
+    work: SqlWork
     agency: HostedAgency
     leased: LeasedInbox
     proved: Proved
@@ -287,7 +291,7 @@ class _Said:
         )
 
 
-def _time(desk: InDesk, work: Work, document: OutgoingDocument, before: Sequence[Fact]) -> None:
+def _time(desk: InDesk, work: SqlWork, document: OutgoingDocument, before: Sequence[Fact]) -> None:
     """From when it could leave to its first 01; a 01 that comes again tells of no other way."""
     queued = queued_at(before)
     if queued is None or any(fact.track is Track.BUSINESS for fact in before):

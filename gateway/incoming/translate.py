@@ -26,11 +26,11 @@ from gateway.domain.document import (
 from gateway.domain.fields import turning_shown
 from gateway.domain.identity import Digest, DocumentId
 from gateway.domain.proof import FileSlice, Terms
+from gateway.domain.queues import InboxPacket
 from gateway.domain.signatures import FileFacts
 from gateway.edxml.envelope import Envelope, fields_in
 from gateway.incoming.verify import Proved
 from gateway.policy.door import stored_names
-from gateway.ports import InboxPacket
 from gateway.words import labels
 
 # K4: it passed because the grace runs; the mark stays until an authority has answered.

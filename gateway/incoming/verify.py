@@ -1,5 +1,5 @@
 """Step 2 of the way in: who sent this, proved. In: a landed row. Out: a `VerifiedEnvelope`, or the error that names the
-failed step. Bytes are judged by `edxml.verify`, evidence collected through the `Trust` port, the decision is
+failed step. Bytes are judged by `edxml.verify`, evidence collected by `trust.evidence`, the decision is
 `policy.trust`'s. From here on nothing but the verified envelope is used."""
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from typing import BinaryIO
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import Kind
 from gateway.domain.identity import Digest, PacketId
+from gateway.domain.pace import SMALL
 from gateway.domain.proof import Binding, Evidence, VerifiedEnvelope
+from gateway.domain.queues import InboxPacket
 from gateway.domain.registry import CodeStanding, fold_code
 from gateway.domain.wall_clock import local
 from gateway.edxml import foreign
@@ -25,8 +27,6 @@ from gateway.edxml.key import active_bindings
 from gateway.errors import AlteredContent, BadSignature, InvalidEnvelope, UnknownSender
 from gateway.incoming.desk import InDesk
 from gateway.policy import trust
-from gateway.ports import InboxPacket
-from gateway.ports.content import SMALL
 
 # Verdicts over what the axis said of a copy: another copy of the same bytes may have been told rightly.
 FALSE_WORDS = frozenset({"AXIS-NODE", "MSG-ID"})

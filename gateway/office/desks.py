@@ -21,8 +21,9 @@ from gateway.office.store.accounts import AccountWork, SqlAccounts
 from gateway.office.store.store import SqlOfficeStore
 from gateway.outgoing.desk import OutDesk
 from gateway.policy.upkeep import CertificateEnding
-from gateway.ports import CalendarDays, Clock, Pool
-from gateway.ports.deciding import SignInSecrets
+from gateway.ports.services import Clock, Pool
+from gateway.store.calendar import SqlCalendarDays
+from gateway.trust.person_secrets import PersonSecrets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +44,7 @@ class AccountDesk:
     """Made once by the wiring; holds no state of its own."""
 
     accounts: SqlAccounts
-    secrets: SignInSecrets
+    secrets: PersonSecrets
     clock: Clock
     pool: Pool
     rules: AccountRules
@@ -83,7 +84,7 @@ class TodoDesk:
     """`wake` rings for whoever waits for events."""
 
     store: SqlOfficeStore
-    calendar: CalendarDays
+    calendar: SqlCalendarDays
     office: Callable[[], Awaitable[OfficeCalendar]]
     """When the agencies of this node work, as it is now."""
     certificates: Callable[[datetime], Awaitable[Sequence[CertificateEnding]]]

@@ -19,7 +19,7 @@ from gateway.errors import BrokerRefused, GatewayError, Misconfigured, Unreachab
 from gateway.office import telling
 from gateway.office.domain.notice import Mail, Mailer
 from gateway.office.telling import Reminders
-from gateway.ports import Clock, Pool
+from gateway.ports.services import Clock, Pool
 from gateway.settings.options import MailSettings
 from gateway.workers.loop import Turn
 from gateway.workers.pulse import Pulse

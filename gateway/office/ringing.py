@@ -14,6 +14,7 @@ from typing import Any
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import InState, Urgency
 from gateway.domain.handling import unit_key
+from gateway.domain.queues import InboxPacket
 from gateway.domain.status import Fact, RequestKind, RequestState, fold_incoming
 from gateway.domain.wall_clock import local
 from gateway.office.domain.listing import ListLine, Side, Tab, Wanted, person_viewer, unit_viewer
@@ -21,7 +22,6 @@ from gateway.office.domain.notice import About, OwnDesk, Partner, Ring, RingKind
 from gateway.office.domain.task import Task, TaskKind
 from gateway.office.todo import TaskBell
 from gateway.policy import timers
-from gateway.ports.queues import InboxPacket
 
 MOST_RINGS = 200
 _LETTERS = 50

@@ -19,7 +19,7 @@ from cryptography import x509
 from gateway.domain.sealed_log import GrowingTree, PublishedSeal
 from gateway.errors import NotFound
 from gateway.ops.audit_checks import NO_SEQ, AuditReport, Findings, LeafCheck, Note, SealCheck, may_be_erased
-from gateway.ports import Pool
+from gateway.ports.services import Pool
 from gateway.store import log_reading
 from gateway.store.log_reading import LeafBeside, LogStanding, Prover, StoredLeaf, WantedEvents, search_log
 from gateway.store.store import SqlStore

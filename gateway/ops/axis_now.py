@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from gateway.errors import GatewayError, TransportFailure
-from gateway.ports import AxisDesk, AxisState, each_axis, each_state
+from gateway.ports.axis import AxisDesk, AxisState, each_axis, each_state
 from gateway.workers.pulse import ProcessBeat, beats, own_name
 
 

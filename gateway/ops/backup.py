@@ -20,7 +20,7 @@ from typing import IO, BinaryIO
 from gateway import __version__, errors
 from gateway.domain.identity import Digest
 from gateway.ops import backup_file as form
-from gateway.ports import Clock, Pool
+from gateway.ports.services import Clock, Pool
 from gateway.store import dump
 from gateway.store.blobs import hold_sweep, path_of
 from gateway.trust.keys import folder_to_disk, write_durably

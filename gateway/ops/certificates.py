@@ -18,7 +18,6 @@ from gateway.domain.certificates import AskedQuestion, Question, RevocationSourc
 from gateway.domain.proof import Binding
 from gateway.errors import Clash
 from gateway.outgoing.sign_pdf import has_signed_pdfs
-from gateway.ports import Store
 from gateway.store.revocation import Newest
 from gateway.store.store import SqlStore
 from gateway.trust import authorities
@@ -168,7 +167,7 @@ def made_for_signing(certificate: x509.Certificate, what: str) -> None:
         )
 
 
-async def never_for_pdfs(store: Store, certificates: Iterable[bytes]) -> None:
+async def never_for_pdfs(store: SqlStore, certificates: Iterable[bytes]) -> None:
     """Clash for the certificate of a key that signed a PDF for an agency here (R23a): two kinds of keys, never mixed. Its
     other half, that no exchange key signs a PDF, is in `policy.pdf_signing`."""
     for der in certificates:

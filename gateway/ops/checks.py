@@ -90,8 +90,8 @@ KEPT: Mapping[Tag, timedelta] = {Tag.READY: timedelta(seconds=2), Tag.LINE: time
 
 @dataclass(slots=True, kw_only=True)
 class Watch:
-    """Keeps the promise of `ports.HealthProbe` for one open node. What a selection found is known for some seconds, because
-    whoever asks often must not become a way to load the node (threat 91)."""
+    """Keeps the promise of `ports.services.HealthProbe` for one open node. What a selection found is known for some
+    seconds, because whoever asks often must not become a way to load the node (threat 91)."""
 
     node: OpenNode
     _subject: Subject = field(init=False)

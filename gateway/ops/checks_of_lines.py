@@ -38,7 +38,7 @@ from gateway.ops.checks_of_parts import CLOCK_SKEW, LIES_SOON, clock_set_back
 from gateway.ops.checks_of_trust import closed_registry
 from gateway.ops.subject import Check, Subject, make
 from gateway.outgoing import desk
-from gateway.ports import AxisDesk, AxisState
+from gateway.ports.axis import AxisDesk, AxisState
 from gateway.settings import Settings
 from gateway.transport.amqp.access import read_servers
 from gateway.transport.broker.check import examine

@@ -17,13 +17,13 @@ from gateway.domain.diagnosis import Diagnosis, Level, green, red, yellow
 from gateway.domain.document import Lane
 from gateway.domain.hold import HoldState
 from gateway.domain.pace import DISK, HISTORY_KEPT, LIMITED, Horizon, QueueSample, clocks_agree, paces
+from gateway.domain.sealed_log import LogHead
 from gateway.errors import StoreFailure
 from gateway.folder import state as folder_state
 from gateway.folder.state import FolderState
 from gateway.ops.subject import Subject
 from gateway.policy import upkeep
-from gateway.ports import ScannerState
-from gateway.ports.node import LogHead
+from gateway.ports.services import ScannerState
 from gateway.settings import sqlite_file
 from gateway.store import data_folder, migrate, reporting
 from gateway.store import restored as restoring

@@ -24,7 +24,6 @@ from gateway.ops import certificates
 from gateway.ops.subject import Subject
 from gateway.outgoing import desk
 from gateway.registry.directory import SqlDirectory
-from gateway.store.decisions import SqlBindingLog
 from gateway.store.events import NODE
 from gateway.store.people import SqlPeople
 from gateway.trust import authorities
@@ -43,7 +42,7 @@ _NODE_SCOPE = AgencyScope(agency_id=NODE, principal_id="operator")
 def closed_registry(subject: Subject) -> SqlDirectory:
     """The registry of a node that is not open."""
     store = subject.store
-    return SqlDirectory(store.writer, store.reader, store.memory, subject.clock, SqlBindingLog(subject.clock))
+    return SqlDirectory(store.writer, store.reader, store.memory, subject.clock)
 
 
 async def anchors(subject: Subject) -> AsyncGenerator[Diagnosis]:

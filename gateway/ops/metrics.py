@@ -24,7 +24,7 @@ from gateway.folder.state import FolderState
 from gateway.ops import axis_now, checks_of_lines, checks_of_parts
 from gateway.ops.checks import Watch
 from gateway.ops.subject import Subject
-from gateway.ports import AxisState, each_axis
+from gateway.ports.axis import AxisState, each_axis
 from gateway.store import data_folder, reporting
 from gateway.store.reporting import Load, Pile
 from gateway.workers.pulse import WORKER, living

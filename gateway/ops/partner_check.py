@@ -19,7 +19,7 @@ from gateway.domain.diagnosis import Diagnosis, Level
 from gateway.domain.registry import CodeStanding, Resolution
 from gateway.domain.routes import Turn
 from gateway.domain.wall_clock import local
-from gateway.ports import AxisDesk
+from gateway.ports.axis import AxisDesk
 from gateway.store import reporting
 
 # Whoever has so little left should ask his authority now.

@@ -20,7 +20,7 @@ from gateway import errors
 from gateway.ops import backup_file as form
 from gateway.ops.backup import MOST_LACKING, room_for
 from gateway.ops.backup_file import Damaged
-from gateway.ports import Clock, Pool
+from gateway.ports.services import Clock, Pool
 from gateway.store import dump, migrate, restored
 from gateway.store.blobs import SCRATCH, path_of
 from gateway.store.dump import DatabaseLoad, clear_database, loading

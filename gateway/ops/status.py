@@ -28,7 +28,7 @@ from gateway.ops.certificates import IssuerState
 from gateway.ops.metrics import days_left
 from gateway.ops.subject import Subject
 from gateway.policy import upkeep
-from gateway.ports import ScannerState
+from gateway.ports.services import ScannerState
 from gateway.settings import Settings, reading
 from gateway.store import reporting
 from gateway.store.data_folder import Backup as Backup

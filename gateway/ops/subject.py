@@ -16,7 +16,8 @@ from gateway.bootstrap.ground import exchange_keys
 from gateway.bootstrap.node import OpenNode
 from gateway.domain.diagnosis import Diagnosis, Tag, red
 from gateway.errors import GatewayError
-from gateway.ports import AxisDesk, Clock, Pool
+from gateway.ports.axis import AxisDesk
+from gateway.ports.services import Clock, Pool
 from gateway.settings import Settings
 from gateway.store import migrate
 from gateway.store.store import SqlStore

@@ -29,8 +29,8 @@ from gateway.outgoing.intake import Accepted, Once, Order, Tray
 from gateway.outgoing.package import Packed
 from gateway.policy import door, pdf_verdict
 from gateway.policy.verdict import CONFIRMABLE, ReasonCode, Verdict, reason
-from gateway.ports import Work
-from gateway.ports.content import Kept
+from gateway.store.blob_refs import Kept
+from gateway.store.work import SqlWork
 
 # How long a request may be at work before its key can be taken over (interfaces.md 3.3).
 IN_FLIGHT = timedelta(seconds=60)
@@ -209,7 +209,7 @@ class _Asked:
 
     async def _stored(
         self,
-        work: Work,
+        work: SqlWork,
         agency: HostedAgency,
         planned: OutgoingDocument,
         verdict: Verdict,
@@ -241,7 +241,7 @@ class _Asked:
             await package.put(desk, work, agency, document, deliveries, packed)
         return document, deliveries
 
-    async def _finish(self, work: Work, accepted: Accepted) -> Accepted:
+    async def _finish(self, work: SqlWork, accepted: Accepted) -> Accepted:
         """The answer is remembered under its key, in the transaction that makes it true."""
         if (turn := self.turn) is not None:
             status, body = turn.once.render(accepted)
@@ -250,7 +250,7 @@ class _Asked:
         return accepted
 
 
-async def confirmed(desk: OutDesk, work: Work, document_id: str, order: Order, verdict: Verdict) -> None:
+async def confirmed(desk: OutDesk, work: SqlWork, document_id: str, order: Order, verdict: Verdict) -> None:
     """What the sender was asked and answered for is remembered with who it was (R2)."""
     borne = [each for each in verdict.warnings if each.code in CONFIRMABLE and each.code in order.confirm]
     if borne:
@@ -276,7 +276,7 @@ def _as_told(value: Any) -> object:
     )
 
 
-async def _same_document(work: Work, order: Order, digest: str, signed: Packed | None) -> Accepted | None:
+async def _same_document(work: SqlWork, order: Order, digest: str, signed: Packed | None) -> Accepted | None:
     """What the caller sent before: by its own id of it, or by the packet that it signed."""
     if signed is not None and signed.signed.packet_id is not None:
         earlier = await work.outgoing.by_packet_id(signed.signed.packet_id)
@@ -294,7 +294,7 @@ async def _same_document(work: Work, order: Order, digest: str, signed: Packed |
     return await _same_external_id(work, order, digest)
 
 
-async def _same_external_id(work: Work, order: Order, digest: str) -> Accepted | None:
+async def _same_external_id(work: SqlWork, order: Order, digest: str) -> Accepted | None:
     if order.draft.external_id is None:
         return None
     earlier = await work.outgoing.by_external_id(order.draft.external_id)
@@ -312,7 +312,7 @@ async def _same_external_id(work: Work, order: Order, digest: str) -> Accepted |
 
 
 async def _placed(
-    work: Work, document: OutgoingDocument, order: Order
+    work: SqlWork, document: OutgoingDocument, order: Order
 ) -> tuple[OutgoingDocument, Sequence[OutgoingDocument]]:
     """Among what this agency has sent, which bears the same identity: an update has that of its parent."""
     document_id = document.document_id
@@ -330,7 +330,7 @@ def first_state(draft: Draft) -> OutState:
     return OutState.PAPER if draft.delivery_mode is DeliveryMode.PAPER else OutState.QUEUED
 
 
-async def attempt_of(work: Work, kind: Kind, document_id: DocumentId) -> int:
+async def attempt_of(work: SqlWork, kind: Kind, document_id: DocumentId) -> int:
     """Which try this is to bring a document of that identity to its recipients; what is still a draft is none."""
     return _attempt_after(await work.outgoing.by_document_id(document_id), kind)
 
@@ -339,7 +339,7 @@ def _attempt_after(earlier: Sequence[OutgoingDocument], kind: Kind) -> int:
     return 1 + sum(one.kind is kind and one.state is not OutState.DRAFT for one in earlier)
 
 
-async def queue(desk: OutDesk, work: Work, document: OutgoingDocument) -> tuple[Delivery, ...]:
+async def queue(desk: OutDesk, work: SqlWork, document: OutgoingDocument) -> tuple[Delivery, ...]:
     """Deliveries, their first facts and, if it is not packed yet, the `pack` job, in the caller's transaction; an update
     asks from now on. What can be called back for a while is packed after that. What goes on paper is never packed, and
     waits for a person."""

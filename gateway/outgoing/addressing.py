@@ -33,7 +33,8 @@ from gateway.policy import door, pdf_verdict
 from gateway.policy.pdf_fields import read_fields
 from gateway.policy.recipients_block import is_bare_post, is_code, items_of, written_out
 from gateway.policy.verdict import ReasonCode, Verdict, reason
-from gateway.ports import AgencyBook, Store
+from gateway.registry.directory import SqlDirectory
+from gateway.store.store import SqlStore
 from gateway.words.reading import OWN_LINE
 
 MOST_OFFERS = 8
@@ -49,7 +50,7 @@ _STATED = {
 
 
 async def offers_of_each(
-    book: AgencyBook,
+    book: SqlDirectory,
     groups: Sequence[RecipientGroup],
     texts: Sequence[str],
     on: date,
@@ -88,7 +89,7 @@ async def offers_of_each(
     return tuple(tuple(made[each] for each in items) for items in read)
 
 
-async def _line_of(book: AgencyBook, code: str | None) -> tuple[AgencyEntry, ...]:
+async def _line_of(book: SqlDirectory, code: str | None) -> tuple[AgencyEntry, ...]:
     """The agency that asks, and those above it, the nearest first."""
     line: dict[str, AgencyEntry] = {}
     while code and code not in line and len(line) < _MOST_ABOVE and (entry := await book.entry(code)):
@@ -135,7 +136,7 @@ def _of_province(offer: Offer, line: Sequence[AgencyEntry]) -> Offer:
 
 
 async def _resolved(
-    book: AgencyBook, items: Sequence[Item], on: date, parents: Sequence[str]
+    book: SqlDirectory, items: Sequence[Item], on: date, parents: Sequence[str]
 ) -> dict[Item, Resolution]:
     """As it stands, then written out in full, then beside the agency that asks; the first that is certain. Of two places
     near by that both have such an agency none is."""
@@ -170,7 +171,9 @@ def _is_clear(item: Item, answer: Resolution) -> bool:
     return named and item.kind is not ItemKind.PERSON
 
 
-async def _agency(book: AgencyBook, item: Item, answer: Resolution, searched: Sequence[AgencyEntry]) -> Offer:
+async def _agency(
+    book: SqlDirectory, item: Item, answer: Resolution, searched: Sequence[AgencyEntry]
+) -> Offer:
     entry = answer.entry
     if entry is not None and _is_clear(item, answer):
         is_old = answer.standing is CodeStanding.MAPPED and answer.mapped_by != "name"
@@ -187,7 +190,7 @@ async def _agency(book: AgencyBook, item: Item, answer: Resolution, searched: Se
 
 
 async def _candidates(
-    book: AgencyBook, answer: Resolution, searched: Sequence[AgencyEntry]
+    book: SqlDirectory, answer: Resolution, searched: Sequence[AgencyEntry]
 ) -> tuple[AgencyEntry, ...]:
     """What the directory itself offers comes first: the one it found, its successor, the nearest."""
     found: dict[str, AgencyEntry] = {}
@@ -203,7 +206,7 @@ async def _candidates(
 
 
 async def _searched(
-    book: AgencyBook, names: Sequence[str], on: date, line: Sequence[AgencyEntry]
+    book: SqlDirectory, names: Sequence[str], on: date, line: Sequence[AgencyEntry]
 ) -> dict[str, tuple[AgencyEntry, ...]]:
     """By the words as they stand; where those find nobody, written out in full. Those of one's own province or ministry
     come first."""
@@ -223,7 +226,7 @@ def _is_alive(entry: AgencyEntry, on: date) -> bool:
     return entry.valid_to is None or on <= entry.valid_to
 
 
-async def _group(book: AgencyBook, group: RecipientGroup, item: Item, on: date) -> Offer:
+async def _group(book: SqlDirectory, group: RecipientGroup, item: Item, on: date) -> Offer:
     """Its members as they are today; one that is no more makes the group a question."""
     answers = await book.resolve_all([(each.code, None) for each in group.members], on)
     agencies = [
@@ -238,14 +241,14 @@ async def _group(book: AgencyBook, group: RecipientGroup, item: Item, on: date) 
 # --- saved groups ---------------------------------------------------------------------------------------------
 
 
-async def groups(store: Store, scope: AgencyScope) -> Sequence[RecipientGroup]:
+async def groups(store: SqlStore, scope: AgencyScope) -> Sequence[RecipientGroup]:
     """All of the agency's, by name."""
     async with store.read(scope) as work:
         return await work.groups.all()
 
 
 async def save_group(
-    store: Store,
+    store: SqlStore,
     scope: AgencyScope,
     name: str,
     members: Sequence[GroupMember],
@@ -268,7 +271,7 @@ async def save_group(
     return group
 
 
-async def remove_group(store: Store, scope: AgencyScope, name: str) -> None:
+async def remove_group(store: SqlStore, scope: AgencyScope, name: str) -> None:
     """NotFound when there is none of that name."""
     async with store.begin(scope) as work:
         if not await work.groups.remove(name):
@@ -290,7 +293,7 @@ class ReadDocument:
     offers: tuple[Offer, ...] = ()
 
 
-async def read_document(desk: OutDesk, book: AgencyBook, scope: AgencyScope, tray: Tray) -> ReadDocument:
+async def read_document(desk: OutDesk, book: SqlDirectory, scope: AgencyScope, tray: Tray) -> ReadDocument:
     """Refused when the file is no PDF, or one that could not be sent anyway."""
     file = tray.received[0]
     refused = _refused_pdf(desk, file)
@@ -313,7 +316,7 @@ async def read_document(desk: OutDesk, book: AgencyBook, scope: AgencyScope, tra
 
 
 async def read_recipients(
-    desk: OutDesk, book: AgencyBook, scope: AgencyScope, text: str
+    desk: OutDesk, book: SqlDirectory, scope: AgencyScope, text: str
 ) -> tuple[Offer, ...]:
     """The same for a list, or a block of recipients, that was pasted."""
     (found,) = await read_each(desk, book, scope, (text,))
@@ -321,7 +324,7 @@ async def read_recipients(
 
 
 async def read_each(
-    desk: OutDesk, book: AgencyBook, scope: AgencyScope, texts: Sequence[str]
+    desk: OutDesk, book: SqlDirectory, scope: AgencyScope, texts: Sequence[str]
 ) -> tuple[tuple[Offer, ...], ...]:
     """The same of several texts, each by itself."""
     agency = await hosted_agency(desk, scope)

@@ -9,11 +9,12 @@ from datetime import date, datetime
 
 from gateway.domain.document import Delivery, OutgoingDocument
 from gateway.domain.event import EventKind
-from gateway.ports import OutboxItem, Work
+from gateway.domain.queues import OutboxItem
+from gateway.store.work import SqlWork
 
 
 async def late_answers(
-    work: Work,
+    work: SqlWork,
     documents: Sequence[OutgoingDocument],
     deliveries: Mapping[str, Sequence[Delivery]],
     today: date,
@@ -30,7 +31,7 @@ async def late_answers(
 
 
 async def end_waits_of_rows(
-    work: Work, rows: Sequence[tuple[OutboxItem, Collection[str]]], now: datetime
+    work: SqlWork, rows: Sequence[tuple[OutboxItem, Collection[str]]], now: datetime
 ) -> None:
     """By the codes that each reached. Nothing for what answers nobody, nor a second time for what reaches the next
     recipient."""
@@ -42,7 +43,9 @@ async def end_waits_of_rows(
         await end_waits(work, document, reached[document.id], now)
 
 
-async def end_waits(work: Work, document: OutgoingDocument, reached: Collection[str], now: datetime) -> None:
+async def end_waits(
+    work: SqlWork, document: OutgoingDocument, reached: Collection[str], now: datetime
+) -> None:
     """By the axis, or on paper."""
     if not document.kind.is_whole:
         return

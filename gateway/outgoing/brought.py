@@ -37,7 +37,7 @@ from gateway.outgoing.desk import OutDesk
 from gateway.outgoing.intake import PIECE, Order, Tray
 from gateway.policy import trust
 from gateway.policy.verdict import Reason, ReasonCode, Verdict, reason
-from gateway.ports import Scratch
+from gateway.store.blobs import FileScratch
 from gateway.stored_content import streamed
 from gateway.words import labels
 
@@ -71,7 +71,7 @@ class Brought:
 class Spooled:
     """The file as it came, until its tray is left."""
 
-    scratch: Scratch
+    scratch: FileScratch
     size: int
     digest: Digest
 
@@ -127,7 +127,7 @@ async def read(desk: OutDesk, scope: AgencyScope, tray: Tray, spooled: Spooled, 
     return Brought(order=order, digest=digest, signed=signed)
 
 
-async def _spooled(desk: OutDesk, scratch: Scratch, chunks: AsyncIterator[bytes]) -> tuple[int, Digest]:
+async def _spooled(desk: OutDesk, scratch: FileScratch, chunks: AsyncIterator[bytes]) -> tuple[int, Digest]:
     """The whole envelope in a scratch file. What follows its limit is not read."""
     hasher, size, most = hashlib.sha256(), 0, desk.xml.limits.max_bytes
     held, held_size = list[bytes](), 0
@@ -152,7 +152,7 @@ async def _spooled(desk: OutDesk, scratch: Scratch, chunks: AsyncIterator[bytes]
     return size, Digest.of_bytes(hasher.digest())
 
 
-async def _read(desk: OutDesk, agency: HostedAgency, scratch: Scratch, size: int) -> _Read:
+async def _read(desk: OutDesk, agency: HostedAgency, scratch: FileScratch, size: int) -> _Read:
     """As its receivers will read it: the fast path, the general one, and without any signature neither."""
     now = desk.clock.now()
     own = await _own_bindings(desk, agency, now)
@@ -350,7 +350,7 @@ def _decoded(raw: Callable[[], Iterator[bytes]], coding: str) -> Iterator[bytes]
 
 
 async def _as_it_is(
-    desk: OutDesk, scratch: Scratch, agency: HostedAgency, order: Order, proved: verify.Verified
+    desk: OutDesk, scratch: FileScratch, agency: HostedAgency, order: Order, proved: verify.Verified
 ) -> package.Packed:
     """What its receivers would find at step 11 they find here, where somebody can still mend it."""
     signed = proved.signed

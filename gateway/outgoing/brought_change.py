@@ -17,7 +17,7 @@ from gateway.errors import Clash, NotFound, Refused
 from gateway.outgoing import check, recall
 from gateway.outgoing.desk import OutDesk
 from gateway.policy.verdict import ReasonCode, Verdict, reason
-from gateway.ports import Work
+from gateway.store.work import SqlWork
 
 KINDS = frozenset({Kind.UPDATE, Kind.REPLACEMENT})
 
@@ -78,7 +78,7 @@ async def recalled(desk: OutDesk, scope: AgencyScope, model: Envelope) -> Outgoi
         return made
 
 
-async def sent_before(work: Work, agency: HostedAgency, about: ResponseFor) -> OutgoingDocument:
+async def sent_before(work: SqlWork, agency: HostedAgency, about: ResponseFor) -> OutgoingDocument:
     """The document that a line `ResponseFor` names. NotFound when this agency sent none."""
     return await _found(work, list(_named(agency, about)))
 
@@ -125,7 +125,7 @@ def _says(change: DocumentChange) -> tuple[str | None, ...]:
     return change.reason, change.approved_by, change.notice_no
 
 
-async def _parent(work: Work, agency: HostedAgency, model: Envelope) -> OutgoingDocument:
+async def _parent(work: SqlWork, agency: HostedAgency, model: Envelope) -> OutgoingDocument:
     if model.kind is Kind.REPLACEMENT:
         given = model.business.replacements if model.business else ()
         if len(given) > 1:
@@ -153,7 +153,7 @@ def _named(agency: HostedAgency, about: ResponseFor) -> Iterator[str]:
         yield f"{agency.code},{about.promulgation_date:%Y/%m/%d},{about.code}"
 
 
-async def _found(work: Work, names: list[str]) -> OutgoingDocument:
+async def _found(work: SqlWork, names: list[str]) -> OutgoingDocument:
     """The newest of that name that left, else the newest; the standard's identity goes before a system's own."""
     for name in filter(None, names):
         for found in (await work.outgoing.by_document_id(name), await work.outgoing.by_own_id(name)):

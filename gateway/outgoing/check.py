@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from gateway.domain.account import AgencyScope, HostedAgency
+from gateway.domain.book import Alike
 from gateway.domain.document import (
     Delivery,
     DeliveryMode,
@@ -32,8 +33,8 @@ from gateway.policy import door, pdf_verdict
 from gateway.policy import outgoing as rules
 from gateway.policy.texts import long_lists
 from gateway.policy.verdict import Reason, ReasonCode, Verdict, reason
-from gateway.ports import AxisDesk, ManyAxes, Work
-from gateway.ports.store import Alike
+from gateway.ports.axis import AxisDesk, ManyAxes
+from gateway.store.work import SqlWork
 
 _LEFT = (OutState.QUEUED, OutState.PACKED)
 
@@ -186,7 +187,7 @@ def digests(tray: Tray) -> Sequence[str]:
 
 
 async def number_taken(
-    work: Work,
+    work: SqlWork,
     agency: HostedAgency,
     draft: Draft,
     order: Order,
@@ -227,7 +228,7 @@ def _lead(tray: Tray) -> int | None:
     return next((n for n, one in enumerate(tray.received) if one.item.role is FileRole.LEAD), None)
 
 
-async def _like(work: Work, agency: HostedAgency, draft: Draft, order: Order, tray: Tray) -> Alike:
+async def _like(work: SqlWork, agency: HostedAgency, draft: Draft, order: Order, tray: Tray) -> Alike:
     if draft.issued_on is None or not _takes_number(order, draft):
         return Alike()
     lead = _lead(tray)

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import TYPE_CHECKING
 
 from gateway.domain.certificates import KeyUse
 from gateway.domain.wall_clock import local
@@ -15,19 +16,16 @@ from gateway.edxml.policy import XmlPolicy
 from gateway.outgoing.reach import Reach
 from gateway.policy import trust
 from gateway.policy.profile import Profile
-from gateway.ports import (
-    AxisDesk,
-    Blobs,
-    Clock,
-    Directory,
-    Inspector,
-    Keys,
-    PdfSignatures,
-    Pool,
-    Scanner,
-    Store,
-)
+from gateway.ports.axis import AxisDesk
+from gateway.ports.services import Clock, PdfSignatures, Pool, Scanner
 from gateway.stopwatch import Stopwatch
+
+if TYPE_CHECKING:
+    from gateway.registry.directory import SqlDirectory
+    from gateway.store.blobs import FileBlobs
+    from gateway.store.store import SqlStore
+    from gateway.trust.inspector import FileInspector
+    from gateway.trust.keys import KeyDirectory
 
 SIGNED_AT_ONCE = 64 * 1024 * 1024
 
@@ -57,12 +55,12 @@ async def _always() -> None:
 class OutDesk:
     """The tools of the way out. Made once by the wiring; holds no state of its own."""
 
-    store: Store
-    blobs: Blobs
+    store: SqlStore
+    blobs: FileBlobs
     axis: AxisDesk
-    directory: Directory
-    keys: Keys
-    inspector: Inspector
+    directory: SqlDirectory
+    keys: KeyDirectory
+    inspector: FileInspector
     scanner: Scanner
     signatures: PdfSignatures
     clock: Clock
@@ -98,7 +96,9 @@ async def signing_keys(desk: OutDesk, agency_code: str, now: datetime) -> KeyUse
     return await signing_keys_from(desk.directory, desk.store, agency_code, now)
 
 
-async def signing_keys_from(directory: Directory, store: Store, agency_code: str, now: datetime) -> KeyUse:
+async def signing_keys_from(
+    directory: SqlDirectory, store: SqlStore, agency_code: str, now: datetime
+) -> KeyUse:
     """The same, for who has no desk."""
     bindings = await directory.bindings(agency_code)
     return trust.key_use_of(agency_code, bindings, await store.key_ends(agency_code), now)

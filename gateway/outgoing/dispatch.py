@@ -21,6 +21,7 @@ from gateway import log, meters
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import Lane
 from gateway.domain.event import EventKind
+from gateway.domain.queues import LeasedOutbox, OutboxItem, OutboxTarget
 from gateway.domain.routes import FRESH, Trail
 from gateway.domain.status import Fact, Track, fold_delivery, queued_at
 from gateway.errors import GatewayError, StaleLease, TransportFailure, as_gateway_error
@@ -29,7 +30,8 @@ from gateway.outgoing.desk import OutDesk
 from gateway.outgoing.divert import Diverted, divert_closed
 from gateway.outgoing.sign_again import KeyFaults, under_current_key
 from gateway.policy import upkeep
-from gateway.ports import Fate, LeasedOutbox, OutboxItem, OutboxTarget, Outcome, Parcel, Work
+from gateway.ports.axis import Fate, Outcome, Parcel
+from gateway.store.work import SqlWork
 
 _log = logging.getLogger(__name__)
 
@@ -288,7 +290,7 @@ def _count(lane: Lane, outcome: Outcome, *, again: bool) -> None:
         meters.GIVEN_UP.add(code=outcome.code)
 
 
-async def _settle(work: Work, tried: Sequence[_Tried], now: datetime) -> None:
+async def _settle(work: SqlWork, tried: Sequence[_Tried], now: datetime) -> None:
     """Each row waits again, has failed, or is sent."""
     sent = []
     for one in tried:
@@ -306,7 +308,7 @@ def _said(outcome: Outcome) -> str:
     return f"{outcome.code}: {outcome.detail}"
 
 
-async def _note(work: Work, began: datetime, tried: Sequence[_Tried], now: datetime) -> None:
+async def _note(work: SqlWork, began: datetime, tried: Sequence[_Tried], now: datetime) -> None:
     """Adds to each delivery that it was being sent, and what came of it if it is over; and the state that this makes.
     Those that were cancelled are left alone."""
     named = _deliveries(one.targets for one in tried)

@@ -9,11 +9,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from gateway.domain.document import Kind
+from gateway.domain.queues import OutboxTarget
 from gateway.domain.registry import CodeStanding, Resolution
 from gateway.domain.registry_reform import QueuedMail
 from gateway.outgoing.desk import OutDesk
 from gateway.policy.verdict import ReasonCode
-from gateway.ports import Fate, OutboxTarget, Outcome
+from gateway.ports.axis import Fate, Outcome
 
 REDIRECTED = "recipient-redirected"
 

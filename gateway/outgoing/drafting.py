@@ -30,7 +30,8 @@ from gateway.outgoing.intake import Order, Tray, tray
 from gateway.policy import door, pdf_verdict
 from gateway.policy import outgoing as rules
 from gateway.policy.verdict import ReasonCode, Verdict, reason
-from gateway.ports import Kept, Work
+from gateway.store.blob_refs import Kept
+from gateway.store.work import SqlWork
 from gateway.stored_content import streamed
 
 MOST_FILES = 100
@@ -157,7 +158,7 @@ async def _refuse_bad(desk: OutDesk, scope: AgencyScope, files: Tray) -> None:
         raise Refused(verdict)
 
 
-async def _draft(work: Work, id: str) -> OutgoingDocument:
+async def _draft(work: SqlWork, id: str) -> OutgoingDocument:
     document = await work.outgoing.get(id)
     files.refuse_sealed(document)
     if document.state is not OutState.DRAFT:
@@ -169,7 +170,7 @@ async def _draft(work: Work, id: str) -> OutgoingDocument:
 
 async def _with_files(
     desk: OutDesk,
-    work: Work,
+    work: SqlWork,
     before: OutgoingDocument,
     parts: Sequence[tuple[FileItem, FileVerdict | None]],
     expect_version: int | None = None,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from gateway import holding
 from gateway.domain.account import AgencyScope
@@ -23,8 +23,11 @@ from gateway.errors import Clash, NotFound
 from gateway.holding import HoldDesk, Suspect, freeze
 from gateway.outgoing import stopping
 from gateway.outgoing.desk import OutDesk
-from gateway.ports import Unsealer, Work
 from gateway.stored_content import OpenFile, altered, refuse_altered, streamed
+
+if TYPE_CHECKING:
+    from gateway.store.work import SqlWork
+    from gateway.trust.hold_seal import KeyUnsealer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +40,7 @@ class OpenEnvelope:
 
 
 async def open_envelope(
-    desk: OutDesk, work: Work, document: OutgoingDocument, to: str | None = None
+    desk: OutDesk, work: SqlWork, document: OutgoingDocument, to: str | None = None
 ) -> OpenEnvelope:
     """The one that was signed; for a recipient the file that its axis was handed last. Clash while there is none, NotFound
     for who is no recipient."""
@@ -53,7 +56,7 @@ async def open_envelope(
     )
 
 
-async def _handed(work: Work, document: OutgoingDocument, to: str) -> Handed | None:
+async def _handed(work: SqlWork, document: OutgoingDocument, to: str) -> Handed | None:
     wanted = to.casefold()
     found = [
         each for each in await work.deliveries.of(document.id) if each.recipient.code.casefold() == wanted
@@ -132,7 +135,12 @@ async def seal_document(desk: OutDesk, hold: HoldDesk, scope: AgencyScope, id: s
 
 
 async def lift_seal(
-    desk: OutDesk, hold: HoldDesk, scope: AgencyScope, hold_id: str, decision: Decision, key: Unsealer | None
+    desk: OutDesk,
+    hold: HoldDesk,
+    scope: AgencyScope,
+    hold_id: str,
+    decision: Decision,
+    key: KeyUnsealer | None,
 ) -> Hold:
     """The exact bytes are where they were. What was stopped stays stopped: it is sent as a new document."""
     brought_back = await holding.bring_back(hold, scope, hold_id, key)
@@ -150,7 +158,7 @@ async def lift_seal(
     return await holding.settle(hold, scope, hold_id)
 
 
-async def _parts(work: Work, whole: OutgoingDocument) -> Sequence[OutgoingDocument]:
+async def _parts(work: SqlWork, whole: OutgoingDocument) -> Sequence[OutgoingDocument]:
     """The document with every update and replacement of it, and theirs."""
     parts = [whole]
     for one in parts:
@@ -165,14 +173,14 @@ def refuse_sealed(document: OutgoingDocument) -> None:
         raise Clash(f"the content of {document.id} cannot be read: it is sealed", code="GW-UNREADABLE")
 
 
-async def _stop_sealed(desk: OutDesk, work: Work, document: OutgoingDocument) -> None:
+async def _stop_sealed(desk: OutDesk, work: SqlWork, document: OutgoingDocument) -> None:
     await _stop_leaving(desk, work, document)
     stopped = document.state in (OutState.QUEUED, OutState.PAPER, OutState.BLOCKED)
     state = OutState.CANCELLED if stopped else document.state
     await work.outgoing.save(replace(document, state=state, is_sealed=True))
 
 
-async def _stop_leaving(desk: OutDesk, work: Work, document: OutgoingDocument) -> None:
+async def _stop_leaving(desk: OutDesk, work: SqlWork, document: OutgoingDocument) -> None:
     """Nothing that still waits leaves. A packet that a courier holds at this moment has left."""
     if document.state is OutState.QUEUED:
         await work.jobs.cancel("pack", document.id)

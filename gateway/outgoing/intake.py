@@ -10,6 +10,7 @@ from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
+from typing import TYPE_CHECKING
 
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import (
@@ -30,7 +31,10 @@ from gateway.outgoing.desk import OutDesk
 from gateway.policy import door
 from gateway.policy.door import clean_name, must_wait
 from gateway.policy.verdict import Reason, Verdict
-from gateway.ports import Kept, Scratch
+
+if TYPE_CHECKING:
+    from gateway.store.blob_refs import Kept
+    from gateway.store.blobs import FileScratch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +97,7 @@ class Received:
     field: str
     item: FileItem
     facts: FileFacts
-    scratch: Scratch
+    scratch: FileScratch
 
 
 @dataclass(slots=True)
@@ -176,7 +180,7 @@ class Tray:
         return digest, facts, self.desk.signatures.read_here(file, now, now) if is_read else None
 
     async def _judged(
-        self, scratch: Scratch, name: str, digest: Digest, facts: FileFacts, signatures: PdfFacts | None
+        self, scratch: FileScratch, name: str, digest: Digest, facts: FileFacts, signatures: PdfFacts | None
     ) -> FileFacts:
         scan = await self.desk.scanner.scan(scratch.content, digest)
         facts = facts.scanned(scan)
@@ -188,7 +192,7 @@ class Tray:
             return facts
         return replace(facts, signatures=signatures or await self._signatures(scratch))
 
-    async def _signatures(self, scratch: Scratch) -> PdfFacts:
+    async def _signatures(self, scratch: FileScratch) -> PdfFacts:
         now = self.desk.clock.now()
         if len(self.received) >= MOST_SIGNED:
             detail = f"more than {MOST_SIGNED} files in one document"
@@ -199,7 +203,7 @@ class Tray:
 class _Arriving:
     """A file on its way into its scratch file. Sync: use it in the pool."""
 
-    def __init__(self, scratch: Scratch) -> None:
+    def __init__(self, scratch: FileScratch) -> None:
         self.scratch = scratch
         self._hash = hashlib.sha256()
 

@@ -11,6 +11,7 @@ from datetime import date, timedelta
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import Delivery, FileItem, OutgoingDocument, OutState
 from gateway.domain.event import EventKind
+from gateway.domain.queues import OutboxTarget
 from gateway.domain.status import Track, own_fact
 from gateway.errors import Clash, Refused
 from gateway.outgoing import accept, answering, check, drafting, files, requests, stopping
@@ -19,8 +20,8 @@ from gateway.outgoing.stopping import StoppedRows
 from gateway.policy import outgoing
 from gateway.policy.outgoing import HandedOver
 from gateway.policy.verdict import Verdict
-from gateway.ports import OutboxTarget, Work
-from gateway.ports.store import PaperPart
+from gateway.store.deliveries import PaperPart
+from gateway.store.work import SqlWork
 
 # What the same bytes cannot mend.
 _NOT_AGAIN = {
@@ -106,7 +107,7 @@ async def discard_draft(
 
 async def cancel_in(
     desk: OutDesk,
-    work: Work,
+    work: SqlWork,
     document: OutgoingDocument,
     told: Mapping[str, object],
     expect_version: int | None = None,
@@ -171,7 +172,7 @@ async def resend(
 
 
 async def _stop(
-    desk: OutDesk, work: Work, document: OutgoingDocument, deliveries: Sequence[Delivery]
+    desk: OutDesk, work: SqlWork, document: OutgoingDocument, deliveries: Sequence[Delivery]
 ) -> StoppedRows:
     late = Clash(
         f"{document.id} has already been handed to the axis; recall it instead", code="GW-ALREADY-SENT"
@@ -197,7 +198,7 @@ def _could_not_be_packed(document: OutgoingDocument, deliveries: Sequence[Delive
     return document.state is OutState.QUEUED and {each.state for each in deliveries} == {"failed"}
 
 
-async def _pack_again(desk: OutDesk, work: Work, document: OutgoingDocument) -> OutgoingDocument:
+async def _pack_again(desk: OutDesk, work: SqlWork, document: OutgoingDocument) -> OutgoingDocument:
     """What stood in the way of its packing may be gone, such as a damaged file that was restored; it goes to all."""
     now = desk.clock.now()
     document = await work.outgoing.save(replace(document, state_reason=None))
@@ -239,13 +240,13 @@ class PaperLine:
         return outgoing.printed_files(self.document.draft, self.document.files)
 
 
-async def paper_waiting(work: Work, limit: int = MOST_PAPER_LINES) -> list[PaperLine]:
+async def paper_waiting(work: SqlWork, limit: int = MOST_PAPER_LINES) -> list[PaperLine]:
     """What somebody still has to hand over, the longest waiting first."""
     return await _paper_lines(work, await work.paper.waiting(limit))
 
 
 async def paper_handed_over(
-    work: Work, first: date, last: date, limit: int = MOST_PAPER_LINES
+    work: SqlWork, first: date, last: date, limit: int = MOST_PAPER_LINES
 ) -> list[PaperLine]:
     """What was handed over in these days."""
     return await _paper_lines(work, await work.paper.handed(first, last, limit))
@@ -280,7 +281,7 @@ async def close_paper(
 
 
 async def _chosen_parts(
-    work: Work, document: OutgoingDocument, recipients: Sequence[str]
+    work: SqlWork, document: OutgoingDocument, recipients: Sequence[str]
 ) -> list[tuple[PaperPart, Delivery]]:
     deliveries = await work.deliveries.of(document.id)
     if recipients:
@@ -296,7 +297,7 @@ async def _chosen_parts(
     return chosen
 
 
-async def _paper_lines(work: Work, parts: Sequence[PaperPart]) -> list[PaperLine]:
+async def _paper_lines(work: SqlWork, parts: Sequence[PaperPart]) -> list[PaperLine]:
     ids = list(dict.fromkeys(part.document_id for part in parts))
     documents = {id: await work.outgoing.get(id) for id in ids}
     sent = await work.deliveries.of_many(ids) if ids else {}

@@ -22,7 +22,9 @@ from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.document import Delivery, FileItem, Kind, Lane, OutgoingDocument, OutState
 from gateway.domain.event import EventKind
 from gateway.domain.identity import Digest, PacketId
+from gateway.domain.pace import SMALL
 from gateway.domain.proof import Binding, SignedEnvelope, StatusPacket
+from gateway.domain.queues import Job, OutboxItem, OutboxTarget
 from gateway.domain.routes import Trail
 from gateway.domain.status import Fact, Track, fold_delivery
 from gateway.edxml import attachment, build, verify
@@ -43,8 +45,10 @@ from gateway.outgoing.check import hosted_agency
 from gateway.outgoing.desk import OutDesk
 from gateway.outgoing.intake import Received
 from gateway.policy import upkeep
-from gateway.ports import EnvelopeSigner, Job, Kept, OutboxItem, OutboxTarget, PutStatus, Scratch, Work
-from gateway.ports.content import SMALL, Readable
+from gateway.ports.services import EnvelopeSigner, Readable
+from gateway.store.blob_refs import Kept
+from gateway.store.blobs import FileScratch
+from gateway.store.work import PutStatus, SqlWork
 
 _log = logging.getLogger(__name__)
 # What does not have the form that its own reader wants, before any key is looked at: steps 1 to 5 of verification.md 9.
@@ -73,7 +77,7 @@ class Packed:
         return self.content.size
 
 
-async def keep(desk: OutDesk, scratch: Scratch, signed: SignedEnvelope[Envelope]) -> Packed:
+async def keep(desk: OutDesk, scratch: FileScratch, signed: SignedEnvelope[Envelope]) -> Packed:
     """The envelope in this scratch file is the content store's from now on."""
     return Packed(signed, await desk.blobs.keep(scratch, signed.file_digest, signed.file_size))
 
@@ -177,7 +181,7 @@ async def ready_status(
     if packed is None:
         return None
 
-    async def put_it(work: Work) -> None:
+    async def put_it(work: SqlWork) -> None:
         await put_status(desk, work, agency.id, subject_id, packet, packed)
 
     return put_it
@@ -377,7 +381,7 @@ def as_packed(document: OutgoingDocument, packed: Packed, at: datetime) -> Outgo
 
 async def put(
     desk: OutDesk,
-    work: Work,
+    work: SqlWork,
     agency: HostedAgency,
     document: OutgoingDocument,
     deliveries: Sequence[Delivery],
@@ -412,7 +416,7 @@ async def put(
 
 
 async def put_status(
-    desk: OutDesk, work: Work, agency_id: str, subject_id: str, packet: StatusPacket, packed: Packed
+    desk: OutDesk, work: SqlWork, agency_id: str, subject_id: str, packet: StatusPacket, packed: Packed
 ) -> None:
     """A signed status waits for the courier."""
     now = desk.clock.now()
@@ -472,7 +476,7 @@ async def give_up(desk: OutDesk, scope: AgencyScope, job: Job, error: GatewayErr
     desk.wake()
 
 
-async def _give_up_document(desk: OutDesk, work: Work, job: Job, error: GatewayError) -> None:
+async def _give_up_document(desk: OutDesk, work: SqlWork, job: Job, error: GatewayError) -> None:
     await work.jobs.done(job.lease)
     document = await work.outgoing.get(job.subject_id)
     if document.state is not OutState.QUEUED:
@@ -498,7 +502,7 @@ async def _give_up_document(desk: OutDesk, work: Work, job: Job, error: GatewayE
 
 
 async def _give_up_answer(
-    desk: OutDesk, work: Work, job: Job, packet: StatusPacket, error: GatewayError
+    desk: OutDesk, work: SqlWork, job: Job, packet: StatusPacket, error: GatewayError
 ) -> None:
     await work.jobs.fail(job, f"{error.code}: {error}")
     told = {"to": packet.to_code, "delivery": packet.delivery_id, "code": error.code, "detail": str(error)}

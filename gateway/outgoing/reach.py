@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from gateway.ports import Axis
+from gateway.ports.axis import Axis
 
 KEPT = timedelta(minutes=1)
 SILENT = timedelta(seconds=10)

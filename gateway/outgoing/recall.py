@@ -28,7 +28,7 @@ from gateway.outgoing.check import expect, named
 from gateway.outgoing.desk import OutDesk
 from gateway.policy import outgoing as rules
 from gateway.policy.verdict import Verdict
-from gateway.ports import Work
+from gateway.store.work import SqlWork
 
 
 async def recall(
@@ -57,7 +57,7 @@ async def recall(
 
 
 async def look(
-    work: Work, id: str, change: DocumentChange, *, take_back: bool, recipients: Sequence[str]
+    work: SqlWork, id: str, change: DocumentChange, *, take_back: bool, recipients: Sequence[str]
 ) -> OutgoingDocument:
     """The document, if these recipients can be asked now; Clash or Refused otherwise."""
     await work.agency()
@@ -69,7 +69,7 @@ async def look(
 
 async def within(
     desk: OutDesk,
-    work: Work,
+    work: SqlWork,
     parent: OutgoingDocument,
     change: DocumentChange,
     *,
@@ -105,7 +105,7 @@ def _chosen(deliveries: Sequence[Delivery], recipients: Sequence[str]) -> list[D
     return left
 
 
-async def _is_latest(work: Work, parent: OutgoingDocument, chosen: Sequence[Delivery]) -> None:
+async def _is_latest(work: SqlWork, parent: OutgoingDocument, chosen: Sequence[Delivery]) -> None:
     """The request names the DocumentId alone, so its receiver takes it to mean the newest attempt it has."""
     codes = {delivery.recipient.code.casefold() for delivery in chosen}
     for other in await work.outgoing.by_document_id(parent.document_id):
@@ -121,7 +121,7 @@ async def _is_latest(work: Work, parent: OutgoingDocument, chosen: Sequence[Deli
 
 async def _notice(
     desk: OutDesk,
-    work: Work,
+    work: SqlWork,
     parent: OutgoingDocument,
     chosen: Sequence[Delivery],
     change: DocumentChange,
@@ -160,7 +160,7 @@ async def _notice(
 
 async def _take_back(
     desk: OutDesk,
-    work: Work,
+    work: SqlWork,
     agency: HostedAgency,
     parent: OutgoingDocument,
     chosen: Sequence[Delivery],

@@ -5,6 +5,7 @@ withdrawn where the packet never leaves. Also how any fact of a delivery makes i
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from gateway.domain.document import Delivery, OutgoingDocument
 from gateway.domain.event import EventKind
@@ -19,10 +20,12 @@ from gateway.domain.status import (
 )
 from gateway.errors import Clash
 from gateway.outgoing.desk import OutDesk
-from gateway.ports import Work
+
+if TYPE_CHECKING:
+    from gateway.store.work import SqlWork
 
 
-async def ask_recipients(desk: OutDesk, work: Work, child: OutgoingDocument, kind: RequestKind) -> None:
+async def ask_recipients(desk: OutDesk, work: SqlWork, child: OutgoingDocument, kind: RequestKind) -> None:
     """Opens the request on each delivery of the parent that the child goes to; Clash while another is open."""
     if child.parent_id is None:
         return
@@ -34,7 +37,7 @@ async def ask_recipients(desk: OutDesk, work: Work, child: OutgoingDocument, kin
 
 
 async def ask_recipient(
-    desk: OutDesk, work: Work, delivery: Delivery, kind: RequestKind, packet_id: str, reason: str | None
+    desk: OutDesk, work: SqlWork, delivery: Delivery, kind: RequestKind, packet_id: str, reason: str | None
 ) -> None:
     """One request on one delivery. At most one may be open (interfaces.md 1.1); one whose packet never arrived, or was
     refused, will not be answered any more and is withdrawn by asking again."""
@@ -61,7 +64,7 @@ async def ask_recipient(
     await work.events.append(EventKind.REQUEST_ASKED, delivery.document_id, desk.clock.now(), told)
 
 
-async def withdraw_requests(desk: OutDesk, work: Work, child: OutgoingDocument) -> None:
+async def withdraw_requests(desk: OutDesk, work: SqlWork, child: OutgoingDocument) -> None:
     """The request of a child that was cancelled before it left is open no more."""
     if child.parent_id is None:
         return
@@ -76,7 +79,7 @@ def in_turn(deliveries: Iterable[Delivery]) -> Sequence[Delivery]:
     return sorted(deliveries, key=lambda delivery: delivery.id)
 
 
-async def _is_over(work: Work, delivery: Delivery, packet_id: str) -> bool:
+async def _is_over(work: SqlWork, delivery: Delivery, packet_id: str) -> bool:
     child = await work.outgoing.by_packet_id(packet_id)
     if child is None:
         rows = await work.outbox.of_subject(delivery.id)
@@ -86,7 +89,7 @@ async def _is_over(work: Work, delivery: Delivery, packet_id: str) -> bool:
     return bool(own) and all(one.state in NOT_HELD for one in own)
 
 
-async def withdraw_request(desk: OutDesk, work: Work, delivery: Delivery, packet_id: str) -> Fact:
+async def withdraw_request(desk: OutDesk, work: SqlWork, delivery: Delivery, packet_id: str) -> Fact:
     """The request that this packet made is open no more."""
     fact = Fact(track=Track.REQUEST, code=RequestState.WITHDRAWN, at=desk.clock.now(), request_id=packet_id)
     await add_fact(desk, work, delivery, fact)
@@ -96,7 +99,7 @@ async def withdraw_request(desk: OutDesk, work: Work, delivery: Delivery, packet
 
 
 async def add_fact(
-    desk: OutDesk, work: Work, delivery: Delivery, new: Fact, known: Sequence[Fact] | None = None
+    desk: OutDesk, work: SqlWork, delivery: Delivery, new: Fact, known: Sequence[Fact] | None = None
 ) -> None:
     """A fact of the delivery, and the state that it makes; `known` are those before it, where they were asked for."""
     known = await work.facts.of(delivery.id) if known is None else known

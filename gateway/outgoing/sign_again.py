@@ -17,13 +17,15 @@ from gateway.domain.certificates import KeyUse
 from gateway.domain.document import Kind
 from gateway.domain.event import EventKind
 from gateway.domain.proof import SignedEnvelope
+from gateway.domain.queues import LeasedOutbox, OutboxItem
 from gateway.edxml import attachment, canonical
 from gateway.edxml.envelope import Envelope
 from gateway.errors import GatewayError, StoreFailure
 from gateway.outgoing import desk as desks
 from gateway.outgoing import files, package
 from gateway.outgoing.desk import OutDesk
-from gateway.ports import LeasedOutbox, OutboxItem, Scratch, Work
+from gateway.store.blobs import FileScratch
+from gateway.store.work import SqlWork
 
 _log = logging.getLogger(__name__)
 Opener = Callable[[], BinaryIO]
@@ -72,7 +74,7 @@ async def under_current_key(
         return fresh, await desk.blobs.open(work, made.digest)
 
 
-async def _was_published(work: Work, item: OutboxItem) -> bool:
+async def _was_published(work: SqlWork, item: OutboxItem) -> bool:
     """Whether any recipient has these bytes: then every one gets them."""
     if item.kind is Kind.STATUS:
         return False  # it has one recipient, and still waits for that one
@@ -86,7 +88,7 @@ def _write_signed_again(
     item: OutboxItem,
     opener: Opener,
     allowed: KeyUse,
-    scratch: Scratch,
+    scratch: FileScratch,
     now: datetime,
 ) -> SignedEnvelope[Envelope]:
     """Sync: one pass to read what is there, one to write it anew, one to prove it (W10)."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.event import EventKind
@@ -28,9 +29,12 @@ from gateway.domain.wall_clock import local
 from gateway.errors import Clash, Denied, Refused
 from gateway.policy import pdf_signing
 from gateway.policy.pdf_signing import is_over, may_be_signed, may_sign
-from gateway.ports import Clock, Directory, Pool, Store
-from gateway.ports.services import AgencyKey, PdfSigner
+from gateway.ports.services import AgencyKey, Clock, PdfSigner, Pool
 from gateway.words import labels
+
+if TYPE_CHECKING:
+    from gateway.registry.directory import SqlDirectory
+    from gateway.store.store import SqlStore
 
 # R24: Times New Roman 10 for marks. What stands beside a seal is smaller, for it stands among other words.
 MARK_TYPE, SEAL_TYPE = 10.0, 8.0
@@ -42,8 +46,8 @@ class SigningDesk:
     """The tools of signing. `exchange_keys` gives the ids of the keys of these certificates and of all that the node signs
     packets with."""
 
-    store: Store
-    directory: Directory
+    store: SqlStore
+    directory: SqlDirectory
     signer: PdfSigner
     clock: Clock
     pool: Pool
@@ -111,7 +115,7 @@ async def sign(
     return signed
 
 
-async def has_signed_pdfs(store: Store, scope: AgencyScope, key_id: str) -> bool:
+async def has_signed_pdfs(store: SqlStore, scope: AgencyScope, key_id: str) -> bool:
     """Whether this key ever signed a PDF for the agency here: then it cannot become an exchange key (R23a)."""
     async with store.read(scope) as work:
         return bool(await work.events.of(key_id))

@@ -5,12 +5,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from gateway.domain.document import Delivery
+from gateway.domain.queues import Stopped
 from gateway.domain.status import MAY_HAVE_LEFT, Track, own_fact
 from gateway.outgoing import requests
 from gateway.outgoing.desk import OutDesk
-from gateway.ports import Stopped, Work
+
+if TYPE_CHECKING:
+    from gateway.store.work import SqlWork
 
 UNSENT = ("queued", "sending", "failed", "paper")
 """The states of a delivery that has not left, or of which nobody knows it."""
@@ -25,7 +29,7 @@ class StoppedRows:
     in_doubt: Collection[str | None] = ()
 
 
-async def stop_rows(desk: OutDesk, work: Work, document_id: str) -> StoppedRows:
+async def stop_rows(desk: OutDesk, work: SqlWork, document_id: str) -> StoppedRows:
     now, in_hand, in_doubt = desk.clock.now(), set[str | None](), set[str | None]()
     for item in await work.outbox.of_subject(document_id):
         if item.state != "waiting":
@@ -42,7 +46,7 @@ async def stop_rows(desk: OutDesk, work: Work, document_id: str) -> StoppedRows:
 
 
 async def cancel_deliveries(
-    desk: OutDesk, work: Work, deliveries: Iterable[Delivery], rows: StoppedRows
+    desk: OutDesk, work: SqlWork, deliveries: Iterable[Delivery], rows: StoppedRows
 ) -> None:
     now = desk.clock.now()
     for delivery in requests.in_turn(deliveries):

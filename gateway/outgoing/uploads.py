@@ -22,7 +22,7 @@ from gateway.outgoing.desk import OutDesk
 from gateway.outgoing.intake import PIECE, Received, Tray, tray
 from gateway.policy import door
 from gateway.policy.verdict import Verdict
-from gateway.ports import Scratch
+from gateway.store.blobs import FileScratch
 from gateway.stored_content import streamed
 
 
@@ -207,7 +207,7 @@ async def _content(
 
 
 async def _spooled(
-    desk: OutDesk, scratch: Scratch, chunks: AsyncIterator[bytes], most: int
+    desk: OutDesk, scratch: FileScratch, chunks: AsyncIterator[bytes], most: int
 ) -> tuple[int, Digest]:
     """Its size and digest; of one that is too long, as far as it was read."""
     hasher, held, size, waiting = hashlib.sha256(), list[bytes](), 0, 0

@@ -15,10 +15,9 @@ from datetime import date, datetime, timedelta
 
 from gateway.domain import registry_change
 from gateway.domain.registry import AgencyCode, BadCode, CodeForm, RowSource
-from gateway.domain.registry_change import ImportRecord, Life
+from gateway.domain.registry_change import BuiltOnImport, ImportRecord, Life
 from gateway.domain.registry_reform import Reform, ReformKind, ReformRecord, ReformState, Remark, Target
 from gateway.policy.reform_words import RegistryView, sentences
-from gateway.ports.deciding import BuiltOnImport
 
 MOST_CODES = 200
 LONGEST_NAME = 200

@@ -12,8 +12,8 @@ from datetime import date, datetime, timedelta
 from operator import itemgetter
 
 from gateway.domain.pace import LONGEST_DELAY, JobDay
+from gateway.domain.sealed_log import LogHead
 from gateway.domain.wall_clock import local
-from gateway.ports.node import LogHead
 
 # A loop turns every second or so and is told of every five minutes; a backup is made each night.
 LOOP, NIGHTLY = timedelta(minutes=20), timedelta(hours=26)

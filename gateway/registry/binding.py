@@ -24,9 +24,9 @@ from gateway.domain.proof import Binding
 from gateway.domain.registry import RowSource
 from gateway.domain.wall_clock import VIETNAM
 from gateway.errors import Clash, Denied, NotFound, Refused
-from gateway.ports import Clock
+from gateway.ports.services import Clock
 from gateway.registry import lookup
-from gateway.registry.binding_told import BindingLog, as_told, certificate_of
+from gateway.registry.binding_told import SqlBindingLog, as_told, certificate_of
 from gateway.registry.importing import AT_ONCE, alone
 from gateway.registry.tables import BINDING, aware, stored, value_of
 
@@ -34,11 +34,12 @@ MOST_AT_ONCE = 4  # K1: the verifier tries no more candidates than this
 
 
 class SqlBindings:
-    """Bindings inside somebody's transaction, changed by one principal. Keeps the promise of `ports.deciding.Bindings`."""
+    """Certificates bound to codes inside somebody's transaction, each change by one principal and told by an event in
+    it."""
 
-    def __init__(self, connection: AsyncConnection, clock: Clock, log: BindingLog, principal_id: str) -> None:
+    def __init__(self, connection: AsyncConnection, clock: Clock, principal_id: str) -> None:
         self._connection, self._clock = connection, clock
-        self._log, self._principal_id = log, principal_id
+        self._log, self._principal_id = SqlBindingLog(clock), principal_id
 
     async def bind(
         self,
@@ -49,6 +50,7 @@ class SqlBindings:
         people: tuple[str, str],
         about: Mapping[str, object],
     ) -> None:
+        """Clash when it is bound otherwise already, one key would speak for two codes, or too many for one (K1)."""
         if people[0].strip().casefold() == people[1].strip().casefold():
             raise Denied(
                 f"binding a certificate to {code} needs two people, and {people[0]!r} stands twice (K6)",
@@ -73,14 +75,17 @@ class SqlBindings:
         await self._tell(EventKind.BINDING_APPROVED, code, fingerprint(certificate_der), told)
 
     async def end(self, code: str, certificate_fingerprint: str, at: datetime) -> None:
+        """It ends at that moment, or earlier where it ended earlier. NotFound when it is not bound to the code."""
         await self._end(EventKind.BINDING_ENDING, code, certificate_fingerprint, at, {})
 
     async def withdraw(self, code: str, certificate_fingerprint: str, at: datetime, reason: str) -> None:
+        """As `end`, and never again in force."""
         about = {"reason": reason}
         await self._end(EventKind.BINDING_WITHDRAWN, code, certificate_fingerprint, at, about)
 
     async def any_ever(self) -> bool:
-        """By the events too: whoever empties the table does not set the node up for the first time again."""
+        """Whether any certificate was ever bound here. By the events too: whoever empties the table does not set the node
+        up for the first time again."""
         row = (await self._connection.execute(select(BINDING.c.id).limit(1))).first()
         return row is not None or bool(await self._log.everything(self._connection))
 
@@ -153,7 +158,7 @@ def _at_most(binding: Binding, end: datetime) -> Binding:
     return replace(binding, valid_to=until)
 
 
-async def bindings(connection: AsyncConnection, log: BindingLog, code: str) -> tuple[Binding, ...]:
+async def bindings(connection: AsyncConnection, log: SqlBindingLog, code: str) -> tuple[Binding, ...]:
     """Every binding of exactly this code that the events tell of, withdrawn ones with the moment they ended (F10, K2)."""
     found = (await told_of(connection, log, [code]))[code]
     closed = await _closed_at(connection, code) if found else None
@@ -161,7 +166,7 @@ async def bindings(connection: AsyncConnection, log: BindingLog, code: str) -> t
 
 
 async def told_of(
-    connection: AsyncConnection, log: BindingLog, codes: Collection[str]
+    connection: AsyncConnection, log: SqlBindingLog, codes: Collection[str]
 ) -> dict[str, tuple[Binding, ...]]:
     """The bindings of each of these codes, as the events tell them."""
     asked, found = sorted(codes), dict[str, tuple[Binding, ...]](dict.fromkeys(codes, ()))
@@ -180,7 +185,7 @@ def speaks(bound: Binding, at: datetime) -> bool:
     return (begins is None or begins <= at) and (ends is None or at <= ends)
 
 
-async def in_force(connection: AsyncConnection, log: BindingLog, at: datetime) -> list[Binding]:
+async def in_force(connection: AsyncConnection, log: SqlBindingLog, at: datetime) -> list[Binding]:
     """Those that packets are judged by at that moment, by code. A province binds a few hundred."""
     now = stored(at)
     query = select(BINDING).where(

@@ -8,25 +8,36 @@ import hashlib
 import logging
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlmodel import col
 
 from gateway.domain import event
-from gateway.domain.event import BindingDifference, Bound, Event, EventKind
+from gateway.domain.account import AgencyScope
+from gateway.domain.event import BINDING_KINDS, BindingDifference, Bound, Event, EventKind, binding_subject
 from gateway.log import action
+from gateway.ports.services import Clock
 from gateway.registry.tables import BINDING, aware
+from gateway.store.events import NODE, SqlEvents, to_domain
+from gateway.store.tables import EventRow
+from gateway.store.transaction import Transaction
 
 _AT_ONCE = 500
 _REMEMBERED = 4096
+_KINDS = [each.value for each in BINDING_KINDS]
 _log = logging.getLogger(__name__)
 
 
-class BindingLog(Protocol):
-    """The events of bindings, in the database that holds the table: written with the change, read beside the rows."""
+class SqlBindingLog:
+    """The events of bindings, in the database that holds the table: written with the change, read beside the rows. Those of
+    bindings and imports belong to the node, never to an agency."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
 
     async def tell(
         self,
@@ -37,6 +48,7 @@ class BindingLog(Protocol):
         data: Mapping[str, object],
     ) -> None:
         """Appends an event in the connection's transaction."""
+        await self.note(connection, kind, binding_subject(code), principal_id, data)
 
     async def note(
         self,
@@ -47,15 +59,29 @@ class BindingLog(Protocol):
         data: Mapping[str, object],
     ) -> None:
         """The same of anything else that the registry changes."""
+        tx = Transaction(connection, shared=False)
+        await self._events(tx, principal_id).append(kind, subject_id, self._clock.now(), data)
+        await tx.put_now()  # the registry commits
 
     async def of(self, connection: AsyncConnection, code: str) -> Sequence[Event]:
         """Of one code, oldest first."""
+        return await self._events(Transaction(connection, shared=False), "").of(binding_subject(code))
+
+    def _events(self, tx: Transaction, principal_id: str) -> SqlEvents:
+        return SqlEvents(tx, AgencyScope(agency_id=NODE, principal_id=principal_id), self._clock)
 
     async def everything(self, connection: AsyncConnection) -> Sequence[Event]:
-        """Of every code, oldest first."""
+        """Of every code, oldest first. A province binds a few hundred certificates."""
+        query = select(EventRow).where(col(EventRow.agency_id) == NODE, col(EventRow.kind).in_(_KINDS))
+        rows = await Transaction(connection, shared=False).rows(
+            EventRow, query.order_by(col(EventRow.position))
+        )
+        return [to_domain(row) for row in rows]
 
 
-async def as_told(connection: AsyncConnection, log: BindingLog, rows: Sequence[Row[Any]]) -> list[Row[Any]]:
+async def as_told(
+    connection: AsyncConnection, log: SqlBindingLog, rows: Sequence[Row[Any]]
+) -> list[Row[Any]]:
     """Those rows of one code that the events tell exactly so."""
     if not rows:
         return []
@@ -63,7 +89,7 @@ async def as_told(connection: AsyncConnection, log: BindingLog, rows: Sequence[R
     return [row for row in rows if (bound := bound_of(row)) == told.get((bound.code, bound.fingerprint))]
 
 
-async def differences(connection: AsyncConnection, log: BindingLog) -> list[BindingDifference]:
+async def differences(connection: AsyncConnection, log: SqlBindingLog) -> list[BindingDifference]:
     """Every place where the table is not what the events tell."""
     rows: list[Bound] = []
     async with connection.stream(select(BINDING)) as result:
@@ -72,7 +98,7 @@ async def differences(connection: AsyncConnection, log: BindingLog) -> list[Bind
     return event.binding_differences(rows, event.bindings_told(await log.everything(connection)))
 
 
-async def alert(connection: AsyncConnection, log: BindingLog, found: Sequence[BindingDifference]) -> None:
+async def alert(connection: AsyncConnection, log: SqlBindingLog, found: Sequence[BindingDifference]) -> None:
     """An event for each difference that none tells of yet."""
     for each in found:
         data = {"code": each.code, "fingerprint": each.fingerprint, "what": each.what, "detail": each.detail}

@@ -1,4 +1,4 @@
-"""The agency-code directory on SQL: the `Directory` promise, what screens and API ask besides, and the registry's own
+"""The agency-code directory on SQL: what flows, screens and API ask of it, and the registry's own
 changes. In: two engines, the memory, the clock, perhaps the pool. Out: domain values only. Each call is one
 transaction, or an answer that is remembered and still holds; the statements are in `lookup`, `importing` and
 `binding`, those that narrow a list down, also to what changed since a day, here. A driver's error leaves as
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -22,11 +22,13 @@ from gateway.domain.registry_reform import LegacyCode
 from gateway.domain.text import fold
 from gateway.domain.wall_clock import VIETNAM, local
 from gateway.errors import Clash
-from gateway.ports import Clock, Page, Pool
+from gateway.ports.services import Clock, Pool
 from gateway.registry import binding, binding_told, importing, lookup, reforms, resolving
 from gateway.registry.binding import SqlBindings
-from gateway.registry.binding_told import BindingLog
+from gateway.registry.binding_told import SqlBindingLog
 from gateway.registry.tables import AGENCY, BINDING, CHANGE, PERIOD, aware, failures_named, stored, to_entry
+from gateway.store.memory import Memory
+from gateway.store.repository import Page
 
 NEEDS_TWO = "REG-TWO-PEOPLE"
 MOST_FOUND = 200  # rows one search answers at most; a person narrows it then
@@ -36,35 +38,23 @@ T = TypeVar("T")
 Key = tuple[str | date | None, ...]
 
 
-class AnswerMemory(Protocol):
-    """Answers that are kept until what they were read from changes, in this process or another."""
-
-    async def ask(self, key: Key, read: Callable[[AsyncConnection], Awaitable[T]]) -> T: ...
-
-    async def ask_each(
-        self,
-        keys: Collection[Key],
-        read: Callable[[AsyncConnection, Sequence[Key]], Awaitable[Mapping[Key, T]]],
-    ) -> Mapping[Key, T]: ...
-
-
 class SqlDirectory:
-    """Answers for codes at a date. Two people and a plan stand before every change (K6, R81)."""
+    """Answers for codes at a date, with the source of the row; says unknown rather than guessing. Two people and a plan
+    stand before every change (K6, R81)."""
 
     def __init__(
         self,
         writer: AsyncEngine,
         reader: AsyncEngine,
-        memory: AnswerMemory,
+        memory: Memory,
         clock: Clock,
-        log: BindingLog,
         pool: Pool | None = None,
         *,
         two_people: bool = False,
     ) -> None:
         """`two_people`: an import that changes known agencies is proposed and approved, not applied."""
         self._writer, self._reader, self._memory, self._two_people = writer, reader, memory, two_people
-        self._clock, self._log, self._pool = clock, log, pool
+        self._clock, self._log, self._pool = clock, SqlBindingLog(clock), pool
 
     async def find(self, code: str, on: date) -> AgencyEntry | None:
         """The entry of this code in force on that day; letter case ignored. No alias and no name: `resolve` has those."""
@@ -72,7 +62,8 @@ class SqlDirectory:
         return entry if entry is not None and resolving.in_force(entry, on) else None
 
     async def resolve(self, text: str, on: date, parent: str | None = None) -> Resolution:
-        """What this text stands for on that day, or the nearest offer. `parent` may be a code, an alias or a name."""
+        """What this text stands for on that day, or the nearest offer: a new code, an old code, an alias, or a name under
+        `parent`, which may be a code, an alias or a name; letter case and accents ignored."""
         return await self._remembered(
             ("resolve", text, on, parent), lambda connection: resolving.resolve(connection, text, on, parent)
         )
@@ -80,18 +71,19 @@ class SqlDirectory:
     async def resolve_all(
         self, asked: Sequence[tuple[str, str | None]], on: date, *, offer: bool = True
     ) -> Sequence[Resolution]:
-        """The same of several texts, each with its parent or none, from one look at the registry. Without `offer` nothing
-        near is looked for where nothing is found."""
+        """What each text stands for on that day, given with its parent or none, in their order, from one look at the
+        registry. Without `offer` nothing near is looked for where nothing is found."""
         async with self._reading() as connection:
             return await resolving.resolve_all(connection, asked, on, offer=offer)
 
     async def bound(self, codes: Collection[str], at: datetime) -> Collection[str]:
-        """Those of these codes for which some certificate speaks at that moment."""
+        """Those of these codes for which some confirmed certificate speaks at that moment."""
         told = await self._memory.ask_each({("told", code) for code in codes}, self._told_of)
         return {str(code) for (_, code), each in told.items() if any(binding.speaks(one, at) for one in each)}
 
     async def bindings(self, code: str) -> Sequence[Binding]:
-        """Every binding of exactly this code, letter for letter (F10)."""
+        """Every binding of exactly this code, letter for letter (F10), with its validity; the verifier picks those active
+        at its time T."""
         return list(
             await self._remembered(
                 ("bindings", code), lambda connection: binding.bindings(connection, self._log, code)
@@ -186,7 +178,7 @@ class SqlDirectory:
         return [importing.to_change(row) for row in rows]
 
     async def plan_import(self, csv_bytes: bytes) -> Plan:
-        """What a file would change; nothing is written."""
+        """What a file would change; nothing is written, every bad row is among the problems."""
         with failures_named():
             return await importing.plan_import(
                 self._reader, self._pool, csv_bytes, local(self._clock.now()).date()
@@ -288,7 +280,7 @@ class SqlDirectory:
     async def _binding(self, principal_id: str) -> AsyncIterator[SqlBindings]:
         with failures_named():
             async with self._writer.begin() as connection:
-                yield SqlBindings(connection, self._clock, self._log, principal_id)
+                yield SqlBindings(connection, self._clock, principal_id)
 
     @asynccontextmanager
     async def _reading(self) -> AsyncIterator[AsyncConnection]:

@@ -1,9 +1,8 @@
-"""The registry feed of this node: the `RegistryFeed` promise, and what operators do with feeds. In: a file, the room to
-work in. Out: the registry in step with its issuer, or a kept refusal and the last good list still in force. Each call
-is one transaction or none; a driver's error leaves as StoreFailure.
-A judged feed comes into force in one transaction, on the registry that it was judged on: rows, proposals, the number,
-the record of the change. A certificate binding is never touched: what a feed says about certificates becomes a
-proposal for two people (K6)."""
+"""The registry feed of this node, and what operators do with feeds. In: a file, the room to work in. Out: the registry in
+step with its issuer, or a kept refusal and the last good list still in force. Each call is one transaction or none; a
+driver's error leaves as StoreFailure. A judged feed comes into force in one transaction, on the registry that it was judged
+on: rows, proposals, the number, the record of the change. A certificate binding is never touched: what a feed says about
+certificates becomes a proposal for two people (K6)."""
 
 from __future__ import annotations
 
@@ -30,7 +29,7 @@ from gateway.domain.registry import RowSource
 from gateway.domain.registry_change import RegistryChange
 from gateway.domain.wall_clock import local
 from gateway.errors import NotFound, StoreFailure
-from gateway.ports import EnvelopeSigner, FeedOutcome
+from gateway.ports.services import EnvelopeSigner
 from gateway.registry import feed_file, feed_judge, snapshot
 from gateway.registry.feed_file import FeedKind, FeedRefused, Header, ProposalLine
 from gateway.registry.feed_judge import FeedRoom, JudgedFeed, RegistryMark, mark_of
@@ -266,15 +265,33 @@ class FeedProposal:
     sequence: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedOutcome:
+    """What became of one registry feed: `applied`, `repeat` (its list is in force already) or `refused` with the code and
+    the reason. Of a refused feed issuer and number are what it says itself, or nothing."""
+
+    verdict: str
+    code: str = ""
+    reason: str = ""
+    issuer: str = ""
+    sequence: int = 0
+    added: int = 0
+    changed: int = 0
+    closed: int = 0
+    proposed: int = 0
+
+
 class SqlFeed:
-    """One feed after the other: a later one waits for the earlier."""
+    """Keeps the registry in step with the list of its issuer; never binds a certificate. One feed after the other: a later
+    one waits for the earlier."""
 
     def __init__(self, room: FeedRoom) -> None:
         self._room = room
         self._turn = asyncio.Lock()
 
     async def accept(self, path: Path, by: str) -> FeedOutcome:
-        """The feed is in force whole, or refused with the reason kept. StoreFailure: neither, take it again."""
+        """Durable on return: the feed whole, or its refusal with the reason and nothing else. StoreFailure, and nothing of
+        either, when the node's own storage stood in the way. The same feed again is a repeat and changes nothing."""
         async with self._turn:
             try:
                 with _failures_named():

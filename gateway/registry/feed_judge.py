@@ -30,7 +30,7 @@ from gateway.domain.event import ACTIVE
 from gateway.domain.registry import RowSource
 from gateway.domain.registry_change import RECORD_FIELDS
 from gateway.errors import Misconfigured
-from gateway.ports import Clock, EnvelopeSigner, Pool
+from gateway.ports.services import Clock, EnvelopeSigner, Pool
 from gateway.registry import feed_file
 from gateway.registry.binding import MOST_AT_ONCE, key_digest
 from gateway.registry.feed_file import AgencyLine, Ends, FeedKind, FeedRefused, FeedSeal, Header, ProposalLine

@@ -29,9 +29,9 @@ from gateway.domain.registry import RowSource
 from gateway.domain.registry_change import RECORD_FIELDS, AgencyRecord, Plan, RegistryChange, RowChange
 from gateway.domain.text import fold
 from gateway.errors import Clash
-from gateway.ports import Clock, Pool
+from gateway.ports.services import Clock, Pool
 from gateway.registry import csv_file, lookup, planning
-from gateway.registry.binding_told import BindingLog
+from gateway.registry.binding_told import SqlBindingLog
 from gateway.registry.planning import Base
 from gateway.registry.tables import AGENCY, CHANGE, DEFAULT_SCHEME, aware, stored
 
@@ -49,7 +49,7 @@ async def plan_import(reader: AsyncEngine, pool: Pool | None, csv_bytes: bytes, 
 
 
 async def apply(
-    writer: AsyncEngine, clock: Clock, log: BindingLog, plan: Plan, principal: str
+    writer: AsyncEngine, clock: Clock, log: SqlBindingLog, plan: Plan, principal: str
 ) -> RegistryChange:
     """The plan is in force, recorded and told. Clash when it has problems, or was made on another registry."""
     refuse_problems(plan)

@@ -1,6 +1,6 @@
 """Imports of codes inside somebody else's transaction, and undoing one as a whole. In: an open transaction of the database
-that holds the registry. Out: the `Imports` promise. Which rows an import wrote is told by their time, which is the
-import's own, and by what was believed before it; no certificate binding is ever touched (K6)."""
+that holds the registry. Out: its rows as the plan says, or as before. Which rows an import wrote is told by their time,
+which is the import's own, and by what was believed before it; no certificate binding is ever touched (K6)."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ from typing import Any
 from sqlalchemy import Row, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.domain.registry_change import RECORD_FIELDS, ImportRecord, Plan, RegistryChange
+from gateway.domain.registry_change import RECORD_FIELDS, BuiltOnImport, ImportRecord, Plan, RegistryChange
 from gateway.domain.registry_reform import ReformState
 from gateway.errors import Clash, NotFound
-from gateway.ports import Pool
-from gateway.ports.deciding import BuiltOnImport
+from gateway.ports.services import Pool
 from gateway.registry import importing, lookup, planning, reforms
 from gateway.registry.importing import alone, record_change, to_change, update_rows
 from gateway.registry.lookup import in_parts
@@ -36,25 +35,29 @@ _RESTORED = (*RECORD_FIELDS, "folded", "source", "check_note", "scheme")
 
 
 class SqlImports:
-    """Keeps the promise of `ports.deciding.Imports`."""
+    """Imports of codes that two people decided: each is in force whole, or undone whole."""
 
     def __init__(self, connection: AsyncConnection, pool: Pool | None = None) -> None:
         self._connection, self._pool = connection, pool
 
     async def alone(self) -> None:
+        """Nobody else changes the registry until the unit of work ends."""
         with failures_named():
             await alone(self._connection, "agency")
 
     async def plan(self, csv_bytes: bytes, today: date) -> Plan:
+        """What the file would do to the registry as it is now."""
         with failures_named():
             return await importing.planned(self._connection, self._pool, csv_bytes, today)
 
     async def apply(self, plan: Plan, id: str, by: str, at: datetime) -> None:
+        """The rows are as the plan says, and the change is kept under that id. Clash when the plan has problems."""
         importing.refuse_problems(plan)
         with failures_named():
             await importing.write(self._connection, plan, id, by, at)
 
     async def get(self, id: str) -> ImportRecord:
+        """NotFound when no import of that id was applied."""
         with failures_named():
             found = {each.id: each for each in map(to_change, await self._changes(id))}
         change = found.get(id)
@@ -75,7 +78,8 @@ class SqlImports:
         )
 
     async def lines(self, id: str) -> Mapping[str, tuple[Mapping[str, str], Mapping[str, str]]]:
-        """The first of them, by code."""
+        """Of each code that it changed what stood there before and what stands there now, field by field; the first of
+        them, by code."""
         with failures_named():
             query = select(PERIOD).where(*_kept_by(id)).order_by(PERIOD.c.code).limit(MOST_SHOWN)
             before = {row.code: _texts(row) for row in await self._connection.execute(query)}
@@ -96,6 +100,7 @@ class SqlImports:
             )
 
     async def undo(self, id: str, by: str, at: datetime) -> None:
+        """Every row is as before; what was believed is kept. Clash when it is undone already, or cannot be so."""
         record = await self.get(id)
         if record.undone_at is not None:
             raise Clash(f"the import {id} is undone already; look at it again")

@@ -1,12 +1,13 @@
 """Reforms on SQL: what is around one that is planned, putting it in force, undoing it; kept reforms, how a code ended, and
-the table of old codes. In: an open transaction of the database that holds the registry. Out: the `Reforms` promise.
-Decides nothing: `policy.reform` has. No certificate binding is ever touched (K6)."""
+the table of old codes. In: an open transaction of the database that holds the registry. Out: what is in force, and what was
+before. Decides nothing: `policy.reform` has. No certificate binding is ever touched (K6)."""
 
 from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cache
 from operator import attrgetter
@@ -23,7 +24,6 @@ from gateway.domain.registry_change import LONGEST_CHAIN, Former, Life, Registry
 from gateway.domain.registry_reform import Ending, LegacyCode, Reform, ReformEffect, ReformRecord, ReformState
 from gateway.domain.text import fold
 from gateway.errors import Clash, NotFound
-from gateway.ports.deciding import AroundReform, Leaning
 from gateway.registry import lookup
 from gateway.registry.importing import alone, record_change, row_values
 from gateway.registry.tables import (
@@ -252,8 +252,29 @@ def _ended() -> Select[Any]:
 _KEPT_COLUMNS = ("code", "check_note", "scheme")  # what no reform says
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AroundReform:
+    """What the registry knows around a reform: see `policy.reform_words.RegistryView`."""
+
+    lives: Mapping[str, Life]
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    below: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    same_name: Mapping[str, str] = field(default_factory=dict)
+    certificates: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leaning:
+    """What stands on a reform, and the lives around its codes now."""
+
+    lives: Mapping[str, Life]
+    reforms: Sequence[str] = ()
+    rows: Sequence[str] = ()
+    certificates: Sequence[str] = ()
+
+
 class SqlReforms:
-    """Keeps the promise of `ports.Reforms`."""
+    """Dated changes of the organisation: each is in force whole, or undone whole."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
@@ -272,12 +293,14 @@ class SqlReforms:
             )
 
     async def alone(self) -> None:
+        """Nobody else changes the registry until the unit of work ends."""
         with failures_named():
             await alone(self._connection, "agency")
 
     async def apply(
         self, record: ReformRecord, before: Mapping[str, Life | None], after: Mapping[str, Life]
     ) -> None:
+        """The lives are as `after`, and the reform is kept with both. Certificates are never touched (K6)."""
         with failures_named():
             content = adapter(Reform).dump_json(record.reform).decode()
             for code, life in after.items():
@@ -304,19 +327,23 @@ class SqlReforms:
             await self._told(record.id, record, content, before, after)
 
     async def get(self, id: str) -> ReformRecord:
+        """NotFound when none of that id was approved."""
         with failures_named():
             return to_record(await reform_row(self._connection, id))
 
     async def lives_of(self, id: str) -> tuple[Mapping[str, Life | None], Mapping[str, Life | None]]:
+        """Before and after, as they were written."""
         with failures_named():
             row = await reform_row(self._connection, id)
         return lives_of(row.lives_before), lives_of(row.lives_after)
 
     async def listed(self, limit: int, code: str | None = None) -> Sequence[ReformRecord]:
+        """Latest to take effect first; with a code those that touch or name it."""
         with failures_named():
             return await listed_reforms(self._connection, limit, code)
 
     async def unreported(self, on: date, limit: int) -> Sequence[ReformRecord]:
+        """Those in effect on that day that nobody has reported yet."""
         with failures_named():
             return await listed_reforms(self._connection, limit, owed_on=on)
 
@@ -335,6 +362,7 @@ class SqlReforms:
             )
 
     async def undo(self, id: str, by: str, at: datetime, why: str) -> None:
+        """The lives are as before. Clash when it is undone already."""
         with failures_named():
             before, after = await self.lives_of(id)
             change = f"{id}:undone"
@@ -354,6 +382,7 @@ class SqlReforms:
             await self._told(change, record, content, after, before)
 
     async def report(self, id: str, by: str, at: datetime, how: str) -> None:
+        """The duty of R80 is done. Clash when it was before."""
         with failures_named():
             this = (REFORM.c.id == id, REFORM.c.reported_at.is_(None))
             told = {"reported_by": by, "reported_at": stored(at), "reported_how": how}

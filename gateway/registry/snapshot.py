@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.domain.event import ACTIVE
 from gateway.domain.registry import RowSource
 from gateway.domain.registry_change import RECORD_FIELDS
-from gateway.ports import EnvelopeSigner
+from gateway.ports.services import EnvelopeSigner
 from gateway.registry import feed_file, feed_judge
 from gateway.registry.feed_file import (
     AgencyLine,

@@ -1,5 +1,5 @@
 """What programs called, on SQL, and which calls are the same request again. In: calls, many at a time; an idempotency
-key and the digest of its request. Out: the `ApiCalls` and `Idempotency` promises.
+key and the digest of its request. Out: the newest calls, with counts; the answer that stands for a key.
 
 Calls are the node's, each write a transaction of its own; get them as `store.calls`. An idempotency key is of one
 agency and key owner: it answers nothing (go ahead), "still running", or the first answer again. The marker is a
@@ -8,6 +8,7 @@ lease, its end the fence; the answer commits with the document."""
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +17,6 @@ from sqlmodel import col
 
 from gateway import errors
 from gateway.domain.account import ApiCall, CallCount
-from gateway.ports.queues import Remembered
 from gateway.store.repository import WatchedRows
 from gateway.store.row import value_of
 from gateway.store.tables import IdempotencyRow
@@ -28,18 +28,30 @@ _FIRST_ERROR = 400
 _MOST_ROUTES = 200
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remembered:
+    """What an idempotency key stands for: still running, or the answer to give again."""
+
+    digest: str
+    running: bool
+    status: int | None = None
+    body: str | None = None
+
+
 class SqlApiCalls:
-    """Keeps the promise of `ports.node.ApiCalls`."""
+    """The calls of every key of the node."""
 
     def __init__(self, writing: Open, reading: Open) -> None:
         self._writing, self._reading = writing, reading
 
     async def keep(self, calls: Sequence[ApiCall]) -> None:
+        """Durable on return. A repeat is harmless."""
         async with self._writing() as tx:
             tx.put_missing(*(_CALL.of(each) for each in calls))
             await tx.commit()
 
     async def trim(self, key_ids: Collection[str], before: datetime, most: int) -> None:
+        """Takes out what is older, of every key, and of these keys what is beyond the newest `most`."""
         async with self._writing() as tx:
             await tx.change(delete(_CALL).where(col(_CALL.at) < before))
             for key_id in sorted(key_ids):
@@ -53,6 +65,7 @@ class SqlApiCalls:
     async def listed(
         self, key_id: str, limit: int, *, errors: bool = False, route: str = "", before: str = ""
     ) -> Sequence[ApiCall]:
+        """Newest first, those before the call of that id; `errors` alone, or of one route."""
         query = select(_CALL).where(col(_CALL.key_id) == key_id)
         if errors:
             query = query.where(col(_CALL.status) >= _FIRST_ERROR)
@@ -65,6 +78,7 @@ class SqlApiCalls:
         return [value_of(ApiCall, row) for row in rows]
 
     async def routes(self, key_id: str) -> Sequence[str]:
+        """Which routes it called, by name."""
         route = col(_CALL.route)
         query = (
             select(route).where(col(_CALL.key_id) == key_id).distinct().order_by(route).limit(_MOST_ROUTES)
@@ -73,6 +87,7 @@ class SqlApiCalls:
             return [row[0] for row in await tx.tuples(query)]
 
     async def counts(self, key_ids: Collection[str], since: datetime) -> Mapping[str, CallCount]:
+        """Of each key that called since then."""
         wrong = func.sum(case((col(_CALL.status) >= _FIRST_ERROR, 1), else_=0))
         these = (col(_CALL.key_id).in_(sorted(key_ids)), col(_CALL.at) >= since)
         query = select(col(_CALL.key_id), func.count(), wrong).where(*these).group_by(col(_CALL.key_id))
@@ -99,10 +114,12 @@ async def forget_idempotency_keys(tx: Transaction, before: datetime) -> int:
 
 
 class SqlIdempotency(WatchedRows):
-    """Keeps the promise of `ports.Idempotency`. To be durable before the work starts, `begin` needs a unit of work
+    """What a request's key stands for: its first answer. To be durable before the work starts, `begin` needs a unit of work
     of its own; `finish` belongs in the one that stores the document."""
 
     async def begin(self, owner: str, key: str, digest: str, until: datetime) -> Remembered | None:
+        """None: the caller owns the key now (marker leased until then). Otherwise what it stands for. `until` is also the
+        fence: who finishes or releases names the one it began with."""
         now = self._clock.now()
         row = IdempotencyRow(
             agency_id=self._agency_id, owner=owner, key=key, digest=digest, created_at=now, until=until
@@ -121,7 +138,7 @@ class SqlIdempotency(WatchedRows):
         )
 
     async def finish(self, owner: str, key: str, until: datetime, status: int, body: str) -> None:
-        """Clash when this request's marker is gone: another one took it over."""
+        """Commits with the document. Clash when this request's marker is gone: another one took the key over."""
         mine = self._mine(owner, key, until)
         if await self._tx.change(_FINISHED, **mine, status=status, body=body) != 1:
             raise errors.Clash(
@@ -129,7 +146,7 @@ class SqlIdempotency(WatchedRows):
             )
 
     async def release(self, owner: str, key: str, until: datetime) -> None:
-        """Harmless when the key is answered, unknown or another's by now."""
+        """The request failed; the key may be used again. Harmless when the key is answered, unknown or another's by now."""
         await self._tx.change(_RELEASED, **self._mine(owner, key, until))
 
     async def _take_over(self, owner: str, key: str, digest: str, until: datetime, now: datetime) -> bool:

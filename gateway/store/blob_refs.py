@@ -5,6 +5,7 @@ later. What is small is written when the transaction ends, all of it in one call
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 
 from sqlalchemy import and_, bindparam, delete, func, not_, select
 from sqlmodel import col
@@ -12,7 +13,6 @@ from sqlmodel import col
 from gateway import errors
 from gateway.domain.hold import OWNER as HOLD
 from gateway.domain.identity import Digest
-from gateway.ports.content import Kept, ReadableContent
 from gateway.store.repository import WatchedRows
 from gateway.store.row import among
 from gateway.store.tables import BlobRefRow, BlobRow, SmallContentRow
@@ -46,12 +46,28 @@ _OF = (
 _OWNED = delete(_R).where(*_MINE, *_BY)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """Content that the store took. Small content is still in memory: its bytes go with the unit that refers to it."""
+
+    digest: Digest
+    size: int
+    body: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadableContent:
+    """Content that may be read: the bytes of what is small, or None where they are in a file."""
+
+    body: bytes | None = field(default=None, repr=False)
+
+
 class SqlBlobRefs(WatchedRows):
-    """Keeps the promise of `ports.BlobRefs`."""
+    """Which content one agency refers to, and so may read."""
 
     async def keep(self, kept: Kept, owner_kind: str, owner_id: str) -> None:
-        """Small bytes take the place of those that are there: these were hashed a moment ago, those may have been damaged
-        since."""
+        """That owner refers to what `FileBlobs.keep` took; small bytes are written here, with everything else of this unit.
+        They take the place of those that are there: these were hashed a moment ago, those may have been damaged since."""
         if kept.body is not None:
             row = BlobRow(digest=kept.digest, size=kept.size, stored_at=self._clock.now())
             self._tx.put_over_last(row, "stored_at")
@@ -61,6 +77,8 @@ class SqlBlobRefs(WatchedRows):
             await self.add(kept.digest, owner_kind, owner_id)
 
     async def heal(self, kept: Kept) -> None:
+        """Small bytes that this agency refers to are those again, whatever became of them since. Large ones are by
+        `FileBlobs.keep`; what nobody may read stays as it is."""
         if kept.body is None:
             return
         found = await self.found(kept.digest)
@@ -68,8 +86,9 @@ class SqlBlobRefs(WatchedRows):
             await self._tx.put_over(SmallContentRow(digest=kept.digest, body=kept.body), "body")
 
     async def add(self, digest: Digest, owner_kind: str, owner_id: str) -> None:
-        """Harmless when it is there. StoreFailure when that content is not kept (any more). The foreign key holds
-        the sweeper off until the caller ends, and nobody else who refers to the same content."""
+        """Of content that is here already; harmless when it is referred to. StoreFailure when nothing is kept under that
+        digest (any more): whoever keeps it again succeeds. The foreign key holds the sweeper off until the caller ends, and
+        nobody else who refers to the same content."""
         try:
             await self._tx.put_new(self._ref(digest, owner_kind, owner_id))
         except errors.Clash as cause:
@@ -82,30 +101,37 @@ class SqlBlobRefs(WatchedRows):
         await self._tx.change(_OWNED, agency=self._agency_id, kind=owner_kind, owner=owner_id)
 
     async def holds(self, digest: Digest) -> bool:
+        """Whether this agency has any reference to it by which it may be read."""
         return await self._first(_R, _TO, digest=digest) is not None
 
     async def found(self, digest: Digest) -> ReadableContent | None:
+        """What may be read by a reference of this agency; None where it has none. Reading asks this first."""
         rows = await self._tx.tuples(_READABLE, agency=self._agency_id, digest=digest)
         return ReadableContent(rows[0][0]) if rows else None
 
     async def found_each(self, digests: Collection[Digest]) -> Mapping[Digest, ReadableContent]:
+        """The same of several; what may not be read is left out."""
         rows = await self._tx.tuples(_READABLE_EACH, agency=self._agency_id, digests=list(digests))
         return {Digest(digest): ReadableContent(body) for digest, body in rows}
 
     async def frozen(self, digest: Digest, hold_id: str) -> ReadableContent | None:
+        """The same of what that sealed hold keeps."""
         rows = await self._tx.tuples(_FROZEN, agency=self._agency_id, digest=digest, owner=hold_id)
         return ReadableContent(rows[0][0]) if rows else None
 
     async def of(self, owner_kind: str, owner_id: str) -> Mapping[Digest, int]:
+        """The content of that owner, with sizes."""
         asked = {"agency": self._agency_id, "kind": owner_kind, "owner": owner_id}
         return {Digest(digest): size for digest, size in await self._tx.tuples(_OF, **asked)}
 
     async def freeze(self, owner_kind: str, owner_id: str, hold_id: str) -> None:
+        """What that owner refers to is kept for the sealed hold from now on, and can be read by nobody through it."""
         for digest in await self.of(owner_kind, owner_id):
             await self.add(digest, HOLD, hold_id)
         await self.drop(owner_kind, owner_id)
 
     async def others(self, digest: Digest, hold_id: str) -> int:
+        """How many further references there are at this node, of any agency."""
         ours = and_(
             col(_R.agency_id) == self._agency_id, col(_R.owner_kind) == HOLD, col(_R.owner_id) == hold_id
         )

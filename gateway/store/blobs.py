@@ -30,18 +30,19 @@ from sqlmodel import col
 from gateway import chance, errors
 from gateway.commits import apart
 from gateway.domain.identity import Digest
-from gateway.ports.content import SMALL, Kept, Readable, ReadableContent, Scratch
-from gateway.ports.services import Clock, Pool
-from gateway.ports.store import Work
+from gateway.domain.pace import SMALL
+from gateway.ports.services import Clock, Pool, Readable
+from gateway.store.blob_refs import Kept, ReadableContent
 from gateway.store.data_folder import Room
 from gateway.store.store import SqlStore
 from gateway.store.tables import BlobRefRow, BlobRow, SmallContentRow
+from gateway.store.work import SqlWork
 
 _TWO_NAMES = 2
 
 
 class _InMemory:
-    """Keeps the promise of `ports.content.Readable`."""
+    """Keeps the promise of `ports.services.Readable`."""
 
     def __init__(self, name: str, body: bytes) -> None:
         self.name = name
@@ -52,8 +53,9 @@ class _InMemory:
 
 
 class FileScratch:
-    """A temporary file and its open handle. It is made when its handle is first asked for, by whoever fills it: that
-    is a thread of the pool, and making a file can wait for the disk. Of `few` bytes none is made."""
+    """A file being written, with its open handle: it becomes a blob, or vanishes with its context. It is made when its
+    handle is first asked for, by whoever fills it: that is a thread of the pool, and making a file can wait for the disk.
+    Of `few` bytes none is made."""
 
     def __init__(self, path: Path, *, few: bool = False) -> None:
         self._path = path
@@ -68,10 +70,12 @@ class FileScratch:
 
     @property
     def content(self) -> Readable:
+        """What was written so far, to be read."""
         return self._path if self._few is None else _InMemory(self._path.name, self._few.getvalue())
 
     @property
     def file(self) -> BinaryIO:
+        """Asked for before each writing: what grows may be another one from then on."""
         if self._few is not None:
             if self._few.tell() <= SMALL:
                 return self._few
@@ -89,8 +93,10 @@ class FileScratch:
             self.file.flush()
 
     def take(self, file: Path) -> bool:
-        """A second name in the same file system; whoever has the first removes it when this one is committed. Where there
-        are more names the bytes are copied: two stores never share a file that may be damaged."""
+        """It is that very file from now on, which nobody writes to any more, and nothing has to be copied. False where that
+        cannot be, or the file is not ours alone: another place keeps it, or another user can read or write it. A second
+        name in the same file system; whoever has the first removes it when this one is committed. Where there are more
+        names the bytes are copied: two stores never share a file that may be damaged."""
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             os.link(file, self._path)
@@ -105,6 +111,8 @@ class FileScratch:
         return False
 
     def discard(self) -> None:
+        """Closed and off the disk. Its context does so at the end; a thread of the pool that is done with a large file does
+        it before, because taking it off the disk would hold up the event loop."""
         if self._file is not None and not self._gone:
             self._gone = True
             try:
@@ -128,9 +136,10 @@ def _disk_failures_named(folder: Path) -> Iterator[None]:
 
 
 class FileBlobs:
-    """Keeps the promise of `ports.Blobs`. Nodes that share a database share the folder too. Never call `keep` inside
-    a unit of work: of what is large it opens one of its own, and SQLite has one writer. The digest is the caller's word: it
-    hashed the bytes while writing them, and hashing them again here would double the cost."""
+    """Bytes by digest. What `keep` took is durable with the unit of work that refers to it; reading checks that a reference
+    of one's own agency exists. Nodes that share a database share the folder too. Never call `keep` inside a unit of work:
+    of what is large it opens one of its own, and SQLite has one writer. The digest is the caller's word: it hashed the
+    bytes while writing them, and hashing them again here would double the cost."""
 
     def __init__(
         self, root: Path, store: SqlStore, clock: Clock, pool: Pool, room: Room | None = None
@@ -144,9 +153,11 @@ class FileBlobs:
         self._synced = bytearray(1 << 16)  # one flag for each folder aa/bb that is surely on disk
 
     @contextmanager
-    def scratch(self, *, few: bool = False) -> Iterator[Scratch]:
-        """Readable by the node's own user alone; in the same file system as the blobs, so that a rename is enough.
-        StoreFailure while the disk has too little room: everything that comes in or is packed begins with this."""
+    def scratch(self, *, few: bool = False) -> Iterator[FileScratch]:
+        """A temporary file in the store's own folder (sync; use it inside the pool or around pool calls). `few`: what is
+        small stays in memory until somebody asks for its path. Readable by the node's own user alone; in the same file
+        system as the blobs, so that a rename is enough. StoreFailure while the disk has too little room: everything that
+        comes in or is packed begins with this."""
         self._room.check()
         folder = self._root / SCRATCH
         name = chance.sixteen().hex()
@@ -161,8 +172,10 @@ class FileBlobs:
                 finally:
                     self._filled.discard(name)
 
-    async def keep(self, scratch: Scratch, digest: Digest, size: int) -> Kept:
-        """StoreFailure when the scratch file has another size, or the disk does not take it."""
+    async def keep(self, scratch: FileScratch, digest: Digest, size: int) -> Kept:
+        """For `SqlBlobRefs.keep`, in the unit that refers to it. What is large is fsynced, renamed under its digest and
+        known to the sweeper on return. The same digest again is harmless. StoreFailure when the scratch file has another
+        size, or the disk does not take it."""
         if size <= SMALL:
             return Kept(digest=digest, size=size, body=_whole(scratch, size))
         await self._pool.run(partial(_make_durable, scratch, size))
@@ -176,17 +189,19 @@ class FileBlobs:
         return Kept(digest=digest, size=size)
 
     def keep_small(self, digest: Digest, body: bytes) -> Kept:
-        """As `keep`, of bytes that touch no file. StoreFailure while the disk has too little room."""
+        """As `keep`, of bytes that are small, and touch no file. StoreFailure while the disk has too little room."""
         self._room.check()
         return Kept(digest=digest, size=len(body), body=body)
 
-    async def open(self, work: Work, digest: Digest) -> Callable[[], BinaryIO]:
-        """Checks that the bytes are there, not that they are whole."""
+    async def open(self, work: SqlWork, digest: Digest) -> Callable[[], BinaryIO]:
+        """A re-openable reader; NotFound when this agency has no reference to it or the bytes are gone. Whether they are
+        whole is not looked at."""
         return await self._referred(await work.blobs.found(digest), digest)
 
     async def open_each(
-        self, work: Work, digests: Collection[Digest]
+        self, work: SqlWork, digests: Collection[Digest]
     ) -> Mapping[Digest, Callable[[], BinaryIO]]:
+        """The same of several; NotFound when that is so for one."""
         found = await work.blobs.found_each(digests)
         return {digest: await self._referred(found.get(digest), digest) for digest in digests}
 
@@ -200,7 +215,8 @@ class FileBlobs:
             )
         return reader
 
-    async def open_frozen(self, work: Work, hold_id: str, digest: Digest) -> Callable[[], BinaryIO]:
+    async def open_frozen(self, work: SqlWork, hold_id: str, digest: Digest) -> Callable[[], BinaryIO]:
+        """A reader of what that sealed hold keeps; NotFound when it keeps no such content any more."""
         found = await work.blobs.frozen(digest, hold_id)
         reader = None if found is None else await self._reader(found, digest)
         if reader is None:
@@ -215,15 +231,20 @@ class FileBlobs:
         return (lambda: path.open("rb")) if await asyncio.to_thread(path.is_file) else None
 
     async def forget(self, digests: Collection[Digest]) -> None:
+        """The bytes are gone on return, unless somebody refers to them. Who has just kept the same bytes and refers to them
+        a moment later finds them gone, and keeps them again."""
         for digest in digests:
             await remove_content(self._root, self._store, digest, None)
         await self._cut_journal()
 
     async def leave_no_trace(self) -> bool:
+        """Whether what was forgotten is in no journal of this node's own database file either. False while somebody, such
+        as a backup, reads what was there before: ask again later."""
         return self._store.journal is None or await self._store.journal.cut()
 
     async def sweep(self, now: datetime) -> int:
-        """Reports in the log every row whose file is missing."""
+        """Deletes blobs without references, 24 h after their last `keep`, and old scratch files; how many. Reports in the
+        log every row whose file is missing."""
         swept = await sweep_content(self._root, self._store, self._pool, now, self._filled)
         await self._cut_journal()
         return swept
@@ -233,7 +254,7 @@ class FileBlobs:
             await self._store.journal.cut_if_due()
 
 
-def _whole(scratch: Scratch, size: int) -> bytes:
+def _whole(scratch: FileScratch, size: int) -> bytes:
     """So few bytes that reading them back holds nobody up: they were written a moment ago."""
     with _refused_named():
         scratch.file.flush()
@@ -243,7 +264,7 @@ def _whole(scratch: Scratch, size: int) -> bytes:
     return body
 
 
-def _make_durable(scratch: Scratch, size: int) -> None:
+def _make_durable(scratch: FileScratch, size: int) -> None:
     with _refused_named():
         scratch.file.flush()
         os.fsync(scratch.file.fileno())
@@ -268,7 +289,7 @@ def _check_size(found: int, size: int) -> None:
         )
 
 
-def _place(scratch: Scratch, target: Path, synced: bytearray) -> None:
+def _place(scratch: FileScratch, target: Path, synced: bytearray) -> None:
     """Renames into place and makes the rename durable. It takes the place of a file that is there: these bytes were hashed
     a moment ago, those may have been damaged since. Who reads them reads on."""
     folder, place = target.parent, int(target.name[:4], 16)
@@ -441,15 +462,18 @@ _ID = re.compile(r"[A-Za-z0-9_]{1,64}")
 
 
 class FileVault:
-    """Nodes that share a database share the folder too."""
+    """Sealed bytes apart from the content store: in no backup, and read by nothing but this. Nodes that share a database
+    share the folder too."""
 
     def __init__(self, root: Path, pool: Pool) -> None:
         self._root, self._pool = root, pool
 
     async def put(self, hold_id: str, digest: Digest, write: Callable[[BinaryIO], None]) -> Digest:
+        """Durable on return; the SHA-256 of what `write` wrote. Again is harmless: the newer stays."""
         return await self._pool.run(partial(_put_sealed, self._folder(hold_id), digest, write))
 
     async def open(self, hold_id: str, digest: Digest) -> Callable[[], BinaryIO]:
+        """NotFound when it is not here, such as after a restore."""
         path = self._folder(hold_id) / digest
         if not await self._pool.run(path.is_file):
             raise errors.NotFound(
@@ -459,7 +483,8 @@ class FileVault:
         return lambda: path.open("rb")
 
     @contextmanager
-    def scratch(self, hold_id: str) -> Iterator[Scratch]:
+    def scratch(self, hold_id: str) -> Iterator[FileScratch]:
+        """A file for plain bytes on their way back to the content store; what a crash leaves of it, `tidy` removes."""
         scratch = FileScratch(self._folder(hold_id) / f".{secrets.token_hex(8)}")
         try:
             yield scratch
@@ -467,9 +492,11 @@ class FileVault:
             scratch.discard()
 
     async def tidy(self, hold_id: str) -> None:
+        """No half-written and no plain file of that hold is left."""
         await self._pool.run(partial(_tidy_sealed, self._folder(hold_id)))
 
     async def remove(self, hold_id: str) -> None:
+        """Everything of that hold; harmless when there is nothing."""
         await self._pool.run(partial(_remove_sealed, self._folder(hold_id)))
 
     def _folder(self, hold_id: str) -> Path:

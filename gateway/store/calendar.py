@@ -24,7 +24,7 @@ _SUBJECT = "calendar"
 
 
 class SqlCalendarDays:
-    """Keeps the promise of `ports.CalendarDays`."""
+    """The node's own rows, which go over the shipped ones. Each call is durable on return."""
 
     def __init__(
         self, writing: Open, reading: Open, clock: Clock, changed: Callable[[], None] = lambda: None
@@ -33,10 +33,12 @@ class SqlCalendarDays:
         self._writing, self._reading, self._clock, self._changed = writing, reading, clock, changed
 
     async def days(self) -> Sequence[CalendarDay]:
+        """In order of days."""
         async with self._reading() as tx:
             return await days_in(tx)
 
     async def put(self, days: Sequence[CalendarDay], at: datetime, by: str) -> None:
+        """All or none, told by an event; a day that is there is replaced."""
         told = [{"day": each.day.isoformat(), "kind": each.kind.value, "name": each.name} for each in days]
         async with self._writing() as tx:
             for each in days:
@@ -47,6 +49,7 @@ class SqlCalendarDays:
             await tx.commit()
 
     async def remove(self, day: date, at: datetime, by: str) -> bool:
+        """Told by an event. False when the node has no row of its own for that day."""
         async with self._writing() as tx:
             is_removed = await tx.change(delete(_R).where(col(_R.day) == day)) == 1
             if is_removed:

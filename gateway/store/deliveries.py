@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import partial
 
@@ -23,7 +24,6 @@ from gateway.domain.registry import GroupMember, RecipientGroup
 from gateway.domain.status import TAKEN, Fact
 from gateway.domain.text import fold
 from gateway.ports.services import Clock
-from gateway.ports.store import PaperPart
 from gateway.store.later import exactly_one
 from gateway.store.repository import NOBODY, AgencyRows, Follower, WatchedRows
 from gateway.store.row import among, from_json, to_json, value_of
@@ -55,7 +55,7 @@ _OF_SUBJECTS = _FACTS.where(among(col(FactRow.subject_id), "subjects"))
 
 
 class SqlDeliveries(WatchedRows):
-    """Keeps the promise of `ports.Deliveries`. A document's deliveries come back as its recipients were named."""
+    """The recipients of what one agency sends, in the order in which each document names them."""
 
     def __init__(
         self, tx: Transaction, scope: AgencyScope, clock: Clock, follower: Follower = NOBODY
@@ -87,6 +87,8 @@ class SqlDeliveries(WatchedRows):
         return found
 
     async def silent(self, codes: Collection[str], since: datetime) -> Mapping[str, datetime]:
+        """Those of these recipients to whom sending failed since then and who have neither answered nor written after it;
+        with the last failure."""
         code, moved = col(_D.code), col(_D.updated_at)
 
         async def latest(states: Collection[str], since: datetime) -> dict[str, datetime]:
@@ -115,6 +117,7 @@ class SqlDeliveries(WatchedRows):
         self._touch(id)
 
     async def save_number(self, id: str, number: str, year: int | None) -> None:
+        """The arrival number that the recipient told. NotFound for a delivery that is not there."""
         await self._change(id, {"register_no": number, "register_year": year})
 
     async def _change(self, id: str, values: Mapping[str, object]) -> None:
@@ -122,6 +125,7 @@ class SqlDeliveries(WatchedRows):
         await self._tx.change_surely(_THIS, missing, agency=self._agency_id, at_id=id, **values)
 
     async def save_states(self, states: Mapping[str, tuple[str, Sequence[str]]], at: datetime) -> None:
+        """State and marks by id, of deliveries that are there; a large document has hundreds of them."""
         common = {"agency": self._agency_id, "updated_at": at}
         rows = [
             common | {"at_id": id, "state": state, "marks": to_json(_MARKS, tuple(marks))}
@@ -143,19 +147,21 @@ class SqlDeliveries(WatchedRows):
 
 
 class SqlFacts(AgencyRows):
-    """Keeps the promise of `ports.Facts`."""
+    """What is known about each delivery and document of one agency."""
 
     def __init__(self, tx: Transaction, scope: AgencyScope, follower: Follower = NOBODY) -> None:
         super().__init__(tx, scope)
         self._follower = follower
 
     async def add(self, subject_id: str, fact: Fact) -> bool:
+        """False, and nothing changed, when the same fact (track, code, stated_at, packet_digest, request_id) is there."""
         is_new = await self._tx.put_new(fact_row(self._agency_id, subject_id, fact))
         if is_new:
             self._follower.fact_added(subject_id, fact)
         return is_new
 
     async def add_all(self, facts: Sequence[tuple[str, Fact]]) -> None:
+        """Any number for each subject; what is there already stays as it is."""
         rows = [fact_row(self._agency_id, subject_id, fact) for subject_id, fact in facts]
         self._tx.put_missing(*rows)
         for subject_id, fact in facts:
@@ -169,6 +175,7 @@ class SqlFacts(AgencyRows):
         return [from_json(Fact, row.body) for row in await self._tx.tuples(_OF_SUBJECT, **asked)]
 
     async def of_many(self, subject_ids: Sequence[str]) -> Mapping[str, Sequence[Fact]]:
+        """Every id asked for is a key."""
         asked = {"agency": self._agency_id, "subjects": list(subject_ids)}
         await self._tx.keep(_IDS_ALONE, **asked)
         found: dict[str, list[Fact]] = {id: [] for id in subject_ids}
@@ -199,10 +206,26 @@ def delivery_row(delivery: Delivery, position: int) -> DeliveryRow:
 _CANCELLED = "cancelled"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaperPart:
+    """The letter on paper to one recipient. While `handed_over` is None somebody has to carry it; `means` is a word of
+    `policy.outgoing.Means`."""
+
+    delivery_id: str
+    document_id: str
+    opened_at: datetime
+    handed_over: date | None = None
+    means: str | None = None
+    note: str = ""
+    closed_at: datetime | None = None
+    closed_by: str | None = None
+
+
 class SqlPaperParts(AgencyRows):
-    """Keeps the promise of `ports.store.PaperParts`."""
+    """The letters on paper of one agency: who waits for one, and what was handed over."""
 
     async def open(self, document_id: str, delivery_ids: Sequence[str], at: datetime) -> None:
+        """They wait from now on."""
         self._tx.put(
             *(
                 _R(agency_id=self._agency_id, delivery_id=id, document_id=document_id, opened_at=at)
@@ -216,12 +239,14 @@ class SqlPaperParts(AgencyRows):
         return [value_of(PaperPart, row) for row in found]
 
     async def close(self, part: PaperPart) -> None:
+        """As this value says; said again it is written anew. NotFound for what does not go on paper."""
         this = update(_R).where(col(_R.agency_id) == self._agency_id, col(_R.delivery_id) == part.delivery_id)
         said = ("handed_over", "means", "note", "closed_at", "closed_by")
         if await self._tx.change(this.values({name: getattr(part, name) for name in said})) != 1:
             raise errors.NotFound(f"the delivery {part.delivery_id} does not go on paper")
 
     async def waiting(self, limit: int) -> Sequence[PaperPart]:
+        """Not handed over and not cancelled, the longest waiting first."""
         order = (col(_R.opened_at), col(_R.delivery_id))
         query = self._standing().where(col(_R.handed_over).is_(None))
         return [
@@ -229,6 +254,7 @@ class SqlPaperParts(AgencyRows):
         ]
 
     async def handed(self, first: date, last: date, limit: int) -> Sequence[PaperPart]:
+        """Handed over in these days, in their order."""
         query = self._standing().where(col(_R.handed_over).between(first, last))
         order = (col(_R.handed_over), col(_R.closed_at), col(_R.delivery_id))
         return [
@@ -246,17 +272,21 @@ _MEMBERS = tuple[GroupMember, ...]
 
 
 class SqlRecipientGroups(AgencyRows):
-    """Keeps the promise of `ports.RecipientGroups`."""
+    """The groups of one agency."""
 
     async def all(self) -> Sequence[RecipientGroup]:
+        """By name."""
         query = select(_GROUP).where(col(_GROUP.agency_id) == self._agency_id).order_by(col(_GROUP.folded))
         return [value_of(RecipientGroup, row) for row in await self._tx.rows(_GROUP, query)]
 
     async def named(self, name: str) -> RecipientGroup | None:
+        """Letter case and accents do not matter."""
         row = await self._tx.first(_GROUP, self._tx.kept(select(_GROUP).where(self._is(name))))
         return value_of(RecipientGroup, row) if row is not None else None
 
     async def save(self, group: RecipientGroup) -> None:
+        """A new group has version 1. Clash when there is one of that name already, or when the one that is changed is no
+        longer of the version before."""
         key = {"agency_id": self._agency_id, "folded": fold(group.name)}
         row = _GROUP.of(group, **key)
         if group.version == 1:
@@ -270,6 +300,7 @@ class SqlRecipientGroups(AgencyRows):
             raise errors.Clash(f"the group {group.name!r} was changed or removed meanwhile; look at it again")
 
     async def remove(self, name: str) -> bool:
+        """Whether there was one."""
         return await self._tx.change(delete(_GROUP).where(self._is(name))) == 1
 
     def _is(self, name: str) -> ColumnElement[bool]:

@@ -44,7 +44,7 @@ _LEASE = _COUNTERS.where(col(EventCounterRow.agency_id) == NODE).with_for_update
 
 
 class SqlEvents:
-    """Keeps the promise of `ports.AgencyEvents`. A scope with an empty agency id appends events of the node itself."""
+    """Events of one agency; a scope with an empty agency id appends events of the node itself."""
 
     def __init__(self, tx: Transaction, scope: AgencyScope, clock: Clock) -> None:
         self._tx = tx
@@ -54,16 +54,19 @@ class SqlEvents:
     async def append(
         self, kind: EventKind, subject_id: str, at: datetime, data: Mapping[str, object] | None = None
     ) -> None:
+        """Unnumbered, in the caller's transaction; the sequencer numbers it after the commit."""
         await self.append_all(at, [(subject_id, kind, data or {})])
 
     async def append_many(
         self, subject_id: str, at: datetime, told: Sequence[tuple[EventKind, Mapping[str, object]]]
     ) -> None:
+        """Several of one subject, in that order."""
         await self.append_all(at, [(subject_id, kind, data) for kind, data in told])
 
     async def append_all(
         self, at: datetime, told: Sequence[tuple[str, EventKind, Mapping[str, object]]]
     ) -> None:
+        """Several, each with its subject, in that order."""
         call = _call()
         rows = [
             EventRow(

@@ -1,5 +1,5 @@
-"""The node's memory of itself, on SQL. In: beats and samples, every few minutes from each process. Out: the `NodeHistory`
-promise. Part of the store; get it as `store.history`. One short write for everything that was told."""
+"""The node's memory of itself, on SQL. In: beats and samples, every few minutes from each process. Out: samples and
+days. Part of the store; get it as `store.history`. One short write for everything that was told."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _LONGEST_CODE = 40
 
 
 class SqlHistory:
-    """Keeps the promise of `ports.node.NodeHistory`."""
+    """What waited and what jobs did, told by every process and counted once; removed after 30 days."""
 
     def __init__(self, writing: Open, reading: Open) -> None:
         self._writing, self._reading = writing, reading
@@ -38,6 +38,9 @@ class SqlHistory:
         off: Collection[str] = (),
         trims: bool = True,
     ) -> None:
+        """Keeps what jobs did, what waits in the database now, and what the caller sampled elsewhere; forgets what is too
+        old, if it `trims`. A beat that was told before counts once, and so does a moment that several processes sampled.
+        Jobs in `off` are not set up here any more: nobody waits for them, and their days are forgotten."""
         samples = [*await self._waiting(now), *sampled]
         oldest = now - HISTORY_KEPT
         async with self._writing() as tx:
@@ -55,6 +58,7 @@ class SqlHistory:
             await tx.commit()
 
     async def samples(self, since: datetime, queue: str | None = None) -> Sequence[QueueSample]:
+        """Oldest first; of that queue alone, or of all."""
         query = select(_S).where(col(_S.at) >= since).order_by(col(_S.at), col(_S.queue))
         if queue is not None:
             query = query.where(col(_S.queue) == queue)
@@ -63,6 +67,7 @@ class SqlHistory:
         return [value_of(QueueSample, row) for row in rows]
 
     async def days(self, since: date) -> Sequence[JobDay]:
+        """Of every job, oldest first."""
         async with self._reading() as tx:
             return await _days(tx, since)
 

@@ -11,8 +11,7 @@ from sqlmodel import col
 from gateway import errors
 from gateway.domain.hold import OPEN, Hold, HoldState
 from gateway.domain.identity import Digest
-from gateway.ports.queues import Page
-from gateway.store.repository import AgencyRows
+from gateway.store.repository import AgencyRows, Page
 from gateway.store.row import from_json, to_json
 from gateway.store.tables import HoldContentRow, HoldRow
 from gateway.store.transaction import Transaction
@@ -35,9 +34,10 @@ _THIS = update(_R).where(col(_R.agency_id) == bindparam("agency"), col(_R.id) ==
 
 
 class SqlHolds(AgencyRows):
-    """Keeps the promise of `ports.Holds`."""
+    """The incidents of one agency; they are never removed."""
 
     async def add(self, hold: Hold) -> None:
+        """Clash while another hold of the same subject is open."""
         self._check_own(hold.agency_id, f"the hold {hold.id}")
         if not await self._tx.put_new(from_domain(hold)):
             raise errors.Clash(f"{hold.subject_id} is in the sealed hold already", code="GW-SEALED")
@@ -58,10 +58,12 @@ class SqlHolds(AgencyRows):
         await self._tx.change(_THIS, agency=self._agency_id, at_id=hold.id, **values)
 
     async def open_of(self, subject_id: str) -> Hold | None:
+        """The hold under which this document or packet is now."""
         row = await self._first(_R, self._tx.kept(_OPEN_OF), subject=subject_id)
         return to_domain(row) if row is not None else None
 
     async def keeps(self, digest: Digest) -> bool:
+        """Whether content with this digest is held here, or was purged: it must not be stored again."""
         return await self._first(_R, _KEEPS, digest=digest) is not None
 
     async def page(

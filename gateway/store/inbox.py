@@ -14,13 +14,13 @@ from sqlmodel import col
 from gateway import errors, meters
 from gateway.domain.identity import Digest
 from gateway.domain.proof import Step
-from gateway.ports.queues import MOST_COPIES, AxisNote, InboxPacket, Lease, LeasedInbox, Page
+from gateway.domain.queues import MOST_COPIES, AxisNote, InboxPacket, Lease, LeasedInbox
 from gateway.ports.services import Clock
 from gateway.store import leases
 from gateway.store.drivers import SLOW
 from gateway.store.incoming import INCOMING
 from gateway.store.later import Waiting
-from gateway.store.repository import WatchedRows
+from gateway.store.repository import Page, WatchedRows
 from gateway.store.row import to_json, value_of
 from gateway.store.tables import InboxRow
 from gateway.store.transaction import OTHERS, Transaction
@@ -111,11 +111,12 @@ def _count(item: InboxPacket, took_s: float | None) -> None:
 
 
 class SqlInbox(WatchedRows):
-    """Keeps the promise of `ports.Inbox`."""
+    """The packets that landed for one agency: the same bytes are one row. It says nothing about what they are."""
 
     _landing: tuple[Lease, Waiting] | None = None
 
     async def land(self, item: InboxPacket) -> InboxPacket:
+        """The row written before the axis is told; unique on (agency, file digest): the existing row when there."""
         if await self._tx.put_new(self._landed(item)):
             return item
         there = await self.with_bytes(item.file_digest)
@@ -124,6 +125,8 @@ class SqlInbox(WatchedRows):
         return there
 
     def land_to_settle(self, item: InboxPacket, lease: Lease) -> None:
+        """The same for who settles it under that lease in the same unit of work. Clash, at the latest when that ends, where
+        its bytes are here already."""
         row = self._landed(item)
         row.change(attempts=lease.attempt, lease_token=lease.token, lease_until=lease.until)
         self._landing = (lease, self._tx.put_open(row))
@@ -137,10 +140,13 @@ class SqlInbox(WatchedRows):
         return to_inbox_item(await self._one(_R, self._tx.kept(_BY_ID), missing, id=id))
 
     async def with_bytes(self, file_digest: Digest) -> InboxPacket | None:
+        """The packet that came with these bytes."""
         row = await self._first(_R, self._tx.kept(_BY_DIGEST), digest=file_digest)
         return to_inbox_item(row) if row is not None else None
 
     async def settle(self, item: InboxPacket, lease: Lease | None) -> None:
+        """Writes state, code, reason, sender, document id, kind, needs, incoming id, steps. StaleLease when a lease is
+        given and no longer ours; without one the row must be out of any live lease (a person's act), else Clash."""
         values = settled_values(item, item.settled_at or self._clock.now()) | leases.released(None, None)
         if lease is not None:
             if not self._is_landing(lease, values):
@@ -157,12 +163,15 @@ class SqlInbox(WatchedRows):
         return self._tx.amend(self._landing[1], values)
 
     async def still_held(self, lease: Lease) -> None:
+        """StaleLease when the row is another's by now, or at its end; in a writing unit of work it stays ours until that
+        ends."""
         held = _BY_ID.where(*leases.fence(_R), is_open())
         asked = {"id": lease.id, "at_id": lease.id, "token": lease.token}
         found = await self._first(_R, self._tx.kept(held), **asked)
         leases.exactly_one(int(found is not None), lease)
 
     async def postpone(self, lease: Lease, not_before: datetime, error: str, *, counted: bool = True) -> None:
+        """`counted`: this try counts among those after which a packet is no longer tried."""
         tries = {} if counted else {"attempts": lease.attempt - 1}
         await self._change(lease, leases.released(not_before, error) | tries)
 
@@ -173,7 +182,9 @@ class SqlInbox(WatchedRows):
         return [to_inbox_item(row) for row in rows]
 
     async def reopen(self, id: str, *, told: AxisNote | None = None, released: bool = False) -> None:
-        """Clash when the row is in no state to be opened again."""
+        """A waiting, held, quarantined, malformed or dropped row is landed again, to be verified from the start, its tries
+        counted anew: by the words of another copy where given. `released`: a person lets it in. Clash in any other
+        state."""
         values = dict(_FRESH) | (told_values(told) if told else {}) | ({"released": True} if released else {})
         if not await self._change_unheld(id, values, col(_R.state).in_(_REOPENABLE)):
             found = await self.get(id)
@@ -182,6 +193,7 @@ class SqlInbox(WatchedRows):
             )
 
     async def also_told(self, id: str, told: AxisNote) -> bool:
+        """Another copy came with other words; they are kept for `try_next`. False when there is no more room for them."""
         known = await self.get(id)
         if told == known.told or told in known.untried:
             return True
@@ -191,6 +203,7 @@ class SqlInbox(WatchedRows):
         return await self._tx.change(_THIS, agency=self._agency_id, at_id=id, **values) == 1
 
     async def also_came(self, id: str, axis: str) -> bool:
+        """The same bytes came by this axis too; whether that is news."""
         if not axis:
             return False
         known = await self.get(id)
@@ -200,6 +213,8 @@ class SqlInbox(WatchedRows):
         return await self._tx.change(_THIS, agency=self._agency_id, at_id=id, **values) == 1
 
     async def try_next(self, lease: Lease) -> AxisNote | None:
+        """The words by which it was judged are false: landed again by those of the next copy, or None where no other came.
+        StaleLease as above."""
         known = await self.get(lease.id)
         if not known.untried:
             return None

@@ -9,7 +9,7 @@ a packet repeats or contradicts it; landing one never writes it (A3)."""
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import partial
 from typing import Any
@@ -36,10 +36,9 @@ from gateway.domain.document import IncomingDocument, InState, Kind
 from gateway.domain.handling import PartState, UnitPart
 from gateway.domain.identity import Digest
 from gateway.domain.pace import LONGEST_HANDOVER
+from gateway.domain.proof import Identity
 from gateway.domain.text import fold, number_word
-from gateway.ports.queues import Handover, Identity, Page
-from gateway.ports.store import Before
-from gateway.store.repository import AgencyRows, WatchedRows, in_parts
+from gateway.store.repository import AgencyRows, Page, WatchedRows, in_parts
 from gateway.store.row import bodies, from_json, one_of, to_json, value_of
 from gateway.store.tables import HandoverRow, IdentityRow, IncomingRow, ReplacedRow, UnitPartRow
 from gateway.store.tables_office import PostRow
@@ -97,8 +96,29 @@ _THIS_AS_READ = _THIS.where(col(_DOCUMENT.version) == bindparam("read"))
 INCOMING = "incoming"  # the name under which an incoming DocumentId is held, by whoever asks for one or waits for one
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handover:
+    """The hand-over of one incoming document to the agency's document system (interfaces.md 1.4)."""
+
+    incoming_id: str
+    state: str
+    leased_by: str | None = None
+    leased_until: datetime | None = None
+    acked_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Before:
+    """The replacements of its sender that name it, whether taken in or not; what `numbered` finds; and the newest of that
+    sender with its lead file."""
+
+    replacing: Sequence[IncomingDocument]
+    numbered: Sequence[IncomingDocument]
+    with_lead: Sequence[IncomingDocument] = ()
+
+
 class SqlIncomingDocuments(WatchedRows):
-    """Keeps the promise of `ports.IncomingDocuments`."""
+    """The documents that one agency took in."""
 
     async def add(self, document: IncomingDocument) -> None:
         self._check_own(document.agency_id, f"the document {document.id}")
@@ -111,16 +131,19 @@ class SqlIncomingDocuments(WatchedRows):
         return to_incoming(await self._kept(id))
 
     async def states(self, ids: Collection[str]) -> Mapping[str, InState]:
+        """How each of these stands; what is not there is left out."""
         found = await self._tx.tuples(_STATES, agency=self._agency_id, ids=sorted(ids))
         return {id: InState(state) for id, state in found}
 
     async def by_document_id(self, sender_code: str, document_id: str) -> Sequence[IncomingDocument]:
+        """Every attempt, newest first; sender compared without letter case."""
         await self._tx.hold(self._agency_id, INCOMING, document_id)
         asked = {"document_id": document_id, "sender": sender_code.casefold()}
         rows = await self._rows(_DOCUMENT, self._tx.kept(_BY_DOCUMENT_ID), **asked)
         return [to_incoming(row) for row in rows]
 
     async def before(self, document: IncomingDocument) -> Before:
+        """What is here already and may concern a document that arrives."""
         await self._tx.hold(self._agency_id, INCOMING, document.document_id)
         asked = {
             "agency": self._agency_id,
@@ -134,6 +157,7 @@ class SqlIncomingDocuments(WatchedRows):
         return Before(replacing=replacing, numbered=numbered, with_lead=with_lead)
 
     async def numbered(self, number: str, symbol: str) -> Sequence[IncomingDocument]:
+        """The newest documents of that number and symbol, however they are written; of a few years, not of all."""
         rows = await self._rows(_DOCUMENT, _NUMBERED, number_key=number_word(number, symbol))
         return [to_incoming(row) for row in rows]
 
@@ -168,7 +192,8 @@ class SqlIncomingDocuments(WatchedRows):
         arrived_to: datetime | None = None,
         oldest_first: bool = False,
     ) -> Page[IncomingDocument]:
-        """From `arrived_from` on, and before `arrived_to`; every word of `query` must be found."""
+        """Newest first unless asked otherwise, keyset. From `arrived_from` on, and before `arrived_to`; every word of
+        `query` must be found."""
         wanted: list[ColumnElement[bool]] = [
             col(_DOCUMENT.folded).contains(w, autoescape=True) for w in fold(query or "").split()
         ]
@@ -268,7 +293,7 @@ _HANDOVER = HandoverRow
 
 
 class SqlHandovers(WatchedRows):
-    """Keeps the promise of `ports.Handovers`."""
+    """The hand-over of incoming documents to document systems, each under a lease."""
 
     async def offer(self, incoming_id: str) -> None:
         """Offering it again is harmless; Clash when there is no such incoming document."""
@@ -283,7 +308,8 @@ class SqlHandovers(WatchedRows):
         return to_handover(row, self._clock.now())
 
     async def withdraw(self, incoming_id: str) -> bool:
-        """The row goes; a new offer makes another one."""
+        """It is offered no more. True when a document system has it, or is taking it now. The row goes; a new offer makes
+        another one."""
         row = await self._tx.first(
             _HANDOVER, select(_HANDOVER).where(self._is(incoming_id)).with_for_update()
         )
@@ -292,6 +318,7 @@ class SqlHandovers(WatchedRows):
         return row is not None and to_handover(row, self._clock.now()).state != AVAILABLE
 
     async def lease(self, client: str, limit: int, until: datetime) -> Sequence[Handover]:
+        """Available rows, or rows whose lease ran out, oldest first; now leased to `client`."""
         now = self._clock.now()
         query = (
             select(_HANDOVER)
@@ -313,6 +340,7 @@ class SqlHandovers(WatchedRows):
         return [Handover(incoming_id=id, state=LEASED, leased_by=client, leased_until=until) for id in ids]
 
     async def waiting_since_before(self, at: datetime, limit: int) -> Sequence[str]:
+        """Incoming documents that were offered before then and that nobody has taken, the oldest first."""
         ours = (col(_HANDOVER.agency_id) == self._agency_id, is_available(self._clock.now()))
         query = (
             select(col(_HANDOVER.incoming_id))
@@ -323,7 +351,8 @@ class SqlHandovers(WatchedRows):
         return [id for (id,) in await self._tx.tuples(query)]
 
     async def ack(self, incoming_id: str, client: str, at: datetime) -> bool:
-        """Clash while another client holds it: that one may be storing it at this moment."""
+        """True when this call acknowledged it; False when it was acknowledged before (harmless). Clash while another client
+        holds it: that one may be storing it at this moment."""
         changed = await self._tx.change(
             update(_HANDOVER)
             .where(self._is(incoming_id), col(_HANDOVER.state) != ACKED, self._free_for(client))
@@ -336,6 +365,7 @@ class SqlHandovers(WatchedRows):
         return False
 
     async def take(self, incoming_id: str, client: str, until: datetime) -> bool:
+        """This one, for that client; False where it was acknowledged before. Clash while another client has it."""
         changed = await self._tx.change(
             update(_HANDOVER)
             .where(self._is(incoming_id), col(_HANDOVER.state) != ACKED, self._free_for(client))
@@ -346,6 +376,7 @@ class SqlHandovers(WatchedRows):
         return changed == 1
 
     async def give_back(self, incoming_id: str, client: str) -> None:
+        """What that client holds is available again; harmless where it holds nothing."""
         mine = (col(_HANDOVER.state) == LEASED, col(_HANDOVER.leased_by) == client)
         await self._tx.change(
             update(_HANDOVER)
@@ -414,7 +445,7 @@ _BY_DOCUMENT = _FROM.where(
 
 
 class SqlIdentities(AgencyRows):
-    """Keeps the promise of `ports.Identities`. Senders are compared letter for letter: they come verified."""
+    """What one agency admitted before, kept for ever. Senders are compared letter for letter: they come verified."""
 
     async def by_body(self, sender: str, body_digest: Digest) -> Identity | None:
         await self._tx.hold(self._agency_id, "body", sender, body_digest)
@@ -425,11 +456,13 @@ class SqlIdentities(AgencyRows):
         return await self._identity(_BY_PACKET, sender=sender, packet=packet_id)
 
     async def by_document(self, sender: str, document_id: str) -> Sequence[Identity]:
+        """New and replacement packets with this DocumentId, newest first."""
         await self._tx.hold(self._agency_id, INCOMING, document_id)
         rows = await self._rows(_IDENTITY, _BY_DOCUMENT, sender=sender, document=document_id)
         return [value_of(Identity, row) for row in rows]
 
     async def claim(self, identity: Identity) -> None:
+        """Claims (sender, body digest) and (sender, packet id) in the caller's transaction; Conflict when taken."""
         # Both unique keys are judged by the database at once: two workers cannot both find them free (G3).
         row = IdentityRow.of(identity, agency_id=self._agency_id)
         before = (
@@ -461,15 +494,17 @@ _UNITS = (
 
 
 class SqlUnitParts(AgencyRows):
-    """Keeps the promise of `ports.store.UnitParts`."""
+    """The parts that units of one agency have in incoming documents."""
 
     async def add(self, part: UnitPart) -> None:
         self._tx.put(self._row(part))
 
     async def end(self, part: UnitPart) -> None:
+        """It is as this value says from now on. Clash when another ended it."""
         await self._change(part, PartState.OPEN)
 
     async def settle(self, part: UnitPart) -> None:
+        """What was handed back is assigned anew."""
         await self._change(part, PartState.RETURNED)
 
     async def _change(self, part: UnitPart, before: PartState) -> None:
@@ -483,6 +518,7 @@ class SqlUnitParts(AgencyRows):
             raise errors.Clash(f"the part {part.id} was ended by somebody else; look at it again")
 
     async def of(self, document_ids: Sequence[str]) -> Mapping[str, Sequence[UnitPart]]:
+        """All parts of each, the earliest first."""
         found: dict[str, list[UnitPart]] = {id: [] for id in document_ids}
         for ids in in_parts(document_ids):
             for row in await self._rows(_PART, _PARTS_OF, ids=ids):
@@ -492,6 +528,7 @@ class SqlUnitParts(AgencyRows):
     async def open_of(
         self, units: Collection[str] | None, limit: int
     ) -> Sequence[tuple[UnitPart, IncomingDocument]]:
+        """What is still worked on by these units, or by all; what is due first leads, sealed documents never."""
         query = _IN_STATE
         if units is not None:
             query = query.where(col(_PART.unit_key).in_(sorted(units)))
@@ -504,6 +541,7 @@ class SqlUnitParts(AgencyRows):
     async def overdue(
         self, by: date, arrived_before: datetime, limit: int
     ) -> Sequence[tuple[UnitPart, IncomingDocument]]:
+        """What is still worked on and was due by that day, or has no day and came before that moment."""
         undated = and_(col(_PART.deadline).is_(None), col(_DOCUMENT.arrived_at) < arrived_before)
         whole = and_(
             col(_DOCUMENT.agency_id) == col(_PART.agency_id), col(_DOCUMENT.id) == col(_PART.document_id)
@@ -513,10 +551,12 @@ class SqlUnitParts(AgencyRows):
         return await self._with_documents(ordered.limit(limit), PartState.OPEN)
 
     async def returned(self, limit: int) -> Sequence[tuple[UnitPart, IncomingDocument]]:
+        """What was handed back and waits to be assigned anew, the oldest first."""
         ordered = _IN_STATE.order_by(col(_PART.ended_at), col(_PART.id))
         return await self._with_documents(ordered.limit(limit), PartState.RETURNED)
 
     async def units(self, at: datetime) -> Sequence[str]:
+        """The units that persons of the agency belong to at that moment, by name."""
         return [unit for (unit,) in await self._tx.tuples(_UNITS, agency=self._agency_id, at=at)]
 
     async def _with_documents(

@@ -10,7 +10,7 @@ from sqlmodel import col
 
 from gateway.domain.pace import LONGEST_DELAY, LONGEST_DELAY_OF
 from gateway.domain.proof import StatusPacket
-from gateway.ports.queues import Job, Lease
+from gateway.domain.queues import Job, Lease
 from gateway.ports.services import Clock
 from gateway.store import leases
 from gateway.store.repository import WatchedRows
@@ -53,7 +53,7 @@ def is_open() -> ColumnElement[bool]:
 
 
 class SqlJobs(WatchedRows):
-    """Keeps the promise of `ports.Jobs`. The same job put twice is done twice, as after any crash."""
+    """What is to be done later for one agency, at least once: the same job put twice is done twice, as after any crash."""
 
     async def put(
         self,
@@ -62,6 +62,7 @@ class SqlJobs(WatchedRows):
         not_before: datetime | None = None,
         payload: StatusPacket | None = None,
     ) -> None:
+        """Commits with the caller's transaction; the adapter turns `payload` to JSON and back."""
         self._tx.put(
             JobRow(
                 agency_id=self._agency_id,
@@ -75,6 +76,7 @@ class SqlJobs(WatchedRows):
         )
 
     async def done(self, lease: Lease) -> None:
+        """StaleLease when another worker owns it now."""
         await self._tx.change_surely(_DONE, leases.only(lease), **self._held(lease))
 
     async def retry(self, lease: Lease, not_before: datetime, error: str) -> None:
@@ -82,10 +84,12 @@ class SqlJobs(WatchedRows):
         await self._tx.change_surely(_HELD, leases.only(lease), **self._held(lease), **values)
 
     async def fail(self, job: Job, error: str) -> None:
+        """It is kept with its error and never done. StaleLease when another worker owns it now."""
         values = leases.released(None, error) | {"kind": job.kind + NEVER}
         await self._tx.change_surely(_HELD, leases.only(job.lease), **self._held(job.lease), **values)
 
     async def cancel(self, kind: str, subject_id: str) -> bool:
+        """True when a job not yet leased was removed."""
         # A worker whose lease ran out may still be at it: with its row gone, what it brings is discarded.
         this = (*self._about(subject_id), col(_R.kind) == kind)
         unheld = leases.unheld(_R, self._clock.now())

@@ -34,7 +34,7 @@ from sqlmodel import col
 from gateway import errors
 from gateway.domain.document import Lane
 from gateway.domain.pace import LONGEST_DELAY, Horizon, clocks_agree
-from gateway.ports.queues import Lease
+from gateway.domain.queues import Lease
 from gateway.ports.services import Clock
 from gateway.store.row import Moment, among
 from gateway.store.tables import InboxRow, JobRow, OutboxRow

@@ -15,9 +15,16 @@ from sqlmodel import col
 
 from gateway import chance
 from gateway.domain import sealed_log
-from gateway.domain.sealed_log import SALT_BYTES, GrowingTree, Leaf, Logged, PublishedSeal, SignedSeal
+from gateway.domain.sealed_log import (
+    SALT_BYTES,
+    GrowingTree,
+    Leaf,
+    Logged,
+    LogHead,
+    PublishedSeal,
+    SignedSeal,
+)
 from gateway.errors import InvalidProof, StoreFailure
-from gateway.ports.node import LogHead
 from gateway.store.row import to_json, value_of
 from gateway.store.tables import EventRow
 from gateway.store.tables_node import LogLeafRow, LogNodeRow, LogRow, LogSealRow
@@ -62,7 +69,7 @@ _UNNUMBERED = (
 
 
 class SqlEventLog:
-    """Keeps the promise of `ports.node.EventLog`."""
+    """The one log of this node's events. Several processes may call all of it at once."""
 
     def __init__(self, writing: Open, reading: Open, looking: Open) -> None:
         """`looking`: for few rows."""
@@ -71,6 +78,8 @@ class SqlEventLog:
         self._looking = looking
 
     async def grow(self, limit: int) -> int:
+        """Adds numbered events as leaves, each once, in the order of their numbers; how many. 0 also while another process
+        adds. Durable on return."""
         async with self._looking() as tx:
             row = await tx.first(LogRow, _LOG)
             if await tx.first(EventRow, _BEHIND, last=row.last_seq if row else 0, most=1) is None:
@@ -85,6 +94,7 @@ class SqlEventLog:
             return await head(tx)
 
     async def keep(self, signed: SignedSeal) -> bool:
+        """The next seal is kept. False, and nothing changed, when a seal with its number is there."""
         body = signed.to_bytes().decode("ascii")
         row = LogSealRow.of(signed.seal, body=body, stamp=None, stamped_at=None)
         async with self._writing() as tx:
@@ -93,10 +103,12 @@ class SqlEventLog:
         return kept
 
     async def stamp(self, number: int, token: bytes, at: datetime) -> None:
+        """The token of that seal, which proves that time. One that is there already stays."""
         this = update(LogSealRow).where(_number == number, col(LogSealRow.stamp).is_(None))
         await self._change(this.values(stamp=token, stamped_at=at))
 
     async def published(self, number: int, at: datetime) -> None:
+        """That seal has left the node. An older one than the newest that did changes nothing."""
         before = col(LogRow.published_number)
         this = update(LogRow).where(col(LogRow.name) == NAME, before.is_(None) | (before <= number))
         await self._change(this.values(published_number=number, published_at=at))

@@ -12,10 +12,10 @@ from sqlalchemy import ColumnElement, and_, bindparam, select, update
 from sqlmodel import col
 
 from gateway import errors
-from gateway.ports.queues import Lease, LeasedOutbox, OutboxItem, OutboxTarget, Page, Stopped
+from gateway.domain.queues import Lease, LeasedOutbox, OutboxItem, OutboxTarget, Stopped
 from gateway.ports.services import Clock
 from gateway.store import leases
-from gateway.store.repository import AgencyRows
+from gateway.store.repository import AgencyRows, Page
 from gateway.store.row import to_json, value_of
 from gateway.store.tables import OutboxRow
 from gateway.store.transaction import Transaction
@@ -65,7 +65,7 @@ def _never_left(target: OutboxTarget, attempts: int) -> bool:
 
 
 class SqlOutbox(AgencyRows):
-    """Keeps the promise of `ports.Outbox`."""
+    """The envelopes of one agency that wait to be sent: what was put is dispatched at least once, as a claim expires."""
 
     async def put(self, item: OutboxItem) -> None:
         """Clash when that id is stored already."""
@@ -81,6 +81,7 @@ class SqlOutbox(AgencyRows):
         return [to_domain(row) for row in await self._rows(_R, _OF_SUBJECT, subject=subject_id)]
 
     async def sent(self, these: Sequence[Lease], at: datetime) -> None:
+        """All targets of each are settled. StaleLease when one of the leases is no longer ours."""
         sent = leases.released(None, None) | {"agency": self._agency_id, "state": SENT, "settled_at": at}
         for token, ids in leases.by_token(these).items():
             changed = await self._tx.change(_ALL_HELD, at_ids=ids, token=token, **sent)
@@ -92,6 +93,7 @@ class SqlOutbox(AgencyRows):
     async def retry(
         self, lease: Lease, not_before: datetime, targets: Sequence[OutboxTarget], error: str
     ) -> None:
+        """Waits again with the recipients that remain. StaleLease as above."""
         await self._change(
             lease,
             leases.released(not_before, error)
@@ -99,10 +101,12 @@ class SqlOutbox(AgencyRows):
         )
 
     async def signed_again(self, lease: Lease, item: OutboxItem) -> None:
+        """The row has this envelope from now on, with what signed it. StaleLease as above."""
         envelope = ("envelope_digest", "envelope_size", "signed_by")
         await self._change(lease, {name: getattr(item, name) for name in envelope})
 
     async def stop(self, id: str, now: datetime) -> Stopped | None:
+        """It is not tried again. None while a courier has it, and when it has ended."""
         this = and_(col(_R.agency_id) == self._agency_id, col(_R.id) == id)
         at_rest = and_(is_open(), leases.unheld(_R, now))
         if await self._tx.change(update(_R).where(this, at_rest).values(state=CANCELLED)) != 1:

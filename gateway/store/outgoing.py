@@ -27,17 +27,14 @@ from sqlalchemy import (
 )
 from sqlmodel import col
 
-from gateway import errors
-from gateway.domain.book import OutgoingLine, PaperLetter, Span, end_of_run
+from gateway import errors, tracing
+from gateway.domain.book import Alike, OutgoingLine, PaperLetter, Span, end_of_run
 from gateway.domain.document import FileRole, Kind, OutgoingDocument, OutState
 from gateway.domain.event import EventKind
 from gateway.domain.identity import Digest, DocumentId
 from gateway.domain.text import fold
-from gateway.ports import tracing
-from gateway.ports.queues import Page
-from gateway.ports.store import Alike
 from gateway.store.drivers import FEW
-from gateway.store.repository import AgencyRows, WatchedRows, in_parts
+from gateway.store.repository import AgencyRows, Page, WatchedRows, in_parts
 from gateway.store.row import among, bodies, from_json, one_of, to_json
 from gateway.store.tables import DeliveryRow, EventRow, OutgoingRow, PaperOutgoingRow
 from gateway.store.transaction import Transaction
@@ -86,9 +83,10 @@ async def answered_from(tx: Transaction, agency_id: str, ids: Sequence[str]) -> 
 
 
 class SqlOutgoingDocuments(WatchedRows):
-    """Keeps the promise of `ports.OutgoingDocuments`."""
+    """The documents that one agency sends."""
 
     async def add(self, document: OutgoingDocument) -> None:
+        """Clash when external_id is already taken in this agency."""
         row = await self._row(document)
         if (made_by := tracing.at_hand()) is not None:
             row.change(trace=made_by.kept())
@@ -104,10 +102,11 @@ class SqlOutgoingDocuments(WatchedRows):
         raise errors.Clash(f"the document {document.id} or its packet {document.packet_id} is already stored")
 
     async def get(self, id: str) -> OutgoingDocument:
+        """NotFound when there is none in this agency."""
         return self._read(await self._kept(id))
 
     async def of_many(self, ids: Collection[str]) -> Sequence[OutgoingDocument]:
-        """Not kept: who asks has kept deliveries, and others keep the document before those."""
+        """Those that are there. Not kept: who asks has kept deliveries, and others keep the document before those."""
         rows = await self._rows(_R, _BY_IDS, ids=list(ids))
         found = [to_outgoing(row) for row in rows]
         for document in found:
@@ -119,14 +118,17 @@ class SqlOutgoingDocuments(WatchedRows):
         return await self._document(_BY_EXTERNAL_ID, external_id=external_id)
 
     async def by_document_id(self, document_id: str) -> Sequence[OutgoingDocument]:
+        """Every outgoing packet with this DocumentId, newest first; letter for letter."""
         await self._tx.hold(self._agency_id, "outgoing", document_id)
         rows = await self._rows(_R, _BY_DOCUMENT_ID, document_id=document_id)
         return [to_outgoing(row) for row in rows]
 
     async def by_lead(self, digest: Digest) -> Sequence[OutgoingDocument]:
+        """The newest few with this lead file."""
         return [to_outgoing(row) for row in await self._rows(_R, _BY_LEAD, lead=digest)]
 
     async def by_own_id(self, own_id: str) -> Sequence[OutgoingDocument]:
+        """The newest few that the system which sent them calls so."""
         return [to_outgoing(row) for row in await self._rows(_R, _BY_OWN_ID, own_id=own_id)]
 
     async def by_packet_id(self, packet_id: str) -> OutgoingDocument | None:
@@ -138,6 +140,7 @@ class SqlOutgoingDocuments(WatchedRows):
     async def save(
         self, document: OutgoingDocument, *, expect_version: int | None = None
     ) -> OutgoingDocument:
+        """Writes it with version + 1; StaleVersion when the stored version is not the expected one."""
         if expect_version in (None, document.version):
             saved = replace(document, version=document.version + 1)
             if await self._write(_THIS_AS_READ, saved, read=document.version):
@@ -152,10 +155,12 @@ class SqlOutgoingDocuments(WatchedRows):
         return saved
 
     async def wanting_replies(self, since: date, by: date, limit: int) -> Sequence[OutgoingDocument]:
+        """Those of which answers are wanted by a day of that span, the earliest first."""
         rows = await self._rows(_R, _WANTING, since=since, by=by, most=limit)
         return [to_outgoing(row) for row in rows]
 
     async def answered_from(self, ids: Sequence[str]) -> Mapping[str, frozenset[str]]:
+        """Which codes, in small letters, have answered each of these documents."""
         return await answered_from(self._tx, self._agency_id, ids)
 
     async def page(
@@ -170,7 +175,8 @@ class SqlOutgoingDocuments(WatchedRows):
         external_id: str | None = None,
         oldest_first: bool = False,
     ) -> Page[OutgoingDocument]:
-        """From `created_from` on, and before `created_to`; every word of `query` must be found."""
+        """Newest first unless asked otherwise, keyset. `states` matches documents having a delivery, or themselves being,
+        in one of them. From `created_from` on, and before `created_to`; every word of `query` must be found."""
         wanted: list[ColumnElement[bool]] = [
             col(_R.folded).contains(w, autoescape=True) for w in fold(query or "").split()
         ]
@@ -313,9 +319,10 @@ _ALIKE = union_all(
 
 
 class SqlOutgoingNumbers(AgencyRows):
-    """Keeps the promise of `ports.OutgoingNumbers`."""
+    """Of mail that left, on paper or as a document of the exchange."""
 
     async def free_number(self, number: str, symbol: str, year: int) -> str:
+        """The next number behind this one that nothing of that notation has in that year; empty where it is no number."""
         if not (number.isascii() and number.isdigit()):
             return ""
         taken = []
@@ -328,6 +335,8 @@ class SqlOutgoingNumbers(AgencyRows):
         return str(end_of_run(numbers, int(number)) + 1)
 
     async def under(self, number: str, symbol: str, year: int) -> Sequence[OutgoingLine]:
+        """What has that number and notation in that year, on paper or as a document of the exchange; struck and cancelled
+        ones do not count."""
         these = asked_under(self._agency_id, number, symbol, year)
         sent = await self._tx.rows(_O, SENT_UNDER, **these)
         found: list[OutgoingLine] = [from_json(OutgoingDocument, row.body) for row in sent]
@@ -336,6 +345,7 @@ class SqlOutgoingNumbers(AgencyRows):
     async def alike(
         self, document_id: DocumentId, number: str, symbol: str, year: int, lead: Digest | None
     ) -> Alike:
+        """What `by_document_id` and `under` find, and what has this lead file, asked for in one call."""
         these = asked_under(self._agency_id, number, symbol, year)
         bodies: dict[str, list[str]] = {how: [] for how in _How}
         for how, body in await self._tx.tuples(_ALIKE, **these, document_id=document_id, lead=lead):

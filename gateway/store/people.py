@@ -1,5 +1,5 @@
 """Persons who decide and what they sign in with, what they propose, and when our keys end, on SQL. In: an open
-transaction. Out: the `People`, `Proposals` and `KeyEnds` promises.
+transaction. Out: the same, as last saved.
 
 A person is a principal too, so that events and documents can name who acted. A proposal's row is never edited: it
 is made, and closed once. From its end on a key of ours signs nothing, in every process of this database."""
@@ -35,9 +35,10 @@ _PERSON = PersonRow
 
 
 class SqlPeople(NodeRows):
-    """Keeps the promise of `ports.People`."""
+    """Persons and what they sign in with."""
 
     async def add(self, person: Person, credentials: Credentials) -> None:
+        """Clash when somebody has that name, or one that reads the same."""
         called = person.name if person.login is None else f"{person.name} ({person.login})"
         principal = PrincipalRow(id=person.id, kind=PrincipalKind.PERSON.value, name=called, owner="")
         taken = errors.Clash(
@@ -51,9 +52,11 @@ class SqlPeople(NodeRows):
             raise taken
 
     async def get(self, id: str) -> Person:
+        """NotFound when nobody has that id. In a writing unit of work the person stays as answered until it ends."""
         return to_person(await self._kept(id))
 
     async def named(self, name: str) -> Person:
+        """By name, accents and case ignored, or by the name to sign in with; NotFound when there is none."""
         query = select(_PERSON).where(
             (col(_PERSON.folded) == fold(name)) | (col(_PERSON.login) == fold(name))
         )
@@ -61,12 +64,14 @@ class SqlPeople(NodeRows):
         return to_person(await self._tx.one(_PERSON, self._tx.kept(query), missing, hint))
 
     async def names(self, ids: Collection[str]) -> Mapping[str, str]:
+        """The name of each that there is."""
         wanted = select(col(_PERSON.id), col(_PERSON.name)).where(
             col(_PERSON.id).in_(bindparam("ids", expanding=True))
         )
         return dict(await self._tx.tuples(wanted, ids=sorted(set(ids)))) if ids else {}
 
     async def everybody(self) -> Sequence[Person]:
+        """By name, blocked ones too."""
         query = select(_PERSON).order_by(col(_PERSON.folded), col(_PERSON.id))
         return [to_person(row) for row in await self._tx.rows(_PERSON, query)]
 
@@ -81,6 +86,7 @@ class SqlPeople(NodeRows):
         await self._change(id, _secrets(credentials))
 
     async def use_step(self, id: str, step: int) -> bool:
+        """False when this second factor, or a later one, was used before: it is good for one time."""
         earlier = update(_PERSON).where(col(_PERSON.id) == id, col(_PERSON.last_step) < step)
         return await self._tx.change(earlier.values(last_step=step)) == 1
 
@@ -118,17 +124,19 @@ _PROPOSAL = ProposalRow
 
 
 class SqlProposals(NodeRows):
-    """Keeps the promise of `ports.Proposals`."""
+    """What persons propose, and what became of it."""
 
     async def add(self, proposal: Proposal) -> None:
         self._tx.put(ProposalRow.of(proposal))
 
     async def get(self, id: str) -> Proposal:
+        """NotFound when there is none. In a writing unit of work it stays as answered until that ends."""
         query = self._tx.kept(select(_PROPOSAL).where(col(_PROPOSAL.id) == id))
         missing, hint = f"there is no proposal {id}", "list them with: gateway proposals list"
         return value_of(Proposal, await self._tx.one(_PROPOSAL, query, missing, hint))
 
     async def listed(self, states: Sequence[ProposalState], limit: int) -> Sequence[Proposal]:
+        """Newest first; without states all of them."""
         query = (
             select(_PROPOSAL)
             .order_by(col(_PROPOSAL.proposed_at).desc(), col(_PROPOSAL.id).desc())
@@ -139,6 +147,7 @@ class SqlProposals(NodeRows):
         return [value_of(Proposal, row) for row in await self._tx.rows(_PROPOSAL, query)]
 
     async def close(self, id: str, state: ProposalState, by: str, at: datetime) -> None:
+        """Clash when it is not open any more."""
         this = (col(_PROPOSAL.id) == id, col(_PROPOSAL.state) == ProposalState.OPEN.value)
         closed = update(_PROPOSAL).where(*this).values(state=state.value, decided_by=by, decided_at=at)
         if await self._tx.change(closed) != 1:
@@ -149,9 +158,10 @@ _KEY_END = KeyEndRow
 
 
 class SqlKeyEnds(NodeRows):
-    """Keeps the promise of `ports.KeyEnds`."""
+    """From when on the agency's keys sign nothing."""
 
     async def put(self, end: KeyEnd) -> None:
+        """The earlier of both moments holds where the key has an end already."""
         await self._tx.hold("key_end", end.agency_code)
         for known in await self.of(end.agency_code):
             if known.fingerprint == end.fingerprint:

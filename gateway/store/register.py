@@ -10,9 +10,8 @@ from sqlalchemy import ColumnElement, and_, bindparam, select, update
 from sqlmodel import col
 
 from gateway import errors
-from gateway.domain.book import end_of_run
+from gateway.domain.book import RegisterEntry, end_of_run
 from gateway.domain.document import IncomingDocument, InState
-from gateway.ports.queues import RegisterEntry
 from gateway.store.repository import AgencyRows
 from gateway.store.row import from_json, value_of
 from gateway.store.tables import IncomingRow, RegisterCounterRow, RegisterEntryRow
@@ -46,9 +45,12 @@ _MOST_DIGITS = 10
 
 
 class SqlDocumentRegister(AgencyRows):
-    """Keeps the promise of `ports.DocumentRegister`."""
+    """The books of incoming documents of one agency: one entry for each document, own numbers without gaps or repeats in a
+    book and year."""
 
     async def next_number(self, book: str, year: int) -> int:
+        """The next number of the book's year, from its counter row, in the caller's transaction: no gaps, no repeats. After
+        those that were typed before the book began to count, but for one far ahead of them."""
         this = {"agency": self._agency_id, "at_book": book, "at_year": year}
         await self._tx.put_new(RegisterCounterRow(agency_id=self._agency_id, book=book, year=year, last=0))
         # The update holds the counter's lock until the caller ends: the next number waits for this one's fate.
@@ -75,6 +77,7 @@ class SqlDocumentRegister(AgencyRows):
         return bool(await self._tx.tuples(_TAKEN, **asked, spellings=_spellings(number)))
 
     async def enter(self, entry: RegisterEntry) -> None:
+        """Clash when the number is taken in that book and year (07 is 7), or the document is already entered."""
         # Two that type 7 and 07 at once are no race for the unique key.
         await self._tx.hold(
             self._agency_id, "register", entry.book, str(entry.year), entry.number.lstrip("0")
@@ -118,6 +121,7 @@ class SqlDocumentRegister(AgencyRows):
         return rows[0] if rows else None
 
     async def strike(self, incoming_id: str, at: datetime, by: str, reason: str) -> bool:
+        """The line is struck through and keeps its number; False when there is none, or it was struck before."""
         this = and_(
             col(RegisterEntryRow.agency_id) == self._agency_id,
             col(RegisterEntryRow.incoming_id) == incoming_id,

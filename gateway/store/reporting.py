@@ -32,7 +32,7 @@ from sqlmodel import col
 
 from gateway import errors
 from gateway.domain.pace import Horizon
-from gateway.ports.queues import InboxPacket, OutboxItem
+from gateway.domain.queues import InboxPacket, OutboxItem
 from gateway.store import inbox, jobs, leases, outbox
 from gateway.store.engine import EngineRole, opened
 from gateway.store.inbox import to_inbox_item

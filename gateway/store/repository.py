@@ -10,8 +10,9 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from sqlalchemy import ColumnElement, Select, and_, inspect, or_, select
 
@@ -19,7 +20,6 @@ from gateway import errors
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import Delivery, IncomingDocument, OutgoingDocument
 from gateway.domain.status import Fact
-from gateway.ports.queues import Page
 from gateway.ports.services import Clock
 from gateway.store.row import Row
 from gateway.store.transaction import Transaction
@@ -143,6 +143,12 @@ class WatchedRows(AgencyRows):
 
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page(Generic[T]):
+    items: tuple[T, ...]
+    next_cursor: str | None = None
 
 
 def _write_cursor(at: datetime, id: str) -> str:

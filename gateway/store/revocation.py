@@ -46,7 +46,7 @@ class Newest:
 
 
 class SqlRevocationAnswers:
-    """Keeps the promise of `ports.RevocationAnswers`."""
+    """Questions and answers of the node, shared by its processes. Each call is durable on return."""
 
     def __init__(self, writing: Open, reading: Open, looking: Open) -> None:
         """`looking`: for few rows, asked every few seconds."""
@@ -54,6 +54,7 @@ class SqlRevocationAnswers:
         self._used: set[str] = set()
 
     async def plan(self, questions: Sequence[Question], now: datetime) -> None:
+        """These are the questions from now on; new ones are due at once, others than these are forgotten."""
         wanted = set(questions)
         known = {each.question for each in await self.asked()}
         new, gone = wanted - known, known - wanted
@@ -66,7 +67,8 @@ class SqlRevocationAnswers:
             await tx.commit()
 
     async def claim(self, now: datetime, limit: int, hold: timedelta) -> Sequence[AskedQuestion]:
-        """Whoever moves a question's time from what was read has it; looking holds nobody up."""
+        """Due questions, longest due first, that nobody else is asked to answer until `hold` is over. Whoever moves a
+        question's time from what was read has it; looking holds nobody up."""
         far = col(_Q.due_at) > now + 2 * AUTHORITY_DELAY  # planned while the clock was ahead
         due = select(_Q).where(or_(col(_Q.due_at) <= now, far)).order_by(col(_Q.due_at)).limit(limit)
         async with self._looking() as tx:
@@ -84,6 +86,7 @@ class SqlRevocationAnswers:
         return mine
 
     async def keep(self, answer: Answer, due: datetime) -> bool:
+        """False, and nothing kept, when a newer answer to the question is known: an old one is never played again."""
         question = answer.question
         async with self._writing() as tx:
             await tx.hold("revocation", *_place(question))
@@ -99,16 +102,20 @@ class SqlRevocationAnswers:
         return True
 
     async def failed(self, question: Question, due: datetime, error: str) -> None:
+        """There was no answer; it is asked again when due."""
         again = {"due_at": due, "failures": col(_Q.failures) + 1, "error": error[:1000]}
         await self._change(update(_Q).where(*_is(_Q, question)).values(**again))
 
     async def drop(self, question: Question) -> None:
+        """Nobody wants to know any more; answers stay."""
         await self._change(delete(_Q).where(*_is(_Q, question)))
 
     async def hurry(self, now: datetime) -> int:
+        """Every question is due now; how many."""
         return await self._change(update(_Q).values(due_at=now))
 
     async def asked(self) -> Sequence[AskedQuestion]:
+        """Every question and how it stands with it."""
         order = (col(_Q.source), col(_Q.issuer), col(_Q.about))
         async with self._reading() as tx:
             return [
@@ -117,12 +124,15 @@ class SqlRevocationAnswers:
             ]
 
     async def version(self) -> str:
+        """Another text whenever an answer or a question was added."""
         async with self._looking() as tx:
             ((fetched,),) = await tx.tuples(select(func.max(col(_A.fetched_at))))
             ((count, first),) = await tx.tuples(select(func.count(), func.max(col(_Q.first_at))))
         return f"{fetched} {count} {first}"
 
     async def current(self, known: Mapping[str, Answer]) -> Sequence[Answer]:
+        """The newest answer to each question, and every one that revokes. `known` are those that need not be read again, by
+        digest."""
         counts = or_(col(_A.revokes), not_(_IS_REPLACED))
         newest = select(*_KEY, col(_A.digest)).where(counts).order_by(col(_A.fetched_at).desc())
         async with self._reading() as tx:
@@ -148,7 +158,8 @@ class SqlRevocationAnswers:
         return [Newest(question=_question(row), made_at=row.made_at, ends_at=row.ends_at) for row in rows]
 
     async def use(self, digests: Sequence[str]) -> None:
-        """Asked of every packet and written once for each answer and process."""
+        """A verdict rests on these: they are kept for ever. Asked of every packet and written once for each answer and
+        process."""
         fresh = [each for each in digests if each not in self._used]
         if not fresh:
             return
@@ -159,11 +170,13 @@ class SqlRevocationAnswers:
         self._used.update(fresh)
 
     async def read(self, digests: Sequence[str]) -> Sequence[Answer]:
+        """The answers with these digests, as far as they are kept."""
         async with self._reading() as tx:
             rows = await tx.rows(_A, select(_A).where(col(_A.digest).in_(digests)).order_by(col(_A.digest)))
         return [value_of(Answer, row, question=_question(row)) for row in rows]
 
     async def prune(self, before: datetime) -> int:
+        """Forgets what was fetched before, replaced since, and never used; how many."""
         old = (col(_A.fetched_at) < before, col(_A.used).is_(False), col(_A.revokes).is_(False), _IS_REPLACED)
         return await self._change(delete(_A).where(*old))
 
@@ -183,9 +196,10 @@ class SqlRevocationAnswers:
 
 
 class SqlPendingRevocations(AgencyRows):
-    """Keeps the promise of `ports.PendingRevocations`."""
+    """Packets of one agency whose certificate nobody could vouch for, in the caller's transaction."""
 
     async def add(self, pending: PendingRevocation) -> None:
+        """The same packet again is harmless."""
         given = {"agency_id": self._agency_id, "certificate": pending.certificate_der}
         self._tx.put_missing(PendingRow.of(pending, **given))
 

@@ -1,5 +1,5 @@
 """The node's database as a whole: units of work for one agency, and what workers ask for every agency. In: a URL and a
-clock. Out: the `Store` and `Work` promises on SQLite or PostgreSQL, by the same code.
+clock. Out: units of work on SQLite or PostgreSQL, by the same code.
 
 Each unit of work is measured. `signs` looks once at all that waits; its conditions are those of the claims themselves, so
 that nothing is due for one and not for the other."""
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import count
@@ -26,16 +27,8 @@ from gateway.domain.certificates import KeyEnd, PendingRevocation
 from gateway.domain.event import Event, EventKind
 from gateway.domain.hold import Hold
 from gateway.domain.pace import AUTHORITY_DELAY, ordinary_places
+from gateway.domain.queues import InboxPacket, Job, Lease, LeasedInbox, LeasedOutbox, OutboxItem
 from gateway.errors import StoreFailure
-from gateway.ports.queues import (
-    InboxPacket,
-    Job,
-    Lease,
-    LeasedInbox,
-    LeasedOutbox,
-    OutboxItem,
-    Signs,
-)
 from gateway.ports.services import Clock
 from gateway.store import api_calls, events, holds, inbox, jobs, leases, migrate, outbox, uploads, webhooks
 from gateway.store.accounts import HostedAccounts
@@ -63,6 +56,15 @@ from gateway.store.work import SqlWork
 
 W = TypeVar("W", covariant=True)
 L = TypeVar("L", Job, LeasedOutbox, LeasedInbox)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signs:
+    """What one look at the store says to workers, by their names: who has something due, and marks, each of which is
+    another one when something changed that its worker keeps up with."""
+
+    due: frozenset[str]
+    marks: Mapping[str, object]
 
 
 class Measured(AbstractAsyncContextManager[W]):
@@ -156,8 +158,9 @@ def _itself(tx: Transaction) -> Transaction:
 
 
 class SqlStore:
-    """Keeps the promise of `ports.Store`. Open it before use, close it at the end; a unit of work inside another one
-    of the same task would wait for itself on SQLite, which has one writer."""
+    """All state of the node. `begin` writes (on SQLite one writer at a time), `read` only reads. Open it before use, close
+    it at the end; a unit of work inside another one of the same task would wait for itself on SQLite, which has one
+    writer."""
 
     def __init__(
         self, url: str, clock: Clock, limits: ServerLimits = AS_SHIPPED, follows: Follows = nobody
@@ -235,6 +238,7 @@ class SqlStore:
         return self._looking(lambda tx: SqlWork(tx, scope, self._clock))
 
     def ask(self, scope: AgencyScope) -> AbstractAsyncContextManager[SqlWork]:
+        """As `read`, for one question: what is asked after it is of a later moment."""
         return self._asking(lambda tx: SqlWork(tx, scope, self._clock))
 
     def writing(self) -> AbstractAsyncContextManager[Transaction]:
@@ -263,18 +267,21 @@ class SqlStore:
         return Measured("reading", self._views.view() if self._views else question(self._reader), made)
 
     async def claim_jobs(self, kind: str, limit: int, lease_s: float) -> Sequence[Job]:
+        """Due rows nobody holds, of every hosted agency; oldest first. Durable on return."""
         return await self._claimed(
             partial(jobs.any_due, lease_s=lease_s, kind=kind),
             lambda tx: jobs.claim(tx, self._clock, kind, limit, lease_s),
         )
 
     async def claim_outbox(self, limit: int, lease_s: float) -> Sequence[LeasedOutbox]:
+        """Due rows nobody holds, urgent lane first."""
         return await self._claimed(
             partial(outbox.any_due, lease_s=lease_s),
             lambda tx: outbox.claim(tx, self._clock, limit, lease_s, self._ordinary("outbox", limit)),
         )
 
     async def claim_inbox(self, limit: int, lease_s: float) -> Sequence[LeasedInbox]:
+        """Landed rows nobody holds, urgent lane first, oldest first."""
         return await self._claimed(
             partial(inbox.any_due, lease_s=lease_s),
             lambda tx: inbox.claim(tx, self._clock, limit, lease_s, self._ordinary("inbox", limit)),
@@ -299,6 +306,7 @@ class SqlStore:
         return found
 
     async def renew(self, table: str, lease: Lease, lease_s: float) -> Lease:
+        """A longer lease; StaleLease when it is no longer ours. `table`: `job`, `outbox` or `inbox`."""
         if table not in _TABLES:
             raise errors.NotFound(f"no leases are held in {table!r}; it is one of {', '.join(_TABLES)}")
         until = self._clock.now() + timedelta(seconds=lease_s)
@@ -309,6 +317,8 @@ class SqlStore:
         return renewed
 
     async def let_go(self, cut: Callable[[], None] = lambda: None) -> None:
+        """What this process still holds is due again at once, its tries counted. For a process that goes: whatever of it is
+        still at work is discarded as stale. `cut` ends that work, called while no transaction of it is half done."""
         async with self.writing() as tx:
             # Nobody else is in the middle of writing now: SQLite's driver may leave the lock behind when it is cut there.
             cut()
@@ -318,23 +328,30 @@ class SqlStore:
             await tx.commit()
 
     async def overdue_waiting(self, before: datetime, limit: int) -> Sequence[InboxPacket]:
+        """Waiting packets received before that time, of every agency."""
         async with self.reading() as tx:
             return await inbox.overdue_waiting(tx, before, limit)
 
     async def pending_revocations(self, after: tuple[str, str], limit: int) -> Sequence[PendingRevocation]:
+        """Packets of every agency that wait to hear of their certificate (K4), by agency and packet, after that place."""
         return await self.revocation.pending(after, limit)
 
     async def key_ends(self, agency_code: str) -> Sequence[KeyEnd]:
+        """Of the agency's keys that sign nothing from some moment on."""
+
         async def read(connection: AsyncConnection) -> Sequence[KeyEnd]:
             return await SqlKeyEnds(Transaction(connection, shared=False)).of(agency_code)
 
         return list(await self.memory.ask(("key_ends", agency_code), read))
 
     async def signed_under(self, fingerprint: str, since: datetime, limit: int) -> Sequence[OutboxItem]:
+        """Envelopes that were put into the outbox since then, signed under that certificate; oldest first."""
         async with self.reading() as tx:
             return await outbox.signed_under(tx, fingerprint, since, limit)
 
     async def tell_key_expiring(self, fingerprint: str, days: int, data: Mapping[str, object]) -> bool:
+        """Tells once, by an event of the node, that a certificate has so many days left or fewer; False when that was told
+        before."""
         now, subject = self._clock.now(), f"key:{fingerprint}"
         async with self.writing() as tx:
             if not await first_notice(tx, fingerprint, days, now):
@@ -348,14 +365,17 @@ class SqlStore:
         return True
 
     async def unproved_bytes(self) -> int:
+        """Size of all packets in quarantine of which no sender is proved, of every agency."""
         async with self.looking() as tx:
             return await inbox.unproved_bytes(tx)
 
     async def oldest_unproved(self, limit: int) -> Sequence[InboxPacket]:
+        """Those packets, oldest first."""
         async with self.reading() as tx:
             return await inbox.oldest_unproved(tx, limit)
 
     async def unsettled_holds(self) -> Sequence[Hold]:
+        """Sealed holds of every agency of which bytes that must go may still be there; oldest first."""
         async with self.looking() as tx:
             return await holds.unsettled(tx)
 
@@ -371,6 +391,7 @@ class SqlStore:
             return await look_for_signs(tx, self._clock.now(), lease_s, kinds, registry)
 
     async def number_events(self, limit: int = 500) -> int:
+        """Numbers committed events densely (node and agency sequence); how many. Only one caller at a time works."""
         async with self._asking(_itself) as tx:
             if not await events.any_unnumbered(tx):
                 return 0
@@ -382,10 +403,12 @@ class SqlStore:
         return numbered
 
     async def events_after(self, agency_id: str | None, after_seq: int, limit: int) -> Sequence[Event]:
+        """Numbered events, in order: of one agency by its own sequence, or of the whole node."""
         async with self.looking() as tx:
             return await events.after(tx, agency_id, after_seq, limit)
 
     async def wait_events(self, timeout_s: float) -> None:
+        """Returns when new events may have been numbered by this process, or after the time."""
         self.wake.start()
         await self._numbered.wait(timeout_s)
 
@@ -393,6 +416,7 @@ class SqlStore:
         return await self.accounts.hosted()
 
     async def counts(self) -> Mapping[str, int]:
+        """Rows by state for status pages: `outbox.waiting`, `inbox.quarantined`, `job.waiting`, …; none that ended."""
         async with self.reading() as tx:
             by_state = await leases.count_by_state(tx, OutboxRow) | await leases.count_by_state(tx, InboxRow)
             waiting = await tx.tuples(select(func.count()).select_from(JobRow).where(jobs.is_open()))
@@ -412,13 +436,15 @@ class SqlStore:
             await tx.commit()
 
     async def purge_idempotency(self, before: datetime) -> int:
-        """Forgets keys first used before that time, of every agency; how many."""
+        """Forgets idempotency keys first used before that time, of every agency; how many. `external_id` goes on to
+        guard."""
         async with self.writing() as tx:
             purged = await api_calls.forget_idempotency_keys(tx, before)
             await tx.commit()
         return purged
 
     async def forget_uploads(self, now: datetime) -> int:
+        """Lets go of uploads whose time is up, of every agency; how many."""
         async with self.writing() as tx:
             forgotten = await uploads.forget(tx, now)
             await tx.commit()

@@ -1,16 +1,17 @@
-"""What document systems were offered, on SQL. In: an open transaction of one agency, the name of a system. Out: the
-`SystemBox` promise; for the whole node, how much of it a person has to look at."""
+"""What document systems were offered, on SQL. In: an open transaction of one agency, the name of a system. Out: what waits
+for it; for the whole node, how much of it a person has to look at."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
 from sqlmodel import col
 
-from gateway.domain.document import InState
+from gateway.domain.document import IncomingDocument, InState
 from gateway.domain.system_box import KEPT, PAUSES, BoxItem, BoxKind, BoxState
-from gateway.ports.store import Place, WaitingDocument
 from gateway.store import incoming
 from gateway.store.repository import WatchedRows
 from gateway.store.row import one_of, value_of
@@ -29,12 +30,29 @@ _UNREADABLE = (InState.RECALLED.value, InState.SEALED.value)
 _ITS = and_(col(_I.agency_id) == col(_H.agency_id), col(_I.id) == col(_H.incoming_id))
 
 
+Place = tuple[datetime, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingDocument:
+    """A document that nobody has acknowledged. `place` is behind which the next ones follow."""
+
+    document: IncomingDocument
+    offered_at: datetime
+    item: BoxItem | None
+
+    @property
+    def place(self) -> Place:
+        return self.offered_at, self.document.id
+
+
 class SqlSystemBox(WatchedRows):
-    """Keeps the promise of `ports.store.SystemBox`."""
+    """What document systems at the compatibility door were offered of one agency's documents, and what they said of it."""
 
     async def documents(
         self, system: str, client: str, after: Place | None, limit: int
     ) -> Sequence[WaitingDocument]:
+        """What is offered or held by that very client and can be read, the oldest first, also what is put off."""
         now = self._clock.now()
         free = or_(incoming.is_available(now), col(_H.leased_by) == client)
         wanted = [
@@ -62,6 +80,7 @@ class SqlSystemBox(WatchedRows):
         ]
 
     async def statuses(self, system: str, limit: int) -> Sequence[BoxItem]:
+        """Those that are offered now, the oldest first."""
         now = self._clock.now()
         due = or_(
             col(_B.not_before).is_(None),
@@ -84,6 +103,7 @@ class SqlSystemBox(WatchedRows):
         return value_of(BoxItem, row) if row is not None else None
 
     async def save(self, item: BoxItem) -> None:
+        """New, or as it stands now."""
         row = self._row(item)
         if not await self._tx.put_new(row):
             this = (*self._of(item.system), col(_B.doc_id) == item.doc_id)
@@ -91,6 +111,7 @@ class SqlSystemBox(WatchedRows):
             await self._tx.change(update(_B).where(*this).values(**values))
 
     async def note(self, system: str, items: Sequence[BoxItem], sequence: int) -> None:
+        """Those not noted before; events up to that number were looked through."""
         if items:
             self._tx.put_missing(*(self._row(each) for each in items))
         row = _C(agency_id=self._agency_id, system=system, sequence=sequence)
@@ -102,11 +123,13 @@ class SqlSystemBox(WatchedRows):
         await self._tx.change(delete(_B).where(col(_B.agency_id) == self._agency_id, over))
 
     async def looked_at(self, system: str) -> int:
+        """Up to which number of the agency's events."""
         query = select(col(_C.sequence)).where(col(_C.agency_id) == self._agency_id, col(_C.system) == system)
         found = await self._tx.tuples(query)
         return int(found[0][0]) if found else 0
 
     async def offer_again(self, doc_id: str) -> None:
+        """Of every system: what they said of it before counts no more."""
         mine = col(_B.agency_id) == self._agency_id
         await self._tx.change(delete(_B).where(mine, col(_B.doc_id) == doc_id))
 
@@ -114,6 +137,7 @@ class SqlSystemBox(WatchedRows):
         await self._tx.change(delete(_B).where(*self._of(system), col(_B.doc_id) == doc_id))
 
     async def stuck(self, limit: int) -> Sequence[BoxItem]:
+        """Of every system, what a person has to look at and nobody has acknowledged since; the oldest first."""
         query = (
             select(_B)
             .where(col(_B.agency_id) == self._agency_id, *_is_stuck())

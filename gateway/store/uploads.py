@@ -1,4 +1,4 @@
-"""Files that come in parts, on SQL. In: an open transaction of one agency. Out: the `Uploads` promise. What each part
+"""Files that come in parts, on SQL. In: an open transaction of one agency. Out: uploads as last saved. What each part
 holds lies in the content store, referred to by its upload; it goes with it."""
 
 from __future__ import annotations
@@ -20,22 +20,26 @@ _U, _P = UploadRow, UploadPartRow
 
 
 class SqlUploads(WatchedRows):
-    """Keeps the promise of `ports.Uploads`."""
+    """Files of one agency that come in parts. One whose time is up is not there."""
 
     async def all(self) -> Sequence[Upload]:
+        """The oldest first."""
         query = select(_U).where(*self._present()).order_by(col(_U.created_at), col(_U.id))
         return [value_of(Upload, row) for row in await self._tx.rows(_U, query)]
 
     async def get(self, id: str) -> Upload:
+        """NotFound where there is none. In a writing unit of work nobody else changes it until that ends."""
         query = self._tx.kept(select(_U).where(*self._present(), col(_U.id) == id))
         return value_of(Upload, await self._tx.one(_U, query, f"there is no upload {id}, or its time is up"))
 
     async def parts(self, id: str) -> Sequence[UploadPart]:
+        """By number."""
         query = select(_P).where(*self._of(id)).order_by(col(_P.n))
         rows = await self._tx.rows(_P, query)
         return [value_of(UploadPart, row) for row in rows]
 
     async def add(self, upload: Upload) -> None:
+        """Clash when the agency has as many as it may."""
         await self._tx.hold("uploads", self._agency_id)
         counted = await self._tx.tuples(select(func.count()).select_from(_U).where(*self._present()))
         if counted[0][0] >= MOST_OF_AGENCY:
@@ -47,15 +51,18 @@ class SqlUploads(WatchedRows):
         self._tx.put(UploadRow.of(upload))
 
     async def add_part(self, id: str, part: UploadPart) -> bool:
+        """False, and nothing changed, where there is one with that number."""
         row = _P.of(part, agency_id=self._agency_id, upload_id=id)
         return await self._tx.put_new(row)
 
     async def save(self, upload: Upload) -> None:
+        """How long it is kept, and what it was found to be."""
         row = UploadRow.of(upload)
         values = {"expires_at": row.expires_at, "file": row.file, "signatures": row.signatures}
         await self._tx.change(update(_U).where(*self._is(upload.id)).values(**values))
 
     async def remove(self, id: str) -> None:
+        """With its parts; harmless where there is none."""
         await self._tx.change(delete(_P).where(*self._of(id)))
         await self._tx.change(delete(_U).where(*self._is(id)))
 

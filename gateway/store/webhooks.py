@@ -1,5 +1,5 @@
 """Webhooks and what became of each event, on SQL. In: endpoints as people change them, leases and reports of workers. Out:
-the promise of `ports.Webhooks`. Part of the store; get it as `store.webhooks`.
+what is due to be told, and what became of it. Part of the store; get it as `store.webhooks`.
 
 People and workers write different columns of an endpoint, so neither overwrites what the other did meanwhile: how far
 it was told and how it goes is the worker's, everything else is the people's; whether it is paused both may say."""
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -23,6 +23,7 @@ from gateway.domain.account import AgencyScope, ApiScope, PrincipalKind
 from gateway.domain.event import EventKind
 from gateway.domain.feed import ClientWords, Said
 from gateway.domain.pace import CLOCKS_APART
+from gateway.domain.queues import Lease
 from gateway.domain.trace import of_kept
 from gateway.domain.webhook import (
     MOST_OF_AGENCY,
@@ -36,9 +37,7 @@ from gateway.domain.webhook import (
     PauseWhy,
     Try,
 )
-from gateway.ports.queues import Lease
 from gateway.ports.services import Clock
-from gateway.ports.webhooks import LeasedEndpoint, Report, WebhookLoad
 from gateway.store import events
 from gateway.store.events import SqlEvents
 from gateway.store.row import Moment, value_of
@@ -90,8 +89,42 @@ async def any_due(tx: Transaction, now: datetime) -> bool:
     return bool(await tx.tuples(_LOOK, **_moments(now)))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeasedEndpoint:
+    endpoint: Endpoint
+    lease: Lease
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What a worker did for one endpoint, to be kept together or not at all. `cursor` is how far it is told now;
+    `revived` says that something came through after tries that failed, so that what failed since the endpoint was well is
+    due at once."""
+
+    cursor: int
+    suspects: int
+    deliveries: tuple[Delivery, ...] = ()
+    last_ok_at: datetime | None = None
+    last_try_at: datetime | None = None
+    slow: bool = False
+    revived: bool = False
+    pause: PauseWhy | None = None
+    gave_up: tuple[Delivery, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookLoad:
+    """Of the whole node: endpoints by `active`, `failing`, `paused`, and how many of the last nobody paused by hand; events
+    that wait, and since when the oldest does."""
+
+    endpoints: Mapping[str, int]
+    dead: int = 0
+    waiting: int = 0
+    oldest: datetime | None = None
+
+
 class SqlWebhooks:
-    """Keeps the promise of `ports.webhooks.Webhooks`."""
+    """Each call is a transaction of its own; what changes an endpoint commits with the event that tells of it."""
 
     def __init__(self, writing: Open, reading: Open, asking: Open, clock: Clock) -> None:
         self._writing, self._reading, self._asking, self._clock = writing, reading, asking, clock
@@ -99,15 +132,18 @@ class SqlWebhooks:
     # --- as people have them ----------------------------------------------------------------------------------
 
     async def listed(self, agency_id: str) -> Sequence[Endpoint]:
+        """Oldest first."""
         query = select(_W).where(col(_W.agency_id) == agency_id).order_by(col(_W.created_at), col(_W.id))
         async with self._asking() as tx:
             return [to_endpoint(row) for row in await tx.rows(_W, query)]
 
     async def get(self, agency_id: str, id: str) -> Endpoint:
+        """NotFound where the agency has none."""
         async with self._asking() as tx:
             return to_endpoint(await _known(tx, select(_W).where(*_is(agency_id, id)), id))
 
     async def add(self, scope: AgencyScope, endpoint: Endpoint) -> None:
+        """Clash when the agency has as many as it may."""
         async with self._writing() as tx:
             await tx.hold("webhooks", scope.agency_id)
             counted = select(func.count()).where(col(_W.agency_id) == scope.agency_id)
@@ -126,6 +162,8 @@ class SqlWebhooks:
         *,
         version: int | None = None,
     ) -> Endpoint:
+        """The endpoint as `make` has it now, its version one higher. StaleVersion when that is not the version it has. One
+        that goes on after a pause has everything that waits due at once, its tries counted anew."""
         async with self._writing() as tx:
             query = tx.kept(select(_W).where(*_is(scope.agency_id, id)))
             known = to_endpoint(await _known(tx, query, id))
@@ -146,11 +184,13 @@ class SqlWebhooks:
         return made
 
     async def has_key(self, endpoint: Endpoint) -> bool:
+        """False where a program made it that has no key for its agency any more."""
         mine = (*_is(endpoint.agency_id, endpoint.id), _keyless(self._clock.now()))
         async with self._reading() as tx:
             return not await tx.tuples(select(col(_W.id)).where(*mine))
 
     async def pause_without_key(self, principal_id: str, by: str) -> Sequence[Endpoint]:
+        """Pause the active ones which that program made and has no key for any more; those that were."""
         now = self._clock.now()
         mine = (col(_W.created_by) == principal_id, col(_W.state) == _ACTIVE, _keyless(now))
         async with self._reading() as tx:
@@ -166,6 +206,7 @@ class SqlWebhooks:
         return paused
 
     async def remove(self, scope: AgencyScope, id: str) -> None:
+        """With everything that is known of its deliveries."""
         async with self._writing() as tx:
             query = tx.kept(select(_W).where(*_is(scope.agency_id, id)))
             known = to_endpoint(await _known(tx, query, id))
@@ -175,6 +216,8 @@ class SqlWebhooks:
             await tx.commit()
 
     async def redeliver(self, scope: AgencyScope, id: str, sequences: Sequence[int] | None) -> int:
+        """These events are due at once, also those of which nothing is kept any more; without any, all that were given up.
+        How many. NotFound for a number that is no event of the agency."""
         agency_id, now = scope.agency_id, self._clock.now()
         async with self._writing() as tx:
             row = await _known(tx, tx.kept(select(_W).where(*_is(agency_id, id))), id)
@@ -213,6 +256,7 @@ class SqlWebhooks:
     async def log(
         self, agency_id: str, id: str, limit: int, *, before: int = 0, state: DeliveryState | None = None
     ) -> Sequence[Delivery]:
+        """Newest event first, those before that sequence."""
         query = select(_D).where(*_of(agency_id, id))
         if before:
             query = query.where(col(_D.sequence) < before)
@@ -250,10 +294,13 @@ class SqlWebhooks:
         return found
 
     async def newest(self, agency_id: str) -> int:
+        """The sequence of the agency's newest event."""
         async with self._asking() as tx:
             return await _newest(tx, agency_id)
 
     async def client_words(self, agency_id: str, ids: Collection[str]) -> ClientWords:
+        """What clients said of these documents beside what is in them: `external_id`, `callback_data`, the trace of the
+        call."""
         if not ids:
             return {}
         wanted = (col(OutgoingRow.agency_id) == agency_id, col(OutgoingRow.id).in_(sorted(ids)))
@@ -281,6 +328,8 @@ class SqlWebhooks:
     # --- as workers have them ---------------------------------------------------------------------------------
 
     async def claim(self, limit: int, lease_s: float, *, slow: bool) -> Sequence[LeasedEndpoint]:
+        """Active endpoints of every agency, of the slow ones or of the others, that have something to be told now and that
+        nobody tells; the longest untold first. Durable on return."""
         now = self._clock.now()
         moments = _moments(now, lease_s)
         async with self._asking() as tx:
@@ -299,6 +348,7 @@ class SqlWebhooks:
         return taken
 
     async def due(self, endpoint: Endpoint, now: datetime, limit: int) -> Sequence[Delivery]:
+        """Waiting deliveries whose time has come, in the order of their events."""
         time = or_(col(_D.due_at) <= now, col(_D.due_at) > now + _FAR)
         left = (*_of(endpoint.agency_id, endpoint.id), col(_D.state) == _WAITING, time)
         query: Select[Any] = select(_D).where(*left).order_by(col(_D.sequence)).limit(limit)
@@ -306,11 +356,14 @@ class SqlWebhooks:
             return [value_of(Delivery, row) for row in await tx.rows(_D, query)]
 
     async def waiting(self, endpoint: Endpoint) -> int:
+        """How many deliveries wait, due or not."""
         left = (*_of(endpoint.agency_id, endpoint.id), col(_D.state) == _WAITING)
         async with self._asking() as tx:
             return int((await tx.tuples(select(func.count()).where(*left)))[0][0])
 
     async def record(self, leased: LeasedEndpoint, report: Report) -> None:
+        """Everything of the report, and the endpoint is free for others. StaleLease, and nothing kept, when the lease is no
+        longer ours or the endpoint was removed."""
         endpoint, now = leased.endpoint, self._clock.now()
         agency_id, id = endpoint.agency_id, endpoint.id
         async with self._writing() as tx:
@@ -357,6 +410,7 @@ class SqlWebhooks:
             await log.append(EventKind.WEBHOOK_GAVE_UP, endpoint.id, now, {**data, "code": code})
 
     async def release(self, leased: LeasedEndpoint) -> None:
+        """Free for others at once, nothing changed. Harmless when it is no longer ours."""
         mine = (
             *_is(leased.endpoint.agency_id, leased.endpoint.id),
             col(_W.lease_token) == leased.lease.token,
@@ -366,6 +420,7 @@ class SqlWebhooks:
             await tx.commit()
 
     async def trim(self, before: datetime, most: int) -> int:
+        """Takes out deliveries with an end that are older, and of each endpoint those beyond the newest; how many."""
         ended = col(_D.state) != _WAITING
         async with self._reading() as tx:
             known = await tx.tuples(select(col(_W.agency_id), col(_W.id)))

@@ -1,16 +1,13 @@
-"""A unit of work: an open transaction with every repository, all for one agency. In: the transaction, whose it is. Out: the
-`Work` promise: what is written through any of them becomes visible together at `commit`, or not at all."""
+"""A unit of work: an open transaction with every repository, all for one agency. In: the transaction, whose it is. Out:
+what is written through any of them becomes visible together at `commit`, or not at all."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from gateway.domain.account import AgencyScope, HostedAgency
-from gateway.ports import store as ports
-from gateway.ports.content import Holds
-from gateway.ports.queues import Inbox, Jobs, Outbox
-from gateway.ports.services import Clock, PendingRevocations
-from gateway.ports.store import PaperParts, RecipientGroups, SystemBox, UnitParts
+from gateway.domain.proof import StatusPacket
+from gateway.ports.services import Clock
 from gateway.store.accounts import staying
 from gateway.store.api_calls import SqlIdempotency
 from gateway.store.blob_refs import SqlBlobRefs
@@ -56,30 +53,32 @@ _REPOSITORIES: Mapping[str, tuple[Callable[..., object], int]] = {
 
 
 class SqlWork:
-    """Keeps the promise of `ports.Work`. After `commit` it is over; there is no way to see another agency's rows. Of its
-    repositories a unit uses a few: each is made when it is first asked for."""
+    """Made for one agency's scope; everything written inside becomes visible together at `commit`, or not at all. What a
+    writing unit of work has asked for stays as it was answered until it ends, so it may decide on it. After `commit` it is
+    over; there is no way to see another agency's rows. Of its repositories a unit uses a few: each is made when it is first
+    asked for."""
 
-    outgoing: ports.OutgoingDocuments
-    deliveries: ports.Deliveries
-    facts: ports.Facts
-    incoming: ports.IncomingDocuments
-    handovers: ports.Handovers
-    identities: ports.Identities
-    register: ports.DocumentRegister
-    numbers: ports.OutgoingNumbers
-    outbox: Outbox
-    inbox: Inbox
-    jobs: Jobs
-    blobs: ports.BlobRefs
-    pending: PendingRevocations
-    events: ports.AgencyEvents
-    held: Holds
-    paper: PaperParts
-    groups: RecipientGroups
-    idempotency: ports.Idempotency
-    uploads: ports.Uploads
-    systems: SystemBox
-    parts: UnitParts
+    outgoing: SqlOutgoingDocuments
+    deliveries: SqlDeliveries
+    facts: SqlFacts
+    incoming: SqlIncomingDocuments
+    handovers: SqlHandovers
+    identities: SqlIdentities
+    register: SqlDocumentRegister
+    numbers: SqlOutgoingNumbers
+    outbox: SqlOutbox
+    inbox: SqlInbox
+    jobs: SqlJobs
+    blobs: SqlBlobRefs
+    pending: SqlPendingRevocations
+    events: SqlEvents
+    held: SqlHolds
+    paper: SqlPaperParts
+    groups: SqlRecipientGroups
+    idempotency: SqlIdempotency
+    uploads: SqlUploads
+    systems: SqlSystemBox
+    parts: SqlUnitParts
 
     def __init__(
         self, tx: Transaction, scope: AgencyScope, clock: Clock, follower: Follower = NOBODY
@@ -98,11 +97,19 @@ class SqlWork:
         return made
 
     async def agency(self) -> HostedAgency:
+        """The agency of the scope, which stays hosted here until this writing unit of work ends; NotFound when it left."""
         return await staying(self._tx, self.scope.agency_id)
 
     def when_committed(self, tell: Callable[[], None]) -> None:
+        """Called once this unit of work holds, and never when it does not: for what is counted."""
         self._tx.when_committed(tell)
 
     async def commit(self) -> None:
         await self._follower.write()
         await self._tx.commit()
+
+
+# What puts a status that is signed already into the outbox, in the transaction that commits what it tells.
+PutStatus = Callable[[SqlWork], Awaitable[None]]
+# Signs a status of the agency about that subject. None where that would have to wait, or fails: a job does it later.
+SignStatus = Callable[[HostedAgency, StatusPacket, str], Awaitable[PutStatus | None]]

@@ -1,1 +1,1 @@
-"""The axis: adapters that move parcels between nodes and promise what ports.Axis says."""
+"""The axis: adapters that move parcels between nodes and promise what `ports.axis` says."""

@@ -28,7 +28,8 @@ from gateway.domain.pace import Horizon, ordinary_places
 from gateway.domain.registry import fold_code
 from gateway.errors import NotFound, Unreachable
 from gateway.log import action
-from gateway.ports import Arrival, AxisState, Clock, DeadParcel, Fate, Outcome, Parcel, Pool, Promises
+from gateway.ports.axis import Arrival, AxisState, DeadParcel, Fate, Outcome, Parcel, Promises
+from gateway.ports.services import Clock, Pool
 from gateway.transport import queue_file
 from gateway.transport.parcel import (
     SMALL,

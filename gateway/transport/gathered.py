@@ -20,7 +20,8 @@ from gateway.domain.document import Lane
 from gateway.domain.routes import NODE, Pattern
 from gateway.errors import GatewayError, Unreachable
 from gateway.log import action, warn
-from gateway.ports import Arrival, AxisDesk, Clock
+from gateway.ports.axis import Arrival, AxisDesk
+from gateway.ports.services import Clock
 
 # How long a batch waits for an axis that is slow for the first time.
 WAIT_S = 2.0

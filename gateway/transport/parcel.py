@@ -21,7 +21,7 @@ from typing import BinaryIO, Generic, TypeVar
 
 from gateway.domain.identity import Digest
 from gateway.errors import BrokerRefused
-from gateway.ports import Fate, Outcome, Parcel
+from gateway.ports.axis import Fate, Outcome, Parcel
 
 PIECE = 256 * 1024  # bytes in memory at a time (design G8)
 SMALL = 64 * 1024  # up to so many bytes lie as a row of the queue's own database and are never a file

@@ -26,7 +26,8 @@ from gateway.domain.document import Lane
 from gateway.domain.identity import Digest
 from gateway.domain.registry import fold_code
 from gateway.errors import Misconfigured, Unreachable
-from gateway.ports import DeadParcel, Pool
+from gateway.ports.axis import DeadParcel
+from gateway.ports.services import Pool
 
 SCHEMA_VERSION = 4
 _PAYLOAD = "CREATE TABLE IF NOT EXISTS payload (digest TEXT PRIMARY KEY, bytes BLOB NOT NULL)"

@@ -18,17 +18,8 @@ from gateway import meters
 from gateway.domain.forms import Form
 from gateway.domain.routes import FRESH, Chooser, OnTrouble, Pattern, RouteTable, Rule, Trail, Turn
 from gateway.errors import GatewayError, NotFound, TransportFailure, Unreachable
-from gateway.ports import (
-    Arrival,
-    AxisDesk,
-    AxisState,
-    Clock,
-    DeadParcel,
-    Fate,
-    Outcome,
-    Parcel,
-    Promises,
-)
+from gateway.ports.axis import Arrival, AxisDesk, AxisState, DeadParcel, Fate, Outcome, Parcel, Promises
+from gateway.ports.services import Clock
 from gateway.transport.gathered import WAIT_S, Circuit, Gathered
 
 HostOf = Callable[[str], Awaitable[str | None]]

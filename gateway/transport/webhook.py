@@ -20,7 +20,7 @@ from gateway.domain import account
 from gateway.domain.webhook import MOST_SAID, Reach, TryCode, may_reach, read_url
 from gateway.errors import BadForm
 from gateway.http_calls import HttpCaller, RefusedAddress
-from gateway.ports.webhooks import Posted
+from gateway.ports.services import Posted
 
 MOST_READ = 4 * MOST_SAID
 # The status is what counts; the words are for people, and nobody waits long for them.
@@ -29,7 +29,7 @@ _GONE, _MULTIPLE, _BAD = 410, 300, 400
 
 
 class HttpPoster:
-    """Keeps the promise of `ports.webhooks.Poster`. Close it at the end."""
+    """Keeps the promise of `ports.services.Poster`. Close it at the end."""
 
     def __init__(
         self, reach: Reach, *, timeout_s: float, at_once: int, agent: str, ca: Path | None = None

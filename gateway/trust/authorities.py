@@ -108,7 +108,8 @@ _LIST_TYPES = ("application/pkix-crl", "application/x-pkcs7-crl", "application/o
 
 
 class AskedAuthorities:
-    """Keeps the promise of `ports.Authorities`. Holds the certificates that it was last told of, to ask about them."""
+    """Whom this node asks about certificates. Sync: call it in the pool; `learn` is quick and may be called anywhere. Holds
+    the certificates that it was last told of, to ask about them."""
 
     def __init__(
         self,
@@ -126,6 +127,7 @@ class AskedAuthorities:
 
     @property
     def configured(self) -> bool:
+        """Whether there is anybody to ask."""
         return bool(self._by_issuer)
 
     def issuers(self) -> Mapping[str, str]:
@@ -133,7 +135,8 @@ class AskedAuthorities:
         return {digest: each.issuer.subject.rfc4514_string() for digest, each in self._by_issuer.items()}
 
     def questions(self, certificates: Sequence[bytes], at: datetime) -> Sequence[Question]:
-        """Every list, and one question for each of these certificates and each authority above it that has a responder."""
+        """Everything there is to ask so that these certificates can be judged: every list, and one question for each of
+        these certificates and each authority above it that has a responder."""
         found = {
             Question(source=RevocationSource.LIST, issuer=digest, about=url): None
             for digest, each in self._by_issuer.items()
@@ -178,7 +181,7 @@ class AskedAuthorities:
         raise failed or NotFound(f"the authority {question.issuer} has no responder any more")
 
     def learn(self, answers: Sequence[Answer], since: Mapping[Question, datetime]) -> None:
-        """What the node has kept is used from now on."""
+        """These are what is known from now on; `since` says when each question was first asked."""
         self._answers.learn(answers, since)
 
     def _by_ocsp(

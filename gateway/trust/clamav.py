@@ -16,8 +16,7 @@ from functools import partial
 from gateway.domain.identity import Digest
 from gateway.domain.signatures import Scan
 from gateway.errors import Misconfigured, StoreFailure
-from gateway.ports.content import Readable, size_of
-from gateway.ports.services import Pool, ScannerState
+from gateway.ports.services import Pool, Readable, ScannerState, size_of
 
 DOWN, LATE, TOO_LARGE = "down", "late", "too-large"
 _PIECE = 64 * 1024

@@ -17,8 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
-from gateway.ports import ByteSource, ByteTarget
-from gateway.trust.sealed_files import Broken, NotOpened
+from gateway.trust.sealed_files import Broken, ByteSource, ByteTarget, NotOpened
 
 BACKUP, HOLD = b"LTGWBAK1", b"LTHOLD01"
 PemKey = X25519PrivateKey | rsa.RSAPrivateKey

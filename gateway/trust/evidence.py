@@ -246,7 +246,8 @@ def utc_now() -> datetime:
 
 
 class NodeTrust:
-    """Anchors, intermediates and known answers of one node. Safe to share between threads."""
+    """Collects what is known about a certificate (anchors, intermediates and known answers of one node); never decides.
+    Sync: call it in the pool. Safe to share between threads."""
 
     def __init__(
         self,
@@ -300,7 +301,8 @@ class NodeTrust:
         return found
 
     def remembered(self, certificate_der: bytes, at: datetime) -> Evidence | None:
-        """The same, where the certificate, a chain that holds then and the answers known now were judged before."""
+        """The same, and brief, where the certificate, a chain that holds then and the answers known now were judged before;
+        None otherwise."""
         if self._collected.get(certificate_der, self) != self.version:
             return None
         if self.chains.remembered(_read_certificates(certificate_der), at) is None:
@@ -345,7 +347,8 @@ class NodeTrust:
 
     @property
     def version(self) -> object:
-        """Another value whenever more is known about revocation than before."""
+        """Another value whenever more is known about revocation than before, so that what waited for it is looked at
+        again."""
         return self.answers.version
 
     def _standings(self, found: chain.Chain, at: datetime) -> list[revocation.RevocationStanding]:

@@ -30,12 +30,13 @@ LARGEST_ANCHOR_FILE = 4 * 1024 * 1024
 
 
 class AnchorFile:
-    """Keeps the promise of `deciding.Anchors`."""
+    """The root certificates of this node, kept as a file that the node reads at start. Sync: call it in the pool."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def add(self, certificate_der: bytes) -> None:
+        """Durable on return; one that is there changes nothing. Clash for what is no authority."""
         try:
             certificate = x509.load_der_x509_certificate(certificate_der)
         except (ValueError, x509.InvalidVersion) as why:

@@ -1,4 +1,4 @@
-"""Keeps the promises of `ports.Sealer` and `ports.Unsealer` (R4): content sealed for one public key of age, whose private
+"""Seals content of the hold and opens it (R4): sealed for one public key of age, whose private
 half is not on the node. In: a stream. Out: its sealed form, an age file, or the bytes again. A private key in PEM form
 opens what was sealed for it before there were age files."""
 
@@ -14,15 +14,14 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from gateway.errors import Denied, Misconfigured, StoreFailure
-from gateway.ports import ByteSource, ByteTarget
 from gateway.trust import earlier_seals, sealed_files
 from gateway.trust.earlier_seals import PemKey
 from gateway.trust.key_material import spki
-from gateway.trust.sealed_files import Broken, Identity, NotOpened, Recipient
+from gateway.trust.sealed_files import Broken, ByteSource, ByteTarget, Identity, NotOpened, Recipient
 
 
 class RecipientSealer:
-    """Seals for the one recipient."""
+    """Seals for one recipient whose private key is not on this node. Sync: call it in the pool."""
 
     def __init__(self, recipient: Recipient) -> None:
         self._recipient = recipient
@@ -41,11 +40,12 @@ class RecipientSealer:
             ) from cause
 
     def seal(self, source: ByteSource, target: ByteTarget) -> None:
+        """Writes the sealed form, which only the recipient's key opens."""
         sealed_files.seal(source, target, self._recipient)
 
 
 class KeyUnsealer:
-    """Opens what was sealed for this private key."""
+    """Opens with the recipient's private key, which is given for this act alone. Sync: call it in the pool."""
 
     def __init__(self, key: Identity | PemKey) -> None:
         self._key = key
@@ -75,6 +75,8 @@ class KeyUnsealer:
             ) from cause
 
     def unseal(self, source: BinaryIO, target: ByteTarget) -> None:
+        """The bytes, each proved before it is given. Denied for what was sealed for another key, StoreFailure for what was
+        changed or cut off. Whether it is the content that was wanted, its digest tells."""
         is_earlier = source.read(len(earlier_seals.HOLD)) == earlier_seals.HOLD
         source.seek(0)
         try:

@@ -1,4 +1,4 @@
-"""Keeps the `Inspector` promise: says what a file is by its bytes, streamed, never by its name (R10, threats 61 to 63),
+"""Says what a file is by its bytes, streamed, never by its name (R10, threats 61 to 63),
 and never raises for what they are. In: a path and the name it came with. Out: `FileFacts` for the policies, with a
 short type name such as `pdf`, `zip`, `txt`, `exe`, or `unknown`; `broken` is a word of the labels' `why.` table.
 Containers are looked into in memory, within limits, by `trust.containers` and `trust.pdf`."""
@@ -19,7 +19,7 @@ from gateway.domain.identity import Digest
 from gateway.domain.pdf import FirstPage, PdfText, TextRun
 from gateway.domain.signatures import FileFacts
 from gateway.errors import StoreFailure
-from gateway.ports.content import Readable
+from gateway.ports.services import Readable
 from gateway.trust.containers import (
     WITH_MACROS,
     ArchiveMember,
@@ -166,9 +166,10 @@ class _GatheredFacts:
 
 
 class FileInspector:
-    """Safe to share between threads. What it found lately it knows by the file's digest: the same file is looked at once
-    for the check before sending, for sending, and for each agency of this node that it comes to. `read_fields` finds in
-    the text of a first page what it says of its document."""
+    """Says what a file is, by its bytes. Sync: call it in the pool. Never raises for bad content: `broken` says it. Safe to
+    share between threads. What it found lately it knows by the file's digest: the same file is looked at once for the check
+    before sending, for sending, and for each agency of this node that it comes to. `read_fields` finds in the text of a
+    first page what it says of its document."""
 
     def __init__(
         self,
@@ -183,7 +184,9 @@ class FileInspector:
     def inspect(
         self, file: Readable, name: str, *, reads_page: bool = False, digest: Digest | None = None
     ) -> FileFacts:
-        """Facts about the file. StoreFailure when the file itself cannot be opened."""
+        """Facts about the file. `reads_page`: also the text of the first page of a PDF and its fields, which takes some
+        time. `digest` is the SHA-256 of the file, where it is known: what was looked at a moment ago is known by it.
+        StoreFailure when the file itself cannot be opened."""
         if digest is None:
             return self._facts(file, name, reads_page=reads_page)
         asked = (digest, name, reads_page)

@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from gateway.domain.certificates import ANY_KEY, KeyUse
 from gateway.errors import Clash, Misconfigured, NotFound, SignerDown
-from gateway.ports import EnvelopeSigner
+from gateway.ports.services import EnvelopeSigner
 from gateway.trust import key_material as material
 from gateway.trust.key_material import CURVE_ORDERS as CURVE_ORDERS
 from gateway.trust.key_material import ENVELOPES, FILE, TOKEN
@@ -100,8 +100,8 @@ PrivateKey: TypeAlias = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 
 class FileSigner:
-    """Signs with one key held in this process (`ports.EnvelopeSigner`). Safe to share between threads. It signs what
-    begins with its purpose, and nothing else."""
+    """Signs with one key held in this process (`ports.services.EnvelopeSigner`). Safe to share between threads. It signs
+    what begins with its purpose, and nothing else."""
 
     at_hand = True
 
@@ -131,11 +131,10 @@ class _KnownKeys:
 
 
 class KeyDirectory:
-    """The keys below one directory: `<root>/<agency code>/<key id>.{key,pub,csr,crt}.pem`; one on a token has no `key`.
-
-    `password` None stores keys unencrypted: whoever reads the disk or a backup of it can then sign as the
-    agency. That is for the demo alone. Without a `token` only the keys in files can be used.
-    """
+    """Exchange keys of the hosted agencies. The keys below one directory: `<root>/<agency code>/<key
+    id>.{key,pub,csr,crt}.pem`; one on a token has no `key`. `password` None stores keys unencrypted: whoever reads the disk
+    or a backup of it can then sign as the agency. That is for the demo alone. Without a `token` only the keys in files can
+    be used."""
 
     def __init__(self, root: Path, password: bytes | None, token: TokenKeys | None = None) -> None:
         self._root = root
@@ -197,8 +196,9 @@ class KeyDirectory:
         return tuple(self._entry_of(code, key_id) for code in codes for key_id in self._key_ids(code))
 
     def signer(self, agency_code: str, at: datetime, use: KeyUse = ANY_KEY) -> EnvelopeSigner:
-        """The key to sign with at that moment: of those inside their certificate's validity that may be used (W9), the
-        one that speaks for the agency since latest."""
+        """The key to sign with at that moment: of those inside their certificate's validity that may be used (W9), the one
+        that speaks for the agency since latest. NotFound when there is none (the message says the command). Nothing is
+        signed yet: a key that cannot be reached is a SignerDown when it is asked to sign."""
         known = self._as_on_disk(agency_code)
         newest = _newest(agency_code, known.entries, at, use)
         if newest.key_id not in known.signers:
@@ -206,6 +206,7 @@ class KeyDirectory:
         return known.signers[newest.key_id]
 
     def opened(self, agency_code: str, at: datetime, use: KeyUse = ANY_KEY) -> EnvelopeSigner | None:
+        """The same, where that key was opened before and signs in this process; None where either takes time."""
         known = self._known.get(agency_code)
         if known is None or known.stamp != self._stamp(agency_code):
             return None

@@ -34,9 +34,10 @@ _ISSUER = "Lien thong van ban"
 
 
 class PersonSecrets:
-    """Keeps the promise of `ports.deciding.SignInSecrets`."""
+    """Makes and checks what people sign in with. Sync and slow on purpose: call it in the pool."""
 
     def new_code(self) -> tuple[str, str]:
+        """A one-time code to be told to a person, and its digest to be kept."""
         # 100 bits in groups that a person reads off paper; a plain hash is right for a random secret.
         text = base64.b32encode(secrets.token_bytes(13)).decode()[:20]
         code = "-".join(text[n : n + 5] for n in range(0, len(text), 5))
@@ -46,12 +47,15 @@ class PersonSecrets:
         return compare_digest(_digest(code), digest)
 
     def code_digest(self, code: str) -> str:
+        """What would be kept of that code."""
         return _digest(code)
 
     def new_totp(self) -> str:
+        """The secret of a new second factor, in Base32."""
         return pyotp.random_base32()
 
     def keep(self, passphrase: str, totp: str) -> tuple[str, str]:
+        """The hash of the passphrase, and the second factor sealed with it. Clash for a passphrase too easy to guess."""
         if not LEAST_LENGTH <= len(passphrase) <= MOST_LENGTH or len(set(passphrase)) < LEAST_LENGTH // 2:
             raise Clash(
                 f"the passphrase must have {LEAST_LENGTH} characters or more, and not the same few again and again",
@@ -60,14 +64,17 @@ class PersonSecrets:
         return self.hash(passphrase), self.seal(passphrase, totp)
 
     def hash(self, password: str) -> str:
+        """What is kept of a password that the rules take."""
         return _hasher().hash(_typed(password))
 
     def seal(self, password: str, totp: str) -> str:
+        """The second factor sealed with the password."""
         salt, nonce = os.urandom(_SALT), os.urandom(_NONCE)
         sealed = AESGCM(_key(password, salt, MEMORY_KIB, PASSES)).encrypt(nonce, totp.encode(), _PURPOSE)
         return f"{MEMORY_KIB}:{PASSES}:{base64.b64encode(salt + nonce + sealed).decode()}"
 
     def resealed(self, password: str, sealed_totp: str, other: str) -> str | None:
+        """The same second factor sealed with another password; None when the first does not open it."""
         totp = _opened(password, sealed_totp)
         return None if totp is None else self.seal(other, totp)
 
@@ -80,6 +87,7 @@ class PersonSecrets:
             return False
 
     def step(self, passphrase: str, sealed_totp: str, code: str, at: datetime) -> int | None:
+        """Which time step this code belongs to; None when it is none of those around that time."""
         opened = _opened(passphrase, sealed_totp)
         if opened is None:
             return None
@@ -91,6 +99,7 @@ class PersonSecrets:
         return found
 
     def uri(self, totp: str, name: str) -> str:
+        """What an authenticator app reads."""
         return pyotp.TOTP(totp).provisioning_uri(name=name, issuer_name=_ISSUER)
 
 

@@ -200,7 +200,8 @@ class TokenKeys:
 
 
 class TokenSigner:
-    """Signs with one key of a token (`ports.EnvelopeSigner`). It signs what begins with its purpose, and nothing else."""
+    """Signs with one key of a token (`ports.services.EnvelopeSigner`). It signs what begins with its purpose, and nothing
+    else."""
 
     at_hand = False
 

@@ -8,11 +8,9 @@ import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import IO, Literal, TypeAlias
+from typing import IO, Literal, Protocol, TypeAlias
 
 import pyrage
-
-from gateway.ports import ByteSource, ByteTarget
 
 AGE = b"age-encryption.org/v1\n"
 # Work for each guess at a passphrase, as a power of two: 4 GiB, which is the most that age's own tool spends as well.
@@ -21,6 +19,15 @@ _LOCKED = re.compile(rb"age-encryption\.org/v1\n-> scrypt \S{22} (\d{1,2})\n")
 
 Identity: TypeAlias = pyrage.x25519.Identity
 Recipient: TypeAlias = pyrage.x25519.Recipient
+
+
+class ByteTarget(Protocol):
+    def write(self, data: bytes, /) -> int: ...
+
+
+class ByteSource(Protocol):
+    def read(self, size: int, /) -> bytes:
+        """Up to `size` bytes; fewer at the end only."""
 
 
 class NotOpened(Exception):

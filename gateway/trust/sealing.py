@@ -69,7 +69,7 @@ _OF_SYSTEMS = b"lienthong system secrets 1"
 
 
 class SystemSecretBox:
-    """Keeps the promise of `api.vxp.caller.SystemSecrets`. Sync: the first call reads a file."""
+    """The secrets of document systems, sealed for this node. Sync: the first call reads a file."""
 
     def __init__(self, keys_folder: Path, password: bytes | None) -> None:
         self._key = SealingKey(keys_folder, password, _OF_SYSTEMS, "the secrets of document systems")
@@ -84,6 +84,7 @@ class SystemSecretBox:
         return self._key.seal(secret.encode(), key_id)
 
     def opened(self, key: ApiKey) -> str:
+        """The secret in plain; quick once the key that seals them was read."""
         raw = self._key.open(key.sealed or "", key.id)
         if raw is None:
             raise Misconfigured(
@@ -98,18 +99,21 @@ _OF_WEBHOOKS = b"lienthong webhook secrets 1"
 
 
 class SealedSecrets:
-    """Keeps the promise of `ports.webhooks.WebhookSecrets`. Safe to share between threads."""
+    """Sync, and the first call may write a file: call it in the pool. Misconfigured when the node's key does not open. Safe
+    to share between threads."""
 
     def __init__(self, keys_folder: Path, password: bytes | None) -> None:
         self._key = SealingKey(keys_folder, password, _OF_WEBHOOKS, "the secrets of webhooks")
 
     def new(self, webhook_id: str) -> tuple[str, str]:
+        """A secret, to be shown once, and what is kept of it: sealed for this node and that webhook."""
         raw = secrets.token_bytes(_SECRET_BYTES)
         return PREFIX + base64.b64encode(raw).decode(), self._key.seal(raw, webhook_id)
 
     def headers(
         self, webhook_id: str, secrets: Sequence[KeptSecret], event_id: str, at: datetime, body: bytes
     ) -> Mapping[str, str]:
+        """Standard Webhooks: the id, the time, and a signature under each secret that is good at that time."""
         stamp = str(int(at.timestamp()))
         signed = f"{event_id}.{stamp}.".encode() + body
         good = [each for each in secrets if each.until is None or at < each.until]

@@ -52,11 +52,12 @@ _SIGN = ec.ECDSA(hashes.SHA256())
 
 
 class SealKey:
-    """The one key of this node's log. Safe to share between threads."""
+    """The one key of this node's log. Sync: call it in the pool. Safe to share between threads."""
 
     def __init__(self, key: ec.EllipticCurvePrivateKey) -> None:
         self._key = key
         self.public = spki(key.public_key())
+        """In DER."""
 
     def sign(self, seal: Seal) -> SignedSeal:
         r, s = decode_dss_signature(self._key.sign(seal.to_bytes(), _SIGN))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from gateway.domain.pace import clocks_agree
-from gateway.ports import Clock
+from gateway.ports.services import Clock
 from gateway.workers.loop import Turn
 
 _log = logging.getLogger(__name__)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway import log
+from gateway.domain.queues import Job, LeasedInbox, LeasedOutbox
 from gateway.domain.wall_clock import local
 from gateway.errors import StoreFailure
 from gateway.incoming import process, receive
@@ -15,7 +16,10 @@ from gateway.incoming.desk import InDesk
 from gateway.incoming.receive import TO_NODE
 from gateway.outgoing import dispatch, package
 from gateway.outgoing.desk import OutDesk
-from gateway.ports import Arrival, Axis, Clock, Directory, Job, LeasedInbox, LeasedOutbox, Store
+from gateway.ports.axis import Arrival, Axis
+from gateway.ports.services import Clock
+from gateway.registry.directory import SqlDirectory
+from gateway.store.store import SqlStore
 from gateway.workers.loop import kept, together
 
 
@@ -92,10 +96,10 @@ async def _dispatch(desk: OutDesk, rows: Sequence[LeasedOutbox], lease_s: float)
 class HostingTeller:
     """Remembers what it told last, so that an idle loop tells nothing."""
 
-    store: Store
+    store: SqlStore
     axis: Axis
     node_name: str
-    directory: Directory
+    directory: SqlDirectory
     clock: Clock
     _told: Sequence[str] | None = None
 

@@ -12,25 +12,35 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Protocol
 
 from gateway import log
 from gateway.domain.pace import LONGEST_DELAY
-from gateway.domain.sealed_log import NO_SEAL, PublishedSeal, Seal
+from gateway.domain.sealed_log import NO_SEAL, LogHead, PublishedSeal, Seal, Stamp
 from gateway.errors import GatewayError, InvalidProof, Misconfigured, StoreFailure
 from gateway.policy import upkeep
-from gateway.ports import Clock, Pool, Store
-from gateway.ports.node import EventLog, LogHead, SealSigner, TimeAuthority
+from gateway.ports.services import Clock, Pool
+from gateway.store.log import SqlEventLog
+from gateway.store.store import SqlStore
+from gateway.trust.seals import SealKey
 from gateway.workers.loop import Turn
 
 GATHER_S = 0.1  # how much later a reader may see an event; pages and feeds do not notice
 
 
-async def number_batch(store: Store) -> bool:
+class TimeAuthority(Protocol):
+    """Vouches for a time. Sync, and asks over the network: call it in the pool."""
+
+    def stamp(self, data: bytes) -> tuple[bytes, Stamp]:
+        """A checked token over these bytes. Unreachable when there is none now, InvalidProof for a wrong one."""
+
+
+async def number_batch(store: SqlStore) -> bool:
     """One batch; only one process at a time numbers."""
     return await store.number_events() > 0
 
 
-async def number_paced(store: Store) -> bool:
+async def number_paced(store: SqlStore) -> bool:
     """As `step`, then a pause, so that the events of a moment share one transaction: one for each event would be a
     third of all the writing that a document causes. The first event after a quiet time is numbered at once."""
     worked = await number_batch(store)
@@ -52,14 +62,14 @@ LOOK_EVERY = timedelta(seconds=5)
 class LogSealer:
     """One per process; several may run at once."""
 
-    log: EventLog
-    open_key: Callable[[], SealSigner]
+    log: SqlEventLog
+    open_key: Callable[[], SealKey]
     clock: Clock
     pool: Pool
     rhythm: upkeep.Rhythm
     authority: TimeAuthority | None = None
     publish: Callable[[PublishedSeal], object] | None = None
-    _key: SealSigner | None = None
+    _key: SealKey | None = None
     _turn: Turn = field(default_factory=lambda: Turn(LOOK_EVERY))
     _stamp_after: datetime | None = None
     _stamp_tries: int = field(default=0)
@@ -152,7 +162,7 @@ REMEMBERED = timedelta(seconds=15)
 class StampGate:
     """Asked before each document and each batch; looks at the log at most every fifteen seconds."""
 
-    log: EventLog
+    log: SqlEventLog
     clock: Clock
     most: timedelta
     _closed: bool = False

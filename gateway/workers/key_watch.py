@@ -4,11 +4,9 @@ that its authority revoked. In: the registry, the keys, what is known of revocat
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Protocol
 
 from cryptography import x509
 
@@ -19,7 +17,11 @@ from gateway.domain.proof import Binding
 from gateway.errors import GatewayError
 from gateway.policy import trust, upkeep
 from gateway.policy.upkeep import CertificateEnding
-from gateway.ports import Clock, Keys, Pool, Store, Trust
+from gateway.ports.services import Clock, Pool
+from gateway.registry.directory import SqlDirectory
+from gateway.store.store import SqlStore
+from gateway.trust.evidence import NodeTrust
+from gateway.trust.keys import KeyDirectory
 from gateway.workers.loop import Turn
 
 EVERY = timedelta(hours=1)
@@ -27,20 +29,14 @@ REVOKED = "revoked"
 _log = logging.getLogger(__name__)
 
 
-class BoundCertificates(Protocol):
-    """What is asked of the registry."""
-
-    async def in_force(self, at: datetime) -> Sequence[Binding]: ...
-
-
 @dataclass(slots=True, kw_only=True)
 class KeyWatch:
     """Remembers when it last looked, so that an idle loop does not look at every turn."""
 
-    store: Store
-    directory: BoundCertificates
-    keys: Keys
-    trust: Trust
+    store: SqlStore
+    directory: SqlDirectory
+    keys: KeyDirectory
+    trust: NodeTrust
     deciding: DecidingDesk
     clock: Clock
     pool: Pool

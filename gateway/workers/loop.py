@@ -14,12 +14,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Itera
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from gateway import log, meters
 from gateway.errors import GatewayError, StaleLease, StoreFailure, TransportFailure
-from gateway.ports import Clock, Lease, Store
-from gateway.ports.queues import Signs
+from gateway.ports.services import Clock
+
+if TYPE_CHECKING:
+    from gateway.domain.queues import Lease
+    from gateway.store.store import Signs, SqlStore
 
 _log = logging.getLogger(__name__)
 
@@ -114,7 +117,7 @@ def _is_cancelled() -> bool:
 
 
 @asynccontextmanager
-async def kept(store: Store, table: str, *leases: Lease, lease_s: float) -> AsyncIterator[None]:
+async def kept(store: SqlStore, table: str, *leases: Lease, lease_s: float) -> AsyncIterator[None]:
     """Renews each lease every third of its time while the body runs. When one is lost its renewing stops; the body's
     completion names its token and is then discarded by the store."""
     renewing = asyncio.create_task(_renew(store, table, list(leases), lease_s))
@@ -125,7 +128,7 @@ async def kept(store: Store, table: str, *leases: Lease, lease_s: float) -> Asyn
         await asyncio.gather(renewing, return_exceptions=True)
 
 
-async def _renew(store: Store, table: str, leases: list[Lease], lease_s: float) -> None:
+async def _renew(store: SqlStore, table: str, leases: list[Lease], lease_s: float) -> None:
     while leases:
         await asyncio.sleep(lease_s / 3)
         for lease in [*leases]:
@@ -261,7 +264,7 @@ class Lookout:
 
 
 async def drain_loops(
-    loops: Sequence[asyncio.Task[None]], stop: asyncio.Event, limit_s: float, store: Store
+    loops: Sequence[asyncio.Task[None]], stop: asyncio.Event, limit_s: float, store: SqlStore
 ) -> None:
     """Returns when every loop has ended; those that are still at work `limit_s` after the stop are cut short."""
     await stop.wait()

@@ -16,16 +16,19 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from gateway import errors
 from gateway.domain.document import Lane
 from gateway.domain.pace import BOUNDS_S, DISK, SAMPLED_EVERY, QueueSample, Slot, Way, is_recent
 from gateway.domain.pace import Beat as Told
 from gateway.errors import TransportFailure
-from gateway.ports import AxisState, Clock, Pool
-from gateway.ports.node import NodeHistory
+from gateway.ports.axis import AxisState
+from gateway.ports.services import Clock, Pool
 from gateway.workers.loop import Turn
+
+if TYPE_CHECKING:
+    from gateway.store.history import SqlHistory
 
 # Below the data folder.
 HEARTBEAT = "heartbeat"
@@ -285,7 +288,7 @@ class Chronicle:
     the disk; while `trims` says no, nothing is removed for its age: the clock is not believed. Those in `off` are not
     set up on this node, and their loops turn for nothing."""
 
-    history: NodeHistory
+    history: SqlHistory
     pulse: Pulse
     axis: AxisCounting
     clock: Clock

@@ -16,7 +16,8 @@ from gateway.errors import GatewayError, NotFound
 from gateway.incoming import judge_again
 from gateway.incoming.desk import InDesk
 from gateway.policy import upkeep
-from gateway.ports import Authorities, RevocationAnswers
+from gateway.store.revocation import SqlRevocationAnswers
+from gateway.trust.authorities import AskedAuthorities
 from gateway.workers.loop import Turn
 
 _log = logging.getLogger(__name__)
@@ -41,7 +42,7 @@ class Asking:
     """One process's part. Made by the wiring, which lets it learn before the first packet is judged."""
 
     def __init__(
-        self, desk: InDesk, authorities: Authorities, answers: RevocationAnswers, bound: Bound
+        self, desk: InDesk, authorities: AskedAuthorities, answers: SqlRevocationAnswers, bound: Bound
     ) -> None:
         self._desk, self._authorities, self._answers, self._bound = desk, authorities, answers, bound
         self._seen = ""

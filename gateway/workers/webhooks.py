@@ -35,8 +35,9 @@ from gateway.domain.webhook import (
 from gateway.errors import GatewayError, StaleLease, StoreFailure
 from gateway.policy import webhooks as plan
 from gateway.policy.upkeep import GiveUp
-from gateway.ports import Clock, Store
-from gateway.ports.webhooks import LeasedEndpoint, Report, Webhooks
+from gateway.ports.services import Clock
+from gateway.store.store import SqlStore
+from gateway.store.webhooks import LeasedEndpoint, Report, SqlWebhooks
 from gateway.webhooks import Sender
 from gateway.workers.loop import Trouble, Turn
 
@@ -65,8 +66,8 @@ Spawn = Callable[[Coroutine[None, None, None]], asyncio.Task[None]]
 class Pusher:
     """One per process; several may run at once. `again` is called when a place is free."""
 
-    store: Store
-    rows: Webhooks
+    store: SqlStore
+    rows: SqlWebhooks
     sender: Sender
     clock: Clock
     spawn: Spawn

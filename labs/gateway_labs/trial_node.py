@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.domain.account import HostedAgency
 from gateway.domain.proof import Binding
-from gateway.ports import Clock
+from gateway.ports.services import Clock
 from gateway.settings import Settings
 from gateway.store import migrate
 from gateway.store.store import SqlStore

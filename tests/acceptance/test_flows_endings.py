@@ -10,9 +10,9 @@ from datetime import timedelta
 import pytest
 
 from gateway.domain.document import InState
+from gateway.domain.queues import InboxPacket
 from gateway.errors import Clash, InvalidEnvelope, Refused
 from gateway.incoming import process, settle
-from gateway.ports import InboxPacket
 from tests.support import pki
 from tests.support.cases import Cases
 from tests.support.node import (

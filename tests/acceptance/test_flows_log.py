@@ -27,7 +27,7 @@ DS = "{http://www.w3.org/2000/09/xmldsig#}"
 
 
 class Stamper:
-    """An authority in this process (`ports.node.TimeAuthority`)."""
+    """An authority in this process (`workers.event_log.TimeAuthority`)."""
 
     def __init__(self, clock: ManualClock) -> None:
         self._clock = clock

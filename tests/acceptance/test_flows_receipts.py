@@ -11,9 +11,9 @@ import pytest
 
 from gateway.domain.document import Kind, OutgoingDocument
 from gateway.domain.identity import Digest, DocumentId, PacketId
+from gateway.domain.queues import InboxPacket
 from gateway.errors import Clash
 from gateway.incoming import settle
-from gateway.ports import InboxPacket
 from tests.support.cases import Cases
 from tests.support.clock import START
 from tests.support.node import (

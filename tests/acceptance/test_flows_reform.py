@@ -21,7 +21,8 @@ from gateway.errors import Refused
 from gateway.incoming import process
 from gateway.office.store.store import SqlOfficeStore
 from gateway.policy.verdict import Reason, ReasonCode, Verdict
-from gateway.ports import Store, Work
+from gateway.store.store import SqlStore
+from gateway.store.work import SqlWork
 from tests.acceptance.test_roll_over import as_binding, issued, two_deciders
 from tests.support import people
 from tests.support.fixtures import cheap_passwords as cheap_passwords
@@ -129,7 +130,7 @@ async def test_two_departments_become_one_and_no_document_is_lost(town: Town) ->
 class OneAtATime:
     """The store, but for whoever asks it for anything while a unit of work of it writes."""
 
-    def __init__(self, real: Store) -> None:
+    def __init__(self, real: SqlStore) -> None:
         self._real, self._writes, self.begun = real, False, 0
 
     def __getattr__(self, name: str) -> Any:
@@ -137,7 +138,7 @@ class OneAtATime:
         return getattr(self._real, name)
 
     @asynccontextmanager
-    async def begin(self, scope: AgencyScope) -> AsyncIterator[Work]:
+    async def begin(self, scope: AgencyScope) -> AsyncIterator[SqlWork]:
         assert not self._writes, "a unit of work that writes was begun inside another one"
         async with self._real.begin(scope) as work:
             self._writes, self.begun = True, self.begun + 1

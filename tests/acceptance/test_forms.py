@@ -27,7 +27,7 @@ from gateway.errors import NotFound
 from gateway.ops.evidence import verify
 from gateway.ops.evidence.make import EvidenceMaker
 from gateway.outgoing import files, manage
-from gateway.ports import Fate
+from gateway.ports.axis import Fate
 from gateway.settings.options import RouteSettings
 from gateway.transport.rest.axis import NOT_AGAIN
 from gateway_labs.simulators.settings import HubOptions

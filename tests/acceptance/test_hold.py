@@ -34,8 +34,9 @@ from gateway.ops.backup_file import BackupManifest
 from gateway.outgoing import dispatch, manage, package
 from gateway.outgoing import files as outgoing_seal
 from gateway.policy.incoming import Admission, Ruling
-from gateway.ports import AxisDesk, Blobs, Outcome, Parcel
+from gateway.ports.axis import AxisDesk, Outcome, Parcel
 from gateway.store import dump
+from gateway.store.blobs import FileBlobs
 from tests.long.acceptance.test_cli import Done, typed
 from tests.support.cases import Cases
 from tests.support.clock import ManualClock
@@ -556,7 +557,7 @@ async def test_what_is_sealed_while_it_is_signed_again_leaves_nothing_behind_and
     async def meanwhile() -> None:
         await seal_sent(town, sent)
 
-    blobs = cast(Blobs, Meanwhile(node.out.blobs, "keep", meanwhile))
+    blobs = cast(FileBlobs, Meanwhile(node.out.blobs, "keep", meanwhile))
     (rows,) = dispatch.passes(await node.store.claim_outbox(10, 60))
     await dispatch.run(replace(node.out, blobs=blobs), rows)
     await town.carry()
@@ -610,7 +611,7 @@ async def test_a_document_whose_packer_is_at_work_leaves_no_envelope_behind(town
     async def meanwhile() -> None:
         await seal_sent(town, kept)
 
-    blobs = cast(Blobs, Meanwhile(node.out.blobs, "keep", meanwhile))
+    blobs = cast(FileBlobs, Meanwhile(node.out.blobs, "keep", meanwhile))
     await package.run(replace(node.out, blobs=blobs), job)
 
     assert plain_places(town) == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from cryptography import x509
@@ -18,13 +18,14 @@ from gateway.domain.document import OutState
 from gateway.domain.event import EventKind
 from gateway.domain.person import ProposalContent
 from gateway.domain.proof import Binding
+from gateway.domain.queues import InboxPacket
 from gateway.errors import Clash
 from gateway.incoming import judge_again, process
 from gateway.outgoing import package
 from gateway.policy.trust import fingerprint
-from gateway.ports import EnvelopeSigner, InboxPacket
+from gateway.ports.services import EnvelopeSigner
 from gateway.registry.tables import AGENCY
-from gateway.trust.keys import FileSigner
+from gateway.trust.keys import FileSigner, KeyDirectory
 from gateway_labs.authority import Authority
 from tests.support import people
 from tests.support.cases import Cases
@@ -328,7 +329,7 @@ async def test_threat_120_a_node_does_not_send_an_envelope_of_another_agency(tow
             return signer
 
     sent = await town.send("15")
-    desk = replace(town.node.out, keys=OfAnother(town.node.keys))
+    desk = replace(town.node.out, keys=cast(KeyDirectory, OfAnother(town.node.keys)))
     (job,) = await town.node.store.claim_jobs("pack", 1, 60)
     await package.run(desk, job)
 

@@ -13,12 +13,13 @@ import pytest
 from gateway.domain.diagnosis import check_words, condition
 from gateway.domain.document import Kind, OutgoingDocument
 from gateway.domain.event import EventKind
+from gateway.domain.queues import OutboxItem
 from gateway.domain.routes import Trail
 from gateway.incoming import seal
 from gateway.ops import axis_now
 from gateway.ops.checks import Watch
 from gateway.ops.metrics import Scrape
-from gateway.ports import OutboxItem, each_axis
+from gateway.ports.axis import each_axis
 from tests.support.cut import line_of
 from tests.support.node import (
     COMMUNE,

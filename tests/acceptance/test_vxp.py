@@ -21,7 +21,7 @@ from gateway.errors import GatewayError
 from gateway.incoming import process
 from gateway.outgoing.intake import Order
 from gateway.policy.verdict import ReasonCode
-from gateway.ports import Fate, Parcel, each_axis
+from gateway.ports.axis import Fate, Parcel, each_axis
 from gateway.settings import Settings
 from gateway.transport.rest.axis import RestAxis
 from tests.services.process import kept_ports

@@ -12,7 +12,7 @@ from gateway.clock import SystemClock
 from gateway.domain.document import Lane
 from gateway.domain.identity import Digest
 from gateway.pool import ThreadPool
-from gateway.ports import Parcel
+from gateway.ports.axis import Parcel
 from gateway.transport.embedded import EmbeddedAxis
 
 LEASE_S = 600.0

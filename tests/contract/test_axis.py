@@ -1,5 +1,5 @@
-"""What every axis must keep (`ports.Axis`), asked of each adapter through a rig (`tests.support.town.rigs`). Tests wait for
-what must come; that nothing comes is shown by a parcel published afterwards, which is the next to come."""
+"""What every axis must keep (`ports.axis.Axis`), asked of each adapter through a rig (`tests.support.town.rigs`). Tests
+wait for what must come; that nothing comes is shown by a parcel published afterwards, which is the next to come."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from gateway.clock import SystemClock
 from gateway.domain.document import Lane
 from gateway.domain.identity import Digest
 from gateway.pool import ThreadPool
-from gateway.ports import Axis, Fate, Promises
+from gateway.ports.axis import Axis, Fate, Promises
 from gateway.transport.embedded import EmbeddedAxis
 from tests.support.parcels import LEASE_S, bytes_of, nothing_more, parcel, received
 from tests.support.town.foreign_rigs import foreign_rig

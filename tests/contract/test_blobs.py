@@ -16,9 +16,8 @@ from gateway import errors
 from gateway.domain.account import AgencyScope
 from gateway.domain.identity import Digest
 from gateway.office.store.store import SqlOfficeStore
-from gateway.ports import Kept
-from gateway.ports.store import Blobs
 from gateway.store import blobs as sweeper
+from gateway.store.blob_refs import Kept
 from gateway.store.blobs import FileBlobs, path_of
 from tests.support.clock import ManualClock
 from tests.support.kept import Lying
@@ -34,7 +33,7 @@ def lying(store: SqlOfficeStore, root: Path) -> Lying:
     return Lying(store, root)
 
 
-async def take(blobs: Blobs, content: bytes) -> Kept:
+async def take(blobs: FileBlobs, content: bytes) -> Kept:
     """What a unit of work may refer to."""
     with blobs.scratch() as scratch:
         scratch.file.write(content)
@@ -46,7 +45,7 @@ def named(content: bytes) -> Digest:
 
 
 async def keep(
-    blobs: Blobs, store: SqlOfficeStore, content: bytes, owner: str = "msg-1", scope: AgencyScope = NORTH
+    blobs: FileBlobs, store: SqlOfficeStore, content: bytes, owner: str = "msg-1", scope: AgencyScope = NORTH
 ) -> Digest:
     """As everybody keeps content: taken, and referred to by its owner."""
     kept = await take(blobs, content)
@@ -55,7 +54,7 @@ async def keep(
     return kept.digest
 
 
-async def keep_unowned(blobs: Blobs, store: SqlOfficeStore, content: bytes) -> Digest:
+async def keep_unowned(blobs: FileBlobs, store: SqlOfficeStore, content: bytes) -> Digest:
     name = await keep(blobs, store, content, owner="msg-gone")
     await drop(store, "msg-gone")
     return name
@@ -79,7 +78,7 @@ def age(path: Path, at: datetime) -> None:
     os.utime(path, (at.timestamp(), at.timestamp()))
 
 
-async def read(blobs: Blobs, store: SqlOfficeStore, name: Digest, scope: AgencyScope = NORTH) -> bytes:
+async def read(blobs: FileBlobs, store: SqlOfficeStore, name: Digest, scope: AgencyScope = NORTH) -> bytes:
     async with store.read(scope) as view:
         reader = await blobs.open(view, name)
     with reader() as file:

@@ -18,8 +18,9 @@ import pytest
 from sqlalchemy import select
 
 from gateway import errors
+from gateway.domain.pace import SMALL
 from gateway.office.store.store import SqlOfficeStore
-from gateway.ports.content import SMALL, Readable
+from gateway.ports.services import Readable
 from gateway.store.blobs import FileBlobs, path_of
 from gateway.store.tables import BlobRow
 from tests.contract.test_blobs import drop, named, take

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gateway import errors
-from gateway.domain.book import OutgoingLine, PaperLetter, Span
+from gateway.domain.book import OutgoingLine, PaperLetter, RegisterEntry, Span
 from gateway.domain.document import (
     DocumentChange,
     IncomingDocument,
@@ -22,7 +22,6 @@ from gateway.domain.document import (
 from gateway.domain.identity import DocumentId
 from gateway.domain.wall_clock import VIETNAM
 from gateway.office.store.store import SqlOfficeStore
-from gateway.ports.queues import RegisterEntry
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, committing, delivery, draft, incoming, outgoing, stored
 

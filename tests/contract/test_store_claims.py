@@ -15,9 +15,9 @@ from gateway.domain.document import Kind, Lane
 from gateway.domain.event import EventKind
 from gateway.domain.identity import DocumentId, PacketId
 from gateway.domain.proof import StatusPacket
+from gateway.domain.queues import Lease, OutboxTarget, Stopped
 from gateway.domain.routes import Trail
 from gateway.office.store.store import SqlOfficeStore
-from gateway.ports.queues import Lease, OutboxTarget, Stopped
 from tests.support.clock import ManualClock
 from tests.support.interleave import Order, orders, play
 from tests.support.stores import NORTH, SOUTH, committing, inbox_item, opened, outbox_item, refused, stored

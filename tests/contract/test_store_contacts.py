@@ -10,9 +10,9 @@ import pytest
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import Kind
 from gateway.domain.identity import PacketId
+from gateway.domain.proof import Identity
 from gateway.office.store import partners
 from gateway.office.store.store import SqlOfficeStore
-from gateway.ports.queues import Identity
 from gateway.store.inbox import REPEAT
 from tests.support.clock import START, ManualClock
 from tests.support.stores import NORTH, SOUTH, committing, delivery, digest, inbox_item, outgoing, stored

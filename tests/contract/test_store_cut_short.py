@@ -17,11 +17,11 @@ from sqlmodel import col
 from gateway import errors
 from gateway.domain.document import OutState, ReplyLink
 from gateway.domain.identity import DocumentId
+from gateway.domain.queues import OutboxTarget
 from gateway.office.store.store import SqlOfficeStore
 from gateway.outgoing import dispatch
 from gateway.outgoing.desk import OutDesk
-from gateway.ports import Fate, Outcome
-from gateway.ports.queues import OutboxTarget
+from gateway.ports.axis import Fate, Outcome
 from gateway.store.tables import BlobRow
 from gateway.store.transaction import _STATEMENTS
 from tests.support.clock import ManualClock

@@ -8,7 +8,7 @@ import pytest
 
 from gateway import errors
 from gateway.office.store.store import SqlOfficeStore
-from gateway.ports.queues import Remembered
+from gateway.store.api_calls import Remembered
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, committing, outgoing
 

@@ -9,8 +9,8 @@ import pytest
 
 from gateway import errors
 from gateway.domain.document import Kind
+from gateway.domain.proof import Identity
 from gateway.office.store.store import SqlOfficeStore
-from gateway.ports.queues import Identity
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, committing, digest, opened, refused
 

@@ -10,8 +10,8 @@ import pytest
 from gateway import errors
 from gateway.domain.event import EventKind
 from gateway.domain.proof import Step
+from gateway.domain.queues import MOST_COPIES, AxisNote, InboxPacket, Lease, LeasedInbox
 from gateway.office.store.store import SqlOfficeStore
-from gateway.ports.queues import MOST_COPIES, AxisNote, InboxPacket, Lease, LeasedInbox
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, committing, inbox_item, refused, stored
 

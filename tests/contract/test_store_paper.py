@@ -9,7 +9,7 @@ import pytest
 
 from gateway import errors
 from gateway.office.store.store import SqlOfficeStore
-from gateway.ports.store import PaperPart
+from gateway.store.deliveries import PaperPart
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, committing, delivery, outgoing
 

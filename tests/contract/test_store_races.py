@@ -13,12 +13,13 @@ import pytest
 
 from gateway.domain.document import InState
 from gateway.domain.identity import Digest, DocumentId
+from gateway.domain.proof import Identity
 from gateway.domain.status import Fact, Track
 from gateway.office.store.store import SqlOfficeStore
 from gateway.pool import ThreadPool
-from gateway.ports import Identity, Kept, Work
-from gateway.ports.content import ReadableContent
+from gateway.store.blob_refs import Kept, ReadableContent
 from gateway.store.blobs import FileBlobs
+from gateway.store.work import SqlWork
 from tests.support.cases import Cases
 from tests.support.clock import ManualClock
 from tests.support.stores import (
@@ -37,7 +38,7 @@ from tests.support.stores import (
 from tests.support.waiting import within_limit
 
 AT_ONCE = 8
-Act = Callable[[Work, int], Awaitable[bool]]
+Act = Callable[[SqlWork, int], Awaitable[bool]]
 
 
 @pytest.fixture
@@ -76,31 +77,31 @@ async def test_g3_r117_of_those_who_ask_at_once_for_what_may_be_there_once_one_i
     """A packet's body, another content under its id, an external id, a number, a key of idempotency."""
     until = clock.now() + timedelta(seconds=60)
 
-    async def packet(work: Work, n: int) -> bool:
+    async def packet(work: SqlWork, n: int) -> bool:
         if await work.identities.by_body("Z91.02", digest("body")):
             return False
         await work.identities.claim(identity(clock, n, body="body"))
         return True
 
-    async def content(work: Work, n: int) -> bool:
+    async def content(work: SqlWork, n: int) -> bool:
         if await work.identities.by_document("Z91.03", "d-1"):
             return False
         await work.identities.claim(replace(identity(clock, n, body=f"body {n}"), sender="Z91.03"))
         return True
 
-    async def external_id(work: Work, n: int) -> bool:
+    async def external_id(work: SqlWork, n: int) -> bool:
         if await work.outgoing.by_external_id("qlvb-1"):
             return False
         await work.outgoing.add(outgoing(clock, draft=draft(external_id="qlvb-1")))
         return True
 
-    async def number(work: Work, n: int) -> bool:
+    async def number(work: SqlWork, n: int) -> bool:
         if await work.outgoing.by_document_id("d-1"):
             return False
         await work.outgoing.add(outgoing(clock, document_id=DocumentId("d-1")))
         return True
 
-    async def key(work: Work, n: int) -> bool:
+    async def key(work: SqlWork, n: int) -> bool:
         return await work.idempotency.begin("prn_1", "key", "d", until) is None
 
     for act in (packet, content, external_id, number, key):
@@ -113,7 +114,7 @@ async def test_two_clerks_take_one_document_once(
 ) -> None:
     document = await seed_incoming(store, incoming(clock))
 
-    async def take(work: Work, n: int) -> bool:
+    async def take(work: SqlWork, n: int) -> bool:
         found = await work.incoming.get(document.id)
         if found.state is not InState.NEW:
             return False
@@ -130,7 +131,7 @@ async def test_no_change_of_a_document_is_lost_under_another(
     sent = outgoing(clock)
     await stored(store, sent)
 
-    async def mark(work: Work, n: int) -> bool:
+    async def mark(work: SqlWork, n: int) -> bool:
         one = await work.incoming.get(arrived.id)
         await work.incoming.save(replace(one, marks=(*one.marks, f"m{n}")))
         other = await work.outgoing.get(sent.id)
@@ -152,7 +153,7 @@ async def test_a_delivery_stands_as_all_its_facts_make_it(
     one = delivery(document, "Z91.02")
     await stored(store, document, one)
 
-    async def learn(work: Work, n: int) -> bool:
+    async def learn(work: SqlWork, n: int) -> bool:
         facts = [*await work.facts.of(one.id)]
         fact = Fact(track=Track.BUSINESS, code=f"{n:02}", at=clock.now())
         await work.facts.add(one.id, fact)
@@ -173,7 +174,7 @@ async def test_a_packet_never_waits_for_a_document_that_is_here(
     packets = [inbox_item(clock) for _ in range(AT_ONCE)]
     await stored(store, *packets)
 
-    async def arrive(work: Work, n: int) -> bool:
+    async def arrive(work: SqlWork, n: int) -> bool:
         found = await work.incoming.by_document_id(document.sender_code, "d-1")
         if n == AT_ONCE // 2:
             await work.incoming.add(document)
@@ -197,7 +198,7 @@ async def test_a_packet_that_somebody_opens_again_is_not_given_up_too(
         await work.inbox.land(item)
         await work.inbox.settle(replace(item, state="waiting"), None)
 
-    async def decide(work: Work, n: int) -> bool:
+    async def decide(work: SqlWork, n: int) -> bool:
         found = await work.inbox.get(item.id)
         if found.state != "waiting":
             return False
@@ -234,7 +235,7 @@ async def test_documents_with_the_same_files_never_stand_in_each_others_way(
         async with committing(store) as work:
             await work.blobs.keep(kept, "source", f"first-{n}")
 
-    async def refer(work: Work, n: int) -> bool:
+    async def refer(work: SqlWork, n: int) -> bool:
         for name in names if n % 2 else reversed(names):
             await work.blobs.add(name, "source", f"msg-{n}")
         return True
@@ -250,7 +251,7 @@ async def test_documents_that_bring_the_same_small_files_at_once_wait_for_each_o
         await taken([digest(n) for n in range(6)], store, clock, tmp_path), key=lambda each: each.digest
     )
 
-    async def keep(work: Work, n: int) -> bool:
+    async def keep(work: SqlWork, n: int) -> bool:
         for each in kept:
             await work.blobs.keep(each, "source", f"msg-{n}")
         return True

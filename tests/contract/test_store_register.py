@@ -7,9 +7,9 @@ import asyncio
 import pytest
 
 from gateway import errors
+from gateway.domain.book import RegisterEntry
 from gateway.domain.document import IncomingDocument
 from gateway.office.store.store import SqlOfficeStore
-from gateway.ports.queues import RegisterEntry
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, committing, incoming, seed_incoming
 

@@ -21,7 +21,7 @@ from gateway.domain.webhook import (
 )
 from gateway.errors import Clash, NotFound, StaleLease, StaleVersion
 from gateway.office.store.store import SqlOfficeStore
-from gateway.ports.webhooks import Report
+from gateway.store.webhooks import Report
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, committing
 

@@ -9,7 +9,8 @@ import pytest
 from gateway import errors
 from gateway.domain.event import EventKind
 from gateway.office.store.store import SqlOfficeStore
-from gateway.ports.store import Store, Work
+from gateway.store.store import SqlStore
+from gateway.store.work import SqlWork
 from tests.support.clock import ManualClock
 from tests.support.stores import (
     NORTH,
@@ -27,10 +28,10 @@ from tests.support.stores import (
 
 
 async def test_the_adapter_fits_the_port(store: SqlOfficeStore) -> None:
-    port: Store = store
+    port: SqlStore = store
 
     async with port.begin(NORTH) as work:
-        unit: Work = work
+        unit: SqlWork = work
 
     assert unit.scope == NORTH
 

@@ -17,7 +17,7 @@ from gateway.domain.proof import Binding
 from gateway.edxml import canonical, general, key, names, signature, verify
 from gateway.edxml.policy import XmlPolicy
 from gateway.errors import InvalidEnvelope
-from gateway.ports import EnvelopeSigner
+from gateway.ports.services import EnvelopeSigner
 from tests.support import envelopes, oracles, pki, readers
 
 Mutation = Callable[[bytes], bytes]

@@ -13,10 +13,10 @@ from sqlalchemy import text
 
 from gateway.domain.document import Kind, Lane
 from gateway.domain.identity import Digest
+from gateway.domain.queues import MOST_COPIES, InboxPacket
 from gateway.errors import StoreFailure
 from gateway.incoming import process, receive
-from gateway.ports import Arrival, InboxPacket, Parcel
-from gateway.ports.queues import MOST_COPIES
+from gateway.ports.axis import Arrival, Parcel
 from gateway.transport.embedded import EmbeddedAxis
 from tests.support.faulty import Faulty
 from tests.support.node import (

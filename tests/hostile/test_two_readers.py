@@ -17,7 +17,7 @@ from gateway.edxml.canonical import Fast
 from gateway.edxml.envelope import Envelope
 from gateway.edxml.names import CONTENT, DECLARATION, HEADER
 from gateway.edxml.policy import EnvelopeLimits, XmlPolicy
-from gateway.ports import EnvelopeSigner
+from gateway.ports.services import EnvelopeSigner
 from tests.support import envelopes, pki, readers, strategies
 from tests.support.cases import Cases
 from tests.support.readers import both

@@ -23,7 +23,7 @@ from gateway.domain.document import (
     Recipient,
     RecipientRole,
 )
-from gateway.ports import Fate, Outcome, Parcel
+from gateway.ports.axis import Fate, Outcome, Parcel
 from gateway_labs.authority import Authority
 from gateway_labs.demo import stage
 from gateway_labs.demo.signers import DemoSigners

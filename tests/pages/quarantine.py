@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gateway.domain.document import OutgoingDocument
-from gateway.ports import Fate
+from gateway.ports.axis import Fate
 from gateway.store import reporting
 from gateway.transport.embedded import EmbeddedAxis
 from tests.pages.mail import Mail

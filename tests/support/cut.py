@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from gateway.errors import Unreachable
-from gateway.ports import AxisDesk, Outcome, Parcel
+from gateway.ports.axis import AxisDesk, Outcome, Parcel
 
 _ASKED = frozenset({"publish", "take", "host", "unhosted", "counts", "dead_list"})
 

@@ -35,7 +35,7 @@ from gateway.edxml.envelope import (
 )
 from gateway.edxml.names import DECLARATION
 from gateway.edxml.signature import sign_body
-from gateway.ports import EnvelopeSigner
+from gateway.ports.services import EnvelopeSigner
 from tests.support import pki
 from tests.support.strategies import Files as Files
 

@@ -46,7 +46,7 @@ SOON = START + timedelta(days=1)
 
 
 class TimeAuthority:
-    """A timestamp authority in memory (`ports.node.TimeAuthority`)."""
+    """A timestamp authority in memory (`workers.event_log.TimeAuthority`)."""
 
     def __init__(self, name: str = "Time", at: datetime | None = None) -> None:
         self.at = at

@@ -16,7 +16,7 @@ from aiohttp import web
 from gateway.domain.document import Lane
 from gateway.domain.identity import Digest
 from gateway.edxml.build import write
-from gateway.ports import Parcel
+from gateway.ports.axis import Parcel
 from gateway_labs.simulators import server
 from tests.support import envelopes
 from tests.support.clock import START

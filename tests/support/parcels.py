@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from gateway.domain.document import Lane
 from gateway.domain.identity import Digest
-from gateway.ports import Arrival, Axis, Fate, Parcel
+from gateway.ports.axis import Arrival, Axis, Fate, Parcel
 from tests.support.waiting import PAUSE_S, until
 
 LEASE_S = 60.0

@@ -10,7 +10,8 @@ from types import MappingProxyType
 
 from gateway.domain.document import Lane
 from gateway.domain.identity import Digest
-from gateway.ports import Clock, Parcel
+from gateway.ports.axis import Parcel
+from gateway.ports.services import Clock
 from gateway.transport.amqp.parts_spool import JoinedParts, Landing, PartLabel, PartLimits, Spool
 from gateway.transport.amqp.publisher import Part, parts_of
 from tests.support.clock import ManualClock

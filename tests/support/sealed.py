@@ -19,11 +19,10 @@ from gateway.ops.audit import Given, verify
 from gateway.ops.audit_checks import AuditReport
 from gateway.policy.upkeep import Rhythm
 from gateway.pool import ThreadPool
-from gateway.ports.node import TimeAuthority
 from gateway.store.engine import EngineRole, open_engine
 from gateway.store.log_reading import seal_numbered
 from gateway.trust.seals import SealKey
-from gateway.workers.event_log import LogSealer
+from gateway.workers.event_log import LogSealer, TimeAuthority
 from tests.support.clock import ManualClock
 from tests.support.pki import key
 from tests.support.stores import NORTH

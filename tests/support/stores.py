@@ -29,8 +29,8 @@ from gateway.domain.document import (
     Urgency,
 )
 from gateway.domain.identity import Digest, DocumentId, PacketId
+from gateway.domain.queues import InboxPacket, OutboxItem, OutboxTarget
 from gateway.office.store.store import OfficeWork, SqlOfficeStore
-from gateway.ports.queues import InboxPacket, OutboxItem, OutboxTarget
 from gateway.ports.services import Clock
 from gateway.store import migrate
 from gateway.store.engine import EngineRole, open_engine

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from gateway.clock import SystemClock
 from gateway.pool import ThreadPool
-from gateway.ports import Clock
+from gateway.ports.services import Clock
 from gateway.transport.amqp import topology as names
 from gateway.transport.amqp.access import Access, Server
 from gateway.transport.amqp.axis import AmqpAxis, AmqpOptions

@@ -23,8 +23,9 @@ from gateway import house
 from gateway.cli import main
 from gateway.domain.document import InState, Kind, Lane
 from gateway.domain.identity import Digest
+from gateway.domain.queues import InboxPacket
 from gateway.edxml.verify import CODES
-from gateway.ports import InboxPacket, Parcel
+from gateway.ports.axis import Parcel
 from tests.support import envelopes
 from tests.support.waiting import until
 from tests.threats.ground import ELLIPTIC, NOW, RECEIVER, SENDER, Ground, letter

@@ -18,7 +18,8 @@ from gateway.domain.account import HostedAgency, NumberingMode
 from gateway.edxml.envelope import Code, Envelope
 from gateway.office.bootstrap.office import Office
 from gateway.pool import ThreadPool
-from gateway.ports import AxisDesk, Clock
+from gateway.ports.axis import AxisDesk
+from gateway.ports.services import Clock
 from gateway.settings import Settings
 from gateway.store import migrate
 from gateway.transport.embedded import EmbeddedAxis

@@ -10,12 +10,12 @@ from typing import NoReturn
 
 import pytest
 
+from gateway.domain.queues import LeasedInbox
 from gateway.edxml import verify
 from gateway.edxml.policy import EnvelopeLimits, XmlPolicy
 from gateway.errors import MalformedXml
 from gateway.incoming import process
 from gateway.incoming.desk import GENERAL_AT_ONCE
-from gateway.ports import LeasedInbox
 from tests.hostile import forge
 from tests.support import envelopes
 from tests.support.node import LEASE_S, PDF, Packet, Town, document

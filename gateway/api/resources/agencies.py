@@ -20,7 +20,7 @@ from gateway.domain.forms import Form
 from gateway.domain.registry_change import Plan, RegistryChange, RowProblem
 from gateway.errors import NotFound
 from gateway.outgoing.check import form_of, hosted_agency, ways
-from gateway.ports import Promises
+from gateway.ports.axis import Promises
 
 # A change that a plan shows in full; the counts are always whole.
 _SHOWN = 500

@@ -37,7 +37,7 @@ from gateway.domain.document import Assignment, IncomingDocument, InState, Staff
 from gateway.domain.status import CODES, code_of
 from gateway.incoming import act, handling, reading
 from gateway.incoming.act import RefusalReason, StatusCall
-from gateway.ports import Work
+from gateway.store.work import SqlWork
 
 # 01 is the node's own, 13 the sender's (interfaces.md 1.2).
 SETTABLE = tuple(code for code, row in CODES.items() if row.set_by == "receiver")
@@ -324,7 +324,7 @@ async def _quarantine(call: Call, query: InboxQuery) -> InboxItems:
     return InboxItems.paged(rows, page.next_cursor)
 
 
-async def _items(call: Call, work: Work, documents: Sequence[IncomingDocument]) -> list[InboxItem]:
+async def _items(call: Call, work: SqlWork, documents: Sequence[IncomingDocument]) -> list[InboxItem]:
     """Views with each hand-over, and each sender's name of today asked once."""
     today = call.deps.out.today()
     names: dict[str, str | None] = {}

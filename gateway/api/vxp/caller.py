@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from aiohttp import web
 
@@ -23,6 +23,8 @@ from gateway.domain.account import Address, AgencyScope, ApiKey, HostedAgency
 from gateway.domain.vxp import NotSigned
 from gateway.errors import Denied, NotFound
 from gateway.incoming.box import Reader
+from gateway.store.accounts import HostedAccounts
+from gateway.trust.sealing import SystemSecretBox
 
 T = TypeVar("T")
 # What nobody's secret is: who does not exist is refused after the same work as who has another secret.
@@ -30,26 +32,13 @@ _NOBODY = "no secret"
 _LONGEST_NAME = 100
 
 
-class SystemKeys(Protocol):
-    async def keys_of_system(self, system: str) -> Sequence[ApiKey]:
-        """Every credential of that system, also those that ended; the newest first."""
-
-    async def touch(self, key: ApiKey) -> None:
-        """It is in use."""
-
-
-class SystemSecrets(Protocol):
-    def opened(self, key: ApiKey) -> str:
-        """The secret in plain. Sync, and quick once the key that seals them was read."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VxpDeps:
     """`fresh` is how old a time stamp may be; nothing: any. Sent lists go back for `sent`."""
 
     api: ApiDeps
-    keys: SystemKeys
-    secrets: SystemSecrets
+    keys: HostedAccounts
+    secrets: SystemSecretBox
     fresh: timedelta = timedelta()
     sent: timedelta = timedelta(days=30)
 

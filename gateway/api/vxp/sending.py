@@ -34,7 +34,7 @@ from gateway.outgoing.accept import accept, content_digest
 from gateway.outgoing.brought import Brought, Spooled
 from gateway.outgoing.intake import Accepted, Once, Order, Tray, tray
 from gateway.policy.verdict import ReasonCode
-from gateway.ports import Work
+from gateway.store.work import SqlWork
 
 _TAKE_BACK, _TAKEN = "13", "01"
 
@@ -139,7 +139,7 @@ async def _send(call: VxpCall, agency: HostedAgency, held: Tray, spooled: Spoole
     return accepted.replayed[1] if accepted.replayed is not None else done
 
 
-async def _refuse_other_content(work: Work, call: VxpCall, order: Order, model: Envelope) -> None:
+async def _refuse_other_content(work: SqlWork, call: VxpCall, order: Order, model: Envelope) -> None:
     """Clash where the system has given this DocumentId to a document with another number or date, which still stands:
     statuses would name both."""
     draft = order.draft

@@ -31,7 +31,7 @@ from gateway.office.domain.session import (
 from gateway.office.policy import signing_in
 from gateway.office.policy.rights import Rights
 from gateway.office.store.accounts import AccountWork
-from gateway.ports.deciding import SignInSecrets
+from gateway.trust.person_secrets import PersonSecrets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,9 +178,9 @@ async def _known(desk: AccountDesk, login: str) -> tuple[Person | None, Credenti
         return person, await view.people.credentials(person.id)
 
 
-def _proved(secrets: SignInSecrets, kept: Credentials, typed: TypedSignIn, now: datetime) -> _Proof | None:
+def _proved(secrets: PersonSecrets, kept: Credentials, typed: TypedSignIn, now: datetime) -> _Proof | None:
     """Always one hash and one seal, real ones or not, so that time tells nothing."""
-    hashed, sealed = _nobodys(secrets)  # type: ignore[arg-type]  # an object, found by itself
+    hashed, sealed = _nobodys(secrets)
     is_right = secrets.is_passphrase(typed.password, kept.passphrase_hash or hashed)
     step = secrets.step(typed.password[:1024], kept.sealed_totp or sealed, typed.code[:64], now)
     if not is_right or kept.passphrase_hash is None:
@@ -193,7 +193,7 @@ def _proved(secrets: SignInSecrets, kept: Credentials, typed: TypedSignIn, now: 
 
 
 @lru_cache(maxsize=1)
-def _nobodys(secrets: SignInSecrets) -> tuple[str, str]:
+def _nobodys(secrets: PersonSecrets) -> tuple[str, str]:
     """What is compared with where there is nothing to compare with."""
     password = new_token()
     return secrets.hash(password), secrets.seal(password, secrets.new_totp())

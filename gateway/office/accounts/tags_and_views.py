@@ -23,7 +23,7 @@ from gateway.office.domain.listing import (
     Tag,
 )
 from gateway.office.store.store import OfficeWork, SqlOfficeStore
-from gateway.ports import Clock
+from gateway.ports.services import Clock
 
 
 async def tags_of(store: SqlOfficeStore, scope: AgencyScope) -> Sequence[Tag]:

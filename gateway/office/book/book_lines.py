@@ -10,7 +10,17 @@ from dataclasses import replace
 from datetime import date, datetime
 
 from gateway.document_view.facts import received_word, sent_fact
-from gateway.domain.book import Book, BookLine, Cell, Gap, NumberRun, OutgoingLine, PaperLetter, Summary
+from gateway.domain.book import (
+    Book,
+    BookLine,
+    Cell,
+    Gap,
+    NumberRun,
+    OutgoingLine,
+    PaperLetter,
+    RegisterEntry,
+    Summary,
+)
 from gateway.domain.document import (
     AXIS_COPY,
     Delivery,
@@ -29,8 +39,8 @@ from gateway.domain.text import fold
 from gateway.domain.wall_clock import day_text, local, moment_text
 from gateway.office.store.book import IncomingLine
 from gateway.office.store.store import OfficeWork
-from gateway.ports.queues import Handover, RegisterEntry
-from gateway.ports.store import PaperPart
+from gateway.store.deliveries import PaperPart
+from gateway.store.incoming import Handover
 from gateway.words import labels
 
 

@@ -19,7 +19,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from gateway.domain.book import Cell
 from gateway.errors import Clash
-from gateway.ports import Pool
+from gateway.ports.services import Pool
 
 # A table program takes a text that begins so for a formula, whatever it is.
 _STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")

@@ -41,7 +41,7 @@ from gateway.office.store.store import SqlOfficeStore
 from gateway.office.telling import Reminders
 from gateway.policy import timers, upkeep
 from gateway.policy.upkeep import CertificateEnding
-from gateway.ports import Clock, Pool
+from gateway.ports.services import Clock, Pool
 from gateway.settings import Settings
 from gateway.settings.reading import read_hours, read_people
 from gateway.store.blobs import SCRATCH

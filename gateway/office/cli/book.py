@@ -16,7 +16,7 @@ import typer
 
 from gateway.cli import documents, output, send
 from gateway.cli.command import Invocation, Limit, noun
-from gateway.domain.book import Book, BookForm, BookLine, Cell, PaperLetter, Span, Summary
+from gateway.domain.book import Book, BookForm, BookLine, Cell, PaperLetter, RegisterEntry, Span, Summary
 from gateway.domain.document import Source
 from gateway.incoming import by_hand
 from gateway.incoming.by_hand import Attached
@@ -25,7 +25,6 @@ from gateway.office.cli import OfficeSeat
 from gateway.outgoing import manage
 from gateway.outgoing.manage import PaperLine
 from gateway.policy.outgoing import HandedOver, Means
-from gateway.ports.queues import RegisterEntry
 
 Which = Annotated[Book, typer.Argument(help="The book.")]
 Year = Annotated[int | None, typer.Option(min=1900, max=9998, help="Default: this year.")]

@@ -23,6 +23,7 @@ from cryptography import x509
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.event import EventKind
 from gateway.domain.pdf import Placement, Purpose, Wish
+from gateway.domain.queues import InboxPacket
 from gateway.domain.registry import AgencyEntry, AgencyFilter
 from gateway.domain.wall_clock import local
 from gateway.edxml import parse
@@ -35,8 +36,10 @@ from gateway.office.store import partners
 from gateway.ops import explain
 from gateway.outgoing import sign_pdf
 from gateway.outgoing.sign_pdf import SigningDesk, SigningPlan
-from gateway.ports import DeadParcel, InboxPacket, Page, Scratch
+from gateway.ports.axis import DeadParcel
 from gateway.store import reporting
+from gateway.store.blobs import FileScratch
+from gateway.store.repository import Page
 from gateway.stored_content import streamed
 from gateway.trust.pdf_signing import Pin
 
@@ -204,7 +207,7 @@ class TokenSigning:
         agency: HostedAgency,
         source: Callable[[], BinaryIO],
         wish: Wish,
-        scratch: Scratch,
+        scratch: FileScratch,
     ) -> SigningPlan:
         await self.node.pool.run(partial(_copy_to_scratch, source, scratch))
         named = replace(wish, agency_name=agency.name)
@@ -224,7 +227,7 @@ class TokenSigning:
         return await self.node.pool.run(partial(_read_image, path))
 
 
-def _copy_to_scratch(source: Callable[[], BinaryIO], scratch: Scratch) -> None:
+def _copy_to_scratch(source: Callable[[], BinaryIO], scratch: FileScratch) -> None:
     with source() as found:
         copyfileobj(found, scratch.file, PIECE)
     scratch.file.flush()

@@ -17,6 +17,7 @@ from gateway.domain.account import AgencyScope
 from gateway.domain.diagnosis import Diagnosis, Tag, check_words
 from gateway.domain.event import EventKind
 from gateway.domain.pace import HISTORY_KEPT, JobDay, QueueSample
+from gateway.domain.queues import OutboxItem
 from gateway.errors import Clash, GatewayError, NotFound
 from gateway.office.bootstrap.office import Office
 from gateway.office.domain.roles import NODE
@@ -24,7 +25,7 @@ from gateway.office.store import partners
 from gateway.office.store.partners import Flow, TrafficWanted
 from gateway.ops import axis_now, backup, restore, status
 from gateway.ops.status import NodeStatus
-from gateway.ports import HealthProbe, OutboxItem
+from gateway.ports.services import HealthProbe
 from gateway.store import reporting
 from gateway.store.reporting import Load
 

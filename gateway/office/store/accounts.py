@@ -18,7 +18,7 @@ from gateway.domain.event import EventKind
 from gateway.domain.person import Person
 from gateway.office.domain.roles import Delegation, Mailbox, Post, PostRole
 from gateway.office.domain.session import Ended, FailedTries, Session
-from gateway.ports import Clock
+from gateway.ports.services import Clock
 from gateway.store.events import NODE, SqlEvents
 from gateway.store.people import SqlPeople, to_person
 from gateway.store.repository import NodeRows

@@ -27,13 +27,13 @@ from sqlmodel import col
 
 from gateway import errors
 from gateway.domain.account import AgencyScope
-from gateway.domain.book import Book, OutgoingLine, PaperLetter, Span
+from gateway.domain.book import Book, OutgoingLine, PaperLetter, RegisterEntry, Span
 from gateway.domain.document import DocumentChange, IncomingDocument, Kind, OutgoingDocument, OutState
 from gateway.domain.status import NOT_HELD
 from gateway.domain.wall_clock import day_text, local, midnight
-from gateway.ports.queues import Handover, RegisterEntry
 from gateway.ports.services import Clock
 from gateway.store import incoming
+from gateway.store.incoming import Handover
 from gateway.store.outgoing import (
     IS_LINE,
     NO_LINE,

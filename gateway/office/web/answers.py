@@ -28,7 +28,7 @@ from gateway.domain.fields import CHANGE, DRAFT, STATUS
 from gateway.domain.wall_clock import local
 from gateway.office.web import icons
 from gateway.office.web.dates import clock_text, day_text, moment_text
-from gateway.ports import Pool
+from gateway.ports.services import Pool
 from gateway.words import labels
 
 if TYPE_CHECKING:

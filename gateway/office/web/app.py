@@ -34,7 +34,7 @@ from gateway.office.web.deps import Operations, Previews, WebDeps
 from gateway.office.web.pages import ROUTES
 from gateway.office.web.routes import PageRoute, Who, get
 from gateway.ops.evidence.make import EvidenceMaker
-from gateway.ports import Clock, HealthProbe
+from gateway.ports.services import Clock, HealthProbe
 from gateway.words import labels
 
 NOWHERE = "/{rest:(?!api/|problems|docs|static/|metrics|healthz|readyz).*}"

@@ -37,7 +37,7 @@ from gateway.office.web.icons import Emblem
 from gateway.ops.evidence.make import EvidenceMaker
 from gateway.policy import code_file
 from gateway.policy.code_file import CodeFile
-from gateway.ports import Pool
+from gateway.ports.services import Pool
 from gateway.registry.directory import SqlDirectory
 from gateway.store.row import from_json, to_json
 

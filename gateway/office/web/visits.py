@@ -14,6 +14,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from aiohttp import web
 
 from gateway.domain.account import AgencyScope, HostedAgency
+from gateway.domain.queues import InboxPacket
 from gateway.domain.wall_clock import local
 from gateway.errors import Denied, GatewayError, NotFound
 from gateway.office.accounts.acting import Acting
@@ -23,7 +24,6 @@ from gateway.office.web import answers, bell, dates
 from gateway.office.web.deps import WebDeps
 from gateway.office.web.forms import SHORTEST_REASON, Form, Problems
 from gateway.office.web.routes import Needs, PageRoute
-from gateway.ports.queues import InboxPacket
 from gateway.words import labels
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})

@@ -51,6 +51,7 @@ from gateway.domain.evidence import (
 from gateway.domain.forms import Handed
 from gateway.domain.identity import Digest
 from gateway.domain.proof import Step
+from gateway.domain.queues import InboxPacket, OutboxItem
 from gateway.domain.status import document_word
 from gateway.edxml import forms
 from gateway.edxml.policy import XmlPolicy
@@ -59,7 +60,8 @@ from gateway.ops.evidence import log
 from gateway.ops.evidence.judge import UNKNOWN, VALID, JudgedSignature, is_vouched
 from gateway.ops.evidence.log import LogProofs
 from gateway.ops.evidence.pack_file import PackPart, part_of, too_large
-from gateway.ports import Blobs, InboxPacket, OutboxItem, Work
+from gateway.store.blobs import FileBlobs
+from gateway.store.work import SqlWork
 
 if TYPE_CHECKING:
     from gateway.bootstrap.node import OpenNode
@@ -102,7 +104,7 @@ class FoundPackets:
 class Finder:
     """Looks through one view of one agency's rows."""
 
-    def __init__(self, work: Work, blobs: Blobs, code: str, xml: XmlPolicy) -> None:
+    def __init__(self, work: SqlWork, blobs: FileBlobs, code: str, xml: XmlPolicy) -> None:
         """`code` is the agency's own."""
         self._work = work
         self._xml = xml

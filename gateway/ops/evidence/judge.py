@@ -35,7 +35,7 @@ from gateway.edxml.policy import XmlPolicy
 from gateway.errors import CannotTell, InvalidEnvelope
 from gateway.ops.evidence.pack_file import Pack
 from gateway.policy.trust import TrustPolicy, decide
-from gateway.ports import Trust
+from gateway.trust.evidence import NodeTrust
 
 VALID, INVALID, UNKNOWN = "valid", "invalid", "unknown"
 
@@ -145,7 +145,7 @@ class JudgedSignature:
 def judge(
     source: verify.EnvelopeSource,
     bound: Callable[[str], Sequence[Binding]],
-    trust: Trust | None,
+    trust: NodeTrust | None,
     at: datetime,
     *,
     xml: XmlPolicy | None = None,
@@ -163,7 +163,7 @@ def judge(
 
 
 def judge_signer(
-    signed: SignedEnvelope[Envelope], trust: Trust, at: datetime, policy: TrustPolicy
+    signed: SignedEnvelope[Envelope], trust: NodeTrust, at: datetime, policy: TrustPolicy
 ) -> JudgedSignature:
     """Whether the certificate that signed holds, of bytes that are signed as they say."""
     evidence = trust.collect(signed.certificate_der, at)
@@ -197,7 +197,7 @@ _MOST_CERTIFICATE = 64 * 1024
 class Believed:
     """Whom the user believes about packets; `trust` None: nobody. `at` is the time of the check."""
 
-    trust: Trust | None
+    trust: NodeTrust | None
     bindings: Callable[[str], Sequence[Binding]]
     at: datetime
 

@@ -37,7 +37,7 @@ from gateway.ops.evidence.contents import Finder, FoundPackets, Heard, HeldPacke
 from gateway.ops.evidence.judge import ANY_PAST, UNKNOWN, JudgedSignature, judge
 from gateway.ops.evidence.log import JoinedTrees, LogProofs, ProvedLeaf
 from gateway.ops.evidence.pack_file import Ready, part_of, prepare
-from gateway.ports import Pool
+from gateway.ports.services import Pool
 from gateway.store import log_reading
 from gateway.store.events import NODE
 from gateway.store.log_reading import StoredLeaf

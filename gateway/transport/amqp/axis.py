@@ -13,7 +13,8 @@ from typing import BinaryIO, Self
 
 from gateway.domain.document import Lane
 from gateway.errors import Misconfigured, Unreachable
-from gateway.ports import Arrival, AxisState, Clock, DeadParcel, Outcome, Parcel, Pool, Promises
+from gateway.ports.axis import Arrival, AxisState, DeadParcel, Outcome, Parcel, Promises
+from gateway.ports.services import Clock, Pool
 from gateway.transport.amqp import topology as names
 from gateway.transport.amqp.access import Access
 from gateway.transport.amqp.connection import BROKEN, Link, answered, is_missing, said

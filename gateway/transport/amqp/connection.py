@@ -32,7 +32,8 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wai
 
 from gateway.errors import Misconfigured, TransportFailure, Unreachable
 from gateway.log import action, quieten, warn
-from gateway.ports import Clock, Fate, Outcome
+from gateway.ports.axis import Fate, Outcome
+from gateway.ports.services import Clock
 from gateway.transport.amqp.access import Access, Server
 
 # What a broken line, a closed channel or a broker that says no can raise; a bug of ours is none of these.

@@ -18,7 +18,7 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 from gateway.domain.document import Lane
 from gateway.errors import StoreFailure, Unreachable
 from gateway.log import action
-from gateway.ports import Clock, Pool
+from gateway.ports.services import Clock, Pool
 from gateway.transport.amqp import label
 from gateway.transport.amqp import topology as names
 from gateway.transport.amqp.connection import BROKEN, LONGEST_PAUSE_S, Link, answered, persisting, said

@@ -24,7 +24,8 @@ from aio_pika.abc import AbstractIncomingMessage, AbstractQueue
 from gateway.domain.document import Lane
 from gateway.errors import BrokerRefused, Clash, NotFound, Unreachable
 from gateway.log import action
-from gateway.ports import DeadParcel, Pool
+from gateway.ports.axis import DeadParcel
+from gateway.ports.services import Pool
 from gateway.transport.amqp import label, parts_set
 from gateway.transport.amqp import topology as names
 from gateway.transport.amqp.connection import BROKEN, Link, answered, said

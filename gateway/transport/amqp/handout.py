@@ -16,7 +16,7 @@ from typing import BinaryIO
 
 from gateway.domain.document import Lane
 from gateway.domain.pace import ordinary_places
-from gateway.ports import Arrival
+from gateway.ports.axis import Arrival
 from gateway.transport.amqp.label import Label, Unreadable
 from gateway.transport.amqp.topology import LANES, routing_key
 

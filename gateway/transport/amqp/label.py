@@ -18,7 +18,7 @@ from aio_pika.abc import AbstractIncomingMessage
 from gateway.domain.document import Lane
 from gateway.domain.identity import Digest
 from gateway.errors import BrokerRefused
-from gateway.ports import Parcel
+from gateway.ports.axis import Parcel
 from gateway.transport.amqp import topology as names
 from gateway.transport.amqp.topology import LANE, SENDER
 

@@ -21,7 +21,7 @@ from typing import BinaryIO
 
 from gateway.domain.identity import Digest
 from gateway.log import action
-from gateway.ports import Clock
+from gateway.ports.services import Clock
 from gateway.transport.amqp import parts_set
 from gateway.transport.amqp.label import PartLabel, PartLimits, PartRefused
 from gateway.transport.amqp.parts_set import HOLD, OFFERS, AsideReason, KeptPart, PartSet, measured, opener

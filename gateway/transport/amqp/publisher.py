@@ -23,7 +23,8 @@ from aio_pika.exceptions import DeliveryError, PublishError
 from gateway.domain.document import Lane
 from gateway.domain.identity import Digest
 from gateway.errors import BrokerRefused, Unreachable
-from gateway.ports import Clock, Fate, Outcome, Parcel, Pool
+from gateway.ports.axis import Fate, Outcome, Parcel
+from gateway.ports.services import Clock, Pool
 from gateway.transport.amqp import label
 from gateway.transport.amqp import topology as names
 from gateway.transport.amqp.connection import BROKEN, Link, answered, later, said

@@ -23,7 +23,8 @@ from typing import Any, BinaryIO
 from gateway.domain.wall_clock import local
 from gateway.errors import Misconfigured
 from gateway.log import action
-from gateway.ports import Clock, Parcel, Pool
+from gateway.ports.axis import Parcel
+from gateway.ports.services import Clock, Pool
 from gateway.transport.rest.answers import Answer, BadAnswer, TextOrBase64
 from gateway.transport.rest.dialect import ID, InSentList, Listed, ListedAgency, Out, shown, streamed, text
 from gateway.transport.rest.line import Line, NoRights, NotSent, Odd, Question, Turned

@@ -18,7 +18,8 @@ from gateway.domain.forms import Form, Handed
 from gateway.domain.registry import fold_code
 from gateway.errors import TransportFailure
 from gateway.log import warn
-from gateway.ports import Arrival, AxisState, Clock, DeadParcel, Fate, Outcome, Parcel, Pool, Promises
+from gateway.ports.axis import Arrival, AxisState, DeadParcel, Fate, Outcome, Parcel, Promises
+from gateway.ports.services import Clock, Pool
 from gateway.transport.parcel import too_large
 from gateway.transport.rest.dialect import DOCUMENTS, STATUSES, Dialect, ListedAgency
 from gateway.transport.rest.doubt import Doubt, Told, unknown

@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Protocol
 
-from gateway.ports import Parcel, Pool
+from gateway.ports.axis import Parcel
+from gateway.ports.services import Pool
 from gateway.transport.rest.systems import System
 
 ID = re.compile(r"[!-~]{1,200}")

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from gateway.domain.registry import fold_code
-from gateway.ports import Fate, Outcome, Parcel
+from gateway.ports.axis import Fate, Outcome, Parcel
 from gateway.transport.rest.dialect import STATUSES, Dialect, InSentList
 from gateway.transport.rest.systems import System
 

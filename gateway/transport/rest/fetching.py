@@ -18,7 +18,7 @@ from gateway.domain.document import Lane
 from gateway.domain.registry import fold_code
 from gateway.errors import TransportFailure
 from gateway.log import action, warn
-from gateway.ports import Clock, Pool
+from gateway.ports.services import Clock, Pool
 from gateway.transport.rest.dialect import DOCUMENTS, KINDS, Dialect, Listed
 from gateway.transport.rest.ledger import Ledger, Taken
 from gateway.transport.rest.line import CallFailed, Lost, NoRights, NotSent, Turned

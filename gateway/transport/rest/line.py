@@ -27,7 +27,7 @@ from gateway import meters
 from gateway.errors import Unreachable
 from gateway.http_calls import PIECE, HttpCaller, TooLong, parsed
 from gateway.log import action
-from gateway.ports import Clock, Pool
+from gateway.ports.services import Clock, Pool
 from gateway.transport.rest.answers import Answer, BadAnswer
 
 _log = logging.getLogger(__name__)

@@ -17,7 +17,8 @@ from typing import BinaryIO
 
 from gateway.domain.document import Lane
 from gateway.domain.identity import Digest
-from gateway.ports import Clock, Fate, Parcel, Pool
+from gateway.ports.axis import Fate, Parcel
+from gateway.ports.services import Clock, Pool
 from gateway.transport.embedded import EmbeddedAxis
 from gateway.transport.rest.line import NotSent
 

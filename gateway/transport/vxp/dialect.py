@@ -10,7 +10,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, BinaryIO
 
 from gateway.log import action
-from gateway.ports import Clock, Parcel, Pool
+from gateway.ports.axis import Parcel
+from gateway.ports.services import Clock, Pool
 from gateway.transport.rest.answers import Answer, BadAnswer, Base64File
 from gateway.transport.rest.dialect import ID, InSentList, Listed, ListedAgency, Out, shown, streamed, text
 from gateway.transport.rest.line import Line, NoRights, Odd, Question, Turned

@@ -14,7 +14,7 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from gateway.domain.page_picture import DRAWN_KINDS, PageLook, PageWish
-from gateway.ports import Pool
+from gateway.ports.services import Pool
 from gateway.trust.apart import MB, KeptProcess, Lent, ReaderProcess, ReadingLimits
 
 _LOOK = TypeAdapter(PageLook)
@@ -70,7 +70,7 @@ def is_picture(octets: bytes) -> bool:
 
 
 class PageDrawer:
-    """Keeps the promise of `ports.Pages` over boxes."""
+    """Draws pages in boxes."""
 
     def __init__(self, boxes: Sequence[PageBox], pool: Pool) -> None:
         self._boxes = Lent(boxes, pool)

@@ -21,8 +21,7 @@ from pydantic import TypeAdapter
 from gateway.domain.pdf import PdfText
 from gateway.domain.signatures import PdfFacts, RoleRule, SignerRole
 from gateway.errors import Misconfigured, StoreFailure
-from gateway.ports import Pool
-from gateway.ports.content import Readable, size_of
+from gateway.ports.services import Pool, Readable, size_of
 from gateway.trust.apart import MB, KeptProcess, Lent, ReadingLimits
 
 _PIECE = 256 * 1024
@@ -80,7 +79,7 @@ class PdfSandbox(KeptProcess):
 
 
 class SignatureReader:
-    """Keeps the promise of `ports.PdfSignatures` over sandboxes."""
+    """Keeps the promise of `ports.services.PdfSignatures` over sandboxes."""
 
     def __init__(self, sandboxes: Sequence[PdfSandbox], pool: Pool) -> None:
         self._sandboxes = Lent(sandboxes, pool)

@@ -30,7 +30,7 @@ from gateway.office.domain.notice import Audience, NoticeKind, NoticeWish
 from gateway.office.domain.roles import NODE
 from gateway.office.telling import NoticeBoard
 from gateway.ops import backup, restore
-from gateway.ports import Clock
+from gateway.ports.services import Clock
 from gateway.settings import Settings
 from gateway_labs.authority import Authority
 from gateway_labs.demo import people, stage, story

@@ -47,7 +47,7 @@ from gateway.office.domain.task import TaskKind
 from gateway.office.letters import asking
 from gateway.outgoing import addressing, drafting, intake
 from gateway.policy import timers
-from gateway.ports import Fate, Parcel
+from gateway.ports.axis import Fate, Parcel
 from gateway.transport.embedded import EmbeddedAxis
 from gateway_labs.demo import papers, people, stage
 from gateway_labs.demo.acts import Acts, in_one

@@ -21,7 +21,7 @@ from gateway.domain.account import HostedAgency, NumberingMode
 from gateway.domain.proof import Binding
 from gateway.office.bootstrap.office import Office
 from gateway.ops.evidence import pack_file
-from gateway.ports import Clock
+from gateway.ports.services import Clock
 from gateway.settings import Settings, load
 from gateway.trust import seals
 from gateway.trust.keys import KeyDirectory

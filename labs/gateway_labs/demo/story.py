@@ -30,8 +30,9 @@ from gateway.domain.document import (
 from gateway.errors import GatewayError, Refused
 from gateway.office.bootstrap.office import open_office
 from gateway.outgoing import recall
-from gateway.ports import Clock, Page
+from gateway.ports.services import Clock
 from gateway.settings import Settings
+from gateway.store.repository import Page
 from gateway.store.work import SqlWork
 from gateway_labs.demo import stage
 from gateway_labs.demo.acts import Acts

@@ -18,7 +18,8 @@ from gateway.domain.document import Kind, Lane, Urgency
 from gateway.domain.proof import Binding
 from gateway.domain.status import CODES
 from gateway.errors import GatewayError, NotFound
-from gateway.ports import Arrival, Axis, Clock, EnvelopeSigner, Fate, Pool
+from gateway.ports.axis import Arrival, Axis, Fate
+from gateway.ports.services import Clock, EnvelopeSigner, Pool
 from gateway_labs.sandbox import cast as casts
 from gateway_labs.sandbox import judging, packets
 from gateway_labs.sandbox.cast import Cast, Robot, Script

@@ -17,7 +17,7 @@ from gateway.edxml import attachment, schema, verify
 from gateway.edxml.envelope import Envelope
 from gateway.edxml.policy import XmlPolicy
 from gateway.errors import GatewayError, InvalidEnvelope
-from gateway.ports import Arrival
+from gateway.ports.axis import Arrival
 
 _KINDS = frozenset(each.value for each in Kind)
 

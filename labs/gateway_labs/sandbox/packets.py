@@ -36,7 +36,8 @@ from gateway.edxml.envelope import (
     TraceHeader,
 )
 from gateway.edxml.signature import Qualifier
-from gateway.ports import EnvelopeSigner, Parcel
+from gateway.ports.axis import Parcel
+from gateway.ports.services import EnvelopeSigner
 from gateway_labs.sandbox.cast import Cast
 
 TWICE, OTHER_CONTENT, UNBOUND, WRONG_RECIPIENT = (

@@ -37,7 +37,7 @@ from gateway.domain.account import (
 )
 from gateway.domain.wall_clock import local
 from gateway.errors import Misconfigured
-from gateway.ports import Clock, EnvelopeSigner
+from gateway.ports.services import Clock, EnvelopeSigner
 from gateway.settings import Settings, load
 from gateway.trust.keys import KeyDirectory, write_private
 from gateway_labs import trial_node

@@ -13,7 +13,7 @@ import pytest
 from gateway.domain.proof import Binding
 from gateway.errors import Unreachable
 from gateway.pool import ThreadPool
-from gateway.ports import Outcome, Parcel
+from gateway.ports.axis import Outcome, Parcel
 from gateway.transport.embedded import EmbeddedAxis
 from gateway_labs.sandbox.cast import cast
 from gateway_labs.sandbox.hall import Hall

@@ -21,7 +21,7 @@ from gateway.clock import SystemClock
 from gateway.domain.document import Lane
 from gateway.domain.identity import Digest
 from gateway.pool import ThreadPool
-from gateway.ports import Fate, Parcel
+from gateway.ports.axis import Fate, Parcel
 from gateway.transport.embedded import EmbeddedAxis
 from gateway_labs.conformance import run
 from gateway_labs.conformance.line import Line

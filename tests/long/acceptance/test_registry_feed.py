@@ -20,7 +20,7 @@ from gateway.clock import SystemClock
 from gateway.domain.event import EventKind
 from gateway.errors import StoreFailure
 from gateway.incoming.receive import FeedDoor
-from gateway.ports import Arrival, Fate, Parcel
+from gateway.ports.axis import Arrival, Fate, Parcel
 from gateway.registry.feed_file import AgencyLine
 from gateway.settings import load
 from gateway_labs.authority import Authority

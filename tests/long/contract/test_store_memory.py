@@ -20,9 +20,9 @@ from gateway.domain.account import ApiScope, ClientCertificate, HostedAgency, Ke
 from gateway.domain.certificates import KeyEnd
 from gateway.domain.event import BINDING_KINDS, EventKind
 from gateway.office.store.store import SqlOfficeStore
+from gateway.registry.binding_told import SqlBindingLog
 from gateway.registry.directory import SqlDirectory
 from gateway.store import memory as memories
-from gateway.store.decisions import SqlBindingLog
 from gateway.store.drivers import DirectConnection
 from gateway.store.memory import Memory
 from gateway.store.people import SqlKeyEnds
@@ -77,8 +77,7 @@ class Process:
 
 
 def process(store: SqlOfficeStore, clock: ManualClock) -> Process:
-    log = SqlBindingLog(clock)
-    return Process(store, SqlDirectory(store.writer, store.reader, store.memory, clock, log), clock)
+    return Process(store, SqlDirectory(store.writer, store.reader, store.memory, clock), clock)
 
 
 @pytest.fixture

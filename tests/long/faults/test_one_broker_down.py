@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway.pool import ThreadPool
-from gateway.ports import Fate
+from gateway.ports.axis import Fate
 from gateway.transport.amqp.axis import AmqpAxis
 from tests.services import rabbit
 from tests.services.rabbit import Cluster

@@ -20,13 +20,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import StoreFailure
-from gateway.ports import FeedOutcome
 from gateway.registry import feed_file
 from gateway.registry.directory import SqlDirectory
-from gateway.registry.feed import SqlFeed
+from gateway.registry.feed import FeedOutcome, SqlFeed
 from gateway.registry.feed_file import AgencyLine, FeedKind
 from gateway.registry.feed_judge import FeedRoom
-from gateway.store.decisions import SqlBindingLog
 from gateway.store.memory import Memory
 from tests.hostile import feed_child
 from tests.support import feeds, pki, stores
@@ -42,9 +40,7 @@ class Office:
     def __init__(self, room: FeedRoom, folder: Path, clock: ManualClock) -> None:
         self.room, self.folder, self.clock = room, folder, clock
         self.feed = SqlFeed(room)
-        self.directory = SqlDirectory(
-            room.writer, room.reader, Memory(room.reader), clock, SqlBindingLog(clock), room.pool
-        )
+        self.directory = SqlDirectory(room.writer, room.reader, Memory(room.reader), clock, room.pool)
 
     async def given(self, raw: bytes, name: str = "given.feed") -> FeedOutcome:
         path = self.folder / name

@@ -10,7 +10,7 @@ import aio_pika
 import pytest
 from aio_pika.abc import AbstractChannel
 
-from gateway.ports import DeadParcel
+from gateway.ports.axis import DeadParcel
 from gateway.transport.amqp.access import Access
 from gateway.transport.amqp.axis import AmqpAxis
 from tests.support.broker import Broker

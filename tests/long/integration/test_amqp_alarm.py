@@ -21,7 +21,7 @@ from gateway.clock import SystemClock
 from gateway.ops import axis_now, checks
 from gateway.ops.subject import Subject
 from gateway.pool import ThreadPool
-from gateway.ports import Fate
+from gateway.ports.axis import Fate
 from gateway.transport.amqp.access import Access, Server
 from gateway.transport.amqp.axis import AmqpAxis, AmqpOptions
 from gateway.workers.pulse import EVERY, HEARD_LATELY, own_name

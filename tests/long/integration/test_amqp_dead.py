@@ -10,7 +10,7 @@ import pytest
 
 from gateway.domain.document import Lane
 from gateway.errors import NotFound, Unreachable
-from gateway.ports import DeadParcel
+from gateway.ports.axis import DeadParcel
 from gateway.transport.amqp import topology as names
 from gateway.transport.amqp.axis import AmqpAxis
 from gateway.transport.amqp.publisher import Publisher

@@ -15,7 +15,7 @@ import pytest
 from gateway.clock import SystemClock
 from gateway.errors import Misconfigured
 from gateway.ops import axis_now
-from gateway.ports import Fate
+from gateway.ports.axis import Fate
 from gateway.transport.amqp import topology as names
 from gateway.transport.amqp.access import Server
 from gateway.transport.amqp.axis import AmqpAxis, AmqpOptions

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import aio_pika
 
 from gateway.domain.document import Lane
-from gateway.ports import DeadParcel, Fate
+from gateway.ports.axis import DeadParcel, Fate
 from gateway.transport.amqp import label
 from gateway.transport.amqp import topology as names
 from gateway.transport.amqp.axis import AmqpAxis, AmqpOptions

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import BinaryIO
 
 from gateway.domain.document import Lane
-from gateway.ports import Fate, Outcome
+from gateway.ports.axis import Fate, Outcome
 from gateway.transport.amqp import topology as names
 from gateway.transport.amqp.axis import AmqpOptions
 from tests.services.rabbit import quoted

@@ -19,11 +19,11 @@ from sqlalchemy import text
 from gateway import errors
 from gateway.domain.event import EventKind
 from gateway.domain.identity import Digest
+from gateway.domain.pace import SMALL
 from gateway.office.store.store import SqlOfficeStore
 from gateway.ops import backup, restore
 from gateway.ops.backup_file import BackupManifest, Damaged
 from gateway.pool import ThreadPool
-from gateway.ports.content import SMALL
 from gateway.store import dump, migrate, restored
 from gateway.store.blobs import NO_SWEEP, FileBlobs, path_of
 from gateway.store.engine import EngineRole, open_engine

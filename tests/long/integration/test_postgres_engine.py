@@ -18,7 +18,6 @@ from gateway import errors
 from gateway.office.store.store import SqlOfficeStore
 from gateway.registry.directory import SqlDirectory
 from gateway.store import engine, migrate
-from gateway.store.decisions import SqlBindingLog
 from gateway.store.engine import ServerLimits
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, committing, outgoing, with_agencies
@@ -103,7 +102,7 @@ async def number(store: SqlOfficeStore) -> int:
 
 async def test_a_server_that_is_not_there_is_one_named_failure_everywhere(clock: ManualClock) -> None:
     store = SqlOfficeStore(NOBODY, clock)
-    directory = SqlDirectory(store.writer, store.reader, store.memory, clock, SqlBindingLog(clock))
+    directory = SqlDirectory(store.writer, store.reader, store.memory, clock)
 
     with pytest.raises(errors.Misconfigured, match="does not answer"):
         await store.open()

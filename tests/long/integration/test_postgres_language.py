@@ -12,7 +12,6 @@ from gateway.office.store.store import SqlOfficeStore
 from gateway.registry.directory import SqlDirectory
 from gateway.registry.tables import AGENCY
 from gateway.store import migrate
-from gateway.store.decisions import SqlBindingLog
 from tests.support.clock import ManualClock
 from tests.support.databases import fresh_database
 
@@ -38,7 +37,7 @@ async def url(postgres_url: str) -> AsyncIterator[str]:
 async def test_codes_and_names_are_found_by_their_beginning(url: str) -> None:
     clock = ManualClock()
     store = SqlOfficeStore(url, clock)
-    directory = SqlDirectory(store.writer, store.reader, store.memory, clock, SqlBindingLog(clock))
+    directory = SqlDirectory(store.writer, store.reader, store.memory, clock)
     names = {"Z91": "don vi a", "Z91.1": "don vi đ", "Z911": "đon vi", "Z92": "so y"}
     rows = [
         {

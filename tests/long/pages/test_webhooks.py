@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from gateway.domain.webhook import Delivery, DeliveryState, Try, TryCode
 from gateway.office.domain.roles import PostRole
-from gateway.ports.webhooks import LeasedEndpoint, Report
+from gateway.store.webhooks import LeasedEndpoint, Report
 from tests.long.pages.test_accounts import at_work
 from tests.pages.guest import Guest, calling
 from tests.pages.site import Site

@@ -26,6 +26,7 @@ from gateway.domain.document import (
 from gateway.domain.event import Event
 from gateway.domain.identity import Digest, PacketId
 from gateway.domain.proof import Receipt, Terms
+from gateway.domain.queues import InboxPacket, OutboxItem
 from gateway.domain.status import DeliveryStanding, Fact, fold_delivery
 from gateway.domain.wall_clock import local
 from gateway.edxml import verify
@@ -36,7 +37,8 @@ from gateway.incoming.act import StatusCall, StatusDone
 from gateway.office.bootstrap.office import Office
 from gateway.outgoing import accept, dispatch, intake, package, recall
 from gateway.outgoing.intake import Accepted, Once, Order
-from gateway.ports import EnvelopeSigner, InboxPacket, OutboxItem, Parcel, each_axis
+from gateway.ports.axis import Parcel, each_axis
+from gateway.ports.services import EnvelopeSigner
 from gateway.transport.rest.axis import RestAxis
 from tests.hostile import forge
 from tests.support import envelopes

@@ -25,7 +25,7 @@ from gateway.cli.serve import listening
 from gateway.clock import SystemClock
 from gateway.office.bootstrap.office import open_office
 from gateway.ops.checks import Watch
-from gateway.ports import Clock
+from gateway.ports.services import Clock
 from gateway.settings import Settings
 from gateway_labs.demo import stage, story
 from tests.support.clock import ManualClock, MovableClock

@@ -20,7 +20,7 @@ from gateway.edxml.build import AttachmentContent, write
 from gateway.edxml.envelope import Attachment, Code, Envelope, Organisation, OtherInfo
 from gateway.edxml.policy import EnvelopeLimits
 from gateway.pool import ThreadPool
-from gateway.ports import Arrival, AxisDesk, Outcome, Parcel
+from gateway.ports.axis import Arrival, AxisDesk, Outcome, Parcel
 from gateway.transport.lgsp.dialect import LgspDialect
 from gateway.transport.rest.axis import RestAxis, RestOptions, keeper
 from gateway.transport.rest.ledger import Ledger

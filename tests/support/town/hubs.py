@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 from gateway.bootstrap.axis import open_axis
-from gateway.ports import Clock
+from gateway.ports.services import Clock
 from gateway.settings import load
 from gateway.transport.rest.axis import RestAxis
 from gateway_labs.simulators import server

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from gateway.ports import Clock
+from gateway.ports.services import Clock
 from gateway.settings import Settings
 from gateway.transport.rest.axis import RestAxis
 from gateway.transport.rest.systems import Login

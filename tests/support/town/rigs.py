@@ -13,7 +13,8 @@ from typing import Protocol
 from gateway.clock import SystemClock
 from gateway.domain.routes import Pattern, RouteTable, Rule
 from gateway.pool import ThreadPool
-from gateway.ports import AxisDesk, Clock, Fate, each_axis
+from gateway.ports.axis import AxisDesk, Fate, each_axis
+from gateway.ports.services import Clock
 from gateway.transport.amqp.axis import AmqpAxis, AmqpOptions
 from gateway.transport.embedded import EmbeddedAxis
 from gateway.transport.routed import RoutedAxis

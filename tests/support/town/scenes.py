@@ -12,7 +12,7 @@ from gateway.domain.person import Person
 from gateway.office.bootstrap.office import Office, account_rules, open_office
 from gateway.office.desks import AccountDesk
 from gateway.office.domain.roles import PostRole
-from gateway.ports import Clock
+from gateway.ports.services import Clock
 from gateway.settings import Settings
 from gateway_labs.demo import desks, people, stage, story
 from gateway_labs.demo.people import Invited

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from gateway.ports import Clock
+from gateway.ports.services import Clock
 from gateway.settings import Settings
 from gateway.settings.options import Secret
 from gateway.transport.rest.axis import RestAxis

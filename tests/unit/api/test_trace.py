@@ -9,8 +9,7 @@ import pytest
 from aiohttp import web
 from multidict import CIMultiDict
 
-from gateway import log
-from gateway.ports import tracing
+from gateway import log, tracing
 from tests.support import api
 from tests.support.api import DEPARTMENT, PDF, PROVINCE, Door, form, meta
 from tests.support.hooks import Behaviour, Hooked, Receiver, receiving

@@ -18,7 +18,7 @@ from gateway.cli.output import age
 from gateway.domain.document import Lane, Urgency
 from gateway.domain.identity import Digest
 from gateway.pool import ThreadPool
-from gateway.ports import Parcel
+from gateway.ports.axis import Parcel
 from gateway.stopwatch import at_door
 from gateway.transport.embedded import EmbeddedAxis
 from tests.support.clock import START, ManualClock

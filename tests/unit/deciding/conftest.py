@@ -15,12 +15,9 @@ from gateway.domain.event import EventKind
 from gateway.errors import Denied, GatewayError
 from gateway.office.store.store import SqlOfficeStore
 from gateway.pool import ThreadPool
-from gateway.registry.binding import SqlBindings
+from gateway.registry.decisions import SqlDecisions
 from gateway.registry.directory import SqlDirectory
-from gateway.registry.imports import SqlImports
-from gateway.registry.reforms import SqlReforms
 from gateway.registry.tables import AGENCY
-from gateway.store.decisions import SqlBindingLog, SqlDecisions
 from gateway.trust.folder import AnchorFile
 from gateway.trust.person_secrets import PersonSecrets
 from tests.support.clock import ManualClock
@@ -58,15 +55,8 @@ async def store(url: str, clock: ManualClock) -> AsyncIterator[SqlOfficeStore]:
 
 @pytest.fixture
 def desk(store: SqlOfficeStore, clock: ManualClock, pool: ThreadPool, tmp_path: Path) -> DecidingDesk:
-    log = SqlBindingLog(clock)
     return DecidingDesk(
-        decisions=SqlDecisions(
-            store,
-            clock,
-            lambda line, by: SqlBindings(line, clock, log, by),
-            SqlReforms,
-            lambda line: SqlImports(line, pool),
-        ),
+        decisions=SqlDecisions(store, clock, pool),
         secrets=PersonSecrets(),
         anchors=AnchorFile(tmp_path / "ca.pem"),
         clock=clock,
@@ -77,7 +67,7 @@ def desk(store: SqlOfficeStore, clock: ManualClock, pool: ThreadPool, tmp_path: 
 
 @pytest.fixture
 def directory(store: SqlOfficeStore, clock: ManualClock) -> SqlDirectory:
-    return SqlDirectory(store.writer, store.reader, store.memory, clock, SqlBindingLog(clock))
+    return SqlDirectory(store.writer, store.reader, store.memory, clock)
 
 
 class Edit(Protocol):

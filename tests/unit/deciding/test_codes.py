@@ -15,7 +15,6 @@ from gateway.domain.registry_reform import DecidingDocument, Reform, ReformKind
 from gateway.errors import Clash
 from gateway.office.store.store import SqlOfficeStore
 from gateway.registry.directory import SqlDirectory
-from gateway.store.decisions import SqlBindingLog
 from tests.support import people
 from tests.support.clock import ManualClock
 from tests.support.people import Someone
@@ -48,9 +47,7 @@ async def proposed(both: Both, directory: SqlDirectory, text: str) -> Proposal:
 
 
 async def test_one_person_adds_and_does_not_change(store: SqlOfficeStore, clock: ManualClock) -> None:
-    strict = SqlDirectory(
-        store.writer, store.reader, store.memory, clock, SqlBindingLog(clock), two_people=True
-    )
+    strict = SqlDirectory(store.writer, store.reader, store.memory, clock, two_people=True)
     await strict.load_starter()
     plan = await strict.plan_import("code,name\nH49,Tên đã nhập\nZ91,UBND tỉnh\n".encode())
     assert not strict.needs_two(plan), "a starter row counts as empty"

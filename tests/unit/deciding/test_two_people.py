@@ -410,11 +410,11 @@ def anchored(der: bytes) -> ProposalContent:
 async def test_threat_115_a_root_certificate_needs_two_people_too(desk: DecidingDesk) -> None:
     an, binh = await people.two(desk)
     proposal = await people.proposed(an, content=anchored(pki.der(pki.root().certificate)))
-    assert desk.anchors.certificates() == []  # type: ignore[attr-defined]  # the file behind the port
+    assert desk.anchors.certificates() == []
 
     await people.approved(binh, proposal)
 
-    (found,) = desk.anchors.certificates()  # type: ignore[attr-defined]  # as above
+    (found,) = desk.anchors.certificates()
     assert isinstance(found, x509.Certificate)
     assert await kinds(desk, "anchors") == [EventKind.ANCHOR_APPROVED]
 
@@ -436,4 +436,4 @@ async def test_an_anchor_that_a_node_would_not_start_with_is_refused_when_it_is_
     for der in ders:
         with pytest.raises(Clash, match="no authority"):
             await people.approved(binh, await people.proposed(an, content=anchored(der)))
-        assert desk.anchors.certificates() == []  # type: ignore[attr-defined]  # the file behind the port
+        assert desk.anchors.certificates() == []

@@ -12,7 +12,7 @@ import pytest
 from gateway.errors import SignerDown, StoreFailure
 from gateway.incoming import receive
 from gateway.office.store.store import OfficeWork
-from gateway.ports import Scanner
+from gateway.ports.services import Scanner
 from gateway.trust.keys import FileSigner
 from tests.support.cases import Cases
 from tests.support.clock import START

@@ -12,7 +12,7 @@ from gateway.domain.identity import Digest
 from gateway.edxml import build
 from gateway.edxml.envelope import Envelope, Organisation, ResponseFor, StatusReport
 from gateway.incoming import receive
-from gateway.ports import Arrival
+from gateway.ports.axis import Arrival
 from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE, Town, opened
 from tests.support.town.axes import on_two
 

@@ -17,7 +17,10 @@ from gateway.domain.identity import Digest
 from gateway.errors import Clash, StaleLease, StoreFailure
 from gateway.incoming import process, receive, verify
 from gateway.policy import upkeep
-from gateway.ports import Blobs, Directory, Kept, Pool, Scratch
+from gateway.ports.services import Pool
+from gateway.registry.directory import SqlDirectory
+from gateway.store.blob_refs import Kept
+from gateway.store.blobs import FileBlobs, FileScratch
 from gateway.store.transaction import Transaction
 from gateway.workers import couriers
 from tests.support.faulty import Faulty, Meanwhile
@@ -105,13 +108,13 @@ async def test_a_packet_damaged_on_our_disk_is_healed_when_its_sender_sends_it_a
 class Forgetful:
     """Between the keeping of content and the first reference to it, somebody who had the same content lets go of it."""
 
-    def __init__(self, real: Blobs) -> None:
+    def __init__(self, real: FileBlobs) -> None:
         self._real = real
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._real, name)
 
-    async def keep(self, scratch: Scratch, digest: Digest, size: int) -> Kept:
+    async def keep(self, scratch: FileScratch, digest: Digest, size: int) -> Kept:
         kept = await self._real.keep(scratch, digest, size)
         await self._real.forget([digest])
         return kept
@@ -128,7 +131,7 @@ async def test_content_that_another_lets_go_of_before_it_is_referred_to_loses_no
     packet = town.forge(document(), FILES)
     await town.deliver(packet)
     (arrival,) = await town.node.inn.axis.take(1, LEASE_S)
-    blobs = cast(Blobs, Forgetful(town.node.inn.blobs))
+    blobs = cast(FileBlobs, Forgetful(town.node.inn.blobs))
 
     with lost_for_now(lies_in):
         await receive.run(replace(town.node.inn, blobs=blobs), arrival)
@@ -144,7 +147,7 @@ async def test_content_that_another_lets_go_of_before_it_is_referred_to_refuses_
     town: Town, lies_in: str
 ) -> None:
     """Not as something that is not there: whoever tries again succeeds."""
-    blobs = cast(Blobs, Forgetful(town.node.out.blobs))
+    blobs = cast(FileBlobs, Forgetful(town.node.out.blobs))
     hindered = replace(town, node=replace(town.node, out=replace(town.node.out, blobs=blobs)))
 
     with lost_for_now(lies_in) as failure:
@@ -269,7 +272,7 @@ async def test_a_worker_whose_lease_ran_out_brings_no_plain_octets_back(town: To
     if when == "before it writes":
         await taken_over()
     else:
-        desk = replace(desk, blobs=cast(Blobs, Meanwhile(desk.blobs, "keep", taken_over)))
+        desk = replace(desk, blobs=cast(FileBlobs, Meanwhile(desk.blobs, "keep", taken_over)))
     with pytest.raises(StaleLease):
         await process._keep_octets(desk, late, proved)
 
@@ -285,7 +288,7 @@ async def test_no_thread_waits_while_the_directory_is_asked_for_a_senders_certif
     async def every_thread_is_free() -> None:
         await asyncio.gather(*(town.node.pool.run(lambda: meeting.wait(LIMIT_S)) for _ in range(threads)))
 
-    directory = cast(Directory, Meanwhile(town.node.inn.directory, "bindings", every_thread_is_free))
+    directory = cast(SqlDirectory, Meanwhile(town.node.inn.directory, "bindings", every_thread_is_free))
     (leased,) = await town.node.store.claim_inbox(1, LEASE_S)
     await process.run(replace(town.node.inn, directory=directory), leased)
 

@@ -12,7 +12,7 @@ import pytest
 
 from gateway.ops import axis_now
 from gateway.pool import ThreadPool
-from gateway.ports import AxisState
+from gateway.ports.axis import AxisState
 from gateway.transport.embedded import EmbeddedAxis
 from gateway.workers.pulse import HEARD_LATELY, Pulse, own_name
 from tests.support.clock import START, ManualClock

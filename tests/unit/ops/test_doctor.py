@@ -24,6 +24,7 @@ from gateway.domain.diagnosis import Diagnosis, worst
 from gateway.domain.document import Lane
 from gateway.domain.event import EventKind
 from gateway.domain.pace import Beat, Way
+from gateway.domain.sealed_log import LogHead
 from gateway.errors import TransportFailure
 from gateway.office.store.store import SqlOfficeStore
 from gateway.ops import checks
@@ -31,8 +32,7 @@ from gateway.ops.checks_of_parts import log_findings
 from gateway.ops.subject import Subject
 from gateway.policy import upkeep
 from gateway.pool import ThreadPool
-from gateway.ports import AxisState
-from gateway.ports.node import LogHead
+from gateway.ports.axis import AxisState
 from gateway.settings import Database, Secret, Settings, WorkerSettings, load
 from gateway.stopwatch import Stopwatch
 from gateway.store import migrate, restored

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.ops.checks_of_parts import hold_findings, scanner_finding
-from gateway.ports import ScannerState
+from gateway.ports.services import ScannerState
 from gateway.words import labels
 
 

@@ -18,7 +18,7 @@ from gateway.domain.diagnosis import Tag, check_words, condition
 from gateway.errors import StoreFailure
 from gateway.ops.checks import KEPT, Watch
 from gateway.ops.subject import SCHEMA_EVERY
-from gateway.ports import AxisState
+from gateway.ports.axis import AxisState
 from gateway.store import data_folder
 from gateway.store.data_folder import Room
 from gateway.workers import couriers

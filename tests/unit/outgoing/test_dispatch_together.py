@@ -13,10 +13,12 @@ import pytest
 
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import OutgoingDocument
+from gateway.domain.queues import LeasedOutbox
 from gateway.errors import StoreFailure
 from gateway.outgoing import dispatch
 from gateway.outgoing.desk import OutDesk
-from gateway.ports import Fate, LeasedOutbox, Outcome, Parcel, Work
+from gateway.ports.axis import Fate, Outcome, Parcel
+from gateway.store.work import SqlWork
 from tests.support.kept import Lying
 from tests.support.node import COMMUNE, DEPARTMENT, LEASE_S, PROVINCE, Town
 
@@ -58,7 +60,7 @@ def at_units(desk: OutDesk, begun: list[str], *errors: BaseException) -> OutDesk
     """The first units of work are not begun: one for each error. Those that are begun are noted."""
     left = list(errors)
 
-    def begin(scope: AgencyScope) -> AbstractAsyncContextManager[Work]:
+    def begin(scope: AgencyScope) -> AbstractAsyncContextManager[SqlWork]:
         if left:
             raise left.pop(0)
         begun.append(scope.agency_id)

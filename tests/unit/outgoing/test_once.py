@@ -11,12 +11,14 @@ from typing import Any, cast
 import pytest
 
 from gateway.domain.document import FileRole, OutgoingDocument
+from gateway.domain.pace import SMALL
 from gateway.errors import Clash, NotFound, Refused
 from gateway.outgoing import intake, manage
 from gateway.outgoing.accept import IN_FLIGHT, request_digest
 from gateway.outgoing.intake import Accepted, Once, Order
-from gateway.ports import Blobs, Directory, Remembered
-from gateway.ports.content import SMALL
+from gateway.registry.directory import SqlDirectory
+from gateway.store.api_calls import Remembered
+from gateway.store.blobs import FileBlobs
 from tests.support.api import pdf
 from tests.support.faulty import Meanwhile
 from tests.support.node import DEPARTMENT, PDF, PROVINCE, Town, draft
@@ -88,7 +90,7 @@ async def chunks() -> AsyncIterator[bytes]:
 
 def interrupted(town: Town, act: Callable[[], Awaitable[object]]) -> Town:
     """The town; when its first file is kept, such as an envelope of `IN_A_FILE`, something else happens first."""
-    blobs = cast(Blobs, Meanwhile(town.node.out.blobs, "keep", act))
+    blobs = cast(FileBlobs, Meanwhile(town.node.out.blobs, "keep", act))
     return replace(town, node=replace(town.node, out=replace(town.node.out, blobs=blobs)))
 
 
@@ -163,7 +165,7 @@ async def test_a_repeat_that_was_accepted_while_this_one_is_checked_gets_the_fir
     async def meanwhile() -> None:
         earlier.append(document_of(await post(town, key=once("k1"), external_id="q-1")))
 
-    directory = cast(Directory, Meanwhile(town.node.out.directory, "resolve", meanwhile))
+    directory = cast(SqlDirectory, Meanwhile(town.node.out.directory, "resolve", meanwhile))
     later = replace(town, node=replace(town.node, out=replace(town.node.out, directory=directory)))
 
     repeated = await post(later, key=once("k2"), external_id="q-1")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import cast
 
 from gateway.outgoing.reach import KEPT, SILENT, Reach
-from gateway.ports import Axis
+from gateway.ports.axis import Axis
 from tests.support.clock import START
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from gateway.domain.sealed_log import NO_SEAL, PublishedSeal, Seal
+from gateway.domain.sealed_log import NO_SEAL, LogHead, PublishedSeal, Seal
 from gateway.policy import upkeep
 from gateway.policy.upkeep import Rhythm
-from gateway.ports.node import LogHead
 from tests.support.clock import START
 from tests.support.sealed import seal_key
 

@@ -8,7 +8,6 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.registry.directory import SqlDirectory
-from gateway.store.decisions import SqlBindingLog
 from gateway.store.engine import EngineRole, open_engine
 from gateway.store.memory import Memory
 from tests.support.clock import ManualClock
@@ -43,4 +42,4 @@ async def memory(url: str, writer: AsyncEngine) -> AsyncIterator[Memory]:
 
 @pytest.fixture
 def directory(writer: AsyncEngine, reader: AsyncEngine, memory: Memory, clock: ManualClock) -> SqlDirectory:
-    return SqlDirectory(writer, reader, memory, clock, SqlBindingLog(clock))
+    return SqlDirectory(writer, reader, memory, clock)

@@ -22,7 +22,6 @@ from gateway.registry.feed_file import FeedKind, FeedRefused
 from gateway.registry.feed_judge import FeedRoom
 from gateway.registry.importing import row_values
 from gateway.registry.tables import AGENCY
-from gateway.store.decisions import SqlBindingLog
 from gateway.store.engine import EngineRole, open_engine
 from gateway.store.memory import Memory
 from tests.support import feeds, pki, stores
@@ -35,9 +34,7 @@ class Side:
     def __init__(self, room: FeedRoom, folder: Path) -> None:
         self.room, self.folder = room, folder
         self.feed = SqlFeed(room)
-        self.directory = SqlDirectory(
-            room.writer, room.reader, Memory(room.reader), room.clock, SqlBindingLog(room.clock), room.pool
-        )
+        self.directory = SqlDirectory(room.writer, room.reader, Memory(room.reader), room.clock, room.pool)
 
     async def holds(self, rows: Mapping[str, AgencyRecord]) -> None:
         """Exactly these, as imported."""

@@ -21,7 +21,6 @@ from gateway.pool import ThreadPool
 from gateway.registry import csv_file
 from gateway.registry.directory import SqlDirectory
 from gateway.registry.planning import Base, on_circles, plan
-from gateway.store.decisions import SqlBindingLog
 from gateway.store.memory import Memory
 from tests.support import pki
 from tests.support.cases import Cases
@@ -204,7 +203,7 @@ async def test_a_plan_writes_nothing_and_is_the_same_from_the_pool(
 ) -> None:
     raw = b"code,name\nZ91,Sao Mai\n"
     with closing(ThreadPool(1)) as pool:
-        pooled = SqlDirectory(writer, reader, memory, clock, SqlBindingLog(clock), pool)
+        pooled = SqlDirectory(writer, reader, memory, clock, pool)
         assert await pooled.plan_import(raw) == await directory.plan_import(raw)
 
     assert await everything(directory) == {}

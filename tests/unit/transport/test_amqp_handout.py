@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gateway.domain.document import Lane
 from gateway.domain.identity import Digest
-from gateway.ports import Arrival
+from gateway.ports.axis import Arrival
 from gateway.transport.amqp.handout import BrokerDelivery, HandOut
 from gateway.transport.amqp.label import Label
 from tests.support.waiting import until

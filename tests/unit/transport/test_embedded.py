@@ -18,7 +18,7 @@ import pytest
 from gateway.domain.document import Lane
 from gateway.errors import BrokerRefused, Misconfigured, NotFound, Unreachable
 from gateway.pool import ThreadPool
-from gateway.ports import Fate
+from gateway.ports.axis import Fate
 from gateway.transport import queue_file
 from gateway.transport.embedded import EmbeddedAxis
 from gateway.transport.parcel import SMALL, STALE_S

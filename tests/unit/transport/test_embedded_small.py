@@ -17,7 +17,7 @@ import pytest
 
 from gateway.errors import BrokerRefused, Unreachable
 from gateway.pool import ThreadPool
-from gateway.ports import Fate, Parcel
+from gateway.ports.axis import Fate, Parcel
 from gateway.transport import embedded, queue_file
 from gateway.transport.embedded import EmbeddedAxis
 from gateway.transport.parcel import SMALL

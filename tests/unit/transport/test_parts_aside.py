@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import Clash, NotFound, StoreFailure
-from gateway.ports import DeadParcel
+from gateway.ports.axis import DeadParcel
 from gateway.transport.amqp.dead import AsideSets
 from gateway.transport.amqp.parts_set import AsideReason
 from gateway.transport.amqp.parts_spool import Landed, Spool

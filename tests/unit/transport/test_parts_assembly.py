@@ -11,7 +11,7 @@ import pytest
 
 from gateway.errors import StoreFailure
 from gateway.pool import ThreadPool
-from gateway.ports import Arrival, DeadParcel
+from gateway.ports.axis import Arrival, DeadParcel
 from gateway.transport.amqp.consumer import Assembly
 from gateway.transport.amqp.dead import AsideSets
 from gateway.transport.amqp.handout import HandOut, Hosted

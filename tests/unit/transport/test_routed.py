@@ -17,7 +17,7 @@ from gateway.domain.forms import Form
 from gateway.domain.routes import OnTrouble, Pattern, RouteTable, Rule, Trail
 from gateway.errors import NotFound, Unreachable
 from gateway.pool import ThreadPool
-from gateway.ports import Arrival, AxisDesk, Fate, Outcome, Parcel, Promises
+from gateway.ports.axis import Arrival, AxisDesk, Fate, Outcome, Parcel, Promises
 from gateway.transport.embedded import EmbeddedAxis
 from gateway.transport.routed import RoutedAxis
 from tests.support.clock import ManualClock

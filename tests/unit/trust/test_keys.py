@@ -20,7 +20,7 @@ from gateway.domain.identity import Digest, PacketId
 from gateway.edxml.signature import Qualifier, parse, sign_body
 from gateway.errors import Clash, Misconfigured, NotFound
 from gateway.policy.trust import fingerprint
-from gateway.ports import EnvelopeSigner
+from gateway.ports.services import EnvelopeSigner
 from gateway.registry.feed_judge import TAG
 from gateway.trust.key_material import ENVELOPES, FEEDS
 from gateway.trust.keys import CURVE_ORDERS, KeyDirectory, KeyKind, password_from

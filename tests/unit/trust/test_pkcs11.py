@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.errors import Misconfigured, NotFound, SignerDown
-from gateway.ports import EnvelopeSigner
+from gateway.ports.services import EnvelopeSigner
 from gateway.trust.key_material import CURVE_ORDERS, ENVELOPES, TOKEN
 from gateway.trust.keys import KeyDirectory, KeyKind
 from gateway.trust.pkcs11_keys import Pkcs11Token, label

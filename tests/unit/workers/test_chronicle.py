@@ -5,16 +5,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
+from typing import cast
 
 import pytest
 
-from gateway.domain.pace import SAMPLED_EVERY, Beat, JobDay, QueueSample
+from gateway.domain.pace import SAMPLED_EVERY, Beat, QueueSample
 from gateway.errors import TransportFailure, Unreachable
 from gateway.office.domain.notice import Mail
 from gateway.office.mail import WatchedMail
 from gateway.pool import ThreadPool
+from gateway.store.history import SqlHistory
 from gateway.workers.pulse import Chronicle, Pulse
 from tests.support.clock import START, ManualClock
 
@@ -38,12 +40,6 @@ class Kept:
         self.calls += 1
         self.beats += beats
         self.samples_ += sampled
-
-    async def samples(self, since: datetime, queue: str | None = None) -> Sequence[QueueSample]:
-        return self.samples_
-
-    async def days(self, since: date) -> Sequence[JobDay]:
-        return ()
 
 
 @dataclass
@@ -75,7 +71,7 @@ def chronicle(
     pulse: Pulse, kept: Kept, line: Line | None = None, off: frozenset[str] = frozenset()
 ) -> Chronicle:
     return Chronicle(
-        history=kept,
+        history=cast(SqlHistory, kept),
         pulse=pulse,
         axis=line or Line(),
         clock=pulse.clock,

@@ -21,7 +21,7 @@ from gateway.domain.proof import Binding, Evidence
 from gateway.errors import StoreFailure
 from gateway.policy import trust, upkeep
 from gateway.policy.upkeep import CertificateEnding
-from gateway.ports import Trust
+from gateway.trust.evidence import NodeTrust
 from gateway.workers.key_watch import EVERY, KeyWatch
 from gateway_labs.authority import Authority
 from tests.support.node import DEPARTMENT, PROVINCE, Town
@@ -94,7 +94,7 @@ async def test_an_idle_loop_looks_once_an_hour(town: Town) -> None:
 class Revoked:
     """Says of these certificates that they are revoked."""
 
-    trust: Trust
+    trust: NodeTrust
     ders: frozenset[bytes]
 
     def collect(self, certificate_der: bytes, at: datetime) -> Evidence:

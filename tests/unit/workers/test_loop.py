@@ -8,9 +8,9 @@ from datetime import timedelta
 
 import pytest
 
+from gateway.domain.queues import Lease
 from gateway.errors import NotFound, StaleLease, StoreFailure
 from gateway.incoming import settle
-from gateway.ports import Lease
 from gateway.workers import loop
 from gateway.workers.clocks import Clocks
 from tests.support.node import DEPARTMENT, LEASE_S, PROVINCE, Town, recall_of

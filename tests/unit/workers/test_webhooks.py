@@ -17,7 +17,7 @@ from gateway.domain.account import ApiScope
 from gateway.domain.event import EventKind
 from gateway.domain.webhook import DeliveryState, EndpointState, PauseWhy, TryCode
 from gateway.errors import NotFound, StaleLease
-from gateway.ports.webhooks import Report
+from gateway.store.webhooks import Report
 from tests.support import node
 from tests.support.hooks import Behaviour, Hooked, Receiver, answers, fine, is_signed, near, receiving
 from tests.support.node import DEPARTMENT

@@ -17,6 +17,7 @@ from aiohttp import web
 
 from gateway.document_view.facts import received_word, state_word
 from gateway.domain.document import URGENCY_KEYS, WORKED_ON
+from gateway.domain.queues import InboxPacket
 from gateway.domain.text import fold, sought
 from gateway.errors import Clash, NotFound
 from gateway.office.accounts import tags_and_views
@@ -42,7 +43,6 @@ from gateway.office.web.listing.asking import (
 from gateway.office.web.listing.list_rows import Sees, marked
 from gateway.office.web.routes import Needs, both, get, post
 from gateway.office.web.visits import Visit, claimed_sender
-from gateway.ports.queues import InboxPacket
 
 SEE = (Needs(right=Right.SEE_CONTENT),)
 # The menu entry of each list, by which its routes are called too.

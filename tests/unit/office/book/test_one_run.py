@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -23,6 +23,7 @@ from gateway.incoming.act import StatusCall
 from gateway.incoming.by_hand import TypedMail
 from gateway.incoming.desk import InDesk
 from gateway.office.book import books
+from gateway.store.store import SqlStore
 from tests.support.clock import ManualClock
 from tests.support.node import Town, opened
 from tests.support.stores import incoming
@@ -88,7 +89,7 @@ class Story:
     async def crash(self, *, committed: bool) -> None:
         """The clerk sends the form again after the crash."""
         id = self.town.clock.new_id("inb_")
-        broken = replace(self.desk, store=Crashing(self.desk.store, committed=committed))
+        broken = replace(self.desk, store=cast(SqlStore, Crashing(self.desk.store, committed=committed)))
         with suppress(StoreFailure):
             await by_hand.enter(broken, self.scope, self.letter(id=id))
         await self.enter(id=id)

@@ -9,12 +9,12 @@ from datetime import timedelta
 import pytest
 
 from gateway.domain.document import Assignment, InState, Urgency
+from gateway.domain.queues import InboxPacket
 from gateway.domain.status import Fact, RequestKind, Track
 from gateway.office.desks import TodoDesk
 from gateway.office.domain.notice import OwnDesk, Partner, RingKind
 from gateway.office.ringing import RingBoard
 from gateway.office.todo import TaskBell
-from gateway.ports.queues import InboxPacket
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, inbox_item
 from tests.unit.office.todo.conftest import TodoOffice

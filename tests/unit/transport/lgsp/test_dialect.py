@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from gateway.ports import Fate
+from gateway.ports.axis import Fate
 from gateway.transport.rest.axis import RestAxis
 from gateway.transport.rest.dialect import ListedAgency
 from tests.support.clock import ManualClock

@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 
 from gateway.pool import ThreadPool
-from gateway.ports import Fate, Outcome, Parcel
+from gateway.ports.axis import Fate, Outcome, Parcel
 from gateway.transport.rest.answers import Answer
 from gateway.transport.rest.axis import RestAxis
 from gateway.transport.rest.line import Line, Odd, OddAnswer, Question

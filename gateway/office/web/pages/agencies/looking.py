@@ -20,7 +20,7 @@ from gateway.office.web.pages.agencies import ground
 from gateway.office.web.routes import Who, get
 from gateway.office.web.visits import Visit, where
 from gateway.outgoing.check import form_of
-from gateway.ports import Page
+from gateway.store.repository import Page
 
 _LEVELS = ("1", "2", "3", "4")
 _STANDINGS = {"dang-hoat-dong": "active", "sap-hieu-luc": "upcoming", "da-giai-the": "ended"}

@@ -12,6 +12,7 @@ from functools import partial
 
 from aiohttp import web
 
+from gateway.domain.queues import InboxPacket
 from gateway.edxml.parse import View
 from gateway.errors import BadForm, Clash, InvalidEnvelope, NotFound, TransportFailure
 from gateway.incoming import process
@@ -33,7 +34,7 @@ from gateway.office.web.pages.operations.state import (
 )
 from gateway.office.web.routes import Who
 from gateway.office.web.visits import Visit, claimed_sender
-from gateway.ports import DeadParcel, InboxPacket
+from gateway.ports.axis import DeadParcel
 from gateway.words import labels
 
 _DEAD = f"{PATH}/goi-tin-loi"

@@ -1,0 +1,109 @@
+"""One transaction for what persons decide: people, proposals, ends of keys, events, and what the registry keeps in the same
+database: bindings, imports and reforms. In: the store. Out: a unit of work, with what lies under codes on this node,
+which is looked at across agencies."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from sqlalchemy import func, select
+from sqlmodel import col
+
+from gateway.domain.account import AgencyScope, HostedAgency
+from gateway.domain.document import UNDECIDED, WORKED_ON
+from gateway.ports.services import Clock, Pool
+from gateway.registry.binding import SqlBindings
+from gateway.registry.imports import SqlImports
+from gateway.registry.reforms import SqlReforms
+from gateway.store.events import NODE, SqlEvents
+from gateway.store.people import SqlKeyEnds, SqlPeople, SqlProposals
+from gateway.store.repository import NodeRows
+from gateway.store.row import from_json
+from gateway.store.store import SqlStore
+from gateway.store.tables import DeliveryRow, IncomingRow
+from gateway.store.tables_node import HostedAgencyRow
+from gateway.store.transaction import Transaction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodesInUse:
+    """What lies under codes on this node: our mail to them that has not left, documents that are open, agencies hosted."""
+
+    queued: Mapping[str, int] = field(default_factory=dict)
+    open_documents: Mapping[str, int] = field(default_factory=dict)
+    hosted: frozenset[str] = frozenset()
+    exchanged: tuple[str, ...] = ()
+    """Those of the codes under which any document came or went."""
+
+
+class SqlDecision:
+    """One unit of work, acted in by one principal: everything becomes visible together at `commit`, or not at all."""
+
+    def __init__(self, tx: Transaction, clock: Clock, pool: Pool, principal_id: str) -> None:
+        self._tx = tx
+        self.people = SqlPeople(tx)
+        self.proposals = SqlProposals(tx)
+        self.bindings = SqlBindings(tx.connection, clock, principal_id)
+        self.reforms = SqlReforms(tx.connection)
+        self.imports = SqlImports(tx.connection, pool)
+        self.waits = SqlWaits(tx)
+        self.key_ends = SqlKeyEnds(tx)
+        self.events = SqlEvents(tx, AgencyScope(agency_id=NODE, principal_id=principal_id), clock)
+
+    async def commit(self) -> None:
+        await self._tx.commit()
+
+
+class SqlDecisions:
+    """Units of work for what persons decide."""
+
+    def __init__(self, store: SqlStore, clock: Clock, pool: Pool) -> None:
+        self._store = store
+        self._clock = clock
+        self._pool = pool
+
+    @asynccontextmanager
+    async def begin(self, principal_id: str) -> AsyncIterator[SqlDecision]:
+        async with self._store.writing() as tx:
+            yield SqlDecision(tx, self._clock, self._pool, principal_id)
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[SqlDecision]:
+        async with self._store.reading() as tx:
+            yield SqlDecision(tx, self._clock, self._pool, "")
+
+
+_NOT_LEFT = ("queued", "sending")
+_OPEN = [*map(str, UNDECIDED + WORKED_ON)]
+
+
+class SqlWaits(NodeRows):
+    """What lies under codes, asked of the rows of documents."""
+
+    async def of(self, codes: Sequence[str]) -> CodesInUse:
+        if not codes:
+            return CodesInUse()
+        hosted = {
+            agency.id: agency.code
+            for row in await self._tx.rows(HostedAgencyRow, select(HostedAgencyRow))
+            if (agency := from_json(HostedAgency, row.body)).left_at is None and agency.code in codes
+        }
+        mine = (col(IncomingRow.agency_id).in_(list(hosted)), col(IncomingRow.state).in_(_OPEN))
+        opened = select(col(IncomingRow.agency_id), func.count()).where(*mine)
+        return CodesInUse(
+            queued=await self._counted(codes, waiting=True),
+            open_documents={
+                hosted[agency]: count
+                for agency, count in await self._tx.tuples(opened.group_by(col(IncomingRow.agency_id)))
+            },
+            hosted=frozenset(hosted.values()),
+            exchanged=tuple(sorted(await self._counted(codes, waiting=False))),
+        )
+
+    async def _counted(self, codes: Sequence[str], *, waiting: bool) -> dict[str, int]:
+        query = select(col(DeliveryRow.code), func.count()).where(col(DeliveryRow.code).in_(list(codes)))
+        if waiting:
+            query = query.where(col(DeliveryRow.state).in_(_NOT_LEFT))
+        return {row[0]: row[1] for row in await self._tx.tuples(query.group_by(col(DeliveryRow.code)))}
