@@ -217,7 +217,7 @@ def first_page(reader: PdfReader, deadline: float) -> PdfText | None:
     try:
         page = _first_page(reader)
         seconds = min(_TEXT_SECONDS, deadline - time.monotonic())
-        return read_page(reader, page, seconds) if page is not None else None
+        return read_page(page, seconds) if page is not None else None
     except (*LIBRARY, MemoryError):
         return None
 

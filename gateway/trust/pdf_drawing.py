@@ -1,69 +1,63 @@
 """Follows the drawing operators of a PDF page as far as text is concerned, and turns the codes that it shows into
 letters, where its font says which they are. In: a page or a form. Out: pieces of text, each with the matrix in force,
-its width and how it is drawn; and the places of pictures. Bounded by a deadline and a number of operators. A font
-that does not say which letters it draws is not readable, and nothing is guessed. Part of `trust.pdf_layout`."""
+its width and how it is drawn; and the places of pictures. Each operator is followed as it is parsed, so that the
+deadline, the number of steps and the bytes of one stream bound the parsing too. A font that does not say which letters
+it draws is not readable: its pieces have no text, and nothing is guessed. Part of `trust.pdf_layout`."""
 
 from __future__ import annotations
 
+import io
 import time
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pypdf import PageObject
 from pypdf._codecs.adobe_glyphs import adobe_glyphs
-from pypdf.errors import PyPdfError
 from pypdf.generic import ArrayObject, ContentStream, DictionaryObject, StreamObject
 from pypdf.generic._font import Font
+
+from gateway.trust.pdf import LIBRARY
 
 _MIDDLING = 500.0  # thousandths of the type size, where a font tells no width
 _BLACK = 600
 _FORCE_BOLD = 1 << 18
 _SYMBOLIC = 1 << 2
-_BROKEN = (PyPdfError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextFont:
-    """How one font's codes are read. `codec` is of two-byte codes; else `table` maps each byte."""
+    """How one font's codes are read. `known` is None where it does not say which letters it draws; `octets` is how many a
+    code usually has."""
 
-    readable: bool = False
-    bold: bool = False
-    codec: str | None = None
-    table: dict[int, str] = field(default_factory=dict)
-    letters_of: dict[Any, str] = field(default_factory=dict)
-    widths: dict[Any, float] = field(default_factory=dict)
+    bold: bool
+    octets: int
+    known: Font | None = None
 
-    def letters(self, shown: bytes) -> Iterator[tuple[str, float, str]]:
-        """Each code: its letters, its width in thousandths, and itself. No letters: the font does not say."""
-        raw = shown.decode(self.codec, "replace") if self.codec else "".join(map(chr, shown))
-        usual = self.widths.get("default", _MIDDLING)
-        for code in raw:
-            written = code if self.codec else self.table.get(ord(code), code)
-            said = self.letters_of.get(written)
-            if said is None:
-                said = "" if self.codec and self.letters_of else written
-            yield said, self.widths.get(code, usual), code
+    @classmethod
+    def of(cls, told: DictionaryObject) -> TextFont:
+        """Never raises for what the font holds."""
+        made = None
+        with suppress(*LIBRARY):
+            made = Font.from_font_resource(told) if _says_its_letters(told) else None
+        is_known = made is not None and made.interpretable
+        octets = 2 if told.get("/Subtype") == "/Type0" else 1
+        return cls(bold=_is_bold(told), octets=octets, known=made if is_known else None)
 
 
-def font_of(told: DictionaryObject) -> TextFont:
-    """Never raises for what the font holds."""
-    bold = _is_bold(told)
-    try:
-        if not _says_its_letters(told):
-            return TextFont(bold=bold)
-        made = Font.from_font_resource(told)
-    except _BROKEN:
-        return TextFont(bold=bold)
-    return TextFont(
-        readable=made.interpretable,
-        bold=bold,
-        codec=made.encoding if isinstance(made.encoding, str) else None,
-        table=made.encoding if isinstance(made.encoding, dict) else {},
-        letters_of=made.character_map,
-        widths=made.character_widths,
-    )
+def _letters(font: Font, shown: bytes) -> Iterator[tuple[str, float, str]]:
+    """Each code: its letters, its width in thousandths, and itself. No letters: the font does not say."""
+    codec = font.encoding if isinstance(font.encoding, str) else None
+    table = font.encoding if isinstance(font.encoding, dict) else {}
+    usual = font.character_widths.get("default", _MIDDLING)
+    for code in shown.decode(codec, "replace") if codec else map(chr, shown):
+        written = code if codec else table.get(ord(code), code)
+        said = font.character_map.get(written)
+        if said is None:
+            said = "" if codec and font.character_map else written
+        yield said, font.character_widths.get(code, usual), code
 
 
 def _says_its_letters(told: DictionaryObject) -> bool:
@@ -88,7 +82,7 @@ def _is_bold(told: DictionaryObject) -> bool:
         weight = described.get("/FontWeight", 400)
         stemmed = isinstance(weight, int | float) and weight >= _BLACK
         return "bold" in name or "black" in name or stemmed or bool(_flags(told) & _FORCE_BOLD)
-    except _BROKEN:
+    except LIBRARY:
         return False
 
 
@@ -104,11 +98,14 @@ def _descriptor(told: DictionaryObject) -> DictionaryObject:
     return found if isinstance(found, DictionaryObject) else DictionaryObject()
 
 
-MOST_STEPS = 300_000
+MOST_STEPS = 300_000  # operators, and parts of lines that are shown in parts
+MOST_CONTENT = 4 * 1024 * 1024  # of one stream
 MOST_FONTS = 200
 _DEEPEST = 8
 _INVISIBLE = 3
 _BOLD_BY_LINE = 2  # filled and stroked: how word processors make a font bold that has no bold
+# Of the type size, where nothing tells the widths: about the widest mean of a line of Vietnamese.
+_CHARACTER = 0.55
 
 Matrix = tuple[float, ...]
 UNIT: Matrix = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
@@ -120,7 +117,7 @@ class EnoughError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
-    """Text in one go; `wide` and `high` are in the matrix's own units."""
+    """Text in one go, empty where its letters are not known; `wide` and `high` are in the matrix's own units."""
 
     text: str
     matrix: Matrix
@@ -176,8 +173,9 @@ class Drawing:
     def _draw(self, content: Any, pdf: Any, resources: DictionaryObject, state: _State, depth: int) -> None:
         kept: list[_State] = []
         pen = _Pen(self, state)
-        for operands, operator in ContentStream(content, pdf, "bytes").operations:
-            self._step()
+
+        def follow(operands: Any, operator: bytes) -> None:
+            self.step()
             if operator == b"q" and len(kept) < 100:
                 kept.append(replace(pen.state))
             elif operator == b"Q" and kept:
@@ -189,6 +187,8 @@ class Drawing:
                 pen.state.size = float(operands[1])
             else:
                 pen.hear(operator, operands)
+
+        _parse(ContentStream(content, pdf, "bytes"), follow)
 
     def _object(self, name: Any, pdf: Any, resources: DictionaryObject, state: _State, depth: int) -> None:
         one = _named(resources, "/XObject", name)
@@ -206,13 +206,33 @@ class Drawing:
         if id(told) not in self._fonts:
             if len(self._fonts) >= MOST_FONTS:
                 raise EnoughError
-            self._fonts[id(told)] = font_of(told)
+            self._fonts[id(told)] = TextFont.of(told)
         return self._fonts[id(told)]
 
-    def _step(self) -> None:
+    def step(self) -> None:
         self._steps += 1
         if self._steps > MOST_STEPS or (self._steps % 64 == 0 and time.thread_time() > self.until):
             raise EnoughError
+
+
+class _Followed(list[tuple[Any, bytes]]):
+    """In place of the library's list of operators: takes each as it is parsed, and keeps none."""
+
+    def __init__(self, follow: Callable[[Any, bytes], None]) -> None:
+        self._follow = follow
+
+    def append(self, parsed: tuple[Any, bytes]) -> None:
+        self._follow(*parsed)
+
+
+def _parse(content: ContentStream, follow: Callable[[Any, bytes], None]) -> None:
+    octets = content.get_data()
+    is_cut = len(octets) > MOST_CONTENT
+    content.operations = _Followed(follow)
+    with suppress(*LIBRARY if is_cut else ()):
+        content._parse_content_stream(io.BytesIO(octets[:MOST_CONTENT]))
+    if is_cut:
+        raise EnoughError
 
 
 _NUMBERS = {b"Tc": "letter_gap", b"Tw": "word_gap", b"TL": "leading", b"Ts": "rise"}
@@ -272,6 +292,7 @@ class _Pen:
             return
         begun, text, wide, shaky = self._at, "", 0.0, False
         for part in parts if isinstance(parts, list | ArrayObject) else ():
+            self._drawing.step()
             if isinstance(part, bytes):
                 said, length, guessed = self._measured(part, state.font)
                 text, wide, shaky = text + said, wide + length, shaky or guessed
@@ -287,11 +308,11 @@ class _Pen:
         self._at = product((1.0, 0.0, 0.0, 1.0, wide, 0.0), begun)
 
     def _measured(self, part: bytes, font: TextFont) -> tuple[str, float, bool]:
-        if not font.readable:
+        if font.known is None:
             self._drawing.unread = True
-            return "", len(part) * 0.25 * self.state.size, False
+            return "", len(part) / font.octets * _CHARACTER * self.state.size * self.state.stretch, False
         state, text, wide, guessed = self.state, [], 0.0, False
-        for said, width, code in font.letters(part):
+        for said, width, code in _letters(font.known, part):
             text.append(said)
             guessed = guessed or not said
             gap = state.letter_gap + (state.word_gap if code == " " else 0.0)
@@ -299,7 +320,7 @@ class _Pen:
         return "".join(text), wide, guessed
 
     def _keep(self, begun: Matrix, text: str, wide: float, shaky: bool) -> None:
-        if not text:
+        if not text and not wide:
             return
         state = self.state
         held = "".join(each for each in text if unicodedata.category(each) not in ("Cc", "Cf"))

@@ -1,8 +1,8 @@
-"""Where things are on a page of a PDF, as it is seen and in the PDF's own user space; and the text of its pages with
-these places, each piece as it is drawn. In: boxes, rotation and unit of a page; or an open file. Out: areas in points
-from the top-left corner of the page as seen, rectangles in user space, and the matrix that turns a picture upright;
-or `PdfText`, where what cannot be read is a fault or a page marked as unread, never an exception. Decides nothing.
-Text is read in the reading process alone, which bounds its time and memory."""
+"""Where things are on a page of a PDF, as it is seen and in the PDF's own user space; what takes room on it; and the
+text of its pages with these places, each piece as it is drawn. In: a page, or an open file. Out: areas in points from
+the top-left corner of the page as seen, rectangles in user space, and the matrix that turns a picture upright; or
+`PdfText`, where what cannot be read is a fault or a page marked as unread, never an exception. Decides nothing. A whole
+file is read in the reading process alone, which bounds its time and memory."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ import unicodedata
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any, BinaryIO
 
 from pypdf import PageObject, PdfReader
-from pypdf.generic import DictionaryObject, RectangleObject, StreamObject
+from pypdf.generic import ArrayObject, DictionaryObject, StreamObject
 
 from gateway.domain.pdf import Area, Ink, PageSheet, PdfText, Size, TextRun
 from gateway.trust.pdf import LIBRARY, bounded, opened_pdf
@@ -41,7 +42,7 @@ class PageFrame:
     @classmethod
     def of(cls, page: PageObject) -> PageFrame:
         """The frame of a page as readers show it: the crop box inside the media box. ValueError when there is none."""
-        media, crop = _rect(page.mediabox), _rect(page.cropbox)
+        media, crop = corners(page.mediabox), corners(page.cropbox)
         box = (
             max(media[0], crop[0]),
             max(media[1], crop[1]),
@@ -92,9 +93,9 @@ class PageFrame:
         return left * self.unit, top * self.unit
 
 
-def _rect(box: RectangleObject) -> Rect:
-    left, bottom, right, top = (float(each) for each in box)
-    return min(left, right), min(bottom, top), max(left, right), max(bottom, top)
+def corners(box: Any) -> Rect:  # Any: an array of numbers, if it is one
+    a, b, c, d = (float(each) for each in box.get_object())
+    return min(a, c), min(b, d), max(a, c), max(b, d)
 
 
 MOST_HEAD = 20
@@ -120,34 +121,33 @@ def read_text(stream: BinaryIO, seconds: float = _SECONDS) -> PdfText:
             reader = opened_pdf(stream)
             if reader is None:
                 return PdfText(fault="PDF-UNREADABLE", detail="the file is encrypted")
-            return _Reading(reader, time.thread_time() + seconds).told()
+            return _Reading(time.thread_time() + seconds).told(reader)
     except LIBRARY as why:
         return PdfText(fault="PDF-UNREADABLE", detail=f"{type(why).__name__}: {why}"[:500])
 
 
-def read_page(reader: PdfReader, page: PageObject, seconds: float) -> PdfText:
+def read_page(page: PageObject, seconds: float) -> PdfText:
     """The text of one page, as its first, as far as it goes within that time. Never raises for what it holds."""
-    return _Reading(reader, time.thread_time() + seconds).one(page)
+    return _Reading(time.thread_time() + seconds).one(page)
 
 
 class _Reading:
     """Page after page, until there is enough."""
 
-    def __init__(self, reader: PdfReader, until: float) -> None:
-        self._reader = reader
+    def __init__(self, until: float) -> None:
         self._until = until
         self._runs: list[TextRun] = []
         self._sideways: list[str] = []
         self._letters = 0
 
-    def told(self) -> PdfText:
-        count = len(self._reader.pages)
+    def told(self, reader: PdfReader) -> PdfText:
+        count = len(reader.pages)
         wanted = [n for n in range(count) if n < MOST_HEAD or n >= count - MOST_TAIL]
         sheets: list[PageSheet] = []
         cut = len(wanted) < count
         for n in wanted:
             try:
-                sheets.append(self._page(self._reader.pages[n], n + 1))
+                sheets.append(self._page(reader.pages[n], n + 1))
             except EnoughError:
                 cut = True
                 break
@@ -172,7 +172,7 @@ class _Reading:
         except EnoughError:
             self._keep(drawn.pieces, frame, number, Ink.PRINTED)
             raise
-        scanned = any(self._is_scan(frame, each) for each in drawn.pictures)
+        scanned = any(_is_scan(frame, _picture_area(frame, each)) for each in drawn.pictures)
         ink = Ink.RECOGNISED if scanned else Ink.PRINTED
         self._keep(drawn.pieces, frame, number, ink)
         added = Drawing(self._until)
@@ -185,13 +185,9 @@ class _Reading:
         unread = unread or drawn.unread or added.unread
         return PageSheet(number=number, size=frame.size, unread=unread)
 
-    def _is_scan(self, frame: PageFrame, matrix: tuple[float, ...]) -> bool:
-        area = _seen(frame, matrix, (0.0, 0.0, 1.0, 1.0))
-        return area.width * area.height > _WHOLE_PAGE * frame.size.width * frame.size.height
-
     def _keep(self, pieces: list[Piece], frame: PageFrame, number: int, ink: Ink) -> None:
         for each in pieces:
-            area = _seen(frame, each.matrix, (0.0, -0.25 * each.high, each.wide, 0.9 * each.high))
+            area = _text_area(frame, each)
             if not _on(area, frame) or not each.text.strip():
                 continue
             upright = _seen(frame, each.matrix, (0.0, 0.0, 0.0, each.high)).height
@@ -237,37 +233,75 @@ def _between(last: TextRun, run: TextRun) -> str | None:
     return " " if gap > _LETTER_GAP and not last.text.endswith(" ") and not run.text.startswith(" ") else ""
 
 
+def taken_areas(page: PageObject, frame: PageFrame, seconds: float) -> tuple[Area, ...]:
+    """What text, pictures and form fields take of the page, as far as it is read in that time: rather too much than too
+    little. A scan is left out: its blank margin cannot be told from its words. Never raises for bad content."""
+    drawing = Drawing(time.thread_time() + seconds)
+    areas: list[Area] = []
+    with suppress(EnoughError, *LIBRARY, MemoryError):
+        areas += [frame.area(corners(note["/Rect"])) for _, note in widgets(page) if "/Rect" in note]
+        drawing.page(page)
+    areas += (_text_area(frame, each) for each in drawing.pieces)
+    pictures = (_picture_area(frame, each) for each in drawing.pictures)
+    areas += (area for area in pictures if not _is_scan(frame, area))
+    most = frame.size.width * frame.size.height
+    return tuple(area for area in areas if 0 < area.width * area.height <= most)
+
+
+def annotations_on(page: PageObject) -> Iterator[tuple[Any, DictionaryObject]]:
+    """Each with what the page names it by."""
+    listed = whole(page.get("/Annots"))
+    for place in listed if isinstance(listed, ArrayObject) else ():
+        note = place.get_object()
+        if isinstance(note, DictionaryObject):
+            yield place, note
+
+
+def widgets(page: PageObject) -> Iterator[tuple[Any, DictionaryObject]]:
+    """The form fields that stand on the page: an earlier mark or seal is one."""
+    return ((place, note) for place, note in annotations_on(page) if note.get("/Subtype") == "/Widget")
+
+
+def look_of(note: DictionaryObject) -> StreamObject | None:
+    """What an annotation draws, if it draws anything."""
+    look = whole(note.get("/AP", DictionaryObject()).get_object().get("/N"))
+    return look if isinstance(look, StreamObject) else None
+
+
 def _looks(page: PageObject) -> Iterator[tuple[StreamObject, tuple[float, ...]]]:
     """What annotations draw on the page: a number or a date may have been put there after the fact."""
-    held = page.get("/Annots")
-    listed = held.get_object() if held is not None else ()
-    for place in list(listed)[:_MOST_MARKS]:
-        note = place.get_object()
-        if not isinstance(note, DictionaryObject) or note.get("/Subtype") not in _SHOWING:
-            continue
+    for _, note in islice(annotations_on(page), _MOST_MARKS):
         flags = note.get("/F", 0)
-        look = whole(note.get("/AP", DictionaryObject()).get_object().get("/N"))
-        if not isinstance(look, StreamObject) or (isinstance(flags, int) and flags & _HIDDEN):
+        if note.get("/Subtype") not in _SHOWING or (isinstance(flags, int) and flags & _HIDDEN):
             continue
-        yield look, _placed(note, look)
+        if (look := look_of(note)) is not None:
+            yield look, _placed(note, look)
 
 
 def _placed(note: DictionaryObject, look: StreamObject) -> tuple[float, ...]:
     """The matrix that fits the look's box into the annotation's rectangle."""
-    left, bottom, right, top = _ordered(note["/Rect"])
-    own = _ordered(look["/BBox"])
+    left, bottom, right, top = corners(note["/Rect"])
+    own = corners(look["/BBox"])
     wide, high = own[2] - own[0], own[3] - own[1]
     across = (right - left) / wide if wide else 1.0
     along = (top - bottom) / high if high else 1.0
     return (across, 0.0, 0.0, along, left - own[0] * across, bottom - own[1] * along)
 
 
-def _ordered(box: Any) -> tuple[float, float, float, float]:  # Any: an array of numbers, if it is one
-    a, b, c, d = (float(each) for each in box.get_object())
-    return min(a, c), min(b, d), max(a, c), max(b, d)
+def _text_area(frame: PageFrame, piece: Piece) -> Area:
+    """Of the line's corners; a little below the baseline for tails and dots."""
+    return _seen(frame, piece.matrix, (0.0, -0.25 * piece.high, piece.wide, 0.9 * piece.high))
 
 
-def _seen(frame: PageFrame, matrix: tuple[float, ...], box: tuple[float, float, float, float]) -> Area:
+def _picture_area(frame: PageFrame, matrix: tuple[float, ...]) -> Area:
+    return _seen(frame, matrix, (0.0, 0.0, 1.0, 1.0))
+
+
+def _is_scan(frame: PageFrame, area: Area) -> bool:
+    return area.width * area.height > _WHOLE_PAGE * frame.size.width * frame.size.height
+
+
+def _seen(frame: PageFrame, matrix: tuple[float, ...], box: Rect) -> Area:
     """A box of a matrix's own space, as it is seen on the page."""
     points = [product((1, 0, 0, 1, x, y), matrix)[4:] for x in box[::2] for y in box[1::2]]
     across, along = [x for x, _ in points], [y for _, y in points]

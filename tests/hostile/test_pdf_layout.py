@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -58,6 +59,14 @@ def with_much() -> bytes:
     return drawn(f"BT /F1 9 Tf\n{rows}\nET")
 
 
+FIRST = "BT /F1 12 Tf 100 700 Td (first) Tj"
+# Each takes far longer to parse than a page may: twelve megabytes of operators, one text, arrays of parts.
+ENDLESS: dict[str, Callable[[], bytes]] = {
+    "operators without end": lambda: drawn(f"{FIRST} {'1 0 0 1 9 9 Tm (a) Tj ' * 550_000} ET"),
+    "a text without end": lambda: drawn(f"{FIRST} ({'a' * 12_000_000}) Tj ET"),
+    "lines in parts without end": lambda: drawn(f"{FIRST} {('[' + '(a) 900 ' * 49_000 + '] TJ ') * 20} ET"),
+}
+
 HOSTILE: dict[str, Callable[[], bytes]] = {
     "a form in itself": in_itself,
     "forty thousand pieces": with_much,
@@ -84,6 +93,18 @@ def test_a_page_made_to_hurt_is_left_in_time_and_the_next_file_is_read(
             # A table of objects that nobody can follow is mended by the library: the page below it may be read.
             assert read_fields(told).number.value in (None, "118")
             assert read_fields(sandbox.text(good)).number.value == "118"
+
+
+@pytest.mark.parametrize("name", ENDLESS)
+def test_a_page_is_left_while_it_is_parsed_and_says_that_it_was(name: str) -> None:
+    pdf = ENDLESS[name]()
+    began = time.thread_time()
+
+    told = read_text(io.BytesIO(pdf), seconds=0.2)
+
+    assert time.thread_time() - began < 3.0
+    assert (told.cut, told.sheets) == (True, ())
+    assert told.runs[0].text.startswith("first")
 
 
 def test_of_a_file_pages_within_the_limits_and_lines_on_the_page_alone_are_read() -> None:

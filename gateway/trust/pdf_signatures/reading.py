@@ -32,10 +32,9 @@ from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 from pyhanko.sign.validation.status import SignatureCoverageLevel
 from pypdf import PageObject, PdfReader
 from pypdf.errors import PyPdfError
-from pypdf.generic import DictionaryObject, StreamObject
 
 from gateway.domain.signatures import Coverage, Later
-from gateway.trust import pdf
+from gateway.trust import pdf, pdf_layout
 from gateway.trust.pdf_signatures import ENCRYPTED, cms
 from gateway.trust.pdf_signatures.cms import Material, UnfitError
 
@@ -340,12 +339,8 @@ def marks_on_first_page(stream: BinaryIO) -> dict[str, str]:
 
 
 def _marks_of(page: PageObject) -> Iterator[tuple[str, str]]:
-    for each in page.get("/Annots", ()):
-        widget = each.get_object()
-        if not isinstance(widget, DictionaryObject) or widget.get("/FT") != "/Sig":
-            continue
-        shown = widget.get("/AP", DictionaryObject()).get_object().get("/N")
-        look = shown.get_object() if shown is not None else None
-        if isinstance(look, StreamObject) and len(look.get_data()) <= _LARGEST_MARK_STREAM:
+    for _, widget in pdf_layout.annotations_on(page):
+        look = pdf_layout.look_of(widget) if widget.get("/FT") == "/Sig" else None
+        if look is not None and len(look.get_data()) <= _LARGEST_MARK_STREAM:
             text = page.extract_xform_text(look)  # type: ignore[arg-type]  # plain streams are as good
             yield str(widget.get("/T", "")), " ".join(text.split())[:LONGEST_MARK]

@@ -1,34 +1,31 @@
 """Looks at a PDF before it is signed. In: a path. Out: its `PdfStanding`: digest, pages, earlier signatures with their
 places and whether they hold, and what the last of them allows; or one page with what takes room on it, text,
 pictures, form fields, as areas. Bad content never raises. Whom an earlier signature is to be trusted to is not asked
-here. Room is read roughly, and rather too much than too little: a mark that moves up a little is better than one over
-words. What cannot be read takes no room."""
+here. What cannot be read takes no room."""
 
 from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from cryptography import x509
 from pyhanko.pdf_utils.form_tools import get_single_field_annot
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.validation.generic_cms import validate_sig_integrity
 from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
-from pypdf import PageObject, PdfReader
-from pypdf.generic import ArrayObject, DictionaryObject
+from pypdf import PdfReader
 
 from gateway.domain.identity import Digest
 from gateway.domain.pdf import MOST_PDF_BYTES, Area, EarlierSignature, PageView, PdfStanding
 from gateway.errors import NotFound
 from gateway.trust.pdf import look_into_pdf
-from gateway.trust.pdf_drawing import product
-from gateway.trust.pdf_layout import PageFrame
+from gateway.trust.pdf_layout import PageFrame, corners, taken_areas, widgets
 from gateway.trust.pdf_signatures import ENCRYPTED
 from gateway.trust.pdf_signatures.sandbox import PdfSandbox
 from gateway.trust.pdf_signing.agency_key import facts_of
@@ -86,9 +83,7 @@ def view(path: Path, number: int) -> PageView:
     with path.open("rb") as stream:
         page = PdfReader(stream, strict=False).pages[number - 1]
         frame = PageFrame.of(page)
-        return PageView(
-            number=number, size=frame.size, taken=taken_areas(page, frame, time.monotonic() + TEXT_S)
-        )
+        return PageView(number=number, size=frame.size, taken=taken_areas(page, frame, TEXT_S))
 
 
 def frame_of(path: Path, number: int) -> PageFrame:
@@ -167,101 +162,9 @@ def _places(stream: BinaryIO, deadline: float) -> Iterator[tuple[int, tuple[int,
     for number, page in enumerate(PdfReader(stream, strict=False).pages, start=1):
         if time.monotonic() > deadline:
             raise ValueError("the file has too many pages to look at")
-        for reference in page.get("/Annots", ()) or ():
-            annotation = reference.get_object()
-            if annotation.get("/Subtype") != "/Widget" or not hasattr(reference, "idnum"):
+        for reference, widget in widgets(page):
+            if not hasattr(reference, "idnum"):
                 continue
-            left, bottom, right, top = (float(each) for each in annotation["/Rect"])
-            area = PageFrame.of(page).area((left, bottom, right, top))
+            area = PageFrame.of(page).area(corners(widget["/Rect"]))
             if area.width > 1 and area.height > 1:
                 yield reference.idnum, (number, area)
-
-
-MOST_AREAS = 20_000
-_SHOWN = {b"Tj", b"TJ", b"'", b'"'}
-_CHARACTER = 0.55  # of the type size: about the widest mean of a line of Vietnamese
-# A picture that takes more of the page is a scan: its blank margin cannot be told from its words.
-_WHOLE_PAGE = 0.5
-
-Matrix = Sequence[float]
-
-
-class _Enough(Exception):
-    """The deadline, or more areas than a page needs."""
-
-
-def taken_areas(page: PageObject, frame: PageFrame, deadline: float) -> tuple[Area, ...]:
-    """`deadline` is a `time.monotonic` value. Never raises for bad content."""
-    found = _FoundAreas(page, frame, deadline)
-    try:
-        found.fields()
-        page.extract_text(visitor_operand_before=found.see)
-    except Exception:  # noqa: S110 - a page that the library cannot read: what was found until then must do
-        pass
-    return tuple(found.areas)
-
-
-class _FoundAreas:
-    """Hears every operator of the page, with the matrices in force."""
-
-    def __init__(self, page: PageObject, frame: PageFrame, deadline: float) -> None:
-        self._page = page
-        self._frame = frame
-        self._deadline = deadline
-        self._type_size = 12.0
-        self.areas: list[Area] = []
-
-    def fields(self) -> None:
-        """Form fields that show: an earlier mark or seal."""
-        for each in _dictionaries(self._page.get("/Annots")):
-            if each.get("/Subtype") == "/Widget" and "/Rect" in each:
-                left, bottom, right, top = (float(one) for one in each["/Rect"])  # type: ignore[attr-defined]  # a rectangle
-                self._take((left, bottom, right, top))
-
-    def see(self, operator: bytes, operands: Any, cm: Matrix, tm: Matrix) -> None:  # Any: of the library
-        if time.monotonic() > self._deadline or len(self.areas) > MOST_AREAS:
-            raise _Enough
-        if operator == b"Tf":
-            self._type_size = float(operands[1])
-        elif operator in _SHOWN:
-            self._text(operands, product(tm, cm))
-        elif operator == b"Do" and self._is_image(operands[0]):
-            self._corners(cm, (0.0, 1.0), (0.0, 1.0), most=_WHOLE_PAGE)
-
-    def _text(self, operands: Any, at: Matrix) -> None:
-        length = sum(_length(each) for each in operands)
-        if length:
-            wide, high = length * self._type_size * _CHARACTER, self._type_size
-            # Of the line's corners; a little below the baseline for tails and dots.
-            self._corners(at, (0.0, wide), (-0.25 * high, 0.9 * high))
-
-    def _is_image(self, name: Any) -> bool:
-        objects = self._page.get("/Resources", DictionaryObject()).get_object().get("/XObject", {})
-        one = objects.get_object().get(name) if objects else None
-        return one is not None and one.get_object().get("/Subtype") == "/Image"
-
-    def _corners(
-        self, at: Matrix, wide: tuple[float, float], high: tuple[float, float], most: float = 1.0
-    ) -> None:
-        points = [product((1, 0, 0, 1, x, y), at)[4:] for x in wide for y in high]
-        across, along = [x for x, _ in points], [y for _, y in points]
-        self._take((min(across), min(along), max(across), max(along)), most)
-
-    def _take(self, rect: tuple[float, float, float, float], most: float = 1.0) -> None:
-        area, page = self._frame.area(rect), self._frame.size
-        if area.width > 0 and area.height > 0 and area.width * area.height <= most * page.width * page.height:
-            self.areas.append(area)
-
-
-def _length(operand: Any) -> int:
-    """How many characters, at most, are shown; in arrays there are adjustments between them."""
-    if isinstance(operand, ArrayObject | list):
-        return sum(_length(each) for each in operand)
-    return len(operand) if isinstance(operand, str | bytes) else 0
-
-
-def _dictionaries(items: Any) -> Iterator[DictionaryObject]:
-    for each in items.get_object() if items is not None else ():
-        one = each.get_object()
-        if isinstance(one, DictionaryObject):
-            yield one

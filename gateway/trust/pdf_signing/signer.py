@@ -59,7 +59,8 @@ class TrustedTime(TimeStamper):
         self._source = source
 
     async def async_request_tsa_response(self, req: tsp.TimeStampReq) -> tsp.TimeStampResp:
-        answer = self._source.ask(req.dump())  # it blocks: signing has a thread and a loop of its own
+        # It blocks, and has a loop of its own: none may run in its thread.
+        answer = await asyncio.to_thread(self._source.ask, req.dump())
         self._must_hold(answer, bytes(req["message_imprint"]["hashed_message"]))
         return tsp.TimeStampResp.load(answer)
 
