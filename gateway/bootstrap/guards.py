@@ -16,7 +16,7 @@ from gateway.domain.office_calendar import SHIPPED, OfficeCalendar
 from gateway.domain.webhook import Reach
 from gateway.edxml.policy import EnvelopeLimits, XmlPolicy
 from gateway.errors import Misconfigured
-from gateway.folder.rules import NOTE, FolderRules
+from gateway.folder.layout import NOTE, FolderRules
 from gateway.holding import HoldDesk
 from gateway.incoming.desk import InDesk
 from gateway.policy import timers

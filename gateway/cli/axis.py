@@ -9,8 +9,8 @@ examines each with this node's own rights, a line per step with its time, cause 
 
 from __future__ import annotations
 
+import codecs
 import csv
-import os
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict
@@ -32,6 +32,7 @@ from gateway.domain.registry import AgencyCode, BadCode
 from gateway.errors import Misconfigured
 from gateway.ops import axis_now
 from gateway.ports.axis import AxisDesk, each_axis
+from gateway.whole_files import new_file
 
 if TYPE_CHECKING:
     from gateway.bootstrap.axis_route import RouteExplained
@@ -106,12 +107,9 @@ async def definitions(
         for piece in pieces(axis, told):
             print(piece, end="")
         return
-    part = out.with_name(f".{out.name}.part")
-    part.unlink(missing_ok=True)
     # The hashes of passwords stand in it.
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        file.writelines(pieces(axis, told))
-    part.replace(out)
+    with new_file(out, 0o600, alone=True) as file:
+        file.writelines(piece.encode() for piece in pieces(axis, told))
     call.say("broker.written", file=out, nodes=len(axis.nodes), codes=len(axis.hosts))
 
 
@@ -312,25 +310,20 @@ async def agencies(
 ) -> None:
     """Write the agencies that a foreign axis knows as a list for the registry; nothing is changed by it."""
     count = left_out = 0
-    part = out.with_name(f".{out.name}.part")
-    try:
-        async with _foreign(call) as axis:
-            with part.open("w", encoding="utf-8", newline="") as file:
-                writer = csv.writer(file)
-                writer.writerow(("code", "name", "alias"))
+    async with _foreign(call) as axis:
+        with new_file(out, alone=True) as file:
+            writer = csv.writer(codecs.getwriter("utf-8")(file))
+            writer.writerow(("code", "name", "alias"))
 
-                def note(one: ListedAgency) -> None:
-                    nonlocal count, left_out
-                    if not _may_stand(one.code) or not one.name:
-                        left_out += 1  # a centre's or a test system's own, of no form that an agency has
-                    else:
-                        count += 1
-                        writer.writerow((one.code, one.name, one.old if one.old != one.code else ""))
+            def note(one: ListedAgency) -> None:
+                nonlocal count, left_out
+                if not _may_stand(one.code) or not one.name:
+                    left_out += 1  # a centre's or a test system's own, of no form that an agency has
+                else:
+                    count += 1
+                    writer.writerow((one.code, one.name, one.old if one.old != one.code else ""))
 
-                await axis.agencies(note)
-        part.replace(out)
-    finally:
-        part.unlink(missing_ok=True)
+            await axis.agencies(note)
     call.say("axis.agencies.written", count=count, left_out=left_out, file=out)
 
 

@@ -21,7 +21,7 @@ import typer
 
 from gateway.cli.command import Invocation
 from gateway.cli.node import Seat
-from gateway.cli.output import clock, day, fields, plain
+from gateway.cli.output import clock, fields, plain
 from gateway.document_view.facts import (
     FactView,
     code_text,
@@ -37,7 +37,7 @@ from gateway.domain.document import Delivery, IncomingDocument, Kind, OutgoingDo
 from gateway.domain.event import Event
 from gateway.domain.signatures import FileVerdict, LegalValue, SignatureWord, SignerVerdict
 from gateway.domain.status import STATES, Fact
-from gateway.domain.wall_clock import local
+from gateway.domain.wall_clock import day_text, local
 from gateway.errors import Clash, NotFound
 from gateway.words import labels
 
@@ -146,7 +146,7 @@ def incoming_cells(call: Invocation, document: IncomingDocument) -> tuple[str, .
         call.word(f"kind.{document.kind}"),
         document.sender_code,
         document.code,
-        day(document.issued_on),
+        day_text(document.issued_on),
         document.subject,
         received_word(document.state, call.lang.value, document.kind),
         document.register_no or "",
@@ -293,7 +293,7 @@ def outgoing(
 
 def _head(call: Invocation, number: str, on: date | None, urgency: str, kind: Kind, subject: str) -> str:
     known = "" if kind is Kind.DOCUMENT else call.word(f"kind.{kind}")
-    return "  ".join(part for part in (number, day(on), urgency, known, subject) if part)
+    return "  ".join(part for part in (number, day_text(on), urgency, known, subject) if part)
 
 
 def _recipient_row(call: Invocation, view: RecipientView, now: datetime) -> tuple[str, str, str, str, str]:
@@ -371,7 +371,7 @@ def _wishes(call: Invocation, document: IncomingDocument) -> list[str]:
         ("incoming.due_at", clock(document.due_at)),
         ("incoming.role", call.word(f"role.{document.role}") if document.role else ""),
         ("incoming.reply", call.word(reply) if reply else ""),
-        ("incoming.due_on", day(document.due_on)),
+        ("incoming.due_on", day_text(document.due_on)),
         ("incoming.delivery", call.word(f"delivery.{mode}") if mode else ""),
     )
     return [f"{call.word(label)}: {text}" for label, text in told if text]

@@ -5,7 +5,6 @@ it holds."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime
@@ -25,6 +24,7 @@ from gateway.domain.evidence import STORY, PacketTold, Story
 from gateway.errors import Clash, NotFound, StoreFailure
 from gateway.ops.evidence import pack_file
 from gateway.ops.evidence.page import clock, packet_word, party, sealed_times, trusted
+from gateway.whole_files import new_file
 from gateway.words import labels
 
 if TYPE_CHECKING:
@@ -88,21 +88,15 @@ def _must_not_exist(target: Path) -> None:
 def _write(made: Ready, target: Path) -> None:
     """Under its name only when it is whole and on disk; read once more, because it may be needed in ten years."""
     _must_not_exist(target)
-    growing = target.with_name(f".{target.name}.new")
     try:
-        with open(os.open(growing, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            for piece in made.pieces():
-                file.write(piece)
+        with new_file(target, 0o600, alone=True) as file:
+            file.writelines(made.pieces())
             file.flush()
-            os.fsync(file.fileno())
-        pack_file.read_pack(growing)
-        growing.rename(target)
+            pack_file.read_pack(Path(file.name))
     except OSError as cause:
         raise StoreFailure(
             f"the pack could not be written to {target}: {cause.strerror or cause}; free space or name another place"
         ) from cause
-    finally:
-        growing.unlink(missing_ok=True)
 
 
 @verb("case.zip --trust trust/", "case.zip --trust trust/ --seal published.seal -o json")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gateway.bootstrap.node import OpenNode
-    from gateway.folder.rules import FolderRules
+    from gateway.folder.layout import FolderRules
     from gateway.folder.state import FolderState
 
 _COLUMNS = output.columns("agency=code waiting since refused=errors unacked path", bold="agency")

@@ -164,7 +164,7 @@ def key(
 ) -> None:
     """Make the head's pair of keys. Do it on another machine: the private half must never lie on the node."""
     from gateway.trust.hold_seal import RecipientSealer, new_pair
-    from gateway.trust.keys import write_durably
+    from gateway.whole_files import write_file
 
     for path in (private, public):
         if path.exists():
@@ -174,7 +174,7 @@ def key(
         raise typer.BadParameter(call.word("cli.hold.bad_passphrase", least=_SHORTEST))
     made_private, made_public = new_pair(passphrase.encode())
     try:
-        write_durably(private, made_private, 0o600)
+        write_file(private, made_private, 0o600)
         public.write_bytes(made_public)
     except OSError as why:
         raise StoreFailure(f"{why.filename or private} could not be written: {why.strerror}") from why

@@ -14,6 +14,7 @@ from gateway.cli.command import Cursor, Invocation, Limit, OutputFormat, States,
 from gateway.cli.node import Seat
 from gateway.cli.operations import Given, does, tell_rows
 from gateway.domain.document import DocumentChange, Kind
+from gateway.domain.wall_clock import day_text
 from gateway.outgoing import files as sealing
 from gateway.outgoing.intake import Order
 
@@ -34,7 +35,7 @@ def _cells(call: Invocation, each: Message) -> dict[str, str]:
     first, *more = [one.code for one in each.recipients] or [""]
     return {
         "number": documents.numbered(each.number, each.symbol),
-        "date": output.day(each.date),
+        "date": day_text(each.date),
         "to": f"{first} +{len(more)}" if more else first,
         "state": f"{documents.sign(each.state)} {call.word(f'state.{each.state}', code='')}".rstrip(),
         "created": output.clock(each.created_at),

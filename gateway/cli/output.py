@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gateway import errors
 from gateway.cli.command import Invocation, OutputFormat
-from gateway.domain.wall_clock import VIETNAM
+from gateway.domain.text import plain as plain
+from gateway.domain.wall_clock import VIETNAM, day_text
 from gateway.words import labels
 
 if TYPE_CHECKING:
@@ -42,11 +43,6 @@ def clock(at: datetime | None) -> str:
 def today(now: datetime) -> date:
     """The date on a clerk's calendar."""
     return now.astimezone(VIETNAM).date()
-
-
-def day(on: date | None) -> str:
-    """For people: 20/11/2026."""
-    return "" if on is None else on.strftime("%d/%m/%Y")
 
 
 class Column(NamedTuple):
@@ -139,7 +135,7 @@ def _shown(call: Invocation, value: Any, words: str) -> str:
     if isinstance(value, datetime):
         return clock(value)
     if isinstance(value, date):
-        return day(value)
+        return day_text(value)
     return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
@@ -207,11 +203,6 @@ def console() -> Console:
         markup=False,
         soft_wrap=False,
     )
-
-
-def plain(text: str) -> str:
-    """What somebody else wrote, without control characters that could steer the terminal or fake a line."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def _table(call: Invocation, columns: Sequence[Column], cells: Iterable[Sequence[str]]) -> None:

@@ -22,6 +22,7 @@ from gateway.cli.send import day
 from gateway.deciding import registry_changes
 from gateway.domain.registry import AgencyEntry, CodeStanding
 from gateway.domain.registry_change import Plan
+from gateway.domain.wall_clock import day_text
 from gateway.errors import Clash, NotFound
 from gateway.policy import code_file
 
@@ -121,7 +122,7 @@ def _print(call: Invocation, entries: Sequence[AgencyEntry], cursor: str | None 
 
 
 def _span(entry: AgencyEntry) -> str:
-    return f"{output.day(entry.valid_from)} – {output.day(entry.valid_to)}".strip(" –")
+    return f"{day_text(entry.valid_from)} – {day_text(entry.valid_to)}".strip(" –")
 
 
 def _entry(entry: AgencyEntry) -> dict[str, Any]:

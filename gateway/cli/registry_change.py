@@ -26,6 +26,7 @@ from gateway.domain.person import Proposal, ProposalState
 from gateway.domain.registry_change import Life
 from gateway.domain.registry_reform import Reform, ReformRecord, ReformState, Remark
 from gateway.domain.text import nfc
+from gateway.domain.wall_clock import day_text
 from gateway.errors import NotFound
 from gateway.policy import reform_words
 from gateway.policy.reform import ReformPlan
@@ -177,7 +178,7 @@ async def approve(call: Invocation, ground: Ground, id: Id, as_: As) -> None:
     await approvals.approve(ground.deciding, who, id, typed, proposal.digest)
     record = await registry_changes.get_reform(ground.deciding, id)
     output.record(call, _shown(ground, record))
-    call.say("cli.reform.in_force", id=id, on=output.day(record.reform.effective_on))
+    call.say("cli.reform.in_force", id=id, on=day_text(record.reform.effective_on))
 
 
 @verb(
@@ -206,7 +207,7 @@ async def list_(
         {
             "codes": codes_on_a_line(each.reform),
             "decision": each.reform.decision.number,
-            "report_due": output.day(row["report_by"]) or "–",
+            "report_due": day_text(row["report_by"]) or "–",
         }
         for each, row in zip(found, rows, strict=True)
     ]

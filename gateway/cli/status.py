@@ -24,7 +24,6 @@ from gateway.cli.trust import issuer_line, shown_issuer
 from gateway.domain import pace
 from gateway.domain.diagnosis import Diagnosis, Level, Tag, worst
 from gateway.domain.event import Event
-from gateway.ops import plain_lines
 from gateway.words import labels
 
 if TYPE_CHECKING:
@@ -323,8 +322,10 @@ async def _report(settings: Settings, found: list[Diagnosis]) -> dict[str, Any]:
 
 
 def _attach(call: Invocation, told: dict[str, Any]) -> None:
+    from gateway.ops.status import report_lines
+
     if call.output is OutputFormat.TABLE:
-        print("".join(plain_lines.lines(told)), end="")
+        print("".join(report_lines(told)), end="")
     elif call.output is OutputFormat.JSON:
         output.document(told)
     else:

@@ -314,3 +314,8 @@ def _letter(base: str, marks: str) -> str:
 def _number(digits: str) -> str:
     bare = digits.lstrip("0")
     return f"{_NUMBER}{len(bare):03}{bare}"
+
+
+def plain(text: str) -> str:
+    """Return a text of somebody else without the signs that could steer a terminal, fake a line or turn the writing."""
+    return "".join(sign if sign.isprintable() else " " for sign in text)

@@ -16,9 +16,14 @@ def whole_second(at: datetime) -> datetime:
     return at.replace(microsecond=0)
 
 
+def vietnam_time(day: date, at: time) -> datetime:
+    """That time of that day on a Vietnamese wall clock."""
+    return datetime.combine(day, at, VIETNAM)
+
+
 def midnight(day: date) -> datetime:
     """The moment at which that day begins in Viet Nam."""
-    return datetime.combine(day, time(), VIETNAM)
+    return vietnam_time(day, time())
 
 
 def day_text(on: date | None) -> str:

@@ -1,7 +1,7 @@
 """Puts away what was decided: into `sent/` with a receipt, or into `error/` with a reason that a person can read. In: an
 entry and the text beside it. Out: everything of it moved, the text last. The plan is on the disk before the first move
 and goes after the last, so that a crash between two moves is ended at the next look, and what somebody drops meanwhile
-under an old name is left alone. Sync: use it in the pool."""
+under an old name is left alone. What was put away is removed after its days. Sync: use it in the pool."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from datetime import date, datetime, timedelta
 
 from gateway import log
 from gateway.errors import NotFound
-from gateway.folder.layout import PLANS
+from gateway.folder.layout import ERROR, PLANS, SENT
 from gateway.folder.places import Mark, NotAFile, Place
 from gateway.policy.folder_names import free_name, kept_name
 
@@ -22,6 +23,7 @@ _log = logging.getLogger(__name__)
 _MOST_PLAN = 1024 * 1024
 _MOST_PLANS = 1000
 _PLAN = ".json"
+_MOST_KEPT = 20_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,3 +172,61 @@ def _names(moves: Sequence[Move]) -> Iterator[str]:
 
 def _leads_nowhere_else(name: object) -> bool:
     return isinstance(name, str) and name not in ("", ".", "..") and "/" not in name and "\0" not in name
+
+
+def remove_old(base: Place, now: datetime, today: date, *, sent_days: int, error_days: int) -> int:
+    """Remove what is older than it is kept; nought keeps for ever. What was accepted goes by its day's folder, what was
+    refused by the time at which it was put there, of which no name tells."""
+    removed = 0
+    with suppress(NotFound):
+        if sent_days:
+            removed += _remove_sent(base, today - timedelta(days=sent_days))
+        if error_days:
+            removed += _remove_refused(base, now - timedelta(days=error_days))
+    return removed
+
+
+def _remove_sent(base: Place, before: date) -> int:
+    """The folders of whole days, and those of months and years that are empty then."""
+    removed = 0
+    for year in _numbers(base, SENT):
+        for month in _numbers(base, SENT, year):
+            for day in _numbers(base, SENT, year, month):
+                with suppress(ValueError):
+                    if date(int(year), int(month), int(day)) < before:
+                        removed += _remove(base, (SENT, year, month), day)
+            _remove_empty(base, (SENT, year), month)
+        _remove_empty(base, (SENT,), year)
+    return removed
+
+
+def _numbers(base: Place, *steps: str) -> list[str]:
+    with base.within(*steps) as here:
+        return [
+            entry.name for entry in here.listing(_MOST_KEPT)[0] if entry.is_folder and entry.name.isdecimal()
+        ]
+
+
+def _remove(base: Place, steps: tuple[str, ...], name: str) -> int:
+    with base.within(*steps) as here:
+        here.remove(name)
+    return 1
+
+
+def _remove_empty(base: Place, steps: tuple[str, ...], name: str) -> None:
+    with base.within(*steps) as here:
+        with here.within(name) as below:
+            is_empty = not below.listing(1)[0]
+        if is_empty:
+            here.remove(name)
+
+
+def _remove_refused(base: Place, before: datetime) -> int:
+    removed = 0
+    with base.within(ERROR) as refused:
+        for entry in refused.listing(_MOST_KEPT)[0]:
+            put_at = refused.put_at(entry.name)
+            if put_at is not None and put_at < before:
+                refused.remove(entry.name)
+                removed += 1
+    return removed

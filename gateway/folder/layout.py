@@ -1,5 +1,5 @@
-"""Where things lie in the hot folder of one agency. In: the root that the operator set, the agency's code. Out: the
-agency's directory, with those below it made. Sync: use it in the pool.
+"""Where things lie in the hot folder of one agency, and what the operator set of it. In: the root, the agency's code. Out:
+the agency's directory, with those below it made. Sync: use it in the pool.
 
     <root>/<agency>/out/                    what is to be sent
     <root>/<agency>/sent/yyyy/MM/dd/        what was accepted, with X.result.json
@@ -14,8 +14,10 @@ import json
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
+from gateway.domain.account import HostedAgency
 from gateway.errors import NotFound, StoreFailure
 from gateway.folder.places import CODE, Place
 from gateway.policy.folder_names import is_folder_of
@@ -25,9 +27,34 @@ OWN = ".gateway"
 PLANS, GIVEN, DRAFTS = (OWN, "plans"), (OWN, "given"), (OWN, "drafts")
 EVENTS = "events.ndjson"
 _OWNER = "node.json"
+# In the data folder: which root this node worked in.
+NOTE = "folder.json"
 _ROOT = ".gateway-root"
 _MADE = ((OUT,), (SENT,), (ERROR,), (IN,), (OWN,), PLANS, GIVEN, DRAFTS)
 _MOST_OWN = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FolderRules:
+    """As it was set. `agencies` are those that have a folder; None: each that this node hosts."""
+
+    root: Path
+    node: str
+    note: Path
+    """Where this node keeps which root it worked in."""
+    agencies: frozenset[str] | None = None
+    look_s: float = 5.0
+    settle_s: float = 5.0
+    wait_s: float = 600.0
+    batch: int = 50
+    most_in: int = 1000
+    sent_days: int = 0
+    error_days: int = 0
+    """For how long what was accepted or refused is kept; nought: for ever."""
+
+    def has_folder(self, agency: HostedAgency) -> bool:
+        named = self.agencies is None or agency.code.casefold() in self.agencies
+        return named and agency.left_at is None and is_folder_of(agency.code)
 
 
 @contextmanager

@@ -18,13 +18,12 @@ from gateway.api.problems import BadCall, RequestFault
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.wall_clock import local
 from gateway.errors import Clash, GatewayError, NotFound, StoreFailure
-from gateway.folder import ages, filing, handing, layout, statuses, told
+from gateway.folder import filing, handing, layout, statuses, told
 from gateway.folder.attempts import FIRST_REST_S, MOST_TRIES, Attempts
 from gateway.folder.giving import Giving, taken_away
 from gateway.folder.handing import OWNER, StillWritten
-from gateway.folder.layout import ERROR, IN, OUT, SENT
+from gateway.folder.layout import ERROR, IN, OUT, SENT, FolderRules
 from gateway.folder.places import CODE, Place
-from gateway.folder.rules import FolderRules
 from gateway.folder.statuses import StatusFile, StatusFiles
 from gateway.folder.telling import Telling, WordsOf
 from gateway.folder.waiting import Entry, Look, Waiting
@@ -191,7 +190,7 @@ class FolderLoop:
     def _remove_aged(self, one: _Agency) -> int:
         now, rules = self._out.clock.now(), self._rules
         with layout.opened(rules.root, one.agency.code) as base:
-            return ages.remove_old(
+            return filing.remove_old(
                 base, now, local(now).date(), sent_days=rules.sent_days, error_days=rules.error_days
             )
 

@@ -16,7 +16,7 @@ from gateway.domain.document import InState, Urgency
 from gateway.domain.handling import unit_key
 from gateway.domain.queues import InboxPacket
 from gateway.domain.status import Fact, RequestKind, RequestState, fold_incoming
-from gateway.domain.wall_clock import local
+from gateway.domain.wall_clock import local, vietnam_time
 from gateway.office.domain.listing import ListLine, Side, Tab, Wanted, person_viewer, unit_viewer
 from gateway.office.domain.notice import About, OwnDesk, Partner, Ring, RingKind
 from gateway.office.domain.task import Task, TaskKind
@@ -222,7 +222,7 @@ def _told_at(task: Task) -> datetime:
     if task.is_late and task.due_at > task.since:
         return task.due_at
     if task.kind in _AHEAD:
-        return max(task.since, timers.vietnam_time(local(task.due_at - _AHEAD[task.kind]).date(), time()))
+        return max(task.since, vietnam_time(local(task.due_at - _AHEAD[task.kind]).date(), time()))
     if task.timer == timers.Timer.T3:
         return max(task.since, timers.afternoon_of(task.due_at))
     if task.kind is TaskKind.ASSIGN and not timers.is_urgent(task.urgency):

@@ -14,6 +14,7 @@ from datetime import datetime, time, timedelta
 from gateway import log
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.event import EventKind
+from gateway.domain.text import plain
 from gateway.domain.wall_clock import local
 from gateway.errors import BadForm, Clash, GatewayError
 from gateway.office.desks import TodoDesk
@@ -183,7 +184,7 @@ def _party(task: Task) -> str:
 
 def _plain(text: str) -> str:
     """What another agency wrote of itself cannot end a line here, nor begin a header."""
-    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+    return " ".join(plain(text).split())
 
 
 _REMEMBERED = timedelta(seconds=10)

@@ -23,7 +23,7 @@ from gateway.ops import backup_file as form
 from gateway.ports.services import Clock, Pool
 from gateway.store import dump
 from gateway.store.blobs import hold_sweep, path_of
-from gateway.trust.keys import folder_to_disk, write_durably
+from gateway.whole_files import new_file, write_file
 
 # Lines are packed in parts of this size: a member's size must be known before its first byte.
 PART = 4 * 1024 * 1024
@@ -81,10 +81,9 @@ async def make(
 async def _new_file(target: Path, passphrase: bytes, pool: Pool) -> AsyncIterator[form.BackupWriter]:
     """Writes a file that has its name only when it is whole and on disk."""
     _must_not_exist(target)
-    growing = target.with_name(f".{target.name}.new")
     try:
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with open(os.open(growing, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        with new_file(target, 0o600, alone=True) as file:
             writer = await pool.run(partial(form.BackupWriter, file, passphrase))
             try:
                 yield writer
@@ -92,15 +91,11 @@ async def _new_file(target: Path, passphrase: bytes, pool: Pool) -> AsyncIterato
             finally:
                 await pool.run(writer.close)
             await pool.run(partial(_to_disk, file))
-        _must_not_exist(target)
-        growing.rename(target)
-        await pool.run(partial(folder_to_disk, target.parent))
+            _must_not_exist(target)
     except OSError as cause:
         raise errors.StoreFailure(
             f"the backup could not be written to {target}: {cause.strerror or cause}; free space or name another place"
         ) from cause
-    finally:
-        growing.unlink(missing_ok=True)
 
 
 def _must_not_exist(target: Path) -> None:
@@ -226,7 +221,7 @@ def note(data_dir: Path, target: Path, at: datetime, verified_at: datetime | Non
         "path": str(target),
         "verified_at": known if verified_at is None else verified_at.isoformat(),
     }
-    write_durably(file, json.dumps(told).encode(), 0o666)
+    write_file(file, json.dumps(told).encode())
 
 
 def last(data_dir: Path) -> dict[str, str | None]:

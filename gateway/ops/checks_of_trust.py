@@ -18,7 +18,6 @@ from gateway.domain.certificates import KeyUse
 from gateway.domain.diagnosis import Diagnosis, Level, green, red, yellow
 from gateway.domain.event import EventKind
 from gateway.domain.person import Role
-from gateway.domain.proof import Binding
 from gateway.errors import GatewayError
 from gateway.ops import certificates
 from gateway.ops.subject import Subject
@@ -30,6 +29,7 @@ from gateway.trust import authorities
 from gateway.trust.evidence import NodeTrust
 from gateway.trust.folder import AnchorFile
 from gateway.trust.keys import KeyDirectory
+from gateway.workers.key_watch import bound_until
 
 # An authority needs weeks to renew a certificate; below two weeks it is urgent.
 EXPIRY_YELLOW, EXPIRY_RED = timedelta(days=60), timedelta(days=14)
@@ -148,7 +148,7 @@ async def bindings(subject: Subject) -> AsyncGenerator[Diagnosis]:
         yield red("bindings", "bindings.untold", "gateway audit verify", **about)
     else:
         yield green("bindings", "bindings.fine", count=len(in_force))
-    ends = {each.code: _bound_until(each) for each in sorted(in_force, key=_bound_until)}
+    ends = {each.code: bound_until(each) for each in sorted(in_force, key=bound_until)}
     for tell, span in ((red, URGENT), (yellow, SOON)):
         codes = sorted(code for code, until in ends.items() if until - now <= span)
         if codes:
@@ -158,11 +158,6 @@ async def bindings(subject: Subject) -> AsyncGenerator[Diagnosis]:
             return
     if ends:
         yield green("bindings", "partners.fine")
-
-
-def _bound_until(binding: Binding) -> datetime:
-    ends = x509.load_der_x509_certificate(binding.certificate_der).not_valid_after_utc
-    return ends if binding.valid_to is None else min(ends, binding.valid_to)
 
 
 async def people(subject: Subject) -> AsyncGenerator[Diagnosis]:

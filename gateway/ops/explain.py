@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from cryptography import x509
 
 from gateway.domain.document import Kind, Urgency
+from gateway.domain.text import plain
 from gateway.edxml.dialects import XML_SPACE
 from gateway.edxml.policy import EnvelopeLimits
 from gateway.edxml.reader import Read, read
@@ -104,7 +105,7 @@ def to_text(result: dict[str, Any], lang: str = "vi") -> str:
     def say(key: str) -> str:
         return labels.say(key, lang) if labels.has(key) else key.rpartition(".")[2].replace("_", " ")
 
-    return "".join(f"{name}: {printable(value)}\n" for name, value in _lines(result, say) if value)
+    return "".join(f"{name}: {plain(value)}\n" for name, value in _lines(result, say) if value)
 
 
 def _organisation(one: Organisation) -> dict[str, Any]:
@@ -210,8 +211,3 @@ def _lines(result: dict[str, Any], say: Callable[[str], str]) -> Iterator[tuple[
 
 def _joined(between: str, values: dict[str, Any], *keys: str) -> str:
     return between.join(str(values[key]) for key in keys if values[key] is not None)
-
-
-def printable(value: str) -> str:
-    """A sender's text may hold line feeds, terminal controls or signs that turn the writing round; none reach a screen."""
-    return "".join(sign if sign.isprintable() else " " for sign in value)

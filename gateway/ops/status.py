@@ -8,6 +8,7 @@ last error codes. No secret, no value of a setting, nothing of any document."""
 
 from __future__ import annotations
 
+import json
 import platform
 import re
 from collections.abc import Collection, Mapping, Sequence
@@ -200,3 +201,17 @@ def _error_code(said: str) -> str:
 
 def _iso(at: datetime | None) -> str | None:
     return at.isoformat(timespec="seconds") if at is not None else None
+
+
+def report_lines(told: Mapping[str, object], before: str = "") -> list[str]:
+    """Write told facts as lines for a mail, each with its place before it; a list has a line for each of its things."""
+    made = []
+    for name, value in told.items():
+        if isinstance(value, Mapping):
+            made += report_lines(value, f"{before}{name}.")
+        elif isinstance(value, list | tuple):
+            rows = [each if isinstance(each, str) else json.dumps(each, ensure_ascii=False) for each in value]
+            made += [f"{before}{name}: {row}\n" for row in rows or ("-",)]
+        else:
+            made.append(f"{before}{name}: {'-' if value is None else value}\n")
+    return made

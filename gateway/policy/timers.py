@@ -15,7 +15,7 @@ from enum import StrEnum
 from gateway.domain.document import Urgency
 from gateway.domain.office_calendar import WEEK, CalendarDay, DayKind, OfficeCalendar, OfficeHours
 from gateway.domain.status import Duty, Waits
-from gateway.domain.wall_clock import VIETNAM, local
+from gateway.domain.wall_clock import local, vietnam_time
 from gateway.errors import Misconfigured
 
 NOTHING = timedelta()
@@ -137,11 +137,6 @@ def _spans(office: OfficeCalendar, day: date) -> Iterator[tuple[datetime, dateti
     if office.works(day):
         for span in office.spans:
             yield vietnam_time(day, span.start), vietnam_time(day, span.end)
-
-
-def vietnam_time(day: date, at: time) -> datetime:
-    """That time of that day in Vietnam."""
-    return datetime.combine(day, at, VIETNAM)
 
 
 MINUTE = timedelta(minutes=1)

@@ -8,8 +8,8 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import os
-import secrets
+import shutil
+import tempfile
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -300,8 +300,7 @@ class FeedDraft:
     """A body being written beside its target; its header is known only when it is whole."""
 
     def __init__(self, target: Path) -> None:
-        self._path = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
-        self._file: BinaryIO = self._path.open("w+b")
+        self._file = tempfile.TemporaryFile(dir=target.parent)  # noqa: SIM115 - `discard` closes it
         self._hasher = hashlib.sha256()
         self.rows = self.size = 0
 
@@ -317,25 +316,16 @@ class FeedDraft:
         if self.rows > MOST_ROWS or self.size > MOST_BYTES - 2 * LONGEST_EDGE:
             raise FeedRefused("the registry is larger than a feed may be", code="FEED-LIMIT")
 
-    def copy_between(self, header: bytes, seal: bytes, target: Path) -> None:
-        """The whole feed, under its name once it is on disk."""
-        whole = self._path.with_name(f"{self._path.name}.whole")
-        try:
-            with whole.open("xb") as file:
-                file.write(header)
-                self._file.seek(0)
-                while piece := self._file.read(PIECE):
-                    file.write(piece)
-                file.write(seal)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(whole, target)
-        finally:
-            whole.unlink(missing_ok=True)
+    def copy_between(self, header: bytes, seal: bytes, target: BinaryIO) -> None:
+        """Write the whole feed to a file."""
+        target.write(header)
+        self._file.seek(0)
+        shutil.copyfileobj(self._file, target, PIECE)
+        target.write(seal)
+        target.flush()
 
     def discard(self) -> None:
         self._file.close()
-        self._path.unlink(missing_ok=True)
 
 
 def _after(order: tuple[str, str], line: AgencyLine | ProposalLine, count: int) -> tuple[str, str]:

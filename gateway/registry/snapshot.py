@@ -36,6 +36,7 @@ from gateway.registry.feed_file import (
 from gateway.registry.feed_judge import FeedRoom
 from gateway.registry.feed_stage import AT_ONCE
 from gateway.registry.tables import AGENCY, BINDING, aware, stored
+from gateway.whole_files import new_file
 
 AnyLine: TypeAlias = AgencyLine | ProposalLine
 
@@ -156,17 +157,15 @@ async def _write_proposals(
 
 def _finish(draft: FeedDraft, header: Header, signer: EnvelopeSigner, target: Path) -> None:
     """Signed, read again as a receiver would, then under its name."""
-    line, made = feed_file.encoded(header), beside(target)
-    try:
-        draft.copy_between(line, feed_judge.seal_of(line, signer), made)
+    line = feed_file.encoded(header)
+    with new_file(target) as file:
+        draft.copy_between(line, feed_judge.seal_of(line, signer), file)
+        made = Path(file.name)
         found = feed_file.ends(made)
         certificate = x509.load_der_x509_certificate(signer.certificate_der)
         feed_judge.check_seal({found.seal.certificate: certificate}, found, header.made_at)
         for _ in feed_file.lines(made, found):
             pass
-        made.replace(target)
-    finally:
-        made.unlink(missing_ok=True)
 
 
 def _issuer(signer: EnvelopeSigner) -> str:

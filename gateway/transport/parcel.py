@@ -22,6 +22,7 @@ from typing import BinaryIO, Generic, TypeVar
 from gateway.domain.identity import Digest
 from gateway.errors import BrokerRefused
 from gateway.ports.axis import Fate, Outcome, Parcel
+from gateway.whole_files import sync_folder
 
 PIECE = 256 * 1024  # bytes in memory at a time (design G8)
 SMALL = 64 * 1024  # up to so many bytes lie as a row of the queue's own database and are never a file
@@ -138,15 +139,6 @@ def _copy(parcel: Parcel, source: BinaryIO, target: BinaryIO) -> None:
             f"packet {parcel.packet_id}: its bytes are not what was announced: expected {parcel.size} bytes"
             f" with SHA-256 {parcel.digest}, found {size} bytes with {hasher.hexdigest()}; check the content store"
         )
-
-
-def sync_folder(folder: Path) -> None:
-    """The rename itself survives a power cut only when its folder is on disk too."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def too_large(size: int, limit: int) -> Outcome:

@@ -35,40 +35,10 @@ from gateway.trust.key_material import PublicKey as PublicKey
 from gateway.trust.key_material import agency_name as agency_name
 from gateway.trust.key_material import read_certificate as read_certificate
 from gateway.trust.looked_at import FolderLook, Stamp
+from gateway.whole_files import write_private
 
 if TYPE_CHECKING:
     from gateway.trust.pkcs11_keys import TokenKeys
-
-
-def write_private(path: Path, content: bytes) -> None:
-    """Written to a temporary name, synced and renamed; readable by the node's own user alone."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    write_durably(path, content, 0o600)
-
-
-def write_durably(path: Path, content: bytes, mode: int) -> None:
-    """On disk on return, never seen half-written; what was there is replaced."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
-    folder_to_disk(path.parent)
-
-
-def folder_to_disk(folder: Path) -> None:
-    """What was renamed in it stays renamed."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def own_key(path: Path, password: bytes | None, generate: Callable[[], PrivateKeyTypes], what: str) -> object:

@@ -39,7 +39,8 @@ from gateway.domain.sealed_log import (
 from gateway.errors import Clash, InvalidProof, Misconfigured, StoreFailure, Unreachable
 from gateway.http_calls import Bounds, HttpQuestion, ask
 from gateway.trust.key_material import CURVE_ORDERS, public_pem, raw_low_s, spki
-from gateway.trust.keys import own_key, write_durably
+from gateway.trust.keys import own_key
+from gateway.whole_files import write_file
 
 if TYPE_CHECKING:
     from rfc3161_client import TimeStampResponse
@@ -140,7 +141,7 @@ def _digest_in_file(path: Path) -> bytes | None:
 def write_seal_file(path: Path, content: bytes) -> None:
     """As `put`, under a name of one's own; what was there is replaced."""
     try:
-        write_durably(path, content, 0o666)
+        write_file(path, content)
     except OSError as why:
         raise StoreFailure(f"{path} could not be written: {why.strerror or why}") from why
 

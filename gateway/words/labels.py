@@ -66,7 +66,7 @@ def _text(key: str, lang: str) -> Text:
 
 
 def _subject(key: str) -> str | None:
-    return SUBJECT_OF.get(key.partition(".")[0])
+    return SUBJECT_OF.get(key) or SUBJECT_OF.get(key.partition(".")[0])
 
 
 class _WithParts(dict[str, object]):
@@ -250,7 +250,8 @@ _PACKAGE_OF: dict[str, str] = {}
 
 
 def add_catalogues(package: str, subjects: Mapping[str, str]) -> None:
-    """Those of one more package: its subjects with the heads of their keys, as in `SUBJECTS`."""
+    """Those of one more package: its subjects with the heads of their keys, as in `SUBJECTS`, or with whole keys under the
+    head of another."""
     for subject, heads in subjects.items():
         _PACKAGE_OF[subject] = package
         SUBJECT_OF.update(dict.fromkeys(heads.split(), subject))

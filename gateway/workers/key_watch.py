@@ -68,7 +68,7 @@ class KeyWatch:
             CertificateEnding(
                 code=each.code,
                 fingerprint=trust.fingerprint(each.certificate_der),
-                until=_until(each),
+                until=bound_until(each),
                 own=own,
             )
             for each, own in await self._watched(now)
@@ -103,6 +103,7 @@ class KeyWatch:
             return None
 
 
-def _until(binding: Binding) -> datetime:
+def bound_until(binding: Binding) -> datetime:
+    """When a binding ends: by itself, or with its certificate."""
     ends = x509.load_der_x509_certificate(binding.certificate_der).not_valid_after_utc
     return ends if binding.valid_to is None else min(ends, binding.valid_to)

@@ -25,6 +25,7 @@ from gateway.domain.pace import Beat as Told
 from gateway.errors import TransportFailure
 from gateway.ports.axis import AxisState
 from gateway.ports.services import Clock, Pool
+from gateway.whole_files import new_file
 from gateway.workers.loop import Turn
 
 if TYPE_CHECKING:
@@ -156,15 +157,14 @@ def own_name() -> str:
 
 def _write(file: Path, text: str) -> None:
     """Files of processes that died go when they are told of no more, by the file system's own time."""
-    draft = file.with_suffix(".draft")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(file)
+        with new_file(file, alone=True, durable=False) as out:
+            out.write(text.encode())
         forgotten = file.stat().st_mtime - FORGOTTEN.total_seconds()
         for other in file.parent.iterdir():
             with suppress(FileNotFoundError):  # another process looks too
-                if other.suffix in (".json", ".draft") and other.stat().st_mtime < forgotten:
+                if other.suffix in (".json", ".part") and other.stat().st_mtime < forgotten:
                     other.unlink()
     except OSError as cause:
         raise errors.StoreFailure(

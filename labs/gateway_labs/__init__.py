@@ -5,7 +5,7 @@ from gateway.words import labels
 
 SUBJECTS = {
     "demo": "demo",
-    "sandbox": "sandbox",
+    "sandbox": "sandbox clash.GW-SANDBOX-CLOCK clash.GW-SANDBOX-SILENT",
     "conformance": "conformance",
     "simulate": "simulate",
 }

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gateway.folder.rules import NOTE, FolderRules
+from gateway.folder.layout import NOTE, FolderRules
 from gateway.folder.worker import FolderLoop
 from tests.support import api
 from tests.support.node import DEPARTMENT, PDF, PROVINCE, Town

@@ -18,6 +18,7 @@ from gateway.cli import documents, output, send
 from gateway.cli.command import Invocation, Limit, noun
 from gateway.domain.book import Book, BookForm, BookLine, Cell, PaperLetter, RegisterEntry, Span, Summary
 from gateway.domain.document import Source
+from gateway.domain.wall_clock import day_text
 from gateway.incoming import by_hand
 from gateway.incoming.by_hand import Attached
 from gateway.office.book import book_lines, books
@@ -156,7 +157,7 @@ def _record(line: BookLine) -> dict[str, Any]:
 
 
 def _cell(value: Cell) -> str:
-    return output.day(value) if isinstance(value, date) else "" if value is None else str(value)
+    return day_text(value) if isinstance(value, date) else "" if value is None else str(value)
 
 
 def _summary(told: Summary) -> dict[str, Any]:
@@ -396,7 +397,7 @@ async def hand_over(
     gone_on = day(on) if on else output.today(seat.node.clock.now())
     said = HandedOver(on=gone_on, means=means, note=note)
     name = documents.name_of(found)
-    call.ask("cli.ask.hand_over", document=name, day=output.day(gone_on))
+    call.ask("cli.ask.hand_over", document=name, day=day_text(gone_on))
     done = await manage.close_paper(seat.node.out, seat.scope, found.id, said, to or [])
     output.record(call, {"id": done.id, "on": gone_on.isoformat(), "means": means.value, "note": note})
     call.say("cli.handed_over", document=name)
@@ -425,5 +426,5 @@ def _paper_cells(call: Invocation, line: PaperLine) -> dict[str, str]:
     return {
         "recipient": recipient.name or recipient.code,
         "printed": ", ".join(each.name for each in line.printed),
-        "handed_over": f"{output.day(part.handed_over)} {how}".strip(),
+        "handed_over": f"{day_text(part.handed_over)} {how}".strip(),
     }

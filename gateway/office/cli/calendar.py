@@ -12,6 +12,7 @@ from gateway.cli import output
 from gateway.cli.command import Invocation, noun, piped
 from gateway.cli.node import at_ground, operator_id
 from gateway.domain.office_calendar import SHIPPED, CalendarDay, DayKind
+from gateway.domain.wall_clock import day_text
 from gateway.errors import NotFound
 from gateway.office.policy import calendar_file
 from gateway.policy import timers
@@ -80,7 +81,7 @@ async def remove(call: Invocation, day: Day) -> None:
         on = calendar_file.read_day(day)
     except ValueError as why:
         raise typer.BadParameter(str(why)) from why
-    call.ask("cli.ask.calendar_remove", day=output.day(on))
+    call.ask("cli.ask.calendar_remove", day=day_text(on))
     async with at_ground(call.settings()) as ground:
         if not await ground.store.calendar.remove(on, ground.clock.now(), await operator_id(ground.store)):
             raise NotFound(
@@ -102,7 +103,7 @@ async def import_(
 
 
 async def _put(call: Invocation, days: list[CalendarDay]) -> None:
-    call.ask("cli.ask.calendar", count=len(days), first=output.day(days[0].day))
+    call.ask("cli.ask.calendar", count=len(days), first=day_text(days[0].day))
     async with at_ground(call.settings()) as ground:
         await ground.store.calendar.put(days, ground.clock.now(), await operator_id(ground.store))
     _show(call, days)

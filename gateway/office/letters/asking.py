@@ -18,7 +18,7 @@ from gateway.domain.event import EventKind
 from gateway.domain.fields import tidy
 from gateway.domain.identity import PacketId
 from gateway.domain.status import AWAITED
-from gateway.domain.wall_clock import local
+from gateway.domain.wall_clock import local, vietnam_time
 from gateway.errors import Clash, Denied, NotFound
 from gateway.office.accounts.acting import behalf
 from gateway.office.desks import OfficeOut
@@ -32,7 +32,6 @@ from gateway.outgoing.answering import late_answers
 from gateway.outgoing.desk import OutDesk
 from gateway.outgoing.drafting import remaining
 from gateway.outgoing.intake import Order
-from gateway.policy.timers import vietnam_time
 
 LEAST_RECALL_REASON = 10
 _LONGEST_REFUSAL = 500

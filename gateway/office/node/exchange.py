@@ -25,6 +25,7 @@ from gateway.domain.event import EventKind
 from gateway.domain.pdf import Placement, Purpose, Wish
 from gateway.domain.queues import InboxPacket
 from gateway.domain.registry import AgencyEntry, AgencyFilter
+from gateway.domain.text import plain
 from gateway.domain.wall_clock import local
 from gateway.edxml import parse
 from gateway.edxml.attachment import pieces
@@ -296,7 +297,7 @@ def _line(seen: parse.ViewLine, *, routing_only: bool) -> parse.ViewLine:
     if routing_only and seen.kind in ("text", "comment") and local not in _ROUTING_ELEMENTS:
         return replace(seen, kind="hidden", value="")
     # Signs that turn the writing round, or steer a screen, reach no page.
-    return replace(seen, value="".join(sign if sign.isprintable() else " " for sign in seen.value))
+    return replace(seen, value=plain(seen.value))
 
 
 def _cut(opener: Callable[[], BinaryIO], start: int) -> bytes:

@@ -19,7 +19,7 @@ from itertools import groupby
 from gateway.domain.document import Urgency
 from gateway.domain.handling import unit_key
 from gateway.domain.office_calendar import OfficeCalendar
-from gateway.domain.wall_clock import local
+from gateway.domain.wall_clock import local, vietnam_time
 from gateway.office.domain.task import Task, TaskKind
 from gateway.policy import timers
 
@@ -99,7 +99,7 @@ def letters_due(
 def last_slot(office: OfficeCalendar, now: datetime, digest_at: Iterable[time]) -> datetime | None:
     """The hour of today's last digest; None before the first, and on days without work."""
     today = local(now).date()
-    past = [at for each in digest_at if (at := timers.vietnam_time(today, each)) <= now]
+    past = [at for each in digest_at if (at := vietnam_time(today, each)) <= now]
     return max(past, default=None) if office.works(today) else None
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import secrets
 import shutil
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
@@ -20,6 +19,7 @@ from gateway.domain.page_picture import PageLook
 from gateway.domain.pdf import Size
 from gateway.errors import StoreFailure
 from gateway.store.data_folder import Room
+from gateway.whole_files import new_file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,16 +72,13 @@ class FilePictures:
         if len(octets) > self._most:
             return
         path = self._path(key)
-        new = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
         try:
             self._room.check()
             for folder in (self._root, path.parent.parent, path.parent):
                 folder.mkdir(mode=0o700, exist_ok=True)
-            with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            with new_file(path, 0o600, durable=False) as file:  # one that a power cut tears is drawn again
                 file.write(octets)
-            new.replace(path)
         except (OSError, StoreFailure) as why:
-            new.unlink(missing_ok=True)
             log.action(_log, "pictures.not_kept", str(why))
             return
         self._held = (self._counted() if self._held is None else self._held) + len(octets)

@@ -9,8 +9,8 @@ import re
 from datetime import date, datetime, time, timedelta
 
 from gateway.domain.text import fold
-from gateway.domain.wall_clock import VIETNAM, local
 from gateway.domain.wall_clock import day_text as day_text
+from gateway.domain.wall_clock import local
 from gateway.domain.wall_clock import midnight as midnight
 from gateway.domain.wall_clock import moment_text as moment_text
 
@@ -42,11 +42,6 @@ def typed_clock(text: str) -> time | None:
         return None
     hour, minute = int(found[1]), int(found[2] or 0)
     return time(hour, minute) if hour < 24 and minute < 60 else None
-
-
-def moment_at(on: date, at: time) -> datetime:
-    """That time on a Vietnamese wall clock."""
-    return datetime.combine(on, at, VIETNAM)
 
 
 def _date(year: int, month: int, dom: int) -> date | None:

@@ -38,7 +38,8 @@ from gateway.domain.evidence import (
 )
 from gateway.errors import Clash, Misconfigured, NotFound, StoreFailure
 from gateway.trust.key_material import public_pem, spki
-from gateway.trust.keys import own_key, write_private
+from gateway.trust.keys import own_key
+from gateway.whole_files import write_private
 
 PIECE = 256 * 1024
 

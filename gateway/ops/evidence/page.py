@@ -13,9 +13,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from gateway.document_view.facts import received_word, state_word
 from gateway.domain.evidence import PacketTold, Party, Story
 from gateway.domain.status import CODES
+from gateway.domain.text import plain
 from gateway.domain.wall_clock import local
 from gateway.ops.evidence.pack_file import PackPart
-from gateway.ops.explain import printable as plain
 from gateway.words import labels
 
 LANG = "vi"

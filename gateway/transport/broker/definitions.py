@@ -28,6 +28,7 @@ from gateway.transport.broker.plan import (
     User,
     Vhost,
 )
+from gateway.whole_files import write_file
 
 HASH_ALGORITHM = "rabbit_password_hashing_sha256"
 _SALT_BYTES = 4  # fixed by the algorithm
@@ -65,7 +66,8 @@ def _password_of(file: Path, *, make: bool, keep: bool) -> str:
         made = secrets.token_urlsafe(32)
         if not keep:
             return made
-        _write_password(file, made)
+        # Whole or not at all: a node must never get half a password.
+        write_file(file, f"{made}\n".encode(), 0o600)
     try:
         open_to_others = file.stat().st_mode & _OTHERS
         password = file.read_text(encoding="utf-8").split("\n", 1)[0].rstrip("\r")
@@ -79,17 +81,6 @@ def _password_of(file: Path, *, make: bool, keep: bool) -> str:
     if not password:
         raise Misconfigured(f"{file} is empty; its first line must be the password")
     return password
-
-
-def _write_password(file: Path, password: str) -> None:
-    """Whole or not at all: a node must never get half a password."""
-    part = file.with_name(f".{file.name}.part")
-    part.unlink(missing_ok=True)
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out:
-        out.write(password + "\n")
-        out.flush()
-        os.fsync(out.fileno())
-    part.replace(file)
 
 
 def password_hashes(passwords: Mapping[str, str], known: Mapping[str, str]) -> dict[str, str]:

@@ -65,7 +65,7 @@ async def run(
 ) -> None:
     """Take a gateway through 32 numbered steps, telling each when it ends. Exit 1 unless all pass that could be tried."""
     from gateway_labs.conformance import run as running
-    from gateway_labs.conformance import sheet
+    from gateway_labs.conformance.score import sheet
 
     numbers, limit_s = frozenset(only or ()), minutes * 60.0
     if itself:
@@ -84,7 +84,7 @@ async def run(
         )
         score = await running.run(subject, lambda step: _tell(call, step), numbers, limit_s)
     if html is not None:
-        html.write_text(sheet.html(score, call.lang.value), "utf-8")
+        html.write_text(sheet(score, call.lang.value), "utf-8")
         call.say("conformance.written", file=html)
     _show(call, score)
     if not score.is_whole:

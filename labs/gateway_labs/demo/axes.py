@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,7 +19,7 @@ from gateway.domain.document import IncomingDocument, OutgoingDocument
 from gateway.errors import GatewayError
 from gateway.office.bootstrap.office import Office, open_office
 from gateway.transport.routed import RoutedAxis
-from gateway_labs.demo import axes_stage, story
+from gateway_labs.demo import axes_stage, live, story
 from gateway_labs.demo.acts import Acts
 from gateway_labs.demo.axes_between import Admin, service, vhost
 from gateway_labs.demo.axes_stage import AXES, BROKER, LGSP, MIDDLE, VXP, Between, cast
@@ -334,3 +334,29 @@ async def _quiet(province: Province) -> None:
         return all([await story.is_quiet(each.node) for each in province.desks.values()])
 
     await province.desks[MIDDLE].until(all_quiet)
+
+
+async def serve(
+    folder: Path,
+    port: int,
+    say: Say,
+    answer: Callable[[Office, Callable[[str], None]], Awaitable[None]],
+    broker: Admin | None,
+) -> None:
+    """`answer(node, ready)` serves the API and calls `ready` with its address; all ends when it returns."""
+    async with opened(folder, say, broker, port) as province:
+        await province.tell()
+        node = province.middle
+        key = await live.new_key(node, MIDDLE)
+        live.write_sample(node, province.desks[MIDDLE].cast, folder)
+        await answer(node, lambda url: _explain(say, url, folder, province, key))
+
+
+def _explain(say: Say, url: str, folder: Path, province: Province, key: str) -> None:
+    say("demo.open", url=url)
+    live.say_people(say, url, province.invited)
+    say("demo.key", code=cast().code(MIDDLE), name=cast().data[MIDDLE]["name"], secret=key)
+    say("demo.axes.hubs", lgsp=province.between.lgsp.url, vxp=province.between.vxp.url)
+    say("demo.try")
+    say("demo.command", command=live.send_command(url, folder, key))
+    say("demo.ready")

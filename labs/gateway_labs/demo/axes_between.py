@@ -18,10 +18,16 @@ from gateway.transport.broker import management, plan
 from gateway.transport.broker.definitions import password_hashes
 from gateway.transport.broker.plan import User
 from gateway_labs.simulators import server
-from gateway_labs.simulators.faults import Faults
 from gateway_labs.simulators.hub import Hub
 from gateway_labs.simulators.lgsp import Lgsp
-from gateway_labs.simulators.settings import HubAgency, HubLogin, HubOptions, HubSystem, SimulatorSettings
+from gateway_labs.simulators.settings import (
+    Faults,
+    HubAgency,
+    HubLogin,
+    HubOptions,
+    HubSystem,
+    SimulatorSettings,
+)
 from gateway_labs.simulators.vxp import Vxp
 
 HOST = "127.0.0.1"

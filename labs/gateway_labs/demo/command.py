@@ -110,9 +110,9 @@ async def _live(call: Invocation, folder: Path, port: int) -> None:
 
 async def _live_axes(call: Invocation, folder: Path, port: int, admin: Admin | None) -> None:
     """As above, of the node in the middle; the other three and what lies between stay at work too."""
-    from gateway_labs.demo import axes_live
+    from gateway_labs.demo import axes
 
-    await axes_live.serve(folder, port, call.say, partial(_answer, call), admin)
+    await axes.serve(folder, port, call.say, partial(_answer, call), admin)
 
 
 async def _answer(call: Invocation, node: OpenNode, ready: Callable[[str], None]) -> None:

@@ -20,7 +20,7 @@ from reportlab.pdfgen.canvas import Canvas
 
 from gateway.domain.pdf import Area
 from gateway.trust.pdf_signing.appearance import FONT
-from gateway.words import paper as words
+from gateway_labs.words import paper as words
 
 WIDTH, HEIGHT = 595, 842
 _SLANT = 0.21

@@ -25,6 +25,7 @@ from gateway.ports.services import Clock
 from gateway.settings import Settings, load
 from gateway.trust import seals
 from gateway.trust.keys import KeyDirectory
+from gateway.whole_files import write_file
 from gateway_labs import trial_node
 from gateway_labs.authority import Authority
 from gateway_labs.demo import papers, people
@@ -237,6 +238,4 @@ class Steps:
             return
         await step()
         self._done.append(name)
-        growing = self._file.with_name(f".{_STEPS_FILE}.new")
-        growing.write_text(json.dumps(self._done), "utf-8")
-        growing.replace(self._file)
+        write_file(self._file, json.dumps(self._done).encode())

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gateway.clock import SystemClock
 from gateway.errors import Clash
-from gateway.trust.keys import write_private
+from gateway.whole_files import write_private
 
 # The certificates of a sandbox are good for two years.
 FARTHEST = timedelta(days=366)

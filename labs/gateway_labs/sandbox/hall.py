@@ -5,23 +5,29 @@ Out: packets on that axis. A crash repeats what it had begun with the same bytes
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import partial
+from io import BytesIO
 from typing import Any
 
 from gateway import log
 from gateway.domain.document import Kind, Lane, Urgency
-from gateway.domain.proof import Binding
+from gateway.domain.identity import PacketId
+from gateway.domain.proof import Binding, FileSlice, Receipt, SignedEnvelope, Terms
 from gateway.domain.status import CODES
-from gateway.errors import GatewayError, NotFound
+from gateway.edxml import attachment, schema, verify
+from gateway.edxml.envelope import Envelope
+from gateway.edxml.policy import XmlPolicy
+from gateway.errors import GatewayError, InvalidEnvelope, NotFound
 from gateway.ports.axis import Arrival, Axis, Fate
 from gateway.ports.services import Clock, EnvelopeSigner, Pool
 from gateway_labs.sandbox import cast as casts
-from gateway_labs.sandbox import judging, packets
+from gateway_labs.sandbox import packets
 from gateway_labs.sandbox.cast import Cast, Robot, Script
 from gateway_labs.sandbox.memory import Due, Memory
 from gateway_labs.sandbox.packets import About, Saying, Written
@@ -124,7 +130,7 @@ class Hall:
         def looked() -> tuple[bytes, dict[str, Any]]:
             with arrival.open() as source:
                 raw = source.read()
-            return raw, judging.judge(arrival, raw, bound, now)
+            return raw, judge(arrival, raw, bound, now)
 
         raw, told = await self.pool.run(looked)
         told |= {"robot": robot.code, "received_at": now.isoformat()}
@@ -341,3 +347,97 @@ def _again(sent: Mapping[str, Any], raw: bytes) -> Written:
         document_id=sent["document_id"],
         times=int(sent["times"]),
     )
+
+
+def judge(arrival: Arrival, raw: bytes, bound: Sequence[Binding], at: datetime) -> dict[str, Any]:
+    """Judge a packet as any partner does; nothing is raised for what it is. Blocks: call it in the pool.
+    `signature` is `valid`, or the code of the step that refused it; `form` is `ok` or what the schema says."""
+    policy = XmlPolicy()
+    told: dict[str, Any] = {
+        "packet_id": arrival.packet_id,
+        "kind": arrival.kind,
+        "sender": arrival.sender,
+        "lane": arrival.lane.value,
+        "digest": hashlib.sha256(raw).hexdigest(),
+        "size": len(raw),
+        "document_id": "",
+        "signature": "valid",
+        "form": "",
+    }
+    source = verify.EnvelopeSource(size=len(raw), open=lambda: attachment.pieces(lambda: BytesIO(raw)))
+    transport = verify.TransportFacts(
+        packet_id=PacketId(arrival.packet_id),
+        kind=Kind(arrival.kind) if arrival.kind in {*Kind} else None,
+    )
+    try:
+        found = verify.examine(source, policy=policy, bindings=lambda code: bound, at=at, transport=transport)
+        problems = None if found.keeps_form() else schema.check(schema.skeleton([raw], policy.limits))
+    except InvalidEnvelope as refused:
+        return told | {"signature": refused.code, "detail": refused.detail}
+    except GatewayError as refused:
+        return told | {"signature": refused.code, "detail": str(refused)}
+    against = found.signed.contradiction
+    told["signature"] = "valid" if against is None else against.code
+    told["form"] = "; ".join(str(each) for each in problems) if problems else "ok"
+    return told | _said(found.signed)
+
+
+def _said(signed: SignedEnvelope[Envelope]) -> dict[str, Any]:
+    model = signed.model
+    about = model.response_for[0] if model.response_for else None
+    changed = model.business.document_id if model.business else None
+    replaced = [each.document_id for each in model.business.replacements] if model.business else []
+    status = model.status
+    return {
+        "packet_id": signed.packet_id or "",
+        "kind": signed.kind.value,
+        "sender": signed.sender_code,
+        "body_digest": signed.body_digest,
+        # Of a status and a request: the document that it is about.
+        "document_id": (about.document_id if status and about else model.document_id) or "",
+        "target": changed or "",
+        "replaces": replaced,
+        "to": [each.organ_id for each in model.to],
+        "number": model.code.number if model.code else None,
+        "symbol": model.code.notation if model.code else None,
+        "date": model.promulgation_date.isoformat() if model.promulgation_date else None,
+        "type": model.document_type.name if model.document_type else None,
+        "subject": model.subject,
+        "signer": model.signer.full_name if model.signer else None,
+        "due": model.due_date.isoformat() if model.due_date else None,
+        "priority": model.other.priority if model.other else None,
+        "reason": model.business.reason if model.business else None,
+        "replies_to": [
+            {"agency": each.organ_id, "number": each.code, "document_id": each.document_id}
+            for each in ([] if status else model.response_for)
+        ],
+        "status": {"code": status.code, "description": status.description} if status else None,
+        "receipt": _receipt(signed.receipt),
+        "terms": _terms(signed.terms),
+        "files": [_file(each) for each in signed.files],
+    }
+
+
+def _receipt(receipt: Receipt | None) -> dict[str, Any] | None:
+    if receipt is None:
+        return None
+    return {
+        "packet_id": receipt.of_packet_id,
+        "document_id": receipt.of_document_id,
+        "body_digest": receipt.body_digest,
+        "code": receipt.status_code,
+    }
+
+
+def _terms(terms: Terms | None) -> dict[str, Any]:
+    if terms is None:
+        return {}
+    return {
+        "reply_required": terms.reply_required,
+        "register_no": terms.register_no,
+        "register_year": terms.register_year,
+    }
+
+
+def _file(found: FileSlice) -> dict[str, Any]:
+    return {"name": found.name, "size": found.size, "sha256": found.sha256, "damaged": found.damaged}

@@ -22,7 +22,7 @@ from gateway.office.bootstrap.office import Office, open_office
 from gateway.ops.checks import Watch
 from gateway.pool import ThreadPool
 from gateway.transport.embedded import EmbeddedAxis
-from gateway.trust.keys import write_private
+from gateway.whole_files import write_private
 from gateway_labs.sandbox import fixtures, stage
 from gateway_labs.sandbox.cast import Cast, cast
 from gateway_labs.sandbox.clock import SandboxClock

@@ -39,7 +39,8 @@ from gateway.domain.wall_clock import local
 from gateway.errors import Misconfigured
 from gateway.ports.services import Clock, EnvelopeSigner
 from gateway.settings import Settings, load
-from gateway.trust.keys import KeyDirectory, write_private
+from gateway.trust.keys import KeyDirectory
+from gateway.whole_files import write_private
 from gateway_labs import trial_node
 from gateway_labs.authority import Authority
 from gateway_labs.demo import papers, people

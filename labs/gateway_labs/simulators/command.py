@@ -48,8 +48,8 @@ async def _at_work(
     call: Invocation, listen: str, systems: Path, data: Path | None, kind: type[Vxp | Lgsp]
 ) -> None:
     from gateway_labs.simulators import server, settings
-    from gateway_labs.simulators.faults import Faults
     from gateway_labs.simulators.hub import Hub
+    from gateway_labs.simulators.settings import Faults
 
     host, port = _address(listen)
     told = settings.read(systems)

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import sqlite3
 import threading
 import uuid
@@ -28,6 +27,7 @@ from gateway.edxml.policy import EnvelopeLimits
 from gateway.edxml.reader import Read
 from gateway.edxml.verify import EnvelopeSource
 from gateway.errors import MalformedXml
+from gateway.whole_files import new_file
 from gateway_labs.simulators import again
 from gateway_labs.simulators.settings import HubSystem, SimulatorSettings
 
@@ -175,14 +175,8 @@ class Hub:
             return first
         receivers = self._receivers(model, only)
         doc_id, now = str(uuid.uuid4()), self.now()
-        part = self.draft()
-        with part.open("xb") as out:
-            for piece in self._passed(read, partial(_reader, draft), now):
-                out.write(piece)
-            out.flush()
-            os.fsync(out.fileno())
-        part.replace(self._path(doc_id))
-        _sync(self._files)
+        with new_file(self._path(doc_id)) as out:
+            out.writelines(self._passed(read, partial(_reader, draft), now))
         about = model.response_for[0] if model.response_for else None
         notation = f"{model.code.number or ''}/{model.code.notation or ''}" if model.code else ""
         if model.status is not None:
@@ -389,11 +383,3 @@ def _content_digest(read: Read) -> str:
     header = outline_header(replace(read.envelope, trace=()))
     files = [(file.name, file.sha256) for file in read.files]
     return hashlib.sha256(json.dumps([header, files], sort_keys=True, default=str).encode()).hexdigest()
-
-
-def _sync(folder: Path) -> None:
-    file = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)

@@ -18,10 +18,9 @@ from aiohttp import BodyPartReader, MultipartReader, web
 from gateway.domain.wall_clock import VIETNAM
 from gateway.errors import Misconfigured
 from gateway_labs.simulators import server
-from gateway_labs.simulators.faults import Faults
 from gateway_labs.simulators.hub import Entry, Hub, HubSaysNo
 from gateway_labs.simulators.server import answered, as_json, clock, in_thread, shuffled, with_file, with_list
-from gateway_labs.simulators.settings import HubLogin, HubSystem, SimulatorSettings, late_of
+from gateway_labs.simulators.settings import Faults, HubLogin, HubSystem, SimulatorSettings, late_of
 
 _Call = Callable[[web.Request, HubSystem, str], Awaitable[web.StreamResponse]]
 _KINDS = ("edoc", "status")

@@ -18,8 +18,8 @@ from typing import Any, TypeVar
 from aiohttp import web
 
 from gateway.domain.wall_clock import VIETNAM
-from gateway_labs.simulators.faults import Faults
 from gateway_labs.simulators.hub import Hub
+from gateway_labs.simulators.settings import Faults
 
 T = TypeVar("T")
 _PIECE = 3 * 64 * 1024  # a multiple of three: pieces of base64 join without padding

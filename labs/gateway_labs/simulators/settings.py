@@ -3,7 +3,9 @@ In: a TOML file. Out: frozen values, or Misconfigured with what is wrong."""
 
 from __future__ import annotations
 
+import random
 import tomllib
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -177,3 +179,27 @@ def _agency(given: Any) -> HubAgency:
         name=str(given.get("name", code)),
         old=str(given.get("old", "")),
     )
+
+
+class Faults:
+    def __init__(self, options: FaultOptions) -> None:
+        self.options = options
+        self.done: Counter[str] = Counter()
+        self.calls: Counter[str] = Counter()
+        self._chance = random.Random(options.seed)  # noqa: S311 - the same faults again, not a secret
+
+    def change(self, given: Mapping[str, Any]) -> None:
+        """ValueError or TypeError for what is no such option."""
+        self.options = fault_options(given, self.options)
+        self._chance = random.Random(self.options.seed)  # noqa: S311 - as above
+
+    def pick(self, operation: str) -> str:
+        self.calls[operation] += 1
+        told = self.options
+        if not told.kinds or (told.operations and operation not in told.operations):
+            return ""
+        if self._chance.random() >= told.rate:
+            return ""
+        found = self._chance.choice(told.kinds)
+        self.done[found] += 1
+        return found

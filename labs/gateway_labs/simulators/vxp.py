@@ -18,10 +18,9 @@ from aiohttp import web
 
 from gateway.domain import vxp as wire
 from gateway_labs.simulators import server
-from gateway_labs.simulators.faults import Faults
 from gateway_labs.simulators.hub import Entry, Hub, HubSaysNo
 from gateway_labs.simulators.server import Cut, answered, as_json, in_thread, shuffled, with_file, with_list
-from gateway_labs.simulators.settings import HubSystem, SimulatorSettings, late_of
+from gateway_labs.simulators.settings import Faults, HubSystem, SimulatorSettings, late_of
 
 _Call = Callable[[web.Request, HubSystem, Mapping[str, str], str], Awaitable[web.StreamResponse]]
 _OK = wire.BEFORE_DATA

@@ -14,9 +14,9 @@ import pytest
 
 from gateway.errors import Denied, Unreachable
 from gateway.words import labels
-from gateway_labs.conformance import otherways, run, sheet
+from gateway_labs.conformance import otherways, run
 from gateway_labs.conformance.run import Subject
-from gateway_labs.conformance.score import Check, Score
+from gateway_labs.conformance.score import Check, Score, sheet
 from gateway_labs.conformance.steps import STEPS
 from gateway_labs.sandbox.opened import Running
 from tests.support.sandbox import BREAKAGES, Breakage, at_work, broken_copy
@@ -69,7 +69,7 @@ async def test_a_step_that_broke_off_takes_along_what_needs_it_and_is_named(sand
     assert told[31] == {"because": "not-given", "step": None}
     assert (told[1], told[2], heard) == (None, None, [1, 2, 6, 7, 31])
     assert (score.judged, score.is_whole) == (4, False)
-    assert "step 1 broke off" in sheet.html(score, "en")
+    assert "step 1 broke off" in sheet(score, "en")
 
 
 async def test_after_its_time_the_run_ends_and_says_so(sandbox: Running) -> None:
@@ -93,7 +93,7 @@ async def test_the_score_sheet_is_a_page_without_scripts_that_escapes_what_came(
     bad = replace(score, steps=(replace(step, passed=False, found=tuple(check.found)),), target="<b>")
 
     for lang in labels.LANGUAGES:
-        page = sheet.html(bad, lang)
+        page = sheet(bad, lang)
         assert "<script" not in page
         assert "&lt;script&gt;alert(1)" in page
         assert "<b>" not in page

@@ -17,11 +17,11 @@ from gateway.ports.services import Clock
 from gateway.settings import load
 from gateway.transport.rest.axis import RestAxis
 from gateway_labs.simulators import server
-from gateway_labs.simulators.faults import Faults
 from gateway_labs.simulators.hub import Hub
 from gateway_labs.simulators.lgsp import Lgsp
 from gateway_labs.simulators.settings import (
     FaultOptions,
+    Faults,
     HubAgency,
     HubLogin,
     HubOptions,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from gateway.folder import ages
+from gateway.folder import filing
 from gateway.folder.places import Place
 from tests.support.folder import Desk
 from tests.support.node import Town
@@ -32,11 +32,15 @@ def test_what_is_older_goes_and_the_rest_stays(tmp_path: Path) -> None:
     laid(tmp_path)
     now = datetime.now(UTC)
     with Place.at(tmp_path) as base:
-        kept = ages.remove_old(base, now, date(2100, 1, 1), sent_days=0, error_days=0)
-        early = ages.remove_old(base, now + timedelta(days=6), date(2026, 12, 20), sent_days=30, error_days=7)
+        kept = filing.remove_old(base, now, date(2100, 1, 1), sent_days=0, error_days=0)
+        early = filing.remove_old(
+            base, now + timedelta(days=6), date(2026, 12, 20), sent_days=30, error_days=7
+        )
         assert (kept, early) == (0, 0)
         assert len(left(tmp_path)) == 5
-        gone = ages.remove_old(base, now + timedelta(days=8), date(2026, 12, 21), sent_days=30, error_days=7)
+        gone = filing.remove_old(
+            base, now + timedelta(days=8), date(2026, 12, 21), sent_days=30, error_days=7
+        )
 
     assert gone == 2
     assert left(tmp_path) == ["sent/2026/12/31/16.json", "sent/notes.txt"]

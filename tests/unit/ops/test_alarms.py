@@ -30,8 +30,7 @@ from gateway.domain.document import Lane, Urgency
 from gateway.domain.pace import Way
 from gateway.domain.system_box import MOST_TRIES, PAUSES
 from gateway.domain.webhook import Reach
-from gateway.folder.layout import know_root, opened
-from gateway.folder.rules import NOTE
+from gateway.folder.layout import NOTE, know_root, opened
 from gateway.incoming import box
 from gateway.incoming.box import Reader
 from gateway.ops import checks

@@ -31,7 +31,7 @@ def pulse(tmp_path: Path) -> Iterator[Pulse]:
 
 async def test_files_of_processes_that_died_go_after_a_day(pulse: Pulse) -> None:
     pulse.folder.mkdir()
-    for name, days in (("gone-1.json", 2), ("gone-1.draft", 2), ("other-2.json", 0), ("note.txt", 2)):
+    for name, days in (("gone-1.json", 2), (".gone-1.json.part", 2), ("other-2.json", 0), ("note.txt", 2)):
         (pulse.folder / name).write_text("{}")
         past = time.time() - days * FORGOTTEN.total_seconds()
         os.utime(pulse.folder / name, (past, past))

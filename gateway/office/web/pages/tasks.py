@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from gateway.domain.wall_clock import local
+from gateway.domain.wall_clock import local, vietnam_time
 from gateway.errors import Clash, NotFound
 from gateway.office import todo
 from gateway.office.domain.roles import Manner, Right
@@ -181,7 +181,7 @@ def _until(visit: Visit) -> datetime | None:
     now = visit.deps.clock.now()
     on = dates.typed_day(visit.form.text("day"), local(now).date())
     at = dates.typed_clock(visit.form.text("time") or _MORNING.strftime("%H:%M"))
-    return dates.moment_at(on, at) if on is not None and at is not None else None
+    return vietnam_time(on, at) if on is not None and at is not None else None
 
 
 ROUTES = (

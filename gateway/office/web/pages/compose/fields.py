@@ -19,6 +19,7 @@ from gateway.domain.document import (
     Urgency,
 )
 from gateway.domain.fields import FIELDS, Field
+from gateway.domain.wall_clock import vietnam_time
 from gateway.office.web import dates
 from gateway.office.web.forms import Form, whole_number
 from gateway.words import labels
@@ -150,7 +151,7 @@ class _FieldReader:
             for at, on in (halves, halves[::-1]):
                 clock, day = dates.typed_clock(at), dates.typed_day(on, self._today)
                 if clock is not None and day is not None:
-                    return dates.moment_at(day, clock)
+                    return vietnam_time(day, clock)
         self._wrong.append((name, "compose.wrong.moment"))
         return None
 

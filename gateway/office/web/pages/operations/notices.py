@@ -7,7 +7,7 @@ from datetime import datetime
 
 from aiohttp import web
 
-from gateway.domain.wall_clock import local
+from gateway.domain.wall_clock import local, vietnam_time
 from gateway.office.domain.notice import LONGEST_TEXT, Audience, NoticeKind, NoticeWish
 from gateway.office.web import dates
 from gateway.office.web.forms import Problems
@@ -133,7 +133,7 @@ def _moment(visit: Visit, name: str, problems: Problems, *, needed: bool) -> dat
         problems.append((f"{name}_day", visit.say("operating.notice.day")))
     if clock is None:
         problems.append((f"{name}_time", visit.say("operating.notice.time")))
-    return dates.moment_at(day, clock) if day is not None and clock is not None else None
+    return vietnam_time(day, clock) if day is not None and clock is not None else None
 
 
 def _told(visit: Visit, field: str, fault: str) -> tuple[str, str]:

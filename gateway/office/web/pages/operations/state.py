@@ -33,7 +33,7 @@ from gateway.office.web.listing.asking import PATHS
 from gateway.office.web.pages.agencies import ground
 from gateway.office.web.routes import Needs, Who
 from gateway.office.web.visits import OPERATES, Visit, where
-from gateway.ops import plain_lines
+from gateway.ops.status import report_lines
 from gateway.policy import upkeep
 from gateway.words import labels
 
@@ -125,7 +125,7 @@ async def report_given(visit: Visit) -> web.StreamResponse:
     """As JSON, or as lines to paste into a mail."""
     told = await visit.deps.operations.machine.report()
     if visit.ask("dang") == "txt":
-        kind, body = "txt", "".join(plain_lines.lines(told))
+        kind, body = "txt", "".join(report_lines(told))
     else:
         kind, body = "json", json.dumps(told, indent=1, ensure_ascii=False) + "\n"
     name = f"chan-doan-{visit.deps.clock.now():%Y%m%dT%H%M%SZ}.{kind}"

@@ -1,0 +1,56 @@
+"""Files that have their name only when they are whole and on disk. In: a path, and what writes it. Out: the file, or what
+was there before. Sync: use it in the pool where much is written."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+
+@contextmanager
+def new_file(
+    path: Path, mode: int = 0o666, *, alone: bool = False, durable: bool = True
+) -> Iterator[BinaryIO]:
+    """Write a file that takes its name when the block ends, over what was there; an error leaves no trace of it. `alone`:
+    nobody else writes it now, so a part that a crash left is taken away first. Not `durable`: what can be made again needs
+    no sync."""
+    part = path.with_name(f".{path.name}.{'part' if alone else secrets.token_hex(8)}")
+    if alone:
+        part.unlink(missing_ok=True)
+    try:
+        with open(part, "x+b", opener=lambda name, flags: os.open(name, flags, mode)) as file:
+            yield file
+            file.flush()
+            if durable:
+                os.fsync(file.fileno())
+        os.replace(part, path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    if durable:
+        sync_folder(path.parent)
+
+
+def write_file(path: Path, content: bytes, mode: int = 0o666) -> None:
+    """Write a small file whole; it is on disk on return, and what was there is replaced."""
+    with new_file(path, mode) as file:
+        file.write(content)
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write a small file that the node's own user alone can read, as its folder where there was none."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_file(path, content, 0o600)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder last: a rename survives a power cut only when its folder is on disk too."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
