@@ -43,6 +43,7 @@ def read(path: Path) -> Wheel:
             each for each in archive.namelist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", each)
         ]
         told = HeaderParser().parsestr(archive.read(metadata).decode("utf-8"))
+        text = _licence_text(archive, told.get_all("License-File", []))
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     # What is needed for an extra only is not needed; environments beside ours are sorted out by what is there.
@@ -50,10 +51,17 @@ def read(path: Path) -> Wheel:
     return Wheel(
         name=told["Name"],
         version=told["Version"],
-        licence=_licence(told["License-Expression"], told["License"], told.get_all("Classifier", [])),
+        licence=_licence(told["License-Expression"], told["License"] or text, told.get_all("Classifier", [])),
         needs=tuple(sorted({plain(re.match(r"[\w.-]+", each)[0]) for each in needs})),  # type: ignore[index]
         digest=digest,
     )
+
+
+def _licence_text(archive: zipfile.ZipFile, files: Sequence[str]) -> str:
+    """Of a wheel that names its licence by the text alone."""
+    ends = tuple(f"/{file}" for file in files)
+    found = next((each for each in archive.namelist() if ends and each.endswith(ends)), None)
+    return archive.read(found).decode("utf-8", "replace") if found else ""
 
 
 def _licence(expression: str | None, field: str | None, classifiers: Sequence[str]) -> str:

@@ -60,12 +60,12 @@ from gateway.ops.evidence import log
 from gateway.ops.evidence.judge import UNKNOWN, VALID, JudgedSignature, is_vouched
 from gateway.ops.evidence.log import LogProofs
 from gateway.ops.evidence.pack_file import PackPart, part_of, too_large
-from gateway.store.blobs import FileBlobs
-from gateway.store.work import SqlWork
 
 if TYPE_CHECKING:
     from gateway.bootstrap.node import OpenNode
     from gateway.domain.account import HostedAgency
+    from gateway.store.blobs import FileBlobs
+    from gateway.store.work import SqlWork
 
 _WITHHELD = {InState.RECALLED: Absent.RECALLED, InState.SEALED: Absent.SEALED}
 

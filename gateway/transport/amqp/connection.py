@@ -243,6 +243,8 @@ class Link:
             await answered(channel.initialize(), self._access.connect_s)
         except BROKEN as cause:
             raise Unreachable(f"the broker opens no channel: {said(cause)}") from cause
+        except RuntimeError as cause:  # the library's word for a line that was closed a moment ago
+            raise Unreachable("the broker opens no channel: the line was closed") from cause
         return channel
 
     async def _keep(self) -> None:

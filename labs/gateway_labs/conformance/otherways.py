@@ -80,6 +80,8 @@ async def folder(kit: Kit, check: Check) -> None:
         raise StepFailed("the run was given no hot folder")
     stem = f"kit-{kit.number()}"
     meta = kit.meta(files=[{"name": f"{stem}.pdf", "role": "lead"}])
+    out = base / "out"  # made by the node when it first looks
+    check.need("out/", "there", "not there", ok=await kit.until(partial(asyncio.to_thread, out.is_dir), bool))
     await asyncio.to_thread(_lay, base, stem, json.dumps(meta), kit.pdf)
     await asyncio.to_thread(_lay, base, f"{stem}-bad", "{", b"")
 

@@ -56,7 +56,7 @@ async def test_a_document_is_shown_in_the_clerks_own_language(town: Town) -> Non
     shown = (await Desk(town, PROVINCE).type("inbox", "show", "15/STD-VP")).out
 
     assert "Chữ ký gói tin: hợp lệ" in shown
-    assert "Đã đến (01)" in shown
+    assert "Chờ tiếp nhận (01)" in shown
     for english in ("envelope_signature", "valid", "business", "warnings", " B\n"):
         assert english not in shown
 
