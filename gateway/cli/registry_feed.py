@@ -27,8 +27,7 @@ from gateway.domain.identity import Digest
 from gateway.domain.person import ProposalContent
 from gateway.domain.proof import Binding
 from gateway.errors import Clash, Misconfigured
-from gateway.incoming.receive import TO_NODE
-from gateway.ports.axis import Fate, Outcome, Parcel
+from gateway.ports.axis import TO_NODE, Fate, Outcome, Parcel
 
 if TYPE_CHECKING:
     from gateway.bootstrap.ground import Ground

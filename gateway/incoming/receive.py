@@ -29,7 +29,7 @@ from gateway.errors import GatewayError, NotFound, StoreFailure
 from gateway.incoming import acknowledge, admit, check, second_proof, settle, track, verify
 from gateway.incoming.desk import InDesk
 from gateway.policy.incoming import Admission
-from gateway.ports.axis import Arrival, Axis, Outcome, Parcel
+from gateway.ports.axis import TO_NODE, Arrival, Axis, Outcome, Parcel
 from gateway.ports.services import Pool
 
 if TYPE_CHECKING:
@@ -281,7 +281,6 @@ async def _judged_at_once(desk: InDesk, leased: LeasedInbox, body: bytes) -> _Se
     return await admit.ready(desk, leased, proved, checked, at_once=True)
 
 
-TO_NODE = "@"  # no agency code begins with it
 LARGEST_FEED = 512 * 1024 * 1024  # what a feed may have (registry.feed_form); more is not copied
 
 

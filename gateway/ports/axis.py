@@ -14,6 +14,9 @@ from gateway.domain.forms import Form, Handed
 from gateway.domain.identity import Digest
 from gateway.domain.routes import Trail
 
+TO_NODE = "@"
+"""Before the name of a node that is a recipient itself; no agency code begins with it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parcel:

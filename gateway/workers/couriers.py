@@ -13,10 +13,9 @@ from gateway.domain.wall_clock import local
 from gateway.errors import StoreFailure
 from gateway.incoming import process, receive
 from gateway.incoming.desk import InDesk
-from gateway.incoming.receive import TO_NODE
 from gateway.outgoing import dispatch, package
 from gateway.outgoing.desk import OutDesk
-from gateway.ports.axis import Arrival, Axis
+from gateway.ports.axis import TO_NODE, Arrival, Axis
 from gateway.ports.services import Clock
 from gateway.registry.directory import SqlDirectory
 from gateway.store.store import SqlStore
