@@ -20,6 +20,7 @@ from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib import import_module
+from importlib.util import LazyLoader, find_spec, module_from_spec
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
@@ -392,6 +393,20 @@ _MORE = {"registry": ("registry_feed", "registry_change", "host")}
 
 def _homes(word: str) -> Sequence[str]:
     return [f"gateway.cli.{each}" for each in (_BESIDE.get(word, word), *_MORE.get(word, ()))]
+
+
+def late(name: str) -> Any:
+    """A module that is loaded when something of it is first used: whoever asks for help waits for no flow. Any: its types
+    are those of the import that stands beside this call."""
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = find_spec(name)
+    if spec is None or spec.loader is None:
+        raise ModuleNotFoundError(name)
+    spec.loader = LazyLoader(spec.loader)
+    module = sys.modules[name] = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def known_words() -> dict[str, str]:

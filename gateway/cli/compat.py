@@ -13,16 +13,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import output, tokens
-from gateway.cli.command import Invocation, Overlap, noun
+from gateway.cli.command import Invocation, Overlap, late, noun
 from gateway.cli.node import Seat, chosen
 from gateway.cli.send import span
 from gateway.domain.account import ApiKey, PrincipalKind
 from gateway.domain.system_box import BoxItem
 from gateway.errors import NotFound
-from gateway.incoming import box
 
 if TYPE_CHECKING:
     from gateway.bootstrap.ground import Ground
+    from gateway.incoming import box
+else:
+    box = late("gateway.incoming.box")
 
 _COLUMNS = output.columns(
     "id name=system code=agencies scopes networks created=created_at expires=expires_at state:cli.token",

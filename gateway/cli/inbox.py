@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gateway.cli import documents, hold, output
-from gateway.cli.command import Cursor, Invocation, Limit, OutputFormat, States, Why, noun
+from gateway.cli.command import Cursor, Invocation, Limit, OutputFormat, States, Why, late, noun
 from gateway.cli.node import Seat
 from gateway.cli.operations import Given, does, shown
 from gateway.cli.send import day
@@ -25,12 +25,18 @@ from gateway.cli.verify import moment
 from gateway.domain.document import IncomingDocument, InState
 from gateway.domain.status import incoming_word
 from gateway.errors import StoreFailure
-from gateway.incoming import act, handling, process, reading
-from gateway.incoming import seal as sealing
 from gateway.words import labels
 
 if TYPE_CHECKING:
     from gateway.api.resources.inbox import StatusSet
+    from gateway.incoming import act, handling, process, reading
+    from gateway.incoming import seal as sealing
+else:
+    act = late("gateway.incoming.act")
+    handling = late("gateway.incoming.handling")
+    process = late("gateway.incoming.process")
+    reading = late("gateway.incoming.reading")
+    sealing = late("gateway.incoming.seal")
 
 Which = Annotated[str, typer.Argument(help="Id, or number/symbol.")]
 Packet = Annotated[str, typer.Argument(help="Id of the packet, from: gateway inbox list --quarantine")]

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import output, proposals
-from gateway.cli.command import Invocation, noun, piped
+from gateway.cli.command import Invocation, late, noun, piped
 from gateway.cli.node import chosen, operator, operator_id
 from gateway.cli.people import As, ForApprover, Kept
 from gateway.cli.verify import moment
@@ -28,14 +28,17 @@ from gateway.domain.certificates import KeyEnd, KeyUse
 from gateway.domain.person import ProposalContent
 from gateway.domain.proof import Binding
 from gateway.errors import Clash, Misconfigured, NotFound
-from gateway.incoming import judge_again
-from gateway.outgoing import desk
 from gateway.policy.trust import fingerprint
 
 if TYPE_CHECKING:
     from gateway.bootstrap.ground import Ground
     from gateway.bootstrap.node import OpenNode
+    from gateway.incoming import judge_again
+    from gateway.outgoing import desk
     from gateway.trust.keys import KeyDirectory, KeyEntry
+else:
+    judge_again = late("gateway.incoming.judge_again")
+    desk = late("gateway.outgoing.desk")
 
 
 class Where(StrEnum):

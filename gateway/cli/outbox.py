@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gateway.cli import documents, hold, output, send
-from gateway.cli.command import Cursor, Invocation, Limit, OutputFormat, States, Why, noun
+from gateway.cli.command import Cursor, Invocation, Limit, OutputFormat, States, Why, late, noun
 from gateway.cli.node import Seat
 from gateway.cli.operations import Given, does, tell_rows
 from gateway.domain.document import DocumentChange, Kind
 from gateway.domain.wall_clock import day_text
-from gateway.outgoing import files as sealing
 from gateway.outgoing.intake import Order
 
 if TYPE_CHECKING:
     from gateway.api.message_view import Message
+    from gateway.outgoing import files as sealing
+else:
+    sealing = late("gateway.outgoing.files")
 
 Which = Annotated[str, typer.Argument(help="Id (msg_…), number/symbol, or your external id.")]
 ToCodes = Annotated[list[str] | None, typer.Option("--to", help="Only to these recipients.")]

@@ -16,18 +16,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Invocation, OutputFormat, noun
+from gateway.cli.command import Invocation, OutputFormat, late, noun
 from gateway.cli.node import operator_id
 from gateway.cli.output import LATER
 from gateway.domain.account import AgencyScope
 from gateway.errors import GatewayError, NotFound
-from gateway.ops import axis_now, explain
 from gateway.ports.axis import AxisDesk, DeadParcel
 from gateway.words import labels
 
 if TYPE_CHECKING:
     from gateway.bootstrap.node import OpenNode
+    from gateway.ops import axis_now, explain
     from gateway.store.reporting import Load
+else:
+    axis_now = late("gateway.ops.axis_now")
+    explain = late("gateway.ops.explain")
 
 _COLUMNS = output.columns("queue:queue sort count oldest", bold="queue")
 HELD = "leased"

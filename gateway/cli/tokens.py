@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Invocation, noun
+from gateway.cli.command import Invocation, late, noun
 from gateway.cli.node import at_node, chosen, operator
 from gateway.cli.send import day, span
 from gateway.domain import account
@@ -34,13 +34,15 @@ from gateway.domain.account import (
 )
 from gateway.domain.wall_clock import VIETNAM
 from gateway.errors import NotFound
-from gateway.incoming import act
 from gateway.policy import client_certificate
 from gateway.policy.client_certificate import LARGEST, NotOne
 
 if TYPE_CHECKING:
     from gateway.bootstrap.ground import Ground
+    from gateway.incoming import act
     from gateway.settings import Settings
+else:
+    act = late("gateway.incoming.act")
 
 # What a document system needs every day; administration is asked for by name.
 DAILY = ("messages:send", "messages:read", "inbox:read", "inbox:act", "agencies:read")

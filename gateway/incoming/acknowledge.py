@@ -239,9 +239,3 @@ def _one_per_packet(rows: Sequence[OutboxItem]) -> list[OutboxItem]:
     for row in rows:
         newest.setdefault(row.packet_id, row)
     return list(newest.values())
-
-
-def own_words(description: str | None) -> str | None:
-    """What a person wrote, without the packet that a description names behind it for machines."""
-    reference = labels.say("status.reference", "vi", packet="").strip()
-    return (description or "").partition(reference)[0].rstrip(" ·") or None

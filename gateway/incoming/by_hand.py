@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from functools import partial
+from typing import TYPE_CHECKING
 
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.book import RegisterEntry
@@ -38,8 +39,10 @@ from gateway.incoming.desk import InDesk
 from gateway.policy import book as rules
 from gateway.policy import door
 from gateway.policy.verdict import ReasonCode, Verdict, reason
-from gateway.store.blobs import FileScratch
-from gateway.store.work import SqlWork
+
+if TYPE_CHECKING:
+    from gateway.store.blobs import FileScratch
+    from gateway.store.work import SqlWork
 
 _NEEDED = frozenset({"sender", "subject"})
 STRUCK = "struck"

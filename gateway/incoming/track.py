@@ -10,6 +10,7 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
+from gateway.document_view.facts import without_reference
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.document import Delivery, Kind, OutgoingDocument, Staff
 from gateway.domain.event import EventKind
@@ -31,7 +32,7 @@ from gateway.domain.status import (
 )
 from gateway.edxml.envelope import StatusReport
 from gateway.errors import BadSignature, InvalidEnvelope
-from gateway.incoming import acknowledge, admit, check, judge_again, settle
+from gateway.incoming import admit, check, judge_again, settle
 from gateway.incoming.desk import InDesk, from_wall_clock, is_ours
 from gateway.incoming.verify import Proved
 
@@ -157,7 +158,7 @@ class _Said:
             proved=about.proved,
             request_id=about.request_id if track is Track.REQUEST else None,
             reason=status.description,
-            note=acknowledge.own_words(status.description) if status.code == "05" else None,
+            note=without_reference(status.description) if status.code == "05" else None,
             staff=_staff(status),
             register_no=terms.register_no,
             register_year=terms.register_year,

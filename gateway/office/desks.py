@@ -11,19 +11,21 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Seque
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from gateway.domain.account import KEY_PREFIX
 from gateway.domain.office_calendar import OfficeCalendar
 from gateway.incoming.desk import InDesk
 from gateway.office.policy.signing_in import IdleRules, PasswordRules, SessionRules, SlowRules
-from gateway.office.store.accounts import AccountWork, SqlAccounts
-from gateway.office.store.store import SqlOfficeStore
 from gateway.outgoing.desk import OutDesk
 from gateway.policy.upkeep import CertificateEnding
 from gateway.ports.services import Clock, Pool
-from gateway.store.calendar import SqlCalendarDays
-from gateway.trust.person_secrets import PersonSecrets
+
+if TYPE_CHECKING:
+    from gateway.office.store.accounts import AccountWork, SqlAccounts
+    from gateway.office.store.store import SqlOfficeStore
+    from gateway.store.calendar import SqlCalendarDays
+    from gateway.trust.person_secrets import PersonSecrets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,6 +30,7 @@ from gateway.errors import Clash, Denied, Refused
 from gateway.policy import pdf_signing
 from gateway.policy.pdf_signing import is_over, may_be_signed, may_sign
 from gateway.ports.services import AgencyKey, Clock, PdfSigner, Pool
+from gateway.whole_files import sync_folder
 from gateway.words import labels
 
 if TYPE_CHECKING:
@@ -193,11 +194,7 @@ def _hand_out(staged: Path, out: Path) -> None:
         except FileExistsError as why:
             raise _there(out) from why
         os.replace(staged, out)
-    folder = os.open(out.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_folder(out.parent)
 
 
 def _there(out: Path) -> Clash:

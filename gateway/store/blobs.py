@@ -37,6 +37,7 @@ from gateway.store.data_folder import Room
 from gateway.store.store import SqlStore
 from gateway.store.tables import BlobRefRow, BlobRow, SmallContentRow
 from gateway.store.work import SqlWork
+from gateway.whole_files import sync_folder
 
 _TWO_NAMES = 2
 
@@ -305,14 +306,6 @@ def _place(scratch: FileScratch, target: Path, synced: bytearray) -> None:
             sync_folder(folder.parent.parent)
             synced[place] = True
         scratch.discard()
-
-
-def sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 SCRATCH = "scratch"

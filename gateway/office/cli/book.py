@@ -10,22 +10,29 @@ from collections.abc import AsyncIterator
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gateway.cli import documents, output, send
-from gateway.cli.command import Invocation, Limit, noun
+from gateway.cli.command import Invocation, Limit, late, noun
 from gateway.domain.book import Book, BookForm, BookLine, Cell, PaperLetter, RegisterEntry, Span, Summary
 from gateway.domain.document import Source
 from gateway.domain.wall_clock import day_text
-from gateway.incoming import by_hand
-from gateway.incoming.by_hand import Attached
-from gateway.office.book import book_lines, books
 from gateway.office.cli import OfficeSeat
-from gateway.outgoing import manage
-from gateway.outgoing.manage import PaperLine
 from gateway.policy.outgoing import HandedOver, Means
+
+if TYPE_CHECKING:
+    from gateway.incoming import by_hand
+    from gateway.incoming.by_hand import Attached
+    from gateway.office.book import book_lines, books
+    from gateway.outgoing import manage
+    from gateway.outgoing.manage import PaperLine
+else:
+    by_hand = late("gateway.incoming.by_hand")
+    book_lines = late("gateway.office.book.book_lines")
+    books = late("gateway.office.book.books")
+    manage = late("gateway.outgoing.manage")
 
 Which = Annotated[Book, typer.Argument(help="The book.")]
 Year = Annotated[int | None, typer.Option(min=1900, max=9998, help="Default: this year.")]
@@ -266,7 +273,7 @@ def _attached(scan: Path) -> Attached:
             while piece := await asyncio.to_thread(file.read, _PIECE):
                 yield piece
 
-    return Attached(name=scan.name, chunks=pieces())
+    return by_hand.Attached(name=scan.name, chunks=pieces())
 
 
 @verb(

@@ -8,19 +8,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import output, people
-from gateway.cli.command import Invocation, noun
+from gateway.cli.command import Invocation, late, noun
 from gateway.cli.node import chosen, operator_id
 from gateway.cli.people import MaybeAs
 from gateway.domain.person import AccountStanding, Person
-from gateway.office.accounts import admin, posts
-from gateway.office.accounts.acting import By
-from gateway.office.accounts.admin import AccountLine
-from gateway.office.accounts.posts import WantedPost
-from gateway.office.desks import AccountDesk
 from gateway.office.domain.roles import Post, PostRole
 
 if TYPE_CHECKING:
     from gateway.bootstrap.ground import Ground
+    from gateway.office.accounts import acting, admin, posts
+    from gateway.office.accounts.acting import By
+    from gateway.office.accounts.admin import AccountLine
+    from gateway.office.accounts.posts import WantedPost
+    from gateway.office.desks import AccountDesk
+else:
+    acting = late("gateway.office.accounts.acting")
+    admin = late("gateway.office.accounts.admin")
+    posts = late("gateway.office.accounts.posts")
 
 _ACCOUNTS = output.columns(
     "login name title roles factor last_login=last_login_at state=standing:standing until"
@@ -174,15 +178,15 @@ def _desk(ground: Ground) -> AccountDesk:
 async def _by(call: Invocation, ground: Ground, as_: str | None) -> By:
     who = await people.maybe_signed_in(call, ground, as_)
     if who is not None:
-        return By.person(who.person.id)
-    return By(principal_id=await operator_id(ground.store))
+        return acting.By.person(who.person.id)
+    return acting.By(principal_id=await operator_id(ground.store))
 
 
 async def _wanted(call: Invocation, ground: Ground, role: PostRole, unit: str) -> WantedPost:
     if role.is_of_node:
-        return WantedPost(role=role)
+        return posts.WantedPost(role=role)
     agency = chosen(await ground.store.hosted(), call.agency)
-    return WantedPost(role=role, agency_id=agency.id, unit=unit)
+    return posts.WantedPost(role=role, agency_id=agency.id, unit=unit)
 
 
 def _role(text: str) -> PostRole:

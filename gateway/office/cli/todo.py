@@ -7,21 +7,27 @@ from __future__ import annotations
 import getpass
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Invocation, Why, noun
+from gateway.cli.command import Invocation, Why, late, noun
 from gateway.domain.person import Person
 from gateway.domain.wall_clock import VIETNAM
 from gateway.errors import NotFound
-from gateway.office import todo
-from gateway.office.accounts import acting
 from gateway.office.cli import OfficeSeat
 from gateway.office.domain.task import Submission, Task, TaskNote
-from gateway.office.letters import received
-from gateway.office.todo import TodoList
+
+if TYPE_CHECKING:
+    from gateway.office import todo
+    from gateway.office.accounts import acting
+    from gateway.office.letters import received
+    from gateway.office.todo import TodoList
+else:
+    todo = late("gateway.office.todo")
+    acting = late("gateway.office.accounts.acting")
+    received = late("gateway.office.letters.received")
 
 DocumentId = Annotated[str, typer.Argument(help="Id of an incoming document, from: gateway inbox list")]
 TaskId = Annotated[str, typer.Argument(help="Id of the task, from: gateway todo list")]

@@ -91,6 +91,21 @@ print(sorted(name for name in sys.modules if ".cli." in name), file=sys.stderr)
     assert not [word for word in known_words() if f".cli.{word}'" in ended.stderr and word != "completion"]
 
 
+def test_help_of_a_word_waits_for_no_database_and_no_envelope() -> None:
+    code = """
+import contextlib, sys
+from gateway import house
+from gateway.cli.command import known_words
+for word in known_words():
+    with contextlib.suppress(SystemExit):
+        house.run([word, "--help"])
+print(sorted(name for name in ("sqlalchemy", "lxml", "aiohttp", "aio_pika") if name in sys.modules), file=sys.stderr)
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert ended.stderr == "[]\n"
+
+
 def test_the_help_of_each_command_has_two_or_three_examples_of_itself(
     terminal: Terminal, cases: Cases
 ) -> None:
