@@ -13,7 +13,6 @@ from functools import cache, partial
 from typing import Any
 
 from aiohttp import web
-from aiohttp.http import HttpProcessingError
 from aiohttp.typedefs import Middleware
 from pydantic import BaseModel
 
@@ -73,23 +72,6 @@ def build(deps: ApiDeps, routes: Iterable[Route] = ROUTES) -> web.Application:
     if deps.calls is not None:
         app.cleanup_ctx.append(deps.calls.running)
     return app
-
-
-def server_log() -> logging.Logger:
-    """Where the server complains, without the bytes of requests that are not HTTP: a key may be among them, and whoever
-    knocks with rubbish must not fill the log."""
-    log = logging.getLogger(f"{__name__}.server")
-    if not log.filters:
-        log.addFilter(_without_bytes)
-    return log
-
-
-def _without_bytes(record: logging.LogRecord) -> bool:
-    error = record.exc_info[1] if record.exc_info else None
-    if isinstance(error, HttpProcessingError):
-        _LOG.info("a request was not HTTP", extra={"action": "api.not_http", "error": type(error).__name__})
-        return False
-    return True
 
 
 def _guard(deps: ApiDeps, entry: Entry) -> Middleware:

@@ -3,8 +3,8 @@ In: how many connections there may be; calls as they end; an open node's conditi
 calls, a small application.
 
 Connections are bounded: where all are taken, the one that has waited longest without a call under way gives way to
-the new one, so whoever opens many and says little loses his own (threats.md 86); what is not HTTP is answered without
-a word too many. What each key called is noted off the path of the calls: rows, many at a time, every few seconds and
+the new one, so whoever opens many and says little loses his own (threats.md 86); what is not HTTP is a problem like
+any other. What each key called is noted off the path of the calls: rows, many at a time, every few seconds and
 once more when the process drains; no call waits or fails for its note. The door for monitoring has `/metrics`,
 `/healthz` and `/readyz`, without a key and on an address of its own, also for a process that only works."""
 
@@ -20,8 +20,11 @@ from types import MappingProxyType
 from typing import Any
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
-from gateway import log
+from gateway import chance, log
+from gateway.api import problems
+from gateway.api.words import language
 from gateway.domain.account import MOST_CALLS_OF_A_KEY, ApiCall
 from gateway.domain.diagnosis import Diagnosis, check_words, condition
 from gateway.errors import GatewayError
@@ -71,7 +74,7 @@ LONGEST_HEADER = web.AppKey("longest_header", int)
 
 
 class Conversation(web.RequestHandler):
-    """One connection. What cannot be read as HTTP is told so by its status alone."""
+    """One connection. What cannot be read as HTTP, or has a longer address or header than we read, is told so."""
 
     def data_received(self, data: bytes) -> None:
         """Also while the server goes: what comes then of a call that is under way, the library would let fall, and the call
@@ -89,9 +92,19 @@ class Conversation(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        # It writes the log, and raises where an answer has begun already.
-        super().handle_error(request, status, exc, message)
-        response = web.Response(status=status, headers={**HEADERS, "Server": "gateway"})
+        if not isinstance(exc, HttpProcessingError):
+            # It writes the log, and raises where an answer has begun already.
+            super().handle_error(request, status, exc, message)
+            response = web.Response(status=status)
+        else:
+            # None of its bytes may reach the log: a key may be among them, and nobody fills it by knocking with rubbish.
+            id = f"req_{chance.sixteen().hex()}"
+            told = {"action": "api.not_http", "error": type(exc).__name__, "request_id": id}
+            _LOG.info("a request was not HTTP", extra=told)
+            problem = problems.of_http(web.HTTPBadRequest(), language(""))
+            response = problems.answer(problem, id, "", language(""))
+            response.headers["X-Request-Id"] = id
+        response.headers.update({**HEADERS, "Server": "gateway"})
         response.force_close()
         return response
 

@@ -165,12 +165,11 @@ async def listening(
     have `finish_s` seconds to end, and the headers of a call `idle_s` to come."""
     from aiohttp import web
 
-    from gateway.api.app import server_log
     from gateway.api.server import CONNECTIONS, LONGEST_HEADER, Connections, Site
 
     connections = app.get(CONNECTIONS) or Connections(_CONNECTIONS)
     # A compressed body is refused by whoever reads it; nothing is inflated before that.
-    options: dict[str, Any] = {"access_log": None, "logger": server_log(), "auto_decompress": False}
+    options: dict[str, Any] = {"access_log": None, "auto_decompress": False}
     if longest := app.get(LONGEST_HEADER):
         options |= {"max_field_size": longest}
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=finish_s)

@@ -9,7 +9,7 @@ import io
 import json
 import shutil
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from aiohttp import FormData, web
 from aiohttp.test_utils import TestClient, TestServer
+from yarl import URL
 
 from gateway import __version__
 from gateway.api.app import build
@@ -288,6 +289,21 @@ class Socket:
             writer.close()
 
 
+class Served(TestServer):
+    """As a node listens."""
+
+    async def start_server(self, loop: asyncio.AbstractEventLoop | None = None, **more: Any) -> None:
+        async with AsyncExitStack() as opening:
+            self._root = URL(
+                await opening.enter_async_context(listening(self.app, "api", self.host, self.port or 0, 1.0))
+            )
+            self.scheme, self.port = self._root.scheme, self._root.port
+            self._open = opening.pop_all()
+
+    async def close(self) -> None:
+        await self._open.aclose()
+
+
 Hang = Callable[[web.Application, Office, ApiDeps], None]
 
 
@@ -333,7 +349,7 @@ async def open_door(
     shutil.copytree(blank, folder, dirs_exist_ok=True)
     async with open_town(folder, change=change) as town:
         app, deps = api_of(town, options, hang)
-        async with TestClient(TestServer(app)) as client:
+        async with TestClient(Served(app)) as client:
             yield Door(node=town.node, clock=town.clock, client=client, deps=deps, calls=deps.calls)
 
 
@@ -369,6 +385,6 @@ async def serving(folder: Path, change: Change = unchanged) -> AsyncIterator[Doo
     async with (
         open_town(folder, SystemClock(), change=change) as town,
         story.at_work(town.node),
-        TestClient(TestServer(application(town.node, Watch(node=town.node)))) as client,
+        TestClient(Served(application(town.node, Watch(node=town.node)))) as client,
     ):
         yield Door(node=town.node, clock=town.clock, client=client)
