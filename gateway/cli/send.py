@@ -19,6 +19,7 @@ from gateway.cli import output
 from gateway.cli.command import Invocation, existing, verb
 from gateway.cli.node import Seat, at_agency
 from gateway.domain.document import Delivery, OutState
+from gateway.domain.status import CODES, HAS_IT
 from gateway.errors import BrokerRefused, Clash, Waiting
 
 if TYPE_CHECKING:
@@ -270,7 +271,7 @@ async def _pieces(path: Path) -> AsyncIterator[bytes]:
             yield piece
 
 
-_ORDER = ("queued", "sending", "sent", "delivered", "accepted", "assigned", "processing", "done")
+_ORDER = ("queued", "sending", "sent", *(row.key for row in CODES.values() if row.key in HAS_IT))
 _GOALS = ("sent", "delivered", "accepted", "done")
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 _LOOK_S = 0.5

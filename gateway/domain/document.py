@@ -3,7 +3,6 @@ and the incoming document. Frozen; a change is `dataclasses.replace`. Wire shape
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import IntEnum, StrEnum
@@ -289,10 +288,6 @@ class OutState(StrEnum):
     CANCELLED = "cancelled"
 
 
-HAS_IT = frozenset({"sent", "delivered", "accepted", "assigned", "processing", "done"})
-"""States of a delivery whose recipient has the document, or soon will."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutgoingDocument:
     """One entry of the outgoing book, or a child packet (update, recall, replacement) of one."""
@@ -332,11 +327,6 @@ class OutgoingDocument:
     def reply_by(self) -> date | None:
         """By when its recipients are to answer it; None where none need to."""
         return self.draft.reply_due if self.kind.is_whole and self.draft.reply_required is True else None
-
-    def waits_for_answer(self, delivery: Delivery, answered: Collection[str]) -> bool:
-        """Whether that recipient has it, is to answer it, and has not. `answered`: codes in small letters that have."""
-        owes = delivery.recipient.role is not RecipientRole.TO_KNOW and delivery.state in HAS_IT
-        return self.reply_by is not None and owes and delivery.recipient.code.casefold() not in answered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,13 +8,21 @@ them. Lists, pages and the to-do list reckon the time left from the same moment,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 
-from gateway.domain.document import IncomingDocument, InState, OutState, Staff
+from gateway.domain.document import (
+    Delivery,
+    IncomingDocument,
+    InState,
+    OutgoingDocument,
+    OutState,
+    RecipientRole,
+    Staff,
+)
 from gateway.domain.forms import Handed
 from gateway.domain.identity import Digest
 from gateway.domain.wall_clock import whole_second
@@ -115,6 +123,8 @@ TAKEN = frozenset(CODES[code].key for code in TAKEN_CODES)
 """The recipient has taken it in; whoever agreed to a recall has given it back and counts no more."""
 AWAITED = frozenset({"sent", "delivered"})
 """It left, and is to be taken in."""
+HAS_IT = AWAITED | TAKEN
+"""The recipient has the document, or soon will."""
 NOT_HELD = frozenset({"rejected", "failed", "cancelled"})
 """It is over, and the other side does not hold the document."""
 NEVER_LEFT = frozenset({"queued", "sending", "failed", "cancelled", "paper"})
@@ -125,6 +135,12 @@ ASKED = frozenset({"recall_asked", "take_back_asked", "update_asked"})
 """A request of the sender waits for its answer."""
 FAULTY = frozenset(key for key, word in STATES.items() if word.colour == "red")
 """Somebody has to do something."""
+
+
+def waits_for_answer(document: OutgoingDocument, delivery: Delivery, answered: Collection[str]) -> bool:
+    """Whether that recipient has it, is to answer it, and has not. `answered`: codes in small letters that have."""
+    owes = delivery.recipient.role is not RecipientRole.TO_KNOW and delivery.state in HAS_IT
+    return document.reply_by is not None and owes and delivery.recipient.code.casefold() not in answered
 
 
 def worst(states: Iterable[str]) -> str:

@@ -10,6 +10,7 @@ from datetime import date, datetime
 from gateway.domain.document import Delivery, OutgoingDocument
 from gateway.domain.event import EventKind
 from gateway.domain.queues import OutboxItem
+from gateway.domain.status import waits_for_answer
 from gateway.store.work import SqlWork
 
 
@@ -26,7 +27,7 @@ async def late_answers(
         delivery.id
         for document in due
         for delivery in deliveries.get(document.id, ())
-        if document.waits_for_answer(delivery, answered[document.id])
+        if waits_for_answer(document, delivery, answered[document.id])
     )
 
 

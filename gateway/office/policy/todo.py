@@ -13,7 +13,15 @@ from gateway.domain import status
 from gateway.domain.document import Delivery, IncomingDocument, InState, OutgoingDocument, OutState, Urgency
 from gateway.domain.handling import UnitPart
 from gateway.domain.office_calendar import SHIPPED, CalendarDay, OfficeCalendar, OfficeHours
-from gateway.domain.status import Duty, Fact, RequestState, fold_delivery, fold_incoming, open_request
+from gateway.domain.status import (
+    Duty,
+    Fact,
+    RequestState,
+    fold_delivery,
+    fold_incoming,
+    open_request,
+    waits_for_answer,
+)
 from gateway.domain.system_box import BoxItem
 from gateway.domain.wall_clock import local
 from gateway.office.domain.notice import LONGEST_TEXT, NoticeKind, NoticeWish
@@ -98,7 +106,7 @@ def of_wanted_replies(
     """Recipients who are to answer us by a day and have not (T9). The codes that have are in small letters."""
     for document, deliveries, answered in wanted:
         for each in deliveries:
-            if document.reply_by is None or not document.waits_for_answer(each, answered):
+            if document.reply_by is None or not waits_for_answer(document, each, answered):
                 continue
             due = timers.reply_wanted(office, document.reply_by)
             since = document.packed_at or document.created_at

@@ -11,8 +11,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, bindparam, column, false, not_, or_, select, table, text
 from sqlmodel import col
 
-from gateway.domain.document import HAS_IT, InState, OutState, Recipient, RecipientRole
+from gateway.domain.document import InState, OutState, Recipient, RecipientRole
 from gateway.domain.handling import PartState
+from gateway.domain.status import HAS_IT
 from gateway.domain.text import SearchRole, Sought, Term, exactly, marked, sought
 from gateway.office.domain.listing import ListOrder, Side, Tab, Wanted, type_key
 from gateway.office.store.lists_write import first_place

@@ -16,6 +16,7 @@ from gateway.domain.account import NumberingMode
 from gateway.domain.document import WORKED_ON, Assignment, IncomingDocument, InState, Source, UnitDeadline
 from gateway.domain.fields import STATUS
 from gateway.domain.handling import PartState, UnitPart, unit_key
+from gateway.domain.status import AT_WORK_CODES, CODES
 from gateway.errors import BadForm, Clash, Denied, Refused, StaleVersion
 from gateway.incoming import act, handling
 from gateway.incoming.act import RefusalReason, StatusCall
@@ -147,7 +148,7 @@ def _broken(visit: Visit, why: Refused) -> Problems:
 
 _LONGEST_INSTRUCTION = STATUS["assignment/instruction"].longest
 _LONGEST_UNIT = STATUS["assignment/lead_unit"].longest
-_TOLD_OF_STATUS = {"04": "incoming.assigned", "05": "incoming.processing", "06": "incoming.done"}
+_TOLD_OF_STATUS = {code: f"incoming.{CODES[code].key}" for code in AT_WORK_CODES}
 
 
 async def assigned(visit: Visit) -> web.StreamResponse:
