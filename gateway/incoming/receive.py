@@ -255,10 +255,12 @@ async def take_in_at_once(
     lease = Lease(id=item.id, token=desk.clock.new_id(), until=desk.clock.now() + _LEASE, attempt=1)
     try:
         settle = await _judged_at_once(desk, LeasedInbox(item=item, lease=lease), kept.body)
-        async with desk.store.begin(AgencyScope(agency_id=item.agency_id, principal_id="node")) as work:
+
+        async def taken_in(work: SqlWork) -> None:
             if not await land(work, lease) or await settle(work) is not None:
-                return False
-            await work.commit()
+                raise check.NotAtOnce("it came before, or its agency has left")
+
+        await desk.store.share(AgencyScope(agency_id=item.agency_id, principal_id="node"), taken_in)
     except (
         Exception
     ) as error:  # reason: what our own code cannot get through lands too, and its tries are counted

@@ -144,20 +144,25 @@ class _Asked:
         if packed is None and at_once:
             packed = await package.ready(desk, known_as, planned, self.tray.received)
         contents = await self.tray.kept() if packed is None else []
-        async with desk.store.begin(self.scope) as work:
+
+        async def stored(work: SqlWork) -> Accepted:
             agency = await work.agency()
             # Looked for once more under the writer's lock: another request may have been committed meanwhile.
             repeated = await _same_document(work, order, digest, self.signed)
             if repeated is not None:
-                return await self._finish(work, repeated)
-            if agency != known_as:
-                planned = self._named_anew(agency, planned, packed)
-            document, deliveries = await self._stored(work, agency, planned, verdict, packed, contents)
-            accepted = Accepted(document=document, deliveries=deliveries, warnings=verdict.warnings)
-            await self._finish(work, accepted)
+                return await self._remember(work, repeated)
+            named = planned if agency == known_as else self._named_anew(agency, planned, packed)
+            document, deliveries = await self._stored(work, agency, named, verdict, packed, contents)
+            made = Accepted(document=document, deliveries=deliveries, warnings=verdict.warnings)
+            return await self._remember(work, made)
+
+        accepted = await desk.store.share(self.scope, stored)
+        document = accepted.document
+        if accepted.repeats or document is None:
+            return accepted
         meters.ACCEPTED.add()
         log.action(
-            _log, "message.accepted", document=document.id, packet=document.packet_id, agency=agency.code
+            _log, "message.accepted", document=document.id, packet=document.packet_id, agency=known_as.code
         )
         (desk.wake if self.signed is not None or packed is None else desk.wake_couriers)()
         return accepted
@@ -170,7 +175,8 @@ class _Asked:
             repeated = await _same_document(work, self.order, digest, self.signed)
         if repeated is not None and self.turn is not None:
             async with self.desk.store.begin(self.scope) as work:
-                await self._finish(work, repeated)
+                await self._remember(work, repeated)
+                await work.commit()
         return repeated
 
     def _planned(self, agency: HostedAgency, draft: Draft, digest: str) -> OutgoingDocument:
@@ -241,12 +247,11 @@ class _Asked:
             await package.put(desk, work, agency, document, deliveries, packed)
         return document, deliveries
 
-    async def _finish(self, work: SqlWork, accepted: Accepted) -> Accepted:
+    async def _remember(self, work: SqlWork, accepted: Accepted) -> Accepted:
         """The answer is remembered under its key, in the transaction that makes it true."""
         if (turn := self.turn) is not None:
             status, body = turn.once.render(accepted)
             await work.idempotency.finish(turn.once.owner, turn.once.key, turn.until, status, body)
-        await work.commit()
         return accepted
 
 

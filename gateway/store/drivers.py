@@ -173,7 +173,7 @@ class Statements:
         try:
             return known[dialect.name, names]
         except KeyError:
-            prepared = known[dialect.name, names] = _prepared(statement, names, dialect)
+            prepared = known[dialect.name, names] = prepared_once(statement, names, dialect)
             return prepared
 
     def of_many(self, statement: Executable, many: list[Values], dialect: Dialect) -> Prepared | None:
@@ -192,7 +192,8 @@ class Statements:
         self._known.pop(gone, None)
 
 
-def _prepared(statement: Executable, names: _Names, dialect: Dialect) -> Prepared | None:
+def prepared_once(statement: Executable, names: _Names, dialect: Dialect) -> Prepared | None:
+    """For who keeps it. None: only SQLAlchemy itself can run this."""
     if not isinstance(statement, SelectBase | UpdateBase):
         return None
     if isinstance(dialect, HereDialect) and is_slow(statement):
@@ -344,6 +345,11 @@ def run_many_here(prepared: Prepared, asked: sqlite3.Connection, many: list[Valu
     return StatementResult((), cursor.rowcount)
 
 
+def found_here(prepared: Prepared, asked: sqlite3.Connection, values: Values) -> Sequence[Any]:
+    """As the driver has it."""
+    return asked.execute(prepared.text, prepared.bound(values)).fetchall()
+
+
 def begin_waiting(connection: Connection, patience_s: float) -> None:
     """Takes the one write lock of the file. While another process has it, the loop of this one goes on."""
     try:
@@ -411,6 +417,12 @@ async def run_on_server(
         connection, prepared.text, lambda driver: driver.fetch(prepared.text, *one), alone=alone
     )
     return StatementResult(prepared.rows(found), len(found))
+
+
+async def found_on_server(prepared: Prepared, connection: AsyncConnection, values: Values) -> Sequence[Any]:
+    """As the driver has it."""
+    one = prepared.bound(values)
+    return await _asked(connection, prepared.text, lambda driver: driver.fetch(prepared.text, *one))
 
 
 async def run_together_on_server(

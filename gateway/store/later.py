@@ -14,9 +14,10 @@ from typing import Any, TypeVar, cast
 from sqlalchemy import Table, bindparam, func, inspect, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.sql.dml import Insert, UpdateBase
+from sqlalchemy.sql.dml import Insert, Update, UpdateBase
 
 from gateway.store.row import Row
+from gateway.store.together import change
 
 R = TypeVar("R", bound=Row)
 Values = dict[str, Any]
@@ -64,10 +65,17 @@ class Waiting:
 
     def on_server(self) -> tuple[UpdateBase, Values]:
         if not isinstance(self.what, Into):
-            return self.what, self.values[0]
+            return self._change_on_server()
         rows = self.what.last_of_each(self.values)
         names = tuple(rows[0])
         return self.what.many(names), {name: [row[name] for row in rows] for name in names}
+
+    def _change_on_server(self) -> tuple[UpdateBase, Values]:
+        what, values = cast("Update", self.what), self.values
+        if len(values) == 1:
+            return what, values[0]
+        names = tuple(values[0])
+        return change(what, names), {name: [each[name] for each in values] for name in names}
 
     @property
     def table(self) -> str:
@@ -101,14 +109,15 @@ class Later:
         self._rows[into] = len(self._waiting)
         self._put(Waiting(into, list(values)))
 
-    def add_change(
+    def add_apart(
         self,
-        statement: UpdateBase,
+        what: Into | UpdateBase,
         values: Mapping[str, Any],
         check: Check | None = None,
         otherwise: Otherwise | None = None,
     ) -> None:
-        self._put(Waiting(statement, [dict(values)], check, otherwise))
+        """A change, or a row of which more is to be done."""
+        self._put(Waiting(what, [dict(values)], check, otherwise))
 
     def add_open(self, into: Into, values: Values) -> Waiting:
         """Before all others: a row of which more is said until it is written."""

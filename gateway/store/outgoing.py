@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from enum import StrEnum
+from functools import partial
 from typing import Any, cast
 
 from sqlalchemy import (
@@ -90,9 +91,10 @@ class SqlOutgoingDocuments(WatchedRows):
         row = await self._row(document)
         if (made_by := tracing.at_hand()) is not None:
             row.change(trace=made_by.kept())
-        if await self._tx.put_new(row):
-            self._follower.out_changed(document, new=True)
-            return
+        await self._tx.put_first(row, partial(self._refuse, row, document))
+        self._follower.out_changed(document, new=True)
+
+    async def _refuse(self, row: OutgoingRow, document: OutgoingDocument) -> None:
         earlier = await self.by_external_id(row.external_id) if row.external_id else None
         if earlier is not None:
             raise errors.Clash(

@@ -33,6 +33,7 @@ from gateway.ports.services import Clock
 from gateway.store import api_calls, events, holds, inbox, jobs, leases, migrate, outbox, uploads, webhooks
 from gateway.store.accounts import HostedAccounts
 from gateway.store.api_calls import SqlApiCalls
+from gateway.store.batch import SharedUnits
 from gateway.store.calendar import SqlCalendarDays
 from gateway.store.engine import AS_SHIPPED, EngineRole, ServerLimits, close_engine, open_engine
 from gateway.store.history import SqlHistory
@@ -54,6 +55,7 @@ from gateway.store.wake import FileWake, ServerWake
 from gateway.store.webhooks import SqlWebhooks
 from gateway.store.work import SqlWork
 
+T = TypeVar("T")
 W = TypeVar("W", covariant=True)
 L = TypeVar("L", Job, LeasedOutbox, LeasedInbox)
 
@@ -181,6 +183,7 @@ class SqlStore:
         self.wake = (
             FileWake(Path(self._writer.url.database or "")) if self._group else ServerWake(self._writer)
         )
+        self._shared = SharedUnits(self.writing, self._work)
         self._numbered = events.EventBell()
         self.wake.listen(self._numbered.heard)
         self._held = HeldRows()
@@ -223,6 +226,7 @@ class SqlStore:
 
     async def close(self) -> None:
         """Waits some seconds for who still reads or writes."""
+        await self._shared.close()
         await self.wake.close()
         await self.memory.close()
         if self._views is not None:
@@ -231,7 +235,15 @@ class SqlStore:
             await close_engine(each)
 
     def begin(self, scope: AgencyScope) -> AbstractAsyncContextManager[SqlWork]:
-        return self._writing(lambda tx: SqlWork(tx, scope, self._clock, self._follows(tx, scope.agency_id)))
+        return self._writing(partial(self._work, scope=scope))
+
+    def _work(self, tx: Transaction, scope: AgencyScope) -> SqlWork:
+        return SqlWork(tx, scope, self._clock, self._follows(tx, scope.agency_id))
+
+    async def share(self, scope: AgencyScope, body: Callable[[SqlWork], Awaitable[T]]) -> T:
+        """A unit of work that may be committed with others: what `body` gives, when it is on disk. It does not commit, and
+        may be called a second time, alone."""
+        return await self._shared.run(scope, body)
 
     def read(self, scope: AgencyScope) -> AbstractAsyncContextManager[SqlWork]:
         """One consistent view; StoreFailure for whoever writes in it."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -23,10 +23,11 @@ from sqlalchemy.sql import Executable, Select
 from sqlalchemy.sql.dml import Delete, Insert, Update, UpdateBase
 
 from gateway import errors
-from gateway.store import drivers
+from gateway.store import drivers, together
 from gateway.store.drivers import Line, Prepared, StatementResult, Statements
 from gateway.store.later import Check, Into, Later, Otherwise, Waiting, exactly_one, values_of
 from gateway.store.row import Row
+from gateway.store.together import KEPT
 
 R = TypeVar("R", bound=Row)
 
@@ -40,7 +41,7 @@ _KEYS = (
     .table_valued("key")
     .render_derived("asked")
 )
-_HOLD = select(func.pg_advisory_xact_lock(_KEYS.c.key))
+HOLD = select(func.pg_advisory_xact_lock(_KEYS.c.key))
 
 
 class Transaction:
@@ -49,6 +50,7 @@ class Transaction:
     def __init__(self, connection: AsyncConnection | Line, *, shared: bool) -> None:
         """`shared`: it writes, and others may write at the same time."""
         line = connection if isinstance(connection, Line) else Line(connection)
+        self.line = line
         self._connection, self._dialect = line.connection, line.dialect
         self._here, self._driver = line.here, line.driver
         self._on_server = line.dialect.name == "postgresql"
@@ -57,6 +59,11 @@ class Transaction:
         self._over = self._is_broken = False
         self._then: list[Callable[[], None]] = []
         self._later = Later()
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether something that had to be written was refused, so that it cannot be committed."""
+        return self._is_broken
 
     @property
     def is_shared(self) -> bool:
@@ -84,8 +91,36 @@ class Transaction:
             return
         unheld = [key for key in map(_SEPARATOR.join, names) if key not in self._held]
         if unheld:
-            await self._execute(_HOLD, {"keys": [*map(_number, unheld)]})
+            await self._execute(HOLD, {"keys": [*map(_number, unheld)]})
             self._held.update(unheld)
+
+    async def ask(self, statement: Executable, values: dict[str, Any]) -> StatementResult | CursorResult[Any]:
+        """What the statement brought."""
+        return await self._execute(statement, values)
+
+    async def ask_together(
+        self, statement: Executable, alone: Prepared, sets: Sequence[dict[str, Any]]
+    ) -> Sequence[StatementResult] | None:
+        """What it brought for each of these sets of values, by one question; None where it has to be asked for each by
+        itself. `alone`: the statement as it is asked for one."""
+        if not isinstance(statement, Select) or not alone.is_told:
+            return None
+        self._check_open()
+        try:
+            asked = together.question(statement, alone, sets, self._dialect)
+            if asked is None:
+                return None
+            if self._driver is not None:
+                rows = drivers.found_here(asked[0], self._driver, asked[1])
+            else:
+                rows = await drivers.found_on_server(asked[0], self._connection, asked[1])
+        except _ALL as cause:
+            self._refused()
+            raise _ours(cause) from cause
+        found: list[list[Any]] = [[] for _ in sets]
+        for row in rows:
+            found[row[-1]].append(row[:-1])
+        return [StatementResult(alone.rows(each), len(each)) for each in found]
 
     async def rows(self, kind: type[R], query: Select[Any], /, **values: object) -> Sequence[R]:
         """The rows of one table, to be read only: each has the columns of `kind` as attributes. No session stands
@@ -127,8 +162,7 @@ class Transaction:
 
     async def put_surely(self, row: Row, taken: Callable[[], Exception]) -> None:
         """As `put_new` for who can go no further without it: that error, at the latest when this transaction ends."""
-        statement = Into(type(row), missing=True).one(self._dialect.name)
-        await self._surely(statement, values_of(row), exactly_one(taken))
+        await self._surely(Into(type(row), missing=True), values_of(row), exactly_one(taken))
 
     def put_open(self, row: Row) -> Waiting:
         """As `put`, of a row of which more is said by `amend`; statements marked as `OTHERS` do not ask for it."""
@@ -151,6 +185,16 @@ class Transaction:
             self._is_broken = True
             raise
 
+    async def put_together(self, waiting: Sequence[Waiting]) -> None:
+        """What several units have asked for. Each hears how many rows were changed."""
+        if self._on_server:
+            await self._put_together(waiting)
+            return
+        for each in waiting:
+            changed = await self._execute_many(each.one_by_one(self._dialect.name), each.values)
+            if each.check is not None:
+                each.check(changed)
+
     async def put_new(self, row: Row) -> bool:
         """Writes the row unless a unique key of it is taken: False then, and nothing changed."""
         statement = Into(type(row), missing=True).one(self._dialect.name)
@@ -160,10 +204,17 @@ class Transaction:
         """As `put_new` for who does something else where a unique key is taken, at the latest when this transaction
         ends."""
         if self._on_server:
-            statement = Into(type(row), missing=True).one(self._dialect.name)
-            self._later.add_change(statement, values_of(row), otherwise=otherwise)
-        elif not await self.put_new(row):
+            self._put_or_later(row, otherwise)
+        else:
+            await self.put_first(row, otherwise)
+
+    async def put_first(self, row: Row, otherwise: Otherwise) -> None:
+        """As `put_or`, at once; where units share a transaction at the latest when it ends."""
+        if not await self.put_new(row):
             await otherwise()
+
+    def _put_or_later(self, row: Row, otherwise: Otherwise) -> None:
+        self._later.add_apart(Into(type(row), missing=True), values_of(row), otherwise=otherwise)
 
     async def put_over(self, row: Row, *columns: str) -> None:
         """Writes the row, or only these columns of it into the one with its primary key; holds that row's lock either
@@ -182,15 +233,16 @@ class Transaction:
     async def change_many(self, statement: Update, values: Sequence[Mapping[str, Any]]) -> None:
         """The same statement for each set of values, as one call to the driver."""
         if len(values) == 1 and self._on_server:
-            self._later.add_change(statement, values[0])
+            self._later.add_apart(statement, values[0])
         elif values:
             await self._execute_many(statement, [dict(row) for row in values])
 
-    async def _surely(self, statement: UpdateBase, values: Mapping[str, Any], check: Check) -> None:
+    async def _surely(self, what: Into | UpdateBase, values: Mapping[str, Any], check: Check) -> None:
         """A call to a server costs more than a row; SQLite is asked at once."""
         if self._on_server:
-            self._later.add_change(statement, values, check)
+            self._later.add_apart(what, values, check)
         else:
+            statement = what.one(self._dialect.name) if isinstance(what, Into) else what
             check((await self._execute(statement, dict(values))).rowcount)
 
     def when_committed(self, tell: Callable[[], None]) -> None:
@@ -227,8 +279,8 @@ class Transaction:
         self._check_open()
         try:
             prepared = self._prepared(statement, values)
-            if self._later:
-                await self._put_before(statement, prepared)
+            if self._later and (prepared is None or self._asks_for_own(statement, prepared)):
+                await self.put_now()
             if prepared is None:
                 return await self._by_library(statement, values)
             if self._driver is not None:
@@ -242,21 +294,20 @@ class Transaction:
         """On a server."""
         return await drivers.run_on_server(prepared, self._connection, values)
 
-    async def _execute_many(self, statement: Executable, many: list[dict[str, Any]]) -> None:
-        """As one call to the driver."""
+    async def _execute_many(self, statement: Executable, many: list[dict[str, Any]]) -> int:
+        """As one call to the driver; how many rows it changed, where that can be told."""
         self._check_open()
         try:
             prepared = None
             if self._on_server or (self._driver is not None and len(many) <= drivers.MANY):
                 prepared = _STATEMENTS.of_many(statement, many, self._dialect)
-            if self._later:
-                await self._put_before(statement, prepared)
+            if self._later and (prepared is None or self._asks_for_own(statement, prepared)):
+                await self.put_now()
             if prepared is None:
-                await self._by_library(statement, many)
-            elif self._driver is not None:
-                drivers.run_many_here(prepared, self._driver, many)
-            else:
-                await drivers.run_many_on_server(prepared, self._connection, many)
+                return (await self._by_library(statement, many)).rowcount
+            if self._driver is not None:
+                return drivers.run_many_here(prepared, self._driver, many).rowcount
+            return (await drivers.run_many_on_server(prepared, self._connection, many)).rowcount
         except _ALL as cause:
             self._refused()
             raise _ours(cause) from cause
@@ -270,19 +321,17 @@ class Transaction:
         is_asked_here = self._on_server or self._driver is not None
         return _STATEMENTS.of(statement, values, self._dialect) if is_asked_here else None
 
-    async def _put_before(self, statement: Executable, prepared: Prepared | None) -> None:
-        """What this statement may find, or point to, or take away."""
-        if (
-            prepared is None
-            or isinstance(statement, Delete)
+    def _asks_for_own(self, statement: Executable, prepared: Prepared) -> bool:
+        """Whether this statement may find, or point to, or take away what this transaction has yet to write."""
+        return bool(self._later) and (
+            isinstance(statement, Delete)
             or self._later.touches(
                 prepared.words | prepared.points_to,
                 open_too=not statement.get_execution_options().get(_OTHERS),
             )
-        ):
-            await self.put_now()
+        )
 
-    async def _put_together(self, waiting: Later) -> None:
+    async def _put_together(self, waiting: Iterable[Waiting]) -> None:
         """On a server: in one statement what does not speak of one table twice."""
         together, tables = list[tuple[Waiting, Prepared, dict[str, Any]]](), set[str]()
         for each in waiting:
@@ -337,8 +386,8 @@ class Slowly(Transaction):
     ) -> StatementResult | CursorResult[Any]:
         return await super()._execute(self._slow(statement), values)
 
-    async def _execute_many(self, statement: Executable, many: list[dict[str, Any]]) -> None:
-        await super()._execute_many(self._slow(statement), many)
+    async def _execute_many(self, statement: Executable, many: list[dict[str, Any]]) -> int:
+        return await super()._execute_many(self._slow(statement), many)
 
     def _slow(self, statement: Executable) -> Executable:
         if self._here is None or drivers.SLOW in statement.get_execution_options():
@@ -415,7 +464,7 @@ def _number(key: str) -> int:
 
 @lru_cache(maxsize=256)
 def _kept(query: Select[Any]) -> Select[Any]:
-    return query.with_for_update(key_share=True)
+    return query.with_for_update(key_share=True).execution_options(**{KEPT: True})
 
 
 @lru_cache(maxsize=256)

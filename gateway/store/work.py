@@ -104,8 +104,12 @@ class SqlWork:
         """Called once this unit of work holds, and never when it does not: for what is counted."""
         self._tx.when_committed(tell)
 
-    async def commit(self) -> None:
+    async def complete(self) -> None:
+        """What hangs on what was changed is written too; nothing more is asked for."""
         await self._follower.write()
+
+    async def commit(self) -> None:
+        await self.complete()
         await self._tx.commit()
 
 

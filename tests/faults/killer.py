@@ -17,6 +17,7 @@ import traceback
 from collections.abc import Callable, Set
 from contextlib import closing
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -84,6 +85,8 @@ class Counted:
     def _counted(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
         def run(*args: Any, **kwargs: Any) -> Any:
             plain = [arg._inner if isinstance(arg, Counted) else arg for arg in args]
+            if name == "store.share":
+                plain[1] = partial(self._shared, plain[1])
             counted = self._counter.before(name)
             result = call(*plain, **kwargs)
             if inspect.isawaitable(result):
@@ -94,6 +97,9 @@ class Counted:
             return result
 
         return run
+
+    async def _shared(self, body: Callable[[Any], Any], work: object) -> Any:
+        return await body(Counted("store.share", work, self._counter))
 
     async def _awaited(self, counted: Call, result: Any) -> Any:
         value = await result

@@ -15,21 +15,21 @@ from tests.support.cases import Cases
 # A call by its port, its name and which of them; the story makes some 2,800.
 POINTS: tuple[Point, ...] = (
     ("blobs.keep_small 20", "after"),
-    ("store.begin.blobs.keep 40", "after"),
+    ("store.share.blobs.keep 40", "after"),
     ("keys.opened 12", "before"),
-    ("store.begin.outgoing.add 6", "before"),
+    ("store.share.outgoing.add 6", "before"),
     ("store.begin.jobs.done 9", "before"),
-    ("store.begin.commit 70", "before"),
+    ("store.begin.commit 40", "before"),
     ("store.claim_outbox 30", "after"),
     ("axis.publish 9", "before"),
     ("axis.publish 21", "after"),
     ("store.begin.outbox.sent 14", "after"),
     ("axis.take 60", "after"),
-    ("store.begin.inbox.land_to_settle 8", "after"),
+    ("store.share.inbox.land_to_settle 8", "after"),
     ("axis.settle 17", "before"),
     ("store.begin.register.next_number 4", "after"),
-    ("store.begin.events.append 90", "before"),
-    ("store.begin.commit 110", "after"),
+    ("store.share.events.append 90", "before"),
+    ("store.share 40", "after"),
 )
 
 

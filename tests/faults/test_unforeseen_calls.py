@@ -14,7 +14,7 @@ BROKEN = (
     ("keys.signer", "before"),
     ("store.begin.commit", "after"),
     ("store.begin.facts.of_many", "before"),
-    ("store.begin.inbox.land_to_settle", "after"),
+    ("store.share.inbox.land_to_settle", "after"),
     ("store.begin.outbox.sent", "before"),
     ("trust.collect", "before"),
 )

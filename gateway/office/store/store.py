@@ -362,11 +362,11 @@ class SqlOfficeStore(SqlStore):
         self.calendar = SqlCalendarDays(self.writing, self.reading, clock, self._dues.forget)
 
     def begin(self, scope: AgencyScope) -> AbstractAsyncContextManager[OfficeWork]:
-        def made(tx: Transaction) -> OfficeWork:
-            follower = self._following(tx, scope.agency_id)
-            return OfficeWork(tx, scope, self._clock, follower, changed=self._counts.changed)
+        return self._writing(partial(self._work, scope=scope))
 
-        return self._writing(made)
+    def _work(self, tx: Transaction, scope: AgencyScope) -> OfficeWork:
+        follower = self._following(tx, scope.agency_id)
+        return OfficeWork(tx, scope, self._clock, follower, changed=self._counts.changed)
 
     def read(self, scope: AgencyScope) -> AbstractAsyncContextManager[OfficeWork]:
         return self._looking(lambda tx: OfficeWork(tx, scope, self._clock, known=self._counts))

@@ -1,0 +1,365 @@
+"""Units of work that share one transaction. In: the bodies of units that are asked for at the same time, each for an agency
+of its own. Out: what each of them gave, when all are committed.
+
+Each unit is written as if it were alone. What several of them ask is asked as one statement, what they write is written
+together, table by table, and all of them are committed at once: a statement and a commit cost more than a row. No unit sees
+what another one is about to write. As between transactions of a server, what a unit holds (`kept`, `hold`) it holds against
+the others: whoever wants it too is done after the batch, by itself. So is every unit of a batch that fails, and each of
+them fails or succeeds alone then."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import CursorResult, Select
+from sqlalchemy.sql import Executable
+from sqlalchemy.sql.dml import Update, UpdateBase
+
+from gateway.domain.account import AgencyScope
+from gateway.errors import StoreFailure
+from gateway.store.drivers import Prepared, StatementResult
+from gateway.store.later import Check, Into, Otherwise, Waiting
+from gateway.store.row import Row
+from gateway.store.together import KEPT
+from gateway.store.transaction import HOLD, Transaction
+from gateway.store.work import SqlWork
+
+T = TypeVar("T")
+R = TypeVar("R", bound=Row)
+Body = Callable[[SqlWork], Awaitable[T]]
+Result = StatementResult | CursorResult[Any]
+
+# More of them would hold up whoever wants to write besides.
+MOST = 32
+
+
+class _WantsOwn(Exception):
+    """This unit needs a transaction of its own."""
+
+
+@dataclass(slots=True, eq=False)
+class _Unit(Generic[T]):
+    scope: AgencyScope
+    body: Body[T]
+    context: contextvars.Context
+    over: asyncio.Future[T]
+
+    def succeed(self, result: T) -> None:
+        if not self.over.done():  # whoever asked may be gone
+            self.over.set_result(result)
+
+    def fail(self, error: BaseException) -> None:
+        if not self.over.done():
+            self.over.set_exception(error)
+
+
+class SharedUnits:
+    """The units of a store that may share a transaction. What comes while a batch is written makes the next one."""
+
+    def __init__(
+        self,
+        opened: Callable[[], AbstractAsyncContextManager[Transaction]],
+        made: Callable[[Transaction, AgencyScope], SqlWork],
+    ) -> None:
+        self._opened, self._made = opened, made
+        self._waiting: list[_Unit[Any]] = []
+        self._runner: asyncio.Task[None] | None = None
+
+    async def run(self, scope: AgencyScope, body: Body[T]) -> T:
+        """What the body gave, once that is committed. It is called once more where its batch fails."""
+        loop = asyncio.get_running_loop()
+        unit: _Unit[T] = _Unit(scope, body, contextvars.copy_context(), loop.create_future())
+        self._waiting.append(unit)
+        if self._runner is None or self._runner.done():
+            # Not in this caller's context: the next batch is about others.
+            self._runner = loop.create_task(self._run(), context=contextvars.Context())
+        try:
+            return await unit.over
+        finally:
+            if unit in self._waiting:  # cut short
+                self._waiting.remove(unit)
+
+    async def close(self) -> None:
+        """Returns when nobody waits any more."""
+        if self._runner is not None:
+            await asyncio.wait([self._runner])
+
+    async def _run(self) -> None:
+        while self._waiting:
+            await asyncio.sleep(0)  # those that are ready in the same moment come along
+            await self._next()
+
+    async def _next(self) -> None:
+        if len(self._waiting) > 1:
+            left = await self._together()
+        else:
+            left = self._taken()
+        if left:
+            await asyncio.gather(*(self._alone(unit) for unit in left))
+
+    def _taken(self) -> Sequence[_Unit[Any]]:
+        taken, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
+        return taken
+
+    async def _together(self) -> Sequence[_Unit[Any]]:
+        """Those that are left to be done alone."""
+        units: Sequence[_Unit[Any]] = ()
+        try:
+            async with self._opened() as tx:
+                units = self._taken()
+                batch = _Batch(tx, self._made, units)
+                await batch.run()
+                await tx.commit()
+        except Exception:  # reason: whose fault it is shows when each is done alone
+            return units or self._taken()
+        except BaseException as error:
+            for unit in units:
+                unit.fail(error)
+            raise
+        return batch.end()
+
+    async def _alone(self, unit: _Unit[T]) -> None:
+        async def done() -> T:
+            async with self._opened() as tx:
+                work = self._made(tx, unit.scope)
+                result = await unit.body(work)
+                await work.commit()
+            return result
+
+        try:
+            unit.succeed(await asyncio.get_running_loop().create_task(done(), context=unit.context))
+        except Exception as error:  # reason: it is told to who asked
+            unit.fail(error)
+        except BaseException as error:
+            unit.fail(error)
+            raise
+
+
+@dataclass(slots=True, eq=False)
+class _Question:
+    statement: Executable
+    prepared: Prepared
+    values: dict[str, Any]
+    answer: asyncio.Future[Result]
+
+
+class _Batch:
+    """Several units in one open transaction, which somebody else commits."""
+
+    def __init__(
+        self,
+        tx: Transaction,
+        made: Callable[[Transaction, AgencyScope], SqlWork],
+        units: Sequence[_Unit[Any]],
+    ) -> None:
+        self.tx, self._made = tx, made
+        self._members = [_Member(self, unit) for unit in units]
+        self._at_work = len(units)
+        self._asked: list[_Question] = []
+        self._turn = asyncio.Event()
+        self._holders: dict[object, _Member] = {}
+
+    async def run(self) -> None:
+        """StoreFailure where a unit failed that had written something."""
+        loop = asyncio.get_running_loop()
+        tasks = [loop.create_task(self._one(each), context=each.unit.context) for each in self._members]
+        try:
+            while self._at_work:
+                await self._turn.wait()
+                self._turn.clear()
+                await self._answer()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        if any(member.is_broken or (member.wrote and not member.is_whole) for member in self._members):
+            raise StoreFailure("a unit of the batch failed after it had written something")
+        await self._write()
+        for member in self._members:
+            member.tell_when_committed(self.tx)
+
+    def end(self) -> Sequence[_Unit[Any]]:
+        """Tells everybody what became of his unit, once all are committed, but for those that are left to be done alone."""
+        left = []
+        for member in self._members:
+            if member.is_whole:
+                member.unit.succeed(member.result)
+            elif member.error is not None:
+                member.unit.fail(member.error)
+            else:
+                left.append(member.unit)
+        return left
+
+    async def _one(self, member: _Member) -> None:
+        try:
+            work = self._made(member, member.unit.scope)
+            member.result = await member.unit.body(work)
+            await work.complete()
+            member.is_whole = True
+        except _WantsOwn:
+            pass
+        except Exception as error:  # reason: it is told to who asked
+            member.error = error
+        finally:
+            self._at_work -= 1
+            self._take_turn()
+
+    def _take_turn(self) -> None:
+        if len(self._asked) >= self._at_work:  # everybody who is at work waits for an answer
+            self._turn.set()
+
+    async def ask(self, statement: Executable, prepared: Prepared, values: dict[str, Any]) -> Result:
+        answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._asked.append(_Question(statement, prepared, values, answer))
+        self._take_turn()
+        return await answer
+
+    def hold(self, what: object, member: _Member) -> None:
+        if self._holders.setdefault(what, member) is not member:
+            raise _WantsOwn
+
+    async def _answer(self) -> None:
+        asked, self._asked = self._asked, []
+        alike: dict[Prepared, list[_Question]] = defaultdict(list)
+        for each in asked:
+            alike[each.prepared].append(each)
+        for questions in alike.values():
+            try:
+                answers = await self._answers(questions)
+            except Exception as error:  # reason: it is told to who asked
+                for each in questions:
+                    each.answer.set_exception(error)
+            else:
+                for each, found in zip(questions, answers, strict=True):
+                    if not each.answer.done():
+                        each.answer.set_result(found)
+
+    async def _answers(self, questions: Sequence[_Question]) -> Sequence[Result]:
+        first, sets = questions[0], [each.values for each in questions]
+        if first.statement is HOLD:  # in one order, so that no two batches wait for each other
+            keys = sorted({key for values in sets for key in values["keys"]})
+            return [await self.tx.ask(HOLD, {"keys": keys})] * len(sets)
+        if len(sets) > 1:
+            found = await self.tx.ask_together(first.statement, first.prepared, sets)
+            if found is not None:
+                return found
+        return [await self.tx.ask(first.statement, values) for values in sets]
+
+    async def _write(self) -> None:
+        """What they write into one table in one way is together, but nothing of a unit goes before what that unit asked for
+        earlier."""
+        groups: list[Waiting] = []
+        places: dict[object, list[int]] = defaultdict(list)
+        for member in self._members:
+            at = 0
+            for each in member.to_write():
+                alike = places[each.what, None if isinstance(each.what, Into) else tuple(each.values[0])]
+                at = next((place for place in alike if place >= at), len(groups))
+                if at == len(groups):
+                    alike.append(at)
+                    groups.append(Waiting(each.what, []))
+                groups[at].values.extend(each.values)
+                if each.check is not None or each.otherwise is not None:
+                    groups[at].check = _as_many_as(groups[at])
+        await self.tx.put_together(groups)
+
+
+def _as_many_as(group: Waiting) -> Check:
+    """Which of them it was, and what is done then, shows when each unit is done alone."""
+
+    def check(changed: int) -> None:
+        if changed != len(group.values):
+            raise StoreFailure(f"{changed} rows of {group.table} were written, and not {len(group.values)}")
+
+    return check
+
+
+class _Member(Transaction):
+    """The transaction as one unit of the batch has it."""
+
+    def __init__(self, batch: _Batch, unit: _Unit[Any]) -> None:
+        super().__init__(batch.tx.line, shared=True)
+        self._batch, self.unit = batch, unit
+        self.result: Any = None  # Any: whatever the body gives
+        self.error: Exception | None = None
+        self.is_whole = self.wrote = False
+
+    async def commit(self) -> None:
+        raise _WantsOwn
+
+    def to_write(self) -> Sequence[Waiting]:
+        return [*self._later] if self.is_whole else []
+
+    def tell_when_committed(self, tx: Transaction) -> None:
+        if self.is_whole:
+            for tell in self._then:
+                tx.when_committed(tell)
+
+    async def hold_each(self, names: Sequence[Sequence[str]]) -> None:
+        for name in names:
+            self._batch.hold(tuple(name), self)
+        if self._on_server:
+            await super().hold_each(names)
+
+    async def keep(self, query: Select[Any], /, **values: object) -> None:
+        self._hold_asked(query, values)
+        if self._on_server:
+            await super().keep(query, **values)
+
+    async def first(self, kind: type[R], query: Select[Any], /, **values: object) -> R | None:
+        """Without a limit where one row is all that there can be: with it, nobody could ask with others."""
+        prepared = self._prepared(query, values)
+        if prepared is None or "ORDER" in prepared.words:
+            return await super().first(kind, query, **values)
+        found = await self.rows(kind, query, **values)
+        return found[0] if found else None
+
+    async def put_first(self, row: Row, otherwise: Otherwise) -> None:
+        self._put_or_later(row, otherwise)
+
+    async def _surely(self, what: Into | UpdateBase, values: Any, check: Check) -> None:
+        self._later.add_apart(what, values, check)
+
+    async def change_many(self, statement: Update, values: Sequence[Any]) -> None:
+        for each in values:
+            self._later.add_apart(statement, each)
+
+    async def _execute(self, statement: Executable, values: dict[str, Any] | None = None) -> Result:
+        prepared = self._prepared(statement, values)
+        if prepared is None or isinstance(statement, UpdateBase) or self._asks_for_own(statement, prepared):
+            self.wrote = self.wrote or bool(self._later) or isinstance(statement, UpdateBase)
+            return await super()._execute(statement, values)
+        is_kept = statement.get_execution_options().get(KEPT)
+        if is_kept:
+            self._hold_asked(statement, values or {})
+        found = await self._batch.ask(statement, prepared, values or {})
+        if is_kept:  # the same row may be asked for in another way
+            for row in found:
+                self._batch.hold(tuple(row), self)
+        return found
+
+    async def _execute_many(self, statement: Executable, many: list[dict[str, Any]]) -> int:
+        self.wrote = True
+        return await super()._execute_many(statement, many)
+
+    def _prepared(self, statement: Executable, values: dict[str, Any] | None) -> Prepared | None:
+        return super()._prepared(statement, values) or super()._prepared(statement, values)
+
+    def _hold_asked(self, statement: Executable, values: Any) -> None:
+        """Each of a list of ids like one that is asked for alone."""
+        lists = [value for value in values.values() if isinstance(value, list)]
+        one = tuple(value for value in values.values() if not isinstance(value, list))
+        for each in lists[0] if len(lists) == 1 else [lists] if lists else [None]:
+            self._batch.hold((_tables_of(statement), *one, each), self)
+
+
+@lru_cache(maxsize=512)
+def _tables_of(query: Select[Any]) -> tuple[str, ...]:
+    return tuple(sorted(str(each) for each in query.get_final_froms()))

@@ -1,0 +1,247 @@
+"""Units that are asked for at the same time share a transaction: each of them ends as it would have ended alone, and what
+one does never shows in another."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextvars import ContextVar
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gateway import errors
+from gateway.domain.account import AgencyScope
+from gateway.domain.document import Kind
+from gateway.domain.event import EventKind
+from gateway.domain.proof import Identity
+from gateway.domain.status import Fact, Track
+from gateway.office.store.store import SqlOfficeStore
+from gateway.store.transaction import Transaction
+from gateway.store.work import SqlWork
+from tests.support.clock import ManualClock
+from tests.support.stores import NORTH, SOUTH, committing, delivery, digest, outgoing
+
+Body = Callable[[SqlWork], Awaitable[Any]]
+
+
+@pytest.fixture
+def commits(monkeypatch: pytest.MonkeyPatch) -> list[Transaction]:
+    """Every transaction that was committed."""
+    heard: list[Transaction] = []
+    commit = Transaction.commit
+
+    async def hears(tx: Transaction) -> None:
+        await commit(tx)
+        heard.append(tx)
+
+    monkeypatch.setattr(Transaction, "commit", hears)
+    return heard
+
+
+def accepting(clock: ManualClock, scope: AgencyScope = NORTH, **fields: Any) -> Body:
+    """A unit that accepts one document, with all that hangs on it; it gives the document's id."""
+    document = outgoing(clock, scope=scope, **fields)
+
+    async def body(work: SqlWork) -> str:
+        await work.agency()
+        assert await work.outgoing.by_document_id(document.document_id) == []
+        await work.outgoing.add(document)
+        sent = delivery(document, "Z91.02")
+        await work.deliveries.add([sent])
+        await work.facts.add_all([(sent.id, Fact(track=Track.TRANSPORT, code="queued", at=clock.now()))])
+        await work.deliveries.save_state(sent.id, "sending", (), clock.now())
+        await work.events.append(EventKind.MESSAGE_ACCEPTED, document.id, clock.now())
+        return document.id
+
+    return body
+
+
+def claiming(clock: ManualClock, body: str, packet: str) -> Body:
+    identity = Identity(
+        sender="Z91.02",
+        body_digest=digest(body),
+        kind=Kind.DOCUMENT,
+        packet_id=packet,  # type: ignore[arg-type]  # any text
+        document_id=f"d-{body}",  # type: ignore[arg-type]
+        inbox_id=f"box-{body}-{packet}",
+        incoming_id=None,
+        at=clock.now(),
+    )
+
+    async def claim(work: SqlWork) -> str:
+        await work.identities.claim(identity)
+        return identity.inbox_id
+
+    return claim
+
+
+async def shared(store: SqlOfficeStore, *bodies: Body, scope: AgencyScope = NORTH) -> Sequence[Any]:
+    """What came of each, asked for at the same time."""
+    return await asyncio.gather(*(store.share(scope, each) for each in bodies), return_exceptions=True)
+
+
+async def test_units_of_several_agencies_that_come_together_are_committed_together(
+    store: SqlOfficeStore, clock: ManualClock, commits: list[Transaction]
+) -> None:
+    await shared(store, *(accepting(clock) for _ in range(2)))  # statements are prepared by who asks first
+    commits.clear()
+
+    ids = await asyncio.gather(
+        *(store.share(NORTH, accepting(clock)) for _ in range(20)),
+        *(store.share(SOUTH, accepting(clock, SOUTH)) for _ in range(5)),
+    )
+
+    assert len(commits) == 1
+    for scope, mine in ((NORTH, ids[:20]), (SOUTH, ids[20:])):
+        async with store.read(scope) as view:
+            for id in mine:
+                assert [each.state for each in await view.deliveries.of(id)] == ["sending"]
+                assert [each.kind for each in await view.events.of(id)] == [EventKind.MESSAGE_ACCEPTED]
+
+
+async def test_who_fails_leaves_nothing_and_takes_nobody_along(
+    store: SqlOfficeStore, clock: ManualClock, commits: list[Transaction]
+) -> None:
+    good, bad = accepting(clock), accepting(clock)
+
+    async def fails(work: SqlWork) -> None:
+        fails_id.append(await bad(work))
+        raise errors.Clash("said no")
+
+    fails_id: list[str] = []
+    first, second, third = await shared(store, good, fails, accepting(clock))
+
+    assert isinstance(second, errors.Clash)
+    async with store.read(NORTH) as view:
+        assert [each.id for each in await view.outgoing.of_many([first, third])] == sorted([first, third])
+        assert await view.outgoing.of_many(fails_id) == []
+        assert await view.events.of(fails_id[0]) == []
+    assert len(commits) == 1
+
+
+async def test_who_wants_what_another_one_claims_hears_no_as_if_he_had_come_later(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    ends = await shared(
+        store,
+        claiming(clock, "one", "p-1"),
+        claiming(clock, "two", "p-2"),
+        claiming(clock, "one", "p-3"),
+        claiming(clock, "three", "p-2"),
+    )
+
+    refused = [isinstance(each, errors.Conflict) for each in ends]
+    assert sorted([refused[0], refused[2]]) == sorted([refused[1], refused[3]]) == [False, True]
+    async with store.read(NORTH) as view:
+        assert await view.identities.by_body("Z91.02", digest("one")) is not None
+
+
+async def test_who_holds_the_same_name_sees_what_the_other_one_wrote(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    document = outgoing(clock)
+
+    async def numbered(work: SqlWork) -> int:
+        earlier = await work.outgoing.by_document_id(document.document_id)
+        attempt = len(earlier) + 1
+        packet = f"p-{attempt}"
+        await work.outgoing.add(
+            outgoing(clock, document_id=document.document_id, packet_id=packet, attempt=attempt)
+        )
+        return attempt
+
+    assert sorted(await shared(store, numbered, numbered, numbered)) == [1, 2, 3]
+
+
+async def test_who_changes_the_same_row_sees_the_last_change(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    document = outgoing(clock)
+    async with committing(store) as work:
+        await work.outgoing.add(document)
+
+    async def grown(work: SqlWork) -> None:
+        known = await work.outgoing.get(document.id)
+        await work.outgoing.save(replace(known, attempt=known.attempt + 1))
+
+    await shared(store, *[grown] * 5)
+
+    async with store.read(NORTH) as view:
+        assert (await view.outgoing.get(document.id)).attempt == document.attempt + 5
+
+
+async def test_a_unit_that_had_to_write_at_once_and_fails_leaves_nothing(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    lost = outgoing(clock)
+
+    async def fails(work: SqlWork) -> None:
+        await work.outgoing.add(lost)
+        assert (await work.outgoing.get(lost.id)).id == lost.id  # so it was written
+        raise errors.Clash("said no")
+
+    first, second = await shared(store, accepting(clock), fails)
+
+    assert isinstance(second, errors.Clash)
+    async with store.read(NORTH) as view:
+        assert await view.outgoing.of_many([lost.id]) == []
+        assert len(await view.outgoing.of_many([first])) == 1
+
+
+async def test_each_unit_runs_where_it_was_asked_for(store: SqlOfficeStore, clock: ManualClock) -> None:
+    asked_by = ContextVar("asked_by", default="nobody")
+
+    async def whose(work: SqlWork) -> str:
+        await work.agency()
+        return asked_by.get()
+
+    async def asked(name: str) -> str:
+        asked_by.set(name)
+        return await store.share(NORTH, whose)
+
+    tasks = [asyncio.create_task(asked(name)) for name in "abc"]
+    assert await asyncio.gather(*tasks) == ["a", "b", "c"]
+    assert await store.share(NORTH, whose) == "nobody"
+
+
+async def test_who_is_cut_short_before_his_turn_is_not_done_and_the_others_are(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    done: list[str] = []
+
+    async def noted(work: SqlWork) -> None:
+        await work.agency()
+        done.append("cut")
+
+    others = [asyncio.create_task(store.share(NORTH, accepting(clock))) for _ in range(3)]
+    cut = asyncio.create_task(store.share(NORTH, noted))
+    await asyncio.sleep(0)
+    cut.cancel()
+    await asyncio.wait([cut])
+
+    assert cut.cancelled()
+    assert len({*await asyncio.gather(*others)}) == 3
+    assert done == []
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=2, max_size=12))
+async def test_any_claims_end_as_in_some_order_one_after_another(
+    store: SqlOfficeStore, clock: ManualClock, claims: list[tuple[int, int]]
+) -> None:
+    """Each that was refused meets one that was not; no two that were not meet."""
+    run = clock.new_id()
+    bodies = [claiming(clock, f"{run}-{body}", f"{run}-{packet}") for body, packet in claims]
+
+    ends = await shared(store, *bodies)
+
+    taken = [claim for claim, end in zip(claims, ends, strict=True) if isinstance(end, str)]
+    assert len({body for body, _ in taken}) == len({packet for _, packet in taken}) == len(taken)
+    for claim, end in zip(claims, ends, strict=True):
+        if not isinstance(end, str):
+            assert isinstance(end, errors.Conflict)
+            assert any(claim[0] == body or claim[1] == packet for body, packet in taken)
