@@ -261,27 +261,12 @@ class Link:
     async def _connect(self) -> AbstractConnection:
         async def once() -> AbstractConnection:
             server = self._access.servers[self._turn % len(self._access.servers)]
-            connection = await self._dial(server)
+            query = {"heartbeat": str(self._access.heartbeat_s), "name": self._name}
+            connection = await dial(self._access, server, **query)
             self._came_up(connection, server)
             return connection
 
         return await persisting(once, self._failed)
-
-    async def _dial(self, server: Server) -> AbstractConnection:
-        access = self._access
-        url = access.url(server, heartbeat=str(access.heartbeat_s), name=self._name)
-        options: dict[str, Any] = {"ssl_context": access.tls_context()} if server.tls else {}
-        widen_decoding()
-        connection = aio_pika.Connection(url, **options)
-        try:
-            await answered(connection.connect(timeout=None), access.connect_s)
-        except BaseException:
-            with contextlib.suppress(*BROKEN):
-                await answered(
-                    connection.close(), CLOSE_S
-                )  # else the library closes it at some later moment, in a task of nobody's
-            raise
-        return connection
 
     def _failed(self, error: BaseException, tries: int) -> None:
         self._turn += 1
@@ -339,6 +324,21 @@ class Link:
     def _tell(self, trouble: str) -> None:
         if self.trouble is not None and not self.trouble.done():
             self.trouble.set_result(trouble)
+
+
+async def dial(access: Access, server: Server, **query: str) -> AbstractConnection:
+    """Connect to the broker in time; a connection that fails is closed. `query` belongs to its address."""
+    options: dict[str, Any] = {"ssl_context": access.tls_context()} if server.tls else {}
+    widen_decoding()
+    connection = aio_pika.Connection(access.url(server, **query), **options)
+    try:
+        await answered(connection.connect(timeout=None), access.connect_s)
+    except BaseException:
+        # Else the library closes it at some later moment, in a task of nobody's.
+        with contextlib.suppress(*BROKEN):
+            await answered(connection.close(), CLOSE_S)
+        raise
+    return connection
 
 
 async def answered(call: Awaitable[T], within_s: float, trouble: asyncio.Future[str] | None = None) -> T:

@@ -126,8 +126,8 @@ async def login(session: ServerSession) -> Mapping[str, object]:
     access = session.access
     told = {"user": access.user, "vhost": access.vhost}
     try:
-        async with asyncio.timeout(access.connect_s):
-            session.line = await _connected(session)
+        name = f"lienthong {session.node} check"
+        session.line = await connection.dial(access, session.server, name=name)
     except ProbableAuthenticationError as why:
         raise Fault("login.refused", "login", **told) from why
     except (ConnectionNotAllowed, InvalidFrameError) as why:
@@ -139,14 +139,6 @@ async def login(session: ServerSession) -> Mapping[str, object]:
         raise Fault("login.broken", "amqp_port", detail=said(why), **told) from why
     session.stack.push_async_callback(session.line.close)
     return told
-
-
-async def _connected(session: ServerSession) -> aio_pika.abc.AbstractConnection:
-    access, server = session.access, session.server
-    url = access.url(server, name=f"lienthong {session.node} check")
-    context = access.tls_context() if server.tls else None
-    connection.widen_decoding()  # a step takes what lies in the dead queue
-    return await aio_pika.connect(url, timeout=access.connect_s, ssl_context=context)
 
 
 async def _leave(writer: asyncio.StreamWriter) -> None:

@@ -22,6 +22,8 @@ from gateway.store.work import SqlWork
 from tests.support.kept import Lying
 from tests.support.node import COMMUNE, DEPARTMENT, LEASE_S, PROVINCE, Town
 
+UNFORESEEN = "an error that nobody foresaw"
+
 
 class _Port:
     """A port of the node, some of whose calls are others."""
@@ -140,7 +142,9 @@ async def test_a_stale_lease_costs_its_neighbour_nothing(town: Town) -> None:
 
 
 @pytest.mark.usefixtures("lies_in")
-async def test_bytes_that_are_gone_hold_up_that_row_alone(town: Town) -> None:
+async def test_bytes_that_are_gone_hold_up_that_row_alone(
+    town: Town, caplog: pytest.LogCaptureFixture
+) -> None:
     lost, good = await packed(town, "15", "16")
     digest = (await town.document(lost)).envelope_digest
     assert digest is not None
@@ -150,6 +154,7 @@ async def test_bytes_that_are_gone_hold_up_that_row_alone(town: Town) -> None:
 
     assert await states(town, lost, good) == ["sending", "sent"]
     assert await told(town, lost) == ["message.queued", "message.retry"]
+    assert UNFORESEEN not in caplog.messages
     rows = {row.subject_id: row for row in await town.outbox(DEPARTMENT)}
     assert digest in (rows[lost.id].last_error or "")
     assert [rows[each.id].state for each in (lost, good)] == ["waiting", "sent"]
@@ -192,7 +197,9 @@ async def test_a_unit_that_fails_for_all_is_tried_for_each(town: Town) -> None:
     assert len(await town.incoming()) == 2
 
 
-async def test_what_nobody_foresaw_breaks_its_own_row_alone(town: Town) -> None:
+async def test_what_nobody_foresaw_breaks_its_own_row_alone(
+    town: Town, caplog: pytest.LogCaptureFixture
+) -> None:
     broken, good = await packed(town, "15", "16")
 
     async def before(parcel: Parcel) -> None:
@@ -204,6 +211,7 @@ async def test_what_nobody_foresaw_breaks_its_own_row_alone(town: Town) -> None:
     assert await states(town, broken, good) == ["sending", "sent"]
     (row,) = [row for row in await town.outbox(DEPARTMENT) if row.subject_id == broken.id]
     assert (row.state, row.last_error) == ("waiting", "GW-000: RuntimeError: nobody foresaw this")
+    assert UNFORESEEN in caplog.messages
     town.clock.advance(LEASE_S + 1)
     await town.carry()
     assert await states(town, broken, good) == ["delivered", "delivered"]
