@@ -63,7 +63,7 @@ class Case:
 
 
 _FULL = (Case(10_000, 160), Case(MB, 48))
-_QUICK = (Case(10_000, 32), Case(MB, 16))
+_QUICK = (Case(10_000, 16), Case(MB, 8))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
