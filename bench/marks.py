@@ -55,6 +55,19 @@ def peer(told: Figures) -> Iterator[Mark]:
         yield Mark(f"{size(row['bytes'])}, theirs", row["theirs_ms"], "ms CPU")
 
 
+def peer_http(told: Figures) -> Iterator[Mark]:
+    names = {"ours": "node", "theirs": "django-pyas2"}
+    for row in told["rows"]:
+        yield Mark(
+            f"{size(row['bytes'])}, times as many", row["ratio"], "times", row["wanted"] or None, False
+        )
+        yield Mark(f"{size(row['bytes'])}, times as little CPU", row["cpu_ratio"], "times", None, False)
+    for unit, key, less in (("a second", "per_second", False), ("ms CPU", "cpu_ms", True)):
+        for row in told["rows"]:
+            for side, name in names.items():
+                yield Mark(f"{size(row['bytes'])}, {name}", row[side][key], unit, None, less)
+
+
 def there_and_back(told: Figures) -> Iterator[Mark]:
     for leg, at in told["legs"].items():
         yield Mark(leg, round(at * 1000), "ms")

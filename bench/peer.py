@@ -5,7 +5,6 @@ disk. Ours includes the second reading of what was written, before it may leave,
 from __future__ import annotations
 
 import asyncio
-import sys
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -21,6 +20,7 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from bench import environments
 from bench.asked import number
 from bench.machine import MB
 from bench.pair import Broken, Side
@@ -33,7 +33,6 @@ from gateway.ports.services import EnvelopeSigner
 from tests.support import envelopes, pki
 
 LIBRARY = "pyas2lib==1.4.4"
-HOME = Path.home() / ".cache" / "gateway-bench" / LIBRARY
 SENDER, RECEIVER = envelopes.SENDER, envelopes.RECEIVER
 # At least so many times as fast; and the key that both sign with. Our own nodes' keys are P-256.
 WANTED = {10_000: 6.0, MB: 5.0, 10 * MB: 6.0}
@@ -59,36 +58,14 @@ async def measure(folder: Path, numbers: Numbers) -> dict[str, Any]:
     schema.load()
     keep_what_is_loaded()  # as a node does
     try:
-        python = await environment(numbers.venv)
+        python = await environments.interpreter([LIBRARY], numbers.venv)
     except Broken as why:
         return {"library": LIBRARY, "rows": [], "missing": str(why)}
     for code, name in ((SENDER, "sender"), (RECEIVER, "receiver")):
-        (folder / f"{name}.pem").write_bytes(_pem(code))
+        (folder / f"{name}.pem").write_bytes(pem(code))
     async with _theirs(python, folder) as side:
         rows = [await _size(side, size, numbers) for size in numbers.sizes]
     return {"library": LIBRARY, "rows": rows, "missing": ""}
-
-
-async def environment(given: str) -> Path:
-    """The interpreter of an environment with the library in it: of the given one, or of ours, made the first time."""
-    if given:
-        python = Path(given) / "bin" / "python"
-        if not python.exists():
-            raise Broken(f"there is no environment in {given}")
-        return python
-    python = HOME / "bin" / "python"
-    if not (HOME / "whole").exists():
-        await _run(sys.executable, "-m", "venv", "--clear", str(HOME))
-        await _run(str(python), "-m", "pip", "install", "--quiet", "--only-binary", ":all:", LIBRARY)
-        (HOME / "whole").touch()
-    return python
-
-
-async def _run(*words: str) -> None:
-    process = await asyncio.create_subprocess_exec(*words, stdout=PIPE, stderr=PIPE)
-    _, told = await process.communicate()
-    if process.returncode:
-        raise Broken(f"{LIBRARY} cannot be had here: {told.decode(errors='replace').strip()[-300:]}")
 
 
 @asynccontextmanager
@@ -201,7 +178,7 @@ def _pieces(raw: bytes) -> Iterator[bytes]:
         yield raw[start : start + _PIECE]
 
 
-def _pem(code: str) -> bytes:
+def pem(code: str) -> bytes:
     """The key and the certificate that we sign with, for the other library."""
     key = pki.key(EQUAL, code).private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
     certificate = x509.load_der_x509_certificate(pki.signer(code, EQUAL).certificate_der)

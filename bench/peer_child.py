@@ -16,7 +16,7 @@ from typing import Any
 from unittest.mock import patch
 
 
-def _library() -> ModuleType:
+def load_library() -> ModuleType:
     """oscrypto 1.3, on which it stands, finds no OpenSSL whose last number has two digits (3.0.15)."""
     search = re.search
 
@@ -33,7 +33,7 @@ def _library() -> ModuleType:
 
 
 def main(folder: str) -> None:
-    as2 = _library()
+    as2 = load_library()
     ours, theirs = _read(f"{folder}/sender.pem"), _read(f"{folder}/receiver.pem")
     sender = as2.Organization(as2_name="sender", sign_key=ours, sign_key_pass="")
     receiver = as2.Organization(as2_name="receiver", sign_key=theirs, sign_key_pass="")

@@ -88,6 +88,34 @@ def peer(told: Figures) -> Iterator[str]:
         )
 
 
+def peer_http(told: Figures) -> Iterator[str]:
+    yield (
+        f"{told['libraries'][0]} and the node over HTTP, {told['callers']} callers at once, each until its sender has the "
+        "signed receipt (median of the turns; CPU of all server processes):"
+    )
+    if told["missing"]:
+        yield f"  left out: {told['missing']}"
+        return
+    for row in told["rows"]:
+        wanted = f", wanted {row['wanted']:g}" if row["wanted"] else ""
+        each = ", ".join(map(str, row["ratios"]))
+        yield (
+            f"  {size(row['bytes']):>7}: node {row['ratio']} times as many (turns: {each}{wanted}), {row['cpu_ratio']} "
+            f"times as little CPU ({row['documents']} sent by each)"
+        )
+        for side, name in (("ours", "node"), ("theirs", told["libraries"][0])):
+            one = row[side]
+            yield (
+                f"           {name}: {one['per_second']} a second, {one['cpu_ms']} ms CPU and {one['callers_cpu_ms']} ms "
+                f"of its callers; call to receipt {_shares(one['waited_s'])}"
+            )
+    yield (
+        f"  processes: node {told['processes']['ours']}, the other {told['processes']['theirs']} on SQLite files with "
+        f"journal {told['database']['journal']} and synchronous {told['database']['synchronous']}; "
+        f"load {told['load']['before']} before, {told['load']['after']} after"
+    )
+
+
 def stalls(told: Figures) -> Iterator[str]:
     yield (
         f"event loop stalls while {size(told['bytes'])} documents pass, {told['asked_per_second']:g} a second asked and "

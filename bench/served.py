@@ -29,6 +29,7 @@ from gateway.clock import SystemClock
 from gateway.domain.event import EventKind
 from gateway.office.store.store import SqlOfficeStore
 from gateway.settings import load
+from gateway.store.row import among
 from gateway.store.tables import EventRow
 from tests.services.process import free_ports
 
@@ -38,6 +39,12 @@ _TIMEOUT = ClientTimeout(total=300, connect=30)
 _CODES = [stage.SENDER, stage.RECEIVER]
 # One caller stands for as many as there are in a province.
 _OPEN = {"GATEWAY_API_RATE_PER_S": "100000", "GATEWAY_API_BURST": "1000000", "GATEWAY_LOG_LEVEL": "warning"}
+_RECEIPTS = (
+    select(col(EventRow.subject_id), func.count())
+    .where(col(EventRow.kind) == EventKind.DELIVERY_STATUS.value)
+    .group_by(col(EventRow.subject_id))
+)
+_RECEIPTS_OF = _RECEIPTS.where(among(col(EventRow.subject_id), "ids"))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -104,6 +111,11 @@ class Served:
                 .group_by(col(EventRow.subject_id))
             )
             return {row[0]: row[1] for row in await tx.tuples(asked)}
+
+    async def receipts(self, ids: Sequence[str] = ()) -> Mapping[str, int]:
+        """Document → how many times its 01 was recorded, of those that have one; of all where none are named."""
+        async with self.store.looking() as tx:
+            return dict(await (tx.tuples(_RECEIPTS_OF, ids=list(ids)) if ids else tx.tuples(_RECEIPTS)))
 
     def cpu(self) -> dict[str, float]:
         """Seconds so far, by who spent them; `load` is this process, which plays the callers."""

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bench import __main__ as bench
-from bench import asked, peer
+from bench import asked, environments, peer
 from bench.measurements import MEASUREMENTS
 
 
@@ -86,7 +86,7 @@ def test_a_register_grows_by_copies_and_documents_still_go_there_and_back(tmp_pa
 
 
 def test_the_other_library_is_measured_beside_us_where_it_was_installed(tmp_path: Path) -> None:
-    if not (peer.HOME / "whole").exists():
+    if not environments.is_made([peer.LIBRARY]):
         pytest.skip("`python -m bench peer` has not made its environment here")
     words = "peer --sizes 10000 --seconds 0.2 --turns 1"
     (row,) = _run(tmp_path, *words.split())["peer"]["rows"]

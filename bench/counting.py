@@ -1,0 +1,229 @@
+"""Hears what this process asks for while documents pass: statements of SQLite and how much SQLite does for them, calls to
+a database server, hops to other threads, fsyncs, and calls of functions. While it listens it stands in for functions of
+the libraries. Out: counts, with the step that asked and the part below it that did."""
+
+from __future__ import annotations
+
+import linecache
+import os
+import re
+import sqlite3
+import sys
+import threading
+from asyncio.base_events import BaseEventLoop
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any
+from unittest.mock import patch
+
+import asyncpg
+from greenlet import getcurrent  # type: ignore[import-untyped]
+
+import gateway
+
+# What SQLite's machine does is told in so many instructions.
+PIECE = 100
+# A view is begun plainly. Units of a group are savepoints; the group's own `BEGIN IMMEDIATE` counts as one more, and its
+# commit as what it is, an fsync.
+_OPENS = {"BEGIN": "views", "BEGIN IMMEDIATE": "units", "SAVEPOINT": "units"}
+_BESIDE = frozenset({"RELEASE", "ROLLBACK", "PRAGMA"})
+_CHANGES = re.compile(r"\b(?:INSERT|UPDATE|DELETE)\b")
+# What these do comes by the clock, however many documents there are.
+_BY_THE_CLOCK = (
+    *(f"workers/{name}.py" for name in ("clocks", "key_watch", "pulse", "revocation")),
+    *("office/bootstrap/office.py", "office/mail.py"),
+)
+_BELOW = ("store/", "office/store/", "registry/", "log.py", "pool.py", "commits.py", "workers/loop.py")
+_BENCH = f"{Path(__file__).parent}/"
+_LIBRARY = re.compile(r".*/(?:site-packages|python3\.\d+)/([^/]+)")
+_PROGRAM = f"{Path(gateway.__file__).parent}/"
+# The driver's own; each waits for the server once.
+_SERVER_CALLS = frozenset(
+    {"bind", "bind_execute", "bind_execute_many", "close_statement", "execute", "prepare", "query"}
+)
+
+
+class Counts:
+    """What was asked for while `on`."""
+
+    def __init__(self) -> None:
+        self.on = False
+        self.by_step: dict[str, Counter[str]] = {}
+        self.python_calls: Counter[CodeType] = Counter()
+        self.c_calls: Counter[CodeType] = Counter()
+        self.commits = 0
+        self._last: tuple[FrameType | None, str] = None, ""
+
+    def begin(self) -> None:
+        """Count from nothing."""
+        for counter in (self.by_step, self.python_calls, self.c_calls):
+            counter.clear()
+        self.commits = 0
+        self.on = True
+
+    def sum(self, what: str) -> int:
+        return sum(self.by_step.get(what, {}).values())
+
+    def is_quiet(self) -> bool:
+        """Whether little more was asked for than an idle node asks in a second."""
+        return self.sum("statements") <= 10 and self.python_calls.total() <= 2_000
+
+    def add(self, what: str, times: int = 1) -> None:
+        """Unless it comes by the clock."""
+        if self.on and (who := _who()) is not None:
+            self.by_step.setdefault(what, Counter())[who] += times
+
+    def hear_statement(self, sql: str) -> None:
+        """Of SQLite, with the values that it was given."""
+        if not self.on or sql.startswith("--"):  # of a trigger
+            return
+        frame = sys._getframe(1)
+        (asked, words), self._last = self._last, (frame, sql)
+        if asked is frame and (words == sql or _is_for_many(asked)):
+            return  # a trigger of the same statement, or the next row of the same call
+        word = sql.split(None, 1)[0].upper()
+        if word == "COMMIT":  # in a thread, for many
+            self.commits += 1
+        elif opens := _OPENS.get(sql.upper(), _OPENS.get(word)):
+            self.add(opens)
+        elif word not in _BESIDE:
+            self.add("statements")
+            if word == "SELECT" or (word == "WITH" and not _CHANGES.search(sql)):
+                self.add("selects")
+
+    def hear_progress(self) -> None:
+        """SQLite has worked through one more piece."""
+        self.add("instructions", PIECE)
+
+    def hear_call(self, frame: FrameType, event: str, argument: object) -> None:
+        """As the interpreter tells a profiler."""
+        if self.on:
+            if event == "call":
+                self.python_calls[frame.f_code] += 1
+            elif event == "c_call":
+                self.c_calls[frame.f_code] += 1
+
+
+def _is_for_many(asked: FrameType) -> bool:
+    call = asked.f_locals.get("call")  # of SQLAlchemy's, which hands the call on
+    words = linecache.getline(asked.f_code.co_filename, asked.f_lineno)
+    return "executemany" in words or (isinstance(call, partial) and call.func.__name__ == "executemany")
+
+
+def _who() -> str | None:
+    """The step that asked, and the part below it that did; None where no document is the reason."""
+    names = list(_frames())
+    step = next((name for name in names if not name.startswith(_BELOW)), "?")
+    return None if not names or step.startswith(_BY_THE_CLOCK) else f"{step} <- {names[0]}"
+
+
+def _frames() -> Iterator[str]:
+    """Of the program alone; a greenlet's callers stand in its parents."""
+    starts: list[FrameType | None] = [sys._getframe(2)]
+    at: Any = getcurrent()
+    while at.parent is not None:
+        at = at.parent
+        starts.append(at.gr_frame)
+    for frame in starts:
+        while frame is not None:
+            path = frame.f_code.co_filename
+            if path.startswith(_PROGRAM):
+                yield f"{path.removeprefix(_PROGRAM)}:{frame.f_code.co_name}"
+            frame = frame.f_back
+
+
+def _module(code: CodeType) -> str:
+    """A module of the program as `store/later.py`, any other by the name of its library."""
+    path = code.co_filename
+    if path.startswith(_PROGRAM):
+        return path.removeprefix(_PROGRAM)
+    if path.startswith(_BENCH):
+        return "bench"
+    library = _LIBRARY.match(path)
+    return library[1].removesuffix(".py") if library else path
+
+
+def by_module(calls: Counter[CodeType]) -> Counter[str]:
+    """Calls by the module that has the function, or that calls one in C; the bench's own are left out."""
+    modules: Counter[str] = Counter()
+    for code, times in calls.items():
+        modules[_module(code)] += times
+    del modules["bench"]
+    return modules
+
+
+@contextmanager
+def heard(counts: Counts) -> Iterator[None]:
+    """Everything but calls of functions is heard meanwhile, of connections that are opened meanwhile. Any: each function
+    stands for one of a library and takes what that takes."""
+    to_thread: Any = BaseEventLoop.run_in_executor
+    sync: Any = os.fsync
+    open_file: Any = sqlite3.connect
+    open_line: Any = asyncpg.connect
+
+    def run_in_executor(*given: Any) -> Any:
+        counts.add("hops")
+        return to_thread(*given)
+
+    def fsync(*given: Any) -> None:
+        counts.add("fsyncs")
+        sync(*given)
+
+    def connect(*given: Any, **named: Any) -> Any:
+        opened = open_file(*given, **named)
+        opened.set_trace_callback(counts.hear_statement)
+        opened.set_progress_handler(counts.hear_progress, PIECE)
+        return opened
+
+    def connect_server(*given: Any, **named: Any) -> Any:
+        return open_line(*given, connection_class=_line_heard(counts), **named)
+
+    with ExitStack() as stack:
+        for holder, name, function in (
+            (BaseEventLoop, "run_in_executor", run_in_executor),
+            (os, "fsync", fsync),
+            (sqlite3, "connect", connect),
+            (sqlite3.dbapi2, "connect", connect),
+            (asyncpg, "connect", connect_server),
+        ):
+            stack.enter_context(patch.object(holder, name, function))
+        yield
+
+
+@contextmanager
+def profiled(counts: Counts) -> Iterator[None]:
+    """Calls of functions are counted meanwhile, in this thread and in those that are started meanwhile. Nothing else is:
+    whoever listens calls functions too."""
+    threading.setprofile(counts.hear_call)
+    sys.setprofile(counts.hear_call)
+    try:
+        yield
+    finally:
+        sys.setprofile(None)
+        threading.setprofile(None)
+
+
+def _line_heard(counts: Counts) -> type[Any]:
+    class Line(asyncpg.Connection):  # type: ignore[misc]  # the driver has no types
+        """A connection to a server whose calls are counted."""
+
+        def __init__(self, protocol: object, *given: Any, **named: Any) -> None:
+            super().__init__(_Protocol(protocol, counts), *given, **named)
+
+    return Line
+
+
+class _Protocol:
+    """Stands for the driver's own below one connection. Any: it answers for whatever that has."""
+
+    def __init__(self, protocol: Any, counts: Counts) -> None:
+        self._protocol, self._counts = protocol, counts
+
+    def __getattr__(self, name: str) -> Any:
+        if name in _SERVER_CALLS:
+            self._counts.add("server_calls")
+        return getattr(self._protocol, name)
