@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from enum import Enum
 from functools import cache
-from operator import is_
+from operator import attrgetter, is_
 from types import MappingProxyType, NoneType
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
@@ -117,35 +117,46 @@ _ATTRIBUTES = {each.name: each.attribute for each in FIELDS}
 FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2999, 12, 31)
 # What is given back exactly as it came.
 _UNTOUCHED = frozenset({"callback_data"})
+# Of these types there is nothing to tidy.
+_AS_IT_IS = frozenset({NoneType, bool, int, date, datetime})
 
 
 def tidy(thing: T) -> T:
     """The same with one way to say nothing: what is blank is absent, a list has no blank entries, a part of which nothing
     is left is gone. Texts are in form NFC, without white space around them, their lines ended by a line feed."""
     changed = {}
-    for name, default in _tidied_fields(type(thing)):
-        value = getattr(thing, name)
+    known, values_of = _tidied_fields(type(thing))
+    for (name, default), value in zip(known, values_of(thing), strict=False):
+        if value.__class__ in _AS_IT_IS:
+            continue
         if (tidied := _tidied(value, default)) is not value:
             changed[name] = tidied
     return replace(thing, **changed) if changed else thing
 
 
 @cache
-def _tidied_fields(kind: type[DataclassInstance]) -> tuple[tuple[str, Any], ...]:
-    """With their defaults."""
-    return tuple((each.name, each.default) for each in fields(kind) if each.name not in _UNTOUCHED)
+def _tidied_fields(
+    kind: type[DataclassInstance],
+) -> tuple[Sequence[tuple[str, Any]], Callable[[object], Sequence[Any]]]:
+    """With their defaults, and what looks at all their values in one go: behind them are two of no field, so that they are
+    several in any case."""
+    known = [(each.name, each.default) for each in fields(kind) if each.name not in _UNTOUCHED]
+    return known, attrgetter(*(name for name, _ in known), "__class__", "__class__")
 
 
 def entries(rules: Mapping[str, Rule], thing: object) -> Iterator[tuple[str, Rule, str]]:
     """Each text of `thing` under a rule: its JSON pointer, the rule, and the text, empty where there is none."""
     for path, rule in rules.items():
-        parts = _parts(path)
-        if len(parts) == 1:
-            yield f"/{path}", rule, getattr(thing, _ATTRIBUTES.get(path, path), None) or ""
-        elif getattr(thing, parts[0], None):
-            for pointer, value in _values(thing, parts, ""):
-                yield pointer, rule, value
-        elif "*" not in parts:
+        attribute, below = _ROUTES[path]
+        value = getattr(thing, attribute, None)
+        if not below:
+            yield f"/{path}", rule, value or ""
+        elif value and below[0] != "*" and len(below) == 1:
+            yield f"/{path}", rule, getattr(value, below[0], None) or ""
+        elif value:
+            for pointer, text in _values(value, below, f"/{path.partition('/')[0]}"):
+                yield pointer, rule, text
+        elif "*" not in below:
             yield f"/{path}", rule, ""
 
 
@@ -195,14 +206,18 @@ _TURNS = re.compile(f"[{_TURNING}]")
 
 
 def _clean(text: str) -> str:
-    text = nfc(text.replace("\r\n", "\n").replace("\r", "\n")).strip()
-    return "" if is_blank(text) else text
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    text = nfc(text).strip()
+    return text if text[:1].isalnum() or not is_blank(text) else ""
 
 
 def _tidied(value: Any, default: object) -> Any:
     if value is None:
         return None
-    if isinstance(value, str) and not isinstance(value, Enum):
+    if isinstance(value, str):
+        if isinstance(value, Enum):
+            return value
         text = _clean(value)
         if not text:
             return None if default is None else ""
@@ -211,16 +226,25 @@ def _tidied(value: Any, default: object) -> Any:
         parts = [_tidied(each, MISSING) for each in value]
         kept = tuple([each for each in parts if each != ""])
         return value if len(kept) == len(value) and all(map(is_, kept, value)) else kept
-    if is_dataclass(value) and not isinstance(value, type):
+    if hasattr(value.__class__, "__dataclass_fields__"):
         part = tidy(value)
-        is_empty = all(getattr(part, each.name) in (None, "", ()) for each in fields(part))
-        return None if default is None and is_empty else part
+        return part if default is not None or _says_something(part) else None
     return value
 
 
-@cache
-def _parts(path: str) -> tuple[str, ...]:
-    return tuple(path.split("/"))
+def _says_something(part: DataclassInstance) -> bool:
+    return any(getattr(part, each.name) not in (None, "", ()) for each in fields(part))
+
+
+def _route(path: str) -> tuple[str, tuple[str, ...]]:
+    """The attribute where a path begins, and what leads on from there."""
+    first, *below = path.split("/")
+    return _ATTRIBUTES.get(first, first), tuple(below)
+
+
+_ROUTES: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    path: _route(path) for rules in (DRAFT, CHANGE, STATUS) for path in rules
+}
 
 
 def _values(thing: object, path: tuple[str, ...], above: str) -> Iterator[tuple[str, str]]:

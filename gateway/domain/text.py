@@ -18,13 +18,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from itertools import filterfalse
-from typing import Literal
+from typing import Literal, TypeVar
 
+T = TypeVar("T")
 MOST_MARKS = 30
 # What can hold a longer run at all: below U+0300 there is no mark.
 _LONG_RUN = re.compile(rf"[\u0300-\U0010ffff]{{{MOST_MARKS + 1}}}")
@@ -32,7 +33,7 @@ _LONG_RUN = re.compile(rf"[\u0300-\U0010ffff]{{{MOST_MARKS + 1}}}")
 
 def nfc(text: str) -> str:
     """Letters and their marks composed."""
-    return _form("NFC", text)
+    return text if text.isascii() else _form("NFC", text)
 
 
 def nfd(text: str) -> str:
@@ -61,8 +62,16 @@ def _bounded(text: str) -> str:
     return "".join(kept)
 
 
+def remembered(make: Callable[[str], T]) -> Callable[[str], T]:
+    """What is made of a text is made once, where the text is short: others write as long ones as they like."""
+    kept = lru_cache(maxsize=_MOST_NAMES)(make)
+    return lambda text: kept(text) if len(text) <= _LONGEST_KEPT else make(text)
+
+
 # The letter has no canonical decomposition, unlike every other accented letter of the alphabet.
 _STROKES = str.maketrans({"\u0111": "d"})
+# Small letters and marks apart, as Vietnamese is once it is taken apart: to take it apart again changes nothing.
+_APART = re.compile("[\x00-\x7f\u0111\u0300-\u036f]*+")
 _WORD = re.compile(r"[^\W_]+")
 # From the beginning of a word: tried from each of its letters, one long word would take the square of its length.
 _DOTTED = re.compile(r"(?<![^\W_])[^\W_]+(?:\.[^\W_]+)+")
@@ -73,6 +82,7 @@ MOST_TERMS = 12
 # What is made of a name or a number is made once: it is asked for more than once for each document.
 _MOST_NAMES = 1024
 MOST_LETTERS = 400
+_LONGEST_KEPT = 600
 # How a name is shortened on paper: typing the short form finds the long one.
 _SHORT = {
     "uy ban nhan dan": "ubnd",
@@ -135,8 +145,10 @@ def fold(text: str) -> str:
     """`text` without letter case and accents; runs of white space become one space."""
     if text.isascii():
         return " ".join(text.lower().split())
-    # Twice: letters that decompose may uncover capitals, and folding case may uncover accents.
-    apart = nfkd(nfkd(text).casefold())
+    apart = nfkd(text).casefold()
+    if not _APART.fullmatch(apart):
+        # Once more: letters that decompose may uncover capitals, and folding case may uncover accents.
+        apart = nfkd(apart)
     bare = "".join(filterfalse(unicodedata.combining, apart))
     return " ".join(bare.translate(_STROKES).split())
 

@@ -39,7 +39,7 @@ from gateway.edxml.names import (
     text_fault,
 )
 from gateway.edxml.policy import EnvelopeLimits
-from gateway.edxml.signature import Qualifier, Unsigned, check_qualifier
+from gateway.edxml.signature import Qualifier, Unsigned, WrittenQualifier, written_qualifier
 from gateway.errors import BreaksRule
 
 if TYPE_CHECKING:
@@ -87,15 +87,15 @@ def write(
     needs the qualifier that says the same as the envelope. After an error `out` holds rubbish."""
     if (signer is None) is not (qualifier is None):
         raise BreaksRule("a signed envelope needs a signer and a qualifier, an unsigned one neither")
-    head, tail, listed = check(envelope, contents, qualifier)
-    unsigned = Unsigned(signer, qualifier, signing_time) if signer and qualifier else None
+    parts = check(envelope, contents, qualifier)
+    unsigned = Unsigned(signer, parts.said, signing_time) if signer and parts.said else None
     body = _Body(out)
-    body.put(ROOT.start + ENVELOPE.start + HEADER.start + head)
+    body.put(ROOT.start + ENVELOPE.start + HEADER.start + parts.head)
     gap_at = body.position
     if unsigned is not None:
         body.skip(unsigned.size)
-    body.put(HEADER.end + tail + ENVELOPE.end)
-    files = _write_attachments(envelope.attachments, listed, contents, body, signing_time)
+    body.put(HEADER.end + parts.tail + ENVELOPE.end)
+    files = _write_attachments(envelope.attachments, parts.listed, contents, body, signing_time)
     body.put(ROOT.end)
     if unsigned is not None:
         out.seek(gap_at)
@@ -104,30 +104,43 @@ def write(
     return WrittenEnvelope(body_digest=body.digest, size=body.position, files=files)
 
 
+@dataclass(frozen=True, slots=True)
+class WrittenParts:
+    """What is written around the signature and the files' bytes: before S, after it, and beside each file; and what S says
+    of the packet."""
+
+    head: bytes
+    tail: bytes
+    listed: tuple[bytes, ...]
+    said: WrittenQualifier | None
+
+
 def check(
     envelope: Envelope, contents: Sequence[AttachmentContent], qualifier: Qualifier | None
-) -> tuple[bytes, bytes, tuple[bytes, ...]]:
-    """What `write` writes around the signature and the files' bytes, of which it needs none: before S, after it, and beside
-    each file. BreaksRule for what it would refuse; what passes here can be written, and read again."""
-    _check(envelope, contents, qualifier)
-    head = _written(HEADER, envelopes.outline_header(envelope))
+) -> WrittenParts:
+    """What `write` needs no bytes of files for. BreaksRule for what it would refuse; what passes here can be written, and
+    read again."""
+    said = _check(envelope, contents, qualifier)
+    head = _written(HEADER, envelopes.outline_header(envelope)).encode()
     tail = b""
     if envelope.status is None:
         lines = _written(MANIFEST, {"Reference": [envelopes.outline(line) for line in envelope.manifest]})
-        tail = BODY.start + MANIFEST.start + lines + MANIFEST.end + BODY.end
+        tail = BODY.start + MANIFEST.start + lines.encode() + MANIFEST.end + BODY.end
     listed = tuple(
-        _written(ATTACHMENT, envelopes.outline(one), f"Attachment {n}")
-        for n, one in enumerate(envelope.attachments, 1)
+        [
+            _written(ATTACHMENT, envelopes.outline(one), f"Attachment {n}").encode()
+            for n, one in enumerate(envelope.attachments, 1)
+        ]
     )
     most = min(_LIMITS.text_total, _LIMITS.header_bytes) - _LIMITS.signature_bytes
     size = len(head) + len(tail) + sum(map(len, listed))
     if size > most:
         raise BreaksRule(f"all it says beside its files takes {size} bytes, at most {most} can be read again")
-    if qualifier is not None and qualifier.terms is not None:
-        size, most = len(terms.render(qualifier.terms)), _LIMITS.signature_bytes - _REST_OF_SIGNATURE
-        if size > most:
-            raise BreaksRule(f"gw:Terms has {size} bytes, at most {most} are read; name fewer recipients")
-    return head, tail, listed
+    most = _LIMITS.signature_bytes - _REST_OF_SIGNATURE
+    if said is not None and len(said.terms) > most:
+        size = len(said.terms)
+        raise BreaksRule(f"gw:Terms has {size} bytes, at most {most} are read; name fewer recipients")
+    return WrittenParts(head, tail, listed, said)
 
 
 class _Body:
@@ -154,41 +167,34 @@ class _Body:
         self.position += length
 
 
-def _written(parent: Element, tree: Outline, where: str = "") -> bytes:
+def _written(parent: Element, tree: Outline, where: str = "") -> str:
     """What is there of `parent`'s children, in the closed table's order. Nothing is written for what is absent, nor
     for a group with nothing in it."""
-    pieces: list[bytes] = []
+    pieces: list[str] = []
     for element in parent.children.values():
-        value: Any = tree.get(element.local)  # a text, a tree or several: the closed table says which
-        if value is None:
+        if element.local not in tree:
             continue
+        value: Any = tree[element.local]  # a text, a tree or several: the closed table says which
         for one in value if element.many else (value,):
             if element.leaf:
-                pieces += element.start, _text(element, one, where), element.end
+                text = one if element.usual.fullmatch(one) else _text(element, one, where)
+                pieces += element.start_text, text, element.end_text
                 continue
-            inside = _written(element, one, _below(where, element))
+            inside = _written(element, one, f"{where}/{element.local}" if where else element.local)
             if inside:
-                pieces += element.start, inside, element.end
+                pieces += element.start_text, inside, element.end_text
             elif element.many:
                 raise BreaksRule(f"{_below(where, element)} has nothing in it; leave it out instead")
-    return b"".join(pieces)
+    return "".join(pieces)
 
 
-# Whole letters of Latin, with or without marks: in form NFC beside any of their like.
-LETTERS = "\u00c0-\u024f\u1e00-\u1eff"
-# Nothing to object to but its length, and nothing to escape.
-_USUAL = re.compile(rf"(?!null *\Z)[0-9A-Za-z{LETTERS}][ -%'-;=?-~{LETTERS}]*+")
-
-
-def _text(element: Element, text: str, where: str) -> bytes:
-    longest = element.max_length
-    if _USUAL.fullmatch(text) and (longest is None or len(text) <= longest):
-        return text.encode()
-    if reason := text_fault(text, longest):
+def _text(element: Element, text: str, where: str) -> str:
+    """Any text, looked at closely."""
+    if reason := text_fault(text, element.max_length):
         raise BreaksRule(f"{_below(where, element)} {reason}")
     if element.local in _IDENTITIES and text.strip() == "null":
         raise BreaksRule(f"{_below(where, element)} is the text null, which readers take for absent")
-    return escape(text)
+    return escape(text).decode()
 
 
 def _below(where: str, element: Element) -> str:
@@ -254,8 +260,8 @@ def _check(
     envelope: Envelope,
     contents: Sequence[AttachmentContent],
     qualifier: Qualifier | None,
-) -> None:
-    """What the parts of an envelope must have in common before a byte is written."""
+) -> WrittenQualifier | None:
+    """What the parts of an envelope must have in common before a byte is written. Gives what S says of it."""
     if envelope.sender.organ_id is None:
         raise BreaksRule("From has no OrganId; nobody could tell whose key to expect")
     _check_kind(envelope)
@@ -265,16 +271,17 @@ def _check(
             f"one envelope takes at most {_LIMITS.recipients} recipients and {_LIMITS.attachments} files; split it"
         )
     if qualifier is None:
-        return
-    check_qualifier(qualifier)
+        return None
+    said = written_qualifier(qualifier)
     if qualifier.kind is not envelope.kind:
         raise BreaksRule(f"gw:Kind would say {qualifier.kind} in an envelope of kind {envelope.kind}")
     if qualifier.terms is not None and (wrong := terms.against(qualifier.terms, envelope)):
         raise BreaksRule(wrong[1])
     if qualifier.receipt is not None and envelope.status is not None:
-        said, meant = qualifier.receipt.status_code, envelope.status.code
-        if said != meant:
-            raise BreaksRule(f"gw:StatusCode would say {said} in a status {meant}")
+        code, meant = qualifier.receipt.status_code, envelope.status.code
+        if code != meant:
+            raise BreaksRule(f"gw:StatusCode would say {code} in a status {meant}")
+    return said
 
 
 def _check_kind(envelope: Envelope) -> None:
@@ -353,7 +360,7 @@ def status_envelope(packet: StatusPacket, agency: HostedAgency) -> Envelope:
             code=packet.code,
             description=packet.description,
             timestamp=wall_clock(packet.stated_at),
-            staff=staff_of(packet.staff) if packet.staff else None,
+            staff=staff_of(packet.staff) if packet.staff and packet.staff != Staff() else None,
         ),
     )
 

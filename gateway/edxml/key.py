@@ -38,6 +38,7 @@ _CURVES: Final[Mapping[str, tuple[str, ec.ECDSA]]] = {
     "ecdsa-sha256": ("secp256r1", ec.ECDSA(SHA256())),
     "ecdsa-sha384": ("secp384r1", ec.ECDSA(SHA384())),
 }
+_METHODS: Final[Mapping[str, str]] = {curve: name for name, (curve, _) in _CURVES.items()}
 _PADDING, _RSA_DIGEST = padding.PKCS1v15(), SHA256()
 
 
@@ -110,7 +111,7 @@ def bound_key_fault(certificate_der: bytes, policy: XmlPolicy) -> str | None:
     if key.rsa is not None:
         strong = policy.min_rsa_bits <= key.bits <= policy.max_rsa_bits and key.exponent == 65537
     else:
-        strong = any(policy.accepts(name) for name, (curve, _) in _CURVES.items() if curve == key.curve)
+        strong = key.curve in _METHODS and policy.accepts(_METHODS[key.curve])
     return None if strong else "SIG-WEAK"
 
 
@@ -131,13 +132,14 @@ MOST_CANDIDATES: Final = 4
 
 def active_bindings(code: str, bindings: Sequence[Binding], at: datetime) -> tuple[Binding, ...]:
     """The bindings of exactly this code in force at that time, at most four."""
-    return tuple(
+    found = [
         one
         for one in bindings
         if one.code == code
         and (one.valid_from is None or one.valid_from <= at)
         and (one.valid_to is None or at < one.valid_to)
-    )[:MOST_CANDIDATES]
+    ]
+    return tuple(found[:MOST_CANDIDATES])
 
 
 def choose_binding(

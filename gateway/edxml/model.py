@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 P = TypeVar("P")
 KIND_OF_BUSINESS = {0: Kind.DOCUMENT, 1: Kind.RECALL, 2: Kind.UPDATE, 3: Kind.REPLACEMENT}
 
-_WANTED_OF_STATUS = (
+WANTED_OF_STATUS = (
     ("From", "OrganId"),
     ("ResponseFor", "OrganId"),
     ("ResponseFor", "Code"),
@@ -42,7 +42,7 @@ _WANTED_OF_STATUS = (
     ("ResponseFor", "PromulgationDate"),
     ("Timestamp", ""),
 )
-_WANTED = (
+WANTED = (
     ("From", "OrganId"),
     ("To", "OrganId"),
     ("DocumentId", ""),
@@ -103,7 +103,7 @@ class _Model:
         return kind or Kind.DOCUMENT
 
     def _note_missing(self, kind: Kind) -> None:
-        for first, rest in _WANTED_OF_STATUS if kind is Kind.STATUS else _WANTED:
+        for first, rest in WANTED_OF_STATUS if kind is Kind.STATUS else WANTED:
             parents = self._message.many(first) if rest else (self._message,)
             if not parents:
                 self._notes.add("MISSING", f"{self._message.below(first)}/{rest}", "absent or empty")

@@ -10,6 +10,7 @@ import re
 import unicodedata
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from gateway.edxml.envelope import Attachment, Business, Envelope, StatusReport, TraceHeader, rows
@@ -48,6 +49,15 @@ SIGNATURE: Final = "ds:Signature"
 """W4: stands only as last child of `HEADER`, outside the closed table; `signature` owns every byte of it."""
 
 
+# Whole letters of Latin, with or without marks: in form NFC beside any of their like.
+LETTERS: Final = "\u00c0-\u024f\u1e00-\u1eff"
+
+
+@cache
+def _usual(longest: int) -> re.Pattern[str]:
+    return re.compile(rf"(?!null *\Z)[0-9A-Za-z{LETTERS}][ -%'-;=?-~{LETTERS}]{{0,{longest - 1}}}+")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Element:
     """One element of the native form at its exact path. A leaf has no children and holds text; anything else holds
@@ -72,7 +82,15 @@ class Element:
 
     end: bytes = field(init=False)
 
+    start_text: str = field(init=False)
+    """The same as texts."""
+
+    end_text: str = field(init=False)
+
     leaf: bool = field(init=False)
+
+    usual: re.Pattern[str] = field(init=False)
+    """A text to which there is nothing to object, and nothing in it to escape."""
 
     def __post_init__(self) -> None:
         name = f"{self.prefix}:{self.local}" if self.prefix else self.local
@@ -83,7 +101,10 @@ class Element:
             ("written_attributes", tuple(part for pair in pairs for part in pair)),
             ("start", f"<{name}{written}>".encode()),
             ("end", f"</{name}>".encode()),
+            ("start_text", f"<{name}{written}>"),
+            ("end_text", f"</{name}>"),
             ("leaf", not self.children),
+            ("usual", _usual(self.max_length or 1)),
         ):
             object.__setattr__(self, attribute, value)  # frozen: these follow from the rest
 
@@ -179,6 +200,9 @@ def paths(element: Element = ROOT, above: str = "") -> Iterator[tuple[str, Eleme
 
 _UNWRITABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+# Nothing to object to but its length: printable ASCII that no space begins, or that has none.
+_PLAIN_TEXT = re.compile("[!-~][ -~]*+")
+_PLAIN_WORD = re.compile("[!-~]++")
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 
 
@@ -222,12 +246,13 @@ def escape_attribute(value: str) -> bytes:
 
 def text_fault(text: str, max_length: int | None = None) -> str | None:
     """Why a text cannot be written (W1), or None. Says where, never what the text is."""
-    if not text.strip(" \t\r\n"):
-        return "is blank; what is absent must be None"
-    if found := _UNWRITABLE.search(text):
-        return f"has the forbidden character U+{ord(found.group()):04X} at position {found.start()}"
-    if not text.isascii() and not unicodedata.is_normalized("NFC", text):
-        return "is not in Unicode form NFC"
+    if not _PLAIN_TEXT.fullmatch(text):
+        if not text.strip(" \t\r\n"):
+            return "is blank; what is absent must be None"
+        if found := _UNWRITABLE.search(text):
+            return f"has the forbidden character U+{ord(found.group()):04X} at position {found.start()}"
+        if not text.isascii() and not unicodedata.is_normalized("NFC", text):
+            return "is not in Unicode form NFC"
     if max_length is not None and len(text) > max_length:
         return f"has {len(text)} characters, at most {max_length} are allowed"
     return None
@@ -237,6 +262,8 @@ def word_fault(text: str, max_length: int | None = None) -> str | None:
     """As `fault`, of a text on one line that nothing surrounds: W6a's codes and numbers."""
     if reason := text_fault(text, max_length):
         return reason
+    if _PLAIN_WORD.fullmatch(text):
+        return None
     if text != text.strip():
         return "begins or ends with a space"
     if found := _CONTROL.search(text):

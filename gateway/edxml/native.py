@@ -1,5 +1,5 @@
-"""The elements of a native envelope, taken from its octets tag by tag (F4). In: octets without S and without the letters
-of the files. Out: the light tree of the model and the files, or NotMine. Only what the closed table has at its very
+"""A native envelope, taken from its octets tag by tag (F4). In: octets without S and without the letters
+of the files. Out: the model and the files, with whatever is unusual, or NotMine. Only what the closed table has at its very
 path is taken. It proves nothing about characters and canonical form: whoever asks has libxml2 prove that these very
 octets are canonical (F5), where every `<` begins a tag, tags carry nothing but what the table says, and text has one
 meaning."""
@@ -66,26 +66,14 @@ _ROOT: Final = _place(names.ROOT, _ROOT_SLOT)
 _BEGIN: Final = ["", _tag(names.ROOT.start)]
 
 
-@dataclass(frozen=True, slots=True)
-class Native:
-    """What was taken: `read` makes the model of it."""
-
-    root: KnownElement
-    files: reader.Collected
-    notes: Notes
-
-    def read(self) -> reader.Read:
-        return reader.finished(self.root, self.files, self.notes)
-
-
-def elements(
+def read(
     octets: bytes,
     data: bytes,
     files: Sequence[tuple[int, int, bool]],
     limits: EnvelopeLimits,
     *,
     opens: bool = True,
-) -> Native:
+) -> reader.Read:
     """`files` are where each one's text stands in `data`, and whether it was left out of the octets."""
     pieces = octets.decode().split("<")
     if pieces[:2] != _BEGIN or _is_too_long(pieces, octets, limits.text_bytes):
@@ -100,7 +88,7 @@ def elements(
     if next(tags, None) is not None:
         raise NotMine
     _check_counts(root, len(collected.attachments), limits)
-    return Native(root, collected, notes)
+    return reader.finished(root, collected, notes)
 
 
 def _is_too_long(pieces: Sequence[str], octets: bytes, longest: int) -> bool:

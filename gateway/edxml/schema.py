@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     import xmlschema
 
+    from gateway.edxml.envelope import Business, Envelope
     from gateway.edxml.names import Element
     from gateway.edxml.policy import EnvelopeLimits
 
@@ -136,8 +137,12 @@ _HEADER = ("edXMLEnvelope", "edXMLHeader")
 _MOST_PROBLEMS = 100
 
 
-def holds(root: etree._Element) -> bool:
-    """Whether all is well with a tree, in which the files' octets and what is inside the Signature need not stand."""
+def holds(root: etree._Element, usual: Envelope | None = None) -> bool:
+    """Whether all is well with a tree, in which the files' octets and what is inside the Signature need not stand. `usual`:
+    what was read of it, where nothing was unusual; then every day in it exists."""
+    if usual is not None:
+        name = DOCUMENT if usual.status is None else STATUS
+        return _fast(name).validate(root) and _names_each_once(usual) and _is_whole(usual.business)
     header = _find(root, *_HEADER)
     return _fast(_schema_for(header)).validate(root) and not _beyond(root, header)
 
@@ -277,6 +282,21 @@ def _operation(business: etree._Element) -> Iterator[SchemaProblem]:
             yield problem_at(
                 found, "operation", f"{local} belongs to operation {owner} and this is {number or 'none'}"
             )
+
+
+def _names_each_once(model: Envelope) -> bool:
+    """As `_receivers`."""
+    return len(model.to) < 2 or len({(to.organ_id or "").upper() for to in model.to}) == len(model.to)
+
+
+def _is_whole(business: Business | None) -> bool:
+    """As `_operation`."""
+    if business is None:
+        return True
+    number, info, replaced = business.doc_type, business.document_info, business.replacements
+    needed = {1: (business.reason,), 2: (business.document_id, info), 3: (replaced or None,)}
+    is_misplaced = (info is not None and number != 2) or (bool(replaced) and number != 3)
+    return not is_misplaced and None not in needed.get(number or 0, ())
 
 
 MOST_SKELETON_ELEMENTS = 200_000

@@ -17,7 +17,7 @@ from binascii import a2b_base64, b2a_base64
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from gateway.domain.document import Kind
 from gateway.domain.identity import Digest, DocumentId, PacketId
@@ -35,6 +35,7 @@ VERDICTS: Final = frozenset({"valid", "axis"})
 _ALGORITHMS: Final = {uri.encode(): name for name, uri in names.ALGORITHM_URIS.items()}
 _METHODS: Final = {name: uri for uri, name in _ALGORITHMS.items()}
 _KINDS: Final = {kind.value.encode(): kind for kind in Kind}
+_MARKUP = re.compile("[&<>\r]")
 _ORIGIN, _RECEIVED = names.PROOF_OF_ORIGIN.encode(), names.PROOF_OF_RECEIPT.encode()
 
 
@@ -62,13 +63,14 @@ class SignatureParts:
     @property
     def signed_info(self) -> bytes:
         """What the key signs: the canonical form of SignedInfo as apex (W7)."""
-        return _INFO_AS_APEX % _info(self)
+        return _info_as_apex(self.algorithm, self.body_digest, self.properties_digest)
 
 
 def render(parts: SignatureParts) -> bytes:
     """S as it stands in a native file."""
     bare = _base64(parts.value), _base64(parts.certificate_der)
-    return _WHOLE % (*_info(parts), *bare, *_properties(parts))
+    info = _info(parts.algorithm, parts.body_digest, parts.properties_digest)
+    return _WHOLE % (*info, *bare, *_properties(parts))
 
 
 def parse(raw: bytes) -> SignatureParts | None:
@@ -80,9 +82,14 @@ def parse(raw: bytes) -> SignatureParts | None:
         return None
 
 
-def _info(parts: SignatureParts) -> tuple[bytes, ...]:
-    digests = _base64(parts.body_digest.raw), _base64(parts.properties_digest.raw)
-    return _METHODS[parts.algorithm], *digests
+def _info(algorithm: str, body: Digest, properties: Digest) -> tuple[bytes, ...]:
+    return _METHODS[algorithm], _base64(body.raw), _base64(properties.raw)
+
+
+@lru_cache(maxsize=16)
+def _info_as_apex(algorithm: str, body: Digest, properties: Digest) -> bytes:
+    """Asked for twice of one envelope: compared with libxml2's form of it, and verified."""
+    return _INFO_AS_APEX % _info(algorithm, body, properties)
 
 
 def _properties(parts: SignatureParts) -> tuple[bytes, ...]:
@@ -93,11 +100,21 @@ def _properties(parts: SignatureParts) -> tuple[bytes, ...]:
     )
 
 
+class WrittenQualifier(NamedTuple):
+    """What S says of the packet, as it stands there (W6)."""
+
+    proof: bytes
+    packet_id: bytes
+    kind: bytes
+    terms: bytes
+    receipt: bytes
+
+
 def _message(
     packet_id: PacketId, kind: Kind, said: Terms | None, receipt: Receipt | None
-) -> tuple[bytes, ...]:
+) -> WrittenQualifier:
     """W6: a receipt says ProofOfReceipt and carries `gw:Receipt`; everything else says ProofOfOrigin."""
-    return (
+    return WrittenQualifier(
         _ORIGIN if receipt is None else _RECEIVED,
         escape(packet_id),
         kind.value.encode(),
@@ -119,9 +136,11 @@ def _receipt(receipt: Receipt) -> bytes:
         receipt.status_code,
         receipt.verdict,
     )
-    written = (
-        child % escape(text) for (child, _), text in zip(_RECEIPT, said, strict=True) if text is not None
-    )
+    written = [
+        child % (escape(text) if _MARKUP.search(text) else text.encode())
+        for (child, _), text in zip(_RECEIPT, said, strict=True)
+        if text is not None
+    ]
     return b"<gw:Receipt>" + b"".join(written) + b"</gw:Receipt>"
 
 
@@ -157,9 +176,9 @@ def _read_terms(raw: bytes, kind: Kind, receipt: Receipt | None) -> Terms:
 
 def _read_receipt(kind: Kind, *said: bytes | None) -> Receipt:
     """A receipt stands only in a status, and never in a 13 (W6)."""
-    packet_id, document_id, sender, body, file, size, received, status_code, verdict = (
-        None if each is None else unescape(each) for each in said
-    )
+    packet_id, document_id, sender, body, file, size, received, status_code, verdict = [
+        None if each is None else unescape(each) if b"&" in each else each.decode() for each in said
+    ]
     if kind is not Kind.STATUS or status_code is None or status_code == "13" or verdict not in VERDICTS:
         raise ValueError("no receipt may stand here, or its verdict is unknown")
     return Receipt(
@@ -305,7 +324,7 @@ class Qualifier:
 class Unsigned:
     """S before there is a digest to sign: its length in bytes is known, which is the gap that the writer leaves."""
 
-    def __init__(self, signer: EnvelopeSigner, qualifier: Qualifier, signing_time: datetime) -> None:
+    def __init__(self, signer: EnvelopeSigner, said: WrittenQualifier, signing_time: datetime) -> None:
         if signer.algorithm not in _METHODS:
             raise Misconfigured(
                 f"the key of {signer.agency_code} signs with {signer.algorithm!r}; "
@@ -313,10 +332,8 @@ class Unsigned:
             )
         if signing_time.tzinfo is None:
             raise BreaksRule("the signing time has no zone; give an aware time")
-        check_qualifier(qualifier)
         self._signer = signer
         self._certificate, digest = _of_certificate(signer.certificate_der)
-        said = _message(qualifier.packet_id, qualifier.kind, qualifier.terms, qualifier.receipt)
         self._properties = (instant(signing_time).encode(), digest, *said)
         self.size = len(self._filled(_NO_DIGEST, _NO_DIGEST, bytes(signer.signature_length)))
 
@@ -350,7 +367,13 @@ def sign_body(
     body_digest: Digest, signer: EnvelopeSigner, qualifier: Qualifier, signing_time: datetime
 ) -> bytes:
     """S over a body whose digest is known."""
-    return Unsigned(signer, qualifier, signing_time).over(body_digest)
+    return Unsigned(signer, written_qualifier(qualifier), signing_time).over(body_digest)
+
+
+def written_qualifier(qualifier: Qualifier) -> WrittenQualifier:
+    """BreaksRule for what W6 does not allow it to say."""
+    check_qualifier(qualifier)
+    return _message(qualifier.packet_id, qualifier.kind, qualifier.terms, qualifier.receipt)
 
 
 def check_qualifier(qualifier: Qualifier) -> None:

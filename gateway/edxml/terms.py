@@ -38,6 +38,7 @@ _FLAGS: Final = {"true": True, "false": False}
 _YEAR: Final = re.compile(r"[0-9]{4}")
 _TIMED_EXPRESS: Final = 4
 _ACCEPTED: Final = "03"
+_MOST_RECIPIENTS: Final = EnvelopeLimits().recipients
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,10 +106,10 @@ def parse(raw: bytes) -> Terms:
 
 def fault(terms: Terms, kind: Kind | None, *, receipt: bool) -> str | None:
     """Why these Terms cannot stand in a packet of this kind, whatever its envelope says (step 5), or None."""
-    if not terms:
-        return "says nothing; an empty one is left out"
     registered = (terms.register_no, terms.register_year) != (None, None)
-    wishes = terms != Terms(register_no=terms.register_no, register_year=terms.register_year)
+    wishes = (terms.reply_required, terms.due_at, terms.delivery_mode, terms.roles) != (None, None, None, ())
+    if not (wishes or registered):
+        return "says nothing; an empty one is left out"
     if wishes and kind not in _WITH_FILES:
         return "says more than the arrival number, which stands in a document, update or replacement alone"
     if registered and not receipt:
@@ -180,10 +181,9 @@ def _wrong_values(terms: Terms) -> Iterator[str]:
         yield f"says the delivery mode {terms.delivery_mode}, which does not travel"
     if terms.due_at is not None and (reason := _time_fault(terms.due_at)):
         yield f"says an hour that {reason}"
-    most = EnvelopeLimits().recipients
     codes = [code for code, _ in terms.roles]
-    if len(codes) > most or len(set(codes)) < len(codes):
-        yield f"names a recipient twice, or more than {most}"
+    if len(codes) > _MOST_RECIPIENTS or len(set(codes)) < len(codes):
+        yield f"names a recipient twice, or more than {_MOST_RECIPIENTS}"
     for code in codes:
         if reason := word_fault(code):
             yield f"names a recipient whose code {reason}"

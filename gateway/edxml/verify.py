@@ -8,8 +8,7 @@ these."""
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
@@ -132,15 +131,18 @@ class TransportFacts:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verified:
     """`canonical` holds the canonical octets when the general path decided: the file slices count in them. `tree` is what
-    `schema.holds` judges, where the reader of small files left one."""
+    `schema.holds` judges, where the reader of small files left one; `is_usual`: nothing in it was unusual."""
 
     signed: SignedEnvelope[Envelope]
     canonical: bytes | None
     tree: etree._Element | None = None
+    is_usual: bool = False
 
     def keeps_form(self) -> bool:
         """Whether the one reading showed already that the schema holds; where not, `schema.check` tells."""
-        return self.tree is not None and schema.holds(self.tree)
+        if self.tree is None:
+            return False
+        return schema.holds(self.tree, self.signed.model if self.is_usual else None)
 
 
 def examine(
@@ -168,9 +170,12 @@ def examine_fast(
     opens: bool = True,
 ) -> Verified | None:
     """The fast path alone: None when the general path has to decide, which a caller may want to wait its turn for."""
-    with _steps_named():
+    try:
         _check_size(given.size, policy)
         return _fast(given, policy, _active(bindings, at), transport or TransportFacts(), opens=opens)
+    except InvalidEnvelope as refusal:
+        _name_steps(refusal)
+        raise
 
 
 def examine_general(
@@ -182,23 +187,21 @@ def examine_general(
     transport: TransportFacts | None = None,
 ) -> Verified:
     """The general path alone; it holds the whole file as a tree, so its caller bounds how many run at once (G1)."""
-    with _steps_named():
+    try:
         return _general(given, policy, _active(bindings, at), at, transport or TransportFacts())
+    except InvalidEnvelope as refusal:
+        _name_steps(refusal)
+        raise
 
 
 def _active(bindings: Callable[[str], Sequence[Binding]], at: datetime) -> Callable[[str], Sequence[Binding]]:
     return lambda code: key.active_bindings(code, bindings(code), at)
 
 
-@contextmanager
-def _steps_named() -> Iterator[None]:
+def _name_steps(refusal: InvalidEnvelope) -> None:
     """A refusal leaves with its step and the steps that were not reached."""
-    try:
-        yield
-    except InvalidEnvelope as refusal:
-        refusal.step = refusal.step or CODES[refusal.code].step
-        refusal.steps = failed_steps(refusal.step, refusal.detail)
-        raise
+    refusal.step = refusal.step or CODES[refusal.code].step
+    refusal.steps = failed_steps(refusal.step, refusal.detail)
 
 
 def _check_size(size: int, policy: XmlPolicy) -> None:
@@ -252,7 +255,7 @@ def _fast(
         steps=passed_steps(fast.size, parts.algorithm),
         signature_digest=_digest(parts.value),
     )
-    return Verified(signed=signed, canonical=None, tree=fast.tree)
+    return Verified(signed=signed, canonical=None, tree=fast.tree, is_usual=fast.is_usual)
 
 
 def _general(

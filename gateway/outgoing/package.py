@@ -305,7 +305,13 @@ def _written(
     written = build.write(paper.envelope, paper.contents, file, signer, paper.qualifier, paper.at)
     file.flush()
     _same_files(paper.files, written)
-    return proved(desk, again, written.size, signer, paper.qualifier.packet_id, paper.at)
+    signed = proved(desk, again, written.size, signer, paper.qualifier.packet_id, paper.at)
+    if signed.model != paper.envelope or signed.packet_id != paper.qualifier.packet_id:
+        raise StoreFailure(
+            f"packet {paper.qualifier.packet_id}: the envelope just written reads otherwise than it was meant",
+            code=_UNREADABLE,
+        )
+    return signed
 
 
 def proved(

@@ -14,13 +14,14 @@ import binascii
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from email.errors import HeaderParseError
 from email.header import decode_header, make_header
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from gateway.domain.signatures import FileFacts
-from gateway.domain.text import nfc
+from gateway.domain.text import nfc, remembered
 from gateway.policy.profile import Profile
 from gateway.policy.texts import stamps_on
 from gateway.policy.verdict import Reason, ReasonCode, Verdict, reason
@@ -71,6 +72,7 @@ NOT_SECRET = frozenset({"", "none", "0"})
 
 _NAME_BYTES = 255
 _ENDING_BYTES = 16
+_ENDING_LETTERS = 8
 _PORTS = "0123456789\u00b9\u00b2\u00b3"
 _DEVICES = frozenset(
     {
@@ -100,7 +102,7 @@ def check_declared(secrecy: str | None, category: str | None, profile: Profile) 
         broken.append(reason(ReasonCode.SECRECY_DECLARED, "/secrecy", value=(secrecy or "").strip()[:20]))
     if category and category.strip().casefold() in profile.refused_categories:
         broken.append(reason(ReasonCode.FORBIDDEN_CATEGORY, "/category", value=category.strip()[:40]))
-    return Verdict(reasons=tuple(broken))
+    return Verdict.of(broken)
 
 
 def declares_secret(secrecy: str | None) -> bool:
@@ -117,25 +119,22 @@ def clean_name(name: str) -> str:
     """The name to show, to store and to send: NFC, no folders, no control characters, marks that nobody sees written out
     (`[U+202E]`), no device name and no sign that a file system refuses, at most 255 bytes with its ending kept
     (threats 75 to 78). Bytes are stored under generated ids, never under this."""
-    bare = _bare(_REFUSED.sub("_", name), lambda mark: f"[U+{ord(mark):04X}]") or "file"
-    if bare.split(".", 1)[0].strip().casefold() in _DEVICES:
-        bare = "_" + bare
-    return _cut(bare, "") if len(bare.encode()) > _NAME_BYTES else bare
+    return _known(name).stored
 
 
 def seen_name(name: str) -> str:
     """The name without what nobody sees in it: what some machine will take it for."""
-    return _bare(name, lambda char: "")
+    return _known(name).seen
 
 
 def odd_name(name: str, pointer: str) -> Iterator[Reason]:
     """A warning where the name is not kept as it came, is cut, or mixes alphabets whose letters look alike (threat 76)."""
-    stored = clean_name(name)
-    length = len(nfc(name).encode())
-    if length > _NAME_BYTES:
-        yield reason(ReasonCode.NAME_CUT, pointer, name=stored, length=length, most=_NAME_BYTES)
-    elif stored != nfc(name) or any(map(_mixes_alphabets, _BETWEEN_WORDS.split(stored))):
-        yield reason(ReasonCode.NAME_ODD, pointer, name=stored)
+    known = _known(name)
+    if known.length > _NAME_BYTES:
+        length, most = known.length, _NAME_BYTES
+        yield reason(ReasonCode.NAME_CUT, pointer, name=known.stored, length=length, most=most)
+    elif known.is_odd:
+        yield reason(ReasonCode.NAME_ODD, pointer, name=known.stored)
 
 
 def stored_names(names: Sequence[str]) -> tuple[str, ...]:
@@ -173,6 +172,41 @@ def over_limit(
             told: dict[str, Any] = {"size_bytes": size} if whole else {}  # Any: parameters of a reason
             return reason(code, where, name=name, **told, limit_bytes=limit)
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Name:
+    """What is made of a file's name. `length` is that of the name as it came, in bytes."""
+
+    seen: str
+    stored: str
+    ending: str
+    length: int
+    is_odd: bool
+
+
+@remembered
+def _known(name: str) -> _Name:
+    """Asked for at every rule that looks at the name, on both ways."""
+    seen, stored, composed = _seen(name), _stored(name), nfc(name)
+    return _Name(
+        seen=seen,
+        stored=stored,
+        ending=_ending_of(seen),
+        length=len(composed.encode(errors="surrogatepass")),
+        is_odd=stored != composed or any(map(_mixes_alphabets, _BETWEEN_WORDS.split(stored))),
+    )
+
+
+def _seen(name: str) -> str:
+    return _bare(name, lambda char: "")
+
+
+def _stored(name: str) -> str:
+    bare = _bare(_REFUSED.sub("_", name), lambda mark: f"[U+{ord(mark):04X}]") or "file"
+    if bare.split(".", 1)[0].strip().casefold() in _DEVICES:
+        bare = "_" + bare
+    return _cut(bare, "") if len(bare.encode()) > _NAME_BYTES else bare
 
 
 def _bare(name: str, hidden: Callable[[str], str]) -> str:
@@ -238,15 +272,17 @@ def judge_file(name: str, facts: FileFacts, profile: Profile, pointer: str) -> V
     reasons = [each for each in found if each is not None]
     reasons += _type(name, facts, profile, pointer)
     reasons += _opening(name, facts, profile, pointer)
-    reasons += _active(name, facts, profile.refused_active, pointer)
-    warnings = [*_ending(name, facts, pointer), *_active(name, facts, profile.warned_active, pointer)]
+    warnings = [*_ending(name, facts, pointer)]
+    if facts.active:
+        reasons += _active(name, facts, profile.refused_active, pointer)
+        warnings += _active(name, facts, profile.warned_active, pointer)
     warnings += odd_name(name, pointer)
     if facts.malware is not None:
         reasons.append(reason(ReasonCode.MALWARE, pointer, name=name, malware=facts.malware))
     if facts.unscanned is not None:
         unscanned = reason(ReasonCode.UNSCANNED, pointer, name=name, unscanned=facts.unscanned)
         (reasons if profile.scan_required else warnings).append(unscanned)
-    return Verdict(reasons=tuple(reasons), warnings=tuple(warnings))
+    return Verdict.of(reasons, warnings)
 
 
 def secrecy_stamps(name: str, facts: FileFacts, profile: Profile, pointer: str) -> Iterator[Reason]:
@@ -258,11 +294,11 @@ def secrecy_stamps(name: str, facts: FileFacts, profile: Profile, pointer: str) 
 def _type(name: str, facts: FileFacts, profile: Profile, pointer: str) -> Iterator[Reason]:
     if not profile.accepts(facts.found_type):
         yield reason(ReasonCode.TYPE_NOT_ALLOWED, pointer, name=name, type=facts.found_type)
-    elif (ending := _ending_of(name)) and not profile.accepts(ending):
+    elif (ending := _known(name).ending) and not profile.accepts(ending):
         # A text named `.bat` is harmless bytes that the receiver's machine would run.
         yield reason(ReasonCode.TYPE_NOT_ALLOWED, pointer, name=name, type=ending)
     for member, found in zip(facts.members, facts.member_types, strict=False):
-        ending = _ending_of(member.rpartition("/")[2])
+        ending = _ending_of(_seen(member.rpartition("/")[2]))
         wrong = next((kind for kind in (found, ending) if kind and not profile.accepts(kind)), None)
         if wrong is not None:
             yield reason(ReasonCode.TYPE_NOT_ALLOWED, pointer, name=f"{name}: {member[:120]}", type=wrong)
@@ -306,15 +342,16 @@ def _active(name: str, facts: FileFacts, kinds: frozenset[str], pointer: str) ->
 
 
 def _ending(name: str, facts: FileFacts, pointer: str) -> Iterator[Reason]:
-    ending = _ending_of(name)
+    ending = _known(name).ending
     if ending and ending != facts.found_type and not {ending, facts.found_type} <= _LIKE:
         yield reason(
             ReasonCode.TYPE_UNLIKE_NAME, pointer, name=name, type=facts.found_type, suggest=facts.found_type
         )
 
 
-def _ending_of(name: str) -> str:
+def _ending_of(seen: str) -> str:
     """As a machine that stores the file would see it: what nobody sees in a name hides no ending."""
-    stem, dot, ending = seen_name(name).rpartition(".")
+    stem, dot, ending = seen.rpartition(".")
     ending = ending.casefold()
-    return _ENDINGS.get(ending, ending) if stem and dot and ending.isalnum() and len(ending) <= 8 else ""
+    is_one = stem and dot and ending.isalnum() and len(ending) <= _ENDING_LETTERS
+    return _ENDINGS.get(ending, ending) if is_one else ""

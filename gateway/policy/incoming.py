@@ -18,7 +18,7 @@ from gateway.policy.door import check_declared, declares_secret, judge_file, sec
 from gateway.policy.first_page import PageStanding, judge_arrived
 from gateway.policy.profile import Profile
 from gateway.policy.texts import odd_subject
-from gateway.policy.verdict import Reason, ReasonCode, Verdict, reason
+from gateway.policy.verdict import NOTHING, Reason, ReasonCode, Verdict, reason
 
 
 class PacketEnding(StrEnum):
@@ -96,16 +96,13 @@ class ArrivedPacket:
     doubts: tuple[Finding, ...] = ()
 
 
-_NOTHING = Verdict()
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ruling:
     """The decision. `code` is the reason of interfaces.md 1.8 for `UNACTIONABLE`; `detail` names the file. `first_page` is
     None where there is no page of text to compare."""
 
     decision: Admission
-    verdict: Verdict = _NOTHING
+    verdict: Verdict = NOTHING
     first_page: PageStanding | None = None
     code: str | None = None
     detail: str = ""
@@ -117,12 +114,13 @@ def check(packet: ArrivedPacket, profile: Profile) -> Ruling:
         return Ruling(
             decision=Admission.SEALED, verdict=check_declared(packet.secrecy, None, profile), code="SECRET"
         )
-    for code, detail in _unactionable(packet):
+    obstacles = _unactionable(packet)
+    for code, detail in obstacles:
         if answers_refusal(code, profile):
             return Ruling(decision=Admission.UNACTIONABLE, code=code, detail=detail)
     page, differences = _first_page(packet)
-    warnings = (*_warnings(packet, profile), *differences)
-    verdict = Verdict(reasons=tuple(_kept_back(packet)), warnings=warnings)
+    reasons = tuple(_kept_back(obstacles, packet.findings)) if obstacles or packet.findings else ()
+    verdict = Verdict.of(reasons, (*_warnings(packet, profile), *differences))
     verdict += check_declared(None, packet.category, profile)
     for n, arrived in enumerate(packet.files):
         if arrived.facts is not None:
@@ -141,6 +139,8 @@ def _first_page(packet: ArrivedPacket) -> tuple[PageStanding | None, tuple[Reaso
 
 def is_for_us(packet: ArrivedPacket) -> bool:
     """Whether one of our codes or aliases is in the signed list; letter case and outer spaces do not matter."""
+    if not {*packet.our_codes}.isdisjoint(packet.addressed_to):
+        return True
     ours = {code.strip().casefold() for code in packet.our_codes}
     return any(code.strip().casefold() in ours for code in packet.addressed_to)
 
@@ -153,8 +153,10 @@ def goes_round(our_codes: Collection[str], hops: Sequence[str]) -> str:
     """Why it is taken for one that goes in a circle; empty for one that does not. Its trace is written by each system that
     hands it on, so that a code stands in it as often as it was there (edxml.md 2.3). A circle is answered by nobody. What
     comes back to its own sender names it once, and is not for it."""
-    ours = {fold_code(code) for code in our_codes}
-    here = sum(fold_code(hop) in ours for hop in hops)
+    here = 0
+    if len(hops) > 1:  # its own sender names it once
+        ours = {fold_code(code) for code in our_codes}
+        here = sum([fold_code(hop) in ours for hop in hops])
     if here > 1:
         return f"its trace names {here} times the agency that it came to: it goes in a circle between axes"
     if len(hops) > MOST_HOPS:
@@ -162,22 +164,24 @@ def goes_round(our_codes: Collection[str], hops: Sequence[str]) -> str:
     return ""
 
 
-def _unactionable(packet: ArrivedPacket) -> Iterator[tuple[str, str]]:
+def _unactionable(packet: ArrivedPacket) -> Sequence[tuple[str, str]]:
+    found = []
     if not is_for_us(packet):
-        yield "WRONG_ADDRESSEE", ", ".join(packet.addressed_to[:5])
+        found.append(("WRONG_ADDRESSEE", ", ".join(packet.addressed_to[:5])))
     for arrived in packet.files:
         if arrived.facts is not None and arrived.facts.malware is not None:
-            yield "MALWARE", f"{arrived.name}: {arrived.facts.malware}"
+            found.append(("MALWARE", f"{arrived.name}: {arrived.facts.malware}"))
         if arrived.damaged is not None:
-            yield "DAMAGED", f"{arrived.name}: {arrived.damaged}"
+            found.append(("DAMAGED", f"{arrived.name}: {arrived.damaged}"))
+    return found
 
 
-def _kept_back(packet: ArrivedPacket) -> Iterator[Reason]:
+def _kept_back(obstacles: Sequence[tuple[str, str]], findings: Sequence[Finding]) -> Iterator[Reason]:
     """The same cases where a profile lets a clerk decide them, and findings of the schema."""
-    for code, detail in _unactionable(packet):
+    for code, detail in obstacles:
         if code != "MALWARE":  # the file's own verdict says so
             yield reason(ReasonCode.SCHEMA, "", finding=code, detail=detail)
-    for finding in packet.findings:
+    for finding in findings:
         yield reason(ReasonCode.SCHEMA, finding.where, finding=finding.code, detail=finding.detail)
 
 

@@ -38,7 +38,7 @@ from gateway.policy import first_page
 from gateway.policy.door import check_declared, judge_file, never_stored, over_limit, secrecy_stamps
 from gateway.policy.profile import Profile
 from gateway.policy.texts import broken_fields, long_lists, odd_subject
-from gateway.policy.verdict import CONFIRMABLE, Reason, ReasonCode, Verdict, reason
+from gateway.policy.verdict import CONFIRMABLE, NOTHING, Reason, ReasonCode, Verdict, reason
 from gateway.words import labels
 from gateway.words.reading import ANSWERS, NUMBER_LABEL
 
@@ -68,11 +68,11 @@ def check(
         *_odd_days(draft),
         *_times(draft, profile, today),
     )
-    head = Verdict(reasons=reasons, warnings=tuple(_head_warnings(draft, profile, today)))
+    head = Verdict.of(reasons, [*_head_warnings(draft, profile, today)])
     declared = check_declared(draft.secrecy, draft.category, profile)
     stamped = Verdict.asking(_stamped(files, profile), confirmed)
     recipients = _recipients(draft, resolutions, own_codes, confirmed)
-    unlinked = Verdict(warnings=tuple(_unlinked_reply(draft, files)))
+    unlinked = Verdict.of((), [*_unlinked_reply(draft, files)])
     return head + declared + recipients + _files(draft, files, profile) + stamped + unlinked
 
 
@@ -104,7 +104,7 @@ def check_first_page(
     what it is about, under the number of what it changes."""
     lead = next((facts for item, facts in files if item.role is FileRole.LEAD), None)
     if lead is None or kind is Kind.RECALL:
-        return Verdict()
+        return NOTHING
     differences = first_page.judge_sent(lead.page_fields, draft)
     if kind is Kind.UPDATE or any(one.code not in CONFIRMABLE for one in differences):
         return Verdict(warnings=differences)
@@ -187,7 +187,7 @@ def _recipients(
         return Verdict(reasons=(reason(ReasonCode.MISSING, "/recipients", field="recipients"),))
     own = {code.strip().casefold() for code in own_codes}
     seen: set[str] = set()
-    verdict = Verdict()
+    verdict = NOTHING
     for n, recipient in enumerate(draft.recipients):
         pointer = f"/recipients/{n}/code"
         resolution = resolutions[n] if n < len(resolutions) else None
@@ -200,8 +200,15 @@ def _recipients(
             reasons.append(reason(ReasonCode.RECIPIENT_TWICE, pointer, recipient=code))
         seen.add(code.casefold())
         standing = _standing(recipient, resolution, pointer, bool(code), confirmed)
-        verdict += Verdict(reasons=tuple(reasons)) + standing
+        verdict += Verdict.of(reasons) + standing
     return verdict
+
+
+_STANDS_AGAINST = {
+    CodeStanding.UNKNOWN: ReasonCode.RECIPIENT_UNKNOWN,
+    CodeStanding.CLOSED: ReasonCode.RECIPIENT_CLOSED,
+    CodeStanding.UNCERTAIN: ReasonCode.RECIPIENT_UNCERTAIN,
+}
 
 
 def _standing(
@@ -216,22 +223,18 @@ def _standing(
     given = recipient.code or recipient.name or ""
     if not given.strip():
         # Named as missing by the fields already.
-        return Verdict()
+        return NOTHING
     if resolution is None:
         return Verdict(reasons=(reason(ReasonCode.RECIPIENT_UNKNOWN, pointer, recipient=given),))
-    codes = {
-        CodeStanding.UNKNOWN: (ReasonCode.RECIPIENT_UNKNOWN, resolution.nearest),
-        CodeStanding.CLOSED: (ReasonCode.RECIPIENT_CLOSED, _heirs(resolution)),
-        CodeStanding.UNCERTAIN: (ReasonCode.RECIPIENT_UNCERTAIN, resolution.nearest),
-    }
-    found = codes.get(resolution.standing)
-    if found is None:
-        return Verdict()
+    code = _STANDS_AGAINST.get(resolution.standing)
+    if code is None:
+        return NOTHING
+    suggest = _heirs(resolution) if resolution.standing is CodeStanding.CLOSED else resolution.nearest
     entry = resolution.entry
     told = {"recipient": resolution.given or given, "name": entry.name if entry is not None else ""}
     if entry is not None and entry.valid_to is not None:
         told["closed_on"] = entry.valid_to.isoformat()
-    broken = reason(found[0], pointer, suggest=found[1], **told)
+    broken = reason(code, pointer, suggest=suggest, **told)
     may_refuse = resolution.may_refuse or not has_code
     if resolution.standing is CodeStanding.CLOSED and not may_refuse:
         return Verdict.asking([replace(broken, code=ReasonCode.RECIPIENT_CLOSED_STARTER)], confirmed)
@@ -246,7 +249,7 @@ def _heirs(resolution: Resolution) -> str | None:
 
 
 def _files(draft: Draft, files: Sequence[tuple[FileItem, FileFacts]], profile: Profile) -> Verdict:
-    verdict = Verdict()
+    verdict = NOTHING
     for position, (item, facts) in enumerate(files):
         verdict += judge_file(item.name, facts, profile, f"/files/{position}")
     total = sum(facts.size for _, facts in files)
@@ -254,8 +257,7 @@ def _files(draft: Draft, files: Sequence[tuple[FileItem, FileFacts]], profile: P
     largest = max(files, key=lambda pair: pair[1].size)[0].name if files else ""
     if (over := over_limit(largest, 0, total, profile, "/files", whole=True)) is not None:
         reasons.append(over)
-    warnings = tuple(_file_warnings(draft, files))
-    return verdict + Verdict(reasons=tuple(reasons), warnings=warnings)
+    return verdict + Verdict.of(reasons, [*_file_warnings(draft, files)])
 
 
 def _stamped(files: Sequence[tuple[FileItem, FileFacts]], profile: Profile) -> Iterator[Reason]:

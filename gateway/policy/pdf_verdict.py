@@ -31,7 +31,7 @@ from gateway.domain.signatures import (
 )
 from gateway.domain.text import fold
 from gateway.policy.profile import Profile
-from gateway.policy.verdict import Reason, ReasonCode, Verdict, reason
+from gateway.policy.verdict import NOTHING, Reason, ReasonCode, Verdict, reason
 from gateway.words.reading import COPY_FORMS
 
 ORGANISATION_PARTS = ("organization_name", "organizational_unit_name")
@@ -113,6 +113,8 @@ def judge(name: str, n: int, facts: PdfFacts, rules: Sequence[RoleRule] = ()) ->
         return FileVerdict(
             n=n, file=name, verdict=SignatureWord.UNKNOWN, why=facts.fault, detail=facts.detail
         )
+    if not facts.signatures:
+        return FileVerdict(n=n, file=name, verdict=SignatureWord.UNSIGNED)
     signers = tuple(_signer(each, facts, rules) for each in facts.signatures)
     worst = next((each for word in _WORST for each in signers if each.verdict is word), None)
     return FileVerdict(
@@ -136,6 +138,8 @@ def legal_value(lead: FileVerdict | None) -> LegalValue | None:
         return LegalValue.INFORMATION
     if lead.why in OWN_FAULTS:
         return None
+    if not lead.signers:
+        return LegalValue.INFORMATION
     proved = _worth(each for each in lead.signers if each.verdict is SignatureWord.VALID)
     hoped = _worth(each for each in lead.signers if each.verdict is SignatureWord.VALID or each.why in OPEN)
     return proved if proved is hoped else None
@@ -153,14 +157,18 @@ def _worth(signers: Iterable[SignerVerdict]) -> LegalValue:
 
 def agency_word(lead: FileVerdict | None) -> SignatureWord:
     """How the agency's signature on the lead file stands; the best where there are several."""
-    words = {each.verdict for each in lead.signers if each.role is SignerRole.AGENCY} if lead else set()
+    if lead is None or not lead.signers:
+        return SignatureWord.UNSIGNED
+    words = {each.verdict for each in lead.signers if each.role is SignerRole.AGENCY}
     best_first = (SignatureWord.VALID, SignatureWord.UNKNOWN, SignatureWord.INVALID)
     return next((word for word in best_first if word in words), SignatureWord.UNSIGNED)
 
 
 def signed_at(lead: FileVerdict | None) -> datetime | None:
     """When the document was signed: by the person, else by the agency. From a signature that is broken: never."""
-    sound = [each for each in lead.signers if each.verdict is not SignatureWord.INVALID] if lead else []
+    if lead is None or not lead.signers:
+        return None
+    sound = [each for each in lead.signers if each.verdict is not SignatureWord.INVALID]
     for role in (SignerRole.PERSON, SignerRole.AGENCY):
         times = [at for each in sound if each.role is role and (at := each.claimed_at or each.trusted_at)]
         if times:
@@ -300,7 +308,7 @@ def lead_of(
 def check_lead(lead: FileVerdict | None, recipients: Sequence[Recipient], profile: Profile) -> Verdict:
     """Refuses or warns as the profile says; a lead file that is no PDF is another rule's."""
     if lead is None:
-        return Verdict()
+        return NOTHING
     pointer = f"/files/{lead.n - 1}"
     broken, asked = tuple(_broken_lead(lead, pointer)), tuple(_doubts(lead, pointer))
     only_to_know = all(each.role is RecipientRole.TO_KNOW for each in recipients)

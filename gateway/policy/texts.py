@@ -73,6 +73,8 @@ _PAIR = re.compile(
 # All of ASCII but its letters, and the blanks, dashes and quotes beyond it; what else Latin-1 has may be an old letter.
 _BETWEEN = re.compile(r"[\x00-@\[-`{-\x7f\xa0\u2000-\u206f]+")
 _EVIDENCE = 2
+# Letters of Latin that Latin-1 lacks, of which nearly every Vietnamese text has some.
+_ONLY_UNICODE = re.compile("[\u0100-\u024f\u1e00-\u1eff]")
 _VOWELS = (
     "uyeu|ieu|yeu|oai|oay|oao|oeo|uai|uay|uoi|uou|uya|uye|uyu|ai|ao|au|ay|eo|eu|ia|ie|iu|oa|oe|oi|oo|ua|ue|ui|uo|uu|uy|ye"
     "|a|e|i|o|u|y"
@@ -134,9 +136,9 @@ def to_unicode(text: str, letters: Letters) -> str:
 
 def _is_odd(text: str) -> bool:
     """Whether it has a sign beyond ASCII, and no letter that only Unicode has."""
-    return not text.isascii() and all(
-        sign <= "\xff" or not (sign.isalpha() or unicodedata.combining(sign)) for sign in text
-    )
+    if text.isascii() or _ONLY_UNICODE.search(text):
+        return False
+    return all(sign <= "\xff" or not (sign.isalpha() or unicodedata.combining(sign)) for sign in text)
 
 
 def _vni(match: re.Match[str]) -> str:
@@ -192,7 +194,8 @@ def broken_fields(
         if len(text) > rule.longest:
             length, limit = len(text), rule.longest
             yield reason(ReasonCode.TOO_LONG, pointer, field=_name(pointer), length=length, limit=limit)
-        if has_bad_characters(text, lines=rule.lines) or not {*rule.without}.isdisjoint(text):
+        is_bad = not text.isprintable() and has_bad_characters(text, lines=rule.lines)
+        if is_bad or (rule.without and not {*rule.without}.isdisjoint(text)):
             yield reason(ReasonCode.BAD_CHARACTERS, pointer, field=_name(pointer))
 
 
@@ -213,9 +216,10 @@ def odd_subject(subject: str, profile: Profile, pointer: str) -> Iterator[Reason
     """Warnings about a subject: watched words (R3), a legacy font (R8), no diacritics (R9), marks that nobody sees and
     that may turn what is read around them."""
     plain = nfc(subject).casefold()
-    for word in profile.subject_keywords:
-        if _alone(word.casefold()).search(plain):
-            yield reason(ReasonCode.SENSITIVE_WORD, pointer, word=word)
+    if _any_alone(profile.subject_keywords).search(plain):
+        for word in profile.subject_keywords:
+            if _any_alone((word,)).search(plain):
+                yield reason(ReasonCode.SENSITIVE_WORD, pointer, word=word)
     if is_legacy_font(subject):
         yield reason(ReasonCode.LEGACY_FONT, pointer, field="subject")
     elif len(plain.split()) > _WORDS_WITHOUT_MARK and plain.isascii():
@@ -228,16 +232,25 @@ def odd_subject(subject: str, profile: Profile, pointer: str) -> Iterator[Reason
 
 
 @lru_cache(maxsize=256)
-def _alone(word: str) -> re.Pattern[str]:
-    """Where it is no part of another one."""
-    return re.compile(rf"(?<!\w){re.escape(word)}(?!\w)")
+def _any_alone(words: tuple[str, ...]) -> re.Pattern[str]:
+    """Where one of them stands, in any letter case, and is no part of another word."""
+    return re.compile(rf"(?<!\w)(?:{'|'.join(re.escape(word.casefold()) for word in words)})(?!\w)")
 
 
 def stamps_on(page: str, stamps: tuple[str, ...]) -> tuple[str, ...]:
     """Which secrecy stamps stand on a page, each for itself: on its own line, or on a line whose words beside it are no
     capitals. In a heading in capitals the same word is one of many."""
-    lines = [_WordLine.of(line) for line in nfc(page).splitlines()]
+    page = nfc(page)
+    if not _letters_of_any(stamps).search(page):  # so most pages are
+        return ()
+    lines = [_WordLine.of(line) for line in page.splitlines()]
     return tuple(stamp for stamp in stamps if any(line.bears(stamp.split()) for line in lines))
+
+
+@lru_cache(maxsize=16)
+def _letters_of_any(stamps: tuple[str, ...]) -> re.Pattern[str]:
+    """Where the letters of a stamp stand one after the other, whatever signs are between them."""
+    return re.compile("|".join(r"[\W_]*".join(map(re.escape, "".join(stamp.split()))) for stamp in stamps))
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,22 +97,21 @@ def decide(
         _signing_time(signed, evidence, policy, at)
     notes = _revocation(signed, evidence, policy)
     said = {9: evidence.chain_detail, 10: notes[0].detail if notes else _told(evidence)}
-    steps = _passed(signed.steps, said)
-    _agreement(signed, steps, carried)
+    _agreement(signed, said, carried)
     if stamped_at is not None:
         detail = f"judged at {stamped_at.isoformat()}, the time of a trusted timestamp"
         notes += (Finding(code="TIME-STAMPED", detail=detail),)
     if carried is not None:
-        how = _publisher(carried)
-        notes += (how,) if how.code else ()
-        steps = _passed(steps, {11: how.detail})
+        doubt, said[11] = _publisher(carried)
+        if doubt:
+            notes += (Finding(code=doubt, detail=said[11]),)
     return VerifiedEnvelope(
         signed=signed,
         sender=signed.sender_code,
         verdict="valid",
         received_at=arrived,
         notes=(*signed.findings, *notes),
-        steps=steps,
+        steps=_passed(signed.steps, said),
         seal=_SEAL,
     )
 
@@ -262,14 +261,16 @@ def _told(evidence: Evidence) -> str:
     return f"{evidence.revocation} at arrival, by {evidence.revocation_source} of {as_of.isoformat()}"
 
 
-def _agreement(signed: SignedEnvelope[M], steps: tuple[Step, ...], carried: Carried | None) -> None:
-    """Step 11, after the certificate: who published it (A1), and what the signed words contradict (F12, A2)."""
+def _agreement(signed: SignedEnvelope[M], said: Mapping[int, str], carried: Carried | None) -> None:
+    """Step 11, after the certificate: who published it (A1), and what the signed words contradict (F12, A2). `said`: what
+    the steps before it say."""
     if carried is not None and carried.node and carried.host and not _alike(carried.node, carried.host):
         detail = (
             f"the node {carried.node} published it, and {carried.host} speaks for {signed.sender_code}: a stolen key, or "
             "an agency that has moved and is not yet so in the registry"
         )
-        raise InvalidEnvelope("AXIS-NODE", detail, step=11, steps=_stopped_at(steps, 11, detail))
+        steps = _stopped_at(_passed(signed.steps, said), 11, detail)
+        raise InvalidEnvelope("AXIS-NODE", detail, step=11, steps=steps)
     found = signed.contradiction
     if found is None and carried is not None and not _alike(carried.sender, signed.sender_code):
         detail = f"the axis names the sender {carried.sender[:40]!r}, the signed one is {signed.sender_code}"
@@ -279,24 +280,24 @@ def _agreement(signed: SignedEnvelope[M], steps: tuple[Step, ...], carried: Carr
             found.code,
             found.detail,
             step=11,
-            steps=_stopped_at(steps, 11, found.detail),
+            steps=_stopped_at(_passed(signed.steps, said), 11, found.detail),
             where=found.where,
         )
 
 
-def _publisher(carried: Carried) -> Finding:
-    """Who published it, as far as anybody says; a finding with a code where nobody does, and the signature decides."""
+def _publisher(carried: Carried) -> tuple[str, str]:
+    """Who published it, as far as anybody says, behind the code of a finding where nobody does: the signature decides."""
     if carried.node is None:
-        return Finding(code="NODE-UNKNOWN", detail="the axis vouches for no publisher")
+        return "NODE-UNKNOWN", "the axis vouches for no publisher"
     if carried.host is None:
-        detail = f"the registry does not say which node hosts the sender; {carried.node} published it"
-        return Finding(code="HOST-UNKNOWN", detail=detail)
-    return Finding(code="", detail=f"published by {carried.node}, which hosts the sender")
+        told = f"the registry does not say which node hosts the sender; {carried.node} published it"
+        return "HOST-UNKNOWN", told
+    return "", f"published by {carried.node}, which hosts the sender"
 
 
 def _alike(one: str, other: str) -> bool:
     """Codes and names of nodes are compared without letter case and outer spaces."""
-    return one.strip().casefold() == other.strip().casefold()
+    return one == other or one.strip().casefold() == other.strip().casefold()
 
 
 def _refused(signed: SignedEnvelope[M], n: int, code: str, detail: str) -> UntrustedSigner:
@@ -305,7 +306,12 @@ def _refused(signed: SignedEnvelope[M], n: int, code: str, detail: str) -> Untru
 
 def _passed(steps: tuple[Step, ...], said: Mapping[int, str]) -> tuple[Step, ...]:
     """The steps, these of them passed with these words."""
-    return tuple([replace(step, ok=True, detail=said[step.n]) if step.n in said else step for step in steps])
+    return tuple(
+        [
+            Step(n=step.n, name=step.name, ok=True, detail=said[step.n]) if step.n in said else step
+            for step in steps
+        ]
+    )
 
 
 def _stopped_at(steps: tuple[Step, ...], n: int, detail: str) -> tuple[Step, ...]:

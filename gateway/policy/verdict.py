@@ -3,7 +3,7 @@ parameters, never a sentence; `labels.reason_text` makes the sentence in the rea
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
@@ -180,15 +180,24 @@ class Verdict:
     def __add__(self, other: Verdict) -> Verdict:
         if not (other.reasons or other.warnings):
             return self
+        if self is NOTHING:
+            return other
         return Verdict(reasons=self.reasons + other.reasons, warnings=self.warnings + other.warnings)
+
+    @classmethod
+    def of(cls, reasons: Sequence[Reason], warnings: Sequence[Reason] = ()) -> Verdict:
+        """The one without any, where nothing is wrong."""
+        if not (reasons or warnings):
+            return NOTHING
+        return cls(reasons=tuple(reasons), warnings=tuple(warnings))
 
     @classmethod
     def asking(cls, asked: Iterable[Reason], confirmed: Collection[str]) -> Verdict:
         """Refuse until the sender has confirmed; a confirmed reason is a warning."""
         asked = tuple(asked)
-        return cls(
-            reasons=tuple(one for one in asked if one.code not in confirmed),
-            warnings=tuple(one for one in asked if one.code in confirmed),
+        return cls.of(
+            [one for one in asked if one.code not in confirmed],
+            [one for one in asked if one.code in confirmed],
         )
 
     def __str__(self) -> str:
@@ -198,3 +207,7 @@ class Verdict:
         if self.warnings:
             parts.append("warnings: " + "; ".join(map(str, self.warnings)))
         return " | ".join(parts)
+
+
+NOTHING = Verdict()
+"""Nothing is wrong, and there is nothing to say."""

@@ -1,16 +1,19 @@
-"""The two readers of native files (F13), held together: what the one says of any bytes, the other must say, to the last
-field. Compared before the digests are judged, so that a file that nobody signed is compared as well."""
+"""The readers of native files (F13), held together: what one says of any bytes, the others must say, to the last field: the
+stream of expat, and beside the tree of libxml2 the reader tag by tag and the pattern of what our own writer makes.
+Compared before the digests are judged, so that a file that nobody signed is compared as well."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from hashlib import sha256
 from typing import NamedTuple
+from unittest.mock import patch
 from xml.parsers import expat
 
 from lxml import etree
 
-from gateway.edxml import canonical, schema
+from gateway.edxml import canonical, pattern, schema
 from gateway.edxml.names import DECLARATION
 from gateway.edxml.policy import EnvelopeLimits, XmlPolicy
 from gateway.edxml.scan import EnvelopeScan, NotMine
@@ -30,6 +33,8 @@ def both(raw: bytes, limits: EnvelopeLimits | None = None) -> Said | None:
     streamed, closed = (_streamed(raw, limits, opens=opens) for opens in (True, False))
     assert _held(raw, limits, opens=True) == streamed, "the two readers differ"
     assert _held(raw, limits, opens=False) == closed, "the two readers differ about closed files"
+    with _tag_by_tag():
+        assert _held(raw, limits, opens=False) == closed, "tag by tag and the pattern differ"
     return streamed
 
 
@@ -41,7 +46,29 @@ def fast(raw: bytes, policy: XmlPolicy, piece: int = 1 << 18) -> canonical.Fast 
         large = canonical.read_large(pieces, len(raw), policy)
         assert large == found, "the two readers differ"
         assert _tree(large) == _tree(found), "the schema would judge different trees"
+        closed = canonical.read_small(pieces, len(raw), policy, opens=False)
+        with _tag_by_tag():
+            tags = canonical.read_small(pieces, len(raw), policy, opens=False)
+        assert tags == closed, "tag by tag and the pattern differ"
+        assert canonical.read_large(pieces, len(raw), policy, opens=False) == closed, "the two readers differ"
+        if closed is not None:
+            _judged_alike(closed)
     return found
+
+
+@contextmanager
+def _tag_by_tag() -> Iterator[None]:
+    with patch.object(pattern, "read", return_value=None):
+        yield
+
+
+def _judged_alike(found: canonical.Fast) -> bool:
+    """Whether the schema holds, by the tree and, where nothing in it is unusual, by what was read."""
+    assert found.tree is not None
+    holds = schema.holds(found.tree)
+    if found.is_usual:
+        assert schema.holds(found.tree, found.envelope) is holds, "the model and the tree say two things"
+    return holds
 
 
 def _tree(found: canonical.Fast | None) -> bytes | None:
@@ -78,6 +105,5 @@ def _held(raw: bytes, limits: EnvelopeLimits, *, opens: bool) -> Said | None:
     except (NotMine, UnicodeError, InvalidEnvelope):
         return None
     form = schema.check(schema.skeleton([raw], limits))
-    assert said.found.tree is not None
-    assert schema.holds(said.found.tree) is (form is None), "the schema says two things"
+    assert _judged_alike(said.found) is (form is None), "the schema says two things"
     return said

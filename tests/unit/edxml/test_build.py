@@ -20,7 +20,7 @@ from gateway.domain.document import Kind
 from gateway.domain.fields import FIELDS, Field, fields_of
 from gateway.domain.proof import Receipt
 from gateway.edxml import envelope, names, reader
-from gateway.edxml.build import LETTERS, AttachmentContent, WrittenEnvelope, write
+from gateway.edxml.build import AttachmentContent, WrittenEnvelope, write
 from gateway.edxml.canonical import Fast, check_key
 from gateway.edxml.envelope import (
     Attachment,
@@ -31,6 +31,7 @@ from gateway.edxml.envelope import (
     StatusReport,
     TraceHeader,
 )
+from gateway.edxml.names import LETTERS
 from gateway.edxml.policy import EnvelopeLimits, XmlPolicy
 from gateway.errors import BreaksRule
 from tests.support import envelopes, oracles, pki, readers, strategies

@@ -6,12 +6,15 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from gateway.domain.account import HostedAgency
 from gateway.domain.document import OutState
 from gateway.domain.pace import SMALL
+from gateway.edxml import build
+from gateway.edxml.envelope import Envelope
 from gateway.errors import SignerDown
 from gateway.office.store.store import OfficeWork
 from gateway.outgoing import manage, package
@@ -72,6 +75,25 @@ async def test_a_key_that_cannot_sign_now_turns_nobody_away(
     await town.carry()
 
     assert {(await town.delivery(sent)).state for sent in both} == {"delivered"}
+
+
+async def test_an_envelope_that_says_something_else_than_it_was_to_say_never_leaves(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """W10: canonical, signed and of the right form, and still not what the document says."""
+    write = build.write
+
+    def writes_another(envelope: Envelope, *given: Any) -> build.WrittenEnvelope:
+        return write(replace(envelope, subject="Một việc khác"), *given)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(build, "write", writes_another)
+        sent = await town.send("15")
+        assert sent.state is OutState.QUEUED
+        await town.pack()
+
+    assert (await town.document(sent)).state is OutState.QUEUED
+    assert await town.outbox(DEPARTMENT) == ()
 
 
 @pytest.mark.parametrize("few", [1, 2])
