@@ -65,8 +65,8 @@ def claiming(clock: ManualClock, body: str, packet: str) -> Body:
         sender="Z91.02",
         body_digest=digest(body),
         kind=Kind.DOCUMENT,
-        packet_id=packet,  # type: ignore[arg-type]  # any text
-        document_id=f"d-{body}",  # type: ignore[arg-type]
+        packet_id=packet,
+        document_id=f"d-{body}",
         inbox_id=f"box-{body}-{packet}",
         incoming_id=None,
         at=clock.now(),

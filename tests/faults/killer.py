@@ -86,7 +86,7 @@ class Counted:
         def run(*args: Any, **kwargs: Any) -> Any:
             plain = [arg._inner if isinstance(arg, Counted) else arg for arg in args]
             if name == "store.share":
-                plain[1] = partial(self._shared, plain[1])
+                plain[1] = partial(self._shared, plain[1])  # the body of a unit
             counted = self._counter.before(name)
             result = call(*plain, **kwargs)
             if inspect.isawaitable(result):
@@ -98,7 +98,7 @@ class Counted:
 
         return run
 
-    async def _shared(self, body: Callable[[Any], Any], work: object) -> Any:
+    async def _shared(self, body: Any, work: object) -> Any:
         return await body(Counted("store.share", work, self._counter))
 
     async def _awaited(self, counted: Call, result: Any) -> Any:

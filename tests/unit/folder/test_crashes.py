@@ -12,7 +12,7 @@ import pytest
 
 from gateway.folder.places import Place
 from gateway.folder.worker import TURN
-from gateway.outgoing import accept as accepting
+from gateway.store.store import SqlStore
 from tests.support.folder import Desk
 from tests.support.node import PROVINCE
 
@@ -51,15 +51,15 @@ def killer(monkeypatch: pytest.MonkeyPatch) -> Killer:
     made = Killer()
     for name in STEPS:
         monkeypatch.setattr(Place, name, made.around(getattr(Place, name)))
-    finish = accepting._Asked._finish
+    share = SqlStore.share
 
     async def finished(*args: Any, **kwargs: Any) -> Any:
         made.tick()
-        found = await finish(*args, **kwargs)
+        found = await share(*args, **kwargs)
         made.tick()
         return found
 
-    monkeypatch.setattr(accepting._Asked, "_finish", finished)
+    monkeypatch.setattr(SqlStore, "share", finished)
     return made
 
 
