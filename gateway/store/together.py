@@ -16,6 +16,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.dml import Update
 from sqlalchemy.sql.elements import BindParameter
 from sqlalchemy.sql.visitors import iterate, replacement_traverse
+from sqlalchemy.types import NullType
 
 from gateway.store.drivers import Prepared, prepared_once
 
@@ -94,9 +95,14 @@ def _binds(statement: Any, names: Sequence[str]) -> dict[str, BindParameter[Any]
 
 def _arrays(types: Mapping[str, Any]) -> tuple[dict[str, ColumnElement[Any]], ColumnElement[Any]]:
     """The columns of sets that come as arrays, and the number of the set. Any: a type of the library."""
-    arrays = [bindparam(name, type_=ARRAY(type_, dimensions=1)) for name, type_ in types.items()]
+    arrays = [bindparam(name, type_=ARRAY(_text_or(type_), dimensions=1)) for name, type_ in types.items()]
     rows = func.unnest(*arrays).table_valued(*types, with_ordinality="number").render_derived(_GIVEN)
     return {name: rows.c[name] for name in types}, rows.c.number.cast(Integer) - 1
+
+
+def _text_or(type_: Any) -> Any:
+    """What is compared with the result of a function has no type of its own. Any: as above."""
+    return Text() if isinstance(type_, NullType) else type_
 
 
 def _with_cells(statement: Any, cells: Mapping[str, ColumnElement[Any]]) -> Any:
