@@ -44,7 +44,7 @@ _NUMBER, _OPERATOR, _TEXT, _NAME, _OPENED, _CLOSED, _HEX, _NESTED, _END = range(
 
 
 def tell_operators(content: bytes, follow: Follow) -> None:
-    """ValueError where the content stops being any."""
+    """ValueError where the content stops being any, or the library's own for a name that it cannot read."""
     at, operands, around = 0, list[Any](), list[list[Any]]()
     while (token := _TOKEN.match(content, at)) is not None:
         at, kind = token.end(), token.lastindex
@@ -91,10 +91,17 @@ def _number(written: bytes) -> float:
         return 0.0
 
 
-@lru_cache(maxsize=1024)
 def _name(written: bytes) -> str:
     """As the library reads the same name where it stands for a font or a picture."""
+    return _short_name(written) if len(written) <= _LONGEST_NAME else _read_name(written)
+
+
+def _read_name(written: bytes) -> str:
     return NameObject.read_from_stream(BytesIO(written), _Lenient)
+
+
+_LONGEST_NAME = 128  # longer ones are in no good file, and are not remembered
+_short_name = lru_cache(maxsize=1024)(_read_name)
 
 
 class _Lenient:
