@@ -68,15 +68,6 @@ class Brought:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Spooled:
-    """The file as it came, until its tray is left."""
-
-    scratch: FileScratch
-    size: int
-    digest: Digest
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class _Read:
     """What one reading gave. The slices count in what `open` reads."""
 
@@ -93,7 +84,7 @@ async def take(
     return await read(desk, scope, tray, await spool(desk, tray, chunks), besides)
 
 
-async def spool(desk: OutDesk, tray: Tray, chunks: AsyncIterator[bytes]) -> Spooled:
+async def spool(desk: OutDesk, tray: Tray, chunks: AsyncIterator[bytes]) -> Spool:
     """The whole envelope on disk, for `read`; nothing of it was looked at."""
     most = desk.xml.limits.max_bytes
 
@@ -105,10 +96,11 @@ async def spool(desk: OutDesk, tray: Tray, chunks: AsyncIterator[bytes]) -> Spoo
 
     into = Spool(tray.stack.enter_context(desk.blobs.scratch()), desk.pool)
     await into.fill(chunks, check_size)
-    return Spooled(scratch=into.scratch, size=into.size, digest=await desk.pool.run(into.end))
+    await desk.pool.run(into.end)
+    return into
 
 
-async def look(desk: OutDesk, spooled: Spooled) -> Envelope:
+async def look(desk: OutDesk, spooled: Spool) -> Envelope:
     """What it says, whoever's it is; nothing of it is proved. MalformedXml for what nobody could read."""
 
     def opener() -> BinaryIO:
@@ -118,10 +110,10 @@ async def look(desk: OutDesk, spooled: Spooled) -> Envelope:
     return (await desk.pool.run(lambda: look(attachment.pieces(opener)))).envelope
 
 
-async def read(desk: OutDesk, scope: AgencyScope, tray: Tray, spooled: Spooled, besides: Besides) -> Brought:
+async def read(desk: OutDesk, scope: AgencyScope, tray: Tray, spooled: Spool, besides: Besides) -> Brought:
     """As `take`, of what was spooled before."""
     agency = await check.hosted_agency(desk, scope)
-    scratch, digest = spooled.scratch, spooled.digest
+    scratch, digest = spooled.scratch, spooled.digest()
     read = await _read(desk, agency, scratch, spooled.size)
     _refuse_other(read.model, agency, is_signed=read.proved is not None)
     order = _order(read, besides)

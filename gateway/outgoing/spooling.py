@@ -48,7 +48,13 @@ class Spool:
         pieces, self._waiting = self._waiting, []
         self._write(pieces)
         self.scratch.file.flush()
-        return Digest.of_bytes(self._hash.digest())
+        return self.digest()
+
+    def digest(self, behind: bytes = b"") -> Digest:
+        """Of what was written, with these bytes behind it."""
+        whole = self._hash.copy()
+        whole.update(behind)
+        return Digest.of_bytes(whole.digest())
 
     def _write(self, pieces: list[bytes]) -> None:
         if self.size > SMALL:

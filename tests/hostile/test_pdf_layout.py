@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cProfile
 import io
 import time
 import zlib
@@ -157,6 +158,23 @@ def test_of_a_page_with_more_than_pages_have_the_beginning_is_read_and_as_much_o
             if name != "a stream that grows":
                 assert told.runs[0].text.startswith("first")
                 assert in_passing(pdf) == told
+
+
+# Calls of functions, with room for those of another version of Python or of the library.
+MOST_CALLS = {"a usual page": 280_000, "a megabyte of text": 800_000, "half a megabyte of drawing": 2_000}
+
+
+def test_reading_a_page_takes_no_more_calls_than_it_did(cases: Cases) -> None:
+    for name, pdf in {
+        "a usual page": Path("tests/samples/bao-cao.pdf").read_bytes(),
+        "a megabyte of text": drawn(f"{FIRST} {'1 0 0 1 9 9 Tm (a) Tj ' * 45_000} ET"),
+        "half a megabyte of drawing": drawn(f"{FIRST} ET {'10 20 m 30 40 l S ' * 28_000}"),
+    }.items():
+        with cases.case(name):
+            page = PdfReader(io.BytesIO(pdf)).pages[0]
+            counted = cProfile.Profile()
+            counted.runcall(read_page, page, seconds=600.0)
+            assert sum(entry.callcount for entry in counted.getstats()) <= MOST_CALLS[name]
 
 
 def test_of_a_file_pages_within_the_limits_and_lines_on_the_page_alone_are_read() -> None:
