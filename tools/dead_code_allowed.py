@@ -84,6 +84,5 @@ ALLOWED_IN_CLIENT: Final = {
     "gateway_client/inbox.py:* failed": "a program reads it",
     "gateway_client/errors.py:attribute *": "a program reads them",
     "gateway_client/errors.py:variable suggest": "a program reads it",
-    "gateway_client/*:variable error": "Python gives it to __exit__",
     "gateway_client/line.py:timeout": "http.client reads it",
 }

@@ -28,6 +28,7 @@ VARIABLES = {
     "code": "Z91",
     "slug": "not-found",
     "q": "Z91",
+    "name": "van-ban.pdf",
 }
 _ONCE = "{{$guid}}"
 _FILE = "van-ban.pdf"

@@ -17,7 +17,7 @@ from aiohttp.typedefs import Middleware
 from pydantic import BaseModel
 
 from gateway import errors, log, meters, tracing
-from gateway.api import asking, fields, openapi, problems
+from gateway.api import asking, compression, fields, openapi, problems
 from gateway.api.call import STOPPING, Call
 from gateway.api.caller import KEY_ID
 from gateway.api.deps import ApiDeps
@@ -166,7 +166,8 @@ def _handler(route: Route, deps: ApiDeps, entry: Entry) -> Handle:
         if route.body is Body.JSON and route.asks is not None:
             call = await _with_body(call, route.asks)
         answer = await route.handler(call)
-        return call.tell(answer, status=route.status) if isinstance(answer, Told) else answer
+        told = call.tell(answer, status=route.status) if isinstance(answer, Told) else answer
+        return await compression.packed(request, told, deps.pool)
 
     return handle
 
@@ -208,7 +209,7 @@ def _no(request: web.Request, problem: problems.Problem) -> web.Response:
 async def _finish(request: web.Request, response: web.StreamResponse) -> None:
     """Headers that every answer has; a page or a file brings a policy of its own."""
     response.headers["X-Request-Id"] = request.get(REQUEST_ID, "")
-    response.headers["Vary"] = "Accept-Language"
+    response.headers.setdefault("Vary", "Accept-Language")
     response.headers["Server"] = "gateway"
     response.headers.update(request.get(FAREWELL, {}))
     if (standing := request.get(STANDING)) is not None:

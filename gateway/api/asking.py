@@ -135,7 +135,7 @@ async def streamed_body(request: web.Request, within_s: float) -> AsyncIterator[
     while True:
         try:
             async with _within(max(ends - asyncio.get_running_loop().time(), 0)):
-                chunk = await request.content.read(PIECE)
+                chunk = await request.content.readany()
         except (HttpProcessingError, web.RequestPayloadError, ConnectionError) as why:
             raise BadCall("bad-body", RequestFault(code="cut-short")) from why
         if not chunk:
@@ -246,7 +246,6 @@ def _unreadable(why: Exception, at: str) -> RequestFault:
 
 Meta = TypeVar("Meta", bound=MessageIn)
 
-PIECE = 64 * 1024
 _ROLES: Mapping[str, FileRole] = {role.value: role for role in FileRole}
 _PLAIN = frozenset({"", "binary", "8bit", "7bit"})
 
@@ -389,9 +388,9 @@ async def _chunks(part: BodyPartReader) -> AsyncIterator[bytes]:
     """The bytes of a part. Ends at its boundary alone: a body that stops before is a ValueError of the reader."""
     while not part.at_eof():
         with _as_multipart():
-            chunk = await part.read_chunk(PIECE)
+            chunk = await part.read_chunk()
         if chunk:
-            yield bytes(chunk)
+            yield chunk
 
 
 def _name_of(part: BodyPartReader, field: str) -> str:

@@ -48,7 +48,7 @@ _KEY: Json = {
 }
 _TAGS = {
     "messages": "Outgoing documents",
-    "uploads": "Large files that come in parts",
+    "uploads": "Files that come before the message that carries them",
     "inbox": "Incoming documents",
     "agencies": "The directory of agency codes",
     "events": "What happened, in order",

@@ -1,9 +1,11 @@
 """A body in parts, as the API and the forms of the pages take it. In: a request. Out: a reader whose parts tell their own
-name and that of their file once and whole: a name in quotes may have semicolons, at which the library parts its header."""
+name and that of their file once and whole: a name in quotes may have semicolons, at which the library parts its header.
+The bytes of a part are handed on as they came off the line: looked through once for the boundary, and not copied."""
 
 from __future__ import annotations
 
 import re
+import warnings
 from functools import lru_cache
 
 from aiohttp import (
@@ -22,7 +24,11 @@ _SEMICOLON = "\ue03b"  # of those letters that nobody gives a meaning
 
 
 class _Part(BodyPartReader):
-    """Its disposition is taken apart once, and not anew for each word of it, which is dear in the library."""
+    """Its disposition is taken apart once, and not anew for each word of it, which is dear in the library. Its bytes come
+    in pieces of any size: the library cuts them to one size, and joins each two to find a boundary between them."""
+
+    _held = b""
+    _is_begun = False
 
     @property
     def name(self) -> str | None:
@@ -31,6 +37,47 @@ class _Part(BodyPartReader):
     @property
     def filename(self) -> str | None:
         return _words_of(self.headers.get("Content-Disposition"))[1]
+
+    async def read_chunk(self, size: int = 0) -> bytes:
+        """What came next; `size` is no matter. Empty at its end alone; ValueError where the body ends before it does."""
+        while not self._at_eof:
+            came = await self._content.readany()
+            if not came:
+                raise ValueError("the body ends before its last boundary")
+            if piece := self._before_boundary(self._held + came):
+                return piece
+        return b""
+
+    def _before_boundary(self, came: bytes) -> bytes:
+        """As much of it as is surely the part's own. What may be a boundary that is not whole yet is held; what follows a
+        whole one is left for the reader of the next part."""
+        mark = b"\r\n" + self._boundary
+        if not self._is_begun:
+            # A part without any bytes: the line end before its boundary was that of its head.
+            if came.startswith(self._boundary):
+                self._end(came)
+                return b""
+            if self._boundary.startswith(came):
+                self._held = came
+                return b""
+            self._is_begun = True
+        at = came.find(mark)
+        if at >= 0:
+            self._end(came[at + 2 :])
+            return came[:at]
+        at = came.rfind(b"\r", max(0, len(came) - len(mark) + 1))
+        if at >= 0 and mark.startswith(came[at:]):
+            self._held = came[at:]
+            return came[:at]
+        self._held = b""
+        return came
+
+    def _end(self, follows: bytes) -> None:
+        self._at_eof = True
+        # The library has no other way to give bytes back, and uses it so itself.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            self._content.unread_data(follows)
 
 
 class _Parts(MultipartReader):

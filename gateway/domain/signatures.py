@@ -186,8 +186,8 @@ class Scan:
 class FileFacts:
     """Facts about one file's bytes. `found_type` is a short name of rules.md R10-R12 (`pdf`, `docx`, `zip`, …) or
     `unknown`; `pages` is counted for PDF only; `broken` says why it cannot be opened; `first_page` is the text of a
-    PDF's first page where it was asked for and has some, `page_fields` what it surely says; `signatures` are those of a
-    PDF, where they were read."""
+    PDF's first page where it was asked for and has some, `page_cut` whether there is more of it than was read,
+    `page_fields` what it surely says; `signatures` are those of a PDF, where they were read."""
 
     found_type: str
     size: int
@@ -200,6 +200,7 @@ class FileFacts:
     inflated_size: int | None = None
     active: tuple[str, ...] = ()
     first_page: str = ""
+    page_cut: bool = False
     page_fields: FirstPage | None = None
     signatures: PdfFacts | None = None
     malware: str | None = None

@@ -6,7 +6,6 @@ update or replace what was sent (`brought_change`). `accept` goes on from here; 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -34,7 +33,8 @@ from gateway.edxml.envelope import Envelope, Organisation, fields_in, value_at
 from gateway.errors import BadSignature, MalformedXml, Refused
 from gateway.outgoing import brought_change, check, package
 from gateway.outgoing.desk import OutDesk
-from gateway.outgoing.intake import PIECE, Order, Tray
+from gateway.outgoing.intake import Order, Tray
+from gateway.outgoing.spooling import Spool
 from gateway.policy import trust
 from gateway.policy.verdict import Reason, ReasonCode, Verdict, reason
 from gateway.store.blobs import FileScratch
@@ -68,15 +68,6 @@ class Brought:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Spooled:
-    """The file as it came, until its tray is left."""
-
-    scratch: FileScratch
-    size: int
-    digest: Digest
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class _Read:
     """What one reading gave. The slices count in what `open` reads."""
 
@@ -93,14 +84,23 @@ async def take(
     return await read(desk, scope, tray, await spool(desk, tray, chunks), besides)
 
 
-async def spool(desk: OutDesk, tray: Tray, chunks: AsyncIterator[bytes]) -> Spooled:
+async def spool(desk: OutDesk, tray: Tray, chunks: AsyncIterator[bytes]) -> Spool:
     """The whole envelope on disk, for `read`; nothing of it was looked at."""
-    scratch = tray.stack.enter_context(desk.blobs.scratch())
-    size, digest = await _spooled(desk, scratch, chunks)
-    return Spooled(scratch=scratch, size=size, digest=digest)
+    most = desk.xml.limits.max_bytes
+
+    def check_size(size: int) -> None:
+        if size > most:
+            raise MalformedXml(
+                "ENV-TOO-LARGE", f"the envelope has more than {most} bytes (limits.envelope_mb)", step=1
+            )
+
+    into = Spool(tray.stack.enter_context(desk.blobs.scratch()), desk.pool)
+    await into.fill(chunks, check_size)
+    await desk.pool.run(into.end)
+    return into
 
 
-async def look(desk: OutDesk, spooled: Spooled) -> Envelope:
+async def look(desk: OutDesk, spooled: Spool) -> Envelope:
     """What it says, whoever's it is; nothing of it is proved. MalformedXml for what nobody could read."""
 
     def opener() -> BinaryIO:
@@ -110,10 +110,10 @@ async def look(desk: OutDesk, spooled: Spooled) -> Envelope:
     return (await desk.pool.run(lambda: look(attachment.pieces(opener)))).envelope
 
 
-async def read(desk: OutDesk, scope: AgencyScope, tray: Tray, spooled: Spooled, besides: Besides) -> Brought:
+async def read(desk: OutDesk, scope: AgencyScope, tray: Tray, spooled: Spool, besides: Besides) -> Brought:
     """As `take`, of what was spooled before."""
     agency = await check.hosted_agency(desk, scope)
-    scratch, digest = spooled.scratch, spooled.digest
+    scratch, digest = spooled.scratch, spooled.digest()
     read = await _read(desk, agency, scratch, spooled.size)
     _refuse_other(read.model, agency, is_signed=read.proved is not None)
     order = _order(read, besides)
@@ -125,31 +125,6 @@ async def read(desk: OutDesk, scope: AgencyScope, tray: Tray, spooled: Spooled, 
         await _file(desk, tray, read, part, role)
     signed = await _as_it_is(desk, scratch, agency, order, read.proved) if read.proved is not None else None
     return Brought(order=order, digest=digest, signed=signed)
-
-
-async def _spooled(desk: OutDesk, scratch: FileScratch, chunks: AsyncIterator[bytes]) -> tuple[int, Digest]:
-    """The whole envelope in a scratch file. What follows its limit is not read."""
-    hasher, size, most = hashlib.sha256(), 0, desk.xml.limits.max_bytes
-    held, held_size = list[bytes](), 0
-
-    def write(pieces: Sequence[bytes]) -> None:
-        for piece in pieces:
-            hasher.update(piece)
-            scratch.file.write(piece)
-        scratch.file.flush()
-
-    async for chunk in chunks:
-        size, held_size = size + len(chunk), held_size + len(chunk)
-        if size > most:
-            raise MalformedXml(
-                "ENV-TOO-LARGE", f"the envelope has more than {most} bytes (limits.envelope_mb)", step=1
-            )
-        held.append(chunk)
-        if held_size >= PIECE:
-            pieces, held, held_size = held, [], 0
-            await desk.pool.run(partial(write, pieces))
-    await desk.pool.run(partial(write, held))
-    return size, Digest.of_bytes(hasher.digest())
 
 
 async def _read(desk: OutDesk, agency: HostedAgency, scratch: FileScratch, size: int) -> _Read:

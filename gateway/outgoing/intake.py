@@ -4,8 +4,7 @@ each. Nothing is kept until `accept`; leaving the tray deletes the rest."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -28,6 +27,7 @@ from gateway.domain.identity import Digest
 from gateway.domain.signatures import FileFacts, PdfFacts
 from gateway.errors import Refused, ScannerDown
 from gateway.outgoing.desk import OutDesk
+from gateway.outgoing.spooling import Spool
 from gateway.policy import door
 from gateway.policy.door import clean_name, must_wait
 from gateway.policy.verdict import Reason, Verdict
@@ -84,8 +84,6 @@ class Once:
     render: Callable[[Accepted], tuple[int, str]]
 
 
-# Written and hashed in one hop to the pool: large enough to make hops rare, small enough to stay cheap to hold.
-PIECE = 1024 * 1024
 # One document must not keep the reader of PDFs from those of others.
 MOST_SIGNED = 20
 
@@ -121,9 +119,9 @@ class Tray:
         can say whether it carries malware."""
         scratch = self.stack.enter_context(self.desk.blobs.scratch(few=True))
         n = len(self.received) + 1
-        arriving = _Arriving(scratch)
-        rest = await self._spool(chunks, arriving, n, name)
-        look = partial(self._look, arriving, rest, name, is_lead=role is FileRole.LEAD)
+        spool = Spool(scratch, self.desk.pool)
+        await spool.fill(chunks, partial(self._check_size, name, n, self.total))
+        look = partial(self._look, spool, name, is_lead=role is FileRole.LEAD)
         digest, facts, signatures = await self.desk.pool.run(look)
         facts = await self._judged(scratch, name, digest, facts, signatures)
         item = FileItem(
@@ -149,31 +147,16 @@ class Tray:
         }
         return [found[digest] for digest in sorted(found)]
 
-    async def _spool(
-        self, chunks: AsyncIterator[bytes], arriving: _Arriving, n: int, name: str
-    ) -> list[bytes]:
-        """What is left to write: all of a small file."""
-        size, held, held_size = 0, list[bytes](), 0
-        async for chunk in chunks:
-            size += len(chunk)
-            self.total += len(chunk)
-            over = door.over_limit(name, size, self.total, self.desk.profile, f"/files/{n - 1}")
-            if over is not None:
-                raise Refused(Verdict(reasons=(over,)))
-            held.append(chunk)
-            held_size += len(chunk)
-            if held_size >= PIECE:
-                pieces, held, held_size = held, [], 0
-                await self.desk.pool.run(partial(arriving.write, pieces))
-        return held
+    def _check_size(self, name: str, n: int, before: int, size: int) -> None:
+        self.total = before + size
+        over = door.over_limit(name, size, self.total, self.desk.profile, f"/files/{n - 1}")
+        if over is not None:
+            raise Refused(Verdict(reasons=(over,)))
 
-    def _look(
-        self, arriving: _Arriving, rest: Sequence[bytes], name: str, *, is_lead: bool
-    ) -> tuple[Digest, FileFacts, PdfFacts | None]:
+    def _look(self, spool: Spool, name: str, *, is_lead: bool) -> tuple[Digest, FileFacts, PdfFacts | None]:
         """The end of the file is written, and the whole of it looked at, in one hop to the pool. Without signatures where
         another process has to read them."""
-        arriving.write(rest)
-        digest, file = arriving.end(), arriving.scratch.content
+        digest, file = spool.end(), spool.scratch.content
         facts = self.desk.inspector.inspect(file, name, reads_page=is_lead, digest=digest)
         now = self.desk.clock.now()
         is_read = facts.found_type == "pdf" and len(self.received) < MOST_SIGNED
@@ -198,24 +181,6 @@ class Tray:
             detail = f"more than {MOST_SIGNED} files in one document"
             return PdfFacts(seen_at=now, now=now, fault="PDF-LIMIT", detail=detail)
         return await self.desk.signatures.read(scratch.path, now, now)
-
-
-class _Arriving:
-    """A file on its way into its scratch file. Sync: use it in the pool."""
-
-    def __init__(self, scratch: FileScratch) -> None:
-        self.scratch = scratch
-        self._hash = hashlib.sha256()
-
-    def write(self, pieces: Iterable[bytes]) -> None:
-        for piece in pieces:
-            self._hash.update(piece)
-            self.scratch.file.write(piece)
-
-    def end(self) -> Digest:
-        """All of it can be read under its path."""
-        self.scratch.file.flush()
-        return Digest.of_bytes(self._hash.digest())
 
 
 @asynccontextmanager

@@ -1,14 +1,13 @@
-"""Files that come in parts before the document that carries them, so that what broke off goes on with the part that is
-missing. In: what is to come; its parts, in any order; then the word that all are there. Out: the file as it was found
-to be, for a document of the same agency to name. A part that is there is on disk, and stays as it came. Nothing here says
-yes to a file: the document that carries it is checked as one whose files came with it."""
+"""Files that come before the document that carries them: in parts, so that what broke off goes on with the part that is
+missing, or whole in one call. In: what is to come; its parts, in any order; then the word that all are there; or the
+bytes. Out: the file as it was found to be, for a document of the same agency to name. A part that is there is on disk,
+and stays as it came. Nothing here says yes to a file: the document that carries it is checked as one whose files came
+with it."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import FileRole
@@ -19,10 +18,10 @@ from gateway.errors import AlteredContent, BadForm, Clash, NotFound, Refused
 from gateway.outgoing import intake
 from gateway.outgoing.check import judged
 from gateway.outgoing.desk import OutDesk
-from gateway.outgoing.intake import PIECE, Received, Tray, tray
+from gateway.outgoing.intake import Received, Tray, tray
+from gateway.outgoing.spooling import Spool
 from gateway.policy import door
 from gateway.policy.verdict import Verdict
-from gateway.store.blobs import FileScratch
 from gateway.stored_content import streamed
 
 
@@ -39,23 +38,9 @@ class Announced:
 async def begin(desk: OutDesk, scope: AgencyScope, announced: Announced) -> Upload:
     """Refused at once for what no document may carry; Clash when the agency has as many uploads as it may."""
     await desk.admits()
-    over = door.over_limit(
-        announced.name, announced.size, announced.size, desk.profile, "/size", whole=True
-    ) or door.check_name(announced.name, "/name")
-    if over is not None:
-        raise Refused(Verdict(reasons=(over,)))
-    now = desk.clock.now()
-    upload = Upload(
-        id=desk.clock.new_id("file_"),
-        agency_id=scope.agency_id,
-        name=announced.name,
-        size=announced.size,
-        part_size=max(announced.part_size or USUAL_PART, -(-announced.size // MOST_PARTS)),
-        created_at=now,
-        created_by=scope.principal_id,
-        expires_at=now + KEPT,
-        announced=announced.sha256,
-    )
+    _refuse_never_carried(desk, announced.name, announced.size)
+    part_size = max(announced.part_size or USUAL_PART, -(-announced.size // MOST_PARTS))
+    upload = _new_upload(desk, scope, announced, part_size)
     async with desk.store.begin(scope) as work:
         await work.uploads.add(upload)
         await work.commit()
@@ -84,22 +69,22 @@ async def add_part(
             raise NotFound(f"{id} has {upload.count} parts; there is no part {n}")
         known = {part.n: part for part in await work.uploads.parts(id)}.get(n)
     _is_open(upload)
-    with desk.blobs.scratch() as scratch:
-        size, digest = await _spooled(desk, scratch, chunks, upload.size_of(n))
-        if size != upload.size_of(n):
-            raise BadForm(
-                f"part {n} has {upload.size_of(n)} bytes, {size} came",
-                code="GW-UPLOAD-SIZE",
-                hint="send it again",
-            )
-        if announced not in (None, digest):
-            raise BadForm(
-                f"part {n} arrived with SHA-256 {digest}", code="GW-UPLOAD-DIGEST", hint="send it again"
-            )
-        part = UploadPart(n=n, size=size, sha256=digest)
+    wanted = upload.size_of(n)
+
+    def check_size(size: int, least: int = 0) -> None:
+        if not least <= size <= wanted:
+            told = f"part {n} has {wanted} bytes, {size} came"
+            raise BadForm(told, code="GW-UPLOAD-SIZE", hint="send it again")
+
+    with desk.blobs.scratch(few=True) as scratch:
+        spool = Spool(scratch, desk.pool)
+        await spool.fill(chunks, check_size)
+        check_size(spool.size, least=wanted)
+        part = UploadPart(n=n, size=wanted, sha256=await desk.pool.run(spool.end))
+        _refuse_changed(f"part {n}", part.sha256, announced)
         if known is not None:
             return _same(known, part)
-        kept = await desk.blobs.keep(scratch, digest, size)
+        kept = await desk.blobs.keep(scratch, part.sha256, wanted)
         async with desk.store.begin(scope) as work:
             upload = await work.uploads.get(id)
             _is_open(upload)
@@ -110,6 +95,40 @@ async def add_part(
                 _same(next(one for one in await work.uploads.parts(id) if one.n == n), part)
             await work.commit()
     return part
+
+
+async def put(
+    desk: OutDesk,
+    scope: AgencyScope,
+    name: str,
+    size: int | None,
+    chunks: AsyncIterator[bytes],
+    announced: Digest | None = None,
+) -> Upload:
+    """A whole file in one call: on disk, looked at and complete on return. `size` is what its sender says of it. Again is
+    harmless: the same file under the same name is the upload that is there. BadForm where other bytes came than were
+    announced, Refused for malware, and then nothing is kept."""
+    _refuse_never_carried(desk, name, size or 0)
+    async with tray(desk) as held:
+        received = await held.add("file", name, FileRole.APPENDIX, chunks)
+        item = received.item
+        _refuse_changed("the file", item.sha256, announced)
+        await _refuse_malware(desk, scope, held)
+        told = Announced(name=name, size=item.size, sha256=announced)
+        upload = _with_findings(desk, _new_upload(desk, scope, told, max(item.size, USUAL_PART)), held)
+        kept = await held.kept()
+        async with desk.store.begin(scope) as work:
+            for known in await work.uploads.all():
+                if known.file is not None and (known.name, known.file.sha256) == (name, item.sha256):
+                    upload = replace(known, expires_at=upload.expires_at)
+                    await work.uploads.save(upload)
+                    await work.commit()
+                    return upload
+            await work.uploads.add(upload)
+            await work.uploads.add_part(upload.id, UploadPart(n=1, size=item.size, sha256=item.sha256))
+            await work.blobs.keep(kept[0], OWNER, upload.id)
+            await work.commit()
+    return upload
 
 
 async def complete(desk: OutDesk, scope: AgencyScope, id: str) -> Upload:
@@ -124,22 +143,17 @@ async def complete(desk: OutDesk, scope: AgencyScope, id: str) -> Upload:
         received = await held.add(
             "file", upload.name, FileRole.APPENDIX, _content(desk, scope, upload, parts)
         )
-        verdicts = judged(held, desk.profile.pdf_roles)
-        if received.facts.malware is not None:
-            await intake.alert_of_malware(desk, scope, held)
+        try:
+            await _refuse_malware(desk, scope, held)
+        except Refused:
             await remove(desk, scope, id)
-            raise Refused(door.judge_file(upload.name, received.facts, desk.profile, "/file"))
+            raise
+        found = _with_findings(desk, upload, held)
     if upload.announced not in (None, received.item.sha256):
         raise Clash(
             f"the parts of {id} are together a file with SHA-256 {received.item.sha256}, not {upload.announced}",
             code="GW-UPLOAD-OTHER",
         )
-    found = replace(
-        upload,
-        file=received.item,
-        signatures=verdicts[0] if verdicts else None,
-        expires_at=desk.clock.now() + KEPT,
-    )
     async with desk.store.begin(scope) as work:
         await work.uploads.get(id)
         await work.uploads.save(found)
@@ -169,6 +183,51 @@ async def take(
     if received.item.sha256 != upload.file.sha256:
         raise AlteredContent(f"what the content store has of {id} is not what came; send the file anew")
     return received
+
+
+def _new_upload(desk: OutDesk, scope: AgencyScope, announced: Announced, part_size: int) -> Upload:
+    now = desk.clock.now()
+    return Upload(
+        id=desk.clock.new_id("file_"),
+        agency_id=scope.agency_id,
+        name=announced.name,
+        size=announced.size,
+        part_size=part_size,
+        created_at=now,
+        created_by=scope.principal_id,
+        expires_at=now + KEPT,
+        announced=announced.sha256,
+    )
+
+
+def _with_findings(desk: OutDesk, upload: Upload, held: Tray) -> Upload:
+    """With what the only file of the tray was found to be."""
+    verdicts = judged(held, desk.profile.pdf_roles)
+    return replace(
+        upload,
+        file=held.received[0].item,
+        signatures=verdicts[0] if verdicts else None,
+        expires_at=desk.clock.now() + KEPT,
+    )
+
+
+def _refuse_never_carried(desk: OutDesk, name: str, size: int) -> None:
+    over = door.over_limit(name, size, size, desk.profile, "/size", whole=True)
+    over = over or door.check_name(name, "/name")
+    if over is not None:
+        raise Refused(Verdict(reasons=(over,)))
+
+
+def _refuse_changed(what: str, came: Digest, announced: Digest | None) -> None:
+    if announced not in (None, came):
+        raise BadForm(f"{what} arrived with SHA-256 {came}", code="GW-UPLOAD-DIGEST", hint="send it again")
+
+
+async def _refuse_malware(desk: OutDesk, scope: AgencyScope, held: Tray) -> None:
+    one = held.received[0]
+    if one.facts.malware is not None:
+        await intake.alert_of_malware(desk, scope, held)
+        raise Refused(door.judge_file(one.item.name, one.facts, desk.profile, "/file"))
 
 
 def missing_of(upload: Upload, parts: Sequence[UploadPart]) -> list[int]:
@@ -204,27 +263,3 @@ async def _content(
 
     async for piece in streamed(desk.pool, start()):
         yield piece
-
-
-async def _spooled(
-    desk: OutDesk, scratch: FileScratch, chunks: AsyncIterator[bytes], most: int
-) -> tuple[int, Digest]:
-    """Its size and digest; of one that is too long, as far as it was read."""
-    hasher, held, size, waiting = hashlib.sha256(), list[bytes](), 0, 0
-
-    def write(given: Sequence[bytes]) -> None:
-        for one in given:
-            hasher.update(one)
-            scratch.file.write(one)
-
-    async for chunk in chunks:
-        size += len(chunk)
-        if size > most:
-            return size, Digest.of_bytes(hasher.digest())
-        held.append(chunk)
-        waiting += len(chunk)
-        if waiting >= PIECE:
-            given, held, waiting = held, [], 0
-            await desk.pool.run(partial(write, given))
-    await desk.pool.run(partial(write, held))
-    return size, Digest.of_bytes(hasher.digest())

@@ -291,6 +291,12 @@ def secrecy_stamps(name: str, facts: FileFacts, profile: Profile, pointer: str) 
         yield reason(ReasonCode.SECRECY_STAMP, pointer, name=name, word=stamp)
 
 
+def unread_rest(name: str, facts: FileFacts, pointer: str) -> Iterator[Reason]:
+    """That a part of the first page of a lead file was not read, so that nothing is known of it."""
+    if facts.page_cut:
+        yield reason(ReasonCode.FIRST_PAGE_CUT, pointer, name=name)
+
+
 def _type(name: str, facts: FileFacts, profile: Profile, pointer: str) -> Iterator[Reason]:
     if not profile.accepts(facts.found_type):
         yield reason(ReasonCode.TYPE_NOT_ALLOWED, pointer, name=name, type=facts.found_type)

@@ -14,7 +14,7 @@ from gateway.domain.document import Kind
 from gateway.domain.proof import Finding
 from gateway.domain.registry import fold_code
 from gateway.domain.signatures import FileFacts
-from gateway.policy.door import check_declared, declares_secret, judge_file, secrecy_stamps
+from gateway.policy.door import check_declared, declares_secret, judge_file, secrecy_stamps, unread_rest
 from gateway.policy.first_page import PageStanding, judge_arrived
 from gateway.policy.profile import Profile
 from gateway.policy.texts import odd_subject
@@ -194,6 +194,7 @@ def _warnings(packet: ArrivedPacket, profile: Profile) -> Iterator[Reason]:
     found = lead.pages if lead is not None else None
     if lead is not None:
         yield from secrecy_stamps(packet.files[0].name, lead, profile, "/files/0")
+        yield from unread_rest(packet.files[0].name, lead, "/files/0")
     if packet.pages and found is not None and packet.pages != found:
         yield reason(
             ReasonCode.PAGES_DIFFER, "/pages", name=packet.files[0].name, stated=packet.pages, found=found

@@ -35,7 +35,14 @@ from gateway.domain.signatures import FileFacts, LegalValue
 from gateway.domain.text import nfc
 from gateway.domain.wall_clock import local
 from gateway.policy import first_page
-from gateway.policy.door import check_declared, judge_file, never_stored, over_limit, secrecy_stamps
+from gateway.policy.door import (
+    check_declared,
+    judge_file,
+    never_stored,
+    over_limit,
+    secrecy_stamps,
+    unread_rest,
+)
 from gateway.policy.profile import Profile
 from gateway.policy.texts import broken_fields, long_lists, odd_subject
 from gateway.policy.verdict import CONFIRMABLE, NOTHING, Reason, ReasonCode, Verdict, reason
@@ -288,8 +295,10 @@ def _file_warnings(draft: Draft, files: Sequence[tuple[FileItem, FileFacts]]) ->
     roles = {item.role for item, _ in files}
     if FileRole.LEAD in roles and FileRole.SOURCE not in roles:
         yield reason(ReasonCode.NO_SOURCE, "/files")
-    for item, facts in files:
+    for n, (item, facts) in enumerate(files):
         is_lead = item.role is FileRole.LEAD
+        if is_lead:
+            yield from unread_rest(item.name, facts, f"/files/{n}")
         if is_lead and draft.pages is not None and facts.pages is not None and draft.pages != facts.pages:
             yield reason(
                 ReasonCode.PAGES_DIFFER, "/pages", name=item.name, stated=draft.pages, found=facts.pages

@@ -69,6 +69,7 @@ class ReasonCode(StrEnum):
     UNSCANNED = "unscanned"
     PAGES_DIFFER = "pages-differ"
     NO_SOURCE = "no-source"
+    FIRST_PAGE_CUT = "first-page-cut"
     FIRST_PAGE_DIFFERS = "first-page-differs"
     FIRST_PAGE_OTHER = "first-page-other"
     # signatures on the lead file (R19 to R23)

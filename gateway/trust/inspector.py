@@ -227,6 +227,7 @@ class FileInspector:
             inflated_size=found.inflated,
             active=tuple(sorted(found.active)),
             first_page="\n".join(_words_of(page))[:_LONGEST_TEXT] if page is not None else "",
+            page_cut=page is not None and page.cut,
             page_fields=self._read_fields(page) if page is not None else None,
         )
 

@@ -1,25 +1,27 @@
 """Follows the drawing operators of a PDF page as far as text is concerned, and turns the codes that it shows into
 letters, where its font says which they are. In: a page or a form. Out: pieces of text, each with the matrix in force,
-its width and how it is drawn; and the places of pictures. Each operator is followed as it is parsed, so that the
-deadline, the number of steps and the bytes of one stream bound the parsing too. A font that does not say which letters
-it draws is not readable: its pieces have no text, and nothing is guessed. Part of `trust.pdf_layout`."""
+its width and how it is drawn; and the places of pictures. Each operator is followed as it is read, so that the number
+of steps, the bytes of all content and the deadline bound the reading too. A font that does not say which letters it
+draws is not readable: its pieces have no text, and nothing is guessed. Part of `trust.pdf_layout`."""
 
 from __future__ import annotations
 
-import io
 import time
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from operator import attrgetter
 from typing import Any
 
-from pypdf import PageObject
+from pypdf import PageObject, apply_configuration
 from pypdf._codecs.adobe_glyphs import adobe_glyphs
+from pypdf.errors import LimitReachedError
 from pypdf.generic import ArrayObject, ContentStream, DictionaryObject, StreamObject
 from pypdf.generic._font import Font
 
 from gateway.trust.pdf import LIBRARY
+from gateway.trust.pdf_content import tell_operators
 
 _MIDDLING = 500.0  # thousandths of the type size, where a font tells no width
 _BLACK = 600
@@ -98,8 +100,6 @@ def _descriptor(told: DictionaryObject) -> DictionaryObject:
     return found if isinstance(found, DictionaryObject) else DictionaryObject()
 
 
-MOST_STEPS = 300_000  # operators, and parts of lines that are shown in parts
-MOST_CONTENT = 4 * 1024 * 1024  # of one stream
 MOST_FONTS = 200
 _DEEPEST = 8
 _INVISIBLE = 3
@@ -113,6 +113,21 @@ UNIT: Matrix = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
 
 class EnoughError(Exception):
     """The deadline, or more than a document needs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageLimits:
+    """How far the content of one page is read, with the forms that it draws: `octets` of it, and so many `steps`:
+    operators that are about text, and parts of lines that are shown in parts."""
+
+    octets: int
+    steps: int
+
+
+IN_PASSING = PageLimits(octets=512 * 1024, steps=15_000)
+"""Where a document waits for it."""
+AT_LENGTH = PageLimits(octets=4 * 1024 * 1024, steps=300_000)
+"""Where a person asked for it, in a process for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,21 +157,29 @@ class _State:
     rise: float = 0.0
     mode: int = 0
 
+    def copy(self) -> _State:
+        return _State(*_VALUES(self))
+
+
+_VALUES = attrgetter(*[each.name for each in fields(_State)])
+
 
 @dataclass(slots=True)
 class Drawing:
     """Everything drawn until `until`, a `time.thread_time` value."""
 
     until: float
+    limits: PageLimits = AT_LENGTH
     pieces: list[Piece] = field(default_factory=list)
     pictures: list[Matrix] = field(default_factory=list)
     unread: bool = False
     _steps: int = 0
+    _octets: int = 0
     _fonts: dict[int, TextFont] = field(default_factory=dict)
 
     def page(self, page: PageObject) -> None:
-        content = page.get_contents()
-        if content is not None:
+        content = whole(page.get("/Contents"))
+        if isinstance(content, ArrayObject | StreamObject):
             self._draw(content, page.pdf, _resources(page), _State(), 0)
 
     def form(self, look: StreamObject, page: PageObject, matrix: Matrix) -> None:
@@ -177,7 +200,7 @@ class Drawing:
         def follow(operands: Any, operator: bytes) -> None:
             self.step()
             if operator == b"q" and len(kept) < 100:
-                kept.append(replace(pen.state))
+                kept.append(pen.state.copy())
             elif operator == b"Q" and kept:
                 pen.state = kept.pop()
             elif operator == b"Do" and depth < _DEEPEST:
@@ -188,7 +211,24 @@ class Drawing:
             else:
                 pen.hear(operator, operands)
 
-        _parse(ContentStream(content, pdf, "bytes"), follow)
+        octets, is_whole = self._content(content, pdf)
+        with suppress(*() if is_whole else LIBRARY):  # what was cut ends anywhere
+            tell_operators(octets, follow)
+        if not is_whole:
+            raise EnoughError
+
+    def _content(self, content: Any, pdf: Any) -> tuple[bytes, bool]:
+        """As much of it as may still be read, and whether that is all."""
+        most = self.limits.octets
+        try:
+            # These two the library unpacks slowly.
+            with apply_configuration(lzw_maximum_output_length=most, run_length_maximum_output_length=most):
+                octets = ContentStream(content, pdf).get_data()
+        except LimitReachedError as why:
+            raise EnoughError from why
+        left = most - self._octets
+        self._octets += len(octets)
+        return octets[:left], len(octets) <= left
 
     def _object(self, name: Any, pdf: Any, resources: DictionaryObject, state: _State, depth: int) -> None:
         one = _named(resources, "/XObject", name)
@@ -197,7 +237,7 @@ class Drawing:
         if one.get("/Subtype") == "/Image":
             self.pictures.append(state.matrix)
         elif one.get("/Subtype") == "/Form":
-            self._form(one, pdf, resources, replace(state), depth)
+            self._form(one, pdf, resources, state.copy(), depth)
 
     def _font(self, resources: DictionaryObject, name: Any) -> TextFont | None:
         told = _named(resources, "/Font", name)
@@ -211,28 +251,8 @@ class Drawing:
 
     def step(self) -> None:
         self._steps += 1
-        if self._steps > MOST_STEPS or (self._steps % 64 == 0 and time.thread_time() > self.until):
+        if self._steps > self.limits.steps or (self._steps % 64 == 0 and time.thread_time() > self.until):
             raise EnoughError
-
-
-class _Followed(list[tuple[Any, bytes]]):
-    """In place of the library's list of operators: takes each as it is parsed, and keeps none."""
-
-    def __init__(self, follow: Callable[[Any, bytes], None]) -> None:
-        self._follow = follow
-
-    def append(self, parsed: tuple[Any, bytes]) -> None:
-        self._follow(*parsed)
-
-
-def _parse(content: ContentStream, follow: Callable[[Any, bytes], None]) -> None:
-    octets = content.get_data()
-    is_cut = len(octets) > MOST_CONTENT
-    content.operations = _Followed(follow)
-    with suppress(*LIBRARY if is_cut else ()):
-        content._parse_content_stream(io.BytesIO(octets[:MOST_CONTENT]))
-    if is_cut:
-        raise EnoughError
 
 
 _NUMBERS = {b"Tc": "letter_gap", b"Tw": "word_gap", b"TL": "leading", b"Ts": "rise"}
@@ -323,7 +343,9 @@ class _Pen:
         if not text and not wide:
             return
         state = self.state
-        held = "".join(each for each in text if unicodedata.category(each) not in ("Cc", "Cf"))
+        held = text
+        if not text.isprintable():
+            held = "".join(each for each in text if unicodedata.category(each) not in ("Cc", "Cf"))
         matrix = product(product((1.0, 0.0, 0.0, 1.0, 0.0, state.rise), begun), state.matrix)
         self._drawing.pieces.append(
             Piece(
@@ -350,7 +372,7 @@ def product(a: Sequence[float], b: Sequence[float]) -> Matrix:
 
 
 def _six(operands: Any) -> Matrix:
-    told = tuple(float(each) for each in operands)
+    told = tuple(map(float, operands))
     if len(told) != 6:
         raise ValueError("a matrix has six numbers")
     return told

@@ -19,7 +19,15 @@ from pypdf.generic import ArrayObject, DictionaryObject, StreamObject
 
 from gateway.domain.pdf import Area, Ink, PageSheet, PdfText, Size, TextRun
 from gateway.trust.pdf import LIBRARY, bounded, opened_pdf
-from gateway.trust.pdf_drawing import Drawing, EnoughError, Piece, product, whole
+from gateway.trust.pdf_drawing import (
+    AT_LENGTH,
+    IN_PASSING,
+    Drawing,
+    EnoughError,
+    PageLimits,
+    Piece,
+    whole,
+)
 
 Rect = tuple[float, float, float, float]
 # By rotation: what the picture's own axes become in user space, so that it stands upright on the turned page.
@@ -121,21 +129,22 @@ def read_text(stream: BinaryIO, seconds: float = _SECONDS) -> PdfText:
             reader = opened_pdf(stream)
             if reader is None:
                 return PdfText(fault="PDF-UNREADABLE", detail="the file is encrypted")
-            return _Reading(time.thread_time() + seconds).told(reader)
+            return _Reading(time.thread_time() + seconds, AT_LENGTH).told(reader)
     except LIBRARY as why:
         return PdfText(fault="PDF-UNREADABLE", detail=f"{type(why).__name__}: {why}"[:500])
 
 
 def read_page(page: PageObject, seconds: float) -> PdfText:
-    """The text of one page, as its first, as far as it goes within that time. Never raises for what it holds."""
-    return _Reading(time.thread_time() + seconds).one(page)
+    """The text of one page, as its first, while a document waits for it: `cut` where the page has more than is read then.
+    Never raises for what it holds."""
+    return _Reading(time.thread_time() + seconds, IN_PASSING).one(page)
 
 
 class _Reading:
     """Page after page, until there is enough."""
 
-    def __init__(self, until: float) -> None:
-        self._until = until
+    def __init__(self, until: float, limits: PageLimits) -> None:
+        self._until, self._limits = until, limits
         self._runs: list[TextRun] = []
         self._sideways: list[str] = []
         self._letters = 0
@@ -157,14 +166,18 @@ class _Reading:
 
     def one(self, page: PageObject) -> PdfText:
         sheets: tuple[PageSheet, ...] = ()
-        with suppress(EnoughError, *LIBRARY, MemoryError):
+        cut = False
+        try:
             sheets = (self._page(page, 1),)
-        cut = not sheets
+        except (EnoughError, MemoryError):
+            cut = True
+        except LIBRARY:
+            pass
         return PdfText(sheets=sheets, runs=tuple(self._runs), sideways=tuple(self._sideways), cut=cut)
 
     def _page(self, page: PageObject, number: int) -> PageSheet:
         frame = PageFrame.of(page)
-        drawn, unread = Drawing(self._until), False
+        drawn, unread = Drawing(self._until, self._limits), False
         try:
             drawn.page(page)
         except LIBRARY:
@@ -175,13 +188,15 @@ class _Reading:
         scanned = any(_is_scan(frame, _picture_area(frame, each)) for each in drawn.pictures)
         ink = Ink.RECOGNISED if scanned else Ink.PRINTED
         self._keep(drawn.pieces, frame, number, ink)
-        added = Drawing(self._until)
-        for look, matrix in _looks(page):
-            try:
-                added.form(look, page, matrix)
-            except LIBRARY:
-                unread = True
-        self._keep(added.pieces, frame, number, Ink.ADDED)
+        added = Drawing(self._until, self._limits)
+        try:
+            for look, matrix in _looks(page):
+                try:
+                    added.form(look, page, matrix)
+                except LIBRARY:
+                    unread = True
+        finally:
+            self._keep(added.pieces, frame, number, Ink.ADDED)
         unread = unread or drawn.unread or added.unread
         return PageSheet(number=number, size=frame.size, unread=unread)
 
@@ -303,8 +318,10 @@ def _is_scan(frame: PageFrame, area: Area) -> bool:
 
 def _seen(frame: PageFrame, matrix: tuple[float, ...], box: Rect) -> Area:
     """A box of a matrix's own space, as it is seen on the page."""
-    points = [product((1, 0, 0, 1, x, y), matrix)[4:] for x in box[::2] for y in box[1::2]]
-    across, along = [x for x, _ in points], [y for _, y in points]
+    a, b, c, d, e, f = matrix
+    points = [(x, y) for x in box[::2] for y in box[1::2]]
+    across = [x * a + y * c + e for x, y in points]
+    along = [x * b + y * d + f for x, y in points]
     area = frame.area((min(across), min(along), max(across), max(along)))
     return Area(
         left=round(area.left, 2),

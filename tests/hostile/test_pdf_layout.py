@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import cProfile
 import io
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pypdf import PdfReader
 
+from gateway.domain.pdf import PdfText
 from gateway.policy.pdf_fields import read_fields
-from gateway.trust.pdf_layout import MOST_HEAD, MOST_RUNS, MOST_TAIL, read_text
+from gateway.trust.pdf_drawing import IN_PASSING
+from gateway.trust.pdf_layout import MOST_HEAD, MOST_RUNS, MOST_TAIL, read_page, read_text
 from gateway.trust.pdf_signatures.sandbox import PdfLimits, PdfSandbox
-from tests.support import pdfs
+from gateway_labs.demo import stage
+from tests.support import letters, packets, pdfs
 from tests.support.cases import Cases
 from tests.support.letters import LETTER, Text, page, paper
 from tests.support.pdf_pages import assembled
@@ -105,6 +111,70 @@ def test_a_page_is_left_while_it_is_parsed_and_says_that_it_was(name: str) -> No
     assert time.thread_time() - began < 3.0
     assert (told.cut, told.sheets) == (True, ())
     assert told.runs[0].text.startswith("first")
+
+
+def in_passing(pdf: bytes) -> PdfText:
+    """The first page, as it is read while a document waits; time is no matter."""
+    return read_page(PdfReader(io.BytesIO(pdf)).pages[0], seconds=600.0)
+
+
+def test_usual_pages_are_read_whole_while_a_document_waits(cases: Cases) -> None:
+    cast = stage.cast()
+    files = {path.name: path.read_bytes() for path in Path("tests/samples").glob("*.pdf")}
+    files |= {f"letter {n}": each.pdf for n, each in enumerate(letters.samples())}
+    files |= {key: cast.file(key, 0, packets.TODAY) for key in cast.data["documents"]}
+    files["a drawing"] = drawn("0.5 w 10 20 m 30 40 l S 1 0 0 rg 5 5 9 9 re f\n" * 10_000 + FIRST + " ET")
+    for name, pdf in files.items():
+        with cases.case(name):
+            told = in_passing(pdf)
+            assert (told.cut, len(told.sheets)) == (False, 1)
+            assert told.runs == tuple(run for run in read_text(io.BytesIO(pdf)).runs if run.page == 1)
+
+
+def test_of_a_page_with_more_than_pages_have_the_beginning_is_read_and_as_much_on_every_machine(
+    cases: Cases,
+) -> None:
+    packed = zlib.compress(f"{FIRST} ET {' ' * 9_000_000}".encode())
+    form = "<< /Type /XObject /Subtype /Form /BBox [0 0 9 9] /Length 10000 >>\nstream\n" + " " * 10_000
+    for name, pdf in {
+        "a megabyte of text": drawn(f"{FIRST} {'1 0 0 1 9 9 Tm (a) Tj ' * 45_000} ET"),
+        "a line in very many parts": drawn(f"{FIRST} [{'(a) 900 ' * 60_000}] TJ ET"),
+        "a drawing without end": drawn(f"{FIRST} ET {'10 20 m 30 40 l S ' * 60_000}"),
+        "a form drawn again and again": drawn(
+            f"{FIRST} ET {'/Fm Do ' * 100}",
+            "/Font << /F1 3 0 R >> /XObject << /Fm 6 0 R >>",
+            f"{form}\nendstream",
+        ),
+        "a stream that grows": drawn("x").replace(
+            b"<< /Length 1 >>\nstream\nx\n",
+            b"<< /Filter /FlateDecode /Length %d >>\nstream\n%b\n" % (len(packed), packed),
+        ),
+    }.items():
+        with cases.case(name):
+            told = in_passing(pdf)
+            assert (told.cut, told.sheets) == (True, ())
+            assert len(told.runs) <= IN_PASSING.steps
+            assert read_fields(told).number.value is None
+            if name != "a stream that grows":
+                assert told.runs[0].text.startswith("first")
+                assert in_passing(pdf) == told
+
+
+# Calls of functions, with room for those of another version of Python or of the library.
+MOST_CALLS = {"a usual page": 280_000, "a megabyte of text": 800_000, "half a megabyte of drawing": 2_000}
+
+
+def test_reading_a_page_takes_no_more_calls_than_it_did(cases: Cases) -> None:
+    for name, pdf in {
+        "a usual page": Path("tests/samples/bao-cao.pdf").read_bytes(),
+        "a megabyte of text": drawn(f"{FIRST} {'1 0 0 1 9 9 Tm (a) Tj ' * 45_000} ET"),
+        "half a megabyte of drawing": drawn(f"{FIRST} ET {'10 20 m 30 40 l S ' * 28_000}"),
+    }.items():
+        with cases.case(name):
+            page = PdfReader(io.BytesIO(pdf)).pages[0]
+            counted = cProfile.Profile()
+            counted.runcall(read_page, page, seconds=600.0)
+            assert sum(entry.callcount for entry in counted.getstats()) <= MOST_CALLS[name]
 
 
 def test_of_a_file_pages_within_the_limits_and_lines_on_the_page_alone_are_read() -> None:

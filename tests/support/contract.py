@@ -33,7 +33,8 @@ def validator(schema: Mapping[str, Any]) -> Draft202012Validator:
 
 # What every answer of HTTP may have, and what keeps browsers from harm.
 _COMMON = frozenset(
-    {"content-type", "content-length", "date", "server", "connection", "vary", "transfer-encoding"}
+    {"content-type", "content-length", "content-encoding", "transfer-encoding"}
+    | {"date", "server", "connection", "vary"}
     | {name.lower() for name in HEADERS}
 )
 

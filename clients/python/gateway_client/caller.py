@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -81,6 +81,7 @@ class Caller:
     ) -> Any:  # Any: JSON, of the shape that the API promises
         """The JSON of a good answer."""
         turns = (patience or self.patience).begin(ask.name)
+        ask = replace(ask, headers={"Accept-Encoding": "gzip", **ask.headers})
         while True:
             try:
                 with self.open(ask, turns) as answer:

@@ -114,8 +114,8 @@ class Client:
         return told
 
     def upload(self, file: File, name: str | None = None) -> UploadOut:
-        """A file in parts, for a message to name in `files`: `{"id": …, "role": "lead"}`. With a `name` of yours a later
-        call with the same file goes on where this one stopped."""
+        """A file, in parts where it is large, for a message to name in `files`: `{"id": …, "role": "lead"}`. With a `name`
+        of yours a later call with the same file goes on where this one stopped."""
         return uploads.upload(self._caller, file, self._part_size, name)
 
     def message(self, id: str) -> Message:

@@ -8,6 +8,7 @@ import http.client
 import ssl
 import threading
 import time
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,7 @@ _PIECE = 256 * 1024
 _IDLE_S = 10.0
 _MOST_IDLE = 16
 _MOST_TEXT = 64 * 1024 * 1024
+_GZIP = 16 + zlib.MAX_WBITS
 
 
 class RequestBody(Protocol):
@@ -114,12 +116,19 @@ class Answer:
         self._whole = True
 
     def text(self) -> bytes:
-        """The whole body, where that is a text."""
+        """The whole body, where that is a text; unpacked where it came packed."""
+        is_packed = (self._raw.getheader("Content-Encoding") or "").strip().lower() == "gzip"
+        unpacker = zlib.decompressobj(_GZIP) if is_packed else None
         held = bytearray()
-        for piece in self.pieces():
-            held += piece
-            if len(held) > _MOST_TEXT:
-                raise BadAnswer(f"the answer is longer than {_MOST_TEXT} bytes")
+        try:
+            for piece in self.pieces():
+                held += piece if unpacker is None else unpacker.decompress(piece, _MOST_TEXT + 1 - len(held))
+                if len(held) > _MOST_TEXT:
+                    raise BadAnswer(f"the answer is longer than {_MOST_TEXT} bytes")
+        except zlib.error as why:
+            raise BadAnswer(f"the answer cannot be unpacked: {why}") from why
+        if unpacker is not None and not unpacker.eof:
+            raise BadAnswer("the packed answer is not whole")
         return bytes(held)
 
     def close(self) -> None:

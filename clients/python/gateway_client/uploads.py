@@ -1,6 +1,6 @@
-"""Large files, sent in parts before the message that carries them. In: a file. Out: the id by which a message names it. A
-part that broke off is sent again, and no other; a program that was started anew goes on with what the node already has,
-as long as it names the upload in the same way."""
+"""Files, sent before the message that carries them: whole in one call, or a large one in parts. In: a file. Out: the id by
+which a message names it. A part that broke off is sent again, and no other; a program that was started anew goes on
+with what the node already has, as long as it names the upload in the same way."""
 
 from __future__ import annotations
 
@@ -27,6 +27,8 @@ LOOK_S = 300.0
 def upload(caller: Caller, file: File, part_size: int, name: str | None = None) -> UploadOut:
     """The complete upload. `name` is the caller's own name of this upload, by which a later try finds it again."""
     size, sha256 = file.size, file.sha256()
+    if size <= part_size:
+        return _whole(caller, file, sha256)
     part_size = max(part_size, -(-size // _MOST_PARTS))
     said = {"name": file.name, "size": size, "sha256": sha256, "part_size": part_size}
     held = _begun(caller, said, name)
@@ -44,6 +46,30 @@ def upload(caller: Caller, file: File, part_size: int, name: str | None = None) 
     return done
 
 
+def _whole(caller: Caller, file: File, sha256: str) -> UploadOut:
+    """In one call; the node knows the same file again."""
+    with file.opened() as source:
+        content = source.read()
+    headers = {"Content-Type": OCTETS, "Content-Digest": _digest_of(bytes.fromhex(sha256))}
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise ChangedContent(f"{file.name} changed while it was sent")
+    ask = Ask(
+        method="PUT",
+        path="/uploads/file",
+        query={"name": file.name},
+        body=InMemory(content),
+        headers=headers,
+        wait_s=LOOK_S,
+    )
+    done: UploadOut = caller.tell(ask)
+    return done
+
+
+def _digest_of(sha256: bytes) -> str:
+    """As the header says it (RFC 9530)."""
+    return f"sha-256=:{base64.b64encode(sha256).decode()}:"
+
+
 def _begun(caller: Caller, said: dict[str, object], name: str | None) -> UploadOut:
     """As it stands at the node now: a repeat under the same name is answered with what was true in the beginning."""
     told = "|".join(map(str, (name, *said.values())))
@@ -59,8 +85,7 @@ def _begun(caller: Caller, said: dict[str, object], name: str | None) -> UploadO
 
 
 def _send_part(caller: Caller, id: str, n: int, part: bytes) -> None:
-    digest = base64.b64encode(hashlib.sha256(part).digest()).decode()
-    headers = {"Content-Type": OCTETS, "Content-Digest": f"sha-256=:{digest}:"}
+    headers = {"Content-Type": OCTETS, "Content-Digest": _digest_of(hashlib.sha256(part).digest())}
     path = path_of("uploads", id, "parts", n)
     try:
         caller.tell(Ask(method="PUT", path=path, body=InMemory(part), headers=headers))

@@ -1,6 +1,6 @@
-"""Files that come in parts before the message that carries them. In: what is to come, parts as raw bytes in any order, and
-the word that all are there. Out: which parts the node has on disk; at the end the file as it was found to be, for a
-message to name by its id."""
+"""Files that come before the message that carries them. In: what is to come, parts as raw bytes in any order, and the word
+that all are there; or a whole file as the body of one call. Out: which parts the node has on disk; at the end the file
+as it was found to be, for a message to name by its id."""
 
 from __future__ import annotations
 
@@ -41,6 +41,10 @@ class UploadIn(Asked):
         le=MOST_PART,
         description="Bytes of each part but the last; the node names it where absent",
     )
+
+
+class FileQuery(Asked):
+    name: Name = Field(description="Of the file, with its ending")
 
 
 class PartOut(Told):
@@ -116,6 +120,29 @@ async def create_upload(call: Call, asked: UploadIn) -> web.Response:
     answer = await once(call, act, status=201)
     answer.headers["Location"] = f"{BASE}/uploads/{json.loads(answer.text or '')['id']}"
     return answer
+
+
+@ROUTES(
+    "PUT /uploads/file",
+    "A whole file in one call, as raw bytes",
+    text="For a file that a line carries in one go. 200 means that it is on disk, and complete: a message names its `id`. "
+    "The same file under the same name again is harmless, and answered with the same `id`. With `Content-Digest: "
+    "sha-256=:…:` (RFC 9530) a file that was changed on its way is refused.",
+    body=Body.RAW,
+    takes=OCTETS,
+    fails=(409, 413, 415, 422),
+)
+async def put_upload(call: Call, query: FileQuery) -> UploadOut:
+    asking.need_type(call.request, OCTETS)
+    upload = await uploads.put(
+        call.deps.out,
+        call.scope(),
+        query.name,
+        call.request.content_length,
+        asking.streamed_body(call.request, call.deps.options.upload_s),
+        _announced(call.request.headers.get("Content-Digest", "")),
+    )
+    return _told(call, *await uploads.present(call.deps.out, call.scope(), upload.id))
 
 
 @ROUTES("GET /uploads", "Uploads that are kept, the oldest first; 100 at most")

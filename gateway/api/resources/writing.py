@@ -12,9 +12,7 @@ stored."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -189,14 +187,8 @@ async def _change(call: Call, kind: Kind, model: type[UpdateIn] | type[ReplaceIn
 async def create_from_envelope(call: Call, query: EnvelopeQuery) -> web.Response:
     asking.need_type(call.request, *_MEDIA)
     async with tray(call.deps.out) as held:
-        hasher = hashlib.sha256()
-
-        async def counted() -> AsyncIterator[bytes]:
-            async for chunk in asking.streamed_body(call.request, call.deps.options.upload_s):
-                hasher.update(chunk)
-                yield chunk
-
-        came = await brought.take(call.deps.out, call.scope(), held, counted(), query.into(brought.Besides))
+        body = asking.streamed_body(call.request, call.deps.options.upload_s)
+        came = await brought.take(call.deps.out, call.scope(), held, body, query.into(brought.Besides))
         told = query.model_dump(mode="json") | {"envelope": came.digest}
         call = replace(call, canonical=json.dumps(told, sort_keys=True, separators=(",", ":")))
         rendering = Rendering(call)

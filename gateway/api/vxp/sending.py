@@ -31,8 +31,9 @@ from gateway.errors import Clash
 from gateway.incoming import act, status_files
 from gateway.outgoing import brought, brought_change, recall
 from gateway.outgoing.accept import accept, content_digest
-from gateway.outgoing.brought import Brought, Spooled
+from gateway.outgoing.brought import Brought
 from gateway.outgoing.intake import Accepted, Once, Order, Tray, tray
+from gateway.outgoing.spooling import Spool
 from gateway.policy.verdict import ReasonCode
 from gateway.store.work import SqlWork
 
@@ -55,42 +56,36 @@ async def send(call: VxpCall) -> web.Response:
         return answers.well(DocId=await _send(call, agency, held, spooled, model))
 
 
-async def _spooled(call: VxpCall, held: Tray) -> Spooled:
+async def _spooled(call: VxpCall, held: Tray) -> Spool:
     """Without the line end that the library writes behind the file, unless the digest says that it is the file's own."""
     body = _Body(asking.streamed_body(call.request, call.deps.api.options.upload_s))
-    spooled = await brought.spool(call.deps.api.out, held, body.pieces())
+    spool = await brought.spool(call.deps.api.out, held, body.pieces())
+    # A line end may be the file's own, which changes nothing that it says.
+    meant = [spool.digest(), spool.digest(body.end)]
     said = call.said.get("hash-file", "").strip().lower()
-    if said not in body.digests():
+    if said not in {each for digest in meant for each in vxp.digests(digest.raw)}:
         raise BadCall("bad-file", RequestFault(code="vxp-hash"))
-    return spooled
+    return spool
 
 
 class _Body:
-    """Bytes as they come, but for a line end behind them."""
+    """Bytes as they come, but for a line end behind them, which is `end`."""
 
     def __init__(self, chunks: AsyncIterator[bytes]) -> None:
         self._chunks = chunks
-        self._hash = hashlib.sha256()
-        self._end = b""
+        self.end = b""
 
     async def pieces(self) -> AsyncIterator[bytes]:
         held = b""
         async for chunk in self._chunks:
-            held += chunk
-            ready, held = held[:-2], held[-2:]
-            self._hash.update(ready)
-            yield ready
+            came = held + chunk
+            held = next((end for end in (vxp.LINE_END, vxp.LINE_END[:1]) if came.endswith(end)), b"")
+            if ready := came[: len(came) - len(held)]:
+                yield ready
         if held == vxp.LINE_END:
-            self._end = held
-            return
-        self._hash.update(held)
-        yield held
-
-    def digests(self) -> frozenset[str]:
-        """All that may be meant; a line end may be the file's own, which changes nothing that it says."""
-        whole = self._hash.copy()
-        whole.update(self._end)
-        return frozenset({*vxp.digests(self._hash.digest()), *vxp.digests(whole.digest())})
+            self.end = held
+        elif held:
+            yield held
 
 
 def _sender(call: VxpCall, model: Envelope) -> HostedAgency:
@@ -105,7 +100,7 @@ def _sender(call: VxpCall, model: Envelope) -> HostedAgency:
     return agency
 
 
-async def _send(call: VxpCall, agency: HostedAgency, held: Tray, spooled: Spooled, model: Envelope) -> str:
+async def _send(call: VxpCall, agency: HostedAgency, held: Tray, spooled: Spool, model: Envelope) -> str:
     only = vxp.named_recipients(call.said.get("to", ""))
     if only is None:
         raise bad_value("", '["CODE", …]', "to")

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from functools import lru_cache, partial
+from functools import cache, partial
 from typing import Protocol
 
 from aiohttp import web
 
 from gateway import __version__
+from gateway.api.compression import takes_gzip
 from gateway.api.entry import Entry
 from gateway.domain.wall_clock import VIETNAM
 from gateway.errors import GatewayError
@@ -117,7 +118,7 @@ async def _icon(request: web.Request) -> web.Response:
 
 async def _static_file(request: web.Request) -> web.Response:
     name = request.path.rpartition("/")[2]
-    packed = "gzip" in request.headers.get("Accept-Encoding", "")
+    packed = takes_gzip(request.headers.get("Accept-Encoding", ""))
     headers = {
         "Content-Type": f"{answers.STATIC[name]}; charset=utf-8",
         "Cache-Control": _KEPT_BY_BROWSERS if request.query.get("v") else "public, max-age=3600",
@@ -129,7 +130,7 @@ async def _static_file(request: web.Request) -> web.Response:
     return web.Response(body=_packed(name) if packed else answers.static_bytes(name), headers=headers)
 
 
-@lru_cache(maxsize=8)
+@cache
 def _packed(name: str) -> bytes:
     return gzip.compress(answers.static_bytes(name), 9, mtime=0)
 

@@ -148,7 +148,7 @@ async def _typed(reader: MultipartReader, limit: int) -> Form:
     pairs, left, passed = list[tuple[str, str]](), limit, 0
     while left > 0 and len(pairs) < _MOST_FIELDS and (part := await reader.next()) is not None:
         if not isinstance(part, BodyPartReader) or part.filename is not None:
-            while isinstance(part, BodyPartReader) and (piece := await part.read_chunk(65_536)):
+            while isinstance(part, BodyPartReader) and (piece := await part.read_chunk()):
                 passed += len(piece)
                 if passed > MOST_PASSED:
                     return _form(pairs)
@@ -171,7 +171,7 @@ async def _held(part: BodyPartReader, limit: int) -> bytearray:
 
 async def hold(part: BodyPartReader, held: bytearray, limit: int, told: str) -> None:
     """Adds the bytes of a part; `told` says what is wrong with more than so many."""
-    while piece := await part.read_chunk(65_536):
+    while piece := await part.read_chunk():
         held += piece
         if len(held) > limit:
             raise BadForm(told, code="GW-FORM-SIZE")

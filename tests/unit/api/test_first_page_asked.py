@@ -18,9 +18,10 @@ from gateway.errors import Refused
 from gateway.office.domain.listing import doubt_of, incoming_line, may_be_taken, note_of
 from gateway.office.letters.received import doubt
 from gateway.outgoing.intake import Order
-from tests.support import first_pages
+from tests.support import first_pages, letters
 from tests.support.api import DEPARTMENT, PROVINCE, Answer, Door, form, meta
 from tests.support.node import Town
+from tests.support.packets import TODAY
 
 OTHER = first_pages.printed("16", subject=first_pages.OTHER)
 CONFIRMED = ["first-page-other"]
@@ -43,6 +44,23 @@ async def test_the_api_asks_about_two_differences_and_warns_of_one(door: Door) -
     assert [each["pointer"] for each in one.json["warnings"] if each["type"] == "first-page-differs"] == [
         "/number"
     ]
+
+
+async def test_a_first_page_that_is_not_read_to_its_end_says_so_to_both_sides(door: Door) -> None:
+    letter = letters.page(letters.Letter(number="16", symbol="STD-VP", issued_on=TODAY))
+    heavy = letters.paper([[*letter, *[letters.Text("x", 300.0, 500.0)] * 10_000]])
+
+    sent = await door.ask("POST", "/messages", once="1", data=form(meta(), [("lead", "a.pdf", heavy)]))
+    await door.carry()
+
+    assert sent.status == 202, str(sent)
+    (told,) = [each for each in sent.json["warnings"] if each["type"] == "first-page-cut"]
+    assert told["pointer"] == "/files/0"
+    (item,) = (await door.ask("GET", "/inbox", agency=PROVINCE)).json["data"]
+    (arrived,) = [each for each in await door.town.incoming(PROVINCE) if each.id == item["id"]]
+    assert arrived.checks["first_page"] == "unread"
+    assert "first-page-cut" in arrived.checks["warnings"]
+    assert arrived.state == InState.NEW
 
 
 async def test_the_command_line_asks_too(door: Door, tmp_path: Path) -> None:

@@ -7,16 +7,21 @@ import base64
 import hashlib
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from pypdf import PdfWriter
 
+from gateway.api.deps import ApiOptions
 from gateway.domain.account import ApiScope
 from gateway.domain.upload import MIB, MOST_OF_AGENCY
+from gateway.settings import Settings
 from gateway.workers.clocks import Clocks
+from tests.support import api
 from tests.support.api import DEPARTMENT, PDF, PROVINCE, Answer, Door, form, meta
 
 OCTETS = {"Content-Type": "application/octet-stream"}
@@ -223,6 +228,119 @@ async def test_another_file_than_was_announced_is_not_completed(door: Door) -> N
     most = (await door.ask("GET", "/limits")).json["max_file_bytes"]
     large = await door.ask("POST", "/uploads", json={"name": "15.pdf", "size": most + 1}, once="1")
     assert (large.status, large.json["errors"][0]["code"]) == (413, "file-too-large")
+
+
+def digest_of(raw: bytes) -> str:
+    return f"sha-256=:{base64.b64encode(hashlib.sha256(raw).digest()).decode()}:"
+
+
+async def put_whole(door: Door, raw: bytes, name: str = "15.pdf", **headers: str) -> Answer:
+    sent = OCTETS | {header.replace("_", "-"): text for header, text in headers.items()}
+    return await door.ask("PUT", "/uploads/file", params={"name": name}, data=io.BytesIO(raw), headers=sent)
+
+
+async def test_a_whole_file_comes_in_one_call_and_a_document_names_it(door: Door) -> None:
+    """A small one, and one that is larger than what is held; again is the same upload."""
+    for n, raw in enumerate((PDF, large())):
+        came = await put_whole(door, raw, f"b\u00e1o c\u00e1o {n}.pdf", Content_Digest=digest_of(raw))
+        again = await put_whole(door, raw, f"b\u00e1o c\u00e1o {n}.pdf")
+        other = await put_whole(door, raw, "other.pdf")
+
+        assert came.status == 200, came
+        told = came.json
+        assert (told["complete"], told["missing"], told["size"]) == (True, [], len(raw))
+        assert told["file"]["sha256"] == hashlib.sha256(raw).hexdigest()
+        assert (told["file"]["type"], told["file"]["signatures"]["verdict"]) == ("pdf", "unsigned")
+        assert again.json["id"] == told["id"] != other.json["id"]
+        assert (await door.ask("GET", f"/uploads/{told['id']}")).json["parts"] == told["parts"]
+
+        said = meta(number=str(15 + n), files=[{"id": told["id"], "role": "lead"}])
+        sent = await door.ask("POST", "/messages", json=said, once=str(n))
+        assert (await door.ask("DELETE", f"/uploads/{told['id']}")).status == 200
+        assert sent.status == 202, sent
+        assert sent.json["files"][0]["name"] == f"b\u00e1o c\u00e1o {n}.pdf"
+        assert (await door.ask("GET", f"/messages/{sent.json['id']}/files/1")).raw == raw
+
+
+async def test_a_whole_file_that_is_not_what_it_should_be_leaves_nothing(door: Door) -> None:
+    most = (await door.ask("GET", "/limits")).json["max_file_bytes"]
+    for raw, name, headers, status, code in (
+        (PDF, "15.pdf", {"Content_Digest": digest_of(b"other")}, 400, "GW-UPLOAD-DIGEST"),
+        (PDF, "15.pdf", {"Content_Digest": "sha-256=:AAAA:"}, 400, None),
+        (PDF, "15.pdf", {"Content_Type": "application/pdf"}, 415, None),
+        (PDF, "15.pdf", {"Content_Encoding": "gzip"}, 415, None),
+        (PDF, "", {}, 400, None),
+        (PDF, "a\nb.pdf", {}, 400, None),
+        (PDF, "x" * 300, {}, 400, None),
+        (PDF, "...", {}, 422, None),
+        (bytes(most + 1), "15.pdf", {}, 413, None),
+    ):
+        answer = await put_whole(door, raw, name, **headers)
+        assert answer.status == status, answer
+        assert code in (None, answer.json["code"])
+    assert (await door.ask("PUT", "/uploads/file", data=b"x", headers=OCTETS)).status in (400, 422)
+    assert (await door.ask("GET", "/uploads")).json["data"] == []
+    assert kept_files(door) == []
+
+
+async def test_a_whole_file_without_a_length_is_counted_while_it_comes(
+    blank_node: Path, tmp_path: Path
+) -> None:
+    async def flowing(count: int) -> AsyncIterator[bytes]:
+        for _ in range(count):
+            yield bytes(MIB)
+
+    def small(settings: Settings) -> Settings:
+        return replace(settings, limits=replace(settings.limits, file_mb=2))
+
+    async with api.opened(blank_node, tmp_path / "node", change=small) as door:
+        sent = {"name": "a.txt"}
+        answer = await door.ask("PUT", "/uploads/file", data=flowing(64), headers=OCTETS, params=sent)
+        assert (answer.status, answer.json["errors"][0]["code"]) == (413, "file-too-large")
+        good = await door.ask("PUT", "/uploads/file", data=flowing(1), headers=OCTETS, params=sent)
+        assert (good.status, good.json["size"]) == (200, MIB)
+        assert len((await door.ask("GET", "/uploads")).json["data"]) == 1
+
+
+async def test_half_a_whole_file_and_one_that_drips_leave_nothing(blank_node: Path, tmp_path: Path) -> None:
+    async def dripping() -> AsyncIterator[bytes]:
+        yield PDF[:10]
+        await asyncio.Event().wait()
+
+    async with api.opened(blank_node, tmp_path / "node", ApiOptions(upload_s=0.2)) as door:
+        sent = {"name": "a.pdf"}
+        slow = await door.ask("PUT", "/uploads/file", data=dripping(), headers=OCTETS, params=sent)
+        assert slow.status == 408
+
+        host, port = door.client.server.host, door.client.server.port
+        _, writer = await asyncio.open_connection(host, port)
+        head = f"PUT /api/v1/uploads/file?name=a.pdf HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer "
+        writer.write(
+            f"{head}{door.keys[DEPARTMENT]}\r\nContent-Length: {len(PDF)}\r\n\r\n".encode() + PDF[:-1]
+        )
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+
+        assert (await door.ask("GET", "/uploads")).json["data"] == []
+        assert kept_files(door) == []
+
+
+async def test_whole_files_sent_at_once_are_each_one_upload_at_least_and_count_among_the_hundred(
+    door: Door,
+) -> None:
+    same = await asyncio.gather(*(put_whole(door, PDF) for _ in range(4)))
+    assert {each.status for each in same} == {200}
+    there = (await door.ask("GET", "/uploads")).json["data"]
+    assert {each.json["id"] for each in same} <= {each["id"] for each in there}
+
+    for n in range(MOST_OF_AGENCY - len(there)):
+        await begun(door, once=str(n))
+    full = await put_whole(door, PDF, "one more.pdf")
+    known = await put_whole(door, PDF)
+
+    assert (full.status, full.json["code"]) == (409, "GW-UPLOAD-MOST")
+    assert known.status == 200
 
 
 async def test_an_upload_is_its_agencys_alone(door: Door) -> None:

@@ -3,6 +3,7 @@ key goes nowhere else."""
 
 from __future__ import annotations
 
+import gzip
 import json
 import threading
 from collections.abc import Callable
@@ -24,6 +25,7 @@ from gateway_client import (
     NodeTrouble,
     Patience,
     TooManyCalls,
+    line,
 )
 from gateway_client.downloads import download
 from gateway_client.errors import of_answer, seconds_of
@@ -275,3 +277,24 @@ async def test_a_file_that_changes_while_it_is_sent_is_not_sent(
     path.write_bytes(b"%PDF")
     with pytest.raises(ChangedContent):
         b"".join(body)
+
+
+def packed(raw: bytes) -> Answering:
+    headers = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
+    return lambda _: web.Response(body=raw, headers=headers)
+
+
+async def test_a_packed_answer_is_unpacked_as_far_as_a_text_may_be_long(
+    scripted: Scripted, waits: Waits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = gzip.compress(json.dumps({"name": "qlvb" * 10_000}).encode())
+    scripted.script = [packed(whole)]
+    with client(scripted, waits) as asked:
+        assert (await apart(asked.me))["name"] == "qlvb" * 10_000
+    assert scripted.came[0].headers["Accept-Encoding"] == "gzip"
+
+    monkeypatch.setattr(line, "_MOST_TEXT", 10_000)
+    for raw in (whole, whole[:-9], b"no gzip"):
+        scripted.script = [packed(raw)]
+        with client(scripted, waits) as asked, pytest.raises(BadAnswer):
+            await apart(asked.me)

@@ -156,6 +156,21 @@ async def test_an_upload_goes_on_in_another_program_with_the_parts_that_are_miss
     assert sent["files"][0]["sha256"] == hashlib.sha256(large()).hexdigest()
 
 
+async def test_a_small_file_is_uploaded_in_one_call_and_again_is_the_same(
+    door: Door, line: TcpProxy, waits: Waits
+) -> None:
+    file = File(content=PDF, name="báo cáo.pdf")
+    waits.then = line.heal
+    with client_over(line, await door.key(DEPARTMENT), waits.patience()) as client:
+        line.cut_after(500)
+        first = await apart(lambda: client.upload(file))
+        again = await apart(lambda: client.upload(file, "mine"))
+        sent = await apart(lambda: client.send({**meta(), "files": [{"id": first["id"], "role": "lead"}]}))
+
+    assert (first["complete"], first["name"], again["id"]) == (True, "báo cáo.pdf", first["id"])
+    assert sent["files"][0]["sha256"] == hashlib.sha256(PDF).hexdigest()
+
+
 async def test_a_download_that_breaks_goes_on_also_in_a_later_program(
     door: Door, line: TcpProxy, tmp_path: Path, waits: Waits
 ) -> None:

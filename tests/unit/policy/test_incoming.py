@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from gateway.domain.pdf import FirstPage
 from gateway.domain.proof import Finding
 from gateway.domain.signatures import FileFacts
+from gateway.policy.first_page import PageStanding
 from gateway.policy.incoming import Admission, ArrivedFile, ArrivedPacket, check
 from gateway.policy.profile import MB, Profile
 
@@ -75,6 +77,17 @@ def test_a_doubtful_file_is_held_for_the_clerk_with_its_reason() -> None:
         ruling = check(packet(files=(file,)), PROFILE)
         assert ruling.decision is Admission.HELD
         assert code in {reason.code.value for reason in ruling.verdict.reasons}
+
+
+def test_a_first_page_that_was_not_read_to_its_end_warns_and_is_compared_with_nothing() -> None:
+    """Also of the lead file alone."""
+    cut = arrived(page_cut=True, page_fields=FirstPage())
+    ruling = check(packet(files=(cut, arrived(page_cut=True))), PROFILE)
+
+    assert (ruling.decision, ruling.first_page) == (Admission.ALLOWED, PageStanding.UNREAD)
+    assert [(each.code.value, each.pointer) for each in ruling.verdict.warnings] == [
+        ("first-page-cut", "/files/0")
+    ]
 
 
 def test_page_counts_words_and_a_stamp_on_the_first_page_only_warn_r2_r57() -> None:

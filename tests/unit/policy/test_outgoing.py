@@ -179,6 +179,11 @@ def test_a_document_that_names_what_it_answers_and_has_no_link_to_it_warns(cases
             assert "reply-unlinked" not in warned(linked)
 
 
+def test_a_first_page_that_was_not_read_to_its_end_warns() -> None:
+    assert "first-page-cut" in warned(judge(draft(), (item(page_cut=True),)))
+    assert "first-page-cut" not in warned(judge(draft(), (item(),)))
+
+
 def test_a_profile_may_not_offer_timed_express() -> None:
     hour = datetime(2026, 11, 20, 9, tzinfo=UTC)
     verdict = judge(

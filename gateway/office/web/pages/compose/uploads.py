@@ -34,7 +34,6 @@ from gateway.policy import door
 from gateway.policy import outgoing as rules
 from gateway.words import labels
 
-PIECE = 64 * 1024
 _UPLOAD_S = 600.0
 _MOST_PARTS = 10_000
 ANY = "files"
@@ -132,14 +131,14 @@ async def chunks(part: BodyPartReader) -> AsyncIterator[bytes]:
     if coding not in _PLAIN or packed != "identity":
         raise BadForm("a file comes as its bytes, without an encoding of its own")
     while not part.at_eof():
-        if chunk := await part.read_chunk(PIECE):
-            yield bytes(chunk)
+        if chunk := await part.read_chunk():
+            yield chunk
 
 
 async def _drop_part(part: BodyPartReader, tray: Tray) -> None:
     limit = 4 * tray.desk.profile.max_document_bytes
     while not part.at_eof():
-        tray.total += len(await part.read_chunk(PIECE))
+        tray.total += len(await part.read_chunk())
         if tray.total > limit:
             raise BadForm("far more was sent than a document may have", code="GW-FORM-SIZE")
 

@@ -1,0 +1,66 @@
+"""What comes from a caller goes into a scratch file, once: written and hashed by the megabyte as it comes, and never read
+again to be known. In: chunks of any size. Out: the file, its size and its digest. Who takes it says how much is too
+much; what follows that is not read."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator, Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from gateway.domain.identity import Digest
+from gateway.domain.pace import SMALL
+from gateway.ports.services import Pool
+
+if TYPE_CHECKING:
+    from gateway.store.blobs import FileScratch
+
+# Written and hashed in one hop to the pool: large enough to make hops rare, small enough to stay cheap to hold.
+PIECE = 1024 * 1024
+
+
+class Spool:
+    """One file on its way. What came last waits for `end`, so that a small file takes no hop of its own."""
+
+    def __init__(self, scratch: FileScratch, pool: Pool) -> None:
+        self.scratch = scratch
+        self.size = 0
+        self._pool = pool
+        self._hash = hashlib.sha256()
+        self._waiting: list[bytes] = []
+        self._waiting_size = 0
+
+    async def fill(self, chunks: AsyncIterator[bytes], check_size: Callable[[int], None]) -> None:
+        """`check_size` is asked before each chunk is taken, with the size of the file by it, and raises where that is too
+        large."""
+        async for chunk in chunks:
+            self.size += len(chunk)
+            check_size(self.size)
+            self._waiting.append(chunk)
+            self._waiting_size += len(chunk)
+            if self._waiting_size >= PIECE:
+                pieces, self._waiting, self._waiting_size = self._waiting, [], 0
+                await self._pool.run(partial(self._write, pieces))
+
+    def end(self) -> Digest:
+        """All of it can be read again on return. Sync: call it in the pool."""
+        pieces, self._waiting = self._waiting, []
+        self._write(pieces)
+        self.scratch.file.flush()
+        return self.digest()
+
+    def digest(self, behind: bytes = b"") -> Digest:
+        """Of what was written, with these bytes behind it."""
+        whole = self._hash.copy()
+        whole.update(behind)
+        return Digest.of_bytes(whole.digest())
+
+    def _write(self, pieces: list[bytes]) -> None:
+        if self.size > SMALL:
+            _ = (
+                self.scratch.path
+            )  # a file from now on: what is not small would be held in memory first, and copied
+        for piece in pieces:
+            self._hash.update(piece)
+            self.scratch.file.write(piece)

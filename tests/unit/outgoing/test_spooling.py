@@ -1,0 +1,105 @@
+"""What comes goes into its file once: written and hashed on the way, and never twice in memory."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pytest
+
+from gateway.domain.pace import SMALL
+from gateway.errors import BadForm
+from gateway.outgoing.spooling import PIECE, Spool
+from gateway.store.blobs import FileScratch
+from tests.support.node import Town
+
+SHA256 = hashlib.sha256
+
+
+async def chunks(*sizes: int) -> AsyncIterator[bytes]:
+    for n, size in enumerate(sizes):
+        yield bytes([n + 1]) * size
+
+
+class CountedScratch(FileScratch):
+    """Counts what is written, in memory too."""
+
+    written = 0
+
+    @property
+    def file(self) -> Any:  # Any: a handle that counts
+        return CountedHandle(self, super().file)
+
+
+class CountedHandle:
+    def __init__(self, scratch: CountedScratch, handle: BinaryIO) -> None:
+        self._scratch, self._handle = scratch, handle
+
+    def write(self, piece: bytes) -> int:
+        self._scratch.written += len(piece)
+        return self._handle.write(piece)
+
+    def flush(self) -> None:
+        self._handle.flush()
+
+
+class CountedHash:
+    """Stands for SHA-256 in the module."""
+
+    hashed = 0
+
+    def __init__(self) -> None:
+        self._hash = SHA256()
+
+    def copy(self) -> Any:  # Any: the library's own
+        return self._hash.copy()
+
+    def update(self, piece: bytes) -> None:
+        CountedHash.hashed += len(piece)
+        self._hash.update(piece)
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [(0,), (10,), (SMALL,), (SMALL, 1), (SMALL + 1,), (256 * 1024,) * 4, (PIECE, 5), (1, PIECE, PIECE + 7)],
+)
+async def test_each_byte_is_hashed_once_and_written_once(
+    town: Town, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sizes: Sequence[int]
+) -> None:
+    monkeypatch.setattr(CountedHash, "hashed", 0)
+    monkeypatch.setattr(hashlib, "sha256", CountedHash)
+    scratch = CountedScratch(tmp_path / "a", few=True)
+    spool = Spool(scratch, town.node.pool)
+
+    await spool.fill(chunks(*sizes), lambda size: None)
+    digest = spool.end()
+
+    whole = b"".join([chunk async for chunk in chunks(*sizes)])
+    assert (CountedHash.hashed, scratch.written, spool.size) == (len(whole), len(whole), len(whole))
+    assert (digest, spool.digest()) == (SHA256(whole).hexdigest(),) * 2
+    assert spool.digest(b"behind") == SHA256(whole + b"behind").hexdigest()
+    with scratch.content.open("rb") as file:
+        assert file.read() == whole
+    assert (tmp_path / "a").exists() is (len(whole) > SMALL)
+    scratch.discard()
+
+
+async def test_what_is_too_large_is_not_read_on(town: Town, tmp_path: Path) -> None:
+    taken = []
+
+    async def endless() -> AsyncIterator[bytes]:
+        while True:
+            taken.append(1)
+            yield bytes(1000)
+
+    def check_size(size: int) -> None:
+        if size > 5000:
+            raise BadForm("enough")
+
+    spool = Spool(FileScratch(tmp_path / "a", few=True), town.node.pool)
+    with pytest.raises(BadForm):
+        await spool.fill(endless(), check_size)
+    assert len(taken) == 6
+    assert not (tmp_path / "a").exists()
