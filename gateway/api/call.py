@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
@@ -199,6 +200,9 @@ DEFAULT_ROWS = 50
 MOST_ROWS = 200
 
 
+_NUMBER = re.compile(r"[-+\d.\s]*(e[-+\d]*)?", re.ASCII | re.IGNORECASE)
+
+
 def _moment(text: object) -> object:
     """A date alone begins at midnight in Viet Nam; a `+` that a query string turned into a space is put back."""
     if not isinstance(text, str):
@@ -206,6 +210,9 @@ def _moment(text: object) -> object:
     try:
         return datetime.combine(date.fromisoformat(text), time.min, VIETNAM)
     except ValueError:
+        # Pydantic would take it as seconds since 1970, which nobody was told of.
+        if _NUMBER.fullmatch(text):
+            raise ValueError("a date, or a moment with its zone") from None
         return text.replace(" ", "+")
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import quote
 
+import pytest
+
 from tests.support import api
 from tests.support.api import COMMUNE, DEPARTMENT, PROVINCE, Answer, Door
 from tests.support.town.axes import on_two
@@ -67,6 +69,11 @@ async def test_an_import_is_planned_by_a_dry_run_applied_once_and_told_in_the_fe
     assert (await door.ask("GET", "/agencies/Z91.55")).json["name"] == "Sở Mới"
     assert first["applied"] in {each["id"] for each in changes}
     assert (await load(door, "{}", kind="application/json")).status == 415
+
+
+@pytest.mark.parametrize("since", ["-268435457", "1700000000", "1.7e9", "2026-11-20T10:00:00"])
+async def test_a_moment_that_is_a_bare_number_or_has_no_zone_is_refused(door: Door, since: str) -> None:
+    assert (await door.ask("GET", f"/agencies/changes?since={since}")).status == 400
 
 
 async def test_changes_since_a_moment_leave_out_what_was_before(door: Door) -> None:
