@@ -256,6 +256,8 @@ def write_leaf(event: Logged, salt: Callable[[], bytes]) -> Leaf:
 
 def is_personal(name: str, value: object) -> bool:
     """Whether a value stands outside its leaf."""
+    if isinstance(value, str) and name not in PERSONAL:  # most of them: not a call more than is needed
+        return len(value) > _LONGEST_WORD or _MACHINE_WORD.fullmatch(value) is None
     if name not in PERSONAL:
         return not _is_machines(value)
     if isinstance(value, str):

@@ -27,14 +27,15 @@ Check = Callable[[int], None]
 Otherwise = Callable[[], Awaitable[None]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Into:
-    """How rows come into a table: `over` names the columns that are written into a row that is there; with none of them
-    such a row stays as it is (`missing`), or it is a clash."""
+    """How rows come into a table; got by `into`, so that the same way is the same object. `over` names the columns that are
+    written into a row that is there; with none of them such a row stays as it is (`missing`), or it is a clash."""
 
     kind: type[Row]
-    missing: bool = False
-    over: tuple[str, ...] = ()
+    missing: bool
+    over: tuple[str, ...]
+    table: str
 
     def one(self, dialect: str) -> Insert:
         """For a call with one row, or one for each of many."""
@@ -48,6 +49,11 @@ class Into:
         """One statement cannot write over a row twice."""
         key = [column.name for column in table_of(self.kind).primary_key]
         return list({tuple(row[name] for name in key): row for row in rows}.values()) if self.over else rows
+
+
+@cache
+def into(kind: type[Row], *over: str, missing: bool = False) -> Into:
+    return Into(kind=kind, missing=missing, over=over, table=table_of(kind).name)
 
 
 @dataclass(slots=True)
@@ -79,8 +85,7 @@ class Waiting:
 
     @property
     def table(self) -> str:
-        table = table_of(self.what.kind) if isinstance(self.what, Into) else cast("Table", self.what.table)
-        return table.name
+        return self.what.table if isinstance(self.what, Into) else cast("Table", self.what.table).name
 
 
 @dataclass(slots=True)
@@ -99,15 +104,13 @@ class Later:
     def __iter__(self) -> Iterator[Waiting]:
         return chain(self._open, self._waiting)
 
-    def add(self, into: Into, *values: Values) -> None:
-        first = self._rows.get(into)
-        if first is not None and not named_by(into.kind) & {
-            each.table for each in self._waiting[first + 1 :]
-        }:
+    def add(self, way: Into, *values: Values) -> None:
+        first = self._rows.get(way)
+        if first is not None and not named_by(way.kind) & {each.table for each in self._waiting[first + 1 :]}:
             self._waiting[first].values.extend(values)
             return
-        self._rows[into] = len(self._waiting)
-        self._put(Waiting(into, list(values)))
+        self._rows[way] = len(self._waiting)
+        self._put(Waiting(way, list(values)))
 
     def add_apart(
         self,
@@ -119,9 +122,9 @@ class Later:
         """A change, or a row of which more is to be done."""
         self._put(Waiting(what, [dict(values)], check, otherwise))
 
-    def add_open(self, into: Into, values: Values) -> Waiting:
+    def add_open(self, way: Into, values: Values) -> Waiting:
         """Before all others: a row of which more is said until it is written."""
-        self._open.append(Waiting(into, [values]))
+        self._open.append(Waiting(way, [values]))
         return self._open[-1]
 
     def amend(self, row: Waiting, values: Values) -> bool:
@@ -153,30 +156,30 @@ def exactly_one(error: Callable[[], Exception]) -> Check:
 
 # Making a statement takes longer than running it: what is made once is also compiled once.
 @cache
-def _one(into: Into, dialect: str) -> Insert:
-    table = table_of(into.kind)
-    if not (into.missing or into.over):
+def _one(way: Into, dialect: str) -> Insert:
+    table = table_of(way.kind)
+    if not (way.missing or way.over):
         return table.insert().inline()
-    return _settled((postgresql if dialect == "postgresql" else sqlite).insert(table), into)
+    return _settled((postgresql if dialect == "postgresql" else sqlite).insert(table), way)
 
 
 @cache
-def _gathered(into: Into, names: tuple[str, ...]) -> Insert:
-    table = table_of(into.kind)
+def _gathered(way: Into, names: tuple[str, ...]) -> Insert:
+    table = table_of(way.kind)
     given = [bindparam(name, type_=ARRAY(table.c[name].type, dimensions=1)) for name in names]
     cells = func.unnest(*given).table_valued(*names).render_derived("given")
     rows = postgresql.insert(table).from_select(names, select(*cells.c), include_defaults=False)
-    return _settled(rows, into)
+    return _settled(rows, way)
 
 
-def _settled(insert: Any, into: Into) -> Insert:
+def _settled(insert: Any, way: Into) -> Insert:
     """ON CONFLICT is in both databases but not in the common language. Any: the two inserts share no base type that
     has it."""
-    if into.over:
-        key = [column.name for column in table_of(into.kind).primary_key]
-        over = {name: insert.excluded[name] for name in into.over}
+    if way.over:
+        key = [column.name for column in table_of(way.kind).primary_key]
+        over = {name: insert.excluded[name] for name in way.over}
         insert = insert.on_conflict_do_update(index_elements=key, set_=over)
-    elif into.missing:
+    elif way.missing:
         insert = insert.on_conflict_do_nothing()
     made: Insert = insert
     return made

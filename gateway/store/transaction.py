@@ -25,7 +25,7 @@ from sqlalchemy.sql.dml import Delete, Insert, Update, UpdateBase
 from gateway import errors
 from gateway.store import drivers, together
 from gateway.store.drivers import Line, Prepared, StatementResult, Statements
-from gateway.store.later import Check, Into, Later, Otherwise, Waiting, exactly_one, values_of
+from gateway.store.later import Check, Into, Later, Otherwise, Waiting, exactly_one, into, values_of
 from gateway.store.row import Row
 from gateway.store.together import KEPT
 
@@ -149,24 +149,24 @@ class Transaction:
         """Writes new rows of one table. Clash, at the latest in the end, when one of them is there, or names a row that is
         not."""
         if rows:
-            self._later.add(Into(type(rows[0])), *map(values_of, rows))
+            self._later.add(into(type(rows[0])), *map(values_of, rows))
 
     def put_missing(self, *rows: Row) -> None:
         """The same for rows of which some may be there: those stay as they are."""
         if rows:
-            self._later.add(Into(type(rows[0]), missing=True), *map(values_of, rows))
+            self._later.add(into(type(rows[0]), missing=True), *map(values_of, rows))
 
     def put_over_last(self, row: Row, *columns: str) -> None:
         """As `put_over`, when the row is written with others."""
-        self._later.add(Into(type(row), over=columns), values_of(row))
+        self._later.add(into(type(row), *columns), values_of(row))
 
     async def put_surely(self, row: Row, taken: Callable[[], Exception]) -> None:
         """As `put_new` for who can go no further without it: that error, at the latest when this transaction ends."""
-        await self._surely(Into(type(row), missing=True), values_of(row), exactly_one(taken))
+        await self._surely(into(type(row), missing=True), values_of(row), exactly_one(taken))
 
     def put_open(self, row: Row) -> Waiting:
         """As `put`, of a row of which more is said by `amend`; statements marked as `OTHERS` do not ask for it."""
-        return self._later.add_open(Into(type(row)), values_of(row))
+        return self._later.add_open(into(type(row)), values_of(row))
 
     def amend(self, row: Waiting, values: Mapping[str, Any]) -> bool:
         """False where the row is written already."""
@@ -197,7 +197,7 @@ class Transaction:
 
     async def put_new(self, row: Row) -> bool:
         """Writes the row unless a unique key of it is taken: False then, and nothing changed."""
-        statement = Into(type(row), missing=True).one(self._dialect.name)
+        statement = into(type(row), missing=True).one(self._dialect.name)
         return (await self._execute(statement, values_of(row))).rowcount == 1
 
     async def put_or(self, row: Row, otherwise: Otherwise) -> None:
@@ -214,12 +214,12 @@ class Transaction:
             await otherwise()
 
     def _put_or_later(self, row: Row, otherwise: Otherwise) -> None:
-        self._later.add_apart(Into(type(row), missing=True), values_of(row), otherwise=otherwise)
+        self._later.add_apart(into(type(row), missing=True), values_of(row), otherwise=otherwise)
 
     async def put_over(self, row: Row, *columns: str) -> None:
         """Writes the row, or only these columns of it into the one with its primary key; holds that row's lock either
         way."""
-        await self._execute(Into(type(row), over=columns).one(self._dialect.name), values_of(row))
+        await self._execute(into(type(row), *columns).one(self._dialect.name), values_of(row))
 
     async def change(self, statement: Update | Delete | Insert, /, **values: object) -> int:
         """How many rows it changed. Of an update, values that are no parameters of it are columns to set."""
