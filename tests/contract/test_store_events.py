@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+from pathlib import Path
 
 import pytest
 from sqlalchemy import delete, update
@@ -114,6 +116,30 @@ async def test_what_an_older_program_left_unnumbered_is_numbered_behind_what_has
         (NORTH.agency_id, 2, 2),
         (SOUTH.agency_id, 3, 1),
         (SOUTH.agency_id, 4, 2),
+    ]
+
+
+async def test_a_crash_in_the_middle_of_a_unit_leaves_neither_its_numbers_nor_a_gap(
+    one_writer: SqlOfficeStore, clock: ManualClock, tmp_path: Path
+) -> None:
+    """The file and its journal as they lie at that moment are what a killed process leaves."""
+    await append(one_writer, clock, NORTH)
+    file = Path(one_writer.writer.url.database or "")
+    async with one_writer.begin(NORTH) as work:
+        await work.events.append(EventKind.MESSAGE_ACCEPTED, "msg-2", clock.now())
+        await work.events.of("msg-2")  # it is written, and not committed
+        left = tmp_path / "left.db"
+        for suffix in ("", "-wal"):
+            shutil.copy(f"{file}{suffix}", f"{left}{suffix}")
+        await work.commit()
+
+    async with opened(f"sqlite:///{left}", clock) as after:
+        await append(after, clock, NORTH)
+        told = await after.events_after(None, 0, 10)
+
+    assert [(one.node_seq, one.agency_seq, one.subject_id) for one in told] == [
+        (1, 1, "msg-1"),
+        (2, 2, "msg-1"),
     ]
 
 
