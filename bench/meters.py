@@ -1,5 +1,5 @@
 """Meters between the flows and the ports: how often each promise is called and how long the calls take; and how busy the
-one writer of the database is. In: a `Wrap` for `open_node`, an engine. Out: tables of counts and seconds. A call's time
+one writer of the database is. In: a `Wrap` for `open_node`. Out: tables of counts and seconds. A call's time
 contains its waiting, so the times of documents in work side by side add up to more than the clock's."""
 
 from __future__ import annotations
@@ -12,10 +12,8 @@ from time import perf_counter
 from types import TracebackType
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import event
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from gateway.bootstrap.node import Wrap
+from gateway.store import sqlite_file
 
 P = TypeVar("P")
 
@@ -124,26 +122,33 @@ class Writer:
     taken: Tally = field(default_factory=Tally)
     committing: Tally = field(default_factory=Tally)
     _since: float = 0.0
-    _asked: float | None = None
 
-    def watch(self, engine: AsyncEngine) -> None:
-        """Counts from now on."""
-        event.listen(engine.sync_engine, "begin", self._begin)
-        event.listen(engine.sync_engine, "commit", self._commit)
-        event.listen(engine.sync_engine.pool, "checkin", self._checkin)
+    def watch(self) -> None:
+        """Counts from now on, in all of this process. Any: the parts of the store stand in for themselves."""
+        lock: Any = sqlite_file.StoreWriter._locked
+        commit: Any = sqlite_file.StoreDriver.commit
+        close: Any = sqlite_file.StoreDriver.close
+
+        async def locked(writer: Any) -> Any:
+            driver = await lock(writer)
+            self._since = perf_counter()
+            return driver
+
+        async def committed(driver: Any) -> None:
+            asked = perf_counter()
+            await commit(driver)
+            self.committing.add(perf_counter() - asked)
+
+        async def closed(driver: Any) -> None:
+            await close(driver)
+            self.taken.add(perf_counter() - self._since)
+
+        for holder, name, stands_in in (
+            (sqlite_file.StoreWriter, "_locked", locked),
+            (sqlite_file.StoreDriver, "commit", committed),
+            (sqlite_file.StoreDriver, "close", closed),
+        ):
+            setattr(holder, name, stands_in)
 
     def reset(self) -> None:
         self.taken, self.committing = Tally(), Tally()
-
-    def _begin(self, connection: object) -> None:
-        self._since = perf_counter()
-
-    def _commit(self, connection: object) -> None:
-        self._asked = perf_counter()
-
-    def _checkin(self, connection: object, record: object) -> None:
-        now = perf_counter()
-        self.taken.add(now - self._since)
-        if self._asked is not None:
-            self.committing.add(now - self._asked)
-            self._asked = None

@@ -35,7 +35,7 @@ async def measure(folder: Path, numbers: Numbers) -> dict[str, Any]:
     await stage.prepare(folder, {"node": [stage.SENDER, stage.RECEIVER]})
     metered, writer = meters.Metered(), meters.Writer()
     async with stage.opened(folder, "node", wrap=metered) as node:
-        writer.watch(node.store.writer)
+        writer.watch()
         await traffic.there_and_back(node, papers[:warm], 1, numbers.at_once)
         metered.ports.reset()
         writer.reset()

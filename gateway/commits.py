@@ -1,5 +1,6 @@
 """The one writer of an SQLite file, with no thread between: many units of work, one commit. In: units one after another,
-each in a savepoint of its own, so that one that fails takes nobody along. Out: `settle` returns when the disk has it.
+each but the first of a group in a savepoint of its own, so that one that fails takes nobody along. Out: `settle` returns
+when the disk has it.
 
 There is no timer: a group is committed once nobody is left who was ready to write, and those that come while the disk is
 busy share the next commit."""
@@ -52,22 +53,27 @@ class _Group(Generic[D]):
     broken: Exception | None = (
         None  # SQLite ended the whole transaction by itself: a full disk, a failing one
     )
+    is_undone: bool = False  # its first unit left without `settle`: there is nothing in it
     ending: asyncio.Task[None] | None = None
     over: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
 class Unit(Generic[D]):
-    """One unit of a group: what it wrote is on the disk when `settle` returns, together with its neighbours'."""
+    """One unit of a group: what it wrote is on the disk when `settle` returns, together with its neighbours'. The first of
+    a group has the transaction to itself, and mostly nobody comes after it."""
 
     def __init__(self, writer: GroupWriter[D], group: _Group[D]) -> None:
         self.driver = group.driver
         self._writer = writer
         self._group = group
-        self._has_turn = True
-        self.driver.mark("SAVEPOINT unit")
+        self.has_turn = True
+        self._is_first = not group.units
+        if not self._is_first:
+            self.driver.mark("SAVEPOINT unit")
 
     async def settle(self) -> None:
-        self.driver.mark("RELEASE unit")
+        if not self._is_first:
+            self.driver.mark("RELEASE unit")
         self._group.units += 1
         self._give_turn()
         # Shielded: who is cut short must not take the news from the others.
@@ -75,19 +81,25 @@ class Unit(Generic[D]):
 
     async def leave(self) -> None:
         """Without `settle`: whatever it did is undone, and the rest of the group stays. After `settle`: nothing."""
-        if not self._has_turn:
+        if not self.has_turn:
             return
+        if self._is_first:
+            self._group.is_undone = True
+        else:
+            self._undo()
+        self._give_turn()
+        if self._group.ending is not None:  # nobody waited: the file is free when this returns
+            await asyncio.shield(self._group.ending)
+
+    def _undo(self) -> None:
         try:
             self.driver.mark("ROLLBACK TO unit")
             self.driver.mark("RELEASE unit")
         except Exception as cause:  # reason: whichever driver it is, every unit of the group hears of it
             self._group.broken = cause
-        self._give_turn()
-        if self._group.ending is not None:  # nobody waited: the file is free when this returns
-            await asyncio.shield(self._group.ending)
 
     def _give_turn(self) -> None:
-        self._has_turn = False
+        self.has_turn = False
         self._writer.give_turn()
 
 
@@ -154,9 +166,10 @@ class GroupWriter(Generic[D]):
             raise
 
     def give_turn(self) -> None:
-        """To whoever waits longest; the group is committed when nobody does, or when it has grown large enough."""
+        """To whoever waits longest; the group is committed when nobody does, or when it has grown large enough. It ends at
+        once where there is nothing more to be had from it."""
         group = self._group
-        if group is not None and (group.broken is not None or group.units >= MOST):
+        if group is not None and (group.broken is not None or group.is_undone or group.units >= MOST):
             self._group = None
             self._start(group, self._end)
         elif self._waiting():
@@ -241,16 +254,16 @@ def whole(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
         raise
 
 
+# Of a connection whose lock is taken here: waiting in SQLite itself would hold up the loop.
+WAIT_FOR_NOBODY = "PRAGMA busy_timeout = 0"
+
+
 async def take_lock(connection: sqlite3.Connection, patience_s: float) -> None:
     """Begins, and takes the one write lock of the file. While another process has it, the loop of this one goes on."""
     until, pause = time.monotonic() + patience_s, _FIRST_PAUSE_S
-    connection.execute("PRAGMA busy_timeout = 0")
-    try:
-        while not _taken(connection, last=time.monotonic() >= until):
-            await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - no secret hangs on it
-            pause = min(2 * pause, _LONGEST_PAUSE_S)
-    finally:
-        connection.execute(f"PRAGMA busy_timeout = {round(patience_s * 1000)}")
+    while not _taken(connection, last=time.monotonic() >= until):
+        await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - no secret hangs on it
+        pause = min(2 * pause, _LONGEST_PAUSE_S)
 
 
 def _taken(connection: sqlite3.Connection, *, last: bool) -> bool:

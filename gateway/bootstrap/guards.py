@@ -34,7 +34,6 @@ from gateway.trust import authorities
 from gateway.trust.authorities import AskedAuthorities
 from gateway.trust.clamav import ClamScanner, NoScanner, ScanLimits, read_address
 from gateway.trust.evidence import AnswerFiles, Answers, NodeTrust
-from gateway.trust.hold_seal import RecipientSealer
 from gateway.trust.pdf_signatures import sandbox
 from gateway.trust.pdf_signatures.sandbox import PdfSandbox
 from gateway.trust.sealing import SealedSecrets, SystemSecretBox
@@ -193,12 +192,16 @@ def holding(
     settings: Settings, store: SqlStore, blobs: FileBlobs, apart: FileVault, clock: Clock, pool: Pool
 ) -> HoldDesk:
     """The sealed hold; Misconfigured when the recipient's key is set and cannot be used."""
-    recipient = settings.seal.recipient
+    recipient, sealer = settings.seal.recipient, None
+    if recipient is not None:
+        from gateway.trust.hold_seal import RecipientSealer
+
+        sealer = RecipientSealer.from_file(recipient)
     return HoldDesk(
         store=store,
         blobs=blobs,
         vault=apart,
-        sealer=RecipientSealer.from_file(recipient) if recipient is not None else None,
+        sealer=sealer,
         clock=clock,
         pool=pool,
     )

@@ -39,6 +39,7 @@ from gateway.stopwatch import Stopwatch
 from gateway.store import data_folder, reporting, restored
 from gateway.store.blobs import FileBlobs
 from gateway.store.data_folder import Room
+from gateway.store.events import WRITTEN
 from gateway.store.log import SqlEventLog
 from gateway.store.store import SqlStore
 from gateway.store.wake import ANY
@@ -54,7 +55,7 @@ from gateway.workers.clock_guard import ClockGuard
 from gateway.workers.clocks import Clocks, GrowthClock, HoldsClock, QuarantineClock
 from gateway.workers.couriers import HostingTeller
 from gateway.workers.event_log import LogSealer, StampGate
-from gateway.workers.loop import LANDING_FIRST_S, Bell, Lookout, Loop, forever, longest_sleep_s
+from gateway.workers.loop import LANDING_FIRST_S, Bell, Done, Lookout, Loop, forever, longest_sleep_s
 from gateway.workers.pulse import EVERY, HEARTBEAT, Chronicle, Pulse
 from gateway.workers.revocation import Asking
 from gateway.workers.webhooks import Pusher
@@ -138,6 +139,7 @@ class OpenNode(Ground):
         loops["lookout"] = Loop(step=lookout.step)
         turning: list[asyncio.Task[None]] = []
         self.store.wake.start()
+        self.store.numbered.listen(pusher.hear_of_events)
         async with tasks:
             for name, loop in loops.items():
                 then = partial(self.store.wake.ring, *loop.then)
@@ -164,7 +166,7 @@ class OpenNode(Ground):
             spawn=tasks.create_task,
             stop=stop,
             again=self.bells["webhooks"].ring,
-            told=partial(self.store.wake.ring, "sequencer"),
+            told=partial(self.store.wake.ring, WRITTEN),
             at_once=told.at_once,
             # A batch is recorded long before.
             lease_s=max(lease, 3.0 * told.timeout_s),
@@ -178,13 +180,13 @@ class OpenNode(Ground):
         clocks, intake, holds, quarantine = Clocks(), couriers.Intake(), HoldsClock(), QuarantineClock()
         watch = ground.key_watch(self.store, self.directory, self.keys, self.trust, self.deciding)
 
-        async def landing() -> bool:
+        async def landing() -> bool | Done:
             if await self.gate.is_closed():
                 return False
             return await intake.step(self.inn, workers.receive_batch, lease)
 
         # Whom each loop makes work for, so that they look at once, also in other processes; the lookout is the net.
-        told = ("sequencer",)
+        told = (WRITTEN,)
         # Where there is an office, what came is shown to somebody soon.
         drawn = (*told, "drawer")
         return {
@@ -198,18 +200,14 @@ class OpenNode(Ground):
                 step=lambda: couriers.dispatch_batch(self.out, workers.send_batch, lease),
                 then=("landing", *told),
             ),
-            "landing": Loop(
-                # Most packets end here, with a 01 that is signed; whom another one makes work for is rung by it.
-                step=landing,
-                then=("dispatcher", *drawn),
-                first_s=LANDING_FIRST_S,
-            ),
+            # Whom it makes other work for than letters to draw is rung by the step itself.
+            "landing": Loop(step=landing, then=drawn, first_s=LANDING_FIRST_S),
             "receiver": Loop(
                 step=lambda: couriers.process_batch(self.inn, workers.receive_batch, lease),
                 # Its 01 is signed with it; what else is said is signed by a job.
                 then=("packer", "dispatcher", "receiver", *drawn),
             ),
-            "sequencer": Loop(step=lambda: event_log.number_paced(self.store), then=("webhooks",)),
+            "sequencer": Loop(step=lambda: event_log.number_paced(self.store)),
             "sealer": Loop(step=lambda: event_log.seal_paced(self.sealer), is_due=self.sealer.is_due),
             "revocation": Loop(
                 step=self.asking.step, then=("revocation", "receiver", *told), is_due=self.asking.is_due
@@ -378,8 +376,8 @@ def _out_desk(
         xml=guards.xml_policy(ground.settings),
         stopwatch=stopwatch,
         # What a front door's act may have made: a job to pack, an outbox row, a packet to look at again, events.
-        wake=partial(ground.store.wake.ring, "packer", "dispatcher", "receiver", "sequencer"),
-        wake_couriers=partial(ground.store.wake.ring, "dispatcher", "sequencer"),
+        wake=partial(ground.store.wake.ring, "packer", "dispatcher", "receiver", WRITTEN),
+        wake_couriers=partial(ground.store.wake.ring, "dispatcher", WRITTEN),
         admits=gate.check,
     )
 
@@ -405,6 +403,7 @@ def _in_desk(ground: Ground, around: Wrap, out: OutDesk, judges: guards.Judging)
         xml=out.xml,
         stopwatch=out.stopwatch,
         wake=out.wake,
+        wake_couriers=out.wake_couriers,
         sign_status=partial(package.ready_status, out),
         axes_to=partial(_axes_to, out.axis),
         trust_policy=guards.trust_policy(ground.settings),

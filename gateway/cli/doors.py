@@ -16,8 +16,6 @@ from gateway.api.entry import Entry
 from gateway.api.resources import ROUTES
 from gateway.api.routes import Route
 from gateway.api.server import CallLog
-from gateway.api.vxp import door
-from gateway.api.vxp.caller import VxpDeps
 from gateway.bootstrap import storeys
 from gateway.bootstrap.guards import system_secrets
 from gateway.bootstrap.node import OpenNode
@@ -67,6 +65,9 @@ def api_deps(node: OpenNode, health: HealthProbe) -> ApiDeps:
 
 
 def _hang_vxp(app: web.Application, node: OpenNode, deps: ApiDeps) -> None:
+    from gateway.api.vxp import door
+    from gateway.api.vxp.caller import VxpDeps
+
     compat = node.settings.compat
     vxp = VxpDeps(
         api=deps,

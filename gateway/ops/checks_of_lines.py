@@ -41,7 +41,6 @@ from gateway.outgoing import desk
 from gateway.ports.axis import AxisDesk, AxisState
 from gateway.settings import Settings
 from gateway.transport.amqp.access import read_servers
-from gateway.transport.broker.check import examine
 from gateway.transport.embedded import EmbeddedAxis
 from gateway.trust.key_material import ENVELOPES
 from gateway.trust.keys import KeyDirectory
@@ -171,6 +170,9 @@ async def examine_axes(settings: Settings, codes: Sequence[str]) -> AsyncIterato
     """One axis after the other, by the names of the settings. What is wrong with one is found out of that one alone."""
     for name, alone in settings.each_axis().items():
         if alone.axis.kind == "amqp":
+            # The client of brokers is large, and loaded where there is one.
+            from gateway.transport.broker.check import examine
+
             try:
                 access = broker_access(alone)
             except GatewayError as error:

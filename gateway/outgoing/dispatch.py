@@ -38,6 +38,7 @@ _log = logging.getLogger(__name__)
 
 # What is larger goes alone: nobody waits for its upload with the word of what left.
 _LARGE = 256 * 1024
+_AT_ONCE = timedelta()
 
 
 def passes(rows: Sequence[LeasedOutbox]) -> Sequence[Sequence[LeasedOutbox]]:
@@ -111,7 +112,10 @@ async def run(desk: OutDesk, rows: Sequence[LeasedOutbox]) -> None:
     faults = KeyFaults(desk)
     handed = (_hand_over(desk, scope, one, faults) for one in ready)
     ends = await asyncio.gather(*handed, return_exceptions=True)
-    await _record(desk, scope, [end for end in ends if isinstance(end, _Tried)], began)
+    tried = [end for end in ends if isinstance(end, _Tried)]
+    await _record(desk, scope, tried, began)
+    if any(one.later and one.again == _AT_ONCE for one in tried):
+        desk.wake_couriers()
     _raise_first(ends)
 
 
@@ -219,7 +223,7 @@ def _tried(
         limit=desk.profile.retry_limit,
     )
     if any(each.fate is Fate.LATER and each.at_once for each in outcomes.values()):
-        planned = timedelta()  # there is another axis, and nothing that it would wait for
+        planned = _AT_ONCE  # there is another axis, and nothing that it would wait for
     return _Tried(leased, targets, outcomes, None if isinstance(planned, upkeep.GiveUp) else planned)
 
 

@@ -40,7 +40,7 @@ from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.sql.selectable import SelectBase
 from sqlalchemy.util.concurrency import await_, in_greenlet
 
-from gateway.commits import apart, take_lock, to_its_end
+from gateway.commits import WAIT_FOR_NOBODY, apart, take_lock, to_its_end
 
 # Of a value, on its way in or out. Any: whatever the column's type has.
 _Turn = Callable[[Any], Any]
@@ -350,12 +350,30 @@ def found_here(prepared: Prepared, asked: sqlite3.Connection, values: Values) ->
     return asked.execute(prepared.text, prepared.bound(values)).fetchall()
 
 
-def begin_waiting(connection: Connection, patience_s: float) -> None:
-    """Takes the one write lock of the file. While another process has it, the loop of this one goes on."""
+async def lock(driver: sqlite3.Connection, patience_s: float) -> None:
+    """Begins with the one write lock of the file, by a connection that waits for nobody in SQLite itself. While another
+    process has it, the loop of this one goes on."""
     try:
-        await_(take_lock(sqlite_driver(connection), patience_s))
+        await take_lock(driver, patience_s)
     except sqlite3.Error as cause:
         raise OperationalError("BEGIN IMMEDIATE", None, cause) from cause
+
+
+def version_of(driver: sqlite3.Connection) -> object:
+    """Of the file as this connection sees it: another one whenever some other connection, of whatever process, has
+    committed since the last call."""
+    ((version,),) = driver.execute("PRAGMA data_version").fetchall()
+    return version
+
+
+def begin_waiting(connection: Connection, patience_s: float) -> None:
+    """The same by a connection of a pool, for one transaction."""
+    driver = sqlite_driver(connection)
+    driver.execute(WAIT_FOR_NOBODY)
+    try:
+        await_(lock(driver, patience_s))
+    finally:
+        driver.execute(f"PRAGMA busy_timeout = {round(patience_s * 1000)}")
 
 
 registry.register("sqlite.here", __name__, HereDialect.__name__)

@@ -241,12 +241,16 @@ _PATIENT = Retrying(
 )
 
 
+# Of a writer: the one that the store keeps open, and one for the registry.
+_CONNECTIONS = {EngineRole.WRITER: 2, EngineRole.MIGRATOR: 1}
+
+
 def _sqlite(url: URL, role: EngineRole) -> AsyncEngine:
     near = role in (EngineRole.WRITER, EngineRole.NEAR_READER)
     engine = create_async_engine(
         url.set(drivername=drivers.SQLITE_HERE) if near else url,
         poolclass=AsyncAdaptedQueuePool,
-        pool_size=READERS if role in _READING else 1,
+        pool_size=_CONNECTIONS.get(role, READERS),
         # Whoever keeps near ones open counts them.
         max_overflow=-1 if role is EngineRole.NEAR_READER else 0,
         # The driver begins nothing by itself: the `begin` event below decides how a transaction starts.
@@ -264,10 +268,10 @@ def _sqlite(url: URL, role: EngineRole) -> AsyncEngine:
         cursor.close()
 
     def begin(connection: Connection) -> None:
-        if role is EngineRole.WRITER:
-            drivers.begin_waiting(connection, BUSY_TIMEOUT_S)
-        elif role is EngineRole.NEAR_READER and drivers.sqlite_driver(connection).in_transaction:
+        if near and drivers.sqlite_driver(connection).in_transaction:
             pass  # begun already, by whoever keeps the connection
+        elif role is EngineRole.WRITER:
+            drivers.begin_waiting(connection, BUSY_TIMEOUT_S)
         else:
             connection.exec_driver_sql(start)
 

@@ -1,12 +1,15 @@
-"""The one stream of events (design 3). In: what happened, unnumbered, in the caller's transaction. Out: committed events
-with dense numbers, per node and per agency.
+"""The one stream of events (design 3). In: what happened, in the caller's transaction. Out: committed events with dense
+numbers, per node and per agency.
 
-Numbering only after the commit keeps the numbers free of gaps: a transaction that rolls back never had one."""
+SQLite has one writer at a time, and what it undoes takes its numbers along: there an event has its numbers from the
+start. On a server many write side by side and commit in another order, so that numbers would have gaps, or be seen before
+smaller ones: there events are numbered when they are committed. What an SQLite file has without numbers, from an older
+version or from a server's backup, is numbered in the same way."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
@@ -19,12 +22,15 @@ from gateway.domain.account import AgencyScope
 from gateway.domain.event import Event, EventKind
 from gateway.ports.services import Clock
 from gateway.store.row import to_json, value_of
+from gateway.store.sqlite_file import kept_counters
 from gateway.store.tables import EventCounterRow, EventRow
 from gateway.store.transaction import Transaction
 from gateway.store.wake import ANY
 
 NODE = ""  # the empty agency id: the node's own events, and the counter row of the node's sequence
-NUMBERED = "numbered"  # what is rung when events have numbers
+WRITTEN = "sequencer"  # what is rung when events were committed: the name of the loop that numbers them
+NUMBERED = "numbered"  # what is rung when committed events have numbers
+GATHER_S = 0.1  # how much later a reader may hear of an event; pages and feeds do not notice
 _R = EventRow
 _DATA = dict[str, Any]
 UNNUMBERED = (
@@ -39,6 +45,7 @@ _NUMBER = (
     .values(node_seq=bindparam("node"), agency_seq=bindparam("own"))
 )
 _COUNTERS = select(EventCounterRow)
+_LAST = select(col(EventCounterRow.last)).where(col(EventCounterRow.agency_id) == bindparam("sequence"))
 # The lock of the node's row is the sequencer's lease.
 _LEASE = _COUNTERS.where(col(EventCounterRow.agency_id) == NODE).with_for_update(skip_locked=True)
 
@@ -54,7 +61,7 @@ class SqlEvents:
     async def append(
         self, kind: EventKind, subject_id: str, at: datetime, data: Mapping[str, object] | None = None
     ) -> None:
-        """Unnumbered, in the caller's transaction; the sequencer numbers it after the commit."""
+        """In the caller's transaction."""
         await self.append_all(at, [(subject_id, kind, data or {})])
 
     async def append_many(
@@ -67,18 +74,21 @@ class SqlEvents:
         self, at: datetime, told: Sequence[tuple[str, EventKind, Mapping[str, object]]]
     ) -> None:
         """Several, each with its subject, in that order."""
-        call = _call()
+        call, agency_id = _call(), self._scope.agency_id
+        numbers = await next_numbers(self._tx, agency_id, len(told))
         rows = [
             EventRow(
-                agency_id=self._scope.agency_id,
+                agency_id=agency_id,
                 id=self._clock.new_id("evt_"),
                 kind=str(kind),
                 at=at,
                 subject_id=subject_id,
                 principal_id=self._scope.principal_id,
                 data=to_json(_DATA, {**data, **call}),
+                node_seq=node_seq,
+                agency_seq=agency_seq,
             )
-            for subject_id, kind, data in told
+            for (subject_id, kind, data), (node_seq, agency_seq) in zip(told, numbers, strict=True)
         ]
         self._tx.put(*rows)
 
@@ -93,6 +103,33 @@ def _call() -> dict[str, str]:
     """The call that made it happen, by the id that the log names it with; nothing where no call did."""
     call = log.ids_bound().get("request")
     return {"call": call} if call else {}
+
+
+Numbers = tuple[int | None, int | None]
+"""Of one event: in the node's sequence, and in its agency's."""
+
+
+async def next_numbers(tx: Transaction, agency_id: str, count: int) -> Sequence[Numbers]:
+    """For so many new events of an agency, or of the node itself; none on a server, which cannot tell yet."""
+    if tx.connection.dialect.name != "sqlite" or not count:
+        return [(None, None)] * count
+    node = await _count_on(tx, NODE, count)
+    if agency_id == NODE:
+        return [(number, None) for number in node]
+    return [*zip(node, await _count_on(tx, agency_id, count), strict=True)]
+
+
+async def _count_on(tx: Transaction, sequence: str, count: int) -> range:
+    """The next numbers of a sequence, for SQLite's one writer."""
+    counters = kept_counters(tx.connection)
+    last = counters.last(sequence) if counters is not None else None
+    if last is None:
+        found = await tx.tuples(_LAST, sequence=sequence)
+        last = int(found[0][0]) if found else 0
+    if counters is not None:
+        counters.count_to(sequence, last + count)
+    tx.put_over_last(EventCounterRow(agency_id=sequence, last=last + count), "last")
+    return range(last + 1, last + count + 1)
 
 
 async def any_unnumbered(tx: Transaction) -> bool:
@@ -112,8 +149,11 @@ async def number(tx: Transaction, limit: int) -> int:
         return 0
     numbers = [_next(counters, position, agency_id) for position, agency_id in found]
     await tx.change_many(_NUMBER, numbers)
+    kept = kept_counters(tx.connection)
     for agency_id in {NODE, *(agency_id for _, agency_id in found)}:
         tx.put_over_last(EventCounterRow(agency_id=agency_id, last=counters[agency_id]), "last")
+        if kept is not None:
+            kept.count_to(agency_id, counters[agency_id])
     return len(found)
 
 
@@ -146,20 +186,42 @@ async def after(tx: Transaction, agency_id: str | None, after_seq: int, limit: i
 
 
 class EventBell:
-    """Wakes the readers of this process when events were numbered, here or in another one."""
+    """Wakes the readers of this process when events were numbered, here or in another one: the first at once, and those of
+    a moment together."""
 
     def __init__(self) -> None:
         self._rung = asyncio.Event()
+        self._listeners: list[Callable[[], None]] = []
+        self._later: asyncio.TimerHandle | None = None
+        self._rung_at = 0.0
+
+    def listen(self, told: Callable[[], None]) -> None:
+        self._listeners.append(told)
 
     def heard(self, names: Collection[str]) -> None:
-        if NUMBERED in names or ANY in names:
-            rung, self._rung = self._rung, asyncio.Event()
-            rung.set()
+        if self._later is not None or not (NUMBERED in names or ANY in names):
+            return
+        turning = asyncio.get_running_loop()
+        if turning.time() >= self._rung_at + GATHER_S:
+            self._ring(turning)
+        else:
+            self._later = turning.call_at(self._rung_at + GATHER_S, self._ring, turning)
 
     async def wait(self, timeout_s: float) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
                 await self._rung.wait()
+
+    def close(self) -> None:
+        if self._later is not None:
+            self._later.cancel()
+
+    def _ring(self, turning: asyncio.AbstractEventLoop) -> None:
+        self._later, self._rung_at = None, turning.time()
+        rung, self._rung = self._rung, asyncio.Event()
+        rung.set()
+        for told in self._listeners:
+            told()
 
 
 def to_domain(row: EventRow) -> Event:

@@ -86,6 +86,13 @@ class Memory:
         except SQLAlchemyError as cause:
             raise failure(cause) from cause
 
+    async def version(self) -> object:
+        """Of the whole SQLite file: another one whenever anybody committed. None on a server, which has none to ask for."""
+        try:
+            return await self._line.version()
+        except SQLAlchemyError as cause:
+            raise failure(cause) from cause
+
     async def close(self) -> None:
         await self._line.close()
 
@@ -125,7 +132,21 @@ class _Near:
     def _forget(self) -> None:
         self.seen = None
 
+    async def version(self) -> object:
+        driver = await self._driver()
+        try:
+            return drivers.version_of(driver)
+        except sqlite3.Error as cause:
+            raise OperationalError("PRAGMA data_version", None, cause) from cause
+
     async def _look(self) -> Tokens:
+        driver = await self._driver()
+        try:
+            return tuple(token for (token,) in driver.execute(_LOOK).fetchall())
+        except sqlite3.Error as cause:
+            raise OperationalError(_LOOK, None, cause) from cause
+
+    async def _driver(self) -> sqlite3.Connection:
         kept = self._kept
         if kept is None:
             kept = await self._engine.raw_connection()
@@ -135,10 +156,7 @@ class _Near:
                 kept.close()
                 kept = self._kept
         driver: sqlite3.Connection = kept.driver_connection  # type: ignore[assignment]  # the pool's is of any driver
-        try:
-            return tuple(token for (token,) in driver.execute(_LOOK).fetchall())
-        except sqlite3.Error as cause:
-            raise OperationalError(_LOOK, None, cause) from cause
+        return driver
 
     async def close(self) -> None:
         if self._kept is not None:
@@ -164,6 +182,9 @@ class _Server:
             self._next.add_done_callback(_heard)
         # Shielded: who is cut short must not take the news from the others.
         return await asyncio.shield(self._next)
+
+    async def version(self) -> object:
+        return None
 
     async def _look(self, earlier: asyncio.Task[Tokens] | None) -> Tokens:
         if earlier is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
 from functools import partial
 from pathlib import Path
@@ -21,17 +21,67 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from gateway import commits
 from gateway.commits import apart
 from gateway.store import drivers
+from gateway.store import engine as engines
 from gateway.store.drivers import Line
 from gateway.store.transaction import Transaction, failure
 
+_COUNTERS = "gateway_counters"
 
-class _StoreDriver:
-    """Keeps the promise of `commits.Driver`."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
-        self.connection = connection
-        self.line = Line(connection)
-        self._driver = drivers.sqlite_driver(connection)
+class Counters:
+    """The last numbers of what the units of the one writer count, by name: they stay in memory until somebody else wrote to
+    the file, and a unit that is undone leaves them as they were."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, int] = {}
+        self._before: dict[str, int | None] = {}
+        self._version: object = None
+
+    def last(self, name: str) -> int | None:
+        """None where it has to be read."""
+        return self._last.get(name)
+
+    def count_to(self, name: str, number: int) -> None:
+        self._before.setdefault(name, self._last.get(name))
+        self._last[name] = number
+
+    def begin_group(self, version: object) -> None:
+        """`version`: another one whenever somebody else wrote since the last group."""
+        if version != self._version:
+            self._version = version
+            self._last.clear()
+
+    def begin_unit(self) -> None:
+        self._before.clear()
+
+    @property
+    def have_moved(self) -> bool:
+        """Whether this unit counted anything."""
+        return bool(self._before)
+
+    def undo_unit(self) -> None:
+        for name, number in self._before.items():
+            if number is None:
+                del self._last[name]
+            else:
+                self._last[name] = number
+        self._before.clear()
+
+
+def kept_counters(connection: AsyncConnection) -> Counters | None:
+    """Of the connection that the writer keeps; None of any other, where numbers are read each time."""
+    kept: Counters | None = connection.info.get(_COUNTERS)
+    return kept
+
+
+class StoreDriver:
+    """Keeps the promise of `commits.Driver`, on a connection that is kept open from group to group."""
+
+    def __init__(self, line: Line, counters: Counters, put_back: Callable[[Line], Awaitable[None]]) -> None:
+        self.line = line
+        self.counters = counters
+        self._driver = drivers.sqlite_driver(line.connection)
+        self._put_back = put_back
 
     def mark(self, words: str) -> None:
         try:
@@ -40,37 +90,46 @@ class _StoreDriver:
             raise OperationalError(words, None, cause) from cause
 
     async def commit(self) -> None:
-        await self.connection.commit()
+        # Not `commit()`, which says nothing where there is no transaction any more.
+        await apart(partial(self.mark, "COMMIT"))
 
     async def drop(self) -> None:
-        await self.connection.invalidate()
+        await self.line.connection.invalidate()
 
     async def close(self) -> None:
-        await self.connection.close()
+        await self._put_back(self.line)
 
 
 class GroupedTransaction(Transaction):
     """One unit of a group: what it wrote is on the disk when `commit` returns, together with its neighbours'."""
 
-    def __init__(self, unit: commits.Unit[_StoreDriver]) -> None:
+    def __init__(self, unit: commits.Unit[StoreDriver], tell_counted: Callable[[], None]) -> None:
         super().__init__(unit.driver.line, shared=False)
         self._unit = unit
+        self._tell_counted = tell_counted
+        unit.driver.counters.begin_unit()
 
     async def _settle(self) -> None:
+        has_counted = self._unit.driver.counters.have_moved
         await self._unit.settle()
+        if has_counted:
+            self._tell_counted()
 
     async def leave(self) -> None:
         self._over = True
+        if self._unit.has_turn:  # what it counted is undone with what it wrote
+            self._unit.driver.counters.undo_unit()
         await self._unit.leave()
 
 
 class _Begun(AbstractAsyncContextManager[Transaction]):
-    def __init__(self, writer: commits.GroupWriter[_StoreDriver]) -> None:
+    def __init__(self, writer: commits.GroupWriter[StoreDriver], tell_counted: Callable[[], None]) -> None:
         self._writer = writer
+        self._tell_counted = tell_counted
 
     async def __aenter__(self) -> Transaction:
         try:
-            self._unit = GroupedTransaction(await self._writer.begin())
+            self._unit = GroupedTransaction(await self._writer.begin(), self._tell_counted)
         except SQLAlchemyError as cause:
             raise failure(cause) from cause
         return self._unit
@@ -84,28 +143,74 @@ class _Begun(AbstractAsyncContextManager[Transaction]):
 
 
 class StoreWriter:
-    """The one writer of an SQLite store."""
+    """The one writer of an SQLite store. Its connection stays open, and is in no transaction between two groups."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, tell_counted: Callable[[], None] = lambda: None) -> None:
+        """`tell_counted`: called when a unit is committed whose counters moved."""
         self._engine = engine
-        self._writer = commits.GroupWriter(self._opened)
+        self._tell_counted = tell_counted
+        self._writer = commits.GroupWriter(self._locked)
+        self._idle: Line | None = None
+        self._counters = Counters()
+        self._keeps = True
 
     def unit(self) -> AbstractAsyncContextManager[Transaction]:
         """A unit of work. Leaving without `commit` undoes it; what the driver raises becomes ours."""
-        return _Begun(self._writer)
+        return _Begun(self._writer, self._tell_counted)
 
     def alone(self) -> AbstractAsyncContextManager[None]:
         """What was written before is committed, and nobody of this process writes."""
         return self._writer.alone()
 
-    async def _opened(self) -> _StoreDriver:
-        connection = await self._engine.connect()
+    async def close(self) -> None:
+        """Where a unit is under way, the connection is closed when its group ends."""
+        self._keeps = False
+        line, self._idle = self._idle, None
+        if line is not None:
+            await line.connection.close()
+
+    async def _locked(self) -> StoreDriver:
+        line, self._idle = self._idle, None
+        if line is None:
+            line = await self._opened()
         try:
-            await connection.begin()
+            driver = drivers.sqlite_driver(line.connection)
+            await drivers.lock(driver, engines.BUSY_TIMEOUT_S)
+            self._counters.begin_group(drivers.version_of(driver))
         except BaseException:
-            await connection.close()
+            await self._put_back(line)
             raise
-        return _StoreDriver(connection)
+        return StoreDriver(line, self._counters, self._put_back)
+
+    async def _opened(self) -> Line:
+        connection = await self._engine.connect()
+        drivers.sqlite_driver(connection).execute(commits.WAIT_FOR_NOBODY)
+        self._counters = connection.info[_COUNTERS] = Counters()
+        return Line(connection)
+
+    async def _put_back(self, line: Line) -> None:
+        """Whatever is open in it ends."""
+        if await _end_view(line) and self._keeps:
+            self._idle = line
+        else:
+            await line.connection.close()
+
+
+async def _end_view(line: Line) -> bool:
+    """Whether the connection can be used again. One that does not let go of its view cannot, nor one that SQLAlchemy closed
+    below itself, as it does where somebody was cut short while a thread read."""
+    connection = line.connection
+    if connection.invalidated:
+        return False
+    try:
+        drivers.sqlite_driver(connection).rollback()
+        if connection.in_transaction():  # SQLAlchemy itself was asked too
+            await connection.rollback()
+    except BaseException:
+        await connection.invalidate()
+        await connection.close()
+        raise
+    return not connection.invalidated
 
 
 # So many look at the same time, and others wait; a few connections stay open.
@@ -148,22 +253,10 @@ class NearReaders:
         return Line(connection), drivers.sqlite_driver(connection)
 
     async def _put_back(self, line: Line, driver: sqlite3.Connection) -> None:
-        """A connection that does not let go of its view is not used again, nor one that SQLAlchemy closed below itself, as
-        it does where somebody was cut short while a thread read."""
-        connection = line.connection
-        try:
-            if connection.in_transaction():  # SQLAlchemy itself was asked too
-                await connection.rollback()
-            else:
-                driver.rollback()
-        except BaseException:
-            await connection.invalidate()
-            await connection.close()
-            raise
-        if len(self._idle) < self._kept and not connection.invalidated:
+        if await _end_view(line) and len(self._idle) < self._kept:
             self._idle.append((line, driver))
         else:
-            await connection.close()
+            await line.connection.close()
 
 
 # Pages and workers read for some milliseconds. Who reads for longer, as a backup does, is not waited for.

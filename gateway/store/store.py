@@ -1,14 +1,12 @@
 """The node's database as a whole: units of work for one agency, and what workers ask for every agency. In: a URL and a
 clock. Out: units of work on SQLite or PostgreSQL, by the same code.
 
-Each unit of work is measured. `signs` looks once at all that waits; its conditions are those of the claims themselves, so
-that nothing is due for one and not for the other."""
+Each unit of work is measured."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import count
@@ -17,7 +15,7 @@ from time import perf_counter
 from types import TracebackType
 from typing import TypeVar
 
-from sqlalchemy import bindparam, delete, func, or_, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlmodel import col
 
@@ -26,11 +24,11 @@ from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.certificates import KeyEnd, PendingRevocation
 from gateway.domain.event import Event, EventKind
 from gateway.domain.hold import Hold
-from gateway.domain.pace import AUTHORITY_DELAY, ordinary_places
+from gateway.domain.pace import ordinary_places
 from gateway.domain.queues import InboxPacket, Job, Lease, LeasedInbox, LeasedOutbox, OutboxItem
 from gateway.errors import StoreFailure
 from gateway.ports.services import Clock
-from gateway.store import api_calls, events, holds, inbox, jobs, leases, migrate, outbox, uploads, webhooks
+from gateway.store import api_calls, events, holds, inbox, jobs, leases, migrate, outbox, uploads
 from gateway.store.accounts import HostedAccounts
 from gateway.store.api_calls import SqlApiCalls
 from gateway.store.batch import SharedUnits
@@ -44,11 +42,10 @@ from gateway.store.people import SqlKeyEnds, first_notice
 from gateway.store.plans import Growth
 from gateway.store.repository import Follows, nobody
 from gateway.store.revocation import SqlRevocationAnswers
-from gateway.store.row import Moment
+from gateway.store.signs import Signs, SignsAsOf, look_for_signs
 from gateway.store.sqlite_file import NearReaders, StoreWriter, WriteAheadLog
 from gateway.store.systems import SqlSystemLoads
 from gateway.store.tables import EventRow, InboxRow, JobRow, OutboxRow
-from gateway.store.tables_node import AnswerRow, QuestionRow
 from gateway.store.tables_office import ListFillRow
 from gateway.store.transaction import Transaction, question, transaction
 from gateway.store.wake import FileWake, ServerWake
@@ -58,15 +55,6 @@ from gateway.store.work import SqlWork
 T = TypeVar("T")
 W = TypeVar("W", covariant=True)
 L = TypeVar("L", Job, LeasedOutbox, LeasedInbox)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Signs:
-    """What one look at the store says to workers, by their names: who has something due, and marks, each of which is
-    another one when something changed that its worker keeps up with."""
-
-    due: frozenset[str]
-    marks: Mapping[str, object]
 
 
 class Measured(AbstractAsyncContextManager[W]):
@@ -110,47 +98,6 @@ class Measured(AbstractAsyncContextManager[W]):
             meters.STORE_FAILED.add(kind=self._kind)
 
 
-_Q, _A = QuestionRow, AnswerRow
-_TO_ASK = (
-    select(col(_Q.due_at))
-    .where(
-        or_(col(_Q.due_at) <= bindparam("now", type_=Moment), col(_Q.due_at) > bindparam("far", type_=Moment))
-    )
-    .limit(1)
-)
-_ANSWERS = select(func.max(col(_A.fetched_at)))
-_QUESTIONS = select(func.count(), func.max(col(_Q.first_at)))
-
-
-async def look_for_signs(
-    tx: Transaction, now: datetime, lease_s: float, kinds: Collection[str], registry: object
-) -> Signs:
-    """`kinds`: those of jobs that are packed. `registry`: another value whenever what is remembered of codes, hosts and
-    keys changed."""
-    due = set()
-    if await _any_job(tx, now, lease_s, kinds):
-        due.add("packer")
-    if await outbox.any_due(tx, now, lease_s):
-        due.add("dispatcher")
-    if await inbox.any_due(tx, now, lease_s):
-        due.add("receiver")
-    if await events.any_unnumbered(tx):
-        due.add("sequencer")
-    if await webhooks.any_due(tx, now):
-        due.add("webhooks")
-    if await tx.tuples(_TO_ASK, now=now, far=now + 2 * AUTHORITY_DELAY):
-        due.add("revocation")
-    answers = (*(await tx.tuples(_ANSWERS))[0], *(await tx.tuples(_QUESTIONS))[0])
-    return Signs(due=frozenset(due), marks={"revocation": answers, "hosting": registry})
-
-
-async def _any_job(tx: Transaction, now: datetime, lease_s: float, kinds: Collection[str]) -> bool:
-    for kind in kinds:
-        if await jobs.any_due(tx, now, lease_s, kind):
-            return True
-    return False
-
-
 _TABLES: Mapping[str, leases.AnyClaimable] = {"job": JobRow, "outbox": OutboxRow, "inbox": InboxRow}
 _OPEN = {"job": jobs.is_open, "outbox": outbox.is_open, "inbox": inbox.is_open}
 
@@ -173,7 +120,7 @@ class SqlStore:
         self._writer = open_engine(url, EngineRole.WRITER, limits)
         self._reader = open_engine(url, EngineRole.READER, limits)
         self._one_writer = self._writer.dialect.name == "sqlite"
-        self._group = StoreWriter(self._writer) if self._one_writer else None
+        self._group = StoreWriter(self._writer, self._tell_numbered) if self._one_writer else None
         # A server keeps its journal as its own settings say.
         self.journal = (
             WriteAheadLog(Path(self._writer.url.database or ""), self._group.alone) if self._group else None
@@ -181,12 +128,16 @@ class SqlStore:
         self._near = open_engine(url, EngineRole.NEAR_READER, limits) if self._one_writer else self._reader
         self._views = NearReaders(self._near) if self._one_writer else None
         self.wake = (
-            FileWake(Path(self._writer.url.database or "")) if self._group else ServerWake(self._writer)
+            # Its events have their numbers when they are committed, and its writer rings for these.
+            FileWake(Path(self._writer.url.database or ""), needless=(events.WRITTEN,))
+            if self._group
+            else ServerWake(self._writer)
         )
         self._shared = SharedUnits(self.writing, self._work)
-        self._numbered = events.EventBell()
-        self.wake.listen(self._numbered.heard)
+        self.numbered = events.EventBell()
+        self.wake.listen(self.numbered.heard)
         self._held = HeldRows()
+        self._signs: SignsAsOf | None = None
         self._turns = {"outbox": count(), "inbox": count()}
         self.memory = Memory(self._near)
         self.systems = SqlSystemLoads(self.reading)
@@ -197,7 +148,7 @@ class SqlStore:
         self.history = SqlHistory(self.writing, self.reading)
         self.growth = None if self._one_writer else Growth(self._writer)
         self.calendar = SqlCalendarDays(self.writing, self.reading, clock)
-        self.webhooks = SqlWebhooks(self.writing, self.reading, self.asking, clock)
+        self.webhooks = SqlWebhooks(self.writing, self.reading, self.looking, self.asking, clock)
 
     @property
     def writer(self) -> AsyncEngine:
@@ -228,9 +179,12 @@ class SqlStore:
         """Waits some seconds for who still reads or writes."""
         await self._shared.close()
         await self.wake.close()
+        self.numbered.close()
         await self.memory.close()
         if self._views is not None:
             await self._views.close()
+        if self._group is not None:
+            await self._group.close()
         for each in {self._writer, self._reader, self._near}:
             await close_engine(each)
 
@@ -281,22 +235,22 @@ class SqlStore:
     async def claim_jobs(self, kind: str, limit: int, lease_s: float) -> Sequence[Job]:
         """Due rows nobody holds, of every hosted agency; oldest first. Durable on return."""
         return await self._claimed(
-            partial(jobs.any_due, lease_s=lease_s, kind=kind),
             lambda tx: jobs.claim(tx, self._clock, kind, limit, lease_s),
+            partial(jobs.any_due, lease_s=lease_s, kind=kind),
         )
 
     async def claim_outbox(self, limit: int, lease_s: float) -> Sequence[LeasedOutbox]:
         """Due rows nobody holds, urgent lane first."""
         return await self._claimed(
-            partial(outbox.any_due, lease_s=lease_s),
             lambda tx: outbox.claim(tx, self._clock, limit, lease_s, self._ordinary("outbox", limit)),
+            None if self.wake.has_made("dispatcher") else partial(outbox.any_due, lease_s=lease_s),
         )
 
     async def claim_inbox(self, limit: int, lease_s: float) -> Sequence[LeasedInbox]:
         """Landed rows nobody holds, urgent lane first, oldest first."""
         return await self._claimed(
-            partial(inbox.any_due, lease_s=lease_s),
             lambda tx: inbox.claim(tx, self._clock, limit, lease_s, self._ordinary("inbox", limit)),
+            partial(inbox.any_due, lease_s=lease_s),
         )
 
     def _ordinary(self, queue: str, limit: int) -> int:
@@ -304,17 +258,20 @@ class SqlStore:
 
     async def _claimed(
         self,
-        any_due: Callable[[Transaction, datetime], Awaitable[bool]],
         claim: Callable[[Transaction], Awaitable[list[L]]],
+        any_due: Callable[[Transaction, datetime], Awaitable[bool]] | None,
     ) -> list[L]:
-        """Looks first: mostly there is nothing, and a claim is a transaction for which SQLite's one writer is held up."""
-        async with self.asking() as tx:
-            if not await any_due(tx, self._clock.now()):
-                return []
+        """Looks first where nobody here has just made the work: mostly there is nothing, and a claim is a transaction for
+        which SQLite's one writer is held up."""
+        if any_due is not None:
+            async with self.asking() as tx:
+                if not await any_due(tx, self._clock.now()):
+                    return []
         async with self.writing() as tx:
             found = await claim(tx)
-            self._held.took((each.lease for each in found), self._clock.now())
-            await tx.commit()
+            if found:
+                self._held.took((each.lease for each in found), self._clock.now())
+                await tx.commit()
         return found
 
     async def renew(self, table: str, lease: Lease, lease_s: float) -> Lease:
@@ -397,10 +354,15 @@ class SqlStore:
             return await holds.count_open(tx)
 
     async def signs(self, lease_s: float, kinds: Collection[str]) -> Signs:
-        """For whom something is due now; `lease_s` and `kinds` of jobs as they claim with."""
-        registry = await self.memory.tokens()
-        async with self.looking() as tx:
-            return await look_for_signs(tx, self._clock.now(), lease_s, kinds, registry)
+        """For whom something is due now; `lease_s` and `kinds` of jobs as they claim with. Nothing is asked while nobody
+        wrote to the SQLite file since the last look, and no time has come."""
+        now, version = self._clock.now(), await self.memory.version()
+        version = None if version is None else (version, lease_s, *kinds)
+        if self._signs is None or not self._signs.hold(now, version):
+            registry = await self.memory.tokens()
+            async with self.looking() as tx:
+                self._signs = await look_for_signs(tx, now, lease_s, kinds, version, registry)
+        return self._signs.signs
 
     async def number_events(self, limit: int = 500) -> int:
         """Numbers committed events densely (node and agency sequence); how many. Only one caller at a time works."""
@@ -410,9 +372,12 @@ class SqlStore:
         async with self.writing() as tx:
             numbered = await events.number(tx, limit)
             await tx.commit()
-        if numbered:
-            self.wake.ring(events.NUMBERED)
+        if numbered and self._group is None:  # else the unit itself rang
+            self._tell_numbered()
         return numbered
+
+    def _tell_numbered(self) -> None:
+        self.wake.ring(events.NUMBERED)
 
     async def events_after(self, agency_id: str | None, after_seq: int, limit: int) -> Sequence[Event]:
         """Numbered events, in order: of one agency by its own sequence, or of the whole node."""
@@ -422,7 +387,7 @@ class SqlStore:
     async def wait_events(self, timeout_s: float) -> None:
         """Returns when new events may have been numbered by this process, or after the time."""
         self.wake.start()
-        await self._numbered.wait(timeout_s)
+        await self.numbered.wait(timeout_s)
 
     async def hosted(self) -> Sequence[HostedAgency]:
         return await self.accounts.hosted()

@@ -36,9 +36,12 @@ Heard = Callable[[Collection[str]], None]
 class Wake:
     """Part of the store; get it as `store.wake`. This one rings in its own process alone."""
 
-    def __init__(self) -> None:
+    def __init__(self, needless: Collection[str] = ()) -> None:
+        """`needless`: names that are rung for nobody, because what their loops would do is done already."""
+        self._needless = frozenset(needless)
         self._listeners: list[Heard] = []
         self._untold: set[str] = set()
+        self._made: set[str] = set()
 
     def listen(self, heard: Heard) -> None:
         """`heard` is called with the names of each ring, from anywhere once `start` was called."""
@@ -49,8 +52,25 @@ class Wake:
 
     def ring(self, *names: str) -> None:
         """Called after the commit that made the work."""
+        if meant := [name for name in names if name not in self._needless]:
+            self._made.update(meant)
+            self._hear(meant)
+            self._pass_on(meant)
+
+    def has_made(self, name: str) -> bool:
+        """Whether this process itself rang that name since it was last asked: then the work is probably there."""
+        try:
+            self._made.remove(name)
+        except KeyError:
+            return False
+        return True
+
+    def _hear(self, names: Collection[str]) -> None:
         for heard in self._listeners:
             heard(names)
+
+    def _pass_on(self, names: Collection[str]) -> None:
+        """To the other processes."""
 
     async def close(self) -> None:
         """What was rung is still told, if that takes no time."""
@@ -71,8 +91,7 @@ class ServerWake(Wake):
             self._line = asyncio.create_task(self._keep_line(), name="wake")
             self._line.add_done_callback(_say_why)
 
-    def ring(self, *names: str) -> None:
-        super().ring(*names)
+    def _pass_on(self, names: Collection[str]) -> None:
         self._untold.update(names)
         self._stirred.set()
         self.start()
@@ -105,7 +124,7 @@ class ServerWake(Wake):
             line.detach()  # it is ours to the end and none of the pool's
             driver.add_termination_listener(lambda _: self._stirred.set())
             await driver.add_listener(CHANNEL, self._called)
-            super().ring(ANY)
+            self._hear((ANY,))
             while not driver.is_closed():
                 await self._stirred.wait()
                 self._stirred.clear()
@@ -133,7 +152,7 @@ class ServerWake(Wake):
     def _called(self, driver: Any, sender: int, channel: str, names: object) -> None:
         """`sender` is a backend of the server; our own rings come back too, and were heard already."""
         if sender != driver.get_server_pid():
-            super().ring(*str(names).split())
+            self._hear(str(names).split())
 
 
 def _say_why(line: asyncio.Task[None]) -> None:
@@ -145,8 +164,8 @@ def _say_why(line: asyncio.Task[None]) -> None:
 class FileWake(Wake):
     """Named pipes in a folder beside the database file."""
 
-    def __init__(self, database: Path) -> None:
-        super().__init__()
+    def __init__(self, database: Path, needless: Collection[str] = ()) -> None:
+        super().__init__(needless)
         self._folder = database.with_name(f"{database.name}-bells")
         self._name = f"{os.getpid()}-{secrets.token_hex(4)}"
         self._pipe: int | None = None
@@ -165,8 +184,7 @@ class FileWake(Wake):
             return
         asyncio.get_running_loop().add_reader(self._pipe, self._called, self._pipe)
 
-    def ring(self, *names: str) -> None:
-        super().ring(*names)
+    def _pass_on(self, names: Collection[str]) -> None:
         self._untold.update(names)
         if self._later is None and not self._closed:
             turning = asyncio.get_running_loop()
@@ -196,7 +214,7 @@ class FileWake(Wake):
             _write(self._folder / each, message)
 
     def _called(self, pipe: int) -> None:
-        super().ring(*os.read(pipe, _PIPE).decode(errors="replace").split())
+        self._hear(os.read(pipe, _PIPE).decode(errors="replace").split())
 
 
 # What a pipe holds at most.

@@ -69,6 +69,11 @@ _UNHELD = or_(
 _TO_TELL = and_(col(_W.state) == _ACTIVE, _UNHELD, or_(_DUE, _BEHIND))
 _JOINED = select(_W).outerjoin(_C, col(_C.agency_id) == col(_W.agency_id)).where(_TO_TELL)
 _LOOK = select(col(_W.id)).outerjoin(_C, col(_C.agency_id) == col(_W.agency_id)).where(_TO_TELL).limit(1)
+_OUTLOOK = select(
+    exists().where(col(_W.state) == _ACTIVE),
+    _LOOK.where(col(_W.slow).is_(True)).exists(),
+    _LOOK.where(col(_W.slow).is_(False)).exists(),
+)
 # The longest unserved first, so that many of one agency cannot keep another's waiting.
 _FIND = _JOINED.order_by(col(_W.last_try_at).is_not(None), col(_W.last_try_at), col(_W.id)).with_for_update(
     skip_locked=True, of=_W
@@ -93,6 +98,25 @@ async def any_due(tx: Transaction, now: datetime) -> bool:
 class LeasedEndpoint:
     endpoint: Endpoint
     lease: Lease
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """Whether any endpoint is active, and whether there is something to tell now: to a slow one, to another."""
+
+    any_active: bool
+    slow: bool
+    other: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Of one endpoint, before it is told: whether who made it still has a key, how many deliveries wait, and those that
+    are due, in the order of their events."""
+
+    has_key: bool
+    waiting: int
+    due: Sequence[Delivery]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,8 +150,10 @@ class WebhookLoad:
 class SqlWebhooks:
     """Each call is a transaction of its own; what changes an endpoint commits with the event that tells of it."""
 
-    def __init__(self, writing: Open, reading: Open, asking: Open, clock: Clock) -> None:
-        self._writing, self._reading, self._asking, self._clock = writing, reading, asking, clock
+    def __init__(self, writing: Open, reading: Open, looking: Open, asking: Open, clock: Clock) -> None:
+        """`looking`: for few rows; `asking`: for one question about few rows."""
+        self._writing, self._reading, self._clock = writing, reading, clock
+        self._looking, self._asking = looking, asking
 
     # --- as people have them ----------------------------------------------------------------------------------
 
@@ -182,12 +208,6 @@ class SqlWebhooks:
             await self._tell(tx, scope, told, made)
             await tx.commit()
         return made
-
-    async def has_key(self, endpoint: Endpoint) -> bool:
-        """False where a program made it that has no key for its agency any more."""
-        mine = (*_is(endpoint.agency_id, endpoint.id), _keyless(self._clock.now()))
-        async with self._reading() as tx:
-            return not await tx.tuples(select(col(_W.id)).where(*mine))
 
     async def pause_without_key(self, principal_id: str, by: str) -> Sequence[Endpoint]:
         """Pause the active ones which that program made and has no key for any more; those that were."""
@@ -327,14 +347,17 @@ class SqlWebhooks:
 
     # --- as workers have them ---------------------------------------------------------------------------------
 
+    async def outlook(self, lease_s: float) -> Outlook:
+        """Asked before anything is claimed: mostly there is nothing to tell."""
+        async with self._asking() as tx:
+            ((any_active, slow, other),) = await tx.tuples(_OUTLOOK, **_moments(self._clock.now(), lease_s))
+        return Outlook(any_active=bool(any_active), slow=bool(slow), other=bool(other))
+
     async def claim(self, limit: int, lease_s: float, *, slow: bool) -> Sequence[LeasedEndpoint]:
         """Active endpoints of every agency, of the slow ones or of the others, that have something to be told now and that
         nobody tells; the longest untold first. Durable on return."""
         now = self._clock.now()
         moments = _moments(now, lease_s)
-        async with self._asking() as tx:
-            if not await tx.tuples(_LOOK, **moments):
-                return []
         find = _FIND.where(col(_W.slow).is_(slow)).limit(limit)
         token, until, taken = self._clock.new_id(), now + timedelta(seconds=lease_s), []
         still = {name: moments[name] for name in ("now", "far_lease")}
@@ -344,22 +367,23 @@ class SqlWebhooks:
                 if await tx.change(take.values(lease_token=token, lease_until=until), **still):
                     lease = Lease(id=row.id, token=token, until=until, attempt=1)
                     taken.append(LeasedEndpoint(endpoint=to_endpoint(row), lease=lease))
-            await tx.commit()
+            if taken:
+                await tx.commit()
         return taken
 
-    async def due(self, endpoint: Endpoint, now: datetime, limit: int) -> Sequence[Delivery]:
-        """Waiting deliveries whose time has come, in the order of their events."""
-        time = or_(col(_D.due_at) <= now, col(_D.due_at) > now + _FAR)
-        left = (*_of(endpoint.agency_id, endpoint.id), col(_D.state) == _WAITING, time)
-        query: Select[Any] = select(_D).where(*left).order_by(col(_D.sequence)).limit(limit)
-        async with self._asking() as tx:
-            return [value_of(Delivery, row) for row in await tx.rows(_D, query)]
-
-    async def waiting(self, endpoint: Endpoint) -> int:
-        """How many deliveries wait, due or not."""
-        left = (*_of(endpoint.agency_id, endpoint.id), col(_D.state) == _WAITING)
-        async with self._asking() as tx:
-            return int((await tx.tuples(select(func.count()).where(*left)))[0][0])
+    async def standing(self, endpoint: Endpoint, limit: int) -> Standing:
+        """In one view; so many due deliveries at most."""
+        now, left = self._clock.now(), (*_of(endpoint.agency_id, endpoint.id), col(_D.state) == _WAITING)
+        is_due = or_(col(_D.due_at) <= now, col(_D.due_at) > now + _FAR)
+        keyless = select(col(_W.id)).where(*_is(endpoint.agency_id, endpoint.id), _keyless(now))
+        due: Select[Any] = select(_D).where(*left, is_due).order_by(col(_D.sequence)).limit(limit)
+        async with self._looking() as tx:
+            ((waiting,),) = await tx.tuples(select(func.count()).where(*left))
+            return Standing(
+                has_key=not await tx.tuples(keyless),
+                waiting=int(waiting),
+                due=[value_of(Delivery, row) for row in await tx.rows(_D, due)] if waiting else (),
+            )
 
     async def record(self, leased: LeasedEndpoint, report: Report) -> None:
         """Everything of the report, and the endpoint is free for others. StaleLease, and nothing kept, when the lease is no

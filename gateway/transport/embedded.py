@@ -44,6 +44,7 @@ from gateway.transport.queue_file import QueueFile
 
 LEASE_S = 60.0  # as `workers.lease_s` is shipped
 POLL_S = 0.2  # how late a publish of another process may be noticed
+LEASES_S = 1.0  # how late it may be noticed that a lease has run out
 QUIET_S = 5.0  # when nothing was removed for so long, what was removed leaves SQLite's log too
 
 _log = logging.getLogger(__name__)
@@ -74,6 +75,8 @@ class EmbeddedAxis:
         self._settling = Together(self._settle_all)
         self._removed: float | None = time.monotonic()  # by who was killed before it was forgotten for good
         self._bell = WaiterBell(self._path)
+        self._idle_version: object = None
+        self._idle_since = 0.0
         self._since = clock.now()
         self._held: dict[str, float] = {}
         self._turns = count()
@@ -127,16 +130,18 @@ class EmbeddedAxis:
         """Leases up to `limit` due rows, urgent first, a share of them ordinary; those over the poison limit go to the
         dead list instead."""
         times = self._times(lease_s)
-        if not await self._any_due(times):  # an idle poll takes no write lock
+        # Who was rung takes what was published here; an idle poll takes no write lock.
+        if not self._bell.take() and not await self._any_due(times):
             await self._forget_for_good()
             return ()
         ordinary, now = ordinary_places(limit, next(self._turns)), times["now"]
         async with self._queue.write() as queue:
             rows = queue_file.due_of(queue, {"node": self._node, **times}, limit, ordinary)
+            if not rows:  # another node, or a process of this one, was quicker
+                return ()
             poisoned = [row for row in rows if row[8] >= self._poison_limit]
             healthy = [row for row in rows if row[8] < self._poison_limit]
-            contents = queue_file.bytes_of(queue, {row[6] for row in healthy if row[7] <= SMALL})
-            arrivals = [self._arrival(row, contents.get(row[6])) for row in healthy]
+            arrivals = [self._arrival(row) for row in healthy]
             leases = [
                 (each.token, now + lease_s, row[0]) for each, row in zip(arrivals, healthy, strict=True)
             ]
@@ -239,7 +244,13 @@ class EmbeddedAxis:
         await self._remove_unneeded(digest)
 
     async def _any_due(self, times: Mapping[str, float]) -> bool:
-        return bool(await self._queue.read(queue_file.ANY_DUE, {"node": self._node, **times}))
+        """While nobody wrote to the file, only a lease can run out: that is looked for once a second."""
+        now, version = times["now"], await self._queue.version()
+        if version == self._idle_version and self._idle_since <= now < self._idle_since + LEASES_S:
+            return False
+        found = bool(await self._queue.read(queue_file.ANY_DUE, {"node": self._node, **times}))
+        self._idle_version, self._idle_since = None if found else version, now
+        return found
 
     async def _hosted(self, routes: Iterable[str]) -> frozenset[str]:
         return frozenset(
@@ -310,8 +321,8 @@ class EmbeddedAxis:
         queue.executemany(queue_file.PUT, rows)
         return [frozenset(hosted.intersection(each)) for each in folded]
 
-    def _arrival(self, row: Sequence[Any], content: bytes | None) -> Arrival:
-        _, recipient, packet_id, kind, sender, lane, digest, size, deliveries, node = row
+    def _arrival(self, row: Sequence[Any]) -> Arrival:
+        _, recipient, packet_id, kind, sender, lane, digest, size, deliveries, node, content = row
         return Arrival(
             token=chance.sixteen().hex(),
             recipient=recipient,
@@ -409,6 +420,12 @@ class WaiterBell:
         self._loop = asyncio.get_running_loop()
         await self._event.wait()
         self._event.clear()
+
+    def take(self) -> bool:
+        """Whether it has rung since it was last waited for, or asked."""
+        rung = self._event.is_set()
+        self._event.clear()
+        return rung
 
     def close(self) -> None:
         with _GUARD:

@@ -93,8 +93,8 @@ def _due(lane: str) -> str:
     """The inner part is answered from the index alone, so a long backlog is sorted without reading its rows."""
     return f"""
 WITH due AS (SELECT q.id, q.lane, h.code FROM {_OF_NODE} {lane} ORDER BY q.lane, q.id LIMIT :most)
-SELECT q.id, due.code, q.packet_id, q.kind, q.sender, q.lane, q.digest, q.size, q.deliveries, q.node
-FROM due JOIN queue q ON q.id = due.id ORDER BY due.lane, due.id
+SELECT q.id, due.code, q.packet_id, q.kind, q.sender, q.lane, q.digest, q.size, q.deliveries, q.node, payload.bytes
+FROM due JOIN queue q ON q.id = due.id LEFT JOIN payload ON payload.digest = q.digest ORDER BY due.lane, due.id
 """  # noqa: S608
 
 
@@ -139,10 +139,6 @@ def needed_payloads(queue: sqlite3.Connection, digests: Sequence[str]) -> set[st
 
 def folded_codes(routes: Iterable[str]) -> tuple[str]:
     return (json.dumps([fold_code(route) for route in routes]),)
-
-
-def bytes_of(queue: sqlite3.Connection, digests: Iterable[str]) -> dict[str, bytes]:
-    return dict(queue.execute(BYTES_OF, (json.dumps(sorted(digests)),)).fetchall())
 
 
 def due_of(
@@ -206,6 +202,12 @@ class QueueFile:
         with self.failures_named():
             return (await self._opened()).execute(words, about).fetchall()
 
+    async def version(self) -> object:
+        """Another one whenever anybody has committed something, in this process or another one."""
+        with self.failures_named():
+            ((version,),) = (await self._opened()).execute("PRAGMA data_version").fetchall()
+        return version
+
     async def search(self, words: str, about: Sequence[object] | Mapping[str, object] = ()) -> list[Any]:
         """A question that may read all of the queue: asked by a thread that has the file open for itself."""
         with self.failures_named():
@@ -266,13 +268,16 @@ class QueueFile:
             writer = undo.enter_context(contextlib.closing(_connect(self.path)))
             _set_up(writer, self.path)
             self._begin(writer)
+            writer.execute(commits.WAIT_FOR_NOBODY)
             reader = undo.enter_context(contextlib.closing(_connect(self.path)))
             reader.execute("PRAGMA query_only = ON")
             undo.pop_all()
         self._writer, self._reader = writer, reader
 
     def _open_again(self) -> None:
-        self._writer = _connect(self.path)
+        writer = _connect(self.path)
+        writer.execute(commits.WAIT_FOR_NOBODY)
+        self._writer = writer
 
     def _close(self) -> None:
         writer, reader = self._writer, self._reader
@@ -373,9 +378,5 @@ def _asked(path: Path, words: str, about: Sequence[object] | Mapping[str, object
 
 
 def _shorten(connection: sqlite3.Connection) -> bool:
-    connection.execute("PRAGMA busy_timeout = 0")
-    try:
-        busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-    finally:
-        connection.execute(f"PRAGMA busy_timeout = {round(BUSY_S * 1000)}")
+    busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     return not busy

@@ -6,13 +6,13 @@ by time that nobody sets. SQLite has no clock of its own, so there the two alway
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from gateway.domain.pace import clocks_agree
 from gateway.ports.services import Clock
-from gateway.workers.loop import Turn
+from gateway.workers.loop import Done, Step, Turn
 
 _log = logging.getLogger(__name__)
 LOOK_EVERY = timedelta(seconds=10)
@@ -53,12 +53,10 @@ class ClockGuard:
             self._tell()
         return False
 
-    def unless_apart(
-        self, step: Callable[[], Coroutine[object, object, bool]]
-    ) -> Callable[[], Coroutine[object, object, bool]]:
+    def unless_apart(self, step: Step) -> Step:
         """The same step, which does nothing while the clocks are apart."""
 
-        async def guarded() -> bool:
+        async def guarded() -> bool | Done:
             return self.agrees() and await step()
 
         return guarded

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway import log
+from gateway.domain.document import Kind
 from gateway.domain.queues import Job, LeasedInbox, LeasedOutbox
 from gateway.domain.wall_clock import local
 from gateway.errors import StoreFailure
@@ -19,7 +20,7 @@ from gateway.ports.axis import TO_NODE, Arrival, Axis
 from gateway.ports.services import Clock
 from gateway.registry.directory import SqlDirectory
 from gateway.store.store import SqlStore
-from gateway.workers.loop import kept, together
+from gateway.workers.loop import Done, kept, together
 
 
 class Intake:
@@ -29,7 +30,7 @@ class Intake:
     def __init__(self) -> None:
         self._failed = False
 
-    async def step(self, desk: InDesk, batch: int, lease_s: float) -> bool:
+    async def step(self, desk: InDesk, batch: int, lease_s: float) -> Done:
         """One batch. StoreFailure while the storage does not take anything; the loop asks again later."""
         if self._failed:
             await process.probe_storage(desk)
@@ -41,16 +42,20 @@ class Intake:
             raise
 
 
-async def land_batch(desk: InDesk, batch: int, lease_s: float) -> bool:
-    """Lands one batch of arrivals."""
+async def land_batch(desk: InDesk, batch: int, lease_s: float) -> Done:
+    """Lands one batch of arrivals. Most of them come to their end here, with a 01 that is signed; a status has none."""
     arrivals = await desk.axis.take(batch, lease_s)
-    return await together([_land(desk, arrival) for arrival in arrivals])
+    await together([_land(desk, arrival) for arrival in arrivals])
+    if any(arrival.kind != Kind.STATUS for arrival in arrivals):
+        desk.wake_couriers()
+    return Done.batch(len(arrivals), batch)
 
 
-async def process_batch(desk: InDesk, batch: int, lease_s: float) -> bool:
+async def process_batch(desk: InDesk, batch: int, lease_s: float) -> Done:
     """Takes one batch of landed packets to their ends."""
     rows = await desk.store.claim_inbox(batch, lease_s)
-    return await together([_process(desk, row, lease_s) for row in rows])
+    await together([_process(desk, row, lease_s) for row in rows])
+    return Done.batch(len(rows), batch)
 
 
 async def _land(desk: InDesk, arrival: Arrival) -> None:
@@ -68,10 +73,11 @@ async def _process(desk: InDesk, row: LeasedInbox, lease_s: float) -> None:
 PACKED_KINDS = ("answer", "pack")
 
 
-async def pack_batch(desk: OutDesk, batch: int, lease_s: float) -> bool:
+async def pack_batch(desk: OutDesk, batch: int, lease_s: float) -> Done:
     """One claimed batch of each kind."""
-    jobs = [job for kind in PACKED_KINDS for job in await desk.store.claim_jobs(kind, batch, lease_s)]
-    return await together([_pack(desk, job, lease_s) for job in jobs])
+    batches = [await desk.store.claim_jobs(kind, batch, lease_s) for kind in PACKED_KINDS]
+    await together([_pack(desk, job, lease_s) for jobs in batches for job in jobs])
+    return Done.batch(max(map(len, batches)), batch)
 
 
 async def _pack(desk: OutDesk, job: Job, lease_s: float) -> None:
@@ -80,10 +86,11 @@ async def _pack(desk: OutDesk, job: Job, lease_s: float) -> None:
             await package.run(desk, job)
 
 
-async def dispatch_batch(desk: OutDesk, batch: int, lease_s: float) -> bool:
+async def dispatch_batch(desk: OutDesk, batch: int, lease_s: float) -> Done:
     """One claimed batch; confirms of the batch are awaited side by side."""
     rows = await desk.store.claim_outbox(batch, lease_s)
-    return await together([_dispatch(desk, each, lease_s) for each in dispatch.passes(rows)])
+    await together([_dispatch(desk, each, lease_s) for each in dispatch.passes(rows)])
+    return Done.batch(len(rows), batch)
 
 
 async def _dispatch(desk: OutDesk, rows: Sequence[LeasedOutbox], lease_s: float) -> None:

@@ -20,12 +20,11 @@ from gateway.domain.sealed_log import NO_SEAL, LogHead, PublishedSeal, Seal, Sta
 from gateway.errors import GatewayError, InvalidProof, Misconfigured, StoreFailure
 from gateway.policy import upkeep
 from gateway.ports.services import Clock, Pool
+from gateway.store.events import GATHER_S
 from gateway.store.log import SqlEventLog
 from gateway.store.store import SqlStore
 from gateway.trust.seals import SealKey
 from gateway.workers.loop import Turn
-
-GATHER_S = 0.1  # how much later a reader may see an event; pages and feeds do not notice
 
 
 class TimeAuthority(Protocol):

@@ -1,5 +1,5 @@
-"""What every worker is: a step repeated until told to stop. In: a step that says whether to go again at once; the clock,
-the rows that wait, what other processes changed. Out: steps done, rings, log lines.
+"""What every worker is: a step repeated until told to stop. In: a step that says what it did; the clock, the rows that
+wait, what other processes changed. Out: steps done, rings, log lines.
 The one broad guard of the program stands here: a step that breaks is logged (`log` writes a line a minute of each
 cause), the loop rests, longer each time, and goes on. Keeps a lease alive while
 its work runs. The lookout is the one wake-up of a process that has nothing to do: it decides nothing, it rings for
@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Itera
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
 from gateway import log, meters
@@ -22,16 +23,38 @@ from gateway.ports.services import Clock
 
 if TYPE_CHECKING:
     from gateway.domain.queues import Lease
-    from gateway.store.store import Signs, SqlStore
+    from gateway.store.signs import Signs
+    from gateway.store.store import SqlStore
 
 _log = logging.getLogger(__name__)
+
+
+class Done(Enum):
+    """What a step did. One that says True means that it did something and looks again."""
+
+    NOTHING = False
+    ALL = "all"
+    """All that there was: who makes more rings."""
+    MORE = True
+    """There may be more."""
+
+    def __bool__(self) -> bool:
+        return self is not Done.NOTHING
+
+    @classmethod
+    def batch(cls, taken: int, most: int) -> Done:
+        """Of a step that took so many, and would have taken so many at most."""
+        return cls.NOTHING if not taken else cls.MORE if taken >= most else cls.ALL
+
+
+Step = Callable[[], Coroutine[object, object, bool | Done]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loop:
     """One worker: its step, whom it makes work for, and when its turn comes where that is a matter of time."""
 
-    step: Callable[[], Coroutine[object, object, bool]]
+    step: Step
     then: tuple[str, ...] = ()
     is_due: Callable[[datetime], bool] | None = None
     first_s: float | None = None
@@ -69,22 +92,22 @@ class Bell:
 
 async def forever(
     name: str,
-    step: Callable[[], Awaitable[bool]],
+    step: Callable[[], Awaitable[bool | Done]],
     bell: Bell,
     stop: asyncio.Event,
     poll_s: float,
     then: Callable[[], None] = lambda: None,
     first_s: float | None = None,
 ) -> None:
-    """Runs `step` until `stop` is set. A step that did something runs again at once; `then` rings the bells of those
-    whom it made work for. After one that broke the loop rests, longer each time; no bell shortens that. `first_s`: as
-    of `Loop`."""
+    """Runs `step` until `stop` is set. A step that left more to do runs again at once; where it did something, `then` rings
+    the bells of those whom it made work for. After one that broke the loop rests, longer each time; no bell shortens
+    that. `first_s`: as of `Loop`."""
     trouble, soon_s = Trouble(name=name), poll_s if first_s is None else min(first_s, poll_s)
     sleep_s = poll_s
     while not stop.is_set():
         ticket = bell.ticket()
         try:
-            worked = await step()
+            done = Done(await step())
         except asyncio.CancelledError as error:
             if _is_cancelled() or stop.is_set():
                 raise
@@ -94,12 +117,12 @@ async def forever(
             await _rest(stop, trouble.broke(error))
             continue
         trouble.over()
-        if worked:
+        if done:
             sleep_s = soon_s
             then()
             # Gives the other tasks of this process their turn, even if no step ever waits.
             await asyncio.sleep(0)
-        else:
+        if done is not Done.MORE:
             sleep_s = soon_s if await bell.heard(sleep_s, ticket) else min(2 * sleep_s, poll_s)
     log.action(_log, f"{name}.stopped")
 
@@ -140,16 +163,15 @@ async def _renew(store: SqlStore, table: str, leases: list[Lease], lease_s: floa
                 log.action(_log, "lease.not_renewed", str(error), table=table, row=lease.id, code=error.code)
 
 
-async def together(works: list[Awaitable[None]]) -> bool:
-    """Runs a claimed batch side by side; whether there was anything to run. One that breaks stops none of the others,
-    and the next batch is not claimed before each has ended."""
+async def together(works: list[Awaitable[None]]) -> None:
+    """Runs a claimed batch side by side. One that breaks stops none of the others, and the next batch is not claimed before
+    each has ended."""
     if not works:  # most of the time, and several times a second
-        return False
+        return
     ends = await asyncio.gather(*works, return_exceptions=True)
     for end in ends:
         if isinstance(end, BaseException):
             raise end
-    return True
 
 
 FIRST_REST_S = 0.2

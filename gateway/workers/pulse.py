@@ -26,7 +26,7 @@ from gateway.errors import TransportFailure
 from gateway.ports.axis import AxisState
 from gateway.ports.services import Clock, Pool
 from gateway.whole_files import new_file
-from gateway.workers.loop import Turn
+from gateway.workers.loop import Done, Turn
 
 if TYPE_CHECKING:
     from gateway.store.history import SqlHistory
@@ -79,11 +79,13 @@ class Pulse:
     _since: datetime | None = None
     _turn: Turn = field(default_factory=lambda: Turn(EVERY))
 
-    def counted(self, name: str, step: Callable[[], Awaitable[bool]]) -> Callable[[], Awaitable[bool]]:
+    def counted(
+        self, name: str, step: Callable[[], Awaitable[bool | Done]]
+    ) -> Callable[[], Awaitable[bool | Done]]:
         """The same step, its turns noted from now on."""
         self._turned[name] = self.now_s()
 
-        async def counting() -> bool:
+        async def counting() -> bool | Done:
             self._turned[name] = self.now_s()
             try:
                 worked = await step()

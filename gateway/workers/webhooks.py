@@ -84,6 +84,12 @@ class Pusher:
     _trouble: Trouble = field(default_factory=lambda: Trouble(name="webhooks"))
     _turn: Turn = field(default_factory=lambda: Turn(LOOK_EVERY))
     _broken_turns: dict[str, int] = field(default_factory=dict)
+    _any_active: bool = True
+
+    def hear_of_events(self) -> None:
+        """Where no endpoint is active new events make no work; whoever adds or changes one rings this loop."""
+        if self._any_active:
+            self.again()
 
     def is_due(self, now: datetime) -> bool:
         return self._turn.has_come(now)
@@ -93,9 +99,12 @@ class Pusher:
         of the places."""
         if self._turn.take(self.clock.now()):
             await self.rows.trim(self.aging.now() - self.kept, MOST_LOGGED)
-        of_slow = self.at_once // 2
-        await self._take(of_slow, slow=True)
-        await self._take(self.at_once - of_slow, slow=False)
+        outlook, of_slow = await self.rows.outlook(self.lease_s), self.at_once // 2
+        self._any_active = outlook.any_active
+        if outlook.slow:
+            await self._take(of_slow, slow=True)
+        if outlook.other:
+            await self._take(self.at_once - of_slow, slow=False)
         return False
 
     async def _take(self, places: int, *, slow: bool) -> None:
@@ -186,25 +195,24 @@ class Telling:
         self._last_ok_at, self._slow = endpoint.last_ok_at, endpoint.slow
         self._until_s = time.monotonic() + BATCH_S
         codes = {agency.id: agency.code for agency in await pusher.store.hosted()}
+        standing = await pusher.rows.standing(endpoint, BATCH)
         if endpoint.agency_id not in codes:
             # An agency that left is told nothing more; whoever brings it back lets its webhooks go on.
             self._pause = PauseWhy.PERSON
-        elif not await pusher.rows.has_key(endpoint):
+        elif not standing.has_key:
             self._pause = PauseWhy.KEY
         else:
             code = codes[endpoint.agency_id]
-            self._waiting = await pusher.rows.waiting(endpoint)
-            await self._again(code)
+            self._waiting = standing.waiting
+            await self._again(code, standing.due)
             await self._further(code)
         await pusher.rows.record(self.leased, self._report())
         if self._pause is not None or self._gave_up:
             pusher.told()
 
-    async def _again(self, code: str) -> None:
+    async def _again(self, code: str, due: Sequence[Delivery]) -> None:
         """What waits and is due, oldest event first. While the endpoint fails one try after another is not worth it: a few
         tell whether it is back."""
-        endpoint = self.leased.endpoint
-        due = await self.pusher.rows.due(endpoint, self.pusher.clock.now(), BATCH)
         events = {each.sequence: await self._event(each.sequence) for each in due}
         words, failed = await self._words([each for each in events.values() if each is not None]), 0
         for each in due:

@@ -18,7 +18,7 @@ from gateway.domain.document import FileRole, OutgoingDocument
 from gateway.outgoing import drafting, manage
 from gateway.outgoing.intake import tray
 from gateway.settings import Settings
-from gateway.workers.loop import longest_sleep_s
+from gateway.workers.loop import Done, longest_sleep_s
 from gateway.workers.pulse import Pulse
 from tests.support.clock import ManualClock
 from tests.support.node import DEPARTMENT, PDF, PROVINCE, Town, draft, opened
@@ -40,8 +40,10 @@ class Turns(Pulse):
     seen: set[str] = field(default_factory=set)
     broke: set[str] = field(default_factory=set)
 
-    def counted(self, name: str, step: Callable[[], Awaitable[bool]]) -> Callable[[], Awaitable[bool]]:
-        async def noting() -> bool:
+    def counted(
+        self, name: str, step: Callable[[], Awaitable[bool | Done]]
+    ) -> Callable[[], Awaitable[bool | Done]]:
+        async def noting() -> bool | Done:
             try:
                 worked = await step()
             except Exception:

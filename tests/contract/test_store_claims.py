@@ -571,6 +571,7 @@ async def test_one_look_tells_of_jobs_that_are_asked_for_events_without_a_number
     await store.accounts.add_hosted(HostedAgency(id="agy_new", code="Z91.99", name="Cơ quan mới"))
 
     after = await store.signs(LEASE_S, ("pack",))
-    assert after.due == {"sequencer"}
+    # With one writer at a time there is nothing left to number.
+    assert after.due == (set() if store.writer.dialect.name == "sqlite" else {"sequencer"})
     assert after.marks["hosting"] != before.marks["hosting"]
     assert after.marks["revocation"] == before.marks["revocation"]

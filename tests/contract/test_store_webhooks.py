@@ -144,11 +144,11 @@ async def test_a_report_is_kept_whole_and_what_waits_comes_when_it_is_due(
 
     clock.advance(6)
     (again,) = await rows.claim(5, LEASE_S, slow=True)
-    assert list(await rows.due(again.endpoint, clock.now(), 9)) == [waits]
+    assert list((await rows.standing(again.endpoint, 9)).due) == [waits]
     good = replace(waits, state=DeliveryState.DELIVERED, due_at=None, attempts=2)
     await rows.record(again, Report(cursor=last, suspects=0, deliveries=(good,), last_ok_at=clock.now()))
     assert await rows.delivery(NORTH.agency_id, made.id, last) == good
-    assert await rows.waiting(made) == 0
+    assert (await rows.standing(made, 9)).waiting == 0
 
 
 async def test_people_and_workers_do_not_overwrite_each_other(
@@ -182,7 +182,7 @@ async def test_told_anew_removed_and_tidied(store: SqlOfficeStore, clock: Manual
 
     assert await rows.redeliver(NORTH, made.id, [last - 5, last]) == 2
     assert await rows.redeliver(NORTH, made.id, None) == 3
-    assert [each.sequence for each in await rows.due(made, clock.now(), 9)] == [
+    assert [each.sequence for each in (await rows.standing(made, 9)).due] == [
         last - 5,
         *range(last - 3, last + 1),
     ]
@@ -197,7 +197,7 @@ async def test_told_anew_removed_and_tidied(store: SqlOfficeStore, clock: Manual
     assert await rows.trim(clock.now() - timedelta(days=1), 2) == 2
     clock.advance(100)
     assert await rows.trim(clock.now() - timedelta(seconds=50), 100) == 2
-    assert await rows.waiting(made) == 1, "what waits is not tidied"
+    assert (await rows.standing(made, 9)).waiting == 1, "what waits is not tidied"
     await rows.remove(NORTH, made.id)
     with pytest.raises(NotFound):
         await rows.get(NORTH.agency_id, made.id)

@@ -12,9 +12,10 @@ import pytest
 
 from gateway.domain.event import EventKind
 from gateway.office.store.store import SqlOfficeStore
+from gateway.store import outbox
 from tests.support.clock import ManualClock
 from tests.support.ear import Ear, listening
-from tests.support.stores import committing, opened, with_agencies
+from tests.support.stores import committing, opened, outbox_item, stored, with_agencies
 from tests.support.waiting import within_limit
 
 
@@ -57,6 +58,32 @@ async def test_a_ring_is_heard_in_another_process_and_only_once_at_home_and_of_a
         one.wake.ring(name)
 
     await there.until(*names)
+
+
+async def test_only_who_rang_itself_has_made_the_work_and_only_once(
+    one: SqlOfficeStore, two: SqlOfficeStore
+) -> None:
+    there = await listening(two)
+
+    one.wake.ring("packer", "dispatcher")
+    await there.until("packer", "dispatcher")
+
+    assert [each.wake.has_made("dispatcher") for each in (one, one, two)] == [True, False, False]
+    assert one.wake.has_made("packer")
+
+
+async def test_what_was_just_made_here_is_claimed_without_looking_first_and_anything_else_is_not(
+    one: SqlOfficeStore, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await stored(one, outbox_item(clock), outbox_item(clock))
+    one.wake.ring("dispatcher")
+    with monkeypatch.context() as nobody_looks:
+        nobody_looks.setattr(outbox, "any_due", None)
+        assert len(await one.claim_outbox(1, 60.0)) == 1
+
+    assert len(await one.claim_outbox(5, 60.0)) == 1
+    one.wake.ring("dispatcher")
+    assert await one.claim_outbox(5, 60.0) == []
 
 
 async def test_a_reader_of_events_is_woken_by_the_sequencer_of_another_process(

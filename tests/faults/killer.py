@@ -168,16 +168,23 @@ def torn(found: dict[str, Any]) -> list[str]:
     wrong = [f"unexpected state: {each}" for each in found["wrong"]]
     wrong += [
         f"{name}: {found[name]}"
-        for name in ("lost", "doubled", "ownerless", "stray_files", "told_twice")
+        for name in ("lost", "doubled", "ownerless", "stray_files", "told_twice", "events_with_gaps")
         if found[name]
     ]
     wrong += [f"arrival numbers with gaps: {run}" for run in found["gaps"]]
     return wrong
 
 
+# Each sequence of events, how many there are and how many numbers were given: of the node, and of each agency.
+_SEQUENCES = """
+select 'node', count(*), coalesce(max(node_seq), 0) from event
+union all select agency_id, count(*), coalesce(max(agency_seq), 0) from event where agency_id <> '' group by agency_id
+"""
+
+
 async def leftovers(folder: Path, clock: LaterClock) -> dict[str, Any]:
     """After the sweeper: blobs without an owner, files without a row and rows without their bytes, gaps in
-    mode B, statuses told twice."""
+    mode B and in the numbers of events, statuses told twice."""
     settings = stage.settings_for(folder)
     async with open_office(settings, clock=clock) as node:
         await node.blobs.sweep(clock.now() + timedelta(hours=25))
@@ -192,6 +199,7 @@ async def leftovers(folder: Path, clock: LaterClock) -> dict[str, Any]:
             "select count(*) from (select 1 from fact where track = 'business' and code <> '04'"
             " group by subject_id, code having count(*) > 1)"
         ).fetchone()[0]
+        with_gaps = [sequence for sequence, *told in rows.execute(_SEQUENCES) if told[0] != told[1]]
     files = {path.name for path in (folder / "content").rglob("*") if path.is_file() and len(path.name) == 64}
     runs = [sorted(found) for found in numbers.values()]
     return {
@@ -200,6 +208,7 @@ async def leftovers(folder: Path, clock: LaterClock) -> dict[str, Any]:
         "gaps": [run for run in runs if run[0] == 1 and run != list(range(1, len(run) + 1))],
         "registered": sum(map(len, runs)),
         "told_twice": twice,
+        "events_with_gaps": with_gaps,
     }
 
 

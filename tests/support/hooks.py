@@ -23,7 +23,7 @@ from gateway.domain.event import EventKind
 from gateway.domain.webhook import Delivery, Endpoint
 from gateway.settings import Settings
 from gateway.webhooks import WantedEndpoint
-from gateway.workers.webhooks import Pusher
+from gateway.workers.webhooks import Pusher, Spawn
 from tests.support.node import DEPARTMENT, Town
 
 Behaviour = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -141,11 +141,28 @@ class Hooked:
                 await work.commit()
         await self.town.number()
 
+    def pusher(self, spawn: Spawn, again: Callable[[], None] = lambda: None) -> Pusher:
+        node, clock = self.town.node, self.town.clock
+        return Pusher(
+            store=node.store,
+            rows=node.webhooks.rows,
+            sender=node.webhooks.sender,
+            clock=clock,
+            aging=clock,
+            spawn=spawn,
+            stop=asyncio.Event(),
+            again=again,
+            told=lambda: None,
+            at_once=8,
+            lease_s=60.0,
+            kept=timedelta(days=30),
+            chance=lambda: self.chance,
+        )
+
     async def push(self, after: timedelta = timedelta()) -> None:
         """Later by so much: everything that is due then, until nothing is any more."""
         if after:
             self.town.clock.advance(after.total_seconds())
-        node, stop = self.town.node, asyncio.Event()
         while True:
             async with asyncio.TaskGroup() as tasks:
                 began: list[asyncio.Task[None]] = []
@@ -154,21 +171,6 @@ class Hooked:
                     began.append(tasks.create_task(work))
                     return began[-1]
 
-                pusher = Pusher(
-                    store=node.store,
-                    rows=node.webhooks.rows,
-                    sender=node.webhooks.sender,
-                    clock=self.town.clock,
-                    aging=self.town.clock,
-                    spawn=spawn,
-                    stop=stop,
-                    again=lambda: None,
-                    told=lambda: None,
-                    at_once=8,
-                    lease_s=60.0,
-                    kept=timedelta(days=30),
-                    chance=lambda: self.chance,
-                )
-                await pusher.step()
+                await self.pusher(spawn).step()
             if not began:
                 return

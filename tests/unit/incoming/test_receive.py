@@ -23,6 +23,7 @@ from gateway.store.blob_refs import Kept
 from gateway.store.blobs import FileBlobs, FileScratch
 from gateway.store.transaction import Transaction
 from gateway.workers import couriers
+from gateway.workers.loop import Done
 from tests.support.faulty import Faulty, Meanwhile
 from tests.support.kept import Lying
 from tests.support.node import COMMUNE, LEASE_S, PDF, PROVINCE, Packet, Town, document, opened
@@ -57,7 +58,7 @@ async def test_threat_091_a_disk_that_takes_nothing_loses_nothing_and_intake_goe
         assert await town.inbox() == ()
 
         blobs.error = None
-        assert await intake.step(town.node.inn, 10, LEASE_S) is True
+        assert await intake.step(town.node.inn, 10, LEASE_S) is Done.ALL
         await town.carry()
 
         assert (await town.row(PROVINCE, packet)).state == "done"

@@ -83,7 +83,7 @@ async def test_what_waits_is_told_with_its_age_and_is_gone_when_it_is_done(town:
     assert (sent("outbox", lane="normal"), sent("axis_parcels", state="waiting")) == (0, 1)
     assert (sent("deliveries", state="sent"), sent("late_deliveries")) == (1, 0)
     assert (landed("inbox", state="landed"), landed("axis_parcels", state="waiting")) == (1, 0)
-    assert landed("events_unnumbered") > 0
+    assert landed("events_unnumbered") == 0  # an SQLite file numbers them as they are written
 
 
 async def test_the_way_of_a_document_is_counted_and_timed(town: Town) -> None:

@@ -8,9 +8,10 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import Connection, event, func, select
+from sqlalchemy import func, select
 from sqlalchemy.exc import OperationalError
 from sqlmodel import col
 
@@ -18,6 +19,7 @@ from gateway import commits as groups
 from gateway import errors
 from gateway.office.store.store import SqlOfficeStore
 from gateway.store import drivers
+from gateway.store.sqlite_file import StoreDriver
 from gateway.store.tables_node import HostedAgencyRow
 from tests.support.stores import NORTH
 from tests.support.waiting import LIMIT_S, within_limit
@@ -28,24 +30,23 @@ _LOST = col(HostedAgencyRow.id) == "agy_9"
 class Commits:
     """Counts the commits of the writer, and fails those that it is told to fail."""
 
-    def __init__(self) -> None:
-        self.counted = 0
-        self.failing = False
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.counted, self.failing = 0, False
+        committed = StoreDriver.commit
 
-    def __call__(self, connection: object) -> None:
-        self.counted += 1
-        if self.failing:
-            raise OperationalError(None, None, sqlite3.OperationalError("disk I/O error"))
+        async def commit(driver: StoreDriver) -> None:
+            self.counted += 1
+            if self.failing:
+                raise OperationalError(None, None, sqlite3.OperationalError("disk I/O error"))
+            await committed(driver)
+
+        monkeypatch.setattr(StoreDriver, "commit", commit)
 
 
 @contextmanager
-def _watched(store: SqlOfficeStore) -> Iterator[Commits]:
-    commits = Commits()
-    event.listen(store.writer.sync_engine, "commit", commits)
-    try:
-        yield commits
-    finally:
-        event.remove(store.writer.sync_engine, "commit", commits)
+def _watched() -> Iterator[Commits]:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        yield Commits(monkeypatch)
 
 
 async def _put(store: SqlOfficeStore, subject: str) -> None:
@@ -69,7 +70,7 @@ async def test_units_that_wait_for_each_other_share_one_commit(store: SqlOfficeS
     """A stream of them is committed in bounded groups."""
     for count, commits_made in ((20, 1), (2 * groups.MOST + 1, 3)):
         names = [f"doc_{count}_{n:03}" for n in range(count)]
-        with _watched(store) as commits:
+        with _watched() as commits:
             await asyncio.gather(*(_put(store, name) for name in names))
             assert commits.counted == commits_made
         assert await _jobs(store) == names
@@ -80,7 +81,7 @@ async def test_units_that_come_while_the_disk_is_busy_share_the_next_commit(stor
         await _put(store, name)
         await _put(store, f"{name}_again")
 
-    with _watched(store) as commits:
+    with _watched() as commits:
         await asyncio.gather(*(put_then_another(f"doc_{n:03}") for n in range(20)))
 
     assert len(await _jobs(store)) == 40
@@ -175,7 +176,7 @@ def _held(loop: asyncio.AbstractEventLoop, begun: asyncio.Event, go_on: threadin
 async def test_a_commit_that_fails_is_told_to_each_of_its_units_and_to_no_other(
     store: SqlOfficeStore,
 ) -> None:
-    with _watched(store) as commits:
+    with _watched() as commits:
         commits.failing = True
         told = await asyncio.gather(*(_put(store, f"doc_{n}") for n in range(3)), return_exceptions=True)
         commits.failing = False
@@ -245,13 +246,13 @@ async def test_those_who_wait_together_for_a_file_hear_together_that_they_do_not
     store: SqlOfficeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gateway.store.engine.BUSY_TIMEOUT_S", 0.05)
-    tried, begin = [], drivers.begin_waiting
+    tried, lock = [], drivers.lock
 
-    def counted(connection: Connection, patience_s: float) -> None:
+    async def counted(driver: sqlite3.Connection, patience_s: float) -> None:
         tried.append(patience_s)
-        begin(connection, patience_s)
+        await lock(driver, patience_s)
 
-    monkeypatch.setattr(drivers, "begin_waiting", counted)
+    monkeypatch.setattr(drivers, "lock", counted)
     with _another_writes(tmp_path):
         ends = await asyncio.gather(
             *(_put(store, f"late {n}") for n in range(5)), _nobody_writes(store), return_exceptions=True
@@ -261,3 +262,96 @@ async def test_those_who_wait_together_for_a_file_hear_together_that_they_do_not
     assert len(tried) == 2  # the first found nobody waiting; the four who came after it hear together
     await asyncio.gather(*(_put(store, f"after {n}") for n in range(5)))
     assert await _jobs(store) == [f"after {n}" for n in range(5)]
+
+
+class Traced:
+    """What the writer's connection ran since the last `take`, and how often a connection was made."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.made, self._ran = 0, list[str]()
+        connect = sqlite3.dbapi2.connect
+
+        # Any: what the driver itself is called with
+        def traced(*given: Any, **named: Any) -> sqlite3.Connection:
+            self.made += 1
+            made: sqlite3.Connection = connect(*given, **named)
+            made.set_trace_callback(self._ran.append)
+            return made
+
+        monkeypatch.setattr(sqlite3.dbapi2, "connect", traced)
+
+    def take(self) -> list[str]:
+        ran, self._ran[:] = [words.split(None, 1)[0] for words in self._ran], ()
+        return ran
+
+
+@pytest.fixture
+def traced(monkeypatch: pytest.MonkeyPatch) -> Traced:
+    return Traced(monkeypatch)
+
+
+async def test_a_unit_that_comes_alone_opens_nothing_and_has_no_savepoint(
+    traced: Traced, store: SqlOfficeStore
+) -> None:
+    """Nothing stands around its own statements but the transaction, and a look whether others wrote."""
+    for name in ("first", "second"):  # a statement that is kept is prepared when it is asked for again
+        await _put(store, name)
+    made = traced.made
+    traced.take()
+
+    await _put(store, "third")
+
+    assert traced.take() == ["BEGIN", "PRAGMA", "INSERT", "COMMIT"]
+    assert traced.made == made
+
+
+async def test_the_first_of_a_group_that_is_undone_takes_nobody_along(store: SqlOfficeStore) -> None:
+    async def lost() -> None:
+        async with store.begin(NORTH) as work:
+            await work.jobs.put("pack", "lost")
+            raise LookupError
+
+    with _watched() as commits:
+        told = await asyncio.gather(
+            lost(), _put(store, "first"), _put(store, "second"), return_exceptions=True
+        )
+
+    assert [type(each) for each in told] == [LookupError, type(None), type(None)]
+    assert await _jobs(store) == ["first", "second"]
+    assert commits.counted >= 1
+
+
+async def test_a_unit_that_wrote_nothing_costs_no_commit(store: SqlOfficeStore) -> None:
+    with _watched() as commits:
+        async with store.begin(NORTH):
+            pass
+
+    assert commits.counted == 0
+
+
+async def test_between_two_units_the_file_is_free_for_other_programs(
+    store: SqlOfficeStore, tmp_path: Path
+) -> None:
+    """The connection stays open, and holds nothing: others write, shorten the log, and what they wrote is seen."""
+    await _put(store, "first")
+    with closing(sqlite3.connect(tmp_path / "node.db", timeout=0, isolation_level=None)) as other:
+        other.execute("UPDATE job SET subject_id = 'theirs'")
+        ((busy, _, _),) = other.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    await _put(store, "second")
+
+    assert busy == 0
+    assert await _jobs(store) == ["second", "theirs"]
+
+
+async def test_a_store_that_is_closed_in_the_middle_of_a_unit_keeps_what_is_committed(
+    store: SqlOfficeStore, tmp_path: Path
+) -> None:
+    async with store.begin(NORTH) as work:
+        await work.jobs.put("pack", "late")
+        closing_it = asyncio.create_task(store.close())
+        await asyncio.sleep(0)
+        await work.commit()
+    await within_limit(closing_it, "the store closes")
+
+    assert _on_disk(tmp_path, "late")

@@ -11,7 +11,7 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
@@ -23,7 +23,7 @@ from gateway.transport import queue_file
 from gateway.transport.embedded import EmbeddedAxis
 from gateway.transport.parcel import SMALL, STALE_S
 from tests.support.clock import ManualClock
-from tests.support.parcels import parcel
+from tests.support.parcels import bytes_of, parcel
 from tests.support.waiting import within_limit
 
 T = TypeVar("T")
@@ -342,3 +342,49 @@ def test_a_long_backlog_is_searched_by_index(tmp_path: Path) -> None:
             plan = [row[3] for row in queue.execute("EXPLAIN QUERY PLAN " + which, asked)]
             assert any("USING COVERING INDEX queue_due" in step for step in plan)
             assert not any(step.startswith("SCAN q") for step in plan)
+
+
+async def test_an_idle_axis_is_asked_when_somebody_wrote_and_once_a_second_for_leases(
+    tmp_path: Path, clock: ManualClock, pool: ThreadPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    read = queue_file.QueueFile.read
+
+    # Any: as the file itself is asked
+    async def noted(queue: queue_file.QueueFile, words: str, about: Any = ()) -> list[Any]:
+        asked.append(words)
+        return await read(queue, words, about)
+
+    async with (
+        EmbeddedAxis(tmp_path, "one", clock, pool) as axis,
+        EmbeddedAxis(tmp_path, "one", clock, pool) as other,
+    ):
+        await axis.host(["Z92"])
+        assert await axis.take(10, 60) == ()
+        assert await axis.take(10, 60) == ()
+        monkeypatch.setattr(queue_file.QueueFile, "read", noted)
+        for _ in range(5):
+            assert await axis.take(10, 60) == ()
+        assert asked == []
+
+        await other.publish(parcel("p1"), ["Z92"])
+        axis._bell.take()  # another process would not have rung it
+        (theirs,) = await axis.take(10, 60)
+        assert (theirs.packet_id, await axis.take(10, 60)) == ("p1", ())
+
+        clock.advance(61)
+        (again,) = await axis.take(10, 60)
+        await axis.settle(again, done=True)
+
+
+async def test_what_was_published_here_is_taken_without_asking_first(
+    tmp_path: Path, clock: ManualClock, pool: ThreadPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with EmbeddedAxis(tmp_path, "one", clock, pool) as axis:
+        await axis.host(["Z92"])
+        assert await axis.take(10, 60) == ()
+        await axis.publish(parcel("p1", b"words"), ["Z92"])
+        with monkeypatch.context() as nobody_asks:
+            nobody_asks.setattr(queue_file.QueueFile, "read", None)
+            (arrival,) = await axis.take(10, 60)
+        assert (arrival.packet_id, bytes_of(arrival)) == ("p1", b"words")

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.clock import SystemClock
 from gateway.errors import StoreFailure
-from gateway.store.store import Signs
+from gateway.store.signs import Signs
 from gateway.workers.loop import LANDING_POLL_S, LONGEST_UNRUNG_S, Bell, Lookout, longest_sleep_s
 
 NOTHING = Signs(due=frozenset(), marks={"hosting": "a"})

@@ -42,7 +42,7 @@ class Turning:
     """A loop that stops at its last turn; `act` says what happens in each, and whether there was work."""
 
     def __init__(
-        self, last: int, act: Callable[[int, loop.Bell], bool], bell: loop.Bell | None = None
+        self, last: int, act: Callable[[int, loop.Bell], bool | loop.Done], bell: loop.Bell | None = None
     ) -> None:
         self.turns, self._last, self._act = 0, last, act
         self._stop, self._bell = asyncio.Event(), bell or loop.Bell()
@@ -52,7 +52,7 @@ class Turning:
         await within_limit(turning, "the loop")
         assert self.turns == self._last
 
-    async def _step(self) -> bool:
+    async def _step(self) -> bool | loop.Done:
         self.turns += 1
         if self.turns == self._last:
             self._stop.set()
@@ -97,6 +97,31 @@ async def test_one_whose_work_rings_no_bell_looks_again_soon_after_some_came(wor
         return worked and turn == 1
 
     await Turning(8, act).run(first_s=0.001)
+
+
+def test_a_batch_that_is_not_full_was_all_that_there_was() -> None:
+    assert [loop.Done.batch(taken, 2) for taken in range(3)] == [*loop.Done]
+    assert [bool(done) for done in loop.Done] == [False, True, True]
+
+
+async def test_one_that_did_all_there_was_looks_again_when_it_is_rung_and_rings_for_others_at_once() -> None:
+    """A ring in the middle of its step is not missed."""
+    waits: list[float] = []
+    told: list[int] = []
+
+    class Heard(loop.Bell):
+        async def heard(self, timeout_s: float, ticket: asyncio.Event | None = None) -> bool:
+            assert ticket is not None
+            waits.append(len(told))
+            return ticket.is_set()
+
+    ends = {1: loop.Done.MORE, 2: loop.Done.ALL, 3: loop.Done.NOTHING}
+    turning, stop = Turning(4, lambda turn, bell: ends.get(turn, False), Heard()), asyncio.Event()
+    turning._stop = stop
+    running = loop.forever("test", turning._step, turning._bell, stop, 3600.0, then=lambda: told.append(1))
+    await within_limit(running, "the loop")
+
+    assert (turning.turns, waits) == (4, [2, 2, 2])
 
 
 async def test_its_looks_come_ever_less_often() -> None:

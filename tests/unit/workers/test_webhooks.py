@@ -329,3 +329,31 @@ async def test_a_trial_is_signed_and_no_event_and_no_secret_stands_in_rows_or_ev
     events = json.dumps([each.data for each in await hooked.town.events(DEPARTMENT, endpoint.id)])
     assert secret.removeprefix("whsec_") not in kept
     assert "theirs" not in events
+
+
+async def test_new_events_are_looked_through_only_where_an_endpoint_is_active(
+    hooked: Hooked, receiver: Receiver
+) -> None:
+    """What is known of that is as old as the last look; whoever adds or changes an endpoint asks for one."""
+    rung: list[bool] = []
+    async with asyncio.TaskGroup() as tasks:
+        pusher = hooked.pusher(tasks.create_task, lambda: rung.append(True))
+        pusher.hear_of_events()
+        assert len(rung) == 1, "at first nobody knows"
+
+        await pusher.step()
+        pusher.hear_of_events()
+        assert len(rung) == 1
+
+        _, endpoint = await hooked.add(receiver.url)
+        await hooked.happen(1)
+        await pusher.step()
+        pusher.hear_of_events()
+        assert len(rung) == 2
+
+    assert receiver.sequences
+    await hooked.town.node.webhooks.rows.remove(await hooked.scope(), endpoint.id)
+    await pusher.step()
+    rung.clear()
+    pusher.hear_of_events()
+    assert not rung

@@ -1,0 +1,126 @@
+"""What waits in the database, told to workers by one look at all of it. In: an open view, the time. Out: who has something
+due, what changed that somebody keeps up with, and until when that answer holds while nobody writes.
+
+Its conditions are those of the claims themselves, so that nothing is due for one and not for the other."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Function,
+    Select,
+    bindparam,
+    case,
+    func,
+    null,
+    or_,
+    select,
+    union_all,
+)
+from sqlmodel import col
+
+from gateway.domain.pace import AUTHORITY_DELAY
+from gateway.domain.webhook import EndpointState
+from gateway.store import events, inbox, jobs, outbox, webhooks
+from gateway.store.row import Moment
+from gateway.store.tables import InboxRow, JobRow, OutboxRow, WebhookRow
+from gateway.store.tables_node import AnswerRow, QuestionRow
+from gateway.store.transaction import Transaction
+
+_Q, _A, _W = QuestionRow, AnswerRow, WebhookRow
+_NOW = bindparam("now", type_=Moment)
+_TO_ASK = (
+    select(col(_Q.due_at))
+    .where(or_(col(_Q.due_at) <= _NOW, col(_Q.due_at) > bindparam("far", type_=Moment)))
+    .limit(1)
+)
+_ANSWERS = select(func.max(col(_A.fetched_at)))
+_QUESTIONS = select(func.count(), func.max(col(_Q.first_at)))
+
+
+def _first_after_now(time: Any) -> Function[Any]:  # Any: a column of whatever table
+    return func.min(case((col(time) > _NOW, col(time))), type_=Moment)
+
+
+def _next_of(table: type[JobRow | OutboxRow | InboxRow], is_open: ColumnElement[bool]) -> Select[Any]:
+    return select(_first_after_now(table.not_before), _first_after_now(table.lease_until)).where(is_open)
+
+
+# When the next wait is over, or a lease runs out.
+_NEXT: CompoundSelect[Any] = union_all(
+    _next_of(JobRow, jobs.is_open()),
+    _next_of(OutboxRow, outbox.is_open()),
+    _next_of(InboxRow, inbox.is_open()),
+    select(_first_after_now(_W.due_at), _first_after_now(_W.lease_until)).where(
+        col(_W.state) == EndpointState.ACTIVE.value
+    ),
+    select(_first_after_now(_Q.due_at), null()),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signs:
+    """What one look at the store says to workers, by their names: who has something due, and marks, each of which is
+    another one when something changed that its worker keeps up with."""
+
+    due: frozenset[str]
+    marks: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignsAsOf:
+    """They were true of that version of the database from `since` on; `until` is when time alone makes something due."""
+
+    signs: Signs
+    version: object
+    since: datetime
+    until: datetime
+
+    def hold(self, now: datetime, version: object) -> bool:
+        """Whether another look would say the same."""
+        return version == self.version and self.since <= now < self.until
+
+
+async def look_for_signs(
+    tx: Transaction, now: datetime, lease_s: float, kinds: Collection[str], version: object, registry: object
+) -> SignsAsOf:
+    """`kinds`: those of jobs that are packed. `version`: of the database just before the view, and of what is asked; None
+    where there is none. `registry`: another value whenever what is remembered of codes, hosts and keys changed."""
+    due = set()
+    if await _any_job(tx, now, lease_s, kinds):
+        due.add("packer")
+    if await outbox.any_due(tx, now, lease_s):
+        due.add("dispatcher")
+    if await inbox.any_due(tx, now, lease_s):
+        due.add("receiver")
+    if await events.any_unnumbered(tx):
+        due.add("sequencer")
+    if await webhooks.any_due(tx, now):
+        due.add("webhooks")
+    if await tx.tuples(_TO_ASK, now=now, far=now + 2 * AUTHORITY_DELAY):
+        due.add("revocation")
+    answers = (*(await tx.tuples(_ANSWERS))[0], *(await tx.tuples(_QUESTIONS))[0])
+    return SignsAsOf(
+        signs=Signs(due=frozenset(due), marks={"revocation": answers, "hosting": registry}),
+        version=version,
+        since=now,
+        until=now if due or version is None else await _next_due(tx, now),
+    )
+
+
+async def _any_job(tx: Transaction, now: datetime, lease_s: float, kinds: Collection[str]) -> bool:
+    for kind in kinds:
+        if await jobs.any_due(tx, now, lease_s, kind):
+            return True
+    return False
+
+
+async def _next_due(tx: Transaction, now: datetime) -> datetime:
+    times = [time for row in await tx.tuples(_NEXT, now=now) for time in row if time is not None]
+    return min(times, default=datetime.max.replace(tzinfo=UTC))
