@@ -25,7 +25,7 @@ from sqlalchemy.sql.dml import Update, UpdateBase
 from gateway.domain.account import AgencyScope
 from gateway.errors import StoreFailure
 from gateway.store.drivers import Prepared, StatementResult
-from gateway.store.later import Check, Into, Otherwise, Waiting
+from gateway.store.later import Check, Into, Later, Otherwise, Waiting
 from gateway.store.row import Row
 from gateway.store.together import KEPT
 from gateway.store.transaction import HOLD, Transaction
@@ -264,7 +264,7 @@ class _Batch:
                 at = next((place for place in alike if place >= at), len(groups))
                 if at == len(groups):
                     alike.append(at)
-                    groups.append(Waiting(each.what, []))
+                    groups.append(Waiting(each.what, [], finish=each.finish))
                 groups[at].values.extend(each.values)
                 if each.check is not None or each.otherwise is not None:
                     groups[at].check = _as_many_as(groups[at])
@@ -301,6 +301,12 @@ class _Member(Transaction):
         if self.is_whole:
             for tell in self._then:
                 tx.when_committed(tell)
+
+    async def put_now(self) -> None:
+        """By the transaction of all of them: what is counted is counted once."""
+        self.wrote = True
+        waiting, self._later = self._later, Later()
+        await self._batch.tx.put_together([*waiting])
 
     async def hold_each(self, names: Sequence[Sequence[str]]) -> None:
         for name in names:

@@ -9,6 +9,7 @@ version or from a server's backup, is numbered in the same way."""
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -74,23 +75,22 @@ class SqlEvents:
         self, at: datetime, told: Sequence[tuple[str, EventKind, Mapping[str, object]]]
     ) -> None:
         """Several, each with its subject, in that order."""
-        call, agency_id = _call(), self._scope.agency_id
-        numbers = await next_numbers(self._tx, agency_id, len(told))
+        call = _call()
         rows = [
             EventRow(
-                agency_id=agency_id,
+                agency_id=self._scope.agency_id,
                 id=self._clock.new_id("evt_"),
                 kind=str(kind),
                 at=at,
                 subject_id=subject_id,
                 principal_id=self._scope.principal_id,
                 data=to_json(_DATA, {**data, **call}),
-                node_seq=node_seq,
-                agency_seq=agency_seq,
+                node_seq=None,
+                agency_seq=None,
             )
-            for (subject_id, kind, data), (node_seq, agency_seq) in zip(told, numbers, strict=True)
+            for subject_id, kind, data in told
         ]
-        self._tx.put(*rows)
+        self._tx.put_finished(_numbered, *rows)
 
     async def of(self, subject_id: str) -> Sequence[Event]:
         """In the order in which they were written, numbered or not yet."""
@@ -105,18 +105,15 @@ def _call() -> dict[str, str]:
     return {"call": call} if call else {}
 
 
-Numbers = tuple[int | None, int | None]
-"""Of one event: in the node's sequence, and in its agency's."""
-
-
-async def next_numbers(tx: Transaction, agency_id: str, count: int) -> Sequence[Numbers]:
-    """For so many new events of an agency, or of the node itself; none on a server, which cannot tell yet."""
-    if tx.connection.dialect.name != "sqlite" or not count:
-        return [(None, None)] * count
-    node = await _count_on(tx, NODE, count)
-    if agency_id == NODE:
-        return [(number, None) for number in node]
-    return [*zip(node, await _count_on(tx, agency_id, count), strict=True)]
+async def _numbered(tx: Transaction, rows: list[dict[str, Any]]) -> None:
+    """Gives new events their numbers, in the node's sequence and in their agency's, in the order in which they are written.
+    The node's own events are in no agency's sequence."""
+    agencies = Counter(row["agency_id"] for row in rows if row["agency_id"] != NODE)
+    node = iter(await _count_on(tx, NODE, len(rows)))
+    own = {agency_id: iter(await _count_on(tx, agency_id, count)) for agency_id, count in agencies.items()}
+    for row in rows:
+        row["node_seq"] = next(node)
+        row["agency_seq"] = next(own[row["agency_id"]]) if row["agency_id"] in own else None
 
 
 async def _count_on(tx: Transaction, sequence: str, count: int) -> range:

@@ -23,6 +23,8 @@ R = TypeVar("R", bound=Row)
 Values = dict[str, Any]
 # Hears how many rows were changed, and raises where that is wrong.
 Check = Callable[[int], None]
+# Gives rows their last values, by the transaction that writes them.
+Finish = Callable[[Any, list[Values]], Awaitable[None]]
 # What is done where a row was not written, because one like it was there.
 Otherwise = Callable[[], Awaitable[None]]
 
@@ -64,6 +66,7 @@ class Waiting:
     values: list[Values]
     check: Check | None = None
     otherwise: Otherwise | None = None
+    finish: Finish | None = None
 
     def one_by_one(self, dialect: str) -> UpdateBase:
         """For a call with all of its values."""
@@ -104,13 +107,13 @@ class Later:
     def __iter__(self) -> Iterator[Waiting]:
         return chain(self._open, self._waiting)
 
-    def add(self, way: Into, *values: Values) -> None:
+    def add(self, way: Into, *values: Values, finish: Finish | None = None) -> None:
         first = self._rows.get(way)
         if first is not None and not named_by(way.kind) & {each.table for each in self._waiting[first + 1 :]}:
             self._waiting[first].values.extend(values)
             return
         self._rows[way] = len(self._waiting)
-        self._put(Waiting(way, list(values)))
+        self._put(Waiting(way, list(values), finish=finish))
 
     def add_apart(
         self,

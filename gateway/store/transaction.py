@@ -25,7 +25,7 @@ from sqlalchemy.sql.dml import Delete, Insert, Update, UpdateBase
 from gateway import errors
 from gateway.store import drivers, together
 from gateway.store.drivers import Line, Prepared, StatementResult, Statements
-from gateway.store.later import Check, Into, Later, Otherwise, Waiting, exactly_one, into, values_of
+from gateway.store.later import Check, Finish, Into, Later, Otherwise, Waiting, exactly_one, into, values_of
 from gateway.store.row import Row
 from gateway.store.together import KEPT
 
@@ -151,6 +151,12 @@ class Transaction:
         if rows:
             self._later.add(into(type(rows[0])), *map(values_of, rows))
 
+    def put_finished(self, finish: Finish, *rows: Row) -> None:
+        """As `put`, of rows whose last values are known when they are written, such as numbers without gaps. One table has
+        one such way."""
+        if rows:
+            self._later.add(into(type(rows[0])), *map(values_of, rows), finish=finish)
+
     def put_missing(self, *rows: Row) -> None:
         """The same for rows of which some may be there: those stay as they are."""
         if rows:
@@ -179,8 +185,7 @@ class Transaction:
             if self._on_server:
                 await self._put_together(waiting)
             else:
-                for each in waiting:
-                    await self._execute_many(each.one_by_one(self._dialect.name), each.values)
+                await self._put_here(waiting)
         except BaseException:
             self._is_broken = True
             raise
@@ -190,10 +195,17 @@ class Transaction:
         if self._on_server:
             await self._put_together(waiting)
             return
+        await self._put_here(waiting)
+
+    async def _put_here(self, waiting: Iterable[Waiting]) -> None:
         for each in waiting:
+            if each.finish is not None:
+                await each.finish(self, each.values)
             changed = await self._execute_many(each.one_by_one(self._dialect.name), each.values)
             if each.check is not None:
                 each.check(changed)
+            if each.otherwise is not None and not changed:
+                await each.otherwise()
 
     async def put_new(self, row: Row) -> bool:
         """Writes the row unless a unique key of it is taken: False then, and nothing changed."""

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import select
+from sqlmodel import col
 
 from gateway import errors
 from gateway.domain.account import AgencyScope
@@ -20,6 +22,8 @@ from gateway.domain.event import EventKind
 from gateway.domain.proof import Identity
 from gateway.domain.status import Fact, Track
 from gateway.office.store.store import SqlOfficeStore
+from gateway.store.events import NODE
+from gateway.store.tables import EventCounterRow, EventRow
 from gateway.store.transaction import Transaction
 from gateway.store.work import SqlWork
 from tests.support.clock import ManualClock
@@ -190,6 +194,39 @@ async def test_a_unit_that_had_to_write_at_once_and_fails_leaves_nothing(
     async with store.read(NORTH) as view:
         assert await view.outgoing.of_many([lost.id]) == []
         assert len(await view.outgoing.of_many([first])) == 1
+
+
+async def test_the_events_of_a_batch_have_numbers_without_gaps_whoever_leaves_it(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    async def told_at_once(work: SqlWork) -> None:
+        await work.events.append(EventKind.MESSAGE_ACCEPTED, "at-once", clock.now())
+        assert len(await work.events.of("at-once")) == 1
+
+    async def fails(work: SqlWork) -> None:
+        await accepting(clock)(work)
+        raise errors.Clash("said no")
+
+    for one in (fails, told_at_once):
+        north = (accepting(clock), one, accepting(clock), told_at_once)
+        await asyncio.gather(
+            *(store.share(NORTH, each) for each in north),
+            *(store.share(SOUTH, accepting(clock, SOUTH)) for _ in range(2)),
+            return_exceptions=True,
+        )
+    while await store.number_events():
+        pass
+
+    async with store.looking() as tx:
+        found = await tx.tuples(
+            select(col(EventRow.agency_id), col(EventRow.node_seq), col(EventRow.agency_seq))
+        )
+        last = dict(await tx.tuples(select(col(EventCounterRow.agency_id), col(EventCounterRow.last))))
+    assert sorted(node for _, node, _ in found) == [*range(1, len(found) + 1)]
+    for scope in (NORTH, SOUTH):
+        own = sorted(own for agency, _, own in found if agency == scope.agency_id)
+        assert own == [*range(1, last[scope.agency_id] + 1)]
+    assert last[NODE] == len(found)
 
 
 async def test_each_unit_runs_where_it_was_asked_for(store: SqlOfficeStore, clock: ManualClock) -> None:
