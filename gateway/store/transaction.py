@@ -179,13 +179,11 @@ class Transaction:
         return self._later.amend(row, dict(values))
 
     async def put_now(self) -> None:
-        """What waits to be written."""
-        waiting, self._later = self._later, Later()
+        """What waits to be written, and what that brings with it."""
         try:
-            if self._on_server:
-                await self._put_together(waiting)
-            else:
-                await self._put_here(waiting)
+            while self._later:
+                waiting, self._later = self._later, Later()
+                await self.put_together([*waiting])
         except BaseException:
             self._is_broken = True
             raise
@@ -263,8 +261,7 @@ class Transaction:
 
     async def commit(self) -> None:
         self._check_open()
-        while self._later:  # what is done otherwise may ask for more
-            await self.put_now()
+        await self.put_now()
         self._over = True
         try:
             await self._settle()
