@@ -48,7 +48,7 @@ from gateway.store.sqlite_file import NearReaders, StoreWriter, WriteAheadLog
 from gateway.store.systems import SqlSystemLoads
 from gateway.store.tables import EventRow, InboxRow, JobRow, OutboxRow
 from gateway.store.tables_node import AnswerRow, QuestionRow
-from gateway.store.tables_office import ListFillRow
+from gateway.store.tables_office import ListChangeRow, ListFillRow
 from gateway.store.transaction import Transaction, question, transaction
 from gateway.store.wake import FileWake, ServerWake
 from gateway.store.webhooks import SqlWebhooks
@@ -116,6 +116,7 @@ _TO_ASK = (
     )
     .limit(1)
 )
+_CHANGED = select(col(ListChangeRow.mark)).limit(1)
 _ANSWERS = select(func.max(col(_A.fetched_at)))
 _QUESTIONS = select(func.count(), func.max(col(_Q.first_at)))
 
@@ -136,6 +137,8 @@ async def look_for_signs(
         due.add("sequencer")
     if await webhooks.any_due(tx, now):
         due.add("webhooks")
+    if await tx.tuples(_CHANGED):
+        due.add("lister")
     if await tx.tuples(_TO_ASK, now=now, far=now + 2 * AUTHORITY_DELAY):
         due.add("revocation")
     answers = (*(await tx.tuples(_ANSWERS))[0], *(await tx.tuples(_QUESTIONS))[0])

@@ -209,8 +209,9 @@ def _first(wanted: Wanted, now: datetime) -> list[tuple[tuple[Condition, ...], t
         ahead = (OrderColumn(name="lead", down=False), _OLDEST)
         if wanted.tab in _SHUT:
             return [((), (_NEWEST,))]
-        return [((LEAD,), ahead), ((col(_R.lead).is_(None),), (_NEWEST,))]
-    calls = ((_calls(now),), (_NEWEST,))
+        return [((LEAD, ATTENTION), ahead), ((col(_R.lead).is_(None),), (_NEWEST,))]
+    # What left has no lead: said here, so that one index has both orders.
+    calls = ((_calls(now), col(_R.lead).is_(None)), (_NEWEST,))
     rest = ((or_(col(_R.attention_at).is_(None), col(_R.attention_at) > now),), (_NEWEST,))
     return [calls] if wanted.attention else [calls, rest]
 
