@@ -166,7 +166,7 @@ def _stand_in(holder: Any, function: Any) -> None:
 
 
 async def _carried(node: Office, papers: list[Path], first: int, counts: Counts | None = None) -> None:
-    """All of them sent at once; returns when each has its 01 and the log has them. Looking is not counted."""
+    """All of them sent at once; returns when each has its 01, and lists and the log have them. Looking is not counted."""
     scope = await traffic.scope_of(node)
     sent = await asyncio.gather(
         *(traffic.send(node, scope, paper, str(first + n)) for n, paper in enumerate(papers))
@@ -183,6 +183,12 @@ async def _carried(node: Office, papers: list[Path], first: int, counts: Counts 
                         waiting.discard(id)
             if counts is not None:
                 counts.on = bool(waiting)
+        while await node.store.lists_wait():
+            if counts is not None:
+                counts.on = True
+            await asyncio.sleep(0.2)
+            if counts is not None:
+                counts.on = False
 
 
 def _told(counts: Counts, documents: int) -> dict[str, Any]:

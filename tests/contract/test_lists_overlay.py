@@ -28,6 +28,7 @@ from gateway.domain.document import (
 )
 from gateway.domain.status import Fact, Track
 from gateway.office.domain.listing import NO_BOOK, TABS, ListLine, ListOrder, Origin, Side, Tab, Tag, Wanted
+from gateway.office.store.lists_write import MOST_OPEN
 from gateway.office.store.store import OfficeWork, SqlOfficeStore
 from gateway.store.tables_office import ListChangeRow, ListRow
 from tests.support.clock import START, ManualClock
@@ -208,7 +209,7 @@ class Office:
 
     async def _pages(self, wanted: Wanted, fold_between: int) -> Sequence[ListLine]:
         """All of them, forward; and the same back."""
-        limit = 2
+        limit = 3
         found: list[ListLine] = []
         cursor = None
         while True:
@@ -284,7 +285,7 @@ def stage(store_url: str) -> Iterator[Tell]:
         runner.run(making.__aexit__(None, None, None))
 
 
-@settings(max_examples=6, suppress_health_check=[*HealthCheck])
+@settings(max_examples=3, suppress_health_check=[*HealthCheck])
 @example(
     acts=[
         *(("send", 5), ("receive", 1), ("receive", 2), ("leave", 0), ("fold", 2), ("send", 2), ("fold", 0)),
@@ -381,3 +382,19 @@ async def test_folders_of_two_processes_leave_one_row_for_each_document(
     assert found == {document.id: "blocked" for document in documents[:12]} | {
         document.id: "queued" for document in documents[12:]
     }
+
+
+async def test_marks_that_nobody_folds_are_folded_by_those_who_add_to_them(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    async with committing(store) as work:
+        for _ in range(MOST_OPEN):
+            await work.incoming.add(incoming(clock))
+    for _ in range(3):
+        async with committing(store) as work:
+            for _ in range(100):
+                await work.incoming.add(incoming(clock))
+
+    assert await marks(store) <= MOST_OPEN
+    async with store.read(NORTH) as view:
+        assert (await view.office.lists.count(IN)).n == MOST_OPEN + 300

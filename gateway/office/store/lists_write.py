@@ -53,6 +53,9 @@ Due = Callable[[Duty, Urgency], datetime]
 DueNow = Callable[[Transaction], Awaitable[Due]]
 Documents = Mapping[str, Side]
 """Ids of one agency's documents, each with its side."""
+# Readers work out what is not folded: where nobody folds, as while no worker runs, those who change documents do it beyond
+# so many marks, for each so many that they add twice as many.
+MOST_OPEN, _RELIEF = 500, 100
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _APART = 12  # bits
@@ -77,6 +80,7 @@ _OLDEST = _MARKS.limit(_MOST)
 _OF_AGENCY = _MARKS.where(col(_C.agency_id) == bindparam("agency")).execution_options(**FEW)
 _OF_THESE = _OF_AGENCY.where(among(col(_C.id), "ids"))
 _ANY = select(col(_C.mark)).limit(1)
+_TOO_MANY = select(col(_C.mark)).order_by(col(_C.mark)).offset(MOST_OPEN).limit(1)
 _FOLDED = delete(_C).where(col(_C.mark).in_(bindparam("marks", expanding=True)))
 _OUT = (
     select(col(OutgoingRow.body))
@@ -151,6 +155,7 @@ class ListFolder:
     due_now: DueNow
     # Who handed mail in, which is for ever.
     _origins: dict[str, Origin] = field(default_factory=dict)
+    _added: int = 0
 
     async def any_open(self, tx: Transaction) -> bool:
         """Whether a document changed since its row was written."""
@@ -165,6 +170,17 @@ class ListFolder:
         """The same for these documents, where they have a mark: for who changes what stands in the row alone."""
         await self._hold(tx)
         await self._fold(tx, await tx.tuples(_OF_THESE, agency=agency_id, ids=list(ids)))
+
+    async def mark(self, tx: Transaction, agency_id: str, documents: Documents) -> None:
+        """Notes that these documents changed."""
+        tx.put(
+            *(ListChangeRow(agency_id=agency_id, side=side.value, id=id) for id, side in documents.items())
+        )
+        self._added += len(documents)
+        if self._added >= _RELIEF:
+            added, self._added = self._added, 0
+            if await tx.tuples(_TOO_MANY):
+                await self.fold(tx, 2 * added)
 
     async def write(self, tx: Transaction, agency_id: str, documents: Documents) -> None:
         """The rows of these documents, whether they have a mark or not."""
@@ -333,11 +349,7 @@ class ListMarks(Follower):
                 self.touch_out(id)
         if not self._changed:
             return
-        marks = [
-            ListChangeRow(agency_id=self._agency_id, side=side.value, id=id)
-            for id, side in self._changed.items()
-        ]
-        self._tx.put(*marks)
+        await self._folder.mark(self._tx, self._agency_id, self._changed)
         if self._sealed:
             await self._folder.fold_these(self._tx, self._agency_id, sorted(self._sealed))
         self._changed, self._deliveries, self._sealed = {}, set(), set()
