@@ -5,7 +5,7 @@ several tables: a call to a server costs more than a row."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import chain
@@ -22,8 +22,6 @@ R = TypeVar("R", bound=Row)
 Values = dict[str, Any]
 # Hears how many rows were changed, and raises where that is wrong.
 Check = Callable[[int], None]
-# What is done where a row was not written, because one like it was there.
-Otherwise = Callable[[], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +54,6 @@ class Waiting:
     what: Into | UpdateBase
     values: list[Values]
     check: Check | None = None
-    otherwise: Otherwise | None = None
 
     def one_by_one(self, dialect: str) -> UpdateBase:
         """For a call with all of its values."""
@@ -106,9 +103,8 @@ class Later:
         statement: UpdateBase,
         values: Mapping[str, Any],
         check: Check | None = None,
-        otherwise: Otherwise | None = None,
     ) -> None:
-        self._put(Waiting(statement, [dict(values)], check, otherwise))
+        self._put(Waiting(statement, [dict(values)], check))
 
     def add_open(self, into: Into, values: Values) -> Waiting:
         """Before all others: a row of which more is said until it is written."""

@@ -25,7 +25,7 @@ from sqlalchemy.sql.dml import Delete, Insert, Update, UpdateBase
 from gateway import errors
 from gateway.store import drivers
 from gateway.store.drivers import Line, Prepared, StatementResult, Statements
-from gateway.store.later import Check, Into, Later, Otherwise, Waiting, exactly_one, values_of
+from gateway.store.later import Check, Into, Later, Waiting, exactly_one, values_of
 from gateway.store.row import Row
 
 R = TypeVar("R", bound=Row)
@@ -156,15 +156,6 @@ class Transaction:
         statement = Into(type(row), missing=True).one(self._dialect.name)
         return (await self._execute(statement, values_of(row))).rowcount == 1
 
-    async def put_or(self, row: Row, otherwise: Otherwise) -> None:
-        """As `put_new` for who does something else where a unique key is taken, at the latest when this transaction
-        ends."""
-        if self._on_server:
-            statement = Into(type(row), missing=True).one(self._dialect.name)
-            self._later.add_change(statement, values_of(row), otherwise=otherwise)
-        elif not await self.put_new(row):
-            await otherwise()
-
     async def put_over(self, row: Row, *columns: str) -> None:
         """Writes the row, or only these columns of it into the one with its primary key; holds that row's lock either
         way."""
@@ -199,7 +190,7 @@ class Transaction:
 
     async def commit(self) -> None:
         self._check_open()
-        while self._later:  # what is done otherwise may ask for more
+        if self._later:
             await self.put_now()
         self._over = True
         try:
@@ -306,8 +297,6 @@ class Transaction:
         for (each, _, _), rows in zip(together, changed, strict=True):
             if each.check is not None:
                 each.check(rows)
-            if each.otherwise is not None and not rows:
-                await each.otherwise()
 
     async def _by_library(
         self, statement: Executable, values: list[dict[str, Any]] | dict[str, Any] | None

@@ -67,8 +67,8 @@ async def plans(store: SqlOfficeStore, ask: Ask) -> Sequence[Sequence[str]]:
     told = []
     async with store.reading() as tx:
         for words, values in asked:
-            rows = await tx.connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {words}", values)
-            told.append([row[3] for row in rows])
+            steps = await tx.connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {words}", values)
+            told.append([str(step) for step in steps.scalars("detail")])
     return told
 
 
