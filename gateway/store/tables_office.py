@@ -55,6 +55,9 @@ def in_tab(tab: int) -> Any:  # Any: what `text` gives is accepted wherever a co
 _FEW_HAVE: Any = text(" OR ".join([*(f"(tabs & {bit}) <> 0" for bit in RARE_TABS), "unread"]))
 
 
+_ASKED = ("tabs", "state", "origin", "urgency", "attached")
+
+
 def _partial(name: str, where: Any, *columns: str) -> Index:
     return partial_index(name, where, "agency_id", "side", *columns)
 
@@ -67,16 +70,13 @@ class ListRow(Row, table=True):
         ForeignKeyConstraint(["agency_id"], ["hosted_agency.id"], name="fk_list_row_agency"),
         UniqueConstraint("agency_id", "id", name="uq_list_row_id"),
         # What is counted or filtered by stands in the index too: rows that a list does not show are not looked up.
-        Index(
-            "ix_list_row_place",
-            *("agency_id", "side", "place", "tabs", "state", "origin", "urgency", "attached"),
-        ),
+        Index("ix_list_row_place", "agency_id", "side", "place", *_ASKED),
         Index("ix_list_row_number", "agency_id", "side", "number_key", "place"),
         Index("ix_list_row_party", "agency_id", "side", "party_key", "place"),
         Index("ix_list_row_issued", "agency_id", "side", "issued_on", "place"),
         Index("ix_list_row_type", "agency_id", "side", "type_key", "place"),
         Index("ix_list_row_book", "agency_id", "side", "book", "place"),
-        _partial("ix_list_row_attention", ATTENTION, "lead", "place", "attention_at"),
+        _partial("ix_list_row_attention", ATTENTION, "lead", "place", "attention_at", *_ASKED),
         _partial("ix_list_row_sent", SENT, "sent_at", "state"),
         _partial("ix_list_row_few", _FEW_HAVE, "place", "tabs", "urgency", "unread"),
     )

@@ -10,7 +10,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
@@ -264,7 +264,8 @@ async def _written_anew(office: Office, after: Mapping[object, object]) -> None:
     assert [row.id for row in rows.now] == [*sides]
     for row in rows.now:
         stored = rows.before[row.id]
-        assert row.values() == {name: getattr(stored, name) for name in row.values()}
+        # Whether it was read is known to the row alone.
+        assert row.values("unread") == {name: getattr(stored, name) for name in row.values("unread")}
 
 
 async def _label(store: SqlOfficeStore, clock: ManualClock, scope: AgencyScope) -> None:
@@ -285,7 +286,8 @@ def stage(store_url: str) -> Iterator[Tell]:
         runner.run(making.__aexit__(None, None, None))
 
 
-@settings(max_examples=3, suppress_health_check=[*HealthCheck])
+# Each takes a second and more: what fails is shown as it is.
+@settings(max_examples=3, suppress_health_check=[*HealthCheck], phases=(Phase.explicit, Phase.generate))
 @example(
     acts=[
         *(("send", 5), ("receive", 1), ("receive", 2), ("leave", 0), ("fold", 2), ("send", 2), ("fold", 0)),

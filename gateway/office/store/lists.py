@@ -374,13 +374,17 @@ class SqlLists:
     async def _stored(self, band: Band, where: list[Condition], *, back: bool, limit: int) -> Sequence[Any]:
         if band.words and not self._has_index:
             return await self._worded(band, where, back=back, limit=limit)
-        query = self._base(band, where)
         if band.words and len(band.by) == 1:
             place: Any = SEARCH.c.rowid
-            return await self._tx.tuples(
-                query.order_by(place.desc() if band.by[0].down != back else place.asc()).limit(limit)
-            )
-        return await self._tx.tuples(query.order_by(*ordering(band.by, back=back)).limit(limit))
+            by_place = place.desc() if band.by[0].down != back else place.asc()
+            return await self._tx.tuples(self._base(band, where).order_by(by_place).limit(limit))
+        order = ordering(band.by, back=back)
+        if band.words:
+            return await self._tx.tuples(self._base(band, where).order_by(*order).limit(limit))
+        # Found in an index alone, where that has all that is asked: a server judges an index's own bits nowhere else.
+        found = self._base(band, where, col(_R.place)).order_by(*order).limit(limit)
+        shown = select(*_SHOWN).where(col(_R.place).in_(found)).order_by(*order)
+        return await self._tx.tuples(shown)
 
     async def _worded(self, band: Band, where: list[Condition], *, back: bool, limit: int) -> Sequence[Any]:
         """By the words themselves. Reading in the list's order ends as soon as the page is full, which a common word does

@@ -370,8 +370,17 @@ def _over(row: ListRow, before: ListRow | None) -> ListRow:
     """In place of the stored row: where it stands stays, what was read stays read, and who handed mail in is known."""
     if before is not None:
         origin = before.origin if row.side == Side.OUT else row.origin
-        row.change(place=before.place, unread=row.unread and before.unread, origin=origin)
+        row.change(unread=row.unread and before.unread, origin=origin)
+        _stand(row, before.place)
     return row
+
+
+def _stand(row: ListRow, at: int) -> None:
+    """At that place, by which what left and needs a person leads: the newest first."""
+    lead = row.lead
+    if row.side == Side.OUT:
+        lead = -at if row.attention_at is not None else None
+    row.change(place=at, lead=lead)
 
 
 async def _sent_at(
@@ -395,7 +404,7 @@ async def _place_new(tx: Transaction, rows: Sequence[ListRow]) -> None:
         if not waiting:
             return
         for row in waiting:
-            row.change(place=place(row.at, row.id, salt))
+            _stand(row, place(row.at, row.id, salt))
         found = await tx.tuples(_PLACES, places=[row.place for row in waiting])
         taken |= {place for (place,) in found}
         again = []
@@ -427,7 +436,7 @@ def list_row(
 ) -> ListRow:
     """The row of a line; its place is that of the first document of the moment."""
     card, words = line.card, folded_words(document)
-    return ListRow(
+    row = ListRow(
         place=place(line.at, line.id),
         agency_id=document.agency_id,
         id=line.id,
@@ -445,6 +454,8 @@ def list_row(
         folded=f" {words} " if words else "",
         **({"unread": True} | moving_columns(line)),
     )
+    _stand(row, row.place)
+    return row
 
 
 def moving_columns(line: ListLine) -> dict[str, Any]:

@@ -867,7 +867,7 @@ CREATE INDEX ix_list_row_type ON list_row (agency_id, side, type_key, place);
 
 CREATE INDEX ix_list_row_issued ON list_row (agency_id, side, issued_on, place);
 
-CREATE INDEX ix_list_row_attention ON list_row (agency_id, side, lead, place, attention_at) WHERE attention_at IS NOT NULL;
+CREATE INDEX ix_list_row_attention ON list_row (agency_id, side, lead, place, attention_at, tabs, state, origin, urgency, attached) WHERE attention_at IS NOT NULL;
 
 CREATE INDEX ix_list_row_few ON list_row (agency_id, side, place, tabs, urgency, unread) WHERE (tabs & 1) <> 0 OR (tabs & 4) <> 0 OR (tabs & 8) <> 0 OR (tabs & 16) <> 0 OR (tabs & 32) <> 0 OR (tabs & 64) <> 0 OR (tabs & 128) <> 0 OR (tabs & 256) <> 0 OR (tabs & 1024) <> 0 OR (tabs & 2048) <> 0 OR (tabs & 4096) <> 0 OR unread;
 
