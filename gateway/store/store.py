@@ -116,7 +116,7 @@ _TO_ASK = (
     )
     .limit(1)
 )
-_CHANGED = select(col(ListChangeRow.mark)).limit(1)
+_CHANGED = select(col(ListChangeRow.id)).limit(1)
 _ANSWERS = select(func.max(col(_A.fetched_at)))
 _QUESTIONS = select(func.count(), func.max(col(_Q.first_at)))
 

@@ -32,7 +32,7 @@ from gateway.store.row import Moment, OfAgency, Row, ThingOfAgency, partial_inde
 # The bits of `tabs` for those that hold few documents of many; the others, such as what was sent, are nearly the whole
 # list, and reading that is as fast.
 RARE_TABS: Final = (1, 4, 8, 16, 32, 64, 128, 256, 1024, 2048, 4096)
-KEYED_BY_PLACE = frozenset({"list_row", "list_change"})
+KEYED_BY_PLACE = frozenset({"list_row"})
 SEARCH_INDEX = "ix_list_search"
 # Keys of collation are compared byte by byte, also by a server that would sort by the rules of its language.
 SORTED = String().with_variant(String(collation="C"), "postgresql")
@@ -107,19 +107,12 @@ class ListRow(Row, table=True):
     card: str = Field(sa_type=Text)
 
 
-class ListChangeRow(Row, table=True):
-    """A document whose list row is older than the document: written by the unit of work that changed it, gone once that row
-    is written anew. A mark is never given twice."""
+class ListChangeRow(ThingOfAgency, table=True):
+    """A mark: the document's list row is older than the document. Written by the unit of work that changed it, gone once
+    that row is written anew."""
 
-    __table_args__: ClassVar[Any] = (
-        ForeignKeyConstraint(["agency_id"], ["hosted_agency.id"], name="fk_list_change_agency"),
-        {"sqlite_autoincrement": True},
-    )
-
-    mark: int | None = Field(default=None, sa_column=Column(WHOLE, primary_key=True, autoincrement=True))
-    agency_id: str
     side: str
-    id: str
+    document_id: str
 
 
 class ListDayRow(OfAgency, table=True):

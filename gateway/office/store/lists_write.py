@@ -40,6 +40,7 @@ from gateway.office.domain.listing import (
     type_key,
 )
 from gateway.office.store.lists_overlay import Overlay
+from gateway.ports.services import Clock
 from gateway.store.drivers import FEW, SLOW
 from gateway.store.repository import Follower
 from gateway.store.row import among, from_json, to_json
@@ -74,14 +75,14 @@ _PLACES = (
     .where(col(_R.place).in_(bindparam("places", expanding=True)))
     .execution_options(**FEW)
 )
-_MARKS = select(col(_C.mark), col(_C.agency_id), col(_C.side), col(_C.id)).order_by(col(_C.mark))
+_MARKS = select(col(_C.id), col(_C.agency_id), col(_C.side), col(_C.document_id)).order_by(col(_C.id))
 _MOST: BindParameter[int] = bindparam("most")
 _OLDEST = _MARKS.limit(_MOST)
 _OF_AGENCY = _MARKS.where(col(_C.agency_id) == bindparam("agency")).execution_options(**FEW)
-_OF_THESE = _OF_AGENCY.where(among(col(_C.id), "ids"))
-_ANY = select(col(_C.mark)).limit(1)
-_TOO_MANY = select(col(_C.mark)).order_by(col(_C.mark)).offset(MOST_OPEN).limit(1)
-_FOLDED = delete(_C).where(col(_C.mark).in_(bindparam("marks", expanding=True)))
+_OF_THESE = _OF_AGENCY.where(among(col(_C.document_id), "ids"))
+_ANY = select(col(_C.id)).limit(1)
+_TOO_MANY = select(col(_C.id)).offset(MOST_OPEN).limit(1)
+_FOLDED = delete(_C).where(col(_C.agency_id) == bindparam("agency"), among(col(_C.id), "marks"))
 _OUT = (
     select(col(OutgoingRow.body))
     .where(col(OutgoingRow.agency_id) == bindparam("agency"), among(col(OutgoingRow.id), "ids"))
@@ -152,6 +153,7 @@ class Rows:
 class ListFolder:
     """One for each process. `due_now`: until when somebody is waited for, by the calendar."""
 
+    clock: Clock
     due_now: DueNow
     # Who handed mail in, which is for ever.
     _origins: dict[str, Origin] = field(default_factory=dict)
@@ -173,9 +175,11 @@ class ListFolder:
 
     async def mark(self, tx: Transaction, agency_id: str, documents: Documents) -> None:
         """Notes that these documents changed."""
-        tx.put(
-            *(ListChangeRow(agency_id=agency_id, side=side.value, id=id) for id, side in documents.items())
+        marks = (
+            ListChangeRow(agency_id=agency_id, id=self.clock.new_id("chg_"), side=side.value, document_id=id)
+            for id, side in documents.items()
         )
+        tx.put(*marks)
         self._added += len(documents)
         if self._added >= _RELIEF:
             added, self._added = self._added, 0
@@ -214,14 +218,14 @@ class ListFolder:
         await tx.hold("lists")
 
     async def _fold(self, tx: Transaction, marks: Sequence[Any]) -> int:
-        changed: defaultdict[str, dict[str, Side]] = defaultdict(dict)
-        for _, agency_id, side, id in marks:
-            changed[agency_id][id] = Side(side)
-        for agency_id, documents in changed.items():
+        by_agency: defaultdict[str, list[Any]] = defaultdict(list)
+        for mark in marks:
+            by_agency[mark.agency_id].append(mark)
+        for agency_id, its in by_agency.items():
+            documents = {mark.document_id: Side(mark.side) for mark in its}
             await self._write(tx, await self.rows(tx, agency_id, documents))
-        if marks:
-            # By their numbers: a mark of before may become visible after a later one.
-            await tx.change(_FOLDED, marks=[mark for mark, *_ in marks])
+            # By their ids: a mark of before may become visible after a later one.
+            await tx.change(_FOLDED, agency=agency_id, marks=[mark.id for mark in its])
         return len(marks)
 
     async def _write(self, tx: Transaction, rows: Rows) -> None:

@@ -360,7 +360,7 @@ class SqlOfficeStore(SqlStore):
         super().__init__(url, clock, limits, self._following)
         self._dues = Dues(reckon, clock)
         self._counts = KnownCounts(clock)
-        self._folder = ListFolder(due_now=self._dues.of)
+        self._folder = ListFolder(clock=clock, due_now=self._dues.of)
         self.keepings = SqlKeepings(self.writing, self.reading)
         self.notices = SqlNotices(self.writing, self.reading, clock)
         self.calendar = SqlCalendarDays(self.writing, self.reading, clock, self._dues.forget)

@@ -871,10 +871,11 @@ CREATE INDEX ix_list_row_attention ON list_row (agency_id, side, lead, place, at
 CREATE INDEX ix_list_row_few ON list_row (agency_id, side, place, tabs, urgency, unread) WHERE (tabs & 1) <> 0 OR (tabs & 4) <> 0 OR (tabs & 8) <> 0 OR (tabs & 16) <> 0 OR (tabs & 32) <> 0 OR (tabs & 64) <> 0 OR (tabs & 128) <> 0 OR (tabs & 256) <> 0 OR (tabs & 1024) <> 0 OR (tabs & 2048) <> 0 OR (tabs & 4096) <> 0 OR unread;
 
 CREATE TABLE list_change (
-    mark INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
     agency_id VARCHAR NOT NULL,
-    side VARCHAR NOT NULL,
     id VARCHAR NOT NULL,
+    side VARCHAR NOT NULL,
+    document_id VARCHAR NOT NULL,
+    PRIMARY KEY (agency_id, id),
     CONSTRAINT fk_list_change_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id)
 );
 
