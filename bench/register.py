@@ -81,6 +81,7 @@ _TABLES: Mapping[str, Mapping[str, str]] = {
         "state": _DONE,
         "due_at": _NONE,
         "attention_at": _NONE,
+        "lead": _NONE,
     },
 }
 # Of the node itself, and the first ones of each agency: not about a document.

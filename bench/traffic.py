@@ -158,8 +158,12 @@ async def there_and_back(
 
 
 async def settled(node: Office) -> None:
-    """Every event so far has its number, and every day its figures."""
-    while await node.store.number_events() or await node.store.work_out_day():
+    """Every event so far has its number, every document its row of lists, and every day its figures."""
+    while (
+        await node.store.number_events()
+        or await node.store.fold_lists(100)
+        or await node.store.work_out_day()
+    ):
         pass
 
 

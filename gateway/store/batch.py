@@ -25,7 +25,7 @@ from sqlalchemy.sql.dml import Update, UpdateBase
 from gateway.domain.account import AgencyScope
 from gateway.errors import StoreFailure
 from gateway.store.drivers import Prepared, StatementResult
-from gateway.store.later import Check, Into, Later, Otherwise, Waiting
+from gateway.store.later import Check, Into, Later, Waiting, exactly_one, into, values_of
 from gateway.store.row import Row
 from gateway.store.together import KEPT
 from gateway.store.transaction import HOLD, Transaction
@@ -266,7 +266,7 @@ class _Batch:
                     alike.append(at)
                     groups.append(Waiting(each.what, [], finish=each.finish))
                 groups[at].values.extend(each.values)
-                if each.check is not None or each.otherwise is not None:
+                if each.check is not None:
                     groups[at].check = _as_many_as(groups[at])
         await self.tx.put_together(groups)
 
@@ -279,6 +279,10 @@ def _as_many_as(group: Waiting) -> Check:
             raise StoreFailure(f"{changed} rows of {group.table} were written, and not {len(group.values)}")
 
     return check
+
+
+def _taken() -> StoreFailure:
+    return StoreFailure("a unique key of a row of the batch is taken")
 
 
 class _Member(Transaction):
@@ -327,8 +331,8 @@ class _Member(Transaction):
         found = await self.rows(kind, query, **values)
         return found[0] if found else None
 
-    async def put_first(self, row: Row, otherwise: Otherwise) -> None:
-        self._put_or_later(row, otherwise)
+    async def put_first(self, row: Row, otherwise: Callable[[], Awaitable[None]]) -> None:
+        self._later.add_apart(into(type(row), missing=True), values_of(row), exactly_one(_taken))
 
     async def _surely(self, what: Into | UpdateBase, values: Any, check: Check) -> None:
         self._later.add_apart(what, values, check)

@@ -69,9 +69,7 @@ class SqlDeliveries(WatchedRows):
             self._check_own(one.agency_id, f"the delivery {one.id}")
         self._tx.put(*(delivery_row(one, position) for position, one in enumerate(deliveries)))
         for document_id in {one.document_id: None for one in deliveries}:
-            self._follower.delivered_to(
-                document_id, [one for one in deliveries if one.document_id == document_id]
-            )
+            self._follower.touch_out(document_id)
 
     async def get(self, id: str) -> Delivery:
         return self._told(await self._one(_D, _BY_ID, f"this agency has no delivery {id}", id=id))
@@ -149,23 +147,14 @@ class SqlDeliveries(WatchedRows):
 class SqlFacts(AgencyRows):
     """What is known about each delivery and document of one agency."""
 
-    def __init__(self, tx: Transaction, scope: AgencyScope, follower: Follower = NOBODY) -> None:
-        super().__init__(tx, scope)
-        self._follower = follower
-
     async def add(self, subject_id: str, fact: Fact) -> bool:
         """False, and nothing changed, when the same fact (track, code, stated_at, packet_digest, request_id) is there."""
-        is_new = await self._tx.put_new(fact_row(self._agency_id, subject_id, fact))
-        if is_new:
-            self._follower.fact_added(subject_id, fact)
-        return is_new
+        return await self._tx.put_new(fact_row(self._agency_id, subject_id, fact))
 
     async def add_all(self, facts: Sequence[tuple[str, Fact]]) -> None:
         """Any number for each subject; what is there already stays as it is."""
         rows = [fact_row(self._agency_id, subject_id, fact) for subject_id, fact in facts]
         self._tx.put_missing(*rows)
-        for subject_id, fact in facts:
-            self._follower.fact_added(subject_id, fact)
 
     async def of(self, subject_id: str) -> Sequence[Fact]:
         """In the order in which our node learnt them."""

@@ -125,7 +125,7 @@ class SqlIncomingDocuments(WatchedRows):
         stored = partial(errors.Clash, f"the incoming document {document.id} is already stored")
         await self._tx.put_surely(incoming_row(document), stored)
         self._tx.put(*_replaced(document))
-        self._follower.in_changed(document, new=True)
+        self._follower.in_changed(document)
 
     async def get(self, id: str) -> IncomingDocument:
         return to_incoming(await self._kept(id))
@@ -300,7 +300,7 @@ class SqlHandovers(WatchedRows):
         now = self._clock.now()
         row = HandoverRow(agency_id=self._agency_id, incoming_id=incoming_id, state=AVAILABLE, offered_at=now)
         self._tx.put_missing(row)
-        self._follower.handed(incoming_id, AVAILABLE)
+        self._follower.touch_in(incoming_id)
 
     async def get(self, incoming_id: str) -> Handover:
         missing = f"the document {incoming_id} was never offered to a document system"
@@ -314,7 +314,7 @@ class SqlHandovers(WatchedRows):
             _HANDOVER, select(_HANDOVER).where(self._is(incoming_id)).with_for_update()
         )
         if await self._tx.change(delete(_HANDOVER).where(self._is(incoming_id))):
-            self._follower.handed(incoming_id, None)
+            self._follower.touch_in(incoming_id)
         return row is not None and to_handover(row, self._clock.now()).state != AVAILABLE
 
     async def lease(self, client: str, limit: int, until: datetime) -> Sequence[Handover]:
@@ -359,7 +359,7 @@ class SqlHandovers(WatchedRows):
             .values(state=ACKED, leased_by=client, leased_until=None, acked_at=at)
         )
         if changed == 1:
-            self._follower.handed(incoming_id, ACKED)
+            self._follower.touch_in(incoming_id)
             return True
         await self._refuse_other(incoming_id)
         return False

@@ -25,8 +25,6 @@ Values = dict[str, Any]
 Check = Callable[[int], None]
 # Gives rows their last values, by the transaction that writes them.
 Finish = Callable[[Any, list[Values]], Awaitable[None]]
-# What is done where a row was not written, because one like it was there.
-Otherwise = Callable[[], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,7 +63,6 @@ class Waiting:
     what: Into | UpdateBase
     values: list[Values]
     check: Check | None = None
-    otherwise: Otherwise | None = None
     finish: Finish | None = None
 
     def one_by_one(self, dialect: str) -> UpdateBase:
@@ -120,10 +117,9 @@ class Later:
         what: Into | UpdateBase,
         values: Mapping[str, Any],
         check: Check | None = None,
-        otherwise: Otherwise | None = None,
     ) -> None:
         """A change, or a row of which more is to be done."""
-        self._put(Waiting(what, [dict(values)], check, otherwise))
+        self._put(Waiting(what, [dict(values)], check))
 
     def add_open(self, way: Into, values: Values) -> Waiting:
         """Before all others: a row of which more is said until it is written."""

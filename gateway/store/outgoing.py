@@ -92,7 +92,7 @@ class SqlOutgoingDocuments(WatchedRows):
         if (made_by := tracing.at_hand()) is not None:
             row.change(trace=made_by.kept())
         await self._tx.put_first(row, partial(self._refuse, row, document))
-        self._follower.out_changed(document, new=True)
+        self._follower.out_changed(document)
 
     async def _refuse(self, row: OutgoingRow, document: OutgoingDocument) -> None:
         earlier = await self.by_external_id(row.external_id) if row.external_id else None
@@ -105,15 +105,12 @@ class SqlOutgoingDocuments(WatchedRows):
 
     async def get(self, id: str) -> OutgoingDocument:
         """NotFound when there is none in this agency."""
-        return self._read(await self._kept(id))
+        return to_outgoing(await self._kept(id))
 
     async def of_many(self, ids: Collection[str]) -> Sequence[OutgoingDocument]:
         """Those that are there. Not kept: who asks has kept deliveries, and others keep the document before those."""
         rows = await self._rows(_R, _BY_IDS, ids=list(ids))
-        found = [to_outgoing(row) for row in rows]
-        for document in found:
-            self._follower.out_read(document)
-        return found
+        return [to_outgoing(row) for row in rows]
 
     async def by_external_id(self, external_id: str) -> OutgoingDocument | None:
         await self._tx.hold(self._agency_id, "external_id", external_id)
@@ -205,12 +202,7 @@ class SqlOutgoingDocuments(WatchedRows):
 
     async def _document(self, query: Select[Any], **asked: str) -> OutgoingDocument | None:
         row = await self._first(_R, query, **asked)
-        return self._read(row) if row is not None else None
-
-    def _read(self, row: OutgoingRow) -> OutgoingDocument:
-        document = to_outgoing(row)
-        self._follower.out_read(document)
-        return document
+        return to_outgoing(row) if row is not None else None
 
     async def _kept(self, id: str) -> OutgoingRow:
         missing = f"this agency has no outgoing document {id}"

@@ -2,8 +2,8 @@
 `agency`. Out: rows of that agency alone, one by one or a page at a time, newest first unless the other way round is asked
 for; a page's cursor names the last row seen, so rows added meanwhile neither repeat nor hide one.
 
-What one unit of work changes is told to a follower that writes what hangs on it in the same transaction: the office brings
-one, and without it nobody follows."""
+Which documents a unit of work changed is told to a follower, which writes that down in the same transaction: the office
+brings one, and without it nobody follows."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ from sqlalchemy import ColumnElement, Select, and_, inspect, or_, select
 
 from gateway import errors
 from gateway.domain.account import AgencyScope
-from gateway.domain.document import Delivery, IncomingDocument, OutgoingDocument
-from gateway.domain.status import Fact
+from gateway.domain.document import IncomingDocument, OutgoingDocument
 from gateway.ports.services import Clock
 from gateway.store.row import Row
 from gateway.store.transaction import Transaction
@@ -28,27 +27,17 @@ from gateway.store.transaction import Transaction
 class Follower:
     """Of one unit of work and one agency. This one follows nothing."""
 
-    def out_changed(self, document: OutgoingDocument, *, new: bool = False) -> None: ...
+    def out_changed(self, document: OutgoingDocument) -> None: ...
 
-    def out_read(self, document: OutgoingDocument) -> None:
-        """As it is stored, and stays until this unit ends: nobody has to read it again."""
-
-    def in_changed(self, document: IncomingDocument, *, new: bool = False) -> None: ...
+    def in_changed(self, document: IncomingDocument) -> None: ...
 
     def touch_out(self, id: str) -> None:
         """Something of it changed that is not in its body, such as its recipients."""
 
-    def touch_in(self, id: str) -> None: ...
+    def touch_in(self, id: str) -> None:
+        """The same of what came, such as its hand-over."""
 
     def touch_delivery(self, id: str) -> None: ...
-
-    def delivered_to(self, document_id: str, deliveries: Sequence[Delivery]) -> None:
-        """Deliveries of it that were not there before."""
-
-    def fact_added(self, subject_id: str, fact: Fact) -> None: ...
-
-    def handed(self, incoming_id: str, state: str | None) -> None:
-        """In which state its hand-over is now; None where it has none any more."""
 
     async def write(self) -> None:
         """Just before the unit commits."""

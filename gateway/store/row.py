@@ -307,6 +307,11 @@ def among(column: Any, name: str) -> ColumnElement[bool]:
     return _Among(column, bindparam(name, type_=_Texts()))
 
 
+def one_among(column: Any, texts: Sequence[str]) -> ColumnElement[bool]:
+    """The same for texts that are known already. Any: as above."""
+    return _Among(column, literal(texts, _Texts()))
+
+
 @cache
 def _adapter(kind: Any) -> TypeAdapter[Any]:
     return TypeAdapter(kind)

@@ -31,6 +31,7 @@ from gateway.store import events, inbox, jobs, outbox, webhooks
 from gateway.store.row import Moment
 from gateway.store.tables import InboxRow, JobRow, OutboxRow, WebhookRow
 from gateway.store.tables_node import AnswerRow, QuestionRow
+from gateway.store.tables_office import ListChangeRow
 from gateway.store.transaction import Transaction
 
 _Q, _A, _W = QuestionRow, AnswerRow, WebhookRow
@@ -40,6 +41,7 @@ _TO_ASK = (
     .where(or_(col(_Q.due_at) <= _NOW, col(_Q.due_at) > bindparam("far", type_=Moment)))
     .limit(1)
 )
+_CHANGED = select(col(ListChangeRow.id)).limit(1)
 _ANSWERS = select(func.max(col(_A.fetched_at)))
 _QUESTIONS = select(func.count(), func.max(col(_Q.first_at)))
 
@@ -103,6 +105,8 @@ async def look_for_signs(
         due.add("sequencer")
     if await webhooks.any_due(tx, now):
         due.add("webhooks")
+    if await tx.tuples(_CHANGED):
+        due.add("lister")
     if await tx.tuples(_TO_ASK, now=now, far=now + 2 * AUTHORITY_DELAY):
         due.add("revocation")
     answers = (*(await tx.tuples(_ANSWERS))[0], *(await tx.tuples(_QUESTIONS))[0])

@@ -3,7 +3,7 @@ storeys a node runs: so they stand here, and what is done with them stands in th
 
 A list row's `place` orders by time and is never given twice: microseconds since 1970, and twelve bits that keep
 documents of the same moment apart. The full-text index of SQLite hangs on it, and a page of a list begins behind
-it."""
+it. A document that changed has a `list_change` until its row is written anew."""
 
 from __future__ import annotations
 
@@ -31,19 +31,7 @@ from gateway.store.row import Moment, OfAgency, Row, ThingOfAgency, partial_inde
 
 # The bits of `tabs` for those that hold few documents of many; the others, such as what was sent, are nearly the whole
 # list, and reading that is as fast.
-RARE_TABS: Final = {
-    "queued": 1,
-    "rejected": 4,
-    "failed": 8,
-    "recall": 16,
-    "draft": 32,
-    "silent": 64,
-    "new": 128,
-    "held": 256,
-    "processing": 1024,
-    "not_handed": 2048,
-    "unsent": 4096,
-}
+RARE_TABS: Final = (1, 4, 8, 16, 32, 64, 128, 256, 1024, 2048, 4096)
 KEYED_BY_PLACE = frozenset({"list_row"})
 SEARCH_INDEX = "ix_list_search"
 # Keys of collation are compared byte by byte, also by a server that would sort by the rules of its language.
@@ -63,8 +51,11 @@ def in_tab(tab: int) -> Any:  # Any: what `text` gives is accepted wherever a co
     return text(f"(tabs & {int(tab)}) <> 0")
 
 
-# Both conditions, each in the words of its own index: a planner knows no better how few rows are new.
-PRESSING: Any = text("(tabs & 128) <> 0 AND urgency > 0")
+# A planner proves that one of these conditions is met, which an index of the sum of their bits would not let it.
+_FEW_HAVE: Any = text(" OR ".join([*(f"(tabs & {bit}) <> 0" for bit in RARE_TABS), "unread"]))
+
+
+_ASKED = ("tabs", "state", "origin", "urgency", "attached")
 
 
 def _partial(name: str, where: Any, *columns: str) -> Index:
@@ -78,24 +69,16 @@ class ListRow(Row, table=True):
     __table_args__: ClassVar[Any] = (
         ForeignKeyConstraint(["agency_id"], ["hosted_agency.id"], name="fk_list_row_agency"),
         UniqueConstraint("agency_id", "id", name="uq_list_row_id"),
-        # What is counted stands in the index too: 10,000 rows need not be looked up.
-        Index("ix_list_row_place", "agency_id", "side", "place", "tabs"),
-        Index("ix_list_row_both", "agency_id", "place"),
+        # What is counted or filtered by stands in the index too: rows that a list does not show are not looked up.
+        Index("ix_list_row_place", "agency_id", "side", "place", *_ASKED),
         Index("ix_list_row_number", "agency_id", "side", "number_key", "place"),
         Index("ix_list_row_party", "agency_id", "side", "party_key", "place"),
         Index("ix_list_row_issued", "agency_id", "side", "issued_on", "place"),
         Index("ix_list_row_type", "agency_id", "side", "type_key", "place"),
-        Index("ix_list_row_state", "agency_id", "side", "state", "place"),
-        Index("ix_list_row_origin", "agency_id", "side", "origin", "place"),
         Index("ix_list_row_book", "agency_id", "side", "book", "place"),
-        _partial("ix_list_row_attention", ATTENTION, "place", "attention_at"),
-        _partial("ix_list_row_lead", LEAD, "lead", "place"),
+        _partial("ix_list_row_attention", ATTENTION, "lead", "place", "attention_at", *_ASKED),
         _partial("ix_list_row_sent", SENT, "sent_at", "state"),
-        _partial("ix_list_row_urgent", URGENT, "urgency", "place"),
-        _partial("ix_list_row_unread", UNREAD, "place"),
-        _partial("ix_list_row_pressing", PRESSING, "place"),
-        _partial("ix_list_row_attached", ATTACHED, "place"),
-        *(_partial(f"ix_list_row_tab_{name}", in_tab(bit), "place") for name, bit in RARE_TABS.items()),
+        _partial("ix_list_row_few", _FEW_HAVE, "place", "tabs", "urgency", "unread"),
     )
 
     place: int = Field(sa_column=Column(WHOLE, primary_key=True, autoincrement=False))
@@ -122,6 +105,14 @@ class ListRow(Row, table=True):
     type_key: str = Field(sa_column=Column(SORTED, nullable=False))
     folded: str = Field(sa_type=Text)
     card: str = Field(sa_type=Text)
+
+
+class ListChangeRow(ThingOfAgency, table=True):
+    """A mark: the document's list row is older than the document. Written by the unit of work that changed it, gone once
+    that row is written anew."""
+
+    side: str
+    document_id: str
 
 
 class ListDayRow(OfAgency, table=True):

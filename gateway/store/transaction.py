@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -25,7 +25,7 @@ from sqlalchemy.sql.dml import Delete, Insert, Update, UpdateBase
 from gateway import errors
 from gateway.store import drivers, together
 from gateway.store.drivers import Line, Prepared, StatementResult, Statements
-from gateway.store.later import Check, Finish, Into, Later, Otherwise, Waiting, exactly_one, into, values_of
+from gateway.store.later import Check, Finish, Into, Later, Waiting, exactly_one, into, values_of
 from gateway.store.row import Row
 from gateway.store.together import KEPT
 
@@ -202,29 +202,17 @@ class Transaction:
             changed = await self._execute_many(each.one_by_one(self._dialect.name), each.values)
             if each.check is not None:
                 each.check(changed)
-            if each.otherwise is not None and not changed:
-                await each.otherwise()
 
     async def put_new(self, row: Row) -> bool:
         """Writes the row unless a unique key of it is taken: False then, and nothing changed."""
         statement = into(type(row), missing=True).one(self._dialect.name)
         return (await self._execute(statement, values_of(row))).rowcount == 1
 
-    async def put_or(self, row: Row, otherwise: Otherwise) -> None:
-        """As `put_new` for who does something else where a unique key is taken, at the latest when this transaction
-        ends."""
-        if self._on_server:
-            self._put_or_later(row, otherwise)
-        else:
-            await self.put_first(row, otherwise)
-
-    async def put_first(self, row: Row, otherwise: Otherwise) -> None:
-        """As `put_or`, at once; where units share a transaction at the latest when it ends."""
+    async def put_first(self, row: Row, otherwise: Callable[[], Awaitable[None]]) -> None:
+        """As `put_new` for who does something else where a unique key is taken. Where units share a transaction that shows
+        when it ends, and each is done alone."""
         if not await self.put_new(row):
             await otherwise()
-
-    def _put_or_later(self, row: Row, otherwise: Otherwise) -> None:
-        self._later.add_apart(into(type(row), missing=True), values_of(row), otherwise=otherwise)
 
     async def put_over(self, row: Row, *columns: str) -> None:
         """Writes the row, or only these columns of it into the one with its primary key; holds that row's lock either
@@ -364,8 +352,6 @@ class Transaction:
         for (each, _, _), rows in zip(together, changed, strict=True):
             if each.check is not None:
                 each.check(rows)
-            if each.otherwise is not None and not rows:
-                await each.otherwise()
 
     async def _by_library(
         self, statement: Executable, values: list[dict[str, Any]] | dict[str, Any] | None

@@ -30,7 +30,7 @@ from gateway.store.uploads import SqlUploads
 _REPOSITORIES: Mapping[str, tuple[Callable[..., object], int]] = {
     "outgoing": (SqlOutgoingDocuments, 4),
     "deliveries": (SqlDeliveries, 4),
-    "facts": (lambda tx, scope, _, follower: SqlFacts(tx, scope, follower), 4),
+    "facts": (SqlFacts, 2),
     "incoming": (SqlIncomingDocuments, 4),
     "handovers": (SqlHandovers, 4),
     "identities": (SqlIdentities, 2),

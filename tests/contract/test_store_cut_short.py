@@ -117,26 +117,6 @@ async def test_what_was_refused_in_a_unit_is_not_called_committed(
     assert there == [document.id] * len(told)
 
 
-async def test_what_is_put_where_another_row_was_there_is_written_too(
-    store: SqlOfficeStore, clock: ManualClock
-) -> None:
-    async with store.writing() as tx:
-        tx.put(blob("first", clock))
-        await tx.commit()
-
-    async with store.writing() as tx:
-
-        async def otherwise() -> None:
-            tx.put(blob("instead", clock))
-
-        await tx.put_or(blob("first", clock), otherwise)
-        await tx.commit()
-
-    async with store.looking() as tx:
-        found = {each for (each,) in await tx.tuples(select(col(BlobRow.digest)))}
-    assert found == {digest("first"), digest("instead")}
-
-
 @on_a_server
 async def test_what_left_is_not_sent_again_because_a_clerk_has_its_document_in_hand(
     store: SqlOfficeStore, clock: ManualClock

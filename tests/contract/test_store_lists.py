@@ -1,11 +1,12 @@
-"""Lists, as pages ask for them: each row is written with its document, found once, in the order promised, on both
-databases; and equals what anybody would work out from the documents by hand."""
+"""Lists, as pages ask for them: each document is found once, in the order promised, on both databases, before its row is
+written and after that; and equals what anybody would work out from the documents by hand."""
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 from sqlalchemy import delete, select
 
 from gateway import errors
+from gateway.domain.account import AgencyScope
 from gateway.domain.document import (
     Delivery,
     InState,
@@ -33,10 +35,29 @@ from gateway.office.domain.listing import ListLine, ListOrder, Side, Tab, Wanted
 from gateway.office.store.lists import COUNT_FRESH, ListPage
 from gateway.office.store.lists_figures import Lag
 from gateway.office.store.lists_write import place
-from gateway.office.store.store import SqlOfficeStore
+from gateway.office.store.store import OfficeWork, SqlOfficeStore
 from gateway.store.tables_office import ListFillRow, ListRow
 from tests.support.clock import ManualClock
-from tests.support.stores import NORTH, SOUTH, committing, delivery, draft, incoming, outgoing, stored
+from tests.support.stores import NORTH, SOUTH, committing, delivery, draft, folded, incoming, outgoing, stored
+
+
+@pytest.fixture(params=["open", "folded"])
+def store(
+    request: pytest.FixtureRequest, store: SqlOfficeStore, monkeypatch: pytest.MonkeyPatch
+) -> SqlOfficeStore:
+    """Of which each reader finds the rows not written yet, or all of them written."""
+    view_of = store.read
+
+    @asynccontextmanager
+    async def read(scope: AgencyScope) -> AsyncIterator[OfficeWork]:
+        await folded(store)
+        async with view_of(scope) as view:
+            yield view
+
+    if request.param == "folded":
+        monkeypatch.setattr(store, "read", read)
+    return store
+
 
 OUT, IN = Wanted(side=Side.OUT), Wanted(side=Side.IN)
 DAY = timedelta(days=1)
@@ -473,6 +494,7 @@ async def test_rows_of_older_documents_are_filled_while_the_node_works(
     """As after the migration: no rows at first, and documents change meanwhile. Filling again changes nothing."""
     await seed(store, clock, random.Random(7), 12)
     before = {side: (await every_page(store, side, 500))[0] for side in (OUT, IN)}
+    await folded(store)
     async with store.writing() as tx:
         await tx.change(delete(ListRow))
         await tx.commit()

@@ -26,7 +26,7 @@ from gateway.office.domain.listing import (
 )
 from gateway.office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
-from tests.support.stores import NORTH, SOUTH, committing, draft, incoming, outgoing, stored
+from tests.support.stores import NORTH, SOUTH, committing, draft, folded, incoming, outgoing, stored
 
 OUT, IN = Wanted(side=Side.OUT, sort=ListOrder.NEWEST), Wanted(side=Side.IN, sort=ListOrder.NEWEST)
 
@@ -192,6 +192,7 @@ async def test_lists_are_filtered_by_register_book(store: SqlOfficeStore, clock:
 
 async def test_rows_of_before_get_where_they_came_from(store: SqlOfficeStore, clock: ManualClock) -> None:
     paper = await came(store, clock, source=Source.PAPER)
+    await folded(store)
     async with store.writing() as tx:
         await tx.connection.execute(text("UPDATE list_row SET origin = NULL, book = NULL"))
         await tx.commit()

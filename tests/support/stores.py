@@ -69,6 +69,12 @@ async def committing(store: SqlOfficeStore, scope: AgencyScope = NORTH) -> Async
         await work.commit()
 
 
+async def folded(store: SqlOfficeStore, at_once: int = 100) -> None:
+    """Every document that changed has its row of lists."""
+    while await store.fold_lists(at_once):
+        pass
+
+
 def copied(blank: Path, folder: Path) -> str:
     """The address of a copy of that database file."""
     return f"sqlite:///{shutil.copy(blank, folder / 'node.db')}"

@@ -30,12 +30,13 @@ from gateway.office.desks import (
 )
 from gateway.office.domain.roles import PostRole
 from gateway.office.letters.looking import Looking
+from gateway.office.lister import Lister
 from gateway.office.mail import DigestMail, SmtpMailer, WatchedMail
 from gateway.office.policy import todo
 from gateway.office.policy.reminders import UnitPeople
 from gateway.office.policy.signing_in import IdleRules, PasswordRules, SessionRules, SlowRules
 from gateway.office.store.accounts import SqlAccounts
-from gateway.office.store.lists_write import Reckon
+from gateway.office.store.lists_due import Reckon
 from gateway.office.store.pictures import FilePictures
 from gateway.office.store.store import SqlOfficeStore
 from gateway.office.telling import Reminders
@@ -93,39 +94,6 @@ class Office(OpenNode):
         """Looks at accounts that nobody uses four times a day; the first look is at start."""
         desk = replace(self.accounts, clock=self.settled)
         return turn.take(desk.clock.now()) and bool(await sessions.sweep_idle(desk))
-
-
-_LISTS_EVERY = timedelta(minutes=10)
-# A batch holds the one writer of SQLite for well under a second.
-_ROWS_AT_ONCE = 100
-
-
-class Lister:
-    """The loop for rows and figures of lists. Remembers what it has done, so that it does not look at every turn."""
-
-    def __init__(self) -> None:
-        self._begun = False
-        self._filled = False
-        self._turn = Turn(_LISTS_EVERY)
-
-    def is_due(self, now: datetime) -> bool:
-        return not self._begun or not self._filled or self._turn.has_come(now)
-
-    async def step(self, store: SqlOfficeStore, clock: Clock) -> bool:
-        """True when there is more to do at once."""
-        if not self._begun:
-            await store.fill_lists_again()
-            self._begun = True
-        if not self._filled:
-            self._filled = not await store.fill_lists(_ROWS_AT_ONCE)
-            return True
-        now = clock.now()
-        if not self._turn.has_come(now):
-            return False
-        if await store.write_due_again(_ROWS_AT_ONCE) or await store.work_out_day():
-            return True
-        self._turn.done(now)
-        return False
 
 
 @asynccontextmanager

@@ -1,8 +1,8 @@
-"""Lists of one agency's documents, as pages show them. In: a `Wanted` and a cursor. Out: one page, with cursors to both
-sides; or counts. A cursor names the row at the page's edge, so rows that come meanwhile neither repeat nor hide one;
-what is overdue is judged by the moment of the first page. Counts that were worked out a moment ago are not made
-again: a small one is kept for seconds, and no longer than until this process changes a document of that agency; one
-that is beyond counting stays so for minutes. How many are kept is bounded."""
+"""Lists of one agency's documents, as pages show them: what is stored, and over it what is not written yet. In: a `Wanted`
+and a cursor. Out: one page, with cursors to both sides; or counts. A cursor names the row at the page's edge, so rows
+that come meanwhile neither repeat nor hide one; what is overdue is judged by the moment of the first page. Counts that
+were worked out a moment ago are not made again: a small one is kept for seconds, and no longer than until this process
+changes a document of that agency; one that is beyond counting stays so for minutes. How many are kept is bounded."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
+from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import Integer, Select, func, literal, select, text, union_all, update
+from sqlalchemy import CompoundSelect, Integer, Select, func, literal, select, text, union_all, update
 from sqlmodel import col
 
 from gateway import errors
@@ -26,10 +27,11 @@ from gateway.domain.wall_clock import midnight
 from gateway.office.domain.listing import TABS, ListLine, Side, Tab, Wanted
 from gateway.office.store import lists_figures
 from gateway.office.store.lists_figures import Charts, DayHours
+from gateway.office.store.lists_overlay import Condition, Overlay
 from gateway.office.store.lists_query import (
     SEARCH,
     Band,
-    Condition,
+    OrderColumn,
     bands,
     behind,
     filters,
@@ -40,6 +42,7 @@ from gateway.office.store.lists_query import (
     ordering,
     whole,
 )
+from gateway.office.store.lists_write import ListFolder
 from gateway.ports.services import Clock
 from gateway.store.row import to_json, value_of
 from gateway.store.tables_office import ListRow
@@ -159,6 +162,7 @@ class SqlLists:
         tx: Transaction,
         scope: AgencyScope,
         clock: Clock,
+        folder: ListFolder,
         *,
         known: KnownCounts | None = None,
         changed: Callable[[str], None] = lambda agency_id: None,
@@ -168,6 +172,8 @@ class SqlLists:
         self._tx = tx
         self._agency_id = scope.agency_id
         self._clock = clock
+        self._folder = folder
+        self._overlay: Overlay | None = None
         self._known = known or KnownCounts(clock)
         self._turn = self._known.turn(scope.agency_id)
 
@@ -213,7 +219,7 @@ class SqlLists:
         now = self._clock.now()
         asked, where = bands(wanted, now), await self._where(wanted, now)
         for n, band in enumerate(asked):
-            found = await self._tx.tuples(self._base(band, [*where, col(_R.id) == id]).limit(1))
+            found = await self._rows(band, [*where, col(_R.id) == id], None, back=False, limit=1)
             if found:
                 values = tuple(getattr(found[0], order.name) for order in band.by)
                 beside = []
@@ -230,23 +236,33 @@ class SqlLists:
             return frozenset()
         is_late = await late_condition(self._tx, self._agency_id, side, today)
         these = select(col(_R.id)).where(col(_R.agency_id) == self._agency_id, col(_R.id).in_(ids), is_late)
-        return frozenset(id for (id,) in await self._tx.tuples(these))
+        overlay = await self._over()
+        return frozenset(id for (id,) in await overlay.found(lambda more: these.where(*more)))
 
     async def line(self, id: str) -> ListLine | None:
         """One document as its list has it."""
+        overlay = await self._over()
+        for fresh in overlay.rows:
+            if fresh.id == id:
+                return to_line(fresh)
         mine = (col(_R.agency_id) == self._agency_id, col(_R.id) == id)
         row = await self._tx.first(_R, select(_R).where(*mine))
         return to_line(row) if row is not None else None
 
     async def mark_read(self, ids: Sequence[str], *, unread: bool = False) -> int:
-        """Incoming documents that somebody of the agency has read now, or wants to have unread again; how many were not."""
+        """Incoming documents that somebody of the agency has read now, or wants to have unread again; how many were not.
+        Their rows alone know it, so these are written first."""
+        if not ids:
+            return 0
+        await self._folder.fold_these(self._tx, self._agency_id, ids)
+        self._overlay = None
         these = update(_R).where(
             col(_R.agency_id) == self._agency_id,
             col(_R.side) == Side.IN.value,
             col(_R.id).in_(ids),
             col(_R.unread).is_(not unread),
         )
-        changed = await self._tx.change(these.values(unread=unread)) if ids else 0
+        changed = await self._tx.change(these.values(unread=unread))
         if changed:
             self._tx.when_committed(partial(self._changed, self._agency_id))
         return changed
@@ -261,15 +277,16 @@ class SqlLists:
 
     async def _values(self, column: Any, side: Side) -> Sequence[str]:
         """One step into the index for each: there are few values and many documents."""
-        found: list[str] = []
-        mine = (col(_R.agency_id) == self._agency_id, col(_R.side) == side.value)
+        overlay, found = await self._over(), list[str]()
+        mine = (col(_R.agency_id) == self._agency_id, col(_R.side) == side.value, *overlay.without)
         while len(found) < MOST_ROWS:
             behind_last = [column > found[-1]] if found else []
             ((next_key,),) = await self._tx.tuples(select(func.min(column)).where(*mine, *behind_last))
             if next_key is None:
                 break
             found.append(next_key)
-        return found
+        fresh = {getattr(row, column.key) for row in overlay.rows if row.side == side}
+        return sorted({*found, *fresh} - {None})[:MOST_ROWS]
 
     async def tiles(self, today: date) -> Tiles:
         since = midnight(today)
@@ -286,31 +303,37 @@ class SqlLists:
         return Tiles(**dict(zip(asked, await self._counts(list(asked.values())), strict=True)))
 
     async def day(self, today: date) -> DayHours:
-        return await lists_figures.hours_of(self._tx, self._agency_id, today)
+        return await lists_figures.hours_of(await self._over(), self._agency_id, today)
 
     async def charts(self, today: date, days: int = 30) -> Charts:
-        return await lists_figures.charts(self._tx, self._agency_id, today, days)
+        return await lists_figures.charts(self._tx, await self._over(), self._agency_id, today, days)
 
     async def _counts(self, asked: Sequence[Wanted]) -> Sequence[ListCount]:
         return await self._known.of(self._agency_id, self._turn, asked, self._count)
 
     async def _count(self, asked: Sequence[Wanted]) -> Sequence[ListCount]:
         """Several at once."""
-        now = self._clock.now()
-        parts = []
-        for n, wanted in enumerate(asked):
-            rows = self._base(whole(wanted), await self._where(wanted, now), text("1")).limit(
-                MOST_COUNTED + 1
-            )
-            parts.append(
-                select(literal(n, Integer).label("n"), func.count().label("found")).select_from(
-                    rows.subquery()
-                )
-            )
-        found = dict(await self._tx.tuples(union_all(*parts)))
-        return [
-            ListCount(n=min(found[n], MOST_COUNTED), more=found[n] > MOST_COUNTED) for n in range(len(asked))
-        ]
+        now, overlay = self._clock.now(), await self._over()
+        where = [await self._where(wanted, now) for wanted in asked]
+        most = MOST_COUNTED + 1 + len(overlay.rows)
+
+        def counted(more: Sequence[Condition], *, few: bool) -> CompoundSelect[Any]:
+            parts = []
+            for n, wanted in enumerate(asked):
+                rows = self._base(whole(wanted), [*where[n], *more], text("1"), few=few).limit(most)
+                number = literal(n, Integer).label("n")
+                parts.append(select(number, func.count().label("found")).select_from(rows.subquery()))
+            return union_all(*parts)
+
+        found = await overlay.counted(lambda more: counted(more, few=False), partial(counted, few=True))
+        numbers = [found.get(n, 0) for n in range(len(asked))]
+        return [ListCount(n=min(n, MOST_COUNTED), more=n > MOST_COUNTED) for n in numbers]
+
+    async def _over(self) -> Overlay:
+        """Of what was committed when this unit asked first."""
+        if self._overlay is None:
+            self._overlay = await self._folder.overlay(self._tx, self._agency_id)
+        return self._overlay
 
     async def _where(self, wanted: Wanted, now: datetime) -> list[Condition]:
         where = filters(wanted, now, self._agency_id)
@@ -338,22 +361,39 @@ class SqlLists:
     async def _rows(
         self, band: Band, where: list[Condition], values: tuple[Any, ...] | None, *, back: bool, limit: int
     ) -> Sequence[Any]:
+        """As many of the band as there should be, from what is stored and from what is not written yet."""
         bound = [behind(band.by, values, back=back)] if values is not None else []
+        overlay = await self._over()
+        stored = await self._stored(band, [*where, *bound, *overlay.without], back=back, limit=limit)
+        if not overlay.rows:
+            return stored
+        asked = self._base(band, [*where, *bound], few=True)
+        fresh = await overlay.fresh(asked.order_by(*ordering(band.by, back=back)).limit(limit))
+        return _merged([*stored, *fresh], band.by, back=back)[:limit]
+
+    async def _stored(self, band: Band, where: list[Condition], *, back: bool, limit: int) -> Sequence[Any]:
         if band.words and not self._has_index:
-            return await self._worded(band, [*where, *bound], back=back, limit=limit)
-        query = self._base(band, [*where, *bound])
+            return await self._worded(band, where, back=back, limit=limit)
         if band.words and len(band.by) == 1:
             place: Any = SEARCH.c.rowid
-            return await self._tx.tuples(
-                query.order_by(place.desc() if band.by[0].down != back else place.asc()).limit(limit)
-            )
-        return await self._tx.tuples(query.order_by(*ordering(band.by, back=back)).limit(limit))
+            by_place = place.desc() if band.by[0].down != back else place.asc()
+            return await self._tx.tuples(self._base(band, where).order_by(by_place).limit(limit))
+        order = ordering(band.by, back=back)
+        if band.words:
+            return await self._tx.tuples(self._base(band, where).order_by(*order).limit(limit))
+        # Found in an index alone, where that has all that is asked: a server judges an index's own bits nowhere else.
+        found = self._base(band, where, col(_R.place)).order_by(*order).limit(limit)
+        shown = select(*_SHOWN).where(col(_R.place).in_(found)).order_by(*order)
+        return await self._tx.tuples(shown)
 
     async def _worded(self, band: Band, where: list[Condition], *, back: bool, limit: int) -> Sequence[Any]:
         """By the words themselves. Reading in the list's order ends as soon as the page is full, which a common word does
         at once; where too few of the next rows have them, the words are asked for first and what they find is sorted."""
         near = self._mine([*where, *band.where]).add_columns(col(_R.folded))
-        near_rows = near.order_by(*ordering(band.by, back=back)).limit(_NEAR).subquery()
+        near = near.order_by(*ordering(band.by, back=back)).limit(_NEAR)
+        # Each index has the rows of one side in order; an order of both is made of the two.
+        sides = union_all(*(near.where(col(_R.side) == side.value) for side in Side)).subquery()
+        near_rows = _ordered(sides, band, [], back, _NEAR, with_words=True).subquery()
         found = await self._tx.tuples(_ordered(near_rows, band, likes(band, near_rows.c.folded), back, limit))
         if len(found) >= limit:
             return found
@@ -361,12 +401,12 @@ class SqlLists:
         all_rows = self._base(band, where).offset(0).subquery()
         return await self._tx.tuples(_ordered(all_rows, band, [], back, limit))
 
-    def _base(self, band: Band, where: list[Condition], *columns: Any) -> Select[Any]:
-        """The band's rows, in no order."""
+    def _base(self, band: Band, where: list[Condition], *columns: Any, few: bool = False) -> Select[Any]:
+        """The band's rows, in no order. `few`: there are so few of them that each is looked at for its words."""
         query = self._mine([*where, *band.where], *columns)
         if not band.words:
             return query
-        if not self._has_index:
+        if few or not self._has_index:
             return query.where(*likes(band))
         # Not by an index of the rows: the words are to be found first, and then one row for each place.
         found = query.select_from(SEARCH).where(SEARCH.c.rowid == col(_R.place), matching(match(band)))
@@ -382,9 +422,24 @@ class SqlLists:
         return self._tx.connection.dialect.name == "sqlite"
 
 
-def _ordered(rows: Any, band: Band, where: list[Condition], back: bool, limit: int) -> Select[Any]:
+def _merged(rows: list[Any], by: Sequence[OrderColumn], *, back: bool) -> list[Any]:
+    """In the order that a database gives."""
+    for order in reversed(by):
+        rows.sort(key=attrgetter(order.name), reverse=order.down != back)
+    return rows
+
+
+def _ordered(
+    rows: Any,
+    band: Band,
+    where: list[Condition],
+    back: bool,
+    limit: int,
+    *,
+    with_words: bool = False,
+) -> Select[Any]:
     """The first of these rows in the band's order."""
-    shown = [each for each in rows.c if each.name != "folded"]
+    shown = [each for each in rows.c if with_words or each.name != "folded"]
     order = [rows.c[each.name].desc() if each.down != back else rows.c[each.name].asc() for each in band.by]
     return select(*shown).where(*where).order_by(*order).limit(limit)
 

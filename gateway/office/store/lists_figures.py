@@ -11,16 +11,18 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from statistics import quantiles
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, func, or_, select, text
+from sqlalchemy import and_, case, func, literal, or_, select
 from sqlmodel import col
 
 from gateway.domain.status import Track
 from gateway.domain.wall_clock import VIETNAM, midnight
 from gateway.office.domain.listing import Side
-from gateway.office.store.lists_write import DueNow, ListWriter, first_place
+from gateway.office.store.lists_overlay import Condition, Overlay
+from gateway.office.store.lists_write import ListFolder, first_place
 from gateway.store.row import from_json, to_json
 from gateway.store.tables import DeliveryRow, FactRow, IncomingRow, OutgoingRow
 from gateway.store.tables_office import SENT, ListDayRow, ListFillRow, ListRow
@@ -100,17 +102,14 @@ class Figures:
     slow: dict[str, tuple[int, float]] = field(default_factory=dict)
 
 
-async def charts(tx: Transaction, agency_id: str, today: date, days: int) -> Charts:
+async def charts(tx: Transaction, overlay: Overlay, agency_id: str, today: date, days: int) -> Charts:
     first = today - timedelta(days=days - 1)
     query = select(ListDayRow).where(
         col(ListDayRow.agency_id) == agency_id, col(ListDayRow.day) >= first, col(ListDayRow.day) <= today
     )
     known = {row.day: from_json(Figures, row.body) for row in await tx.rows(ListDayRow, query)}
     # What was sent and received today as it is now; times wait until the day is worked out again.
-    kept, counted = (
-        known.get(today, Figures()),
-        await _counted(tx, agency_id, midnight(today)),
-    )
+    kept, counted = known.get(today, Figures()), await _counted(overlay, agency_id, midnight(today))
     known[today] = replace(counted, delivered=kept.delivered, taken_in=kept.taken_in, slow=kept.slow)
     figures = [(day, known.get(day, Figures())) for day in (first + timedelta(days=n) for n in range(days))]
     return Charts(
@@ -124,34 +123,34 @@ async def charts(tx: Transaction, agency_id: str, today: date, days: int) -> Cha
             )
             for day, found in figures
         ),
-        states=await _states(tx, agency_id, today),
+        states=await _states(overlay, agency_id, today),
         slowest=_slowest(list(known.values())),
         hours=_grid(known),
     )
 
 
-async def hours_of(tx: Transaction, agency_id: str, day: date) -> DayHours:
+async def hours_of(overlay: Overlay, agency_id: str, day: date) -> DayHours:
     """What came and left in each hour of that day, as it is now."""
     begin = midnight(day)
     sent_at = col(_R.sent_at)
     hour = case(*((sent_at < begin + n * _HOUR, n - 1) for n in range(1, 24)), else_=23)
     left = select(hour, func.count()).where(_sent(agency_id, begin, begin + timedelta(days=1)))
-    sent = dict(await tx.tuples(left.group_by(hour)))
-    came = await _arrived(tx, agency_id, begin)
+    sent = await overlay.counted(lambda more: left.where(*more).group_by(hour))
+    came = await _arrived(overlay, agency_id, begin)
     return DayHours(
         received=tuple(came.get(n, 0) for n in range(24)), sent=tuple(sent.get(n, 0) for n in range(24))
     )
 
 
-async def work_out_figures(tx: Transaction, agency_id: str, day: date) -> Figures:
+async def work_out_figures(overlay: Overlay, agency_id: str, day: date) -> Figures:
     """From the rows and facts as they are now."""
     begin = midnight(day)
-    counted = await _counted(tx, agency_id, begin)
+    counted = await _counted(overlay, agency_id, begin)
     delivered: list[float] = []
     slow: dict[str, list[float]] = {}
     for hour in range(24 if counted.sent else 0):
         within = _sent(agency_id, begin + hour * _HOUR, begin + (hour + 1) * _HOUR)
-        for code, until_there, until_taken in await _lags(tx, within):
+        for code, until_there, until_taken in await _lags(overlay, within):
             delivered += [] if until_there is None else [until_there]
             if until_taken is not None:
                 slow.setdefault(code, []).append(until_taken)
@@ -193,25 +192,25 @@ def _is_old(made: ListDayRow, today: date, now: datetime) -> bool:
     return made.day > today - FIGURES_MOVE and made.made_at.astimezone(VIETNAM).date() < today
 
 
-def _sent(agency_id: str, since: datetime, until: datetime) -> ColumnElement[bool]:
+def _sent(agency_id: str, since: datetime, until: datetime) -> Condition:
     """Documents by when they left: a draft counts for no day, and one of yesterday that leaves today for today."""
     mine = and_(col(_R.agency_id) == agency_id, col(_R.side) == Side.OUT.value)
     return and_(mine, SENT, col(_R.sent_at) >= since, col(_R.sent_at) < until)
 
 
-async def _counted(tx: Transaction, agency_id: str, begin: datetime) -> Figures:
+async def _counted(overlay: Overlay, agency_id: str, begin: datetime) -> Figures:
     """What was sent on that day, and what came in by its hours."""
-    until = begin + timedelta(days=1)
-    ((sent,),) = await tx.tuples(select(func.count()).where(_sent(agency_id, begin, until)))
-    hours = await _arrived(tx, agency_id, begin)
+    sent = select(literal(0), func.count()).where(_sent(agency_id, begin, begin + timedelta(days=1)))
+    left = await overlay.counted(lambda more: sent.where(*more))
+    hours = await _arrived(overlay, agency_id, begin)
     return Figures(
-        sent=sent,
+        sent=left.get(0, 0),
         received=sum(hours.values()),
         hours=tuple(hours.get(hour, 0) for hour in range(24)),
     )
 
 
-async def _arrived(tx: Transaction, agency_id: str, begin: datetime) -> dict[int, int]:
+async def _arrived(overlay: Overlay, agency_id: str, begin: datetime) -> dict[int, int]:
     """What came in on the day that begins then, by its hours."""
     until = begin + timedelta(days=1)
     hour = col(_R.place) // first_place(_EPOCH + _HOUR)
@@ -221,13 +220,11 @@ async def _arrived(tx: Transaction, agency_id: str, begin: datetime) -> dict[int
         col(_R.place) >= first_place(begin),
         col(_R.place) < first_place(until),
     )
-    return {
-        (_EPOCH + since_epoch * _HOUR).astimezone(VIETNAM).hour: n
-        for since_epoch, n in await tx.tuples(arrived.group_by(hour))
-    }
+    counted = await overlay.counted(lambda more: arrived.where(*more).group_by(hour))
+    return {(_EPOCH + since_epoch * _HOUR).astimezone(VIETNAM).hour: n for since_epoch, n in counted.items()}
 
 
-async def _lags(tx: Transaction, within: ColumnElement[bool]) -> list[tuple[str, float | None, float | None]]:
+async def _lags(overlay: Overlay, within: Condition) -> list[tuple[str, float | None, float | None]]:
     """Of each recipient: its code, the seconds until 01, and from there until 03."""
     told = or_(
         and_(col(FactRow.track) == Track.TRANSPORT.value, col(FactRow.code) == "sent"),
@@ -242,12 +239,12 @@ async def _lags(tx: Transaction, within: ColumnElement[bool]) -> list[tuple[str,
         .group_by(col(DeliveryRow.id), col(DeliveryRow.code), col(FactRow.code))
     )
     times: dict[tuple[str, str], dict[str, datetime]] = {}
-    for id, code, fact, at in await tx.tuples(query):
+    for id, code, fact, at in await overlay.found(lambda more: query.where(*more)):
         times.setdefault((id, code), {})[fact] = at
     return [(code, _took(at, "sent", "01"), _took(at, "01", "03")) for (_, code), at in times.items()]
 
 
-def _same(table: Any, condition: ColumnElement[bool]) -> ColumnElement[bool]:
+def _same(table: Any, condition: Condition) -> Condition:
     return and_(table.agency_id == col(_R.agency_id), condition)
 
 
@@ -258,11 +255,12 @@ def _took(at: dict[str, datetime], start: str, end: str) -> float | None:
     return max(0.0, (at[end] - at[start]).total_seconds())
 
 
-async def _states(tx: Transaction, agency_id: str, today: date) -> dict[str, int]:
+async def _states(overlay: Overlay, agency_id: str, today: date) -> dict[str, int]:
     begin = midnight(today)
     within = _sent(agency_id, begin, begin + timedelta(days=1))
-    query = select(col(_R.state), func.count()).where(within)
-    return dict(await tx.tuples(query.group_by(col(_R.state)).order_by(text("2 DESC"))))
+    query = select(col(_R.state), func.count()).where(within).group_by(col(_R.state))
+    counted = await overlay.counted(lambda more: query.where(*more))
+    return dict(sorted(counted.items(), key=lambda item: -item[1]))
 
 
 def _slowest(found: Sequence[Figures]) -> tuple[Slow, ...]:
@@ -294,7 +292,7 @@ async def fill_rows(
     writing: Unit,
     agencies: Sequence[str],
     limit: int,
-    due: DueNow,
+    folder: ListFolder,
     changed: Callable[[str], None],
 ) -> bool:
     """One batch, of one agency and side; True when there may be more."""
@@ -304,7 +302,7 @@ async def fill_rows(
             async with reading() as tx:
                 at = await tx.first(ListFillRow, select(ListFillRow).where(*this))
             if at is None or not at.done:
-                await _fill_batch(writing, agency_id, side, at, limit, due, changed)
+                await _fill_batch(writing, agency_id, side, at, limit, folder, changed)
                 return True
     return False
 
@@ -319,12 +317,16 @@ async def fill_again(writing: Unit, now: datetime) -> None:
         await tx.commit()
 
 
-async def work_out_day(reading: Unit, writing: Unit, agencies: Sequence[str], now: datetime) -> bool:
+async def work_out_day(
+    reading: Unit, writing: Unit, agencies: Sequence[str], now: datetime, folder: ListFolder
+) -> bool:
     """The figures of one day that are missing or old; False when none are. Read first, so that nobody waits to write."""
     for agency_id in agencies:
         async with reading() as tx:
             day = await due_day(tx, agency_id, now)
-            figures = await work_out_figures(tx, agency_id, day) if day is not None else None
+            figures = None
+            if day is not None:
+                figures = await work_out_figures(await folder.overlay(tx, agency_id), agency_id, day)
         if day is not None and figures is not None:
             row = ListDayRow(agency_id=agency_id, day=day, made_at=now, body=to_json(Figures, figures))
             async with writing() as tx:
@@ -340,19 +342,17 @@ async def _fill_batch(
     side: Side,
     reached: ListFillRow | None,
     limit: int,
-    due: DueNow,
+    folder: ListFolder,
     changed: Callable[[str], None],
 ) -> None:
     async with writing() as tx:
         since = (reached.at, reached.id) if reached is not None else (_BEGIN, "")
         found = await _next_documents(tx, agency_id, side, since, limit)
-        writer = ListWriter(tx, agency_id, due, whole=True, changed=changed)
-        for id, _ in found:
-            writer.touch_out(id) if side is Side.OUT else writer.touch_in(id)
-        await writer.write()
+        await folder.write(tx, agency_id, {id: side for id, _ in found})
         at, id = (found[-1][1], found[-1][0]) if found else since
         row = ListFillRow(agency_id=agency_id, side=side.value, at=at, id=id, done=len(found) < limit)
         await tx.put_over(row, "at", "id", "done")
+        tx.when_committed(partial(changed, agency_id))
         await tx.commit()
 
 

@@ -206,12 +206,14 @@ def _orders(wanted: Wanted, now: datetime) -> list[tuple[tuple[Condition, ...], 
 
 def _first(wanted: Wanted, now: datetime) -> list[tuple[tuple[Condition, ...], tuple[OrderColumn, ...]]]:
     """What needs a person; then the rest, newest first. What is taken in or refused needs nobody to hurry."""
+    ahead = (OrderColumn(name="lead", down=False), _OLDEST)
     if wanted.side is Side.IN:
-        ahead = (OrderColumn(name="lead", down=False), _OLDEST)
         if wanted.tab in _SHUT:
             return [((), (_NEWEST,))]
-        return [((LEAD,), ahead), ((col(_R.lead).is_(None),), (_NEWEST,))]
-    calls = ((_calls(now),), (_NEWEST,))
+        return [((LEAD, ATTENTION), ahead), ((col(_R.lead).is_(None),), (_NEWEST,))]
+    # The same order twice: an index has the one, the finds of words have the other.
+    by = ahead if wanted.side is Side.OUT and not _named(wanted) else (_NEWEST,)
+    calls = ((_calls(now),), by)
     rest = ((or_(col(_R.attention_at).is_(None), col(_R.attention_at) > now),), (_NEWEST,))
     return [calls] if wanted.attention else [calls, rest]
 

@@ -22,12 +22,13 @@ from gateway import errors
 from gateway.domain.account import AgencyScope
 from gateway.domain.event import EventKind
 from gateway.domain.text import fold
-from gateway.office.domain.listing import Origin, SavedView, Side, Tag
+from gateway.office.domain.listing import SavedView, Side, Tag
 from gateway.office.domain.notice import Notice, OwnDesk, RingKind
 from gateway.office.store import lists_figures
 from gateway.office.store.book import SqlBooks
 from gateway.office.store.lists import KnownCounts, SqlLists
-from gateway.office.store.lists_write import Dues, ListWriter, Reckon, reckon_without_office
+from gateway.office.store.lists_due import Dues, Reckon, reckon_without_office
+from gateway.office.store.lists_write import ListFolder, ListMarks
 from gateway.office.store.todo import SqlRecallAsks, SqlSubmissions, SqlTasks
 from gateway.ports.services import Clock
 from gateway.store.calendar import SqlCalendarDays
@@ -288,12 +289,14 @@ class SqlOfficeRows:
     tx: Transaction
     scope: AgencyScope
     clock: Clock
+    folder: ListFolder
     known: KnownCounts | None
     changed: Callable[[str], None]
 
     @cached_property
     def lists(self) -> SqlLists:
-        return SqlLists(Slowly(self.tx), self.scope, self.clock, known=self.known, changed=self.changed)
+        tx = Slowly(self.tx)
+        return SqlLists(tx, self.scope, self.clock, self.folder, known=self.known, changed=self.changed)
 
     @cached_property
     def tags(self) -> SqlTags:
@@ -332,6 +335,7 @@ class OfficeWork(SqlWork):
         tx: Transaction,
         scope: AgencyScope,
         clock: Clock,
+        folder: ListFolder,
         follower: Follower = NOBODY,
         *,
         known: KnownCounts | None = None,
@@ -339,7 +343,7 @@ class OfficeWork(SqlWork):
     ) -> None:
         """`changed` hears which agency's lists are other ones now; `known` is for who only reads."""
         super().__init__(tx, scope, clock, follower)
-        self.office = SqlOfficeRows(tx, scope, clock, known, changed)
+        self.office = SqlOfficeRows(tx, scope, clock, folder, known, changed)
 
 
 class SqlOfficeStore(SqlStore):
@@ -356,7 +360,7 @@ class SqlOfficeStore(SqlStore):
         super().__init__(url, clock, limits, self._following)
         self._dues = Dues(reckon, clock)
         self._counts = KnownCounts(clock)
-        self._origins: dict[str, Origin] = {}
+        self._folder = ListFolder(clock=clock, due_now=self._dues.of)
         self.keepings = SqlKeepings(self.writing, self.reading)
         self.notices = SqlNotices(self.writing, self.reading, clock)
         self.calendar = SqlCalendarDays(self.writing, self.reading, clock, self._dues.forget)
@@ -366,21 +370,36 @@ class SqlOfficeStore(SqlStore):
 
     def _work(self, tx: Transaction, scope: AgencyScope) -> OfficeWork:
         follower = self._following(tx, scope.agency_id)
-        return OfficeWork(tx, scope, self._clock, follower, changed=self._counts.changed)
+        return OfficeWork(tx, scope, self._clock, self._folder, follower, changed=self._counts.changed)
 
     def read(self, scope: AgencyScope) -> AbstractAsyncContextManager[OfficeWork]:
-        return self._looking(lambda tx: OfficeWork(tx, scope, self._clock, known=self._counts))
+        return self._looking(lambda tx: OfficeWork(tx, scope, self._clock, self._folder, known=self._counts))
 
     def _following(self, tx: Transaction, agency_id: str) -> Follower:
-        changed, origins = self._counts.changed, self._origins
-        return ListWriter(tx, agency_id, self._dues.of, changed=changed, origins=origins)
+        return ListMarks(tx, agency_id, self._folder, changed=self._marked)
+
+    def _marked(self, agency_id: str) -> None:
+        self._counts.changed(agency_id)
+        self.wake.ring("lister")
+
+    async def lists_wait(self) -> bool:
+        """Whether a document changed since its row of lists was written; who reads lists sees it all the same."""
+        async with self.asking() as tx:
+            return await self._folder.any_open(tx)
+
+    async def fold_lists(self, limit: int) -> bool:
+        """Writes the rows of lists that so many marks ask for, the oldest first; True when there may be more."""
+        async with self.writing() as tx:
+            folded = await self._folder.fold(tx, limit)
+            await tx.commit()
+        return folded == limit
 
     async def fill_lists(self, limit: int) -> bool:
         """Writes that many rows of lists for documents older than lists; True when there may be more. Harmless again."""
         agencies = [agency.id for agency in await self.hosted()]
         changed = self._counts.changed
         return await lists_figures.fill_rows(
-            self.reading, self.writing, agencies, limit, self._dues.of, changed
+            self.reading, self.writing, agencies, limit, self._folder, changed
         )
 
     async def fill_lists_again(self) -> None:
@@ -390,9 +409,13 @@ class SqlOfficeStore(SqlStore):
     async def write_due_again(self, limit: int) -> bool:
         """Writes that many rows of lists anew where the calendar is another one since; True when there may be more."""
         agencies = [agency.id for agency in await self.hosted()]
-        return await self._dues.write_again(self.reading, self.writing, agencies, limit, self._counts.changed)
+        changed = self._counts.changed
+        return await self._dues.write_again(
+            self.reading, self.writing, agencies, limit, self._folder, changed
+        )
 
     async def work_out_day(self) -> bool:
         """The figures of one day of one agency that are missing or old; False when none are."""
         agencies = [agency.id for agency in await self.hosted()]
-        return await lists_figures.work_out_day(self.reading, self.writing, agencies, self._clock.now())
+        now = self._clock.now()
+        return await lists_figures.work_out_day(self.reading, self.writing, agencies, now, self._folder)

@@ -857,9 +857,7 @@ CREATE TABLE list_row (
     CONSTRAINT uq_list_row_id UNIQUE (agency_id, id)
 );
 
-CREATE INDEX ix_list_row_place ON list_row (agency_id, side, place, tabs);
-
-CREATE INDEX ix_list_row_both ON list_row (agency_id, place);
+CREATE INDEX ix_list_row_place ON list_row (agency_id, side, place, tabs, state, origin, urgency, attached);
 
 CREATE INDEX ix_list_row_number ON list_row (agency_id, side, number_key, place);
 
@@ -869,35 +867,18 @@ CREATE INDEX ix_list_row_type ON list_row (agency_id, side, type_key, place);
 
 CREATE INDEX ix_list_row_issued ON list_row (agency_id, side, issued_on, place);
 
-CREATE INDEX ix_list_row_state ON list_row (agency_id, side, state, place);
+CREATE INDEX ix_list_row_attention ON list_row (agency_id, side, lead, place, attention_at, tabs, state, origin, urgency, attached) WHERE attention_at IS NOT NULL;
 
-CREATE INDEX ix_list_row_attention ON list_row (agency_id, side, place, attention_at) WHERE attention_at IS NOT NULL;
+CREATE INDEX ix_list_row_few ON list_row (agency_id, side, place, tabs, urgency, unread) WHERE (tabs & 1) <> 0 OR (tabs & 4) <> 0 OR (tabs & 8) <> 0 OR (tabs & 16) <> 0 OR (tabs & 32) <> 0 OR (tabs & 64) <> 0 OR (tabs & 128) <> 0 OR (tabs & 256) <> 0 OR (tabs & 1024) <> 0 OR (tabs & 2048) <> 0 OR (tabs & 4096) <> 0 OR unread;
 
-CREATE INDEX ix_list_row_lead ON list_row (agency_id, side, lead, place) WHERE lead IS NOT NULL;
-
-CREATE INDEX ix_list_row_urgent ON list_row (agency_id, side, urgency, place) WHERE urgency > 0;
-
-CREATE INDEX ix_list_row_tab_queued ON list_row (agency_id, side, place) WHERE (tabs & 1) <> 0;
-
-CREATE INDEX ix_list_row_tab_rejected ON list_row (agency_id, side, place) WHERE (tabs & 4) <> 0;
-
-CREATE INDEX ix_list_row_tab_failed ON list_row (agency_id, side, place) WHERE (tabs & 8) <> 0;
-
-CREATE INDEX ix_list_row_tab_recall ON list_row (agency_id, side, place) WHERE (tabs & 16) <> 0;
-
-CREATE INDEX ix_list_row_tab_draft ON list_row (agency_id, side, place) WHERE (tabs & 32) <> 0;
-
-CREATE INDEX ix_list_row_tab_silent ON list_row (agency_id, side, place) WHERE (tabs & 64) <> 0;
-
-CREATE INDEX ix_list_row_tab_new ON list_row (agency_id, side, place) WHERE (tabs & 128) <> 0;
-
-CREATE INDEX ix_list_row_tab_held ON list_row (agency_id, side, place) WHERE (tabs & 256) <> 0;
-
-CREATE INDEX ix_list_row_tab_processing ON list_row (agency_id, side, place) WHERE (tabs & 1024) <> 0;
-
-CREATE INDEX ix_list_row_tab_not_handed ON list_row (agency_id, side, place) WHERE (tabs & 2048) <> 0;
-
-CREATE INDEX ix_list_row_tab_unsent ON list_row (agency_id, side, place) WHERE (tabs & 4096) <> 0;
+CREATE TABLE list_change (
+    agency_id VARCHAR NOT NULL,
+    id VARCHAR NOT NULL,
+    side VARCHAR NOT NULL,
+    document_id VARCHAR NOT NULL,
+    PRIMARY KEY (agency_id, id),
+    CONSTRAINT fk_list_change_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id)
+);
 
 CREATE TABLE list_day (
     agency_id VARCHAR NOT NULL,
@@ -953,12 +934,6 @@ CREATE TABLE recipient_group (
     CONSTRAINT fk_recipient_group_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id)
 );
 
-CREATE INDEX ix_list_row_unread ON list_row (agency_id, side, place) WHERE unread;
-
-CREATE INDEX ix_list_row_attached ON list_row (agency_id, side, place) WHERE attached;
-
-CREATE INDEX ix_list_row_pressing ON list_row (agency_id, side, place) WHERE (tabs & 128) <> 0 AND urgency > 0;
-
 CREATE TABLE saved_view (
     agency_id VARCHAR NOT NULL,
     person_id VARCHAR NOT NULL,
@@ -1008,8 +983,6 @@ CREATE TABLE tag_mark (
 );
 
 CREATE INDEX ix_tag_mark_document ON tag_mark (agency_id, document_id);
-
-CREATE INDEX ix_list_row_origin ON list_row (agency_id, side, origin, place);
 
 CREATE INDEX ix_list_row_book ON list_row (agency_id, side, book, place);
 

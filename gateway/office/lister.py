@@ -1,0 +1,52 @@
+"""The loop for rows and figures of lists. In: the store. Out: rows of documents that changed, soon after that; rows of
+documents that are older than lists, once; by the clock, rows that another calendar moves, and figures of days."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+
+from gateway.office.store.store import SqlOfficeStore
+from gateway.ports.services import Clock
+from gateway.workers.loop import Turn
+
+_EVERY = timedelta(minutes=10)
+# A batch holds the one writer of SQLite for well under a second.
+_ROWS_AT_ONCE = 100
+# Who reads lists sees what is not written yet, so nobody waits: what changes within this time is written together, and
+# mostly a document has left and was answered by then.
+GATHER_S = 0.5
+
+
+class Lister:
+    """Remembers what it has done, so that it does not look at every turn."""
+
+    def __init__(self) -> None:
+        self._begun = False
+        self._filled = False
+        self._more = False
+        self._turn = Turn(_EVERY)
+
+    def is_due(self, now: datetime) -> bool:
+        return not self._begun or not self._filled or self._turn.has_come(now)
+
+    async def step(self, store: SqlOfficeStore, clock: Clock) -> bool:
+        """True when there is more to do at once."""
+        if await store.lists_wait():
+            if not self._more:
+                await asyncio.sleep(GATHER_S)
+            self._more = await store.fold_lists(_ROWS_AT_ONCE)
+            return True
+        if not self._begun:
+            await store.fill_lists_again()
+            self._begun = True
+        if not self._filled:
+            self._filled = not await store.fill_lists(_ROWS_AT_ONCE)
+            return True
+        now = clock.now()
+        if not self._turn.has_come(now):
+            return False
+        if await store.write_due_again(_ROWS_AT_ONCE) or await store.work_out_day():
+            return True
+        self._turn.done(now)
+        return False

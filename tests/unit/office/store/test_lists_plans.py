@@ -1,0 +1,117 @@
+"""Each question that pages ask of lists finds its rows by one of ten indexes, and has their order from it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, event
+
+from gateway.domain.document import Urgency
+from gateway.office.domain.listing import ListOrder, Origin, Side, Tab, Wanted
+from gateway.office.store.lists import SqlLists
+from gateway.office.store.store import SqlOfficeStore
+from tests.support.cases import Cases
+from tests.support.clock import ManualClock
+from tests.support.stores import NORTH, copied, with_agencies
+
+OUT, IN = Wanted(side=Side.OUT), Wanted(side=Side.IN)
+NEWEST = replace(OUT, sort=ListOrder.NEWEST)
+FOUND_BY = (
+    (NEWEST, "place"),
+    (replace(IN, tab=Tab.ACCEPTED, sort=ListOrder.OLDEST), "place"),
+    (replace(NEWEST, state="rejected"), "place"),
+    (replace(NEWEST, origin=Origin.HAND), "place"),
+    (replace(NEWEST, attached=True), "place"),
+    (replace(NEWEST, urgency=Urgency.EXPRESS), "place"),
+    (IN, "attention"),
+    (OUT, "attention"),
+    (replace(OUT, attention=True), "attention"),
+    (replace(IN, attention=True), "attention"),
+    (replace(IN, overdue=True), "attention"),
+    *((replace(NEWEST, tab=tab), "few") for tab in (Tab.QUEUED, Tab.REJECTED, Tab.FAILED, Tab.RECALL, Tab.DRAFT)),
+    *((replace(NEWEST, tab=tab), "few") for tab in (Tab.SILENT, Tab.UNSENT)),
+    *((replace(IN, tab=tab, sort=ListOrder.NEWEST), "few") for tab in (Tab.NEW, Tab.HELD, Tab.PROCESSING)),
+    (replace(IN, tab=Tab.NOT_HANDED, sort=ListOrder.NEWEST), "few"),
+    (replace(IN, tab=Tab.NEW, pressing=True, sort=ListOrder.NEWEST), "few"),
+    (replace(IN, unread=True, sort=ListOrder.NEWEST), "few"),
+    (replace(OUT, sort=ListOrder.NUMBER), "number"),
+    (replace(OUT, sort=ListOrder.PARTY_DOWN), "party"),
+    (replace(OUT, sort=ListOrder.ISSUED), "issued"),
+    (replace(OUT, sort=ListOrder.TYPE), "type"),
+    (replace(NEWEST, type_name="Letter"), "type"),
+    (replace(NEWEST, book="2026"), "book"),
+)  # fmt: skip
+
+
+Ask = Callable[[SqlLists], Awaitable[object]]
+
+
+async def plans(store: SqlOfficeStore, ask: Ask) -> Sequence[Sequence[str]]:
+    """The steps by which each statement that is asked of lists finds its rows."""
+    asked: list[tuple[str, Any]] = []
+
+    def note(connection: Any, cursor: Any, statement: str, values: Any, context: Any, many: bool) -> None:
+        if "FROM list_row" in statement:
+            asked.append((statement, values))
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        async with store.read(NORTH) as view:
+            await ask(view.office.lists)
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+    told = []
+    async with store.reading() as tx:
+        for words, values in asked:
+            steps = await tx.connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {words}", values)
+            told.append([step.detail for step in steps if not _is_of_the_page(step)])
+    return told
+
+
+def _is_of_the_page(step: Any) -> bool:
+    """A page that was found is read by its places, and sorted once more."""
+    return step.parent == 0 and ("PRIMARY KEY" in step.detail or "TEMP B-TREE" in step.detail)
+
+
+async def test_each_question_is_answered_in_the_order_of_an_index(
+    blank_database: Path, tmp_path: Path, clock: ManualClock, cases: Cases
+) -> None:
+    async with with_agencies(copied(blank_database, tmp_path), clock) as store:
+        for wanted, index in FOUND_BY:
+            with cases.case(wanted):
+                told = await plans(store, partial(_page, wanted))
+                assert any(f"INDEX ix_list_row_{index} " in step for step in told[0]), told
+                assert not any("TEMP B-TREE" in step for steps in told for step in steps), told
+
+
+async def _page(wanted: Wanted, lists: SqlLists) -> None:
+    await lists.page(wanted, limit=50)
+
+
+async def test_what_is_counted_and_chosen_from_is_read_in_an_index_alone(
+    blank_database: Path, tmp_path: Path, clock: ManualClock
+) -> None:
+    async def ask(lists: SqlLists) -> None:
+        for side in Side:
+            await lists.tabs(side)
+            await lists.types(side)
+            await lists.books(side)
+        await lists.day(clock.now().date())
+
+    async with with_agencies(copied(blank_database, tmp_path), clock) as store:
+        told = await plans(store, ask)
+    steps = [step for steps in told for step in steps if "list_row" in step]
+    assert len(steps) > 20
+    assert [step for step in steps if "COVERING INDEX" not in step] == []
+
+
+async def test_a_row_stands_in_ten_indexes_at_most(
+    blank_database: Path, tmp_path: Path, clock: ManualClock
+) -> None:
+    async with with_agencies(copied(blank_database, tmp_path), clock) as store, store.reading() as tx:
+        found = await tx.connection.exec_driver_sql("SELECT name FROM pragma_index_list('list_row')")
+        assert len(found.all()) <= 10
