@@ -16,7 +16,6 @@ from sqlalchemy import func, select
 
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.document import (
-    HAS_IT,
     IncomingDocument,
     InState,
     Kind,
@@ -26,7 +25,7 @@ from gateway.domain.document import (
     Signer,
     Urgency,
 )
-from gateway.domain.status import Fact, Track
+from gateway.domain.status import HAS_IT, Fact, Track
 from gateway.office.domain.listing import NO_BOOK, TABS, ListLine, ListOrder, Origin, Side, Tab, Tag, Wanted
 from gateway.office.store.lists_write import MOST_OPEN
 from gateway.office.store.store import OfficeWork, SqlOfficeStore
