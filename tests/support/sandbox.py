@@ -124,6 +124,7 @@ async def broken_copy(real: Running, breakage: Breakage) -> AsyncIterator[str]:
 
         async def passed_on(request: web.Request) -> web.Response:
             headers = {name: text for name, text in request.headers.items() if name.lower() not in _OWN}
+            headers["Accept-Encoding"] = "identity"  # the client would ask for a packed answer by itself
             breakage.asks(headers)
             async with session.request(
                 request.method, f"{real.url}{request.path_qs}", data=await request.read(), headers=headers
