@@ -115,12 +115,14 @@ class Memory:
 
 
 class _Near:
-    """SQLite: a connection that stays open, in no transaction; a look is one statement where it is asked, of the driver
-    itself, and holds for this turn of the event loop: nothing of this process is committed within one."""
+    """SQLite: a connection that stays open, in no transaction. A look is where it is asked, by the driver itself, and holds
+    for this turn of the event loop: nothing of this process is committed within one. Tokens are read again when somebody
+    has committed since they were."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         self._kept: PoolProxiedConnection | None = None
+        self._read: tuple[object, Tokens] | None = None
         self.seen: Tokens | None = None
 
     async def tokens(self) -> Tokens:
@@ -142,7 +144,11 @@ class _Near:
     async def _look(self) -> Tokens:
         driver = await self._driver()
         try:
-            return tuple(token for (token,) in driver.execute(_LOOK).fetchall())
+            version = drivers.version_of(driver)
+            if self._read is None or self._read[0] != version:
+                # What is committed after the version was asked for has another one, and is read with the next look.
+                self._read = version, tuple(token for (token,) in driver.execute(_LOOK).fetchall())
+            return self._read[1]
         except sqlite3.Error as cause:
             raise OperationalError(_LOOK, None, cause) from cause
 
