@@ -128,7 +128,9 @@ class Exchange(RuleBasedStateMachine):
 
     async def _opened(self) -> Town:
         self._open = AsyncExitStack()
-        return await self._open.enter_async_context(node.opened(self._folder / "node", self._clock))
+        town = await self._open.enter_async_context(node.opened(self._folder / "node", self._clock))
+        await town._host()  # as a node does when it starts: what nobody hosts is given up after ten minutes
+        return town
 
     def _send(self) -> OutgoingDocument:
         sent: OutgoingDocument = self._run(self._town.send(str(self._next())))
