@@ -92,9 +92,14 @@ class SharedUnits:
             await asyncio.wait([self._runner])
 
     async def _run(self) -> None:
-        while self._waiting:
-            await asyncio.sleep(0)  # those that are ready in the same moment come along
-            await self._next()
+        try:
+            while self._waiting:
+                await asyncio.sleep(0)  # those that are ready in the same moment come along
+                await self._next()
+        except BaseException as error:  # whoever waits must hear of it, whatever it is
+            for unit in self._waiting:
+                unit.fail(error)
+            raise
 
     async def _next(self) -> None:
         if len(self._waiting) > 1:
@@ -111,14 +116,19 @@ class SharedUnits:
     async def _together(self) -> Sequence[_Unit[Any]]:
         """Those that are left to be done alone."""
         units: Sequence[_Unit[Any]] = ()
+        batch: _Batch | None = None
         try:
             async with self._opened() as tx:
                 units = self._taken()
-                batch = _Batch(tx, self._made, units)
-                await batch.run()
+                running = _Batch(tx, self._made, units)
+                await running.run()
+                batch = running
                 await tx.commit()
-        except Exception:  # reason: whose fault it is shows when each is done alone
-            return units or self._taken()
+        except Exception as error:  # reason: whose fault it is shows when each is done alone
+            if batch is None:
+                return units or self._taken()
+            # Nobody knows whether it was committed: each is told so, and nothing is done a second time.
+            return batch.end(error)
         except BaseException as error:
             for unit in units:
                 unit.fail(error)
@@ -167,7 +177,7 @@ class _Batch:
         self._holders: dict[object, _Member] = {}
 
     async def run(self) -> None:
-        """StoreFailure where a unit failed that had written something."""
+        """Everything is written when it returns. StoreFailure where a unit failed that had written something."""
         loop = asyncio.get_running_loop()
         tasks = [loop.create_task(self._one(each), context=each.unit.context) for each in self._members]
         try:
@@ -182,14 +192,20 @@ class _Batch:
         if any(member.is_broken or (member.wrote and not member.is_whole) for member in self._members):
             raise StoreFailure("a unit of the batch failed after it had written something")
         await self._write()
+        await self.tx.put_now()
+        if self.tx.is_broken:
+            raise StoreFailure("the server refused a question of the batch, and undoes all of it")
         for member in self._members:
             member.tell_when_committed(self.tx)
 
-    def end(self) -> Sequence[_Unit[Any]]:
-        """Tells everybody what became of his unit, once all are committed, but for those that are left to be done alone."""
+    def end(self, failed: Exception | None = None) -> Sequence[_Unit[Any]]:
+        """Tells everybody what became of his unit, once all are committed, but for those that are left to be done alone.
+        `failed`: why the commit did not say that it was done."""
         left = []
         for member in self._members:
-            if member.is_whole:
+            if member.is_whole and failed is not None:
+                member.unit.fail(failed)
+            elif member.is_whole:
                 member.unit.succeed(member.result)
             elif member.error is not None:
                 member.unit.fail(member.error)

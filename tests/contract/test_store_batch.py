@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 from sqlmodel import col
 
 from gateway import errors
@@ -23,6 +24,7 @@ from gateway.domain.proof import Identity
 from gateway.domain.status import Fact, Track
 from gateway.office.store.store import SqlOfficeStore
 from gateway.store.events import NODE
+from gateway.store.sqlite_file import GroupedTransaction
 from gateway.store.tables import EventCounterRow, EventRow
 from gateway.store.transaction import Transaction
 from gateway.store.work import SqlWork
@@ -227,6 +229,35 @@ async def test_the_events_of_a_batch_have_numbers_without_gaps_whoever_leaves_it
         own = sorted(own for agency, _, own in found if agency == scope.agency_id)
         assert own == [*range(1, last[scope.agency_id] + 1)]
     assert last[NODE] == len(found)
+
+
+async def test_a_batch_whose_commit_says_nothing_is_not_done_a_second_time_and_each_is_told(
+    store: SqlOfficeStore, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be on disk: whoever asked has to look."""
+    asked: list[str] = []
+
+    async def silent(tx: Transaction) -> None:
+        await settle(tx)
+        raise OperationalError("COMMIT", None, Exception("the line broke"))
+
+    def counted(body: Body) -> Body:
+        async def called(work: SqlWork) -> Any:
+            asked.append(await body(work))
+            return asked[-1]
+
+        return called
+
+    kind = GroupedTransaction if store.writer.dialect.name == "sqlite" else Transaction
+    settle: Any = kind._settle
+    with monkeypatch.context() as broken:
+        broken.setattr(kind, "_settle", silent)
+        ends = await shared(store, *(counted(accepting(clock)) for _ in range(3)))
+
+    assert all(isinstance(each, errors.StoreFailure) and "look before" in str(each) for each in ends)
+    assert len(asked) == 3
+    async with store.read(NORTH) as view:
+        assert len(await view.outgoing.of_many(asked)) == 3
 
 
 async def test_each_unit_runs_where_it_was_asked_for(store: SqlOfficeStore, clock: ManualClock) -> None:
