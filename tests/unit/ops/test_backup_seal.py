@@ -93,7 +93,7 @@ def test_damage_far_inside_is_told_with_its_place_after_what_lies_before_it() ->
     raw = sealed(bytes(400_000))
     piece, at = 64 * 1024 + 16, 100_000
     for changed in (
-        raw[:300_000] + b"\1" + raw[300_001:],
+        raw[:300_000] + bytes([raw[300_000] ^ 1]) + raw[300_001:],
         raw[:at] + raw[at + piece : at + 2 * piece] + raw[at : at + piece] + raw[at + 2 * piece :],
     ):
         with pytest.raises(Damaged, match=r"damaged before byte \d{5,6}: .* \(in or behind first\)") as told:

@@ -56,7 +56,7 @@ def test_a_backup_of_before_is_read_and_its_damage_found(cases: Cases) -> None:
         "more memory than we give": (raw[:8] + b"\x28" + raw[9:], WORDS, "GW-B-002"),
         "cut": (raw[:-100], WORDS, "GW-B-001"),
         "longer": (raw + b"\0", WORDS, "GW-B-001"),
-        "changed": (raw[:20_000] + b"\0\0" + raw[20_002:], WORDS, "GW-B-001"),
+        "changed": (raw[:20_000] + bytes([raw[20_000] ^ 1]) + raw[20_001:], WORDS, "GW-B-001"),
     }
     for name, (bad, words, code) in changed.items():
         with cases.case(name):
