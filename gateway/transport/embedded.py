@@ -99,10 +99,12 @@ class EmbeddedAxis:
 
     async def host(self, codes: Sequence[str]) -> None:
         """Receive for these codes from now on, and for no others."""
-        spelled = {fold_code(code): code.strip() for code in codes}
+        codes_by_key = {fold_code(code): code.strip() for code in codes}
         async with self._queue.write() as queue:
             queue.execute(queue_file.FORGET_NODE, (self._node,))
-            queue.executemany(queue_file.HOST, [(key, self._node, code) for key, code in spelled.items()])
+            queue.executemany(
+                queue_file.HOST, [(key, self._node, code) for key, code in codes_by_key.items()]
+            )
         ring(self._path)
 
     async def publish(self, parcel: Parcel, routes: Sequence[str]) -> Mapping[str, Outcome]:
@@ -146,8 +148,8 @@ class EmbeddedAxis:
                 (arrival.token, now + lease_s, row[0]) for arrival, row in zip(arrivals, healthy, strict=True)
             ]
             # Noted before the commit: a lease that this process forgot could not be given back.
-            self._held = {token: until for token, until in self._held.items() if until > now}
-            self._held |= {token: until for token, until, _ in leases}
+            self._held = {token: expiry for token, expiry in self._held.items() if expiry > now}
+            self._held |= {token: expiry for token, expiry, _ in leases}
             queue.executemany(queue_file.LEASE, leases)
             queue.executemany(queue_file.BURY, [(now, _poison_reason(row[8]), row[0]) for row in poisoned])
         for row in poisoned:
@@ -191,7 +193,7 @@ class EmbeddedAxis:
         return AxisState(connected_since=self._since, servers=(str(self._path.parent),))
 
     async def counts(self) -> Mapping[str, int]:
-        """Rows of the whole queue, all nodes: `waiting` (of which `urgent`), `leased` and `dead`."""
+        """Count rows of the whole queue, all nodes: `waiting`, the `urgent` ones of them, `leased` and `dead`."""
         (totals,) = await self._queue.search(queue_file.COUNTS, self._times(self._lease_s))
         return dict(zip(("waiting", "urgent", "leased", "dead"), totals[:4], strict=True))
 
@@ -284,7 +286,7 @@ class EmbeddedAxis:
         return hosted
 
     async def _store_file(self, parcel: Parcel, routes: Sequence[str]) -> frozenset[str]:
-        """As `_store_row`."""
+        """Store the payload as a file; else as `_store_row`."""
         draft = self._files.draft()
         try:
             with self._queue.failures_named():

@@ -47,8 +47,8 @@ class Gathered:
         self._turn = 0
 
     async def host(self, codes: Sequence[str]) -> None:
-        """Host the codes on every axis; those that do not answer are told before anything is taken from them. GatewayError
-        when none answers."""
+        """Host the codes on every axis; a silent axis gets them before anything is taken from it. GatewayError when none
+        answers."""
         self._to_host = {name: self._served(name, codes) for name in self._axes}
         await asyncio.gather(*(self._host_soon(name) for name in self._axes))
         if len(self._to_host) == len(self._axes):
@@ -112,7 +112,7 @@ class Gathered:
     async def _round(
         self, shares_by_name: Mapping[str, int], lease_s: float
     ) -> Mapping[str, Sequence[Arrival]]:
-        """Take from each axis, and return what came in time."""
+        """Take from each axis, and return the arrivals that came in time."""
         fresh: dict[str, asyncio.Task[Sequence[Arrival]]] = {}
         for name, share in shares_by_name.items():
             if name not in self._asking and self._circuits[name].may_take():

@@ -1,7 +1,7 @@
 """The embedded axis's SQLite file: its three tables and every statement, its rows as values, the file opened on first
 use, its format brought up to date, read and written without a thread between. In: statements. Out: rows, or
 Unreachable in words. Several processes have it open at once: the write lock is waited for while the event loop goes
-on, and what waits for it here shares one commit (`commits`).
+on, and writers that wait here share one commit (`commits`).
 A queue row is one parcel for one recipient code; `payload` has the bytes of small ones, once for all their rows.
 `hosting` says which nodes may take rows of a code; codes are compared through `folded`. A row is due while it is not
 dead and its lease, if any, has run out; a lease that ends beyond `:far` was written by a clock that was ahead, and is
@@ -150,8 +150,8 @@ def due_of(
     urgent = [row for row in rows if LANES[row[5]] is Lane.URGENT]
     if len(rows) < limit or limit - len(urgent) >= ordinary:
         return rows
-    theirs = queue.execute(DUE_ORDINARY, {**parameters, "most": ordinary}).fetchall()
-    return [*urgent[: limit - len(theirs)], *theirs]
+    normal = queue.execute(DUE_ORDINARY, {**parameters, "most": ordinary}).fetchall()
+    return [*urgent[: limit - len(normal)], *normal]
 
 
 def dead_parcels(row: Sequence[Any]) -> DeadParcel:

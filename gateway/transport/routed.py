@@ -120,7 +120,7 @@ class RoutedAxis:
                 form = self._form(choice, rules[route])
                 going.setdefault(choice, {}).setdefault(form, []).append(route)
         answers = await asyncio.gather(
-            *(self._hand_over_each(name, parcel, theirs) for name, theirs in going.items())
+            *(self._hand_over_each(name, parcel, routes_by_form) for name, routes_by_form in going.items())
         )
         for name, axis_outcomes in zip(going, answers, strict=True):
             for route, outcome in axis_outcomes.items():
@@ -291,12 +291,12 @@ class RoutedAxis:
         return Form.STANDARD if self._axes[name].promises().needs_signature else rule.form
 
     async def _hand_over_each(
-        self, name: str, parcel: Parcel, theirs: Mapping[Form, Sequence[str]]
+        self, name: str, parcel: Parcel, routes_by_form: Mapping[Form, Sequence[str]]
     ) -> Mapping[str, Outcome]:
         """Publish each form by itself, one after the other: an axis may take them for one document."""
         outcomes: dict[str, Outcome] = {}
-        for form in sorted(theirs, key=list(Form).index):
-            outcomes |= await self._hand_over(name, replace(parcel, form=form), theirs[form])
+        for form in sorted(routes_by_form, key=list(Form).index):
+            outcomes |= await self._hand_over(name, replace(parcel, form=form), routes_by_form[form])
         return outcomes
 
     async def _hand_over(self, name: str, parcel: Parcel, routes: Sequence[str]) -> Mapping[str, Outcome]:

@@ -31,7 +31,7 @@ class Server:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """Everything needed to connect. Any server of the cluster will do."""
+    """Data needed to connect. Any server of the cluster will do."""
 
     servers: tuple[Server, ...]
     vhost: str

@@ -55,7 +55,7 @@ class AmqpAxis:
         options: AmqpOptions,
         aging: Clock | None = None,
     ) -> None:
-        """`aging`: the clock by which sets of parts grow old, where it is another one than `clock`."""
+        """`aging`: the clock for the age of sets of parts, where it is not `clock`."""
         self._access, self._node, self._closed = access, node, False
         self._out, self._in = Link(access, f"{node} sends", clock), Link(access, f"{node} receives", clock)
         self._hosted, self._handout = Hosted(), HandOut()

@@ -132,11 +132,11 @@ class HandOut:
     def take(self, limit: int, lease_s: float) -> list[Arrival]:
         """Hand out what is here already: urgent first, and a share for the oldest ordinary ones."""
         share = ordinary_places(limit, next(self._turns))
-        theirs = self._take(Lane.NORMAL, share, lease_s)
-        urgent = self._take(Lane.URGENT, limit - len(theirs), lease_s)
-        ordinary = self._take(Lane.NORMAL, limit - len(theirs) - len(urgent), lease_s)
+        normal = self._take(Lane.NORMAL, share, lease_s)
+        urgent = self._take(Lane.URGENT, limit - len(normal), lease_s)
+        remaining = self._take(Lane.NORMAL, limit - len(normal) - len(urgent), lease_s)
         self._note()
-        return [*urgent, *theirs, *ordinary]
+        return [*urgent, *normal, *remaining]
 
     def _take(self, lane: Lane, limit: int, lease_s: float) -> list[Arrival]:
         arrivals: list[Arrival] = []

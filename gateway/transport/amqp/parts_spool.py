@@ -81,7 +81,7 @@ class Spool:
     def complete(self, limit: int) -> Sequence[JoinedParts]:
         """Hand out up to `limit` whole sets, oldest first. One whose digest is wrong is refused: `overdue` gives it."""
         with parts_set.failures_named(self._folder):
-            return self._hand_out(lambda packet: packet.waits_for_us, self._joined, limit)
+            return self._hand_out(lambda packet: packet.waits_for_us, self._join_whole, limit)
 
     def overdue(self, now: datetime, limit: int = 16) -> Sequence[JoinedParts]:
         """Hand out sets that never became whole within the limit's age, and refused ones, with their flaw. A set whose
@@ -95,14 +95,14 @@ class Spool:
             )
 
         with parts_set.failures_named(self._folder):
-            sets = self._hand_out(is_due, self._flawed, limit)
+            sets = self._hand_out(is_due, self._join_flawed, limit)
             if len(sets) < limit:  # a due set may have been served by one that would be forgotten here
                 for shelf in self._shelves():
                     shelf.forget(oldest)
         return sets
 
     def now(self) -> datetime:
-        """Return the time of the clock by which sets grow old."""
+        """Return the time of the clock for the age of sets."""
         return self._clock.now()
 
     def done(self, token: str) -> None:
@@ -143,7 +143,8 @@ class Spool:
             self.release(token)
 
     def counts(self) -> Mapping[str, int]:
-        """Count open `sets`, of which `whole`, `refused` and put `aside`, their `parts` and `bytes` on disk."""
+        """Count open `sets`, those of them that are `whole`, `refused` and put `aside`, their `parts` and `bytes` on
+        disk."""
         totals = dict.fromkeys(("sets", "whole", "refused", "aside", "parts", "bytes"), 0)
         with parts_set.failures_named(self._folder):
             for _, packet in self._open_sets():
@@ -227,7 +228,7 @@ class Spool:
                 os.close(handle)
         return [joined] if joined is not None else []
 
-    def _joined(self, shelf: Shelf, packet: PartSet, handle: int) -> JoinedParts | None:
+    def _join_whole(self, shelf: Shelf, packet: PartSet, handle: int) -> JoinedParts | None:
         parts, announced = packet.parts(), packet.label.whole_digest
         digest, size = measured(parts)
         if (digest, size) != (announced, packet.label.whole_size):
@@ -238,7 +239,7 @@ class Spool:
             return None
         return self._keep(shelf, packet, handle, parts, packet.recipients, digest, size, "")
 
-    def _flawed(self, shelf: Shelf, packet: PartSet, handle: int) -> JoinedParts | None:
+    def _join_flawed(self, shelf: Shelf, packet: PartSet, handle: int) -> JoinedParts | None:
         served = shelf.served(packet)
         recipients = tuple(code for code in packet.recipients if code not in served)
         if not recipients and not packet.refusal:
@@ -290,9 +291,9 @@ class Spool:
 
 
 def _flaw(packet: PartSet, parts: Mapping[int, KeptPart]) -> str:
-    came = f"{len(parts)} of {packet.label.of} parts came"
+    progress = f"{len(parts)} of {packet.label.of} parts came"
     if refusal := packet.refusal:
-        return f"{came}, and the set was refused: {refusal}"
+        return f"{progress}, and the set was refused: {refusal}"
     missing = [str(n) for n in range(1, packet.label.of + 1) if n not in parts]
     listed = ", ".join(missing[:_MISSING_NAMED]) + (" and more" if len(missing) > _MISSING_NAMED else "")
-    return f"{came} since {packet.began:%Y-%m-%d %H:%M} UTC; missing: {listed}"
+    return f"{progress} since {packet.began:%Y-%m-%d %H:%M} UTC; missing: {listed}"

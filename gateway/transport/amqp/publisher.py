@@ -69,24 +69,24 @@ class Publisher:
         """Publish within the time limit, whatever the broker does."""
         if parcel.size > self._max_bytes:
             return dict.fromkeys(routes, too_large(parcel.size, self._max_bytes))
-        spelled = {route: names.routing_key(route) for route in routes}
-        keys = [key for key in dict.fromkeys(spelled.values()) if _fits(key)]
+        keys_by_route = {route: names.routing_key(route) for route in routes}
+        keys = [key for key in dict.fromkeys(keys_by_route.values()) if _fits(key)]
         outcomes: dict[str, Outcome] = {}
         for group in _groups(keys):
             outcomes |= await self._upload(parcel, group)
-        return {route: _spelled(route, outcomes.get(key)) for route, key in spelled.items()}
+        return {route: _outcome_for(route, outcomes.get(key)) for route, key in keys_by_route.items()}
 
     async def unhosted(self, routes: Sequence[str]) -> frozenset[str] | None:
         """Ask the broker about each code once; None where it does not answer soon."""
-        spelled = {route: names.routing_key(route) for route in routes}
+        keys_by_route = {route: names.routing_key(route) for route in routes}
         try:
             async with asyncio.timeout(ASK_S):
-                absent = await self._unhosted([key for key in set(spelled.values()) if _fits(key)])
+                absent = await self._unhosted([key for key in set(keys_by_route.values()) if _fits(key)])
         except BlockedNow:
             return None
         except BROKEN:
             return None
-        return frozenset(route for route, key in spelled.items() if key in absent or not _fits(key))
+        return frozenset(route for route, key in keys_by_route.items() if key in absent or not _fits(key))
 
     async def must_lead(self, keys: Sequence[str]) -> None:
         """Raise BrokerRefused with the keys that no node hosts; Unreachable when the broker does not say."""
@@ -257,7 +257,7 @@ def _groups(keys: Sequence[str]) -> Iterator[Sequence[str]]:
         yield group
 
 
-def _spelled(route: str, outcome: Outcome | None) -> Outcome:
+def _outcome_for(route: str, outcome: Outcome | None) -> Outcome:
     """Return the outcome for the caller's own spelling; a key that fits no message leads nowhere."""
     return unroutable(route) if outcome is None or outcome.code == "unroutable" else outcome
 

@@ -276,7 +276,7 @@ SPARE_S = 1.0  # a step with a limit of its own says better what it waited for
 
 
 async def examine(access: Access, node: str, codes: Sequence[str]) -> AsyncIterator[Diagnosis]:
-    """Run every step at every server of the cluster, yielding each as it is done."""
+    """Run every step at every server of the cluster, and yield each once done."""
     for server in access.servers:
         async for finding in _at(server, access, node, codes):
             yield finding

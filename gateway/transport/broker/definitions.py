@@ -63,20 +63,20 @@ def _need_writable(folder: Path, *, keep: bool) -> None:
 
 def _password_of(file: Path, *, make: bool, keep: bool) -> str:
     if make and not file.exists():
-        password_made = secrets.token_urlsafe(32)
+        new_password = secrets.token_urlsafe(32)
         if not keep:
-            return password_made
+            return new_password
         # Written whole or not at all: a node must never get half a password.
-        write_file(file, f"{password_made}\n".encode(), 0o600)
+        write_file(file, f"{new_password}\n".encode(), 0o600)
     try:
-        open_to_others = file.stat().st_mode & _OTHERS_MODE
+        is_open = file.stat().st_mode & _OTHERS_MODE
         password = file.read_text(encoding="utf-8").split("\n", 1)[0].rstrip("\r")
     except (OSError, UnicodeDecodeError) as why:
         raise Misconfigured(
             f"the password of the node {file.name} cannot be read from {file}",
             hint="make the missing ones with --make-passwords",
         ) from why
-    if open_to_others:
+    if is_open:
         raise Misconfigured(f"others on this machine can read {file}", hint=f"chmod 600 {file}")
     if not password:
         raise Misconfigured(f"{file} is empty; its first line must be the password")
@@ -94,7 +94,7 @@ def password_hashes(passwords: Mapping[str, str], hashes: Mapping[str, str]) -> 
 
 
 def hashed_password(password: str, salt: bytes) -> str:
-    """As the broker keeps it: salt, then SHA-256 of salt and password, in base64."""
+    """Return the hash as the broker keeps it: salt, then SHA-256 of salt and password, in base64."""
     return base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
 
 

@@ -1,5 +1,5 @@
 """Talks to the management API of the broker, as its administrator. In: an address, a user, a password; ordered steps of a
-plan. Out: the state of one vhost; entities added, changed or removed there, each step yielded as it is done. Driver errors
+plan. Out: the state of one vhost; entities added, changed or removed there, each step yielded when done. Driver errors
 leave as our own, with what to do. An interrupted run is finished by the next one: every step may be repeated, and none
 undoes another."""
 

@@ -91,7 +91,7 @@ Thing: TypeAlias = Vhost | Exchange | Queue | Policy | User | Rights | Binding
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """Everything of one vhost, and the users of the broker; each by its name. `elsewhere`: users with rights in others."""
+    """State of one vhost, and the users of the broker; each by its name. `elsewhere`: users with rights in others."""
 
     vhost: str
     exists: bool = True
@@ -227,12 +227,12 @@ class Departed:
     people: tuple[Thing, ...]
 
 
-def departed(live: State, wanted: State, admin: str) -> list[Departed]:
+def departed(live: State, target: State, admin: str) -> list[Departed]:
     """List every such node, by name."""
     names = {match[1] for queue in live.queues if (match := _QUEUE_NAME.fullmatch(queue))}
     names |= {match[1] for policy in live.policies if (match := _POLICY_NAME.fullmatch(policy))}
     names |= {user for user, rights in live.rights.items() if rights == rights_of(user)}
-    names -= {*wanted.rights, admin, *RESERVED_NODE_NAMES}
+    names -= {*target.rights, admin, *RESERVED_NODE_NAMES}
     return [_departed_node(live, node) for node in sorted(names)]
 
 
@@ -303,13 +303,13 @@ class BrokerPlan:
     remarks: tuple[BrokerRemark, ...]
 
 
-def plan(live: State, wanted: State, *, admin: str, remove_nodes: bool = False) -> BrokerPlan:
+def plan(live: State, target: State, *, admin: str, remove_nodes: bool = False) -> BrokerPlan:
     """Plan from `live` to `wanted`. `admin` is the user who will do it: it is never taken for a node, and where it may not
     work in the vhost it gets the right to, only while something is removed."""
-    departed_nodes = departed(live, wanted, admin)
-    additions = [*_rooms(live, wanted, admin), *_people(live, wanted, admin), *_new_bindings(live, wanted)]
-    removals = _old_bindings(live, wanted, departed_nodes)
-    remarks = [*_conflicts(live, wanted, admin), *_strangers(live, wanted, departed_nodes, admin)]
+    departed_nodes = departed(live, target, admin)
+    additions = [*_rooms(live, target, admin), *_people(live, target, admin), *_new_bindings(live, target)]
+    removals = _old_bindings(live, target, departed_nodes)
+    remarks = [*_conflicts(live, target, admin), *_strangers(live, target, departed_nodes, admin)]
     for node in departed_nodes:
         remarks += [BrokerRemark(key="queue_kept", params=queue) for queue in node.keeps]
         if remove_nodes:
@@ -321,19 +321,19 @@ def plan(live: State, wanted: State, *, admin: str, remove_nodes: bool = False) 
     return BrokerPlan(steps=(*additions, *_with_right(live, removals, admin)), remarks=tuple(remarks))
 
 
-def _rooms(live: State, wanted: State, admin: str) -> Iterator[PlanStep]:
+def _rooms(live: State, target: State, admin: str) -> Iterator[PlanStep]:
     """Yield vhost, exchanges, queues, and the limits before anything can arrive."""
     if not live.exists:
-        yield PlanStep(Sign.ADD, Vhost(name=wanted.vhost))
+        yield PlanStep(Sign.ADD, Vhost(name=target.vhost))
         # The maker of a vhost gets all rights in it.
         yield PlanStep(Sign.REMOVE, _everything(admin))
-    for entities, existing in ((wanted.exchanges, live.exchanges), (wanted.queues, live.queues)):
+    for entities, existing in ((target.exchanges, live.exchanges), (target.queues, live.queues)):
         yield from (PlanStep(Sign.ADD, entity) for name, entity in entities.items() if name not in existing)
-    yield from _differences(live.policies, wanted.policies)
+    yield from _differences(live.policies, target.policies)
 
 
-def _people(live: State, wanted: State, admin: str) -> Iterator[PlanStep]:
-    for name, user in wanted.users.items():
+def _people(live: State, target: State, admin: str) -> Iterator[PlanStep]:
+    for name, user in target.users.items():
         existing = live.users.get(name)
         if name == admin:
             continue
@@ -345,32 +345,32 @@ def _people(live: State, wanted: State, admin: str) -> Iterator[PlanStep]:
                 Sign.CHANGE, replace(user, password_hash=user.password_hash or existing.password_hash)
             )
     yield from (
-        step for step in _differences(live.rights, wanted.rights) if getattr(step.thing, "user", "") != admin
+        step for step in _differences(live.rights, target.rights) if getattr(step.thing, "user", "") != admin
     )
 
 
-def _differences(live: Mapping[str, Thing], wanted: Mapping[str, Thing]) -> Iterator[PlanStep]:
-    for name, entity in wanted.items():
+def _differences(live: Mapping[str, Thing], target: Mapping[str, Thing]) -> Iterator[PlanStep]:
+    for name, entity in target.items():
         if name not in live:
             yield PlanStep(Sign.ADD, entity)
         elif live[name] != entity:
             yield PlanStep(Sign.CHANGE, entity)
 
 
-def _new_bindings(live: State, wanted: State) -> list[PlanStep]:
+def _new_bindings(live: State, target: State) -> list[PlanStep]:
     existing = {b.ends for b in live.bindings}
-    missing = sorted(wanted.bindings - existing, key=lambda b: (_BINDING_ORDER.index(b.source), b))
+    missing = sorted(target.bindings - existing, key=lambda b: (_BINDING_ORDER.index(b.source), b))
     return [PlanStep(Sign.ADD, b) for b in missing]
 
 
-def _old_bindings(live: State, wanted: State, departed_nodes: Sequence[Departed]) -> list[PlanStep]:
+def _old_bindings(live: State, target: State, departed_nodes: Sequence[Departed]) -> list[PlanStep]:
     """List bindings that lead out of our exchanges and should not, also to unknown queues. Dead letters of a node that left
     keep their way for as long as its queues stay."""
     dead_bindings = {(topology.DEAD_EXCHANGE, topology.dead_queue(b.node), b.node) for b in departed_nodes}
     old = [
         b
         for b in live.bindings
-        if b.source in _BINDING_ORDER and b.ends not in wanted.bindings and b[:3] not in dead_bindings
+        if b.source in _BINDING_ORDER and b.ends not in target.bindings and b[:3] not in dead_bindings
     ]
     old.sort(key=lambda b: (-_BINDING_ORDER.index(b.source), b))
     return [PlanStep(Sign.REMOVE, b) for b in old]
@@ -391,37 +391,37 @@ def _everything(user: str) -> Rights:
     return Rights(user=user, configure=".*", write=".*", read=".*")
 
 
-def _conflicts(live: State, wanted: State, admin: str) -> Iterator[BrokerRemark]:
+def _conflicts(live: State, target: State, admin: str) -> Iterator[BrokerRemark]:
     """Yield entities that have our name and that no step can change: they must be taken away by hand first."""
-    for entities, existing in ((wanted.exchanges, live.exchanges), (wanted.queues, live.queues)):
+    for entities, existing in ((target.exchanges, live.exchanges), (target.queues, live.queues)):
         for name, entity in entities.items():
             if name in existing and existing[name] != entity:
                 params = {"name": name, "kind": existing[name].kind, "wanted": entity.kind}
                 yield BrokerRemark(key="other_kind", params=params, serious=True)
-    if admin in wanted.users:
+    if admin in target.users:
         yield BrokerRemark(key="admin_is_node", params={"node": admin}, serious=True)
-    for name, user in wanted.users.items():
+    for name, user in target.users.items():
         there_user: User | None = live.users.get(name)
         if not user.password_hash and not (there_user and there_user.password_hash):
             yield BrokerRemark(key="no_password", params={"node": name}, serious=True)
 
 
 def _strangers(
-    live: State, wanted: State, departed_nodes: Sequence[Departed], admin: str
+    live: State, target: State, departed_nodes: Sequence[Departed], admin: str
 ) -> Iterator[BrokerRemark]:
     """Yield entities in the vhost that are not ours: they are reported only, because a person put them there."""
     names = {node.node for node in departed_nodes}
-    for name in sorted(live.rights.keys() - wanted.rights.keys() - names - {admin}):
+    for name in sorted(live.rights.keys() - target.rights.keys() - names - {admin}):
         yield BrokerRemark(key="stranger", params={"user": name})
-    for name in sorted(live.queues.keys() - wanted.queues.keys()):
+    for name in sorted(live.queues.keys() - target.queues.keys()):
         if not any(name in node.queues for node in departed_nodes):
             yield BrokerRemark(
                 key="foreign_queue", params={"name": name, "messages": live.queues[name].messages}
             )
-    for name in sorted(live.policies.keys() - wanted.policies.keys()):
+    for name in sorted(live.policies.keys() - target.policies.keys()):
         # A policy of a higher priority would take the place of ours.
         if name.removeprefix("lienthong.") not in names and any(
-            _touches(live.policies[name].pattern, queue) for queue in wanted.queues
+            _touches(live.policies[name].pattern, queue) for queue in target.queues
         ):
             yield BrokerRemark(key="foreign_policy", params={"name": name}, serious=True)
 
