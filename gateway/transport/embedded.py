@@ -129,8 +129,7 @@ class EmbeddedAxis:
         return frozenset(route for route in routes if fold_code(route) not in hosted)
 
     async def take(self, limit: int, lease_s: float) -> Sequence[Arrival]:
-        """Lease up to `limit` due rows, urgent first, a share of them ordinary; rows over the poison limit go to the dead
-        list instead."""
+        """Lease up to `limit` due rows, urgent first, a share of them ordinary; bury those over the poison limit."""
         times = self._times(lease_s)
         # A waiter that was rung takes what was published here; an idle poll takes no write lock.
         if not self._bell.take() and not await self._any_due(times):

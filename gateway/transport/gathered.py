@@ -47,8 +47,7 @@ class Gathered:
         self._turn = 0
 
     async def host(self, codes: Sequence[str]) -> None:
-        """Host the codes on every axis; a silent axis gets them before anything is taken from it. GatewayError when none
-        answers."""
+        """Host the codes on every axis; a silent one gets them before the next take. GatewayError when none answers."""
         self._to_host = {name: self._served(name, codes) for name in self._axes}
         await asyncio.gather(*(self._host_soon(name) for name in self._axes))
         if len(self._to_host) == len(self._axes):

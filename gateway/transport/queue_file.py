@@ -1,6 +1,6 @@
 """The embedded axis's SQLite file: its three tables and every statement, its rows as values, the file opened on first
 use, its format brought up to date, read and written without a thread between. In: statements. Out: rows, or
-Unreachable in words. Several processes have it open at once: the write lock is waited for while the event loop goes
+Unreachable. Several processes have it open at once: the write lock is waited for while the event loop goes
 on, and writers that wait here share one commit (`commits`).
 A queue row is one parcel for one recipient code; `payload` has the bytes of small ones, once for all their rows.
 `hosting` says which nodes may take rows of a code; codes are compared through `folded`. A row is due while it is not
@@ -144,8 +144,7 @@ def folded_codes(routes: Iterable[str]) -> tuple[str]:
 def due_of(
     queue: sqlite3.Connection, parameters: Mapping[str, object], limit: int, ordinary: int
 ) -> list[Sequence[Any]]:
-    """Return the first rows of the queue; where urgent ones would fill the batch, `ordinary` places go to the oldest
-    ordinary rows."""
+    """Return the first rows of the queue; where urgent ones would fill it, `ordinary` places go to the oldest others."""
     rows: list[Sequence[Any]] = queue.execute(DUE, {**parameters, "most": limit}).fetchall()
     urgent = [row for row in rows if LANES[row[5]] is Lane.URGENT]
     if len(rows) < limit or limit - len(urgent) >= ordinary:
@@ -175,8 +174,7 @@ BUSY_S = 10.0  # how long a writer waits for another process's transaction (desi
 
 
 class QueueFile:
-    """One queue file. Quick statements run on the event loop's own thread; COMMIT and everything that grows with the queue
-    do not."""
+    """One queue file. Quick statements run on the event loop's own thread; COMMIT and what grows with the queue do not."""
 
     def __init__(self, path: Path, pool: Pool, begin: Callable[[sqlite3.Connection], None]) -> None:
         """`begin` is called once in a thread with the newly opened file, before anything is read or written."""
@@ -362,8 +360,7 @@ def _set_up(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def _upgrade(connection: sqlite3.Connection) -> None:
-    """Bring the file to the newest format. Its format is read again under the write lock: another process may have been
-    quicker."""
+    """Bring the file to the newest format, read again under the write lock: another process may have been quicker."""
     connection.execute("BEGIN IMMEDIATE")
     for version in range(_format_of(connection), SCHEMA_VERSION):
         for step in UPGRADES[version]:

@@ -105,8 +105,7 @@ class RoutedAxis:
         return (await self._rule(sender, code)).form
 
     async def publish(self, parcel: Parcel, routes: Sequence[str]) -> Mapping[str, Outcome]:
-        """Publish as `Axis.publish` does; every outcome names its axis. LATER with `at_once`: another axis has it from now
-        on."""
+        """Publish as `Axis.publish` does; every outcome names its axis. LATER with `at_once`: another axis has it now."""
         outcomes: dict[str, Outcome] = {}
         going: dict[str, dict[Form, list[str]]] = {}
         rules = {route: await self._rule(parcel.sender, route) for route in routes}

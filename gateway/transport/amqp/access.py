@@ -1,6 +1,5 @@
 """Where the broker is, and the user of this node. In: the settings' texts. Out: an `Access`, or Misconfigured that says
-what is wrong. A server is written `amqp://host:port` or `amqps://host:port`; user, password and vhost stand apart from
-it."""
+what is wrong. A server is `amqp://host:port` or `amqps://host:port`; user, password and vhost are apart from it."""
 
 from __future__ import annotations
 
@@ -55,8 +54,7 @@ class Access:
         )
 
     def tls_context(self) -> ssl.SSLContext:
-        """Make a context that always checks the broker's certificate and name; it shows our own certificate where one is
-        set."""
+        """Make a context that always checks the broker's certificate and name; it shows our own where one is set."""
         try:
             context = ssl.create_default_context(cafile=self.ca)
             context.minimum_version = ssl.TLSVersion.TLSv1_2

@@ -115,13 +115,11 @@ class AmqpAxis:
         return await self._publisher.unhosted(routes)
 
     async def take(self, limit: int, lease_s: float) -> Sequence[Arrival]:
-        """Return what the broker has pushed so far, and parts that became whole; urgent lane first, a share of it
-        ordinary."""
+        """Return pushed messages, and parts that became whole; urgent lane first, a share of it ordinary."""
         if not self._hosted or self._closed:
             return ()
         self._consumer.ask()
-        # Joined packets are counted apart: a steady stream of small ones must not keep large ones away for
-        # ever.
+        # Joined packets are counted apart: a steady stream of small ones must not block large ones.
         if self._handout.joined < limit:
             await self._assembly.offer(limit)
         return self._handout.take(limit, lease_s)

@@ -75,8 +75,8 @@ class DeadDesk:
 
     async def _resend_to(self, keys: Sequence[str], copy: Message, lane: Lane) -> None:
         """Send to every key or to none: one bound key would keep the message from coming back for the others. The bindings
-        are checked once more afterwards: where one left meanwhile the parcel stays on the dead list, though others have it
-        twice then."""
+        are checked once more afterwards: where one left meanwhile the parcel stays dead, though others have it twice
+        then."""
         await self._publisher.must_lead(keys)
         if len(keys) > 1:
             copy.headers[names.MORE_RECIPIENTS] = list(keys[1:])

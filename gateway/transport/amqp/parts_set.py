@@ -231,8 +231,7 @@ def try_hold(path: Path) -> int | None:
         return None
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # Its owner may have removed it after we opened it: then the lock is on a file that no other process
-        # sees.
+        # Its owner may have removed it after we opened it: then the lock is on a file that no process sees.
         if os.path.samestat(os.fstat(handle), os.stat(path)):
             return handle
     except (BlockingIOError, FileNotFoundError):

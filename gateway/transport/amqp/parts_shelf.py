@@ -147,8 +147,7 @@ class Shelf:
             self._remove(packet)
 
     def give_up(self, packet: PartSet, parts: Collection[int]) -> None:
-        """Remove the unfinished set without remembering it, so that it may be sent again; unless more than these parts have
-        come meanwhile."""
+        """Remove the unfinished set without remembering it, so that it may be sent again; not if more parts have come."""
         with self._locked():
             if set(packet.parts()) == set(parts):
                 self._remove(packet)

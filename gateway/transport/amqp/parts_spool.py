@@ -85,7 +85,7 @@ class Spool:
 
     def overdue(self, now: datetime, limit: int = 16) -> Sequence[JoinedParts]:
         """Hand out sets that never became whole within the limit's age, and refused ones, with their flaw. A set whose
-        every recipient got the same bytes by another sending is removed instead. Sets that ended longer ago than that are
+        every recipient got the same bytes by another sending is removed instead. Sets that ended longer ago are
         forgotten."""
         oldest = now - self._limits.age
 
@@ -143,8 +143,7 @@ class Spool:
             self.release(token)
 
     def counts(self) -> Mapping[str, int]:
-        """Count open `sets`, those of them that are `whole`, `refused` and put `aside`, their `parts` and `bytes` on
-        disk."""
+        """Count open `sets`, those of them `whole`, `refused` and put `aside`, their `parts` and `bytes` on disk."""
         totals = dict.fromkeys(("sets", "whole", "refused", "aside", "parts", "bytes"), 0)
         with parts_set.failures_named(self._folder):
             for _, packet in self._open_sets():

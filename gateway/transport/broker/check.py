@@ -2,8 +2,7 @@
 the codes it hosts. Out: one `Diagnosis` per step with its time, cause and cure; steps that need a line are skipped without
 one. First the steps that lead to a logged-in line: name, port, certificate, user and vhost; then, on it, that everything
 the node needs is there and allowed, and nothing more is. A right too many is a fault as well: a thief of the node's
-password has it too. Forbidden acts are tried on names that do not exist, so that they do nothing even where they are
-allowed."""
+password has it too. Forbidden acts are tried on names that do not exist, so that they do nothing even if allowed."""
 
 from __future__ import annotations
 
@@ -64,8 +63,7 @@ class ServerSession:
         return self.line.channel(publisher_confirms=True, on_return_raises=True)
 
     async def say(self, exchange: str, key: str, user: str | None = None) -> None:
-        """Publish an empty message; it comes back as DeliveryError where the key leads nowhere. `user` is the sender that
-        it claims."""
+        """Publish an empty message as `user`; it comes back as DeliveryError where the key leads nowhere."""
         async with self.channel() as channel:
             target = (
                 await channel.get_exchange(exchange, ensure=False) if exchange else channel.default_exchange

@@ -1,7 +1,6 @@
 """Talks to the management API of the broker, as its administrator. In: an address, a user, a password; ordered steps of a
 plan. Out: the state of one vhost; entities added, changed or removed there, each step yielded when done. Driver errors
-leave as our own, with what to do. An interrupted run is finished by the next one: every step may be repeated, and none
-undoes another."""
+leave as our own, with what to do. The next run finishes an interrupted one: every step may be repeated."""
 
 from __future__ import annotations
 
@@ -57,8 +56,7 @@ class Management:
         self.user, self.vhost, self._v = user, vhost, quote(vhost, safe="")
 
     async def state(self) -> State:
-        """Return everything that a plan compares. Bindings are read exchange by exchange, so that no answer is larger than
-        one exchange's."""
+        """Return everything that a plan compares. Bindings are read exchange by exchange, which bounds each answer."""
         users = {row["name"]: _user(row) for row in await self._list("/api/users")}
         everyone = await self._list("/api/permissions")
         elsewhere = frozenset(row["user"] for row in everyone if row["vhost"] != self.vhost)

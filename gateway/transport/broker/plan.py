@@ -289,8 +289,7 @@ class PlanStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokerRemark:
-    """A finding that no step mends. `key` is a label below `broker.told.`; `serious`: the axis is not right while it
-    stands."""
+    """A finding that no step mends. `key` is a label below `broker.told.`; `serious`: the axis is not right."""
 
     key: str
     params: Mapping[str, object] = field(default_factory=dict)
@@ -304,7 +303,7 @@ class BrokerPlan:
 
 
 def plan(live: State, target: State, *, admin: str, remove_nodes: bool = False) -> BrokerPlan:
-    """Plan from `live` to `wanted`. `admin` is the user who will do it: it is never taken for a node, and where it may not
+    """Plan from `live` to `target`. `admin` is the user who will do it: it is never taken for a node, and where it may not
     work in the vhost it gets the right to, only while something is removed."""
     departed_nodes = departed(live, target, admin)
     additions = [*_rooms(live, target, admin), *_people(live, target, admin), *_new_bindings(live, target)]

@@ -4,8 +4,7 @@ asked by days: of the last days at each look, and far back at each sweep, so tha
 of what was sent, and takes the recipients from the file alone.
 
 A call carries a token: one for each application, fetched when it is needed, held for as long as the service says, and
-fetched anew when the service has forgotten it. Callers at the same moment share one login: repetition must not lock an
-account."""
+fetched anew when the service has forgotten it. Callers at the same moment share one login: repetition may lock accounts."""
 
 from __future__ import annotations
 
@@ -35,8 +34,7 @@ _SLOW_S = 60.0
 _MOST_SHUT_OUT = 3
 _SETTLED = frozenset({"done", "fail"})
 _ODD_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]")
-# Refusals after which a packet is never sent again: the guide's own table, less its 20, a failure of the
-# service.
+# Permanent refusals: the guide's own table, less its 20, a failure of the service.
 FINAL = frozenset({"10", "18", "19", "21", "22", "23"})
 STOPS = frozenset({"15", "401", "403"})
 
@@ -203,8 +201,7 @@ class LgspDialect:
         make: Callable[[], Answer],
         judge: Callable[[int, Answer], None],
     ) -> Answer:
-        """Ask with a token. One that the service does not know any more is fetched anew, once: a call that it did not let
-        in had no effect."""
+        """Ask with a token. One that the service forgot is fetched anew, once: a refused call had no effect."""
         if system.login is None:
             raise Misconfigured(f"{system.id} has no login; name username, password and application of it")
         token = await self._sessions.token(system.login)

@@ -1,7 +1,6 @@
 """Reads a JSON answer while it comes in. In: pieces of bytes. Out: its small members; the elements of its one list, each
 passed on and dropped; and one member that carries a file as a string, cut while it passes: decoded into its receiver, never
-held whole. Unneeded members are skipped unread, however long. Names are compared without letter case. BadAnswer for
-anything else."""
+held whole; unneeded members are skipped. Names are compared without letter case. BadAnswer for anything else."""
 
 from __future__ import annotations
 

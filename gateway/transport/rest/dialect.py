@@ -1,6 +1,5 @@
-"""The differences between the axes that are asked over HTTP: the promise of a dialect, the values that cross it, and
-helpers of all dialects. In: the credentials of a system and a request. Out: what the axis says, in our words; or an error
-of `line`."""
+"""The differences between the axes that are asked over HTTP: the promise of a dialect, its values, and helpers of all
+dialects. In: the credentials of a system and a request. Out: what the axis says, in our words; or an error of `line`."""
 
 from __future__ import annotations
 

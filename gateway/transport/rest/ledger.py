@@ -60,8 +60,8 @@ class Taken:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
     """State of a file for one recipient. `trying`: sending began, and its outcome is unknown; `asked`: the same, and a
-    person was asked what to do, so that sending it again is that person's decision. `handed`: the file itself, where it is
-    not the standard one."""
+    person was asked: sending it again is that person's decision. `handed`: the file itself, where it is not the standard
+    one."""
 
     state: str
     at: float

@@ -2,7 +2,7 @@
 error that says what to do: `NotSent` (nothing reached the service), `Lost` (its effect is unknown), `Odd` (an answer
 outside its specification), `Turned` (a refusal, with its code). Questions without effect are asked again, never more than
 so many a second, and an operation that keeps failing pauses for a while. A question with effect has a connection of its
-own: on one that the service gave up meanwhile its outcome would be unknown. Odd answers are kept, the first 64 KiB, without
+own: on one that the service gave up its outcome would be unknown. Odd answers are kept, the first 64 KiB, without
 secrets."""
 
 from __future__ import annotations
@@ -71,8 +71,7 @@ class NoRights(Turned):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
     """One question. `body` is asked for once for each try. `has_effect`: it is asked once alone. `secrets`: sent with it
-    and kept out of every text, also where the service repeats them; `brings_secret`: its answer may hold a secret that is
-    new to us."""
+    and kept out of every text, also where the service repeats them; `brings_secret`: its answer may hold a new secret."""
 
     operation: str
     method: str = "POST"
@@ -86,8 +85,7 @@ class Question:
     brings_secret: bool = False
 
     def clean(self, text: str, *, is_content: bool = False) -> str:
-        """Mask the secrets in a text. `is_content`: it stands in an answer; else it is a sentence about it, with names of
-        hosts and the like."""
+        """Mask the secrets in a text. `is_content`: it stands in an answer; else it is a sentence about it."""
         for secret in self.secrets:
             for form in (secret, json.dumps(secret)[1:-1]):
                 text = text.replace(form, _MASK) if form else text

@@ -125,8 +125,7 @@ class Systems:
         return str(self._file or (self._given.source if self._given else "the settings"))
 
     def _look(self, file: Path) -> None:
-        """Read changed files. The last good credentials hold until the file can be read again; that it cannot is an
-        alarm."""
+        """Read changed files. The last good credentials hold until the file can be read again; a failure is an alarm."""
         watched = (file, *(self._beside if self._refused or self._fault else ()))
         if self._stamps and all(self._stamps.get(path) == _stamp(path) for path in watched):
             return
@@ -171,7 +170,7 @@ def _few(ids: Sequence[str]) -> str:
 
 
 def _read(file: Path, stamps: _Stamps, *, with_login: bool) -> tuple[System, ...]:
-    """Read the credentials. `beside` gets the files of secrets that it names, as they were before they were read."""
+    """Read the credentials. `stamps` gets the files of secrets that it names, as they were before they were read."""
     try:
         tables = tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as why:
