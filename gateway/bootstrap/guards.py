@@ -54,7 +54,7 @@ def profile(settings: Settings) -> Profile:
         max_quarantine_bytes=settings.limits.quarantine_mb * MB,
         unsigned_lead=_unsigned_lead(settings),
         recall_approval=settings.rules.recall_approval,
-        # The head's own list of documents on paper (R6, delivery modes); its form was checked already.
+        # The head's own list of documents on paper (R6, electronic or paper); its form was checked already.
         delivery_modes={key: DeliveryMode(word) for key, word in (modes or {}).items()},
         pdf_roles=sandbox.read_roles(settings.trust.folder / "pdf"),
     )
