@@ -1,4 +1,4 @@
-"""The acts of the demonstration's scenes, each of which may be repeated: send, take in, answer, recall; and waiting for the
+"""The acts of the demonstration's scenes, all repeatable: send, take in, answer, recall; and waiting for the
 workers. In: the cast's words. Out: documents in their present state, or an error that says what did not happen."""
 
 from __future__ import annotations

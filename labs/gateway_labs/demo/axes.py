@@ -61,8 +61,7 @@ class AxesResult:
 
     @property
     def ok(self) -> bool:
-        """Tell whether every delivery is where the story expects it and went as it expects, nothing lost, nothing
-        doubled."""
+        """Tell whether every delivery is where the story expects it and went as expected, with none lost or doubled."""
         return not self.wrong and self.lost == 0 and self.doubled == 0
 
     def as_json(self) -> dict[str, Any]:
@@ -151,7 +150,7 @@ class Province:
         await self._answered(request)
         await self._refused()
         await self._over_the_other()
-        await self._waited()
+        await self._wait_for_axis()
 
     async def to_all_three(self) -> OutgoingDocument:
         """Send one document to three agencies by three axes."""
@@ -185,7 +184,7 @@ class Province:
         await self._taken_in(direct, "commune", LGSP)
         self.say("demo.axes.over", code=detoured.draft.code, again=direct.draft.code)
 
-    async def _waited(self) -> None:
+    async def _wait_for_axis(self) -> None:
         """Take the national axis away: the neighbour's mail waits for it, the department's does not."""
         await self.between.vxp.away()
         waits = await self._send(MIDDLE, "axes-wait", ("department", "neighbour"))
@@ -344,8 +343,7 @@ async def serve(
     answer: Callable[[Office, Callable[[str], None]], Awaitable[None]],
     broker: Admin | None,
 ) -> None:
-    """Tell the story and serve. `answer(node, ready)` serves the API and calls `ready` with its address; all ends when it
-    returns."""
+    """Tell the story and serve the node in the middle: `answer(node, ready)` calls `ready` with the API's address."""
     async with opened(folder, say, broker, port) as province:
         await province.tell()
         node = province.middle

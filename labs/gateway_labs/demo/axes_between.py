@@ -1,5 +1,5 @@
-"""The parts between the nodes of the demonstration of three axes: two simulated foreign services, each of which can be
-taken away and brought back at its address, and a vhost of its own on a real broker where one is named. In: a folder, the
+"""The parts between the nodes of the demonstration of three axes: two simulated foreign services, which can be taken
+away and brought back at their address, and a vhost of its own on a real broker where one is named. In: a folder, the
 agencies on them. Out: addresses and credentials, made anew for each run. Everything here answers on the loopback alone."""
 
 from __future__ import annotations
@@ -64,8 +64,7 @@ class Service:
 
 @asynccontextmanager
 async def service(kind: str, folder: Path, agencies: Mapping[str, HubAgency]) -> AsyncIterator[Service]:
-    """Run a service. `kind`: `lgsp` or `vxp`; `agencies`: by the name of the node that speaks for each. Stopped in the
-    end."""
+    """Run a service. `kind`: `lgsp` or `vxp`; `agencies`: by the name of the node that speaks for each."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     systems = {
         node: HubSystem(
@@ -122,8 +121,7 @@ class Vhost:
 
 @asynccontextmanager
 async def vhost(admin: Admin, hosts: Mapping[str, str]) -> AsyncIterator[Vhost]:
-    """Make a vhost. `hosts`: each node of the run and the code that it speaks for. In the end the vhost and its users are
-    removed."""
+    """Make a vhost for this run. `hosts`: each node and the code that it speaks for. All is removed in the end."""
     read_servers(admin.servers)  # before anything is made
     name = f"lienthong-thu-{secrets.token_hex(4)}"
     passwords = {node: new_secret() for node in hosts}

@@ -165,7 +165,7 @@ def _issued(node: OpenNode, cast: Cast) -> Binding:
 
 
 # Passphrase of the demonstration's own copies, which hold nothing but the demonstration.
-PASSPHRASE = "cum mat khau dung thu"  # noqa: S105 - told to whoever starts it
+PASSPHRASE = "cum mat khau dung thu"  # noqa: S105 - shown at the start of the demonstration
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 
 

@@ -70,8 +70,7 @@ class OfficeMail(Acts):
     node: Office
 
     async def days_ago(self) -> None:
-        """Send mail that is overdue and goes on paper too, mail that a unit works on, mail that a partner's node never
-        settles."""
+        """Send mail that goes on paper too, that a unit works on, and that a partner's node never settles."""
         for sender, receivers in WAYS.items():
             await self.sent(sender, "late", receivers, due_in=5, mode=DeliveryMode.BOTH)
             task = await self.sent(sender, "task", receivers, due_in=9)
@@ -336,8 +335,8 @@ class Offices(OfficeMail):
         scope = await self.scope(actor)
         tasks = (await todo.gather(self.node.todo, scope)).tasks
         waiting = [t for t in tasks if t.kind is TaskKind.TAKE_IN]
-        others = [t for t in tasks if t.kind is not TaskKind.TAKE_IN]
-        for role, task in zip(("clerk", "head"), (*waiting[:1], *others[:1]), strict=False):
+        other_tasks = [t for t in tasks if t.kind is not TaskKind.TAKE_IN]
+        for role, task in zip(("clerk", "head"), (*waiting[:1], *other_tasks[:1]), strict=False):
             person = await self.person(actor, role)
             mine = AgencyScope(agency_id=scope.agency_id, principal_id=person.id)
             await todo.take_task(self.node.todo, mine, task.id, person.name)
@@ -345,7 +344,7 @@ class Offices(OfficeMail):
             name = self.cast.words("tag")
             await tags_and_views.put_tag(self.node.store, self.node.clock, scope, name, task.subject_id)
         tomorrow = self.node.clock.now() + _DAY
-        for task in [t for t in (*waiting[1:], *others[1:]) if tomorrow <= t.due_at][-1:]:
+        for task in [t for t in (*waiting[1:], *other_tasks[1:]) if tomorrow <= t.due_at][-1:]:
             await todo.snooze_task(self.node.todo, scope, task.id, tomorrow, self.cast.words("owner_note"))
         if actor == "province":
             await self._urge(actor, scope)

@@ -119,8 +119,7 @@ _BEGAN = "began.txt"
 
 
 def sign_lead_files(settings: Settings, cast: Cast, at: datetime, *, desks: bool = True) -> Cast:
-    """Sign the cast's lead files; those of the desks only where they are laid. Blocks: inside an event loop, call it in a
-    thread."""
+    """Sign the cast's lead files; those of the desks only where they are laid. Blocks: call it in a thread."""
     place = settings.node.data_dir / "signed"
     if not place.is_dir():
         with tempfile.TemporaryDirectory(dir=settings.node.data_dir, prefix="signing-") as folder:

@@ -320,16 +320,16 @@ async def keep_envelopes(node: OpenNode, folder: Path) -> int:
             lambda work, cursor: work.outbox.page(limit=100, states=("sent",), cursor=cursor),
         )
     ]
-    written: set[str] = set()
+    packet_ids: set[str] = set()
     for agency, item in sorted(rows, key=lambda row: (row[1].created_at, row[1].id)):
-        if item.packet_id in written:
+        if item.packet_id in packet_ids:
             continue
-        written.add(item.packet_id)
+        packet_ids.add(item.packet_id)
         async with node.store.read(_scope(agency)) as work:
             opener = await node.blobs.open(work, item.envelope_digest)
-        path = folder / f"{len(written):03}-{KIND_WORDS[item.kind]}.edxml"
+        path = folder / f"{len(packet_ids):03}-{KIND_WORDS[item.kind]}.edxml"
         await node.pool.run(partial(_copy_envelope, opener, path))
-    return len(written)
+    return len(packet_ids)
 
 
 def _copy_envelope(opener: Callable[[], BinaryIO], path: Path) -> None:
