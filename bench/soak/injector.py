@@ -1,5 +1,5 @@
-"""Strikes: chooses faults from a shuffled deck and spreads them over the run by its progress, some of them at once. In:
-kinds of faults, how many, and how far the run is. Out: what was struck, how often, and how long the longest lasted."""
+"""Chooses faults from a shuffled deck and spreads them over the run by its progress, some of them at once. In: kinds of
+faults, how many, and the progress of the run. Out: the faults by name and count, and how long the longest lasted."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LOOK_S = 0.1
 
 @dataclass(slots=True)
 class Injector:
-    """`kinds` are faults that only differ in what they strike; each kind comes once before any comes again."""
+    """Injects the faults. `kinds` are faults that differ only in their target; each kind comes once per round."""
 
     kinds: Sequence[Sequence[Fault]]
     chance: Random
@@ -29,7 +29,7 @@ class Injector:
     _deck: list[Sequence[Fault]] = field(default_factory=list)
 
     async def run(self, strikes: int, progress: Callable[[], float]) -> None:
-        """`progress` runs from 0 to 1. Returns when everything is healed."""
+        """Inject so many faults; `progress` runs from 0 to 1. Returns when everything is healed."""
         async with asyncio.TaskGroup() as tasks:
             for n in range(strikes):
                 while progress() < (n + 0.5) / strikes or len(self._held) >= _AT_ONCE:  # noqa: ASYNC110 - a few a second

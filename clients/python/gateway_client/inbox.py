@@ -35,8 +35,7 @@ class Received:
         return self.item["id"]
 
     def save(self, folder: str | os.PathLike[str]) -> list[Path]:
-        """Save every file into that folder, as `1-NAME`, compared with its digest. Recalled or sealed documents give none
-        (`files_readable`)."""
+        """Save every file into that folder, as `1-NAME`, compared with its digest; none where not `files_readable`."""
         into = Path(folder)
         into.mkdir(parents=True, exist_ok=True)
         files = self.item["files"] if self.item["files_readable"] else []

@@ -188,8 +188,7 @@ class Line:
         return answer
 
     def _send(self, connection: http.client.HTTPConnection, request: Request) -> bool:
-        """Send the request. False where the other side closed before it had all, as when it refuses a long body: its answer
-        says why."""
+        """Send the request. False where the other side closed early, as when it refuses a long body with an answer."""
         headers = dict(request.headers)
         if request.body is not None:
             headers["Content-Length"] = str(request.body.size)

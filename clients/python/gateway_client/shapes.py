@@ -419,8 +419,7 @@ class Acknowledged(TypedDict):
 
 
 class EventOut(TypedDict):
-    """One event. `sequence` has no gaps within an agency; events that this key may not read, or did not ask for, are left
-    out."""
+    """One event. `sequence` has no gaps within an agency; events outside of this key's rights or wishes are left out."""
 
     id: str
     type: str

@@ -25,11 +25,10 @@ LOOK_S = 300.0
 
 
 def upload(caller: Caller, file: File, part_size: int, name: str | None = None) -> UploadOut:
-    """Upload a file and return the complete upload. `name` is the caller's own name of it, which a later try finds
-    again."""
+    """Upload a file and return the complete upload. `name` is the caller's own, by which a later try finds it again."""
     size, sha256 = file.size, file.sha256()
     if size <= part_size:
-        return _upload_whole(caller, file, sha256)
+        return _upload_at_once(caller, file, sha256)
     part_size = max(part_size, -(-size // _MOST_PARTS))
     announced = {"name": file.name, "size": size, "sha256": sha256, "part_size": part_size}
     begun = _begun(caller, announced, name)
@@ -47,7 +46,7 @@ def upload(caller: Caller, file: File, part_size: int, name: str | None = None) 
     return completed
 
 
-def _upload_whole(caller: Caller, file: File, sha256: str) -> UploadOut:
+def _upload_at_once(caller: Caller, file: File, sha256: str) -> UploadOut:
     """Upload a file in one call; the node recognises a repeated file."""
     with file.opened() as source:
         content = source.read()
