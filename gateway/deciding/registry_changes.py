@@ -64,16 +64,20 @@ class KeptReform:
 async def kept_reform(desk: DecidingDesk, id: str) -> KeptReform:
     """Load a reform as it was written; documents that waited then are not counted again."""
     async with desk.decisions.read() as view:
-        record = await view.reforms.get(id)
+        approved = await view.reforms.get(id)
         lives_before, lives_after = await view.reforms.lives_of(id)
-        nearby = (await view.reforms.around(record.reform)).lives
+        nearby = (await view.reforms.around(approved.reform)).lives
         against = await against_undoing_reform(view, id, desk.clock.now())
     was = {code: life for code, life in nearby.items() if code not in lives_before}
     was |= {code: life for code, life in lives_before.items() if life is not None}
     lives_written = {code: life for code, life in lives_after.items() if life is not None}
-    remarks = sentences(record.reform, RegistryView(lives=was), lives_written)
+    remarks = sentences(approved.reform, RegistryView(lives=was), lives_written)
     return KeptReform(
-        record=record, sentences=tuple(remarks), before=lives_before, after=lives_after, against_undo=against
+        record=approved,
+        sentences=tuple(remarks),
+        before=lives_before,
+        after=lives_after,
+        against_undo=against,
     )
 
 
@@ -100,7 +104,7 @@ async def put_reform_in_force(
     _refuse(planned.conflicts)
     if (moved := reform_rules.moved_ground(reform, planned)) is not None:
         raise Clash(in_english((moved,)), code=MOVED, hint="plan and propose it again")
-    record = ReformRecord(
+    approved = ReformRecord(
         id=proposal.id,
         reform=reform,
         state=ReformState.APPROVED,
@@ -108,8 +112,8 @@ async def put_reform_in_force(
         approved_by=by,
         approved_at=now,
     )
-    await work.reforms.apply(record, planned.before, planned.after)
-    await work.events.append(EventKind.REFORM_APPROVED, proposal.id, now, _told_of_reform(record))
+    await work.reforms.apply(approved, planned.before, planned.after)
+    await work.events.append(EventKind.REFORM_APPROVED, proposal.id, now, _reform_facts(approved))
 
 
 async def undo_reform(desk: DecidingDesk, actor: SignedIn, id: str, reason: str) -> ReformRecord:
@@ -121,16 +125,16 @@ async def undo_reform(desk: DecidingDesk, actor: SignedIn, id: str, reason: str)
         await work.reforms.alone()
         _refuse(await against_undoing_reform(work, id, now), FAST)
         await work.reforms.undo(id, actor.person.id, now, reason)
-        record = await work.reforms.get(id)
-        facts = {**_told_of_reform(record), "reason": reason}
+        undone = await work.reforms.get(id)
+        facts = {**_reform_facts(undone), "reason": reason}
         await work.events.append(EventKind.REFORM_UNDONE, id, now, facts)
         await work.commit()
-    return record
+    return undone
 
 
 async def against_undoing_reform(work: SqlDecision, id: str, now: datetime) -> Sequence[Remark]:
     """Return why it cannot be undone; empty when it can."""
-    record, leaning = await work.reforms.get(id), await work.reforms.leaning_on(id)
+    approved, leaning = await work.reforms.get(id), await work.reforms.leaning_on(id)
     lives_before, lives_after = await work.reforms.lives_of(id)
     begun = [code for code, life in lives_before.items() if life is None]
     built = BuiltOn(
@@ -141,7 +145,7 @@ async def against_undoing_reform(work: SqlDecision, id: str, now: datetime) -> S
     )
     lives_written = {code: life for code, life in lives_after.items() if life is not None}
     return reform_rules.undoing(
-        record, lives_before, lives_written, RegistryView(lives=leaning.lives), built, now
+        approved, lives_before, lives_written, RegistryView(lives=leaning.lives), built, now
     )
 
 
@@ -188,8 +192,8 @@ def _refuse(remarks: Sequence[Remark], code: str = CONFLICT) -> None:
         raise Clash(in_english(remarks), code=code)
 
 
-def _told_of_reform(record: ReformRecord) -> dict[str, object]:
-    reform = record.reform
+def _reform_facts(approved: ReformRecord) -> dict[str, object]:
+    reform = approved.reform
     return {
         **_of_step(reform),
         **({"steps": [_of_step(step) for step in reform.steps]} if reform.steps else {}),
@@ -282,11 +286,11 @@ def _counts(plan: Plan) -> dict[str, int]:
 
 async def kept_import(desk: DecidingDesk, id: str) -> KeptImport:
     async with desk.decisions.read() as view:
-        record = await view.imports.get(id)
+        imported = await view.imports.get(id)
         built = await view.imports.built_on(id)
-        against = await _against_undoing_import(view, record, desk)
+        against = await _against_undoing_import(view, imported, desk)
         lines = await view.imports.lines(id)
-        return KeptImport(record=record, lines=lines, begun=built.begun, against_undo=against)
+        return KeptImport(record=imported, lines=lines, begun=built.begun, against_undo=against)
 
 
 async def undo_import(desk: DecidingDesk, actor: SignedIn, id: str, reason: str) -> ImportRecord:
@@ -295,21 +299,21 @@ async def undo_import(desk: DecidingDesk, actor: SignedIn, id: str, reason: str)
     async with desk.decisions.begin(actor.person.id) as work:
         await proposals.must_trust(work, actor, "undoes an import of codes")
         await work.imports.alone()
-        record = await work.imports.get(id)
-        if against := await _against_undoing_import(work, record, desk):
+        undone = await work.imports.get(id)
+        if against := await _against_undoing_import(work, undone, desk):
             raise Clash(in_english(against), code=FAST)
         await work.imports.undo(id, actor.person.id, now)
-        facts = {"source": record.source_digest, "reason": reason}
+        facts = {"source": undone.source_digest, "reason": reason}
         await work.events.append(EventKind.CODES_UNDONE, id, now, facts)
         await work.commit()
-    return record
+    return undone
 
 
 async def _against_undoing_import(
-    view: SqlDecision, record: ImportRecord, desk: DecidingDesk
+    view: SqlDecision, imported: ImportRecord, desk: DecidingDesk
 ) -> Sequence[Remark]:
-    built = await view.imports.built_on(record.id)
+    built = await view.imports.built_on(imported.id)
     exchanged: list[str] = []
     for start in range(0, len(built.begun), _AT_ONCE):
         exchanged += (await view.waits.of(built.begun[start : start + _AT_ONCE])).exchanged
-    return reform_rules.undoing_import(record, built, exchanged, desk.clock.now())
+    return reform_rules.undoing_import(imported, built, exchanged, desk.clock.now())

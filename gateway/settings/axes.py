@@ -37,12 +37,12 @@ def read_axes(
     tables: object, words: Mapping[str, object], check: Check, data_dir: Path, faults: list[str]
 ) -> tuple[NamedAxis, ...]:
     """Read the axes. `words` are the environment's, by NAME.SETTING; they win."""
-    entries = _tables("axes", tables, faults)
-    if len(entries) > MOST_AXES:
-        faults.append(f"axes: expected at most {MOST_AXES}, found {len(entries)}")
+    axis_tables = _tables("axes", tables, faults)
+    if len(axis_tables) > MOST_AXES:
+        faults.append(f"axes: expected at most {MOST_AXES}, found {len(axis_tables)}")
     axes: dict[str, NamedAxis] = {}
-    for n, entry in enumerate(entries, 1):
-        name = entry.get("name")
+    for n, axis_table in enumerate(axis_tables, 1):
+        name = axis_table.get("name")
         if not isinstance(name, str) or not AXIS_NAME.fullmatch(name):
             faults.append(
                 f"axes {n}: expected name, small letters and digits such as province; found {name!r}"
@@ -51,7 +51,7 @@ def read_axes(
             faults.append(f"axes {n}: there is an axis named {name} already")
         else:
             own = {key.partition(".")[2]: word for key, word in words.items() if key.startswith(f"{name}.")}
-            axis = _axis(name, {**entry, **own}, check, data_dir, faults)
+            axis = _axis(name, {**axis_table, **own}, check, data_dir, faults)
             axes[name] = axis
     strange = sorted({key.partition(".")[0] for key in words} - axes.keys())
     faults += [
@@ -62,15 +62,15 @@ def read_axes(
 
 
 def _axis(
-    name: str, entry: Mapping[str, object], check: Check, data_dir: Path, faults: list[str]
+    name: str, axis_table: Mapping[str, object], check: Check, data_dir: Path, faults: list[str]
 ) -> NamedAxis:
-    kind = check("axis.kind", f"axes.{name}.kind", entry.get("kind", "embedded"))
+    kind = check("axis.kind", f"axes.{name}.kind", axis_table.get("kind", "embedded"))
     section = AXIS_SECTIONS.get(str(kind))
     keys = {f.name: f"axis.{f.name}" for f in fields(SECTIONS["axis"])}
     if section is not None:
         keys |= {f.name: f"{section}.{f.name}" for f in fields(SECTIONS[section])}
-    values: dict[str, dict[str, Any]] = {"axis": {}, **({section: {}} if section else {})}
-    for key, value in entry.items():
+    parts_by_section: dict[str, dict[str, Any]] = {"axis": {}, **({section: {}} if section else {})}
+    for key, raw in axis_table.items():
         if key in _OWN:
             continue
         setting = keys.get(key) or keys.get(key.removesuffix(OF_FILE) if _is_secret_file(key, keys) else "")
@@ -82,28 +82,28 @@ def _axis(
             continue
         label = f"axes.{name}.{key}"
         if key not in keys:
-            value = _first_line(label, value, check, faults)
-            if value is None:
+            raw = _first_line(label, raw, check, faults)
+            if raw is None:
                 continue
         part, _, field = setting.partition(".")
-        if (checked := check(setting, label, value)) is not None:
-            values[part][field] = checked
+        if (checked := check(setting, label, raw)) is not None:
+            parts_by_section[part][field] = checked
     if kind is not None:
-        values["axis"]["kind"] = kind
-    values["axis"].setdefault("folder", data_dir / "axes" / name)
-    if section == "amqp" and not values[section].get("servers"):
+        parts_by_section["axis"]["kind"] = kind
+    parts_by_section["axis"].setdefault("folder", data_dir / "axes" / name)
+    if section == "amqp" and not parts_by_section[section].get("servers"):
         faults.append(
             f"axes.{name}.servers: expected the broker's address, because its kind is amqp; found none"
         )
-    away_s = entry.get("away_s", NamedAxis.__dataclass_fields__["away_s"].default)
+    away_s = axis_table.get("away_s", NamedAxis.__dataclass_fields__["away_s"].default)
     if not isinstance(away_s, int) or isinstance(away_s, bool) or not 0 <= away_s <= 3600:
         faults.append(f"axes.{name}.away_s: expected a whole number from 0 to 3600, found {away_s!r}")
         away_s = 0
     return NamedAxis(
         name=name,
-        serves=_patterns(f"axes.{name}.serves", entry.get("serves", []), faults),
+        serves=_patterns(f"axes.{name}.serves", axis_table.get("serves", []), faults),
         away_s=away_s,
-        parts={part: SECTIONS[part](**chosen) for part, chosen in values.items()},
+        parts={part: SECTIONS[part](**chosen) for part, chosen in parts_by_section.items()},
     )
 
 
@@ -125,17 +125,17 @@ def _first_line(key: str, path_text: object, check: Check, faults: list[str]) ->
 
 def read_routes(tables: object, axes: Sequence[NamedAxis], faults: list[str]) -> tuple[RouteSettings, ...]:
     """Read one route for each pattern. Where there is one axis, no route need be written: everything goes there."""
-    entries = _tables("routes", tables, faults)
-    if len(entries) > MOST_ROUTES:
-        faults.append(f"routes: expected at most {MOST_ROUTES}, found {len(entries)}")
+    route_tables = _tables("routes", tables, faults)
+    if len(route_tables) > MOST_ROUTES:
+        faults.append(f"routes: expected at most {MOST_ROUTES}, found {len(route_tables)}")
         return ()
-    if entries and not axes:
+    if route_tables and not axes:
         faults.append("routes: expected [[axes]] for them to lead to; found none")
         return ()
-    if not entries and len(axes) == 1:
+    if not route_tables and len(axes) == 1:
         return (RouteSettings(to="*", axes=(axes[0].name,)),)
     count = len(faults)
-    routes = [r for n, entry in enumerate(entries, 1) for r in _route(n, entry, faults)]
+    routes = [r for n, route_table in enumerate(route_tables, 1) for r in _route(n, route_table, faults)]
     if axes and len(faults) == count:
         faults += table.faults(rules(routes), [a.name for a in axes])
         faults += _unsigned_ways(routes, {a.name: a.parts["axis"].kind for a in axes})
@@ -171,20 +171,20 @@ def rules(routes: Sequence[RouteSettings]) -> tuple[Rule, ...]:
     )
 
 
-def _route(n: int, entry: Mapping[str, object], faults: list[str]) -> list[RouteSettings]:
+def _route(n: int, route_table: Mapping[str, object], faults: list[str]) -> list[RouteSettings]:
     count, place = len(faults), f"routes {n}"
-    for strange in sorted(entry.keys() - set(_OF_ROUTE)):
+    for strange in sorted(route_table.keys() - set(_OF_ROUTE)):
         near = get_close_matches(strange, _OF_ROUTE, n=1)
         faults.append(f"{place}.{strange}: no such setting" + (f"; did you mean {near[0]}?" if near else ""))
-    to = _patterns(f"{place}.to", entry.get("to"), faults)
-    sender = _patterns(f"{place}.from", entry.get("from", "*"), faults)
-    axes = _texts(f"{place}.axes", entry.get("axes"), faults)
+    to = _patterns(f"{place}.to", route_table.get("to"), faults)
+    sender = _patterns(f"{place}.from", route_table.get("from", "*"), faults)
+    axes = _texts(f"{place}.axes", route_table.get("axes"), faults)
     words = {}
     for key in ("away", "unsure"):
-        words[key] = entry.get(key, "wait")
+        words[key] = route_table.get(key, "wait")
         if words[key] not in ("wait", "next"):
             faults.append(f"{place}.{key}: expected one of wait, next; found {words[key]!r}")
-    words["form"] = entry.get("form", "standard")
+    words["form"] = route_table.get("form", "standard")
     if words["form"] not in list(Form):
         faults.append(f"{place}.form: expected one of {', '.join(Form)}; found {words['form']!r}")
     if len(faults) > count:

@@ -73,18 +73,20 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
     raw_values = _from_file(path, tables, faults) if path is not None else {}
     raw_values |= _from_environment(environ, faults)
     raw_values |= _from_secret_files(environ, faults)
-    values = {
-        key: value for key, raw in raw_values.items() if (value := _checked(key, raw, faults)) is not None
+    checked_values = {
+        key: checked for key, raw in raw_values.items() if (checked := _checked(key, raw, faults)) is not None
     }
-    axes, routes = _several(path, tables, environ, values, faults)
+    axes, routes = _several(path, tables, environ, checked_values, faults)
     if not faults:
         settings = replace(
-            _built(values, {key: raw_values[key].source for key in values}), axes=axes, routes=routes
+            _built(checked_values, {key: raw_values[key].source for key in checked_values}),
+            axes=axes,
+            routes=routes,
         )
         faults = _contradictions(settings)
     if faults:
         raise Misconfigured(
-            "the settings cannot be used:" + "".join(f"\n  {raw}" for raw in faults),
+            "the settings cannot be used:" + "".join(f"\n  {fault}" for fault in faults),
             code="GW-C-001",
             hint="docs/settings.md describes every setting; see those in force with: gateway config show",
         )
@@ -113,9 +115,9 @@ def _from_file(path: Path, tables: Mapping[str, Any], faults: list[str]) -> dict
         if not isinstance(table, dict):
             faults.append(f"{section}: expected to stand below a [section], found outside of one ({source})")
         elif _known_section(section, source, faults):
-            for name, value in table.items():
+            for name, raw in table.items():
                 if _is_setting(key := f"{section}.{name}", source, faults):
-                    raw_values[key] = _RawValue(value=value, source=source, base=path.resolve().parent)
+                    raw_values[key] = _RawValue(value=raw, source=source, base=path.resolve().parent)
     return raw_values
 
 
@@ -153,7 +155,7 @@ def _several(
     path: Path | None,
     tables: Mapping[str, Any],
     environ: Mapping[str, str],
-    values: Mapping[str, object],
+    checked_values: Mapping[str, object],
     faults: list[str],
 ) -> tuple[tuple[NamedAxis, ...], tuple[RouteSettings, ...]]:
     """Read `[[axes]]` and `[[routes]]`. Their single values obey the same rules as those of one axis."""
@@ -161,8 +163,8 @@ def _several(
         (f"file {path}", path.resolve().parent) if path is not None else ("environment", Path.cwd())
     )
 
-    def check(key: str, name: str, value: object) -> object:
-        return _checked(key, _RawValue(value=value, source=source, base=base), faults, name)
+    def check(key: str, name: str, raw: object) -> object:
+        return _checked(key, _RawValue(value=raw, source=source, base=base), faults, name)
 
     keys = {
         key.removeprefix(_OF_AXES): environ[variable]
@@ -170,13 +172,13 @@ def _several(
         if (key := _key_of(variable) or "").startswith(_OF_AXES)
     }
     words = {key.replace("_", ".", 1): word for key, word in keys.items()}
-    data_dir = Path(str(values.get("node.data_dir", Path.cwd() / Node().data_dir)))
+    data_dir = Path(str(checked_values.get("node.data_dir", Path.cwd() / Node().data_dir)))
     axes = several.read_axes(tables.get("axes"), words, check, data_dir, faults)
     routes = several.read_routes(tables.get("routes"), axes, faults)
     if axes:
         faults += [
             f"{key}: expected nothing beside [[axes]]; write it below the axis that it is for"
-            for key in values
+            for key in checked_values
             if key.split(".")[0] in _ONE_AXIS
         ]
     return axes, routes
@@ -216,9 +218,9 @@ def _is_setting(key: str, source: str, faults: list[str]) -> bool:
 def _checked(key: str, raw: _RawValue, faults: list[str], name: str = "") -> object:
     """Return the value in its type and bounds, or None with a fault that names it. A fault never repeats a secret."""
     setting = option(key)
-    value = _to_type(setting, raw)
-    if value is not None and _allowed(setting, value):
-        return value
+    typed_value = _to_type(setting, raw)
+    if typed_value is not None and _allowed(setting, typed_value):
+        return typed_value
     shown_value = "a value that is not shown" if setting.is_secret else repr(raw.value)
     faults.append(f"{name or key}: expected {expected(key)}, found {shown_value} ({raw.source})")
     return None
@@ -231,41 +233,41 @@ _PAIRS = ({True: "yes", False: "no"}, {True: "on", False: "off"})
 
 def _to_type(setting: Option, raw: _RawValue) -> object:
     """Return the text or TOML value in its setting's type; None when it is not one."""
-    value = raw.value
+    raw_value = raw.value
     if setting.kind is bool:
-        return _truth(value)
+        return _truth(raw_value)
     pair = next((pair for pair in _PAIRS if _takes(setting, pair.values())), None)
-    if pair is not None and (truth := _truth(value)) is not None:
+    if pair is not None and (truth := _truth(raw_value)) is not None:
         return pair[truth]
     if setting.kind in (int, float):
-        return _number(setting.kind, value)
-    if not isinstance(value, str) or not value.strip():
+        return _number(setting.kind, raw_value)
+    if not isinstance(raw_value, str) or not raw_value.strip():
         return None
     if setting.kind is Path:
-        return Path(os.path.abspath(raw.base / Path(value).expanduser()))
-    return Secret(value) if setting.kind is Secret else value
+        return Path(os.path.abspath(raw.base / Path(raw_value).expanduser()))
+    return Secret(raw_value) if setting.kind is Secret else raw_value
 
 
-def _truth(value: object) -> bool | None:
+def _truth(raw_value: object) -> bool | None:
     """Read true and false by any of their words; None for other values."""
-    if isinstance(value, str):
-        return _TRUTHS.get(value.strip().casefold())
-    return value if isinstance(value, bool) else None
+    if isinstance(raw_value, str):
+        return _TRUTHS.get(raw_value.strip().casefold())
+    return raw_value if isinstance(raw_value, bool) else None
 
 
 def _takes(setting: Option, words: Collection[str]) -> bool:
     return isinstance(setting.rule, OneOf) and set(setting.rule.words) == set(words)
 
 
-def _number(kind: type, value: object) -> object:
-    if isinstance(value, str):
+def _number(kind: type, raw_value: object) -> object:
+    if isinstance(raw_value, str):
         try:
-            return kind(value)
+            return kind(raw_value)
         except ValueError:
             return None
-    if isinstance(value, bool) or not isinstance(value, int if kind is int else int | float):
+    if isinstance(raw_value, bool) or not isinstance(raw_value, int if kind is int else int | float):
         return None
-    return kind(value)
+    return kind(raw_value)
 
 
 def _allowed(setting: Option, value: object) -> bool:
@@ -281,17 +283,17 @@ def _allowed(setting: Option, value: object) -> bool:
     return True
 
 
-def _built(values: Mapping[str, object], origin: Mapping[str, str]) -> Settings:
+def _built(checked_values: Mapping[str, object], origin: Mapping[str, str]) -> Settings:
     """Make settings from checked values; folders that were not given lie below the data directory."""
-    data_dir = Path(str(values.get("node.data_dir", Path.cwd() / Node().data_dir)))
+    data_dir = Path(str(checked_values.get("node.data_dir", Path.cwd() / Node().data_dir)))
     parts: dict[str, Any] = {}
     for section, kind in SECTIONS.items():
         chosen: dict[str, Any] = {}
         for f in fields(kind):
             key = f"{section}.{f.name}"
             rule = option(key).rule
-            if key in values:
-                chosen[f.name] = values[key]
+            if key in checked_values:
+                chosen[f.name] = checked_values[key]
             elif isinstance(rule, Below):
                 chosen[f.name] = data_dir / rule.name
             elif isinstance(rule, Address):
@@ -350,17 +352,17 @@ def sources(settings: Settings) -> dict[str, str]:
 
 def shown(settings: Settings) -> dict[str, object]:
     """Return every value as it may be printed: secrets masked, also the password inside a database address."""
-    values: dict[str, object] = {}
+    printable: dict[str, object] = {}
     for key in names():
         section, name = key.split(".")
-        value: object = getattr(getattr(settings, section), name)
-        if isinstance(value, str) and isinstance(option(key).rule, Address):
-            value = re.sub(r"(?<=://)([^/@:]*):[^@]*@", r"\1:********@", value)
-        values[key] = str(value) if isinstance(value, Path | Secret) else value
+        setting_value: object = getattr(getattr(settings, section), name)
+        if isinstance(setting_value, str) and isinstance(option(key).rule, Address):
+            setting_value = re.sub(r"(?<=://)([^/@:]*):[^@]*@", r"\1:********@", setting_value)
+        printable[key] = str(setting_value) if isinstance(setting_value, Path | Secret) else setting_value
     if settings.axes:
-        values = {key: v for key, v in values.items() if key.split(".")[0] not in _ONE_AXIS}
-        values |= _shown_axes(settings)
-    return values
+        printable = {key: v for key, v in printable.items() if key.split(".")[0] not in _ONE_AXIS}
+        printable |= _shown_axes(settings)
+    return printable
 
 
 def _shown_axes(settings: Settings) -> dict[str, object]:

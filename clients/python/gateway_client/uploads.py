@@ -25,7 +25,7 @@ LOOK_S = 300.0
 
 
 def upload(caller: Caller, file: File, part_size: int, name: str | None = None) -> UploadOut:
-    """Upload a file and return the complete upload. `name` is the caller's own, by which a later try finds it again."""
+    """Upload a file and return the complete upload. `name` is the caller's own, for a later try to find it again."""
     size, sha256 = file.size, file.sha256()
     if size <= part_size:
         return _upload_at_once(caller, file, sha256)
