@@ -74,7 +74,7 @@ class As2:
         return sum(machine.cpu(p.pid) for p in self.processes)
 
     async def check(self) -> None:
-        """Raise Broken unless every message has its verified receipt and arrived whole: the view answers alike if it
+        """Raise Broken unless each message has its verified receipt and arrived whole: the view answers alike if it
         failed."""
         sender, receiver = await self.state("sender"), await self.state("receiver")
         counts = {"receipts": sender["receipts"], "received": receiver["received"]}
@@ -91,8 +91,7 @@ class As2:
 async def opened(
     python: Path, folder: Path, *, callers: int, processes: int, journal: str
 ) -> AsyncIterator[As2]:
-    """Start both and wait until they answer; stopped at the end whatever happened. Each side has a thread for every
-    caller."""
+    """Start both and wait until they answer; stopped at the end whatever happened. Each side has a thread per caller."""
     keys = {name: peer.pem(code) for name, code in SIDES.items()}
     ports = dict(zip(SIDES, free_ports(len(SIDES)), strict=True))
     urls = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}

@@ -43,8 +43,7 @@ class Numbers:
 
 
 async def measure(folder: Path, numbers: Numbers) -> dict[str, Any]:
-    """Measure every ground. `holds`: every document of the burst has its 01, once. Grounds without servers are
-    `missing`."""
+    """Measure every ground. `holds`: each document of the burst has its 01, once. Grounds without servers: `missing`."""
     folder.chmod(0o755)  # PostgreSQL runs as a user of its own
     rows, missing = {}, []
     for ground in numbers.grounds:

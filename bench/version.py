@@ -1,6 +1,5 @@
 """Another version of the product under this harness. In: a git revision, or the folder of a checkout. Out: a folder from
-which `python -m bench.…` runs with that version's `gateway` and with this `bench`. It can be as old as the names that the
-harness calls."""
+which `python -m bench.…` runs with that `gateway` and this `bench`. It can be as old as the names that are called here."""
 
 from __future__ import annotations
 

@@ -1,6 +1,5 @@
 """The two ends of every document: a system that sends papers and asks again under the same key until it is answered, and
-one that takes documents in, gives them 03, and acknowledges them. In: papers and a client. Out: the answers, in the
-ledger."""
+one that takes documents in, gives them 03, and acknowledges them. In: papers, a client. Out: answers, in the ledger."""
 
 from __future__ import annotations
 

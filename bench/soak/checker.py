@@ -1,6 +1,5 @@
 """Compares the answers to callers with the rows of both sides. In: a ledger and the holdings of every node. Out:
-`Findings`: each lost, doubled or unexplained document or row in words, with its ids. Pure; it knows the promises and not
-how they are kept."""
+`Findings`: each lost, doubled or unexplained document or row in words, with its ids. Pure: it knows only the promises."""
 
 from __future__ import annotations
 

@@ -39,8 +39,7 @@ async def open_axis(
         opened: dict[str, AxisDesk] = {}
         for name, alone in settings.each_axis().items():
             # Two threads of its own: the axis moves files while it holds the lock that all nodes of the axis
-            # wait for, and must not wait then behind this node's own work, nor behind another axis that
-            # hangs.
+            # wait for, and must not wait then for this node's own work, nor for another axis that hangs.
             pool = ThreadPool(2)
             stack.callback(pool.close)
             opened[name] = await stack.enter_async_context(_axis(alone, time, pool, name))

@@ -263,7 +263,7 @@ def unused_jobs(loops: Mapping[str, Loop]) -> set[str]:
 async def open_node(
     settings: Settings, clock: Clock | None = None, wrap: Wrap | None = None, store: SqlStore | None = None
 ) -> AsyncIterator[OpenNode]:
-    """Open a node on a migrated database. Misconfigured says what is missing and how to mend it. `store`: another
+    """Open a node on a migrated database. Misconfigured says what is missing, and the mending. `store`: another
     storey's."""
     wrapper = wrap or Wrap()
     schema.load()

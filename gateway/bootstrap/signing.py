@@ -41,8 +41,7 @@ def desk(settings: Settings, ground: Ground, *, stamped: bool = True) -> Signing
 
 
 def signer(settings: Settings, *, stamped: bool = True) -> PadesSigner:
-    """Make the signer, with the timestamp authority of the log, where one is set, and revocation lists of PDF
-    signatures."""
+    """Make the signer, with the timestamp authority of the log, if one is set, and revocation lists of PDF signatures."""
     tsa, trust = settings.log.tsa_url, settings.trust.folder
     stamps = tsa and stamped
     source = TimestampAuthority(url=tsa, roots=read_time_roots(trust / "tsa" / "ca.pem")) if stamps else None

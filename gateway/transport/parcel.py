@@ -73,15 +73,13 @@ class PayloadFolder:
                 draft.give_up()
 
     def _open_draft(self, path: str, flags: int) -> int:
-        """Open the draft. In a folder that only this user may write, no other user's node takes part: the file is
-        private."""
+        """Open the draft. In a folder that only this user may write, no other user takes part: the file is private."""
         folder = self._folder.stat()
         alone = folder.st_uid == os.geteuid() and not folder.st_mode & 0o022
         return os.open(path, flags, 0o600 if alone else 0o666)
 
     def adopt(self, draft: Draft, digest: Digest) -> None:
-        """Move the draft durably to its digest's name, under the queue's write lock, before the commit of the rows that
-        need it."""
+        """Move the draft durably to its digest's name, under the queue's write lock, before its rows are committed."""
         draft.path.replace(self.path(digest))
         sync_folder(self._folder)
 

@@ -1,6 +1,5 @@
 """The entry of this package: one object for one node, one key and one agency, which many threads may use. In: the address,
-and an API key or a client certificate. Out: the node's answers, as typed JSON, or a typed exception. Calls block until they
-have an answer."""
+and an API key or a client certificate. Out: the node's answers, as typed JSON, or a typed exception. Calls block."""
 
 from __future__ import annotations
 

@@ -71,8 +71,7 @@ def download(caller: Caller, path: str, target: Path, sha256: str | None = None)
 
 
 def _part(folder: Path, sha256: str | None) -> tuple[Path, BufferedRandom, bool]:
-    """Open the growing file, and tell whether a later program may continue it. One at a time does; others begin their
-    own."""
+    """Open the growing file; tell whether a later program may continue it. One at a time does; others begin their own."""
     if sha256 is not None and sys.platform != "win32":
         shared = folder / f".{sha256[:32]}.part"
         file = shared.open("ab+")

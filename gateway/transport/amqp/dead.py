@@ -74,9 +74,8 @@ class DeadDesk:
         return parcel
 
     async def _resend_to(self, keys: Sequence[str], copy: Message, lane: Lane) -> None:
-        """Send to every key or to none: one bound key would keep the message from coming back for the others. The bindings
-        are checked once more afterwards: where one left meanwhile the parcel stays dead, though others have it twice
-        then."""
+        """Send to every key or to none: one bound key would keep the message from coming back for the others. Bindings are
+        checked once more afterwards: where one left meanwhile the parcel stays dead, though others have it twice."""
         await self._publisher.must_lead(keys)
         if len(keys) > 1:
             copy.headers[names.MORE_RECIPIENTS] = list(keys[1:])

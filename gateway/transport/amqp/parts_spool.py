@@ -85,8 +85,7 @@ class Spool:
 
     def overdue(self, now: datetime, limit: int = 16) -> Sequence[JoinedParts]:
         """Hand out sets that never became whole within the limit's age, and refused ones, with their flaw. A set whose
-        every recipient got the same bytes by another sending is removed instead. Sets that ended longer ago are
-        forgotten."""
+        recipients all got the same bytes by another sending is removed instead. Sets that ended earlier are forgotten."""
         oldest = now - self._limits.age
 
         def is_due(packet: PartSet) -> bool:

@@ -1,8 +1,7 @@
 """Publishes parcels and waits for the broker's confirmation of each. In: a parcel and its recipients. Out: an `Outcome` for
 each. One upload serves many recipients, so a returned message would speak for all or none: each code is checked apart,
 before the upload and once more after it. A large parcel is cut into parts that fit the broker, read as they are asked for,
-so that one is in memory. The last is given only once the whole equals the parcel's digest: a set begun from a rotten file
-is never completed."""
+so that one is in memory. The last is given only once the whole equals the parcel's digest: a rotten file makes no set."""
 
 from __future__ import annotations
 

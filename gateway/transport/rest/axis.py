@@ -305,8 +305,7 @@ class RestAxis:
         return AxisState(connected_since=self._since, down_since=down, reason=alarm, servers=servers)
 
     async def counts(self) -> Mapping[str, int]:
-        """Count the shelf and the ledger. A process that does not look itself asks now and then whether the axis
-        answers."""
+        """Count the shelf and the ledger. A process that does not look asks now and then whether the axis answers."""
         quiet = timedelta(seconds=max(2 * self._options.poll_s, _QUIET_S))
         if self._asked_at is None or self._clock.now() - self._asked_at > quiet:
             await self._probe()

@@ -43,8 +43,7 @@ IsOthers = Callable[[str], Awaitable[bool]]
 
 
 class Doubt:
-    """Settles doubtful sends. `resend`: send again where the axis cannot be asked; `settle_s`: its time to list a
-    packet."""
+    """Settles doubtful sends. `resend`: send again if the axis cannot be asked; `settle_s`: its time to list a packet."""
 
     def __init__(self, dialect: Dialect, says: Says, *, resend: bool, settle_s: float) -> None:
         self._dialect, self._says, self._resend, self._settle_s = dialect, says, resend, settle_s

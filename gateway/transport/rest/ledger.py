@@ -60,7 +60,7 @@ class Taken:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
     """State of a file for one recipient. `trying`: sending began, and its outcome is unknown; `asked`: the same, and a
-    person was asked: sending it again is that person's decision. `handed`: the file itself, where it is not the standard
+    person was asked: sending it again is that person's decision. `handed`: the file itself, unless it is the standard
     one."""
 
     state: str

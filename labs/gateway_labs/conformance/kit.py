@@ -31,8 +31,8 @@ APPENDIX, SUBJECT = (labels.say(f"conformance.sample.{key}", "vi") for key in ("
 @dataclass(slots=True, kw_only=True)
 class Kit:
     """Tools of one run. `own` is the subject's agency; `pdf` a signed lead file. `moves`: whether the subject's clock goes
-    with the sandbox's, being the sandbox's own node. `system` calls as the national axis's library does; `folder` is the
-    agency's hot folder."""
+    with the sandbox's, being its own node. `system` calls as the national axis's library does; `folder` is the hot
+    folder."""
 
     subject: Line
     bench: Line
