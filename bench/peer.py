@@ -114,7 +114,7 @@ def once(content: bytes, kind: str) -> float:
     files = (("van-ban.pdf", content),)
     begun = process_time()
     document = envelopes.document(files)
-    sent = _written(document, files, sender, envelopes.qualifier(document))
+    sent = _envelope(document, files, sender, envelopes.qualifier(document))
     received = _take_in(sent, sender)
     true = replace(
         envelopes.receipt("01"),
@@ -123,14 +123,14 @@ def once(content: bytes, kind: str) -> float:
         size=received.file_size,
     )
     status = envelopes.status("01")
-    back = _written(status, (), receiver, envelopes.qualifier(status, true))
+    back = _envelope(status, (), receiver, envelopes.qualifier(status, true))
     answered = _take_in(back, receiver)
     spent = process_time() - begun
     assert answered.receipt == true
     return spent
 
 
-def _written(
+def _envelope(
     model: Envelope, files: envelopes.Files, signer: EnvelopeSigner, qualifier: build.Qualifier
 ) -> bytes:
     """Write a document as it would leave: read again by the fast path (W10), its files closed."""

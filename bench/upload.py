@@ -107,7 +107,7 @@ async def _upload(nodes: Reach, paper: Path, numbers: Numbers) -> tuple[str, int
         while upload["missing"]:
             try:
                 for n in upload["missing"]:
-                    await sender.put(upload["id"], n)
+                    await sender.put_part(upload["id"], n)
             except (ClientError, OSError):
                 broke += 1
                 line.heal()
@@ -132,7 +132,7 @@ class _Sender:
             answer.raise_for_status()
             return await answer.json()
 
-    async def put(self, id: str, n: int) -> None:
+    async def put_part(self, id: str, n: int) -> None:
         content = await asyncio.to_thread(self._read, n)
         headers = {"Content-Type": "application/octet-stream"}
         path = f"/api/v1/uploads/{id}/parts/{n}"

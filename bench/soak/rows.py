@@ -63,7 +63,7 @@ async def read(site: Site) -> Holdings:
                 name: await _rows(connection, query, site.codes) for name, query in _QUERIES.items()
             }
             content = _Content(connection, site.settings.node.data_dir / "content")
-            files = {row["id"]: await content.of(json.loads(row["body"])) for row in tables["incoming"]}
+            files = {row["id"]: await content.digests(json.loads(row["body"])) for row in tables["incoming"]}
     finally:
         await engine.dispose()
     return Holdings(node=site.node, files=files, **tables)
@@ -81,7 +81,7 @@ class _Content:
     def __init__(self, connection: AsyncConnection, folder: Path) -> None:
         self._connection, self._folder = connection, folder
 
-    async def of(self, document: Mapping[str, Any]) -> dict[str, str]:
+    async def digests(self, document: Mapping[str, Any]) -> dict[str, str]:
         return {f["name"]: await self._digest_of(f) for f in document["files"]}
 
     async def _digest_of(self, file: Mapping[str, Any]) -> str:

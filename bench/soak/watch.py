@@ -41,7 +41,7 @@ class Watch:
     seconds: list[float] = field(default_factory=list)
     longest_silence: float = 0.0
     _engines: dict[str, AsyncEngine] = field(default_factory=dict)
-    _after: dict[str, int] = field(default_factory=dict)
+    _last_numbers: dict[str, int] = field(default_factory=dict)
     _heard_at: float = field(default_factory=time.monotonic)
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
 
@@ -75,11 +75,11 @@ class Watch:
 
     async def _look(self, node: str) -> None:
         async with self._engines[node].connect() as connection:
-            cursor = await connection.execute(text(_STATUSES), {"after": self._after.get(node, 0)})
+            cursor = await connection.execute(text(_STATUSES), {"after": self._last_numbers.get(node, 0)})
             rows = cursor.all()
         for number, subject, data in rows:
             event = json.loads(data)
-            self._after[node] = number
+            self._last_numbers[node] = number
             self._note_status(subject, event["from"], event["code"])
 
     def _note_status(self, subject: str, receiver: str, code: str) -> None:

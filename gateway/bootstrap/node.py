@@ -466,7 +466,7 @@ UNSTAMPED_TOO_LONG = timedelta(hours=3)
 
 
 def open_chronicle(node: OpenNode, unused: Collection[str]) -> Chronicle:
-    async def besides() -> Sequence[Beat]:
+    async def reader_beats() -> Sequence[Beat]:
         return [*await _backup_beats(node), *await _feed_beats(node.feed), *await _timestamp_beats(node)]
 
     async def free_mb() -> int:
@@ -483,7 +483,7 @@ def open_chronicle(node: OpenNode, unused: Collection[str]) -> Chronicle:
         axis=node.axis,
         clock=node.clock,
         trims=node.settled.is_settled,
-        besides=besides,
+        besides=reader_beats,
         free_mb=free_mb,
         off=frozenset(silent_jobs),
     )

@@ -141,8 +141,8 @@ class SqlBindings:
         all_facts = {"valid_to": ended.isoformat(), **facts}
         await self._tell(kind, code, certificate_fingerprint, all_facts)
 
-    async def _tell(self, kind: EventKind, code: str, of: str, facts: Mapping[str, object]) -> None:
-        data = {"code": code, "fingerprint": of, **facts}
+    async def _tell(self, kind: EventKind, code: str, fingerprint: str, facts: Mapping[str, object]) -> None:
+        data = {"code": code, "fingerprint": fingerprint, **facts}
         await self._log.tell(self._connection, kind, code, self._principal_id, data)
 
 

@@ -266,11 +266,11 @@ class SqlDirectory:
         return {("told", code): b for code, b in confirmed.items()}
 
     async def _remembered(self, key: Key, read: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-        async def named(connection: AsyncConnection) -> T:
+        async def load_named(connection: AsyncConnection) -> T:
             with failures_named():
                 return await read(connection)
 
-        return await self._memory.ask(key, named)
+        return await self._memory.ask(key, load_named)
 
     def _today(self) -> date:
         return local(self._clock.now()).date()

@@ -283,7 +283,7 @@ async def held_back_by_reforms(connection: AsyncConnection, today: date) -> dict
         .where(REFORM.c.state == ReformState.APPROVED.value, REFORM.c.effective_on > today)
         .order_by(REFORM.c.effective_on, REFORM.c.id)
     )
-    held: dict[str, dict[str, str]] = defaultdict(dict)
+    fields_by_code: dict[str, dict[str, str]] = defaultdict(dict)
     for code, part, id in await connection.execute(query):
-        held[code] |= dict.fromkeys(_WRITTEN_FIELDS[ReformEffect(part)], id)
-    return dict(held)
+        fields_by_code[code] |= dict.fromkeys(_WRITTEN_FIELDS[ReformEffect(part)], id)
+    return dict(fields_by_code)

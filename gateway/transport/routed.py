@@ -119,7 +119,7 @@ class RoutedAxis:
                 form = self._form(choice, rules[route])
                 going.setdefault(choice, {}).setdefault(form, []).append(route)
         answers = await asyncio.gather(
-            *(self._hand_over_each(name, parcel, routes_by_form) for name, routes_by_form in going.items())
+            *(self._hand_over_by_form(name, parcel, routes_by_form) for name, routes_by_form in going.items())
         )
         for name, axis_outcomes in zip(going, answers, strict=True):
             for route, outcome in axis_outcomes.items():
@@ -289,7 +289,7 @@ class RoutedAxis:
         """Return the form for this axis: a reply by the axis of its packet may use one that the route does not name."""
         return Form.STANDARD if self._axes[name].promises().needs_signature else rule.form
 
-    async def _hand_over_each(
+    async def _hand_over_by_form(
         self, name: str, parcel: Parcel, routes_by_form: Mapping[Form, Sequence[str]]
     ) -> Mapping[str, Outcome]:
         """Publish each form by itself, one after the other: an axis may take them for one document."""

@@ -30,19 +30,19 @@ class _Growing:
     """The bytes so far. `stated` is the digest that the node's last answer named."""
 
     file: BufferedRandom
-    came: int
+    received: int
     etag: str | None
     stated: str | None = None
 
     def headers(self) -> dict[str, str]:
-        if not self.came or self.etag is None:
+        if not self.received or self.etag is None:
             return {}
-        return {"Range": f"bytes={self.came}-", "If-Range": self.etag}
+        return {"Range": f"bytes={self.received}-", "If-Range": self.etag}
 
-    def begin_anew(self) -> None:
+    def restart(self) -> None:
         self.file.seek(0)
         self.file.truncate()
-        self.came = 0
+        self.received = 0
 
 
 def download(caller: Caller, path: str, target: Path, sha256: str | None = None) -> str:
@@ -94,7 +94,7 @@ if sys.platform != "win32":
 
 def _fetched(caller: Caller, path: str, file: BufferedRandom, sha256: str | None) -> str:
     """Fetch everything to the disk. The digest is that of the whole file, whichever program wrote its beginning."""
-    growing = _Growing(file=file, came=file.seek(0, os.SEEK_END), etag=f'"{sha256}"' if sha256 else None)
+    growing = _Growing(file=file, received=file.seek(0, os.SEEK_END), etag=f'"{sha256}"' if sha256 else None)
     _fetch(caller, path, growing)
     file.flush()
     os.fsync(file.fileno())
@@ -115,7 +115,7 @@ def _fetch(caller: Caller, path: str, growing: _Growing) -> None:
                 growing.stated = answer.header("X-Content-SHA256")
                 for piece in answer.pieces():
                     growing.file.write(piece)
-                    growing.came += len(piece)
+                    growing.received += len(piece)
                     turns.got_ahead()
             return
         except NoAnswer as why:
@@ -128,18 +128,18 @@ def _opened(caller: Caller, path: str, growing: _Growing, turns: Turns) -> Answe
     try:
         answer = caller.open(Ask(method="GET", path=path, headers=growing.headers()), turns)
     except BadCall as why:
-        if why.status != 416 or not growing.came:
+        if why.status != 416 or not growing.received:
             raise
         # As many bytes as the file has, or more, lie here already: all of it is asked for anew.
-        growing.begin_anew()
+        growing.restart()
         return _opened(caller, path, growing, turns)
     if answer.status != 206:
-        growing.begin_anew()
+        growing.restart()
         return answer
     match = _FROM.match(answer.header("Content-Range") or "")
-    if match is None or int(match[1]) != growing.came:
+    if match is None or int(match[1]) != growing.received:
         answer.close()
-        raise ChangedContent(f"{path}: asked for what follows byte {growing.came}, got another part")
+        raise ChangedContent(f"{path}: asked for what follows byte {growing.received}, got another part")
     return answer
 
 

@@ -52,7 +52,7 @@ class JoinedParts:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Lease:
     shelf: Shelf
-    found: PartSet
+    packet: PartSet
     handle: int
     parts: Collection[int]
     is_over: bool
@@ -81,7 +81,7 @@ class Spool:
     def complete(self, limit: int) -> Sequence[JoinedParts]:
         """Hand out up to `limit` whole sets, oldest first. One whose digest is wrong is refused: `overdue` gives it."""
         with parts_set.failures_named(self._folder):
-            return self._hand_out(lambda packet: packet.waits_for_us, self._join_whole, limit)
+            return self._hand_out(lambda packet: packet.waits_for_us, self._join_complete, limit)
 
     def overdue(self, now: datetime, limit: int = 16) -> Sequence[JoinedParts]:
         """Hand out sets that never became whole within the limit's age, and refused ones, with their flaw. A set whose
@@ -109,15 +109,15 @@ class Spool:
         stale token changes nothing."""
         with self._let_go(token) as lease:
             if lease is not None and lease.is_over:
-                lease.shelf.end(lease.found, self._clock.now())
+                lease.shelf.end(lease.packet, self._clock.now())
             elif lease is not None:
-                lease.shelf.give_up(lease.found, lease.parts)
+                lease.shelf.give_up(lease.packet, lease.parts)
 
     def put_aside(self, token: str, why: AsideReason) -> None:
         """Keep the set without handing it out any more, where a person sees it. A stale token changes nothing."""
         with self._let_go(token) as lease:
             if lease is not None:
-                lease.shelf.put_aside(lease.found, why)
+                lease.shelf.put_aside(lease.packet, why)
 
     def release(self, token: str) -> None:
         """Hand the set out again, here or by another process. A stale token changes nothing."""
@@ -226,7 +226,7 @@ class Spool:
                 os.close(handle)
         return [joined] if joined is not None else []
 
-    def _join_whole(self, shelf: Shelf, packet: PartSet, handle: int) -> JoinedParts | None:
+    def _join_complete(self, shelf: Shelf, packet: PartSet, handle: int) -> JoinedParts | None:
         parts, announced = packet.parts(), packet.label.whole_digest
         digest, size = measured(parts)
         if (digest, size) != (announced, packet.label.whole_size):
@@ -274,7 +274,7 @@ class Spool:
         is_over = not flaw or bool(packet.refusal)
         with self._guard:
             self._held[token] = _Lease(
-                shelf=shelf, found=packet, handle=handle, parts=parts.keys(), is_over=is_over
+                shelf=shelf, packet=packet, handle=handle, parts=parts.keys(), is_over=is_over
             )
         return JoinedParts(
             token=token,

@@ -281,7 +281,7 @@ _PATH = "v1/auth/login"
 @dataclass(frozen=True, slots=True)
 class _Token:
     text: str
-    until: datetime
+    good_until: datetime
 
 
 class Sessions:
@@ -300,7 +300,7 @@ class Sessions:
 
     async def token(self, login: Login) -> str:
         cached = self._tokens.get(login)
-        if cached is not None and self._clock.now() < cached.until:
+        if cached is not None and self._clock.now() < cached.good_until:
             return cached.text
         if login not in self._asking:
             task = asyncio.create_task(self._fetched(login), name="axis-login")
@@ -339,7 +339,7 @@ class Sessions:
         token = _token(answer.text)
         self._tokens[login] = _Token(token, began + timedelta(seconds=TOKEN_S))
         # Expired tokens go, also those of a password that was changed.
-        self._tokens = {key: t for key, t in self._tokens.items() if began < t.until}
+        self._tokens = {key: t for key, t in self._tokens.items() if began < t.good_until}
         return token
 
 

@@ -107,23 +107,23 @@ class _Breaker:
     """Breaker of one operation: after `_MOST` failures in a row it pauses, longer each time."""
 
     failed: int = 0
-    until: float = 0.0
+    paused_until: float = 0.0
     why: str = ""
 
     def check(self, operation: str, now: float) -> None:
-        wait_s = self.until - now
+        wait_s = self.paused_until - now
         if 0 < wait_s <= _LAST_PAUSE_S:  # a clock that was set back must not prolong the pause
             raise NotSent(
                 f"{operation} has failed {self.failed} times in a row ({self.why}); it is asked again in {wait_s:.0f} s"
             )
 
     def well(self) -> None:
-        self.failed, self.until, self.why = 0, 0.0, ""
+        self.failed, self.paused_until, self.why = 0, 0.0, ""
 
     def broke(self, why: str, now: float) -> None:
         self.failed, self.why = self.failed + 1, why
         if self.failed >= _MOST:
-            self.until = now + min(_FIRST_PAUSE_S * 2 ** (self.failed - _MOST), _LAST_PAUSE_S)
+            self.paused_until = now + min(_FIRST_PAUSE_S * 2 ** (self.failed - _MOST), _LAST_PAUSE_S)
 
 
 _MOST, _FIRST_PAUSE_S, _LAST_PAUSE_S = 5, 5.0, 600.0

@@ -84,7 +84,7 @@ class _Lock:
         self._turn, self._over = threading.Lock(), False
         self._file: int | None = None
 
-    def taken(self) -> bool:
+    def try_lock(self) -> bool:
         """Take the lock and tell whether it is ours; half-fetched files of killed processes are removed then."""
         with self._turn:
             if self._over:
@@ -140,7 +140,7 @@ class Shelf(EmbeddedAxis):
         """Tell whether this process alone may fetch now."""
         lock = _Lock(self.drafts)
         try:
-            yield await self._threads.run(lock.taken)
+            yield await self._threads.run(lock.try_lock)
         finally:
             lock.release()
 

@@ -158,7 +158,7 @@ class _Sheet:
     pages: list[list[Drawn]] = field(default_factory=lambda: [[]])
     down: float = _TOP
 
-    def put(self, *drawn: Drawn) -> None:
+    def draw(self, *drawn: Drawn) -> None:
         self.pages[-1] += drawn
 
     def room(self, high: float) -> None:
@@ -166,7 +166,7 @@ class _Sheet:
             self.pages.append([])
             self.down = _TOP + 20
             number = str(len(self.pages))
-            self.put(DrawnLine(words=number, across=_MIDDLE, down=_TOP - 10, centred=True))
+            self.draw(DrawnLine(words=number, across=_MIDDLE, down=_TOP - 10, centred=True))
 
     def paragraph(self, text: str) -> None:
         lines = list(_wrapped(text, 13.0, _RIGHT - _MARGIN_LEFT, first=_RIGHT - _MARGIN_LEFT - _INDENT))
@@ -176,13 +176,13 @@ class _Sheet:
             blanks = line.count(" ")
             spare = _RIGHT - across - width_of(line, 13.0)
             gap = spare / blanks if blanks and n < len(lines) - 1 else 0.0
-            self.put(DrawnLine(words=line, across=across, down=self.down, gap=gap))
+            self.draw(DrawnLine(words=line, across=across, down=self.down, gap=gap))
             self.down += _LEADING
         self.down += 4
 
     def middle(self, text: str, size: float = 13.0, *, bold: bool = True, wide: float = 400.0) -> None:
         for line in _wrapped(text, size, wide):
-            self.put(
+            self.draw(
                 DrawnLine(words=line, across=_MIDDLE, down=self.down, size=size, bold=bold, centred=True)
             )
             self.down += size * 1.3
@@ -195,11 +195,11 @@ def printed(paper: Paper) -> Printed:
     if len(paper.addressed) == 1:
         sheet.middle(f"{words.ADDRESSED} {paper.addressed[0]}.", bold=False)
     elif paper.addressed:
-        sheet.put(DrawnLine(words=words.ADDRESSED, across=200, down=sheet.down))
+        sheet.draw(DrawnLine(words=words.ADDRESSED, across=200, down=sheet.down))
         for n, text in enumerate(paper.addressed, start=1):
             end = "." if n == len(paper.addressed) else ";"
             sheet.down += _LEADING
-            sheet.put(DrawnLine(words=f"- {text}{end}", across=232, down=sheet.down))
+            sheet.draw(DrawnLine(words=f"- {text}{end}", across=232, down=sheet.down))
         sheet.down += _LEADING
     sheet.down += 8
     for text in paper.body:
@@ -216,7 +216,9 @@ def appendix(paper: Paper, kind: str, body: Sequence[str]) -> bytes:
     issuer = " ".join(paper.issuer).capitalize()
     note = words.APPENDIX_OF.format(kind=kind, code=paper.code, dated=paper.dated, issuer=issuer)
     for text in _wrapped(note, 12.0, 420):
-        sheet.put(DrawnLine(words=text, across=_MIDDLE, down=sheet.down, size=12, slanted=True, centred=True))
+        sheet.draw(
+            DrawnLine(words=text, across=_MIDDLE, down=sheet.down, size=12, slanted=True, centred=True)
+        )
         sheet.down += 16
     sheet.down += 14
     for text in body:
@@ -227,22 +229,22 @@ def appendix(paper: Paper, kind: str, body: Sequence[str]) -> bytes:
 def _head(sheet: _Sheet, paper: Paper) -> None:
     down = _TOP
     if paper.above:
-        sheet.put(DrawnLine(words=paper.above, across=_COLUMN, down=down, size=12, centred=True))
+        sheet.draw(DrawnLine(words=paper.above, across=_COLUMN, down=down, size=12, centred=True))
         down += 15
     for line in paper.issuer:
-        sheet.put(DrawnLine(words=line, across=_COLUMN, down=down, size=12, bold=True, centred=True))
+        sheet.draw(DrawnLine(words=line, across=_COLUMN, down=down, size=12, bold=True, centred=True))
         down += 15
-    sheet.put(RuledLine(left=_COLUMN - 32, right=_COLUMN + 32, down=down - 8))
+    sheet.draw(RuledLine(left=_COLUMN - 32, right=_COLUMN + 32, down=down - 8))
     down += 10
-    sheet.put(DrawnLine(words=words.NUMBER.format(code=paper.code), across=_COLUMN, down=down, centred=True))
+    sheet.draw(DrawnLine(words=words.NUMBER.format(code=paper.code), across=_COLUMN, down=down, centred=True))
     if not paper.heading:
         for line in _wrapped(paper.subject, 12.0, _COLUMN_WIDE):
             down += 15
-            sheet.put(DrawnLine(words=line, across=_COLUMN, down=down, size=12, centred=True))
+            sheet.draw(DrawnLine(words=line, across=_COLUMN, down=down, size=12, centred=True))
     if paper.urgent:
         down += 24
-        sheet.put(DrawnLine(words=paper.urgent, across=_COLUMN, down=down, bold=True, centred=True))
-    sheet.put(
+        sheet.draw(DrawnLine(words=paper.urgent, across=_COLUMN, down=down, bold=True, centred=True))
+    sheet.draw(
         DrawnLine(words=words.MOTTO[0], across=_OTHER, down=_TOP, size=12, bold=True, centred=True),
         DrawnLine(words=words.MOTTO[1], across=_OTHER, down=_TOP + 16, bold=True, centred=True),
         RuledLine(left=_OTHER - 82, right=_OTHER + 82, down=_TOP + 22),
@@ -254,7 +256,7 @@ def _head(sheet: _Sheet, paper: Paper) -> None:
     if paper.heading:
         sheet.middle(paper.heading, 14)
         sheet.middle(paper.subject, 14)
-        sheet.put(RuledLine(left=_MIDDLE - 50, right=_MIDDLE + 50, down=sheet.down - 6))
+        sheet.draw(RuledLine(left=_MIDDLE - 50, right=_MIDDLE + 50, down=sheet.down - 6))
         sheet.down += 22
 
 
@@ -262,19 +264,19 @@ def _foot(sheet: _Sheet, paper: Paper) -> Area:
     """Draw recipients at the left, the signer at the right, on one page; return the area of the signature."""
     sheet.room(max(30 + 13 * len(paper.recipients), 30 + 16 * len(paper.positions) + _GAP))
     top = sheet.down + 16
-    sheet.put(
+    sheet.draw(
         DrawnLine(words=words.RECIPIENTS, across=_MARGIN_LEFT, down=top, size=12, bold=True, slanted=True)
     )
     for n, text in enumerate(paper.recipients, start=1):
         end = "." if n == len(paper.recipients) else ";"
-        sheet.put(DrawnLine(words=f"- {text}{end}", across=_MARGIN_LEFT, down=top + 14 * n, size=11))
+        sheet.draw(DrawnLine(words=f"- {text}{end}", across=_MARGIN_LEFT, down=top + 14 * n, size=11))
     down = top
     for text in paper.positions:
-        sheet.put(DrawnLine(words=text, across=_SIGNS, down=down, bold=True, centred=True))
+        sheet.draw(DrawnLine(words=text, across=_SIGNS, down=down, bold=True, centred=True))
         down += 16
     wide, high = _HAND
     area = Area(left=_SIGNS - wide / 2, top=down - 10, width=wide, height=high)
-    sheet.put(DrawnLine(words=paper.signer, across=_SIGNS, down=down + _GAP - 16, bold=True, centred=True))
+    sheet.draw(DrawnLine(words=paper.signer, across=_SIGNS, down=down + _GAP - 16, bold=True, centred=True))
     return area
 
 
