@@ -115,7 +115,7 @@ async def _opened(settings: Settings, store: SqlStore) -> AsyncIterator[ThreadPo
 
 
 def directory(settings: Settings, store: SqlStore, clock: Clock, pool: Pool) -> SqlDirectory:
-    """The registry, which believes of its bindings what the events tell."""
+    """Return the registry, which counts only bindings that the events confirm."""
     two = settings.registry.two_people == "yes"
     return SqlDirectory(store.writer, store.reader, store.memory, clock, pool, two_people=two)
 

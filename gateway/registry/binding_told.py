@@ -28,7 +28,7 @@ from gateway.store.transaction import Transaction
 
 _AT_ONCE = 500
 _REMEMBERED = 4096
-_KIND_NAMES = [each.value for each in BINDING_KINDS]
+_KIND_NAMES = [k.value for k in BINDING_KINDS]
 _log = logging.getLogger(__name__)
 
 
@@ -47,7 +47,7 @@ class SqlBindingLog:
         principal_id: str,
         data: Mapping[str, object],
     ) -> None:
-        """Appends an event in the connection's transaction."""
+        """Append an event of a binding in the connection's transaction."""
         await self.note(connection, kind, binding_subject(code), principal_id, data)
 
     async def note(
@@ -58,7 +58,7 @@ class SqlBindingLog:
         principal_id: str,
         data: Mapping[str, object],
     ) -> None:
-        """The same of anything else that the registry changes."""
+        """Append an event of anything else that the registry changes."""
         tx = Transaction(connection, shared=False)
         await self._events(tx, principal_id).append(kind, subject_id, self._clock.now(), data)
         await tx.put_now()  # the registry commits

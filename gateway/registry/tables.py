@@ -115,7 +115,7 @@ def record_of(row: Row[Any]) -> AgencyRecord:
     return AgencyRecord(**{name: getattr(row, name) for name in RECORD_FIELDS})
 
 
-_ENTRY_FIELDS = [each.name for each in fields(AgencyEntry) if each.name not in ("source", "check")]
+_ENTRY_FIELDS = [f.name for f in fields(AgencyEntry) if f.name not in ("source", "check")]
 
 
 def to_entry(row: Row[Any]) -> AgencyEntry:

@@ -188,7 +188,7 @@ class EmbeddedAxis:
         return Promises()
 
     def state(self) -> AxisState:
-        """A folder is always there: what it cannot take is said by the call that needed it."""
+        """Report the folder as there, always: the call that needed it says what it cannot take."""
         return AxisState(connected_since=self._since, servers=(str(self._path.parent),))
 
     async def counts(self) -> Mapping[str, int]:

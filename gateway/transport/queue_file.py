@@ -90,7 +90,8 @@ OLDEST = f"SELECT MIN(q.published_at) FROM {_OF_NODE}"  # noqa: S608
 
 
 def _due(lane: str) -> str:
-    """The inner part is answered from the index alone, so a long backlog is sorted without reading its rows."""
+    """Write the query of due rows. Its inner part needs the index alone, so a long backlog is sorted without reading
+    rows."""
     return f"""
 WITH due AS (SELECT q.id, q.lane, h.code FROM {_OF_NODE} {lane} ORDER BY q.lane, q.id LIMIT :most)
 SELECT q.id, due.code, q.packet_id, q.kind, q.sender, q.lane, q.digest, q.size, q.deliveries, q.node, payload.bytes

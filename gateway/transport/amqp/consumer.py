@@ -168,7 +168,7 @@ def _delivery(
 
 
 async def _end(message: AbstractIncomingMessage, is_done: bool) -> None:
-    """One word for the whole message. On a line that is gone there is nothing to say: it comes again by itself."""
+    """Answer the broker once for the whole message. On a line that is gone there is no need: the message comes again."""
     with contextlib.suppress(*BROKEN):
         await answered(message.ack() if is_done else message.nack(requeue=True), ANSWER_S)
 

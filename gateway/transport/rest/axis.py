@@ -268,7 +268,7 @@ class RestAxis:
     async def take(self, limit: int, lease_s: float) -> Sequence[Arrival]:
         self._fetcher.start()
         arrivals = await self._shelf.take(limit, lease_s)
-        return [await self._with_session(each) for each in arrivals]
+        return [await self._with_session(a) for a in arrivals]
 
     async def _with_session(self, arrival: Arrival) -> Arrival:
         """Add the session that vouches for it, of the system that stands for the recipient where several brought it. There
