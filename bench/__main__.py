@@ -16,10 +16,10 @@ from bench.measurements import MEASUREMENTS
 
 
 def main(words: Sequence[str]) -> int:
-    """The exit status."""
+    """Run the measurements and return the exit status."""
     names = [word for word in words if word in MEASUREMENTS]
-    given = _parser(names).parse_args(words)
-    unknown = [name for name in given.names if name not in MEASUREMENTS]
+    options = _parser(names).parse_args(words)
+    unknown = [name for name in options.names if name not in MEASUREMENTS]
     if unknown:
         _parser([]).error(
             f"no measurement is called {', '.join(unknown)}; there are {', '.join(MEASUREMENTS)}"
@@ -27,20 +27,20 @@ def main(words: Sequence[str]) -> int:
     run = results.Run.begun(machine.facts().as_json())
     _print(report.machine(run.machine))
     for name in names or MEASUREMENTS:
-        numbers = asked.of(MEASUREMENTS[name].module.Numbers, quick=given.quick, words=vars(given))
-        with tempfile.TemporaryDirectory(prefix="gateway-bench-", dir=given.folder) as folder:
+        numbers = asked.of(MEASUREMENTS[name].module.Numbers, quick=options.quick, words=vars(options))
+        with tempfile.TemporaryDirectory(prefix="gateway-bench-", dir=options.folder) as folder:
             figures = asyncio.run(MEASUREMENTS[name].module.measure(Path(folder), numbers))
         _print(MEASUREMENTS[name].words(figures))
         run.add(name, asked.told(numbers), figures)
         _print(results.compared(run, name))
-    kept = run.write(results.RECORDED if given.record else given.out)
-    print(f"figures and charts: {kept}")
-    judged = (told for name, told in run.tables.items() if MEASUREMENTS[name].judged)
-    return 0 if all(told.figures["holds"] for told in judged) else 1
+    path = run.write(results.RECORDED if options.record else options.out)
+    print(f"figures and charts: {path}")
+    judged = (table for name, table in run.tables.items() if MEASUREMENTS[name].judged)
+    return 0 if all(table.figures["holds"] for table in judged) else 1
 
 
 def _parser(names: Sequence[str]) -> argparse.ArgumentParser:
-    listed = "\n".join(f"  {name:<15} {_first(each.module.__doc__)}" for name, each in MEASUREMENTS.items())
+    listed = "\n".join(f"  {name:<15} {_first(m.module.__doc__)}" for name, m in MEASUREMENTS.items())
     parser = argparse.ArgumentParser(
         prog="python -m bench",
         description="Measures the node on this machine.",

@@ -1,7 +1,7 @@
 """Two installations of django-pyas2, a sender's and a receiver's, each served by gunicorn on an SQLite file of its own, and
 the programs that call the sender's. They run in an environment and in processes of their own, because the library is under
-the GPL, and are spoken to over HTTP alone. In: the interpreter of that environment, a folder. Out: an `As2` to send
-through, which tells whose CPU was spent."""
+the GPL, and are called over HTTP alone. In: the interpreter of that environment, a folder. Out: an `As2` to send through,
+which tells the CPU spent by each."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ from tests.services.process import free_ports
 
 # Django 5.2 is the newest that runs on our Python.
 LIBRARIES = ("django-pyas2==1.2.3", "django==5.2.19", "gunicorn==23.0.0")
-# As each is called in AS2, and the code whose key it signs with.
+# The name of each in AS2, and the code whose key it signs with.
 SIDES = {"sender": peer.SENDER, "receiver": peer.RECEIVER}
 START_S = 120.0
 _LOOK_S = 0.25
 _ROOT = Path(__file__).resolve().parent.parent
 _TIMEOUT = ClientTimeout(total=300, connect=30)
 _CERTIFICATE = b"-----BEGIN CERTIFICATE-----"
-_FOUND = 302
+_FOUND_STATUS = 302
 
 
 @dataclass(slots=True, kw_only=True)
 class As2:
-    """Both installations at work, and an operator who is signed in at the sender's."""
+    """Both installations at work, and an operator signed in at the sender's."""
 
     session: ClientSession
     urls: Mapping[str, str]
@@ -56,8 +56,8 @@ class As2:
     _digests: set[str] = field(default_factory=set)
 
     async def exchange(self, content: bytes) -> None:
-        """By the library's own view for that: it builds, signs and stores the message, posts it to the receiver, and
-        answers when it has verified and stored the signed receipt that came back."""
+        """Send by the library's own view: it builds, signs and stores the message, posts it to the receiver, and answers
+        when it has verified and stored the signed receipt that came back."""
         self._sent += 1
         self._digests.add(hashlib.sha256(content).hexdigest())
         form = FormData({"organization": "sender", "partner": "receiver"})
@@ -66,16 +66,16 @@ class As2:
         async with self.session.post(
             url, data=form, headers=self.headers, timeout=_TIMEOUT, allow_redirects=False
         ) as answer:
-            if answer.status != _FOUND:
+            if answer.status != _FOUND_STATUS:
                 raise Broken(f"a message was answered with {answer.status}: {(await answer.text())[:500]}")
 
     def cpu(self) -> float:
-        """Seconds so far of all processes."""
-        return sum(machine.cpu(each.pid) for each in self.processes)
+        """Return the seconds so far of all processes."""
+        return sum(machine.cpu(p.pid) for p in self.processes)
 
     async def check(self) -> None:
-        """Broken unless every message has its verified receipt and arrived as it left: the view answers alike when it
-        could not be sent."""
+        """Raise Broken unless each message has its verified receipt and arrived whole: the view answers alike if it
+        failed."""
         sender, receiver = await self.state("sender"), await self.state("receiver")
         counts = {"receipts": sender["receipts"], "received": receiver["received"]}
         if set(counts.values()) != {self._sent} or receiver["newest"] not in self._digests:
@@ -83,15 +83,15 @@ class As2:
 
     async def state(self, side: str) -> dict[str, Any]:
         async with self.session.get(f"{self.urls[side]}/state/") as answer:
-            told: dict[str, Any] = await answer.json()
-            return told
+            answer_body: dict[str, Any] = await answer.json()
+            return answer_body
 
 
 @asynccontextmanager
 async def opened(
     python: Path, folder: Path, *, callers: int, processes: int, journal: str
 ) -> AsyncIterator[As2]:
-    """Up and answering; stopped at the end whatever happened. Every caller at once has a thread on both sides."""
+    """Start both and wait until they answer; stopped at the end whatever happened. Each side has a thread per caller."""
     keys = {name: peer.pem(code) for name, code in SIDES.items()}
     ports = dict(zip(SIDES, free_ports(len(SIDES)), strict=True))
     urls = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
@@ -107,8 +107,8 @@ async def opened(
             env = _environment(folder / name, journal) | {"DJANGO_SUPERUSER_PASSWORD": password}
             await _run(python, env, "django", "migrate", "--verbosity", "0")
             await _run(python, env, "django", "loaddata", "--verbosity", "0", str(fixture))
-            who = ("--username", "bench", "--email", "bench@example.invalid")
-            await _run(python, env, "django", "createsuperuser", "--noinput", "--verbosity", "0", *who)
+            account = ("--username", "bench", "--email", "bench@example.invalid")
+            await _run(python, env, "django", "createsuperuser", "--noinput", "--verbosity", "0", *account)
             words = (
                 *serve,
                 *more,
@@ -129,8 +129,8 @@ async def opened(
 
 
 def partners(own: str, partner: str, keys: Mapping[str, bytes], target: str) -> list[dict[str, Any]]:
-    """Rows of one organization with its key, and of the partner that it sends to, whose messages and receipts must be
-    signed. Any: each table has its own columns."""
+    """Return the rows of one organization with its key, and of the partner that it sends to, whose messages and receipts
+    must be signed. Any: each table has its own columns."""
     certificate = keys[partner][keys[partner].index(_CERTIFICATE) :]
     return [
         _row("privatekey", 1, name=own, key=_encoded(keys[own]), key_pass=""),
@@ -174,24 +174,24 @@ async def _run(python: Path, env: Mapping[str, str], *words: str) -> None:
     process = await asyncio.create_subprocess_exec(
         str(python), "-m", *words, env=env, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT
     )
-    told, _ = await process.communicate()
+    output, _ = await process.communicate()
     if process.returncode:
-        raise Broken(f"{' '.join(words[:2])}: {told.decode(errors='replace')[-2000:]}")
+        raise Broken(f"{' '.join(words[:2])}: {output.decode(errors='replace')[-2000:]}")
 
 
 @asynccontextmanager
 async def _serve(
     python: Path, env: Mapping[str, str], words: tuple[str, ...], log: Path
 ) -> AsyncIterator[Process]:
-    with log.open("ab") as said:
+    with log.open("ab") as log_file:
         process = await asyncio.create_subprocess_exec(
-            str(python), "-m", *words, env=env, stdin=DEVNULL, stdout=said, stderr=said
+            str(python), "-m", *words, env=env, stdin=DEVNULL, stdout=log_file, stderr=log_file
         )
     try:
         yield process
     finally:
         if process.returncode is None:
-            process.terminate()  # a master that is killed leaves its workers behind
+            process.terminate()  # a killed master leaves its workers behind
         await process.wait()
 
 
@@ -212,14 +212,13 @@ async def _is_ready(session: ClientSession, url: str) -> bool:
 
 
 async def _signed_in(session: ClientSession, url: str, password: str) -> Mapping[str, str]:
-    """The headers of a program that is signed in. The token against forged forms is the caller's to choose; it is sent
-    twice."""
+    """Return the headers of a signed-in program, with a token against forged forms, which the caller chooses."""
     token = secrets.token_hex(16)
     headers = {"Cookie": f"csrftoken={token}", "X-CSRFToken": token}
     form = {"username": "bench", "password": password, "next": "/state/"}
     async with session.post(
         f"{url}/admin/login/", data=form, headers=headers, allow_redirects=False
     ) as answer:
-        if answer.status != _FOUND:
+        if answer.status != _FOUND_STATUS:
             raise Broken(f"signing in was answered with {answer.status}: {(await answer.text())[:500]}")
         return headers | {"Cookie": f"csrftoken={token}; sessionid={answer.cookies['sessionid'].value}"}

@@ -27,7 +27,7 @@ _RATE = "1000"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Numbers:
-    """How much is sent over which."""
+    """Amounts to send, and the axes."""
 
     kinds: tuple[str, ...] = number(KINDS, "kinds of axes, the embedded one first", read=str)
     size: int = number(10_000, "bytes of a document")
@@ -39,15 +39,15 @@ class Numbers:
 
 @dataclass(slots=True)
 class _Spent:
-    """Over one axis: CPU a document of each side, and seconds of each, turn by turn."""
+    """CPU of a document on each side over one axis, and its seconds, turn by turn."""
 
     cpu: dict[str, list[float]] = field(default_factory=lambda: {side: [] for side in HOSTS})
     seconds: list[float] = field(default_factory=list)
 
 
 async def measure(folder: Path, numbers: Numbers) -> dict[str, Any]:
-    """One turn more than counts: the first warms up."""
-    kinds = [each for each in numbers.kinds if each != "amqp" or rabbit.installed()]
+    """Measure all axes in turns. One turn more than counts: the first warms up."""
+    kinds = [k for k in numbers.kinds if k != "amqp" or rabbit.installed()]
     spent = {kind: _Spent() for kind in kinds}
     papers = await pair.papers(folder / "papers", numbers.size, numbers.documents * (numbers.turns + 1))
     async with AsyncExitStack() as stack:
@@ -72,30 +72,33 @@ async def measure(folder: Path, numbers: Numbers) -> dict[str, Any]:
         "at_once": numbers.at_once,
         "documents": numbers.documents * numbers.turns,
         "look_s": numbers.look_s,
-        "missing": [each for each in numbers.kinds if each not in kinds],
+        "missing": [k for k in numbers.kinds if k not in kinds],
         "axes": _rows(spent),
     }
 
 
 async def _turn(nodes: Pair, papers: list[Path], first: int, at_once: int) -> tuple[float, dict[str, float]]:
-    """Median seconds of a document, and CPU seconds of each side for one."""
-    before = await nodes.ask("spent")
-    told = await nodes.send(papers, first, at_once)
-    after = await nodes.ask("spent")
-    cpu = {side: (after[side]["cpu"] - before[side]["cpu"]) / len(papers) for side in HOSTS}
-    return median(told["seconds"]), cpu
+    """Return the median seconds of a document, and CPU seconds of each side for one."""
+    spent_before = await nodes.ask("spent")
+    answer = await nodes.send(papers, first, at_once)
+    spent_after = await nodes.ask("spent")
+    cpu = {side: (spent_after[side]["cpu"] - spent_before[side]["cpu"]) / len(papers) for side in HOSTS}
+    return median(answer["seconds"]), cpu
 
 
 def _rows(spent: Mapping[str, _Spent]) -> dict[str, dict[str, float]]:
     base: tuple[float, float] | None = None
     rows = {}
-    for kind, one in spent.items():
-        both = median(map(sum, zip(*one.cpu.values(), strict=True)))
-        seconds = median(one.seconds)
+    for kind, row_spent in spent.items():
+        both = median(map(sum, zip(*row_spent.cpu.values(), strict=True)))
+        seconds = median(row_spent.seconds)
         base = base or (both, seconds)
         rows[kind] = {
             "cpu_ms": round(both * 1000, 1),
-            **{f"{side}_cpu_ms": round(median(each) * 1000, 1) for side, each in one.cpu.items()},
+            **{
+                f"{side}_cpu_ms": round(median(values_of_side) * 1000, 1)
+                for side, values_of_side in row_spent.cpu.items()
+            },
             "seconds": round(seconds, 3),
             "cpu_ratio": round(both / base[0], 2),
             "seconds_ratio": round(seconds / base[1], 2),
@@ -105,14 +108,14 @@ def _rows(spent: Mapping[str, _Spent]) -> dict[str, dict[str, float]]:
 
 @asynccontextmanager
 async def _between(kind: str, folder: Path, look_s: float) -> AsyncIterator[None]:
-    """What carries their packets is at work, and the settings of both nodes lead there."""
+    """Run the carrier of their packets, and lead the settings of both nodes there."""
     async with AsyncExitStack() as stack:
-        told: Mapping[str, Mapping[str, str]] = {}
+        settings_by_node: Mapping[str, Mapping[str, str]] = {}
         if kind == "amqp":
-            told = await stack.enter_async_context(_broker(folder))
+            settings_by_node = await stack.enter_async_context(_broker(folder))
         elif kind != "embedded":
-            told = await stack.enter_async_context(_service(kind, folder, look_s))
-        for node, more in told.items():
+            settings_by_node = await stack.enter_async_context(_service(kind, folder, look_s))
+        for node, more in settings_by_node.items():
             file = stage.more_settings(folder, node)
             file.touch(mode=0o600)
             file.write_text(json.dumps(more), encoding="utf-8")
@@ -121,13 +124,13 @@ async def _between(kind: str, folder: Path, look_s: float) -> AsyncIterator[None
 
 @asynccontextmanager
 async def _service(kind: str, folder: Path, look_s: float) -> AsyncIterator[dict[str, dict[str, str]]]:
-    """A simulator in this process."""
+    """Run a simulator in this process."""
     agencies = {node: HubAgency(code=code, name=code) for node, code in HOSTS.items()}
-    async with service(kind, folder / "hub", agencies) as made:
-        found = {}
-        for node, system in made.systems.items():
+    async with service(kind, folder / "hub", agencies) as started:
+        settings_by_node = {}
+        for node, system in started.systems.items():
             words = {
-                "endpoint": made.url,
+                "endpoint": started.url,
                 "system": system.id,
                 "secret": system.secret,
                 "poll_s": str(look_s),
@@ -139,16 +142,16 @@ async def _service(kind: str, folder: Path, look_s: float) -> AsyncIterator[dict
                     "password": system.login.password,
                     "application": system.login.application,
                 }
-            found[node] = {
+            settings_by_node[node] = {
                 "GATEWAY_AXIS_KIND": kind,
                 **{f"GATEWAY_{kind}_{name}".upper(): word for name, word in words.items()},
             }
-        yield found
+        yield settings_by_node
 
 
 @asynccontextmanager
 async def _broker(folder: Path) -> AsyncIterator[dict[str, dict[str, str]]]:
-    """A RabbitMQ of the bench's own."""
+    """Run a RabbitMQ of the bench's own."""
     cluster = await asyncio.to_thread(rabbit.start, folder / "rabbit")
     try:
         hosts = {node: (code,) for node, code in HOSTS.items()}

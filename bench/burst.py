@@ -20,14 +20,14 @@ from gateway.domain.event import EventKind
 
 SQLITE, SPLIT, POSTGRESQL = "sqlite", "sqlite-split", "postgresql"
 WARM_UP = 32
-# What the 99th of a hundred documents may take from 202 to 01.
+# Limit of the 99th of a hundred documents from 202 to 01.
 LIMITS_S = {SQLITE: 2.0, SPLIT: 2.0, POSTGRESQL: 1.0}
 URGENT_S = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Numbers:
-    """How much is sent."""
+    """Amounts to send."""
 
     size: int = number(10_000, "bytes of a small document")
     per_second: float = number(50.0, "documents a second", quick=10.0)
@@ -43,9 +43,9 @@ class Numbers:
 
 
 async def measure(folder: Path, numbers: Numbers) -> dict[str, Any]:
-    """`holds`: every document of the burst has its 01, once. Servers that are not installed are told as missing."""
+    """Measure every ground. `holds`: each document of the burst has its 01, once. Grounds without servers: `missing`."""
     folder.chmod(0o755)  # PostgreSQL runs as a user of its own
-    told, missing = {}, []
+    rows, missing = {}, []
     for ground in numbers.grounds:
         if ground == POSTGRESQL and not servers.installed():
             missing.append(ground)
@@ -53,21 +53,21 @@ async def measure(folder: Path, numbers: Numbers) -> dict[str, Any]:
         (folder / ground).mkdir()
         roles = {SQLITE: ["all"], SPLIT: numbers.split, POSTGRESQL: ["all"] * numbers.processes}[ground]
         async with opened(folder / ground, roles, servers_below=ground == POSTGRESQL) as node:
-            told[ground] = await run(node, numbers) | {"limit_s": LIMITS_S[ground]}
+            rows[ground] = await run(node, numbers) | {"limit_s": LIMITS_S[ground]}
     return {
         "bytes": numbers.size,
         "asked_per_second": numbers.per_second,
         "asked_seconds": numbers.seconds,
         "large_bytes": numbers.large_size,
         "urgent_limit_s": URGENT_S,
-        "grounds": told,
+        "grounds": rows,
         "missing": missing,
-        "holds": all(row["once"] for row in told.values()),
+        "holds": all(row["once"] for row in rows.values()),
     }
 
 
 async def run(node: Served, numbers: Numbers) -> dict[str, Any]:
-    """On a node that is up."""
+    """Run the burst on a node that is up."""
     makes = random.Random(numbers.size)
     await _as_fast(node, numbers, WARM_UP, makes)
     burst = await _burst(node, numbers, makes)
@@ -84,28 +84,28 @@ async def run(node: Served, numbers: Numbers) -> dict[str, Any]:
 
 
 async def _burst(node: Served, numbers: Numbers, makes: random.Random) -> dict[str, Any]:
-    """Each is sent at its time, late answers or not; a caller's wait counts from that time."""
+    """Send each at its time, late answers or not; a caller's wait counts from that time."""
     count = round(numbers.per_second * numbers.seconds)
-    before = await node.count(EventKind.DELIVERY_STATUS)
-    waited: list[float] = []
+    answered_before = await node.count(EventKind.DELIVERY_STATUS)
+    waits: list[float] = []
     ids: list[str] = []
 
-    async def one(content: bytes, due: float) -> None:
+    async def send_one(content: bytes, due: float) -> None:
         ids.append(await node.send(content))
-        waited.append(perf_counter() - due)
+        waits.append(perf_counter() - due)
 
     begun = perf_counter()
     async with asyncio.TaskGroup() as callers:
         for n in range(count):
             content, due = papers.content(numbers.size, makes.getrandbits(60)), begun + n / numbers.per_second
             await asyncio.sleep(due - perf_counter())
-            callers.create_task(one(content, due))
-    await node.until_answered(before + count, numbers.patience_s)
-    return {"documents": count, "accept": shares(waited), "to_01": shares(await _to_01(node, ids))}
+            callers.create_task(send_one(content, due))
+    await node.until_answered(answered_before + count, numbers.patience_s)
+    return {"documents": count, "accept": shares(waits), "to_01": shares(await _to_01(node, ids))}
 
 
 async def _to_01(node: Served, ids: Sequence[str]) -> list[float]:
-    """By the node's own events: from accepted to the 01 recorded."""
+    """Return the seconds from accepted to the 01 recorded, by the node's own events."""
     accepted, answered = (
         await node.times(EventKind.MESSAGE_ACCEPTED),
         await node.times(EventKind.DELIVERY_STATUS),
@@ -114,8 +114,8 @@ async def _to_01(node: Served, ids: Sequence[str]) -> list[float]:
 
 
 async def _as_fast(node: Served, numbers: Numbers, count: int, makes: random.Random) -> dict[str, Any]:
-    """Callers send their next as soon as their last is answered with 202; counted until the last 01."""
-    before = await node.count(EventKind.DELIVERY_STATUS)
+    """Send as fast as possible: callers send their next at the 202 of their last; counted until the last 01."""
+    answered_before = await node.count(EventKind.DELIVERY_STATUS)
     contents = iter([papers.content(numbers.size, makes.getrandbits(60)) for _ in range(count)])
     ids: list[str] = []
 
@@ -128,7 +128,7 @@ async def _as_fast(node: Served, numbers: Numbers, count: int, makes: random.Ran
     async with asyncio.TaskGroup() as callers:
         for _ in range(numbers.at_once):
             callers.create_task(caller())
-    await node.until_answered(before + count, numbers.patience_s)
+    await node.until_answered(answered_before + count, numbers.patience_s)
     now = node.cpu()
     accepted, answered = (
         await node.times(EventKind.MESSAGE_ACCEPTED),
@@ -138,23 +138,23 @@ async def _as_fast(node: Served, numbers: Numbers, count: int, makes: random.Ran
     return {
         "most_documents": count,
         "most_per_second": round(count / max(seconds, 0.001), 1),
-        "cpu_ms": {who: round((now[who] - spent[who]) / count * 1000, 1) for who in now},
+        "cpu_ms": {name: round((now[name] - spent[name]) / count * 1000, 1) for name in now},
     }
 
 
 async def _urgent(node: Served, numbers: Numbers, makes: random.Random) -> dict[str, Any]:
-    """The large ones are not waited for."""
-    before = await node.count(EventKind.DELIVERY_STATUS)
-    left = iter(range(numbers.large))
+    """Send an urgent document behind large ones, which are not waited for."""
+    answered_before = await node.count(EventKind.DELIVERY_STATUS)
+    remaining = iter(range(numbers.large))
 
     async def caller() -> None:
-        for _ in left:
+        for _ in remaining:
             await node.send(papers.content(numbers.large_size, makes.getrandbits(60)))
 
     async with asyncio.TaskGroup() as callers:
         for _ in range(4):
             callers.create_task(caller())
-    waiting = numbers.large - (await node.count(EventKind.DELIVERY_STATUS) - before)
+    waiting = numbers.large - (await node.count(EventKind.DELIVERY_STATUS) - answered_before)
     begun = perf_counter()
     urgent = await node.send(papers.content(numbers.size, makes.getrandbits(60)), "hoa_toc")
     answered_s = perf_counter() - begun
@@ -169,7 +169,7 @@ async def _urgent(node: Served, numbers: Numbers, makes: random.Random) -> dict[
 
 
 def shares(seconds: Sequence[float]) -> dict[str, float]:
-    """The times that half, 95 and 99 of a hundred stayed within, and the longest."""
+    """Return the times that half, 95 and 99 of a hundred stayed within, and the longest."""
     ordered = sorted(seconds)
     at = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0}
     return {

@@ -17,7 +17,7 @@ _STYLE = (
 
 
 def svg(title: str, marks: Sequence[Mark]) -> str:
-    """One group of bars for each unit, in the order of the marks."""
+    """Draw one group of bars for each unit, in the order of the marks."""
     parts: list[str] = []
     y = _TOP
     for unit, group in groupby(marks, key=lambda mark: mark.unit):

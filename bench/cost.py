@@ -20,7 +20,7 @@ SIDES = ("sender", "receiver")
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """So many documents of a size, so many of them at once."""
+    """One case: so many documents of a size, so many of them at once."""
 
     size: int
     at_once: int
@@ -28,7 +28,7 @@ class Case:
 
     @classmethod
     def of(cls, word: str) -> Case:
-        """From SIZE:AT_ONCE:DOCUMENTS."""
+        """Read SIZE:AT_ONCE:DOCUMENTS."""
         return cls(*map(int, word.split(":")))
 
     def __str__(self) -> str:
@@ -47,7 +47,7 @@ _QUICK = (Case(10_000, 1, 8), Case(10_000, 32, 128), Case(MB, 8, 16), Case(10 * 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Numbers:
-    """How much is sent."""
+    """Amounts to send."""
 
     cases: tuple[Case, ...] = number(_FULL, "each SIZE:AT_ONCE:DOCUMENTS", quick=_QUICK, read=Case.of)
     turns: int = number(
@@ -60,14 +60,14 @@ class Numbers:
 
 @dataclass(slots=True)
 class _Spent:
-    """Of one version in one case: CPU a document of each side and the seconds of each turn."""
+    """CPU of one version in one case, a document of each side, and the seconds of each turn."""
 
     cpu: dict[str, list[float]] = field(default_factory=lambda: {side: [] for side in SIDES})
     seconds: list[float] = field(default_factory=list)
 
 
 async def measure(folder: Path, numbers: Numbers) -> dict[str, Any]:
-    """As many documents as are under way at once warm each version up before each case, and are not counted."""
+    """Measure every case. Before each, uncounted documents warm up each version, as many as are under way at once."""
     async with AsyncExitStack() as stack:
         versions: dict[str, Pair] = {}
         if numbers.before:
@@ -85,31 +85,33 @@ async def measure(folder: Path, numbers: Numbers) -> dict[str, Any]:
 async def _case(
     folder: Path, versions: dict[str, Pair], case: Case, turns: int, first: int
 ) -> dict[str, Any]:
-    each = max(case.documents // turns, min(case.at_once, case.documents), 1)
+    per_turn = max(case.documents // turns, min(case.at_once, case.documents), 1)
     warm = min(case.at_once, case.documents)
-    papers = await pair.papers(folder / "papers", case.size, warm + turns * each)
+    papers = await pair.papers(folder / "papers", case.size, warm + turns * per_turn)
     for nodes in versions.values():
         await nodes.send(papers[:warm], first, case.at_once)
     bare, spent = [primitives.exchange(case.size)], {name: _Spent() for name in versions}
     for turn in range(turns):
-        begin = warm + turn * each
+        begin = warm + turn * per_turn
         for name, nodes in versions.items():
-            before = await nodes.ask("spent")
-            told = await nodes.send(papers[begin : begin + each], first + begin, case.at_once)
-            after = await nodes.ask("spent")
-            spent[name].seconds.append(median(told["seconds"]))
+            spent_before = await nodes.ask("spent")
+            answer = await nodes.send(papers[begin : begin + per_turn], first + begin, case.at_once)
+            spent_after = await nodes.ask("spent")
+            spent[name].seconds.append(median(answer["seconds"]))
             for side in SIDES:
-                spent[name].cpu[side].append((after[side]["cpu"] - before[side]["cpu"]) / each)
+                spent[name].cpu[side].append(
+                    (spent_after[side]["cpu"] - spent_before[side]["cpu"]) / per_turn
+                )
         bare.append(primitives.exchange(case.size))
     for paper in papers:
         paper.unlink()
-    told = {name: _row(one, median(bare)) for name, one in spent.items()}
+    answer = {name: _row(s, median(bare)) for name, s in spent.items()}
     return {
         "bytes": case.size,
         "at_once": case.at_once,
-        "documents": each * turns,
+        "documents": per_turn * turns,
         "primitives_cpu_s": round(median(bare), 6),
-        **told,
+        **answer,
     }
 
 
@@ -117,7 +119,7 @@ def _row(spent: _Spent, bare: float) -> dict[str, float]:
     both = median(map(sum, zip(*spent.cpu.values(), strict=True)))
     return {
         "cpu_s": round(both, 5),
-        **{f"{side}_cpu_s": round(median(each), 5) for side, each in spent.cpu.items()},
+        **{f"{side}_cpu_s": round(median(values_of_side), 5) for side, values_of_side in spent.cpu.items()},
         "ratio": round(both / bare, 1),
         "seconds": round(median(spent.seconds), 3),
     }

@@ -1,6 +1,6 @@
-"""Hears what this process asks for while documents pass: statements of SQLite and how much SQLite does for them, calls to
-a database server, hops to other threads, fsyncs, and calls of functions. While it listens it stands in for functions of
-the libraries. Out: counts, with the step that asked and the part below it that did."""
+"""Counts the requests of this process while documents pass: statements of SQLite and the work of SQLite for them, calls to
+a database server, hops to other threads, fsyncs, and calls of functions. While it listens it replaces functions of the
+libraries. Out: counts, with the step that asked and the part below it that did."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from greenlet import getcurrent  # type: ignore[import-untyped]
 
 import gateway
 
-# What SQLite's machine does is told in so many instructions.
+# SQLite reports its work in pieces of so many instructions.
 PIECE = 100
-# A view is begun plainly. Units of a group are savepoints; the group's own `BEGIN IMMEDIATE` counts as one more, and its
-# commit as what it is, an fsync.
+# A view begins with plain BEGIN. Units of a group are savepoints; the group's own `BEGIN IMMEDIATE` counts as
+# one more, and its commit as an fsync.
 _OPENS = {"BEGIN": "views", "BEGIN IMMEDIATE": "units", "SAVEPOINT": "units"}
-_BESIDE = frozenset({"RELEASE", "ROLLBACK", "PRAGMA"})
+_UNCOUNTED = frozenset({"RELEASE", "ROLLBACK", "PRAGMA"})
 _CHANGES = re.compile(r"\b(?:INSERT|UPDATE|DELETE)\b")
-# What these do comes by the clock, however many documents there are.
+# The work of these comes by the clock, however many documents there are.
 _BY_THE_CLOCK = (
     *(f"workers/{name}.py" for name in ("clocks", "key_watch", "pulse", "revocation")),
     *("office/bootstrap/office.py", "office/mail.py"),
@@ -41,14 +41,14 @@ _BELOW = ("store/", "office/store/", "registry/", "log.py", "pool.py", "commits.
 _BENCH = f"{Path(__file__).parent}/"
 _LIBRARY = re.compile(r".*/(?:site-packages|python3\.\d+)/([^/]+)")
 _PROGRAM = f"{Path(gateway.__file__).parent}/"
-# The driver's own; each waits for the server once.
+# Calls of the driver; each waits for the server once.
 _SERVER_CALLS = frozenset(
     {"bind", "bind_execute", "bind_execute_many", "close_statement", "execute", "prepare", "query"}
 )
 
 
 class Counts:
-    """What was asked for while `on`."""
+    """Counts of the requests while `on`."""
 
     def __init__(self) -> None:
         self.on = False
@@ -65,42 +65,42 @@ class Counts:
         self.commits = 0
         self.on = True
 
-    def sum(self, what: str) -> int:
-        return sum(self.by_step.get(what, {}).values())
+    def sum(self, kind: str) -> int:
+        return sum(self.by_step.get(kind, {}).values())
 
     def is_quiet(self) -> bool:
-        """Whether little more was asked for than an idle node asks in a second."""
+        """Tell whether little more was asked for than an idle node asks in a second."""
         return self.sum("statements") <= 10 and self.python_calls.total() <= 2_000
 
-    def add(self, what: str, times: int = 1) -> None:
-        """Unless it comes by the clock."""
-        if self.on and (who := _who()) is not None:
-            self.by_step.setdefault(what, Counter())[who] += times
+    def add(self, kind: str, times: int = 1) -> None:
+        """Count it, unless it comes by the clock."""
+        if self.on and (caller := _caller()) is not None:
+            self.by_step.setdefault(kind, Counter())[caller] += times
 
     def hear_statement(self, sql: str) -> None:
-        """Of SQLite, with the values that it was given."""
+        """Count a statement of SQLite, given with its values."""
         if not self.on or sql.startswith("--"):  # of a trigger
             return
         frame = sys._getframe(1)
-        (asked, words), self._last = self._last, (frame, sql)
-        if asked is frame and (words == sql or _is_for_many(asked)):
+        (last_frame, words), self._last = self._last, (frame, sql)
+        if last_frame is frame and (words == sql or _is_for_many(last_frame)):
             return  # a trigger of the same statement, or the next row of the same call
         word = sql.split(None, 1)[0].upper()
-        if word == "COMMIT":  # in a thread, for many
+        if word == "COMMIT":  # in a thread, for many callers
             self.commits += 1
         elif opens := _OPENS.get(sql.upper(), _OPENS.get(word)):
             self.add(opens)
-        elif word not in _BESIDE:
+        elif word not in _UNCOUNTED:
             self.add("statements")
             if word == "SELECT" or (word == "WITH" and not _CHANGES.search(sql)):
                 self.add("selects")
 
     def hear_progress(self) -> None:
-        """SQLite has worked through one more piece."""
+        """Count one more piece of SQLite's work."""
         self.add("instructions", PIECE)
 
     def hear_call(self, frame: FrameType, event: str, argument: object) -> None:
-        """As the interpreter tells a profiler."""
+        """Count a call, as the interpreter reports it to a profiler."""
         if self.on:
             if event == "call":
                 self.python_calls[frame.f_code] += 1
@@ -108,21 +108,21 @@ class Counts:
                 self.c_calls[frame.f_code] += 1
 
 
-def _is_for_many(asked: FrameType) -> bool:
-    call = asked.f_locals.get("call")  # of SQLAlchemy's, which hands the call on
-    words = linecache.getline(asked.f_code.co_filename, asked.f_lineno)
+def _is_for_many(frame: FrameType) -> bool:
+    call = frame.f_locals.get("call")  # SQLAlchemy's variable, which passes the call on
+    words = linecache.getline(frame.f_code.co_filename, frame.f_lineno)
     return "executemany" in words or (isinstance(call, partial) and call.func.__name__ == "executemany")
 
 
-def _who() -> str | None:
-    """The step that asked, and the part below it that did; None where no document is the reason."""
+def _caller() -> str | None:
+    """Return the step that asked, and the part below it that did; None where no document is the reason."""
     names = list(_frames())
     step = next((name for name in names if not name.startswith(_BELOW)), "?")
     return None if not names or step.startswith(_BY_THE_CLOCK) else f"{step} <- {names[0]}"
 
 
 def _frames() -> Iterator[str]:
-    """Of the program alone; a greenlet's callers stand in its parents."""
+    """Yield the frames of the program alone; a greenlet's callers stand in its parents."""
     starts: list[FrameType | None] = [sys._getframe(2)]
     at: Any = getcurrent()
     while at.parent is not None:
@@ -148,7 +148,7 @@ def _module(code: CodeType) -> str:
 
 
 def by_module(calls: Counter[CodeType]) -> Counter[str]:
-    """Calls by the module that has the function, or that calls one in C; the bench's own are left out."""
+    """Count calls by the module that has the function, or that calls one in C; the bench's own are left out."""
     modules: Counter[str] = Counter()
     for code, times in calls.items():
         modules[_module(code)] += times
@@ -158,29 +158,29 @@ def by_module(calls: Counter[CodeType]) -> Counter[str]:
 
 @contextmanager
 def heard(counts: Counts) -> Iterator[None]:
-    """Everything but calls of functions is heard meanwhile, of connections that are opened meanwhile. Any: each function
-    stands for one of a library and takes what that takes."""
+    """Count everything but calls of functions meanwhile, of connections that are opened meanwhile. Any: each function
+    replaces one of a library and takes its arguments."""
     to_thread: Any = BaseEventLoop.run_in_executor
     sync: Any = os.fsync
     open_file: Any = sqlite3.connect
     open_line: Any = asyncpg.connect
 
-    def run_in_executor(*given: Any) -> Any:
+    def run_in_executor(*args: Any) -> Any:
         counts.add("hops")
-        return to_thread(*given)
+        return to_thread(*args)
 
-    def fsync(*given: Any) -> None:
+    def fsync(*args: Any) -> None:
         counts.add("fsyncs")
-        sync(*given)
+        sync(*args)
 
-    def connect(*given: Any, **named: Any) -> Any:
-        opened = open_file(*given, **named)
+    def connect(*args: Any, **kwargs: Any) -> Any:
+        opened = open_file(*args, **kwargs)
         opened.set_trace_callback(counts.hear_statement)
         opened.set_progress_handler(counts.hear_progress, PIECE)
         return opened
 
-    def connect_server(*given: Any, **named: Any) -> Any:
-        return open_line(*given, connection_class=_line_heard(counts), **named)
+    def connect_server(*args: Any, **kwargs: Any) -> Any:
+        return open_line(*args, connection_class=_counting_line(counts), **kwargs)
 
     with ExitStack() as stack:
         for holder, name, function in (
@@ -196,8 +196,8 @@ def heard(counts: Counts) -> Iterator[None]:
 
 @contextmanager
 def profiled(counts: Counts) -> Iterator[None]:
-    """Calls of functions are counted meanwhile, in this thread and in those that are started meanwhile. Nothing else is:
-    whoever listens calls functions too."""
+    """Count calls of functions meanwhile, in this thread and in those that are started meanwhile. Nothing else is counted:
+    the counter calls functions too."""
     threading.setprofile(counts.hear_call)
     sys.setprofile(counts.hear_call)
     try:
@@ -207,18 +207,18 @@ def profiled(counts: Counts) -> Iterator[None]:
         threading.setprofile(None)
 
 
-def _line_heard(counts: Counts) -> type[Any]:
+def _counting_line(counts: Counts) -> type[Any]:
     class Line(asyncpg.Connection):  # type: ignore[misc]  # the driver has no types
         """A connection to a server whose calls are counted."""
 
-        def __init__(self, protocol: object, *given: Any, **named: Any) -> None:
-            super().__init__(_Protocol(protocol, counts), *given, **named)
+        def __init__(self, protocol: object, *args: Any, **kwargs: Any) -> None:
+            super().__init__(_Protocol(protocol, counts), *args, **kwargs)
 
     return Line
 
 
 class _Protocol:
-    """Stands for the driver's own below one connection. Any: it answers for whatever that has."""
+    """Replaces the driver's own below one connection. Any: it answers for all of its attributes."""
 
     def __init__(self, protocol: Any, counts: Counts) -> None:
         self._protocol, self._counts = protocol, counts

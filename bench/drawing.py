@@ -1,5 +1,5 @@
-"""How long the pages of a file take to be drawn, by a process that is warm: `python -m bench.drawing [FILE.pdf …]`. Without
-files those of tests/samples, and a scan of about 10 MB. Out: a line for each, the median and the slowest of its looks."""
+"""Times the drawing of a file's pages, by a process that is warm: `python -m bench.drawing [FILE.pdf …]`. Without files
+those of tests/samples, and a scan of about 10 MB. Out: a line for each, the median and the slowest of its looks."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ LOOKS = 9
 
 
 def scan() -> bytes:
-    """A sheet at 300 dots to the inch that no compression makes small."""
+    """Make a sheet at 300 dots to the inch that no compression makes small."""
     noise = Image.frombytes("L", (2480, 3508), os.urandom(2480 * 3508)).resize((2480, 3508))
-    held = io.BytesIO()
-    noise.convert("RGB").save(held, "PDF", resolution=300, quality=95)
-    return held.getvalue()
+    buffer = io.BytesIO()
+    noise.convert("RGB").save(buffer, "PDF", resolution=300, quality=95)
+    return buffer.getvalue()
 
 
 def main(names: list[str]) -> None:
-    files = {Path(each).name: Path(each).read_bytes() for each in names}
+    files = {Path(p).name: Path(p).read_bytes() for p in names}
     if not files:
-        files = {each.name: each.read_bytes() for each in sorted(SAMPLES.glob("*.pdf"))} | {"scan": scan()}
+        files = {p.name: p.read_bytes() for p in sorted(SAMPLES.glob("*.pdf"))} | {"scan": scan()}
     with tempfile.TemporaryDirectory() as folder:
         box = PageBox(Path(folder))
         box.warm()

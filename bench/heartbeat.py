@@ -1,6 +1,6 @@
-"""Measures how long the event loop keeps others waiting. A task asks to be woken every few milliseconds; by how much
-it is late is a stall. In: a running loop. Out: `Stalls`. Other processes on the machine make it late too: read a figure
-beside the one of an idle node in the same run."""
+"""Measures how long the event loop keeps others waiting. A task asks to be woken every few milliseconds; its delay is a
+stall. In: a running loop. Out: `Stalls`. Other processes on the machine delay it too: read a figure beside the one of an
+idle node in the same run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BEAT_S = 0.002
 
 @dataclass(slots=True)
 class Stalls:
-    """Milliseconds by which beats were late; filled while `watched` runs, complete after it."""
+    """Delays of the beats in milliseconds; filled while `watched` runs, complete after it."""
 
     beats: int = 0
     p50_ms: float = 0.0
@@ -29,7 +29,7 @@ class Stalls:
 
 @asynccontextmanager
 async def watched() -> AsyncIterator[Stalls]:
-    """The loop's stalls while the body runs."""
+    """Measure the loop's stalls while the body runs."""
     late: list[float] = []
     stalls = Stalls()
     beating = asyncio.create_task(_beat(late))

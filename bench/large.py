@@ -25,27 +25,27 @@ LIMITS = {
     "GATEWAY_LIMITS_ENVELOPE_MB": "250",
 }
 SMALL = 10_000
-# As much as the 16 parts of 4 MB that a receiver is handed ahead of its disk; the size of the document is no part of it.
+# The 16 parts of 4 MB that a receiver gets ahead of its disk, whatever the document's size.
 LIMIT = 64 * MB
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Numbers:
-    """How much is sent."""
+    """Amounts to send."""
 
     size: int = number(100 * MB, "bytes of the large document", quick=20 * MB)
     patience_s: float = number(600.0, "seconds until it is given up")
 
 
 async def measure(folder: Path, numbers: Numbers) -> dict[str, Any]:
-    """On nodes of its own."""
+    """Measure on nodes of its own."""
     plan = reach.plan({"sender": (SENDER,), "receiver": (RECEIVER,)}, settings=LIMITS)
     async with reach.opened(plan, folder) as nodes:
         return await run(nodes, folder, numbers)
 
 
 async def run(nodes: Reach, folder: Path, numbers: Numbers, receiver: str = "receiver") -> dict[str, Any]:
-    """`holds` says whether the same bytes came once, no process began anew, and both sides stayed within the limit."""
+    """Run it. `holds`: the same bytes came once, no process began anew, and both sides stayed within the limit."""
     (small,) = await pair.papers(folder / "papers", SMALL, 1)
     (large,) = await pair.papers(folder / "papers", numbers.size, 1)
     workers = {"sender": nodes.workers["sender"], "receiver": nodes.workers[receiver]}
@@ -53,12 +53,12 @@ async def run(nodes: Reach, folder: Path, numbers: Numbers, receiver: str = "rec
     idle = memory(workers, "VmRSS")
     for worker in workers.values():
         machine.forget_peak(worker.pid)
-    loaded, before = machine.load(), nodes.uploaded("sender")
+    loaded, uploaded_before = machine.load(), nodes.uploaded("sender")
     restarting = asyncio.create_task(_restart_at_half(nodes, numbers))
     sent = await nodes.send(SENDER, (RECEIVER,), large, 102)
     seconds = await _arrived(nodes, sent, numbers.patience_s)
     restart = await restarting
-    uploaded = nodes.uploaded("sender") - before
+    uploaded = nodes.uploaded("sender") - uploaded_before
     envelope, _ = await nodes.measured(SENDER, f"/messages/{sent.id}/envelope")
     digests = await came(nodes, numbers.size)
     peak = memory(workers, "VmHWM")
@@ -91,11 +91,11 @@ async def _arrived(nodes: Reach, sent: Sent, patience_s: float) -> float:
 
 
 async def _restart_at_half(nodes: Reach, numbers: Numbers) -> dict[str, Any]:
-    """Base64 makes four bytes of three, so half of the envelope is two thirds of the document."""
-    line, before = nodes.line("sender"), nodes.uploaded("sender")
-    await line.until_passed(before + numbers.size * 2 // 3)
-    line.stall()  # a fast machine must not send the rest while the broker is being killed
-    at, up, cluster = monotonic(), nodes.uploaded("sender") - before, nodes.ground.cluster
+    """Restart the broker when half of the envelope is up, two thirds of the document in base64."""
+    line, uploaded_before = nodes.line("sender"), nodes.uploaded("sender")
+    await line.until_passed(uploaded_before + numbers.size * 2 // 3)
+    line.stall()  # a fast machine must not finish while the broker is being killed
+    at, up, cluster = monotonic(), nodes.uploaded("sender") - uploaded_before, nodes.ground.cluster
     assert cluster is not None
     await asyncio.to_thread(cluster.stop)
     line.heal()
@@ -104,10 +104,10 @@ async def _restart_at_half(nodes: Reach, numbers: Numbers) -> dict[str, Any]:
 
 
 async def came(nodes: Reach, size: int) -> list[str]:
-    """Digests of what the receiver's API hands out for each document of that size: one, when nothing is doubled."""
-    told = await nodes.ask(RECEIVER, "GET", "/inbox")
+    """Return digests of the documents of that size in the receiver's API: one, when nothing is doubled."""
+    inbox = await nodes.ask(RECEIVER, "GET", "/inbox")
     digests = []
-    for item in told["data"]:
+    for item in inbox["data"]:
         for file in item["files"]:
             if file["size"] == size:
                 _, digest = await nodes.measured(RECEIVER, f"/inbox/{item['id']}/files/{file['n']}")

@@ -1,8 +1,8 @@
-"""How fast lists, searches, details and the dashboard answer over many documents: `python -m bench.lists [--documents N]
-[--database URL] [--filled] [--users N] [--seconds S] [--think S]`, or by HTTP of a running node: `… --pages URL [URL …]
-[--cookie NAME=VALUE]`. In: an empty database, filled with invented documents of a realistic spread, in bulk; or pages.
-Out: times on the handler's side, with so many users at once, with and without think time, and the plan of the slowest
-question. A time is never judged."""
+"""Times lists, searches, details and the dashboard over many documents: `python -m bench.lists [--documents N] [--database
+URL] [--filled] [--users N] [--seconds S] [--think S]`, or by HTTP of a running node: `… --pages URL [URL …] [--cookie
+NAME=VALUE]`. In: an empty database, filled with invented documents of a realistic spread, in bulk; or pages. Out: times on
+the handler's side, with so many users at once, with and without think time, and the plan of the slowest query. A time is
+never judged."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ from gateway.store import migrate
 
 
 def questions(spread: Spread, documents: int) -> dict[str, Callable[[Any], Awaitable[Any]]]:
-    """What pages ask, by name; each is one page of the interface, with what it shows beside the rows."""
+    """Return the queries of pages, by name; each is one page of the interface, with everything beside the rows."""
     out, arriving = Wanted(side=Side.OUT), Wanted(side=Side.IN)
     rng, today = spread.rng, NOW.astimezone(VIETNAM).date()
 
     def listed(make: Callable[[], Wanted], *, tabs: bool = True) -> Callable[[Any], Awaitable[Any]]:
         async def ask(lists: Any) -> None:
-            wanted = make()
-            page = await lists.page(wanted, limit=50)
+            criteria = make()
+            page = await lists.page(criteria, limit=50)
             if page.next_cursor is not None:
-                await lists.page(wanted, limit=50, cursor=page.next_cursor)
-            if tabs and wanted.side is not None:
-                await lists.tabs(wanted.side)
+                await lists.page(criteria, limit=50, cursor=page.next_cursor)
+            if tabs and criteria.side is not None:
+                await lists.tabs(criteria.side)
 
         return ask
 
@@ -90,18 +90,18 @@ def questions(spread: Spread, documents: int) -> dict[str, Callable[[Any], Await
 async def measure(
     store: SqlOfficeStore, documents: int, users: int, seconds: float, think_s: float
 ) -> dict[str, list[float]]:
-    """Milliseconds by question; users ask in turn whatever comes, and think in between."""
-    asked = questions(Spread(rng=random.Random(SEED)), documents)
-    took: dict[str, list[float]] = {name: [] for name in asked}
-    until = time.monotonic() + seconds
+    """Return milliseconds by query; users make random ones in turn, and think in between."""
+    queries = questions(Spread(rng=random.Random(SEED)), documents)
+    took: dict[str, list[float]] = {name: [] for name in queries}
+    end = time.monotonic() + seconds
 
     async def user(rng: random.Random) -> None:
         await asyncio.sleep(rng.random() * think_s)
-        while time.monotonic() < until:
-            name = rng.choice(list(asked))
+        while time.monotonic() < end:
+            name = rng.choice(list(queries))
             begun = time.perf_counter()
             async with store.read(SCOPE) as view:
-                await asked[name](view.office.lists)
+                await queries[name](view.office.lists)
             took[name].append((time.perf_counter() - begun) * 1_000)
             await asyncio.sleep(think_s)
 
@@ -110,7 +110,7 @@ async def measure(
 
 
 def told(took: dict[str, list[float]]) -> Iterator[str]:
-    everything = sorted(each for times in took.values() for each in times)
+    everything = sorted(t for times in took.values() for t in times)
     for name, times in (*took.items(), ("all", everything)):
         if times:
             ordered = sorted(times)
@@ -125,26 +125,28 @@ def _at(ordered: Sequence[float], share: float) -> float:
 
 
 async def slowest(store: SqlOfficeStore, documents: int) -> str:
-    """The plan of the statement that took longest of all questions, asked once each by one user."""
+    """Return the plan of the statement that took longest of all queries, each made by one user."""
     worst: tuple[float, str, Any] = (0.0, "", None)
 
-    def before(connection: Any, cursor: Any, statement: str, values: Any, context: Any, many: bool) -> None:
+    def note_start(
+        connection: Any, cursor: Any, statement: str, values: Any, context: Any, many: bool
+    ) -> None:
         context.begun = time.perf_counter()
 
-    def after(connection: Any, cursor: Any, statement: str, values: Any, context: Any, many: bool) -> None:
+    def note_end(connection: Any, cursor: Any, statement: str, values: Any, context: Any, many: bool) -> None:
         nonlocal worst
         took = time.perf_counter() - context.begun
         if took > worst[0] and statement.lstrip().upper().startswith("SELECT"):
             worst = (took, statement, values)
 
-    event.listen(Engine, "before_cursor_execute", before)
-    event.listen(Engine, "after_cursor_execute", after)
+    event.listen(Engine, "before_cursor_execute", note_start)
+    event.listen(Engine, "after_cursor_execute", note_end)
     for name, ask in questions(Spread(rng=random.Random(SEED)), documents).items():
         for _ in range(3 if name == "search" else 1):
             async with store.read(SCOPE) as view:
                 await ask(view.office.lists)
-    event.remove(Engine, "before_cursor_execute", before)
-    event.remove(Engine, "after_cursor_execute", after)
+    event.remove(Engine, "before_cursor_execute", note_start)
+    event.remove(Engine, "after_cursor_execute", note_end)
     took, statement, values = worst
     how = "EXPLAIN QUERY PLAN " if store.reader.dialect.name == "sqlite" else "EXPLAIN (ANALYZE, BUFFERS) "
     async with store.reading() as tx:
@@ -154,44 +156,46 @@ async def slowest(store: SqlOfficeStore, documents: int) -> str:
     )
 
 
-async def run(url: str, given: argparse.Namespace) -> None:
+async def run(url: str, options: argparse.Namespace) -> None:
     await migrate.up(url)
     store = SqlOfficeStore(url, SystemClock())
     try:
         begun = time.monotonic()
-        if not given.filled:
-            await fill(store, url, given.documents)
+        if not options.filled:
+            await fill(store, url, options.documents)
             if not url.startswith("sqlite"):  # a server would do so by itself, a little later
                 async with store.writer.connect() as connection:
-                    whole = await connection.execution_options(isolation_level="AUTOCOMMIT")
-                    await whole.exec_driver_sql("VACUUM ANALYZE")
+                    autocommit = await connection.execution_options(isolation_level="AUTOCOMMIT")
+                    await autocommit.exec_driver_sql("VACUUM ANALYZE")
         print(
-            f"{url.partition(':')[0]}: {given.documents} documents in {time.monotonic() - begun:.0f} s",
+            f"{url.partition(':')[0]}: {options.documents} documents in {time.monotonic() - begun:.0f} s",
             flush=True,
         )
         begun = time.monotonic()
         while await store.work_out_day():
             pass
         print(f"figures of the days in {time.monotonic() - begun:.1f} s", flush=True)
-        for think_s in (given.think, 0.0):
-            print(_heading(given.users, think_s), flush=True)
-            for line in told(await measure(store, given.documents, given.users, given.seconds, think_s)):
+        for think_s in (options.think, 0.0):
+            print(_heading(options.users, think_s), flush=True)
+            for line in told(
+                await measure(store, options.documents, options.users, options.seconds, think_s)
+            ):
                 print(line, flush=True)
-        print(await slowest(store, given.documents), flush=True)
+        print(await slowest(store, options.documents), flush=True)
     finally:
         await store.close()
 
 
-async def run_pages(given: argparse.Namespace) -> None:
-    for think_s in (given.think, 0.0):
-        print(_heading(given.users, think_s), flush=True)
-        found = await pages.ask(given.pages, given.cookie, given.users, given.seconds, think_s)
-        names = {url: url.partition("://")[2].partition("/")[2] for url in found.took}
-        for line in told({f"/{names[url]}": times for url, times in found.took.items()}):
+async def run_pages(options: argparse.Namespace) -> None:
+    for think_s in (options.think, 0.0):
+        print(_heading(options.users, think_s), flush=True)
+        answers = await pages.ask(options.pages, options.cookie, options.users, options.seconds, think_s)
+        names = {url: url.partition("://")[2].partition("/")[2] for url in answers.took}
+        for line in told({f"/{names[url]}": times for url, times in answers.took.items()}):
             print(line, flush=True)
-        answered = sum(map(len, found.took.values()))
-        print(f"  {found.own} of {answered} times are the server's own; the others end with the last byte")
-        for (url, status), n in sorted(found.refused.items()):
+        answered = sum(map(len, answers.took.values()))
+        print(f"  {answers.own} of {answered} times are the server's own; the others end with the last byte")
+        for (url, status), n in sorted(answers.refused.items()):
             print(f"  no page: {n} times {status} from /{names[url]}", flush=True)
 
 
@@ -212,12 +216,12 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--filled", action="store_true", help="the database was filled by an earlier run")
     parser.add_argument("--pages", nargs="+", metavar="URL", help="ask these by HTTP, and no database")
     parser.add_argument("--cookie", default="", help="NAME=VALUE of a session that may read them")
-    given = parser.parse_args(words)
-    if given.pages:
-        asyncio.run(run_pages(given))
+    options = parser.parse_args(words)
+    if options.pages:
+        asyncio.run(run_pages(options))
         return 0
-    with tempfile.TemporaryDirectory(prefix="gateway-lists-", dir=given.folder) as folder:
-        asyncio.run(run(given.database or f"sqlite:///{folder}/node.db", given))
+    with tempfile.TemporaryDirectory(prefix="gateway-lists-", dir=options.folder) as folder:
+        asyncio.run(run(options.database or f"sqlite:///{folder}/node.db", options))
     return 0
 
 

@@ -1,5 +1,5 @@
 """Invented documents of a realistic spread, in bulk: part of `python -m bench.lists`. In: an open store with an empty
-database, how many documents. Out: their rows, as the node itself would have written them."""
+database, the number of documents. Out: their rows, as the node itself would have written them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ NOW = datetime.now(UTC)
 SEED = 20261120
 _DAYS = 400
 _AT_ONCE = 5_000
-# SQLite keeps what a unit could undo in one chain and walks along it for each row: large units would take it hours.
+# SQLite keeps a unit's undo data in one chain, walked for each row: large units would take hours.
 _OF_ONE_UNIT = 500
 # Common words and rare ones; without accents written out, because search treats both alike and this file is plain.
 _TEXT = """
@@ -63,7 +63,7 @@ _OUT_STATES = (
 _IN_STATES = (
     (InState.DONE,) * 80 + (InState.ACCEPTED,) * 14 + (InState.PROCESSING,) * 3 + (InState.REJECTED,) * 3
 )
-# Of the last days, what nobody has taken in yet.
+# Documents of the last days are not taken in yet.
 _FRESH = timedelta(days=2)
 
 
@@ -98,12 +98,12 @@ class Spread:
 
 
 def sent(spread: Spread, n: int) -> Iterator[Any]:
-    """The rows of one outgoing document: its own, its deliveries', their facts' and the list's."""
-    known = spread.common(n)
-    at = known.pop("at")
+    """Yield the rows of one outgoing document: its own, its deliveries', their facts' and the list's."""
+    fields = spread.common(n)
+    at = fields.pop("at")
     id = f"msg_{n:010}"
     several = spread.rng.choice((1, 1, 2, 3, 5, 20))
-    to = tuple({one.code: one for one in (spread.party() for _ in range(several))}.values())
+    to = tuple({recipient.code: recipient for recipient in (spread.party() for _ in range(several))}.values())
     file = FileItem(
         n=1, name="a.pdf", role=FileRole.LEAD, content_type="application/pdf", size=9, sha256=Digest("0" * 64)
     )
@@ -113,7 +113,7 @@ def sent(spread: Spread, n: int) -> Iterator[Any]:
         kind=Kind.DOCUMENT,
         packet_id=PacketId(f"packet-{id}"),
         document_id=DocumentId(f"Z91,{id}"),
-        draft=Draft(recipients=to, reply_required=False, **known),
+        draft=Draft(recipients=to, reply_required=False, **fields),
         files=(file,),
         state=OutState.PACKED,
         created_at=at,
@@ -121,14 +121,14 @@ def sent(spread: Spread, n: int) -> Iterator[Any]:
     )
     yield outgoing.outgoing_row(document)
     states: dict[str, int] = {}
-    for position, one in enumerate(to):
+    for position, recipient in enumerate(to):
         state = spread.rng.choice(_OUT_STATES)
         states[state] = states.get(state, 0) + 1
         delivery = Delivery(
             id=f"dlv_{n:010}_{position}",
             agency_id=SCOPE.agency_id,
             document_id=id,
-            recipient=one,
+            recipient=recipient,
             attempt=1,
             state=state,
             updated_at=at + timedelta(hours=1),
@@ -142,18 +142,18 @@ def sent(spread: Spread, n: int) -> Iterator[Any]:
 
 
 def facts(delivery_id: str, at: datetime, rng: random.Random) -> Iterator[FactRow]:
-    for track, code, after in (
+    for track, code, seconds_after in (
         (Track.TRANSPORT, "sent", 1),
         (Track.BUSINESS, "01", 5),
         (Track.BUSINESS, "03", 4_000),
     ):
-        fact = Fact(track=track, code=code, at=at + timedelta(seconds=after * (0.5 + rng.random())))
+        fact = Fact(track=track, code=code, at=at + timedelta(seconds=seconds_after * (0.5 + rng.random())))
         yield fact_row(SCOPE.agency_id, delivery_id, fact)
 
 
 def arrived(spread: Spread, n: int) -> Iterator[Any]:
-    known = spread.common(n)
-    at = known.pop("at")
+    fields = spread.common(n)
+    at = fields.pop("at")
     id, sender = f"inb_{n:010}", spread.party()
     state = InState.NEW if at > NOW - _FRESH else spread.rng.choice(_IN_STATES)
     document = IncomingDocument(
@@ -173,7 +173,7 @@ def arrived(spread: Spread, n: int) -> Iterator[Any]:
         vouched_by="signature",
         arrived_at=at,
         state=state,
-        **known,
+        **fields,
     )
     yield incoming.incoming_row(document)
     owed = status.duty_of(document, ())
@@ -183,32 +183,32 @@ def arrived(spread: Spread, n: int) -> Iterator[Any]:
 
 
 async def fill(store: SqlOfficeStore, url: str, documents: int) -> None:
-    """Half of each side, oldest and newest mixed as they would not be: the worst case for an index."""
+    """Fill half of each side, oldest and newest mixed: the worst case for an index."""
     await store.accounts.add_hosted(HostedAgency(id=SCOPE.agency_id, code="Z90", name="Bench"))
     spread = Spread(rng=random.Random(SEED))
-    made = (each for n in range(documents // 2) for make in (sent, arrived) for each in make(spread, n))
-    while batch := list(islice(made, _AT_ONCE * 10)):
+    all_rows = (row for n in range(documents // 2) for make in (sent, arrived) for row in make(spread, n))
+    while batch := list(islice(all_rows, _AT_ONCE * 10)):
         by_table: dict[Any, list[Any]] = {}
-        for each in batch:
-            by_table.setdefault(type(each), []).append(each)
-        # What others point to goes first.
+        for row in batch:
+            by_table.setdefault(type(row), []).append(row)
+        # Rows that others refer to go first.
         for kind in sorted(by_table, key=lambda kind: kind not in (OutgoingRow, IncomingRow)):
-            await _put(store, url, kind, by_table[kind])
+            await _insert_rows(store, url, kind, by_table[kind])
 
 
-async def _put(store: SqlOfficeStore, url: str, kind: Any, rows: Sequence[Any]) -> None:
+async def _insert_rows(store: SqlOfficeStore, url: str, kind: Any, rows: Sequence[Any]) -> None:
     table: Table = inspect(kind).local_table
-    names = [each.name for each in table.columns]
+    names = [x.name for x in table.columns]
     if url.startswith("sqlite"):
         for start in range(0, len(rows), _OF_ONE_UNIT):
             async with store.writing() as tx:
-                some = [each.model_dump() for each in rows[start : start + _OF_ONE_UNIT]]
+                some = [x.model_dump() for x in rows[start : start + _OF_ONE_UNIT]]
                 await tx.connection.execute(table.insert(), some)
                 await tx.commit()
         return
     connection = await asyncpg.connect(url)
     try:
-        values = [tuple(getattr(each, name) for name in names) for each in rows]
+        values = [tuple(getattr(x, name) for name in names) for x in rows]
         await connection.copy_records_to_table(table.name, records=values, columns=names)
     finally:
         await connection.close()

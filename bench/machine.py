@@ -1,5 +1,5 @@
-"""What the operating system says: about the machine, once, and about a process's memory at any moment. Memory is read
-from /proc, because a child's `ru_maxrss` begins at its parent's peak."""
+"""Facts of the operating system: of the machine, once, and of a process's memory at any moment. Memory is read from /proc,
+because a child's `ru_maxrss` begins at its parent's peak."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MB = 1_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """The facts without which a figure means nothing."""
+    """Facts of the machine, without which a figure means nothing."""
 
     cores: int
     processor: str
@@ -28,7 +28,7 @@ class Machine:
 
 
 def facts() -> Machine:
-    """This machine, now; `load` is the average of the last minute, so that a busy machine shows."""
+    """Return the facts of this machine, now; `load` is the average of the last minute, so that a busy machine shows."""
     return Machine(
         cores=os.cpu_count() or 1,
         processor=_processor(),
@@ -40,51 +40,51 @@ def facts() -> Machine:
 
 
 def cpu(pid: int) -> float:
-    """Seconds of a process, of its children and of those that have ended; 0 when it ended just now."""
+    """Return the seconds of a process, of its children and of those that have ended; 0 when it ended just now."""
     try:
-        told = Path(f"/proc/{pid}/stat").read_text()
+        stat = Path(f"/proc/{pid}/stat").read_text()
         children = _children(pid)
     except (FileNotFoundError, ProcessLookupError):
         return 0.0
-    own: float = sum(map(int, told.rpartition(")")[2].split()[11:15])) / os.sysconf("SC_CLK_TCK")
+    own: float = sum(map(int, stat.rpartition(")")[2].split()[11:15])) / os.sysconf("SC_CLK_TCK")
     return own + sum(map(cpu, children))
 
 
 def own_cpu() -> float:
-    """Seconds of this process, to the microsecond, and of its children."""
+    """Return the seconds of this process, to the microsecond, and of its children."""
     ended = os.times()
     children = sum(map(cpu, _children(os.getpid())))
     return process_time() + ended.children_user + ended.children_system + children
 
 
 def _children(pid: int) -> list[int]:
-    """Whichever of its threads started them."""
+    """Return the children of all of its threads."""
     files = Path(f"/proc/{pid}/task").glob("*/children")
     return [int(word) for file in files for word in file.read_text().split()]
 
 
 def load() -> float:
-    """The average of the last minute."""
+    """Return the average load of the last minute."""
     return round(os.getloadavg()[0], 2)
 
 
 def resident() -> int:
-    """Bytes of this process that are in memory now."""
+    """Return the bytes of this process that are in memory now."""
     return status("VmRSS")
 
 
 def peak() -> int:
-    """The most that was resident since the start, or since `forget_peak`."""
+    """Return the largest resident memory since the start, or since `forget_peak`."""
     return status("VmHWM")
 
 
 def forget_peak(pid: int | None = None) -> None:
-    """The peak of this process, or of another, counts from now on (proc(5), clear_refs)."""
+    """Restart the peak of this process, or of another (proc(5), clear_refs)."""
     (_folder(pid) / "clear_refs").write_text("5")
 
 
 def status(name: str, pid: int | None = None) -> int:
-    """Bytes on that line of what the system says of this process, or of another."""
+    """Return the bytes on that line of /proc's status of this process, or of another."""
     file = _folder(pid) / "status"
     for line in file.read_text().splitlines():
         if line.startswith(f"{name}:"):

@@ -1,5 +1,4 @@
-"""Every measurement, in the order in which they run: what measures it, how it is told in words, and the figures of it that
-count. In: nothing. Out: the one table."""
+"""Every measurement, in order: its module, its report in words, and its marks. In: nothing. Out: the one table."""
 
 from __future__ import annotations
 
@@ -31,8 +30,8 @@ from bench.marks import Figures, Mark
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """`module` has its `Numbers`, and `measure`, which takes a folder and them. `judged`: the exit status says whether its
-    limits hold."""
+    """One measurement. `module` has its `Numbers`, and `measure`, which takes a folder and them. `judged`: the exit status
+    says whether its limits hold."""
 
     module: ModuleType
     words: Callable[[Figures], Iterator[str]]

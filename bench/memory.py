@@ -18,21 +18,21 @@ LIMIT = 100 * MB
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Numbers:
-    """How much is sent."""
+    """Amounts to send."""
 
     size: int = number(200 * MB, "bytes of the large document", quick=50 * MB)
 
 
 async def measure(folder: Path, numbers: Numbers) -> dict[str, Any]:
-    """`holds` says whether both sides stayed within the limit."""
+    """Measure both sides; `holds` says whether they stayed within the limit."""
     (small,) = await pair.papers(folder / "papers", SMALL, 1)
     (large,) = await pair.papers(folder / "papers", numbers.size, 1)
     async with pair.opened(folder) as nodes:
         await nodes.send([small], 1)
         idle = await nodes.ask("rest")
         sent = await nodes.send([large], 2, do="watch")
-        after = await nodes.ask("spent")
-    above = {side: after[side]["peak"] - idle[side]["resident"] for side in after}
+        spent = await nodes.ask("spent")
+    above = {side: spent[side]["peak"] - idle[side]["resident"] for side in spent}
     return {
         "bytes": numbers.size,
         "seconds": round(max(sent["seconds"]), 2),

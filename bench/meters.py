@@ -1,6 +1,6 @@
 """Meters between the flows and the ports: how often each promise is called and how long the calls take; and how busy the
-one writer of the database is. In: a `Wrap` for `open_node`. Out: tables of counts and seconds. A call's time
-contains its waiting, so the times of documents in work side by side add up to more than the clock's."""
+one writer of the database is. In: a `Wrap` for `open_node`. Out: tables of counts and seconds. A call's time contains its
+waiting, so the times of concurrent documents add up to more than the clock's."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ class Ports:
         self.tallies.clear()
 
     def longest(self, most: int) -> Iterator[tuple[str, Tally]]:
-        """Those that took longest together, first."""
+        """Yield those that took longest together, first."""
         yield from sorted(self.tallies.items(), key=lambda row: -row[1].seconds)[:most]
 
 
 class Metered(Wrap):
-    """Puts a meter around each port."""
+    """A wrapper that puts a meter around each port."""
 
     def __init__(self) -> None:
         self.ports = Ports()
@@ -58,7 +58,7 @@ class Metered(Wrap):
 
 
 class _Meter:
-    """Stands in for a port; every method of it is timed."""
+    """A meter in place of a port; every method of it is timed."""
 
     def __init__(self, name: str, port: object, ports: Ports) -> None:
         self._name, self._port, self._ports = name, port, ports
@@ -73,36 +73,36 @@ class _Meter:
 def _timed(real: Callable[..., Any], name: str, ports: Ports) -> Callable[..., Any]:
     def called(*args: object, **words: object) -> Any:
         begun = perf_counter()
-        made = real(*args, **words)
-        if inspect.isawaitable(made):
-            return _awaited(made, name, ports, begun)
-        if isinstance(made, AbstractAsyncContextManager):
-            return _Entered(made, name, ports)
+        returned = real(*args, **words)
+        if inspect.isawaitable(returned):
+            return _awaited(returned, name, ports, begun)
+        if isinstance(returned, AbstractAsyncContextManager):
+            return _Entered(returned, name, ports)
         ports.of(name).add(perf_counter() - begun)
-        return made
+        return returned
 
     return called
 
 
-async def _awaited(made: Any, name: str, ports: Ports, begun: float) -> Any:
+async def _awaited(awaitable: Any, name: str, ports: Ports, begun: float) -> Any:
     try:
-        return await made
+        return await awaitable
     finally:
         ports.of(name).add(perf_counter() - begun)
 
 
 class _Entered:
-    """A unit of work: waiting for it to begin and the work in it are two things."""
+    """A unit of work, whose waiting and working are timed apart."""
 
-    def __init__(self, made: AbstractAsyncContextManager[Any], name: str, ports: Ports) -> None:
-        self._made, self._name, self._ports = made, name, ports
+    def __init__(self, context: AbstractAsyncContextManager[Any], name: str, ports: Ports) -> None:
+        self._made, self._name, self._ports = context, name, ports
         self._begun = 0.0
 
     async def __aenter__(self) -> Any:
-        asked = perf_counter()
+        began = perf_counter()
         entered = await self._made.__aenter__()
         self._begun = perf_counter()
-        self._ports.of(f"{self._name}, waiting").add(self._begun - asked)
+        self._ports.of(f"{self._name}, waiting").add(self._begun - began)
         return entered
 
     async def __aexit__(
@@ -116,15 +116,15 @@ class _Entered:
 
 @dataclass(slots=True)
 class Writer:
-    """The database's one writing connection: how often and for how long it was taken, and how much of that went into
-    commits. It serves one transaction at a time, so a time here is a share of the clock's."""
+    """The database's one writing connection: how often and for how long it was taken, and the part of that in commits. It
+    serves one transaction at a time, so a time here is a share of the clock's."""
 
     taken: Tally = field(default_factory=Tally)
     committing: Tally = field(default_factory=Tally)
     _since: float = 0.0
 
     def watch(self) -> None:
-        """Counts from now on, in all of this process. Any: the parts of the store stand in for themselves."""
+        """Count from now on, in all of this process. Any: the methods of the store are replaced."""
         lock: Any = sqlite_file.StoreWriter._locked
         commit: Any = sqlite_file.StoreDriver.commit
         close: Any = sqlite_file.StoreDriver.close
@@ -135,9 +135,9 @@ class Writer:
             return driver
 
         async def committed(driver: Any) -> None:
-            asked = perf_counter()
+            began = perf_counter()
             await commit(driver)
-            self.committing.add(perf_counter() - asked)
+            self.committing.add(perf_counter() - began)
 
         async def closed(driver: Any) -> None:
             await close(driver)

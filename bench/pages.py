@@ -1,6 +1,6 @@
-"""How fast pages answer over HTTP: a part of `python -m bench.lists --pages URL …`. In: addresses, the cookie of a session,
-so many users. Out: milliseconds by address: what the server says of its own work (`Server-Timing: app;dur=`), else from the
-question to the last byte. Whatever is not a page is told beside, and never counted as a fast answer."""
+"""Times pages over HTTP: a part of `python -m bench.lists --pages URL …`. In: addresses, the cookie of a session, so many
+users. Out: milliseconds by address: the server's own (`Server-Timing: app;dur=`), else from the question to the last byte.
+Answers that are no page are listed apart, and never counted as a fast answer."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _OK = 200
 
 @dataclass(slots=True, kw_only=True)
 class Answers:
-    """`refused`: how often each address answered with another status than 200; `own`: how many times are the server's."""
+    """Times of the answers. `refused`: how often each address gave another status than 200; `own`: the server's times."""
 
     took: dict[str, list[float]]
     refused: Counter[tuple[str, int]] = field(default_factory=Counter)
@@ -28,20 +28,20 @@ class Answers:
 
 
 def duration(header: str) -> float | None:
-    """Milliseconds of the handler, where the server tells."""
-    found = _DURATION.search(header)
-    return float(found[1]) if found else None
+    """Return the milliseconds of the handler, where the server reports them."""
+    match = _DURATION.search(header)
+    return float(match[1]) if match else None
 
 
 async def ask(urls: Sequence[str], cookie: str, users: int, seconds: float, think_s: float) -> Answers:
-    """Users ask in turn whatever comes, and think in between; each keeps one connection, as a browser does."""
+    """Ask by users, at random in turn, with thinking in between; each keeps one connection, as a browser does."""
     answers = Answers(took={url: [] for url in urls})
-    until = time.monotonic() + seconds
+    end = time.monotonic() + seconds
 
     async def user(session: ClientSession, rng: random.Random) -> None:
         await asyncio.sleep(rng.random() * think_s)
-        while time.monotonic() < until:
-            await _one(session, rng.choice(urls), answers)
+        while time.monotonic() < end:
+            await _get(session, rng.choice(urls), answers)
             await asyncio.sleep(think_s)
 
     async with ClientSession(
@@ -54,7 +54,7 @@ async def ask(urls: Sequence[str], cookie: str, users: int, seconds: float, thin
     return answers
 
 
-async def _one(session: ClientSession, url: str, answers: Answers) -> None:
+async def _get(session: ClientSession, url: str, answers: Answers) -> None:
     begun = time.perf_counter()
     async with session.get(url, allow_redirects=False) as response:
         await response.read()
@@ -62,6 +62,6 @@ async def _one(session: ClientSession, url: str, answers: Answers) -> None:
         if response.status != _OK:
             answers.refused[url, response.status] += 1
             return
-        told = duration(response.headers.get("Server-Timing", ""))
-    answers.own += told is not None
-    answers.took[url].append(wall if told is None else told)
+        own_ms = duration(response.headers.get("Server-Timing", ""))
+    answers.own += own_ms is not None
+    answers.took[url].append(wall if own_ms is None else own_ms)

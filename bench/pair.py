@@ -1,6 +1,6 @@
-"""Two nodes as two processes that share one embedded axis: the sender's and the receiver's costs can be told apart. In:
-a folder, and where another version of the product lies. Out: a `Pair` to send through and to ask. Also makes papers in
-a process that ends, so that what it took is given back before anything is measured."""
+"""Two nodes as two processes that share one embedded axis: the sender's and the receiver's costs can be told apart. In: a
+folder, and the folder of another version of the product. Out: a `Pair` to send through and to ask. Also makes papers in a
+process that ends, so that its memory is given back before anything is measured."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from typing import Any
 
 from bench import stage
 
-_HERE = Path(__file__).resolve().parent.parent
+_ROOT = Path(__file__).resolve().parent.parent
 
 
 class Broken(Exception):
@@ -31,12 +31,12 @@ class Side:
     process: Process
 
     async def ask(self, do: str, **words: object) -> dict[str, Any]:
-        """One question, one answer."""
+        """Ask one question and return its answer."""
         await self.tell(do, **words)
         return await self.heard()
 
     async def tell(self, do: str, **words: object) -> None:
-        """What has no answer."""
+        """Send a command that has no answer."""
         if self.process.stdin is not None:
             self.process.stdin.write(json.dumps({"do": do, **words}).encode() + b"\n")
             await self.process.stdin.drain()
@@ -64,33 +64,33 @@ class Pair:
     async def send(
         self, papers: Sequence[Path], first: int, at_once: int = 1, do: str = "send"
     ) -> dict[str, Any]:
-        """Returns when every 01 is back at the sender; documents are numbered from `first`."""
+        """Send the papers and wait until every 01 is back at the sender; documents are numbered from `first`."""
         return await self.sender.ask(do, papers=list(map(str, papers)), first=first, at_once=at_once)
 
     async def ask(self, do: str) -> dict[str, dict[str, Any]]:
-        """The same question to both."""
+        """Ask both the same question."""
         return {"sender": await self.sender.ask(do), "receiver": await self.receiver.ask(do)}
 
 
 @asynccontextmanager
 async def opened(folder: Path, root: Path | None = None) -> AsyncIterator[Pair]:
-    """Both nodes open and at work; stopped at the end whatever happened. `root`: of another version (`version.root`)."""
+    """Open both nodes with their workers; stopped at the end whatever happened. `root`: of another version."""
     await prepared(folder, {"sender": [stage.SENDER], "receiver": [stage.RECEIVER]}, root)
     async with at_work(folder, "sender", root) as sender, at_work(folder, "receiver", root) as receiver:
         yield Pair(sender=sender, receiver=receiver)
 
 
 async def prepared(folder: Path, nodes: Mapping[str, Sequence[str]], root: Path | None = None) -> None:
-    """These nodes can be opened; by a process of that version, because it is that version's schema."""
-    told = [f"{node}={','.join(codes)}" for node, codes in nodes.items()]
-    process = await _start("bench.stage", str(folder), *told, root=root)
+    """Prepare these nodes, by a process of that version, because it is that version's schema."""
+    arguments = [f"{node}={','.join(codes)}" for node, codes in nodes.items()]
+    process = await _start("bench.stage", str(folder), *arguments, root=root)
     if await process.wait():
         raise Broken("the nodes could not be set up")
 
 
 @asynccontextmanager
 async def at_work(folder: Path, node: str, root: Path | None = None) -> AsyncIterator[Side]:
-    """That node, open in a process of its own."""
+    """Open that node in a process of its own."""
     side = Side(await _start("bench.side", str(folder), node, piped=True, root=root))
     try:
         await side.heard()
@@ -100,7 +100,7 @@ async def at_work(folder: Path, node: str, root: Path | None = None) -> AsyncIte
 
 
 async def papers(folder: Path, size: int, count: int) -> list[Path]:
-    """Different PDFs of that size, written by a process of its own."""
+    """Write different PDFs of that size, by a process of its own."""
     folder.mkdir(parents=True, exist_ok=True)
     process = await _start("bench.papers", str(folder), str(size), str(count))
     if await process.wait():
@@ -109,12 +109,12 @@ async def papers(folder: Path, size: int, count: int) -> list[Path]:
 
 
 def environment(root: Path) -> dict[str, str]:
-    """Of a process that takes what it imports from there."""
+    """Return the environment of a process that imports from there."""
     return {**os.environ, "PYTHONPATH": str(root)}
 
 
 async def _start(module: str, *words: str, piped: bool = False, root: Path | None = None) -> Process:
-    pipe, at = PIPE if piped else None, root or _HERE
+    pipe, at = PIPE if piped else None, root or _ROOT
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", module, *words),
         stdin=pipe,

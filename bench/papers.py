@@ -1,6 +1,6 @@
-"""Makes PDF files of an exact size that nothing can compress, as scans are. In: a path, a size, a seed. Out: a file with
-one image a page, written in pieces. Run as a program, so that the process that is measured never holds the content:
-`python -m bench.papers FOLDER SIZE COUNT`."""
+"""Makes PDF files of an exact size that no compression can shrink, as scans are. In: a path, a size, a seed. Out: a file
+with one image a page, written in pieces. Run as a program, so that the measured process never holds the content: `python -m
+bench.papers FOLDER SIZE COUNT`."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ _FIRST_PAGE = 3  # objects 1 and 2 are the catalogue and the page tree
 
 
 def write(path: Path, size: int, seed: int) -> None:
-    """A PDF of exactly `size` bytes at `path`; another seed gives other bytes."""
+    """Write a PDF of exactly `size` bytes at `path`; another seed gives other bytes."""
     pages = max(1, -(-size // IMAGE))
     bare = sum(map(len, _pdf([0] * pages, random.Random(seed))))
     if size < bare:
         raise ValueError(f"a PDF of {pages} pages has at least {bare} bytes; {size} were asked for")
-    each, rest = divmod(size - bare, pages)
+    per_page, remainder = divmod(size - bare, pages)
     with path.open("wb") as file:
-        for piece in _pdf([each] * (pages - 1) + [each + rest], random.Random(seed)):
+        for piece in _pdf([per_page] * (pages - 1) + [per_page + remainder], random.Random(seed)):
             file.write(piece)
 
 
 def content(size: int, seed: int) -> bytes:
-    """A small PDF of exactly `size` bytes, whole: one image on one page."""
+    """Return a small PDF of exactly `size` bytes: one image on one page."""
     bare = sum(map(len, _pdf([0], random.Random(seed))))
     return b"".join(_pdf([size - bare], random.Random(seed)))
 
 
 def _pdf(images: Sequence[int], chance: random.Random) -> Iterator[bytes]:
-    """Numbers have a fixed width, so that the size of everything but the images depends on the pages alone."""
+    """Yield its pieces. Numbers have a fixed width, so that only the images' size depends on more than the pages."""
     offsets: list[int] = []
     position = len(header := b"%PDF-1.4\n")
     yield header
@@ -67,7 +67,7 @@ def _objects(images: Sequence[int], chance: random.Random) -> Iterator[tuple[byt
 
 
 def main(folder: Path, size: int, count: int) -> None:
-    """`count` files FOLDER/SIZE-N.pdf, all different."""
+    """Write `count` files FOLDER/SIZE-N.pdf, all different."""
     for n in range(count):
         write(folder / f"{size}-{n}.pdf", size, seed=size + n)
 

@@ -34,7 +34,7 @@ from tests.support import envelopes, pki
 
 LIBRARY = "pyas2lib==1.4.4"
 SENDER, RECEIVER = envelopes.SENDER, envelopes.RECEIVER
-# At least so many times as fast; and the key that both sign with. Our own nodes' keys are P-256.
+# Wanted: at least so many times as fast; and the key that both sign with. Our own nodes' keys are P-256.
 WANTED = {10_000: 6.0, MB: 5.0, 10 * MB: 6.0}
 EQUAL, OWN = "rsa-2048", "p256"
 _PIECE = 256 * 1024
@@ -43,7 +43,7 @@ _POLICY = XmlPolicy(limits=EnvelopeLimits())
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Numbers:
-    """How much is done."""
+    """Amounts of work."""
 
     sizes: tuple[int, ...] = number(tuple(WANTED), "bytes of a document", read=int)
     seconds: float = number(6.0, "about so long for each size", quick=1.5)
@@ -54,7 +54,7 @@ class Numbers:
 
 
 async def measure(folder: Path, numbers: Numbers) -> dict[str, Any]:
-    """`missing` says why there are no rows, where the library cannot be had."""
+    """Measure both. `missing` says why there are no rows, where the library cannot be had."""
     schema.load()
     keep_what_is_loaded()  # as a node does
     try:
@@ -82,8 +82,8 @@ async def _theirs(python: Path, folder: Path) -> AsyncIterator[Side]:
 
 
 async def _size(side: Side, size: int, numbers: Numbers) -> dict[str, Any]:
-    """The first rounds of each warm up. Each works as long as the other in its turn: who works for a moment only is
-    measured while the processor still fetches what it needs."""
+    """Measure one size. The first rounds of each warm up. Each works as long as the other in its turn: a short worker is
+    measured while the processor still fetches its data."""
     content = Random(size).randbytes(size)
     first = median((await side.ask("round", size=size, rounds=2))["cpu"])
     own_first = min(once(content, kind) for _ in range(2) for kind in (EQUAL, OWN))
@@ -109,51 +109,51 @@ async def _size(side: Side, size: int, numbers: Numbers) -> dict[str, Any]:
 
 
 def once(content: bytes, kind: str) -> float:
-    """CPU seconds of one document and its receipt, with keys of that kind."""
+    """Return the CPU seconds of one document and its receipt, with keys of that kind."""
     sender, receiver = pki.signer(SENDER, kind), pki.signer(RECEIVER, kind)
     files = (("van-ban.pdf", content),)
     begun = process_time()
     document = envelopes.document(files)
-    sent = _written(document, files, sender, envelopes.qualifier(document))
-    came = _taken(sent, sender)
+    sent = _envelope(document, files, sender, envelopes.qualifier(document))
+    received = _take_in(sent, sender)
     true = replace(
         envelopes.receipt("01"),
-        body_digest=came.body_digest,
-        file_digest=came.file_digest,
-        size=came.file_size,
+        body_digest=received.body_digest,
+        file_digest=received.file_digest,
+        size=received.file_size,
     )
     status = envelopes.status("01")
-    back = _written(status, (), receiver, envelopes.qualifier(status, true))
-    answered = _taken(back, receiver)
+    back = _envelope(status, (), receiver, envelopes.qualifier(status, true))
+    answered = _take_in(back, receiver)
     spent = process_time() - begun
     assert answered.receipt == true
     return spent
 
 
-def _written(
+def _envelope(
     model: Envelope, files: envelopes.Files, signer: EnvelopeSigner, qualifier: build.Qualifier
 ) -> bytes:
-    """As it would leave: what was written has been read again by the fast path (W10), its files closed."""
+    """Write a document as it would leave: read again by the fast path (W10), its files closed."""
     out = BytesIO()
     build.write(model, envelopes.contents(files), out, signer, qualifier, envelopes.SIGNED_AT)
-    written = out.getvalue()
-    _verified(written, signer, opens=False)
-    return written
+    envelope = out.getvalue()
+    _verified(envelope, signer, opens=False)
+    return envelope
 
 
-def _taken(raw: bytes, signer: EnvelopeSigner) -> SignedEnvelope[Envelope]:
-    """As a receiver takes it in: verified, and held against the schema, by the same reading where it is small."""
-    found = _verified(raw, signer)
-    if not found.keeps_form():
-        problems = schema.check(schema.skeleton(_without_files(raw, found.signed), _POLICY.limits))
+def _take_in(raw: bytes, signer: EnvelopeSigner) -> SignedEnvelope[Envelope]:
+    """Take a document in as a receiver does: verified, and checked against the schema, at once where it is small."""
+    verified = _verified(raw, signer)
+    if not verified.keeps_form():
+        problems = schema.check(schema.skeleton(_without_files(raw, verified.signed), _POLICY.limits))
         assert not problems, problems
-    return found.signed
+    return verified.signed
 
 
 def _verified(raw: bytes, signer: EnvelopeSigner, *, opens: bool = True) -> verify.Verified:
     source = verify.EnvelopeSource(size=len(raw), open=partial(_pieces, raw))
     own = envelopes.binding(signer)
-    found = verify.examine_fast(
+    verified = verify.examine_fast(
         source,
         policy=_POLICY,
         bindings=lambda code: (own,),
@@ -161,8 +161,8 @@ def _verified(raw: bytes, signer: EnvelopeSigner, *, opens: bool = True) -> veri
         transport=None,
         opens=opens,
     )
-    assert found is not None, "not in canonical form"
-    return found
+    assert verified is not None, "not in canonical form"
+    return verified
 
 
 def _without_files(raw: bytes, signed: SignedEnvelope[Envelope]) -> Iterator[bytes]:
@@ -179,7 +179,7 @@ def _pieces(raw: bytes) -> Iterator[bytes]:
 
 
 def pem(code: str) -> bytes:
-    """The key and the certificate that we sign with, for the other library."""
+    """Return the key and the certificate that we sign with, for the other library."""
     key = pki.key(EQUAL, code).private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
     certificate = x509.load_der_x509_certificate(pki.signer(code, EQUAL).certificate_der)
     return key + certificate.public_bytes(Encoding.PEM)

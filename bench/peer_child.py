@@ -17,7 +17,7 @@ from unittest.mock import patch
 
 
 def load_library() -> ModuleType:
-    """oscrypto 1.3, on which it stands, finds no OpenSSL whose last number has two digits (3.0.15)."""
+    """Load the library: oscrypto 1.3, its base, finds no OpenSSL whose last number has two digits (3.0.15)."""
     search = re.search
 
     def patient(pattern: Any, text: Any, flags: int = 0) -> Any:
@@ -45,24 +45,24 @@ def main(folder: str) -> None:
         mdn_mode="SYNC",
         mdn_digest_alg="sha256",
     )
-    of = as2.Partner(as2_name="sender", verify_cert=_certificate(ours), validate_certs=False, sign=True)
+    peer = as2.Partner(as2_name="sender", verify_cert=_certificate(ours), validate_certs=False, sign=True)
     _say({"ready": True})
     for line in sys.stdin:
-        asked = json.loads(line)
-        content = Random(asked["size"]).randbytes(asked["size"])
-        _say({"cpu": [_round(as2, content, sender, receiver, to, of) for _ in range(asked["rounds"])]})
+        request = json.loads(line)
+        content = Random(request["size"]).randbytes(request["size"])
+        _say({"cpu": [_round(as2, content, sender, receiver, to, peer) for _ in range(request["rounds"])]})
 
 
-# Any: their types are theirs
-def _round(as2: ModuleType, content: bytes, sender: Any, receiver: Any, to: Any, of: Any) -> float:
+# Any: the library's types are not loaded
+def _round(as2: ModuleType, content: bytes, sender: Any, receiver: Any, to: Any, peer: Any) -> float:
     begun = process_time()
     sent = as2.Message(sender, to)
     sent.build(content, filename="van-ban.pdf", content_type="application/octet-stream")
-    came = as2.Message()
-    status, error, receipt = came.parse(
+    received = as2.Message()
+    status, error, receipt = received.parse(
         sent.headers_str + b"\r\n" + sent.content,
         find_org_cb=lambda _: receiver,
-        find_partner_cb=lambda _: of,
+        find_partner_cb=lambda _: peer,
         find_message_cb=lambda *_: False,
     )
     assert status == "processed", error
@@ -72,7 +72,7 @@ def _round(as2: ModuleType, content: bytes, sender: Any, receiver: Any, to: Any,
     )
     spent = process_time() - begun
     assert status == "processed", detail
-    assert came.content == content, "what came is not what was sent"
+    assert received.content == content, "what came is not what was sent"
     return spent
 
 

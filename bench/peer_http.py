@@ -38,24 +38,24 @@ from bench.pair import Broken
 from bench.served import Served
 
 THEIRS, OURS = "theirs", "ours"
-# At least so many times as many documents a second.
+# Wanted: at least so many times as many documents a second.
 WANTED = {10_000: 6.0, MB: 4.0}
 LOOK_S = 0.01
-# What a side still does for a document when its receipt is in is work for that document too.
+# Work of a side for a document after its receipt counts for that document too.
 REST_S = 1.5
 PATIENCE_S = 300.0
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """So many documents of a size in each turn."""
+    """One case: so many documents of a size in each turn."""
 
     size: int
     documents: int
 
     @classmethod
     def of(cls, word: str) -> Case:
-        """From SIZE:DOCUMENTS."""
+        """Read SIZE:DOCUMENTS."""
         return cls(*map(int, word.split(":")))
 
     def __str__(self) -> str:
@@ -68,7 +68,7 @@ _QUICK = (Case(10_000, 16), Case(MB, 8))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Numbers:
-    """How much is sent, and by how many processes it is served."""
+    """Amounts to send, and the processes that serve them."""
 
     cases: tuple[Case, ...] = number(_FULL, "each SIZE:DOCUMENTS", quick=_QUICK, read=Case.of)
     callers: int = number(8, "callers at once")
@@ -88,7 +88,7 @@ class Numbers:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """What one side took for the documents of one turn."""
+    """Times of one side for the documents of one turn."""
 
     documents: int
     seconds: float
@@ -98,25 +98,25 @@ class Turn:
 
 
 class Side(Protocol):
-    """One of both, at work."""
+    """One of both sides, at work."""
 
     async def exchange(self, content: bytes) -> None:
-        """Returns when the sender has the signed receipt."""
+        """Send a document and wait until the sender has the signed receipt."""
 
     def cpu(self) -> float:
-        """Seconds so far of all its processes."""
+        """Return the seconds so far of all its processes."""
 
     async def check(self) -> None:
-        """Broken unless everything that was sent has its receipt, once."""
+        """Raise Broken unless every document sent has its receipt, once."""
 
 
 async def measure(folder: Path, numbers: Numbers) -> dict[str, Any]:
-    """`missing` says why there are no rows, where the libraries cannot be had."""
-    told = {"libraries": as2_served.LIBRARIES, "callers": numbers.callers, "rows": [], "missing": ""}
+    """Measure both. `missing` says why there are no rows, where the libraries cannot be had."""
+    figures = {"libraries": as2_served.LIBRARIES, "callers": numbers.callers, "rows": [], "missing": ""}
     try:
         python = await environments.interpreter(as2_served.LIBRARIES, numbers.venv)
     except Broken as why:
-        return told | {"missing": str(why)}
+        return figures | {"missing": str(why)}
     load = machine.load()
     async with (
         as2_served.opened(
@@ -131,7 +131,7 @@ async def measure(folder: Path, numbers: Numbers) -> dict[str, Any]:
         sides: dict[str, Side] = {THEIRS: theirs, OURS: ours}
         rows = [await _measure_case(sides, case, numbers) for case in numbers.cases]
         state = await theirs.state("sender")
-    return told | {
+    return figures | {
         "rows": rows,
         "processes": {THEIRS: 2 * numbers.processes, OURS: len(numbers.roles)},
         "database": {name: state[name] for name in ("journal", "synchronous")},
@@ -140,31 +140,31 @@ async def measure(folder: Path, numbers: Numbers) -> dict[str, Any]:
 
 
 async def _measure_case(sides: Mapping[str, Side], case: Case, numbers: Numbers) -> dict[str, Any]:
-    """A first turn of each warms it up and is not counted."""
+    """Measure one case. A first turn of each warms it up and is not counted."""
     makes = random.Random(case.size)
     turns: dict[str, list[Turn]] = {name: [] for name in sides}
     for turn in range(numbers.turns + 1):
         documents = case.documents if turn else min(case.documents, 2 * numbers.callers)
         for name, side in sides.items():
             contents = [papers.content(case.size, makes.getrandbits(60)) for _ in range(documents)]
-            taken = await _take_turn(side, contents, numbers.callers)
+            figures = await _take_turn(side, contents, numbers.callers)
             if turn:
-                turns[name].append(taken)
+                turns[name].append(figures)
     for side in sides.values():
         await side.check()
     return compare(case, turns)
 
 
 async def _take_turn(side: Side, contents: Sequence[bytes], callers: int) -> Turn:
-    left = iter(contents)
-    waited: list[float] = []
+    remaining = iter(contents)
+    waits: list[float] = []
 
     async def caller() -> None:
-        for content in left:
+        for content in remaining:
             sent = perf_counter()
             async with asyncio.timeout(PATIENCE_S):
                 await side.exchange(content)
-            waited.append(perf_counter() - sent)
+            waits.append(perf_counter() - sent)
 
     cpu, own, begun = side.cpu(), process_time(), perf_counter()
     async with asyncio.TaskGroup() as group:
@@ -177,13 +177,13 @@ async def _take_turn(side: Side, contents: Sequence[bytes], callers: int) -> Tur
         seconds=seconds,
         cpu_s=side.cpu() - cpu,
         callers_cpu_s=own,
-        waited_s=waited,
+        waited_s=waits,
     )
 
 
 def compare(case: Case, turns: Mapping[str, Sequence[Turn]]) -> dict[str, Any]:
-    """The median of the turns of each side; and how many times as many documents, and as little CPU, the node has."""
-    rows = {name: _figures(taken) for name, taken in turns.items()}
+    """Return the median of each side's turns; and how many times the documents and as little CPU the node has."""
+    rows = {name: _figures(of_side) for name, of_side in turns.items()}
     ratios = [
         (theirs.seconds / theirs.documents) / (ours.seconds / ours.documents)
         for theirs, ours in zip(turns[THEIRS], turns[OURS], strict=True)
@@ -213,7 +213,7 @@ def _figures(turns: Sequence[Turn]) -> dict[str, Any]:
 
 @dataclass(slots=True)
 class _Node:
-    """The node at work, and its callers' knowledge of what was answered."""
+    """The node at work, and the answers that its callers wait for."""
 
     served: Served
     _sent: int = 0
@@ -237,7 +237,7 @@ class _Node:
             raise Broken(f"of {self._sent} documents {len(counts)} have an 01, {sum(counts.values())} in all")
 
     async def look(self) -> None:
-        """For ever: one question for all that wait."""
+        """Ask one question for all waiting callers, for ever."""
         while True:
             await asyncio.sleep(LOOK_S)
             if self._waiting:

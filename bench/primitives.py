@@ -1,6 +1,6 @@
-"""What one document costs at the very least: the bare operations that nobody can leave out, with nothing around them. In:
-a size. Out: CPU seconds of one exchange: the document hashed, encoded and the envelope hashed at the sender; the envelope
-hashed, decoded and the document hashed at the receiver; a signature made and checked for the document and for its 01."""
+"""The least cost of one document: the bare operations that no program can leave out, with nothing around them. In: a size.
+Out: CPU seconds of one exchange: the document hashed, encoded and the envelope hashed at the sender; the envelope hashed,
+decoded and the document hashed at the receiver; a signature made and checked for the document and for its 01."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ SIGNATURES = 2
 
 
 def exchange(size: int) -> float:
-    """CPU seconds, the median of several rounds."""
+    """Return the CPU seconds, the median of several rounds."""
     content = random.Random(size).randbytes(size)
     key = ec.generate_private_key(ec.SECP256R1())
     return median(_once(content, key) for _ in range(ROUNDS))
 
 
 def _once(content: bytes, key: ec.EllipticCurvePrivateKey) -> float:
-    # Small things end before the clock of a process has moved: they are done often enough to be seen.
+    # Small operations end before the clock of a process has moved: they are repeated until it shows.
     times = max(1, 1_000_000 // len(content))
     begun = process_time()
     for _ in range(times):

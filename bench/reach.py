@@ -1,5 +1,5 @@
 """Nodes on a broker and a PostgreSQL of their own, each node a process and each behind a line that counts its bytes, with
-one document system for all of them. In: which node hosts which codes. Out: a `Reach` to send through and to look at."""
+one document system for all of them. In: the codes of each node. Out: a `Reach` to send through and to observe."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def plan(
     absent: tuple[str, ...] = (),
     settings: Mapping[str, str] | None = None,
 ) -> Plan:
-    """One process a node; `settings` are what an administrator changed."""
+    """Plan one process a node; `settings` are an administrator's changes."""
     return Plan(
         n=0,
         kills=0,
@@ -60,7 +60,7 @@ class Sent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reach:
-    """Everything up, and the way to ask it."""
+    """All nodes up, with the calls to ask them."""
 
     ground: Ground
     sites: dict[str, Site]
@@ -68,59 +68,59 @@ class Reach:
     session: ClientSession
 
     def site(self, code: str) -> Site:
-        """Of the agency with that code."""
-        return next(each for each in self.sites.values() if code in each.agencies)
+        """Return the site of the agency with that code."""
+        return next(s for s in self.sites.values() if code in s.agencies)
 
     def line(self, node: str) -> TcpProxy:
-        """Between the node and the broker."""
+        """Return the line between the node and the broker."""
         return self.ground.axis_lines[node][0]
 
     def uploaded(self, node: str) -> int:
-        """Bytes from the node to the broker, of every kind, since the start."""
+        """Return the bytes from the node to the broker, of every kind, since the start."""
         return self.line(node).passed[Way.TO]
 
     async def send(
         self, code: str, to: tuple[str, ...], paper: Path, number: int, urgency: str = "thuong"
     ) -> Sent:
-        """By the agency with that code."""
+        """Send a document of the agency with that code."""
         at = monotonic()
         with paper.open("rb") as file:
             form = FormData(quote_fields=False)
             form.add_field("meta", json.dumps(said(to, number, urgency)), content_type="application/json")
             form.add_field("lead", file, filename=paper.name, content_type="application/pdf")
-            told = await self.ask(code, "POST", "/messages", form=form, key=f"reach-{number}")
-        return Sent(id=told["id"], code=code, at=at, answered_s=monotonic() - at)
+            message = await self.ask(code, "POST", "/messages", form=form, key=f"reach-{number}")
+        return Sent(id=message["id"], code=code, at=at, answered_s=monotonic() - at)
 
     async def states(self, sent: Sent) -> dict[str, str]:
-        """Recipient → the state it is shown in now."""
-        told = await self.ask(sent.code, "GET", f"/messages/{sent.id}")
-        return {each["code"]: each["state"] for each in told["recipients"]}
+        """Return the shown state of each recipient."""
+        message = await self.ask(sent.code, "GET", f"/messages/{sent.id}")
+        return {r["code"]: r["state"] for r in message["recipients"]}
 
-    async def until_shown(self, sent: Sent, wanted: Mapping[str, str], patience_s: float) -> float:
-        """Seconds from the first byte until each of these recipients is shown in its state."""
+    async def until_shown(self, sent: Sent, expected: Mapping[str, str], patience_s: float) -> float:
+        """Wait until each of these recipients is shown in its state; return the seconds from the first byte."""
         end = sent.at + patience_s
         while True:
-            shown = await self.states(sent)
+            states = await self.states(sent)
             now, late = (
                 monotonic(),
-                {code: shown.get(code) for code in wanted if shown.get(code) != wanted[code]},
+                {code: states.get(code) for code in expected if states.get(code) != expected[code]},
             )
             if not late:
                 return now - sent.at
             if now > end:
-                raise Broken(f"after {patience_s:.0f} s {len(late)} of {len(wanted)} are not there: {late}")
+                raise Broken(f"after {patience_s:.0f} s {len(late)} of {len(expected)} are not there: {late}")
             await asyncio.sleep(LOOK_S)
 
     async def reason(self, sent: Sent, code: str) -> str:
-        """Why the delivery to that recipient failed, as its line says; nothing where it did not."""
-        told = await self.ask(sent.code, "GET", f"/messages/{sent.id}/events")
-        (line,) = (each for each in told["recipients"] if each["code"] == code)
+        """Return why the delivery to that recipient failed, as its line says; nothing where it did not."""
+        timeline = await self.ask(sent.code, "GET", f"/messages/{sent.id}/events")
+        (line,) = (r for r in timeline["recipients"] if r["code"] == code)
         return next((fact["reason"] for fact in line["facts"] if fact["code"] == "failed"), "")
 
     async def measured(self, code: str, path: str) -> tuple[int, str]:
-        """Size and SHA-256 of what the API hands out there."""
+        """Return size and SHA-256 of the API's answer there."""
         hasher, size = hashlib.sha256(), 0
-        async with self._asked(code, "GET", path) as answer:
+        async with self._request(code, "GET", path) as answer:
             _check(answer.status, path, "")
             async for piece in answer.content.iter_chunked(_PIECE):
                 hasher.update(piece)
@@ -137,13 +137,13 @@ class Reach:
         said: object = None,
         key: str = "",
     ) -> Any:  # Any: JSON
-        """One call for the agency with that code, with parts or with JSON."""
-        async with self._asked(code, method, path, form, said, key) as answer:
-            told = await answer.text()
-        _check(answer.status, path, told)
-        return json.loads(told)
+        """Make one call for the agency with that code, with parts or with JSON."""
+        async with self._request(code, method, path, form, said, key) as answer:
+            text = await answer.text()
+        _check(answer.status, path, text)
+        return json.loads(text)
 
-    def _asked(
+    def _request(
         self,
         code: str,
         method: str,
@@ -161,7 +161,7 @@ class Reach:
 
 @asynccontextmanager
 async def opened(plan: Plan, folder: Path) -> AsyncIterator[Reach]:
-    """Every node at work; stopped at the end whatever happened."""
+    """Run every node; stopped at the end whatever happened."""
     async with AsyncExitStack() as stack:
         below = await stack.enter_async_context(ground.prepared(plan, folder))
         sites = await stage.prepare(below)
@@ -176,11 +176,11 @@ async def opened(plan: Plan, folder: Path) -> AsyncIterator[Reach]:
 
 
 async def _until_answered(reach: Reach) -> None:
-    """`ready` is said when a node is open; its API listens a moment later."""
+    """Wait until every API answers: `ready` is said when a node is open, and its API listens a moment later."""
     for site in reach.sites.values():
         code = next(iter(site.agencies))
         async with asyncio.timeout(60):
-            while not await _answers(reach, code):  # noqa: ASYNC110 - a port that nobody listens on cannot tell us
+            while not await _answers(reach, code):  # noqa: ASYNC110 - a closed port cannot notify us
                 await asyncio.sleep(LOOK_S)
 
 
@@ -199,9 +199,9 @@ def _worker(below: Ground, site: Site) -> Worker:
     return worker
 
 
-def _check(status: int, path: str, told: str) -> None:
+def _check(status: int, path: str, text: str) -> None:
     if status not in (200, 202):
-        raise Broken(f"{path}: {status} {told[:1000]}")
+        raise Broken(f"{path}: {status} {text[:1000]}")
 
 
 def said(to: tuple[str, ...], number: int, urgency: str) -> dict[str, object]:
@@ -215,5 +215,5 @@ def said(to: tuple[str, ...], number: int, urgency: str) -> dict[str, object]:
         "signer": {"name": "Người Ký Mẫu"},
         "reply_required": False,
         "recipients": [{"code": code, "role": "to_act"} for code in to],
-        "confirm": ["recipient-unhosted"],  # one of them is on no node, which is what is looked at
+        "confirm": ["recipient-unhosted"],  # one of them is on no node, on purpose
     }

@@ -1,6 +1,5 @@
-"""One node as it is operated, `gateway serve` in one process or several, and its callers: programs that know nothing
-but the API. In: a folder, and on what the node stands. Out: a `Served` to send through and to ask, which tells whose
-CPU was spent."""
+"""One operated node, `gateway serve` in one process or several, and its callers: programs that know nothing but the API.
+In: a folder, and the servers below the node. Out: a `Served` to send through and to ask, also for the CPU of each part."""
 
 from __future__ import annotations
 
@@ -37,7 +36,7 @@ LOOK_S = 0.25
 START_S = 120.0
 _TIMEOUT = ClientTimeout(total=300, connect=30)
 _CODES = [stage.SENDER, stage.RECEIVER]
-# One caller stands for as many as there are in a province.
+# One caller acts for as many as there are in a province.
 _OPEN = {"GATEWAY_API_RATE_PER_S": "100000", "GATEWAY_API_BURST": "1000000", "GATEWAY_LOG_LEVEL": "warning"}
 _RECEIPTS = (
     select(col(EventRow.subject_id), func.count())
@@ -64,38 +63,40 @@ class Served:
         self._turns = cycle(self.urls)
 
     async def send(self, content: bytes, urgency: str = "thuong") -> str:
-        """The document's id, once it is answered with 202."""
+        """Send a document and return its id, once it is answered with 202."""
         self._sent += 1
         number = self._sent
         form = FormData(quote_fields=False)
-        form.add_field("meta", json.dumps(_said(number, urgency)), content_type="application/json")
+        form.add_field("meta", json.dumps(_metadata(number, urgency)), content_type="application/json")
         form.add_field("lead", content, filename="van-ban.pdf", content_type="application/pdf")
         headers = {"Authorization": f"Bearer {self.key}", "Idempotency-Key": f"bench-{number}"}
         url = f"{next(self._turns)}/api/v1/messages"
         async with self.session.post(url, data=form, headers=headers, timeout=_TIMEOUT) as answer:
-            told = await answer.text()
+            text = await answer.text()
         if answer.status != 202:
-            raise Broken(f"a document was answered with {answer.status}: {told[:500]}")
-        id: str = json.loads(told)["id"]
+            raise Broken(f"a document was answered with {answer.status}: {text[:500]}")
+        id: str = json.loads(text)["id"]
         return id
 
     async def count(self, kind: EventKind) -> int:
-        """How many events of that kind there are."""
+        """Count the events of that kind."""
         async with self.store.reading() as tx:
-            asked = select(func.count()).select_from(EventRow).where(col(EventRow.kind) == kind.value)
-            ((found,),) = await tx.tuples(asked)
-            return int(found)
+            query = select(func.count()).select_from(EventRow).where(col(EventRow.kind) == kind.value)
+            ((number,),) = await tx.tuples(query)
+            return int(number)
 
     async def until_answered(self, documents: int, patience_s: float) -> None:
-        """Until so many documents in all have their 01."""
+        """Wait until so many documents in all have their 01."""
         end = monotonic() + patience_s
-        while (there := await self.count(EventKind.DELIVERY_STATUS)) < documents:
+        while (answered := await self.count(EventKind.DELIVERY_STATUS)) < documents:
             if monotonic() > end:
-                raise Broken(f"after {patience_s:.0f} s only {there} of {documents} documents have their 01")
+                raise Broken(
+                    f"after {patience_s:.0f} s only {answered} of {documents} documents have their 01"
+                )
             await asyncio.sleep(LOOK_S)
 
     async def until_has(self, kind: EventKind, id: str, patience_s: float) -> None:
-        """Until there is an event of that kind about the document."""
+        """Wait until there is an event of that kind about the document."""
         end = monotonic() + patience_s
         while id not in await self.times(kind):
             if monotonic() > end:
@@ -103,32 +104,32 @@ class Served:
             await asyncio.sleep(LOOK_S)
 
     async def times(self, kind: EventKind) -> Mapping[str, datetime]:
-        """Document → when the first event of that kind about it was recorded."""
+        """Return when the first event of that kind about each document was recorded."""
         async with self.store.reading() as tx:
-            asked = (
+            query = (
                 select(col(EventRow.subject_id), func.min(col(EventRow.at)))
                 .where(col(EventRow.kind) == kind.value)
                 .group_by(col(EventRow.subject_id))
             )
-            return {row[0]: row[1] for row in await tx.tuples(asked)}
+            return {row[0]: row[1] for row in await tx.tuples(query)}
 
     async def receipts(self, ids: Sequence[str] = ()) -> Mapping[str, int]:
-        """Document → how many times its 01 was recorded, of those that have one; of all where none are named."""
+        """Return how many times the 01 of each document was recorded, of those that have one; of all by default."""
         async with self.store.looking() as tx:
             return dict(await (tx.tuples(_RECEIPTS_OF, ids=list(ids)) if ids else tx.tuples(_RECEIPTS)))
 
     def cpu(self) -> dict[str, float]:
-        """Seconds so far, by who spent them; `load` is this process, which plays the callers."""
-        told = {"load": process_time(), "node": sum(machine.cpu(each.pid) for each in self.processes)}
+        """Return the seconds so far of each part; `load` is this process, which plays the callers."""
+        seconds = {"load": process_time(), "node": sum(machine.cpu(p.pid) for p in self.processes)}
         if self.below is not None:
-            told |= {"database": self.below.database_cpu(), "broker": self.below.broker_cpu()}
-        return told
+            seconds |= {"database": self.below.database_cpu(), "broker": self.below.broker_cpu()}
+        return seconds
 
 
 @asynccontextmanager
 async def opened(folder: Path, roles: Sequence[str], *, servers_below: bool) -> AsyncIterator[Served]:
-    """Up and answering, a process for each role; stopped at the end whatever happened. On PostgreSQL and RabbitMQ where
-    servers are below, else on one SQLite file and the embedded axis."""
+    """Start the node, a process for each role, and wait until it answers; stopped at the end whatever happened. On
+    PostgreSQL and RabbitMQ where servers are below, else on one SQLite file and the embedded axis."""
     async with AsyncExitStack() as stack:
         below, env = None, _embedded(folder)
         if servers_below:
@@ -172,19 +173,19 @@ def _embedded(folder: Path) -> dict[str, str]:
 @asynccontextmanager
 async def _serve(env: Mapping[str, str], port: int, role: str, log: Path) -> AsyncIterator[Process]:
     plain = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
-    with log.open("ab") as said:
+    with log.open("ab") as log_file:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "gateway", "serve", "--role", role),
             env={**plain, **env, "GATEWAY_API_PORT": str(port)},
             stdin=DEVNULL,
-            stdout=said,
-            stderr=said,
+            stdout=log_file,
+            stderr=log_file,
         )
     try:
         yield process
     finally:
         if process.returncode is None:
-            process.kill()  # what it leaves behind is thrown away with its folder
+            process.kill()  # its folder is thrown away
         await process.wait()
 
 
@@ -204,7 +205,7 @@ async def _is_ready(session: ClientSession, url: str) -> bool:
         return False
 
 
-def _said(number: int, urgency: str) -> dict[str, object]:
+def _metadata(number: int, urgency: str) -> dict[str, object]:
     return {
         "number": str(number),
         "symbol": "TN-BENCH",

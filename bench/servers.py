@@ -1,5 +1,5 @@
-"""A PostgreSQL and a RabbitMQ of the bench's own, which the processes of one node share. In: a folder, and which node
-hosts which codes. Out: the settings that lead there, and the CPU seconds of both servers so far."""
+"""A PostgreSQL and a RabbitMQ of the bench's own, which the processes of one node share. In: a folder, and the codes of
+each node. Out: the settings that lead there, and the CPU seconds of both servers so far."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.topology import Topology
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Servers:
-    """What the processes share."""
+    """The servers that the processes share."""
 
     database: postgres.Server
     broker: rabbit.Cluster
@@ -31,7 +31,7 @@ class Servers:
         return f"postgresql://{postgres.ADMIN}@127.0.0.1:{self.database.port}/{database}"
 
     def settings(self, database: str) -> dict[str, str]:
-        """The node on that database."""
+        """Return the settings of the node on that database."""
         name = self.topology.name(self.node)
         return {
             "GATEWAY_NODE_NAME": name,
@@ -53,7 +53,7 @@ class Servers:
         return machine.cpu(int((self.broker.nodes[0].folder / "pid").read_text()))
 
     def database_cpu(self) -> float:
-        """Of the server and of every process that it has or had."""
+        """Return the CPU of the server and of every process that it has or had."""
         return machine.cpu(int((self.database.folder / "data" / "postmaster.pid").read_text().split()[0]))
 
 
@@ -63,7 +63,7 @@ def installed() -> bool:
 
 @asynccontextmanager
 async def opened(folder: Path, node: str, hosts: Mapping[str, Sequence[str]]) -> AsyncIterator[Servers]:
-    """Both up and empty; stopped at the end whatever happened. `node` is the one whose settings are given."""
+    """Start both, empty; stopped at the end whatever happened. `node` is the one whose settings are given."""
     folder.chmod(0o755)  # the database runs as a user of its own
     async with AsyncExitStack() as stack:
         database = await asyncio.to_thread(postgres.start, folder / "postgres")
@@ -75,7 +75,7 @@ async def opened(folder: Path, node: str, hosts: Mapping[str, Sequence[str]]) ->
 
 
 def topology_of(cluster: rabbit.Cluster, hosts: Mapping[str, Sequence[str]]) -> Topology:
-    """A vhost with these nodes on that broker."""
+    """Make a vhost with these nodes on that broker."""
     node = cluster.nodes[0]
     broker = Broker(
         host="127.0.0.1",

@@ -1,8 +1,7 @@
-"""One node in a process of its own, driven by its parent: one JSON object a line in, one out. `send` sends papers, so
-many at once, and answers when every 01 is back; `watch` does so under a heartbeat, `still` beats until the next line,
-and sends nothing; `settle` waits until nothing is left to number or to count; `rest` starts the count of the memory's
-peak; `spent` says CPU seconds and memory so far. The end of the input stops it. `pair` starts it: python -m bench.side
-FOLDER NODE."""
+"""One node in a process of its own, driven by its parent: one JSON object a line in, one out. `send` sends papers, so many
+at once, and answers when every 01 is back; `watch` does so under a heartbeat, `still` beats until the next line, and sends
+nothing; `settle` waits until nothing is left to number or to count; `rest` restarts the memory's peak; `spent` returns CPU
+seconds and memory so far. The end of the input stops it. `pair` starts it: python -m bench.side FOLDER NODE."""
 
 from __future__ import annotations
 
@@ -20,21 +19,21 @@ Answer = dict[str, object]
 
 
 async def serve(folder: Path, name: str) -> None:
-    """Answers until the input ends."""
+    """Answer until the input ends."""
     async with stage.opened(folder, name) as node:
         keep_what_is_loaded()  # as every process that serves does
         _say({"ready": True})
         while line := await asyncio.to_thread(sys.stdin.readline):
-            _say(await _done(node, json.loads(line)))
+            _say(await _answer(node, json.loads(line)))
 
 
-async def _done(node: Office, asked: dict[str, Any]) -> Answer:
-    match asked["do"]:
+async def _answer(node: Office, request: dict[str, Any]) -> Answer:
+    match request["do"]:
         case "send":
-            return {"seconds": await _send(node, asked)}
+            return {"seconds": await _send(node, request)}
         case "watch":
             async with heartbeat.watched() as stalls:
-                seconds = await _send(node, asked)
+                seconds = await _send(node, request)
             return {"seconds": seconds, "stalls": stalls.as_json()}
         case "still":
             async with heartbeat.watched() as stalls:
@@ -50,10 +49,10 @@ async def _done(node: Office, asked: dict[str, Any]) -> Answer:
             return _spent()
 
 
-async def _send(node: Office, asked: dict[str, Any]) -> list[float]:
-    papers = [Path(paper) for paper in asked["papers"]]
-    every_s = asked.get("every_s", 0.0)
-    return await traffic.there_and_back(node, papers, asked["first"], asked["at_once"], every_s)
+async def _send(node: Office, request: dict[str, Any]) -> list[float]:
+    papers = [Path(paper) for paper in request["papers"]]
+    every_s = request.get("every_s", 0.0)
+    return await traffic.there_and_back(node, papers, request["first"], request["at_once"], every_s)
 
 
 def _spent() -> Answer:

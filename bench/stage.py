@@ -1,7 +1,7 @@
 """Sets nodes up for a run: schema, one agency per code, keys, an authority, registry rows and bindings. In: a folder and
-which node hosts which codes. Out: settings of nodes that share one embedded axis and trust each other; a file of the
-folder may name another axis. The product's defaults hold, save for the sizes that a run has to raise. Run as a program it
-prepares: python -m bench.stage FOLDER NODE=CODE,CODE …"""
+the codes of each node. Out: settings of nodes that share one embedded axis and trust each other; a file of the folder may
+name another axis. The product's defaults hold, except for the sizes that a run has to raise. Run as a program it prepares:
+python -m bench.stage FOLDER NODE=CODE,CODE …"""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _CLOCK = SystemClock()
 
 
 def settings_of(folder: Path, node: str) -> Settings:
-    """The settings of one node of this stage."""
+    """Return the settings of one node of this stage."""
     raised = {f"GATEWAY_LIMITS_{name}": value for name, value in LARGE.items()}
     return load(
         None,
@@ -51,18 +51,18 @@ def settings_of(folder: Path, node: str) -> Settings:
 
 
 def more_settings(folder: Path, node: str) -> Path:
-    """Where whoever sets a stage up says what else holds for that node, as the environment would."""
+    """Return the file of further settings of that node, in the form of the environment."""
     return folder / f"{node}.json"
 
 
 def _more(folder: Path, node: str) -> dict[str, str]:
     file = more_settings(folder, node)
-    told: dict[str, str] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    return told
+    settings: dict[str, str] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    return settings
 
 
 async def prepare(folder: Path, nodes: Mapping[str, Sequence[str]]) -> None:
-    """Every node of `nodes` (name → codes it hosts) can be opened and reach the others."""
+    """Prepare every node of `nodes` (name → codes it hosts) so that it can be opened and reach the others."""
     authority = Authority.create("Bench exchange authority", _CLOCK.now())
     certificates: dict[str, x509.Certificate] = {}
     for node, codes in nodes.items():
@@ -77,7 +77,7 @@ async def prepare(folder: Path, nodes: Mapping[str, Sequence[str]]) -> None:
 
 
 async def prepare_one(settings: Settings, codes: Sequence[str], others: Sequence[str] = ()) -> None:
-    """A node of these settings can be opened, hosts these codes, and knows and trusts them and the others."""
+    """Prepare a node of these settings, which hosts these codes, and knows and trusts them and the others."""
     authority = Authority.create("Bench exchange authority", _CLOCK.now())
     settings.node.data_dir.mkdir(parents=True)
     await _host(settings, codes)
@@ -87,7 +87,7 @@ async def prepare_one(settings: Settings, codes: Sequence[str], others: Sequence
 
 
 async def key_of(settings: Settings, code: str) -> str:
-    """A new API key for the document system of that agency, which the node hosts."""
+    """Make a new API key for the document system of that agency, which the node hosts."""
     secret = "gwk_" + secrets.token_urlsafe(32)
     async with open_ground(settings) as office:
         accounts = office.store.accounts
@@ -104,10 +104,10 @@ async def key_of(settings: Settings, code: str) -> str:
 
 @asynccontextmanager
 async def opened(folder: Path, node: str, wrap: Wrap | None = None) -> AsyncIterator[Office]:
-    """That node open and at work, as `gateway serve` has it."""
-    async with open_office(settings_of(folder, node), wrap=wrap) as one, at_work(one):
+    """Open that node with its workers, as `gateway serve` has it."""
+    async with open_office(settings_of(folder, node), wrap=wrap) as office, at_work(office):
         keep_what_is_loaded()
-        yield one
+        yield office
 
 
 async def _host(settings: Settings, codes: Sequence[str]) -> None:

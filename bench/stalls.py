@@ -20,7 +20,7 @@ from bench.pair import Side
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Numbers:
-    """How much is sent."""
+    """Amounts to send."""
 
     size: int = number(10_000, "bytes of a document")
     per_second: float = number(100.0, "documents a second", quick=20.0)
@@ -30,7 +30,7 @@ class Numbers:
 
 
 async def measure(folder: Path, numbers: Numbers) -> dict[str, Any]:
-    """As many documents as may be under way warm up and are not counted."""
+    """Measure both nodes. As many documents as may be under way warm up and are not counted."""
     warm = numbers.at_once
     papers = await pair.papers(folder / "papers", numbers.size, warm + numbers.documents)
     await pair.prepared(folder, {"busy": [stage.SENDER, stage.RECEIVER], "idle": ["Z95"]})
@@ -43,7 +43,7 @@ async def measure(folder: Path, numbers: Numbers) -> dict[str, Any]:
         await _sent(busy, "send", papers[:warm], 1, numbers)
         begun = monotonic()
         await idle.tell("still")
-        told = await _sent(busy, "watch", papers[warm:], warm + 1, numbers)
+        answers = await _sent(busy, "watch", papers[warm:], warm + 1, numbers)
         still = await idle.ask("enough")
         seconds = monotonic() - begun
     return {
@@ -51,7 +51,7 @@ async def measure(folder: Path, numbers: Numbers) -> dict[str, Any]:
         "documents": numbers.documents,
         "asked_per_second": numbers.per_second,
         "per_second": round(numbers.documents / seconds, 1),
-        "busy": {name: max(one["stalls"][name] for one in told) for name in told[0]["stalls"]},
+        "busy": {name: max(a["stalls"][name] for a in answers) for name in answers[0]["stalls"]},
         "idle": still["stalls"],
     }
 
@@ -59,9 +59,9 @@ async def measure(folder: Path, numbers: Numbers) -> dict[str, Any]:
 async def _sent(
     sides: Sequence[Side], do: str, papers: Sequence[Path], first: int, numbers: Numbers
 ) -> list[dict[str, Any]]:
-    """By all of them, each its share."""
+    """Send by all of them, each its share."""
     shares = [papers[place :: len(sides)] for place in range(len(sides))]
-    asked = [
+    calls = [
         side.ask(
             do,
             papers=list(map(str, share)),
@@ -71,4 +71,4 @@ async def _sent(
         )
         for place, (side, share) in enumerate(zip(sides, shares, strict=True))
     ]
-    return await asyncio.gather(*asked)
+    return await asyncio.gather(*calls)

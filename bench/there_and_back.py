@@ -18,14 +18,14 @@ IDLE_S = 2.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Numbers:
-    """How much is sent."""
+    """Amounts to send."""
 
     size: int = number(10 * MB, "bytes of a document")
     rounds: int = number(7, "documents, one after another", quick=2)
 
 
 async def measure(folder: Path, numbers: Numbers) -> dict[str, Any]:
-    """The first round warms up and is not counted."""
+    """Measure the rounds. The first one warms up and is not counted."""
     papers = await pair.papers(folder / "papers", numbers.size, numbers.rounds + 1)
     await stage.prepare(folder, {"node": [stage.SENDER, stage.RECEIVER]})
     legs, stalls = [], []
@@ -38,13 +38,13 @@ async def measure(folder: Path, numbers: Numbers) -> dict[str, Any]:
             stalls.append(late)
         async with heartbeat.watched() as idle:
             await asyncio.sleep(IDLE_S)
-    seconds = [one["01 back"] for one in legs[1:]]
+    seconds = [ends["01 back"] for ends in legs[1:]]
     return {
         "bytes": numbers.size,
         "rounds": numbers.rounds,
         "seconds": round(median(seconds), 3),
         "slowest_seconds": round(max(seconds), 3),
-        "legs": {leg: median(one[leg] for one in legs[1:]) for leg in traffic.LEGS},
+        "legs": {leg: median(ends[leg] for ends in legs[1:]) for leg in traffic.LEGS},
         "stalls": {
             "p50_ms": round(median(late.p50_ms for late in stalls[1:]), 2),
             "p99_ms": round(median(late.p99_ms for late in stalls[1:]), 2),

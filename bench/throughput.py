@@ -21,7 +21,7 @@ BARE_COMMITS = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Numbers:
-    """How much is sent."""
+    """Amounts to send."""
 
     size: int = number(10_000, "bytes of a document")
     documents: int = number(640, "documents that are counted", quick=128)
@@ -29,7 +29,7 @@ class Numbers:
 
 
 async def measure(folder: Path, numbers: Numbers) -> dict[str, Any]:
-    """As many documents as there are callers warm up and are not counted."""
+    """Measure the documents. As many as there are callers warm up and are not counted."""
     warm = numbers.at_once
     papers = await pair.papers(folder / "papers", numbers.size, warm + numbers.documents)
     await stage.prepare(folder, {"node": [stage.SENDER, stage.RECEIVER]})
@@ -75,7 +75,7 @@ def _writer(writer: meters.Writer, seconds: float, documents: int) -> dict[str, 
 
 
 def _bare_commit_ms(path: Path) -> float:
-    """One row, one durable commit, on the same disk with nothing around it: what a commit cannot do without."""
+    """Return the time of one durable commit of one row, on the same disk: the least that a commit costs."""
     with closing(sqlite3.connect(path, isolation_level=None)) as database:
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = FULL")

@@ -25,16 +25,16 @@ from gateway.store.row import among, one_of
 from gateway.store.tables import DeliveryRow
 
 PATIENCE_S = 300.0
-LOOK_S = 0.1  # how late an answer may be noticed; looking more often would cost what is to be measured
+LOOK_S = 0.1  # how late an answer may be noticed; polling more often would cost CPU that is to be measured
 _ENDED = ("delivered", "failed", "rejected")
 _ENDS = select(col(DeliveryRow.document_id), col(DeliveryRow.state)).where(
     among(col(DeliveryRow.agency_id), "agencies"),
     among(col(DeliveryRow.document_id), "ids"),
     one_of(col(DeliveryRow.state), _ENDED),
 )
-PIECE = 64 * 1024  # about what a socket gives at a time
-AHEAD = 16 * PIECE  # read in one go: waiting for the disk is not what is measured
-# What ends each leg of the way there and back, in order.
+PIECE = 64 * 1024  # about the bytes of one read of a socket
+AHEAD = 16 * PIECE  # read in one go: waiting for the disk is not measured
+# The event that ends each leg, in order.
 LEGS = {
     "accepted": EventKind.MESSAGE_ACCEPTED,
     "packed": EventKind.MESSAGE_QUEUED,
@@ -50,7 +50,7 @@ class Failed(Exception):
 
 
 async def scope_of(node: Office, code: str = SENDER) -> AgencyScope:
-    """A caller of that agency."""
+    """Return the scope of a caller of that agency."""
     agency = await node.store.accounts.hosted_by_code(code)
     if agency is None:
         raise Failed(f"this node does not host {code}")
@@ -58,7 +58,7 @@ async def scope_of(node: Office, code: str = SENDER) -> AgencyScope:
 
 
 async def send(node: Office, scope: AgencyScope, paper: Path, number: str) -> OutgoingDocument:
-    """The paper is accepted as the document of that number."""
+    """Send the paper as the document of that number."""
     draft = Draft(
         number=number,
         symbol="TN-BENCH",
@@ -80,7 +80,7 @@ async def send(node: Office, scope: AgencyScope, paper: Path, number: str) -> Ou
 
 
 class Answers:
-    """Waits for the 01 of many documents with one look for all of them."""
+    """Waits for the 01 of many documents with one query for all of them."""
 
     def __init__(self, node: Office) -> None:
         self._node = node
@@ -88,12 +88,12 @@ class Answers:
         self._agencies: set[str] = set()
 
     async def of(self, document: OutgoingDocument) -> None:
-        """Returns once the receiver's 01 is recorded; `Failed` says where the document is stuck."""
+        """Wait until the receiver's 01 is recorded; `Failed` says where the document is stuck."""
         self._agencies.add(document.agency_id)
-        self._waiting[document.id] = told = asyncio.get_running_loop().create_future()
+        self._waiting[document.id] = answer = asyncio.get_running_loop().create_future()
         try:
             async with asyncio.timeout(PATIENCE_S):
-                await told
+                await answer
         except TimeoutError as late:
             counts = await self._node.store.counts()
             raise Failed(f"{document.id} has no 01 after {PATIENCE_S:.0f} s; rows: {counts}") from late
@@ -101,7 +101,7 @@ class Answers:
             del self._waiting[document.id]
 
     async def look(self) -> None:
-        """For ever, and not oftener than `LOOK_S`."""
+        """Poll for ever, and not oftener than `LOOK_S`."""
         while True:
             await asyncio.sleep(LOOK_S)
             if not self._waiting:
@@ -109,21 +109,21 @@ class Answers:
             async with self._node.store.looking() as tx:
                 ended = await tx.tuples(_ENDS, agencies=list(self._agencies), ids=list(self._waiting))
             for id, state in ended:
-                if (told := self._waiting.get(id)) is None or told.done():
+                if (answer := self._waiting.get(id)) is None or answer.done():
                     continue
                 if state == "delivered":
-                    told.set_result(None)
+                    answer.set_result(None)
                 else:
-                    told.set_exception(Failed(f"{id} is {state}"))
+                    answer.set_exception(Failed(f"{id} is {state}"))
 
 
 @asynccontextmanager
 async def answers(node: Office) -> AsyncIterator[Answers]:
-    """Looked for while the body runs."""
-    found = Answers(node)
-    looking = asyncio.create_task(found.look())
+    """Poll for answers while the body runs."""
+    waiting = Answers(node)
+    looking = asyncio.create_task(waiting.look())
     try:
-        yield found
+        yield waiting
     finally:
         looking.cancel()
         await asyncio.wait({looking})
@@ -134,7 +134,7 @@ async def answers(node: Office) -> AsyncIterator[Answers]:
 async def there_and_back(
     node: Office, papers: Sequence[Path], first: int, at_once: int, every_s: float = 0.0
 ) -> list[float]:
-    """Seconds of each: so many callers send their next when the 01 of their last is back, and no two within `every_s`."""
+    """Return the seconds of each: a caller sends its next when the 01 of its last is back, one every `every_s`."""
     scope = await scope_of(node)
     waiting = list(enumerate(papers, start=first))[::-1]
     seconds: list[float] = []
@@ -151,14 +151,14 @@ async def there_and_back(
             await answers.of(await send(node, scope, paper, str(number)))
             seconds.append(perf_counter() - begun)
 
-    async with answers(node) as found, asyncio.TaskGroup() as callers:
+    async with answers(node) as waiting_answers, asyncio.TaskGroup() as callers:
         for _ in range(at_once):
-            callers.create_task(caller(found))
+            callers.create_task(caller(waiting_answers))
     return seconds
 
 
 async def settled(node: Office) -> None:
-    """Every event so far has its number, every document its row of lists, and every day its figures."""
+    """Wait until every event so far has its number, every document its row of lists, and every day its figures."""
     while (
         await node.store.number_events()
         or await node.store.fold_lists(100)
@@ -168,14 +168,13 @@ async def settled(node: Office) -> None:
 
 
 async def legs(node: Office, begun: datetime) -> dict[str, float]:
-    """Seconds from `begun`, before the one document since then was sent, to the end of each leg. Only where one node is
-    both sides."""
+    """Return the seconds from `begun`, before the one document since then was sent, to the end of each leg, on one node."""
     ended: dict[str, float] = {}
     names = {kind: leg for leg, kind in LEGS.items()}
     await settled(node)
-    after = 0
-    while events := await node.store.events_after(None, after, 500):
-        after = events[-1].node_seq or 0
+    last_number = 0
+    while events := await node.store.events_after(None, last_number, 500):
+        last_number = events[-1].node_seq or 0
         for event in events:
             leg = names.get(event.kind)
             if leg is not None and event.at >= begun and leg not in ended:
@@ -184,7 +183,7 @@ async def legs(node: Office, begun: datetime) -> dict[str, float]:
 
 
 async def _chunks(node: Office, paper: Path) -> AsyncIterator[bytes]:
-    """The file as it would come in; the reading itself is not the node's and stays off its loop, where it takes time."""
+    """Yield the file as it would come in; it is read off the node's loop, because the reading is not the node's."""
     if paper.stat().st_size <= PIECE:
         yield paper.read_bytes()
         return

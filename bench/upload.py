@@ -32,7 +32,7 @@ _PATIENT = ClientTimeout(total=600, connect=10)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Numbers:
-    """How much is sent."""
+    """Amounts to send."""
 
     size: int = number(400 * MB, "bytes of the file", quick=40 * MB)
     breaks: int = number(5, "how often the line breaks")
@@ -41,7 +41,7 @@ class Numbers:
 
 
 async def measure(folder: Path, numbers: Numbers) -> dict[str, Any]:
-    """On nodes of its own."""
+    """Measure on nodes of its own."""
     plan = reach.plan({"sender": (SENDER,), "receiver": (RECEIVER,)}, settings=LIMITS)
     async with reach.opened(plan, folder) as nodes:
         return await run(nodes, folder, numbers)
@@ -50,8 +50,8 @@ async def measure(folder: Path, numbers: Numbers) -> dict[str, Any]:
 async def run(
     nodes: Reach, folder: Path, numbers: Numbers, receiver: str = "receiver", first: int = 301
 ) -> dict[str, Any]:
-    """`holds` says whether the same bytes came, the line broke as often as it was to, what was sent twice is no more than a
-    part for each break, and both sides stayed within the limit."""
+    """Run it. `holds` says whether the same bytes came, the line broke as often as it was to, the repeated bytes are no
+    more than a part for each break, and both sides stayed within the limit."""
     (small,) = await pair.papers(folder / "papers", large.SMALL, 1)
     (paper,) = await pair.papers(folder / "papers", numbers.size, 1)
     workers = {"sender": nodes.workers["sender"], "receiver": nodes.workers[receiver]}
@@ -65,10 +65,10 @@ async def run(
     uploaded_s = monotonic() - at
     sent = await _send(nodes, id, first + 1)
     await nodes.until_shown(sent, {RECEIVER: "delivered"}, numbers.patience_s)
-    came = await large.came(nodes, numbers.size)
+    digests = await large.came(nodes, numbers.size)
     peak = large.memory(workers, "VmHWM")
     above = {name: peak[name] - idle[name] for name in peak}
-    same = came == [await asyncio.to_thread(_digest, paper)]
+    same = digests == [await asyncio.to_thread(_digest, paper)]
     return {
         "bytes": numbers.size,
         "parts": -(-numbers.size // numbers.part),
@@ -90,24 +90,24 @@ async def run(
 
 
 async def _upload(nodes: Reach, paper: Path, numbers: Numbers) -> tuple[str, int, int]:
-    """Its id, how often the line broke, and the bytes that passed."""
+    """Upload the file; return its id, how often the line broke, and the bytes that passed."""
     site = nodes.site(SENDER)
-    there = urlsplit(site.url)
+    address = urlsplit(site.url)
     every = numbers.size // (numbers.breaks + 1)
     headers = {"Authorization": f"Bearer {site.keys[SENDER]}"}
-    said = {"name": paper.name, "size": numbers.size, "part_size": numbers.part}
+    announced = {"name": paper.name, "size": numbers.size, "part_size": numbers.part}
     async with (
-        TcpProxy(there.hostname or "127.0.0.1", there.port or 80) as line,
+        TcpProxy(address.hostname or "127.0.0.1", address.port or 80) as line,
         ClientSession(f"http://{line.host}:{line.port}", headers=headers, timeout=_PATIENT) as session,
     ):
         sender = _Sender(session=session, paper=paper, part=numbers.part)
-        upload = await sender.tell("POST", "/uploads", json=said, once="upload")
+        upload = await sender.tell("POST", "/uploads", json=announced, once="upload")
         line.cut_after(every)
         broke = 0
         while upload["missing"]:
             try:
                 for n in upload["missing"]:
-                    await sender.put(upload["id"], n)
+                    await sender.put_part(upload["id"], n)
             except (ClientError, OSError):
                 broke += 1
                 line.heal()
@@ -132,7 +132,7 @@ class _Sender:
             answer.raise_for_status()
             return await answer.json()
 
-    async def put(self, id: str, n: int) -> None:
+    async def put_part(self, id: str, n: int) -> None:
         content = await asyncio.to_thread(self._read, n)
         headers = {"Content-Type": "application/octet-stream"}
         path = f"/api/v1/uploads/{id}/parts/{n}"
@@ -147,9 +147,9 @@ class _Sender:
 
 async def _send(nodes: Reach, id: str, number: int) -> Sent:
     at = monotonic()
-    said = reach.said((RECEIVER,), number, "thuong") | {"files": [{"id": id, "role": "lead"}]}
-    told = await nodes.ask(SENDER, "POST", "/messages", said=said, key=f"upload-{number}")
-    return Sent(id=told["id"], code=SENDER, at=at, answered_s=monotonic() - at)
+    meta = reach.said((RECEIVER,), number, "thuong") | {"files": [{"id": id, "role": "lead"}]}
+    message = await nodes.ask(SENDER, "POST", "/messages", said=meta, key=f"upload-{number}")
+    return Sent(id=message["id"], code=SENDER, at=at, answered_s=monotonic() - at)
 
 
 def _digest(paper: Path) -> str:

@@ -1,6 +1,5 @@
-"""Another version of the product under this harness. In: a git revision, or the folder of a checkout. Out: a folder
-from which `python -m bench.…` runs with that version's `gateway` and with this `bench`. It can be as old as what the
-harness calls has the same names."""
+"""Another version of the product under this harness. In: a git revision, or the folder of a checkout. Out: a folder from
+which `python -m bench.…` runs with that `gateway` and this `bench`. It can be as old as the names that are called here."""
 
 from __future__ import annotations
 
@@ -10,7 +9,7 @@ import tarfile
 from io import BytesIO
 from pathlib import Path
 
-_HERE = Path(__file__).resolve().parent.parent
+_ROOT = Path(__file__).resolve().parent.parent
 _THEIRS = ("gateway", "schemas", "config")
 _OURS = ("bench", "tests")
 
@@ -19,24 +18,24 @@ class NoSuchVersion(Exception):
     """Neither a revision nor a folder."""
 
 
-async def root(named: str, into: Path) -> Path:
-    """`into`, filled."""
+async def root(revision: str, into: Path) -> Path:
+    """Fill `into` with that version, and return it."""
     into.mkdir(parents=True)
-    other = Path(named)
+    other = Path(revision)
     if (other / "gateway").is_dir():
         for name in _THEIRS:
             (into / name).symlink_to((other / name).resolve())
     else:
-        await asyncio.to_thread(_unpack, named, into)
+        await asyncio.to_thread(_unpack, revision, into)
     for name in _OURS:
-        (into / name).symlink_to(_HERE / name)
+        (into / name).symlink_to(_ROOT / name)
     return into
 
 
 def _unpack(revision: str, into: Path) -> None:
-    words = ["git", "-C", str(_HERE), "archive", "--format=tar", revision, *_THEIRS]
-    made = subprocess.run(words, capture_output=True, check=False)
-    if made.returncode:
-        raise NoSuchVersion(f"{revision}: {made.stderr.decode(errors='replace').strip()}")
-    with tarfile.open(fileobj=BytesIO(made.stdout)) as packed:
+    words = ["git", "-C", str(_ROOT), "archive", "--format=tar", revision, *_THEIRS]
+    archive = subprocess.run(words, capture_output=True, check=False)
+    if archive.returncode:
+        raise NoSuchVersion(f"{revision}: {archive.stderr.decode(errors='replace').strip()}")
+    with tarfile.open(fileobj=BytesIO(archive.stdout)) as packed:
         packed.extractall(into, filter="data")

@@ -1,7 +1,6 @@
 """One worker process of `workers`, started by it: python -m bench.worker SIGN_MS. Settings come from the environment. In:
-`go` on stdin, then `spent`, then the end of the input. Out: one JSON object a line: ready; and CPU seconds, signatures
-and packets so far. With SIGN_MS above 0 every signature goes through one session that takes so long, as with a remote
-signing service."""
+`go` on stdin, then `spent`, then the end of the input. Out: one JSON object a line: ready; and CPU seconds, signatures and
+packets so far. SIGN_MS above 0 imitates a remote signing service: one session that takes so long for each."""
 
 from __future__ import annotations
 
@@ -28,7 +27,7 @@ P = TypeVar("P")
 
 
 class Counted(Wrap):
-    """Counts what this process did, and stands in for the session with the signing service."""
+    """Counts the work of this process, and plays the session with the signing service."""
 
     def __init__(self, sign_s: float) -> None:
         self.sign_s = sign_s
@@ -55,11 +54,11 @@ class _Keys:
         return cast("EnvelopeSigner", _Signer(self._keys.signer(agency_code, at, use), self._counted))
 
     def opened(self, agency_code: str, at: datetime, use: KeyUse = ANY_KEY) -> None:
-        """None of them: signing waits for a service."""
+        """Return none of them: signing waits for a service."""
 
 
 class _Signer:
-    at_hand = False  # workers sign, and nobody who accepts
+    at_hand = False  # workers sign, not the accepting step
 
     def __init__(self, signer: EnvelopeSigner, counted: Counted) -> None:
         self._signer, self._counted = signer, counted

@@ -33,7 +33,7 @@ WARM_UP = 16
 SIGN_MS = 20.0
 WANTED = 1.8
 PATIENCE_S = 300.0
-SETTLE_S = 3.0  # what every process does once at its start is done by then
+SETTLE_S = 3.0  # the work of every process at its start is done by then
 _ACCEPTED = "accepted"
 _HOLD = "UPDATE job SET not_before = 'infinity'"
 _RELEASE = "UPDATE job SET not_before = NULL"
@@ -41,7 +41,7 @@ _RELEASE = "UPDATE job SET not_before = NULL"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Numbers:
-    """How much is sent."""
+    """Amounts to send."""
 
     documents: int = number(400, "documents a run", quick=60)
     rounds: int = number(3, "runs of one and of two processes, in turns", quick=1)
@@ -49,7 +49,7 @@ class Numbers:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One batch of documents, worked off by so many processes."""
+    """One batch of documents, finished by so many processes."""
 
     per_second: float
     worker_ms: float
@@ -59,7 +59,7 @@ class Run:
 
 
 async def measure(folder: Path, numbers: Numbers) -> dict[str, Any]:
-    """One and two processes take turns: a machine that slows down slows both runs of a round, and their ratio stays."""
+    """Measure both cases. One and two processes take turns, so that a slow machine slows both and their ratio stays."""
     figures: dict[str, Any] = {
         "bytes": SIZE,
         "documents": numbers.documents,
@@ -75,15 +75,15 @@ async def measure(folder: Path, numbers: Numbers) -> dict[str, Any]:
                     name = f"{case}{n}x{count}"
                     runs[count].append(await _run(below, name, count, sign_ms, numbers.documents))
             figures[case] = {str(count): _best(several) for count, several in runs.items()}
-            ratios = [two.per_second / one.per_second for one, two in zip(runs[1], runs[2], strict=True)]
-            figures[case] |= {"ratio": round(median(ratios), 2), "ratios": [round(one, 2) for one in ratios]}
+            ratios = [b.per_second / a.per_second for a, b in zip(runs[1], runs[2], strict=True)]
+            figures[case] |= {"ratio": round(median(ratios), 2), "ratios": [round(a, 2) for a in ratios]}
     figures["twice"] = sum(figures[case][count]["twice"] for case in ("remote", "local") for count in "12")
     figures["holds"] = figures["twice"] == 0
     return figures
 
 
 def _best(runs: Sequence[Run]) -> dict[str, Any]:
-    """The fastest of the rounds: what else the machine did made the others slower. Of doubles, all."""
+    """Return the fastest of the rounds: other work of the machine made the others slower. Doubles are summed."""
     best = max(runs, key=lambda run: run.per_second)
     return {
         "per_second": round(best.per_second, 1),
@@ -95,8 +95,8 @@ def _best(runs: Sequence[Run]) -> dict[str, Any]:
 
 
 async def _run(below: Servers, name: str, count: int, sign_ms: float, documents: int) -> Run:
-    """The workers are at work when the documents, accepted before, are released to them all at once. The first ones
-    that they send warm them up."""
+    """Run one batch. The workers are at work when the documents, accepted before, are released to them all at once. The
+    first ones that they send warm them up."""
     await below.tell(f'CREATE DATABASE "{name}" TEMPLATE "{_ACCEPTED}"')
     async with AsyncExitStack() as stack:
         sides = [
@@ -111,7 +111,7 @@ async def _run(below: Servers, name: str, count: int, sign_ms: float, documents:
         broker, database = below.broker_cpu() - broker, below.database_cpu() - database
         did = [await side.ask("spent") for side in sides]
     await below.tell(f'DROP DATABASE "{name}" WITH (FORCE)')
-    worked = sum(one["signed"] + one["published"] for one in did)
+    worked = sum(d["signed"] + d["published"] for d in did)
     return Run(
         per_second=documents / (sent[-1] - sent[WARM_UP - 1]),
         worker_ms=sum(b["cpu"] - a["cpu"] for a, b in zip(idle, did, strict=True)) / len(sent) * 1000,
@@ -122,16 +122,16 @@ async def _run(below: Servers, name: str, count: int, sign_ms: float, documents:
 
 
 async def _all_sent(below: Servers, name: str, documents: int) -> list[float]:
-    """When each document was sent, in order, by the node's own events."""
+    """Return when each document was sent, in order, by the node's own events."""
     connection = await asyncpg.connect(below.address(name))
     count = "SELECT count(*) FROM outbox WHERE state <> 'waiting'"
-    told = "SELECT extract(epoch FROM at)::float8 AS at FROM event WHERE kind = $1 ORDER BY at"
+    query = "SELECT extract(epoch FROM at)::float8 AS at FROM event WHERE kind = $1 ORDER BY at"
     await connection.execute(_RELEASE)
-    until = monotonic() + PATIENCE_S
-    while await connection.fetchval(count) < WARM_UP + documents and monotonic() < until:
-        # Looking without a pause would take the time that is to be measured.
+    end = monotonic() + PATIENCE_S
+    while await connection.fetchval(count) < WARM_UP + documents and monotonic() < end:
+        # Polling without a pause would take the time that is to be measured.
         await connection.execute("SELECT pg_sleep(0.25)")
-    sent = [row["at"] for row in await connection.fetch(told, EventKind.DELIVERY_SENT.value)]
+    sent = [row["at"] for row in await connection.fetch(query, EventKind.DELIVERY_SENT.value)]
     await connection.close()
     if len(sent) < WARM_UP + documents:
         raise Broken(f"{WARM_UP + documents - len(sent)} documents were not sent")
@@ -156,8 +156,8 @@ async def _worker(settings: Mapping[str, str], sign_ms: float) -> AsyncIterator[
 
 @asynccontextmanager
 async def _accepted(folder: Path, documents: int) -> AsyncIterator[Servers]:
-    """A database with every document accepted, to make others from, and a broker that takes them. The receiver has its
-    queues and takes nothing out of them: the way out alone is measured."""
+    """Prepare a database with every document accepted, to copy, and a broker that takes them. The receiver has its queues
+    and takes nothing out of them: only sending is measured."""
     hosts = {"sender": [stage.SENDER], "receiver": [stage.RECEIVER]}
     async with servers.opened(folder, "sender", hosts) as below:
         await below.tell(f'CREATE DATABASE "{_ACCEPTED}"')

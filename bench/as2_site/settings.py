@@ -1,6 +1,6 @@
 """Settings of one installation of django-pyas2, as its guide has them, for a run that is thrown away. In: the environment
-of its processes. What a quick installation has is on: connections to the database stay open, nothing is written to the
-log but warnings, and a transaction takes SQLite's write lock at once, so that many at a time wait and none fails."""
+of its processes. They are those of a quick installation: connections to the database stay open, the log has warnings only,
+and a transaction takes SQLite's write lock at once, so that many at a time wait and none fails."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ ALLOWED_HOSTS = ["127.0.0.1"]
 USE_TZ = True
 STATIC_URL = "static/"
 DEFAULT_AUTO_FIELD = "django.db.models.AutoField"
-# A request's body is read whole; 2.5 MB of it by default.
+# A request's body is read whole, by default up to 2.5 MB.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 256_000_000
-# Where messages, receipts and the headers of both go, a file each.
+# The folder of messages, receipts and the headers of both, a file each.
 MEDIA_ROOT = _FOLDER / "files"
 DATABASES = {
     "default": {

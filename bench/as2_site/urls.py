@@ -1,5 +1,5 @@
-"""What an installation answers: django-pyas2's own views below `pyas2/`, Django's sign-in below `admin/`, and `state/`,
-by which the bench asks what arrived."""
+"""The URLs of an installation: django-pyas2's own views below `pyas2/`, Django's sign-in below `admin/`, and `state/`,
+where the bench asks for arrivals."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from django.urls import include, path  # type: ignore[import-not-found]
 
 
 def state(request: object) -> Any:  # Any: the library is not at hand where types are checked
-    """How many were sent and have a receipt whose signature was verified, how many were received, the SHA-256 of the one
-    that was received last, and how the database keeps what it is told."""
+    """Return how many were sent and have a receipt whose signature was verified, how many were received, the SHA-256 of the
+    newest one received, and how the database keeps its data."""
     messages = apps.get_model("pyas2", "Message").objects.filter(status="S")
     received = messages.filter(direction="IN")
     newest = received.order_by("-id").first()

@@ -20,15 +20,15 @@ from tests.services import installing, postgres, rabbit
 
 
 def main(words: list[str]) -> int:
-    """The exit status."""
+    """Run one soak and return the exit status."""
     plan = _plan(words)
     folder = Path(tempfile.mkdtemp(prefix="gateway-soak-"))
     begun = time.monotonic()
 
-    def say(what: str) -> None:
-        print(f"{time.monotonic() - begun:7.1f} {what}", flush=True)
+    def say(text: str) -> None:
+        print(f"{time.monotonic() - begun:7.1f} {text}", flush=True)
 
-    # Asked to end, it takes its servers, processes and disks along, as at Ctrl+C.
+    # On SIGTERM it ends its servers, processes and disks too, as at Ctrl+C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     say(report.heading(plan))
     _bring_in(plan)
@@ -43,12 +43,12 @@ def main(words: list[str]) -> int:
 
 
 def _bring_in(plan: Plan) -> None:
-    """Servers that are not installed are, where that is allowed; otherwise bringing them up says what is missing."""
-    wanted = {
+    """Install missing servers, where that is allowed; otherwise starting them says what is missing."""
+    needed = {
         "rabbitmq-server": plan.axis == "amqp" and not rabbit.installed(),
         "postgresql": plan.database == "postgresql" and not postgres.installed(),
     }
-    missing = [package for package, is_missing in wanted.items() if is_missing]
+    missing = [package for package, is_missing in needed.items() if is_missing]
     if missing and installing.may_install():
         installing.install(missing)
 
@@ -64,15 +64,15 @@ def _plan(words: list[str]) -> Plan:
     parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
     parser.add_argument("--broker-nodes", type=int, choices=(1, 3), default=1)
     parser.add_argument("--patience", type=float, default=600.0, help="seconds to wait for rest at the end")
-    given = parser.parse_args(words)
+    options = parser.parse_args(words)
     return Plan(
-        n=given.n,
-        kills=given.kills,
-        seed=secrets.randbelow(10**6) if given.seed is None else given.seed,
-        axis=given.axis,
-        database=given.database,
-        broker_nodes=given.broker_nodes,
-        patience_s=given.patience,
+        n=options.n,
+        kills=options.kills,
+        seed=secrets.randbelow(10**6) if options.seed is None else options.seed,
+        axis=options.axis,
+        database=options.database,
+        broker_nodes=options.broker_nodes,
+        patience_s=options.patience,
     )
 
 

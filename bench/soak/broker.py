@@ -1,5 +1,5 @@
 """The axis on a broker of the soak's own: queues, rights and bindings as `gateway axis apply` makes them, and beside them a
-queue that keeps copies of the newest parcels, to deliver them again. In: a cluster. Out: how each node connects."""
+queue that keeps copies of the newest parcels, to deliver them again. In: a cluster. Out: the settings of each node."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _COPIES_KEPT = {"max-length": 200, "max-length-bytes": 20_000_000, "overflow": "
 
 
 def set_up(cluster: Cluster, cast: Mapping[str, Sequence[str]]) -> Topology:
-    """Everything there and empty, with a user for each node of the cast."""
+    """Make everything, empty, with a user for each node of the cast."""
     first = cluster.nodes[0]
     broker = Broker(
         host="127.0.0.1",
@@ -29,7 +29,7 @@ def set_up(cluster: Cluster, cast: Mapping[str, Sequence[str]]) -> Topology:
     )
     broker.ask("PUT", "/api/vhosts/{vhost}", {})
     broker.ask("PUT", f"/api/permissions/{{vhost}}/{ADMIN}", {"configure": ".*", "write": ".*", "read": ".*"})
-    # Who repeats a parcel must be allowed to name its first publisher.
+    # The repeater of a parcel must be allowed to name its first publisher.
     broker.ask(
         "PUT", f"/api/users/{ADMIN}", {"password": first.password, "tags": "administrator,impersonator"}
     )
@@ -40,7 +40,7 @@ def set_up(cluster: Cluster, cast: Mapping[str, Sequence[str]]) -> Topology:
 
 
 def settings(axis: Topology, node: str, ports: Sequence[int]) -> dict[str, str]:
-    """What leads a node over its lines to the broker."""
+    """Return the settings that lead a node over its lines to the broker."""
     return {
         "GATEWAY_AXIS_KIND": "amqp",
         "GATEWAY_AMQP_SERVERS": ",".join(f"amqp://127.0.0.1:{port}" for port in ports),
@@ -57,5 +57,5 @@ def _keep_copies(broker: Broker, codes: Sequence[str]) -> None:
     policy = {"pattern": f"^{COPIES}$", "definition": _COPIES_KEPT, "apply-to": "queues"}
     broker.ask("PUT", f"/api/policies/{{vhost}}/{copies}", policy)
     for code in codes:
-        asked = {"routing_key": topology.routing_key(code)}
-        broker.ask("POST", f"/api/bindings/{{vhost}}/e/{exchange}/q/{copies}", asked)
+        binding = {"routing_key": topology.routing_key(code)}
+        broker.ask("POST", f"/api/bindings/{{vhost}}/e/{exchange}/q/{copies}", binding)

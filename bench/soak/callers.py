@@ -1,6 +1,5 @@
 """The two ends of every document: a system that sends papers and asks again under the same key until it is answered, and
-one that takes documents in, gives them 03, and acknowledges them. In: papers and a client. Out: what was answered, in
-the ledger."""
+one that takes documents in, gives them 03, and acknowledges them. In: papers, a client. Out: answers, in the ledger."""
 
 from __future__ import annotations
 
@@ -26,7 +25,7 @@ _BATCH = 6
 
 
 class Sender:
-    """Sends every paper of a run. `may_go` says whether so many deliveries are under way that the next must wait."""
+    """Sends every paper of a run. `may_go` tells whether so many deliveries are under way that the next must wait."""
 
     def __init__(
         self, client: Client, ledger: Ledger, chance: Random, may_go: Callable[[], bool], at_once: int
@@ -38,14 +37,14 @@ class Sender:
         self.unanswered = 0
 
     async def all_tried(self) -> None:
-        """Returns when every paper was sent at least once."""
+        """Wait until every paper was sent at least once."""
         await self._all_tried.wait()
 
     async def run(self, papers: Iterator[Paper]) -> None:
-        """Returns when each has its answer."""
+        """Send the papers and wait until each has its answer."""
         async with asyncio.TaskGroup() as tasks:
             for paper in papers:
-                while not self._may_go():  # noqa: ASYNC110 - what it asks is read from databases, nobody can tell us
+                while not self._may_go():  # noqa: ASYNC110 - it reads databases, which cannot notify us
                     await asyncio.sleep(_LOOK_S)
                 # A paper that has to ask again gives its turn away meanwhile: a key may be busy for minutes.
                 await self._turns.acquire()
@@ -75,16 +74,16 @@ class Sender:
 
     async def _send(self, paper: Paper) -> None:
         body = paper.body()
-        status, told = await self._client.call(
+        status, answer = await self._client.call(
             paper.sender, "POST", "/messages", form=_form(paper, body), key=paper.key
         )
         if status != 202:
-            self._ledger.complaints.append(f"{paper.key} was refused: {status} {json.dumps(told)[:300]}")
+            self._ledger.complaints.append(f"{paper.key} was refused: {status} {json.dumps(answer)[:300]}")
             return
         self._ledger.accepted(
             Sent(
                 key=paper.key,
-                id=told["id"],
+                id=answer["id"],
                 sender=paper.sender,
                 recipients=paper.recipients,
                 name=_name(paper),
@@ -94,7 +93,7 @@ class Sender:
 
 
 def _form(paper: Paper, body: bytes) -> FormData:
-    said = {
+    meta = {
         "external_id": paper.key,
         "number": str(paper.n),
         "symbol": "TN-SOAK",
@@ -107,7 +106,7 @@ def _form(paper: Paper, body: bytes) -> FormData:
         "recipients": [{"code": code, "role": "to_act"} for code in paper.recipients],
     }
     form = FormData(quote_fields=False)
-    form.add_field("meta", json.dumps(said), content_type="application/json")
+    form.add_field("meta", json.dumps(meta), content_type="application/json")
     form.add_field("lead", BytesIO(body), filename=_name(paper), content_type="application/pdf")
     return form
 
@@ -123,25 +122,27 @@ class Clerk:
         self._client, self._ledger, self._code = client, ledger, code
 
     async def run(self) -> None:
-        """Until it is cancelled."""
+        """Take documents in until it is cancelled."""
         while True:
             try:
-                _, told = await self._client.call(
+                _, page = await self._client.call(
                     self._code, "GET", f"/inbox?lease={_LEASE_S}&limit={_BATCH}"
                 )
-                await asyncio.gather(*(self._take_in(item) for item in told["data"]))
-                if not told["data"]:
+                await asyncio.gather(*(self._take_in(item) for item in page["data"]))
+                if not page["data"]:
                     await asyncio.sleep(_LOOK_S)
             except Unanswered as why:
                 self._ledger.unanswered(why)
                 await asyncio.sleep(_AGAIN_S)
 
     async def _take_in(self, item: dict[str, Any]) -> None:
-        """The number first: a system that fails between the two is offered the document again, and asks again."""
+        """Take in one document, the number first: if the system fails between the two, it is offered again."""
         id = item["id"]
-        status, told = await self._client.call(self._code, "POST", f"/inbox/{id}/status", said={"code": "03"})
+        status, answer = await self._client.call(
+            self._code, "POST", f"/inbox/{id}/status", said={"code": "03"}
+        )
         if status != 200:
-            self._ledger.complaints.append(f"{self._code} {id}: 03 was refused: {status} {told}")
+            self._ledger.complaints.append(f"{self._code} {id}: 03 was refused: {status} {answer}")
         else:
-            self._ledger.numbered(self._code, id, told["register_no"])
+            self._ledger.numbered(self._code, id, answer["register_no"])
         await self._client.call(self._code, "POST", f"/inbox/{id}/ack", said={})

@@ -1,5 +1,5 @@
-"""Compares what callers were told with what both sides hold. In: a ledger and the holdings of every node. Out: `Findings`:
-each lost, doubled or unexplained thing in words, with its ids. Pure; it knows the promises and not how they are kept."""
+"""Compares the answers to callers with the rows of both sides. In: a ledger and the holdings of every node. Out:
+`Findings`: each lost, doubled or unexplained document or row in words, with its ids. Pure: it knows only the promises."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from bench.soak.ledger import Ledger, Sent
 from bench.soak.rows import Holdings, Row
 
-# What a clerk of ours says about each document, after the node's own 01.
-_SAID = ("01", "03")
+# Statuses of a clerk of ours for each document, after the node's own 01.
+_STATUSES = ("01", "03")
 
 
 @dataclass(slots=True)
@@ -36,15 +36,15 @@ class Findings:
         )
 
 
-def check(ledger: Ledger, sides: Sequence[Holdings], left: Sequence[str] = ()) -> Findings:
-    """`left` names what the axis still holds."""
-    findings = Findings(unexplained=[*ledger.complaints, *left])
+def check(ledger: Ledger, sides: Sequence[Holdings], remains: Sequence[str] = ()) -> Findings:
+    """Check the ledger against the holdings; `remains` names the remains on the axis."""
+    findings = Findings(unexplained=[*ledger.complaints, *remains])
     _Check(ledger, sides, findings).run()
     return findings
 
 
 class _Check:
-    """Indexes the rows once, then asks one promise after another."""
+    """One check: it indexes the rows once, then checks one promise after another."""
 
     def __init__(self, ledger: Ledger, sides: Sequence[Holdings], findings: Findings) -> None:
         self._ledger, self._sides, self._found = ledger, sides, findings
@@ -67,7 +67,7 @@ class _Check:
         self._strangers()
         for side in self._sides:
             self._register(side)
-            self._rest(side)
+            self._remains(side)
             self._answers(side)
             self._identities(side)
             self._events(side)
@@ -86,56 +86,56 @@ class _Check:
             self._delivery(sent, code, row["packet_id"], deliveries.get(code))
 
     def _delivery(self, sent: Sent, code: str, packet_id: str, delivery: Row | None) -> None:
-        what = f"{sent.key} {sent.id} to {code}"
-        held = self._incoming[code, packet_id]
-        if not held:
+        label = f"{sent.key} {sent.id} to {code}"
+        admitted = self._incoming[code, packet_id]
+        if not admitted:
             state = delivery["state"] if delivery else "no delivery"
-            self._found.lost.append(f"{what}: {state}, and the receiver does not have it")
+            self._found.lost.append(f"{label}: {state}, and the receiver does not have it")
             return
         self._found.admitted += 1
-        if len(held) > 1:
-            self._found.doubled.append(f"{what}: admitted as {', '.join(row['id'] for row in held)}")
-        self._content(sent, what, held[0])
-        self._taken_in(what, code, held[0])
-        self._state(what, delivery)
+        if len(admitted) > 1:
+            self._found.doubled.append(f"{label}: admitted as {', '.join(row['id'] for row in admitted)}")
+        self._content(sent, label, admitted[0])
+        self._taken_in(label, code, admitted[0])
+        self._state(label, delivery)
 
-    def _content(self, sent: Sent, what: str, document: Row) -> None:
+    def _content(self, sent: Sent, label: str, document: Row) -> None:
         files = self._files.get(document["id"], {})
         if files != {sent.name: sent.digest}:
-            self._found.unexplained.append(f"{what}: other content: {dict(files)}")
+            self._found.unexplained.append(f"{label}: other content: {dict(files)}")
 
-    def _taken_in(self, what: str, code: str, document: Row) -> None:
+    def _taken_in(self, label: str, code: str, document: Row) -> None:
         answered = self._ledger.numbers.get((code, document["id"]))
-        said = json.loads(document["body"]).get("register_no")
+        register_no = json.loads(document["body"]).get("register_no")
         entries = self._entries[code, document["id"]]
         if entries > 1:
-            self._found.doubled.append(f"{what}: {entries} numbers in the book")
-        if document["state"] != "accepted" or entries == 0 or answered is None or said != answered:
+            self._found.doubled.append(f"{label}: {entries} numbers in the book")
+        if document["state"] != "accepted" or entries == 0 or answered is None or register_no != answered:
             self._found.unexplained.append(
-                f"{what}: at the receiver {document['state']}, number {said}, in the book {entries} times, "
+                f"{label}: at the receiver {document['state']}, number {register_no}, in the book {entries} times, "
                 f"answered {answered}"
             )
 
-    def _state(self, what: str, delivery: Row | None) -> None:
-        """The sender knows what the receiver did: one proved receipt for each status, and the word that follows."""
+    def _state(self, label: str, delivery: Row | None) -> None:
+        """Check that the sender knows the receiver's acts: one proved receipt for each status, and the resulting state."""
         if delivery is None:
             return
-        said = [row for row in self._facts[delivery["id"]] if row["track"] == "business"]
-        counts = Counter(row["code"] for row in said)
+        business_facts = [row for row in self._facts[delivery["id"]] if row["track"] == "business"]
+        counts = Counter(row["code"] for row in business_facts)
         for code, count in counts.items():
             if count > 1:
-                self._found.doubled.append(f"{what}: {count} receipts of {code}")
-        unproved = [row["code"] for row in said if not json.loads(row["body"])["proved"]]
-        if sorted(counts) != list(_SAID) or unproved or delivery["state"] != "accepted":
+                self._found.doubled.append(f"{label}: {count} receipts of {code}")
+        unproved = [row["code"] for row in business_facts if not json.loads(row["body"])["proved"]]
+        if sorted(counts) != list(_STATUSES) or unproved or delivery["state"] != "accepted":
             self._found.unexplained.append(
-                f"{what}: delivery {delivery['state']}, receipts {sorted(counts)}, not proved {unproved}"
+                f"{label}: delivery {delivery['state']}, receipts {sorted(counts)}, not proved {unproved}"
             )
 
     def _strangers(self) -> None:
-        """Documents of which no caller ever heard."""
-        known = {sent.id for sent in self._ledger.sent.values()}
+        """Find documents that no caller knows."""
+        known_ids = {sent.id for sent in self._ledger.sent.values()}
         for id, row in self._outgoing.items():
-            if id not in known:
+            if id not in known_ids:
                 self._found.unexplained.append(
                     f"{id} ({row['external_id']}): sent, and no caller knows of it"
                 )
@@ -147,7 +147,7 @@ class _Check:
                 ]
 
     def _register(self, side: Holdings) -> None:
-        """Mode B: 1, 2, 3 … in each agency's book and year."""
+        """Check mode B: 1, 2, 3 … in each agency's book and year."""
         books: dict[tuple[str, str, int], list[int]] = defaultdict(list)
         for row in side.register:
             books[row["agency"], row["book"], row["year"]].append(int(row["number"]))
@@ -159,8 +159,8 @@ class _Check:
             if gaps:
                 self._found.unexplained.append(f"book {book}: numbers never given: {gaps[:20]}")
 
-    def _rest(self, side: Holdings) -> None:
-        """Nothing waits, nothing is set aside, nobody holds anything."""
+    def _remains(self, side: Holdings) -> None:
+        """Check that no row waits, is set aside or is leased."""
         for row in side.inbox:
             if row["state"] != "done" or row["lease_token"]:
                 self._found.unexplained.append(
@@ -180,13 +180,13 @@ class _Check:
                 self._found.unexplained.append(f"{side.node} {row['incoming_id']}: hand-over {row['state']}")
 
     def _answers(self, side: Holdings) -> None:
-        """A packet that is answered again is answered with the same packets: never two for one status."""
+        """Check that a repeated packet is answered with the same packets: never two for one status."""
         answers: dict[str, set[str]] = defaultdict(set)
         for row in side.outbox:
             if row["kind"] == "status":
                 answers[row["subject_id"]].add(row["packet_id"])
         for subject, packets in answers.items():
-            if len(packets) > len(_SAID):
+            if len(packets) > len(_STATUSES):
                 self._found.doubled.append(f"{side.node} {subject}: {len(packets)} different answers")
 
     def _identities(self, side: Holdings) -> None:
@@ -200,15 +200,15 @@ class _Check:
                 self._found.unexplained.append(f"{side.node} {row['id']}: admitted without an identity")
 
     def _events(self, side: Holdings) -> None:
-        """Numbered densely, of the node and of each agency; the node's own events are in its row alone."""
+        """Check that events are numbered densely, of the node and of each agency; the node's own are in its row."""
         runs: dict[str, list[int | None]] = {"": [row["node_seq"] for row in side.events]}
         for row in side.events:
             if row["agency"]:
                 runs.setdefault(row["agency"], []).append(row["agency_seq"])
-        for whose, numbers in runs.items():
+        for owner, numbers in runs.items():
             if sorted(n or 0 for n in numbers) != list(range(1, len(numbers) + 1)):
                 self._found.unexplained.append(
-                    f"{side.node} {whose}: events are not numbered 1 to {len(numbers)}"
+                    f"{side.node} {owner}: events are not numbered 1 to {len(numbers)}"
                 )
 
 

@@ -1,6 +1,6 @@
-"""One process of a node: the product's own `gateway serve`, only that the node it opens has a clock that is off by so many
-seconds, and ports that misbehave while a switch is on. In: settings in the environment. Out: the line `ready` once the
-node is open, then work until SIGTERM, or until whoever started it is gone."""
+"""One process of a node: the product's own `gateway serve`, with a clock that is off by so many seconds, and ports that
+misbehave while a switch is on. In: settings in the environment. Out: the line `ready` once the node is open, then work
+until SIGTERM, or until its starter is gone."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from gateway.settings import Settings
 
 
 class OffClock(SystemClock):
-    """The machine's time, and so much more or less."""
+    """A clock that is off from the machine's by so many seconds."""
 
     def __init__(self, offset_s: float) -> None:
         self._offset = timedelta(seconds=offset_s)
@@ -40,18 +40,18 @@ def main() -> None:
         "--server-too", action="store_true", help="the database server's clock is off as well"
     )
     parser.add_argument("--role", default="all")
-    given = parser.parse_args()
+    options = parser.parse_args()
 
     @asynccontextmanager
     async def opened(settings: Settings) -> AsyncIterator[Office]:
-        async with open_office(settings, OffClock(given.offset), Switched(given.switches)) as node:
-            if given.server_too:
+        async with open_office(settings, OffClock(options.offset), Switched(options.switches)) as node:
+            if options.server_too:
                 node.guard.measure = None
             asyncio.get_running_loop().add_reader(sys.stdin, lambda: os._exit(0))
             print("ready", flush=True)
             yield node
 
-    sys.argv = ["gateway", "serve", "--role", given.role]
+    sys.argv = ["gateway", "serve", "--role", options.role]
     with patch.object(storeys, "open_whole", opened):
         house.main()
 

@@ -1,5 +1,5 @@
 """A document system that never gives up: calls the API of a node that may be dead, slow or ill, and asks again. In: a call.
-Out: the answer; `Unanswered` when there was none, for then nobody knows whether it was done."""
+Out: the answer; `Unanswered` when there was none, so that its outcome is unknown."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _TIMEOUT = ClientTimeout(total=60, connect=5)
 
 
 class Unanswered(Exception):
-    """No answer, or one that says: later."""
+    """There was no answer, or one that says: later."""
 
 
 class Client:
@@ -34,7 +34,7 @@ class Client:
         said: object = None,
         key: str | None = None,
     ) -> tuple[int, Any]:
-        """For the agency with that code. A node that is busy, ill or still at the first try counts as no answer."""
+        """Make a call for the agency with that code. A busy, ill or still working node counts as no answer."""
         site = self._sites[code]
         headers = {"Authorization": f"Bearer {site.keys[code]}"}
         if key is not None:
@@ -43,13 +43,13 @@ class Client:
             async with self._session.request(
                 method, f"{site.url}/api/v1{path}", data=form, json=said, headers=headers, timeout=_TIMEOUT
             ) as answer:
-                told = json.loads(await answer.read())
+                answer_body = json.loads(await answer.read())
         except (ClientError, OSError, TimeoutError, ValueError) as none:
             raise Unanswered(f"{method} {path}: {type(none).__name__}") from none
-        if answer.status >= 500 or answer.status == 429 or _is_running(answer.status, told):
-            raise Unanswered(f"{method} {path}: {answer.status} {told.get('code')}")
-        return answer.status, told
+        if answer.status >= 500 or answer.status == 429 or _is_running(answer.status, answer_body):
+            raise Unanswered(f"{method} {path}: {answer.status} {answer_body.get('code')}")
+        return answer.status, answer_body
 
 
-def _is_running(status: int, told: Any) -> bool:
-    return status == 409 and told.get("code") == "GW-IDEM-RUNNING"
+def _is_running(status: int, answer_body: Any) -> bool:
+    return status == 409 and answer_body.get("code") == "GW-IDEM-RUNNING"

@@ -1,5 +1,5 @@
-"""The harm that nodes, disks and lines come to. Each fault hurts one thing, and heals it again; `resource` names the
-thing, so that two faults never hold the same one. Faults of the servers are in `server_faults`."""
+"""Faults of nodes, disks and lines. Each fault harms one thing, and heals it again; `resource` names the thing, so that two
+faults never hold the same one. Faults of the servers are in `server_faults`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ KB = 1000
 
 
 class Fault(Protocol):
-    """What the injector knows of a fault."""
+    """A fault, as the injector knows it."""
 
     @property
     def name(self) -> str: ...
@@ -28,13 +28,13 @@ class Fault(Protocol):
 
     @property
     def seconds(self) -> tuple[float, float]:
-        """How long it lasts at least and at most."""
+        """Return how long it lasts at least and at most."""
 
     async def hurt(self) -> None:
-        """The harm is done when it returns, or will be by itself."""
+        """Do the harm; it is done on return, or comes by itself."""
 
     async def heal(self) -> None:
-        """The thing can be used again when it returns."""
+        """Heal the thing; it can be used again on return."""
 
 
 @dataclass
@@ -58,7 +58,7 @@ class Killed:
 
 @dataclass
 class Moved(Killed):
-    """A process ends in order, and comes back with a clock that is off by something else."""
+    """A process ends in order, and comes back with another clock error."""
 
     name: str = "clock moved"
 
@@ -82,7 +82,7 @@ class Frozen(Killed):
 
 @dataclass
 class Full:
-    """The node's disk takes nothing more: content, and a database that is a file."""
+    """The node's disk takes nothing more: neither content nor a database that is a file."""
 
     disk: Disk
     switch: Path
@@ -126,7 +126,7 @@ class Twice:
 
 @dataclass
 class Cut:
-    """The lines of a node to one service break: at once, or in the middle of what it sends or gets."""
+    """The lines of a node to one service break: at once, or in the middle of a transfer."""
 
     lines: Sequence[TcpProxy]
     to: str
@@ -142,13 +142,13 @@ class Cut:
         return f"line to {self.to}"
 
     async def hurt(self) -> None:
-        way = self.chance.choice((None, Way.TO, Way.BACK))
+        direction = self.chance.choice((None, Way.TO, Way.BACK))
         passing = self.chance.randint(1, 60 * KB)
         for line in self.lines:
-            if way is None:
+            if direction is None:
                 await line.cut()
             else:
-                line.cut_after(passing, way)
+                line.cut_after(passing, direction)
 
     async def heal(self) -> None:
         for line in self.lines:
@@ -172,7 +172,7 @@ class Gone(Cut):
 
 @dataclass
 class Silent(Gone):
-    """Nothing passes, and nobody is told."""
+    """The lines pass nothing, without an error to either side."""
 
     seconds: tuple[float, float] = (3.0, 10.0)
 

@@ -1,5 +1,5 @@
-"""What the nodes of a soak stand on: broker and database servers of their own, a disk for each node, and between each node
-and each server a line that can be cut. In: a plan and a folder. Out: the settings that lead each node over its lines."""
+"""The ground of a soak's nodes: broker and database servers of their own, a disk for each node, and between each node and
+each server a line that can be cut. In: a plan and a folder. Out: the settings that lead each node over its lines."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.support.topology import Topology
 
 @dataclass(slots=True, kw_only=True)
 class Ground:
-    """Everything below the nodes, by node where each has its own."""
+    """The servers, disks and lines below the nodes, by node where each has its own."""
 
     plan: Plan
     folder: Path
@@ -41,7 +41,7 @@ class Ground:
         return self.folder / "switches" / node
 
     def env(self, node: str) -> dict[str, str]:
-        """The settings of one node, for its environment."""
+        """Return the settings of one node, for its environment."""
         return {
             "GATEWAY_NODE_NAME": self.topology.name(node) if self.topology else node,
             "GATEWAY_NODE_DATA_DIR": str(self.data_dir(node)),
@@ -55,7 +55,7 @@ class Ground:
         }
 
     def database_url(self, node: str) -> str:
-        """The node's database without its line, to read from."""
+        """Return the node's database without its line, to read from."""
         if self.server is None:
             return f"sqlite+aiosqlite:///{self.data_dir(node) / 'gateway.db'}"
         return f"postgresql+asyncpg://{postgres.ADMIN}@127.0.0.1:{self.server.port}/{node}"
@@ -74,7 +74,7 @@ class Ground:
 
 @asynccontextmanager
 async def prepared(plan: Plan, folder: Path) -> AsyncIterator[Ground]:
-    """Everything up and empty; taken down again whatever happened."""
+    """Start everything, empty; taken down again whatever happened."""
     async with AsyncExitStack() as stack:
         ground = Ground(plan=plan, folder=folder)
         folder.chmod(0o755)  # PostgreSQL runs as a user of its own
@@ -108,5 +108,5 @@ async def _broker(ground: Ground, stack: AsyncExitStack) -> None:
     ground.topology = await asyncio.to_thread(broker.set_up, cluster, ground.plan.cast)
     for node in ground.plan.cast:
         ground.axis_lines[node] = [
-            await stack.enter_async_context(TcpProxy("127.0.0.1", each.amqp_port)) for each in cluster.nodes
+            await stack.enter_async_context(TcpProxy("127.0.0.1", n.amqp_port)) for n in cluster.nodes
         ]

@@ -1,5 +1,5 @@
-"""What the callers were told: every document that a node said it accepted, every number that it said it gave. In: answers.
-Out: the same, to compare with what the databases hold. This is the only memory of a run outside the nodes."""
+"""The answers to callers: every document that a node accepted, every number that it gave. In: answers. Out: the same, to
+compare with the databases. This is the only memory of a run outside the nodes."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ class Sent:
 
 @dataclass(slots=True)
 class Ledger:
-    """Grows while the run goes on."""
+    """The ledger, which grows while the run goes on."""
 
     sent: dict[str, Sent] = field(default_factory=dict)
     # (receiving agency, incoming id) → arrival number.
     numbers: dict[tuple[str, str], str] = field(default_factory=dict)
-    # What callers saw that may not be: another answer under the same key, another number, a refusal.
+    # Forbidden answers: another answer under the same key, another number, a refusal.
     complaints: list[str] = field(default_factory=list)
     asked_again: int = 0
     trouble: str = "none"
-    # When each document was answered, by its id and the machine's clock.
+    # Time of each document's answer, by its id and the machine's clock.
     at: dict[str, float] = field(default_factory=dict)
 
     @property
     def deliveries(self) -> int:
-        return sum(len(one.recipients) for one in self.sent.values())
+        return sum(len(s.recipients) for s in self.sent.values())
 
     def unanswered(self, why: object) -> None:
-        """A caller has to ask again; the last reason is shown while the run goes on."""
+        """Note that a caller has to ask again; the last reason is shown while the run goes on."""
         self.asked_again += 1
         self.trouble = str(why)
 

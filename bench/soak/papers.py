@@ -1,5 +1,5 @@
-"""The documents of a soak: number, sender, recipients and content, all following from the seed. In: a plan. Out: papers
-one by one; most are small, some have a megabyte, and a few are so large that an axis carries them in parts."""
+"""The documents of a soak: number, sender, recipients and content, all following from the seed. In: a plan. Out: papers one
+by one; most are small, some have a megabyte, and a few are so large that an axis carries them in parts."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class Paper:
 
     @property
     def key(self) -> str:
-        """The caller's own id, and the key under which it asks again."""
+        """Return the caller's own id, and the key under which it asks again."""
         return f"soak-{self.seed}-{self.n}"
 
     def body(self) -> bytes:
-        """The PDF; the same bytes whenever it is asked for."""
+        """Return the PDF; the same bytes at every call."""
         return content(self.size, self.seed * 1_000_003 + self.n)
 
 
@@ -47,12 +47,12 @@ def papers(plan: Plan) -> Iterator[Paper]:
     chance = plan.chance("papers")
     for n in range(1, plan.n + 1):
         sender = chance.choice(CODES)
-        others = [code for code in CODES if code != sender]
+        receivers = [code for code in CODES if code != sender]
         count = chance.choice((2, 3)) if chance.random() < _SEVERAL else 1
         yield Paper(
             n=n,
             sender=sender,
-            recipients=tuple(chance.sample(others, count)),
+            recipients=tuple(chance.sample(receivers, count)),
             size=_size(chance),
             urgent=chance.random() < _URGENT,
             seed=plan.seed,

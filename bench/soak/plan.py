@@ -1,6 +1,6 @@
-"""What one soak is to do: how many documents, how many faults, which axis and database. In: the words of the command line.
-Out: a frozen `Plan`, from whose seed every choice of the run follows. When a fault strikes is told by progress, so two
-runs of one seed hurt the same things in the same order, not at the same instruction."""
+"""The plan of one soak: documents, faults, axis and database. In: the words of the command line. Out: a frozen `Plan`, from
+whose seed every choice of the run follows. Faults are timed by progress, so two runs of one seed harm the same things in
+the same order, not at the same instant."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CODES = tuple(code for codes in CAST.values() for code in codes)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """One run."""
+    """The plan of one run."""
 
     n: int
     kills: int
@@ -23,34 +23,34 @@ class Plan:
     axis: str = "embedded"
     database: str = "sqlite"
     broker_nodes: int = 1
-    # Documents and deliveries under way at once; what is above waits with its sender.
+    # Documents and deliveries under way at once; further ones wait with their sender.
     window: int = 80
     senders: int = 8
     patience_s: float = 600.0
-    # How long an answer may be missing, with nothing open that could still bring it, until it is given up.
+    # How long an answer may be missing, with nothing open that could still bring it, before the run gives up.
     silence_s: float = 60.0
     lease_s: int = 15
     cast: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: CAST)
     # Codes that the registry knows and no node hosts.
     absent: tuple[str, ...] = ()
-    # What every node is set to beside what the ground needs, as names of the environment.
+    # Settings of every node besides those of the ground, as names of the environment.
     settings: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def processes(self) -> int:
-        """Of each node. Several share a database only on a server."""
+        """Return the processes of each node. Several share a database only on a server."""
         return 2 if self.database == "postgresql" else 1
 
     @property
     def codes(self) -> tuple[str, ...]:
-        """Every code that a node hosts."""
+        """Return every code that a node hosts."""
         return tuple(code for codes in self.cast.values() for code in codes)
 
-    def chance(self, of: str) -> random.Random:
-        """A stream of chance of its own for each part, so that one part's choices do not move another's."""
-        return random.Random(f"{self.seed}/{of}")
+    def chance(self, part: str) -> random.Random:
+        """Return a stream of chance of its own for each part, so that one part's choices do not move another's."""
+        return random.Random(f"{self.seed}/{part}")
 
 
 def home(code: str) -> str:
-    """The node that hosts the code."""
+    """Return the node that hosts the code."""
     return next(node for node, codes in CAST.items() if code in codes)

@@ -1,5 +1,5 @@
 """The processes of the nodes, kept running as a service manager keeps them: one that ends is started again. In: a site and
-a stream of chance. Out: processes to kill, to freeze and to stop; each start has a clock that is off by something else."""
+a stream of chance. Out: processes to kill, to freeze and to stop; each start has another clock error."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from random import Random
 
 from bench.soak.stage import Site
 
-# Seconds by which a started process's clock is off; two of them differ by less than what trust bears (10 minutes).
+# Clock errors in seconds; two of them differ by less than the tolerance of trust (10 minutes).
 OFFSETS = (0.0, 0.0, 2.0, -2.0, 20.0, -20.0, 90.0, -90.0)
-# Beside a database server a process that is far off claims nothing: of those of a node one alone may be.
+# Beside a database server a process that is far off claims nothing: only one process of a node may be.
 NEAR = (0.0, 0.0, 2.0, -2.0, 4.0, -4.0)
 _AGAIN_S = 0.3
 _READY_S = 120.0
@@ -40,7 +40,7 @@ class Worker:
 
     @property
     def pid(self) -> int:
-        """Of the process that runs now."""
+        """Return the id of the process that runs now."""
         assert self._process is not None, f"{self.name} was never started"
         return self._process.pid
 
@@ -54,7 +54,7 @@ class Worker:
             await self._up.wait()
 
     def kill(self) -> None:
-        """In the middle of whatever it does; it is started again."""
+        """Kill it in the middle of its work; it is started again."""
         self._signal(signal.SIGKILL)
 
     def freeze(self) -> None:
@@ -64,21 +64,21 @@ class Worker:
         self._signal(signal.SIGCONT, ends=False)
 
     def end(self) -> None:
-        """In order; it is started again."""
+        """End it in order; it is started again."""
         self._signal(signal.SIGTERM)
 
     async def stop(self) -> bool:
-        """In order, for good. False when it did not end by itself and was killed."""
+        """Stop it in order, for good. False when it did not end by itself and was killed."""
         self._stopping = True
         self.thaw()
         self.end()
         if self._keeping is None:
             return True
-        done, _ = await asyncio.wait({self._keeping}, timeout=_STOP_S)
-        if not done:
+        finished, _ = await asyncio.wait({self._keeping}, timeout=_STOP_S)
+        if not finished:
             self.kill()
         await self._keeping
-        return bool(done)
+        return bool(finished)
 
     def _signal(self, how: signal.Signals, *, ends: bool = True) -> None:
         if self._process is not None and self._process.returncode is None:
@@ -114,7 +114,7 @@ class Worker:
             "--role",
             "all" if self._api else "worker",
             env={**_plain_environment(), **self._site.env},
-            stdin=PIPE,  # its end tells the process that nobody waits for it any more
+            stdin=PIPE,  # its end tells the process that its starter is gone
             stdout=PIPE,
             stderr=log or DEVNULL,
         )

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from bench.soak.plan import Plan
 from bench.soak.run import Result
 
-_SHOWN = 50
+_MOST_LISTED = 50
 
 
 def heading(plan: Plan) -> str:
@@ -18,7 +18,7 @@ def heading(plan: Plan) -> str:
 
 
 def lines(result: Result) -> Iterator[str]:
-    found, ledger, watch = result.findings, result.ledger, result.watch
+    findings, ledger, watch = result.findings, result.ledger, result.watch
     yield heading(result.plan)
     yield (
         f"{len(ledger.sent)} documents in {result.sending_s:.0f} s ({len(ledger.sent) / result.sending_s:.1f} a second), "
@@ -38,15 +38,15 @@ def lines(result: Result) -> Iterator[str]:
     for name, count in sorted(result.injector.counts.items()):
         yield f"  {count:4} {name}"
     for kind in ("lost", "doubled", "unexplained"):
-        yield from _listed(kind, getattr(found, kind))
-    yield found.line()
+        yield from _listed(kind, getattr(findings, kind))
+    yield findings.line()
 
 
-def _listed(kind: str, told: Sequence[str]) -> Iterator[str]:
-    for each in told[:_SHOWN]:
-        yield f"{kind}: {each}"
-    if len(told) > _SHOWN:
-        yield f"{kind}: and {len(told) - _SHOWN} more"
+def _listed(kind: str, texts: Sequence[str]) -> Iterator[str]:
+    for t in texts[:_MOST_LISTED]:
+        yield f"{kind}: {t}"
+    if len(texts) > _MOST_LISTED:
+        yield f"{kind}: and {len(texts) - _MOST_LISTED} more"
 
 
 def _part(seconds: Sequence[float], percent: int) -> float:

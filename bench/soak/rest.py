@@ -1,6 +1,6 @@
-"""Waits until nothing moves any more. In: the running nodes. Out: how many dead parcels were sent on as an administrator
-would do it, and what was still under way when patience ended. Every process starts once more, on one clock that is minutes
-ahead: leases of the dead and long waits between tries are over then, as they would be after those minutes."""
+"""Waits until nothing moves any more. In: the running nodes. Out: how many dead parcels were retried as an administrator
+would do it, and the open rows when patience ended. Every process starts once more, on one clock that is minutes ahead:
+leases of the dead and long waits between tries are over then, as they would be after those minutes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _TELL_EVERY = 15
 
 
 def move_on(workers: Sequence[Worker]) -> None:
-    """Minutes pass for every process."""
+    """Restart every process minutes ahead."""
     for worker in workers:
         worker.offset = AHEAD_S
         worker.end()
@@ -32,13 +32,13 @@ def move_on(workers: Sequence[Worker]) -> None:
 async def reached(
     plan: Plan, sites: dict[str, Site], watch: Watch, say: Callable[[str], None]
 ) -> tuple[int, list[str]]:
-    """Returns at rest, or when patience ends, or as soon as nothing is open and answers are still missing for so long that
-    they will never come. What remains then is found in the rows."""
+    """Wait for rest, until patience ends, or until nothing is open and answers are missing for so long that they will never
+    come. The remains are found in the rows."""
     end, retried, looks, changed_at = time.monotonic() + plan.patience_s, 0, 0, time.monotonic()
     waiting: dict[str, int] = {}
     while True:
         await asyncio.sleep(_LOOK_S)
-        before, waiting = waiting, {}
+        waiting_before, waiting = waiting, {}
         try:
             waiting = await watch.still_open()
             if _only_missing(waiting) or looks % _TELL_EVERY == _TELL_EVERY - 1:
@@ -49,7 +49,7 @@ async def reached(
         looks += 1
         if not waiting:
             return retried, []
-        if waiting != before:
+        if waiting != waiting_before:
             changed_at = time.monotonic()
         if looks % _TELL_EVERY == 0:
             say(f"not yet at rest: {waiting}")
@@ -58,7 +58,7 @@ async def reached(
 
 
 def _only_missing(waiting: Mapping[str, int]) -> bool:
-    """Whether nothing is open that could still bring what was not heard."""
+    """Tell whether nothing is open that could still bring the missing answers."""
     return all(name.endswith("not heard") for name in waiting)
 
 
@@ -73,10 +73,10 @@ async def _retry_dead(sites: dict[str, Site]) -> int:
 
 
 async def _on_axis(sites: dict[str, Site]) -> dict[str, int]:
-    """Parcels that are waiting, leased or dead, as each node may see them."""
+    """Count parcels that are waiting, leased or dead, as each node may see them."""
     counts: dict[str, int] = {}
     for node, site in sites.items():
         async with open_axis(site.settings) as axis:
-            told = await axis.counts()
-            counts |= {f"{node} axis {name}": n for name, n in told.items() if n}
+            axis_counts = await axis.counts()
+            counts |= {f"{node} axis {name}": n for name, n in axis_counts.items() if n}
     return counts

@@ -1,5 +1,5 @@
-"""Reads what one node holds, from its database as it lies there, without the product's repositories: an error in those must
-not hide itself. In: a site. Out: `Holdings`, rows as plain values with agencies named by their codes."""
+"""Reads the rows of one node, from its database directly, without the product's repositories: an error in those must not
+hide itself. In: a site. Out: `Holdings`, rows as plain values with agencies named by their codes."""
 
 from __future__ import annotations
 
@@ -22,8 +22,7 @@ Row = Mapping[str, Any]  # Any: a column may be of any type
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holdings:
-    """One node's rows. `files` has, by incoming document, each file's name and the digest of the bytes that its slice
-    really gives."""
+    """One node's rows. `files` has, by incoming document, each file's name and the digest of the bytes in its slice."""
 
     node: str
     outgoing: Sequence[Row] = ()
@@ -56,24 +55,24 @@ _QUERIES = {
 
 
 async def read(site: Site) -> Holdings:
-    """The node must be at rest."""
+    """Read all rows; the node must be at rest."""
     engine = create_async_engine(site.database_url)
     try:
         async with engine.connect() as connection:
-            found: dict[str, Any] = {
+            tables: dict[str, Any] = {
                 name: await _rows(connection, query, site.codes) for name, query in _QUERIES.items()
             }
             content = _Content(connection, site.settings.node.data_dir / "content")
-            files = {row["id"]: await content.of(json.loads(row["body"])) for row in found["incoming"]}
+            files = {row["id"]: await content.digests(json.loads(row["body"])) for row in tables["incoming"]}
     finally:
         await engine.dispose()
-    return Holdings(node=site.node, files=files, **found)
+    return Holdings(node=site.node, files=files, **tables)
 
 
 async def _rows(connection: AsyncConnection, query: str, codes: Mapping[str, str]) -> list[Row]:
-    """Each with the agency's code in the place of its id."""
-    found = await connection.execute(text(query))
-    return [{**row, "agency": codes.get(row["agency_id"], row["agency_id"])} for row in found.mappings()]
+    """Return each row with the agency's code in the place of its id."""
+    selected = await connection.execute(text(query))
+    return [{**row, "agency": codes.get(row["agency_id"], row["agency_id"])} for row in selected.mappings()]
 
 
 class _Content:
@@ -82,14 +81,14 @@ class _Content:
     def __init__(self, connection: AsyncConnection, folder: Path) -> None:
         self._connection, self._folder = connection, folder
 
-    async def of(self, document: Mapping[str, Any]) -> dict[str, str]:
-        return {one["name"]: await self._digest_of(one) for one in document["files"]}
+    async def digests(self, document: Mapping[str, Any]) -> dict[str, str]:
+        return {f["name"]: await self._digest_of(f) for f in document["files"]}
 
     async def _digest_of(self, file: Mapping[str, Any]) -> str:
-        """Of the file as a clerk would open it: its slice of the envelope, decoded."""
+        """Digest the file as a clerk would open it: its slice of the envelope, decoded."""
         source: str = file["source"]
-        asked = text("SELECT body FROM small_content WHERE digest = :source")
-        row = (await self._connection.execute(asked, {"source": source})).first()
+        query = text("SELECT body FROM small_content WHERE digest = :source")
+        row = (await self._connection.execute(query, {"source": source})).first()
         path = self._folder / source[:2] / source[2:4] / source
         try:
             with BytesIO(row[0]) if row else path.open("rb") as envelope:

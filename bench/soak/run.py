@@ -1,5 +1,5 @@
-"""One soak from the first process to the last line. In: a plan and an empty folder. Out: a `Result`. The order: bring up,
-send and strike, let everything come to rest, stop, read, compare."""
+"""One soak from the first process to the last line. In: a plan and an empty folder. Out: a `Result`. The order: start, send
+and harm, let everything come to rest, stop, read, compare."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _TELL_S = 15.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """Everything that a report tells."""
+    """Result of one soak, for the report."""
 
     plan: Plan
     findings: Findings
@@ -47,7 +47,7 @@ class Result:
 
 
 async def soak(plan: Plan, folder: Path, say: Say) -> Result:
-    """Services and processes are gone when it returns; the folder with its logs stays."""
+    """Run the soak. Services and processes are gone when it returns; the folder with its logs stays."""
     async with ground.prepared(plan, folder) as below:
         say("services are up")
         sites = await stage.prepare(below)
@@ -70,16 +70,18 @@ async def soak(plan: Plan, folder: Path, say: Say) -> Result:
                     await sender.all_tried()
                     say(f"{sender.tried} documents were sent, {plan.kills} faults are healed")
                     sent_at = time.monotonic()
-                    # What a caller still waits for, such as a key that a dead process holds, passes with time.
+                    # Waits of callers, such as for a key that a dead process holds, pass with time.
                     rest.move_on(workers)
                 say("every document is answered; waiting for rest")
-                retried, left = await rest.reached(plan, sites, watch, say)
+                retried, remains = await rest.reached(plan, sites, watch, say)
                 rested_at = time.monotonic()
-            left += [f"process {worker.name} did not stop" for worker in workers if not await worker.stop()]
+            remains += [
+                f"process {worker.name} did not stop" for worker in workers if not await worker.stop()
+            ]
             holdings = [await rows.read(site) for site in sites.values()]
     return Result(
         plan=plan,
-        findings=check(ledger, holdings, left),
+        findings=check(ledger, holdings, remains),
         ledger=ledger,
         injector=injector,
         watch=watch,
@@ -92,7 +94,7 @@ async def soak(plan: Plan, folder: Path, say: Say) -> Result:
 
 @asynccontextmanager
 async def _working(below: Ground, sites: dict[str, Site]) -> AsyncIterator[list[Worker]]:
-    """Every process of every node; killed at the end if it was not stopped."""
+    """Run every process of every node; killed at the end if it was not stopped."""
     logs = below.folder / "logs"
     logs.mkdir()
     workers = []
@@ -111,12 +113,12 @@ async def _working(below: Ground, sites: dict[str, Site]) -> AsyncIterator[list[
 async def _looked_after(
     plan: Plan, sites: dict[str, Site], ledger: Ledger, watch: Watch, say: Say
 ) -> AsyncIterator[Client]:
-    """Clerks take in what comes, the watch looks, and now and then somebody is told how far it is."""
+    """Run the clerks, the watch and the progress report meanwhile."""
     async with AsyncExitStack() as stack:
         client = Client(await stack.enter_async_context(ClientSession()), sites)
         coroutines = [Clerk(client, ledger, code).run() for code in CODES]
         coroutines += [watch.run(), _tell(plan, ledger, watch, say)]
-        tasks = [asyncio.create_task(each) for each in coroutines]
+        tasks = [asyncio.create_task(c) for c in coroutines]
         try:
             yield client
         finally:
@@ -141,7 +143,7 @@ async def _tell(plan: Plan, ledger: Ledger, watch: Watch, say: Say) -> None:
 
 
 def _kinds(below: Ground, workers: Sequence[Worker]) -> list[list[Fault]]:
-    """What can be hurt on this ground. A kind that stands here twice comes twice as often."""
+    """Return the faults that are possible on this ground. A kind that is listed twice comes twice as often."""
     killed: list[Fault] = [faults.Killed(worker) for worker in workers]
     kinds: list[list[Fault]] = [
         killed,

@@ -1,5 +1,5 @@
-"""The harm that broker and database come to: killed, restarted, under an alarm; and old parcels delivered once more, in
-another order. In: the servers of the ground. Out: faults for the injector. What they call blocks, so threads run it."""
+"""Faults of broker and database: killed, restarted, under an alarm; and old parcels delivered once more, in another order.
+In: the servers of the ground. Out: faults for the injector. Their calls block, so threads run them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.services.process import ServiceFailed
 from tests.services.rabbit import BrokerNode, Cluster, quoted
 from tests.support.topology import Topology
 
-# The management interface carries a parcel as text; larger ones go without being repeated.
+# The management interface carries a parcel as text; larger ones are not repeated.
 _REPEATED_BYTES = 500_000
 _REPEATED = 60
 
@@ -35,12 +35,12 @@ class DatabaseRestarted:
         await asyncio.to_thread(self.server.restart_immediate)
 
     async def heal(self) -> None:
-        """It is up again when it was restarted."""
+        """Return at once: it is up again when it was restarted."""
 
 
 @dataclass
 class BrokerKilled:
-    """One node of the broker dies: the leader of a node's queue, or one that only follows."""
+    """One node of the broker dies: the leader of a node's queue, or a follower."""
 
     cluster: Cluster
     axis: Topology
@@ -56,8 +56,8 @@ class BrokerKilled:
 
     async def hurt(self) -> None:
         leads = await asyncio.to_thread(self._leader)
-        others = [node for node in self.cluster.nodes if node is not leads]
-        self.victim = leads if self.leader or not others else self.chance.choice(others)
+        followers = [node for node in self.cluster.nodes if node is not leads]
+        self.victim = leads if self.leader or not followers else self.chance.choice(followers)
         await asyncio.to_thread(self.victim.kill)
 
     async def heal(self) -> None:
@@ -65,7 +65,7 @@ class BrokerKilled:
             await asyncio.to_thread(self.victim.start)
 
     def _leader(self) -> BrokerNode:
-        """Of the queue of some node. While the cluster finds a new one there may be none: then any node."""
+        """Return the leader of some node's queue. While the cluster elects a new one there may be none: then any node."""
         node = self.axis.name(self.chance.choice(list(CAST)))
         queue = topology.lane_queue(node, self.chance.choice(topology.LANES))
         try:
@@ -87,12 +87,12 @@ class BrokerRestarted:
         await asyncio.to_thread(self.cluster.restart)
 
     async def heal(self) -> None:
-        """It is up again when it was restarted."""
+        """Return at once: it is up again when it was restarted."""
 
 
 @dataclass
 class MemoryAlarm:
-    """The broker takes nothing more from anybody."""
+    """The broker takes nothing more from any node."""
 
     cluster: Cluster
     name: str = "broker memory alarm"
@@ -121,26 +121,26 @@ class Repeated:
         self.repeated += await asyncio.to_thread(self._repeat)
 
     async def heal(self) -> None:
-        """Nothing was broken."""
+        """Return at once: nothing was broken."""
 
     def _repeat(self) -> int:
         at = quoted(broker.VHOST)
-        asked = {"count": _REPEATED, "ackmode": "ack_requeue_false", "encoding": "base64"}
+        request = {"count": _REPEATED, "ackmode": "ack_requeue_false", "encoding": "base64"}
         copies: list[dict[str, Any]] = self.cluster.ask(
-            "POST", f"/api/queues/{at}/{quoted(broker.COPIES)}/get", asked
+            "POST", f"/api/queues/{at}/{quoted(broker.COPIES)}/get", request
         )
-        small = [one for one in copies if one["payload_bytes"] <= _REPEATED_BYTES]
+        small = [copy for copy in copies if copy["payload_bytes"] <= _REPEATED_BYTES]
         self.chance.shuffle(small)
         exchange = quoted(topology.lane_exchange(Lane.NORMAL))
-        for one in small:
-            self.cluster.ask("POST", f"/api/exchanges/{at}/{exchange}/publish", _again(one))
+        for copy in small:
+            self.cluster.ask("POST", f"/api/exchanges/{at}/{exchange}/publish", _repeat_of(copy))
         return len(small)
 
 
-def _again(one: dict[str, Any]) -> dict[str, Any]:
+def _repeat_of(copy: dict[str, Any]) -> dict[str, Any]:
     return {
-        "properties": one["properties"],
-        "routing_key": one["routing_key"],
-        "payload": one["payload"],
+        "properties": copy["properties"],
+        "routing_key": copy["routing_key"],
+        "payload": copy["payload"],
         "payload_encoding": "base64",
     }

@@ -1,5 +1,5 @@
 """Makes a soak's nodes: schema, agencies in mode B, keys, an authority, registry, bindings, and an API key for the document
-system of each agency. In: the ground. Out: a `Site` for each node, with all that its callers need."""
+system of each agency. In: the ground. Out: a `Site` for each node, for its callers."""
 
 from __future__ import annotations
 
@@ -41,17 +41,17 @@ class Site:
 
     @property
     def has_server(self) -> bool:
-        """Whether its database is a server, which has a clock."""
+        """Tell whether its database is a server, which has a clock."""
         return not self.database_url.startswith("sqlite")
 
     @property
     def codes(self) -> dict[str, str]:
-        """Agency id → code."""
+        """Return the codes by agency id."""
         return {id: code for code, id in self.agencies.items()}
 
 
 async def prepare(ground: Ground) -> dict[str, Site]:
-    """Every node can be opened, and each can reach and believe the others."""
+    """Prepare every node so that it can be opened, reach the others and trust them."""
     authority = Authority.create("Soak exchange authority", _CLOCK.now() - timedelta(days=1))
     sites, certificates = {}, {}
     for node, codes in ground.plan.cast.items():
@@ -117,7 +117,7 @@ async def _register(
                 proposed_by="soak",
                 approved_by="soak authority",
             )
-        # A code that was never on the axis cannot be reached, and that would be right: here each was, once.
+        # A code that was never on the axis cannot be reached, rightly: here each was, once.
         await node.axis.host(hosted)
 
 

@@ -1,4 +1,4 @@
-"""Ports that misbehave while a file stands in a folder: the only way into a process that runs. `twice` hands each parcel to
+"""Ports that misbehave while a file stands in a folder: the only way into a running process. `twice` hands each parcel to
 the axis two times and takes arrivals in another order; `disk-full` lets the content store take nothing; `lost` breaks the
 axis's promise, to see that a soak notices. In: a folder. Out: a `Wrap` for `open_node`."""
 
@@ -21,7 +21,7 @@ TWICE, DISK_FULL, LOST = "twice", "disk-full", "lost"
 
 
 class Switched(Wrap):
-    """Wraps the two ports that can be told to misbehave."""
+    """Wraps the two ports that can misbehave."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -35,7 +35,7 @@ class Switched(Wrap):
 
 
 class _Passing:
-    """Everything goes to the real port, save what the class below it says."""
+    """Passes everything to the real port, except for the methods of its subclass."""
 
     def __init__(self, real: object, switch: Path) -> None:
         self._real, self._switch = real, switch

@@ -1,5 +1,5 @@
-"""Looks at the databases while the run goes on. In: sites and a ledger. Out: how far the documents are, how long each took
-from 202 to its 01 by the clock of the machine (the nodes' own clocks are off), and whether anything still moves."""
+"""Watches the databases while the run goes on. In: sites and a ledger. Out: the progress of the documents, how long each
+took from 202 to its 01 by the clock of the machine (the nodes' own clocks are off), and whether anything still moves."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _OPEN = {
 
 @dataclass(slots=True)
 class Watch:
-    """Opened for the whole run; `run` looks until it is cancelled."""
+    """The watch, open for the whole run; `run` polls until it is cancelled."""
 
     sites: dict[str, Site]
     ledger: Ledger
@@ -41,7 +41,7 @@ class Watch:
     seconds: list[float] = field(default_factory=list)
     longest_silence: float = 0.0
     _engines: dict[str, AsyncEngine] = field(default_factory=dict)
-    _after: dict[str, int] = field(default_factory=dict)
+    _last_numbers: dict[str, int] = field(default_factory=dict)
     _heard_at: float = field(default_factory=time.monotonic)
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
 
@@ -58,7 +58,7 @@ class Watch:
 
     @property
     def under_way(self) -> int:
-        """Deliveries accepted and not yet known to have arrived."""
+        """Count deliveries accepted and not yet known to have arrived."""
         return self.ledger.deliveries - len(self.seen["01"])
 
     async def run(self) -> None:
@@ -75,14 +75,14 @@ class Watch:
 
     async def _look(self, node: str) -> None:
         async with self._engines[node].connect() as connection:
-            found = await connection.execute(text(_STATUSES), {"after": self._after.get(node, 0)})
-            rows = found.all()
+            cursor = await connection.execute(text(_STATUSES), {"after": self._last_numbers.get(node, 0)})
+            rows = cursor.all()
         for number, subject, data in rows:
-            told = json.loads(data)
-            self._after[node] = number
-            self._heard(subject, told["from"], told["code"])
+            event = json.loads(data)
+            self._last_numbers[node] = number
+            self._note_status(subject, event["from"], event["code"])
 
-    def _heard(self, subject: str, receiver: str, code: str) -> None:
+    def _note_status(self, subject: str, receiver: str, code: str) -> None:
         which = self.seen.setdefault(code, set())
         if (subject, receiver) in which:
             return
@@ -95,7 +95,7 @@ class Watch:
                 self.seconds.append(now - self.ledger.at[subject])
 
     async def still_open(self) -> dict[str, int]:
-        """Rows that are not at their end, by table; empty when everything rests."""
+        """Count the rows that are not at their end, by table; empty when everything rests."""
         counts: dict[str, int] = {}
         for node, engine in self._engines.items():
             async with engine.connect() as connection:
@@ -103,10 +103,10 @@ class Watch:
                     number = (await connection.execute(text(query))).scalar_one()
                     if number:
                         counts[f"{node} {table}"] = number
-        wanted = self.ledger.deliveries
+        expected = self.ledger.deliveries
         for code, which in self.seen.items():
-            if code in ("01", "03") and len(which) < wanted:
-                counts[f"{code} not heard"] = wanted - len(which)
+            if code in ("01", "03") and len(which) < expected:
+                counts[f"{code} not heard"] = expected - len(which)
         return counts
 
 

@@ -32,14 +32,14 @@ MB = 1024 * 1024
 async def open_axis(
     settings: Settings, clock: Clock | None = None, host_of: HostOf = nobody
 ) -> AsyncIterator[AxisDesk]:
-    """The axis alone: for the node, and to look at what lies on its dead list. `host_of`: who hosts a code by the registry,
-    which some routes ask for."""
+    """Open the axis alone: for the node, and to look at its dead list. `host_of`: returns the node of a code by the
+    registry, which some routes ask for."""
     time = clock or SystemClock()
     async with AsyncExitStack() as stack:
         opened: dict[str, AxisDesk] = {}
         for name, alone in settings.each_axis().items():
-            # Its own two threads: it moves files while it holds the lock that all nodes of the axis wait for, and must not
-            # stand in line behind minutes of this node's own work then, nor behind another axis that hangs.
+            # Two threads of its own: the axis moves files while it holds the lock that all nodes of the axis
+            # wait for, and must not wait then for this node's own work, nor for another axis that hangs.
             pool = ThreadPool(2)
             stack.callback(pool.close)
             opened[name] = await stack.enter_async_context(_axis(alone, time, pool, name))
@@ -53,14 +53,14 @@ async def open_axis(
 def routed(
     settings: Settings, axes: Mapping[str, AxisDesk], clock: Clock, host_of: HostOf = nobody
 ) -> RoutedAxis:
-    """The axes of the settings, by name, as one."""
+    """Join the axes of the settings, by name, into one."""
     return RoutedAxis(
         axes,
         RouteTable(rules(settings.routes)),
         clock,
         host_of=host_of,
-        serves={each.name: tuple(map(Pattern.read, each.serves)) for each in settings.axes},
-        away_s={each.name: float(each.away_s) for each in settings.axes},
+        serves={a.name: tuple(map(Pattern.read, a.serves)) for a in settings.axes},
+        away_s={a.name: float(a.away_s) for a in settings.axes},
     )
 
 
@@ -95,7 +95,7 @@ def _axis(
 
 
 def broker_access(settings: Settings) -> Access:
-    """How this node connects to its broker. Misconfigured when an address cannot be read or the password is missing."""
+    """Describe the connection to the broker. Misconfigured when an address cannot be read or the password is missing."""
     amqp = settings.amqp
     if fault := node_name_fault(settings.node.name):
         raise Misconfigured(f"node.name is {settings.node.name!r}: {fault}")

@@ -1,6 +1,6 @@
-"""Explains the way of mail to one code, as it is at this moment. In: open axes, who hosts which code, sender and recipient.
-Out: the route that holds, its axes in their order with the state of each, and what would be done now. Every axis is
-asked; one that does not answer counts as away at once, whatever its patience is. Nothing is sent."""
+"""Explains the route of mail to one code, at this moment. In: open axes, the host of each code, sender and
+recipient. Out: the route that applies, its axes in their order with the state of each, and the step that would come now.
+Every axis is asked; one that does not answer counts as away at once, whatever its patience is. Nothing is sent."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ASK_S = 10.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AxisSeen:
-    """One axis of a route: `up`, `idle`, `blocked` or `down`, and why."""
+    """State of one axis of a route: `up`, `idle`, `blocked` or `down`, and why."""
 
     name: str
     state: str
@@ -31,7 +31,7 @@ class AxisSeen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouteExplained:
-    """`by` is the axis that would be handed the next packet, moved to, or waited for."""
+    """Explanation of a route. `by` is the axis that would be handed the next packet, moved to, or waited for."""
 
     code: str
     sender: str
@@ -48,11 +48,11 @@ class RouteExplained:
 async def explained(
     settings: Settings, axis: AxisDesk, host_of: HostOf, sender: str, code: str
 ) -> RouteExplained:
-    """`axis` is that of the settings."""
-    each = each_axis(axis)
+    """Explain a route. `axis` is that of the settings."""
+    axes = each_axis(axis)
     if not settings.axes:
-        seen = await _seen(settings.axis.kind, axis)
-        turn = Turn.WAIT if seen.state == "down" else Turn.SEND
+        only_state = await _state_of(settings.axis.kind, axis)
+        turn = Turn.WAIT if only_state.state == "down" else Turn.SEND
         return RouteExplained(
             code=code,
             sender=sender,
@@ -60,18 +60,18 @@ async def explained(
             route="*",
             away="wait",
             unsure="wait",
-            axes=(seen,),
+            axes=(only_state,),
             turn=turn,
-            by=seen.name,
+            by=only_state.name,
         )
-    impatient = tuple(replace(one, away_s=0) for one in settings.axes)
-    asked = routed(replace(settings, axes=impatient), each, SystemClock(), host_of)
-    way = await asked.way(sender, code)
-    found = await asyncio.gather(*(_seen(name, each[name]) for name in way.order))
-    for one in found:
-        if one.state == "down":
-            asked.circuits[one.name].not_sent(one.reason)
-    now = await asked.way(sender, code)
+    impatient = tuple(replace(a, away_s=0) for a in settings.axes)
+    trial = routed(replace(settings, axes=impatient), axes, SystemClock(), host_of)
+    first = await trial.way(sender, code)
+    states = await asyncio.gather(*(_state_of(name, axes[name]) for name in first.order))
+    for a in states:
+        if a.state == "down":
+            trial.circuits[a.name].not_sent(a.reason)
+    now = await trial.way(sender, code)
     return RouteExplained(
         code=code,
         sender=sender,
@@ -79,7 +79,7 @@ async def explained(
         route=str(now.rule),
         away=now.rule.away,
         unsure=now.rule.unsure,
-        axes=tuple(found),
+        axes=tuple(states),
         turn=now.turn,
         by=now.axis,
         form=now.rule.form.value,
@@ -87,14 +87,14 @@ async def explained(
 
 
 async def form_by_settings(settings: Settings, host_of: HostOf, sender: str, code: str) -> Form:
-    """How mail to that code is written; no axis is asked."""
+    """Return the form of mail to that code; no axis is asked."""
     if not settings.axes:
         return Form.STANDARD
     table = RouteTable(rules(settings.routes))
     return table.rule(sender, code, await host_of(code) if table.asks_for_nodes else None).form
 
 
-async def _seen(name: str, axis: AxisDesk) -> AxisSeen:
+async def _state_of(name: str, axis: AxisDesk) -> AxisSeen:
     try:
         async with asyncio.timeout(ASK_S):
             await axis.counts()

@@ -1,5 +1,5 @@
-"""Wires the axes of others, which are asked over HTTP. In: settings. Out: an axis whose dialect, credentials, shelf and
-ledger are this node's. What an envelope says of itself is read by `edxml`, which no adapter may know."""
+"""Wires the foreign axes, which are asked over HTTP. In: settings. Out: an axis whose dialect, credentials, shelf and
+ledger are this node's. The fields of an envelope are read by `edxml`, which no adapter may know."""
 
 from __future__ import annotations
 
@@ -31,61 +31,61 @@ MB = 1024 * 1024
 
 
 def foreign_axis(settings: Settings, clock: Clock, pool: Pool, name: str = "") -> RestAxis:
-    """`name`: of one among several. Misconfigured when its address or its credentials are missing."""
+    """Wire one axis. `name`: among several. Misconfigured when its address or its credentials are missing."""
     return (_vxp if settings.axis.kind == "vxp" else _lgsp)(settings, clock, pool, name)
 
 
 def _vxp(settings: Settings, clock: Clock, pool: Pool, name: str) -> RestAxis:
-    told = settings.vxp
-    given = None
-    if told.secret is not None and told.system:
-        given = System(id=told.system, secret=told.secret.reveal(), source="vxp.system and vxp.secret")
-    ground = _ground(settings, told, clock, pool, name)
+    vxp = settings.vxp
+    system = None
+    if vxp.secret is not None and vxp.system:
+        system = System(id=vxp.system, secret=vxp.secret.reveal(), source="vxp.system and vxp.secret")
+    ground = _ground(settings, vxp, clock, pool, name)
     dialect = VxpDialect(
         ground.line,
         clock,
         pool,
-        from_system=told.sender == "system",
-        final=listed(told.final_codes),
-        stops=listed(told.stop_codes),
+        from_system=vxp.sender == "system",
+        final=listed(vxp.final_codes),
+        stops=listed(vxp.stop_codes),
     )
-    options = RestOptions(max_bytes=settings.limits.envelope_mb * MB, poll_s=told.poll_s)
-    return _axis(settings, dialect, Systems(told.credentials, given), ground, clock, pool, options)
+    options = RestOptions(max_bytes=settings.limits.envelope_mb * MB, poll_s=vxp.poll_s)
+    return _axis(settings, dialect, Systems(vxp.credentials, system), ground, clock, pool, options)
 
 
 def _lgsp(settings: Settings, clock: Clock, pool: Pool, name: str) -> RestAxis:
-    told = settings.lgsp
-    ground = _ground(settings, told, clock, pool, name)
+    lgsp = settings.lgsp
+    ground = _ground(settings, lgsp, clock, pool, name)
     dialect = LgspDialect(
         ground.line,
         clock,
         pool,
-        days=Days(look=told.look_days, sweep=told.sweep_days),
-        final=listed(told.final_codes),
-        stops=listed(told.stop_codes),
+        days=Days(look=lgsp.look_days, sweep=lgsp.sweep_days),
+        final=listed(lgsp.final_codes),
+        stops=listed(lgsp.stop_codes),
     )
     options = RestOptions(
         max_bytes=settings.limits.envelope_mb * MB,
-        poll_s=told.poll_s,
-        resend=told.unknown_outcome == "resend",
-        to_all=told.partial == "all",
+        poll_s=lgsp.poll_s,
+        resend=lgsp.unknown_outcome == "resend",
+        to_all=lgsp.partial == "all",
     )
-    systems = Systems(told.credentials, _of_one(told), with_login=True)
+    systems = Systems(lgsp.credentials, _of_one(lgsp), with_login=True)
     return _axis(settings, dialect, systems, ground, clock, pool, options)
 
 
-def _of_one(told: LgspSettings) -> System | None:
-    """The one agency whose credentials stand in the settings themselves; None where none do."""
-    words = {"username": told.username, "application": told.application, "system": told.system}
-    if told.secret is None or told.password is None or not all(words.values()):
+def _of_one(lgsp: LgspSettings) -> System | None:
+    """Return the one agency whose credentials stand in the settings themselves; None where none do."""
+    words = {"username": lgsp.username, "application": lgsp.application, "system": lgsp.system}
+    if lgsp.secret is None or lgsp.password is None or not all(words.values()):
         return None
-    login = Login(username=told.username, password=told.password.reveal(), application=told.application)
-    return System(id=told.system, secret=told.secret.reveal(), source="lgsp.* of the settings", login=login)
+    login = Login(username=lgsp.username, password=lgsp.password.reveal(), application=lgsp.application)
+    return System(id=lgsp.system, secret=lgsp.secret.reveal(), source="lgsp.* of the settings", login=login)
 
 
 @dataclass(frozen=True, slots=True)
 class _Ground:
-    """What an axis of others stands on."""
+    """Ledger and line of a foreign axis, and their folder."""
 
     folder: Path
     ledger: Ledger
@@ -93,21 +93,21 @@ class _Ground:
 
 
 def _ground(
-    settings: Settings, told: VxpSettings | LgspSettings, clock: Clock, pool: Pool, name: str
+    settings: Settings, section: VxpSettings | LgspSettings, clock: Clock, pool: Pool, name: str
 ) -> _Ground:
     kind = settings.axis.kind
-    if not told.endpoint:
+    if not section.endpoint:
         raise Misconfigured(
             f"axis.kind is {kind} and {kind}.endpoint is not set", hint="the operator of the axis names it"
         )
-    folder = told.folder or settings.node.data_dir / (f"{kind}-{name}" if name else kind)
+    folder = section.folder or settings.node.data_dir / (f"{kind}-{name}" if name else kind)
     ledger = Ledger(folder / "ledger.sqlite")
     line = Line(
-        told.endpoint,
+        section.endpoint,
         pool,
         clock,
-        ca=told.ca,
-        rate_per_s=told.rate_per_s,
+        ca=section.ca,
+        rate_per_s=section.rate_per_s,
         max_bytes=_answer_bytes(settings),
         keep=keeper(ledger, clock),
     )
@@ -130,7 +130,7 @@ def _axis(
 
 
 def _answer_bytes(settings: Settings) -> int:
-    """A file in base64 with what stands around it; a list of agencies is smaller."""
+    """Return the largest answer: a file in base64 with its JSON; a list of agencies is smaller."""
     return max(settings.limits.envelope_mb * MB * 4 // 3 + MB, 256 * MB)
 
 
@@ -153,10 +153,10 @@ def _shapes(settings: Settings) -> Shapes:
     policy = XmlPolicy(limits=_limits(settings))
 
     def shape(parcel: Parcel) -> tuple[Parcel, Handed] | None:
-        found = forms.shaped(parcel.form, parcel.open, parcel.size, policy)
-        if found is None:
+        shaped = forms.shaped(parcel.form, parcel.open, parcel.size, policy)
+        if shaped is None:
             return None
-        return replace(parcel, open=found.open, size=found.handed.size), found.handed
+        return replace(parcel, open=shaped.open, size=shaped.handed.size), shaped.handed
 
     return shape
 

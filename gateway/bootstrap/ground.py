@@ -1,8 +1,7 @@
 """Opens the ground that a node stands on: database, registry and keys, which are there before trust and an axis are,
-because a new node must have keys and accounts before it can open whole. In: settings. Out: an open `Ground`, with
-keys that nothing has opened yet, the registry over its events, and the desk with which persons decide what is
-trusted; or the registry alone, for work on thousands of codes that needs the memory the rest would take. Nothing runs
-on import."""
+because a new node must have keys and accounts before it can open whole. In: settings. Out: an open `Ground`, with keys that
+are still locked, the registry over its events, and the desk for decisions about trust; or the registry alone, for work on
+thousands of codes that needs the memory of the other parts. Nothing runs on import."""
 
 from __future__ import annotations
 
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Ground:
-    """What is there before trust and an axis are."""
+    """The parts of a node that are there before trust and an axis are."""
 
     settings: Settings
     clock: Clock
@@ -52,7 +51,7 @@ class Ground:
     keys: KeyDirectory
 
     async def host_of(self, code: str) -> str | None:
-        """The node that speaks for it today by the registry: some routes between axes go by that."""
+        """Return the node that speaks for a code today by the registry; some routes between axes use it."""
         entry = await self.directory.find(code, local(self.clock.now()).date())
         return entry.host if entry is not None else None
 
@@ -69,7 +68,7 @@ class OpenRegistry:
 async def open_ground(
     settings: Settings, clock: Clock | None = None, store: SqlStore | None = None
 ) -> AsyncIterator[Ground]:
-    """On a migrated database. `store`: another storey's, which has more; it is closed here too."""
+    """Open the ground on a migrated database. `store`: another storey's, which has more; it is closed here too."""
     refuse_mixture(settings)
     time = clock or SystemClock()
     store = store or SqlStore(settings.database.address, time, server_limits(settings))
@@ -97,7 +96,7 @@ async def open_ground(
 
 @asynccontextmanager
 async def open_registry(settings: Settings) -> AsyncIterator[OpenRegistry]:
-    """The registry of codes alone, on a migrated database."""
+    """Open the registry of codes alone, on a migrated database."""
     clock = SystemClock()
     store = SqlStore(settings.database.address, clock)
     async with _opened(settings, store) as pool:
@@ -106,7 +105,7 @@ async def open_registry(settings: Settings) -> AsyncIterator[OpenRegistry]:
 
 @asynccontextmanager
 async def _opened(settings: Settings, store: SqlStore) -> AsyncIterator[ThreadPool]:
-    """Threads and a database that answers; both are closed in the end."""
+    """Open threads and a database that answers; both are closed in the end."""
     async with AsyncExitStack() as stack:
         pool = ThreadPool(settings.workers.threads)
         stack.callback(pool.close)
@@ -116,13 +115,13 @@ async def _opened(settings: Settings, store: SqlStore) -> AsyncIterator[ThreadPo
 
 
 def directory(settings: Settings, store: SqlStore, clock: Clock, pool: Pool) -> SqlDirectory:
-    """The registry, which believes of its bindings what the events tell."""
+    """Return the registry, which counts only bindings that the events confirm."""
     two = settings.registry.two_people == "yes"
     return SqlDirectory(store.writer, store.reader, store.memory, clock, pool, two_people=two)
 
 
 def places(settings: Settings) -> dict[str, Path]:
-    """Every folder that the node writes to, by the name of its place; a few of them may be mounted by themselves."""
+    """Return every folder that the node writes to, by the name of its place; a few of them may be mounted by themselves."""
     data, backup = settings.node.data_dir, data_folder.last_backup(settings.node.data_dir)
     file = sqlite_file(settings)
     paths = {"content": data / "content", "data": data, "backups": data / "backups"}
@@ -149,14 +148,14 @@ def server_limits(settings: Settings) -> ServerLimits:
 
 
 def exchange_keys(settings: Settings) -> KeyDirectory:
-    """The keys of the agencies, in files and on the token where one is named."""
+    """Return the keys of the agencies, in files and on the token where one is named."""
     password = settings.keys.password
     opened = password.reveal().encode() if password is not None else None
     return KeyDirectory(settings.keys.folder, opened, key_token(settings))
 
 
 def key_token(settings: Settings) -> TokenKeys | None:
-    """The token that new keys are made on; None where keys are files alone."""
+    """Return the token that new keys are made on; None where keys are files alone."""
     module, pin = settings.keys.pkcs11_module, settings.keys.pin
     if module is None:
         return None
@@ -166,7 +165,7 @@ def key_token(settings: Settings) -> TokenKeys | None:
 
 
 def deciding_desk(settings: Settings, store: SqlStore, clock: Clock, pool: Pool) -> DecidingDesk:
-    """What persons decide with."""
+    """Make the desk for decisions of persons."""
     return DecidingDesk(
         decisions=SqlDecisions(store, clock, pool),
         secrets=PersonSecrets(),
@@ -180,7 +179,7 @@ def deciding_desk(settings: Settings, store: SqlStore, clock: Clock, pool: Pool)
 def key_watch(
     store: SqlStore, bound: SqlDirectory, keys: KeyDirectory, trust: NodeTrust, desk: DecidingDesk
 ) -> KeyWatch:
-    """The loop that tells of ends."""
+    """Make the loop that warns before keys and certificates end."""
     return KeyWatch(
         store=store, directory=bound, keys=keys, trust=trust, deciding=desk, clock=desk.clock, pool=desk.pool
     )

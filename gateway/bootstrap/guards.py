@@ -1,7 +1,7 @@
-"""Wires what decides whether something may pass: the rules as the settings want them, what judges certificates, and
-what keeps harm out. In: settings, and the store and pool that are open. Out: frozen values for the policies (what may
-be sent, whom to trust how long, how large an envelope may be); a `NodeTrust` with its anchors and the answers about
-revocation, and the loop that asks for them; the scanner for malware and the sealed hold. Nothing runs on import."""
+"""Wires the guards: the rules as the settings want them, the judges of certificates, and the protection against malware and
+secrets. In: settings, and the store and pool that are open. Out: frozen values for the policies (what may be sent, whom to
+trust how long, how large an envelope may be); a `NodeTrust` with its anchors and the answers about revocation, and the loop
+that asks for them; the scanner for malware and the sealed hold. Nothing runs on import."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ MB = 1024 * 1024
 
 
 def profile(settings: Settings) -> Profile:
-    """The rules' numbers, with the sizes of this node."""
+    """Return the rules' numbers, with the sizes of this node."""
     modes = DELIVERY_MODES.read(settings.rules.delivery_modes)
     return Profile(
         max_file_bytes=settings.limits.file_mb * MB,
@@ -54,37 +54,37 @@ def profile(settings: Settings) -> Profile:
         max_quarantine_bytes=settings.limits.quarantine_mb * MB,
         unsigned_lead=_unsigned_lead(settings),
         recall_approval=settings.rules.recall_approval,
-        # The head's own list of what goes on paper (R6); its form was checked when it was read.
+        # The head's own list of documents on paper (R6, electronic or paper); its form was checked already.
         delivery_modes={key: DeliveryMode(word) for key, word in (modes or {}).items()},
         pdf_roles=sandbox.read_roles(settings.trust.folder / "pdf"),
     )
 
 
 def _unsigned_lead(settings: Settings) -> str:
-    """What was set; otherwise a node that can tell a good signature asks for one."""
+    """Return the setting; on `auto`, a node that can judge signatures refuses an unsigned lead."""
     if settings.rules.unsigned_lead != "auto":
         return settings.rules.unsigned_lead
     return "refuse" if (settings.trust.folder / "pdf" / "ca.pem").is_file() else "warn"
 
 
 def trust_policy(settings: Settings) -> TrustPolicy:
-    """How long we bear not knowing, and whom a foreign axis may vouch for. Misconfigured where several say it otherwise: a
-    packet that two of them bring has one proof."""
-    told = {alone.axis.vouches for alone in settings.each_axis().values()}
-    if len(told) > 1:
+    """Return how long an unknown revocation is tolerated, and whom a foreign axis may vouch for. Misconfigured where axes
+    differ: a packet that two of them bring has one proof."""
+    choices = {alone.axis.vouches for alone in settings.each_axis().values()}
+    if len(choices) > 1:
         raise Misconfigured("vouches differs between axes of [[axes]]: set the same for each of them")
     return TrustPolicy(
-        revocation_grace=timedelta(hours=settings.trust.revocation_grace_h), axis_vouches=told.pop()
+        revocation_grace=timedelta(hours=settings.trust.revocation_grace_h), axis_vouches=choices.pop()
     )
 
 
 def xml_policy(settings: Settings) -> XmlPolicy:
-    """What an envelope may be on this node's axis."""
+    """Return the limits of an envelope on this node's axis."""
     return XmlPolicy(limits=EnvelopeLimits(max_bytes=settings.limits.envelope_mb * MB))
 
 
 def office_hours(settings: Settings, calendar: SqlCalendarDays) -> Callable[[], Awaitable[OfficeCalendar]]:
-    """When the agencies of this node work, as it is now: an administrator may have changed a day a moment ago."""
+    """Return a function that reads the agencies' current calendar, which an administrator may change at any time."""
     weekdays, spans = timers.read_weekdays(settings.office.weekdays), timers.read_spans(settings.office.hours)
 
     async def now() -> OfficeCalendar:
@@ -95,14 +95,14 @@ def office_hours(settings: Settings, calendar: SqlCalendarDays) -> Callable[[], 
 
 @dataclass(frozen=True, kw_only=True)
 class Judging:
-    """What is needed to judge certificates, and to ask about them."""
+    """The parts that judge certificates, and ask about them."""
 
     trust: NodeTrust
     authorities: AskedAuthorities
 
 
 def judging(settings: Settings, clock: Clock) -> Judging:
-    """From the trust folder. Misconfigured says what is missing in it."""
+    """Read the trust folder. Misconfigured says what is missing in it."""
     folder = settings.trust.folder
     anchors = folder / "ca.pem"
     if not anchors.is_file():
@@ -120,19 +120,19 @@ def judging(settings: Settings, clock: Clock) -> Judging:
 async def asking(
     desk: InDesk, judges: Judging, answers: SqlRevocationAnswers, directory: SqlDirectory
 ) -> Asking:
-    """The loop, which has learned already what the node knew before it stopped."""
+    """Make the loop, with the answers of before the node stopped."""
 
     async def bound() -> Sequence[bytes]:
-        return [each.certificate_der for each in await directory.in_force(desk.clock.now())]
+        return [b.certificate_der for b in await directory.in_force(desk.clock.now())]
 
-    made = Asking(desk, judges.authorities, answers, bound)
+    loop = Asking(desk, judges.authorities, answers, bound)
     if judges.authorities.configured:
-        await made.learn()
-    return made
+        await loop.learn()
+    return loop
 
 
 def sandboxes(settings: Settings) -> list[PdfSandbox]:
-    """A reader of hostile PDFs for each core, none of them running yet; half of the pool's threads are left for others."""
+    """Make a reader of hostile PDFs for each core, none running yet; half of the pool's threads are left for other work."""
     return [
         PdfSandbox(settings.trust.folder / "pdf")
         for _ in range(max(1, min(os.cpu_count() or 1, settings.workers.threads // 2)))
@@ -140,15 +140,15 @@ def sandboxes(settings: Settings) -> list[PdfSandbox]:
 
 
 def webhook_reach(settings: Settings) -> Reach:
-    """Where webhooks may go. Misconfigured for what is no network."""
-    told = settings.webhooks
+    """Return the networks that webhooks may reach. Misconfigured for a text that is no network."""
+    webhooks = settings.webhooks
     try:
-        networks = tuple(read_network(each) for each in told.networks.split(",") if each.strip())
+        networks = tuple(read_network(part) for part in webhooks.networks.split(",") if part.strip())
     except ValueError as why:
         raise Misconfigured(
             f"webhooks.networks: {why}", hint='write networks with commas between: "10.20.0.0/16, 192.0.2.7"'
         ) from why
-    return Reach(networks=networks, plain=told.plain_http == "yes")
+    return Reach(networks=networks, plain=webhooks.plain_http == "yes")
 
 
 def webhook_desk(
@@ -167,7 +167,7 @@ def webhook_desk(
 
 
 def system_secrets(settings: Settings) -> SystemSecretBox:
-    """Of document systems that speak as the national axis's clients do."""
+    """Open the secrets of document systems that speak as the national axis's clients do."""
     password = settings.keys.password
     return SystemSecretBox(settings.keys.folder, password.reveal().encode() if password else None)
 
@@ -176,7 +176,7 @@ SEALED = "sealed"  # in the content folder, which all nodes of one database shar
 
 
 def scanner(settings: Settings, pool: Pool) -> Scanner:
-    """The scanner for malware, or the one that says nothing. Misconfigured when its address cannot be read."""
+    """Make the scanner for malware, or one that scans nothing. Misconfigured when its address cannot be read."""
     if not settings.scanner.address:
         return NoScanner()
     limits = ScanLimits(timeout_s=settings.scanner.timeout_s, max_bytes=settings.scanner.max_mb * MB)
@@ -184,14 +184,14 @@ def scanner(settings: Settings, pool: Pool) -> Scanner:
 
 
 def vault(settings: Settings, pool: Pool) -> FileVault:
-    """Where sealed content lies."""
+    """Open the vault of sealed content."""
     return FileVault(settings.node.data_dir / "content" / SEALED, pool)
 
 
 def holding(
-    settings: Settings, store: SqlStore, blobs: FileBlobs, apart: FileVault, clock: Clock, pool: Pool
+    settings: Settings, store: SqlStore, blobs: FileBlobs, sealed: FileVault, clock: Clock, pool: Pool
 ) -> HoldDesk:
-    """The sealed hold; Misconfigured when the recipient's key is set and cannot be used."""
+    """Make the sealed hold; Misconfigured when the recipient's key is set and cannot be used."""
     recipient, sealer = settings.seal.recipient, None
     if recipient is not None:
         from gateway.trust.hold_seal import RecipientSealer
@@ -200,7 +200,7 @@ def holding(
     return HoldDesk(
         store=store,
         blobs=blobs,
-        vault=apart,
+        vault=sealed,
         sealer=sealer,
         clock=clock,
         pool=pool,
@@ -208,21 +208,21 @@ def holding(
 
 
 def folder_rules(settings: Settings) -> FolderRules | None:
-    """The hot folder as it was set; None where there is none."""
-    told = settings.folder
-    if told.root is None:
+    """Return the settings of the hot folder; None where there is none."""
+    folder = settings.folder
+    if folder.root is None:
         return None
-    named = frozenset(each.strip().casefold() for each in told.agencies.split(",") if each.strip())
+    codes = frozenset(code.strip().casefold() for code in folder.agencies.split(",") if code.strip())
     return FolderRules(
-        root=told.root,
+        root=folder.root,
         node=settings.node.name,
         note=settings.node.data_dir / NOTE,
-        agencies=named or None,
-        look_s=told.look_s,
-        settle_s=told.settle_s,
-        wait_s=told.wait_min * 60,
-        batch=told.batch,
-        most_in=told.unacked,
-        sent_days=told.sent_days,
-        error_days=told.error_days,
+        agencies=codes or None,
+        look_s=folder.look_s,
+        settle_s=folder.settle_s,
+        wait_s=folder.wait_min * 60,
+        batch=folder.batch,
+        most_in=folder.unacked,
+        sent_days=folder.sent_days,
+        error_days=folder.error_days,
     )

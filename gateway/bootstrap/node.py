@@ -1,8 +1,7 @@
-"""The exchange's own wiring: builds every adapter from the settings and hands it to the flows. In: settings, and in
-tests a clock or a wrapper around each port. Out: an open `OpenNode`, closed in reverse order whatever happens.
-
-It also makes the sealer of the log, the gate that holds intake back where a timestamp is demanded, and the chronicle
-of this process, which hears of its loops, the last backup, the registry feed and the timestamps of the log."""
+"""The exchange's own wiring: builds every adapter from the settings and hands it to the flows. In: settings, and in tests a
+clock or a wrapper around each port. Out: an open `OpenNode`, closed in reverse order whatever happens. It also makes the
+sealer of the log, the gate that holds intake back where a timestamp is demanded, and the chronicle of this process, which
+records its loops, the last backup, the registry feed and the timestamps of the log."""
 
 from __future__ import annotations
 
@@ -61,24 +60,24 @@ from gateway.workers.revocation import Asking
 from gateway.workers.webhooks import Pusher
 
 MB = 1024 * 1024
-# Loops that neither claim work nor write what a wrong time would spoil.
+# Loops that neither claim work nor write anything that a wrong time would spoil.
 _CLAIM_NOTHING = frozenset({"pulse", "hosting"})
 P = TypeVar("P")
 
 
 class Wrap:
-    """Around each port, nothing. Tests bring one that raises or kills at call N."""
+    """A wrapper around each port that does nothing. Tests bring one that raises or kills at call N."""
 
     def __call__(self, name: str, port: P) -> P:
         return port
 
 
 class NodeBells:
-    """One for each loop, rung by whoever made work for it, in this process or another."""
+    """Bells of the loops, rung by the maker of work for one, in this process or another."""
 
     def __init__(self, store: SqlStore) -> None:
         self._bells: dict[str, Bell] = {}
-        store.wake.listen(self._heard)
+        store.wake.listen(self._ring)
 
     def __getitem__(self, name: str) -> Bell:
         return self._bells.setdefault(name, Bell())
@@ -87,7 +86,7 @@ class NodeBells:
         for bell in self._bells.values():
             bell.ring()
 
-    def _heard(self, names: Collection[str]) -> None:
+    def _ring(self, names: Collection[str]) -> None:
         for name in self._bells if ANY in names else self._bells.keys() & set(names):
             self._bells[name].ring()
 
@@ -115,7 +114,7 @@ class OpenNode(Ground):
     webhooks: WebhookDesk
 
     async def run_workers(self, stop: asyncio.Event) -> None:
-        """Every loop of this process, until `stop`; then each finishes the step it is in, within `workers.drain_s`."""
+        """Run every loop of this process, until `stop`; then each finishes its step, within `workers.drain_s`."""
         workers, lease = self.settings.workers, float(self.settings.workers.lease_s)
         await self.store.begin_work()
         self.settled.begin(await reporting.last_written(self.store))
@@ -152,12 +151,12 @@ class OpenNode(Ground):
         self.pulse.stop()
 
     def more_loops(self) -> Mapping[str, Loop]:
-        """What another storey has to do besides."""
+        """Return the loops that another storey adds."""
         return {}
 
     def _pusher(self, tasks: asyncio.TaskGroup, lease: float, stop: asyncio.Event) -> Pusher:
-        """What tells webhooks; its tasks end with those of the loops."""
-        told = self.settings.webhooks
+        """Make the pusher of webhooks; its tasks end with those of the loops."""
+        webhooks = self.settings.webhooks
         return Pusher(
             store=self.store,
             rows=self.webhooks.rows,
@@ -167,10 +166,10 @@ class OpenNode(Ground):
             stop=stop,
             again=self.bells["webhooks"].ring,
             told=partial(self.store.wake.ring, WRITTEN),
-            at_once=told.at_once,
-            # A batch is recorded long before.
-            lease_s=max(lease, 3.0 * told.timeout_s),
-            kept=timedelta(days=told.log_days),
+            at_once=webhooks.at_once,
+            # A batch is recorded long before the lease ends.
+            lease_s=max(lease, 3.0 * webhooks.timeout_s),
+            kept=timedelta(days=webhooks.log_days),
             aging=self.settled,
         )
 
@@ -185,39 +184,40 @@ class OpenNode(Ground):
                 return False
             return await intake.step(self.inn, workers.receive_batch, lease)
 
-        # Whom each loop makes work for, so that they look at once, also in other processes; the lookout is the net.
-        told = (WRITTEN,)
-        # Where there is an office, what came is shown to somebody soon.
-        drawn = (*told, "drawer")
+        # The loops that each loop makes work for are rung, so that they look at once, also in other
+        # processes; the lookout is the net.
+        events = (WRITTEN,)
+        # Where there is an office, arrivals are soon shown to a person.
+        drawn = (*events, "drawer")
         return {
             "pulse": Loop(step=self.pulse.beat, is_due=self.pulse.is_due),
             "hosting": Loop(step=hosted.step, then=("landing",)),
             "packer": Loop(
                 step=lambda: couriers.pack_batch(self.out, workers.pack_batch, lease),
-                then=("dispatcher", *told),
+                then=("dispatcher", *events),
             ),
             "dispatcher": Loop(
                 step=lambda: couriers.dispatch_batch(self.out, workers.send_batch, lease),
-                then=("landing", *told),
+                then=("landing", *events),
             ),
-            # Whom it makes other work for than letters to draw is rung by the step itself.
+            # Bells for other work than letters to draw are rung by the step itself.
             "landing": Loop(step=landing, then=drawn, first_s=LANDING_FIRST_S),
             "receiver": Loop(
                 step=lambda: couriers.process_batch(self.inn, workers.receive_batch, lease),
-                # Its 01 is signed with it; what else is said is signed by a job.
+                # Its 01 is signed in the same step; other statuses are signed by a job.
                 then=("packer", "dispatcher", "receiver", *drawn),
             ),
             "sequencer": Loop(step=lambda: event_log.number_paced(self.store)),
             "sealer": Loop(step=lambda: event_log.seal_paced(self.sealer), is_due=self.sealer.is_due),
             "revocation": Loop(
-                step=self.asking.step, then=("revocation", "receiver", *told), is_due=self.asking.is_due
+                step=self.asking.step, then=("revocation", "receiver", *events), is_due=self.asking.is_due
             ),
-            "clocks": Loop(step=lambda: clocks.step(aging), then=told, is_due=clocks.is_due),
-            "keys": Loop(step=watch.step, then=told, is_due=watch.is_due),
-            "holds": Loop(step=lambda: holds.step(self.hold), then=told, is_due=holds.is_due),
+            "clocks": Loop(step=lambda: clocks.step(aging), then=events, is_due=clocks.is_due),
+            "keys": Loop(step=watch.step, then=events, is_due=watch.is_due),
+            "holds": Loop(step=lambda: holds.step(self.hold), then=events, is_due=holds.is_due),
             **self._growth_loop(),
-            **self._folder_loop(told),
-            "quarantine": Loop(step=lambda: quarantine.step(self.inn), then=told, is_due=quarantine.is_due),
+            **self._folder_loop(events),
+            "quarantine": Loop(step=lambda: quarantine.step(self.inn), then=events, is_due=quarantine.is_due),
         }
 
     def _growth_loop(self) -> dict[str, Loop]:
@@ -227,18 +227,18 @@ class OpenNode(Ground):
         step = partial(clock.step, growth.measure)
         return {"growth": Loop(step=lambda: step(self.clock.now()), is_due=clock.is_due)}
 
-    def _folder_loop(self, told: tuple[str, ...]) -> dict[str, Loop]:
+    def _folder_loop(self, events: tuple[str, ...]) -> dict[str, Loop]:
         rules = guards.folder_rules(self.settings)
         if rules is None:
             return {}
-        # It speaks the words of the API, which is large; most commands open a node without it.
+        # It loads the words of the API, which are large; most commands open a node without it.
         from gateway.folder.worker import FolderLoop
 
         loop = FolderLoop(rules, self.out, self.inn, self.webhooks.rows.client_words)
-        return {"folder": Loop(step=loop.step, then=("packer", "dispatcher", *told), is_due=loop.is_due)}
+        return {"folder": Loop(step=loop.step, then=("packer", "dispatcher", *events), is_due=loop.is_due)}
 
     async def run_beside(self, stop: asyncio.Event) -> None:
-        """What a process does besides that only answers, until `stop`: it tells the others how fast it was."""
+        """Run the loops of a process that only answers, until `stop`: it reports its speed to the others."""
         await self.store.begin_work()
         tell, every_s = partial(self.pulse.beat, works=False), EVERY.total_seconds()
         async with asyncio.TaskGroup() as tasks:
@@ -255,7 +255,7 @@ class OpenNode(Ground):
 
 
 def unused_jobs(loops: Mapping[str, Loop]) -> set[str]:
-    """Whose reports nobody waits for: what nothing is set up for, and the office's where there is none."""
+    """Name the jobs without reports: those that are not set up, and the office's where there is none."""
     return {name for name, loop in loops.items() if not loop.is_used} | (OF_OFFICE - loops.keys())
 
 
@@ -263,9 +263,9 @@ def unused_jobs(loops: Mapping[str, Loop]) -> set[str]:
 async def open_node(
     settings: Settings, clock: Clock | None = None, wrap: Wrap | None = None, store: SqlStore | None = None
 ) -> AsyncIterator[OpenNode]:
-    """An open node on a migrated database. Misconfigured says what is missing and how to mend it. `store`: another
-    storey's, which has more."""
-    around = wrap or Wrap()
+    """Open a node on a migrated database. Misconfigured says what is missing, and the mending. `store`: another
+    storey's."""
+    wrapper = wrap or Wrap()
     schema.load()
     async with AsyncExitStack() as stack:
         ground = await stack.enter_async_context(open_ground(settings, clock or SystemClock(), store))
@@ -285,11 +285,11 @@ async def open_node(
         gate = stamp_gate(settings, ground.store.log, time)
         stopwatch = Stopwatch(settings.axis_kind, time)
         settled = SettledClock(time)
-        out = _out_desk(ground, around, blobs, axis, scanner, sandboxes, gate, stopwatch, settled)
-        inn = _in_desk(ground, around, out, judges)
+        out = _out_desk(ground, wrapper, blobs, axis, scanner, sandboxes, gate, stopwatch, settled)
+        inn = _in_desk(ground, wrapper, out, judges)
         poster = _poster(settings)
         stack.push_async_callback(poster.close)
-        vault = around("vault", guards.vault(settings, pool))
+        vault = wrapper("vault", guards.vault(settings, pool))
         yield OpenNode(
             settings=settings,
             clock=time,
@@ -315,16 +315,16 @@ async def open_node(
             guard=clock_guard(settings, ground.store, time),
             settled=settled,
             asking=await guards.asking(inn, judges, ground.store.revocation, ground.directory),
-            webhooks=guards.webhook_desk(settings, ground.store, around("poster", poster), time, pool),
+            webhooks=guards.webhook_desk(settings, ground.store, wrapper("poster", poster), time, pool),
         )
 
 
 def _room(settings: Settings) -> Room:
-    where = places(settings)
+    folders = places(settings)
     return Room(
-        folder=where["content"],
+        folder=folders["content"],
         reserve=settings.limits.disk_free_mb * MB,
-        beside=(where["data"], *([where["database"]] if "database" in where else [])),
+        beside=(folders["data"], *([folders["database"]] if "database" in folders else [])),
     )
 
 
@@ -351,7 +351,7 @@ def _poster(settings: Settings) -> HttpPoster:
 
 def _out_desk(
     ground: Ground,
-    around: Wrap,
+    wrapper: Wrap,
     blobs: FileBlobs,
     axis: AxisDesk,
     scanner: Scanner,
@@ -361,21 +361,21 @@ def _out_desk(
     settled: SettledClock,
 ) -> OutDesk:
     return OutDesk(
-        store=around("store", ground.store),
-        blobs=around("blobs", blobs),
-        axis=around("axis", axis),
-        directory=around("directory", ground.directory),
-        keys=around("keys", ground.keys),
-        inspector=around("inspector", FileInspector(read_fields=read_first_page)),
-        scanner=around("scanner", scanner),
-        signatures=around("signatures", SignatureReader(sandboxes, ground.pool)),
+        store=wrapper("store", ground.store),
+        blobs=wrapper("blobs", blobs),
+        axis=wrapper("axis", axis),
+        directory=wrapper("directory", ground.directory),
+        keys=wrapper("keys", ground.keys),
+        inspector=wrapper("inspector", FileInspector(read_fields=read_first_page)),
+        scanner=wrapper("scanner", scanner),
+        signatures=wrapper("signatures", SignatureReader(sandboxes, ground.pool)),
         clock=ground.clock,
         aging=settled,
         pool=ground.pool,
         profile=guards.profile(ground.settings),
         xml=guards.xml_policy(ground.settings),
         stopwatch=stopwatch,
-        # What a front door's act may have made: a job to pack, an outbox row, a packet to look at again, events.
+        # Rung for results of an act: a job to pack, an outbox row, a packet to look at again, events.
         wake=partial(ground.store.wake.ring, "packer", "dispatcher", "receiver", WRITTEN),
         wake_couriers=partial(ground.store.wake.ring, "dispatcher", WRITTEN),
         admits=gate.check,
@@ -386,14 +386,14 @@ async def _axes_to(axis: Axis, sender: str, code: str) -> Sequence[str]:
     return await axis.order(sender, code) if isinstance(axis, ManyAxes) else ()
 
 
-def _in_desk(ground: Ground, around: Wrap, out: OutDesk, judges: guards.Judging) -> InDesk:
+def _in_desk(ground: Ground, wrapper: Wrap, out: OutDesk, judges: guards.Judging) -> InDesk:
     return InDesk(
         store=out.store,
         blobs=out.blobs,
-        # What arrives by the registry feed goes in by the same axis.
-        axis=FeedDoor(out.axis, around("feed", ground.feed), out.blobs, ground.pool),
+        # Arrivals of the registry feed come by the same axis.
+        axis=FeedDoor(out.axis, wrapper("feed", ground.feed), out.blobs, ground.pool),
         directory=out.directory,
-        trust=around("trust", judges.trust),
+        trust=wrapper("trust", judges.trust),
         inspector=out.inspector,
         scanner=out.scanner,
         signatures=out.signatures,
@@ -426,13 +426,13 @@ def clock_guard(settings: Settings, store: SqlStore, clock: Clock) -> ClockGuard
 
 
 def published_seal(settings: Settings, log_id: str) -> int:
-    """The number of the newest seal that left the node; 0 where none did."""
+    """Return the number of the newest seal that left the node; 0 where none did."""
     return seals.newest_published(settings.log.publish_folder, log_id)
 
 
 def log_sealer(settings: Settings, events: SqlEventLog, clock: Clock, pool: Pool) -> LogSealer:
-    """What seals the log. Misconfigured when a timestamp authority is set and nothing says whom to trust for time."""
-    told, folder, password = settings.log, settings.log.publish_folder, settings.keys.password
+    """Make the sealer of the log. Misconfigured when a timestamp authority is set without roots for its time."""
+    log, folder, password = settings.log, settings.log.publish_folder, settings.keys.password
     return LogSealer(
         log=events,
         open_key=partial(
@@ -443,11 +443,11 @@ def log_sealer(settings: Settings, events: SqlEventLog, clock: Clock, pool: Pool
         clock=clock,
         pool=pool,
         rhythm=Rhythm(
-            seal=timedelta(seconds=told.seal_every_s),
-            stamp=timedelta(seconds=told.tsa_every_s),
-            publish=timedelta(hours=told.publish_every_h),
+            seal=timedelta(seconds=log.seal_every_s),
+            stamp=timedelta(seconds=log.tsa_every_s),
+            publish=timedelta(hours=log.publish_every_h),
         ),
-        authority=_timestamp_authority(settings) if told.tsa_url else None,
+        authority=_timestamp_authority(settings) if log.tsa_url else None,
         publish=partial(seals.publish_seal, folder) if folder is not None else None,
     )
 
@@ -466,44 +466,44 @@ UNSTAMPED_TOO_LONG = timedelta(hours=3)
 
 
 def open_chronicle(node: OpenNode, unused: Collection[str]) -> Chronicle:
-    async def besides() -> Sequence[Beat]:
+    async def reader_beats() -> Sequence[Beat]:
         return [*await _backup_beats(node), *await _feed_beats(node.feed), *await _timestamp_beats(node)]
 
     async def free_mb() -> int:
         return (await node.pool.run(node.room.space)).bytes // MB
 
-    off = set(unused)
+    silent_jobs = set(unused)
     if not authorities.read_sources(node.settings.trust.folder):
-        off.add("revocation")
+        silent_jobs.add("revocation")
     if not node.settings.log.tsa_url:
-        off.add("timestamp")
+        silent_jobs.add("timestamp")
     return Chronicle(
         history=node.store.history,
         pulse=node.pulse,
         axis=node.axis,
         clock=node.clock,
         trims=node.settled.is_settled,
-        besides=besides,
+        besides=reader_beats,
         free_mb=free_mb,
-        off=frozenset(off),
+        off=frozenset(silent_jobs),
     )
 
 
 async def _backup_beats(node: OpenNode) -> list[Beat]:
-    """It is made by another process, mostly a timer's."""
-    known = await node.pool.run(partial(data_folder.last_backup, node.settings.node.data_dir))
-    return [Beat(job="backup", at=known.at)] if known is not None else []
+    """Report the last backup, which is made by another process, mostly a timer's."""
+    backup = await node.pool.run(partial(data_folder.last_backup, node.settings.node.data_dir))
+    return [Beat(job="backup", at=backup.at)] if backup is not None else []
 
 
 async def _feed_beats(feed: SqlFeed) -> list[Beat]:
-    taken, refused = await feed.in_force(), await feed.refusals(1)
-    if taken is None and not refused:
+    applied, refused = await feed.in_force(), await feed.refusals(1)
+    if applied is None and not refused:
         return []
     failed = refused[0] if refused else None
     return [
         Beat(
             job="feed",
-            at=taken.applied_at if taken is not None else None,
+            at=applied.applied_at if applied is not None else None,
             failed_at=failed.at if failed is not None else None,
             code=failed.code if failed is not None else "",
         )
@@ -511,7 +511,7 @@ async def _feed_beats(feed: SqlFeed) -> list[Beat]:
 
 
 async def _timestamp_beats(node: OpenNode) -> list[Beat]:
-    """Well as long as nothing waits for a timestamp too long: a log that does not grow needs none."""
+    """Report well as long as no line waits too long for a timestamp: a log that does not grow needs none."""
     if not node.settings.log.tsa_url:
         return []
     now = node.clock.now()

@@ -29,23 +29,23 @@ _READING_S = 30.0
 
 
 def desk(settings: Settings, ground: Ground, *, stamped: bool = True) -> SigningDesk:
-    """Everything but the key. Without `stamped` nobody is asked for a timestamp."""
+    """Make the desk without the key. With `stamped` false no timestamp is asked for."""
     return SigningDesk(
         store=ground.store,
         directory=ground.directory,
         signer=signer(settings, stamped=stamped),
         clock=ground.clock,
         pool=ground.pool,
-        exchange_keys=_exchange_keys(lambda: [each.key_id for each in ground.keys.entries()]),
+        exchange_keys=_exchange_keys(lambda: [key.key_id for key in ground.keys.entries()]),
     )
 
 
 def signer(settings: Settings, *, stamped: bool = True) -> PadesSigner:
-    """With the timestamp authority of the log, where one is set, and the revocation lists of PDF signatures."""
+    """Make the signer, with the timestamp authority of the log, if one is set, and revocation lists of PDF signatures."""
     tsa, trust = settings.log.tsa_url, settings.trust.folder
     stamps = tsa and stamped
     source = TimestampAuthority(url=tsa, roots=read_time_roots(trust / "tsa" / "ca.pem")) if stamps else None
-    # It judges nobody, so it is given a folder that is not there: a broken one must not hinder it.
+    # It judges no signature, so it gets a folder that does not exist: a broken one must not hinder it.
     reader = PdfSandbox(trust / "pdf" / "none", PdfLimits(max_bytes=MOST_PDF_BYTES, seconds=_READING_S))
     return PadesSigner(time=source, long_term=trust / "pdf", reader=reader)
 
@@ -53,20 +53,20 @@ def signer(settings: Settings, *, stamped: bool = True) -> PadesSigner:
 def token(
     settings: Settings, label: str | None, key: str | None, ask: AskPin, at: datetime
 ) -> AbstractContextManager[AgencyKey]:
-    """The key on the token. Misconfigured when no module is set, or when the exchange keys lie on that token."""
-    told = settings.sign
-    if told.module is None:
+    """Open the key on the token. Misconfigured when no module is set, or when the exchange keys lie on that token."""
+    sign = settings.sign
+    if sign.module is None:
         raise Misconfigured(
             "no PKCS#11 module is set, so no token can be opened",
             hint="set sign.module to the library that came with the token; to try out: --p12 FILE",
         )
-    chosen = TokenChoice(module=told.module, label=label or told.token, key=key or "")
+    chosen = TokenChoice(module=sign.module, label=label or sign.token, key=key or "")
     _must_lie_apart(settings, chosen)
     return open_token(chosen, ask, at)
 
 
 def seal_file(settings: Settings, agency_code: str) -> Path:
-    """Where the image of an agency's seal is looked for."""
+    """Return the path of the image of an agency's seal."""
     return settings.sign.seals / f"{agency_code}.png"
 
 
@@ -83,8 +83,8 @@ def _must_lie_apart(settings: Settings, chosen: TokenChoice) -> None:
 
 
 def _exchange_keys(own: Callable[[], Sequence[str]]) -> Callable[[Sequence[bytes]], Collection[str]]:
-    def known(certificates: Sequence[bytes]) -> Collection[str]:
-        bound = [facts_of(x509.load_der_x509_certificate(each)).key_id for each in certificates]
+    def key_ids(certificates: Sequence[bytes]) -> Collection[str]:
+        bound = [facts_of(x509.load_der_x509_certificate(certificate)).key_id for certificate in certificates]
         return frozenset([*own(), *bound])
 
-    return known
+    return key_ids

@@ -1,7 +1,6 @@
-"""What another storey hangs into the doors of the exchange, which does not know it: a node that has more, calls of
-the API, pages, commands. In: one `Storey` for each, hung in once by the program's entry, or by another distribution with
-an entry point of the group `gateway.storeys`. Out: the node as its settings want it. Without one the exchange works
-alone."""
+"""Additions of another storey to the exchange, which does not know it: a larger node, calls of the API, pages, commands.
+In: one `Storey` for each, added once by the program's entry, or by another distribution with an entry point of the group
+`gateway.storeys`. Out: the node as its settings want it. Without one the exchange works alone."""
 
 from __future__ import annotations
 
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Noun:
-    """A first word of the command line: its sentence in the help, after which word it stands, the module that has it."""
+    """A first word of the command line: its sentence in the help, the word that it follows, the module that has it."""
 
     sentence: str
     after: str
@@ -32,11 +31,11 @@ class Noun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Storey:
-    """What it opens, what it answers, what it can be told; none of it need be there."""
+    """The additions of one storey; each of them may be missing."""
 
     opens: Callable[[Settings], AbstractAsyncContextManager[OpenNode]] | None = None
     adds_calls: Callable[[OpenNode], Sequence[Route]] | None = None
-    """To the API, and to its description."""
+    """Calls for the API and its description."""
     adds_pages: Callable[[web.Application, OpenNode, HealthProbe, Entry], None] | None = None
     nouns: Mapping[str, Noun] = field(default_factory=dict)
     verbs: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -48,54 +47,54 @@ _hung: list[Storey] = []
 
 
 def hang(storey: Storey) -> None:
-    """For the whole process; the same one again changes nothing."""
+    """Add a storey to the whole process; the same one again changes nothing."""
     if storey not in _hung:
         _hung.append(storey)
 
 
 @cache
-def _of_others() -> tuple[Storey, ...]:
-    """Those of other distributions. Looked for when they are wanted: to look takes as long as to say a version."""
+def _installed() -> tuple[Storey, ...]:
+    """Load those of other distributions, and only when needed: the search takes as long as printing a version."""
     from importlib.metadata import entry_points
 
-    return tuple(each.load() for each in entry_points(group=_GROUP))
+    return tuple(e.load() for e in entry_points(group=_GROUP))
 
 
 def _all() -> Sequence[Storey]:
-    return (*_hung, *_of_others())
+    return (*_hung, *_installed())
 
 
 def nouns() -> Mapping[str, Noun]:
-    return {word: noun for each in _all() for word, noun in each.nouns.items()}
+    return {word: noun for s in _all() for word, noun in s.nouns.items()}
 
 
 def verbs(noun: str) -> Sequence[str]:
-    return [module for each in _all() for module in each.verbs.get(noun, ())]
+    return [module for s in _all() for module in s.verbs.get(noun, ())]
 
 
 def open_whole(settings: Settings) -> AbstractAsyncContextManager[OpenNode]:
-    """The node with everything that its settings want."""
-    for each in _wanted(settings):
-        if each.opens is not None:
-            return each.opens(settings)
+    """Open the node with everything that its settings want."""
+    for storey in _storeys_for(settings):
+        if storey.opens is not None:
+            return storey.opens(settings)
     from gateway.bootstrap.node import open_node
 
     return open_node(settings)
 
 
 def calls(node: OpenNode) -> Sequence[Route]:
-    """What the API answers besides the calls of the exchange."""
-    hung = [each.adds_calls(node) for each in _wanted(node.settings) if each.adds_calls is not None]
-    return [route for each in hung for route in each]
+    """Return the calls that storeys add to the API."""
+    hung = [s.adds_calls(node) for s in _storeys_for(node.settings) if s.adds_calls is not None]
+    return [route for s in hung for route in s]
 
 
 def add_pages(app: web.Application, node: OpenNode, health: HealthProbe, entry: Entry) -> None:
-    for each in _wanted(node.settings):
-        if each.adds_pages is not None:
-            each.adds_pages(app, node, health, entry)
+    for storey in _storeys_for(node.settings):
+        if storey.adds_pages is not None:
+            storey.adds_pages(app, node, health, entry)
 
 
-def _wanted(settings: Settings) -> Sequence[Storey]:
-    """A real node is given nothing by other distributions: what they bring to a node is for trials."""
+def _storeys_for(settings: Settings) -> Sequence[Storey]:
+    """Return the storeys for these settings. A real node gets none of other distributions: theirs are for trials."""
     hung = _hung if settings.node.office == "on" else ()
-    return (*hung, *_of_others()) if settings.node.trial == "on" else hung
+    return (*hung, *_installed()) if settings.node.trial == "on" else hung

@@ -1,8 +1,6 @@
 """Keeps trial nodes and real nodes apart, before anything is opened. In: settings. Out: Misconfigured where a trial node
-would reach beyond its own folder, or where a real node would work with what one made: its database, its test keys,
-whom it trusts.
-
-The folder of a trial node has a file `TRIAL` in it, put there before anything else is."""
+would reach beyond its own folder, or where a real node would use the database, the test keys or the trust folder of a
+trial. The folder of a trial node has a file `TRIAL` in it, put there before anything else is."""
 
 from __future__ import annotations
 
@@ -16,7 +14,7 @@ MARK = "TRIAL"
 
 
 def refuse_mixture(settings: Settings) -> None:
-    """Returns where the settings are those of a real node on folders of its own, or of a trial node within its own."""
+    """Return where the settings are those of a real node on folders of its own, or of a trial node within its own."""
     marked = [folder for folder in _folders(settings) if _is_marked(folder)]
     if settings.node.trial != "on":
         if marked:
@@ -30,7 +28,7 @@ def refuse_mixture(settings: Settings) -> None:
             f"node.trial is on, and {settings.node.data_dir} was not made for a trial",
             hint="a real node has node.trial = off; gateway sandbox makes a trial node in a folder of its own",
         )
-    if (reach := next(_beyond(settings), None)) is not None:
+    if (reach := next(_outside_reasons(settings), None)) is not None:
         raise Misconfigured(
             f"a trial node works within its own folder alone: {reach}", hint="take it out again"
         )
@@ -41,12 +39,12 @@ def _folders(settings: Settings) -> tuple[Path, ...]:
 
 
 def _is_marked(folder: Path) -> bool:
-    """It, or the folder that it lies in."""
-    return any((each / MARK).is_file() for each in (folder, folder.parent))
+    """Tell whether the folder, or its parent, has the mark."""
+    return any((f / MARK).is_file() for f in (folder, folder.parent))
 
 
-def _beyond(settings: Settings) -> Iterator[str]:
-    """What would reach out of its folder, by the setting's name."""
+def _outside_reasons(settings: Settings) -> Iterator[str]:
+    """Name the settings that would reach out of the node's folder."""
     home = settings.node.data_dir.resolve()
     for name, alone in settings.each_axis().items():
         if alone.axis.kind != "embedded":

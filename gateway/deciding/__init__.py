@@ -1,5 +1,5 @@
-"""What persons decide: who they are, what they propose and approve together, and what one of them may end at once. Here:
-what every decision is handed, and how long certificates overlap."""
+"""Decisions of persons: the persons, their proposals and approvals, and the acts that one of them may do at once. Here: the
+tools of every decision, and how long certificates overlap."""
 
 from __future__ import annotations
 

@@ -1,10 +1,9 @@
-"""The second of two people: approves what another one proposed, or rejects it. In: a signed-in person, a proposal, the
+"""The second of two people: approves the proposal of another one, or rejects it. In: a signed-in person, a proposal, the
 digest that was shown, the digits typed. Out: the change in force, whole and with its events in one transaction; or a
 refusal that is itself an event, because a refused approval may be an attack (K6, threat 113).
 
-And the set-up of a node (K6): from `gateway init` until a person ends it, at most 72 hours, those who approve need
-not be a day old. It is told by two events of the sealed log and nothing else, so that no emptied table opens it
-again."""
+Also the set-up of a node (K6): from `gateway init` until a person ends it, at most 72 hours, approvers need not be a day
+old. It is recorded by two events of the sealed log and nothing else, so that no emptied table opens it again."""
 
 from __future__ import annotations
 
@@ -38,76 +37,78 @@ _WORDS = {
 }
 
 
-async def approve(desk: DecidingDesk, who: SignedIn, id: str, typed: Sequence[str], seen: str) -> Proposal:
-    """The proposal is in force. `seen` is the digest of what the person was shown, `typed` the last sixteen digits of
-    each certificate's fingerprint, which the person has from somebody else than the proposer."""
+async def approve(
+    desk: DecidingDesk, actor: SignedIn, id: str, digits: Sequence[str], digest: str
+) -> Proposal:
+    """Put the proposal in force. `digest` is the one that the person saw, `digits` the last sixteen of each
+    certificate's fingerprint, which the person has from another source than the proposer."""
     now = desk.clock.now()
-    async with desk.decisions.begin(who.person.id) as work:
+    async with desk.decisions.begin(actor.person.id) as work:
         proposal = await work.proposals.get(id)
         in_set_up = await set_up_open_until(work, now) is not None
-        objection = await _objection(work, who, proposal, typed, seen, now, in_set_up=in_set_up)
+        objection = await _objection(work, actor, proposal, digits, digest, now, in_set_up=in_set_up)
         if objection is None:
-            await _apply(desk, work, proposal, who.person.id, now)
-            await work.proposals.close(id, ProposalState.APPROVED, who.person.id, now)
-            told: dict[str, object] = {"digest": proposal.digest, "proposed_by": proposal.proposed_by}
+            await _apply(desk, work, proposal, actor.person.id, now)
+            await work.proposals.close(id, ProposalState.APPROVED, actor.person.id, now)
+            facts: dict[str, object] = {"digest": proposal.digest, "proposed_by": proposal.proposed_by}
             if in_set_up:
-                told["set_up"] = True  # K6: whoever reads the log later knows that nobody was a day old
-            await work.events.append(EventKind.PROPOSAL_APPROVED, id, now, told)
+                facts["set_up"] = True  # K6: a later reader of the log sees that no person was a day old
+            await work.events.append(EventKind.PROPOSAL_APPROVED, id, now, facts)
             await work.commit()
     if objection is not None:
-        await _refuse(desk, who.person.id, id, objection, now)
+        await _refuse(desk, actor.person.id, id, objection, now)
         raise Denied(_WORDS[objection], code=objection)
     return await get_proposal(desk, id)
 
 
-async def reject(desk: DecidingDesk, who: SignedIn, id: str, reason: str) -> Proposal:
-    """Nothing changes, and it can never be approved. One person is enough to say no."""
+async def reject(desk: DecidingDesk, actor: SignedIn, id: str, reason: str) -> Proposal:
+    """Reject the proposal: nothing changes, and it can never be approved. One person is enough to say no."""
     now = desk.clock.now()
-    async with desk.decisions.begin(who.person.id) as work:
-        objection = two_people.rejecting(await work.proposals.get(id), await work.people.get(who.person.id))
+    async with desk.decisions.begin(actor.person.id) as work:
+        objection = two_people.rejecting(await work.proposals.get(id), await work.people.get(actor.person.id))
         if objection is not None:
             raise Denied(_WORDS[objection], code=objection)
-        await work.proposals.close(id, ProposalState.REJECTED, who.person.id, now)
+        await work.proposals.close(id, ProposalState.REJECTED, actor.person.id, now)
         await work.events.append(EventKind.PROPOSAL_REJECTED, id, now, {"reason": reason})
         await work.commit()
     return await get_proposal(desk, id)
 
 
 async def get_proposal(desk: DecidingDesk, id: str) -> Proposal:
-    """The proposal as it is kept now."""
+    """Load the proposal in its present state."""
     async with desk.decisions.read() as view:
         return await view.proposals.get(id)
 
 
 async def _objection(
     work: SqlDecision,
-    who: SignedIn,
+    actor: SignedIn,
     proposal: Proposal,
-    typed: Sequence[str],
-    seen: str,
+    digits: Sequence[str],
+    digest: str,
     now: datetime,
     *,
     in_set_up: bool,
 ) -> Objection | None:
-    """Persons as they are now, not as they were when they signed in."""
-    told = await work.events.of(proposal.id)
-    made = [str(each.data.get("digest")) for each in told if each.kind is EventKind.PROPOSAL_MADE]
-    proposer, approver = await work.people.get(proposal.proposed_by), await work.people.get(who.person.id)
+    """Judge the approval by the persons' present roles, not by those at sign-in."""
+    events = await work.events.of(proposal.id)
+    digests = [str(event.data.get("digest")) for event in events if event.kind is EventKind.PROPOSAL_MADE]
+    proposer, approver = await work.people.get(proposal.proposed_by), await work.people.get(actor.person.id)
     return two_people.approving(
         proposal,
         proposer,
         approver,
-        typed,
+        digits,
         now,
-        first_made=made[0] if len(made) == 1 else None,
-        seen=seen,
+        first_made=digests[0] if len(digests) == 1 else None,
+        seen=digest,
         in_set_up=in_set_up,
         one_hand=await _one_hand(work, proposer, approver),
     )
 
 
 async def _one_hand(work: SqlDecision, proposer: Person, approver: Person) -> bool:
-    """Whether a person gave both of them their roles. The operator, who makes the first two, is no person."""
+    """Tell whether one person gave both of them their roles. The operator, who makes the first two, is no person."""
     if proposer.roles_by != approver.roles_by:
         return False
     try:
@@ -118,23 +119,23 @@ async def _one_hand(work: SqlDecision, proposer: Person, approver: Person) -> bo
 
 
 async def _apply(desk: DecidingDesk, work: SqlDecision, proposal: Proposal, by: str, now: datetime) -> None:
-    people, about = (proposal.proposed_by, by), {"proposal": proposal.id, "digest": proposal.digest}
+    people, facts = (proposal.proposed_by, by), {"proposal": proposal.id, "digest": proposal.digest}
     for change in proposal.content.bindings:
         if change.earlier_end is not None:
             for fingerprint in change.earlier:
                 await work.bindings.end(change.code, fingerprint, max(change.earlier_end, now))
         await work.bindings.bind(
-            change.code, change.certificate_der, change.valid_from, change.valid_to, people, about
+            change.code, change.certificate_der, change.valid_from, change.valid_to, people, facts
         )
     for stated in proposal.content.reforms:
         await registry_changes.put_reform_in_force(work, proposal, stated, by, now)
-    for each in proposal.content.imports:
-        await registry_changes.put_import_in_force(desk, work, proposal, each, by)
+    for codes in proposal.content.imports:
+        await registry_changes.put_import_in_force(desk, work, proposal, codes, by)
     for anchor in proposal.content.anchors:
-        # The file first: one that no event tells of is found by `gateway doctor`, one that is missing by nobody.
+        # The file first: `gateway doctor` finds an anchor without an event, and nothing finds a missing one.
         await desk.pool.run(partial(desk.anchors.add, anchor.certificate_der))
-        told = {"fingerprint": anchor.fingerprint, **about}
-        await work.events.append(EventKind.ANCHOR_APPROVED, "anchors", now, told)
+        anchor_facts = {"fingerprint": anchor.fingerprint, **facts}
+        await work.events.append(EventKind.ANCHOR_APPROVED, "anchors", now, anchor_facts)
 
 
 async def _refuse(desk: DecidingDesk, by: str, id: str, objection: Objection, now: datetime) -> None:
@@ -149,8 +150,8 @@ SET_UP = "set-up"
 
 
 async def begin_set_up(desk: DecidingDesk, operator_id: str) -> datetime | None:
-    """Begins it, once in the life of a node: where it began before, or a certificate was ever bound, nothing changes. Until
-    when it is open."""
+    """Begin the set-up, once in the life of a node: where it began before, or a certificate was ever bound, nothing
+    changes. Return until when it is open."""
     now = desk.clock.now()
     async with desk.decisions.begin(operator_id) as work:
         if not await work.events.of(SET_UP) and not await work.bindings.any_ever():
@@ -160,11 +161,11 @@ async def begin_set_up(desk: DecidingDesk, operator_id: str) -> datetime | None:
         return await set_up_open_until(view, now)
 
 
-async def end_set_up(desk: DecidingDesk, who: SignedIn) -> None:
-    """From now on every approval needs a day. One person is enough: it makes things stricter. Clash where it is over."""
+async def end_set_up(desk: DecidingDesk, actor: SignedIn) -> None:
+    """Require a day for every approval from now on. One person is enough: it only makes things stricter. Clash if over."""
     now = desk.clock.now()
-    async with desk.decisions.begin(who.person.id) as work:
-        await proposals.must_trust(work, who, "ends the set-up")
+    async with desk.decisions.begin(actor.person.id) as work:
+        await proposals.must_trust(work, actor, "ends the set-up")
         if await set_up_open_until(work, now) is None:
             raise Clash("this node is not in set-up: it was ended, is over by itself, or never began")
         await work.events.append(EventKind.SET_UP_ENDED, SET_UP, now)
@@ -172,12 +173,12 @@ async def end_set_up(desk: DecidingDesk, who: SignedIn) -> None:
 
 
 async def set_up_open_until(view: SqlDecision, now: datetime) -> datetime | None:
-    """When it ends by itself; None where it is not open."""
+    """Return when the set-up ends by itself; None where it is not open."""
     return set_up_by_events(await view.events.of(SET_UP), now)
 
 
-def set_up_by_events(told: Sequence[Event], now: datetime) -> datetime | None:
-    """The same, of the events about it."""
-    begun = [each.at for each in told if each.kind is EventKind.SET_UP_BEGUN]
-    is_ended = any(each.kind is EventKind.SET_UP_ENDED for each in told)
+def set_up_by_events(events: Sequence[Event], now: datetime) -> datetime | None:
+    """Return when the set-up ends, by its events."""
+    begun = [event.at for event in events if event.kind is EventKind.SET_UP_BEGUN]
+    is_ended = any(event.kind is EventKind.SET_UP_ENDED for event in events)
     return two_people.set_up_until(min(begun, default=None), now, is_ended=is_ended)

@@ -1,9 +1,8 @@
-"""The persons who decide: added, enrolled, given roles, blocked; and the proof that one of them is there. In: who acts
-(a signed-in person, or the operator while nobody has that role) and a name; or a name, a passphrase and a second
-factor, as typed. Out: the person; or `SignedIn`, which everything that people decide asks for. A one-time code is
-told once and kept as a digest. Whoever adds a person knows no secret of that person's: passphrase and second factor
-are made at enrolling, by the person alone. Every failure to sign in looks alike; five of them lock the person for a
-quarter of an hour."""
+"""The persons who decide: added, enrolled, given roles, blocked; and the proof that one of them is there. In: the actor (a
+signed-in person, or the operator while no person has that role) and a name; or a name, a passphrase and a second factor, as
+typed. Out: the person; or `SignedIn`, which every decision asks for. A one-time code is shown once and kept as a digest.
+The person who adds another knows none of the other's secrets: passphrase and second factor are made at enrolling, by the
+person alone. Every failure to sign in looks alike; five of them lock the person for a quarter of an hour."""
 
 from __future__ import annotations
 
@@ -28,11 +27,11 @@ LONGEST_NAME = 100
 
 
 async def add(
-    desk: DecidingDesk, who: SignedIn | None, operator_id: str, name: str, roles: Collection[Role]
+    desk: DecidingDesk, actor: SignedIn | None, operator_id: str, name: str, roles: Collection[Role]
 ) -> tuple[Person, str]:
-    """A new person, who must enrol before deciding anything, and the code to enrol with."""
+    """Add a person, who must enrol before deciding anything; return the code to enrol with."""
     called, now = _name(name), desk.clock.now()
-    by = _actor(who, operator_id)
+    by = _actor(actor, operator_id)
     person = Person(
         id=desk.clock.new_id("prn_"),
         name=called,
@@ -44,69 +43,73 @@ async def add(
     )
     code, digest = desk.secrets.new_code()
     async with desk.decisions.begin(by) as work:
-        await _may_administer(work, who)
+        await _may_administer(work, actor)
         await work.people.add(person, Credentials(code_digest=digest, code_until=now + CODE_GOOD_FOR))
-        await work.events.append(EventKind.PERSON_ADDED, person.id, now, _told(person))
+        await work.events.append(EventKind.PERSON_ADDED, person.id, now, _roles_fact(person))
         await work.commit()
     return person, code
 
 
 async def enrol(desk: DecidingDesk, name: str, code: str, passphrase: str, totp: str, first: str) -> Person:
-    """The person has a passphrase and a second factor from now on. `totp` is the new secret, `first` the code that the
-    person's own device made of it: whoever cannot read it back would be locked out."""
+    """Give the person a passphrase and a second factor. `totp` is the new secret, `first` the code that the person's own
+    device made of it: a person who cannot read it back would be locked out."""
     now = desk.clock.now()
     hashed, sealed = await desk.pool.run(partial(desk.secrets.keep, passphrase, totp))
     step = await desk.pool.run(partial(desk.secrets.step, passphrase, sealed, first, now))
     async with desk.decisions.begin("node") as work:
         person = await work.people.named(name)
-        kept = await work.people.credentials(person.id)
-        open_still = kept.code_until is not None and now < kept.code_until and person.blocked_at is None
-        if not open_still or not desk.secrets.is_code(code, kept.code_digest or ""):
+        old = await work.people.credentials(person.id)
+        open_still = old.code_until is not None and now < old.code_until and person.blocked_at is None
+        if not open_still or not desk.secrets.is_code(code, old.code_digest or ""):
             raise Denied("this one-time code is not that person's, was used before, or is too old")
         if step is None:
             raise Clash("the second factor does not fit; type the code that the device shows now")
         enrolled = replace(person, enrolled_at=now, password_at=now, must_change=False)
         await work.people.save(enrolled)
-        made = Credentials(passphrase_hash=hashed, sealed_totp=sealed, last_step=step)
-        await work.people.save_credentials(person.id, made)
+        credentials = Credentials(passphrase_hash=hashed, sealed_totp=sealed, last_step=step)
+        await work.people.save_credentials(person.id, credentials)
         await work.events.append(EventKind.PERSON_ENROLLED, person.id, now)
         await work.commit()
     return enrolled
 
 
 async def give(
-    desk: DecidingDesk, who: SignedIn | None, operator_id: str, name: str, roles: Collection[Role]
+    desk: DecidingDesk, actor: SignedIn | None, operator_id: str, name: str, roles: Collection[Role]
 ) -> Person:
-    """Exactly these roles from now on; for a day they cannot be used to approve what who gave them proposes."""
-    now, by = desk.clock.now(), _actor(who, operator_id)
+    """Set exactly these roles; for a day they cannot be used to approve proposals of their giver."""
+    now, by = desk.clock.now(), _actor(actor, operator_id)
     async with desk.decisions.begin(by) as work:
-        await _may_administer(work, who)
+        await _may_administer(work, actor)
         person = await work.people.named(name)
         changed = replace(person, roles=frozenset(roles), roles_by=by, roles_at=now)
         await work.people.save(changed)
-        await work.events.append(EventKind.PERSON_CHANGED, person.id, now, _told(changed))
+        await work.events.append(EventKind.PERSON_CHANGED, person.id, now, _roles_fact(changed))
         await work.commit()
     return changed
 
 
-async def reset(desk: DecidingDesk, who: SignedIn | None, operator_id: str, name: str) -> tuple[Person, str]:
-    """The person enrols anew with the code: for a lost device or passphrase. It counts as a change of roles."""
-    now, by = desk.clock.now(), _actor(who, operator_id)
+async def reset(
+    desk: DecidingDesk, actor: SignedIn | None, operator_id: str, name: str
+) -> tuple[Person, str]:
+    """Make the person enrol anew with the code: for a lost device or passphrase. It counts as a change of roles."""
+    now, by = desk.clock.now(), _actor(actor, operator_id)
     code, digest = desk.secrets.new_code()
     async with desk.decisions.begin(by) as work:
-        await _may_administer(work, who)
+        await _may_administer(work, actor)
         person = await work.people.named(name)
         changed = replace(person, enrolled_at=None, roles_by=by, roles_at=now)
         await work.people.save(changed)
-        kept = Credentials(code_digest=digest, code_until=now + CODE_GOOD_FOR)
-        await work.people.save_credentials(person.id, kept)
-        await work.events.append(EventKind.PERSON_CHANGED, person.id, now, {**_told(changed), "reset": True})
+        credentials = Credentials(code_digest=digest, code_until=now + CODE_GOOD_FOR)
+        await work.people.save_credentials(person.id, credentials)
+        await work.events.append(
+            EventKind.PERSON_CHANGED, person.id, now, {**_roles_fact(changed), "reset": True}
+        )
         await work.commit()
     return changed, code
 
 
 async def block(desk: DecidingDesk, by: str, name: str) -> Person:
-    """The person decides nothing any more. To take away needs one, and the operator may."""
+    """Block the person. To take away needs one, and the operator may."""
     now = desk.clock.now()
     async with desk.decisions.begin(by) as work:
         person = replace(await work.people.named(name), blocked_at=now)
@@ -117,12 +120,12 @@ async def block(desk: DecidingDesk, by: str, name: str) -> Person:
     return person
 
 
-def _actor(who: SignedIn | None, operator_id: str) -> str:
-    return who.person.id if who is not None else operator_id
+def _actor(signed_in: SignedIn | None, operator_id: str) -> str:
+    return signed_in.person.id if signed_in is not None else operator_id
 
 
-async def _may_administer(work: SqlDecision, who: SignedIn | None) -> None:
-    actor = await work.people.get(who.person.id) if who is not None else None
+async def _may_administer(work: SqlDecision, signed_in: SignedIn | None) -> None:
+    actor = await work.people.get(signed_in.person.id) if signed_in is not None else None
     objection = two_people.administering(actor, await work.people.everybody())
     if objection is not None:
         raise Denied(
@@ -139,7 +142,7 @@ def _name(text: str) -> str:
     return name
 
 
-def _told(person: Person) -> dict[str, object]:
+def _roles_fact(person: Person) -> dict[str, object]:
     return {"roles": sorted(person.roles)}
 
 
@@ -148,12 +151,12 @@ LOCKED_FOR = timedelta(minutes=15)
 
 
 async def sign_in(desk: DecidingDesk, name: str, passphrase: str, code: str) -> SignedIn:
-    """The person, when both factors fit. Denied otherwise, and nothing says which of them did not."""
-    person, kept = await _by_name(desk, name)
+    """Return the person when both factors fit. Denied otherwise, and nothing says which of them did not."""
+    person, credentials = await _by_name(desk, name)
     now = desk.clock.now()
-    if kept.locked_until is not None and now < kept.locked_until:
+    if credentials.locked_until is not None and now < credentials.locked_until:
         raise Denied("too many tries; wait a quarter of an hour", code="GW-LOCKED")
-    step = await desk.pool.run(partial(_step_typed, desk, kept, passphrase, code))
+    step = await desk.pool.run(partial(_step_typed, desk, credentials, passphrase, code))
     if step is None or not person.is_active or not await _use_step(desk, person, step):
         await _count_failure(desk, person)
         raise _refused()
@@ -169,33 +172,35 @@ async def _by_name(desk: DecidingDesk, name: str) -> tuple[Person, Credentials]:
         return person, await view.people.credentials(person.id)
 
 
-def _step_typed(desk: DecidingDesk, kept: Credentials, passphrase: str, code: str) -> int | None:
-    if kept.passphrase_hash is None or kept.sealed_totp is None:
+def _step_typed(desk: DecidingDesk, credentials: Credentials, passphrase: str, code: str) -> int | None:
+    if credentials.passphrase_hash is None or credentials.sealed_totp is None:
         return None
-    if not desk.secrets.is_passphrase(passphrase, kept.passphrase_hash):
+    if not desk.secrets.is_passphrase(passphrase, credentials.passphrase_hash):
         return None
-    return desk.secrets.step(passphrase, kept.sealed_totp, code, desk.clock.now())
+    return desk.secrets.step(passphrase, credentials.sealed_totp, code, desk.clock.now())
 
 
 async def _use_step(desk: DecidingDesk, person: Person, step: int) -> bool:
-    """A second factor is good once: whoever looked over the shoulder has nothing."""
+    """Use up a second factor: a code seen over the shoulder is worth nothing."""
     async with desk.decisions.begin(person.id) as work:
         fresh = await work.people.use_step(person.id, step)
         if fresh:
-            kept = await work.people.credentials(person.id)
-            await work.people.save_credentials(person.id, replace(kept, failures=0, locked_until=None))
+            credentials = await work.people.credentials(person.id)
+            await work.people.save_credentials(person.id, replace(credentials, failures=0, locked_until=None))
         await work.commit()
     return fresh
 
 
 async def _count_failure(desk: DecidingDesk, person: Person) -> None:
     async with desk.decisions.begin(person.id) as work:
-        kept = await work.people.credentials(person.id)
-        failures, until = kept.failures + 1, kept.locked_until
+        credentials = await work.people.credentials(person.id)
+        failures, locked_until = credentials.failures + 1, credentials.locked_until
         if failures >= MOST_FAILURES:
-            failures, until = 0, desk.clock.now() + LOCKED_FOR
+            failures, locked_until = 0, desk.clock.now() + LOCKED_FOR
             await work.events.append(EventKind.PERSON_LOCKED, person.id, desk.clock.now())
-        await work.people.save_credentials(person.id, replace(kept, failures=failures, locked_until=until))
+        await work.people.save_credentials(
+            person.id, replace(credentials, failures=failures, locked_until=locked_until)
+        )
         await work.commit()
 
 

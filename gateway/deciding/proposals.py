@@ -1,7 +1,7 @@
-"""What one person may do alone: propose a change of what this node trusts, which a second one approves; and at once what
-only takes trust away, withdraw a binding, retire a key of ours, report one stolen. In: who acts, and the content, or
-a code and a certificate. Out: an open proposal, told by an event with its digest, that changes nothing yet; or the
-end, for every process of this database, and its event."""
+"""Acts of one person alone: propose a change of this node's trust, which a second one approves; and at once the acts that
+only take trust away, withdraw a binding, retire a key of ours, report one stolen. In: the actor, and the content, or a code
+and a certificate. Out: an open proposal, recorded by an event with its digest, that changes nothing yet; or the end, for
+every process of this database, and its event."""
 
 from __future__ import annotations
 
@@ -27,37 +27,38 @@ LONGEST_REASON = 500
 
 
 def binding_change(
-    known: Sequence[Binding],
+    bound: Sequence[Binding],
     certificate: Binding,
     now: datetime,
     overlap: timedelta,
     at: datetime | None = None,
 ) -> BindingChange:
-    """The change that makes a certificate speak for its code from `at`, by default from its own first day: what came
-    under it before can then be looked at again. What else speaks for the code ends `overlap` after both (K5)."""
-    first, until = certificate.valid_from or now, certificate.valid_to
+    """Return the change that makes a certificate speak for its code from `at`, by default from its own first day: earlier
+    packets under it can then be looked at again. Other certificates of the code end `overlap` after both (K5)."""
+    first, last = certificate.valid_from or now, certificate.valid_to
     since = first if at is None else max(at, first)
-    if until is None or until <= max(since, now):
+    if last is None or last <= max(since, now):
         raise Clash(f"the certificate for {certificate.code} is over before its binding would begin")
     mine, begins = trust.fingerprint(certificate.certificate_der), max(since, now)
     earlier = sorted(
-        trust.fingerprint(each.certificate_der)
-        for each in known
-        if trust.fingerprint(each.certificate_der) != mine
-        and (each.valid_to is None or begins < each.valid_to)
+        trust.fingerprint(b.certificate_der)
+        for b in bound
+        if trust.fingerprint(b.certificate_der) != mine and (b.valid_to is None or begins < b.valid_to)
     )
     return BindingChange(
         code=certificate.code,
         certificate=base64.b64encode(certificate.certificate_der).decode(),
         valid_from=since,
-        valid_to=until,
+        valid_to=last,
         earlier=tuple(earlier),
         earlier_end=begins + overlap if earlier else None,
     )
 
 
-async def propose(desk: DecidingDesk, who: SignedIn, content: ProposalContent, reason: str = "") -> Proposal:
-    """The proposal, open for three days. Denied for who may not propose."""
+async def propose(
+    desk: DecidingDesk, actor: SignedIn, content: ProposalContent, reason: str = ""
+) -> Proposal:
+    """Make a proposal, open for three days. Denied for persons who may not propose."""
     if not content.changes or len(content.changes) > MOST_CHANGES:
         raise Clash(f"a proposal has 1 to {MOST_CHANGES} certificates, not {len(content.changes)}")
     if (content.reforms or content.imports) and len(content.changes) > 1:
@@ -66,32 +67,32 @@ async def propose(desk: DecidingDesk, who: SignedIn, content: ProposalContent, r
     proposal = Proposal(
         id=desk.clock.new_id("prp_"),
         content=content,
-        proposed_by=who.person.id,
+        proposed_by=actor.person.id,
         proposed_at=now,
         expires_at=now + two_people.OPEN_FOR,
         reason=reason.strip()[:LONGEST_REASON],
     )
-    async with desk.decisions.begin(who.person.id) as work:
-        await must_trust(work, who, "proposes what this node trusts")
+    async with desk.decisions.begin(actor.person.id) as work:
+        await must_trust(work, actor, "proposes what this node trusts")
         await work.proposals.add(proposal)
         await work.events.append(EventKind.PROPOSAL_MADE, proposal.id, now, _told_of(proposal))
         await work.commit()
     return proposal
 
 
-async def must_trust(work: SqlDecision, who: SignedIn, what: str) -> None:
-    """Denied for a person who may not do that, as the roles are now."""
-    objection = two_people.proposing(await work.people.get(who.person.id))
+async def must_trust(work: SqlDecision, actor: SignedIn, act: str) -> None:
+    """Raise Denied for a person who may not do that, as the roles are now."""
+    objection = two_people.proposing(await work.people.get(actor.person.id))
     if objection is not None:
-        raise Denied(f"only a person with the role `trust` {what}", code=objection)
+        raise Denied(f"only a person with the role `trust` {act}", code=objection)
 
 
 def _told_of(proposal: Proposal) -> Mapping[str, object]:
     return {
         "digest": proposal.digest,
         "codes": sorted(
-            {each.code for each in proposal.content.bindings}
-            | {code for each in proposal.content.reforms for code in each.codes}
+            {b.code for b in proposal.content.bindings}
+            | {code for b in proposal.content.reforms for code in b.codes}
         ),
         "certificates": list(proposal.content.fingerprints),
         "expires_at": proposal.expires_at.isoformat(),
@@ -99,34 +100,34 @@ def _told_of(proposal: Proposal) -> Mapping[str, object]:
 
 
 async def withdraw_binding(desk: DecidingDesk, by: str, code: str, fingerprint: str, reason: str) -> None:
-    """The certificate speaks for the code no longer. What was admitted before stays admitted."""
+    """End the certificate's right to speak for the code. Documents admitted before stay admitted."""
     async with desk.decisions.begin(by) as work:
         await work.bindings.withdraw(code, fingerprint, desk.clock.now(), reason)
         await work.commit()
 
 
 async def retire_key(desk: DecidingDesk, end: KeyEnd) -> None:
-    """The key signs nothing from that moment on; its certificate speaks for the agency no longer, where it did here."""
+    """Let the key sign nothing from that moment on; its certificate speaks for the agency no longer, where it did here."""
     await _end_key(desk, end, EventKind.KEY_RETIRED, {"at": end.at.isoformat()})
 
 
 async def report_stolen(desk: DecidingDesk, end: KeyEnd, since: datetime) -> None:
-    """The key signs nothing from now on, and its certificate has spoken for nobody since then: what came later is judged
-    so when it is looked at again."""
-    told = {"at": end.at.isoformat(), "since": since.isoformat()}
-    await _end_key(desk, replace(end, stolen_since=since), EventKind.KEY_STOLEN, told)
+    """Let the key sign nothing from now on, and its certificate count for nothing since then: later packets are judged so
+    when they are looked at again."""
+    facts = {"at": end.at.isoformat(), "since": since.isoformat()}
+    await _end_key(desk, replace(end, stolen_since=since), EventKind.KEY_STOLEN, facts)
 
 
-async def _end_key(desk: DecidingDesk, end: KeyEnd, kind: EventKind, about: Mapping[str, object]) -> None:
+async def _end_key(desk: DecidingDesk, end: KeyEnd, kind: EventKind, facts: Mapping[str, object]) -> None:
     async with desk.decisions.begin(end.by) as work:
         await work.key_ends.put(end)
-        told = {"code": end.agency_code, "fingerprint": end.fingerprint, "key": end.key_id, **about}
-        await work.events.append(kind, f"key:{end.fingerprint}", desk.clock.now(), told)
+        all_facts = {"code": end.agency_code, "fingerprint": end.fingerprint, "key": end.key_id, **facts}
+        await work.events.append(kind, f"key:{end.fingerprint}", desk.clock.now(), all_facts)
         try:
             if end.stolen_since is not None:
                 await work.bindings.withdraw(end.agency_code, end.fingerprint, end.stolen_since, "stolen")
             else:
                 await work.bindings.end(end.agency_code, end.fingerprint, end.at)
         except NotFound:
-            pass  # nobody bound it here: then nobody here takes what it signed
+            pass  # it was never bound here, so this node accepts none of its signatures
         await work.commit()

@@ -1,8 +1,8 @@
-"""Changes of the registry in the hands of two people: of the organisation of agencies, and by a file of codes. In: a
-reform as a person states it, or the file as the registry reads it. Out: a plan, a proposal, or the registry changed
-whole with its event in one transaction; or why not. What changes known agencies is proposed by one person and
-approved by another; one person undoes a whole change for seven days, because what comes back is what stood before.
-What may be done is `policy.reform` and `policy.reform_words`; the duty to report a reform is told here too."""
+"""Changes of the registry in the hands of two people: of the organisation of agencies, and by a file of codes. In: a reform
+as a person states it, or the file as the registry reads it. Out: a plan, a proposal, or the registry changed whole with its
+event in one transaction; or the conflicts. A change of known agencies is proposed by one person and approved by another;
+one person undoes a whole change for seven days, because it only restores the earlier state. The rules are in
+`policy.reform` and `policy.reform_words`; the duty to report a reform is recorded here too."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ MOST_OWED = 1000
 
 
 async def plan_reform(desk: DecidingDesk, reform: Reform) -> ReformPlan:
-    """What it would do to the registry as it is now; nothing is written."""
+    """Plan the reform on the present registry; nothing is written."""
     async with desk.decisions.read() as view:
         return await _planned_reform(view, reform, _today(desk))
 
 
 async def reform_with_units(desk: DecidingDesk, reform: Reform) -> Reform:
-    """The same, and as further steps of the decision the units directly below what ends go to who takes over."""
+    """Return the reform with further steps: units directly below an ending agency go to its successor."""
     async with desk.decisions.read() as view:
         return reform_rules.moving_units(reform, (await view.reforms.around(reform)).below)
 
@@ -62,43 +62,49 @@ class KeptReform:
 
 
 async def kept_reform(desk: DecidingDesk, id: str) -> KeptReform:
-    """What was written then; what waited then is not told again."""
+    """Load a reform as it was written; documents that waited then are not counted again."""
     async with desk.decisions.read() as view:
-        record = await view.reforms.get(id)
-        before, after = await view.reforms.lives_of(id)
-        around = (await view.reforms.around(record.reform)).lives
+        approved = await view.reforms.get(id)
+        lives_before, lives_after = await view.reforms.lives_of(id)
+        nearby = (await view.reforms.around(approved.reform)).lives
         against = await against_undoing_reform(view, id, desk.clock.now())
-    was = {code: life for code, life in around.items() if code not in before}
-    was |= {code: life for code, life in before.items() if life is not None}
-    written = {code: life for code, life in after.items() if life is not None}
-    told = sentences(record.reform, RegistryView(lives=was), written)
-    return KeptReform(record=record, sentences=tuple(told), before=before, after=after, against_undo=against)
+    was = {code: life for code, life in nearby.items() if code not in lives_before}
+    was |= {code: life for code, life in lives_before.items() if life is not None}
+    lives_written = {code: life for code, life in lives_after.items() if life is not None}
+    remarks = sentences(approved.reform, RegistryView(lives=was), lives_written)
+    return KeptReform(
+        record=approved,
+        sentences=tuple(remarks),
+        before=lives_before,
+        after=lives_after,
+        against_undo=against,
+    )
 
 
 async def list_reforms(desk: DecidingDesk, limit: int, code: str | None = None) -> Sequence[ReformRecord]:
-    """Latest to take effect first; with a code those that touch or name it."""
+    """List reforms, latest to take effect first; with a code those that touch or name it."""
     async with desk.decisions.read() as view:
         return await view.reforms.listed(limit, code)
 
 
 async def propose_reform(
-    desk: DecidingDesk, who: SignedIn, planned: ReformPlan, reason: str = ""
+    desk: DecidingDesk, actor: SignedIn, planned: ReformPlan, reason: str = ""
 ) -> Proposal:
-    """An open proposal of what was planned, for a second person. Clash with every conflict."""
+    """Propose the plan to a second person. Clash with every conflict."""
     _refuse(planned.conflicts)
-    return await proposals.propose(desk, who, ProposalContent(reforms=(planned.ready,)), reason)
+    return await proposals.propose(desk, actor, ProposalContent(reforms=(planned.ready,)), reason)
 
 
 async def put_reform_in_force(
     work: SqlDecision, proposal: Proposal, reform: Reform, by: str, now: datetime
 ) -> None:
-    """In the approving unit of work: planned again on the registry as it is, which must be the one that was proposed on."""
+    """Apply the reform in the approving unit of work: planned again, on a registry equal to that of the proposal."""
     await work.reforms.alone()
     planned = await _planned_reform(work, reform, local(now).date())
     _refuse(planned.conflicts)
     if (moved := reform_rules.moved_ground(reform, planned)) is not None:
         raise Clash(in_english((moved,)), code=MOVED, hint="plan and propose it again")
-    record = ReformRecord(
+    approved = ReformRecord(
         id=proposal.id,
         reform=reform,
         state=ReformState.APPROVED,
@@ -106,43 +112,45 @@ async def put_reform_in_force(
         approved_by=by,
         approved_at=now,
     )
-    await work.reforms.apply(record, planned.before, planned.after)
-    await work.events.append(EventKind.REFORM_APPROVED, proposal.id, now, _told_of_reform(record))
+    await work.reforms.apply(approved, planned.before, planned.after)
+    await work.events.append(EventKind.REFORM_APPROVED, proposal.id, now, _reform_facts(approved))
 
 
-async def undo_reform(desk: DecidingDesk, who: SignedIn, id: str, reason: str) -> ReformRecord:
-    """The registry is as before the change. One person may: what comes back is what stood before. Clash after seven days,
-    or where something was built on it."""
+async def undo_reform(desk: DecidingDesk, actor: SignedIn, id: str, reason: str) -> ReformRecord:
+    """Restore the registry of before the change. One person may, because only the earlier state comes back. Clash after
+    seven days, or where something was built on it."""
     now = desk.clock.now()
-    async with desk.decisions.begin(who.person.id) as work:
-        await proposals.must_trust(work, who, "undoes a change of the registry")
+    async with desk.decisions.begin(actor.person.id) as work:
+        await proposals.must_trust(work, actor, "undoes a change of the registry")
         await work.reforms.alone()
         _refuse(await against_undoing_reform(work, id, now), FAST)
-        await work.reforms.undo(id, who.person.id, now, reason)
-        record = await work.reforms.get(id)
-        told = {**_told_of_reform(record), "reason": reason}
-        await work.events.append(EventKind.REFORM_UNDONE, id, now, told)
+        await work.reforms.undo(id, actor.person.id, now, reason)
+        undone = await work.reforms.get(id)
+        facts = {**_reform_facts(undone), "reason": reason}
+        await work.events.append(EventKind.REFORM_UNDONE, id, now, facts)
         await work.commit()
-    return record
+    return undone
 
 
 async def against_undoing_reform(work: SqlDecision, id: str, now: datetime) -> Sequence[Remark]:
-    """Why it cannot be undone; nothing when it can."""
-    record, leaning = await work.reforms.get(id), await work.reforms.leaning_on(id)
-    before, after = await work.reforms.lives_of(id)
-    begun = [code for code, life in before.items() if life is None]
+    """Return why it cannot be undone; empty when it can."""
+    approved, leaning = await work.reforms.get(id), await work.reforms.leaning_on(id)
+    lives_before, lives_after = await work.reforms.lives_of(id)
+    begun = [code for code, life in lives_before.items() if life is None]
     built = BuiltOn(
         reforms=leaning.reforms,
         rows=leaning.rows,
         certificates=leaning.certificates,
         documents=(await work.waits.of(begun)).exchanged if begun else (),
     )
-    written = {code: life for code, life in after.items() if life is not None}
-    return reform_rules.undoing(record, before, written, RegistryView(lives=leaning.lives), built, now)
+    lives_written = {code: life for code, life in lives_after.items() if life is not None}
+    return reform_rules.undoing(
+        approved, lives_before, lives_written, RegistryView(lives=leaning.lives), built, now
+    )
 
 
 async def report_reform(desk: DecidingDesk, by: str, id: str, how: str) -> ReformRecord:
-    """The duty of R80 is done; `how` names the letter that told it."""
+    """Record the duty of R80 (report of reforms) as done; `how` names the letter of the report."""
     now = desk.clock.now()
     async with desk.decisions.begin(by) as work:
         await work.reforms.report(id, by, now, how)
@@ -152,31 +160,31 @@ async def report_reform(desk: DecidingDesk, by: str, id: str, how: str) -> Refor
 
 
 async def duties(desk: DecidingDesk) -> Sequence[reform_words.ReportDuty]:
-    """Every report that is owed today, by its due day."""
+    """List every report that is owed today, by its due day."""
     today = _today(desk)
     async with desk.decisions.read() as view:
         return reform_words.report_duties(await view.reforms.unreported(today, MOST_OWED), today)
 
 
 def in_english(remarks: Sequence[Remark]) -> str:
-    """In English, for a message; screens and the command line have both languages."""
-    return "; ".join(labels.remark_text(each.key, each.params, "en") for each in remarks)
+    """Write remarks in English, for a message; screens and the command line have both languages."""
+    return "; ".join(labels.remark_text(remark.key, remark.params, "en") for remark in remarks)
 
 
 async def _planned_reform(view: SqlDecision, reform: Reform, today: date) -> ReformPlan:
-    around = await view.reforms.around(reform)
+    nearby = await view.reforms.around(reform)
     waiting = await view.waits.of(reform.ended)
-    known = RegistryView(
-        lives=around.lives,
-        aliases=around.aliases,
-        below=around.below,
-        same_name=around.same_name,
-        certificates=around.certificates,
+    registry = RegistryView(
+        lives=nearby.lives,
+        aliases=nearby.aliases,
+        below=nearby.below,
+        same_name=nearby.same_name,
+        certificates=nearby.certificates,
         queued=waiting.queued,
         open_documents=waiting.open_documents,
         hosted=waiting.hosted,
     )
-    return reform_rules.plan_reform(reform, known, today)
+    return reform_rules.plan_reform(reform, registry, today)
 
 
 def _refuse(remarks: Sequence[Remark], code: str = CONFLICT) -> None:
@@ -184,11 +192,11 @@ def _refuse(remarks: Sequence[Remark], code: str = CONFLICT) -> None:
         raise Clash(in_english(remarks), code=code)
 
 
-def _told_of_reform(record: ReformRecord) -> dict[str, object]:
-    reform = record.reform
+def _reform_facts(approved: ReformRecord) -> dict[str, object]:
+    reform = approved.reform
     return {
         **_of_step(reform),
-        **({"steps": [_of_step(each) for each in reform.steps]} if reform.steps else {}),
+        **({"steps": [_of_step(step) for step in reform.steps]} if reform.steps else {}),
         "effective_on": reform.effective_on.isoformat(),
         "decision": {name: str(value) for name, value in asdict(reform.decision).items()},
     }
@@ -222,28 +230,28 @@ class KeptImport:
 
 
 async def propose_import(
-    desk: DecidingDesk, who: SignedIn, plan: Plan, file: bytes, name: str, number: str, reason: str = ""
+    desk: DecidingDesk, actor: SignedIn, plan: Plan, file: bytes, name: str, number: str, reason: str = ""
 ) -> Proposal:
-    """An open proposal of what the plan of this file showed. Clash for one with problems, or that changes nothing."""
+    """Propose the plan of this file. Clash for one with problems, or that changes nothing."""
     if plan.problems or not plan.rows:
         raise Clash("the file has problems, or changes nothing", code=CONFLICT)
     if not number.strip():
         raise Clash("name the document that decided it", code=CONFLICT)
-    kept = await desk.pool.run(lambda: base64.b64encode(zlib.compress(file, 9)).decode())
-    if len(kept) > LARGEST_FILE_KEPT:
+    packed = await desk.pool.run(lambda: base64.b64encode(zlib.compress(file, 9)).decode())
+    if len(packed) > LARGEST_FILE_KEPT:
         raise Clash("the file is too large for one proposal; split it", code=CONFLICT)
     change = ImportChange(
         name=name[:200],
         number=number.strip()[:LONGEST_NUMBER],
-        content=kept,
+        content=packed,
         effect=plan.effect,
         **_counts(plan),
     )
-    return await proposals.propose(desk, who, ProposalContent(imports=(change,)), reason)
+    return await proposals.propose(desk, actor, ProposalContent(imports=(change,)), reason)
 
 
 async def plan_import(desk: DecidingDesk, change: ImportChange) -> Plan:
-    """What the proposed file would do to the registry as it is now."""
+    """Plan the proposed file on the present registry."""
     async with desk.decisions.read() as view:
         return await view.imports.plan(change.file, _today(desk))
 
@@ -251,7 +259,7 @@ async def plan_import(desk: DecidingDesk, change: ImportChange) -> Plan:
 async def put_import_in_force(
     desk: DecidingDesk, work: SqlDecision, proposal: Proposal, change: ImportChange, by: str
 ) -> None:
-    """In the approving unit of work: planned again on the registry as it is, and it must do what was proposed."""
+    """Apply the import in the approving unit of work: planned again on the present registry, with the proposed effect."""
     now = desk.clock.now()
     await work.imports.alone()
     plan = await work.imports.plan(change.file, local(now).date())
@@ -261,7 +269,7 @@ async def put_import_in_force(
             code=MOVED,
         )
     await work.imports.apply(plan, proposal.id, by, now)
-    told = {
+    facts = {
         "source": plan.source_digest,
         **_counts(plan),
         "number": change.number,
@@ -269,7 +277,7 @@ async def put_import_in_force(
         "digest": proposal.digest,
         "proposed_by": proposal.proposed_by,
     }
-    await work.events.append(EventKind.CODES_IMPORTED, proposal.id, now, told)
+    await work.events.append(EventKind.CODES_IMPORTED, proposal.id, now, facts)
 
 
 def _counts(plan: Plan) -> dict[str, int]:
@@ -278,34 +286,34 @@ def _counts(plan: Plan) -> dict[str, int]:
 
 async def kept_import(desk: DecidingDesk, id: str) -> KeptImport:
     async with desk.decisions.read() as view:
-        record = await view.imports.get(id)
+        imported = await view.imports.get(id)
         built = await view.imports.built_on(id)
-        against = await _against_undoing_import(view, record, desk)
+        against = await _against_undoing_import(view, imported, desk)
         lines = await view.imports.lines(id)
-        return KeptImport(record=record, lines=lines, begun=built.begun, against_undo=against)
+        return KeptImport(record=imported, lines=lines, begun=built.begun, against_undo=against)
 
 
-async def undo_import(desk: DecidingDesk, who: SignedIn, id: str, reason: str) -> ImportRecord:
-    """The registry is as before the import, in one transaction. Clash after seven days, or where something stands on it."""
+async def undo_import(desk: DecidingDesk, actor: SignedIn, id: str, reason: str) -> ImportRecord:
+    """Restore the registry of before the import, in one transaction. Clash after seven days, or if built upon."""
     now = desk.clock.now()
-    async with desk.decisions.begin(who.person.id) as work:
-        await proposals.must_trust(work, who, "undoes an import of codes")
+    async with desk.decisions.begin(actor.person.id) as work:
+        await proposals.must_trust(work, actor, "undoes an import of codes")
         await work.imports.alone()
-        record = await work.imports.get(id)
-        if against := await _against_undoing_import(work, record, desk):
+        undone = await work.imports.get(id)
+        if against := await _against_undoing_import(work, undone, desk):
             raise Clash(in_english(against), code=FAST)
-        await work.imports.undo(id, who.person.id, now)
-        told = {"source": record.source_digest, "reason": reason}
-        await work.events.append(EventKind.CODES_UNDONE, id, now, told)
+        await work.imports.undo(id, actor.person.id, now)
+        facts = {"source": undone.source_digest, "reason": reason}
+        await work.events.append(EventKind.CODES_UNDONE, id, now, facts)
         await work.commit()
-    return record
+    return undone
 
 
 async def _against_undoing_import(
-    view: SqlDecision, record: ImportRecord, desk: DecidingDesk
+    view: SqlDecision, imported: ImportRecord, desk: DecidingDesk
 ) -> Sequence[Remark]:
-    built = await view.imports.built_on(record.id)
+    built = await view.imports.built_on(imported.id)
     exchanged: list[str] = []
     for start in range(0, len(built.begun), _AT_ONCE):
         exchanged += (await view.waits.of(built.begun[start : start + _AT_ONCE])).exchanged
-    return reform_rules.undoing_import(record, built, exchanged, desk.clock.now())
+    return reform_rules.undoing_import(imported, built, exchanged, desk.clock.now())

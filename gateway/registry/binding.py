@@ -1,8 +1,7 @@
-"""Binds exchange certificates to agency codes (K1). In: a certificate and the two people who vouch for it. Out: a row
-that the verifier's candidates are read from, and the event that tells of it. Refuses one key under two codes at one
-time, and more than four certificates of one code at one time. It does not log anyone in: who proposes and approves
-was proved before. Also tells which certificates speak for which codes at one moment, of the whole registry, for a
-person who compares them with a list of his own after a restore."""
+"""Binds exchange certificates to agency codes (K1). In: a certificate and the two people who vouch for it. Out: a row that
+the verifier's candidates are read from, and the event that records it. Refuses one key under two codes at one time, and
+more than four certificates of one code at one time. It signs no one in: the persons were proved before. It also lists the
+certificates in force of the whole registry, for a person who compares them after a restore."""
 
 from __future__ import annotations
 
@@ -34,8 +33,7 @@ MOST_AT_ONCE = 4  # K1: the verifier tries no more candidates than this
 
 
 class SqlBindings:
-    """Certificates bound to codes inside somebody's transaction, each change by one principal and told by an event in
-    it."""
+    """Bindings of certificates to codes in a caller's transaction, each change by one principal and with its event."""
 
     def __init__(self, connection: AsyncConnection, clock: Clock, principal_id: str) -> None:
         self._connection, self._clock = connection, clock
@@ -48,17 +46,19 @@ class SqlBindings:
         valid_from: datetime | None,
         valid_to: datetime | None,
         people: tuple[str, str],
-        about: Mapping[str, object],
+        reasons: Mapping[str, object],
     ) -> None:
-        """Clash when it is bound otherwise already, one key would speak for two codes, or too many for one (K1)."""
+        """Bind the certificate. Clash if it is bound otherwise, its key has another code, or the code has too many (K1)."""
         if people[0].strip().casefold() == people[1].strip().casefold():
             raise Denied(
                 f"binding a certificate to {code} needs two people, and {people[0]!r} stands twice (K6)",
                 code="GW-TWO-PEOPLE",
             )
         certificate = _read(certificate_der, code)
-        wanted = Binding(code=code, certificate_der=certificate_der, valid_from=valid_from, valid_to=valid_to)
-        _refuse_no_time(wanted)
+        binding = Binding(
+            code=code, certificate_der=certificate_der, valid_from=valid_from, valid_to=valid_to
+        )
+        _refuse_no_time(binding)
         closed = await _closed_at(self._connection, code)
         if closed is not None and closed <= self._clock.now():
             raise Clash(
@@ -66,49 +66,51 @@ class SqlBindings:
                 hint="see what became of it with: gateway registry resolve",
             )
         await alone(self._connection, "agency_binding")
-        if await self._stands(wanted):
+        if await self._stands(binding):
             return
-        await _refuse_shared_key(self._connection, wanted, certificate)
-        await _refuse_too_many(self._connection, wanted)
-        await self._put(wanted, certificate, people)
-        told = _times(wanted) | {"proposed_by": people[0], "approved_by": people[1], **about}
-        await self._tell(EventKind.BINDING_APPROVED, code, fingerprint(certificate_der), told)
+        await _refuse_shared_key(self._connection, binding, certificate)
+        await _refuse_too_many(self._connection, binding)
+        await self._insert_row(binding, certificate, people)
+        facts = _times(binding) | {"proposed_by": people[0], "approved_by": people[1], **reasons}
+        await self._tell(EventKind.BINDING_APPROVED, code, fingerprint(certificate_der), facts)
 
     async def end(self, code: str, certificate_fingerprint: str, at: datetime) -> None:
-        """It ends at that moment, or earlier where it ended earlier. NotFound when it is not bound to the code."""
+        """End the binding at that moment, or earlier where it ended earlier. NotFound when it is not bound to the code."""
         await self._end(EventKind.BINDING_ENDING, code, certificate_fingerprint, at, {})
 
     async def withdraw(self, code: str, certificate_fingerprint: str, at: datetime, reason: str) -> None:
-        """As `end`, and never again in force."""
-        about = {"reason": reason}
-        await self._end(EventKind.BINDING_WITHDRAWN, code, certificate_fingerprint, at, about)
+        """End the binding as `end` does, and never again in force."""
+        facts = {"reason": reason}
+        await self._end(EventKind.BINDING_WITHDRAWN, code, certificate_fingerprint, at, facts)
 
     async def any_ever(self) -> bool:
-        """Whether any certificate was ever bound here. By the events too: whoever empties the table does not set the node
-        up for the first time again."""
+        """Tell whether any certificate was ever bound here. By the events too: emptying the table must not set the node up
+        for the first time again."""
         row = (await self._connection.execute(select(BINDING.c.id).limit(1))).first()
         return row is not None or bool(await self._log.everything(self._connection))
 
-    async def _stands(self, wanted: Binding) -> bool:
-        """Whether exactly this is bound already. A row that no event tells of makes way for what people approved."""
-        row = await _same(self._connection, wanted.code, fingerprint(wanted.certificate_der))
+    async def _stands(self, binding: Binding) -> bool:
+        """Tell whether exactly this is bound already. A row without an event is removed in favour of the approved one."""
+        row = await _same(self._connection, binding.code, fingerprint(binding.certificate_der))
         if row is None:
             return False
         if await as_told(self._connection, self._log, [row]):
-            _refuse_otherwise(row, wanted)
+            _refuse_otherwise(row, binding)
             return True
         await self._connection.execute(BINDING.delete().where(BINDING.c.id == row.id))
         return False
 
-    async def _put(self, wanted: Binding, certificate: x509.Certificate, people: tuple[str, str]) -> None:
+    async def _insert_row(
+        self, binding: Binding, certificate: x509.Certificate, people: tuple[str, str]
+    ) -> None:
         await self._connection.execute(
             insert(BINDING).values(
                 id=self._clock.new_id(),
-                code=wanted.code,
-                fingerprint=fingerprint(wanted.certificate_der),
+                code=binding.code,
+                fingerprint=fingerprint(binding.certificate_der),
                 certificate_pem=certificate.public_bytes(Encoding.PEM).decode(),
-                valid_from=None if wanted.valid_from is None else stored(wanted.valid_from),
-                valid_to=None if wanted.valid_to is None else stored(wanted.valid_to),
+                valid_from=None if binding.valid_from is None else stored(binding.valid_from),
+                valid_to=None if binding.valid_to is None else stored(binding.valid_to),
                 state=ACTIVE,
                 proposed_by=people[0],
                 approved_by=people[1],
@@ -122,7 +124,7 @@ class SqlBindings:
         code: str,
         certificate_fingerprint: str,
         at: datetime,
-        about: Mapping[str, object],
+        facts: Mapping[str, object],
     ) -> None:
         await alone(self._connection, "agency_binding")
         row = await _same(self._connection, code, certificate_fingerprint)
@@ -136,17 +138,17 @@ class SqlBindings:
             "valid_to": stored(ended),
         }
         await self._connection.execute(update(BINDING).where(BINDING.c.id == row.id).values(**values))
-        told = {"valid_to": ended.isoformat(), **about}
-        await self._tell(kind, code, certificate_fingerprint, told)
+        all_facts = {"valid_to": ended.isoformat(), **facts}
+        await self._tell(kind, code, certificate_fingerprint, all_facts)
 
-    async def _tell(self, kind: EventKind, code: str, of: str, about: Mapping[str, object]) -> None:
-        data = {"code": code, "fingerprint": of, **about}
+    async def _tell(self, kind: EventKind, code: str, fingerprint: str, facts: Mapping[str, object]) -> None:
+        data = {"code": code, "fingerprint": fingerprint, **facts}
         await self._log.tell(self._connection, kind, code, self._principal_id, data)
 
 
 async def _closed_at(connection: AsyncConnection, code: str) -> datetime | None:
-    """When the code speaks for nobody any more, as a list that may refuse says (R82): after its last day. Whoever kept its
-    key would sign in the name of a body that is gone."""
+    """Return when the code speaks for no agency any more, as a list that may refuse says: after its last day (R82, codes
+    are never reused). A kept key would sign in the name of a body that is gone."""
     entry = await lookup.by_code(connection, code)
     if entry is None or entry.valid_to is None or entry.source is RowSource.STARTER:
         return None
@@ -154,105 +156,107 @@ async def _closed_at(connection: AsyncConnection, code: str) -> datetime | None:
 
 
 def _at_most(binding: Binding, end: datetime) -> Binding:
-    until = end if binding.valid_to is None else min(end, binding.valid_to)
-    return replace(binding, valid_to=until)
+    last = end if binding.valid_to is None else min(end, binding.valid_to)
+    return replace(binding, valid_to=last)
 
 
 async def bindings(connection: AsyncConnection, log: SqlBindingLog, code: str) -> tuple[Binding, ...]:
-    """Every binding of exactly this code that the events tell of, withdrawn ones with the moment they ended (F10, K2)."""
-    found = (await told_of(connection, log, [code]))[code]
-    closed = await _closed_at(connection, code) if found else None
-    return found if closed is None else tuple(_at_most(each, closed) for each in found)
+    """Return every confirmed binding of exactly this code, withdrawn ones with the moment they ended (F10, K2)."""
+    confirmed = (await told_of(connection, log, [code]))[code]
+    closed = await _closed_at(connection, code) if confirmed else None
+    return confirmed if closed is None else tuple(_at_most(b, closed) for b in confirmed)
 
 
 async def told_of(
     connection: AsyncConnection, log: SqlBindingLog, codes: Collection[str]
 ) -> dict[str, tuple[Binding, ...]]:
-    """The bindings of each of these codes, as the events tell them."""
-    asked, found = sorted(codes), dict[str, tuple[Binding, ...]](dict.fromkeys(codes, ()))
-    for start in range(0, len(asked), AT_ONCE):
-        query = select(BINDING).where(BINDING.c.code.in_(asked[start : start + AT_ONCE]))
+    """Return the bindings of each of these codes that events confirm."""
+    ordered, by_code = sorted(codes), dict[str, tuple[Binding, ...]](dict.fromkeys(codes, ()))
+    for start in range(0, len(ordered), AT_ONCE):
+        query = select(BINDING).where(BINDING.c.code.in_(ordered[start : start + AT_ONCE]))
         order = (BINDING.c.code, BINDING.c.created_at, BINDING.c.id)
         rows = (await connection.execute(query.order_by(*order))).all()
         for code, of_code in groupby(rows, key=lambda row: row.code):
-            found[code] = tuple(_to_binding(row) for row in await as_told(connection, log, list(of_code)))
-    return found
+            by_code[code] = tuple(_to_binding(row) for row in await as_told(connection, log, list(of_code)))
+    return by_code
 
 
-def speaks(bound: Binding, at: datetime) -> bool:
-    """Whether it does at that moment, both end days included."""
-    begins, ends = bound.valid_from, bound.valid_to
+def speaks(binding: Binding, at: datetime) -> bool:
+    """Tell whether the binding holds at that moment, both end days included."""
+    begins, ends = binding.valid_from, binding.valid_to
     return (begins is None or begins <= at) and (ends is None or at <= ends)
 
 
 async def in_force(connection: AsyncConnection, log: SqlBindingLog, at: datetime) -> list[Binding]:
-    """Those that packets are judged by at that moment, by code. A province binds a few hundred."""
+    """Return the bindings that packets are judged by at that moment, by code. A province binds a few hundred."""
     now = stored(at)
     query = select(BINDING).where(
         or_(BINDING.c.valid_to.is_(None), BINDING.c.valid_to > now),
         or_(BINDING.c.valid_from.is_(None), BINDING.c.valid_from <= now),
     )
     rows = (await connection.execute(query.order_by(BINDING.c.code, BINDING.c.created_at))).all()
-    found: list[Binding] = []
+    bindings_now: list[Binding] = []
     for _, of_code in groupby(rows, key=lambda row: row.code):
-        found += [_to_binding(row) for row in await as_told(connection, log, list(of_code))]
-    return found
+        bindings_now += [_to_binding(row) for row in await as_told(connection, log, list(of_code))]
+    return bindings_now
 
 
 def fingerprint(certificate_der: bytes) -> str:
-    """SHA-256 of the certificate, as people compare it."""
+    """Return the SHA-256 of the certificate, as people compare it."""
     return hashlib.sha256(certificate_der).hexdigest()
 
 
-def _times(wanted: Binding) -> dict[str, object]:
+def _times(binding: Binding) -> dict[str, object]:
     return {
-        "valid_from": None if wanted.valid_from is None else wanted.valid_from.isoformat(),
-        "valid_to": None if wanted.valid_to is None else wanted.valid_to.isoformat(),
+        "valid_from": None if binding.valid_from is None else binding.valid_from.isoformat(),
+        "valid_to": None if binding.valid_to is None else binding.valid_to.isoformat(),
     }
 
 
-def _refuse_no_time(wanted: Binding) -> None:
-    since, until = wanted.valid_from, wanted.valid_to
-    if since is not None and until is not None and until <= since:
+def _refuse_no_time(binding: Binding) -> None:
+    since, last = binding.valid_from, binding.valid_to
+    if since is not None and last is not None and last <= since:
         raise Refused(
-            "binding", f"the binding of {wanted.code} would end at {until}, before it begins at {since}"
+            "binding", f"the binding of {binding.code} would end at {last}, before it begins at {since}"
         )
 
 
 async def _refuse_shared_key(
-    connection: AsyncConnection, wanted: Binding, certificate: x509.Certificate
+    connection: AsyncConnection, binding: Binding, certificate: x509.Certificate
 ) -> None:
     key = key_digest(certificate)
-    query = select(BINDING).where(BINDING.c.code != wanted.code, *_overlaps(wanted))
+    query = select(BINDING).where(BINDING.c.code != binding.code, *_overlaps(binding))
     async with connection.stream(query) as result:
         async for part in result.partitions(AT_ONCE):
             for row in part:
-                # A row that holds no certificate lets nobody speak, and is told of elsewhere.
+                # A row without a readable certificate speaks for no code, and is reported elsewhere.
                 other = certificate_of(row.certificate_pem)
                 if other is not None and key_digest(x509.load_der_x509_certificate(other)) == key:
                     raise Clash(
                         f"the key of this certificate is bound to {row.code} already (certificate {row.fingerprint}):"
-                        f" one key speaks for one code (K1); withdraw that binding or make {wanted.code} a new key"
+                        f" one key speaks for one code (K1); withdraw that binding or make {binding.code} a new key"
                     )
 
 
-async def _refuse_too_many(connection: AsyncConnection, wanted: Binding) -> None:
-    query = select(BINDING.c.id).where(BINDING.c.code == wanted.code, *_overlaps(wanted))
+async def _refuse_too_many(connection: AsyncConnection, binding: Binding) -> None:
+    query = select(BINDING.c.id).where(BINDING.c.code == binding.code, *_overlaps(binding))
     at_once = len((await connection.execute(query)).all())
     if at_once >= MOST_AT_ONCE:
         raise Clash(
-            f"{wanted.code} has {at_once} certificates in that time, at most {MOST_AT_ONCE} are allowed (K1);"
+            f"{binding.code} has {at_once} certificates in that time, at most {MOST_AT_ONCE} are allowed (K1);"
             " withdraw one first"
         )
 
 
-def _overlaps(wanted: Binding) -> list[ColumnElement[bool]]:
-    """Rows in force at some moment of the wanted binding; an open end is for ever."""
+def _overlaps(binding: Binding) -> list[ColumnElement[bool]]:
+    """Match rows in force at some moment of the wanted binding; an open end is for ever."""
     conditions: list[ColumnElement[bool]] = []
-    if wanted.valid_from is not None:
-        conditions.append(or_(BINDING.c.valid_to.is_(None), BINDING.c.valid_to > stored(wanted.valid_from)))
-    if wanted.valid_to is not None:
-        conditions.append(or_(BINDING.c.valid_from.is_(None), BINDING.c.valid_from < stored(wanted.valid_to)))
+    if binding.valid_from is not None:
+        conditions.append(or_(BINDING.c.valid_to.is_(None), BINDING.c.valid_to > stored(binding.valid_from)))
+    if binding.valid_to is not None:
+        conditions.append(
+            or_(BINDING.c.valid_from.is_(None), BINDING.c.valid_from < stored(binding.valid_to))
+        )
     return conditions
 
 
@@ -261,12 +265,12 @@ async def _same(connection: AsyncConnection, code: str, certificate_fingerprint:
     return (await connection.execute(query)).first()
 
 
-def _refuse_otherwise(row: Row[Any], wanted: Binding) -> None:
-    known = _to_binding(row)
-    if row.state == ACTIVE and known == wanted:
+def _refuse_otherwise(row: Row[Any], binding: Binding) -> None:
+    bound = _to_binding(row)
+    if row.state == ACTIVE and bound == binding:
         return
     raise Clash(
-        f"certificate {row.fingerprint} is {row.state} for {row.code} from {known.valid_from} to {known.valid_to};"
+        f"certificate {row.fingerprint} is {row.state} for {row.code} from {bound.valid_from} to {bound.valid_to};"
         " a binding is not rewritten: withdraw it, and bind a new certificate for another time"
     )
 
@@ -274,14 +278,14 @@ def _refuse_otherwise(row: Row[Any], wanted: Binding) -> None:
 def _to_binding(row: Row[Any]) -> Binding:
     return Binding(
         code=row.code,
-        certificate_der=certificate_of(row.certificate_pem) or b"",  # as_told lets none by that is none
+        certificate_der=certificate_of(row.certificate_pem) or b"",  # as_told passes no unreadable one
         valid_from=None if row.valid_from is None else aware(row.valid_from),
         valid_to=None if row.valid_to is None else aware(row.valid_to),
     )
 
 
 def _read(certificate_der: bytes, code: str) -> x509.Certificate:
-    """Of a kind of key that can be read: what nobody can verify speaks for nobody."""
+    """Read a certificate; its kind of key must be known: one that cannot be verified speaks for no code."""
     try:
         certificate = x509.load_der_x509_certificate(certificate_der)
         key_digest(certificate)
@@ -311,7 +315,7 @@ class Speaker:
 
 
 async def speakers(reader: AsyncEngine, at: datetime) -> list[Speaker]:
-    """By code. A province binds a few hundred."""
+    """List the certificates in force by code. A province binds a few hundred."""
     rows, now = BINDING.c, stored(at)
     query = (
         select(rows.code, rows.fingerprint, rows.created_at, rows.proposed_by, rows.approved_by)

@@ -1,6 +1,6 @@
-"""Believes of the table of bindings only what the events tell (K6, threat 114). In: rows, and the events of the same
-database. Out: whether a row is as told, and every difference by name. Whoever can write into the table alone binds
-nothing: such a row is as if it were not there, until two people approve it."""
+"""Checks the table of bindings against the events: only confirmed rows count (K6, threat 114). In: rows, and the events of
+the same database. Out: whether a row agrees with its events, and every difference by name. Write access to the table alone
+binds nothing: such a row is ignored until two people approve it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from gateway.store.transaction import Transaction
 
 _AT_ONCE = 500
 _REMEMBERED = 4096
-_KINDS = [each.value for each in BINDING_KINDS]
+_KIND_NAMES = [k.value for k in BINDING_KINDS]
 _log = logging.getLogger(__name__)
 
 
@@ -47,7 +47,7 @@ class SqlBindingLog:
         principal_id: str,
         data: Mapping[str, object],
     ) -> None:
-        """Appends an event in the connection's transaction."""
+        """Append an event of a binding in the connection's transaction."""
         await self.note(connection, kind, binding_subject(code), principal_id, data)
 
     async def note(
@@ -58,21 +58,21 @@ class SqlBindingLog:
         principal_id: str,
         data: Mapping[str, object],
     ) -> None:
-        """The same of anything else that the registry changes."""
+        """Append an event of anything else that the registry changes."""
         tx = Transaction(connection, shared=False)
         await self._events(tx, principal_id).append(kind, subject_id, self._clock.now(), data)
         await tx.put_now()  # the registry commits
 
     async def of(self, connection: AsyncConnection, code: str) -> Sequence[Event]:
-        """Of one code, oldest first."""
+        """Return the events of one code, oldest first."""
         return await self._events(Transaction(connection, shared=False), "").of(binding_subject(code))
 
     def _events(self, tx: Transaction, principal_id: str) -> SqlEvents:
         return SqlEvents(tx, AgencyScope(agency_id=NODE, principal_id=principal_id), self._clock)
 
     async def everything(self, connection: AsyncConnection) -> Sequence[Event]:
-        """Of every code, oldest first. A province binds a few hundred certificates."""
-        query = select(EventRow).where(col(EventRow.agency_id) == NODE, col(EventRow.kind).in_(_KINDS))
+        """Return the events of every code, oldest first. A province binds a few hundred certificates."""
+        query = select(EventRow).where(col(EventRow.agency_id) == NODE, col(EventRow.kind).in_(_KIND_NAMES))
         rows = await Transaction(connection, shared=False).rows(
             EventRow, query.order_by(col(EventRow.position))
         )
@@ -82,15 +82,15 @@ class SqlBindingLog:
 async def as_told(
     connection: AsyncConnection, log: SqlBindingLog, rows: Sequence[Row[Any]]
 ) -> list[Row[Any]]:
-    """Those rows of one code that the events tell exactly so."""
+    """Return those rows of one code that the events confirm."""
     if not rows:
         return []
-    told = event.bindings_told(await log.of(connection, rows[0].code))
-    return [row for row in rows if (bound := bound_of(row)) == told.get((bound.code, bound.fingerprint))]
+    confirmed = event.bindings_told(await log.of(connection, rows[0].code))
+    return [row for row in rows if (bound := bound_of(row)) == confirmed.get((bound.code, bound.fingerprint))]
 
 
 async def differences(connection: AsyncConnection, log: SqlBindingLog) -> list[BindingDifference]:
-    """Every place where the table is not what the events tell."""
+    """List every place where the table differs from the events."""
     rows: list[Bound] = []
     async with connection.stream(select(BINDING)) as result:
         async for part in result.partitions(_AT_ONCE):
@@ -98,21 +98,19 @@ async def differences(connection: AsyncConnection, log: SqlBindingLog) -> list[B
     return event.binding_differences(rows, event.bindings_told(await log.everything(connection)))
 
 
-async def alert(connection: AsyncConnection, log: SqlBindingLog, found: Sequence[BindingDifference]) -> None:
-    """An event for each difference that none tells of yet."""
-    for each in found:
-        data = {"code": each.code, "fingerprint": each.fingerprint, "what": each.what, "detail": each.detail}
-        earlier = await log.of(connection, each.code)
-        if not any(
-            one.kind is EventKind.BINDING_UNTOLD and data.items() <= one.data.items() for one in earlier
-        ):
-            action(_log, "binding.untold", each.detail, code=each.code, fingerprint=each.fingerprint)
-            await log.tell(connection, EventKind.BINDING_UNTOLD, each.code, "node", data)
+async def alert(connection: AsyncConnection, log: SqlBindingLog, diffs: Sequence[BindingDifference]) -> None:
+    """Write an event for each difference that has none yet."""
+    for diff in diffs:
+        data = {"code": diff.code, "fingerprint": diff.fingerprint, "what": diff.what, "detail": diff.detail}
+        earlier = await log.of(connection, diff.code)
+        if not any(e.kind is EventKind.BINDING_UNTOLD and data.items() <= e.data.items() for e in earlier):
+            action(_log, "binding.untold", diff.detail, code=diff.code, fingerprint=diff.fingerprint)
+            await log.tell(connection, EventKind.BINDING_UNTOLD, diff.code, "node", data)
 
 
 @lru_cache(maxsize=_REMEMBERED)
 def certificate_of(pem: str) -> bytes | None:
-    """The certificate of a row in DER; None for what is none. The same few hundred are read again and again."""
+    """Return the certificate of a row in DER; None for an unreadable one. The same few hundred are read again and again."""
     try:
         return x509.load_pem_x509_certificate(pem.encode()).public_bytes(Encoding.DER)
     except ValueError:
@@ -120,8 +118,8 @@ def certificate_of(pem: str) -> bytes | None:
 
 
 def bound_of(row: Row[Any]) -> Bound:
-    """What the row says. The fingerprint is that of the certificate itself, not of the column beside it; of what is no
-    certificate it is none."""
+    """Return the content of a row. The fingerprint is that of the certificate itself, not of the column beside it; an
+    unreadable certificate has none."""
     der = certificate_of(row.certificate_pem)
     return Bound(
         code=row.code,

@@ -1,7 +1,7 @@
 """Reads a registry file: CSV in UTF-8 (with or without BOM), cells apart by `;` or `,`, first line the column names.
 
 Columns: code, alias, name, parent, valid_from, valid_to, successor, email, address, phone, decision, host, in any
-order; `code` and `name` must be there. A column that is absent leaves that field as it is; an empty cell empties it, but an
+order; `code` and `name` must be there. An absent column leaves that field unchanged; an empty cell empties it, but an
 empty `parent` means the code one group shorter where that one is known. Codes are written in capitals, in full;
 `alias` is one older code; dates are 2031-03-04 or 04/03/2031; `valid_to` is the last day; `host` is the name of the node
 that speaks for the code on the axis.
@@ -40,7 +40,7 @@ REQUIRED = ("code", "name")
 REPEATED = ("parent", "valid_from", "valid_to", "successor", "decision", "host")
 LARGEST_FILE = 64 * 1024 * 1024  # 120 000 agencies need about 15 MB
 LONGEST_CELL = 500
-_SHOWN = 60  # characters of a cell repeated in a problem
+_LONGEST_REPEATED = 60  # characters of a cell repeated in a problem
 _ALIAS = re.compile(r"[A-Z0-9](?:[A-Z0-9._-]{0,73}[A-Z0-9])?")  # columns seen go up to 75 (edxml.md 4)
 _ISO_DATE = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
 _LOCAL_DATE = re.compile(r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})")
@@ -58,13 +58,13 @@ class CsvLine:
 
 
 def read(raw: bytes) -> Iterator[CsvLine | RowProblem]:
-    """Every line that can be understood, and a problem for each cell that cannot, one after the other: a file of all
+    """Yield every line that can be understood, and a problem for each cell that cannot, one after the other: a file of all
     agencies of the country is never held as lines and as text at the same time."""
     if len(raw) > LARGEST_FILE:
         yield _problem(1, "file", f"{len(raw)} bytes", f"at most {LARGEST_FILE} bytes; split the file")
         return
     try:
-        # The whole file first: one that is no UTF-8 has this problem alone.
+        # The whole file is decoded first: one that is no UTF-8 has this problem alone.
         for _ in _decoded(raw):
             pass
     except _NoText as why:
@@ -74,15 +74,15 @@ def read(raw: bytes) -> Iterator[CsvLine | RowProblem]:
 
 
 def shown(cell: str) -> str:
-    """A cell as a problem repeats it."""
-    return cell if len(cell) <= _SHOWN else cell[:_SHOWN] + "…"
+    """Return a cell as a problem repeats it."""
+    return cell if len(cell) <= _LONGEST_REPEATED else cell[:_LONGEST_REPEATED] + "…"
 
 
 class _NoText(Exception):
     """Bytes of a line that are not UTF-8."""
 
-    def __init__(self, line: int, found: str) -> None:
-        self.line, self.found = line, found
+    def __init__(self, line: int, bad_bytes: str) -> None:
+        self.line, self.found = line, bad_bytes
 
 
 def _decoded(raw: bytes) -> Iterator[str]:
@@ -120,23 +120,23 @@ def _table(raw: bytes) -> Iterator[CsvLine | RowProblem]:
 
 def _header(cells: list[str], line: int) -> tuple[list[str], list[RowProblem]]:
     columns = [cell.strip().lower() for cell in cells]
-    known = f"the columns are {', '.join(COLUMNS)}"
+    advice = f"the columns are {', '.join(COLUMNS)}"
     problems = [
-        _problem(line, "header", name, f"unknown column; {known}") for name in columns if name not in COLUMNS
+        _problem(line, "header", name, f"unknown column; {advice}") for name in columns if name not in COLUMNS
     ]
     problems += [
         _problem(line, "header", name, "this column stands twice; keep one")
         for name in sorted({name for name in columns if columns.count(name) > 1} & set(COLUMNS))
     ]
     missing = [name for name in REQUIRED if name not in columns]
-    problems += [_problem(line, "header", "", f"column {name!r} is missing; {known}") for name in missing]
+    problems += [_problem(line, "header", "", f"column {name!r} is missing; {advice}") for name in missing]
     return columns, problems
 
 
 def _line(
     columns: list[str], cells: list[str], line: int, same: dict[Cell, Cell]
 ) -> Iterator[CsvLine | RowProblem]:
-    """The problems of the line, then its cells, unless it has no code that others could mean. `same` holds one copy of what
+    """Yield the problems of the line, then its cells, unless its code is unclear. `same` holds one copy of values that
     thousands of lines repeat."""
     if len(cells) != len(columns):
         advice = f"expected {len(columns)} cells; put quotes around a cell that contains the separator"
@@ -169,7 +169,7 @@ def _cell(column: str, text: str) -> Cell:
 
 
 def _code(text: str) -> str:
-    """Only the full form names a row; the message of `BadCode` says how to write it."""
+    """Read a code; only the full form names a row; the message of `BadCode` says how to write it."""
     full = str(AgencyCode.parse(text))
     if full != text:
         raise BadCode(f"short form; write it in full as {full}")
@@ -177,20 +177,20 @@ def _code(text: str) -> str:
 
 
 def _alias(text: str) -> str:
-    written = text.upper()
-    if not _ALIAS.fullmatch(written):
+    capitals = text.upper()
+    if not _ALIAS.fullmatch(capitals):
         raise ValueError(
             "an alias is one older code of letters, digits, dots, _ and -, at most 75 characters"
         )
     try:
-        code = AgencyCode.parse(written)
+        code = AgencyCode.parse(capitals)
     except BadCode:
-        return written
-    return str(code) if code.form is CodeForm.OLD else written
+        return capitals
+    return str(code) if code.form is CodeForm.OLD else capitals
 
 
 def node_host(text: str) -> str:
-    """ValueError for what cannot be a node's name."""
+    """Check the name of a node. ValueError for a text that cannot be one."""
     if (fault := node_name_fault(text)) is not None:
         raise ValueError(fault)
     return text
@@ -220,5 +220,5 @@ _READERS: Mapping[str, Callable[[str], Cell]] = {
 }
 
 
-def _problem(line: int, column: str, found: str, advice: str) -> RowProblem:
-    return RowProblem(line=line, column=column, found=shown(found), advice=advice)
+def _problem(line: int, column: str, text: str, advice: str) -> RowProblem:
+    return RowProblem(line=line, column=column, found=shown(text), advice=advice)

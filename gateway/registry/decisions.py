@@ -1,6 +1,6 @@
-"""One transaction for what persons decide: people, proposals, ends of keys, events, and what the registry keeps in the same
-database: bindings, imports and reforms. In: the store. Out: a unit of work, with what lies under codes on this node,
-which is looked at across agencies."""
+"""One transaction for decisions of persons: people, proposals, ends of keys, events, and the registry's part of the same
+database: bindings, imports and reforms. In: the store. Out: a unit of work, with the node's documents under some codes,
+which are counted across agencies."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ from gateway.store.transaction import Transaction
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CodesInUse:
-    """What lies under codes on this node: our mail to them that has not left, documents that are open, agencies hosted."""
+    """Use of codes on this node: our mail to them that has not left, documents that are open, agencies hosted."""
 
     queued: Mapping[str, int] = field(default_factory=dict)
     open_documents: Mapping[str, int] = field(default_factory=dict)
     hosted: frozenset[str] = frozenset()
     exchanged: tuple[str, ...] = ()
-    """Those of the codes under which any document came or went."""
+    """The codes under which any document came or went."""
 
 
 class SqlDecision:
-    """One unit of work, acted in by one principal: everything becomes visible together at `commit`, or not at all."""
+    """One unit of work of one principal: everything becomes visible together at `commit`, or not at all."""
 
     def __init__(self, tx: Transaction, clock: Clock, pool: Pool, principal_id: str) -> None:
         self._tx = tx
@@ -57,7 +57,7 @@ class SqlDecision:
 
 
 class SqlDecisions:
-    """Units of work for what persons decide."""
+    """Units of work for decisions of persons."""
 
     def __init__(self, store: SqlStore, clock: Clock, pool: Pool) -> None:
         self._store = store
@@ -80,7 +80,7 @@ _OPEN = [*map(str, UNDECIDED + WORKED_ON)]
 
 
 class SqlWaits(NodeRows):
-    """What lies under codes, asked of the rows of documents."""
+    """Counts documents under codes, from the rows of documents."""
 
     async def of(self, codes: Sequence[str]) -> CodesInUse:
         if not codes:

@@ -1,8 +1,7 @@
-"""The agency-code directory on SQL: what flows, screens and API ask of it, and the registry's own
-changes. In: two engines, the memory, the clock, perhaps the pool. Out: domain values only. Each call is one
-transaction, or an answer that is remembered and still holds; the statements are in `lookup`, `importing` and
-`binding`, those that narrow a list down, also to what changed since a day, here. A driver's error leaves as
-StoreFailure."""
+"""The agency-code directory on SQL: the queries of flows, screens and API, and the registry's own changes. In: two engines,
+the memory, the clock, perhaps the pool. Out: domain values only. Each call is one transaction, or an answer that is
+remembered and still holds; the statements are in `lookup`, `importing` and `binding`, filters of a list, also by the day of
+the last change, here. A driver's error leaves as StoreFailure."""
 
 from __future__ import annotations
 
@@ -39,8 +38,8 @@ Key = tuple[str | date | None, ...]
 
 
 class SqlDirectory:
-    """Answers for codes at a date, with the source of the row; says unknown rather than guessing. Two people and a plan
-    stand before every change (K6, R81)."""
+    """The directory: answers for codes at a date, with the source of the row; unknown rather than a guess. Two people and a
+    plan stand before every change (K6, R81)."""
 
     def __init__(
         self,
@@ -57,33 +56,34 @@ class SqlDirectory:
         self._clock, self._log, self._pool = clock, SqlBindingLog(clock), pool
 
     async def find(self, code: str, on: date) -> AgencyEntry | None:
-        """The entry of this code in force on that day; letter case ignored. No alias and no name: `resolve` has those."""
+        """Return the entry of this code in force on that day; letter case ignored. For aliases and names use `resolve`."""
         entry = await self._as_of(code, on)
         return entry if entry is not None and resolving.in_force(entry, on) else None
 
     async def resolve(self, text: str, on: date, parent: str | None = None) -> Resolution:
-        """What this text stands for on that day, or the nearest offer: a new code, an old code, an alias, or a name under
+        """Resolve a text on that day, or make the nearest offer: a new code, an old code, an alias, or a name under
         `parent`, which may be a code, an alias or a name; letter case and accents ignored."""
         return await self._remembered(
             ("resolve", text, on, parent), lambda connection: resolving.resolve(connection, text, on, parent)
         )
 
     async def resolve_all(
-        self, asked: Sequence[tuple[str, str | None]], on: date, *, offer: bool = True
+        self, texts: Sequence[tuple[str, str | None]], on: date, *, offer: bool = True
     ) -> Sequence[Resolution]:
-        """What each text stands for on that day, given with its parent or none, in their order, from one look at the
-        registry. Without `offer` nothing near is looked for where nothing is found."""
+        """Resolve several texts on that day, each with its parent or none, in their order, from one look at the registry.
+        Without `offer` no near match is searched."""
         async with self._reading() as connection:
-            return await resolving.resolve_all(connection, asked, on, offer=offer)
+            return await resolving.resolve_all(connection, texts, on, offer=offer)
 
     async def bound(self, codes: Collection[str], at: datetime) -> Collection[str]:
-        """Those of these codes for which some confirmed certificate speaks at that moment."""
-        told = await self._memory.ask_each({("told", code) for code in codes}, self._told_of)
-        return {str(code) for (_, code), each in told.items() if any(binding.speaks(one, at) for one in each)}
+        """Return those of these codes for which a confirmed certificate speaks at that moment."""
+        by_key = await self._memory.ask_each({("told", code) for code in codes}, self._told_of)
+        return {
+            str(code) for (_, code), of_code in by_key.items() if any(binding.speaks(b, at) for b in of_code)
+        }
 
     async def bindings(self, code: str) -> Sequence[Binding]:
-        """Every binding of exactly this code, letter for letter (F10), with its validity; the verifier picks those active
-        at its time T."""
+        """Return every binding of exactly this code (F10); the verifier picks those active at its time."""
         return list(
             await self._remembered(
                 ("bindings", code), lambda connection: binding.bindings(connection, self._log, code)
@@ -91,16 +91,16 @@ class SqlDirectory:
         )
 
     async def entry(self, code: str) -> AgencyEntry | None:
-        """The entry of this code as of today, whether in force or not."""
+        """Return the entry of this code as of today, whether in force or not."""
         return await self._as_of(code, self._today())
 
     async def believed(self, code: str, on: date, at: datetime) -> AgencyEntry | None:
-        """What we believed at that moment of a code on that day; None where we knew nothing of it then."""
+        """Return the belief of that moment about a code on that day; None where nothing was known of it then."""
         async with self._reading() as connection:
             return await lookup.believed(connection, code.strip().upper(), on, at)
 
     async def former(self, codes: Collection[str], on: date) -> Mapping[str, str]:
-        """Each ended code, and old form of one, whose mail goes to one of these codes on that day, with that code."""
+        """Return each ended code, and old form of one, whose mail goes to one of these codes on that day, and to which."""
         return dict(
             await self._remembered(
                 ("former", on, *sorted(codes)),
@@ -109,67 +109,66 @@ class SqlDirectory:
         )
 
     async def legacy(self, code: str | None = None) -> Sequence[LegacyCode]:
-        """The table of old codes, or the lines of one: who came after, since when, on what ground."""
+        """Return the table of old codes, or the lines of one: its heirs, since when, and the decision."""
         async with self._reading() as connection:
             return await reforms.legacy_codes(connection, code and code.strip().upper())
 
     async def search(self, text: str, limit: int = 20, near: str = "") -> Sequence[AgencyEntry]:
-        """Entries by the beginning of a code, or by words of the name without accents or case; those whose code begins with
-        `near` first."""
+        """Find entries by the beginning of a code, or by words of the name; codes below `near` first."""
         return (await self.search_all([text], limit, near))[text]
 
     async def search_all(
         self, texts: Collection[str], limit: int = 20, near: str = ""
     ) -> Mapping[str, Sequence[AgencyEntry]]:
-        """The same of several texts, from one look at the registry."""
+        """Search for several texts, from one look at the registry."""
         most, today = max(1, min(limit, MOST_FOUND)), self._today()
         async with self._reading() as connection:
-            found = {text: await lookup.search(connection, text, most, near) for text in texts}
-            every = {each.code: each for entries in found.values() for each in entries}
-            now = {each.code: each for each in await lookup.as_of(connection, list(every.values()), today)}
-        return {text: [now[each.code] for each in entries] for text, entries in found.items()}
+            matches = {text: await lookup.search(connection, text, most, near) for text in texts}
+            by_code = {e.code: e for entries in matches.values() for e in entries}
+            now = {e.code: e for e in await lookup.as_of(connection, list(by_code.values()), today)}
+        return {text: [now[e.code] for e in entries] for text, entries in matches.items()}
 
     async def children(self, code: str) -> Sequence[AgencyEntry]:
-        """The entries directly under this one, in code order."""
+        """Return the entries directly under this one, in code order."""
         async with self._reading() as connection:
             above, today = code.strip().upper(), self._today()
-            found = await lookup.children(connection, above)
-            return [each for each in await lookup.as_of(connection, found, today) if each.parent == above]
+            entries = await lookup.children(connection, above)
+            return [e for e in await lookup.as_of(connection, entries, today) if e.parent == above]
 
     async def entries(self, limit: int = 100, cursor: str | None = None) -> Page[AgencyEntry]:
-        """All entries in code order, a page at a time."""
+        """List all entries in code order, a page at a time."""
         return await self.filtered(AgencyFilter(), limit, cursor)
 
     async def filtered(
-        self, wanted: AgencyFilter, limit: int = 100, cursor: str | None = None
+        self, criteria: AgencyFilter, limit: int = 100, cursor: str | None = None
     ) -> Page[AgencyEntry]:
-        """Those entries in code order that are wanted, a page at a time."""
+        """List the matching entries in code order, a page at a time."""
         async with self._reading() as connection:
-            found = await filtered(connection, wanted, self._clock.now(), cursor or "", limit + 1)
-            rows = await lookup.as_of(connection, found, self._today())
+            entries = await filtered(connection, criteria, self._clock.now(), cursor or "", limit + 1)
+            rows = await lookup.as_of(connection, entries, self._today())
         more = rows[limit - 1].code if len(rows) > limit else None
         return Page(items=tuple(rows[:limit]), next_cursor=more)
 
     async def last_changed(self, codes: Collection[str]) -> Mapping[str, datetime]:
-        """When the entry of each code, or a certificate bound to it, last changed; a page of a list at a time."""
+        """Return when the entry of each code, or a certificate bound to it, last changed; a page of a list at a time."""
         async with self._reading() as connection:
             return await last_touched(connection, codes, self._clock.now())
 
     async def revisions(self, codes: Collection[str]) -> Mapping[str, Revision]:
-        """How often and when the entry of each code changed; a page of a list at a time."""
+        """Return how often and when the entry of each code changed; a page of a list at a time."""
         async with self._reading() as connection:
             return await _revisions(connection, codes)
 
     async def hosting(self, on: date) -> AsyncIterator[Hosting]:
-        """Which node speaks for which code on that day, by node and code; then which one takes mail under ended codes."""
+        """Yield which node speaks for which code on that day, by node and code; then the nodes for ended codes."""
         async with self._reading() as connection:
-            async for each in lookup.hosting(connection, on):
-                yield each
+            async for hosting_now in lookup.hosting(connection, on):
+                yield hosting_now
             for ended in await resolving.still_hosted(connection, on):
                 yield ended
 
     async def changes(self, since: datetime | None = None, limit: int = 100) -> Sequence[RegistryChange]:
-        """Applied changes since that moment, oldest first."""
+        """Return applied changes since that moment, oldest first."""
         query = select(CHANGE).order_by(CHANGE.c.at, CHANGE.c.id).limit(limit)
         if since is not None:
             query = query.where(CHANGE.c.at >= stored(since))
@@ -178,14 +177,14 @@ class SqlDirectory:
         return [importing.to_change(row) for row in rows]
 
     async def plan_import(self, csv_bytes: bytes) -> Plan:
-        """What a file would change; nothing is written, every bad row is among the problems."""
+        """Plan the import of a file; nothing is written, every bad row is among the problems."""
         with failures_named():
             return await importing.plan_import(
                 self._reader, self._pool, csv_bytes, local(self._clock.now()).date()
             )
 
     async def apply(self, plan: Plan, principal: str) -> RegistryChange:
-        """The plan is in force. Clash when it has problems, the registry changed since, or a second person must agree."""
+        """Put the plan in force. Clash when it has problems, the registry changed since, or a second person must agree."""
         if self.needs_two(plan):
             raise Clash(
                 f"this import changes {len(plan.rewrites)} agencies that are known: a second person approves it",
@@ -196,11 +195,11 @@ class SqlDirectory:
             return await importing.apply(self._writer, self._clock, self._log, plan, principal)
 
     def needs_two(self, plan: Plan) -> bool:
-        """Whether one person may not put it in force: it changes rows that count (rules.md 13)."""
+        """Tell whether a second person must approve it: it changes rows that count (rules.md 13)."""
         return self._two_people and bool(plan.rewrites)
 
     async def load_starter(self) -> int:
-        """The bundled level-1 rows that are not there yet; how many were written."""
+        """Add the missing rows of the bundled level-1 list; return how many were written."""
         with failures_named():
             return await importing.load_starter(self._writer, self._clock)
 
@@ -213,7 +212,7 @@ class SqlDirectory:
         proposed_by: str,
         approved_by: str,
     ) -> Binding:
-        """The certificate speaks for this code in that time, vouched for by two people (K1, K6). Who they are was proved
+        """Let the certificate speak for this code in that time, vouched for by two people (K1, K6). They were proved
         before: people come in through `deciding.approvals`."""
         async with self._binding("node") as bound:
             await bound.bind(code, certificate_der, valid_from, valid_to, (proposed_by, approved_by), {})
@@ -227,51 +226,51 @@ class SqlDirectory:
         principal_id: str = "node",
         reason: str = "",
     ) -> None:
-        """The certificate's binding ends at that moment, by default now, for good; one person may do it (K6)."""
+        """End the certificate's binding at that moment, by default now, for good; one person may do it (K6)."""
         async with self._binding(principal_id) as bound:
             await bound.withdraw(code, fingerprint, self._clock.now() if at is None else at, reason)
 
     async def in_force(self, at: datetime) -> Sequence[Binding]:
-        """Every binding that packets are judged by at that moment, by code."""
+        """Return every binding that packets are judged by at that moment, by code."""
         async with self._reading() as connection:
             return await binding.in_force(connection, self._log, at)
 
     async def differences(self) -> Sequence[BindingDifference]:
-        """Where the table of bindings is not what the events tell: such rows are not used (threat 114)."""
+        """List where the table of bindings differs from the events: such rows are not used (threat 114)."""
         async with self._reading() as connection:
             return await binding_told.differences(connection, self._log)
 
     async def name_untold(self) -> Sequence[BindingDifference]:
-        """The same, with an alert for each that has not had one yet. For the start of a node."""
-        found = await self.differences()
-        if found:
+        """List the differences, with an alert for each that has not had one yet. For the start of a node."""
+        differences = await self.differences()
+        if differences:
             with failures_named():
                 async with self._writer.begin() as connection:
-                    await binding_told.alert(connection, self._log, found)
-        return found
+                    await binding_told.alert(connection, self._log, differences)
+        return differences
 
     async def _as_of(self, code: str, on: date) -> AgencyEntry | None:
-        written = code.strip().upper()
+        capitals = code.strip().upper()
 
         async def read(connection: AsyncConnection) -> AgencyEntry | None:
-            entry = await lookup.by_code(connection, written)
+            entry = await lookup.by_code(connection, capitals)
             return None if entry is None else (await lookup.as_of(connection, [entry], on))[0]
 
-        return await self._remembered(("entry", written, on), read)
+        return await self._remembered(("entry", capitals, on), read)
 
     async def _told_of(
         self, connection: AsyncConnection, keys: Sequence[Key]
     ) -> Mapping[Key, Sequence[Binding]]:
         with failures_named():
-            told = await binding.told_of(connection, self._log, [str(code) for _, code in keys])
-        return {("told", code): each for code, each in told.items()}
+            confirmed = await binding.told_of(connection, self._log, [str(code) for _, code in keys])
+        return {("told", code): b for code, b in confirmed.items()}
 
     async def _remembered(self, key: Key, read: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-        async def named(connection: AsyncConnection) -> T:
+        async def load_named(connection: AsyncConnection) -> T:
             with failures_named():
                 return await read(connection)
 
-        return await self._memory.ask(key, named)
+        return await self._memory.ask(key, load_named)
 
     def _today(self) -> date:
         return local(self._clock.now()).date()
@@ -294,43 +293,45 @@ _NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 async def filtered(
-    connection: AsyncConnection, wanted: AgencyFilter, now: datetime, after: str, limit: int
+    connection: AsyncConnection, criteria: AgencyFilter, now: datetime, after: str, limit: int
 ) -> Sequence[AgencyEntry]:
     query = (
         select(AGENCY)
-        .where(AGENCY.c.code > after, *_conditions(wanted, now))
+        .where(AGENCY.c.code > after, *_conditions(criteria, now))
         .order_by(AGENCY.c.code)
         .limit(limit)
     )
     return [to_entry(row) for row in await connection.execute(query)]
 
 
-def _conditions(wanted: AgencyFilter, now: datetime) -> Iterator[ColumnElement[bool]]:
-    if wanted.text:
-        yield _has(wanted.text)
-    if wanted.level is not None:
+def _conditions(criteria: AgencyFilter, now: datetime) -> Iterator[ColumnElement[bool]]:
+    if criteria.text:
+        yield _has(criteria.text)
+    if criteria.level is not None:
         dots = func.length(AGENCY.c.code) - func.length(func.replace(AGENCY.c.code, ".", ""))
-        yield dots == wanted.level - 1
-    if wanted.root:
-        below = f"{wanted.root}."
-        yield or_(AGENCY.c.code == wanted.root, and_(AGENCY.c.code >= below, AGENCY.c.code < below + _BEHIND))
-    if wanted.standing:
-        yield _stands(wanted.standing, now)
-    if wanted.certificate_days is not None:
-        yield AGENCY.c.code.in_(_ending(now, now + timedelta(days=wanted.certificate_days)))
-    if wanted.is_unbound:
+        yield dots == criteria.level - 1
+    if criteria.root:
+        below = f"{criteria.root}."
+        yield or_(
+            AGENCY.c.code == criteria.root, and_(AGENCY.c.code >= below, AGENCY.c.code < below + _BEHIND)
+        )
+    if criteria.standing:
+        yield _stands(criteria.standing, now)
+    if criteria.certificate_days is not None:
+        yield AGENCY.c.code.in_(_ending(now, now + timedelta(days=criteria.certificate_days)))
+    if criteria.is_unbound:
         yield AGENCY.c.code.not_in(_ending(now, _NEVER))
-    if wanted.has_no_alias:
+    if criteria.has_no_alias:
         yield AGENCY.c.alias.is_(None)
-    if wanted.changed_since is not None:
-        yield touched_since(datetime.combine(wanted.changed_since, time(), VIETNAM), now)
+    if criteria.changed_since is not None:
+        yield touched_since(datetime.combine(criteria.changed_since, time(), VIETNAM), now)
 
 
 def _has(text: str) -> ColumnElement[bool]:
     code, words = text.strip().upper(), fold(text).split()
-    named = and_(*(AGENCY.c.folded.contains(word, autoescape=True) for word in words))
-    beginning = [and_(each >= code, each < code + _BEHIND) for each in (AGENCY.c.code, AGENCY.c.alias)]
-    return or_(*beginning, named) if words else or_(*beginning)
+    all_words = and_(*(AGENCY.c.folded.contains(word, autoescape=True) for word in words))
+    beginning = [and_(column >= code, column < code + _BEHIND) for column in (AGENCY.c.code, AGENCY.c.alias)]
+    return or_(*beginning, all_words) if words else or_(*beginning)
 
 
 def _stands(standing: str, now: datetime) -> ColumnElement[bool]:
@@ -345,36 +346,36 @@ def _stands(standing: str, now: datetime) -> ColumnElement[bool]:
     return and_(begun, goes_on)
 
 
-def _ending(now: datetime, until: datetime) -> ColumnElement[str]:
-    """Codes whose last certificate ends between the two."""
+def _ending(now: datetime, last_moment: datetime) -> ColumnElement[str]:
+    """Select codes whose last certificate ends between the two."""
     last = func.max(func.coalesce(BINDING.c.valid_to, stored(_NEVER)))
     query = select(BINDING.c.code).where(BINDING.c.state == ACTIVE).group_by(BINDING.c.code)
-    return query.having(last > stored(now), last <= stored(until)).scalar_subquery()
+    return query.having(last > stored(now), last <= stored(last_moment)).scalar_subquery()
 
 
 async def last_touched(
     connection: AsyncConnection, codes: Collection[str], now: datetime
 ) -> Mapping[str, datetime]:
-    """As many codes as one statement takes."""
+    """Return when each code last changed, of as many codes as one statement takes."""
     rows = select(AGENCY.c.code, AGENCY.c.updated_at).where(AGENCY.c.code.in_(codes))
-    found = {code: aware(at) for code, at in await connection.execute(rows)}
+    times_by_code = {code: aware(at) for code, at in await connection.execute(rows)}
     bound = select(BINDING.c.code, BINDING.c.created_at, BINDING.c.valid_to, BINDING.c.state)
-    for row in await connection.execute(bound.where(BINDING.c.code.in_(found))):
-        times = [found[row.code], aware(row.created_at)]
+    for row in await connection.execute(bound.where(BINDING.c.code.in_(times_by_code))):
+        times = [times_by_code[row.code], aware(row.created_at)]
         if row.state == WITHDRAWN and row.valid_to is not None and aware(row.valid_to) <= now:
             times.append(aware(row.valid_to))
-        found[row.code] = max(times)
-    return found
+        times_by_code[row.code] = max(times)
+    return times_by_code
 
 
 async def _revisions(connection: AsyncConnection, codes: Collection[str]) -> Mapping[str, Revision]:
     rows = select(AGENCY.c.code, AGENCY.c.updated_at).where(AGENCY.c.code.in_(codes))
-    before = (
+    query = (
         select(PERIOD.c.code, func.count().label("times"))
         .where(PERIOD.c.code.in_(codes))
         .group_by(PERIOD.c.code)
     )
-    earlier = {row.code: row.times for row in await connection.execute(before)}
+    earlier = {row.code: row.times for row in await connection.execute(query)}
     return {
         row.code: Revision(number=1 + earlier.get(row.code, 0), at=aware(row.updated_at))
         for row in await connection.execute(rows)
@@ -382,7 +383,7 @@ async def _revisions(connection: AsyncConnection, codes: Collection[str]) -> Map
 
 
 def touched_since(at: datetime, now: datetime) -> ColumnElement[bool]:
-    """The row of a code, or a certificate of it, changed at that moment or later."""
+    """Match rows whose code, or a certificate of it, changed at that moment or later."""
     first = stored(at)
     ended = and_(BINDING.c.state == WITHDRAWN, BINDING.c.valid_to >= first, BINDING.c.valid_to <= stored(now))
     bound = select(BINDING.c.code).where(or_(BINDING.c.created_at >= first, ended))

@@ -1,8 +1,8 @@
-"""The registry feed of this node, and what operators do with feeds. In: a file, the room to work in. Out: the registry in
+"""The registry feed of this node, and the operators' acts on feeds. In: a file, the room to work in. Out: the registry in
 step with its issuer, or a kept refusal and the last good list still in force. Each call is one transaction or none; a
 driver's error leaves as StoreFailure. A judged feed comes into force in one transaction, on the registry that it was judged
-on: rows, proposals, the number, the record of the change. A certificate binding is never touched: what a feed says about
-certificates becomes a proposal for two people (K6)."""
+on: rows, proposals, the number, the record of the change. A certificate binding is never touched: a feed's certificates
+become proposals for two people (K6)."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ from gateway.registry.tables import (
     value_of,
 )
 
-REFUSALS_KEPT = 200  # anybody on the axis can have a feed refused: the oldest give way
+REFUSALS_KEPT = 200  # every node on the axis can have a feed refused: the oldest give way
 LONGEST_REASON = 2000
 T = TypeVar("T")
 
 
 @dataclass(slots=True)
 class _RecordTally:
-    """What was written, for the record."""
+    """Counts of the written rows, for the record."""
 
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(("added", "changed", "closed"), 0))
     codes: dict[str, list[str]] = field(default_factory=lambda: {"added": [], "changed": [], "closed": []})
@@ -66,7 +66,7 @@ class _RecordTally:
 
 
 async def apply_feed(room: FeedRoom, judged: JudgedFeed, by: str) -> FeedOutcome:
-    """The feed is in force. StoreFailure when the registry changed since it was judged: judge it again."""
+    """Put the feed in force. StoreFailure when the registry changed since it was judged: judge it again."""
     header, stage = judged.header, judged.stage
     if stage is None or judged.mark is None:
         return FeedOutcome(verdict="repeat", issuer=header.issuer, sequence=header.sequence)
@@ -77,7 +77,7 @@ async def apply_feed(room: FeedRoom, judged: JudgedFeed, by: str) -> FeedOutcome
         async for part in _parts(room, stage.changed):
             await _write(connection, room, part, now, tally)
         if header.kind is FeedKind.SNAPSHOT:
-            await _close_gone(connection, room, stage, header, tally)
+            await _close_missing(connection, room, stage, header, tally)
         proposed = await _propose(connection, room, stage, header)
         summary: dict[str, object] = {**tally.counts, "codes": tally.codes, "proposed": proposed}
         summary["feed"] = {"issuer": header.issuer, "sequence": header.sequence, "kind": str(header.kind)}
@@ -98,7 +98,7 @@ async def apply_feed(room: FeedRoom, judged: JudgedFeed, by: str) -> FeedOutcome
 
 
 async def keep_refusal(room: FeedRoom, refused: FeedRefused, header: Header | None, by: str) -> None:
-    """The refusal is durable; of very many the newest stay."""
+    """Store the refusal durably; of very many the newest stay."""
     values = {
         "id": room.clock.new_id(),
         "at": stored(room.clock.now()),
@@ -122,7 +122,7 @@ async def _refuse_moved_ground(connection: AsyncConnection, mark: RegistryMark) 
 
 
 async def _parts(room: FeedRoom, start: Callable[[], Iterator[T]]) -> Any:
-    """An iterator of the stage, turned in the pool."""
+    """Iterate over the stage in the pool."""
     parts = start()
     while (part := await room.pool.run(partial(next, parts, None))) is not None:
         yield part
@@ -143,10 +143,10 @@ def _values(part: Sequence[StagedRow], now: datetime) -> list[dict[str, Any]]:
     return [row_values(row.line.record(), RowSource.SYNCED, now) for row in part]
 
 
-async def _close_gone(
+async def _close_missing(
     connection: AsyncConnection, room: FeedRoom, stage: FeedStage, header: Header, tally: _RecordTally
 ) -> None:
-    """A code is never deleted (R82): its last day is the one before the snapshot was made."""
+    """Close the rows that are gone. A code is never deleted (R82): its last day is the one before the snapshot was made."""
     last_day = local(header.made_at).date() - timedelta(days=1)
     statement = (
         update(AGENCY)
@@ -165,20 +165,20 @@ async def _close_gone(
 
 
 def _closing(row: Gone, last_day: date) -> dict[str, Any]:
-    """A row that was still to begin begins and ends on that day: it never was in force."""
+    """Close a row. One that was still to begin begins and ends on that day: it never was in force."""
     first = row.valid_from and min(row.valid_from, last_day)
     return {"_code": row.code, "_first": first, "_keeps": row.keeps_alias}
 
 
 async def _propose(connection: AsyncConnection, room: FeedRoom, stage: FeedStage, header: Header) -> int:
-    """The proposals of a snapshot stand for all; changes add theirs. How many there were."""
+    """Store the proposals and return their number; those of a snapshot replace all, those of changes are added."""
     if header.kind is FeedKind.SNAPSHOT:
         await connection.execute(delete(PROPOSAL))
     count = 0
     async for part in _parts(room, stage.proposals):
         values = await room.pool.run(partial(_proposed, part, header, room.clock.now()))
-        for each in values:
-            same = (PROPOSAL.c.code == each["code"], PROPOSAL.c.fingerprint == each["fingerprint"])
+        for row in values:
+            same = (PROPOSAL.c.code == row["code"], PROPOSAL.c.fingerprint == row["fingerprint"])
             await connection.execute(delete(PROPOSAL).where(*same))
         await connection.execute(insert(PROPOSAL), values)
         count += len(part)
@@ -228,7 +228,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InForce:
-    """The list in force, and what stands around it."""
+    """The list in force, and its record."""
 
     issuer: str
     sequence: int
@@ -241,7 +241,7 @@ class InForce:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """A feed that was not taken. Issuer and number are its own words."""
+    """A feed that was refused. Issuer and number are its own words."""
 
     id: str
     at: datetime
@@ -267,8 +267,8 @@ class FeedProposal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedOutcome:
-    """What became of one registry feed: `applied`, `repeat` (its list is in force already) or `refused` with the code and
-    the reason. Of a refused feed issuer and number are what it says itself, or nothing."""
+    """Outcome of one registry feed: `applied`, `repeat` (its list is in force already) or `refused` with the code and the
+    reason. Issuer and number of a refused feed are its own words, or empty."""
 
     verdict: str
     code: str = ""
@@ -282,52 +282,53 @@ class FeedOutcome:
 
 
 class SqlFeed:
-    """Keeps the registry in step with the list of its issuer; never binds a certificate. One feed after the other: a later
-    one waits for the earlier."""
+    """Keeps the registry in step with the list of its issuer, feed after feed; never binds a certificate."""
 
     def __init__(self, room: FeedRoom) -> None:
         self._room = room
         self._turn = asyncio.Lock()
 
     async def accept(self, path: Path, by: str) -> FeedOutcome:
-        """Durable on return: the feed whole, or its refusal with the reason and nothing else. StoreFailure, and nothing of
-        either, when the node's own storage stood in the way. The same feed again is a repeat and changes nothing."""
+        """Take a feed; on return it is durable whole, or its refusal with the reason and nothing else. StoreFailure, and
+        nothing of either, when the node's own storage failed. The same feed again is a repeat and changes nothing."""
         async with self._turn:
             try:
                 with _failures_named():
-                    return _told(await self._take(path, by), by)
+                    return _log_outcome(await self._take(path, by), by)
             except FeedRefused as refused:
                 with _failures_named():
-                    header = await self._room.pool.run(partial(_said, path))
+                    header = await self._room.pool.run(partial(_header_of, path))
                     await keep_refusal(self._room, refused, header, by)
-                return _told(_outcome(refused, header), by)
+                return _log_outcome(_outcome(refused, header), by)
 
     async def check(self, path: Path) -> FeedOutcome:
-        """What `accept` would say now; nothing is written, not even a refusal."""
+        """Return what `accept` would return now; nothing is written, not even a refusal."""
         try:
             with _failures_named():
-                async with feed_judge.judged(self._room, path) as found:
-                    verdict = "repeat" if found.stage is None else "acceptable"
+                async with feed_judge.judged(self._room, path) as judged_feed:
+                    verdict = "repeat" if judged_feed.stage is None else "acceptable"
                     return FeedOutcome(
-                        verdict=verdict, issuer=found.header.issuer, sequence=found.header.sequence
+                        verdict=verdict,
+                        issuer=judged_feed.header.issuer,
+                        sequence=judged_feed.header.sequence,
                     )
         except FeedRefused as refused:
-            return _outcome(refused, await self._room.pool.run(partial(_said, path)))
+            return _outcome(refused, await self._room.pool.run(partial(_header_of, path)))
 
     async def in_force(self) -> InForce | None:
-        """The list in force; None before the first."""
+        """Return the list in force; None before the first."""
         with _failures_named():
             async with self._room.reader.connect() as connection:
                 row = await feed_judge.in_force(connection)
         return None if row is None else value_of(InForce, row, by=row.by_principal)
 
     async def refusals(self, limit: int = 20) -> Sequence[Refusal]:
-        """Newest first."""
+        """Return the refusals, newest first."""
         query = select(REFUSAL).order_by(REFUSAL.c.at.desc(), REFUSAL.c.id.desc()).limit(limit)
         return [value_of(Refusal, row, by=row.by_principal) for row in await self._rows(query)]
 
     async def proposals(self, limit: int = 100, fingerprint: str | None = None) -> Sequence[FeedProposal]:
-        """Those that nobody has bound yet, by code. One that was bound and withdrawn is not open again."""
+        """Return proposals that are not bound yet, by code. One that was bound and withdrawn is not open again."""
         same = (BINDING.c.code == PROPOSAL.c.code) & (BINDING.c.fingerprint == PROPOSAL.c.fingerprint)
         query = select(PROPOSAL).where(~select(BINDING.c.id).where(same).exists())
         if fingerprint is not None:
@@ -339,10 +340,10 @@ class SqlFeed:
         ]
 
     async def proposal(self, code: str, fingerprint: str) -> FeedProposal:
-        """The open proposal of this certificate for this code."""
-        for each in await self.proposals(fingerprint=fingerprint.strip().lower()):
-            if each.code == code.strip().upper():
-                return each
+        """Return the open proposal of this certificate for this code."""
+        for candidate in await self.proposals(fingerprint=fingerprint.strip().lower()):
+            if candidate.code == code.strip().upper():
+                return candidate
         raise NotFound(
             f"no certificate {fingerprint} is proposed for {code}, or it was bound before",
             hint="list them with: gateway registry feed proposals",
@@ -351,14 +352,14 @@ class SqlFeed:
     async def export(
         self, target: Path, signer: EnvelopeSigner, *, sequence: int = 1, since: Path | None = None
     ) -> Header:
-        """A signed snapshot; after an earlier one its number follows that one's."""
+        """Write a signed snapshot; after an earlier one its number follows that one's."""
         with _failures_named():
             base = (await self._room.pool.run(partial(snapshot.whole, since))).header if since else None
             number = sequence if base is None else base.sequence + 1
             return await snapshot.write_snapshot(self._room, target, signer, number, base)
 
     async def export_changes(self, target: Path, signer: EnvelopeSigner, since: Path) -> Header:
-        """The signed changes since an earlier snapshot. Whoever has that one gets to the same list by them."""
+        """Write the signed changes since an earlier snapshot, which lead from that one to the same list."""
         between = snapshot.beside(target)
         try:
             await self.export(between, signer, since=since)
@@ -369,7 +370,7 @@ class SqlFeed:
             await self._room.pool.run(partial(between.unlink, missing_ok=True))
 
     async def hosts(self) -> Sequence[str]:
-        """The nodes that the registry names."""
+        """Return the nodes that the registry names."""
         query = select(AGENCY.c.host).where(AGENCY.c.host.is_not(None)).group_by(AGENCY.c.host)
         return sorted(row.host for row in await self._rows(query))
 
@@ -387,13 +388,13 @@ class SqlFeed:
         return await self._once(path, by)
 
     async def _once(self, path: Path, by: str) -> FeedOutcome:
-        async with feed_judge.judged(self._room, path) as found:
-            return await apply_feed(self._room, found, by)
+        async with feed_judge.judged(self._room, path) as judged_feed:
+            return await apply_feed(self._room, judged_feed, by)
 
 
 @contextmanager
 def _failures_named() -> Iterator[None]:
-    """Also what happens to the files beside the database."""
+    """Raise errors of the database and of the files beside it as StoreFailure."""
     try:
         with failures_named():
             yield
@@ -404,8 +405,8 @@ def _failures_named() -> Iterator[None]:
         ) from cause
 
 
-def _said(path: Path) -> Header | None:
-    """What the file says of itself, where that can be read at all."""
+def _header_of(path: Path) -> Header | None:
+    """Return the file's own header, where it can be read at all."""
     try:
         return feed_file.ends(path).header
     except FeedRefused:
@@ -422,7 +423,7 @@ def _outcome(refused: FeedRefused, header: Header | None) -> FeedOutcome:
     )
 
 
-def _told(outcome: FeedOutcome, by: str) -> FeedOutcome:
+def _log_outcome(outcome: FeedOutcome, by: str) -> FeedOutcome:
     log.action(
         _log,
         f"feed.{outcome.verdict}",

@@ -1,7 +1,7 @@
 """A registry feed as a file: read in pieces, written in pieces, whatever its size. In: a path, or values. Out: first its
-header and seal, from its two ends; then its lines, agencies and proposed certificates, whose digest is checked again
-while they are read. A line has one spelling alone, so that no two files say the same under one signature. Of files:
-sync, call it in the pool."""
+header and seal, from its two ends; then its lines, agencies and proposed certificates, whose digest is checked again while
+they are read. A line has one spelling alone, so that no two files say the same under one signature. File functions are
+sync: call them in the pool."""
 
 from __future__ import annotations
 
@@ -181,51 +181,51 @@ AnyLine = TypeVar("AnyLine", bound=_FeedLine)
 
 
 def agency_line(record: AgencyRecord) -> AgencyLine:
-    """The line of a row that is in the registry: nothing is judged again."""
+    """Make the line of a row that is in the registry: nothing is judged again."""
     return AgencyLine.model_construct(**{name: getattr(record, name) for name in AgencyLine.model_fields})
 
 
 def encoded(line: _FeedLine) -> bytes:
-    """The one spelling, with its line feed."""
+    """Return the one spelling of a line, with its line feed."""
     return line.model_dump_json(exclude_none=True).encode() + b"\n"
 
 
-def decoded(kind: type[AnyLine], raw: bytes, where: str) -> AnyLine:
-    """The line. FeedRefused when it is none of that kind, or is spelled otherwise than we write it."""
+def decoded(kind: type[AnyLine], raw: bytes, position: str) -> AnyLine:
+    """Read a line. FeedRefused when it is none of that kind, or is spelled otherwise than we write it."""
     try:
         line = kind.model_validate_json(raw)
     except ValidationError as cause:
-        raise FeedRefused(f"{where}: {_first(cause)}", code="FEED-FORM") from cause
+        raise FeedRefused(f"{position}: {_first(cause)}", code="FEED-FORM") from cause
     if encoded(line) != raw:
-        raise FeedRefused(f"{where}: the line is not spelled as a feed spells it", code="FEED-FORM")
+        raise FeedRefused(f"{position}: the line is not spelled as a feed spells it", code="FEED-FORM")
     return line
 
 
-def unpacked(text: str, where: str) -> bytes:
-    """The bytes of base64 in its one spelling."""
+def unpacked(text: str, position: str) -> bytes:
+    """Return the bytes of base64 in its one spelling."""
     try:
         raw = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as cause:
-        raise FeedRefused(f"{where}: not base64", code="FEED-FORM") from cause
+        raise FeedRefused(f"{position}: not base64", code="FEED-FORM") from cause
     if base64.b64encode(raw).decode() != text:
-        raise FeedRefused(f"{where}: base64 in another spelling than ours", code="FEED-FORM")
+        raise FeedRefused(f"{position}: base64 in another spelling than ours", code="FEED-FORM")
     return raw
 
 
 def _first(cause: ValidationError) -> str:
-    """The first thing wrong, without the value: it is somebody else's text."""
+    """Describe the first fault, without the value, which is another party's text."""
     error: Any = cause.errors(include_url=False, include_input=False, include_context=False)[0]
     place = ".".join(str(part) for part in error["loc"])
     return f"{place}: {error['msg']}" if place else str(error["msg"])
 
 
 PIECE = 256 * 1024
-_PROPOSAL = b'{"proposal":'  # what such a line begins with in its one spelling
+_PROPOSAL = b'{"proposal":'  # the beginning of such a line in its one spelling
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ends:
-    """What is read of a feed before anything of it is believed."""
+    """The two ends of a feed, before anything of it is believed."""
 
     header: Header
     header_line: bytes
@@ -233,7 +233,7 @@ class Ends:
 
 
 def ends(path: Path) -> Ends:
-    """Header and seal, with every limit checked. FeedRefused when the file cannot be a feed; the body is not read."""
+    """Read header and seal, with every limit checked. FeedRefused when the file cannot be a feed; the body is not read."""
     size = path.stat().st_size
     if size > MOST_BYTES:
         raise FeedRefused(f"{size} bytes, and at most {MOST_BYTES} are read", code="FEED-LIMIT")
@@ -241,8 +241,8 @@ def ends(path: Path) -> Ends:
         first = file.readline(LONGEST_EDGE)
         file.seek(max(0, size - LONGEST_EDGE))
         tail = file.read(LONGEST_EDGE)
-    before, _, last = tail.removesuffix(b"\n").rpartition(b"\n")
-    if not first.endswith(b"\n") or not tail.endswith(b"\n") or not (before or size > LONGEST_EDGE):
+    above, _, last = tail.removesuffix(b"\n").rpartition(b"\n")
+    if not first.endswith(b"\n") or not tail.endswith(b"\n") or not (above or size > LONGEST_EDGE):
         raise FeedRefused(
             "the file has no header line and no seal: it is not a signed feed", code="FEED-FORM"
         )
@@ -257,42 +257,42 @@ def ends(path: Path) -> Ends:
     return Ends(header=header, header_line=first, seal=seal)
 
 
-def check_body(path: Path, found: Ends) -> None:
-    """FeedRefused unless the body is the one that the signed header names."""
-    hasher, left = hashlib.sha256(), found.header.bytes
+def check_body(path: Path, feed_ends: Ends) -> None:
+    """Raise FeedRefused unless the body is the one that the signed header names."""
+    hasher, remaining = hashlib.sha256(), feed_ends.header.bytes
     with path.open("rb") as file:
-        file.seek(len(found.header_line))
-        while left and (piece := file.read(min(PIECE, left))):
+        file.seek(len(feed_ends.header_line))
+        while remaining and (piece := file.read(min(PIECE, remaining))):
             hasher.update(piece)
-            left -= len(piece)
-    _same(hasher.hexdigest(), found.header)
+            remaining -= len(piece)
+    _same(hasher.hexdigest(), feed_ends.header)
 
 
-def lines(path: Path, found: Ends) -> Iterator[AgencyLine | ProposalLine]:
-    """Every line of the body in its order. FeedRefused for a line that is none, two rows of one code, and at the end for
-    a body that changed since it was checked: nothing may be kept before this iterator is through."""
-    hasher, left, count = hashlib.sha256(), found.header.bytes, 0
+def lines(path: Path, feed_ends: Ends) -> Iterator[AgencyLine | ProposalLine]:
+    """Yield every line of the body in its order. FeedRefused for a line that is none, two rows of one code, and at the end
+    for a body that changed since it was checked: nothing may be kept before this iterator is through."""
+    hasher, remaining, count = hashlib.sha256(), feed_ends.header.bytes, 0
     order = ("", "")
     with path.open("rb") as file:
-        file.seek(len(found.header_line))
-        while left:
-            raw = file.readline(min(LONGEST_LINE, left))
-            count, left = count + 1, left - len(raw)
-            if not raw.endswith(b"\n") or count > found.header.rows:
+        file.seek(len(feed_ends.header_line))
+        while remaining:
+            raw = file.readline(min(LONGEST_LINE, remaining))
+            count, remaining = count + 1, remaining - len(raw)
+            if not raw.endswith(b"\n") or count > feed_ends.header.rows:
                 raise FeedRefused(f"row {count}: too long, or more rows than stated", code="FEED-LIMIT")
             hasher.update(raw)
-            where, is_proposal = f"row {count}", raw.startswith(_PROPOSAL)
-            line = decoded(ProposalLine, raw, where) if is_proposal else decoded(AgencyLine, raw, where)
-            order = _after(order, line, count)
+            position, is_proposal = f"row {count}", raw.startswith(_PROPOSAL)
+            line = decoded(ProposalLine, raw, position) if is_proposal else decoded(AgencyLine, raw, position)
+            order = _next_place(order, line, count)
             yield line
-    _same(hasher.hexdigest(), found.header)
-    if count != found.header.rows:
-        raise FeedRefused(f"{count} rows, and the header says {found.header.rows}", code="FEED-FORM")
+    _same(hasher.hexdigest(), feed_ends.header)
+    if count != feed_ends.header.rows:
+        raise FeedRefused(f"{count} rows, and the header says {feed_ends.header.rows}", code="FEED-FORM")
 
 
 def place(line: AgencyLine | ProposalLine) -> tuple[str, str]:
-    """Where a line stands: agencies by their codes, proposals behind them by code and digest."""
-    # No code sorts behind the sign.
+    """Return the order of a line: agencies by their codes, proposals after them by code and digest."""
+    # No code sorts after `~`.
     return ("", line.code) if isinstance(line, AgencyLine) else (f"~{line.proposal}", line.sha256)
 
 
@@ -328,8 +328,8 @@ class FeedDraft:
         self._file.close()
 
 
-def _after(order: tuple[str, str], line: AgencyLine | ProposalLine, count: int) -> tuple[str, str]:
-    """The line's place, behind the one before: so none can stand twice."""
+def _next_place(order: tuple[str, str], line: AgencyLine | ProposalLine, count: int) -> tuple[str, str]:
+    """Return the line's place, after the one before: so none can stand twice."""
     following = place(line)
     if following <= order:
         name = line.code if isinstance(line, AgencyLine) else line.proposal

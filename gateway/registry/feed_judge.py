@@ -1,8 +1,8 @@
-"""Says whether a registry feed may come into force, and who may sign one. In: a file, the folder of issuers'
-certificates that the operator made, the list in force, the registry. Out: a `JudgedFeed` feed with its stage, or
-FeedRefused; and the seal of a feed of our own. Writes nothing. The order is: limits, signature and issuer, the
-number, the bytes of the body, then what the rows say together. The certificates are pinned: being in the folder is
-the permission, taking one out is the withdrawal."""
+"""Judges whether a registry feed may come into force, and which certificates may sign one. In: a file, the folder of
+issuers' certificates that the operator made, the list in force, the registry. Out: a `JudgedFeed` with its stage, or
+FeedRefused; and the seal of a feed of our own. Writes nothing. The order is: limits, signature and issuer, the number, the
+bytes of the body, then the rows together. The certificates are pinned: being in the folder is the permission, taking one
+out is the withdrawal."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ AHEAD = timedelta(minutes=10)  # how far an issuer's clock may run before ours
 
 @dataclass(frozen=True, kw_only=True)
 class FeedRoom:
-    """What judging and applying work with."""
+    """Tools and folders of judging and applying."""
 
     writer: AsyncEngine
     reader: AsyncEngine
@@ -63,7 +63,7 @@ class FeedRoom:
 
 @dataclass(frozen=True, kw_only=True)
 class RegistryMark:
-    """The registry as it was looked at: every change of it adds a record, and a feed its number."""
+    """The registry at a moment: every change of it adds a record, and a feed its number."""
 
     changes: int
     last: str | None
@@ -81,77 +81,77 @@ class JudgedFeed:
 
 @asynccontextmanager
 async def judged(room: FeedRoom, path: Path) -> AsyncIterator[JudgedFeed]:
-    """FeedRefused says why not. The stage is gone when the context ends."""
-    found = await room.pool.run(partial(_proved, room.issuers, path, room.clock.now()))
+    """Judge a feed; FeedRefused says why not. The stage is gone when the context ends."""
+    feed_ends = await room.pool.run(partial(_proved, room.issuers, path, room.clock.now()))
     async with room.reader.connect() as connection:
-        is_new = await _is_new(connection, found.header)
-    await room.pool.run(partial(feed_file.check_body, path, found))
+        is_new = await _is_new(connection, feed_ends.header)
+    await room.pool.run(partial(feed_file.check_body, path, feed_ends))
     if not is_new:
-        yield JudgedFeed(header=found.header)
+        yield JudgedFeed(header=feed_ends.header)
         return
-    whole = found.header.kind is FeedKind.SNAPSHOT
-    stage = await room.pool.run(partial(FeedStage, room.scratch, whole=whole))
+    is_snapshot = feed_ends.header.kind is FeedKind.SNAPSHOT
+    stage = await room.pool.run(partial(FeedStage, room.scratch, whole=is_snapshot))
     try:
-        await room.pool.run(partial(stage.put_feed, map(_keyed, feed_file.lines(path, found))))
-        mark = await _lay_registry(room, stage, found.header)
+        await room.pool.run(partial(stage.put_feed, map(_keyed, feed_file.lines(path, feed_ends))))
+        mark = await _lay_registry(room, stage, feed_ends.header)
         if mark is None:
-            yield JudgedFeed(header=found.header)
+            yield JudgedFeed(header=feed_ends.header)
             return
         await room.pool.run(partial(_refuse_contradictions, stage))
-        yield JudgedFeed(header=found.header, mark=mark, stage=stage)
+        yield JudgedFeed(header=feed_ends.header, mark=mark, stage=stage)
     finally:
         await room.pool.run(stage.close)
 
 
 async def mark_of(connection: AsyncConnection) -> RegistryMark:
-    """Compared again in the transaction that writes."""
+    """Read the mark, which is compared again in the transaction that writes."""
     count, last = (await connection.execute(select(func.count(), func.max(CHANGE.c.id)))).one()
-    known = await in_force(connection)
-    return RegistryMark(changes=count, last=last, sequence=0 if known is None else known.sequence)
+    feed = await in_force(connection)
+    return RegistryMark(changes=count, last=last, sequence=0 if feed is None else feed.sequence)
 
 
 async def in_force(connection: AsyncConnection) -> Row[Any] | None:
-    """The feed in force."""
+    """Return the row of the feed in force."""
     return (await connection.execute(select(FEED).where(FEED.c.id == IN_FORCE))).first()
 
 
 def _proved(issuers: Path, path: Path, now: datetime) -> Ends:
-    """The ends of the feed, signed by one of the issuers, not from the future."""
-    found = feed_file.ends(path)
-    check_seal(pinned_issuers(issuers), found, now)
-    if found.header.made_at > now + AHEAD:
+    """Return the ends of a feed that one of the issuers signed and that is not from the future."""
+    feed_ends = feed_file.ends(path)
+    check_seal(pinned_issuers(issuers), feed_ends, now)
+    if feed_ends.header.made_at > now + AHEAD:
         raise FeedRefused(
-            f"made at {found.header.made_at.isoformat()}, which is still to come: compare the clocks",
+            f"made at {feed_ends.header.made_at.isoformat()}, which is still to come: compare the clocks",
             code="FEED-TIME",
         )
-    return found
+    return feed_ends
 
 
 async def _is_new(connection: AsyncConnection, header: Header) -> bool:
-    """Whether its number follows the one in force; False for the same list again."""
-    known = await in_force(connection)
-    if known is None:
+    """Tell whether its number follows the one in force; False for the same list again."""
+    current = await in_force(connection)
+    if current is None:
         if header.kind is FeedKind.CHANGES:
             raise _gap(header, 0)
         return True
-    if known.issuer != header.issuer:
+    if current.issuer != header.issuer:
         raise FeedRefused(
-            f"this node follows the issuer {known.issuer!r}, and this feed is of {header.issuer!r}",
+            f"this node follows the issuer {current.issuer!r}, and this feed is of {header.issuer!r}",
             code="FEED-ISSUER",
         )
-    if header.sequence < known.sequence:
+    if header.sequence < current.sequence:
         raise FeedRefused(
-            f"number {header.sequence} is older than {known.sequence}, which is in force",
+            f"number {header.sequence} is older than {current.sequence}, which is in force",
             code="FEED-ROLLED-BACK",
         )
-    if header.sequence == known.sequence:
-        if header.digest == known.digest:
+    if header.sequence == current.sequence:
+        if header.digest == current.digest:
             return False
         raise _conflict(header.sequence)
-    if header.base == known.sequence and header.base_digest != known.digest:
-        raise _conflict(known.sequence)
-    if header.kind is FeedKind.CHANGES and header.base != known.sequence:
-        raise _gap(header, known.sequence)
+    if header.base == current.sequence and header.base_digest != current.digest:
+        raise _conflict(current.sequence)
+    if header.kind is FeedKind.CHANGES and header.base != current.sequence:
+        raise _gap(header, current.sequence)
     return True
 
 
@@ -172,27 +172,27 @@ def _gap(header: Header, ours: int) -> FeedRefused:
 
 
 def _keyed(line: AgencyLine | ProposalLine) -> tuple[AgencyLine | ProposalLine, str]:
-    """With the digest of its key, where it proposes a certificate."""
+    """Return the line with the digest of its key, where it proposes a certificate."""
     if isinstance(line, AgencyLine):
         return line, ""
-    where = f"the certificate proposed for {line.proposal}"
-    der = feed_file.unpacked(line.certificate, where)
+    position = f"the certificate proposed for {line.proposal}"
+    der = feed_file.unpacked(line.certificate, position)
     if hashlib.sha256(der).hexdigest() != line.sha256:
-        raise FeedRefused(f"{where} has another SHA-256 than stated", code="FEED-ROWS")
+        raise FeedRefused(f"{position} has another SHA-256 than stated", code="FEED-ROWS")
     try:
         return line, key_digest(x509.load_der_x509_certificate(der))
     except (ValueError, TypeError, x509.InvalidVersion) as cause:
-        raise FeedRefused(f"{where} cannot be read", code="FEED-ROWS") from cause
+        raise FeedRefused(f"{position} cannot be read", code="FEED-ROWS") from cause
 
 
 async def _lay_registry(room: FeedRoom, stage: FeedStage, header: Header) -> RegistryMark | None:
-    """One view of the registry; None when the same list came into force while the feed was read."""
+    """Lay one view of the registry; None when the same list came into force while the feed was read."""
     async with room.reader.connect() as connection:
         mark = await mark_of(connection)
         if not await _is_new(connection, header):
             return None
         await _lay_base(connection, room.pool, stage)
-        await _lay_bound(connection, room, stage, whole=header.kind is FeedKind.SNAPSHOT)
+        await _lay_bound(connection, room, stage, is_snapshot=header.kind is FeedKind.SNAPSHOT)
     return mark
 
 
@@ -209,13 +209,15 @@ def _put_base(stage: FeedStage, rows: Iterable[Row[Any]]) -> None:
     )
 
 
-async def _lay_bound(connection: AsyncConnection, room: FeedRoom, stage: FeedStage, *, whole: bool) -> None:
-    """Keys that speak for a code now or later, and what earlier changes proposed; a snapshot proposes anew."""
+async def _lay_bound(
+    connection: AsyncConnection, room: FeedRoom, stage: FeedStage, *, is_snapshot: bool
+) -> None:
+    """Lay the keys that speak for a code now or later, and proposals of earlier changes; a snapshot proposes anew."""
     live = or_(BINDING.c.valid_to.is_(None), BINDING.c.valid_to > stored(room.clock.now()))
-    asked = [select(BINDING.c.code, BINDING.c.certificate_pem).where(BINDING.c.state == ACTIVE, live)]
-    if not whole:
-        asked.append(select(PROPOSAL.c.code, PROPOSAL.c.certificate_pem))
-    for query in asked:
+    queries = [select(BINDING.c.code, BINDING.c.certificate_pem).where(BINDING.c.state == ACTIVE, live)]
+    if not is_snapshot:
+        queries.append(select(PROPOSAL.c.code, PROPOSAL.c.certificate_pem))
+    for query in queries:
         async with connection.stream(query) as result:
             async for part in result.partitions(AT_ONCE):
                 await room.pool.run(partial(_put_bound, stage, part))
@@ -238,7 +240,7 @@ def _refuse_contradictions(stage: FeedStage) -> None:
         )
 
 
-# What is signed begins with its purpose, so that no signature over anything else is one over a feed, or the reverse.
+# Signed bytes begin with their purpose: no signature over anything else is one over a feed.
 TAG = b"lienthong-registry/1 header\n"
 MOST_ISSUERS = 32
 LARGEST_CERTIFICATE = 64 * 1024
@@ -258,12 +260,11 @@ _CURVES: Mapping[str, tuple[str, int, hashes.HashAlgorithm]] = {
 
 
 def pinned_issuers(folder: Path) -> Mapping[str, x509.Certificate]:
-    """The certificates in the folder by their SHA-256; empty where there is no folder. Misconfigured for a file that is
-    no certificate."""
+    """Return the certificates in the folder by their SHA-256; empty where there is none. Misconfigured for other files."""
     files = sorted(folder.glob("*.pem"))[: MOST_ISSUERS + 1]
     if len(files) > MOST_ISSUERS:
         raise Misconfigured(f"{folder} holds more than {MOST_ISSUERS} certificates", hint="keep those in use")
-    found: dict[str, x509.Certificate] = {}
+    certificates: dict[str, x509.Certificate] = {}
     for path in files:
         try:
             with path.open("rb") as file:
@@ -272,37 +273,37 @@ def pinned_issuers(folder: Path) -> Mapping[str, x509.Certificate]:
             raise Misconfigured(
                 f"{path.name} in {folder} is not a certificate in PEM form", hint="replace it or take it away"
             ) from cause
-        found[hashlib.sha256(certificate.public_bytes(Encoding.DER)).hexdigest()] = certificate
-    return found
+        certificates[hashlib.sha256(certificate.public_bytes(Encoding.DER)).hexdigest()] = certificate
+    return certificates
 
 
-def check_seal(known: Mapping[str, x509.Certificate], found: Ends, at: datetime) -> None:
-    """FeedRefused unless a certificate of ours, in its time, signed this header for the issuer that it names."""
-    certificate = known.get(found.seal.certificate)
+def check_seal(issuers: Mapping[str, x509.Certificate], feed_ends: Ends, at: datetime) -> None:
+    """Raise FeedRefused unless a certificate of ours, in its time, signed this header for the issuer that it names."""
+    certificate = issuers.get(feed_ends.seal.certificate)
     if certificate is None:
         raise FeedRefused(
-            f"signed by the certificate {found.seal.certificate}, which may not sign feeds here",
+            f"signed by the certificate {feed_ends.seal.certificate}, which may not sign feeds here",
             code="FEED-ISSUER",
             hint="when it should, two people compare it and put it below trust/feed/",
         )
-    _check_signature(certificate, found)
+    _check_signature(certificate, feed_ends)
     if not certificate.not_valid_before_utc <= at <= certificate.not_valid_after_utc:
         raise FeedRefused("the certificate of its issuer is not in its time", code="FEED-ISSUER")
-    if issuer_of(certificate) != found.header.issuer:
+    if issuer_of(certificate) != feed_ends.header.issuer:
         raise FeedRefused(
-            f"the certificate speaks for {issuer_of(certificate)!r}, not for {found.header.issuer!r}",
+            f"the certificate speaks for {issuer_of(certificate)!r}, not for {feed_ends.header.issuer!r}",
             code="FEED-ISSUER",
         )
 
 
 def issuer_of(certificate: x509.Certificate) -> str:
-    """The name that a feed certificate speaks for: its one common name. A successor with the same name is that issuer."""
+    """Return the name that a feed certificate speaks for: its one common name. A successor keeps the name."""
     names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     return str(names[0].value) if len(names) == 1 else ""
 
 
 def seal_of(header_line: bytes, signer: EnvelopeSigner) -> bytes:
-    """The last line of a feed of ours."""
+    """Return the last line of a feed of ours."""
     return feed_file.encoded(
         FeedSeal(
             signature=base64.b64encode(signer.sign(TAG + header_line)).decode(),
@@ -312,9 +313,9 @@ def seal_of(header_line: bytes, signer: EnvelopeSigner) -> bytes:
     )
 
 
-def _check_signature(certificate: x509.Certificate, found: Ends) -> None:
-    signature = feed_file.unpacked(found.seal.signature, "the seal")
-    message, algorithm = TAG + found.header_line, found.seal.algorithm
+def _check_signature(certificate: x509.Certificate, feed_ends: Ends) -> None:
+    signature = feed_file.unpacked(feed_ends.seal.signature, "the seal")
+    message, algorithm = TAG + feed_ends.header_line, feed_ends.seal.algorithm
     try:
         key = certificate.public_key()
         if isinstance(key, rsa.RSAPublicKey) and algorithm == "rsa-sha256" and key.key_size >= LEAST_RSA:
@@ -328,7 +329,7 @@ def _check_signature(certificate: x509.Certificate, found: Ends) -> None:
 
 
 def _check_curve(key: ec.EllipticCurvePublicKey, signature: bytes, message: bytes, algorithm: str) -> None:
-    """r and s joined, and s the low one of the two that would hold: a signature has one form."""
+    """Verify r and s joined, and s the low one of the two that would hold: a signature has one form."""
     name, order, digest = _CURVES[algorithm]
     half = (key.key_size + 7) // 8
     r, s = int.from_bytes(signature[:half], "big"), int.from_bytes(signature[half:], "big")

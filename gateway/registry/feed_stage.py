@@ -1,6 +1,6 @@
-"""Lays a feed beside the registry it would change, in a file of its own, so that a million rows need no memory. In: the
-feed's lines, the registry's rows, the keys bound here. Out: every contradiction, then what to write. Its file has no
-name: whatever happens, nothing of it stays. Sync: call it in the pool, one call at a time."""
+"""Lays a feed beside the registry that it would change, in a file of its own, so that a million rows need no memory. In:
+the feed's lines, the registry's rows, the keys bound here. Out: every contradiction, then the rows to write. Its file has
+no name: whatever happens, nothing of it stays. Sync: call it in the pool, one call at a time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from gateway.registry import feed_file
 from gateway.registry.feed_file import AgencyLine, ProposalLine
 
 AT_ONCE = 1000
-PROBLEMS = 20  # told of one feed; its issuer mends more than one at a time
+PROBLEMS = 20  # reported for one feed; its issuer mends more than one at a time
 LONGEST_CHAIN = 50  # links from an agency to the top, or to its last successor; real ones have under ten
 _CACHE_KIB = 32 * 1024
 
@@ -28,9 +28,9 @@ CREATE TABLE base (code TEXT PRIMARY KEY, body BLOB NOT NULL, alias, parent, suc
 CREATE TABLE proposal (code TEXT, fingerprint TEXT, key TEXT, body BLOB, PRIMARY KEY (code, fingerprint));
 CREATE TABLE bound (code TEXT, key TEXT);
 """
-# What the registry would hold: the feed's rows, and ours that it leaves alone. Rows that a snapshot no longer has are
-# closed, so nothing new may lean on them.
-_AFTER = """
+# The registry's future rows: the feed's, and ours that it leaves alone. Rows that a snapshot no longer has
+# are closed, so nothing new may lean on them.
+_FUTURE_TABLE = """
 CREATE TABLE after (code TEXT PRIMARY KEY, alias, parent, successor, new INTEGER) WITHOUT ROWID;
 INSERT INTO after SELECT code, alias, parent, successor, 1 FROM feed;
 INSERT INTO after SELECT code, alias, parent, successor, 0 FROM base
@@ -39,7 +39,7 @@ CREATE INDEX after_alias ON after (alias) WHERE alias IS NOT NULL;
 CREATE INDEX proposal_key ON proposal (key);
 CREATE INDEX bound_key ON bound (key);
 """
-_KEPT = {True: "AND NOT synced", False: ""}  # by whether the feed is the whole list
+_KEPT_ROWS = {True: "AND NOT synced", False: ""}  # by whether the feed is the whole list
 _UNKNOWN = """
 SELECT code || ': its {column} ' || {column} || ' is in no row' FROM after
 WHERE new AND {column} IS NOT NULL AND {column} NOT IN (SELECT code FROM after) LIMIT ?
@@ -78,7 +78,7 @@ _CHANGED = """
 SELECT feed.body, base.code IS NULL, base.last IS NULL FROM feed LEFT JOIN base USING (code)
 WHERE base.code IS NULL OR NOT base.synced OR base.body <> feed.body
 """
-_GONE = """
+_GONE_ROWS = """
 SELECT code, first, last, alias IN (SELECT alias FROM feed UNION SELECT code FROM feed) FROM base
 WHERE synced AND code NOT IN (SELECT code FROM feed) AND (last IS NULL OR last > ?)
 """
@@ -86,7 +86,7 @@ WHERE synced AND code NOT IN (SELECT code FROM feed) AND (last IS NULL OR last >
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StagedRow:
-    """One row to write: a new one, or over one that is there; `closes` says that it had no last day before."""
+    """One row to write: a new one, or over an existing one; `closes` says that it had no last day before."""
 
     line: AgencyLine
     is_new: bool
@@ -120,95 +120,101 @@ class FeedStage:
         self._rows.close()
 
     def put_feed(self, lines: Iterable[tuple[AgencyLine | ProposalLine, str]]) -> None:
-        """The feed's lines, each proposal with the digest of its key."""
+        """Store the feed's lines, each proposal with the digest of its key."""
         rows = iter(lines)
         while part := list(islice(rows, AT_ONCE)):
-            found = [line for line, _ in part if isinstance(line, AgencyLine)]
-            self._put("feed", 5, [_columns(line) for line in found])
+            agencies = [line for line, _ in part if isinstance(line, AgencyLine)]
+            self._insert("feed", 5, [_columns(line) for line in agencies])
             proposed = [
                 (line.proposal, line.sha256, key, feed_file.encoded(line))
                 for line, key in part
                 if isinstance(line, ProposalLine)
             ]
-            self._put("proposal", 4, proposed)
+            self._insert("proposal", 4, proposed)
 
     def put_base(self, rows: Iterable[tuple[AgencyLine, bool]]) -> None:
-        """Rows of the registry, and whether a feed brought them."""
-        self._put(
+        """Store rows of the registry, and whether a feed brought them."""
+        self._insert(
             "base",
             8,
             [(*_columns(line), _iso(line.valid_from), _iso(line.valid_to), synced) for line, synced in rows],
         )
 
     def put_bound(self, rows: Iterable[tuple[str, str]]) -> None:
-        """Codes, each with the digest of a key that speaks for it here."""
-        self._put("bound", 2, list(rows))
+        """Store codes, each with the digest of a key that speaks for it here."""
+        self._insert("bound", 2, list(rows))
 
     def problems(self, most_certificates: int) -> list[str]:
-        """Why the rows cannot be taken, in words; a certificate that would move between codes is none of these."""
-        self._rows.executescript(_AFTER.format(kept=_KEPT[self._whole]))
-        found = [*self._asked(_ALIAS_TWICE), *self._asked(_ALIAS_IS_CODE), *self._asked(_HOMELESS)]
-        found += self._asked(_TOO_MANY.format(most=most_certificates))
+        """Describe why the rows cannot be taken; a certificate that would move between codes is not among these."""
+        self._rows.executescript(_FUTURE_TABLE.format(kept=_KEPT_ROWS[self._whole]))
+        texts = [*self._texts_of(_ALIAS_TWICE), *self._texts_of(_ALIAS_IS_CODE), *self._texts_of(_HOMELESS)]
+        texts += self._texts_of(_TOO_MANY.format(most=most_certificates))
         for column in ("parent", "successor"):
-            found += self._asked(_UNKNOWN.format(column=column))
-            found += self._circles(column)
-        return found[:PROBLEMS]
+            texts += self._texts_of(_UNKNOWN.format(column=column))
+            texts += self._circles(column)
+        return texts[:PROBLEMS]
 
     def moved(self) -> list[str]:
-        """Certificates whose key speaks for another code. Ask `problems` first."""
-        return self._asked(_MOVED)
+        """Describe certificates whose key speaks for another code. Call `problems` first."""
+        return self._texts_of(_MOVED)
 
     def changed(self) -> Iterator[list[StagedRow]]:
-        """The rows to write, in parts, in no order."""
-        with contextlib.closing(self._rows.execute(_CHANGED)) as found:
-            while part := found.fetchmany(AT_ONCE):
-                yield [_written(*row) for row in part]
+        """Yield the rows to write, in parts, in no order."""
+        with contextlib.closing(self._rows.execute(_CHANGED)) as cursor:
+            while part := cursor.fetchmany(AT_ONCE):
+                yield [_staged_row(*row) for row in part]
 
     def gone(self, last_day: date) -> Iterator[list[Gone]]:
-        """Rows that a snapshot no longer has and that are in force after that day."""
+        """Yield rows that a snapshot no longer has and that are in force after that day."""
         if not self._whole:
             return
-        with contextlib.closing(self._rows.execute(_GONE, (_iso(last_day),))) as found:
-            while part := found.fetchmany(AT_ONCE):
+        with contextlib.closing(self._rows.execute(_GONE_ROWS, (_iso(last_day),))) as cursor:
+            while part := cursor.fetchmany(AT_ONCE):
                 yield [
-                    Gone(code=code, valid_from=first and date.fromisoformat(first), keeps_alias=not taken)
-                    for code, first, _, taken in part
+                    Gone(
+                        code=code,
+                        valid_from=first and date.fromisoformat(first),
+                        keeps_alias=not alias_is_used,
+                    )
+                    for code, first, _, alias_is_used in part
                 ]
 
     def proposals(self) -> Iterator[list[ProposalLine]]:
-        with contextlib.closing(self._rows.execute("SELECT body FROM proposal")) as found:
-            while part := found.fetchmany(AT_ONCE):
+        with contextlib.closing(self._rows.execute("SELECT body FROM proposal")) as cursor:
+            while part := cursor.fetchmany(AT_ONCE):
                 yield [feed_file.decoded(ProposalLine, body, "proposal") for (body,) in part]
 
-    def _put(self, table: str, columns: int, rows: Sequence[tuple[object, ...]]) -> None:
+    def _insert(self, table: str, columns: int, rows: Sequence[tuple[object, ...]]) -> None:
         marks = ", ".join("?" * columns)
         self._rows.execute("BEGIN")
         self._rows.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)  # noqa: S608 - names of this module
         self._rows.execute("COMMIT")
 
-    def _asked(self, query: str) -> list[str]:
+    def _texts_of(self, query: str) -> list[str]:
         return [text for (text,) in self._rows.execute(query, (PROBLEMS,))]
 
     def _circles(self, column: str) -> list[str]:
-        """Takes the ends of all chains away, again and again: what is left runs in circles, or is longer than any."""
+        """Remove the ends of all chains, again and again: the remaining codes are in circles, or in too long chains."""
         self._rows.executescript(_EDGES.format(column=column))
         for _ in range(LONGEST_CHAIN):
-            # Looked up before anything is taken away, so that one turn takes one link of each chain.
+            # Looked up before any row is removed, so that one turn takes one link of each chain.
             self._rows.execute(
                 "INSERT INTO tip SELECT code FROM edge WHERE next NOT IN (SELECT code FROM edge)"
             )
-            taken = self._rows.execute("DELETE FROM edge WHERE code IN (SELECT code FROM tip)").rowcount
+            removed_count = self._rows.execute(
+                "DELETE FROM edge WHERE code IN (SELECT code FROM tip)"
+            ).rowcount
             self._rows.execute("DELETE FROM tip")
-            if not taken:
+            if not removed_count:
                 break
-        return self._asked(_CIRCLE.format(column=column, chain=LONGEST_CHAIN))
+        return self._texts_of(_CIRCLE.format(column=column, chain=LONGEST_CHAIN))
 
 
 def _columns(line: AgencyLine) -> tuple[object, ...]:
     return (line.code, feed_file.encoded(line), line.alias, line.parent, line.successor)
 
 
-def _written(body: bytes, is_new: int, was_open: int) -> StagedRow:
+def _staged_row(body: bytes, is_new: int, was_open: int) -> StagedRow:
     line = AgencyLine.model_validate_json(body)
     closes = not is_new and bool(was_open) and line.valid_to is not None
     return StagedRow(line=line, is_new=bool(is_new), closes=closes)

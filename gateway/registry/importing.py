@@ -1,10 +1,10 @@
 """Changes the registry from a file, in two steps: a plan that writes nothing, then applying exactly that plan; and loads
-the bundled list of level-1 codes (starter.csv), so that a new node knows ministries and provinces by name. In: CSV
-bytes (columns in `csv_file`), or a plan and who applies it. Out: `Plan`, then the kept `RegistryChange`. One
-transaction; refused when the registry changed since the plan was made. Certificate bindings are never touched: they
-need two people (K6). Starter rows are loaded once; they only warn, never refuse (R48), and never replace an imported
-row; those of an earlier list are brought up to date. What was dissolved in 2025 is closed, with its successor where
-the list has one. Their check note says what a person must still confirm (R83)."""
+the bundled list of level-1 codes (starter.csv), so that a new node knows ministries and provinces by name. In: CSV bytes
+(columns in `csv_file`), or a plan and its principal. Out: `Plan`, then the kept `RegistryChange`. One transaction; refused
+when the registry changed since the plan was made. Certificate bindings are never touched: they need two people (K6).
+Starter rows are loaded once; they only warn, never refuse (R48, recipients are codes), and never replace an imported row;
+those of an earlier list are brought up to date. Bodies dissolved in 2025 are closed, with their successor where the list
+has one. Their check note says what a person must still confirm (R83, dissolved bodies)."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ from gateway.registry.tables import AGENCY, CHANGE, DEFAULT_SCHEME, aware, store
 
 AT_ONCE = 1000  # rows read or written between two turns of the event loop
 CODES_KEPT = 500  # codes of each kind named in the kept summary; the counts are always whole
-PROBLEMS_SAID = 20  # problems repeated in the refusal; the plan has them all
+PROBLEMS_SAID = 20  # problems repeated in the refusal; the plan has all of them
 
 _COLUMNS = [AGENCY.c[name] for name in (*RECORD_FIELDS, "source")]
 
 
 async def plan_import(reader: AsyncEngine, pool: Pool | None, csv_bytes: bytes, today: date) -> Plan:
-    """What this file would change. Nothing is written; every bad row is in `problems`."""
+    """Plan the import of a file. Nothing is written; every bad row is in `problems`."""
     async with reader.connect() as connection:
         return await planned(connection, pool, csv_bytes, today)
 
@@ -51,7 +51,7 @@ async def plan_import(reader: AsyncEngine, pool: Pool | None, csv_bytes: bytes, 
 async def apply(
     writer: AsyncEngine, clock: Clock, log: SqlBindingLog, plan: Plan, principal: str
 ) -> RegistryChange:
-    """The plan is in force, recorded and told. Clash when it has problems, or was made on another registry."""
+    """Put the plan in force, recorded and with its event. Clash when it has problems, or was made on another registry."""
     refuse_problems(plan)
     id = clock.new_id()
     async with writer.begin() as connection:
@@ -66,14 +66,14 @@ async def apply(
 
 
 def refuse_problems(plan: Plan) -> None:
-    """Clash with the first of them."""
+    """Raise Clash with the first problems."""
     if plan.problems:
-        said = "; ".join(str(problem) for problem in plan.problems[:PROBLEMS_SAID])
-        raise Clash(f"the file has {len(plan.problems)} problems and was not imported: {said}")
+        listed = "; ".join(str(problem) for problem in plan.problems[:PROBLEMS_SAID])
+        raise Clash(f"the file has {len(plan.problems)} problems and was not imported: {listed}")
 
 
 async def planned(connection: AsyncConnection, pool: Pool | None, csv_bytes: bytes, today: date) -> Plan:
-    """What this file would do to the registry as this connection sees it."""
+    """Plan the import on the registry as this connection sees it."""
     base = replace(await read_base(connection), held=await lookup.held_back_by_reforms(connection, today))
     work = partial(_plan, base, csv_bytes)
     return work() if pool is None else await pool.run(work)
@@ -82,14 +82,14 @@ async def planned(connection: AsyncConnection, pool: Pool | None, csv_bytes: byt
 async def write(
     connection: AsyncConnection, plan: Plan, id: str, principal: str, now: datetime
 ) -> RegistryChange:
-    """The rows as the plan says, in the caller's transaction; what was believed before is kept."""
+    """Write the plan's rows in the caller's transaction; the earlier belief is kept."""
     change = RegistryChange(
         id=id, at=now, by=principal, source_digest=plan.source_digest, summary=_summary(plan)
     )
-    added = {record.code for record in plan.added}
+    added = {a.code for a in plan.added}
     await lookup.keep_belief(connection, [r.code for r in plan.rows if r.code not in added], id, now)
     for start in range(0, len(plan.rows), AT_ONCE):
-        part = [row_values(each, RowSource.IMPORTED, now) for each in plan.rows[start : start + AT_ONCE]]
+        part = [row_values(agency, RowSource.IMPORTED, now) for agency in plan.rows[start : start + AT_ONCE]]
         if new := [row for row in part if row["code"] in added]:
             await connection.execute(insert(AGENCY), new)
         await update_rows(connection, [row for row in part if row["code"] not in added])
@@ -98,7 +98,7 @@ async def write(
 
 
 def told(plan: Plan) -> dict[str, object]:
-    """What the event of an import says."""
+    """Return the data of the event of an import."""
     return {
         "source": plan.source_digest,
         "added": len(plan.added),
@@ -108,7 +108,7 @@ def told(plan: Plan) -> dict[str, object]:
 
 
 async def read_base(connection: AsyncConnection) -> Base:
-    """Every row as a plan compares it, with the digest that changes when any of them does."""
+    """Read every row as a plan compares it, with the digest that changes when any of them does."""
     records: dict[str, AgencyRecord] = {}
     starters: set[str] = set()
     same: dict[Any, Any] = {}
@@ -116,18 +116,18 @@ async def read_base(connection: AsyncConnection) -> Base:
     async for row in _every_row(connection):
         hasher.update(repr(row).encode())
         *values, source = row
-        told = dict(zip(RECORD_FIELDS, values, strict=True))
-        # One copy of what thousands of rows repeat.
-        told |= {name: same.setdefault(told[name], told[name]) for name in csv_file.REPEATED}
-        record = AgencyRecord(**told)
-        records[record.code] = record
+        columns = dict(zip(RECORD_FIELDS, values, strict=True))
+        # Thousands of rows repeat these values; one copy is kept.
+        columns |= {name: same.setdefault(columns[name], columns[name]) for name in csv_file.REPEATED}
+        agency = AgencyRecord(**columns)
+        records[agency.code] = agency
         if source == RowSource.STARTER:
-            starters.add(record.code)
+            starters.add(agency.code)
     return Base(records=records, starters=frozenset(starters), digest=Digest(hasher.hexdigest()))
 
 
 async def _digest(connection: AsyncConnection) -> Digest:
-    """The same digest, without holding the rows."""
+    """Compute the same digest without holding the rows."""
     hasher = hashlib.sha256()
     async for row in _every_row(connection):
         hasher.update(repr(row).encode())
@@ -143,13 +143,13 @@ async def _every_row(connection: AsyncConnection) -> AsyncIterator[tuple[Any, ..
 
 
 async def alone(connection: AsyncConnection, table: str) -> None:
-    """Nobody else changes this table until the transaction ends. SQLite has one writer anyway."""
+    """Lock the table against other writers until the transaction ends. SQLite has one writer anyway."""
     if connection.dialect.name == "postgresql":
         await connection.execute(text(f"LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE"))
 
 
 async def record_change(connection: AsyncConnection, change: RegistryChange) -> None:
-    """Keeps the change for ever, in the caller's transaction."""
+    """Keep the change for ever, in the caller's transaction."""
     await connection.execute(
         insert(CHANGE).values(
             id=change.id,
@@ -162,7 +162,7 @@ async def record_change(connection: AsyncConnection, change: RegistryChange) -> 
 
 
 def to_change(row: Row[Any]) -> RegistryChange:
-    """The change as it was kept."""
+    """Return the change as it was kept."""
     return RegistryChange(
         id=row.id,
         at=aware(row.at),
@@ -172,10 +172,10 @@ def to_change(row: Row[Any]) -> RegistryChange:
     )
 
 
-def row_values(record: AgencyRecord, source: RowSource, at: datetime) -> dict[str, Any]:
-    """All columns of a row that holds this record."""
-    return {name: getattr(record, name) for name in RECORD_FIELDS} | {
-        "folded": fold(record.name),
+def row_values(agency: AgencyRecord, source: RowSource, at: datetime) -> dict[str, Any]:
+    """Return all columns of a row that holds this record."""
+    return {name: getattr(agency, name) for name in RECORD_FIELDS} | {
+        "folded": fold(agency.name),
         "source": source.value,
         "check_note": None,
         "scheme": DEFAULT_SCHEME,
@@ -189,7 +189,7 @@ def _plan(base: Base, csv_bytes: bytes) -> Plan:
 
 
 async def update_rows(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Each row's columns, written over the row of its code; all of them have the same columns."""
+    """Write each row's columns over the row of its code; all of them have the same columns."""
     if rows:
         statement = (
             update(AGENCY)
@@ -215,7 +215,7 @@ _STARTER_CODES = select(AGENCY.c.code, AGENCY.c.source)
 
 
 async def load_starter(writer: AsyncEngine, clock: Clock) -> int:
-    """How many rows were written, added or brought up to date: none when this list was loaded before."""
+    """Add or update the starter rows and return their number: none when this list was loaded before."""
     raw = resources.files("gateway.registry").joinpath("starter.csv").read_bytes()
     digest, now = Digest(hashlib.sha256(raw).hexdigest()), clock.now()
     async with writer.begin() as connection:
@@ -225,21 +225,21 @@ async def load_starter(writer: AsyncEngine, clock: Clock) -> int:
         )
         if (await connection.execute(loaded)).first() is not None:
             return 0
-        known = {each.code: each.source for each in await connection.execute(_STARTER_CODES)}
+        sources = {agency.code: agency.source for agency in await connection.execute(_STARTER_CODES)}
         values = {
             row["code"]: row_values(_starter_record(row), RowSource.STARTER, now)
             | {"check_note": row["check_note"]}
             for row in csv.DictReader(io.StringIO(raw.decode("utf-8")))
         }
-        added = [each for code, each in values.items() if code not in known]
-        changed = [code for code in values if known.get(code) == RowSource.STARTER]
+        added = [agency for code, agency in values.items() if code not in sources]
+        changed = [code for code in values if sources.get(code) == RowSource.STARTER]
         if added:
             await connection.execute(insert(AGENCY), added)
         await update_rows(connection, [values[code] for code in changed])
         summary: dict[str, object] = {
             "added": len(added),
             "changed": len(changed),
-            "unchanged": len(known) - len(changed),
+            "unchanged": len(sources) - len(changed),
         }
         await record_change(
             connection,

@@ -1,6 +1,6 @@
-"""Imports of codes inside somebody else's transaction, and undoing one as a whole. In: an open transaction of the database
-that holds the registry. Out: its rows as the plan says, or as before. Which rows an import wrote is told by their time,
-which is the import's own, and by what was believed before it; no certificate binding is ever touched (K6)."""
+"""Imports of codes inside of a caller's transaction, and undoing one as a whole. In: an open transaction of the database
+that holds the registry. Out: its rows as the plan says, or as before. The rows that an import wrote are found by their
+time, which is the import's own, and by the kept belief before it; no certificate binding is ever touched (K6)."""
 
 from __future__ import annotations
 
@@ -41,29 +41,29 @@ class SqlImports:
         self._connection, self._pool = connection, pool
 
     async def alone(self) -> None:
-        """Nobody else changes the registry until the unit of work ends."""
+        """Lock the registry against other writers until the unit of work ends."""
         with failures_named():
             await alone(self._connection, "agency")
 
     async def plan(self, csv_bytes: bytes, today: date) -> Plan:
-        """What the file would do to the registry as it is now."""
+        """Plan the file on the present registry."""
         with failures_named():
             return await importing.planned(self._connection, self._pool, csv_bytes, today)
 
     async def apply(self, plan: Plan, id: str, by: str, at: datetime) -> None:
-        """The rows are as the plan says, and the change is kept under that id. Clash when the plan has problems."""
+        """Write the plan's rows, and keep the change under that id. Clash when the plan has problems."""
         importing.refuse_problems(plan)
         with failures_named():
             await importing.write(self._connection, plan, id, by, at)
 
     async def get(self, id: str) -> ImportRecord:
-        """NotFound when no import of that id was applied."""
+        """Return an import. NotFound when none of that id was applied."""
         with failures_named():
-            found = {each.id: each for each in map(to_change, await self._changes(id))}
-        change = found.get(id)
+            changes = {c.id: c for c in map(to_change, await self._changes(id))}
+        change = changes.get(id)
         if change is None or not change.is_import:
             raise NotFound(f"there was no import {id}", hint="list them with: gateway registry imports")
-        undone = found.get(id + UNDONE)
+        undone = changes.get(id + UNDONE)
         codes = change.summary.get("codes")
         return ImportRecord(
             id=id,
@@ -78,34 +78,33 @@ class SqlImports:
         )
 
     async def lines(self, id: str) -> Mapping[str, tuple[Mapping[str, str], Mapping[str, str]]]:
-        """Of each code that it changed what stood there before and what stands there now, field by field; the first of
-        them, by code."""
+        """Return the first changed codes, each with its fields before and now."""
         with failures_named():
             query = select(PERIOD).where(*_kept_by(id)).order_by(PERIOD.c.code).limit(MOST_SHOWN)
-            before = {row.code: _texts(row) for row in await self._connection.execute(query)}
-            now = {row.code: _texts(row) for row in await self._rows(list(before))}
-        return {code: (texts, now.get(code, {})) for code, texts in before.items()}
+            old_texts = {row.code: _texts(row) for row in await self._connection.execute(query)}
+            now = {row.code: _texts(row) for row in await self._rows(list(old_texts))}
+        return {code: (texts, now.get(code, {})) for code, texts in old_texts.items()}
 
     async def built_on(self, id: str) -> BuiltOnImport:
-        record = await self.get(id)
+        imported = await self.get(id)
         with failures_named():
-            begun, changed = await self._written(record)
-            touched = await self._touched(record, begun, changed)
+            begun, changed = await self._codes_of(imported)
+            touched = await self._touched(imported, begun, changed)
             return BuiltOnImport(
                 begun=begun,
                 changed=touched,
-                reforms=await self._reforms(record, sorted({*begun, *changed, *record.named})),
+                reforms=await self._reforms(imported, sorted({*begun, *changed, *imported.named})),
                 rows=await self._leaning(begun, [*begun, *changed]),
                 certificates=await self._bound(begun),
             )
 
     async def undo(self, id: str, by: str, at: datetime) -> None:
-        """Every row is as before; what was believed is kept. Clash when it is undone already, or cannot be so."""
-        record = await self.get(id)
-        if record.undone_at is not None:
+        """Restore every row; the belief in between is kept. Clash when it is undone already, or cannot be."""
+        imported = await self.get(id)
+        if imported.undone_at is not None:
             raise Clash(f"the import {id} is undone already; look at it again")
         with failures_named():
-            begun, changed = await self._written(record)
+            begun, changed = await self._codes_of(imported)
             await lookup.keep_belief(self._connection, [*begun, *changed], id + UNDONE, at)
             for part in in_parts(begun):
                 await self._connection.execute(delete(AGENCY).where(AGENCY.c.code.in_(part)))
@@ -114,7 +113,7 @@ class SqlImports:
             await self._refuse_broken_ground(begun, changed)
             summary = {"added": 0, "changed": len(changed), "closed": len(begun), "unchanged": 0, "undid": id}
             undone = RegistryChange(
-                id=id + UNDONE, at=at, by=by, source_digest=record.source_digest, summary=summary
+                id=id + UNDONE, at=at, by=by, source_digest=imported.source_digest, summary=summary
             )
             await record_change(self._connection, undone)
 
@@ -127,64 +126,66 @@ class SqlImports:
         await update_rows(self._connection, rows)
 
     async def _refuse_broken_ground(self, begun: Sequence[str], changed: Sequence[str]) -> None:
-        """What came meanwhile may have taken an old form, or stand in the way of a parent that comes back."""
+        """Refuse where a later change took an old form, or blocks a parent that comes back."""
         base = await importing.read_base(self._connection)
         back = {code: base.records[code] for code in changed if code in base.records}
-        gone = [
+        orphans = [
             code
-            for code, record in base.records.items()
-            if record.parent in begun or record.successor in begun
+            for code, imported in base.records.items()
+            if imported.parent in begun or imported.successor in begun
         ]
-        if broken := [*planning.standing_against(base, back), *gone]:
+        if broken := [*planning.standing_against(base, back), *orphans]:
             raise Clash(
                 f"what came later stands in the way: {', '.join(broken[:10])}; nothing was undone",
                 code="REG-BUILT-ON",
             )
 
-    async def _written(self, record: ImportRecord) -> tuple[list[str], list[str]]:
-        """Codes that came with it and are there still, and those that it changed."""
-        query = select(PERIOD.c.code).where(*_kept_by(record.id)).order_by(PERIOD.c.code)
+    async def _codes_of(self, imported: ImportRecord) -> tuple[list[str], list[str]]:
+        """Return codes that came with it and still exist, and those that it changed."""
+        query = select(PERIOD.c.code).where(*_kept_by(imported.id)).order_by(PERIOD.c.code)
         changed = list((await self._connection.execute(query)).scalars())
-        mine = select(AGENCY.c.code).where(AGENCY.c.updated_at == stored(record.at)).order_by(AGENCY.c.code)
-        known = set(changed)
-        written = (await self._connection.execute(mine)).scalars()
-        return [code for code in written if code not in known], changed
+        mine = select(AGENCY.c.code).where(AGENCY.c.updated_at == stored(imported.at)).order_by(AGENCY.c.code)
+        changed_set = set(changed)
+        codes = (await self._connection.execute(mine)).scalars()
+        return [code for code in codes if code not in changed_set], changed
 
-    async def _touched(self, record: ImportRecord, begun: Sequence[str], changed: Sequence[str]) -> list[str]:
-        """Codes of it that somebody wrote since."""
-        found: set[str] = set()
+    async def _touched(
+        self, imported: ImportRecord, begun: Sequence[str], changed: Sequence[str]
+    ) -> list[str]:
+        """Return codes of it that were written since."""
+        touched: set[str] = set()
         for part in in_parts(changed):
             rows = {row.code: aware(row.updated_at) for row in await self._rows(part)}
-            found |= {code for code in part if rows.get(code) != record.at}
-        if len(begun) != record.added:
-            found |= set(record.named) - set(begun) or {"…"}
-        return sorted(found)
+            touched |= {code for code in part if rows.get(code) != imported.at}
+        if len(begun) != imported.added:
+            touched |= set(imported.named) - set(begun) or {"…"}
+        return sorted(touched)
 
-    async def _reforms(self, record: ImportRecord, codes: Sequence[str]) -> list[str]:
-        """Changes of the organisation that hold, were approved since, and name one of these."""
-        found: set[str] = set()
+    async def _reforms(self, imported: ImportRecord, codes: Sequence[str]) -> list[str]:
+        """Return changes of the organisation that hold, were approved since, and name one of these."""
+        reform_ids: set[str] = set()
         for part in in_parts(codes):
             query = (
                 select(REFORM.c.id)
                 .distinct()
                 .join(REFORM_CODE, REFORM_CODE.c.reform_id == REFORM.c.id)
                 .where(REFORM_CODE.c.code.in_(part), REFORM.c.state == ReformState.APPROVED.value)
-                .where(REFORM.c.approved_at >= stored(record.at))
+                .where(REFORM.c.approved_at >= stored(imported.at))
             )
-            found |= set((await self._connection.execute(query)).scalars())
-        return sorted(found)
+            reform_ids |= set((await self._connection.execute(query)).scalars())
+        return sorted(reform_ids)
 
     async def _leaning(self, begun: Sequence[str], own: Collection[str]) -> list[str]:
-        mine, found = set(own), set[str]()
+        mine, leaning = set(own), set[str]()
         for part in in_parts(begun):
-            found |= set(await reforms.leaning_on(self._connection, part, part)) - mine
-        return sorted(found)
+            leaning |= set(await reforms.leaning_on(self._connection, part, part)) - mine
+        return sorted(leaning)
 
     async def _bound(self, begun: Sequence[str]) -> list[str]:
-        found: list[str] = []
+        bound: list[str] = []
         for part in in_parts(begun):
-            found += sorted(await reforms.certificates_of(self._connection, part))
-        return found
+            bound += sorted(await reforms.certificates_of(self._connection, part))
+        return bound
 
     async def _changes(self, id: str) -> Sequence[Row[Any]]:
         query = select(CHANGE).where(CHANGE.c.id.in_([id, id + UNDONE]))
@@ -195,13 +196,13 @@ class SqlImports:
 
 
 def _kept_by(id: str) -> tuple[Any, ...]:
-    """The whole rows that were believed until that change."""
+    """Match the whole rows that were believed until that change."""
     return PERIOD.c.change_id == id, PERIOD.c.until.is_(None)
 
 
 def _count(change: RegistryChange, name: str) -> int:
-    found = change.summary.get(name, 0)
-    return found if isinstance(found, int) else 0
+    count = change.summary.get(name, 0)
+    return count if isinstance(count, int) else 0
 
 
 def _texts(row: Row[Any]) -> dict[str, str]:

@@ -1,9 +1,9 @@
-"""The questions asked of the `agency` table, each one statement; what was believed of a code, and what it was called on
-a day. In: a connection and the text looked for, or a moment. Out: entries. Exact questions go through an index
-whatever the size of the table; candidates for a nearest match are a bounded range. Says nothing about dates:
-`resolving` judges.
-The present belief is the row itself with its open periods (`tables`); a belief is kept before it is changed. What
-approved reforms that are still to come have said of a code is told here too: an import must not change that unseen."""
+"""The queries of the `agency` table, each one statement; the belief about a code, and its name on a day. In: a connection
+and the text looked for, or a moment. Out: entries. Exact queries use an index whatever the size of the table; candidates
+for a nearest match are a bounded range. Dates are not judged here: `resolving` does that.
+
+The present belief is the row itself with its open periods (`tables`); a belief is kept before it is changed. Fields that
+approved reforms to come have set are listed here too: an import must not change those unseen."""
 
 from __future__ import annotations
 
@@ -30,36 +30,35 @@ _NAME_PREFIX = 6  # letters a misspelt name must still share with its row
 
 
 async def by_code(connection: AsyncConnection, code: str) -> AgencyEntry | None:
-    return await _one(connection, code_query(code))
+    return await _first_entry(connection, code_query(code))
 
 
 async def by_alias(connection: AsyncConnection, alias: str) -> AgencyEntry | None:
-    return await _one(connection, alias_query(alias))
+    return await _first_entry(connection, alias_query(alias))
 
 
 async def by_name(connection: AsyncConnection, name: str, parent: str | None) -> Sequence[AgencyEntry]:
-    """Entries that have exactly this name, or had it, accents and case apart; under `parent` when it is given."""
-    found = await _all(connection, name_query(name, parent))
+    """Return entries that have exactly this name, or had it, accents and case apart; under `parent` when it is given."""
+    entries = await _all(connection, name_query(name, parent))
     once = await once_named(connection, fold(name))
     if not once:
-        return found
+        return entries
     query = select(AGENCY).where(AGENCY.c.code.in_(once)).order_by(AGENCY.c.code)
     query = query if parent is None else query.where(AGENCY.c.parent == parent)
-    known = {entry.code for entry in found}
-    return [*found, *(entry for entry in await _all(connection, query) if entry.code not in known)]
+    codes = {agency.code for agency in entries}
+    return [*entries, *(agency for agency in await _all(connection, query) if agency.code not in codes)]
 
 
 async def children(connection: AsyncConnection, code: str) -> Sequence[AgencyEntry]:
-    """Those that stand under it in the end, and those that did before, or do until they move."""
+    """Return those that stand under it in the end, and those that did before, or do until they move."""
     moved = await once_below(connection, code)
     below = or_(AGENCY.c.parent == code, AGENCY.c.code.in_(moved)) if moved else AGENCY.c.parent == code
     return await _all(connection, select(AGENCY).where(below).order_by(AGENCY.c.code))
 
 
 async def search(connection: AsyncConnection, text: str, limit: int, near: str = "") -> Sequence[AgencyEntry]:
-    """Rows whose code or alias begins with `text`, or whose name has all its words; codes first, then names that
-    begin with it; before all of them those whose code begins with `near`. Reads the whole table when names must be
-    looked through."""
+    """Find rows whose code or alias begins with `text`, or whose name has all its words; codes first, then names that begin
+    with it; before all of them those whose code begins with `near`. Reads the whole table when names must be searched."""
     code, folded = text.strip().upper(), fold(text)
     if not folded:
         return ()
@@ -72,12 +71,12 @@ async def search(connection: AsyncConnection, text: str, limit: int, near: str =
 
 
 async def codes_among(connection: AsyncConnection, codes: Collection[str]) -> Sequence[str]:
-    """Those of these codes that are in the table."""
+    """Return those of these codes that are in the table."""
     return list((await connection.execute(select(AGENCY.c.code).where(AGENCY.c.code.in_(codes)))).scalars())
 
 
 async def codes_near(connection: AsyncConnection, code: str) -> Sequence[str]:
-    """Codes that two slips of the finger may have meant: those that begin alike, and siblings."""
+    """Return codes that two slips of the finger may have meant: those that begin alike, and siblings."""
     shapes = [_begins(AGENCY.c.code, code[: max(3, len(code) - 2)])]
     if "." in code:
         shapes.append(AGENCY.c.parent == code.rpartition(".")[0])
@@ -85,7 +84,7 @@ async def codes_near(connection: AsyncConnection, code: str) -> Sequence[str]:
 
 
 async def names_near(connection: AsyncConnection, folded: str, parent: str | None) -> Sequence[str]:
-    """Folded names that begin like this one, or stand under the same parent."""
+    """Return folded names that begin like this one, or stand under the same parent."""
     shapes = [_begins(AGENCY.c.folded, folded[:_NAME_PREFIX])]
     if parent is not None:
         shapes = [AGENCY.c.parent == parent]
@@ -93,23 +92,23 @@ async def names_near(connection: AsyncConnection, folded: str, parent: str | Non
 
 
 async def may_refuse(connection: AsyncConnection, text: str) -> bool:
-    """Whether imported rows speak about where this unknown text would stand (R48): its nearest known ancestor is
-    imported; without one, anything is."""
+    """Tell whether imported rows cover the place of this unknown text (R48, recipients are codes): its nearest known
+    ancestor is imported; without one, any row is."""
     try:
         code: AgencyCode | None = AgencyCode.parse(text)
     except ValueError:
         code = None
     while code is not None:
-        entry = await by_code(connection, str(code) if code.parent else code.root)
-        if entry is not None:
-            return entry.source is not RowSource.STARTER
+        agency = await by_code(connection, str(code) if code.parent else code.root)
+        if agency is not None:
+            return agency.source is not RowSource.STARTER
         code = code.parent
     query = select(AGENCY.c.code).where(AGENCY.c.source != RowSource.STARTER.value).limit(1)
     return (await connection.execute(query)).first() is not None
 
 
 async def hosting(connection: AsyncConnection, on: date) -> AsyncIterator[Hosting]:
-    """Every code in force on that day that has a node, by node and code; read in parts, whatever the size."""
+    """Yield every code in force on that day that has a node, by node and code; read in parts, whatever the size."""
     query = (
         select(AGENCY.c.host, AGENCY.c.code, AGENCY.c.alias)
         .where(
@@ -139,21 +138,21 @@ def name_query(name: str, parent: str | None) -> Select[tuple[object, ...]]:
 
 
 def _begins(column: ColumnElement[str], prefix: str) -> ColumnElement[bool]:
-    """A range, because LIKE does not use the index on every database."""
+    """Match a prefix by a range, because LIKE does not use the index on every database."""
     return and_(column >= prefix, column < prefix + _AFTER_ALL)
 
 
 async def _candidates(
     connection: AsyncConnection, column: str, shapes: Sequence[ColumnElement[bool]]
 ) -> Sequence[str]:
-    found: dict[str, None] = {}
+    texts: dict[str, None] = {}
     for shape in shapes:
         rows = await connection.execute(select(AGENCY.c[column]).where(shape).limit(CANDIDATES))
-        found |= dict.fromkeys(row[0] for row in rows)
-    return list(found)
+        texts |= dict.fromkeys(row[0] for row in rows)
+    return list(texts)
 
 
-async def _one(connection: AsyncConnection, query: Select[tuple[object, ...]]) -> AgencyEntry | None:
+async def _first_entry(connection: AsyncConnection, query: Select[tuple[object, ...]]) -> AgencyEntry | None:
     row = (await connection.execute(query)).first()
     return None if row is None else to_entry(row)
 
@@ -172,55 +171,55 @@ _PRESENT = and_(PERIOD.c.believed_to.is_(None), PERIOD.c.until.is_not(None))
 
 
 async def as_of(connection: AsyncConnection, entries: Sequence[AgencyEntry], on: date) -> list[AgencyEntry]:
-    """The same entries, with the name and the parent that each had on that day."""
-    found: dict[str, Row[Any]] = {}
-    for part in in_parts([entry.code for entry in entries]):
+    """Return the same entries, with the name and the parent that each had on that day."""
+    periods: dict[str, Row[Any]] = {}
+    for part in in_parts([agency.code for agency in entries]):
         query = (
             select(PERIOD.c.code, PERIOD.c.name, PERIOD.c.parent)
             .where(PERIOD.c.code.in_(part), _PRESENT, PERIOD.c.until >= on)
             .order_by(PERIOD.c.code, PERIOD.c.until.desc())
         )
-        # The last one that is written for a code is the earliest that reaches the day.
-        found |= {row.code: row for row in await connection.execute(query)}
+        # The last row of a code is the earliest that reaches the day.
+        periods |= {row.code: row for row in await connection.execute(query)}
     return [
-        replace(entry, name=found[entry.code].name, parent=found[entry.code].parent)
-        if entry.code in found
-        else entry
-        for entry in entries
+        replace(agency, name=periods[agency.code].name, parent=periods[agency.code].parent)
+        if agency.code in periods
+        else agency
+        for agency in entries
     ]
 
 
 async def once_named(connection: AsyncConnection, folded: str) -> list[str]:
-    """Codes that had this name at some time, by the present belief."""
+    """Return codes that had this name at some time, by the present belief."""
     query = select(PERIOD.c.code).where(PERIOD.c.folded == folded, _PRESENT).distinct().limit(CODES_AT_ONCE)
     return list((await connection.execute(query)).scalars())
 
 
 async def once_named_so(connection: AsyncConnection, folded: Collection[str]) -> set[str]:
-    """Those of these names that some code had at some time, by the present belief."""
+    """Return those of these names that some code had at some time, by the present belief."""
     query = select(PERIOD.c.folded).where(PERIOD.c.folded.in_(folded), _PRESENT).distinct()
     return set((await connection.execute(query)).scalars())
 
 
 async def with_periods(connection: AsyncConnection, codes: Collection[str], on: date) -> set[str]:
-    """Those of these codes whose name or parent was another one on that day, or is until later."""
-    found: set[str] = set()
+    """Return those of these codes whose name or parent was another one on that day, or is until later."""
+    moving_codes: set[str] = set()
     for part in in_parts(codes):
         query = (
             select(PERIOD.c.code).where(PERIOD.c.code.in_(part), _PRESENT, PERIOD.c.until >= on).distinct()
         )
-        found |= set((await connection.execute(query)).scalars())
-    return found
+        moving_codes |= set((await connection.execute(query)).scalars())
+    return moving_codes
 
 
 async def once_below(connection: AsyncConnection, parent: str) -> list[str]:
-    """Codes that stood under this one at some time other than the last."""
+    """Return codes that stood under this one at some time other than the last."""
     query = select(PERIOD.c.code).where(PERIOD.c.parent == parent, _PRESENT).distinct()
     return list((await connection.execute(query)).scalars())
 
 
 async def believed(connection: AsyncConnection, code: str, on: date, at: datetime) -> AgencyEntry | None:
-    """What we believed at that moment of a code on that day; None where we knew nothing of it then."""
+    """Return the belief of that moment about a code on that day; None where nothing was known of it then."""
     then = stored(at)
     query = select(PERIOD).where(
         PERIOD.c.code == code,
@@ -228,23 +227,23 @@ async def believed(connection: AsyncConnection, code: str, on: date, at: datetim
         or_(PERIOD.c.believed_to.is_(None), PERIOD.c.believed_to > then),
     )
     rows = (await connection.execute(query)).all()
-    whole: Row[Any] | None = next((row for row in rows if row.until is None), None)
-    if whole is None:
+    row_then: Row[Any] | None = next((row for row in rows if row.until is None), None)
+    if row_then is None:
         present = select(AGENCY).where(AGENCY.c.code == code, AGENCY.c.updated_at <= then)
-        whole = (await connection.execute(present)).first()
-    if whole is None:
+        row_then = (await connection.execute(present)).first()
+    if row_then is None:
         return None
     earlier = sorted(
         (row for row in rows if row.until is not None and on <= row.until), key=attrgetter("until")
     )
-    entry = to_entry(whole)
-    return replace(entry, name=earlier[0].name, parent=earlier[0].parent) if earlier else entry
+    agency = to_entry(row_then)
+    return replace(agency, name=earlier[0].name, parent=earlier[0].parent) if earlier else agency
 
 
 async def keep_belief(
     connection: AsyncConnection, codes: Iterable[str], change_id: str, at: datetime
 ) -> None:
-    """The rows of these codes are about to be changed: what they say is what was believed until now."""
+    """Keep the present rows of these codes, which are about to be changed, as the belief until now."""
     now = stored(at)
     for part in in_parts(list(codes)):
         columns = [AGENCY.c[name] for name in _ROW]
@@ -262,13 +261,13 @@ async def keep_belief(
 
 
 def in_parts(codes: Collection[str]) -> Iterable[list[str]]:
-    """As many at a time as one statement takes."""
+    """Split the codes into as many as one statement takes."""
     listed = list(codes)
     return (listed[start : start + CODES_AT_ONCE] for start in range(0, len(listed), CODES_AT_ONCE))
 
 
-# What a reform writes of a code that it ends, begins or changes.
-_SAID: Mapping[ReformEffect, tuple[str, ...]] = {
+# Fields that a reform writes of a code that it ends, begins or changes.
+_WRITTEN_FIELDS: Mapping[ReformEffect, tuple[str, ...]] = {
     ReformEffect.ENDED: ("valid_to", "successor"),
     ReformEffect.BEGUN: ("name", "parent", "valid_from"),
     ReformEffect.CHANGED: ("name", "parent"),
@@ -277,14 +276,14 @@ _SAID: Mapping[ReformEffect, tuple[str, ...]] = {
 
 
 async def held_back_by_reforms(connection: AsyncConnection, today: date) -> dict[str, dict[str, str]]:
-    """Where two say something of one field, the later one."""
+    """Return the fields set by reforms to come, by code, with the reform; the later one where two set the same field."""
     query = (
         select(REFORM_CODE.c.code, REFORM_CODE.c.part, REFORM.c.id)
         .join(REFORM, REFORM_CODE.c.reform_id == REFORM.c.id)
         .where(REFORM.c.state == ReformState.APPROVED.value, REFORM.c.effective_on > today)
         .order_by(REFORM.c.effective_on, REFORM.c.id)
     )
-    found: dict[str, dict[str, str]] = defaultdict(dict)
+    fields_by_code: dict[str, dict[str, str]] = defaultdict(dict)
     for code, part, id in await connection.execute(query):
-        found[code] |= dict.fromkeys(_SAID[ReformEffect(part)], id)
-    return dict(found)
+        fields_by_code[code] |= dict.fromkeys(_WRITTEN_FIELDS[ReformEffect(part)], id)
+    return dict(fields_by_code)

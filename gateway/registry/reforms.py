@@ -1,6 +1,6 @@
-"""Reforms on SQL: what is around one that is planned, putting it in force, undoing it; kept reforms, how a code ended, and
-the table of old codes. In: an open transaction of the database that holds the registry. Out: what is in force, and what was
-before. Decides nothing: `policy.reform` has. No certificate binding is ever touched (K6)."""
+"""Reforms on SQL: the registry around a planned one, putting it in force, undoing it; kept reforms, how a code ended, and
+the table of old codes. In: an open transaction of the database that holds the registry. Out: the present state, and the
+earlier one. Decides nothing: `policy.reform` has. No certificate binding is ever touched (K6)."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def adapter(kind: Any) -> TypeAdapter[Any]:
 
 
 async def lives(connection: AsyncConnection, codes: Collection[str]) -> dict[str, Life]:
-    """Those of these codes that are there, each with what it was before."""
+    """Return the lives of those of these codes that exist, each with its earlier periods."""
     rows: list[Row[Any]] = []
     former: dict[str, list[Former]] = defaultdict(list)
     for part in lookup.in_parts(sorted(codes)):
@@ -68,59 +68,59 @@ async def lives(connection: AsyncConnection, codes: Collection[str]) -> dict[str
 
 
 async def lives_around(connection: AsyncConnection, codes: Iterable[str]) -> dict[str, Life]:
-    """The lives of these codes, of all that stand above them, and of all that came after them."""
-    known: dict[str, Life] = {}
-    asked: set[str] = set()
-    wanted = set(codes)
+    """Return the lives of these codes, of all above them, and of all their successors."""
+    known_lives: dict[str, Life] = {}
+    read_codes: set[str] = set()
+    unread = set(codes)
     for _ in range(LONGEST_CHAIN):
-        wanted -= asked
-        if not wanted:
+        unread -= read_codes
+        if not unread:
             break
-        asked |= wanted
-        found = await lives(connection, wanted)
-        known |= found
-        wanted = {code for life in found.values() for code in _next(life)}
-    return known
+        read_codes |= unread
+        more = await lives(connection, unread)
+        known_lives |= more
+        unread = {code for life in more.values() for code in _next(life)}
+    return known_lives
 
 
 def _next(life: Life) -> list[str]:
-    linked = (life.record.parent, life.record.successor, *(each.parent for each in life.former))
+    linked = (life.record.parent, life.record.successor, *(f.parent for f in life.former))
     return [code for code in linked if code is not None]
 
 
 async def aliases_of(connection: AsyncConnection, codes: Collection[str]) -> dict[str, str]:
-    """Which of these are old forms of a code."""
+    """Return which of these are old forms of a code."""
     query = select(AGENCY.c.alias, AGENCY.c.code).where(AGENCY.c.alias.in_(sorted(codes)))
     return {row.alias: row.code for row in await connection.execute(query)}
 
 
 async def codes_below(connection: AsyncConnection, codes: Collection[str], on: date) -> dict[str, list[str]]:
-    """The agencies that go on directly under each of them."""
+    """Return the agencies that go on directly under each of them."""
     query = (
         select(AGENCY.c.parent, AGENCY.c.code)
         .where(AGENCY.c.parent.in_(sorted(codes)), AGENCY.c.code.not_in(sorted(codes)))
         .where(or_(AGENCY.c.valid_to.is_(None), AGENCY.c.valid_to >= on))
         .order_by(AGENCY.c.code)
     )
-    found: dict[str, list[str]] = defaultdict(list)
+    children: dict[str, list[str]] = defaultdict(list)
     for parent, code in await connection.execute(query):
-        found[parent].append(code)
-    return dict(found)
+        children[parent].append(code)
+    return dict(children)
 
 
 async def same_names(
-    connection: AsyncConnection, named: Mapping[str, tuple[str, str | None]]
+    connection: AsyncConnection, names: Mapping[str, tuple[str, str | None]]
 ) -> dict[str, str]:
-    """Code of ours to another code of the same parent whose name reads the same, accents and case apart."""
-    found: dict[str, str] = {}
-    for code, (name, parent) in named.items():
+    """Map a code of ours to another code of the same parent whose name reads the same, accents and case apart."""
+    namesakes: dict[str, str] = {}
+    for code, (name, parent) in names.items():
         query = select(AGENCY.c.code).where(
             AGENCY.c.folded == fold(name), AGENCY.c.parent == parent, AGENCY.c.code != code
         )
         other = (await connection.execute(query.where(AGENCY.c.valid_to.is_(None)).limit(1))).scalar()
         if other is not None:
-            found[code] = other
-    return found
+            namesakes[code] = other
+    return namesakes
 
 
 async def certificates_of(connection: AsyncConnection, codes: Collection[str]) -> dict[str, int]:
@@ -131,7 +131,7 @@ async def certificates_of(connection: AsyncConnection, codes: Collection[str]) -
 
 
 async def reform_row(connection: AsyncConnection, id: str) -> Row[Any]:
-    """NotFound when no such reform was approved."""
+    """Return a reform's row. NotFound when no such reform was approved."""
     row = (await connection.execute(select(REFORM).where(REFORM.c.id == id))).first()
     if row is None:
         raise NotFound(
@@ -144,7 +144,7 @@ async def reform_row(connection: AsyncConnection, id: str) -> Row[Any]:
 async def listed_reforms(
     connection: AsyncConnection, limit: int, code: str | None = None, *, owed_on: date | None = None
 ) -> list[ReformRecord]:
-    """Latest to take effect first; of one code; or those in effect that nobody has reported yet."""
+    """List reforms, latest to take effect first; of one code; or those in effect that are not reported yet."""
     query = select(REFORM).order_by(REFORM.c.effective_on.desc(), REFORM.c.id.desc()).limit(limit)
     if code is not None:
         mine = select(REFORM_CODE.c.reform_id).where(REFORM_CODE.c.code == code)
@@ -155,7 +155,7 @@ async def listed_reforms(
 
 
 async def ending_of(connection: AsyncConnection, code: str) -> Ending | None:
-    """How a code ended, where a reform that holds ended it."""
+    """Return how a code ended, where a reform that holds ended it."""
     query = _ended().where(REFORM_CODE.c.code == code).limit(1)
     row = (await connection.execute(query)).first()
     if row is None:
@@ -173,12 +173,12 @@ async def ending_of(connection: AsyncConnection, code: str) -> Ending | None:
 
 
 async def legacy_codes(connection: AsyncConnection, code: str | None = None) -> list[LegacyCode]:
-    """The table of old codes, by code; one line for each heir."""
+    """Return the table of old codes, by code; one line for each heir."""
     query = _ended() if code is None else _ended().where(REFORM_CODE.c.code == code)
-    found: list[LegacyCode] = []
+    lines: list[LegacyCode] = []
     for row in await connection.execute(query.order_by(None).order_by(REFORM_CODE.c.code).limit(MOST_LEGACY)):
         reform = reform_of(row.content).ending(row.code)
-        found += [
+        lines += [
             LegacyCode(
                 code=row.code,
                 heir=heir,
@@ -190,7 +190,7 @@ async def legacy_codes(connection: AsyncConnection, code: str | None = None) -> 
             )
             for heir in reform.heirs or (None,)
         ]
-    return found
+    return lines
 
 
 def to_record(row: Row[Any]) -> ReformRecord:
@@ -203,12 +203,12 @@ def reform_of(content: str) -> Reform:
 
 
 def lives_of(text: str) -> dict[str, Life | None]:
-    found: dict[str, Life | None] = adapter(dict[str, Life | None]).validate_json(text)
-    return found
+    lives_by_code: dict[str, Life | None] = adapter(dict[str, Life | None]).validate_json(text)
+    return lives_by_code
 
 
 async def later_reforms(connection: AsyncConnection, row: Row[Any]) -> Sequence[str]:
-    """Reforms that hold, were approved after this one, and name a code of it."""
+    """Return reforms that hold, were approved after this one, and name a code of it."""
     mine = select(REFORM_CODE.c.code).where(REFORM_CODE.c.reform_id == row.id)
     query = (
         select(REFORM.c.id)
@@ -224,23 +224,23 @@ async def later_reforms(connection: AsyncConnection, row: Row[Any]) -> Sequence[
 async def leaning_on(
     connection: AsyncConnection, begun: Collection[str], own: Collection[str]
 ) -> Sequence[str]:
-    """Other codes that stand under one of these, or lead to one."""
+    """Return other codes that stand under one of these, or lead to one."""
     mine, codes = sorted(begun), sorted(own)
     rows = select(AGENCY.c.code).where(
         or_(AGENCY.c.parent.in_(mine), AGENCY.c.successor.in_(mine)), AGENCY.c.code.not_in(codes)
     )
-    before = select(PERIOD.c.code).where(
+    earlier = select(PERIOD.c.code).where(
         PERIOD.c.parent.in_(mine), PERIOD.c.believed_to.is_(None), PERIOD.c.code.not_in(codes)
     )
-    found = [*(await connection.execute(rows.limit(20))).scalars()]
-    return sorted({*found, *(await connection.execute(before.limit(20))).scalars()})
+    codes_now = [*(await connection.execute(rows.limit(20))).scalars()]
+    return sorted({*codes_now, *(await connection.execute(earlier.limit(20))).scalars()})
 
 
 _APPROVED = REFORM.c.state == ReformState.APPROVED.value
 
 
 def _ended() -> Select[Any]:
-    """Newest first, so that of a code that ended twice the end that holds comes first."""
+    """Select ended codes, newest first, so that of a code that ended twice the end that holds comes first."""
     return (
         select(REFORM.c.id, REFORM.c.content, REFORM_CODE.c.code)
         .join(REFORM_CODE, REFORM_CODE.c.reform_id == REFORM.c.id)
@@ -249,12 +249,12 @@ def _ended() -> Select[Any]:
     )
 
 
-_KEPT_COLUMNS = ("code", "check_note", "scheme")  # what no reform says
+_KEPT_COLUMNS = ("code", "check_note", "scheme")  # columns that no reform changes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AroundReform:
-    """What the registry knows around a reform: see `policy.reform_words.RegistryView`."""
+    """The registry around a reform: see `policy.reform_words.RegistryView`."""
 
     lives: Mapping[str, Life]
     aliases: Mapping[str, str] = field(default_factory=dict)
@@ -265,7 +265,7 @@ class AroundReform:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leaning:
-    """What stands on a reform, and the lives around its codes now."""
+    """Reforms, rows and certificates that build on a reform, and the lives around its codes now."""
 
     lives: Mapping[str, Life]
     reforms: Sequence[str] = ()
@@ -293,26 +293,26 @@ class SqlReforms:
             )
 
     async def alone(self) -> None:
-        """Nobody else changes the registry until the unit of work ends."""
+        """Lock the registry against other writers until the unit of work ends."""
         with failures_named():
             await alone(self._connection, "agency")
 
     async def apply(
-        self, record: ReformRecord, before: Mapping[str, Life | None], after: Mapping[str, Life]
+        self, record: ReformRecord, old: Mapping[str, Life | None], new: Mapping[str, Life]
     ) -> None:
-        """The lives are as `after`, and the reform is kept with both. Certificates are never touched (K6)."""
+        """Write the lives of `new`, and keep the reform with both. Certificates are never touched (K6)."""
         with failures_named():
             content = adapter(Reform).dump_json(record.reform).decode()
-            for code, life in after.items():
-                await self._write(code, before[code], life, record.id, record.approved_at)
+            for code, life in new.items():
+                await self._write(code, old[code], life, record.id, record.approved_at)
             values = {
                 "id": record.id,
                 "kind": record.reform.kind.value,
                 "effective_on": record.reform.effective_on,
                 "state": record.state.value,
                 "content": content,
-                "lives_before": adapter(dict[str, Life | None]).dump_json(dict(before)).decode(),
-                "lives_after": adapter(dict[str, Life | None]).dump_json(dict(after)).decode(),
+                "lives_before": adapter(dict[str, Life | None]).dump_json(dict(old)).decode(),
+                "lives_after": adapter(dict[str, Life | None]).dump_json(dict(new)).decode(),
                 "proposed_by": record.proposed_by,
                 "approved_by": record.approved_by,
                 "approved_at": stored(record.approved_at),
@@ -320,114 +320,114 @@ class SqlReforms:
             await self._connection.execute(insert(REFORM).values(values))
             ended = set(record.reform.ended)
             parts = [
-                {"reform_id": record.id, "code": code, "part": _part(code in ended, code, before).value}
+                {"reform_id": record.id, "code": code, "part": _part(code in ended, code, old).value}
                 for code in record.reform.codes
             ]
             await self._connection.execute(insert(REFORM_CODE), parts)
-            await self._told(record.id, record, content, before, after)
+            await self._record(record.id, record, content, old, new)
 
     async def get(self, id: str) -> ReformRecord:
-        """NotFound when none of that id was approved."""
+        """Return a reform. NotFound when none of that id was approved."""
         with failures_named():
             return to_record(await reform_row(self._connection, id))
 
     async def lives_of(self, id: str) -> tuple[Mapping[str, Life | None], Mapping[str, Life | None]]:
-        """Before and after, as they were written."""
+        """Return the lives before and after, as they were written."""
         with failures_named():
             row = await reform_row(self._connection, id)
         return lives_of(row.lives_before), lives_of(row.lives_after)
 
     async def listed(self, limit: int, code: str | None = None) -> Sequence[ReformRecord]:
-        """Latest to take effect first; with a code those that touch or name it."""
+        """List reforms, latest to take effect first; with a code those that touch or name it."""
         with failures_named():
             return await listed_reforms(self._connection, limit, code)
 
     async def unreported(self, on: date, limit: int) -> Sequence[ReformRecord]:
-        """Those in effect on that day that nobody has reported yet."""
+        """List those in effect on that day that are not reported yet."""
         with failures_named():
             return await listed_reforms(self._connection, limit, owed_on=on)
 
     async def leaning_on(self, id: str) -> Leaning:
         with failures_named():
             row = await reform_row(self._connection, id)
-            before, after = lives_of(row.lives_before), lives_of(row.lives_after)
-            begun = [code for code, life in before.items() if life is None]
-            above = {life.record.parent for life in before.values() if life is not None}
-            above |= {each.parent for life in before.values() if life is not None for each in life.former}
+            old, new = lives_of(row.lives_before), lives_of(row.lives_after)
+            begun = [code for code, life in old.items() if life is None]
+            above = {life.record.parent for life in old.values() if life is not None}
+            above |= {f.parent for life in old.values() if life is not None for f in life.former}
             return Leaning(
-                lives=await lives_around(self._connection, {*after, *(code for code in above if code)}),
+                lives=await lives_around(self._connection, {*new, *(code for code in above if code)}),
                 reforms=await later_reforms(self._connection, row),
-                rows=await leaning_on(self._connection, begun, list(after)),
+                rows=await leaning_on(self._connection, begun, list(new)),
                 certificates=sorted(await certificates_of(self._connection, begun)),
             )
 
     async def undo(self, id: str, by: str, at: datetime, why: str) -> None:
-        """The lives are as before. Clash when it is undone already."""
+        """Restore the lives of before. Clash when it is undone already."""
         with failures_named():
-            before, after = await self.lives_of(id)
+            old, new = await self.lives_of(id)
             change = f"{id}:undone"
-            for code, life in before.items():
-                await self._write(code, after[code], life, change, at)
-            this = (REFORM.c.id == id, REFORM.c.state == ReformState.APPROVED.value)
-            told = {
+            for code, life in old.items():
+                await self._write(code, new[code], life, change, at)
+            row_filter = (REFORM.c.id == id, REFORM.c.state == ReformState.APPROVED.value)
+            undone_columns = {
                 "state": ReformState.UNDONE.value,
                 "undone_by": by,
                 "undone_at": stored(at),
                 "undone_why": why,
             }
-            if (await self._connection.execute(update(REFORM).where(*this).values(told))).rowcount != 1:
+            if (
+                await self._connection.execute(update(REFORM).where(*row_filter).values(undone_columns))
+            ).rowcount != 1:
                 raise Clash(f"the change {id} is undone already; look at it again")
             record = await self.get(id)
             content = adapter(Reform).dump_json(record.reform).decode()
-            await self._told(change, record, content, after, before)
+            await self._record(change, record, content, new, old)
 
     async def report(self, id: str, by: str, at: datetime, how: str) -> None:
-        """The duty of R80 is done. Clash when it was before."""
+        """Record the duty of R80 (report of reforms) as done. Clash when it was before."""
         with failures_named():
-            this = (REFORM.c.id == id, REFORM.c.reported_at.is_(None))
-            told = {"reported_by": by, "reported_at": stored(at), "reported_how": how}
-            if (await self._connection.execute(update(REFORM).where(*this).values(told))).rowcount != 1:
+            row_filter = (REFORM.c.id == id, REFORM.c.reported_at.is_(None))
+            columns = {"reported_by": by, "reported_at": stored(at), "reported_how": how}
+            if (
+                await self._connection.execute(update(REFORM).where(*row_filter).values(columns))
+            ).rowcount != 1:
                 raise Clash(f"the change {id} was reported before, or is none")
 
     async def _write(
-        self, code: str, before: Life | None, after: Life | None, change_id: str, at: datetime
+        self, code: str, old: Life | None, new: Life | None, change_id: str, at: datetime
     ) -> None:
-        """The row and its earlier periods as in `after`; what was believed before is kept."""
+        """Write the row and its earlier periods as in `new`; the earlier belief is kept."""
         await lookup.keep_belief(self._connection, [code], change_id, at)
-        was, now = set(before.former if before else ()), set(after.former if after else ())
-        for gone in was - now:
-            this = (PERIOD.c.code == code, PERIOD.c.until == gone.until, PERIOD.c.believed_to.is_(None))
-            await self._connection.execute(update(PERIOD).where(*this).values(believed_to=stored(at)))
-        added = [
-            _period(after, each, change_id, at)
-            for each in sorted(now - was, key=attrgetter("until"))
-            if after
-        ]
+        was, now = set(old.former if old else ()), set(new.former if new else ())
+        for lost in was - now:
+            row_filter = (PERIOD.c.code == code, PERIOD.c.until == lost.until, PERIOD.c.believed_to.is_(None))
+            await self._connection.execute(update(PERIOD).where(*row_filter).values(believed_to=stored(at)))
+        added = [_period(new, f, change_id, at) for f in sorted(now - was, key=attrgetter("until")) if new]
         if added:
             await self._connection.execute(insert(PERIOD), added)
-        if after is None:
-            # It never held: the belief stays, and no other body may be given the code while it is told of.
+        if new is None:
+            # It never held: the belief stays, and no other body may be given the code meanwhile.
             await self._connection.execute(delete(AGENCY).where(AGENCY.c.code == code))
             return
-        values = row_values(after.record, after.source, at)
-        if before is None:
+        values = row_values(new.record, new.source, at)
+        if old is None:
             await self._connection.execute(insert(AGENCY).values(values))
             return
         changed = {name: value for name, value in values.items() if name not in _KEPT_COLUMNS}
         await self._connection.execute(update(AGENCY).where(AGENCY.c.code == code).values(changed))
 
-    async def _told(
+    async def _record(
         self,
         change_id: str,
         record: ReformRecord,
         content: str,
-        before: Mapping[str, Life | None],
-        after: Mapping[str, Life] | Mapping[str, Life | None],
+        old: Mapping[str, Life | None],
+        new: Mapping[str, Life] | Mapping[str, Life | None],
     ) -> None:
-        """In the list of changes, as an import and a feed are."""
-        added = sorted(code for code in after if before[code] is None)
+        """Record it in the list of changes, as an import and a feed are."""
+        added = sorted(code for code in new if old[code] is None)
         closed = sorted(record.reform.ended) if change_id == record.id else []
-        changed = sorted({*after} - {*added} - {*closed})
+        changed = sorted({*new} - {*added} - {*closed})
         summary: dict[str, object] = {
             "added": len(added),
             "changed": len(changed),
@@ -442,23 +442,23 @@ class SqlReforms:
 
 
 def _names(reform: Reform, lives: Mapping[str, Life]) -> dict[str, tuple[str, str | None]]:
-    """What each new or renamed code would be called, and under whom."""
-    named: dict[str, tuple[str, str | None]] = {}
+    """Return the future name of each new or renamed code, and its parent."""
+    names: dict[str, tuple[str, str | None]] = {}
     for step in reform.flat:
-        named |= {
+        names |= {
             target.code: (target.name, target.parent) for target in step.targets if target.name is not None
         }
         if step.name is not None:
-            named |= {code: (step.name, lives[code].record.parent) for code in step.sources if code in lives}
-    return named
+            names |= {code: (step.name, lives[code].record.parent) for code in step.sources if code in lives}
+    return names
 
 
-def _part(is_ended: bool, code: str, before: Mapping[str, Life | None]) -> ReformEffect:
+def _part(is_ended: bool, code: str, old: Mapping[str, Life | None]) -> ReformEffect:
     if is_ended:
         return ReformEffect.ENDED
-    if code not in before:
+    if code not in old:
         return ReformEffect.NAMED
-    return ReformEffect.BEGUN if before[code] is None else ReformEffect.CHANGED
+    return ReformEffect.BEGUN if old[code] is None else ReformEffect.CHANGED
 
 
 def _period(life: Life, former: Former, change_id: str, at: datetime) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Makes registry feeds of this node's registry, and compares two. In: the registry and a feed key; or two snapshot files.
-Out: a signed snapshot, the signed changes from an earlier one, or the differences one by one. Everything is streamed;
-what was made is read again as a receiver reads it before it gets its name. Starter rows are left out: they only warn."""
+Out: a signed snapshot, the signed changes from an earlier one, or the differences one by one. Everything is streamed; a new
+file is read again as a receiver reads it before it gets its name. Starter rows are left out: they only warn."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ from gateway.whole_files import new_file
 
 AnyLine: TypeAlias = AgencyLine | ProposalLine
 
-# By the bytes of the code, as a feed is ordered, whatever the database's own order is.
+# A feed is ordered by the bytes of the code, whatever the database's own order is.
 _COLLATION = {"postgresql": "C", "sqlite": "BINARY"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """One line that two snapshots do not share. Its fields with their older and newer text; all of one side are empty
-    where only one of them has it."""
+    """One line in which two snapshots differ. Its fields with their older and newer text; all of one side are empty where
+    only one of them has it."""
 
     code: str
     is_proposal: bool
@@ -59,7 +59,7 @@ class Difference:
 async def write_snapshot(
     room: FeedRoom, target: Path, signer: EnvelopeSigner, sequence: int, base: Header | None
 ) -> Header:
-    """The whole registry as a signed file. `base` is the header of the list that this issuer gave before."""
+    """Write the whole registry as a signed file. `base` is the header of the issuer's list before."""
     now, draft = room.clock.now().replace(microsecond=0), await room.pool.run(partial(FeedDraft, target))
     try:
         async with room.reader.connect() as connection:
@@ -84,19 +84,19 @@ async def write_snapshot(
 
 
 def write_changes(older: Path, newer: Path, target: Path, signer: EnvelopeSigner) -> Header:
-    """What leads from one snapshot to a later one, signed. FeedRefused where the later one has lost a row: only a
+    """Write the signed changes from one snapshot to a later one. FeedRefused where the later one has lost a row: only a
     snapshot can say that. Sync."""
-    before, after = whole(older), whole(newer)
-    if before.header.sequence >= after.header.sequence:
+    older_ends, newer_ends = whole(older), whole(newer)
+    if older_ends.header.sequence >= newer_ends.header.sequence:
         raise FeedRefused(f"{older.name} is not older than {newer.name}", code="FEED-ROLLED-BACK")
     draft = FeedDraft(target)
     try:
-        draft.add(_changed_lines(older, before, newer, after))
-        header = after.header.model_copy(
+        draft.add(_changed_lines(older, older_ends, newer, newer_ends))
+        header = newer_ends.header.model_copy(
             update={
                 "kind": FeedKind.CHANGES,
-                "base": before.header.sequence,
-                "base_digest": before.header.digest,
+                "base": older_ends.header.sequence,
+                "base_digest": older_ends.header.digest,
                 "rows": draft.rows,
                 "bytes": draft.size,
                 "body": draft.digest,
@@ -109,24 +109,24 @@ def write_changes(older: Path, newer: Path, target: Path, signer: EnvelopeSigner
 
 
 def beside(target: Path) -> Path:
-    """A name of its own in the same folder, for what is made on the way."""
+    """Return a name of its own in the same folder, for an intermediate file."""
     return target.with_name(f".{target.name}.{secrets.token_hex(8)}")
 
 
 def whole(path: Path) -> Ends:
-    """The ends of a snapshot whose body is the stated one. Its signature is not looked at. Sync."""
-    found = feed_file.ends(path)
-    if found.header.kind is not FeedKind.SNAPSHOT:
+    """Return the ends of a snapshot whose body is the stated one. Its signature is not checked. Sync."""
+    feed_ends = feed_file.ends(path)
+    if feed_ends.header.kind is not FeedKind.SNAPSHOT:
         raise FeedRefused(f"{path.name} holds changes; two snapshots are compared", code="FEED-FORM")
-    feed_file.check_body(path, found)
-    return found
+    feed_file.check_body(path, feed_ends)
+    return feed_ends
 
 
 def differences(older: Path, newer: Path) -> Iterator[Difference]:
-    """Line by line in the order of the codes; agencies first, then proposals. Sync."""
-    for one, other in _paired(older, whole(older), newer, whole(newer)):
-        if one != other:
-            yield _difference(one, other)
+    """Compare line by line in the order of the codes; agencies first, then proposals. Sync."""
+    for old, new in _paired(older, whole(older), newer, whole(newer)):
+        if old != new:
+            yield _difference(old, new)
 
 
 async def _write_agencies(connection: AsyncConnection, room: FeedRoom, draft: FeedDraft) -> None:
@@ -141,7 +141,7 @@ async def _write_agencies(connection: AsyncConnection, room: FeedRoom, draft: Fe
 async def _write_proposals(
     connection: AsyncConnection, room: FeedRoom, draft: FeedDraft, now: datetime
 ) -> None:
-    """Every certificate that speaks for a code of ours now or later: to others it is a proposal."""
+    """Write every certificate that speaks for a code of ours now or later: to others it is a proposal."""
     collation = _COLLATION[connection.dialect.name]
     live = or_(BINDING.c.valid_to.is_(None), BINDING.c.valid_to > stored(now))
     listed = select(AGENCY.c.code).where(AGENCY.c.source != RowSource.STARTER.value)
@@ -156,15 +156,15 @@ async def _write_proposals(
 
 
 def _finish(draft: FeedDraft, header: Header, signer: EnvelopeSigner, target: Path) -> None:
-    """Signed, read again as a receiver would, then under its name."""
+    """Sign the draft, read it again as a receiver would, then give it its name."""
     line = feed_file.encoded(header)
     with new_file(target) as file:
         draft.copy_between(line, feed_judge.seal_of(line, signer), file)
-        made = Path(file.name)
-        found = feed_file.ends(made)
+        draft_path = Path(file.name)
+        feed_ends = feed_file.ends(draft_path)
         certificate = x509.load_der_x509_certificate(signer.certificate_der)
-        feed_judge.check_seal({found.seal.certificate: certificate}, found, header.made_at)
-        for _ in feed_file.lines(made, found):
+        feed_judge.check_seal({feed_ends.seal.certificate: certificate}, feed_ends, header.made_at)
+        for _ in feed_file.lines(draft_path, feed_ends):
             pass
 
 
@@ -176,7 +176,7 @@ def _issuer(signer: EnvelopeSigner) -> str:
 
 
 def _agency(row: Row[Any]) -> bytes:
-    """The row as a line. FeedRefused for one that no receiver would take."""
+    """Return the row as a line. FeedRefused for one that no receiver would take."""
     try:
         return feed_file.encoded(AgencyLine(**{name: getattr(row, name) for name in RECORD_FIELDS}))
     except ValidationError as cause:
@@ -200,45 +200,45 @@ def _proposal(row: Row[Any]) -> bytes:
     )
 
 
-def _changed_lines(older: Path, before: Ends, newer: Path, after: Ends) -> Iterator[bytes]:
-    for one, other in _paired(older, before, newer, after):
-        if other is None and isinstance(one, AgencyLine):
+def _changed_lines(older: Path, older_ends: Ends, newer: Path, newer_ends: Ends) -> Iterator[bytes]:
+    for old, new in _paired(older, older_ends, newer, newer_ends):
+        if new is None and isinstance(old, AgencyLine):
             raise FeedRefused(
-                f"{one.code} is no longer in the list: changes cannot say that, give a snapshot",
+                f"{old.code} is no longer in the list: changes cannot say that, give a snapshot",
                 code="FEED-ROWS",
             )
-        if other is not None and one != other:
-            yield feed_file.encoded(other)
+        if new is not None and old != new:
+            yield feed_file.encoded(new)
 
 
 def _paired(
-    older: Path, before: Ends, newer: Path, after: Ends
+    older: Path, older_ends: Ends, newer: Path, newer_ends: Ends
 ) -> Iterator[tuple[AnyLine | None, AnyLine | None]]:
-    """Both lists side by side, by their common order."""
-    left, right = feed_file.lines(older, before), feed_file.lines(newer, after)
-    one, other = next(left, None), next(right, None)
-    while one is not None or other is not None:
-        if other is None or (one is not None and feed_file.place(one) < feed_file.place(other)):
-            yield one, None
-            one = next(left, None)
-        elif one is None or feed_file.place(other) < feed_file.place(one):
-            yield None, other
-            other = next(right, None)
+    """Yield both lists side by side, by their common order."""
+    old_lines, new_lines = feed_file.lines(older, older_ends), feed_file.lines(newer, newer_ends)
+    old, new = next(old_lines, None), next(new_lines, None)
+    while old is not None or new is not None:
+        if new is None or (old is not None and feed_file.place(old) < feed_file.place(new)):
+            yield old, None
+            old = next(old_lines, None)
+        elif old is None or feed_file.place(new) < feed_file.place(old):
+            yield None, new
+            new = next(new_lines, None)
         else:
-            yield one, other
-            one, other = next(left, None), next(right, None)
+            yield old, new
+            old, new = next(old_lines, None), next(new_lines, None)
 
 
-def _difference(one: AnyLine | None, other: AnyLine | None) -> Difference:
-    line = one or other
-    older: dict[str, Any] = one.model_dump(mode="json") if one else {}
-    newer: dict[str, Any] = other.model_dump(mode="json") if other else {}
+def _difference(old: AnyLine | None, new: AnyLine | None) -> Difference:
+    line = old or new
+    older: dict[str, Any] = old.model_dump(mode="json") if old else {}
+    newer: dict[str, Any] = new.model_dump(mode="json") if new else {}
     proposal = isinstance(line, ProposalLine)
     return Difference(
         code=line.proposal if isinstance(line, ProposalLine) else line.code if line else "",
         is_proposal=proposal,
-        older=one is not None,
-        newer=other is not None,
+        older=old is not None,
+        newer=new is not None,
         fields={
             name: (older.get(name), newer.get(name))
             for name in newer or older

@@ -1,11 +1,11 @@
-"""The rows of the registry, and their one crossing into the domain: the agency-code directory, dated changes, the feed.
-The tables stand in a metadata of their own: they belong to the node, never to one agency. What a database driver
-raises becomes our own error here, so that none leaves the registry.
+"""The rows of the registry, and their one crossing into the domain: the agency-code directory, dated changes, the feed. The
+tables stand in a metadata of their own: they belong to the node, never to one agency. A database driver's error becomes our
+own here, so that none leaves the registry.
 
-Codes and aliases are kept in capitals, so that a plain index answers whatever letter case was written; `folded` is
-the name without accents and case. The present belief about a code is its `agency` row, which is its last period, and
-the open rows of `agency_period`, which are its earlier ones: until that day it had another name or parent. A row that
-is closed (`believed_to`) is what was believed before; one without `until` was the code's `agency` row then."""
+Codes and aliases are kept in capitals, so that a plain index answers whatever letter case was written; `folded` is the name
+without accents and case. The present belief about a code is its `agency` row, which is its last period, and the open rows
+of `agency_period`, which are its earlier ones: until that day it had another name or parent. A row that is closed
+(`believed_to`) is an earlier belief; one without `until` was the code's `agency` row then."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ from gateway.errors import StoreFailure
 
 T = TypeVar("T")
 DEFAULT_SCHEME = "VN-GOV"  # R76
-# In the order of its characters on every server: a range of what begins alike is not one in the order of a language.
+# Ordered by its characters on every server: a prefix is not a range in the order of a language.
 CODE_TYPE: Any = String().with_variant(String(collation="C"), "postgresql")
 FOLDED_TYPE: Any = Text().with_variant(Text(collation="C"), "postgresql")
 
 
 class RegistryModel(SQLModel, registry=registry()):
-    """What all registry tables share."""
+    """Base of all registry tables."""
 
     metadata: ClassVar[MetaData] = MetaData()
 
@@ -111,35 +111,35 @@ METADATA = RegistryModel.metadata
 
 
 def record_of(row: Row[Any]) -> AgencyRecord:
-    """What an import, a feed or a reform says of one `agency` row."""
+    """Return the part of one `agency` row that imports, feeds and reforms write."""
     return AgencyRecord(**{name: getattr(row, name) for name in RECORD_FIELDS})
 
 
-_ENTRY_FIELDS = [each.name for each in fields(AgencyEntry) if each.name not in ("source", "check")]
+_ENTRY_FIELDS = [f.name for f in fields(AgencyEntry) if f.name not in ("source", "check")]
 
 
 def to_entry(row: Row[Any]) -> AgencyEntry:
-    """The domain's entry of one full `agency` row."""
+    """Return the domain's entry of one full `agency` row."""
     same = {name: getattr(row, name) for name in _ENTRY_FIELDS}
     return AgencyEntry(**same, source=RowSource(row.source), check=row.check_note)
 
 
 def stored(moment: datetime) -> datetime:
-    """As it is kept: SQLite keeps no zone, so every stored time is UTC."""
+    """Return a moment in the stored form: SQLite keeps no zone, so every stored time is UTC."""
     return moment.astimezone(UTC)
 
 
 def aware(moment: datetime) -> datetime:
-    """A stored time with its zone again."""
+    """Return a stored time with its zone again."""
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
-def value_of(kind: type[T], row: object, **other: Any) -> T:
-    """The value of a row whose columns are called as its fields are, but for the `other` ones, which are given."""
-    of: Any = kind
-    given = {each.name: getattr(row, each.name) for each in fields(of) if each.name not in other}
-    moments = {name: aware(value) for name, value in given.items() if isinstance(value, datetime)}
-    return kind(**given | moments, **other)
+def value_of(kind: type[T], row: object, **extra: Any) -> T:
+    """Make a value of a row whose columns are called as its fields are, except for the `extra` ones."""
+    target: Any = kind
+    columns = {f.name: getattr(row, f.name) for f in fields(target) if f.name not in extra}
+    moments = {name: aware(value) for name, value in columns.items() if isinstance(value, datetime)}
+    return kind(**columns | moments, **extra)
 
 
 class ReformRow(RegistryModel, table=True):
@@ -181,7 +181,7 @@ class ReformCodeRow(RegistryModel, table=True):
 
 
 class PeriodRow(RegistryModel, table=True):
-    """What was believed of one code: an earlier period of it, or its whole row."""
+    """Belief about one code: an earlier period of it, or its whole row."""
 
     __tablename__ = "agency_period"
     __table_args__ = (
@@ -232,7 +232,7 @@ class FeedRow(RegistryModel, table=True):
 
 
 class FeedRefusalRow(RegistryModel, table=True):
-    """One feed that was not taken. Issuer and number are as it says itself: perhaps nobody vouches for them."""
+    """One feed that was refused. Issuer and number are its own words, perhaps unsigned."""
 
     __tablename__ = "registry_feed_refusal"
     __table_args__ = (Index("ix_registry_feed_refusal_at", "at", "id"),)
@@ -261,7 +261,7 @@ class FeedProposalRow(RegistryModel, table=True):
     at: datetime = Field(sa_type=DateTime(timezone=True))
 
 
-# The tables as statements name them.
+# The tables, for statements.
 AGENCY, PERIOD, BINDING, CHANGE = (
     METADATA.tables[name] for name in ("agency", "agency_period", "agency_binding", "registry_change")
 )
@@ -273,7 +273,7 @@ FEED, REFUSAL, PROPOSAL = (
 
 @contextmanager
 def failures_named() -> Iterator[None]:
-    """Every error of the database in this block is a StoreFailure."""
+    """Raise every error of the database in this block as StoreFailure."""
     try:
         yield
     except SQLAlchemyError as cause:

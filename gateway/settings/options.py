@@ -1,4 +1,4 @@
-"""What can be set: one frozen class per section, each value with its default and, in its annotation, its bounds.
+"""The settings: one frozen class per section, each value with its default and, in its annotation, its bounds.
 `settings.reading` fills them and shows them. Every name here has its entry in docs/settings.md."""
 
 from __future__ import annotations
@@ -54,14 +54,14 @@ class Pairs:
     words: tuple[str, ...]
 
     def read(self, text: str) -> dict[str, str] | None:
-        """Word by name; None for what is no such text."""
-        found: dict[str, str] = {}
-        for part in filter(None, (each.strip() for each in text.split(","))):
-            name, _, word = (each.strip() for each in part.partition("="))
-            if not name or word not in self.words or name in found:
+        """Return word by name; None for another text."""
+        words: dict[str, str] = {}
+        for part in filter(None, (w.strip() for w in text.split(","))):
+            name, _, word = (w.strip() for w in part.partition("="))
+            if not name or word not in self.words or name in words:
                 return None
-            found[name] = word
-        return found
+            words[name] = word
+        return words
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Database:
-    """Where the node keeps its rows; all but the address is for a server alone."""
+    """The database of the node's rows; all settings but the address are for a server alone."""
 
     url: Annotated[str, Address("gateway.db")] = "sqlite+aiosqlite:///data/gateway.db"
     ca: Path | None = None
@@ -101,7 +101,7 @@ class Database:
 
     @property
     def address(self) -> str:
-        """The URL with whom to believe: every connection to the server is made from it alone."""
+        """Return the URL with the certificates to trust: every connection to the server is made from it alone."""
         if self.ca is None or self.url.startswith("sqlite"):
             return self.url
         return f"{self.url}{'&' if '?' in self.url else '?'}ca={quote(str(self.ca))}"
@@ -109,7 +109,7 @@ class Database:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AxisSettings:
-    """What carries packets between nodes."""
+    """The axis that carries packets between nodes."""
 
     kind: Annotated[str, OneOf(("embedded", "amqp", "vxp", "lgsp"))] = "embedded"
     folder: Annotated[Path, Below("axis")] = Path("data/axis")
@@ -204,7 +204,7 @@ class LgspSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Api:
-    """Where programs reach the node, and how much each may ask of it. Port 0 takes any free one."""
+    """The address of the API for programs, and the rates of each caller. Port 0 takes any free one."""
 
     host: str = "127.0.0.1"
     port: Annotated[int, Between(0, 65535)] = 8080
@@ -220,8 +220,8 @@ class Api:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pages:
-    """The pages for people: what name and emblem they are headed with, whom they name for help, how long a send can be
-    undone, how much room pictures of pages may take."""
+    """The pages for people: name and emblem in the heading, the contact for help, how long a send can be undone, how much
+    room pictures of pages may take."""
 
     name: str = ""
     contact: str = ""
@@ -255,7 +255,7 @@ class TrustSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LimitSettings:
-    """Sizes of what agencies hand in (R13), original bytes, and of one envelope on the wire."""
+    """Sizes of documents from agencies (R13, size limits), original bytes, and of one envelope on the wire."""
 
     file_mb: Annotated[int, Between(1, 1000)] = 10
     document_mb: Annotated[int, Between(1, 2000)] = 50
@@ -269,7 +269,7 @@ DELIVERY_MODES = Pairs(("electronic", "both", "paper"))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleSettings:
-    """What the rulebook leaves to each node. `auto`: refuse where `trust.folder` has anchors for PDFs, else warn."""
+    """Choices that the rulebook leaves to each node. `auto`: refuse where `trust.folder` has PDF anchors, else warn."""
 
     unsigned_lead: Annotated[str, OneOf(("auto", "refuse", "warn"))] = "auto"
     outgoing_series: Annotated[str, OneOf(("type", "all"))] = "type"
@@ -330,7 +330,7 @@ class AccountSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfficeSettings:
-    """When the offices of this node's agencies work; holidays and swap days are in the calendar."""
+    """Office hours of this node's agencies; holidays and swap days are in the calendar."""
 
     hours: str = "07:30-11:30, 13:30-17:00"
     weekdays: str = "mon, tue, wed, thu, fri"
@@ -338,14 +338,14 @@ class OfficeSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistrySettings:
-    """Who may change the registry of agency codes."""
+    """Persons needed for a change of the registry of agency codes."""
 
     two_people: Annotated[str, OneOf(("yes", "no"))] = "yes"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailSettings:
-    """The mail server by which people of this node's agencies are reminded; without a host nobody is."""
+    """The mail server for reminders to people of this node's agencies; without a host there are none."""
 
     host: str = ""
     port: Annotated[int, Between(1, 65535)] = 587
@@ -361,7 +361,7 @@ class MailSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerSettings:
-    """How much the workers take at once, and for how long it is theirs (G7)."""
+    """Batches of the workers, and the length of their leases (G7)."""
 
     threads: Annotated[int, Between(1, 64)] = 4
     pack_batch: Annotated[int, Between(1, 500)] = 8
@@ -389,8 +389,8 @@ class FolderSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookSettings:
-    """Where programs are told of events by webhooks, and how long an answer may take. Without `networks` only what is on
-    the public Internet is called."""
+    """The networks that webhooks may reach, and how long an answer may take. Without `networks` only addresses on the
+    public Internet are called."""
 
     networks: str = ""
     plain_http: Annotated[str, OneOf(("no", "yes"))] = "no"
@@ -411,7 +411,7 @@ class CompatSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricsSettings:
-    """Where a monitoring system reaches this process, apart from the API and without a key. Port 0: nowhere."""
+    """The address for a monitoring system, apart from the API and without a key. Port 0: none."""
 
     host: str = "127.0.0.1"
     port: Annotated[int, Between(0, 65535)] = 0
@@ -419,7 +419,7 @@ class MetricsSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogSettings:
-    """What is written to stderr, one JSON object a line; and how the log of events is sealed, stamped and published."""
+    """The log on stderr, one JSON object a line; and how the log of events is sealed, stamped and published."""
 
     level: Annotated[str, OneOf(("debug", "info", "warning", "error"))] = "info"
     seal_every_s: Annotated[int, Between(5, 240)] = 60
@@ -433,8 +433,8 @@ class LogSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Everything that can be set, and in `origin` where each value that is not a default came from. `axes` and `routes` are
-    empty where there is one axis, that of the section `axis`."""
+    """All settings, and in `origin` the source of each value that is not a default. `axes` and `routes` are empty where
+    there is one axis, that of the section `axis`."""
 
     node: Node = field(default_factory=Node)
     database: Database = field(default_factory=Database)
@@ -464,21 +464,21 @@ class Settings:
     axes: tuple[NamedAxis, ...] = ()
     routes: tuple[RouteSettings, ...] = ()
     axis_name: str = ""
-    """Of several, the one that `axis` is of."""
+    """Name of the axis in `axis`, among several."""
     origin: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def axis_kind(self) -> str:
-        """`several` where there are several."""
+        """Return `several` where there are several."""
         return "several" if self.axes else self.axis.kind
 
     def each_axis(self) -> Mapping[str, Settings]:
-        """The same settings as those of each axis alone, by its name; of one axis without a name."""
+        """Return the same settings as those of each axis alone, by its name; of one axis without a name."""
         if not self.axes:
             return {self.axis_name: self}
         return {
-            each.name: replace(self, axes=(), routes=(), axis_name=each.name, **each.parts)
-            for each in self.axes
+            axis.name: replace(self, axes=(), routes=(), axis_name=axis.name, **axis.parts)
+            for axis in self.axes
         }
 
 
@@ -499,20 +499,20 @@ class Option:
 
     @property
     def is_secret(self) -> bool:
-        """Whether its value may stand in a secret file and in no message."""
+        """Tell whether its value may stand in a secret file and in no message."""
         return self.kind is Secret or isinstance(self.rule, Address)
 
 
 def names() -> Iterator[str]:
-    """Every setting as section.key, in the order of the file."""
+    """Yield every setting as section.key, in the order of the file."""
     for section, kind in SECTIONS.items():
-        for each in fields(kind):
-            yield f"{section}.{each.name}"
+        for f in fields(kind):
+            yield f"{section}.{f.name}"
 
 
 @cache
 def option(key: str) -> Option:
-    """The setting of that name; the name must be one of `names`."""
+    """Return the setting of that name; the name must be one of `names`."""
     section, name = key.split(".")
     hint: Any = get_type_hints(SECTIONS[section], include_extras=True)[name]
     rule = None

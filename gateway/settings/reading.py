@@ -1,9 +1,7 @@
 """Reads the node's settings once, in a stated order: defaults, then the TOML file, then GATEWAY_SECTION_KEY in the
-environment, then secret files (GATEWAY_SECTION_KEY_FILE, for secrets only). In: a path or none, and an environment.
-Out: one frozen `Settings`, every value with where it came from; or Misconfigured with everything wrong at once.
-
-It also says for people what is in force, secrets masked, and what each setting takes; and it reads the hours and the
-people of reminders from the text in which a setting gives them."""
+environment, then secret files (GATEWAY_SECTION_KEY_FILE, for secrets only). In: a path or none, and an environment. Out:
+one frozen `Settings`, every value with its source; or Misconfigured with everything wrong at once. It also shows people the
+settings in force, secrets masked, and their bounds; and it reads hours and people of reminders."""
 
 from __future__ import annotations
 
@@ -44,14 +42,14 @@ DEFAULT_FILE = "gateway.toml"
 
 # Words of the command line that share the prefix.
 _NOT_SETTINGS = frozenset({"GATEWAY_CONFIG", "GATEWAY_AGENCY", "GATEWAY_LANG"})
-# What Kubernetes puts into every container beside a service named `gateway`.
+# Kubernetes sets these in every container beside a service named `gateway`.
 _SERVICE_LINKS = ("GATEWAY_SERVICE_", "GATEWAY_PORT")
 _ADDRESS = re.compile(r"(sqlite|postgresql)(\+\w+)?://.+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Given:
-    """One value as somebody wrote it. `base` is the folder that a relative path is relative to."""
+class _RawValue:
+    """One value as it was written. `base` is the folder that a relative path is relative to."""
 
     value: object
     source: str
@@ -59,7 +57,7 @@ class _Given:
 
 
 def locate(given: Path | None, environ: Mapping[str, str], here: Path | None = None) -> Path | None:
-    """The settings file to read: the one given, else $GATEWAY_CONFIG, else ./gateway.toml where it exists."""
+    """Return the settings file to read: the one given, else $GATEWAY_CONFIG, else ./gateway.toml where it exists."""
     if given is not None:
         return given
     if environ.get("GATEWAY_CONFIG"):
@@ -69,22 +67,26 @@ def locate(given: Path | None, environ: Mapping[str, str], here: Path | None = N
 
 
 def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
-    """The settings in force, later places winning. Misconfigured lists every wrong value with its source."""
+    """Return the settings in force, later places winning. Misconfigured lists every wrong value with its source."""
     faults: list[str] = []
     tables = _tables(path) if path is not None else {}
-    given = _from_file(path, tables, faults) if path is not None else {}
-    given |= _from_environment(environ, faults)
-    given |= _from_secret_files(environ, faults)
-    values = {key: value for key, each in given.items() if (value := _checked(key, each, faults)) is not None}
-    axes, routes = _several(path, tables, environ, values, faults)
+    raw_values = _from_file(path, tables, faults) if path is not None else {}
+    raw_values |= _from_environment(environ, faults)
+    raw_values |= _from_secret_files(environ, faults)
+    checked_values = {
+        key: checked for key, raw in raw_values.items() if (checked := _checked(key, raw, faults)) is not None
+    }
+    axes, routes = _several(path, tables, environ, checked_values, faults)
     if not faults:
         settings = replace(
-            _built(values, {key: given[key].source for key in values}), axes=axes, routes=routes
+            _built(checked_values, {key: raw_values[key].source for key in checked_values}),
+            axes=axes,
+            routes=routes,
         )
         faults = _contradictions(settings)
     if faults:
         raise Misconfigured(
-            "the settings cannot be used:" + "".join(f"\n  {each}" for each in faults),
+            "the settings cannot be used:" + "".join(f"\n  {fault}" for fault in faults),
             code="GW-C-001",
             hint="docs/settings.md describes every setting; see those in force with: gateway config show",
         )
@@ -104,8 +106,8 @@ def _tables(path: Path) -> dict[str, Any]:
         raise Misconfigured(f"the settings file {path} is not TOML in UTF-8: {why}", code="GW-C-001") from why
 
 
-def _from_file(path: Path, tables: Mapping[str, Any], faults: list[str]) -> dict[str, _Given]:
-    found: dict[str, _Given] = {}
+def _from_file(path: Path, tables: Mapping[str, Any], faults: list[str]) -> dict[str, _RawValue]:
+    raw_values: dict[str, _RawValue] = {}
     source = f"file {path}"
     for section, table in tables.items():
         if section in LISTS:
@@ -113,37 +115,37 @@ def _from_file(path: Path, tables: Mapping[str, Any], faults: list[str]) -> dict
         if not isinstance(table, dict):
             faults.append(f"{section}: expected to stand below a [section], found outside of one ({source})")
         elif _known_section(section, source, faults):
-            for name, value in table.items():
-                if _known(key := f"{section}.{name}", source, faults):
-                    found[key] = _Given(value=value, source=source, base=path.resolve().parent)
-    return found
+            for name, raw in table.items():
+                if _is_setting(key := f"{section}.{name}", source, faults):
+                    raw_values[key] = _RawValue(value=raw, source=source, base=path.resolve().parent)
+    return raw_values
 
 
-def _from_environment(environ: Mapping[str, str], faults: list[str]) -> dict[str, _Given]:
-    found: dict[str, _Given] = {}
+def _from_environment(environ: Mapping[str, str], faults: list[str]) -> dict[str, _RawValue]:
+    raw_values: dict[str, _RawValue] = {}
     for variable, text in sorted(environ.items()):
         key = _key_of(variable)
         if key is None or key.startswith(_OF_AXES) or _secret_key(key) is not None:
             continue
         source = f"environment {variable}"
-        if _known_section(key.split(".")[0], source, faults) and _known(key, source, faults):
-            found[key] = _Given(value=text, source=source, base=Path.cwd())
-    return found
+        if _known_section(key.split(".")[0], source, faults) and _is_setting(key, source, faults):
+            raw_values[key] = _RawValue(value=text, source=source, base=Path.cwd())
+    return raw_values
 
 
-def _from_secret_files(environ: Mapping[str, str], faults: list[str]) -> dict[str, _Given]:
-    found: dict[str, _Given] = {}
-    for variable, where in sorted(environ.items()):
+def _from_secret_files(environ: Mapping[str, str], faults: list[str]) -> dict[str, _RawValue]:
+    raw_values: dict[str, _RawValue] = {}
+    for variable, file in sorted(environ.items()):
         key = _secret_key(_key_of(variable) or "")
         if key is None:
             continue
         try:
-            text = Path(where).read_text(encoding="utf-8").split("\n", 1)[0].rstrip("\r")
+            text = Path(file).read_text(encoding="utf-8").split("\n", 1)[0].rstrip("\r")
         except (OSError, UnicodeDecodeError):
-            faults.append(f"{key}: expected a readable secret file, found {where} (environment {variable})")
+            faults.append(f"{key}: expected a readable secret file, found {file} (environment {variable})")
             continue
-        found[key] = _Given(value=text, source=f"secret file {where}", base=Path.cwd())
-    return found
+        raw_values[key] = _RawValue(value=text, source=f"secret file {file}", base=Path.cwd())
+    return raw_values
 
 
 _OF_AXES = "axes."
@@ -153,16 +155,16 @@ def _several(
     path: Path | None,
     tables: Mapping[str, Any],
     environ: Mapping[str, str],
-    values: Mapping[str, object],
+    checked_values: Mapping[str, object],
     faults: list[str],
 ) -> tuple[tuple[NamedAxis, ...], tuple[RouteSettings, ...]]:
-    """`[[axes]]` and `[[routes]]`. Their single values are held to the same rules as those of one axis."""
+    """Read `[[axes]]` and `[[routes]]`. Their single values obey the same rules as those of one axis."""
     source, base = (
         (f"file {path}", path.resolve().parent) if path is not None else ("environment", Path.cwd())
     )
 
-    def check(key: str, what: str, value: object) -> object:
-        return _checked(key, _Given(value=value, source=source, base=base), faults, what)
+    def check(key: str, name: str, raw: object) -> object:
+        return _checked(key, _RawValue(value=raw, source=source, base=base), faults, name)
 
     keys = {
         key.removeprefix(_OF_AXES): environ[variable]
@@ -170,13 +172,13 @@ def _several(
         if (key := _key_of(variable) or "").startswith(_OF_AXES)
     }
     words = {key.replace("_", ".", 1): word for key, word in keys.items()}
-    data_dir = Path(str(values.get("node.data_dir", Path.cwd() / Node().data_dir)))
+    data_dir = Path(str(checked_values.get("node.data_dir", Path.cwd() / Node().data_dir)))
     axes = several.read_axes(tables.get("axes"), words, check, data_dir, faults)
     routes = several.read_routes(tables.get("routes"), axes, faults)
     if axes:
         faults += [
             f"{key}: expected nothing beside [[axes]]; write it below the axis that it is for"
-            for key in values
+            for key in checked_values
             if key.split(".")[0] in _ONE_AXIS
         ]
     return axes, routes
@@ -186,7 +188,7 @@ _ONE_AXIS = frozenset({"axis", *filter(None, AXIS_SECTIONS.values())})
 
 
 def _key_of(variable: str) -> str | None:
-    """section.key of an environment variable that is meant as a setting."""
+    """Return section.key of an environment variable that is meant as a setting."""
     if not variable.startswith(PREFIX) or variable in _NOT_SETTINGS or variable.startswith(_SERVICE_LINKS):
         return None
     section, _, name = variable.removeprefix(PREFIX).lower().partition("_")
@@ -194,7 +196,7 @@ def _key_of(variable: str) -> str | None:
 
 
 def _secret_key(key: str) -> str | None:
-    """The secret that `section.key_file` gives the file of."""
+    """Return the secret whose file `section.key_file` names."""
     plain = key.removesuffix("_file")
     return plain if plain != key and plain in set(names()) and option(plain).is_secret else None
 
@@ -205,7 +207,7 @@ def _known_section(section: str, source: str, faults: list[str]) -> bool:
     return section in SECTIONS
 
 
-def _known(key: str, source: str, faults: list[str]) -> bool:
+def _is_setting(key: str, source: str, faults: list[str]) -> bool:
     if key in set(names()):
         return True
     near = get_close_matches(key, list(names()), n=1)
@@ -213,112 +215,112 @@ def _known(key: str, source: str, faults: list[str]) -> bool:
     return False
 
 
-def _checked(key: str, given: _Given, faults: list[str], what: str = "") -> object:
-    """The value in its type and bounds, or None with the fault told of `what`. Secrets are never repeated in a fault."""
-    known = option(key)
-    value = _typed(known, given)
-    if value is not None and _allowed(known, value):
-        return value
-    found = "a value that is not shown" if known.is_secret else repr(given.value)
-    faults.append(f"{what or key}: expected {expected(key)}, found {found} ({given.source})")
+def _checked(key: str, raw: _RawValue, faults: list[str], name: str = "") -> object:
+    """Return the value in its type and bounds, or None with a fault that names it. A fault never repeats a secret."""
+    setting = option(key)
+    typed_value = _to_type(setting, raw)
+    if typed_value is not None and _allowed(setting, typed_value):
+        return typed_value
+    shown_value = "a value that is not shown" if setting.is_secret else repr(raw.value)
+    faults.append(f"{name or key}: expected {expected(key)}, found {shown_value} ({raw.source})")
     return None
 
 
 _TRUTHS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
-# Words that mean the same as true and false, of the settings that take these two alone.
+# Words for true and false, of the settings that take these two alone.
 _PAIRS = ({True: "yes", False: "no"}, {True: "on", False: "off"})
 
 
-def _typed(known: Option, given: _Given) -> object:
-    """The text or TOML value as its setting's type; None when it is not one."""
-    value = given.value
-    if known.kind is bool:
-        return _truth(value)
-    pair = next((pair for pair in _PAIRS if _takes(known, pair.values())), None)
-    if pair is not None and (truth := _truth(value)) is not None:
+def _to_type(setting: Option, raw: _RawValue) -> object:
+    """Return the text or TOML value in its setting's type; None when it is not one."""
+    raw_value = raw.value
+    if setting.kind is bool:
+        return _truth(raw_value)
+    pair = next((pair for pair in _PAIRS if _takes(setting, pair.values())), None)
+    if pair is not None and (truth := _truth(raw_value)) is not None:
         return pair[truth]
-    if known.kind in (int, float):
-        return _number(known.kind, value)
-    if not isinstance(value, str) or not value.strip():
+    if setting.kind in (int, float):
+        return _number(setting.kind, raw_value)
+    if not isinstance(raw_value, str) or not raw_value.strip():
         return None
-    if known.kind is Path:
-        return Path(os.path.abspath(given.base / Path(value).expanduser()))
-    return Secret(value) if known.kind is Secret else value
+    if setting.kind is Path:
+        return Path(os.path.abspath(raw.base / Path(raw_value).expanduser()))
+    return Secret(raw_value) if setting.kind is Secret else raw_value
 
 
-def _truth(value: object) -> bool | None:
-    """True and false by any of their words; None for what is neither."""
-    if isinstance(value, str):
-        return _TRUTHS.get(value.strip().casefold())
-    return value if isinstance(value, bool) else None
+def _truth(raw_value: object) -> bool | None:
+    """Read true and false by any of their words; None for other values."""
+    if isinstance(raw_value, str):
+        return _TRUTHS.get(raw_value.strip().casefold())
+    return raw_value if isinstance(raw_value, bool) else None
 
 
-def _takes(known: Option, words: Collection[str]) -> bool:
-    return isinstance(known.rule, OneOf) and set(known.rule.words) == set(words)
+def _takes(setting: Option, words: Collection[str]) -> bool:
+    return isinstance(setting.rule, OneOf) and set(setting.rule.words) == set(words)
 
 
-def _number(kind: type, value: object) -> object:
-    if isinstance(value, str):
+def _number(kind: type, raw_value: object) -> object:
+    if isinstance(raw_value, str):
         try:
-            return kind(value)
+            return kind(raw_value)
         except ValueError:
             return None
-    if isinstance(value, bool) or not isinstance(value, int if kind is int else int | float):
+    if isinstance(raw_value, bool) or not isinstance(raw_value, int if kind is int else int | float):
         return None
-    return kind(value)
+    return kind(raw_value)
 
 
-def _allowed(known: Option, value: object) -> bool:
-    match known.rule:
+def _allowed(setting: Option, value: object) -> bool:
+    match setting.rule:
         case OneOf(words):
             return value in words
         case Between(least, most):
             return isinstance(value, int | float) and least <= value <= most
         case Pairs():
-            return known.rule.read(str(value)) is not None
+            return setting.rule.read(str(value)) is not None
         case Address():
             return _ADDRESS.fullmatch(str(value)) is not None
     return True
 
 
-def _built(values: Mapping[str, object], origin: Mapping[str, str]) -> Settings:
-    """Settings from checked values; folders that were not given lie below the data directory."""
-    data_dir = Path(str(values.get("node.data_dir", Path.cwd() / Node().data_dir)))
+def _built(checked_values: Mapping[str, object], origin: Mapping[str, str]) -> Settings:
+    """Make settings from checked values; folders that were not given lie below the data directory."""
+    data_dir = Path(str(checked_values.get("node.data_dir", Path.cwd() / Node().data_dir)))
     parts: dict[str, Any] = {}
     for section, kind in SECTIONS.items():
         chosen: dict[str, Any] = {}
-        for each in fields(kind):
-            key = f"{section}.{each.name}"
+        for f in fields(kind):
+            key = f"{section}.{f.name}"
             rule = option(key).rule
-            if key in values:
-                chosen[each.name] = values[key]
+            if key in checked_values:
+                chosen[f.name] = checked_values[key]
             elif isinstance(rule, Below):
-                chosen[each.name] = data_dir / rule.name
+                chosen[f.name] = data_dir / rule.name
             elif isinstance(rule, Address):
-                chosen[each.name] = f"sqlite+aiosqlite:///{data_dir / rule.file}"
+                chosen[f.name] = f"sqlite+aiosqlite:///{data_dir / rule.file}"
         parts[section] = kind(**chosen)
     parts["node"] = replace(parts["node"], data_dir=data_dir)
     return Settings(**parts, origin=dict(origin))
 
 
 def _contradictions(settings: Settings) -> list[str]:
-    """Values that are fine alone and impossible together."""
-    limits, workers, where = settings.limits, settings.workers, sources(settings)
+    """List faults of values that are fine alone and impossible together."""
+    limits, workers, origins = settings.limits, settings.workers, sources(settings)
     faults = []
     if limits.document_mb < limits.file_mb:
         faults.append(
             f"limits.document_mb: expected at least limits.file_mb ({limits.file_mb}), "
-            f"found {limits.document_mb} ({where['limits.document_mb']})"
+            f"found {limits.document_mb} ({origins['limits.document_mb']})"
         )
     if limits.envelope_mb * 3 < limits.document_mb * 4:
         faults.append(
             f"limits.envelope_mb: expected at least 4/3 of limits.document_mb ({limits.document_mb}), because files "
-            f"travel as base64; found {limits.envelope_mb} ({where['limits.envelope_mb']})"
+            f"travel as base64; found {limits.envelope_mb} ({origins['limits.envelope_mb']})"
         )
     if workers.poll_s >= workers.lease_s:
         faults.append(
             f"workers.poll_s: expected less than workers.lease_s ({workers.lease_s}), "
-            f"found {workers.poll_s} ({where['workers.poll_s']})"
+            f"found {workers.poll_s} ({origins['workers.poll_s']})"
         )
     if settings.log.require_timestamp_h and not settings.log.tsa_url:
         faults.append(
@@ -326,65 +328,65 @@ def _contradictions(settings: Settings) -> list[str]:
             f"{settings.log.require_timestamp_h}; found none"
         )
     is_broker = settings.axis.kind == "amqp" and not settings.axes
-    return faults + (_broker_faults(settings, where) if is_broker else [])
+    return faults + (_broker_faults(settings, origins) if is_broker else [])
 
 
-def _broker_faults(settings: Settings, where: Mapping[str, str]) -> list[str]:
-    """What is missing for a node whose axis is a broker. Addresses and secrets are looked at when it connects."""
+def _broker_faults(settings: Settings, origins: Mapping[str, str]) -> list[str]:
+    """List what is missing for a node whose axis is a broker. Addresses and secrets are checked when it connects."""
     amqp, faults = settings.amqp, []
     if not amqp.servers:
         faults.append("amqp.servers: expected the broker's address, because axis.kind is amqp; found none")
     if amqp.key is not None and amqp.certificate is None:
         faults.append(
             f"amqp.certificate: expected the certificate of amqp.key ({amqp.key}); found none "
-            f"({where['amqp.certificate']})"
+            f"({origins['amqp.certificate']})"
         )
     return faults
 
 
 def sources(settings: Settings) -> dict[str, str]:
-    """Where each value came from: `default`, `file …`, `environment …` or `secret file …`."""
+    """Return the source of each value: `default`, `file …`, `environment …` or `secret file …`."""
     of_lists = {key: f"[[{key.split('.')[0]}]]" for key in _shown_axes(settings)} if settings.axes else {}
     return {key: settings.origin.get(key, "default") for key in names()} | of_lists
 
 
 def shown(settings: Settings) -> dict[str, object]:
-    """Every value as it may be printed: secrets masked, also the password inside a database address."""
-    values: dict[str, object] = {}
+    """Return every value as it may be printed: secrets masked, also the password inside a database address."""
+    printable: dict[str, object] = {}
     for key in names():
         section, name = key.split(".")
-        value: object = getattr(getattr(settings, section), name)
-        if isinstance(value, str) and isinstance(option(key).rule, Address):
-            value = re.sub(r"(?<=://)([^/@:]*):[^@]*@", r"\1:********@", value)
-        values[key] = str(value) if isinstance(value, Path | Secret) else value
+        setting_value: object = getattr(getattr(settings, section), name)
+        if isinstance(setting_value, str) and isinstance(option(key).rule, Address):
+            setting_value = re.sub(r"(?<=://)([^/@:]*):[^@]*@", r"\1:********@", setting_value)
+        printable[key] = str(setting_value) if isinstance(setting_value, Path | Secret) else setting_value
     if settings.axes:
-        values = {key: each for key, each in values.items() if key.split(".")[0] not in _ONE_AXIS}
-        values |= _shown_axes(settings)
-    return values
+        printable = {key: v for key, v in printable.items() if key.split(".")[0] not in _ONE_AXIS}
+        printable |= _shown_axes(settings)
+    return printable
 
 
 def _shown_axes(settings: Settings) -> dict[str, object]:
-    found: dict[str, object] = {}
-    for each in settings.axes:
-        for part in each.parts.values():
-            for one in fields(part):
-                value = getattr(part, one.name)
-                found[f"axes.{each.name}.{one.name}"] = (
+    lines: dict[str, object] = {}
+    for axis in settings.axes:
+        for part in axis.parts.values():
+            for f in fields(part):
+                value = getattr(part, f.name)
+                lines[f"axes.{axis.name}.{f.name}"] = (
                     str(value) if isinstance(value, Path | Secret) else value
                 )
-        found |= {f"axes.{each.name}.away_s": each.away_s, f"axes.{each.name}.serves": ", ".join(each.serves)}
+        lines |= {f"axes.{axis.name}.away_s": axis.away_s, f"axes.{axis.name}.serves": ", ".join(axis.serves)}
     for n, route in enumerate(settings.routes, 1):
         by = "" if route.sender == "*" else f" ← {route.sender}"
         words = f"{' > '.join(route.axes)}; away: {route.away}; unsure: {route.unsure}"
         words += f"; form: {route.form}" if route.form != "standard" else ""
-        found[f"routes.{n}"] = f"{route.to}{by}: {words}"
-    return found
+        lines[f"routes.{n}"] = f"{route.to}{by}: {words}"
+    return lines
 
 
 def expected(key: str) -> str:
-    """What a setting takes, in words."""
-    known = option(key)
-    match known.rule:
+    """Describe in words the values that a setting takes."""
+    setting = option(key)
+    match setting.rule:
         case OneOf(words):
             return "one of " + ", ".join(words)
         case Pairs(words):
@@ -392,18 +394,18 @@ def expected(key: str) -> str:
         case Address():
             return "an address such as sqlite:///gateway.db or postgresql://user@host/name"
         case Between(least, most):
-            return f"a {'whole ' if known.kind is int else ''}number from {least} to {most}"
-    return {Secret: "a secret", Path: "a path", bool: "true or false"}.get(known.kind, "a text")
+            return f"a {'whole ' if setting.kind is int else ''}number from {least} to {most}"
+    return {Secret: "a secret", Path: "a path", bool: "true or false"}.get(setting.kind, "a text")
 
 
 def sqlite_file(settings: Settings) -> Path | None:
-    """The file of a SQLite database; None for another engine."""
-    head, _, rest = settings.database.url.partition(":///")
-    return Path(unquote(rest)) if head.startswith("sqlite") else None
+    """Return the file of a SQLite database; None for another engine."""
+    head, _, path = settings.database.url.partition(":///")
+    return Path(unquote(path)) if head.startswith("sqlite") else None
 
 
 def read_hours(text: str) -> tuple[time, ...]:
-    """`08:00, 14:00` in order; none for an empty text. Misconfigured for anything else."""
+    """Read `08:00, 14:00` in order; none for an empty text. Misconfigured for anything else."""
     try:
         return tuple(sorted({time.fromisoformat(part.strip()) for part in text.split(",") if part.strip()}))
     except ValueError as why:
@@ -411,11 +413,11 @@ def read_hours(text: str) -> tuple[time, ...]:
 
 
 def read_people(text: str) -> Mapping[str, tuple[str, ...]]:
-    """`CODE=address, CODE=address` by code without letter case; Misconfigured for anything else."""
-    found: dict[str, tuple[str, ...]] = {}
-    for part in filter(None, (each.strip() for each in text.split(","))):
-        code, _, address = (each.strip() for each in part.partition("="))
+    """Read `CODE=address, CODE=address` by code without letter case; Misconfigured for anything else."""
+    addresses: dict[str, tuple[str, ...]] = {}
+    for part in filter(None, (p.strip() for p in text.split(","))):
+        code, _, address = (p.strip() for p in part.partition("="))
         if not code or "@" not in address:
             raise Misconfigured(f"mail.people has {part!r}; write CODE=address, and a comma between two")
-        found[code.casefold()] = (*found.get(code.casefold(), ()), address)
-    return found
+        addresses[code.casefold()] = (*addresses.get(code.casefold(), ()), address)
+    return addresses

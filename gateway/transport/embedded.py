@@ -1,8 +1,8 @@
-"""The axis of one machine: a durable queue in its own SQLite file, with large payloads as files beside it, shared
-by the processes and nodes that open the same folder. In: parcels and the codes each node hosts. Out: arrivals
-under a lease, at least once. A row belongs to a recipient code, not to a node: whoever hosts the code may take
-it, so a code that moves takes its waiting parcels with it, and several hosts of one code share its parcels.
-Waiters in this process are woken at once by a bell; those of other processes poll."""
+"""The axis of one machine: a durable queue in its own SQLite file, with large payloads as files beside it, shared by the
+processes and nodes that open the same folder. In: parcels and the codes each node hosts. Out: arrivals under a lease, at
+least once. A row belongs to a recipient code, not to a node: any node that hosts the code may take it, so a code that moves
+takes its waiting parcels with it, and several hosts of one code share its parcels. Waiters in this process are woken at
+once by a bell; those of other processes poll."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ _DELIVERED = Outcome(fate=Fate.DELIVERED)
 
 
 class EmbeddedAxis:
-    """The `Axis` promise over a folder. Opened on first use; whoever made it calls `close`."""
+    """The `Axis` promise over a folder. It opens on first use; its maker calls `close`."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class EmbeddedAxis:
         max_bytes: int | None = None,
         lease_s: float = LEASE_S,
     ) -> None:
-        """`lease_s`: how long its takers hold a parcel; what is held for longer than twice that is held by nobody."""
+        """`lease_s`: how long takers hold a parcel; a lease longer than twice that is treated as expired."""
         self._path = folder.resolve() / "axis.sqlite"
         self._files = PayloadFolder(self._path.parent / "payload")
         self._node, self._clock, self._pool = node, clock, pool
@@ -73,7 +73,7 @@ class EmbeddedAxis:
         self._reading = Together(self._read_all)
         self._storing = Together(self._store_rows)
         self._settling = Together(self._settle_all)
-        self._removed: float | None = time.monotonic()  # by who was killed before it was forgotten for good
+        self._removed: float | None = time.monotonic()  # perhaps by a process that was killed too soon
         self._bell = WaiterBell(self._path)
         self._idle_version: object = None
         self._idle_since = 0.0
@@ -88,7 +88,7 @@ class EmbeddedAxis:
         await self.close()
 
     async def close(self) -> None:
-        """What this process still holds is due at once. A second call does nothing."""
+        """Make everything that this process still holds due at once. A second call does nothing."""
         if self._queue.is_open and self._held:
             # Else nothing is lost either: leases run out by themselves.
             with contextlib.suppress(Unreachable):
@@ -98,11 +98,13 @@ class EmbeddedAxis:
         await self._queue.close()
 
     async def host(self, codes: Sequence[str]) -> None:
-        """This node receives for these codes from now on, and for no others."""
-        spelled = {fold_code(code): code.strip() for code in codes}
+        """Receive for these codes from now on, and for no others."""
+        codes_by_key = {fold_code(code): code.strip() for code in codes}
         async with self._queue.write() as queue:
             queue.execute(queue_file.FORGET_NODE, (self._node,))
-            queue.executemany(queue_file.HOST, [(key, self._node, code) for key, code in spelled.items()])
+            queue.executemany(
+                queue_file.HOST, [(key, self._node, code) for key, code in codes_by_key.items()]
+            )
         ring(self._path)
 
     async def publish(self, parcel: Parcel, routes: Sequence[str]) -> Mapping[str, Outcome]:
@@ -110,7 +112,7 @@ class EmbeddedAxis:
         disk at the same time share one commit."""
         if self._max_bytes is not None and parcel.size > self._max_bytes:
             return dict.fromkeys(routes, too_large(parcel.size, self._max_bytes))
-        # What is copied first is copied for somebody.
+        # The payload is copied only where at least one recipient is hosted.
         if parcel.size <= SMALL:
             hosted = await self._store_row(parcel, routes)
         elif hosted := await self._hosted(routes):
@@ -127,10 +129,9 @@ class EmbeddedAxis:
         return frozenset(route for route in routes if fold_code(route) not in hosted)
 
     async def take(self, limit: int, lease_s: float) -> Sequence[Arrival]:
-        """Leases up to `limit` due rows, urgent first, a share of them ordinary; those over the poison limit go to the
-        dead list instead."""
+        """Lease up to `limit` due rows, urgent first, a share of them ordinary; bury those over the poison limit."""
         times = self._times(lease_s)
-        # Who was rung takes what was published here; an idle poll takes no write lock.
+        # A waiter that was rung takes what was published here; an idle poll takes no write lock.
         if not self._bell.take() and not await self._any_due(times):
             await self._forget_for_good()
             return ()
@@ -143,11 +144,11 @@ class EmbeddedAxis:
             healthy = [row for row in rows if row[8] < self._poison_limit]
             arrivals = [self._arrival(row) for row in healthy]
             leases = [
-                (each.token, now + lease_s, row[0]) for each, row in zip(arrivals, healthy, strict=True)
+                (arrival.token, now + lease_s, row[0]) for arrival, row in zip(arrivals, healthy, strict=True)
             ]
-            # Before the commit: a lease that nobody remembers could not be given back.
-            self._held = {token: until for token, until in self._held.items() if until > now}
-            self._held |= {token: until for token, until, _ in leases}
+            # Noted before the commit: a lease that this process forgot could not be given back.
+            self._held = {token: expiry for token, expiry in self._held.items() if expiry > now}
+            self._held |= {token: expiry for token, expiry, _ in leases}
             queue.executemany(queue_file.LEASE, leases)
             queue.executemany(queue_file.BURY, [(now, _poison_reason(row[8]), row[0]) for row in poisoned])
         for row in poisoned:
@@ -155,17 +156,17 @@ class EmbeddedAxis:
         return arrivals
 
     async def settle(self, arrival: Arrival, *, done: bool) -> None:
-        """The row is gone, or due again at once. With a stale token nothing changes."""
+        """Remove the row, or make it due again at once. With a stale token nothing changes."""
         await self._settling.ask((arrival.token, done))
         if done:
             await self._remove_unneeded(arrival.digest)
 
     async def _settle_all(self, settled: Sequence[tuple[str, bool]]) -> Sequence[None]:
-        gone = [(token,) for token, done in settled if done]
-        again = [(token,) for token, done in settled if not done]
+        finished_tokens = [(token,) for token, finished in settled if finished]
+        returned_tokens = [(token,) for token, finished in settled if not finished]
         async with self._queue.write() as queue:
-            removed = queue.executemany(queue_file.DONE, gone).rowcount if gone else 0
-            freed = queue.executemany(queue_file.AGAIN, again).rowcount if again else 0
+            removed = queue.executemany(queue_file.DONE, finished_tokens).rowcount if finished_tokens else 0
+            freed = queue.executemany(queue_file.AGAIN, returned_tokens).rowcount if returned_tokens else 0
         for token, _ in settled:
             self._held.pop(token, None)
         if removed:
@@ -175,65 +176,65 @@ class EmbeddedAxis:
         return [None] * len(settled)
 
     async def wait(self, timeout_s: float) -> None:
-        """Wakes at once for what this process publishes, within `POLL_S` for what another one does."""
-        waited = 0.0
-        while waited < timeout_s and not await self._any_due(self._times(self._lease_s)):
-            pause = min(POLL_S, timeout_s - waited)
+        """Wait until a row is due; what this process publishes wakes at once, what another one does within `POLL_S`."""
+        waited_s = 0.0
+        while waited_s < timeout_s and not await self._any_due(self._times(self._lease_s)):
+            pause = min(POLL_S, timeout_s - waited_s)
             await self._forget_for_good()
             await self._pause(pause)
-            waited += pause
+            waited_s += pause
 
     def promises(self) -> Promises:
         return Promises()
 
     def state(self) -> AxisState:
-        """A folder is always there: what it cannot take is said by the call that needed it."""
+        """Report the folder as there, always: the call that needed it says what it cannot take."""
         return AxisState(connected_since=self._since, servers=(str(self._path.parent),))
 
     async def counts(self) -> Mapping[str, int]:
-        """Rows of the whole queue, all nodes: `waiting` (of which `urgent`), `leased` and `dead`."""
-        (found,) = await self._queue.search(queue_file.COUNTS, self._times(self._lease_s))
-        return dict(zip(("waiting", "urgent", "leased", "dead"), found[:4], strict=True))
+        """Count rows of the whole queue, all nodes: `waiting`, the `urgent` ones of them, `leased` and `dead`."""
+        (totals,) = await self._queue.search(queue_file.COUNTS, self._times(self._lease_s))
+        return dict(zip(("waiting", "urgent", "leased", "dead"), totals[:4], strict=True))
 
     async def oldest(self) -> datetime | None:
-        """Of the parcels for codes that this node hosts."""
+        """Return when the oldest parcel for a code that this node hosts was published."""
         ((published_at,),) = await self._queue.search(
             queue_file.OLDEST, {"node": self._node, **self._times(self._lease_s)}
         )
         return datetime.fromtimestamp(published_at, UTC) if published_at is not None else None
 
     def in_hand(self) -> Mapping[str, int]:
-        """Nothing: whoever opens the folder counts all of it."""
+        """Return nothing: every opener of the folder counts all of it."""
         return {}
 
     async def leased_ahead(self) -> int:
-        """Parcels whose lease a clock that was ahead wrote; whoever takes next has them."""
-        (found,) = await self._queue.search(queue_file.COUNTS, self._times(self._lease_s))
-        return int(found[4])
+        """Count parcels whose lease was written by a clock that was ahead; the next taker has them."""
+        (totals,) = await self._queue.search(queue_file.COUNTS, self._times(self._lease_s))
+        return int(totals[4])
 
     async def dead_list(self) -> Sequence[DeadParcel]:
-        """Oldest first, of all nodes."""
+        """List the dead parcels of all nodes, oldest first."""
         return [queue_file.dead_parcels(row) for row in await self._queue.search(queue_file.DEAD)]
 
     async def dead_open(self, id: str) -> BinaryIO:
-        """Its payload, to look into."""
-        found = [each for each in await self.dead_list() if each.id == id]
-        if not found:
+        """Open the payload of a dead parcel."""
+        parcels = [parcel for parcel in await self.dead_list() if parcel.id == id]
+        if not parcels:
             raise _not_dead(id)
-        digest = found[0].digest
+        digest = parcels[0].digest
         lies = dict(await self._queue.search(queue_file.BYTES_OF, (json.dumps([digest]),)))
         return await self._pool.run(self._opener(digest, lies.get(digest)))
 
     async def dead_retry(self, id: str) -> None:
-        """It is due again with its deliveries counted from zero. NotFound when it is not on the dead list."""
+        """Make it due again with its deliveries counted from zero. NotFound when it is not on the dead list."""
         async with self._queue.write() as queue:
-            found = queue.execute(queue_file.REVIVE, (id,)).rowcount
-        if not found:
+            revived_count = queue.execute(queue_file.REVIVE, (id,)).rowcount
+        if not revived_count:
             raise _not_dead(id)
         ring(self._path)
 
     async def dead_drop(self, id: str, reason: str) -> None:
-        """It is gone for good; the log keeps the reason. NotFound when it is not on the dead list."""
+        """Remove it for good; the log keeps the reason. NotFound when it is not on the dead list."""
         async with self._queue.write() as queue:
             rows = queue.execute(queue_file.DROP_DEAD, (id,)).fetchall()
             if not rows:
@@ -244,13 +245,13 @@ class EmbeddedAxis:
         await self._remove_unneeded(digest)
 
     async def _any_due(self, times: Mapping[str, float]) -> bool:
-        """While nobody wrote to the file, only a lease can run out: that is looked for once a second."""
+        """Look for due rows. While the file is unchanged only a lease can run out: that is looked for once a second."""
         now, version = times["now"], await self._queue.version()
         if version == self._idle_version and self._idle_since <= now < self._idle_since + LEASES_S:
             return False
-        found = bool(await self._queue.read(queue_file.ANY_DUE, {"node": self._node, **times}))
-        self._idle_version, self._idle_since = None if found else version, now
-        return found
+        is_due = bool(await self._queue.read(queue_file.ANY_DUE, {"node": self._node, **times}))
+        self._idle_version, self._idle_since = None if is_due else version, now
+        return is_due
 
     async def _hosted(self, routes: Iterable[str]) -> frozenset[str]:
         return frozenset(
@@ -262,7 +263,7 @@ class EmbeddedAxis:
         return {"now": horizon.now.timestamp(), "far": horizon.lease.timestamp()}
 
     async def _store_row(self, parcel: Parcel, routes: Sequence[str]) -> frozenset[str]:
-        """The folded codes whose rows are committed: hosting is asked inside the transaction."""
+        """Return the folded codes whose rows are committed: hosting is read inside the transaction."""
         with self._queue.failures_named():
             content = await self._reading.ask(parcel)
         return await self._storing.ask((parcel, routes, content))
@@ -271,26 +272,26 @@ class EmbeddedAxis:
         return await self._pool.run(partial(contents_of, parcels))
 
     async def _store_rows(
-        self, asked: Sequence[tuple[Parcel, Sequence[str], bytes]]
+        self, requests: Sequence[tuple[Parcel, Sequence[str], bytes]]
     ) -> Sequence[frozenset[str]]:
         async with self._queue.write() as queue:
-            hosted = self._put(queue, [(parcel, routes) for parcel, routes, _ in asked])
+            hosted = self._insert_rows(queue, [(parcel, routes) for parcel, routes, _ in requests])
             bodies = [
                 (parcel.digest, content)
-                for (parcel, _, content), codes in zip(asked, hosted, strict=True)
+                for (parcel, _, content), codes in zip(requests, hosted, strict=True)
                 if codes
             ]
             queue.executemany(queue_file.PUT_BYTES, bodies)
         return hosted
 
     async def _store_file(self, parcel: Parcel, routes: Sequence[str]) -> frozenset[str]:
-        """As `_store_row`."""
+        """Store the payload as a file; else as `_store_row`."""
         draft = self._files.draft()
         try:
             with self._queue.failures_named():
                 await self._pool.run(partial(self._files.copy_in, parcel, draft))
             async with self._queue.write() as queue:
-                (hosted,) = self._put(queue, [(parcel, routes)])
+                (hosted,) = self._insert_rows(queue, [(parcel, routes)])
                 if hosted:
                     await commits.apart(partial(self._files.adopt, draft, parcel.digest))
         except BaseException:
@@ -301,12 +302,12 @@ class EmbeddedAxis:
             draft.give_up()
         return hosted
 
-    def _put(
-        self, queue: sqlite3.Connection, asked: Sequence[tuple[Parcel, Sequence[str]]]
+    def _insert_rows(
+        self, queue: sqlite3.Connection, requests: Sequence[tuple[Parcel, Sequence[str]]]
     ) -> list[frozenset[str]]:
-        """Rows for those that are hosted, as folded codes of each parcel."""
-        folded = [{fold_code(route): route for route in routes} for _, routes in asked]
-        all_of_them = (json.dumps(sorted({code for each in folded for code in each})),)
+        """Insert rows for the hosted recipients; return the folded codes of each parcel that were inserted."""
+        folded = [{fold_code(route): route for route in routes} for _, routes in requests]
+        all_of_them = (json.dumps(sorted({code for codes in folded for code in codes})),)
         hosted = {code for (code,) in queue.execute(queue_file.HOSTED, all_of_them)}
         now = self._clock.now().timestamp()
         rows = [
@@ -314,12 +315,12 @@ class EmbeddedAxis:
                 *(code, queue_file.LANES.index(parcel.lane), route, parcel.packet_id, parcel.kind),
                 *(parcel.sender, parcel.digest, parcel.size, now, self._node),
             )
-            for (parcel, _), routes in zip(asked, folded, strict=True)
+            for (parcel, _), routes in zip(requests, folded, strict=True)
             for code, route in routes.items()
             if code in hosted
         ]
         queue.executemany(queue_file.PUT, rows)
-        return [frozenset(hosted.intersection(each)) for each in folded]
+        return [frozenset(hosted.intersection(codes)) for codes in folded]
 
     def _arrival(self, row: Sequence[Any]) -> Arrival:
         _, recipient, packet_id, kind, sender, lane, digest, size, deliveries, node, content = row
@@ -352,9 +353,9 @@ class EmbeddedAxis:
             self._removed = None
 
     async def _remove_unneeded(self, digest: str) -> None:
-        """Removes the file that no row needs, if there is one. Under the write lock, so that no publisher can have adopted
-        it and not yet committed its rows; after the row has gone for good, so that none is left without its bytes. To its
-        end: who is cut short would let go of the lock while the file is still there for a publisher to adopt."""
+        """Remove the file that no row needs, if there is one. Under the write lock, so that no publisher can have adopted
+        it and not yet committed its rows; after the row has gone for good, so that none is left without its bytes. Not
+        interruptible: a cancelled removal would release the lock while the file is still there for a publisher to adopt."""
         with self._queue.failures_named():
             if not self._files.has(digest):
                 return
@@ -363,7 +364,7 @@ class EmbeddedAxis:
                 await commits.apart(partial(self._files.remove, digest))
 
     async def _pause(self, seconds: float) -> None:
-        """Until the bell rings or the clock has slept."""
+        """Wait until the bell rings or the clock has slept."""
         rung = asyncio.ensure_future(self._bell.wait())
         slept = asyncio.ensure_future(self._clock.sleep(seconds))
         try:
@@ -374,7 +375,7 @@ class EmbeddedAxis:
             await asyncio.gather(rung, slept, return_exceptions=True)
 
     def _clean(self, queue: sqlite3.Connection) -> None:
-        """Removes what a crash left behind; what is younger than an hour may be another process's work."""
+        """Remove what a crash left behind; files younger than an hour may be another process's work."""
         self._files.prepare()
         drafts, digests = self._files.abandoned()
         for draft in drafts:
@@ -416,13 +417,13 @@ class WaiterBell:
             _BELLS.setdefault(path, WeakSet()).add(self)
 
     async def wait(self) -> None:
-        """Returns once the bell has rung since the last call."""
+        """Return once the bell has rung since the last call."""
         self._loop = asyncio.get_running_loop()
         await self._event.wait()
         self._event.clear()
 
     def take(self) -> bool:
-        """Whether it has rung since it was last waited for, or asked."""
+        """Tell whether it has rung since it was last waited for, or asked."""
         rung = self._event.is_set()
         self._event.clear()
         return rung
@@ -443,7 +444,7 @@ class WaiterBell:
 
 
 def ring(path: Path) -> None:
-    """Rings every bell on this path, in whatever event loop it is waited for."""
+    """Ring every bell on this path, in whatever event loop it is waited for."""
     running = asyncio.get_running_loop()
     with _GUARD:
         bells = list(_BELLS.get(path, ()))

@@ -1,9 +1,9 @@
 """Several axes as one: hosting and taking. In: the codes that this node hosts, how many parcels there is room for. Out:
 arrivals of every axis, each named, urgent ones first, no axis ahead of another for long.
 
-Each axis is asked in a task of its own. One that does not answer is waited for once and no longer: it is left to answer
-when it can, what it brings then is handed out first, and until then it is not asked again. One that fails is asked
-after a pause of its own (`circuit`). Nothing here turns by itself: all of it happens when somebody takes."""
+Each axis is asked in a task of its own. A silent one is waited for once and no longer: it is left to answer when it can,
+its late arrivals are handed out first, and until then it is not asked again. One that fails is asked after a pause of its
+own (`circuit`). There is no loop of its own here: everything happens within a call of `take`."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from gateway.log import action, warn
 from gateway.ports.axis import Arrival, AxisDesk
 from gateway.ports.services import Clock
 
-# How long a batch waits for an axis that is slow for the first time.
+# How long a batch waits for an axis the first time that it is slow.
 WAIT_S = 2.0
 _log = logging.getLogger(__name__)
 
 
 class Gathered:
-    """The way in of `routed`."""
+    """The receiving half of `RoutedAxis`."""
 
     def __init__(
         self,
@@ -47,29 +47,28 @@ class Gathered:
         self._turn = 0
 
     async def host(self, codes: Sequence[str]) -> None:
-        """Durable with each that answers; the others hear of it before anything is taken from them. GatewayError when none
-        answers."""
+        """Host the codes on every axis; a silent one gets them before the next take. GatewayError when none answers."""
         self._to_host = {name: self._served(name, codes) for name in self._axes}
         await asyncio.gather(*(self._host_soon(name) for name in self._axes))
         if len(self._to_host) == len(self._axes):
             raise self._errors.get(next(iter(self._axes))) or Unreachable("no axis answers")
 
     async def take(self, limit: int, lease_s: float) -> Sequence[Arrival]:
-        """First of all what came late, then of each axis its share, then more of those that have more. The last error of
-        all of them when every one fails."""
+        """Return late arrivals first, then a share from each axis, then more from those that have more. Raises the last
+        error when every axis fails."""
         self._something.clear()
         names = self._in_turn()
-        found, self._late = self._late[:limit], self._late[limit:]
-        found += await self._ask(names, limit - len(found), lease_s)
+        arrivals, self._late = self._late[:limit], self._late[limit:]
+        arrivals += await self._ask(names, limit - len(arrivals), lease_s)
         if self._late:
             self._something.set()
-        if not found and names and all(name in self._errors for name in names):
+        if not arrivals and names and all(name in self._errors for name in names):
             raise self._errors[names[0]]
-        urgent = [each for each in found if each.lane is Lane.URGENT]
-        return [*urgent, *(each for each in found if each.lane is not Lane.URGENT)]
+        urgent = [arrival for arrival in arrivals if arrival.lane is Lane.URGENT]
+        return [*urgent, *(arrival for arrival in arrivals if arrival.lane is not Lane.URGENT)]
 
     async def wait(self, timeout_s: float) -> None:
-        """Until one of them may have something, or what was asked for has come."""
+        """Wait until an axis may have something, or a late answer has come."""
         if self._late:
             return
         waits: list[asyncio.Future[Any]] = [
@@ -79,38 +78,42 @@ class Gathered:
         try:
             await asyncio.wait(waits, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for each in waits:
-                each.cancel()
+            for future in waits:
+                future.cancel()
             await asyncio.gather(*waits, return_exceptions=True)
 
     async def close(self) -> None:
-        """What was leased and not handed out is given back by the axes themselves."""
+        """Cancel the running takes; arrivals that were leased and not handed out return when their leases end."""
         asking, self._asking = list(self._asking.values()), {}
         for task in asking:
             task.cancel()
         await asyncio.gather(*asking, return_exceptions=True)
 
     async def _ask(self, names: Sequence[str], room: int, lease_s: float) -> list[Arrival]:
-        found: list[Arrival] = []
+        arrivals: list[Arrival] = []
         shares = _shares(room, len(names))
-        asked = {name: share for name, share in zip(names, shares, strict=True) if share}
-        while asked and room > len(found):
-            brought = await self._round(asked, lease_s)
-            found += _mixed(brought)
-            left = room - len(found)
-            # Who gave all that it was asked for may have more; who was not asked yet may have some.
-            full = [name for name, share in asked.items() if len(brought.get(name, ())) == share]
-            more = [*full, *(name for name in names if name not in asked)] if left else []
+        shares_by_name = {name: share for name, share in zip(names, shares, strict=True) if share}
+        while shares_by_name and room > len(arrivals):
+            brought = await self._round(shares_by_name, lease_s)
+            arrivals += _mixed(brought)
+            remaining = room - len(arrivals)
+            # An axis that filled its share may have more; one that was not asked yet may have some.
+            full = [name for name, share in shares_by_name.items() if len(brought.get(name, ())) == share]
+            more = [*full, *(name for name in names if name not in shares_by_name)] if remaining else []
             names = [name for name in names if name in more]
-            asked = {
-                name: share for name, share in zip(names, _shares(left, len(names)), strict=True) if share
+            shares_by_name = {
+                name: share
+                for name, share in zip(names, _shares(remaining, len(names)), strict=True)
+                if share
             }
-        return found
+        return arrivals
 
-    async def _round(self, asked: Mapping[str, int], lease_s: float) -> Mapping[str, Sequence[Arrival]]:
-        """What each brings in time."""
+    async def _round(
+        self, shares_by_name: Mapping[str, int], lease_s: float
+    ) -> Mapping[str, Sequence[Arrival]]:
+        """Take from each axis, and return the arrivals that came in time."""
         fresh: dict[str, asyncio.Task[Sequence[Arrival]]] = {}
-        for name, share in asked.items():
+        for name, share in shares_by_name.items():
             if name not in self._asking and self._circuits[name].may_take():
                 fresh[name] = asyncio.create_task(self._take(name, share, lease_s), name=f"take from {name}")
         if not fresh:
@@ -118,7 +121,7 @@ class Gathered:
         self._asking |= fresh
         try:
             await asyncio.wait(fresh.values(), timeout=self._wait_s)
-        finally:  # also when whoever takes is cut short: what comes is kept for the next
+        finally:  # also on cancellation: late arrivals are kept for the next call
             brought = {}
             for name, task in fresh.items():
                 if task.done():
@@ -132,7 +135,7 @@ class Gathered:
         self._asking.pop(name, None)
         if task.cancelled():
             return ()
-        if (broke := task.exception()) is not None:  # in a way that nobody foresaw: the others go on
+        if (broke := task.exception()) is not None:  # an unforeseen failure: the other axes go on
             _log.error("axis.broke", exc_info=broke, extra={"action": "axis.broke", "axis": name})
             self._circuits[name].not_taken(f"{type(broke).__name__}: {broke}")
             return ()
@@ -143,7 +146,7 @@ class Gathered:
         self._something.set()
 
     async def _take(self, name: str, limit: int, lease_s: float) -> Sequence[Arrival]:
-        """Never raises what an axis raises: it is told to its circuit."""
+        """Take from one axis. Its failures go to its circuit and are never raised."""
         circuit = self._circuits[name]
         try:
             if name in self._to_host and not await self._hosted(name):
@@ -154,15 +157,15 @@ class Gathered:
             return ()
         self._errors.pop(name, None)
         circuit.took()
-        for each in arrivals:
-            meters.AXIS_TAKEN.add(axis=name, lane=each.lane)
-        return [replace(each, axis=name) for each in arrivals]
+        for arrival in arrivals:
+            meters.AXIS_TAKEN.add(axis=name, lane=arrival.lane)
+        return [replace(arrival, axis=name) for arrival in arrivals]
 
     async def _host_soon(self, name: str) -> None:
-        """In a task of its own that nobody waits for too long."""
+        """Tell an axis the hosted codes, waiting no longer than `wait_s`."""
         telling = asyncio.ensure_future(self._hosted(name))
-        done, _ = await asyncio.wait([telling], timeout=self._wait_s)
-        if not done:
+        finished, _ = await asyncio.wait([telling], timeout=self._wait_s)
+        if not finished:
             telling.cancel()
             await asyncio.gather(telling, return_exceptions=True)
             self._failed(name, Unreachable(f"{name} did not answer in time"))
@@ -191,29 +194,29 @@ class Gathered:
         self._circuits[name].not_taken(str(error))
 
     def _served(self, name: str, codes: Sequence[str]) -> list[str]:
-        """What is for the node itself comes by every axis."""
+        """List the codes that this axis serves; those of the node itself come by every axis."""
         patterns = self._serves.get(name, ())
         return [
             code
             for code in codes
-            if not patterns or code.startswith(NODE) or any(each.fits(code) for each in patterns)
+            if not patterns or code.startswith(NODE) or any(pattern.fits(code) for pattern in patterns)
         ]
 
     def _in_turn(self) -> list[str]:
-        """Each is first in its turn."""
+        """Return the names rotated, so that each axis is first in its turn."""
         names = list(self._axes)
         self._turn = (self._turn + 1) % len(names)
         return names[self._turn :] + names[: self._turn]
 
 
 def _shares(room: int, parts: int) -> list[int]:
-    """As even as can be, the first ones more."""
+    """Divide `room` as evenly as possible, the first parts getting more."""
     return [room // parts + (n < room % parts) for n in range(parts)] if parts else []
 
 
 def _mixed(brought: Mapping[str, Sequence[Arrival]]) -> list[Arrival]:
-    """One of each in turn."""
-    return [each for row in zip_longest(*brought.values()) for each in row if each is not None]
+    """Interleave the arrivals of the axes."""
+    return [arrival for row in zip_longest(*brought.values()) for arrival in row if arrival is not None]
 
 
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=2), timedelta(minutes=1)
@@ -221,7 +224,7 @@ FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=2), timedelta(minutes=1)
 
 @dataclass(slots=True)
 class Rest:
-    """The pause after a failure."""
+    """The pause after a failure, twice as long each time."""
 
     until: datetime | None = None
     length: timedelta = FIRST_PAUSE
@@ -234,12 +237,12 @@ class Rest:
         self.until, self.length = None, FIRST_PAUSE
 
     def is_over(self, now: datetime) -> bool:
-        # A clock that was set back keeps nobody waiting.
+        # A clock that was set back must not prolong the pause.
         return self.until is None or not self.until - LONGEST_PAUSE <= now < self.until
 
 
 class Circuit:
-    """Of one axis in this process; nothing of it outlives the process."""
+    """State of one axis in this process; nothing of it outlives the process."""
 
     def __init__(self, name: str, axis: AxisDesk, away_s: float, clock: Clock) -> None:
         self.name = name
@@ -252,7 +255,7 @@ class Circuit:
         self._told = False
 
     def sent(self) -> None:
-        """What was asked of it, to send or who is hosted, was answered."""
+        """Note that the axis answered, to a parcel or to a question who is hosted."""
         self._sending.end()
         self._failing, self._is_of_sending, self._why = None, False, ""
         self.is_away()
@@ -273,7 +276,7 @@ class Circuit:
         self._failed(why)
 
     def may_send(self) -> bool:
-        """Whether the pause since it last failed is over."""
+        """Tell whether the pause since its last failure to send is over."""
         return self._sending.is_over(self._clock.now())
 
     def may_take(self) -> bool:
@@ -281,7 +284,7 @@ class Circuit:
 
     @property
     def since(self) -> datetime | None:
-        """When it began to fail; None while it is well."""
+        """Return when it began to fail; None while it is well."""
         state = self._axis.state()
         down = state.down_since if state.connected_since is None else None
         return min((at for at in (self._failing, down, state.blocked_since) if at is not None), default=None)

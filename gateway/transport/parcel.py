@@ -1,8 +1,7 @@
-"""The bytes of parcels beside an axis's queue: large ones as files named by their digest, which many queue rows may
-share; small ones read many in one go, as all that is asked side by side is done. In: a parcel's reader. Out: a durable
-file, or checked bytes. Of files: sync, call it in the pool. It does not know which
-files are still needed: whoever owns the queue says so while holding the queue's write lock, so that no process
-removes what another has just adopted."""
+"""The bytes of parcels beside an axis's queue: large ones as files named by their digest, which many queue rows may share;
+small ones read many in one go. In: a parcel's reader. Out: a durable file, or checked bytes. File functions are sync: call
+them in the pool. This module does not know which files are still needed: the queue's owner says so while holding the
+queue's write lock, so that no process removes what another has just adopted."""
 
 from __future__ import annotations
 
@@ -32,14 +31,14 @@ _FINISHED = re.compile(r"[0-9a-f]{64}")
 
 
 class Draft:
-    """A file on its way, which goes when it is given up, also where a thread still writes it then."""
+    """An unfinished file, removed when it is given up, even while a thread still writes it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.is_given_up = False
 
     def give_up(self) -> None:
-        """Nothing, of one that was adopted."""
+        """Remove the file. An adopted one is not affected."""
         self.is_given_up = True
         discard(self.path)
 
@@ -60,38 +59,37 @@ class PayloadFolder:
         self._folder.mkdir(parents=True, exist_ok=True)
 
     def draft(self) -> Draft:
-        """Not there yet."""
+        """Name a draft; its file is not there yet."""
         return Draft(self._folder / f"{secrets.token_hex(8)}{_UNFINISHED}")
 
     def copy_in(self, parcel: Parcel, draft: Draft) -> None:
-        """The parcel's bytes stand in the draft, on disk and checked against their size and digest."""
+        """Copy the parcel's bytes into the draft, on disk and checked against their size and digest."""
         try:
-            with parcel.open() as source, open(draft.path, "xb", opener=self._made) as target:
+            with parcel.open() as source, open(draft.path, "xb", opener=self._open_draft) as target:
                 _copy(parcel, source, target)
                 os.fsync(target.fileno())
         finally:
             if draft.is_given_up:
                 draft.give_up()
 
-    def _made(self, path: str, flags: int) -> int:
-        """Where no other user can write, no other user's node takes part, and nobody else has to read it."""
+    def _open_draft(self, path: str, flags: int) -> int:
+        """Open the draft. In a folder that only this user may write, no other user takes part: the file is private."""
         folder = self._folder.stat()
         alone = folder.st_uid == os.geteuid() and not folder.st_mode & 0o022
         return os.open(path, flags, 0o600 if alone else 0o666)
 
     def adopt(self, draft: Draft, digest: Digest) -> None:
-        """The file now stands durably under its digest. Call it under the queue's write lock, before the commit
-        of the rows that need it."""
+        """Move the draft durably to its digest's name, under the queue's write lock, before its rows are committed."""
         draft.path.replace(self.path(digest))
         sync_folder(self._folder)
 
     def remove(self, digest: str) -> None:
-        """Forgets the bytes. Call it under the queue's write lock, when no row needs them."""
+        """Remove the bytes. Call it under the queue's write lock, when no row needs them."""
         discard(self.path(digest))
 
     def abandoned(self) -> tuple[list[Path], list[str]]:
-        """Unfinished copies, and digests of finished files, that are older than `STALE_S` by the file system's own
-        clock; whether a row still needs a finished one is for the queue to say."""
+        """List unfinished copies, and digests of finished files, that are older than `STALE_S` by the file system's own
+        clock; the queue must say whether a row still needs a finished one."""
         limit = self._file_system_time() - STALE_S
         old = [entry for entry in self._folder.iterdir() if _changed_at(entry) < limit]
         drafts = [entry for entry in old if entry.suffix == _UNFINISHED]
@@ -107,7 +105,7 @@ class PayloadFolder:
 
 
 def content_of(parcel: Parcel) -> bytes:
-    """The whole of a small parcel, checked against its size and digest."""
+    """Return the bytes of a small parcel, checked against its size and digest."""
     target = io.BytesIO()
     with parcel.open() as source:
         _copy(parcel, source, target)
@@ -115,7 +113,7 @@ def content_of(parcel: Parcel) -> bytes:
 
 
 def discard(path: Path) -> None:
-    """The file is gone; that it was gone before is fine. A file another system holds open stays for the next clean-up."""
+    """Remove the file; a missing one is fine. A file that another program holds open stays for the next clean-up."""
     with contextlib.suppress(FileNotFoundError, PermissionError):
         path.unlink()
 
@@ -156,18 +154,18 @@ B = TypeVar("B")
 
 
 class Together(Generic[A, B]):
-    """What many ask for in the same moment is done in one go; whoever asks meanwhile is in the next. Each waits for its own
-    answer, and one that there is none for fails alone."""
+    """Batches concurrent calls: everything asked while a batch runs goes into the next one. Each caller waits for its own
+    answer, and a failed answer fails its caller alone."""
 
     def __init__(self, do: Callable[[Sequence[A]], Awaitable[Sequence[B | Exception]]]) -> None:
-        """`do` gives an answer for each, in their order. What it raises, all of them hear."""
+        """`do` returns an answer for each request, in their order. Every caller of the batch gets what it raises."""
         self._do = do
         self._asked: deque[tuple[A, asyncio.Future[B]]] = deque()
         self._doing: asyncio.Task[None] | None = None
 
-    async def ask(self, one: A) -> B:
+    async def ask(self, request: A) -> B:
         answer: asyncio.Future[B] = asyncio.get_running_loop().create_future()
-        self._asked.append((one, answer))
+        self._asked.append((request, answer))
         if self._doing is None:
             self._doing = asyncio.create_task(self._do_all(), name="together")
         return await answer
@@ -175,31 +173,31 @@ class Together(Generic[A, B]):
     async def _do_all(self) -> None:
         try:
             while self._asked:
-                asked = [self._asked.popleft() for _ in range(min(MOST_AT_ONCE, len(self._asked)))]
-                for (_, answer), found in zip(asked, await self._answers(asked), strict=True):
-                    if answer.done():  # who asked was cut short meanwhile
+                batch = [self._asked.popleft() for _ in range(min(MOST_AT_ONCE, len(self._asked)))]
+                for (_, answer), reply in zip(batch, await self._answers(batch), strict=True):
+                    if answer.done():  # its caller was cancelled meanwhile
                         continue
-                    if isinstance(found, Exception):
-                        answer.set_exception(found)
+                    if isinstance(reply, Exception):
+                        answer.set_exception(reply)
                     else:
-                        answer.set_result(found)
+                        answer.set_result(reply)
         finally:
             self._doing = None
 
-    async def _answers(self, asked: Sequence[tuple[A, object]]) -> Sequence[B | Exception]:
+    async def _answers(self, batch: Sequence[tuple[A, object]]) -> Sequence[B | Exception]:
         try:
-            return await self._do([one for one, _ in asked])
-        except Exception as cause:  # reason: whoever asked raises it
-            return [cause] * len(asked)
+            return await self._do([request for request, _ in batch])
+        except Exception as cause:  # reason: every caller of the batch raises it
+            return [cause] * len(batch)
 
 
 def contents_of(parcels: Sequence[Parcel]) -> list[bytes | Exception]:
-    """Of small ones; in place of what cannot be read, why."""
+    """Return the bytes of small parcels; an unreadable one has its exception in place of the bytes."""
     return [_content_or_why(parcel) for parcel in parcels]
 
 
 def _content_or_why(parcel: Parcel) -> bytes | Exception:
     try:
         return content_of(parcel)
-    except Exception as cause:  # reason: it is handed to whoever asked for this parcel, which raises it
+    except Exception as cause:  # reason: it is raised to the caller that asked for this parcel
         return cause

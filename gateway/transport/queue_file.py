@@ -1,7 +1,7 @@
 """The embedded axis's SQLite file: its three tables and every statement, its rows as values, the file opened on first
 use, its format brought up to date, read and written without a thread between. In: statements. Out: rows, or
-Unreachable in words. Several processes have it open at once: the write lock is waited for while the event loop goes
-on, and what waits for it here shares one commit (`commits`).
+Unreachable. Several processes have it open at once: the write lock is waited for while the event loop goes
+on, and writers that wait here share one commit (`commits`).
 A queue row is one parcel for one recipient code; `payload` has the bytes of small ones, once for all their rows.
 `hosting` says which nodes may take rows of a code; codes are compared through `folded`. A row is due while it is not
 dead and its lease, if any, has run out; a lease that ends beyond `:far` was written by a clock that was ahead, and is
@@ -31,7 +31,7 @@ from gateway.ports.services import Pool
 
 SCHEMA_VERSION = 4
 _PAYLOAD = "CREATE TABLE IF NOT EXISTS payload (digest TEXT PRIMARY KEY, bytes BLOB NOT NULL)"
-# Bytes go with the last row that needed them.
+# The bytes are deleted with the last row that needs them.
 _FORGET = """
 CREATE TRIGGER IF NOT EXISTS queue_forget AFTER DELETE ON queue BEGIN
     DELETE FROM payload WHERE digest = OLD.digest AND NOT EXISTS (SELECT 1 FROM queue WHERE digest = OLD.digest);
@@ -59,8 +59,8 @@ PRAGMA user_version = {SCHEMA_VERSION};
 COMMIT;
 """
 
-# By the format that a file has: what brings it to the next one, in one transaction. Before format 3 every payload was a
-# file; those that wait stay files until they are taken.
+# Statements that bring a file of each format to the next one, in one transaction. Before format 3 every
+# payload was a file; those that wait stay files until they are taken.
 UPGRADES = {
     1: ("ALTER TABLE queue ADD COLUMN node TEXT", "PRAGMA user_version = 2"),
     2: (_PAYLOAD, "PRAGMA user_version = 3"),
@@ -90,7 +90,8 @@ OLDEST = f"SELECT MIN(q.published_at) FROM {_OF_NODE}"  # noqa: S608
 
 
 def _due(lane: str) -> str:
-    """The inner part is answered from the index alone, so a long backlog is sorted without reading its rows."""
+    """Write the query of due rows. Its inner part needs the index alone, so a long backlog is sorted without reading
+    rows."""
     return f"""
 WITH due AS (SELECT q.id, q.lane, h.code FROM {_OF_NODE} {lane} ORDER BY q.lane, q.id LIMIT :most)
 SELECT q.id, due.code, q.packet_id, q.kind, q.sender, q.lane, q.digest, q.size, q.deliveries, q.node, payload.bytes
@@ -142,15 +143,15 @@ def folded_codes(routes: Iterable[str]) -> tuple[str]:
 
 
 def due_of(
-    queue: sqlite3.Connection, asked: Mapping[str, object], limit: int, ordinary: int
+    queue: sqlite3.Connection, parameters: Mapping[str, object], limit: int, ordinary: int
 ) -> list[Sequence[Any]]:
-    """The first of the queue; where the urgent lane would have all of them, so many are the oldest ordinary ones."""
-    rows: list[Sequence[Any]] = queue.execute(DUE, {**asked, "most": limit}).fetchall()
+    """Return the first rows of the queue; where urgent ones would fill it, `ordinary` places go to the oldest others."""
+    rows: list[Sequence[Any]] = queue.execute(DUE, {**parameters, "most": limit}).fetchall()
     urgent = [row for row in rows if LANES[row[5]] is Lane.URGENT]
     if len(rows) < limit or limit - len(urgent) >= ordinary:
         return rows
-    theirs = queue.execute(DUE_ORDINARY, {**asked, "most": ordinary}).fetchall()
-    return [*urgent[: limit - len(theirs)], *theirs]
+    normal = queue.execute(DUE_ORDINARY, {**parameters, "most": ordinary}).fetchall()
+    return [*urgent[: limit - len(normal)], *normal]
 
 
 def dead_parcels(row: Sequence[Any]) -> DeadParcel:
@@ -174,10 +175,10 @@ BUSY_S = 10.0  # how long a writer waits for another process's transaction (desi
 
 
 class QueueFile:
-    """One file. What is quick is asked on the event loop's own thread; COMMIT and whatever grows with the queue is not."""
+    """One queue file. Quick statements run on the event loop's own thread; COMMIT and what grows with the queue do not."""
 
     def __init__(self, path: Path, pool: Pool, begin: Callable[[sqlite3.Connection], None]) -> None:
-        """`begin` is called in a thread with the file as it was opened, once, before anything is read or written."""
+        """`begin` is called once in a thread with the newly opened file, before anything is read or written."""
         self.path = path
         self._pool, self._begin = pool, begin
         self._groups = commits.GroupWriter(self._locked)
@@ -191,32 +192,32 @@ class QueueFile:
         return self._reader is not None
 
     async def close(self) -> None:
-        """What was begun is committed first. A second call does nothing."""
+        """Close the file after committing what was begun. A second call does nothing."""
         self._closed = True
         async with self._opening, self._groups.alone():
             with self.failures_named():
                 await commits.apart(self._close)
 
-    async def read(self, words: str, about: Sequence[object] | Mapping[str, object] = ()) -> list[Any]:
-        """A question that an index answers with few rows."""
+    async def read(self, words: str, parameters: Sequence[object] | Mapping[str, object] = ()) -> list[Any]:
+        """Run a query that an index answers with few rows."""
         with self.failures_named():
-            return (await self._opened()).execute(words, about).fetchall()
+            return (await self._opened()).execute(words, parameters).fetchall()
 
     async def version(self) -> object:
-        """Another one whenever anybody has committed something, in this process or another one."""
+        """Return a value that changes with every commit of this or another process."""
         with self.failures_named():
             ((version,),) = (await self._opened()).execute("PRAGMA data_version").fetchall()
         return version
 
-    async def search(self, words: str, about: Sequence[object] | Mapping[str, object] = ()) -> list[Any]:
-        """A question that may read all of the queue: asked by a thread that has the file open for itself."""
+    async def search(self, words: str, parameters: Sequence[object] | Mapping[str, object] = ()) -> list[Any]:
+        """Run a query that may read the whole queue, in a thread with a connection of its own."""
         with self.failures_named():
             await self._opened()
-            return await self._pool.run(partial(_asked, self.path, words, about))
+            return await self._pool.run(partial(_query, self.path, words, parameters))
 
     @contextlib.asynccontextmanager
     async def write(self) -> AsyncIterator[sqlite3.Connection]:
-        """One unit with the write lock from its first moment; what returns without error is on disk."""
+        """Open one unit with the write lock from its first moment; it is on disk when the body ends without error."""
         with self.failures_named():
             await self._opened()
             unit = await self._groups.begin()
@@ -228,26 +229,26 @@ class QueueFile:
                 await unit.leave()
 
     async def shorten(self) -> bool:
-        """Empties SQLite's log, in which what was removed can still be read. False while somebody else reads it."""
+        """Empty SQLite's log, in which removed rows can still be read. False while another connection reads it."""
         with self.failures_named():
             async with self._groups.alone():
                 return self._writer is None or await commits.apart(partial(_shorten, self._writer))
 
     @contextlib.contextmanager
     def failures_named(self, *, unsure: bool = False) -> Iterator[None]:
-        """`unsure`: it is the commit itself, which may have come through."""
+        """Raise driver errors as Unreachable. `unsure`: it is the commit itself, which may have come through."""
         try:
             yield
         except (sqlite3.Error, OSError) as cause:
-            named = Unreachable(
+            error = Unreachable(
                 f"the embedded axis {self.path} did not answer: {type(cause).__name__}: {cause};"
                 " check that the folder exists, has free space and may be written",
             )
-            named.unsure = unsure
-            raise named from cause
+            error.unsure = unsure
+            raise error from cause
 
     async def _opened(self) -> sqlite3.Connection:
-        """For reading."""
+        """Return the connection for reading."""
         self._check_open()
         if self._reader is None:
             async with self._opening:
@@ -274,7 +275,7 @@ class QueueFile:
             undo.pop_all()
         self._writer, self._reader = writer, reader
 
-    def _open_again(self) -> None:
+    def _reopen_writer(self) -> None:
         writer = _connect(self.path)
         writer.execute(commits.WAIT_FOR_NOBODY)
         self._writer = writer
@@ -289,7 +290,7 @@ class QueueFile:
     async def _locked(self) -> _QueueDriver:
         self._check_open()
         if self._writer is None:
-            await commits.apart(self._open_again)
+            await commits.apart(self._reopen_writer)
         if self._writer is None:
             raise Unreachable(f"the embedded axis {self.path} did not open")
         await commits.take_lock(self._writer, BUSY_S)
@@ -302,15 +303,15 @@ class QueueFile:
 class _QueueDriver:
     """Keeps the promise of `commits.Driver`."""
 
-    def __init__(self, connection: sqlite3.Connection, gone: Callable[[], None]) -> None:
+    def __init__(self, connection: sqlite3.Connection, on_drop: Callable[[], None]) -> None:
         self.connection = connection
-        self._gone, self._is_gone = gone, False
+        self._gone, self._is_gone = on_drop, False
 
     def mark(self, words: str) -> None:
         self.connection.execute(words)
 
     async def commit(self) -> None:
-        # Not `commit()`, which says nothing where there is no transaction any more.
+        # Not `commit()`, which is silent where there is no transaction any more.
         await commits.apart(partial(self.connection.execute, "COMMIT"))
 
     async def drop(self) -> None:
@@ -328,9 +329,9 @@ def _connect(path: Path) -> sqlite3.Connection:
     try:
         # FULL: in WAL, NORMAL may lose the last commits when the power fails, and those were answered "delivered" (G2).
         connection.execute("PRAGMA synchronous = FULL")
-        # Zeros over what is deleted: a parcel that is gone must not stay in free pages.
+        # Deleted rows are overwritten with zeros: a settled parcel must not stay in free pages.
         connection.execute("PRAGMA secure_delete = ON")
-        # Nor in a temporary file, where SQLite would note what a unit could undo: nobody writes zeros over that.
+        # Nor in a temporary file, where SQLite would note what a unit could undo: that is never overwritten.
         connection.execute("PRAGMA temp_store = MEMORY")
     except BaseException:
         connection.close()
@@ -360,7 +361,7 @@ def _set_up(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def _upgrade(connection: sqlite3.Connection) -> None:
-    """The format is asked again under the write lock: another process may have been quicker."""
+    """Bring the file to the newest format, read again under the write lock: another process may have been quicker."""
     connection.execute("BEGIN IMMEDIATE")
     for version in range(_format_of(connection), SCHEMA_VERSION):
         for step in UPGRADES[version]:
@@ -372,9 +373,9 @@ def _format_of(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
-def _asked(path: Path, words: str, about: Sequence[object] | Mapping[str, object]) -> list[Any]:
+def _query(path: Path, words: str, parameters: Sequence[object] | Mapping[str, object]) -> list[Any]:
     with contextlib.closing(_connect(path)) as connection:
-        return connection.execute(words, about).fetchall()
+        return connection.execute(words, parameters).fetchall()
 
 
 def _shorten(connection: sqlite3.Connection) -> bool:

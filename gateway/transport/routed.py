@@ -1,9 +1,9 @@
-"""Several axes as one: publishing by the table of routes. In: named axes, the table, who hosts which code. Out: an
-`AxisDesk` whose outcomes name the axis that said them. Hosting and taking are in `gathered`.
+"""Several axes as one: publishing by the table of routes. In: named axes, the table, which node hosts which code. Out: an
+`AxisDesk` whose outcomes name their axis. Hosting and taking are in `gathered`.
 
-One publish hands a recipient to one axis and to no other. What that axis refuses, or cannot take while it is away, goes
-by another one only after the next try, when the change is written down: so a crash between never sends by two ways
-what was decided for one. What an axis may have, and did not say so, stays with it, unless the route allows more."""
+One publish hands a recipient to one axis and to no other. A parcel that this axis refuses, or cannot take while it is away,
+goes by another one only after the next try, when the change is written down: so a crash between never sends one decision by
+two ways. A parcel that an axis may have without confirming it stays with that axis, unless the route allows more."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from gateway.transport.gathered import WAIT_S, Circuit, Gathered
 HostOf = Callable[[str], Awaitable[str | None]]
 """The node that speaks for a code, as the registry has it."""
 MOVED, AWAY, NO_WAY, GONE = "axis-moved", "axis-away", "no-route", "axis-gone"
-# An axis that says nothing for so long is left: bytes beyond what goes in that time have more.
+# An axis that is silent for so long is left; a parcel with more bytes than go in that time has longer.
 PATIENCE_S, BYTES_A_SECOND = 30.0, 128 * 1024
 ASK_S = 5.0
-_OF_RECIPIENT = "axis-bindings"  # a trouble of the recipient's, on an axis that answers
+_OF_RECIPIENT = "axis-bindings"  # the recipient is the problem: its axis answers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Way:
-    """How one recipient's mail goes now: the rule, the axes that it may take in their order, and the turn it would take."""
+    """Route of one recipient's mail now: the rule, the axes in their order, and the next turn."""
 
     rule: Rule
     node: str | None
@@ -47,7 +47,7 @@ async def nobody(code: str) -> str | None:
 
 
 class RoutedAxis:
-    """The `AxisDesk` promise over several. Whoever made it calls `close`, which closes all of them."""
+    """The `AxisDesk` promise over several axes. Its maker calls `close`, which closes all of them."""
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class RoutedAxis:
 
     @property
     def axes(self) -> Mapping[str, AxisDesk]:
-        """Each by itself."""
+        """Return each axis by its name."""
         return self._axes
 
     async def __aenter__(self) -> Self:
@@ -86,12 +86,12 @@ class RoutedAxis:
         await self.close()
 
     async def close(self) -> None:
-        """A second call does nothing. One that cannot be closed keeps no other open."""
+        """Close every axis, even where one fails to close. A second call does nothing."""
         await self._in.close()
         await asyncio.gather(*(axis.close() for axis in self._axes.values()), return_exceptions=True)
 
     async def way(self, sender: str, code: str, trail: Trail = FRESH) -> Way:
-        """What would be done for this recipient now; does nothing."""
+        """Return what would be done for this recipient now; nothing is done."""
         node = await self._host_of(code) if self._table.asks_for_nodes else None
         rule = self._table.rule(sender, code, node)
         choice = self._chooser.choose(rule, sender, trail)
@@ -105,39 +105,39 @@ class RoutedAxis:
         return (await self._rule(sender, code)).form
 
     async def publish(self, parcel: Parcel, routes: Sequence[str]) -> Mapping[str, Outcome]:
-        """As `Axis.publish`; every outcome names its axis. LATER and `at_once`: it stands with another axis from now on."""
+        """Publish as `Axis.publish` does; every outcome names its axis. LATER with `at_once`: another axis has it now."""
         outcomes: dict[str, Outcome] = {}
         going: dict[str, dict[Form, list[str]]] = {}
         rules = {route: await self._rule(parcel.sender, route) for route in routes}
         await self._look_for_those_away(rules)
         for route in routes:
             trail = parcel.trails.get(route, FRESH)
-            said = self._before(rules[route], parcel.sender, route, trail)
-            if isinstance(said, Outcome):
-                outcomes[route] = said
+            choice = self._choose_axis(rules[route], parcel.sender, route, trail)
+            if isinstance(choice, Outcome):
+                outcomes[route] = choice
             else:
-                form = self._form(said, rules[route])
-                going.setdefault(said, {}).setdefault(form, []).append(route)
-        told = await asyncio.gather(
-            *(self._hand_over_each(name, parcel, theirs) for name, theirs in going.items())
+                form = self._form(choice, rules[route])
+                going.setdefault(choice, {}).setdefault(form, []).append(route)
+        answers = await asyncio.gather(
+            *(self._hand_over_by_form(name, parcel, routes_by_form) for name, routes_by_form in going.items())
         )
-        for name, each in zip(going, told, strict=True):
-            for route, outcome in each.items():
+        for name, axis_outcomes in zip(going, answers, strict=True):
+            for route, outcome in axis_outcomes.items():
                 meters.AXIS_OUTCOMES.add(axis=name, fate=outcome.fate)
                 trail = parcel.trails.get(route, FRESH)
-                outcomes[route] = self._after(rules[route], parcel.sender, trail, name, outcome)
+                outcomes[route] = self._apply_routes(rules[route], parcel.sender, trail, name, outcome)
         return outcomes
 
     async def unhosted(self, routes: Sequence[str]) -> frozenset[str] | None:
-        """Those that no axis of their routes reaches; of a route without any answer nothing is said."""
+        """Return the codes that no axis of their routes reaches; a code without any answer is left out."""
         order = {
             route: tuple(self._chooser.order(await self._rule("", route), "")) or tuple(self._axes)
             for route in routes
         }
-        asked = {name: [route for route in routes if name in order[route]] for name in self._axes}
-        names = [name for name in self._axes if asked[name]]
-        told = await asyncio.gather(*(self._ask(name, asked[name]) for name in names))
-        answers = dict(zip(names, told, strict=True))
+        routes_by_axis = {name: [route for route in routes if name in order[route]] for name in self._axes}
+        names = [name for name in self._axes if routes_by_axis[name]]
+        replies = await asyncio.gather(*(self._ask(name, routes_by_axis[name]) for name in names))
+        answers = dict(zip(names, replies, strict=True))
         if all(answer is None for answer in answers.values()):
             return None if routes else frozenset()
         return frozenset(
@@ -152,33 +152,33 @@ class RoutedAxis:
 
     async def settle(self, arrival: Arrival, *, done: bool) -> None:
         axis = self._axes.get(arrival.axis)
-        if axis is not None:  # of one that is not there any more the lease runs out
+        if axis is not None:  # the lease ends by itself where the axis is configured no more
             await axis.settle(arrival, done=done)
 
     async def wait(self, timeout_s: float) -> None:
         await self._in.wait(timeout_s)
 
     def promises(self) -> Promises:
-        """What all of them keep: by which one a parcel goes is not known before."""
-        each = [axis.promises() for axis in self._axes.values()]
-        kept = {name: all(getattr(one, name) for one in each) for name in Promises.__slots__}
-        return Promises(**kept)
+        """Return what all axes keep: the axis of a parcel is not known in advance."""
+        promises = [axis.promises() for axis in self._axes.values()]
+        common = {name: all(getattr(p, name) for p in promises) for name in Promises.__slots__}
+        return Promises(**common)
 
     def state(self) -> AxisState:
-        """Connected as long as one is; what is not connected, and why, is told beside it."""
-        each = {name: axis.state() for name, axis in self._axes.items()}
-        away = {name: self.circuits[name] for name in each if self.circuits[name].since is not None}
+        """Return connected as long as one axis is; the reason names those that are not."""
+        states = {name: axis.state() for name, axis in self._axes.items()}
+        away = {name: self.circuits[name] for name in states if self.circuits[name].since is not None}
         up = [
             state.connected_since
-            for name, state in each.items()
+            for name, state in states.items()
             if name not in away and state.connected_since
         ]
-        since = [at for one in away.values() if (at := one.since) is not None]
+        since = [at for circuit in away.values() if (at := circuit.since) is not None]
         return AxisState(
             connected_since=max(up, default=None),
             down_since=min(since, default=None),
-            reason="; ".join(f"{name}: {one.why}" for name, one in away.items()),
-            servers=tuple(f"{name}: {server}" for name, state in each.items() for server in state.servers),
+            reason="; ".join(f"{name}: {circuit.why}" for name, circuit in away.items()),
+            servers=tuple(f"{name}: {server}" for name, state in states.items() for server in state.servers),
         )
 
     def state_of(self, name: str) -> AxisState:
@@ -188,15 +188,15 @@ class RoutedAxis:
         return replace(state, connected_since=None, down_since=circuit.since, reason=circuit.why)
 
     async def counts(self) -> Mapping[str, int]:
-        """Of those that answer together. TransportFailure when none does."""
-        told = await asyncio.gather(*(self._counted(name) for name in self._axes))
-        answered = [each for each in told if each is not None]
+        """Sum the counts of the axes that answer. TransportFailure when none does."""
+        replies = await asyncio.gather(*(self._counted(name) for name in self._axes))
+        answered = [reply for reply in replies if reply is not None]
         if not answered:
             raise Unreachable(f"no axis answers: {self.state().reason}")
         return _sums(answered)
 
     async def oldest(self) -> datetime | None:
-        """Of those that answer."""
+        """Return the oldest time of the axes that answer."""
         times = await asyncio.gather(*(self._oldest(axis) for axis in self._axes.values()))
         return min((time for time in times if time is not None), default=None)
 
@@ -211,8 +211,8 @@ class RoutedAxis:
         return _sums([axis.in_hand() for axis in self._axes.values()])
 
     async def dead_list(self) -> Sequence[DeadParcel]:
-        """Of those that answer; their ids begin with the name of the axis."""
-        found: list[DeadParcel] = []
+        """List the dead parcels of the axes that answer; ids begin with the axis's name."""
+        parcels: list[DeadParcel] = []
         silent: list[GatewayError] = []
         for name, axis in self._axes.items():
             try:
@@ -221,11 +221,12 @@ class RoutedAxis:
             except (TransportFailure, TimeoutError) as error:
                 silent.append(error if isinstance(error, GatewayError) else Unreachable(f"{name}: no answer"))
                 continue
-            found += [replace(each, id=f"{name}:{each.id}", axis=name) for each in dead]
+            parcels += [replace(parcel, id=f"{name}:{parcel.id}", axis=name) for parcel in dead]
         if silent and len(silent) == len(self._axes):
             raise silent[0]
         return sorted(
-            found, key=lambda each: (each.dead_at is None, each.dead_at and each.dead_at.timestamp())
+            parcels,
+            key=lambda parcel: (parcel.dead_at is None, parcel.dead_at and parcel.dead_at.timestamp()),
         )
 
     async def dead_open(self, id: str) -> BinaryIO:
@@ -252,8 +253,8 @@ class RoutedAxis:
         node = await self._host_of(code) if self._table.asks_for_nodes else None
         return self._table.rule(sender, code, node)
 
-    def _before(self, rule: Rule, sender: str, route: str, trail: Trail) -> Outcome | str:
-        """The axis to hand it to; or what is to be done instead."""
+    def _choose_axis(self, rule: Rule, sender: str, route: str, trail: Trail) -> Outcome | str:
+        """Choose the axis to publish by, or the outcome in place of publishing."""
         choice = self._chooser.choose(rule, sender, trail)
         if choice.turn is Turn.SEND:
             return choice.axis
@@ -273,7 +274,7 @@ class RoutedAxis:
             return Outcome(fate=Fate.LATER, code=GONE, detail=detail, unsure=True, axis=choice.axis)
         circuit = self.circuits[choice.axis]
         if circuit.may_send():
-            return choice.axis  # tried now and then, as on an axis that is alone
+            return choice.axis  # tried now and then, as where there is only one axis
         doubt = ", and may have it already" if trail.unsure else ""
         return Outcome(
             fate=Fate.LATER,
@@ -285,24 +286,24 @@ class RoutedAxis:
         )
 
     def _form(self, name: str, rule: Rule) -> Form:
-        """What goes back by the axis that its packet came by may take one that the route does not name."""
+        """Return the form for this axis: a reply by the axis of its packet may use one that the route does not name."""
         return Form.STANDARD if self._axes[name].promises().needs_signature else rule.form
 
-    async def _hand_over_each(
-        self, name: str, parcel: Parcel, theirs: Mapping[Form, Sequence[str]]
+    async def _hand_over_by_form(
+        self, name: str, parcel: Parcel, routes_by_form: Mapping[Form, Sequence[str]]
     ) -> Mapping[str, Outcome]:
-        """In each form by itself, one after the other: an axis may take them for one document."""
-        told: dict[str, Outcome] = {}
-        for form in sorted(theirs, key=list(Form).index):
-            told |= await self._hand_over(name, replace(parcel, form=form), theirs[form])
-        return told
+        """Publish each form by itself, one after the other: an axis may take them for one document."""
+        outcomes: dict[str, Outcome] = {}
+        for form in sorted(routes_by_form, key=list(Form).index):
+            outcomes |= await self._hand_over(name, replace(parcel, form=form), routes_by_form[form])
+        return outcomes
 
     async def _hand_over(self, name: str, parcel: Parcel, routes: Sequence[str]) -> Mapping[str, Outcome]:
-        """What that axis says of each, within its time."""
+        """Publish by one axis within its time, and return its outcomes."""
         circuit, axis = self.circuits[name], self._axes[name]
         try:
             async with asyncio.timeout(self._patience_s + parcel.size / BYTES_A_SECOND):
-                told = await axis.publish(parcel, routes)
+                outcomes = await axis.publish(parcel, routes)
         except TimeoutError:
             circuit.not_sent("it did not answer in time")
             silent = Outcome(
@@ -314,46 +315,46 @@ class RoutedAxis:
                 circuit.sent()
                 return dict.fromkeys(routes, Outcome(fate=Fate.NEVER, code=error.code, detail=str(error)))
             circuit.not_sent(str(error))
-            said = Outcome(fate=Fate.LATER, code=error.code, detail=str(error), unsure=error.unsure)
-            return dict.fromkeys(routes, said)
-        if all(each.fate is Fate.LATER and each.code != _OF_RECIPIENT for each in told.values()):
-            circuit.not_sent(next(iter(told.values())).detail)
+            refusal = Outcome(fate=Fate.LATER, code=error.code, detail=str(error), unsure=error.unsure)
+            return dict.fromkeys(routes, refusal)
+        if all(outcome.fate is Fate.LATER and outcome.code != _OF_RECIPIENT for outcome in outcomes.values()):
+            circuit.not_sent(next(iter(outcomes.values())).detail)
         else:
             circuit.sent()
-        return told
+        return outcomes
 
     async def _look_for_those_away(self, rules: Mapping[str, Rule]) -> None:
-        """Whether they are back: asked in a way that moves nothing, and of each rarely. What goes another way meanwhile
-        would not find out."""
-        asked = {
+        """Probe axes that are away, rarely and by a question that moves nothing: mail that goes another way meanwhile would
+        not notice that they are back."""
+        routes_by_axis = {
             name: route
             for route, rule in rules.items()
             for name in rule.axes
             if self.circuits[name].is_away() and self.circuits[name].may_send()
         }
-        answers = await asyncio.gather(*(self._ask(name, [route]) for name, route in asked.items()))
-        for name, answer in zip(asked, answers, strict=True):
+        answers = await asyncio.gather(*(self._ask(name, [route]) for name, route in routes_by_axis.items()))
+        for name, answer in zip(routes_by_axis, answers, strict=True):
             if answer is None and not self._answers(name):
                 self.circuits[name].not_sent(self.circuits[name].why or "it does not answer")
             else:
                 self.circuits[name].sent()
 
-    def _after(self, rule: Rule, sender: str, trail: Trail, by: str, said: Outcome) -> Outcome:
-        """What an axis said, as the routes go on from there."""
-        if said.fate is Fate.LATER:
-            stands = Trail(axis=by, unsure=said.unsure or trail.unsure, refused=trail.refused)
+    def _apply_routes(self, rule: Rule, sender: str, trail: Trail, by: str, outcome: Outcome) -> Outcome:
+        """Turn an axis's outcome into the outcome that the routes allow."""
+        if outcome.fate is Fate.LATER:
+            stands = Trail(axis=by, unsure=outcome.unsure or trail.unsure, refused=trail.refused)
             choice = self._chooser.choose(rule, sender, stands)
             if choice.turn is Turn.MOVE:
-                return self._moved(stands, choice.axis, f"{by} is away: {said.detail}")
-            return replace(said, axis=by, unsure=stands.unsure, refused=stands.refused)
-        if said.fate is Fate.DELIVERED:
-            return replace(said, axis=by)
+                return self._moved(stands, choice.axis, f"{by} is away: {outcome.detail}")
+            return replace(outcome, axis=by, unsure=stands.unsure, refused=stands.refused)
+        if outcome.fate is Fate.DELIVERED:
+            return replace(outcome, axis=by)
         choice = self._chooser.after_refusal(rule, sender, trail, by)
-        stays = said.unsure and rule.unsure is OnTrouble.WAIT  # it may be there: a person decides
+        stays = outcome.unsure and rule.unsure is OnTrouble.WAIT  # it may be there: a person decides
         if stays or choice.turn is not Turn.MOVE:
-            return replace(said, axis=by, refused=trail.refused)
+            return replace(outcome, axis=by, refused=trail.refused)
         refused = replace(trail, refused=(*trail.refused, by))
-        return self._moved(refused, choice.axis, f"{by} does not reach it: {said.detail}")
+        return self._moved(refused, choice.axis, f"{by} does not reach it: {outcome.detail}")
 
     def _moved(self, trail: Trail, to: str, why: str) -> Outcome:
         meters.AXIS_MOVED.add(axis=to)
@@ -373,7 +374,7 @@ class RoutedAxis:
         return None
 
     def _answers(self, name: str) -> bool:
-        """Of an axis that never says who is hosted: whether it answered anything when it was asked."""
+        """Tell whether an axis that never says who is hosted answered anything when it was asked."""
         axis = self._axes[name]
         return not axis.promises().unroutable_return and axis.state().connected_since is not None
 
@@ -384,9 +385,9 @@ class RoutedAxis:
         return None
 
 
-def _sums(told: Sequence[Mapping[str, int]]) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for each in told:
-        for part, number in each.items():
-            found[part] = found.get(part, 0) + number
-    return found
+def _sums(counts: Sequence[Mapping[str, int]]) -> dict[str, int]:
+    totals: dict[str, int] = {}
+    for numbers in counts:
+        for part, number in numbers.items():
+            totals[part] = totals.get(part, 0) + number
+    return totals

@@ -1,8 +1,8 @@
-"""Carries one body to one address of an agency's program. In: an address, a body, headers. Out: how it went, never an
-exception for what the other side does.
+"""Carries one body to one address of an agency's program. In: an address, a body, headers. Out: the outcome, never an
+exception for a fault of the other side.
 
-Nothing leaves for a network that is not allowed (threat 89), nothing is unpacked, the whole exchange has one end, and of an
-answer only the beginning is read (`http_calls`)."""
+Nothing leaves for a network that is not allowed (threat 89), nothing is unpacked, the whole exchange has one deadline, and
+only the beginning of an answer is read (`http_calls`)."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from gateway.http_calls import HttpCaller, RefusedAddress
 from gateway.ports.services import Posted
 
 MOST_READ = 4 * MOST_SAID
-# The status is what counts; the words are for people, and nobody waits long for them.
+# The status decides; the body is only for people, so it is not waited for long.
 WORDS_S = 1.0
-_GONE, _MULTIPLE, _BAD = 410, 300, 400
+_GONE_STATUS, _MULTIPLE, _BAD = 410, 300, 400
 
 
 class HttpPoster:
@@ -43,7 +43,7 @@ class HttpPoster:
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Posted:
         try:
             read_url(url, self._reach)
-        except BadForm:  # it was good once: the settings say otherwise now
+        except BadForm:  # it was good once: the settings have changed since
             return Posted(code=TryCode.REFUSED_ADDRESS)
         try:
             async with asyncio.timeout(self._timeout_s):
@@ -61,42 +61,42 @@ class HttpPoster:
             return Posted(code=_code_of(why))
 
     async def _post(self, url: URL, body: bytes, headers: Mapping[str, str]) -> Posted:
-        said = {**headers, "Content-Type": "application/json", "User-Agent": self._agent}
-        call = self._caller.call("POST", url, data=body, headers=said, seconds=self._timeout_s)
+        all_headers = {**headers, "Content-Type": "application/json", "User-Agent": self._agent}
+        call = self._caller.call("POST", url, data=body, headers=all_headers, seconds=self._timeout_s)
         async with call as answer:
             words = await _beginning(answer)
             return Posted(code=_code_of_status(answer.status), status=answer.status, answer=words)
 
-    def _may_reach(self, where: str) -> bool:
-        address = account.read_address(where)
-        return address is not None and "%" not in where and may_reach(address, self._reach.networks)
+    def _may_reach(self, host: str) -> bool:
+        address = account.read_address(host)
+        return address is not None and "%" not in host and may_reach(address, self._reach.networks)
 
     async def close(self) -> None:
         await self._caller.close()
 
 
 async def _beginning(answer: aiohttp.ClientResponse) -> bytes:
-    """What comes at once. Where more follows the connection ends, and is not used again."""
-    held = bytearray()
+    """Read what comes at once. Where more follows, the connection ends and is not used again."""
+    body = bytearray()
     with suppress(TimeoutError, aiohttp.ClientError, OSError):
         async with asyncio.timeout(WORDS_S):
-            while len(held) < MOST_READ and not answer.content.at_eof():
-                held += await answer.content.read(MOST_READ - len(held))
+            while len(body) < MOST_READ and not answer.content.at_eof():
+                body += await answer.content.read(MOST_READ - len(body))
     if not answer.content.at_eof():
         answer.close()
-    return bytes(held)
+    return bytes(body)
 
 
 def _code_of_status(status: int) -> TryCode:
     if 200 <= status < _MULTIPLE:
         return TryCode.OK
-    if status == _GONE:
+    if status == _GONE_STATUS:
         return TryCode.GONE
     return TryCode.REDIRECT if _MULTIPLE <= status < _BAD else TryCode.STATUS
 
 
 def _code_of(why: BaseException) -> TryCode:
-    """By what raised it, or what that was raised for."""
+    """Name the failure by its exception, or by the cause of that."""
     inner = why.__cause__ or getattr(why, "os_error", None)
     if isinstance(why, RefusedAddress) or isinstance(inner, RefusedAddress):
         return TryCode.REFUSED_ADDRESS

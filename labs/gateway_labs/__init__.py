@@ -1,4 +1,4 @@
-"""What tries the gateway and shows it: a demonstration with agencies and their story, a sandbox for programs, a kit that
+"""Tools to try and to show the gateway: a demonstration with agencies and their story, a sandbox for programs, a kit that
 judges other gateways, and axes to test clients against. No node in production needs any of it."""
 
 from gateway.words import labels

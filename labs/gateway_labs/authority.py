@@ -1,6 +1,6 @@
 """A small certificate authority for the demo and for tests. In: names, public keys, a time. Out: a root, agency
-certificates with the use that K3 asks for, revocation lists, and a trust folder as `gateway verify --trust` reads it.
-It is no authority for real agencies: no person is checked, and its key lies in a file or in memory."""
+certificates with the use that K3 (exchange certificates) asks for, revocation lists, and a trust folder as `gateway verify
+--trust` reads it. It is no authority for real agencies: no person is checked, and its key lies in a file or in memory."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Authority:
 
     @classmethod
     def create(cls, name: str, at: datetime, valid: timedelta = timedelta(days=3650)) -> Authority:
-        """A new root, valid from a day before `at`, so that clocks a little apart agree on it."""
+        """Create a root, valid from a day before `at`, so that clocks a little apart agree on it."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name(
             [
@@ -43,7 +43,7 @@ class Authority:
 
     @classmethod
     def load(cls, folder: Path, password: bytes | None = None) -> Authority:
-        """The root that `save` wrote there."""
+        """Load the root that `save` wrote there."""
         try:
             pem = (folder / "ca.key.pem").read_bytes()
             key = serialization.load_pem_private_key(pem, password)
@@ -55,7 +55,7 @@ class Authority:
         return cls(key, certificate)
 
     def save(self, folder: Path, password: bytes | None = None) -> None:
-        """Keeps the root and its key in a folder; without a password the key is readable by this user."""
+        """Keep the root and its key in a folder; without a password the key is readable by this user."""
         write_private(folder / "ca.key.pem", private_pem(self._key, password))
         write_private(folder / "ca.pem", _pem(self.certificate))
 
@@ -67,13 +67,13 @@ class Authority:
         at: datetime,
         valid: timedelta = timedelta(days=730),
     ) -> x509.Certificate:
-        """An exchange certificate for an agency's key."""
+        """Issue an exchange certificate for an agency's key."""
         return self._issue(agency_name(agency_code, organisation), key, at, valid)
 
     def issue_for_request(
         self, request_pem: bytes, at: datetime, valid: timedelta = timedelta(days=730)
     ) -> x509.Certificate:
-        """The certificate that a signing request asks for; the request must be signed by its own key."""
+        """Issue the certificate that a signing request asks for; the request must be signed by its own key."""
         try:
             request = x509.load_pem_x509_csr(request_pem)
             own = request.is_signature_valid
@@ -90,7 +90,7 @@ class Authority:
         at: datetime,
         valid: timedelta = timedelta(days=7),
     ) -> bytes:
-        """A revocation list made at that time, as PEM."""
+        """Make a revocation list of that time, as PEM."""
         builder = (
             x509.CertificateRevocationListBuilder()
             .issuer_name(self.certificate.subject)
@@ -108,7 +108,7 @@ class Authority:
         return builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
     def write_trust(self, folder: Path, bound: Mapping[str, x509.Certificate]) -> None:
-        """A trust folder: `ca.pem`, `bindings.csv` and one PEM file per agency code."""
+        """Write a trust folder: `ca.pem`, `bindings.csv` and one PEM file per agency code."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "ca.pem").write_bytes(_pem(self.certificate))
         table = io.StringIO(newline="")
@@ -134,7 +134,7 @@ def _begun(
     *,
     is_authority: bool,
 ) -> x509.CertificateBuilder:
-    """An authority signs certificates and lists, and nothing else; an agency signs, and neither of these."""
+    """Begin a certificate. An authority signs certificates and lists, and nothing else; an agency signs other things."""
     usage = x509.KeyUsage(
         digital_signature=not is_authority,
         content_commitment=not is_authority,

@@ -1,4 +1,4 @@
-"""What the laboratory hangs into the program: four words of the command line, each loaded when it is typed."""
+"""The laboratory's additions to the program: four words of the command line, each loaded when it is typed."""
 
 from __future__ import annotations
 

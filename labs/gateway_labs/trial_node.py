@@ -1,6 +1,5 @@
-"""What every trial node needs before it opens, wherever it is: a schema, agencies that it speaks for, keys, certificates
-of one authority, whom to trust, rows of the registry. In: a folder or settings, names, a time. Every step may be
-repeated; what is there stays."""
+"""Preparations of every trial node before it opens: a schema, its agencies, keys, certificates of one authority, a trust
+folder, rows of the registry. In: a folder or settings, names, a time. Every step may be repeated."""
 
 from __future__ import annotations
 
@@ -26,23 +25,23 @@ _TEN_YEARS = timedelta(days=3650)
 
 
 def authority_in(folder: Path, name: str, at: datetime) -> Authority:
-    """The one that lies there, or a new one."""
+    """Return the authority that lies there, or a new one."""
     if (folder / "ca.pem").is_file():
         return Authority.load(folder)
-    made = Authority.create(name, at)
-    made.save(folder)
-    return made
+    authority = Authority.create(name, at)
+    authority.save(folder)
+    return authority
 
 
 async def host(settings: Settings, agencies: Iterable[HostedAgency], clock: Clock) -> None:
-    """The database is there, and the node speaks for them."""
+    """Create the database, and let the node speak for the agencies."""
     await migrate.up(settings.database.address)
     store = SqlStore(settings.database.address, clock)
     try:
         await store.open()
-        for each in agencies:
-            if await store.accounts.hosted_by_code(each.code) is None:
-                await store.accounts.add_hosted(each)
+        for agency in agencies:
+            if await store.accounts.hosted_by_code(agency.code) is None:
+                await store.accounts.add_hosted(agency)
     finally:
         await store.close()
 
@@ -50,10 +49,10 @@ async def host(settings: Settings, agencies: Iterable[HostedAgency], clock: Cloc
 def certified(
     keys: KeyDirectory, authority: Authority, code: str, name: str, at: datetime
 ) -> x509.Certificate:
-    """The certificate of its own key, which is made where there is none."""
-    known = keys.entries(code)
-    if all(each.not_before is None for each in known):
-        entry = known[0] if known else keys.generate(code)
+    """Return the certificate of the code's own key, which is made where there is none."""
+    entries = keys.entries(code)
+    if all(e.not_before is None for e in entries):
+        entry = entries[0] if entries else keys.generate(code)
         issued = authority.issue_for_request(keys.request(code, entry.key_id, name), at)
         keys.import_certificate(code, issued.public_bytes(Encoding.PEM))
     return x509.load_der_x509_certificate(keys.signer(code, at).certificate_der)
@@ -62,13 +61,13 @@ def certified(
 def write_trust(
     folder: Path, authority: Authority, bound: Mapping[str, x509.Certificate], at: datetime
 ) -> None:
-    """Whom the node trusts, and that nothing is revoked: without it every arrival would wait for a clerk's own eyes."""
+    """Write the trust folder, with an empty revocation list: without it every arrival would wait for a clerk."""
     authority.write_trust(folder, bound)
     write_revocation(folder, authority, at)
 
 
 def write_revocation(folder: Path, authority: Authority, at: datetime) -> None:
-    """Nothing is revoked, and the node can tell."""
+    """Write an empty revocation list, so that the node can tell."""
     lists = folder / "crl"
     lists.mkdir(parents=True, exist_ok=True)
     if not (lists / "trial.pem").is_file():
@@ -76,7 +75,7 @@ def write_revocation(folder: Path, authority: Authority, at: datetime) -> None:
 
 
 def binding_of(code: str, certificate: x509.Certificate) -> Binding:
-    """For as long as the certificate is valid."""
+    """Bind the code for as long as the certificate is valid."""
     return Binding(
         code=code,
         certificate_der=certificate.public_bytes(Encoding.DER),
@@ -86,7 +85,7 @@ def binding_of(code: str, certificate: x509.Certificate) -> Binding:
 
 
 def as_csv(rows: Iterable[Sequence[str]]) -> bytes:
-    """As a registry is imported; the first row names the columns."""
+    """Write rows as a registry is imported; the first row names the columns."""
     text = io.StringIO()
     csv.writer(text).writerows(rows)
     return text.getvalue().encode()

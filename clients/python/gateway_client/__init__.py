@@ -1,5 +1,5 @@
-"""A client of a document exchange node, for document systems: send, receive, follow, and believe webhooks. It needs nothing
-but Python. Begin with `Client`; what a node is told and tells is in `shapes`, what may go wrong in `errors`."""
+"""A client of a document exchange node, for document systems: send, receive, follow events, and check webhooks. It needs
+nothing but Python. Begin with `Client`; requests and answers of the node are in `shapes`, exceptions in `errors`."""
 
 from gateway_client.caller import VERSION as __version__
 from gateway_client.client import Client

@@ -1,6 +1,6 @@
-"""Calls of a node's API, tried again where that is harmless. In: a method, a path, what to say. Out: the JSON that came,
-or the typed exception of what the node said. A call is repeated where the node promises that twice is as good as once
-(GET, PUT, DELETE, an Idempotency-Key, and acts named so); any other only where the node cannot have begun it."""
+"""Calls of a node's API, tried again where that is harmless. In: a method, a path, a body. Out: the JSON of the answer, or
+the typed exception of the node's refusal. A call is repeated where the node promises that twice is as good as once (GET,
+PUT, DELETE, an Idempotency-Key, and acts named so); any other only where the node cannot have begun it."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _HARMLESS = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 
 
 def path_of(*steps: object) -> str:
-    """A path of the API; an id cannot become anything but one step of it."""
+    """Make a path of the API; an id cannot become anything but one step of it."""
     return "".join("/" + quote(str(step), safe="") for step in steps)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
-    """One call. `once` is its Idempotency-Key; `harmless` says that a repeat is, where the method does not; `wait_s` is how
-    long the node was asked to hold it."""
+    """One call. `once` is its Idempotency-Key; `harmless` marks a repeat as such, where the method does not; `wait_s` is
+    how long the node was asked to hold it."""
 
     method: str
     path: str
@@ -42,9 +42,9 @@ class Ask:
 
     @property
     def is_harmless(self) -> bool:
-        named = self.once is not None or self.harmless or self.method in _HARMLESS
+        may_repeat = self.once is not None or self.harmless or self.method in _HARMLESS
         # The second try of a conditional act would find its own version.
-        return named and "If-Match" not in self.headers
+        return may_repeat and "If-Match" not in self.headers
 
     @property
     def name(self) -> str:
@@ -52,7 +52,7 @@ class Ask:
 
 
 class Caller:
-    """Of one node, under one key; None is one that the client certificate alone opens."""
+    """Calls of one node, under one key; without a key the client certificate alone opens it."""
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class Caller:
     def tell(
         self, ask: Ask, patience: Patience | None = None
     ) -> Any:  # Any: JSON, of the shape that the API promises
-        """The JSON of a good answer."""
+        """Make the call and return the JSON of a good answer."""
         turns = (patience or self.patience).begin(ask.name)
         ask = replace(ask, headers={"Accept-Encoding": "gzip", **ask.headers})
         while True:
@@ -91,7 +91,7 @@ class Caller:
                     raise
 
     def open(self, ask: Ask, turns: Turns) -> Answer:
-        """A good answer, its body not yet read."""
+        """Make the call and return a good answer, its body not yet read."""
         while True:
             try:
                 return self._once(ask)

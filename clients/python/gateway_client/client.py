@@ -1,6 +1,5 @@
-"""The door of this package: one object for one node, one key and one agency, which many threads may use. In: the address,
-and an API key or a client certificate. Out: what the node says, as typed JSON, or a typed exception. Calls hold until
-they have an answer."""
+"""The entry of this package: one object for one node, one key and one agency, which many threads may use. In: the address,
+and an API key or a client certificate. Out: the node's answers, as typed JSON, or a typed exception. Calls block."""
 
 from __future__ import annotations
 
@@ -24,16 +23,16 @@ from gateway_client.patience import Patience
 from gateway_client.shapes import FileMeta, InboxItem, Me, Message, MessageIn, UploadOut, Validated
 
 MIB = 1024 * 1024
-# The node looks at signatures before it answers.
+# The node checks signatures before it answers.
 _LOOK_S = 60.0
 
 
 class Client:
-    """`agency` names one of several that the key speaks for. `ca` is a file with the authority of the house, where the
-    node's certificate is from none that this machine knows. `client_certificate` are the files of a certificate and of its
-    key, where the API key is bound to one; where that alone opens it, `key` is None. `context` is a TLS context of your
-    own in place of `ca` and `client_certificate`. Files above `large` bytes go in parts of `part_size` before
-    their message. `trace` gives the headers of the trace at hand (`traceparent`, `tracestate`), asked for each call."""
+    """A client of one node. `agency` names one of several that the key speaks for. `ca` is a file with your own authority,
+    where the node's certificate is from none that this machine knows. `client_certificate` are the files of a certificate
+    and of its key, where the API key is bound to one; where that alone opens it, `key` is None. `context` is a TLS context
+    of your own in place of `ca` and `client_certificate`. Files above `large` bytes go in parts of `part_size` before their
+    message. `trace` gives the headers of the current trace (`traceparent`, `tracestate`), called for each call."""
 
     def __init__(
         self,
@@ -53,12 +52,12 @@ class Client:
     ) -> None:
         if key is None and client_certificate is None and context is None:
             raise ValueError("expected an API key (gwk_…), or a client certificate that opens one")
-        shown = client_certificate
+        certificate = client_certificate
         self._line = Line(
             url,
             ca=None if ca is None else Path(ca),
             timeout_s=timeout_s,
-            client_certificate=None if shown is None else (Path(shown[0]), Path(shown[1])),
+            client_certificate=None if certificate is None else (Path(certificate[0]), Path(certificate[1])),
             context=context,
         )
         self._caller = Caller(self._line, key, agency, language, patience or Patience(), trace)
@@ -74,63 +73,63 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Lets go of idle connections; the next call makes new ones."""
+        """Close idle connections; the next call makes new ones."""
         self._line.close()
 
     def me(self) -> Me:
-        """What the key is, and whom it speaks for."""
-        told: Me = self._caller.tell(Ask(method="GET", path="/me"))
-        return told
+        """Return what the key is, and the agencies that it speaks for."""
+        me: Me = self._caller.tell(Ask(method="GET", path="/me"))
+        return me
 
     # --- sending
 
     def validate(self, meta: MessageIn, files: Sequence[File] = ()) -> Validated:
-        """What sending would say. Nothing is stored; the files travel whole."""
-        told: Validated = self._caller.tell(self._filled("/messages:validate", meta, files, once=None))
-        return told
+        """Check a message as sending would. Nothing is stored; the files travel whole."""
+        validated: Validated = self._caller.tell(self._filled("/messages:validate", meta, files, once=None))
+        return validated
 
     def send(self, meta: MessageIn, files: Sequence[File] = ()) -> Message:
-        """The message: it is on the node's disk and will be sent. Tried again under one Idempotency-Key while this call
-        lasts. Give `external_id`, your own id of the document: then calling again after a crash finds what was sent
-        instead of sending it twice, and large files go on where they stopped."""
+        """Send the message and return it: it is on the node's disk and will be sent. Tried again under one Idempotency-Key
+        while this call lasts. Give `external_id`, your own id of the document: then calling again after a crash finds the
+        message instead of sending it twice, and large files go on where they stopped."""
         external_id = meta.get("external_id")
-        held: list[str] = []
+        upload_ids: list[str] = []
         is_sent = False
         try:
-            named: list[FileMeta] = []
-            for file in (each for each in files if each.size > self._large):
-                held.append(self.upload(file, external_id)["id"])
-                named.append({"id": held[-1], "name": file.name, "role": file.role})
-            full: MessageIn = {**meta, "files": [*(meta.get("files") or ()), *named]}
-            small = [each for each in files if each.size <= self._large]
+            large_files: list[FileMeta] = []
+            for file in (f for f in files if f.size > self._large):
+                upload_ids.append(self.upload(file, external_id)["id"])
+                large_files.append({"id": upload_ids[-1], "name": file.name, "role": file.role})
+            full: MessageIn = {**meta, "files": [*(meta.get("files") or ()), *large_files]}
+            small = [f for f in files if f.size <= self._large]
             ask = self._filled("/messages", full, small, once=f"send-{uuid.uuid4()}")
-            told: Message = self._caller.tell(ask)
+            message: Message = self._caller.tell(ask)
             is_sent = True
         finally:
-            # By its external_id a document that was corrected finds its files again.
+            # With an external_id, a corrected document finds its files again.
             if is_sent or external_id is None:
-                for id in held:
+                for id in upload_ids:
                     uploads.let_go(self._caller, id)
-        return told
+        return message
 
     def upload(self, file: File, name: str | None = None) -> UploadOut:
-        """A file, in parts where it is large, for a message to name in `files`: `{"id": …, "role": "lead"}`. With a `name`
-        of yours a later call with the same file goes on where this one stopped."""
+        """Upload a file, in parts where it is large, for a message to name in `files`: `{"id": …, "role": "lead"}`. With a
+        `name` of yours a later call with the same file goes on where this one stopped."""
         return uploads.upload(self._caller, file, self._part_size, name)
 
     def message(self, id: str) -> Message:
-        """A document of ours, with the state at each recipient."""
-        told: Message = self._caller.tell(Ask(method="GET", path=path_of("messages", id)))
-        return told
+        """Return a document of ours, with the state at each recipient."""
+        message: Message = self._caller.tell(Ask(method="GET", path=path_of("messages", id)))
+        return message
 
     def find(self, external_id: str) -> Message | None:
-        """The document that has your own id."""
-        told = self._caller.tell(Ask(method="GET", path="/messages", query={"external_id": external_id}))
-        found: list[Message] = told["data"]
-        return self.message(found[0]["id"]) if found else None
+        """Return the document that has your own id."""
+        page = self._caller.tell(Ask(method="GET", path="/messages", query={"external_id": external_id}))
+        messages: list[Message] = page["data"]
+        return self.message(messages[0]["id"]) if messages else None
 
     def evidence(self, id: str, target: str | os.PathLike[str]) -> str:
-        """What proves a document (`msg_…` or `inb_…`), into a file; its SHA-256."""
+        """Download the evidence of a document (`msg_…` or `inb_…`) into a file; return its SHA-256."""
         shelf = "inbox" if id.startswith("inb_") else "messages"
         return download(self._caller, path_of(shelf, id, "evidence"), Path(target))
 
@@ -145,16 +144,16 @@ class Client:
         once: bool = False,
         stop: threading.Event | None = None,
     ) -> Taken:
-        """Hands each incoming document to `handle`, which stores it; then says the status that `handle` returned, and
-        acknowledges. An exception of `handle` is logged, and its document is offered again after `lease_s` seconds. Goes
-        on until `stop` is set, whatever befalls the node; with `once` until nothing waits."""
+        """Hand each incoming document to `handle`, which stores it; then send the status that `handle` returned, and
+        acknowledge. An exception of `handle` is logged, and its document is offered again after `lease_s` seconds. Goes on
+        until `stop` is set, through every trouble of the node; with `once` until nothing waits."""
         loop = InboxLoop(
             caller=self._caller, handle=handle, lease_s=lease_s, at_once=at_once, once=once, stop=stop
         )
         return loop.run()
 
     def received(self, id: str) -> Received:
-        """One incoming document, to say later what became of it."""
+        """Return one incoming document, to set a later status of it."""
         item: InboxItem = self._caller.tell(Ask(method="GET", path=path_of("inbox", id)))
         return Received(self._caller, item)
 
@@ -169,8 +168,8 @@ class Client:
         for_s: float | None = None,
         stop: threading.Event | None = None,
     ) -> Feed:
-        """What happens, in order, behind the event `after`; of these `types`, about that `subject` alone. Endless without
-        `for_s` and `stop`."""
+        """Return the events, in order, behind the event `after`; of these `types`, about that `subject` alone. Endless
+        without `for_s` and `stop`."""
         return Feed(self._caller, after, types=types, subject=subject, for_s=for_s, stop=stop)
 
     # --- everything else
@@ -184,27 +183,27 @@ class Client:
         query: Mapping[str, object] | None = None,
         once: str | None = None,
         version: int | None = None,
-    ) -> Any:  # Any: JSON; what it is says the API's description
-        """Any other call of the API: `call("POST", "/messages/msg_…/recall", {...}, once="recall-518")`. `once` is the
-        Idempotency-Key of what creates; without it a POST or PATCH is tried again only where the node cannot have seen
-        it. `version` is the one that must still be the present one."""
+    ) -> Any:  # Any: JSON, of the shape in the API's description
+        """Make any other call of the API: `call("POST", "/messages/msg_…/recall", {...}, once="recall-518")`. `once` is the
+        Idempotency-Key of a call that creates; without it a POST or PATCH is tried again only where the node cannot have
+        seen it. `version` is the one that must still be the present one."""
         headers = {} if version is None else {"If-Match": f'"{version}"'}
         ask = Ask(method=method, path=path, said=said, query=query or {}, once=once, headers=headers)
         return self._caller.tell(ask)
 
     def _filled(self, path: str, meta: MessageIn, files: Sequence[File], once: str | None) -> Ask:
-        """Plain JSON where no file comes with it."""
-        sized = [(each, each.size) for each in files]
-        named: list[FileMeta] = [
+        """Make the request; plain JSON where no file comes with it."""
+        files_and_sizes = [(f, f.size) for f in files]
+        sent_files: list[FileMeta] = [
             {"name": file.name, "role": file.role, "size": size, "sha256": file.sha256()}
-            for file, size in sized
+            for file, size in files_and_sizes
         ]
-        full: MessageIn = {**meta, "files": [*named, *(meta.get("files") or ())]}
-        is_large = any("id" in each for each in full["files"] or ())
+        full: MessageIn = {**meta, "files": [*sent_files, *(meta.get("files") or ())]}
+        is_large = any("id" in f for f in full["files"] or ())
         looked_s = uploads.LOOK_S if is_large else _LOOK_S
         if not files:
             return Ask(method="POST", path=path, said=full, once=once, harmless=True, wait_s=looked_s)
-        body = Multipart(full, sized)
+        body = Multipart(full, files_and_sizes)
         headers = {"Content-Type": body.content_type}
         return Ask(
             method="POST", path=path, body=body, headers=headers, once=once, harmless=True, wait_s=looked_s

@@ -1,6 +1,6 @@
-"""Downloads that go on where they broke off, and are what they should be or are not kept. In: a path of the API, and where
-to put it. Out: the SHA-256 of what lies there now. Until it is whole it lies beside its place as `.….part`; where the
-digest is known beforehand, a later program goes on with that."""
+"""Downloads that go on where they broke off; a file with the wrong digest is not kept. In: a path of the API, and a target.
+Out: the SHA-256 of the file. Until it is whole it lies beside its place as `.….part`; where the digest is known beforehand,
+a later program goes on with that."""
 
 from __future__ import annotations
 
@@ -27,33 +27,33 @@ _FROM = re.compile(r"bytes ([0-9]{1,18})-")
 
 @dataclass(slots=True)
 class _Growing:
-    """What has come so far. `stated` is the digest that the node's last answer named."""
+    """The bytes so far. `stated` is the digest that the node's last answer named."""
 
     file: BufferedRandom
-    came: int
+    received: int
     etag: str | None
     stated: str | None = None
 
     def headers(self) -> dict[str, str]:
-        if not self.came or self.etag is None:
+        if not self.received or self.etag is None:
             return {}
-        return {"Range": f"bytes={self.came}-", "If-Range": self.etag}
+        return {"Range": f"bytes={self.received}-", "If-Range": self.etag}
 
-    def begin_anew(self) -> None:
+    def restart(self) -> None:
         self.file.seek(0)
         self.file.truncate()
-        self.came = 0
+        self.received = 0
 
 
 def download(caller: Caller, path: str, target: Path, sha256: str | None = None) -> str:
-    """`sha256` is what the item says of the file, where it does. ChangedContent when it is something else."""
+    """Download a file. `sha256` is its digest, where the item has it. ChangedContent when the file has another one."""
     part, file, stays = _part(target.parent, sha256)
     try:
         with file:
             try:
-                found = _fetched(caller, path, file, sha256)
+                digest = _fetched(caller, path, file, sha256)
             except GatewayClientError as why:
-                # While it is ours alone, so that nobody goes on with what is taken away.
+                # While it is ours alone, so that no program goes on with a removed file.
                 if stays and (isinstance(why, ChangedContent) or file.seek(0, os.SEEK_END) == 0):
                     part.unlink()
                 raise
@@ -67,16 +67,16 @@ def download(caller: Caller, path: str, target: Path, sha256: str | None = None)
     finally:
         if not stays:
             part.unlink(missing_ok=True)
-    return found
+    return digest
 
 
 def _part(folder: Path, sha256: str | None) -> tuple[Path, BufferedRandom, bool]:
-    """Where the bytes grow, and whether a later program may go on with it. One at a time does; another begins its own."""
+    """Open the growing file; tell whether a later program may continue it. One at a time does; others begin their own."""
     if sha256 is not None and sys.platform != "win32":
-        left = folder / f".{sha256[:32]}.part"
-        file = left.open("ab+")
-        if _is_ours(file, left):
-            return left, file, True
+        shared = folder / f".{sha256[:32]}.part"
+        file = shared.open("ab+")
+        if _is_ours(file, shared):
+            return shared, file, True
         file.close()
     own = folder / f".{secrets.token_hex(16)}.part"
     return own, own.open("xb+"), False
@@ -93,17 +93,17 @@ if sys.platform != "win32":
 
 
 def _fetched(caller: Caller, path: str, file: BufferedRandom, sha256: str | None) -> str:
-    """Everything, on the disk. The digest is that of what lies there, whoever wrote its beginning."""
-    growing = _Growing(file=file, came=file.seek(0, os.SEEK_END), etag=f'"{sha256}"' if sha256 else None)
+    """Fetch everything to the disk. The digest is that of the whole file, whichever program wrote its beginning."""
+    growing = _Growing(file=file, received=file.seek(0, os.SEEK_END), etag=f'"{sha256}"' if sha256 else None)
     _fetch(caller, path, growing)
     file.flush()
     os.fsync(file.fileno())
     file.seek(0)
-    found = hashlib.file_digest(file, "sha256").hexdigest()
-    wanted = {each for each in (sha256, growing.stated) if each}
-    if wanted - {found}:
-        raise ChangedContent(f"{path} came as SHA-256 {found}, expected {' and '.join(sorted(wanted))}")
-    return found
+    digest = hashlib.file_digest(file, "sha256").hexdigest()
+    expected = {d for d in (sha256, growing.stated) if d}
+    if expected - {digest}:
+        raise ChangedContent(f"{path} came as SHA-256 {digest}, expected {' and '.join(sorted(expected))}")
+    return digest
 
 
 def _fetch(caller: Caller, path: str, growing: _Growing) -> None:
@@ -115,7 +115,7 @@ def _fetch(caller: Caller, path: str, growing: _Growing) -> None:
                 growing.stated = answer.header("X-Content-SHA256")
                 for piece in answer.pieces():
                     growing.file.write(piece)
-                    growing.came += len(piece)
+                    growing.received += len(piece)
                     turns.got_ahead()
             return
         except NoAnswer as why:
@@ -124,27 +124,27 @@ def _fetch(caller: Caller, path: str, growing: _Growing) -> None:
 
 
 def _opened(caller: Caller, path: str, growing: _Growing, turns: Turns) -> Answer:
-    """The rest, or the whole where the node gives no rest; what came before is then let go."""
+    """Open the remaining bytes, or the whole where the node gives no rest; the earlier bytes are then dropped."""
     try:
         answer = caller.open(Ask(method="GET", path=path, headers=growing.headers()), turns)
     except BadCall as why:
-        if why.status != 416 or not growing.came:
+        if why.status != 416 or not growing.received:
             raise
-        # As much as there is, or more, lies here already: all of it is asked for anew.
-        growing.begin_anew()
+        # As many bytes as the file has, or more, lie here already: all of it is asked for anew.
+        growing.restart()
         return _opened(caller, path, growing, turns)
     if answer.status != 206:
-        growing.begin_anew()
+        growing.restart()
         return answer
-    found = _FROM.match(answer.header("Content-Range") or "")
-    if found is None or int(found[1]) != growing.came:
+    match = _FROM.match(answer.header("Content-Range") or "")
+    if match is None or int(match[1]) != growing.received:
         answer.close()
-        raise ChangedContent(f"{path}: asked for what follows byte {growing.came}, got another part")
+        raise ChangedContent(f"{path}: asked for what follows byte {growing.received}, got another part")
     return answer
 
 
 def _keep_name(folder: Path) -> None:
-    """A file that is acknowledged must still have its name after the power went; not every system can say so."""
+    """Sync the folder: an acknowledged file must still have its name after a power cut; not every system can do so."""
     with suppress(OSError):
         at = os.open(folder, os.O_RDONLY)
         try:

@@ -12,7 +12,7 @@ GatewayClientError
     ├── NotFound          404
     ├── Conflict          409: the present state forbids it
     ├── CursorGone        410: read the feed again from 0
-    ├── StaleVersion      412: somebody changed it first
+    ├── StaleVersion      412: it was changed meanwhile
     ├── Refused           413, 422, 423: a rule forbids it; `faults` lists everything
     ├── TooManyCalls      429
     └── NodeTrouble       5xx
@@ -44,15 +44,15 @@ class NoAnswer(GatewayClientError):
 
 
 class BadAnswer(GatewayClientError):
-    """What answered does not speak as a node does: a proxy, a redirect, another program."""
+    """The answer is not a node's: a proxy, a redirect, another program."""
 
 
 class ChangedContent(GatewayClientError):
-    """The bytes that came have another SHA-256 than the node says. Nothing of them was kept."""
+    """The received bytes have another SHA-256 than the node says. Nothing of them was kept."""
 
 
 class ForgedWebhook(GatewayClientError):
-    """What came is not to be believed. The text says why, for the log; say nothing of it to whoever sent it."""
+    """The webhook is not to be believed. The text says why, for the log; do not send it to the caller."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Fault:
 
 
 class Problem(GatewayClientError):
-    """The node answered no. `told` is the whole of what it said."""
+    """The node refused the call. `told` is its whole problem document."""
 
     def __init__(self, status: int, told: Mapping[str, Any], retry_after_s: float | None = None) -> None:
         self.status = status
@@ -75,19 +75,19 @@ class Problem(GatewayClientError):
         self.title = str(told.get("title") or "")
         self.detail = str(told.get("detail") or "")
         self.request_id = str(told.get("request_id") or "")
-        """To be given to the operator who is asked about it."""
+        """To be given to the operator when asking about it."""
         self.retryable = bool(told.get("retryable"))
         """Whether the same call may succeed later."""
         self.retry_after_s = retry_after_s
         self.faults = _faults(told.get("errors"))
         self.confirm = _words(told.get("confirm"))
-        """What a person may bear with: send again with these in `confirm`."""
+        """Warnings that a person may accept: send again with these in `confirm`."""
         self.existing = str(told["existing"]) if told.get("existing") else None
-        """The other document that is in the way."""
+        """The conflicting document."""
         super().__init__(status, self.code)
 
     def __str__(self) -> str:
-        reasons = "; ".join(f"{each.pointer} {each.code}: {each.detail}".strip() for each in self.faults)
+        reasons = "; ".join(f"{f.pointer} {f.code}: {f.detail}".strip() for f in self.faults)
         text = f"{self.status} {self.code}: {reasons or self.detail or self.title}"
         return f"{text} ({self.request_id})" if self.request_id else text
 
@@ -113,7 +113,7 @@ class CursorGone(Problem):
 
 
 class StaleVersion(Problem):
-    """Somebody changed it first; read again."""
+    """It was changed meanwhile; read again."""
 
 
 class Refused(Problem):
@@ -125,7 +125,7 @@ class TooManyCalls(Problem):
 
 
 class NodeTrouble(Problem):
-    """The node's own trouble."""
+    """The node has trouble of its own."""
 
 
 _BY_STATUS: Mapping[int, type[Problem]] = {
@@ -140,53 +140,53 @@ _BY_STATUS: Mapping[int, type[Problem]] = {
     423: Refused,
     429: TooManyCalls,
 }
-# What a proxy in front of a node says while the node is away, without a problem of its own.
+# Statuses of a proxy in front of a node that is away, without a problem of its own.
 _AWAY = frozenset({429, 502, 503, 504})
 
 
 def of_answer(status: int, content_type: str, raw: bytes, retry_after: str | None) -> GatewayClientError:
-    """The exception for an answer that is not a success."""
-    told = _object(raw) if content_type.partition(";")[0].strip().lower() in _JSON_TYPES else {}
-    if not told and status in _AWAY:
-        told = {"retryable": True}
+    """Make the exception for an answer that is not a success."""
+    problem = _object(raw) if content_type.partition(";")[0].strip().lower() in _JSON_TYPES else {}
+    if not problem and status in _AWAY:
+        problem = {"retryable": True}
     if status < 400:
         return BadAnswer(f"expected an answer of a node, got {status}")
     kind = _BY_STATUS.get(status) or (BadCall if status < 500 else NodeTrouble)
-    return kind(status, told, seconds_of(retry_after))
+    return kind(status, problem, seconds_of(retry_after))
 
 
 def seconds_of(retry_after: str | None) -> float | None:
-    """The wait that a Retry-After asks for: seconds, or until a moment (RFC 9110, 10.2.3)."""
+    """Read the wait of a Retry-After: seconds, or until a moment (RFC 9110, 10.2.3)."""
     text = (retry_after or "").strip()
     if text.isascii() and text.isdigit():
         return float(text)
     try:
-        until = parsedate_to_datetime(text)
-        return max(0.0, (until - datetime.now(until.tzinfo)).total_seconds())
+        moment = parsedate_to_datetime(text)
+        return max(0.0, (moment - datetime.now(moment.tzinfo)).total_seconds())
     except (ValueError, TypeError):
         return None
 
 
 def _object(raw: bytes) -> Mapping[str, Any]:
     try:
-        told = json.loads(raw)
+        content = json.loads(raw)
     except ValueError:
         return {}
-    return told if isinstance(told, dict) else {}
+    return content if isinstance(content, dict) else {}
 
 
-def _words(told: object) -> tuple[str, ...]:
-    return tuple(map(str, told)) if isinstance(told, list) else ()
+def _words(content: object) -> tuple[str, ...]:
+    return tuple(map(str, content)) if isinstance(content, list) else ()
 
 
-def _faults(told: object) -> tuple[Fault, ...]:
-    rows = [each for each in told if isinstance(each, dict)] if isinstance(told, list) else []
+def _faults(content: object) -> tuple[Fault, ...]:
+    rows = [row for row in content if isinstance(row, dict)] if isinstance(content, list) else []
     return tuple(
         Fault(
-            pointer=str(each.get("pointer") or ""),
-            code=str(each.get("code") or ""),
-            detail=str(each.get("detail") or ""),
-            suggest=each.get("suggest"),
+            pointer=str(row.get("pointer") or ""),
+            code=str(row.get("code") or ""),
+            detail=str(row.get("detail") or ""),
+            suggest=row.get("suggest"),
         )
-        for each in rows
+        for row in rows
     )

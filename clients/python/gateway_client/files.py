@@ -1,5 +1,5 @@
-"""Files to send. In: a path or bytes, and the role that the file has in its document. Out: its size and SHA-256, and bodies
-that can be sent more than once without being held in memory."""
+"""Files to send. In: a path or bytes, and the role of the file in its document. Out: its size and SHA-256, and bodies that
+can be sent more than once without being held in memory."""
 
 from __future__ import annotations
 
@@ -68,19 +68,19 @@ class Part:
 
 
 class Multipart:
-    """The part `meta`, then the files (RFC 7578)."""
+    """A request body: the part `meta`, then the files (RFC 7578)."""
 
     def __init__(self, meta: MessageIn, files: Sequence[tuple[File, int]]) -> None:
         boundary = secrets.token_hex(16)
         self.content_type = f"multipart/form-data; boundary={boundary}"
-        told = json.dumps(meta, ensure_ascii=False).encode()
+        meta_json = json.dumps(meta, ensure_ascii=False).encode()
         begin = f"--{boundary}\r\nContent-Disposition: form-data; name="
-        self._meta = f'{begin}"meta"\r\nContent-Type: application/json\r\n\r\n'.encode() + told + b"\r\n"
+        self._meta = f'{begin}"meta"\r\nContent-Type: application/json\r\n\r\n'.encode() + meta_json + b"\r\n"
         self._parts = [
             Part(
                 file,
                 size,
-                f'{begin}"file"; {_named(file.name)}\r\n'
+                f'{begin}"file"; {_name_parameter(file.name)}\r\n'
                 "Content-Type: application/octet-stream\r\n\r\n".encode(),
             )
             for file, size in files
@@ -89,26 +89,26 @@ class Multipart:
 
     @property
     def size(self) -> int:
-        return len(self._meta) + sum(len(each.head) + each.size + 2 for each in self._parts) + len(self._end)
+        return len(self._meta) + sum(len(p.head) + p.size + 2 for p in self._parts) + len(self._end)
 
     def __iter__(self) -> Iterator[bytes]:
         yield self._meta
         for part in self._parts:
             yield part.head
-            left = part.size
+            remaining = part.size
             for piece in part.file.pieces():
-                left -= len(piece)
-                if left < 0:
+                remaining -= len(piece)
+                if remaining < 0:
                     break
                 yield piece
-            if left:
+            if remaining:
                 raise ChangedContent(f"{part.file.name} changed while it was sent")
             yield b"\r\n"
         yield self._end
 
 
-def _named(name: str) -> str:
-    """As every form names a file; with signs that readers of such heads stumble over, in the form that has none of them."""
+def _name_parameter(name: str) -> str:
+    """Name a file as every form does; names with signs that some readers stumble over are encoded."""
     if any(sign in '";' for sign in name):
         return f"filename*=UTF-8''{quote(name, safe='')}"
     return f'filename="{name}"'

@@ -1,6 +1,6 @@
 """The line to a node: plain HTTP/1.1 over TLS by the standard library. In: one request. Out: its answer as a stream, or
-`NoAnswer`. Threads may share it: each takes a connection of its own, and those that lie idle are kept for a moment.
-Redirects are not followed, because the key would go with them."""
+`NoAnswer`. Threads may share it: each takes a connection of its own, and idle ones are kept for a moment. Redirects are not
+followed, because the key would go with them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from gateway_client.errors import BadAnswer, NoAnswer
 
 _PIECE = 256 * 1024
-# A proxy lets go of an idle connection after some seconds; a shorter rest than any of them has.
+# A proxy closes an idle connection after some seconds; this is shorter than any of them waits.
 _IDLE_S = 10.0
 _MOST_IDLE = 16
 _MOST_TEXT = 64 * 1024 * 1024
@@ -37,7 +37,7 @@ class RequestBody(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class InMemory:
-    """A body that is at hand."""
+    """A body in memory."""
 
     raw: bytes
 
@@ -51,8 +51,8 @@ class InMemory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """`fresh` takes a new connection: an idle one may have been left by the other side, which is no matter where the
-    request can be repeated."""
+    """One request. `fresh` takes a new connection: an idle one may have been closed by the other side, which does no harm
+    where the request can be repeated."""
 
     method: str
     target: str
@@ -63,7 +63,7 @@ class Request:
 
 
 class Answer:
-    """What came back. Close it; read to its end, its connection serves again."""
+    """An answer. Close it; read to its end, its connection serves again."""
 
     def __init__(
         self,
@@ -92,44 +92,44 @@ class Answer:
 
     @property
     def has_end(self) -> bool:
-        """Whether it says where its body ends. A head that broke off looks like a whole one that does not."""
+        """Tell whether it says where its body ends. A head that broke off looks like a whole one that does not."""
         return self.size is not None or self._raw.chunked
 
     def header(self, name: str) -> str | None:
         return self._raw.getheader(name)
 
     def pieces(self) -> Iterator[bytes]:
-        """The body as it comes. NoAnswer where it ends before it is whole."""
-        came = 0
+        """Yield the body as it comes. NoAnswer where it ends before it is whole."""
+        received = 0
         try:
-            # What is there is given on at once: of a line that breaks often, everything that came counts.
-            while self.size is None or came < self.size:
-                piece = self._raw.read1(_PIECE if self.size is None else min(_PIECE, self.size - came))
+            # Bytes are passed on at once: on a line that breaks often, everything that came counts.
+            while self.size is None or received < self.size:
+                piece = self._raw.read1(_PIECE if self.size is None else min(_PIECE, self.size - received))
                 if not piece:
                     break
-                came += len(piece)
+                received += len(piece)
                 yield piece
         except (OSError, http.client.HTTPException) as why:
-            raise NoAnswer(f"the answer broke off after {came} bytes: {_told(why)}") from why
-        if self.size is not None and came < self.size:
-            raise NoAnswer(f"the answer broke off after {came} of {self.size} bytes")
+            raise NoAnswer(f"the answer broke off after {received} bytes: {_reason(why)}") from why
+        if self.size is not None and received < self.size:
+            raise NoAnswer(f"the answer broke off after {received} of {self.size} bytes")
         self._whole = True
 
     def text(self) -> bytes:
-        """The whole body, where that is a text; unpacked where it came packed."""
+        """Return the whole body, where that is a text; unpacked where it came packed."""
         is_packed = (self._raw.getheader("Content-Encoding") or "").strip().lower() == "gzip"
         unpacker = zlib.decompressobj(_GZIP) if is_packed else None
-        held = bytearray()
+        body = bytearray()
         try:
             for piece in self.pieces():
-                held += piece if unpacker is None else unpacker.decompress(piece, _MOST_TEXT + 1 - len(held))
-                if len(held) > _MOST_TEXT:
+                body += piece if unpacker is None else unpacker.decompress(piece, _MOST_TEXT + 1 - len(body))
+                if len(body) > _MOST_TEXT:
                     raise BadAnswer(f"the answer is longer than {_MOST_TEXT} bytes")
         except zlib.error as why:
             raise BadAnswer(f"the answer cannot be unpacked: {why}") from why
         if unpacker is not None and not unpacker.eof:
             raise BadAnswer("the packed answer is not whole")
-        return bytes(held)
+        return bytes(body)
 
     def close(self) -> None:
         self._raw.close()
@@ -140,9 +140,9 @@ class Answer:
 
 
 class Line:
-    """To one node. `ca` is a file with the certificates of an authority of the house; `client_certificate` are the files of
-    a certificate, with those between it and its root, and of its key, for nodes that ask for one. `context` stands for
-    both: a key may lie where only a context of one's own finds it. `timeout_s` is how long nothing may come or go."""
+    """A line to one node. `ca` is a file with the certificates of your own authority; `client_certificate` are the files of
+    a certificate, with those between it and its root, and of its key, for nodes that ask for one. `context` replaces both,
+    for keys that only a context of your own can reach. `timeout_s` is how long nothing may come or go."""
 
     def __init__(
         self,
@@ -166,7 +166,7 @@ class Line:
         if parts.scheme == "https":
             self._tls = context or ssl.create_default_context(cafile=ca)
             if client_certificate is not None:
-                # Without a password nobody is asked for one: a program has no terminal.
+                # An empty password prevents a prompt: a program has no terminal.
                 self._tls.load_cert_chain(*client_certificate, password="")
         self._timeout_s = timeout_s
         self._idle: list[tuple[float, http.client.HTTPConnection]] = []
@@ -181,14 +181,14 @@ class Line:
                 raise http.client.HTTPException("it broke off in its head")
         except (OSError, http.client.HTTPException) as why:
             connection.close()
-            raise NoAnswer(f"no answer from {self._host}: {_told(why)}") from why
+            raise NoAnswer(f"no answer from {self._host}: {_reason(why)}") from why
         except BaseException:
             connection.close()
             raise
         return answer
 
     def _send(self, connection: http.client.HTTPConnection, request: Request) -> bool:
-        """False where the other side closed before it had all. Who refuses a long body does so, and its answer says why."""
+        """Send the request. False where the other side closed early, as when it refuses a long body with an answer."""
         headers = dict(request.headers)
         if request.body is not None:
             headers["Content-Length"] = str(request.body.size)
@@ -219,22 +219,22 @@ class Line:
             raise BadAnswer(f"the certificate of {self._host} does not hold: {why.verify_message}") from why
         except OSError as why:
             connection.close()
-            raise NoAnswer(f"{self._host} cannot be reached: {_told(why)}", sent=False) from why
+            raise NoAnswer(f"{self._host} cannot be reached: {_reason(why)}", sent=False) from why
         return connection
 
     def _idle_one(self) -> http.client.HTTPConnection | None:
-        gone: Sequence[tuple[float, http.client.HTTPConnection]]
+        expired: Sequence[tuple[float, http.client.HTTPConnection]]
         with self._lock:
             since = time.monotonic() - _IDLE_S
-            gone = [each for each in self._idle if each[0] < since]
-            self._idle = [each for each in self._idle if each[0] >= since]
-            found = self._idle.pop()[1] if self._idle else None
-        for _, connection in gone:
+            expired = [x for x in self._idle if x[0] < since]
+            self._idle = [x for x in self._idle if x[0] >= since]
+            chosen = self._idle.pop()[1] if self._idle else None
+        for _, connection in expired:
             connection.close()
-        return found
+        return chosen
 
     def keep(self, connection: http.client.HTTPConnection) -> None:
-        """For the next request."""
+        """Keep the connection for the next request."""
         with self._lock:
             if len(self._idle) < _MOST_IDLE:
                 self._idle.append((time.monotonic(), connection))
@@ -248,5 +248,5 @@ class Line:
             connection.close()
 
 
-def _told(why: Exception) -> str:
+def _reason(why: Exception) -> str:
     return str(why) or type(why).__name__

@@ -1,4 +1,4 @@
-"""How often and how long a call is tried again. In: what went wrong, and the wait that the node asked for. Out: the wait is
+"""How often and how long a call is tried again. In: the failure, and the wait that the node asked for. Out: the wait is
 over, or enough is enough. A wait grows and is spread, so that many programs do not come back at one moment; it is never
 shorter than Retry-After says."""
 
@@ -17,7 +17,8 @@ _LOG = logging.getLogger("gateway_client")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
-    """Of one call: at most so many tries and so many seconds since it last got ahead; waits of `first_s` to `most_s`."""
+    """Limits of the tries of one call: at most so many tries and so many seconds since it last got ahead; waits of
+    `first_s` to `most_s`."""
 
     tries: float = 10
     total_s: float = 300.0
@@ -26,30 +27,30 @@ class Patience:
     sleep: Callable[[float], object] = time.sleep
 
     def endless(self, stop: threading.Event | None = None) -> Patience:
-        """For a service that outlives a node's night: only `stop` ends it."""
+        """Return a patience for a service that outlives a node's night: only `stop` ends it."""
         lasting = replace(self, tries=math.inf, total_s=math.inf)
         return lasting if stop is None else replace(lasting, sleep=stop.wait)
 
-    def begin(self, what: str) -> Turns:
-        return Turns(self, what)
+    def begin(self, name: str) -> Turns:
+        return Turns(self, name)
 
 
 class Turns:
     """The tries of one call."""
 
-    def __init__(self, patience: Patience, what: str) -> None:
+    def __init__(self, patience: Patience, name: str) -> None:
         self._patience = patience
-        self._what = what
+        self._what = name
         self._began = time.monotonic()
         self._failed = 0
         self._is_over = False
 
     def got_ahead(self) -> None:
-        """Part of it is done, so that what comes is counted anew."""
+        """Note that part of it is done, so that the tries are counted anew."""
         self._began, self._failed = time.monotonic(), 0
 
     def wait(self, why: Exception, asked_s: float | None = None) -> bool:
-        """True when it is time for the next try; False when there is to be none. `asked_s` is the node's Retry-After."""
+        """Wait for the next try and return True; False when there is to be none. `asked_s` is the node's Retry-After."""
         patience = self._patience
         self._failed += 1
         grown_s = min(patience.most_s, patience.first_s * 2.0 ** min(self._failed - 1, 30))

@@ -1,6 +1,6 @@
-"""What a program says to a node and what it answers: JSON objects by the names of the API's description (`GET /docs`), with
-types. Dates and times are text as on the wire (`2026-11-20`, `2026-11-20T09:00:00+07:00`). A node names what is missing;
-nothing is filled in. What it says more than this version knows is in the object all the same, and does no harm."""
+"""Requests to a node and its answers: JSON objects by the names of the API's description (`GET /docs`), with types. Dates
+and times are text as on the wire (`2026-11-20`, `2026-11-20T09:00:00+07:00`). A node names missing fields; nothing is
+filled in. Fields that this version does not know are in the object all the same, and do no harm."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class FileMeta(TypedDict, total=False):
 
 
 class SignerIn(TypedDict, total=False):
-    """Who signed the document, as printed under it."""
+    """The signer of the document, as printed under it."""
 
     name: str | None
     title: str | None
@@ -99,7 +99,7 @@ class MessageIn(TypedDict, total=False):
 
 
 class AssignmentIn(TypedDict, total=False):
-    """Who works on it, and until when."""
+    """The units that work on it, and the deadline."""
 
     lead_unit: Required[str]
     coordinating_units: list[str]
@@ -109,7 +109,7 @@ class AssignmentIn(TypedDict, total=False):
 
 
 class StatusIn(TypedDict, total=False):
-    """What the agency did with the document: a code 02 to 06, 15, 16, or its word (`accepted`)."""
+    """A status of the agency for the document: a code 02 to 06, 15, 16, or its word (`accepted`)."""
 
     code: Required[str]
     register_no: str | None
@@ -124,7 +124,7 @@ class StatusIn(TypedDict, total=False):
 
 
 class PersonOut(TypedDict):
-    """Who signed the document."""
+    """The signer of the document."""
 
     name: str | None
     title: NotRequired[str | None]
@@ -160,7 +160,7 @@ class FileOut(TypedDict):
 
 
 class PdfSignerOut(TypedDict):
-    """One signature: who, when by their own word and by a trusted timestamp, and whether it holds."""
+    """One signature: the signer, the claimed time and the trusted timestamp, and whether it holds."""
 
     name: str
     organisation: str
@@ -191,7 +191,7 @@ class FileSignaturesOut(TypedDict):
 
 
 class WarningOut(TypedDict):
-    """Something unusual that stops nothing."""
+    """A warning that stops nothing."""
 
     type: str
     detail: str
@@ -200,7 +200,7 @@ class WarningOut(TypedDict):
 
 
 class LinksOut(TypedDict):
-    """Where more about it is."""
+    """Links to more about it."""
 
     self: str
     events: str
@@ -258,7 +258,7 @@ class ProblemItem(TypedDict):
 
 
 class Validated(TypedDict):
-    """What sending would say; nothing was stored."""
+    """The result of sending, had it been sent; nothing was stored."""
 
     allowed: bool
     problems: list[ProblemItem]
@@ -267,7 +267,7 @@ class Validated(TypedDict):
 
 
 class DueOut(TypedDict):
-    """Until when this office is waited for: to take in, to decide, to answer."""
+    """Due time for this office: to take in, to decide, to answer."""
 
     accept_by: str
     basis: str
@@ -282,7 +282,7 @@ class SenderOut(TypedDict):
 
 
 class RequestOut(TypedDict):
-    """What the sender asks about a document that it sent: `recall`, `take_back`, `update`; `replace` needs no answer."""
+    """The sender's request about a document that it sent: `recall`, `take_back`, `update`; `replace` needs no answer."""
 
     kind: str
     reason: str
@@ -315,7 +315,7 @@ class UnitPartOut(TypedDict):
 
 
 class AssignmentOut(TypedDict):
-    """Who works on it, and until when."""
+    """The units that work on it, and the deadline."""
 
     lead_unit: str
     coordinating_units: list[str]
@@ -338,7 +338,7 @@ class InboxFileOut(TypedDict):
 
 
 class LeaseOut(TypedDict):
-    """Until when it is whose."""
+    """The lease of an entry: its end and its holder."""
 
     until: str
     by: str
@@ -419,7 +419,7 @@ class Acknowledged(TypedDict):
 
 
 class EventOut(TypedDict):
-    """One event. `sequence` has no gaps within an agency; what this key may not read, or did not ask for, is left out."""
+    """One event. `sequence` has no gaps within an agency; events outside of this key's rights or wishes are left out."""
 
     id: str
     type: str
@@ -439,7 +439,7 @@ class PartOut(TypedDict):
 
 
 class UploadedFile(TypedDict):
-    """What the file was found to be."""
+    """The file as the node found it."""
 
     sha256: str
     type: str

@@ -1,6 +1,6 @@
-"""Files, sent before the message that carries them: whole in one call, or a large one in parts. In: a file. Out: the id by
-which a message names it. A part that broke off is sent again, and no other; a program that was started anew goes on
-with what the node already has, as long as it names the upload in the same way."""
+"""Files, sent before the message that carries them: whole in one call, or a large one in parts. In: a file. Out: the id for
+the message. A part that broke off is sent again, and no other; a restarted program goes on with the parts that the node
+already has, as long as it names the upload in the same way."""
 
 from __future__ import annotations
 
@@ -21,33 +21,33 @@ OCTETS = "application/octet-stream"
 # The node takes at most so many parts.
 _MOST_PARTS = 1000
 LOOK_S = 300.0
-"""The node reads the whole of a large file, and has it scanned, before it answers."""
+"""The node reads and scans the whole of a large file before it answers."""
 
 
 def upload(caller: Caller, file: File, part_size: int, name: str | None = None) -> UploadOut:
-    """The complete upload. `name` is the caller's own name of this upload, by which a later try finds it again."""
+    """Upload a file and return the complete upload. `name` is the caller's own, for a later try to find it again."""
     size, sha256 = file.size, file.sha256()
     if size <= part_size:
-        return _whole(caller, file, sha256)
+        return _upload_at_once(caller, file, sha256)
     part_size = max(part_size, -(-size // _MOST_PARTS))
-    said = {"name": file.name, "size": size, "sha256": sha256, "part_size": part_size}
-    held = _begun(caller, said, name)
-    if held["complete"]:
-        return held
+    announced = {"name": file.name, "size": size, "sha256": sha256, "part_size": part_size}
+    begun = _begun(caller, announced, name)
+    if begun["complete"]:
+        return begun
     with file.opened() as source:
-        for n in held["missing"]:
+        for n in begun["missing"]:
             at = (n - 1) * part_size
             source.seek(at)
-            _send_part(caller, held["id"], n, source.read(min(part_size, size - at)))
-    path = path_of("uploads", held["id"], "complete")
-    done: UploadOut = caller.tell(Ask(method="POST", path=path, harmless=True, wait_s=LOOK_S))
-    if done["file"] is not None and done["file"]["sha256"] != sha256:
+            _send_part(caller, begun["id"], n, source.read(min(part_size, size - at)))
+    path = path_of("uploads", begun["id"], "complete")
+    completed: UploadOut = caller.tell(Ask(method="POST", path=path, harmless=True, wait_s=LOOK_S))
+    if completed["file"] is not None and completed["file"]["sha256"] != sha256:
         raise ChangedContent(f"{file.name} changed while it was sent")
-    return done
+    return completed
 
 
-def _whole(caller: Caller, file: File, sha256: str) -> UploadOut:
-    """In one call; the node knows the same file again."""
+def _upload_at_once(caller: Caller, file: File, sha256: str) -> UploadOut:
+    """Upload a file in one call; the node recognises a repeated file."""
     with file.opened() as source:
         content = source.read()
     headers = {"Content-Type": OCTETS, "Content-Digest": _digest_of(bytes.fromhex(sha256))}
@@ -61,26 +61,26 @@ def _whole(caller: Caller, file: File, sha256: str) -> UploadOut:
         headers=headers,
         wait_s=LOOK_S,
     )
-    done: UploadOut = caller.tell(ask)
-    return done
+    completed: UploadOut = caller.tell(ask)
+    return completed
 
 
 def _digest_of(sha256: bytes) -> str:
-    """As the header says it (RFC 9530)."""
+    """Format a digest as the header has it (RFC 9530)."""
     return f"sha-256=:{base64.b64encode(sha256).decode()}:"
 
 
-def _begun(caller: Caller, said: dict[str, object], name: str | None) -> UploadOut:
-    """As it stands at the node now: a repeat under the same name is answered with what was true in the beginning."""
-    told = "|".join(map(str, (name, *said.values())))
-    once = f"upload-{hashlib.sha256(told.encode()).hexdigest()}" if name else f"upload-{uuid.uuid4()}"
-    begun: UploadOut = caller.tell(Ask(method="POST", path="/uploads", said=said, once=once))
+def _begun(caller: Caller, announced: dict[str, object], name: str | None) -> UploadOut:
+    """Begin an upload and return its present state: a repeat under the same name gets the state of its beginning."""
+    identity = "|".join(map(str, (name, *announced.values())))
+    once = f"upload-{hashlib.sha256(identity.encode()).hexdigest()}" if name else f"upload-{uuid.uuid4()}"
+    begun: UploadOut = caller.tell(Ask(method="POST", path="/uploads", said=announced, once=once))
     if name is None:
         return begun
     try:
         present: UploadOut = caller.tell(Ask(method="GET", path=path_of("uploads", begun["id"])))
     except NotFound:  # a message took it, or its day is over
-        return _begun(caller, said, None)
+        return _begun(caller, announced, None)
     return present
 
 
@@ -96,6 +96,6 @@ def _send_part(caller: Caller, id: str, n: int, part: bytes) -> None:
 
 
 def let_go(caller: Caller, id: str) -> None:
-    """Of what no message needs any more. It would go by itself; that it does so later must not hold anybody up."""
+    """Delete an upload that no message needs any more. It would expire by itself; a failure must not delay the caller."""
     with suppress(GatewayClientError):
         caller.tell(Ask(method="DELETE", path=path_of("uploads", id)), Patience(tries=1))

@@ -1,5 +1,5 @@
 """Tells whether a webhook is the node's (Standard Webhooks 1.0). In: headers, the body as it came, your secret. Out: the
-event, or ForgedWebhook. Nothing of the body is read before it is believed. It needs no client and no connection."""
+event, or ForgedWebhook. The body is not read before it is believed. It needs no client and no connection."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ def verify_webhook(
     tolerance_s: float = TOLERANCE_S,
     now: float | None = None,
 ) -> EventOut:
-    """The event. `secret` may be several, while one takes the place of another; a body may bear several signatures, and one
+    """Return the event. `secret` may be several, while one replaces another; a body may bear several signatures, and one
     that fits is enough. The same event may come twice: keep the ids that you have done."""
-    given = {name.lower(): text for name, text in headers.items()}
+    lowered = {name.lower(): text for name, text in headers.items()}
     try:
-        id, stamp, signatures = (given[f"webhook-{name}"] for name in ("id", "timestamp", "signature"))
+        id, stamp, signatures = (lowered[f"webhook-{name}"] for name in ("id", "timestamp", "signature"))
     except KeyError as why:
         raise ForgedWebhook(f"there is no header {why.args[0]}") from None
     if not (stamp.isascii() and stamp.isdigit() and len(stamp) <= 15):
         raise ForgedWebhook("webhook-timestamp is no time")
     apart_s = abs((time.time() if now is None else now) - int(stamp))
     signed = b".".join([id.encode(errors="replace"), stamp.encode(), body])
-    keys = [_key(each) for each in ([secret] if isinstance(secret, str) else secret)]
+    keys = [_key(s) for s in ([secret] if isinstance(secret, str) else secret)]
     if not keys:
         raise ValueError("expected a secret")
-    wanted = [hmac.digest(key, signed, hashlib.sha256) for key in keys]
-    came = [_signature(each) for each in signatures.split()[:_MOST_SIGNATURES]]
-    if not any(hmac.compare_digest(one, other) for one in wanted for other in came):
+    expected = [hmac.digest(key, signed, hashlib.sha256) for key in keys]
+    offered = [_signature(s) for s in signatures.split()[:_MOST_SIGNATURES]]
+    if not any(hmac.compare_digest(a, b) for a in expected for b in offered):
         raise ForgedWebhook("no signature fits")
     if apart_s > tolerance_s:
         raise ForgedWebhook(f"it was signed {apart_s:.0f} s from now; is the clock right?")
@@ -54,7 +54,7 @@ def verify_webhook(
 
 
 def _key(secret: str) -> bytes:
-    """ValueError where this is no secret of a webhook: a fault of this program, and not of who called it."""
+    """Decode a secret. ValueError where it is no secret of a webhook: a fault of this program, and not of its caller."""
     try:
         key = base64.b64decode(secret.strip().removeprefix("whsec_"), validate=True)
     except binascii.Error:

@@ -1,5 +1,5 @@
-"""Where the broker is and who asks. In: the settings' texts. Out: an `Access`, or Misconfigured that says what is wrong.
-A server is written `amqp://host:port` or `amqps://host:port`; user, password and vhost stand apart from it."""
+"""Where the broker is, and the user of this node. In: the settings' texts. Out: an `Access`, or Misconfigured that says
+what is wrong. A server is `amqp://host:port` or `amqps://host:port`; user, password and vhost are apart from it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Server:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """All that is needed to connect. Any server of the cluster will do."""
+    """Data needed to connect. Any server of the cluster will do."""
 
     servers: tuple[Server, ...]
     vhost: str
@@ -54,7 +54,7 @@ class Access:
         )
 
     def tls_context(self) -> ssl.SSLContext:
-        """Checks the broker's certificate and name always; shows our own certificate where one is set."""
+        """Make a context that always checks the broker's certificate and name; it shows our own where one is set."""
         try:
             context = ssl.create_default_context(cafile=self.ca)
             context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -69,8 +69,8 @@ class Access:
 
 
 def read_servers(text: str) -> tuple[Server, ...]:
-    """Addresses with commas between them."""
-    servers = tuple(_server(each.strip()) for each in text.split(",") if each.strip())
+    """Read addresses with commas between them."""
+    servers = tuple(_server(address.strip()) for address in text.split(",") if address.strip())
     if not servers:
         raise _wrong(text, "there is none")
     return servers
@@ -90,8 +90,8 @@ def _server(text: str) -> Server:
 
 
 def _wrong(text: str, why: str) -> Misconfigured:
-    shown = text.rpartition("@")[2]  # somebody may have put a password before it
+    address = text.rpartition("@")[2]  # a password may have been put before it
     return Misconfigured(
-        f"amqp.servers: {shown!r} is no broker address: {why}",
+        f"amqp.servers: {address!r} is no broker address: {why}",
         hint="write amqps://host:5671, several with commas between them",
     )

@@ -1,5 +1,5 @@
 """The axis over RabbitMQ. In: parcels to publish, codes to host. Out: outcomes, arrivals under a lease, and the dead list.
-Two lines to the broker: an alarm stops whoever publishes, and must not stop those who acknowledge."""
+It has two lines to the broker: an alarm stops publishing, and must not stop acknowledging."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ ASK_S = 10.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AmqpOptions:
-    """What of the axis can be set. Memory: about 2 x prefetch messages of up to `part_bytes`;
-    of up to the broker's max_message_size where somebody sends such."""
+    """Settings of the axis. Memory: about 2 x prefetch messages of up to `part_bytes`; of up to the broker's
+    max_message_size where other nodes send such."""
 
     max_bytes: int = 100 * MB
     part_bytes: int = 4 * MB
@@ -43,7 +43,7 @@ class AmqpOptions:
 
 
 class AmqpAxis:
-    """The `AxisDesk` promise over a broker. It begins to fetch at the first `take`; whoever made it calls `close`."""
+    """The `AxisDesk` promise over a broker. It begins to fetch at the first `take`; its maker calls `close`."""
 
     def __init__(
         self,
@@ -55,14 +55,14 @@ class AmqpAxis:
         options: AmqpOptions,
         aging: Clock | None = None,
     ) -> None:
-        """`aging`: the clock by which sets of parts grow old, where it is another one."""
+        """`aging`: the clock for the age of sets of parts, where it is not `clock`."""
         self._access, self._node, self._closed = access, node, False
         self._out, self._in = Link(access, f"{node} sends", clock), Link(access, f"{node} receives", clock)
         self._hosted, self._handout = Hosted(), HandOut()
         limits = PartLimits(set_bytes=options.max_bytes, offers=options.delivery_limit + 1)
-        aside = AsideSets(parts, limits)
+        aside_sets = AsideSets(parts, limits)
         spool = Spool(parts, limits, aging or clock)
-        self._assembly = Assembly(spool, aside, limits, self._hosted, self._handout, clock, pool, node)
+        self._assembly = Assembly(spool, aside_sets, limits, self._hosted, self._handout, clock, pool, node)
         self._consumer = Consumer(
             self._in,
             node,
@@ -82,7 +82,7 @@ class AmqpAxis:
             confirm_s=options.confirm_s,
         )
         broker = DeadDesk(self._in, self._publisher, node, options.delivery_limit)
-        self._dead = WholeDeadDesk(broker, aside, pool, self._assembly.look_soon)
+        self._dead = WholeDeadDesk(broker, aside_sets, pool, self._assembly.look_soon)
 
     async def __aenter__(self) -> Self:
         self._out.start()
@@ -101,8 +101,8 @@ class AmqpAxis:
         await asyncio.gather(self._out.close(), self._in.close())
 
     async def host(self, codes: Sequence[str]) -> None:
-        """Remembers the codes; bindings are the administrator's. Misconfigured when the broker does not know this node.
-        A broker that is down is no reason to fail: what is missing is found when it is back."""
+        """Remember the codes; bindings are the administrator's. Misconfigured when the broker does not know this node. A
+        broker that is down is no reason to fail: what is missing is found when it is back."""
         self._hosted.set(codes)
         await self._assembly.hosting_changed()
         with contextlib.suppress(Unreachable):
@@ -115,11 +115,11 @@ class AmqpAxis:
         return await self._publisher.unhosted(routes)
 
     async def take(self, limit: int, lease_s: float) -> Sequence[Arrival]:
-        """What the broker has pushed so far, and parts that became whole; urgent lane first, a share of it ordinary."""
+        """Return pushed messages, and parts that became whole; urgent lane first, a share of it ordinary."""
         if not self._hosted or self._closed:
             return ()
         self._consumer.ask()
-        # Counted by themselves: a steady stream of small packets must not keep the large ones away for ever.
+        # Joined packets are counted apart: a steady stream of small ones must not block large ones.
         if self._handout.joined < limit:
             await self._assembly.offer(limit)
         return self._handout.take(limit, lease_s)
@@ -128,8 +128,8 @@ class AmqpAxis:
         await self._handout.settle(arrival.token, done=done)
 
     async def wait(self, timeout_s: float) -> None:
-        wanted = self._consumer.wanted() if self._hosted else contextlib.nullcontext()
-        with wanted, contextlib.suppress(TimeoutError):
+        demand = self._consumer.wanted() if self._hosted else contextlib.nullcontext()
+        with demand, contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
                 await self._handout.something()
 
@@ -151,17 +151,17 @@ class AmqpAxis:
         )
 
     async def counts(self) -> Mapping[str, int]:
-        """Of this node alone; `fetched` of those waiting are here already, and `parts` are large packets on this disk that
-        are not whole yet, or whole and on their way in."""
+        """Count for this node alone; `fetched` of those waiting are here already, and `parts` are large packets on this
+        disk that are not whole yet, or whole and on their way in."""
         urgent, normal = await self._depths(names.LANES)
         dead = await self._depth(names.dead_queue(self._node)) + await self._dead.aside()
-        held, parts = self.in_hand(), await self._assembly.under_way()
+        in_hand, parts = self.in_hand(), await self._assembly.under_way()
         return {
-            "waiting": urgent + normal + held["waiting"],
-            "urgent": urgent + held["urgent"],
-            "leased": held["leased"],
+            "waiting": urgent + normal + in_hand["waiting"],
+            "urgent": urgent + in_hand["urgent"],
+            "leased": in_hand["leased"],
             "dead": dead,
-            "fetched": held["fetched"],
+            "fetched": in_hand["fetched"],
             "parts": parts,
         }
 
@@ -169,7 +169,7 @@ class AmqpAxis:
         return None
 
     def in_hand(self) -> Mapping[str, int]:
-        """The broker counts what nobody took yet: of what is here it tells nothing."""
+        """Count what is here: the broker's numbers do not include messages that it has handed over."""
         fetched = self._handout.waiting()
         urgent = self._handout.waiting(Lane.URGENT)
         return {"waiting": fetched, "urgent": urgent, "leased": self._handout.leased, "fetched": fetched}
@@ -190,7 +190,7 @@ class AmqpAxis:
         return [await self._depth(names.lane_queue(self._node, lane)) for lane in lanes]
 
     async def _depth(self, queue: str) -> int:
-        """Messages ready in a queue of this node."""
+        """Return the number of messages ready in a queue of this node."""
         channel = await self._in.channel(ASK_S, patient=False)
         try:
             declared = await answered(channel.declare_queue(queue, passive=True), ANSWER_S)

@@ -1,10 +1,11 @@
-"""Keeps one connection to the broker while it is wanted. In: an `Access`. Out: channels, and how the line is. A line
-that breaks is opened again, at whichever server of the cluster answers, for as long as the node runs. It never
-replays anything: what was under way fails, and its owner tries again.
-What the broker's library raises becomes sentences and outcomes of ours; no exception of it is seen outside of this
-package. The reading of properties is made total: whatever a node wrote on a message, it is decoded to something, and
-what has no meaning is None. The library raises there instead, which ends the whole line: one message would return
-everything beside it, each time counted as a delivery, until good parcels are dead with it."""
+"""Keeps one connection to the broker while it is wanted. In: an `Access`. Out: channels, and the state of the line. A line
+that breaks is opened again, at whichever server of the cluster answers, for as long as the node runs. Nothing is replayed:
+calls under way fail, and their owners try again.
+
+The library's exceptions become sentences and outcomes of ours; none of them leaves this package. Reading of properties is
+made total: whatever a node wrote on a message is decoded to something, and to None where it has no meaning. The library
+raises there instead, which ends the whole line: one message would return everything beside it, each time counted as a
+delivery, until good parcels are dead with it."""
 
 from __future__ import annotations
 
@@ -36,7 +37,7 @@ from gateway.ports.axis import Fate, Outcome
 from gateway.ports.services import Clock
 from gateway.transport.amqp.access import Access, Server
 
-# What a broken line, a closed channel or a broker that says no can raise; a bug of ours is none of these.
+# Raised by a broken line, a closed channel or a broker's refusal; a bug of ours is none of these.
 BROKEN: tuple[type[BaseException], ...] = (
     amqp.AMQPError,
     ChannelInvalidStateError,
@@ -58,15 +59,15 @@ _EXPIRED = 10  # X509_V_ERR_CERT_HAS_EXPIRED
 
 
 def said(error: BaseException) -> str:
-    """One sentence without a trace, with the cure where it is known."""
+    """Describe an error in one sentence without a trace, with the cure where it is known."""
     text = re.sub(r"\s+", " ", str(error)).strip() or type(error).__name__
     if isinstance(error, TimeoutError) and not error.args:
         text = "no answer in time"
-    if isinstance(error, asyncio.CancelledError):  # so the library ends a line on which no heartbeat came
+    if isinstance(error, asyncio.CancelledError):  # the library ends a line so when no heartbeat came
         text = "nothing was heard from the broker"
     if isinstance(error, Misconfigured) and error.hint:
         text = f"{text}; {error.hint}"
-    # The library raises it again as an error of its own.
+    # The library wraps the certificate error in one of its own.
     behind = error if isinstance(error, ssl.SSLError) else error.__cause__
     if isinstance(behind, ssl.SSLCertVerificationError):
         cure = (
@@ -80,7 +81,7 @@ def said(error: BaseException) -> str:
 
 
 def later(error: BaseException) -> Outcome:
-    """Nothing of these is the parcel's own fault, so the same parcel may go another time."""
+    """Return LATER for an error that is not the parcel's own fault, so that the same parcel may go another time."""
     return Outcome(fate=Fate.LATER, code=_code(error), detail=said(error))
 
 
@@ -95,7 +96,7 @@ def _code(error: BaseException) -> str:
 
 
 def is_missing(error: BaseException) -> bool:
-    """Whether the broker does not know the queue or exchange that was named."""
+    """Tell whether the broker does not know the queue or exchange that was named."""
     return isinstance(error, amqp.ChannelNotFoundEntity)
 
 
@@ -116,20 +117,20 @@ _COUNTED = (b"S", b"x", _TABLE, _ARRAY)
 
 
 def widen_decoding() -> None:
-    """From now on the library reads with these. Calling it again changes nothing."""
+    """Make the library decode with these functions. Calling it again changes nothing."""
     decode.METHODS |= {"shortstr": read_short_text, "timestamp": read_time, "table": read_table}
 
 
 def read_short_text(data: bytes) -> tuple[int, str]:
-    """Bytes that are no UTF-8 become the sign that stands for them."""
+    """Decode a short text; bytes that are no UTF-8 become the replacement character."""
     size = data[0] if data else 0
     return 1 + size, data[1 : 1 + size].decode(errors="replace")
 
 
 def read_time(data: bytes) -> tuple[int, datetime | None]:
-    """None beyond the last day of the calendar."""
-    told = int.from_bytes(data[:8], "big")
-    seconds = told if told <= _MILLISECONDS else told / 1000
+    """Decode a time; None beyond the last day of the calendar."""
+    timestamp = int.from_bytes(data[:8], "big")
+    seconds = timestamp if timestamp <= _MILLISECONDS else timestamp / 1000
     try:
         return 8, _EPOCH + timedelta(seconds=seconds)
     except OverflowError:
@@ -137,13 +138,13 @@ def read_time(data: bytes) -> tuple[int, datetime | None]:
 
 
 def read_table(data: bytes) -> tuple[int, dict[str, Any]]:
-    """As far as it can be read: nothing follows after a value of a type that nobody knows."""
+    """Decode a table as far as possible: after a value of an unknown type nothing more can be read."""
     size = int.from_bytes(data[:_LENGTH], "big")
     return _LENGTH + size, _table(data[_LENGTH : _LENGTH + size], 1)
 
 
 def _table(data: bytes, depth: int) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
     at = 0
     while at < len(data):
         used, name = read_short_text(data[at : at + 256])
@@ -151,9 +152,9 @@ def _table(data: bytes, depth: int) -> dict[str, Any]:
         piece = _piece(data, at)
         if piece is None:
             break
-        found[name] = _value(*piece, depth)
+        fields[name] = _value(*piece, depth)
         at += 1 + len(piece[1])
-    return found
+    return fields
 
 
 def _array(data: bytes, depth: int) -> Iterator[Any]:
@@ -164,7 +165,7 @@ def _array(data: bytes, depth: int) -> Iterator[Any]:
 
 
 def _piece(data: bytes, at: int) -> tuple[bytes, bytes] | None:
-    """The type of the value that begins here, and its bytes; None where nothing whole does."""
+    """Return the type and bytes of the value that begins here; None where nothing whole does."""
     kind, start = data[at : at + 1], at + 1
     size = _FIXED.get(kind)
     if kind in _COUNTED:
@@ -174,7 +175,7 @@ def _piece(data: bytes, at: int) -> tuple[bytes, bytes] | None:
     return kind, data[start : start + size]
 
 
-def _value(kind: bytes, data: bytes, depth: int) -> Any:  # Any: of the library's table values
+def _value(kind: bytes, data: bytes, depth: int) -> Any:  # Any: a value of the library's tables
     if kind in (_TABLE, _ARRAY):
         if depth == TABLE_DEPTH:
             return None
@@ -186,7 +187,7 @@ def _value(kind: bytes, data: bytes, depth: int) -> Any:  # Any: of the library'
 
 
 LOOK_S = 0.1  # how late an alarm of the broker is noticed
-CLOSE_S = 3.0  # a line that is dead cannot say goodbye
+CLOSE_S = 3.0  # a dead line cannot say goodbye
 LONGEST_PAUSE_S = 15.0
 
 T = TypeVar("T")
@@ -208,10 +209,10 @@ class Link:
         self.down_since: datetime | None = None
         self.blocked_since: datetime | None = None
         self.reason = ""
-        quieten()  # the library repeats what is told here, with traces; and at every try
+        quieten()  # the library logs the same again, with traces and at every try
 
     def start(self) -> None:
-        """Begins to connect, in the background; calling it again does nothing."""
+        """Begin to connect, in the background; calling it again does nothing."""
         if not self._closed and (self._keeping is None or self._keeping.done()):
             self.down_since = self._clock.now()
             self._keeping = asyncio.create_task(self._keep(), name=f"link {self._name}")
@@ -223,7 +224,7 @@ class Link:
             await asyncio.gather(self._keeping, return_exceptions=True)
 
     async def ready(self, within_s: float, *, patient: bool = True) -> AbstractConnection:
-        """The open connection. Unreachable, with the last reason, when there is none in time; who is not patient hears it
+        """Return the open connection. Unreachable, with the last reason, when there is none in time; with `patient` false
         as soon as every server of the cluster was tried in vain."""
         self.start()
         if self._connection is None:
@@ -236,7 +237,7 @@ class Link:
     async def channel(
         self, within_s: float, *, confirms: bool = False, patient: bool = True
     ) -> AbstractChannel:
-        """A new channel; what the broker returns is raised where it was published. Unreachable when it cannot be had."""
+        """Open a channel; a returned message is raised where it was published. Unreachable when it cannot be had."""
         connection = await self.ready(within_s, patient=patient)
         try:
             channel = connection.channel(publisher_confirms=confirms, on_return_raises=confirms)
@@ -296,7 +297,7 @@ class Link:
         warn(_log, "axis.disconnected", say, code=Unreachable.code, link=self._name)
 
     async def _watch(self, connection: AbstractConnection) -> None:
-        """Until the line breaks. The library keeps an alarm of the broker to itself, so it is asked."""
+        """Wait until the line breaks. The library does not report an alarm of the broker, so it is polled."""
         lost = asyncio.Event()
 
         def on_close(_: AbstractConnection | None, error: BaseException | None) -> None:
@@ -334,7 +335,7 @@ async def dial(access: Access, server: Server, **query: str) -> AbstractConnecti
     try:
         await answered(connection.connect(timeout=None), access.connect_s)
     except BaseException:
-        # Else the library closes it at some later moment, in a task of nobody's.
+        # Else the library closes it at some later moment, in a task without an owner.
         with contextlib.suppress(*BROKEN):
             await answered(connection.close(), CLOSE_S)
         raise
@@ -342,8 +343,8 @@ async def dial(access: Access, server: Server, **query: str) -> AbstractConnecti
 
 
 async def answered(call: Awaitable[T], within_s: float, trouble: asyncio.Future[str] | None = None) -> T:
-    """What the call gave, or what it raised, in time; `trouble` with the line ends the waiting at once. A line that is
-    closed cancels what is under way on it: here that is a ConnectionError, never mistaken for our own cancelling."""
+    """Return or raise what the call does, in time; `trouble` with the line ends the waiting at once. A line that closes
+    cancels what is under way on it: here that is a ConnectionError, never mistaken for our own cancelling."""
     calling = asyncio.ensure_future(call)
     watched: set[asyncio.Future[Any]] = {calling} if trouble is None else {calling, trouble}
     try:
@@ -360,7 +361,7 @@ async def answered(call: Awaitable[T], within_s: float, trouble: asyncio.Future[
 
 
 async def persisting(call: Callable[[], Awaitable[T]], failed: Callable[[BaseException, int], None]) -> T:
-    """What the call gives at last. `failed` hears why each try was in vain, and how many there were."""
+    """Repeat the call until it succeeds. `failed` is called with the cause of each failure, and their number."""
 
     def before_pause(attempt: RetryCallState) -> None:
         if attempt.outcome is not None and (error := attempt.outcome.exception()) is not None:
@@ -377,13 +378,13 @@ async def persisting(call: Callable[[], Awaitable[T]], failed: Callable[[BaseExc
 
 
 async def _any_of(events: Sequence[asyncio.Event], within_s: float) -> None:
-    """Until one of them is set, or the time is over."""
+    """Wait until one of them is set, or the time is over."""
     waiting = [asyncio.ensure_future(event.wait()) for event in events]
     try:
         await asyncio.wait(waiting, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for each in waiting:
-            each.cancel()
+        for task in waiting:
+            task.cancel()
 
 
 async def _is_blocked(connection: AbstractConnection) -> bool:

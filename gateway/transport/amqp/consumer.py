@@ -1,8 +1,9 @@
-"""Fetches the messages that are for this node. In: what the broker pushes, at most the prefetch of each lane. Out:
-deliveries at the counter, parts on disk, and what has become whole of them. What cannot be read, or is for nobody
-here, goes to the dead queue: it would be no better the next time.
-A set of parts is settled like a message: forgotten when all is done, else given again; one that never became whole
-comes with its flaw. While too many whole ones wait for us, further parts stay with the broker unacknowledged."""
+"""Fetches the messages that are for this node. In: messages as the broker pushes them, at most the prefetch of each lane.
+Out: deliveries at the counter, parts on disk, and packets joined of them. A message that cannot be read, or is for no code
+hosted here, goes to the dead queue: it would be no better the next time.
+
+A set of parts is settled like a message: forgotten when all is done, else given again; one that never became whole comes
+with its flaw. While too many whole ones wait for us, further parts stay with the broker unacknowledged."""
 
 from __future__ import annotations
 
@@ -29,14 +30,14 @@ from gateway.transport.amqp.parts_set import AsideReason
 from gateway.transport.amqp.parts_shelf import Landing
 from gateway.transport.amqp.parts_spool import JoinedParts, Landed, Spool
 
-REST_S = 60.0  # nobody takes: what lies here goes back, so that the broker need not think this node stuck
+REST_S = 60.0  # without a taker, deliveries go back after this time, so that the broker need not think this node stuck
 ANSWER_S = 10.0
 
 _log = logging.getLogger(__name__)
 
 
 class Consumer:
-    """Begins to fetch when it is first asked, and rests when it is not asked any more."""
+    """Fetches from when it is first asked, and pauses when it is not asked any more."""
 
     def __init__(
         self,
@@ -58,7 +59,7 @@ class Consumer:
         self.reason = ""
 
     def ask(self) -> None:
-        """Somebody wants what there is, now and for a while."""
+        """Fetch now and for a while."""
         self._asked_at = asyncio.get_running_loop().time()
         self._asked.set()
         if not self._closed and (self._fetching is None or self._fetching.done()):
@@ -66,7 +67,7 @@ class Consumer:
 
     @contextlib.contextmanager
     def wanted(self) -> Iterator[None]:
-        """Somebody waits for what may come, until the end of the body."""
+        """Keep fetching until the end of the body."""
         self.ask()
         self._waiting += 1
         try:
@@ -76,7 +77,7 @@ class Consumer:
             self.ask()
 
     async def close(self) -> None:
-        """What is here and what is handed out goes back to the broker with the channel."""
+        """Close the channel: unsettled messages go back to the broker with it."""
         self._closed = True
         if self._fetching is not None:
             self._fetching.cancel()
@@ -89,12 +90,12 @@ class Consumer:
             try:
                 idle = await self._until_lost_or_idle(lost)
             finally:
-                await self._close(channel)
+                await self._close_channel(channel)
             if idle:
                 await self._asked.wait()
 
     async def _until_lost_or_idle(self, lost: asyncio.Event) -> bool:
-        """Returns when the channel is gone, or True when nobody has asked for a while and nothing is in hand."""
+        """Wait until the channel is lost, or return True when no one has asked for a while and nothing is in hand."""
         while not lost.is_set():
             left_s = self._asked_at + self._rest_s - asyncio.get_running_loop().time()
             if left_s <= 0 and not self._waiting and not self._handout.leased:
@@ -109,22 +110,22 @@ class Consumer:
         channel, lost = await self._link.channel(LONGEST_PAUSE_S), asyncio.Event()
         try:
             await self._consume_on(channel, lost)
-        except BaseException:  # also when it is cancelled: half a consumer must not stay behind
-            await self._close(channel)
+        except BaseException:  # also on cancellation: half a consumer must not stay behind
+            await self._close_channel(channel)
             raise
         return channel, lost
 
     async def _consume_on(self, channel: AbstractChannel, lost: asyncio.Event) -> None:
         channel.close_callbacks.add(lambda *_: lost.set())
         under = await answered(channel.get_underlay_channel(), ANSWER_S)
-        under.on_consumer_cancel_callbacks.add(lambda _: lost.set())  # somebody removed the queue
+        under.on_consumer_cancel_callbacks.add(lambda _: lost.set())  # the queue was removed
         await answered(channel.set_qos(prefetch_count=self._prefetch), ANSWER_S)
         for lane in names.LANES:
             queue = await channel.get_queue(names.lane_queue(self._node, lane), ensure=False)
             await answered(queue.consume(partial(self._arrived, lane)), ANSWER_S)
 
-    async def _close(self, channel: AbstractChannel) -> None:
-        """What came over it goes back to the broker."""
+    async def _close_channel(self, channel: AbstractChannel) -> None:
+        """Close the channel; its messages go back to the broker."""
         self._handout.forget_channel()
         with contextlib.suppress(*BROKEN):
             await answered(channel.close(), ANSWER_S)
@@ -151,7 +152,7 @@ class Consumer:
             self._handout.later(self._again_later(message))
 
     async def _again_later(self, message: AbstractIncomingMessage) -> None:
-        """A disk that takes nothing now is given time: each return counts against the delivery limit."""
+        """Return the message after a pause, which gives a full disk time: each return counts against the delivery limit."""
         await asyncio.sleep(self._rest_s)
         await _end(message, False)
 
@@ -166,10 +167,10 @@ def _delivery(
     )
 
 
-async def _end(message: AbstractIncomingMessage, done: bool) -> None:
-    """One word for the whole message. On a line that is gone there is nothing to say: it comes again by itself."""
+async def _end(message: AbstractIncomingMessage, is_done: bool) -> None:
+    """Answer the broker once for the whole message. On a line that is gone there is no need: the message comes again."""
     with contextlib.suppress(*BROKEN):
-        await answered(message.ack() if done else message.nack(requeue=True), ANSWER_S)
+        await answered(message.ack() if is_done else message.nack(requeue=True), ANSWER_S)
 
 
 async def _bury(message: AbstractIncomingMessage) -> None:
@@ -177,7 +178,7 @@ async def _bury(message: AbstractIncomingMessage) -> None:
         await answered(message.reject(requeue=False), ANSWER_S)
 
 
-LOOK_S = 10.0  # what another process let go of is found this late
+LOOK_S = 10.0  # a set that another process released is found this late
 OVERDUE_S = 60.0
 ROOM_S = 2.0  # room that another process made is found this late
 
@@ -187,12 +188,12 @@ def is_part(message: AbstractIncomingMessage) -> bool:
 
 
 class Assembly:
-    """Holds at most as many joined packets as were asked for; their bytes stay on disk."""
+    """Joins parts. It holds at most as many joined packets as were asked for; their bytes stay on disk."""
 
     def __init__(
         self,
         spool: Spool,
-        aside: AsideSets,
+        aside_sets: AsideSets,
         limits: PartLimits,
         hosted: Hosted,
         handout: HandOut,
@@ -200,7 +201,7 @@ class Assembly:
         pool: Pool,
         node: str,
     ) -> None:
-        self._spool, self._aside, self._limits = spool, aside, limits
+        self._spool, self._aside, self._limits = spool, aside_sets, limits
         self._hosted, self._handout = hosted, handout
         self._clock, self._pool, self._node = clock, pool, node
         self._looking = asyncio.Lock()
@@ -208,8 +209,8 @@ class Assembly:
         self._held_back, self._room = asyncio.Lock(), asyncio.Event()
 
     async def land(self, message: AbstractIncomingMessage) -> None:
-        """The part is on disk on return, which may be late. PartRefused for one that cannot be taken. Whoever calls has at
-        most the prefetch of these at once, and ends them with their channel."""
+        """Put the part on disk, which may take long. PartRefused for one that cannot be taken. Callers have at most the
+        prefetch of these at once, and end them with their channel."""
         read = PartLabel.read(
             message.headers,
             label.vouched(message, self._node),
@@ -222,7 +223,7 @@ class Assembly:
         if landing.landed is Landed.LATER:
             landing = await self._land_later(land, landing.reason)
         if landing.landed is Landed.REFUSED:
-            self._look_at = self._overdue_at = 0.0  # to be told to a person, and out of the way of a resend
+            self._look_at = self._overdue_at = 0.0  # soon shown to a person, and out of the way of a resend
             raise PartRefused(landing.reason)
         self._look_at = 0.0
 
@@ -230,34 +231,34 @@ class Assembly:
         self._look_at = 0.0
 
     async def offer(self, limit: int) -> None:
-        """Puts up to `limit` packets that became whole at the counter; looks only when there may be any."""
+        """Put up to `limit` packets that became whole at the counter; the disk is read only when there may be any."""
         now = asyncio.get_running_loop().time()
         if now < self._look_at or self._looking.locked():
             return
         async with self._looking:
             self._look_at = now + LOOK_S
-            found = await self._offer_all(partial(self._spool.complete, limit))
+            count = await self._offer_all(partial(self._spool.complete, limit))
             if now >= self._overdue_at:
                 self._overdue_at = now + OVERDUE_S
-                found += await self._offer_all(partial(self._spool.overdue, self._spool.now(), limit))
-            if found >= limit:
+                count += await self._offer_all(partial(self._spool.overdue, self._spool.now(), limit))
+            if count >= limit:
                 self._look_at = 0.0
 
     async def hosting_changed(self) -> None:
-        """What was for nobody here may be for somebody now."""
+        """Take back sets that were for no code hosted then, where one is now."""
         await self._pool.run(partial(self._aside.hosting_changed, self._is_ours))
         self._look_at = 0.0
 
     async def under_way(self) -> int:
-        """Sets on disk that have no end yet and wait for no person."""
-        told = await self._pool.run(self._spool.counts)
-        return told["sets"] - told["aside"]
+        """Count the sets on disk that have no end yet and wait for no person."""
+        counts = await self._pool.run(self._spool.counts)
+        return counts["sets"] - counts["aside"]
 
     async def close(self) -> None:
         await self._pool.run(self._spool.close)
 
     async def _land_later(self, land: Callable[[], Landing], reason: str) -> Landing:
-        """Waits until we have taken something; one asks, the others stand behind it."""
+        """Wait until there is room, and land the part; one caller tries, the others queue behind it."""
         if not self._held_back.locked():
             action(_log, "parts.held_back", reason, node=self._node)
         async with self._held_back:
@@ -272,14 +273,14 @@ class Assembly:
 
     async def _offer_all(self, ask: Callable[[], Sequence[JoinedParts]]) -> int:
         joined = await self._pool.run(ask)
-        others: list[JoinedParts] = []
-        for each in joined:
-            if self._is_ours(each.recipients):
-                self._offer(each)
+        strangers: list[JoinedParts] = []
+        for packet in joined:
+            if self._is_ours(packet.recipients):
+                self._offer(packet)
             else:
-                others.append(each)
-        for each in others:  # last: these wait for the disk, and nothing may be lost sight of meanwhile
-            await self._for_nobody(each)
+                strangers.append(packet)
+        for packet in strangers:  # last: these wait for the disk, and no set may be lost sight of meanwhile
+            await self._for_nobody(packet)
         return len(joined)
 
     def _is_ours(self, recipients: Sequence[str]) -> bool:
@@ -289,15 +290,15 @@ class Assembly:
             return False
 
     async def _for_nobody(self, joined: JoinedParts) -> None:
-        """Its agency left after the parts had come, or its own recipients have it by another sending. What is whole is
-        kept for a person; what never became whole was promised to nobody."""
+        """Give up a set without a recipient here: its agency left after the parts had come, or has it by another sending. A
+        whole set is kept for a person; one that never became whole was promised to no one."""
         read, reason = joined.label, joined.flaw or "its agency left after the parts had come"
         try:
             if joined.flaw:
                 await self._tell(self._spool.done, joined.token)
             else:
                 await self._tell(partial(self._spool.put_aside, why=AsideReason.FOR_NOBODY), joined.token)
-        except StoreFailure as failure:  # it is found again at the next look
+        except StoreFailure as failure:  # the next look finds it again
             reason = f"{reason}; {failure}"
         event = "axis.parts_given_up" if joined.flaw else "axis.stranded"
         action(_log, event, reason, packet_id=read.packet_id, node=read.user)
@@ -325,11 +326,11 @@ class Assembly:
             )
         )
 
-    async def _end(self, token: str, done: bool) -> None:
-        await self._tell(self._spool.done if done else self._spool.release, token)
+    async def _end(self, token: str, is_done: bool) -> None:
+        await self._tell(self._spool.done if is_done else self._spool.release, token)
         self._room.set()
-        if not done:
+        if not is_done:
             self._look_at = 0.0
 
-    async def _tell(self, what: Callable[[str], None], token: str) -> None:
-        await self._pool.run(partial(what, token))
+    async def _tell(self, act: Callable[[str], None], token: str) -> None:
+        await self._pool.run(partial(act, token))

@@ -1,8 +1,7 @@
-"""The dead list of a node: the broker's dead queue, and the sets of parts that were put aside on disk. In: an id from
-the list. Out: what is there, its bytes, or the parcel sent again or gone. Messages are looked at by taking them and
-giving them back; while one person looks, another sees fewer. Nothing is taken away before the broker has confirmed
-what replaces it, so a crash doubles and loses nothing. The parts of a set were acknowledged when they came, so the
-broker cannot show it."""
+"""The dead list of a node: the broker's dead queue, and the sets of parts that were put aside on disk. In: an id from the
+list. Out: the parcels, the bytes of one, or one sent again or gone. Messages are looked at by taking them and giving them
+back; while one person looks, another sees fewer. Nothing is taken away before the broker has confirmed what replaces it, so
+a crash doubles and loses nothing. The parts of a set were acknowledged when they came, so the broker cannot show it."""
 
 from __future__ import annotations
 
@@ -42,7 +41,7 @@ _log = logging.getLogger(__name__)
 
 
 class DeadDesk:
-    """What was delivered too often, or could not be taken at all."""
+    """The broker's dead queue: parcels delivered too often, or that could not be taken at all."""
 
     def __init__(self, link: Link, publisher: Publisher, node: str, delivery_limit: int) -> None:
         self._link, self._publisher, self._node = link, publisher, node
@@ -50,54 +49,54 @@ class DeadDesk:
         self._deliveries = delivery_limit + 1
 
     async def list(self) -> Sequence[DeadParcel]:
-        """Oldest first."""
+        """List the dead parcels, oldest first."""
         async with self._messages() as messages:
-            return [self._parcel(each) async for each in messages]
+            return [self._parcel(message) async for message in messages]
 
     async def open(self, id: str) -> BinaryIO:
-        async with self._found(id) as message:
+        async with self._hold(id) as message:
             return io.BytesIO(message.body)
 
     async def retry(self, id: str) -> DeadParcel:
-        """What nobody could settle goes to this node again, and to no other recipient of the first time. What was
-        refused goes where its codes are bound today: it may have come to the wrong node."""
-        async with self._found(id) as message:
-            shown = self._parcel(message)
-            keys, again = _recipients(message), _again(message)
-            again.headers[names.FIRST_NODE] = label.vouched(message, self._node) or ""
+        """Send a dead parcel again. One that was never settled goes to this node alone, and to no other recipient of the
+        first time. A refused one goes where its codes are bound today: it may have come to the wrong node."""
+        async with self._hold(id) as message:
+            parcel = self._parcel(message)
+            keys, copy = _recipients(message), _copy_of(message)
+            copy.headers[names.FIRST_NODE] = label.vouched(message, self._node) or ""
             # One part of a set is of no use to another node, which has or had all of them from the sender.
             if _why(message) == "rejected" and not (PART in message.headers and len(keys) > 1):
-                await self._resend_to(keys, again, shown.lane)
+                await self._resend_to(keys, copy, parcel.lane)
             else:
-                again.headers[names.FIRST_RECIPIENTS] = list(keys)
-                await self._resend(again, shown.lane, names.routing_key(names.node_route(self._node)))
+                copy.headers[names.FIRST_RECIPIENTS] = list(keys)
+                await self._resend(copy, parcel.lane, names.routing_key(names.node_route(self._node)))
             await answered(message.ack(), WITHIN_S)
-        return shown
+        return parcel
 
-    async def _resend_to(self, keys: Sequence[str], again: Message, lane: Lane) -> None:
-        """To every key or to none: one that is bound would keep the message from coming back for the others. Asked once
-        more afterwards: what left meanwhile stays on the dead list, though others have it twice then."""
+    async def _resend_to(self, keys: Sequence[str], copy: Message, lane: Lane) -> None:
+        """Send to every key or to none: one bound key would keep the message from coming back for the others. Bindings are
+        checked once more afterwards: where one left meanwhile the parcel stays dead, though others have it twice."""
         await self._publisher.must_lead(keys)
         if len(keys) > 1:
-            again.headers[names.MORE_RECIPIENTS] = list(keys[1:])
-        await self._resend(again, lane, keys[0])
+            copy.headers[names.MORE_RECIPIENTS] = list(keys[1:])
+        await self._resend(copy, lane, keys[0])
         await self._publisher.must_lead(keys)
 
-    async def _resend(self, again: Message, lane: Lane, key: str) -> None:
+    async def _resend(self, copy: Message, lane: Lane, key: str) -> None:
         try:
-            again.properties.marshal()
+            copy.properties.marshal()
         except (ArithmeticError, TypeError, ValueError, struct.error) as cause:
             raise BrokerRefused(
                 "what stands on this message cannot be written again; nothing was sent",
                 hint="no node of ours makes such a message: look into it, then drop it",
             ) from cause
-        await self._publisher.resend(again, names.lane_exchange(lane), key)
+        await self._publisher.resend(copy, names.lane_exchange(lane), key)
 
     async def drop(self, id: str) -> DeadParcel:
-        async with self._found(id) as message:
-            shown = self._parcel(message)
+        async with self._hold(id) as message:
+            parcel = self._parcel(message)
             await answered(message.ack(), WITHIN_S)
-        return shown
+        return parcel
 
     def _parcel(self, message: AbstractIncomingMessage) -> DeadParcel:
         read, refused = label.guessed(message), _why(message) == "rejected"
@@ -108,7 +107,7 @@ class DeadDesk:
             packet_id=read.packet_id,
             kind=read.kind,
             sender=read.sender,
-            lane=next((each for each in Lane if each.value == message.headers.get(names.LANE)), Lane.NORMAL),
+            lane=next((lane for lane in Lane if lane.value == message.headers.get(names.LANE)), Lane.NORMAL),
             digest=read.digest,
             size=read.size,
             deliveries=deliveries,
@@ -117,20 +116,20 @@ class DeadDesk:
         )
 
     @contextlib.asynccontextmanager
-    async def _found(self, id: str) -> AsyncIterator[AbstractIncomingMessage]:
+    async def _hold(self, id: str) -> AsyncIterator[AbstractIncomingMessage]:
         async with self._messages() as messages:
-            async for each in messages:
-                if _id(each) == id:
-                    yield each
+            async for message in messages:
+                if _id(message) == id:
+                    yield message
                     return
             raise NotFound(f"no parcel {id!r} on the dead list of node {self._node}; list it again")
 
     @contextlib.asynccontextmanager
     async def _messages(self) -> AsyncIterator[AsyncIterator[AbstractIncomingMessage]]:
-        """All of the dead queue, held until the end and then given back with the channel."""
+        """Hold all messages of the dead queue until the end, and give them back with the channel."""
         channel = await self._link.channel(WITHIN_S)
         try:
-            yield _each(await channel.get_queue(names.dead_queue(self._node), ensure=False))
+            yield _messages_of(await channel.get_queue(names.dead_queue(self._node), ensure=False))
         except BROKEN as cause:
             if isinstance(cause, Unreachable):
                 raise
@@ -142,7 +141,7 @@ class DeadDesk:
                 await answered(channel.close(), WITHIN_S)
 
 
-async def _each(queue: AbstractQueue) -> AsyncIterator[AbstractIncomingMessage]:
+async def _messages_of(queue: AbstractQueue) -> AsyncIterator[AbstractIncomingMessage]:
     for _ in range(LISTED):
         message = await answered(queue.get(fail=False, timeout=None), WITHIN_S)
         if message is None:
@@ -150,8 +149,8 @@ async def _each(queue: AbstractQueue) -> AsyncIterator[AbstractIncomingMessage]:
         yield message
 
 
-def _again(message: AbstractIncomingMessage) -> Message:
-    """As it was, without what the broker wrote on it, and without the node that made it: another one sends it again."""
+def _copy_of(message: AbstractIncomingMessage) -> Message:
+    """Copy the message without the broker's own headers and the node that made it: another node sends it again."""
     headers: dict[str, Any] = {
         name: value for name, value in message.headers.items() if not name.startswith(_BROKERS_OWN)
     }
@@ -167,9 +166,9 @@ def _again(message: AbstractIncomingMessage) -> Message:
 
 
 def _id(message: AbstractIncomingMessage) -> str:
-    """The same whenever it is looked at: of what it is, whom it was for and when it died."""
-    told = (message.message_id, message.headers.get(PART), _recipients(message), _died_at(message))
-    return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
+    """Return an id that stays the same: of its label, recipients and time of death."""
+    identity = (message.message_id, message.headers.get(PART), _recipients(message), _died_at(message))
+    return hashlib.sha256(repr(identity).encode()).hexdigest()[:16]
 
 
 def _death(message: AbstractIncomingMessage) -> Mapping[str, Any]:
@@ -179,7 +178,7 @@ def _death(message: AbstractIncomingMessage) -> Mapping[str, Any]:
 
 
 def _recipients(message: AbstractIncomingMessage) -> tuple[str, ...]:
-    """Whom it was published to, before the broker wrote the dead queue's key over it."""
+    """Return the first recipients, from before the broker wrote the dead queue's key over them."""
     first = label.texts(message.headers.get(names.FIRST_RECIPIENTS))
     return first or label.texts(_death(message).get("routing-keys")) or label.recipients(message)
 
@@ -207,58 +206,58 @@ _MARK = "set-"  # no id of the dead queue begins so
 
 
 class AsideSets:
-    """What was put aside in one folder of parts. Sync: call it in the pool."""
+    """Sets of parts put aside in one folder. Sync: call it in the pool."""
 
     def __init__(self, folder: Path, limits: PartLimits) -> None:
         self._folder, self._limits = folder, limits
 
     def list(self) -> Sequence[DeadParcel]:
         with parts_set.failures_named(self._folder):
-            return [_parcel_of_set(one, why) for _, one, why in self._all()]
+            return [_parcel_of_set(packet, why) for _, packet, why in self._all()]
 
     def open(self, id: str) -> BinaryIO:
-        with self._found(id) as (_, one):
-            return opener(one.parts())()
+        with self._hold(id) as (_, packet):
+            return opener(packet.parts())()
 
     def again(self, id: str) -> DeadParcel:
-        """It is handed out again, counted from zero."""
-        with self._found(id) as (shelf, one):
-            shown = _parcel_of_set(one, one.aside or AsideReason.NEVER_SETTLED)
-            shelf.take_back(one)
-            return shown
+        """Hand the set out again, counted from zero."""
+        with self._hold(id) as (shelf, packet):
+            parcel = _parcel_of_set(packet, packet.aside or AsideReason.NEVER_SETTLED)
+            shelf.take_back(packet)
+            return parcel
 
     def drop(self, id: str) -> DeadParcel:
-        """It is gone and not remembered: its sender may send it again."""
-        with self._found(id) as (shelf, one):
-            shown = _parcel_of_set(one, one.aside or AsideReason.NEVER_SETTLED)
-            shelf.give_up(one, one.parts())
-            return shown
+        """Remove the set and forget it: its sender may send it again."""
+        with self._hold(id) as (shelf, packet):
+            parcel = _parcel_of_set(packet, packet.aside or AsideReason.NEVER_SETTLED)
+            shelf.give_up(packet, packet.parts())
+            return parcel
 
     def hosting_changed(self, is_ours: Callable[[Sequence[str]], bool]) -> None:
-        """What was for nobody here may be for somebody now."""
+        """Take back sets that were for no code hosted then, where one is now."""
         with parts_set.failures_named(self._folder):
-            for shelf, one, why in self._all():
-                if why is AsideReason.FOR_NOBODY and is_ours(one.recipients):
-                    shelf.take_back(one)
+            for shelf, packet, why in self._all():
+                if why is AsideReason.FOR_NOBODY and is_ours(packet.recipients):
+                    shelf.take_back(packet)
 
     def _all(self) -> Iterator[tuple[Shelf, PartSet, AsideReason]]:
         for folder in parts_set.entries(self._folder):
             shelf = Shelf(folder, self._limits)
-            for one in shelf.sets():
-                if (why := one.aside) is not None:
-                    yield shelf, one, why
+            for packet in shelf.sets():
+                if (why := packet.aside) is not None:
+                    yield shelf, packet, why
 
     @contextlib.contextmanager
-    def _found(self, id: str) -> Iterator[tuple[Shelf, PartSet]]:
-        """The set, held: nobody else takes it back or drops it meanwhile."""
+    def _hold(self, id: str) -> Iterator[tuple[Shelf, PartSet]]:
+        """Hold the set, so that no other process takes it back or drops it meanwhile."""
         with parts_set.failures_named(self._folder):
-            for shelf, one, _ in self._all():
-                if _id_of_set(one) == id:
-                    handle = parts_set.try_hold(one.folder / HOLD)
+            for shelf, packet, _ in self._all():
+                if _id_of_set(packet) == id:
+                    handle = parts_set.try_hold(packet.folder / HOLD)
                     if handle is None:
                         raise Clash(f"somebody else has the parcel {id!r} in hand; list it again")
                     try:
-                        yield shelf, one
+                        yield shelf, packet
                     finally:
                         os.close(handle)
                     return
@@ -268,15 +267,17 @@ class AsideSets:
 class WholeDeadDesk:
     """Both places as one list, oldest first in each."""
 
-    def __init__(self, broker: DeadDesk, aside: AsideSets, pool: Pool, look_soon: Callable[[], None]) -> None:
-        self._broker, self._aside, self._pool, self._look_soon = broker, aside, pool, look_soon
+    def __init__(
+        self, broker: DeadDesk, aside_sets: AsideSets, pool: Pool, look_soon: Callable[[], None]
+    ) -> None:
+        self._broker, self._aside, self._pool, self._look_soon = broker, aside_sets, pool, look_soon
 
     async def aside(self) -> int:
         return len(await self._pool.run(self._aside.list))
 
     async def list(self) -> Sequence[DeadParcel]:
-        aside = await self._pool.run(self._aside.list)
-        return [*await self._broker.list(), *sorted(aside, key=lambda one: str(one.dead_at))]
+        parcels = await self._pool.run(self._aside.list)
+        return [*await self._broker.list(), *sorted(parcels, key=lambda parcel: str(parcel.dead_at))]
 
     async def open(self, id: str) -> BinaryIO:
         if id.startswith(_MARK):
@@ -285,39 +286,39 @@ class WholeDeadDesk:
 
     async def retry(self, id: str) -> None:
         if id.startswith(_MARK):
-            shown = await self._pool.run(partial(self._aside.again, id))
+            parcel = await self._pool.run(partial(self._aside.again, id))
             self._look_soon()
         else:
-            shown = await self._broker.retry(id)
-        action(_log, "axis.dead_retried", packet_id=shown.packet_id, recipient=shown.recipient)
+            parcel = await self._broker.retry(id)
+        action(_log, "axis.dead_retried", packet_id=parcel.packet_id, recipient=parcel.recipient)
 
     async def drop(self, id: str, reason: str) -> None:
         if id.startswith(_MARK):
-            shown = await self._pool.run(partial(self._aside.drop, id))
+            parcel = await self._pool.run(partial(self._aside.drop, id))
         else:
-            shown = await self._broker.drop(id)
-        about = {"packet_id": shown.packet_id, "recipient": shown.recipient, "digest": shown.digest}
-        action(_log, "axis.dead_dropped", reason, **about)
+            parcel = await self._broker.drop(id)
+        names = {"packet_id": parcel.packet_id, "recipient": parcel.recipient, "digest": parcel.digest}
+        action(_log, "axis.dead_dropped", reason, **names)
 
 
-def _id_of_set(one: PartSet) -> str:
-    name = f"{one.folder.parent.parent.name}/{one.folder.name}"
+def _id_of_set(packet: PartSet) -> str:
+    name = f"{packet.folder.parent.parent.name}/{packet.folder.name}"
     return _MARK + hashlib.sha256(name.encode()).hexdigest()[:16]
 
 
-def _parcel_of_set(one: PartSet, why: AsideReason) -> DeadParcel:
-    label, offers = one.label, one.offers
+def _parcel_of_set(packet: PartSet, why: AsideReason) -> DeadParcel:
+    label, offers = packet.label, packet.offers
     return DeadParcel(
-        id=_id_of_set(one),
-        recipient=" ".join(one.recipients),
+        id=_id_of_set(packet),
+        recipient=" ".join(packet.recipients),
         packet_id=label.packet_id,
         kind=label.kind,
         sender=label.sender,
         lane=label.lane,
         digest=label.whole_digest,
-        size=sum(part.size for part in one.parts().values()),
+        size=sum(part.size for part in packet.parts().values()),
         deliveries=offers,
-        dead_at=_put_aside_at(one),
+        dead_at=_put_aside_at(packet),
         reason=f"a packet of {label.of} parts: {_reason(why, offers)}",
     )
 
@@ -328,8 +329,8 @@ def _reason(why: AsideReason, offers: int) -> str:
     return f"handed out {offers} times and never settled"
 
 
-def _put_aside_at(one: PartSet) -> datetime | None:
+def _put_aside_at(packet: PartSet) -> datetime | None:
     try:
-        return datetime.fromtimestamp((one.folder / ASIDE).stat().st_mtime, UTC)
+        return datetime.fromtimestamp((packet.folder / ASIDE).stat().st_mtime, UTC)
     except FileNotFoundError:  # taken back meanwhile
         return None

@@ -1,8 +1,8 @@
-"""The counter where deliveries are handed out under a lease and settled. A delivery is what this node has in hand for
-some of its agencies: a message of the broker, or a packet joined of its parts. In: deliveries as they come, the codes
-this node hosts. Out: one arrival per code, urgent lane first; each delivery is ended once: as done when every arrival
-of it was, else as given back. In memory alone: what a crash leaves here, the broker or the spool gives again. Who is
-bound to what on the broker is the administrator's; this decides only what is handed out."""
+"""The counter where deliveries are handed out under a lease and settled. A delivery is what this node has in hand for some
+of its agencies: a message of the broker, or a packet joined of its parts. In: deliveries as they come, the codes this node
+hosts. Out: one arrival per code, urgent lane first; each delivery is ended once: as done when every arrival was done, else
+as given back. All of it is in memory: after a crash the broker or the spool gives the deliveries again. Bindings on the
+broker are the administrator's; this decides only what is handed out."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from gateway.transport.amqp.topology import LANES, routing_key
 
 
 class Hosted:
-    """Compared as codes are: letter case says nothing."""
+    """The codes of this node, compared as codes are: letter case says nothing."""
 
     def __init__(self) -> None:
         self._codes: Mapping[str, str] = {}
@@ -34,8 +34,8 @@ class Hosted:
         self._codes = {routing_key(code): code.strip() for code in codes}
 
     def of(self, recipients: Sequence[str]) -> list[str]:
-        """Ours among them, as we spell them. Unreadable when there is none."""
-        keys = dict.fromkeys(routing_key(each) for each in recipients)
+        """Return our codes among the recipients, as we spell them. Unreadable when there is none."""
+        keys = dict.fromkeys(routing_key(recipient) for recipient in recipients)
         codes = [self._codes[key] for key in keys if key in self._codes]
         if not codes:
             raise Unreadable(f"nobody of {', '.join(list(keys)[:10])} is hosted here")
@@ -43,8 +43,8 @@ class Hosted:
 
 
 class BrokerDelivery:
-    """Its arrivals are handed out one by one; it is over when each is settled, or when its time is up. `end` is told
-    once whether the next owner has all of it. What came over a channel is gone with the channel."""
+    """One delivery, handed out arrival by arrival; it is over when each is settled, or when its time is up. `end` is called
+    once with whether the next owner has all of it. A delivery from a channel ends with the channel."""
 
     def __init__(
         self,
@@ -72,7 +72,7 @@ class BrokerDelivery:
         return not self._untaken and not self.tokens
 
     def next(self) -> Arrival:
-        """The arrival for the next code."""
+        """Make the arrival for the next code."""
         token = secrets.token_hex(16)
         self.tokens.add(token)
         label = self._label
@@ -92,7 +92,7 @@ class BrokerDelivery:
         )
 
     def lease(self, timer: asyncio.TimerHandle) -> None:
-        """The time starts anew with each arrival handed out: they may be many."""
+        """Start the time anew, with each arrival handed out: they may be many."""
         self.end_lease()
         self._lease = timer
 
@@ -102,7 +102,7 @@ class BrokerDelivery:
 
 
 class HandOut:
-    """Whoever puts deliveries here bounds how many there are."""
+    """The counter. Its callers bound how many deliveries there are."""
 
     def __init__(self) -> None:
         self._ready: dict[Lane, deque[BrokerDelivery]] = {lane: deque() for lane in LANES}
@@ -113,30 +113,30 @@ class HandOut:
 
     @property
     def leased(self) -> int:
-        """Arrivals handed out and not settled."""
+        """Count arrivals handed out and not settled."""
         return len(self._open)
 
     def waiting(self, *lanes: Lane) -> int:
-        """Deliveries that are here and not all handed out."""
+        """Count deliveries that are here and not all handed out."""
         return sum(len(self._ready[lane]) for lane in lanes or LANES)
 
     @property
     def joined(self) -> int:
-        """As `waiting`, of what is no message of the broker's but lies joined on disk."""
-        return sum(not one.from_channel for lane in LANES for one in self._ready[lane])
+        """Count as `waiting` does, of packets that are no message of the broker's but lie joined on disk."""
+        return sum(not delivery.from_channel for lane in LANES for delivery in self._ready[lane])
 
     def put(self, delivery: BrokerDelivery) -> None:
         self._ready[delivery.lane].append(delivery)
         self._something.set()
 
     def take(self, limit: int, lease_s: float) -> list[Arrival]:
-        """What is here already: urgent first, and a share for the oldest ordinary ones."""
+        """Hand out what is here already: urgent first, and a share for the oldest ordinary ones."""
         share = ordinary_places(limit, next(self._turns))
-        theirs = self._take(Lane.NORMAL, share, lease_s)
-        urgent = self._take(Lane.URGENT, limit - len(theirs), lease_s)
-        rest = self._take(Lane.NORMAL, limit - len(theirs) - len(urgent), lease_s)
+        normal = self._take(Lane.NORMAL, share, lease_s)
+        urgent = self._take(Lane.URGENT, limit - len(normal), lease_s)
+        remaining = self._take(Lane.NORMAL, limit - len(normal) - len(urgent), lease_s)
         self._note()
-        return [*urgent, *theirs, *rest]
+        return [*urgent, *normal, *remaining]
 
     def _take(self, lane: Lane, limit: int, lease_s: float) -> list[Arrival]:
         arrivals: list[Arrival] = []
@@ -149,7 +149,7 @@ class HandOut:
         return arrivals
 
     async def settle(self, token: str, *, done: bool) -> None:
-        """With a stale token nothing changes."""
+        """Settle one arrival. With a stale token nothing changes."""
         delivery = self._open.pop(token, None)
         if delivery is None:
             return
@@ -160,17 +160,17 @@ class HandOut:
             await delivery.end(not delivery.failed)
 
     async def something(self) -> None:
-        """Returns when there is something to take."""
+        """Wait until there is something to take."""
         await self._something.wait()
 
     def forget_channel(self) -> None:
-        """What came over the channel is gone with it; its tokens are stale."""
-        for delivery in {*self._open.values(), *(one for lane in LANES for one in self._ready[lane])}:
+        """Drop the deliveries of the channel, which is gone; their tokens are stale."""
+        for delivery in {*self._open.values(), *(d for lane in LANES for d in self._ready[lane])}:
             if delivery.from_channel:
                 self._let_go(delivery)
 
     async def close(self) -> None:
-        """Whatever has not ended is given back by whoever put it here."""
+        """Drop every delivery that has not ended; its source gives it again."""
         for delivery in {*self._open.values()}:
             self._let_go(delivery)
         for ended in self._ending:
@@ -178,7 +178,7 @@ class HandOut:
         await asyncio.gather(*self._ending, return_exceptions=True)
 
     def later(self, work: Awaitable[None]) -> None:
-        """Something that ends by itself, within its own time limit."""
+        """Run something that ends by itself, within its own time limit."""
         ending = asyncio.ensure_future(work)
         self._ending.add(ending)
         ending.add_done_callback(self._ending.discard)
@@ -190,7 +190,7 @@ class HandOut:
         return arrival
 
     def _run_out(self, delivery: BrokerDelivery) -> None:
-        """The lease is over: it is given back whole, and its tokens are stale."""
+        """Give a delivery back whole when its lease is over; its tokens are stale."""
         self._let_go(delivery)
         self.later(delivery.end(False))
 

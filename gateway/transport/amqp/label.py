@@ -1,7 +1,7 @@
-"""What stands on a message beside its bytes, and on a part of a large packet. In: a parcel, or headers and properties of
-one delivery. Out: the message, or a `Label`; a `PartLabel` with values of the right shape, or PartRefused with the
-reason. Nothing here is signed: it routes and limits, and decides nothing. Of a part nothing is believed until it fits
-the limits; whether parts agree with each other is for the spool to say."""
+"""The label of a message, and of a part of a large packet. In: a parcel, or headers and properties of one delivery. Out:
+the message, or a `Label`; a `PartLabel` with values of the right shape, or PartRefused with the reason. Nothing here is
+signed: it routes and limits, and decides nothing. A part is not believed until it fits the limits; whether parts agree with
+each other is for the spool to say."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Label:
-    """Read from a message, before anything is believed of it."""
+    """The label of a message, before anything is believed of it."""
 
     packet_id: str
     kind: str
@@ -54,7 +54,7 @@ def written(
     at: datetime,
     more: Mapping[str, str | int] | None = None,
 ) -> Message:
-    """The message of a parcel, or of one part of it, to the first key; the others ride along."""
+    """Make the message of a parcel, or of one part of it, to the first key; the others ride along."""
     headers: dict[str, Any] = {
         names.SENDER: parcel.sender,
         names.LANE: parcel.lane.value,
@@ -77,7 +77,7 @@ def written(
 
 
 def read(message: AbstractIncomingMessage, own: str | None = None) -> Label:
-    """Unreadable where a field is missing, too long or of the wrong type. `own` is the reader's node."""
+    """Read a label. Unreadable where a field is missing, too long or of the wrong type. `own` is the reader's node."""
     headers = message.headers
     return Label(
         packet_id=_text(message.message_id, "message_id"),
@@ -92,7 +92,7 @@ def read(message: AbstractIncomingMessage, own: str | None = None) -> Label:
 
 
 def must_fit(read: Label, body: bytes) -> None:
-    """Unreadable where the bytes are not what the label of an uncut parcel says of them."""
+    """Check an uncut parcel's bytes against its label. Unreadable where they disagree."""
     if len(body) > LARGEST:
         raise Unreadable(f"it has more than {LARGEST} bytes: see max_message_size of the broker")
     if read.size != len(body):
@@ -100,8 +100,8 @@ def must_fit(read: Label, body: bytes) -> None:
 
 
 def guessed(message: AbstractIncomingMessage) -> Label:
-    """As `read`, with what can be known filled in: a dead message is shown however bad its label is. Whom it was for is
-    not known here: the broker wrote its own key over it."""
+    """Read as `read` does, with what can be known filled in: a dead message is shown however bad its label is. Its
+    recipients are not known here: the broker wrote its own key over them."""
     headers = message.headers
     try:
         digest = _digest(headers.get(names.DIGEST))
@@ -120,8 +120,8 @@ def guessed(message: AbstractIncomingMessage) -> Label:
 
 
 def vouched(message: AbstractIncomingMessage, own: str | None) -> str | None:
-    """The node that the broker vouches for as the publisher. A node believes itself whom it sent a dead parcel again for;
-    of what another node sent again nobody is vouched for."""
+    """Return the node that the broker vouches for as the publisher. For a dead parcel that a node sent again to itself,
+    that is the publisher of the first time; one that another node sent again has none."""
     first = message.headers.get(names.FIRST_NODE)
     if first is None:
         return message.user_id or None
@@ -129,24 +129,24 @@ def vouched(message: AbstractIncomingMessage, own: str | None) -> str | None:
 
 
 def recipients(message: AbstractIncomingMessage) -> tuple[str, ...]:
-    """Every key that the message was published with; for one that was sent again, those of the first time."""
-    kept = texts(message.headers.get(names.FIRST_RECIPIENTS))
-    if kept:
-        return kept
+    """Return every key that the message was published with; for one that was sent again, those of the first time."""
+    first = texts(message.headers.get(names.FIRST_RECIPIENTS))
+    if first:
+        return first
     keys = (message.routing_key or "", *texts(message.headers.get(names.MORE_RECIPIENTS)))
     return tuple(dict.fromkeys(key for key in keys if key))
 
 
 def texts(value: object) -> tuple[str, ...]:
-    """The short texts of a list; nothing of what is no such list."""
+    """Return the short texts of a list; nothing where it is no such list."""
     if not isinstance(value, list):
         return ()
-    texts = [each.decode(errors="replace") if isinstance(each, bytes) else each for each in value]
-    return tuple(each for each in texts if isinstance(each, str) and len(each) <= LONGEST_TEXT)
+    texts = [text.decode(errors="replace") if isinstance(text, bytes) else text for text in value]
+    return tuple(text for text in texts if isinstance(text, str) and len(text) <= LONGEST_TEXT)
 
 
 def shown(value: object) -> str:
-    """For a person, however bad it is."""
+    """Make a value printable for a person, however bad it is."""
     text = str(value or "")[:LONGEST_TEXT]
     return "".join(sign if sign.isprintable() else BROKEN_SIGN for sign in text)
 
@@ -193,28 +193,28 @@ class PartRefused(BrokerRefused):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartLimits:
-    """What one node may make us keep before anything is verified (A2). A larger value is disk that any node on the axis
-    can fill without a key."""
+    """Limits of what one node may make us keep before anything is verified (A2). A larger value is disk that any node on
+    the axis can fill without a key."""
 
     parts: int = 4096
     part_bytes: int = 16 * MB
     set_bytes: int = 100 * MB
     open_sets: int = 128
-    """Of one node, unfinished or not yet landed. Whole ones that only wait for us make the next one wait; the others
+    """Per node, unfinished or not yet landed. Whole sets that only wait for us make the next one wait; the others
     are the sender's own, and use it up."""
     open_bytes: int = 4096 * MB
-    """Of one node, as its sets announce themselves: a set that fits at its first part fits to its last."""
+    """Per node, as its sets announce themselves: a set that fits at its first part fits to its last."""
     recipients: int = 1000
     offers: int = 6
-    """So often a set is handed out; then it is put aside, for a person."""
+    """How often a set is handed out before it is put aside, for a person."""
     age: timedelta = timedelta(hours=24)
     remembered: int = 10_000
-    """Sets of one node that are over, remembered for `age` so that late repeats begin none anew."""
+    """Ended sets of one node, remembered for `age` so that late repeats do not begin them again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartLabel:
-    """One part as it names itself. `user` is the node that the broker vouches for, None where it vouches for nobody."""
+    """One part as it names itself. `user` is the node that the broker vouches for, or None."""
 
     user: str | None
     set_id: str
@@ -237,18 +237,18 @@ class PartLabel:
         kind: object,
         limits: PartLimits,
     ) -> Self:
-        """PartRefused for whatever is missing, of another type, or over a limit."""
-        of = _number(headers, PARTS, limits.parts)
+        """Read the label. PartRefused for anything missing, of another type, or over a limit."""
+        parts = _number(headers, PARTS, limits.parts)
         whole_size = _number(headers, WHOLE_SIZE, limits.set_bytes)
-        if whole_size < of:
+        if whole_size < parts:
             raise PartRefused(
-                f"{of} parts of {whole_size} bytes together: each part needs one byte at the least"
+                f"{parts} parts of {whole_size} bytes together: each part needs one byte at the least"
             )
         return cls(
             user=None if user is None else _word("user_id", user),
             set_id=_digest_in(headers, SET),
-            n=_number(headers, PART, of),
-            of=of,
+            n=_number(headers, PART, parts),
+            of=parts,
             whole_size=whole_size,
             whole_digest=Digest(_digest_in(headers, WHOLE_DIGEST)),
             packet_id=_word("message_id", packet_id),
@@ -259,7 +259,7 @@ class PartLabel:
 
     @property
     def about_the_set(self) -> dict[str, str | int]:
-        """What every part of one set must say alike."""
+        """Return what every part of one set must say alike."""
         return {
             PARTS: self.of,
             WHOLE_SIZE: self.whole_size,
@@ -301,7 +301,7 @@ def _lane(value: object) -> Lane:
 
 
 def _in_words(value: object) -> str:
-    """Unsigned words go to logs: short, and on one line. A huge number is not written out to be cut."""
+    """Describe an unsigned value for the log: short, and on one line. A huge number is not written out to be cut."""
     if isinstance(value, str | bytes):
         return repr(value[:40])
     return "missing" if value is None else repr(value)[:40] if _is_small(value) else type(value).__name__

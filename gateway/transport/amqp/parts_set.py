@@ -1,9 +1,10 @@
-"""One set of parts in its folder: what it said of itself at its first part, the parts that came, and whether it was
-refused. In: the folder. Out: values read from it, and files added to it. Whoever writes holds the lock of the shelf; a
-reader needs none, because every file appears whole. A part's name says its number, size and digest, so that a part
-that comes again is known without being read.
-The few file operations that all of this is made of stand last: each is done and on disk, or not begun; locks end with
-their process. Sync: call it in the pool."""
+"""One set of parts in its folder: the label of its first part, the parts that came, and whether it was refused. In: the
+folder. Out: values read from it, and files added to it. A writer holds the lock of the shelf; a reader needs none, because
+every file appears whole. A part's name has its number, size and digest, so that a repeated part is known without being
+read.
+
+The file operations that all of this uses stand last: each is done and on disk, or not begun; locks end with their process.
+Sync: call it in the pool."""
 
 from __future__ import annotations
 
@@ -51,7 +52,7 @@ class KeptPart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartSet:
-    """A set as it lies there. `label` is that of the part that began it."""
+    """A set on disk. `label` is that of the part that began it."""
 
     folder: Path
     label: PartLabel
@@ -60,16 +61,16 @@ class PartSet:
 
     @classmethod
     def read(cls, folder: Path) -> Self | None:
-        """None when another process has removed it. OSError when what it said of itself cannot be read."""
+        """Read a set. None when another process has removed it. OSError when its label cannot be read."""
         try:
-            kept = json.loads((folder / LABEL).read_bytes())
-            told = kept["label"]
-            told |= {"whole_digest": Digest(told["whole_digest"]), "lane": Lane(told["lane"])}
+            content = json.loads((folder / LABEL).read_bytes())
+            label = content["label"]
+            label |= {"whole_digest": Digest(label["whole_digest"]), "lane": Lane(label["lane"])}
             return cls(
                 folder=folder,
-                label=PartLabel(**told),
-                recipients=tuple(kept["recipients"]),
-                began=datetime.fromtimestamp(kept["began"], UTC),
+                label=PartLabel(**label),
+                recipients=tuple(content["recipients"]),
+                began=datetime.fromtimestamp(content["began"], UTC),
             )
         except FileNotFoundError:
             return None
@@ -77,24 +78,24 @@ class PartSet:
             raise OSError(errno.EIO, f"{LABEL} of a set is damaged", str(folder)) from cause
 
     def write_new(self, draft: Path, body: bytes) -> None:
-        """The whole of a new set in `draft`, on disk, for its folder to be put in place."""
-        kept = {
+        """Write a new set into `draft`, on disk, for its folder to be put in place."""
+        content = {
             "label": asdict(self.label),
             "recipients": self.recipients,
             "began": self.began.timestamp(),
         }
         draft.mkdir(mode=0o700)
-        write_file(draft / LABEL, json.dumps(kept).encode())
+        write_file(draft / LABEL, json.dumps(content).encode())
         write_file(draft / HOLD, b"")
         write_file(draft / part_name(self.label.n, body), body)
         sync_folder(draft)
 
     def parts(self) -> Mapping[int, KeptPart]:
-        """What came, by number."""
-        found = ((_PART.fullmatch(entry.name), entry) for entry in entries(self.folder))
+        """Return the parts that came, by number."""
+        matches = ((_PART.fullmatch(entry.name), entry) for entry in entries(self.folder))
         return {
             int(match[1]): KeptPart(path=path, size=int(match[2]), digest=match[3])
-            for match, path in found
+            for match, path in matches
             if match is not None
         }
 
@@ -104,7 +105,7 @@ class PartSet:
 
     @property
     def refusal(self) -> str:
-        """Why it was refused; empty when it was not."""
+        """Return why it was refused; empty when it was not."""
         try:
             return (self.folder / REFUSED).read_text("utf-8")
         except FileNotFoundError:
@@ -112,7 +113,7 @@ class PartSet:
 
     @property
     def offers(self) -> int:
-        """How often it was handed out since it began or was taken back."""
+        """Count how often it was handed out since it began or was taken back."""
         try:
             return (self.folder / OFFERS).stat().st_size
         except FileNotFoundError:
@@ -120,17 +121,17 @@ class PartSet:
 
     @property
     def aside(self) -> AsideReason | None:
-        """Why it was put aside; None when it was not."""
+        """Return why it was put aside; None when it was not."""
         try:
             return AsideReason((self.folder / ASIDE).read_text("utf-8"))
         except FileNotFoundError:
             return None
-        except ValueError:  # damaged: it was put aside all the same, and must stop no other
+        except ValueError:  # damaged: it was put aside all the same, and must stop no other set
             return AsideReason.NEVER_SETTLED
 
     @property
     def waits_for_us(self) -> bool:
-        """All of it came, and nothing but our own pace keeps it here."""
+        """Tell whether all of it came, and nothing but our own pace keeps it here."""
         return self.is_whole and not self.refusal and self.aside is None
 
 
@@ -139,13 +140,13 @@ def part_name(n: int, body: bytes) -> str:
 
 
 def opener(parts: Mapping[int, KeptPart]) -> Callable[[], BinaryIO]:
-    """What opens these parts as one file, in the order of their numbers."""
+    """Return a function that opens these parts as one file, in the order of their numbers."""
     paths = [parts[n].path for n in sorted(parts)]
     return lambda: io.BufferedReader(ChainedFiles(paths), PIECE)
 
 
 def measured(parts: Mapping[int, KeptPart]) -> tuple[Digest, int]:
-    """Digest and size of these parts joined, read from the disk."""
+    """Return digest and size of these parts joined, read from the disk."""
     hasher, size = hashlib.sha256(), 0
     with opener(parts)() as source:
         while piece := source.read(PIECE):
@@ -155,25 +156,25 @@ def measured(parts: Mapping[int, KeptPart]) -> tuple[Digest, int]:
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """A new file for the node's own user alone, its bytes on disk; its name is not until its folder is synced."""
+    """Write a new file for the node's own user alone, its bytes on disk; its name is not until its folder is synced."""
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        rest = memoryview(data)
-        while rest:
-            rest = rest[os.write(handle, rest) :]
+        remaining = memoryview(data)
+        while remaining:
+            remaining = remaining[os.write(handle, remaining) :]
         os.fsync(handle)
     finally:
         os.close(handle)
 
 
 def move_file(source: Path, target: Path) -> None:
-    """From one name to the other at one instant, and on disk on return."""
+    """Rename a file at one instant; it is on disk on return."""
     os.rename(source, target)
     sync_folder(target.parent)
 
 
 def count_up(path: Path) -> None:
-    """One more: the size of the file is the number. A power cut may lose the last ones."""
+    """Add one: the size of the file is the number. A power cut may lose the last ones."""
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         os.write(handle, b".")
@@ -182,7 +183,7 @@ def count_up(path: Path) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """The folder and those above it are there and on disk."""
+    """Make the folder and those above it, on disk."""
     if folder.is_dir():
         return
     make_folder(folder.parent)
@@ -191,7 +192,7 @@ def make_folder(folder: Path) -> None:
 
 
 def remove_path(path: Path) -> None:
-    """A file, or a folder of files. That another process was quicker is fine."""
+    """Remove a file, or a folder of files. A path that another process removed first is fine."""
     try:
         if path.is_dir():
             for entry in entries(path):
@@ -204,7 +205,7 @@ def remove_path(path: Path) -> None:
 
 
 def entries(folder: Path) -> list[Path]:
-    """What lies in a folder now, by name; nothing in one that is gone."""
+    """List a folder by name; empty where it is gone."""
     try:
         return sorted(folder.iterdir())
     except FileNotFoundError:
@@ -213,7 +214,7 @@ def entries(folder: Path) -> list[Path]:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """One at a time, among all threads and processes; waits."""
+    """Hold the lock among all threads and processes; waits for it."""
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
@@ -223,14 +224,14 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def try_hold(path: Path) -> int | None:
-    """A handle that holds the lock until `os.close`, or None: somebody has it, or the file is gone."""
+    """Return a handle that holds the lock until `os.close`, or None where another process has it, or the file is gone."""
     try:
         handle = os.open(path, os.O_RDWR)
     except FileNotFoundError:
         return None
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # Its owner may have removed it after we opened it: then we hold a file that nobody sees.
+        # Its owner may have removed it after we opened it: then the lock is on a file that no process sees.
         if os.path.samestat(os.fstat(handle), os.stat(path)):
             return handle
     except (BlockingIOError, FileNotFoundError):
@@ -241,7 +242,7 @@ def try_hold(path: Path) -> int | None:
 
 @contextmanager
 def failures_named(folder: Path) -> Iterator[None]:
-    """A full or broken disk is the node's own storage failing: nothing was taken, and it may heal."""
+    """Raise disk errors as StoreFailure: nothing was taken, and it may heal."""
     try:
         yield
     except OSError as cause:

@@ -1,9 +1,8 @@
-"""The sets of one node on disk: which parts may be kept, and which sets are over. In: a label that was read, the bytes,
-the recipients. Out: KEPT once they are on disk, REPEAT, LATER, or REFUSED with the reason. One lock for each node, so that
-its quota is exact whatever number of processes land its parts. Nothing here knows another node's sets: they never join.
-
-A set is named by (set id, recipients): bytes sent again to fewer recipients are a set of their own, so that none of them
-gets what was sent to another, and none loses its copy to another's."""
+"""The sets of one node on disk: which parts may be kept, and which sets are over. In: a label that was read, the bytes, the
+recipients. Out: KEPT once they are on disk, REPEAT, LATER, or REFUSED with the reason. One lock for each node, so that its
+quota is exact whatever number of processes land its parts. A shelf does not know another node's sets: they never join. A
+set is named by (set id, recipients): bytes sent again to fewer recipients are a set of their own, so that none of them gets
+what was sent to another, and none loses its copy to another's."""
 
 from __future__ import annotations
 
@@ -30,8 +29,8 @@ _log = logging.getLogger(__name__)
 
 
 class Landed(StrEnum):
-    """KEPT and REPEAT: acknowledge it. LATER: leave it unacknowledged and land it again, we are slower than it came.
-    REFUSED: reject it, so that it lies visibly with the dead."""
+    """Outcome for one part. KEPT and REPEAT: acknowledge it. LATER: leave it unacknowledged and land it again, we are
+    slower than it came. REFUSED: reject it, so that it is visible on the dead list."""
 
     KEPT = "kept"
     REPEAT = "repeat"
@@ -41,7 +40,7 @@ class Landed(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Landing:
-    """What became of one part; `reason` says why it was refused or has to wait."""
+    """Outcome for one part; `reason` says why it was refused or has to wait."""
 
     landed: Landed
     reason: str = ""
@@ -56,7 +55,7 @@ def refused(reason: str) -> Landing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Over:
-    """What is remembered of a set that is over: small, and forgotten after `PartLimits.age`."""
+    """Memory of a set that is over: small, and forgotten after `PartLimits.age`."""
 
     about: Mapping[str, str | int]
     recipients: tuple[str, ...]
@@ -73,89 +72,91 @@ class Shelf:
 
     @classmethod
     def of(cls, root: Path, user: str | None, limits: PartLimits) -> Self:
-        """The shelf of this node, or the one for parts that no node is vouched for."""
+        """Return the shelf of this node, or the one for parts without a vouched node."""
         return cls(root / (_name(user) if user is not None else "nobody"), limits)
 
     def land(self, label: PartLabel, body: bytes, recipients: Sequence[str], now: datetime) -> Landing:
-        """KEPT: on disk, whatever happens next. A contradiction refuses the whole set."""
+        """Put the part on disk (KEPT). A contradiction refuses the whole set."""
         to = tuple(sorted({fold_code(code) for code in recipients}))
         name = f"{_name(label.set_id)}-{_name(*to)}"
         for folder in (self._sets, self._over, self._drafts):
             parts_set.make_folder(folder)
         with self._locked():
-            over = self._remembered(name)
-            if over is not None and over.refusal and label.n == 1:
-                # Sent again from its first part: what spoiled the one before it is no reason to lose this one.
+            memory = self._remembered(name)
+            if memory is not None and memory.refusal and label.n == 1:
+                # Sent again from its first part: the flaw of the earlier set is no reason to lose this one.
                 parts_set.remove_path(self._over / name)
-                over = None
-            if over is not None:
-                reason = over.refusal or _difference(over.about, label)
+                memory = None
+            if memory is not None:
+                reason = memory.refusal or _difference(memory.about, label)
                 return refused(reason) if reason else REPEAT
-            found = PartSet.read(self._sets / name)
-            if found is None:
+            packet = PartSet.read(self._sets / name)
+            if packet is None:
                 return self._begin(name, label, body, to, now)
-            return self._add(found, label, body)
+            return self._add(packet, label, body)
 
     def sets(self) -> Iterator[PartSet]:
-        """Those that are open, in no promised order."""
+        """Yield the open sets, in no promised order."""
         for folder in parts_set.entries(self._sets):
             try:
-                found = PartSet.read(folder)
+                packet = PartSet.read(folder)
             except OSError as error:  # the others are not to suffer from it
                 action(_log, "parts.unreadable", str(error), folder=folder.name)
                 continue
-            if found is not None:
-                yield found
+            if packet is not None:
+                yield packet
 
-    def refuse(self, found: PartSet, reason: str) -> None:
-        """No part of it is taken any more; the first reason stays."""
+    def refuse(self, packet: PartSet, reason: str) -> None:
+        """Take no further part of the set; the first reason stays."""
         with self._locked():
-            self._refuse(found, reason)
+            self._refuse(packet, reason)
 
-    def put_aside(self, found: PartSet, why: AsideReason) -> None:
-        """It is not handed out any more, and stays; it counts as the sender's own, so that the disk has a bound."""
+    def put_aside(self, packet: PartSet, why: AsideReason) -> None:
+        """Keep the set without handing it out any more; it counts as the sender's own, so that the disk has a bound."""
         with self._locked():
-            if found.folder.exists() and found.aside is None:
-                self._write(found.folder / ASIDE, why.encode())
-        action(_log, "parts.aside", why, packet=found.label.packet_id, node=found.label.user)
+            if packet.folder.exists() and packet.aside is None:
+                self._write(packet.folder / ASIDE, why.encode())
+        action(_log, "parts.aside", why, packet=packet.label.packet_id, node=packet.label.user)
 
-    def take_back(self, found: PartSet) -> None:
-        """It is handed out again, counted from zero."""
+    def take_back(self, packet: PartSet) -> None:
+        """Hand the set out again, counted from zero."""
         with self._locked():
-            parts_set.remove_path(found.folder / OFFERS)
-            parts_set.remove_path(found.folder / ASIDE)
+            parts_set.remove_path(packet.folder / OFFERS)
+            parts_set.remove_path(packet.folder / ASIDE)
 
-    def is_over(self, found: PartSet) -> bool:
-        return self._remembered(found.folder.name) is not None
+    def is_over(self, packet: PartSet) -> bool:
+        return self._remembered(packet.folder.name) is not None
 
-    def served(self, found: PartSet) -> frozenset[str]:
-        """Who got the same set whole, sent at another time with other recipients beside them."""
-        same = found.folder.name.partition("-")[0]
+    def served(self, packet: PartSet) -> frozenset[str]:
+        """Return the recipients of the same set whole, sent at another time with other recipients beside them."""
+        same = packet.folder.name.partition("-")[0]
         names = [path.name for path in parts_set.entries(self._over) if path.name.startswith(f"{same}-")]
-        over = [self._remembered(name) for name in names]
+        memories = [self._remembered(name) for name in names]
         return frozenset(
-            code for one in over if one is not None and not one.refusal for code in one.recipients
+            code
+            for memory in memories
+            if memory is not None and not memory.refusal
+            for code in memory.recipients
         )
 
-    def end(self, found: PartSet, now: datetime) -> None:
-        """The set is over: remembered first, then gone. A crash between the two leaves it for the next who looks."""
+    def end(self, packet: PartSet, now: datetime) -> None:
+        """Remember the set as over, then remove it. After a crash between the two, the next look ends it."""
         with self._locked():
-            if not self.is_over(found):
-                self._remember(found, now)
-            self._remove(found)
+            if not self.is_over(packet):
+                self._remember(packet, now)
+            self._remove(packet)
 
-    def give_up(self, found: PartSet, parts: Collection[int]) -> None:
-        """The unfinished set is gone and not remembered, so that it may be sent again; unless more than these parts have
-        come meanwhile."""
+    def give_up(self, packet: PartSet, parts: Collection[int]) -> None:
+        """Remove the unfinished set without remembering it, so that it may be sent again; not if more parts have come."""
         with self._locked():
-            if set(found.parts()) == set(parts):
-                self._remove(found)
+            if set(packet.parts()) == set(parts):
+                self._remove(packet)
 
-    def forget(self, before: datetime) -> None:
-        """What ended before then is remembered no longer."""
+    def forget(self, limit: datetime) -> None:
+        """Forget sets that ended before then."""
         with self._locked():
             for path in parts_set.entries(self._over):
-                if path.stat().st_mtime < before.timestamp():
+                if path.stat().st_mtime < limit.timestamp():
                     parts_set.remove_path(path)
 
     # --- with the lock held -----------------------------------------------------------------------------------
@@ -173,7 +174,7 @@ class Shelf:
         if fault := _size_fault(label, {}, body):
             return refused(fault)
         open_now = list(self.sets())
-        senders_own = [one for one in open_now if not one.waits_for_us]
+        senders_own = [s for s in open_now if not s.waits_for_us]
         if fault := self._over_quota(label, senders_own):
             return refused(fault)
         if fault := self._over_quota(label, open_now):
@@ -189,16 +190,16 @@ class Shelf:
             return (
                 f"{len(open_now)} sets of this node are open already, at most {self._limits.open_sets} may be"
             )
-        announced = sum(one.label.whole_size for one in open_now) + label.whole_size
+        announced = sum(s.label.whole_size for s in open_now) + label.whole_size
         if announced > self._limits.open_bytes:
             return f"the open sets of this node would have {announced} bytes, at most {self._limits.open_bytes} may be kept"
         return ""
 
-    def _add(self, found: PartSet, label: PartLabel, body: bytes) -> Landing:
-        if reason := found.refusal:
+    def _add(self, packet: PartSet, label: PartLabel, body: bytes) -> Landing:
+        if reason := packet.refusal:
             return refused(reason)
-        parts, name = found.parts(), part_name(label.n, body)
-        fault = _difference(found.label.about_the_set, label)
+        parts, name = packet.parts(), part_name(label.n, body)
+        fault = _difference(packet.label.about_the_set, label)
         same = parts.get(label.n)
         if not fault and same is not None:
             if same.path.name == name:
@@ -206,60 +207,60 @@ class Shelf:
             fault = f"part {label.n} came twice with different bytes"
         fault = fault or _size_fault(label, parts, body)
         if fault:
-            self._refuse(found, fault)
+            self._refuse(packet, fault)
             return refused(fault)
-        self._write(found.folder / name, body)
+        self._write(packet.folder / name, body)
         return KEPT
 
-    def _refuse(self, found: PartSet, reason: str) -> None:
-        if found.refusal or not found.folder.exists():
+    def _refuse(self, packet: PartSet, reason: str) -> None:
+        if packet.refusal or not packet.folder.exists():
             return
-        self._write(found.folder / REFUSED, reason.encode())
-        action(_log, "parts.refused", reason, packet=found.label.packet_id, node=found.label.user)
+        self._write(packet.folder / REFUSED, reason.encode())
+        action(_log, "parts.refused", reason, packet=packet.label.packet_id, node=packet.label.user)
 
     def _write(self, target: Path, content: bytes) -> None:
-        """There whole and on disk, or not at all."""
+        """Write the file whole and on disk, or not at all."""
         draft = self._drafts / secrets.token_hex(8)
         parts_set.write_file(draft, content)
         parts_set.move_file(draft, target)
 
-    def _remove(self, found: PartSet) -> None:
-        if found.folder.exists():
+    def _remove(self, packet: PartSet) -> None:
+        if packet.folder.exists():
             going = self._drafts / secrets.token_hex(8)
-            found.folder.rename(going)
+            packet.folder.rename(going)
             parts_set.remove_path(going)
 
-    def _remember(self, found: PartSet, now: datetime) -> None:
-        kept = {
-            "about": found.label.about_the_set,
-            "recipients": found.recipients,
-            "refusal": found.refusal,
+    def _remember(self, packet: PartSet, now: datetime) -> None:
+        memory = {
+            "about": packet.label.about_the_set,
+            "recipients": packet.recipients,
+            "refusal": packet.refusal,
         }
         draft = self._drafts / secrets.token_hex(8)
-        parts_set.write_file(draft, json.dumps(kept).encode())
+        parts_set.write_file(draft, json.dumps(memory).encode())
         os.utime(draft, (now.timestamp(), now.timestamp()))
-        parts_set.move_file(draft, self._over / found.folder.name)
+        parts_set.move_file(draft, self._over / packet.folder.name)
         everything = parts_set.entries(self._over)
         if len(everything) > self._limits.remembered:
             parts_set.remove_path(min(everything, key=lambda path: path.stat().st_mtime))
 
     def _remembered(self, name: str) -> Over | None:
         try:
-            kept = json.loads((self._over / name).read_bytes())
+            memory = json.loads((self._over / name).read_bytes())
         except FileNotFoundError:
             return None
-        return Over(about=kept["about"], recipients=tuple(kept["recipients"]), refusal=kept["refusal"])
+        return Over(about=memory["about"], recipients=tuple(memory["recipients"]), refusal=memory["refusal"])
 
 
-def _difference(about: Mapping[str, str | int], label: PartLabel) -> str:
+def _difference(first: Mapping[str, str | int], label: PartLabel) -> str:
     for name, value in label.about_the_set.items():
-        if about[name] != value:
-            return f"part {label.n} says {name} {value!r}, the set began with {about[name]!r}"
+        if first[name] != value:
+            return f"part {label.n} says {name} {value!r}, the set began with {first[name]!r}"
     return ""
 
 
 def _size_fault(label: PartLabel, parts: Mapping[int, KeptPart], body: bytes) -> str:
-    """Each part that is still to come has one byte at the least, and the last one makes up the whole."""
+    """Check a part's size: each part still to come has one byte at the least, and the last one makes up the whole."""
     size = sum(part.size for part in parts.values()) + len(body)
     to_come = label.of - len(parts) - 1
     if not body:
@@ -270,5 +271,5 @@ def _size_fault(label: PartLabel, parts: Mapping[int, KeptPart], body: bytes) ->
 
 
 def _name(*texts: str) -> str:
-    """A name that no text can lead astray."""
+    """Name a file so that no text can lead the path astray."""
     return hashlib.sha256("\0".join(texts).encode("utf-8", "surrogatepass")).hexdigest()

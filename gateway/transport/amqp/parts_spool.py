@@ -1,10 +1,10 @@
-"""Keeps the parts of large packets until they are whole. In: parts in any order, repeated and interleaved, from nodes
-that may lie. Out: each set once it is whole and its digest is right, or with the flaw that kept it from being so; never
-silence. All on disk in a folder that several processes share; sync: call it in the pool. One part is in memory.
+"""Keeps the parts of large packets until they are whole. In: parts in any order, repeated and interleaved, from nodes that
+may lie. Out: each set once it is whole and its digest is right, or with the flaw that kept it from being so; never silence.
+All on disk in a folder that several processes share; sync: call it in the pool. One part is in memory.
 
-`land` makes a part durable, and may then be acknowledged. `complete` and `overdue` hand sets out, each to one process
-at a time; `done` when the next owner has it durably, `release` to have it handed out again, as a crash does. What was
-handed out too often, or is whole and for nobody here, is put aside: `parts_aside` shows it."""
+`land` makes a part durable, so that it may be acknowledged. `complete` and `overdue` hand sets out, each to one process at
+a time; `done` when the next owner has it durably, `release` to have it handed out again, as a crash does. A set that was
+handed out too often, or is whole and for no code hosted here, is put aside: `dead.AsideSets` shows it."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ _MISSING_NAMED = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JoinedParts:
-    """A set handed out. Without a flaw its bytes are the whole that was announced, checked; with one they are those of
-    the parts that came, in order. `recipients` are codes as they are compared (`fold_code`)."""
+    """A set handed out. Without a flaw its bytes are the whole that was announced, checked; with one they are those of the
+    parts that came, in order. `recipients` are codes as they are compared (`fold_code`)."""
 
     token: str
     label: PartLabel
@@ -50,13 +50,13 @@ class JoinedParts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Held:
+class _Lease:
     shelf: Shelf
-    found: PartSet
+    packet: PartSet
     handle: int
     parts: Collection[int]
     is_over: bool
-    """What is whole or refused is over; what never became whole may be sent again."""
+    """A whole or refused set is over; one that never became whole may be sent again."""
 
 
 class Spool:
@@ -64,13 +64,13 @@ class Spool:
 
     def __init__(self, folder: Path, limits: PartLimits, clock: Clock) -> None:
         self._folder, self._limits, self._clock = folder, limits, clock
-        self._held: dict[str, _Held] = {}
+        self._held: dict[str, _Lease] = {}
         self._guard = threading.Lock()
 
     def land(self, label: PartLabel, body: bytes, recipients: Sequence[str]) -> Landing:
-        """KEPT: durable. REPEAT: it was kept before, or its set is over. LATER and REFUSED: nothing of it was kept; LATER
-        while whole sets of its node wait for us. `recipients` are all that it came for, hosted here or not: they are part
-        of what names the set."""
+        """Keep a part. KEPT: durable. REPEAT: it was kept before, or its set is over. LATER and REFUSED: nothing of it was
+        kept; LATER while whole sets of its node wait for us. `recipients` are all that it came for, hosted here or not:
+        they are part of the set's name."""
         fault = self._too_much(label, body, recipients)
         if fault:
             return refused(fault)
@@ -79,79 +79,81 @@ class Spool:
             return shelf.land(label, body, recipients, self._clock.now())
 
     def complete(self, limit: int) -> Sequence[JoinedParts]:
-        """Up to `limit` whole sets, oldest first. One whose digest is wrong is refused: `overdue` gives it."""
+        """Hand out up to `limit` whole sets, oldest first. One whose digest is wrong is refused: `overdue` gives it."""
         with parts_set.failures_named(self._folder):
-            return self._hand_out(lambda one: one.waits_for_us, self._joined, limit)
+            return self._hand_out(lambda packet: packet.waits_for_us, self._join_complete, limit)
 
     def overdue(self, now: datetime, limit: int = 16) -> Sequence[JoinedParts]:
-        """Sets that never became whole within the limit's age, and refused ones, with their flaw. A set whose every
-        recipient got the same bytes by another sending is removed instead. Forgets what ended longer ago than that."""
+        """Hand out sets that never became whole within the limit's age, and refused ones, with their flaw. A set whose
+        recipients all got the same bytes by another sending is removed instead. Sets that ended earlier are forgotten."""
         oldest = now - self._limits.age
 
-        def is_due(one: PartSet) -> bool:
-            return one.aside is None and (bool(one.refusal) or (one.began <= oldest and not one.is_whole))
+        def is_due(packet: PartSet) -> bool:
+            return packet.aside is None and (
+                bool(packet.refusal) or (packet.began <= oldest and not packet.is_whole)
+            )
 
         with parts_set.failures_named(self._folder):
-            found = self._hand_out(is_due, self._flawed, limit)
-            if len(found) < limit:  # what is still due may have been served by what would be forgotten
+            sets = self._hand_out(is_due, self._join_flawed, limit)
+            if len(sets) < limit:  # a due set may have been served by one that would be forgotten here
                 for shelf in self._shelves():
                     shelf.forget(oldest)
-        return found
+        return sets
 
     def now(self) -> datetime:
-        """By the clock by which sets grow old."""
+        """Return the time of the clock for the age of sets."""
         return self._clock.now()
 
     def done(self, token: str) -> None:
-        """The set is gone, and remembered for the limit's age. An unfinished one is not: it may be sent again. A stale
-        token changes nothing."""
-        with self._let_go(token) as held:
-            if held is not None and held.is_over:
-                held.shelf.end(held.found, self._clock.now())
-            elif held is not None:
-                held.shelf.give_up(held.found, held.parts)
+        """End the set, and remember it for the limit's age. An unfinished one is not remembered: it may be sent again. A
+        stale token changes nothing."""
+        with self._let_go(token) as lease:
+            if lease is not None and lease.is_over:
+                lease.shelf.end(lease.packet, self._clock.now())
+            elif lease is not None:
+                lease.shelf.give_up(lease.packet, lease.parts)
 
     def put_aside(self, token: str, why: AsideReason) -> None:
-        """It is not handed out any more, and stays where a person sees it. A stale token changes nothing."""
-        with self._let_go(token) as held:
-            if held is not None:
-                held.shelf.put_aside(held.found, why)
+        """Keep the set without handing it out any more, where a person sees it. A stale token changes nothing."""
+        with self._let_go(token) as lease:
+            if lease is not None:
+                lease.shelf.put_aside(lease.packet, why)
 
     def release(self, token: str) -> None:
-        """It is handed out again, here or by another process. A stale token changes nothing."""
+        """Hand the set out again, here or by another process. A stale token changes nothing."""
         with self._let_go(token):
             pass
 
     @contextlib.contextmanager
-    def _let_go(self, token: str) -> Iterator[_Held | None]:
-        """What the token stands for, nobody's afterwards; None for a stale one."""
+    def _let_go(self, token: str) -> Iterator[_Lease | None]:
+        """Yield the set of a token and release it afterwards; None for a stale one."""
         with self._guard:
-            held = self._held.pop(token, None)
+            lease = self._held.pop(token, None)
         with parts_set.failures_named(self._folder):
             try:
-                yield held
+                yield lease
             finally:
-                if held is not None:
-                    os.close(held.handle)
+                if lease is not None:
+                    os.close(lease.handle)
 
     def close(self) -> None:
-        """Releases all that is handed out."""
+        """Release all that is handed out."""
         for token in list(self._held):
             self.release(token)
 
     def counts(self) -> Mapping[str, int]:
-        """Open `sets`, of which `whole`, `refused` and put `aside`, their `parts` and `bytes` on disk."""
-        told = dict.fromkeys(("sets", "whole", "refused", "aside", "parts", "bytes"), 0)
+        """Count open `sets`, those of them `whole`, `refused` and put `aside`, their `parts` and `bytes` on disk."""
+        totals = dict.fromkeys(("sets", "whole", "refused", "aside", "parts", "bytes"), 0)
         with parts_set.failures_named(self._folder):
-            for _, one in self._open_sets():
-                parts = one.parts()
-                told["sets"] += 1
-                told["whole"] += len(parts) == one.label.of
-                told["refused"] += bool(one.refusal)
-                told["aside"] += one.aside is not None
-                told["parts"] += len(parts)
-                told["bytes"] += sum(part.size for part in parts.values())
-        return told
+            for _, packet in self._open_sets():
+                parts = packet.parts()
+                totals["sets"] += 1
+                totals["whole"] += len(parts) == packet.label.of
+                totals["refused"] += bool(packet.refusal)
+                totals["aside"] += packet.aside is not None
+                totals["parts"] += len(parts)
+                totals["bytes"] += sum(part.size for part in parts.values())
+        return totals
 
     def _too_much(self, label: PartLabel, body: bytes, recipients: Sequence[str]) -> str:
         limits = self._limits
@@ -173,81 +175,92 @@ class Spool:
 
     def _open_sets(self) -> Iterator[tuple[Shelf, PartSet]]:
         for shelf in self._shelves():
-            for one in shelf.sets():
-                yield shelf, one
+            for packet in shelf.sets():
+                yield shelf, packet
 
     def _hand_out(
         self,
         is_due: Callable[[PartSet], bool],
-        made: Callable[[Shelf, PartSet, int], JoinedParts | None],
+        join: Callable[[Shelf, PartSet, int], JoinedParts | None],
         limit: int,
     ) -> list[JoinedParts]:
         due = sorted(
-            ((shelf, one) for shelf, one in self._open_sets() if is_due(one)), key=lambda pair: pair[1].began
+            ((shelf, packet) for shelf, packet in self._open_sets() if is_due(packet)),
+            key=lambda pair: pair[1].began,
         )
-        given: list[JoinedParts] = []
+        offered: list[JoinedParts] = []
         try:
-            for shelf, one in due:
-                if len(given) >= limit:
+            for shelf, packet in due:
+                if len(offered) >= limit:
                     break
-                handle = parts_set.try_hold(one.folder / HOLD)
+                handle = parts_set.try_hold(packet.folder / HOLD)
                 if handle is not None:
-                    given += self._given(shelf, one, handle, made)
-        except BaseException:  # nobody will know their tokens
-            for joined in given:
+                    offered += self._offer(shelf, packet, handle, join)
+        except BaseException:  # their tokens are lost with the exception
+            for joined in offered:
                 self.release(joined.token)
             raise
-        return given
+        return offered
 
-    def _given(
+    def _offer(
         self,
         shelf: Shelf,
-        one: PartSet,
+        packet: PartSet,
         handle: int,
-        made: Callable[[Shelf, PartSet, int], JoinedParts | None],
+        join: Callable[[Shelf, PartSet, int], JoinedParts | None],
     ) -> list[JoinedParts]:
         joined: JoinedParts | None = None
         try:
-            if shelf.is_over(one):
-                shelf.end(one, self._clock.now())
-            elif one.offers >= self._limits.offers:
-                shelf.put_aside(one, AsideReason.NEVER_SETTLED)
+            if shelf.is_over(packet):
+                shelf.end(packet, self._clock.now())
+            elif packet.offers >= self._limits.offers:
+                shelf.put_aside(packet, AsideReason.NEVER_SETTLED)
             else:
-                joined = made(shelf, one, handle)
+                joined = join(shelf, packet, handle)
         except OSError as error:  # the others are not to suffer from it
-            action(_log, "parts.unreadable", str(error), packet=one.label.packet_id, node=one.label.user)
+            action(
+                _log, "parts.unreadable", str(error), packet=packet.label.packet_id, node=packet.label.user
+            )
         finally:
             if joined is None:
                 os.close(handle)
         return [joined] if joined is not None else []
 
-    def _joined(self, shelf: Shelf, one: PartSet, handle: int) -> JoinedParts | None:
-        parts, announced = one.parts(), one.label.whole_digest
+    def _join_complete(self, shelf: Shelf, packet: PartSet, handle: int) -> JoinedParts | None:
+        parts, announced = packet.parts(), packet.label.whole_digest
         digest, size = measured(parts)
-        if (digest, size) != (announced, one.label.whole_size):
+        if (digest, size) != (announced, packet.label.whole_size):
             shelf.refuse(
-                one, f"the parts together have SHA-256 {digest} and {size} bytes, announced was {announced}"
+                packet,
+                f"the parts together have SHA-256 {digest} and {size} bytes, announced was {announced}",
             )
             return None
-        return self._keep(shelf, one, handle, parts, one.recipients, digest, size, "")
+        return self._keep(shelf, packet, handle, parts, packet.recipients, digest, size, "")
 
-    def _flawed(self, shelf: Shelf, one: PartSet, handle: int) -> JoinedParts | None:
-        served = shelf.served(one)
-        recipients = tuple(code for code in one.recipients if code not in served)
-        if not recipients and not one.refusal:
-            action(_log, "parts.unneeded", "sent again whole meanwhile", packet=one.label.packet_id)
-            shelf.give_up(one, one.parts())
+    def _join_flawed(self, shelf: Shelf, packet: PartSet, handle: int) -> JoinedParts | None:
+        served = shelf.served(packet)
+        recipients = tuple(code for code in packet.recipients if code not in served)
+        if not recipients and not packet.refusal:
+            action(_log, "parts.unneeded", "sent again whole meanwhile", packet=packet.label.packet_id)
+            shelf.give_up(packet, packet.parts())
             return None
-        parts = one.parts()
+        parts = packet.parts()
         digest, size = measured(parts)
         return self._keep(
-            shelf, one, handle, parts, recipients or one.recipients, digest, size, _flaw(one, parts)
+            shelf,
+            packet,
+            handle,
+            parts,
+            recipients or packet.recipients,
+            digest,
+            size,
+            _flaw(packet, parts),
         )
 
     def _keep(
         self,
         shelf: Shelf,
-        one: PartSet,
+        packet: PartSet,
         handle: int,
         parts: Mapping[int, KeptPart],
         recipients: tuple[str, ...],
@@ -255,30 +268,30 @@ class Spool:
         size: int,
         flaw: str,
     ) -> JoinedParts:
-        with contextlib.suppress(OSError):  # a full disk is no reason to hand out nothing
-            parts_set.count_up(one.folder / OFFERS)
+        with contextlib.suppress(OSError):  # a full disk is no reason to hand out none
+            parts_set.count_up(packet.folder / OFFERS)
         token = secrets.token_hex(16)
-        is_over = not flaw or bool(one.refusal)
+        is_over = not flaw or bool(packet.refusal)
         with self._guard:
-            self._held[token] = _Held(
-                shelf=shelf, found=one, handle=handle, parts=parts.keys(), is_over=is_over
+            self._held[token] = _Lease(
+                shelf=shelf, packet=packet, handle=handle, parts=parts.keys(), is_over=is_over
             )
         return JoinedParts(
             token=token,
-            label=one.label,
+            label=packet.label,
             recipients=recipients,
             digest=digest,
             size=size,
             open=opener(parts),
-            offers=max(1, one.offers),
+            offers=max(1, packet.offers),
             flaw=flaw,
         )
 
 
-def _flaw(one: PartSet, parts: Mapping[int, KeptPart]) -> str:
-    came = f"{len(parts)} of {one.label.of} parts came"
-    if refusal := one.refusal:
-        return f"{came}, and the set was refused: {refusal}"
-    missing = [str(n) for n in range(1, one.label.of + 1) if n not in parts]
-    named = ", ".join(missing[:_MISSING_NAMED]) + (" and more" if len(missing) > _MISSING_NAMED else "")
-    return f"{came} since {one.began:%Y-%m-%d %H:%M} UTC; missing: {named}"
+def _flaw(packet: PartSet, parts: Mapping[int, KeptPart]) -> str:
+    progress = f"{len(parts)} of {packet.label.of} parts came"
+    if refusal := packet.refusal:
+        return f"{progress}, and the set was refused: {refusal}"
+    missing = [str(n) for n in range(1, packet.label.of + 1) if n not in parts]
+    listed = ", ".join(missing[:_MISSING_NAMED]) + (" and more" if len(missing) > _MISSING_NAMED else "")
+    return f"{progress} since {packet.began:%Y-%m-%d %H:%M} UTC; missing: {listed}"

@@ -1,8 +1,7 @@
-"""Publishes parcels and waits for the broker's word on each. In: a parcel and its recipients. Out: an `Outcome` for each.
-One upload serves many recipients, so the broker's "nobody is bound" would tell of all or none: who hosts each code is
-asked for apart, before the upload and once more after it.
-A large parcel is cut into parts that fit the broker, read as they are asked for, so that one is in memory. The last is
-given only once the whole was what the parcel announced: what a rotten file begins, it never completes."""
+"""Publishes parcels and waits for the broker's confirmation of each. In: a parcel and its recipients. Out: an `Outcome` for
+each. One upload serves many recipients, so a returned message would speak for all or none: each code is checked apart,
+before the upload and once more after it. A large parcel is cut into parts that fit the broker, read as they are asked for,
+so that one is in memory. The last is given only once the whole equals the parcel's digest: a rotten file makes no set."""
 
 from __future__ import annotations
 
@@ -32,13 +31,13 @@ from gateway.transport.amqp.label import PART, PARTS, SET, WHOLE_DIGEST, WHOLE_S
 from gateway.transport.amqp.topology import LANE, SENDER
 from gateway.transport.parcel import PIECE, too_large, unroutable
 
-SMALL = 256 * 1024  # what is larger waits for nobody and makes nobody wait: it has a channel of its own
+SMALL = 256 * 1024  # a larger parcel has a channel of its own: it waits for no other and delays no other
 SMALL_AT_ONCE, LARGE_AT_ONCE = 64, 4  # unconfirmed messages in memory (G8)
-KEYS = 1000  # recipients of one upload: what a receiver takes with a part
+KEYS = 1000  # recipients of one upload: as many as a receiver takes with a part
 KEYS_BYTES = 64 * 1024  # of recipients on one message: its header must fit into one frame of 128 KiB
 LONGEST_KEY = 255  # AMQP's own
 ASK_S = 3.0  # a person waits for the answer, and can do without it
-DIAL_S = 1.0  # a line that broke a moment ago is waited for, one that is down is not
+DIAL_S = 1.0  # waits for a line that broke a moment ago, not for one that is down
 
 _DELIVERED = Outcome(fate=Fate.DELIVERED)
 
@@ -64,30 +63,30 @@ class Publisher:
         self._flying: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def publish(self, parcel: Parcel, routes: Sequence[str]) -> Mapping[str, Outcome]:
-        """Ends within the time limit whatever the broker does."""
+        """Publish within the time limit, whatever the broker does."""
         if parcel.size > self._max_bytes:
             return dict.fromkeys(routes, too_large(parcel.size, self._max_bytes))
-        spelled = {route: names.routing_key(route) for route in routes}
-        keys = [key for key in dict.fromkeys(spelled.values()) if _fits(key)]
+        keys_by_route = {route: names.routing_key(route) for route in routes}
+        keys = [key for key in dict.fromkeys(keys_by_route.values()) if _fits(key)]
         outcomes: dict[str, Outcome] = {}
         for group in _groups(keys):
             outcomes |= await self._upload(parcel, group)
-        return {route: _spelled(route, outcomes.get(key)) for route, key in spelled.items()}
+        return {route: _outcome_for(route, outcomes.get(key)) for route, key in keys_by_route.items()}
 
     async def unhosted(self, routes: Sequence[str]) -> frozenset[str] | None:
-        """Asked of the broker, each once; None where it does not answer soon."""
-        spelled = {route: names.routing_key(route) for route in routes}
+        """Ask the broker about each code once; None where it does not answer soon."""
+        keys_by_route = {route: names.routing_key(route) for route in routes}
         try:
             async with asyncio.timeout(ASK_S):
-                absent = await self._unhosted([key for key in set(spelled.values()) if _fits(key)])
+                absent = await self._unhosted([key for key in set(keys_by_route.values()) if _fits(key)])
         except BlockedNow:
             return None
         except BROKEN:
             return None
-        return frozenset(route for route, key in spelled.items() if key in absent or not _fits(key))
+        return frozenset(route for route, key in keys_by_route.items() if key in absent or not _fits(key))
 
     async def must_lead(self, keys: Sequence[str]) -> None:
-        """BrokerRefused, with the keys that nobody hosts; Unreachable when the broker does not say."""
+        """Raise BrokerRefused with the keys that no node hosts; Unreachable when the broker does not say."""
         lost = [key for key in keys if not _fits(key)]
         try:
             lost += await self._absent([key for key in keys if _fits(key)])
@@ -102,7 +101,7 @@ class Publisher:
             )
 
     async def resend(self, message: Message, exchange: str, key: str) -> None:
-        """One message as it is, under this node's own name, confirmed by the broker on return; Unreachable or
+        """Send one message unchanged, under this node's own name, confirmed by the broker on return; Unreachable or
         BrokerRefused when it is not."""
         message.user_id = self._user
         channel = self._small if len(message.body) <= SMALL else self._large
@@ -119,29 +118,29 @@ class Publisher:
             raise Unreachable(f"the broker did not take it: {said(cause)}") from cause
 
     async def _upload(self, parcel: Parcel, keys: Sequence[str]) -> Mapping[str, Outcome]:
-        """One upload for these keys."""
+        """Upload once for these keys."""
         outcomes: dict[str, Outcome] = {}
         flight = _Flight()
         try:
             async with asyncio.timeout(self._confirm_s * (2 + parcel.size // self._part_bytes)):
                 absent = await self._absent(keys)
                 outcomes |= {key: unroutable(key) for key in absent}
-                if there := [key for key in keys if key not in absent]:
-                    await self._send_all(parcel, there, flight)
-                    moved = await self._absent(there)
-                    outcomes |= {key: _moving(key) if key in moved else _DELIVERED for key in there}
+                if present := [key for key in keys if key not in absent]:
+                    await self._send_all(parcel, present, flight)
+                    moved = await self._absent(present)
+                    outcomes |= {key: _moving(key) if key in moved else _DELIVERED for key in present}
         except PublishError:
             outcomes |= {key: _came_back(key, len(keys)) for key in keys if key not in outcomes}
         except BlockedNow as alarm:
-            left = (key for key in keys if key not in outcomes)
-            outcomes |= dict.fromkeys(left, replace(alarm.outcome, unsure=flight.begun))
+            open_keys = (key for key in keys if key not in outcomes)
+            outcomes |= dict.fromkeys(open_keys, replace(alarm.outcome, unsure=flight.begun))
         except BROKEN as error:
-            left = (key for key in keys if key not in outcomes)
-            outcomes |= dict.fromkeys(left, replace(later(error), unsure=flight.begun))
+            open_keys = (key for key in keys if key not in outcomes)
+            outcomes |= dict.fromkeys(open_keys, replace(later(error), unsure=flight.begun))
         return outcomes
 
     async def _send_all(self, parcel: Parcel, keys: Sequence[str], flight: _Flight) -> None:
-        """The parcel as one message, or as its parts in order; each is in memory until it is confirmed."""
+        """Send the parcel as one message, or as its parts in order; each is in memory until it is confirmed."""
         channel = self._small if parcel.size <= SMALL else self._large
         async with self._alone(parcel.packet_id, channel):
             parts = parts_of(parcel, self._part_bytes)
@@ -153,15 +152,15 @@ class Publisher:
                 await channel.publish(exchange, message, keys[0], self._confirm_s, flight)
 
     async def _absent(self, keys: Sequence[str]) -> frozenset[str]:
-        """The keys that nobody hosts. A single key needs no question: its own message would come back."""
+        """Return the keys that no node hosts. A single key is not asked about: its own message would come back."""
         return frozenset() if len(keys) == 1 else await self._unhosted(keys)
 
     async def _unhosted(self, keys: Sequence[str]) -> frozenset[str]:
-        asked = await asyncio.gather(*(self._is_hosted(key) for key in keys), return_exceptions=True)
-        for answer in asked:
+        answers = await asyncio.gather(*(self._is_hosted(key) for key in keys), return_exceptions=True)
+        for answer in answers:
             if isinstance(answer, BaseException):
                 raise answer
-        return frozenset(key for key, hosted in zip(keys, asked, strict=True) if not hosted)
+        return frozenset(key for key, hosted in zip(keys, answers, strict=True) if not hosted)
 
     async def _is_hosted(self, key: str) -> bool:
         question = Message(b"", app_id=names.APP_ID)
@@ -189,7 +188,7 @@ class BlockedNow(Exception):
 
 @dataclass(slots=True)
 class _Flight:
-    """Whether anything of a parcel may have reached the broker."""
+    """Marks whether anything of a parcel may have reached the broker."""
 
     begun: bool = False
 
@@ -206,7 +205,8 @@ class _Channel:
     async def publish(
         self, exchange: str, message: Message, key: str, within_s: float, flight: _Flight | None = None
     ) -> None:
-        """Confirmed on return. An alarm of the broker ends the waiting at once. `flight` hears that it is on its way."""
+        """Publish and wait for the confirmation. An alarm of the broker ends the waiting at once. `flight` is marked when
+        the message is on its way."""
         channel = await self._open()
         if self._link.blocked_since is not None:
             raise BlockedNow(self._link.reason)
@@ -218,8 +218,9 @@ class _Channel:
         except PublishError:
             raise
         except DeliveryError:
-            # The broker's end of a channel goes on asking the member that led a queue when the channel first used it. While
-            # that one is dead everything is refused, long after others have taken over; a new channel finds the new leader.
+            # The broker's end of a channel goes on asking the member that led a queue when the channel first
+            # used it. While that one is dead everything is refused, long after others have taken over; a new
+            # channel finds the new leader.
             with contextlib.suppress(*BROKEN):
                 await answered(channel.close(), within_s)
             raise
@@ -240,7 +241,7 @@ def _fits(key: str) -> bool:
 
 
 def _groups(keys: Sequence[str]) -> Iterator[Sequence[str]]:
-    """So many keys as one message may carry."""
+    """Group the keys into as many as one message may carry."""
     group: list[str] = []
     size = 0
     for key in keys:
@@ -253,13 +254,13 @@ def _groups(keys: Sequence[str]) -> Iterator[Sequence[str]]:
         yield group
 
 
-def _spelled(route: str, outcome: Outcome | None) -> Outcome:
-    """In the words of whoever asked; a key that fits no message leads nowhere."""
+def _outcome_for(route: str, outcome: Outcome | None) -> Outcome:
+    """Return the outcome for the caller's own spelling; a key that fits no message leads nowhere."""
     return unroutable(route) if outcome is None or outcome.code == "unroutable" else outcome
 
 
-def _came_back(key: str, asked: int) -> Outcome:
-    if asked == 1:
+def _came_back(key: str, count: int) -> Outcome:
+    if count == 1:
         return unroutable(key)
     detail = f"{key} is hosted, but its queue is not bound to this lane; run gateway axis apply"
     return Outcome(fate=Fate.LATER, code="axis-bindings", detail=detail)
@@ -284,7 +285,7 @@ class Part:
     body: bytes
 
     def headers(self) -> dict[str, str | int]:
-        """What goes with the bytes; unsigned, like all that a broker carries."""
+        """Return the headers beside the bytes; unsigned, like all that a broker carries."""
         return {
             SET: self.set_id,
             PART: self.n,
@@ -297,27 +298,27 @@ class Part:
 
 
 def set_id(digest: Digest, part_bytes: int) -> str:
-    """The same bytes cut in the same way are the same set, however often they are sent."""
+    """Name a set: the same bytes cut in the same way are the same set, however often they are sent."""
     return hashlib.sha256(f"lienthong/parts/1\n{digest}\n{part_bytes}\n".encode()).hexdigest()
 
 
 def parts_of(parcel: Parcel, part_bytes: int) -> Iterator[Part]:
-    """BrokerRefused instead of the last part when the bytes are not those that the parcel announced. Sync: each step
-    reads a file, so take it in the pool."""
+    """Cut a parcel into parts. BrokerRefused instead of the last one when the bytes are not those that the parcel
+    announced. Sync: each step reads a file, so call it in the pool."""
     if part_bytes < 1:
         raise ValueError(f"a part has one byte at the least, not {part_bytes}")
-    of = max(1, -(-parcel.size // part_bytes))
+    total = max(1, -(-parcel.size // part_bytes))
     name, hasher = set_id(parcel.digest, part_bytes), hashlib.sha256()
     with parcel.open() as source:
-        for n in range(1, of + 1):
+        for n in range(1, total + 1):
             body = _read(source, part_bytes)
             hasher.update(body)
-            if n == of:
+            if n == total:
                 _check(parcel, hasher.hexdigest(), (n - 1) * part_bytes + len(body) + len(source.read(1)))
             yield Part(
                 set_id=name,
                 n=n,
-                of=of,
+                of=total,
                 whole_size=parcel.size,
                 whole_digest=parcel.digest,
                 sender=parcel.sender,

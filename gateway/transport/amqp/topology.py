@@ -10,8 +10,8 @@ from gateway.domain.registry import fold_code
 
 APP_ID = "lienthong/1"
 
-LANES = (Lane.URGENT, Lane.NORMAL)  # urgent first, wherever both are asked
-HOSTED_EXCHANGE = "lienthong.hosted"  # the question "does anybody host this code?"
+LANES = (Lane.URGENT, Lane.NORMAL)  # the order in which both are read
+HOSTED_EXCHANGE = "lienthong.hosted"  # the question whether any node hosts this code
 DEAD_EXCHANGE = "lienthong.dead"
 SINK_QUEUE = "lienthong.sink"  # keeps nothing: it only makes the question routable
 SINK_POLICY = "lienthong.sink"
@@ -21,8 +21,8 @@ DELIVERY_LIMIT = 5
 SENDER, LANE, DIGEST, SIZE = "x-sender", "x-lane", "x-digest", "x-size"
 MORE_RECIPIENTS = "CC"  # the broker's own header: further routing keys of the same message
 RETURNED = "x-delivery-count"  # the broker's own: how often it took the message back
-FIRST_NODE = "x-node"  # of a dead parcel that is sent again: whom the broker vouched for then; "" for nobody
-FIRST_RECIPIENTS = "x-recipients"  # of a dead parcel that is sent again to its node: whom it was for
+FIRST_NODE = "x-node"  # the vouched node of a dead parcel that is sent again; "" for none
+FIRST_RECIPIENTS = "x-recipients"  # the recipients of a dead parcel that is sent again to its node
 
 
 def lane_exchange(lane: Lane) -> str:
@@ -41,12 +41,12 @@ def dead_queue(node: str) -> str:
 
 
 def routing_key(route: str) -> str:
-    """Of an agency's code, an alias, or a node (`@name`): letter case says nothing."""
+    """Return the key of an agency's code, an alias, or a node (`@name`): letter case says nothing."""
     return fold_code(route)
 
 
 def node_route(node: str) -> str:
-    """What reaches the node itself rather than one of its agencies."""
+    """Return the route to the node itself rather than to one of its agencies."""
     return f"@{node}"
 
 
@@ -55,12 +55,12 @@ def node_policy(node: str) -> str:
 
 
 def node_policy_pattern(node: str) -> str:
-    """The node's two lane queues and nothing else."""
+    """Match the node's two lane queues and nothing else."""
     return rf"^lienthong\.{_escaped(node)}\.(urgent|normal)$"
 
 
 def node_policy_definition(node: str, delivery_limit: int = DELIVERY_LIMIT) -> dict[str, str | int]:
-    """A parcel returned too often goes to the node's dead queue, without being lost on the way there."""
+    """Send a parcel returned too often to the node's dead queue, without losing it on the way there."""
     return {
         "delivery-limit": delivery_limit,
         "dead-letter-exchange": DEAD_EXCHANGE,
@@ -71,7 +71,7 @@ def node_policy_definition(node: str, delivery_limit: int = DELIVERY_LIMIT) -> d
 
 
 def dead_policy_definition() -> dict[str, str | int]:
-    """Looking at the dead returns them: brokers that drop what came back 20 times must not do so here."""
+    """Lift the delivery limit: looking at dead parcels returns them, and some brokers drop a message at its 20th return."""
     return {"delivery-limit": 1_000_000}
 
 
@@ -79,7 +79,7 @@ def sink_policy_definition() -> dict[str, str | int]:
     return {"max-length": 0, "overflow": "drop-head"}
 
 
-# What a node's user may do: it makes nothing, sends to the lanes and reads its own queues.
+# Rights of a node's user: it makes nothing, sends to the lanes and reads its own queues.
 CONFIGURE = "^$"
 WRITE = r"^lienthong\.(urgent|normal|hosted)$"
 

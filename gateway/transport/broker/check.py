@@ -1,9 +1,8 @@
-"""Examines the axis as this node's own user meets it, step by step, and changes nothing. In: an `Access`, the node's
-name, the codes it hosts. Out: one `Diagnosis` per step with its time, cause and cure; what needs a line is not examined
-without. First the steps that lead to a logged-in line: name, port, certificate, user and vhost; then, on it, that
-what the node needs is there and allowed, and nothing more is. A right too many is a fault as well: whoever gets hold
-of the node's password has it too. What should be refused is tried on names that nobody has, so that it would do
-nothing even where it is allowed."""
+"""Examines the axis as this node's own user meets it, step by step, and changes nothing. In: an `Access`, the node's name,
+the codes it hosts. Out: one `Diagnosis` per step with its time, cause and cure; steps that need a line are skipped without
+one. First the steps that lead to a logged-in line: name, port, certificate, user and vhost; then, on it, that everything
+the node needs is there and allowed, and nothing more is. A right too many is a fault as well: a thief of the node's
+password has it too. Forbidden acts are tried on names that do not exist, so that they do nothing even if allowed."""
 
 from __future__ import annotations
 
@@ -37,7 +36,7 @@ from gateway.transport.broker.plan import node_queues
 
 
 class Fault(Exception):
-    """A step found something wrong. `cause` is a label key below `axis.check.`, `cure` one below `axis.cure.`."""
+    """A fault found by a step. `cause` is a label key below `axis.check.`, `cure` one below `axis.cure.`."""
 
     def __init__(self, cause: str, cure: str, **params: object) -> None:
         super().__init__(cause)
@@ -47,7 +46,7 @@ class Fault(Exception):
 
 @dataclass(kw_only=True)
 class ServerSession:
-    """One server asked by one node. `nonce` makes names that nobody else has."""
+    """One server examined by one node. `nonce` makes names that do not exist elsewhere."""
 
     server: Server
     access: Access
@@ -58,14 +57,13 @@ class ServerSession:
     line: AbstractConnection | None = None
 
     def channel(self) -> AbstractChannel:
-        """Not open yet; one for each question, because a refusal closes its channel."""
+        """Make a channel, not open yet; one for each question, because a refusal closes its channel."""
         if self.line is None:
             raise Unreachable("the check is not logged in")
         return self.line.channel(publisher_confirms=True, on_return_raises=True)
 
     async def say(self, exchange: str, key: str, user: str | None = None) -> None:
-        """Publishes an empty message; it comes back as DeliveryError where the key leads nowhere. `user` is whom it
-        claims to come from."""
+        """Publish an empty message as `user`; it comes back as DeliveryError where the key leads nowhere."""
         async with self.channel() as channel:
             target = (
                 await channel.get_exchange(exchange, ensure=False) if exchange else channel.default_exchange
@@ -73,7 +71,7 @@ class ServerSession:
             await target.publish(self.message(user), key, mandatory=True)
 
     def message(self, user: str | None = None) -> aio_pika.Message:
-        """Empty, and not meant to be kept."""
+        """Make an empty message, not meant to be kept."""
         return aio_pika.Message(b"", user_id=user or self.access.user)
 
 
@@ -81,17 +79,17 @@ SOON_DAYS = 14  # an authority needs days to renew a certificate
 
 
 async def dns(session: ServerSession) -> Mapping[str, object]:
-    """The server's name has an address."""
+    """Check that the server's name has an address."""
     host = session.server.host
     try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        addresses = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as why:
         raise Fault("dns.unknown", "dns", host=host, detail=said(why)) from why
-    return {"host": host, "addresses": ", ".join(sorted({str(each[4][0]) for each in found}))}
+    return {"host": host, "addresses": ", ".join(sorted({str(a[4][0]) for a in addresses}))}
 
 
 async def tcp(session: ServerSession) -> Mapping[str, object]:
-    """Somebody listens at its port."""
+    """Check that the port is open."""
     server = session.server
     try:
         _, writer = await asyncio.open_connection(server.host, server.port)
@@ -102,7 +100,7 @@ async def tcp(session: ServerSession) -> Mapping[str, object]:
 
 
 async def tls(session: ServerSession) -> Mapping[str, object]:
-    """Its certificate is of an authority we trust, has its name and holds for a while."""
+    """Check that the certificate is trusted, has the server's name and holds for a while."""
     server = session.server
     try:
         _, writer = await asyncio.open_connection(
@@ -115,30 +113,30 @@ async def tls(session: ServerSession) -> Mapping[str, object]:
     certificate = writer.get_extra_info("peercert")
     await _leave(writer)
     ends = datetime.fromtimestamp(ssl.cert_time_to_seconds(certificate["notAfter"]), UTC)
-    until, days = ends.date().isoformat(), (ends - datetime.now(UTC)).days
+    last_day, days = ends.date().isoformat(), (ends - datetime.now(UTC)).days
     if days < SOON_DAYS:
-        raise Fault("tls.expiring", "tls_renew", until=until, days=days)
-    return {"until": until, "days": days}
+        raise Fault("tls.expiring", "tls_renew", until=last_day, days=days)
+    return {"until": last_day, "days": days}
 
 
 async def login(session: ServerSession) -> Mapping[str, object]:
-    """The user and its password are right, and the vhost is there and open to it."""
+    """Check user and password, and that the vhost is there and open to the user."""
     access = session.access
-    told = {"user": access.user, "vhost": access.vhost}
+    params = {"user": access.user, "vhost": access.vhost}
     try:
         name = f"lienthong {session.node} check"
         session.line = await connection.dial(access, session.server, name=name)
     except ProbableAuthenticationError as why:
-        raise Fault("login.refused", "login", **told) from why
+        raise Fault("login.refused", "login", **params) from why
     except (ConnectionNotAllowed, InvalidFrameError) as why:
         # The library expects no farewell here, and keeps the broker's words to itself.
-        raise Fault("vhost.closed", "apply", **told) from why
+        raise Fault("vhost.closed", "apply", **params) from why
     except ssl.SSLError as why:
         raise Fault("tls.refused", "tls", detail=said(why)) from why
     except BROKEN as why:
-        raise Fault("login.broken", "amqp_port", detail=said(why), **told) from why
+        raise Fault("login.broken", "amqp_port", detail=said(why), **params) from why
     session.stack.push_async_callback(session.line.close)
-    return told
+    return params
 
 
 async def _leave(writer: asyncio.StreamWriter) -> None:
@@ -152,20 +150,20 @@ CODES_SHOWN = 20
 
 
 async def queues(session: ServerSession) -> Mapping[str, object]:
-    """The node's own queues are there. Asking how many messages lie there takes none."""
+    """Check that the node's own queues are there. Asking how many messages lie there takes none."""
     messages = 0
     for name in node_queues(session.node):
         try:
             async with session.channel() as channel:
-                found = await channel.declare_queue(name, passive=True)
+                declared = await channel.declare_queue(name, passive=True)
         except ChannelNotFoundEntity as why:
             raise Fault("queues.missing", "apply", queue=name) from why
-        messages += found.declaration_result.message_count or 0
+        messages += declared.declaration_result.message_count or 0
     return {"messages": messages}
 
 
 async def read(session: ServerSession) -> Mapping[str, object]:
-    """The node may read its queues. Tried on the one that counts no deliveries, and put back at once."""
+    """Check that the node may read its queues. Tried on the one that counts no deliveries, and put back at once."""
     name = topology.dead_queue(session.node)
     try:
         async with session.channel() as channel:
@@ -178,7 +176,7 @@ async def read(session: ServerSession) -> Mapping[str, object]:
 
 
 async def rights(session: ServerSession) -> Mapping[str, object]:
-    """It may make nothing, read nobody else's queue, and send nowhere but to the lanes."""
+    """Check that it may make nothing, read no other node's queue, and send nowhere but to the lanes."""
     nobody = f"lienthong.nobody-{session.nonce}.dead"
     tries: Mapping[str, Callable[[], Awaitable[None]]] = {
         "rights.declare": partial(_declare, session, nobody),
@@ -215,7 +213,7 @@ async def _try_reading(session: ServerSession, name: str) -> None:
 
 
 async def impersonate(session: ServerSession) -> Mapping[str, object]:
-    """The broker lets nobody send in another node's name; what receivers know of the sender rests on it."""
+    """Check that the broker refuses messages in another node's name; receivers trust the sender's name for that reason."""
     try:
         await session.say(topology.HOSTED_EXCHANGE, session.nonce, user=f"nobody-{session.nonce}")
     except ChannelPreconditionFailed:
@@ -226,7 +224,7 @@ async def impersonate(session: ServerSession) -> Mapping[str, object]:
 
 
 async def confirm(session: ServerSession) -> Mapping[str, object]:
-    """What leads somewhere is confirmed, and what leads nowhere comes back."""
+    """Check that a message that leads somewhere is confirmed, and one that leads nowhere comes back."""
     try:
         await session.say(topology.HOSTED_EXCHANGE, topology.routing_key(topology.node_route(session.node)))
     except DeliveryError as why:
@@ -243,7 +241,7 @@ async def confirm(session: ServerSession) -> Mapping[str, object]:
 
 
 async def hosted(session: ServerSession) -> Mapping[str, object]:
-    """Every code that the node hosts leads somewhere."""
+    """Check that every code that the node hosts leads somewhere."""
     lost: list[str] = []
     async with session.channel() as channel:
         exchange = await channel.get_exchange(topology.HOSTED_EXCHANGE, ensure=False)
@@ -267,16 +265,16 @@ async def _leads(session: ServerSession, exchange: AbstractExchange, code: str) 
 WORDS = "axis.check"
 Step = Callable[[ServerSession], Awaitable[Mapping[str, object]]]
 
-# In the order in which a person would mend things: the line, then what is wrong on it.
+# In the order in which a person would mend them: the line, then the faults on it.
 _STEPS: Mapping[str, Step] = {
     step.__name__: step for step in (dns, tcp, tls, login, queues, read, rights, impersonate, confirm, hosted)
 }
 STEPS = tuple(_STEPS)
-SPARE_S = 1.0  # a step that has a limit of its own says better what it waited for
+SPARE_S = 1.0  # a step with a limit of its own says better what it waited for
 
 
 async def examine(access: Access, node: str, codes: Sequence[str]) -> AsyncIterator[Diagnosis]:
-    """Every step at every server of the cluster, each as it is done."""
+    """Run every step at every server of the cluster, and yield each once done."""
     for server in access.servers:
         async for finding in _at(server, access, node, codes):
             yield finding
@@ -298,13 +296,13 @@ async def _at(server: Server, access: Access, node: str, codes: Sequence[str]) -
                 cause = "before" if broken else "tls.none"
                 yield Diagnosis(name, Level.SKIPPED, cause, server=str(server), words=WORDS)
                 continue
-            finding = await _one(session, name, step)
+            finding = await _run_step(session, name, step)
             yield finding
-            # Only a line that is not there leaves nothing to ask; a certificate that ends soon is still one.
+            # Without a line there is nothing to ask; a certificate that ends soon still leaves one.
             broken = session.line is None and finding.level is Level.RED and finding.cause != "tls.expiring"
 
 
-async def _one(session: ServerSession, name: str, step: Step) -> Diagnosis:
+async def _run_step(session: ServerSession, name: str, step: Step) -> Diagnosis:
     began = monotonic()
     level, cause, cure = Level.GREEN, f"{name}.fine", None
     try:

@@ -32,12 +32,12 @@ from gateway.whole_files import write_file
 
 HASH_ALGORITHM = "rabbit_password_hashing_sha256"
 _SALT_BYTES = 4  # fixed by the algorithm
-_OTHERS = 0o077
+_OTHERS_MODE = 0o077
 
 
 def read_passwords(folder: Path, nodes: Iterable[str], *, make: bool, keep: bool = True) -> dict[str, str]:
-    """The password of each node; `make` invents those that are not there, and writes them unless it is only to be seen
-    what would happen (`keep`). A file that others may read is refused."""
+    """Return the password of each node; `make` invents those that are not there, and writes them unless `keep` is false (a
+    dry run). A file that others may read is refused."""
     if make:
         _need_writable(folder, keep=keep)
     return {node: _password_of(folder / node, make=make, keep=keep) for node in nodes}
@@ -63,48 +63,48 @@ def _need_writable(folder: Path, *, keep: bool) -> None:
 
 def _password_of(file: Path, *, make: bool, keep: bool) -> str:
     if make and not file.exists():
-        made = secrets.token_urlsafe(32)
+        new_password = secrets.token_urlsafe(32)
         if not keep:
-            return made
-        # Whole or not at all: a node must never get half a password.
-        write_file(file, f"{made}\n".encode(), 0o600)
+            return new_password
+        # Written whole or not at all: a node must never get half a password.
+        write_file(file, f"{new_password}\n".encode(), 0o600)
     try:
-        open_to_others = file.stat().st_mode & _OTHERS
+        is_open = file.stat().st_mode & _OTHERS_MODE
         password = file.read_text(encoding="utf-8").split("\n", 1)[0].rstrip("\r")
     except (OSError, UnicodeDecodeError) as why:
         raise Misconfigured(
             f"the password of the node {file.name} cannot be read from {file}",
             hint="make the missing ones with --make-passwords",
         ) from why
-    if open_to_others:
+    if is_open:
         raise Misconfigured(f"others on this machine can read {file}", hint=f"chmod 600 {file}")
     if not password:
         raise Misconfigured(f"{file} is empty; its first line must be the password")
     return password
 
 
-def password_hashes(passwords: Mapping[str, str], known: Mapping[str, str]) -> dict[str, str]:
-    """The hash of each password: the known one where it is of this password, else with a new salt."""
+def password_hashes(passwords: Mapping[str, str], hashes: Mapping[str, str]) -> dict[str, str]:
+    """Return the hash of each password: the known one where it is of this password, else with a new salt."""
     return {
-        node: known[node]
-        if node in known and matches_hash(password, known[node])
+        node: hashes[node]
+        if node in hashes and matches_hash(password, hashes[node])
         else hashed_password(password, os.urandom(_SALT_BYTES))
         for node, password in passwords.items()
     }
 
 
 def hashed_password(password: str, salt: bytes) -> str:
-    """As the broker keeps it: salt, then SHA-256 of salt and password, in base64."""
+    """Return the hash as the broker keeps it: salt, then SHA-256 of salt and password, in base64."""
     return base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
 
 
-def matches_hash(password: str, kept: str) -> bool:
-    """Whether the kept hash is of this password."""
+def matches_hash(password: str, known_hash: str) -> bool:
+    """Tell whether the hash is of this password."""
     try:
-        salt = base64.b64decode(kept, validate=True)[:_SALT_BYTES]
+        salt = base64.b64decode(known_hash, validate=True)[:_SALT_BYTES]
     except ValueError:
         return False
-    return hmac.compare_digest(hashed_password(password, salt), kept)
+    return hmac.compare_digest(hashed_password(password, salt), known_hash)
 
 
 SECTIONS: Mapping[type, str] = {
@@ -119,7 +119,7 @@ SECTIONS: Mapping[type, str] = {
 
 
 def pieces(axis: BrokerLayout, hashes: Mapping[str, str]) -> Iterator[str]:
-    """The whole file, a thing a line, so that two files compare line by line and none is ever held whole."""
+    """Write the whole file, one object per line, so that two files compare line by line and none is ever held whole."""
     parts: dict[type, Iterable[Thing]] = {
         Vhost: [Vhost(name=axis.vhost)],
         User: (User(name=node, password_hash=hashes.get(node, "")) for node in axis.nodes),
@@ -130,59 +130,59 @@ def pieces(axis: BrokerLayout, hashes: Mapping[str, str]) -> Iterator[str]:
         Binding: plan.bindings(axis),
     }
     yield "{"
-    for number, (kind, things) in enumerate(parts.items()):
+    for number, (kind, entities) in enumerate(parts.items()):
         yield f'{"," if number else ""}\n"{SECTIONS[kind]}": ['
-        for place, thing in enumerate(things):
-            line = json.dumps(shown(thing, axis.vhost), separators=(",", ":"))
+        for place, entity in enumerate(entities):
+            line = json.dumps(shown(entity, axis.vhost), separators=(",", ":"))
             yield f"{',' if place else ''}\n{line}"
         yield "\n]"
     yield "\n}\n"
 
 
-def document(things: Iterable[Thing], vhost: str) -> dict[str, list[dict[str, Any]]]:
-    """Some things as a definitions file of their own, to be imported beside what is there."""
-    found: dict[str, list[dict[str, Any]]] = {}
-    for thing in things:
-        found.setdefault(SECTIONS[type(thing)], []).append(shown(thing, vhost))
-    return found
+def document(entities: Iterable[Thing], vhost: str) -> dict[str, list[dict[str, Any]]]:
+    """Return some entities as a definitions file of their own, to be imported beside the existing ones."""
+    sections: dict[str, list[dict[str, Any]]] = {}
+    for entity in entities:
+        sections.setdefault(SECTIONS[type(entity)], []).append(shown(entity, vhost))
+    return sections
 
 
-def shown(thing: Thing, vhost: str) -> dict[str, Any]:  # Any: JSON
-    """One thing as its section has it."""
-    match thing:
+def shown(entity: Thing, vhost: str) -> dict[str, Any]:  # Any: JSON
+    """Return one object as its section has it."""
+    match entity:
         case Vhost(name=name):
             return {"name": name}
         case User():
             return {
-                "name": thing.name,
-                "password_hash": thing.password_hash,
+                "name": entity.name,
+                "password_hash": entity.password_hash,
                 "hashing_algorithm": HASH_ALGORITHM,
-                "tags": ",".join(sorted(thing.tags)),
+                "tags": ",".join(sorted(entity.tags)),
             }
         case Rights():
-            rights = {"configure": thing.configure, "write": thing.write, "read": thing.read}
-            return {"user": thing.user, "vhost": vhost, **rights}
+            rights = {"configure": entity.configure, "write": entity.write, "read": entity.read}
+            return {"user": entity.user, "vhost": vhost, **rights}
         case Policy():
             return {
                 "vhost": vhost,
-                "name": thing.name,
-                "pattern": thing.pattern,
-                "apply-to": thing.applies_to,
-                "definition": dict(thing.definition),
-                "priority": thing.priority,
+                "name": entity.name,
+                "pattern": entity.pattern,
+                "apply-to": entity.applies_to,
+                "definition": dict(entity.definition),
+                "priority": entity.priority,
             }
         case Queue():
-            kept = {"name": thing.name, "vhost": vhost, "durable": thing.durable, "auto_delete": False}
-            return {**kept, "arguments": {"x-queue-type": thing.kind}}
+            common = {"name": entity.name, "vhost": vhost, "durable": entity.durable, "auto_delete": False}
+            return {**common, "arguments": {"x-queue-type": entity.kind}}
         case Exchange():
-            kept = {"name": thing.name, "vhost": vhost, "durable": thing.durable, "auto_delete": False}
-            return {**kept, "type": thing.kind, "internal": False, "arguments": {}}
+            common = {"name": entity.name, "vhost": vhost, "durable": entity.durable, "auto_delete": False}
+            return {**common, "type": entity.kind, "internal": False, "arguments": {}}
         case Binding():
             return {
-                "source": thing.source,
+                "source": entity.source,
                 "vhost": vhost,
-                "destination": thing.destination,
-                "destination_type": thing.to,
-                "routing_key": thing.key,
+                "destination": entity.destination,
+                "destination_type": entity.to,
+                "routing_key": entity.key,
                 "arguments": {},
             }

@@ -1,7 +1,6 @@
 """Talks to the management API of the broker, as its administrator. In: an address, a user, a password; ordered steps of a
-plan. Out: the state of one vhost; things added, changed or removed there, each step told as it is done. Driver errors
-leave as our own, with what to do. What is cut short is finished by the next run: every step may be repeated, and none
-undoes another."""
+plan. Out: the state of one vhost; entities added, changed or removed there, each step yielded when done. Driver errors
+leave as our own, with what to do. The next run finishes an interrupted one: every step may be repeated."""
 
 from __future__ import annotations
 
@@ -39,7 +38,7 @@ _ANSWER_S = 300.0  # listing or importing a hundred thousand bindings takes the 
 _ANSWER_BYTES = 1024 * 1024 * 1024
 _MISSING = 404
 # A broker that lists users or queues while another call removes one fails with 500, and is right a moment later.
-_AGAIN = AsyncRetrying(
+_RETRYING = AsyncRetrying(
     retry=retry_if_result(lambda answered: answered[0] >= 500),
     stop=stop_after_attempt(5),
     wait=wait_random_exponential(multiplier=0.1, max=1.0),
@@ -48,7 +47,7 @@ _AGAIN = AsyncRetrying(
 
 
 class Management:
-    """One administrator's way in, to one vhost. Get it from `opened`."""
+    """One administrator's access to one vhost. Get it from `opened`."""
 
     def __init__(self, caller: HttpCaller, api: str, user: str, password: str, vhost: str) -> None:
         proof = base64.b64encode(f"{user}:{password}".encode()).decode()
@@ -57,28 +56,27 @@ class Management:
         self.user, self.vhost, self._v = user, vhost, quote(vhost, safe="")
 
     async def state(self) -> State:
-        """Everything that a plan compares. Bindings are read exchange by exchange, so that no answer is larger than
-        one exchange's."""
-        users = {each["name"]: _user(each) for each in await self._list("/api/users")}
+        """Return everything that a plan compares. Bindings are read exchange by exchange, which bounds each answer."""
+        users = {row["name"]: _user(row) for row in await self._list("/api/users")}
         everyone = await self._list("/api/permissions")
-        elsewhere = frozenset(each["user"] for each in everyone if each["vhost"] != self.vhost)
+        elsewhere = frozenset(row["user"] for row in everyone if row["vhost"] != self.vhost)
         if await self._ask("GET", f"/api/vhosts/{self._v}") is None:
             return State(vhost=self.vhost, exists=False, users=users, elsewhere=elsewhere)
         exchanges = [
-            Exchange(name=each["name"], kind=each["type"], durable=each["durable"])
-            for each in await self._list(f"/api/exchanges/{self._v}")
+            Exchange(name=row["name"], kind=row["type"], durable=row["durable"])
+            for row in await self._list(f"/api/exchanges/{self._v}")
         ]
-        queues = [_queue(each) for each in await self._list(f"/api/queues/{self._v}")]
-        policies = [_policy(each) for each in await self._list(f"/api/policies/{self._v}")]
-        ours = [each.name for each in exchanges if each.name in topology.EXCHANGES]
+        queues = [_queue(row) for row in await self._list(f"/api/queues/{self._v}")]
+        policies = [_policy(row) for row in await self._list(f"/api/policies/{self._v}")]
+        ours = [row.name for row in exchanges if row.name in topology.EXCHANGES]
         return State(
             vhost=self.vhost,
-            exchanges={each.name: each for each in exchanges},
-            queues={each.name: each for each in queues},
-            policies={each.name: each for each in policies},
+            exchanges={row.name: row for row in exchanges},
+            queues={row.name: row for row in queues},
+            policies={row.name: row for row in policies},
             users=users,
-            rights={each["user"]: _rights(each) for each in everyone if each["vhost"] == self.vhost},
-            bindings=frozenset([each for name in ours for each in await self._bindings(name)]),
+            rights={row["user"]: _rights(row) for row in everyone if row["vhost"] == self.vhost},
+            bindings=frozenset([row for name in ours for row in await self._bindings(name)]),
             elsewhere=elsewhere,
         )
 
@@ -90,47 +88,47 @@ class Management:
         return [
             Binding(
                 exchange,
-                names.setdefault(each["destination"], each["destination"]),
-                each["routing_key"],
-                names.setdefault(each["destination_type"], each["destination_type"]),
-                each["properties_key"],
+                names.setdefault(row["destination"], row["destination"]),
+                row["routing_key"],
+                names.setdefault(row["destination_type"], row["destination_type"]),
+                row["properties_key"],
             )
-            for each in await self._list(path)
+            for row in await self._list(path)
         ]
 
-    async def put(self, thing: Thing) -> None:
-        """A vhost, user or right is there, as given. What lies inside the vhost is for `add`."""
-        match thing:
+    async def put(self, entity: Thing) -> None:
+        """Put a vhost, user or right. Objects inside the vhost are for `add`."""
+        match entity:
             case Vhost():
                 await self._ask("PUT", f"/api/vhosts/{self._v}", {})
             case User():
-                body = document([thing], self.vhost)["users"][0]
-                await self._ask("PUT", f"/api/users/{quote(thing.name, safe='')}", body)
+                body = document([entity], self.vhost)["users"][0]
+                await self._ask("PUT", f"/api/users/{quote(entity.name, safe='')}", body)
             case Rights():
-                body = {"configure": thing.configure, "write": thing.write, "read": thing.read}
-                await self._ask("PUT", f"/api/permissions/{self._v}/{quote(thing.user, safe='')}", body)
+                body = {"configure": entity.configure, "write": entity.write, "read": entity.read}
+                await self._ask("PUT", f"/api/permissions/{self._v}/{quote(entity.user, safe='')}", body)
             case _:
-                await self.add([thing])
+                await self.add([entity])
 
-    async def add(self, things: Iterable[Thing]) -> None:
-        """All of them are there, in one call. A repeat changes nothing."""
+    async def add(self, entities: Iterable[Thing]) -> None:
+        """Add all of them in one call. A repeat changes nothing."""
         path = f"/api/definitions/{self._v}"
-        await self._ask("POST", path, document(things, self.vhost))
+        await self._ask("POST", path, document(entities, self.vhost))
 
-    async def remove(self, thing: Thing) -> None:
-        """It is gone; what was gone before is fine. Clash for a queue that holds messages or is being read."""
-        if isinstance(thing, Queue):
-            await self._must_be_empty(thing.name)
-        await self._ask("DELETE", self._path(thing))
+    async def remove(self, entity: Thing) -> None:
+        """Remove it; a missing one is fine. Clash for a queue that holds messages or is being read."""
+        if isinstance(entity, Queue):
+            await self._must_be_empty(entity.name)
+        await self._ask("DELETE", self._path(entity))
 
     async def drop(self) -> None:
-        """The vhost with everything that lies in it: for one that was made for an occasion, and by no plan."""
+        """Remove the vhost with everything that lies in it: for one that was made for an occasion, and by no plan."""
         await self._ask("DELETE", f"/api/vhosts/{self._v}")
 
-    def _path(self, thing: Thing) -> str:
-        match thing:
+    def _path(self, entity: Thing) -> str:
+        match entity:
             case Binding():
-                parts = (thing.source, thing.to[0], thing.destination, thing.props)
+                parts = (entity.source, entity.to[0], entity.destination, entity.props)
                 source, kind, destination, props = (quote(part, safe="") for part in parts)
                 return f"/api/bindings/{self._v}/e/{source}/{kind}/{destination}/{props}"
             case Rights(user=user):
@@ -141,16 +139,16 @@ class Management:
                 return f"/api/queues/{self._v}/{quote(name, safe='')}"
             case Policy(name=name):
                 return f"/api/policies/{self._v}/{quote(name, safe='')}"
-        raise Misconfigured(f"{thing} is never removed")
+        raise Misconfigured(f"{entity} is never removed")
 
     async def _must_be_empty(self, name: str) -> None:
-        """By the queue itself: the counts of the API are seconds old. Looking puts the message back."""
+        """Ask the queue itself: the counts of the API are seconds old. Looking puts the message back."""
         path = f"/api/queues/{self._v}/{quote(name, safe='')}"
-        seen = await self._ask("GET", path)
-        if seen is None:
+        queue = await self._ask("GET", path)
+        if queue is None:
             return
         look = {"count": 1, "ackmode": "ack_requeue_true", "encoding": "base64", "truncate": 1}
-        if seen.get("consumers") or seen.get("messages") or await self._ask("POST", f"{path}/get", look):
+        if queue.get("consumers") or queue.get("messages") or await self._ask("POST", f"{path}/get", look):
             raise Clash(
                 f"the queue {name} holds messages or is being read; it was kept, and what comes after it too",
                 hint="let its node take them, or look into them, then run gateway axis apply again",
@@ -160,10 +158,10 @@ class Management:
         return list(await self._ask("GET", path) or ())
 
     async def _ask(self, method: str, path: str, body: object = None) -> Any:  # Any: JSON
-        """The answer; None where there is no such thing."""
+        """Return the answer; None where there is no such object."""
         try:
             url = URL(self._api + path, encoded=True)
-            answered: tuple[int, bytes] = await _AGAIN.copy()(self._once, method, url, body)
+            answered: tuple[int, bytes] = await _RETRYING.copy()(self._once, method, url, body)
             status, text = answered
             if status == _MISSING:
                 return None
@@ -194,7 +192,7 @@ class Management:
 async def opened(
     api: str, user: str, password: str, vhost: str, ca_file: str | None = None
 ) -> AsyncIterator[Management]:
-    """The administrator's way in; closed at the end."""
+    """Open the administrator's access; it is closed at the end."""
     caller = HttpCaller(_ANSWER_BYTES, ca=ca_file, unpacks=True)
     try:
         yield Management(caller, api, user, password, vhost)
@@ -211,35 +209,35 @@ def _refused(status: int, method: str, path: str, text: str) -> Exception:
     return BrokerRefused(f"the broker refused {method} {path} ({status}): {text[:500]}")
 
 
-def _user(told: Mapping[str, Any]) -> User:
-    tags = told["tags"].split(",") if isinstance(told["tags"], str) else told["tags"]
+def _user(row: Mapping[str, Any]) -> User:
+    tags = row["tags"].split(",") if isinstance(row["tags"], str) else row["tags"]
     return User(
-        name=told["name"], tags=frozenset(filter(None, tags)), password_hash=told.get("password_hash", "")
+        name=row["name"], tags=frozenset(filter(None, tags)), password_hash=row.get("password_hash", "")
     )
 
 
-def _queue(told: Mapping[str, Any]) -> Queue:
+def _queue(row: Mapping[str, Any]) -> Queue:
     return Queue(
-        name=told["name"],
-        kind=told.get("type") or told.get("arguments", {}).get("x-queue-type", "classic"),
-        durable=told["durable"],
-        messages=told.get("messages", 0),
-        consumers=told.get("consumers", 0),
+        name=row["name"],
+        kind=row.get("type") or row.get("arguments", {}).get("x-queue-type", "classic"),
+        durable=row["durable"],
+        messages=row.get("messages", 0),
+        consumers=row.get("consumers", 0),
     )
 
 
-def _policy(told: Mapping[str, Any]) -> Policy:
+def _policy(row: Mapping[str, Any]) -> Policy:
     return Policy(
-        name=told["name"],
-        pattern=told["pattern"],
-        definition=told["definition"],
-        applies_to=told["apply-to"],
-        priority=told["priority"],
+        name=row["name"],
+        pattern=row["pattern"],
+        definition=row["definition"],
+        applies_to=row["apply-to"],
+        priority=row["priority"],
     )
 
 
-def _rights(told: Mapping[str, Any]) -> Rights:
-    return Rights(user=told["user"], configure=told["configure"], write=told["write"], read=told["read"])
+def _rights(row: Mapping[str, Any]) -> Rights:
+    return Rights(user=row["user"], configure=row["configure"], write=row["write"], read=row["read"])
 
 
 STEPS_AT_ONCE = 1000  # bindings added in one call; the broker takes seconds for this many
@@ -247,7 +245,7 @@ _INSIDE = (Exchange, Queue, Policy, Binding)
 
 
 async def done_steps(broker: Management, steps: Iterable[PlanStep]) -> AsyncIterator[PlanStep]:
-    """Yields each step once it is in force."""
+    """Yield each step once it is in force."""
     for batch in batches(steps):
         if batch[0].sign is Sign.REMOVE:
             await broker.remove(batch[0].thing)
@@ -260,7 +258,7 @@ async def done_steps(broker: Management, steps: Iterable[PlanStep]) -> AsyncIter
 
 
 def batches(steps: Iterable[PlanStep]) -> Iterator[Sequence[PlanStep]]:
-    """Neighbours that one call may add in any order: things of one kind, and bindings of one exchange."""
+    """Group neighbours that one call may add in any order: entities of one kind, and bindings of one exchange."""
     batch: list[PlanStep] = []
     for step in steps:
         if batch and (_call_of(step) != _call_of(batch[0]) or len(batch) == STEPS_AT_ONCE):
@@ -272,7 +270,7 @@ def batches(steps: Iterable[PlanStep]) -> Iterator[Sequence[PlanStep]]:
 
 
 def _call_of(step: PlanStep) -> object:
-    """Steps with equal answers may share a call."""
+    """Return a key: steps with equal keys may share a call."""
     if step.sign is Sign.REMOVE or not isinstance(step.thing, _INSIDE):
         return step
     return type(step.thing), step.thing.source if isinstance(step.thing, Binding) else None

@@ -1,11 +1,10 @@
-"""Works out how a broker becomes what the registry says. In: the state it is in, and the registry's hosting of a day.
-Out: the layout wanted, every exchange, queue, policy, user, right and binding of it by exactly the names of
-`topology`; ordered steps; nodes that the registry no longer names and what of each can go; and what a person must be
-told. Pure.
+"""Works out how a broker becomes what the registry says. In: the state it is in, and the registry's hosting of a day. Out:
+the layout wanted, every exchange, queue, policy, user, right and binding of it by exactly the names of `topology`; ordered
+steps; nodes that the registry no longer names and what of each can go; remarks for a person. Pure.
 
-The order keeps every code reachable: rooms, limits and rights first, then new bindings (lanes before the question who
-hosts), and only then the old ones (the question before the lanes). A code that moves is bound at both nodes for a
-moment, so a packet may come twice and never not at all. A queue that holds messages is never removed."""
+The order keeps every code reachable: queues, limits and rights first, then new bindings (lanes before the question who
+hosts), and only then the old ones (the question before the lanes). A code that moves is bound at both nodes for a moment,
+so a packet may come twice and never not at all. A queue that holds messages is never removed."""
 
 from __future__ import annotations
 
@@ -32,7 +31,7 @@ class Binding(NamedTuple):
 
     @property
     def ends(self) -> Binding:
-        """What makes it the same binding, wherever it was read."""
+        """Return the binding without the broker's own name for it, so that equal bindings compare equal."""
         return self._replace(props="") if self.props else self
 
 
@@ -50,7 +49,7 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Queue:
-    """`messages` and `consumers` are what was seen; they do not make it another queue."""
+    """A queue. `messages` and `consumers` are what was seen; they do not make it another queue."""
 
     name: str
     kind: str = "quorum"
@@ -70,7 +69,7 @@ class Policy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class User:
-    """Without a hash nobody can log in as this user by password."""
+    """A user of the broker. Without a hash no login by password is possible."""
 
     name: str
     tags: frozenset[str] = frozenset()
@@ -79,7 +78,7 @@ class User:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rights:
-    """What a user may do in the vhost: three patterns of names."""
+    """Rights of a user in the vhost: three patterns of names."""
 
     user: str
     configure: str
@@ -92,7 +91,7 @@ Thing: TypeAlias = Vhost | Exchange | Queue | Policy | User | Rights | Binding
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """Everything of one vhost, and the users of the broker; each by its name. `elsewhere`: users with rights in others."""
+    """State of one vhost, and the users of the broker; each by its name. `elsewhere`: users with rights in others."""
 
     vhost: str
     exists: bool = True
@@ -115,18 +114,18 @@ class BrokerLayout:
 
 
 def layout(vhost: str, hostings: Iterable[Hosting]) -> BrokerLayout:
-    """Misconfigured for a node name that cannot be one, Clash where a code would lead to two nodes."""
+    """Read the hosting. Misconfigured for a node name that cannot be one, Clash where a code would lead to two nodes."""
     hosts: dict[str, str] = {}
     nodes: dict[str, str] = {}
-    for each in hostings:
-        if nodes.setdefault(each.node.casefold(), each.node) != each.node:
+    for hosting in hostings:
+        if nodes.setdefault(hosting.node.casefold(), hosting.node) != hosting.node:
             raise Misconfigured(
-                f"two nodes are called {nodes[each.node.casefold()]} and {each.node}: letter case tells none apart",
-                hint=f"see: gateway registry show {each.code}; then gateway registry set-host CODE NODE",
+                f"two nodes are called {nodes[hosting.node.casefold()]} and {hosting.node}: letter case tells none apart",
+                hint=f"see: gateway registry show {hosting.code}; then gateway registry set-host CODE NODE",
             )
-        for code in (each.code, each.alias):
+        for code in (hosting.code, hosting.alias):
             if code is not None:
-                _claim(hosts, topology.routing_key(code), each.node)
+                _claim(hosts, topology.routing_key(code), hosting.node)
     for node in nodes.values():
         if (fault := node_name_fault(node)) is not None:
             raise Misconfigured(
@@ -143,12 +142,12 @@ def _claim(hosts: dict[str, str], key: str, node: str) -> None:
 
 
 def wanted(axis: BrokerLayout, passwords: Mapping[str, str]) -> State:
-    """The whole of it as a state. `passwords` are hashes by node; a node without one has a user that cannot log in."""
+    """Return the wanted state. `passwords` are hashes by node; a node without one has a user that cannot log in."""
     return State(
         vhost=axis.vhost,
-        exchanges={each.name: each for each in exchanges()},
-        queues={each.name: each for each in queues(axis.nodes)},
-        policies={each.name: each for each in policies(axis.nodes)},
+        exchanges={x.name: x for x in exchanges()},
+        queues={x.name: x for x in queues(axis.nodes)},
+        policies={x.name: x for x in policies(axis.nodes)},
         users={node: User(name=node, password_hash=passwords.get(node, "")) for node in axis.nodes},
         rights={node: rights_of(node) for node in axis.nodes},
         bindings=frozenset(bindings(axis)),
@@ -160,9 +159,9 @@ def exchanges() -> Iterator[Exchange]:
 
 
 def queues(nodes: Iterable[str]) -> Iterator[Queue]:
-    """The sink, then three queues per node."""
-    # Quorum, although it keeps nothing: a classic queue dies with its one broker, and the question would come back as if
-    # nobody hosted any code. This one says "not now" instead.
+    """Yield the sink, then three queues per node."""
+    # Quorum, although it keeps nothing: a classic queue dies with its one broker, and the question would come
+    # back as if no node hosted any code. This one says "not now" instead.
     yield Queue(name=topology.SINK_QUEUE)
     for node in nodes:
         yield from (Queue(name=name) for name in node_queues(node))
@@ -192,14 +191,14 @@ def policies(nodes: Iterable[str]) -> Iterator[Policy]:
 
 
 def rights_of(node: str) -> Rights:
-    """The least a node can work with."""
+    """Return the fewest rights that a node can work with."""
     return Rights(
         user=node, configure=topology.CONFIGURE, write=topology.WRITE, read=topology.read_right(node)
     )
 
 
 def bindings(axis: BrokerLayout) -> Iterator[Binding]:
-    """By exchange, because a code must lead to a lane before anybody hears that it is hosted."""
+    """Yield bindings by exchange, because a code must lead to a lane before it is shown as hosted."""
     keys = {**axis.hosts, **{topology.routing_key(topology.node_route(node)): node for node in axis.nodes}}
     for node in axis.nodes:
         yield Binding(topology.DEAD_EXCHANGE, topology.dead_queue(node), node)
@@ -218,8 +217,8 @@ _POLICY_NAME = re.compile(r"lienthong\.(.+)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Departed:
-    """`keeps` names each queue that still holds messages or is read; `things` are what to remove once it keeps nothing, in
-    that order. `people` are the rights and the user: they can go at any time."""
+    """A node that left. `keeps` names each queue that still holds messages or is read; `things` are what to remove once it
+    keeps nothing, in that order. `people` are the rights and the user: they can go at any time."""
 
     node: str
     queues: frozenset[str]
@@ -228,12 +227,12 @@ class Departed:
     people: tuple[Thing, ...]
 
 
-def departed(live: State, wanted: State, admin: str) -> list[Departed]:
-    """Every such node, by name."""
+def departed(live: State, target: State, admin: str) -> list[Departed]:
+    """List every such node, by name."""
     names = {match[1] for queue in live.queues if (match := _QUEUE_NAME.fullmatch(queue))}
     names |= {match[1] for policy in live.policies if (match := _POLICY_NAME.fullmatch(policy))}
-    names |= {user for user, found in live.rights.items() if found == rights_of(user)}
-    names -= {*wanted.rights, admin, *RESERVED_NODE_NAMES}
+    names |= {user for user, rights in live.rights.items() if rights == rights_of(user)}
+    names -= {*target.rights, admin, *RESERVED_NODE_NAMES}
     return [_departed_node(live, node) for node in sorted(names)]
 
 
@@ -244,16 +243,16 @@ def _departed_node(live: State, node: str) -> Departed:
         for queue in queues
         if queue.messages or queue.consumers
     ]
-    # The way to the dead queue goes after the lanes that could still use it; the limits go after both.
-    dead = {each for each in live.bindings if each[:2] == (topology.DEAD_EXCHANGE, topology.dead_queue(node))}
-    things: list[Thing] = [*queues[: len(topology.LANES)], *sorted(dead), *queues[len(topology.LANES) :]]
+    # The binding of the dead queue goes after the lanes that could still use it; the limits go after both.
+    dead = {b for b in live.bindings if b[:2] == (topology.DEAD_EXCHANGE, topology.dead_queue(node))}
+    entities: list[Thing] = [*queues[: len(topology.LANES)], *sorted(dead), *queues[len(topology.LANES) :]]
     if (policy := live.policies.get(topology.node_policy(node))) is not None:
-        things.append(policy)
+        entities.append(policy)
     return Departed(
         node=node,
         queues=frozenset(queue.name for queue in queues),
         keeps=tuple(keeps),
-        things=tuple(things),
+        things=tuple(entities),
         people=tuple(_people_of(live, node)),
     )
 
@@ -262,7 +261,7 @@ def _people_of(live: State, node: str) -> Iterator[Thing]:
     if (right := live.rights.get(node)) is not None and right == rights_of(node):
         yield right
         user = live.users.get(node)
-        # A user that somebody gave a tag, or rights elsewhere, is more than this node's.
+        # A user with a tag, or with rights elsewhere, is more than this node's.
         if user is not None and not user.tags and node not in live.elsewhere:
             yield user
 
@@ -275,7 +274,7 @@ _BINDING_ORDER = (
 
 
 class Sign(StrEnum):
-    """What a step does to its thing."""
+    """The change that a step makes to its object."""
 
     ADD = "+"
     CHANGE = "~"
@@ -290,7 +289,7 @@ class PlanStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokerRemark:
-    """What no step mends. `key` is a label below `broker.told.`; `serious`: the axis is not right while it stands."""
+    """A finding that no step mends. `key` is a label below `broker.told.`; `serious`: the axis is not right."""
 
     key: str
     params: Mapping[str, object] = field(default_factory=dict)
@@ -303,123 +302,125 @@ class BrokerPlan:
     remarks: tuple[BrokerRemark, ...]
 
 
-def plan(live: State, wanted: State, *, admin: str, remove_nodes: bool = False) -> BrokerPlan:
-    """From `live` to `wanted`. `admin` is the user who will do it: it is never taken for a node, and where it may not
+def plan(live: State, target: State, *, admin: str, remove_nodes: bool = False) -> BrokerPlan:
+    """Plan from `live` to `target`. `admin` is the user who will do it: it is never taken for a node, and where it may not
     work in the vhost it gets the right to, only while something is removed."""
-    gone = departed(live, wanted, admin)
-    additions = [*_rooms(live, wanted, admin), *_people(live, wanted, admin), *_new_bindings(live, wanted)]
-    removals = _old_bindings(live, wanted, gone)
-    remarks = [*_conflicts(live, wanted, admin), *_strangers(live, wanted, gone, admin)]
-    for each in gone:
-        remarks += [BrokerRemark(key="queue_kept", params=told) for told in each.keeps]
+    departed_nodes = departed(live, target, admin)
+    additions = [*_rooms(live, target, admin), *_people(live, target, admin), *_new_bindings(live, target)]
+    removals = _old_bindings(live, target, departed_nodes)
+    remarks = [*_conflicts(live, target, admin), *_strangers(live, target, departed_nodes, admin)]
+    for node in departed_nodes:
+        remarks += [BrokerRemark(key="queue_kept", params=queue) for queue in node.keeps]
         if remove_nodes:
             # Whatever lies in its queues: a node that left sends nothing more.
-            things = each.people if each.keeps else (*each.people, *each.things)
-            removals += [PlanStep(Sign.REMOVE, thing) for thing in things]
-        elif not each.keeps:
-            remarks.append(BrokerRemark(key="node_left", params={"node": each.node}))
+            entities = node.people if node.keeps else (*node.people, *node.things)
+            removals += [PlanStep(Sign.REMOVE, entity) for entity in entities]
+        elif not node.keeps:
+            remarks.append(BrokerRemark(key="node_left", params={"node": node.node}))
     return BrokerPlan(steps=(*additions, *_with_right(live, removals, admin)), remarks=tuple(remarks))
 
 
-def _rooms(live: State, wanted: State, admin: str) -> Iterator[PlanStep]:
-    """Vhost, exchanges, queues, and the limits before anything can arrive."""
+def _rooms(live: State, target: State, admin: str) -> Iterator[PlanStep]:
+    """Yield vhost, exchanges, queues, and the limits before anything can arrive."""
     if not live.exists:
-        yield PlanStep(Sign.ADD, Vhost(name=wanted.vhost))
-        # Whoever makes a vhost is given everything in it.
+        yield PlanStep(Sign.ADD, Vhost(name=target.vhost))
+        # The maker of a vhost gets all rights in it.
         yield PlanStep(Sign.REMOVE, _everything(admin))
-    for things, there in ((wanted.exchanges, live.exchanges), (wanted.queues, live.queues)):
-        yield from (PlanStep(Sign.ADD, thing) for name, thing in things.items() if name not in there)
-    yield from _differences(live.policies, wanted.policies)
+    for entities, existing in ((target.exchanges, live.exchanges), (target.queues, live.queues)):
+        yield from (PlanStep(Sign.ADD, entity) for name, entity in entities.items() if name not in existing)
+    yield from _differences(live.policies, target.policies)
 
 
-def _people(live: State, wanted: State, admin: str) -> Iterator[PlanStep]:
-    for name, user in wanted.users.items():
-        there = live.users.get(name)
+def _people(live: State, target: State, admin: str) -> Iterator[PlanStep]:
+    for name, user in target.users.items():
+        existing = live.users.get(name)
         if name == admin:
             continue
-        if there is None:
+        if existing is None:
             yield PlanStep(Sign.ADD, user)
-        elif there.tags or (user.password_hash and user.password_hash != there.password_hash):
+        elif existing.tags or (user.password_hash and user.password_hash != existing.password_hash):
             # Without a password of ours the one in force stays.
             yield PlanStep(
-                Sign.CHANGE, replace(user, password_hash=user.password_hash or there.password_hash)
+                Sign.CHANGE, replace(user, password_hash=user.password_hash or existing.password_hash)
             )
     yield from (
-        step for step in _differences(live.rights, wanted.rights) if getattr(step.thing, "user", "") != admin
+        step for step in _differences(live.rights, target.rights) if getattr(step.thing, "user", "") != admin
     )
 
 
-def _differences(live: Mapping[str, Thing], wanted: Mapping[str, Thing]) -> Iterator[PlanStep]:
-    for name, thing in wanted.items():
+def _differences(live: Mapping[str, Thing], target: Mapping[str, Thing]) -> Iterator[PlanStep]:
+    for name, entity in target.items():
         if name not in live:
-            yield PlanStep(Sign.ADD, thing)
-        elif live[name] != thing:
-            yield PlanStep(Sign.CHANGE, thing)
+            yield PlanStep(Sign.ADD, entity)
+        elif live[name] != entity:
+            yield PlanStep(Sign.CHANGE, entity)
 
 
-def _new_bindings(live: State, wanted: State) -> list[PlanStep]:
-    there = {each.ends for each in live.bindings}
-    missing = sorted(wanted.bindings - there, key=lambda each: (_BINDING_ORDER.index(each.source), each))
-    return [PlanStep(Sign.ADD, each) for each in missing]
+def _new_bindings(live: State, target: State) -> list[PlanStep]:
+    existing = {b.ends for b in live.bindings}
+    missing = sorted(target.bindings - existing, key=lambda b: (_BINDING_ORDER.index(b.source), b))
+    return [PlanStep(Sign.ADD, b) for b in missing]
 
 
-def _old_bindings(live: State, wanted: State, gone: Sequence[Departed]) -> list[PlanStep]:
-    """Whatever leads out of our exchanges and should not, also to queues that nobody knows. Dead letters of a node
-    that left keep their way for as long as its queues stay."""
-    kept = {(topology.DEAD_EXCHANGE, topology.dead_queue(each.node), each.node) for each in gone}
+def _old_bindings(live: State, target: State, departed_nodes: Sequence[Departed]) -> list[PlanStep]:
+    """List bindings that lead out of our exchanges and should not, also to unknown queues. Dead letters of a node that left
+    keep their way for as long as its queues stay."""
+    dead_bindings = {(topology.DEAD_EXCHANGE, topology.dead_queue(b.node), b.node) for b in departed_nodes}
     old = [
-        each
-        for each in live.bindings
-        if each.source in _BINDING_ORDER and each.ends not in wanted.bindings and each[:3] not in kept
+        b
+        for b in live.bindings
+        if b.source in _BINDING_ORDER and b.ends not in target.bindings and b[:3] not in dead_bindings
     ]
-    old.sort(key=lambda each: (-_BINDING_ORDER.index(each.source), each))
-    return [PlanStep(Sign.REMOVE, each) for each in old]
+    old.sort(key=lambda b: (-_BINDING_ORDER.index(b.source), b))
+    return [PlanStep(Sign.REMOVE, b) for b in old]
 
 
 def _with_right(live: State, removals: list[PlanStep], admin: str) -> list[PlanStep]:
-    """Bindings and queues are removed with the administrator's own rights in the vhost."""
+    """Surround the removals with the rights of the administrator, who removes bindings and queues."""
     all_of_it = _everything(admin)
-    before = live.rights.get(admin)
-    if before == all_of_it or not any(isinstance(step.thing, Binding | Queue) for step in removals):
+    own_rights = live.rights.get(admin)
+    if own_rights == all_of_it or not any(isinstance(step.thing, Binding | Queue) for step in removals):
         return removals
-    if before is None:
+    if own_rights is None:
         return [PlanStep(Sign.ADD, all_of_it), *removals, PlanStep(Sign.REMOVE, all_of_it)]
-    return [PlanStep(Sign.CHANGE, all_of_it), *removals, PlanStep(Sign.CHANGE, before)]
+    return [PlanStep(Sign.CHANGE, all_of_it), *removals, PlanStep(Sign.CHANGE, own_rights)]
 
 
 def _everything(user: str) -> Rights:
     return Rights(user=user, configure=".*", write=".*", read=".*")
 
 
-def _conflicts(live: State, wanted: State, admin: str) -> Iterator[BrokerRemark]:
-    """What has our name and cannot be changed by anybody: it must be taken away by hand first."""
-    for things, there in ((wanted.exchanges, live.exchanges), (wanted.queues, live.queues)):
-        for name, thing in things.items():
-            if name in there and there[name] != thing:
-                params = {"name": name, "kind": there[name].kind, "wanted": thing.kind}
+def _conflicts(live: State, target: State, admin: str) -> Iterator[BrokerRemark]:
+    """Yield entities that have our name and that no step can change: they must be taken away by hand first."""
+    for entities, existing in ((target.exchanges, live.exchanges), (target.queues, live.queues)):
+        for name, entity in entities.items():
+            if name in existing and existing[name] != entity:
+                params = {"name": name, "kind": existing[name].kind, "wanted": entity.kind}
                 yield BrokerRemark(key="other_kind", params=params, serious=True)
-    if admin in wanted.users:
+    if admin in target.users:
         yield BrokerRemark(key="admin_is_node", params={"node": admin}, serious=True)
-    for name, user in wanted.users.items():
+    for name, user in target.users.items():
         there_user: User | None = live.users.get(name)
         if not user.password_hash and not (there_user and there_user.password_hash):
             yield BrokerRemark(key="no_password", params={"node": name}, serious=True)
 
 
-def _strangers(live: State, wanted: State, gone: Sequence[Departed], admin: str) -> Iterator[BrokerRemark]:
-    """What stands in the vhost and is not ours: only told, because somebody put it there."""
-    known = {each.node for each in gone}
-    for name in sorted(live.rights.keys() - wanted.rights.keys() - known - {admin}):
+def _strangers(
+    live: State, target: State, departed_nodes: Sequence[Departed], admin: str
+) -> Iterator[BrokerRemark]:
+    """Yield entities in the vhost that are not ours: they are reported only, because a person put them there."""
+    names = {node.node for node in departed_nodes}
+    for name in sorted(live.rights.keys() - target.rights.keys() - names - {admin}):
         yield BrokerRemark(key="stranger", params={"user": name})
-    for name in sorted(live.queues.keys() - wanted.queues.keys()):
-        if not any(name in each.queues for each in gone):
+    for name in sorted(live.queues.keys() - target.queues.keys()):
+        if not any(name in node.queues for node in departed_nodes):
             yield BrokerRemark(
                 key="foreign_queue", params={"name": name, "messages": live.queues[name].messages}
             )
-    for name in sorted(live.policies.keys() - wanted.policies.keys()):
+    for name in sorted(live.policies.keys() - target.policies.keys()):
         # A policy of a higher priority would take the place of ours.
-        if name.removeprefix("lienthong.") not in known and any(
-            _touches(live.policies[name].pattern, queue) for queue in wanted.queues
+        if name.removeprefix("lienthong.") not in names and any(
+            _touches(live.policies[name].pattern, queue) for queue in target.queues
         ):
             yield BrokerRemark(key="foreign_policy", params={"name": name}, serious=True)
 

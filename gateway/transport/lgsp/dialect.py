@@ -1,11 +1,10 @@
 """The calls of a provincial service (dialect R2) as our port needs them: send, list, get, update status, agencies. In: the
-credentials of an agency, and of the application that signs in for it. Out: what the service says, in our words. Its list
-is asked by days: of the last days at each look, and far back at each sweep, so that what appears late is seen too. It
-has no list of what was sent, and takes the recipients from the file alone.
+credentials of an agency, and of the application that signs in for it. Out: what the service says, in our words. Its list is
+asked by days: of the last days at each look, and far back at each sweep, so that late packets are seen too. It has no list
+of what was sent, and takes the recipients from the file alone.
 
 A call carries a token: one for each application, fetched when it is needed, held for as long as the service says, and
-fetched anew when the service has forgotten it. However many ask at the same moment, the service is asked once: nobody is
-locked out by repetition."""
+fetched anew when the service has forgotten it. Callers at the same moment share one login: repetition may lock accounts."""
 
 from __future__ import annotations
 
@@ -33,16 +32,16 @@ from gateway.transport.rest.systems import Login, System
 _log = logging.getLogger(__name__)
 _SLOW_S = 60.0
 _MOST_SHUT_OUT = 3
-_OVER = frozenset({"done", "fail"})
+_SETTLED = frozenset({"done", "fail"})
 _ODD_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]")
-# What a packet is never sent again after: the guide's own table, less its 20, a failure of the service.
+# Permanent refusals: the guide's own table, less its 20, a failure of the service.
 FINAL = frozenset({"10", "18", "19", "21", "22", "23"})
 STOPS = frozenset({"15", "401", "403"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Days:
-    """How far back its list is asked: at each look, and once a day."""
+    """Days that its list is asked back: at each look, and once a day."""
 
     look: int = 3
     sweep: int = 90
@@ -81,7 +80,7 @@ class LgspDialect:
         return word in self._final
 
     def digest(self, opener: Callable[[], BinaryIO]) -> str:
-        return ""  # it wants none
+        return ""  # the service needs none
 
     async def send(
         self, system: System, parcel: Parcel, kind: str, only: Sequence[str], file_digest: str
@@ -101,14 +100,14 @@ class LgspDialect:
             path="v1/sendEdoc",
             headers={
                 "Content-Type": f"multipart/form-data; boundary={boundary}",
-                # Without it the service does not find the end.
+                # Without the length the service does not find the end.
                 "Content-Length": str(len(head) + parcel.size + len(tail)),
             },
             body=streamed(parcel, self._pool, head, tail),
             has_effect=True,
             seconds=_SLOW_S,
         )
-        answer = await self._asked(system, question, Answer, self._judge("sendEdoc"))
+        answer = await self._ask_with_token(system, question, Answer, self._judge("sendEdoc"))
         doc_id = (answer.text("docId") or answer.text("data.docId")).strip()
         if ID.fullmatch(doc_id):
             return doc_id
@@ -119,7 +118,7 @@ class LgspDialect:
     ) -> None:
         def note(row: Mapping[str, Any]) -> None:
             doc_id = text(row, "docid")
-            if text(row, "status").lower() in _OVER:
+            if text(row, "status").lower() in _SETTLED:
                 return
             if not ID.fullmatch(doc_id):
                 action(_log, "axis.odd_id", "no call can name it: it stays with the axis", packet=doc_id[:50])
@@ -129,16 +128,16 @@ class LgspDialect:
         today = local(self._clock.now()).date()
         since = today - timedelta(days=self._days.sweep if sweep else self._days.look)
         # Its clock may be ahead of ours.
-        asked = {"messageType": kind, "fromDate": f"{since:%Y/%m/%d}"}
-        asked["toDate"] = f"{today + timedelta(days=1):%Y/%m/%d}"
-        await self._list(system, "syncReceivedEdocList", asked, note)
+        params = {"messageType": kind, "fromDate": f"{since:%Y/%m/%d}"}
+        params["toDate"] = f"{today + timedelta(days=1):%Y/%m/%d}"
+        await self._list(system, "syncReceivedEdocList", params, note)
 
     async def fetch(self, system: System, doc_id: str, agency: str, begin: Callable[[], Out]) -> None:
         files: list[TextOrBase64] = []
 
         def make() -> Answer:
             files.append(TextOrBase64(begin()))
-            # Files beside the envelope are those that are in it.
+            # The attachments repeat files that the envelope has.
             passed = frozenset({"attachments"})
             return Answer(file=frozenset({"edxml", "data"}), out=files[-1].feed, passed=passed)
 
@@ -151,7 +150,7 @@ class LgspDialect:
         question = Question(
             operation="getEdoc", method="GET", path="v1/getEdoc", params={"docId": doc_id}, seconds=_SLOW_S
         )
-        await self._asked(system, question, make, judge)
+        await self._ask_with_token(system, question, make, judge)
 
     async def settle(self, system: System, doc_id: str, agency: str, word: str) -> None:
         raw = json.dumps({"docId": doc_id, "status": word}).encode()
@@ -161,7 +160,7 @@ class LgspDialect:
             headers={"Content-Type": "application/json"},
             body=lambda: raw,
         )
-        await self._asked(system, question, Answer, self._judge("updateStatus"))
+        await self._ask_with_token(system, question, Answer, self._judge("updateStatus"))
 
     async def sent_list(self, system: System, kind: str, item: Callable[[InSentList], None]) -> None:
         raise Odd("this service has no list of what was sent")
@@ -183,27 +182,26 @@ class LgspDialect:
         self,
         system: System,
         operation: str,
-        asked: Mapping[str, str],
+        params: Mapping[str, str],
         note: Callable[[Mapping[str, Any]], None],
     ) -> None:
-        question = Question(operation=operation, method="GET", path=f"v1/{operation}", params=asked)
+        question = Question(operation=operation, method="GET", path=f"v1/{operation}", params=params)
 
         def judge(status: int, answer: Answer) -> None:
             self._judge(operation)(status, answer)
             if not answer.has_list and "data" not in answer.values:
                 raise BadAnswer("there is no list in it")
 
-        await self._asked(system, question, lambda: Answer(item=note), judge)
+        await self._ask_with_token(system, question, lambda: Answer(item=note), judge)
 
-    async def _asked(
+    async def _ask_with_token(
         self,
         system: System,
         question: Question,
         make: Callable[[], Answer],
         judge: Callable[[int, Answer], None],
     ) -> Answer:
-        """With a token. One that the service does not know any more is fetched anew, once: a call that it did not let in
-        had no effect."""
+        """Ask with a token. One that the service forgot is fetched anew, once: a refused call had no effect."""
         if system.login is None:
             raise Misconfigured(f"{system.id} has no login; name username, password and application of it")
         token = await self._sessions.token(system.login)
@@ -214,9 +212,9 @@ class LgspDialect:
         except NoRights as why:
             if why.word != "401":
                 raise
-        return await self._again(system, system.login, token, question, make, judge)
+        return await self._ask_with_new_token(system, system.login, token, question, make, judge)
 
-    async def _again(
+    async def _ask_with_new_token(
         self,
         system: System,
         login: Login,
@@ -225,8 +223,8 @@ class LgspDialect:
         make: Callable[[], Answer],
         judge: Callable[[int, Answer], None],
     ) -> Answer:
-        """A new token that is not known either is one of a service that was started anew meanwhile; if it goes on so, it is
-        the key that is not known."""
+        """Ask with a new token. Where that is refused too, the service was probably restarted meanwhile; after repeated
+        refusals the key is taken for unknown."""
         self._sessions.forget(login, token)
         token = await self._sessions.token(login)
         try:
@@ -242,9 +240,9 @@ class LgspDialect:
 
     def _judge(self, operation: str) -> Callable[[int, Answer], None]:
         def judge(status: int, answer: Answer) -> None:
-            said, code = answer.text("success").strip().lower(), shown(answer.text("code"))[:40]
+            success, code = answer.text("success").strip().lower(), shown(answer.text("code"))[:40]
             inner = shown(answer.text("data.errorCode") or answer.text("errorCode"))[:40]
-            fine = said == "true" or (not said and (code in ("0", "200") or answer.has_list))
+            fine = success == "true" or (not success and (code in ("0", "200") or answer.has_list))
             if status == 401 or (fine and status >= 400):
                 fine = False
             if fine and inner in ("", "0"):
@@ -253,7 +251,7 @@ class LgspDialect:
                 raise NoRights(
                     f"{operation}: HTTP {status}: {shown(answer.text('message'))}", word=str(status)
                 )
-            if not said and not code and not inner:
+            if not success and not code and not inner:
                 raise BadAnswer("neither success nor code is in it")
             word = inner or code or "none"
             why = shown(answer.text("data.errorDesc") or answer.text("errorDesc") or answer.text("message"))
@@ -276,18 +274,18 @@ def _let_in(question: Question, system: System, token: str) -> Question:
 
 
 TOKEN_S = 29 * 60.0
-"""The service gives each 30 minutes."""
+"""The service's tokens last 30 minutes."""
 _PATH = "v1/auth/login"
 
 
 @dataclass(frozen=True, slots=True)
 class _Token:
     text: str
-    until: datetime
+    good_until: datetime
 
 
 class Sessions:
-    """Whoever made it calls `close`."""
+    """Tokens of the service, one for each login. Its maker calls `close`."""
 
     def __init__(self, line: Line, clock: Clock) -> None:
         self._line, self._clock = line, clock
@@ -297,33 +295,33 @@ class Sessions:
     async def close(self) -> None:
         for task in list(self._asking.values()):
             task.cancel()
-            with contextlib.suppress(asyncio.CancelledError, Exception):  # whoever asked has heard of it
+            with contextlib.suppress(asyncio.CancelledError, Exception):  # its caller gets the error
                 await task
 
     async def token(self, login: Login) -> str:
-        known = self._tokens.get(login)
-        if known is not None and self._clock.now() < known.until:
-            return known.text
+        cached = self._tokens.get(login)
+        if cached is not None and self._clock.now() < cached.good_until:
+            return cached.text
         if login not in self._asking:
             task = asyncio.create_task(self._fetched(login), name="axis-login")
             self._asking[login] = task
-            task.add_done_callback(lambda done: self._over(login, done))
+            task.add_done_callback(lambda t: self._note_end(login, t))
         return await asyncio.shield(self._asking[login])
 
     def forget(self, login: Login, token: str) -> None:
-        """The service knows it no more."""
-        known = self._tokens.get(login)
-        if known is not None and known.text == token:
+        """Forget a token that the service does not know any more."""
+        cached = self._tokens.get(login)
+        if cached is not None and cached.text == token:
             del self._tokens[login]
 
-    def _over(self, login: Login, done: asyncio.Task[str]) -> None:
+    def _note_end(self, login: Login, task: asyncio.Task[str]) -> None:
         self._asking.pop(login, None)
-        if not done.cancelled():
-            done.exception()  # seen, also where nobody waits any more
+        if not task.cancelled():
+            task.exception()  # marks the exception as retrieved, even where no caller waits any more
 
     async def _fetched(self, login: Login) -> str:
-        said = {"username": login.username, "password": login.password, "applicationCode": login.application}
-        raw = json.dumps(said | {"otp": None, "twoFactorProvider": None, "typeObjs": [0, 1]}).encode()
+        form = {"username": login.username, "password": login.password, "applicationCode": login.application}
+        raw = json.dumps(form | {"otp": None, "twoFactorProvider": None, "typeObjs": [0, 1]}).encode()
         question = Question(
             operation="login",
             path=_PATH,
@@ -340,25 +338,25 @@ class Sessions:
             raise NoRights(str(why), word=why.word, of_login=True) from why
         token = _token(answer.text)
         self._tokens[login] = _Token(token, began + timedelta(seconds=TOKEN_S))
-        # Of an application whose password has changed.
-        self._tokens = {key: each for key, each in self._tokens.items() if began < each.until}
+        # Expired tokens go, also those of a password that was changed.
+        self._tokens = {key: t for key, t in self._tokens.items() if began < t.good_until}
         return token
 
 
 def _token(text: Callable[[str], str]) -> str:
-    """Older services have it at the root."""
+    """Return the token; older services have it at the root."""
     return text("data.token").strip() or text("token").strip()
 
 
 def _judge_login(status: int, answer: Answer) -> None:
-    """A no of whatever code means the credentials, unless it is the service that has failed."""
-    code, said = shown(answer.text("code"))[:40], answer.text("success").strip().lower()
+    """Raise for a refusal: of whatever code it means the credentials, unless the service itself has failed."""
+    code, success = shown(answer.text("code"))[:40], answer.text("success").strip().lower()
     token = _token(answer.text)
-    if status < 300 and token and said != "false":
+    if status < 300 and token and success != "false":
         if not token.isascii() or not token.isprintable() or " " in token:
             raise BadAnswer("the token is no word that a header can carry")
         return
-    if status < 300 and (said == "true" or code in ("", "0", "200")):
+    if status < 300 and (success == "true" or code in ("", "0", "200")):
         raise BadAnswer("there is no token in it")
     detail = f"login: HTTP {status}, code {code or 'none'}: {shown(answer.text('message'))}"
     if status >= 500 or code.startswith("5"):

@@ -1,7 +1,6 @@
 """Reads a JSON answer while it comes in. In: pieces of bytes. Out: its small members; the elements of its one list, each
-handed on and let go; and one member that carries a file as a string, cut while it passes: decoded into whoever keeps
-it, never held whole; members that nobody needs pass unread, however long. Names are compared without letter case.
-BadAnswer for what is no such answer."""
+passed on and dropped; and one member that carries a file as a string, cut while it passes: decoded into its receiver, never
+held whole; unneeded members are skipped. Names are compared without letter case. BadAnswer for anything else."""
 
 from __future__ import annotations
 
@@ -13,13 +12,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 MOST_MEMBER = 64 * 1024
-"""Of one member or one element of a list; what is longer is not what any service sends."""
+"""Limit of one member or list element, in characters; no service sends a longer one."""
 MOST_MEMBERS = 200
 _DEEPEST = 3
 _SPACE = " \t\r\n"
 _DECODER = json.JSONDecoder(strict=False)
-# Whole characters and whole escapes of a string; the rest waits for the next piece.
-_WHOLE = re.compile(
+# Whole characters and whole escapes of a string; a cut one waits for the next piece.
+_COMPLETE_CHARS = re.compile(
     r"""(?:[^"\\]+|\\["\\/bfnrt]|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"""
     r"""|\\u(?![dD][89abAB])[0-9a-fA-F]{4})*""",
 )
@@ -33,9 +32,9 @@ class BadAnswer(ValueError):
 
 class Answer:
     """One answer: `feed` its pieces, then `close`. `values` has its small members, those of an object inside under
-    `name.inner`. `file` is the member whose string is handed to `out` as text without escapes; `item` takes the elements
-    of the list `data`, or of the whole answer where that is a list. Members named in `passed` are not looked at.
-    `has_list`, `has_file`: whether there were any."""
+    `name.inner`. `file` is the member whose string is handed to `out` as text without escapes; `item` takes the elements of
+    the list `data`, or of the whole answer where that is a list. Members named in `passed` are skipped. `has_list`,
+    `has_file`: whether there were any."""
 
     def __init__(
         self,
@@ -63,15 +62,15 @@ class Answer:
         self._run()
 
     def close(self) -> Mapping[str, Any]:
-        """The small members. BadAnswer where the answer ends before its end."""
+        """Return the small members. BadAnswer where the answer ends before its end."""
         self._text += "\n"  # a number may be the last thing
         self._run()
-        if self._step != self._over:
+        if self._step != self._end:
             raise BadAnswer("the answer is cut short")
         return self.values
 
     def text(self, name: str) -> str:
-        """A small member as text; empty when it is absent or null."""
+        """Return a small member as text; empty when it is absent or null."""
         value = self.values.get(name.casefold())
         return "" if value is None else str(value)
 
@@ -80,7 +79,7 @@ class Answer:
             pass
 
     def _skip(self) -> str:
-        """The next character that says something; empty while there is none."""
+        """Skip white space and return the next character; empty while there is none."""
         self._text = self._text.lstrip(_SPACE)
         return self._text[:1]
 
@@ -115,7 +114,7 @@ class Answer:
         if first == "}":
             self._take(1)
             self._path = self._stack.pop()
-            self._step = self._member if self._stack else self._over
+            self._step = self._member if self._stack else self._end
             return True
         if first == ",":
             self._take(1)
@@ -124,16 +123,16 @@ class Answer:
             return False
         if first != '"':
             raise BadAnswer("a member of the answer has no name")
-        found = self._decoded()
-        if found is None:
+        decoded = self._decoded()
+        if decoded is None:
             return False
-        value, end = found
-        rest = self._text[end:].lstrip(_SPACE)
-        if not rest:
+        value, end = decoded
+        following = self._text[end:].lstrip(_SPACE)
+        if not following:
             return False
-        if rest[0] != ":":
+        if following[0] != ":":
             raise BadAnswer(f"the member {value!r:.40} has no value")
-        self._name, self._text, self._step = str(value).casefold(), rest[1:], self._value
+        self._name, self._text, self._step = str(value).casefold(), following[1:], self._value
         return True
 
     def _value(self) -> bool:
@@ -151,10 +150,10 @@ class Answer:
             self._take(1)
             self.has_file, self._step = True, self._string
         else:
-            found = self._decoded()
-            if found is None:
+            decoded = self._decoded()
+            if decoded is None:
                 return False
-            value, end = found
+            value, end = decoded
             if len(self.values) >= MOST_MEMBERS:
                 raise BadAnswer(f"the answer has more than {MOST_MEMBERS} members")
             self.values[f"{self._path}{self._name}"] = value
@@ -169,16 +168,16 @@ class Answer:
             return True
         if first == "]":
             self._take(1)
-            self._step = self._member if self._stack else self._over
+            self._step = self._member if self._stack else self._end
             return True
         if not first:
             return False
-        # Elements are decoded from one text, and what they used of it is cut off once.
+        # Elements are decoded from one text, which is shortened once.
         at = 0
-        while (found := self._decoded(at)) is not None:
-            value, at = found
+        while (decoded := self._decoded(at)) is not None:
+            value, at = decoded
             if isinstance(value, dict) and self._item is not None:
-                self._item({str(key).casefold(): each for key, each in value.items()})
+                self._item({str(key).casefold(): v for key, v in value.items()})
             while self._text[at : at + 1] and self._text[at] in _SPACE + ",":
                 at += 1
             if at >= len(self._text) or self._text[at] == "]":
@@ -187,11 +186,11 @@ class Answer:
         return bool(at)
 
     def _string(self) -> bool:
-        found = _WHOLE.match(self._text)
-        whole = found.group() if found else ""
-        if whole and self._out is not None:
-            self._out(whole if "\\" not in whole else str(json.loads(f'"{whole}"', strict=False)))
-        self._take(len(whole))
+        match = _COMPLETE_CHARS.match(self._text)
+        chars = match.group() if match else ""
+        if chars and self._out is not None:
+            self._out(chars if "\\" not in chars else str(json.loads(f'"{chars}"', strict=False)))
+        self._take(len(chars))
         if self._text[:1] == '"':
             self._take(1)
             self._step = self._member
@@ -201,13 +200,13 @@ class Answer:
         return False
 
     def _pass_by(self) -> bool:
-        """Over a value of any length, up to its end."""
+        """Skip a value of any length, up to its end."""
         at, text = 0, self._text
-        while found := (_QUOTE if self._quoted else _BRACKET).search(text, at):
-            sign, at = found.group(), found.end()
+        while match := (_QUOTE if self._quoted else _BRACKET).search(text, at):
+            sign, at = match.group(), match.end()
             if sign == "\\":
                 if at == len(text):
-                    self._take(at - 1)  # what it stands before has not come
+                    self._take(at - 1)  # the character that it escapes has not come
                     return False
                 at += 1
             elif sign == '"':
@@ -221,13 +220,13 @@ class Answer:
         self._text = ""
         return False
 
-    def _over(self) -> bool:
+    def _end(self) -> bool:
         if self._skip():
             raise BadAnswer("something follows the answer")
         return False
 
     def _decoded(self, at: int = 0) -> tuple[Any, int] | None:
-        """A whole value and where it ends; None while it has not come whole."""
+        """Decode a whole value and return it with its end; None while it has not come whole."""
         try:
             value, end = _DECODER.raw_decode(self._text, at)
         except (ValueError, RecursionError) as why:
@@ -236,7 +235,7 @@ class Answer:
             return None
         if end - at > MOST_MEMBER:
             raise BadAnswer("a part of the answer is longer than any service's")
-        # A number whose last digit is the last that came may go on.
+        # A number that ends the text may go on in the next piece.
         if (
             end == len(self._text)
             and not _END_OF_NUMBER.match(self._text, end - 1)
@@ -247,7 +246,7 @@ class Answer:
 
 
 class Base64File:
-    """Base64 in pieces of text of any size, decoded into `out`; line breaks are borne with. BadAnswer for anything else."""
+    """Base64 in pieces of text of any size, decoded into `out`; line breaks are ignored. BadAnswer for anything else."""
 
     def __init__(self, out: Callable[[bytes], object]) -> None:
         self._out, self._rest, self.size = out, b"", 0
@@ -257,15 +256,15 @@ class Base64File:
             raw = self._rest + text.encode("ascii").translate(None, b" \t\r\n")
         except UnicodeEncodeError as why:
             raise BadAnswer("the file in the answer is not base64") from why
-        whole = len(raw) - len(raw) % 4
-        self._rest = raw[whole:]
-        self._put(raw[:whole])
+        length = len(raw) - len(raw) % 4
+        self._rest = raw[length:]
+        self._write(raw[:length])
 
     def close(self) -> None:
         if self._rest:
             raise BadAnswer("the file in the answer is cut short")
 
-    def _put(self, raw: bytes) -> None:
+    def _write(self, raw: bytes) -> None:
         try:
             piece = binascii.a2b_base64(raw, strict_mode=True) if raw else b""
         except binascii.Error as why:
@@ -286,12 +285,12 @@ class TextOrBase64:
         if not self.size and self._coded is None:
             text = text.lstrip(_SPACE + "\ufeff")
             if text and text[0] != "<":
-                self._coded = Base64File(self._put)
+                self._coded = Base64File(self._write)
         if self._coded is not None:
             self._coded.feed(text)
         elif text:
             self._last = text.rstrip()[-1:] or self._last
-            self._put(text.encode("utf-8", "replace"))
+            self._write(text.encode("utf-8", "replace"))
 
     def close(self) -> None:
         if self._coded is not None:
@@ -299,6 +298,6 @@ class TextOrBase64:
         elif self._last not in ("", ">"):
             raise BadAnswer("the file in the answer is cut short")
 
-    def _put(self, piece: bytes) -> None:
+    def _write(self, piece: bytes) -> None:
         self.size += len(piece)
         self._out(piece)

@@ -1,7 +1,7 @@
-"""The axis port over a foreign axis that is asked over HTTP. Out: a parcel is handed over once, by the ledger; when nobody
-knows whether it was, the axis is asked before it is sent again. In: what waits is fetched into a queue of this node's
-own folder (`shelf`), from which takers lease it; only when all of them have it durably the axis is told that it is
-done. Until then the axis gives it again, so a kill at any point costs a second fetch and nothing else."""
+"""The axis port over a foreign axis that is asked over HTTP. Out: a parcel is handed over once, by the ledger; where it is
+not known whether it was, the axis is asked before it is sent again. In: packets listed by the axis are fetched into a queue
+of this node's own folder (`shelf`), from which takers lease them; only when all of them have it durably, the axis hears
+that it is done. Until then the axis gives it again, so a kill at any point costs a second fetch and nothing else."""
 
 from __future__ import annotations
 
@@ -55,9 +55,9 @@ def as_it_is(parcel: Parcel) -> tuple[Parcel, Handed] | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestOptions:
-    """`poll_s`: how often what waits is asked for; `resend`: what nobody knows the end of is sent again without a person,
-    where the axis cannot be asked; `to_all`: a file of which only some recipients go over this axis is sent though no call
-    of it can say so; `settle_s`: how long an axis may take before a file that it had shows in its list."""
+    """`poll_s`: how often the axis is asked for packets; `resend`: a parcel with an unknown end is sent again without a
+    person, where the axis cannot be asked; `to_all`: a file goes to all its recipients though only some go over this axis
+    and no call of it can say so; `settle_s`: how long an axis may take before a file that it had shows in its list."""
 
     max_bytes: int
     poll_s: float = 60.0
@@ -68,7 +68,7 @@ class RestOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
-    """How a system's question ended: well, or why not. `mend`: where its credentials are, when these were refused."""
+    """The end of a system's question: well, or why not. `mend`: where its credentials are, when these were refused."""
 
     why: str = ""
     mend: str = ""
@@ -93,12 +93,12 @@ class RestAxis:
         self._reads, self._clock, self._pool, self._options = reads, clock, pool, options
         self._shapes = shapes
         self._since: datetime | None = None
-        self._asked: datetime | None = None
+        self._asked_at: datetime | None = None
         self._down: datetime | None = None
         self._alarmed: datetime | None = None
         self._why = ""
         self._fetcher = Fetcher(
-            dialect, systems, shelf, ledger, reads, clock, pool, self._heard, options.poll_s
+            dialect, systems, shelf, ledger, reads, clock, pool, self._note_answer, options.poll_s
         )
         self._doubt = Doubt(dialect, self._fetcher.says, resend=options.resend, settle_s=options.settle_s)
 
@@ -120,55 +120,53 @@ class RestAxis:
     # --- out ---------------------------------------------------------------------------------------------------
 
     async def publish(self, parcel: Parcel, routes: Sequence[str]) -> Mapping[str, Outcome]:
-        """One call for all. The same bytes go to the same recipient once, however often they are published: a second
-        copy at the hub would be a second document."""
+        """Send to all routes in one call. The same bytes go to the same recipient once, however often they are published: a
+        second copy at the hub would be a second document."""
         if parcel.size > self._options.max_bytes:
             return dict.fromkeys(routes, too_large(parcel.size, self._options.max_bytes))
         folded = {route: fold_code(route) for route in routes}
-        known = await self._kept(partial(self._ledger.sent, parcel.digest, list(folded.values())))
-        left = [route for route in routes if not _is_there(known.get(folded[route]))]
-        done = {route: _delivered(known[folded[route]]) for route in routes if route not in left}
-        if not left:
-            return done
+        tries = await self._in_pool(partial(self._ledger.sent, parcel.digest, list(folded.values())))
+        open_routes = [route for route in routes if not _is_sent(tries.get(folded[route]))]
+        outcomes = {route: _delivered(tries[folded[route]]) for route in routes if route not in open_routes}
+        if not open_routes:
+            return outcomes
         system = self._systems.of(parcel.sender)
         if system is None:
             outcome = Outcome(
                 fate=Fate.LATER, code="no-credentials", detail=self._systems.why_not(parcel.sender)
             )
         else:
-            shaped, handed = await self._shaped(parcel)
-            marks = [folded[route] for route in left]
-            outcome = await self._handed(system, shaped, handed, left, marks, known)
-        return done | dict.fromkeys(left, outcome)
+            shaped, handed = await self._in_form(parcel)
+            marks = [folded[route] for route in open_routes]
+            outcome = await self._hand_over(system, shaped, handed, open_routes, marks, tries)
+        return outcomes | dict.fromkeys(open_routes, outcome)
 
-    async def _shaped(self, parcel: Parcel) -> tuple[Parcel, Handed | None]:
+    async def _in_form(self, parcel: Parcel) -> tuple[Parcel, Handed | None]:
         if parcel.form is Form.STANDARD:
             return parcel, None
         return await self._pool.run(partial(self._shapes, parcel)) or (parcel, None)
 
-    async def _handed(
+    async def _hand_over(
         self,
         system: System,
         parcel: Parcel,
         handed: Handed | None,
         routes: Sequence[str],
         marks: Sequence[str],
-        known: Mapping[str, Sent],
+        tries: Mapping[str, Sent],
     ) -> Outcome:
         if parcel.size > self._options.max_bytes:
             return too_large(parcel.size, self._options.max_bytes)
         kind = STATUSES if parcel.kind == "status" else DOCUMENTS
-        told = await self._pool.run(partial(self._reads, parcel.open))
-        others = {fold_code(each) for each in told.recipients} - set(marks) if told is not None else set()
-        only = list(routes) if others else []
-        if others and not self._dialect.names_recipients and kind == DOCUMENTS:
+        facts = await self._pool.run(partial(self._reads, parcel.open))
+        other_marks = {fold_code(m) for m in facts.recipients} - set(marks) if facts is not None else set()
+        only = list(routes) if other_marks else []
+        if other_marks and not self._dialect.names_recipients and kind == DOCUMENTS:
             if not self._options.to_all:
-                return Outcome(fate=Fate.NEVER, code=NOT_FOR_ALL, detail=_not_for_all(routes))
-            marks, only = [*marks, *sorted(others)], []  # whoever it names has it then
+                return Outcome(fate=Fate.NEVER, code=NOT_FOR_ALL, detail=_not_for_all_detail(routes))
+            marks, only = [*marks, *sorted(other_marks)], []  # every recipient that it names has it then
         unsure = any(route in parcel.trails and parcel.trails[route].unsure for route in routes)
-        tried = [
-            known[each].at for each in marks if each in known and (unsure or known[each].state == TRYING)
-        ]
+        tried = [tries[m].at for m in marks if m in tries and (unsure or tries[m].state == TRYING)]
         if unsure:
             tried.append(0.0)  # by another machine of this node, or before its ledger was lost
 
@@ -176,33 +174,35 @@ class RestAxis:
             # Where a call names some of the recipients, the file may be there for others too.
             if not only or kind != DOCUMENTS:
                 return False
-            has_it = await self._kept(partial(self._ledger.has_it, doc_id))
+            has_it = await self._in_pool(partial(self._ledger.has_it, doc_id))
             return bool(has_it) and not set(marks) & set(has_it)
 
         try:
             if tried:
                 ago = self._now() - max(tried)
-                found = await self._doubt.looked(system, parcel, told, kind, routes, ago, is_others)
-                if isinstance(found, Outcome):
-                    if found.fate is Fate.NEVER:
-                        await self._kept(partial(self._ledger.mark, parcel.digest, marks, ASKED, self._now()))
-                    return found
-                if found is not None:
+                answer = await self._doubt.looked(system, parcel, facts, kind, routes, ago, is_others)
+                if isinstance(answer, Outcome):
+                    if answer.fate is Fate.NEVER:
+                        await self._in_pool(
+                            partial(self._ledger.mark, parcel.digest, marks, ASKED, self._now())
+                        )
+                    return answer
+                if answer is not None:
                     # It was sent by an earlier try, in the form of then.
-                    handed = next((known[each].handed for each in marks if each in known), handed)
-                    return await self._there(parcel, marks, found, handed)
+                    handed = next((tries[m].handed for m in marks if m in tries), handed)
+                    return await self._note_sent(parcel, marks, answer, handed)
         except CallFailed as why:
-            self._failed(system, why)
+            self._note_failure(system, why)
             return unknown(f"it may be there already: {why}")
-        doc_id = await self._sent(system, parcel, handed, kind, only, marks)
+        doc_id = await self._send(system, parcel, handed, kind, only, marks)
         if isinstance(doc_id, Outcome):
             return doc_id
         if await is_others(doc_id):
-            await self._kept(partial(self._ledger.unmark, parcel.digest, marks))
-            return Outcome(fate=Fate.NEVER, code=NOT_AGAIN, detail=_not_again(doc_id))
-        return await self._there(parcel, marks, doc_id, handed)
+            await self._in_pool(partial(self._ledger.unmark, parcel.digest, marks))
+            return Outcome(fate=Fate.NEVER, code=NOT_AGAIN, detail=_not_again_detail(doc_id))
+        return await self._note_sent(parcel, marks, doc_id, handed)
 
-    async def _sent(
+    async def _send(
         self,
         system: System,
         parcel: Parcel,
@@ -211,35 +211,35 @@ class RestAxis:
         only: Sequence[str],
         marks: Sequence[str],
     ) -> str | Outcome:
-        """The id that the service gave it now; otherwise what came of it."""
-        await self._trying(parcel, marks, handed)
+        """Send it, and return the id that the service gave it; otherwise the outcome."""
+        await self._note_try(parcel, marks, handed)
         try:
-            wanted = await self._pool.run(partial(self._dialect.digest, parcel.open))
-            doc_id = await self._dialect.send(system, parcel, kind, only, wanted)
+            file_digest = await self._pool.run(partial(self._dialect.digest, parcel.open))
+            doc_id = await self._dialect.send(system, parcel, kind, only, file_digest)
         except (Lost, Odd) as why:
             # From now on: a long file may have been on its way for many minutes.
-            await self._trying(parcel, marks, handed)
-            self._failed(system, why)
+            await self._note_try(parcel, marks, handed)
+            self._note_failure(system, why)
             return unknown(str(why))
         except CallFailed as why:
-            await self._kept(partial(self._ledger.unmark, parcel.digest, marks))
-            self._failed(system, why)
-            return self._refused(system, why)
-        self._heard()
+            await self._in_pool(partial(self._ledger.unmark, parcel.digest, marks))
+            self._note_failure(system, why)
+            return self._refusal(system, why)
+        self._note_answer()
         return doc_id
 
-    async def _trying(self, parcel: Parcel, marks: Sequence[str], handed: Handed | None) -> None:
+    async def _note_try(self, parcel: Parcel, marks: Sequence[str], handed: Handed | None) -> None:
         mark = partial(self._ledger.mark, parcel.digest, marks, TRYING, self._now(), handed=handed)
-        await self._kept(mark)
+        await self._in_pool(mark)
 
-    async def _there(
+    async def _note_sent(
         self, parcel: Parcel, marks: Sequence[str], doc_id: str, handed: Handed | None
     ) -> Outcome:
         at = self._now()
-        await self._kept(partial(self._ledger.mark, parcel.digest, marks, SENT, at, doc_id, handed))
+        await self._in_pool(partial(self._ledger.mark, parcel.digest, marks, SENT, at, doc_id, handed))
         return _delivered(Sent(state=SENT, at=at, doc_id=doc_id, handed=handed))
 
-    def _refused(self, system: System, why: CallFailed) -> Outcome:
+    def _refusal(self, system: System, why: CallFailed) -> Outcome:
         if isinstance(why, NoRights):
             return Outcome(fate=Fate.LATER, code="no-credentials", detail=self._systems.alarm())
         if isinstance(why, Turned):
@@ -250,9 +250,9 @@ class RestAxis:
         return Outcome(fate=Fate.LATER, code=why.code, detail=str(why))
 
     async def unhosted(self, routes: Sequence[str]) -> frozenset[str] | None:
-        """The axis does not say who receives. While nothing is heard of it, it is asked whether it answers."""
+        """Return None, as the axis does not say who receives. Until it has answered once, ask it whether it answers."""
         if self._since is None:
-            await self._answers()
+            await self._probe()
         return None
 
     # --- in ----------------------------------------------------------------------------------------------------
@@ -262,21 +262,21 @@ class RestAxis:
         self._fetcher.host([code for code in codes if not code.startswith("@")])
 
     def hosts(self, codes: Sequence[str]) -> None:
-        """As `host`, for a look alone: nothing is written."""
+        """Do as `host`, for a look alone: nothing is written."""
         self._fetcher.host(codes)
 
     async def take(self, limit: int, lease_s: float) -> Sequence[Arrival]:
         self._fetcher.start()
         arrivals = await self._shelf.take(limit, lease_s)
-        return [await self._told(each) for each in arrivals]
+        return [await self._with_session(a) for a in arrivals]
 
-    async def _told(self, arrival: Arrival) -> Arrival:
-        """With the session that vouches for it, and no node: whoever put it on the shelf published nothing. Of several that
-        brought it, the one that stands for the recipient."""
-        known = await self._pool.run(partial(self._ledger.by_whom, arrival.packet_id))
-        ids = [each.partition("/")[0] for each in known]
-        own = self._systems.named(arrival.recipient)
-        system = next((id for id in ids if id in own), next(iter(ids), ""))
+    async def _with_session(self, arrival: Arrival) -> Arrival:
+        """Add the session that vouches for it, of the system that stands for the recipient where several brought it. There
+        is no node, because the fetcher that put it on the shelf published nothing."""
+        fetchers = await self._pool.run(partial(self._ledger.by_whom, arrival.packet_id))
+        ids = [fetcher.partition("/")[0] for fetcher in fetchers]
+        own_ids = self._systems.named(arrival.recipient)
+        system = next((id for id in ids if id in own_ids), next(iter(ids), ""))
         return replace(arrival, node=None, session=f"{self._dialect.name}:{system}")
 
     async def settle(self, arrival: Arrival, *, done: bool) -> None:
@@ -289,13 +289,13 @@ class RestAxis:
         await self._shelf.wait(timeout_s)
 
     async def look(self) -> None:
-        """What waits at the axis is brought now, and the axis is told of what is over."""
+        """Bring now all that the axis has for this node, and tell it of all that is over."""
         await self._fetcher.look()
 
     # --- for persons -------------------------------------------------------------------------------------------
 
     def state(self) -> AxisState:
-        """Partly down where it refuses some systems and answers others: these go on."""
+        """Report it as partly down where it refuses some systems and answers others: these go on."""
         alarm, servers = self._systems.alarm(), (self._dialect.name,)
         if self._why or (alarm and not self._systems.all()):
             self._down = self._down or self._clock.now()
@@ -305,10 +305,10 @@ class RestAxis:
         return AxisState(connected_since=self._since, down_since=down, reason=alarm, servers=servers)
 
     async def counts(self) -> Mapping[str, int]:
-        """Where this process does not look by itself, the axis is asked now and then whether it answers."""
+        """Count the shelf and the ledger. A process that does not look asks now and then whether the axis answers."""
         quiet = timedelta(seconds=max(2 * self._options.poll_s, _QUIET_S))
-        if self._asked is None or self._clock.now() - self._asked > quiet:
-            await self._answers()
+        if self._asked_at is None or self._clock.now() - self._asked_at > quiet:
+            await self._probe()
         counts = dict(await self._shelf.counts())
         return counts | dict(await self._pool.run(self._ledger.counts))
 
@@ -328,77 +328,77 @@ class RestAxis:
         await self._shelf.dead_retry(id)
 
     async def dead_drop(self, id: str, reason: str) -> None:
-        """The axis is told that it failed here."""
-        packet = next((each.packet_id for each in await self._shelf.dead_list() if each.id == id), "")
+        """Drop it, and tell the axis that it failed here."""
+        packet_id = next((dead.packet_id for dead in await self._shelf.dead_list() if dead.id == id), "")
         await self._shelf.dead_drop(id, reason)
-        await self._fetcher.ended(packet, "fail")
+        await self._fetcher.ended(packet_id, "fail")
 
     async def odd_answers(self) -> Sequence[tuple[int, float, str, int, str, bytes]]:
-        """Newest first."""
+        """List odd answers, newest first."""
         return await self._pool.run(self._ledger.odd)
 
     async def agencies(self, item: Callable[[ListedAgency], None]) -> None:
-        """Every agency that the axis knows, by any of the node's systems."""
+        """Report every agency that the axis knows, by any of the node's systems."""
         systems = self._systems.all()
         if not systems:
             raise NotSent(self._systems.alarm() or "there are no credentials")
         await self._dialect.agencies(systems[0], item)
-        self._heard()
+        self._note_answer()
 
     async def ask(self) -> Mapping[str, Answered]:
-        """Asks with each system once; how it went, by system. Those that sign in alike are refused alike."""
-        found: dict[str, Answered] = {}
+        """Ask with each system once; return the end by system. Those that sign in alike are refused alike."""
+        answers: dict[str, Answered] = {}
         for system in self._systems.all():
             if not self._systems.may(system):
                 continue
             try:
                 for seat in self._dialect.seats(system, self._fetcher.hosted):
                     await self._dialect.waiting(system, DOCUMENTS, seat, sweep=False, item=lambda _: None)
-                found[system.id] = Answered()
-                self._heard()
+                answers[system.id] = Answered()
+                self._note_answer()
             except CallFailed as why:
-                self._heard(why, system)
-                found[system.id] = Answered(why=str(why))
-        found |= {id: Answered(why=why, mend=file) for id, (why, file) in self._systems.refused().items()}
+                self._note_answer(why, system)
+                answers[system.id] = Answered(why=str(why))
+        answers |= {id: Answered(why=why, mend=file) for id, (why, file) in self._systems.refused().items()}
         if fault := self._systems.fault():
-            found["credentials"] = Answered(why=fault, mend=self._systems.source)
-        return found
+            answers["credentials"] = Answered(why=fault, mend=self._systems.source)
+        return answers
 
-    async def _answers(self) -> None:
-        """Asks one short question; what it says is in `state` then."""
+    async def _probe(self) -> None:
+        """Ask one short question; `state` has the answer then."""
         if not (systems := self._systems.all()):
             return  # `alarm` says why
         try:
             async with asyncio.timeout(_ASK_S):
                 try:
-                    await self._asked_of(systems[0], STATUSES)
+                    await self._ask_kind(systems[0], STATUSES)
                 except (NoRights, Lost, NotSent):
                     raise
                 except CallFailed:  # of documents there may be a list
-                    await self._asked_of(systems[0], DOCUMENTS)
-            self._heard()
+                    await self._ask_kind(systems[0], DOCUMENTS)
+            self._note_answer()
         except TimeoutError:
-            self._heard(Lost(f"no answer in {_ASK_S:.0f} s"), systems[0])
+            self._note_answer(Lost(f"no answer in {_ASK_S:.0f} s"), systems[0])
         except CallFailed as why:
-            self._heard(why, systems[0])
+            self._note_answer(why, systems[0])
 
-    async def _asked_of(self, system: System, kind: str) -> None:
+    async def _ask_kind(self, system: System, kind: str) -> None:
         await self._dialect.waiting(system, kind, "", sweep=False, item=lambda _: None)
 
-    def _heard(self, why: CallFailed | None = None, system: System | None = None) -> None:
-        """How a question ended that has nothing to do with one packet."""
-        self._asked = self._clock.now()
+    def _note_answer(self, why: CallFailed | None = None, system: System | None = None) -> None:
+        """Note how a question ended that has nothing to do with one packet."""
+        self._asked_at = self._clock.now()
         if why is not None:
-            self._failed(system, why, of_all=True)
+            self._note_failure(system, why, of_all=True)
             return
         self._since = self._since or self._clock.now()
         self._down, self._why = None, ""
 
-    def _failed(self, system: System | None, why: CallFailed, *, of_all: bool = False) -> None:
+    def _note_failure(self, system: System | None, why: CallFailed, *, of_all: bool = False) -> None:
         if isinstance(why, NoRights) and system is not None:
-            # It answers; `state` tells of whom it does not know.
+            # It answers; `state` names the systems that it does not know.
             self._systems.refuse(system, str(why), with_login=why.of_login)
-            self._heard()
+            self._note_answer()
             return
         if isinstance(why, Turned) and not isinstance(why, NoRights) and not of_all:
             return  # it answers: the no is to one packet
@@ -406,7 +406,7 @@ class RestAxis:
             warn(_log, "axis.down", str(why), axis=self._dialect.name, code=why.code)
         self._down, self._why, self._since = self._down or self._clock.now(), str(why), None
 
-    async def _kept(self, work: Callable[[], T]) -> T:
+    async def _in_pool(self, work: Callable[[], T]) -> T:
         return await self._pool.run(work)
 
     def _now(self) -> float:
@@ -414,7 +414,7 @@ class RestAxis:
 
 
 def keeper(ledger: Ledger, clock: Clock) -> Callable[[OddAnswer], None]:
-    """Puts odd answers into the ledger; one that cannot be kept stands in nobody's way."""
+    """Return a function that puts odd answers into the ledger. One that cannot be kept stops no call."""
 
     def keep(odd: OddAnswer) -> None:
         with contextlib.suppress(TransportFailure):
@@ -423,18 +423,18 @@ def keeper(ledger: Ledger, clock: Clock) -> Callable[[OddAnswer], None]:
     return keep
 
 
-def _not_for_all(routes: Sequence[str]) -> str:
+def _not_for_all_detail(routes: Sequence[str]) -> str:
     return (
         f"of its recipients only {', '.join(routes[:10])} would go over this axis, and no call of it can say so: "
         "everybody whom the file names would get it. Send it to these by itself"
     )
 
 
-def _is_there(sent: Sent | None) -> bool:
+def _is_sent(sent: Sent | None) -> bool:
     return sent is not None and sent.state == SENT
 
 
-def _not_again(doc_id: str) -> str:
+def _not_again_detail(doc_id: str) -> str:
     return (
         f"the axis answered with {doc_id}, the id of what other recipients had from it before: it takes a document once, "
         "so these do not have it. Send to them by another axis, or on paper"

@@ -1,6 +1,5 @@
-"""What differs between the axes that are asked over HTTP: the promise of a dialect, the values that cross it, and what each
-dialect needs: an axis's words cut to what can be shown, and a parcel read piece by piece on its way up. In: the
-credentials of a system and what is wanted. Out: what the axis says, in our words; or an error of `line`."""
+"""The differences between the axes that are asked over HTTP: the promise of a dialect, its values, and helpers of all
+dialects. In: the credentials of a system and a request. Out: what the axis says, in our words; or an error of `line`."""
 
 from __future__ import annotations
 
@@ -14,23 +13,23 @@ from gateway.ports.services import Pool
 from gateway.transport.rest.systems import System
 
 ID = re.compile(r"[!-~]{1,200}")
-"""An id that a call can name."""
+"""Form of an id that a call can name."""
 _LONGEST = 300
 
 
 def text(row: Mapping[str, Any], name: str) -> str:
-    """A value that may be absent, null, or a number."""
+    """Return a value that may be absent, null, or a number."""
     value = row.get(name)
     return "" if value is None or value == "null" else shown(str(value))
 
 
-def shown(given: str) -> str:
-    return "".join(each if each.isprintable() else " " for each in given[:_LONGEST]).strip()
+def shown(raw: str) -> str:
+    return "".join(sign if sign.isprintable() else " " for sign in raw[:_LONGEST]).strip()
 
 
-def listed(given: str) -> frozenset[str]:
-    """Codes with commas between them."""
-    return frozenset(each.strip() for each in given.split(",") if each.strip())
+def listed(codes: str) -> frozenset[str]:
+    """Read codes with commas between them."""
+    return frozenset(code.strip() for code in codes.split(",") if code.strip())
 
 
 DOCUMENTS, STATUSES = "edoc", "status"
@@ -48,7 +47,7 @@ class Listed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InSentList:
-    """One line of what the axis has of us."""
+    """One line of the axis's list of what we sent."""
 
     doc_id: str
     sender: str
@@ -77,41 +76,41 @@ class Dialect(Protocol):
 
     name: str
     lists_sent: bool
-    """Whether it can be asked what it has of us."""
+    """Whether it can list what we sent."""
     names_recipients: bool
-    """Whether a call can say for whom it is; if not, a file goes to everybody whom it names."""
+    """Whether a call can name its recipients; if not, a file goes to all that it names."""
 
     async def send(
         self, system: System, parcel: Parcel, kind: str, only: Sequence[str], file_digest: str
     ) -> str:
-        """The axis's own id. `only`: for these alone, where it is not all that the file names; empty where the axis
-        cannot be told so."""
+        """Send a parcel and return the axis's own id. `only`: the recipients, where they are not all that the file names;
+        empty where the axis cannot be told so."""
 
     async def waiting(
         self, system: System, kind: str, agency: str, *, sweep: bool, item: Callable[[Listed], None]
     ) -> None:
-        """Everything that is not settled; `sweep`: back to the first day, where that costs more."""
+        """List everything that is not settled; `sweep`: back to the first day, where that costs more."""
 
     async def fetch(self, system: System, doc_id: str, agency: str, begin: Callable[[], Out]) -> None:
-        """The bytes of one packet, as they come. Each try begins anew."""
+        """Fetch the bytes of one packet, as they come. Each try begins anew."""
 
     async def settle(self, system: System, doc_id: str, agency: str, word: str) -> None:
-        """`done` or `fail`."""
+        """Report a packet as `done` or `fail`."""
 
     async def sent_list(self, system: System, kind: str, item: Callable[[InSentList], None]) -> None:
-        """What it has of us; only where `lists_sent`."""
+        """List what the axis has of us; only where `lists_sent`."""
 
     async def agencies(self, system: System, item: Callable[[ListedAgency], None]) -> None:
-        """Every agency it knows, one after the other."""
+        """List every agency it knows, one after the other."""
 
     def seats(self, system: System, hosted: Sequence[str]) -> Sequence[str]:
-        """The agencies for which this system is asked one by one; one empty word where it is asked once for all."""
+        """Return the agencies for which this system is asked one by one; one empty word where it is asked once for all."""
 
     def digest(self, opener: Callable[[], BinaryIO]) -> str:
-        """What the axis wants to be told of a file before it; sync."""
+        """Return the digest that the axis needs before a file; sync."""
 
     def final(self, word: str) -> bool:
-        """Whether a no of that code stays a no."""
+        """Tell whether a refusal of that code is permanent."""
 
     async def close(self) -> None: ...
 

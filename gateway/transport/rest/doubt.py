@@ -1,7 +1,7 @@
-"""What became of a send whose end nobody knows. In: the parcel, what it says of itself, and the axis's list of what it has
-of us. Out: the axis's id where it has the file, None where it may be sent, an outcome where that cannot be told. What
-the list says is a hint alone: what looks like ours is fetched, and its identity compared. Of an axis that has no such
-list a person is asked, except for statuses: one that comes twice is one."""
+"""Settles sends whose outcome is unknown. In: the parcel, its envelope's own fields, and the axis's list of what we sent.
+Out: the axis's id where it has the file, None where it may be sent, an outcome where that cannot be decided. The list is a
+hint alone: similar packets are fetched, and their identity compared. For an axis that has no such list a person is asked,
+except for statuses: a status that comes twice counts once."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ UNKNOWN = "outcome-unknown"
 
 
 class Told(Protocol):
-    """What an envelope says of itself, as far as an axis needs it."""
+    """Fields of an envelope, as far as an axis needs them."""
 
     @property
     def kind(self) -> str: ...
@@ -37,13 +37,13 @@ class Told(Protocol):
 
 
 Says = Callable[[System, str, str, str], Awaitable[bool]]
-"""Whether the axis's packet of that id, asked for by that system and agency, has that identity."""
+"""Tells whether the axis's packet of that id, asked for by that system and agency, has that identity."""
 
 IsOthers = Callable[[str], Awaitable[bool]]
 
 
 class Doubt:
-    """`resend`: what to do where the axis cannot be asked; `settle_s`: how long it may take to list what it has."""
+    """Settles doubtful sends. `resend`: send again if the axis cannot be asked; `settle_s`: its time to list a packet."""
 
     def __init__(self, dialect: Dialect, says: Says, *, resend: bool, settle_s: float) -> None:
         self._dialect, self._says, self._resend, self._settle_s = dialect, says, resend, settle_s
@@ -52,15 +52,15 @@ class Doubt:
         self,
         system: System,
         parcel: Parcel,
-        told: Told | None,
+        fields: Told | None,
         kind: str,
         routes: Sequence[str],
         ago_s: float,
         is_others: IsOthers,
     ) -> str | Outcome | None:
-        """`ago_s`: since the last try ended, as far as anybody knows; `is_others`: it is known that the axis's packet of
-        that id went to other recipients alone."""
-        if not self._dialect.lists_sent or told is None:
+        """Search the axis for the parcel. `ago_s`: seconds since the last known try ended; `is_others`: tells whether the
+        axis's packet of that id went to other recipients alone."""
+        if not self._dialect.lists_sent or fields is None:
             if self._resend or kind == STATUSES:
                 return None
             if 0 <= ago_s < self._settle_s:
@@ -73,12 +73,14 @@ class Doubt:
         alike: dict[str, None] = {}
 
         def note(line: InSentList) -> None:
-            if line.doc_id and len(alike) <= _MOST_ALIKE and _is_alike(line, told, routes):
+            if line.doc_id and len(alike) <= _MOST_ALIKE and _is_alike(line, fields, routes):
                 alike[line.doc_id] = None
 
         await self._dialect.sent_list(system, kind, note)
         for doc_id in list(alike)[:_MOST_ALIKE]:
-            if not await is_others(doc_id) and await self._says(system, doc_id, parcel.sender, told.identity):
+            if not await is_others(doc_id) and await self._says(
+                system, doc_id, parcel.sender, fields.identity
+            ):
                 return doc_id
         if len(alike) > _MOST_ALIKE:
             return unknown(
@@ -94,14 +96,14 @@ def unknown(detail: str) -> Outcome:
     return Outcome(fate=Fate.LATER, code=UNKNOWN, detail=detail, unsure=True)
 
 
-def _is_alike(line: InSentList, told: Told, routes: Sequence[str]) -> bool:
-    """Whether this line may be our file: what it says and does not leave out agrees."""
-    if line.to and fold_code(line.to) not in {fold_code(each) for each in (*routes, *told.recipients)}:
+def _is_alike(line: InSentList, fields: Told, routes: Sequence[str]) -> bool:
+    """Tell whether this line may be our file: the fields that it has agree."""
+    if line.to and fold_code(line.to) not in {fold_code(code) for code in (*routes, *fields.recipients)}:
         return False
-    ours = (told.notation, *told.notation.split("/", 1))
-    if line.notation and told.notation and line.notation.strip() not in ours:
+    ours = (fields.notation, *fields.notation.split("/", 1))
+    if line.notation and fields.notation and line.notation.strip() not in ours:
         return False
-    if not line.title or not told.title:
+    if not line.title or not fields.title:
         return True
-    title, whole = " ".join(line.title.split()), " ".join(told.title.split())
-    return whole.startswith(title) or title.startswith(whole)  # lists cut what is long
+    title, full_title = " ".join(line.title.split()), " ".join(fields.title.split())
+    return full_title.startswith(title) or title.startswith(full_title)  # lists cut long titles

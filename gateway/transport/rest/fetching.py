@@ -1,5 +1,5 @@
-"""Brings what waits at a foreign axis onto the shelf, and tells the axis what became of it. In: the codes hosted here.
-Out: packets on the shelf, each once as long as the ledger knows it; the axis told `done` or `fail` after nobody here
+"""Brings packets from a foreign axis onto the shelf, and tells the axis what became of them. In: the codes hosted here.
+Out: packets on the shelf, each once as long as the ledger knows it; the axis told `done` or `fail` when no agency here
 needs it any more. One process of a machine asks at a time. A packet that cannot be fetched stops no other one."""
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ if TYPE_CHECKING:
     from gateway.transport.rest.axis import Reads
 
 _log = logging.getLogger(__name__)
-_MOST_LISTED = 20_000  # ids in memory; what is listed beyond comes with the next look
-_MOST_WAITING = 500  # on the shelf; what is beyond stays at the axis
+_MOST_LISTED = 20_000  # ids in memory; those listed beyond come with the next look
+_MOST_WAITING = 500  # on the shelf; those beyond stay at the axis
 _FIRST_PAUSE_S, _LAST_PAUSE_S = 30.0, 3600.0
 _SWEPT, _NOT_SWEPT = timedelta(days=1), timedelta(hours=1)
 _PLAIN_KIND = {DOCUMENTS: "document"}
 
 
 class Fetcher:
-    """Looks every `poll_s` from `start` on; whoever made it calls `close`."""
+    """The task that looks every `poll_s` from `start` on; its maker calls `close`."""
 
     def __init__(
         self,
@@ -48,11 +48,11 @@ class Fetcher:
         reads: Reads,
         clock: Clock,
         pool: Pool,
-        heard: Callable[..., None],
+        note_answer: Callable[..., None],
         poll_s: float,
     ) -> None:
         self._dialect, self._systems, self._shelf, self._ledger = dialect, systems, shelf, ledger
-        self._reads, self._clock, self._pool, self._heard = reads, clock, pool, heard
+        self._reads, self._clock, self._pool, self._note_answer = reads, clock, pool, note_answer
         self._poll_s = poll_s
         self.hosted: Sequence[str] = ()
         self._task: asyncio.Task[None] | None = None
@@ -76,13 +76,13 @@ class Fetcher:
             self._task = None
 
     def settled(self, doc_id: str) -> None:
-        """Somebody here is done with it: the axis is told soon, if nobody else needs it."""
+        """Wake the task: one agency here is done with it, and the axis hears of it soon if no other needs it."""
         self._bell.set()
 
     async def ended(self, doc_id: str, word: str) -> None:
         if doc_id and not await self._shelf.has(doc_id):
-            for one in await self._pool.run(partial(self._ledger.of_document, doc_id)):
-                await self._pool.run(partial(self._ledger.ended, one, word))
+            for packet in await self._pool.run(partial(self._ledger.of_document, doc_id)):
+                await self._pool.run(partial(self._ledger.ended, packet, word))
             self._bell.set()
 
     async def _run(self) -> None:
@@ -90,7 +90,7 @@ class Fetcher:
         while True:
             self._bell.clear()
             try:
-                await self._tell()
+                await self._report_ended()
                 if self.hosted and time.monotonic() >= due:
                     await self._look()
                     due = time.monotonic() + self._poll_s
@@ -100,20 +100,20 @@ class Fetcher:
             except Exception:  # reason: a look that breaks must not end all looking
                 _log.exception("a look at the axis broke", extra={"action": "axis.look_broke"})
                 due = time.monotonic() + self._poll_s
-            left = max(due - time.monotonic(), 0.0) if self.hosted else self._poll_s
+            wait_s = max(due - time.monotonic(), 0.0) if self.hosted else self._poll_s
             # Not wait_for: before 3.12 that forgets a cancellation which comes together with the bell.
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(left):
+                async with asyncio.timeout(wait_s):
                     await self._bell.wait()
 
     async def look(self) -> None:
-        """Now, and the axis told of what is over."""
-        await self._tell()
+        """Look now, and tell the axis of all that is over."""
+        await self._report_ended()
         await self._look()
-        await self._tell()
+        await self._report_ended()
 
     async def _look(self) -> None:
-        """One look with every system, at both kinds. An axis that lists one of them answers, whatever else it says."""
+        """Look once with every system, at both kinds. An axis that lists one of them answers, whatever else it says."""
         async with self._looking, self._shelf.alone() as alone:
             if not alone:
                 return
@@ -125,24 +125,24 @@ class Fetcher:
                     continue
                 for seat in self._dialect.seats(system, self._hosted_of(system)):
                     try:
-                        said_no = await self._of_seat(system, seat)
+                        said_no = await self._take_seat(system, seat)
                     except CallFailed as why:
-                        self._heard(why, system)
+                        self._note_answer(why, system)
                         continue
                     listed |= len(said_no) < len(KINDS)
                     refused = refused or next(iter(said_no), None)
             if refused is not None and not listed:
-                self._heard(refused)
+                self._note_answer(refused)
 
     def _hosted_of(self, system: System) -> list[str]:
         return [code for code in self.hosted if system.speaks_for(code)]
 
-    async def _of_seat(self, system: System, seat: str) -> Sequence[CallFailed]:
-        """What it says in the place of a list, for each kind. NoRights, Lost, NotSent: there is no asking it now."""
+    async def _take_seat(self, system: System, seat: str) -> Sequence[CallFailed]:
+        """Take both kinds. Return refusals in the place of a list; NoRights, Lost, NotSent: there is no asking it now."""
         said_no = []
         for kind in KINDS:
             try:
-                await self._of_kind(system, seat, kind)
+                await self._take_kind(system, seat, kind)
             except (NoRights, Lost, NotSent):
                 raise
             except CallFailed as why:  # it answers: of the other kind there may be a list
@@ -150,14 +150,14 @@ class Fetcher:
                 said_no.append(why)
         return said_no
 
-    async def _of_kind(self, system: System, seat: str, kind: str) -> None:
-        """A long list that fails keeps nothing back: the next look asks for the short one, and an hour later it is tried
-        again. What has no room now is asked for at once when there is."""
-        found: dict[str, Listed] = {}
+    async def _take_kind(self, system: System, seat: str, kind: str) -> None:
+        """Take the packets of one list. A long list that fails keeps nothing back: the next look asks for the short one,
+        and an hour later it is tried again. Packets without room now are asked for at once when there is some."""
+        lines: dict[str, Listed] = {}
 
         def note(line: Listed) -> None:
-            if line.doc_id and len(found) < _MOST_LISTED:
-                found.setdefault(line.doc_id, line)
+            if line.doc_id and len(lines) < _MOST_LISTED:
+                lines.setdefault(line.doc_id, line)
 
         name, now = (system.id, seat, kind), self._clock.now()
         due = self._sweeps.get(name, now)
@@ -165,25 +165,25 @@ class Fetcher:
         if sweep:
             self._sweeps[name] = now + _NOT_SWEPT
         await self._dialect.waiting(system, kind, seat, sweep=sweep, item=note)
-        self._heard()
-        for line in found.values():
-            if not await self._one(system, seat, kind, line, sweep=sweep):
+        self._note_answer()
+        for line in lines.values():
+            if not await self._take_packet(system, seat, kind, line, sweep=sweep):
                 if sweep:
                     self._sweeps.pop(name, None)
                 return
-        if sweep and len(found) == _MOST_LISTED:
+        if sweep and len(lines) == _MOST_LISTED:
             self._sweeps.pop(name, None)
-        elif sweep and not any(doc_id in self._put_off for doc_id in found):
+        elif sweep and not any(doc_id in self._put_off for doc_id in lines):
             self._sweeps[name] = now + _SWEPT
 
-    async def _one(self, system: System, seat: str, kind: str, line: Listed, *, sweep: bool) -> bool:
-        """False where there is no room for more now. What is known is only told again: to an axis that heard it, with a
-        sweep, because some list for ever what is over."""
+    async def _take_packet(self, system: System, seat: str, kind: str, line: Listed, *, sweep: bool) -> bool:
+        """Take one packet; False where there is no room for more now. A known packet is only reported again: to an axis
+        that heard it, with a sweep, because some list for ever what is over."""
         name = f"{system.id}/{seat}" if seat else system.id
-        known = await self._pool.run(partial(self._ledger.taken, name, kind, line.doc_id))
-        if known is not None:
-            if known.ended and (sweep or not known.told):
-                await self._say(known)  # the axis did not hear it, or forgot
+        packet = await self._pool.run(partial(self._ledger.taken, name, kind, line.doc_id))
+        if packet is not None:
+            if packet.ended and (sweep or not packet.told):
+                await self._report(packet)  # the axis did not hear it, or forgot
             return True
         put_off, _ = self._put_off.get(line.doc_id, (0.0, 0.0))
         if time.monotonic() < put_off:
@@ -196,7 +196,7 @@ class Fetcher:
             self._put_off.pop(line.doc_id, None)
         except NoRights:
             raise
-        except (CallFailed, ValueError) as why:  # ValueError: what it says cannot even be written down
+        except (CallFailed, ValueError) as why:  # ValueError: its answer cannot even be written down
             _, pause = self._put_off.get(line.doc_id, (0.0, _FIRST_PAUSE_S / 2))
             pause = min(2 * pause, _LAST_PAUSE_S)
             self._put_off[line.doc_id] = (time.monotonic() + min(pause, 10 * self._poll_s), pause)
@@ -208,88 +208,88 @@ class Fetcher:
         try:
             await self._dialect.fetch(system, line.doc_id, seat, lambda: draft.begin().write)
             digest = await self._pool.run(draft.flushed)
-            told = await self._pool.run(partial(self._reads, draft.open))
-            to = self._recipients(system, seat, line, told.recipients if told is not None else ())
-            if not to:
-                return  # nobody here: it stays with the axis
-            lane = Lane.URGENT if told is not None and told.is_urgent else Lane.NORMAL
-            what = told.kind if told is not None else _PLAIN_KIND.get(kind, kind)
-            sender = line.sender or (told.sender if told is not None else "")
-            if told is not None and fold_code(sender) == fold_code(system.id):
-                sender = told.sender
-            # Before it can be taken: whoever takes it asks by whom it came.
+            facts = await self._pool.run(partial(self._reads, draft.open))
+            recipients = self._recipients(system, seat, line, facts.recipients if facts is not None else ())
+            if not recipients:
+                return  # no recipient here: it stays with the axis
+            lane = Lane.URGENT if facts is not None and facts.is_urgent else Lane.NORMAL
+            kind_word = facts.kind if facts is not None else _PLAIN_KIND.get(kind, kind)
+            sender = line.sender or (facts.sender if facts is not None else "")
+            if facts is not None and fold_code(sender) == fold_code(system.id):
+                sender = facts.sender
+            # Before it can be taken, as its taker asks for the system that fetched it.
             await self._pool.run(partial(self._ledger.coming, line.doc_id, name))
-            if await self._shelf.put(line.doc_id, what, sender, lane, draft, to):
+            if await self._shelf.put(line.doc_id, kind_word, sender, lane, draft, recipients):
                 now = self._clock.now().timestamp()
                 await self._pool.run(partial(self._ledger.took, name, kind, line.doc_id, digest, now))
                 meters.AXIS_FETCHED.add(kind=kind)
         finally:
-            await asyncio.shield(self._pool.run(draft.discard))  # also for who is cancelled once more
+            await asyncio.shield(self._pool.run(draft.discard))  # also when cancelled once more
 
-    def _recipients(self, system: System, seat: str, line: Listed, named: Sequence[str]) -> list[str]:
-        """Those hosted here: whom the file names, else whom the list names, else whoever the system stands for, so that
-        a file that cannot be read is seen by somebody."""
+    def _recipients(self, system: System, seat: str, line: Listed, codes: Sequence[str]) -> list[str]:
+        """Return the recipients hosted here: those in the file, else the one in the list, else the first that the system
+        stands for, so that a file that cannot be read is seen by a person."""
         mine = {fold_code(code): code for code in self._hosted_of(system)}
         if seat:
             mine = {key: code for key, code in mine.items() if key == fold_code(seat)}
-        found = [mine[fold_code(code)] for code in named if fold_code(code) in mine]
-        if not found and fold_code(line.to) in mine:
-            found = [mine[fold_code(line.to)]]
-        return list(dict.fromkeys(found)) or list(mine.values())[:1]
+        recipients = [mine[fold_code(code)] for code in codes if fold_code(code) in mine]
+        if not recipients and fold_code(line.to) in mine:
+            recipients = [mine[fold_code(line.to)]]
+        return list(dict.fromkeys(recipients)) or list(mine.values())[:1]
 
-    async def _tell(self) -> None:
-        """Of what nobody here needs any more."""
-        # Before the shelf is asked: what is put on it meanwhile is not among these.
-        if ours := await self._pool.run(self._ledger.open_ones):
-            there = await self._shelf.ids()
-            for one in ours:
-                if one.doc_id not in there:
-                    await self._pool.run(partial(self._ledger.ended, one, "done"))
-        for one in await self._pool.run(self._ledger.untold):
+    async def _report_ended(self) -> None:
+        """Tell the axis of packets that no agency here needs any more."""
+        # Before the shelf is asked: packets put on it meanwhile are not among these.
+        if open_packets := await self._pool.run(self._ledger.open_ones):
+            ids_on_shelf = await self._shelf.ids()
+            for packet in open_packets:
+                if packet.doc_id not in ids_on_shelf:
+                    await self._pool.run(partial(self._ledger.ended, packet, "done"))
+        for packet in await self._pool.run(self._ledger.untold):
             try:
-                if not await self._say(one):
-                    return  # with the next ring: whoever cannot be told may still be asked what waits
+                if not await self._report(packet):
+                    return  # with the next ring: an axis that cannot be told may still list packets
             except NoRights:
                 continue  # there may be another system
 
     def _forget_put_off(self) -> None:
-        """What is not listed any more."""
+        """Forget packets that are not listed any more."""
         long_ago = time.monotonic() - _LAST_PAUSE_S
-        self._put_off = {key: each for key, each in self._put_off.items() if each[0] > long_ago}
+        self._put_off = {key: t for key, t in self._put_off.items() if t[0] > long_ago}
 
-    async def _say(self, one: Taken) -> bool:
-        """False where the axis cannot be told anything now. NoRights."""
-        id, _, seat = one.system.partition("/")
-        system = next((each for each in self._systems.all() if each.id == id), None)
-        word = one.ended or "done"
+    async def _report(self, packet: Taken) -> bool:
+        """Tell the axis that this packet ended; False where it cannot be told anything now. NoRights."""
+        id, _, seat = packet.system.partition("/")
+        system = next((s for s in self._systems.all() if s.id == id), None)
+        word = packet.ended or "done"
         if system is None:
             return True
-        put_off, pause = self._put_off.get(f"say {one.doc_id}", (0.0, 1.0))
+        put_off, pause = self._put_off.get(f"say {packet.doc_id}", (0.0, 1.0))
         if time.monotonic() < put_off:
             return True
         try:
-            await self._dialect.settle(system, one.doc_id, seat, word)
+            await self._dialect.settle(system, packet.doc_id, seat, word)
         except CallFailed as why:
             pause = min(2 * pause, _LAST_PAUSE_S)
-            self._put_off[f"say {one.doc_id}"] = (time.monotonic() + min(pause, 10 * self._poll_s), pause)
+            self._put_off[f"say {packet.doc_id}"] = (time.monotonic() + min(pause, 10 * self._poll_s), pause)
             if not isinstance(why, Turned) or isinstance(why, NoRights):
-                self._heard(why, system)
-            action(_log, "axis.settle_failed", str(why), packet=one.doc_id, axis=self._dialect.name)
+                self._note_answer(why, system)
+            action(_log, "axis.settle_failed", str(why), packet=packet.doc_id, axis=self._dialect.name)
             if isinstance(why, NoRights):
                 raise
             return isinstance(why, Turned)
-        self._put_off.pop(f"say {one.doc_id}", None)
+        self._put_off.pop(f"say {packet.doc_id}", None)
         meters.AXIS_TOLD.add(status=word)
-        await self._pool.run(partial(self._ledger.told, one, self._clock.now().timestamp()))
+        await self._pool.run(partial(self._ledger.told, packet, self._clock.now().timestamp()))
         return True
 
     async def says(self, system: System, doc_id: str, agency: str, identity: str) -> bool:
-        """Whether the axis's packet of that id is the one we mean."""
+        """Tell whether the axis's packet of that id is the one we mean."""
         draft = Draft(self._shelf.drafts)
         try:
             await self._dialect.fetch(system, doc_id, agency, lambda: draft.begin().write)
             await self._pool.run(draft.flushed)
-            told = await self._pool.run(partial(self._reads, draft.open))
-            return told is not None and told.identity == identity
+            facts = await self._pool.run(partial(self._reads, draft.open))
+            return facts is not None and facts.identity == identity
         finally:
-            await asyncio.shield(self._pool.run(draft.discard))  # also for who is cancelled once more
+            await asyncio.shield(self._pool.run(draft.discard))  # also when cancelled once more

@@ -1,6 +1,6 @@
-"""What a node remembers of a foreign axis, in a SQLite file of its own that the processes of one machine share: which
-packets it fetched, and whether the axis was told of their end; what it sent, and what it does not know whether it
-sent; odd answers. In: one fact at a time. Out: on disk when the call returns. Sync; call it in the pool."""
+"""A node's memory of a foreign axis, in a SQLite file of its own that the processes of one machine share: packets fetched,
+and whether the axis was told of their end; packets sent, and those whose sending is in doubt; odd answers. In: one fact at
+a time. Out: on disk when the call returns. Sync; call it in the pool."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ CREATE TABLE IF NOT EXISTS odd (
 );
 COMMIT;
 """
-# Behind the schema, for a file that an earlier version began.
+# Applied after the schema, for a file that an earlier version began.
 _NEWER = """
 BEGIN IMMEDIATE;
 CREATE INDEX IF NOT EXISTS sent_doc ON sent (doc_id);
@@ -59,9 +59,9 @@ class Taken:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
-    """What is known of a file for one recipient. `trying`: it was begun, and nobody knows how it ended; `asked`: as much,
-    and a person was asked what to do: whoever sends it again now has decided. `handed`: the file itself, where it is not
-    the standard one."""
+    """State of a file for one recipient. `trying`: sending began, and its outcome is unknown; `asked`: the same, and a
+    person was asked: sending it again is that person's decision. `handed`: the file itself, unless it is the standard
+    one."""
 
     state: str
     at: float
@@ -70,7 +70,7 @@ class Sent:
 
 
 class Ledger:
-    """Opened on first use."""
+    """The ledger of one axis, opened on first use."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -84,7 +84,7 @@ class Ledger:
                 self._file = None
 
     def coming(self, doc_id: str, system: str) -> None:
-        """It is about to be put on the shelf; whether it was, `took` says."""
+        """Note a packet that is about to be put on the shelf; `took` confirms it."""
         with self._write() as file:
             file.execute("INSERT OR REPLACE INTO coming (doc_id, system) VALUES (?, ?)", (doc_id, system))
 
@@ -95,42 +95,44 @@ class Ledger:
             file.execute("DELETE FROM coming WHERE doc_id = ?", (doc_id,))
 
     def taken(self, system: str, kind: str, doc_id: str) -> Taken | None:
-        found = self._rows(f"{_TAKEN} WHERE system = ? AND kind = ? AND doc_id = ?", (system, kind, doc_id))
-        return next(iter(found), None)
+        rows = self._rows(
+            f"{_SELECT_FETCHED} WHERE system = ? AND kind = ? AND doc_id = ?", (system, kind, doc_id)
+        )
+        return next(iter(rows), None)
 
     def of_document(self, doc_id: str) -> Sequence[Taken]:
-        return list(self._rows(f"{_TAKEN} WHERE doc_id = ?", (doc_id,)))
+        return list(self._rows(f"{_SELECT_FETCHED} WHERE doc_id = ?", (doc_id,)))
 
     def by_whom(self, doc_id: str) -> Sequence[str]:
-        """The systems that fetched it; none for what this ledger knows nothing of."""
+        """Return the systems that fetched it; none for a packet that this ledger does not know."""
         words = """SELECT system FROM taken WHERE doc_id = ?
             UNION ALL SELECT system FROM coming WHERE doc_id = ?"""
         return [str(row[0]) for row in self._read(words, (doc_id, doc_id))]
 
     def untold(self) -> Sequence[Taken]:
-        return list(self._rows(f"{_TAKEN} WHERE ended <> '' AND told IS NULL LIMIT 500", ()))
+        return list(self._rows(f"{_SELECT_FETCHED} WHERE ended <> '' AND told IS NULL LIMIT 500", ()))
 
     def open_ones(self) -> Sequence[Taken]:
-        """Fetched, and still in the node's hands as far as the ledger knows."""
-        return list(self._rows(f"{_TAKEN} WHERE ended = ''", ()))
+        """Return packets fetched and still in the node's hands as far as the ledger knows."""
+        return list(self._rows(f"{_SELECT_FETCHED} WHERE ended = ''", ()))
 
-    def ended(self, one: Taken, word: str) -> None:
+    def ended(self, packet: Taken, word: str) -> None:
         with self._write() as file:
             words = "UPDATE taken SET ended = ? WHERE system = ? AND kind = ? AND doc_id = ? AND ended = ''"
-            file.execute(words, (word, one.system, one.kind, one.doc_id))
+            file.execute(words, (word, packet.system, packet.kind, packet.doc_id))
 
-    def told(self, one: Taken, at: float) -> None:
+    def told(self, packet: Taken, at: float) -> None:
         with self._write() as file:
             words = "UPDATE taken SET told = ? WHERE system = ? AND kind = ? AND doc_id = ?"
-            file.execute(words, (at, one.system, one.kind, one.doc_id))
+            file.execute(words, (at, packet.system, packet.kind, packet.doc_id))
 
     def sent(self, digest: str, routes: Sequence[str]) -> Mapping[str, Sent]:
         rows = self._read("SELECT route, state, at, doc_id, handed FROM sent WHERE digest = ?", (digest,))
-        known = {
+        sent_by_route = {
             route: Sent(state=state, at=at, doc_id=doc_id, handed=_handed(handed))
             for route, state, at, doc_id, handed in rows
         }
-        return {route: known[route] for route in routes if route in known}
+        return {route: sent_by_route[route] for route in routes if route in sent_by_route}
 
     def mark(
         self,
@@ -145,16 +147,16 @@ class Ledger:
             words = """INSERT OR REPLACE INTO sent (digest, route, state, at, doc_id, handed)
                 VALUES (?, ?, ?, ?, ?, ?)"""
             file.executemany(
-                words, [(digest, route, state, at, doc_id, _written(handed)) for route in routes]
+                words, [(digest, route, state, at, doc_id, _handed_text(handed)) for route in routes]
             )
 
     def has_it(self, doc_id: str) -> Sequence[str]:
-        """For whom the axis has taken a file under that id."""
+        """Return the recipients for whom the axis has taken a file under that id."""
         words = "SELECT DISTINCT route FROM sent WHERE doc_id = ? AND state = 'sent'"
         return [str(row[0]) for row in self._read(words, (doc_id,))]
 
     def unmark(self, digest: str, routes: Sequence[str]) -> None:
-        """It is known that it was not sent."""
+        """Forget a try that certainly sent nothing."""
         with self._write() as file:
             file.executemany(
                 "DELETE FROM sent WHERE digest = ? AND route = ? AND state = 'trying'",
@@ -168,7 +170,7 @@ class Ledger:
             file.execute("DELETE FROM odd WHERE id <= (SELECT MAX(id) FROM odd) - ?", (MOST_ODD,))
 
     def odd(self) -> Sequence[tuple[int, float, str, int, str, bytes]]:
-        """Newest first."""
+        """Return the odd answers, newest first."""
         return self._read("SELECT id, at, operation, status, why, head FROM odd ORDER BY id DESC")
 
     def counts(self) -> Mapping[str, int]:
@@ -177,18 +179,18 @@ class Ledger:
         (counts,) = self._read(words)
         return dict(zip(("unsettled", "unknown", "odd"), counts, strict=True))
 
-    def _rows(self, words: str, about: Sequence[object]) -> Iterator[Taken]:
-        for system, kind, doc_id, digest, ended, told in self._read(words, about):
+    def _rows(self, words: str, parameters: Sequence[object]) -> Iterator[Taken]:
+        for system, kind, doc_id, digest, ended, told_at in self._read(words, parameters):
             yield Taken(
-                system=system, kind=kind, doc_id=doc_id, digest=digest, ended=ended, told=told is not None
+                system=system, kind=kind, doc_id=doc_id, digest=digest, ended=ended, told=told_at is not None
             )
 
-    def _read(self, words: str, about: Sequence[object] = ()) -> list[Any]:
-        """Return rows. A damaged file is a failure of the transport, which is told and tried again like any other."""
+    def _read(self, words: str, parameters: Sequence[object] = ()) -> list[Any]:
+        """Return rows. A damaged file is a failure of the transport, reported and tried again like any other."""
         with self._lock:
             file = self._opened()
             try:
-                return file.execute(words, about).fetchall()
+                return file.execute(words, parameters).fetchall()
             except sqlite3.Error as why:
                 raise Unreachable(
                     f"the ledger {self._path} cannot be read: {why}; bring it back from a backup, or move it away"
@@ -233,7 +235,7 @@ def _bring_up(file: sqlite3.Connection) -> None:
     file.executescript(_NEWER)
 
 
-def _written(handed: Handed | None) -> str:
+def _handed_text(handed: Handed | None) -> str:
     return f"{handed.form} {handed.digest} {handed.size}" if handed is not None else ""
 
 
@@ -244,4 +246,4 @@ def _handed(text: str) -> Handed | None:
     return Handed(form=Form(form), digest=Digest(digest), size=int(size))
 
 
-_TAKEN = "SELECT system, kind, doc_id, digest, ended, told FROM taken"
+_SELECT_FETCHED = "SELECT system, kind, doc_id, digest, ended, told FROM taken"

@@ -1,9 +1,9 @@
 """One line to a service over HTTP. In: a question. Out: its answer, read in pieces within bounds of time and size, or the
-error that says what to do: `NotSent` (nothing reached the service), `Lost` (nobody knows whether it had effect), `Odd`
-(it answered what it should not), `Turned` (it says no, with its code). Questions without effect are asked again, never
-more than so many a second, and an operation that keeps failing is left alone for a while. A question with effect has a
-connection of its own: of one that the service gave up meanwhile nobody would know what became of it. Odd answers are
-kept, the first 64 KiB, without secrets."""
+error that says what to do: `NotSent` (nothing reached the service), `Lost` (its effect is unknown), `Odd` (an answer
+outside its specification), `Turned` (a refusal, with its code). Questions without effect are asked again, never more than
+so many a second, and an operation that keeps failing pauses for a while. A question with effect has a connection of its
+own: on one that the service gave up its outcome would be unknown. Odd answers are kept, the first 64 KiB, without
+secrets."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from gateway.transport.rest.answers import Answer, BadAnswer
 _log = logging.getLogger(__name__)
 KEPT = 64 * 1024
 _TRIES = 3
-_NOT_NOW = (429, 503)  # by whoever took nothing of the question
+_NOT_NOW = (429, 503)  # statuses of a service that took nothing of the question
 
 
 class CallFailed(Unreachable):
@@ -45,7 +45,7 @@ class NotSent(CallFailed):
 
 
 class Lost(CallFailed):
-    """The line broke, or the time was over: nobody knows whether the question had its effect."""
+    """The line broke, or the time was over: whether the question had its effect is unknown."""
 
 
 class Odd(CallFailed):
@@ -61,7 +61,7 @@ class Turned(CallFailed):
 
 
 class NoRights(Turned):
-    """The service does not know these credentials. `of_login`: nor those of anybody who signs in alike."""
+    """The service does not know these credentials. `of_login`: nor those of any system that signs in alike."""
 
     def __init__(self, detail: str = "", *, word: str = "", of_login: bool = False) -> None:
         super().__init__(detail, word=word)
@@ -70,8 +70,8 @@ class NoRights(Turned):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """`body` is asked for once for each try. `has_effect`: it is asked once alone. `secrets`: what goes with it and into no
-    text, also where the service says it after us; `brings_secret`: what answers it may hold one that nobody knows yet."""
+    """One question. `body` is asked for once for each try. `has_effect`: it is asked once alone. `secrets`: sent with it
+    and kept out of every text, also where the service repeats them; `brings_secret`: its answer may hold a new secret."""
 
     operation: str
     method: str = "POST"
@@ -85,16 +85,16 @@ class Question:
     brings_secret: bool = False
 
     def clean(self, text: str, *, is_content: bool = False) -> str:
-        """`is_content`: it stands in an answer; else it is a sentence about it, with names of hosts and the like."""
-        for each in self.secrets:
-            for form in (each, json.dumps(each)[1:-1]):
+        """Mask the secrets in a text. `is_content`: it stands in an answer; else it is a sentence about it."""
+        for secret in self.secrets:
+            for form in (secret, json.dumps(secret)[1:-1]):
                 text = text.replace(form, _MASK) if form else text
         return _WORD.sub(_MASK, text) if self.brings_secret and is_content else text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OddAnswer:
-    """An answer that is kept: to which call, why it is odd, and how it begins."""
+    """An odd answer that is kept: to which call, why it is odd, and how it begins."""
 
     operation: str
     why: str
@@ -104,40 +104,40 @@ class OddAnswer:
 
 @dataclass(slots=True)
 class _Breaker:
-    """Of one operation: after `_MOST` failures in a row it is left alone, longer each time."""
+    """Breaker of one operation: after `_MOST` failures in a row it pauses, longer each time."""
 
     failed: int = 0
-    until: float = 0.0
+    paused_until: float = 0.0
     why: str = ""
 
     def check(self, operation: str, now: float) -> None:
-        left = self.until - now
-        if 0 < left <= _LAST_PAUSE_S:  # a clock that was set back keeps nobody waiting
+        wait_s = self.paused_until - now
+        if 0 < wait_s <= _LAST_PAUSE_S:  # a clock that was set back must not prolong the pause
             raise NotSent(
-                f"{operation} has failed {self.failed} times in a row ({self.why}); it is asked again in {left:.0f} s"
+                f"{operation} has failed {self.failed} times in a row ({self.why}); it is asked again in {wait_s:.0f} s"
             )
 
     def well(self) -> None:
-        self.failed, self.until, self.why = 0, 0.0, ""
+        self.failed, self.paused_until, self.why = 0, 0.0, ""
 
     def broke(self, why: str, now: float) -> None:
         self.failed, self.why = self.failed + 1, why
         if self.failed >= _MOST:
-            self.until = now + min(_FIRST_PAUSE_S * 2 ** (self.failed - _MOST), _LAST_PAUSE_S)
+            self.paused_until = now + min(_FIRST_PAUSE_S * 2 ** (self.failed - _MOST), _LAST_PAUSE_S)
 
 
 _MOST, _FIRST_PAUSE_S, _LAST_PAUSE_S = 5, 5.0, 600.0
-# Of a file that came with it, nothing is kept: what it says is for its receiver alone.
+# A file inside of an answer is not kept: it is for its receiver alone.
 _CONTENT = re.compile(rb"[A-Za-z0-9+/\\=\r\n]{120,}")
 _NAMES = rb"token|secret|password|bearer|authorization|sign-header|hash-header"
-# What follows a name ends at the next one, so that a long row of names is gone through once.
+# A match ends at the next name, so that a long row of names is gone through once.
 _SECRET = re.compile(rb"(?i)(" + _NAMES + rb")((?:(?!" + _NAMES + rb")\w)*[\"'\s:=]+)([^\s\"',;}]{6,})")
 _MASK = "********"
 _WORD = re.compile(r"[A-Za-z0-9_.+/=~-]{20,}")
 
 
 class Line:
-    """Opened on first use; whoever made it calls `close`. `keep` is given what is odd."""
+    """A line, opened on first use; its maker calls `close`. `keep` is given odd answers."""
 
     def __init__(
         self,
@@ -169,7 +169,7 @@ class Line:
         make: Callable[[], Answer],
         judge: Callable[[int, Answer], None] | None = None,
     ) -> Answer:
-        """The answer, whole. `make` gives the reader of each try; `judge` raises for one that says no."""
+        """Return the whole answer. `make` gives the reader of each try; `judge` raises for a refusal."""
         breaker = self._breakers.setdefault(question.operation, _Breaker())
         tries = 1 if question.has_effect else _TRIES
         async for attempt in AsyncRetrying(
@@ -201,7 +201,7 @@ class Line:
         try:
             return await self._once(question, answer, judge)
         except CallFailed as why:
-            why.args = tuple(question.clean(str(each)) for each in why.args)
+            why.args = tuple(question.clean(str(detail)) for detail in why.args)
             raise
 
     async def _once(
@@ -227,7 +227,7 @@ class Line:
                     read += len(piece)
                     if len(head) < KEPT:
                         head += piece[: KEPT - len(head)]
-                    if read > PIECE:  # decoding and writing a file is no work for the event loop
+                    if read > PIECE:  # decoding and writing a file is too slow for the event loop
                         await self._pool.run(partial(answer.feed, piece))
                     else:
                         answer.feed(piece)
@@ -249,24 +249,24 @@ class Line:
         return answer
 
     def _address(self, question: Question) -> URL:
-        """With every sign of a value written out, a slash too: not every service reads it bare."""
+        """Quote every sign of a value, a slash too: not every service reads it bare."""
         query = urlencode(question.params, quote_via=quote, safe="")
         address = URL(f"{self.base}/{question.path}")
         return URL(f"{address}?{query}", encoded=True) if query else address
 
     async def _odd(self, question: Question, status: int, head: bytes, why: str) -> Odd:
         why = question.clean(why, is_content=True)
-        known = question.clean(head.decode("utf-8", "surrogateescape"), is_content=True)
-        head = known.encode("utf-8", "surrogateescape")
-        clean = _CONTENT.sub(_left_out, _SECRET.sub(rb"\1\2********", head))
-        kept = OddAnswer(operation=question.operation, why=why, status=status, head=clean)
-        await self._pool.run(partial(self._keep, kept))
+        masked = question.clean(head.decode("utf-8", "surrogateescape"), is_content=True)
+        head = masked.encode("utf-8", "surrogateescape")
+        clean = _CONTENT.sub(_omission, _SECRET.sub(rb"\1\2********", head))
+        odd_answer = OddAnswer(operation=question.operation, why=why, status=status, head=clean)
+        await self._pool.run(partial(self._keep, odd_answer))
         meters.AXIS_ODD.add(operation=question.operation)
         action(_log, "axis.odd_answer", why, operation=question.operation, status=status)
         return Odd(f"{question.operation}: HTTP {status}, and {why}")
 
     async def _turn(self) -> None:
-        """Not more than so many questions a second."""
+        """Wait for the turn, so that only so many questions a second are asked."""
         now = time.monotonic()
         at = max(now, self._next)
         self._next = at + self._gap
@@ -277,7 +277,7 @@ class Line:
         return self._clock.now().timestamp()
 
     def _caller(self, *, alone: bool) -> HttpCaller:
-        """`alone`: each question of it on a new connection."""
+        """Return a caller; with `alone` each question gets a new connection."""
         if self._closed:
             raise NotSent("the axis was closed; restart the node to open it again")
         if alone not in self._callers:
@@ -285,5 +285,5 @@ class Line:
         return self._callers[alone]
 
 
-def _left_out(found: re.Match[bytes]) -> bytes:
-    return b"(%d characters left out)" % len(found.group())
+def _omission(match: re.Match[bytes]) -> bytes:
+    return b"(%d characters left out)" % len(match.group())

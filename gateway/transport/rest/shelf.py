@@ -1,5 +1,5 @@
-"""What was fetched from a foreign axis and is not yet the node's own: a durable queue in a folder of the node, with
-leases, lanes and a dead list. In: a fetched file and for whom it is. Out: arrivals under a lease."""
+"""Packets fetched from a foreign axis and not yet the node's own: a durable queue in a folder of the node, with leases,
+lanes and a dead list. In: a fetched file and its recipients. Out: arrivals under a lease."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ _LEFT_S = 3600.0
 
 
 class Draft:
-    """A file that is being fetched; sync. It is made when it is first begun; `begin` again empties it, for another try.
-    What is discarded is never made any more: a thread may be about to, for somebody who was cancelled."""
+    """A file that is being fetched; sync. It is made when it is first begun; `begin` again empties it, for another try. A
+    discarded draft is never made again: a thread may be about to, for a task that was cancelled."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -40,13 +40,13 @@ class Draft:
 
     def begin(self) -> Draft:
         with self._turn:
-            file = self._made()
+            file = self._open_file()
             file.seek(0)
             file.truncate()
             self._hash, self.size = hashlib.sha256(), 0
         return self
 
-    def _made(self) -> BinaryIO:
+    def _open_file(self) -> BinaryIO:
         if self._over:
             raise NotSent("nobody waits for this file any more")
         if self._file is None:
@@ -56,13 +56,13 @@ class Draft:
 
     def write(self, piece: bytes) -> None:
         with self._turn:
-            self._made().write(piece)
+            self._open_file().write(piece)
         self._hash.update(piece)
         self.size += len(piece)
 
     def flushed(self) -> Digest:
         with self._turn:
-            self._made().flush()
+            self._open_file().flush()
         return Digest.of_bytes(self._hash.digest())
 
     def open(self) -> BinaryIO:
@@ -77,15 +77,15 @@ class Draft:
 
 
 class _Lock:
-    """One process of a machine has it; one that is killed holds nothing."""
+    """A lock of one process per machine; a killed process holds nothing."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._turn, self._over = threading.Lock(), False
         self._file: int | None = None
 
-    def taken(self) -> bool:
-        """Whether it is ours now; what killed processes left half fetched is swept away then."""
+    def try_lock(self) -> bool:
+        """Take the lock and tell whether it is ours; half-fetched files of killed processes are removed then."""
         with self._turn:
             if self._over:
                 return False
@@ -93,7 +93,7 @@ class _Lock:
             return self._file is not None
 
     def release(self) -> None:
-        """Whoever was about to take it does so no more."""
+        """Release the lock; a thread about to take it takes it no more."""
         with self._turn:
             self._over = True
             if self._file is not None:
@@ -102,7 +102,7 @@ class _Lock:
 
 
 class Shelf(EmbeddedAxis):
-    """The queue of one machine, under this node alone."""
+    """The queue of one machine, of this node alone."""
 
     def __init__(
         self, folder: Path, node: str, clock: Clock, pool: Pool, poison_limit: int, lease_s: float
@@ -114,7 +114,7 @@ class Shelf(EmbeddedAxis):
     async def put(
         self, doc_id: str, kind: str, sender: str, lane: Lane, draft: Draft, to: Sequence[str]
     ) -> bool:
-        """Durable on return; False where none of them is hosted any more."""
+        """Put a file on the shelf, durably on return; False where none of its recipients is hosted any more."""
         parcel = Parcel(
             packet_id=doc_id,
             kind=kind,
@@ -125,28 +125,28 @@ class Shelf(EmbeddedAxis):
             open=draft.open,
         )
         outcomes = await self.publish(parcel, to)
-        return any(each.fate is Fate.DELIVERED for each in outcomes.values())
+        return any(outcome.fate is Fate.DELIVERED for outcome in outcomes.values())
 
     async def has(self, doc_id: str) -> bool:
-        """Whether anything of it still waits, is leased, or is dead."""
+        """Tell whether anything of it still waits, is leased, or is dead."""
         return bool(await self._queue.search(_ROWS_OF, (doc_id,)))
 
     async def ids(self) -> frozenset[str]:
-        """Of all that waits, is leased, or is dead."""
+        """Return the ids of all that waits, is leased, or is dead."""
         return frozenset(row[0] for row in await self._queue.search(_ALL_IDS))
 
     @asynccontextmanager
     async def alone(self) -> AsyncIterator[bool]:
-        """Whether this process alone may fetch now."""
+        """Tell whether this process alone may fetch now."""
         lock = _Lock(self.drafts)
         try:
-            yield await self._threads.run(lock.taken)
+            yield await self._threads.run(lock.try_lock)
         finally:
             lock.release()
 
 
 def _locked(folder: Path) -> int | None:
-    """The lock, with what killed processes left half fetched swept away."""
+    """Take the lock, and remove half-fetched files of killed processes."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     file = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

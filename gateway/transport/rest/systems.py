@@ -1,8 +1,8 @@
-"""The credentials with which a node speaks on a foreign axis, one set for each system and the agencies that it stands for;
-on some axes a whole application signs in besides, for each of its agencies. In: a TOML file of `[[system]]`, or one set
-from the settings. Out: whose are whose. The file is read again when it has changed, and after a refusal also when a
-file of a secret beside it has. What the axis does not know is not tried a second time: until the credentials are
-others, that system makes no call, so that nobody is locked out by repetition."""
+"""The credentials of a node on a foreign axis, one set for each system and the agencies that it stands for; on some axes a
+whole application signs in besides, for each of its agencies. In: a TOML file of `[[system]]`, or one set from the settings.
+Out: the credentials of each agency. The file is read again when it has changed, and after a refusal also when a file of a
+secret beside it has. Refused credentials are not tried a second time: until they change, that system makes no call, so that
+repetition locks no account."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MOST_NAMED = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Login:
-    """What an application signs in with."""
+    """Credentials that an application signs in with."""
 
     username: str
     password: str = field(repr=False)
@@ -42,69 +42,73 @@ class System:
     login: Login | None = None
 
     def speaks_for(self, code: str) -> bool:
-        return not self.agencies or fold_code(code) in {fold_code(each) for each in self.agencies}
+        return not self.agencies or fold_code(code) in {fold_code(agency) for agency in self.agencies}
 
 
 class Systems:
     """The credentials in force, and which of them the axis refused."""
 
-    def __init__(self, file: Path | None, given: System | None, *, with_login: bool = False) -> None:
+    def __init__(self, file: Path | None, configured: System | None, *, with_login: bool = False) -> None:
         """`with_login`: each `[[system]]` is an application, whose agencies have credentials of their own."""
-        self._file, self._given, self._with_login = file, given, with_login
+        self._file, self._given, self._with_login = file, configured, with_login
         self._stamps: Mapping[Path, _Stamp | None] = {}
         self._beside: tuple[Path, ...] = ()
         self._known: tuple[System, ...] = ()
         self._refused: dict[str, tuple[System, str]] = {}
         self._fault = ""
-        if file is None and given is None:
+        if file is None and configured is None:
             raise Misconfigured(
                 "the axis needs credentials and none are set",
                 hint="name the file that has them (credentials), or set system and the file of its secret",
             )
 
     def all(self) -> Sequence[System]:
-        """Those that may be used now."""
+        """Return the systems that may be used now."""
         if self._file is None:
             self._known = (self._given,) if self._given is not None else ()
         else:
             self._look(self._file)
-        self._refused = {id: (one, why) for id, (one, why) in self._refused.items() if one in self._known}
-        return [each for each in self._known if each.id not in self._refused]
+        self._refused = {
+            id: (refused, why) for id, (refused, why) in self._refused.items() if refused in self._known
+        }
+        return [system for system in self._known if system.id not in self._refused]
 
     def of(self, code: str) -> System | None:
-        """Who speaks for this agency; None for nobody, or who was refused."""
-        named = [each for each in self.all() if each.speaks_for(code)]
-        return next((each for each in named if each.agencies), named[0] if named else None)
+        """Return the system that speaks for this agency; None where there is none, or the axis refused it."""
+        candidates = [system for system in self.all() if system.speaks_for(code)]
+        return next(
+            (system for system in candidates if system.agencies), candidates[0] if candidates else None
+        )
 
     def named(self, code: str) -> frozenset[str]:
-        """The ids of those that stand for this agency, refused or not."""
-        return frozenset(each.id for each in self._known if each.speaks_for(code))
+        """Return the ids of systems that stand for this agency, refused or not."""
+        return frozenset(system.id for system in self._known if system.speaks_for(code))
 
     def may(self, system: System) -> bool:
-        """Whether it was not refused since `all` was asked."""
+        """Tell whether it was not refused since `all` was asked."""
         return system.id not in self._refused
 
     def refuse(self, system: System, why: str, *, with_login: bool = False) -> None:
-        """The axis does not know it; `with_login`: nor any that signs in as it does."""
-        same = [each for each in self._known if each.login == system.login] if with_login else []
-        self._refused |= {each.id: (each, why) for each in (system, *same)}
+        """Note that the axis does not know it; `with_login`: nor any that signs in as it does."""
+        alike = [x for x in self._known if x.login == system.login] if with_login else []
+        self._refused |= {x.id: (x, why) for x in (system, *alike)}
         action(_log, "axis.credentials_refused", why, system=system.id, file=system.source)
 
     def refused(self) -> Mapping[str, tuple[str, str]]:
-        """Whom the axis does not know, by id: why, and which file to mend."""
+        """Return systems that the axis does not know, by id: why, and which file to mend."""
         self.all()
-        return {id: (why, one.source) for id, (one, why) in self._refused.items()}
+        return {id: (why, system.source) for id, (system, why) in self._refused.items()}
 
     def fault(self) -> str:
-        """Why the credentials cannot be read; empty while they can."""
+        """Return why the credentials cannot be read; empty while they can."""
         self.all()
         return self._fault
 
     def alarm(self) -> str:
-        """Why some system makes no calls, and which file to mend; empty while all may."""
+        """Return why some system makes no calls, and which file to mend; empty while all may."""
         alike: dict[tuple[str, str], list[str]] = {}
-        for id, told in self.refused().items():
-            alike.setdefault(told, []).append(id)
+        for id, cause in self.refused().items():
+            alike.setdefault(cause, []).append(id)
         refused = (
             f"the axis refuses the credentials of {_few(ids)} ({why}); no call is made with them until {source} is mended"
             for (why, source), ids in alike.items()
@@ -112,47 +116,47 @@ class Systems:
         return "; ".join(filter(None, (self._fault, *refused)))
 
     def why_not(self, code: str) -> str:
-        """Why nobody speaks for this agency now."""
+        """Return why no system speaks for this agency now."""
         return self.alarm() or f"no credentials for {code} in {self.source}; add its system there"
 
     @property
     def source(self) -> str:
-        """Where they are set."""
+        """Name the place where they are set."""
         return str(self._file or (self._given.source if self._given else "the settings"))
 
     def _look(self, file: Path) -> None:
-        """What was good before holds until the file can be read again; that it cannot is an alarm."""
+        """Read changed files. The last good credentials hold until the file can be read again; a failure is an alarm."""
         watched = (file, *(self._beside if self._refused or self._fault else ()))
-        if self._stamps and all(self._stamps.get(each) == _stamp(each) for each in watched):
+        if self._stamps and all(self._stamps.get(path) == _stamp(path) for path in watched):
             return
-        stamp, beside = _stamp(file), _Stamps()
+        stamp, stamps = _stamp(file), _Stamps()
         try:
-            self._known = _read(file, beside, with_login=self._with_login)
+            self._known = _read(file, stamps, with_login=self._with_login)
             self._fault = ""
             if self._stamps:
-                self._refused.clear()  # whoever touched it wants it tried
+                self._refused.clear()  # a change of the file is a wish to try again
         except Misconfigured as why:
             action(_log, "axis.credentials_unread", str(why), file=str(file))
             self._fault = str(why)
-        self._beside = tuple(beside)
-        self._stamps = {file: stamp, **beside}
-        for each, found in self._stamps.items():
-            if found is not None and found.is_open:
-                action(_log, "axis.credentials_open", "other users can read it; chmod 600", file=str(each))
+        self._beside = tuple(stamps)
+        self._stamps = {file: stamp, **stamps}
+        for path, seen_stamp in self._stamps.items():
+            if seen_stamp is not None and seen_stamp.is_open:
+                action(_log, "axis.credentials_open", "other users can read it; chmod 600", file=str(path))
 
 
 @dataclass(frozen=True, slots=True)
 class _Stamp:
     changed_ns: int
     size: int
-    is_open: bool = field(compare=False)  # whoever closes it has not mended what is in it
+    is_open: bool = field(compare=False)  # closing it to others does not mend its content
 
 
 _Stamps = dict[Path, _Stamp | None]
 
 
 def _stamp(file: Path) -> _Stamp | None:
-    """None of what is not there."""
+    """Return the stamp of a file; None where there is none."""
     try:
         info = file.stat()
     except OSError:
@@ -165,8 +169,8 @@ def _few(ids: Sequence[str]) -> str:
     return ", ".join(ids[:_MOST_NAMED]) + more
 
 
-def _read(file: Path, beside: _Stamps, *, with_login: bool) -> tuple[System, ...]:
-    """`beside` gets the files of secrets that it names, as they were before they were read."""
+def _read(file: Path, stamps: _Stamps, *, with_login: bool) -> tuple[System, ...]:
+    """Read the credentials. `stamps` gets the files of secrets that it names, as they were before they were read."""
     try:
         tables = tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as why:
@@ -175,35 +179,35 @@ def _read(file: Path, beside: _Stamps, *, with_login: bool) -> tuple[System, ...
     if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
         raise Misconfigured(f"{file} has no [[system]]")
     if with_login:
-        known = tuple(each for row in rows for each in _of_application(row, file, beside))
+        systems = tuple(system for row in rows for system in _of_application(row, file, stamps))
     else:
-        known = tuple(_system(row, file, beside) for row in rows)
-    ids = [each.id for each in known]
+        systems = tuple(_system(row, file, stamps) for row in rows)
+    ids = [system.id for system in systems]
     if len(set(ids)) != len(ids):
         raise Misconfigured(f"{file} names one system twice")
-    return known
+    return systems
 
 
-def _system(row: Mapping[str, Any], file: Path, beside: _Stamps) -> System:
-    texts = _texts(row, file, "secret", beside)
+def _system(row: Mapping[str, Any], file: Path, stamps: _Stamps) -> System:
+    texts = _texts(row, file, "secret", stamps)
     _needs(texts, ("id", "secret"), f"a [[system]] of {file}")
     codes = row.get("agencies", [])
-    if not isinstance(codes, list) or not all(isinstance(each, str) for each in codes):
+    if not isinstance(codes, list) or not all(isinstance(code, str) for code in codes):
         raise Misconfigured(f"agencies of a [[system]] of {file} are codes in quotes")
     return System(id=texts["id"], secret=texts["secret"], agencies=tuple(codes), source=str(file))
 
 
-def _of_application(row: Mapping[str, Any], file: Path, beside: _Stamps) -> Iterator[System]:
-    texts = _texts(row, file, "password", beside)
+def _of_application(row: Mapping[str, Any], file: Path, stamps: _Stamps) -> Iterator[System]:
+    texts = _texts(row, file, "password", stamps)
     _needs(texts, ("username", "password", "application"), f"a [[system]] of {file}")
     login = Login(username=texts["username"], password=texts["password"], application=texts["application"])
     tables = row.get("agencies")
-    if not isinstance(tables, list) or not tables or not all(isinstance(each, dict) for each in tables):
+    if not isinstance(tables, list) or not tables or not all(isinstance(t, dict) for t in tables):
         raise Misconfigured(
             f"agencies of a [[system]] of {file} are tables: {{code = …, system = …, secret_file = …}}"
         )
     for table in tables:
-        own = _texts(table, file, "secret", beside)
+        own = _texts(table, file, "secret", stamps)
         _needs(own, ("code", "secret"), f"an agency of a [[system]] of {file}")
         yield System(
             id=own.get("system") or own["code"],
@@ -214,21 +218,21 @@ def _of_application(row: Mapping[str, Any], file: Path, beside: _Stamps) -> Iter
         )
 
 
-def _texts(row: Mapping[str, Any], file: Path, secret: str, beside: _Stamps) -> dict[str, str]:
-    """With the secret read from its own file, where one is named."""
+def _texts(row: Mapping[str, Any], file: Path, secret: str, stamps: _Stamps) -> dict[str, str]:
+    """Return a table's texts, with the secret read from its own file where one is named."""
     texts = {name: value for name, value in row.items() if isinstance(value, str)}
     if own := texts.pop(f"{secret}_file", ""):
         path = file.parent / own
-        beside[path] = _stamp(path)
+        stamps[path] = _stamp(path)
         texts[secret] = _first_line(path)
     return texts
 
 
-def _needs(texts: Mapping[str, str], names: Sequence[str], what: str) -> None:
+def _needs(texts: Mapping[str, str], names: Sequence[str], owner: str) -> None:
     if missing := [name for name in names if not texts.get(name)]:
-        raise Misconfigured(f"{what} lacks {', '.join(missing)}")
+        raise Misconfigured(f"{owner} lacks {', '.join(missing)}")
     if odd := [name for name, text in texts.items() if not text.isprintable()]:
-        raise Misconfigured(f"{what}: {', '.join(odd)} has signs that cannot be sent")
+        raise Misconfigured(f"{owner}: {', '.join(odd)} has signs that cannot be sent")
 
 
 def _first_line(file: Path) -> str:

@@ -1,6 +1,6 @@
 """The calls of the national axis (dialect R1) as our port needs them: send, list, get, update status, sent list, agencies.
-In: a system's credentials. Out: what the axis says, in our words. It is asked without dates: the list has whatever is
-not settled, however late it appeared."""
+In: a system's credentials. Out: what the axis says, in our words. It is asked without dates: the list has whatever is not
+settled, however late it appeared."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class VxpDialect:
     async def send(
         self, system: System, parcel: Parcel, kind: str, only: Sequence[str], file_digest: str
     ) -> str:
-        said = {
+        parameters = {
             "from": system.id if self._from_system else parcel.sender,
             "servicetype": "eDoc",
             "messagetype": kind,
@@ -71,18 +71,18 @@ class VxpDialect:
         }
         to = json.dumps(list(only), ensure_ascii=False)
         if len(to) > _LONGEST_TO:
-            # Without the header it would go to everybody whom the file names.
+            # Without the header it would go to everyone whom the file names.
             detail = f"only {len(only)} of its recipients go over this axis, more than one call can name; send it to fewer"
             raise Turned(detail, word=TOO_MANY)
         if only:
-            said["to"] = to
+            parameters["to"] = to
 
-        made = self._signed(system, "application/octet-stream", said)
-        made["Content-Length"] = str(parcel.size + len(_END))
+        headers = self._signed(system, "application/octet-stream", parameters)
+        headers["Content-Length"] = str(parcel.size + len(_END))
         question = Question(
             operation="sendEdoc",
             path="sendEdoc",
-            headers=made,
+            headers=headers,
             body=streamed(parcel, self._pool, tail=_END),
             has_effect=True,
             seconds=_SLOW_S,
@@ -120,16 +120,18 @@ class VxpDialect:
             if not answer.has_file or not files[-1].size:
                 raise BadAnswer("there is no file in it")
 
-        # The library tells the axis its own folder here; ours is nobody's business.
-        made = self._signed(system, "application/json", {"docId": doc_id, "filePath": "."})
+        # The library sends the axis its own folder here; ours is private.
+        headers = self._signed(system, "application/json", {"docId": doc_id, "filePath": "."})
         question = Question(
-            operation="getEdoc", path="getEdoc", headers=made, body=lambda: b"{}", seconds=_SLOW_S
+            operation="getEdoc", path="getEdoc", headers=headers, body=lambda: b"{}", seconds=_SLOW_S
         )
         await self._line.ask(question, make, judge)
 
     async def settle(self, system: System, doc_id: str, agency: str, word: str) -> None:
-        made = self._signed(system, "application/json", {"docId": doc_id, "status": word})
-        question = Question(operation="updateStatus", path="updateStatus", headers=made, body=lambda: b"{}")
+        headers = self._signed(system, "application/json", {"docId": doc_id, "status": word})
+        question = Question(
+            operation="updateStatus", path="updateStatus", headers=headers, body=lambda: b"{}"
+        )
         await self._line.ask(question, Answer, self._judge("updateStatus"))
 
     async def sent_list(self, system: System, kind: str, item: Callable[[InSentList], None]) -> None:
@@ -166,11 +168,11 @@ class VxpDialect:
         self,
         system: System,
         operation: str,
-        said: Mapping[str, str],
+        parameters: Mapping[str, str],
         note: Callable[[Mapping[str, Any]], None],
     ) -> None:
-        made = self._signed(system, "application/json", said)
-        question = Question(operation=operation, path=operation, headers=made)
+        headers = self._signed(system, "application/json", parameters)
+        question = Question(operation=operation, path=operation, headers=headers)
 
         def judge(status: int, answer: Answer) -> None:
             self._judge(operation)(status, answer)
@@ -179,17 +181,17 @@ class VxpDialect:
 
         await self._line.ask(question, lambda: Answer(item=note), judge)
 
-    def _signed(self, system: System, content_type: str, said: Mapping[str, str]) -> dict[str, str]:
-        return signing.headers(system.id, system.secret, self._clock.now(), content_type, said)
+    def _signed(self, system: System, content_type: str, parameters: Mapping[str, str]) -> dict[str, str]:
+        return signing.headers(system.id, system.secret, self._clock.now(), content_type, parameters)
 
     def _judge(self, operation: str) -> Callable[[int, Answer], None]:
-        """The axis's own library does not look at the HTTP status: what the body says holds."""
+        """Make the check of an answer. The axis's own library ignores the HTTP status: the body decides."""
 
         def judge(status: int, answer: Answer) -> None:
-            word, said = shown(answer.text("ErrorCode"))[:40], answer.text("status").strip().upper()
-            if word == "0" and said != "FAIL":
+            word, verdict = shown(answer.text("ErrorCode"))[:40], answer.text("status").strip().upper()
+            if word == "0" and verdict != "FAIL":
                 return
-            if not word and not said:
+            if not word and not verdict:
                 if str(status) in self._stops:
                     raise NoRights(f"{operation}: HTTP {status}", word=str(status))
                 raise BadAnswer("neither status nor ErrorCode is in it")

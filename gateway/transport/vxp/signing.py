@@ -22,7 +22,7 @@ _PIECE = 256 * 1024
 def headers(
     system: str, secret: str, at: datetime, content_type: str, parameters: Mapping[str, str]
 ) -> dict[str, str]:
-    """All headers of one call. A line end in a value would be another header: it becomes a space."""
+    """Return all headers of one call. A line end in a value would be another header: it becomes a space."""
     signed = {
         f"{PREFIX}systemid": system,
         f"{PREFIX}timestamp": timestamp(at),

@@ -1,1 +1,1 @@
-"""Takes a gateway through numbered steps and says which of them it passes. It judges answers and packets alone."""
+"""Takes a gateway through numbered steps and reports which of them it passes. It judges answers and packets alone."""

@@ -1,5 +1,5 @@
-"""Steps about what follows a document, in both directions: recalls, updates, replacements and their answers, replies; and
-about time: the moved clock, the order of events, a webhook. In: a kit. Out: expectations in a check."""
+"""Steps after a document, in both directions: recalls, updates, replacements and their answers, replies; and steps about
+time: the moved clock, the order of events, a webhook. In: a kit. Out: expectations in a check."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ _HEARD_WITHIN_S = 20.0
 
 
 async def recalled(kit: Kit, check: Check) -> None:
-    """Once while nobody took it in yet, once afterwards."""
+    """Recall a document before it was taken in, and one afterwards."""
     await _recalled_early(kit, check)
     sent = await kit.act(check, "document")
     item = await kit.item(check, sent["document_id"])
     await kit.told(check, item["id"], code="03", register_no=kit.number())
-    asked = await kit.act(check, "recall", about=sent["document_id"])
+    recall = await kit.act(check, "recall", about=sent["document_id"])
     request = await kit.item(check, sent["document_id"], "recall")
-    # Taken in already: nobody but a person may agree.
+    # Taken in already: only a person may agree.
     early = await _codes(kit, sent["document_id"])
     check.that("before anybody decided", "no 15", ", ".join(early), ok="15" not in early)
     await kit.told(check, request["id"], code="15")
-    came = await kit.status(check, sent["document_id"], "15")
-    check.equal("signature of the 15", "valid", came["said"]["signature"])
-    check.equal("it answers", asked["packet_id"], (came["said"]["receipt"] or {}).get("packet_id"))
+    status = await kit.status(check, sent["document_id"], "15")
+    check.equal("signature of the 15", "valid", status["said"]["signature"])
+    check.equal("it answers", recall["packet_id"], (status["said"]["receipt"] or {}).get("packet_id"))
     file = await kit.subject.ask("GET", f"/inbox/{item['id']}/files/1")
     check.equal("its files", 409, file.status)
 
@@ -44,8 +44,8 @@ async def _recalled_early(kit: Kit, check: Check) -> None:
     sent = await kit.act(check, "document")
     await kit.item(check, sent["document_id"])
     await kit.act(check, "recall", about=sent["document_id"])
-    came = await kit.status(check, sent["document_id"], "15")
-    check.equal("signature of the 15", "valid", came["said"]["signature"])
+    status = await kit.status(check, sent["document_id"], "15")
+    check.equal("signature of the 15", "valid", status["said"]["signature"])
 
 
 async def changed(kit: Kit, check: Check) -> None:
@@ -56,8 +56,8 @@ async def changed(kit: Kit, check: Check) -> None:
     request = await kit.item(check, sent["document_id"], "update")
     check.equal("the update is about", item["id"], request.get("about"))
     await kit.told(check, request["id"], code="15")
-    came = await kit.status(check, sent["document_id"], "15")
-    check.equal("signature of the 15", "valid", came["said"]["signature"])
+    status = await kit.status(check, sent["document_id"], "15")
+    check.equal("signature of the 15", "valid", status["said"]["signature"])
     replacing = await kit.act(check, "replacement", about=sent["document_id"])
     new = await kit.item(check, replacing["document_id"], "replace")
     await kit.told(check, new["id"], code="03", register_no=kit.number())
@@ -71,12 +71,12 @@ async def _refused_recall(kit: Kit, check: Check) -> None:
     await kit.packet(check, document, "edoc")
     await kit.says(check, "03", document)
     await kit.state(check, id, "accepted")
-    said = {"reason": "Issued by mistake", "approved_by": "Test Director", "notice_no": "12/TB-KT"}
-    answer = await kit.subject.ask("POST", f"/messages/{id}/recall", said)
+    body = {"reason": "Issued by mistake", "approved_by": "Test Director", "notice_no": "12/TB-KT"}
+    answer = await kit.subject.ask("POST", f"/messages/{id}/recall", body)
     check.need("POST …/recall", "202", short(answer), ok=answer.status == 202)
     packet = await kit.packet(check, document, "recall")
     check.equal("signature of the recall", "valid", packet["said"]["signature"])
-    second = await kit.subject.ask("POST", f"/messages/{id}/recall", said)
+    second = await kit.subject.ask("POST", f"/messages/{id}/recall", body)
     check.equal("a second request while one is open", 409, second.status)
     await kit.says(check, "16", document)
     await kit.state(check, id, "accepted")
@@ -84,7 +84,7 @@ async def _refused_recall(kit: Kit, check: Check) -> None:
 
 
 async def followed(kit: Kit, check: Check) -> None:
-    """A recall that is refused, an update that is agreed to, a replacement."""
+    """Send a recall that is refused, an update that is agreed to, a replacement."""
     await _refused_recall(kit, check)
     meta = kit.meta()
     answer = await kit.post(meta)
@@ -94,16 +94,16 @@ async def followed(kit: Kit, check: Check) -> None:
     await kit.says(check, "03", document)
     await kit.state(check, id, "accepted")
     update = meta | {"subject": "Updated", "reason": "A wrong date"}
-    told = await kit.subject.send(f"/messages/{id}/update", update, kit.files())
-    check.need("POST …/update", "202", short(told), ok=told.status == 202)
+    answer_to_change = await kit.subject.send(f"/messages/{id}/update", update, kit.files())
+    check.need("POST …/update", "202", short(answer_to_change), ok=answer_to_change.status == 202)
     packet = await kit.packet(check, document, "update")
     check.equal("signature of the update", "valid", packet["said"]["signature"])
     await kit.says(check, "15", document)
     await kit.fact(check, id, "15")
     replacement = kit.meta(reason="Replaced")
-    told = await kit.subject.send(f"/messages/{id}/replace", replacement, kit.files())
-    check.need("POST …/replace", "202", short(told), ok=told.status == 202)
-    row = await kit.packet(check, str(told.get("document_id")), "replace")
+    answer_to_change = await kit.subject.send(f"/messages/{id}/replace", replacement, kit.files())
+    check.need("POST …/replace", "202", short(answer_to_change), ok=answer_to_change.status == 202)
+    row = await kit.packet(check, str(answer_to_change.get("document_id")), "replace")
     check.equal("it replaces", [document], row["said"]["replaces"])
     check.equal("signature of the replacement", "valid", row["said"]["signature"])
 
@@ -118,26 +118,26 @@ async def replied(kit: Kit, check: Check) -> None:
         "document_id": item["document_id"],
     }
     sent = await kit.sent(check, replies_to=[link])
-    said = (await kit.packet(check, sent["document_id"], "edoc"))["said"]
-    found = [(each["agency"], each["number"], each["document_id"]) for each in said["replies_to"]]
-    check.equal("ResponseFor", [(link["agency"], link["number"], link["document_id"])], found)
+    content = (await kit.packet(check, sent["document_id"], "edoc"))["said"]
+    references = [(r["agency"], r["number"], r["document_id"]) for r in content["replies_to"]]
+    check.equal("ResponseFor", [(link["agency"], link["number"], link["document_id"])], references)
     answer = await kit.act(check, "document", about=sent["document_id"])
     back = await kit.item(check, answer["document_id"])
-    ids = [each.get("document_id") for each in back.get("replies_to") or []]
+    ids = [r.get("document_id") for r in back.get("replies_to") or []]
     check.equal("replies_to of the partner's answer", [sent["document_id"]], ids)
 
 
 async def in_time(kit: Kit, check: Check) -> None:
-    """The last step: it moves the clock."""
+    """Move the clock; the last step."""
     async with Hook() as hook:
-        made = await kit.subject.ask("POST", "/webhooks", {"url": hook.url, "types": ["inbox.received"]})
-        check.need("POST /webhooks", "201", short(made), ok=made.status == 201)
+        webhook = await kit.subject.ask("POST", "/webhooks", {"url": hook.url, "types": ["inbox.received"]})
+        check.need("POST /webhooks", "201", short(webhook), ok=webhook.status == 201)
         try:
             sent = await kit.act(check, "document")
             item = await kit.item(check, sent["document_id"])
-            await hook.is_signed(check, str(made.get("secret")), str(item["id"]))
+            await hook.is_signed(check, str(webhook.get("secret")), str(item["id"]))
         finally:
-            await kit.subject.ask("DELETE", f"/webhooks/{made.get('id')}")
+            await kit.subject.ask("DELETE", f"/webhooks/{webhook.get('id')}")
     await _in_order(kit, check)
     check.that(
         "due.accept_by", "a moment", item.get("due"), ok=bool((item.get("due") or {}).get("accept_by"))
@@ -151,30 +151,30 @@ async def in_time(kit: Kit, check: Check) -> None:
     )
     await kit.bench.ask("POST", "/sandbox/clock", {"move": "+4h"})
     await kit.state(check, slow["id"], "delivered")
-    again = await kit.subject.ask("GET", f"/inbox/{item['id']}")
-    check.equal("due.accept_by after 4 hours", item["due"], again.get("due"))
+    later_entry = await kit.subject.ask("GET", f"/inbox/{item['id']}")
+    check.equal("due.accept_by after 4 hours", item["due"], later_entry.get("due"))
 
 
 async def _codes(kit: Kit, document: str) -> list[str]:
-    return [each["said"]["status"]["code"] for each in await kit.packets(document, "status")]
+    return [p["said"]["status"]["code"] for p in await kit.packets(document, "status")]
 
 
 async def _in_order(kit: Kit, check: Check) -> None:
-    """The feed from its beginning: rising sequences, each id once, and a cursor that goes on."""
-    after, seen = "0", []
+    """Read the feed from its beginning: rising sequences, each id once, and a cursor that goes on."""
+    cursor, events = "0", []
     for _ in range(50):
-        page = await kit.subject.ask("GET", "/events", query={"after": after, "limit": 200})
-        seen += [(each["sequence"], each["id"]) for each in page.get("data") or []]
+        page = await kit.subject.ask("GET", "/events", query={"after": cursor, "limit": 200})
+        events += [(e["sequence"], e["id"]) for e in page.get("data") or []]
         if not page.get("has_more"):
             break
-        after = str(page.get("next_after"))
-    numbers = [number for number, _ in seen]
-    check.that("events", "some", len(seen), ok=bool(seen))
+        cursor = str(page.get("next_after"))
+    numbers = [number for number, _ in events]
+    check.that("events", "some", len(events), ok=bool(events))
     check.that("their sequence", "rises", numbers[-5:], ok=numbers == sorted(set(numbers)))
 
 
 class Hook:
-    """A receiver of webhooks on this machine; `url` is its address while it is open. A signature is reckoned from the
+    """A receiver of webhooks on this machine; `url` is its address while it is open. A signature is computed from the
     standard's text alone: the node is not its own witness."""
 
     def __init__(self) -> None:
@@ -195,28 +195,28 @@ class Hook:
         await self._runner.cleanup()
 
     async def is_signed(self, check: Check, secret: str, id: str) -> None:
-        """The call about this entry, as the standard has it."""
+        """Check the call about this entry, as the standard has it."""
         with suppress(TimeoutError):
             async with asyncio.timeout(_HEARD_WITHIN_S):
-                while not self._about(id):
+                while not self._calls_about(id):
                     self._came.clear()
                     await self._came.wait()
-        mine = self._about(id)
+        mine = self._calls_about(id)
         check.need("webhook inbox.received", "came", f"{len(self._heard)} calls", ok=bool(mine))
         headers, body = mine[0]
         signed = f"{headers.get('webhook-id')}.{headers.get('webhook-timestamp')}.".encode() + body
         key = base64.b64decode(secret.removeprefix("whsec_"))
         right = base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()
-        given = [each.partition(",")[2] for each in headers.get("webhook-signature", "").split()]
-        fits = "fits" if right in given else "does not fit"
+        signatures = [s.partition(",")[2] for s in headers.get("webhook-signature", "").split()]
+        fits = "fits" if right in signatures else "does not fit"
         check.equal("HMAC of id.timestamp.body", "fits", fits)
-        told: Any = json.loads(body)
-        check.equal("its type", "inbox.received", told["type"])
-        aware = datetime.fromisoformat(told["created_at"]).tzinfo is not None
-        check.that("created_at", "a moment with its offset", told["created_at"], ok=aware)
+        event: Any = json.loads(body)
+        check.equal("its type", "inbox.received", event["type"])
+        aware = datetime.fromisoformat(event["created_at"]).tzinfo is not None
+        check.that("created_at", "a moment with its offset", event["created_at"], ok=aware)
 
-    def _about(self, id: str) -> list[tuple[dict[str, str], bytes]]:
-        return [each for each in self._heard if id.encode() in each[1]]
+    def _calls_about(self, id: str) -> list[tuple[dict[str, str], bytes]]:
+        return [call for call in self._heard if id.encode() in call[1]]
 
     async def _take(self, request: web.Request) -> web.Response:
         headers = {name.lower(): text for name, text in request.headers.items()}

@@ -1,5 +1,5 @@
-"""`gateway conformance run`: takes a gateway through numbered steps. Thin: the steps stand in their own modules;
-here it is said against whom they go, and how the score is shown. Exit code 0 only when every step passed."""
+"""`gateway conformance run`: takes a gateway through numbered steps. Thin: the steps stand in their own modules; here the
+subject is chosen, and the score shown. Exit code 0 only when every step passed."""
 
 from __future__ import annotations
 
@@ -117,21 +117,26 @@ def _first_line(file: Path) -> str:
 
 
 def _tell(call: Invocation, step: StepScore) -> None:
-    """As it goes, on stderr, so that programs too show how far it is; what they read comes whole at the end."""
+    """Report a step as it ends, on stderr, so that programs too show the progress; the data comes whole at the end."""
     lang = call.lang.value
     if step.skipped is not None:
         title, why = step.words("title", lang), step.skipped.words(lang)
         call.say("conformance.step.skipped", n=step.n, title=title, why=why)
         return
     call.say(f"conformance.step.{'ok' if step.passed else 'no'}", n=step.n, title=step.words("title", lang))
-    for each in step.found:
-        if not each.ok:
-            call.say("conformance.check.no", about=each.about, expected=each.expected, came=each.came)
+    for expectation in step.found:
+        if not expectation.ok:
+            call.say(
+                "conformance.check.no",
+                about=expectation.about,
+                expected=expectation.expected,
+                came=expectation.came,
+            )
     if not step.passed:
         call.say("conformance.mend", text=step.words("mend", lang))
 
 
 def _show(call: Invocation, score: Score) -> None:
-    told = score.as_json(call.lang.value)
+    document = score.as_json(call.lang.value)
     line = call.word("conformance.passed", passed=score.passed, of=score.judged)
-    output.answer(call, told, [line])
+    output.answer(call, document, [line])

@@ -1,6 +1,6 @@
-"""What steps are made of: documents that the subject sends and takes, acts of a robot on the other side of the axis, and
-waiting for what has to come. In: a line to the subject, one to the sandbox that plays the partner. Out: answers,
-packets as the robot judged them; `StepFailed` where nothing came in time."""
+"""Tools of the steps: documents that the subject sends and takes, acts of a robot on the other side of the axis, and
+waiting for their effects. In: a line to the subject, one to the sandbox that plays the partner. Out: answers, packets as
+the robot judged them; `StepFailed` where nothing came in time."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ Json = Mapping[str, Any]
 # A node sends and answers within seconds; the law's own limit for one step is five (R-times of docs/verification).
 PATIENCE_S, LOOK_S = 30.0, 0.1
 SILENT, OK, SLOW = "TEST.SILENT", "TEST.OK", "TEST.SLOW"
-# The partner says nothing by itself, so that each step has it say what it needs.
+# The partner sends nothing by itself: each step makes it send what it needs.
 PARTNER, PARTNER_CODE = SILENT, "T00.SILENT"
 # Names and subjects with every accent, as they are on the wire.
-APPENDIX, SUBJECT = (labels.say(f"conformance.sample.{each}", "vi") for each in ("file", "subject"))
+APPENDIX, SUBJECT = (labels.say(f"conformance.sample.{key}", "vi") for key in ("file", "subject"))
 
 
 @dataclass(slots=True, kw_only=True)
 class Kit:
-    """`own` is the subject's agency; `pdf` a signed lead file. `moves`: whether the subject's clock goes with the
-    sandbox's, as it is the sandbox's own node. `system` calls as the national axis's library does; `folder` is the agency's
-    hot folder."""
+    """Tools of one run. `own` is the subject's agency; `pdf` a signed lead file. `moves`: whether the subject's clock goes
+    with the sandbox's, being its own node. `system` calls as the national axis's library does; `folder` is the hot
+    folder."""
 
     subject: Line
     bench: Line
@@ -47,11 +47,11 @@ class Kit:
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
 
     def number(self) -> str:
-        """One that nobody gave yet."""
+        """Return a number that is not used yet."""
         return str(self.begins + next(self._numbers))
 
     def meta(self, to: str = PARTNER, **changes: Any) -> dict[str, Any]:
-        """Of a document that may be sent."""
+        """Make metadata of a document that may be sent."""
         return {
             "number": self.number(),
             "symbol": "KT-VP",
@@ -72,141 +72,143 @@ class Kit:
         return await self.subject.send("/messages", meta, self.files() if files is None else files, once)
 
     async def sent(self, check: Check, to: str = PARTNER, **changes: Any) -> Json:
-        """A document that the subject took to send."""
+        """Have the subject send a document."""
         answer = await self.post(self.meta(to, **changes))
         check.need("POST /messages", "202", short(answer), ok=answer.status == 202)
-        found: Json = answer.json
-        return found
+        message: Json = answer.json
+        return message
 
     async def newest(self) -> object:
-        """The id of what was sent last."""
+        """Return the id of the newest document sent."""
         return (await self.subject.ask("GET", "/messages", query={"limit": 1})).get("data", 0, "id")
 
     async def library(
-        self, operation: str, said: Mapping[str, str] | None = None, body: bytes = b"{}"
+        self, operation: str, params: Mapping[str, str] | None = None, body: bytes = b"{}"
     ) -> dict[str, Any]:
-        """The answer to one call of the national axis's library."""
+        """Make one call of the national axis's library and return the answer."""
         if self.system is None:
             raise StepFailed("the run was given no system")
-        return await self.system.ask(operation, said or {}, body, await self.now())
+        return await self.system.ask(operation, params or {}, body, await self.now())
 
     # --- the partner ------------------------------------------------------------------------------------------
 
     async def packets(self, document: str, kind: str = "") -> list[Json]:
-        """What came to robots about that document, oldest first."""
+        """Return packets to robots about that document, oldest first."""
         answer = await self.bench.ask("GET", "/sandbox/packets", query={"document": document, "limit": 200})
         rows = answer.get("data") or []
-        return [each for each in rows if not kind or each["said"]["kind"] == kind]
+        return [row for row in rows if not kind or row["said"]["kind"] == kind]
 
     async def packet(
-        self, check: Check, document: str, kind: str, wanted: Callable[[Json], bool] = lambda said: True
+        self, check: Check, document: str, kind: str, is_wanted: Callable[[Json], bool] = lambda said: True
     ) -> Json:
-        """The first packet of that kind, as the robot judged it."""
+        """Return the first packet of that kind, as the robot judged it."""
 
         async def look() -> list[Json]:
-            return [each for each in await self.packets(document, kind) if wanted(each["said"])]
+            return [p for p in await self.packets(document, kind) if is_wanted(p["said"])]
 
-        found = await self.until(look, bool)
-        check.need(f"packet {kind} about {document}", "on the axis", _came(found), ok=bool(found))
-        return found[0]
+        packets = await self.until(look, bool)
+        check.need(f"packet {kind} about {document}", "on the axis", _presence(packets), ok=bool(packets))
+        return packets[0]
 
     async def status(self, check: Check, document: str, code: str) -> Json:
-        """The status with that code that came about a document."""
+        """Return the status with that code that came about a document."""
 
-        def is_it(said: Json) -> bool:
-            return (said.get("status") or {}).get("code") == code
+        def is_it(content: Json) -> bool:
+            return (content.get("status") or {}).get("code") == code
 
         return await self.packet(check, document, "status", is_it)
 
-    async def act(self, check: Check, act: str, robot: str = PARTNER, **said: Any) -> Json:
-        """The robot does it now; what it sent."""
+    async def act(self, check: Check, act: str, robot: str = PARTNER, **fields: Any) -> Json:
+        """Make the robot do it now, and return the packet that it sent."""
         answer = await self.bench.ask(
-            "POST", "/sandbox/scenarios", {"robot": robot, "act": act, "to": self.own, **said}
+            "POST", "/sandbox/scenarios", {"robot": robot, "act": act, "to": self.own, **fields}
         )
         check.need(f"robot: {act}", "201", short(answer), ok=answer.status == 201)
-        found: Json = answer.json
-        return found
+        sent: Json = answer.json
+        return sent
 
-    async def says(self, check: Check, code: str, about: str, **more: Any) -> Json:
-        """A status of the partner about a document of the subject."""
-        return await self.act(check, "status", code=code, about=about, **more)
+    async def says(self, check: Check, code: str, document: str, **more: Any) -> Json:
+        """Make the partner send a status about a document of the subject."""
+        return await self.act(check, "status", code=code, about=document, **more)
 
     # --- what the subject shows -------------------------------------------------------------------------------
 
     async def message(self, id: str) -> Answer:
         return await self.subject.ask("GET", f"/messages/{id}")
 
-    async def state(self, check: Check, id: str, wanted: str) -> None:
-        """The recipient comes to stand so."""
+    async def state(self, check: Check, id: str, expected: str) -> None:
+        """Expect the recipient to reach this state."""
 
         async def look() -> object:
             return (await self.message(id)).get("recipients", 0, "state")
 
-        check.equal("recipients[0].state", wanted, await self.until(look, lambda state: state == wanted))
+        check.equal("recipients[0].state", expected, await self.until(look, lambda state: state == expected))
 
     async def facts(self, id: str, code: str) -> list[Json]:
         answer = await self.subject.ask("GET", f"/messages/{id}/events")
-        found: list[Json] = answer.get("recipients", 0, "facts") or []
-        return [each for each in found if each.get("code") == code]
+        facts: list[Json] = answer.get("recipients", 0, "facts") or []
+        return [f for f in facts if f.get("code") == code]
 
     async def fact(self, check: Check, id: str, code: str) -> list[Json]:
         async def look() -> list[Json]:
             return await self.facts(id, code)
 
-        found = await self.until(look, bool)
-        check.need(f"fact {code} in the timeline", "there", f"{len(found)} of them", ok=bool(found))
-        return found
+        facts = await self.until(look, bool)
+        check.need(f"fact {code} in the timeline", "there", f"{len(facts)} of them", ok=bool(facts))
+        return facts
 
     async def items(self, document: str) -> list[Json]:
-        """Entries of the inbox that are this document."""
+        """Return entries of the inbox that are this document."""
         answer = await self.subject.ask("GET", "/inbox", query={"limit": 200})
-        return [each for each in answer.get("data") or [] if each.get("document_id") == document]
+        return [row for row in answer.get("data") or [] if row.get("document_id") == document]
 
     async def item(self, check: Check, document: str, business: str = "new") -> Json:
-        """The entry that it became."""
+        """Expect an entry of this document."""
 
         async def look() -> list[Json]:
-            return [each for each in await self.items(document) if each.get("business") == business]
+            return [entry for entry in await self.items(document) if entry.get("business") == business]
 
-        found = await self.until(look, bool)
-        check.need(f"inbox: {document} ({business})", "an entry", f"{len(found)} entries", ok=bool(found))
-        return found[0]
+        entries = await self.until(look, bool)
+        check.need(f"inbox: {document} ({business})", "an entry", f"{len(entries)} entries", ok=bool(entries))
+        return entries[0]
 
     async def aside(self, check: Check, sent: Json) -> Json:
-        """The packet as it stands among those that became no document."""
+        """Expect the packet among those that became no document."""
 
         async def look() -> list[Json]:
             answer = await self.subject.ask("GET", "/inbox", query={"quarantine": "true", "limit": 200})
-            return [each for each in answer.get("data") or [] if each.get("sha256") == sent["digest"]]
+            return [entry for entry in answer.get("data") or [] if entry.get("sha256") == sent["digest"]]
 
-        found = await self.until(look, bool)
-        about = f"set apart: {', '.join(sent['flaws']) or sent['kind']}"
-        check.need(about, "visible with its reason", _came(found), ok=bool(found))
-        return found[0]
+        entries = await self.until(look, bool)
+        label = f"set apart: {', '.join(sent['flaws']) or sent['kind']}"
+        check.need(label, "visible with its reason", _presence(entries), ok=bool(entries))
+        return entries[0]
 
-    async def told(self, check: Check, id: str, **said: Any) -> Answer:
-        """A status that the subject's own people say about an entry."""
-        answer = await self.subject.ask("POST", f"/inbox/{id}/status", said)
-        check.need(f"POST /inbox/…/status {said.get('code')}", "200", short(answer), ok=answer.status == 200)
+    async def told(self, check: Check, id: str, **fields: Any) -> Answer:
+        """Set a status of an entry as the subject's own people do."""
+        answer = await self.subject.ask("POST", f"/inbox/{id}/status", fields)
+        check.need(
+            f"POST /inbox/…/status {fields.get('code')}", "200", short(answer), ok=answer.status == 200
+        )
         return answer
 
     async def marker(self, check: Check) -> None:
-        """A good document, taken in: what was sent before it has come too."""
+        """Send a good document and wait for it: earlier packets have come too then."""
         sent = await self.act(check, "document")
         await self.item(check, sent["document_id"])
 
     async def until(self, look: Callable[[], Awaitable[T]], enough: Callable[[T], bool]) -> T:
-        """What was found last: enough, or what there was when patience ended."""
+        """Poll until it is enough or patience ends, and return the last answer."""
         loop = asyncio.get_running_loop()
         end = loop.time() + self.patience_s
         while True:
-            found = await look()
-            if enough(found) or loop.time() >= end:
-                return found
+            answer = await look()
+            if enough(answer) or loop.time() >= end:
+                return answer
             await asyncio.sleep(LOOK_S)
 
     async def now(self) -> datetime:
-        """On the sandbox's clock."""
+        """Return the time of the sandbox's clock."""
         return datetime.fromisoformat((await self.bench.ask("GET", "/sandbox")).get("clock", "now"))
 
 
@@ -215,16 +217,16 @@ def sha256(raw: bytes) -> str:
 
 
 def pointers(answer: Answer) -> list[str]:
-    """What a refusal names, in order."""
-    return sorted({str(each.get("pointer")) for each in answer.get("errors") or []})
+    """Return the pointers of a refusal, in order."""
+    return sorted({str(e.get("pointer")) for e in answer.get("errors") or []})
 
 
 def short(answer: Answer) -> str:
-    """An answer in one line."""
+    """Describe an answer in one line."""
     if answer.status < 400:
         return str(answer.status)
     return f"{answer.status} {answer.get('code') or ''} {answer.get('detail') or answer.body[:120]!r}"
 
 
-def _came(found: object) -> str:
-    return "there" if found else "nothing"
+def _presence(content: object) -> str:
+    return "there" if content else "nothing"

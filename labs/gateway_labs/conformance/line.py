@@ -1,5 +1,5 @@
-"""Calls of the kit: plain HTTP with a key. In: method, path, what is said. Out: status, headers and the JSON that came,
-whatever it is: to judge an answer is the steps' part. What does not answer at all is a `StepFailed`."""
+"""Calls of the kit: plain HTTP with a key. In: method, path, body. Out: status, headers and the JSON of the answer,
+whatever it is: the steps judge it. A silent address is a `StepFailed`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Files = Sequence[tuple[str, str, bytes]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """Any: JSON of any shape; empty where it was none."""
+    """An answer. Any: JSON of any shape; empty where it was none."""
 
     status: int
     headers: Mapping[str, str]
@@ -30,18 +30,18 @@ class Answer:
     body: bytes
 
     def get(self, *path: str | int) -> Any:
-        """What stands there; None where nothing does."""
-        found = self.json
-        for each in path:
+        """Return the value at this path; None where there is none."""
+        node = self.json
+        for step in path:
             try:
-                found = found[each]
+                node = node[step]
             except (KeyError, IndexError, TypeError):
                 return None
-        return found
+        return node
 
 
 class Line:
-    """To one address under one key."""
+    """A line to one address under one key."""
 
     def __init__(self, session: aiohttp.ClientSession, url: str, key: str) -> None:
         self._session, self._url, self._key = session, url.rstrip("/"), key
@@ -50,18 +50,18 @@ class Line:
         self,
         method: str,
         path: str,
-        said: object = None,
+        body: object = None,
         *,
         once: str | None = None,
         query: Mapping[str, str | int] | None = None,
     ) -> Answer:
-        """`once` is the key of idempotency; every POST has one."""
-        data = None if said is None else json.dumps(said).encode()
+        """Make a call. `once` is the key of idempotency; every POST has one."""
+        data = None if body is None else json.dumps(body).encode()
         headers = {"Content-Type": "application/json"} if data is not None else {}
         return await self._tell(method, path, data, self._headers(method, once) | headers, query)
 
     async def send(self, path: str, meta: Mapping[str, Any], files: Files, once: str | None = None) -> Answer:
-        """Parts: the metadata first, then each file as (role, name, bytes)."""
+        """Send parts: the metadata first, then each file as (role, name, bytes)."""
         form = aiohttp.FormData(quote_fields=False)
         form.add_field("meta", json.dumps(meta, ensure_ascii=False), content_type="application/json")
         for role, name, raw in files:
@@ -83,28 +83,30 @@ class Line:
         query: Mapping[str, str | int] | None,
     ) -> Answer:
         params = {name: str(value) for name, value in (query or {}).items()}
-        return await _asked(self._session, method, f"{self._url}{BASE}{path}", path, data, headers, params)
+        return await _request(self._session, method, f"{self._url}{BASE}{path}", path, data, headers, params)
 
 
 class Library:
-    """To one address as the national axis's library calls it, for one system."""
+    """A line to one address as the national axis's library calls it, for one system."""
 
     def __init__(self, session: aiohttp.ClientSession, url: str, system: str, secret: str) -> None:
         self._session, self._url, self._system, self._secret = session, url.rstrip("/"), system, secret
 
-    async def ask(self, operation: str, said: Mapping[str, str], body: bytes, at: datetime) -> dict[str, Any]:
+    async def ask(
+        self, operation: str, params: Mapping[str, str], body: bytes, at: datetime
+    ) -> dict[str, Any]:
         kind = "application/json" if body == b"{}" else "application/octet-stream"
-        headers = signing.headers(self._system, self._secret, at, kind, said)
+        headers = signing.headers(self._system, self._secret, at, kind, params)
         url = f"{self._url}/{operation}"
-        answer = await _asked(self._session, "POST", url, operation, body, headers, {})
+        answer = await _request(self._session, "POST", url, operation, body, headers, {})
         return answer.json if isinstance(answer.json, dict) else {"ErrorDesc": f"HTTP {answer.status}"}
 
 
-async def _asked(
+async def _request(
     session: aiohttp.ClientSession,
     method: str,
     url: str,
-    shown: str,
+    label: str,
     data: object,
     headers: Mapping[str, str],
     params: Mapping[str, str],
@@ -113,9 +115,9 @@ async def _asked(
         async with session.request(method, url, data=data, headers=headers, params=params) as answer:
             body = await answer.read()
     except (TimeoutError, aiohttp.ClientError, OSError) as why:
-        raise StepFailed(f"{method} {shown}: no answer ({type(why).__name__})") from why
+        raise StepFailed(f"{method} {label}: no answer ({type(why).__name__})") from why
     try:
-        told = json.loads(body) if body else None
+        content = json.loads(body) if body else None
     except ValueError:
-        told = None
-    return Answer(status=answer.status, headers=answer.headers, json=told, body=body)
+        content = None
+    return Answer(status=answer.status, headers=answer.headers, json=content, body=body)

@@ -1,5 +1,5 @@
 """Steps about the other ways in and out of a gateway: the calls of the national axis's library, and the hot folder. In: a
-kit that was given a system's secret, or an agency's folder. Out: expectations in a check."""
+kit with a system's secret, or an agency's folder. Out: expectations in a check."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from gateway_labs.sandbox.cast import cast
 
 
 async def library(kit: Kit, check: Check) -> None:
-    """The calls that a document system with the national axis's library makes, in its order."""
+    """Make the calls of a document system with the national axis's library, in its order."""
     agencies = await kit.library("getAgenciesList")
     codes = [row.get("code") for row in agencies.get("data") or []]
     check.that(
@@ -34,19 +34,19 @@ async def library(kit: Kit, check: Check) -> None:
     headers = {"from": kit.own, "servicetype": "eDoc", "messagetype": "edoc", "hash-file": digest}
     sent = await kit.library("sendEdoc", headers, file + b"\r\n")
     check.need("sendEdoc", "a DocId", _value_or_error(sent, "DocId"), ok=bool(sent.get("DocId")))
-    again = await kit.library("sendEdoc", headers, file + b"\r\n")
-    check.equal("the same file again", sent["DocId"], again.get("DocId"))
+    repeat = await kit.library("sendEdoc", headers, file + b"\r\n")
+    check.equal("the same file again", sent["DocId"], repeat.get("DocId"))
     await _signature_is_valid(kit, check, document)
 
-    before = await _waiting(kit)
+    earlier = await _waiting(kit)
     letter = await kit.act(check, "document")
-    doc_id = await _arrived(kit, check, before)
+    doc_id = await _arrived(kit, check, earlier)
     got = await kit.library("getEdoc", {"docId": doc_id, "filePath": "."})
     content = base64.b64decode(got.get("data") or "")
     is_ours = letter["document_id"].encode() in content
     check.that("getEdoc", letter["document_id"], f"{len(content)} bytes", ok=is_ours)
-    done = await kit.library("updateStatus", {"docId": doc_id, "status": "done"})
-    check.equal("updateStatus done", "OK", done.get("status"))
+    reply = await kit.library("updateStatus", {"docId": doc_id, "status": "done"})
+    check.equal("updateStatus done", "OK", reply.get("status"))
     check.that("in the list after done", "nothing", doc_id, ok=doc_id not in await _waiting(kit))
 
 
@@ -55,9 +55,9 @@ async def _waiting(kit: Kit) -> list[str]:
     return [str(row.get("docId")) for row in answer.get("data") or []]
 
 
-async def _arrived(kit: Kit, check: Check, before: list[str]) -> str:
+async def _arrived(kit: Kit, check: Check, earlier: list[str]) -> str:
     async def look() -> list[str]:
-        return [doc_id for doc_id in await _waiting(kit) if doc_id not in before]
+        return [doc_id for doc_id in await _waiting(kit) if doc_id not in earlier]
 
     arrived = await kit.until(look, bool)
     check.need("getReceivedEdocList", "one more", f"{len(arrived)} more", ok=bool(arrived))
@@ -74,7 +74,7 @@ def _value_or_error(answer: dict[str, Any], name: str) -> str:
 
 
 async def folder(kit: Kit, check: Check) -> None:
-    """A document laid into the agency's folder, one that is wrong, and one that comes."""
+    """Lay a good and a wrong document into the agency's folder, and receive one."""
     base = kit.folder
     if base is None:
         raise StepFailed("the run was given no hot folder")
@@ -98,13 +98,13 @@ async def folder(kit: Kit, check: Check) -> None:
         metas = await _files_named(base / "in", "meta.json")
         return [file for file in metas if _document_of(file) == letter["document_id"]]
 
-    came = await kit.until(look, bool)
-    check.need("in/…/meta.json", letter["document_id"], f"{len(came)} of them", ok=bool(came))
-    item = json.loads(came[0].read_text("utf-8"))
+    files_in = await kit.until(look, bool)
+    check.need("in/…/meta.json", letter["document_id"], f"{len(files_in)} of them", ok=bool(files_in))
+    item = json.loads(files_in[0].read_text("utf-8"))
     for file in item["files"]:
-        raw = (came[0].parent / item["paths"][str(file["n"])]).read_bytes()
+        raw = (files_in[0].parent / item["paths"][str(file["n"])]).read_bytes()
         check.equal(f"bytes of {file['name']}", file["sha256"], sha256(raw))
-    await asyncio.to_thread(shutil.rmtree, came[0].parent)
+    await asyncio.to_thread(shutil.rmtree, files_in[0].parent)
 
 
 def _lay(base: Path, stem: str, meta: str, pdf: bytes) -> None:

@@ -1,5 +1,5 @@
-"""Steps about what comes to the subject: taken in whole and once, answered with a signed receipt, and whatever is not as it
-should be kept out where somebody sees it. In: a kit. Out: expectations in a check."""
+"""Steps about packets to the subject: taken in whole and once, answered with a signed receipt, and faulty ones kept out
+where a person sees them. In: a kit. Out: expectations in a check."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ async def admitted(kit: Kit, check: Check) -> None:
     check.equal("subject", sent["subject"], item["subject"])
     check.equal("number", sent["number"], item["number"])
     check.equal("envelope_signature", "valid", item["checks"]["envelope_signature"])
-    wanted = [(each["name"], each["sha256"]) for each in sent["files"]]
-    check.equal("files", wanted, [(each["name"], each["sha256"]) for each in item["files"]])
-    for each in item["files"]:
-        got = await kit.subject.ask("GET", f"/inbox/{item['id']}/files/{each['n']}")
-        check.equal(f"bytes of {each['name']}", each["sha256"], sha256(got.body))
+    expected = [(file["name"], file["sha256"]) for file in sent["files"]]
+    check.equal("files", expected, [(file["name"], file["sha256"]) for file in item["files"]])
+    for file in item["files"]:
+        got = await kit.subject.ask("GET", f"/inbox/{item['id']}/files/{file['n']}")
+        check.equal(f"bytes of {file['name']}", file["sha256"], sha256(got.body))
 
 
 async def receipt(kit: Kit, check: Check) -> None:
     sent = await kit.act(check, "document")
-    came = await kit.status(check, sent["document_id"], "01")
-    said = came["said"]
-    check.equal("signature", "valid", said["signature"])
-    check.equal("schema", "ok", said["form"])
-    check.equal("receipt names the packet", sent["packet_id"], (said["receipt"] or {}).get("packet_id"))
-    check.equal("receipt names the code", "01", (said["receipt"] or {}).get("code"))
+    status = await kit.status(check, sent["document_id"], "01")
+    content = status["said"]
+    check.equal("signature", "valid", content["signature"])
+    check.equal("schema", "ok", content["form"])
+    check.equal("receipt names the packet", sent["packet_id"], (content["receipt"] or {}).get("packet_id"))
+    check.equal("receipt names the code", "01", (content["receipt"] or {}).get("code"))
 
 
 async def doubled(kit: Kit, check: Check) -> None:
@@ -51,11 +51,13 @@ async def conflicting(kit: Kit, check: Check) -> None:
     item = await kit.item(check, first["document_id"])
     await kit.act(check, "document", number=number, flaws=["other-content"])
     await kit.marker(check)
-    found = await kit.items(first["document_id"])
-    same = [each for each in found if each["id"] == item["id"]]
-    check.equal("the first one's subject", first["subject"], same[0]["subject"] if same else None)
-    taken = [each["state"] for each in found if each["id"] != item["id"] and each["state"] != "held"]
-    check.equal("others that were taken in", [], taken)
+    entries = await kit.items(first["document_id"])
+    first_entries = [e for e in entries if e["id"] == item["id"]]
+    check.equal(
+        "the first one's subject", first["subject"], first_entries[0]["subject"] if first_entries else None
+    )
+    states = [e["state"] for e in entries if e["id"] != item["id"] and e["state"] != "held"]
+    check.equal("others that were taken in", [], states)
 
 
 async def forged(kit: Kit, check: Check) -> None:
@@ -65,10 +67,10 @@ async def forged(kit: Kit, check: Check) -> None:
 
 async def misdirected(kit: Kit, check: Check) -> None:
     sent = await kit.act(check, "document", flaws=["wrong-recipient"])
-    came = await kit.status(check, sent["document_id"], "02")
-    check.equal("signature of the 02", "valid", came["said"]["signature"])
-    taken = [each["state"] for each in await kit.items(sent["document_id"]) if each["state"] == "new"]
-    check.equal("taken in", [], taken)
+    status = await kit.status(check, sent["document_id"], "02")
+    check.equal("signature of the 02", "valid", status["said"]["signature"])
+    states = [e["state"] for e in await kit.items(sent["document_id"]) if e["state"] == "new"]
+    check.equal("taken in", [], states)
 
 
 async def broken(kit: Kit, check: Check) -> None:
@@ -84,15 +86,15 @@ async def answered(kit: Kit, check: Check) -> None:
     item = await _taken_in(kit, check)
     answer = await kit.told(check, item["id"], code="03", register_no="77", staff={"name": "Clerk"})
     check.equal("register_no", "77", answer.get("register_no"))
-    said = (await kit.status(check, item["document_id"], "03"))["said"]
-    check.equal("signature of the 03", "valid", said["signature"])
-    check.equal("its register_no", "77", said["terms"].get("register_no"))
+    content = (await kit.status(check, item["document_id"], "03"))["said"]
+    check.equal("signature of the 03", "valid", content["signature"])
+    check.equal("its register_no", "77", content["terms"].get("register_no"))
     other = await _taken_in(kit, check)
     bare = await kit.subject.ask("POST", f"/inbox/{other['id']}/status", {"code": "02"})
     check.equal("02 without a reason", 422, bare.status)
     await kit.told(check, other["id"], code="02", reason="MISSING_FILE", note="Appendix 2")
-    said = (await kit.status(check, other["document_id"], "02"))["said"]
-    text = (said["status"] or {}).get("description") or ""
+    content = (await kit.status(check, other["document_id"], "02"))["said"]
+    text = (content["status"] or {}).get("description") or ""
     check.that("the 02 says why", "Appendix 2", text, ok="Appendix 2" in text)
 
 
@@ -102,12 +104,12 @@ async def worked_on(kit: Kit, check: Check) -> None:
     await kit.told(check, item["id"], code="04", assignment={"lead_unit": "Office"})
     await kit.told(check, item["id"], code="05")
     await kit.told(check, item["id"], code="06")
-    again = await kit.told(check, item["id"], code="06")
-    check.equal("06 again", True, again.get("repeated"))
+    repeat = await kit.told(check, item["id"], code="06")
+    check.equal("06 again", True, repeat.get("repeated"))
     for code in ("04", "05", "06"):
-        came = await kit.status(check, item["document_id"], code)
-        check.equal(f"signature of the {code}", "valid", came["said"]["signature"])
-    codes = [each["said"]["status"]["code"] for each in await kit.packets(item["document_id"], "status")]
+        status = await kit.status(check, item["document_id"], code)
+        check.equal(f"signature of the {code}", "valid", status["said"]["signature"])
+    codes = [p["said"]["status"]["code"] for p in await kit.packets(item["document_id"], "status")]
     check.equal("06 on the axis", 1, codes.count("06"))
 
 
@@ -117,7 +119,7 @@ async def asked_for_reply(kit: Kit, due: date, check: Check) -> Json:
 
 
 async def _kept_out(kit: Kit, check: Check, flaw: str) -> None:
-    """Not among the documents, shown with its reason, and nobody is answered."""
+    """Expect it not among the documents, shown with its reason, and unanswered."""
     sent = await kit.act(check, "document", flaws=[flaw])
     row = await kit.aside(check, sent)
     check.that(f"{flaw}: reason", "a code", row.get("code"), ok=bool(row.get("code")))
@@ -125,6 +127,6 @@ async def _kept_out(kit: Kit, check: Check, flaw: str) -> None:
     check.equal(f"{flaw}: answers", 0, len(await kit.packets(sent["document_id"], "status")))
 
 
-async def _taken_in(kit: Kit, check: Check, **said: Any) -> Json:
-    sent = await kit.act(check, "document", **said)
+async def _taken_in(kit: Kit, check: Check, **fields: Any) -> Json:
+    sent = await kit.act(check, "document", **fields)
     return await kit.item(check, sent["document_id"])

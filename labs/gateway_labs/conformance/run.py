@@ -1,6 +1,6 @@
 """Runs the steps against a subject. In: its address and key, and those of the sandbox whose robots are the partner, or
-neither: then a sandbox is started for the occasion. Out: a `Score`. A step that breaks is a step that failed, with what
-broke; only an address that answers nobody ends the run."""
+neither: then a sandbox is started for the occasion. Out: a `Score`. A step that raises is a failed step, with the error;
+only an address that never answers ends the run."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ Say = Callable[[StepScore], None]
 SILENT = "GW-SANDBOX-SILENT"
 # A healthy gateway takes a minute or two; one that answers nothing would take half an hour.
 LIMIT_S = 900.0
-# Numbers of documents that no run before gave: so many for each run, one run a second.
+# Numbers of documents are new in each run: so many for each, one run a second.
 _EACH_RUN, _RUNS = 200, 5_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """What is judged, and the sandbox that plays its partner."""
+    """The gateway to be judged, and the sandbox that plays its partner."""
 
     url: str
     key: str
@@ -45,84 +45,84 @@ class Subject:
     patience_s: float = PATIENCE_S
     system: str = ""
     secret: str = ""
-    """Of a document system with the national axis's library."""
+    """Secret of a document system with the national axis's library."""
     folder: Path | None = None
-    """Its agency's hot folder."""
+    """Hot folder of its agency."""
 
 
 async def run(
     subject: Subject,
-    heard: Say = lambda step: None,
+    on_step: Say = lambda step: None,
     only: Collection[int] = (),
     limit_s: float = LIMIT_S,
 ) -> Score:
-    """Judge the subject. `heard` is told of each step when it is over; `only` these numbers, or all; after `limit_s` no
-    further step is tried, and one that is at work fails."""
+    """Judge the subject. `on_step` gets each step when it is over; `only` these numbers, or all; after `limit_s` no further
+    step is tried, and a running one fails."""
     loop = asyncio.get_running_loop()
     ends = loop.time() + limit_s
     timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
     async with aiohttp.ClientSession(timeout=timeout) as session:
         kit = await _kit(session, subject)
-        found: dict[str, StepScore] = {}
+        scores: dict[str, StepScore] = {}
         for step in STEPS:
             if not only or step.n in only:
-                skipped = _skipped(kit, step, found, is_over=loop.time() >= ends)
-                found[step.key] = _not_tried(step, skipped) if skipped else await _took(kit, step, ends)
-                heard(found[step.key])
+                skipped = _skipped(kit, step, scores, is_over=loop.time() >= ends)
+                scores[step.key] = _not_tried(step, skipped) if skipped else await _took(kit, step, ends)
+                on_step(scores[step.key])
         return Score(
             target=subject.url,
             agency=kit.own,
             version=__version__,
             at=datetime.now(UTC),
-            steps=tuple(found.values()),
+            steps=tuple(scores.values()),
         )
 
 
 async def run_self(
-    heard: Say = lambda step: None,
+    on_step: Say = lambda step: None,
     wrap: Wrap | None = None,
     only: Collection[int] = (),
     limit_s: float = LIMIT_S,
 ) -> Score:
-    """Against a sandbox of its own, which is gone afterwards. What comes in goes to whoever asks first, so the steps of the
-    hot folder have another one."""
+    """Judge a sandbox of its own, which is removed afterwards. Arrivals go to the first caller, so the steps of the hot
+    folder have another one."""
     ends = time.monotonic() + limit_s
     in_folder = {step.n for step in STEPS if step.given is Given.FOLDER}
-    wanted = set(only) or {step.n for step in STEPS}
+    chosen = set(only) or {step.n for step in STEPS}
     scores = []
-    for numbers, has_folder in ((wanted - in_folder, False), (wanted & in_folder, True)):
+    for numbers, has_folder in ((chosen - in_folder, False), (chosen & in_folder, True)):
         if numbers:
-            async with own_sandbox(wrap, has_folder=has_folder) as found:
-                scores.append(await run(itself(found), heard, numbers, ends - time.monotonic()))
+            async with own_sandbox(wrap, has_folder=has_folder) as sandbox:
+                scores.append(await run(itself(sandbox), on_step, numbers, ends - time.monotonic()))
     return replace(scores[0], steps=tuple(step for score in scores for step in score.steps))
 
 
-def itself(found: Running) -> Subject:
-    """A sandbox as both: its node is the subject, its robots are the partner."""
+def itself(sandbox: Running) -> Subject:
+    """Return a sandbox as both: its node is the subject, its robots are the partner."""
     return Subject(
-        url=found.url,
-        key=found.key,
-        bench_url=found.url,
-        bench_key=found.key,
-        system=found.system,
-        secret=found.secret,
-        folder=found.folder,
+        url=sandbox.url,
+        key=sandbox.key,
+        bench_url=sandbox.url,
+        bench_key=sandbox.key,
+        system=sandbox.system,
+        secret=sandbox.secret,
+        folder=sandbox.folder,
     )
 
 
 @asynccontextmanager
 async def own_sandbox(wrap: Wrap | None = None, *, has_folder: bool = False) -> AsyncIterator[Running]:
-    """At work while the body runs."""
+    """Run a sandbox while the body runs."""
     with tempfile.TemporaryDirectory(prefix="gateway-conformance-") as temporary:
         stop = asyncio.Event()
         ready: asyncio.Future[Running] = asyncio.get_running_loop().create_future()
         box = Sandbox(folder=Path(temporary) / "sandbox", wrap=wrap, has_folder=has_folder)
 
-        def heard(found: Running) -> None:
+        def on_ready(sandbox: Running) -> None:
             if not ready.done():
-                ready.set_result(found)
+                ready.set_result(sandbox)
 
-        serving = asyncio.create_task(box.serve(stop, heard))
+        serving = asyncio.create_task(box.serve(stop, on_ready))
         try:
             waiting: list[asyncio.Future[Any]] = [serving, ready]
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
@@ -138,14 +138,14 @@ async def _kit(session: aiohttp.ClientSession, subject: Subject) -> Kit:
     line = Line(session, subject.url, subject.key)
     bench = Line(session, subject.bench_url, subject.bench_key)
     try:
-        me, there = await line.ask("GET", "/me"), await bench.ask("GET", "/sandbox")
+        me, partner = await line.ask("GET", "/me"), await bench.ask("GET", "/sandbox")
         own, paper = await line.ask("GET", "/sandbox"), await bench.ask("GET", "/sandbox/paper")
     except StepFailed as why:
         raise Unreachable(str(why), code=SILENT) from why
     _need(me, subject.url)
-    _need(there, subject.bench_url)
+    _need(partner, subject.bench_url)
     _need(paper, subject.bench_url)
-    now = datetime.fromisoformat(there.get("clock", "now"))
+    now = datetime.fromisoformat(partner.get("clock", "now"))
     return Kit(
         subject=line,
         bench=bench,
@@ -167,15 +167,15 @@ def _need(answer: Answer, url: str) -> None:
         raise Unreachable(f"{url} answered {answer.status}; is it a sandbox?", code=SILENT)
 
 
-def _skipped(kit: Kit, step: Step, found: Mapping[str, StepScore], *, is_over: bool) -> Skipped | None:
-    """Why the step is not tried, if so. The step that broke off first is named, and not one that it took along."""
+def _skipped(kit: Kit, step: Step, scores: Mapping[str, StepScore], *, is_over: bool) -> Skipped | None:
+    """Return why the step is not tried, if so. Names the step that broke off first."""
     if (step.given is Given.SYSTEM and kit.system is None) or (
         step.given is Given.FOLDER and kit.folder is None
     ):
         return Skipped(cause=SkipCause.GIVEN)
     if is_over:
         return Skipped(cause=SkipCause.TIME)
-    needed = found.get(step.needs)
+    needed = scores.get(step.needs)
     if needed is None or not needed.broke_off:
         return None
     return needed.skipped or Skipped(cause=SkipCause.STEP, step=needed.n)
@@ -197,7 +197,7 @@ async def _took(kit: Kit, step: Step, ends: float) -> StepScore:
         if check.passed or not check.found:
             check.broke(str(why))
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, OSError) as why:
-        # An answer of another shape than the one that was promised, or a folder that is not as it should be.
+        # An answer or a folder of another shape than promised.
         check.broke(f"{type(why).__name__}: {why}")
     return StepScore(
         n=step.n,

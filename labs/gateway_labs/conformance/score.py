@@ -1,4 +1,4 @@
-"""What became of each step, and of all of them. In: expectations as they are met or not. Out: a score, as data for
+"""The outcome of each step, and of all of them. In: expectations as they are met or not. Out: a score, as data for
 programs, and as a page to print, which needs nothing from elsewhere and no script."""
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ p { margin: 0.2em 0; } .total { font-size: 14pt; font-weight: bold; }
 
 
 class StepFailed(Exception):
-    """The step cannot go on: what was expected did not come."""
+    """The step cannot go on: an expected effect did not come."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """One expectation: what it is about, what had to come, what came."""
+    """One expectation: its subject, the expected and the actual value."""
 
     about: str
     expected: str
@@ -49,36 +49,36 @@ class Check:
 
     found: list[Found] = field(default_factory=list)
 
-    def equal(self, about: str, expected: object, came: object) -> None:
-        self._note(about, expected, came, ok=expected == came)
+    def equal(self, label: str, expected: object, actual: object) -> None:
+        self._note(label, expected, actual, ok=expected == actual)
 
-    def one_of(self, about: str, expected: Sequence[object], came: object) -> None:
-        self._note(about, " | ".join(map(str, expected)), came, ok=came in expected)
+    def one_of(self, label: str, expected: Sequence[object], actual: object) -> None:
+        self._note(label, " | ".join(map(str, expected)), actual, ok=actual in expected)
 
-    def that(self, about: str, expected: object, came: object, *, ok: bool) -> None:
-        self._note(about, expected, came, ok=ok)
+    def that(self, label: str, expected: object, actual: object, *, ok: bool) -> None:
+        self._note(label, expected, actual, ok=ok)
 
-    def need(self, about: str, expected: object, came: object, *, ok: bool) -> None:
-        """As `that`, and nothing of the step has sense without it."""
-        self._note(about, expected, came, ok=ok)
+    def need(self, label: str, expected: object, actual: object, *, ok: bool) -> None:
+        """Expect as `that`, and end the step where it fails."""
+        self._note(label, expected, actual, ok=ok)
         if not ok:
-            raise StepFailed(about)
+            raise StepFailed(label)
 
-    def broke(self, what: str) -> None:
-        self._note("the step", "an answer", what, ok=False)
+    def broke(self, why: str) -> None:
+        self._note("the step", "an answer", why, ok=False)
 
     @property
     def passed(self) -> bool:
-        return bool(self.found) and all(each.ok for each in self.found)
+        return bool(self.found) and all(f.ok for f in self.found)
 
-    def _note(self, about: str, expected: object, came: object, *, ok: bool) -> None:
+    def _note(self, label: str, expected: object, actual: object, *, ok: bool) -> None:
         self.found.append(
-            Found(about=about, expected=str(expected)[:LONGEST], came=str(came)[:LONGEST], ok=ok)
+            Found(about=label, expected=str(expected)[:LONGEST], came=str(actual)[:LONGEST], ok=ok)
         )
 
 
 class SkipCause(StrEnum):
-    """`STEP`: another step broke off; `TIME`: the run's time had ended; `GIVEN`: the run was not given what it needs."""
+    """Why a step was skipped. `STEP`: another step broke off; `TIME`: the time had ended; `GIVEN`: an input was missing."""
 
     STEP = "step"
     TIME = "time"
@@ -101,7 +101,7 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepScore:
-    """How one step ended."""
+    """Outcome of one step."""
 
     n: int
     key: str
@@ -109,15 +109,15 @@ class StepScore:
     found: tuple[Found, ...]
     seconds: float
     broke_off: bool = False
-    """Something was missing without which the step has no sense; of a step that was skipped too."""
+    """Whether the step could not go on; also of a step that was skipped."""
     skipped: Skipped | None = None
 
     def words(self, part: str, lang: str) -> str:
-        """`title`, `done` or `mend`."""
+        """Return its `title`, `done` or `mend` text."""
         return labels.say(f"conformance.{self.key}.{part}", lang)
 
     def as_json(self, lang: str) -> dict[str, Any]:
-        wrong = [each for each in self.found if not each.ok]
+        wrong = [e for e in self.found if not e.ok]
         return {
             "n": self.n,
             "key": self.key,
@@ -125,7 +125,7 @@ class StepScore:
             "passed": self.passed,
             "done": self.words("done", lang),
             "skipped": self.skipped.as_json() if self.skipped else None,
-            "checks": [each.as_json() for each in self.found],
+            "checks": [e.as_json() for e in self.found],
             "mend": self.words("mend", lang) if wrong or not (self.passed or self.skipped) else "",
             "seconds": self.seconds,
         }
@@ -133,7 +133,7 @@ class StepScore:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
-    """Of one run."""
+    """Outcome of one run."""
 
     target: str
     agency: str
@@ -143,11 +143,11 @@ class Score:
 
     @property
     def passed(self) -> int:
-        return sum(each.passed for each in self.steps)
+        return sum(s.passed for s in self.steps)
 
     @property
     def judged(self) -> int:
-        """How many there were to pass: those for which the run was given nothing do not count."""
+        """Count the steps that could be passed: those whose input the run lacks do not count."""
         return sum(step.skipped is None or step.skipped.cause is not SkipCause.GIVEN for step in self.steps)
 
     @property
@@ -162,12 +162,12 @@ class Score:
             "agency": self.agency,
             "kit": self.version,
             "at": self.at.isoformat(timespec="seconds"),
-            "steps": [each.as_json(lang) for each in self.steps],
+            "steps": [s.as_json(lang) for s in self.steps],
         }
 
 
 def sheet(score: Score, lang: str) -> str:
-    """Write the score as one HTML page; whatever came from the subject is escaped."""
+    """Write the score as one HTML page; texts from the subject are escaped."""
 
     def word(key: str, **params: object) -> str:
         return escape(labels.say(f"conformance.{key}", lang, **params))
@@ -179,7 +179,7 @@ def sheet(score: Score, lang: str) -> str:
         ("kit", score.version),
     )
     rows = "".join(f"<tr><th>{word(f'sheet.{key}')}</th><td>{escape(text)}</td></tr>" for key, text in facts)
-    steps = "".join(_step(each, lang) for each in score.steps)
+    steps = "".join(_step(s, lang) for s in score.steps)
     return (
         f'<!DOCTYPE html>\n<html lang="{lang}"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
@@ -208,9 +208,9 @@ def _step(step: StepScore, lang: str) -> str:
     )
 
 
-def _row(found: Found) -> str:
-    mark = "ok" if found.ok else "no"
+def _row(expectation: Found) -> str:
+    mark = "ok" if expectation.ok else "no"
     return (
-        f"<tr><td>{escape(found.about)}</td><td>{escape(found.expected)}</td>"
-        f'<td class="{mark}">{escape(found.came)}</td></tr>'
+        f"<tr><td>{escape(expectation.about)}</td><td>{escape(expectation.expected)}</td>"
+        f'<td class="{mark}">{escape(expectation.came)}</td></tr>'
     )

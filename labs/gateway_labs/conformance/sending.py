@@ -1,5 +1,5 @@
-"""Steps about sending: what is taken, what is refused and how it is said, that a repeat is no second document, and what
-goes over the axis. In: a kit. Out: expectations in a check."""
+"""Steps about sending: documents accepted and refused, with their messages, repeats that are no second document, and
+packets on the axis. In: a kit. Out: expectations in a check."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ async def accept(kit: Kit, check: Check) -> None:
 
 
 async def faults(kit: Kit, check: Check) -> None:
-    before = await kit.newest()
+    newest = await kit.newest()
     bad = kit.meta(number="", signer=None, reply_required=None, type="")
     answer = await kit.post(bad)
     check.equal("POST /messages", 422, answer.status)
-    named = pointers(answer)
-    wanted = ["/number", "/reply_required", "/signer", "/type"]
-    missing = [each for each in wanted if not any(one.startswith(each) for one in named)]
-    check.that("errors[].pointer", ", ".join(wanted), ", ".join(named), ok=not missing)
+    fault_pointers = pointers(answer)
+    expected = ["/number", "/reply_required", "/signer", "/type"]
+    missing = [e for e in expected if not any(p.startswith(e) for p in fault_pointers)]
+    check.that("errors[].pointer", ", ".join(expected), ", ".join(fault_pointers), ok=not missing)
     typo = await kit.post(kit.meta(nmuber="1"))
     check.equal("an unknown field", 400, typo.status)
     check.that("its pointer", "/nmuber", ", ".join(pointers(typo)), ok="/nmuber" in pointers(typo))
-    check.equal("the newest document", before, await kit.newest())
+    check.equal("the newest document", newest, await kit.newest())
 
 
 async def refused(kit: Kit, check: Check) -> None:
-    before = await kit.newest()
+    newest = await kit.newest()
     secret = await kit.post(kit.meta(secrecy="mat"))
     check.equal("secrecy: mat", 422, secret.status)
     check.that("pointer", "/secrecy", ", ".join(pointers(secret)), ok="/secrecy" in pointers(secret))
@@ -51,17 +51,17 @@ async def refused(kit: Kit, check: Check) -> None:
         "pointer",
         "/recipients/0…",
         ", ".join(pointers(unknown)),
-        ok=any(each.startswith("/recipients/0") for each in pointers(unknown)),
+        ok=any(p.startswith("/recipients/0") for p in pointers(unknown)),
     )
-    check.equal("the newest document", before, await kit.newest())
+    check.equal("the newest document", newest, await kit.newest())
 
 
 async def idempotent(kit: Kit, check: Check) -> None:
     once, meta = str(uuid.uuid4()), kit.meta()
-    first, again = await kit.post(meta, once), await kit.post(meta, once)
+    first, repeat = await kit.post(meta, once), await kit.post(meta, once)
     check.need("POST /messages", "202", short(first), ok=first.status == 202)
-    check.equal("the same call again", 202, again.status)
-    check.equal("its id", first.get("id"), again.get("id"))
+    check.equal("the same call again", 202, repeat.status)
+    check.equal("its id", first.get("id"), repeat.get("id"))
     other = await kit.post(meta | {"subject": "Something else"}, once)
     check.equal("the same key, another content", 422, other.status)
     document = str(first.get("document_id"))
@@ -71,21 +71,21 @@ async def idempotent(kit: Kit, check: Check) -> None:
 
 async def external_id(kit: Kit, check: Check) -> None:
     meta = kit.meta(external_id=f"kit-{uuid.uuid4()}")
-    first, again = await kit.post(meta), await kit.post(meta)
+    first, repeat = await kit.post(meta), await kit.post(meta)
     check.need("POST /messages", "202", short(first), ok=first.status == 202)
-    check.equal("the same external_id, another key", 202, again.status)
-    check.equal("its id", first.get("id"), again.get("id"))
+    check.equal("the same external_id, another key", 202, repeat.status)
+    check.equal("its id", first.get("id"), repeat.get("id"))
     other = await kit.post(meta | {"subject": "Something else"})
     check.equal("the same external_id, another content", 409, other.status)
 
 
 async def packet(kit: Kit, check: Check) -> None:
     sent = await kit.sent(check)
-    said = (await kit.packet(check, sent["document_id"], "edoc"))["said"]
-    check.equal("signature", "valid", said["signature"])
-    check.equal("schema", "ok", said["form"])
-    check.equal("From/OrganId", kit.own, said["sender"])
-    check.that("gw:Id", "a packet id", said["packet_id"], ok=bool(said["packet_id"]))
+    content = (await kit.packet(check, sent["document_id"], "edoc"))["said"]
+    check.equal("signature", "valid", content["signature"])
+    check.equal("schema", "ok", content["form"])
+    check.equal("From/OrganId", kit.own, content["sender"])
+    check.that("gw:Id", "a packet id", content["packet_id"], ok=bool(content["packet_id"]))
 
 
 async def fields(kit: Kit, check: Check) -> None:
@@ -93,21 +93,21 @@ async def fields(kit: Kit, check: Check) -> None:
     meta = kit.meta(reply_required=True, reply_due=due, subject=SUBJECT)
     answer = await kit.post(meta)
     check.need("POST /messages", "202", short(answer), ok=answer.status == 202)
-    said = (await kit.packet(check, str(answer.get("document_id")), "edoc"))["said"]
+    content = (await kit.packet(check, str(answer.get("document_id")), "edoc"))["said"]
     for name in ("number", "symbol", "date", "subject"):
-        check.equal(name, meta[name], said[name])
-    check.equal("DocumentId", answer.get("document_id"), said["document_id"])
-    check.equal("SignerInfo/FullName", meta["signer"]["name"], said["signer"])
-    check.equal("DueDate", due, said["due"])
-    check.equal("To/OrganId", [PARTNER_CODE], said["to"])
-    check.equal("reply required", True, said["terms"].get("reply_required"))
+        check.equal(name, meta[name], content[name])
+    check.equal("DocumentId", answer.get("document_id"), content["document_id"])
+    check.equal("SignerInfo/FullName", meta["signer"]["name"], content["signer"])
+    check.equal("DueDate", due, content["due"])
+    check.equal("To/OrganId", [PARTNER_CODE], content["to"])
+    check.equal("reply required", True, content["terms"].get("reply_required"))
 
 
 async def urgent(kit: Kit, check: Check) -> None:
     sent = await kit.sent(check, urgency="hoa_toc")
-    said = (await kit.packet(check, sent["document_id"], "edoc"))["said"]
-    check.equal("Priority", 3, said["priority"])
-    check.equal("lane of the axis", "urgent", said["lane"])
+    content = (await kit.packet(check, sent["document_id"], "edoc"))["said"]
+    check.equal("Priority", 3, content["priority"])
+    check.equal("lane of the axis", "urgent", content["lane"])
 
 
 async def attachments(kit: Kit, check: Check) -> None:
@@ -115,6 +115,6 @@ async def attachments(kit: Kit, check: Check) -> None:
     files = [*kit.files(), ("appendix", APPENDIX, appendix)]
     answer = await kit.post(kit.meta(), files=files)
     check.need("POST /messages", "202", short(answer), ok=answer.status == 202)
-    said = (await kit.packet(check, str(answer.get("document_id")), "edoc"))["said"]
-    found = [(each["name"], each["sha256"]) for each in said["files"]]
-    check.equal("files", [(name, sha256(raw)) for _, name, raw in files], found)
+    content = (await kit.packet(check, str(answer.get("document_id")), "edoc"))["said"]
+    sent_files = [(f["name"], f["sha256"]) for f in content["files"]]
+    check.equal("files", [(name, sha256(raw)) for _, name, raw in files], sent_files)

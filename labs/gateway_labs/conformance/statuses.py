@@ -1,5 +1,5 @@
-"""Steps about what the partner says of a document that the subject sent: in order, late, twice, out of order, with a
-signature that is none, about what nobody sent. In: a kit. Out: expectations in a check."""
+"""Steps about the partner's statuses of a document that the subject sent: in order, late, twice, out of order, with a bad
+signature, about an unknown document. In: a kit. Out: expectations in a check."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ async def arrived(kit: Kit, check: Check) -> None:
     await kit.state(check, id, "delivered")
     await kit.says(check, "03", document, register_no="1245")
     await kit.state(check, id, "accepted")
-    found = await kit.message(id)
-    check.equal("register_no", "1245", found.get("recipients", 0, "register_no"))
+    message = await kit.message(id)
+    check.equal("register_no", "1245", message.get("recipients", 0, "register_no"))
 
 
 async def rejected(kit: Kit, check: Check) -> None:
@@ -39,7 +39,7 @@ async def doubled(kit: Kit, check: Check) -> None:
     id, document = await _sent(kit, check)
     await kit.says(check, "05", document, flaws=["twice"])
     await kit.state(check, id, "processing")
-    # What comes behind it says that both copies were looked at.
+    # A later status shows that both copies were processed.
     await kit.says(check, "06", document)
     await kit.fact(check, id, "06")
     check.equal("facts 05", 1, len(await kit.facts(id, "05")))
@@ -69,14 +69,14 @@ async def forged(kit: Kit, check: Check) -> None:
 async def unknown(kit: Kit, check: Check) -> None:
     document = f"{kit.own},{kit.today:%Y/%m/%d},9{kit.number()}/KT-VP"
     await kit.aside(check, await kit.says(check, "03", document))
-    # Nothing stands still because of it.
+    # Other documents go on.
     id, other = await _sent(kit, check)
     await kit.says(check, "01", other)
     await kit.state(check, id, "delivered")
 
 
 async def _sent(kit: Kit, check: Check) -> tuple[str, str]:
-    """Id and DocumentId of a document that the partner has."""
+    """Send a document to the partner; return its id and DocumentId."""
     sent = await kit.sent(check)
     await kit.packet(check, sent["document_id"], "edoc")
     return str(sent["id"]), str(sent["document_id"])

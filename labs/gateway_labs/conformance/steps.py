@@ -1,5 +1,5 @@
-"""The steps, in order: a key, under which the words of each stand, what does it, and the step without which it can come to
-nothing. The number of a step is its place; one that only finds something wrong takes none of the others along."""
+"""The steps, in order: a key for the words of each, its function, and the step that it depends on. The number of a step is
+its place; one that only finds a fault does not stop the others."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Does = Callable[[Kit, Check], Awaitable[None]]
 
 
 class Given(StrEnum):
-    """What not every run has: a system's secret for the compatibility door, a hot folder."""
+    """Inputs that not every run has: a system's secret for the compatibility door, a hot folder."""
 
     SYSTEM = "system"
     FOLDER = "folder"
@@ -23,7 +23,7 @@ class Given(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """`needs` is the step without which this one can come to nothing; `given` what the run must have been given for it."""
+    """One step. `needs` is the step that it depends on; `given` the input that the run must have for it."""
 
     n: int
     key: str
@@ -66,8 +66,8 @@ _TABLE: tuple[tuple[str, Does, str], ...] = (
     ("library", otherways.library, ""),
     ("folder", otherways.folder, ""),
 )
-_GIVEN = {"library": Given.SYSTEM, "folder": Given.FOLDER}
+_INPUTS = {"library": Given.SYSTEM, "folder": Given.FOLDER}
 STEPS = tuple(
-    Step(n=n, key=key, does=does, needs=needs, given=_GIVEN.get(key))
+    Step(n=n, key=key, does=does, needs=needs, given=_INPUTS.get(key))
     for n, (key, does, needs) in enumerate(_TABLE, 1)
 )

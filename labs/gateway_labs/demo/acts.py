@@ -1,6 +1,5 @@
-"""The acts that the demonstration's scenes are made of, each of which may be repeated: send, take in, answer, recall;
-and waiting for the workers. In: the cast's words. Out: documents as they stand, or an error that says what did not
-happen."""
+"""The acts of the demonstration's scenes, all repeatable: send, take in, answer, recall; and waiting for the
+workers. In: the cast's words. Out: documents in their present state, or an error that says what did not happen."""
 
 from __future__ import annotations
 
@@ -39,15 +38,15 @@ from gateway.policy.verdict import ReasonCode
 from gateway.stopwatch import at_door
 from gateway_labs.demo.stage import Cast
 
-# How long one step of the story may take before it is told as failed.
+# How long one step of the story may take before it counts as failed.
 PATIENCE_S = 60.0
-# How often a dozen waiting steps look, without taking the machine from those they wait for.
+# How often a dozen waiting steps poll, without taking the machine from the workers.
 LOOK_S = 0.1
 
 
 @dataclass(slots=True)
 class Acts:
-    """What an actor can do on an open node whose workers run."""
+    """Acts on an open node whose workers run."""
 
     patience_s: ClassVar[float] = PATIENCE_S
 
@@ -71,11 +70,11 @@ class Acts:
         mode: DeliveryMode = DeliveryMode.ELECTRONIC,
     ) -> OutgoingDocument:
         scope = await self.scope(sender)
-        told = self.cast.document(key)
+        cast_document = self.cast.document(key)
         today = self.node.out.today()
         issued_on = self.cast.issued_on(key, today)
         draft = replace(
-            self.draft(told, issued_on, receivers),
+            self.draft(cast_document, issued_on, receivers),
             external_id=f"story-{key}",
             pages=pages,
             reply_required=due_in is not None,
@@ -85,12 +84,12 @@ class Acts:
             delivery_mode=mode,
             replies_to=(_link(replies_to),) if replies_to else (),
         )
-        # Nobody receives for that one yet, which whoever sends to it has read.
+        # That recipient is not hosted yet, which its senders have read.
         confirm = (ReasonCode.RECIPIENT_UNHOSTED.value,) if "unconnected" in receivers else ()
         parent_id = parent.id if parent else None
         order = Order(draft=draft, kind=kind, parent_id=parent_id, change=change, confirm=confirm)
         async with intake.tray(self.node.out) as tray:
-            for n, file in enumerate(told["files"]):
+            for n, file in enumerate(cast_document["files"]):
                 role = FileRole.LEAD if n == 0 else FileRole.APPENDIX
                 content = await self.node.pool.run(partial(self.cast.file, key, n, issued_on))
                 await tray.add(role, file, role, in_one(content))
@@ -100,19 +99,19 @@ class Acts:
             raise GatewayError(f"the story's document {key} was not accepted")
         return accepted.document
 
-    def draft(self, told: Mapping[str, Any], issued_on: date, receivers: Sequence[str]) -> Draft:
-        """What the cast has of one document."""
-        name, title, competence = told["signer"]
+    def draft(self, cast_document: Mapping[str, Any], issued_on: date, receivers: Sequence[str]) -> Draft:
+        """Return the draft of one document of the cast."""
+        name, title, competence = cast_document["signer"]
         return Draft(
-            number=told["number"],
-            symbol=told["symbol"],
+            number=cast_document["number"],
+            symbol=cast_document["symbol"],
             issued_on=issued_on,
-            type_name=told["type"],
-            subject=told["subject"],
+            type_name=cast_document["type"],
+            subject=cast_document["subject"],
             place=self.cast.words("place"),
             signer=Signer(name=name, title=title, competence=competence),
             recipients=tuple(
-                Recipient(code=self.cast.code(one), role=RecipientRole.TO_ACT) for one in receivers
+                Recipient(code=self.cast.code(actor), role=RecipientRole.TO_ACT) for actor in receivers
             ),
             staff=self.clerk(),
         )
@@ -139,7 +138,7 @@ class Acts:
         await act.set_status(self.node.inn, await self.scope(actor), arrived.id, call)
 
     async def refuse(self, actor: str, document: OutgoingDocument) -> None:
-        """For an appendix that is missing."""
+        """Refuse a document for an appendix that is missing."""
         note = self.cast.words("missing_appendix")
         call = StatusCall(code="02", reason="MISSING_FILE", note=note, staff=self.clerk())
         await self.status(actor, document, call)
@@ -147,7 +146,7 @@ class Acts:
     async def answer(
         self, actor: str, document: OutgoingDocument, code: str, note: str | None = None
     ) -> None:
-        """Answers the request once it is there; an answer given before is not given again."""
+        """Answer the request once it is there; an answer given before is not given again."""
         if await self.has(actor, document, code):
             return
         await self.until(lambda: self.has(actor, document, "asked"))
@@ -156,8 +155,10 @@ class Acts:
     async def recall(self, document: OutgoingDocument, sender: str = "province") -> None:
         scope = await self.scope(sender)
         async with self.node.store.read(scope) as work:
-            asked = [one for one in await work.outgoing.children(document.id) if one.kind is Kind.RECALL]
-        if not asked:
+            recalls = [
+                child for child in await work.outgoing.children(document.id) if child.kind is Kind.RECALL
+            ]
+        if not recalls:
             await self.until(lambda: self.stands(sender, document, "delivered", "accepted", "assigned"))
             await asking.recall(
                 self.node.out,
@@ -169,19 +170,19 @@ class Acts:
             )
 
     async def arrived(self, actor: str, document: OutgoingDocument) -> IncomingDocument:
-        """The document as the receiver has it, once it has it."""
-        found: list[IncomingDocument] = []
+        """Return the document as the receiver has it, once it has it."""
+        copies: list[IncomingDocument] = []
 
-        async def here() -> bool:
+        async def is_here() -> bool:
             async with self.node.store.read(await self.scope(actor)) as work:
                 rows = await work.incoming.by_document_id(
                     document.document_id.split(",", 1)[0], document.document_id
                 )
-            found[:] = [one for one in rows if one.packet_id == document.packet_id]
-            return bool(found)
+            copies[:] = [row for row in rows if row.packet_id == document.packet_id]
+            return bool(copies)
 
-        await self.until(here)
-        return found[0]
+        await self.until(is_here)
+        return copies[0]
 
     async def has(self, actor: str, document: OutgoingDocument, code: str) -> bool:
         arrived = await self.arrived(actor, document)
@@ -191,15 +192,15 @@ class Acts:
     async def asked_of(self, document: OutgoingDocument) -> int:
         async with self.node.store.read(await self.scope("province")) as work:
             deliveries = await work.deliveries.of(document.id)
-            facts = [fact for one in deliveries for fact in await work.facts.of(one.id)]
+            facts = [fact for delivery in deliveries for fact in await work.facts.of(delivery.id)]
         return sum(fact.code == "asked" for fact in facts)
 
     async def stands(self, actor: str, document: OutgoingDocument, *states: str) -> bool:
         async with self.node.store.read(await self.scope(actor)) as work:
-            return all(one.state in states for one in await work.deliveries.of(document.id))
+            return all(delivery.state in states for delivery in await work.deliveries.of(document.id))
 
     async def until(self, true: Callable[[], Awaitable[bool]]) -> None:
-        """Waits for the workers; says what did not happen rather than waiting for ever."""
+        """Wait for the workers; raise with the rows by state rather than wait for ever."""
         try:
             async with asyncio.timeout(self.patience_s):
                 while not await true():

@@ -1,6 +1,6 @@
 """Tells a province's story over three axes: one agency on a broker, one on a provincial service, one on the national axis,
-and the province's node in the middle of all. In: a folder, perhaps a real broker. Out: an `AxesResult`, counted from
-the rows of all four nodes, which know nothing of what the story meant; or the nodes, at work for whoever wants to try."""
+and the province's node in the middle of all. In: a folder, perhaps a real broker. Out: an `AxesResult`, counted from the
+rows of all four nodes, which know nothing of the story's intent; or the nodes, running for a person to try."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _NOT_LEFT = frozenset({"queued", "sending", "failed", "cancelled", "paper"})
 
 @dataclass(slots=True)
 class AxisCount:
-    """What one axis carried: documents for one recipient each."""
+    """Deliveries that one axis carried, of one document for one recipient each."""
 
     kind: str
     documents: int = 0
@@ -42,7 +42,7 @@ class AxisCount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AxesResult:
-    """What became of everything the story sent."""
+    """Outcome of everything that the story sent."""
 
     documents: int
     deliveries: int
@@ -53,15 +53,15 @@ class AxesResult:
 
     @property
     def lost(self) -> int:
-        return sum(each.lost for each in self.axes.values())
+        return sum(count.lost for count in self.axes.values())
 
     @property
     def doubled(self) -> int:
-        return sum(each.doubled for each in self.axes.values())
+        return sum(count.doubled for count in self.axes.values())
 
     @property
     def ok(self) -> bool:
-        """Every delivery is where the story expects it and went the way it expects, nothing lost, nothing doubled."""
+        """Tell whether every delivery is where the story expects it and went as expected, with none lost or doubled."""
         return not self.wrong and self.lost == 0 and self.doubled == 0
 
     def as_json(self) -> dict[str, Any]:
@@ -71,12 +71,12 @@ class AxesResult:
             "by_state": dict(self.by_state),
             "axes": {
                 name: {
-                    "kind": each.kind,
-                    "documents": each.documents,
-                    "lost": each.lost,
-                    "doubled": each.doubled,
+                    "kind": count.kind,
+                    "documents": count.documents,
+                    "lost": count.lost,
+                    "doubled": count.doubled,
                 }
-                for name, each in self.axes.items()
+                for name, count in self.axes.items()
             },
             "lost": self.lost,
             "doubled": self.doubled,
@@ -93,42 +93,42 @@ class Desk(Acts):
     actor: str
 
     async def came(self, document: OutgoingDocument) -> Sequence[IncomingDocument]:
-        """That document as it stands here, each time it was admitted. A service of others writes packets anew, so it is
-        known by what its sender calls it."""
+        """Return that document as it stands here, each time it was admitted. A foreign service writes packets anew, so it
+        is found by its sender's id."""
         async with self.node.store.read(await self.scope(self.actor)) as work:
             return await work.incoming.by_document_id(
                 document.document_id.split(",", 1)[0], document.document_id
             )
 
     async def arrived(self, actor: str, document: OutgoingDocument) -> IncomingDocument:
-        async def here() -> bool:
+        async def is_here() -> bool:
             return bool(await self.came(document))
 
-        await self.until(here)
+        await self.until(is_here)
         return (await self.came(document))[0]
 
     async def state(self, document: OutgoingDocument, receiver: str) -> str:
-        """Of the delivery to that agency."""
+        """Return the state of the delivery to that agency."""
         async with self.node.store.read(await self.scope(self.actor)) as work:
             rows = await work.deliveries.of(document.id)
-        return next(each.state for each in rows if each.recipient.code == self.cast.code(receiver))
+        return next(row.state for row in rows if row.recipient.code == self.cast.code(receiver))
 
     async def stands_at(self, document: OutgoingDocument, receiver: str, state: str) -> bool:
         return await self.state(document, receiver) == state
 
     async def left_by(self, document: OutgoingDocument) -> dict[str, tuple[str, str | None]]:
-        """State and axis of each delivery, by the recipient's code."""
-        found = {}
+        """Return state and axis of each delivery, by the recipient's code."""
+        states = {}
         async with self.node.store.read(await self.scope(self.actor)) as work:
-            for each in await work.deliveries.of(document.id):
-                sent = [fact.axis for fact in await work.facts.of(each.id) if fact.code == "sent"]
-                found[each.recipient.code or ""] = (each.state, sent[-1] if sent else None)
-        return found
+            for delivery in await work.deliveries.of(document.id):
+                sent = [fact.axis for fact in await work.facts.of(delivery.id) if fact.code == "sent"]
+                states[delivery.recipient.code or ""] = (delivery.state, sent[-1] if sent else None)
+        return states
 
 
 @dataclass(slots=True)
 class Province:
-    """All four at work, what lies between them, and whose accounts wait for them in the middle."""
+    """All four nodes at work, what lies between them, and the invited persons of the middle one."""
 
     desks: Mapping[str, Desk]
     between: Between
@@ -145,15 +145,15 @@ class Province:
         return node
 
     async def tell(self) -> None:
-        """Every scene, in order."""
+        """Tell every scene, in order."""
         request = await self.to_all_three()
         await self._answered(request)
         await self._refused()
         await self._over_the_other()
-        await self._waited()
+        await self._wait_for_axis()
 
     async def to_all_three(self) -> OutgoingDocument:
-        """One document to three agencies by three axes."""
+        """Send one document to three agencies by three axes."""
         request = await self._send(MIDDLE, "axes-request", ("department", "commune", "neighbour"), due_in=7)
         for actor in ("department", "commune", "neighbour"):
             await self._taken_in(request, actor, AXES[actor][0])
@@ -174,18 +174,18 @@ class Province:
         self.say("demo.axes.refused", code=notice.draft.code)
 
     async def _over_the_other(self) -> None:
-        """The provincial service is away: the commune's mail goes over the national axis, until it is back."""
+        """Take the provincial service away: the commune's mail goes over the national axis, until it is back."""
         await self.between.lgsp.away()
-        over = await self._send(MIDDLE, "axes-over", ("commune",))
-        await self._taken_in(over, "commune", VXP)
+        detoured = await self._send(MIDDLE, "axes-over", ("commune",))
+        await self._taken_in(detoured, "commune", VXP)
         await self.between.lgsp.back()
         await self._is_back(LGSP)
-        again = await self._send(MIDDLE, "axes-again", ("commune",))
-        await self._taken_in(again, "commune", LGSP)
-        self.say("demo.axes.over", code=over.draft.code, again=again.draft.code)
+        direct = await self._send(MIDDLE, "axes-again", ("commune",))
+        await self._taken_in(direct, "commune", LGSP)
+        self.say("demo.axes.over", code=detoured.draft.code, again=direct.draft.code)
 
-    async def _waited(self) -> None:
-        """The national axis is away: the neighbour's mail waits for it, the department's does not."""
+    async def _wait_for_axis(self) -> None:
+        """Take the national axis away: the neighbour's mail waits for it, the department's does not."""
         await self.between.vxp.away()
         waits = await self._send(MIDDLE, "axes-wait", ("department", "neighbour"))
         await self._taken_in(waits, "department", BROKER)
@@ -205,12 +205,12 @@ class Province:
     async def _taken_in(
         self, document: OutgoingDocument, actor: str, axis: str, register_no: str | None = None
     ) -> None:
-        """Its receiver takes it in, and its sender hears of that: 01, then 03."""
+        """Let the receiver take it in, and wait until its sender knows: 01, then 03."""
         await self.desks[actor].take_in(actor, document, ("03",), register_no=register_no)
         await self._stands(document, actor, "accepted", axis)
 
     async def _stands(self, document: OutgoingDocument, actor: str, state: str, axis: str) -> None:
-        sender = next(desk for desk, each in self.sent if each.id == document.id)
+        sender = next(desk for desk, document_sent in self.sent if document_sent.id == document.id)
         await sender.until(partial(sender.stands_at, document, actor, state))
         self.expected.append((sender, document, actor, state, axis))
 
@@ -220,13 +220,13 @@ class Province:
             raise GatewayError("the node in the middle has one axis")
 
         async def answers() -> bool:
-            # It is away until mail finds it well, which is not tried before a pause is over.
+            # It is away until mail finds it well, which is tried only after a pause.
             return axis.axes[name].state().connected_since is not None and axis.circuits[name].may_send()
 
         await self.desks[MIDDLE].until(answers)
 
     async def result(self, seconds: float) -> AxesResult:
-        """Counted from the rows: every document of each agency, where it went, and what its receiver has of it."""
+        """Count from the rows: every document of each agency, where it went, and what its receiver has of it."""
         kinds = self.between.kinds
         axes = {name: AxisCount(kinds[name]) for name in kinds}
         states: Counter[str] = Counter()
@@ -237,52 +237,52 @@ class Province:
                 documents += 1
                 for code, (state, axis) in (await desk.left_by(document)).items():
                     states[state] += 1
-                    there = len(await by_code[code].came(document)) if code in by_code else 0
+                    copies = len(await by_code[code].came(document)) if code in by_code else 0
                     count = axes[axis or AXES[desk.actor][0]]
                     count.documents += axis is not None
-                    count.lost += state not in _NOT_LEFT and there == 0
-                    count.doubled += max(0, there - 1)
+                    count.lost += state not in _NOT_LEFT and copies == 0
+                    count.doubled += max(0, copies - 1)
         return AxesResult(
             documents=documents,
             deliveries=states.total(),
             by_state=dict(sorted(states.items())),
             axes=axes,
             seconds=seconds,
-            wrong=tuple([each async for each in self._unexpected()]),
+            wrong=tuple([text async for text in self._unexpected()]),
         )
 
     async def _unexpected(self) -> AsyncIterator[str]:
         for sender, document, actor, state, axis in self.expected:
-            found = (await sender.left_by(document))[self.desks[actor].cast.code(actor)]
-            if found != (state, axis):
-                told = f"{document.draft.code} to {actor}"
-                yield f"{told}: expected {state} by {axis}, found {found[0]} by {found[1]}"
+            actual = (await sender.left_by(document))[self.desks[actor].cast.code(actor)]
+            if actual != (state, axis):
+                label = f"{document.draft.code} to {actor}"
+                yield f"{label}: expected {state} by {axis}, found {actual[0]} by {actual[1]}"
 
 
 async def _outgoing(desk: Desk) -> list[OutgoingDocument]:
-    found: list[OutgoingDocument] = []
+    documents: list[OutgoingDocument] = []
     cursor: str | None = None
     while True:
         async with desk.node.store.read(await desk.scope(desk.actor)) as work:
             page = await work.outgoing.page(limit=100, cursor=cursor)
-        found += page.items
+        documents += page.items
         cursor = page.next_cursor
         if cursor is None:
-            return found
+            return documents
 
 
 @asynccontextmanager
 async def opened(
     folder: Path, say: Say, broker: Admin | None = None, port: int = 0
 ) -> AsyncIterator[Province]:
-    """All four nodes open, their workers at work. `broker`: a real one for the first axis; else the embedded axis stands
-    for it, and `say` tells so."""
+    """Open all four nodes with their workers at work. `broker`: a real one for the first axis; else the embedded axis
+    replaces it, and `say` reports so."""
     run = f"-{secrets.token_hex(3)}" if broker else ""  # users belong to a whole broker
     names = {actor: f"nut-{cast().data[actor]['abbr']}{run}" for actor in AXES}
     say("demo.axes.staging", folder=folder)
     say("demo.axes.broker" if broker else "demo.axes.no_broker", servers=broker.servers if broker else "")
     async with AsyncExitStack() as stack:
-        hosts = {names[each]: cast().code(each) for each in AXES if BROKER in AXES[each]}
+        hosts = {names[a]: cast().code(a) for a in AXES if BROKER in AXES[a]}
         between = Between(
             folder=folder / "broker",
             lgsp=await stack.enter_async_context(service(LGSP, folder / LGSP, _agencies(names, LGSP))),
@@ -295,43 +295,43 @@ async def opened(
         }
         certificates = await axes_stage.prepare(nodes)
         say("demo.axes.signing")
-        told = await axes_stage.signed_cast(nodes)
+        players = await axes_stage.signed_cast(nodes)
         desks, invited = {}, list[Invited]()
         for actor, settings in nodes.items():
-            opens: Any = open_office if actor == MIDDLE else open_node  # Any: one gives more than the other
+            opens: Any = open_office if actor == MIDDLE else open_node  # Any: the two give different nodes
             node: OpenNode = await stack.enter_async_context(opens(settings))
             invited += await axes_stage.register(node, certificates)
-            desks[actor] = Desk(node=node, cast=told, actor=actor)
+            desks[actor] = Desk(node=node, cast=players, actor=actor)
         for desk in desks.values():
             await stack.enter_async_context(story.at_work(desk.node))
         yield Province(desks=desks, between=between, invited=invited, say=say)
 
 
 def _agencies(names: Mapping[str, str], axis: str) -> dict[str, HubAgency]:
-    found = {}
+    agencies = {}
     for actor, axes in AXES.items():
         if axis in axes:
-            told = cast().data[actor]
-            found[names[actor]] = HubAgency(code=told["code"], name=told["name"])
-    return found
+            agency = cast().data[actor]
+            agencies[names[actor]] = HubAgency(code=agency["code"], name=agency["name"])
+    return agencies
 
 
 async def once(
     folder: Path, say: Say = lambda key, **params: None, broker: Admin | None = None
 ) -> AxesResult:
-    """The whole story in that folder."""
+    """Tell the whole story in that folder."""
     began = monotonic()
     async with opened(folder, say, broker) as province:
         await province.tell()
-        await _quiet(province)
+        await _until_quiet(province)
         return await province.result(round(monotonic() - began, 3))
 
 
-async def _quiet(province: Province) -> None:
-    """What would come a second time is on its way until all are quiet."""
+async def _until_quiet(province: Province) -> None:
+    """Wait until all are quiet: a repeat would still be on its way."""
 
     async def all_quiet() -> bool:
-        return all([await story.is_quiet(each.node) for each in province.desks.values()])
+        return all([await story.is_quiet(desk.node) for desk in province.desks.values()])
 
     await province.desks[MIDDLE].until(all_quiet)
 
@@ -343,7 +343,7 @@ async def serve(
     answer: Callable[[Office, Callable[[str], None]], Awaitable[None]],
     broker: Admin | None,
 ) -> None:
-    """`answer(node, ready)` serves the API and calls `ready` with its address; all ends when it returns."""
+    """Tell the story and serve the node in the middle: `answer(node, ready)` calls `ready` with the API's address."""
     async with opened(folder, say, broker, port) as province:
         await province.tell()
         node = province.middle

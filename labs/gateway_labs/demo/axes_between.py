@@ -1,6 +1,6 @@
-"""What lies between the nodes of the demonstration of three axes: two simulated services of others, each of which can be
-taken away and brought back at its address, and a vhost of its own on a real broker where one is named. In: a folder, who
-is on them. Out: addresses and credentials, made anew for each run. Everything here answers on the loopback alone."""
+"""The parts between the nodes of the demonstration of three axes: two simulated foreign services, which can be taken
+away and brought back at their address, and a vhost of its own on a real broker where one is named. In: a folder, the
+agencies on them. Out: addresses and credentials, made anew for each run. Everything here answers on the loopback alone."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def new_secret() -> str:
 
 @dataclass(slots=True)
 class Service:
-    """A simulated service at work: `url` stays the same from the first start on."""
+    """A running simulated service: `url` stays the same from the first start on."""
 
     systems: Mapping[str, HubSystem]
     url: str
@@ -49,28 +49,31 @@ class Service:
     _running: server.running | None
 
     async def away(self) -> None:
-        """Nobody answers at its address. What it has stays on its disk."""
+        """Stop answering at its address. Its data stay on its disk."""
         if self._running is not None:
             await self._running.__aexit__()
             self._running = None
 
     async def back(self) -> None:
-        """At its address again. Whoever was signed in has to sign in anew."""
+        """Answer at its address again. Clients have to sign in anew."""
         if self._running is None:
-            again = server.running(self._application(), HOST, int(self.url.rpartition(":")[2]))
-            await again.__aenter__()
-            self._running = again
+            restarted = server.running(self._application(), HOST, int(self.url.rpartition(":")[2]))
+            await restarted.__aenter__()
+            self._running = restarted
 
 
 @asynccontextmanager
 async def service(kind: str, folder: Path, agencies: Mapping[str, HubAgency]) -> AsyncIterator[Service]:
-    """`kind`: `lgsp` or `vxp`; `agencies`: by the name of the node that speaks for each. Stopped in the end."""
+    """Run a service. `kind`: `lgsp` or `vxp`; `agencies`: by the name of the node that speaks for each."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     systems = {
         node: HubSystem(
-            id=f"{each.code.lower()}.thu.01", secret=new_secret(), agencies=(each,), login=_login(kind, node)
+            id=f"{agency.code.lower()}.thu.01",
+            secret=new_secret(),
+            agencies=(agency,),
+            login=_login(kind, node),
         )
-        for node, each in agencies.items()
+        for node, agency in agencies.items()
     }
     settings = SimulatorSettings(systems=tuple(systems.values()), hub=HubOptions(code=_TRACE[kind]))
     hub, faults = Hub(folder, settings), Faults(settings.faults)
@@ -82,11 +85,11 @@ async def service(kind: str, folder: Path, agencies: Mapping[str, HubAgency]) ->
     try:
         running = server.running(application(), HOST, 0)
         url = await running.__aenter__()
-        made = Service(systems, url, hub, application, running)
+        started = Service(systems, url, hub, application, running)
         try:
-            yield made
+            yield started
         finally:
-            await made.away()
+            await started.away()
     finally:
         hub.close()
 
@@ -99,7 +102,7 @@ def _login(kind: str, node: str) -> HubLogin | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admin:
-    """How a broker's administrator reaches it: where clients connect, the management API, and who."""
+    """A broker's administration: the address for clients, the management API, and the user."""
 
     servers: str
     api: str
@@ -118,7 +121,7 @@ class Vhost:
 
 @asynccontextmanager
 async def vhost(admin: Admin, hosts: Mapping[str, str]) -> AsyncIterator[Vhost]:
-    """`hosts`: each node of the run and the code that it speaks for. In the end the vhost and its users are gone."""
+    """Make a vhost for this run. `hosts`: each node and the code that it speaks for. All is removed in the end."""
     read_servers(admin.servers)  # before anything is made
     name = f"lienthong-thu-{secrets.token_hex(4)}"
     passwords = {node: new_secret() for node in hosts}
@@ -127,9 +130,9 @@ async def vhost(admin: Admin, hosts: Mapping[str, str]) -> AsyncIterator[Vhost]:
     async with management.opened(admin.api, admin.user, admin.password, name) as broker:
         try:
             live = await broker.state()
-            wanted = plan.wanted(layout, password_hashes(passwords, {}))
-            made = plan.plan(live, wanted, admin=admin.user)
-            async for _ in management.done_steps(broker, made.steps):
+            target = plan.wanted(layout, password_hashes(passwords, {}))
+            steps = plan.plan(live, target, admin=admin.user)
+            async for _ in management.done_steps(broker, steps.steps):
                 pass
             yield Vhost(servers=admin.servers, name=name, passwords=passwords)
         finally:

@@ -1,6 +1,6 @@
 """Sets up the four nodes of the demonstration of three axes: the province's in the middle, which has all three and routes
-by code, and one for each of three agencies. In: a folder, what lies between. Out: for each node its settings, databases,
-keys, and trust in the others; secrets stand in no file of theirs."""
+by code, and one for each of three agencies. In: a folder, the parts between the nodes. Out: for each node its settings,
+databases, keys, and trust in the others; secrets stand in no file of theirs."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from gateway_labs.demo.stage import Cast
 
 BROKER, LGSP, VXP = "broker", "lgsp", "vxp"
 MIDDLE = "province"
-# Who stands behind which axis, first the one by which it is reached; the others are what its route has for a bad day.
+# Axes of each agency: first the one that reaches it, then those that its route has for a bad day.
 AXES: Mapping[str, tuple[str, ...]] = {
     MIDDLE: (BROKER, LGSP, VXP),
     "department": (BROKER,),
@@ -43,14 +43,14 @@ _POLL_S, _RATE = 0.3, 200.0
 
 @cache
 def cast() -> Cast:
-    """The one of the demonstration, with a neighbouring province and documents of its own."""
+    """Return the demonstration's cast, with a neighbouring province and documents of its own."""
     more = loads((stage.HERE / "axes.json").read_text("utf-8"))
     return Cast(data={**stage.cast().data, **more})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Between:
-    """What lies between the nodes: the folder of the embedded axis or, where a broker was named, its vhost."""
+    """The parts between the nodes: the folder of the embedded axis or, where a broker was named, its vhost."""
 
     folder: Path
     lgsp: Service
@@ -59,12 +59,12 @@ class Between:
 
     @property
     def kinds(self) -> dict[str, str]:
-        """Of each axis by its name."""
+        """Return the kind of each axis by its name."""
         return {BROKER: "amqp" if self.vhost else "embedded", LGSP: "lgsp", VXP: "vxp"}
 
 
 def settings_of(folder: Path, actor: str, names: Mapping[str, str], between: Between, port: int) -> Settings:
-    """The settings of that agency's node; the middle one alone has pages. `names`: what each node is called."""
+    """Return the settings of that agency's node; the middle one alone has pages. `names`: names of the nodes."""
     office = "on" if actor == MIDDLE else "off"
     alone = stage.with_local_webhooks(stage.settings_for(folder / actor, port=port, office=office))
     axes = tuple(_axis(name, names[actor], between) for name in AXES[actor])
@@ -76,17 +76,17 @@ def settings_of(folder: Path, actor: str, names: Mapping[str, str], between: Bet
 def _routes(actor: str) -> list[RouteSettings]:
     if actor != MIDDLE:
         return [RouteSettings(to="*", axes=AXES[actor][:1])]
-    found = [
-        # The commune's mail goes over to its second axis; whoever has one axis waits for it.
-        RouteSettings(to=cast().code(each), axes=axes, away="next" if len(axes) > 1 else "wait")
-        for each, axes in AXES.items()
-        if each != MIDDLE
+    routes = [
+        # The commune's mail goes over to its second axis; mail of agencies with one axis waits for it.
+        RouteSettings(to=cast().code(other), axes=axes, away="next" if len(axes) > 1 else "wait")
+        for other, axes in AXES.items()
+        if other != MIDDLE
     ]
-    return [*found, RouteSettings(to="*", axes=(VXP,))]
+    return [*routes, RouteSettings(to="*", axes=(VXP,))]
 
 
 def _axis(name: str, node: str, between: Between) -> NamedAxis:
-    """Away from the first failure on: nobody wants to watch for half a minute."""
+    """Return the settings of one axis, away from the first failure on: half a minute is too long to watch."""
     parts: dict[str, object] = {"axis": AxisSettings(kind=between.kinds[name])}
     if name == VXP:
         system = between.vxp.systems[node]
@@ -107,7 +107,7 @@ def _axis(name: str, node: str, between: Between) -> NamedAxis:
             application=login.application if login else "",
             system=system.id,
             secret=Secret(system.secret),
-            partial="all",  # of those whom a document names, this service knows its own agencies alone
+            partial="all",  # of a document's recipients this service knows its own agencies alone
             poll_s=_POLL_S,
             rate_per_s=_RATE,
         )
@@ -124,7 +124,7 @@ def _axis(name: str, node: str, between: Between) -> NamedAxis:
 
 
 async def prepare(nodes: Mapping[str, Settings]) -> dict[str, x509.Certificate]:
-    """Everything that must exist before they can open; the certificate of each agency by its code."""
+    """Create everything that must exist before they can open; return the certificate of each agency by its code."""
     clock = SystemClock()
     authority = Authority.create(stage.AUTHORITY, clock.now())
     certificates = {}
@@ -142,16 +142,16 @@ async def prepare(nodes: Mapping[str, Settings]) -> dict[str, x509.Certificate]:
 
 
 async def signed_cast(nodes: Mapping[str, Settings]) -> Cast:
-    """The cast with its lead files signed, and every node knows whose seals they bear."""
+    """Sign the lead files of the cast, and make every node trust their seals."""
     middle, pool = nodes[MIDDLE], ThreadPool(1)
     write_seals(middle.sign.seals, [cast().code(MIDDLE)])
 
     def work() -> Cast:
-        made = signers.sign_lead_files(middle, cast(), SystemClock().now())
+        signed = signers.sign_lead_files(middle, cast(), SystemClock().now())
         for settings in nodes.values():
             if settings is not middle:
                 shutil.copytree(middle.trust.folder / "pdf", settings.trust.folder / "pdf")
-        return made
+        return signed
 
     try:
         return await pool.run(work)
@@ -160,20 +160,20 @@ async def signed_cast(nodes: Mapping[str, Settings]) -> Cast:
 
 
 async def register(node: OpenNode, certificates: Mapping[str, x509.Certificate]) -> list[Invited]:
-    """The registry with all four agencies, and their certificates bound by two persons. Where there is an office, the
-    accounts of its persons, with the codes to take them up: made first, while nobody else may make any."""
+    """Fill the registry with all four agencies, and bind their certificates by two persons. Where there is an office,
+    return the accounts of its persons with their codes: made first, while no person can make any."""
     plan = await node.directory.plan_import(stage.registry_csv(cast(), AXES))
     await node.directory.apply(plan, "demo")
     invited = await people.invite(node.accounts, await _persons(node)) if isinstance(node, Office) else []
-    wanted = [trial_node.binding_of(code, each) for code, each in certificates.items()]
-    await people.bind_all(node.deciding, await people.two_deciders(node.deciding, cast().deciders), wanted)
-    return [each for each in invited if each.role in (PostRole.CLERK, PostRole.HEAD, PostRole.OPERATOR)]
+    bindings = [trial_node.binding_of(code, x) for code, x in certificates.items()]
+    await people.bind_all(node.deciding, await people.two_deciders(node.deciding, cast().deciders), bindings)
+    return [x for x in invited if x.role in (PostRole.CLERK, PostRole.HEAD, PostRole.OPERATOR)]
 
 
 async def _persons(node: Office) -> list[Invited]:
-    told, unit = cast().data["people"], cast().words("lead_unit")
+    by_actor, unit = cast().data["people"], cast().words("lead_unit")
     agency = await node.store.accounts.hosted_by_code(cast().code(MIDDLE))
-    found = [people.wanted(told["node"], role, unit) for role in told["node"]]
+    persons = [people.wanted(by_actor["node"], role, unit) for role in by_actor["node"]]
     if agency is not None:
-        found += [people.wanted(told[MIDDLE], role, unit, agency.id) for role in told[MIDDLE]]
-    return found
+        persons += [people.wanted(by_actor[MIDDLE], role, unit, agency.id) for role in by_actor[MIDDLE]]
+    return persons

@@ -1,5 +1,5 @@
-"""`gateway demo`: agencies on this machine exchange documents before your eyes: three on one node, or by three axes.
-Thin: the stories are told by `demo.story` and `demo.axes`; here their options are read and their results printed."""
+"""`gateway demo`: agencies on this machine exchange documents before your eyes: three on one node, or by three axes. Thin:
+the stories are in `demo.story` and `demo.axes`; here their options are read and their results printed."""
 
 from __future__ import annotations
 
@@ -93,23 +93,23 @@ def _admin(
 
 
 def _tell(call: Invocation, result: StoryResult | AxesResult) -> None:
-    told = result.as_json()
-    output.answer(call, told, (f"{key}: {value}" for key, value in told.items()))
+    summary = result.as_json()
+    output.answer(call, summary, (f"{key}: {value}" for key, value in summary.items()))
     if not result.ok:
-        for each in result.wrong:
-            call.tell(each)
+        for line in result.wrong:
+            call.tell(line)
         raise typer.Exit(FAILED)
 
 
 async def _live(call: Invocation, folder: Path, port: int) -> None:
-    """The story once, then the node stays at work with its API until it is told to stop."""
+    """Tell the story once, then keep the node at work with its API until it is stopped."""
     from gateway_labs.demo import live
 
     await live.serve(folder, port, call.say, partial(_answer, call))
 
 
 async def _live_axes(call: Invocation, folder: Path, port: int, admin: Admin | None) -> None:
-    """As above, of the node in the middle; the other three and what lies between stay at work too."""
+    """Do the same for the node in the middle; the other three and their axes stay at work too."""
     from gateway_labs.demo import axes
 
     await axes.serve(folder, port, call.say, partial(_answer, call), admin)

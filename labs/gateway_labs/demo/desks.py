@@ -1,11 +1,11 @@
-"""Lays the desks of the demonstration, so that whoever signs in finds something on every page. In: settings of a
-prepared folder, whatever was laid out there before. Out: the story and two days of work: first what happened two days
-ago, then, on the open node whose workers run, what happened just now.
+"""Fills the desks of the demonstration, so that every person finds something on every page. In: settings of a prepared
+folder, and what was laid out there before. Out: the story and two days of work: first the events of two days ago, then, on
+the open node whose workers run, those of just now.
 
-It also shows how the organisation changes: further agencies, one change in force, one decided for a later day, one
-that waits for the second person beside a new certificate, all of it decided by the two persons who bind the
-certificates, as on a real node. And what whoever looks after the node finds: a stop that is planned, an incident that
-is over, a day of the office calendar, a sealed copy that was restored on trial."""
+It also shows how the organisation changes: further agencies, one change in force, one decided for a later day, one that
+waits for the second person beside a new certificate, all of it decided by the two persons who bind the certificates, as on
+a real node. And it fills the operator's pages: a planned stop, a past incident, a day of the office calendar, a sealed copy
+that was restored on trial."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ from gateway_labs.demo.people import TwoDeciders
 from gateway_labs.demo.stage import Cast, Steps
 from gateway_labs.trial_node import as_csv, binding_of
 
-_TOLD = "told"
+_STORY_STEP = "told"
 
 
 class EarlierClock(SystemClock):
-    """Goes as the machine's, so long ago."""
+    """A clock that goes as the machine's, so long ago."""
 
     def __init__(self, by: timedelta = stage.AGO) -> None:
         self._by = by
@@ -53,9 +53,9 @@ class EarlierClock(SystemClock):
 
 
 async def days_ago(settings: Settings, cast: Cast, clock: Clock, say: story.Say) -> None:
-    """The organisation, the accounts, the story, and what lies since."""
+    """Lay out the organisation, the accounts, the story, and the work since."""
     steps = Steps(settings.node.data_dir)
-    if steps.done(_TOLD):
+    if steps.done(_STORY_STEP):
         return
     async with open_office(settings, clock) as node:
         await stage.enter(node)
@@ -68,11 +68,11 @@ async def days_ago(settings: Settings, cast: Cast, clock: Clock, say: story.Say)
             await tale.settled()
         operator = await offices.person("node", "operator")
         await steps.once("incident", partial(incident_over, node, cast, operator.id))
-    await steps.once(_TOLD, _nothing)
+    await steps.once(_STORY_STEP, _nothing)
 
 
 async def just_now(node: Office, cast: Cast) -> None:
-    """Everything else, after what happened two days ago."""
+    """Lay out everything else, after the events of two days ago."""
     steps = Steps(node.settings.node.data_dir)
     offices = Offices(node=node, cast=cast, steps=steps)
     await steps.once("mail", offices.just_now)
@@ -87,37 +87,35 @@ async def just_now(node: Office, cast: Cast) -> None:
 
 
 async def _nothing() -> None:
-    """What was to be done is done by then."""
+    """Do nothing: the step only marks that all others are done."""
 
 
-_TOMORROW, _LATER = timedelta(days=1), timedelta(days=30)
+_TOMORROW, _NEXT_MONTH = timedelta(days=1), timedelta(days=30)
 
 
 async def organisation_told(node: OpenNode, cast: Cast) -> None:
-    """Once: what binds certificates is the last of it."""
-    await _known(node, cast)
-    wanted = await stage.unbound(node)
-    if not wanted:
+    """Lay out the organisation once: binding certificates is the last of it."""
+    await _import_agencies(node, cast)
+    bindings = await stage.unbound(node)
+    if not bindings:
         return
     both = await people.two_deciders(node.deciding, cast.deciders)
-    decided = {
-        each.reform.decision.number for each in await registry_changes.list_reforms(node.deciding, 100)
-    }
-    # While no certificate was ever bound the two need not have been there for a day.
-    for key, begins in (("done", _TOMORROW), ("planned", _LATER)):
+    decided = {r.reform.decision.number for r in await registry_changes.list_reforms(node.deciding, 100)}
+    # Before the first binding the two persons need not have been there for a day.
+    for key, begins in (("done", _TOMORROW), ("planned", _NEXT_MONTH)):
         if cast.data["changes"][key]["number"] not in decided:
-            made = await _proposed(node, both, cast, key, begins)
-            await people.agreed(node.deciding, both, made)
-    await people.bind_all(node.deciding, both, wanted)
-    await _proposed(node, both, cast, "waiting", _LATER, cast.words("waiting_why"))
+            proposal = await _proposed(node, both, cast, key, begins)
+            await people.agreed(node.deciding, both, proposal)
+    await people.bind_all(node.deciding, both, bindings)
+    await _proposed(node, both, cast, "waiting", _NEXT_MONTH, cast.words("waiting_why"))
     await _partners_certificate(node, both, cast)
 
 
-async def _known(node: OpenNode, cast: Cast) -> None:
+async def _import_agencies(node: OpenNode, cast: Cast) -> None:
     rows = [
-        (each["code"], each["name"], cast.code("province"), each["email"])
-        for each in cast.data["agencies"]
-        if await node.directory.entry(each["code"]) is None
+        (agency["code"], agency["name"], cast.code("province"), agency["email"])
+        for agency in cast.data["agencies"]
+        if await node.directory.entry(agency["code"]) is None
     ]
     plan = await node.directory.plan_import(as_csv([("code", "name", "parent", "email"), *rows]))
     if plan.added:
@@ -142,21 +140,23 @@ def _reform(node: OpenNode, cast: Cast, change: dict[str, Any], begins: timedelt
         ),
         effective_on=today + begins,
         sources=tuple(change["sources"]),
-        targets=tuple(Target(code=each) for each in change.get("targets", ())),
+        targets=tuple(Target(code=code) for code in change.get("targets", ())),
         name=change.get("name"),
     )
 
 
 async def _partners_certificate(node: OpenNode, both: TwoDeciders, cast: Cast) -> None:
-    """A partner's, which came with a letter: the second person calls there before it is believed."""
-    made = await node.pool.run(partial(_issued, node, cast))
+    """Propose a partner's certificate, which came with a letter: the second person calls there before approving it."""
+    certificate = await node.pool.run(partial(_issued, node, cast))
     now = node.clock.now()
-    content = ProposalContent(bindings=(proposals.binding_change([], made, now, node.deciding.overlap),))
+    content = ProposalContent(
+        bindings=(proposals.binding_change([], certificate, now, node.deciding.overlap),)
+    )
     await proposals.propose(node.deciding, both.proposer, content, cast.words("certificate_why"))
 
 
 def _issued(node: OpenNode, cast: Cast) -> Binding:
-    """Of a key that nobody keeps: nothing is ever signed with it."""
+    """Issue it for a key that is thrown away: nothing is ever signed with it."""
     partner = cast.data["silent"]
     authority = Authority.load(node.settings.node.data_dir / "authority")
     key = ec.generate_private_key(ec.SECP256R1()).public_key()
@@ -164,8 +164,8 @@ def _issued(node: OpenNode, cast: Cast) -> Binding:
     return binding_of(partner["code"], issued)
 
 
-# Of the demonstration's own copies, which hold nothing but the demonstration.
-PASSPHRASE = "cum mat khau dung thu"  # noqa: S105 - told to whoever starts it
+# Passphrase of the demonstration's own copies, which hold nothing but the demonstration.
+PASSPHRASE = "cum mat khau dung thu"  # noqa: S105 - shown at the start of the demonstration
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 
 
@@ -202,12 +202,12 @@ async def _planned_stop(node: Office, cast: Cast, by: str, commune: str) -> None
 async def _office_day(node: Office, cast: Cast, by: str) -> None:
     now = node.clock.now()
     day = local(now).date() + 20 * _DAY
-    named = CalendarDay(day=day, kind=DayKind.HOLIDAY, name=cast.words("office_day"))
-    await node.todo.calendar.put([named], now, by)
+    holiday = CalendarDay(day=day, kind=DayKind.HOLIDAY, name=cast.words("office_day"))
+    await node.todo.calendar.put([holiday], now, by)
 
 
 async def _sealed_copy(node: Office, by: str) -> None:
-    """Made, and restored beside the running node, as the page of copies does."""
+    """Make a copy and restore it beside the running node, as the page of copies does."""
     settings, now = node.settings, node.clock.now()
     data_dir = settings.node.data_dir
     target = (data_dir / "backups" / f"{settings.node.name}-{now:%Y%m%dT%H%M%SZ}.backup").absolute()
@@ -220,19 +220,19 @@ async def _sealed_copy(node: Office, by: str) -> None:
         settings=None,
     )
     await backup.make(source, target, PASSPHRASE.encode(), node.clock, node.pool, _quiet)
-    done = await restore.drill(target, PASSPHRASE.encode(), data_dir, None, node.clock, node.pool, _quiet)
+    drill = await restore.drill(target, PASSPHRASE.encode(), data_dir, None, node.clock, node.pool, _quiet)
     backup.note(data_dir, target, now, node.clock.now())
-    told = {
+    facts = {
         "file": target.name,
         "outcome": "equal",
-        "rows": done.manifest.rows,
-        "files": done.files,
+        "rows": drill.manifest.rows,
+        "files": drill.files,
         "detail": "",
     }
     async with node.store.begin(AgencyScope(agency_id=NODE, principal_id=by)) as work:
-        await work.events.append(EventKind.BACKUP_TESTED, "backup", node.clock.now(), told)
+        await work.events.append(EventKind.BACKUP_TESTED, "backup", node.clock.now(), facts)
         await work.commit()
 
 
-def _quiet(what: str, count: int) -> None:
-    """Nobody watches it being made."""
+def _quiet(step: str, count: int) -> None:
+    """Ignore the progress."""

@@ -1,6 +1,5 @@
-"""The demonstration that stays: the story and the desks once, then the node at work with its API and pages until it
-is told to stop. In: a folder and a port. Out: what to open and what to type, ready to paste, with files to try it in
-the folder."""
+"""The demonstration that stays: the story and the desks once, then the node at work with its API and pages until it is
+stopped. In: a folder and a port. Out: addresses and commands to paste, with files to try them in the folder."""
 
 from __future__ import annotations
 
@@ -21,9 +20,9 @@ from gateway.words import labels
 from gateway_labs.demo import desks, people, stage, story
 from gateway_labs.demo.people import Invited
 
-# What the demo's keys may do: everything there is, for one agency each.
+# Rights of the demo's keys: every right, for one agency each.
 SCOPES = frozenset(ApiScope)
-# Whose links are printed; the others' accounts are opened by an administrator, on the pages.
+# Persons whose links are printed; the others' accounts are opened by an administrator, on the pages.
 SHOWN = frozenset(
     {
         *(PostRole.CLERK, PostRole.HEAD, PostRole.OFFICER),
@@ -31,7 +30,7 @@ SHOWN = frozenset(
     }
 )
 HOT, LETTER = "hot-folder", "van-ban-thu"
-# What comes into a folder is not offered to the API, so the agency that has one is given no key.
+# Arrivals in a folder are not offered to the API, so the agency that has one is given no key.
 OF_FOLDER = "commune"
 PROGRAMS = tuple(actor for actor in stage.ACTORS if actor != OF_FOLDER)
 Say = Callable[..., None]
@@ -40,11 +39,11 @@ Say = Callable[..., None]
 async def serve(
     folder: Path, port: int, say: Say, answer: Callable[[Office, Callable[[str], None]], Awaitable[None]]
 ) -> None:
-    """Stages the folder, tells the story, lays the desks, and answers until `answer` returns. `say(key, **params)` speaks
-    to a person; `answer(node, ready)` serves the API and calls `ready` with its address."""
+    """Stage the folder, tell the story, lay the desks, and answer until `answer` returns. `say(key, **params)` speaks to a
+    person; `answer(node, ready)` serves the API and calls `ready` with its address."""
     settings = settings_for(folder, port)
     say("demo.staging", folder=folder)
-    settings.folder.root.mkdir(parents=True, exist_ok=True)  # type: ignore[union-attr]  # it was set just now
+    settings.folder.root.mkdir(parents=True, exist_ok=True)  # type: ignore[union-attr]  # set just above
     earlier = desks.EarlierClock()
     await stage.prepare(settings, earlier)
     stage.write_revocation(settings, earlier)
@@ -58,21 +57,21 @@ async def serve(
         async with story.at_work(node):
             say("demo.desks")
             await desks.just_now(node, cast)
-            shown = [each for each in await stage.accounts(node) if each.role in SHOWN]
-            invited = await people.linked(node.accounts, shown)
+            listed = [x for x in await stage.accounts(node) if x.role in SHOWN]
+            invited = await people.linked(node.accounts, listed)
             await answer(node, lambda url: _explain(say, url, folder, keys, invited))
 
 
 def settings_for(folder: Path, port: int) -> Settings:
-    """Those of the stage, with a hot folder of one agency, and webhooks of programs on this machine."""
+    """Return the settings of the stage, with a hot folder of one agency, and webhooks of programs on this machine."""
     settings = stage.with_local_webhooks(stage.settings_for(folder, port=port))
     code = stage.cast().code(OF_FOLDER)
-    told = replace(settings.folder, root=folder / HOT, agencies=code, settle_s=1.0, look_s=1.0)
-    return replace(settings, folder=told)
+    hot = replace(settings.folder, root=folder / HOT, agencies=code, settle_s=1.0, look_s=1.0)
+    return replace(settings, folder=hot)
 
 
 async def new_key(node: Office, actor: str) -> str:
-    """A fresh API key; the store keeps its hash alone, so each run makes its own."""
+    """Make a fresh API key; the store keeps its hash alone, so each run makes its own."""
     code = stage.cast().code(actor)
     agency = await node.store.accounts.hosted_by_code(code)
     name = stage.cast().words("trial_program").format(code=code)
@@ -89,29 +88,29 @@ async def new_key(node: Office, actor: str) -> str:
 
 
 def _write_samples(node: Office, cast: stage.Cast, folder: Path) -> None:
-    """What the printed commands refer to: a document to send, and settings for the command line."""
+    """Write the files of the printed commands: a document to send, and settings for the command line."""
     _write_letter(folder, cast, write_sample(node, cast, folder))
-    told_settings = f'[node]\nname = "demo"\ndata_dir = "{folder.resolve()}"\n'
-    told_settings += f'[folder]\nroot = "{(folder / HOT).resolve()}"\nagencies = "{cast.code(OF_FOLDER)}"\n'
-    told_settings += f'[webhooks]\nnetworks = "{stage.LOOPBACK}"\nplain_http = "yes"\n'
-    (folder / "gateway.toml").write_text(told_settings, "utf-8")
+    toml = f'[node]\nname = "demo"\ndata_dir = "{folder.resolve()}"\n'
+    toml += f'[folder]\nroot = "{(folder / HOT).resolve()}"\nagencies = "{cast.code(OF_FOLDER)}"\n'
+    toml += f'[webhooks]\nnetworks = "{stage.LOOPBACK}"\nplain_http = "yes"\n'
+    (folder / "gateway.toml").write_text(toml, "utf-8")
 
 
 def write_sample(node: Office, cast: stage.Cast, folder: Path) -> dict[str, object]:
-    """The document that a command sends, and what is said of it."""
-    told, today = cast.document("try"), node.out.today()
-    name, title, competence = told["signer"]
+    """Write the document that a command sends, and its metadata."""
+    document, today = cast.document("try"), node.out.today()
+    name, title, competence = document["signer"]
     meta: dict[str, object] = {
-        "number": told["number"],
-        "symbol": told["symbol"],
+        "number": document["number"],
+        "symbol": document["symbol"],
         "date": cast.issued_on("try", today).isoformat(),
-        "type": told["type"],
-        "subject": told["subject"],
+        "type": document["type"],
+        "subject": document["subject"],
         "urgency": "thuong",
         "secrecy": "none",
         "signer": {"name": name, "title": title, "competence": competence},
         "reply_required": False,
-        "recipients": [{"code": cast.code(each), "role": "to_act"} for each in told["to"]],
+        "recipients": [{"code": cast.code(actor), "role": "to_act"} for actor in document["to"]],
     }
     (folder / "van-ban.json").write_text(json.dumps(meta, ensure_ascii=False, indent=2), "utf-8")
     (folder / "van-ban.pdf").write_bytes(cast.file("try", 0, today))
@@ -119,7 +118,7 @@ def write_sample(node: Office, cast: stage.Cast, folder: Path) -> dict[str, obje
 
 
 def send_command(url: str, folder: Path, key: str) -> str:
-    """The sample by curl."""
+    """Return the command that sends the sample by curl."""
     return (
         f'curl -sS {url}/api/v1/messages -H "Authorization: Bearer {key}" '
         f'-H "Idempotency-Key: $(date +%s)" -F meta=@{folder / "van-ban.json"} -F lead=@{folder / "van-ban.pdf"}'
@@ -127,14 +126,14 @@ def send_command(url: str, folder: Path, key: str) -> str:
 
 
 def _write_letter(folder: Path, cast: stage.Cast, meta: dict[str, object]) -> None:
-    """Another document, as it is laid into the hot folder."""
+    """Write another document, to be laid into the hot folder."""
     letter = folder / LETTER
     letter.mkdir(exist_ok=True)
-    told = meta | {
+    letter_meta = meta | {
         "number": f"{meta['number']}1",
         "files": [{"name": "van-ban.pdf", "role": "lead"}],
     }
-    (letter / "meta.json").write_text(json.dumps(told, ensure_ascii=False, indent=2), "utf-8")
+    (letter / "meta.json").write_text(json.dumps(letter_meta, ensure_ascii=False, indent=2), "utf-8")
     shutil.copyfile(folder / "van-ban.pdf", letter / "van-ban.pdf")
 
 
@@ -153,19 +152,19 @@ def _explain(say: Say, url: str, folder: Path, keys: dict[str, str], invited: li
 
 
 def say_people(say: Say, url: str, invited: Sequence[Invited]) -> None:
-    """Each with the way in."""
-    for one in invited:
+    """Say each person's way in."""
+    for person in invited:
         say(
-            "demo.person" if one.code else "demo.known",
-            name=one.name,
-            role=labels.say(f"post.{one.role}"),
-            login=one.login,
-            link=f"{url}/lien-ket/{one.code}" if one.code else url,
+            "demo.person" if person.code else "demo.known",
+            name=person.name,
+            role=labels.say(f"post.{person.role}"),
+            login=person.login,
+            link=f"{url}/lien-ket/{person.code}" if person.code else url,
         )
 
 
 def _commands(url: str, folder: Path, keys: dict[str, str]) -> list[str]:
-    """One round trip by curl, and the same node by its command line."""
+    """Return one round trip by curl, and the same node by its command line."""
     base = f"{url}/api/v1"
     gateway = f".venv/bin/gateway --config {folder / 'gateway.toml'}"
     return [

@@ -1,10 +1,10 @@
-"""Lays out what lies on the desks and pages of the demonstration's offices. In: an open node whose workers run, after
-the story. Out: mail and what people left, once per agency, by the persons of the cast, in every state that a clerk
-meets. Each may be laid out again: what is there stays one.
+"""Lays out the mail and the pages of the demonstration's offices. In: an open node whose workers run, after the story. Out:
+mail and persons' work, once per agency, by the persons of the cast, in every state that a clerk meets. Each may be laid out
+again without doubling.
 
-The mail: what came two days ago and lies there, what came just now, what a partner never took, what failed, what was
-forged. What clerks, heads and administrators left: rights lent, mailboxes, programs' keys, saved views and groups,
-tasks taken and resting, drafts, lines of the books by hand."""
+The mail: arrivals of two days ago, new ones, mail that a partner never took, that failed, that was forged. The work of
+clerks, heads and administrators: rights lent, mailboxes, programs' keys, saved views and groups, tasks taken and resting,
+drafts, lines of the books by hand."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ from gateway_labs.demo.acts import Acts, in_one
 from gateway_labs.demo.papers import Paper, printed
 from gateway_labs.demo.stage import Steps
 
-# Who writes to whom on the desks.
+# Receivers of each sender on the desks.
 WAYS: Mapping[str, tuple[str, ...]] = {"province": ("department", "commune"), "department": ("province",)}
 _SENDERS = (*WAYS, "commune")
 _PARTNER, _POISON = "doi-tac", 2
@@ -65,38 +65,38 @@ _TITLE = re.compile(rb"(</(?:\w+:)?Subject>)")
 
 @dataclass(slots=True)
 class OfficeMail(Acts):
-    """What came, by the clerks' own hands."""
+    """Mail of the offices, by the clerks' own hands."""
 
     node: Office
 
     async def days_ago(self) -> None:
-        """What nobody took in since and goes on paper too, what a unit works on, what a partner's node never settled."""
+        """Send mail that goes on paper too, that a unit works on, and that a partner's node never settles."""
         for sender, receivers in WAYS.items():
             await self.sent(sender, "late", receivers, due_in=5, mode=DeliveryMode.BOTH)
             task = await self.sent(sender, "task", receivers, due_in=9)
-            for each in receivers:
-                await self.take_in(each, task, ("03", "04"), register_no=self.number(each, "task"))
+            for receiver in receivers:
+                await self.take_in(receiver, task, ("03", "04"), register_no=self.number(receiver, "task"))
         await self._to_partners()
 
     async def just_now(self) -> None:
-        """What waits to be taken in, to be looked at closer, to be answered."""
+        """Send mail that is to be taken in, to be examined, to be answered."""
         for sender, receivers in WAYS.items():
             await self.sent(sender, "urgent", receivers, urgency=Urgency.EXPRESS)
             await self.sent(sender, "pages", receivers, pages=9)
             doubtful = await self.sent(sender, "hold", receivers)
-            asked = await self.sent(sender, "recall", receivers)
-            for each in receivers:
-                await self._hold(each, doubtful)
-                await self.take_in(each, asked, ("03",), register_no=self.number(each, "recall"))
-            await self.recall(asked, sender)
-            for each in receivers:
-                await self.until(partial(self.has, each, asked, "asked"))
+            recalled = await self.sent(sender, "recall", receivers)
+            for receiver in receivers:
+                await self._hold(receiver, doubtful)
+                await self.take_in(receiver, recalled, ("03",), register_no=self.number(receiver, "recall"))
+            await self.recall(recalled, sender)
+            for receiver in receivers:
+                await self.until(partial(self.has, receiver, recalled, "asked"))
         await self._seal("department", await self.sent("province", "sealed", ("department",)))
         await self._refuse("province", await self.sent("department", "refused", ("province",)))
         await self._refuse("province", await self.sent("commune", "refused", ("province",)))
 
     async def forged(self) -> None:
-        """Packets of the story whose bytes somebody changed, dropped on the axis as another node's courier does."""
+        """Drop packets of the story with changed bytes on the axis, as another node's courier does."""
         for sender, receiver, key in (
             ("province", "department", "request"),
             ("department", "province", "reply"),
@@ -105,16 +105,16 @@ class OfficeMail(Acts):
             await self._forge(sender, receiver, key)
 
     async def sent(
-        self, sender: str, what: str, receivers: Sequence[str], **more: object
+        self, sender: str, name: str, receivers: Sequence[str], **more: object
     ) -> OutgoingDocument:
-        """Told once, whatever the day on which it is told again."""
-        key = f"{sender}-{what}"
+        """Send once, whatever the day on which it is repeated."""
+        key = f"{sender}-{name}"
         async with self.node.store.read(await self.scope(sender)) as work:
-            known = await work.outgoing.by_external_id(f"story-{key}")
-        return known or await self.send(sender, key, receivers, **more)  # type: ignore[arg-type]  # its own options
+            document = await work.outgoing.by_external_id(f"story-{key}")
+        return document or await self.send(sender, key, receivers, **more)  # type: ignore[arg-type]  # its own options
 
-    def number(self, actor: str, what: str) -> str | None:
-        return _NUMBERS[what] if self.cast.data[actor]["numbering"] == "A" else None
+    def number(self, actor: str, name: str) -> str | None:
+        return _NUMBERS[name] if self.cast.data[actor]["numbering"] == "A" else None
 
     async def _hold(self, actor: str, document: OutgoingDocument) -> None:
         arrived = await self._landed(actor, document)
@@ -136,48 +136,46 @@ class OfficeMail(Acts):
         why = self.cast.words("sealed_why")
         await seal.document(self.node.inn, self.node.hold, await self.scope(actor), arrived.id, why)
 
-    async def _landed(self, actor: str, document: OutgoingDocument, *later: str) -> IncomingDocument:
-        """As it stands once the worker is through with it."""
-        await self.until(partial(self.stands_at, document, actor, "delivered", *later))
+    async def _landed(self, actor: str, document: OutgoingDocument, *states: str) -> IncomingDocument:
+        """Return it once the worker is through with it."""
+        await self.until(partial(self.stands_at, document, actor, "delivered", *states))
         return await self.arrived(actor, document)
 
     async def stands_at(self, document: OutgoingDocument, actor: str, *states: str) -> bool:
         async with self.node.store.read(await self.scope(self._sender(document))) as work:
             rows = await work.deliveries.of(document.id)
-        return any(each.recipient.code == self.cast.code(actor) and each.state in states for each in rows)
+        return any(row.recipient.code == self.cast.code(actor) and row.state in states for row in rows)
 
     def _sender(self, document: OutgoingDocument) -> str:
         code = document.document_id.split(",", 1)[0]
-        return next(each for each in _SENDERS if self.cast.code(each) == code)
+        return next(actor for actor in _SENDERS if self.cast.code(actor) == code)
 
     async def _to_partners(self) -> None:
-        """To a partner whose node takes packets and settles none, and to one that is on no node."""
+        """Send to a partner whose node takes packets and settles none, and to one that is on no node."""
         code = self.cast.code("silent")
         other = EmbeddedAxis(
             self.node.settings.axis.folder, _PARTNER, self.node.clock, self.node.pool, _POISON
         )
         async with other:
             await other.host([code])
-            sent = [await self.sent(each, "far", ("silent", "unconnected")) for each in _SENDERS]
+            sent = [await self.sent(x, "far", ("silent", "unconnected")) for x in _SENDERS]
 
-            async def gone() -> bool:
-                return all([await self.stands_at(each, "unconnected", "failed") for each in sent])
+            async def all_failed() -> bool:
+                return all([await self.stands_at(document, "unconnected", "failed") for document in sent])
 
             async def dead() -> bool:
                 for arrival in await other.take(len(sent), 0):
                     await other.settle(arrival, done=False)
                 return len(await other.dead_list()) >= len(sent)
 
-            await self.until(gone)
+            await self.until(all_failed)
             await self.until(dead)
 
     async def _forge(self, sender: str, receiver: str, key: str) -> None:
         async with self.node.store.read(await self.scope(sender)) as work:
             document = await work.outgoing.by_external_id(f"story-{key}")
             page = await work.outbox.page(limit=100, states=("sent",))
-            item = next(
-                (each for each in page.items if document and each.packet_id == document.packet_id), None
-            )
+            item = next((row for row in page.items if document and row.packet_id == document.packet_id), None)
             if document is None or item is None:
                 raise GatewayError(f"the story left no packet of {key}")
             opener = await self.node.blobs.open(work, item.envelope_digest)
@@ -202,17 +200,17 @@ class OfficeMail(Acts):
 
 _DAY = timedelta(days=1)
 _URGED_EVERY = timedelta(days=7)
-_LENT = {"unit-head": frozenset({Right.PROGRESS}), "head": frozenset({Right.INSTRUCT})}
+_RIGHTS_LENT = {"unit-head": frozenset({Right.PROGRESS}), "head": frozenset({Right.INSTRUCT})}
 
 
 @dataclass(slots=True)
 class Offices(OfficeMail):
-    """One agency after the other."""
+    """Pages of one agency after the other."""
 
     steps: Steps
 
     async def scope(self, actor: str) -> AgencyScope:
-        """Whoever acts is the agency's clerk."""
+        """Return the scope of the agency's clerk, who acts here."""
         return await self.as_one(actor, "clerk")
 
     async def as_one(self, actor: str, role: str) -> AgencyScope:
@@ -225,7 +223,7 @@ class Offices(OfficeMail):
         return await people.named(self.node.accounts, login)
 
     async def furnished(self, actor: str) -> None:
-        """Everything of one agency."""
+        """Lay out everything of one agency."""
         parts: Mapping[str, Callable[[str], Awaitable[None]]] = {
             "lent": self._lend,
             "accounts": self._accounts,
@@ -238,7 +236,7 @@ class Offices(OfficeMail):
         await self._books(actor)
 
     async def _lend(self, actor: str) -> None:
-        """A head of unit's waits for the head; the head's own act holds at once."""
+        """Lend rights: a head of unit's act waits for the head; the head's own act holds at once."""
         why, now = self.cast.words("lent_why"), self.node.clock.now()
         for lender, borrower, act_number in (
             ("unit-head", "officer", ""),
@@ -246,18 +244,18 @@ class Offices(OfficeMail):
         ):
             to_login, _ = self.cast.data["people"][actor][borrower]
             await people.ready(self.node.accounts, to_login)
-            wanted = posts.WantedDelegation(
+            delegation = posts.WantedDelegation(
                 to_login=to_login,
-                rights=_LENT[lender],
+                rights=_RIGHTS_LENT[lender],
                 starts_at=now + _DAY,
                 ends_at=now + 4 * _DAY,
                 reason=why,
                 act_number=act_number,
             )
-            await posts.delegate(self.node.accounts, await self._acting(actor, lender), wanted)
+            await posts.delegate(self.node.accounts, await self._acting(actor, lender), delegation)
 
     async def _acting(self, actor: str, role: str) -> Acting:
-        """As if the person had signed in; no session is left open for it."""
+        """Act as if the person had signed in; no session is left open for it."""
         now, scope = self.node.clock.now(), await self.as_one(actor, role)
         person = await self.person(actor, role)
         async with self.node.accounts.accounts.read() as view:
@@ -283,16 +281,18 @@ class Offices(OfficeMail):
         abbr = self.cast.data[actor]["abbr"]
         await posts.make_mailbox(desk, by, agency_id, f"vanthu{abbr}", PostRole.CLERK)
         await posts.make_mailbox(desk, by, agency_id, f"{abbr}qtdv", PostRole.AGENCY_ADMIN)
-        wanted = program_keys.WantedKey(
+        key = program_keys.WantedKey(
             name=self.cast.words("program"), scopes=frozenset(program_keys.DAILY), life=365 * _DAY
         )
-        await program_keys.make(desk, self.node.store.accounts, by, agency_id, wanted)
+        await program_keys.make(desk, self.node.store.accounts, by, agency_id, key)
 
     async def _keep(self, actor: str) -> None:
-        """A group of recipients, and two views of the clerk's."""
+        """Save a group of recipients, and two views of the clerk's."""
         scope, now = await self.scope(actor), self.node.clock.now()
         members = [
-            GroupMember(code=self.cast.code(each)) for each in (*WAYS, "commune", "silent") if each != actor
+            GroupMember(code=self.cast.code(member))
+            for member in (*WAYS, "commune", "silent")
+            if member != actor
         ]
         await addressing.save_group(self.node.store, scope, self.cast.words("group"), members, now)
         for side, name, query in (
@@ -302,56 +302,55 @@ class Offices(OfficeMail):
             await tags_and_views.save_view(self.node.store, scope, side, self.cast.words(name), query, now)
 
     async def _drafts(self, actor: str) -> None:
-        """The clerk's, signed and nearly ready; one of the officer's own; one of the head of unit's."""
+        """Begin three drafts: the clerk's, signed and nearly ready; one of the officer's own; one of the head of unit's."""
         key, today = f"{actor}-draft", self.node.out.today()
-        told = self.cast.document(key)
+        cast_document = self.cast.document(key)
         day = self.cast.issued_on(key, today)
-        whole = await self.node.pool.run(partial(self.cast.file, key, 0, day))
-        await self._draft(actor, "clerk", told, day, whole, self.node.clock.now())
+        pdf = await self.node.pool.run(partial(self.cast.file, key, 0, day))
+        await self._draft(actor, "clerk", cast_document, day, pdf, self.node.clock.now())
         for role, subject in (("officer", "own_subject"), ("unit-head", "unit_subject")):
             changed = {"subject": self.cast.words(subject), "number": ""}
             paper = papers.paper_of(self.cast.data, key, today, **changed)
             content = await self.node.pool.run(partial(printed, paper))
-            await self._draft(actor, role, told | changed, today, content.pdf)
+            await self._draft(actor, role, cast_document | changed, today, content.pdf)
 
     async def _draft(
         self,
         actor: str,
         role: str,
-        told: dict[str, Any],
+        cast_document: dict[str, Any],
         day: date,
         content: bytes,
         signed_at: datetime | None = None,
     ) -> None:
         scope = await self.as_one(actor, role)
-        draft = replace(self.draft(told, day, told["to"]), signed_at=signed_at)
-        made = await drafting.begin(self.node.out, scope, draft)
+        draft = replace(self.draft(cast_document, day, cast_document["to"]), signed_at=signed_at)
+        draft_row = await drafting.begin(self.node.out, scope, draft)
         async with intake.tray(self.node.out) as tray:
-            await tray.add(FileRole.LEAD, told["files"][0], FileRole.LEAD, in_one(content))
-            await drafting.add_files(self.node.out, scope, made.id, tray)
+            await tray.add(FileRole.LEAD, cast_document["files"][0], FileRole.LEAD, in_one(content))
+            await drafting.add_files(self.node.out, scope, draft_row.id, tray)
 
     async def _note(self, actor: str) -> None:
-        """The clerk looks after one task, labels its document, lets another rest; the head looks after one; a partner was
-        urged."""
+        """Let the clerk take one task, label its document and let another rest; the head take one; and urge a partner."""
         scope = await self.scope(actor)
-        found = (await todo.gather(self.node.todo, scope)).tasks
-        waiting = [each for each in found if each.kind is TaskKind.TAKE_IN]
-        rest = [each for each in found if each.kind is not TaskKind.TAKE_IN]
-        for role, task in zip(("clerk", "head"), (*waiting[:1], *rest[:1]), strict=False):
+        tasks = (await todo.gather(self.node.todo, scope)).tasks
+        waiting = [t for t in tasks if t.kind is TaskKind.TAKE_IN]
+        other_tasks = [t for t in tasks if t.kind is not TaskKind.TAKE_IN]
+        for role, task in zip(("clerk", "head"), (*waiting[:1], *other_tasks[:1]), strict=False):
             person = await self.person(actor, role)
             mine = AgencyScope(agency_id=scope.agency_id, principal_id=person.id)
             await todo.take_task(self.node.todo, mine, task.id, person.name)
         for task in waiting[:1]:
             name = self.cast.words("tag")
             await tags_and_views.put_tag(self.node.store, self.node.clock, scope, name, task.subject_id)
-        until = self.node.clock.now() + _DAY
-        for task in [each for each in (*waiting[1:], *rest[1:]) if until <= each.due_at][-1:]:
-            await todo.snooze_task(self.node.todo, scope, task.id, until, self.cast.words("owner_note"))
+        tomorrow = self.node.clock.now() + _DAY
+        for task in [t for t in (*waiting[1:], *other_tasks[1:]) if tomorrow <= t.due_at][-1:]:
+            await todo.snooze_task(self.node.todo, scope, task.id, tomorrow, self.cast.words("owner_note"))
         if actor == "province":
             await self._urge(actor, scope)
 
     async def _urge(self, actor: str, scope: AgencyScope) -> None:
-        """Once it is late by the lists' own reckoning; where no working day has passed since, nobody is urged."""
+        """Urge once it is late by the lists' own reckoning; not where no working day has passed since."""
         if not is_overdue(await self.node.todo.office(), self.node.clock.now()):
             return
         code, person = self.cast.code("silent"), await self.person(actor, "clerk")
@@ -366,52 +365,52 @@ class Offices(OfficeMail):
         )
 
     async def _books(self, actor: str) -> None:
-        """Paper in and out, the second of each made up for after a stop."""
+        """Enter paper in and out, the second of each made up for after a stop."""
         today = local(self.node.clock.now()).date()
-        for n, told in enumerate(self.cast.data["paper"]["in"]):
+        for n, row in enumerate(self.cast.data["paper"]["in"]):
             written_on = today - 2 * _DAY
             letter = by_hand.TypedMail(
-                sender=told["sender"],
-                subject=told["subject"],
+                sender=row["sender"],
+                subject=row["subject"],
                 received_on=today - n * _DAY,
-                number=told["number"],
-                symbol=told["symbol"],
+                number=row["number"],
+                symbol=row["symbol"],
                 issued_on=written_on,
-                type_name=told["type"],
-                signer=Signer(name=told["signer"]),
+                type_name=row["type"],
+                signer=Signer(name=row["signer"]),
                 pages=1,
                 register_no=str(1248 + n) if self.cast.data[actor]["numbering"] == "A" else None,
                 catch_up=self.cast.words("stopped") if n else None,
             )
-            scan = papers.from_outside(self.cast.data, told, written_on, actor) if not n else None
+            scan = papers.from_outside(self.cast.data, row, written_on, actor) if not n else None
             await self.steps.once(f"paper-in-{n}-{actor}", partial(self._enter, actor, letter, scan))
-        for n, told in enumerate(self.cast.data["paper"]["out"]):
-            gone = books.Sent(
-                number=told["number"],
-                symbol=told["symbol"],
+        for n, row in enumerate(self.cast.data["paper"]["out"]):
+            dispatched = books.Sent(
+                number=row["number"],
+                symbol=row["symbol"],
                 issued_on=today - n * _DAY,
-                type_name=told["type"],
-                subject=told["subject"],
-                signer=told["signer"],
-                recipients=told["recipients"],
+                type_name=row["type"],
+                subject=row["subject"],
+                signer=row["signer"],
+                recipients=row["recipients"],
                 copies=3,
                 dispatched_on=today,
                 catch_up=self.cast.words("stopped") if n else None,
             )
-            await self.steps.once(f"paper-out-{n}-{actor}", partial(self._leave, actor, gone))
+            await self.steps.once(f"paper-out-{n}-{actor}", partial(self._leave, actor, dispatched))
 
     async def _enter(self, actor: str, letter: by_hand.TypedMail, paper: Paper | None) -> None:
         scan = None
         if paper is not None:
-            made = await self.node.pool.run(partial(printed, paper))
-            scan = by_hand.Attached(name="ban-quet.pdf", chunks=in_one(made.pdf))
+            scan_pdf = await self.node.pool.run(partial(printed, paper))
+            scan = by_hand.Attached(name="ban-quet.pdf", chunks=in_one(scan_pdf.pdf))
         await by_hand.enter(self.node.inn, await self.scope(actor), letter, scan)
 
-    async def _leave(self, actor: str, gone: books.Sent) -> None:
-        await books.enter(self.node.book, await self.scope(actor), gone)
+    async def _leave(self, actor: str, sent: books.Sent) -> None:
+        await books.enter(self.node.book, await self.scope(actor), sent)
 
 
 def is_overdue(office: OfficeCalendar, now: datetime) -> bool:
-    """Whether a partner should have taken in by now what was sent when the story was told: over a weekend it need not."""
+    """Tell whether a partner should have taken in the story's mail by now: over a weekend it need not."""
     sent = Duty(waits=Waits.PARTNER, since=now - stage.AGO)
     return timers.of_duty(office, sent, Urgency.NORMAL).at < now

@@ -1,8 +1,7 @@
-"""The persons of the demonstration: a clerk, a head, an officer and an administrator in each agency, those of the
-node, and the two who bind its certificates as persons of a real node do. In: a node nobody administers yet;
-certificates. Out: for each account the one-time code that makes it its person's own, and one that never signed in may
-have another; bound certificates. The two persons' passphrases are random and forgotten: they decide nothing on a
-demonstration later."""
+"""The persons of the demonstration: a clerk, a head, an officer and an administrator in each agency, those of the node, and
+the two who bind its certificates as persons of a real node do. In: a node without an administrator; certificates. Out: for
+each account the one-time code that makes it its person's own, and a new one for accounts that never signed in; bound
+certificates. The two persons' passphrases are random and forgotten: they decide nothing on a demonstration later."""
 
 from __future__ import annotations
 
@@ -27,7 +26,7 @@ MACHINE = By(principal_id="operator")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invited:
-    """Somebody who has an account, and the code to take it up; empty when that was told at an earlier run."""
+    """A person with an account, and the code to take it up; empty when an earlier run showed it."""
 
     login: str
     name: str
@@ -37,13 +36,13 @@ class Invited:
     code: str = field(default="", repr=False)
 
 
-async def invite(desk: AccountDesk, wanted: list[Invited]) -> list[Invited]:
-    """Adds the accounts that are not there yet; asked before anybody administers accounts, so at the first run alone."""
-    return [await _invited(desk, each) for each in wanted]
+async def invite(desk: AccountDesk, persons: list[Invited]) -> list[Invited]:
+    """Add the missing accounts; called before any person administers accounts, so at the first run alone."""
+    return [await _invited(desk, p) for p in persons]
 
 
 def wanted(people: dict[str, list[str]], role: str, unit: str, agency_id: str = NODE) -> Invited:
-    """One of the cast; `unit` is where heads of units and officers work."""
+    """Return one person of the cast; `unit` is the place of heads of units and officers."""
     login, name = people[role]
     post = PostRole(role)
     of_unit = unit if post in (PostRole.OFFICER, PostRole.UNIT_HEAD) else ""
@@ -51,10 +50,10 @@ def wanted(people: dict[str, list[str]], role: str, unit: str, agency_id: str = 
 
 
 async def administrator(desk: AccountDesk) -> By:
-    """One of those who keep the accounts; the machine while there is none."""
+    """Return one of those who keep the accounts; the machine while there is none."""
     async with desk.accounts.read() as view:
         everybody = await view.people.everybody()
-    keeper = next((each for each in everybody if each.is_active and Role.PEOPLE in each.roles), None)
+    keeper = next((p for p in everybody if p.is_active and Role.PEOPLE in p.roles), None)
     return By.person(keeper.id) if keeper is not None else MACHINE
 
 
@@ -64,7 +63,7 @@ async def named(desk: AccountDesk, login: str) -> Person:
 
 
 async def ready(desk: AccountDesk, login: str) -> None:
-    """The account can be used, by a password that nobody knows."""
+    """Make the account usable, by a random password that is not kept."""
     if (await named(desk, login)).is_active:
         return
     _, code = await admin.link(desk, await administrator(desk), login)
@@ -73,66 +72,68 @@ async def ready(desk: AccountDesk, login: str) -> None:
     )
 
 
-async def linked(desk: AccountDesk, known: Sequence[Invited]) -> list[Invited]:
-    """Each with a new code who has never signed in; the others have passwords of their own by now."""
+async def linked(desk: AccountDesk, persons: Sequence[Invited]) -> list[Invited]:
+    """Return each with a new code if it never signed in; the others have passwords of their own by now."""
     by = await administrator(desk)
-    found = []
-    for each in known:
-        is_new = (await named(desk, each.login)).last_login_at is None
-        found.append(replace(each, code=(await admin.link(desk, by, each.login))[1]) if is_new else each)
-    return found
+    invited = []
+    for person in persons:
+        is_new = (await named(desk, person.login)).last_login_at is None
+        invited.append(
+            replace(person, code=(await admin.link(desk, by, person.login))[1]) if is_new else person
+        )
+    return invited
 
 
-async def _invited(desk: AccountDesk, one: Invited) -> Invited:
+async def _invited(desk: AccountDesk, person: Invited) -> Invited:
     async with desk.accounts.read() as view:
         try:
-            await view.people.named(one.login)
+            await view.people.named(person.login)
         except NotFound:
             pass
         else:
-            return one
-    post = posts.WantedPost(role=one.role, agency_id=one.agency_id, unit=one.unit)
-    account = admin.NewAccount(login=one.login, name=one.name, posts=(post,))
+            return person
+    post = posts.WantedPost(role=person.role, agency_id=person.agency_id, unit=person.unit)
+    account = admin.NewAccount(login=person.login, name=person.name, posts=(post,))
     _, code = await admin.add(desk, MACHINE, account)
-    return replace(one, code=code)
+    return replace(person, code=code)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TwoDeciders:
-    """Both, signed in: who proposes, and who approves."""
+    """Both deciders, signed in."""
 
     proposer: SignedIn
     approver: SignedIn
 
 
 async def two_deciders(desk: DecidingDesk, called: tuple[str, ...]) -> TwoDeciders:
-    """Those of an earlier run, whose secrets are lost, decide nothing any more."""
+    """Make two new deciders; those of an earlier run, whose secrets are lost, are blocked."""
     await approvals.begin_set_up(desk, "operator")
     async with desk.decisions.read() as view:
-        known = {each.name: each for each in await view.people.everybody()}
-    for name in known:
-        if name.startswith(called) and known[name].is_active:
+        by_name = {p.name: p for p in await view.people.everybody()}
+    for name in by_name:
+        if name.startswith(called) and by_name[name].is_active:
             await people.block(desk, "operator", name)
     numbered = [(name, *(f"{name} {n}" for n in range(2, 100))) for name in called]
-    names = [next(each for each in one if each not in known) for one in numbered]
+    names = [next(p for p in row if p not in by_name) for row in numbered]
     # Both are added before either can administer persons: later the operator could not add the second.
     codes = [(name, await _added(desk, name)) for name in names]
     proposer, approver = [await _signed_in(desk, name, code) for name, code in codes]
     return TwoDeciders(proposer=proposer, approver=approver)
 
 
-async def bind_all(desk: DecidingDesk, both: TwoDeciders, wanted: Sequence[Binding]) -> None:
-    """All of them in one proposal, as at the first set-up of any node."""
+async def bind_all(desk: DecidingDesk, both: TwoDeciders, bindings: Sequence[Binding]) -> None:
+    """Bind all of them in one proposal, as at the first set-up of any node."""
     now = desk.clock.now()
     content = ProposalContent(
-        bindings=tuple(proposals.binding_change([], each, now, desk.overlap) for each in wanted)
+        bindings=tuple(proposals.binding_change([], b, now, desk.overlap) for b in bindings)
     )
     await agreed(desk, both, await proposals.propose(desk, both.proposer, content, "demo"))
 
 
-async def agreed(desk: DecidingDesk, both: TwoDeciders, made: Proposal) -> None:
-    """The second person compared it with what it is about."""
-    await approvals.approve(desk, both.approver, made.id, made.content.expected, made.digest)
+async def agreed(desk: DecidingDesk, both: TwoDeciders, proposal: Proposal) -> None:
+    """Approve the proposal, as the second person who compared it."""
+    await approvals.approve(desk, both.approver, proposal.id, proposal.content.expected, proposal.digest)
 
 
 async def _added(desk: DecidingDesk, name: str) -> str:
@@ -144,5 +145,5 @@ async def _signed_in(desk: DecidingDesk, name: str, code: str) -> SignedIn:
     passphrase, totp = secrets.token_urlsafe(24), desk.secrets.new_totp()
     now, factor = desk.clock.now(), pyotp.TOTP(totp)
     await people.enrol(desk, name, code, passphrase, totp, factor.at(now))
-    # A code is good once, and enrolling used the present one: the next one is taken already.
+    # A code is good once, and enrolling used the present one.
     return await people.sign_in(desk, name, passphrase, factor.at(now, counter_offset=1))

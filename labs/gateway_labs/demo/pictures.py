@@ -1,4 +1,4 @@
-"""Draws what is put on paper: an agency's seal, a personal signature. In: words, a form. Out: pictures."""
+"""Draws the pictures on paper: an agency's seal, a personal signature. In: words, a form. Out: pictures."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _RED, _BLUE = (200, 16, 32, 255), (24, 58, 180, 255)
 
 
 def write_seals(folder: Path, codes: Iterable[str]) -> None:
-    """An image for each agency, without its name; what lies there stays."""
+    """Write an image for each agency, without its name; existing files stay."""
     folder.mkdir(parents=True, exist_ok=True)
     for code in codes:
         file = folder / f"{code}.png"
@@ -25,7 +25,7 @@ def write_seals(folder: Path, codes: Iterable[str]) -> None:
 
 
 def seal_png(words: str) -> bytes:
-    """A made-up seal that nobody takes for a real one: two rings, a star, a name around it."""
+    """Draw a seal that is visibly made up: two rings, a star, a name around it."""
     seal = Image.new("RGBA", (_DOTS, _DOTS), (0, 0, 0, 0))
     pen = ImageDraw.Draw(seal)
     pen.ellipse((4, 4, _DOTS - 5, _DOTS - 5), outline=_RED, width=9)
@@ -39,7 +39,7 @@ def seal_png(words: str) -> bytes:
 
 
 def hand_image(ratio: float) -> Image.Image:
-    """A blue scrawl, as a personal signature looks."""
+    """Draw a blue scrawl, as a personal signature looks."""
     high = 200
     wide = max(60, round(high * ratio))
     hand = Image.new("RGBA", (wide, high), (0, 0, 0, 0))
@@ -53,15 +53,15 @@ def hand_image(ratio: float) -> Image.Image:
 
 
 def _letter(seal: Image.Image, letter: str, angle: float) -> None:
-    one = Image.new("RGBA", (80, 80), (0, 0, 0, 0))
-    ImageDraw.Draw(one).text((40, 40), letter, fill=_RED, font=font(46), anchor="mm")
-    turned = one.rotate(-math.degrees(angle), resample=Image.Resampling.BICUBIC)
+    image = Image.new("RGBA", (80, 80), (0, 0, 0, 0))
+    ImageDraw.Draw(image).text((40, 40), letter, fill=_RED, font=font(46), anchor="mm")
+    turned = image.rotate(-math.degrees(angle), resample=Image.Resampling.BICUBIC)
     reach, middle = _DOTS / 2 - 50, _DOTS / 2
     at = round(middle + reach * math.sin(angle) - 40), round(middle - reach * math.cos(angle) - 40)
     seal.alpha_composite(turned, (max(0, at[0]), max(0, at[1])))
 
 
 def _star(middle: float, far: float, near: float) -> list[tuple[float, float]]:
-    """The corners of a star of five points, from the uppermost on."""
+    """Return the corners of a star of five points, from the uppermost on."""
     turns = [(math.pi * n / 5, near if n % 2 else far) for n in range(10)]
     return [(middle + reach * math.sin(turn), middle - reach * math.cos(turn)) for turn, reach in turns]

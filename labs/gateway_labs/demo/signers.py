@@ -1,8 +1,7 @@
-"""Signs PDFs for the demonstration and for tests: a person's signature and an agency's seal. In: an authority made
-for the occasion, names. Out: signed bytes. Keys are made here and now and lie in no file: nobody else can use them.
-
-The demonstration's lead files are signed once, in a staged folder, so that a story told again sends the same bytes;
-beside them lie the anchors that say whose seals to trust."""
+"""Signs PDFs for the demonstration and for tests: a person's signature and an agency's seal. In: an authority made for the
+occasion, names. Out: signed bytes. Keys are made here and now and lie in no file. The demonstration's lead files are signed
+once, in a staged folder, so that a repeated story sends the same bytes; beside them lie the anchors to trust their
+seals."""
 
 from __future__ import annotations
 
@@ -48,13 +47,13 @@ class DemoSigners:
     def create(
         cls, authority: Authority, code: str, agency_name: str, person_name: str, at: datetime
     ) -> DemoSigners:
-        """New keys, certified until the authority's usual end."""
-        surname, _, given = person_name.partition(" ")
-        person = [(NameOID.SURNAME, surname), (NameOID.GIVEN_NAME, given or surname)]
+        """Make new keys, certified until the authority's usual end."""
+        surname, _, given_name = person_name.partition(" ")
+        person = [(NameOID.SURNAME, surname), (NameOID.GIVEN_NAME, given_name or surname)]
         return cls(
             agency_name=agency_name,
-            person=_held(authority, _name(agency_name, person_name, person), at),
-            agency=_held(
+            person=_issue_key(authority, _name(agency_name, person_name, person), at),
+            agency=_issue_key(
                 authority, _name(agency_name, agency_name, [(NameOID.USER_ID, f"MDVQHNS:{code}")]), at
             ),
             signer=PadesSigner(),
@@ -62,14 +61,14 @@ class DemoSigners:
 
     @property
     def certificates(self) -> tuple[x509.Certificate, x509.Certificate]:
-        """The person's and the agency's."""
+        """Return the person's and the agency's certificate."""
         person, agency = (
-            x509.load_der_x509_certificate(each.facts.certificate_der) for each in (self.person, self.agency)
+            x509.load_der_x509_certificate(k.facts.certificate_der) for k in (self.person, self.agency)
         )
         return person, agency
 
     def signed_by_both(self, pdf: bytes, area: Area, at: datetime, page: int = 1) -> bytes:
-        """As an official document leaves: the person's signature in that area, the seal over a third of it."""
+        """Sign as an official document leaves: the person's signature in that area, the seal over a third of it."""
         return self.sealed(self.signed_by_person(pdf, area, at, page), at)
 
     def signed_by_person(self, pdf: bytes, area: Area, at: datetime, page: int = 1) -> bytes:
@@ -80,11 +79,11 @@ class DemoSigners:
         )
 
     def sealed(self, pdf: bytes, at: datetime) -> bytes:
-        """The agency's seal over the last personal signature that shows."""
+        """Put the agency's seal over the last visible personal signature."""
         image = seal_png(self.agency_name)
         wish = Wish(purpose=Purpose.SEAL, agency_name=self.agency_name)
 
-        def put(path: Path, out: Path) -> None:
+        def sign_with_seal(path: Path, out: Path) -> None:
             standing = self.signer.examine(path)
             view = self.signer.view(path, pdf_signing.page_for(standing, wish))
             words = [self.agency_name, local(at).isoformat(timespec="seconds")]
@@ -92,7 +91,7 @@ class DemoSigners:
             placement = pdf_signing.place_seal(standing, wish, view, self.signer.image_size(image), text)
             self.signer.sign(path, out, placement, image, self.agency, at)
 
-        return _through_files(pdf, put)
+        return _through_files(pdf, sign_with_seal)
 
 
 def _name(organisation: str, common: str, more: Sequence[tuple[x509.ObjectIdentifier, str]]) -> x509.Name:
@@ -100,10 +99,10 @@ def _name(organisation: str, common: str, more: Sequence[tuple[x509.ObjectIdenti
     return x509.Name([x509.NameAttribute(kind, value) for kind, value in parts])
 
 
-def _held(authority: Authority, subject: x509.Name, at: datetime) -> HeldKey:
+def _issue_key(authority: Authority, subject: x509.Name, at: datetime) -> HeldKey:
     key = ec.generate_private_key(ec.SECP256R1())
-    asked = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, SHA256())
-    certificate = authority.issue_for_request(asked.public_bytes(Encoding.PEM), at)
+    request = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, SHA256())
+    certificate = authority.issue_for_request(request.public_bytes(Encoding.PEM), at)
     return HeldKey(key, certificate, [authority.certificate], at)
 
 
@@ -120,14 +119,13 @@ _BEGAN = "began.txt"
 
 
 def sign_lead_files(settings: Settings, cast: Cast, at: datetime, *, desks: bool = True) -> Cast:
-    """The same cast with its lead files signed; those of the desks only where they are laid. Blocks: inside an event loop,
-    call it in a thread."""
+    """Sign the cast's lead files; those of the desks only where they are laid. Blocks: call it in a thread."""
     place = settings.node.data_dir / "signed"
     if not place.is_dir():
         with tempfile.TemporaryDirectory(dir=settings.node.data_dir, prefix="signing-") as folder:
-            made = Path(folder) / "signed"
-            _make_signed(made, replace(cast, began=local(at).date()), at, desks=desks)
-            made.rename(place)
+            signed = Path(folder) / "signed"
+            _make_signed(signed, replace(cast, began=local(at).date()), at, desks=desks)
+            signed.rename(place)
     shutil.copytree(place / "trust", settings.trust.folder / "pdf", dirs_exist_ok=True)
     began = date.fromisoformat((place / _BEGAN).read_text("ascii"))
     return replace(cast, signed=place, began=began)
@@ -142,8 +140,8 @@ def _make_signed(place: Path, cast: Cast, at: datetime, *, desks: bool) -> None:
     (place / _BEGAN).write_text(today.isoformat(), "ascii")
     for actor in ACTORS:
         keys = [key for key in cast.data["documents"] if cast.sender(key) == actor]
-        told, person = cast.data[actor], cast.document(keys[0])["signer"][0]
-        signers = DemoSigners.create(authority, told["code"], told["name"], person, at)
+        agency, person = cast.data[actor], cast.document(keys[0])["signer"][0]
+        signers = DemoSigners.create(authority, agency["code"], agency["name"], person, at)
         for key in keys:
             if cast.is_of_desks(key) and not desks:
                 continue

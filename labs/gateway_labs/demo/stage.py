@@ -1,7 +1,6 @@
-"""Sets the demonstration up in one folder: database, a demo authority, three agencies with keys and bound
-certificates, registry rows, trust anchors, and the image of a seal for each. In: a folder. Out: settings that open it.
-Every step may be repeated, so that a stage cut short is simply set up again; which parts were laid out already is kept
-as a file in the folder."""
+"""Sets the demonstration up in one folder: database, a demo authority, three agencies with keys and bound certificates,
+registry rows, trust anchors, and the image of a seal for each. In: a folder. Out: settings that open it. Every step may be
+repeated, so that an interrupted stage is simply set up again; a file in the folder lists the parts that are laid out."""
 
 from __future__ import annotations
 
@@ -37,14 +36,14 @@ HERE = Path(__file__).parent
 ACTORS = ("province", "department", "commune")
 AUTHORITY = "Demo exchange authority"
 LOOPBACK = "127.0.0.0/8, ::1/128"
-# How long ago the story is told where the desks are laid: what is fresh in the cast is written so much later.
+# How long ago the story happens where the desks are laid: fresh documents are written so much later.
 AGO = timedelta(days=2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cast:
-    """Who plays, and what they say: the words stand in `cast.json`. `signed` holds lead files as they are sent where the
-    demonstration signs them, and `began` the day on which it did."""
+    """The actors and their words, from `cast.json`. `signed` holds lead files as they are sent where the demonstration
+    signs them, and `began` the day on which it did."""
 
     data: dict[str, Any]
     signed: Path | None = None
@@ -55,7 +54,7 @@ class Cast:
 
     @property
     def deciders(self) -> tuple[str, ...]:
-        """The two who decide together."""
+        """Return the two who decide together."""
         return tuple(self.data["deciders"])
 
     def words(self, key: str) -> str:
@@ -65,21 +64,21 @@ class Cast:
         return dict(self.data["documents"][key])
 
     def sender(self, key: str) -> str:
-        """Who writes that document."""
+        """Return the author of that document."""
         return str(self.data["documents"][key].get("from", "province"))
 
     def is_of_desks(self, key: str) -> bool:
-        """Whether the desks need it, and not the story."""
+        """Tell whether the desks need it, and not the story."""
         return key.partition("-")[0] in (*ACTORS, "try")
 
     def issued_on(self, key: str, today: date) -> date:
-        """The date of that document: the one printed on its paper, where it is printed already."""
+        """Return the date of that document: the one printed on its paper, where it is printed already."""
         if self.began is None:
             return today
         return self.began + AGO if self.document(key).get("fresh") else self.began
 
     def file(self, key: str, n: int, today: date) -> bytes:
-        """The n-th file of that document: its lead file, signed where there is a signed one, then its appendix."""
+        """Return the n-th file of that document: its lead file, signed where there is a signed one, then its appendix."""
         if n > 0:
             return papers.appendix_of(self.data, key, self.issued_on(key, today))
         if self.signed is not None:
@@ -88,12 +87,12 @@ class Cast:
 
 
 def cast() -> Cast:
-    """The cast as it is bundled."""
+    """Return the bundled cast."""
     return Cast(data=json.loads((HERE / "cast.json").read_text("utf-8")))
 
 
 def settings_for(folder: Path, port: int = 0, host: str = "127.0.0.1", office: str = "on") -> Settings:
-    """Settings of a demonstration in this folder; nothing of the caller's environment plays in."""
+    """Return settings of a demonstration in this folder; the caller's environment has no effect."""
     return load(
         None,
         {
@@ -109,13 +108,13 @@ def settings_for(folder: Path, port: int = 0, host: str = "127.0.0.1", office: s
 
 
 def with_local_webhooks(settings: Settings) -> Settings:
-    """The settings of a demonstration in which programs on this machine are told of events, as in the sandbox."""
+    """Return settings in which webhooks may reach programs on this machine, as in the sandbox."""
     hooks = replace(settings.webhooks, networks=LOOPBACK, plain_http="yes")
     return replace(settings, webhooks=hooks)
 
 
 async def prepare(settings: Settings, clock: Clock | None = None) -> None:
-    """Everything that must exist before the node can open: schema, agencies, keys, anchors."""
+    """Create everything that must exist before the node can open: schema, agencies, keys, anchors."""
     time, played = clock or SystemClock(), cast()
     settings.node.data_dir.mkdir(parents=True, exist_ok=True)
     await trial_node.host(settings, [hosted(played, actor, time) for actor in ACTORS], time)
@@ -132,8 +131,7 @@ async def prepare(settings: Settings, clock: Clock | None = None) -> None:
 
 
 def _write_node_keys(settings: Settings) -> None:
-    """Whom a person believes about evidence packs: the keys of this node and of its log, as its operator
-    would hand them out."""
+    """Write the keys that prove evidence packs: those of this node and of its log, as its operator would hand them out."""
     nodes = settings.trust.folder / "nodes"
     nodes.mkdir(parents=True, exist_ok=True)
     keys = {
@@ -148,22 +146,22 @@ def _write_node_keys(settings: Settings) -> None:
 
 
 def write_revocation(settings: Settings, clock: Clock) -> None:
-    """Nothing is revoked, and the node can tell: without a list every arrival would wait for a clerk's own eyes."""
+    """Write an empty revocation list: without one every arrival would wait for a clerk."""
     trial_node.write_revocation(settings.trust.folder, _authority(settings, clock), clock.now())
 
 
 async def register(node: OpenNode) -> list[people.Invited]:
-    """Registry rows, accounts and certificate bindings, once the node is open. The codes of accounts made now."""
+    """Add registry rows, accounts and certificate bindings, once the node is open; return codes of new accounts."""
     invited = await enter(node)
-    if wanted := await unbound(node):
+    if bindings := await unbound(node):
         await people.bind_all(
-            node.deciding, await people.two_deciders(node.deciding, cast().deciders), wanted
+            node.deciding, await people.two_deciders(node.deciding, cast().deciders), bindings
         )
     return invited
 
 
 async def enter(node: OpenNode) -> list[people.Invited]:
-    """Registry rows, and accounts where there is an office. The codes of accounts made now."""
+    """Add registry rows, and accounts where there is an office; return codes of new accounts."""
     await node.directory.load_starter()
     plan = await node.directory.plan_import(registry_csv(cast(), ACTORS))
     if (plan.added or plan.changed) and not node.directory.needs_two(plan):
@@ -172,26 +170,28 @@ async def enter(node: OpenNode) -> list[people.Invited]:
 
 
 async def unbound(node: OpenNode) -> list[Binding]:
-    """The agencies' certificates that nobody bound yet."""
-    wanted = []
+    """Return the agencies' certificates that are not bound yet."""
+    bindings = []
     for actor in ACTORS:
         code = cast().code(actor)
         if await node.directory.bindings(code):
             continue
         signer = node.keys.signer(code, node.clock.now())
-        wanted.append(binding_of(code, x509.load_der_x509_certificate(signer.certificate_der)))
-    return wanted
+        bindings.append(binding_of(code, x509.load_der_x509_certificate(signer.certificate_der)))
+    return bindings
 
 
 async def accounts(node: Office) -> list[people.Invited]:
-    """Everybody of the cast, whether the account is there yet or not."""
-    told = cast().data["people"]
-    hosted = {each.code: each.id for each in await node.store.hosted()}
+    """Return all persons of the cast, whether the account exists yet or not."""
+    by_actor = cast().data["people"]
+    hosted = {agency.code: agency.id for agency in await node.store.hosted()}
     unit = cast().words("lead_unit")
-    found = [people.wanted(told["node"], role, unit) for role in told["node"]]
+    persons = [people.wanted(by_actor["node"], role, unit) for role in by_actor["node"]]
     for actor in ACTORS:
-        found += [people.wanted(told[actor], role, unit, hosted[cast().code(actor)]) for role in told[actor]]
-    return found
+        persons += [
+            people.wanted(by_actor[actor], role, unit, hosted[cast().code(actor)]) for role in by_actor[actor]
+        ]
+    return persons
 
 
 def _authority(settings: Settings, clock: Clock) -> Authority:
@@ -199,24 +199,24 @@ def _authority(settings: Settings, clock: Clock) -> Authority:
 
 
 def hosted(cast: Cast, actor: str, clock: Clock) -> HostedAgency:
-    """That agency, as its node speaks for it."""
-    told = cast.data[actor]
-    parent = next((cast.data[one] for one in ACTORS if cast.code(one) == told["parent"]), None)
+    """Return that agency, as its node speaks for it."""
+    row = cast.data[actor]
+    parent = next((cast.data[a] for a in ACTORS if cast.code(a) == row["parent"]), None)
     return HostedAgency(
         id=clock.new_id("agy_"),
-        code=told["code"],
-        name=told["name"],
-        numbering=NumberingMode(told["numbering"]),
-        aliases=(told["alias"],),
+        code=row["code"],
+        name=row["name"],
+        numbering=NumberingMode(row["numbering"]),
+        aliases=(row["alias"],),
         parent_name=parent["name"] if parent else None,
-        email=told["email"],
+        email=row["email"],
     )
 
 
 def registry_csv(cast: Cast, actors: Iterable[str]) -> bytes:
-    """These agencies, as a registry is imported."""
-    told = [cast.data[actor] for actor in actors]
-    rows = [(one["code"], one["alias"], one["name"], one["parent"] or "", one["email"]) for one in told]
+    """Write these agencies as a registry is imported."""
+    agencies = [cast.data[actor] for actor in actors]
+    rows = [(a["code"], a["alias"], a["name"], a["parent"] or "", a["email"]) for a in agencies]
     return as_csv([("code", "alias", "name", "parent", "email"), *rows])
 
 
@@ -224,7 +224,7 @@ _STEPS_FILE = "laid-out.json"
 
 
 class Steps:
-    """A part is written down when it is whole, so one that was cut short is laid out again."""
+    """The finished parts. A part is noted when it is whole, so an interrupted one is laid out again."""
 
     def __init__(self, folder: Path) -> None:
         self._file = folder / _STEPS_FILE

@@ -1,8 +1,8 @@
-"""Tells the demonstration's story on one node, unattended: documents to several agencies, one urgent, one refused by
-a rule, a refusal and its correction, a reply, an update, a replacement, recalls agreed and refused, statuses 01 to
-06. In: a staged folder. Out: a `StoryResult`, counted afterwards from the node's rows alone, which know nothing of
-what the story meant: what was sent, what arrived, what lies twice, and the envelopes that crossed the axis as files.
-Each step may be repeated, so a story cut short ends as if it had not been."""
+"""Tells the demonstration's story on one node, unattended: documents to several agencies, one urgent, one refused by a
+rule, a refusal and its correction, a reply, an update, a replacement, recalls agreed and refused, statuses 01 to 06. In: a
+staged folder. Out: a `StoryResult`, counted afterwards from the node's rows alone, which know nothing of the story's
+intent: documents sent, arrived and doubled, and the envelopes that crossed the axis as files. Each step may be repeated, so
+an interrupted story ends as a whole one."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoryResult:
-    """What became of everything the story sent."""
+    """Outcome of everything that the story sent."""
 
     documents: int
     deliveries: int
@@ -55,13 +55,13 @@ class StoryResult:
 
     @property
     def ok(self) -> bool:
-        """Every delivery is where the story expects it, nothing lost, nothing doubled."""
+        """Tell whether every delivery is where the story expects it, nothing lost, nothing doubled."""
         return not self.wrong and self.lost == 0 and self.doubled == 0
 
     def as_json(self) -> dict[str, Any]:
-        told = asdict(self)
-        del told["wrong"]
-        return told
+        fields = asdict(self)
+        del fields["wrong"]
+        return fields
 
 
 async def once(
@@ -73,9 +73,9 @@ async def once(
     signs: bool = False,
     office: bool = True,
 ) -> StoryResult:
-    """The whole story in its own folder. `keep`: where the node's data, the envelopes and the trust folder stay;
-    `signs`: with signatures inside the PDFs; `office`: with what persons need. Told again in a folder where it was
-    cut short, it ends as if it had not been."""
+    """Tell the whole story in its own folder. `keep`: where the node's data, the envelopes and the trust folder stay;
+    `signs`: with signatures inside the PDFs; `office`: with an office for persons. Repeated in a folder where it was
+    interrupted, it ends as a whole one."""
     began = monotonic()
     with tempfile.TemporaryDirectory(prefix="gateway-demo-") as temporary:
         folder = keep or Path(temporary)
@@ -90,14 +90,14 @@ async def once(
                 await story.tell()
                 await story.settled()
             wrong = await story.unexpected()
-            found = await count_all(node)
+            counted = await count_all(node)
             if keep is not None and envelopes:
                 await keep_envelopes(node, keep / "envelopes")
-    return replace(found, seconds=round(monotonic() - began, 3), wrong=tuple(wrong))
+    return replace(counted, seconds=round(monotonic() - began, 3), wrong=tuple(wrong))
 
 
 async def prepare_cast(settings: Settings, clock: Clock | None = None, *, desks: bool = True) -> stage.Cast:
-    """The cast with its lead files signed."""
+    """Return the cast with its lead files signed."""
     from gateway_labs.demo import signers
 
     at = (clock or SystemClock()).now()
@@ -106,7 +106,7 @@ async def prepare_cast(settings: Settings, clock: Clock | None = None, *, desks:
 
 @asynccontextmanager
 async def at_work(node: OpenNode) -> AsyncIterator[None]:
-    """The node's workers run while the body does."""
+    """Run the node's workers while the body runs."""
     stop = asyncio.Event()
     working = asyncio.create_task(node.run_workers(stop))
     try:
@@ -118,13 +118,13 @@ async def at_work(node: OpenNode) -> AsyncIterator[None]:
 
 @dataclass(slots=True)
 class DemoStory(Acts):
-    """The story on an open node whose workers run. `say(key, **params)` hears what happened, as a key of the labels."""
+    """The story on an open node whose workers run. `say(key, **params)` gets each event, as a key of the labels."""
 
     say: Say
     expected: dict[tuple[str, str], str] = field(default_factory=dict)
 
     async def tell(self) -> None:
-        """Every scene, in order."""
+        """Tell every scene, in order."""
         await self._request_and_reply()
         await self._urgent_and_replaced()
         await self._refused_by_a_rule()
@@ -134,7 +134,7 @@ class DemoStory(Acts):
         await self._taken_back()
 
     async def _request_and_reply(self) -> None:
-        """A document to two agencies; one handles it to the end and replies; its deadline is moved by an update."""
+        """Send a document to two agencies; one handles it to the end and replies; its deadline is moved by an update."""
         request = await self.send("province", "request", ("department", "commune"), due_in=7)
         await self.take_in("department", request, ("03", "04", "05"))
         await self.take_in("commune", request, ("03",))
@@ -233,19 +233,19 @@ class DemoStory(Acts):
         self.say("demo.taken_back", code=letter.draft.code)
 
     async def settled(self) -> None:
-        """Every delivery is where the story leaves it, and nothing is on its way any more."""
+        """Wait until every delivery is where the story leaves it, and nothing is on its way any more."""
 
-        async def told() -> bool:
+        async def is_as_expected() -> bool:
             return not await self.unexpected()
 
         try:
-            await self.until(told)
+            await self.until(is_as_expected)
         except GatewayError as late:
             raise GatewayError(f"{late}; {'; '.join(await self.unexpected())}") from late
         await self.until(lambda: is_quiet(self.node))
 
     async def unexpected(self) -> list[str]:
-        """Deliveries that are not where the story left them."""
+        """Describe deliveries that are not where the story left them."""
         wrong = []
         for (key, actor), state in self.expected.items():
             sender = "department" if key == "reply" else "province"
@@ -253,9 +253,9 @@ class DemoStory(Acts):
                 document = await work.outgoing.by_external_id(f"story-{key}")
                 deliveries = await work.deliveries.of(document.id) if document else ()
             wrong += [
-                f"{key} to {actor}: expected {state}, found {one.state}"
-                for one in deliveries
-                if one.recipient.code == self.cast.code(actor) and one.state != state
+                f"{key} to {actor}: expected {state}, found {d.state}"
+                for d in deliveries
+                if d.recipient.code == self.cast.code(actor) and d.state != state
             ]
             if not deliveries:
                 wrong.append(f"{key} to {actor}: expected {state}, found no delivery")
@@ -265,7 +265,7 @@ class DemoStory(Acts):
         self.expected[key, actor] = state
 
 
-# Words of the kinds in file names.
+# Names of the kinds in file names.
 KIND_WORDS = {
     Kind.DOCUMENT: "document",
     Kind.UPDATE: "update",
@@ -273,15 +273,15 @@ KIND_WORDS = {
     Kind.REPLACEMENT: "replacement",
     Kind.STATUS: "status",
 }
-# A delivery in one of these states has not left, so nobody can hold it.
+# A delivery in one of these states has not left, so no receiver can have it.
 _NOT_LEFT = frozenset({"queued", "sending", "failed", "cancelled", "paper"})
 # Rows in one of these states still have somewhere to go.
 _MOVING = ("job.waiting", "outbox.waiting", "inbox.landed")
 
 
 async def count_all(node: OpenNode) -> StoryResult:
-    """Lost: a delivery that left, whose packet its receiver does not know. Doubled: one body admitted twice, or one
-    arrival number given twice."""
+    """Count all rows. Lost: a delivery that left, whose packet its receiver does not know. Doubled: one body admitted
+    twice, or one arrival number given twice."""
     sent = [pair for agency in await node.store.hosted() async for pair in _every(node, agency, _sent_page)]
     deliveries = [delivery for _, rows in sent for delivery in rows]
     lost = 0
@@ -298,8 +298,8 @@ async def count_all(node: OpenNode) -> StoryResult:
 
 
 async def is_quiet(node: OpenNode) -> bool:
-    """Whether nothing is on its way: no job, no outbox row, no landed packet, no parcel on the axis."""
-    # Looked at twice, because a packet may slip from one place to the other between two looks.
+    """Tell whether nothing is on its way: no job, no outbox row, no landed packet, no parcel on the axis."""
+    # Read twice, because a packet may slip from one place to the other between two reads.
     for _ in range(2):
         counts = await node.store.counts()
         axis = await node.axis.counts()
@@ -309,7 +309,7 @@ async def is_quiet(node: OpenNode) -> bool:
 
 
 async def keep_envelopes(node: OpenNode, folder: Path) -> int:
-    """Every envelope that crossed the axis as NNN-KIND.edxml, in the order they were made; how many."""
+    """Write every envelope that crossed the axis as NNN-KIND.edxml, in the order they were made; return how many."""
     folder.mkdir(parents=True, exist_ok=True)
     rows = [
         (agency, item)
@@ -320,16 +320,16 @@ async def keep_envelopes(node: OpenNode, folder: Path) -> int:
             lambda work, cursor: work.outbox.page(limit=100, states=("sent",), cursor=cursor),
         )
     ]
-    seen: set[str] = set()
+    packet_ids: set[str] = set()
     for agency, item in sorted(rows, key=lambda row: (row[1].created_at, row[1].id)):
-        if item.packet_id in seen:
+        if item.packet_id in packet_ids:
             continue
-        seen.add(item.packet_id)
+        packet_ids.add(item.packet_id)
         async with node.store.read(_scope(agency)) as work:
             opener = await node.blobs.open(work, item.envelope_digest)
-        path = folder / f"{len(seen):03}-{KIND_WORDS[item.kind]}.edxml"
+        path = folder / f"{len(packet_ids):03}-{KIND_WORDS[item.kind]}.edxml"
         await node.pool.run(partial(_copy_envelope, opener, path))
-    return len(seen)
+    return len(packet_ids)
 
 
 def _copy_envelope(opener: Callable[[], BinaryIO], path: Path) -> None:
@@ -350,13 +350,13 @@ async def _doubled(node: OpenNode) -> int:
     doubled = 0
     for agency in await node.store.hosted():
         documents = [
-            one
-            async for one in _every(
+            d
+            async for d in _every(
                 node, agency, lambda work, cursor: work.incoming.page(limit=100, cursor=cursor)
             )
         ]
-        bodies = Counter(one.body_digest for one in documents)
-        numbers = Counter((one.register_year, one.register_no) for one in documents if one.register_no)
+        bodies = Counter(d.body_digest for d in documents)
+        numbers = Counter((d.register_year, d.register_no) for d in documents if d.register_no)
         doubled += sum(n - 1 for n in bodies.values()) + sum(n - 1 for n in numbers.values())
     return doubled
 
@@ -364,13 +364,13 @@ async def _doubled(node: OpenNode) -> int:
 async def _every(
     node: OpenNode, agency: HostedAgency, turned: Callable[[SqlWork, str | None], Awaitable[Page[T]]]
 ) -> AsyncIterator[T]:
-    """All that stands on the pages of a list, each page read by itself."""
+    """Yield all rows of a list, each page read by itself."""
     cursor: str | None = None
     while True:
         async with node.store.read(_scope(agency)) as work:
             page = await turned(work, cursor)
-        for one in page.items:
-            yield one
+        for row in page.items:
+            yield row
         cursor = page.next_cursor
         if cursor is None:
             return
@@ -378,7 +378,7 @@ async def _every(
 
 async def _sent_page(work: SqlWork, cursor: str | None) -> Page[tuple[OutgoingDocument, Sequence[Delivery]]]:
     page = await work.outgoing.page(limit=100, cursor=cursor)
-    rows = await work.deliveries.of_many([one.id for one in page.items])
+    rows = await work.deliveries.of_many([d.id for d in page.items])
     items = tuple((document, rows.get(document.id, ())) for document in page.items)
     return Page(items=items, next_cursor=page.next_cursor)
 

@@ -1,5 +1,5 @@
-"""Who plays in the sandbox, read from the table `robots.toml`: the agency of whoever tries, the robots, and what each
-does with what comes. In: nothing. Out: frozen values; a table that contradicts itself is a ValueError at once."""
+"""The cast of the sandbox, read from the table `robots.toml`: the agency of the person who tries it, the robots, and the
+acts of each when a packet comes. In: nothing. Out: frozen values; ValueError for a contradictory table."""
 
 from __future__ import annotations
 
@@ -34,21 +34,21 @@ class Planned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Script:
-    """What is done with each kind of packet that may come, in order of time."""
+    """Acts for each kind of packet that may come, in order of time."""
 
     name: str
     words: tuple[str, ...]
     acts: Mapping[str, tuple[Planned, ...]]
 
     def shown(self) -> str:
-        """For a list: what it does with a document."""
+        """Describe, for a list, what it does with a document."""
         acts = self.acts["document"]
-        return ", ".join(" ".join((f"{_span(each.after)} {each.what}", *each.options)) for each in acts)
+        return ", ".join(" ".join((f"{_span(act.after)} {act.what}", *act.options)) for act in acts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Robot:
-    """`agency` is how it names itself in what it writes."""
+    """A robot agency. `agency` is how it names itself in its packets."""
 
     code: str
     alias: str
@@ -66,7 +66,7 @@ class OldCode:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cast:
-    """`words` are what robots write on the wire."""
+    """The cast. `words` are the texts of robots on the wire."""
 
     code: str
     alias: str
@@ -76,13 +76,13 @@ class Cast:
     old: OldCode
     words: Mapping[str, Any]
 
-    def robot(self, named: str) -> Robot | None:
-        """By its code or its alias, in any case."""
-        wanted = named.strip().upper()
-        return next((each for each in self.robots.values() if wanted in (each.code, each.alias)), None)
+    def robot(self, name: str) -> Robot | None:
+        """Find a robot by its code or its alias, in any case."""
+        capitals = name.strip().upper()
+        return next((r for r in self.robots.values() if capitals in (r.code, r.alias)), None)
 
     def script_for(self, robot: Robot, subject: str) -> Script:
-        """The robot's own, unless a word in the subject asks for another one."""
+        """Return the robot's own script, unless a word in the subject asks for another one."""
         for word in _WORD.findall(subject.lower()):
             for script in self.scripts.values():
                 if word in script.words:
@@ -95,9 +95,9 @@ class Cast:
 
 @cache
 def cast() -> Cast:
-    """As it is bundled."""
-    told = tomllib.loads((HERE / "robots.toml").read_text("utf-8"))
-    scripts = {name: _script(name, rows) for name, rows in told["scripts"].items()}
+    """Return the bundled cast."""
+    table = tomllib.loads((HERE / "robots.toml").read_text("utf-8"))
+    scripts = {name: _script(name, rows) for name, rows in table["scripts"].items()}
     robots = {
         code: Robot(
             code=code,
@@ -105,36 +105,36 @@ def cast() -> Cast:
             agency=HostedAgency(id=code, code=code, name=row["name"], aliases=(row["alias"],)),
             script=scripts[row["script"]],
         )
-        for code, row in told["robots"].items()
+        for code, row in table["robots"].items()
     }
     return Cast(
-        **told["agency"], robots=robots, scripts=scripts, old=OldCode(**told["old"]), words=told["words"]
+        **table["agency"], robots=robots, scripts=scripts, old=OldCode(**table["old"]), words=table["words"]
     )
 
 
 def read_span(text: str) -> timedelta:
-    """`2s`, `3m`, `4h`, `5d`, with or without a plus. ValueError for anything else."""
-    found = _SPAN.fullmatch(text.strip().removeprefix("+"))
-    if found is None:
+    """Read `2s`, `3m`, `4h`, `5d`, with or without a plus. ValueError for anything else."""
+    match = _SPAN.fullmatch(text.strip().removeprefix("+"))
+    if match is None:
         raise ValueError(f"{text!r} is no span of time; expected +90s, +30m, +4h or +3d")
-    return timedelta(seconds=int(found[1]) * _UNITS[found[2]])
+    return timedelta(seconds=int(match[1]) * _UNITS[match[2]])
 
 
 def _script(name: str, rows: Mapping[str, Any]) -> Script:
     if unknown := set(rows) - {"words", *COMES}:
         raise ValueError(f"script {name}: {', '.join(sorted(unknown))}")
-    acts = {each: tuple(_planned(act) for act in rows.get(each, ())) for each in COMES}
+    acts = {kind: tuple(_planned(act) for act in rows.get(kind, ())) for kind in COMES}
     return Script(name=name, words=tuple(rows["words"]), acts=acts)
 
 
 def _planned(text: str) -> Planned:
-    after, what, *options = text.split()
-    if what not in (*CODES, DOCUMENT, RECALL):
-        raise ValueError(f"{text!r}: nobody can do {what}")
-    return Planned(after=read_span(after), what=what, options=tuple(options))
+    delay, verb, *options = text.split()
+    if verb not in (*CODES, DOCUMENT, RECALL):
+        raise ValueError(f"{text!r}: nobody can do {verb}")
+    return Planned(after=read_span(delay), what=verb, options=tuple(options))
 
 
 def _span(time: timedelta) -> str:
     seconds = int(time.total_seconds())
-    unit = next(each for each in ("d", "h", "m", "s") if seconds % _UNITS[each] == 0)
+    unit = next(u for u in ("d", "h", "m", "s") if seconds % _UNITS[u] == 0)
     return f"{seconds // _UNITS[unit]}{unit}"

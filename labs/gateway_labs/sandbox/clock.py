@@ -1,5 +1,5 @@
 """A clock that one can move ahead. In: a file that keeps by how much. Out: the `Clock` promise, so far ahead of the
-machine's own; whoever has to look again then is told. It never goes back: what happened stays in the past."""
+machine's own; listeners hear of a move. It never goes back: past events stay in the past."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FARTHEST = timedelta(days=366)
 
 
 class SandboxClock(SystemClock):
-    """One for each sandbox, whose process alone moves it."""
+    """The clock of a sandbox, whose process alone moves it."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -34,15 +34,15 @@ class SandboxClock(SystemClock):
         return datetime.now(UTC) + self._ahead
 
     def passed_s(self) -> float:
-        """A move is meant: so much time has passed."""
+        """Return the seconds passed; a move counts as passed time."""
         return super().passed_s() + self._ahead.total_seconds()
 
     def tell(self, moved: Callable[[], None]) -> None:
-        """`moved` is called after each move."""
+        """Call `moved` after each move."""
         self._told.append(moved)
 
     def move(self, by: timedelta) -> None:
-        """Kept on disk first: after a restart it is not earlier than before. Clash for a move back, or too far."""
+        """Move the clock, kept on disk first: a restart does not set it back. Clash for a move back, or too far."""
         if by <= timedelta() or self._ahead + by > FARTHEST:
             raise Clash(
                 f"the clock goes ahead alone, and {FARTHEST.days} days at most; it is {self._ahead.days} days ahead",
@@ -50,5 +50,5 @@ class SandboxClock(SystemClock):
             )
         write_private(self._file, json.dumps({"ahead_s": (self._ahead + by).total_seconds()}).encode())
         self._ahead += by
-        for each in self._told:
-            each()
+        for moved in self._told:
+            moved()

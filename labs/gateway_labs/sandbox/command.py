@@ -1,5 +1,5 @@
-"""`gateway sandbox`: a node to try programs against, with robots behind its axis. Thin: what it is stands in
-`sandbox.opened`; here it is started and its address told, and one that is at work is asked by its own calls."""
+"""`gateway sandbox`: a node to try programs against, with robots behind its axis. Thin: the sandbox itself is
+`sandbox.opened`; it is started here and its address shown, and a running one is asked by its own calls."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def sandbox(
     log.configure("debug" if call.verbose else "warning")
     call.say("sandbox.staging", folder=folder)
     stop = stop_on_signal()
-    await Sandbox(folder=folder, port=port).serve(stop, lambda found: _explain(call, folder, found))
+    await Sandbox(folder=folder, port=port).serve(stop, lambda started: _explain(call, folder, started))
     call.say("cli.served")
 
 
@@ -48,17 +48,17 @@ async def robots(call: Invocation) -> None:
     """List the robots: their codes, and what each does with a document and when."""
     from gateway_labs.sandbox.cast import cast
 
-    found = list(cast().robots.values())
+    listed = list(cast().robots.values())
     records: list[dict[str, Any]] = [
         {
-            "id": each.code,
-            "code": each.code,
-            "alias": each.alias,
-            "name": each.agency.name,
-            "does": each.script.shown(),
-            "words": list(each.script.words),
+            "id": robot.code,
+            "code": robot.code,
+            "alias": robot.alias,
+            "name": robot.agency.name,
+            "does": robot.script.shown(),
+            "words": list(robot.script.words),
         }
-        for each in found
+        for robot in listed
     ]
     cells = [[row["code"], row["alias"], row["name"], row["does"] or "–"] for row in records]
     output.rows(call, records, _COLUMNS, cells)
@@ -71,7 +71,7 @@ async def clock(
     folder: Folder = HERE,
 ) -> None:
     """Move the clock of a sandbox that is at work ahead; it never goes back."""
-    output.record(call, await _asked(call, folder, "POST", "/clock", {"move": move}))
+    output.record(call, await _call_sandbox(call, folder, "POST", "/clock", {"move": move}))
 
 
 @verb("packets", "packets -q")
@@ -95,59 +95,59 @@ async def fixtures(
 async def reset(call: Invocation, folder: Folder = HERE) -> None:
     """Have a sandbox that is at work forget everything and begin anew; its key stays."""
     if call.agrees("sandbox.ask.reset", folder=folder):
-        output.record(call, await _asked(call, folder, "DELETE", ""))
+        output.record(call, await _call_sandbox(call, folder, "DELETE", ""))
 
 
-async def _asked(
-    call: Invocation, folder: Path, method: str, path: str, said: dict[str, str] | None = None
+async def _call_sandbox(
+    call: Invocation, folder: Path, method: str, path: str, body: dict[str, str] | None = None
 ) -> dict[str, Any]:
-    """The answer of the sandbox that is at work in this folder."""
+    """Call the running sandbox of this folder and return its answer."""
     import asyncio
 
     from gateway.errors import Clash, Unreachable
     from gateway_client import Client, GatewayClientError, Patience, Problem
     from gateway_labs.sandbox.opened import running
 
-    found = running(folder)
+    sandbox = running(folder)
 
     def ask() -> dict[str, Any]:
-        with Client(found.url, found.key, language=call.lang.value, patience=Patience(tries=1)) as node:
-            told: dict[str, Any] = node.call(method, f"/sandbox{path}", said)
-            return told
+        with Client(sandbox.url, sandbox.key, language=call.lang.value, patience=Patience(tries=1)) as node:
+            answer: dict[str, Any] = node.call(method, f"/sandbox{path}", body)
+            return answer
 
     try:
         return await asyncio.to_thread(ask)
     except Problem as no:
-        said_once = dict.fromkeys([no.detail or no.title, *(each.detail for each in no.faults)])
-        raise Clash("; ".join(said_once)) from no
+        messages = dict.fromkeys([no.detail or no.title, *(fault.detail for fault in no.faults)])
+        raise Clash("; ".join(messages)) from no
     except GatewayClientError as why:
-        raise Unreachable(f"the sandbox at {found.url} does not answer", code="GW-SANDBOX-SILENT") from why
+        raise Unreachable(f"the sandbox at {sandbox.url} does not answer", code="GW-SANDBOX-SILENT") from why
 
 
-def _explain(call: Invocation, folder: Path, found: Running) -> None:
+def _explain(call: Invocation, folder: Path, sandbox: Running) -> None:
     from gateway.clock import SystemClock
     from gateway_labs.sandbox import stage
     from gateway_labs.sandbox.cast import cast
 
-    told = cast()
-    (folder / "van-ban.json").write_bytes(stage.sample_meta(told, SystemClock()))
+    players = cast()
+    (folder / "van-ban.json").write_bytes(stage.sample_meta(players, SystemClock()))
     (folder / stage.PDF).write_bytes(stage.lead(folder))
-    call.say("sandbox.open", url=found.url)
-    call.say("sandbox.key", secret=found.key)
-    call.say("sandbox.system", url=found.url, system=found.system, secret=found.secret)
-    call.say("sandbox.agency", code=told.code, alias=told.alias)
-    call.say("sandbox.robots", codes=", ".join(each.alias for each in told.robots.values()))
+    call.say("sandbox.open", url=sandbox.url)
+    call.say("sandbox.key", secret=sandbox.key)
+    call.say("sandbox.system", url=sandbox.url, system=sandbox.system, secret=sandbox.secret)
+    call.say("sandbox.agency", code=players.code, alias=players.alias)
+    call.say("sandbox.robots", codes=", ".join(robot.alias for robot in players.robots.values()))
     call.say("sandbox.try")
-    for line in _lines(folder, found):
+    for line in _lines(folder, sandbox):
         call.say("demo.command", command=line)
     call.say("sandbox.ready", folder=folder)
 
 
-def _lines(folder: Path, found: Running) -> list[str]:
-    """A document out, a document in, three days later."""
+def _lines(folder: Path, sandbox: Running) -> list[str]:
+    """Return commands for a document out, a document in, and three days later."""
     from gateway_labs.sandbox import stage
 
-    base, key = f"{found.url}/api/v1", f'-H "Authorization: Bearer {found.key}"'
+    base, key = f"{sandbox.url}/api/v1", f'-H "Authorization: Bearer {sandbox.key}"'
     json = '-H "Content-Type: application/json"'
     return [
         f'curl -sS {base}/messages {key} -H "Idempotency-Key: $(date +%s)" '

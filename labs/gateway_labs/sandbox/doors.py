@@ -1,6 +1,5 @@
-"""The calls that a sandbox has beside those of every node: what a robot is to do now, what came to robots, the clock, a
-new beginning. In: a call of the API. Out: JSON; the table of routes is added to the node's own, so that its
-description tells of them too."""
+"""The calls that a sandbox has beside those of every node: an act for a robot, packets that came to robots, the clock, a
+new beginning. In: a call of the API. Out: JSON; the node's own routes and description have them too."""
 
 from __future__ import annotations
 
@@ -142,7 +141,7 @@ class ResetOut(Told):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SandboxDoor:
-    """`reset` begins anew, once the answer has left."""
+    """Handlers of the sandbox's calls. `reset` begins anew, once the answer has left."""
 
     cast: Cast
     hall: Hall
@@ -151,32 +150,32 @@ class SandboxDoor:
     packet_files: Callable[[], Awaitable[bytes]]
 
     async def read(self, call: Call) -> web.Response:
-        told = SandboxOut(
+        answer = SandboxOut(
             sandbox="test",
             agency=self.cast.code,
             alias=self.cast.alias,
             clock=self._clock(),
             robots=[
                 RobotOut(
-                    code=each.code,
-                    alias=each.alias,
-                    name=each.agency.name,
-                    does=each.script.shown(),
-                    words=list(each.script.words),
+                    code=robot.code,
+                    alias=robot.alias,
+                    name=robot.agency.name,
+                    does=robot.script.shown(),
+                    words=list(robot.script.words),
                 )
-                for each in self.cast.robots.values()
+                for robot in self.cast.robots.values()
             ],
             flaws=[*FLAWS, LARGE],
             limit_bytes=self.hall.limit,
         )
-        return call.tell(told)
+        return call.tell(answer)
 
     async def scenario(self, call: Call) -> web.Response:
-        asked = call.body_of(ScenarioIn)
-        robot = self.cast.robot(asked.robot)
+        body = call.body_of(ScenarioIn)
+        robot = self.cast.robot(body.robot)
         if robot is None:
-            raise NotFound(f"there is no robot {asked.robot[:40]!r}; GET {BASE}/sandbox lists them")
-        if (asked.act == "status") != (asked.code in CODES):
+            raise NotFound(f"there is no robot {body.robot[:40]!r}; GET {BASE}/sandbox lists them")
+        if (body.act == "status") != (body.code in CODES):
             raise BadCall(
                 "bad-request",
                 RequestFault(
@@ -184,17 +183,17 @@ class SandboxDoor:
                 ),
             )
         work: dict[str, Any] = {
-            "what": asked.code if asked.act == "status" else asked.act,
-            "to": asked.to or (call.caller.agency.code if call.caller.agency else self.cast.code),
-            "about": asked.about,
-            "number": asked.number,
-            "subject": asked.subject,
-            "note": asked.note,
-            "register_no": asked.register_no,
-            "urgency": asked.urgency,
-            "packet_id": asked.packet_id,
-            "flaws": list(asked.flaws),
-            "due": asked.due.isoformat() if asked.due else None,
+            "what": body.code if body.act == "status" else body.act,
+            "to": body.to or (call.caller.agency.code if call.caller.agency else self.cast.code),
+            "about": body.about,
+            "number": body.number,
+            "subject": body.subject,
+            "note": body.note,
+            "register_no": body.register_no,
+            "urgency": body.urgency,
+            "packet_id": body.packet_id,
+            "flaws": list(body.flaws),
+            "due": body.due.isoformat() if body.due else None,
         }
         sent = await self.hall.act(robot, work)
         at = datetime.fromisoformat(sent["at"])
@@ -202,13 +201,13 @@ class SandboxDoor:
 
     async def packets(self, call: Call) -> web.Response:
         query = call.query_of(CameQuery)
-        found = await self._came(call, query)
-        if not found and query.wait:
+        came_packets = await self._query_packets(call, query)
+        if not came_packets and query.wait:
             await self.hall.heard(query.wait)
-            found = await self._came(call, query)
+            came_packets = await self._query_packets(call, query)
         rows = [
-            CameOut(n=each.seq, robot=each.robot, times=each.times, at=each.at, said=dict(each.told))
-            for each in found
+            CameOut(n=row.seq, robot=row.robot, times=row.times, at=row.at, said=dict(row.told))
+            for row in came_packets
         ]
         return call.tell(CamePage(data=rows, next_after=rows[-1].n if rows else query.after))
 
@@ -220,9 +219,9 @@ class SandboxDoor:
         return web.Response(body=raw, content_type="application/xml")
 
     async def move(self, call: Call) -> web.Response:
-        asked = call.body_of(MoveIn)
+        body = call.body_of(MoveIn)
         try:
-            by = casts.read_span(asked.move)
+            by = casts.read_span(body.move)
         except ValueError as why:
             fault = RequestFault(
                 code="bad-value",
@@ -237,9 +236,9 @@ class SandboxDoor:
         return web.Response(body=self.hall.lead, content_type="application/pdf")
 
     async def files(self, call: Call) -> web.Response:
-        made = await self.packet_files()
+        archive = await self.packet_files()
         return web.Response(
-            body=made,
+            body=archive,
             content_type="application/zip",
             headers={"Content-Disposition": f'attachment; filename="{fixtures.ARCHIVE}"'},
         )
@@ -249,7 +248,7 @@ class SandboxDoor:
         return call.tell(ResetOut(state="resetting"), status=202)
 
     def routes(self) -> tuple[Route, ...]:
-        """Every key of the sandbox may call them."""
+        """Return the routes; every key of the sandbox may call them."""
         route = partial(Route, tag="sandbox", scopes=(ApiScope.MESSAGES_READ,))
         acts = partial(Route, tag="sandbox", scopes=(ApiScope.MESSAGES_SEND,))
         return (
@@ -328,11 +327,11 @@ class SandboxDoor:
     def _clock(self) -> ClockOut:
         return ClockOut(now=self.clock.now(), ahead_seconds=int(self.clock.ahead.total_seconds()))
 
-    async def _came(self, call: Call, query: CameQuery) -> list[Came]:
+    async def _query_packets(self, call: Call, query: CameQuery) -> list[Came]:
         robot = self.cast.robot(query.robot)
         name = robot.code if robot else query.robot
-        found = partial(self.hall.memory.packets, query.after, query.limit, query.document, name)
-        return await call.deps.pool.run(found)
+        query_packets = partial(self.hall.memory.packets, query.after, query.limit, query.document, name)
+        return await call.deps.pool.run(query_packets)
 
 
 def _sample(_: date) -> Mapping[str, Any]:

@@ -1,6 +1,6 @@
-"""Files to try a reader with: packets of every kind, good and bad, PDFs signed and changed, whom to trust for them, and
-an index that says what each must be answered. In: keys of robots, a moment. Out: names and bytes, made anew each time;
-none of them is kept in the program. Blocks: call it in the pool."""
+"""Files to try a reader with: packets of every kind, good and bad, PDFs signed and changed, a trust folder for them, and an
+index with the answer that each must get. In: keys of robots, a moment. Out: names and bytes, made anew each time; none of
+them is kept in the program. Blocks: call it in the pool."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ _MB = 1024 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expected:
-    """What must become of a packet: `verify` is `valid` or the code of the step that refuses it, `answers` the statuses
-    that its sender must hear, `becomes` one word."""
+    """Expected outcome of a packet: `verify` is `valid` or the code of the step that refuses it, `answers` the statuses
+    that its sender must get, `becomes` one word."""
 
     verify: str
     answers: tuple[str, ...]
@@ -56,7 +56,7 @@ class Expected:
 
 
 _ADMITTED = Expected(verify="valid", answers=("01",), becomes="admitted")
-_BELIEVED = Expected(verify="valid", answers=(), becomes="believed")
+_ACCEPTED_STATUS = Expected(verify="valid", answers=(), becomes="believed")
 
 
 def _refused(code: str) -> Expected:
@@ -72,7 +72,7 @@ _BAD: Mapping[str, Expected] = {
     WRONG_RECIPIENT: Expected(verify="valid", answers=("02",), becomes="refused"),
     TOO_LARGE: Expected(verify="valid", answers=("01",), becomes="held"),
     BROKEN_FILE: Expected(verify="valid", answers=("01",), becomes="held"),
-    # A clerk decides which of the two holds; until then nobody is told.
+    # A clerk decides which of the two holds; until then its sender gets no answer.
     OTHER_CONTENT: Expected(verify="valid", answers=(), becomes="held"),
 }
 
@@ -87,18 +87,18 @@ class Fixture:
 
 
 def archive(
-    told: Cast, keys: RobotKeys, bound: Mapping[str, x509.Certificate], roots: bytes, lead: bytes
+    players: Cast, keys: RobotKeys, bound: Mapping[str, x509.Certificate], roots: bytes, lead: bytes
 ) -> bytes:
-    """All of them in one ZIP."""
+    """Pack all of them into one ZIP."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as file:
-        for name, raw in files(told, keys, bound, roots, lead):
+        for name, raw in files(players, keys, bound, roots, lead):
             file.writestr(name, raw)
     return out.getvalue()
 
 
 def write(folder: Path) -> int:
-    """Into a folder, under an authority made for the occasion; how many packets."""
+    """Write the files into a folder, under an authority made for the occasion; return how many packets."""
     clock = SystemClock()
     with tempfile.TemporaryDirectory(prefix="gateway-fixtures-") as temporary:
         place = Path(temporary)
@@ -114,23 +114,23 @@ def write(folder: Path) -> int:
 
 
 def files(
-    told: Cast, keys: RobotKeys, bound: Mapping[str, x509.Certificate], roots: bytes, lead: bytes
+    players: Cast, keys: RobotKeys, bound: Mapping[str, x509.Certificate], roots: bytes, lead: bytes
 ) -> Iterator[tuple[str, bytes]]:
-    """Names and bytes: `good/`, `bad/`, `pdf/`, `trust/`, and the index."""
+    """Yield names and bytes: `good/`, `bad/`, `pdf/`, `trust/`, and the index."""
     rows = []
-    for each in _fixtures(told, keys, keys.clock.now(), lead):
+    for fixture in _fixtures(players, keys, keys.clock.now(), lead):
         rows.append(
             {
-                "file": each.name,
-                "kind": each.kind,
-                "title": each.title,
-                "verify": each.expected.verify,
-                "exit": 0 if each.expected.verify == "valid" else 7,
-                "answers": list(each.expected.answers),
-                "becomes": each.expected.becomes,
+                "file": fixture.name,
+                "kind": fixture.kind,
+                "title": fixture.title,
+                "verify": fixture.expected.verify,
+                "exit": 0 if fixture.expected.verify == "valid" else 7,
+                "answers": list(fixture.expected.answers),
+                "becomes": fixture.expected.becomes,
             }
         )
-        yield each.name, each.raw
+        yield fixture.name, fixture.raw
     yield from _pdfs(lead)
     yield "trust/ca.pem", roots
     table = io.StringIO(newline="")
@@ -140,71 +140,71 @@ def files(
         yield f"trust/{code}.pem", certificate.public_bytes(serialization.Encoding.PEM)
         lines.writerow((code, f"{code}.pem"))
     yield "trust/bindings.csv", table.getvalue().encode()
-    index = {"test": True, "from": _ROBOT, "to": told.code, "packets": rows}
+    index = {"test": True, "from": _ROBOT, "to": players.code, "packets": rows}
     yield INDEX, json.dumps(index, ensure_ascii=False, indent=2).encode()
 
 
 def _pdfs(lead: bytes) -> Iterator[tuple[str, bytes]]:
     yield "pdf/signed.pdf", lead
-    # One letter of the text's own bytes: what was signed is no longer what is there.
+    # One byte of the text itself is changed, so that the signed content is no longer there.
     middle = lead.index(b"stream\n") + 40
     yield "pdf/changed-after-signing.pdf", lead[:middle] + bytes([lead[middle] ^ 1]) + lead[middle + 1 :]
 
 
-def _fixtures(told: Cast, keys: RobotKeys, at: datetime, lead: bytes) -> Iterator[Fixture]:
-    robot = told.robots[_ROBOT]
+def _fixtures(players: Cast, keys: RobotKeys, at: datetime, lead: bytes) -> Iterator[Fixture]:
+    robot = players.robots[_ROBOT]
     counter = 0
 
-    def made(name: str, kind: Kind, expected: Expected, **said: object) -> Fixture:
+    def fixture_of(name: str, kind: Kind, expected: Expected, **fields: object) -> Fixture:
         nonlocal counter
         counter += 1
-        flaws: Sequence[str] = said.pop("flaws", ())  # type: ignore[assignment]  # as it is given below
-        number = str(said.pop("number", 100 + counter))
+        flaws: Sequence[str] = fields.pop("flaws", ())  # type: ignore[assignment]  # as the calls below pass it
+        number = str(fields.pop("number", 100 + counter))
         saying = Saying(
             kind=kind,
             packet_id=keys.clock.new_id("pkt_"),
-            to=told.code,
+            to=players.code,
             at=at,
             number=number,
-            subject=told.says("subject", name=robot.agency.name),
+            subject=players.says("subject", name=robot.agency.name),
             files=() if kind in (Kind.STATUS, Kind.RECALL) else packets.files_for(flaws, lead, 10 * _MB),
             flaws=tuple(flaws),
-            **said,  # type: ignore[arg-type]  # fields of a Saying
+            **fields,  # type: ignore[arg-type]  # fields of a Saying
         )
-        written = packets.write(told, robot.agency, saying, keys.signer(_ROBOT, flaws))
+        packet = packets.write(players, robot.agency, saying, keys.signer(_ROBOT, flaws))
         title = labels.say(f"sandbox.fixture.{name.rpartition('/')[2].partition('.')[0]}", "vi")
-        return Fixture(name=name, kind=kind.value, raw=written.raw, expected=expected, title=title)
+        return Fixture(name=name, kind=kind.value, raw=packet.raw, expected=expected, title=title)
 
     def sent(number: str) -> About:
-        """One of the fixtures, that another one is about."""
+        """Describe one of the fixtures as the subject of another one."""
         return About(
-            document_id=packets.document_id(robot.agency, local(at).date(), number, told.says("symbol")),
-            code=f"{number}/{told.says('symbol')}",
+            document_id=packets.document_id(robot.agency, local(at).date(), number, players.says("symbol")),
+            code=f"{number}/{players.says('symbol')}",
             issued_on=local(at).date(),
             sender=_ROBOT,
         )
 
     own = sent(_NUMBER)
     yours = About(
-        document_id=f"{told.code},{local(at - timedelta(days=1)):%Y/%m/%d},1/{told.says('symbol')}",
-        code=f"1/{told.says('symbol')}",
+        document_id=f"{players.code},{local(at - timedelta(days=1)):%Y/%m/%d},1/{players.says('symbol')}",
+        code=f"1/{players.says('symbol')}",
         issued_on=local(at - timedelta(days=1)).date(),
-        sender=told.code,
+        sender=players.code,
     )
-    yield made("good/document.edxml", Kind.DOCUMENT, _ADMITTED, number=_NUMBER)
-    yield made("good/urgent.edxml", Kind.DOCUMENT, _ADMITTED, number=_URGENT, urgency=Urgency.EXPRESS)
-    yield made("good/reply.edxml", Kind.DOCUMENT, _ADMITTED, about=yours)
-    yield made("good/update.edxml", Kind.UPDATE, _ADMITTED, about=own)
-    yield made("good/replacement.edxml", Kind.REPLACEMENT, _ADMITTED, about=own)
+    yield fixture_of("good/document.edxml", Kind.DOCUMENT, _ADMITTED, number=_NUMBER)
+    yield fixture_of("good/urgent.edxml", Kind.DOCUMENT, _ADMITTED, number=_URGENT, urgency=Urgency.EXPRESS)
+    yield fixture_of("good/reply.edxml", Kind.DOCUMENT, _ADMITTED, about=yours)
+    yield fixture_of("good/update.edxml", Kind.UPDATE, _ADMITTED, about=own)
+    yield fixture_of("good/replacement.edxml", Kind.REPLACEMENT, _ADMITTED, about=own)
     recalled = Expected(verify="valid", answers=("01", "15"), becomes="admitted")
-    yield made("good/recall.edxml", Kind.RECALL, recalled, about=sent(_URGENT))
+    yield fixture_of("good/recall.edxml", Kind.RECALL, recalled, about=sent(_URGENT))
     for code in _STATUSES:
-        about = own if code == "13" else yours
-        yield made(f"good/status-{code}.edxml", Kind.STATUS, _BELIEVED, code=code, about=about)
+        subject = own if code == "13" else yours
+        yield fixture_of(f"good/status-{code}.edxml", Kind.STATUS, _ACCEPTED_STATUS, code=code, about=subject)
     for flaw, expected in _BAD.items():
         number = _NUMBER if flaw == OTHER_CONTENT else str(200 + counter)
-        yield made(f"bad/{flaw}.edxml", Kind.DOCUMENT, expected, number=number, flaws=(flaw,))
-    yield made(
+        yield fixture_of(f"bad/{flaw}.edxml", Kind.DOCUMENT, expected, number=number, flaws=(flaw,))
+    yield fixture_of(
         "bad/status-bad-signature.edxml",
         Kind.STATUS,
         _refused("SIG-VALUE"),

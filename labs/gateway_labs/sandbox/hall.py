@@ -1,6 +1,6 @@
-"""Where the robots are: takes what comes to them from the axis, remembers it with what is to be done about it, and does
-it when its time has come. In: an axis of their own over the sandbox's folder, who is bound in the node's registry.
-Out: packets on that axis. A crash repeats what it had begun with the same bytes; receivers bear repeats."""
+"""The home of the robots: takes their packets from the axis, remembers them with the acts that are due, and does these in
+time. In: an axis of their own over the sandbox's folder, the bindings of the node's registry. Out: packets on that axis.
+After a crash it repeats its begun acts with the same bytes; receivers bear repeats."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from gateway_labs.sandbox.packets import About, Saying, Written
 _log = logging.getLogger(__name__)
 _LEASE_S, _BATCH, _WAIT_S = 60.0, 16, 5.0
 _REST_S = 1.0
-# 13 comes as a status and is a request.
+# Code 13 comes as a status and is a request.
 _TAKE_BACK = "13"
 _COMES = {
     Kind.DOCUMENT.value: "document",
@@ -56,8 +56,8 @@ Bound = Callable[[str], Awaitable[Sequence[Binding]]]
 
 @dataclass(slots=True, kw_only=True)
 class Hall:
-    """`signer(code, flaws)` is the key a robot signs with; `lead` is the PDF that its documents carry; `limit` is the
-    largest file that the rules let through."""
+    """The robots at work. `signer(code, flaws)` is the key a robot signs with; `lead` is the PDF that its documents carry;
+    `limit` is the largest file that the rules let through."""
 
     cast: Cast
     axis: Axis
@@ -69,34 +69,34 @@ class Hall:
     lead: bytes
     limit: int
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
-    _heard: set[asyncio.Event] = field(default_factory=set)
+    _listeners: set[asyncio.Event] = field(default_factory=set)
     _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Until `stop`; what is not done then is done by the next run."""
+        """Run until `stop`; the next run does what is still due then."""
         await self.axis.host(list(self.cast.robots))
         async with asyncio.TaskGroup() as tasks:
-            turning = [tasks.create_task(self._taking()), tasks.create_task(self._doing())]
+            turning = [tasks.create_task(self._taking()), tasks.create_task(self._run_due())]
             await stop.wait()
-            for each in turning:
-                each.cancel()
+            for task in turning:
+                task.cancel()
 
     def look(self) -> None:
-        """The clock was moved, or there is something new to do."""
+        """Look for due acts: the clock was moved, or there is something new to do."""
         self._changed.set()
 
     async def heard(self, wait_s: float) -> None:
-        """Returns when a packet came, or after the time."""
+        """Wait until a packet came, or the time is over."""
         event = asyncio.Event()
-        self._heard.add(event)
+        self._listeners.add(event)
         try:
             with suppress(TimeoutError):
                 await asyncio.wait_for(event.wait(), wait_s)
         finally:
-            self._heard.discard(event)
+            self._listeners.discard(event)
 
     async def act(self, robot: Robot, work: Mapping[str, Any]) -> Mapping[str, Any]:
-        """At once, and what was sent; NotFound where there is nothing that it could be about."""
+        """Do it at once and return the sent packet; NotFound where there is nothing that it could be about."""
         due = Due(id=self.clock.new_id("act_"), at=self.clock.now(), robot=robot.code, work=work)
         async with self._one_at_a_time:
             await self.pool.run(partial(self.memory.plan, [due]))
@@ -111,117 +111,117 @@ class Hall:
         while True:
             try:
                 arrivals = await self.axis.take(_BATCH, _LEASE_S)
-                for each in arrivals:
-                    await self._came(each)
+                for arrival in arrivals:
+                    await self._take_in(arrival)
                 if not arrivals:
                     await self.axis.wait(_WAIT_S)
             except (
                 Exception
-            ) as error:  # the guard of this loop: what broke comes again, and is put aside in the end
-                await self._rest(error)
+            ) as error:  # the guard of this loop: the packet comes again, and is put aside in the end
+                await self._pause(error)
 
-    async def _came(self, arrival: Arrival) -> None:
+    async def _take_in(self, arrival: Arrival) -> None:
         robot = self.cast.robot(arrival.recipient)
         if robot is None:
             await self.axis.settle(arrival, done=False)
             return
         now, bound = self.clock.now(), await self.bound(arrival.sender)
 
-        def looked() -> tuple[bytes, dict[str, Any]]:
+        def read_packet() -> tuple[bytes, dict[str, Any]]:
             with arrival.open() as source:
                 raw = source.read()
             return raw, judge(arrival, raw, bound, now)
 
-        raw, told = await self.pool.run(looked)
-        told |= {"robot": robot.code, "received_at": now.isoformat()}
-        acts = self._answers(robot, told, now) if told["signature"] == "valid" else []
-        await self.pool.run(partial(self.memory.note, robot.code, told, raw, now, acts))
+        raw, facts = await self.pool.run(read_packet)
+        facts |= {"robot": robot.code, "received_at": now.isoformat()}
+        acts = self._answers(robot, facts, now) if facts["signature"] == "valid" else []
+        await self.pool.run(partial(self.memory.note, robot.code, facts, raw, now, acts))
         await self.axis.settle(arrival, done=True)
         self.look()
-        for event in self._heard:
+        for event in self._listeners:
             event.set()
 
-    def _answers(self, robot: Robot, told: Mapping[str, Any], now: datetime) -> list[Due]:
-        comes = _comes(told)
+    def _answers(self, robot: Robot, facts: Mapping[str, Any], now: datetime) -> list[Due]:
+        comes = _comes(facts)
         if comes is None:
             return []
-        script: Script = self.cast.script_for(robot, str(told.get("subject") or ""))
-        document = str(told.get("target") or told["document_id"])
+        script: Script = self.cast.script_for(robot, str(facts.get("subject") or ""))
+        document = str(facts.get("target") or facts["document_id"])
         return [
             Due(
                 id=self.clock.new_id("act_"),
-                at=now + each.after,
+                at=now + act.after,
                 robot=robot.code,
-                work={"what": each.what, "about": document, "to": told["sender"], "came": dict(told)}
-                | ({"flaws": list(each.options)} if each.options else {}),
+                work={"what": act.what, "about": document, "to": facts["sender"], "came": dict(facts)}
+                | ({"flaws": list(act.options)} if act.options else {}),
             )
-            for each in script.acts[comes]
+            for act in script.acts[comes]
         ]
 
     # --- what is done -----------------------------------------------------------------------------------------
 
-    async def _doing(self) -> None:
+    async def _run_due(self) -> None:
         while True:
             self._changed.clear()
             try:
                 await self.do_due()
                 next_at = await self.pool.run(self.memory.next_at)
-            except Exception as error:  # the guard of this loop: what is due stays due
-                await self._rest(error)
+            except Exception as error:  # the guard of this loop: due acts stay due
+                await self._pause(error)
                 continue
             wait_s = None if next_at is None else max(0.0, (next_at - self.clock.now()).total_seconds())
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), wait_s)
 
-    async def _rest(self, error: Exception) -> None:
+    async def _pause(self, error: Exception) -> None:
         _log.error("a robot broke", exc_info=error, extra={"action": "robots.broke"})
         await asyncio.sleep(_REST_S)
 
     async def do_due(self) -> None:
-        """Everything whose time has come."""
+        """Do everything whose time has come."""
         async with self._one_at_a_time:
-            for each in await self.pool.run(partial(self.memory.due, self.clock.now())):
-                await self._do(each)
+            for due in await self.pool.run(partial(self.memory.due, self.clock.now())):
+                await self._do(due)
 
     async def _do(self, due: Due) -> Mapping[str, Any] | None:
-        """What was sent; None where there was nothing to say it about."""
+        """Do an act and return the sent packet; None where there was nothing to say it about."""
         if due.raw is None or due.sent is None:
             try:
-                made = await self.pool.run(partial(self._written, due))
+                pair = await self.pool.run(partial(self._write, due))
             except (GatewayError, LookupError, ValueError) as error:
-                # Nothing heals what can never be written.
+                # An act that cannot be written is given up: it never will be.
                 log.action(_log, "robots.not_written", str(error), robot=due.robot)
-                made = None
-            if made is None:
+                pair = None
+            if pair is None:
                 await self.pool.run(partial(self.memory.done, due.id, None))
                 return None
-            written, sent = made
-            await self.pool.run(partial(self.memory.written, due.id, sent, written.raw))
+            packet, sent = pair
+            await self.pool.run(partial(self.memory.written, due.id, sent, packet.raw))
         else:
-            sent, written = due.sent, _again(due.sent, due.raw)
-        for _ in range(written.times):
-            outcome = (await self.axis.publish(written.parcel(), [written.to]))[written.to]
+            sent, packet = due.sent, _restored(due.sent, due.raw)
+        for _ in range(packet.times):
+            outcome = (await self.axis.publish(packet.parcel(), [packet.to]))[packet.to]
             if outcome.fate is not Fate.DELIVERED:
-                log.action(_log, "robots.not_sent", str(outcome.fate), to=written.to)
+                log.action(_log, "robots.not_sent", str(outcome.fate), to=packet.to)
         await self.pool.run(partial(self.memory.done, due.id, sent))
         return sent
 
-    def _written(self, due: Due) -> tuple[Written, Mapping[str, Any]] | None:
+    def _write(self, due: Due) -> tuple[Written, Mapping[str, Any]] | None:
         robot, work = self.cast.robots[due.robot], due.work
         flaws = tuple(work.get("flaws", ()))
         saying = self._saying(robot, work, flaws)
         if saying is None:
             return None
-        written = packets.write(self.cast, robot.agency, saying, self.signer(robot.code, flaws))
+        packet = packets.write(self.cast, robot.agency, saying, self.signer(robot.code, flaws))
         sent = {
             "robot": robot.code,
-            "to": written.to,
-            "kind": written.kind.value,
-            "packet_id": written.packet_id,
-            "document_id": written.document_id,
-            "digest": written.digest,
-            "lane": written.lane.value,
-            "times": written.times,
+            "to": packet.to,
+            "kind": packet.kind.value,
+            "packet_id": packet.packet_id,
+            "document_id": packet.document_id,
+            "digest": packet.digest,
+            "lane": packet.lane.value,
+            "times": packet.times,
             "number": saying.number,
             "subject": saying.subject,
             "code": saying.code,
@@ -231,30 +231,30 @@ class Hall:
                 {"name": name, "size": len(raw), "sha256": packets.sha256(raw)} for name, raw in saying.files
             ],
         }
-        return written, sent
+        return packet, sent
 
     def _saying(self, robot: Robot, work: Mapping[str, Any], flaws: tuple[str, ...]) -> Saying | None:
-        what, to, now = str(work["what"]), str(work.get("to") or self.cast.code), self.clock.now()
+        verb, to, now = str(work["what"]), str(work.get("to") or self.cast.code), self.clock.now()
         packet_id, note = self.clock.new_id("pkt_"), str(work.get("note") or "")
-        if what in CODES:
+        if verb in CODES:
             return Saying(
                 kind=Kind.STATUS,
                 packet_id=packet_id,
                 to=to,
                 at=now,
-                code=what,
+                code=verb,
                 about=self._received(robot, work),
-                note=note or self._refusal(what, packet_id),
-                register_no=str(work.get("register_no") or ("1" if what == "03" else "")),
+                note=note or self._refusal(verb, packet_id),
+                register_no=str(work.get("register_no") or ("1" if verb == "03" else "")),
                 flaws=flaws,
             )
-        kind, about = _KINDS[what], self._subject_of(robot, what, to, work)
-        if about is None and kind is not Kind.DOCUMENT:
+        kind, reference = _KINDS[verb], self._subject_of(robot, verb, to, work)
+        if reference is None and kind is not Kind.DOCUMENT:
             return None
         number = str(work.get("number") or int(now.timestamp() * 1000) % 10_000_000)
-        default = "reply" if about is not None and kind is Kind.DOCUMENT else "subject"
+        default = "reply" if reference is not None and kind is Kind.DOCUMENT else "subject"
         subject = str(work.get("subject") or "") or self.cast.says(
-            default, name=robot.agency.name, code=about.code if about else ""
+            default, name=robot.agency.name, code=reference.code if reference else ""
         )
         due = work.get("due")
         return Saying(
@@ -266,7 +266,7 @@ class Hall:
             subject=subject,
             urgency=Urgency(int(work.get("urgency", 0))),
             due_on=date.fromisoformat(due) if due else None,
-            about=about,
+            about=reference,
             note=note,
             files=() if kind is Kind.RECALL else packets.files_for(flaws, self.lead, self.limit),
             flaws=flaws,
@@ -276,20 +276,20 @@ class Hall:
         return f"{self.cast.says(_REFUSING[code])} · {packet_id}" if code in _REFUSING else ""
 
     def _received(self, robot: Robot, work: Mapping[str, Any]) -> About:
-        """The packet that a status answers; of a document that never came its id alone."""
+        """Return the packet that a status answers; for a document that never came its id alone."""
         document = str(work.get("about") or "")
-        came = work.get("came") or self.memory.about(robot.code, document)
-        if came:
-            return _about(came, document)
+        packet = work.get("came") or self.memory.about(robot.code, document)
+        if packet:
+            return _subject_from(packet, document)
         code = document.split(",", 2)[2] if document.count(",") >= 2 else ""
         return About(document_id=document, code=code, issued_on=_day_of(document), sender=str(work["to"]))
 
-    def _subject_of(self, robot: Robot, what: str, to: str, work: Mapping[str, Any]) -> About | None:
-        """What a document answers; or the one of our own that is changed or taken back."""
+    def _subject_of(self, robot: Robot, verb: str, to: str, work: Mapping[str, Any]) -> About | None:
+        """Return the document that this one answers; or the one of our own that is changed or taken back."""
         document = str(work.get("about") or "")
-        if what == casts.DOCUMENT:
-            came = work.get("came") or (self.memory.about(robot.code, document) if document else None)
-            return _about(came, document) if came else None
+        if verb == casts.DOCUMENT:
+            packet = work.get("came") or (self.memory.about(robot.code, document) if document else None)
+            return _subject_from(packet, document) if packet else None
         own = None
         if document and "came" not in work:
             own = self.memory.sent_document(robot.code, document)
@@ -306,29 +306,29 @@ class Hall:
         )
 
 
-def _comes(told: Mapping[str, Any]) -> str | None:
-    if (told.get("status") or {}).get("code") == _TAKE_BACK:
+def _comes(facts: Mapping[str, Any]) -> str | None:
+    if (facts.get("status") or {}).get("code") == _TAKE_BACK:
         return "take_back"
-    return _COMES.get(str(told["kind"]))
+    return _COMES.get(str(facts["kind"]))
 
 
-def _about(came: Mapping[str, Any], document: str) -> About:
-    day = came.get("date")
+def _subject_from(packet: Mapping[str, Any], document: str) -> About:
+    day = packet.get("date")
     return About(
-        document_id=document or str(came["document_id"]),
-        code=f"{came.get('number') or ''}/{came.get('symbol') or ''}",
+        document_id=document or str(packet["document_id"]),
+        code=f"{packet.get('number') or ''}/{packet.get('symbol') or ''}",
         issued_on=date.fromisoformat(day) if day else _day_of(document),
-        sender=str(came["sender"]),
-        packet_id=str(came["packet_id"]),
-        body_digest=str(came.get("body_digest") or ""),
-        file_digest=str(came["digest"]),
-        size=int(came["size"]),
-        received_at=datetime.fromisoformat(came["received_at"]),
+        sender=str(packet["sender"]),
+        packet_id=str(packet["packet_id"]),
+        body_digest=str(packet.get("body_digest") or ""),
+        file_digest=str(packet["digest"]),
+        size=int(packet["size"]),
+        received_at=datetime.fromisoformat(packet["received_at"]),
     )
 
 
 def _day_of(document: str) -> date | None:
-    """The day that stands in a DocumentId."""
+    """Return the day that stands in a DocumentId."""
     parts = document.split(",")
     try:
         return date.fromisoformat(parts[1].replace("/", "-")) if len(parts) > 1 else None
@@ -336,7 +336,7 @@ def _day_of(document: str) -> date | None:
         return None
 
 
-def _again(sent: Mapping[str, Any], raw: bytes) -> Written:
+def _restored(sent: Mapping[str, Any], raw: bytes) -> Written:
     return Written(
         packet_id=sent["packet_id"],
         kind=Kind(sent["kind"]),
@@ -353,7 +353,7 @@ def judge(arrival: Arrival, raw: bytes, bound: Sequence[Binding], at: datetime) 
     """Judge a packet as any partner does; nothing is raised for what it is. Blocks: call it in the pool.
     `signature` is `valid`, or the code of the step that refused it; `form` is `ok` or what the schema says."""
     policy = XmlPolicy()
-    told: dict[str, Any] = {
+    facts: dict[str, Any] = {
         "packet_id": arrival.packet_id,
         "kind": arrival.kind,
         "sender": arrival.sender,
@@ -370,34 +370,36 @@ def judge(arrival: Arrival, raw: bytes, bound: Sequence[Binding], at: datetime) 
         kind=Kind(arrival.kind) if arrival.kind in {*Kind} else None,
     )
     try:
-        found = verify.examine(source, policy=policy, bindings=lambda code: bound, at=at, transport=transport)
-        problems = None if found.keeps_form() else schema.check(schema.skeleton([raw], policy.limits))
+        examined = verify.examine(
+            source, policy=policy, bindings=lambda code: bound, at=at, transport=transport
+        )
+        problems = None if examined.keeps_form() else schema.check(schema.skeleton([raw], policy.limits))
     except InvalidEnvelope as refused:
-        return told | {"signature": refused.code, "detail": refused.detail}
+        return facts | {"signature": refused.code, "detail": refused.detail}
     except GatewayError as refused:
-        return told | {"signature": refused.code, "detail": str(refused)}
-    against = found.signed.contradiction
-    told["signature"] = "valid" if against is None else against.code
-    told["form"] = "; ".join(str(each) for each in problems) if problems else "ok"
-    return told | _said(found.signed)
+        return facts | {"signature": refused.code, "detail": str(refused)}
+    against = examined.signed.contradiction
+    facts["signature"] = "valid" if against is None else against.code
+    facts["form"] = "; ".join(str(problem) for problem in problems) if problems else "ok"
+    return facts | _fields_of(examined.signed)
 
 
-def _said(signed: SignedEnvelope[Envelope]) -> dict[str, Any]:
+def _fields_of(signed: SignedEnvelope[Envelope]) -> dict[str, Any]:
     model = signed.model
-    about = model.response_for[0] if model.response_for else None
+    reference = model.response_for[0] if model.response_for else None
     changed = model.business.document_id if model.business else None
-    replaced = [each.document_id for each in model.business.replacements] if model.business else []
+    replaced = [x.document_id for x in model.business.replacements] if model.business else []
     status = model.status
     return {
         "packet_id": signed.packet_id or "",
         "kind": signed.kind.value,
         "sender": signed.sender_code,
         "body_digest": signed.body_digest,
-        # Of a status and a request: the document that it is about.
-        "document_id": (about.document_id if status and about else model.document_id) or "",
+        # For a status and a request: the document that it is about.
+        "document_id": (reference.document_id if status and reference else model.document_id) or "",
         "target": changed or "",
         "replaces": replaced,
-        "to": [each.organ_id for each in model.to],
+        "to": [x.organ_id for x in model.to],
         "number": model.code.number if model.code else None,
         "symbol": model.code.notation if model.code else None,
         "date": model.promulgation_date.isoformat() if model.promulgation_date else None,
@@ -408,13 +410,13 @@ def _said(signed: SignedEnvelope[Envelope]) -> dict[str, Any]:
         "priority": model.other.priority if model.other else None,
         "reason": model.business.reason if model.business else None,
         "replies_to": [
-            {"agency": each.organ_id, "number": each.code, "document_id": each.document_id}
-            for each in ([] if status else model.response_for)
+            {"agency": x.organ_id, "number": x.code, "document_id": x.document_id}
+            for x in ([] if status else model.response_for)
         ],
         "status": {"code": status.code, "description": status.description} if status else None,
         "receipt": _receipt(signed.receipt),
         "terms": _terms(signed.terms),
-        "files": [_file(each) for each in signed.files],
+        "files": [_file(x) for x in signed.files],
     }
 
 
@@ -439,5 +441,5 @@ def _terms(terms: Terms | None) -> dict[str, Any]:
     }
 
 
-def _file(found: FileSlice) -> dict[str, Any]:
-    return {"name": found.name, "size": found.size, "sha256": found.sha256, "damaged": found.damaged}
+def _file(file: FileSlice) -> dict[str, Any]:
+    return {"name": file.name, "size": file.size, "sha256": file.sha256, "damaged": file.damaged}

@@ -1,6 +1,6 @@
-"""What the robots remember, in one SQLite file: packets that came, what they have to do and when, packets they sent. In:
-rows. Out: rows. What came and what is done about it are one commit; what is to be said is written before it is
-said, so that a robot that was killed says the same bytes again. Sync; call it in the pool."""
+"""The memory of the robots, in one SQLite file: packets that came, acts that are due and when, packets they sent. In: rows.
+Out: rows. A packet and its due acts are one commit; a packet to send is written before it is sent, so that a killed robot
+sends the same bytes again. Sync; call it in the pool."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ CREATE TABLE IF NOT EXISTS sent (
 );
 COMMIT;
 """
-# Of so many packets the rows stay, and the bytes of those that are not larger than this.
+# The rows of so many packets stay, and the bytes of those that are not larger than this.
 MOST, MOST_RAW = 5000, 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Came:
-    """A packet that came to a robot. `told` is what it says and what was found of it; `times`: how often it came."""
+    """A packet that came to a robot. `told` is its content and the findings on it; `times`: how often it came."""
 
     seq: int
     robot: str
@@ -52,7 +52,7 @@ class Came:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Due:
-    """Something to do. `raw` and `sent` are there once it was written down for good."""
+    """An act that is due. `raw` and `sent` are set once it was written down for good."""
 
     id: str
     at: datetime
@@ -63,7 +63,7 @@ class Due:
 
 
 class Memory:
-    """One process has it open."""
+    """The memory; one process has it open."""
 
     def __init__(self, file: Path) -> None:
         self._lock = threading.Lock()
@@ -77,42 +77,42 @@ class Memory:
             self._file.close()
 
     def note(
-        self, robot: str, told: Mapping[str, Any], raw: bytes, at: datetime, acts: Sequence[Due]
+        self, robot: str, facts: Mapping[str, Any], raw: bytes, at: datetime, acts: Sequence[Due]
     ) -> bool:
-        """Whether it is the first of these bytes: then its acts are to be done. What came again is counted."""
-        digest = str(told["digest"])
+        """Tell whether it is the first of these bytes: then its acts are due. A repeat is counted."""
+        digest = str(facts["digest"])
         with self._write() as file:
-            again = "UPDATE came SET times = times + 1 WHERE robot = ? AND digest = ?"
-            if file.execute(again, (robot, digest)).rowcount:
+            repeat = "UPDATE came SET times = times + 1 WHERE robot = ? AND digest = ?"
+            if file.execute(repeat, (robot, digest)).rowcount:
                 return False
             file.execute(
                 "INSERT INTO came (robot, digest, sender, document, packet, told, at, raw) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     robot,
                     digest,
-                    told["sender"],
-                    # A request stands with the document that it is about.
-                    told.get("target") or told["document_id"],
-                    told["packet_id"],
-                    json.dumps(told),
+                    facts["sender"],
+                    # A request is kept under the document that it is about.
+                    facts.get("target") or facts["document_id"],
+                    facts["packet_id"],
+                    json.dumps(facts),
                     at.timestamp(),
                     raw if len(raw) <= MOST_RAW else None,
                 ),
             )
             file.execute("DELETE FROM came WHERE seq <= (SELECT max(seq) FROM came) - ?", (MOST,))
-            self._put(file, acts)
+            self._insert(file, acts)
         return True
 
     def plan(self, acts: Sequence[Due]) -> None:
         with self._write() as file:
-            self._put(file, acts)
+            self._insert(file, acts)
 
     def next_at(self) -> datetime | None:
-        (found,) = self._read("SELECT min(at) FROM due")[0]
-        return None if found is None else datetime.fromtimestamp(found, UTC)
+        (at,) = self._read("SELECT min(at) FROM due")[0]
+        return None if at is None else datetime.fromtimestamp(at, UTC)
 
     def due(self, now: datetime) -> list[Due]:
-        """What its time has come for, oldest first."""
+        """Return the acts whose time has come, oldest first."""
         words = "SELECT id, at, robot, work, sent, raw FROM due WHERE at <= ? ORDER BY at, id LIMIT 50"
         return [
             Due(
@@ -127,12 +127,12 @@ class Memory:
         ]
 
     def written(self, id: str, sent: Mapping[str, Any], raw: bytes) -> None:
-        """These bytes will be said, however often it is begun anew."""
+        """Keep these bytes: they are sent, however often the act is begun anew."""
         with self._write() as file:
             file.execute("UPDATE due SET sent = ?, raw = ? WHERE id = ?", (json.dumps(sent), raw, id))
 
     def done(self, id: str, sent: Mapping[str, Any] | None) -> None:
-        """`sent` None: it came to nothing."""
+        """Remove the act. `sent` None: it sent nothing."""
         with self._write() as file:
             file.execute("DELETE FROM due WHERE id = ?", (id,))
             if sent is not None:
@@ -142,52 +142,52 @@ class Memory:
                 )
                 file.execute("DELETE FROM sent WHERE seq <= (SELECT max(seq) FROM sent) - ?", (MOST,))
 
-    def packets(self, after: int, limit: int, document: str = "", robot: str = "") -> list[Came]:
-        """Those that came behind that one, oldest first; of one document or robot where it is named."""
+    def packets(self, seq_before: int, limit: int, document: str = "", robot: str = "") -> list[Came]:
+        """Return packets behind that number, oldest first; of one document or robot where it is named."""
         words = (
             "SELECT seq, robot, times, at, told FROM came WHERE seq > ? AND (? = '' OR document = ?)"
             " AND (? = '' OR robot = ?) ORDER BY seq LIMIT ?"
         )
-        rows = self._read(words, (after, document, document, robot, robot, limit))
+        rows = self._read(words, (seq_before, document, document, robot, robot, limit))
         return [
             Came(
                 seq=seq,
                 robot=robot,
                 times=times,
                 at=datetime.fromtimestamp(at, UTC),
-                told=json.loads(told),
+                told=json.loads(text),
             )
-            for seq, robot, times, at, told in rows
+            for seq, robot, times, at, text in rows
         ]
 
     def raw(self, seq: int) -> bytes | None:
-        """None for a packet that is not here, or was too large to keep."""
-        found = self._read("SELECT raw FROM came WHERE seq = ?", (seq,))
-        return found[0][0] if found else None
+        """Return the bytes; None for a packet that is not here, or was too large to keep."""
+        rows = self._read("SELECT raw FROM came WHERE seq = ?", (seq,))
+        return rows[0][0] if rows else None
 
     def about(self, robot: str, document: str) -> Mapping[str, Any] | None:
-        """What came last to this robot about that document; of those that ask something of it the request."""
+        """Return the last packet to this robot about that document; a request where one asks something of it."""
         words = "SELECT told FROM came WHERE robot = ? AND document = ? ORDER BY seq DESC LIMIT 1"
-        found = self._read(words, (robot, document))
-        return json.loads(found[0][0]) if found else None
+        rows = self._read(words, (robot, document))
+        return json.loads(rows[0][0]) if rows else None
 
     def last_sent(self, robot: str, receiver: str) -> Mapping[str, Any] | None:
-        """The last document of this robot for that agency."""
+        """Return the last document of this robot for that agency."""
         words = "SELECT told FROM sent WHERE robot = ? AND receiver = ? AND kind = 'edoc' ORDER BY seq DESC LIMIT 1"
-        found = self._read(words, (robot, receiver))
-        return json.loads(found[0][0]) if found else None
+        rows = self._read(words, (robot, receiver))
+        return json.loads(rows[0][0]) if rows else None
 
     def sent_document(self, robot: str, document: str) -> Mapping[str, Any] | None:
         words = (
             "SELECT told FROM sent WHERE robot = ? AND document = ? AND kind <> 'status' ORDER BY seq LIMIT 1"
         )
-        found = self._read(words, (robot, document))
-        return json.loads(found[0][0]) if found else None
+        rows = self._read(words, (robot, document))
+        return json.loads(rows[0][0]) if rows else None
 
-    def _put(self, file: sqlite3.Connection, acts: Sequence[Due]) -> None:
+    def _insert(self, file: sqlite3.Connection, acts: Sequence[Due]) -> None:
         file.executemany(
             "INSERT INTO due (id, at, robot, work) VALUES (?, ?, ?, ?)",
-            [(each.id, each.at.timestamp(), each.robot, json.dumps(each.work)) for each in acts],
+            [(act.id, act.at.timestamp(), act.robot, json.dumps(act.work)) for act in acts],
         )
 
     def _read(self, words: str, values: Sequence[object] = ()) -> list[Any]:

@@ -1,6 +1,5 @@
-"""A sandbox at work: the node, the robots behind its axis, the clock of both, the doors. In: a folder and a port. Out: an
-address, until it is stopped; told to begin anew, it closes everything, clears its folder and opens again at the same
-address with the same key."""
+"""A running sandbox: the node, the robots behind its axis, the clock of both, the calls. In: a folder and a port. Out: an
+address, until it is stopped; a reset closes everything, clears its folder and opens again as before."""
 
 from __future__ import annotations
 
@@ -40,43 +39,43 @@ _ROBOTS_NODE = "robots"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Running:
-    """Where it answers, and with which key."""
+    """Address and key of a running sandbox."""
 
     url: str
     key: str
     system: str = ""
     secret: str = ""
-    """Of the document system that calls as the national axis's library does."""
+    """Secret of the document system that calls as the national axis's library does."""
     folder: Path | None = None
-    """The hot folder of its agency, where there is one."""
+    """Hot folder of its agency, where there is one."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Sandbox:
-    """One folder's. `wrap` is around the ports of its node: tests bring one that breaks it. With `has_folder` documents
-    go out and come in through a hot folder too."""
+    """The sandbox of one folder. `wrap` is around the ports of its node: tests bring one that breaks it. With `has_folder`
+    documents go out and come in through a hot folder too."""
 
     folder: Path
     port: int = 0
     host: str = "127.0.0.1"
     wrap: Wrap | None = None
     has_folder: bool = False
-    _again: asyncio.Event = field(default_factory=asyncio.Event)
+    _reset: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def serve(self, stop: asyncio.Event, ready: Callable[[Running], None]) -> None:
-        """Until `stop`; `ready` hears the address, again after each new beginning."""
+        """Serve until `stop`; `ready` gets the address, again after each new beginning."""
         stage.claim(self.folder)
         with _alone(self.folder):
             if stage.is_half_cleared(self.folder):
                 await self._clear()
             while True:
-                self._again = asyncio.Event()
+                self._reset = asyncio.Event()
                 try:
                     await self._once(stop, ready)
                 except ExceptionGroup as several:
-                    # One named cause is worth more to a person than the group it came in.
-                    named = (each for each in several.exceptions if isinstance(each, GatewayError))
-                    raise next(named, several) from None
+                    # One named cause says more to a person than the group it came in.
+                    causes = (e for e in several.exceptions if isinstance(e, GatewayError))
+                    raise next(causes, several) from None
                 if stop.is_set():
                     return
                 await self._clear()
@@ -101,7 +100,7 @@ class Sandbox:
                     cast=hall.cast,
                     hall=hall,
                     clock=clock,
-                    reset=self._again.set,
+                    reset=self._reset.set,
                     packet_files=partial(_fixtures, node, hall.cast, keys, hall.lead),
                 )
                 await self._at_work(node, hall, door, key, stop, ready)
@@ -115,7 +114,7 @@ class Sandbox:
         stop: asyncio.Event,
         ready: Callable[[Running], None],
     ) -> None:
-        """The doors close first, then robots and workers."""
+        """Serve, and stop in order: the API closes first, then robots and workers."""
         health, ending, api = Watch(node=node), asyncio.Event(), node.settings.api
         app = application(node, health, door.routes())
         async with asyncio.TaskGroup() as tasks:
@@ -124,15 +123,15 @@ class Sandbox:
             try:
                 finish_s = float(node.settings.workers.drain_s)
                 async with serve.listening(app, "api", api.host, api.port, finish_s, api.idle_s) as url:
-                    # A new beginning answers where the old one did.
+                    # A new beginning answers at the old address.
                     self.port = int(url.rpartition(":")[2])
                     running = self._running(url, key)
-                    told = json.dumps(
+                    text = json.dumps(
                         {"url": url, "key": key, "system": running.system, "secret": running.secret}
                     )
-                    write_private(self.folder / RUNNING, told.encode())
+                    write_private(self.folder / RUNNING, text.encode())
                     ready(running)
-                    await _first_of(stop, self._again)
+                    await _first_of(stop, self._reset)
             finally:
                 (self.folder / RUNNING).unlink(missing_ok=True)
                 ending.set()
@@ -149,11 +148,11 @@ class Sandbox:
 
 
 def running(folder: Path) -> Running:
-    """The sandbox of this folder, as it is at work now. Misconfigured where it is not."""
+    """Return the running sandbox of this folder. Misconfigured where there is none."""
     try:
-        told = json.loads((folder / RUNNING).read_text("ascii"))
-        system, secret = told.get("system", ""), told.get("secret", "")
-        return Running(url=told["url"], key=told["key"], system=system, secret=secret)
+        content = json.loads((folder / RUNNING).read_text("ascii"))
+        system, secret = content.get("system", ""), content.get("secret", "")
+        return Running(url=content["url"], key=content["key"], system=system, secret=secret)
     except (OSError, ValueError, KeyError) as why:
         raise Misconfigured(
             f"no sandbox is at work in {folder}", hint="start it with gateway sandbox, or name its folder"
@@ -161,24 +160,24 @@ def running(folder: Path) -> Running:
 
 
 async def _first_of(*events: asyncio.Event) -> None:
-    waiting = [asyncio.ensure_future(each.wait()) for each in events]
+    waiting = [asyncio.ensure_future(e.wait()) for e in events]
     try:
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for each in waiting:
-            each.cancel()
+        for e in waiting:
+            e.cancel()
 
 
 @asynccontextmanager
 async def _robots(
     node: Office, folder: Path, keys: stage.RobotKeys, clock: SandboxClock
 ) -> AsyncIterator[Hall]:
-    """On an axis of their own over the same folder, as another node of this machine has it."""
+    """Open the robots on an axis of their own over the same folder, as another node of this machine has it."""
     pool = ThreadPool(2)
     memory = Memory(folder / stage.ROBOTS / "memory.sqlite")
     try:
         async with EmbeddedAxis(node.settings.axis.folder, _ROBOTS_NODE, clock, pool) as axis:
-            # Before anybody can write to them: what nobody hosts fails at once.
+            # Before the first packet can go to them: mail to a code that is not hosted fails at once.
             await axis.host(list(cast().robots))
             yield Hall(
                 cast=cast(),
@@ -192,19 +191,19 @@ async def _robots(
                 limit=node.settings.limits.file_mb * MB,
             )
     finally:
-        # What a thread of it is still at work with stays open.
+        # A thread may still use it.
         pool.close()
         memory.close()
 
 
-async def _fixtures(node: Office, told: Cast, keys: stage.RobotKeys, lead: bytes) -> bytes:
+async def _fixtures(node: Office, players: Cast, keys: stage.RobotKeys, lead: bytes) -> bytes:
     bound, roots = await node.pool.run(partial(stage.certificates, node.settings))
-    return await node.pool.run(partial(fixtures.archive, told, keys, bound, roots, lead))
+    return await node.pool.run(partial(fixtures.archive, players, keys, bound, roots, lead))
 
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """One process for a folder."""
+    """Lock the folder for one process."""
     with (folder / ".lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,8 +1,8 @@
-"""What a robot writes: packets of every kind, true ones, and such as nobody should write. In: who says what to whom, and
-the flaws wanted. Out: signed bytes ready for the axis. Blocks: call it in the pool.
+"""Packets of robots: packets of every kind, true ones and faulty ones. In: sender, receiver and content, and the wanted
+flaws. Out: signed bytes ready for the axis. Blocks: call it in the pool.
 
-A flaw is put in where it belongs: into what is said (`wrong-recipient`), into how it is signed
-(`unbound-certificate`), or into the finished bytes (`bad-signature`)."""
+A flaw is put in where it belongs: into the content (`wrong-recipient`), into the signing (`unbound-certificate`), or into
+the finished bytes (`bad-signature`)."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ Files = Sequence[tuple[str, bytes]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class About:
-    """The document that a packet is about, as it was sent: by whom, under which number, on which day."""
+    """The document that a packet is about, as it was sent: sender, number and day."""
 
     document_id: str
     code: str = ""
@@ -84,8 +84,8 @@ class About:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Saying:
-    """What a robot says. `kind` with its own fields: a status has `code`, the others a number and a subject; `about` is
-    the document it answers, changes or takes back."""
+    """Content of a robot's packet. `kind` with its own fields: a status has `code`, the others a number and a subject;
+    `about` is the document it answers, changes or takes back."""
 
     kind: Kind
     packet_id: str
@@ -105,7 +105,7 @@ class Saying:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """A packet as it goes on the axis."""
+    """A packet ready for the axis."""
 
     packet_id: str
     kind: Kind
@@ -133,7 +133,7 @@ class Written:
 
 
 def write(cast: Cast, agency: HostedAgency, saying: Saying, signer: EnvelopeSigner) -> Written:
-    """`signer` is the one that the flaw asks for."""
+    """Write a packet; `signer` is the one that the flaw asks for."""
     if saying.kind is Kind.STATUS:
         model, qualifier = _status(cast, agency, saying)
     else:
@@ -177,36 +177,36 @@ def document_id(agency: HostedAgency, day: date, number: str, symbol: str) -> Do
 
 
 def _status(cast: Cast, agency: HostedAgency, saying: Saying) -> tuple[Envelope, Qualifier]:
-    about = saying.about or About(document_id="")
+    subject = saying.about or About(document_id="")
     packet = StatusPacket(
         packet_id=PacketId(saying.packet_id),
         sender_code=agency.code,
         to_code=saying.to,
         code=saying.code,
-        document_id=DocumentId(about.document_id),
-        document_code=about.code or None,
-        issued_on=about.issued_on,
+        document_id=DocumentId(subject.document_id),
+        document_code=subject.code or None,
+        issued_on=subject.issued_on,
         stated_at=saying.at,
         description=saying.note or f"{cast.says('note', name=agency.name)} · {saying.packet_id}",
         staff=Staff(name=agency.name),
-        receipt=_receipt(saying, about) if about.packet_id else None,
+        receipt=_receipt(saying, subject) if subject.packet_id else None,
         terms=Terms(register_no=saying.register_no, register_year=local(saying.at).year)
-        # It stands in a receipt alone.
-        if saying.register_no and saying.code == "03" and about.packet_id
+        # The number stands in a receipt alone.
+        if saying.register_no and saying.code == "03" and subject.packet_id
         else None,
     )
     return build.status_envelope(packet, agency), build.status_qualifier(packet)
 
 
-def _receipt(saying: Saying, about: About) -> Receipt:
+def _receipt(saying: Saying, subject: About) -> Receipt:
     return Receipt(
-        of_packet_id=PacketId(about.packet_id),
-        of_document_id=DocumentId(about.document_id),
-        of_sender=about.sender,
-        body_digest=Digest(about.body_digest),
-        file_digest=Digest(about.file_digest),
-        size=about.size,
-        received_at=about.received_at,
+        of_packet_id=PacketId(subject.packet_id),
+        of_document_id=DocumentId(subject.document_id),
+        of_sender=subject.sender,
+        body_digest=Digest(subject.body_digest),
+        file_digest=Digest(subject.file_digest),
+        size=subject.size,
+        received_at=subject.received_at,
         status_code=saying.code,
         verdict="valid",
     )
@@ -214,11 +214,11 @@ def _receipt(saying: Saying, about: About) -> Receipt:
 
 def _document(cast: Cast, agency: HostedAgency, saying: Saying) -> tuple[Envelope, Qualifier]:
     day, symbol = local(saying.at).date(), cast.says("symbol")
-    about = saying.about
+    reference = saying.about
     # An update and a recall are about the document of that id; the others have one of their own.
-    same = about is not None and saying.kind in (Kind.UPDATE, Kind.RECALL)
-    number = about.code.partition("/")[0] if same and about else saying.number
-    issued = about.issued_on or day if same and about else day
+    same = reference is not None and saying.kind in (Kind.UPDATE, Kind.RECALL)
+    number = reference.code.partition("/")[0] if same and reference else saying.number
+    issued = reference.issued_on or day if same and reference else day
     receiver = _SOMEBODY_ELSE if WRONG_RECIPIENT in saying.flaws else saying.to
     subject = f"{saying.subject} (2)" if OTHER_CONTENT in saying.flaws else saying.subject
     parts = _attachments(saying)
@@ -235,7 +235,9 @@ def _document(cast: Cast, agency: HostedAgency, saying: Saying) -> tuple[Envelop
         signer=SignerInfo(position=cast.says("title"), full_name=cast.says("signer")),
         due_date=saying.due_on,
         other=OtherInfo(priority=int(saying.urgency)),
-        response_for=(_answers(about),) if about and saying.kind in (Kind.DOCUMENT, Kind.RECALL) else (),
+        response_for=(_answers(reference),)
+        if reference and saying.kind in (Kind.DOCUMENT, Kind.RECALL)
+        else (),
         trace=(TraceHeader(organ_id=agency.code, timestamp=build.wall_clock(saying.at)),),
         business=_business(cast, saying),
         manifest=parts,
@@ -245,26 +247,28 @@ def _document(cast: Cast, agency: HostedAgency, saying: Saying) -> tuple[Envelop
     return model, Qualifier(packet_id=PacketId(saying.packet_id), kind=saying.kind, terms=terms)
 
 
-def _answers(about: About) -> ResponseFor:
+def _answers(subject: About) -> ResponseFor:
     return ResponseFor(
-        organ_id=about.sender,
-        code=about.code,
-        document_id=about.document_id,
-        promulgation_date=about.issued_on,
+        organ_id=subject.sender,
+        code=subject.code,
+        document_id=subject.document_id,
+        promulgation_date=subject.issued_on,
     )
 
 
 def _business(cast: Cast, saying: Saying) -> Business:
-    about = saying.about.document_id if saying.about else None
+    document = saying.about.document_id if saying.about else None
     kind = build.OPERATIONS[saying.kind]
     if saying.kind is Kind.RECALL:
-        return Business(doc_type=kind, document_id=about, reason=saying.note or cast.says("recall"), paper=0)
+        return Business(
+            doc_type=kind, document_id=document, reason=saying.note or cast.says("recall"), paper=0
+        )
     if saying.kind is Kind.UPDATE:
         info = DocumentInfo(document_info=True, document_receiver=False)
         reason = saying.note or cast.says("update")
-        return Business(doc_type=kind, document_id=about, reason=reason, paper=0, document_info=info)
+        return Business(doc_type=kind, document_id=document, reason=reason, paper=0, document_info=info)
     if saying.kind is Kind.REPLACEMENT:
-        replaced = ReplacementInfo(document_id=about or "", organ_ids=(saying.to,))
+        replaced = ReplacementInfo(document_id=document or "", organ_ids=(saying.to,))
         reason = saying.note or cast.says("replace")
         return Business(doc_type=kind, reason=reason, paper=0, replacements=(replaced,))
     return Business(doc_type=kind, paper=0)
@@ -300,14 +304,14 @@ def _spoiled(raw: bytes, flaws: Sequence[str]) -> bytes:
 
 
 def _bad_signature(raw: bytes) -> bytes:
-    return _VALUE.sub(lambda found: found[1] + (b"B" if found[2] != b"B" else b"C"), raw, count=1)
+    return _VALUE.sub(lambda match: match[1] + (b"B" if match[2] != b"B" else b"C"), raw, count=1)
 
 
 def _changed(raw: bytes) -> bytes:
-    """Another subject; of a status, another code."""
+    """Change the subject; of a status, the code."""
     if _SUBJECT.search(raw):
         return _SUBJECT.sub(rb" \1", raw, count=1)
-    return _CODE.sub(lambda found: found[1] + (b"06" if found[2] != b"06" else b"05"), raw, count=1)
+    return _CODE.sub(lambda match: match[1] + (b"06" if match[2] != b"06" else b"05"), raw, count=1)
 
 
 def _not_xml(raw: bytes) -> bytes:
@@ -315,9 +319,9 @@ def _not_xml(raw: bytes) -> bytes:
 
 
 def _entity(raw: bytes) -> bytes:
-    """A document type with an entity, as attacks on readers have it."""
-    head, mark, rest = raw.partition(b"?>")
-    return head + mark + b'<!DOCTYPE edXML [<!ENTITY a SYSTEM "file:///etc/hostname">]>' + rest
+    """Add a document type with an entity, as attacks on readers have it."""
+    head, mark, tail = raw.partition(b"?>")
+    return head + mark + b'<!DOCTYPE edXML [<!ENTITY a SYSTEM "file:///etc/hostname">]>' + tail
 
 
 _SPOIL: Mapping[str, Callable[[bytes], bytes]] = {
@@ -329,15 +333,15 @@ _SPOIL: Mapping[str, Callable[[bytes], bytes]] = {
 
 
 def files_for(flaws: Sequence[str], lead: bytes, limit: int) -> Files:
-    """The lead file and an appendix; by a flaw one that is too large for the rules, or that is not what it says."""
-    found = [("van-ban.pdf", lead), ("phu-luc.txt", b"Phu luc (thu nghiem)\n")]
+    """Return the lead file and an appendix; by a flaw also one too large for the rules, or of a false type."""
+    files = [("van-ban.pdf", lead), ("phu-luc.txt", b"Phu luc (thu nghiem)\n")]
     if TOO_LARGE in flaws:
-        found.append(("qua-lon.pdf", lead + b"%" * (limit + 1 - len(lead))))
+        files.append(("qua-lon.pdf", lead + b"%" * (limit + 1 - len(lead))))
     if LARGE in flaws:
-        found.append(("lon.pdf", lead + b"%" * (limit // 2)))
+        files.append(("lon.pdf", lead + b"%" * (limit // 2)))
     if BROKEN_FILE in flaws:
-        found.append(("hong.zip", b"PK\x03\x04" + b"\x00" * 64))
-    return tuple(found)
+        files.append(("hong.zip", b"PK\x03\x04" + b"\x00" * 64))
+    return tuple(files)
 
 
 def sha256(raw: bytes) -> str:

@@ -1,11 +1,9 @@
-"""Sets a sandbox up in one folder: a node's database and keys under an authority marked TEST, the agency of whoever
-tries, the robots with keys of their own, a signed PDF to send, the API key. In: a folder. Out: settings that open the
+"""Sets a sandbox up in one folder: a node's database and keys under an authority marked TEST, the agency of the person who
+tries it, the robots with keys of their own, a signed PDF to send, the API key. In: a folder. Out: settings that open the
 node. Every step may be repeated; a folder that holds something else is not touched.
 
-    FOLDER/SANDBOX     made by a sandbox     FOLDER/key      the API key, which a reset keeps
-    FOLDER/node        the node's data       FOLDER/robots   what the robots have
-    FOLDER/vxp-secret  the secret by which a system with the national axis's library calls; kept as the key is
-"""
+FOLDER/SANDBOX marks it; FOLDER/node has the node's data, FOLDER/robots the robots'. FOLDER/key is the API key and
+FOLDER/vxp-secret the secret of a system with the national axis's library; a reset keeps both."""
 
 from __future__ import annotations
 
@@ -62,7 +60,7 @@ _DECIDERS = ("thu-nghiem-1", "thu-nghiem-2")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RobotKeys:
-    """With which robots sign: their own keys, or one that nobody bound."""
+    """Signing keys of the robots: their own, or one that is not bound."""
 
     own: KeyDirectory
     other: KeyDirectory
@@ -74,7 +72,7 @@ class RobotKeys:
 
 
 def settings_for(folder: Path, port: int, host: str = "127.0.0.1", *, has_folder: bool = False) -> Settings:
-    """Of the node in this folder; nothing of the caller's environment plays in."""
+    """Return the settings of the node in this folder; the caller's environment has no effect."""
     return load(
         None,
         {
@@ -86,7 +84,7 @@ def settings_for(folder: Path, port: int, host: str = "127.0.0.1", *, has_folder
             "GATEWAY_PAGES_RIBBON": "on",
             "GATEWAY_WORKERS_POLL_S": "0.2",
             "GATEWAY_RULES_UNSIGNED_LEAD": "warn",
-            # Programs that listen on the same machine.
+            # Programs that listen on the same machine may be called.
             "GATEWAY_WEBHOOKS_NETWORKS": "127.0.0.0/8, ::1/128",
             "GATEWAY_WEBHOOKS_PLAIN_HTTP": "yes",
             "GATEWAY_COMPAT_VXP": "true",
@@ -100,25 +98,25 @@ def settings_for(folder: Path, port: int, host: str = "127.0.0.1", *, has_folder
 
 
 def claim(folder: Path) -> None:
-    """The folder is a sandbox's from now on. Misconfigured where it holds something else."""
+    """Make the folder a sandbox's. Misconfigured where it holds something else."""
     if not (folder / MARK).is_file() and folder.is_dir() and any(folder.iterdir()):
         raise Misconfigured(
             f"{folder} holds something that no sandbox made",
             hint="name an empty folder, or one that is not there",
         )
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for each in (folder, folder / NODE, folder / ROBOTS):
-        each.mkdir(mode=0o700, exist_ok=True)
-        (each / MARK).touch()
+    for f in (folder, folder / NODE, folder / ROBOTS):
+        f.mkdir(mode=0o700, exist_ok=True)
+        (f / MARK).touch()
 
 
 def api_key(folder: Path) -> str:
-    """The same for the sandbox's whole life: a reset does not take it from those who try."""
+    """Return the key, the same for the sandbox's whole life: a reset does not change it."""
     return _lasting(folder / KEY, TRIAL_KEY_PREFIX)
 
 
 def system_secret(folder: Path) -> str:
-    """As lasting as the API key."""
+    """Return the secret, as lasting as the API key."""
     return _lasting(folder / SECRET, "")
 
 
@@ -129,15 +127,15 @@ def _lasting(file: Path, prefix: str) -> str:
 
 
 def clear(folder: Path) -> None:
-    """Everything but the API key is gone. One that was cut short is ended by the next start: see `is_half_cleared`."""
+    """Remove everything but the API key. The next start finishes an interrupted one: see `is_half_cleared`."""
     (folder / _CLEARING).touch()
-    gone = folder / f".gone-{secrets.token_hex(4)}"
-    gone.mkdir()
+    trash = folder / f".gone-{secrets.token_hex(4)}"
+    trash.mkdir()
     for name in (NODE, ROBOTS, CLOCK, HOT_FOLDER):
         if (folder / name).exists():
-            (folder / name).rename(gone / name)
-    for each in folder.glob(".gone-*"):
-        shutil.rmtree(each, ignore_errors=True)
+            (folder / name).rename(trash / name)
+    for f in folder.glob(".gone-*"):
+        shutil.rmtree(f, ignore_errors=True)
     (folder / _CLEARING).unlink()
 
 
@@ -146,26 +144,26 @@ def is_half_cleared(folder: Path) -> bool:
 
 
 async def prepare(settings: Settings, folder: Path, clock: Clock) -> RobotKeys:
-    """Everything that must exist before the node can open."""
-    told = cast()
+    """Create everything that must exist before the node can open."""
+    players = cast()
     agency = HostedAgency(
         id=clock.new_id("agy_"),
-        code=told.code,
-        name=told.name,
+        code=players.code,
+        name=players.name,
         numbering=NumberingMode.A,
-        aliases=(told.alias,),
+        aliases=(players.alias,),
     )
     await trial_node.host(settings, [agency], clock)
     keys, _, _ = await asyncio.to_thread(strangers, settings, folder, clock)
-    write_seals(settings.sign.seals, [told.code])
+    write_seals(settings.sign.seals, [players.code])
     return keys
 
 
 def strangers(
     settings: Settings, folder: Path, clock: Clock
 ) -> tuple[RobotKeys, Mapping[str, x509.Certificate], bytes]:
-    """Keys and certificates of everybody, whom to trust, and the PDF: what needs no node. Blocks."""
-    told = cast()
+    """Make keys and certificates of all agencies, the trust folder, and the PDF: the parts that need no node. Blocks."""
+    players = cast()
     at = clock.now()
     authority = trial_node.authority_in(folder / ROBOTS / "authority", _AUTHORITY, at)
     ours = KeyDirectory(settings.keys.folder, None)
@@ -174,70 +172,70 @@ def strangers(
         other=KeyDirectory(folder / ROBOTS / "other-keys", None),
         clock=clock,
     )
-    # Whose a certificate is says TEST, too.
-    names = {told.code: told.name} | {code: robot.agency.name for code, robot in told.robots.items()}
+    # The name in a certificate says TEST, too.
+    names = {players.code: players.name} | {code: robot.agency.name for code, robot in players.robots.items()}
     bound = {
-        code: certified(ours if code == told.code else keys.own, authority, code, f"TEST {name}", at)
+        code: certified(ours if code == players.code else keys.own, authority, code, f"TEST {name}", at)
         for code, name in names.items()
     }
-    for code in told.robots:
+    for code in players.robots:
         certified(keys.other, authority, code, f"TEST {names[code]}", at)
     trial_node.write_trust(settings.trust.folder, authority, bound, at)
     if not (folder / ROBOTS / PDF).is_file():
-        _print(settings, folder, told, clock)
+        _print(settings, folder, players, clock)
     return keys, bound, authority.certificate.public_bytes(serialization.Encoding.PEM)
 
 
 async def enter(node: OpenNode, folder: Path) -> None:
-    """The registry with everybody, their certificates bound by two persons, and the API key. Once."""
-    told = cast()
-    if await node.directory.entry(told.old.code) is None:
-        plan = await node.directory.plan_import(_registry(told, node))
+    """Fill the registry with all agencies, bind their certificates by two persons, and add the API key. Once."""
+    players = cast()
+    if await node.directory.entry(players.old.code) is None:
+        plan = await node.directory.plan_import(_registry(players, node))
         await node.directory.apply(plan, "sandbox")
-    if not await node.directory.bindings(told.code):
+    if not await node.directory.bindings(players.code):
         both = await people.two_deciders(node.deciding, _DECIDERS)
         bound, _ = certificates(node.settings)
-        wanted = [binding_of(code, each) for code, each in bound.items()]
-        await people.bind_all(node.deciding, both, wanted)
-    await _give_key(node, told, api_key(folder))
-    await _let_system_in(node, told, system_secret(folder))
+        bindings = [binding_of(code, c) for code, c in bound.items()]
+        await people.bind_all(node.deciding, both, bindings)
+    await _give_key(node, players, api_key(folder))
+    await _let_system_in(node, players, system_secret(folder))
 
 
 def certificates(settings: Settings) -> tuple[Mapping[str, x509.Certificate], bytes]:
-    """Of everybody, and of whom to trust, as PEM."""
-    folder, told = settings.trust.folder, cast()
-    found = {
+    """Return the certificates of all agencies, and the trusted root, as PEM."""
+    folder, players = settings.trust.folder, cast()
+    by_code = {
         code: x509.load_pem_x509_certificate((folder / f"{code}.pem").read_bytes())
-        for code in (told.code, *told.robots)
+        for code in (players.code, *players.robots)
     }
-    return found, (folder / "ca.pem").read_bytes()
+    return by_code, (folder / "ca.pem").read_bytes()
 
 
 def lead(folder: Path) -> bytes:
-    """The signed PDF that robots send, and that whoever tries may send."""
+    """Return the signed PDF that robots send, and that a program may send."""
     return (folder / ROBOTS / PDF).read_bytes()
 
 
-def sample_meta(told: Cast, now: Clock) -> bytes:
-    """What is said of it in the first call."""
+def sample_meta(players: Cast, now: Clock) -> bytes:
+    """Return the metadata of it for the first call."""
     meta = {
         "number": "1",
-        "symbol": told.says("symbol"),
+        "symbol": players.says("symbol"),
         "date": local(now.now()).date().isoformat(),
         "type": "cong_van",
-        "subject": told.says("curl"),
-        "signer": {"name": told.says("signer"), "title": told.says("title")},
+        "subject": players.says("curl"),
+        "signer": {"name": players.says("signer"), "title": players.says("title")},
         "reply_required": False,
         "recipients": [{"code": "TEST.OK", "role": "to_act"}],
     }
     return json.dumps(meta, ensure_ascii=False, indent=2).encode()
 
 
-async def _give_key(node: OpenNode, told: Cast, secret: str) -> None:
+async def _give_key(node: OpenNode, players: Cast, secret: str) -> None:
     digest = hashlib.sha256(secret.encode()).hexdigest()
     if await node.store.accounts.find_key(digest) is not None:
         return
-    agency = await node.store.accounts.hosted_by_code(told.code)
+    agency = await node.store.accounts.hosted_by_code(players.code)
     await node.store.accounts.add_key(
         secret_hash=digest,
         principal=await node.store.accounts.principal_for(PrincipalKind.PROGRAM, "sandbox"),
@@ -247,10 +245,10 @@ async def _give_key(node: OpenNode, told: Cast, secret: str) -> None:
     )
 
 
-async def _let_system_in(node: OpenNode, told: Cast, secret: str) -> None:
-    """By the calls of the national axis's library."""
+async def _let_system_in(node: OpenNode, players: Cast, secret: str) -> None:
+    """Let the system in by the calls of the national axis's library."""
     accounts = node.store.accounts
-    agency = await accounts.hosted_by_code(told.code)
+    agency = await accounts.hosted_by_code(players.code)
     if agency is None or await accounts.keys_of_system(SYSTEM):
         return
     key = ApiKey(
@@ -266,44 +264,44 @@ async def _let_system_in(node: OpenNode, told: Cast, secret: str) -> None:
     await accounts.add_system_key(replace(key, sealed=sealed))
 
 
-def _registry(told: Cast, node: OpenNode) -> bytes:
+def _registry(players: Cast, node: OpenNode) -> bytes:
     rows = [
         ("code", "alias", "name", "valid_to", "successor"),
-        ("T00", "", told.says("issuer"), "", ""),
-        (told.code, told.alias, told.name, "", ""),
-        *((each.code, each.alias, each.agency.name, "", "") for each in told.robots.values()),
+        ("T00", "", players.says("issuer"), "", ""),
+        (players.code, players.alias, players.name, "", ""),
+        *((robot.code, robot.alias, robot.agency.name, "", "") for robot in players.robots.values()),
         (
-            told.old.code,
-            told.old.alias,
-            told.old.name,
+            players.old.code,
+            players.old.alias,
+            players.old.name,
             (node.out.today() - timedelta(days=30)).isoformat(),
-            told.old.successor,
+            players.old.successor,
         ),
     ]
     return as_csv(rows)
 
 
-def _print(settings: Settings, folder: Path, told: Cast, clock: Clock) -> None:
-    """The PDF, signed as an official document is, by a person and an agency that are not."""
+def _print(settings: Settings, folder: Path, players: Cast, clock: Clock) -> None:
+    """Print the PDF, signed as an official document is, by a person and an agency that do not exist."""
     at = clock.now()
-    # It goes with data of every kind: number and subject are left blank, so that they speak against none.
+    # It goes with metadata of every kind: number and subject are left blank, so that they contradict none.
     paper = Paper(
-        issuer=(told.says("issuer"),),
+        issuer=(players.says("issuer"),),
         number="",
-        symbol=told.says("symbol"),
-        place=told.says("place"),
+        symbol=players.says("symbol"),
+        place=players.says("place"),
         day=local(at).date(),
         subject="",
-        addressed=(told.name,),
-        body=tuple(told.words["body"]),
-        recipients=(told.name,),
-        positions=(told.says("title"),),
-        signer=told.says("signer"),
+        addressed=(players.name,),
+        body=tuple(players.words["body"]),
+        recipients=(players.name,),
+        positions=(players.says("title"),),
+        signer=players.says("signer"),
     )
-    made = papers.printed(paper)
+    printed = papers.printed(paper)
     authority = Authority.create(_AUTHORITY, at)
-    signers = DemoSigners.create(authority, told.code, told.says("issuer"), told.says("signer"), at)
-    signed = signers.signed_by_both(made.pdf, made.area, at, made.page)
+    signers = DemoSigners.create(authority, players.code, players.says("issuer"), players.says("signer"), at)
+    signed = signers.signed_by_both(printed.pdf, printed.area, at, printed.page)
     trust = settings.trust.folder / "pdf"
     (trust / "crl").mkdir(parents=True, exist_ok=True)
     (trust / "ca.pem").write_bytes(authority.certificate.public_bytes(serialization.Encoding.PEM))

@@ -1,1 +1,1 @@
-"""Durable simulators of foreign axes, for tests and for whoever writes a client. They know nothing of our own clients."""
+"""Durable simulators of foreign axes, for tests and for authors of clients. They know nothing of our own clients."""

@@ -39,7 +39,7 @@ _PLACEHOLDER = (
 
 
 def written(read: Read, opener: Callable[[], BinaryIO], hop: str, at: datetime) -> Iterator[bytes]:
-    """`opener` reads the file that `read` is of; `hop` is the code of the axis, `at` when it had the file."""
+    """Write the envelope anew. `opener` opens the file of `read`; `hop` is the axis's code, `at` when it had the file."""
     model = read.envelope
     if model.status is None:
         trace = (*model.trace, TraceHeader(organ_id=hop, timestamp=at.astimezone(VIETNAM)))
@@ -61,41 +61,43 @@ def written(read: Read, opener: Callable[[], BinaryIO], hop: str, at: datetime) 
     yield b"  " + names.ENVELOPE.end + _LINE
     if model.attachments:
         yield b"  " + names.ATTACHMENTS.start + _LINE
-        for part, one in zip(read.files, model.attachments, strict=True):
-            yield from _file(part, one, opener, at)
+        for part, attached in zip(read.files, model.attachments, strict=True):
+            yield from _file(part, attached, opener, at)
         yield b"  " + names.ATTACHMENTS.end + _LINE
     yield names.ROOT.end + _LINE
 
 
 def _with_ids(model: Envelope) -> Envelope:
-    """Files that stood in the envelope itself have no id and no line in the manifest; here each needs both."""
+    """Give each file an id: files that stood in the envelope itself have none and no line in the manifest."""
     files = tuple(
-        one if one.content_id else replace(one, content_id=f"cid:{uuid.uuid5(uuid.NAMESPACE_OID, str(n))}")
-        for n, one in enumerate(model.attachments)
+        a if a.content_id else replace(a, content_id=f"cid:{uuid.uuid5(uuid.NAMESPACE_OID, str(n))}")
+        for n, a in enumerate(model.attachments)
     )
     return replace(model, attachments=files, manifest=model.manifest or files)
 
 
 def _body(model: Envelope) -> Iterator[bytes]:
     yield b"    " + names.BODY.start + _LINE + b"      " + names.MANIFEST.start + _LINE
-    lines = [outline(replace(one, description=None)) for one in model.manifest]
+    lines = [outline(replace(a, description=None)) for a in model.manifest]
     yield from _children(names.MANIFEST, {"Reference": lines}, 4)
     yield b"      " + names.MANIFEST.end + _LINE + b"    " + names.BODY.end + _LINE
 
 
-def _file(part: FileSlice, one: Attachment, opener: Callable[[], BinaryIO], at: datetime) -> Iterator[bytes]:
-    """Packed by the library's rule; what is damaged passes as it is."""
-    name, held = part.name or "file", pieces(opener, part.offset, part.length)
+def _file(
+    part: FileSlice, attached: Attachment, opener: Callable[[], BinaryIO], at: datetime
+) -> Iterator[bytes]:
+    """Write a file, packed by the library's rule; a damaged one passes unchanged."""
+    name, content = part.name or "file", pieces(opener, part.offset, part.length)
     if part.damaged is None:
-        one = replace(one, content_type=attachment.coding_for(name)[1])
+        attached = replace(attached, content_type=attachment.coding_for(name)[1])
         entry = f"{uuid.uuid5(uuid.NAMESPACE_OID, str(part.sha256))}.{attachment.extension(name) or 'unk'}"
-        held = attachment.encoded_pieces(
-            name, entry, attachment.decoded_pieces(held, part.coding), at.astimezone(VIETNAM)
+        content = attachment.encoded_pieces(
+            name, entry, attachment.decoded_pieces(content, part.coding), at.astimezone(VIETNAM)
         )
     yield b"    " + names.ATTACHMENT.start + _LINE
-    yield from _children(names.ATTACHMENT, outline(one), 3)
+    yield from _children(names.ATTACHMENT, outline(attached), 3)
     yield b"      " + names.CONTENT.start
-    yield from held
+    yield from content
     yield names.CONTENT.end + _LINE + b"    " + names.ATTACHMENT.end + _LINE
 
 
@@ -105,8 +107,8 @@ def _children(parent: Element, tree: Outline, depth: int) -> Iterator[bytes]:
         value = tree.get(element.local)
         if not value:
             continue
-        for one in cast("Sequence[str | Outline]", value if element.many else (value,)):
+        for child in cast("Sequence[str | Outline]", value if element.many else (value,)):
             if element.leaf:
-                yield space + element.start + escape(str(one)) + element.end + _LINE
-            elif inside := b"".join(_children(element, cast("Mapping[str, None]", one), depth + 1)):
+                yield space + element.start + escape(str(child)) + element.end + _LINE
+            elif inside := b"".join(_children(element, cast("Mapping[str, None]", child), depth + 1)):
                 yield space + element.start + _LINE + inside + space + element.end + _LINE

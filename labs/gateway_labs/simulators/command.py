@@ -1,5 +1,5 @@
-"""`gateway simulate`: a foreign axis on this machine, for tests and for whoever writes a client. In: an address and a file
-of systems. Out: a server at work until it is stopped; what it took is in a folder and survives."""
+"""`gateway simulate`: a foreign axis on this machine, for tests and for authors of clients. In: an address and a file of
+systems. Out: a server at work until it is stopped; its packets are in a folder and survive."""
 
 from __future__ import annotations
 
@@ -52,17 +52,17 @@ async def _at_work(
     from gateway_labs.simulators.settings import Faults
 
     host, port = _address(listen)
-    told = settings.read(systems)
-    hub = Hub(data or systems.with_suffix(".data"), told)
+    options = settings.read(systems)
+    hub = Hub(data or systems.with_suffix(".data"), options)
     try:
-        app = kind(hub, told, Faults(told.faults)).application()
+        app = kind(hub, options, Faults(options.faults)).application()
         await server.serve(app, host, port, lambda url: call.tell(call.word("simulate.ready", url=url)))
     finally:
         hub.close()
 
 
 def _address(listen: str) -> tuple[str, int]:
-    host, found, port = listen.rpartition(":")
-    if not found or not host or not port.isdigit() or int(port) > 65535:
+    host, colon, port = listen.rpartition(":")
+    if not colon or not host or not port.isdigit() or int(port) > 65535:
         raise typer.BadParameter(f"{listen!r} is no HOST:PORT")
     return host.strip("[]"), int(port)

@@ -1,6 +1,6 @@
-"""The hub behind a simulator: what was sent, for whom, and how far it got, in a folder that survives kill -9. In: a file as
-a client sent it. Out: its id; the file written anew, as the real axes do; lists, states and counts. An answer means on
-disk. Sync; call it in a thread."""
+"""The hub behind a simulator: packets with their recipients and states, in a folder that survives kill -9. In: a file as a
+client sent it. Out: its id; the file written anew, as the real axes do; lists, states and counts. An answer means that it
+is on disk. Sync; call it in a thread."""
 
 from __future__ import annotations
 
@@ -52,11 +52,11 @@ CREATE INDEX IF NOT EXISTS delivery_system ON delivery (system, status);
 COMMIT;
 """
 WORDS = ("initial", "processing", "done", "fail")
-_OVER = ("done", "fail")
+_SETTLED = ("done", "fail")
 
 
 class HubSaysNo(Exception):
-    """`code` is the error code of the answer."""
+    """A refusal. `code` is the error code of the answer."""
 
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(detail)
@@ -97,8 +97,8 @@ class Hub:
         self._file.execute("PRAGMA synchronous = FULL")
         self._file.executescript(_SCHEMA)
         for system in settings.systems:
-            for each in system.agencies:
-                self.register(system, each.code, each.name, old=each.old)
+            for agency in system.agencies:
+                self.register(system, agency.code, agency.name, old=agency.old)
 
     def close(self) -> None:
         with self._lock:
@@ -112,12 +112,12 @@ class Hub:
     def register(
         self, system: HubSystem, code: str, name: str, *, old: str = "", pid: str = "", mail: str = ""
     ) -> None:
-        """New or changed. HubSaysNo for a code that is another system's."""
+        """Add or change an agency. HubSaysNo for a code that is another system's."""
         if not code.strip() or not name.strip():
             raise HubSaysNo("22", "code and name are needed")
         with self._write() as file:
-            known = file.execute("SELECT system FROM agency WHERE folded = ?", (fold_code(code),)).fetchone()
-            if known is not None and known[0] != system.id:
+            owner = file.execute("SELECT system FROM agency WHERE folded = ?", (fold_code(code),)).fetchone()
+            if owner is not None and owner[0] != system.id:
                 raise HubSaysNo("19", f"{code} is registered by another system")
             file.execute(
                 "INSERT OR REPLACE INTO agency (folded, code, old, name, pid, mail, system) VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -131,7 +131,7 @@ class Hub:
                 raise HubSaysNo("18", f"{code} is no agency of this system")
 
     def agencies(self) -> Iterator[tuple[str, str, str, str, str]]:
-        """Code, old code, name, parent, mail; the invented ones last."""
+        """Yield code, old code, name, parent, mail; the invented ones last."""
         with self._lock:
             rows = self._file.execute(
                 "SELECT code, old, name, pid, mail FROM agency ORDER BY folded"
@@ -151,36 +151,34 @@ class Hub:
         only: Sequence[str] = (),
         late: timedelta = timedelta(),
     ) -> str:
-        """The id of the file, which is on disk then; `late`: when lists begin to show it. HubSaysNo: nothing was kept."""
+        """Keep the file on disk and return its id; `late`: when lists begin to show it. HubSaysNo: nothing was kept."""
         try:
             read = reader.read(pieces(partial(_reader, draft)), self._limits)
-            if any(each.code == "JSON-WRAPPED" for each in read.findings):
+            if any(x.code == "JSON-WRAPPED" for x in read.findings):
                 draft.write_bytes(foreign.unwrapped(_source(draft), self._limits))
                 read = reader.read(pieces(partial(_reader, draft)), self._limits)
         except MalformedXml as why:
             raise HubSaysNo("22", f"the file is no edXML: {why}") from why
         model = read.envelope
-        own = {fold_code(each.code) for each in self._settings_of(system.id).agencies} | self._registered(
-            system
-        )
-        said = model.sender.organ_id or ""
-        if fold_code(said) not in own:
-            raise HubSaysNo("19", f"the sender {said!r} is no agency of {system.id}")
+        own = {fold_code(x.code) for x in self._settings_of(system.id).agencies} | self._registered(system)
+        sender_code = model.sender.organ_id or ""
+        if fold_code(sender_code) not in own:
+            raise HubSaysNo("19", f"the sender {sender_code!r} is no agency of {system.id}")
         if sender and fold_code(sender) not in {*own, fold_code(system.id)}:
             raise HubSaysNo("19", f"from {sender!r} is no agency of {system.id}")
         if (kind == "status") != (model.kind is Kind.STATUS):
             raise HubSaysNo("22", f"the message type {kind} is not what is in the file")
         digest = _content_digest(read)
-        if self._settings.hub.dedupe and (first := self._before(digest, model, system)):
+        if self._settings.hub.dedupe and (first := self._repeated_id(digest, model, system)):
             return first
         receivers = self._receivers(model, only)
         doc_id, now = str(uuid.uuid4()), self.now()
         with new_file(self._path(doc_id)) as out:
             out.writelines(self._passed(read, partial(_reader, draft), now))
-        about = model.response_for[0] if model.response_for else None
+        reference = model.response_for[0] if model.response_for else None
         notation = f"{model.code.number or ''}/{model.code.notation or ''}" if model.code else ""
         if model.status is not None:
-            notation = (about.code if about else "") or ""
+            notation = (reference.code if reference else "") or ""
         with self._write() as file:
             file.execute(
                 "INSERT INTO message (doc_id, kind, system, sender, digest, document, is_new, title, notation, at)"
@@ -189,7 +187,7 @@ class Hub:
                     doc_id,
                     kind,
                     system.id,
-                    said.strip(),
+                    sender_code.strip(),
                     digest,
                     model.document_id or "",
                     model.kind is Kind.DOCUMENT,
@@ -210,9 +208,9 @@ class Hub:
     def waiting(
         self, system: str, kind: str, since: datetime | None = None, until: datetime | None = None
     ) -> list[Entry]:
-        """What this system has not settled, oldest first. Between two times: whatever came then, settled or not."""
+        """Return packets that this system has not settled, oldest first; between two times all that came then."""
         late = self._settings.hub.late_s
-        told = ("done", "fail") if since is None else ("", "")
+        settled_words = ("done", "fail") if since is None else ("", "")
         rows = self._rows(
             "SELECT m.doc_id, m.kind, m.sender, d.receiver, d.status, d.created, d.updated, m.title, m.notation"
             " FROM delivery d JOIN message m ON m.doc_id = d.doc_id WHERE d.system = ? AND m.kind = ?"
@@ -222,7 +220,7 @@ class Hub:
             (
                 system,
                 kind,
-                *told,
+                *settled_words,
                 self.now().timestamp() - late,
                 since.timestamp() if since else 0,
                 until.timestamp() if until else 1e12,
@@ -232,12 +230,12 @@ class Hub:
         if self._settings.hub.entries == "receiver":
             return rows
         once: dict[str, Entry] = {}
-        for each in rows:
-            once.setdefault(each.doc_id, each)
+        for row in rows:
+            once.setdefault(row.doc_id, row)
         return list(once.values())
 
     def sent(self, system: str, kind: str, doc_id: str = "") -> list[Entry]:
-        """Of one message, where this system sent one of that id; else of all: the id sticks from a fetch."""
+        """Return the message of that id, where this system sent it; else all: the id sticks from a fetch."""
         mine = self._rows_of_sent(system, kind, doc_id) if doc_id else []
         return mine or self._rows_of_sent(system, kind, "")
 
@@ -250,14 +248,14 @@ class Hub:
         )
 
     def content(self, doc_id: str, system: str) -> Path:
-        """The file, for its sender and its receivers. HubSaysNo for everybody else."""
+        """Return the file, for its sender and its receivers. HubSaysNo for other systems."""
         with self._lock:
             words = (
                 "SELECT 1 FROM message WHERE doc_id = ? AND system = ?"
                 " UNION SELECT 1 FROM delivery WHERE doc_id = ? AND system = ?"
             )
-            known = self._file.execute(words, (doc_id, system, doc_id, system)).fetchone()
-        if known is None:
+            row = self._file.execute(words, (doc_id, system, doc_id, system)).fetchone()
+        if row is None:
             raise HubSaysNo("18", f"there is no message {doc_id} for this system")
         with self._write() as file:
             file.execute(
@@ -266,14 +264,14 @@ class Hub:
         return self._path(doc_id)
 
     def update(self, doc_id: str, system: str, status: str, more: Sequence[str] = ()) -> None:
-        """What is over stays over. `more`: words besides the usual ones."""
+        """Set the state; a settled packet stays settled. `more`: words besides the usual ones."""
         if status not in WORDS and status not in more:
             raise HubSaysNo("22", f"there is no status {status!r}")
         with self._write() as file:
-            known = file.execute(
+            row = file.execute(
                 "SELECT 1 FROM delivery WHERE doc_id = ? AND system = ?", (doc_id, system)
             ).fetchone()
-            if known is None:
+            if row is None:
                 raise HubSaysNo("18", f"there is no message {doc_id} for this system")
             file.execute(
                 "UPDATE delivery SET status = ?, updated = ? WHERE doc_id = ? AND system = ?"
@@ -282,7 +280,7 @@ class Hub:
             )
 
     def summary(self) -> list[tuple[str, str, str, str, str, int, int]]:
-        """For the page: id, kind, sender, receiver, status, times sent, times fetched; newest first."""
+        """Return rows for the page: id, kind, sender, receiver, status, times sent, times fetched; newest first."""
         with self._lock:
             return self._file.execute(
                 "SELECT m.doc_id, m.kind, m.sender, d.receiver, d.status, m.times, d.fetched FROM message m"
@@ -294,9 +292,9 @@ class Hub:
             return again.written(read, opener, self._settings.hub.code, at)
         return pieces(opener)
 
-    def _before(self, digest: str, model: Envelope, system: HubSystem) -> str:
+    def _repeated_id(self, digest: str, model: Envelope, system: HubSystem) -> str:
         with self._write() as file:
-            found = file.execute(
+            row = file.execute(
                 "SELECT doc_id, digest FROM message WHERE system = ? AND (digest = ? OR (is_new = 1 AND ?"
                 " AND document = ? AND document <> '' AND sender = ?)) ORDER BY digest <> ?, at LIMIT 1",
                 (
@@ -308,30 +306,32 @@ class Hub:
                     digest,
                 ),
             ).fetchone()
-            if found is None:
+            if row is None:
                 return ""
-            if found[1] != digest:
-                raise HubSaysNo("22", f"DocumentId {model.document_id} is {found[0]} with other content")
-            file.execute("UPDATE message SET times = times + 1 WHERE doc_id = ?", (found[0],))
-        return str(found[0])
+            if row[1] != digest:
+                raise HubSaysNo("22", f"DocumentId {model.document_id} is {row[0]} with other content")
+            file.execute("UPDATE message SET times = times + 1 WHERE doc_id = ?", (row[0],))
+        return str(row[0])
 
     def _receivers(self, model: Envelope, only: Sequence[str]) -> list[tuple[str, str]]:
-        named = model.response_for[:1] if model.kind is Kind.STATUS else model.to
-        codes = [one.organ_id.strip() for one in named if one.organ_id]
-        wanted = {fold_code(each) for each in only}
-        codes = [code for code in codes if not wanted or fold_code(code) in wanted]
+        organisations = model.response_for[:1] if model.kind is Kind.STATUS else model.to
+        codes = [o.organ_id.strip() for o in organisations if o.organ_id]
+        only_codes = {fold_code(c) for c in only}
+        codes = [code for code in codes if not only_codes or fold_code(code) in only_codes]
         with self._lock:
             rows = self._file.execute("SELECT folded, old, code, system FROM agency").fetchall()
-        known = {folded: (code, system) for folded, _, code, system in rows}
-        known |= {fold_code(old): (code, system) for _, old, code, system in rows if old}
-        found = {
-            known[fold_code(code)][0]: known[fold_code(code)][1] for code in codes if fold_code(code) in known
+        by_code = {folded: (code, system) for folded, _, code, system in rows}
+        by_code |= {fold_code(old): (code, system) for _, old, code, system in rows if old}
+        receivers = {
+            by_code[fold_code(code)][0]: by_code[fold_code(code)][1]
+            for code in codes
+            if fold_code(code) in by_code
         }
-        if not found:
+        if not receivers:
             raise HubSaysNo(
                 "18", f"no receiver is an agency of this axis: {', '.join(codes) or 'none is named'}"
             )
-        return list(found.items())
+        return list(receivers.items())
 
     def _registered(self, system: HubSystem) -> set[str]:
         with self._lock:
@@ -341,14 +341,14 @@ class Hub:
         return {folded for folded, _ in rows} | {fold_code(old) for _, old in rows if old}
 
     def _settings_of(self, id: str) -> HubSystem:
-        return next(each for each in self._settings.systems if each.id == id)
+        return next(s for s in self._settings.systems if s.id == id)
 
     def _path(self, doc_id: str) -> Path:
         return self._files / f"{uuid.UUID(doc_id)}.edxml"
 
-    def _rows(self, words: str, about: Sequence[object]) -> list[Entry]:
+    def _rows(self, words: str, parameters: Sequence[object]) -> list[Entry]:
         with self._lock:
-            rows = self._file.execute(words, about).fetchall()
+            rows = self._file.execute(words, parameters).fetchall()
         return [
             Entry(
                 doc_id=doc_id,
@@ -379,7 +379,7 @@ def _reader(path: Path) -> BinaryIO:
 
 
 def _content_digest(read: Read) -> str:
-    """What a file says, however it is written: without its way, its line ends and the ids of its attachments."""
+    """Digest the content of a file: without its trace, its line ends and the ids of its attachments."""
     header = outline_header(replace(read.envelope, trace=()))
     files = [(file.name, file.sha256) for file in read.files]
     return hashlib.sha256(json.dumps([header, files], sort_keys=True, default=str).encode()).hexdigest()

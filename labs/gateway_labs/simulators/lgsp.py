@@ -1,6 +1,6 @@
 """A provincial service, simulated (dialect R2): an application signs in and gets a token, each of its agencies has an id
 and a key besides; GET and POST below /v1, JSON answers, files sent as multipart. In: calls of any client of such a service.
-Out: answers as its guide has them. Tokens live in memory, as sessions do; what was sent is the hub's."""
+Out: answers as its guide has them. Tokens live in memory, as sessions do; packets are in the hub."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ from gateway_labs.simulators.settings import Faults, HubLogin, HubSystem, Simula
 
 _Call = Callable[[web.Request, HubSystem, str], Awaitable[web.StreamResponse]]
 _KINDS = ("edoc", "status")
-_CODES = ("02", "03", "04", "05", "06")  # what some clients tell as a status
+_CODES = ("02", "03", "04", "05", "06")  # sent as a status by some clients
 _TOKEN_SIGNS = 710  # bytes; some 950 letters
 _STRANGER = {"message": "licenseInfo: invalid"}
 
 
 class Lgsp:
-    """Misconfigured where a system has no login."""
+    """The service. Misconfigured where a system has no login."""
 
     def __init__(self, hub: Hub, settings: SimulatorSettings, faults: Faults) -> None:
-        if without := [each.id for each in settings.systems if each.login is None]:
+        if without := [s.id for s in settings.systems if s.login is None]:
             raise Misconfigured(
                 f"{', '.join(without)}: a system of this service has username, password and application"
             )
         self._hub, self._faults, self._plain = hub, faults, settings.hub.plain
-        self._systems = {each.id: each for each in settings.systems}
+        self._systems = {s.id: s for s in settings.systems}
         self._holds = timedelta(minutes=settings.hub.token_min)
         self._tokens: dict[str, tuple[HubLogin, datetime]] = {}
         self._calls: Mapping[tuple[str, str], _Call] = {
@@ -57,30 +57,30 @@ class Lgsp:
 
     async def _login(self, request: web.Request) -> web.StreamResponse:
         fault = self._faults.pick("login")
-        if (answer := await self._before(request, fault)) is not None:
+        if (answer := await self._early_answer(request, fault)) is not None:
             return answer
         try:
-            said = json.loads(await request.read())
-            told = [str(said[name]) for name in ("username", "password", "applicationCode")]
+            form = json.loads(await request.read())
+            credentials = [str(form[name]) for name in ("username", "password", "applicationCode")]
         except (ValueError, KeyError, TypeError):
             return web.json_response(
                 {"code": 400, "message": "username, password, applicationCode"}, status=400
             )
-        known = next((each.login for each in self._systems.values() if _is(each.login, told)), None)
-        if known is None:
+        login = next((x.login for x in self._systems.values() if _is(x.login, credentials)), None)
+        if login is None:
             return web.json_response({"code": 401, "message": "wrong user or password"}, status=401)
         token = secrets.token_urlsafe(_TOKEN_SIGNS)
         now = self._hub.now()
-        self._tokens = {key: each for key, each in self._tokens.items() if each[1] > now}
-        self._tokens[token] = (known, now + self._holds)
-        data = {"token": token, "id": 1, "username": known.username, "name": known.username}
-        told_ok: dict[str, Any] = {"code": 200, "message": "OK", "data": data}
+        self._tokens = {key: x for key, x in self._tokens.items() if x[1] > now}
+        self._tokens[token] = (login, now + self._holds)
+        data = {"token": token, "id": 1, "username": login.username, "name": login.username}
+        answer_body: dict[str, Any] = {"code": 200, "message": "OK", "data": data}
         if fault == "nodata":
-            told_ok.pop("data")
-        return await answered(request, fault, as_json(told_ok))
+            answer_body.pop("data")
+        return await answered(request, fault, as_json(answer_body))
 
-    async def _before(self, request: web.Request, fault: str) -> web.StreamResponse | None:
-        """Of what has no effect."""
+    async def _early_answer(self, request: web.Request, fault: str) -> web.StreamResponse | None:
+        """Answer a call that shall have no effect."""
         if fault == "expired":
             self._tokens.clear()
         answer = server.before(fault)
@@ -101,7 +101,7 @@ class Lgsp:
             text = f"there is no {request.method} {operation}"
             return web.json_response({"success": False, "message": text}, status=404)
         fault = self._faults.pick(operation)
-        if (answer := await self._before(request, fault)) is not None:
+        if (answer := await self._early_answer(request, fault)) is not None:
             return answer
         login = self._signed_in(request)
         if login is None:
@@ -117,17 +117,17 @@ class Lgsp:
 
     def _signed_in(self, request: web.Request) -> HubLogin | None:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        login, until = self._tokens.get(token, (None, self._hub.now()))
-        return login if scheme == "Bearer" and self._hub.now() < until else None
+        login, expiry = self._tokens.get(token, (None, self._hub.now()))
+        return login if scheme == "Bearer" and self._hub.now() < expiry else None
 
     def _system(self, request: web.Request, login: HubLogin) -> HubSystem:
-        found = self._systems.get(request.headers.get("X-SystemId", ""))
+        system = self._systems.get(request.headers.get("X-SystemId", ""))
         key = request.headers.get("X-SecretKey", "")
-        if found is None or found.login != login:
+        if system is None or system.login != login:
             raise HubSaysNo("15", "the SystemId is not of this application")
-        if not hmac.compare_digest(found.secret.encode(), key.encode("utf-8", "surrogateescape")):
+        if not hmac.compare_digest(system.secret.encode(), key.encode("utf-8", "surrogateescape")):
             raise HubSaysNo("15", "the SecretKey is not that of the SystemId")
-        return found
+        return system
 
     async def _send(self, request: web.Request, system: HubSystem, fault: str) -> web.StreamResponse:
         if request.content_length is None:
@@ -146,26 +146,26 @@ class Lgsp:
                 raise HubSaysNo("10", "there is no part edocFile")
             if kind not in _KINDS:
                 raise HubSaysNo("22", f"there is no messageType {kind!r}")
-            taken = partial(self._hub.accept, draft, system, kind, "", late=late_of(fault))
-            doc_id = await in_thread(taken)
+            work = partial(self._hub.accept, draft, system, kind, "", late=late_of(fault))
+            doc_id = await in_thread(work)
         finally:
             if draft is not None:
                 draft.unlink(missing_ok=True)
-        done = {"success": True, "message": "OK", "docId": doc_id}
+        reply = {"success": True, "message": "OK", "docId": doc_id}
         if fault == "nodata":
-            done.pop("docId")
-        return await answered(request, fault, as_json(done))
+            reply.pop("docId")
+        return await answered(request, fault, as_json(reply))
 
     async def _received(self, request: web.Request, system: HubSystem, fault: str) -> web.StreamResponse:
         kind = request.query.get("messageType", "")
-        since, until = _day(request.query.get("fromDate", "")), _day(request.query.get("toDate", ""))
+        since, last_day = _day(request.query.get("fromDate", "")), _day(request.query.get("toDate", ""))
         id = system.id
-        rows = await in_thread(lambda: self._hub.waiting(id, kind, since, until + timedelta(days=1)))
+        rows = await in_thread(lambda: self._hub.waiting(id, kind, since, last_day + timedelta(days=1)))
         if fault == "nodata":
             return await answered(request, fault, as_json({"success": True, "message": "OK"}))
-        told = [_waits(each) for each in shuffled(rows, fault)]
-        head = f'{{"success":true,"message":"OK","count":{len(told)},"data":['
-        return await answered(request, fault, with_list(head, told, "]}"))
+        entries = [_waits(row) for row in shuffled(rows, fault)]
+        head = f'{{"success":true,"message":"OK","count":{len(entries)},"data":['
+        return await answered(request, fault, with_list(head, entries, "]}"))
 
     async def _get(self, request: web.Request, system: HubSystem, fault: str) -> web.StreamResponse:
         doc_id, id = request.query.get("docId", ""), system.id
@@ -174,13 +174,13 @@ class Lgsp:
             return await answered(request, fault, as_json({"success": True, "message": "OK"}))
         head = f'{{"success":true,"message":"OK","data":{{"docId":{json.dumps(doc_id)},"from":"","edxml":"'
         tail, damaged = '","attachments":[{"fileName":"a.pdf","fileContent":"QUJD"}]}}', fault == "damaged"
-        given = server.with_text if self._plain else with_file
-        return await answered(request, fault, given(head, path, tail, damaged=damaged))
+        writer = server.with_text if self._plain else with_file
+        return await answered(request, fault, writer(head, path, tail, damaged=damaged))
 
     async def _update(self, request: web.Request, system: HubSystem, fault: str) -> web.StreamResponse:
         try:
-            said = json.loads(await request.read())
-            doc_id, status, id = str(said["docId"]), str(said["status"]).lower(), system.id
+            form = json.loads(await request.read())
+            doc_id, status, id = str(form["docId"]), str(form["status"]).lower(), system.id
         except (ValueError, KeyError, TypeError) as why:
             raise HubSaysNo("22", "the body is not {docId, status}") from why
         await in_thread(lambda: self._hub.update(doc_id, id, status, _CODES))
@@ -188,11 +188,11 @@ class Lgsp:
 
     async def _agencies(self, request: web.Request, fault: str) -> web.StreamResponse:
         rows: Any = await in_thread(lambda: list(self._hub.agencies()))
-        told = (
+        rows_out = (
             {"orgCode": code, "orgName": name, "parentCode": pid, "address": "", "email": mail, "phone": ""}
             for code, _, name, pid, mail in rows
         )
-        return await answered(request, fault, with_list('{"code":200,"data":[', told, "]}"))
+        return await answered(request, fault, with_list('{"code":200,"data":[', rows_out, "]}"))
 
 
 async def _next(reader: MultipartReader) -> BodyPartReader | None:
@@ -208,8 +208,8 @@ async def _pieces(part: BodyPartReader) -> AsyncIterator[bytes]:
         yield piece
 
 
-def _is(login: HubLogin | None, told: list[str]) -> bool:
-    return login is not None and [login.username, login.password, login.application] == told
+def _is(login: HubLogin | None, credentials: list[str]) -> bool:
+    return login is not None and [login.username, login.password, login.application] == credentials
 
 
 def _day(text: str) -> datetime:
@@ -220,19 +220,19 @@ def _day(text: str) -> datetime:
 
 
 def _no(code: str, detail: str) -> dict[str, Any]:
-    told = {"docId": None, "status": "error", "errorCode": code, "errorDesc": detail}
-    return {"success": False, "message": detail, "data": told}
+    details = {"docId": None, "status": "error", "errorCode": code, "errorDesc": detail}
+    return {"success": False, "message": detail, "data": details}
 
 
-def _waits(each: Entry) -> dict[str, Any]:
+def _waits(entry: Entry) -> dict[str, Any]:
     return {
         "serviceType": "eDoc",
-        "createdTime": clock(each.created),
-        "updatedTime": clock(each.updated),
-        "messageType": each.kind,
-        "docId": each.doc_id,
-        "from": each.sender,
-        "to": each.receiver,
-        "status": each.status,
+        "createdTime": clock(entry.created),
+        "updatedTime": clock(entry.updated),
+        "messageType": entry.kind,
+        "docId": entry.doc_id,
+        "from": entry.sender,
+        "to": entry.receiver,
+        "status": entry.status,
         "statusDesc": "",
     }

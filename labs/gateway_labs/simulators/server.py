@@ -1,5 +1,5 @@
-"""What the doors of all simulators share: answers as they are on the wire, a file streamed into JSON as one base64 string,
-what each fault does to a call, a page that shows what lies where, and the server itself. In: calls. Out: answers."""
+"""Common parts of all simulators' servers: answers as they are on the wire, a file streamed into JSON as one base64 string,
+the effect of each fault on a call, a page that shows the packets, and the server itself. In: calls. Out: answers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _HTML = "<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gate
 
 
 class Cut(Exception):
-    """The connection ends here."""
+    """Signal to break off the connection."""
 
 
 async def in_thread(work: Callable[[], T]) -> T:
@@ -35,7 +35,7 @@ async def in_thread(work: Callable[[], T]) -> T:
 
 
 async def received(pieces: AsyncIterator[bytes], hub: Hub) -> Path:
-    """A body on disk, streamed."""
+    """Stream a body to disk."""
     draft = hub.draft()
     file = await in_thread(lambda: draft.open("xb"))
     try:
@@ -51,7 +51,7 @@ def body(request: web.Request) -> AsyncIterator[bytes]:
 
 
 def before(fault: str) -> web.Response | None:
-    """The answer of a call that has no effect."""
+    """Return the answer of a call that has no effect."""
     if fault == "error500":
         return web.json_response({"message": "Internal Server Error"}, status=500)
     if fault == "html":
@@ -64,15 +64,15 @@ def before(fault: str) -> web.Response | None:
 async def answered(
     request: web.Request, fault: str, pieces: AsyncIterator[bytes], status: int = 200
 ) -> web.StreamResponse:
-    """Sends the pieces; `lost` sends none of them, `half` the first half of what there is."""
+    """Send the pieces; `lost` sends none of them, `half` the first half of all."""
     if fault == "lost":
         raise Cut
     response = web.StreamResponse(status=status, headers={"Content-Type": "application/json; charset=utf-8"})
     response.enable_chunked_encoding()
     await response.prepare(request)
     if fault == "half":
-        whole = b"".join([piece async for piece in pieces])
-        await response.write(whole[: len(whole) // 2])
+        body_bytes = b"".join([piece async for piece in pieces])
+        await response.write(body_bytes[: len(body_bytes) // 2])
         raise Cut
     async for piece in pieces:
         if piece:
@@ -82,12 +82,12 @@ async def answered(
 
 
 async def as_json(answer: dict[str, Any]) -> AsyncIterator[bytes]:
-    """In ASCII, as a library reads it that knows no other."""
+    """Write JSON in ASCII, for libraries that read no other."""
     yield json.dumps(answer).encode()
 
 
 async def with_list(head: str, rows: Iterable[dict[str, Any]], tail: str) -> AsyncIterator[bytes]:
-    """`head`, the rows with commas between, `tail`."""
+    """Yield `head`, the rows with commas between, `tail`."""
     yield head.encode()
     ready: list[str] = []
     first = True
@@ -101,7 +101,7 @@ async def with_list(head: str, rows: Iterable[dict[str, Any]], tail: str) -> Asy
 
 
 async def with_text(head: str, path: Path, tail: str, *, damaged: bool = False) -> AsyncIterator[bytes]:
-    """The file, which is text, as one JSON string between `head` and `tail`."""
+    """Yield the file, which is text, as one JSON string between `head` and `tail`."""
     yield head.encode()
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     file = await in_thread(lambda: path.open("rb"))
@@ -118,7 +118,7 @@ async def with_text(head: str, path: Path, tail: str, *, damaged: bool = False) 
 
 
 async def with_file(head: str, path: Path, tail: str, *, damaged: bool = False) -> AsyncIterator[bytes]:
-    """The file as one base64 string between `head` and `tail`."""
+    """Yield the file as one base64 string between `head` and `tail`."""
     yield head.encode()
     file = await in_thread(lambda: path.open("rb"))
     try:
@@ -134,7 +134,7 @@ async def with_file(head: str, path: Path, tail: str, *, damaged: bool = False) 
 
 
 def clock(at: datetime) -> str:
-    """As lists have times."""
+    """Format a time as lists have it."""
     return f"{at.astimezone(VIETNAM):%Y/%m/%d %H:%M:%S}"
 
 
@@ -151,7 +151,7 @@ def shuffled(rows: list[T], fault: str) -> list[T]:
 async def cutting(request: web.Request, handler: Callable[..., Any]) -> web.StreamResponse:
     try:
         answer: web.StreamResponse = await handler(request)
-    except (Cut, ConnectionResetError):  # on purpose, or by a caller who went away
+    except (Cut, ConnectionResetError):  # on purpose, or because the caller went away
         if request.transport is not None:
             request.transport.abort()
         return web.Response(status=500)
@@ -162,7 +162,7 @@ def add_pages(app: web.Application, hub: Hub, faults: Faults, title: str) -> Non
     async def page(_: web.Request) -> web.Response:
         rows = await in_thread(hub.summary)
         cells = "".join(
-            "<tr>" + "".join(f"<td>{escape(str(each))}</td>" for each in row) + "</tr>" for row in rows
+            "<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in row) + "</tr>" for row in rows
         )
         text = (
             f"<!doctype html><html lang=en><meta charset=utf-8><title>{escape(title)}</title>"
@@ -172,7 +172,7 @@ def add_pages(app: web.Application, hub: Hub, faults: Faults, title: str) -> Non
         )
         return web.Response(text=text, content_type="text/html")
 
-    async def told(_: web.Request) -> web.Response:
+    async def show_faults(_: web.Request) -> web.Response:
         options = faults.options
         now = {name: getattr(options, name) for name in type(options).__slots__}
         return web.json_response({"options": now, "done": dict(faults.done)})
@@ -182,26 +182,26 @@ def add_pages(app: web.Application, hub: Hub, faults: Faults, title: str) -> Non
             faults.change(await request.json())
         except (ValueError, TypeError, AttributeError) as why:
             return web.json_response({"error": str(why)}, status=400)
-        return await told(request)
+        return await show_faults(request)
 
     app.router.add_get("/", page)
-    app.router.add_get("/_faults", told)
+    app.router.add_get("/_faults", show_faults)
     app.router.add_post("/_faults", change)
 
 
 async def serve(app: web.Application, host: str, port: int, ready: Callable[[str], None]) -> None:
-    """Until SIGINT or SIGTERM; `ready` is told the address once it answers."""
+    """Serve until SIGINT or SIGTERM; `ready` gets the address once it answers."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for each in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(each, stop.set)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
     async with running(app, host, port) as address:
         ready(address)
         await stop.wait()
 
 
 class running:
-    """An open server; its address is given."""
+    """An open server; entering it gives its address."""
 
     def __init__(self, app: web.Application, host: str, port: int) -> None:
         self._host, self._port = host, port

@@ -1,5 +1,5 @@
-"""What a simulator is told: its systems with their credentials and agencies, how the hub behaves, and which faults it has.
-In: a TOML file. Out: frozen values, or Misconfigured with what is wrong."""
+"""Settings of a simulator: its systems with their credentials and agencies, the behaviour of the hub, and its faults. In: a
+TOML file. Out: frozen values, or Misconfigured with what is wrong."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class HubAgency:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HubLogin:
-    """What an application signs in with, on hubs that want that."""
+    """Credentials that an application signs in with, on hubs that need them."""
 
     username: str
     password: str = field(repr=False)
@@ -41,13 +41,12 @@ class HubSystem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HubOptions:
-    """`code`: its own in traces; `entries`: a packet for several agencies of one system is listed once for each receiver or
-    once for the system; `dedupe`: the same file, or the same new document, is answered with its first id; `late_s`: when
-    a packet shows in lists; `ahead_s`: how far its clock is before the machine's, or behind it;
-    `more_agencies`: so many invented entries besides;
-    `fresh_h`: how far a call's time stamp may be from now, 0 for any: clients make it once and keep it; `token_min`: for
-    how long a token holds; `plain`: a file is given as its own text, where the hub may do so, and not as base64;
-    `anew`: every file is written anew, else it is passed on as it came."""
+    """Behaviour of the hub. `code`: its own in traces; `entries`: a packet for several agencies of one system is listed
+    once for each receiver or once for the system; `dedupe`: the same file, or the same new document, is answered with its
+    first id; `late_s`: when a packet shows in lists; `ahead_s`: how far its clock is before the machine's, or behind it;
+    `more_agencies`: so many invented entries besides; `fresh_h`: how far a call's time stamp may be from now, 0 for any:
+    clients make it once and keep it; `token_min`: for how long a token holds; `plain`: a file is given as its own text,
+    where the hub may do so, and not as base64; `anew`: every file is written anew, else it is passed on unchanged."""
 
     code: str = "HUB"
     entries: str = "receiver"
@@ -63,7 +62,7 @@ class HubOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaultOptions:
-    """`rate` of calls have one of `kinds`, in these `operations` (none named: all); `seed` makes them come again alike."""
+    """Faults: `rate` of calls have one of `kinds`, in these `operations` (none named: all); `seed` repeats them."""
 
     rate: float = 0.0
     kinds: tuple[str, ...] = ()
@@ -102,7 +101,7 @@ def read(file: Path) -> SimulatorSettings:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as why:
         raise Misconfigured(f"the systems {file} cannot be read: {why}") from why
     try:
-        systems = tuple(each for row in tables.get("system", ()) for each in _systems(row, file.parent))
+        systems = tuple(system for row in tables.get("system", ()) for system in _systems(row, file.parent))
         hub = HubOptions(**tables.get("hub", {}))
         faults = fault_options(tables.get("faults", {}))
     except KeyError as why:
@@ -114,26 +113,28 @@ def read(file: Path) -> SimulatorSettings:
     return SimulatorSettings(systems=systems, hub=hub, faults=faults)
 
 
-def fault_options(given: Mapping[str, Any], before: FaultOptions | None = None) -> FaultOptions:
-    """ValueError for a kind of fault that there is none of."""
-    told: dict[str, Any] = dict(given)
+def fault_options(table: Mapping[str, Any], earlier: FaultOptions | None = None) -> FaultOptions:
+    """Read fault options. ValueError for an unknown kind of fault."""
+    options: dict[str, Any] = dict(table)
     for name in ("kinds", "operations"):
-        if name in told:
-            told[name] = tuple(str(each) for each in told[name])
-    old = before or FaultOptions()
+        if name in options:
+            options[name] = tuple(str(kind) for kind in options[name])
+    old = earlier or FaultOptions()
     values = {name: getattr(old, name) for name in FaultOptions.__slots__}
-    made = FaultOptions(**{**values, **told})
-    for each in made.kinds:
-        late_of(each)
-    if odd := [each for each in made.kinds if each not in KINDS and not each.startswith(("fail:", "late:"))]:
+    new_options = FaultOptions(**{**values, **options})
+    for kind in new_options.kinds:
+        late_of(kind)
+    if odd := [
+        kind for kind in new_options.kinds if kind not in KINDS and not kind.startswith(("fail:", "late:"))
+    ]:
         raise ValueError(
             f"there is no fault {', '.join(odd)}; there are {', '.join(sorted(KINDS))}, fail:CODE and late:DAYS"
         )
-    return made
+    return new_options
 
 
 def late_of(fault: str) -> timedelta:
-    """How long after it was sent what has this fault shows in lists. ValueError for days that are no number."""
+    """Return how long after sending a packet with this fault shows in lists. ValueError for days that are no number."""
     kind, _, days = fault.partition(":")
     if kind != "late":
         return timedelta()
@@ -144,40 +145,40 @@ def late_of(fault: str) -> timedelta:
 
 
 def _systems(row: Mapping[str, Any], folder: Path) -> Iterator[HubSystem]:
-    """Of an application that signs in, each agency is a system of its own."""
+    """Yield the systems; each agency of an application that signs in is a system of its own."""
     if "username" in row:
         login = HubLogin(
             username=str(row["username"]),
             password=_secret(row, "password", folder),
             application=str(row["application"]),
         )
-        for each in row["agencies"]:
-            id = str(each.get("system", each["code"]))
-            secret = _secret(each, "secret", folder)
-            yield HubSystem(id=id, secret=secret, agencies=(_agency(each),), login=login)
+        for agency in row["agencies"]:
+            id = str(agency.get("system", agency["code"]))
+            secret = _secret(agency, "secret", folder)
+            yield HubSystem(id=id, secret=secret, agencies=(_agency(agency),), login=login)
         return
     yield HubSystem(
         id=str(row["id"]),
         secret=_secret(row, "secret", folder),
-        agencies=tuple(_agency(each) for each in row.get("agencies", ())),
+        agencies=tuple(_agency(agency) for agency in row.get("agencies", ())),
     )
 
 
 def _secret(row: Mapping[str, Any], name: str, folder: Path) -> str:
-    """Itself, or from a file of its own, as a node reads them."""
+    """Read a secret itself, or from a file of its own, as a node reads it."""
     if f"{name}_file" not in row:
         return str(row[name])
     return (folder / str(row[f"{name}_file"])).read_text(encoding="utf-8").split("\n", 1)[0].rstrip("\r")
 
 
-def _agency(given: Any) -> HubAgency:
-    if isinstance(given, str):
-        return HubAgency(code=given, name=given)
-    code = str(given["code"])
+def _agency(row: Any) -> HubAgency:
+    if isinstance(row, str):
+        return HubAgency(code=row, name=row)
+    code = str(row["code"])
     return HubAgency(
         code=code,
-        name=str(given.get("name", code)),
-        old=str(given.get("old", "")),
+        name=str(row.get("name", code)),
+        old=str(row.get("old", "")),
     )
 
 
@@ -188,18 +189,18 @@ class Faults:
         self.calls: Counter[str] = Counter()
         self._chance = random.Random(options.seed)  # noqa: S311 - the same faults again, not a secret
 
-    def change(self, given: Mapping[str, Any]) -> None:
-        """ValueError or TypeError for what is no such option."""
-        self.options = fault_options(given, self.options)
+    def change(self, table: Mapping[str, Any]) -> None:
+        """Change the options. ValueError or TypeError for an unknown one."""
+        self.options = fault_options(table, self.options)
         self._chance = random.Random(self.options.seed)  # noqa: S311 - as above
 
     def pick(self, operation: str) -> str:
         self.calls[operation] += 1
-        told = self.options
-        if not told.kinds or (told.operations and operation not in told.operations):
+        options = self.options
+        if not options.kinds or (options.operations and operation not in options.operations):
             return ""
-        if self._chance.random() >= told.rate:
+        if self._chance.random() >= options.rate:
             return ""
-        found = self._chance.choice(told.kinds)
-        self.done[found] += 1
-        return found
+        kind = self._chance.choice(options.kinds)
+        self.done[kind] += 1
+        return kind

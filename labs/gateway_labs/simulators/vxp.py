@@ -1,7 +1,6 @@
-"""The national axis, simulated (dialect R1): POST /{operation}, parameters in headers that a code over them stands for,
-JSON answers that always have status, ErrorCode and ErrorDesc. In: calls of any client of that axis. Out: answers like
-the real one's. Parameters that an operation does not use are ignored, and the time stamp may be a day old: clients
-make it once."""
+"""The national axis, simulated (dialect R1): POST /{operation}, parameters in headers with a code over them, JSON answers
+that always have status, ErrorCode and ErrorDesc. In: calls of any client of that axis. Out: answers like the real one's.
+Parameters that an operation does not use are ignored, and the time stamp may be a day old: clients make it once."""
 
 from __future__ import annotations
 
@@ -32,7 +31,7 @@ class Vxp:
         self._hub, self._faults = hub, faults
         self._calls: Mapping[str, _Call]
         self._fresh = timedelta(hours=settings.hub.fresh_h)
-        self._systems = {each.id: each for each in settings.systems}
+        self._systems = {s.id: s for s in settings.systems}
         self._calls = {
             "getagencieslist": self._agencies,
             "getagencieslistqd20": self._agencies,
@@ -70,13 +69,13 @@ class Vxp:
         if fault == "slow":
             await asyncio.sleep(self._faults.options.slow_s)
         try:
-            system, said = self._signed(request)
-            return await call(request, system, said, fault)
+            system, params = self._signed(request)
+            return await call(request, system, params, fault)
         except HubSaysNo as why:
             return await answered(request, fault, as_json(wire.no(why.code, why.detail)))
 
     def _signed(self, request: web.Request) -> tuple[HubSystem, Mapping[str, str]]:
-        """The system, and the signed parameters by their names in small letters."""
+        """Return the system, and the signed parameters by their names in small letters."""
         try:
             headers = wire.by_name(request.headers.items())
             system = self._systems.get(headers.get(f"{wire.PREFIX}systemid", ""))
@@ -84,92 +83,92 @@ class Vxp:
                 raise HubSaysNo("401", "the system is not known")
             if wire.signed_by(headers, [system.secret]) is None:
                 raise HubSaysNo("401", "hash-header is not the code over sign-header")
-            said = wire.signed_parameters(headers)
-            at = wire.stamped_at(said)
+            params = wire.signed_parameters(headers)
+            at = wire.stamped_at(params)
             if self._fresh and abs(self._hub.now() - at) > self._fresh:
                 raise HubSaysNo("401", "the timestamp is too far from now")
         except wire.NotSigned as why:
             raise HubSaysNo("401", str(why)) from why
-        return system, said
+        return system, params
 
     async def _send(
-        self, request: web.Request, system: HubSystem, said: Mapping[str, str], fault: str
+        self, request: web.Request, system: HubSystem, params: Mapping[str, str], fault: str
     ) -> web.StreamResponse:
         draft = await server.received(server.body(request), self._hub)
         try:
-            doc_id = await in_thread(partial(self._taken, draft, system, said, late_of(fault)))
+            doc_id = await in_thread(partial(self._accept, draft, system, params, late_of(fault)))
         finally:
             draft.unlink(missing_ok=True)
-        done = {**_GOOD, "DocId": doc_id}
+        reply = {**_GOOD, "DocId": doc_id}
         if fault == "nodata":
-            done.pop("DocId")
-        return await answered(request, fault, as_json(done))
+            reply.pop("DocId")
+        return await answered(request, fault, as_json(reply))
 
-    def _taken(self, draft: Path, system: HubSystem, said: Mapping[str, str], late: timedelta) -> str:
+    def _accept(self, draft: Path, system: HubSystem, params: Mapping[str, str], late: timedelta) -> str:
         _cut_line_end(draft)
-        if said.get("hash-file") not in _digests(draft):
+        if params.get("hash-file") not in _digests(draft):
             raise HubSaysNo("10", "hash-file is not the digest of the file")
-        kind = said.get("messagetype", "")
+        kind = params.get("messagetype", "")
         if kind not in ("edoc", "status"):
             raise HubSaysNo("22", f"there is no messagetype {kind!r}")
-        only = _codes(said.get("to", ""))
-        return self._hub.accept(draft, system, kind, said.get("from", ""), only, late)
+        only = _codes(params.get("to", ""))
+        return self._hub.accept(draft, system, kind, params.get("from", ""), only, late)
 
     async def _received(
-        self, request: web.Request, system: HubSystem, said: Mapping[str, str], fault: str
+        self, request: web.Request, system: HubSystem, params: Mapping[str, str], fault: str
     ) -> web.StreamResponse:
         await request.read()
-        rows = await in_thread(lambda: self._hub.waiting(system.id, said.get("messagetype", "edoc")))
+        rows = await in_thread(lambda: self._hub.waiting(system.id, params.get("messagetype", "edoc")))
         if fault == "nodata":
             return await answered(request, fault, as_json({**_GOOD}))
-        told = [_waits(each) for each in shuffled(rows, fault)]
-        return await answered(request, fault, with_list(f"{_OK}[", told, "]}"))
+        entries = [_waits(row) for row in shuffled(rows, fault)]
+        return await answered(request, fault, with_list(f"{_OK}[", entries, "]}"))
 
     async def _sent(
-        self, request: web.Request, system: HubSystem, said: Mapping[str, str], fault: str
+        self, request: web.Request, system: HubSystem, params: Mapping[str, str], fault: str
     ) -> web.StreamResponse:
         await request.read()
-        kind = said.get("messagetype", "edoc")
-        rows = await in_thread(lambda: self._hub.sent(system.id, kind, said.get("docid", "")))
-        told = [_went(each) for each in shuffled(rows, fault)]
-        return await answered(request, fault, with_list(f"{_OK}[", told, "]}"))
+        kind = params.get("messagetype", "edoc")
+        rows = await in_thread(lambda: self._hub.sent(system.id, kind, params.get("docid", "")))
+        entries = [_went(row) for row in shuffled(rows, fault)]
+        return await answered(request, fault, with_list(f"{_OK}[", entries, "]}"))
 
     async def _get(
-        self, request: web.Request, system: HubSystem, said: Mapping[str, str], fault: str
+        self, request: web.Request, system: HubSystem, params: Mapping[str, str], fault: str
     ) -> web.StreamResponse:
         await request.read()
-        path = await in_thread(lambda: self._hub.content(said.get("docid", ""), system.id))
+        path = await in_thread(lambda: self._hub.content(params.get("docid", ""), system.id))
         if fault == "nodata":
             return await answered(request, fault, as_json({**_GOOD}))
         parts = with_file(f'{_OK}"', path, '"}', damaged=fault == "damaged")
         return await answered(request, fault, parts)
 
     async def _download(
-        self, request: web.Request, system: HubSystem, said: Mapping[str, str], fault: str
+        self, request: web.Request, system: HubSystem, params: Mapping[str, str], fault: str
     ) -> web.StreamResponse:
-        path = await in_thread(lambda: self._hub.content(said.get("docid", ""), system.id))
+        path = await in_thread(lambda: self._hub.content(params.get("docid", ""), system.id))
         if fault == "lost":
             raise Cut
         return web.FileResponse(path)
 
     async def _update(
-        self, request: web.Request, system: HubSystem, said: Mapping[str, str], fault: str
+        self, request: web.Request, system: HubSystem, params: Mapping[str, str], fault: str
     ) -> web.StreamResponse:
         await request.read()
         await in_thread(
-            lambda: self._hub.update(said.get("docid", ""), system.id, said.get("status", "").lower())
+            lambda: self._hub.update(params.get("docid", ""), system.id, params.get("status", "").lower())
         )
         return await answered(request, fault, as_json({**_GOOD}))
 
     async def _count(
-        self, kind: str, request: web.Request, system: HubSystem, said: Mapping[str, str], fault: str
+        self, kind: str, request: web.Request, system: HubSystem, params: Mapping[str, str], fault: str
     ) -> web.StreamResponse:
         rows = await in_thread(lambda: self._hub.waiting(system.id, kind))
         answer = {**_GOOD, "count": len(rows)}
         return await answered(request, fault, as_json(answer))
 
     async def _agencies(
-        self, request: web.Request, system: HubSystem, said: Mapping[str, str], fault: str
+        self, request: web.Request, system: HubSystem, params: Mapping[str, str], fault: str
     ) -> web.StreamResponse:
         await request.read()
         rows = (
@@ -179,15 +178,15 @@ class Vxp:
         return await answered(request, fault, with_list(f"{_OK}[", rows, "]}"))
 
     async def _register(
-        self, request: web.Request, system: HubSystem, said: Mapping[str, str], fault: str
+        self, request: web.Request, system: HubSystem, params: Mapping[str, str], fault: str
     ) -> web.StreamResponse:
         try:
-            told = json.loads(await request.read())
+            agency = json.loads(await request.read())
         except ValueError as why:
             raise HubSaysNo("22", "the body is no JSON") from why
-        if not isinstance(told, dict):
+        if not isinstance(agency, dict):
             raise HubSaysNo("22", "the body is no agency")
-        text = {name: str(value or "") for name, value in told.items()}
+        text = {name: str(value or "") for name, value in agency.items()}
         await in_thread(
             lambda: self._hub.register(
                 system,
@@ -200,10 +199,10 @@ class Vxp:
         return await answered(request, fault, as_json({**_GOOD}))
 
     async def _delete(
-        self, request: web.Request, system: HubSystem, said: Mapping[str, str], fault: str
+        self, request: web.Request, system: HubSystem, params: Mapping[str, str], fault: str
     ) -> web.StreamResponse:
         await request.read()
-        await in_thread(lambda: self._hub.remove(system, said.get("agencycode", "")))
+        await in_thread(lambda: self._hub.remove(system, params.get("agencycode", "")))
         return await answered(request, fault, as_json({**_GOOD}))
 
 
@@ -224,27 +223,27 @@ def _digests(draft: Path) -> tuple[str, str]:
 
 
 def _codes(text: str) -> list[str]:
-    found = wire.named_recipients(text)
-    if found is None:
+    codes = wire.named_recipients(text)
+    if codes is None:
         raise HubSaysNo("22", "to is no JSON array")
-    return found
+    return codes
 
 
-def _waits(each: Entry) -> dict[str, Any]:
+def _waits(entry: Entry) -> dict[str, Any]:
     return wire.waits(
-        each.doc_id, each.kind, each.sender, each.receiver, each.status, each.created, each.updated
+        entry.doc_id, entry.kind, entry.sender, entry.receiver, entry.status, entry.created, entry.updated
     )
 
 
-def _went(each: Entry) -> dict[str, Any]:
+def _went(entry: Entry) -> dict[str, Any]:
     return wire.went(
-        each.doc_id,
-        each.kind,
-        each.sender,
-        each.receiver,
-        each.title,
-        each.notation,
-        each.created,
-        each.updated,
-        each.status,
+        entry.doc_id,
+        entry.kind,
+        entry.sender,
+        entry.receiver,
+        entry.title,
+        entry.notation,
+        entry.created,
+        entry.updated,
+        entry.status,
     )

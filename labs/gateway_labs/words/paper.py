@@ -1,5 +1,4 @@
-"""The words that stand on every document on paper, as Decree 30 has them. In: nothing. Out: constants; printed, not
-said to anybody, so there is one language."""
+"""The words on every document on paper, as Decree 30 has them. In: nothing. Out: constants, in one language."""
 
 from __future__ import annotations
 

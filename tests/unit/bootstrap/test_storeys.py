@@ -17,10 +17,10 @@ FOREIGN = Storey(adds_calls=lambda node: ())
 def test_only_a_trial_node_is_given_what_another_distribution_brings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, office: str
 ) -> None:
-    monkeypatch.setattr(storeys, "_of_others", lambda: (FOREIGN,))
+    monkeypatch.setattr(storeys, "_installed", lambda: (FOREIGN,))
 
     def given(trial: str) -> bool:
         words = {"GATEWAY_NODE_TRIAL": trial, "GATEWAY_NODE_OFFICE": office}
-        return FOREIGN in storeys._wanted(load(None, {"GATEWAY_NODE_DATA_DIR": str(tmp_path), **words}))
+        return FOREIGN in storeys._storeys_for(load(None, {"GATEWAY_NODE_DATA_DIR": str(tmp_path), **words}))
 
     assert (given("on"), given("off")) == (True, False)

@@ -100,7 +100,7 @@ def test_two_people_do_not_act_on_one_parcel_at_once(tmp_path: Path, spool: Spoo
     found = never_settled(spool, aside)
     other = AsideSets(tmp_path, FEW)
 
-    with aside._found(found.id), pytest.raises(Clash, match="somebody else"):
+    with aside._hold(found.id), pytest.raises(Clash, match="somebody else"):
         other.drop(found.id)
     assert other.list() == [found]
 
