@@ -289,7 +289,7 @@ class FolderLoop:
                     entry.parts,
                     _dated_folder(now),
                     RECEIPT,
-                    lambda names: write(kept=names),
+                    lambda names: write(names=names),
                 )
             )
             meters.FOLDER_TAKEN.add(result="repeated" if answer.repeated else "sent")
@@ -325,7 +325,7 @@ class FolderLoop:
                     file.parts,
                     _dated_folder(now),
                     RECEIPT,
-                    lambda names: write(kept=names),
+                    lambda names: write(names=names),
                 )
             )
             meters.FOLDER_TAKEN.add(result="status")
@@ -371,8 +371,8 @@ class FolderLoop:
     ) -> None:
         now = self._out.clock.now()
 
-        def write(kept: Mapping[str, str]) -> str:
-            return told.reason(error, _printable_name(entry.name), kept, now, act)
+        def write(names: Mapping[str, str]) -> str:
+            return told.reason(error, _printable_name(entry.name), names, now, act)
 
         await self._out.pool.run(partial(filing.put_away, base, source, entry.parts, (ERROR,), REASON, write))
         meters.FOLDER_TAKEN.add(result="refused")
