@@ -68,7 +68,7 @@ class GatewayError(Exception):
 
 
 def as_gateway_error(error: Exception) -> GatewayError:
-    """Give an error that nobody foresaw the general code, so that it counts as a try and has its reason on the row."""
+    """Give an unforeseen error the general code, so that it counts as a try and has its reason on the row."""
     if isinstance(error, GatewayError):
         return error
     return GatewayError(f"{type(error).__name__}: {error}")
