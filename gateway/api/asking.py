@@ -412,7 +412,7 @@ def _name_of(part: BodyPartReader, field: str) -> str:
 
 
 def _listed_name(announced: FileMeta) -> str:
-    """Return the name as that of a part is read: without folders."""
+    """Return the listed name without folders, like the names of parts."""
     return door.without_folders(announced.name or "")
 
 

@@ -136,7 +136,7 @@ class NoQuery(Asked):
 
 
 def _may_grow(schema: dict[str, Any]) -> None:
-    """A newer node may answer with more fields, so no description says that there are no others."""
+    """Drop the ban on other fields, as a newer node may answer with more of them."""
     schema.pop("additionalProperties", None)
 
 

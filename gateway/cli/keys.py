@@ -42,14 +42,14 @@ else:
 
 
 class Where(StrEnum):
-    """Where a new key lies."""
+    """Place of a new key."""
 
     FILE = "file"
     TOKEN = "token"  # noqa: S105 - a place, no secret
 
 
 class KeyChoice(StrEnum):
-    """What our axis takes (W8)."""
+    """Algorithms that our axis accepts (W8)."""
 
     P256 = "ecdsa-p256"
     P384 = "ecdsa-p384"

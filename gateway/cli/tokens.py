@@ -53,7 +53,7 @@ _COLUMNS = output.columns(
 
 
 class Way(StrEnum):
-    """What opens a key."""
+    """Ways of opening a key."""
 
     SECRET = "secret"  # noqa: S105 - a way, no secret
     CERTIFICATE = "certificate"

@@ -1,12 +1,12 @@
-"""Where things lie in the hot folder of one agency, and what the operator set of it. In: the root, the agency's code. Out:
-the agency's directory, with those below it made. Sync: use it in the pool.
+"""Layout of one agency's hot folder, and the operator's settings of it. In: the root, the agency's code. Out: the agency's
+directory, with those below it made. Sync: use it in the pool.
 
-    <root>/<agency>/out/                    what is to be sent
-    <root>/<agency>/sent/yyyy/MM/dd/        what was accepted, with X.result.json
-    <root>/<agency>/error/                  what was refused, with X.error.txt
-    <root>/<agency>/in/<id>/                incoming documents, until somebody deletes or moves the folder
-    <root>/<agency>/events.ndjson           everything that happened to them, a line each
-    <root>/<agency>/.gateway/               the node's own: moves under way, what was handed over, how far it told"""
+    <root>/<agency>/out/                    entries to send
+    <root>/<agency>/sent/yyyy/MM/dd/        accepted entries, with X.result.json
+    <root>/<agency>/error/                  refused entries, with X.error.txt
+    <root>/<agency>/in/<id>/                incoming documents, until the folder is deleted or moved
+    <root>/<agency>/events.ndjson           their events, a line each
+    <root>/<agency>/.gateway/               the node's own: moves under way, handed-over documents, the last event"""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ _COPY = 1024 * 1024
 
 
 class NotAFile(GatewayError):
-    """The name is a link, a device, a pipe or a folder, and no file."""
+    """It is a link, a device, a pipe or a folder, and no file."""
 
     code = "GW-FOLDER-FILE"
 

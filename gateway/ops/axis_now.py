@@ -57,7 +57,7 @@ async def look(axis: AxisDesk, heartbeat: Path, now: datetime) -> AxisNow:
 
 
 def worst_state(name: str, own: AxisState, heartbeat: Path, now: datetime) -> AxisState:
-    """Return how this process finds that axis, made worse by what a living worker process says of it."""
+    """Return this process's view of the axis, worsened by the reports of living worker processes."""
     states = [beat.axes[name] for beat in _others(heartbeat, now) if name in beat.axes]
     for state in states:
         own = replace(

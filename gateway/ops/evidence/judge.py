@@ -103,7 +103,7 @@ class PackReport:
         }
 
 
-# K2 bounds the claimed time of what arrives now; a pack is read years later, at a time that is proved otherwise.
+# K2 bounds the claimed time of new arrivals; a pack is read years later, at a time that is proved otherwise.
 ANY_PAST = timedelta(days=36_500)
 
 
