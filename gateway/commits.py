@@ -53,7 +53,7 @@ class _Group(Generic[D]):
     )
     is_undone: bool = False  # its first unit left without `settle`: there is nothing in it
     ending: asyncio.Task[None] | None = None
-    over: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    settled: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
 class Unit(Generic[D]):
@@ -75,7 +75,7 @@ class Unit(Generic[D]):
         self._group.units += 1
         self._give_turn()
         # Shielded, because a cancelled unit must not cancel the result of the others.
-        await asyncio.shield(self._group.over)
+        await asyncio.shield(self._group.settled)
 
     async def leave(self) -> None:
         """End the unit. Without `settle` its work alone is undone; after `settle` nothing happens."""
@@ -216,11 +216,11 @@ class GroupWriter(Generic[D]):
             if group.units:
                 await group.driver.commit()
         except Exception as cause:  # reason: it is handed to every unit of the group, which raise it
-            group.over.set_exception(cause)
-            group.over.exception()  # also where no unit is left to read it
+            group.settled.set_exception(cause)
+            group.settled.exception()  # also where no unit is left to read it
             await group.driver.drop()
         else:
-            group.over.set_result(None)
+            group.settled.set_result(None)
         finally:
             await group.driver.close()
 

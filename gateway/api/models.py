@@ -123,7 +123,7 @@ class FileMeta(Asked):
 
     @field_validator("name")
     @classmethod
-    def _named(cls, name: str | None, info: ValidationInfo) -> str | None:
+    def _require_name(cls, name: str | None, info: ValidationInfo) -> str | None:
         if name is None and info.data.get("id") is None:
             raise PydanticKnownError("missing")
         return name

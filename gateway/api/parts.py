@@ -27,7 +27,7 @@ class _Part(BodyPartReader):
     """A part that parses its disposition once, as parsing anew for each value is costly in the library. Its bytes come in
     pieces of any size: the library would cut them to one size, and join pairs to find a boundary."""
 
-    _held = b""
+    _held_back = b""
     _is_begun = False
 
     @property
@@ -44,7 +44,7 @@ class _Part(BodyPartReader):
             received = await self._content.readany()
             if not received:
                 raise ValueError("the body ends before its last boundary")
-            if piece := self._before_boundary(self._held + received):
+            if piece := self._before_boundary(self._held_back + received):
                 return piece
         return b""
 
@@ -58,7 +58,7 @@ class _Part(BodyPartReader):
                 self._end(received)
                 return b""
             if self._boundary.startswith(received):
-                self._held = received
+                self._held_back = received
                 return b""
             self._is_begun = True
         at = received.find(mark)
@@ -67,9 +67,9 @@ class _Part(BodyPartReader):
             return received[:at]
         at = received.rfind(b"\r", max(0, len(received) - len(mark) + 1))
         if at >= 0 and mark.startswith(received[at:]):
-            self._held = received[at:]
+            self._held_back = received[at:]
             return received[:at]
-        self._held = b""
+        self._held_back = b""
         return received
 
     def _end(self, follows: bytes) -> None:

@@ -79,7 +79,7 @@ async def backup(
     backup.note(settings.node.data_dir, target, started)
     if keep_days:
         _delete_old(target, settings.node.name, started - timedelta(days=keep_days))
-    _print_made(call, target, manifest)
+    _print_manifest(call, target, manifest)
 
 
 def _delete_old(target: Path, node: str, oldest_kept: datetime) -> None:
@@ -122,7 +122,7 @@ def _source(call: Invocation, settings: Settings) -> BackupSource:
     )
 
 
-def _print_made(call: Invocation, target: Path, manifest: BackupManifest) -> None:
+def _print_manifest(call: Invocation, target: Path, manifest: BackupManifest) -> None:
     from gateway.ops.backup import RELEASED
 
     output.record(

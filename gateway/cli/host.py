@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from gateway.bootstrap.ground import Ground, OpenRegistry
 
 _PAGE = 1000
-_NAMED = 5
+_MOST_NAMES = 5
 Code = Annotated[str, typer.Argument(help="An agency code.")]
 
 _COLUMNS = output.columns("code name alias=aliases numbering host")
@@ -178,7 +178,7 @@ async def _find_moves(
             break
     missing = sorted({*hosts} - {entry.code for entry, _ in moves})
     if missing or not moves:
-        names = ", ".join(missing[:_NAMED]) or (pattern[0] if pattern else "–")
+        names = ", ".join(missing[:_MOST_NAMES]) or (pattern[0] if pattern else "–")
         raise NotFound(
             f"no agency has the code {names}; nothing was changed", hint="try: gateway registry search TEXT"
         )

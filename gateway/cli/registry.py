@@ -128,7 +128,7 @@ def _entry(entry: AgencyEntry) -> dict[str, Any]:
     return {"id": entry.code, **asdict(entry)}
 
 
-_ROWS_SHOWN = 100  # rows of each sort that are printed without --details
+_MOST_ROWS = 100  # rows of each sort that are printed without --details
 _IMPORT_COLUMNS = output.columns("id since=at added changed closed undone")
 
 
@@ -266,7 +266,7 @@ def _print_plan(call: Invocation, plan: Plan, *, details: bool) -> None:
         "problems": len(plan.problems),
         "doubts": len(plan.doubts),
     }
-    most = max(totals.values()) if details else _ROWS_SHOWN
+    most = max(totals.values()) if details else _MOST_ROWS
     hidden = sum(max(count - most, 0) for name, count in totals.items() if name != "unchanged")
     if call.output is not OutputFormat.TABLE:
         output.document(_plan_document(plan, totals, most) | {"more": hidden})

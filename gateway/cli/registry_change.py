@@ -429,7 +429,7 @@ def _text(text: str) -> str:
 
 
 _MOST_LINES = 100  # sentences of each sort, and codes, that are printed without --details
-_NAMED = 5
+_MOST_CODES = 5
 
 
 def remark_sentence(call: Invocation, remark: Remark) -> str:
@@ -489,5 +489,5 @@ def codes_on_a_line(reform: Reform) -> str:
     """Return ended codes and their heirs, as many as a line holds."""
     ended = reform.sources or reform.ended
     heirs = [target.code for target in reform.targets] or list(reform.heirs)
-    first = " ".join(ended[:_NAMED]) + (" …" if len(ended) > _NAMED else "")
-    return f"{first} → {' '.join(heirs[:_NAMED]) or '–'}"
+    first = " ".join(ended[:_MOST_CODES]) + (" …" if len(ended) > _MOST_CODES else "")
+    return f"{first} → {' '.join(heirs[:_MOST_CODES]) or '–'}"

@@ -121,7 +121,7 @@ async def new(
     life = None if expires == "never" else span(expires)
     networks = read_networks(from_ or ())
     certificate = None if cert is None else read_certificate(cert)
-    opened_by = _way(way, KeyWay.SECRET, certificate)
+    opened_by = _choose_opening(way, KeyWay.SECRET, certificate)
     first_day = read_day(since)
     _refuse_expired(certificate, ground.clock.now())
     agency = chosen(await ground.store.hosted(), call.agency)
@@ -167,7 +167,7 @@ async def bind(
         raise NotFound(f"there is no API key {id}", hint="list them with: gateway tokens list")
     old_certificate = existing.certificate if way is not Way.SECRET else None
     new_certificate = certificate or old_certificate
-    opened_by = _way(way, existing.way, new_certificate)
+    opened_by = _choose_opening(way, existing.way, new_certificate)
     call.ask(
         "cli.ask.bind_token",
         id=id,
@@ -204,7 +204,7 @@ def _refuse_expired(certificate: ClientCertificate | None, now: datetime) -> Non
         raise typer.BadParameter(f"the certificate ended at {output.stamp(certificate.ends_at)}")
 
 
-def _way(requested: Way | None, current: KeyWay, certificate: ClientCertificate | None) -> KeyWay:
+def _choose_opening(requested: Way | None, current: KeyWay, certificate: ClientCertificate | None) -> KeyWay:
     """Choose the way that opens a key: as asked, else as before, but both where a certificate comes to a secret."""
     default = KeyWay.BOTH if certificate is not None and current is KeyWay.SECRET else current
     way = default if requested is None else KeyWay(requested.value)

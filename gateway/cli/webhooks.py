@@ -33,7 +33,7 @@ def _cells(call: Invocation, hook: WebhookOut) -> dict[str, str]:
     }
 
 
-def _print_made(call: Invocation, answer: WebhookMade) -> None:
+def _print_new(call: Invocation, answer: WebhookMade) -> None:
     _print_secret(call, answer, answer.secret or "")
 
 
@@ -72,7 +72,7 @@ def list_() -> Given:
     "https://qlvb.example.gov.vn/events --type 'message.*' --type inbox.received --after 0",
     writes=True,
 )
-@does("makeWebhook", ask="webhook.ask.add", tell=_print_made)
+@does("makeWebhook", ask="webhook.ask.add", tell=_print_new)
 def add(
     url: Annotated[str, typer.Argument(help="Where events are sent: https://…")],
     type_: Annotated[

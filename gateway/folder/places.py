@@ -271,7 +271,7 @@ class Place:
         if mark is not None and mark.is_folder:
             to.remove(draft)
             with self.within(name) as from_, to.within(draft, make=True) as copy:
-                for child in from_.listing(_MOST_CARRIED)[0]:
+                for child in from_.listing(_MOST_CHILDREN)[0]:
                     from_._carry(child.name, copy, child.name)
             os.rename(draft, new, src_dir_fd=to._fd, dst_dir_fd=to._fd)
             self.remove(name)
@@ -306,7 +306,7 @@ class Place:
             os.fsync(self._fd)
 
 
-_MOST_CARRIED = 10_000
+_MOST_CHILDREN = 10_000
 
 
 @contextmanager

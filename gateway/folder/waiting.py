@@ -49,7 +49,7 @@ class _KnownName:
     sort: Sort
     sign: Sign | None
     since: float
-    named: Sequence[str] | None = None
+    file_names: Sequence[str] | None = None
     """Of a sidecar: the files that it names. Of an archive: its meta's name, or none."""
 
 
@@ -68,7 +68,7 @@ class Waiting:
         ready = {stem_of(name, Sort.READY) for name, state in self._names.items() if state.sort is Sort.READY}
         self._read_metas(out, ready)
         claimed = {
-            nfc(name) for k in self._names.values() if k.sort is Sort.SIDECAR for name in k.named or ()
+            nfc(name) for k in self._names.values() if k.sort is Sort.SIDECAR for name in k.file_names or ()
         }
         complete = sorted(
             self._complete_entries(ready, claimed), key=lambda e: (self._names[e.name].since, e.name)
@@ -101,10 +101,10 @@ class Waiting:
     def _read_metas(self, out: Place, ready: set[str]) -> None:
         """Read each meta once, until it is written again."""
         for name, state in self._names.items():
-            if state.named is not None or state.sort not in (Sort.SIDECAR, Sort.ARCHIVE):
+            if state.file_names is not None or state.sort not in (Sort.SIDECAR, Sort.ARCHIVE):
                 continue
             if self._is_settled(name) or stem_of(name, state.sort) in ready:
-                state.named = (
+                state.file_names = (
                     _sidecar_names(out, name) if state.sort is Sort.SIDECAR else _archive_meta(out, name)
                 )
 
@@ -121,9 +121,9 @@ class Waiting:
             if not (is_closed or self._is_settled(name)):
                 continue
             is_late = is_closed or self._age(name) >= self.wait_s
-            files = {nfc(n): on_disk[nfc(n)] for n in state.named or () if nfc(n) in on_disk}
+            files = {nfc(n): on_disk[nfc(n)] for n in state.file_names or () if nfc(n) in on_disk}
             if state.sort is Sort.SIDECAR:
-                if len(files) < len({nfc(n) for n in state.named or ()}) and not is_late:
+                if len(files) < len({nfc(n) for n in state.file_names or ()}) and not is_late:
                     continue
                 if not is_closed and not all(map(self._is_settled, files.values())):
                     continue
@@ -143,7 +143,7 @@ class Waiting:
     @staticmethod
     def _has_meta(state: _KnownName) -> bool:
         if state.sort is Sort.ARCHIVE:
-            return bool(state.named)
+            return bool(state.file_names)
         if state.sort is Sort.FOLDER and isinstance(state.sign, tuple):
             return any(name == META for name, _ in state.sign)
         return state.sort is Sort.ENVELOPE

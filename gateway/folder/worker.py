@@ -56,7 +56,7 @@ class _AgencyFolder:
     giving: Giving
     telling: Telling
     rest_until: float = 0.0
-    said: str = ""
+    last_error: str = ""
     given_at: float | None = None
     removed_at: float | None = None
     attempts: Attempts = field(default_factory=Attempts)
@@ -143,17 +143,17 @@ class FolderLoop:
             folder.rest_until = self._now_s() + _REST_S
             self._log_once(folder, error)
             return False
-        if folder.said:
+        if folder.last_error:
             log.action(_log, "folder.works_again", agency=folder.agency.code)
-            folder.said = ""
+            folder.last_error = ""
         return more
 
     @staticmethod
     def _log_once(folder: _AgencyFolder, error: Exception) -> None:
         words = f"{type(error).__name__}: {error}"
-        if words == folder.said:
+        if words == folder.last_error:
             return
-        folder.said = words
+        folder.last_error = words
         if isinstance(error, GatewayError):
             log.action(_log, "folder.broken", str(error), agency=folder.agency.code, code=error.code)
         else:
@@ -166,7 +166,7 @@ class FolderLoop:
     async def _look(self, folder: _AgencyFolder) -> bool:
         pool = self._out.pool
         disk = await pool.run(partial(self._read_disk, folder))
-        self._forget_gone(folder, disk)
+        self._forget_missing(folder, disk)
         entries = [entry for entry in disk.out.whole if folder.attempts.is_due(entry.name)]
         files = [file for file in disk.statuses if folder.attempts.is_due(file.name)]
         await self._remove_old(folder)
@@ -195,7 +195,7 @@ class FolderLoop:
             )
 
     @staticmethod
-    def _forget_gone(folder: _AgencyFolder, disk: _DiskState) -> None:
+    def _forget_missing(folder: _AgencyFolder, disk: _DiskState) -> None:
         folder.attempts.keep_only(
             {entry.name for entry in disk.out.whole} | {file.name for file in disk.statuses}
         )

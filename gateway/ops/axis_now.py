@@ -58,7 +58,7 @@ async def look(axis: AxisDesk, heartbeat: Path, now: datetime) -> AxisNow:
 
 def worst_state(name: str, own: AxisState, heartbeat: Path, now: datetime) -> AxisState:
     """Return this process's view of the axis, worsened by the reports of living worker processes."""
-    states = [beat.axes[name] for beat in _others(heartbeat, now) if name in beat.axes]
+    states = [beat.axes[name] for beat in _other_beats(heartbeat, now) if name in beat.axes]
     for state in states:
         own = replace(
             own,
@@ -82,7 +82,7 @@ def worst_states(axis: AxisDesk, heartbeat: Path, now: datetime) -> Mapping[str,
     return {name: worst_state(name, state, heartbeat, now) for name, state in each_state(axis).items()}
 
 
-def _others(heartbeat: Path, now: datetime) -> Iterator[ProcessBeat]:
+def _other_beats(heartbeat: Path, now: datetime) -> Iterator[ProcessBeat]:
     """Yield beats of other living worker processes. The packets of a dead process went back to the broker."""
     for beat in beats(heartbeat, now):
         if beat.process != own_name() and beat.lives(now):
@@ -105,7 +105,7 @@ async def alone(axis: AxisDesk, now: datetime) -> AxisNow:
 async def count(axis: AxisDesk, heartbeat: Path, now: datetime) -> Mapping[str, int]:
     """Count packets as `AxisDesk.counts`, with those of other processes. Raise TransportFailure without an answer."""
     counts = dict(await axis.counts())
-    for beat in _others(heartbeat, now):
+    for beat in _other_beats(heartbeat, now):
         for part, number in beat.holds.items():
             counts[part] = counts.get(part, 0) + number
     return counts

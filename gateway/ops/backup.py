@@ -57,7 +57,7 @@ async def make(
         copied = form.BackupManifest(tables={}, contents=0, content_bytes=0)
         with tempfile.TemporaryFile(dir=target.parent) as large_contents:
             async with dump.snapshot(source.database_url) as view:
-                await pool.run(partial(writer.put, form.ABOUT, _about(source, view, clock)))
+                await pool.run(partial(writer.put, form.ABOUT, _description(source, view, clock)))
                 for shape in view.shapes:
                     copied.tables[shape.name] = await _copy_table(source, view, shape.name, writer, pool)
                     tell(shape.name, copied.tables[shape.name].rows)
@@ -109,7 +109,7 @@ def _flush_to_disk(file: BinaryIO) -> None:
     os.fsync(file.fileno())
 
 
-def _about(source: BackupSource, view: dump.Snapshot, clock: Clock) -> bytes:
+def _description(source: BackupSource, view: dump.Snapshot, clock: Clock) -> bytes:
     return form.ABOUT_JSON.dump_json(
         form.About(
             format=form.FORMAT,

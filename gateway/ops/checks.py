@@ -83,7 +83,7 @@ CHECKS: tuple[Check, ...] = (
     Check(name="clock", ask=lines.server_gap, tags=_LINE, words="operating.line"),
 )
 # Applies to selections without an entry in KEPT.
-_KEPT = timedelta(seconds=20)
+_DEFAULT_AGE = timedelta(seconds=20)
 KEPT: Mapping[Tag, timedelta] = {Tag.READY: timedelta(seconds=2), Tag.LINE: timedelta()}
 
 
@@ -119,7 +119,9 @@ class Watch:
     async def found(self, tag: Tag) -> Sequence[Diagnosis]:
         async with self._locks[tag]:
             now, kept_findings = self.node.clock.now(), self._findings_by_tag.get(tag)
-            if kept_findings is None or not timedelta() <= now - kept_findings[0] < KEPT.get(tag, _KEPT):
+            if kept_findings is None or not timedelta() <= now - kept_findings[0] < KEPT.get(
+                tag, _DEFAULT_AGE
+            ):
                 kept_findings = self._findings_by_tag[tag] = now, await examine(self._subject, tag)
             return kept_findings[1]
 

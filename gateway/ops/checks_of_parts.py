@@ -102,7 +102,7 @@ async def disks(subject: Subject) -> AsyncGenerator[Diagnosis]:
 
 
 DISK_LOOKED_AT, DISK_SOON_DAYS = timedelta(days=7), 14
-_SHORTEST_KNOWN = timedelta(days=1)
+_SHORTEST_SPAN = timedelta(days=1)
 # A longer time is no forecast any more.
 MOST_DISK_DAYS = 3650
 
@@ -115,7 +115,7 @@ async def disk_days(subject: Subject) -> int | None:
 
 def disk_days_left(samples: Sequence[QueueSample], free: int) -> int | None:
     points = sorted((s.at, s.depth) for s in samples if s.queue == DISK)
-    if not points or points[-1][0] - points[0][0] < _SHORTEST_KNOWN:
+    if not points or points[-1][0] - points[0][0] < _SHORTEST_SPAN:
         return None
     (first_at, first), (last_at, last) = points[0], points[-1]
     a_day = (first - last) / ((last_at - first_at) / timedelta(days=1))

@@ -29,13 +29,13 @@ _FINE, _WARNED, _WRONG, _SKIPPED = Level.GREEN, Level.YELLOW, Level.RED, Level.S
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Partner:
-    """The partner and the way to it. `code` is the registry's form, if known; `spelled` are that and its older form."""
+    """The partner and the way to it. `code` is the registry's form, if known; `spellings` are that and its older form."""
 
     ground: Ground
     axis: AxisDesk
     sender: str
     code: str
-    spelled: tuple[str, ...]
+    spellings: tuple[str, ...]
     ours: tuple[str, ...]
     now: datetime
 
@@ -54,7 +54,7 @@ async def examine_partner(
         axis=axis,
         sender=sender or next((agency.code for agency in hosted), ""),
         code=code,
-        spelled=tuple(filter(None, (code, answer.entry.alias if answer.entry is not None else None))),
+        spellings=tuple(filter(None, (code, answer.entry.alias if answer.entry is not None else None))),
         ours=tuple(agency.id for agency in hosted),
         now=now,
     )
@@ -133,8 +133,8 @@ async def _certificate(partner: _Partner) -> Diagnosis:
     return _finding("certificate", _FINE, "certificate.fine", **params)
 
 
-async def _last_heard(partner: _Partner) -> Diagnosis:
-    last_by_kind = await reporting.last_heard(partner.ground.store, partner.ours, partner.spelled)
+async def _last_contact(partner: _Partner) -> Diagnosis:
+    last_by_kind = await reporting.last_heard(partner.ground.store, partner.ours, partner.spellings)
     if not last_by_kind:
         return _finding("heard", _SKIPPED, "heard.never", code=partner.code)
     kind, at = max(last_by_kind.items(), key=lambda pair: pair[1])
@@ -142,8 +142,8 @@ async def _last_heard(partner: _Partner) -> Diagnosis:
     return _finding("heard", _FINE, cause, at=local(at).strftime("%d/%m/%Y %H:%M"))
 
 
-async def _under_way(partner: _Partner) -> Diagnosis:
-    mail = await reporting.under_way_to(partner.ground.store, partner.ours, partner.spelled, partner.now)
+async def _open_mail(partner: _Partner) -> Diagnosis:
+    mail = await reporting.under_way_to(partner.ground.store, partner.ours, partner.spellings, partner.now)
     params: dict[str, Any] = {"waiting": mail.waiting, "silent": mail.silent, "failed": mail.failed}
     if mail.failed:
         return _finding("mail", _WARNED, "mail.failed", "failed", **params)
@@ -156,8 +156,8 @@ _STEPS: tuple[Callable[[_Partner], Awaitable[Diagnosis]], ...] = (
     _route,
     _axis_delivery,
     _certificate,
-    _last_heard,
-    _under_way,
+    _last_contact,
+    _open_mail,
 )
 
 

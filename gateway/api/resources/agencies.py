@@ -23,7 +23,7 @@ from gateway.outgoing.check import form_of, hosted_agency, ways
 from gateway.ports.axis import Promises
 
 # Number of changes that a plan shows; its counts are complete.
-_MOST_SHOWN = 500
+_MOST_PLAN_ROWS = 500
 
 
 class Agency(Told):
@@ -252,7 +252,7 @@ async def import_agencies(call: Call, query: ImportQuery) -> Import:
     if query.dry_run:
         return _import_view(plan, None)
     if plan.problems:
-        raise BadCall("bad-file", *(_fault(p) for p in plan.problems[:_MOST_SHOWN]))
+        raise BadCall("bad-file", *(_fault(p) for p in plan.problems[:_MOST_PLAN_ROWS]))
     change = await call.deps.directory.apply(plan, call.caller.key.principal.id)
     return _import_view(plan, change)
 
@@ -269,10 +269,10 @@ def _import_view(plan: Plan, change: RegistryChange | None) -> Import:
             "unchanged": plan.unchanged,
             "problems": len(plan.problems),
         },
-        added=[PlanRow.of(a) for a in plan.added[:_MOST_SHOWN]],
-        changed=[PlanChange.of(c, fields=dict(c.fields)) for c in plan.changed[:_MOST_SHOWN]],
-        closed=[PlanChange.of(c, fields=dict(c.fields)) for c in plan.closed[:_MOST_SHOWN]],
-        problems=[PlanProblem.of(p) for p in plan.problems[:_MOST_SHOWN]],
+        added=[PlanRow.of(a) for a in plan.added[:_MOST_PLAN_ROWS]],
+        changed=[PlanChange.of(c, fields=dict(c.fields)) for c in plan.changed[:_MOST_PLAN_ROWS]],
+        closed=[PlanChange.of(c, fields=dict(c.fields)) for c in plan.closed[:_MOST_PLAN_ROWS]],
+        problems=[PlanProblem.of(p) for p in plan.problems[:_MOST_PLAN_ROWS]],
     )
 
 

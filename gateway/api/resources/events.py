@@ -72,14 +72,14 @@ async def read_events(call: Call, query: EventsQuery) -> Events:
     check_words("type", query.type, EventKind)
     start = sequence_of(query.after)
     await _check_cursor(call, query.after, start)
-    reader = _Feed(call=call, query=query, after=start)
+    reader = _Feed(call=call, query=query, position=start)
     events = await wait_until(call, query.wait, reader.look, bool)
     agency = call.caller.agency.code if call.caller.agency else ""
     document_ids = feed.documents_of(events) if call.wants("data") else ()
     words = await call.deps.webhooks.rows.client_words(call.scope().agency_id, document_ids)
     return Events(
         data=[EventOut.model_validate(feed.told(e, agency, words)) for e in events],
-        next_after=feed.event_id(reader.seen) if reader.seen else query.after,
+        next_after=feed.event_id(reader.last_event) if reader.last_event else query.after,
         has_more=reader.has_more,
     )
 
@@ -91,17 +91,17 @@ class _Feed:
 
     call: Call
     query: EventsQuery
-    after: int
-    seen: Event | None = None
+    position: int
+    last_event: Event | None = None
     has_more: bool = False
 
     async def look(self) -> list[Event]:
         events: list[Event] = []
         agency, store = self.call.scope().agency_id, self.call.deps.store
         for _ in range(_MOST_LOOKS):
-            batch = await store.events_after(agency, self.after, _AT_ONCE)
+            batch = await store.events_after(agency, self.position, _AT_ONCE)
             for n, event in enumerate(batch):
-                self.seen, self.after = event, event.agency_seq or 0
+                self.last_event, self.position = event, event.agency_seq or 0
                 if self._is_wanted(event):
                     events.append(event)
                 if len(events) == self.query.limit:

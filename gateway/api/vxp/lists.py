@@ -24,7 +24,7 @@ from gateway.domain.wall_clock import midnight
 
 _AT_ONCE = 500
 _OF_MESSAGE = "msg_"
-_NOT_THERE = SILENT | {"paper"}
+_UNSENT_STATES = SILENT | {"paper"}
 
 
 async def agencies(call: VxpCall) -> web.StreamResponse:
@@ -111,7 +111,7 @@ def _row(
     call: VxpCall, code: str, document: OutgoingDocument, delivery: Delivery, facts: Sequence[Fact]
 ) -> Mapping[str, Any]:
     state = delivery.state
-    word = "initial" if state in _NOT_THERE else "fail" if state in NOT_HELD else "done"
+    word = "initial" if state in _UNSENT_STATES else "fail" if state in NOT_HELD else "done"
     return vxp.went(
         document.id,
         BoxKind.EDOC.value,

@@ -57,7 +57,7 @@ class _Case:
 
     agency: HostedAgency
     document: OutgoingDocument | IncomingDocument
-    found: FoundPackets
+    collected: FoundPackets
     deliveries: tuple[Delivery, ...] = ()
 
 
@@ -75,7 +75,7 @@ class EvidenceMaker:
 
     async def packets(self, scope: AgencyScope, id: str) -> Sequence[HeldPacket]:
         """List every packet of a document, oldest first, without making a pack."""
-        return (await self._load_case(scope, id)).found.packets
+        return (await self._load_case(scope, id)).collected.packets
 
     async def judged(self, packet: HeldPacket) -> JudgedSignature | None:
         """Judge one packet as of today; return None where its bytes are withheld."""
@@ -94,10 +94,10 @@ class EvidenceMaker:
         case = await self._load_case(scope, id)
         heard_packets = [
             Heard(held=packet, judged=await self.judged(packet), member=contents.member_name(n, packet))
-            for n, packet in enumerate(case.found.packets, start=1)
+            for n, packet in enumerate(case.collected.packets, start=1)
         ]
         senders = [assembled.held.sender for assembled in heard_packets]
-        log = await proofs_of(node.store, scope.agency_id, case.found.subjects, senders)
+        log = await proofs_of(node.store, scope.agency_id, case.collected.subjects, senders)
         folder = node.settings.trust.folder
         log = await node.pool.run(partial(with_times, log, folder))
         names = await self._names(heard_packets)
@@ -114,12 +114,12 @@ class EvidenceMaker:
             finder = Finder(work, self._node.blobs, agency.code, self._node.inn.xml)
             if id.startswith("inb_"):
                 arrived = await work.incoming.get(id)
-                return _Case(agency=agency, document=arrived, found=await finder.incoming(arrived))
+                return _Case(agency=agency, document=arrived, collected=await finder.incoming(arrived))
             sent = await work.outgoing.get(id)
             return _Case(
                 agency=agency,
                 document=sent,
-                found=await finder.outgoing(sent),
+                collected=await finder.outgoing(sent),
                 deliveries=tuple(await work.deliveries.of(sent.id)),
             )
 
