@@ -90,11 +90,9 @@ def _guard(deps: ApiDeps, entry: Entry) -> Middleware:
             at_door(deps.clock.now()),
         ):
             response = await answered(request, handler)
-        duration_s = time.perf_counter() - started
-        meters.API_CALL.took(
-            duration_s, route=request.get(ROUTE, "other"), status=f"{response.status // 100}xx"
-        )
-        _log_call(deps, entry, request, response, duration_s)
+        took_s = time.perf_counter() - started
+        meters.API_CALL.took(took_s, route=request.get(ROUTE, "other"), status=f"{response.status // 100}xx")
+        _log_call(deps, entry, request, response, took_s)
         return response
 
     async def answered(request: web.Request, handler: Handle) -> web.StreamResponse:

@@ -205,9 +205,7 @@ def _expected(error: Mapping[str, Any]) -> str:
         if key in context:
             return (sign + str(context[key])).replace("'", "").replace(" or ", ", ")
     kind = str(error["type"]).removesuffix("_type").removesuffix("_parsing")
-    return next(
-        (example for name, example in _KINDS.items() if kind.startswith(name)), kind.replace("_", "-")
-    )
+    return next((sample for name, sample in _KINDS.items() if kind.startswith(name)), kind.replace("_", "-"))
 
 
 def _field_names(model: type[BaseModel]) -> list[str]:

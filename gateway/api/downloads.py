@@ -81,10 +81,8 @@ async def pour(
 
 def is_known(request: web.Request, etag: str) -> bool:
     """Tell whether the caller has this very file (RFC 9110, 13.1.2): weak or strong, the digest is the same."""
-    if_none_match = request.headers.get("If-None-Match", "")
-    return if_none_match.strip() == "*" or etag in [
-        tag.strip().removeprefix("W/") for tag in if_none_match.split(",")
-    ]
+    header = request.headers.get("If-None-Match", "")
+    return header.strip() == "*" or etag in [tag.strip().removeprefix("W/") for tag in header.split(",")]
 
 
 async def _prepend(first: bytes, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -233,14 +233,12 @@ class NothingIn(Asked):
     """A call that needs no more than its path."""
 
 
-def _to_domain(given_value: Any) -> Any:
+def _to_domain(value: Any) -> Any:
     """Convert a value of any field to the domain."""
-    if isinstance(given_value, list):
-        return tuple(map(_to_domain, given_value))
-    part = _DOMAIN_TYPES.get(type(given_value))
+    if isinstance(value, list):
+        return tuple(map(_to_domain, value))
+    part = _DOMAIN_TYPES.get(type(value))
     if part is None:
-        return given_value
+        return value
     bare = {f.attribute: "" for f in fields_of(part) if f.empty is not None}
-    return given_value.into(
-        part, **{name: text for name, text in bare.items() if getattr(given_value, name) is None}
-    )
+    return value.into(part, **{name: text for name, text in bare.items() if getattr(value, name) is None})

@@ -402,11 +402,9 @@ def is_binary(route: Route) -> bool:
 
 def _content(route: Route) -> Json:
     if route.answer is not None:
-        model_ref = {"$ref": _REF.format(model=route.answer.__name__)}
+        ref = {"$ref": _REF.format(model=route.answer.__name__)}
         chosen = {"$ref": _REF.format(model=CHOSEN)}
-        return {
-            route.media: {"schema": {"anyOf": [model_ref, chosen]} if fields.offers(route) else model_ref}
-        }
+        return {route.media: {"schema": {"anyOf": [ref, chosen]} if fields.offers(route) else ref}}
     if route.media == ANY_FILE:
         # First a type that any program can take; a file has at most one of these types.
         return {media: {"schema": BINARY} for media in (ONLY_BYTES, *MEDIA_TYPES.values())}

@@ -160,9 +160,7 @@ def _filling(
 ) -> tuple[Sequence[str], Callable[[object], Sequence[Any]]]:
     """Return the attributes that fill an answer, and one getter for all: lists have hundreds of rows."""
     names = [name for name in model.model_fields if name not in given_names]
-    return names, attrgetter(
-        *names, "__class__", "__class__"
-    )  # a getter of a single name would not return a sequence
+    return names, attrgetter(*names, "__class__", "__class__")  # one name would give no sequence
 
 
 def with_fields(more: Mapping[str, Any]) -> Callable[[type[M]], type[M]]:

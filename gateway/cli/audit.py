@@ -269,10 +269,8 @@ def _report_lines(
 ) -> Iterator[str]:
     for finding in report.findings:
         yield output.plain(f"✗ {finding.where}: {call.word(f'audit.{finding.code}', **finding.params)}")
-    for difference in differences:
-        yield output.plain(
-            f"✗ {difference.code}: {call.word('audit.binding_differs', detail=difference.detail)}"
-        )
+    for diff in differences:
+        yield output.plain(f"✗ {diff.code}: {call.word('audit.binding_differs', detail=diff.detail)}")
     if report.count > len(report.findings):
         yield call.word("audit.more", count=report.count - len(report.findings))
     for note in report.notes:

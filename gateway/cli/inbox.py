@@ -174,9 +174,7 @@ async def _write_folder(call: Invocation, seat: Seat, folder: Path, document: In
     draft.mkdir(parents=True)
     async with seat.node.store.read(seat.scope) as work:
         surroundings = await reading.around_one(work, document, await seat.node.inn.office())
-    if (
-        surroundings.is_readable
-    ):  # a recalled or sealed document is described, but its files are not given out
+    if surroundings.is_readable:  # of others only the description is given out
         opened = await reading.open_envelope(seat.node.inn, seat.scope, document.id)
         await _write_pieces(opened.pieces, draft / "envelope.edxml", opened.sha256)
     for file in document.files if surroundings.is_readable else ():

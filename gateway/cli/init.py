@@ -92,33 +92,24 @@ async def init(
     await _set_up(call, file, answers, person or ())
 
 
-def _collect_answers(call: Invocation, flag_values: Mapping[str, Any]) -> SetupAnswers:
+def _collect_answers(call: Invocation, flags: Mapping[str, Any]) -> SetupAnswers:
     """Return the flags, and for missing ones the answers at a terminal; without a terminal a usage error names them."""
-    defaults: dict[str, Any] = {
-        "data_dir": "data",
-        "code": None,
-        "name": None,
-        "numbering": "A",
-        "port": 8080,
-    }
-    missing = [key for key, default in defaults.items() if flag_values[key] is None and default is None]
+    preset: dict[str, Any] = {"data_dir": "data", "code": None, "name": None, "numbering": "A", "port": 8080}
+    missing = [key for key, default in preset.items() if flags[key] is None and default is None]
     if call.yes or not sys.stdin.isatty():
         if missing:
-            flags = ", ".join(f"--{key}" for key in missing)
-            raise typer.BadParameter(f"there is no terminal to ask at; give {flags}")
-        answers = {
-            key: default if flag_values[key] is None else flag_values[key]
-            for key, default in defaults.items()
-        }
-        ca = flag_values["ca"]
+            missing_flags = ", ".join(f"--{key}" for key in missing)
+            raise typer.BadParameter(f"there is no terminal to ask at; give {missing_flags}")
+        answers = {key: default if flags[key] is None else flags[key] for key, default in preset.items()}
+        ca = flags["ca"]
     else:
         answers = {
             key: typer.prompt(call.word(f"cli.init.{key}"), default=default, err=True)
-            if flag_values[key] is None
-            else flag_values[key]
-            for key, default in defaults.items()
+            if flags[key] is None
+            else flags[key]
+            for key, default in preset.items()
         }
-        ca_text = flag_values["ca"] or typer.prompt(
+        ca_text = flags["ca"] or typer.prompt(
             call.word("cli.init.ca"), default="", show_default=False, err=True
         )
         ca = Path(ca_text) if ca_text else None

@@ -104,7 +104,7 @@ def _help_hint(args: Sequence[str]) -> str:
 
 
 PROGRAM = "gateway"
-_COMPLETION_VARIABLE = "_GATEWAY_COMPLETE"  # set by a shell that asks for completions
+_COMPLETE_VAR = "_GATEWAY_COMPLETE"  # set by a shell that asks for completions
 
 
 class Shell(StrEnum):
@@ -121,14 +121,12 @@ def completion(call: Invocation, shell: Annotated[Shell, typer.Argument(help="Fo
     """Print the script by which a shell completes commands and options; put it where your shell looks."""
     from typer.completion import get_completion_script  # type: ignore[attr-defined]  # reason: it marks no exports
 
-    output.lines(
-        [get_completion_script(prog_name=PROGRAM, complete_var=_COMPLETION_VARIABLE, shell=shell.value)]
-    )
+    output.lines([get_completion_script(prog_name=PROGRAM, complete_var=_COMPLETE_VAR, shell=shell.value)])
 
 
 def answer_shell() -> None:
     """Answer a shell's request for completions, before the words are read."""
-    if _COMPLETION_VARIABLE in os.environ:
+    if _COMPLETE_VAR in os.environ:
         from typer.completion import completion_init  # type: ignore[attr-defined]  # reason: it marks no exports
 
         completion_init()

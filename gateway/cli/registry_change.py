@@ -294,23 +294,17 @@ def read_json(file: Path) -> Any:
         raise typer.BadParameter(f"{file} is no JSON that can be read: {cause}") from cause
 
 
-def reform_of(change_json: Any) -> Reform:
+def reform_of(change: Any) -> Reform:
     """Make the reform, with upper-case codes and composed names. BadParameter names the unreadable field."""
     from pydantic import TypeAdapter, ValidationError
 
-    _check_size(change_json)
-    if isinstance(change_json.get("steps"), list):
-        _check_steps(change_json["steps"])
-        common = {
-            name: change_json[name] for name in ("decision", "effective_on", "queued") if name in change_json
-        }
-        change_json = {
-            **change_json,
-            "kind": "reorganise",
-            "steps": [{**common, **step} for step in change_json["steps"]],
-        }
+    _check_size(change)
+    if isinstance(change.get("steps"), list):
+        _check_steps(change["steps"])
+        common = {name: change[name] for name in ("decision", "effective_on", "queued") if name in change}
+        change = {**change, "kind": "reorganise", "steps": [{**common, **step} for step in change["steps"]]}
     try:
-        reform: Reform = TypeAdapter(Reform).validate_python({**change_json, "base": ""})
+        reform: Reform = TypeAdapter(Reform).validate_python({**change, "base": ""})
     except ValidationError as cause:
         first = cause.errors(include_url=False, include_input=False)[0]
         field = ".".join(str(p) for p in first["loc"])

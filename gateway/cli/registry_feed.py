@@ -196,15 +196,11 @@ def _difference(difference: Difference) -> dict[str, Any]:
     }
 
 
-def _difference_lines(call: Invocation, difference: Difference) -> list[str]:
-    mark = "~" if difference.older and difference.newer else "+" if difference.newer else "–"
-    title = (
-        call.word("cli.feed.certificate", code=difference.code) if difference.is_proposal else difference.code
-    )
+def _difference_lines(call: Invocation, diff: Difference) -> list[str]:
+    mark = "~" if diff.older and diff.newer else "+" if diff.newer else "–"
+    title = call.word("cli.feed.certificate", code=diff.code) if diff.is_proposal else diff.code
     lines = [f"{mark} {title}"]
-    return lines + [
-        f"    {name}: {old or '∅'} → {new or '∅'}" for name, (old, new) in difference.fields.items()
-    ]
+    return lines + [f"    {name}: {old or '∅'} → {new or '∅'}" for name, (old, new) in diff.fields.items()]
 
 
 def _sent_record(node: str, outcome: Outcome) -> dict[str, Any]:

@@ -312,8 +312,7 @@ def span(text: str) -> timedelta:
 
 
 async def wait_until(call: Invocation, seat: Seat, document_id: str, goal: Goal) -> None:
-    """Return when all recipients have reached the goal; Clash if it was refused, BrokerRefused if not sent, else
-    Waiting."""
+    """Return when all recipients have reached the goal; raise Clash if refused, BrokerRefused if unsent, or Waiting."""
     ends = seat.node.clock.now() + goal.within
     last_text = ""
     while True:

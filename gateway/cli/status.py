@@ -70,32 +70,29 @@ def _levels(findings: Sequence[Diagnosis]) -> dict[str, str]:
     return {f.check: f.level.value for f in ordered}
 
 
-def lines(call: Invocation, node_status: NodeStatus) -> Iterator[tuple[str, str]]:
+def lines(call: Invocation, status: NodeStatus) -> Iterator[tuple[str, str]]:
     """Yield mark and text, in the order of an operator's questions."""
-    agencies = ", ".join(node_status.certificates) or "–"
-    yield (
-        GOOD,
-        call.word("cli.status.node", node=node_status.node, version=node_status.version, agencies=agencies),
-    )
-    yield from axis_lines(call, node_status.axis)
-    yield from _queues(call, node_status)
-    yield from _deliveries(call, node_status)
-    for code, days in node_status.certificates.items():
+    agencies = ", ".join(status.certificates) or "–"
+    yield (GOOD, call.word("cli.status.node", node=status.node, version=status.version, agencies=agencies))
+    yield from axis_lines(call, status.axis)
+    yield from _queues(call, status)
+    yield from _deliveries(call, status)
+    for code, days in status.certificates.items():
         key = "cli.status.certificate" if days > 0 else "cli.status.no_certificate"
         yield GOOD if days > EXPIRING_DAYS else LOOK, call.word(key, code=code, days=int(days))
-    for code, days in node_status.partners.items():
+    for code, days in status.partners.items():
         yield LOOK, call.word("cli.status.partner", code=code, days=int(days))
-    for issuer in node_status.authorities:
-        yield GOOD if issuer.word == "good" else LOOK, issuer_line(call, issuer, node_status.at)
-    yield _backup(call, node_status.backup, node_status.at)
-    yield from _workers(call, node_status)
-    yield from _paces(call, node_status.paces)
-    for folder in node_status.folders:
+    for issuer in status.authorities:
+        yield GOOD if issuer.word == "good" else LOOK, issuer_line(call, issuer, status.at)
+    yield _backup(call, status.backup, status.at)
+    yield from _workers(call, status)
+    yield from _paces(call, status.paces)
+    for folder in status.folders:
         yield _folder(call, folder)
-    scanner = node_status.scanner.word
+    scanner = status.scanner.word
     mark = GOOD if scanner in ("ok", "off") else LOOK
     yield mark, call.word("cli.status.scanner", state=_label_or(call, f"scanner.{scanner}", scanner))
-    for disk in node_status.disks:
+    for disk in status.disks:
         free = labels.megabytes(disk.space.bytes, call.lang.value)
         yield _DISK_MARKS[disk.word], call.word("cli.status.disk", path=disk.path, free=free)
 

@@ -63,10 +63,8 @@ def _print(call: Invocation, trust_state: TrustState, now: datetime) -> None:
 
 def _trust_lines(call: Invocation, trust_state: TrustState, now: datetime) -> Iterator[str]:
     for certificate in trust_state.held:
-        end_text = output.clock(certificate.until)
-        yield call.word(
-            f"trust.{certificate.role}", subject=output.plain(certificate.subject), until=end_text
-        )
+        ends = output.clock(certificate.until)
+        yield call.word(f"trust.{certificate.role}", subject=output.plain(certificate.subject), until=ends)
         yield f"    {certificate.sha256}"
     yield from (f"{MARKS[i.word]} {issuer_line(call, i, now)}" for i in trust_state.asked)
     lists = [*(answer for issuer in trust_state.asked for answer in issuer.lists), *trust_state.files]

@@ -197,10 +197,8 @@ def read(
     """Read number, date, type, abstract and signer from a PDF, each marked: sure (✓), doubtful (?), not found (·)."""
     from gateway.ops.pdf import read_pdf
 
-    fields_read = read_pdf(file, trust, SystemClock().now())
-    output.answer(
-        call, fields_read, (_field_line(call, name, field) for name, field in fields_read["fields"].items())
-    )
+    form = read_pdf(file, trust, SystemClock().now())
+    output.answer(call, form, (_field_line(call, name, field) for name, field in form["fields"].items()))
 
 
 def _field_line(call: Invocation, name: str, field: dict[str, Any]) -> str:

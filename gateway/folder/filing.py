@@ -206,11 +206,7 @@ def _remove_sent(base: Place, first_kept_day: date) -> int:
 
 def _numbers(base: Place, *steps: str) -> list[str]:
     with base.within(*steps) as folder:
-        return [
-            entry.name
-            for entry in folder.listing(_MOST_KEPT)[0]
-            if entry.is_folder and entry.name.isdecimal()
-        ]
+        return [e.name for e in folder.listing(_MOST_KEPT)[0] if e.is_folder and e.name.isdecimal()]
 
 
 def _remove(base: Place, steps: tuple[str, ...], name: str) -> int:

@@ -63,12 +63,12 @@ class Giving:
         lying_ids = await self.desk.pool.run(partial(_lying_ids, base, self.most + 1))
         room = min(self.most - len(lying_ids), batch)
         begun_ids = await self.desk.pool.run(partial(_begun_ids, base))
-        owed_ids = [id for id in dict.fromkeys([*self._owed, *begun_ids]) if id not in lying_ids]
+        owed = [id for id in dict.fromkeys([*self._owed, *begun_ids]) if id not in lying_ids]
         self._owed, count = [], 0
         postponed: list[str] = []
         while room > 0:
-            if owed_ids:
-                group, owed_ids = owed_ids[:_AT_ONCE], owed_ids[_AT_ONCE:]
+            if owed:
+                group, owed = owed[:_AT_ONCE], owed[_AT_ONCE:]
                 documents = await self._load_documents(base, group)
             else:
                 documents = await act.lease(self.desk, self.scope, CLIENT, min(room, _AT_ONCE), LEASE_S)
@@ -85,9 +85,7 @@ class Giving:
                 except Exception as error:  # reason: one document that cannot be given holds up no other
                     if isinstance(error, StoreFailure) and error.code == CODE:
                         # Its documents are leased to the folder, and no other client is offered them meanwhile.
-                        self._owed = (
-                            [owed_document.id for owed_document in documents[n:]] + owed_ids + postponed
-                        )
+                        self._owed = [d.id for d in documents[n:]] + owed + postponed
                         raise
                     await self._note_failure(base, document, error)
                     postponed.append(document.id)
@@ -95,7 +93,7 @@ class Giving:
                 await self._clear_failures(base, document.id)
                 lying_ids.add(document.id)
                 count, room = count + 1, room - 1
-        self._owed = owed_ids + postponed
+        self._owed = owed + postponed
         return count
 
     async def _is_due(self, base: Place, id: str) -> bool:

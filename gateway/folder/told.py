@@ -22,14 +22,8 @@ _RULE = "-" * 72
 
 def receipt(answer: Mapping[str, Any], names: Mapping[str, str], at: datetime, *, repeated: bool) -> str:
     """Write the receipt: the API's answer (a JSON document), and the name under which each file lies beside it."""
-    receipt_json = {
-        "result": "accepted",
-        "at": _moment(at),
-        "repeated": repeated,
-        "kept": dict(names),
-        **answer,
-    }
-    return json.dumps(receipt_json, ensure_ascii=False, indent=2) + "\n"
+    body = {"result": "accepted", "at": _moment(at), "repeated": repeated, "kept": dict(names), **answer}
+    return json.dumps(body, ensure_ascii=False, indent=2) + "\n"
 
 
 def broken(name: str, error: Exception) -> BadCall:

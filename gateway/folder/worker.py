@@ -174,7 +174,7 @@ class FolderLoop:
         is_quiet = not (entries or files or is_giving_due or disk.has_plans or disk.has_taken)
         if is_quiet and not await folder.telling.has_news(folder.agency):
             return False
-        return await self._work_in_turn(folder, entries, files)
+        return await self._run_turn(folder, entries, files)
 
     async def _remove_old(self, folder: _AgencyFolder) -> None:
         """Remove what was put away longer ago than it is kept."""
@@ -213,9 +213,7 @@ class FolderLoop:
 
     # --- work of one turn ------------------------------------------------------------------------------------------
 
-    async def _work_in_turn(
-        self, folder: _AgencyFolder, entries: list[Entry], files: list[StatusFile]
-    ) -> bool:
+    async def _run_turn(self, folder: _AgencyFolder, entries: list[Entry], files: list[StatusFile]) -> bool:
         """Work as the only one of several processes. Working twice is harmless; this spares the work."""
         turn_end = self._out.clock.now() + TURN
         if not await self._take_turn(folder, turn_end):

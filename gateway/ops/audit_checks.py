@@ -120,22 +120,20 @@ class LeafCheck:
             self.findings.add("event_removed", _event_id(leaf), leaf=leaf.index)
             return
         try:
-            differences = sealed_log.compare_leaf(leaf.body, event, leaf.salts)
+            diff = sealed_log.compare_leaf(leaf.body, event, leaf.salts)
         except (ValueError, TypeError, RecursionError):
             self.findings.add("leaf_unreadable", f"leaf {leaf.index}", event=event.id)
             return
-        if "seq" in differences.changed:
+        if "seq" in diff.changed:
             self.findings.add("event_moved", event.id, leaf=leaf.index)
-        elif differences.changed:
-            self.findings.add(
-                "event_changed", event.id, leaf=leaf.index, fields=", ".join(differences.changed)
-            )
-        if differences.texts:
-            self.findings.add("text_changed", event.id, leaf=leaf.index, fields=", ".join(differences.texts))
-        silent = [name for name in differences.erased if (event.id, name) not in recorded]
+        elif diff.changed:
+            self.findings.add("event_changed", event.id, leaf=leaf.index, fields=", ".join(diff.changed))
+        if diff.texts:
+            self.findings.add("text_changed", event.id, leaf=leaf.index, fields=", ".join(diff.texts))
+        silent = [name for name in diff.erased if (event.id, name) not in recorded]
         if silent:
             self.findings.add("text_erased", event.id, leaf=leaf.index, fields=", ".join(silent))
-        self.erased += len(differences.erased) - len(silent)
+        self.erased += len(diff.erased) - len(silent)
         if event.kind == EventKind.NODE_RESTORED and len(self.restores) < _MOST_RESTORES:
             self.restores.append((leaf.index, str(event.data.get("copied_at"))))
 
@@ -238,17 +236,13 @@ class SealCheck:
             seal_size, row = self.waiting.popleft()
             self._check_seal(row, seal_size, tree, size)
         while self.published and self.published[0].signed.seal.tree_size <= size:
-            published_seal = self.published.popleft().signed.seal
-            if published_seal.tree_size == size and tree is not None:
+            seal = self.published.popleft().signed.seal
+            if seal.tree_size == size and tree is not None:
                 self.compared += 1
-                if published_seal.root != tree.root():
-                    self.findings.add(
-                        "published_differs", f"seal {published_seal.number}", size=published_seal.tree_size
-                    )
+                if seal.root != tree.root():
+                    self.findings.add("published_differs", f"seal {seal.number}", size=seal.tree_size)
             else:
-                self.findings.add(
-                    "published_unreached", f"seal {published_seal.number}", size=published_seal.tree_size
-                )
+                self.findings.add("published_unreached", f"seal {seal.number}", size=seal.tree_size)
 
     def ended(self, size: int) -> None:
         """Report seals that speak of more leaves or seals than there are."""

@@ -117,9 +117,7 @@ def _issuer_state(
     issuer_id, subject = fingerprint(issuer), issuer.subject.rfc4514_string()
     own_questions = [q for q in questions if q.question.issuer == issuer_id]
     answers = {q.question: newest[q.question] for q in own_questions if q.question in newest}
-    answered = {
-        question for question, answer in answers.items() if answer.ends_at is None or now <= answer.ends_at
-    }
+    answered = {q for q, a in answers.items() if a.ends_at is None or now <= a.ends_at}
     failing = [q for q in own_questions if q.failures]
     lists = [q for q in own_questions if q.question.source is RevocationSource.LIST]
     by_ocsp = [q for q in own_questions if q.question.source is RevocationSource.OCSP]

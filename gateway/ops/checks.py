@@ -118,12 +118,10 @@ class Watch:
 
     async def found(self, tag: Tag) -> Sequence[Diagnosis]:
         async with self._locks[tag]:
-            now, kept_findings = self.node.clock.now(), self._findings_by_tag.get(tag)
-            if kept_findings is None or not timedelta() <= now - kept_findings[0] < KEPT.get(
-                tag, _DEFAULT_AGE
-            ):
-                kept_findings = self._findings_by_tag[tag] = now, await examine(self._subject, tag)
-            return kept_findings[1]
+            now, cached = self.node.clock.now(), self._findings_by_tag.get(tag)
+            if cached is None or not timedelta() <= now - cached[0] < KEPT.get(tag, _DEFAULT_AGE):
+                cached = self._findings_by_tag[tag] = now, await examine(self._subject, tag)
+            return cached[1]
 
 
 def _of_process(check: str, word: str, *, stops: bool) -> Diagnosis:

@@ -437,16 +437,14 @@ async def work(subject: Subject) -> AsyncGenerator[Diagnosis]:
         "held": sum(counts.get(f"inbox.{state}", 0) for state in set_aside_states),
         "parked": counts.get("inbox.waiting", 0),
     }
-    yield _lying_finding(await reporting.load(subject.store, now), now) or green(
-        "queues", "queues.fine", **facts
-    )
+    yield _lateness(await reporting.load(subject.store, now), now) or green("queues", "queues.fine", **facts)
     if facts["failed"]:
         yield yellow("outbox", "queues.failed", "gateway outbox list --state failed", **facts)
     if facts["held"]:
         yield yellow("quarantine", "queues.held", "gateway inbox list --quarantine", **facts)
 
 
-def _lying_finding(load: Load, now: datetime) -> Diagnosis | None:
+def _lateness(load: Load, now: datetime) -> Diagnosis | None:
     """Report jobs and packets that wait too long to be packed, sent or verified here, for any cause."""
     limits = (
         *((pile, LIES) for pile in load.jobs.values()),

@@ -53,10 +53,7 @@ async def anchors(subject: Subject) -> AsyncGenerator[Diagnosis]:
         return
     try:
         NodeTrust.from_files(file, sorted((folder / "chain").glob("*.pem")))
-        ends = min(
-            certificate.not_valid_after_utc
-            for certificate in x509.load_pem_x509_certificates(file.read_bytes())
-        )
+        ends = min(c.not_valid_after_utc for c in x509.load_pem_x509_certificates(file.read_bytes()))
     except (GatewayError, ValueError, OSError) as error:
         yield red("trust", "failed", detail=str(error))
         return
@@ -188,9 +185,7 @@ async def approved_anchors(subject: Subject) -> AsyncGenerator[Diagnosis]:
     """Check that each root was approved, once two people have approved roots of this node."""
     async with subject.store.read(_NODE_SCOPE) as work:
         events = await work.events.of("anchors")
-    approved = {
-        str(event.data.get("fingerprint")) for event in events if event.kind is EventKind.ANCHOR_APPROVED
-    }
+    approved = {str(e.data.get("fingerprint")) for e in events if e.kind is EventKind.ANCHOR_APPROVED}
     path = subject.settings.trust.folder / "ca.pem"
     unknown = [f for f in AnchorFile(path).fingerprints() if f not in approved]
     if approved and unknown:

@@ -185,31 +185,28 @@ def _lines(facts: dict[str, Any], say: Callable[[str], str]) -> Iterator[tuple[s
     urgency, status, signature = facts["urgency"], facts["status"], facts["signature"]
     yield say("explain.dialect"), facts["dialect"]
     yield say("explain.kind"), say(f"kind.{_KIND_OF[facts['kind']]}")
-    yield say("explain.from"), _join_values(" ", facts["from"], "code", "name")
+    yield say("explain.from"), _join(" ", facts["from"], "code", "name")
     for organisation in facts["to"]:
-        yield say("explain.to"), _join_values(" ", organisation, "code", "name")
-    yield say("explain.number"), _join_values("/", facts, "code_number", "code_notation")
+        yield say("explain.to"), _join(" ", organisation, "code", "name")
+    yield say("explain.number"), _join("/", facts, "code_number", "code_notation")
     for key in ("document_id", "issued_date", "document_type", "subject", "signer", "due_date"):
         yield say(f"explain.{key}"), facts[key] or ""
     if urgency in set(Urgency):
         yield say("explain.urgency"), say(f"urgency.{Urgency(urgency).key}")
-    for reference in facts["replies_to"]:
-        yield (
-            say("explain.replies_to"),
-            _join_values(", ", reference, "organ_id", "code", "issued_date", "document_id"),
-        )
+    for ref in facts["replies_to"]:
+        yield (say("explain.replies_to"), _join(", ", ref, "organ_id", "code", "issued_date", "document_id"))
     if status:
-        yield say("explain.status"), _join_values(", ", status, "code", "text", "staff")
+        yield say("explain.status"), _join(", ", status, "code", "text", "staff")
     for file in facts["attachments"]:
-        yield say("explain.attachment"), _join_values(", ", file, "name", "content_type", "size", "sha256")
+        yield say("explain.attachment"), _join(", ", file, "name", "content_type", "size", "sha256")
     yield say("explain.signature"), say(f"explain.signature.{signature['verdict']}")
     if signature["present"]:
-        yield say("explain.certificate"), _join_values(", ", signature, "algorithm", "subject")
+        yield say("explain.certificate"), _join(", ", signature, "algorithm", "subject")
     if signature["weak"]:
         yield say("explain.signature"), say("explain.signature.weak")
     for finding in facts["findings"]:
-        yield say("explain.finding"), _join_values(": ", finding, "code", "where", "detail")
+        yield say("explain.finding"), _join(": ", finding, "code", "where", "detail")
 
 
-def _join_values(separator: str, facts: dict[str, Any], *keys: str) -> str:
+def _join(separator: str, facts: dict[str, Any], *keys: str) -> str:
     return separator.join(str(facts[key]) for key in keys if facts[key] is not None)

@@ -127,10 +127,8 @@ class Scrape:
 
     async def _workers(self, now: datetime) -> AsyncIterator[Metric]:
         counts = await self.node.pool.run(partial(living, self.node.pulse.folder, now))
-        description = "Processes of the node that gave a sign of life within 45 s."
-        yield _labelled(
-            "workers", description, "role", {role: float(number) for role, number in counts.items()}
-        )
+        text = "Processes of the node that gave a sign of life within 45 s."
+        yield _labelled("workers", text, "role", {role: float(number) for role, number in counts.items()})
         oldest = await self._oldest_at_axis(now, has_worker=counts[WORKER] > 0)
         age = (now - oldest).total_seconds() if oldest is not None else 0.0
         yield _scalar(

@@ -63,27 +63,21 @@ async def examine_partner(
         yield _with_time(await step(partner), started)
 
 
-def _registry_finding(answer: Resolution, code: str) -> Diagnosis:
-    params = {
-        "given": answer.given,
-        "code": code,
-        "name": answer.entry.name if answer.entry is not None else "",
-    }
-    match answer.standing:
+def _registry_finding(hit: Resolution, code: str) -> Diagnosis:
+    params = {"given": hit.given, "code": code, "name": hit.entry.name if hit.entry is not None else ""}
+    match hit.standing:
         case CodeStanding.ACTIVE:
             return _finding("registry", _FINE, "registry.fine", **params)
         case CodeStanding.MAPPED:
             return _finding("registry", _FINE, "registry.mapped", **params)
-        case CodeStanding.CLOSED if answer.successor:
+        case CodeStanding.CLOSED if hit.successor:
             return _finding(
-                "registry", _WRONG, "registry.closed", "successor", successor=answer.successor, **params
+                "registry", _WRONG, "registry.closed", "successor", successor=hit.successor, **params
             )
         case CodeStanding.CLOSED:
             return _finding("registry", _WRONG, "registry.closed", "closed", **params)
-        case _ if answer.nearest:
-            return _finding(
-                "registry", _WRONG, "registry.unknown", "nearest", nearest=answer.nearest, **params
-            )
+        case _ if hit.nearest:
+            return _finding("registry", _WRONG, "registry.unknown", "nearest", nearest=hit.nearest, **params)
         case _:
             return _finding("registry", _WRONG, "registry.unknown", "unknown", **params)
 

@@ -212,14 +212,12 @@ class _Restoration:
         """Return where a member is written. Raise Damaged for a name that would lead out of its folder."""
         if name == form.SETTINGS:
             return self._target.data_dir / SETTINGS_FILE
-        head, _, subpath = name.partition("/")
+        head, _, rel = name.partition("/")
         folder = self._target.folders.get(f"{head}/")
-        parts = PurePosixPath(subpath).parts
+        parts = PurePosixPath(rel).parts
         if folder is None or not parts or ".." in parts or parts[0] == "/":
             raise Damaged(f"the backup holds {name!r}, which has no place in a node")
-        return (
-            path_of(folder / GROWING, subpath) if head == "content" else (folder / GROWING).joinpath(*parts)
-        )
+        return path_of(folder / GROWING, rel) if head == "content" else (folder / GROWING).joinpath(*parts)
 
     async def _check_manifest(self, member: tarfile.TarInfo) -> form.BackupManifest:
         manifest = form.MANIFEST_JSON.validate_json(await self._pool.run(partial(self._reader.whole, member)))

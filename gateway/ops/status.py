@@ -212,10 +212,7 @@ def report_lines(facts: Mapping[str, object], prefix: str = "") -> list[str]:
         if isinstance(value, Mapping):
             lines += report_lines(value, f"{prefix}{name}.")
         elif isinstance(value, list | tuple):
-            rows = [
-                element if isinstance(element, str) else json.dumps(element, ensure_ascii=False)
-                for element in value
-            ]
+            rows = [e if isinstance(e, str) else json.dumps(e, ensure_ascii=False) for e in value]
             lines += [f"{prefix}{name}: {row}\n" for row in rows or ("-",)]
         else:
             lines.append(f"{prefix}{name}: {'-' if value is None else value}\n")

@@ -335,13 +335,11 @@ async def _views(call: Call, work: SqlWork, documents: Sequence[IncomingDocument
     if call.wants(*inbox_view.OF_AROUND):
         office, is_single = await call.deps.inn.office(), len(documents) == 1
         surroundings = await reading.around_each(work, documents, office, every_double=is_single)
-    for document, neighbours in zip(documents, surroundings, strict=True):
+    for document, context in zip(documents, surroundings, strict=True):
         if not call.wants("from"):
             names[document.sender_code] = None
         elif document.sender_code not in names:
             entry = await call.deps.inn.directory.find(document.sender_code, today)
             names[document.sender_code] = entry.name if entry else None
-        views.append(
-            inbox_view.inbox_item(document, neighbours, names[document.sender_code], call.lang, today)
-        )
+        views.append(inbox_view.inbox_item(document, context, names[document.sender_code], call.lang, today))
     return views

@@ -84,7 +84,7 @@ async def sent(call: VxpCall) -> web.StreamResponse:
     call.caller.may(ApiScope.MESSAGES_READ)
     wanted_id = call.doc_id if call.doc_id.startswith(_OF_MESSAGE) else ""
     kind, since = box.kind_of(call), call.deps.api.clock.now() - call.deps.sent
-    principal = call.caller.key.principal.id
+    author = call.caller.key.principal.id
 
     async def rows() -> AsyncIterator[Mapping[str, Any]]:  # Any: JSON
         for agency in call.agencies if kind is BoxKind.EDOC else ():
@@ -92,12 +92,10 @@ async def sent(call: VxpCall) -> web.StreamResponse:
             while True:
                 async with call.deps.api.store.read(call.scope(agency)) as work:
                     page = await work.outgoing.page(limit=_AT_ONCE, cursor=cursor, created_from=since)
-                    own_documents = [
-                        d for d in page.items if d.accepted_by == principal and wanted_id in ("", d.id)
-                    ]
-                    deliveries = await work.deliveries.of_many([d.id for d in own_documents])
+                    own_docs = [d for d in page.items if d.accepted_by == author and wanted_id in ("", d.id)]
+                    deliveries = await work.deliveries.of_many([d.id for d in own_docs])
                     facts = await work.facts.of_many([d.id for group in deliveries.values() for d in group])
-                for document in own_documents:
+                for document in own_docs:
                     for delivery in deliveries.get(document.id, ()):
                         yield _row(call, agency.code, document, delivery, facts[delivery.id])
                 cursor = page.next_cursor

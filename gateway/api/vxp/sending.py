@@ -108,18 +108,16 @@ def _sender(call: VxpCall, model: Envelope) -> HostedAgency:
 
 
 async def _send(call: VxpCall, agency: HostedAgency, files: Tray, spooled: Spool, model: Envelope) -> str:
-    wanted_codes = vxp.named_recipients(call.said.get("to", ""))
-    if wanted_codes is None:
+    codes = vxp.named_recipients(call.said.get("to", ""))
+    if codes is None:
         raise bad_value("", '["CODE", …]', "to")
     desk, scope = call.deps.api.out, call.scope(agency)
     # By its own id the system finds the document again in its statuses.
     extras = brought.Besides(callback_data=_document_key(model))
-    envelope = _narrow_recipients(await brought.read(desk, scope, files, spooled, extras), wanted_codes)
+    envelope = _narrow_recipients(await brought.read(desk, scope, files, spooled, extras), codes)
     content = await desk.pool.brief(partial(content_digest, envelope.order, files))
     change = str(envelope.order.change) if envelope.order.change is not None else ""
-    request_key = json.dumps(
-        [call.system, model.document_id, content, change, sorted(map(fold_code, wanted_codes))]
-    )
+    key_text = json.dumps([call.system, model.document_id, content, change, sorted(map(fold_code, codes))])
     document_id = ""
 
     def render(accepted: Accepted) -> tuple[int, str]:
@@ -129,10 +127,10 @@ async def _send(call: VxpCall, agency: HostedAgency, files: Tray, spooled: Spool
 
     once = Once(
         owner=call.caller.key.principal.id,
-        key="vxp-" + hashlib.sha256(request_key.encode()).hexdigest(),
+        key="vxp-" + hashlib.sha256(key_text.encode()).hexdigest(),
         method="POST",
         path="/sendEdoc",
-        meta=request_key,
+        meta=key_text,
         render=render,
     )
     async with call.deps.api.store.read(scope) as work:

@@ -129,9 +129,7 @@ class Finder:
         return self._collected_packets()
 
     def _collected_packets(self) -> FoundPackets:
-        packets = sorted(
-            self._found.values(), key=lambda packet: (packet.at, packet.packet_id, packet.digest)
-        )
+        packets = sorted(self._found.values(), key=lambda p: (p.at, p.packet_id, p.digest))
         return FoundPackets(packets=tuple(packets), subjects=tuple(self._subjects))
 
     async def _collect_sent(self, document: OutgoingDocument, part: PacketRole) -> None:
@@ -464,9 +462,7 @@ def certificate_parts(assembled_packets: Sequence[Heard]) -> list[PackPart]:
     for assembled in assembled_packets:
         if assembled.judged is not None and assembled.judged.evidence is not None:
             chain = assembled.judged.evidence.chain
-            der_by_name |= {
-                f"{CERTIFICATES}{certificate.sha256}.cer": certificate.der for certificate in chain
-            }
+            der_by_name |= {f"{CERTIFICATES}{c.sha256}.cer": c.der for c in chain}
     return [part_of(name, "application/pkix-cert", der_by_name[name]) for name in sorted(der_by_name)]
 
 

@@ -216,17 +216,15 @@ def check_packets(
     _check_complete(pack, story)
     handed = {packet.sha256: packet for packet in story.packets if packet.part is PacketRole.HANDED}
     copies = {digest: p for digest, p in handed.items() if p.member}
-    judged_packets = [
+    packets = [
         _judge_packet(pack, p, trusted, times.get(p.sha256))
         for p in story.packets
         if p.member and p.sha256 not in handed
     ]
-    judged_by_id = {
-        str(signed.packet_id): j for j in judged_packets if (signed := j.judged.signed) is not None
-    }
+    judged_by_id = {str(signed.packet_id): j for j in packets if (signed := j.judged.signed) is not None}
     withheld = {p.packet_id: p for p in story.packets if not p.member and p.sha256 not in handed}
     lines = []
-    for judged in judged_packets:
+    for judged in packets:
         lines.append(judged.line)
         if (signed := judged.judged.signed) is not None and signed.model.status is not None:
             lines.append(_check_receipt(judged, judged_by_id, withheld, copies))

@@ -104,7 +104,7 @@ class EvidenceMaker:
         story = contents.story_of(node, case.agency, case.document, case.deliveries, heard_packets, names)
         story = contents.with_log(story, log)
         answers = await answers_of(node.store, folder, await self._answer_digests(heard_packets), node.pool)
-        pack = await node.pool.run(partial(self._prepare_pack, story, heard_packets, log, answers))
+        pack = await node.pool.run(partial(self._prepare, story, heard_packets, log, answers))
         await self._record_event(scope, story, pack)
         return pack
 
@@ -168,7 +168,7 @@ class EvidenceMaker:
         entries = {code: await self._node.directory.find(code, today) for code in sorted(codes)}
         return {code: entry.name for code, entry in entries.items() if entry is not None}
 
-    def _prepare_pack(
+    def _prepare(
         self, story: Story, packets: Sequence[Heard], log: LogProofs, answers: AnswerBodies
     ) -> Ready:
         settings = self._node.settings

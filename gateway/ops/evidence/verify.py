@@ -62,10 +62,8 @@ def _lines(pack: Pack, trusted: BroughtTrust, at: datetime) -> Iterator[ReportLi
     digests = frozenset(p.sha256 for p in story.packets)
     lines, times = log.check_log(pack, trusted.of_time, digests)
     yield from lines
-    packet_trust = judge.Believed(
-        trust=trust_with(trusted, pack, lambda: at), bindings=trusted.bindings, at=at
-    )
-    yield from judge.check_packets(pack, story, packet_trust, times)
+    trust = judge.Believed(trust=trust_with(trusted, pack, lambda: at), bindings=trusted.bindings, at=at)
+    yield from judge.check_packets(pack, story, trust, times)
 
 
 def _manifest_line(pack: Pack, trusted: BroughtTrust) -> ReportLine:
@@ -130,9 +128,7 @@ def read_anchors(trust_folder: Path | None, published: Path | None) -> BroughtTr
         return BroughtTrust(of_time=of_time, told=anchors)
     registry = folder.read_trust_folder(trust_folder)
     keys = {path.name: _read_node_key(path) for path in _pem_files(trust_folder / "nodes")}
-    authorities = [
-        certificate for path in _pem_files(trust_folder / "tsa") for certificate in certificates_in(path)
-    ]
+    authorities = [c for path in _pem_files(trust_folder / "tsa") for c in certificates_in(path)]
     anchors += [_certificate_anchor("ca", a) for a in registry.trust.chains.anchors]
     anchors += [_certificate_anchor("tsa", a) for a in authorities]
     anchors += [
