@@ -282,7 +282,8 @@ def _assignment(assignment: Assignment, parts: Sequence[UnitPart], today: dt.dat
 
 
 def _without_words(document: IncomingDocument) -> IncomingDocument:
-    """Blank a sealed document's texts, which may be the secret (R4); numbers, dates, digests and verdicts stay."""
+    """Blank a sealed document's texts, which may be the secret (R4, sealed content); numbers, dates, digests and verdicts
+    stay."""
     return replace(
         document,
         **_WORDLESS,

@@ -49,7 +49,7 @@ class Where(StrEnum):
 
 
 class KeyChoice(StrEnum):
-    """Algorithms that our axis accepts (W8)."""
+    """Algorithms that our axis accepts (W8, signature algorithms)."""
 
     P256 = "ecdsa-p256"
     P384 = "ecdsa-p384"

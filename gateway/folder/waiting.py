@@ -176,8 +176,8 @@ def _sidecar_names(out: Place, name: str) -> Sequence[str]:
 
 
 def _archive_meta(out: Place, name: str) -> Sequence[str]:
-    """Tell whether an archive has a meta. Without one it may be a file of another document, whose sidecar has not come yet.
-    An unreadable archive is reported when it is taken."""
+    """Return the name of an archive's meta, if there is one. Without it the archive may be a file of another document,
+    whose sidecar has not come yet. An unreadable archive is reported when it is taken."""
     try:
         with out.open(name) as file:
             size = file.seek(0, 2)

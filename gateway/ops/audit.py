@@ -1,8 +1,8 @@
-"""Examine the whole log of a node, or of a copy of its database, from leaves to seals (E3), and export a part of it. In: a
-store, seals that had left the node, the authorities trusted for time. Out: an `AuditReport`. It reads in batches, so that
-memory does not grow with the log; it changes nothing. `export` has all that a checker without this node needs: JSON lines,
-first the seal, then each leaf as hashed, with its proof into that seal; texts only on request, each with the salt for its
-digest."""
+"""Examine the whole log of a node, or of a copy of its database, from leaves to seals (E3, unbroken history), and export a
+part of it. In: a store, seals that had left the node, the authorities trusted for time. Out: an `AuditReport`. It reads in
+batches, so that memory does not grow with the log; it changes nothing. `export` has all that a checker without this node
+needs: JSON lines, first the seal, then each leaf as hashed, with its proof into that seal; texts only on request, each with
+the salt for its digest."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Checks of the parts of a node apart from trust and lines: folders and disks, clocks, the database, queues, the sealed
-log, periodic jobs, pace (R100, T26), the malware scanner, the sealed hold. In: the node that is examined. Out: findings
-with the command that cures each; none where there is nothing to report. Changes nothing."""
+log, periodic jobs, pace (R100, T26: five seconds), the malware scanner, the sealed hold. In: the node that is examined.
+Out: findings with the command that cures each; none where there is nothing to report. Changes nothing."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ SET_CLOCK = "timedatectl set-ntp true"
 
 
 async def clock(subject: Subject) -> AsyncGenerator[Diagnosis]:
-    """Check the clock; a wrong one makes good certificates look expired, and our signatures false (K2)."""
+    """Check the clock; a wrong one makes good certificates look expired, and our signatures false (K2, signing time)."""
     now, file = subject.clock.now(), sqlite_file(subject.settings)
     written_at = datetime.fromtimestamp(file.stat().st_mtime, UTC) if file and file.exists() else now
     params = {"now": now.isoformat(timespec="seconds"), "written": written_at.isoformat(timespec="seconds")}
@@ -165,7 +165,7 @@ async def clock(subject: Subject) -> AsyncGenerator[Diagnosis]:
 
 
 async def server_clock(subject: Subject) -> AsyncGenerator[Diagnosis]:
-    """Compare with the database server's clock: a machine that is ahead sees others' leases as abandoned (G7)."""
+    """Compare with the database server's clock: a machine that is ahead sees others' leases as abandoned (G7, leases)."""
     node = subject.node
     gap = node.guard.gap() if node is not None else await subject.store.clock_gap(subject.clock.now)
     if not clocks_agree(gap, subject.lease_s):
@@ -308,7 +308,7 @@ async def pace(subject: Subject) -> AsyncGenerator[Diagnosis]:
 
 
 async def log(subject: Subject) -> AsyncGenerator[Diagnosis]:
-    """Check the log: events that wait for their seal can still be changed in the database (E2)."""
+    """Check the log: events that wait for their seal can still be changed in the database (E2, sealing soon)."""
     settings, node = subject.settings.log, subject.node
     closes_after = node.gate.most if node is not None else timedelta(hours=settings.require_timestamp_h)
     head, now = await subject.store.log.head(), subject.clock.now()

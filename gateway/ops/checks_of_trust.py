@@ -1,7 +1,7 @@
-"""Checks of trust: anchors and revocation (K4), the keys of the agencies, and decisions of persons. In: the node that is
-examined. Out: level, cause, parameters, and the command that cures it. Persons decide about bindings (compared with their
-events), expiring certificates of partners, and roots; it is also checked that two people are there to decide. Revocation is
-checked for lists in files and for authorities that are asked."""
+"""Checks of trust: anchors and revocation (K4, revocation grace), the keys of the agencies, and decisions of persons. In:
+the node that is examined. Out: level, cause, parameters, and the command that cures it. Persons decide about bindings
+(compared with their events), expiring certificates of partners, and roots; it is also checked that two people are there to
+decide. Revocation is checked for lists in files and for authorities that are asked."""
 
 from __future__ import annotations
 
@@ -161,8 +161,8 @@ async def bindings(subject: Subject) -> AsyncGenerator[Diagnosis]:
 
 
 async def people(subject: Subject) -> AsyncGenerator[Diagnosis]:
-    """Check that two people can decide; without them nothing that this node trusts can change (K6). A node without bindings
-    and people is still being set up."""
+    """Check that two people can decide; without them nothing that this node trusts can change (K6, two people). A node
+    without bindings and people is still being set up."""
     store, now = subject.store, subject.clock.now()
     async with store.reading() as tx:
         persons = await SqlPeople(tx).everybody()

@@ -1,8 +1,8 @@
 """Find and assemble the contents of an evidence pack. In: a document in one view of its agency's rows. Out: its packets,
 the `Story`, and the parts of the pack. Every signed packet of the document is collected: its own, its updates and recalls,
 and all answers in both directions, oldest first, each with a reader of its bytes or the reason for their absence. Recalled
-and sealed content is never opened (R4, R70). The story has today's names of agencies, and of withheld content only header
-and digests. Parts get the names that a reader looks for; packets are read while the pack is written."""
+and sealed content is never opened (R4, sealed; R70, recalled). The story has today's names of agencies, and of withheld
+content only header and digests. Parts get the names that a reader looks for; packets are read while the pack is written."""
 
 from __future__ import annotations
 

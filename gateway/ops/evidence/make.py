@@ -1,8 +1,8 @@
-"""Make an evidence pack (E4) of one document of this node. In: an agency's scope and an id. Out: a pack ready to be written
-or streamed, and an event that records it. Packets are judged anew; certificates, the authorities' answers byte for byte,
-and the proofs of the sealed log are added: each leaf with its path to the first seal with a trusted time that covers it (or
-the first at all), and those seals joined to each other, to the newest published seal and to the newest seal. Recalled,
-purged or sealed content appears by digest alone."""
+"""Make an evidence pack (E4, proof of one hop) of one document of this node. In: an agency's scope and an id. Out: a pack
+ready to be written or streamed, and an event that records it. Packets are judged anew; certificates, the authorities'
+answers byte for byte, and the proofs of the sealed log are added: each leaf with its path to the first seal with a trusted
+time that covers it (or the first at all), and those seals joined to each other, to the newest published seal and to the
+newest seal. Recalled, purged or sealed content appears by digest alone."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """Write, open and sign an evidence pack as a file. In: parts that can be opened twice, the words of the manifest and a key;
 or the path of a pack. Out: a stream of bytes; a `Pack`, or `SpoiledPack` with the member's name. A written pack has a size
 known beforehand, no member is ever held whole, and equal parts, words and key give equal bytes. An opened file is
-untrusted: it is a `Pack` once every byte is the one that the manifest makes (E5), checked in one pass and in bounded
-memory; its contents are judged elsewhere. The signing key is used for packs only; its public half lies beside it in PEM, to
-be handed to those who check packs. It is Ed25519, so that the same pack has the same signature."""
+untrusted: it is a `Pack` once every byte is the one that the manifest makes (E5, offline check), checked in one pass and in
+bounded memory; its contents are judged elsewhere. The signing key is used for packs only; its public half lies beside it in
+PEM, to be handed to those who check packs. It is Ed25519, so that the same pack has the same signature."""
 
 from __future__ import annotations
 

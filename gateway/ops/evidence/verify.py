@@ -1,8 +1,8 @@
-"""Verify an evidence pack without a node, a network or a database (E5). In: the pack, the time of the check, and the user's
-own trust, never the pack's: a folder with `ca.pem`, `bindings.csv`, `chain/`, `crl/`, `ocsp/` as `gateway verify` takes
-them, `nodes/*.pem` (public keys of nodes and their logs), `tsa/*.pem` (roots of timestamp authorities); perhaps the file of
-a published seal. Out: a `PackReport` of passed, failed and undecided checks, with their times and the fingerprint of each
-trusted anchor. Contents of a pack never raise; an unusable file or folder does."""
+"""Verify an evidence pack without a node, a network or a database (E5, offline check). In: the pack, the time of the check,
+and the user's own trust, never the pack's: a folder with `ca.pem`, `bindings.csv`, `chain/`, `crl/`, `ocsp/` as `gateway
+verify` takes them, `nodes/*.pem` (public keys of nodes and their logs), `tsa/*.pem` (roots of timestamp authorities);
+perhaps the file of a published seal. Out: a `PackReport` of passed, failed and undecided checks, with their times and the
+fingerprint of each trusted anchor. Contents of a pack never raise; an unusable file or folder does."""
 
 from __future__ import annotations
 
