@@ -58,7 +58,7 @@ class Sender:
     clock: Clock
     pool: Pool
 
-    async def send(self, endpoint: Endpoint, id: str, body: bytes, of: Trace | None) -> Try:
+    async def send(self, endpoint: Endpoint, id: str, body: bytes, trace: Trace | None) -> Try:
         at, started = self.clock.now(), time.perf_counter()
         try:
             signed = partial(self.secrets.headers, endpoint.id, endpoint.secrets, id, at, body)
@@ -67,7 +67,7 @@ class Sender:
             log.action(_log, "webhook.secret", str(error), webhook=endpoint.id)
             posted = Posted(code=TryCode.SECRET)
         else:
-            posted = await self.poster.post(endpoint.url, body, {**headers, **tracing.headers(of)})
+            posted = await self.poster.post(endpoint.url, body, {**headers, **tracing.headers(trace)})
         duration_s = time.perf_counter() - started
         meters.WEBHOOK_TRIED.add(code=posted.code.value)
         meters.WEBHOOK.took(duration_s, code=posted.code.value)

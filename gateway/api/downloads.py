@@ -60,9 +60,9 @@ async def pour(
     response: web.StreamResponse,
     first: bytes,
     pieces: AsyncIterator[bytes],
-    of: str = "file",
+    log_name: str = "file",
 ) -> web.StreamResponse:
-    """Send the answer, its first piece at hand; `of` names it in the log."""
+    """Send the answer, its first piece at hand; `log_name` names it in the log."""
     await response.prepare(request)
     try:
         if request.method != "HEAD":
@@ -71,9 +71,9 @@ async def pour(
                 await response.write(piece)
         await response.write_eof()
     except ConnectionResetError:
-        _LOG.info("a caller left before an answer was whole", extra={"action": f"{of}.left"})
+        _LOG.info("a caller left before an answer was whole", extra={"action": f"{log_name}.left"})
     except (GatewayError, OSError):
-        _LOG.warning("an answer broke off", exc_info=True, extra={"action": f"{of}.broken"})
+        _LOG.warning("an answer broke off", exc_info=True, extra={"action": f"{log_name}.broken"})
         if request.transport is not None:
             request.transport.abort()
     return response

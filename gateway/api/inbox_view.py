@@ -53,7 +53,7 @@ _TRUTHS: Mapping[str, bool] = {"true": True, "false": False}
 
 _DOCUMENT_FIELDS = told_of(IncomingDocument)
 _WORDLESS: Mapping[str, Any] = {
-    name: () if each.is_list else each.empty for name, each in _DOCUMENT_FIELDS.items() if each.holds is str
+    name: () if f.is_list else f.empty for name, f in _DOCUMENT_FIELDS.items() if f.holds is str
 }
 OF_AROUND = ("assignment", "handover", "due", "request", "about", "checks", "files_readable", "lease")
 """The fields that need more than the document itself."""
@@ -133,7 +133,7 @@ class RequestOut(Told):
     asked_at: Moment | None
 
 
-@with_fields({name: told_as(each) for name, each in _DOCUMENT_FIELDS.items()})
+@with_fields({name: told_as(f) for name, f in _DOCUMENT_FIELDS.items()})
 class InboxItem(Told):
     """An incoming document."""
 

@@ -85,7 +85,7 @@ class PersonOut(Told):
     competence: str | None = None
 
 
-@with_fields({name: told_as(each) for name, each in told_of(Draft).items()})
+@with_fields({name: told_as(f) for name, f in told_of(Draft).items()})
 class Message(Told):
     """An outgoing document, or a packet about one (update, recall, replacement)."""
 

@@ -106,7 +106,7 @@ _PARTS: Mapping[type, Any] = {
     Staff: StaffIn,
 }
 _FIELD_TYPES: Mapping[type, Any] = {int: Count, dt.datetime: AwareDatetime, Urgency: UrgencyKey, **_PARTS}
-_DOMAIN_TYPES = {asked: part for part, asked in _PARTS.items()}
+_DOMAIN_TYPES = {model: part for part, model in _PARTS.items()}
 
 
 class FileMeta(Asked):
@@ -149,7 +149,7 @@ def _model_field(field: DocumentField) -> tuple[Any, Any]:
     return kind | None if field.may_be_absent else kind, Field(default, description=rule.says)
 
 
-@with_fields({each.name: _model_field(each) for each in FIELDS})
+@with_fields({f.name: _model_field(f) for f in FIELDS})
 class DocumentIn(WithFiles):
     """What is said of a document."""
 

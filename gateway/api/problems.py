@@ -78,17 +78,17 @@ class ProblemSort:
     told: bool = True
 
 
-def _sort(slug: str, status: int, kind: type[errors.GatewayError], *, told: bool = True) -> ProblemSort:
+def _sort(slug: str, status: int, kind: type[errors.GatewayError], *, public: bool = True) -> ProblemSort:
     """Make a kind of problem, with words for programs where those for people speak of pages."""
     own_label = f"problem.{slug}"
     label = own_label if labels.has(own_label) else kind.label_key
-    return ProblemSort(slug=slug, status=status, label=label, retryable=not kind.permanent, told=told)
+    return ProblemSort(slug=slug, status=status, label=label, retryable=not kind.permanent, told=public)
 
 
 # Every class of gateway/errors.py; a test finds a subclass that is missing here.
 SORTS: Mapping[type[errors.GatewayError], ProblemSort] = MappingProxyType(
     {
-        kind: _sort(slug, status, kind, told=status < 500)
+        kind: _sort(slug, status, kind, shows_cause=status < 500)
         for kind, slug, status in (
             (errors.GatewayError, "internal", 500),
             (errors.Refused, "refused", 422),

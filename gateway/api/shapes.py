@@ -204,7 +204,7 @@ def growing(words: Iterable[str]) -> dict[str, Any]:
 OutWord = Annotated[str, WithJsonSchema(closed((*STATES, *OutState)))]
 InWord = Annotated[str, WithJsonSchema(closed(InState))]
 PacketWord = Annotated[str, WithJsonSchema(closed(PACKET_STATES))]
-KindWord = Annotated[str, WithJsonSchema(closed(each for each in Kind if each is not Kind.STATUS))]
+KindWord = Annotated[str, WithJsonSchema(closed(k for k in Kind if k is not Kind.STATUS))]
 BusinessWord = Annotated[str, WithJsonSchema(closed(BUSINESS.values()))]
 HandoverWord = Annotated[str, WithJsonSchema(closed(HANDOVERS))]
 RoleWord = Annotated[str, WithJsonSchema(closed(RecipientRole))]

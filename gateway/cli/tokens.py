@@ -207,14 +207,14 @@ def _refuse_expired(certificate: ClientCertificate | None, now: datetime) -> Non
 def _choose_opening(requested: Way | None, current: KeyWay, certificate: ClientCertificate | None) -> KeyWay:
     """Choose the way that opens a key: as asked, else as before, but both where a certificate comes to a secret."""
     default = KeyWay.BOTH if certificate is not None and current is KeyWay.SECRET else current
-    way = default if requested is None else KeyWay(requested.value)
-    if way is KeyWay.SECRET and certificate is not None:
+    choice = default if requested is None else KeyWay(requested.value)
+    if choice is KeyWay.SECRET and certificate is not None:
         raise typer.BadParameter(
             "a key that its secret alone opens takes no certificate: --way both, or no --cert"
         )
-    if way is not KeyWay.SECRET and certificate is None:
-        raise typer.BadParameter(f"--way {way} needs the certificate: --cert FILE")
-    return way
+    if choice is not KeyWay.SECRET and certificate is None:
+        raise typer.BadParameter(f"--way {choice} needs the certificate: --cert FILE")
+    return choice
 
 
 def _opening(key: ApiKey) -> dict[str, Any]:

@@ -64,7 +64,12 @@ async def restore(
 ) -> Restored:
     """Restore into an empty node, with keys. The node then waits to be confirmed (`store.restored`). Clash if in use."""
     outcome = await _restore(
-        file, passphrase, target, pool, tell, lambda about: restored.mark(clock, about.at, about.node)
+        file,
+        passphrase,
+        target,
+        pool,
+        tell,
+        lambda description: restored.mark(clock, description.at, description.node),
     )
     await migrate.up(target.database_url)
     return outcome
