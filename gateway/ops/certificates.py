@@ -52,7 +52,7 @@ class ListState:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IssuerState:
     """Answers of one authority: its lists, and how many certificates it answered by OCSP. `oldest` is the time of the
-    oldest answer in use. `word`: good, failing (tries fail, answers are still valid), late (an answer lacks)."""
+    oldest answer in use. `word`: good, failing (tries fail, answers are still valid), late (no answer)."""
 
     issuer: str
     word: str
