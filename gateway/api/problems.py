@@ -88,7 +88,7 @@ def _sort(slug: str, status: int, kind: type[errors.GatewayError], *, public: bo
 # Every class of gateway/errors.py; a test finds a subclass that is missing here.
 SORTS: Mapping[type[errors.GatewayError], ProblemSort] = MappingProxyType(
     {
-        kind: _sort(slug, status, kind, shows_cause=status < 500)
+        kind: _sort(slug, status, kind, public=status < 500)
         for kind, slug, status in (
             (errors.GatewayError, "internal", 500),
             (errors.Refused, "refused", 422),

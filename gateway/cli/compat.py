@@ -114,7 +114,7 @@ async def rotate(call: Invocation, ground: Ground, system: System, overlap: Over
         expires_at=now + life if life is not None else None,
         used_at=None,
     )
-    secret, key = await _store_key(ground, key, until=now + length)
+    secret, key = await _store_key(ground, key, old_ends_at=now + length)
     codes = {agency.id: agency.code for agency in await ground.store.hosted()}
     _print_secret(call, key, codes, secret, now)
 
