@@ -1,4 +1,4 @@
-"""Lets ``python -m gateway`` reach the command line."""
+"""Run the command line by ``python -m gateway``."""
 
 from gateway.house import main
 

@@ -1,5 +1,5 @@
-"""Real time behind the `Clock` promise: aware UTC now, a wait, and new ULIDs. Tests bring their own. By another clock
-things grow old: it does not follow a machine's that jumps ahead, so that no retention ends by a wrong date."""
+"""Real time behind the `Clock` promise: aware UTC now, a wait, and new ULIDs. Tests bring their own. Retention uses a
+second clock, which does not follow a jump ahead of the system clock, so that no retention ends by a wrong date."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ _PAIRS = [first + second for first in LETTERS for second in LETTERS]
 
 
 def moment(ms: int) -> str:
-    """The head of the ULIDs of a moment."""
+    """Return the head of the ULIDs of a moment."""
     return _quarter(ms >> 20) + _PAIRS[ms >> 10 & 1023] + _PAIRS[ms & 1023]
 
 
 @lru_cache(maxsize=4)
 def _quarter(number: int) -> str:
-    """Of some seventeen minutes."""
+    """Return the characters that change every seventeen minutes or so."""
     return "".join(_PAIRS[number >> shift & 1023] for shift in (20, 10, 0))
 
 
 class SystemClock:
-    """The machine's own clock."""
+    """The system clock."""
 
     def now(self) -> datetime:
         return datetime.now(UTC)
@@ -40,47 +40,47 @@ class SystemClock:
         return time.clock_gettime(time.CLOCK_BOOTTIME)
 
     def new_id(self, prefix: str = "") -> str:
-        """A ULID: sortable by time, unique by chance of 2^-80."""
+        """Return a ULID: sortable by time, unique but for a chance of 2^-80."""
         return prefix + moment(time.time_ns() // 1_000_000) + chance.sixteen().translate(_OF_BYTE).decode()
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
 
 
-# A clock that was set ahead is believed after so long: nobody left it wrong for a whole day, or everybody agrees with it.
+# A clock that was set ahead is accepted after this time: a wrong one would have been corrected within a day.
 BELIEVED_AFTER_S = 24 * 3600.0
 _SLEWED = timedelta(seconds=20)
 
 
 class SettledClock:
-    """The time by which things grow old: as the clock says, but for a jump ahead, which is believed after a day. Until
-    then it goes on from before the jump. A clock that is set back is believed at once."""
+    """The time for retention: the clock's, but a jump ahead is accepted only after a day. Until then it goes on from before
+    the jump. A clock that is set back is accepted at once."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._seen = clock.now(), clock.passed_s()
+        self._last_seen = clock.now(), clock.passed_s()
         self._ahead_since: float | None = None
 
     def begin(self, last: datetime | None) -> None:
-        """`last`: when something was last written. A start long after that is a jump: the clock may be wrong since then."""
+        """Start from `last`, the last write. A start long after it is a jump: the clock may be wrong since."""
         if last is not None:
-            self._seen = min(last, self._clock.now()), self._clock.passed_s()
+            self._last_seen = min(last, self._clock.now()), self._clock.passed_s()
             self._ahead_since = None
 
     def is_settled(self) -> bool:
-        """Whether the clock is believed now."""
+        """Tell whether the clock is accepted now."""
         self.now()
         return self._ahead_since is None
 
     def now(self) -> datetime:
         now, passed_s = self._clock.now(), self._clock.passed_s()
-        at, at_s = self._seen
+        at, at_s = self._last_seen
         expected = at + timedelta(seconds=passed_s - at_s)
         if now > expected + _SLEWED:
             since = self._ahead_since = passed_s if self._ahead_since is None else self._ahead_since
             if passed_s - since < BELIEVED_AFTER_S:
                 return expected
-        self._seen, self._ahead_since = (now, passed_s), None
+        self._last_seen, self._ahead_since = (now, passed_s), None
         return now
 
     def passed_s(self) -> float:

@@ -1,9 +1,7 @@
-"""The one writer of an SQLite file, with no thread between: many units of work, one commit. In: units one after another,
-each but the first of a group in a savepoint of its own, so that one that fails takes nobody along. Out: `settle` returns
-when the disk has it.
-
-There is no timer: a group is committed once nobody is left who was ready to write, and those that come while the disk is
-busy share the next commit."""
+"""The single writer of an SQLite file, without a thread: many units of work, one commit. In: units one after another, each
+but the first of a group in a savepoint of its own, so that a failing one does not take others along. Out: `settle` returns
+when the data is on disk. There is no timer: a group is committed once no unit is ready to write, and those that come during
+the disk write share the next commit."""
 
 from __future__ import annotations
 
@@ -17,10 +15,10 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
-# So that whoever asked first does not wait for a stream of others.
+# Bounds a group, so that its first unit does not wait for a stream of others.
 MOST = 64
-# Between looks whether another process has let the file go. It writes for some milliseconds at a time and soon comes
-# again: who looks more seldom than that waits for many of its commits.
+# Pause between attempts while another process holds the lock. It writes for some milliseconds at a time and soon
+# comes again: with longer pauses, many of its commits would pass.
 _FIRST_PAUSE_S = 0.001
 _LONGEST_PAUSE_S = 0.004
 
@@ -29,15 +27,15 @@ class Driver(Protocol):
     """A connection with an open transaction that holds the write lock."""
 
     def mark(self, words: str) -> None:
-        """Begins, releases or undoes a savepoint."""
+        """Begin, release or undo a savepoint."""
 
     async def commit(self) -> None: ...
 
     async def drop(self) -> None:
-        """After a failure: the connection is not used again, and whatever is open in it ends."""
+        """Abandon the connection after a failure; its open transaction ends."""
 
     async def close(self) -> None:
-        """What was not committed is undone."""
+        """Close the connection; uncommitted work is undone."""
 
 
 D = TypeVar("D", bound=Driver)
@@ -46,7 +44,7 @@ T = TypeVar("T")
 
 @dataclass(slots=True, eq=False)
 class _Group(Generic[D]):
-    """What one commit will hold."""
+    """Units that share one commit."""
 
     driver: D
     units: int = 0
@@ -55,12 +53,12 @@ class _Group(Generic[D]):
     )
     is_undone: bool = False  # its first unit left without `settle`: there is nothing in it
     ending: asyncio.Task[None] | None = None
-    over: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    settled: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
 class Unit(Generic[D]):
-    """One unit of a group: what it wrote is on the disk when `settle` returns, together with its neighbours'. The first of
-    a group has the transaction to itself, and mostly nobody comes after it."""
+    """One unit of a group: its writes are on disk when `settle` returns, together with its neighbours'. The first of a
+    group has the transaction to itself, and mostly none follows."""
 
     def __init__(self, writer: GroupWriter[D], group: _Group[D]) -> None:
         self.driver = group.driver
@@ -76,11 +74,11 @@ class Unit(Generic[D]):
             self.driver.mark("RELEASE unit")
         self._group.units += 1
         self._give_turn()
-        # Shielded: who is cut short must not take the news from the others.
-        await asyncio.shield(self._group.over)
+        # Shielded, because a cancelled unit must not cancel the result of the others.
+        await asyncio.shield(self._group.settled)
 
     async def leave(self) -> None:
-        """Without `settle`: whatever it did is undone, and the rest of the group stays. After `settle`: nothing."""
+        """End the unit. Without `settle` its work alone is undone; after `settle` nothing happens."""
         if not self.has_turn:
             return
         if self._is_first:
@@ -88,14 +86,16 @@ class Unit(Generic[D]):
         else:
             self._undo()
         self._give_turn()
-        if self._group.ending is not None:  # nobody waited: the file is free when this returns
+        if self._group.ending is not None:  # no unit waited: the file is free when this returns
             await asyncio.shield(self._group.ending)
 
     def _undo(self) -> None:
         try:
             self.driver.mark("ROLLBACK TO unit")
             self.driver.mark("RELEASE unit")
-        except Exception as cause:  # reason: whichever driver it is, every unit of the group hears of it
+        except (
+            Exception
+        ) as cause:  # reason: every unit of the group fails with it, whatever the driver raised
             self._group.broken = cause
 
     def _give_turn(self) -> None:
@@ -104,23 +104,23 @@ class Unit(Generic[D]):
 
 
 class GroupWriter(Generic[D]):
-    """Whoever has the turn uses the connection; it is handed on in order."""
+    """The connection of a file, used by one unit at a time, in order."""
 
     def __init__(self, opened: Callable[[], Awaitable[D]]) -> None:
-        """`opened` gives a connection that has begun and holds the write lock."""
-        self._opened = opened
-        self._taken = False
+        """Take `opened`, which returns a connection that has begun and holds the write lock."""
+        self._open = opened
+        self._is_taken = False
         self._queue: deque[asyncio.Future[Exception | None]] = deque()
         self._group: _Group[D] | None = None
-        self._ending: set[asyncio.Task[None]] = set()
+        self._endings: set[asyncio.Task[None]] = set()
 
     async def begin(self) -> Unit[D]:
-        """Whoever begins leaves, whatever happens."""
-        if (why := await self._turn()) is not None:
-            raise why
+        """Begin a unit; it must be left, whatever happens."""
+        if (error := await self._wait_for_turn()) is not None:
+            raise error
         try:
             if self._group is None:
-                self._group = _Group(await self._locked())
+                self._group = _Group(await self._open_locked())
             return Unit(self, self._group)
         except BaseException:
             self.give_turn()
@@ -128,8 +128,8 @@ class GroupWriter(Generic[D]):
 
     @asynccontextmanager
     async def alone(self) -> AsyncIterator[None]:
-        """What was written before is committed, and nobody writes."""
-        while await self._turn() is not None:
+        """Commit earlier writes, and keep other writers out while the body runs."""
+        while await self._wait_for_turn() is not None:
             pass  # the lock that others did not get is not needed here
         try:
             if self._group is not None:
@@ -139,67 +139,67 @@ class GroupWriter(Generic[D]):
         finally:
             self.give_turn()
 
-    async def _locked(self) -> D:
-        """Where another process does not let go of the file, those who waited as long as this one hear so too: one after
-        the other, each would be patient once more."""
-        waited = len(self._queue)
+    async def _open_locked(self) -> D:
+        """Open the connection. When another process keeps the lock, all units that waited as long fail together: one after
+        the other, each would wait out its patience again."""
+        waiting_count = len(self._queue)
         try:
-            return await self._opened()
-        except Exception as why:
-            for mine in [self._queue.popleft() for _ in range(waited)]:
-                if not mine.done():
-                    mine.set_result(why)
+            return await self._open()
+        except Exception as error:
+            for turn in [self._queue.popleft() for _ in range(waiting_count)]:
+                if not turn.done():
+                    turn.set_result(error)
             raise
 
-    async def _turn(self) -> Exception | None:
-        """Has the turn when it returns; or says why nobody got the file who waited as long."""
-        if not self._taken:
-            self._taken = True
+    async def _wait_for_turn(self) -> Exception | None:
+        """Wait for the turn; return the error where the file could not be locked meanwhile."""
+        if not self._is_taken:
+            self._is_taken = True
             return None
-        mine: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
-        self._queue.append(mine)
+        turn: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
+        self._queue.append(turn)
         try:
-            return await mine
+            return await turn
         except asyncio.CancelledError:
-            if mine.done() and not mine.cancelled() and mine.result() is None:
-                self.give_turn()  # it had just been handed to us
+            if turn.done() and not turn.cancelled() and turn.result() is None:
+                self.give_turn()  # the turn had just been handed to this unit
             raise
 
     def give_turn(self) -> None:
-        """To whoever waits longest; the group is committed when nobody does, or when it has grown large enough. It ends at
-        once where there is nothing more to be had from it."""
+        """Pass the turn to the longest waiting unit. The group is committed when none waits, or when it has grown large
+        enough; a broken group ends at once."""
         group = self._group
         if group is not None and (group.broken is not None or group.is_undone or group.units >= MOST):
             self._group = None
-            self._start(group, self._end)
+            self._start_ending(group, self._end)
         elif self._waiting():
             self._queue.popleft().set_result(None)
         else:
-            self._taken = False
+            self._is_taken = False
             if group is not None and group.ending is None:
-                self._start(group, self._end_if_idle)
+                self._start_ending(group, self._end_if_idle)
 
     def _waiting(self) -> bool:
         while self._queue and self._queue[0].done():
             self._queue.popleft()
         return bool(self._queue)
 
-    def _start(self, group: _Group[D], end: Callable[[_Group[D]], Awaitable[None]]) -> None:
+    def _start_ending(self, group: _Group[D], end: Callable[[_Group[D]], Awaitable[None]]) -> None:
         async def run() -> None:
             await end(group)
 
         group.ending = asyncio.get_running_loop().create_task(run(), name="commit")
-        self._ending.add(group.ending)
-        group.ending.add_done_callback(self._ending.discard)
+        self._endings.add(group.ending)
+        group.ending.add_done_callback(self._endings.discard)
 
     async def _end_if_idle(self, group: _Group[D]) -> None:
-        """At the loop's next turn: who became ready in the same moment has joined by then."""
+        """End the group at the loop's next turn, when units that became ready at the same moment have joined."""
         if self._group is not group:
             return
-        if self._taken:  # whoever has the turn looks again
+        if self._is_taken:  # the unit with the turn looks again
             group.ending = None
             return
-        self._taken, self._group = True, None
+        self._is_taken, self._group = True, None
         await self._end(group)
 
     async def _end(self, group: _Group[D]) -> None:
@@ -209,29 +209,29 @@ class GroupWriter(Generic[D]):
             self.give_turn()
 
     async def _finish(self, group: _Group[D]) -> None:
-        """Whatever happens, every unit of the group hears of it."""
+        """Commit the group; every unit of it gets the result."""
         try:
             if group.broken is not None:
                 raise group.broken
             if group.units:
                 await group.driver.commit()
         except Exception as cause:  # reason: it is handed to every unit of the group, which raise it
-            group.over.set_exception(cause)
-            group.over.exception()  # also where nobody is left to hear it
+            group.settled.set_exception(cause)
+            group.settled.exception()  # also where no unit is left to read it
             await group.driver.drop()
         else:
-            group.over.set_result(None)
+            group.settled.set_result(None)
         finally:
             await group.driver.close()
 
 
 async def apart(call: Callable[[], T]) -> T:
-    """In a thread, and to its end: when who is cut short learns it, nobody uses the connection any more."""
+    """Run in a thread to its end: when a cancelled caller resumes, the connection is no longer used."""
     return await to_its_end(asyncio.get_running_loop().run_in_executor(None, call))
 
 
 async def to_its_end(running: asyncio.Future[T]) -> T:
-    """Who is cut short meanwhile, however often, learns it afterwards."""
+    """Wait for the end of the work; a cancellation, however often, is raised afterwards."""
     try:
         return await asyncio.shield(running)
     except asyncio.CancelledError:
@@ -243,7 +243,7 @@ async def to_its_end(running: asyncio.Future[T]) -> T:
 
 @contextmanager
 def whole(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
-    """What is done inside, on the disk as a whole or not at all: for a small file whose writers take turns and may wait."""
+    """Commit the body's work as a whole or not at all: for a small file whose writers take turns and may wait."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield connection
@@ -254,23 +254,23 @@ def whole(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
         raise
 
 
-# Of a connection whose lock is taken here: waiting in SQLite itself would hold up the loop.
+# For connections whose lock is taken here: waiting in SQLite itself would block the loop.
 WAIT_FOR_NOBODY = "PRAGMA busy_timeout = 0"
 
 
 async def take_lock(connection: sqlite3.Connection, patience_s: float) -> None:
-    """Begins, and takes the one write lock of the file. While another process has it, the loop of this one goes on."""
-    until, pause = time.monotonic() + patience_s, _FIRST_PAUSE_S
-    while not _taken(connection, last=time.monotonic() >= until):
+    """Begin, and take the one write lock of the file. While another process has it, this process's loop goes on."""
+    deadline, pause = time.monotonic() + patience_s, _FIRST_PAUSE_S
+    while not _try_lock(connection, is_last=time.monotonic() >= deadline):
         await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - no secret hangs on it
         pause = min(2 * pause, _LONGEST_PAUSE_S)
 
 
-def _taken(connection: sqlite3.Connection, *, last: bool) -> bool:
+def _try_lock(connection: sqlite3.Connection, *, is_last: bool) -> bool:
     try:
         connection.execute("BEGIN IMMEDIATE")
     except sqlite3.OperationalError as cause:
-        if last or "locked" not in str(cause):
+        if is_last or "locked" not in str(cause):
             raise
         return False
     return True

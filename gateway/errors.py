@@ -24,7 +24,7 @@ GatewayError
     BrokerRefused       P  nothing                     returned or unroutable
   SignerDown            R  nothing yet                 the key cannot be used now; documents stay queued
   StoreFailure          R  nothing yet
-    StaleVersion        P  412                         somebody changed the row first
+    StaleVersion        P  412                         another change of the row came first
     StaleLease          P  discarded                   a worker woke after its lease had run out
     AlteredContent      P  not served, alert           stored bytes are not those that were taken in
   ScannerDown           R  nothing yet                 no verdict about malware, and policy wants one
@@ -68,7 +68,7 @@ class GatewayError(Exception):
 
 
 def as_gateway_error(error: Exception) -> GatewayError:
-    """Give an error that nobody foresaw the general code, so that it counts as a try and has its reason on the row."""
+    """Give an unforeseen error the general code, so that it counts as a try and has its reason on the row."""
     if isinstance(error, GatewayError):
         return error
     return GatewayError(f"{type(error).__name__}: {error}")

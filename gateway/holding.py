@@ -1,9 +1,8 @@
-"""The sealed hold of secrets: content is frozen at once, sealed apart for the head's key, lifted or purged by the
-recorded decision of a person with the head's role. In: what is secret and who referred to its content; later the
-decision, and to lift it the recipient's private key. Out: the hold; the exact bytes back in their place, or gone for
-good; digests, header and decision stay either way. From the caller's commit of `freeze` on nobody reads the content
-at this node. Each step of `settle` may be cut short anywhere and done again: plain bytes go only after their sealed
-form is durable and recorded."""
+"""The sealed hold of secrets: content is frozen at once, encrypted for the head's key, lifted or purged by the recorded
+decision of a person with the head's role. In: the secret and the owners of its content; later the decision, and to lift it
+the recipient's private key. Out: the hold; the exact bytes back in their place, or gone for good; digests, header and
+decision stay either way. From the caller's commit of `freeze` on the content cannot be read at this node. Each step of
+`settle` may be interrupted and repeated: plain bytes go only after their sealed form is durable and recorded."""
 
 from __future__ import annotations
 
@@ -34,8 +33,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HoldDesk:
-    """Made once by the wiring; holds no state of its own. Without `sealer` content stays frozen: nobody reads it, and it
-    lies unsealed until `seal.recipient` is set."""
+    """Services of the hold, made once by the wiring; stateless. Without `sealer` content stays frozen: it cannot be read,
+    and lies unsealed until `seal.recipient` is set."""
 
     store: SqlStore
     blobs: FileBlobs
@@ -60,14 +59,14 @@ class Suspect:
 
 
 async def freeze(clock: Clock, work: SqlWork, suspect: Suspect, why: str) -> Hold:
-    """Clash when it is in the hold already. The event tells digests and numbers, never what it says."""
+    """Freeze a suspect; raise Clash when it is held already. The event has digests and numbers, never the text."""
     hold = Hold(
         id=clock.new_id("hld_"),
         agency_id=work.scope.agency_id,
         kind=suspect.kind,
         subject_id=suspect.subject_id,
         state=HoldState.FROZEN,
-        why=_given_reason(why),
+        why=_check_reason(why),
         begun_at=clock.now(),
         begun_by=work.scope.principal_id,
         before=suspect.before,
@@ -83,15 +82,15 @@ async def freeze(clock: Clock, work: SqlWork, suspect: Suspect, why: str) -> Hol
     ]
     for kind, owner in suspect.owners:
         await work.blobs.freeze(kind, owner, hold.id)
-    others = [await work.blobs.others(digest, hold.id) for digest in {each.digest for each in contents}]
-    hold = replace(hold, contents=tuple(contents), others=sum(others))
+    other_counts = [await work.blobs.others(digest, hold.id) for digest in {c.digest for c in contents}]
+    hold = replace(hold, contents=tuple(contents), others=sum(other_counts))
     await work.held.add(hold)
-    told = {"hold": hold.id, "kind": hold.kind, "contents": len(contents), "others": hold.others}
-    await work.events.append(EventKind.HOLD_BEGUN, hold.subject_id, hold.begun_at, told)
+    facts = {"hold": hold.id, "kind": hold.kind, "contents": len(contents), "others": hold.others}
+    await work.events.append(EventKind.HOLD_BEGUN, hold.subject_id, hold.begun_at, facts)
     return hold
 
 
-def _given_reason(why: str) -> str:
+def _check_reason(why: str) -> str:
     if not why.strip():
         raise Refused(Verdict(reasons=(reason(ReasonCode.MISSING, "/reason", field="reason"),)))
     return why.strip()
@@ -101,19 +100,19 @@ _log = logging.getLogger(__name__)
 
 
 async def settle_all(desk: HoldDesk) -> int:
-    """Every hold of every agency that a crash, or a missing key, left unsettled; how many are settled now."""
-    done = 0
+    """Settle every hold that a crash, or a missing key, left unsettled; return how many are settled now."""
+    settled_count = 0
     for hold in await desk.store.unsettled_holds():
         scope = AgencyScope(agency_id=hold.agency_id, principal_id="node")
         try:
-            done += (await settle(desk, scope, hold.id)).is_settled
+            settled_count += (await settle(desk, scope, hold.id)).is_settled
         except GatewayError as error:
             log.action(_log, "hold.postponed", str(error), hold=hold.id, code=error.code)
-    return done
+    return settled_count
 
 
 async def settle(desk: HoldDesk, scope: AgencyScope, hold_id: str) -> Hold:
-    """The hold as it is then: still frozen where no recipient is set."""
+    """Seal and clear a hold; it stays frozen where no recipient is set."""
     async with desk.store.read(scope) as work:
         hold = await work.held.get(hold_id)
     if hold.state is HoldState.FROZEN:
@@ -121,7 +120,7 @@ async def settle(desk: HoldDesk, scope: AgencyScope, hold_id: str) -> Hold:
             return hold
         hold = await _seal(desk, scope, hold, desk.sealer)
     if not hold.is_settled:
-        hold = await _clear(desk, scope, hold)
+        hold = await _delete_content(desk, scope, hold)
     return hold
 
 
@@ -133,27 +132,27 @@ async def _seal(desk: HoldDesk, scope: AgencyScope, hold: Hold, sealer: Recipien
         write = partial(_write_sealed, sealer, opener, digest)
         sealed[digest] = await desk.vault.put(hold.id, digest, write)
     async with desk.store.begin(scope) as work:
-        current = await work.held.get(hold.id)
-        if current.state is not HoldState.FROZEN:
-            return current  # somebody was faster, or decided meanwhile
-        done = replace(
-            current,
+        latest = await work.held.get(hold.id)
+        if latest.state is not HoldState.FROZEN:
+            return latest  # another process was faster, or a decision came meanwhile
+        sealed_hold = replace(
+            latest,
             state=HoldState.SEALED,
             recipient=sealer.fingerprint,
-            contents=tuple(replace(each, sealed=sealed[each.digest]) for each in current.contents),
+            contents=tuple(replace(c, sealed=sealed[c.digest]) for c in latest.contents),
         )
-        await work.held.save(done)
+        await work.held.save(sealed_hold)
         await work.blobs.drop(OWNER, hold.id)
-        told = {"hold": hold.id, "recipient": sealer.fingerprint, "sealed": sorted(sealed.values())}
-        await work.events.append(EventKind.HOLD_SEALED, hold.subject_id, desk.clock.now(), told)
+        facts = {"hold": hold.id, "recipient": sealer.fingerprint, "sealed": sorted(sealed.values())}
+        await work.events.append(EventKind.HOLD_SEALED, hold.subject_id, desk.clock.now(), facts)
         await work.commit()
     log.action(_log, "hold.sealed", hold=hold.id, contents=len(sealed))
-    return done
+    return sealed_hold
 
 
-async def _clear(desk: HoldDesk, scope: AgencyScope, hold: Hold) -> Hold:
-    """What must not be there any more goes: plain bytes, or sealed ones once the hold is closed. Not settled while a reader
-    keeps deleted bytes in the database's journal."""
+async def _delete_content(desk: HoldDesk, scope: AgencyScope, hold: Hold) -> Hold:
+    """Delete plain bytes, or sealed ones once the hold is closed. It is not settled while a reader keeps deleted bytes in
+    the database's journal."""
     is_gone = True
     if hold.state is not HoldState.LIFTED:
         await desk.blobs.forget({*hold.digests, *hold.leftovers})
@@ -165,10 +164,10 @@ async def _clear(desk: HoldDesk, scope: AgencyScope, hold: Hold) -> Hold:
     if not is_gone:
         return hold
     async with desk.store.begin(scope) as work:
-        current = await work.held.get(hold.id)
-        if current.state is not hold.state:
-            return current
-        settled = replace(current, is_settled=True)
+        latest = await work.held.get(hold.id)
+        if latest.state is not hold.state:
+            return latest
+        settled = replace(latest, is_settled=True)
         await work.held.save(settled)
         await work.commit()
     return settled
@@ -181,9 +180,9 @@ class _Hashed:
         self._stream, self._hasher = stream, hashlib.sha256()
 
     def read(self, size: int, /) -> bytes:
-        data = self._stream.read(size)
-        self._hasher.update(data)
-        return data
+        piece = self._stream.read(size)
+        self._hasher.update(piece)
+        return piece
 
     def write(self, data: bytes, /) -> int:
         self._hasher.update(data)
@@ -197,31 +196,31 @@ class _Hashed:
 def _write_sealed(
     sealer: RecipientSealer, opener: Callable[[], BinaryIO], digest: Digest, target: BinaryIO
 ) -> None:
-    """StoreFailure, and nothing is dropped, when the bytes on disk are not those of the digest any more."""
+    """Write the sealed form. Raise StoreFailure, and drop nothing, when the bytes on disk do not match the digest."""
     with opener() as source:
-        hashed = _Hashed(source)
-        sealer.seal(hashed, target)
-    if hashed.digest != digest:
+        hashing = _Hashed(source)
+        sealer.seal(hashing, target)
+    if hashing.digest != digest:
         raise StoreFailure(f"the content {digest} is damaged on disk; restore it, then it is sealed")
 
 
-def decided(desk: HoldDesk, who: SignedIn, why: str) -> Decision:
-    """Denied unless the person has the role; Refused without a reason."""
-    if Role.HEAD not in who.person.roles or not who.person.is_active:
+def decided(desk: HoldDesk, person: SignedIn, why: str) -> Decision:
+    """Make a decision. Raise Denied unless the person has the role; Refused without a reason."""
+    if Role.HEAD not in person.person.roles or not person.person.is_active:
         raise Denied(
-            f"{who.person.name} has not the role `head`, which decides on the sealed hold", code="GW-ROLE"
+            f"{person.person.name} has not the role `head`, which decides on the sealed hold", code="GW-ROLE"
         )
-    return Decision(by=who.person.id, why=_given_reason(why), at=desk.clock.now())
+    return Decision(by=person.person.id, why=_check_reason(why), at=desk.clock.now())
 
 
 async def purge(desk: HoldDesk, scope: AgencyScope, hold_id: str, decision: Decision) -> Hold:
-    """The content is gone on return, plain and sealed."""
+    """Purge the content, plain and sealed; it is gone on return."""
     async with desk.store.begin(scope) as work:
         hold = await _open_hold(work, hold_id)
         closed = replace(hold, state=HoldState.PURGED, decision=decision, is_settled=False)
         await work.held.save(closed)
         await work.blobs.drop(OWNER, hold.id)
-        await _tell_end(work, closed, decision, EventKind.HOLD_PURGED)
+        await _record_end(work, closed, decision, EventKind.HOLD_PURGED)
         await work.commit()
     return await settle(desk, scope, hold_id)
 
@@ -229,8 +228,8 @@ async def purge(desk: HoldDesk, scope: AgencyScope, hold_id: str, decision: Deci
 async def bring_back(
     desk: HoldDesk, scope: AgencyScope, hold_id: str, key: KeyUnsealer | None
 ) -> Sequence[Kept]:
-    """The bytes are in the content store again, proved to be those that were sealed; `lift` makes them somebody's. Denied
-    for a key that does not open them."""
+    """Restore the bytes to the content store, verified as those that were sealed; `lift` gives them an owner. Denied for a
+    key that does not open them."""
     async with desk.store.read(scope) as work:
         hold = await work.held.get(hold_id)
     if not hold.is_open:
@@ -246,29 +245,29 @@ async def bring_back(
             code="GW-SEAL-KEY",
         )
     await _unsettle(desk, scope, hold_id)
-    contents = {each.digest: each for each in hold.contents}
-    return [await _bring_back_one(desk, hold, contents[digest], key) for digest in sorted(contents)]
+    contents = {c.digest: c for c in hold.contents}
+    return [await _restore_content(desk, hold, contents[digest], key) for digest in sorted(contents)]
 
 
 async def lift(work: SqlWork, hold_id: str, decision: Decision, brought_back: Sequence[Kept]) -> Hold:
-    """In the caller's transaction: the content belongs again to whom it belonged; the caller brings back the state."""
+    """Give the content back to its owners, in the caller's transaction; the caller restores the state."""
     hold = await _open_hold(work, hold_id)
-    anew = {kept.digest: kept for kept in brought_back}
-    # By digest: units that share some contents then wait for each other, and never in a circle.
-    for each in sorted(hold.contents, key=lambda content: content.digest):
-        if each.digest in anew:
-            await work.blobs.keep(anew[each.digest], each.owner_kind, each.owner_id)
+    restored = {k.digest: k for k in brought_back}
+    # In the order of digests, units of work that share contents wait for each other, and never in a circle.
+    for content in sorted(hold.contents, key=lambda c: c.digest):
+        if content.digest in restored:
+            await work.blobs.keep(restored[content.digest], content.owner_kind, content.owner_id)
         else:
-            await work.blobs.add(each.digest, each.owner_kind, each.owner_id)
+            await work.blobs.add(content.digest, content.owner_kind, content.owner_id)
     await work.blobs.drop(OWNER, hold.id)
     closed = replace(hold, state=HoldState.LIFTED, decision=decision, is_settled=False)
     await work.held.save(closed)
-    await _tell_end(work, closed, decision, EventKind.HOLD_LIFTED)
+    await _record_end(work, closed, decision, EventKind.HOLD_LIFTED)
     return closed
 
 
 async def _unsettle(desk: HoldDesk, scope: AgencyScope, hold_id: str) -> None:
-    """Should we die before it is lifted, plain bytes are there that must go again."""
+    """Mark the hold as unsettled, so that a crash before it is lifted leaves no plain bytes behind."""
     async with desk.store.begin(scope) as work:
         await work.held.save(replace(await _open_hold(work, hold_id), is_settled=False))
         await work.commit()
@@ -281,22 +280,22 @@ async def _open_hold(work: SqlWork, hold_id: str) -> Hold:
     return hold
 
 
-async def _bring_back_one(desk: HoldDesk, hold: Hold, content: HeldContent, key: KeyUnsealer) -> Kept:
+async def _restore_content(desk: HoldDesk, hold: Hold, content: HeldContent, key: KeyUnsealer) -> Kept:
     opener = await desk.vault.open(hold.id, content.digest)
     with desk.vault.scratch(hold.id) as scratch:
 
         def write() -> Digest:
-            hashed = _Hashed(scratch.file)
+            hashing = _Hashed(scratch.file)
             with opener() as source:
-                key.unseal(source, hashed)
+                key.unseal(source, hashing)
             scratch.file.flush()
-            return hashed.digest
+            return hashing.digest
 
         if await desk.pool.run(write) != content.digest:
             raise StoreFailure(f"what was sealed is not the content {content.digest}", code="GW-SEAL-DAMAGED")
         return await desk.blobs.keep(scratch, content.digest, content.size)
 
 
-async def _tell_end(work: SqlWork, hold: Hold, decision: Decision, kind: EventKind) -> None:
-    told = {"hold": hold.id, "by": decision.by, "digests": list(hold.digests)}
-    await work.events.append(kind, hold.subject_id, decision.at, told)
+async def _record_end(work: SqlWork, hold: Hold, decision: Decision, kind: EventKind) -> None:
+    facts = {"hold": hold.id, "by": decision.by, "digests": list(hold.digests)}
+    await work.events.append(kind, hold.subject_id, decision.at, facts)

@@ -1,5 +1,5 @@
-"""The program as it is installed: the exchange, and the office hung into its doors. The one module that knows both
-storeys. In: the words typed. Out: an exit code."""
+"""The program as installed: the exchange, with the office added to its applications. The only module that knows both. In:
+the typed words. Out: an exit code."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ storeys.hang(OFFICE)
 
 
 def run(args: Sequence[str]) -> int:
-    """Does what the words say; the exit code."""
+    """Run a command line and return its exit code."""
     return program.run(args)
 
 
 def main() -> NoReturn:
-    """The entry point of the installed program."""
+    """Run the installed program."""
     program.main()

@@ -1,10 +1,8 @@
-"""Calls to servers over HTTP, within limits. In: an address, what to send, how much of time and bytes the answer may take.
-Out: the answer, read within them. No redirect is followed, no proxy of the environment used, no cookie kept; certificates
-are checked; a server that drips, floods or says something else is left.
-
-Where `may_reach` is given, the machine's address is looked at where the connection is made, after its name was resolved:
-whatever a name says a moment later, and however an address is written, nothing leaves for where it may not go. A name
-that nobody answers for then holds a thread of this caller's own, and nobody else's."""
+"""HTTP calls to servers, within limits. In: an address, the content, limits of time and bytes for the answer. Out: the
+answer, read within them. No redirect is followed, no proxy of the environment used, no cookie kept; certificates are
+checked; a server that drips, floods or sends something else is left. With `may_reach` the address is checked where the
+connection is made, after the name was resolved: whatever a name resolves to later, and however an address is written,
+nothing is sent to a forbidden network. A name that does not resolve then holds a thread of this caller alone."""
 
 from __future__ import annotations
 
@@ -21,7 +19,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from gateway.errors import Misconfigured, Unreachable
 
-if TYPE_CHECKING:  # most commands call nobody, and need not wait for the library
+if TYPE_CHECKING:  # most commands make no calls, and need not wait for the library
     import aiohttp
     from aiohttp.abc import ResolveResult
     from yarl import URL
@@ -41,14 +39,14 @@ class TooLong(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """What a call may take: bytes of its answer, and seconds from connecting to the last byte."""
+    """Limits of a call: bytes of its answer, and seconds from connecting to the last byte."""
 
     answer_bytes: int
     seconds: float
 
 
 class HttpCaller:
-    """Lines to servers, opened when they are first needed and kept for the next call. Close it at the end."""
+    """Connections to servers, opened on demand and kept for the next call. Close it at the end."""
 
     def __init__(
         self,
@@ -61,8 +59,8 @@ class HttpCaller:
         unpacks: bool = False,
         may_reach: Callable[[str], bool] | None = None,
     ) -> None:
-        """`ca`: trusted instead of the machine's authorities, or `ca_beside` them. `keeps_lines`: else each call has a new
-        connection. `unpacks`: what the server compressed; the limit is for what comes out."""
+        """Set the rules. `ca`: trusted instead of the machine's authorities, or `ca_beside` them. `keeps_lines`: else each
+        call has a new connection. `unpacks`: decompress answers; the limit is for the decompressed bytes."""
         self._answer_bytes, self._at_once = answer_bytes, at_once
         self._ca, self._ca_beside = ca, ca_beside
         self._keeps_lines, self._unpacks, self._may_reach = keeps_lines, unpacks, may_reach
@@ -80,15 +78,15 @@ class HttpCaller:
         seconds: float,
         silent_s: float | None = None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """The answer as soon as its head is there. `seconds` are those from connecting to the last byte, `silent_s` those
-        between one byte and the next."""
+        """Make a call; yield the answer as soon as its head is there. `seconds` are from connecting to the last byte,
+        `silent_s` between one byte and the next."""
         from aiohttp import ClientTimeout
 
-        plain = {} if self._unpacks else {"Accept-Encoding": "identity"}
-        async with self._opened().request(
+        own_headers = {} if self._unpacks else {"Accept-Encoding": "identity"}
+        async with self._open_session().request(
             method,
             url,
-            headers={**plain, **(headers or {})},
+            headers={**own_headers, **(headers or {})},
             data=data,
             allow_redirects=False,
             timeout=ClientTimeout(total=seconds, sock_connect=_CONNECT_S, sock_read=silent_s),
@@ -96,7 +94,7 @@ class HttpCaller:
             yield answer
 
     async def pieces(self, answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
-        """The body; TooLong as soon as there is more of it than allowed."""
+        """Yield the body; raise TooLong once it is larger than allowed."""
         read = 0
         async for piece in answer.content.iter_chunked(PIECE):
             read += len(piece)
@@ -114,8 +112,8 @@ class HttpCaller:
         if self._threads is not None:
             self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _opened(self) -> aiohttp.ClientSession:
-        """Made inside of the loop that uses it."""
+    def _open_session(self) -> aiohttp.ClientSession:
+        """Open the session inside of the loop that uses it."""
         if self._session is None:
             import aiohttp
 
@@ -126,7 +124,7 @@ class HttpCaller:
                 rules["keepalive_timeout"] = _KEEP_S
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(
-                    ssl=_tls(self._ca, beside=self._ca_beside),
+                    ssl=_tls(self._ca, is_beside=self._ca_beside),
                     limit=self._at_once,
                     force_close=not self._keeps_lines,
                     **rules,
@@ -141,62 +139,62 @@ class HttpCaller:
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        """As the machine resolves it, in a thread of our own. The library asks its resolver by this name."""
+        """Resolve as the machine does, in a thread of our own. The library calls its resolver by this name."""
         loop = asyncio.get_running_loop()
-        found = await loop.run_in_executor(self._threads, _resolved, host, port, family)
+        addresses = await loop.run_in_executor(self._threads, _resolve, host, port, family)
         return [
             {
                 "hostname": host,
-                "host": str(where[0]),
+                "host": str(sockaddr[0]),
                 "port": port,
                 "family": kind,
                 "proto": protocol,
                 "flags": socket.AI_NUMERICHOST,
             }
-            for kind, _, protocol, _, where in found
+            for kind, _, protocol, _, sockaddr in addresses
         ]
 
-    def _socket(self, found: Any) -> socket.socket:
-        """For one address that is about to be connected to. Any: the library's tuple, as `getaddrinfo` gives it."""
-        family, kind, protocol, _, where = found
-        if self._may_reach is None or not self._may_reach(str(where[0])):
+    def _socket(self, address: Any) -> socket.socket:
+        """Make the socket for one address, if it may be reached. Any: the library's tuple, as of `getaddrinfo`."""
+        family, kind, protocol, _, sockaddr = address
+        if self._may_reach is None or not self._may_reach(str(sockaddr[0])):
             raise RefusedAddress("the name leads into a network that may not be reached")
-        made = socket.socket(family, kind, protocol)
-        made.setblocking(False)
-        return made
+        new_socket = socket.socket(family, kind, protocol)
+        new_socket.setblocking(False)
+        return new_socket
 
 
-def _resolved(host: str, port: int, family: int) -> list[Any]:
+def _resolve(host: str, port: int, family: int) -> list[Any]:
     return socket.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
 
 
 def parsed(url: str) -> SplitResult:
-    """The parts of an address; Misconfigured unless it is http(s) with a host, and without a password in it."""
+    """Split an address; raise Misconfigured unless it is http(s) with a host, and without a password."""
     try:
-        where = urlsplit(url)
-        named, port = where.hostname, where.port
-    except ValueError as why:
-        raise Misconfigured(f"{url!r} is no address of a server") from why
-    if where.scheme not in ("http", "https") or not named or where.username or where.fragment or port == 0:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise Misconfigured(f"{url!r} is no address of a server") from error
+    if parts.scheme not in ("http", "https") or not host or parts.username or parts.fragment or port == 0:
         raise Misconfigured(f"{url!r} is no address of a server; write it like https://host.example/path")
-    return where
+    return parts
 
 
-def _tls(ca: str | Path | None, *, beside: bool) -> ssl.SSLContext:
+def _tls(ca: str | Path | None, *, is_beside: bool) -> ssl.SSLContext:
     try:
-        context = ssl.create_default_context(cafile=None if beside else ca)
-        if beside and ca is not None:
+        context = ssl.create_default_context(cafile=None if is_beside else ca)
+        if is_beside and ca is not None:
             context.load_verify_locations(ca)
-    except OSError as why:
-        raise Misconfigured(f"{ca} holds no certificates that can be read") from why
+    except OSError as error:
+        raise Misconfigured(f"{ca} holds no certificates that can be read") from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpQuestion:
-    """What one server is asked once: a POST where there is a body. `expects` is the media type that the answer must have,
-    or one of those that servers `also` send for it."""
+    """A single request: a POST where there is a body. `expects` is the media type that the answer must have, or one of
+    those that servers `also` send for it."""
 
     url: str
     expects: str
@@ -206,16 +204,16 @@ class HttpQuestion:
 
 
 def ask(question: HttpQuestion, bounds: Bounds) -> bytes:
-    """The body of an answer with status 200 and the expected type; Unreachable for everything else. It blocks: use it
+    """Return the body of an answer with status 200 and the expected type; raise Unreachable otherwise. It blocks: use it
     inside the pool."""
     from aiohttp import ClientError
 
-    where = parsed(question.url)
+    parts = parsed(question.url)
     caller = HttpCaller(bounds.answer_bytes, keeps_lines=False)
     try:
         return asyncio.run(_answer_to(question, caller, bounds.seconds))
-    except (ClientError, OSError, ValueError) as why:
-        raise Unreachable(f"{where.hostname} did not answer: {why or type(why).__name__}") from why
+    except (ClientError, OSError, ValueError) as error:
+        raise Unreachable(f"{parts.hostname} did not answer: {error or type(error).__name__}") from error
 
 
 async def _answer_to(question: HttpQuestion, caller: HttpCaller, seconds: float) -> bytes:

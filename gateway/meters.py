@@ -1,6 +1,6 @@
-"""The counters and clocks of this process, one name each, told where things happen. In: what just happened. Out: samples
-in one registry of our own, which `ops.metrics` writes out. Labels hold our own words alone: a meter that has met its
-most sets of them calls the next ones `other`, so that nobody outside can make it grow."""
+"""The counters and timings of this process, one name each, recorded where things happen. In: events of the code. Out:
+samples in one registry of our own, which `ops.metrics` writes out. Labels hold our own words alone: a meter with its
+maximum of label sets counts further ones as `other`, so that outsiders cannot make it grow."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 
-# When each was first counted is nobody's question, and would double what is written.
+# The time of each first count is not needed, and would double the output.
 disable_created_metrics()  # type: ignore[no-untyped-call]  # the library left it out
 
 REGISTRY = CollectorRegistry()
@@ -19,37 +19,37 @@ MOST_SETS = 100
 OTHER = "other"
 M = TypeVar("M", Counter, Histogram)
 
-# Seconds. Quick things are one transaction or one call; slow ones wait for an axis that was down, or for a person.
+# Seconds. Quick work is one transaction or one call; slow work waits for an axis that was down, or for a person.
 _QUICK = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _SLOW = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 3600.0, 14400.0, 86400.0)
 
 
 class _Labelled(Generic[M]):
-    """The children of a meter by their label values, at most so many."""
+    """The children of a meter by their label values, up to a maximum."""
 
     def __init__(self, meter: M, labels: Sequence[str]) -> None:
         self._meter: M = meter
         self._labels = tuple(labels)
-        self._met: dict[tuple[str, ...], M] = {}
+        self._children: dict[tuple[str, ...], M] = {}
 
-    def of(self, given: Mapping[str, str]) -> M:
-        """KeyError for a label that was not declared, or is missing."""
-        values = tuple([given[name] for name in self._labels])
-        if len(given) != len(values):
+    def of(self, labels: Mapping[str, str]) -> M:
+        """Return the child for these labels; raise KeyError for an undeclared or missing label."""
+        values = tuple([labels[name] for name in self._labels])
+        if len(labels) != len(values):
             raise KeyError(
-                f"the labels are {', '.join(self._labels) or 'none'}, and {', '.join(given)} were given"
+                f"the labels are {', '.join(self._labels) or 'none'}, and {', '.join(labels)} were given"
             )
-        return self._met.get(values) or self._meet(values)
+        return self._children.get(values) or self._add_child(values)
 
-    def _meet(self, values: tuple[str, ...]) -> M:
-        if len(self._met) >= MOST_SETS:
+    def _add_child(self, values: tuple[str, ...]) -> M:
+        if len(self._children) >= MOST_SETS:
             values = (OTHER,) * len(values)
-        self._met[values] = self._meter.labels(*values) if values else self._meter
-        return self._met[values]
+        self._children[values] = self._meter.labels(*values) if values else self._meter
+        return self._children[values]
 
 
 class Count:
-    """How often something happened since the process began."""
+    """Number of events since the process began."""
 
     def __init__(self, name: str, says: str, *labels: str) -> None:
         self._meters = _Labelled(Counter(f"gateway_{name}", says, labels, registry=REGISTRY), labels)
@@ -59,7 +59,7 @@ class Count:
 
 
 class Timing:
-    """How long something took, as a histogram of seconds."""
+    """Durations, as a histogram of seconds."""
 
     def __init__(self, name: str, says: str, *labels: str, buckets: Sequence[float] = _QUICK) -> None:
         meter = Histogram(f"gateway_{name}_seconds", says, labels, buckets=buckets, registry=REGISTRY)
@@ -70,12 +70,12 @@ class Timing:
 
     @contextmanager
     def around(self, **labels: str) -> Iterator[None]:
-        """Times its body, whether or not that succeeds."""
-        began = time.perf_counter()
+        """Time the body, whether or not it succeeds."""
+        started = time.perf_counter()
         try:
             yield
         finally:
-            self.took(time.perf_counter() - began, **labels)
+            self.took(time.perf_counter() - started, **labels)
 
 
 ACCEPTED = Count("accepted", "Documents accepted for sending.")

@@ -1,5 +1,5 @@
-"""The one bounded thread pool for CPU and file work, behind the `Pool` promise. Small on purpose: more cores are
-used by more worker processes, not by more threads (design 6). What takes a millisecond is done without a thread."""
+"""The one bounded thread pool for CPU and file work, behind the `Pool` promise. Small on purpose: more cores are used by
+more worker processes, not by more threads (design 6). Work of about a millisecond is done without a thread."""
 
 import asyncio
 from collections import deque
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class ThreadPool:
-    """Runs blocking work in `size` threads; what is submitted beyond that waits its turn."""
+    """Pool that runs blocking work in `size` threads; more work waits its turn."""
 
     def __init__(self, size: int = 4) -> None:
         self._threads = ThreadPoolExecutor(max_workers=size, thread_name_prefix="gateway")
@@ -21,17 +21,17 @@ class ThreadPool:
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     async def run(self, work: Callable[[], T]) -> T:
-        here = copy_context()
-        return await asyncio.get_running_loop().run_in_executor(self._threads, partial(here.run, work))
+        context = copy_context()
+        return await asyncio.get_running_loop().run_in_executor(self._threads, partial(context.run, work))
 
     async def brief(self, work: Callable[[], T]) -> T:
-        """On the event loop, one at each of its turns. A thread that needs the interpreter while the loop does takes it
-        away at each statement of the database and gives it back, which costs more than the work."""
+        """Run short work on the event loop, one at each of its turns. A thread would contend with the loop for the
+        interpreter at each database statement, which costs more than the work."""
         loop = asyncio.get_running_loop()
         if self._has_turn:
-            mine: asyncio.Future[None] = loop.create_future()
-            self._waiting.append(mine)
-            await mine
+            turn: asyncio.Future[None] = loop.create_future()
+            self._waiting.append(turn)
+            await turn
         else:
             self._has_turn = True
             loop.call_soon(self._next_turn, loop)

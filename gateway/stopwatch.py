@@ -1,6 +1,6 @@
-"""How long this node takes to serve, measured where a step is committed. In: a way, a lane and when it began. Out: the
-histograms of this process for monitoring, and its last hour for people. It asks no database, and what it keeps does not
-grow with what it measures."""
+"""Measure how long this node takes to serve, where a step is committed. In: a way, a lane and the start. Out: histograms of
+this process for monitoring, and its last hour for people. It needs no database, and its memory does not grow with the
+measurements."""
 
 from __future__ import annotations
 
@@ -30,36 +30,36 @@ _TIMINGS = {
         buckets=BOUNDS_S,
     ),
 }
-_CAME: ContextVar[datetime] = ContextVar("came")
+_ARRIVED_AT: ContextVar[datetime] = ContextVar("came")
 _Counts = dict[tuple[Way, Lane], list[int]]
 
 
 @contextmanager
-def at_door(came: datetime) -> Iterator[None]:
-    """What is done inside was asked for by a call that came then."""
-    token = _CAME.set(came)
+def at_door(arrived_at: datetime) -> Iterator[None]:
+    """Note the arrival of a call while its body runs."""
+    token = _ARRIVED_AT.set(arrived_at)
     try:
         yield
     finally:
-        _CAME.reset(token)
+        _ARRIVED_AT.reset(token)
 
 
 def came() -> datetime | None:
-    """When the call at hand came; None for what the node does by itself."""
-    return _CAME.get(None)
+    """Return the arrival of the current call; None for the node's own work."""
+    return _ARRIVED_AT.get(None)
 
 
 class Stopwatch:
-    """One node's in this process. Made by the wiring."""
+    """The measurements of one node in this process, made by the wiring."""
 
     def __init__(self, axis: str, clock: Clock) -> None:
-        """`axis` is the sort of axis that the node is on."""
+        """Set up; `axis` is the kind of the node's axis."""
         self._axis = axis
         self._clock = clock
         self._hour: dict[datetime, _Counts] = {}
 
     def took(self, way: Way, lane: Lane, since: datetime | None) -> None:
-        """It is committed now, and began then; where nobody knows when, it is not counted."""
+        """Record a step that is committed now; without a known start it is not counted."""
         if since is None:
             return
         now = self._clock.now()
@@ -68,20 +68,20 @@ class Stopwatch:
         self._slot(now)[way, lane][bucket(seconds)] += 1
 
     def slots(self) -> Sequence[Slot]:
-        """The last hour."""
-        kept = [
+        """Return the last hour."""
+        all_slots = [
             Slot(began_at=began_at, way=way, lane=lane, axis=self._axis, counts=tuple(counts))
-            for began_at, by_way in self._hour.items()
-            for (way, lane), counts in by_way.items()
+            for began_at, counts_by_pair in self._hour.items()
+            for (way, lane), counts in counts_by_pair.items()
         ]
         now = self._clock.now()
-        return [each for each in kept if is_recent(each, now)]
+        return [s for s in all_slots if is_recent(s, now)]
 
     def _slot(self, now: datetime) -> _Counts:
         width = SLOT.total_seconds()
         began_at = datetime.fromtimestamp(now.timestamp() // width * width, UTC)
         if began_at not in self._hour:
-            recent = {each.began_at for each in self.slots()}
+            recent = {s.began_at for s in self.slots()}
             self._hour = {at: counts for at, counts in self._hour.items() if at in recent}
             self._hour[began_at] = defaultdict(lambda: [0] * (len(BOUNDS_S) + 1))
         return self._hour[began_at]

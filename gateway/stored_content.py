@@ -1,6 +1,5 @@
-"""Content as it is given out: only while the store has what was kept. In: a way to read it, and the digest that it must
-have. Out: a file to stream, its pieces made in the pool; AlteredContent, with an alert, where the store has other
-bytes."""
+"""Stored content, given out only while the store has the original bytes. In: a way to read it, and the digest that it must
+have. Out: a file to stream, its pieces made in the pool; AlteredContent, with an alert, where the store has other bytes."""
 
 from __future__ import annotations
 
@@ -37,7 +36,7 @@ class OpenFile:
 
 
 class ReadingDesk(Protocol):
-    """What reading needs of the tools of either way."""
+    """Services that reading needs, common to both directions."""
 
     @property
     def store(self) -> SqlStore: ...
@@ -50,31 +49,31 @@ class ReadingDesk(Protocol):
 
 
 async def refuse_altered(
-    desk: ReadingDesk, scope: AgencyScope, id: str, start: Start, wanted: Digest
+    desk: ReadingDesk, scope: AgencyScope, id: str, start: Start, expected: Digest
 ) -> None:
-    """Before the first byte is given out: afterwards nobody could take it back."""
-    found = await desk.pool.run(partial(_digest, start))
-    if found != wanted:
-        raise await altered(desk, scope, id, wanted, found)
+    """Check the digest before the first byte is given out, as sent bytes cannot be taken back."""
+    actual = await desk.pool.run(partial(_digest, start))
+    if actual != expected:
+        raise await altered(desk, scope, id, expected, actual)
 
 
 async def altered(
-    desk: ReadingDesk, scope: AgencyScope, id: str, wanted: Digest, found: Digest | None
+    desk: ReadingDesk, scope: AgencyScope, id: str, expected: Digest, actual: Digest | None
 ) -> AlteredContent:
-    """The alert is written; the error is to be raised."""
-    log.action(_log, "content.altered", "the store has other bytes", document=id, wanted=wanted)
+    """Write the alert, and return the error to raise."""
+    log.action(_log, "content.altered", "the store has other bytes", document=id, wanted=expected)
     async with desk.store.begin(scope) as work:
-        told = {"wanted": wanted, "found": found or ""}
-        await work.events.append(EventKind.ALERT_CONTENT, id, desk.clock.now(), told)
+        facts = {"wanted": expected, "found": actual or ""}
+        await work.events.append(EventKind.ALERT_CONTENT, id, desk.clock.now(), facts)
         await work.commit()
     return AlteredContent(
-        f"what the content store has of {id} is not what was kept (SHA-256 {wanted}); bring the content folder back from "
+        f"what the content store has of {id} is not what was kept (SHA-256 {expected}); bring the content folder back from "
         "a backup, and find out who changed it"
     )
 
 
 def _digest(start: Start) -> Digest | None:
-    """None where the altered bytes cannot even be decoded."""
+    """Hash the content; None where altered bytes cannot even be decoded."""
     hasher = hashlib.sha256()
     try:
         for piece in start():
@@ -85,6 +84,6 @@ def _digest(start: Start) -> Digest | None:
 
 
 async def streamed(pool: Pool, pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
-    """Pieces made in the pool, one ahead of none: memory holds a single piece."""
+    """Yield pieces made in the pool, without reading ahead: memory holds a single piece."""
     while piece := await pool.run(partial(next, pieces, b"")):
         yield piece

@@ -1,6 +1,5 @@
-"""The trace of the call at hand. In: the headers of a call. Out: its trace, to whoever keeps what the call makes or calls
-somebody because of it; the id of it in every line that is logged meanwhile. A call that names no trace that holds begins
-one."""
+"""The trace of the current call. In: the headers of a call. Out: its trace, for rows that the call makes and for calls that
+the node makes for it; its id in every log line meanwhile. A call without a valid trace begins one."""
 
 from __future__ import annotations
 
@@ -12,32 +11,32 @@ from gateway import chance, log
 from gateway.domain import trace
 from gateway.domain.trace import Trace
 
-_AT_HAND: ContextVar[Trace] = ContextVar("trace")
+_CURRENT: ContextVar[Trace] = ContextVar("trace")
 
 
 @contextmanager
 def of_call(parents: Sequence[str], states: Sequence[str]) -> Iterator[Trace]:
-    """What is done inside belongs to that trace."""
-    found = trace.of_headers(parents, states) or Trace(_id(16))
-    token = _AT_HAND.set(found)
+    """Make the trace current while the body runs."""
+    call_trace = trace.of_headers(parents, states) or Trace(_random_id(16))
+    token = _CURRENT.set(call_trace)
     try:
-        with log.bound(trace_id=found.id):
-            yield found
+        with log.bound(trace_id=call_trace.id):
+            yield call_trace
     finally:
-        _AT_HAND.reset(token)
+        _CURRENT.reset(token)
 
 
 def at_hand() -> Trace | None:
-    """None for what the node does by itself."""
-    return _AT_HAND.get(None)
+    """Return the current trace; None for the node's own work."""
+    return _CURRENT.get(None)
 
 
-def headers(of: Trace | None) -> Mapping[str, str]:
-    """Of one call that this node makes in that trace: a step of its own."""
-    return of.headers(_id(8)) if of is not None else {}
+def headers(trace: Trace | None) -> Mapping[str, str]:
+    """Return the headers of one outgoing call in that trace: a step of its own."""
+    return trace.headers(_random_id(8)) if trace is not None else {}
 
 
-def _id(size: int) -> str:
-    """Random, and never all zeros, which would be none."""
-    found = chance.sixteen()[:size]
-    return found.hex() if any(found) else _id(size)
+def _random_id(size: int) -> str:
+    """Return a random hex id, never all zeros, which would mean none."""
+    drawn = chance.sixteen()[:size]
+    return drawn.hex() if any(drawn) else _random_id(size)

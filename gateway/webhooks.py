@@ -1,6 +1,6 @@
-"""Webhooks as people and programs have them: made, changed, given another secret, paused, tried, told anew. In: a scope
-and what is wanted. Out: the endpoint, its secret once, what became of events. What is told of an event, and that it is
-signed and sent in one way, stands here too, for the worker and for a trial alike."""
+"""Webhooks, for people and programs: made, changed, given another secret, paused, tried, sent again. In: a scope and the
+wish. Out: the endpoint, its secret once, the deliveries. The one way of signing and sending a body stands here too, for the
+worker and for a trial alike."""
 
 from __future__ import annotations
 
@@ -51,15 +51,15 @@ OVERLAP = timedelta(hours=24)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sender:
-    """One signed body at an endpoint's address, in the trace of what it tells of, and how that went."""
+    """Sender of one signed body to an endpoint's address, in the trace of its event."""
 
     poster: Poster
     secrets: SealedSecrets
     clock: Clock
     pool: Pool
 
-    async def send(self, endpoint: Endpoint, id: str, body: bytes, of: Trace | None) -> Try:
-        at, began = self.clock.now(), time.perf_counter()
+    async def send(self, endpoint: Endpoint, id: str, body: bytes, trace: Trace | None) -> Try:
+        at, started = self.clock.now(), time.perf_counter()
         try:
             signed = partial(self.secrets.headers, endpoint.id, endpoint.secrets, id, at, body)
             headers = await self.pool.run(signed)
@@ -67,23 +67,23 @@ class Sender:
             log.action(_log, "webhook.secret", str(error), webhook=endpoint.id)
             posted = Posted(code=TryCode.SECRET)
         else:
-            posted = await self.poster.post(endpoint.url, body, {**headers, **tracing.headers(of)})
-        took = time.perf_counter() - began
+            posted = await self.poster.post(endpoint.url, body, {**headers, **tracing.headers(trace)})
+        duration_s = time.perf_counter() - started
         meters.WEBHOOK_TRIED.add(code=posted.code.value)
-        meters.WEBHOOK.took(took, code=posted.code.value)
+        meters.WEBHOOK.took(duration_s, code=posted.code.value)
         return Try(
             at=at,
             code=posted.code,
             status=posted.status,
-            took_ms=round(took * 1000),
+            took_ms=round(duration_s * 1000),
             said=webhook.cleaned(posted.answer),
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WantedEndpoint:
-    """What is entered of a webhook. `scopes` are those of whoever makes it: it is told no more than that one may read.
-    `after`: it begins behind that event of the agency; None: with what happens from now on."""
+    """Input for a new webhook. `scopes` are its maker's: it gets no event that its maker may not read. `after`: it begins
+    behind that event of the agency; None: with future events."""
 
     url: str
     types: tuple[str, ...] = ()
@@ -94,8 +94,8 @@ class WantedEndpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookDesk:
-    """`wake` calls the worker. `may`, of each act: the scopes of whoever does it; a webhook that is told more than those
-    read is not theirs to change, for whoever turns it to another address reads what it is told."""
+    """Service for webhooks. `wake` calls the worker. `may`, in each method: the caller's scopes; a webhook that gets more
+    than those read is not the caller's to change, as changing its address means reading its events."""
 
     rows: SqlWebhooks
     sender: Sender
@@ -108,16 +108,16 @@ class WebhookDesk:
         return await self.rows.listed(agency_id)
 
     async def one(self, agency_id: str, id: str) -> Endpoint:
-        """NotFound where the agency has none."""
+        """Return a webhook; raise NotFound where the agency has none."""
         return await self.rows.get(agency_id, id)
 
-    async def add(self, scope: AgencyScope, wanted: WantedEndpoint) -> tuple[str, Endpoint]:
-        """The secret, which nobody can read again, and the endpoint. BadForm for an address, a type or a note that cannot
-        be; Clash when the agency has as many as it may."""
+    async def add(self, scope: AgencyScope, new_webhook: WantedEndpoint) -> tuple[str, Endpoint]:
+        """Add a webhook; return its secret, which can never be read again, and the endpoint. BadForm for an invalid
+        address, type or note; Clash when the agency has as many as it may."""
         id, now = self.clock.new_id("whk_"), self.clock.now()
-        types = _types(wanted.types)
-        _refuse_unread(types, wanted.scopes)
-        url, note = self._url(wanted.url), _note(wanted.note)
+        types = _read_types(new_webhook.types)
+        _refuse_unread(types, new_webhook.scopes)
+        url, note = self._url(new_webhook.url), _read_note(new_webhook.note)
         newest = await self.rows.newest(scope.agency_id)
         secret, sealed = await self.pool.run(partial(self.sender.secrets.new, id))
         endpoint = Endpoint(
@@ -125,12 +125,12 @@ class WebhookDesk:
             agency_id=scope.agency_id,
             url=url,
             types=types,
-            scopes=wanted.scopes & EVERY_SCOPE,
+            scopes=new_webhook.scopes & EVERY_SCOPE,
             note=note,
             secrets=(KeptSecret(sealed=sealed),),
             created_at=now,
             created_by=scope.principal_id,
-            cursor=newest if wanted.after is None else min(wanted.after, newest),
+            cursor=newest if new_webhook.after is None else min(new_webhook.after, newest),
         )
         await self.rows.add(scope, endpoint)
         self.wake()
@@ -147,19 +147,19 @@ class WebhookDesk:
         may: frozenset[ApiScope] = EVERY_SCOPE,
         version: int | None = None,
     ) -> Endpoint:
-        """What is not named stays."""
+        """Change the given values; others stay."""
         values = {
             "url": self._url(url) if url is not None else None,
-            "types": _types(types) if types is not None else None,
-            "note": _note(note) if note is not None else None,
+            "types": _read_types(types) if types is not None else None,
+            "note": _read_note(note) if note is not None else None,
         }
-        given = {name: value for name, value in values.items() if value is not None}
+        changes = {name: v for name, v in values.items() if v is not None}
 
-        def changed(known: Endpoint) -> Endpoint:
-            _refuse_unread(given.get("types", ()), _own(known, may).scopes)
-            return replace(known, **given)  # type: ignore[arg-type]  # each is of its field's type
+        def changed(current_endpoint: Endpoint) -> Endpoint:
+            _refuse_unread(changes.get("types", ()), _check_scopes(current_endpoint, may).scopes)
+            return replace(current_endpoint, **changes)  # type: ignore[arg-type]  # each is of its field's type
 
-        return await self._changed(scope, id, changed, EventKind.WEBHOOK_CHANGED, version)
+        return await self._change_row(scope, id, changed, EventKind.WEBHOOK_CHANGED, version)
 
     async def rotate(
         self,
@@ -169,8 +169,8 @@ class WebhookDesk:
         *,
         may: frozenset[ApiScope] = EVERY_SCOPE,
     ) -> tuple[str, Endpoint]:
-        """Another secret, shown once. What is sent meanwhile is signed with the one before too, so that the receiver
-        changes over without a pause; no overlap at all is for one that somebody else has seen."""
+        """Make another secret, shown once. Until the overlap ends bodies are signed with the one before too, so that the
+        receiver changes over without a pause; zero overlap is for a leaked secret."""
         if not timedelta() <= overlap <= timedelta(hours=LONGEST_OVERLAP_H):
             raise BadForm(
                 f"the overlap is at most {LONGEST_OVERLAP_H} hours", code="GW-HOOK-OVERLAP", field="overlap_h"
@@ -178,15 +178,15 @@ class WebhookDesk:
         now = self.clock.now()
         secret, sealed = await self.pool.run(partial(self.sender.secrets.new, id))
 
-        def rotated(known: Endpoint) -> Endpoint:
+        def rotated(endpoint: Endpoint) -> Endpoint:
             earlier = [
-                KeptSecret(sealed=each.sealed, until=secret_end(now, each.until, overlap))
-                for each in _own(known, may).secrets
+                KeptSecret(sealed=s.sealed, until=secret_end(now, s.until, overlap))
+                for s in _check_scopes(endpoint, may).secrets
             ]
-            good = [each for each in earlier if each.until is not None and now < each.until]
-            return replace(known, secrets=(KeptSecret(sealed=sealed), *good[: MOST_SECRETS - 1]))
+            valid = [s for s in earlier if s.until is not None and now < s.until]
+            return replace(endpoint, secrets=(KeptSecret(sealed=sealed), *valid[: MOST_SECRETS - 1]))
 
-        return secret, await self._changed(scope, id, rotated, EventKind.WEBHOOK_ROTATED)
+        return secret, await self._change_row(scope, id, rotated, EventKind.WEBHOOK_ROTATED)
 
     async def pause(
         self,
@@ -196,15 +196,15 @@ class WebhookDesk:
         may: frozenset[ApiScope] = EVERY_SCOPE,
         version: int | None = None,
     ) -> Endpoint:
-        """Nothing is sent any more; what happens meanwhile is told when it goes on."""
+        """Stop sending; events meanwhile are sent after the pause."""
         now = self.clock.now()
 
-        def paused(known: Endpoint) -> Endpoint:
-            if _own(known, may).state is EndpointState.PAUSED:
+        def paused(endpoint: Endpoint) -> Endpoint:
+            if _check_scopes(endpoint, may).state is EndpointState.PAUSED:
                 raise Clash("this webhook is paused already", code="GW-HOOK-PAUSED")
-            return known.paused(PauseWhy.PERSON, now)
+            return endpoint.paused(PauseWhy.PERSON, now)
 
-        return await self._changed(scope, id, paused, EventKind.WEBHOOK_PAUSED, version)
+        return await self._change_row(scope, id, paused, EventKind.WEBHOOK_PAUSED, version)
 
     async def resume(
         self,
@@ -214,18 +214,18 @@ class WebhookDesk:
         may: frozenset[ApiScope] = EVERY_SCOPE,
         version: int | None = None,
     ) -> Endpoint:
-        """Goes on where it stopped: nothing of the pause is left out. One whose key has ended belongs to whoever lets it go
-        on."""
+        """Continue where it stopped: nothing of the pause is left out. One whose key has ended then belongs to the
+        caller."""
 
-        def resumed(known: Endpoint) -> Endpoint:
-            if _own(known, may).state is EndpointState.ACTIVE:
+        def resumed(endpoint: Endpoint) -> Endpoint:
+            if _check_scopes(endpoint, may).state is EndpointState.ACTIVE:
                 raise Clash("this webhook is not paused", code="GW-HOOK-ACTIVE")
-            owner = scope.principal_id if known.paused_why is PauseWhy.KEY else known.created_by
+            owner = scope.principal_id if endpoint.paused_why is PauseWhy.KEY else endpoint.created_by
             return replace(
-                known, state=EndpointState.ACTIVE, paused_why=None, paused_at=None, created_by=owner
+                endpoint, state=EndpointState.ACTIVE, paused_why=None, paused_at=None, created_by=owner
             )
 
-        return await self._changed(scope, id, resumed, EventKind.WEBHOOK_RESUMED, version)
+        return await self._change_row(scope, id, resumed, EventKind.WEBHOOK_RESUMED, version)
 
     async def remove(
         self,
@@ -235,14 +235,14 @@ class WebhookDesk:
         may: frozenset[ApiScope] = EVERY_SCOPE,
         version: int | None = None,
     ) -> None:
-        _check_version(_own(await self.rows.get(scope.agency_id, id), may), version)
+        _check_version(_check_scopes(await self.rows.get(scope.agency_id, id), may), version)
         await self.rows.remove(scope, id)
 
     async def test(
         self, scope: AgencyScope, id: str, code: str, *, may: frozenset[ApiScope] = EVERY_SCOPE
     ) -> Try:
-        """Sends a body that is no event, now, and says what came of it; also to a webhook that is paused."""
-        endpoint, now = _own(await self.rows.get(scope.agency_id, id), may), self.clock.now()
+        """Send a body that is no event, now, and return the result; a paused webhook can be tried too."""
+        endpoint, now = _check_scopes(await self.rows.get(scope.agency_id, id), may), self.clock.now()
         event_id = self.clock.new_id("evt_")
         body = {
             "id": event_id,
@@ -263,8 +263,8 @@ class WebhookDesk:
         *,
         may: frozenset[ApiScope] = EVERY_SCOPE,
     ) -> int:
-        """These events are told anew, or all that were given up; how many. They keep their ids."""
-        if _own(await self.rows.get(scope.agency_id, id), may).state is EndpointState.PAUSED:
+        """Send these events again, or all that were given up; return how many. They keep their ids."""
+        if _check_scopes(await self.rows.get(scope.agency_id, id), may).state is EndpointState.PAUSED:
             raise Clash("this webhook is paused: let it go on first", code="GW-HOOK-PAUSED")
         count = await self.rows.redeliver(scope, id, sequences)
         self.wake()
@@ -273,22 +273,22 @@ class WebhookDesk:
     async def log(
         self, agency_id: str, id: str, limit: int, *, before: int = 0, state: DeliveryState | None = None
     ) -> tuple[Sequence[Delivery], bool]:
-        """Newest event first, and whether there are more; NotFound where the agency has no such webhook."""
+        """List the newest events first, and whether there are more; NotFound where the agency has no such webhook."""
         await self.rows.get(agency_id, id)
-        found = await self.rows.log(agency_id, id, limit + 1, before=before, state=state)
-        return found[:limit], len(found) > limit
+        rows = await self.rows.log(agency_id, id, limit + 1, before=before, state=state)
+        return rows[:limit], len(rows) > limit
 
-    async def _changed(
+    async def _change_row(
         self,
         scope: AgencyScope,
         id: str,
         make: Callable[[Endpoint], Endpoint],
-        told: EventKind,
+        event_kind: EventKind,
         version: int | None = None,
     ) -> Endpoint:
-        made = await self.rows.change(scope, id, make, told, version=version)
+        endpoint = await self.rows.change(scope, id, make, event_kind, version=version)
         self.wake()
-        return made
+        return endpoint
 
     def _url(self, text: str) -> str:
         webhook.read_url(text, self.reach)
@@ -296,47 +296,47 @@ class WebhookDesk:
 
 
 def sequence_in(text: str) -> int:
-    """The sequence that an event's id or a number names. NotFound for what is neither."""
-    bare = text.rpartition("-")[2] if text.startswith("evt_") else text
-    if not (bare.isascii() and bare.isdigit() and len(bare) <= 18):
+    """Parse the sequence of an event's id or number. NotFound for anything else."""
+    digits = text.rpartition("-")[2] if text.startswith("evt_") else text
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= 18):
         raise NotFound(f"{text[:40]!r} is neither the id of an event nor its number")
-    return int(bare)
+    return int(digits)
 
 
-def _own(known: Endpoint, may: frozenset[ApiScope]) -> Endpoint:
-    if not known.scopes <= may:
+def _check_scopes(endpoint: Endpoint, may: frozenset[ApiScope]) -> Endpoint:
+    if not endpoint.scopes <= may:
         raise Denied("this webhook is told more than this key may read", code="GW-403-SCOPE")
-    return known
+    return endpoint
 
 
 def _refuse_unread(types: Sequence[str], scopes: frozenset[ApiScope]) -> None:
-    """Denied for a type of events that nobody with these scopes reads: nothing of it would ever be sent."""
+    """Raise Denied for event types that these scopes do not read: they would never be sent."""
     if unread := feed.unread(types, scopes):
         raise Denied(f"this key may not read the events {', '.join(unread)}", code="GW-403-SCOPE")
 
 
-def _check_version(known: Endpoint, version: int | None) -> None:
-    if version is not None and version != known.version:
-        raise StaleVersion(f"version {version} was named, the present version is {known.version}")
+def _check_version(endpoint: Endpoint, version: int | None) -> None:
+    if version is not None and version != endpoint.version:
+        raise StaleVersion(f"version {version} was named, the present version is {endpoint.version}")
 
 
-def _types(given: Sequence[str]) -> tuple[str, ...]:
-    found = tuple(dict.fromkeys(given))
-    wrong = next((each for each in found if not feed.known_filter(each)), None)
-    if wrong is not None or len(found) > MOST_FILTERS:
+def _read_types(texts: Sequence[str]) -> tuple[str, ...]:
+    types = tuple(dict.fromkeys(texts))
+    unknown = next((t for t in types if not feed.known_filter(t)), None)
+    if unknown is not None or len(types) > MOST_FILTERS:
         raise BadForm(
-            f"{wrong[:60]!r} is no type of events that programs read"
-            if wrong is not None
+            f"{unknown[:60]!r} is no type of events that programs read"
+            if unknown is not None
             else f"a webhook has {MOST_FILTERS} types at most",
             code="GW-HOOK-TYPE",
             field="types",
             hint="name a type, or the beginning of some as message.*",
         )
-    return found
+    return types
 
 
-def _note(given: str) -> str:
-    note = " ".join(nfc(given).split())
+def _read_note(text: str) -> str:
+    note = " ".join(nfc(text).split())
     if len(note) > LONGEST_NOTE or not note.isprintable():
         raise BadForm(
             f"a note has at most {LONGEST_NOTE} characters on one line", code="GW-HOOK-NOTE", field="note"

@@ -1,5 +1,5 @@
-"""Files that have their name only when they are whole and on disk. In: a path, and what writes it. Out: the file, or what
-was there before. Sync: use it in the pool where much is written."""
+"""Files that get their name only when they are complete and on disk. In: a path, and the writer. Out: the file, or the one
+before. Sync: use it in the pool for large files."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from typing import BinaryIO
 def new_file(
     path: Path, mode: int = 0o666, *, alone: bool = False, durable: bool = True
 ) -> Iterator[BinaryIO]:
-    """Write a file that takes its name when the block ends, over what was there; an error leaves no trace of it. `alone`:
-    nobody else writes it now, so a part that a crash left is taken away first. Not `durable`: what can be made again needs
-    no sync."""
+    """Write a file that takes its name when the block ends, over an existing one; an error leaves no trace of it.
+    `alone`: there is no other writer, so a part left by a crash is deleted first. Not `durable`: reproducible content
+    needs no sync."""
     part = path.with_name(f".{path.name}.{'part' if alone else secrets.token_hex(8)}")
     if alone:
         part.unlink(missing_ok=True)
@@ -36,13 +36,13 @@ def new_file(
 
 
 def write_file(path: Path, content: bytes, mode: int = 0o666) -> None:
-    """Write a small file whole; it is on disk on return, and what was there is replaced."""
+    """Write a small file as a whole; it is on disk on return, and replaces an existing one."""
     with new_file(path, mode) as file:
         file.write(content)
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Write a small file that the node's own user alone can read, as its folder where there was none."""
+    """Write a small file for the node's own user alone, like its folder where that is new."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     write_file(path, content, 0o600)
 

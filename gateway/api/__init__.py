@@ -1,1 +1,1 @@
-"""Front door for programs: HTTP and JSON over the use cases."""
+"""The API for programs: HTTP and JSON over the use cases."""

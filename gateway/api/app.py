@@ -1,6 +1,6 @@
-"""The front door for programs: builds the aiohttp application from the route table. In: `ApiDeps`. Out: an
-application whose every answer has a request id and security headers, and whose every failure is problem+json. One
-guard at the top turns whatever happened into an answer; no handler below needs its own."""
+"""Build the aiohttp application of the API from the route table. In: `ApiDeps`. Out: an application whose every answer has
+a request id and security headers, and whose every failure is problem+json. One guard at the top turns errors into answers;
+no handler below needs its own."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ TRACE = web.RequestKey("trace", trace.Trace)
 ROUTE = web.RequestKey("route", str)
 PROBLEM = web.RequestKey("problem", str)
 FAILURE = web.RequestKey("failure", problems.Problem)
-"""The whole of it, for a door that answers in words of its own."""
+"""The whole problem, for interfaces that answer in words of their own."""
 FAREWELL = web.RequestKey[Mapping[str, str]]("farewell", Mapping)
 LANG = web.RequestKey[Lang]("lang", str)  # type: ignore[arg-type]  # a Literal is no class, but a str at run time
 
@@ -51,7 +51,7 @@ _SAFE_ID = re.compile(r"[A-Za-z0-9._:-]{1,100}")
 
 
 def build(deps: ApiDeps, routes: Iterable[Route] = ROUTES) -> web.Application:
-    """The application, not yet started: pages may still be added to it (`office.web.app`)."""
+    """Build the application, not yet started: pages may still be added to it (`office.web.app`)."""
     entry = Entry(deps.options)
     middlewares = [_guard(deps, entry), entry.middleware()]
     app = web.Application(middlewares=middlewares, client_max_size=deps.options.body_bytes)
@@ -75,14 +75,14 @@ def build(deps: ApiDeps, routes: Iterable[Route] = ROUTES) -> web.Application:
 
 
 def _guard(deps: ApiDeps, entry: Entry) -> Middleware:
-    """Names the request, and answers for whatever was raised."""
+    """Make the middleware that names the request, and turns errors into answers."""
 
     @web.middleware
     async def guard(request: web.Request, handler: Handle) -> web.StreamResponse:
-        given = request.headers.get("X-Request-Id", "")
-        request[REQUEST_ID] = given if _SAFE_ID.fullmatch(given) else deps.clock.new_id("req_")
+        request_id = request.headers.get("X-Request-Id", "")
+        request[REQUEST_ID] = request_id if _SAFE_ID.fullmatch(request_id) else deps.clock.new_id("req_")
         request[LANG] = _lang(request)
-        began = time.perf_counter()
+        started = time.perf_counter()
         parents, states = (request.headers.getall(name, []) for name in (trace.PARENT, trace.STATE))
         with (
             tracing.of_call(parents, states) as request[TRACE],
@@ -90,9 +90,9 @@ def _guard(deps: ApiDeps, entry: Entry) -> Middleware:
             at_door(deps.clock.now()),
         ):
             response = await answered(request, handler)
-        took = time.perf_counter() - began
-        meters.API_CALL.took(took, route=request.get(ROUTE, "other"), status=f"{response.status // 100}xx")
-        _note(deps, entry, request, response, took)
+        took_s = time.perf_counter() - started
+        meters.API_CALL.took(took_s, route=request.get(ROUTE, "other"), status=f"{response.status // 100}xx")
+        _log_call(deps, entry, request, response, took_s)
         return response
 
     async def answered(request: web.Request, handler: Handle) -> web.StreamResponse:
@@ -100,31 +100,31 @@ def _guard(deps: ApiDeps, entry: Entry) -> Middleware:
         try:
             return await handler(request)
         except BadCall as bad:
-            return _no(request, problems.of_bad_call(bad, lang))
+            return _failure_answer(request, problems.of_bad_call(bad, lang))
         except errors.GatewayError as error:
             if not error.permanent or problems.of_error(error, lang).status >= 500:
-                _LOG.warning("a call failed", exc_info=error, extra=_about(request))
-            return _no(request, problems.of_error(error, lang))
+                _LOG.warning("a call failed", exc_info=error, extra=_log_fields(request))
+            return _failure_answer(request, problems.of_error(error, lang))
         except web.HTTPException as answer:
             if answer.status < 400:
                 raise
-            return _no(request, problems.of_http(answer, lang))
+            return _failure_answer(request, problems.of_http(answer, lang))
         except Exception:
-            # The one guard: nothing unforeseen may show itself to a caller.
-            _LOG.exception("a call failed in a way nobody foresaw", extra=_about(request))
-            return _no(request, problems.of_surprise(lang))
+            # This is the one guard: no unforeseen error may show itself to a caller.
+            _LOG.exception("a call failed in a way nobody foresaw", extra=_log_fields(request))
+            return _failure_answer(request, problems.of_surprise(lang))
 
     return guard
 
 
-def _note(
+def _log_call(
     deps: ApiDeps, entry: Entry, request: web.Request, response: web.StreamResponse, took_s: float
 ) -> None:
-    """For the log of the key that called; of a call without a good key there is none."""
+    """Log the call for its key; calls without a valid key are not logged."""
     key_id, resource = request.get(KEY_ID), request.match_info.route.resource
     if deps.calls is None or key_id is None or resource is None:
         return
-    made = ApiCall(
+    api_call = ApiCall(
         id=deps.clock.new_id("cal_"),
         key_id=key_id,
         at=deps.clock.now(),
@@ -137,26 +137,26 @@ def _note(
         request_id=request[REQUEST_ID],
         trace_id=request[TRACE].id,
     )
-    deps.calls.note(made)
+    deps.calls.note(api_call)
 
 
 def _handler(route: Route, deps: ApiDeps, entry: Entry) -> Handle:
-    """The aiohttp handler of one row of the table: who calls, what they ask, then the row's own handler."""
-    questions = fields.query_of(route, route.query or NoQuery)
+    """Make the aiohttp handler of one route: find the caller, check the request, call the route's handler."""
+    query_model = fields.query_of(route, route.query or NoQuery)
 
     async def handle(request: web.Request) -> web.StreamResponse:
         request[ROUTE], request[FAREWELL] = route.name, route.farewell
-        who = None
+        caller = None
         if not route.open:
-            who = await entry.caller(request, deps)
-            who.may(*route.scopes, one_is_enough=route.any_scope)
-        query = asking.from_query(request, questions) if route.path.startswith(BASE) else None
+            caller = await entry.caller(request, deps)
+            caller.may(*route.scopes, one_is_enough=route.any_scope)
+        query = asking.from_query(request, query_model) if route.path.startswith(BASE) else None
         call = Call(
             request=request,
             deps=deps,
             lang=request[LANG],
             id=request[REQUEST_ID],
-            who=who,
+            who=caller,
             query=query,
             chosen=fields.chosen(route, query),
         )
@@ -166,14 +166,14 @@ def _handler(route: Route, deps: ApiDeps, entry: Entry) -> Handle:
         if route.body is Body.JSON and route.asks is not None:
             call = await _with_body(call, route.asks)
         answer = await route.handler(call)
-        told = call.tell(answer, status=route.status) if isinstance(answer, Told) else answer
-        return await compression.packed(request, told, deps.pool)
+        response = call.tell(answer, status=route.status) if isinstance(answer, Told) else answer
+        return await compression.packed(request, response, deps.pool)
 
     return handle
 
 
 async def _with_body(call: Call, model: type[BaseModel]) -> Call:
-    """The call with its JSON body checked; an empty body says nothing, which may be enough."""
+    """Add the checked JSON body; an empty body counts as `{}`, which may be enough."""
     raw = await asking.whole_body(call.request, call.deps.options.body_bytes, call.deps.options.body_s)
     if raw:
         asking.need_type(call.request, "application/json")
@@ -181,14 +181,14 @@ async def _with_body(call: Call, model: type[BaseModel]) -> Call:
 
 
 def _expect(deps: ApiDeps) -> Callable[[web.Request], Awaitable[web.StreamResponse | None]]:
-    """Only 100-continue can be met; anything else is told so, like every other failure (threats.md 86)."""
+    """Meet 100-continue; other expectations are answered as failures like all others (threats.md 86)."""
 
     async def expect(request: web.Request) -> web.StreamResponse | None:
         if request.headers.get("Expect", "").lower() == "100-continue":
             await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             request.writer.output_size = 0
             return None
-        # The guard has not seen this request yet, so it has no name.
+        # The guard has not seen this request yet, so it has no id.
         request[REQUEST_ID] = deps.clock.new_id("req_")
         lang = language(request.headers.get("Accept-Language", ""))
         problem = problems.of_http(web.HTTPExpectationFailed(), lang)
@@ -197,8 +197,8 @@ def _expect(deps: ApiDeps) -> Callable[[web.Request], Awaitable[web.StreamRespon
     return expect
 
 
-def _no(request: web.Request, problem: problems.Problem) -> web.Response:
-    """The answer of no: a page for a person's browser outside of the API, problem+json for everybody else."""
+def _failure_answer(request: web.Request, problem: problems.Problem) -> web.Response:
+    """Answer with a failure: a page for a person's browser outside of the API, else problem+json."""
     lang = request[LANG]
     request[PROBLEM], request[FAILURE] = problem.sort.slug, problem
     if wants_page(request):
@@ -207,7 +207,7 @@ def _no(request: web.Request, problem: problems.Problem) -> web.Response:
 
 
 async def _finish(request: web.Request, response: web.StreamResponse) -> None:
-    """Headers that every answer has; a page or a file brings a policy of its own."""
+    """Add the headers of every answer; a page or a file brings a policy of its own."""
     response.headers["X-Request-Id"] = request.get(REQUEST_ID, "")
     response.headers.setdefault("Vary", "Accept-Language")
     response.headers["Server"] = "gateway"
@@ -216,26 +216,26 @@ async def _finish(request: web.Request, response: web.StreamResponse) -> None:
         response.headers["RateLimit-Limit"] = str(standing.limit)
         response.headers["RateLimit-Remaining"] = str(standing.remaining)
         response.headers["RateLimit-Reset"] = str(standing.reset_s)
-    if (ends := request.get(KEY_ENDS)) is not None:
-        response.headers["X-Key-Expires"] = stamp(ends)
-    if (ends := request.get(CERTIFICATE_ENDS)) is not None:
-        response.headers["X-Certificate-Expires"] = stamp(ends)
-    for name, value in HEADERS.items():
-        response.headers.setdefault(name, value)
+    if (ends_at := request.get(KEY_ENDS)) is not None:
+        response.headers["X-Key-Expires"] = stamp(ends_at)
+    if (ends_at := request.get(CERTIFICATE_ENDS)) is not None:
+        response.headers["X-Certificate-Expires"] = stamp(ends_at)
+    for name, text in HEADERS.items():
+        response.headers.setdefault(name, text)
 
 
 async def _stop(app: web.Application) -> None:
-    """Ends the long polls, so that the node stops without waiting for them."""
+    """End the long polls, so that the node stops without waiting for them."""
     app[STOPPING].set()
 
 
 def _lang(request: web.Request) -> Lang:
-    """The language asked for; a page may be asked for in the other one by a link."""
+    """Return the language asked for; a link may choose a page's other language."""
     chosen = "" if request.path.startswith(BASE) else request.query.get("lang", "")
     return language(chosen or request.headers.get("Accept-Language", ""))
 
 
-def _about(request: web.Request) -> dict[str, object]:
+def _log_fields(request: web.Request) -> dict[str, object]:
     return {
         "action": "api.failed",
         "request_id": request[REQUEST_ID],

@@ -1,4 +1,4 @@
-"""What the API is handed by the wiring, and what it asks of the maker of evidence, which stands above it."""
+"""Dependencies of the API, given by the wiring, and the protocol of the evidence maker, which lies above the API."""
 
 from __future__ import annotations
 
@@ -24,10 +24,9 @@ MIB = 1024 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiOptions:
-    """Limits of the front door. `body_bytes` is for JSON calls, `import_bytes` for a registry file; a part of a
-    multipart beyond the first is bounded by the rules (R13). Without `rate_per_s` callers are not counted; without
-    `hosts` any is answered to. `client_certificates`: whether
-    `proxies` say which certificate a caller proved. `key_prefix`: with which keys begin here."""
+    """Limits of the API. `body_bytes` is for JSON calls, `import_bytes` for a registry file; a part of a multipart beyond
+    the first is bounded by the rules (R13, file sizes). Without `rate_per_s` calls are not counted; without `hosts` any
+    host is answered. `client_certificates`: `proxies` name proved certificates. `key_prefix`: beginning of keys."""
 
     meta_bytes: int = MIB
     body_bytes: int = MIB
@@ -57,19 +56,19 @@ class PackFile(Protocol):
     def size(self) -> int: ...
 
     def pieces(self) -> Iterator[bytes]:
-        """From the beginning, each time it is asked. Sync: take them in the pool."""
+        """Yield the bytes from the beginning, on each call. Sync: take them in the pool."""
 
 
 class EvidencePacks(Protocol):
-    """What proves a document, in one file."""
+    """Maker of one file that proves a document."""
 
     async def make(self, scope: AgencyScope, id: str) -> PackFile:
-        """NotFound when the agency has no such document."""
+        """Make a pack; raise NotFound when the agency has no such document."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiDeps:
-    """Everything the API works with; made by the wiring."""
+    """All dependencies of the API; made by the wiring."""
 
     store: SqlStore
     accounts: HostedAccounts

@@ -1,7 +1,6 @@
-"""Gives the bytes of a file to whoever asks over HTTP, piece by piece, for the API and the pages alike. In: headers, and
-the bytes as they come. Out: the whole file, the one part that was asked for (RFC 9110, 14), so that a download that
-broke off goes on where it stopped, or a broken connection; never a part that looks whole, nor a name that breaks out
-of its header."""
+"""Send the bytes of a file over HTTP in pieces, for the API and the pages alike. In: headers, and the bytes as they come.
+Out: the whole file, the requested part (RFC 9110, 14), so that a broken download can continue, or a broken connection;
+never a part that looks whole, nor a name that breaks out of its header."""
 
 from __future__ import annotations
 
@@ -31,12 +30,11 @@ async def give(
     headers: Callable[[bytes], Mapping[str, str]],
     size: int | None = None,
 ) -> web.StreamResponse:
-    """Read as far as its first piece before the first header is sent, so that a file that is gone is answered as any
-    other failure; `headers` are made from that piece. What fails later breaks the connection: an error would lie inside
-    the file."""
+    """Send a file. The first piece is read before the first header is sent, so that a missing file is an ordinary failure;
+    `headers` are made from that piece. Later failures break the connection: an error would lie inside of the file."""
     first = await anext(pieces, b"")
-    told = headers(first)
-    etag = told.get("ETag")
+    file_headers = headers(first)
+    etag = file_headers.get("ETag")
     if etag is not None and is_known(request, etag):
         await _close(pieces)
         return web.Response(status=304, headers={"ETag": etag})
@@ -44,7 +42,7 @@ async def give(
     if part is UNFIT:
         await _close(pieces)
         raise web.HTTPRequestRangeNotSatisfiable(headers={"Content-Range": f"bytes */{size}"})
-    response = web.StreamResponse(headers=told)
+    response = web.StreamResponse(headers=file_headers)
     if size is not None:
         response.content_length = size
     if etag is not None and size is not None:
@@ -53,7 +51,7 @@ async def give(
         response.set_status(206)
         response.content_length = len(part)
         response.headers["Content-Range"] = f"bytes {part.first}-{part.last}/{size}"
-        pieces, first = cut_part(_joined(first, pieces), part), b""
+        pieces, first = cut_part(_prepend(first, pieces), part), b""
     return await pour(request, response, first, pieces)
 
 
@@ -62,9 +60,9 @@ async def pour(
     response: web.StreamResponse,
     first: bytes,
     pieces: AsyncIterator[bytes],
-    of: str = "file",
+    log_name: str = "file",
 ) -> web.StreamResponse:
-    """Send the answer, its first piece at hand; `of` is what it is in the log."""
+    """Send the answer, its first piece at hand; `log_name` names it in the log."""
     await response.prepare(request)
     try:
         if request.method != "HEAD":
@@ -73,46 +71,46 @@ async def pour(
                 await response.write(piece)
         await response.write_eof()
     except ConnectionResetError:
-        _LOG.info("a caller left before an answer was whole", extra={"action": f"{of}.left"})
+        _LOG.info("a caller left before an answer was whole", extra={"action": f"{log_name}.left"})
     except (GatewayError, OSError):
-        _LOG.warning("an answer broke off", exc_info=True, extra={"action": f"{of}.broken"})
+        _LOG.warning("an answer broke off", exc_info=True, extra={"action": f"{log_name}.broken"})
         if request.transport is not None:
             request.transport.abort()
     return response
 
 
 def is_known(request: web.Request, etag: str) -> bool:
-    """Whether the caller has this very file (RFC 9110, 13.1.2): weak or strong, the digest is the same."""
-    given = request.headers.get("If-None-Match", "")
-    return given.strip() == "*" or etag in [each.strip().removeprefix("W/") for each in given.split(",")]
+    """Tell whether the caller has this very file (RFC 9110, 13.1.2): weak or strong, the digest is the same."""
+    header = request.headers.get("If-None-Match", "")
+    return header.strip() == "*" or etag in [tag.strip().removeprefix("W/") for tag in header.split(",")]
 
 
-async def _joined(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _prepend(first: bytes, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     yield first
-    async for piece in rest:
+    async for piece in pieces:
         yield piece
 
 
 async def _close(pieces: AsyncIterator[bytes]) -> None:
-    """What is not given out is let go of at once, and not when somebody tidies up."""
+    """Close the pieces at once, without waiting for garbage collection."""
     if isinstance(pieces, AsyncGenerator):
         await pieces.aclose()
 
 
 async def read(pool: Pool, file: BinaryIO) -> AsyncIterator[bytes]:
-    """The rest of an open file, read in the pool."""
+    """Yield the rest of an open file, read in the pool."""
     while piece := await pool.run(partial(file.read, _PIECE)):
         yield piece
 
 
-def disposition(name: str, how: str = "attachment") -> str:
-    """A plain name for old clients and the true one in UTF-8 (RFC 6266, RFC 8187); neither breaks out of its header."""
+def disposition(name: str, kind: str = "attachment") -> str:
+    """Format a plain name for old clients and the true one in UTF-8 (RFC 6266, RFC 8187), safely for the header."""
     plain = "".join(letter if letter in _SAFE else "_" for letter in name).strip() or "file"
-    return f"{how}; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='', errors='replace')}"
+    return f"{kind}; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='', errors='replace')}"
 
 
-# Of whatever length: an end far behind the file is its end.
-_ONE = re.compile(r"bytes=([0-9]{0,1000})-([0-9]{0,1000})", re.ASCII)
+# Numbers of any length: an end far behind the file is its end.
+_RANGE = re.compile(r"bytes=([0-9]{0,1000})-([0-9]{0,1000})", re.ASCII)
 
 
 class _Unfit(Enum):
@@ -124,7 +122,7 @@ UNFIT: Final = _Unfit.UNFIT
 
 @dataclass(frozen=True, slots=True)
 class HttpRange:
-    """From `first` to `last`, both counted in."""
+    """A range from `first` to `last`, both inclusive."""
 
     first: int
     last: int
@@ -134,16 +132,16 @@ class HttpRange:
 
 
 def asked_part(headers: Mapping[str, str], etag: str | None, size: int | None) -> HttpRange | _Unfit | None:
-    """None where the whole file is the answer: nothing was asked, several parts were, or of another version of the file."""
-    match = _ONE.fullmatch(headers.get("Range", "").replace(" ", ""))
+    """Parse the Range header; None for the whole file: no range, several, or one of another version of the file."""
+    match = _RANGE.fullmatch(headers.get("Range", "").replace(" ", ""))
     if match is None or size is None or etag is None or headers.get("If-Range", etag).strip() != etag:
         return None
     first, last = match.groups()
     if not first:
         if not last:
             return None
-        wanted = min(int(last), size)
-        return HttpRange(size - wanted, size - 1) if wanted else UNFIT
+        length = min(int(last), size)
+        return HttpRange(size - length, size - 1) if length else UNFIT
     if int(first) >= size:
         return UNFIT
     if last and int(last) < int(first):
@@ -152,7 +150,7 @@ def asked_part(headers: Mapping[str, str], etag: str | None, size: int | None) -
 
 
 async def cut_part(pieces: AsyncIterator[bytes], part: HttpRange) -> AsyncIterator[bytes]:
-    """The bytes of that part alone."""
+    """Yield the bytes of that part alone."""
     place = 0
     async for piece in pieces:
         begin, end = max(part.first - place, 0), min(part.last + 1 - place, len(piece))

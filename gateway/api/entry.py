@@ -1,10 +1,8 @@
-"""Decides whether a call is let in before anything is done for it: the right host, not too often, not guessing. In: a
-request with its address, and what a proxy of ours says of it; the options. Out: the `Caller` that `caller` finds, or a
-refusal that says when to come again.
-
-Who is refused is one address or one key, never everybody (threats.md 86, 87): each has a bucket of its own, in
-memory, for this process alone, and however many names there are, memory is bounded. The caller's address and client
-certificate are what a proxy says of them, and count from a proxy of ours alone (threats.md 87, 144)."""
+"""Decide whether a call is let in before any work: right host, not too often, no guessing. In: a request with its address,
+and headers of a trusted proxy; the options. Out: the `Caller` that `caller` finds, or a refusal that says when to come
+again. A refusal concerns one address or one key, never all (threats.md 86, 87): each has a bucket of its own, in memory,
+for this process alone, and memory is bounded for any number of names. The caller's address and client certificate come from
+proxy headers, which count from trusted proxies alone (threats.md 87, 144)."""
 
 from __future__ import annotations
 
@@ -32,13 +30,13 @@ from gateway.errors import Denied
 from gateway.policy import client_certificate
 from gateway.policy.client_certificate import NotOne
 
-# Whoever is forgotten starts with a full bucket again, which helps nobody who was waiting: it was the longest unused one.
+# A forgotten name starts with a full bucket again; it was the longest unused one, so no waiting caller gains by it.
 MOST_NAMES = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rate:
-    """So many calls at once, and so many a second afterwards."""
+    """A burst of calls at once, and a number per second afterwards."""
 
     per_s: float
     burst: float
@@ -52,65 +50,65 @@ class Standing:
 
 
 class Buckets:
-    """One bucket for each name."""
+    """One token bucket per name."""
 
     def __init__(self, rate: Rate, now: Callable[[], float] = time.monotonic, most: int = MOST_NAMES) -> None:
         self._rate = rate
         self._now = now
         self._most = most
-        self._held: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._levels: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def __len__(self) -> int:
-        return len(self._held)
+        return len(self._levels)
 
     def wait_s(self, name: str) -> float:
-        """How long until this name may take one; takes nothing."""
-        return max(0.0, (1.0 - self._left(name)) / self._rate.per_s)
+        """Return the time until this name may take a token, without taking one."""
+        return max(0.0, (1.0 - self._level(name)) / self._rate.per_s)
 
     def take(self, name: str) -> float:
-        """Takes one, or says how long to wait for it."""
+        """Take a token, or return how long to wait for one."""
         wait = self.wait_s(name)
         if wait == 0.0:
-            self._held[name] = (self._left(name) - 1.0, self._now())
-            self._held.move_to_end(name)
-            if len(self._held) > self._most:
-                self._held.popitem(last=False)
+            self._levels[name] = (self._level(name) - 1.0, self._now())
+            self._levels.move_to_end(name)
+            if len(self._levels) > self._most:
+                self._levels.popitem(last=False)
         return wait
 
     def standing(self, name: str) -> Standing:
-        """What this name may still take at once, and when it may take all again."""
-        left = self._left(name)
-        full_s = math.ceil((self._rate.burst - left) / self._rate.per_s)
-        return Standing(limit=math.floor(self._rate.burst), remaining=math.floor(left), reset_s=full_s)
+        """Return how many tokens this name has left, and when its bucket is full again."""
+        level = self._level(name)
+        full_s = math.ceil((self._rate.burst - level) / self._rate.per_s)
+        return Standing(limit=math.floor(self._rate.burst), remaining=math.floor(level), reset_s=full_s)
 
-    def _left(self, name: str) -> float:
-        left, since = self._held.get(name, (self._rate.burst, 0.0))
-        return min(self._rate.burst, left + max(0.0, self._now() - since) * self._rate.per_s)
+    def _level(self, name: str) -> float:
+        level, since = self._levels.get(name, (self._rate.burst, 0.0))
+        return min(self._rate.burst, level + max(0.0, self._now() - since) * self._rate.per_s)
 
 
 STANDING = web.RequestKey("standing", Standing)
-"""Of the key that calls, where calls are counted."""
+"""Set for the calling key, where calls are counted."""
 KEY_ENDS = web.RequestKey("key_ends", datetime)
-"""Of a key that ends soon."""
+"""Set for a key that ends soon."""
 CERTIFICATE_ENDS = web.RequestKey("certificate_ends", datetime)
-"""Of a client certificate that a key takes, and that ends soon."""
+"""Set for a key's client certificate that ends soon."""
 WARNED = timedelta(days=30)
 
-# An address may have several keys behind it.
+# Several keys may be used behind one address.
 _KEYS_OF_AN_ADDRESS = 4
-# After so many wrong keys that begin alike, one address may try such a key once in five seconds.
+# After this many wrong keys with one beginning, an address may try such a key once in five seconds.
 _GUESSES = Rate(per_s=0.2, burst=10)
 _ONCE = ("Authorization", "X-Agency", "Idempotency-Key", "If-Match")
 _VERSIONS = frozenset({HttpVersion10, HttpVersion11})
 _PORT = re.compile(r":\d+$")
 _BEGINNING = len("Bearer ") + len(KEY_PREFIX) + 4
 _SAID_OF_CERTIFICATE = 4
-# Whoever is told that a key has ended had what opened it.
+# These codes count as guesses; a caller that learns that a key has ended had what opened it.
 _GUESSED = frozenset({Denied.code, CERTIFICATE})
 
 
 class Entry:
-    """The limits of one application."""
+    """Access limits of one application."""
 
     def __init__(self, options: ApiOptions) -> None:
         self._options = options
@@ -118,12 +116,12 @@ class Entry:
         self._addresses: Buckets | None = None
         self._guesses = Buckets(_GUESSES)
         if options.rate_per_s is not None:
-            per_s, burst, many = options.rate_per_s, options.burst, _KEYS_OF_AN_ADDRESS
+            per_s, burst, factor = options.rate_per_s, options.burst, _KEYS_OF_AN_ADDRESS
             self._keys = Buckets(Rate(per_s=per_s, burst=burst))
-            self._addresses = Buckets(Rate(per_s=per_s * many, burst=burst * many))
+            self._addresses = Buckets(Rate(per_s=per_s * factor, burst=burst * factor))
 
     def middleware(self) -> Middleware:
-        """Stands directly behind the guard, which answers for what is refused here."""
+        """Make the middleware directly behind the guard, which answers for refusals here."""
 
         @web.middleware
         async def enter(
@@ -143,59 +141,59 @@ class Entry:
         return enter
 
     async def caller(self, request: web.Request, deps: ApiDeps) -> Caller:
-        """Who calls, unless this address guesses or this key calls too often."""
+        """Identify the caller, unless this address guesses or this key calls too often."""
         certificate = self._certificate(request)
-        named = request.headers.get("Authorization", "")[:_BEGINNING]
+        claimed = request.headers.get("Authorization", "")[:_BEGINNING]
         if certificate is not None:
-            # Who tries a key with a wrong certificate, or none, must not keep out who has the right one.
-            named += f" certificate {certificate.sha256[:_SAID_OF_CERTIFICATE]}"
+            # A guess with a wrong certificate, or none, must not lock out the owner of the right one.
+            claimed += f" certificate {certificate.sha256[:_SAID_OF_CERTIFICATE]}"
         return await self.let_in(
-            request, deps, named, lambda address: who_calls(request, deps, address, certificate)
+            request, deps, claimed, lambda address: who_calls(request, deps, address, certificate)
         )
 
     async def let_in(
         self,
         request: web.Request,
         deps: ApiDeps,
-        named: str,
+        claimed: str,
         who_calls: Callable[[Address | None], Awaitable[Caller]],
     ) -> Caller:
-        """The same for whoever says `named` of himself, and is found by `who_calls`."""
-        guess = f"{self.address(request)} {named}"
+        """Let in a caller that claims `claimed` and is identified by `who_calls`."""
+        guess = f"{self.address(request)} {claimed}"
         if self._keys is not None:
             _refuse_for(self._guesses.wait_s(guess))
         try:
-            who = await who_calls(self._caller_address(request))
-        except Denied as why:
-            if why.code in _GUESSED:
+            caller = await who_calls(self._caller_address(request))
+        except Denied as error:
+            if error.code in _GUESSED:
                 self._guesses.take(guess)
             raise
-        if who.key.expires_at is not None and who.key.expires_at - deps.clock.now() <= WARNED:
-            request[KEY_ENDS] = who.key.expires_at
-        if who.key.certificate is not None and who.key.certificate.ends_at - deps.clock.now() <= WARNED:
-            request[CERTIFICATE_ENDS] = who.key.certificate.ends_at
+        if caller.key.expires_at is not None and caller.key.expires_at - deps.clock.now() <= WARNED:
+            request[KEY_ENDS] = caller.key.expires_at
+        if caller.key.certificate is not None and caller.key.certificate.ends_at - deps.clock.now() <= WARNED:
+            request[CERTIFICATE_ENDS] = caller.key.certificate.ends_at
         if self._keys is not None:
-            wait_s = self._keys.take(who.key.id)
-            request[STANDING] = self._keys.standing(who.key.id)
+            wait_s = self._keys.take(caller.key.id)
+            request[STANDING] = self._keys.standing(caller.key.id)
             _refuse_for(wait_s)
-        return who
+        return caller
 
     def _check_host(self, request: web.Request) -> None:
-        """One Host, and one that this node answers to: another may be meant for somebody else, or made to mislead."""
-        given = request.headers.getall("Host", [])
+        """Require one Host header with a name of this node: another may be meant for another server, or made to mislead."""
+        hosts = request.headers.getall("Host", [])
         name = _PORT.sub("", request.host).casefold()
         allowed = self._options.hosts
-        if len(given) > 1 or (allowed and name not in allowed):
+        if len(hosts) > 1 or (allowed and name not in allowed):
             raise BadCall("bad-request", RequestFault(code="bad-host"))
 
     def address(self, request: web.Request) -> str:
-        """Where the call comes from, for counting. Of an IPv6 address the network counts: each caller has all of it."""
-        found = self._caller_address(request)
-        if found is None:
+        """Return the address that calls are counted by. For IPv6 that is the network: each caller has all of it."""
+        address = self._caller_address(request)
+        if address is None:
             return "unknown"
-        if isinstance(found, ipaddress.IPv6Address):
-            return str(ipaddress.ip_network((found, 64), strict=False))
-        return str(found)
+        if isinstance(address, ipaddress.IPv6Address):
+            return str(ipaddress.ip_network((address, 64), strict=False))
+        return str(address)
 
     def _caller_address(self, request: web.Request) -> Address | None:
         """Return the address that the nearest proxy of ours saw, or the peer's own. Several lines of X-Forwarded-For are
@@ -208,41 +206,41 @@ class Entry:
         return account.read_address(near)
 
     def _is_of_proxy(self, request: web.Request) -> bool:
-        """Whether a proxy of ours hands it in: its headers say who calls."""
+        """Tell whether a trusted proxy forwarded it: its headers then name the caller."""
         return (request.remote or "") in self._options.proxies
 
     def _certificate(self, request: web.Request) -> ClientCertificate | None:
-        """What a proxy of ours proved in TLS. From anybody else the header says nothing, as if it were not there."""
+        """Return the certificate that a trusted proxy proved in TLS. From other senders the header is ignored."""
         if not self._options.client_certificates or not self._is_of_proxy(request):
             return None
         try:
             return client_certificate.of_header(request.headers.getall(client_certificate.HEADER, ()))
-        except NotOne as why:
+        except NotOne as error:
             fault = RequestFault(
-                code=why.code,
+                code=error.code,
                 pointer=f"/headers/{client_certificate.HEADER}",
                 params={"most": str(client_certificate.LONGEST)},
             )
-            raise BadCall("bad-request", fault) from why
+            raise BadCall("bad-request", fault) from error
 
     async def _within_time(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        """Whoever neither sends nor reads is cut off in the end: there may be half an answer on its way."""
+        """Cut off a caller that neither sends nor reads: half an answer may be on its way."""
         limit = self._options.call_s
         try:
             async with asyncio.timeout(limit) as running:
                 return await handler(request)
-        except TimeoutError as why:
+        except TimeoutError as error:
             if not running.expired():
                 raise
             request.protocol.force_close()
-            raise BadCall("too-slow", params={"seconds": str(limit)}) from why
+            raise BadCall("too-slow", params={"seconds": str(limit)}) from error
 
 
 def _check_wire(request: web.Request) -> None:
-    """What a proxy in front may read in another way than we do: an address that names a host, another version, a body
-    that is framed by more than chunks."""
+    """Refuse requests that a proxy in front may read differently: an address that names a host, another version, framing
+    beyond chunks."""
     coding = request.headers.get("Transfer-Encoding", "chunked")
     if (
         not request.raw_path.startswith("/")
@@ -254,7 +252,7 @@ def _check_wire(request: web.Request) -> None:
 
 
 def _refuse_twice(request: web.Request) -> None:
-    """A header that says who calls, or under which condition, stands there once: another reader may take the other one."""
+    """Require a single header for credentials and conditions: another reader may take the other one."""
     for name in _ONCE:
         if len(request.headers.getall(name, ())) > 1:
             fault = RequestFault(code="twice", pointer=f"/headers/{name}")

@@ -1,5 +1,5 @@
-"""How an incoming document and a packet in quarantine are shown to programs. In: the document, its hand-over, what
-the directory says of the sender today. Out: `InboxItem` and `Quarantined`. Pure."""
+"""Views of an incoming document and a packet in quarantine for programs. In: the document, its hand-over, the sender's name
+of today. Out: `InboxItem` and `Quarantined`. Pure."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ _CHECKS = (
 
 _TRUTHS: Mapping[str, bool] = {"true": True, "false": False}
 
-_TOLD = told_of(IncomingDocument)
+_DOCUMENT_FIELDS = told_of(IncomingDocument)
 _WORDLESS: Mapping[str, Any] = {
-    name: () if each.is_list else each.empty for name, each in _TOLD.items() if each.holds is str
+    name: () if f.is_list else f.empty for name, f in _DOCUMENT_FIELDS.items() if f.holds is str
 }
 OF_AROUND = ("assignment", "handover", "due", "request", "about", "checks", "files_readable", "lease")
-"""The fields for which more is asked than the document itself."""
+"""The fields that need more than the document itself."""
 
 
 class DueOut(Told):
@@ -133,7 +133,7 @@ class RequestOut(Told):
     asked_at: Moment | None
 
 
-@with_fields({name: told_as(each) for name, each in _TOLD.items()})
+@with_fields({name: told_as(f) for name, f in _DOCUMENT_FIELDS.items()})
 class InboxItem(Told):
     """An incoming document."""
 
@@ -215,13 +215,13 @@ def inbox_item(
     lang: Lang,
     today: dt.date | None = None,
 ) -> InboxItem:
-    """The one view of an incoming document."""
+    """Make the view of an incoming document."""
     if document.state is InState.SEALED:
         document = _without_words(document)
     around = around or AroundDocument()
-    handover, asked = around.handover, around.request
-    # Every check that there is, done or not.
-    found = {name: _TRUTHS.get(word, word) for name, word in document.checks.items()}
+    handover, request = around.handover, around.request
+    # Lists every check that exists, done or not.
+    done_checks = {name: _TRUTHS.get(word, word) for name, word in document.checks.items()}
     return InboxItem.of(
         document,
         state_text=received_word(document.state, lang),
@@ -235,20 +235,22 @@ def inbox_item(
         secrecy="none",
         reply_due=document.due_on,
         business=BUSINESS.get(document.kind, document.kind),
-        request=RequestOut.of(asked, state_text=say(f"request.{asked.state}", lang) if asked.state else "")
-        if asked
+        request=RequestOut.of(
+            request, state_text=say(f"request.{request.state}", lang) if request.state else ""
+        )
+        if request
         else None,
         about=around.about,
-        replies_to=[ReplyLinkOut.of(each) for each in document.replies_to],
+        replies_to=[ReplyLinkOut.of(r) for r in document.replies_to],
         assignment=_assignment(document.assignment, around.parts, today) if document.assignment else None,
-        checks=dict.fromkeys(_CHECKS) | found | {"duplicate_of": around.duplicate_of},
+        checks=dict.fromkeys(_CHECKS) | done_checks | {"duplicate_of": around.duplicate_of},
         files=[
             InboxFileOut.of(
-                each,
-                content_type=media_type(each.found_type or each.content_type),
-                link=f"{BASE}/inbox/{document.id}/files/{each.n}",
+                file,
+                content_type=media_type(file.found_type or file.content_type),
+                link=f"{BASE}/inbox/{document.id}/files/{file.n}",
             )
-            for each in document.files
+            for file in document.files
         ],
         files_readable=around.is_readable,
         legal_value_text=legal_value_text(document.legal_value, lang),
@@ -258,7 +260,7 @@ def inbox_item(
 
 
 def quarantined(row: InboxPacket, lang: Lang) -> Quarantined:
-    """The metadata of a packet that waits, is held, or was set aside."""
+    """Describe a packet that waits, is held, or was set aside."""
     return Quarantined.of(
         row,
         state_text=packet_word(row.state, lang),
@@ -267,20 +269,21 @@ def quarantined(row: InboxPacket, lang: Lang) -> Quarantined:
     )
 
 
-def _assignment(given: Assignment, parts: Sequence[UnitPart], today: dt.date | None) -> AssignmentOut:
+def _assignment(assignment: Assignment, parts: Sequence[UnitPart], today: dt.date | None) -> AssignmentOut:
     return AssignmentOut.of(
-        given,
+        assignment,
         units=[
             UnitPartOut.of(
-                each, lead=each.is_lead, late=today is not None and each.is_late(today), reason=each.why
+                part, lead=part.is_lead, late=today is not None and part.is_late(today), reason=part.why
             )
-            for each in parts
+            for part in parts
         ],
     )
 
 
 def _without_words(document: IncomingDocument) -> IncomingDocument:
-    """The words of a sealed document may be the secret themselves (R4): numbers, dates, digests and verdicts stay."""
+    """Blank a sealed document's texts, which may be the secret (R4, sealed content); numbers, dates, digests and verdicts
+    stay."""
     return replace(
         document,
         **_WORDLESS,

@@ -1,5 +1,5 @@
-"""How an outgoing document is shown to programs: one function for every answer that tells of one, so that create,
-read, list and act agree. In: the document, its deliveries, warnings. Out: `Message`. Pure."""
+"""View of an outgoing document for programs: one function for all answers, so that create, read, list and act agree. In:
+the document, its deliveries, warnings. Out: `Message`. Pure."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ from gateway.domain.status import document_word
 from gateway.policy.verdict import Reason
 
 REPLY_LATE = "reply_late"
-"""The mark of a recipient who was to answer by a day that is over."""
+"""The mark of a recipient whose reply is overdue."""
 OF_DELIVERIES = ("state", "state_text", "recipients")
-"""The fields that ask what became of each recipient."""
+"""The fields that need the recipients' deliveries."""
 
 
 class RecipientOut(Told):
@@ -85,7 +85,7 @@ class PersonOut(Told):
     competence: str | None = None
 
 
-@with_fields({name: told_as(each) for name, each in told_of(Draft).items()})
+@with_fields({name: told_as(f) for name, f in told_of(Draft).items()})
 class Message(Told):
     """An outgoing document, or a packet about one (update, recall, replacement)."""
 
@@ -142,8 +142,8 @@ def message(
     normalized: bool = False,
     late: Collection[str] = (),
 ) -> Message:
-    """The one view of an outgoing document."""
-    draft, here = document.draft, f"{BASE}/messages/{document.id}"
+    """Make the view of an outgoing document."""
+    draft, path = document.draft, f"{BASE}/messages/{document.id}"
     state = state_of(document, deliveries)
     return Message.of(
         draft,
@@ -161,17 +161,17 @@ def message(
         packed_at=document.packed_at,
         recipients=recipients(document, deliveries, lang, late),
         files=[
-            FileOut.of(each, content_type=media_type(each.content_type), pages_found=each.pages)
-            for each in document.files
+            FileOut.of(file, content_type=media_type(file.content_type), pages_found=file.pages)
+            for file in document.files
         ],
         legal_value=document.legal_value,
         legal_value_text=legal_value_text(document.legal_value, lang),
         signatures=signatures(document.signatures, lang),
         warnings=[*told_warnings(warnings, lang), *([normal_form(lang)] if normalized else [])],
         links=LinksOut(
-            self=here,
-            events=f"{here}/events",
-            envelope=f"{here}/envelope" if document.envelope_digest else None,
+            self=path,
+            events=f"{path}/events",
+            envelope=f"{path}/envelope" if document.envelope_digest else None,
         ),
         date=draft.issued_on,
         type=draft.type_key or draft.type_name,
@@ -180,48 +180,46 @@ def message(
     )
 
 
-def person(given: Signer | None) -> PersonOut | None:
-    return PersonOut.of(given) if given else None
+def person(signer: Signer | None) -> PersonOut | None:
+    return PersonOut.of(signer) if signer else None
 
 
 def state_of(document: OutgoingDocument, deliveries: Sequence[Delivery]) -> str:
-    """The one word for the whole document."""
+    """Return the one state of the whole document."""
     return document_word(document.state, [delivery.state for delivery in deliveries])
 
 
 def recipients(
     document: OutgoingDocument, deliveries: Sequence[Delivery], lang: Lang, late: Collection[str] = ()
 ) -> list[RecipientOut]:
-    """Its deliveries; before there are any, the recipients of the draft in the document's own state. `late`: deliveries,
-    by id, whose recipients have not answered in time."""
+    """Describe its deliveries, or without any the recipients of the draft in the document's own state. `late`: ids of
+    deliveries whose reply is overdue."""
     if not deliveries:
-        return [
-            recipient(each, document_word(document.state, ()), lang) for each in document.draft.recipients
-        ]
-    told = [recipient(each.recipient, each.state, lang, each) for each in deliveries]
+        return [recipient(r, document_word(document.state, ()), lang) for r in document.draft.recipients]
+    views = [recipient(d.recipient, d.state, lang, d) for d in deliveries]
     return [
-        each.model_copy(update={"marks": [*each.marks, REPLY_LATE]}) if delivery.id in late else each
-        for each, delivery in zip(told, deliveries, strict=True)
+        view.model_copy(update={"marks": [*view.marks, REPLY_LATE]}) if delivery.id in late else view
+        for view, delivery in zip(views, deliveries, strict=True)
     ]
 
 
 def told_warnings(reasons: Sequence[Reason], lang: Lang) -> list[WarningOut]:
-    """Warnings of the rules in the reader's language."""
+    """Write warnings of the rules in the reader's language."""
     return [
-        WarningOut(type=each.code, detail=reason_text(each, lang), pointer=each.pointer, suggest=each.suggest)
-        for each in reasons
+        WarningOut(type=w.code, detail=reason_text(w, lang), pointer=w.pointer, suggest=w.suggest)
+        for w in reasons
     ]
 
 
 def normal_form(lang: Lang) -> WarningOut:
-    """Says that text came in another Unicode form than NFC and was brought into it (interfaces.md 3.2)."""
+    """Warn that text came in another Unicode form than NFC and was normalised (interfaces.md 3.2)."""
     return WarningOut(type="normalized", detail=say("api.normalized", lang))
 
 
-def recipient(given: Recipient, state: str, lang: Lang, delivery: Delivery | None = None) -> RecipientOut:
-    """One recipient in a state."""
+def recipient(addressee: Recipient, state: str, lang: Lang, delivery: Delivery | None = None) -> RecipientOut:
+    """Describe one recipient in a state."""
     return RecipientOut.of(
-        given,
+        addressee,
         state=state,
         state_text=state_word(state, lang),
         marks=list(delivery.marks) if delivery else [],

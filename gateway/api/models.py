@@ -1,6 +1,6 @@
-"""What a caller may say about an outgoing document, as pydantic models with their crossing into the domain. In: JSON
-members. Out: `Draft` and `DocumentChange`. Whether a rule allows it is not asked here; what is missing stays missing,
-so that the rules can name it, and nothing is ever filled in (interfaces.md 3.3)."""
+"""Input models of outgoing documents, with their conversion into the domain. In: JSON members. Out: `Draft` and
+`DocumentChange`. Rules are not checked here; missing values stay missing, so that the rules can name them, and none is ever
+filled in (interfaces.md 3.3)."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ from gateway.domain.fields import Field as DocumentField
 UrgencyKey = Literal["thuong", "khan", "thuong_khan", "hoa_toc", "hoa_toc_hen_gio"]
 _URGENCIES = {key: urgency for urgency, key in URGENCY_KEYS.items()}
 
-# Of a list that only chooses among the recipients of a document: what does not fit is refused as no JSON of ours.
+# Bounds lists that only choose among the recipients of a document; longer ones are refused as malformed.
 _MOST_RECIPIENTS = 2000
 
 
-# Codes of agencies that a call is about, and what a person has read and borne with.
+# Codes of agencies that a call is about, and refusals that a person has read and accepts.
 Chosen = Annotated[list[AgencyCode], Field(default_factory=list, max_length=_MOST_RECIPIENTS)]
 UndoSeconds = Annotated[
     int,
@@ -105,8 +105,8 @@ _PARTS: Mapping[type, Any] = {
     Recipient: RecipientIn,
     Staff: StaffIn,
 }
-_ASKED_AS: Mapping[type, Any] = {int: Count, dt.datetime: AwareDatetime, Urgency: UrgencyKey, **_PARTS}
-_MADE_OF = {asked: part for part, asked in _PARTS.items()}
+_FIELD_TYPES: Mapping[type, Any] = {int: Count, dt.datetime: AwareDatetime, Urgency: UrgencyKey, **_PARTS}
+_DOMAIN_TYPES = {model: part for part, model in _PARTS.items()}
 
 
 class FileMeta(Asked):
@@ -123,7 +123,7 @@ class FileMeta(Asked):
 
     @field_validator("name")
     @classmethod
-    def _named(cls, name: str | None, info: ValidationInfo) -> str | None:
+    def _require_name(cls, name: str | None, info: ValidationInfo) -> str | None:
         if name is None and info.data.get("id") is None:
             raise PydanticKnownError("missing")
         return name
@@ -136,10 +136,10 @@ class WithFiles(Asked):
     files: list[FileMeta] | None = Field(None, max_length=200)
 
 
-def _asked(field: DocumentField) -> tuple[Any, Any]:
-    """Its type and default, as pydantic has them."""
+def _model_field(field: DocumentField) -> tuple[Any, Any]:
+    """Return the field's type and default for pydantic."""
     rule = field.rule
-    kind: Any = _ASKED_AS.get(field.holds, field.holds)
+    kind: Any = _FIELD_TYPES.get(field.holds, field.holds)
     if kind is str:
         kind = Text if rule.lines else Line
     if field.is_list:
@@ -149,18 +149,18 @@ def _asked(field: DocumentField) -> tuple[Any, Any]:
     return kind | None if field.may_be_absent else kind, Field(default, description=rule.says)
 
 
-@with_fields({each.name: _asked(each) for each in FIELDS})
+@with_fields({f.name: _model_field(f) for f in FIELDS})
 class DocumentIn(WithFiles):
     """What is said of a document."""
 
     def to_draft(self) -> Draft:
-        """The draft with its recipients as given."""
-        said = {each.attribute: _made(getattr(self, each.name)) for each in FIELDS}
-        given = said["type_name"]
-        said["type_name"] = type_name(given)
-        said["type_key"] = given if said["type_name"] != given else None
-        said["urgency"] = _URGENCIES[said["urgency"]]
-        return Draft(**said)
+        """Convert to the draft, with its recipients as given."""
+        attributes = {f.attribute: _to_domain(getattr(self, f.name)) for f in FIELDS}
+        type_text = attributes["type_name"]
+        attributes["type_name"] = type_name(type_text)
+        attributes["type_key"] = type_text if attributes["type_name"] != type_text else None
+        attributes["urgency"] = _URGENCIES[attributes["urgency"]]
+        return Draft(**attributes)
 
 
 class MessageIn(DocumentIn):
@@ -219,7 +219,7 @@ class FurtherIn(Asked):
     confirm: Confirmed
 
     def to_recipients(self) -> tuple[Recipient, ...]:
-        return tuple(map(_made, self.recipients))
+        return tuple(map(_to_domain, self.recipients))
 
 
 class SendIn(Asked):
@@ -233,12 +233,12 @@ class NothingIn(Asked):
     """A call that needs no more than its path."""
 
 
-def _made(given: Any) -> Any:
-    """What was asked as the domain has it. Any: of any field."""
-    if isinstance(given, list):
-        return tuple(map(_made, given))
-    part = _MADE_OF.get(type(given))
+def _to_domain(value: Any) -> Any:
+    """Convert a value of any field to the domain."""
+    if isinstance(value, list):
+        return tuple(map(_to_domain, value))
+    part = _DOMAIN_TYPES.get(type(value))
     if part is None:
-        return given
-    bare = {each.attribute: "" for each in fields_of(part) if each.empty is not None}
-    return given.into(part, **{name: text for name, text in bare.items() if getattr(given, name) is None})
+        return value
+    bare = {f.attribute: "" for f in fields_of(part) if f.empty is not None}
+    return value.into(part, **{name: text for name, text in bare.items() if getattr(value, name) is None})

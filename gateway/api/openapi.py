@@ -1,8 +1,7 @@
-"""Describes the API in OpenAPI 3.1, from the same table that registers its routes and the same models that check its
-requests. In: routes and a version. Out: the document, as JSON values: each call with its media, its headers, and
-every failure that it can meet. The limits of texts and lists come from the table that intake and writer keep
-(`domain.fields`), so that the description cannot say another length than the node takes. Nothing is written by hand
-twice."""
+"""Describe the API in OpenAPI 3.1, from the table that registers its routes and the models that check its requests. In:
+routes and a version. Out: the document as JSON values: each call with its media, headers, and possible failures. Limits of
+texts and lists come from the table of intake and writer (`domain.fields`), so that the description cannot give another
+length than the node accepts. Nothing is written by hand twice."""
 
 from __future__ import annotations
 
@@ -59,10 +58,10 @@ _TAGS = {
 
 
 def document(routes: Iterable[Route], version: str, day: date) -> Json:
-    """The whole description, its examples as of that day."""
+    """Describe all routes, with examples as of that day."""
     table = tuple(routes)
-    asked = tuple(dict.fromkeys(route.asks for route in table if route.asks))
-    told = tuple(dict.fromkeys(route.answer for route in table if route.answer))
+    request_models = tuple(dict.fromkeys(route.asks for route in table if route.asks))
+    answer_models = tuple(dict.fromkeys(route.answer for route in table if route.answer))
     paths: dict[str, Json] = {}
     for route in table:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, day)
@@ -81,18 +80,19 @@ def document(routes: Iterable[Route], version: str, day: date) -> Json:
         "paths": paths,
         "components": {
             "securitySchemes": {"key": _KEY},
-            "schemas": _schemas(asked, told) | {"Problem": problem_schema(), CHOSEN: _CHOSEN},
+            "schemas": _schemas(request_models, answer_models)
+            | {"Problem": problem_schema(), CHOSEN: _CHOSEN},
             **components(),
         },
     }
 
 
 @cache
-def _schemas(asked: tuple[type[BaseModel], ...], told: tuple[type[BaseModel], ...]) -> Json:
-    """Most of the work of the whole description, and the same as long as the models are."""
-    wanted: list[tuple[type[BaseModel], Any]] = [(model, "validation") for model in asked]
-    wanted += [(model, "serialization") for model in told]
-    _, defined = models_json_schema(wanted, ref_template=_REF)
+def _schemas(request_models: tuple[type[BaseModel], ...], answer_models: tuple[type[BaseModel], ...]) -> Json:
+    """Make the schemas, which is most of the work and depends on the models alone."""
+    wanted_models: list[tuple[type[BaseModel], Any]] = [(model, "validation") for model in request_models]
+    wanted_models += [(model, "serialization") for model in answer_models]
+    _, defined = models_json_schema(wanted_models, ref_template=_REF)
     return limited(defined["$defs"])
 
 
@@ -116,7 +116,7 @@ def _operation(route: Route, day: date) -> Json:
         operation["security"] = (
             [{"key": [scope]} for scope in route.scopes] if route.any_scope else [{"key": list(route.scopes)}]
         )
-    if (body := _body(route, day)) is not None:
+    if (body := _request_body(route, day)) is not None:
         operation["requestBody"] = body
     return operation
 
@@ -127,13 +127,13 @@ def _query_parameters(route: Route) -> list[Json]:
     schema = fields.query_of(route, route.query or shapes.NoQuery).model_json_schema(ref_template=_REF)
     required = set(schema.get("required", ()))
     parameters = []
-    for name, each in schema.get("properties", {}).items():
-        described = {key: value for key, value in each.items() if key not in ("title", "description")}
+    for name, prop in schema.get("properties", {}).items():
+        described = {key: value for key, value in prop.items() if key not in ("title", "description")}
         parameter: Json = {"name": name, "in": "query", "required": name in required, "schema": described}
         if name == fields.PARAMETER:
             described["items"] = _TEXT | {"enum": fields.names_of(route)}
-        if "description" in each:
-            parameter["description"] = each["description"]
+        if "description" in prop:
+            parameter["description"] = prop["description"]
         if described.get("type") == "array":
             parameter |= {"style": "form", "explode": False}
         parameters.append(parameter)
@@ -144,7 +144,7 @@ def _header_parameters(route: Route) -> list[Json]:
     text = {"type": "string"}
     once = text | {"minLength": 1, "maxLength": LONGEST_KEY, "pattern": "^[!-~]+$"}
     version = text | {"pattern": '^(\\*|"[0-9]{1,12}")$'}
-    known: list[tuple[str, bool, str, bool, Json]] = [
+    header_rows: list[tuple[str, bool, str, bool, Json]] = [
         (
             "X-Agency",
             False,
@@ -167,13 +167,13 @@ def _header_parameters(route: Route) -> list[Json]:
         ("Accept-Language", False, "vi (default) or en", True, text),
     ]
     return [
-        {"name": name, "in": "header", "required": required, "schema": schema, "description": told}
-        for name, required, told, used, schema in known
+        {"name": name, "in": "header", "required": required, "schema": schema, "description": text}
+        for name, required, text, used, schema in header_rows
         if used
     ]
 
 
-def _body(route: Route, day: date) -> Json | None:
+def _request_body(route: Route, day: date) -> Json | None:
     if route.body is Body.RAW:
         return {"required": True, "content": {route.takes: {"schema": {"type": "string"}}}}
     if route.body is Body.FILE:
@@ -181,28 +181,28 @@ def _body(route: Route, day: date) -> Json | None:
         return {"required": True, "content": {"multipart/form-data": {"schema": lead}}}
     if route.asks is None:
         return None
-    said: Json = {"$ref": _REF.format(model=route.asks.__name__)}
+    model_ref: Json = {"$ref": _REF.format(model=route.asks.__name__)}
     if route.body is Body.PARTS:
-        parts = {"schema": _parts(said), "encoding": {"meta": {"contentType": "application/json"}}}
+        parts = {"schema": _parts(model_ref), "encoding": {"meta": {"contentType": "application/json"}}}
         return {
             "required": True,
             "content": {"multipart/form-data": parts | _example(route, day, within="meta")},
         }
-    meta = {"schema": said} | _example(route, day)
-    needed = any(field.is_required() for field in route.asks.model_fields.values())
-    return {"required": needed, "content": {"application/json": meta}}
+    meta = {"schema": model_ref} | _example(route, day)
+    is_needed = any(field.is_required() for field in route.asks.model_fields.values())
+    return {"required": is_needed, "content": {"application/json": meta}}
 
 
 def _example(route: Route, day: date, within: str = "") -> Json:
-    """The sample beside the route; of a call with files the part that is not bytes."""
+    """Return the sample beside the route; for a call with files the part that is not bytes."""
     if route.sample is None:
         return {}
-    said = dict(route.sample(day))
-    return {"examples": {"sample": {"value": {within: said} if within else said}}}
+    sample = dict(route.sample(day))
+    return {"examples": {"sample": {"value": {within: sample} if within else sample}}}
 
 
 def _parts(meta: Json) -> Json:
-    """Meta first, then the files: named by their role, or listed by name in `meta.files`."""
+    """Describe the meta, then the files: named by their role, or listed by name in `meta.files`."""
     many: Json = {"type": "array", "items": BINARY}
     files = {"lead": BINARY, "source": many, "appendix": many, "reference": many}
     return {"type": "object", "required": ["meta"], "properties": {"meta": meta, **files}}
@@ -214,7 +214,7 @@ BINARY: Json = {"type": "string", "format": "binary"}
 JSON, HTML = "application/json", "text/html"
 ANY_FILE = "*/*"
 
-# Each with what it says, and its schema.
+# Each header's description, and its schema.
 _HEADERS: Mapping[str, tuple[str, Json]] = MappingProxyType(
     {
         "X-Request-Id": ("Name of this call, as given or made; tell it to the operator", _TEXT),
@@ -254,10 +254,10 @@ _HEADERS: Mapping[str, tuple[str, Json]] = MappingProxyType(
         "Accept-Encoding": ("The content encodings that are taken", _TEXT),
     }
 )
-# Those that stand in every answer of their kind; the others only where they have something to say.
+# Headers that every answer of their kind has; others only where they apply.
 _ALWAYS = frozenset({"X-Request-Id", "Content-Disposition", "WWW-Authenticate"})
 
-# Failures that any call may meet, and those of a call with a key.
+# Failures of any call, and those of a call with a key.
 _ANYWHERE = frozenset({400, 405, 408, 429})
 _KEYED = frozenset({401, 403})
 _FAILURES: Mapping[int, tuple[str, str, tuple[str, ...]]] = MappingProxyType(
@@ -290,7 +290,7 @@ _FAILURES: Mapping[int, tuple[str, str, tuple[str, ...]]] = MappingProxyType(
 
 
 def components() -> Json:
-    """What the answers refer to: headers, failures, and the shape of a failure."""
+    """Describe the shared headers, failures, and the form of a failure."""
     return {
         "headers": {
             name: {"description": text, "schema": schema} | ({"required": True} if name in _ALWAYS else {})
@@ -302,9 +302,9 @@ def components() -> Json:
 
 
 def problem_schema() -> Json:
-    """The shape of every failure. Its codes are those of this version: act on those you know, by `status` on others."""
+    """Describe the form of every failure. Its codes are those of this version: act on known ones, on others by `status`."""
     faults = labels.tails("fault")
-    item = {
+    fault_schema = {
         "type": "object",
         "required": ["pointer", "code", "detail", "suggest"],
         "properties": {
@@ -324,7 +324,7 @@ def problem_schema() -> Json:
         "code": shapes.growing(_codes()),
         "request_id": _TEXT,
         "retryable": {"type": "boolean", "description": "The same call may succeed later"},
-        "errors": {"type": "array", "items": item},
+        "errors": {"type": "array", "items": fault_schema},
     }
     required = list(properties)
     properties["cause"] = _TEXT | {"description": "The same in English, for programmers"}
@@ -341,7 +341,7 @@ def problem_schema() -> Json:
     }
 
 
-# Where the node counts calls, and where a key ends soon.
+# Present where the node counts calls, and where a key ends soon.
 _OF_KEY = (
     "RateLimit-Limit",
     "RateLimit-Remaining",
@@ -352,22 +352,26 @@ _OF_KEY = (
 
 
 def _responses(route: Route) -> Json:
-    """What one call may answer."""
-    done = {"description": "Done", "headers": _refer(_headers_of(route)), "content": _content(route)}
-    told: Json = {str(route.status): done}
+    """Describe the possible answers of one call."""
+    success = {"description": "Done", "headers": _refer(_headers_of(route)), "content": _content(route)}
+    responses: Json = {str(route.status): success}
     if 416 in route.fails:  # a file: in part, or not at all where the caller has it
         part = _refer([*_headers_of(route), "Content-Range"])
-        told["206"] = {**done, "description": "The part that Range names", "headers": part}
+        responses["206"] = {**success, "description": "The part that Range names", "headers": part}
         etag = _refer(["X-Request-Id", "ETag", *_OF_KEY])
-        told["304"] = {"description": "If-None-Match names this very file", "headers": etag, "content": {}}
+        responses["304"] = {
+            "description": "If-None-Match names this very file",
+            "headers": etag,
+            "content": {},
+        }
     for status in sorted({*route.failures, *_ANYWHERE, *(() if route.open else _KEYED)}):
-        told[str(status)] = _to_failure(route, status)
-    told["default"] = _to_failure(route, None)
-    return told
+        responses[str(status)] = _to_failure(route, status)
+    responses["default"] = _to_failure(route, None)
+    return responses
 
 
 def _codes() -> list[str]:
-    """Codes of the front door, of the tree of errors, and of the clashes that have words of their own."""
+    """List codes of the API, of the error tree, and of clashes that have words of their own."""
     own = [f"GW-{sort.status}-{slug.upper()}" for slug, sort in OWN_SORTS.items()]
     tree = [kind.code for kind in SORTS]
     clashes = labels.tails("clash")
@@ -392,17 +396,17 @@ def _headers_of(route: Route) -> list[str]:
 
 
 def is_binary(route: Route) -> bool:
-    """Whether it answers a file, byte for byte."""
+    """Tell whether the route answers a file, byte for byte."""
     return route.answer is None and route.media not in (JSON, HTML)
 
 
 def _content(route: Route) -> Json:
     if route.answer is not None:
-        whole = {"$ref": _REF.format(model=route.answer.__name__)}
+        ref = {"$ref": _REF.format(model=route.answer.__name__)}
         chosen = {"$ref": _REF.format(model=CHOSEN)}
-        return {route.media: {"schema": {"anyOf": [whole, chosen]} if fields.offers(route) else whole}}
+        return {route.media: {"schema": {"anyOf": [ref, chosen]} if fields.offers(route) else ref}}
     if route.media == ANY_FILE:
-        # First what any program can take; a file is said to be of one of these types at most.
+        # First a type that any program can take; a file has at most one of these types.
         return {media: {"schema": BINARY} for media in (ONLY_BYTES, *MEDIA_TYPES.values())}
     if is_binary(route):
         return {route.media: {"schema": BINARY}}
@@ -412,7 +416,7 @@ def _content(route: Route) -> Json:
 def _to_failure(route: Route, status: int | None) -> Json:
     name, text, headers = _FAILURES[status] if status else ("Failure", "Any other failure", ())
     if route.media == HTML:
-        # A browser is told in a page.
+        # A browser gets a page.
         return _failure(text, headers, HTML)
     return {"$ref": f"#/components/responses/{name}"}
 
@@ -420,15 +424,15 @@ def _to_failure(route: Route, status: int | None) -> Json:
 def _failure(text: str, headers: tuple[str, ...], *more: str) -> Json:
     content: Json = {MEDIA: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     content |= {media: {"schema": _TEXT} for media in more}
-    named = _refer(["X-Request-Id", "Content-Language", *_OF_KEY, "Deprecation", "Sunset", *headers])
-    return {"description": text, "headers": named, "content": content}
+    header_refs = _refer(["X-Request-Id", "Content-Language", *_OF_KEY, "Deprecation", "Sunset", *headers])
+    return {"description": text, "headers": header_refs, "content": content}
 
 
 def _refer(names: list[str]) -> Json:
     return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
-# What each says, by the tables that rule it.
+# Rule tables that limit each model.
 RULED: Mapping[str, tuple[Mapping[str, Rule], ...]] = {
     "MessageIn": (DRAFT,),
     "UpdateIn": (DRAFT, CHANGE),
@@ -439,26 +443,26 @@ RULED: Mapping[str, tuple[Mapping[str, Rule], ...]] = {
 
 
 def limited(schemas: Json) -> Json:
-    """The schemas with their limits."""
-    made = deepcopy(schemas)
+    """Return the schemas with their limits."""
+    narrowed = deepcopy(schemas)
     for model, tables in RULED.items():
         for table in tables:
             for path, rule in table.items():
-                for place in places(made, model, path):
+                for place in places(narrowed, model, path):
                     _narrow(place, "maxLength", rule.longest)
         for name, most in MOST.items():
-            for place in places(made, model, name):
+            for place in places(narrowed, model, name):
                 _narrow(place, "maxItems", most)
-    return made
+    return narrowed
 
 
 def places(schemas: Json, model: str, path: str) -> Iterator[Json]:
-    """The schemas at a path of a model; `*` stands for the entries of a list. None where the model has no such field."""
-    found = [schemas[model]] if model in schemas else []
+    """Yield the schemas at a path of a model, none where it is missing; `*` stands for the entries of a list."""
+    level_schemas = [schemas[model]] if model in schemas else []
     for step in path.split("/"):
-        below = (_schema_below(each, step) for each in found)
-        found = [_bare_schema(schemas, each) for each in below if each is not None]
-    yield from found
+        children = (_schema_below(s, step) for s in level_schemas)
+        level_schemas = [_bare_schema(schemas, s) for s in children if s is not None]
+    yield from level_schemas
 
 
 def _schema_below(schema: Json, step: str) -> Json | None:
@@ -467,16 +471,16 @@ def _schema_below(schema: Json, step: str) -> Json | None:
 
 
 def _bare_schema(schemas: Json, schema: Json) -> Json:
-    """The schema itself: without the null beside it, and behind its reference."""
-    for each in schema.get("anyOf", ()):
-        if each.get("type") != "null":
-            schema = each
+    """Return the schema without the null beside it, behind its reference."""
+    for variant in schema.get("anyOf", ()):
+        if variant.get("type") != "null":
+            schema = variant
     name = str(schema.get("$ref", "")).rpartition("/")[2]
     return schemas[name] if name else schema
 
 
 def _narrow(schema: Json, key: str, limit: int) -> None:
-    """A type that two tables rule has the narrower limit, which each of them takes."""
-    known = schema.get(key, limit)
-    # What the shape alone allows is wider: it only bounds what is read.
-    schema[key] = min(known, limit)
+    """Set a limit; where two tables limit a type, the narrower one, which both accept."""
+    current_limit = schema.get(key, limit)
+    # The limit of the model alone is wider: it only bounds what is read.
+    schema[key] = min(current_limit, limit)

@@ -1,6 +1,6 @@
-"""How what a PDF says is shown to programs, the same for documents sent and received. In: verdicts on the signatures
-inside it, and legal value; fields and recipients as they were read from it. Out: the members `legal_value`,
-`legal_value_text` and `signatures`; fields with how sure each is, and recipients with offers. Pure."""
+"""Views of a PDF's contents for programs, the same for sent and received documents. In: verdicts on its signatures, and
+legal value; fields and recipients that were read. Out: the members `legal_value`, `legal_value_text` and `signatures`;
+fields with their certainty, and recipients with offers. Pure."""
 
 from __future__ import annotations
 
@@ -50,32 +50,34 @@ class FileSignaturesOut(Told):
 
 
 def signatures(verdicts: Sequence[FileVerdict], lang: Lang) -> list[FileSignaturesOut]:
-    """Every file whose signatures were looked at."""
+    """Describe every file whose signatures were checked."""
     return [
         FileSignaturesOut(
-            n=each.n,
-            file=each.file,
-            verdict=each.verdict,
-            verdict_text=say(f"signature.{each.verdict}", lang),
-            why=each.why,
-            why_text=code_text(each.why, lang),
+            n=verdict.n,
+            file=verdict.file,
+            verdict=verdict.verdict,
+            verdict_text=say(f"signature.{verdict.verdict}", lang),
+            why=verdict.why,
+            why_text=code_text(verdict.why, lang),
             signers=[
                 PdfSignerOut.of(
-                    one, verdict_text=say(f"signature.{one.verdict}", lang), why_text=code_text(one.why, lang)
+                    signer,
+                    verdict_text=say(f"signature.{signer.verdict}", lang),
+                    why_text=code_text(signer.why, lang),
                 )
-                for one in each.signers
+                for signer in verdict.signers
             ],
         )
-        for each in verdicts
+        for verdict in verdicts
     ]
 
 
 def legal_value_text(value: LegalValue | None, lang: Lang) -> str:
-    """What a document is worth beside paper, in words."""
+    """Say in words what a document is worth beside paper."""
     return say(f"legal.{value or 'unknown'}", lang)
 
 
-# Fields of the domain and their names in the API, which are those of a message.
+# Field names of the domain and of the API, which are those of a message.
 FIELD_NAMES = {
     "number": "number",
     "symbol": "symbol",
@@ -147,32 +149,32 @@ class OfferOut(Told):
     agencies: list[OfferedOut]
 
 
-def fields(found: PdfFields, lang: str) -> FieldsOut:
-    return FieldsOut.model_validate({FIELD_NAMES[name]: field(one, lang) for name, one in found.named()})
+def fields(pdf_fields: PdfFields, lang: str) -> FieldsOut:
+    return FieldsOut.model_validate({FIELD_NAMES[name]: field(f, lang) for name, f in pdf_fields.named()})
 
 
-def field(one: Found[object], lang: str) -> FieldOut:
+def field(read_field: Found[object], lang: str) -> FieldOut:
     place = None
-    if one.page is not None and one.area is not None:
-        area = one.area
+    if read_field.page is not None and read_field.area is not None:
+        area = read_field.area
         place = PlaceOut(
-            page=one.page,
+            page=read_field.page,
             left=area.left,
             top=area.top,
             width=round(area.width, 2),
             height=round(area.height, 2),
         )
     return FieldOut(
-        value=field_value(one.value),
-        sure=one.sure,
-        why=one.why,
-        why_text=labels.say(f"doubt.{one.why}", lang) if one.why else None,
+        value=field_value(read_field.value),
+        sure=read_field.sure,
+        why=read_field.why,
+        why_text=labels.say(f"doubt.{read_field.why}", lang) if read_field.why else None,
         place=place,
     )
 
 
 def field_value(value: object) -> str | int | None:
-    """A value as JSON has it."""
+    """Return a value as JSON has it."""
     if isinstance(value, datetime):
         return stamp(value)
     if isinstance(value, date):
@@ -180,11 +182,11 @@ def field_value(value: object) -> str | int | None:
     return value if isinstance(value, int) or value is None else str(value)
 
 
-def offer(one: Offer, lang: str) -> OfferOut:
+def offer(offered: Offer, lang: str) -> OfferOut:
     return OfferOut.of(
-        one,
-        text=one.item.text,
-        kind_text=labels.say(f"offer.{one.kind}", lang),
-        role=one.item.role,
-        agencies=[OfferedOut.of(each) for each in one.agencies],
+        offered,
+        text=offered.item.text,
+        kind_text=labels.say(f"offer.{offered.kind}", lang),
+        role=offered.item.role,
+        agencies=[OfferedOut.of(a) for a in offered.agencies],
     )

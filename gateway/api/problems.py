@@ -1,9 +1,7 @@
-"""Makes every failure an `application/problem+json` (RFC 9457), with all its reasons and in the reader's language.
-In: an error of the tree, one of aiohttp's own, or a `BadCall`. Out: a `Problem` and its answer. Which status a class
-of error has stands in one table; a text never decides. Never a stack trace.
-
-A `BadCall` is the front door's own no, where the call has the wrong shape and so no use case was asked; it never
-leaves this package."""
+"""Make every failure an `application/problem+json` (RFC 9457), with all its reasons and in the reader's language. In: an
+error of the tree, one of aiohttp's own, or a `BadCall`. Out: a `Problem` and its answer. One table maps error classes to
+statuses; texts never decide. Never a stack trace. A `BadCall` is the API's own refusal of a malformed call, before any use
+case; it never leaves this package."""
 
 from __future__ import annotations
 
@@ -24,8 +22,8 @@ _NONE: Mapping[str, str] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestFault:
-    """One thing wrong with a request, where it stands, and what was perhaps meant. `code` is a key of the labels
-    below `fault.`; `params` fill that sentence."""
+    """One fault of a request, its place, and a suggestion. `code` is a key of the labels below `fault.`; `params` fill that
+    sentence."""
 
     code: str
     pointer: str = ""
@@ -52,15 +50,15 @@ class BadCall(Exception):
         self.more = more
 
 
-def bad_value(where: str, expected: str, field: str = "", suggest: str | None = None) -> BadCall:
-    """Make the refusal of one value: where it stands, what is expected; `field` if its name is not the last step."""
-    params = {"field": field or where.rpartition("/")[2].lstrip("?"), "expected": expected}
-    fault = RequestFault(code="bad-value", pointer=where, params=params, suggest=suggest)
+def bad_value(place: str, expected: str, field: str = "", suggest: str | None = None) -> BadCall:
+    """Make the refusal of one value: its place, what is expected; `field` if its name is not the last step."""
+    params = {"field": field or place.rpartition("/")[2].lstrip("?"), "expected": expected}
+    fault = RequestFault(code="bad-value", pointer=place, params=params, suggest=suggest)
     return BadCall("bad-request", fault)
 
 
 def pointer(*steps: object) -> str:
-    """A JSON pointer (RFC 6901) of these steps."""
+    """Return the JSON pointer (RFC 6901) of these steps."""
     return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps)
 
 
@@ -70,8 +68,8 @@ PAGES = "/problems/"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProblemSort:
-    """One kind of problem: its slug (the last step of its type), its status, the label of its title, and whether the
-    same call may succeed later. `told` is False where the cause is the node's own affair and is only logged."""
+    """One kind of problem: its slug (the last step of its type), its status, the label of its title, and whether the same
+    call may succeed later. `told` is False where the cause is internal and only logged."""
 
     slug: str
     status: int
@@ -80,17 +78,17 @@ class ProblemSort:
     told: bool = True
 
 
-def _sort(slug: str, status: int, kind: type[errors.GatewayError], *, told: bool = True) -> ProblemSort:
-    """In words for programs, where those for people speak of pages and of what was put aside."""
-    own = f"problem.{slug}"
-    label = own if labels.has(own) else kind.label_key
-    return ProblemSort(slug=slug, status=status, label=label, retryable=not kind.permanent, told=told)
+def _sort(slug: str, status: int, kind: type[errors.GatewayError], *, public: bool = True) -> ProblemSort:
+    """Make a kind of problem, with words for programs where those for people speak of pages."""
+    own_label = f"problem.{slug}"
+    label = own_label if labels.has(own_label) else kind.label_key
+    return ProblemSort(slug=slug, status=status, label=label, retryable=not kind.permanent, told=public)
 
 
-# Every class of gateway/errors.py; a subclass that is not named here is a mistake that a test finds.
+# Every class of gateway/errors.py; a test finds a subclass that is missing here.
 SORTS: Mapping[type[errors.GatewayError], ProblemSort] = MappingProxyType(
     {
-        kind: _sort(slug, status, kind, told=status < 500)
+        kind: _sort(slug, status, kind, public=status < 500)
         for kind, slug, status in (
             (errors.GatewayError, "internal", 500),
             (errors.Refused, "refused", 422),
@@ -130,7 +128,7 @@ SORTS: Mapping[type[errors.GatewayError], ProblemSort] = MappingProxyType(
     }
 )
 
-# What the front door itself refuses, and what aiohttp refuses before it is asked.
+# Refusals of the API itself, and of aiohttp before it.
 OWN_SORTS: Mapping[str, ProblemSort] = MappingProxyType(
     {
         slug: ProblemSort(slug=slug, status=status, label=f"problem.{slug}", retryable=retryable)
@@ -172,7 +170,7 @@ _RETRY_AFTER_S = "5"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """One failure as it is answered."""
+    """One failure in the form of its answer."""
 
     sort: ProblemSort
     code: str
@@ -187,7 +185,7 @@ class Problem:
 
 
 def of_error(error: errors.GatewayError, lang: Lang) -> Problem:
-    """The problem of an error of the tree: by its class, and for a refusal by its verdict."""
+    """Return the problem of an error of the tree: by its class, and for a refusal by its verdict."""
     sort = next(SORTS[kind] for kind in type(error).__mro__ if kind in SORTS)
     if isinstance(error, errors.Refused):
         return _of_refusal(error, sort, lang)
@@ -198,41 +196,41 @@ def of_error(error: errors.GatewayError, lang: Lang) -> Problem:
         sort = OWN_SORTS["still-running"]
     if sort.retryable:
         headers["Retry-After"] = _RETRY_AFTER_S
-    named = error.field if isinstance(error, errors.BadForm) else ""
-    if named:
+    field = error.field if isinstance(error, errors.BadForm) else ""
+    if field:
         sort = OWN_SORTS["bad-request"]
     more: dict[str, object] = {"cause": error.detail} if sort.told and error.detail else {}
     if isinstance(error, errors.Clash):
         more |= error.told
     detail = _detail(sort, error, lang)
-    fault = {"pointer": pointer(named), "code": error.code, "detail": detail, "suggest": None}
+    fault = {"pointer": pointer(field), "code": error.code, "detail": detail, "suggest": None}
     return Problem(
         sort=sort,
         code=error.code,
         detail=detail,
-        errors=(fault,) if named else (),
+        errors=(fault,) if field else (),
         headers=headers,
         more=more,
     )
 
 
 def of_bad_call(bad: BadCall, lang: Lang) -> Problem:
-    """The problem of a call with the wrong shape."""
+    """Return the problem of a malformed call."""
     sort = OWN_SORTS[bad.slug]
-    listed = [_of_fault(fault, lang) for fault in bad.faults]
+    faults = [_of_fault(fault, lang) for fault in bad.faults]
     text = say(f"{sort.label}.text", lang, **bad.params)
     return Problem(
         sort=sort,
         code=f"GW-{sort.status}-{sort.slug.upper()}",
-        detail=str(listed[0]["detail"]) if len(listed) == 1 else text,
-        errors=listed,
+        detail=str(faults[0]["detail"]) if len(faults) == 1 else text,
+        errors=faults,
         headers=bad.headers,
         more=bad.more,
     )
 
 
 def of_http(error: web.HTTPException, lang: Lang) -> Problem:
-    """The problem of an answer that aiohttp gave by itself: no such page, no such method, too large."""
+    """Return the problem of an answer that aiohttp gave by itself: no such page, no such method, too large."""
     slug = _BY_STATUS.get(error.status, "http")
     sort = OWN_SORTS[slug]
     if slug == "http":
@@ -247,13 +245,13 @@ def of_http(error: web.HTTPException, lang: Lang) -> Problem:
 
 
 def of_surprise(lang: Lang) -> Problem:
-    """The problem of what nobody foresaw: the request id is all that the caller learns."""
+    """Return the problem of an unforeseen error: the caller learns only the request id."""
     sort = SORTS[errors.GatewayError]
     return Problem(sort=sort, code=errors.GatewayError.code, detail=say(sort.label, lang))
 
 
 def answer(problem: Problem, request_id: str, path: str, lang: Lang) -> web.Response:
-    """The answer itself."""
+    """Make the HTTP answer."""
     body = {
         "type": PAGES + problem.sort.slug,
         "title": say(problem.sort.label, lang),
@@ -275,25 +273,25 @@ def answer(problem: Problem, request_id: str, path: str, lang: Lang) -> web.Resp
 
 
 def sorts() -> Mapping[str, ProblemSort]:
-    """Every kind of problem by its slug, for the pages that explain them."""
+    """Return every kind of problem by its slug, for the pages that explain them."""
     return {sort.slug: sort for sort in (*SORTS.values(), *OWN_SORTS.values())}
 
 
 def reasons_told(reasons: Sequence[Reason], lang: Lang) -> list[dict[str, object]]:
-    """Every broken rule with its sentence."""
+    """Describe every broken rule with its sentence."""
     return [
         {
-            "pointer": each.pointer,
-            "code": str(each.code),
-            "detail": reason_text(each, lang),
-            "suggest": each.suggest,
+            "pointer": r.pointer,
+            "code": str(r.code),
+            "detail": reason_text(r, lang),
+            "suggest": r.suggest,
         }
-        for each in reasons
+        for r in reasons
     ]
 
 
 def _of_refusal(error: errors.Refused, sort: ProblemSort, lang: Lang) -> Problem:
-    """Every broken rule. Sizes alone are 413, because a smaller file would do (interfaces.md 3.3)."""
+    """Describe every broken rule. Sizes alone are 413, because a smaller file would pass (interfaces.md 3.3)."""
     reasons = error.verdict.reasons if isinstance(error.verdict, Verdict) else ()
     codes = {str(reason.code) for reason in reasons}
     code = error.code
@@ -301,17 +299,17 @@ def _of_refusal(error: errors.Refused, sort: ProblemSort, lang: Lang) -> Problem
         sort, code = OWN_SORTS["too-large"], "GW-413"
     elif codes == {"idempotency-other"} or error.code == "GW-IDEM-OTHER":
         sort, code = OWN_SORTS["idempotency-other"], "GW-IDEM-OTHER"
-    asked = sorted(codes & CONFIRMABLE)
-    if asked and codes <= CONFIRMABLE:
+    confirmable = sorted(codes & CONFIRMABLE)
+    if confirmable and codes <= CONFIRMABLE:
         code = "GW-CONFIRM"
-    listed = reasons_told(reasons, lang)
-    detail = str(listed[0]["detail"]) if len(listed) == 1 else say("problem.many", lang, n=len(listed))
-    more = {"confirm": asked} if asked else {}
-    return Problem(sort=sort, code=code, detail=detail, errors=listed, more=more)
+    faults = reasons_told(reasons, lang)
+    detail = str(faults[0]["detail"]) if len(faults) == 1 else say("problem.many", lang, n=len(faults))
+    more = {"confirm": confirmable} if confirmable else {}
+    return Problem(sort=sort, code=code, detail=detail, errors=faults, more=more)
 
 
 def _detail(sort: ProblemSort, error: errors.GatewayError, lang: Lang) -> str:
-    """In English the error's own sentence; in Vietnamese the label's, since errors speak English alone."""
+    """Return the detail: the error's own English sentence, or the label's, since errors have no Vietnamese."""
     if lang == "en" and sort.told and error.detail:
         return error.detail
     if labels.has(f"clash.{error.code}"):

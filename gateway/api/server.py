@@ -1,12 +1,9 @@
-"""What stands around the application of the API: its connections, the log of its calls, and the door for monitoring.
-In: how many connections there may be; calls as they end; an open node's condition. Out: sites that listen, rows of
-calls, a small application.
-
-Connections are bounded: where all are taken, the one that has waited longest without a call under way gives way to
-the new one, so whoever opens many and says little loses his own (threats.md 86); what is not HTTP is a problem like
-any other. What each key called is noted off the path of the calls: rows, many at a time, every few seconds and
-once more when the process drains; no call waits or fails for its note. The door for monitoring has `/metrics`,
-`/healthz` and `/readyz`, without a key and on an address of its own, also for a process that only works."""
+"""Server parts around the API application: connections, the call log, and the monitoring server. In: the limit of
+connections; finished calls; an open node's health. Out: listening sites, rows of calls, a small application. Connections
+are bounded: when all are used, the longest idle one makes way for a new one, so a client that opens many and says little
+loses its own (threats.md 86); input that is not HTTP is a problem like any other. Calls of each key are logged beside the
+calls themselves: in batches, every few seconds and at shutdown; no call waits or fails for its log row. The monitoring
+server has `/metrics`, `/healthz` and `/readyz`, without a key and on an address of its own, also for a worker process."""
 
 from __future__ import annotations
 
@@ -42,7 +39,7 @@ HEADERS: Mapping[str, str] = MappingProxyType(
 
 
 class Connections:
-    """How many there may be, and which of them have a call under way."""
+    """The limit of connections, and the set of those with a running call."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -50,7 +47,7 @@ class Connections:
 
     @contextmanager
     def busy(self, connection: asyncio.BaseProtocol) -> Iterator[None]:
-        """A call of this connection is under way while the body runs."""
+        """Mark the connection as busy while the body runs."""
         self._busy.add(connection)
         try:
             yield
@@ -58,11 +55,11 @@ class Connections:
             self._busy.discard(connection)
 
     def make_room(self, server: web.Server) -> bool:
-        """Whether one more may come; the oldest that is not busy goes for it."""
-        present = [each for each in server.connections if each.transport is not None]
+        """Tell whether one more may come; the oldest idle one is closed for it."""
+        present = [c for c in server.connections if c.transport is not None]
         if len(present) < self._most:
             return True
-        idle = next((each for each in present if each not in self._busy), None)
+        idle = next((c for c in present if c not in self._busy), None)
         if idle is not None:
             idle.force_close()
         return idle is not None
@@ -70,20 +67,20 @@ class Connections:
 
 CONNECTIONS = web.AppKey("connections", Connections)
 LONGEST_HEADER = web.AppKey("longest_header", int)
-"""Bytes, where a door takes longer ones than HTTP servers are wont to."""
+"""Bytes, for applications that accept longer headers than usual."""
 
 
 class Conversation(web.RequestHandler):
-    """One connection. What cannot be read as HTTP, or has a longer address or header than we read, is told so."""
+    """One connection. Input that is not HTTP, or has too long an address or header, is answered as a problem."""
 
     def data_received(self, data: bytes) -> None:
-        """Also while the server goes: what comes then of a call that is under way, the library would let fall, and the call
-        would wait for it until its time is over."""
-        closes, at_once = self._close, self._force_close
+        """Accept data also while the server closes: the library would drop data of a running call, which would wait for it
+        until its timeout."""
+        was_closing, was_forced = self._close, self._force_close
         if self._request_in_progress:
             self._close = self._force_close = False
         super().data_received(data)
-        self._close, self._force_close = self._close or closes, self._force_close or at_once
+        self._close, self._force_close = self._close or was_closing, self._force_close or was_forced
 
     def handle_error(
         self,
@@ -93,14 +90,14 @@ class Conversation(web.RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         if not isinstance(exc, HttpProcessingError):
-            # It writes the log, and raises where an answer has begun already.
+            # This logs the error, and raises where an answer has begun already.
             super().handle_error(request, status, exc, message)
             response = web.Response(status=status)
         else:
-            # None of its bytes may reach the log: a key may be among them, and nobody fills it by knocking with rubbish.
+            # The log gets none of its bytes: a key may be among them, and rubbish must not fill the log.
             id = f"req_{chance.sixteen().hex()}"
-            told = {"action": "api.not_http", "error": type(exc).__name__, "request_id": id}
-            _LOG.info("a request was not HTTP", extra=told)
+            extra = {"action": "api.not_http", "error": type(exc).__name__, "request_id": id}
+            _LOG.info("a request was not HTTP", extra=extra)
             problem = problems.of_http(web.HTTPBadRequest(), language(""))
             response = problems.answer(problem, id, "", language(""))
             response.headers["X-Request-Id"] = id
@@ -110,7 +107,7 @@ class Conversation(web.RequestHandler):
 
 
 class Full(asyncio.Protocol):
-    """What there is no room for: an answer that is already made, and the end."""
+    """Protocol of a connection over the limit: a prepared answer, and the end."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - a stream's protocol gets a stream's transport
@@ -122,7 +119,7 @@ class Full(asyncio.Protocol):
 
 
 class Site(web.BaseSite):
-    """An address that a bounded number of connections may use at a time."""
+    """An address with a bounded number of connections at a time."""
 
     def __init__(
         self, runner: web.AppRunner, host: str, port: int, connections: Connections, **more: Any
@@ -155,54 +152,56 @@ _TRIMMED = timedelta(minutes=10)
 
 
 class CallLog:
-    """One for a process; `running` is for its application. Noting a call returns at once and never fails."""
+    """Log of calls, one per process; `running` is for its application. Noting a call returns at once and never fails."""
 
-    def __init__(self, calls: SqlApiCalls, clock: Clock, kept: timedelta, every_s: float = EVERY_S) -> None:
-        self._calls, self._clock, self._kept, self._every_s = calls, clock, kept, every_s
+    def __init__(
+        self, calls: SqlApiCalls, clock: Clock, retention: timedelta, every_s: float = EVERY_S
+    ) -> None:
+        self._calls, self._clock, self._kept, self._every_s = calls, clock, retention, every_s
         self._waiting: deque[ApiCall] = deque()
         self._lost = 0
-        self._seen: set[str] = set()
+        self._key_ids: set[str] = set()
         self._trimmed_at: datetime | None = None
-        self._over = asyncio.Event()
+        self._stopping = asyncio.Event()
 
     def note(self, call: ApiCall) -> None:
-        """Where more wait than are held, the newest is let go and counted."""
+        """Queue a call; in a full queue the newest is dropped and counted."""
         if len(self._waiting) >= MOST_WAITING:
             self._lost += 1
             return
         self._waiting.append(call)
 
     async def listed(self, key_id: str, limit: int, *, errors: bool, before: str) -> Sequence[ApiCall]:
-        """Newest first, with those that this process has not written yet."""
+        """List calls, newest first, with those that this process has not written yet."""
         await self.flush()
         return await self._calls.listed(key_id, limit, errors=errors, before=before)
 
     async def running(self, app: web.Application) -> AsyncIterator[None]:
-        """Writes while the application runs, and what is left when it ends."""
+        """Write calls while the application runs, and the last ones when it ends."""
         task = asyncio.create_task(self._run(), name="call-log")
         yield
-        self._over.set()
+        self._stopping.set()
         await task
         await self.flush()
 
     async def flush(self) -> None:
-        """Everything that waits is written, or let go."""
+        """Write everything that waits, or drop it on failure."""
         while self._waiting:
             batch = [self._waiting.popleft() for _ in range(min(_NOTES_AT_ONCE, len(self._waiting)))]
             try:
                 await self._calls.keep(batch)
-            except GatewayError as why:
+            except GatewayError as error:
                 self._lost += len(batch)
-                log.action(_LOG, "api.calls.lost", why.detail, count=len(batch))
-            self._seen.update(each.key_id for each in batch)
+                log.action(_LOG, "api.calls.lost", error.detail, count=len(batch))
+            self._key_ids.update(c.key_id for c in batch)
         if self._lost:
             log.action(_LOG, "api.calls.lost", "calls were not noted", count=self._lost)
             self._lost = 0
 
     async def _run(self) -> None:
-        while not self._over.is_set():
+        while not self._stopping.is_set():
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._over.wait(), self._every_s)
+                await asyncio.wait_for(self._stopping.wait(), self._every_s)
             await self.flush()
             await self._trim()
 
@@ -210,17 +209,17 @@ class CallLog:
         now = self._clock.now()
         if self._trimmed_at is not None and now - self._trimmed_at < _TRIMMED:
             return
-        self._trimmed_at, seen, self._seen = now, self._seen, set()
+        self._trimmed_at, key_ids, self._key_ids = now, self._key_ids, set()
         try:
-            await self._calls.trim(seen, now - self._kept, MOST_CALLS_OF_A_KEY)
-        except GatewayError as why:
-            log.action(_LOG, "api.calls.lost", why.detail, count=0)
+            await self._calls.trim(key_ids, now - self._kept, MOST_CALLS_OF_A_KEY)
+        except GatewayError as error:
+            log.action(_LOG, "api.calls.lost", error.detail, count=0)
 
 
 def monitoring(
     scrape: Callable[[], Awaitable[bytes]], content_type: str, health: HealthProbe
 ) -> web.Application:
-    """`scrape` gives the whole text of the metrics, in the format that `content_type` names."""
+    """Build the monitoring application; `scrape` returns the text of the metrics in the format of `content_type`."""
 
     async def metrics(request: web.Request) -> web.Response:
         return web.Response(body=await scrape(), headers={"Content-Type": content_type})
@@ -240,7 +239,7 @@ def monitoring(
 
 
 async def _plain_headers(request: web.Request, response: web.StreamResponse) -> None:
-    """What every answer says; nothing here is a page, or worth keeping."""
+    """Add headers to every answer; nothing here is a page, or worth caching."""
     response.headers.update(
         {"Server": "gateway", "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
     )
@@ -248,7 +247,7 @@ async def _plain_headers(request: web.Request, response: web.StreamResponse) -> 
 
 def _health(findings: Collection[Diagnosis]) -> web.Response:
     status = condition(findings)
-    told = {"status": status, "checks": check_words(findings)}
+    health_json = {"status": status, "checks": check_words(findings)}
     if status == "not-well":
-        return web.json_response(told, status=503, headers={"Retry-After": "5"})
-    return web.json_response(told)
+        return web.json_response(health_json, status=503, headers={"Retry-After": "5"})
+    return web.json_response(health_json)

@@ -1,10 +1,8 @@
-"""The small types that every request and answer is made of. Pure. In: nothing. Out: text without control characters,
-times with a zone in and Vietnamese local times out, the two bases (strict about what is asked, exact about what is
-answered), and media types that are safe to say (R10 to R12): what is not on the list is only bytes.
-
-The words that fields are limited to come from the tables that the node itself works with; a list that may grow, or
-that the other side can add to, is only named (`x-extensible-enum`): a client must bear a word that it does not
-know."""
+"""The small types of all requests and answers. Pure. In: nothing. Out: text without control characters, times with a
+zone in and Vietnamese local times out, the two bases (strict for requests, exact for answers), and safe media types (R10
+to R12, file types): an unlisted type is only bytes. The words that fields are limited to come from the node's own
+tables; a list that may grow, or that the other side can extend, is only named (`x-extensible-enum`): a client must bear
+an unknown word."""
 
 from __future__ import annotations
 
@@ -57,13 +55,13 @@ _NO_LETTERS = frozenset({"Cc", "Cs"})
 
 
 def stamp(at: datetime) -> str:
-    """RFC 3339 with the offset of Viet Nam: `2026-11-20T14:02:11+07:00`."""
+    """Format RFC 3339 with the offset of Viet Nam: `2026-11-20T14:02:11+07:00`."""
     return at.astimezone(VIETNAM).isoformat(timespec="seconds")
 
 
 def _one_line(text: str) -> str:
-    """CR, LF and other control characters have no place in a name, a number or a header (threats.md 77); nor has half of a
-    letter, which nothing can store."""
+    """Refuse control characters, which have no place in a name, number or header (threats.md 77), and lone surrogates,
+    which cannot be stored."""
     if any(unicodedata.category(letter) in _NO_LETTERS for letter in text):
         raise ValueError("control characters and line breaks are not allowed here")
     return text
@@ -89,13 +87,13 @@ AgencyCode = Annotated[
 
 
 def split(text: object) -> object:
-    """A list as a query has it: one after the other, with commas."""
+    """Split a list of a query at commas."""
     return [piece.strip() for piece in text.split(",") if piece.strip()] if isinstance(text, str) else text
 
 
-# Of a query: so short that it fits a request line in whatever letters; our cursors have 100.
+# For queries: short enough for a request line in any letters; our cursors have 100.
 Asking = Annotated[str, StringConstraints(max_length=200), AfterValidator(_one_line)]
-# One of a list in a query.
+# One entry of a list in a query.
 Piece = Annotated[str, StringConstraints(max_length=40), AfterValidator(_one_line)]
 Count = Annotated[int, Field(ge=0, le=1_000_000)]
 Moment = Annotated[
@@ -107,25 +105,30 @@ Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Asked(BaseModel):
-    """What a caller may say. A field that is not here is refused by name, so typing errors are found early."""
+    """Base of requests. A field that is not here is refused by name, so typing errors are found early."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=False, defer_build=True)
 
     def into(self, kind: type[D], **more: Any) -> D:
-        """What is asked as the domain has it: the fields that both have, lists made tuples, and what is said
-        in `more`."""
-        mine, shared = vars(self), _shared(type(self), kind)
-        said = {
-            name: tuple(mine[name]) if is_list else mine[name] for name, is_list in shared if name not in more
+        """Convert to the domain's class: fields that both have, lists as tuples, and the values in `more`."""
+        own_values, shared = vars(self), _shared(type(self), kind)
+        shared_values = {
+            name: tuple(own_values[name]) if is_list else own_values[name]
+            for name, is_list in shared
+            if name not in more
         }
-        return kind(**said, **more)
+        return kind(**shared_values, **more)
 
 
 @cache
-def _shared(asked: type[Asked], kind: type[DataclassInstance]) -> Sequence[tuple[str, bool]]:
-    """The fields that both have, and which of them are lists."""
-    known = asked.model_fields
-    return [(f.name, get_origin(known[f.name].annotation) is list) for f in fields(kind) if f.name in known]
+def _shared(model: type[Asked], kind: type[DataclassInstance]) -> Sequence[tuple[str, bool]]:
+    """Return the fields that both have, and which of them are lists."""
+    model_fields = model.model_fields
+    return [
+        (f.name, get_origin(model_fields[f.name].annotation) is list)
+        for f in fields(kind)
+        if f.name in model_fields
+    ]
 
 
 class NoQuery(Asked):
@@ -133,12 +136,12 @@ class NoQuery(Asked):
 
 
 def _may_grow(schema: dict[str, Any]) -> None:
-    """A newer node may answer with more fields, so no description says that there are no others."""
+    """Drop the ban on other fields, as a newer node may answer with more of them."""
     schema.pop("additionalProperties", None)
 
 
 class Told(BaseModel):
-    """What the node answers. Fields may be added later; clients ignore those they do not know."""
+    """Base of answers. Fields may be added later; clients ignore those they do not know."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", populate_by_name=True, json_schema_extra=_may_grow, defer_build=True
@@ -146,41 +149,41 @@ class Told(BaseModel):
 
     @classmethod
     def of(cls, thing: object, **more: Any) -> Self:
-        """The answer about this thing: its attributes by the same names, and what is said in `more`."""
-        names, look = _looked_at(cls, tuple(more))
+        """Make the answer from an object's attributes of the same names, and the values in `more`."""
+        names, look = _filling(cls, tuple(more))
         return cls(**dict(zip(names, look(thing), strict=False)), **more)
 
 
 @cache
-def _looked_at(
-    told: type[Told], given: Sequence[str]
+def _filling(
+    model: type[Told], given_names: Sequence[str]
 ) -> tuple[Sequence[str], Callable[[object], Sequence[Any]]]:
-    """The attributes that an answer is filled from, looked at in one go: a list tells of hundreds of things."""
-    names = [name for name in told.model_fields if name not in given]
-    return names, attrgetter(*names, "__class__", "__class__")  # of one alone it would give no sequence
+    """Return the attributes that fill an answer, and one getter for all: lists have hundreds of rows."""
+    names = [name for name in model.model_fields if name not in given_names]
+    return names, attrgetter(*names, "__class__", "__class__")  # one name would give no sequence
 
 
 def with_fields(more: Mapping[str, Any]) -> Callable[[type[M]], type[M]]:
-    """Give a model these fields too, each a type with what pydantic is told of it."""
+    """Give a model these fields too, each as a type with its pydantic field."""
     return lambda model: create_model(
         model.__name__, __base__=model, __module__=model.__module__, __doc__=model.__doc__, **more
     )
 
 
 def told_of(part: type[DataclassInstance]) -> Mapping[str, DocumentField]:
-    """The fields of a document that an answer about `part` has as they are, by their attributes."""
-    own = {each.name for each in fields(part)}
-    return {each.attribute: each for each in FIELDS if each.rule.told and each.attribute in own}
+    """Return the document fields that an answer about `part` shows unchanged, by attribute."""
+    own = {f.name for f in fields(part)}
+    return {f.attribute: f for f in FIELDS if f.rule.told and f.attribute in own}
 
 
 def told_as(field: DocumentField) -> tuple[Any, Any]:
-    """Its type, and what pydantic is told of it."""
+    """Return the field's type, and its pydantic field."""
     kind: Any = Moment if field.holds is datetime else field.holds
     kind = list[kind] if field.is_list else kind | None if field.may_be_absent else kind
     return kind, Field(description=field.rule.says)
 
 
-# Packets that did not become a document (yet), and how they end.
+# States of packets that did not become a document (yet), and how they end.
 SET_ASIDE = ("waiting", "held", "quarantined", "malformed", "sealed")
 PACKET_STATES = (*SET_ASIDE, "landed", "done", "released", "returned", "discarded", "dropped")
 BUSINESS = {Kind.DOCUMENT: "new", Kind.REPLACEMENT: "replace", Kind.UPDATE: "update", Kind.RECALL: "recall"}
@@ -188,20 +191,20 @@ HANDOVERS = ("available", "leased", "acked")
 
 
 def closed(words: Iterable[str]) -> dict[str, Any]:
-    """The schema of a text that is one of these words."""
+    """Return the schema of a text that is one of these words."""
     return {"type": "string", "enum": list(dict.fromkeys(map(str, words)))}
 
 
 def growing(words: Iterable[str]) -> dict[str, Any]:
-    """The schema of a text that is one of these words today."""
+    """Return the schema of a text that is one of these words today."""
     return {"type": "string", "x-extensible-enum": list(dict.fromkeys(map(str, words)))}
 
 
-# What is answered is not checked against these again: a word of the other side must not break an answer.
+# Answers are not validated against these: a word of the other side must not break an answer.
 OutWord = Annotated[str, WithJsonSchema(closed((*STATES, *OutState)))]
 InWord = Annotated[str, WithJsonSchema(closed(InState))]
 PacketWord = Annotated[str, WithJsonSchema(closed(PACKET_STATES))]
-KindWord = Annotated[str, WithJsonSchema(closed(each for each in Kind if each is not Kind.STATUS))]
+KindWord = Annotated[str, WithJsonSchema(closed(k for k in Kind if k is not Kind.STATUS))]
 BusinessWord = Annotated[str, WithJsonSchema(closed(BUSINESS.values()))]
 HandoverWord = Annotated[str, WithJsonSchema(closed(HANDOVERS))]
 RoleWord = Annotated[str, WithJsonSchema(closed(RecipientRole))]
@@ -249,6 +252,6 @@ MEDIA_TYPES: Mapping[str, str] = MappingProxyType(
 _KNOWN_MEDIA = frozenset(MEDIA_TYPES.values())
 
 
-def media_type(found: str) -> str:
-    """The media type of a short type, or of a claimed one that is on the list."""
-    return MEDIA_TYPES.get(found) or (found if found in _KNOWN_MEDIA else ONLY_BYTES)
+def media_type(name: str) -> str:
+    """Return the media type of a short type, or of a claimed one that is on the list."""
+    return MEDIA_TYPES.get(name) or (name if name in _KNOWN_MEDIA else ONLY_BYTES)

@@ -1,8 +1,7 @@
-"""`gateway audit`: the sealed log of events. In: what to look for, or which seal. Out: events, a part of the log with
-its proofs, or a seal that leaves the node. To take a part of the log out, or to delete texts, is an event itself.
-
-`verify` examines the log of this node, or of a copy of its database. In: seals that had left the node. Out: by name
-everything that does not hold, and what could not be checked; exit 0 when it holds, 7 when not."""
+"""`gateway audit`: the sealed log of events. In: search terms, or a seal. Out: events, a part of the log with its proofs,
+or a seal that leaves the node. Exporting a part of the log, or deleting texts, is an event itself. `verify` examines the
+log of this node, or of a copy of its database. In: seals that had left the node. Out: every failed check by name, and every
+check that was not possible; exit 0 when the log holds, 7 when not."""
 
 from __future__ import annotations
 
@@ -59,16 +58,16 @@ async def verify(
     settings = call.settings()
     if database is not None:
         settings = replace(settings, database=replace(settings.database, url=database))
-    given = Given(
+    inputs = Given(
         published=[_read_seal(path) for path in seal or ()],
         since=_read_seal(since) if since else None,
         roots=_roots(settings, tsa_ca),
-        tell=lambda done, of: _tell_progress(call, done, of),
+        tell=lambda count, total: _say_progress(call, count, total),
     )
     async with at_ground(settings) as ground:
-        report = await examine(ground.store, given, ground.pool)
+        report = await examine(ground.store, inputs, ground.pool)
         differences = await ground.directory.differences()
-    output.answer(call, _report_shown(report, differences), _report_aloud(call, report, differences))
+    output.answer(call, _report_json(report, differences), _report_lines(call, report, differences))
     if not report.holds or differences:
         raise typer.Exit(VERIFICATION)
 
@@ -87,12 +86,12 @@ async def search(
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many, the newest.")] = 100,
 ) -> None:
     """List what happened, the newest last; of every agency unless one is named."""
-    from gateway.store.log_reading import search_log as look
+    from gateway.store.log_reading import search_log as search_events
 
-    wanted = _wanted(kind, subject, principal, since, until)
-    wanted = await _of_agency(call, ground, wanted)
-    found = await look(ground.store, wanted, limit=limit, newest=True)
-    output.rows(call, [_shown(hit) for hit in found], _COLUMNS)
+    terms = _terms(kind, subject, principal, since, until)
+    terms = await _of_agency(call, ground, terms)
+    hits = await search_events(ground.store, terms, limit=limit, newest=True)
+    output.rows(call, [_hit_record(hit) for hit in hits], _COLUMNS)
 
 
 @verb(
@@ -114,15 +113,15 @@ async def export(
     from gateway.store.events import NODE
     from gateway.store.log_reading import seal_numbered
 
-    wanted = _wanted(kind, subject, principal, since, until)
-    seal, wanted = await seal_numbered(ground.store), await _of_agency(call, ground, wanted)
-    told = {"seal": seal.signed.seal.number, "texts": texts, "asked": _asked(wanted)}
-    # Told before anything is shown: whoever interrupts it has seen something.
-    scope = AgencyScope(agency_id=wanted.agency_id or NODE, principal_id=await operator_id(ground.store))
+    terms = _terms(kind, subject, principal, since, until)
+    seal, terms = await seal_numbered(ground.store), await _of_agency(call, ground, terms)
+    facts = {"seal": seal.signed.seal.number, "texts": texts, "asked": _terms_json(terms)}
+    # The event is written first: an interrupted reader has seen some of it too.
+    scope = AgencyScope(agency_id=terms.agency_id or NODE, principal_id=await operator_id(ground.store))
     async with ground.store.begin(scope) as work:
-        await work.events.append(EventKind.LOG_EXPORTED, "log", ground.clock.now(), told)
+        await work.events.append(EventKind.LOG_EXPORTED, "log", ground.clock.now(), facts)
         await work.commit()
-    async for line in take_out(ground.store, wanted, seal, texts=texts):
+    async for line in take_out(ground.store, terms, seal, texts=texts):
         output.lines([output.compact(line)])
 
 
@@ -144,27 +143,25 @@ async def publish(
     from gateway.trust import seals
 
     seal = await seal_numbered(ground.store, number)
-    about = seal.signed.seal
+    head = seal.signed.seal
     if to is not None:
         seals.write_seal_file(to, seal.to_bytes())
     if key is not None:
         seals.write_seal_file(key, seals.key_pem(seal))
-    await ground.store.log.published(about.number, ground.clock.now())
+    await ground.store.log.published(head.number, ground.clock.now())
     if paper:
-        output.lines(
-            f"{call.word(f'audit.paper.{name}'):<12} {value}" for name, value in seals.on_paper(seal)
-        )
+        output.lines(f"{call.word(f'audit.paper.{name}'):<12} {text}" for name, text in seals.on_paper(seal))
     elif to is None and call.output is OutputFormat.TABLE:
         typer.echo(seal.to_bytes().decode("ascii"), nl=False)
     else:
-        shown = {"number": about.number, "size": about.tree_size, "root": about.root.hex()}
+        facts = {"number": head.number, "size": head.tree_size, "root": head.root.hex()}
         output.record(
-            call, shown | {"key": seal.signed.key_id, "stamped": seal.stamp is not None, "path": to}
+            call, facts | {"key": seal.signed.key_id, "stamped": seal.stamp is not None, "path": to}
         )
-    call.say("audit.published", number=about.number)
+    call.say("audit.published", number=head.number)
 
 
-def _wanted(
+def _terms(
     kind: str | None, subject: str | None, principal: str | None, since: str | None, until: str | None
 ) -> WantedEvents:
     from gateway.store.log_reading import WantedEvents
@@ -178,18 +175,18 @@ def _wanted(
     )
 
 
-async def _of_agency(call: Invocation, ground: Ground, wanted: WantedEvents) -> WantedEvents:
+async def _of_agency(call: Invocation, ground: Ground, terms: WantedEvents) -> WantedEvents:
     agency = chosen(await ground.store.hosted(), call.agency) if call.agency else None
-    return replace(wanted, agency_id=agency.id if agency else None)
+    return replace(terms, agency_id=agency.id if agency else None)
 
 
-def _asked(wanted: WantedEvents) -> dict[str, object]:
-    told = {"kind": wanted.kind, "subject": wanted.subject_id, "principal": wanted.principal_id}
-    period = {"since": output.stamp(wanted.since), "until": output.stamp(wanted.until)}
-    return {name: value for name, value in (told | period).items() if value is not None}
+def _terms_json(terms: WantedEvents) -> dict[str, object]:
+    subjects = {"kind": terms.kind, "subject": terms.subject_id, "principal": terms.principal_id}
+    period = {"since": output.stamp(terms.since), "until": output.stamp(terms.until)}
+    return {name: v for name, v in (subjects | period).items() if v is not None}
 
 
-def _shown(hit: Hit) -> dict[str, Any]:
+def _hit_record(hit: Hit) -> dict[str, Any]:
     event = hit.event
     return output.fields(
         event,
@@ -201,7 +198,7 @@ def _shown(hit: Hit) -> dict[str, Any]:
     )
 
 
-_TOLD_EVERY = 100_000
+_REPORT_EVERY = 100_000
 
 
 @verb(
@@ -219,9 +216,9 @@ async def erase(
     """Delete the texts that people wrote from one event, for ever; the log stays whole and tells that it was done."""
     from gateway.store.log_reading import erase_texts as delete
 
-    by = await operator_id(ground.store)
-    gone = await delete(ground.store, ground.clock, event, name or [], by, reason)
-    output.record(call, {"id": event, "erased": list(gone)})
+    operator = await operator_id(ground.store)
+    erased = await delete(ground.store, ground.clock, event, name or [], operator, reason)
+    output.record(call, {"id": event, "erased": list(erased)})
 
 
 def _read_seal(path: Path) -> PublishedSeal:
@@ -229,21 +226,21 @@ def _read_seal(path: Path) -> PublishedSeal:
         return sealed_log.read_seal(file.read(sealed_log.MOST_SEAL_BYTES + 1))
 
 
-def _roots(settings: Settings, given: Path | None) -> Sequence[Certificate]:
-    """Those named, else the node's own where it has some."""
+def _roots(settings: Settings, path: Path | None) -> Sequence[Certificate]:
+    """Read the named roots, else the node's own where it has some."""
     from gateway.trust.seals import read_time_roots
 
     own = settings.trust.folder / "tsa" / "ca.pem"
-    chosen = given or (own if own.is_file() else None)
-    return read_time_roots(chosen) if chosen is not None else ()
+    file = path or (own if own.is_file() else None)
+    return read_time_roots(file) if file is not None else ()
 
 
-def _tell_progress(call: Invocation, done: int, of: int) -> None:
-    if done % _TOLD_EVERY == 0:
-        call.say("audit.progress", done=done, of=of)
+def _say_progress(call: Invocation, count: int, total: int) -> None:
+    if count % _REPORT_EVERY == 0:
+        call.say("audit.progress", done=count, of=total)
 
 
-def _report_shown(report: AuditReport, differences: Sequence[BindingDifference]) -> dict[str, Any]:
+def _report_json(report: AuditReport, differences: Sequence[BindingDifference]) -> dict[str, Any]:
     return {
         "verdict": "holds" if report.holds and not differences else "broken",
         "anchored": report.anchored,
@@ -257,32 +254,29 @@ def _report_shown(report: AuditReport, differences: Sequence[BindingDifference])
         "last_at": output.stamp(report.last_at),
         "count": report.count + len(differences),
         "findings": [
+            *({"code": f.code, "where": f.where, "params": dict(f.params)} for f in report.findings),
             *(
-                {"code": each.code, "where": each.where, "params": dict(each.params)}
-                for each in report.findings
-            ),
-            *(
-                {"code": "binding_differs", "where": each.code, "params": {"detail": each.detail}}
-                for each in differences
+                {"code": "binding_differs", "where": d.code, "params": {"detail": d.detail}}
+                for d in differences
             ),
         ],
-        "notes": [{"code": each.code, "params": dict(each.params)} for each in report.notes],
+        "notes": [{"code": n.code, "params": dict(n.params)} for n in report.notes],
     }
 
 
-def _report_aloud(
+def _report_lines(
     call: Invocation, report: AuditReport, differences: Sequence[BindingDifference]
 ) -> Iterator[str]:
-    for each in report.findings:
-        yield output.plain(f"✗ {each.where}: {call.word(f'audit.{each.code}', **each.params)}")
-    for other in differences:
-        yield output.plain(f"✗ {other.code}: {call.word('audit.binding_differs', detail=other.detail)}")
+    for finding in report.findings:
+        yield output.plain(f"✗ {finding.where}: {call.word(f'audit.{finding.code}', **finding.params)}")
+    for diff in differences:
+        yield output.plain(f"✗ {diff.code}: {call.word('audit.binding_differs', detail=diff.detail)}")
     if report.count > len(report.findings):
         yield call.word("audit.more", count=report.count - len(report.findings))
     for note in report.notes:
         yield f"! {call.word(f'audit.note.{note.code}', **note.params)}"
-    whole = {"leaves": report.leaves, "seals": report.seals, "stamps": report.stamps}
+    counts = {"leaves": report.leaves, "seals": report.seals, "stamps": report.stamps}
     holds = report.holds and not differences
-    yield call.word("audit.holds" if holds else "audit.broken", **whole)
+    yield call.word("audit.holds" if holds else "audit.broken", **counts)
     if holds:
         yield from (call.word("audit.key", fingerprint=key) for key in report.keys)

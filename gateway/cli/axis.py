@@ -1,11 +1,9 @@
-"""`gateway axis` and `gateway ping`: the axes that this node shares with others, and the way to one partner. In:
-settings; to change a broker also the registry and the administrator's way in. Out: how each axis is, which way mail
-goes and whether it would arrive, or the broker brought in line with the registry.
-
-`status` says whether each axis is connected and how much is under way on it; exit 6 when one does not answer. `check`
-examines each with this node's own rights, a line per step with its time, cause and cure; exit 6 when one is wrong.
-`route` says which way mail to a code goes, and why. `definitions` writes the axis as the registry says it to a file;
-`apply` shows what is to be added and removed on the broker, and does it."""
+"""`gateway axis` and `gateway ping`: the axes that this node shares with others, and the way to one partner. In: settings;
+to change a broker also the registry and the administrator's credentials. Out: state of each axis, route of mail and whether
+it would arrive, or the broker brought in line with the registry. `status` shows for each axis the connection and the
+packets under way; `check` examines each with this node's own rights, a line per step with time, cause and cure; both exit 6
+on trouble. `route` explains the route to a code. `definitions` writes the axis by the registry to a file; `apply` shows and
+makes the changes to the broker."""
 
 from __future__ import annotations
 
@@ -70,7 +68,7 @@ async def ping(
 
     async with at_axis(call) as axis:
         steps = examine_partner(ground, axis, sender, code)
-        await _tell_findings(call, (("", each) async for each in steps))
+        await _print_findings(call, (("", step) async for step in steps))
 
 
 @verb()
@@ -78,9 +76,9 @@ async def status(call: Invocation, axis: AxisDesk) -> None:
     """Say whether the axis is connected, and how much waits on it, is being handed over, or was put aside."""
     from gateway.workers.pulse import HEARTBEAT
 
-    found = await axis_now.look(axis, call.settings().node.data_dir / HEARTBEAT, SystemClock().now())
-    output.answer(call, axis_shown(found), (output.plain(text) for _, text in axis_lines(call, found)))
-    if not found.answers:
+    view = await axis_now.look(axis, call.settings().node.data_dir / HEARTBEAT, SystemClock().now())
+    output.answer(call, axis_shown(view), (output.plain(text) for _, text in axis_lines(call, view)))
+    if not view.answers:
         raise typer.Exit(NETWORK)
 
 
@@ -100,35 +98,35 @@ async def definitions(
 
     _need_folder(passwords, make_passwords)
     axis = await _layout(ground, vhost)
-    told = password_hashes(await _secrets(ground, axis, passwords, make_passwords), {})
+    hashes = password_hashes(await _secrets(ground, axis, passwords, make_passwords), {})
     if passwords is None:
         call.say("broker.no_passwords")
     if out is None:
-        for piece in pieces(axis, told):
+        for piece in pieces(axis, hashes):
             print(piece, end="")
         return
-    # The hashes of passwords stand in it.
+    # The file contains password hashes.
     with new_file(out, 0o600, alone=True) as file:
-        file.writelines(piece.encode() for piece in pieces(axis, told))
+        file.writelines(piece.encode() for piece in pieces(axis, hashes))
     call.say("broker.written", file=out, nodes=len(axis.nodes), codes=len(axis.hosts))
 
 
-async def _tell_findings(call: Invocation, steps: AsyncIterator[tuple[str, Diagnosis]]) -> None:
-    """Each as it comes, of several axes below the name of its own. Exit 6 when one is wrong."""
-    found, heading = [], ""
-    async for name, each in steps:
-        told = finding_shown(call, each) | ({"axis": name} if name else {})
-        found.append(told)
+async def _print_findings(call: Invocation, steps: AsyncIterator[tuple[str, Diagnosis]]) -> None:
+    """Print each finding as it comes, below the name of its axis where there are several. Exit 6 when one is wrong."""
+    rows, heading = [], ""
+    async for name, finding in steps:
+        row = finding_shown(call, finding) | ({"axis": name} if name else {})
+        rows.append(row)
         if call.output is OutputFormat.TABLE:
             if name != heading and not call.quiet:
                 heading = name
                 print(f"{name}:")
-            say_finding(call, each)
+            say_finding(call, finding)
         elif call.output is OutputFormat.NDJSON:
-            output.stream(told)
+            output.stream(row)
     if call.output is OutputFormat.JSON:
-        output.document({"data": found})
-    if any(told["state"] == "wrong" for told in found):
+        output.document({"data": rows})
+    if any(row["state"] == "wrong" for row in rows):
         raise typer.Exit(NETWORK)
 
 
@@ -162,37 +160,37 @@ async def apply(
     _need_folder(passwords, make_passwords)
     password = password_file.read_text(encoding="utf-8").split("\n", 1)[0].rstrip("\r")
     axis = await _layout(ground, vhost)
-    looking = preview or call.dry_run
-    secrets = await _secrets(ground, axis, passwords, make_passwords, keep=not looking)
+    is_preview = preview or call.dry_run
+    secrets = await _secrets(ground, axis, passwords, make_passwords, keep=not is_preview)
     async with opened(api, user, password, axis.vhost, str(ca) if ca else None) as broker:
-        made = _planned(await broker.state(), axis, secrets, user, remove_nodes)
-        await _carry_out(call, broker, made, preview)
-    if any(remark.serious for remark in made.remarks):
+        plan = _make_plan(await broker.state(), axis, secrets, user, remove_nodes)
+        await _apply_plan(call, broker, plan, preview)
+    if any(remark.serious for remark in plan.remarks):
         raise typer.Exit(FAILED)
 
 
-def _route_lines(call: Invocation, found: RouteExplained) -> Iterator[str]:
-    yield output.plain(call.word("axis.route.rule", code=found.code, route=found.route))
-    if found.node:
-        yield output.plain(call.word("axis.route.node", code=found.code, node=found.node))
-    for n, one in enumerate(found.axes, 1):
-        state = call.word(f"axis.route.state.{one.state}", reason=one.reason)
-        yield output.plain(f"  {n}. {one.name}: {state}")
-    if len(found.axes) > 1:
-        yield output.plain("  " + call.word(f"axis.route.away.{found.away}"))
-        yield output.plain("  " + call.word(f"axis.route.unsure.{found.unsure}"))
-    if found.form != "standard":
-        yield output.plain("  " + call.word(f"axis.form.{found.form}"))
-    yield output.plain(call.word(f"axis.route.turn.{found.turn}", axis=found.by))
+def _route_lines(call: Invocation, explained: RouteExplained) -> Iterator[str]:
+    yield output.plain(call.word("axis.route.rule", code=explained.code, route=explained.route))
+    if explained.node:
+        yield output.plain(call.word("axis.route.node", code=explained.code, node=explained.node))
+    for n, axis in enumerate(explained.axes, 1):
+        state = call.word(f"axis.route.state.{axis.state}", reason=axis.reason)
+        yield output.plain(f"  {n}. {axis.name}: {state}")
+    if len(explained.axes) > 1:
+        yield output.plain("  " + call.word(f"axis.route.away.{explained.away}"))
+        yield output.plain("  " + call.word(f"axis.route.unsure.{explained.unsure}"))
+    if explained.form != "standard":
+        yield output.plain("  " + call.word(f"axis.form.{explained.form}"))
+    yield output.plain(call.word(f"axis.route.turn.{explained.turn}", axis=explained.by))
 
 
 @asynccontextmanager
-async def _foreign(call: Invocation) -> AsyncIterator[RestAxis]:
-    """Misconfigured where the axis is one of our own kinds."""
+async def _open_foreign(call: Invocation) -> AsyncIterator[RestAxis]:
+    """Open the foreign axis; raise Misconfigured where there is none."""
     from gateway.transport.rest.axis import RestAxis
 
     async with at_axis(call) as axis:
-        foreign = [each for each in each_axis(axis).values() if isinstance(each, RestAxis)]
+        foreign = [a for a in each_axis(axis).values() if isinstance(a, RestAxis)]
         if not foreign:
             kind = call.settings().axis_kind
             raise Misconfigured(
@@ -219,7 +217,7 @@ async def check(call: Invocation) -> None:
     async with at_ground(settings) as ground:
         hosted = await ground.store.hosted()
     codes = [code for agency in hosted for code in (agency.code, *agency.aliases)]
-    await _tell_findings(call, examine_axes(settings, codes))
+    await _print_findings(call, examine_axes(settings, codes))
 
 
 @verb("H41.07", "H41.07 --from H41.01 -o json")
@@ -234,14 +232,14 @@ async def route(
     from gateway.bootstrap.axis_route import explained
 
     async with at_axis(call) as axis:
-        by = sender or next((agency.code for agency in await ground.store.hosted()), "")
-        found = await explained(ground.settings, axis, ground.host_of, by, code)
-    output.answer(call, asdict(found), _route_lines(call, found))
-    if found.turn in ("wait", "never"):
+        sending_code = sender or next((agency.code for agency in await ground.store.hosted()), "")
+        answer = await explained(ground.settings, axis, ground.host_of, sending_code, code)
+    output.answer(call, asdict(answer), _route_lines(call, answer))
+    if answer.turn in ("wait", "never"):
         raise typer.Exit(NETWORK)
 
 
-def _may_stand(code: str) -> bool:
+def _is_code(code: str) -> bool:
     try:
         AgencyCode.parse(code)
     except BadCode:
@@ -249,22 +247,22 @@ def _may_stand(code: str) -> bool:
     return True
 
 
-def say_finding(call: Invocation, found: Diagnosis) -> None:
-    if not call.quiet or found.cure is not None:
-        head = f"{found.level.mark} {found.check:<12} {found.ms:>6} ms "
-        aloud_finding(call, found, head)
+def say_finding(call: Invocation, finding: Diagnosis) -> None:
+    if not call.quiet or finding.cure is not None:
+        head = f"{finding.level.mark} {finding.check:<12} {finding.ms:>6} ms "
+        aloud_finding(call, finding, head)
 
 
-def finding_shown(call: Invocation, found: Diagnosis) -> dict[str, Any]:
+def finding_shown(call: Invocation, finding: Diagnosis) -> dict[str, Any]:
     return {
-        "id": found.check,
-        "server": found.server,
-        "step": found.check,
-        "state": found.level.state,
-        "ms": found.ms,
-        "cause": found.cause,
-        "says": found.says(call.lang.value),
-        "cure": found.mends(call.lang.value),
+        "id": finding.check,
+        "server": finding.server,
+        "step": finding.check,
+        "state": finding.level.state,
+        "ms": finding.ms,
+        "cause": finding.cause,
+        "says": finding.says(call.lang.value),
+        "cure": finding.mends(call.lang.value),
     }
 
 
@@ -276,10 +274,10 @@ async def odd(
     ] = None,
 ) -> None:
     """List the answers of a foreign axis that its specification does not have, newest first; secrets are taken out."""
-    async with _foreign(call) as axis:
-        found = await axis.odd_answers()
+    async with _open_foreign(call) as axis:
+        answers = await axis.odd_answers()
     if show is not None:
-        head = next((each[5] for each in found if each[0] == show), None)
+        head = next((a[5] for a in answers if a[0] == show), None)
         if head is None:
             raise typer.BadParameter(f"there is no kept answer {show}")
         print(output.plain(head.decode("utf-8", "replace")))
@@ -292,7 +290,7 @@ async def odd(
             "status": status,
             "why": why,
         }
-        for id, at, operation, status, why, _ in found
+        for id, at, operation, status, why, _ in answers
     ]
     lines = (
         output.plain(
@@ -310,41 +308,43 @@ async def agencies(
 ) -> None:
     """Write the agencies that a foreign axis knows as a list for the registry; nothing is changed by it."""
     count = left_out = 0
-    async with _foreign(call) as axis:
+    async with _open_foreign(call) as axis:
         with new_file(out, alone=True) as file:
             writer = csv.writer(codecs.getwriter("utf-8")(file))
             writer.writerow(("code", "name", "alias"))
 
-            def note(one: ListedAgency) -> None:
+            def note(agency: ListedAgency) -> None:
                 nonlocal count, left_out
-                if not _may_stand(one.code) or not one.name:
-                    left_out += 1  # a centre's or a test system's own, of no form that an agency has
+                if not _is_code(agency.code) or not agency.name:
+                    left_out += 1  # an entry of a centre or a test system, not of an agency's form
                 else:
                     count += 1
-                    writer.writerow((one.code, one.name, one.old if one.old != one.code else ""))
+                    writer.writerow(
+                        (agency.code, agency.name, agency.old if agency.old != agency.code else "")
+                    )
 
             await axis.agencies(note)
     call.say("axis.agencies.written", count=count, left_out=left_out, file=out)
 
 
-def _planned(
+def _make_plan(
     live: State, axis: BrokerLayout, secrets: Mapping[str, str], admin: str, remove_nodes: bool
 ) -> BrokerPlan:
     from gateway.transport.broker import plan as layout
     from gateway.transport.broker.definitions import password_hashes
     from gateway.transport.broker.plan import plan
 
-    known = {name: user.password_hash for name, user in live.users.items()}
-    wanted = layout.wanted(axis, password_hashes(secrets, known))
-    return plan(live, wanted, admin=admin, remove_nodes=remove_nodes)
+    hashes = {name: user.password_hash for name, user in live.users.items()}
+    target = layout.wanted(axis, password_hashes(secrets, hashes))
+    return plan(live, target, admin=admin, remove_nodes=remove_nodes)
 
 
-async def _carry_out(call: Invocation, broker: Management, plan: BrokerPlan, preview: bool) -> None:
+async def _apply_plan(call: Invocation, broker: Management, plan: BrokerPlan, preview: bool) -> None:
     from gateway.transport.broker.management import done_steps
 
     counts = _counts(plan)
     if call.output is OutputFormat.TABLE:
-        _plan_aloud(call, plan)
+        _print_plan(call, plan)
     finished = 0
     try:
         if preview:
@@ -353,11 +353,11 @@ async def _carry_out(call: Invocation, broker: Management, plan: BrokerPlan, pre
             async for _ in done_steps(broker, plan.steps):
                 finished += 1
     finally:
-        # What is done is told also where a later step failed.
+        # Finished steps are reported also where a later step failed.
         if finished:
             call.say("broker.done", count=finished)
         if call.output is not OutputFormat.TABLE:
-            output.document(_plan_shown(call, plan) | counts | {"done": finished})
+            output.document(_plan_json(call, plan) | counts | {"done": finished})
 
 
 def _counts(plan: BrokerPlan) -> dict[str, int]:
@@ -365,27 +365,27 @@ def _counts(plan: BrokerPlan) -> dict[str, int]:
     return {"added": signs.count("+"), "changed": signs.count("~"), "removed": signs.count("-")}
 
 
-def _plan_aloud(call: Invocation, plan: BrokerPlan) -> None:
+def _print_plan(call: Invocation, plan: BrokerPlan) -> None:
     lines = [f"{step.sign} {_step(call, step)}" for step in plan.steps[:LINES_SHOWN]]
     if len(plan.steps) > LINES_SHOWN:
         lines.append(call.word("broker.more", count=len(plan.steps) - LINES_SHOWN))
-    lines += [f"! {call.word(f'broker.told.{each.key}', **each.params)}" for each in plan.remarks]
+    lines += [f"! {call.word(f'broker.told.{r.key}', **r.params)}" for r in plan.remarks]
     output.aloud(call, (output.plain(line) for line in lines))
     if not plan.steps:
         call.say("broker.nothing")
 
 
-def _plan_shown(call: Invocation, plan: BrokerPlan) -> dict[str, Any]:
+def _plan_json(call: Invocation, plan: BrokerPlan) -> dict[str, Any]:
     return {
         "steps": [{"sign": str(step.sign), "does": _step(call, step)} for step in plan.steps],
         "remarks": [
             {
-                "remark": each.key,
-                "serious": each.serious,
-                "says": call.word(f"broker.told.{each.key}", **each.params),
-                **each.params,
+                "remark": remark.key,
+                "serious": remark.serious,
+                "says": call.word(f"broker.told.{remark.key}", **remark.params),
+                **remark.params,
             }
-            for each in plan.remarks
+            for remark in plan.remarks
         ],
     }
 
@@ -393,12 +393,12 @@ def _plan_shown(call: Invocation, plan: BrokerPlan) -> dict[str, Any]:
 def _step(call: Invocation, step: PlanStep) -> str:
     from gateway.transport.broker.plan import Binding, Rights
 
-    thing = step.thing
-    if isinstance(thing, Binding):
-        parts = {"code": thing.key, "destination": thing.destination, "source": thing.source}
+    part = step.thing
+    if isinstance(part, Binding):
+        parts = {"code": part.key, "destination": part.destination, "source": part.source}
         return call.word("broker.part.binding", **parts)
-    name = thing.user if isinstance(thing, Rights) else thing.name
-    return call.word(f"broker.part.{type(thing).__name__.lower()}", name=name)
+    name = part.user if isinstance(part, Rights) else part.name
+    return call.word(f"broker.part.{type(part).__name__.lower()}", name=name)
 
 
 def _need_folder(passwords: Path | None, make: bool) -> None:
@@ -407,11 +407,11 @@ def _need_folder(passwords: Path | None, make: bool) -> None:
 
 
 async def _layout(ground: Ground, vhost: str | None) -> BrokerLayout:
-    """Misconfigured where the registry names no host at all: the axis would be emptied."""
+    """Lay out the axis. Raise Misconfigured where the registry names no host: the axis would be emptied."""
     from gateway.transport.broker.plan import layout
 
     today = output.today(ground.clock.now())
-    hostings = [each async for each in ground.directory.hosting(today)]
+    hostings = [h async for h in ground.directory.hosting(today)]
     if not hostings:
         raise Misconfigured(
             "the registry names no node for any agency, so there is no axis to make",

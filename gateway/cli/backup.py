@@ -1,10 +1,8 @@
-"""`gateway backup`, `gateway restore`, `gateway restored`: a copy of the node, put back, and looked at before work
-begins again. In: settings, a place and a passphrase file; for `restored` two names and the last arrival numbers. Out:
-one sealed file; a node filled from it; what an older copy brings back.
-
-`backup` copies while the node works and names content that was found missing or damaged (exit 1 then; the file is
-kept). `restore` puts a backup back, or proves in a scratch place that it can be, and says how much was found
-equal."""
+"""`gateway backup`, `gateway restore`, `gateway restored`: copy a node, restore it, and check it before work begins again.
+In: settings, a place and a passphrase file; for `restored` two names and the last arrival numbers. Out: one sealed file; a
+node filled from it; a list of what an older copy brings back. `backup` copies a running node and names missing or damaged
+content (exit 1 then; the file is kept). `restore` restores a backup, or proves in a scratch place that it can be restored,
+and tells how many rows and files were equal."""
 
 from __future__ import annotations
 
@@ -70,44 +68,44 @@ async def backup(
     settings = call.settings()
     must_exist(settings)
     passphrase, clock = passphrase_of(passphrase_file), SystemClock()
-    began = clock.now()
-    target = _file_to_make(settings, to, began)
+    started = clock.now()
+    target = _new_file(settings, to, started)
     if call.dry_run:
         call.say("cli.would", what=f"backup → {target}")
         return
     source = _source(call, settings)
     with closing(ThreadPool(1)) as pool:
         manifest = await backup.make(source, target, passphrase, clock, pool, _progress(call))
-    backup.note(settings.node.data_dir, target, began)
+    backup.note(settings.node.data_dir, target, started)
     if keep_days:
-        _let_go(target, settings.node.name, began - timedelta(days=keep_days))
-    _tell_made(call, target, manifest)
+        _delete_old(target, settings.node.name, started - timedelta(days=keep_days))
+    _print_manifest(call, target, manifest)
 
 
-def _let_go(target: Path, node: str, before: datetime) -> None:
-    """By the time in their names, never the one just made."""
-    for each in target.parent.glob(f"{glob.escape(node)}-*{SUFFIX}"):
-        made = _made_at(each.name.removesuffix(SUFFIX)[len(node) + 1 :])
-        if each != target and made is not None and made < before:
-            each.unlink()
+def _delete_old(target: Path, node: str, oldest_kept: datetime) -> None:
+    """Delete older backups by the time in their names, never the one just made."""
+    for file in target.parent.glob(f"{glob.escape(node)}-*{SUFFIX}"):
+        made_at = _time_in_name(file.name.removesuffix(SUFFIX)[len(node) + 1 :])
+        if file != target and made_at is not None and made_at < oldest_kept:
+            file.unlink()
 
 
-def _made_at(text: str) -> datetime | None:
+def _time_in_name(text: str) -> datetime | None:
     try:
         return datetime.strptime(text.partition("-")[0], _IN_NAMES).replace(tzinfo=UTC)
     except ValueError:
         return None
 
 
-def _file_to_make(settings: Settings, to: Path | None, began: datetime) -> Path:
-    chosen = to or settings.node.data_dir / "backups"
-    if to is None or chosen.is_dir():
-        name = f"{settings.node.name}-{began:{_IN_NAMES}}"
-        # One of the same second has this name already.
+def _new_file(settings: Settings, to: Path | None, started: datetime) -> Path:
+    path = to or settings.node.data_dir / "backups"
+    if to is None or path.is_dir():
+        name = f"{settings.node.name}-{started:{_IN_NAMES}}"
+        # A backup of the same second has this name already.
         names = chain([name], (f"{name}-{n}" for n in count(2)))
-        chosen = next(file for each in names if not (file := chosen / f"{each}{SUFFIX}").exists())
-    # A path of this process's folder would mean nothing to whoever reads it later.
-    return chosen.absolute()
+        path = next(file for n in names if not (file := path / f"{n}{SUFFIX}").exists())
+    # A path relative to this process's folder means nothing to a later reader.
+    return path.absolute()
 
 
 def _source(call: Invocation, settings: Settings) -> BackupSource:
@@ -124,7 +122,7 @@ def _source(call: Invocation, settings: Settings) -> BackupSource:
     )
 
 
-def _tell_made(call: Invocation, target: Path, manifest: BackupManifest) -> None:
+def _print_manifest(call: Invocation, target: Path, manifest: BackupManifest) -> None:
     from gateway.ops.backup import RELEASED
 
     output.record(
@@ -186,17 +184,17 @@ async def restore(
     if not drill and (file is None or scratch or scratch_url):
         raise typer.BadParameter("name the backup; --scratch and --scratch-url go with --drill")
     settings = call.settings()
-    chosen, folder = _existing(settings, file), settings.node.data_dir
+    chosen, folder = _find_backup(settings, file), settings.node.data_dir
     if not drill and not call.agrees("cli.ask.restore", file=chosen, folder=folder):
         return
     passphrase, clock = passphrase_of(passphrase_file), SystemClock()
     with closing(ThreadPool(1)) as pool:
         if drill:
-            done = await restoring.drill(
+            outcome = await restoring.drill(
                 chosen, passphrase, scratch or chosen.parent, scratch_url, clock, pool, _progress(call)
             )
             if folder.is_dir():
-                backup.note(folder, chosen, done.about.at, clock.now())
+                backup.note(folder, chosen, outcome.about.at, clock.now())
         else:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             target = RestoreTarget(
@@ -206,39 +204,39 @@ async def restore(
                 keys=settings.keys.folder,
                 trust=settings.trust.folder,
             )
-            done = await restoring.restore(chosen, passphrase, target, clock, pool, _progress(call))
-    _tell_equal(call, chosen, done, drill)
+            outcome = await restoring.restore(chosen, passphrase, target, clock, pool, _progress(call))
+    _print_equal(call, chosen, outcome, drill)
 
 
-def _existing(settings: Settings, file: Path | None) -> Path:
+def _find_backup(settings: Settings, file: Path | None) -> Path:
     from gateway.ops.backup import last
 
-    named = str(file or last(settings.node.data_dir).get("path") or "")
-    if not named or not Path(named).is_file():
-        raise NotFound(f"there is no backup {named or 'known to this node'}", hint="name its file")
-    return Path(named).absolute()
+    path = str(file or last(settings.node.data_dir).get("path") or "")
+    if not path or not Path(path).is_file():
+        raise NotFound(f"there is no backup {path or 'known to this node'}", hint="name its file")
+    return Path(path).absolute()
 
 
 def _progress(call: Invocation) -> Any:
-    return lambda what, count: call.say("cli.backup.copied", what=what, count=count)
+    return lambda part, count: call.say("cli.backup.copied", what=part, count=count)
 
 
-def _tell_equal(call: Invocation, file: Path, done: Restored, drill: bool) -> None:
+def _print_equal(call: Invocation, file: Path, outcome: Restored, drill: bool) -> None:
     output.record(
         call,
         {
             "path": str(file),
-            "copied_at": output.stamp(done.about.at),
-            "node": done.about.node,
-            "rows": done.manifest.rows,
-            "files": done.files,
-            "lacks": _lacks(done.manifest),
+            "copied_at": output.stamp(outcome.about.at),
+            "node": outcome.about.node,
+            "rows": outcome.manifest.rows,
+            "files": outcome.files,
+            "lacks": _lacks(outcome.manifest),
             "equal": True,
         },
         id_key="path",
     )
-    call.say("cli.restore.equal", rows=done.manifest.rows, files=done.files)
-    if done.kept_trust:
+    call.say("cli.restore.equal", rows=outcome.manifest.rows, files=outcome.files)
+    if outcome.kept_trust:
         call.say("cli.restore.kept_trust")
     if not drill:
         call.say("cli.restore.next")
@@ -280,23 +278,23 @@ async def restored(
     from gateway.store import restored as gate
 
     async with at_ground(call.settings()) as ground:
-        found = await gate.waiting(ground.store)
-        if found is None and mark and call.agrees("cli.ask.restored_mark"):
+        mark_event = await gate.waiting(ground.store)
+        if mark_event is None and mark and call.agrees("cli.ask.restored_mark"):
             await gate.mark_here(ground.store, ground.clock, call.settings().node.name)
-            found = await gate.waiting(ground.store)
-        if found is None:
+            mark_event = await gate.waiting(ground.store)
+        if mark_event is None:
             call.say("cli.restored.none")
             return
         year = local(ground.clock.now()).year
         counters = await gate.counters(ground.store, BOOK, year)
         if confirmed_by is None or approved_by is None:
-            await _show_restored(call, ground, found, counters)
+            await _show_restored(call, ground, mark_event, counters)
             return
-        _refuse_one_person(confirmed_by, approved_by)
-        last, gone = _numbers(number or (), counters), [_certificate(each) for each in withdraw or ()]
+        _check_two_names(confirmed_by, approved_by)
+        last, withdrawn = _numbers(number or (), counters), [_certificate(w) for w in withdraw or ()]
         people = await _two_people(call, ground, confirmed_by, approved_by)
-        call.ask("cli.ask.restored", at=found.data.get("copied_at"))
-        for code, fingerprint in gone:
+        call.ask("cli.ask.restored", at=mark_event.data.get("copied_at"))
+        for code, fingerprint in withdrawn:
             await ground.directory.unbind(code, fingerprint)
         published = published_seal(call.settings(), (await ground.store.log.head()).log_id)
         await gate.confirm(ground.store, ground.clock, BOOK, year, last, people, published)
@@ -304,7 +302,7 @@ async def restored(
 
 
 async def _two_people(call: Invocation, ground: Ground, first: str, second: str) -> tuple[str, str]:
-    """Both names: of persons who sign in here, where two may decide on this node; as typed, where the copy knows none."""
+    """Return both names: of persons who sign in, where two persons may decide on this node; else as typed."""
     async with ground.deciding.decisions.read() as view:
         everybody = await view.people.everybody()
     if sum(bool(person.is_active and person.roles) for person in everybody) < len((first, second)):
@@ -322,63 +320,63 @@ def _certificate(text: str) -> tuple[str, str]:
     return code.strip(), fingerprint.strip().lower()
 
 
-def _refuse_one_person(confirmed_by: str, approved_by: str) -> None:
+def _check_two_names(confirmed_by: str, approved_by: str) -> None:
     if confirmed_by.strip().casefold() == approved_by.strip().casefold():
         raise Denied(
             f"confirming a restore needs two people, and {confirmed_by!r} stands twice", code="GW-TWO-PEOPLE"
         )
 
 
-def _numbers(given: Sequence[str], counters: Sequence[Counter]) -> Mapping[str, int]:
-    """The last number of each agency that the node numbers for; none may be left out or lie below what is known."""
-    told = {}
-    for each in given:
-        match = re.fullmatch(r"([^=]+)=([0-9]{1,9})", each)
+def _numbers(texts: Sequence[str], counters: Sequence[Counter]) -> Mapping[str, int]:
+    """Read the last number of each agency that the node numbers for; none may be missing or below the copy's."""
+    numbers = {}
+    for text in texts:
+        match = re.fullmatch(r"([^=]+)=([0-9]{1,9})", text)
         if match is None:
-            raise typer.BadParameter(f"{each!r} is not CODE=N, for example Z91.02=57")
-        told[match[1].strip().casefold()] = int(match[2])
+            raise typer.BadParameter(f"{text!r} is not CODE=N, for example Z91.02=57")
+        numbers[match[1].strip().casefold()] = int(match[2])
     last = {}
     for counter in counters:
-        number = told.pop(counter.code.casefold(), None)
+        number = numbers.pop(counter.code.casefold(), None)
         if number is None or number < counter.last:
             raise Clash(
                 f"the last arrival number of {counter.code} is missing or below {counter.last}, which the copy knows",
                 hint=f"look at the book on paper or at the stamps, then add: --number {counter.code}=N",
             )
         last[counter.agency_id] = number
-    if told:
-        raise NotFound(f"this node gives no arrival numbers for {', '.join(sorted(told))}")
+    if numbers:
+        raise NotFound(f"this node gives no arrival numbers for {', '.join(sorted(numbers))}")
     return last
 
 
-async def _show_restored(call: Invocation, ground: Ground, found: Event, counters: Sequence[Counter]) -> None:
+async def _show_restored(call: Invocation, ground: Ground, mark: Event, counters: Sequence[Counter]) -> None:
     from gateway.registry.binding import speakers
 
-    bound = await speakers(ground.store.reader, ground.clock.now())
-    waits = await ground.store.counts()
-    told: dict[str, Any] = {
-        "copied_at": found.data.get("copied_at"),
-        "restored_at": output.stamp(found.at),
-        "sent_again": waits.get("outbox.waiting", 0) + waits.get("job.waiting", 0),
-        "numbers": [{"code": each.code, "last": each.last} for each in counters],
+    bindings = await speakers(ground.store.reader, ground.clock.now())
+    counts = await ground.store.counts()
+    facts: dict[str, Any] = {
+        "copied_at": mark.data.get("copied_at"),
+        "restored_at": output.stamp(mark.at),
+        "sent_again": counts.get("outbox.waiting", 0) + counts.get("job.waiting", 0),
+        "numbers": [{"code": c.code, "last": c.last} for c in counters],
         "certificates": [
             {
-                "code": each.code,
-                "fingerprint": each.fingerprint,
-                "bound_at": output.stamp(each.bound_at),
-                "proposed_by": each.proposed_by,
-                "approved_by": each.approved_by,
+                "code": b.code,
+                "fingerprint": b.fingerprint,
+                "bound_at": output.stamp(b.bound_at),
+                "proposed_by": b.proposed_by,
+                "approved_by": b.approved_by,
             }
-            for each in bound
+            for b in bindings
         ],
     }
     if call.output is not OutputFormat.TABLE:
-        output.record(call, told)
+        output.record(call, facts)
         return
-    output.record(call, {key: told[key] for key in ("copied_at", "restored_at", "sent_again")})
-    for each in counters:
-        output.aloud(call, [call.word("cli.restored.number", code=each.code, last=each.last)])
-    for one in bound:
-        at = {"fingerprint": one.fingerprint, "day": output.clock(one.bound_at)}
-        output.aloud(call, [call.word("cli.restored.certificate", code=one.code, **at)])
+    output.record(call, {key: facts[key] for key in ("copied_at", "restored_at", "sent_again")})
+    for counter in counters:
+        output.aloud(call, [call.word("cli.restored.number", code=counter.code, last=counter.last)])
+    for binding in bindings:
+        details = {"fingerprint": binding.fingerprint, "day": output.clock(binding.bound_at)}
+        output.aloud(call, [call.word("cli.restored.certificate", code=binding.code, **details)])
     call.say("cli.restored.check")

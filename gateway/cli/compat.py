@@ -1,6 +1,6 @@
-"""`gateway compat`: credentials of document systems that know the national axis's library alone, and what such a system
-could not take. In: a system's name, agencies, scopes, a life time, networks; a docId. Out: a secret, printed once and
-kept sealed; the list; one that opens nothing any more; what was given up, or offered again."""
+"""`gateway compat`: credentials of document systems that know only the national axis's library, and messages that such a
+system could not take. In: a system's name, agencies, scopes, a life time, networks; a docId. Out: a secret, printed once
+and kept sealed; the list; revoked credentials; stuck messages, or one offered again."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _COLUMNS = output.columns(
     "id name=system code=agencies scopes networks created=created_at expires=expires_at state:cli.token",
 )
 _STUCK_COLUMNS = output.columns("id name=system kind=type about=subject tries at reason")
-# It travels in a header and names rows.
+# The name travels in a header and names rows.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@-]{0,99}")
 _MOST_STUCK = 500
 System = Annotated[str, typer.Argument(help="Name of the system, as its library sends it (systemid).")]
@@ -42,11 +42,11 @@ verb = noun("compat").verb
 @verb()
 async def list_(call: Invocation, ground: Ground) -> None:
     """List the credentials of document systems; a secret can never be shown again."""
-    keys = [each for each in await ground.store.accounts.list_keys() if each.system is not None]
+    keys = [k for k in await ground.store.accounts.list_keys() if k.system is not None]
     codes = {agency.id: agency.code for agency in await ground.store.hosted()}
     now = ground.clock.now()
-    records = [_shown(each, codes, now) for each in keys]
-    cells = [{} if each.networks else {"networks": call.word("cli.token.everywhere")} for each in keys]
+    records = [_key_record(k, codes, now) for k in keys]
+    cells = [{} if k.networks else {"networks": call.word("cli.token.everywhere")} for k in keys]
     output.rows(call, records, _COLUMNS, cells)
     if not ground.settings.compat.vxp:
         call.say("cli.compat.off")
@@ -79,22 +79,22 @@ async def add(
     first_day = tokens.read_day(since)
     hosted = await ground.store.hosted()
     agencies = list(dict.fromkeys(chosen(hosted, code) for code in [call.agency, *(also or ())]))
-    codes = " ".join(each.code for each in agencies)
+    codes = " ".join(a.code for a in agencies)
     call.ask("cli.ask.compat", system=system, codes=codes, scopes=" ".join(sorted(scopes)))
-    await tokens.hand_over_before(call, [each.id for each in agencies], system, first_day)
+    await tokens.hand_over_before(call, [a.id for a in agencies], system, first_day)
     accounts, now = ground.store.accounts, ground.clock.now()
     key = ApiKey(
         id=ground.clock.new_id("key_"),
         principal=await accounts.principal_for(PrincipalKind.PROGRAM, system),
-        agency_ids=tuple(each.id for each in agencies),
+        agency_ids=tuple(a.id for a in agencies),
         scopes=scopes,
         created_at=now,
         expires_at=now + life if life else None,
         networks=networks,
         system=system,
     )
-    secret, key = await _keep(ground, key)
-    _told_secret(call, key, {each.id: each.code for each in agencies}, secret, now)
+    secret, key = await _store_key(ground, key)
+    _print_secret(call, key, {a.id: a.code for a in agencies}, secret, now)
     if not ground.settings.compat.vxp:
         call.say("cli.compat.off")
 
@@ -103,9 +103,9 @@ async def add(
 async def rotate(call: Invocation, ground: Ground, system: System, overlap: Overlap = "24h") -> None:
     """Give a system another secret, printed once, now; the one before is good until the overlap is over."""
     length: timedelta = span(overlap)
-    known, now = await _live(ground, system), ground.clock.now()
+    live_keys, now = await _live_keys(ground, system), ground.clock.now()
     call.ask("cli.ask.compat_rotate", system=system)
-    newest = known[0]
+    newest = live_keys[0]
     life = newest.expires_at - newest.created_at if newest.expires_at is not None else None
     key = replace(
         newest,
@@ -114,28 +114,28 @@ async def rotate(call: Invocation, ground: Ground, system: System, overlap: Over
         expires_at=now + life if life is not None else None,
         used_at=None,
     )
-    secret, key = await _keep(ground, key, until=now + length)
+    secret, key = await _store_key(ground, key, old_ends_at=now + length)
     codes = {agency.id: agency.code for agency in await ground.store.hosted()}
-    _told_secret(call, key, codes, secret, now)
+    _print_secret(call, key, codes, secret, now)
 
 
 @verb("qlvb.tinh", writes=True)
 async def revoke(call: Invocation, ground: Ground, system: System) -> None:
     """End every credential of a system at once."""
-    known = await _live(ground, system)
+    live_keys = await _live_keys(ground, system)
     call.ask("cli.ask.compat_revoke", system=system)
-    for each in known:
-        await ground.store.accounts.revoke_key(each.id)
-        await ground.store.webhooks.pause_without_key(each.principal.id, "operator")
-    output.record(call, {"id": system, "revoked": [each.id for each in known]})
+    for key in live_keys:
+        await ground.store.accounts.revoke_key(key.id)
+        await ground.store.webhooks.pause_without_key(key.principal.id, "operator")
+    output.record(call, {"id": system, "revoked": [k.id for k in live_keys]})
 
 
 @verb("", "--agency Z91.02 -o json")
 async def stuck(call: Invocation, seat: Seat) -> None:
     """List what systems could not take after five times; a person has to look."""
     async with seat.node.store.read(seat.scope) as work:
-        found = await work.systems.stuck(_MOST_STUCK)
-    output.rows(call, [_stuck_shown(each) for each in found], _STUCK_COLUMNS)
+        stuck_messages = await work.systems.stuck(_MOST_STUCK)
+    output.rows(call, [_stuck_record(m) for m in stuck_messages], _STUCK_COLUMNS)
 
 
 @verb("qlvb.tinh in_01K", "qlvb.tinh in_01K --agency Z91.02 --yes", writes=True)
@@ -147,53 +147,53 @@ async def again(
 ) -> None:
     """Offer a system once more what it could not take, its tries counted anew."""
     call.ask("cli.ask.compat_again", system=system, id=doc_id)
-    item = await box.offer_again(seat.node.inn, seat.scope, system, doc_id)
-    output.record(call, _stuck_shown(item))
+    message = await box.offer_again(seat.node.inn, seat.scope, system, doc_id)
+    output.record(call, _stuck_record(message))
 
 
-async def _keep(ground: Ground, key: ApiKey, until: datetime | None = None) -> tuple[str, ApiKey]:
+async def _store_key(ground: Ground, key: ApiKey, old_ends_at: datetime | None = None) -> tuple[str, ApiKey]:
     from gateway.bootstrap.guards import system_secrets
 
     secrets = system_secrets(ground.settings)
     secret, sealed = await ground.pool.run(lambda: secrets.new(key.id))
     key = replace(key, sealed=sealed)
-    await ground.store.accounts.add_system_key(key, until=until)
+    await ground.store.accounts.add_system_key(key, until=old_ends_at)
     return secret, key
 
 
-async def _live(ground: Ground, system: str) -> Sequence[ApiKey]:
-    now, every = ground.clock.now(), await ground.store.accounts.keys_of_system(system)
-    found = [each for each in every if each.state(now) == "active"]
-    if not found:
+async def _live_keys(ground: Ground, system: str) -> Sequence[ApiKey]:
+    now, keys = ground.clock.now(), await ground.store.accounts.keys_of_system(system)
+    live = [k for k in keys if k.state(now) == "active"]
+    if not live:
         raise NotFound(
             f"no credential of a system {system} is in force", hint="list them with: gateway compat list"
         )
-    return found
+    return live
 
 
-def _told_secret(call: Invocation, key: ApiKey, codes: dict[str, str], secret: str, now: datetime) -> None:
-    output.record(call, _shown(key, codes, now) | {"secret": secret}, id_key="secret")
+def _print_secret(call: Invocation, key: ApiKey, codes: dict[str, str], secret: str, now: datetime) -> None:
+    output.record(call, _key_record(key, codes, now) | {"secret": secret}, id_key="secret")
     call.say("cli.compat.once")
 
 
-def _shown(key: ApiKey, codes: dict[str, str], now: datetime) -> dict[str, Any]:
+def _key_record(key: ApiKey, codes: dict[str, str], now: datetime) -> dict[str, Any]:
     return output.fields(
         key,
         "id system agencies scopes networks created_at expires_at revoked_at used_at",
         agencies=[codes.get(id, id) for id in key.agency_ids],
         scopes=sorted(key.scopes),
-        networks=[str(each) for each in key.networks],
+        networks=[str(n) for n in key.networks],
         state=key.state(now),
     )
 
 
-def _stuck_shown(item: BoxItem) -> dict[str, Any]:
+def _stuck_record(message: BoxItem) -> dict[str, Any]:
     return output.fields(
-        item,
+        message,
         "id system type subject state tries at reason",
-        id=item.doc_id,
-        type=item.kind,
-        subject=item.subject_id,
-        at=item.updated_at,
-        reason=output.plain(item.reason),
+        id=message.doc_id,
+        type=message.kind,
+        subject=message.subject_id,
+        at=message.updated_at,
+        reason=output.plain(message.reason),
     )

@@ -1,12 +1,9 @@
-"""Documents at the command line: how they are shown, and how the one that a person means is found. In: rows of the node,
-or an id, a number with its symbol (1523/STC-VP) or an external id. Out: JSON with the names of the API and cells of
-tables; the document, NotFound when there is none, Clash that lists them when there are several; or one document told to a
-clerk, in lines.
-
-Of an outgoing one the lines say what it is, how many recipients stand where, and of each recipient who said what and
-when, the ones that need a person first. Of an incoming one what it is, where it stands, what was checked on arrival, its
-files, and what was said about it and by whom. Of both what the signatures inside their PDFs say: what it is worth, then a
-line per file and per signer."""
+"""Documents at the command line: how they are shown, and how one is found. In: rows of the node, or an id, a number with
+its symbol (1523/STC-VP) or an external id. Out: JSON with the names of the API and cells of tables; the document, NotFound
+when there is none, Clash that lists them when there are several; or lines about one document for a clerk. An outgoing
+document's lines give its head, how many recipients are in which state, and per recipient the last status with time and
+author, those that need a person first. An incoming one's give its head, state, checks on arrival, files, and statuses with
+their authors. Both list the signatures inside their PDFs: legal value, then a line per file and per signer."""
 
 from __future__ import annotations
 
@@ -49,7 +46,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Named = OutgoingDocument | IncomingDocument
 
-# A mark of one or two characters before a state, so that it is not told by colour alone.
+# A mark of one or two characters before a state, so that colour is not its only sign.
 SIGNS: Mapping[str, str] = {
     "pencil": "○",
     "circle-barred": "⊘",
@@ -74,71 +71,71 @@ SIGNS: Mapping[str, str] = {
 
 
 def sign(state: str) -> str:
-    """The mark before a state."""
+    """Return the mark before a state."""
     return SIGNS[STATES[state].shape] if state in STATES else "·"
 
 
 def outgoing_record(
     call: Invocation, document: OutgoingDocument, deliveries: Sequence[Delivery]
 ) -> dict[str, Any]:
-    """An outgoing document as the API shows it."""
+    """Return an outgoing document as the API shows it."""
     from gateway.api.message_view import message
 
     return message(document, deliveries, call.lang.value).model_dump(mode="json", by_alias=True)
 
 
 def incoming_record(call: Invocation, document: IncomingDocument, around: AroundDocument) -> dict[str, Any]:
-    """An incoming document as the API shows it."""
+    """Return an incoming document as the API shows it."""
     from gateway.api.inbox_view import inbox_item
 
     return inbox_item(document, around, None, call.lang.value).model_dump(mode="json", by_alias=True)
 
 
-def packet_record(call: Invocation, item: InboxPacket) -> dict[str, Any]:
-    """A packet that did not become a document (interfaces.md 1.4), with the steps of its verification."""
+def packet_record(call: Invocation, inbox_packet: InboxPacket) -> dict[str, Any]:
+    """Return a packet that did not become a document (interfaces.md 1.4), with the steps of its verification."""
     from gateway.api.inbox_view import quarantined
 
-    shown: dict[str, Any] = quarantined(item, call.lang.value).model_dump(mode="json", by_alias=True)
-    shown["needs"] = list(item.needs) if item.needs else None
-    shown["steps"] = [asdict(step) for step in item.steps]
-    return shown
+    record: dict[str, Any] = quarantined(inbox_packet, call.lang.value).model_dump(mode="json", by_alias=True)
+    record["needs"] = list(inbox_packet.needs) if inbox_packet.needs else None
+    record["steps"] = [asdict(step) for step in inbox_packet.steps]
+    return record
 
 
-def why_set_aside(call: Invocation, item: InboxPacket) -> str:
-    """Why a packet did not become a document: what its code means, else the reason as it was kept."""
+def why_set_aside(call: Invocation, inbox_packet: InboxPacket) -> str:
+    """Explain why a packet did not become a document: its code's meaning, else the reason as it was kept."""
     from gateway.words import labels
 
-    return labels.say_or(f"code.{item.code}", item.reason or "", call.lang.value)
+    return labels.say_or(f"code.{inbox_packet.code}", inbox_packet.reason or "", call.lang.value)
 
 
-def fact_record(each: Fact) -> dict[str, Any]:
-    """One fact about a delivery or an incoming document."""
+def fact_record(fact: Fact) -> dict[str, Any]:
+    """Return one fact about a delivery or an incoming document."""
     return fields(
-        each,
+        fact,
         "track code at stated_at proved request reason note register_no register_year staff",
-        request=each.request_kind,
-        staff=asdict(each.staff) if each.staff else None,
+        request=fact.request_kind,
+        staff=asdict(fact.staff) if fact.staff else None,
     )
 
 
-def event_record(each: Event) -> dict[str, Any]:
-    """One event of the feed."""
+def event_record(event: Event) -> dict[str, Any]:
+    """Return one event of the feed."""
     return fields(
-        each,
+        event,
         "id seq kind at subject by data",
-        seq=each.agency_seq,
-        subject=each.subject_id,
-        by=each.principal_id,
+        seq=event.agency_seq,
+        subject=event.subject_id,
+        by=event.principal_id,
     )
 
 
 def numbered(number: str, symbol: str) -> str:
-    """Number and symbol as printed; what is missing leaves no stray stroke."""
-    return "/".join(each for each in (number, symbol) if each)
+    """Join number and symbol as printed; a missing one leaves no stray stroke."""
+    return "/".join(p for p in (number, symbol) if p)
 
 
 def incoming_cells(call: Invocation, document: IncomingDocument) -> tuple[str, ...]:
-    """A row of the incoming list."""
+    """Return a row of the incoming list."""
     from gateway.document_view.facts import received_word
 
     return (
@@ -154,16 +151,16 @@ def incoming_cells(call: Invocation, document: IncomingDocument) -> tuple[str, .
     )
 
 
-def event_detail(each: Event) -> str:
-    """What an event carries beside its kind, as `name=value`, without what is empty."""
+def event_detail(event: Event) -> str:
+    """Format an event's data as `name=value`, without empty values."""
     return "  ".join(
-        f"{name}={', '.join(map(str, value)) if isinstance(value, list) else value}"
-        for name, value in each.data.items()
-        if value not in (None, "", [], {})
+        f"{name}={', '.join(map(str, v)) if isinstance(v, list) else v}"
+        for name, v in event.data.items()
+        if v not in (None, "", [], {})
     )
 
 
-# More documents of one number than this need an id in any case.
+# With more documents of one number, an id is needed in any case.
 _LOOK = 50
 
 
@@ -174,56 +171,56 @@ class Several(Clash):
     label_key = "cli.which_document"
 
 
-def known_states(given: Iterable[str], known: Collection[str]) -> list[str]:
-    """The states to list; a usage error for one that nothing can be in, because an empty list would look like none."""
-    wanted = list(given)
-    for each in wanted:
-        if each not in known:
-            near = get_close_matches(each, known, n=1)
+def known_states(texts: Iterable[str], valid: Collection[str]) -> list[str]:
+    """Return the states to list; raise a usage error for an unknown one, whose empty list would look like no documents."""
+    states = list(texts)
+    for state in states:
+        if state not in valid:
+            near = get_close_matches(state, valid, n=1)
             hint = f"did you mean {near[0]}? " if near else ""
             raise typer.BadParameter(
-                f"{each!r} is no state; {hint}expected one of {', '.join(sorted(known))}"
+                f"{state!r} is no state; {hint}expected one of {', '.join(sorted(valid))}"
             )
-    return wanted
+    return states
 
 
 async def find_outgoing(work: SqlWork, text: str) -> OutgoingDocument:
-    """The outgoing document meant by `text`."""
+    """Find the outgoing document that `text` names."""
     if text.startswith("msg_"):
         return await work.outgoing.get(text)
-    named = await work.outgoing.by_external_id(text)
-    if named is not None:
-        return named
+    document = await work.outgoing.by_external_id(text)
+    if document is not None:
+        return document
     page = await work.outgoing.page(limit=_LOOK, query=text)
-    found = {
-        f"{each.id} ({each.draft.issued_on})": each
-        for each in page.items
-        if each.kind.is_whole and _same_number(each.draft.number, each.draft.symbol, text)
+    candidates = {
+        f"{d.id} ({d.draft.issued_on})": d
+        for d in page.items
+        if d.kind.is_whole and _same_number(d.draft.number, d.draft.symbol, text)
     }
-    return _the_one(found, text, "outgoing", "outbox")
+    return _only_one(candidates, text, "outgoing", "outbox")
 
 
 async def find_incoming(work: SqlWork, text: str) -> IncomingDocument:
-    """The incoming document meant by `text`."""
+    """Find the incoming document that `text` names."""
     if text.startswith("inb_"):
         return await work.incoming.get(text)
     page = await work.incoming.page(limit=_LOOK, query=text)
-    found = {
-        f"{each.id} ({each.sender_code}, {each.issued_on})": each
-        for each in page.items
-        if each.kind.is_whole and _same_number(each.number, each.symbol, text)
+    candidates = {
+        f"{d.id} ({d.sender_code}, {d.issued_on})": d
+        for d in page.items
+        if d.kind.is_whole and _same_number(d.number, d.symbol, text)
     }
-    return _the_one(found, text, "incoming", "inbox")
+    return _only_one(candidates, text, "incoming", "inbox")
 
 
 async def outgoing_meant(seat: Seat, text: str) -> OutgoingDocument:
-    """Find the outgoing document meant, where nothing else is read with it."""
+    """Find the outgoing document, where nothing else is read with it."""
     async with seat.node.store.read(seat.scope) as work:
         return await find_outgoing(work, text)
 
 
 async def incoming_meant(seat: Seat, text: str) -> IncomingDocument:
-    """Find the incoming document meant, where nothing else is read with it."""
+    """Find the incoming document, where nothing else is read with it."""
     async with seat.node.store.read(seat.scope) as work:
         return await find_incoming(work, text)
 
@@ -232,30 +229,30 @@ def sent_to(document: Named) -> str:
     """Name the recipients of a draft, for the question before it goes."""
     if isinstance(document, IncomingDocument):
         return ""
-    return ", ".join(each.code or each.name or "" for each in document.draft.recipients) or "-"
+    return ", ".join(r.code or r.name or "" for r in document.draft.recipients) or "-"
 
 
 def name_of(document: Named) -> str:
-    """Say what a person calls it in a question: its number, else its id."""
-    of = document.draft if isinstance(document, OutgoingDocument) else document
-    return plain(numbered(of.number, of.symbol) or document.id)
+    """Return a document's name for a question: its number, else its id."""
+    source = document.draft if isinstance(document, OutgoingDocument) else document
+    return plain(numbered(source.number, source.symbol) or document.id)
 
 
 def _same_number(number: str, symbol: str, text: str) -> bool:
     return numbered(number, symbol).casefold() == text.strip().casefold()
 
 
-def _the_one(found: Mapping[str, T], text: str, way: str, noun: str) -> T:
-    """The only one of those called `text`, by how they are listed where there are several."""
-    if len(found) > 1:
-        told = f"{len(found)} documents are called {text}: {', '.join(found)}"
-        raise Several(told, hint="give the id of one of them")
-    if not found:
-        raise NotFound(f"there is no {way} document {text}", hint=f"look with: gateway {noun} list")
-    return next(iter(found.values()))
+def _only_one(candidates: Mapping[str, T], text: str, direction: str, noun: str) -> T:
+    """Return the only candidate; several are listed by their keys."""
+    if len(candidates) > 1:
+        message = f"{len(candidates)} documents are called {text}: {', '.join(candidates)}"
+        raise Several(message, hint="give the id of one of them")
+    if not candidates:
+        raise NotFound(f"there is no {direction} document {text}", hint=f"look with: gateway {noun} list")
+    return next(iter(candidates.values()))
 
 
-# The axis has it and nobody has answered for this long: worth a look (T12 expects five minutes).
+# The axis has it and no recipient has answered for this long (T12 expects five minutes).
 SILENCE = timedelta(minutes=30)
 
 
@@ -267,73 +264,73 @@ def outgoing(
     stuck: str | None,
     now: datetime,
 ) -> list[str]:
-    """Everything about one outgoing document, as lines. `stuck` says why it could not be packed yet."""
+    """Describe one outgoing document in lines. `stuck` says why it could not be packed yet."""
     draft, lang = document.draft, call.lang.value
     number = numbered(draft.number, draft.symbol) or document.id
     urgency = call.word(f"urgency.{draft.urgency.key}") if draft.urgency else ""
-    lines = [_head(call, number, draft.issued_on, urgency, document.kind, draft.subject)]
+    lines = [_head_line(call, number, draft.issued_on, urgency, document.kind, draft.subject)]
     if document.state in (OutState.DRAFT, OutState.BLOCKED, OutState.CANCELLED):
         word = state_word(document.state, lang)
         lines.append(f"{sign(document.state)} {word}  {document.state_reason or ''}")
     if stuck:
         lines.append(call.word("cli.stuck", reason=stuck))
     lines += _signature_lines(call, document.legal_value, document.signatures)
-    ordered = sorted(deliveries, key=lambda each: (STATES[each.state].rank, each.recipient.code))
+    ordered = sorted(deliveries, key=lambda d: (STATES[d.state].rank, d.recipient.code))
     if ordered:
-        counts = Counter(each.state for each in ordered)
-        told = (f"{count} {short_word(state, lang).lower()}" for state, count in counts.items())
-        lines.append(f"{call.word('cli.recipients', count=len(ordered))}: " + " · ".join(told))
-    rows = [_recipient_row(call, recipient_view(each, facts.get(each.id, ()), lang), now) for each in ordered]
+        counts = Counter(d.state for d in ordered)
+        state_counts = (f"{count} {short_word(state, lang).lower()}" for state, count in counts.items())
+        lines.append(f"{call.word('cli.recipients', count=len(ordered))}: " + " · ".join(state_counts))
+    rows = [_recipient_row(call, recipient_view(d, facts.get(d.id, ()), lang), now) for d in ordered]
     widths = [max((len(row[n]) for row in rows), default=0) for n in range(4)]
     for row in rows:
         cells = [f"{cell:<{width}}" for cell, width in zip(row[:4], widths, strict=True)]
         lines.append("  ".join([*cells, row[4]]).rstrip())
-    return [plain(line) for line in (*lines, *_advice(call, document, ordered))]
+    return [plain(line) for line in (*lines, *_advice_lines(call, document, ordered))]
 
 
-def _head(call: Invocation, number: str, on: date | None, urgency: str, kind: Kind, subject: str) -> str:
-    known = "" if kind is Kind.DOCUMENT else call.word(f"kind.{kind}")
-    return "  ".join(part for part in (number, day_text(on), urgency, known, subject) if part)
+def _head_line(call: Invocation, number: str, on: date | None, urgency: str, kind: Kind, subject: str) -> str:
+    kind_word = "" if kind is Kind.DOCUMENT else call.word(f"kind.{kind}")
+    return "  ".join(part for part in (number, day_text(on), urgency, kind_word, subject) if part)
 
 
 def _recipient_row(call: Invocation, view: RecipientView, now: datetime) -> tuple[str, str, str, str, str]:
-    """Mark, code, name, state, and the rest: when, what they wrote, and who."""
+    """Return mark, code, name, state, and details: time, words and author."""
     delivery, lang = view.delivery, call.lang.value
-    waits = now - delivery.updated_at
-    silent = delivery.state == "sent" and waits > SILENCE
-    rest = [_when(view.at, now)]
-    if silent:
-        rest.append(call.word("cli.silent", minutes=int(waits.total_seconds() // 60)))
+    silence = now - delivery.updated_at
+    is_silent = delivery.state == "sent" and silence > SILENCE
+    details = [_time_text(view.at, now)]
+    if is_silent:
+        details.append(call.word("cli.silent", minutes=int(silence.total_seconds() // 60)))
     if view.last is not None:
-        rest += _said(view.last)
+        details += _written_words(view.last)
     if delivery.register_no:
         year = delivery.register_year or ""
-        rest.append(call.word("outgoing.arrival_number", number=delivery.register_no, year=year))
-    mark = "!" if silent else sign(delivery.state)
+        details.append(call.word("outgoing.arrival_number", number=delivery.register_no, year=year))
+    mark = "!" if is_silent else sign(delivery.state)
     to = delivery.recipient
-    return mark, to.code, to.name or "", short_word(delivery.state, lang), "  ".join([*rest, *view.marks])
+    return mark, to.code, to.name or "", short_word(delivery.state, lang), "  ".join([*details, *view.marks])
 
 
-def _said(view: FactView) -> list[str]:
-    told = [f'"{text}"' for text in view.said]
+def _written_words(view: FactView) -> list[str]:
+    words = [f'"{text}"' for text in view.said]
     person = (view.staff.name, view.staff.phone) if view.staff else ()
-    who = ", ".join(part for part in person if part)
-    return [*told, f"({who})"] if who else told
+    person_text = ", ".join(part for part in person if part)
+    return [*words, f"({person_text})"] if person_text else words
 
 
-def _advice(call: Invocation, document: OutgoingDocument, deliveries: Sequence[Delivery]) -> list[str]:
-    """What a clerk would do now, as a command that can be pasted."""
-    failed = [each.recipient.code for each in deliveries if each.state == "failed"]
+def _advice_lines(call: Invocation, document: OutgoingDocument, deliveries: Sequence[Delivery]) -> list[str]:
+    """Suggest a clerk's next command, ready to paste."""
+    failed = [d.recipient.code for d in deliveries if d.state == "failed"]
     if failed:
         chosen = "".join(f" --to {code}" for code in failed)
         return [call.word("cli.todo", command=f"gateway outbox resend {document.id}{chosen}")]
-    if any(each.state == "rejected" for each in deliveries):
+    if any(d.state == "rejected" for d in deliveries):
         return [call.word("cli.todo", command=call.word("cli.correct_and_send"))]
     return []
 
 
-def _when(at: datetime, now: datetime) -> str:
-    """The hour today, the date and hour before."""
+def _time_text(at: datetime, now: datetime) -> str:
+    """Format an hour of today, else date and hour."""
     same_day = local(at).date() == local(now).date()
     return local(at).strftime("%H:%M" if same_day else "%d/%m/%Y %H:%M")
 
@@ -342,94 +339,94 @@ _STEPS = {True: ("✓", "ok"), False: ("✗", "failed"), None: ("·", "not_reach
 
 
 def incoming(
-    call: Invocation, document: IncomingDocument, shown: str, facts: Sequence[Fact], beside: AroundDocument
+    call: Invocation, document: IncomingDocument, state: str, facts: Sequence[Fact], around: AroundDocument
 ) -> list[str]:
-    """Everything about one incoming document. `shown` is its state: an open request of the sender goes first."""
+    """Describe one incoming document in lines. `state` is the shown one: an open request of the sender goes first."""
     lang = call.lang.value
     sender = f"{document.sender_code} {document.sender_name or ''}".strip()
     number = f"  {call.word('cli.column.register_no')} {document.register_no}" if document.register_no else ""
     lines = [
-        _head(call, document.code, document.issued_on, "", document.kind, document.subject),
+        _head_line(call, document.code, document.issued_on, "", document.kind, document.subject),
         f"{call.word('cli.column.from')}: {sender}  ({clock(document.arrived_at)})",
-        *_wishes(call, document),
-        *_request(call, beside),
-        f"{call.word('cli.column.state')}: {received_word(shown, lang, document.kind)}{number}",
+        *_request_terms(call, document),
+        *_request_lines(call, around),
+        f"{call.word('cli.column.state')}: {received_word(state, lang, document.kind)}{number}",
         *(f"  {text}" for text in received_marks(document.marks, lang)),
-        *_checks(call, document.checks.items()),
+        *_check_lines(call, document.checks.items()),
         *_signature_lines(call, document.legal_value, document.signatures),
-        *(f"  {each.n}. {each.name}  {labels.kilobytes(each.size, lang)}" for each in document.files),
-        *(_fact_line(received_fact(each, lang)) for each in facts),
+        *(f"  {file.n}. {file.name}  {labels.kilobytes(file.size, lang)}" for file in document.files),
+        *(_fact_line(received_fact(fact, lang)) for fact in facts),
     ]
     return [plain(line).rstrip() for line in lines]
 
 
-def _wishes(call: Invocation, document: IncomingDocument) -> list[str]:
-    """What its sender asks of us: a line each, of what was said."""
+def _request_terms(call: Invocation, document: IncomingDocument) -> list[str]:
+    """List what its sender asks of us, one line each."""
     mode, replies = document.delivery_mode, {True: "reply.required", False: "reply.not_required", None: None}
     reply = replies[document.reply_required]
-    told = (
+    terms = (
         ("incoming.due_at", clock(document.due_at)),
         ("incoming.role", call.word(f"role.{document.role}") if document.role else ""),
         ("incoming.reply", call.word(reply) if reply else ""),
         ("incoming.due_on", day_text(document.due_on)),
         ("incoming.delivery", call.word(f"delivery.{mode}") if mode else ""),
     )
-    return [f"{call.word(label)}: {text}" for label, text in told if text]
+    return [f"{call.word(label)}: {text}" for label, text in terms if text]
 
 
-def _request(call: Invocation, beside: AroundDocument) -> list[str]:
-    """What its sender asks, about which document, by which notice."""
-    asked, told = beside.request, []
-    if asked is not None:
-        told.append(f"{call.word('incoming.request.reason')}: {asked.reason or '–'}")
-        if asked.notice_no:
-            told.append(call.word("incoming.request.notice", number=asked.notice_no))
-        if asked.approved_by:
-            told.append(call.word("incoming.request.approved", name=asked.approved_by))
-    if beside.about is not None:
-        told.append(call.word("cli.inbox.about", id=beside.about))
-    return told
+def _request_lines(call: Invocation, around: AroundDocument) -> list[str]:
+    """Describe the sender's request: reason, document and notice."""
+    request, lines = around.request, []
+    if request is not None:
+        lines.append(f"{call.word('incoming.request.reason')}: {request.reason or '–'}")
+        if request.notice_no:
+            lines.append(call.word("incoming.request.notice", number=request.notice_no))
+        if request.approved_by:
+            lines.append(call.word("incoming.request.approved", name=request.approved_by))
+    if around.about is not None:
+        lines.append(call.word("cli.inbox.about", id=around.about))
+    return lines
 
 
-def packet(call: Invocation, item: InboxPacket) -> list[str]:
-    """A packet that did not become a document: why, which step of its verification failed, and what may be done."""
-    sender = item.sender_code or item.transport_sender or "?"
-    told = [
-        f"{item.id}  {packet_word(item.state, call.lang.value)}  {item.code or ''}",
-        f"{call.word('cli.column.from')}: {sender}  ({clock(item.received_at)}, {item.size} B)",
+def packet(call: Invocation, inbox_packet: InboxPacket) -> list[str]:
+    """Describe a packet that did not become a document: the reason, the failed step of its verification, what to do."""
+    sender = inbox_packet.sender_code or inbox_packet.transport_sender or "?"
+    lines = [
+        f"{inbox_packet.id}  {packet_word(inbox_packet.state, call.lang.value)}  {inbox_packet.code or ''}",
+        f"{call.word('cli.column.from')}: {sender}  ({clock(inbox_packet.received_at)}, {inbox_packet.size} B)",
         *(
             f"{call.word('cli.column.reason')}: {text}"
-            for text in dict.fromkeys((why_set_aside(call, item), item.reason))
+            for text in dict.fromkeys((why_set_aside(call, inbox_packet), inbox_packet.reason))
             if text
         ),
-        f"SHA-256: {item.file_digest}",
+        f"SHA-256: {inbox_packet.file_digest}",
     ]
-    for step in item.steps:
+    for step in inbox_packet.steps:
         mark, word = _STEPS[step.ok]
         detail = f"  ({step.detail})" if step.detail else ""
-        told.append(
+        lines.append(
             f"  {mark} {step.n:>2}  {call.word(f'step.{step.n}')}: {call.word(f'cli.step.{word}')}{detail}"
         )
-    if item.state in ("held", "quarantined", "malformed", "waiting"):
-        told.append(call.word("cli.todo", command=call.word("cli.packet.decide", id=item.id)))
-    return [plain(line).rstrip() for line in told]
+    if inbox_packet.state in ("held", "quarantined", "malformed", "waiting"):
+        lines.append(call.word("cli.todo", command=call.word("cli.packet.decide", id=inbox_packet.id)))
+    return [plain(line).rstrip() for line in lines]
 
 
-def _checks(call: Invocation, found: Iterable[tuple[str, str]]) -> Iterator[str]:
-    """A check a line, in words; what was not found stays away."""
+def _check_lines(call: Invocation, checks: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """Yield a line per check, in words; empty ones are left out."""
     lang = call.lang.value
-    for name, verdict in found:
+    for name, verdict in checks:
         if verdict:
-            other = clock(datetime.fromisoformat(verdict)) if name == "signing_time" else verdict
-            word = labels.say_or(f"checked.{verdict}", other, lang)
+            fallback = clock(datetime.fromisoformat(verdict)) if name == "signing_time" else verdict
+            word = labels.say_or(f"checked.{verdict}", fallback, lang)
             yield f"  {labels.say_or(f'check.{name}', name, lang)}: {word}"
 
 
 def _fact_line(view: FactView) -> str:
-    """When, the words and the code on the wire, why, what was written, and who."""
+    """Join time, words and code on the wire, reason, texts and author."""
     code = f" ({view.fact.code})" if view.fact.code.isdigit() else ""
-    who = [view.staff.name] if view.staff and view.staff.name else []
-    return "  ".join([f"  {clock(view.at)}", f"{view.word}{code}", *dict.fromkeys([*view.said, *who])])
+    staff = [view.staff.name] if view.staff and view.staff.name else []
+    return "  ".join([f"  {clock(view.at)}", f"{view.word}{code}", *dict.fromkeys([*view.said, *staff])])
 
 
 _SIGNATURE_MARKS = {
@@ -443,29 +440,29 @@ _SIGNATURE_MARKS = {
 def _signature_lines(
     call: Invocation, value: LegalValue | None, verdicts: Sequence[FileVerdict]
 ) -> list[str]:
-    """Nothing where no file was a PDF."""
+    """Describe signatures; nothing where no file was a PDF."""
     if not verdicts:
         return []
-    worth = call.word(f"legal.{value or 'unknown'}")
-    told = [f"{call.word('cli.signatures.value')}: {worth}"]
-    for each in verdicts:
-        told += _signed_file(call, each)
-    return told
+    value_text = call.word(f"legal.{value or 'unknown'}")
+    lines = [f"{call.word('cli.signatures.value')}: {value_text}"]
+    for verdict in verdicts:
+        lines += _signature_file_lines(call, verdict)
+    return lines
 
 
-def _signed_file(call: Invocation, verdict: FileVerdict) -> Iterator[str]:
+def _signature_file_lines(call: Invocation, verdict: FileVerdict) -> Iterator[str]:
     word = call.word(f"signature.{verdict.verdict}")
     why = f" ({code_text(verdict.why, call.lang.value)})" if verdict.why and not verdict.signers else ""
-    told = call.word("cli.signatures.file", file=plain(verdict.file), word=word)
-    yield f"{_SIGNATURE_MARKS[verdict.verdict]} {told}{why}"
-    for each in verdict.signers:
-        yield f"  {_SIGNATURE_MARKS[each.verdict]} {_signer(call, each)}"
+    file_text = call.word("cli.signatures.file", file=plain(verdict.file), word=word)
+    yield f"{_SIGNATURE_MARKS[verdict.verdict]} {file_text}{why}"
+    for signer in verdict.signers:
+        yield f"  {_SIGNATURE_MARKS[signer.verdict]} {_signer_line(call, signer)}"
 
 
-def _signer(call: Invocation, signer: SignerVerdict) -> str:
-    who = [signer.name, signer.organisation if signer.organisation != signer.name else ""]
-    told = [
-        ", ".join(plain(each) for each in who if each) or plain(signer.field),
+def _signer_line(call: Invocation, signer: SignerVerdict) -> str:
+    names = [signer.name, signer.organisation if signer.organisation != signer.name else ""]
+    parts = [
+        ", ".join(plain(n) for n in names if n) or plain(signer.field),
         call.word(f"signer.{signer.role}") if signer.role else "",
         call.word("cli.signatures.claimed", at=clock(signer.claimed_at)) if signer.claimed_at else "",
         call.word("cli.signatures.trusted", at=clock(signer.trusted_at)) if signer.trusted_at else "",
@@ -473,5 +470,5 @@ def _signer(call: Invocation, signer: SignerVerdict) -> str:
         code_text(signer.why, call.lang.value) or "",
     ]
     if signer.now is not signer.verdict:
-        told.append(call.word("cli.signatures.now", word=call.word(f"signature.{signer.now}")))
-    return " · ".join(each for each in told if each)
+        parts.append(call.word("cli.signatures.now", word=call.word(f"signature.{signer.now}")))
+    return " · ".join(p for p in parts if p)

@@ -1,5 +1,5 @@
-"""Wires the doors: one application that answers programs over an open node, and people where a storey brings pages.
-In: a node and what watches it. Out: an application not yet started."""
+"""Assemble the applications that serve programs over an open node, and people where an extension brings pages. In: a node
+and its health probe. Out: an application not yet started."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ from gateway.ports.services import HealthProbe
 
 
 def application(node: OpenNode, health: HealthProbe, more: Iterable[Route] = ()) -> web.Application:
-    """The API and the pages over this node; `more` are calls that it has besides."""
+    """Build the API and the pages over this node; `more` are additional routes."""
     calls = CallLog(node.store.calls, node.settled, timedelta(days=node.settings.api.calls_days))
     deps = replace(api_deps(node, health), calls=calls)
     app = build(deps, (*ROUTES, *storeys.calls(node), *more))
     if node.settings.compat.vxp:
-        _hang_vxp(app, node, deps)
+        _add_vxp(app, node, deps)
     storeys.add_pages(app, node, health, Entry(deps.options))
     return app
 
 
 def api_deps(node: OpenNode, health: HealthProbe) -> ApiDeps:
-    """What the API's calls work with, over this node. Its calls are not noted."""
+    """Collect the services that the API's calls use. Its calls are not logged."""
     api = node.settings.api
     return ApiDeps(
         store=node.store,
@@ -56,15 +56,15 @@ def api_deps(node: OpenNode, health: HealthProbe) -> ApiDeps:
             rate_per_s=api.rate_per_s,
             burst=api.burst,
             connections=api.connections,
-            hosts=_listed(api.names),
-            proxies=_listed(api.proxies),
+            hosts=_split_names(api.names),
+            proxies=_split_names(api.proxies),
             client_certificates=api.client_certificates == "on",
             key_prefix=key_prefix(node.settings.node.trial),
         ),
     )
 
 
-def _hang_vxp(app: web.Application, node: OpenNode, deps: ApiDeps) -> None:
+def _add_vxp(app: web.Application, node: OpenNode, deps: ApiDeps) -> None:
     from gateway.api.vxp import door
     from gateway.api.vxp.caller import VxpDeps
 
@@ -79,6 +79,6 @@ def _hang_vxp(app: web.Application, node: OpenNode, deps: ApiDeps) -> None:
     door.hang(app, vxp, Entry(deps.options))
 
 
-def _listed(words: str) -> frozenset[str]:
-    """What stands between commas, in small letters."""
+def _split_names(words: str) -> frozenset[str]:
+    """Split names at commas, in lower case."""
     return frozenset(word.strip().casefold() for word in words.split(",") if word.strip())

@@ -1,7 +1,6 @@
-"""`gateway evidence`: packs of what proves that a document was sent or received. In: on a node an id or a number;
-anywhere, without a node, a pack and a folder with whom one believes. Out: one ZIP file, or the list of those that
-were made; of `verify` each thing that holds, does not hold or cannot be told, and for what time; exit 7 unless all of
-it holds."""
+"""`gateway evidence`: packs that prove that a document was sent or received. In: on a node an id or a number; anywhere,
+without a node, a pack and a folder of trusted certificates. Out: one ZIP file, or the list of packs made here; of `verify`
+each check that passed, failed or stayed undecided, and for what time; exit 7 unless all passed."""
 
 from __future__ import annotations
 
@@ -49,27 +48,27 @@ async def make(
     from gateway.ops.evidence.make import EvidenceMaker
 
     async with seat.node.store.read(seat.scope) as work:
-        id = await _meant(work, document)
+        id = await _find_id(work, document)
     target = to or Path()
     if not target.is_dir():
         _must_not_exist(target)
-    made = await EvidenceMaker(seat.node).make(seat.scope, id)
-    target = (target / made.name if target.is_dir() else target).absolute()
-    await seat.node.pool.run(lambda: _write(made, target))
+    pack = await EvidenceMaker(seat.node).make(seat.scope, id)
+    target = (target / pack.name if target.is_dir() else target).absolute()
+    await seat.node.pool.run(lambda: _write_pack(pack, target))
     output.record(
         call,
         {
-            "id": made.id,
+            "id": pack.id,
             "path": str(target),
-            "size": made.size,
-            "members": len(made.manifest.members),
-            "manifest_sha256": made.digest,
+            "size": pack.size,
+            "members": len(pack.manifest.members),
+            "manifest_sha256": pack.digest,
         },
     )
 
 
-async def _meant(work: SqlWork, text: str) -> str:
-    """Sent or received; a number may be either."""
+async def _find_id(work: SqlWork, text: str) -> str:
+    """Find the id of a sent or received document; a number may be either."""
     if text.startswith("inb_"):
         return (await documents.find_incoming(work, text)).id
     try:
@@ -85,12 +84,12 @@ def _must_not_exist(target: Path) -> None:
         raise Clash(f"{target} exists; a pack never overwrites anything, name another file")
 
 
-def _write(made: Ready, target: Path) -> None:
-    """Under its name only when it is whole and on disk; read once more, because it may be needed in ten years."""
+def _write_pack(pack: Ready, target: Path) -> None:
+    """Write the pack; its name appears when it is complete. Read it again, as it may be needed in ten years."""
     _must_not_exist(target)
     try:
         with new_file(target, 0o600, alone=True) as file:
-            file.writelines(made.pieces())
+            file.writelines(pack.pieces())
             file.flush()
             pack_file.read_pack(Path(file.name))
     except OSError as cause:
@@ -119,21 +118,21 @@ def verify(
     from gateway.ops.evidence import verify as checking
 
     report = checking.verify(file, trust, seal, moment(at) if at else SystemClock().now())
-    told = report.told()
-    output.answer(call, told, _report_aloud(call, told))
+    report_json = report.told()
+    output.answer(call, report_json, _report_lines(call, report_json))
     if report.verdict != "valid":
         raise typer.Exit(VERIFICATION)
 
 
 def _row(event: Event) -> dict[str, object]:
-    told = event.data
+    facts = event.data
     return {
-        "id": told.get("pack"),
+        "id": facts.get("pack"),
         "made_at": event.at,
-        "document": told.get("document"),
-        "size": told.get("size"),
-        "members": told.get("members"),
-        "manifest_sha256": told.get("manifest"),
+        "document": facts.get("document"),
+        "size": facts.get("size"),
+        "members": facts.get("members"),
+        "manifest_sha256": facts.get("manifest"),
     }
 
 
@@ -148,31 +147,31 @@ def show(call: Invocation, file: File) -> None:
     pack = pack_file.read_pack(file)
     story = contents.read_story(pack.read(STORY, contents.MOST_STORY))
     call.say("evidence.unverified", file=file)
-    told = {
+    facts = {
         "id": pack.manifest.pack,
         "story": contents.story_json(story),
-        "members": [asdict(each) for each in pack.manifest.members],
+        "members": [asdict(m) for m in pack.manifest.members],
     }
-    output.answer(call, told, (output.plain(line) for line in _story_aloud(call, story)))
+    output.answer(call, facts, (output.plain(line) for line in _story_lines(call, story)))
 
 
-def _report_aloud(call: Invocation, found: dict[str, Any]) -> Iterator[str]:
-    for anchor in found["anchors"]:
+def _report_lines(call: Invocation, report: dict[str, Any]) -> Iterator[str]:
+    for anchor in report["anchors"]:
         kind = call.word(f"evidence.anchor.{anchor['kind']}")
         yield output.plain(f"  {kind}: {anchor['name']}  SHA-256 {anchor['sha256']}")
-    if not found["anchored"]:
+    if not report["anchored"]:
         yield f"  {call.word('evidence.no_anchors')}"
-    for step in found["steps"]:
+    for step in report["steps"]:
         yield _step(call, step)
-    failed: dict[str, Any] = next((step for step in found["steps"] if step["ok"] is False), {})
+    failed: dict[str, Any] = next((step for step in report["steps"] if step["ok"] is False), {})
     member = failed.get("member") or ""
-    yield output.plain(call.word(f"evidence.verdict.{found['verdict']}", member=member))
+    yield output.plain(call.word(f"evidence.verdict.{report['verdict']}", member=member))
 
 
 def _step(call: Invocation, step: dict[str, Any]) -> str:
     mark = _MARKS[step["ok"]] if step["decides"] or step["ok"] is not None else "·"
-    told = call.word(f"evidence.note.{step['note']}", **_params_shown(call, step.get("params", {})))
-    text = f"{mark} {call.word('evidence.step.' + step['step'])}: {told}"
+    note = call.word(f"evidence.note.{step['note']}", **_readable_params(call, step.get("params", {})))
+    text = f"{mark} {call.word('evidence.step.' + step['step'])}: {note}"
     if step["proved_at"]:
         key = "evidence.proved_at" if step["trusted_time"] else "evidence.proved_now"
         text += f"; {call.word(key, time=_clock(step['proved_at']))}"
@@ -184,18 +183,18 @@ def _step(call: Invocation, step: dict[str, Any]) -> str:
     return output.plain(text + (f"  ({detail})" if detail else ""))
 
 
-def _params_shown(call: Invocation, params: dict[str, str]) -> dict[str, str]:
-    """A code beside its meaning, a time as people read it."""
-    told = dict(params)
-    if labels.has(f"code.{told.get('code', '')}"):
-        told["code"] = f"{told['code']}: {call.word('code.' + told['code'])}"
-    if "time" in told:
-        told["time"] = _clock(told["time"])
-    return told
+def _readable_params(call: Invocation, params: dict[str, str]) -> dict[str, str]:
+    """Put a code's meaning beside it, and a time as people read it."""
+    readable = dict(params)
+    if labels.has(f"code.{readable.get('code', '')}"):
+        readable["code"] = f"{readable['code']}: {call.word('code.' + readable['code'])}"
+    if "time" in readable:
+        readable["time"] = _clock(readable["time"])
+    return readable
 
 
 def _clock(iso: str) -> str:
-    """With seconds and offset, as a court needs it."""
+    """Format a time with seconds and offset, as a court needs it."""
     try:
         return clock(datetime.fromisoformat(iso))
     except ValueError:
@@ -212,30 +211,28 @@ async def list_(
     from gateway.ops.evidence.make import SUBJECT
 
     async with seat.node.store.read(seat.scope) as work:
-        found = [
-            each
-            for each in await work.events.of(SUBJECT)
-            if document is None or each.data.get("document") == document
+        events = [
+            e for e in await work.events.of(SUBJECT) if document is None or e.data.get("document") == document
         ]
-    output.rows(call, [_row(each) for each in found], _COLUMNS)
+    output.rows(call, [_row(e) for e in events], _COLUMNS)
 
 
-def _story_aloud(call: Invocation, story: Story) -> Iterator[str]:
-    made = {"agency": party(story.made_by), "time": clock(story.made_at), "node": story.node}
-    yield call.word("evidence.page.made", **made, software=story.software, pack=story.pack)
+def _story_lines(call: Invocation, story: Story) -> Iterator[str]:
+    maker = {"agency": party(story.made_by), "time": clock(story.made_at), "node": story.node}
+    yield call.word("evidence.page.made", **maker, software=story.software, pack=story.pack)
     yield f"{story.code}  {story.issued_on}  {story.subject}"
     if story.absent is not None:
         yield call.word(f"evidence.page.absent.{story.absent}")
     times = sealed_times(story)
-    for each in story.packets:
-        yield _packet(call, each, trusted(call.word, times, each))
+    for packet in story.packets:
+        yield _packet_line(call, packet, trusted(call.word, times, packet))
     for seal in story.seals:
         stamped = clock(seal.stamped_at) if seal.stamped_at else call.word("evidence.page.untrusted")
         yield f"{call.word('evidence.page.seal')} {seal.number}: {clock(seal.at)}; {stamped}"
 
 
-def _packet(call: Invocation, packet: PacketTold, when: str) -> str:
-    way = call.word(f"evidence.page.direction.{packet.direction}")
-    to = ", ".join(party(each) for each in packet.to)
-    said = f"{clock(packet.at)}  {way}  {packet_word(packet, call.lang.value)}: {party(packet.sender)} → {to}"
-    return f"{said}  [{packet.member or packet.sha256}]  {when}"
+def _packet_line(call: Invocation, packet: PacketTold, when: str) -> str:
+    direction = call.word(f"evidence.page.direction.{packet.direction}")
+    to = ", ".join(party(p) for p in packet.to)
+    line = f"{clock(packet.at)}  {direction}  {packet_word(packet, call.lang.value)}: {party(packet.sender)} → {to}"
+    return f"{line}  [{packet.member or packet.sha256}]  {when}"

@@ -1,5 +1,5 @@
-"""`gateway folder`: the hot folders of this node's agencies. In: settings. Out: what waits, since when, what was
-refused and what is not acknowledged yet; or, for each, whether the node can work in it, made where it is missing."""
+"""`gateway folder`: the hot folders of this node's agencies. In: settings. Out: waiting entries and since when, refused
+entries, unacknowledged documents; or, for each folder, whether the node can work in it, made where it is missing."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ async def status(call: Invocation, node: OpenNode) -> None:
     from gateway.folder import state
 
     rules = _rules(node)
-    found = await node.pool.run(partial(state.look, rules.root, rules.note, await _codes(node, rules)))
-    _show(call, found)
+    states = await node.pool.run(partial(state.look, rules.root, rules.note, await _codes(node, rules)))
+    _show(call, states)
 
 
 @verb()
@@ -43,11 +43,11 @@ async def check(call: Invocation, node: OpenNode) -> None:
     from gateway.folder import state
 
     rules = _rules(node)
-    found = await node.pool.run(
+    states = await node.pool.run(
         partial(state.check, rules.root, rules.node, rules.note, await _codes(node, rules))
     )
-    _show(call, found)
-    if any(each.trouble for each in found):
+    _show(call, states)
+    if any(s.trouble for s in states):
         raise typer.Exit(1)
 
 
@@ -61,13 +61,13 @@ def _rules(node: OpenNode) -> FolderRules:
 
 
 async def _codes(node: OpenNode, rules: FolderRules) -> list[str]:
-    return [each.code for each in await node.store.hosted() if rules.has_folder(each)]
+    return [a.code for a in await node.store.hosted() if rules.has_folder(a)]
 
 
-def _show(call: Invocation, found: Sequence[FolderState]) -> None:
-    since = [str(timedelta(seconds=round(each.oldest_s))) if each.waiting else "–" for each in found]
-    records = [{"id": each.code, **asdict(each)} for each in found]
+def _show(call: Invocation, states: Sequence[FolderState]) -> None:
+    since = [str(timedelta(seconds=round(s.oldest_s))) if s.waiting else "–" for s in states]
+    records = [{"id": s.code, **asdict(s)} for s in states]
     output.rows(call, records, _COLUMNS, [{"since": age} for age in since])
-    for each in found:
-        if each.trouble:
-            call.say("cli.folder.trouble", agency=each.code, why=output.plain(each.trouble))
+    for folder in states:
+        if folder.trouble:
+            call.say("cli.folder.trouble", agency=folder.code, why=output.plain(folder.trouble))

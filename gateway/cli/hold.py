@@ -1,6 +1,6 @@
-"""`gateway hold`: documents under seal because they may be secret. In: the id of a hold, who decides, and to lift one
-the head's private key, which stays in a file of that person's. Out: what is held, drafts of the notices, and the
-decision done. A hold is begun by `gateway inbox seal` and `gateway outbox seal`."""
+"""`gateway hold`: documents under seal because they may be secret. In: the id of a hold, the deciding person, and to lift
+one the head's private key, which stays in that person's file. Out: the held documents, drafts of the notices, and the
+executed decision. A hold begins by `gateway inbox seal` and `gateway outbox seal`."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ async def list_(
     cursor: Cursor = None,
 ) -> None:
     """List what is or was under seal, newest first; never what it says."""
-    wanted = [HoldState(each) for each in documents.known_states(state or [], [*HoldState])]
+    states = [HoldState(s) for s in documents.known_states(state or [], [*HoldState])]
     async with seat.node.store.read(seat.scope) as work:
-        page = await work.held.page(limit=limit, cursor=cursor, states=wanted)
+        page = await work.held.page(limit=limit, cursor=cursor, states=states)
     output.rows(
         call,
-        [shown(each) for each in page.items],
+        [shown(h) for h in page.items],
         _COLUMNS,
         extra={"next_cursor": page.next_cursor, "has_more": page.next_cursor is not None},
     )
@@ -50,12 +50,12 @@ async def list_(
 async def show(call: Invocation, seat: Seat, hold: Id) -> None:
     """Show one incident: what is held, since when and why, and what was decided."""
     async with seat.node.store.read(seat.scope) as work:
-        found = await work.held.get(hold)
-    output.record(call, shown(found))
+        hold_row = await work.held.get(hold)
+    output.record(call, shown(hold_row))
 
 
 def shown(hold: Hold) -> dict[str, Any]:
-    """A hold for programs: digests and decision, no content."""
+    """Return a hold for programs: digests and decision, no content."""
     return output.fields(
         hold,
         "id state kind subject document_id from why begun_at begun_by sealed_for settled handed_over others",
@@ -64,14 +64,15 @@ def shown(hold: Hold) -> dict[str, Any]:
         sealed_for=hold.recipient,
         settled=hold.is_settled,
         contents=[
-            {"sha256": each.digest, "size": each.size, "sealed_sha256": each.sealed} for each in hold.contents
+            {"sha256": content.digest, "size": content.size, "sealed_sha256": content.sealed}
+            for content in hold.contents
         ],
         decision=asdict(hold.decision) if hold.decision else None,
     )
 
 
 def tell(call: Invocation, hold: Hold) -> None:
-    """A hold that has just begun, and what to do next."""
+    """Print a hold that has just begun, and what to do next."""
     output.record(call, shown(hold))
     call.say("cli.hold.begun" if hold.state is HoldState.SEALED else "cli.hold.unsealed", hold=hold.id)
     if hold.handed_over:
@@ -91,15 +92,15 @@ async def notice(
         raise typer.BadParameter(f"{to!r} is nobody who is told; expected one of {', '.join(_NOTICES)}")
     async with at_agency(call) as seat:
         async with seat.node.store.read(seat.scope) as work:
-            found = await work.held.get(hold)
-        text = _drafted(call, seat, found, to)
+            hold_row = await work.held.get(hold)
+        text = _draft_notice(call, seat, hold_row, to)
     if call.output is OutputFormat.TABLE:
         output.lines(text.splitlines())
     else:
-        output.record(call, {"id": found.id, "to": to, "text": text})
+        output.record(call, {"id": hold_row.id, "to": to, "text": text})
 
 
-def _drafted(call: Invocation, seat: Seat, hold: Hold, to: str) -> str:
+def _draft_notice(call: Invocation, seat: Seat, hold: Hold, to: str) -> str:
     return call.word(
         f"hold.notice.{to}",
         day=output.clock(hold.begun_at),
@@ -108,7 +109,7 @@ def _drafted(call: Invocation, seat: Seat, hold: Hold, to: str) -> str:
         document=output.plain(hold.document_id or hold.subject_id),
         sender=hold.sender_code or seat.agency.code,
         hold=hold.id,
-        digests="\n".join(f"- {each}" for each in hold.digests),
+        digests="\n".join(f"- {d}" for d in hold.digests),
     )
 
 
@@ -131,16 +132,16 @@ async def lift(
         node = seat.node
         decision = holding.decided(node.hold, await people.signed_in(call, node, as_), why)
         async with node.store.read(seat.scope) as work:
-            found = await work.held.get(hold)
+            hold_row = await work.held.get(hold)
         opener = None
-        if found.state is HoldState.SEALED:
+        if hold_row.state is HoldState.SEALED:
             passphrase = people.unseen(call, "cli.hold.passphrase")
             opener = KeyUnsealer.from_file(key.read_bytes(), passphrase.encode())
-        if found.kind is HeldKind.OUTGOING:
-            done = await files.lift_seal(node.out, node.hold, seat.scope, hold, decision, opener)
+        if hold_row.kind is HeldKind.OUTGOING:
+            lifted = await files.lift_seal(node.out, node.hold, seat.scope, hold, decision, opener)
         else:
-            done = await incoming.lift(node.inn, node.hold, seat.scope, hold, decision, opener)
-        output.record(call, shown(done))
+            lifted = await incoming.lift(node.inn, node.hold, seat.scope, hold, decision, opener)
+        output.record(call, shown(lifted))
 
 
 @verb("hld_01J… --as 'A. Head' --why 'Decision 12/QD'", ask="cli.ask.purge")
@@ -148,10 +149,10 @@ async def purge(call: Invocation, seat: Seat, hold: Id, as_: As, why: Why) -> No
     """Remove the content for good; digests, header and the decision stay. Needs the role `head`."""
     from gateway import holding
 
-    who = await people.signed_in(call, seat.node, as_)
-    decision = holding.decided(seat.node.hold, who, why)
-    done = await holding.purge(seat.node.hold, seat.scope, hold, decision)
-    output.record(call, shown(done))
+    person = await people.signed_in(call, seat.node, as_)
+    decision = holding.decided(seat.node.hold, person, why)
+    purged = await holding.purge(seat.node.hold, seat.scope, hold, decision)
+    output.record(call, shown(purged))
 
 
 @verb("head.key head.pub", "/media/head/head.key head.pub")
@@ -176,7 +177,7 @@ def key(
     try:
         write_file(private, made_private, 0o600)
         public.write_bytes(made_public)
-    except OSError as why:
-        raise StoreFailure(f"{why.filename or private} could not be written: {why.strerror}") from why
+    except OSError as error:
+        raise StoreFailure(f"{error.filename or private} could not be written: {error.strerror}") from error
     output.record(call, {"id": RecipientSealer.from_file(public).fingerprint, "public": str(public)})
     call.say("cli.hold.key_made", public=public)

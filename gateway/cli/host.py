@@ -1,6 +1,5 @@
-"""`gateway host`: the agencies that this node speaks for; and `gateway registry set-host`: which node speaks for a
-code. In: a code of the registry. Out: the agency added, or let go when nothing of it is open; a recorded registry
-change."""
+"""`gateway host`: the agencies that this node hosts; and `gateway registry set-host`: the node that hosts a code. In: a
+code of the registry. Out: the agency added, or removed when nothing of it is open; a recorded registry change."""
 
 from __future__ import annotations
 
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from gateway.bootstrap.ground import Ground, OpenRegistry
 
 _PAGE = 1000
-_NAMED = 5
+_MOST_NAMES = 5
 Code = Annotated[str, typer.Argument(help="An agency code.")]
 
 _COLUMNS = output.columns("code name alias=aliases numbering host")
@@ -39,7 +38,7 @@ async def list_(call: Invocation, ground: Ground) -> None:
     """List the agencies of this node, with the node that the registry names for each."""
     hosted = await ground.store.hosted()
     entries = [await ground.directory.entry(agency.code) for agency in hosted]
-    output.rows(call, [_shown(*each) for each in zip(hosted, entries, strict=True)], _COLUMNS)
+    output.rows(call, [_agency_record(*pair) for pair in zip(hosted, entries, strict=True)], _COLUMNS)
 
 
 @verb("Z91.03", "Z91.03 --numbering B --yes", writes=True)
@@ -53,10 +52,10 @@ async def add(
     ] = NumberingMode.A,
 ) -> None:
     """Speak for one more agency of the registry; one that was here before finds its documents again."""
-    entry = await _in_force(ground, code)
+    entry = await _find_entry(ground, code)
     call.ask("host.ask.add", code=entry.code, name=entry.name)
     parent = await ground.directory.entry(entry.parent) if entry.parent else None
-    wanted = HostedAgency(
+    new_agency = HostedAgency(
         id=ground.clock.new_id("agy_"),
         code=entry.code,
         name=entry.name,
@@ -65,14 +64,14 @@ async def add(
         parent_name=parent.name if parent else None,
         email=entry.email,
     )
-    kept = await ground.store.accounts.add_hosted(wanted)
-    output.record(call, _shown(kept, entry))
-    call.say("host.next.add", code=kept.code)
+    agency = await ground.store.accounts.add_hosted(new_agency)
+    output.record(call, _agency_record(agency, entry))
+    call.say("host.next.add", code=agency.code)
     if entry.host != ground.settings.node.name:
         call.say("host.elsewhere", code=entry.code, host=entry.host or "–", node=ground.settings.node.name)
 
 
-async def _in_force(ground: Ground, code: str) -> AgencyEntry:
+async def _find_entry(ground: Ground, code: str) -> AgencyEntry:
     entry = await ground.directory.find(code, output.today(ground.clock.now()))
     if entry is None:
         raise NotFound(
@@ -94,9 +93,9 @@ async def remove(call: Invocation, ground: Ground, code: Code) -> None:
         )
     call.ask("host.ask.remove", code=agency.code)
     if work := await ground.store.accounts.leave(agency.id):
-        said = ", ".join(call.word(f"host.open.{name}", count=count) for name, count in work.items())
+        open_work = ", ".join(call.word(f"host.open.{name}", count=count) for name, count in work.items())
         raise Clash(
-            f"{agency.code} cannot leave: {said}",
+            f"{agency.code} cannot leave: {open_work}",
             code="GW-HOST-OPEN",
             hint=f"finish them first: gateway outbox list --agency {agency.code},"
             f" gateway inbox list --agency {agency.code}, and the same with --quarantine",
@@ -135,7 +134,7 @@ async def _set_host(call: Invocation, registry: OpenRegistry, code: str, node: s
     entry = await registry.directory.entry(code)
     if entry is None:
         raise NotFound(f"no agency has the code {code}", hint=f"try: gateway registry resolve {code}")
-    plan = await registry.directory.plan_import(_lines([(entry, node)]))
+    plan = await registry.directory.plan_import(_registry_file([(entry, node)]))
     _refuse_problems(plan)
     old = entry.host or "–"
     call.ask("host.ask.move", code=entry.code, old=old, new=node or "–")
@@ -145,74 +144,74 @@ async def _set_host(call: Invocation, registry: OpenRegistry, code: str, node: s
 
 
 async def _set_hosts(
-    call: Invocation, registry: OpenRegistry, wanted: Mapping[str, str], pattern: tuple[str, str] | None
+    call: Invocation, registry: OpenRegistry, hosts: Mapping[str, str], pattern: tuple[str, str] | None
 ) -> None:
-    """One change of the registry for all of them, whole or not at all."""
-    moved = await _chosen(registry, wanted, pattern)
-    plan = await registry.directory.plan_import(_lines(moved))
+    """Change the hosts in one change of the registry, all or none."""
+    moves = await _find_moves(registry, hosts, pattern)
+    plan = await registry.directory.plan_import(_registry_file(moves))
     _refuse_problems(plan)
-    told = {"changed": len(plan.changed), "unchanged": plan.unchanged}
+    counts = {"changed": len(plan.changed), "unchanged": plan.unchanged}
     if not plan.changed:
-        output.record(call, {"id": None, **told})
+        output.record(call, {"id": None, **counts})
         return
-    call.ask("host.ask.move_many", **told)
+    call.ask("host.ask.move_many", **counts)
     change = await registry.directory.apply(plan, await operator_id(registry.store))
-    output.record(call, {"id": change.id, **told})
+    output.record(call, {"id": change.id, **counts})
     call.say("host.next.move")
 
 
-async def _chosen(
-    registry: OpenRegistry, wanted: Mapping[str, str], pattern: tuple[str, str] | None
+async def _find_moves(
+    registry: OpenRegistry, hosts: Mapping[str, str], pattern: tuple[str, str] | None
 ) -> list[tuple[AgencyEntry, str]]:
-    """Each entry that is meant, with its node. NotFound names codes that nobody has, or a pattern that fits nobody."""
-    found: list[tuple[AgencyEntry, str]] = []
+    """Find each entry with its new node. NotFound names unknown codes, or a pattern without a match."""
+    moves: list[tuple[AgencyEntry, str]] = []
     cursor: str | None = None
     while True:
         page = await registry.directory.entries(_PAGE, cursor)
         for entry in page.items:
             if pattern is not None and fnmatchcase(entry.code, pattern[0]):
-                found.append((entry, pattern[1]))
-            elif entry.code in wanted:
-                found.append((entry, wanted[entry.code]))
+                moves.append((entry, pattern[1]))
+            elif entry.code in hosts:
+                moves.append((entry, hosts[entry.code]))
         cursor = page.next_cursor
         if cursor is None:
             break
-    missing = sorted({*wanted} - {entry.code for entry, _ in found})
-    if missing or not found:
-        named = ", ".join(missing[:_NAMED]) or (pattern[0] if pattern else "–")
+    missing = sorted({*hosts} - {entry.code for entry, _ in moves})
+    if missing or not moves:
+        names = ", ".join(missing[:_MOST_NAMES]) or (pattern[0] if pattern else "–")
         raise NotFound(
-            f"no agency has the code {named}; nothing was changed", hint="try: gateway registry search TEXT"
+            f"no agency has the code {names}; nothing was changed", hint="try: gateway registry search TEXT"
         )
-    return found
+    return moves
 
 
 def _read_hosts(file: Path) -> dict[str, str]:
-    """Code to node, as the file says."""
+    """Read the file as a mapping of codes to nodes."""
     text = file.read_text(encoding="utf-8-sig", errors="replace")
     rows = csv.DictReader(io.StringIO(text), delimiter=";" if ";" in text.partition("\n")[0] else ",")
     if not {"code", "host"} <= {*(rows.fieldnames or ())}:
         raise typer.BadParameter(f"{file.name} needs the columns code,host in its first line")
-    found: dict[str, str] = {}
+    hosts: dict[str, str] = {}
     for row in rows:
         code, host = (row["code"] or "").strip().upper(), (row["host"] or "").strip()
-        if code and found.setdefault(code, host) != host:
+        if code and hosts.setdefault(code, host) != host:
             raise typer.BadParameter(f"{file.name} names two nodes for {code}")
-    return found
+    return hosts
 
 
-def _lines(moved: Sequence[tuple[AgencyEntry, str]]) -> bytes:
-    """A registry file that changes these cells and no other, so that a move is what an import of it would be."""
+def _registry_file(moves: Sequence[tuple[AgencyEntry, str]]) -> bytes:
+    """Write a registry file that changes these cells and no others, so that a move equals an import of it."""
     text = io.StringIO()
-    rows = [(entry.code, entry.name, node) for entry, node in moved]
+    rows = [(entry.code, entry.name, node) for entry, node in moves]
     csv.writer(text).writerows([("code", "name", "host"), *rows])
     return text.getvalue().encode()
 
 
 def _refuse_problems(plan: Plan) -> None:
     if plan.problems:
-        raise Refused("host", "; ".join(f"{each.found}: {each.advice}" for each in plan.problems))
+        raise Refused("host", "; ".join(f"{p.found}: {p.advice}" for p in plan.problems))
 
 
-def _shown(agency: HostedAgency, entry: AgencyEntry | None) -> dict[str, Any]:
+def _agency_record(agency: HostedAgency, entry: AgencyEntry | None) -> dict[str, Any]:
     names = "id code name aliases numbering host"
     return output.fields(agency, names, aliases=list(agency.aliases), host=entry.host if entry else None)

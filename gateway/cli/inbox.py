@@ -1,7 +1,7 @@
-"""`gateway inbox`: incoming documents and packets that did not become one. In: an id or a number, and what is said. Out:
-lists, one document with its checks; documents handed over as files, each in a folder of its own, complete before it is
-acknowledged: `<folder>/<id>/` with the files, envelope.edxml and document.json (a pull cut short is offered again); or
-what a clerk does with a document or a held packet, done by the use cases of `incoming`."""
+"""`gateway inbox`: incoming documents, and packets that did not become one. In: an id or a number, and the values to set.
+Out: lists; one document with its checks; documents handed over as files, each in a folder of its own, complete before it is
+acknowledged: `<folder>/<id>/` with the files, envelope.edxml and document.json (an interrupted pull is offered again); or a
+clerk's action on a document or held packet, done by the use cases of `incoming`."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ Unit = Annotated[str, typer.Argument(help="The unit, as the assignment names it.
 
 _COLUMNS = output.columns("id kind from number date subject state register_no arrived", dim="id")
 _PACKET_COLUMNS = output.columns("id state:packet finding=code from reason arrived", dim="id")
-# Long enough to write a full document to a slow share.
+# Long enough to write a large document to a slow share.
 _LEASE_S = 600
 verb = noun("inbox").verb
 
@@ -69,40 +69,42 @@ async def list_(
 
     states = documents.known_states(state or [], PACKET_STATES if quarantine else [*InState])
     if quarantine:
-        await _packets(call, seat, states, limit, cursor)
+        await _list_packets(call, seat, states, limit, cursor)
         return
     async with seat.node.store.read(seat.scope) as work:
         page = await work.incoming.page(limit=limit, cursor=cursor, states=states, query=query)
-        beside = await reading.around_each(work, page.items, await seat.node.inn.office())
-        aside = await work.inbox.page(limit=1, states=("held", "quarantined", "malformed"))
+        surroundings = await reading.around_each(work, page.items, await seat.node.inn.office())
+        set_aside = await work.inbox.page(limit=1, states=("held", "quarantined", "malformed"))
     output.page(
         call,
-        [documents.incoming_record(call, *each) for each in zip(page.items, beside, strict=True)],
+        [documents.incoming_record(call, *pair) for pair in zip(page.items, surroundings, strict=True)],
         _COLUMNS,
         page.next_cursor,
-        [documents.incoming_cells(call, each) for each in page.items],
+        [documents.incoming_cells(call, d) for d in page.items],
     )
-    if aside.items and call.output is OutputFormat.TABLE:
+    if set_aside.items and call.output is OutputFormat.TABLE:
         call.say("cli.quarantine_waits")
 
 
-async def _packets(call: Invocation, seat: Seat, states: list[str], limit: int, cursor: str | None) -> None:
+async def _list_packets(
+    call: Invocation, seat: Seat, states: list[str], limit: int, cursor: str | None
+) -> None:
     from gateway.api.shapes import SET_ASIDE
 
     async with seat.node.store.read(seat.scope) as work:
         page = await work.inbox.page(limit=limit, cursor=cursor, states=states or SET_ASIDE)
     output.page(
         call,
-        [documents.packet_record(call, each) for each in page.items],
+        [documents.packet_record(call, p) for p in page.items],
         _PACKET_COLUMNS,
         page.next_cursor,
         [
             {
-                "from": each.sender_code or each.transport_sender,
-                "reason": documents.why_set_aside(call, each),
-                "arrived": output.clock(each.received_at),
+                "from": p.sender_code or p.transport_sender,
+                "reason": documents.why_set_aside(call, p),
+                "arrived": output.clock(p.received_at),
             }
-            for each in page.items
+            for p in page.items
         ],
     )
 
@@ -112,21 +114,21 @@ async def show(call: Invocation, seat: Seat, document: Which) -> None:
     """Show one document: what it is, what was checked, its files, and what we told the sender."""
     async with seat.node.store.read(seat.scope) as work:
         if document.startswith("inx_"):
-            item = await work.inbox.get(document)
+            packet = await work.inbox.get(document)
             if call.output is OutputFormat.TABLE and not call.quiet:
-                output.lines(documents.packet(call, item))
+                output.lines(documents.packet(call, packet))
             else:
-                output.record(call, documents.packet_record(call, item))
+                output.record(call, documents.packet_record(call, packet))
             return
-        found = await documents.find_incoming(work, document)
-        facts = await work.facts.of(found.id)
-        beside = await reading.around_one(work, found, await seat.node.inn.office())
-    word = incoming_word(found, facts)
+        incoming = await documents.find_incoming(work, document)
+        facts = await work.facts.of(incoming.id)
+        surroundings = await reading.around_one(work, incoming, await seat.node.inn.office())
+    word = incoming_word(incoming, facts)
     if call.output is OutputFormat.TABLE and not call.quiet:
-        output.lines(documents.incoming(call, found, word, facts, beside))
+        output.lines(documents.incoming(call, incoming, word, facts, surroundings))
         return
-    shown = documents.incoming_record(call, found, beside) | {"shown": word}
-    output.record(call, shown | {"facts": [documents.fact_record(each) for each in facts]})
+    record = documents.incoming_record(call, incoming, surroundings) | {"shown": word}
+    output.record(call, record | {"facts": [documents.fact_record(f) for f in facts]})
 
 
 @verb("/srv/qlvb/in", "/srv/qlvb/in --limit 100 --keep -o ndjson", writes=True)
@@ -144,47 +146,47 @@ async def pull(
     if call.dry_run:
         async with seat.node.store.read(seat.scope) as work:
             page = await work.incoming.page(limit=limit, handover="available")
-        for each in page.items:
-            call.say("cli.would", what=f"pull {each.id}")
+        for waiting in page.items:
+            call.say("cli.would", what=f"pull {waiting.id}")
         return
-    told = []
+    pulled = []
     for document in await act.lease(seat.node.inn, seat.scope, client, limit, _LEASE_S):
-        where = await _write_folder(call, seat, folder, document)
+        place = await _write_folder(call, seat, folder, document)
         if not keep:
             await act.ack(seat.node.inn, seat.scope, document.id, client)
-        told.append((document, where))
-        call.say("cli.pulled", id=document.id, where=where)
+        pulled.append((document, place))
+        call.say("cli.pulled", id=document.id, where=place)
     output.rows(
         call,
-        [{"id": each.id, "folder": str(where), "document_id": each.document_id} for each, where in told],
+        [{"id": d.id, "folder": str(place), "document_id": d.document_id} for d, place in pulled],
         output.columns("id number folder", dim="id"),
-        [{"number": each.code} for each, _ in told],
+        [{"number": d.code} for d, _ in pulled],
     )
 
 
 async def _write_folder(call: Invocation, seat: Seat, folder: Path, document: IncomingDocument) -> Path:
-    """The finished folder appears under its name at once, so that a watching program never sees half of it."""
+    """Write a document's folder, which appears under its name when complete: watching programs see no half."""
     final = folder / document.id
     if final.exists():
         return final
-    making = folder / f".{document.id}.part"
-    shutil.rmtree(making, ignore_errors=True)
-    making.mkdir(parents=True)
+    draft = folder / f".{document.id}.part"
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
     async with seat.node.store.read(seat.scope) as work:
-        beside = await reading.around_one(work, document, await seat.node.inn.office())
-    if beside.is_readable:  # what is recalled or sealed is told of, and its files are not given out
+        surroundings = await reading.around_one(work, document, await seat.node.inn.office())
+    if surroundings.is_readable:  # of others only the description is given out
         opened = await reading.open_envelope(seat.node.inn, seat.scope, document.id)
-        await _pour(opened.pieces, making / "envelope.edxml", opened.sha256)
-    for each in document.files if beside.is_readable else ():
-        opened = await reading.open_file(seat.node.inn, seat.scope, document.id, each.n)
-        await _pour(opened.pieces, making / safe_name(each.n, opened.name), opened.sha256)
-    shown = json.dumps(documents.incoming_record(call, document, beside), ensure_ascii=False, indent=2)
-    (making / "document.json").write_text(shown, encoding="utf-8")
-    os.replace(making, final)
+        await _write_pieces(opened.pieces, draft / "envelope.edxml", opened.sha256)
+    for file in document.files if surroundings.is_readable else ():
+        opened = await reading.open_file(seat.node.inn, seat.scope, document.id, file.n)
+        await _write_pieces(opened.pieces, draft / safe_name(file.n, opened.name), opened.sha256)
+    record = json.dumps(documents.incoming_record(call, document, surroundings), ensure_ascii=False, indent=2)
+    (draft / "document.json").write_text(record, encoding="utf-8")
+    os.replace(draft, final)
     return final
 
 
-async def _pour(pieces: AsyncIterator[bytes], path: Path, sha256: str) -> None:
+async def _write_pieces(pieces: AsyncIterator[bytes], path: Path, sha256: str) -> None:
     hasher = hashlib.sha256()
     with path.open("xb") as file:
         async for piece in pieces:
@@ -199,14 +201,14 @@ async def _pour(pieces: AsyncIterator[bytes], path: Path, sha256: str) -> None:
 
 
 def safe_name(n: int, name: str) -> str:
-    """A sender's file name as one name inside our folder: nothing that leaves it, hides in it or steers a shell."""
-    kept = "".join(letter if letter.isalnum() or letter in " ._-()" else "_" for letter in name).strip(" .")
-    while len(kept.encode()) > 180:
-        kept = kept[1:]
-    return f"{n:02}-{kept or 'file'}"
+    """Make a sender's file name safe in our folder: it cannot leave it, hide in it or steer a shell."""
+    safe = "".join(letter if letter.isalnum() or letter in " ._-()" else "_" for letter in name).strip(" .")
+    while len(safe.encode()) > 180:
+        safe = safe[1:]
+    return f"{n:02}-{safe or 'file'}"
 
 
-def _said(call: Invocation, answer: StatusSet) -> None:
+def _print_status(call: Invocation, answer: StatusSet) -> None:
     if call.output is not OutputFormat.TABLE:
         output.record(call, shown(answer.item) | {"repeated": answer.repeated})
         return
@@ -216,15 +218,15 @@ def _said(call: Invocation, answer: StatusSet) -> None:
         call.say("cli.register_no", number=answer.register_no)
 
 
-def _person(staff: str | None) -> Given | None:
+def _staff(staff: str | None) -> Given | None:
     return {"name": staff} if staff else None
 
 
-_says = partial(does, "setStatus", find=documents.incoming_meant, tell=_said)
+_status_command = partial(does, "setStatus", find=documents.incoming_meant, tell=_print_status)
 
 
 @verb("88/SNV-VP --register-no 1245", "inb_01J… --staff 'Van Thu'", writes=True)
-@_says(ask="cli.ask.accept")
+@_status_command(ask="cli.ask.accept")
 def accept(
     document: Which,
     register_no: Annotated[
@@ -234,7 +236,7 @@ def accept(
     note: Note = None,
 ) -> Given:
     """Take a document in: it is entered in the book and the sender gets status 03."""
-    return {"code": "03", "register_no": register_no, "staff": _person(staff), "note": note}
+    return {"code": "03", "register_no": register_no, "staff": _staff(staff), "note": note}
 
 
 @verb(
@@ -242,14 +244,14 @@ def accept(
     "inb_01J… --reason WRONG_ADDRESSEE --yes",
     writes=True,
 )
-@_says(ask="cli.ask.reject")
+@_status_command(ask="cli.ask.reject")
 def reject(document: Which, reason: Refusal, staff: Staff = None, note: Note = None) -> Given:
     """Refuse a document and return it: the sender gets status 02 with the reason."""
-    return {"code": "02", "reason": reason, "staff": _person(staff), "note": note}
+    return {"code": "02", "reason": reason, "staff": _staff(staff), "note": note}
 
 
 @verb("88/SNV-VP 05", "inb_01J… done --note 'Answered'", writes=True)
-@_says(ask="cli.ask.status")
+@_status_command(ask="cli.ask.status")
 def status(
     document: Which,
     code: Annotated[str, typer.Argument(help="02 to 06, 15, 16, or its word (accepted, done…).")],
@@ -260,8 +262,8 @@ def status(
     at: Annotated[str | None, typer.Option(help="When it was done (RFC 3339); default: now.")] = None,
 ) -> Given:
     """Tell the sender where the document stands with us."""
-    said = {"code": code, "register_no": register_no, "reason": reason, "note": note}
-    return {**said, "staff": _person(staff), "at": moment(at) if at else None}
+    status_fields = {"code": code, "register_no": register_no, "reason": reason, "note": note}
+    return {**status_fields, "staff": _staff(staff), "at": moment(at) if at else None}
 
 
 @verb(
@@ -269,14 +271,14 @@ def status(
     "inb_01J… --reason 'The unit closed the wrong one' --yes",
     writes=True,
 )
-@_says(ask="cli.ask.reopen")
+@_status_command(ask="cli.ask.reopen")
 def reopen(
     document: Which,
     reason: Annotated[str, typer.Option(help="Why it was closed by mistake; the sender reads it.")],
     staff: Staff = None,
 ) -> Given:
     """Open work that was closed by mistake: the sender gets status 05 with the reason and keeps its 06 with a mark."""
-    return {"code": "05", "reopen": True, "note": reason, "staff": _person(staff)}
+    return {"code": "05", "reopen": True, "note": reason, "staff": _staff(staff)}
 
 
 @verb(
@@ -284,7 +286,7 @@ def reopen(
     "inb_01J… 'Unit one' --with 'Unit two=2026-11-25' --instruction 'Draft an answer'",
     writes=True,
 )
-@_says(ask="cli.ask.assign")
+@_status_command(ask="cli.ask.assign")
 def assign(
     document: Which,
     lead_unit: Annotated[str, typer.Argument(help="The unit in charge.")],
@@ -297,7 +299,7 @@ def assign(
     staff: Staff = None,
 ) -> Given:
     """Hand a document to a unit: recorded, and the sender gets status 04."""
-    pairs = [(unit.strip(), on.strip()) for unit, _, on in (each.partition("=") for each in with_ or ())]
+    pairs = [(unit.strip(), on.strip()) for unit, _, on in (w.partition("=") for w in with_ or ())]
     assignment = {
         "lead_unit": lead_unit,
         "coordinating_units": [unit for unit, _ in pairs],
@@ -305,7 +307,7 @@ def assign(
         "instruction": instruction,
         "unit_deadlines": {unit: day(on) for unit, on in pairs if on},
     }
-    return {"code": "04", "staff": _person(staff), "assignment": assignment}
+    return {"code": "04", "staff": _staff(staff), "assignment": assignment}
 
 
 @verb(
@@ -315,19 +317,19 @@ def assign(
 )
 async def hand_back(call: Invocation, seat: Seat, document: Which, unit: Unit, reason: Why) -> None:
     """Give a unit's part back to who assigns; the sender is told nothing."""
-    found = await documents.incoming_meant(seat, document)
-    call.ask("cli.ask.hand_back", document=documents.name_of(found), unit=unit)
-    part = await handling.hand_back(seat.node.inn, seat.scope, found.id, unit, reason)
-    output.record(call, {"id": found.id, "unit": part.unit, "state": part.state.value})
+    incoming = await documents.incoming_meant(seat, document)
+    call.ask("cli.ask.hand_back", document=documents.name_of(incoming), unit=unit)
+    part = await handling.hand_back(seat.node.inn, seat.scope, incoming.id, unit, reason)
+    output.record(call, {"id": incoming.id, "unit": part.unit, "state": part.state.value})
 
 
 @verb("88/SNV-VP 'Unit two'", "inb_01J… 'Unit two' --yes", writes=True)
 async def part_done(call: Invocation, seat: Seat, document: Which, unit: Unit) -> None:
     """Say that a unit that helps has done its part; the unit that leads says 06."""
-    found = await documents.incoming_meant(seat, document)
-    call.ask("cli.ask.part_done", document=documents.name_of(found), unit=unit)
-    part = await handling.finish(seat.node.inn, seat.scope, found.id, unit)
-    output.record(call, {"id": found.id, "unit": part.unit, "state": part.state.value})
+    incoming = await documents.incoming_meant(seat, document)
+    call.ask("cli.ask.part_done", document=documents.name_of(incoming), unit=unit)
+    part = await handling.finish(seat.node.inn, seat.scope, incoming.id, unit)
+    output.record(call, {"id": incoming.id, "unit": part.unit, "state": part.state.value})
 
 
 @verb("inb_01J…", "88/SNV-VP --client qlvb", writes=True)
@@ -338,12 +340,12 @@ async def ack(
     client: Annotated[str, typer.Option(help="Who has stored it.")] = "cli",
 ) -> None:
     """Say that your system has stored the document; it is offered no more."""
-    found = await documents.incoming_meant(seat, document)
+    incoming = await documents.incoming_meant(seat, document)
     if call.dry_run:
-        call.say("cli.would", what=f"ack {found.id}")
+        call.say("cli.would", what=f"ack {incoming.id}")
         return
-    first = await act.ack(seat.node.inn, seat.scope, found.id, client)
-    output.record(call, {"id": found.id, "acked": True, "first": first})
+    first = await act.ack(seat.node.inn, seat.scope, incoming.id, client)
+    output.record(call, {"id": incoming.id, "acked": True, "first": first})
 
 
 @verb(
@@ -356,18 +358,18 @@ async def seal(call: Invocation, seat: Seat, document: Which, why: Why) -> None:
     node, scope = seat.node, seat.scope
     call.ask("cli.ask.seal", document=output.plain(document))
     if document.startswith("inx_"):
-        held = await sealing.packet(node.inn, node.hold, scope, document, why)
+        hold_row = await sealing.packet(node.inn, node.hold, scope, document, why)
     else:
-        found = await documents.incoming_meant(seat, document)
-        held = await sealing.document(node.inn, node.hold, scope, found.id, why)
-    hold.tell(call, held)
+        incoming = await documents.incoming_meant(seat, document)
+        hold_row = await sealing.document(node.inn, node.hold, scope, incoming.id, why)
+    hold.tell(call, hold_row)
 
 
 @verb("inx_01J… --reason 'The sender was called'", "inx_01J… --reason 'Checked' --yes", ask="cli.ask.release")
 async def release(call: Invocation, seat: Seat, packet: Packet, reason: Why) -> None:
     """Let a held packet be verified and judged again from the start."""
-    item = await process.release(seat.node.inn, seat.scope, packet, reason)
-    output.record(call, {"id": item.id, "state": item.state})
+    inbox_packet = await process.release(seat.node.inn, seat.scope, packet, reason)
+    output.record(call, {"id": inbox_packet.id, "state": inbox_packet.state})
 
 
 @verb(
@@ -383,16 +385,16 @@ async def return_(
     note: Annotated[str, typer.Option(help="What is wrong; the sender reads it.")],
 ) -> None:
     """Give a held packet back: once its sender is proved again, it gets status 02 with the reason."""
-    known = labels.tails("reason")
-    if reason not in known:
-        raise typer.BadParameter(f"{reason!r} is no reason; expected one of {', '.join(known)}")
+    reasons = labels.tails("reason")
+    if reason not in reasons:
+        raise typer.BadParameter(f"{reason!r} is no reason; expected one of {', '.join(reasons)}")
     call.ask("cli.ask.return", packet=packet, reason=call.word(f"reason.{reason}"))
-    item = await process.give_back(seat.node.inn, seat.scope, packet, note, reason)
-    output.record(call, {"id": item.id, "state": item.state, "reason": reason})
+    inbox_packet = await process.give_back(seat.node.inn, seat.scope, packet, note, reason)
+    output.record(call, {"id": inbox_packet.id, "state": inbox_packet.state, "reason": reason})
 
 
 @verb("inx_01J… --reason 'Forged'", "inx_01J… --reason 'Sent twice' --yes", ask="cli.ask.discard")
 async def discard(call: Invocation, seat: Seat, packet: Packet, reason: Why) -> None:
     """Set a packet aside for good; the sender is told nothing."""
-    item = await process.discard(seat.node.inn, seat.scope, packet, reason)
-    output.record(call, {"id": item.id, "state": item.state})
+    inbox_packet = await process.discard(seat.node.inn, seat.scope, packet, reason)
+    output.record(call, {"id": inbox_packet.id, "state": inbox_packet.state})

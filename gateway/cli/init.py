@@ -1,12 +1,10 @@
-"""`gateway init`, `gateway config`, `gateway migrate`: a node is set up, its settings are looked at, its database is
-brought to this version. In: settings; for `init` six answers, as flags or asked at the terminal. Out: a node that can
-be opened; the settings in force; the schema's version.
-
-`init` makes a commented settings file, a migrated database, the hosted agency, its key pair with a signing request,
-and the first API key, printed once; the set-up begins, in which two new persons may decide at once. An existing
-settings file is never touched. `config` says where each setting came from, secrets masked, or every fault at once.
-`migrate` shows where the schema stands and takes its steps, forward only; those that an older node could not bear run
-only with --contract."""
+"""`gateway init`, `gateway config`, `gateway migrate`: set up a node, show its settings, bring its database to this
+version. In: settings; for `init` six answers, as flags or asked at the terminal. Out: a node that can be opened; the
+settings in force; the schema's version. `init` makes a commented settings file, a migrated database, the hosted agency, its
+key pair with a signing request, and the first API key, printed once; the set-up phase begins, in which two new persons may
+decide at once. An existing settings file is never touched. `config` tells where each setting came from, secrets masked, or
+every fault at once. `migrate` shows the schema's state and takes its steps, forward only; steps that older nodes cannot
+bear need --contract."""
 
 from __future__ import annotations
 
@@ -41,7 +39,7 @@ _LIFE = timedelta(days=365)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetupAnswers:
-    """What a new node needs to know."""
+    """Answers that a new node needs."""
 
     data_dir: Path
     code: str
@@ -82,7 +80,7 @@ async def init(
     file = call.config or Path(os.environ.get("GATEWAY_CONFIG") or DEFAULT_FILE)
     if file.exists():
         raise Clash(f"{file} exists already; it was not touched", hint="name another file with --config")
-    answers = _asked(
+    answers = _collect_answers(
         call,
         {"data_dir": data_dir, "code": code, "name": name, "numbering": numbering, "port": port, "ca": ca},
     )
@@ -94,35 +92,35 @@ async def init(
     await _set_up(call, file, answers, person or ())
 
 
-def _asked(call: Invocation, given: Mapping[str, Any]) -> SetupAnswers:
-    """The flags, and for what they leave out a question at a terminal, or a usage error that names them."""
-    needed: dict[str, Any] = {"data_dir": "data", "code": None, "name": None, "numbering": "A", "port": 8080}
-    missing = [key for key, default in needed.items() if given[key] is None and default is None]
+def _collect_answers(call: Invocation, flags: Mapping[str, Any]) -> SetupAnswers:
+    """Return the flags, and for missing ones the answers at a terminal; without a terminal a usage error names them."""
+    preset: dict[str, Any] = {"data_dir": "data", "code": None, "name": None, "numbering": "A", "port": 8080}
+    missing = [key for key, default in preset.items() if flags[key] is None and default is None]
     if call.yes or not sys.stdin.isatty():
         if missing:
-            flags = ", ".join(f"--{key}" for key in missing)
-            raise typer.BadParameter(f"there is no terminal to ask at; give {flags}")
-        answer = {key: default if given[key] is None else given[key] for key, default in needed.items()}
-        ca = given["ca"]
+            missing_flags = ", ".join(f"--{key}" for key in missing)
+            raise typer.BadParameter(f"there is no terminal to ask at; give {missing_flags}")
+        answers = {key: default if flags[key] is None else flags[key] for key, default in preset.items()}
+        ca = flags["ca"]
     else:
-        answer = {
+        answers = {
             key: typer.prompt(call.word(f"cli.init.{key}"), default=default, err=True)
-            if given[key] is None
-            else given[key]
-            for key, default in needed.items()
+            if flags[key] is None
+            else flags[key]
+            for key, default in preset.items()
         }
-        typed = given["ca"] or typer.prompt(
+        ca_text = flags["ca"] or typer.prompt(
             call.word("cli.init.ca"), default="", show_default=False, err=True
         )
-        ca = Path(typed) if typed else None
-    if not str(answer["name"]).strip():
+        ca = Path(ca_text) if ca_text else None
+    if not str(answers["name"]).strip():
         raise typer.BadParameter("the agency needs a name")
     return SetupAnswers(
-        data_dir=Path(answer["data_dir"]),
-        code=str(answer["code"]).strip(),
-        name=str(answer["name"]).strip(),
-        numbering=_numbering(str(answer["numbering"])),
-        port=_port(str(answer["port"])),
+        data_dir=Path(answers["data_dir"]),
+        code=str(answers["code"]).strip(),
+        name=str(answers["name"]).strip(),
+        numbering=_numbering(str(answers["numbering"])),
+        port=_port(str(answers["port"])),
         ca=ca,
     )
 
@@ -130,8 +128,8 @@ def _asked(call: Invocation, given: Mapping[str, Any]) -> SetupAnswers:
 def _numbering(text: str) -> NumberingMode:
     try:
         return NumberingMode(text.strip().upper())
-    except ValueError as why:
-        raise typer.BadParameter(f"{text!r} is no way of numbering; expected A, B or C") from why
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} is no way of numbering; expected A, B or C") from error
 
 
 def _port(text: str) -> int:
@@ -143,45 +141,45 @@ def _port(text: str) -> int:
 def _check_code(code: str) -> None:
     try:
         AgencyCode.parse(code)
-    except BadCode as why:
-        raise typer.BadParameter(str(why)) from why
+    except BadCode as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 async def _set_up(call: Invocation, file: Path, answers: SetupAnswers, people: Sequence[str]) -> None:
-    """Step by step, the settings file last but one: a set-up that failed can be begun again."""
+    """Set up step by step, the settings file last but one, so that a failed set-up can be repeated."""
     from gateway import settings as reading
     from gateway.store import migrate
 
-    making = file.with_name(f".{file.name}.new")
+    draft = file.with_name(f".{file.name}.new")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        making.write_text(settings_text(answers, file), encoding="utf-8")
-    except OSError as why:
+        draft.write_text(settings_text(answers, file), encoding="utf-8")
+    except OSError as error:
         raise Misconfigured(
-            f"the settings file {file} cannot be written: {why.strerror or why}",
+            f"the settings file {file} cannot be written: {error.strerror or error}",
             hint="name a file that this user may write with --config, and move it to its place afterwards",
-        ) from why
-    making.chmod(0o600)
-    settings = reading.load(making, os.environ)
-    _folders(settings, answers)
+        ) from error
+    draft.chmod(0o600)
+    settings = reading.load(draft, os.environ)
+    _make_folders(settings, answers)
     await migrate.up(settings.database.address)
     call.say("cli.init.database", path=reading.shown(settings)["database.url"])
     async with at_ground(settings) as ground:
         agency = HostedAgency(
             id=SystemClock().new_id("agy_"), code=answers.code, name=answers.name, numbering=answers.numbering
         )
-        known = await ground.store.accounts.hosted_by_code(answers.code)
-        if known is None:
+        existing = await ground.store.accounts.hosted_by_code(answers.code)
+        if existing is None:
             await ground.store.accounts.add_hosted(agency)
-        agency = known or agency
+        agency = existing or agency
         await ground.directory.load_starter()
         entries = ground.keys.entries(agency.code)
         entry = entries[0] if entries else ground.keys.generate(agency.code)
         ground.keys.request(agency.code, entry.key_id, agency.name)
         secret, key = await tokens.make(ground, agency, _FIRST_KEY, tokens.DAILY, _LIFE)
-        codes = await _people(ground, people)
-        until = await approvals.begin_set_up(ground.deciding, (await operator(ground.store)).id)
-    making.replace(file)
+        codes = await _add_people(ground, people)
+        open_until = await approvals.begin_set_up(ground.deciding, (await operator(ground.store)).id)
+    draft.replace(file)
     request = settings.keys.folder / agency.code / f"{entry.key_id}.csr.pem"
     output.record(
         call,
@@ -198,36 +196,36 @@ async def _set_up(call: Invocation, file: Path, answers: SetupAnswers, people: S
         id_key="secret",
     )
     _next_steps(call, settings, request)
-    if until is not None:
-        call.say("cli.init.set_up", until=output.clock(until))
+    if open_until is not None:
+        call.say("cli.init.set_up", until=output.clock(open_until))
 
 
-async def _people(ground: Ground, names: Sequence[str]) -> list[dict[str, str]]:
-    """The first persons, each with the code to enrol with. A set-up that is begun again knows those it made before."""
+async def _add_people(ground: Ground, names: Sequence[str]) -> list[dict[str, str]]:
+    """Add the first persons, each with the code to enrol with. A repeated set-up skips those it made before."""
     principal = await operator(ground.store)
-    made = []
+    added = []
     async with ground.deciding.decisions.read() as view:
-        known = {each.name for each in await view.people.everybody()}
+        existing = {p.name for p in await view.people.everybody()}
     for name in names:
-        if name not in known:
+        if name not in existing:
             roles = (Role.TRUST, Role.PEOPLE)
             person, code = await people.add(ground.deciding, None, principal.id, name, roles)
-            made.append({"name": person.name, "code": code})
-    return made
+            added.append({"name": person.name, "code": code})
+    return added
 
 
-def _folders(settings: Any, answers: SetupAnswers) -> None:
+def _make_folders(settings: Any, answers: SetupAnswers) -> None:
     trust = settings.trust.folder
-    for each in (settings.node.data_dir, settings.axis.folder, settings.keys.folder, trust / "chain"):
-        each.mkdir(parents=True, exist_ok=True)
-    for each in (settings.node.data_dir, settings.keys.folder):
-        each.chmod(0o700)
+    for folder in (settings.node.data_dir, settings.axis.folder, settings.keys.folder, trust / "chain"):
+        folder.mkdir(parents=True, exist_ok=True)
+    for folder in (settings.node.data_dir, settings.keys.folder):
+        folder.chmod(0o700)
     if answers.ca is not None:
         shutil.copyfile(answers.ca, trust / "ca.pem")
 
 
 def _next_steps(call: Invocation, settings: Any, request: Path) -> None:
-    """What is left for a person: words on stderr, in the order in which they must be done."""
+    """Print the remaining steps for a person on stderr, in order."""
     call.say("cli.secret_once")
     if settings.keys.password is None:
         call.say("cli.init.no_password")
@@ -237,7 +235,7 @@ def _next_steps(call: Invocation, settings: Any, request: Path) -> None:
 
 
 def settings_text(answers: SetupAnswers, file: Path) -> str:
-    """The commented settings file; what is a default stands commented out."""
+    """Write the commented settings file; defaults are commented out."""
     folder = (
         answers.data_dir
         if answers.data_dir.is_absolute()
@@ -249,9 +247,9 @@ def settings_text(answers: SetupAnswers, file: Path) -> str:
 
 [node]
 # Its name in logs and, on a broker, its user and what the registry's column "host" says of its agencies.
-name = {_quoted(answers.code)}
+name = {_toml_string(answers.code)}
 # Everything the node keeps; back up this folder. Relative to this file.
-data_dir = {_quoted(str(folder))}
+data_dir = {_toml_string(str(folder))}
 
 [api]
 # Only this machine; a TLS proxy stands in front of anything else.
@@ -272,8 +270,8 @@ port = {answers.port}
 """
 
 
-def _quoted(text: str) -> str:
-    """A TOML basic string."""
+def _toml_string(text: str) -> str:
+    """Quote a TOML basic string."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
@@ -283,9 +281,9 @@ def show_settings(call: Invocation) -> None:
     from gateway.settings import shown, sources
 
     settings = call.settings()
-    values, where = shown(settings), sources(settings)
-    records = [{"id": key, "value": values[key], "source": where[key]} for key in values]
-    cells = [(key, "" if values[key] is None else str(values[key]), where[key]) for key in values]
+    values, origins = shown(settings), sources(settings)
+    records = [{"id": key, "value": values[key], "source": origins[key]} for key in values]
+    cells = [(key, "" if values[key] is None else str(values[key]), origins[key]) for key in values]
     heads = (("cli.setting", ""), ("cli.value", ""), ("cli.source", "dim"))
     output.rows(call, records, [output.Column(*head) for head in heads], cells)
 
@@ -296,9 +294,9 @@ def check_settings(call: Invocation) -> None:
     from gateway.ops import settings_check
     from gateway.settings import locate
 
-    if found := settings_check.faults(call.settings()):
+    if faults := settings_check.faults(call.settings()):
         raise Misconfigured(
-            "the settings cannot be used:" + "".join(f"\n  {each}" for each in found),
+            "the settings cannot be used:" + "".join(f"\n  {f}" for f in faults),
             code="GW-C-001",
             hint="docs/settings.md describes every setting; see those in force with: gateway config show",
         )
@@ -337,16 +335,21 @@ async def schema_up(
         _print_schema(call, await migrate.up(url, contract))
 
 
-def _print_schema(call: Invocation, found: SchemaStatus) -> None:
+def _print_schema(call: Invocation, schema: SchemaStatus) -> None:
     pending: list[dict[str, Any]] = [
-        {"revision": each.revision, "phase": each.phase, "says": each.says} for each in found.pending
+        {"revision": step.revision, "phase": step.phase, "says": step.says} for step in schema.pending
     ]
     if call.output is not OutputFormat.TABLE:
-        record = {"current": found.current, "head": found.head, "newer": found.is_newer, "pending": pending}
+        record = {
+            "current": schema.current,
+            "head": schema.head,
+            "newer": schema.is_newer,
+            "pending": pending,
+        }
         output.record(call, record)
         return
-    output.record(call, {"current": found.current or "–", "head": found.head, "pending": len(pending)})
-    if found.is_newer:
-        key = "cli.schema.newer" if found.runs_here else "cli.schema.too_new"
-        output.aloud(call, [call.word(key, current=found.current, head=found.head)])
-    output.aloud(call, (f"  {each['revision']} {each['phase']}: {each['says']}" for each in pending))
+    output.record(call, {"current": schema.current or "–", "head": schema.head, "pending": len(pending)})
+    if schema.is_newer:
+        key = "cli.schema.newer" if schema.runs_here else "cli.schema.too_new"
+        output.aloud(call, [call.word(key, current=schema.current, head=schema.head)])
+    output.aloud(call, (f"  {step['revision']} {step['phase']}: {step['says']}" for step in pending))

@@ -1,8 +1,8 @@
-"""`gateway keys`: the exchange keys of the agency, with which the node signs its packets. In: an agency, a
-certificate file; to end a key its id or the fingerprint of a certificate that is bound here, and a time. Out: a new
-key, its signing request, or the list with what expires when; a key that signs nothing more or a certificate that
-counts no more, and after a theft what was signed since, found and marked. Private keys are never printed. Which
-certificates speak for whom is proposed here, by code or from a list, and approved as in `proposals`."""
+"""`gateway keys`: the exchange keys of the agency, with which the node signs its packets. In: an agency, a certificate
+file; to end a key its id or the fingerprint of a certificate that is bound here, and a time. Out: a new key, its signing
+request, or the list with expiry dates; an ended key or certificate, and after a theft the packets signed since, found and
+marked. Private keys are never printed. Bindings of certificates to agencies are proposed here, by code or from a list, and
+approved as in `proposals`."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ else:
 
 
 class Where(StrEnum):
-    """Where a new key lies."""
+    """Place of a new key."""
 
     FILE = "file"
     TOKEN = "token"  # noqa: S105 - a place, no secret
 
 
 class KeyChoice(StrEnum):
-    """What our axis takes (W8)."""
+    """Algorithms that our axis accepts (W8, signature algorithms)."""
 
     P256 = "ecdsa-p256"
     P384 = "ecdsa-p384"
@@ -79,25 +79,25 @@ async def list_(call: Invocation, ground: Ground) -> None:
     entries = ground.keys.entries(agency.code)
     now = ground.clock.now()
     use = await desk.signing_keys_from(ground.directory, ground.store, agency.code, now)
-    signs = _signing(ground, agency.code, now, use)
-    shown = [_shown(each) | {"state": _state(each, signs, use)} for each in entries]
-    output.rows(call, shown, _COLUMNS, [_cells(call, each) for each in entries])
+    signing_digest = _signing_digest(ground, agency.code, now, use)
+    records = [_key_record(k) | {"state": _state(k, signing_digest, use)} for k in entries]
+    output.rows(call, records, _COLUMNS, [_cells(call, k) for k in entries])
 
 
-def _signing(ground: Ground, code: str, now: datetime, use: KeyUse) -> str:
-    """The certificate that signs now, by SHA-256; nothing where none does."""
+def _signing_digest(ground: Ground, code: str, now: datetime, use: KeyUse) -> str:
+    """Return the SHA-256 of the certificate that signs now; empty without one."""
     try:
         return hashlib.sha256(ground.keys.signer(code, now, use).certificate_der).hexdigest()
     except (NotFound, Misconfigured):
         return ""
 
 
-def _state(entry: KeyEntry, signs: str, use: KeyUse) -> str:
+def _state(entry: KeyEntry, signing_digest: str, use: KeyUse) -> str:
     if entry.fingerprint is None:
         return "waiting"
     if entry.fingerprint in use.ended:
         return "ended"
-    if entry.fingerprint == signs:
+    if entry.fingerprint == signing_digest:
         return "signs"
     return "unbound" if use.fault(entry.fingerprint) else "ready"
 
@@ -117,7 +117,7 @@ async def new(
     call.ask("cli.ask.new_key", code=agency.code, kind=kind.value)
     entry = ground.keys.generate(agency.code, kind.value, place.value)
     ground.keys.request(agency.code, entry.key_id, agency.name)
-    output.record(call, _shown(entry))
+    output.record(call, _key_record(entry))
     call.say("cli.todo", command=f"gateway keys csr {entry.key_id} --agency {agency.code} > request.pem")
 
 
@@ -154,31 +154,31 @@ async def import_(
     made_for_signing(certificate, str(file))
     der = certificate.public_bytes(Encoding.DER)
     agency = chosen(await ground.store.hosted(), call.agency)
-    mine = key_id(public_key_of(certificate, str(file)))
-    _refuse_stolen(mine, await ground.store.key_ends(agency.code))
+    certificate_key = key_id(public_key_of(certificate, str(file)))
+    _refuse_stolen(certificate_key, await ground.store.key_ends(agency.code))
     await never_for_pdfs(ground.store, [der])
-    await _refuse_to_stop(ground, agency.code, mine, sha256(der))
+    await _check_can_sign(ground, agency.code, certificate_key, sha256(der))
     call.ask("cli.ask.import_certificate", file=file, code=agency.code)
     entry = ground.keys.import_certificate(agency.code, pem)
-    output.record(call, _shown(entry))
+    output.record(call, _key_record(entry))
     call.say("cli.key.announce", code=agency.code, file=file)
 
 
 def _refuse_stolen(key_id: str, ends: Sequence[KeyEnd]) -> None:
-    if any(each.key_id == key_id and each.stolen_since is not None for each in ends):
+    if any(e.key_id == key_id and e.stolen_since is not None for e in ends):
         raise Clash(
             f"the key {key_id} was reported stolen: no certificate makes it good again",
             hint="make a new one with: gateway keys new",
         )
 
 
-async def _refuse_to_stop(ground: Ground, code: str, key_id: str, fingerprint: str) -> None:
-    """A key has one certificate beside it. One that may sign does not make way for one that may not yet."""
+async def _check_can_sign(ground: Ground, code: str, key_id: str, fingerprint: str) -> None:
+    """Refuse to replace a certificate that may sign by one that may not yet; a key has only one beside it."""
     use = await desk.signing_keys_from(ground.directory, ground.store, code, ground.clock.now())
-    here = {each.key_id: each.fingerprint for each in ground.keys.entries(code)}.get(key_id)
+    current_digest = {e.key_id: e.fingerprint for e in ground.keys.entries(code)}.get(key_id)
     if (
-        here not in (None, fingerprint)
-        and use.fault(str(here)) is None
+        current_digest not in (None, fingerprint)
+        and use.fault(str(current_digest)) is None
         and use.fault(fingerprint) is not None
     ):
         raise Clash(
@@ -188,7 +188,7 @@ async def _refuse_to_stop(ground: Ground, code: str, key_id: str, fingerprint: s
         )
 
 
-def _shown(entry: KeyEntry) -> dict[str, Any]:
+def _key_record(entry: KeyEntry) -> dict[str, Any]:
     return output.fields(
         entry,
         "id agency algorithm where sha256 subject serial not_before not_after",
@@ -243,13 +243,13 @@ async def propose_all(
     reason: ForApprover = "",
 ) -> None:
     """Propose many certificates at once; they are approved together or not at all."""
-    await _propose(call, ground, list(_bindings_listed(file)), as_, from_, overlap_days, reason)
+    await _propose(call, ground, list(_read_bindings(file)), as_, from_, overlap_days, reason)
 
 
 async def _propose(
     call: Invocation,
     ground: Ground,
-    wanted: list[Binding],
+    bindings: list[Binding],
     as_: str,
     from_: str | None,
     overlap_days: int | None,
@@ -258,11 +258,9 @@ async def _propose(
     from gateway.ops.certificates import never_for_pdfs
 
     overlap = timedelta(days=ground.settings.keys.overlap_days if overlap_days is None else overlap_days)
-    await never_for_pdfs(ground.store, [each.certificate_der for each in wanted])
+    await never_for_pdfs(ground.store, [b.certificate_der for b in bindings])
     at, now = moment(from_) if from_ else None, ground.clock.now()
-    changes = [
-        binding_change(await ground.directory.bindings(each.code), each, now, overlap, at) for each in wanted
-    ]
+    changes = [binding_change(await ground.directory.bindings(b.code), b, now, overlap, at) for b in bindings]
     await proposals.proposed(call, ground, ProposalContent(bindings=tuple(changes)), as_, reason)
 
 
@@ -290,16 +288,16 @@ def _binding(code: str, file: Path) -> Binding:
     return certificates.binding_to_propose(code, file.read_bytes(), str(file))
 
 
-def _bindings_listed(file: Path) -> Iterable[Binding]:
+def _read_bindings(file: Path) -> Iterable[Binding]:
     with file.open(encoding="utf-8-sig", newline="") as opened:
         table = csv.DictReader(opened)
         if not {"code", "certificate"} <= set(table.fieldnames or ()):
             raise typer.BadParameter(f"{file} needs the columns code,certificate in its first line")
         for line in table:
-            named = file.parent / (line["certificate"] or "")
-            if not named.is_file():
-                raise typer.BadParameter(f"{file}: there is no certificate {named}")
-            yield _binding(line["code"] or "", named)
+            pem_file = file.parent / (line["certificate"] or "")
+            if not pem_file.is_file():
+                raise typer.BadParameter(f"{file}: there is no certificate {pem_file}")
+            yield _binding(line["code"] or "", pem_file)
 
 
 _SUSPECT_COLUMNS = output.columns("id way:cli.suspect at reason")
@@ -324,9 +322,9 @@ async def retire(
     overlap = timedelta(days=ground.settings.keys.overlap_days)
     ends = now + overlap if at is None else now if at == "now" else moment(at)
     principal = await operator(ground.store)
-    told = _end_of(ground.keys, agency.code, key, ends, principal)
+    key_end = _key_end(ground.keys, agency.code, key, ends, principal)
     call.ask("cli.ask.retire", id=key, code=agency.code, at=output.clock(ends))
-    await retire_key(ground.deciding, told)
+    await retire_key(ground.deciding, key_end)
     output.record(call, {"id": key, "agency": agency.code, "ends_at": output.stamp(ends)})
 
 
@@ -345,23 +343,23 @@ async def stolen(
 ) -> None:
     """Say that a key is stolen: it signs nothing more, its certificate counts no more, what crossed since is marked."""
 
-    began = moment(since)
+    stolen_at = moment(since)
     principal = await operator(node.store)
-    told = await _reported(call, node, key.strip().lower(), began, principal)
-    if began > told.at:
+    key_end = await _stolen_key(call, node, key.strip().lower(), stolen_at, principal)
+    if stolen_at > key_end.at:
         raise Clash("a theft lies in the past: the time after --since is ahead of this machine's clock")
-    call.ask("cli.ask.stolen", code=told.agency_code, since=output.clock(began))
-    await report_stolen(node.deciding, told, began)
-    found = await judge_again.mark_suspects(node.inn, told.agency_code, told.fingerprint, began)
-    shown = [output.fields(each, "id way agency at reason", agency=each.agency_id) for each in found]
-    output.rows(call, shown, _SUSPECT_COLUMNS)
-    call.say("cli.suspect.next", count=len(found), code=told.agency_code)
+    call.ask("cli.ask.stolen", code=key_end.agency_code, since=output.clock(stolen_at))
+    await report_stolen(node.deciding, key_end, stolen_at)
+    suspects = await judge_again.mark_suspects(node.inn, key_end.agency_code, key_end.fingerprint, stolen_at)
+    records = [output.fields(s, "id way agency at reason", agency=s.agency_id) for s in suspects]
+    output.rows(call, records, _SUSPECT_COLUMNS)
+    call.say("cli.suspect.next", count=len(suspects), code=key_end.agency_code)
 
 
-async def _reported(
+async def _stolen_key(
     call: Invocation, node: OpenNode, key: str, since: datetime, principal: Principal
 ) -> KeyEnd:
-    """The end of that key: ours by its id, anybody's by the certificate that is bound here or was at that time."""
+    """Make the end of that key: ours by its id, any partner's by a certificate that is or was bound here."""
     from cryptography import x509
 
     from gateway.trust.key_material import key_id, public_key_of
@@ -369,18 +367,20 @@ async def _reported(
     now = node.clock.now()
     if not re.fullmatch(r"[0-9a-f]{64}", key):
         agency = chosen(await node.store.hosted(), call.agency)
-        return _end_of(node.keys, agency.code, key, now, principal)
-    for each in (*await node.directory.in_force(now), *await node.directory.in_force(since)):
-        if fingerprint(each.certificate_der) == key:
-            mine = key_id(public_key_of(x509.load_der_x509_certificate(each.certificate_der), key))
-            return KeyEnd(agency_code=each.code, key_id=mine, fingerprint=key, at=now, by=principal.id)
+        return _key_end(node.keys, agency.code, key, now, principal)
+    for binding in (*await node.directory.in_force(now), *await node.directory.in_force(since)):
+        if fingerprint(binding.certificate_der) == key:
+            bound_key = key_id(public_key_of(x509.load_der_x509_certificate(binding.certificate_der), key))
+            return KeyEnd(
+                agency_code=binding.code, key_id=bound_key, fingerprint=key, at=now, by=principal.id
+            )
     raise NotFound(f"no certificate {key} speaks for anybody here now, or did at the time of --since")
 
 
-def _end_of(keys: KeyDirectory, code: str, key: str, at: datetime, principal: Principal) -> KeyEnd:
-    for each in keys.entries(code):
-        if each.key_id == key and each.fingerprint is not None:
-            return KeyEnd(agency_code=code, key_id=key, fingerprint=each.fingerprint, at=at, by=principal.id)
+def _key_end(keys: KeyDirectory, code: str, key: str, at: datetime, principal: Principal) -> KeyEnd:
+    for entry in keys.entries(code):
+        if entry.key_id == key and entry.fingerprint is not None:
+            return KeyEnd(agency_code=code, key_id=key, fingerprint=entry.fingerprint, at=at, by=principal.id)
     raise NotFound(
         f"agency {code} has no key {key} with a certificate", hint="list them with: gateway keys list"
     )

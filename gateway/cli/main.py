@@ -1,8 +1,7 @@
-"""The command line as a whole: noun, then verb. In: the words typed. Out: an exit code, and what the command printed.
-Commands import what they need when they run, so that help and version answer at once; errors are told in one place.
-
-`gateway completion`, which prints what a shell needs to complete words and installs nothing, and `gateway version`
-stand here too, because they need nothing else."""
+"""The command line as a whole: noun, then verb. In: the typed words. Out: an exit code, and the output of the command.
+Commands import what they need when they run, so that help and version answer at once; errors are reported in one place.
+`gateway completion` prints the completion script of a shell and installs nothing; it stands here with `gateway version`
+because both need nothing else."""
 
 from __future__ import annotations
 
@@ -33,7 +32,7 @@ Data goes to stdout, talk to stderr. Exit codes: 0 fine, 1 failed, 2 usage, 3 no
 
 @cache
 def build() -> Any:
-    """The tree of commands as it is run; what nobody asks for is not loaded. Any: the library names no type for it."""
+    """Build the tree of commands; commands are loaded on use. Any: the library names no type for it."""
     app = typer.Typer(
         cls=Root,
         name="gateway",
@@ -45,23 +44,23 @@ def build() -> Any:
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     )
     root(app)
-    made: Any = get_command(app)
-    made.commands = Commands()
-    return made
+    tree: Any = get_command(app)
+    tree.commands = Commands()
+    return tree
 
 
 def run(args: Sequence[str]) -> int:
-    """Does what the words say; the exit code. Never raises, never shows a stack trace."""
+    """Run a command line and return its exit code. Never raises, never shows a stack trace."""
     manner = output.OutputManner.of(args, os.environ)
     log.configure("debug" if {"-v", "--verbose"} & set(args) else "warning")
     answer_shell()
     try:
         code = build()(args=list(args), prog_name=PROGRAM, standalone_mode=False)
-        sys.stdout.flush()  # where a reader has gone, that is said here and not at the end of the program
+        sys.stdout.flush()  # where a reader has gone, that is noticed here and not at the end of the program
         return code if isinstance(code, int) else output.FINE
     except typer.TyperException as error:
         if error.format_message().startswith("Usage: "):
-            # No words at all, or a noun without a verb: the help is the answer.
+            # No words at all, or a noun without a verb, are answered by the help.
             typer.echo(error.format_message(), err=True)
             return output.USAGE
         hint = _help_hint(args)
@@ -72,40 +71,40 @@ def run(args: Sequence[str]) -> int:
     except (typer.Abort, KeyboardInterrupt):
         return 130
     except BrokenPipeError:
-        return _reader_gone()
-    except SystemExit as left:
+        return _end_quietly()
+    except SystemExit as exiting:
         # The library of commands ends the program by itself where a pipe breaks.
-        if isinstance(left.__context__, BrokenPipeError):
-            return _reader_gone()
+        if isinstance(exiting.__context__, BrokenPipeError):
+            return _end_quietly()
         raise
     except Exception as error:  # the one guard of this program: a person never sees a stack trace
         _log.debug("the command failed unexpectedly", exc_info=True)
         return output.tell_internal(error, manner)
 
 
-def _reader_gone() -> int:
-    """Of a pipe (`| head`): it has what it wanted, and what is still buffered has nowhere to go."""
+def _end_quietly() -> int:
+    """Drop buffered output: the reader of a pipe (`| head`) has enough."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
     return output.FINE
 
 
 def main() -> NoReturn:
-    """The entry point of the installed program."""
+    """Run the installed program."""
     sys.exit(run(sys.argv[1:]))
 
 
 def _help_hint(args: Sequence[str]) -> str:
-    """The help of the command that was meant, as far as its words are known."""
-    command, known = build(), ["gateway"]
+    """Return the help command for the longest known prefix of the words."""
+    command, words = build(), ["gateway"]
     for word in args:
         if word in getattr(command, "commands", ()):
             command = command.commands[word]
-            known.append(word)
-    return " ".join((*known, "--help"))
+            words.append(word)
+    return " ".join((*words, "--help"))
 
 
 PROGRAM = "gateway"
-_ASKED_BY = "_GATEWAY_COMPLETE"  # the variable by which a shell asks for words
+_COMPLETE_VAR = "_GATEWAY_COMPLETE"  # set by a shell that asks for completions
 
 
 class Shell(StrEnum):
@@ -122,12 +121,12 @@ def completion(call: Invocation, shell: Annotated[Shell, typer.Argument(help="Fo
     """Print the script by which a shell completes commands and options; put it where your shell looks."""
     from typer.completion import get_completion_script  # type: ignore[attr-defined]  # reason: it marks no exports
 
-    output.lines([get_completion_script(prog_name=PROGRAM, complete_var=_ASKED_BY, shell=shell.value)])
+    output.lines([get_completion_script(prog_name=PROGRAM, complete_var=_COMPLETE_VAR, shell=shell.value)])
 
 
 def answer_shell() -> None:
-    """Before the words are read: lets a shell that asks for words by the printed script have them."""
-    if _ASKED_BY in os.environ:
+    """Answer a shell's request for completions, before the words are read."""
+    if _COMPLETE_VAR in os.environ:
         from typer.completion import completion_init  # type: ignore[attr-defined]  # reason: it marks no exports
 
         completion_init()

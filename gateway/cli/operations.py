@@ -1,6 +1,6 @@
-"""Commands that do what a call of the API does. In: a function that takes what a person types and returns what the call
-is asked, by the names of its model. Out: the command. It is carried out in this process by the operator, who has every
-scope, so that a node that is stopped is served too; what is asked is checked, done and answered by the API's own row."""
+"""Commands that make a call of the API. In: a function that takes what a person types and returns the call's fields, by the
+names of its model. Out: the command. It runs in this process for the operator, who has every scope, so that a stopped node
+is served too; the API's own route checks, executes and answers it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gateway.api.routes import Route
     from gateway.api.shapes import Told
 
-# Any, here and below: what is typed, asked and answered is JSON, which the models of the call check.
+# Any, here and below: input, request and answer are JSON, which the models of the call check.
 Given = Mapping[str, Any]
 Command = Callable[..., Coroutine[object, object, None]]
 Find = Callable[[Seat, str], Awaitable[documents.Named]]
@@ -31,28 +31,28 @@ _NOTHING: Given = MappingProxyType({})
 
 
 def shown(answer: Told) -> dict[str, Any]:
-    """The answer as a program reads it."""
+    """Return the answer as JSON."""
     return answer.model_dump(mode="json", by_alias=True)
 
 
 def tell_record(call: Invocation, answer: Told) -> None:
-    """Prints the answer as one record."""
+    """Print the answer as one record."""
     output.record(call, shown(answer))
 
 
 def tell_rows(
     columns: Sequence[output.Column], cells: Callable[[Invocation, Any], output.Cells], id: str = "id"
 ) -> Tell:
-    """Make what prints an answer as a list, a page of it where it has pages; `cells` says what of a row people read in
-    another way, `id` by which field one knows it again."""
+    """Make a printer of an answer as a list, in pages where it has pages; `cells` replaces values for people, `id` is the
+    field that identifies a row."""
 
     def tell(call: Invocation, answer: Any) -> None:
         records = [{"id": getattr(row, id), **shown(row)} for row in answer.data]
-        said = [cells(call, row) for row in answer.data]
+        row_cells = [cells(call, row) for row in answer.data]
         if hasattr(answer, "next_cursor"):
-            output.page(call, records, columns, answer.next_cursor, said)
+            output.page(call, records, columns, answer.next_cursor, row_cells)
         else:
-            output.rows(call, records, columns, said)
+            output.rows(call, records, columns, row_cells)
 
     return tell
 
@@ -60,48 +60,52 @@ def tell_rows(
 def does(
     name: str, *, find: Find | None = None, ask: str = "", tell: Tell = tell_record
 ) -> Callable[[Callable[..., Given]], Command]:
-    """Make the command of a function, and of the call that it carries out. What is typed first is the variable of the
-    call's path, where it has one; `find` gives the document that a person means by it. `ask` is the label of the question
-    before something is changed; `tell` prints the answer."""
+    """Make a command of a function and the API call that it makes. The first typed value is the variable of the call's
+    path, where it has one; `find` finds the document that it names. `ask` is the label of the question before a change;
+    `tell` prints the answer."""
 
-    def made(asked: Callable[..., Given]) -> Command:
+    def decorate(function: Callable[..., Given]) -> Command:
         async def run(call: Invocation, seat: Seat, **typed: Any) -> None:
-            given = {field: value for field, value in asked(**typed).items() if value is not None}
+            request_fields = {field: v for field, v in function(**typed).items() if v is not None}
             id, to = next(iter(typed.values()), ""), ""
             if find:
-                found = await find(seat, id)
-                id, to, typed["document"] = found.id, documents.sent_to(found), documents.name_of(found)
+                document = await find(seat, id)
+                id, to, typed["document"] = (
+                    document.id,
+                    documents.sent_to(document),
+                    documents.name_of(document),
+                )
             if ask:
-                said = {"id": id, "code": seat.agency.code, "to": to}
-                call.ask(ask, **said | _plain(given) | _plain(typed))
-            tell(call, await carry_out(call, seat, name, given, id))
+                params = {"id": id, "code": seat.agency.code, "to": to}
+                call.ask(ask, **params | _plain_texts(request_fields) | _plain_texts(typed))
+            tell(call, await carry_out(call, seat, name, request_fields, id))
 
-        signature = inspect.signature(asked)
-        own = [
-            inspect.Parameter(each, inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=kind)
-            for each, kind in (("call", "Invocation"), ("seat", "Seat"))
+        signature = inspect.signature(function)
+        context_params = [
+            inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=annotation)
+            for name, annotation in (("call", "Invocation"), ("seat", "Seat"))
         ]
-        run.__signature__ = signature.replace(parameters=[*own, *signature.parameters.values()])  # type: ignore[attr-defined]
-        run.__annotations__ = get_type_hints(asked, include_extras=True)
-        run.__name__, run.__doc__ = asked.__name__, asked.__doc__
+        run.__signature__ = signature.replace(parameters=[*context_params, *signature.parameters.values()])  # type: ignore[attr-defined]
+        run.__annotations__ = get_type_hints(function, include_extras=True)
+        run.__name__, run.__doc__ = function.__name__, function.__doc__
         COMMANDS[run] = name
         return run
 
-    return made
+    return decorate
 
 
 COMMANDS: dict[Command, str] = {}
-"""The call of each command that was made."""
+"""The API call of each command."""
 
 
-def _plain(typed: Given) -> dict[str, str]:
-    """What was said, for the question."""
-    said = {name: ", ".join(each) if isinstance(each, list) else each for name, each in typed.items()}
-    return {name: output.plain(str(each or "-")) for name, each in said.items()}
+def _plain_texts(fields: Given) -> dict[str, str]:
+    """Return the typed values as plain text, for the question."""
+    texts = {name: ", ".join(v) if isinstance(v, list) else v for name, v in fields.items()}
+    return {name: output.plain(str(v or "-")) for name, v in texts.items()}
 
 
-async def carry_out(call: Invocation, seat: Seat, name: str, given: Given = _NOTHING, id: str = "") -> Any:
-    """What the API answers the operator, as the model that its call names. BadParameter for what cannot be asked."""
+async def carry_out(call: Invocation, seat: Seat, name: str, fields: Given = _NOTHING, id: str = "") -> Any:
+    """Make the call for the operator; return the answer as the model of its route. Raise BadParameter for invalid input."""
     from gateway.api.call import Call
     from gateway.api.caller import Caller
     from gateway.api.problems import BadCall, of_bad_call
@@ -112,7 +116,7 @@ async def carry_out(call: Invocation, seat: Seat, name: str, given: Given = _NOT
 
     node = seat.node
     route = next(route for route in ROUTES if route.name == name)
-    # It stands for the operator in this one call, and is kept nowhere.
+    # The key stands for the operator in this one call, and is not stored.
     key = ApiKey(
         id="cli",
         principal=await operator(node.store),
@@ -120,41 +124,41 @@ async def carry_out(call: Invocation, seat: Seat, name: str, given: Given = _NOT
         scopes=frozenset(ApiScope),
         created_at=node.clock.now(),
     )
-    places, once = dict.fromkeys(route.path_names, id), node.clock.new_id("cli_")
-    # What a handler reads of the request, of a call that came over no line.
+    places, call_id = dict.fromkeys(route.path_names, id), node.clock.new_id("cli_")
+    # Only the parts of a request that handlers read.
     request = SimpleNamespace(
         method=route.method,
         path=route.path.format(**places),
         match_info=places,
-        headers={"Idempotency-Key": once},
+        headers={"Idempotency-Key": call_id},
         query=_NOTHING,
     )
     try:
-        made = Call(
+        api_call = Call(
             request=cast("web.Request", request),
             deps=api_deps(node, Watch(node=node)),
             lang=call.lang.value,
-            id=once,
+            id=call_id,
             who=Caller(key=key, agencies=(seat.agency,), agency=seat.agency),
-            **_checked(route, given),
+            **_checked_fields(route, fields),
         )
-        answer = await route.handler(made.with_bare_cursor())
-    except BadCall as bad:
-        problem = of_bad_call(bad, call.lang.value)
-        raise typer.BadParameter("; ".join(map(_fault, problem.errors)) or problem.detail) from bad
+        answer = await route.handler(api_call.with_bare_cursor())
+    except BadCall as error:
+        problem = of_bad_call(error, call.lang.value)
+        raise typer.BadParameter("; ".join(map(_fault, problem.errors)) or problem.detail) from error
     if isinstance(answer, Told) or route.answer is None:
         return answer
-    # What a call that creates answers is kept for its repeats, and so is text.
+    # The answer of a creating call is text, because it is stored for repeats.
     return route.answer.model_validate_json(cast("web.Response", answer).text or "")
 
 
 def _fault(fault: Mapping[str, object]) -> str:
-    detail, meant = str(fault["detail"]), fault["suggest"]
-    return f"{detail.rstrip('.')}; did you mean {meant}?" if meant else detail
+    detail, suggestion = str(fault["detail"]), fault["suggest"]
+    return f"{detail.rstrip('.')}; did you mean {suggestion}?" if suggestion else detail
 
 
-def _checked(route: Route, given: Given) -> dict[str, Any]:
-    """The question as fields of a `Call`, checked by its model. A person may have longer pages than a program."""
+def _checked_fields(route: Route, values: Given) -> dict[str, Any]:
+    """Check the fields by the model of the call. A person may ask for longer pages than a program."""
     from pydantic import ValidationError
 
     from gateway.api.asking import bad_fields
@@ -162,9 +166,9 @@ def _checked(route: Route, given: Given) -> dict[str, Any]:
     place, model = ("asked", route.asks) if route.asks else ("query", route.query)
     if model is None:
         return {}
-    length = {"limit": given["limit"]} if "limit" in given else {}
+    length = {"limit": values["limit"]} if "limit" in values else {}
     try:
-        checked = model.model_validate({name: value for name, value in given.items() if name not in length})
-    except ValidationError as why:
-        raise bad_fields(why, model, "" if route.asks else "?") from why
+        checked = model.model_validate({name: v for name, v in values.items() if name not in length})
+    except ValidationError as error:
+        raise bad_fields(error, model, "" if route.asks else "?") from error
     return {place: checked.model_copy(update=length)}

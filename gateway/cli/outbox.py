@@ -1,6 +1,5 @@
-"""`gateway outbox`: outgoing documents, where each recipient stands, and the sender's second thoughts. In: an id or a
-number. Out: lists, one document with its recipients, its timeline; or one act, done by the use cases of
-`outgoing`."""
+"""`gateway outbox`: outgoing documents, the state of each recipient, and the sender's corrections. In: an id or a number.
+Out: lists, one document with its recipients, its timeline; or one action, done by the use cases of `outgoing`."""
 
 from __future__ import annotations
 
@@ -33,14 +32,14 @@ _COLUMNS = output.columns("id kind:kind number date subject to state created", d
 verb = noun("outbox").verb
 
 
-def _cells(call: Invocation, each: Message) -> dict[str, str]:
-    first, *more = [one.code for one in each.recipients] or [""]
+def _cells(call: Invocation, row: Message) -> dict[str, str]:
+    first, *more = [r.code for r in row.recipients] or [""]
     return {
-        "number": documents.numbered(each.number, each.symbol),
-        "date": day_text(each.date),
+        "number": documents.numbered(row.number, row.symbol),
+        "date": day_text(row.date),
         "to": f"{first} +{len(more)}" if more else first,
-        "state": f"{documents.sign(each.state)} {call.word(f'state.{each.state}', code='')}".rstrip(),
-        "created": output.clock(each.created_at),
+        "state": f"{documents.sign(row.state)} {call.word(f'state.{row.state}', code='')}".rstrip(),
+        "created": output.clock(row.created_at),
     }
 
 
@@ -62,16 +61,16 @@ def list_(
 async def show(call: Invocation, seat: Seat, document: Which) -> None:
     """Show one document: every recipient, its state, since when, who said so and what they wrote."""
     async with seat.node.store.read(seat.scope) as work:
-        found = await documents.find_outgoing(work, document)
-        deliveries = await work.deliveries.of(found.id)
-        facts = {each.id: await work.facts.of(each.id) for each in deliveries}
-        stuck = await work.jobs.error_of(found.id)
+        outgoing = await documents.find_outgoing(work, document)
+        deliveries = await work.deliveries.of(outgoing.id)
+        facts = {d.id: await work.facts.of(d.id) for d in deliveries}
+        stuck = await work.jobs.error_of(outgoing.id)
     if call.output is OutputFormat.TABLE and not call.quiet:
-        output.lines(documents.outgoing(call, found, deliveries, facts, stuck, seat.node.clock.now()))
+        output.lines(documents.outgoing(call, outgoing, deliveries, facts, stuck, seat.node.clock.now()))
         return
-    record = documents.outgoing_record(call, found, deliveries) | {"stuck": stuck}
-    for told, delivery in zip(record["recipients"], deliveries, strict=False):
-        told["facts"] = [documents.fact_record(each) for each in facts[delivery.id]]
+    record = documents.outgoing_record(call, outgoing, deliveries) | {"stuck": stuck}
+    for recipient, delivery in zip(record["recipients"], deliveries, strict=False):
+        recipient["facts"] = [documents.fact_record(f) for f in facts[delivery.id]]
     output.record(call, record)
 
 
@@ -79,17 +78,17 @@ async def show(call: Invocation, seat: Seat, document: Which) -> None:
 async def events(call: Invocation, seat: Seat, document: Which) -> None:
     """The timeline of one document: everything that happened to it, oldest first."""
     async with seat.node.store.read(seat.scope) as work:
-        found = await documents.find_outgoing(work, document)
-        told = await work.events.of(found.id)
+        outgoing = await documents.find_outgoing(work, document)
+        rows = await work.events.of(outgoing.id)
     output.rows(
         call,
-        [documents.event_record(each) for each in told],
+        [documents.event_record(e) for e in rows],
         output.columns("at event=kind detail", dim="detail"),
-        [{"detail": documents.event_detail(each)} for each in told],
+        [{"detail": documents.event_detail(e)} for e in rows],
     )
 
 
-def _done(call: Invocation, answer: Message) -> None:
+def _print_done(call: Invocation, answer: Message) -> None:
     if call.output is OutputFormat.TABLE:
         output.lines([answer.id])
         call.say("cli.done")
@@ -98,21 +97,21 @@ def _done(call: Invocation, answer: Message) -> None:
 
 
 @verb("msg_01J…", "1523/STC-VP --yes", name="send", writes=True)
-@does("sendDraft", find=documents.outgoing_meant, ask="cli.ask.send_draft", tell=_done)
+@does("sendDraft", find=documents.outgoing_meant, ask="cli.ask.send_draft", tell=_print_done)
 def send_draft(document: Which, confirm: send.Confirm = None) -> Given:
     """Send a draft that was kept; it is checked anew, and every broken rule is told at once (exit 4)."""
     return {"confirm": confirm}
 
 
 @verb("1523/STC-VP", "1523/STC-VP --to Z91.07 --yes", writes=True)
-@does("resendMessage", find=documents.outgoing_meant, ask="cli.ask.resend", tell=_done)
+@does("resendMessage", find=documents.outgoing_meant, ask="cli.ask.resend", tell=_print_done)
 def resend(document: Which, to: ToCodes = None) -> Given:
     """Send the same bytes again, to the recipients named or to all whose sending failed."""
     return {"recipients": to}
 
 
 @verb("1523/STC-VP", "msg_01J… --yes", writes=True)
-@does("cancelMessage", find=documents.outgoing_meant, ask="cli.ask.cancel", tell=_done)
+@does("cancelMessage", find=documents.outgoing_meant, ask="cli.ask.cancel", tell=_print_done)
 def cancel(document: Which) -> Given:
     """Stop a document that has not left yet. What has left is recalled instead."""
     return {}
@@ -123,7 +122,7 @@ def cancel(document: Which) -> Given:
     'msg_01J… --take-back --reason "Wrong addressee" --to Z91.07 --yes',
     writes=True,
 )
-@does("recallMessage", find=documents.outgoing_meant, ask="cli.ask.recall", tell=_done)
+@does("recallMessage", find=documents.outgoing_meant, ask="cli.ask.recall", tell=_print_done)
 def recall(
     document: Which,
     reason: Reason,
@@ -138,8 +137,8 @@ def recall(
 ) -> Given:
     """Ask every recipient to cancel the document. Nothing changes there before they answer."""
     form = "take_back" if take_back else "notice"
-    said = {"reason": reason, "approved_by": approved_by, "notice_no": notice_no}
-    return {**said, "form": form, "recipients": to}
+    texts = {"reason": reason, "approved_by": approved_by, "notice_no": notice_no}
+    return {**texts, "form": form, "recipients": to}
 
 
 @verb(
@@ -169,18 +168,18 @@ async def replace(
 async def _change(
     call: Invocation, seat: Seat, text: str, kind: Kind, meta: Path | None, reason: str, files: list[Path]
 ) -> None:
-    told = send.asked(meta, {})
-    found = await documents.outgoing_meant(seat, text)
-    replaces = ((found.document_id, ()),) if kind is Kind.REPLACEMENT else ()
-    target = found.document_id if kind is Kind.UPDATE else None
+    message = send.asked(meta, {})
+    outgoing = await documents.outgoing_meant(seat, text)
+    replaces = ((outgoing.document_id, ()),) if kind is Kind.REPLACEMENT else ()
+    target = outgoing.document_id if kind is Kind.UPDATE else None
     order = Order(
-        draft=told.to_draft(),
+        draft=message.to_draft(),
         kind=kind,
-        parent_id=found.id,
+        parent_id=outgoing.id,
         change=DocumentChange(reason=reason, target=target, replaces=replaces),
-        confirm=tuple(told.confirm),
+        confirm=tuple(message.confirm),
     )
-    name = documents.name_of(found)
+    name = documents.name_of(outgoing)
     if not call.dry_run and not call.agrees(f"cli.ask.{kind}", document=name, reason=reason):
         return
     accepted = await send.hand_in(call, seat, order, files, [])
@@ -191,7 +190,7 @@ async def _change(
 @verb("1523/STC-VP --why 'Sent by mistake'", "msg_01J… --why 'Sent by mistake' --yes", writes=True)
 async def seal(call: Invocation, seat: Seat, document: Which, why: Why) -> None:
     """Lock a document that may be a secret: nothing of it leaves any more, and its content is sealed apart."""
-    found = await documents.outgoing_meant(seat, document)
-    call.ask("cli.ask.seal", document=documents.name_of(found))
-    held = await sealing.seal_document(seat.node.out, seat.node.hold, seat.scope, found.id, why)
-    hold.tell(call, held)
+    outgoing = await documents.outgoing_meant(seat, document)
+    call.ask("cli.ask.seal", document=documents.name_of(outgoing))
+    hold_row = await sealing.seal_document(seat.node.out, seat.node.hold, seat.scope, outgoing.id, why)
+    hold.tell(call, hold_row)

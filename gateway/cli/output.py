@@ -1,7 +1,7 @@
-"""What a command prints: its data, and what went wrong. In: rows as plain mappings with their columns; an error of
-the one tree, or a wrong use of the command line. Out: data to stdout, as a table for people, JSON or one JSON object
-per line for programs, or ids alone with -q; to stderr the sentence of an error, every broken rule, the hint, and with
-them the exit code. Nobody sees a stack trace. Other talk goes through `Invocation.say` to stderr."""
+"""Print the results of commands, and their errors. In: rows as plain mappings with their columns; an error of the error
+tree, or wrong use of the command line. Out: data to stdout, as a table for people, JSON or one JSON object per line for
+programs, or ids alone with -q; to stderr the sentence of an error, every broken rule, the hint, and the exit code. Users
+never see a stack trace. Other messages go through `Invocation.say` to stderr."""
 
 from __future__ import annotations
 
@@ -24,30 +24,30 @@ if TYPE_CHECKING:
 
 _BETWEEN = 2  # spaces between two columns of a table without lines
 _LONG_WORD = 20
-# What people read of a record: every cell, or by the heads of columns those that are not its fields as they are.
+# A record as people read it: every cell, or by column head those cells that differ from the record's fields.
 Cells = Sequence[str] | Mapping[str, str]
 # Wide enough that nothing is cut or wrapped when the table goes into a file or a pipe.
 _PIPE_WIDTH = 400
 
 
 def stamp(at: datetime | None) -> str | None:
-    """For programs: RFC 3339 with the offset of Viet Nam."""
+    """Format a time for programs: RFC 3339 with the offset of Viet Nam."""
     return None if at is None else at.astimezone(VIETNAM).isoformat(timespec="seconds")
 
 
 def clock(at: datetime | None) -> str:
-    """For people: 20/11/2026 14:02."""
+    """Format a time for people: 20/11/2026 14:02."""
     return "" if at is None else at.astimezone(VIETNAM).strftime("%d/%m/%Y %H:%M")
 
 
 def today(now: datetime) -> date:
-    """The date on a clerk's calendar."""
+    """Return the date on a clerk's calendar."""
     return now.astimezone(VIETNAM).date()
 
 
 class Column(NamedTuple):
-    """One column of a list: the label of its head, its style, the field of a record that it shows, and below which labels
-    the words of that field stand."""
+    """One column of a list: the label of its head, its style, the field of a record that it shows, and the prefix of the
+    labels for that field's words."""
 
     label: str
     style: str = ""
@@ -56,22 +56,22 @@ class Column(NamedTuple):
 
 
 def columns(names: str, *, dim: str = "", bold: str = "") -> tuple[Column, ...]:
-    """The columns of a list, each by the last word of its label. `name=field` shows a field of another name; `:words`
-    behind it says below which labels the words of the field stand. Some are written less bright, or bold."""
-    made = []
+    """Parse the columns of a list, each by the last word of its label. `name=field` shows a field of another name; `:words`
+    is the prefix of the labels for the field's words. Some are dim or bold."""
+    parsed = []
     for name in names.split():
-        shown, _, words = name.partition(":")
-        head, _, field = shown.partition("=")
+        spec, _, words = name.partition(":")
+        head, _, field = spec.partition("=")
         style = "dim" if head in dim.split() else "bold" if head in bold.split() else ""
-        made.append(Column(f"cli.column.{head}", style, field or head, words))
-    return tuple(made)
+        parsed.append(Column(f"cli.column.{head}", style, field or head, words))
+    return tuple(parsed)
 
 
 def fields(thing: object, names: str, **more: Any) -> dict[str, Any]:
-    """What programs are told of a thing: its attributes by these names, in their order; `more` says what of them is another
-    value, and what else is told. Times are written when the record is."""
-    told = {name: more.pop(name) if name in more else getattr(thing, name) for name in names.split()}
-    return told | more
+    """Make a record of an object's attributes by these names, in order; `more` replaces some and adds others. Times are
+    formatted with the record."""
+    record = {name: more.pop(name) if name in more else getattr(thing, name) for name in names.split()}
+    return record | more
 
 
 def page(
@@ -81,7 +81,7 @@ def page(
     cursor: str | None,
     cells: Iterable[Cells] | None = None,
 ) -> None:
-    """One page of a list, and how to go on from it."""
+    """Print one page of a list, and how to go on from it."""
     extra = {"next_cursor": cursor, "has_more": cursor is not None}
     rows(call, records, columns, cells, extra=extra)
     if cursor and call.output is OutputFormat.TABLE:
@@ -96,22 +96,22 @@ def rows(
     *,
     extra: Mapping[str, Any] | None = None,
 ) -> None:
-    """A list. `records` are for programs, each with an `id`; people read of each the fields of the `columns`, or in their
-    place `cells`: all of them, or by head those that are said in another way. `extra` stands beside `data` in JSON."""
+    """Print a list. `records` are for programs, each with an `id`; people see the fields of the `columns`, or `cells`
+    instead: all of them, or those given by head. `extra` stands beside `data` in JSON."""
     if call.quiet:
-        lines(str(each["id"]) for each in records)
+        lines(str(r["id"]) for r in records)
     elif call.output is OutputFormat.JSON:
         document({"data": list(records), **(extra or {})})
     elif call.output is OutputFormat.NDJSON:
-        lines(compact(each) for each in records)
+        lines(compact(r) for r in records)
     else:
-        _table(call, columns, [_line(call, *each, columns) for each in _paired(records, cells)])
+        _table(call, columns, [_line(call, *pair, columns) for pair in _pair_cells(records, cells)])
 
 
-def _paired(
+def _pair_cells(
     records: Sequence[Mapping[str, Any]], cells: Iterable[Cells] | None
 ) -> Iterable[tuple[Mapping[str, Any], Cells]]:
-    return ((each, {}) for each in records) if cells is None else zip(records, cells, strict=True)
+    return ((r, {}) for r in records) if cells is None else zip(records, cells, strict=True)
 
 
 def _line(
@@ -121,77 +121,77 @@ def _line(
         return cells
     heads = [column.label.rpartition(".")[2] for column in columns]
     return [
-        cells[head] if head in cells else _shown(call, record[column.field], column.words)
+        cells[head] if head in cells else _cell_text(call, record[column.field], column.words)
         for head, column in zip(heads, columns, strict=True)
     ]
 
 
-def _shown(call: Invocation, value: Any, words: str) -> str:
-    """A field as people read it. Any: whatever a record holds."""
-    if value is None:
+def _cell_text(call: Invocation, field: Any, words: str) -> str:
+    """Format a field as people read it. Any: a record may hold any value."""
+    if field is None:
         return ""
     if words:
-        return call.word(f"{words}.{value}")
-    if isinstance(value, datetime):
-        return clock(value)
-    if isinstance(value, date):
-        return day_text(value)
-    return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+        return call.word(f"{words}.{field}")
+    if isinstance(field, datetime):
+        return clock(field)
+    if isinstance(field, date):
+        return day_text(field)
+    return " ".join(map(str, field)) if isinstance(field, list | tuple) else str(field)
 
 
 def record(call: Invocation, values: Mapping[str, Any], *, id_key: str = "id") -> None:
-    """One thing: its fields below each other, or one JSON object."""
+    """Print one record: its fields below each other, or one JSON object."""
     if call.quiet and id_key in values:
         lines([str(values[id_key])])
     elif call.output is OutputFormat.TABLE:
         width = max(map(len, values), default=0)
-        lines(plain(f"{key:<{width}}  {_cell(value)}").rstrip() for key, value in values.items())
+        lines(plain(f"{key:<{width}}  {_cell(field)}").rstrip() for key, field in values.items())
     else:
         (document if call.output is OutputFormat.JSON else stream)(values)
 
 
-def _cell(value: object) -> str:
-    if isinstance(value, dict | list | tuple):
-        return compact(value)
-    return "" if value is None else _worded(value)
+def _cell(field: object) -> str:
+    if isinstance(field, dict | list | tuple):
+        return compact(field)
+    return "" if field is None else _json_text(field)
 
 
-def _worded(value: object) -> str:
-    """What JSON has no form for."""
-    return str(stamp(value) if isinstance(value, datetime) else value)
+def _json_text(field: object) -> str:
+    """Format a value that JSON has no form for."""
+    return str(stamp(field) if isinstance(field, datetime) else field)
 
 
-def document(value: object) -> None:
-    """One JSON document, readable."""
-    print(json.dumps(value, ensure_ascii=False, indent=2, default=_worded))
+def document(content: object) -> None:
+    """Print one readable JSON document."""
+    print(json.dumps(content, ensure_ascii=False, indent=2, default=_json_text))
 
 
-def stream(value: object) -> None:
-    """One JSON object on a line of its own, out at once."""
-    print(compact(value), flush=True)
+def stream(content: object) -> None:
+    """Print one JSON object on a line of its own, at once."""
+    print(compact(content), flush=True)
 
 
 def lines(texts: Iterable[str]) -> None:
-    for each in texts:
-        print(each)
+    for text in texts:
+        print(text)
 
 
 def aloud(call: Invocation, texts: Iterable[str]) -> None:
-    """What is read by a person where there is no list and no id: nothing with -q, for then the exit code is the answer."""
+    """Print lines for a person, where there is no list and no id; none with -q, as the exit code is the answer then."""
     if not call.quiet:
         lines(texts)
 
 
-def answer(call: Invocation, value: object, texts: Iterable[str]) -> None:
-    """One answer: in lines for a person, as data for programs, readable or on one line."""
+def answer(call: Invocation, content: object, texts: Iterable[str]) -> None:
+    """Print one answer: as lines for a person, as data for programs, readable or on one line."""
     if call.output is OutputFormat.TABLE:
         aloud(call, texts)
     else:
-        (document if call.output is OutputFormat.JSON else stream)(value)
+        (document if call.output is OutputFormat.JSON else stream)(content)
 
 
 def console() -> Console:
-    """Where tables go: colour and bold on a terminal only, none of them where NO_COLOR is set."""
+    """Return the console for tables: colour and bold on a terminal only, without either where NO_COLOR is set."""
     from rich.console import Console
 
     return Console(
@@ -210,39 +210,39 @@ def _table(call: Invocation, columns: Sequence[Column], cells: Iterable[Sequence
     from rich.text import Text
 
     heads = [call.word(column.label) for column in columns]
-    body = [[plain(each) for each in row] for row in cells]
+    body = [[plain(c) for c in row] for row in cells]
     if not body:
         call.say("cli.nothing")
         return
     page = console()
     narrowest = [_narrowest(n, head, body) for n, head in enumerate(heads)]
-    shown = fitting(narrowest, page.width)
+    column_count = fitting(narrowest, page.width)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for n in range(shown):
+    for n in range(column_count):
         table.add_column(
             heads[n], style=columns[n].style, overflow="fold", min_width=narrowest[n], no_wrap=n == 0
         )
     for row in body:
-        table.add_row(*(Text(each) for each in row[:shown]))
+        table.add_row(*(Text(c) for c in row[:column_count]))
     page.print(
         table, width=max(page.width, narrowest[0]), crop=False
     )  # a window narrower than an id breaks it by itself
-    if shown < len(heads):
-        call.say("cli.columns_left_out", names=", ".join(heads[shown:]))
+    if column_count < len(heads):
+        call.say("cli.columns_left_out", names=", ".join(heads[column_count:]))
 
 
 def fitting(narrowest: Sequence[int], width: int) -> int:
-    """How many of the columns, from the first, stand beside each other without a broken word; always the id at least."""
-    taken = 0
+    """Count the columns, from the first, that fit without a broken word; at least the id's."""
+    used_width = 0
     for n, least in enumerate(narrowest):
-        taken += least + (_BETWEEN if n else 0)
-        if n and taken > width:
+        used_width += least + (_BETWEEN if n else 0)
+        if n and used_width > width:
             return n
     return len(narrowest)
 
 
 def _narrowest(n: int, head: str, body: Sequence[Sequence[str]]) -> int:
-    """An id is never broken, for it is to be copied; elsewhere a long word may be."""
+    """Return the least width of a column: an id is never broken, because it is copied; other long words may be."""
     from rich.cells import cell_len
 
     if n == 0:
@@ -251,13 +251,13 @@ def _narrowest(n: int, head: str, body: Sequence[Sequence[str]]) -> int:
     return min(_LONG_WORD, max(map(cell_len, words), default=0))
 
 
-def compact(value: object) -> str:
-    """One JSON object on one line."""
-    return json.dumps(value, ensure_ascii=False, default=_worded, separators=(",", ":"))
+def compact(content: object) -> str:
+    """Return one JSON object on one line."""
+    return json.dumps(content, ensure_ascii=False, default=_json_text, separators=(",", ":"))
 
 
 def age(call: Invocation, span: timedelta) -> str:
-    """In the largest unit that leaves a number of one at least."""
+    """Format a time span in the largest unit that gives at least one."""
     seconds = max(int(span.total_seconds()), 0)
     for unit, size in (("days", 86400), ("hours", 3600), ("minutes", 60)):
         if seconds >= size:
@@ -268,7 +268,7 @@ def age(call: Invocation, span: timedelta) -> str:
 FINE, FAILED, USAGE, NOT_FOUND, REFUSED, AUTHENTICATION, NETWORK, VERIFICATION = range(8)
 LATER = 75
 
-# The nearest class up the tree decides; a new class without its own row has its parent's code.
+# An error without a row of its own has the code of the nearest class above it.
 EXIT_CODES: Mapping[type[errors.GatewayError], int] = {
     errors.GatewayError: FAILED,
     errors.Misconfigured: FAILED,
@@ -298,7 +298,7 @@ EXIT_CODES: Mapping[type[errors.GatewayError], int] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputManner:
-    """How to tell: read from the words themselves, because a wrong use is told before they are understood."""
+    """Form of error output, read from the raw words, because wrong use is reported before they are parsed."""
 
     json: bool = False
     one_line: bool = False
@@ -316,56 +316,56 @@ class OutputManner:
 
 
 def exit_code(error: errors.GatewayError) -> int:
-    """The code of an error's class, or of the nearest class above it."""
-    return next(EXIT_CODES[each] for each in type(error).__mro__ if each in EXIT_CODES)
+    """Return the exit code of an error's class, or of the nearest class above it."""
+    return next(EXIT_CODES[c] for c in type(error).__mro__ if c in EXIT_CODES)
 
 
 def tell_error(error: errors.GatewayError, manner: OutputManner) -> int:
-    """Says it and gives the exit code."""
+    """Print an error and return its exit code."""
     reasons = _reasons(error, manner.lang)
     title = _error_title(error, manner.lang)
     if manner.json:
-        hint, where = error.hint or None, getattr(error, "where", None) or None
-        _error_as_data(manner, error.code, title, str(error), hint=hint, where=where, reasons=reasons)
+        hint, place = error.hint or None, getattr(error, "where", None) or None
+        _error_as_data(manner, error.code, title, str(error), hint=hint, place=place, reasons=reasons)
         return exit_code(error)
-    _talk(f"✗ {title}")
-    # Of a refusal the reasons are the detail; its own text is for logs.
+    _print_error(f"✗ {title}")
+    # The detail of a refusal is its reasons; its own text is for logs.
     for line in [] if reasons else str(error).splitlines():
-        _talk(f"  {line.strip()}")
+        _print_error(f"  {line.strip()}")
     for reason in reasons:
-        _talk(f"  · {reason['detail']}" + (f"  [{reason['pointer']}]" if reason["pointer"] else ""))
+        _print_error(f"  · {reason['detail']}" + (f"  [{reason['pointer']}]" if reason["pointer"] else ""))
     if error.hint:
-        _talk(f"→ {error.hint}")
+        _print_error(f"→ {error.hint}")
     return exit_code(error)
 
 
 def tell_usage(message: str, help_hint: str, manner: OutputManner, code: int = USAGE) -> int:
-    """A word of the command line that cannot be understood."""
+    """Print an error about a word of the command line."""
     if manner.json:
         title = labels.say("cli.usage", manner.lang)
         _error_as_data(manner, "GW-USAGE", title, message, hint=help_hint or None)
     else:
-        _talk(f"✗ {message}")
+        _print_error(f"✗ {message}")
         if help_hint:
-            _talk(f"→ {help_hint}")
+            _print_error(f"→ {help_hint}")
     return code
 
 
 def tell_internal(error: BaseException, manner: OutputManner) -> int:
-    """Something nobody thought of: its name only; the trace is in the log, with -v."""
+    """Print an unforeseen error by name only; the trace is in the log, with -v."""
     text = labels.say("cli.internal", manner.lang, name=type(error).__name__)
     if manner.json:
         _error_as_data(manner, "GW-000", labels.say("error.internal", manner.lang), text)
     else:
-        _talk(f"✗ {text}")
+        _print_error(f"✗ {text}")
     return FAILED
 
 
 def _error_title(error: errors.GatewayError, lang: str) -> str:
-    """What the error's code means, of verification or of a clash, where it has such a one; else what its class means."""
+    """Return the meaning of the error's code as a verification or clash, or else of its class."""
     keys = (f"code.{error.code}", f"clash.{error.code}", error.label_key)
-    told = error.told if isinstance(error, errors.Clash) else {}
-    return labels.say(next(key for key in keys if labels.has(key)), lang, **told)
+    params = error.told if isinstance(error, errors.Clash) else {}
+    return labels.say(next(key for key in keys if labels.has(key)), lang, **params)
 
 
 def _error_as_data(
@@ -375,38 +375,38 @@ def _error_as_data(
     detail: str,
     *,
     hint: str | None = None,
-    where: str | None = None,
+    place: str | None = None,
     reasons: Sequence[Mapping[str, Any]] = (),
 ) -> None:
-    """The one shape of every error for programs; each key is always there."""
-    told = {
+    """Print the one form of all errors for programs; each key is always present."""
+    error = {
         "code": code,
         "title": title,
         "detail": detail,
         "hint": hint,
-        "where": where,
+        "where": place,
         "reasons": list(reasons),
     }
-    (stream if manner.one_line else document)({"error": told})
+    (stream if manner.one_line else document)({"error": error})
 
 
 def _reasons(error: errors.GatewayError, lang: str) -> list[dict[str, Any]]:
-    """Every broken rule of a refusal, each with its sentence."""
+    """List every broken rule of a refusal, each with its sentence."""
     if not isinstance(error, errors.Refused):
         return []
     return [
         {
-            "code": str(each.code),
-            "pointer": each.pointer,
-            "detail": labels.reason_text(each.code, each.params, lang, suggest=each.suggest),
-            "suggest": each.suggest,
+            "code": str(r.code),
+            "pointer": r.pointer,
+            "detail": labels.reason_text(r.code, r.params, lang, suggest=r.suggest),
+            "suggest": r.suggest,
         }
-        for each in getattr(error.verdict, "reasons", ())
+        for r in getattr(error.verdict, "reasons", ())
     ]
 
 
 def _option(args: Sequence[str], *names: str) -> str | None:
-    """The value of an option by plain reading: `--lang en`, `--lang=en`, `-o json`, `-ojson`."""
+    """Read an option's value without a parser: `--lang en`, `--lang=en`, `-o json`, `-ojson`."""
     for place, word in enumerate(args):
         for name in names:
             if word == name:
@@ -418,6 +418,6 @@ def _option(args: Sequence[str], *names: str) -> str | None:
     return None
 
 
-def _talk(text: str) -> None:
-    for each in text.splitlines():
-        print(plain(each), file=sys.stderr)
+def _print_error(text: str) -> None:
+    for line in text.splitlines():
+        print(plain(line), file=sys.stderr)

@@ -1,8 +1,7 @@
-"""`gateway people`: the persons who decide what this node trusts, and the accounts of its pages; and how a person
-signs in at the command line. In: names, roles, what people type unseen. Out: who there is; once, for a new person,
-the code to enrol with, so that who adds a person knows none of that person's secrets; for other commands `SignedIn`.
-Passphrase and second factor stand in no argument, environment variable or log; without a terminal each answer is one
-line of standard input."""
+"""`gateway people`: the persons who decide what this node trusts, and the accounts of its pages; and how a person signs in
+at the command line. In: names, roles, and hidden input. Out: the persons; once, for a new person, the enrolment code, so
+that the adding person knows no secret of the new one; for other commands `SignedIn`. Passphrase and second factor stand in
+no argument, environment variable or log; without a terminal each answer is one line of standard input."""
 
 from __future__ import annotations
 
@@ -37,20 +36,20 @@ MaybeAs = Annotated[
 
 
 def unseen(call: Invocation, key: str, **params: object) -> str:
-    """What the person types, without showing it."""
+    """Ask for an answer without showing it."""
     if sys.stdin.isatty():
         return getpass.getpass(f"{call.word(key, **params)}: ", stream=sys.stderr)
-    return _line_typed(call, key, **params)
+    return _read_line(call, key, **params)
 
 
 def seen(call: Invocation, key: str, **params: object) -> str:
-    """What the person types, shown while it is typed."""
+    """Ask for an answer that is shown while typed."""
     if sys.stdin.isatty():
         print(f"{call.word(key, **params)}: ", end="", file=sys.stderr, flush=True)
-    return _line_typed(call, key, **params).strip()
+    return _read_line(call, key, **params).strip()
 
 
-def _line_typed(call: Invocation, key: str, **params: object) -> str:
+def _read_line(call: Invocation, key: str, **params: object) -> str:
     text = sys.stdin.readline(_LONGEST)
     if not text:
         raise typer.BadParameter(call.word("cli.person.no_answer", what=call.word(key, **params)))
@@ -58,14 +57,14 @@ def _line_typed(call: Invocation, key: str, **params: object) -> str:
 
 
 async def signed_in(call: Invocation, ground: Ground | OpenNode, name: str) -> SignedIn:
-    """The person of that name, who is here."""
+    """Sign in the person of that name."""
     passphrase = unseen(call, "cli.person.passphrase", name=name)
     code = unseen(call, "cli.person.code", name=name)
     return await people.sign_in(ground.deciding, name, passphrase, code)
 
 
 async def maybe_signed_in(call: Invocation, ground: Ground, name: str | None) -> SignedIn | None:
-    """As `signed_in`; None for the operator at the machine."""
+    """Sign in as `signed_in`; return None for the operator at the machine."""
     return None if name is None else await signed_in(call, ground, name)
 
 
@@ -81,9 +80,9 @@ verb = noun("people").verb
 async def list_(call: Invocation, ground: Ground) -> None:
     """List the persons, their roles, and since when they have them."""
     async with ground.deciding.decisions.read() as view:
-        found = await view.people.everybody()
-    cells = [{"since": output.clock(max(each.added_at, each.roles_at))} for each in found]
-    output.rows(call, [_person_shown(each) for each in found], _COLUMNS, cells)
+        persons = await view.people.everybody()
+    cells = [{"since": output.clock(max(p.added_at, p.roles_at))} for p in persons]
+    output.rows(call, [_person_record(p) for p in persons], _COLUMNS, cells)
 
 
 @verb("'A. Clerk' --role trust --role people", "'A. Leader' --role trust --as 'A. Clerk'", writes=True)
@@ -91,10 +90,10 @@ async def add(call: Invocation, ground: Ground, name: Name, role: Roles, as_: Ma
     """Add a person. The code that it prints is for that person alone, who enrols with it within three days."""
     roles = _roles(role)
     call.ask("cli.ask.person", name=name, roles=" ".join(sorted(roles)))
-    who = await maybe_signed_in(call, ground, as_)
-    made, code = await people.add(ground.deciding, who, await operator_id(ground.store), name, roles)
-    output.record(call, _person_shown(made) | {"code": code}, id_key="code")
-    call.say("cli.person.next", name=made.name)
+    actor = await maybe_signed_in(call, ground, as_)
+    person, code = await people.add(ground.deciding, actor, await operator_id(ground.store), name, roles)
+    output.record(call, _person_record(person) | {"code": code}, id_key="code")
+    call.say("cli.person.next", name=person.name)
 
 
 @verb("'A. Clerk'", "'A. Clerk' --lang en")
@@ -108,21 +107,21 @@ async def enrol(call: Invocation, ground: Ground, name: Name) -> None:
     if unseen(call, "cli.person.again") != passphrase:
         raise Denied("the two passphrases are not the same; begin again")
     totp = desk.secrets.new_totp()
-    # To the terminal, for whoever sits there: an app reads the one, a person types the other.
+    # Shown at the terminal only: an app scans the code, a person types the secret.
     uri = desk.secrets.uri(totp, name)
     output.record(call, {"secret": totp, "uri": uri}, id_key="uri")
     if sys.stdout.isatty() and not call.quiet:
-        # On stdout as the secret itself, and never in a file or a pipe.
+        # The code is printed like the secret itself, and never into a file or a pipe.
         output.lines(qr.lines(uri))
-    sys.stdout.flush()  # whoever reads a pipe must have it before the next question
+    sys.stdout.flush()  # the reader of a pipe must have it before the next question
     first = unseen(call, "cli.person.first")
-    made = await people.enrol(desk, name, code, passphrase, totp, first)
+    person = await people.enrol(desk, name, code, passphrase, totp, first)
     async with desk.decisions.read() as view:
-        until = await approvals.set_up_open_until(view, desk.clock.now())
-    if until is None:
-        call.say("cli.person.enrolled", name=made.name)
+        open_until = await approvals.set_up_open_until(view, desk.clock.now())
+    if open_until is None:
+        call.say("cli.person.enrolled", name=person.name)
     else:
-        call.say("cli.person.enrolled_in_set_up", name=made.name, until=output.clock(until))
+        call.say("cli.person.enrolled_in_set_up", name=person.name, until=output.clock(open_until))
 
 
 @verb(
@@ -134,17 +133,17 @@ async def roles(call: Invocation, ground: Ground, name: Name, role: Roles, as_: 
     """Give a person exactly these roles. For a day they approve nothing that you propose."""
     roles = _roles(role)
     call.ask("cli.ask.person", name=name, roles=" ".join(sorted(roles)))
-    who = await maybe_signed_in(call, ground, as_)
-    changed = await people.give(ground.deciding, who, await operator_id(ground.store), name, roles)
-    output.record(call, _person_shown(changed))
+    actor = await maybe_signed_in(call, ground, as_)
+    changed = await people.give(ground.deciding, actor, await operator_id(ground.store), name, roles)
+    output.record(call, _person_record(changed))
 
 
 @verb("'A. Leader' --as 'A. Clerk'", "'A. Leader' --as 'A. Clerk' --yes -o json", ask="cli.ask.person_reset")
 async def reset(call: Invocation, ground: Ground, name: Name, as_: MaybeAs = None) -> None:
     """Let a person enrol anew, after a lost device or passphrase; prints a new one-time code."""
-    who = await maybe_signed_in(call, ground, as_)
-    changed, code = await people.reset(ground.deciding, who, await operator_id(ground.store), name)
-    output.record(call, _person_shown(changed) | {"code": code}, id_key="code")
+    actor = await maybe_signed_in(call, ground, as_)
+    changed, code = await people.reset(ground.deciding, actor, await operator_id(ground.store), name)
+    output.record(call, _person_record(changed) | {"code": code}, id_key="code")
     call.say("cli.person.next", name=changed.name)
 
 
@@ -152,7 +151,7 @@ async def reset(call: Invocation, ground: Ground, name: Name, as_: MaybeAs = Non
 async def block(call: Invocation, ground: Ground, name: Name) -> None:
     """Take everything from a person at once. One is enough for that, and the operator may."""
     changed = await people.block(ground.deciding, await operator_id(ground.store), name)
-    output.record(call, _person_shown(changed))
+    output.record(call, _person_record(changed))
 
 
 @verb("--as 'A. Clerk'", ask="cli.ask.end_set_up")
@@ -162,25 +161,25 @@ async def end_set_up(call: Invocation, ground: Ground, as_: As) -> None:
     call.say("cli.set_up.ended")
 
 
-def _roles(given: list[str]) -> frozenset[Role]:
-    known = {str(each) for each in Role}
-    if wrong := sorted(set(given) - known):
+def _roles(texts: list[str]) -> frozenset[Role]:
+    names = {str(r) for r in Role}
+    if unknown := sorted(set(texts) - names):
         raise typer.BadParameter(
-            f"no such role: {', '.join(wrong)}; expected some of {', '.join(sorted(known))}"
+            f"no such role: {', '.join(unknown)}; expected some of {', '.join(sorted(names))}"
         )
-    return frozenset(Role(each) for each in given)
+    return frozenset(Role(t) for t in texts)
 
 
-def _state(one: Person) -> str:
-    if one.blocked_at is not None:
+def _state(person: Person) -> str:
+    if person.blocked_at is not None:
         return "blocked"
-    return "active" if one.is_active else "waiting"
+    return "active" if person.is_active else "waiting"
 
 
-def _person_shown(one: Person) -> dict[str, Any]:
+def _person_record(person: Person) -> dict[str, Any]:
     return output.fields(
-        one,
+        person,
         "id name roles state added_by added_at roles_by roles_at enrolled_at",
-        roles=sorted(one.roles),
-        state=_state(one),
+        roles=sorted(person.roles),
+        state=_state(person),
     )

@@ -1,6 +1,6 @@
-"""`gateway proposals`: changes of trust that wait for a second person. In: a proposal's id or a root certificate, and who
-asks. Out: what it would change, with the end of each fingerprint left out, because the approver has that from somebody
-else; a certificate in force. Certificates of agencies are proposed by `gateway keys`."""
+"""`gateway proposals`: changes of trust that wait for a second person. In: a proposal's id or a root certificate, and the
+acting person. Out: the proposed change, with the end of each fingerprint left out, because the approver gets that by
+another channel; a certificate in force. Certificates of agencies are proposed by `gateway keys`."""
 
 from __future__ import annotations
 
@@ -39,21 +39,21 @@ async def list_(
 ) -> None:
     """List the proposals that wait, newest first."""
     async with ground.deciding.decisions.read() as view:
-        found = await view.proposals.listed(() if all_ else (ProposalState.OPEN,), SHOWN)
-        names = await view.people.names(set().union(*(each.people for each in found)))
+        listed = await view.proposals.listed(() if all_ else (ProposalState.OPEN,), SHOWN)
+        names = await view.people.names(set().union(*(p.people for p in listed)))
         now = ground.clock.now()
-    cells = [{"code": " ".join(sorted(codes_of(each.content))) or "–"} for each in found]
-    output.rows(call, [shown(each, names, now) for each in found], _COLUMNS, cells)
+    cells = [{"code": " ".join(sorted(codes_of(p.content))) or "–"} for p in listed]
+    output.rows(call, [shown(p, names, now) for p in listed], _COLUMNS, cells)
 
 
 @verb("prp_01")
 async def show(call: Invocation, ground: Ground, id: Id) -> None:
     """Show what a proposal would change. The last 16 digits of each fingerprint come from another channel."""
     async with ground.deciding.decisions.read() as view:
-        found = await view.proposals.get(id)
-        names = await view.people.names(found.people)
+        proposal = await view.proposals.get(id)
+        names = await view.people.names(proposal.people)
         now = ground.clock.now()
-    _print(call, found, names, now)
+    _print(call, proposal, names, now)
 
 
 @verb("prp_01 --as 'A. Leader'", "prp_01 --as 'A. Leader' --yes -o json", writes=True)
@@ -62,28 +62,28 @@ async def approve(call: Invocation, ground: Ground, id: Id, as_: As) -> None:
     from gateway.ops.certificates import never_for_pdfs
 
     async with ground.deciding.decisions.read() as view:
-        found = await view.proposals.get(id)
-        names = await view.people.names(found.people)
-    # Again: it may have signed one since it was proposed.
-    await never_for_pdfs(ground.store, [each.certificate_der for each in found.content.bindings])
+        proposal = await view.proposals.get(id)
+        names = await view.people.names(proposal.people)
+    # Checked again, because the key may have signed a PDF since the proposal.
+    await never_for_pdfs(ground.store, [b.certificate_der for b in proposal.content.bindings])
     if call.output is OutputFormat.TABLE:
-        _print(call, found, names, ground.clock.now())
+        _print(call, proposal, names, ground.clock.now())
     call.ask("cli.ask.approve", id=id)
-    who = await people.signed_in(call, ground, as_)
-    typed = [
-        people.seen(call, "cli.person.digits", n=n, of=_subject(each))
-        for n, each in enumerate((*found.content.bindings, *found.content.anchors), 1)
+    person = await people.signed_in(call, ground, as_)
+    typed_digits = [
+        people.seen(call, "cli.person.digits", n=n, of=_subject(change))
+        for n, change in enumerate((*proposal.content.bindings, *proposal.content.anchors), 1)
     ]
-    by_number = (*found.content.reforms, *found.content.imports)
-    typed += [people.seen(call, "cli.reform.number") for _ in by_number]
-    done = await approvals.approve(ground.deciding, who, id, typed, found.digest)
+    by_number = (*proposal.content.reforms, *proposal.content.imports)
+    typed_digits += [people.seen(call, "cli.reform.number") for _ in by_number]
+    approved = await approvals.approve(ground.deciding, person, id, typed_digits, proposal.digest)
     async with ground.deciding.decisions.read() as view:
-        names = await view.people.names(done.people)
+        names = await view.people.names(approved.people)
     now = ground.clock.now()
     if call.output is not OutputFormat.TABLE or call.quiet:
-        output.record(call, shown(done, names, now))
+        output.record(call, shown(approved, names, now))
     call.say("cli.proposal.in_force", id=id)
-    if found.content.anchors:
+    if proposal.content.anchors:
         call.say("cli.proposal.restart")
 
 
@@ -94,9 +94,9 @@ async def approve(call: Invocation, ground: Ground, id: Id, as_: As) -> None:
 )
 async def reject(call: Invocation, ground: Ground, id: Id, as_: As, reason: Kept) -> None:
     """Say no: nothing changes, and it can never be approved."""
-    who = await people.signed_in(call, ground, as_)
-    done = await approvals.reject(ground.deciding, who, id, reason)
-    output.record(call, shown(done, {}, ground.clock.now()))
+    person = await people.signed_in(call, ground, as_)
+    rejected = await approvals.reject(ground.deciding, person, id, reason)
+    output.record(call, shown(rejected, {}, ground.clock.now()))
 
 
 @verb(
@@ -122,72 +122,71 @@ async def anchor(
 
 
 async def proposed(call: Invocation, ground: Ground, content: ProposalContent, as_: str, reason: str) -> None:
-    """Makes the proposal and says what is next."""
+    """Make the proposal and print the next step."""
     call.ask("cli.ask.propose", what=", ".join(map(_subject, content.changes)))
-    who = await people.signed_in(call, ground, as_)
-    made = await proposals.propose(ground.deciding, who, content, reason)
+    person = await people.signed_in(call, ground, as_)
+    proposal = await proposals.propose(ground.deciding, person, content, reason)
     now = ground.clock.now()
     # The proposer knows the whole fingerprint anyway, and reads it to the owner of the certificate.
     output.record(
-        call, shown(made, {who.person.id: who.person.name}, now) | {"sha256": list(content.fingerprints)}
+        call,
+        shown(proposal, {person.person.id: person.person.name}, now) | {"sha256": list(content.fingerprints)},
     )
-    call.say("cli.proposal.next", id=made.id)
+    call.say("cli.proposal.next", id=proposal.id)
 
 
 def codes_of(content: ProposalContent) -> set[str]:
-    """Every agency code that it is about."""
-    of_reforms = {code for each in content.reforms for code in each.codes}
-    return of_reforms | {each.code for each in content.bindings}
+    """Return every agency code that the content is about."""
+    of_reforms = {code for r in content.reforms for code in r.codes}
+    return of_reforms | {b.code for b in content.bindings}
 
 
-def shown(one: Proposal, names: Mapping[str, str], now: datetime) -> dict[str, Any]:
-    """The proposal for a program; of each fingerprint the end is left out."""
+def shown(proposal: Proposal, names: Mapping[str, str], now: datetime) -> dict[str, Any]:
+    """Return the proposal for programs; the end of each fingerprint is left out."""
     return {
-        "id": one.id,
-        "state": _state(one, now),
-        "digest": one.digest,
-        "proposed_by": names.get(one.proposed_by, one.proposed_by),
-        **output.fields(one, "proposed_at expires_at reason"),
-        "decided_by": names.get(one.decided_by or "", one.decided_by),
-        "decided_at": one.decided_at,
+        "id": proposal.id,
+        "state": _state(proposal, now),
+        "digest": proposal.digest,
+        "proposed_by": names.get(proposal.proposed_by, proposal.proposed_by),
+        **output.fields(proposal, "proposed_at expires_at reason"),
+        "decided_by": names.get(proposal.decided_by or "", proposal.decided_by),
+        "decided_at": proposal.decided_at,
         "bindings": [
-            _certificate(each.certificate_der)
+            _certificate(b.certificate_der)
             | output.fields(
-                each,
+                b,
                 "code valid_from valid_to ends ends_at",
-                ends=list(each.earlier),
-                ends_at=each.earlier_end,
+                ends=list(b.earlier),
+                ends_at=b.earlier_end,
             )
-            for each in one.content.bindings
+            for b in proposal.content.bindings
         ],
-        "anchors": [_certificate(each.certificate_der) for each in one.content.anchors],
+        "anchors": [_certificate(a.certificate_der) for a in proposal.content.anchors],
         "reforms": [
             {
-                "kind": str(each.kind),
-                "codes": list(each.codes),
-                "effective_on": each.effective_on.isoformat(),
-                "decision": each.decision.number,
+                "kind": str(r.kind),
+                "codes": list(r.codes),
+                "effective_on": r.effective_on.isoformat(),
+                "decision": r.decision.number,
             }
-            for each in one.content.reforms
+            for r in proposal.content.reforms
         ],
         # The number of the decision is the approver's to type.
         "imports": [
-            {"file": each.name, "added": each.added, "changed": each.changed, "closed": each.closed}
-            for each in one.content.imports
+            {"file": i.name, "added": i.added, "changed": i.changed, "closed": i.closed}
+            for i in proposal.content.imports
         ],
     }
 
 
-def _print(call: Invocation, one: Proposal, names: Mapping[str, str], now: datetime) -> None:
-    told = shown(one, names, now)
+def _print(call: Invocation, proposal: Proposal, names: Mapping[str, str], now: datetime) -> None:
+    record = shown(proposal, names, now)
     if call.output is not OutputFormat.TABLE or call.quiet:
-        output.record(call, told)
+        output.record(call, record)
         return
-    output.record(call, {key: value for key, value in told.items() if not isinstance(value, list)})
-    for each in [*told["bindings"], *told["anchors"], *told["reforms"], *told["imports"]]:
-        output.aloud(
-            call, ["", *(f"  {key:<10}  {output.plain(str(value))}" for key, value in each.items() if value)]
-        )
+    output.record(call, {key: v for key, v in record.items() if not isinstance(v, list)})
+    for change in [*record["bindings"], *record["anchors"], *record["reforms"], *record["imports"]]:
+        output.aloud(call, ["", *(f"  {key:<10}  {output.plain(str(v))}" for key, v in change.items() if v)])
 
 
 def _certificate(der: bytes) -> dict[str, Any]:
@@ -211,5 +210,5 @@ def _subject(change: object) -> str:
     return str(getattr(change, "code", "")) or str(_certificate(der)["subject"])
 
 
-def _state(one: Proposal, now: datetime) -> str:
-    return "expired" if one.state == "open" and now >= one.expires_at else str(one.state)
+def _state(proposal: Proposal, now: datetime) -> str:
+    return "expired" if proposal.state == "open" and now >= proposal.expires_at else str(proposal.state)

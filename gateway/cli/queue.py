@@ -1,8 +1,7 @@
-"""`gateway queue`: what waits, on the axis and in this node. In: settings, perhaps an id. Out: depth and oldest of
-every queue; one row of it; or, before maintenance, a wait until nothing is left.
-
-`gateway queue dead`: the parcels that the axis put aside. One is shown with what its envelope claims, which is never
-trusted, handed out again, or dropped for good."""
+"""`gateway queue`: waiting rows, on the axis and in this node. In: settings, perhaps an id. Out: depth and oldest row of
+every queue; one row; or, before maintenance, a wait until all queues are empty. `gateway queue dead`: the parcels that the
+axis put aside. One can be shown with the claims of its envelope, which are never trusted, handed out again, or dropped for
+good."""
 
 from __future__ import annotations
 
@@ -34,14 +33,14 @@ else:
 
 _COLUMNS = output.columns("queue:queue sort count oldest", bold="queue")
 HELD = "leased"
-# Whose words are those of another table.
+# Queues whose words stand in another table.
 _WORDS = {"outbox": "lane", "inbox": "packet", "job": "queue.job", "axis": "queue.axis"}
 _LOOK_EVERY_S = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueLine:
-    """One sort of things in one queue."""
+    """One state of rows in one queue."""
 
     queue: str
     sort: str
@@ -61,19 +60,19 @@ async def list_(call: Invocation, node: OpenNode) -> None:
     now = node.clock.now()
     axis = await axis_now.look(node.axis, node.pulse.folder, now)
     load = await reporting.load(node.store, now)
-    found = [
+    queue_lines = [
         *(QueueLine(queue="axis", sort=sort, count=count) for sort, count in axis.counts.items()),
-        *_waiting(load),
+        *_waiting_lines(load),
     ]
-    records = [{"id": f"{each.queue}.{each.sort}", **asdict(each)} for each in found]
-    output.rows(call, records, _COLUMNS, [_cells(call, each) for each in found])
+    records = [{"id": f"{q.queue}.{q.sort}", **asdict(q)} for q in queue_lines]
+    output.rows(call, records, _COLUMNS, [_cells(call, q) for q in queue_lines])
 
 
-def _waiting(load: Load) -> Iterator[QueueLine]:
+def _waiting_lines(load: Load) -> Iterator[QueueLine]:
     for queue, piles in (("job", load.jobs), ("outbox", load.outbox), ("inbox", load.inbox)):
         for sort, pile in sorted(piles.items()):
             yield QueueLine(queue=queue, sort=sort, count=pile.count, oldest=pile.oldest)
-        # Of those that wait: what a worker has in hand at this moment.
+        # Waiting rows that a worker has in hand at this moment.
         yield QueueLine(queue=queue, sort=HELD, count=load.leases[queue])
     if load.unnumbered:
         yield QueueLine(queue="event", sort="", count=load.unnumbered)
@@ -96,17 +95,17 @@ async def peek(
 
 
 async def _row(node: OpenNode, row: str) -> dict[str, Any]:
-    """Of whichever agency it is: an operator looks after them all."""
-    by = await operator_id(node.store)
+    """Load a row of any hosted agency, as the operator looks after all."""
+    operator = await operator_id(node.store)
     for agency in await node.store.hosted():
-        scope = AgencyScope(agency_id=agency.id, principal_id=by)
+        scope = AgencyScope(agency_id=agency.id, principal_id=operator)
         async with node.store.read(scope) as work:
             for repository in (work.outbox, work.inbox):
                 try:
-                    found = await repository.get(row)
+                    waiting_row = await repository.get(row)
                 except NotFound:
                     continue
-                return {"agency": agency.code, **asdict(found)}
+                return {"agency": agency.code, **asdict(waiting_row)}
     raise NotFound(f"no row {row!r} waits here or ever did", hint="gateway queue list")
 
 
@@ -119,20 +118,22 @@ async def drain(
     """Wait until nothing of this node waits any more, before maintenance; exit 75 when the time is up."""
     from gateway.store import reporting
 
-    until, told = time.monotonic() + timeout, -1
-    while (left := _left(await reporting.load(node.store, node.clock.now()))) and time.monotonic() < until:
-        if left != told:
-            call.say("cli.queue.left", count=left)
-            told = left
+    deadline, last_count = time.monotonic() + timeout, -1
+    while (
+        remaining := _count_remaining(await reporting.load(node.store, node.clock.now()))
+    ) and time.monotonic() < deadline:
+        if remaining != last_count:
+            call.say("cli.queue.left", count=remaining)
+            last_count = remaining
         await asyncio.sleep(_LOOK_EVERY_S)
-    output.record(call, {"left": left})
-    if left:
+    output.record(call, {"left": remaining})
+    if remaining:
         raise typer.Exit(LATER)
     call.say("cli.queue.empty")
 
 
-def _left(load: Load) -> int:
-    """Packets that need a person are not waited for."""
+def _count_remaining(load: Load) -> int:
+    """Count waiting rows, without packets that need a person."""
     landed = load.inbox["landed"].count if "landed" in load.inbox else 0
     waiting = [pile.count for piles in (load.jobs, load.outbox) for pile in piles.values()]
     return landed + load.unnumbered + sum(waiting)
@@ -149,24 +150,24 @@ _DEAD_COLUMNS = output.columns(
 @dead.verb("", "-o ndjson", name="list")
 async def dead_list(call: Invocation, axis: AxisDesk) -> None:
     """List the parcels that were put aside, oldest first; their bytes are kept."""
-    found = await axis.dead_list()
-    kinds = [f"kind.{each.kind}" for each in found]
+    parcels = await axis.dead_list()
+    kinds = [f"kind.{p.kind}" for p in parcels]
     cells = [{"kind": call.word(key)} if labels.has(key) else {} for key in kinds]
-    output.rows(call, [_parcel_shown(each) for each in found], _DEAD_COLUMNS, cells)
+    output.rows(call, [_parcel_record(p) for p in parcels], _DEAD_COLUMNS, cells)
 
 
 @dead.verb("17", name="show")
 async def show_parcel(call: Invocation, axis: AxisDesk, parcel: Parcel) -> None:
     """Show one parcel and what its envelope claims. Nothing is checked: who wrote it is not known."""
-    found = next((each for each in await axis.dead_list() if each.id == parcel), None)
-    if found is None:
+    dead_parcel = next((p for p in await axis.dead_list() if p.id == parcel), None)
+    if dead_parcel is None:
         raise NotFound(f"no parcel {parcel!r} is on the dead list", hint="gateway queue dead list")
     with await axis.dead_open(parcel) as file:
-        claims = _claims(iter(lambda: file.read(_PIECE), b""))
+        claims = _read_claims(iter(lambda: file.read(_PIECE), b""))
     if call.output is not OutputFormat.TABLE:
-        output.record(call, _parcel_shown(found) | {"claims": claims})
+        output.record(call, _parcel_record(dead_parcel) | {"claims": claims})
         return
-    output.record(call, _parcel_shown(found))
+    output.record(call, _parcel_record(dead_parcel))
     if "error" in claims:
         call.say("cli.queue.unread", reason=output.plain(str(claims["error"])))
     else:
@@ -175,8 +176,8 @@ async def show_parcel(call: Invocation, axis: AxisDesk, parcel: Parcel) -> None:
         )
 
 
-def _claims(pieces: Any) -> dict[str, Any]:
-    """What the bytes say; a parcel that cannot be read is perhaps why it is here. Any: an iterator of bytes."""
+def _read_claims(pieces: Any) -> dict[str, Any]:
+    """Return the claims of the bytes; being unreadable may be why a parcel is here. Any: an iterator of bytes."""
     try:
         return explain.explain_pieces(pieces)
     except GatewayError as error:
@@ -195,14 +196,14 @@ async def retry_parcel(
     """Hand a parcel out again, its tries counted from zero. Remove the cause first: gateway doctor."""
     if all_ == (parcel is not None):
         raise typer.BadParameter("name one parcel, or give --all")
-    chosen = [parcel] if parcel else [each.id for each in await axis.dead_list()]
+    chosen = [parcel] if parcel else [p.id for p in await axis.dead_list()]
     if not chosen:
         call.say("cli.nothing")
         return
     call.ask("cli.ask.dead_retry", parcel=", ".join(chosen))
-    for each in chosen:
-        await axis.dead_retry(each)
-    output.rows(call, [{"id": each} for each in chosen], _DEAD_COLUMNS[:1])
+    for parcel_id in chosen:
+        await axis.dead_retry(parcel_id)
+    output.rows(call, [{"id": c} for c in chosen], _DEAD_COLUMNS[:1])
 
 
 @dead.verb(
@@ -219,7 +220,7 @@ async def drop_parcel(
     output.record(call, {"id": parcel, "dropped": True})
 
 
-def _parcel_shown(parcel: DeadParcel) -> dict[str, Any]:
+def _parcel_record(parcel: DeadParcel) -> dict[str, Any]:
     return output.fields(
         parcel,
         "id sender recipient kind packet_id lane size sha256 deliveries dead_at reason",

@@ -1,7 +1,6 @@
-"""`gateway registry`: looks agency codes up, and takes their list from a file. In: a code, an old code or a name; to
-import a file in CSV, XLSX or JSON. Out: entries with their source and dates; of an import first the plan, with
---apply the change where it adds agencies, with --propose an open proposal where it changes known ones. An import is
-undone as a whole."""
+"""`gateway registry`: look agency codes up, and import their list from a file. In: a code, an old code or a name; to import
+a file in CSV, XLSX or JSON. Out: entries with their source and dates; of an import first the plan, with --apply the change
+where it adds agencies, with --propose an open proposal where it changes known ones. An import is undone as a whole."""
 
 from __future__ import annotations
 
@@ -65,20 +64,20 @@ async def show(
     entry = await node.directory.entry(code)
     if entry is None:
         raise NotFound(f"no agency has the code {code}", hint=f"try: gateway registry resolve {code}")
-    bound = await node.directory.bindings(entry.code)
-    by = next((agency.code for agency in await node.store.hosted()), "")
-    form = await form_by_settings(node.settings, node.host_of, by, entry.code)
-    told = _entry(entry) | {
+    bindings = await node.directory.bindings(entry.code)
+    sending_code = next((agency.code for agency in await node.store.hosted()), "")
+    form = await form_by_settings(node.settings, node.host_of, sending_code, entry.code)
+    record = _entry(entry) | {
         "form": form.value,
         "certificates": [
             {
-                "sha256": fingerprint(each.certificate_der),
-                **output.fields(each, "valid_from valid_to"),
+                "sha256": fingerprint(b.certificate_der),
+                **output.fields(b, "valid_from valid_to"),
             }
-            for each in bound
+            for b in bindings
         ],
     }
-    output.record(call, told)
+    output.record(call, record)
 
 
 @verb("000.00.07.Z91", "'So Y te' --parent Z91")
@@ -90,15 +89,15 @@ async def resolve(
     on: On = None,
 ) -> None:
     """Say which agency a code or name stands for, and what became of it. Exit 3 when nobody is known."""
-    then = date.fromisoformat(day(on)) if on else output.today(node.clock.now())
-    answer = await node.directory.resolve(text, then, parent)
-    told = output.fields(
+    on_day = date.fromisoformat(day(on)) if on else output.today(node.clock.now())
+    answer = await node.directory.resolve(text, on_day, parent)
+    record = output.fields(
         answer,
         "given standing code name mapped_by successor nearest may_refuse",
         code=answer.entry.code if answer.entry else None,
         name=answer.entry.name if answer.entry else None,
     )
-    output.record(call, told, id_key="code")
+    output.record(call, record, id_key="code")
     if answer.standing is CodeStanding.UNKNOWN:
         raise typer.Exit(NOT_FOUND)
 
@@ -117,8 +116,8 @@ async def search(
 
 
 def _print(call: Invocation, entries: Sequence[AgencyEntry], cursor: str | None = None) -> None:
-    cells = [{"valid": _span(each)} for each in entries]
-    output.page(call, [_entry(each) for each in entries], _COLUMNS, cursor, cells)
+    cells = [{"valid": _span(e)} for e in entries]
+    output.page(call, [_entry(e) for e in entries], _COLUMNS, cursor, cells)
 
 
 def _span(entry: AgencyEntry) -> str:
@@ -129,7 +128,7 @@ def _entry(entry: AgencyEntry) -> dict[str, Any]:
     return {"id": entry.code, **asdict(entry)}
 
 
-_ROWS_SHOWN = 100  # rows of each sort that are printed unasked
+_MOST_ROWS = 100  # rows of each sort that are printed without --details
 _IMPORT_COLUMNS = output.columns("id since=at added changed closed undone")
 
 
@@ -182,12 +181,12 @@ async def _propose_import(
             _print_plan(call, plan, details=details)
         _refuse_problems(file, plan)
         call.ask("cli.ask.reform_propose")
-        who = await people.signed_in(call, node, as_)
-        made = await registry_changes.propose_import(
-            node.deciding, who, plan, content, file.name, number, reason
+        person = await people.signed_in(call, node, as_)
+        proposal = await registry_changes.propose_import(
+            node.deciding, person, plan, content, file.name, number, reason
         )
-        output.record(call, output.fields(made, "id digest expires_at"))
-        call.say("cli.import.next", id=made.id)
+        output.record(call, output.fields(proposal, "id digest expires_at"))
+        call.say("cli.import.next", id=proposal.id)
 
 
 @verb("", "--limit 5 -o json")
@@ -197,19 +196,19 @@ async def imports(
     limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 50,
 ) -> None:
     """List the imports that were applied, newest first, and which were undone."""
-    found = await node.directory.changes(limit=10_000)
-    undone = {str(each.summary["undid"]) for each in found if "undid" in each.summary}
-    mine = [each for each in found if each.is_import]
+    changes = await node.directory.changes(limit=10_000)
+    undone_ids = {str(c.summary["undid"]) for c in changes if "undid" in c.summary}
+    imported = [c for c in changes if c.is_import]
     rows = [
         {
-            "id": each.id,
-            "at": output.stamp(each.at),
-            "by": each.by,
-            "source": each.source_digest,
-            **{name: each.summary.get(name, 0) for name in ("added", "changed", "closed")},
-            "undone": each.id in undone,
+            "id": change.id,
+            "at": output.stamp(change.at),
+            "by": change.by,
+            "source": change.source_digest,
+            **{name: change.summary.get(name, 0) for name in ("added", "changed", "closed")},
+            "undone": change.id in undone_ids,
         }
-        for each in reversed(mine[-limit:])
+        for change in reversed(imported[-limit:])
     ]
     cells = [{"since": str(row["at"]), "undone": "✓" if row["undone"] else ""} for row in rows]
     output.rows(call, rows, _IMPORT_COLUMNS, cells)
@@ -229,28 +228,27 @@ async def undo_import(
     reason: Kept,
 ) -> None:
     """Undo an import as a whole, within seven days and unless something was built on it."""
-    who = await people.signed_in(call, node, as_)
-    record = await registry_changes.undo_import(node.deciding, who, id, reason)
-    done = {"removed": record.added, "restored": record.changed}
-    output.record(call, {"id": record.id, "undone": True, **done})
+    person = await people.signed_in(call, node, as_)
+    record = await registry_changes.undo_import(node.deciding, person, id, reason)
+    counts = {"removed": record.added, "restored": record.changed}
+    output.record(call, {"id": record.id, "undone": True, **counts})
 
 
 def _read_file(call: Invocation, file: Path) -> bytes:
-    """The file as the registry reads it, with its columns by the names that offices write; unknown ones stay, and are
-    problems."""
+    """Read the file as the registry does, its columns renamed from common headings; unknown ones stay, as problems."""
     from gateway.edxml import workbook
 
     read = code_file.opened(file.read_bytes(), workbook.first_sheet)
     if read.letters is not None:
         call.say(f"cli.import.{read.letters}")
-        for before, after in read.samples:
-            call.say("cli.import.sample", before=before, after=after)
+        for original, repaired in read.samples:
+            call.say("cli.import.sample", before=original, after=repaired)
     if read.formulas:
         call.say("cli.import.formulas", count=read.formulas)
     names = code_file.headings_of(read.csv)
     guessed = code_file.guess_columns(names)
-    taken = [found or name for found, name in zip(guessed, names, strict=True)]
-    return code_file.under_own_names(read.csv, taken) if any(guessed) else read.csv
+    headings = [guess or name for guess, name in zip(guessed, names, strict=True)]
+    return code_file.under_own_names(read.csv, headings) if any(guessed) else read.csv
 
 
 def _refuse_problems(file: Path, plan: Plan) -> None:
@@ -259,7 +257,7 @@ def _refuse_problems(file: Path, plan: Plan) -> None:
 
 
 def _print_plan(call: Invocation, plan: Plan, *, details: bool) -> None:
-    """The totals, then of each sort the first, or with `details` all."""
+    """Print the totals, then the first rows of each sort, or with `details` all."""
     totals = {
         "added": len(plan.added),
         "changed": len(plan.changed),
@@ -268,21 +266,21 @@ def _print_plan(call: Invocation, plan: Plan, *, details: bool) -> None:
         "problems": len(plan.problems),
         "doubts": len(plan.doubts),
     }
-    most = max(totals.values()) if details else _ROWS_SHOWN
-    more = sum(max(count - most, 0) for name, count in totals.items() if name != "unchanged")
+    most = max(totals.values()) if details else _MOST_ROWS
+    hidden = sum(max(count - most, 0) for name, count in totals.items() if name != "unchanged")
     if call.output is not OutputFormat.TABLE:
-        output.document(_plan_document(plan, totals, most) | {"more": more})
+        output.document(_plan_document(plan, totals, most) | {"more": hidden})
         return
     output.aloud(call, [call.word("cli.import.totals", **totals)])
     output.aloud(call, (output.plain(line) for line in _plan_lines(plan, most)))
-    if more:
-        call.say("cli.more_details", count=more)
+    if hidden:
+        call.say("cli.more_details", count=hidden)
 
 
 def _plan_lines(plan: Plan, most: int) -> Iterator[str]:
-    yield from (f"✗ {each}" for each in plan.problems[:most])
-    yield from (f"? {each}" for each in plan.doubts[:most])
-    yield from (f"+ {each.code}  {each.name}" for each in plan.added[:most])
+    yield from (f"✗ {p}" for p in plan.problems[:most])
+    yield from (f"? {d}" for d in plan.doubts[:most])
+    yield from (f"+ {e.code}  {e.name}" for e in plan.added[:most])
     for mark, rows in (("~", plan.changed), ("–", plan.closed)):
         for row in rows[:most]:
             yield f"{mark} {row.code}  {row.name}"
@@ -292,10 +290,10 @@ def _plan_lines(plan: Plan, most: int) -> Iterator[str]:
 def _plan_document(plan: Plan, totals: Mapping[str, int], most: int) -> dict[str, Any]:
     return {
         "totals": dict(totals),
-        "added": [{"code": each.code, "name": each.name} for each in plan.added[:most]],
-        "changed": [{"code": each.code, "fields": dict(each.fields)} for each in plan.changed[:most]],
-        "closed": [{"code": each.code, "fields": dict(each.fields)} for each in plan.closed[:most]],
+        "added": [{"code": e.code, "name": e.name} for e in plan.added[:most]],
+        "changed": [{"code": e.code, "fields": dict(e.fields)} for e in plan.changed[:most]],
+        "closed": [{"code": e.code, "fields": dict(e.fields)} for e in plan.closed[:most]],
         "unchanged": plan.unchanged,
-        "problems": [asdict(each) for each in plan.problems[:most]],
-        "doubts": [asdict(each) for each in plan.doubts[:most]],
+        "problems": [asdict(p) for p in plan.problems[:most]],
+        "doubts": [asdict(d) for d in plan.doubts[:most]],
     }

@@ -1,7 +1,7 @@
-"""`gateway registry change`: dated changes of the organisation. In: a change as JSON or as options, a person. Out: what it
-would do, sentence by sentence, what stands against it and what will be, code by code; the proposal; the registry changed
-once a second person approved; or all of it undone. What is typed becomes a `Reform` in the registry's own writing,
-refused by field where it cannot be read."""
+"""`gateway registry change`: dated changes of the organisation. In: a change as JSON or as options, a person. Out: its
+effects, sentence by sentence, conflicts, and the result, code by code; the proposal; the registry changed once a second
+person approved; or all of it undone. Input becomes a `Reform` in the registry's own spelling; unreadable input is refused
+by field."""
 
 from __future__ import annotations
 
@@ -101,9 +101,9 @@ async def plan(
     if propose and not as_:
         raise typer.BadParameter("--propose needs --as NAME")
     if file is not None:
-        told = read_json(file)
+        change_json = read_json(file)
     else:
-        told = stated(
+        change_json = stated(
             kind=kind,
             sources=from_ or [],
             targets=to or [],
@@ -114,29 +114,29 @@ async def plan(
             mail_to=mail_to,
             queued=queued,
         )
-    wanted = reform_of(told)
+    reform = reform_of(change_json)
     if with_units:
-        wanted = await registry_changes.reform_with_units(ground.deciding, wanted)
-    await _planned(call, ground, wanted, as_ if propose else None, reason, details=details)
+        reform = await registry_changes.reform_with_units(ground.deciding, reform)
+    await _plan_and_propose(call, ground, reform, as_ if propose else None, reason, details=details)
 
 
-async def _planned(
-    call: Invocation, ground: Ground, wanted: Reform, as_: str | None, reason: str, *, details: bool
+async def _plan_and_propose(
+    call: Invocation, ground: Ground, reform: Reform, as_: str | None, reason: str, *, details: bool
 ) -> None:
-    """Show what it would do, and propose it as whoever is named."""
-    planned = await registry_changes.plan_reform(ground.deciding, wanted)
-    if as_ is None or planned.conflicts or call.output is OutputFormat.TABLE:
-        print_plan(call, planned, details=details)
-    if planned.conflicts:
+    """Show the plan, and propose it where a person is named."""
+    reform_plan = await registry_changes.plan_reform(ground.deciding, reform)
+    if as_ is None or reform_plan.conflicts or call.output is OutputFormat.TABLE:
+        print_plan(call, reform_plan, details=details)
+    if reform_plan.conflicts:
         raise typer.Exit(REFUSED)
     if as_ is None:
         call.say("cli.reform.planned")
         return
     call.ask("cli.ask.reform_propose")
-    who = await people.signed_in(call, ground, as_)
-    made = await registry_changes.propose_reform(ground.deciding, who, planned, reason)
-    output.record(call, output.fields(made, "id digest expires_at"))
-    call.say("cli.reform.next", id=made.id)
+    person = await people.signed_in(call, ground, as_)
+    proposal = await registry_changes.propose_reform(ground.deciding, person, reform_plan, reason)
+    output.record(call, output.fields(proposal, "id digest expires_at"))
+    call.say("cli.reform.next", id=proposal.id)
 
 
 @verb("prp_01")
@@ -148,22 +148,22 @@ async def show(call: Invocation, ground: Ground, id: Id) -> None:
         return
     record = await registry_changes.get_reform(ground.deciding, id)
     async with ground.deciding.decisions.read() as view:
-        against = await registry_changes.against_undoing_reform(view, id, ground.clock.now())
+        obstacles = await registry_changes.against_undoing_reform(view, id, ground.clock.now())
         names = await view.people.names(record.people)
-    undo = [remark_sentence(call, each) for each in against]
-    output.record(call, _shown(ground, record, names) | {"undo": undo})
+    undo = [remark_sentence(call, r) for r in obstacles]
+    output.record(call, _reform_record(ground, record, names) | {"undo": undo})
 
 
-def _shown(ground: Ground, record: ReformRecord, names: Mapping[str, str] = NOBODY) -> dict[str, Any]:
+def _reform_record(ground: Ground, record: ReformRecord, names: Mapping[str, str] = NOBODY) -> dict[str, Any]:
     return record_shown(record, output.today(ground.clock.now()), names)
 
 
 async def _proposal(ground: Ground, id: str, act: str) -> Proposal:
     async with ground.deciding.decisions.read() as view:
-        found = await view.proposals.get(id)
-    if not found.content.reforms:
+        proposal = await view.proposals.get(id)
+    if not proposal.content.reforms:
         raise NotFound(f"the proposal {id} changes no agency", hint=f"try: gateway proposals {act} {id}")
-    return found
+    return proposal
 
 
 @verb("prp_01 --as 'A. Leader'", "prp_01 --as 'A. Leader' --yes -o json", writes=True)
@@ -173,11 +173,11 @@ async def approve(call: Invocation, ground: Ground, id: Id, as_: As) -> None:
     if call.output is OutputFormat.TABLE:
         print_plan(call, await registry_changes.plan_reform(ground.deciding, proposal.content.reforms[0]))
     call.ask("cli.ask.reform_approve", id=id)
-    who = await people.signed_in(call, ground, as_)
-    typed = [people.seen(call, "cli.reform.number")]
-    await approvals.approve(ground.deciding, who, id, typed, proposal.digest)
+    person = await people.signed_in(call, ground, as_)
+    answers = [people.seen(call, "cli.reform.number")]
+    await approvals.approve(ground.deciding, person, id, answers, proposal.digest)
     record = await registry_changes.get_reform(ground.deciding, id)
-    output.record(call, _shown(ground, record))
+    output.record(call, _reform_record(ground, record))
     call.say("cli.reform.in_force", id=id, on=day_text(record.reform.effective_on))
 
 
@@ -188,9 +188,9 @@ async def approve(call: Invocation, ground: Ground, id: Id, as_: As) -> None:
 )
 async def undo(call: Invocation, ground: Ground, id: Id, as_: As, reason: Kept) -> None:
     """Undo a change as a whole, within seven days and unless something was built on it."""
-    who = await people.signed_in(call, ground, as_)
-    record = await registry_changes.undo_reform(ground.deciding, who, id, reason)
-    output.record(call, _shown(ground, record))
+    person = await people.signed_in(call, ground, as_)
+    record = await registry_changes.undo_reform(ground.deciding, person, id, reason)
+    output.record(call, _reform_record(ground, record))
 
 
 @verb("", "--code Z91.01 -o json")
@@ -201,15 +201,15 @@ async def list_(
     limit: Limit = 50,
 ) -> None:
     """List approved changes, latest to take effect first, with the day by which each must be reported."""
-    found = await registry_changes.list_reforms(ground.deciding, limit, code and code.strip().upper())
-    rows = [_shown(ground, each) for each in found]
+    records = await registry_changes.list_reforms(ground.deciding, limit, code and code.strip().upper())
+    rows = [_reform_record(ground, r) for r in records]
     cells = [
         {
-            "codes": codes_on_a_line(each.reform),
-            "decision": each.reform.decision.number,
+            "codes": codes_on_a_line(record.reform),
+            "decision": record.reform.decision.number,
             "report_due": day_text(row["report_by"]) or "–",
         }
-        for each, row in zip(found, rows, strict=True)
+        for record, row in zip(records, rows, strict=True)
     ]
     output.rows(call, rows, _COLUMNS, cells)
 
@@ -223,7 +223,7 @@ async def report(
 ) -> None:
     """Note that a change was reported to the keeper of the codes; within fifteen days of its effect."""
     record = await registry_changes.report_reform(ground.deciding, await operator_id(ground.store), id, how)
-    output.record(call, _shown(ground, record))
+    output.record(call, _reform_record(ground, record))
 
 
 @verb("", "Z91.01 -o json")
@@ -233,21 +233,18 @@ async def legacy(
     code: Annotated[str | None, typer.Argument(help="Only this old code.")] = None,
 ) -> None:
     """List old codes with who came after, since when, by which decision."""
-    found = await ground.directory.legacy(code)
+    heirs = await ground.directory.legacy(code)
     rows = [
         output.fields(
-            each,
+            heir,
             "code heir since decision kind change takes_mail",
-            decision=each.decision.number,
-            change=each.reform_id,
-            takes_mail=each.is_successor,
+            decision=heir.decision.number,
+            change=heir.reform_id,
+            takes_mail=heir.is_successor,
         )
-        for each in found
+        for heir in heirs
     ]
-    cells = [
-        {"heir": each.heir or "–", "decision": f"{each.decision.number} ({each.decision.issuer})"}
-        for each in found
-    ]
+    cells = [{"heir": h.heir or "–", "decision": f"{h.decision.number} ({h.decision.issuer})"} for h in heirs]
     output.rows(call, rows, _LEGACY, cells)
 
 
@@ -269,14 +266,14 @@ def stated(
     mail_to: str | None,
     queued: str,
 ) -> dict[str, Any]:
-    """The options as the JSON of a file would say them."""
+    """Return the options in the form of the JSON file."""
     if kind is None or effective is None:
         raise typer.BadParameter("say the kind of change and --effective DATE, or give --file")
     issued = decision["issued_on"]
     return {
         "kind": kind,
         "sources": list(sources),
-        "targets": [_target(each) for each in targets],
+        "targets": [_target(t) for t in targets],
         "name": name,
         "parent": parent,
         "decision": {**decision, "issued_on": day(issued) if issued else None},
@@ -288,7 +285,7 @@ def stated(
 
 
 def read_json(file: Path) -> Any:
-    """The JSON of a file."""
+    """Read the JSON of a file."""
     try:
         with file.open("rb") as form:
             raw = form.read(_MOST_BYTES)
@@ -297,22 +294,22 @@ def read_json(file: Path) -> Any:
         raise typer.BadParameter(f"{file} is no JSON that can be read: {cause}") from cause
 
 
-def reform_of(told: Any) -> Reform:
-    """What was said, with codes in capitals and names composed. BadParameter names the field that cannot be read."""
+def reform_of(change: Any) -> Reform:
+    """Make the reform, with upper-case codes and composed names. BadParameter names the unreadable field."""
     from pydantic import TypeAdapter, ValidationError
 
-    _check_size(told)
-    if isinstance(told.get("steps"), list):
-        _check_steps(told["steps"])
-        whole = {name: told[name] for name in ("decision", "effective_on", "queued") if name in told}
-        told = {**told, "kind": "reorganise", "steps": [{**whole, **step} for step in told["steps"]]}
+    _check_size(change)
+    if isinstance(change.get("steps"), list):
+        _check_steps(change["steps"])
+        common = {name: change[name] for name in ("decision", "effective_on", "queued") if name in change}
+        change = {**change, "kind": "reorganise", "steps": [{**common, **step} for step in change["steps"]]}
     try:
-        wanted: Reform = TypeAdapter(Reform).validate_python({**told, "base": ""})
+        reform: Reform = TypeAdapter(Reform).validate_python({**change, "base": ""})
     except ValidationError as cause:
         first = cause.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(each) for each in first["loc"])
-        raise typer.BadParameter(f"{where}: {first['msg']}") from cause
-    return replace(_as_written(wanted), steps=tuple(map(_as_written, wanted.steps)))
+        field = ".".join(str(p) for p in first["loc"])
+        raise typer.BadParameter(f"{field}: {first['msg']}") from cause
+    return replace(_normalise(reform), steps=tuple(map(_normalise, reform.steps)))
 
 
 def _check_steps(steps: list[Any]) -> None:
@@ -322,38 +319,39 @@ def _check_steps(steps: list[Any]) -> None:
         _check_size(step)
 
 
-def _check_size(told: Any) -> None:
-    if not isinstance(told, dict) or any(
-        isinstance(told.get(part), list) and len(told[part]) > _LISTS for part in ("sources", "targets")
+def _check_size(change_json: Any) -> None:
+    if not isinstance(change_json, dict) or any(
+        isinstance(change_json.get(part), list) and len(change_json[part]) > _LISTS
+        for part in ("sources", "targets")
     ):
         raise typer.BadParameter(f"a change is one JSON object, with at most {_LISTS} sources and targets")
 
 
-def _as_written(wanted: Reform) -> Reform:
+def _normalise(reform: Reform) -> Reform:
     return replace(
-        wanted,
-        sources=tuple(map(_code, wanted.sources)),
+        reform,
+        sources=tuple(map(_code, reform.sources)),
         targets=tuple(
             replace(
-                each,
-                code=_code(each.code),
-                name=each.name and _text(each.name),
-                parent=each.parent and _code(each.parent),
-                alias=each.alias and _code(each.alias),
+                t,
+                code=_code(t.code),
+                name=t.name and _text(t.name),
+                parent=t.parent and _code(t.parent),
+                alias=t.alias and _code(t.alias),
             )
-            for each in wanted.targets
+            for t in reform.targets
         ),
-        name=wanted.name and _text(wanted.name),
-        parent=wanted.parent and _code(wanted.parent),
-        mail_to=wanted.mail_to and _code(wanted.mail_to),
+        name=reform.name and _text(reform.name),
+        parent=reform.parent and _code(reform.parent),
+        mail_to=reform.mail_to and _code(reform.mail_to),
         decision=replace(
-            wanted.decision, number=_text(wanted.decision.number), issuer=_text(wanted.decision.issuer)
+            reform.decision, number=_text(reform.decision.number), issuer=_text(reform.decision.issuer)
         ),
     )
 
 
 def record_shown(record: ReformRecord, today: date, names: Mapping[str, str]) -> dict[str, Any]:
-    """The record for a program; `state` says also whether its day has come."""
+    """Return the record for programs; `state` also tells whether its day has come."""
     reform = record.reform
     state = "upcoming" if today < reform.effective_on else "in_force"
     is_undone = record.state is ReformState.UNDONE
@@ -364,7 +362,7 @@ def record_shown(record: ReformRecord, today: date, names: Mapping[str, str]) ->
         "state": "undone" if is_undone else state,
         "effective_on": reform.effective_on,
         "sources": list(reform.sources),
-        "targets": [each.code for each in reform.targets],
+        "targets": [t.code for t in reform.targets],
         "name": reform.name,
         "parent": reform.parent,
         "mail_to": TRIAGE if reform.triage else reform.successor,
@@ -377,7 +375,7 @@ def record_shown(record: ReformRecord, today: date, names: Mapping[str, str]) ->
         "undone_why": record.undone_why,
         "reported_how": record.reported_how,
         "report_by": reform_words.report_due_on(reform) if owes else None,
-        **({"steps": [_step(each) for each in reform.steps]} if reform.steps else {}),
+        **({"steps": [_step(s) for s in reform.steps]} if reform.steps else {}),
     }
 
 
@@ -385,18 +383,18 @@ def _step(step: Reform) -> dict[str, Any]:
     return {
         "kind": str(step.kind),
         "sources": list(step.sources),
-        "targets": [each.code for each in step.targets],
+        "targets": [t.code for t in step.targets],
         "name": step.name,
         "parent": step.parent,
         "mail_to": step.successor,
     }
 
 
-def life_shown(of: Life | None) -> dict[str, Any] | None:
-    """One code, before or after."""
-    if of is None:
+def life_shown(life: Life | None) -> dict[str, Any] | None:
+    """Return one code, before or after the change."""
+    if life is None:
         return None
-    record = of.record
+    record = life.record
     return {
         "code": record.code,
         "name": record.name,
@@ -404,17 +402,15 @@ def life_shown(of: Life | None) -> dict[str, Any] | None:
         "valid_from": record.valid_from and record.valid_from.isoformat(),
         "valid_to": record.valid_to and record.valid_to.isoformat(),
         "successor": record.successor,
-        "source": str(of.source),
-        "former": [
-            {"until": each.until.isoformat(), "name": each.name, "parent": each.parent} for each in of.former
-        ],
+        "source": str(life.source),
+        "former": [{"until": f.until.isoformat(), "name": f.name, "parent": f.parent} for f in life.former],
     }
 
 
 def _target(text: str) -> dict[str, str | None]:
-    """`CODE`, `CODE=NAME` or `CODE=NAME@PARENT`."""
-    code, _, rest = text.partition("=")
-    name, _, parent = rest.rpartition("@") if "@" in rest else (rest, "", "")
+    """Parse `CODE`, `CODE=NAME` or `CODE=NAME@PARENT`."""
+    code, _, name_part = text.partition("=")
+    name, _, parent = name_part.rpartition("@") if "@" in name_part else (name_part, "", "")
     return {"code": code, "name": name or None, "parent": parent or None}
 
 
@@ -426,8 +422,8 @@ def _text(text: str) -> str:
     return nfc(text.strip())
 
 
-_SHOWN = 100  # sentences of each sort, and codes, that are printed unasked
-_NAMED = 5
+_MOST_LINES = 100  # sentences of each sort, and codes, that are printed without --details
+_MOST_CODES = 5
 
 
 def remark_sentence(call: Invocation, remark: Remark) -> str:
@@ -441,11 +437,11 @@ def print_plan(call: Invocation, planned: ReformPlan, *, details: bool = False) 
         "sentences": planned.sentences,
     }
     if call.output is not OutputFormat.TABLE:
-        told: dict[str, Any] = {
-            name: [{"key": each.key, "text": remark_sentence(call, each), **each.params} for each in remarks]
+        plan_json: dict[str, Any] = {
+            name: [{"key": r.key, "text": remark_sentence(call, r), **r.params} for r in remarks]
             for name, remarks in parts.items()
         }
-        told["rows"] = [
+        plan_json["rows"] = [
             {
                 "code": code,
                 "before": life_shown(planned.before[code]),
@@ -453,39 +449,39 @@ def print_plan(call: Invocation, planned: ReformPlan, *, details: bool = False) 
             }
             for code, life in planned.after.items()
         ]
-        output.document(told)
+        output.document(plan_json)
         return
     marks = {"conflicts": "✗", "warnings": "!", "sentences": "·"}
     lines: list[str] = []
-    left = 0
+    hidden = 0
     for name, remarks in parts.items():
-        said = remarks if details else remarks[:_SHOWN]
-        left += len(remarks) - len(said)
-        lines += [f"{marks[name]} {remark_sentence(call, each)}" for each in said]
-    lines += _changed(planned) if details or len(planned.after) <= _SHOWN else []
+        printed = remarks if details else remarks[:_MOST_LINES]
+        hidden += len(remarks) - len(printed)
+        lines += [f"{marks[name]} {remark_sentence(call, r)}" for r in printed]
+    lines += _changed_lines(planned) if details or len(planned.after) <= _MOST_LINES else []
     output.lines(output.plain(line) for line in lines)
-    if not details and (left or len(planned.after) > _SHOWN):
-        call.say("cli.more_details", count=left + max(len(planned.after) - _SHOWN, 0))
+    if not details and (hidden or len(planned.after) > _MOST_LINES):
+        call.say("cli.more_details", count=hidden + max(len(planned.after) - _MOST_LINES, 0))
 
 
-def _changed(planned: ReformPlan) -> list[str]:
-    """Code by code, each field that changes."""
+def _changed_lines(planned: ReformPlan) -> list[str]:
+    """List each changed field, code by code."""
     lines = []
     for code, life in planned.after.items():
         lines.append(f"{'~' if planned.before[code] else '+'} {code}  {life.record.name}")
-        was = life_shown(planned.before[code]) or {}
-        now = life_shown(life) or {}
+        old_life = life_shown(planned.before[code]) or {}
+        new_life = life_shown(life) or {}
         lines += [
-            f"    {field}: {was.get(field) or '∅'} → {value or '∅'}"
-            for field, value in now.items()
-            if field not in ("code", "former") and was.get(field) != value
+            f"    {field}: {old_life.get(field) or '∅'} → {new_text or '∅'}"
+            for field, new_text in new_life.items()
+            if field not in ("code", "former") and old_life.get(field) != new_text
         ]
     return lines
 
 
 def codes_on_a_line(reform: Reform) -> str:
-    """Of many steps what ends and what takes over, so far as a line holds it."""
-    gone = reform.sources or reform.ended
+    """Return ended codes and their heirs, as many as a line holds."""
+    ended = reform.sources or reform.ended
     heirs = [target.code for target in reform.targets] or list(reform.heirs)
-    first = " ".join(gone[:_NAMED]) + (" …" if len(gone) > _NAMED else "")
-    return f"{first} → {' '.join(heirs[:_NAMED]) or '–'}"
+    first = " ".join(ended[:_MOST_CODES]) + (" …" if len(ended) > _MOST_CODES else "")
+    return f"{first} → {' '.join(heirs[:_MOST_CODES]) or '–'}"

@@ -1,9 +1,7 @@
-"""`gateway registry export|diff|verify|sync|publish` and `gateway registry feed`: signed lists of agencies between
-nodes. In: a registry, a feed key, feed files. Out: files that other nodes take, what a file would do here, and a file
-put in force.
-
-Of the list that this node follows: which is in force, what was refused and why, and the certificates that wait for
-two people, each of which a person can take up as a proposal."""
+"""`gateway registry export|diff|verify|sync|publish` and `gateway registry feed`: signed lists of agencies between nodes.
+In: a registry, a feed key, feed files. Out: files for other nodes, the effect that a file would have here, and a file put
+in force. For the list that this node follows: the list in force, refused feeds with their reasons, and certificates that
+wait for two people; a person can take up each as a proposal."""
 
 from __future__ import annotations
 
@@ -80,22 +78,22 @@ def diff(call: Invocation, older: Feed, newer: Feed) -> None:
     from gateway.registry.snapshot import differences
 
     if call.output is OutputFormat.JSON:
-        output.document({"data": [_difference(each) for each in differences(older, newer)]})
+        output.document({"data": [_difference(d) for d in differences(older, newer)]})
         return
-    for each in differences(older, newer):
+    for difference in differences(older, newer):
         if call.quiet:
-            output.lines([each.code])
+            output.lines([difference.code])
         elif call.output is OutputFormat.NDJSON:
-            output.stream(_difference(each))
+            output.stream(_difference(difference))
         else:
-            output.aloud(call, (output.plain(line) for line in _read_aloud(call, each)))
+            output.aloud(call, (output.plain(line) for line in _difference_lines(call, difference)))
 
 
 @verb("list-8.feed")
 async def verify(call: Invocation, ground: Ground, file: Feed) -> None:
     """Say whether this node would take a feed now, and why not; nothing is changed. Exit 7 when it would not."""
     outcome = await ground.feed.check(file)
-    _tell(call, outcome, refused=VERIFICATION)
+    _print_outcome(call, outcome, refused=VERIFICATION)
 
 
 @verb("list-8.feed", "list-8.feed --yes -o json", writes=True)
@@ -103,7 +101,7 @@ async def sync(call: Invocation, ground: Ground, file: Feed) -> None:
     """Put a feed in force, whole or not at all. A refused one is kept with its reason; exit 4."""
     call.ask("cli.ask.sync", file=file.name)
     outcome = await ground.feed.accept(file, await operator_id(ground.store))
-    _tell(call, outcome, refused=REFUSED)
+    _print_outcome(call, outcome, refused=REFUSED)
 
 
 @verb("list-8.feed --to north --to south", "list-8.feed --all --yes", writes=True)
@@ -120,28 +118,26 @@ async def publish(
     if all_ == bool(to):
         raise typer.BadParameter("name nodes with --to, or give --all")
     parcel = _parcel(file, ground.settings.node.name)
-    nodes = list(to or ()) or [
-        each for each in await ground.feed.hosts() if each != ground.settings.node.name
-    ]
+    nodes = list(to or ()) or [h for h in await ground.feed.hosts() if h != ground.settings.node.name]
     if not nodes:
         call.say("cli.nothing")
         return
     call.ask("cli.ask.publish_feed", packet=parcel.packet_id, nodes=", ".join(nodes))
     async with open_axis(ground.settings) as axis:
         outcomes = await axis.publish(parcel, [f"{TO_NODE}{node}" for node in nodes])
-    told = [(node, outcomes[f"{TO_NODE}{node}"]) for node in nodes]
-    output.rows(call, [_sent(*each) for each in told], _ROUTES)
-    if any(outcome.fate is not Fate.DELIVERED for _, outcome in told):
+    results = [(node, outcomes[f"{TO_NODE}{node}"]) for node in nodes]
+    output.rows(call, [_sent_record(*r) for r in results], _ROUTES)
+    if any(outcome.fate is not Fate.DELIVERED for _, outcome in results):
         raise typer.Exit(NETWORK)
 
 
 def _parcel(file: Path, node: str) -> Parcel:
-    """The file as the axis moves it, named by what it says of itself."""
+    """Make a parcel of the file, named by the file's own header."""
     from gateway.registry.feed_file import ends
 
     header = ends(file).header
-    with file.open("rb") as opened:
-        digest = hashlib.file_digest(opened, "sha256").hexdigest()
+    with file.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
     return Parcel(
         packet_id=f"registry-{header.sequence}-{digest[:16]}",
         kind="registry",
@@ -154,7 +150,7 @@ def _parcel(file: Path, node: str) -> Parcel:
 
 
 def _signer(key: Path, certificate: Path, password_file: Path | None) -> FileSigner:
-    """The feed key. Misconfigured when it does not open, or the certificate is not of it."""
+    """Open the feed key. Misconfigured when it does not open, or the certificate belongs to another key."""
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric import ec, rsa
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -164,52 +160,52 @@ def _signer(key: Path, certificate: Path, password_file: Path | None) -> FileSig
 
     password = password_from(password_file, PASSWORD)
     try:
-        opened = load_pem_private_key(key.read_bytes(), password)
+        private_key = load_pem_private_key(key.read_bytes(), password)
     except (ValueError, TypeError, UnsupportedAlgorithm) as cause:
         raise Misconfigured(
             f"the feed key {key.name} does not open with the given password",
             hint=f"give it with --password-file, or in the variable {PASSWORD}",
         ) from cause
-    if not isinstance(opened, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
+    if not isinstance(private_key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
         raise Misconfigured(f"the feed key {key.name} is neither RSA nor elliptic curve")
-    return FileSigner("", opened, read_certificate(certificate.read_bytes(), str(certificate)), FEEDS)
+    return FileSigner("", private_key, read_certificate(certificate.read_bytes(), str(certificate)), FEEDS)
 
 
 def _header(header: Header) -> dict[str, Any]:
     return output.fields(header, "id kind issuer sequence base made_at rows bytes", id=header.digest)
 
 
-def _tell(call: Invocation, outcome: FeedOutcome, *, refused: int) -> None:
-    """What became of a feed, or would; `refused` is the exit code of one that is not taken."""
-    told = asdict(outcome)
-    told |= {name: told[name] or None for name in ("code", "reason", "issuer", "sequence")}
-    output.record(call, told)
+def _print_outcome(call: Invocation, outcome: FeedOutcome, *, refused: int) -> None:
+    """Print the actual or expected outcome of a feed; `refused` is the exit code of a refused one."""
+    record = asdict(outcome)
+    record |= {name: record[name] or None for name in ("code", "reason", "issuer", "sequence")}
+    output.record(call, record)
     if outcome.verdict == "refused":
         call.say(f"clash.{outcome.code}")
         raise typer.Exit(refused)
 
 
-def _difference(each: Difference) -> dict[str, Any]:
-    kind = "changed" if each.older and each.newer else "added" if each.newer else "gone"
+def _difference(difference: Difference) -> dict[str, Any]:
+    kind = "changed" if difference.older and difference.newer else "added" if difference.newer else "gone"
     return {
-        "id": each.code,
-        "code": each.code,
-        "what": "proposal" if each.is_proposal else "agency",
+        "id": difference.code,
+        "code": difference.code,
+        "what": "proposal" if difference.is_proposal else "agency",
         "kind": kind,
-        "fields": {name: list(pair) for name, pair in each.fields.items()},
+        "fields": {name: list(pair) for name, pair in difference.fields.items()},
     }
 
 
-def _read_aloud(call: Invocation, each: Difference) -> list[str]:
-    mark = "~" if each.older and each.newer else "+" if each.newer else "–"
-    named = call.word("cli.feed.certificate", code=each.code) if each.is_proposal else each.code
-    told = [f"{mark} {named}"]
-    return told + [f"    {name}: {old or '∅'} → {new or '∅'}" for name, (old, new) in each.fields.items()]
+def _difference_lines(call: Invocation, diff: Difference) -> list[str]:
+    mark = "~" if diff.older and diff.newer else "+" if diff.newer else "–"
+    title = call.word("cli.feed.certificate", code=diff.code) if diff.is_proposal else diff.code
+    lines = [f"{mark} {title}"]
+    return lines + [f"    {name}: {old or '∅'} → {new or '∅'}" for name, (old, new) in diff.fields.items()]
 
 
-def _sent(node: str, outcome: Outcome) -> dict[str, Any]:
-    told = {"code": outcome.code or None, "detail": outcome.detail or None}
-    return {"id": node, "node": node, "fate": outcome.fate, **told}
+def _sent_record(node: str, outcome: Outcome) -> dict[str, Any]:
+    reason = {"code": outcome.code or None, "detail": outcome.detail or None}
+    return {"id": node, "node": node, "fate": outcome.fate, **reason}
 
 
 SHOWN = 20
@@ -223,14 +219,14 @@ async def feed_status(call: Invocation, ground: Ground) -> None:
     """Say which list is in force, since when, and what was refused lately."""
     from gateway.registry.feed import InForce
 
-    found = await ground.feed.in_force()
+    in_force = await ground.feed.in_force()
     refused = await ground.feed.refusals(SHOWN)
     waiting = await ground.feed.proposals(SHOWN)
-    told: dict[str, Any] = asdict(found) if found else dict.fromkeys(each.name for each in fields(InForce))
+    record: dict[str, Any] = asdict(in_force) if in_force else dict.fromkeys(f.name for f in fields(InForce))
     if call.output is not OutputFormat.TABLE:
-        output.record(call, told | {"refused": [asdict(each) for each in refused], "proposals": len(waiting)})
+        output.record(call, record | {"refused": [asdict(r) for r in refused], "proposals": len(waiting)})
         return
-    output.record(call, told)
+    output.record(call, record)
     if waiting:
         call.say("cli.feed.proposals_wait", count=len(waiting))
     if refused:
@@ -242,8 +238,8 @@ async def refusals(
     call: Invocation, ground: Ground, limit: Annotated[int, typer.Option(min=1, max=200)] = SHOWN
 ) -> None:
     """List feeds that were not taken, newest first. Issuer and number are what each says itself."""
-    found = await ground.feed.refusals(limit)
-    output.rows(call, [asdict(each) for each in found], _REFUSALS)
+    rows = await ground.feed.refusals(limit)
+    output.rows(call, [asdict(r) for r in rows], _REFUSALS)
 
 
 @feed.verb()
@@ -251,17 +247,17 @@ async def proposals(
     call: Invocation, ground: Ground, limit: Annotated[int, typer.Option(min=1, max=1000)] = 100
 ) -> None:
     """List certificates that the issuer proposes and nobody has approved; none of them speaks for anybody yet."""
-    found = await ground.feed.proposals(limit)
+    feed_proposals = await ground.feed.proposals(limit)
     rows = [
         output.fields(
-            each,
+            p,
             "id code sha256 valid_from valid_to issuer sequence",
-            id=each.fingerprint,
-            sha256=each.fingerprint,
+            id=p.fingerprint,
+            sha256=p.fingerprint,
         )
-        for each in found
+        for p in feed_proposals
     ]
-    spans = (f"{output.clock(each.valid_from)} – {output.clock(each.valid_to)}" for each in found)
+    spans = (f"{output.clock(p.valid_from)} – {output.clock(p.valid_to)}" for p in feed_proposals)
     output.rows(call, rows, _PROPOSALS, [{"valid": span.strip(" –")} for span in spans])
 
 
@@ -282,23 +278,23 @@ async def take_up(
     """Take up what the issuer proposes, as your own proposal: it counts once another person approves."""
     from cryptography import x509
 
-    found = await ground.feed.proposal(code, fingerprint)
-    _refuse_unfit(found)
-    certificate = x509.load_der_x509_certificate(found.certificate_der)
-    wanted = Binding(
-        code=found.code,
-        certificate_der=found.certificate_der,
-        valid_from=found.valid_from or certificate.not_valid_before_utc,
-        valid_to=found.valid_to or certificate.not_valid_after_utc,
+    proposal = await ground.feed.proposal(code, fingerprint)
+    _refuse_unfit(proposal)
+    certificate = x509.load_der_x509_certificate(proposal.certificate_der)
+    binding = Binding(
+        code=proposal.code,
+        certificate_der=proposal.certificate_der,
+        valid_from=proposal.valid_from or certificate.not_valid_before_utc,
+        valid_to=proposal.valid_to or certificate.not_valid_after_utc,
     )
-    known = await ground.directory.bindings(found.code)
+    bindings = await ground.directory.bindings(proposal.code)
     overlap = timedelta(days=ground.settings.keys.overlap_days)
-    change = binding_change(known, wanted, ground.clock.now(), overlap)
+    change = binding_change(bindings, binding, ground.clock.now(), overlap)
     await proposed(call, ground, ProposalContent(bindings=(change,)), as_, reason)
 
 
 def _refuse_unfit(proposal: FeedProposal) -> None:
-    """Clash for a certificate that every receiver would refuse."""
+    """Raise Clash for a certificate that every receiver would refuse."""
     from cryptography import x509
 
     from gateway.trust.chain import usage_holds

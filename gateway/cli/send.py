@@ -1,7 +1,7 @@
-"""`gateway send`: hands a document and its files in, as a document system would. In: files, and what they are as
-flags or a JSON file with the names of the API. Out: the accepted document, on disk and in line. With --wait it ends
-when every recipient has got so far, and tells progress on stderr; a refusal, a failure or the end of time is the
-error whose exit code a script acts on."""
+"""`gateway send`: hand in a document and its files, as a document system would. In: files, and their data as flags or a
+JSON file with the names of the API. Out: the accepted document, on disk and queued. With --wait it ends when every
+recipient has reached a state, and reports progress on stderr; a refusal, a failure or a timeout is the error whose exit
+code a script acts on."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ async def send(
     from gateway.outgoing.intake import Order
 
     goal = goal_of(wait, timeout)
-    given = {
+    values = {
         "number": number,
         "symbol": symbol,
         "date": day(date) if date else None,
@@ -111,19 +111,21 @@ async def send(
         "recipients": recipients(to) if to else None,
         "send": False if draft else None,
     }
-    given = {name: value for name, value in given.items() if value is not None}
+    values = {name: v for name, v in values.items() if v is not None}
     if envelope is not None:
-        if files or source or meta or given.keys() - {"reply_required", "external_id", "send"}:
+        if files or source or meta or values.keys() - {"reply_required", "external_id", "send"}:
             raise typer.BadParameter(
                 "--envelope says all of the document; beside it: --reply, --external-id, --confirm"
             )
-        await _send_envelope(call, envelope, given, confirm or (), goal)
+        await _send_envelope(call, envelope, values, confirm or (), goal)
         return
     if not files:
         raise typer.BadParameter("name the files of the document, or --envelope")
-    told = asked(meta, given)
+    message = asked(meta, values)
     async with at_agency(call) as seat:
-        order = Order(draft=told.to_draft(), send=told.send, confirm=(*told.confirm, *(confirm or ())))
+        order = Order(
+            draft=message.to_draft(), send=message.send, confirm=(*message.confirm, *(confirm or ()))
+        )
         accepted = await hand_in(call, seat, order, files, source or [])
         if accepted is None or accepted.document is None:
             return
@@ -133,38 +135,38 @@ async def send(
 
 
 async def _send_envelope(
-    call: Invocation, file: Path, given: dict[str, Any], confirm: Sequence[str], goal: Goal | None
+    call: Invocation, file: Path, values: dict[str, Any], confirm: Sequence[str], goal: Goal | None
 ) -> None:
     from gateway.outgoing import accept, brought
     from gateway.outgoing.intake import tray
 
-    besides = brought.Besides(
-        reply_required=given.get("reply_required"),
-        external_id=given.get("external_id"),
-        send=given.get("send", True),
+    extras = brought.Besides(
+        reply_required=values.get("reply_required"),
+        external_id=values.get("external_id"),
+        send=values.get("send", True),
         confirm=tuple(confirm),
     )
     async with at_agency(call) as seat:
         desk, scope = seat.node.out, seat.scope
-        async with tray(desk) as held:
-            came = await brought.take(desk, scope, held, _pieces(file), besides)
+        async with tray(desk) as files:
+            envelope = await brought.take(desk, scope, files, _read_pieces(file), extras)
             if call.dry_run:
-                await _look(call, seat, came.order, held)
+                await _preview(call, seat, envelope.order, files)
                 return
-            accepted = await accept.accept(desk, scope, came.order, held, None, came.signed)
+            accepted = await accept.accept(desk, scope, envelope.order, files, None, envelope.signed)
         if goal is not None and accepted.document is not None:
             await wait_until(call, seat, accepted.document.id, goal)
         await show_accepted(call, seat, accepted)
 
 
 def recipients(to: list[str]) -> list[dict[str, str]]:
-    """`CODE` or `CODE=ROLE`; without a role the recipient is to act on it."""
-    parts = [each.partition("=") for each in to]
+    """Parse `CODE` or `CODE=ROLE`; the default role is to act."""
+    parts = [t.partition("=") for t in to]
     return [{"code": code.strip(), "role": role.strip() or "to_act"} for code, _, role in parts]
 
 
 def day(text: str) -> str:
-    """An ISO date from either way of writing it."""
+    """Convert either form of a date to ISO."""
     for form in ("%Y-%m-%d", "%d/%m/%Y"):
         try:
             return datetime.strptime(text, form).date().isoformat()
@@ -173,79 +175,79 @@ def day(text: str) -> str:
     raise typer.BadParameter(f"{text!r} is no date; write 2026-11-20 or 20/11/2026")
 
 
-def asked(meta: Path | None, given: dict[str, Any]) -> MessageIn:
-    """The API's own reading of what was said, so that both doors refuse alike."""
+def asked(meta: Path | None, values: dict[str, Any]) -> MessageIn:
+    """Read the message with the API's own model, so that both ways in refuse alike."""
     from gateway.api.asking import from_json
     from gateway.api.models import MessageIn
     from gateway.api.problems import BadCall
 
     try:
         base = json.loads(meta.read_text(encoding="utf-8-sig")) if meta else {}
-    except (OSError, ValueError) as why:
-        raise typer.BadParameter(f"{meta} is not JSON in UTF-8: {why}") from why
+    except (OSError, ValueError) as error:
+        raise typer.BadParameter(f"{meta} is not JSON in UTF-8: {error}") from error
     if not isinstance(base, dict):
         raise typer.BadParameter(f"{meta} holds no JSON object")
     try:
-        return from_json(json.dumps(base | given).encode(), MessageIn).value
-    except BadCall as why:
+        return from_json(json.dumps(base | values).encode(), MessageIn).value
+    except BadCall as error:
         faults = "; ".join(
-            f"{each.pointer or '/'}: {each.code}"
-            + (f" (did you mean {each.suggest}?)" if each.suggest else "")
-            for each in why.faults
+            f"{fault.pointer or '/'}: {fault.code}"
+            + (f" (did you mean {fault.suggest}?)" if fault.suggest else "")
+            for fault in error.faults
         )
-        raise typer.BadParameter(f"the document's data cannot be used: {faults or why.slug}") from why
+        raise typer.BadParameter(f"the document's data cannot be used: {faults or error.slug}") from error
 
 
 async def hand_in(
     call: Invocation, seat: Seat, order: Order, files: list[Path], sources: list[Path]
 ) -> Accepted | None:
-    """Accepts the order with its files; in a dry run checks it, says what was found, and gives None."""
+    """Accept the order with its files; in a dry run check it, print the findings, and return None."""
     from gateway.outgoing import accept
     from gateway.outgoing.intake import tray
 
-    async with tray(seat.node.out) as held:
-        held.declare(order.draft)
-        await fill(held, files, sources)
+    async with tray(seat.node.out) as tray_files:
+        tray_files.declare(order.draft)
+        await fill(tray_files, files, sources)
         if not call.dry_run:
-            return await accept.accept(seat.node.out, seat.scope, order, held)
-        await _look(call, seat, order, held)
+            return await accept.accept(seat.node.out, seat.scope, order, tray_files)
+        await _preview(call, seat, order, tray_files)
     return None
 
 
-async def _look(call: Invocation, seat: Seat, order: Order, held: Tray) -> None:
-    """Say what sending would do."""
+async def _preview(call: Invocation, seat: Seat, order: Order, files: Tray) -> None:
+    """Print what sending would do."""
     from gateway.errors import Refused
     from gateway.outgoing import check
 
-    draft, verdict = await check.look(seat.node.out, seat.scope, order, held)
+    draft, verdict = await check.look(seat.node.out, seat.scope, order, files)
     warn(call, verdict.warnings)
     if not verdict.allowed:
         raise Refused(verdict)
     call.say("cli.would_send", count=len(draft.recipients), to=", ".join(r.code for r in draft.recipients))
 
 
-async def fill(held: Tray, files: list[Path], sources: list[Path]) -> None:
-    """The lead file first, then appendixes, then sources."""
+async def fill(tray_files: Tray, files: list[Path], sources: list[Path]) -> None:
+    """Add the lead file first, then appendixes, then sources."""
     from gateway.domain.document import FileRole
 
     roles = [FileRole.LEAD, *[FileRole.APPENDIX] * (len(files) - 1), *[FileRole.SOURCE] * len(sources)]
     for path, role in zip([*files, *sources], roles, strict=True):
-        await held.add(role.value, path.name, role, _pieces(path))
+        await tray_files.add(role.value, path.name, role, _read_pieces(path))
 
 
 def warn(call: Invocation, warnings: Any) -> None:
-    """Says what is unusual and stops nothing."""
+    """Print warnings, which stop nothing."""
     from gateway.words import labels
 
     if warnings:
         call.say("cli.warnings")
-    for each in warnings:
-        text = labels.reason_text(each.code, each.params, call.lang.value, suggest=each.suggest)
+    for warning in warnings:
+        text = labels.reason_text(warning.code, warning.params, call.lang.value, suggest=warning.suggest)
         call.say("cli.line", text=output.plain(text))
 
 
 async def show_accepted(call: Invocation, seat: Seat, accepted: Accepted) -> None:
-    """The accepted document: its id for people, the API's view for programs."""
+    """Print the accepted document: its id for people, the API's view for programs."""
     from gateway.cli.command import OutputFormat
     from gateway.cli.documents import outgoing_record
 
@@ -265,7 +267,7 @@ async def show_accepted(call: Invocation, seat: Seat, accepted: Accepted) -> Non
     output.record(call, outgoing_record(call, document, deliveries))
 
 
-async def _pieces(path: Path) -> AsyncIterator[bytes]:
+async def _read_pieces(path: Path) -> AsyncIterator[bytes]:
     with path.open("rb") as file:
         while piece := file.read(_PIECE):
             yield piece
@@ -279,7 +281,7 @@ _LOOK_S = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Goal:
-    """Where every recipient should get, and by when."""
+    """State that every recipient should reach, and the time for it."""
 
     state: str
     within: timedelta
@@ -293,7 +295,7 @@ class NotYet(Waiting):
 
 
 def goal_of(wait: str | None, timeout: str) -> Goal | None:
-    """The goal of --wait and --timeout; a usage error that lists the states otherwise."""
+    """Make the goal of --wait and --timeout; a usage error lists the states."""
     if wait is None:
         return None
     if wait not in _GOALS:
@@ -302,17 +304,17 @@ def goal_of(wait: str | None, timeout: str) -> Goal | None:
 
 
 def span(text: str) -> timedelta:
-    """90s, 30m, 2h or 7d."""
-    found = re.fullmatch(r"(\d+)([smhd])", text.strip())
-    if not found:
+    """Parse 90s, 30m, 2h or 7d."""
+    match = re.fullmatch(r"(\d+)([smhd])", text.strip())
+    if not match:
         raise typer.BadParameter(f"{text!r} is no length of time; write 90s, 30m, 2h or 7d")
-    return timedelta(seconds=int(found[1]) * (_UNITS | {"d": 86400})[found[2]])
+    return timedelta(seconds=int(match[1]) * (_UNITS | {"d": 86400})[match[2]])
 
 
 async def wait_until(call: Invocation, seat: Seat, document_id: str, goal: Goal) -> None:
-    """Returns when all are there. Clash: refused, cancelled or blocked; BrokerRefused: not sent; Waiting: too late."""
+    """Return when all recipients have reached the goal; raise Clash if refused, BrokerRefused if unsent, or Waiting."""
     ends = seat.node.clock.now() + goal.within
-    told = ""
+    last_text = ""
     while True:
         async with seat.node.store.read(seat.scope) as work:
             document = await work.outgoing.get(document_id)
@@ -324,16 +326,16 @@ async def wait_until(call: Invocation, seat: Seat, document_id: str, goal: Goal)
         if document.state is OutState.PAPER:
             raise Clash(f"{document_id} goes on paper and never over the axis: there is nothing to wait for")
         _raise_if_stopped(deliveries)
-        there = sum(_reached(each, goal.state) for each in deliveries)
-        now = f"{there}/{len(deliveries)}"
-        if now != told:
-            call.say("cli.waiting", there=now, state=call.word(f"state.{goal.state}"))
-            told = now
-        if deliveries and there == len(deliveries):
+        reached_count = sum(_reached(d, goal.state) for d in deliveries)
+        progress = f"{reached_count}/{len(deliveries)}"
+        if progress != last_text:
+            call.say("cli.waiting", there=progress, state=call.word(f"state.{goal.state}"))
+            last_text = progress
+        if deliveries and reached_count == len(deliveries):
             return
         if seat.node.clock.now() >= ends:
             raise NotYet(
-                f"{document_id}: {now} recipients are {goal.state} after {goal.within}",
+                f"{document_id}: {progress} recipients are {goal.state} after {goal.within}",
                 hint=f"it goes on by itself while the node runs (gateway serve); look with: "
                 f"gateway outbox show {document_id}",
             )
@@ -345,8 +347,8 @@ def _reached(delivery: Delivery, state: str) -> bool:
 
 
 def _raise_if_stopped(deliveries: Sequence[Delivery]) -> None:
-    for each in deliveries:
-        if each.state == "rejected":
-            raise Clash(f"{each.recipient.code} refused the document; read why with: gateway outbox show")
-        if each.state == "failed":
-            raise BrokerRefused(f"the document could not be sent to {each.recipient.code}")
+    for delivery in deliveries:
+        if delivery.state == "rejected":
+            raise Clash(f"{delivery.recipient.code} refused the document; read why with: gateway outbox show")
+        if delivery.state == "failed":
+            raise BrokerRefused(f"the document could not be sent to {delivery.recipient.code}")

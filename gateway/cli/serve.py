@@ -1,6 +1,6 @@
-"""`gateway serve`: runs the API and the workers in one process until it is told to stop. In: settings. Out: a node at
-work, its address said on stderr; calls under way are answered before it closes. SIGTERM and Ctrl+C let it finish what
-it holds, a second one ends it at once: killing a node is safe, and whoever presses twice means it."""
+"""`gateway serve`: run the API and the workers in one process until told to stop. In: settings. Out: a working node, its
+address printed on stderr; running calls are answered before it closes. SIGTERM and Ctrl+C let it finish its work, a second
+one ends it at once: killing a node is safe, and pressing twice is deliberate."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from gateway.ports.services import HealthProbe
 
 ROLES = ("all", "web", "worker")
-# Things that may have been made and not gone before somebody looks which of them only hold each other.
+# Number of new objects after which the garbage collector looks for cycles.
 _YOUNG = 5000
 
 
@@ -43,9 +43,10 @@ async def serve(
     """Run the API, the pages and the workers until stopped. Ctrl+C finishes what is under way, then stops."""
     if role not in ROLES:
         raise typer.BadParameter(f"{role!r} is no role; expected {', '.join(ROLES)}")
-    # Until all is loaded (`keep_what_is_loaded`) nearly nothing becomes free: looking for it is a fifth of the start.
+    # Until all is loaded (`keep_what_is_loaded`) nearly nothing becomes free: collecting would take a fifth of the
+    # start.
     gc.disable()
-    # What the node writes is for its own user alone, whoever starts it.
+    # Files of the node are for its own user alone.
     os.umask(0o077)
     if os.geteuid() == 0:
         call.say("cli.as-root")
@@ -64,38 +65,34 @@ async def _serve(call: Invocation, role: str, number: int) -> None:
     async with at_node(call) as node:
         leases.refuse_gap(await node.store.clock_gap(SystemClock().now), node.settings.workers.lease_s)
         log.configure("debug" if call.verbose else node.settings.log.level)
-        health, worked = Watch(node=node), asyncio.Event()
+        health, workers_done = Watch(node=node), asyncio.Event()
         stop = stop_on_signal(health.drain)
         try:
             async with watched(node, health, number), asyncio.TaskGroup() as tasks:
                 loops = node.run_beside if role == "web" else node.run_workers
-                tasks.create_task(_work(loops(stop), worked))
+                tasks.create_task(_work(loops(stop), workers_done))
                 if role == "worker":
                     keep_what_is_loaded()
                     call.say("cli.working", name=node.settings.node.name)
                 else:
-                    tasks.create_task(answer(call, node, worked, health))
-        except ExceptionGroup as several:
+                    tasks.create_task(answer(call, node, workers_done, health))
+        except ExceptionGroup as group:
             # One named cause is worth more to a person than the group it came in.
-            raise next(
-                (each for each in several.exceptions if isinstance(each, GatewayError)), several
-            ) from None
+            raise next((e for e in group.exceptions if isinstance(e, GatewayError)), group) from None
     call.say("cli.served")
 
 
-async def _work(loops: Awaitable[None], worked: asyncio.Event) -> None:
-    """The loops until the stop. While they finish, calls are still answered, and `/readyz` says that this process
-    goes; then everything closes."""
+async def _work(loops: Awaitable[None], workers_done: asyncio.Event) -> None:
+    """Run the loops until the stop. While they finish, calls are still answered, and `/readyz` reports the end."""
     try:
         await loops
     finally:
-        worked.set()
+        workers_done.set()
 
 
 def keep_what_is_loaded() -> None:
-    """What is in memory once the node is open stays to the end. Told so, the garbage collector need not walk it again
-    and again, which would hold up every call and worker for a tenth of a second. What is made later it looks through
-    when there is more than one document makes: nearly all of that is gone by itself."""
+    """Freeze loaded objects: they live to the end, and walking them in each collection would hold up every call and worker
+    for a tenth of a second. Later objects are collected when there are more than one document makes."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(_YOUNG, 10, 10)
@@ -109,7 +106,7 @@ async def answer(
     health: HealthProbe,
     ready: Callable[[str], None] | None = None,
 ) -> None:
-    """The API until the stop; calls that are under way are answered first. `ready` hears its address."""
+    """Serve the API until the stop; running calls are answered first. `ready` gets its address."""
     from gateway.cli.doors import application
 
     api, finish_s = node.settings.api, float(node.settings.workers.drain_s)
@@ -123,37 +120,37 @@ async def answer(
 
 @asynccontextmanager
 async def watched(node: OpenNode, health: HealthProbe, number: int = 0) -> AsyncIterator[None]:
-    """The door for monitoring, where the settings ask for one: open to the very end, so that it says how the end goes."""
+    """Serve monitoring, where the settings ask for it, to the very end of the process."""
     from gateway.api.server import monitoring
     from gateway.ops import metrics
 
-    where = node.settings.metrics
-    if not where.port:
+    metrics_settings = node.settings.metrics
+    if not metrics_settings.port:
         yield
         return
     app = monitoring(metrics.Scrape(node=node).text, metrics.CONTENT_TYPE, health)
-    async with listening(app, "metrics", where.host, where.port + number, 1.0):
+    async with listening(app, "metrics", metrics_settings.host, metrics_settings.port + number, 1.0):
         yield
 
 
-# Of a door that sets no number itself.
+# For servers that set no number themselves.
 _CONNECTIONS = 64
 
 
-def stop_on_signal(asked: Callable[[], None] = lambda: None) -> asyncio.Event:
-    """An event that Ctrl+C or SIGTERM sets, instead of ending the process; `asked` is called before that."""
+def stop_on_signal(on_stop: Callable[[], None] = lambda: None) -> asyncio.Event:
+    """Return an event that Ctrl+C or SIGTERM sets, instead of ending the process; `on_stop` is called before."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
 
     def first() -> None:
-        for each in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(each)
-            signal.signal(each, signal.SIG_DFL)
-        asked()
+        for signal_number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(signal_number)
+            signal.signal(signal_number, signal.SIG_DFL)
+        on_stop()
         stop.set()
 
-    for each in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(each, first)
+    for signal_number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(signal_number, first)
     return stop
 
 
@@ -161,14 +158,14 @@ def stop_on_signal(asked: Callable[[], None] = lambda: None) -> asyncio.Event:
 async def listening(
     app: web.Application, section: str, host: str, port: int, finish_s: float, idle_s: float = 75.0
 ) -> AsyncIterator[str]:
-    """The address, open while the body runs. `section` names the settings to change when it is taken; calls under way
-    have `finish_s` seconds to end, and the headers of a call `idle_s` to come."""
+    """Listen while the body runs, and yield the address. `section` names the settings to change when it is taken; running
+    calls have `finish_s` seconds to end, and the headers of a call `idle_s` to come."""
     from aiohttp import web
 
     from gateway.api.server import CONNECTIONS, LONGEST_HEADER, Connections, Site
 
     connections = app.get(CONNECTIONS) or Connections(_CONNECTIONS)
-    # A compressed body is refused by whoever reads it; nothing is inflated before that.
+    # A compressed body is refused by its reader; nothing is inflated before that.
     options: dict[str, Any] = {"access_log": None, "auto_decompress": False}
     if longest := app.get(LONGEST_HEADER):
         options |= {"max_field_size": longest}
@@ -177,11 +174,11 @@ async def listening(
     try:
         try:
             await Site(runner, host, port, connections, keepalive_timeout=idle_s, **options).start()
-        except OSError as why:
+        except OSError as error:
             raise Misconfigured(
-                f"the node cannot listen on {host}:{port}: {why.strerror}",
+                f"the node cannot listen on {host}:{port}: {error.strerror}",
                 hint=f"choose another with {section}.host and {section}.port, or stop the program that has it",
-            ) from why
+            ) from error
         host, port = runner.addresses[0][:2]
         yield f"http://{host}:{port}"
     finally:

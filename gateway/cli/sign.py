@@ -1,5 +1,5 @@
-"""`gateway sign`: a person puts the agency's own signature on a PDF. In: a file, what kind of signature, a PIN typed
-at the terminal. Out: a new signed file beside the old one. The PIN is no option and no variable: asked, used once,
+"""`gateway sign`: a person puts the agency's own signature on a PDF. In: a file, the kind of signature, a PIN typed at the
+terminal. Out: a new signed file beside the old one. The PIN is no option and no variable: it is asked for, used once and
 forgotten."""
 
 from __future__ import annotations
@@ -69,15 +69,15 @@ async def sign(
     seal = _image(image or wiring.seal_file(ground.settings, agency.code), wish, required=image is not None)
     plan = await sign_pdf.plan(desk, file, replace(wish, agency_name=agency.name), seal)
     await _show(call, desk, plan, preview)
-    # To type the PIN is to agree; a dry run ends here.
+    # Typing the PIN is consent; a dry run ends here.
     if call.dry_run and not call.agrees("cli.ask.sign", file=file, out=target):
         return
     scope = AgencyScope(agency_id=agency.id, principal_id=await operator_id(ground.store))
-    with _opened(call, ground.settings, ((token, key, p12)), ground.clock.now()) as opened:
+    with _open_key(call, ground.settings, ((token, key, p12)), ground.clock.now()) as opened:
         signed = await sign_pdf.sign(desk, scope, agency, plan, opened, target)
         facts = opened.facts
     call.say("cli.sign.key", signer=facts.subject, serial=facts.serial)
-    told = {
+    record = {
         "file": str(target),
         "sha256": str(signed.digest),
         "size": signed.size,
@@ -85,7 +85,7 @@ async def sign(
         "page": plan.placement.page,
         "serial": facts.serial,
     }
-    output.record(call, told, id_key="file")
+    output.record(call, record, id_key="file")
 
 
 def _purpose(copy: bool, appendix: bool) -> Purpose:
@@ -98,63 +98,65 @@ def _spot(text: str | None) -> Spot | None:
     if text is None:
         return None
     try:
-        page, left, top = text.split(",")
-        return spot_in_mm(int(page), float(left), float(top))
-    except ValueError as why:
-        raise typer.BadParameter(f"{text!r} is no place; write it as page,left,top, like 2,120,200") from why
+        page, left_mm, top_mm = text.split(",")
+        return spot_in_mm(int(page), float(left_mm), float(top_mm))
+    except ValueError as error:
+        raise typer.BadParameter(
+            f"{text!r} is no place; write it as page,left,top, like 2,120,200"
+        ) from error
 
 
 def _image(path: Path, wish: Wish, *, required: bool) -> bytes | None:
-    """None where there is no file, unless it was named: whether one is needed is decided later."""
+    """Read the image; None where there is no file, unless it was named: a later check decides if one is needed."""
     if wish.purpose is not Purpose.SEAL or (not required and not path.is_file()):
         return None
     try:
         with path.open("rb") as source:
             return source.read(MOST_IMAGE)
-    except OSError as why:
-        raise NotFound(f"the image {path} cannot be read: {why.strerror}") from why
+    except OSError as error:
+        raise NotFound(f"the image {path} cannot be read: {error.strerror}") from error
 
 
 async def _show(call: Invocation, desk: SigningDesk, plan: SigningPlan, preview: Path | None) -> None:
-    where = _millimetres(plan.placement)
-    call.say("cli.sign.where", page=plan.placement.page, **where)
+    millimetres = _millimetres(plan.placement)
+    call.say("cli.sign.where", page=plan.placement.page, **millimetres)
     if plan.placement.crowded:
         call.say("rule.sign-crowded", page=plan.placement.page)
     if preview is not None:
         content = await sign_pdf.preview(desk, plan)
         try:
             preview.write_bytes(content)
-        except OSError as why:
-            raise Clash(f"{preview} cannot be written: {why.strerror}", code="SIGN-OUT") from why
+        except OSError as error:
+            raise Clash(f"{preview} cannot be written: {error.strerror}", code="SIGN-OUT") from error
         call.say("cli.sign.preview", file=preview)
 
 
-def _opened(
-    call: Invocation, settings: Settings, which: tuple[str | None, str | None, Path | None], at: datetime
+def _open_key(
+    call: Invocation, settings: Settings, key_source: tuple[str | None, str | None, Path | None], at: datetime
 ) -> AbstractContextManager[AgencyKey]:
     from gateway.bootstrap import signing as wiring
     from gateway.trust.pdf_signing.agency_key import open_key_file
 
-    label, key, p12 = which
+    label, key, p12 = key_source
     if p12 is None:
-        return wiring.token(settings, label, key, lambda name: _ask(call, name), at)
+        return wiring.token(settings, label, key, lambda name: _ask_pin(call, name), at)
     call.say("cli.sign.trial")
-    return open_key_file(p12, lambda name: _ask(call, name), at)
+    return open_key_file(p12, lambda name: _ask_pin(call, name), at)
 
 
-def _ask(call: Invocation, name: str) -> Pin:
-    """Once, at a terminal. Nothing that a pipe, a script or a schedule could give is taken."""
+def _ask_pin(call: Invocation, name: str) -> Pin:
+    """Ask for the PIN once, at a terminal; input from a pipe, script or schedule is refused."""
     from gateway.trust.pdf_signing import Pin
 
     if not sys.stdin.isatty():
         raise Denied("there is no terminal to type the PIN at", code="SIGN-TERMINAL")
-    typed = getpass.getpass(call.word("cli.sign.pin", name=output.plain(name)), stream=sys.stderr)
-    if not typed:
+    text = getpass.getpass(call.word("cli.sign.pin", name=output.plain(name)), stream=sys.stderr)
+    if not text:
         raise typer.Abort
-    return Pin(typed)
+    return Pin(text)
 
 
 def _millimetres(placement: Placement) -> dict[str, str]:
     area = placement.area
-    told = {"left": area.left, "top": area.top, "width": area.width, "height": area.height}
-    return {name: f"{value / POINTS_PER_MM:.0f}" for name, value in told.items()}
+    points = {"left": area.left, "top": area.top, "width": area.width, "height": area.height}
+    return {name: f"{v / POINTS_PER_MM:.0f}" for name, v in points.items()}

@@ -1,10 +1,8 @@
-"""`gateway status`, `gateway doctor`, `gateway watch`: how the node is, and what happens on it. In: settings, or an
-open node. Out: lines for a person, or the same for programs.
-
-`status` is the node on one screen, a line for each thing that an operator asks in the morning, marked where somebody
-should look. `doctor` says what is wrong, why, and what to type, a line per check, or writes a report to attach; exit
-1 when any is red; it works on a node that does not start. `watch` prints one agency's events, a line each, as they
-are numbered; it ends with Ctrl+C, or after --once with what is there."""
+"""`gateway status`, `gateway doctor`, `gateway watch`: state of the node, and its events. In: settings, or an open node.
+Out: lines for a person, or the same for programs. `status` shows the node on one screen, a line for each question that an
+operator has in the morning, marked where action is needed. `doctor` says what is wrong, why, and what to type, a line per
+check, or writes a report to attach; exit 1 when any is red; it works on a node that does not start. `watch` prints one
+agency's events, a line each, as they are numbered; it ends with Ctrl+C, or after --once with the existing ones."""
 
 from __future__ import annotations
 
@@ -39,7 +37,7 @@ GOOD, LOOK, BAD = "✓", "!", "✗"
 # Below this an authority may not be in time with the next certificate.
 EXPIRING_DAYS = 60
 BACKUP_TOO_OLD = timedelta(days=2)
-# Nothing of ours waits so long while all is well.
+# Our own rows never wait so long while all is well.
 WAITS_LONG = timedelta(minutes=15)
 _DISK_MARKS = {"good": GOOD, "low": LOOK, "full": BAD}
 _NEED_A_PERSON = frozenset({"held", "quarantined", "malformed", "sealed"})
@@ -52,57 +50,57 @@ async def status(call: Invocation) -> None:
     from gateway.ops.subject import Subject
 
     async with at_node(call) as node:
-        found = await status.look(node)
+        node_status = await status.look(node)
         findings = await checks.examine(Subject.within(node), Tag.STATUS)
-    told = [*lines(call, found), *_troubles(call, findings)]
-    texts = (output.plain(f"{mark} {text}") for mark, text in told)
-    output.answer(call, shown(found) | {"checks": _levels(findings)}, texts)
+    all_lines = [*lines(call, node_status), *_trouble_lines(call, findings)]
+    texts = (output.plain(f"{mark} {text}") for mark, text in all_lines)
+    output.answer(call, shown(node_status) | {"checks": _levels(findings)}, texts)
 
 
-def _troubles(call: Invocation, findings: Sequence[Diagnosis]) -> Iterator[tuple[str, str]]:
-    """What has no line of its own above, where it is not well."""
-    for each in findings:
-        if each.level is not Level.GREEN:
-            yield each.level.mark, f"{each.check}: {each.says(call.lang.value)}"
+def _trouble_lines(call: Invocation, findings: Sequence[Diagnosis]) -> Iterator[tuple[str, str]]:
+    """Yield findings that have no line of their own above, where they are not green."""
+    for finding in findings:
+        if finding.level is not Level.GREEN:
+            yield finding.level.mark, f"{finding.check}: {finding.says(call.lang.value)}"
 
 
 def _levels(findings: Sequence[Diagnosis]) -> dict[str, str]:
-    """The worst of each check."""
-    ordered = sorted(findings, key=lambda each: each.level.badness)
-    return {each.check: each.level.value for each in ordered}
+    """Return the worst level of each check."""
+    ordered = sorted(findings, key=lambda f: f.level.badness)
+    return {f.check: f.level.value for f in ordered}
 
 
-def lines(call: Invocation, found: NodeStatus) -> Iterator[tuple[str, str]]:
-    """Mark and text, in the order in which one would ask."""
-    agencies = ", ".join(found.certificates) or "–"
-    yield GOOD, call.word("cli.status.node", node=found.node, version=found.version, agencies=agencies)
-    yield from axis_lines(call, found.axis)
-    yield from _queues(call, found)
-    yield from _deliveries(call, found)
-    for code, days in found.certificates.items():
+def lines(call: Invocation, status: NodeStatus) -> Iterator[tuple[str, str]]:
+    """Yield mark and text, in the order of an operator's questions."""
+    agencies = ", ".join(status.certificates) or "–"
+    yield (GOOD, call.word("cli.status.node", node=status.node, version=status.version, agencies=agencies))
+    yield from axis_lines(call, status.axis)
+    yield from _queues(call, status)
+    yield from _deliveries(call, status)
+    for code, days in status.certificates.items():
         key = "cli.status.certificate" if days > 0 else "cli.status.no_certificate"
         yield GOOD if days > EXPIRING_DAYS else LOOK, call.word(key, code=code, days=int(days))
-    for code, days in found.partners.items():
+    for code, days in status.partners.items():
         yield LOOK, call.word("cli.status.partner", code=code, days=int(days))
-    for each in found.authorities:
-        yield GOOD if each.word == "good" else LOOK, issuer_line(call, each, found.at)
-    yield _backup(call, found.backup, found.at)
-    yield from _workers(call, found)
-    yield from _paces(call, found.paces)
-    for folder in found.folders:
+    for issuer in status.authorities:
+        yield GOOD if issuer.word == "good" else LOOK, issuer_line(call, issuer, status.at)
+    yield _backup(call, status.backup, status.at)
+    yield from _workers(call, status)
+    yield from _paces(call, status.paces)
+    for folder in status.folders:
         yield _folder(call, folder)
-    scanner = found.scanner.word
+    scanner = status.scanner.word
     mark = GOOD if scanner in ("ok", "off") else LOOK
-    yield mark, call.word("cli.status.scanner", state=_named(call, f"scanner.{scanner}", scanner))
-    for disk in found.disks:
+    yield mark, call.word("cli.status.scanner", state=_label_or(call, f"scanner.{scanner}", scanner))
+    for disk in status.disks:
         free = labels.megabytes(disk.space.bytes, call.lang.value)
         yield _DISK_MARKS[disk.word], call.word("cli.status.disk", path=disk.path, free=free)
 
 
 def axis_lines(call: Invocation, axis: AxisNow) -> Iterator[tuple[str, str]]:
-    """How the line is, and what lies on it; of several each under its name."""
-    for name, one in axis.each.items():
-        for mark, text in axis_lines(call, one):
+    """Describe the line and the parcels on it; of several axes each under its name."""
+    for name, view in axis.each.items():
+        for mark, text in axis_lines(call, view):
             yield mark, f"{name} · {text}"
     if axis.each:
         return
@@ -114,8 +112,8 @@ def axis_lines(call: Invocation, axis: AxisNow) -> Iterator[tuple[str, str]]:
         yield LOOK if axis.counts.get("dead") else GOOD, call.word("cli.axis.state", **axis.counts)
 
 
-def _queues(call: Invocation, found: NodeStatus) -> Iterator[tuple[str, str]]:
-    load = found.load
+def _queues(call: Invocation, node_status: NodeStatus) -> Iterator[tuple[str, str]]:
+    load = node_status.load
     queues = (
         ("job", "queue.job", load.jobs),
         ("outbox", "lane", load.outbox),
@@ -123,23 +121,23 @@ def _queues(call: Invocation, found: NodeStatus) -> Iterator[tuple[str, str]]:
     )
     for queue, words, piles in queues:
         for sort, pile in sorted(piles.items()):
-            what = f"{call.word(f'queue.{queue}')} ({_named(call, f'{words}.{sort}', sort)})"
-            mark, text = _pile(call, what, pile, found.at)
+            title = f"{call.word(f'queue.{queue}')} ({_label_or(call, f'{words}.{sort}', sort)})"
+            mark, text = _pile(call, title, pile, node_status.at)
             yield LOOK if queue == "inbox" and sort in _NEED_A_PERSON else mark, text
     if load.outbox_failed:
-        what = call.word("cli.status.failed")
-        yield LOOK, call.word("cli.status.pile", what=what, count=load.outbox_failed)
+        title = call.word("cli.status.failed")
+        yield LOOK, call.word("cli.status.pile", what=title, count=load.outbox_failed)
 
 
-def _deliveries(call: Invocation, found: NodeStatus) -> Iterator[tuple[str, str]]:
-    if found.load.deliveries:
+def _deliveries(call: Invocation, node_status: NodeStatus) -> Iterator[tuple[str, str]]:
+    if node_status.load.deliveries:
         states = ", ".join(
-            f"{_named(call, f'state.{state}', state)} {count}"
-            for state, count in sorted(found.load.deliveries.items())
+            f"{_label_or(call, f'state.{state}', state)} {count}"
+            for state, count in sorted(node_status.load.deliveries.items())
         )
         yield GOOD, call.word("cli.status.deliveries", states=states)
-    if found.load.late.count:
-        _, text = _pile(call, call.word("cli.status.late"), found.load.late, found.at)
+    if node_status.load.late.count:
+        _, text = _pile(call, call.word("cli.status.late"), node_status.load.late, node_status.at)
         yield LOOK, text
 
 
@@ -152,49 +150,49 @@ def _backup(call: Invocation, backup: Backup | None, now: datetime) -> tuple[str
     return GOOD if fresh and backup.verified_at else LOOK, text
 
 
-def _folder(call: Invocation, one: FolderState) -> tuple[str, str]:
-    if one.trouble:
-        return LOOK, call.word("cli.folder.trouble", agency=one.code, why=one.trouble)
+def _folder(call: Invocation, folder: FolderState) -> tuple[str, str]:
+    if folder.trouble:
+        return LOOK, call.word("cli.folder.trouble", agency=folder.code, why=folder.trouble)
     text = call.word(
         "cli.status.folder",
-        agency=one.code,
-        waiting=one.waiting,
-        age=age(call, timedelta(seconds=one.oldest_s)),
-        errors=one.errors,
-        unacked=one.unacked,
+        agency=folder.code,
+        waiting=folder.waiting,
+        age=age(call, timedelta(seconds=folder.oldest_s)),
+        errors=folder.errors,
+        unacked=folder.unacked,
     )
-    return LOOK if one.errors else GOOD, text
+    return LOOK if folder.errors else GOOD, text
 
 
-def _workers(call: Invocation, found: NodeStatus) -> Iterator[tuple[str, str]]:
-    if not any(beat.lives(found.at) for beat in found.workers):
+def _workers(call: Invocation, node_status: NodeStatus) -> Iterator[tuple[str, str]]:
+    if not any(beat.lives(node_status.at) for beat in node_status.workers):
         yield BAD, call.word("cli.status.no_worker")
-    for each in found.workers:
-        if each.stuck:
-            loops = ", ".join(each.stuck)
-            yield LOOK, call.word("cli.status.stuck", process=each.process, loops=loops)
+    for worker in node_status.workers:
+        if worker.stuck:
+            loops = ", ".join(worker.stuck)
+            yield LOOK, call.word("cli.status.stuck", process=worker.process, loops=loops)
         else:
-            ago = age(call, found.at - each.at)
+            beat_age = age(call, node_status.at - worker.at)
             yield (
-                GOOD if each.lives(found.at) else LOOK,
-                call.word("cli.status.worker", process=each.process, age=ago),
+                GOOD if worker.lives(node_status.at) else LOOK,
+                call.word("cli.status.worker", process=worker.process, age=beat_age),
             )
 
 
-def _paces(call: Invocation, found: Sequence[Pace]) -> Iterator[tuple[str, str]]:
-    if not found:
+def _paces(call: Invocation, measured: Sequence[Pace]) -> Iterator[tuple[str, str]]:
+    if not measured:
         yield GOOD, call.word("cli.status.no_pace")
-    for each in found:
+    for row in measured:
         text = call.word(
             "cli.status.pace",
-            way=call.word(f"pace.way.{each.way}"),
-            lane=call.word(f"lane.{each.lane}"),
-            axis=_named(call, f"pace.axis.{each.axis}", each.axis),
-            count=each.count,
-            late=each.late,
-            **{name: _bound(call, getattr(each, name)) for name in ("p50", "p95", "p99")},
+            way=call.word(f"pace.way.{row.way}"),
+            lane=call.word(f"lane.{row.lane}"),
+            axis=_label_or(call, f"pace.axis.{row.axis}", row.axis),
+            count=row.count,
+            late=row.late,
+            **{name: _bound(call, getattr(row, name)) for name in ("p50", "p95", "p99")},
         )
-        yield LOOK if each.is_slow else GOOD, text
+        yield LOOK if row.is_slow else GOOD, text
 
 
 def _bound(call: Invocation, bound: float | None) -> str:
@@ -202,27 +200,27 @@ def _bound(call: Invocation, bound: float | None) -> str:
     return call.word(key, n=number)
 
 
-def _pile(call: Invocation, what: str, pile: Pile, now: datetime) -> tuple[str, str]:
+def _pile(call: Invocation, title: str, pile: Pile, now: datetime) -> tuple[str, str]:
     if pile.oldest is None:
-        return GOOD, call.word("cli.status.pile", what=what, count=pile.count)
-    waits = now - pile.oldest
-    text = call.word("cli.status.pile_old", what=what, count=pile.count, age=age(call, waits))
-    return LOOK if waits > WAITS_LONG else GOOD, text
+        return GOOD, call.word("cli.status.pile", what=title, count=pile.count)
+    oldest_age = now - pile.oldest
+    text = call.word("cli.status.pile_old", what=title, count=pile.count, age=age(call, oldest_age))
+    return LOOK if oldest_age > WAITS_LONG else GOOD, text
 
 
-def _named(call: Invocation, key: str, other: str) -> str:
-    return call.word(key) if labels.has(key) else other
+def _label_or(call: Invocation, key: str, default: str) -> str:
+    return call.word(key) if labels.has(key) else default
 
 
-def shown(found: NodeStatus) -> dict[str, Any]:
-    """The same for programs."""
-    load, backup = found.load, found.backup
+def shown(node_status: NodeStatus) -> dict[str, Any]:
+    """Return the status for programs."""
+    load, backup = node_status.load, node_status.backup
     return {
-        "node": found.node,
-        "version": found.version,
-        "at": output.stamp(found.at),
-        "agencies": list(found.certificates),
-        "axis": axis_shown(found.axis),
+        "node": node_status.node,
+        "version": node_status.version,
+        "at": output.stamp(node_status.at),
+        "agencies": list(node_status.certificates),
+        "axis": axis_shown(node_status.axis),
         "jobs": _piles(load.jobs),
         "outbox": _piles(load.outbox) | {"failed": load.outbox_failed},
         "inbox": _piles(load.inbox),
@@ -230,30 +228,30 @@ def shown(found: NodeStatus) -> dict[str, Any]:
         "late": asdict(load.late),
         "leases": dict(load.leases),
         "events_unnumbered": load.unnumbered,
-        "certificates": {code: round(days, 1) for code, days in found.certificates.items()},
-        "partners_ending": {code: round(days, 1) for code, days in found.partners.items()},
-        "revocation": [shown_issuer(each) for each in found.authorities],
+        "certificates": {code: round(days, 1) for code, days in node_status.certificates.items()},
+        "partners_ending": {code: round(days, 1) for code, days in node_status.partners.items()},
+        "revocation": [shown_issuer(i) for i in node_status.authorities],
         "backup": asdict(backup) if backup else None,
-        "workers": [output.fields(each, "process at since stuck") for each in found.workers],
-        "paces": [each.told() for each in found.paces],
-        "disk_free_bytes": found.disk_free,
-        "disks": [_shown_disk(disk) for disk in found.disks],
-        "scanner": found.scanner.word,
-        "folders": [asdict(each) for each in found.folders],
+        "workers": [output.fields(worker, "process at since stuck") for worker in node_status.workers],
+        "paces": [p.told() for p in node_status.paces],
+        "disk_free_bytes": node_status.disk_free,
+        "disks": [_disk_record(disk) for disk in node_status.disks],
+        "scanner": node_status.scanner.word,
+        "folders": [asdict(f) for f in node_status.folders],
     }
 
 
 def axis_shown(axis: AxisNow) -> dict[str, Any]:
-    """State and counts of the axis for programs."""
-    each = {name: axis_shown(one) for name, one in axis.each.items()}
-    return {**asdict(axis.state), **axis.counts} | ({"each": each} if each else {})
+    """Return state and counts of the axis for programs."""
+    by_name = {name: axis_shown(view) for name, view in axis.each.items()}
+    return {**asdict(axis.state), **axis.counts} | ({"each": by_name} if by_name else {})
 
 
 def _piles(piles: Mapping[str, Pile]) -> dict[str, Any]:
     return {name: asdict(pile) for name, pile in sorted(piles.items())}
 
 
-def _shown_disk(disk: Disk) -> dict[str, Any]:
+def _disk_record(disk: Disk) -> dict[str, Any]:
     room = {"free_bytes": disk.space.bytes, "free_inodes": disk.space.inodes}
     return {"places": list(disk.places), "path": str(disk.path), **room, "state": disk.word}
 
@@ -276,68 +274,68 @@ async def doctor(
 
     settings = call.settings()
     with closing(ThreadPool(1)) as pool:
-        found = await checks.examine(Subject(settings=settings, clock=SystemClock(), pool=pool))
-    gravest = worst(found)
-    level = gravest.level if gravest is not None else Level.GREEN
-    records = [_finding_shown(call, each) for each in found]
+        findings = await checks.examine(Subject(settings=settings, clock=SystemClock(), pool=pool))
+    worst_finding = worst(findings)
+    level = worst_finding.level if worst_finding is not None else Level.GREEN
+    records = [_finding_record(call, f) for f in findings]
     if report:
-        _attach(call, await _report(settings, found))
+        _print_report(call, await _make_report(settings, findings))
     elif call.output is OutputFormat.TABLE:
-        for each in found:
-            if not call.quiet or each.level is not Level.GREEN:
-                aloud_finding(call, each, f"{each.level.mark} {each.check:<14}")
+        for finding in findings:
+            if not call.quiet or finding.level is not Level.GREEN:
+                aloud_finding(call, finding, f"{finding.level.mark} {finding.check:<14}")
     elif call.output is OutputFormat.JSON:
         output.document({"level": level, "checks": records})
     else:
-        output.lines(output.compact(each) for each in records)
+        output.lines(output.compact(r) for r in records)
     if level is Level.RED:
         raise typer.Exit(FAILED)
 
 
-def aloud_finding(call: Invocation, found: Diagnosis, head: str) -> None:
-    """What was found behind its head, and below it what to do."""
+def aloud_finding(call: Invocation, finding: Diagnosis, head: str) -> None:
+    """Print a finding behind its head, and below it what to do."""
     from rich.text import Text
 
     lang, console = call.lang.value, output.console()
-    line = Text(f"{head} ", style=_STYLES[found.level])
-    console.print(line.append(Text(output.plain(found.says(lang)), style="")), soft_wrap=True)
-    if cure := found.mends(lang):
+    line = Text(f"{head} ", style=_STYLES[finding.level])
+    console.print(line.append(Text(output.plain(finding.says(lang)), style="")), soft_wrap=True)
+    if cure := finding.mends(lang):
         console.print(Text(f"  → {cure}"), soft_wrap=True)
 
 
-async def _report(settings: Settings, found: list[Diagnosis]) -> dict[str, Any]:
-    """Of a node that does not open, what can be said without it, and why it does not."""
+async def _make_report(settings: Settings, findings: list[Diagnosis]) -> dict[str, Any]:
+    """Make the report; for a node that does not open, what is known without it, and why it does not."""
     from gateway.bootstrap.node import open_node
     from gateway.clock import SystemClock
     from gateway.errors import GatewayError
     from gateway.ops import status
 
-    told: dict[str, Any] = status.report_of_settings(settings, found, SystemClock().now())
+    facts: dict[str, Any] = status.report_of_settings(settings, findings, SystemClock().now())
     try:
         must_exist(settings)
         async with open_node(settings) as node:
-            return told | await status.report_of_node(node)
+            return facts | await status.report_of_node(node)
     except GatewayError as error:
-        return told | {"does_not_open": error.code}
+        return facts | {"does_not_open": error.code}
 
 
-def _attach(call: Invocation, told: dict[str, Any]) -> None:
+def _print_report(call: Invocation, facts: dict[str, Any]) -> None:
     from gateway.ops.status import report_lines
 
     if call.output is OutputFormat.TABLE:
-        print("".join(report_lines(told)), end="")
+        print("".join(report_lines(facts)), end="")
     elif call.output is OutputFormat.JSON:
-        output.document(told)
+        output.document(facts)
     else:
-        output.lines([output.compact(told)])
+        output.lines([output.compact(facts)])
 
 
-def _finding_shown(call: Invocation, found: Diagnosis) -> dict[str, Any]:
-    return output.fields(found, "check level says cure", says=output.plain(found.says(call.lang.value)))
+def _finding_record(call: Invocation, finding: Diagnosis) -> dict[str, Any]:
+    return output.fields(finding, "check level says cure", says=output.plain(finding.says(call.lang.value)))
 
 
 _EVENTS_AT_ONCE = 200
-# Events of other processes ring no bell here, so the feed looks by itself.
+# Events of other processes wake no loop here, so the feed polls.
 _LOOK_S = 0.5
 
 
@@ -356,22 +354,22 @@ async def watch(
     async with at_agency(call) as seat:
         seq = after if after is not None else (0 if id or once else await _newest_event(seat))
         while True:
-            found = await seat.node.store.events_after(seat.agency.id, seq, _EVENTS_AT_ONCE)
-            for each in found:
-                seq = each.agency_seq or seq
-                if id is None or id in (each.subject_id, *map(str, each.data.values())):
-                    _print_event(call, each)
-            if once and len(found) < _EVENTS_AT_ONCE:
+            new_events = await seat.node.store.events_after(seat.agency.id, seq, _EVENTS_AT_ONCE)
+            for event in new_events:
+                seq = event.agency_seq or seq
+                if id is None or id in (event.subject_id, *map(str, event.data.values())):
+                    _print_event(call, event)
+            if once and len(new_events) < _EVENTS_AT_ONCE:
                 return
-            if not found:
+            if not new_events:
                 await seat.node.clock.sleep(_LOOK_S)
 
 
 async def _newest_event(seat: Seat) -> int:
-    """The number of the newest event now."""
+    """Return the number of the newest event now."""
     seq = 0
-    while found := await seat.node.store.events_after(seat.agency.id, seq, _EVENTS_AT_ONCE):
-        seq = found[-1].agency_seq or seq
+    while page := await seat.node.store.events_after(seat.agency.id, seq, _EVENTS_AT_ONCE):
+        seq = page[-1].agency_seq or seq
     return seq
 
 

@@ -1,6 +1,6 @@
 """`gateway tokens`: API keys of programs. In: a name, scopes, a life time, networks, a client certificate. Out: the key,
-printed once and kept only as its digest; the list of keys without their secrets; one that opens in another way from
-now on; or one that opens nothing any more."""
+printed once and kept only as its digest; the list of keys without their secrets; a key with another way of opening; or a
+revoked key."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 else:
     act = late("gateway.incoming.act")
 
-# What a document system needs every day; administration is asked for by name.
+# Scopes of a document system's daily work; administration must be named.
 DAILY = ("messages:send", "messages:read", "inbox:read", "inbox:act", "agencies:read")
 
 _COLUMNS = output.columns(
@@ -53,7 +53,7 @@ _COLUMNS = output.columns(
 
 
 class Way(StrEnum):
-    """What opens a key."""
+    """Ways of opening a key."""
 
     SECRET = "secret"  # noqa: S105 - a way, no secret
     CERTIFICATE = "certificate"
@@ -88,13 +88,13 @@ async def list_(call: Invocation, node: Ground) -> None:
     keys = await node.store.accounts.list_keys()
     codes = {agency.id: agency.code for agency in await node.store.hosted()}
     now = node.clock.now()
-    shown = [_shown(each, codes) | {"state": each.state(now)} for each in keys]
+    records = [_key_record(k, codes) | {"state": k.state(now)} for k in keys]
     cells = [
-        {"certificate": _certificate_cell(call, each)}
-        | ({} if each.networks else {"networks": call.word("cli.token.everywhere")})
-        for each in keys
+        {"certificate": _certificate_cell(call, k)}
+        | ({} if k.networks else {"networks": call.word("cli.token.everywhere")})
+        for k in keys
     ]
-    output.rows(call, shown, _COLUMNS, cells)
+    output.rows(call, records, _COLUMNS, cells)
 
 
 @verb(
@@ -121,9 +121,9 @@ async def new(
     life = None if expires == "never" else span(expires)
     networks = read_networks(from_ or ())
     certificate = None if cert is None else read_certificate(cert)
-    opened_by = _way(way, KeyWay.SECRET, certificate)
+    opened_by = _choose_opening(way, KeyWay.SECRET, certificate)
     first_day = read_day(since)
-    _refuse_over(certificate, ground.clock.now())
+    _refuse_expired(certificate, ground.clock.now())
     agency = chosen(await ground.store.hosted(), call.agency)
     call.ask("cli.ask.new_token", name=name, code=agency.code, scopes=" ".join(scopes))
     await hand_over_before(call, {agency.id}, name, first_day)
@@ -160,34 +160,34 @@ async def bind(
 ) -> None:
     """Bind a client certificate to a key in place of the one before, or change what opens the key."""
     certificate = None if cert is None else read_certificate(cert)
-    _refuse_over(certificate, ground.clock.now())
+    _refuse_expired(certificate, ground.clock.now())
     accounts = ground.store.accounts
-    known = next((each for each in await accounts.list_keys() if each.id == id), None)
-    if known is None:
+    existing = next((k for k in await accounts.list_keys() if k.id == id), None)
+    if existing is None:
         raise NotFound(f"there is no API key {id}", hint="list them with: gateway tokens list")
-    kept = known.certificate if way is not Way.SECRET else None
-    bound = certificate or kept
-    opened_by = _way(way, known.way, bound)
+    old_certificate = existing.certificate if way is not Way.SECRET else None
+    new_certificate = certificate or old_certificate
+    opened_by = _choose_opening(way, existing.way, new_certificate)
     call.ask(
         "cli.ask.bind_token",
         id=id,
-        name=known.principal.name,
+        name=existing.principal.name,
         way=call.word(f"keys.way.{opened_by}"),
-        certificate=bound.name if bound else "–",
+        certificate=new_certificate.name if new_certificate else "–",
     )
-    key = await accounts.bind_certificate(id, opened_by, bound)
+    key = await accounts.bind_certificate(id, opened_by, new_certificate)
     output.record(call, {"id": id, "name": key.principal.name, **_opening(key)})
     _say_if_off(call, ground.settings, key)
 
 
 def read_certificate(file: Path) -> ClientCertificate:
-    """BadParameter, with what is wrong with it."""
-    with file.open("rb") as opened:
-        raw = opened.read(LARGEST + 1)
+    """Read a client certificate; raise BadParameter with its fault."""
+    with file.open("rb") as stream:
+        raw = stream.read(LARGEST + 1)
     try:
         return client_certificate.of_file(raw)
-    except NotOne as why:
-        raise typer.BadParameter(f"{file}: {_WRONG[why.code]}") from why
+    except NotOne as error:
+        raise typer.BadParameter(f"{file}: {_WRONG[error.code]}") from error
 
 
 _WRONG = {
@@ -199,39 +199,39 @@ _WRONG = {
 }
 
 
-def _refuse_over(certificate: ClientCertificate | None, now: datetime) -> None:
+def _refuse_expired(certificate: ClientCertificate | None, now: datetime) -> None:
     if certificate is not None and certificate.ends_at <= now:
         raise typer.BadParameter(f"the certificate ended at {output.stamp(certificate.ends_at)}")
 
 
-def _way(asked: Way | None, before: KeyWay, certificate: ClientCertificate | None) -> KeyWay:
-    """As asked; else as before, but both where a certificate comes to a key that took none."""
-    default = KeyWay.BOTH if certificate is not None and before is KeyWay.SECRET else before
-    wanted = default if asked is None else KeyWay(asked.value)
-    if wanted is KeyWay.SECRET and certificate is not None:
+def _choose_opening(requested: Way | None, current: KeyWay, certificate: ClientCertificate | None) -> KeyWay:
+    """Choose the way that opens a key: as asked, else as before, but both where a certificate comes to a secret."""
+    default = KeyWay.BOTH if certificate is not None and current is KeyWay.SECRET else current
+    choice = default if requested is None else KeyWay(requested.value)
+    if choice is KeyWay.SECRET and certificate is not None:
         raise typer.BadParameter(
             "a key that its secret alone opens takes no certificate: --way both, or no --cert"
         )
-    if wanted is not KeyWay.SECRET and certificate is None:
-        raise typer.BadParameter(f"--way {wanted} needs the certificate: --cert FILE")
-    return wanted
+    if choice is not KeyWay.SECRET and certificate is None:
+        raise typer.BadParameter(f"--way {choice} needs the certificate: --cert FILE")
+    return choice
 
 
 def _opening(key: ApiKey) -> dict[str, Any]:
-    bound = key.certificate
+    certificate = key.certificate
     return {
         "way": key.way.value,
-        "certificate": output.plain(bound.name) if bound else None,
-        "certificate_sha256": bound.sha256 if bound else None,
-        "certificate_ends_at": output.stamp(bound.ends_at) if bound else None,
+        "certificate": output.plain(certificate.name) if certificate else None,
+        "certificate_sha256": certificate.sha256 if certificate else None,
+        "certificate_ends_at": output.stamp(certificate.ends_at) if certificate else None,
     }
 
 
 def _certificate_cell(call: Invocation, key: ApiKey) -> str:
     if key.certificate is None:
         return ""
-    until = output.clock(key.certificate.ends_at)
-    return f"{call.word(f'keys.way.{key.way}')}: {output.plain(key.certificate.name)}, {until}"
+    end_text = output.clock(key.certificate.ends_at)
+    return f"{call.word(f'keys.way.{key.way}')}: {output.plain(key.certificate.name)}, {end_text}"
 
 
 def _say_if_off(call: Invocation, settings: Settings, key: ApiKey) -> None:
@@ -239,43 +239,43 @@ def _say_if_off(call: Invocation, settings: Settings, key: ApiKey) -> None:
         call.say("cli.token.certificates_off")
 
 
-def read_scopes(given: Sequence[str] | None) -> frozenset[ApiScope]:
-    """Those of daily work where none are named."""
-    known, wanted = {str(each) for each in ApiScope}, given or DAILY
-    if wrong := sorted(set(wanted) - known):
+def read_scopes(names: Sequence[str] | None) -> frozenset[ApiScope]:
+    """Read the scopes; those of daily work without any."""
+    valid_names, chosen_names = {str(s) for s in ApiScope}, names or DAILY
+    if unknown := sorted(set(chosen_names) - valid_names):
         raise typer.BadParameter(
-            f"no such scope: {', '.join(wrong)}; expected some of {', '.join(sorted(known))}"
+            f"no such scope: {', '.join(unknown)}; expected some of {', '.join(sorted(valid_names))}"
         )
-    return frozenset(ApiScope(each) for each in wanted)
+    return frozenset(ApiScope(n) for n in chosen_names)
 
 
-def read_networks(given: Sequence[str]) -> tuple[Network, ...]:
-    if len(given) > MOST_KEY_NETWORKS:
+def read_networks(texts: Sequence[str]) -> tuple[Network, ...]:
+    if len(texts) > MOST_KEY_NETWORKS:
         raise typer.BadParameter(f"a key has {MOST_KEY_NETWORKS} networks at most")
-    found = []
-    for each in given:
+    networks = []
+    for text in texts:
         try:
-            found.append(account.read_network(each))
-        except ValueError as why:
-            raise typer.BadParameter(f"neither an address nor a network: {why}") from why
-    return tuple(dict.fromkeys(found))
+            networks.append(account.read_network(text))
+        except ValueError as error:
+            raise typer.BadParameter(f"neither an address nor a network: {error}") from error
+    return tuple(dict.fromkeys(networks))
 
 
 def read_day(text: str) -> datetime | None:
-    """When that day begins."""
+    """Return the beginning of that day."""
     return datetime.fromisoformat(day(text)).replace(tzinfo=VIETNAM) if text else None
 
 
 async def hand_over_before(
     call: Invocation, agencies: Collection[str], program: str, day: datetime | None
 ) -> None:
-    """What a new document system need not fetch, because its agency worked without it until that day. Said before its
-    key is made: where this fails, there is none."""
+    """Mark older documents as handed over, because the agency worked without this system until that day. Done before the
+    key is made: where this fails, there is no key."""
     if day is None:
         return
     async with at_node(call) as node:
-        by = await operator(node.store)
-        scopes = [AgencyScope(agency_id=each, principal_id=by.id) for each in agencies]
+        acting = await operator(node.store)
+        scopes = [AgencyScope(agency_id=a, principal_id=acting.id) for a in agencies]
         count = sum([await act.hand_over_before(node.inn, scope, program, day) for scope in scopes])
     call.say("cli.token.since", count=count)
 
@@ -290,8 +290,8 @@ async def make(
     way: KeyWay | None = None,
     certificate: ClientCertificate | None = None,
 ) -> tuple[str, ApiKey]:
-    """A new key for the agency: its secret, which nobody can read again, and what is kept of it. One that a certificate
-    alone opens has none."""
+    """Make a new key for the agency; return its secret, which can never be read again, and its row. A key that only a
+    certificate opens has no secret."""
     accounts, way = ground.store.accounts, way or KeyWay.SECRET
     has_secret = way is not KeyWay.CERTIFICATE
     prefix = key_prefix(ground.settings.node.trial)
@@ -301,7 +301,7 @@ async def make(
         secret_hash=hashlib.sha256(secret.encode()).hexdigest() if has_secret else None,
         principal=principal,
         agency_ids=(agency.id,),
-        scopes=[ApiScope(each) for each in scopes],
+        scopes=[ApiScope(s) for s in scopes],
         expires_at=ground.clock.now() + life if life else None,
         prefix=secret[:KEY_SHOWN],
         networks=networks,
@@ -317,8 +317,8 @@ async def revoke(call: Invocation, ground: Ground, id: KeyId) -> None:
     revoked_now = await ground.store.accounts.revoke_key(id)
     key = next(key for key in await ground.store.accounts.list_keys() if key.id == id)
     paused = await ground.store.webhooks.pause_without_key(key.principal.id, "operator")
-    shown = [{"id": hook.id, "host": hook.host} for hook in paused]
-    output.record(call, {"id": id, "revoked_now": revoked_now, "webhooks_paused": shown})
+    webhooks = [{"id": hook.id, "host": hook.host} for hook in paused]
+    output.record(call, {"id": id, "revoked_now": revoked_now, "webhooks_paused": webhooks})
     if paused:
         call.say(
             "cli.token.webhooks_paused",
@@ -327,13 +327,13 @@ async def revoke(call: Invocation, ground: Ground, id: KeyId) -> None:
         )
 
 
-def _shown(key: ApiKey, codes: dict[str, str]) -> dict[str, Any]:
+def _key_record(key: ApiKey, codes: dict[str, str]) -> dict[str, Any]:
     return {
         "id": key.id,
         "name": key.principal.name,
         "agencies": [codes.get(id, id) for id in key.agency_ids],
         "scopes": sorted(key.scopes),
-        "networks": [str(each) for each in key.networks],
+        "networks": [str(n) for n in key.networks],
         **_opening(key),
         **output.fields(key, "created_at expires_at revoked_at"),
     }

@@ -1,7 +1,6 @@
-"""`gateway trust`: whom this node trusts to vouch for certificates, and what they last said about revocation. In:
-nothing, or the wish to ask at once. Out: anchors, intermediates, authorities with the age of their answers; exit 6
-when a refresh left somebody without an answer. How one authority is told, in words and for programs, is used by
-`gateway status` too."""
+"""`gateway trust`: the authorities that this node trusts to vouch for certificates, and their last answers about
+revocation. In: nothing, or the request to ask at once. Out: anchors, intermediates, authorities with the age of their
+answers; exit 6 when a refresh left an authority without an answer. `gateway status` uses these lines too."""
 
 from __future__ import annotations
 
@@ -29,8 +28,8 @@ verb = noun("trust").verb
 @verb()
 async def show(call: Invocation, node: OpenNode) -> None:
     """Show anchors and intermediates, and how old the answers of each authority are."""
-    found = await _look(node)
-    _print(call, found, node.clock.now())
+    trust_state = await _read_state(node)
+    _print(call, trust_state, node.clock.now())
 
 
 @verb()
@@ -41,58 +40,58 @@ async def refresh(call: Invocation, node: OpenNode) -> None:
     while await node.asking.ask():
         pass
     await node.asking.learn()
-    found = await _look(node)
-    _print(call, found, node.clock.now())
-    if any(each.word != "good" for each in found.asked):
+    trust_state = await _read_state(node)
+    _print(call, trust_state, node.clock.now())
+    if any(issuer.word != "good" for issuer in trust_state.asked):
         raise typer.Exit(NETWORK)
 
 
-async def _look(node: OpenNode) -> TrustState:
+async def _read_state(node: OpenNode) -> TrustState:
     from gateway.ops import certificates
 
     return await certificates.trust_now(node.settings.trust.folder, node.store, node.clock.now())
 
 
-def _print(call: Invocation, found: TrustState, now: datetime) -> None:
-    told = {
-        "certificates": [output.fields(each, "role subject sha256 until") for each in found.held],
-        "asked": [shown_issuer(each) for each in found.asked],
-        "files": [asdict(each) for each in found.files],
+def _print(call: Invocation, trust_state: TrustState, now: datetime) -> None:
+    record = {
+        "certificates": [output.fields(c, "role subject sha256 until") for c in trust_state.held],
+        "asked": [shown_issuer(i) for i in trust_state.asked],
+        "files": [asdict(f) for f in trust_state.files],
     }
-    output.answer(call, told, _aloud(call, found, now))
+    output.answer(call, record, _trust_lines(call, trust_state, now))
 
 
-def _aloud(call: Invocation, found: TrustState, now: datetime) -> Iterator[str]:
-    for held in found.held:
-        until = output.clock(held.until)
-        yield call.word(f"trust.{held.role}", subject=output.plain(held.subject), until=until)
-        yield f"    {held.sha256}"
-    yield from (f"{MARKS[each.word]} {issuer_line(call, each, now)}" for each in found.asked)
-    lists = [*(each for one in found.asked for each in one.lists), *found.files]
-    yield from (list_line(call, each, now) for each in lists)
-    if not found.asked and not found.files:
+def _trust_lines(call: Invocation, trust_state: TrustState, now: datetime) -> Iterator[str]:
+    for certificate in trust_state.held:
+        ends = output.clock(certificate.until)
+        yield call.word(f"trust.{certificate.role}", subject=output.plain(certificate.subject), until=ends)
+        yield f"    {certificate.sha256}"
+    yield from (f"{MARKS[i.word]} {issuer_line(call, i, now)}" for i in trust_state.asked)
+    lists = [*(answer for issuer in trust_state.asked for answer in issuer.lists), *trust_state.files]
+    yield from (list_line(call, answer, now) for answer in lists)
+    if not trust_state.asked and not trust_state.files:
         yield call.word("trust.nobody")
 
 
-def issuer_line(call: Invocation, each: IssuerState, now: datetime) -> str:
-    """One authority in one line."""
-    old = age(call, now - each.oldest) if each.oldest else "–"
-    told = {"certificates": each.certificates, "unanswered": each.unanswered, "age": old}
-    why = output.plain(each.error) if each.error else "–"
-    return call.word(f"trust.asked.{each.word}", issuer=output.plain(each.issuer), why=why, **told)
+def issuer_line(call: Invocation, issuer: IssuerState, now: datetime) -> str:
+    """Describe one authority in one line."""
+    oldest_age = age(call, now - issuer.oldest) if issuer.oldest else "–"
+    counts = {"certificates": issuer.certificates, "unanswered": issuer.unanswered, "age": oldest_age}
+    error = output.plain(issuer.error) if issuer.error else "–"
+    return call.word(f"trust.asked.{issuer.word}", issuer=output.plain(issuer.issuer), why=error, **counts)
 
 
-def list_line(call: Invocation, each: ListState, now: datetime) -> str:
-    """One revocation list in one line."""
-    told = {"issuer": output.plain(each.issuer), "origin": output.plain(each.origin)}
-    if each.made_at is None:
-        return call.word("trust.list.none", why=output.plain(each.error or "–"), **told)
-    until = output.clock(each.ends_at) or "–"
-    return call.word("trust.list", age=age(call, now - each.made_at), until=until, **told)
+def list_line(call: Invocation, crl: ListState, now: datetime) -> str:
+    """Describe one revocation list in one line."""
+    names = {"issuer": output.plain(crl.issuer), "origin": output.plain(crl.origin)}
+    if crl.made_at is None:
+        return call.word("trust.list.none", why=output.plain(crl.error or "–"), **names)
+    end_text = output.clock(crl.ends_at) or "–"
+    return call.word("trust.list", age=age(call, now - crl.made_at), until=end_text, **names)
 
 
-def shown_issuer(each: IssuerState) -> dict[str, Any]:
-    """The same for programs."""
-    lists = [asdict(one) for one in each.lists]
+def shown_issuer(issuer: IssuerState) -> dict[str, Any]:
+    """Return one authority for programs."""
+    lists = [asdict(crl) for crl in issuer.lists]
     names = "issuer state certificates unanswered oldest error lists"
-    return output.fields(each, names, state=each.word, lists=lists)
+    return output.fields(issuer, names, state=issuer.word, lists=lists)

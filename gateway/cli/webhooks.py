@@ -1,6 +1,6 @@
-"""`gateway webhooks`: addresses of an agency's programs that are told of events. In: an address, types, an id. Out: the
-webhooks with how they go; a secret, printed once; what became of each event; or one that is told no more. Most of it is
-what the API's calls do."""
+"""`gateway webhooks`: addresses of an agency's programs that receive events. In: an address, types, an id. Out: the
+webhooks with their state; a secret, printed once; the deliveries of events; or a removed webhook. Most commands make calls
+of the API."""
 
 from __future__ import annotations
 
@@ -23,35 +23,35 @@ _LOG_COLUMNS = output.columns("sequence event=type state:webhook.delivery tries=
 Id = Annotated[str, typer.Argument(help="Id of the webhook (whk_…), from: gateway webhooks list")]
 
 
-def _cells(call: Invocation, each: WebhookOut) -> dict[str, str]:
-    state = "failing" if each.failing else each.state
+def _cells(call: Invocation, hook: WebhookOut) -> dict[str, str]:
+    state = "failing" if hook.failing else hook.state
     return {
         "state": call.word(f"webhook.state.{state}"),
-        "count": str(each.waiting + each.behind),
-        "at": output.clock(each.last_ok_at),
-        "detail": call.word(f"webhook.why.{each.paused_why}") if each.paused_why else " ".join(each.types),
+        "count": str(hook.waiting + hook.behind),
+        "at": output.clock(hook.last_ok_at),
+        "detail": call.word(f"webhook.why.{hook.paused_why}") if hook.paused_why else " ".join(hook.types),
     }
 
 
-def _tell_made(call: Invocation, answer: WebhookMade) -> None:
-    _tell_secret(call, answer, answer.secret or "")
+def _print_new(call: Invocation, answer: WebhookMade) -> None:
+    _print_secret(call, answer, answer.secret or "")
 
 
-def _tell_secret(call: Invocation, answer: WebhookOut, secret: str) -> None:
+def _print_secret(call: Invocation, answer: WebhookOut, secret: str) -> None:
     output.record(call, shown(answer) | {"secret": secret}, id_key="secret")
     call.say("webhook.once")
 
 
-def _tell_try(call: Invocation, answer: TryOut) -> None:
+def _print_try(call: Invocation, answer: TryOut) -> None:
     output.record(call, shown(answer) | {"says": call.word(f"webhook.code.{answer.code}")})
     if answer.code != "ok":
         raise typer.Exit(output.NETWORK)
 
 
-def _log_cells(call: Invocation, each: DeliveryOut) -> dict[str, str]:
-    last = each.tries[-1] if each.tries else None
+def _log_cells(call: Invocation, delivery: DeliveryOut) -> dict[str, str]:
+    last = delivery.tries[-1] if delivery.tries else None
     return {
-        "at": output.clock(last.at if last else each.first_at),
+        "at": output.clock(last.at if last else delivery.first_at),
         "reason": call.word(f"webhook.code.{last.code}") if last else "",
         "detail": f"{last.status or ''} {last.answer}".strip() if last else "",
     }
@@ -72,7 +72,7 @@ def list_() -> Given:
     "https://qlvb.example.gov.vn/events --type 'message.*' --type inbox.received --after 0",
     writes=True,
 )
-@does("makeWebhook", ask="webhook.ask.add", tell=_tell_made)
+@does("makeWebhook", ask="webhook.ask.add", tell=_print_new)
 def add(
     url: Annotated[str, typer.Argument(help="Where events are sent: https://…")],
     type_: Annotated[
@@ -99,7 +99,7 @@ def show(webhook: Id) -> Given:
 
 
 @verb("whk_01K")
-@does("testWebhook", tell=_tell_try)
+@does("testWebhook", tell=_print_try)
 def test(webhook: Id) -> Given:
     """Send a body that is no event, now, and say what came of it; exit 6 when it did not come through."""
     return {}
@@ -108,27 +108,27 @@ def test(webhook: Id) -> Given:
 @verb("whk_01K", "whk_01K --overlap 0h --yes", writes=True)
 async def rotate(call: Invocation, seat: Seat, webhook: Id, overlap: Overlap = "24h") -> None:
     """Give it another secret, printed once, now. Bodies are signed with both until the overlap is over."""
-    length = span(overlap)  # a program says whole hours
+    length = span(overlap)  # programs give whole hours
     call.ask("webhook.ask.rotate", id=webhook)
     secret, _ = await seat.node.webhooks.rotate(seat.scope, webhook, length)
     answer = await carry_out(call, seat, "readWebhook", id=webhook)
-    _tell_secret(call, answer, secret)
+    _print_secret(call, answer, secret)
 
 
 @verb("whk_01K", writes=True)
 async def pause(call: Invocation, seat: Seat, webhook: Id) -> None:
     """Send nothing more until it goes on; what happens meanwhile is told then."""
-    await _turn(call, seat, webhook, "pause")
+    await _switch(call, seat, webhook, "pause")
 
 
 @verb("whk_01K", writes=True)
 async def resume(call: Invocation, seat: Seat, webhook: Id) -> None:
     """Let it go on where it stopped."""
-    await _turn(call, seat, webhook, "resume")
+    await _switch(call, seat, webhook, "resume")
 
 
-async def _turn(call: Invocation, seat: Seat, webhook: str, act: str) -> None:
-    """Clash where it is so already: a program may say it again, a person wants to know."""
+async def _switch(call: Invocation, seat: Seat, webhook: str, act: str) -> None:
+    """Pause or resume. Raise Clash where it is so already: a program may repeat a call, a person wants to know."""
     call.ask(f"webhook.ask.{act}", id=webhook)
     await getattr(seat.node.webhooks, act)(seat.scope, webhook)
     output.record(call, shown(await carry_out(call, seat, "readWebhook", id=webhook)))
@@ -164,6 +164,6 @@ async def redeliver(
     """Tell events anew, under the same ids."""
     if failed == bool(event):
         raise typer.BadParameter("name events, or give --failed")
-    these = [sequence_in(each) for each in event] if event else None
+    sequences = [sequence_in(e) for e in event] if event else None
     call.ask("webhook.ask.redeliver", id=webhook)
-    output.record(call, {"count": await seat.node.webhooks.redeliver(seat.scope, webhook, these)})
+    output.record(call, {"count": await seat.node.webhooks.redeliver(seat.scope, webhook, sequences)})

@@ -1,5 +1,5 @@
-"""Failed tries of what lies in one agency's hot folder. In: names that failed, and this process's own count of seconds.
-Out: whether a name is due again, and how often it failed in a row. Each try waits twice as long as the one before."""
+"""Failed tries of entries in one agency's hot folder. In: names that failed, and this process's own count of seconds. Out:
+whether a name is due again, and how often it failed in a row. Each try waits twice as long as the one before."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Attempts:
         return failure.count if failure is not None else 0
 
     def add(self, name: str, rest_s: float | None = None) -> int:
-        """Note one more failure, and return how many there were in a row. `rest_s` is for what ends by itself soon."""
+        """Note one more failure; return how many came in a row. `rest_s` is for causes that end soon by themselves."""
         count = self.count(name) + 1
         if rest_s is None:
             rest_s = min(FIRST_REST_S * 2.0 ** (count - 1), LONGEST_REST_S)
@@ -42,13 +42,13 @@ class Attempts:
         return count
 
     def give_up(self, name: str) -> None:
-        """Let the name rest as long as any, as after many failures."""
+        """Let the name rest for the longest time, as after many failures."""
         self._failures[name] = _Failure(max(self.count(name), MOST_TRIES), self.now_s() + LONGEST_REST_S)
 
     def clear(self, name: str) -> None:
         self._failures.pop(name, None)
 
     def keep_only(self, names: Collection[str]) -> None:
-        """Forget what is no longer there."""
+        """Forget names that no longer exist."""
         for name in self._failures.keys() - names:
             del self._failures[name]

@@ -1,7 +1,7 @@
-"""Puts away what was decided: into `sent/` with a receipt, or into `error/` with a reason that a person can read. In: an
-entry and the text beside it. Out: everything of it moved, the text last. The plan is on the disk before the first move
-and goes after the last, so that a crash between two moves is ended at the next look, and what somebody drops meanwhile
-under an old name is left alone. What was put away is removed after its days. Sync: use it in the pool."""
+"""Put entries away: into `sent/` with a receipt, or into `error/` with a readable reason. In: an entry and its text. Out:
+everything of it moved, the text last. The plan is on disk before the first move and removed after the last, so that a crash
+in between is finished at the next look; files that arrive meanwhile under an old name are left alone. Entries are removed
+after their days. Sync: use it in the pool."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _MOST_KEPT = 20_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Move:
-    """`mark` is how it was seen: what looks otherwise now is somebody's new file."""
+    """One file to move. `mark` is how it was last seen: a file with another mark is new and stays."""
 
     name: str
     new: str
@@ -37,7 +37,7 @@ class Move:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """`source` and `target` are steps below the agency's directory."""
+    """Moves of one entry. `source` and `target` are steps below the agency's directory."""
 
     source: Sequence[str]
     target: Sequence[str]
@@ -54,26 +54,26 @@ def put_away(
     tail: str,
     text: Callable[[Mapping[str, str]], str],
 ) -> None:
-    """All of one entry, its own name first among `parts`. `text` is told under which name each is kept."""
-    plan = _planned(base, source, parts, target, tail, text)
+    """Move all of one entry, its own name first among `parts`. `text` gets the name under which each is kept."""
+    plan = _make_plan(base, source, parts, target, tail, text)
     id = hashlib.sha256(repr((source, sorted(parts))).encode(errors="surrogateescape")).hexdigest()[:32]
     raw = json.dumps(asdict(plan), ensure_ascii=True).encode()
     with base.within(*PLANS, make=True) as plans:
         plans.write(id + _PLAN, [raw])
-        _carry_out(base, plan)
+        _execute(base, plan)
         plans.remove(id + _PLAN)
 
 
 def finish_left(base: Place) -> int:
-    """What a crash left half moved; how many plans there were."""
+    """Finish moves that a crash interrupted; return how many plans there were."""
     with base.within(*PLANS, make=True) as plans:
-        left = [each.name for each in plans.listing(_MOST_PLANS)[0] if each.name.endswith(_PLAN)]
-        for name in left:
-            plan = _read(plans, name)
+        plan_names = [entry.name for entry in plans.listing(_MOST_PLANS)[0] if entry.name.endswith(_PLAN)]
+        for name in plan_names:
+            plan = _read_plan(plans, name)
             if plan is not None:
-                _carry_out(base, plan)
+                _execute(base, plan)
             plans.remove(name)
-        return len(left)
+        return len(plan_names)
 
 
 def has_left(base: Place) -> bool:
@@ -82,7 +82,7 @@ def has_left(base: Place) -> bool:
     return False
 
 
-def _planned(
+def _make_plan(
     base: Place,
     source: Sequence[str],
     parts: Mapping[str, Mark | None],
@@ -91,26 +91,26 @@ def _planned(
     text: Callable[[Mapping[str, str]], str],
 ) -> Plan:
     own = next(iter(parts))
-    with base.within(*target, make=True) as there:
-        taken: set[str] = set()
+    with base.within(*target, make=True) as folder:
+        used_names: set[str] = set()
 
         def is_taken(name: str) -> bool:
-            return name.casefold() in taken or there.mark(name) is not None
+            return name.casefold() in used_names or folder.mark(name) is not None
 
         def is_own_taken(name: str) -> bool:
             return is_taken(name) or is_taken(_stem(name) + tail)
 
-        kept: dict[str, str] = {}
+        kept_names: dict[str, str] = {}
         for name in parts:
-            bare = kept_name(name) if name != own else kept_name(name, tail).removesuffix(tail)
-            kept[name] = free_name(bare, is_own_taken if name == own else is_taken)
-            taken |= {kept[name].casefold(), (_stem(kept[own]) + tail).casefold()}
+            base_name = kept_name(name) if name != own else kept_name(name, tail).removesuffix(tail)
+            kept_names[name] = free_name(base_name, is_own_taken if name == own else is_taken)
+            used_names |= {kept_names[name].casefold(), (_stem(kept_names[own]) + tail).casefold()}
     return Plan(
         source=tuple(source),
         target=tuple(target),
-        moves=[Move(name=name, new=kept[name], mark=mark) for name, mark in parts.items()],
-        beside=_stem(kept[own]) + tail,
-        text=text(kept),
+        moves=[Move(name=name, new=kept_names[name], mark=mark) for name, mark in parts.items()],
+        beside=_stem(kept_names[own]) + tail,
+        text=text(kept_names),
     )
 
 
@@ -121,53 +121,57 @@ def _stem(name: str) -> str:
     return name
 
 
-def _carry_out(base: Place, plan: Plan) -> None:
-    """Any number of times."""
+def _execute(base: Place, plan: Plan) -> None:
+    """Execute a plan; repeating it is harmless."""
     with base.within(*plan.source, make=True) as source, base.within(*plan.target, make=True) as target:
-        for each in plan.moves:
-            _move(source, target, each)
+        for move in plan.moves:
+            _move(source, target, move)
         if target.mark(plan.beside) is None:
             target.write(plan.beside, [plan.text.encode("utf-8", "replace")])
 
 
-def _move(source: Place, target: Place, each: Move) -> None:
-    if target.mark(each.new) is not None:
+def _move(source: Place, target: Place, move: Move) -> None:
+    if target.mark(move.new) is not None:
         return
-    there = source.mark(each.name)
-    if there is None or (each.mark is not None and there != each.mark):
+    current_mark = source.mark(move.name)
+    if current_mark is None or (move.mark is not None and current_mark != move.mark):
         return
-    source.move(each.name, target, each.new)
+    source.move(move.name, target, move.new)
 
 
-def _read(plans: Place, name: str) -> Plan | None:
-    """A plan is written whole or not at all; what somebody else laid there is none, and leads nowhere."""
+def _read_plan(plans: Place, name: str) -> Plan | None:
+    """Read a plan. It is written whole or not at all; foreign or broken files are ignored and lead nowhere."""
     try:
-        told = json.loads(plans.read(name, _MOST_PLAN))
+        plan_json = json.loads(plans.read(name, _MOST_PLAN))
         moves = [
-            Move(name=one["name"], new=one["new"], mark=Mark(**one["mark"]) if one["mark"] else None)
-            for one in told["moves"]
+            Move(
+                name=move_json["name"],
+                new=move_json["new"],
+                mark=Mark(**move_json["mark"]) if move_json["mark"] else None,
+            )
+            for move_json in plan_json["moves"]
         ]
         plan = Plan(
-            source=tuple(told["source"]),
-            target=tuple(told["target"]),
+            source=tuple(plan_json["source"]),
+            target=tuple(plan_json["target"]),
             moves=moves,
-            beside=str(told["beside"]),
-            text=str(told["text"]),
+            beside=str(plan_json["beside"]),
+            text=str(plan_json["text"]),
         )
     except (NotAFile, ValueError, TypeError, KeyError, AttributeError):
         log.action(_log, "folder.bad_plan", "a plan in the node's own part of the hot folder cannot be read")
         return None
-    names = [*plan.source, *plan.target, plan.beside, *_names(moves)]
-    if not all(_leads_nowhere_else(each) for each in names):
+    names = [*plan.source, *plan.target, plan.beside, *_names_of(moves)]
+    if not all(_leads_nowhere_else(n) for n in names):
         log.action(_log, "folder.bad_plan", "a plan in the node's own part of the hot folder leads out of it")
         return None
     return plan
 
 
-def _names(moves: Sequence[Move]) -> Iterator[str]:
-    for each in moves:
-        yield each.name
-        yield each.new
+def _names_of(moves: Sequence[Move]) -> Iterator[str]:
+    for move in moves:
+        yield move.name
+        yield move.new
 
 
 def _leads_nowhere_else(name: object) -> bool:
@@ -175,8 +179,8 @@ def _leads_nowhere_else(name: object) -> bool:
 
 
 def remove_old(base: Place, now: datetime, today: date, *, sent_days: int, error_days: int) -> int:
-    """Remove what is older than it is kept; nought keeps for ever. What was accepted goes by its day's folder, what was
-    refused by the time at which it was put there, of which no name tells."""
+    """Remove what is older than it is kept; 0 keeps for ever. Accepted entries go by the folder of their day, refused ones
+    by the time at which they were put there, as their names have no date."""
     removed = 0
     with suppress(NotFound):
         if sent_days:
@@ -186,14 +190,14 @@ def remove_old(base: Place, now: datetime, today: date, *, sent_days: int, error
     return removed
 
 
-def _remove_sent(base: Place, before: date) -> int:
-    """The folders of whole days, and those of months and years that are empty then."""
+def _remove_sent(base: Place, first_kept_day: date) -> int:
+    """Remove folders of whole days, and those of months and years that are empty then."""
     removed = 0
     for year in _numbers(base, SENT):
         for month in _numbers(base, SENT, year):
             for day in _numbers(base, SENT, year, month):
                 with suppress(ValueError):
-                    if date(int(year), int(month), int(day)) < before:
+                    if date(int(year), int(month), int(day)) < first_kept_day:
                         removed += _remove(base, (SENT, year, month), day)
             _remove_empty(base, (SENT, year), month)
         _remove_empty(base, (SENT,), year)
@@ -201,32 +205,30 @@ def _remove_sent(base: Place, before: date) -> int:
 
 
 def _numbers(base: Place, *steps: str) -> list[str]:
-    with base.within(*steps) as here:
-        return [
-            entry.name for entry in here.listing(_MOST_KEPT)[0] if entry.is_folder and entry.name.isdecimal()
-        ]
+    with base.within(*steps) as folder:
+        return [e.name for e in folder.listing(_MOST_KEPT)[0] if e.is_folder and e.name.isdecimal()]
 
 
 def _remove(base: Place, steps: tuple[str, ...], name: str) -> int:
-    with base.within(*steps) as here:
-        here.remove(name)
+    with base.within(*steps) as folder:
+        folder.remove(name)
     return 1
 
 
 def _remove_empty(base: Place, steps: tuple[str, ...], name: str) -> None:
-    with base.within(*steps) as here:
-        with here.within(name) as below:
-            is_empty = not below.listing(1)[0]
+    with base.within(*steps) as parent:
+        with parent.within(name) as child:
+            is_empty = not child.listing(1)[0]
         if is_empty:
-            here.remove(name)
+            parent.remove(name)
 
 
-def _remove_refused(base: Place, before: datetime) -> int:
+def _remove_refused(base: Place, kept_since: datetime) -> int:
     removed = 0
     with base.within(ERROR) as refused:
         for entry in refused.listing(_MOST_KEPT)[0]:
             put_at = refused.put_at(entry.name)
-            if put_at is not None and put_at < before:
+            if put_at is not None and put_at < kept_since:
                 refused.remove(entry.name)
                 removed += 1
     return removed

@@ -1,7 +1,7 @@
-"""Incoming documents into `in/`: each in a folder of its own, with its files, its envelope and `meta.json`, until its user
-deletes that folder or moves it away, which acknowledges it. In: documents not handed over yet, leased to the folder.
-Out: folders that appear whole; acknowledgements. A folder that vanished while nobody can say that it was taken away
-(the share is gone, `in/` was exchanged) acknowledges nothing: the document is given again."""
+"""Hand incoming documents over into `in/`: each in a folder of its own, with its files, its envelope and `meta.json`, until
+its user deletes or moves that folder, which acknowledges it. In: documents not handed over yet, leased to the folder. Out:
+folders that appear whole; acknowledgements. Where a folder may have vanished by other causes (the share is gone, `in/` was
+exchanged) nothing is acknowledged: the document is given again."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ from gateway.stored_content import OpenFile
 
 _log = logging.getLogger(__name__)
 CLIENT = "folder"
-# For so long a document is the folder's before it is asked for again; then what lies there is only found there.
+# After this time a document is asked for again; one that lies there is then only noticed.
 LEASE_S = 600
 ENVELOPE = "envelope.xml"
-# Marks `in/` as the one that the node made.
-_SEAL, _SEEN = ".gateway", "in"
-# Leased together; what is small is not asked for one by one.
+# Marks `in/` as the folder that the node made.
+_SEAL, _IDENTITY = ".gateway", "in"
+# Documents are leased in groups, because many are small.
 _AT_ONCE = 20
 
 
 @dataclass(slots=True, kw_only=True)
 class Giving:
-    """Of one agency. `most` is how many may lie there unacknowledged."""
+    """Handing over for one agency. `most` bounds the documents that lie there unacknowledged."""
 
     desk: InDesk
     scope: AgencyScope
@@ -48,35 +48,34 @@ class Giving:
     _owed: list[str] = field(default_factory=list)
 
     async def acknowledge(self, base: Place) -> int:
-        """Those that were taken away, how many."""
-        gone = await self.desk.pool.run(partial(taken_away, base))
-        for id in gone:
+        """Acknowledge the documents that were taken away; return how many."""
+        removed_ids = await self.desk.pool.run(partial(taken_away, base))
+        for id in removed_ids:
             try:
                 await act.ack(self.desk, self.scope, id, CLIENT)
-            except (NotFound, Clash) as why:
-                log.action(_log, "folder.not_acked", str(why), document=id, code=why.code)
+            except (NotFound, Clash) as error:
+                log.action(_log, "folder.not_acked", str(error), document=id, code=error.code)
             await self.desk.pool.run(partial(_forget, base, id))
-        return len(gone)
+        return len(removed_ids)
 
     async def give(self, base: Place, batch: int) -> int:
-        """Those not handed over yet, as far as there is room, and so many at once; how many are there now and were not
-        before."""
-        lying = await self.desk.pool.run(partial(_lying, base, self.most + 1))
-        room = min(self.most - len(lying), batch)
-        begun = await self.desk.pool.run(partial(_begun, base))
-        owed = [id for id in dict.fromkeys([*self._owed, *begun]) if id not in lying]
-        self._owed, given = [], 0
+        """Hand over documents as far as there is room, at most `batch`; return how many."""
+        lying_ids = await self.desk.pool.run(partial(_lying_ids, base, self.most + 1))
+        room = min(self.most - len(lying_ids), batch)
+        begun_ids = await self.desk.pool.run(partial(_begun_ids, base))
+        owed = [id for id in dict.fromkeys([*self._owed, *begun_ids]) if id not in lying_ids]
+        self._owed, count = [], 0
         postponed: list[str] = []
         while room > 0:
             if owed:
-                now, owed = owed[:_AT_ONCE], owed[_AT_ONCE:]
-                documents = await self._documents(base, now)
+                group, owed = owed[:_AT_ONCE], owed[_AT_ONCE:]
+                documents = await self._load_documents(base, group)
             else:
                 documents = await act.lease(self.desk, self.scope, CLIENT, min(room, _AT_ONCE), LEASE_S)
                 if not documents:
                     break
             for n, document in enumerate(documents):
-                if document.id in lying:
+                if document.id in lying_ids:
                     continue
                 if not await self._is_due(base, document.id):
                     postponed.append(document.id)
@@ -85,20 +84,20 @@ class Giving:
                     await self._give(base, document)
                 except Exception as error:  # reason: one document that cannot be given holds up no other
                     if isinstance(error, StoreFailure) and error.code == CODE:
-                        # They are leased to the folder, and nobody else is offered them meanwhile.
-                        self._owed = [owed_document.id for owed_document in documents[n:]] + owed + postponed
+                        # Its documents are leased to the folder, and no other client is offered them meanwhile.
+                        self._owed = [d.id for d in documents[n:]] + owed + postponed
                         raise
-                    await self._failed(base, document, error)
+                    await self._note_failure(base, document, error)
                     postponed.append(document.id)
                     continue
-                await self._succeeded(base, document.id)
-                lying.add(document.id)
-                given, room = given + 1, room - 1
+                await self._clear_failures(base, document.id)
+                lying_ids.add(document.id)
+                count, room = count + 1, room - 1
         self._owed = owed + postponed
-        return given
+        return count
 
     async def _is_due(self, base: Place, id: str) -> bool:
-        """Whether to try this document now. Its reason in `error/` outlives the process; who removes it asks for a try."""
+        """Tell whether to try now. A reason in `error/` outlives the process; deleting it asks for a new try."""
         has_reason = await self.desk.pool.run(partial(_has_reason, base, id))
         if has_reason and self.attempts.count(id) < MOST_TRIES:
             self.attempts.give_up(id)
@@ -106,7 +105,7 @@ class Giving:
             self.attempts.clear(id)
         return self.attempts.is_due(id)
 
-    async def _failed(self, base: Place, document: IncomingDocument, error: Exception) -> None:
+    async def _note_failure(self, base: Place, document: IncomingDocument, error: Exception) -> None:
         count = self.attempts.add(document.id)
         if isinstance(error, GatewayError):
             log.action(_log, "folder.not_given", str(error), document=document.id, code=error.code)
@@ -116,7 +115,7 @@ class Giving:
                 exc_info=error,
                 extra={"action": "folder.not_given", "document": document.id},
             )
-        await self.desk.pool.run(partial(_drop, base, document.id))
+        await self.desk.pool.run(partial(_drop_draft, base, document.id))
         if count >= MOST_TRIES:
             self.attempts.give_up(document.id)
             name = f"{document.number} ({document.id})"
@@ -124,60 +123,60 @@ class Giving:
             text = told.reason(fault, name, {}, self.desk.clock.now(), "give")
             await self.desk.pool.run(partial(_write_reason, base, document.id, text))
 
-    async def _succeeded(self, base: Place, id: str) -> None:
+    async def _clear_failures(self, base: Place, id: str) -> None:
         if self.attempts.count(id):
             self.attempts.clear(id)
             await self.desk.pool.run(partial(_remove_reason, base, id))
 
-    async def _documents(self, base: Place, ids: Sequence[str]) -> Sequence[IncomingDocument]:
-        """Those of them that are the folder's still; drafts of others go."""
-        found = []
+    async def _load_documents(self, base: Place, ids: Sequence[str]) -> Sequence[IncomingDocument]:
+        """Load those documents that are still leased to the folder; remove drafts of others."""
+        documents = []
         async with self.desk.store.read(self.scope) as work:
             for id in ids:
                 try:
                     lease = await work.handovers.get(id)
                     if lease.state == "leased" and lease.leased_by == CLIENT:
-                        found.append(await work.incoming.get(id))
+                        documents.append(await work.incoming.get(id))
                         continue
                 except NotFound:
                     pass
-                await self.desk.pool.run(partial(_drop, base, id))
-        return found
+                await self.desk.pool.run(partial(_drop_draft, base, id))
+        return documents
 
     async def _give(self, base: Place, document: IncomingDocument) -> None:
-        """A draft apart, then one rename. What a crash left of an earlier draft is made anew."""
+        """Write a draft apart, then rename it once. A draft that a crash left is made anew."""
         id = document.id
-        names = stored_names([META, ENVELOPE, *(each.name for each in document.files)])[2:]
-        draft = await self.desk.pool.run(partial(_draft, base, id))
+        names = stored_names([META, ENVELOPE, *(f.name for f in document.files)])[2:]
+        draft = await self.desk.pool.run(partial(_new_draft, base, id))
         with draft:
-            paths = dict(zip((str(each.n) for each in document.files), names, strict=True))
-            readable = await self._contents(draft, document, names)
+            paths = dict(zip((str(f.n) for f in document.files), names, strict=True))
+            readable = await self._write_contents(draft, document, names)
             meta = await self._meta(document, paths if readable else {})
             await self.desk.pool.run(partial(draft.write, META, [meta]))
-        await self.desk.pool.run(partial(_appear, base, id))
+        await self.desk.pool.run(partial(_publish_draft, base, id))
         meters.FOLDER_GIVEN.add()
         log.action(_log, "folder.given", document=id)
 
-    async def _contents(self, draft: Place, document: IncomingDocument, names: Sequence[str]) -> bool:
-        """False for what is recalled or sealed: of that only the meta is told."""
+    async def _write_contents(self, draft: Place, document: IncomingDocument, names: Sequence[str]) -> bool:
+        """Write files and envelope; return False for a recalled or sealed document: only its meta is given."""
         try:
-            for item, name in zip(document.files, names, strict=True):
-                file = await reading.open_file(self.desk, self.scope, document.id, item.n)
-                await self._written(draft, name, file)
-            await self._written(
+            for attached, name in zip(document.files, names, strict=True):
+                file = await reading.open_file(self.desk, self.scope, document.id, attached.n)
+                await self._write_file(draft, name, file)
+            await self._write_file(
                 draft, ENVELOPE, await reading.open_envelope(self.desk, self.scope, document.id)
             )
         except Clash:
             for name in (*names, ENVELOPE):
                 await self.desk.pool.run(partial(draft.remove, name))
             return False
-        except NotFound as why:
-            # What a person entered by hand came in no envelope.
-            log.action(_log, "folder.no_envelope", str(why), document=document.id)
+        except NotFound as error:
+            # A document that a person entered by hand has no envelope.
+            log.action(_log, "folder.no_envelope", str(error), document=document.id)
         return True
 
-    async def _written(self, draft: Place, name: str, file: OpenFile) -> None:
-        """Piece by piece: memory holds one of them."""
+    async def _write_file(self, draft: Place, name: str, file: OpenFile) -> None:
+        """Copy in pieces: memory holds one of them."""
         writing = await self.desk.pool.run(partial(draft.begin, name))
         try:
             async for piece in file.pieces:
@@ -188,23 +187,23 @@ class Giving:
         await self.desk.pool.run(writing.end)
 
     async def _meta(self, document: IncomingDocument, paths: Mapping[str, str]) -> bytes:
-        """As the API shows it, and under which name each file lies here."""
+        """Write the document as the API shows it, with the name of each file here."""
         async with self.desk.store.read(self.scope) as work:
-            beside = await reading.around_one(work, document, await self.desk.office())
+            surroundings = await reading.around_one(work, document, await self.desk.office())
         on = self.desk.clock.now()
         entry = await self.desk.directory.find(document.sender_code, on.date())
-        item = inbox_view.inbox_item(document, beside, entry.name if entry else None, "vi")
-        meta = json.loads(item.model_dump_json(by_alias=True)) | {"paths": dict(paths)}
+        inbox_entry = inbox_view.inbox_item(document, surroundings, entry.name if entry else None, "vi")
+        meta = json.loads(inbox_entry.model_dump_json(by_alias=True)) | {"paths": dict(paths)}
         return (json.dumps(meta, ensure_ascii=False, indent=2) + "\n").encode()
 
 
-def _draft(base: Place, id: str) -> Place:
+def _new_draft(base: Place, id: str) -> Place:
     with base.within(*DRAFTS, make=True) as drafts:
         drafts.remove(id)
         return drafts.within(id, make=True)
 
 
-def _drop(base: Place, id: str) -> None:
+def _drop_draft(base: Place, id: str) -> None:
     with base.within(*DRAFTS, make=True) as drafts:
         drafts.remove(id)
 
@@ -224,66 +223,66 @@ def _remove_reason(base: Place, id: str) -> None:
         errors.remove(id + REASON)
 
 
-def _begun(base: Place) -> Sequence[str]:
-    """What a crash interrupted: it is leased to the folder still."""
+def _begun_ids(base: Place) -> Sequence[str]:
+    """List drafts that a crash interrupted: these documents are still leased to the folder."""
     with base.within(*DRAFTS, make=True) as drafts:
-        return [each.name for each in drafts.listing(_AT_ONCE)[0] if each.is_folder and each.name.isascii()]
+        return [d.name for d in drafts.listing(_AT_ONCE)[0] if d.is_folder and d.name.isascii()]
 
 
-def _appear(base: Place, id: str) -> None:
-    """Given first and noted then: a crash between the two gives it once more, and loses nothing."""
+def _publish_draft(base: Place, id: str) -> None:
+    """Publish first and note then: after a crash between the two a document is given twice, and none is lost."""
     with (
         base.within(*DRAFTS, make=True) as drafts,
         base.within(IN, make=True) as inn,
-        base.within(*GIVEN, make=True) as given,
+        base.within(*GIVEN, make=True) as notes,
     ):
-        _sealed(base, inn, given)
+        _is_own_folder(base, inn, notes)
         drafts.move(id, inn, id)
-        given.write(id, [b"\n"])
+        notes.write(id, [b"\n"])
 
 
-def _sealed(base: Place, inn: Place, given: Place) -> bool:
-    """Whether `in/` is the one that these were put into. One that was exchanged is marked anew, and what had been given
-    into the old one is given again."""
-    if inn.mark(_SEAL) is not None or _seen(base) == inn.identity:
+def _is_own_folder(base: Place, inn: Place, notes: Place) -> bool:
+    """Tell whether `in/` is still the folder that the documents were put into. An exchanged one is marked anew, and
+    documents given into the old one are given again."""
+    if inn.mark(_SEAL) is not None or _noted_identity(base) == inn.identity:
         return True
-    for each in given.listing(_MOST_GIVEN)[0]:
-        if inn.mark(each.name) is None:
-            given.remove(each.name)
+    for note in notes.listing(_MOST_NOTES)[0]:
+        if inn.mark(note.name) is None:
+            notes.remove(note.name)
     inn.write(_SEAL, [b"\n"])
     with base.within(OWN, make=True) as own:
-        own.write(_SEEN, [inn.identity.encode()])
+        own.write(_IDENTITY, [inn.identity.encode()])
     return False
 
 
-def _seen(base: Place) -> str:
+def _noted_identity(base: Place) -> str:
     with base.within(OWN, make=True) as own:
         try:
-            return own.read(_SEEN, 200).decode(errors="replace")
+            return own.read(_IDENTITY, 200).decode(errors="replace")
         except NotFound:
             return ""
 
 
-_MOST_GIVEN = 100_000
+_MOST_NOTES = 100_000
 
 
 def taken_away(base: Place) -> Sequence[str]:
-    """Given, noted, and no longer there. Each is asked for by name: a listing of a share may lack one."""
-    with base.within(IN, make=True) as inn, base.within(*GIVEN, make=True) as given:
-        noted = given.listing(_MOST_GIVEN)[0]
-        if not noted or not _sealed(base, inn, given):
+    """List noted documents that are gone. Each is looked up by name: a listing of a share may lack one."""
+    with base.within(IN, make=True) as inn, base.within(*GIVEN, make=True) as notes:
+        noted = notes.listing(_MOST_NOTES)[0]
+        if not noted or not _is_own_folder(base, inn, notes):
             return []
-        there = {each.name for each in inn.listing(_MOST_GIVEN)[0]}
-        return [each.name for each in noted if each.name not in there and inn.mark(each.name) is None]
+        names = {folder.name for folder in inn.listing(_MOST_NOTES)[0]}
+        return [note.name for note in noted if note.name not in names and inn.mark(note.name) is None]
 
 
 def _forget(base: Place, id: str) -> None:
-    with base.within(*GIVEN) as given:
-        given.remove(id)
+    with base.within(*GIVEN) as notes:
+        notes.remove(id)
 
 
-def _lying(base: Place, most: int) -> set[str]:
-    """Also what was taken away a moment ago, and is acknowledged at the next look."""
-    with base.within(IN, make=True) as inn, base.within(*GIVEN, make=True) as given:
-        there = {each.name for each in inn.listing(most + 1000)[0] if each.is_folder}
-        return there | {each.name for each in given.listing(_MOST_GIVEN)[0]}
+def _lying_ids(base: Place, most: int) -> set[str]:
+    """List documents that lie there, with those taken away a moment ago, which are acknowledged at the next look."""
+    with base.within(IN, make=True) as inn, base.within(*GIVEN, make=True) as notes:
+        folder_names = {folder.name for folder in inn.listing(most + 1000)[0] if folder.is_folder}
+        return folder_names | {note.name for note in notes.listing(_MOST_NOTES)[0]}

@@ -1,7 +1,6 @@
-"""One entry of `out/` taken through the doors of the way out: intake, check, accept. In: an entry that is whole, its
-directory held open. Out: the API's own answer to it, the first one again where it was accepted before; or the error by
-which the API would have refused it. Nothing is read whole but the meta; what changed while it was read is
-`StillWritten`."""
+"""Send one entry of `out/` in the same way as the API: intake, check, accept. In: a complete entry, its directory held
+open. Out: the API's own answer to it, the same one again where it was accepted before; or the error with which the API
+would refuse it. Only the meta is read whole; an entry that changes while it is read is `StillWritten`."""
 
 from __future__ import annotations
 
@@ -34,36 +33,36 @@ from gateway.policy.verdict import ReasonCode, Verdict, reason
 from gateway.stored_content import streamed
 from gateway.trust import containers
 
-# Whose idempotency keys these are, beside those of the API's callers.
+# Owner of these idempotency keys, apart from the API's callers.
 OWNER = "folder"
 _PIECE = 256 * 1024
 Start = Callable[[], Iterator[bytes]]
 
 
 class StillWritten(Exception):
-    """Somebody writes to it: it is looked at again later."""
+    """The entry is still being written: it is looked at again later."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Papers:
-    """What an entry holds: its meta, and its files by the names that the meta has for them."""
+    """Contents of an entry: its meta, and its files by their names in the meta."""
 
     meta: bytes
     files: Mapping[str, Start] = field(default_factory=dict)
     is_closed_set: bool = True
-    """Whether every file in it must be named; beside a sidecar lie those of others."""
+    """Whether every file in it must be named; beside a sidecar lie files of other entries too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What the API would have answered (202), and whether it had answered so before."""
+    """The API's answer (202), and whether it was given before."""
 
     told: Mapping[str, Any]  # Any: a JSON document
     repeated: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Asked:
+class _Request:
     order: Order
     meta: str
     normalized: bool = False
@@ -71,42 +70,44 @@ class _Asked:
 
 
 async def hand_in(desk: OutDesk, scope: AgencyScope, out: Place, entry: Entry) -> Answer:
-    """BadCall or an error of the tree as the API answers it; StillWritten where nothing can be said yet."""
+    """Send an entry. Raise BadCall or an error of the tree as the API answers it; StillWritten for an unfinished one."""
     if entry.sort is Sort.FILE:
         is_ready = entry.name.lower().endswith(READY)
-        raise _bad("folder-ready-alone" if is_ready else "folder-alone", name=entry.name)
-    async with tray(desk) as held:
+        raise _bad_entry("folder-ready-alone" if is_ready else "folder-alone", name=entry.name)
+    async with tray(desk) as files:
         if entry.sort is Sort.ENVELOPE:
-            asked = await _envelope(desk, scope, out, entry, held)
+            request = await _take_envelope(desk, scope, out, entry, files)
         else:
-            asked = await _papers(desk, await desk.pool.run(partial(_opened, out, entry)), held)
-        said = _Said(asked)
-        accepted = await accept(desk, scope, asked.order, held, said.once(entry.name, held), asked.signed)
-    return said.answer(accepted)
+            request = await _take_papers(desk, await desk.pool.run(partial(_open_papers, out, entry)), files)
+        stored = _StoredAnswer(request)
+        accepted = await accept(
+            desk, scope, request.order, files, stored.once(entry.name, files), request.signed
+        )
+    return stored.answer(accepted)
 
 
-class _Said:
-    """The answer is the one that is stored for repeats."""
+class _StoredAnswer:
+    """Maker of the answer that is stored for repeats."""
 
-    def __init__(self, asked: _Asked) -> None:
-        self._asked = asked
+    def __init__(self, request: _Request) -> None:
+        self._request = request
         self._body = ""
 
-    def once(self, name: str, held: Tray) -> Once:
-        """The same name with the same content is the same document, however often a crash has it taken again."""
-        files = [(one.field, one.item.name, one.item.sha256) for one in held.received]
-        text = json.dumps([name, self._asked.meta, files], ensure_ascii=False)
+    def once(self, name: str, request_files: Tray) -> Once:
+        """Make the idempotency key: the same name with the same content is the same document, even after a crash."""
+        files = [(f.field, f.item.name, f.item.sha256) for f in request_files.received]
+        text = json.dumps([name, self._request.meta, files], ensure_ascii=False)
         return Once(
             owner=OWNER,
             key="out-" + hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest(),
             method="PUT",
             path="out",
-            meta=self._asked.meta,
+            meta=self._request.meta,
             render=self._render,
         )
 
     def _render(self, accepted: Accepted) -> tuple[int, str]:
-        self._body = render(accepted, "vi", normalized=self._asked.normalized)
+        self._body = render(accepted, "vi", normalized=self._request.normalized)
         return 202, self._body
 
     def answer(self, accepted: Accepted) -> Answer:
@@ -115,155 +116,159 @@ class _Said:
         return Answer(told=json.loads(self._body), repeated=False)
 
 
-async def _envelope(desk: OutDesk, scope: AgencyScope, out: Place, entry: Entry, held: Tray) -> _Asked:
+async def _take_envelope(
+    desk: OutDesk, scope: AgencyScope, out: Place, entry: Entry, files: Tray
+) -> _Request:
     content = streamed(desk.pool, _pieces(out, entry.name, entry.parts[entry.name]))
-    came = await brought.take(desk, scope, held, content, brought.Besides())
-    return _Asked(order=came.order, meta=json.dumps({"envelope": came.digest}), signed=came.signed)
+    envelope = await brought.take(desk, scope, files, content, brought.Besides())
+    return _Request(
+        order=envelope.order, meta=json.dumps({"envelope": envelope.digest}), signed=envelope.signed
+    )
 
 
-async def _papers(desk: OutDesk, papers: Papers, held: Tray) -> _Asked:
-    """The meta first, as everywhere: what declares itself a secret is refused before a byte of a file is taken."""
-    asked: CheckedRequest[MessageIn] = from_json(papers.meta, MessageIn)
-    said = asked.value
-    order = order_of(said)
-    held.declare(order.draft)
-    listed = said.files or []
-    # Of a file by the id of an upload there is none here.
-    names = [each.name or "" for each in listed]
+async def _take_papers(desk: OutDesk, papers: Papers, tray_files: Tray) -> _Request:
+    """Take the meta first: a declared secret is refused before a byte of a file is taken."""
+    checked: CheckedRequest[MessageIn] = from_json(papers.meta, MessageIn)
+    message = checked.value
+    order = order_of(message)
+    tray_files.declare(order.draft)
+    files_in = message.files or []
+    # The folder has no uploads, so files are given by name, never by upload id.
+    names = [f.name or "" for f in files_in]
     _refuse_unequal(names, papers)
-    for name, each in zip(names, listed, strict=True):
+    for name, file_in in zip(names, files_in, strict=True):
         content = streamed(desk.pool, papers.files[nfc(name)]())
-        received = await held.add(each.role.value, name, FileRole(each.role), content)
-        same_as_announced(each, received)
-    return _Asked(order=order, meta=asked.canonical, normalized=asked.normalized)
+        received = await tray_files.add(file_in.role.value, name, FileRole(file_in.role), content)
+        same_as_announced(file_in, received)
+    return _Request(order=order, meta=checked.canonical, normalized=checked.normalized)
 
 
 def _refuse_unequal(listed: Sequence[str], papers: Papers) -> None:
-    """Every file that is named is there, and once; of a set that is closed every file that is there is named."""
+    """Check that every named file exists, once; in a closed set every file must be named."""
     faults = []
     for n, name in enumerate(listed):
-        where = pointer("files", n)
+        place = pointer("files", n)
         if not is_plain(name):
             faults.append(
-                RequestFault(code="folder-in-name", pointer=where, params={"name": printable(name, 100)})
+                RequestFault(code="folder-in-name", pointer=place, params={"name": printable(name, 100)})
             )
         elif nfc(name) not in papers.files:
-            faults.append(RequestFault(code="file-absent", pointer=where, params={"name": name}))
+            faults.append(RequestFault(code="file-absent", pointer=place, params={"name": name}))
         elif nfc(name) in map(nfc, listed[:n]):
-            faults.append(RequestFault(code="file-twice", pointer=where, params={"name": name}))
+            faults.append(RequestFault(code="file-twice", pointer=place, params={"name": name}))
     if papers.is_closed_set:
-        named = set(map(nfc, listed))
+        named_files = set(map(nfc, listed))
         faults += [
             RequestFault(code="file-not-listed", params={"name": name, "field": "files"})
             for name in papers.files
-            if name not in named
+            if name not in named_files
         ]
     if faults:
         raise BadCall("bad-folder", *faults)
 
 
-def _bad(code: str, **params: str) -> BadCall:
-    shown = {name: printable(text, 100) for name, text in params.items()}
-    return BadCall("bad-folder", RequestFault(code=code, params=shown))
+def _bad_entry(code: str, **params: str) -> BadCall:
+    printable_params = {name: printable(text, 100) for name, text in params.items()}
+    return BadCall("bad-folder", RequestFault(code=code, params=printable_params))
 
 
-def _opened(out: Place, entry: Entry) -> Papers:
-    """Sync."""
+def _open_papers(out: Place, entry: Entry) -> Papers:
+    """Open the contents of an entry. Sync."""
     try:
         if entry.sort is Sort.SIDECAR:
-            return _beside(out, entry)
+            return _sidecar_papers(out, entry)
         if entry.sort is Sort.FOLDER:
-            return _in_folder(out, entry.name)
-        return _in_archive(out, entry)
-    except NotAFile as why:
-        raise no_file(entry.name, why) from why
-    except NotFound as why:
-        raise StillWritten from why
+            return _folder_papers(out, entry.name)
+        return _archive_papers(out, entry)
+    except NotAFile as error:
+        raise no_file(entry.name, error) from error
+    except NotFound as error:
+        raise StillWritten from error
 
 
-def _beside(out: Place, entry: Entry) -> Papers:
+def _sidecar_papers(out: Place, entry: Entry) -> Papers:
     files = {
         name: partial(_pieces, out, on_disk, entry.parts[on_disk]) for name, on_disk in entry.files.items()
     }
-    return Papers(meta=_meta(out, entry.name), files=files, is_closed_set=False)
+    return Papers(meta=_read_meta(out, entry.name), files=files, is_closed_set=False)
 
 
-def _meta(place: Place, name: str) -> bytes:
+def _read_meta(place: Place, name: str) -> bytes:
     raw = place.read(name, META_BYTES)
     if len(raw) > META_BYTES:
         raise BadCall("too-large", RequestFault(code="too-large", params={"limit_bytes": str(META_BYTES)}))
     return raw
 
 
-def _in_folder(out: Place, name: str) -> Papers:
-    with out.within(name) as below:
-        listed, more = below.listing(MOST_FILES + 1)
-        if more:
-            raise _bad("too-many-parts", limit=str(MOST_FILES))
-        if (wrong := next((each.name for each in listed if each.is_folder), None)) is not None:
-            raise _bad("folder-for-file", name=f"{name}/{wrong}")
-        marks = {each.name: below.mark(each.name) for each in listed}
+def _folder_papers(out: Place, name: str) -> Papers:
+    with out.within(name) as folder:
+        listed, has_more = folder.listing(MOST_FILES + 1)
+        if has_more:
+            raise _bad_entry("too-many-parts", limit=str(MOST_FILES))
+        if (folder_name := next((e.name for e in listed if e.is_folder), None)) is not None:
+            raise _bad_entry("folder-for-file", name=f"{name}/{folder_name}")
+        marks = {e.name: folder.mark(e.name) for e in listed}
         if META not in marks:
-            raise _bad("folder-bare", name=name)
-        meta = _meta(below, META)
+            raise _bad_entry("folder-bare", name=name)
+        meta = _read_meta(folder, META)
     files = {
-        nfc(each): partial(_pieces_below, out, name, each, mark)
-        for each, mark in marks.items()
-        if each != META
+        nfc(file_name): partial(_pieces_below, out, name, file_name, mark)
+        for file_name, mark in marks.items()
+        if file_name != META
     }
     return Papers(meta=meta, files=files)
 
 
-def _pieces_below(out: Place, folder: str, name: str, known: Mark | None) -> Iterator[bytes]:
-    with out.within(folder) as below:
-        yield from _pieces(below, name, known)
+def _pieces_below(out: Place, folder: str, name: str, mark: Mark | None) -> Iterator[bytes]:
+    with out.within(folder) as place:
+        yield from _pieces(place, name, mark)
 
 
-def _pieces(place: Place, name: str, known: Mark | None) -> Iterator[bytes]:
-    """The bytes of a file, if nobody writes to it meanwhile."""
+def _pieces(place: Place, name: str, mark: Mark | None) -> Iterator[bytes]:
+    """Yield the bytes of a file; raise StillWritten if it changes meanwhile."""
     try:
         file = place.open(name)
-    except NotAFile as why:
-        raise no_file(name, why) from why
-    except NotFound as why:
-        raise StillWritten from why
+    except NotAFile as error:
+        raise no_file(name, error) from error
+    except NotFound as error:
+        raise StillWritten from error
     with file:
-        if known is not None and mark_of(os.fstat(file.fileno())) != known:
+        if mark is not None and mark_of(os.fstat(file.fileno())) != mark:
             raise StillWritten
         size = 0
         while piece := file.read(_PIECE):
             size += len(piece)
             yield piece
-        after = mark_of(os.fstat(file.fileno()))
-        if (known is not None and after != known) or after.size != size:
+        end_mark = mark_of(os.fstat(file.fileno()))
+        if (mark is not None and end_mark != mark) or end_mark.size != size:
             raise StillWritten
 
 
-def _in_archive(out: Place, entry: Entry) -> Papers:
-    """As a folder that was packed, with or without the folder's own name before each."""
-    name, known = entry.name, entry.parts[entry.name]
+def _archive_papers(out: Place, entry: Entry) -> Papers:
+    """Open an archive like a packed folder, with or without the folder's own name in front of each member."""
+    name, mark = entry.name, entry.parts[entry.name]
     try:
         with out.open(name) as file:
             size = file.seek(0, 2)
-            members = [each for each in containers.entries(file, size, MOST_FILES + 2) if not each.is_folder]
-            bare = _without_folder([each.name for each in members])
-            if (wrong := next((each for each in bare if not is_plain(each)), None)) is not None:
-                raise _bad("folder-in-name", name=wrong)
-            if any(each.encrypted for each in members):
+            members = [m for m in containers.entries(file, size, MOST_FILES + 2) if not m.is_folder]
+            bare_names = _without_folder([m.name for m in members])
+            if (bad_name := next((n for n in bare_names if not is_plain(n)), None)) is not None:
+                raise _bad_entry("folder-in-name", name=bad_name)
+            if any(m.encrypted for m in members):
                 raise Refused(Verdict(reasons=(reason(ReasonCode.ENCRYPTED, "/files", name=name),)))
-            if META not in bare:
-                raise _bad("folder-no-meta", name=name)
-            meta = members[bare.index(META)]
+            if META not in bare_names:
+                raise _bad_entry("folder-no-meta", name=name)
+            meta = members[bare_names.index(META)]
             if meta.size > META_BYTES:
                 raise BadCall(
                     "too-large", RequestFault(code="too-large", params={"limit_bytes": str(META_BYTES)})
                 )
             text = b"".join(containers.entry_content(file, meta))
-    except containers.BadArchive as why:
-        raise _broken(name, why) from why
+    except containers.BadArchive as error:
+        raise _broken_archive(name, error) from error
     files = {
-        nfc(inside): partial(_unpacked, out, name, known, member)
-        for inside, member in zip(bare, members, strict=True)
+        nfc(inside): partial(_unpacked_pieces, out, name, mark, member)
+        for inside, member in zip(bare_names, members, strict=True)
         if member is not meta
     }
     return Papers(meta=text, files=files)
@@ -276,17 +281,19 @@ def _without_folder(names: Sequence[str]) -> Sequence[str]:
     return names
 
 
-def _unpacked(out: Place, name: str, known: Mark | None, member: containers.ArchiveMember) -> Iterator[bytes]:
-    """How much comes out is bounded by whoever takes it (R13)."""
+def _unpacked_pieces(
+    out: Place, name: str, mark: Mark | None, member: containers.ArchiveMember
+) -> Iterator[bytes]:
+    """Yield an unpacked member; the caller bounds how much comes out (R13, unpacked size)."""
     file: BinaryIO
     with out.open(name) as file:
-        if known is not None and mark_of(os.fstat(file.fileno())) != known:
+        if mark is not None and mark_of(os.fstat(file.fileno())) != mark:
             raise StillWritten
         try:
             yield from containers.entry_content(file, member)
-        except containers.BadArchive as why:
-            raise _broken(name, why) from why
+        except containers.BadArchive as error:
+            raise _broken_archive(name, error) from error
 
 
-def _broken(name: str, why: containers.BadArchive) -> Refused:
-    return Refused(Verdict(reasons=(reason(ReasonCode.BROKEN, "/files", name=name[:100], why=why.why),)))
+def _broken_archive(name: str, error: containers.BadArchive) -> Refused:
+    return Refused(Verdict(reasons=(reason(ReasonCode.BROKEN, "/files", name=name[:100], why=error.why),)))

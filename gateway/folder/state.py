@@ -1,6 +1,6 @@
-"""What an operator is told of the hot folders, and whether they can work. In: the root, the agencies that have one. Out:
-for each how much waits and since when, what lies in `error/`, what is not acknowledged; what stands in the way. Looks, and
-changes nothing, but for the probe of a check. Sync, bounded in names."""
+"""Report to the operator on the hot folders, and on their trouble. In: the root, the agencies that have one. Out: for each
+how much waits and since when, entries in `error/`, unacknowledged documents, and trouble. Changes nothing, but for the
+probe of a check. Sync, bounded in names."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _MOST = 20_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FolderState:
-    """`oldest_s`: since when the oldest thing in `out/` lies there, by the share's own times. `trouble` is empty where it
-    can be worked in."""
+    """State of one agency's folder. `oldest_s`: age of the oldest entry in `out/`, by the share's own times. `trouble` is
+    empty where the folder works."""
 
     code: str
     path: str
@@ -34,35 +34,35 @@ class FolderState:
 
 
 def look(root: Path, note: Path, codes: Sequence[str]) -> list[FolderState]:
-    """Each of these agencies'."""
+    """Report on the folders of these agencies."""
     try:
         layout.see_root(root, note)
-    except GatewayError as why:
-        return [FolderState(code=code, path=str(root / code), trouble=str(why)) for code in codes]
-    return [_look(root, code) for code in codes]
+    except GatewayError as error:
+        return [FolderState(code=code, path=str(root / code), trouble=str(error)) for code in codes]
+    return [_read_state(root, code) for code in codes]
 
 
 def check(root: Path, node: str, note: Path, codes: Sequence[str]) -> list[FolderState]:
-    """The same, and that the node may write there: makes what is missing."""
-    found = []
+    """Report likewise, and check that the node may write there: makes what is missing."""
+    states = []
     for code in codes:
         try:
             layout.know_root(root, note)
             with layout.opened(root, code, make=True) as base:
                 layout.claim(base, node)
                 layout.probe(base)
-        except GatewayError as why:
-            found.append(FolderState(code=code, path=str(root / code), trouble=str(why)))
+        except GatewayError as error:
+            states.append(FolderState(code=code, path=str(root / code), trouble=str(error)))
         else:
-            found.append(_look(root, code))
-    return found
+            states.append(_read_state(root, code))
+    return states
 
 
-def _look(root: Path, code: str) -> FolderState:
+def _read_state(root: Path, code: str) -> FolderState:
     path = str(root / code)
     try:
         with layout.opened(root, code) as base:
-            waiting, oldest = _waiting(base)
+            waiting, oldest = _count_waiting(base)
             return FolderState(
                 code=code,
                 path=path,
@@ -74,27 +74,27 @@ def _look(root: Path, code: str) -> FolderState:
             )
     except NotFound:
         return FolderState(code=code, path=path)
-    except GatewayError as why:
-        return FolderState(code=code, path=path, trouble=str(why))
+    except GatewayError as error:
+        return FolderState(code=code, path=path, trouble=str(error))
 
 
-def _waiting(base: Place) -> tuple[int, float]:
+def _count_waiting(base: Place) -> tuple[int, float]:
     now, count, oldest = time.time(), 0, 0.0
     with base.within(OUT) as out:
-        for each in out.listing(_MOST)[0]:
-            if sort_of(each.name, is_folder=each.is_folder) is None:
+        for entry in out.listing(_MOST)[0]:
+            if sort_of(entry.name, is_folder=entry.is_folder) is None:
                 continue
             count += 1
-            mark = out.mark(each.name)
+            mark = out.mark(entry.name)
             if mark is not None:
                 oldest = max(oldest, now - mark.changed_ns / 1e9)
     return count, oldest
 
 
 def _count(base: Place, *steps: str, ending: str | None = None) -> int:
-    """Files with that ending; without one, folders."""
+    """Count files with that ending; without one, folders."""
     with base.within(*steps) as place:
         listed = place.listing(_MOST)[0]
     if ending is None:
-        return sum(each.is_folder for each in listed)
-    return sum(each.name.endswith(ending) and not each.is_folder for each in listed)
+        return sum(e.is_folder for e in listed)
+    return sum(e.name.endswith(ending) and not e.is_folder for e in listed)

@@ -1,6 +1,6 @@
-"""What an agency did with an incoming document, said as a file: `in/<id>.status.json`, with the words of the API. In: the
-files that are whole. Out: the status is recorded and its answer on its way, the file beside its result in `sent/`, or
-in `error/` with its reason. A file that a crash has taken twice says the same twice, which is harmless."""
+"""Statuses of incoming documents, given as a file: `in/<id>.status.json`, with the words of the API. In: complete files.
+Out: the status recorded and its answer on the way, the file beside its result in `sent/`, or in `error/` with its reason. A
+file that is taken twice after a crash says the same twice, which is harmless."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _READY = ".status.ready"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusFile:
-    """One that nobody writes to any more; with it goes the mark that closed it."""
+    """A file that is no longer written; the mark that closed it goes with it."""
 
     name: str
     incoming_id: str
@@ -38,54 +38,54 @@ class StatusFile:
 
 @dataclass(slots=True, kw_only=True)
 class StatusFiles:
-    """Of one agency, from look to look."""
+    """Status files of one agency, from look to look."""
 
     settle_s: float
     now_s: Callable[[], float] = time.monotonic
     _since: dict[str, tuple[Mark | None, float]] = field(default_factory=dict)
 
     def look(self, base: Place) -> Sequence[StatusFile]:
-        """Sync: use it in the pool."""
-        now, before, self._since = self.now_s(), self._since, {}
-        whole = []
+        """List complete files. Sync: use it in the pool."""
+        now, previous, self._since = self.now_s(), self._since, {}
+        complete_files = []
         with base.within(IN, make=True) as inn:
             names = {entry.name for entry in inn.listing(_MOST_NAMES)[0]}
             for name in sorted(names):
                 if not name.endswith(STATUS) or name.startswith("."):
                     continue
                 mark, id = inn.mark(name), name.removesuffix(STATUS)
-                known, since = before.get(name, (None, now))
-                self._since[name] = (mark, since if known == mark else now)
+                previous_mark, since = previous.get(name, (None, now))
+                self._since[name] = (mark, since if previous_mark == mark else now)
                 ready = id + _READY
                 if ready in names or now - self._since[name][1] >= self.settle_s:
                     parts = {name: mark} | ({ready: inn.mark(ready)} if ready in names else {})
-                    whole.append(StatusFile(name=name, incoming_id=id, parts=parts))
-        return whole
+                    complete_files.append(StatusFile(name=name, incoming_id=id, parts=parts))
+        return complete_files
 
 
 def read(base: Place, file: StatusFile) -> bytes:
-    """Sync. BadCall for what is no file, or none of ours."""
+    """Read a status file; raise BadCall for something else. Sync."""
     with base.within(IN) as inn:
         try:
             raw = inn.read(file.name, _MOST_BYTES)
-        except NotAFile as why:
-            raise no_file(file.name, why) from why
+        except NotAFile as error:
+            raise no_file(file.name, error) from error
     if len(raw) > _MOST_BYTES:
         raise BadCall("too-large", RequestFault(code="too-large", params={"limit_bytes": str(_MOST_BYTES)}))
     return raw
 
 
 async def say(desk: InDesk, scope: AgencyScope, file: StatusFile, raw: bytes) -> Mapping[str, Any]:
-    """Any: a JSON document. BadCall or an error of the tree as the API answers it."""
+    """Record the status; return a JSON document. Raise BadCall or an error of the tree as the API answers it."""
     call = from_json(raw, StatusIn).value.to_call()
-    done = await act.set_status(desk, scope, file.incoming_id, call)
-    told: dict[str, Any] = {
+    recorded = await act.set_status(desk, scope, file.incoming_id, call)
+    receipt_json: dict[str, Any] = {
         "id": file.incoming_id,
         "code": call.code,
-        "state": done.document.state,
-        "register_no": done.register_no,
-        "repeated": done.repeated,
+        "state": recorded.document.state,
+        "register_no": recorded.register_no,
+        "repeated": recorded.repeated,
     }
     with suppress(ValueError):
-        told["said"] = json.loads(raw.decode("utf-8-sig"))
-    return told
+        receipt_json["said"] = json.loads(raw.decode("utf-8-sig"))
+    return receipt_json

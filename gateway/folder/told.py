@@ -1,6 +1,5 @@
-"""What a hot folder tells its user beside a thing that was put away: the receipt of what was accepted, and the reason of
-what was refused, in Vietnamese and in English, with what to do. In: the API's own answer or its problem. Out: text. Pure
-but for the catalogues."""
+"""Texts beside entries of a hot folder that were put away: the receipt of an accepted one, and the reason of a refusal, in
+Vietnamese and in English, with what to do. In: the API's answer or problem. Out: text, from the catalogues."""
 
 from __future__ import annotations
 
@@ -21,20 +20,20 @@ _LANGUAGES: Sequence[Lang] = ("vi", "en")
 _RULE = "-" * 72
 
 
-def receipt(told: Mapping[str, Any], kept: Mapping[str, str], at: datetime, *, repeated: bool) -> str:
-    """Any: a JSON document. What the API answers, and under which name each file lies beside it."""
-    whole = {"result": "accepted", "at": _moment(at), "repeated": repeated, "kept": dict(kept), **told}
-    return json.dumps(whole, ensure_ascii=False, indent=2) + "\n"
+def receipt(answer: Mapping[str, Any], names: Mapping[str, str], at: datetime, *, repeated: bool) -> str:
+    """Write the receipt: the API's answer (a JSON document), and the name under which each file lies beside it."""
+    body = {"result": "accepted", "at": _moment(at), "repeated": repeated, "kept": dict(names), **answer}
+    return json.dumps(body, ensure_ascii=False, indent=2) + "\n"
 
 
 def broken(name: str, error: Exception) -> BadCall:
-    """Name an error that nobody foresaw as the fault of the entry that met it."""
+    """Report an unforeseen error as the fault of the entry that met it."""
     params = {"name": printable(name, 100), "error": type(error).__name__}
     return BadCall("bad-folder", RequestFault(code="folder-broke", params=params))
 
 
 def no_file(name: str, error: NotAFile) -> BadCall:
-    """Name what lies in the place of a file: a folder, or a link or device."""
+    """Report what lies in the place of a file: a folder, or a link or device."""
     code = "folder-for-file" if error.is_folder else "folder-no-file"
     return BadCall("bad-folder", RequestFault(code=code, params={"name": printable(name, 100)}))
 
@@ -45,15 +44,15 @@ def problem_of(error: GatewayError | BadCall, lang: Lang) -> problems.Problem:
     return problems.of_error(error, lang)
 
 
-def reason(error: GatewayError | BadCall, name: str, kept: Mapping[str, str], at: datetime, act: str) -> str:
-    """`act` is the word for what to do: `send`, `status`, `give` or `tell`."""
-    return f"\n{_RULE}\n\n".join(_in_words(error, name, kept, at, act, lang) for lang in _LANGUAGES)
+def reason(error: GatewayError | BadCall, name: str, names: Mapping[str, str], at: datetime, act: str) -> str:
+    """Write the reason of a refusal. `act` is the word for what to do: `send`, `status`, `give` or `tell`."""
+    return f"\n{_RULE}\n\n".join(_in_words(error, name, names, at, act, lang) for lang in _LANGUAGES)
 
 
 def _in_words(
     error: GatewayError | BadCall,
     name: str,
-    kept: Mapping[str, str],
+    names: Mapping[str, str],
     at: datetime,
     act: str,
     lang: Lang,
@@ -67,19 +66,19 @@ def _in_words(
         labels.say("folder.why", lang),
     ]
     listed = problem.errors or [{"detail": problem.detail}]
-    for n, each in enumerate(listed, 1):
-        lines.append(f"  {n}. {each['detail']}")
-        if each.get("pointer"):
-            lines.append("     " + labels.say("folder.where", lang, pointer=str(each["pointer"])))
-        if each.get("suggest"):
-            lines.append("     " + labels.say("folder.suggest", lang, suggest=str(each["suggest"])))
+    for n, problem_error in enumerate(listed, 1):
+        lines.append(f"  {n}. {problem_error['detail']}")
+        if problem_error.get("pointer"):
+            lines.append("     " + labels.say("folder.where", lang, pointer=str(problem_error["pointer"])))
+        if problem_error.get("suggest"):
+            lines.append("     " + labels.say("folder.suggest", lang, suggest=str(problem_error["suggest"])))
     lines += ["", labels.say("folder.todo", lang)]
     if codes := problem.more.get("confirm"):
         lines.append("  - " + labels.say("folder.confirm", lang, codes=json.dumps(codes)))
     lines += [f"  - {text}" for text in labels.say(f"folder.{act}.todo", lang).split("|")]
-    if kept:
+    if names:
         lines += ["", labels.say("folder.kept", lang)]
-    lines += [f"  {new}" if old == new else f"  {new}  ({old})" for old, new in kept.items()]
+    lines += [f"  {new}" if old == new else f"  {new}  ({old})" for old, new in names.items()]
     return "\n".join(lines) + "\n"
 
 

@@ -1,7 +1,7 @@
-"""What lies in `out/` and is whole. In: one look at the directory after the other. Out: entries that nobody writes to any
-more, the longest settled first; what is still being written, or waits for its files, is left alone. A thing counts as
-whole once its size and time stayed the same between looks for as long as was set, by this machine's own count of
-seconds, or at once where an empty X.ready lies beside it. Sync, bounded in names; what does not fit waits its turn."""
+"""Find complete entries in `out/`. In: one look at the directory after the other. Out: entries that are no longer written,
+the longest settled first; unfinished entries are left alone. An entry is complete once size and time stayed the same
+between looks for the set time, by this machine's own count of seconds, or at once where an empty X.ready lies beside it.
+Sync, bounded in names; what does not fit waits its turn."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from gateway.policy.folder_names import META, Sort, is_plain, sort_of, stem_of
 from gateway.trust import containers
 
 MOST_NAMES = 20_000
-# Of one document; the API takes fewer, and says so.
+# Of one document; the API's own limit is lower, and is reported as such.
 MOST_FILES = 200
 META_BYTES = 1024 * 1024
 _ENTRIES = (Sort.SIDECAR, Sort.ENVELOPE, Sort.ARCHIVE, Sort.FOLDER)
@@ -26,8 +26,8 @@ Sign = Mark | tuple[tuple[str, Mark | None], ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One document as it lies there, or what will never be one (`Sort.FILE`). `parts` are all the names that belong to it,
-    its own first, each as it was last seen; `files` leads from a name in its meta to the one on the disk."""
+    """One document as it lies there, or what will never be one (`Sort.FILE`). `parts` are all its names, its own first,
+    each as it was last seen; `files` leads from a name in its meta to the one on disk."""
 
     sort: Sort
     name: str
@@ -37,7 +37,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """`waiting`: names that are not whole yet, or not everything of them is there."""
+    """Result of one look. `waiting`: number of names that are incomplete, or lack some of their files."""
 
     whole: Sequence[Entry]
     waiting: int
@@ -45,145 +45,145 @@ class Look:
 
 
 @dataclass(slots=True)
-class _Known:
+class _KnownName:
     sort: Sort
     sign: Sign | None
     since: float
-    named: Sequence[str] | None = None
-    """Of a sidecar: the files that it names. Of an archive: whether it has a meta, as one name or none."""
+    file_names: Sequence[str] | None = None
+    """Of a sidecar: the files that it names. Of an archive: its meta's name, or none."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Waiting:
-    """Of one agency's folder, from look to look."""
+    """Names of one agency's folder, from look to look."""
 
     settle_s: float
     wait_s: float
     now_s: Callable[[], float] = time.monotonic
-    _known: dict[str, _Known] = field(default_factory=dict)
+    _names: dict[str, _KnownName] = field(default_factory=dict)
 
     def look(self, out: Place) -> Look:
         listed, is_cut = out.listing(MOST_NAMES)
-        self._note(out, listed)
-        ready = {stem_of(name, Sort.READY) for name, one in self._known.items() if one.sort is Sort.READY}
+        self._note_names(out, listed)
+        ready = {stem_of(name, Sort.READY) for name, state in self._names.items() if state.sort is Sort.READY}
         self._read_metas(out, ready)
         claimed = {
-            nfc(name) for one in self._known.values() if one.sort is Sort.SIDECAR for name in one.named or ()
+            nfc(name) for k in self._names.values() if k.sort is Sort.SIDECAR for name in k.file_names or ()
         }
-        whole = sorted(
-            self._whole(ready, claimed), key=lambda each: (self._known[each.name].since, each.name)
+        complete = sorted(
+            self._complete_entries(ready, claimed), key=lambda e: (self._names[e.name].since, e.name)
         )
-        taken = {name for each in whole for name in each.parts}
-        return Look(whole=whole, waiting=len(self._known.keys() - taken), is_cut=is_cut)
+        complete_names = {name for entry in complete for name in entry.parts}
+        return Look(whole=complete, waiting=len(self._names.keys() - complete_names), is_cut=is_cut)
 
     def begin_anew(self, entry: Entry) -> None:
-        """Somebody wrote to it while it was read."""
+        """Forget an entry that changed while it was read."""
         for name in entry.parts:
-            self._known.pop(name, None)
+            self._names.pop(name, None)
 
-    def _note(self, out: Place, listed: Sequence[Seen]) -> None:
-        now, before, self._known = self.now_s(), self._known, {}
-        for each in listed:
-            sort = sort_of(each.name, is_folder=each.is_folder)
+    def _note_names(self, out: Place, listed: Sequence[Seen]) -> None:
+        now, previous, self._names = self.now_s(), self._names, {}
+        for entry in listed:
+            sort = sort_of(entry.name, is_folder=entry.is_folder)
             if sort is None:
                 continue
-            sign = _sign(out, each)
-            known = before.get(each.name)
-            same = known is not None and known.sign == sign and known.sort is sort
-            self._known[each.name] = known if known is not None and same else _Known(sort, sign, now)
+            sign = _sign_of(out, entry)
+            state = previous.get(entry.name)
+            is_same = state is not None and state.sign == sign and state.sort is sort
+            self._names[entry.name] = state if state is not None and is_same else _KnownName(sort, sign, now)
 
     def _age(self, name: str) -> float:
-        return self.now_s() - self._known[name].since
+        return self.now_s() - self._names[name].since
 
     def _is_settled(self, name: str) -> bool:
         return self._age(name) >= self.settle_s
 
     def _read_metas(self, out: Place, ready: set[str]) -> None:
-        """Each once for as long as nobody writes to it."""
-        for name, one in self._known.items():
-            if one.named is not None or one.sort not in (Sort.SIDECAR, Sort.ARCHIVE):
+        """Read each meta once, until it is written again."""
+        for name, state in self._names.items():
+            if state.file_names is not None or state.sort not in (Sort.SIDECAR, Sort.ARCHIVE):
                 continue
-            if self._is_settled(name) or stem_of(name, one.sort) in ready:
-                one.named = _named(out, name) if one.sort is Sort.SIDECAR else _meta_in(out, name)
+            if self._is_settled(name) or stem_of(name, state.sort) in ready:
+                state.file_names = (
+                    _sidecar_names(out, name) if state.sort is Sort.SIDECAR else _archive_meta(out, name)
+                )
 
-    def _whole(self, ready: set[str], claimed: set[str]) -> Iterator[Entry]:
-        on_disk = {nfc(name): name for name, one in self._known.items() if one.sort is not Sort.READY}
-        closing = {
-            stem_of(name, Sort.READY): name for name, one in self._known.items() if one.sort is Sort.READY
-        }
+    def _complete_entries(self, ready: set[str], claimed: set[str]) -> Iterator[Entry]:
+        on_disk = {nfc(name): name for name, k in self._names.items() if k.sort is not Sort.READY}
+        closing = {stem_of(name, Sort.READY): name for name, k in self._names.items() if k.sort is Sort.READY}
         used = set(claimed)
-        for name, one in self._known.items():
-            if one.sort not in _ENTRIES or (one.sort is not Sort.SIDECAR and nfc(name) in claimed):
+        for name, state in self._names.items():
+            if state.sort not in _ENTRIES or (state.sort is not Sort.SIDECAR and nfc(name) in claimed):
                 continue
-            stem = stem_of(name, one.sort)
+            stem = stem_of(name, state.sort)
             used |= {nfc(name), nfc(closing.get(stem, ""))}
             is_closed = stem in ready
             if not (is_closed or self._is_settled(name)):
                 continue
             is_late = is_closed or self._age(name) >= self.wait_s
-            files = {nfc(each): on_disk[nfc(each)] for each in one.named or () if nfc(each) in on_disk}
-            if one.sort is Sort.SIDECAR:
-                if len(files) < len({nfc(each) for each in one.named or ()}) and not is_late:
+            files = {nfc(n): on_disk[nfc(n)] for n in state.file_names or () if nfc(n) in on_disk}
+            if state.sort is Sort.SIDECAR:
+                if len(files) < len({nfc(n) for n in state.file_names or ()}) and not is_late:
                     continue
                 if not is_closed and not all(map(self._is_settled, files.values())):
                     continue
-            elif not self._has_meta(one) and not is_late:
+            elif not self._has_meta(state) and not is_late:
                 continue
             names = [name, *files.values(), *([closing[stem]] if is_closed else [])]
             yield Entry(
-                sort=one.sort,
+                sort=state.sort,
                 name=name,
-                parts={each: _mark(self._known[each].sign) for each in dict.fromkeys(names)},
-                files=files if one.sort is Sort.SIDECAR else {},
+                parts={part: _as_mark(self._names[part].sign) for part in dict.fromkeys(names)},
+                files=files if state.sort is Sort.SIDECAR else {},
             )
-        for name, one in self._known.items():
+        for name, state in self._names.items():
             if nfc(name) not in used and self._age(name) >= self.wait_s:
-                yield Entry(sort=Sort.FILE, name=name, parts={name: _mark(one.sign)})
+                yield Entry(sort=Sort.FILE, name=name, parts={name: _as_mark(state.sign)})
 
     @staticmethod
-    def _has_meta(one: _Known) -> bool:
-        if one.sort is Sort.ARCHIVE:
-            return bool(one.named)
-        if one.sort is Sort.FOLDER and isinstance(one.sign, tuple):
-            return any(name == META for name, _ in one.sign)
-        return one.sort is Sort.ENVELOPE
+    def _has_meta(state: _KnownName) -> bool:
+        if state.sort is Sort.ARCHIVE:
+            return bool(state.file_names)
+        if state.sort is Sort.FOLDER and isinstance(state.sign, tuple):
+            return any(name == META for name, _ in state.sign)
+        return state.sort is Sort.ENVELOPE
 
 
-def _sign(out: Place, each: Seen) -> Sign | None:
-    """Of a folder all that lies in it: a client fills it file by file."""
-    if not each.is_folder:
-        return out.mark(each.name)
+def _sign_of(out: Place, entry: Seen) -> Sign | None:
+    """Return the mark of a file; of a folder the marks of all its files, as clients fill it file by file."""
+    if not entry.is_folder:
+        return out.mark(entry.name)
     try:
-        with out.within(each.name) as below:
-            return tuple(sorted((one.name, below.mark(one.name)) for one in below.listing(MOST_FILES + 1)[0]))
+        with out.within(entry.name) as folder:
+            return tuple(sorted((f.name, folder.mark(f.name)) for f in folder.listing(MOST_FILES + 1)[0]))
     except GatewayError:
         return None
 
 
-def _mark(sign: Sign | None) -> Mark | None:
+def _as_mark(sign: Sign | None) -> Mark | None:
     return sign if isinstance(sign, Mark) else None
 
 
-def _named(out: Place, name: str) -> Sequence[str]:
-    """The files that a sidecar names, as far as it can be read; what is wrong with it is told when it is taken."""
+def _sidecar_names(out: Place, name: str) -> Sequence[str]:
+    """List the files that a sidecar names, as far as it can be read; its faults are reported when it is taken."""
     try:
-        told = json.loads(out.read(name, META_BYTES).decode("utf-8-sig"))
-        listed = told["files"][: MOST_FILES + 1]
-        found = [each["name"] for each in listed if isinstance(each["name"], str)]
+        meta_json = json.loads(out.read(name, META_BYTES).decode("utf-8-sig"))
+        files_json = meta_json["files"][: MOST_FILES + 1]
+        file_names = [f["name"] for f in files_json if isinstance(f["name"], str)]
     except (GatewayError, ValueError, TypeError, KeyError, RecursionError):
         return ()
-    return [each for each in found if is_plain(each) and each != name]
+    return [n for n in file_names if is_plain(n) and n != name]
 
 
-def _meta_in(out: Place, name: str) -> Sequence[str]:
-    """An archive without a meta may be a file of another document, whose sidecar has not come yet. One that cannot be read
-    is told of when it is taken."""
+def _archive_meta(out: Place, name: str) -> Sequence[str]:
+    """Return the name of an archive's meta, if there is one. Without it the archive may be a file of another document,
+    whose sidecar has not come yet. An unreadable archive is reported when it is taken."""
     try:
         with out.open(name) as file:
             size = file.seek(0, 2)
-            found = containers.entries(file, size, MOST_FILES + 1)
+            members = containers.entries(file, size, MOST_FILES + 1)
     except containers.BadArchive:
         return ("?",)
     except GatewayError:
         return ()
-    return [META] if any(each.name.rpartition("/")[2] == META for each in found) else ()
+    return [META] if any(m.name.rpartition("/")[2] == META for m in members) else ()

@@ -1,10 +1,8 @@
-"""Examines the whole log of a node, or of a copy of its database, from leaves to seals (E3), and takes a part of it
-out. In: a store, seals that had left the node, the authorities trusted for time. Out: an `AuditReport`. It reads
-batch by batch, so that its memory does not grow with the log; it changes nothing.
-
-`export` has all that somebody without this node needs to check a part: lines of JSON, the seal first, then each leaf
-as it was hashed, with its proof into that seal; texts beside it only when asked for, each with the salt that opens
-its digest."""
+"""Examine the whole log of a node, or of a copy of its database, from leaves to seals (E3, unbroken history), and export a
+part of it. In: a store, seals that had left the node, the authorities trusted for time. Out: an `AuditReport`. It reads in
+batches, so that memory does not grow with the log; it changes nothing. `export` has all that a checker without this node
+needs: JSON lines, first the seal, then each leaf as hashed, with its proof into that seal; texts only on request, each with
+the salt for its digest."""
 
 from __future__ import annotations
 
@@ -30,7 +28,7 @@ _STRAYS = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Given:
-    """What the examiner brings. `since` is a seal whose log was examined before: the examination goes on from it."""
+    """Inputs of an examination. `since` is a seal whose log was examined before: the examination goes on from it."""
 
     published: Sequence[PublishedSeal] = ()
     since: PublishedSeal | None = None
@@ -38,83 +36,83 @@ class Given:
     tell: Callable[[int, int], None] = field(default=lambda done, of: None)
 
 
-async def verify(store: SqlStore, given: Given, pool: Pool) -> AuditReport:
-    """The report on everything that is in the log now."""
+async def verify(store: SqlStore, inputs: Given, pool: Pool) -> AuditReport:
+    """Report on everything that is in the log now."""
     standing = await log_reading.standing(store)
-    if given.since is not None and given.since.signed.seal.tree_size > standing.leaves:
-        # Behind an end that is not there nothing goes on: it is one more seal that was published.
-        given = replace(given, published=[*given.published, given.since], since=None)
+    if inputs.since is not None and inputs.since.signed.seal.tree_size > standing.leaves:
+        # The log ends before that seal, so the examination begins anew, with the seal as one more published one.
+        inputs = replace(inputs, published=[*inputs.published, inputs.since], since=None)
     findings = Findings()
     seals = SealCheck(
         findings=findings,
         log_id=standing.log_id,
-        roots=given.roots,
-        published=deque(sorted(given.published, key=lambda each: each.signed.seal.tree_size)),
+        roots=inputs.roots,
+        published=deque(sorted(inputs.published, key=lambda published: published.signed.seal.tree_size)),
     )
     if standing.log_id:
-        seals.known_as([*given.published, *([given.since] if given.since else [])])
-    leaves = await _begin(store, given.since, seals, findings)
-    await _leaves(store, standing, leaves, seals, given, pool)
-    _end(standing, leaves, seals, findings)
-    return _report(standing, leaves, seals, given)
+        seals.known_as([*inputs.published, *([inputs.since] if inputs.since else [])])
+    leaves = await _begin(store, inputs.since, seals, findings)
+    await _check_all_leaves(store, standing, leaves, seals, inputs, pool)
+    _check_end(standing, leaves, seals, findings)
+    return _report(standing, leaves, seals, inputs)
 
 
 async def _begin(
     store: SqlStore, since: PublishedSeal | None, seals: SealCheck, findings: Findings
 ) -> LeafCheck:
-    """At the first leaf, or behind those that a seal covers: the nodes that are kept must give its root."""
+    """Begin at the first leaf, or behind those that `since` covers: the stored peaks must give its root."""
     if since is None:
         return LeafCheck(findings=findings, tree=GrowingTree(), next_index=0, last_seq=NO_SEQ)
-    about = since.signed.seal
+    seal = since.signed.seal
     tree: GrowingTree | None = None
     try:
-        tree = GrowingTree(size=about.tree_size, peaks=await log_reading.peaks(store, about.tree_size))
+        tree = GrowingTree(size=seal.tree_size, peaks=await log_reading.peaks(store, seal.tree_size))
     except NotFound:
-        findings.add("published_unreached", f"seal {about.number}", size=about.tree_size)
-    if tree is not None and tree.root() != about.root:
-        findings.add("published_differs", f"seal {about.number}", size=about.tree_size)
+        findings.add("published_unreached", f"seal {seal.number}", size=seal.tree_size)
+    if tree is not None and tree.root() != seal.root:
+        findings.add("published_differs", f"seal {seal.number}", size=seal.tree_size)
         tree = None
-    seals.number = seals.fetched = about.number
-    seals.before, seals.sealed = since.signed, about.tree_size
+    seals.number = seals.fetched = seal.number
+    seals.before, seals.sealed = since.signed, seal.tree_size
     seals.keys.append(since.signed.key_id)
-    # The numbers of earlier events were examined before, from where this seal's last leaf stands.
-    before = await log_reading.leaves(store, about.tree_size - 1, 1)
-    seq = before[0].event.node_seq if before and before[0].event is not None else 0
-    return LeafCheck(findings=findings, tree=tree, next_index=about.tree_size, last_seq=seq)
+    # Numbers of earlier events were examined before; this examination goes on from the seal's last leaf.
+    last_leaf = await log_reading.leaves(store, seal.tree_size - 1, 1)
+    seq = last_leaf[0].event.node_seq if last_leaf and last_leaf[0].event is not None else 0
+    return LeafCheck(findings=findings, tree=tree, next_index=seal.tree_size, last_seq=seq)
 
 
-async def _leaves(
-    store: SqlStore, standing: LogStanding, leaves: LeafCheck, seals: SealCheck, given: Given, pool: Pool
+async def _check_all_leaves(
+    store: SqlStore, standing: LogStanding, leaves: LeafCheck, seals: SealCheck, inputs: Given, pool: Pool
 ) -> None:
-    """Up to where the log stood when the examination began; others go on writing."""
+    """Check leaves up to the end of the log at the start of the examination; writing goes on meanwhile."""
     while leaves.next_index < standing.leaves:
         batch = await log_reading.leaves(
             store, leaves.next_index, min(READ_AT_ONCE, standing.leaves - leaves.next_index)
         )
         if not batch:
             break
-        await _expect(store, standing, seals)
+        await _fetch_seals(store, standing, seals)
         lacking = may_be_erased(batch)
         recorded = await log_reading.erasures(store, lacking) if lacking else set()
-        after = leaves.last_seq
-        await pool.run(partial(_take, batch, recorded, leaves, seals))
-        await _strays(store, leaves, after, leaves.last_seq)
-        await _nodes(store, leaves)
-        given.tell(leaves.next_index, standing.leaves)
-    # What the log's row says was passed over, without ever being a leaf.
-    await _strays(store, leaves, leaves.last_seq, standing.last_seq)
-    while await _expect(store, standing, seals):
+        previous_seq = leaves.last_seq
+        await pool.run(partial(_check_batch, batch, recorded, leaves, seals))
+        await _check_strays(store, leaves, previous_seq, leaves.last_seq)
+        await _check_nodes(store, leaves)
+        inputs.tell(leaves.next_index, standing.leaves)
+    # The log's row may have passed over events that never became leaves.
+    await _check_strays(store, leaves, leaves.last_seq, standing.last_seq)
+    while await _fetch_seals(store, standing, seals):
         seals.reached(leaves.tree, leaves.next_index)
 
 
-async def _strays(store: SqlStore, leaves: LeafCheck, after: int, upto: int) -> None:
-    """Events in that range of numbers that are no leaf."""
-    for seq, id in await log_reading.strays(store, after, upto, _STRAYS):
+async def _check_strays(store: SqlStore, leaves: LeafCheck, first_seq: int, upto: int) -> None:
+    """Report events in that range of numbers that are no leaf."""
+    for seq, id in await log_reading.strays(store, first_seq, upto, _STRAYS):
         leaves.findings.add("event_added", id, number=seq)
 
 
-async def _expect(store: SqlStore, standing: LogStanding, seals: SealCheck) -> bool:
-    """Enough seals for the next batch of leaves; whether there were more."""
+async def _fetch_seals(store: SqlStore, standing: LogStanding, seals: SealCheck) -> bool:
+    """Fetch seals for the next batch of leaves; tell whether there were more."""
     if seals.fetched >= standing.seals or len(seals.waiting) > READ_AT_ONCE:
         return False
     rows = await log_reading.seals(store, seals.fetched, min(READ_AT_ONCE, standing.seals - seals.fetched))
@@ -123,27 +121,27 @@ async def _expect(store: SqlStore, standing: LogStanding, seals: SealCheck) -> b
     return True
 
 
-def _take(
+def _check_batch(
     batch: Sequence[LeafBeside], recorded: set[tuple[str, str]], leaves: LeafCheck, seals: SealCheck
 ) -> None:
     stop = seals.next_stop
-    for each in batch:
-        leaves.take(each, recorded)
+    for leaf in batch:
+        leaves.take(leaf, recorded)
         while stop is not None and stop <= leaves.next_index:
             seals.reached(leaves.tree, leaves.next_index)
             stop = seals.next_stop
 
 
-async def _nodes(store: SqlStore, leaves: LeafCheck) -> None:
-    """A wrong node changes no verdict, but makes proofs that nobody believes."""
-    made, leaves.kept = leaves.kept, {}
-    found = await log_reading.nodes(store, list(made)) if made else {}
-    for node, hashed in made.items():
-        if found.get(node) != hashed:
+async def _check_nodes(store: SqlStore, leaves: LeafCheck) -> None:
+    """Compare stored tree nodes. A wrong node changes no verdict, but breaks the proofs that are made of it."""
+    computed, leaves.kept = leaves.kept, {}
+    stored = await log_reading.nodes(store, list(computed)) if computed else {}
+    for node, node_hash in computed.items():
+        if stored.get(node) != node_hash:
             leaves.findings.add("node_changed", f"node {node.level}/{node.place}")
 
 
-def _end(standing: LogStanding, leaves: LeafCheck, seals: SealCheck, findings: Findings) -> None:
+def _check_end(standing: LogStanding, leaves: LeafCheck, seals: SealCheck, findings: Findings) -> None:
     size = leaves.next_index
     seals.reached(leaves.tree, size)
     seals.ended(size)
@@ -156,7 +154,7 @@ def _end(standing: LogStanding, leaves: LeafCheck, seals: SealCheck, findings: F
         findings.add("log_place", "log", said=standing.last_seq, number=leaves.last_seq)
 
 
-def _report(standing: LogStanding, leaves: LeafCheck, seals: SealCheck, given: Given) -> AuditReport:
+def _report(standing: LogStanding, leaves: LeafCheck, seals: SealCheck, inputs: Given) -> AuditReport:
     return AuditReport(
         log_id=standing.log_id,
         leaves=leaves.next_index,
@@ -168,57 +166,55 @@ def _report(standing: LogStanding, leaves: LeafCheck, seals: SealCheck, given: G
         last_at=seals.last_at,
         findings=tuple(leaves.findings.named),
         count=leaves.findings.count,
-        notes=tuple(_notes(standing, leaves, seals, given)),
-        anchored=bool(seals.compared) or given.since is not None,
+        notes=tuple(_notes(standing, leaves, seals, inputs)),
+        anchored=bool(seals.compared) or inputs.since is not None,
     )
 
 
-def _notes(standing: LogStanding, leaves: LeafCheck, seals: SealCheck, given: Given) -> list[Note]:
-    told: list[tuple[str, dict[str, object]]] = []
-    if not seals.compared and given.since is None:
-        told.append(("unanchored", {}))
-    if given.since is not None:
-        told.append(("earlier", {"leaves": given.since.signed.seal.tree_size}))
+def _notes(standing: LogStanding, leaves: LeafCheck, seals: SealCheck, inputs: Given) -> list[Note]:
+    codes: list[tuple[str, dict[str, object]]] = []
+    if not seals.compared and inputs.since is None:
+        codes.append(("unanchored", {}))
+    if inputs.since is not None:
+        codes.append(("earlier", {"leaves": inputs.since.signed.seal.tree_size}))
     if (fresh := standing.fresh + leaves.next_index - seals.sealed) > 0:
-        told.append(("unsealed", {"count": fresh}))
+        codes.append(("unsealed", {"count": fresh}))
     if seals.unchecked_stamps:
-        told.append(("stamps_unchecked", {"count": seals.unchecked_stamps}))
+        codes.append(("stamps_unchecked", {"count": seals.unchecked_stamps}))
     if seals.number > seals.stamped_number:
-        told.append(("unstamped", {"first": seals.stamped_number + 1, "last": seals.number}))
+        codes.append(("unstamped", {"first": seals.stamped_number + 1, "last": seals.number}))
     if seals.late:
-        told.append(("stamps_late", {"count": seals.late}))
+        codes.append(("stamps_late", {"count": seals.late}))
     if leaves.erased:
-        told.append(("erased", {"count": leaves.erased}))
-    told += [("restored", {"leaf": index, "copied_at": at}) for index, at in leaves.restores]
-    return [Note(code=code, params=params) for code, params in told]
+        codes.append(("erased", {"count": leaves.erased}))
+    codes += [("restored", {"leaf": index, "copied_at": at}) for index, at in leaves.restores]
+    return [Note(code=code, params=params) for code, params in codes]
 
 
 LEAVES_AT_ONCE = 200
 
 
 async def export(
-    store: SqlStore, wanted: WantedEvents, seal: PublishedSeal, *, texts: bool = False
+    store: SqlStore, search: WantedEvents, seal: PublishedSeal, *, texts: bool = False
 ) -> AsyncIterator[dict[str, Any]]:
-    """What that seal covers, in the log's order."""
+    """Yield the events that the seal covers, in the log's order."""
     yield {"seal": seal.to_bytes().decode("ascii")}
-    size, after, prover = seal.signed.seal.tree_size, 0, Prover(store)
-    while hits := await search_log(store, wanted, limit=LEAVES_AT_ONCE, after=after, sealed=size):
+    size, next_index, prover = seal.signed.seal.tree_size, 0, Prover(store)
+    while hits := await search_log(store, search, limit=LEAVES_AT_ONCE, after=next_index, sealed=size):
         indexes = [hit.leaf for hit in hits if hit.leaf is not None]
-        after = indexes[-1] + 1
+        next_index = indexes[-1] + 1
         leaves = await log_reading.leaves_at(store, indexes)
-        proofs = await prover.inclusions([each.index for each in leaves], size)
-        for each, proof in zip(leaves, proofs, strict=True):
-            yield _leaf_line(each, proof, texts=texts)
+        proofs = await prover.inclusions([leaf.index for leaf in leaves], size)
+        for leaf, proof in zip(leaves, proofs, strict=True):
+            yield _leaf_line(leaf, proof, texts=texts)
 
 
 def _leaf_line(leaf: StoredLeaf, proof: tuple[bytes, ...], *, texts: bool) -> dict[str, Any]:
-    told: dict[str, Any] = {
+    line: dict[str, Any] = {
         "index": leaf.index,
         "leaf": leaf.body.decode("ascii", "replace"),
-        "proof": [each.hex() for each in proof],
+        "proof": [h.hex() for h in proof],
     }
     if texts:
-        told["texts"] = {
-            name: {"value": value, "salt": leaf.salts[name]} for name, value in leaf.texts.items()
-        }
-    return told
+        line["texts"] = {name: {"value": text, "salt": leaf.salts[name]} for name, text in leaf.texts.items()}
+    return line

@@ -1,7 +1,7 @@
-"""The checks of which an examination of the sealed log is made. In: leaves with their events' rows, seals, published
-seals. Out: a frozen report with what was removed, changed, moved or added; as many findings are named as a person can
-look at, all are counted. Each leaf is held against its own hash, its place and its event's row; each seal against the
-tree of the leaves, the seal before it, its key and its timestamp; published seals against the log."""
+"""The checks that make up an examination of the sealed log. In: leaves with their events' rows, seals, published seals.
+Out: a frozen report of what was removed, changed, moved or added; it names as many findings as a person can read and counts
+all. Each leaf is compared with its own hash, its place and its event's row; each seal with the tree of the leaves, the seal
+before it, its key and its timestamp; published seals with the log."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MOST_NAMED = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditFinding:
-    """One thing that does not hold. `code` is a label key below `audit.`, `where` the leaf, event, seal or file."""
+    """One failed check. `code` is a label key below `audit.`, `where` the leaf, event, seal or file."""
 
     code: str
     where: str
@@ -35,7 +35,7 @@ class AuditFinding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
-    """Something that could not be checked, or that a reader must know. `code` is a label key below `audit.note.`."""
+    """A check that was not possible, or a fact that a reader must know. `code` is a label key below `audit.note.`."""
 
     code: str
     params: Mapping[str, object] = field(default_factory=dict)
@@ -43,8 +43,8 @@ class Note:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditReport:
-    """The whole. `holds` says that nothing was found wrong, `anchored` that this was held against a seal which had left the
-    node: without one, somebody who made the whole history anew is not found."""
+    """Result of an examination. `holds`: no finding. `anchored`: compared with a seal that had left the node; without one,
+    a history that was rewritten as a whole is not detected."""
 
     log_id: str
     leaves: int
@@ -65,28 +65,27 @@ class AuditReport:
 
 
 class Findings:
-    """Names the first, counts all."""
+    """Collector that names the first findings and counts all."""
 
     def __init__(self) -> None:
         self.named: list[AuditFinding] = []
         self.count = 0
 
-    def add(self, code: str, where: object, **params: object) -> None:
+    def add(self, code: str, place: object, **params: object) -> None:
         self.count += 1
         if len(self.named) < MOST_NAMED:
-            self.named.append(AuditFinding(code=code, where=str(where), params=params))
+            self.named.append(AuditFinding(code=code, where=str(place), params=params))
 
 
 _MOST_RESTORES = 20
-# Below every number that a row can have.
+# Lies below every number that a row can have.
 NO_SEQ = -(2**63)
 
 
 @dataclass(slots=True, kw_only=True)
 class LeafCheck:
-    """One pass over the leaves. `tree` is None from the first gap on: no root can be made any more. `last_seq` is the
-    greatest number that a leaf gives its event. `kept` are the nodes that the store must hold for proofs, since they were
-    last taken."""
+    """One pass over the leaves. `tree` is None from the first gap on, where no root can be computed. `last_seq` is the
+    greatest number that a leaf gives its event. `kept` are nodes that the store must hold for proofs, not compared yet."""
 
     findings: Findings
     tree: GrowingTree | None
@@ -96,87 +95,87 @@ class LeafCheck:
     restores: list[tuple[int, str]] = field(default_factory=list)
     kept: dict[TreeNode, bytes] = field(default_factory=dict)
 
-    def take(self, each: LeafBeside, recorded: Collection[tuple[str, str]]) -> None:
-        """One leaf; `recorded` are the deletions of texts that events tell of."""
-        if each.index != self.next_index:
-            self.findings.add("leaf_missing", f"leaf {self.next_index}", upto=each.index - 1)
+    def take(self, leaf: LeafBeside, recorded: Collection[tuple[str, str]]) -> None:
+        """Check one leaf; `recorded` are the text deletions that events record."""
+        if leaf.index != self.next_index:
+            self.findings.add("leaf_missing", f"leaf {self.next_index}", upto=leaf.index - 1)
             self.tree = None
-        self.next_index = each.index + 1
-        if sealed_log.leaf_hash(each.body) != each.hash:
-            self.findings.add("leaf_changed", f"leaf {each.index}", event=_event_id(each))
-        self._grow(each.hash)
-        self.last_seq = max(self.last_seq, _seq(each))
-        self._beside(each, recorded)
+        self.next_index = leaf.index + 1
+        if sealed_log.leaf_hash(leaf.body) != leaf.hash:
+            self.findings.add("leaf_changed", f"leaf {leaf.index}", event=_event_id(leaf))
+        self._grow(leaf.hash)
+        self.last_seq = max(self.last_seq, _seq(leaf))
+        self._check_event(leaf, recorded)
 
-    def _grow(self, hashed: bytes) -> None:
+    def _grow(self, leaf_hash: bytes) -> None:
         if self.tree is not None:
-            for node, made in self.tree.add(hashed):
+            for node, node_hash in self.tree.add(leaf_hash):
                 if node.level and node.level % EVERY_LEVEL == 0:
-                    self.kept[node] = made
+                    self.kept[node] = node_hash
 
-    def _beside(self, each: LeafBeside, recorded: Collection[tuple[str, str]]) -> None:
-        """The row that people see is the one that was sealed."""
-        event = each.event
+    def _check_event(self, leaf: LeafBeside, recorded: Collection[tuple[str, str]]) -> None:
+        """Compare the row that people see with the sealed leaf."""
+        event = leaf.event
         if event is None:
-            self.findings.add("event_removed", _event_id(each), leaf=each.index)
+            self.findings.add("event_removed", _event_id(leaf), leaf=leaf.index)
             return
         try:
-            found = sealed_log.compare_leaf(each.body, event, each.salts)
+            diff = sealed_log.compare_leaf(leaf.body, event, leaf.salts)
         except (ValueError, TypeError, RecursionError):
-            self.findings.add("leaf_unreadable", f"leaf {each.index}", event=event.id)
+            self.findings.add("leaf_unreadable", f"leaf {leaf.index}", event=event.id)
             return
-        if "seq" in found.changed:
-            self.findings.add("event_moved", event.id, leaf=each.index)
-        elif found.changed:
-            self.findings.add("event_changed", event.id, leaf=each.index, fields=", ".join(found.changed))
-        if found.texts:
-            self.findings.add("text_changed", event.id, leaf=each.index, fields=", ".join(found.texts))
-        silent = [name for name in found.erased if (event.id, name) not in recorded]
+        if "seq" in diff.changed:
+            self.findings.add("event_moved", event.id, leaf=leaf.index)
+        elif diff.changed:
+            self.findings.add("event_changed", event.id, leaf=leaf.index, fields=", ".join(diff.changed))
+        if diff.texts:
+            self.findings.add("text_changed", event.id, leaf=leaf.index, fields=", ".join(diff.texts))
+        silent = [name for name in diff.erased if (event.id, name) not in recorded]
         if silent:
-            self.findings.add("text_erased", event.id, leaf=each.index, fields=", ".join(silent))
-        self.erased += len(found.erased) - len(silent)
+            self.findings.add("text_erased", event.id, leaf=leaf.index, fields=", ".join(silent))
+        self.erased += len(diff.erased) - len(silent)
         if event.kind == EventKind.NODE_RESTORED and len(self.restores) < _MOST_RESTORES:
-            self.restores.append((each.index, str(event.data.get("copied_at"))))
+            self.restores.append((leaf.index, str(event.data.get("copied_at"))))
 
 
 def may_be_erased(batch: Sequence[LeafBeside]) -> list[sealed_log.Logged]:
-    """The events of which the record of a deletion must be looked for."""
+    """List events whose deletion records must be looked up."""
     return [
-        each.event
-        for each in batch
-        if each.event is not None and b'"personal":{}' not in each.body and _lacks_text(each)
+        leaf.event
+        for leaf in batch
+        if leaf.event is not None and b'"personal":{}' not in leaf.body and _lacks_text(leaf)
     ]
 
 
-def _lacks_text(each: LeafBeside) -> bool:
+def _lacks_text(leaf: LeafBeside) -> bool:
     try:
-        names = sealed_log.read_leaf(each.body)["personal"]
+        names = sealed_log.read_leaf(leaf.body)["personal"]
     except (ValueError, RecursionError):
         return False
-    return any(name not in each.salts for name in names)
+    return any(name not in leaf.salts for name in names)
 
 
-def _seq(each: LeafBeside) -> int:
-    """As the leaf tells it: the row's may have been changed."""
+def _seq(leaf: LeafBeside) -> int:
+    """Read the event's number from the leaf, as the row's may have been changed."""
     try:
-        return int(sealed_log.read_leaf(each.body)["seq"])
+        return int(sealed_log.read_leaf(leaf.body)["seq"])
     except (ValueError, RecursionError):
         return NO_SEQ
 
 
-def _event_id(each: LeafBeside) -> str:
-    """Of the row, or as the leaf tells it."""
-    if each.event is not None:
-        return each.event.id
+def _event_id(leaf: LeafBeside) -> str:
+    """Return the event's id from its row, or else from the leaf."""
+    if leaf.event is not None:
+        return leaf.event.id
     try:
-        return str(json.loads(each.body)["id"])
+        return str(json.loads(leaf.body)["id"])
     except (ValueError, TypeError, KeyError, RecursionError):
-        return f"leaf {each.index}"
+        return f"leaf {leaf.index}"
 
 
-# A stamp that came this long after its seal was asked for again and again; what it proves is its own time.
+# A timestamp that came this long after its seal needed many attempts; it proves only its own time.
 LATE = timedelta(hours=2)
-# Clocks of a node and of an authority differ.
+# Allows for different clocks of node and authority.
 CLOCK_ERROR = timedelta(minutes=10)
 _MOST_KEYS = 100
 
@@ -206,17 +205,17 @@ class SealCheck:
     keys: list[str] = field(default_factory=list)
     _root_differs: bool = False
     _leaves: int = 0
-    _known: dict[int, PublishedSeal] = field(default_factory=dict)
+    _published_by_number: dict[int, PublishedSeal] = field(default_factory=dict)
 
     @property
     def next_stop(self) -> int | None:
-        """The size of the tree at which something must be looked at."""
+        """Return the tree size at which the next seal must be compared."""
         sizes = [self._next_size] if self.waiting else []
         sizes += [self.published[0].signed.seal.tree_size] if self.published else []
         return min(sizes, default=None)
 
     def expect(self, rows: Sequence[SealBeside], leaves: int) -> None:
-        """The next seals, in order; `leaves` is how many the log has in all."""
+        """Queue the next seals, in order; `leaves` is how many the log has in all."""
         self._leaves = leaves
         for row in rows:
             try:
@@ -227,105 +226,105 @@ class SealCheck:
 
     @property
     def _next_size(self) -> int:
-        """When to look at the next one. One over more leaves than there are holds up none of those behind it."""
+        """Return the size at which to check the next seal. A seal over more leaves than exist is checked at once."""
         size, _ = self.waiting[0]
         return size if size <= self._leaves else 0
 
     def reached(self, tree: GrowingTree | None, size: int) -> None:
-        """The log goes so far now: every seal and published seal over so much of it is looked at."""
+        """Check every seal and published seal that covers no more than the first `size` leaves."""
         while self.waiting and self._next_size <= size:
-            covers, row = self.waiting.popleft()
-            self._seal(row, covers, tree, size)
+            seal_size, row = self.waiting.popleft()
+            self._check_seal(row, seal_size, tree, size)
         while self.published and self.published[0].signed.seal.tree_size <= size:
-            given = self.published.popleft().signed.seal
-            if given.tree_size == size and tree is not None:
+            seal = self.published.popleft().signed.seal
+            if seal.tree_size == size and tree is not None:
                 self.compared += 1
-                if given.root != tree.root():
-                    self.findings.add("published_differs", f"seal {given.number}", size=given.tree_size)
+                if seal.root != tree.root():
+                    self.findings.add("published_differs", f"seal {seal.number}", size=seal.tree_size)
             else:
-                self.findings.add("published_unreached", f"seal {given.number}", size=given.tree_size)
+                self.findings.add("published_unreached", f"seal {seal.number}", size=seal.tree_size)
 
     def ended(self, size: int) -> None:
-        """What speaks of more than there is."""
-        for given in self.published:
-            about = given.signed.seal
-            self.findings.add("published_beyond", f"seal {about.number}", size=about.tree_size, leaves=size)
-        last = max(self._known, default=0)
+        """Report seals that speak of more leaves or seals than there are."""
+        for published in self.published:
+            seal = published.signed.seal
+            self.findings.add("published_beyond", f"seal {seal.number}", size=seal.tree_size, leaves=size)
+        last = max(self._published_by_number, default=0)
         if last > self.number and not self.published:
             self.findings.add("seal_missing", f"seal {self.number + 1}", upto=last)
 
     def known_as(self, published: Sequence[PublishedSeal]) -> None:
-        """Published seals themselves: signed, and of this log."""
-        for given in published:
-            about, where = given.signed.seal, f"seal {given.signed.seal.number}"
+        """Check published seals themselves: their signature, log and timestamp."""
+        for published_seal in published:
+            seal, seal_name = published_seal.signed.seal, f"seal {published_seal.signed.seal.number}"
             try:
-                seals.check_seal(given.signed)
-            except InvalidProof as why:
-                self.findings.add("published_signature", where, detail=why.detail)
-            if about.log_id != self.log_id:
-                self.findings.add("published_log", where, log=about.log_id)
+                seals.check_seal(published_seal.signed)
+            except InvalidProof as error:
+                self.findings.add("published_signature", seal_name, detail=error.detail)
+            if seal.log_id != self.log_id:
+                self.findings.add("published_log", seal_name, log=seal.log_id)
                 continue
-            self._known[about.number] = given
-            if given.stamp is not None and self.roots:
+            self._published_by_number[seal.number] = published_seal
+            if published_seal.stamp is not None and self.roots:
                 try:
-                    seals.check_stamp(given.stamp, given.signed.to_bytes(), self.roots)
-                except InvalidProof as why:
-                    self.findings.add("stamp_wrong", where, detail=why.detail)
+                    seals.check_stamp(published_seal.stamp, published_seal.signed.to_bytes(), self.roots)
+                except InvalidProof as error:
+                    self.findings.add("stamp_wrong", seal_name, detail=error.detail)
 
-    def _seal(self, row: SealBeside, covers: int, tree: GrowingTree | None, size: int) -> None:
-        where = f"seal {row.number}"
+    def _check_seal(self, row: SealBeside, seal_size: int, tree: GrowingTree | None, size: int) -> None:
+        seal_name = f"seal {row.number}"
         if row.number != self.number + 1:
             self.findings.add("seal_missing", f"seal {self.number + 1}", upto=row.number - 1)
             self.before = None
         self.number = row.number
-        if covers > self._leaves:
-            self.findings.add("seal_beyond", where, size=covers, leaves=self._leaves)
+        if seal_size > self._leaves:
+            self.findings.add("seal_beyond", seal_name, size=seal_size, leaves=self._leaves)
             self.before = None
             return
         try:
             signed = sealed_log.read_seal(row.body).signed
             seals.check_seal(signed)
-        except InvalidProof as why:
-            self.findings.add("seal_signature", where, detail=why.detail)
+        except InvalidProof as error:
+            self.findings.add("seal_signature", seal_name, detail=error.detail)
             self.before = None
             return
-        known = self._known.get(row.number)
-        if known is not None and known.signed.digest != signed.digest:
-            self.findings.add("published_differs", where, size=signed.seal.tree_size)
-        if known is not None and known.stamp is not None and row.stamp is None:
-            self.findings.add("stamp_missing", where)
-        self._order(where, row, signed)
-        self._root(where, signed, tree, size)
-        self._key(where, signed)
-        self._stamp(where, row, signed)
+        published = self._published_by_number.get(row.number)
+        if published is not None and published.signed.digest != signed.digest:
+            self.findings.add("published_differs", seal_name, size=signed.seal.tree_size)
+        if published is not None and published.stamp is not None and row.stamp is None:
+            self.findings.add("stamp_missing", seal_name)
+        self._check_order(seal_name, row, signed)
+        self._check_root(seal_name, signed, tree, size)
+        self._check_key(seal_name, signed)
+        self._check_stamp(seal_name, row, signed)
         self.before, self.sealed, self.count = signed, signed.seal.tree_size, self.count + 1
         self.first_at, self.last_at = self.first_at or signed.seal.at, signed.seal.at
 
-    def _order(self, where: str, row: SealBeside, signed: SignedSeal) -> None:
-        about, before = signed.seal, self.before
-        if (about.number, about.tree_size, about.log_id) != (row.number, row.tree_size, self.log_id):
-            self.findings.add("seal_other", where, log=about.log_id, size=about.tree_size)
-        if before is not None and (about.tree_size <= before.seal.tree_size or about.at < before.seal.at):
-            self.findings.add("seal_order", where)
-        expected = before.digest if before is not None else NO_SEAL
-        if (before is not None or row.number == 1) and about.previous != expected:
-            self.findings.add("seal_previous", where)
+    def _check_order(self, seal_name: str, row: SealBeside, signed: SignedSeal) -> None:
+        seal, previous = signed.seal, self.before
+        if (seal.number, seal.tree_size, seal.log_id) != (row.number, row.tree_size, self.log_id):
+            self.findings.add("seal_other", seal_name, log=seal.log_id, size=seal.tree_size)
+        if previous is not None and (seal.tree_size <= previous.seal.tree_size or seal.at < previous.seal.at):
+            self.findings.add("seal_order", seal_name)
+        expected = previous.digest if previous is not None else NO_SEAL
+        if (previous is not None or row.number == 1) and seal.previous != expected:
+            self.findings.add("seal_previous", seal_name)
 
-    def _root(self, where: str, signed: SignedSeal, tree: GrowingTree | None, size: int) -> None:
-        """Once one differs, those behind it differ for the same reason."""
+    def _check_root(self, seal_name: str, signed: SignedSeal, tree: GrowingTree | None, size: int) -> None:
+        """Compare the root; after the first difference later ones differ for the same reason."""
         if tree is None or self._root_differs:
             return
         if signed.seal.tree_size != size or signed.seal.root != tree.root():
             self._root_differs = True
-            self.findings.add("seal_root", where, after=self.sealed, upto=signed.seal.tree_size - 1)
+            self.findings.add("seal_root", seal_name, after=self.sealed, upto=signed.seal.tree_size - 1)
 
-    def _key(self, where: str, signed: SignedSeal) -> None:
+    def _check_key(self, seal_name: str, signed: SignedSeal) -> None:
         if self.keys and signed.key_id != self.keys[-1]:
-            self.findings.add("seal_key", where, fingerprint=signed.key_id)
+            self.findings.add("seal_key", seal_name, fingerprint=signed.key_id)
         if (not self.keys or signed.key_id != self.keys[-1]) and len(self.keys) < _MOST_KEYS:
             self.keys.append(signed.key_id)
 
-    def _stamp(self, where: str, row: SealBeside, signed: SignedSeal) -> None:
+    def _check_stamp(self, seal_name: str, row: SealBeside, signed: SignedSeal) -> None:
         if row.stamp is None:
             return
         self.stamped_number = row.number
@@ -335,12 +334,12 @@ class SealCheck:
         try:
             proved = seals.check_stamp(row.stamp, signed.to_bytes(), self.roots)
         except InvalidProof as why:
-            self.findings.add("stamp_wrong", where, detail=why.detail)
+            self.findings.add("stamp_wrong", seal_name, detail=why.detail)
             return
         self.stamps += 1
         if proved.at - signed.seal.at > LATE:
             self.late += 1
         if signed.seal.at - proved.at > CLOCK_ERROR:
             self.findings.add(
-                "stamp_before", where, at=proved.at.isoformat(), said=signed.seal.at.isoformat()
+                "stamp_before", seal_name, at=proved.at.isoformat(), said=signed.seal.at.isoformat()
             )

@@ -1,7 +1,6 @@
-"""How the axis is now, and what is under way on it with what every worker process of this node holds. In: the axis,
-the signs of life of the workers. Out: one `AxisNow`. A broker tells how much waits with it, and nothing of what it
-handed out and has not heard of since: that only the process knows that holds it. It tells of an alarm only on lines
-that publish: that too the workers know, and not the process that asks."""
+"""Report the state of the axis and the packets under way on it, with those that every worker process holds. In: the axis,
+the heartbeats of the workers. Out: one `AxisNow`. A broker reports how much waits with it, but not what it handed out: only
+the process that holds that knows. It reports an alarm only on lines that publish: the workers'."""
 
 from __future__ import annotations
 
@@ -18,7 +17,7 @@ from gateway.workers.pulse import ProcessBeat, beats, own_name
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AxisNow:
-    """How the axis is; `counts` is empty and `state.reason` says why where it does not answer. `each`: of several, by
+    """State of the axis; `counts` is empty and `state.reason` says why where it does not answer. `each`: several, by
     name."""
 
     state: AxisState
@@ -27,37 +26,39 @@ class AxisNow:
 
     @property
     def answers(self) -> bool:
-        """Whether it does, and of several each; a foreign axis counts what this node holds of it also while it is away."""
-        away = self.state.down_since is not None and self.state.connected_since is None
-        return bool(self.counts) and not away and all(each.answers for each in self.each.values())
+        """Tell whether the axis, and each of several, answers; a foreign axis counts its packets here even while away."""
+        is_away = self.state.down_since is not None and self.state.connected_since is None
+        return bool(self.counts) and not is_away and all(axis.answers for axis in self.each.values())
 
 
-# Of one axis among several, so that one that hangs does not keep back what is told of the others.
+# Bounds the wait for one axis among several, so that a hanging one does not hold up the others.
 PATIENCE_S = 10.0
 
 
 async def look(axis: AxisDesk, heartbeat: Path, now: datetime) -> AxisNow:
-    """Counting makes an axis connect, so that its state is told after that."""
-    several = {name: one for name, one in each_axis(axis).items() if name}
-    told = await asyncio.gather(*(alone(one, now) for one in several.values()))
+    """Look at the axis and each of several. Counting makes an axis connect, so states are read after that."""
+    axes = {name: a for name, a in each_axis(axis).items() if name}
+    views = await asyncio.gather(*(alone(a, now) for a in axes.values()))
     try:
         counts = await count(axis, heartbeat, now)
     except TransportFailure:
         counts = {}
-    state, *of_each = (
-        worst_state(name, own, heartbeat, now)
-        for name, own in {
+    state, *states = (
+        worst_state(name, own_state, heartbeat, now)
+        for name, own_state in {
             "": axis.state(),
-            **{n: a.state for n, a in zip(several, told, strict=True)},
+            **{n: a.state for n, a in zip(axes, views, strict=True)},
         }.items()
     )
-    each = {name: replace(one, state=known) for name, one, known in zip(several, told, of_each, strict=True)}
-    return AxisNow(state=state, counts=counts, each=each)
+    now_by_name = {
+        name: replace(view, state=state) for name, view, state in zip(axes, views, states, strict=True)
+    }
+    return AxisNow(state=state, counts=counts, each=now_by_name)
 
 
 def worst_state(name: str, own: AxisState, heartbeat: Path, now: datetime) -> AxisState:
-    """Return how this process finds that axis, made worse by what a living worker process says of it."""
-    states = [beat.axes[name] for beat in _others(heartbeat, now) if name in beat.axes]
+    """Return this process's view of the axis, worsened by the reports of living worker processes."""
+    states = [beat.axes[name] for beat in _other_beats(heartbeat, now) if name in beat.axes]
     for state in states:
         own = replace(
             own,
@@ -71,25 +72,25 @@ def worst_state(name: str, own: AxisState, heartbeat: Path, now: datetime) -> Ax
 def whole_and_each(
     axis: AxisDesk, heartbeat: Path, now: datetime
 ) -> tuple[AxisState, Mapping[str, AxisState]]:
-    """Return how the axis is, and of several how each is, with what the workers say."""
-    each = {name: state for name, state in worst_states(axis, heartbeat, now).items() if name}
-    return worst_state("", axis.state(), heartbeat, now), each
+    """Return the state of the axis, and of each of several, with the reports of the workers."""
+    state_by_name = {name: state for name, state in worst_states(axis, heartbeat, now).items() if name}
+    return worst_state("", axis.state(), heartbeat, now), state_by_name
 
 
 def worst_states(axis: AxisDesk, heartbeat: Path, now: datetime) -> Mapping[str, AxisState]:
-    """As `each_state`, with what the workers say."""
+    """Return the states as `each_state` does, with the reports of the workers."""
     return {name: worst_state(name, state, heartbeat, now) for name, state in each_state(axis).items()}
 
 
-def _others(heartbeat: Path, now: datetime) -> Iterator[ProcessBeat]:
-    """Other worker processes that live. One that died is silent; what it held went back to the broker."""
+def _other_beats(heartbeat: Path, now: datetime) -> Iterator[ProcessBeat]:
+    """Yield beats of other living worker processes. The packets of a dead process went back to the broker."""
     for beat in beats(heartbeat, now):
         if beat.process != own_name() and beat.lives(now):
             yield beat
 
 
 async def alone(axis: AxisDesk, now: datetime) -> AxisNow:
-    """One of several. Where it does not answer it is down, whatever it says of itself."""
+    """Look at one of several axes. Where it does not answer it is down, whatever its own state."""
     try:
         async with asyncio.timeout(PATIENCE_S):
             counts = await axis.counts()
@@ -102,9 +103,9 @@ async def alone(axis: AxisDesk, now: datetime) -> AxisNow:
 
 
 async def count(axis: AxisDesk, heartbeat: Path, now: datetime) -> Mapping[str, int]:
-    """As `AxisDesk.counts`, with what the other processes hold. TransportFailure while the axis does not answer."""
+    """Count packets as `AxisDesk.counts`, with those of other processes. Raise TransportFailure without an answer."""
     counts = dict(await axis.counts())
-    for beat in _others(heartbeat, now):
+    for beat in _other_beats(heartbeat, now):
         for part, number in beat.holds.items():
             counts[part] = counts.get(part, 0) + number
     return counts

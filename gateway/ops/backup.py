@@ -1,6 +1,5 @@
-"""Makes one consistent, sealed copy of a node that is at work. In: where the node keeps its things, and a passphrase.
-Out: one file that `ops.restore` reads, and its manifest. Rows are those of one moment; content is checked while it is
-copied."""
+"""Make one consistent, sealed copy of a running node. In: the folders and database of the node, and a passphrase. Out: one
+file that `ops.restore` reads, and its manifest. Rows are those of one moment; content is checked while it is copied."""
 
 from __future__ import annotations
 
@@ -27,7 +26,7 @@ from gateway.whole_files import new_file, write_file
 
 # Lines are packed in parts of this size: a member's size must be known before its first byte.
 PART = 4 * 1024 * 1024
-# More than this is no damage but another folder.
+# More than this means another folder, not damage.
 MOST_LACKING = 1000
 MISSING, DAMAGED, RELEASED = "missing", "damaged", "released"
 _DIGITS = 64
@@ -38,7 +37,7 @@ Tell = Callable[[str, int], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackupSource:
-    """Where a node keeps what is copied."""
+    """Places where a node keeps what is copied."""
 
     node: str
     database_url: str
@@ -51,35 +50,37 @@ class BackupSource:
 async def make(
     source: BackupSource, target: Path, passphrase: bytes, clock: Clock, pool: Pool, tell: Tell
 ) -> form.BackupManifest:
-    """The copy under exactly that name, durable on return; Clash when there is one. `tell` hears how far it is. Content
-    that rows refer to and that is gone or damaged stands in the manifest's `lacks`: the rest is worth keeping."""
-    await pool.run(partial(_hold, source.content))
+    """Write the copy under exactly that name, durable on return; Clash when it exists. `tell` hears of progress. Missing or
+    damaged content is listed in the manifest's `lacks`, as the other files are worth keeping."""
+    await pool.run(partial(_hold_sweep, source.content))
     async with _new_file(target, passphrase, pool) as writer:
         copied = form.BackupManifest(tables={}, contents=0, content_bytes=0)
-        with tempfile.TemporaryFile(dir=target.parent) as wanted:
+        with tempfile.TemporaryFile(dir=target.parent) as large_contents:
             async with dump.snapshot(source.database_url) as view:
-                await pool.run(partial(writer.put, form.ABOUT, _about(source, view, clock)))
+                await pool.run(partial(writer.put, form.ABOUT, _description(source, view, clock)))
                 for shape in view.shapes:
-                    copied.tables[shape.name] = await _table(source, view, shape.name, writer, pool)
+                    copied.tables[shape.name] = await _copy_table(source, view, shape.name, writer, pool)
                     tell(shape.name, copied.tables[shape.name].rows)
-                async for small in view.small():
-                    for each in small:
-                        copied.see(each.digest, each.size, None if each.is_whole else DAMAGED)
+                async for small_batch in view.small():
+                    for content in small_batch:
+                        copied.see(content.digest, content.size, None if content.is_whole else DAMAGED)
                     tell("content", copied.contents)
                 async for batch in view.contents():
-                    await pool.run(partial(_hold, source.content))
-                    wanted.write(b"".join(b"%s %d\n" % (each.digest.encode(), each.size) for each in batch))
-            # The transaction is over: copying content takes hours, and no database likes a view that old.
-            await _contents(source, wanted, writer, copied, pool, tell)
+                    await pool.run(partial(_hold_sweep, source.content))
+                    large_contents.write(
+                        b"".join(b"%s %d\n" % (content.digest.encode(), content.size) for content in batch)
+                    )
+            # The transaction is over: copying content takes hours, and databases suffer from a view that old.
+            await _copy_contents(source, large_contents, writer, copied, pool, tell)
         for name, path in _small_files(source):
-            copied.files[name] = await pool.run(partial(_small, writer, name, path))
+            copied.files[name] = await pool.run(partial(_copy_small, writer, name, path))
         await pool.run(partial(writer.put, form.MANIFEST, form.MANIFEST_JSON.dump_json(copied)))
     return copied
 
 
 @asynccontextmanager
 async def _new_file(target: Path, passphrase: bytes, pool: Pool) -> AsyncIterator[form.BackupWriter]:
-    """Writes a file that has its name only when it is whole and on disk."""
+    """Write a file that gets its name only when it is complete and on disk."""
     _must_not_exist(target)
     try:
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -90,7 +91,7 @@ async def _new_file(target: Path, passphrase: bytes, pool: Pool) -> AsyncIterato
                 await pool.run(writer.finish)
             finally:
                 await pool.run(writer.close)
-            await pool.run(partial(_to_disk, file))
+            await pool.run(partial(_flush_to_disk, file))
             _must_not_exist(target)
     except OSError as cause:
         raise errors.StoreFailure(
@@ -103,12 +104,12 @@ def _must_not_exist(target: Path) -> None:
         raise errors.Clash(f"{target} exists; a backup never overwrites anything, name another file")
 
 
-def _to_disk(file: BinaryIO) -> None:
+def _flush_to_disk(file: BinaryIO) -> None:
     file.flush()
     os.fsync(file.fileno())
 
 
-def _about(source: BackupSource, view: dump.Snapshot, clock: Clock) -> bytes:
+def _description(source: BackupSource, view: dump.Snapshot, clock: Clock) -> bytes:
     return form.ABOUT_JSON.dump_json(
         form.About(
             format=form.FORMAT,
@@ -122,42 +123,42 @@ def _about(source: BackupSource, view: dump.Snapshot, clock: Clock) -> bytes:
     )
 
 
-async def _table(
+async def _copy_table(
     source: BackupSource, view: dump.Snapshot, table: str, writer: form.BackupWriter, pool: Pool
 ) -> dump.Sum:
-    summing, held, size, part = dump.Summing(), list[bytes](), 0, 0
+    summing, pending_lines, size, part = dump.Summing(), list[bytes](), 0, 0
 
     async def write() -> None:
-        await pool.run(partial(_hold, source.content))
-        await pool.run(partial(_part, writer, f"{form.TABLES}{table}/{part:06}.gz", held))
+        await pool.run(partial(_hold_sweep, source.content))
+        await pool.run(partial(_write_part, writer, f"{form.TABLES}{table}/{part:06}.gz", pending_lines))
 
     async for lines in view.lines(table):
         summing.add(lines)
-        held += lines
+        pending_lines += lines
         size += sum(map(len, lines))
         if size >= PART:
             await write()
-            held, size, part = [], 0, part + 1
-    if held:
+            pending_lines, size, part = [], 0, part + 1
+    if pending_lines:
         await write()
     return summing.sum()
 
 
-def _part(writer: form.BackupWriter, name: str, lines: list[bytes]) -> None:
+def _write_part(writer: form.BackupWriter, name: str, lines: list[bytes]) -> None:
     writer.put(name, gzip.compress(b"".join(lines), compresslevel=1, mtime=0))
 
 
-async def _contents(
+async def _copy_contents(
     source: BackupSource,
-    wanted: IO[bytes],
+    large_contents: IO[bytes],
     writer: form.BackupWriter,
     copied: form.BackupManifest,
     pool: Pool,
     tell: Tell,
 ) -> None:
-    wanted.seek(0)
-    while batch := [line for _, line in zip(range(_FILES_AT_ONCE), wanted, strict=False)]:
-        await pool.run(partial(_blobs, source, batch, writer, copied))
+    large_contents.seek(0)
+    while batch := [line for _, line in zip(range(_FILES_AT_ONCE), large_contents, strict=False)]:
+        await pool.run(partial(_copy_blobs, source, batch, writer, copied))
         tell("content", copied.contents)
         if len(copied.lacks) > MOST_LACKING:
             raise errors.StoreFailure(
@@ -165,31 +166,31 @@ async def _contents(
                 "it is another folder, or its disk is broken: nothing was kept of this backup"
             )
     if copied.lacks:
-        await _what_was_let_go(source, copied)
+        await _mark_released(source, copied)
 
 
-def _hold(content: Path) -> None:
-    """A folder that is not there yet has nothing to be swept."""
+def _hold_sweep(content: Path) -> None:
+    """Hold off the sweep of content; a folder that does not exist yet has no sweep."""
     if content.is_dir():
         hold_sweep(content)
 
 
-def _blobs(
+def _copy_blobs(
     source: BackupSource, batch: list[bytes], writer: form.BackupWriter, copied: form.BackupManifest
 ) -> None:
-    _hold(source.content)
+    _hold_sweep(source.content)
     for line in batch:
         digest, size = Digest(line[:_DIGITS].decode("ascii")), int(line[_DIGITS:])
         path = path_of(source.content, digest)
         try:
-            found = writer.copy(form.CONTENT + digest, path, size)
-            copied.see(digest, size, None if found == digest else DAMAGED)
+            copied_digest = writer.copy(form.CONTENT + digest, path, size)
+            copied.see(digest, size, None if copied_digest == digest else DAMAGED)
         except FileNotFoundError:
             copied.see(digest, size, MISSING)
 
 
-async def _what_was_let_go(source: BackupSource, copied: form.BackupManifest) -> None:
-    """Missing, because nobody refers to it since the copy of the rows began: that is no damage."""
+async def _mark_released(source: BackupSource, copied: form.BackupManifest) -> None:
+    """Mark content as released that no row refers to since the copy of the rows began: it is no damage."""
     async with dump.snapshot(source.database_url) as now:
         needed = await now.needed(list(copied.lacks))
     copied.lacks.update((digest, RELEASED) for digest in copied.lacks.keys() - needed)
@@ -198,14 +199,14 @@ async def _what_was_let_go(source: BackupSource, copied: form.BackupManifest) ->
 def _small_files(source: BackupSource) -> Iterator[tuple[str, Path]]:
     for head, folder in ((form.KEYS, source.keys), (form.TRUST, source.trust)):
         for path in sorted(folder.rglob("*")):
-            # A name that begins with a point is a file of another hand, half written.
+            # A name that begins with a point belongs to a half-written file.
             if path.is_file() and not path.name.startswith("."):
                 yield head + path.relative_to(folder).as_posix(), path
     if source.settings is not None:
         yield form.SETTINGS, source.settings
 
 
-def _small(writer: form.BackupWriter, name: str, path: Path) -> str:
+def _copy_small(writer: form.BackupWriter, name: str, path: Path) -> str:
     digest = writer.copy(name, path, path.stat().st_size)
     if not digest:
         raise errors.StoreFailure(f"{path} was changed while it was copied; make the backup again")
@@ -213,28 +214,28 @@ def _small(writer: form.BackupWriter, name: str, path: Path) -> str:
 
 
 def note(data_dir: Path, target: Path, at: datetime, verified_at: datetime | None = None) -> None:
-    """Leaves word of the last backup where the node's health is read. A backup keeps what was verified before it."""
+    """Record the last backup where the node's health is read. A new backup keeps the last verification."""
     file = data_dir / "backup.json"
-    known = last(data_dir).get("verified_at")
-    told = {
+    last_verified_at = last(data_dir).get("verified_at")
+    record_json = {
         "at": at.isoformat(),
         "path": str(target),
-        "verified_at": known if verified_at is None else verified_at.isoformat(),
+        "verified_at": last_verified_at if verified_at is None else verified_at.isoformat(),
     }
-    write_file(file, json.dumps(told).encode())
+    write_file(file, json.dumps(record_json).encode())
 
 
 def last(data_dir: Path) -> dict[str, str | None]:
-    """What `note` left, or nothing."""
+    """Read the record that `note` wrote; empty without one."""
     try:
-        told = json.loads((data_dir / "backup.json").read_text(encoding="utf-8"))
+        note_json = json.loads((data_dir / "backup.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return told if isinstance(told, dict) else {}
+    return note_json if isinstance(note_json, dict) else {}
 
 
 def room_for(folder: Path, size: int) -> None:
-    """StoreFailure before hours of work that would end on a full disk."""
+    """Raise StoreFailure before hours of work that would end on a full disk."""
     free = shutil.disk_usage(folder).free
     if free < size:
         raise errors.StoreFailure(

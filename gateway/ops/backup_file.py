@@ -1,10 +1,8 @@
-"""The file of a backup: what lies in it under which name, and how it is sealed. In: members, or the file and its
-passphrase. Out: one tar stream, written or read one member at a time in bounded memory: first what it is about, last
-the manifest with every count and digest.
-
-The file is a tar of two age files (`trust.sealed_files`): a key of this file alone, which the passphrase opens, and the
-stream, which that key opens. So nothing of it is readable, no changed, missing, added or exchanged byte goes unseen, and
-tar and any age tool open it without this program."""
+"""The file of a backup: its members and its seal. In: members, or the file and its passphrase. Out: one tar stream, written
+or read one member at a time in bounded memory: first the description, last the manifest with every count and digest. The
+file is a tar of two age files (`trust.sealed_files`): a key of this file alone, which the passphrase opens, and the stream,
+which that key opens. So nothing of it is readable, every changed, missing, added or exchanged byte is detected, and tar and
+any age tool open it without this program."""
 
 from __future__ import annotations
 
@@ -47,7 +45,7 @@ AT_ONCE = 256 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class About:
-    """What a reader must know before the first row."""
+    """Facts that a reader must know before the first row."""
 
     format: int
     at: datetime
@@ -60,8 +58,8 @@ class About:
 
 @dataclass(slots=True, kw_only=True)
 class BackupManifest:
-    """What must be found again; filled while the copy is made. `lacks` are digests that rows refer to and whose bytes
-    were gone or damaged already; `files` are the digests of keys, trust and settings by their names here."""
+    """List of what a restore must find; filled while the copy is made. `lacks` are digests that rows refer to and whose
+    bytes were missing or damaged; `files` are the digests of keys, trust and settings by their names here."""
 
     tables: dict[str, Sum]
     contents: int
@@ -70,7 +68,7 @@ class BackupManifest:
     files: dict[str, str] = field(default_factory=dict)
 
     def see(self, digest: str, size: int, lack: str | None) -> None:
-        """One content that was copied, or what became of it."""
+        """Count one copied content, or note what it lacks."""
         if lack is not None:
             self.lacks[digest] = lack
         else:
@@ -79,7 +77,7 @@ class BackupManifest:
 
     @property
     def rows(self) -> int:
-        return sum(each.rows for each in self.tables.values())
+        return sum(table_sum.rows for table_sum in self.tables.values())
 
 
 ABOUT_JSON = TypeAdapter(About)
@@ -87,12 +85,12 @@ MANIFEST_JSON = TypeAdapter(BackupManifest)
 
 
 class BackupWriter:
-    """Writes members into one sealed file. `finish` makes it whole; without it, `close` ends the work."""
+    """Writer of members into one sealed file. `finish` completes it; without it, `close` ends the work."""
 
     def __init__(self, file: BinaryIO, passphrase: bytes) -> None:
         identity = pyrage.x25519.Identity.generate()
         locked = sealed_files.lock(identity, passphrase)
-        file.write(_head(KEY, len(locked)) + locked + _filling(len(locked)))
+        file.write(_head(KEY, len(locked)) + locked + _padding(len(locked)))
         self._file, self._head_at = file, file.tell()
         file.write(bytes(tarfile.BLOCKSIZE))  # until its size is known
         self._sealed = Piped(partial(sealed_files.seal, target=file, recipient=identity.to_public()), "wb")
@@ -102,8 +100,8 @@ class BackupWriter:
         self._add(name, len(data), io.BytesIO(data))
 
     def copy(self, name: str, path: Path, size: int) -> str:
-        """Copies a file that should have that size. Its digest, or an empty text when it has another size: then it is
-        cut off or filled up. FileNotFoundError, and nothing written, when it is not there."""
+        """Copy a file that should have that size. Return its digest, or an empty text when its size differs: the copy is
+        then cut off or padded. Raise FileNotFoundError, with nothing written, when it does not exist."""
         with path.open("rb") as file:
             reader = _Measured(file, size)
             self._add(name, size, reader)
@@ -113,7 +111,7 @@ class BackupWriter:
         self._sealed.write(_END)
         self.close()
         size = self._file.tell() - self._head_at - tarfile.BLOCKSIZE
-        self._file.write(_filling(size) + _END)
+        self._file.write(_padding(size) + _END)
         self._file.seek(self._head_at)
         self._file.write(_head(STREAM, size))
 
@@ -125,7 +123,7 @@ class BackupWriter:
         self._sealed.write(_head(name, size))
         while piece := content.read(AT_ONCE):
             self._sealed.write(piece)
-        self._sealed.write(_filling(size))
+        self._sealed.write(_padding(size))
 
 
 _END = bytes(2 * tarfile.BLOCKSIZE)
@@ -137,68 +135,68 @@ def _head(name: str, size: int) -> bytes:
     return head.tobuf(tarfile.GNU_FORMAT)
 
 
-def _filling(size: int) -> bytes:
+def _padding(size: int) -> bytes:
     return bytes(-size % tarfile.BLOCKSIZE)
 
 
 class _Measured:
-    """Reads exactly `size` bytes, hashing what is there and filling up what is not."""
+    """Reader of exactly `size` bytes, which hashes them and pads a short file."""
 
     def __init__(self, file: BinaryIO, size: int) -> None:
-        self._file, self._left = file, size
+        self._file, self._remaining = file, size
         self._hashed = hashlib.sha256()
-        self._short = False
+        self._is_short = False
 
     @property
     def digest(self) -> str:
-        """Of the file; empty when it was too short or too long."""
-        return "" if self._short or self._file.read(1) else self._hashed.hexdigest()
+        """Return the digest of the file; empty when it was too short or too long."""
+        return "" if self._is_short or self._file.read(1) else self._hashed.hexdigest()
 
     def read(self, size: int) -> bytes:
-        wanted = min(size, self._left)
-        found = self._file.read(wanted)
-        self._hashed.update(found)
-        self._short = self._short or len(found) < wanted
-        self._left -= wanted
-        return found.ljust(wanted, b"\0")
+        length = min(size, self._remaining)
+        piece = self._file.read(length)
+        self._hashed.update(piece)
+        self._is_short = self._is_short or len(piece) < length
+        self._remaining -= length
+        return piece.ljust(length, b"\0")
 
 
 class BackupReader:
-    """Reads members in the order in which they were written, and gives out nothing that is not proved. Damage is told with
-    the member it lies in or behind, and the byte before which the proof fails. Close it at the end."""
+    """Reader of members in the order of writing, which returns only verified bytes. Damage is reported with the member it
+    lies in or behind, and the byte before which verification fails. Close it at the end."""
 
     def __init__(self, file: BinaryIO, passphrase: bytes) -> None:
         self._file, self._name = file, "its beginning"
         is_earlier = file.read(len(earlier_seals.BACKUP)) == earlier_seals.BACKUP
         file.seek(0)
-        with self._named():
+        with self._damage_named():
             if is_earlier:
                 unseal = partial(earlier_seals.unseal_backup, file, passphrase=passphrase)
             else:
-                unseal = _stream_in(file, passphrase)
+                unseal = _open_stream(file, passphrase)
         self._sealed = Piped(unseal, "rb")
         self.close = self._sealed.close
 
     def next(self) -> tarfile.TarInfo | None:
-        """The next member, to be read before the one after it; None at the proved end of the file."""
-        with self._named():
+        """Return the next member, to be read before the one after it; None at the verified end of the file."""
+        with self._damage_named():
             head = self._sealed.read(tarfile.BLOCKSIZE)
             if head.strip(b"\0"):
-                found = tarfile.TarInfo.frombuf(head, "utf-8", "strict")
-                self._name = found.name
-                return found
+                member = tarfile.TarInfo.frombuf(head, "utf-8", "strict")
+                self._name = member.name
+                return member
             while self._sealed.read(AT_ONCE):
                 continue
         return None
 
     def pieces(self, member: tarfile.TarInfo) -> Iterator[bytes]:
-        left = member.size
-        with self._named():
-            while left:
-                piece = self._sealed.read(min(AT_ONCE, left))
+        remaining = member.size
+        with self._damage_named():
+            while remaining:
+                piece = self._sealed.read(min(AT_ONCE, remaining))
                 if not piece:
                     raise Broken("it ends too early")
-                left -= len(piece)
+                remaining -= len(piece)
                 yield piece
             self._sealed.read(-member.size % tarfile.BLOCKSIZE)
 
@@ -206,7 +204,7 @@ class BackupReader:
         return b"".join(self.pieces(member))
 
     @contextmanager
-    def _named(self) -> Iterator[None]:
+    def _damage_named(self) -> Iterator[None]:
         try:
             yield
         except NotOpened as cause:
@@ -222,46 +220,46 @@ class BackupReader:
             ) from cause
 
 
-def _stream_in(file: BinaryIO, passphrase: bytes) -> partial[None]:
-    """What unseals the stream of that file; Broken for a file that is not two members and their end."""
-    outer = tarfile.open(fileobj=file, mode="r:")  # noqa: SIM115 - the file is its giver's
-    members = [each for each in (outer.next(), outer.next()) if each is not None and each.isreg()]
-    if [each.name for each in members] != [KEY, STREAM]:
+def _open_stream(file: BinaryIO, passphrase: bytes) -> partial[None]:
+    """Return the function that unseals the stream; raise Broken for a file that is not two members and their end."""
+    outer = tarfile.open(fileobj=file, mode="r:")  # noqa: SIM115 - the caller closes the file
+    members = [member for member in (outer.next(), outer.next()) if member is not None and member.isreg()]
+    if [member.name for member in members] != [KEY, STREAM]:
         raise Broken("it is no backup of this program")
-    for each, end in zip(members, (b"", _END), strict=True):
-        file.seek(each.offset)
-        head, behind = file.read(tarfile.BLOCKSIZE), _filling(each.size) + end
-        file.seek(each.offset_data + each.size)
-        if head != _head(each.name, each.size) or file.read(len(behind) + bool(end)) != behind:
+    for member, end in zip(members, (b"", _END), strict=True):
+        file.seek(member.offset)
+        head, trailer = file.read(tarfile.BLOCKSIZE), _padding(member.size) + end
+        file.seek(member.offset_data + member.size)
+        if head != _head(member.name, member.size) or file.read(len(trailer) + bool(end)) != trailer:
             raise Broken(
                 "it ends too early, there are bytes after its end, or its frame is not what was written"
             )
-    key, stream = (tarfile.ExFileObject(outer, each) for each in members)
+    key, stream = (tarfile.ExFileObject(outer, member) for member in members)
     identity = sealed_files.identity_in(sealed_files.unlock(key.read(_LONGEST_KEY), passphrase))
     return partial(sealed_files.unseal, stream, identity=identity)
 
 
 def read_about(data: bytes) -> About:
-    """Misconfigured for a format of another version of the program."""
+    """Parse the description; raise Misconfigured for a format of another version of the program."""
     try:
-        about = ABOUT_JSON.validate_json(data)
+        description = ABOUT_JSON.validate_json(data)
     except ValidationError as cause:
         raise Damaged(f"the first member of the backup cannot be read: {cause}") from cause
-    if about.format != FORMAT:
+    if description.format != FORMAT:
         raise errors.Misconfigured(
-            f"the backup has format {about.format}, and this version reads {FORMAT}",
+            f"the backup has format {description.format}, and this version reads {FORMAT}",
             code="GW-B-003",
             hint="restore it with the version of the program that made it",
         )
-    return about
+    return description
 
 
 def passphrase_of(file: Path) -> bytes:
-    """The first line of the file. Misconfigured when it cannot be read or is too short to protect keys."""
+    """Read the first line of the file. Raise Misconfigured when it cannot be read or is too short to protect keys."""
     try:
         text = file.read_text(encoding="utf-8").split("\n", 1)[0].rstrip("\r")
-    except (OSError, UnicodeDecodeError) as why:
-        raise errors.Misconfigured(f"the passphrase file {file} cannot be read") from why
+    except (OSError, UnicodeDecodeError) as error:
+        raise errors.Misconfigured(f"the passphrase file {file} cannot be read") from error
     if len(text) < SHORTEST_PASSPHRASE:
         raise errors.Misconfigured(
             f"the passphrase in {file} has {len(text)} characters; its first line needs {SHORTEST_PASSPHRASE} or more",

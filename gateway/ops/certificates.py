@@ -1,7 +1,7 @@
-"""Certificates as operators look at them: the authorities that this node trusts and asks, and certificates that shall
-speak for agencies. In: the trust folder and the store; a certificate file. Out: anchors, intermediates, and how old
-the answers about revocation are, as frozen values for `gateway trust show`, doctor and status; a binding to propose,
-or a Clash for a certificate that is not for signing, or whose key signs PDFs."""
+"""Certificates for operators: the authorities that this node trusts and asks, and certificates that shall speak for
+agencies. In: the trust folder and the store; a certificate file. Out: anchors, intermediates, and the age of revocation
+answers, as frozen values for `gateway trust show`, doctor and status; a binding to propose, or a Clash for a certificate
+that is not for signing, or whose key signs PDFs."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class FolderCertificate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListState:
-    """One revocation list: `made_at` None where it was never had; `error` why the last try failed."""
+    """One revocation list; `made_at` is None where none was ever received; `error` tells why the last try failed."""
 
     issuer: str
     origin: str
@@ -51,8 +51,8 @@ class ListState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IssuerState:
-    """What one authority answered: its lists, and about how many certificates by OCSP. `oldest` is the time of the oldest
-    answer in use. `word`: good, failing (tries fail, answers still run), late (something has no answer that runs)."""
+    """Answers of one authority: its lists, and how many certificates it answered by OCSP. `oldest` is the time of the
+    oldest answer in use. `word`: good, failing (tries fail, answers are still valid), late (no answer)."""
 
     issuer: str
     word: str
@@ -65,7 +65,7 @@ class IssuerState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrustState:
-    """Everything that judges a certificate here."""
+    """All certificates and answers that decide about a certificate here."""
 
     held: tuple[FolderCertificate, ...]
     asked: tuple[IssuerState, ...]
@@ -73,82 +73,82 @@ class TrustState:
 
 
 async def trust_now(folder: Path, store: SqlStore, now: datetime) -> TrustState:
-    """Misconfigured where a file of the folder cannot be read."""
-    between = sorted((folder / "chain").glob("*.pem"))
-    held = [
+    """Read the state of trust; raise Misconfigured where a file of the folder cannot be read."""
+    intermediates = sorted((folder / "chain").glob("*.pem"))
+    folder_certificates = [
         FolderCertificate(
             role=role,
-            subject=each.subject.rfc4514_string(),
-            sha256=fingerprint(each),
-            until=each.not_valid_after_utc,
+            subject=certificate.subject.rfc4514_string(),
+            sha256=fingerprint(certificate),
+            until=certificate.not_valid_after_utc,
         )
-        for role, path in (("anchor", folder / "ca.pem"), *(("intermediate", path) for path in between))
-        for each in certificates_in(path)
+        for role, path in (("anchor", folder / "ca.pem"), *(("intermediate", path) for path in intermediates))
+        for certificate in certificates_in(path)
     ]
-    asked = await authorities_asked(folder, store, now)
+    issuer_states = await authorities_asked(folder, store, now)
     files = [
         ListState(
-            issuer=each.listed.issuer.rfc4514_string(),
+            issuer=file.listed.issuer.rfc4514_string(),
             origin="crl/",
-            made_at=each.listed.last_update_utc,
-            ends_at=each.listed.next_update_utc,
+            made_at=file.listed.last_update_utc,
+            ends_at=file.listed.next_update_utc,
         )
-        for each in read_answer_files(folder / "crl", folder / "ocsp").lists
+        for file in read_answer_files(folder / "crl", folder / "ocsp").lists
     ]
-    return TrustState(held=tuple(held), asked=asked, files=tuple(files))
+    return TrustState(held=tuple(folder_certificates), asked=issuer_states, files=tuple(files))
 
 
 async def authorities_asked(folder: Path, store: SqlStore, now: datetime) -> tuple[IssuerState, ...]:
-    """One for each authority that is configured to be asked."""
+    """Return the state of each authority that is configured to be asked."""
     sources = authorities.read_sources(folder)
     if not sources:
         return ()
     questions = await store.revocation.asked()
-    newest = {each.question: each for each in await store.revocation.newest()}
-    return tuple(_issuer(each.issuer, questions, newest, now) for each in sources)
+    newest = {answer.question: answer for answer in await store.revocation.newest()}
+    return tuple(_issuer_state(source.issuer, questions, newest, now) for source in sources)
 
 
-def _issuer(
+def _issuer_state(
     issuer: x509.Certificate,
     questions: Sequence[AskedQuestion],
     newest: Mapping[Question, Newest],
     now: datetime,
 ) -> IssuerState:
-    named, subject = fingerprint(issuer), issuer.subject.rfc4514_string()
-    own = [each for each in questions if each.question.issuer == named]
-    answers = {each.question: newest[each.question] for each in own if each.question in newest}
-    running = {each for each, told in answers.items() if told.ends_at is None or now <= told.ends_at}
-    failing = [each for each in own if each.failures]
-    lists = [each for each in own if each.question.source is RevocationSource.LIST]
-    by_ocsp = [each for each in own if each.question.source is RevocationSource.OCSP]
-    # Where a list runs, a responder that is silent leaves nobody unanswered: each answers for the other.
-    listed = any(each.question in running for each in lists)
-    unanswered = 0 if listed else sum(each.question not in running for each in by_ocsp)
-    late = not own or (not listed and (unanswered > 0 or not by_ocsp))
+    issuer_id, subject = fingerprint(issuer), issuer.subject.rfc4514_string()
+    own_questions = [q for q in questions if q.question.issuer == issuer_id]
+    answers = {q.question: newest[q.question] for q in own_questions if q.question in newest}
+    answered = {q for q, a in answers.items() if a.ends_at is None or now <= a.ends_at}
+    failing = [q for q in own_questions if q.failures]
+    lists = [q for q in own_questions if q.question.source is RevocationSource.LIST]
+    by_ocsp = [q for q in own_questions if q.question.source is RevocationSource.OCSP]
+    # A valid list and a responder stand in for each other: with a list, a silent responder leaves nothing unanswered.
+    has_valid_list = any(q.question in answered for q in lists)
+    unanswered = 0 if has_valid_list else sum(q.question not in answered for q in by_ocsp)
+    is_late = not own_questions or (not has_valid_list and (unanswered > 0 or not by_ocsp))
     return IssuerState(
         issuer=subject,
-        word=LATE if late else FAILING if failing else GOOD,
+        word=LATE if is_late else FAILING if failing else GOOD,
         lists=tuple(
             ListState(
                 issuer=subject,
-                origin=each.question.about,
-                made_at=told.made_at if told else None,
-                ends_at=told.ends_at if told else None,
-                error=each.error,
+                origin=list_question.question.about,
+                made_at=answer.made_at if answer else None,
+                ends_at=answer.ends_at if answer else None,
+                error=list_question.error,
             )
-            for each, told in ((one, answers.get(one.question)) for one in lists)
+            for list_question, answer in ((q, answers.get(q.question)) for q in lists)
         ),
         certificates=len(by_ocsp),
         unanswered=unanswered,
-        oldest=min((each.made_at for each in answers.values()), default=None),
+        oldest=min((a.made_at for a in answers.values()), default=None),
         error=failing[0].error if failing else None,
     )
 
 
-def binding_to_propose(code: str, pem: bytes, what: str) -> Binding:
-    """That this certificate speaks for that code."""
-    certificate = read_certificate(pem, what)
-    made_for_signing(certificate, what)
+def binding_to_propose(code: str, pem: bytes, description: str) -> Binding:
+    """Make a binding of this certificate to that code."""
+    certificate = read_certificate(pem, description)
+    made_for_signing(certificate, description)
     return Binding(
         code=code.strip(),
         certificate_der=certificate.public_bytes(Encoding.DER),
@@ -157,26 +157,26 @@ def binding_to_propose(code: str, pem: bytes, what: str) -> Binding:
     )
 
 
-def made_for_signing(certificate: x509.Certificate, what: str) -> None:
-    """Clash for a certificate that every receiver would refuse at step 9: better told here than found in quarantines."""
+def made_for_signing(certificate: x509.Certificate, description: str) -> None:
+    """Raise Clash for a certificate that every receiver would refuse at step 9, before packets end in quarantine."""
     if not usage_holds(certificate):
         raise Clash(
-            f"{what} is not made for signing: no receiver would take what is signed with it",
+            f"{description} is not made for signing: no receiver would take what is signed with it",
             code="CERT-USAGE",
             hint="have it issued anew with the key usage digitalSignature or nonRepudiation, and without CA rights",
         )
 
 
 async def never_for_pdfs(store: SqlStore, certificates: Iterable[bytes]) -> None:
-    """Clash for the certificate of a key that signed a PDF for an agency here (R23a): two kinds of keys, never mixed. Its
-    other half, that no exchange key signs a PDF, is in `policy.pdf_signing`."""
+    """Raise Clash for the certificate of a key that signed a PDF for an agency here (R23a, separate keys). The other half,
+    that no exchange key signs a PDF, is in `policy.pdf_signing`."""
     for der in certificates:
-        mine = key_id(public_key_of(x509.load_der_x509_certificate(der), "the certificate"))
+        certificate_key = key_id(public_key_of(x509.load_der_x509_certificate(der), "the certificate"))
         for agency in await store.hosted():
             scope = AgencyScope(agency_id=agency.id, principal_id="node")
-            if await has_signed_pdfs(store, scope, mine):
+            if await has_signed_pdfs(store, scope, certificate_key):
                 raise Clash(
-                    f"the key {mine} signed PDFs for {agency.code}: it is the agency's own and signs no packets",
+                    f"the key {certificate_key} signed PDFs for {agency.code}: it is the agency's own and signs no packets",
                     code="KEY-SIGNS-PDF",
                     hint="make an exchange key with: gateway keys new",
                 )

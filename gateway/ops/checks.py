@@ -1,8 +1,7 @@
-"""The one list of checks of a node, and the one way to run a selection of it: for the doctor, a load balancer, metrics, the
-screen, the home page and the test of the line. In: a `Subject`, the node from outside by its settings, running or not,
-or from within its process. Out: findings, in the order in which a person would mend things. Changes nothing; a check
-that cannot be made is itself a red finding. What each one says is in `checks_of_parts`, `checks_of_trust` and
-`checks_of_lines`."""
+"""The list of all checks of a node, and the one way to run a selection of it: for the doctor, a load balancer, metrics, the
+screen, the home page and the test of the line. In: a `Subject`: a node by its settings, running or not, or an open node.
+Out: findings, in the order in which a person would mend things. Changes nothing; a check that cannot be made is a red
+finding. The checks stand in `checks_of_parts`, `checks_of_trust` and `checks_of_lines`."""
 
 from __future__ import annotations
 
@@ -21,23 +20,23 @@ from gateway.ops.subject import Check, Subject, make
 
 
 async def examine(subject: Subject, tag: Tag = Tag.DOCTOR) -> list[Diagnosis]:
-    """What the checks of that selection find."""
-    found: list[Diagnosis] = []
+    """Run the checks of a selection."""
+    all_findings: list[Diagnosis] = []
     broken: Diagnosis | None = None
     try:
         for check in (check for check in CHECKS if tag in check.tags):
             if check.of_store and broken is not None:
                 if tag is Tag.READY:
                     skipped = Diagnosis(check.name, Level.SKIPPED, "before", words="axis.check")
-                    found.append(replace(skipped, word=broken.word))
+                    all_findings.append(replace(skipped, word=broken.word))
                 continue
             findings = await make(check, subject, tag)
             if check.first:
                 broken = next((finding for finding in findings if finding.level is Level.RED), None)
-            found += findings
+            all_findings += findings
     finally:
         await subject.close()
-    return found
+    return all_findings
 
 
 _DEAR, _HOME, _LINE = frozenset({Tag.DOCTOR}), frozenset({Tag.HOME}), frozenset({Tag.LINE})
@@ -74,7 +73,7 @@ CHECKS: tuple[Check, ...] = (
     Check(name="axis", ask=lines.axes, tags=_DEAR, cure=lines.CURE),
     Check(name="axis", ask=lines.states, tags=_OFTEN),
     Check(name="certificates", ask=lines.servers, tags=_DEAR),
-    # It may be slow, and has a gauge of its own.
+    # The scanner may be slow, and has a gauge of its own.
     Check(name="scanner", ask=parts.scanner, tags=_DEAR | {Tag.READY}),
     Check(name="trial", ask=parts.trial, tags={Tag.READY}),
     Check(name="copies", ask=parts.copies, tags=_HOME),
@@ -83,27 +82,27 @@ CHECKS: tuple[Check, ...] = (
     Check(name="sign", ask=lines.signatures, tags=_LINE, words="operating.line"),
     Check(name="clock", ask=lines.server_gap, tags=_LINE, words="operating.line"),
 )
-# Those without a number are known for so long.
-_KEPT = timedelta(seconds=20)
+# Applies to selections without an entry in KEPT.
+_DEFAULT_AGE = timedelta(seconds=20)
 KEPT: Mapping[Tag, timedelta] = {Tag.READY: timedelta(seconds=2), Tag.LINE: timedelta()}
 
 
 @dataclass(slots=True, kw_only=True)
 class Watch:
-    """Keeps the promise of `ports.services.HealthProbe` for one open node. What a selection found is known for some
-    seconds, because whoever asks often must not become a way to load the node (threat 91)."""
+    """Health probe (`ports.services.HealthProbe`) of one open node. Findings are kept for some seconds, so that frequent
+    callers cannot load the node (threat 91, costly health checks)."""
 
     node: OpenNode
     _subject: Subject = field(init=False)
     _draining: bool = False
-    _known: dict[Tag, tuple[datetime, Sequence[Diagnosis]]] = field(default_factory=dict)
-    _one_at_a_time: dict[Tag, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
+    _findings_by_tag: dict[Tag, tuple[datetime, Sequence[Diagnosis]]] = field(default_factory=dict)
+    _locks: dict[Tag, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
 
     def __post_init__(self) -> None:
         self._subject = Subject.within(self.node)
 
     def drain(self) -> None:
-        """From now on not ready: whoever spreads the calls sends them elsewhere, while those under way are answered."""
+        """Report the node as not ready from now on: load balancers send new calls elsewhere while running calls end."""
         self._draining = True
 
     async def alive(self) -> Sequence[Diagnosis]:
@@ -118,11 +117,11 @@ class Watch:
         return await self.found(Tag.READY)
 
     async def found(self, tag: Tag) -> Sequence[Diagnosis]:
-        async with self._one_at_a_time[tag]:
-            now, known = self.node.clock.now(), self._known.get(tag)
-            if known is None or not timedelta() <= now - known[0] < KEPT.get(tag, _KEPT):
-                known = self._known[tag] = now, await examine(self._subject, tag)
-            return known[1]
+        async with self._locks[tag]:
+            now, cached = self.node.clock.now(), self._findings_by_tag.get(tag)
+            if cached is None or not timedelta() <= now - cached[0] < KEPT.get(tag, _DEFAULT_AGE):
+                cached = self._findings_by_tag[tag] = now, await examine(self._subject, tag)
+            return cached[1]
 
 
 def _of_process(check: str, word: str, *, stops: bool) -> Diagnosis:

@@ -1,12 +1,9 @@
-"""What is checked of the lines to other programs, as the node's own user meets them: the axes, and the servers that show a
-certificate. In: the node that is examined. Out: how each axis is, and what lies on it; and of the test of the line one
-finding per step with the name of its axis, time, cause and cure. Of a broker what `transport.broker.check` finds; of a
-folder that it is there, may be written, and answers; of a foreign axis that it lets each system in; and that what each
-agency's key signs holds.
-
-Of broker and database the certificate that they show is looked at, even one that nobody accepts any more: so one that
-has expired is named as what breaks the line, and one that ends is named weeks before, while there is time to renew
-it. Nothing is believed by that: whom to trust the connections themselves decide."""
+"""Checks of the lines to other programs, made with the rights of the node's own user: the axes, and servers with a
+certificate. In: the node that is examined. Out: state and load of each axis; for the test of the line one finding per step
+with axis, time, cause and cure: for a broker the findings of `transport.broker.check`; for a folder that it exists, is
+writable and answers; for a foreign axis that each system can log in; and that signatures of each agency's key hold. The
+certificates of broker and database are read even where they are not accepted, so that an expired one is named as the cause,
+and an expiring one weeks before. No trust follows from that: the connections themselves decide it."""
 
 from __future__ import annotations
 
@@ -51,169 +48,169 @@ CURE = "gateway axis check"
 
 
 async def axes(subject: Subject) -> AsyncGenerator[Diagnosis]:
-    """Each of several by itself: one that does not answer hides no other."""
-    for name, alone in subject.settings.each_axis().items():
-        check = Check(name="axis", ask=partial(_one_axis, settings=alone), cure=CURE)
+    """Check each of several axes by itself, so that a silent one hides no other."""
+    for name, axis_settings in subject.settings.each_axis().items():
+        check = Check(name="axis", ask=partial(_one_axis, settings=axis_settings), cure=CURE)
         for finding in await make(check, subject, Tag.DOCTOR):
-            named = f"{finding.check}.{name}" if name else finding.check
-            yield replace(finding, check=named)
+            check_name = f"{finding.check}.{name}" if name else finding.check
+            yield replace(finding, check=check_name)
 
 
 async def _one_axis(subject: Subject, settings: Settings) -> AsyncGenerator[Diagnosis]:
     folder, clock = settings.axis.folder, subject.clock
     if settings.axis.kind != "embedded":
         async with subject.open_axis(settings) as axis:
-            for finding in await _line(subject, settings.axis_name, axis, CURE):
+            for finding in await _line_findings(subject, settings.axis_name, axis, CURE):
                 yield finding
     elif not (folder / "axis.sqlite").is_file():
-        # Opening it would make it, and a doctor changes nothing.
+        # Opening the axis would create it, and a doctor changes nothing.
         yield yellow("axis", "axis.none", "gateway serve", path=folder)
     else:
         lease_s = subject.lease_s
         embedded = EmbeddedAxis(folder, settings.node.name, clock, subject.pool, lease_s=lease_s)
         try:
-            moved = clock_set_back({"axis": await embedded.leased_ahead()}, None, clock.now())
-            found = await _line(subject, settings.axis_name, embedded, f"ls -ld {folder}")
+            clock_findings = clock_set_back({"axis": await embedded.leased_ahead()}, None, clock.now())
+            findings = await _line_findings(subject, settings.axis_name, embedded, f"ls -ld {folder}")
         finally:
             await embedded.close()
-        for finding in (*found, *moved):
+        for finding in (*findings, *clock_findings):
             yield finding
 
 
-async def _line(subject: Subject, name: str, axis: AxisDesk, cure: str) -> Sequence[Diagnosis]:
-    """Counting makes an axis connect; what it says of itself comes after that, and what the workers say of it."""
+async def _line_findings(subject: Subject, name: str, axis: AxisDesk, cure: str) -> Sequence[Diagnosis]:
+    """Check one axis. Counting makes an axis connect; its state and the workers' reports are read after that."""
     heartbeat, now = subject.heartbeat, subject.clock.now()
     try:
         counts = await axis_now.count(axis, heartbeat, now)
     except TransportFailure as error:
         return [red("axis", "axis.down", cure, reason=axis.state().reason or str(error))]
     state = axis_now.worst_state(name, axis.state(), heartbeat, now)
-    if (trouble := _trouble("axis", state)) is not None:
+    if (trouble := _trouble_finding("axis", state)) is not None:
         return [trouble]
-    oldest, found = await axis.oldest(), [green("axis", "axis.fine", **counts)]
-    if oldest is not None and now - oldest > LIES_SOON:  # mail that nobody fetches
+    oldest, findings = await axis.oldest(), [green("axis", "axis.fine", **counts)]
+    if oldest is not None and now - oldest > LIES_SOON:  # mail waits too long there
         minutes = round((now - oldest).total_seconds() / 60)
-        found = [yellow("axis", "axis.lying", "gateway status", minutes=minutes)]
+        findings = [yellow("axis", "axis.lying", "gateway status", minutes=minutes)]
     if counts.get("dead"):
-        found.append(yellow("axis.dead", "axis.dead", "gateway queue dead list", **counts))
-    return found
+        findings.append(yellow("axis.dead", "axis.dead", "gateway queue dead list", **counts))
+    return findings
 
 
-def _trouble(check: str, state: AxisState) -> Diagnosis | None:
-    """None where all is well; an axis that nobody needed yet is."""
+def _trouble_finding(check: str, state: AxisState) -> Diagnosis | None:
+    """Return the trouble of an axis; None where all is well, or where the axis was not needed yet."""
     if state.word == "blocked":
-        # RabbitMQ's own word for what it lacks; sending goes on by itself once there is room.
+        # RabbitMQ's own command for the missing resource; sending goes on by itself once there is room.
         cure = "rabbitmq-diagnostics check_local_alarms"
         return red(check, "axis.blocked", cure, reason=state.reason).worded("blocked")
     if state.word == "down":
         return red(check, "axis.down", CURE, reason=state.reason).worded("down")
     if state.word == "partly":
-        # A foreign axis counts all the same what this node holds of it.
+        # A foreign axis still counts the packets that this node holds of it.
         return yellow(check, "axis.partly", CURE, reason=state.reason).worded("partly")
     return None
 
 
 async def states(subject: Subject) -> AsyncGenerator[Diagnosis]:
-    """As the open axes say of themselves, and the workers of them; none of them is asked."""
+    """Report the state of the open axes and the workers' reports, without asking the axes."""
     if subject.node is None:
         return
-    look = partial(axis_now.whole_and_each, subject.node.axis, subject.heartbeat, subject.clock.now())
-    whole, several = await subject.pool.run(look)
-    known = {"axis": whole} | {f"axis.{name}": state for name, state in several.items()}
-    for check, state in known.items():
-        yield _trouble(check, state) or Diagnosis(check, GREEN, "up", word="ok", words="page.axis")
+    read_states = partial(axis_now.whole_and_each, subject.node.axis, subject.heartbeat, subject.clock.now())
+    whole_state, states = await subject.pool.run(read_states)
+    state_by_check = {"axis": whole_state} | {f"axis.{name}": s for name, s in states.items()}
+    for check, state in state_by_check.items():
+        yield _trouble_finding(check, state) or Diagnosis(check, GREEN, "up", word="ok", words="page.axis")
 
 
 async def steps(subject: Subject) -> AsyncGenerator[Diagnosis]:
-    """What `gateway axis check` finds, of every axis."""
-    hosted = [each for each in await subject.store.hosted() if each.left_at is None]
+    """Report the findings of `gateway axis check` for every axis."""
+    hosted = [a for a in await subject.store.hosted() if a.left_at is None]
     codes = [code for agency in hosted for code in (agency.code, *agency.aliases)]
     async for name, step in examine_axes(subject.settings, codes):
         yield replace(step, server=" ".join(filter(None, (name, step.server))))
 
 
 async def signatures(subject: Subject) -> AsyncGenerator[Diagnosis]:
-    """What each agency's key signs must hold under the certificate that is bound to it."""
+    """Check that signatures of each agency's key hold under its bound certificate."""
     store, keys, now = subject.store, subject.keys, subject.clock.now()
     registry = closed_registry(subject)
-    for agency in (each for each in await store.hosted() if each.left_at is None):
+    for agency in (a for a in await store.hosted() if a.left_at is None):
         use = await desk.signing_keys_from(registry, store, agency.code, now)
-        yield await subject.pool.run(partial(_signature, keys, agency.code, use, now))
+        yield await subject.pool.run(partial(_signature_finding, keys, agency.code, use, now))
 
 
-def _signature(keys: KeyDirectory, code: str, use: KeyUse, now: datetime) -> Diagnosis:
-    # The key signs what begins like an envelope's signature, and this is none: it has no end.
-    data, began = ENVELOPES + secrets.token_bytes(32), time.monotonic()
-    told = partial(_step, "sign", server=code, began=began, words="operating.line")
+def _signature_finding(keys: KeyDirectory, code: str, use: KeyUse, now: datetime) -> Diagnosis:
+    # The signed text begins like the signature of an envelope but has no end, so that it is none.
+    data, started = ENVELOPES + secrets.token_bytes(32), time.monotonic()
+    step = partial(_step, "sign", server=code, started=started, words="operating.line")
     try:
         signer = keys.signer(code, now, use)
         value = signer.sign(data)
     except GatewayError as error:
-        return told(RED, "failed", "operating.line.sign.cure", detail=str(error))
+        return step(RED, "failed", "operating.line.sign.cure", detail=str(error))
     fault = value_fault(signer.certificate_der, signer.algorithm, data, value, XmlPolicy(), native=False)
     if fault is not None:
-        return told(RED, "sign.differs", "operating.line.sign.cure", code=code, fault=fault)
-    return told(GREEN, "sign.fine", code=code, algorithm=signer.algorithm)
+        return step(RED, "sign.differs", "operating.line.sign.cure", code=code, fault=fault)
+    return step(GREEN, "sign.fine", code=code, algorithm=signer.algorithm)
 
 
 async def server_gap(subject: Subject) -> AsyncGenerator[Diagnosis]:
-    """How far this machine's clock is from the database server's."""
+    """Measure how far this machine's clock is from the database server's."""
     gap = abs(await subject.store.clock_gap(subject.clock.now)).total_seconds()
-    told = partial(Diagnosis, "clock", words="operating.line")
+    diagnosis = partial(Diagnosis, "clock", words="operating.line")
     if gap > CLOCK_SKEW.total_seconds():
-        yield told(RED, "clock.apart", {"seconds": round(gap)}, "operating.line.clock.cure")
+        yield diagnosis(RED, "clock.apart", {"seconds": round(gap)}, "operating.line.clock.cure")
     else:
-        yield told(GREEN, "clock.fine", {"seconds": round(gap, 1)})
+        yield diagnosis(GREEN, "clock.fine", {"seconds": round(gap, 1)})
 
 
 async def examine_axes(settings: Settings, codes: Sequence[str]) -> AsyncIterator[tuple[str, Diagnosis]]:
-    """One axis after the other, by the names of the settings. What is wrong with one is found out of that one alone."""
-    for name, alone in settings.each_axis().items():
-        if alone.axis.kind == "amqp":
-            # The client of brokers is large, and loaded where there is one.
+    """Check one axis after the other, by the names of the settings; a fault is found on its own axis alone."""
+    for name, axis_settings in settings.each_axis().items():
+        if axis_settings.axis.kind == "amqp":
+            # The client of brokers is large, and loaded only where there is a broker.
             from gateway.transport.broker.check import examine
 
             try:
-                access = broker_access(alone)
+                access = broker_access(axis_settings)
             except GatewayError as error:
                 yield name, _step("settings", RED, "failed", "axis.cure.settings", detail=str(error))
                 continue
-            async with aclosing(examine(access, alone.node.name, codes)) as found:  # type: ignore[type-var]  # it is a generator
-                async for each in found:
-                    yield name, each
-        elif alone.axis.kind in FOREIGN_AXES:
-            async for each in _sessions(alone, codes):
-                yield name, each
+            async with aclosing(examine(access, axis_settings.node.name, codes)) as findings:  # type: ignore[type-var]  # it is a generator
+                async for finding in findings:
+                    yield name, finding
+        elif axis_settings.axis.kind in FOREIGN_AXES:
+            async for finding in _session_steps(axis_settings, codes):
+                yield name, finding
         else:
-            async for each in _folder(alone):
-                yield name, each
+            async for finding in _folder_steps(axis_settings):
+                yield name, finding
 
 
-async def _folder(settings: Settings) -> AsyncIterator[Diagnosis]:
-    folder, began = settings.axis.folder, time.monotonic()
-    told, cure = partial(_step, "folder", began=began, path=str(folder)), "axis.cure.folder"
+async def _folder_steps(settings: Settings) -> AsyncIterator[Diagnosis]:
+    folder, started = settings.axis.folder, time.monotonic()
+    step, cure = partial(_step, "folder", started=started, path=str(folder)), "axis.cure.folder"
     if not (folder / "axis.sqlite").is_file():
-        yield told(RED, "folder.missing", cure)
+        yield step(RED, "folder.missing", cure)
     elif not os.access(folder, os.W_OK | os.X_OK):
-        yield told(RED, "folder.closed", cure)
+        yield step(RED, "folder.closed", cure)
     else:
-        yield told(GREEN, "folder.fine")
-        began = time.monotonic()
+        yield step(GREEN, "folder.fine")
+        started = time.monotonic()
         try:
             async with open_axis(settings) as axis:
                 counts = await axis.counts()
         except GatewayError as error:
-            yield _step("count", RED, "failed", cure, began=began, detail=str(error))
+            yield _step("count", RED, "failed", cure, started=started, detail=str(error))
             return
-        yield _step("count", GREEN, "queue.fine", began=began, count=counts["waiting"])
+        yield _step("count", GREEN, "queue.fine", started=started, count=counts["waiting"])
         return
     yield _step("count", Level.SKIPPED, "before")
 
 
-async def _sessions(settings: Settings, codes: Sequence[str]) -> AsyncIterator[Diagnosis]:
+async def _session_steps(settings: Settings, codes: Sequence[str]) -> AsyncIterator[Diagnosis]:
     from gateway.transport.rest.axis import RestAxis
 
-    began = time.monotonic()
+    started = time.monotonic()
     if host := clear_host(settings):
         yield _step("tls", YELLOW, "tls.clear", "axis.cure.https", host=host)
     try:
@@ -223,16 +220,16 @@ async def _sessions(settings: Settings, codes: Sequence[str]) -> AsyncIterator[D
             axis.hosts(codes)
             answers = await axis.ask()
     except GatewayError as error:
-        yield _step("settings", RED, "failed", "axis.cure.settings", began=began, detail=str(error))
+        yield _step("settings", RED, "failed", "axis.cure.settings", started=started, detail=str(error))
         return
-    for system, each in answers.items():
-        told = partial(_step, "session", began=began, system=system, why=each.why, file=each.mend)
-        if each.mend:
-            yield told(RED, "session.refused", "axis.cure.credentials")
-        elif each.why:
-            yield told(RED, "session.failed", "axis.cure.service")
+    for system, answer in answers.items():
+        step = partial(_step, "session", started=started, system=system, why=answer.why, file=answer.mend)
+        if answer.mend:
+            yield step(RED, "session.refused", "axis.cure.credentials")
+        elif answer.why:
+            yield step(RED, "session.failed", "axis.cure.service")
         else:
-            yield told(GREEN, "session.fine")
+            yield step(GREEN, "session.fine")
 
 
 def _step(
@@ -241,12 +238,12 @@ def _step(
     cause: str,
     cure: str | None = None,
     *,
-    began: float = 0,
+    started: float = 0,
     server: str = "",
     words: str = "axis.check",
     **params: object,
 ) -> Diagnosis:
-    ms = round((time.monotonic() - began) * 1000) if began else 0
+    ms = round((time.monotonic() - started) * 1000) if started else 0
     return Diagnosis(check, level, cause, params, cure, server=server, ms=ms, words=words)
 
 
@@ -258,7 +255,7 @@ _ASKS_FOR_TLS = struct.pack("!ii", 8, 80877103)  # SSLRequest of PostgreSQL's pr
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Peer:
-    """One server of another program. `part` is what the node uses it for."""
+    """One server of another program. `part` names its use by the node."""
 
     part: str
     host: str
@@ -271,26 +268,26 @@ class Peer:
 
 
 async def servers(subject: Subject) -> AsyncGenerator[Diagnosis]:
-    """Asked beside the connections: those break on a certificate that is expired, and do not say which one it is."""
+    """Check the certificates of servers beside the connections, which break on an expired certificate without naming it."""
     settings = subject.settings
     for finding in line_findings(settings):
         yield finding
     for peer in servers_of(settings):
-        until = await subject.pool.run(partial(certificate_ends, peer))
-        shown = server_finding(peer, until, subject.clock.now())
-        if shown is not None:
-            yield shown
+        ends_at = await subject.pool.run(partial(certificate_ends, peer))
+        server_state = server_finding(peer, ends_at, subject.clock.now())
+        if server_state is not None:
+            yield server_state
 
 
 def servers_of(settings: Settings) -> tuple[Peer, ...]:
-    """Those that may show a certificate; none that is reached without a network."""
-    found = []
+    """List the servers that may show a certificate; none that is reached without a network."""
+    peers = []
     host, port = database_host(settings.database.url)
     if host is not None:
-        found.append(Peer(part="database", host=host, port=port))
-    for alone in settings.each_axis().values():
-        found += _brokers(alone) if alone.axis.kind == "amqp" else []
-    return tuple(found)
+        peers.append(Peer(part="database", host=host, port=port))
+    for axis_settings in settings.each_axis().values():
+        peers += _brokers(axis_settings) if axis_settings.axis.kind == "amqp" else []
+    return tuple(peers)
 
 
 def _brokers(settings: Settings) -> list[Peer]:
@@ -298,27 +295,27 @@ def _brokers(settings: Settings) -> list[Peer]:
     try:
         servers = read_servers(amqp.servers)
     except GatewayError:
-        servers = ()  # the line itself says what is wrong with the addresses
+        servers = ()  # the line's own check says what is wrong with the addresses
     return [
-        Peer(part="axis", host=each.host, port=each.port, certificate=amqp.certificate, key=amqp.key)
-        for each in servers
-        if each.tls
+        Peer(part="axis", host=server.host, port=server.port, certificate=amqp.certificate, key=amqp.key)
+        for server in servers
+        if server.tls
     ]
 
 
 def database_host(url: str) -> tuple[str | None, int]:
-    """Where a database server is; None for a file, and for a socket of this machine."""
+    """Return host and port of the database server; None for a file, and for a socket of this machine."""
     try:
         parsed = urlsplit(url)
         host, port = parsed.hostname, parsed.port
     except ValueError:
-        return None, 0  # the database itself says what is wrong with its address
+        return None, 0  # the database's own check says what is wrong with its address
     is_server = parsed.scheme.partition("+")[0] == "postgresql"
     return (host if is_server and host else None), port or _POSTGRES
 
 
 def is_here(host: str) -> bool:
-    """Whether this is the machine itself."""
+    """Tell whether this is the machine itself."""
     try:
         return ip_address(host).is_loopback
     except ValueError:
@@ -326,60 +323,60 @@ def is_here(host: str) -> bool:
 
 
 def certificate_ends(peer: Peer) -> datetime | None:
-    """When the certificate that it shows ends; None where it does not answer, or has none. Sync: for the pool."""
+    """Return when the server's certificate ends; None where it does not answer, or has none. Sync: for the pool."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    # Only its dates are read: an expired one, or one of an unknown authority, is shown all the same.
+    # Only its dates are read, so an expired certificate, or one of an unknown authority, is accepted too.
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     try:
         if peer.certificate is not None:
             context.load_cert_chain(peer.certificate, peer.key)
-        with socket.create_connection((peer.host, peer.port), ANSWER_S) as line:
+        with socket.create_connection((peer.host, peer.port), ANSWER_S) as connection:
             if peer.part == "database":
-                line.sendall(_ASKS_FOR_TLS)
-                if line.recv(1) != b"S":
+                connection.sendall(_ASKS_FOR_TLS)
+                if connection.recv(1) != b"S":
                     return None
-            with context.wrap_socket(line, server_hostname=peer.host) as tls:
+            with context.wrap_socket(connection, server_hostname=peer.host) as tls:
                 der = tls.getpeercert(binary_form=True)
     except (OSError, ssl.SSLError):
         return None
     return x509.load_der_x509_certificate(der).not_valid_after_utc if der else None
 
 
-def server_finding(peer: Peer, until: datetime | None, now: datetime) -> Diagnosis | None:
-    """What a doctor says of it; nothing of one that shows none."""
-    if until is None:
+def server_finding(peer: Peer, ends_at: datetime | None, now: datetime) -> Diagnosis | None:
+    """Return the doctor's finding about a server; None without a certificate."""
+    if ends_at is None:
         return None
-    left = until - now
-    told = {"server": str(peer), "until": until.date().isoformat(), "days": max(left.days, 0)}
+    remaining = ends_at - now
+    params = {"server": str(peer), "until": ends_at.date().isoformat(), "days": max(remaining.days, 0)}
     check = f"{peer.part}.certificate"
     cure = f"openssl req -new -newkey rsa:3072 -nodes -subj /CN={peer.host} -addext subjectAltName=DNS:{peer.host}"
-    if until <= now:
-        return Diagnosis(check, Level.RED, "server.expired", told, cure)
-    if left < ENDS_SOON:
-        level = Level.RED if left < ENDS_NOW else Level.YELLOW
-        return Diagnosis(check, level, "server.expiring", told, cure)
-    return Diagnosis(check, Level.GREEN, "server.fine", told)
+    if ends_at <= now:
+        return Diagnosis(check, Level.RED, "server.expired", params, cure)
+    if remaining < ENDS_SOON:
+        level = Level.RED if remaining < ENDS_NOW else Level.YELLOW
+        return Diagnosis(check, level, "server.expiring", params, cure)
+    return Diagnosis(check, Level.GREEN, "server.fine", params)
 
 
 def line_findings(settings: Settings) -> Iterator[Diagnosis]:
-    """Encryption to whoever answers protects from nobody who can answer; and a line to a foreign axis without any is read
-    and changed by anybody on the way."""
+    """Warn of lines without protection: encryption without a known authority does not stop a man in the middle, and a clear
+    line to a foreign axis can be read and changed on the way."""
     host, _ = database_host(settings.database.url)
     if host is not None and settings.database.ca is None and not is_here(host):
         cure = 'gateway config check, after database.ca = "/etc/gateway/database-ca.pem"'
         yield yellow("database.identity", "database.anybody", cure, host=host)
-    for name, alone in settings.each_axis().items():
-        if host := clear_host(alone):
+    for name, axis_settings in settings.each_axis().items():
+        if host := clear_host(axis_settings):
             cure = f'gateway config check, after endpoint = "https://{host}"'
             yield yellow(f"axis.{name}.line" if name else "axis.line", "axis.clear", cure, host=host)
 
 
 def clear_host(settings: Settings) -> str:
-    """The other machine that a foreign axis is, where it is spoken to without TLS; else empty. Of one axis."""
+    """Return the host of a foreign axis on another machine that is reached without TLS; else empty. For one axis."""
     endpoint = {"vxp": settings.vxp.endpoint, "lgsp": settings.lgsp.endpoint}.get(settings.axis.kind, "")
     try:
-        where = urlsplit(endpoint)
-        host = where.hostname or ""
+        url = urlsplit(endpoint)
+        host = url.hostname or ""
     except ValueError:
-        return ""  # the line itself says what is wrong with its address
-    return host if where.scheme == "http" and not is_here(host) else ""
+        return ""  # the line's own check says what is wrong with its address
+    return host if url.scheme == "http" and not is_here(host) else ""

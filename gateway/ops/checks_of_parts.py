@@ -1,7 +1,6 @@
-"""What is checked of the parts of a node beside trust and lines: where things are kept, clocks, the database, what waits,
-the sealed log, periodic jobs, how fast the node serves (R100, T26), the scanner for malware, the sealed hold. In:
-the node that is examined. Out: what was found, with the command that cures it; nothing where there is nothing to say.
-Changes nothing."""
+"""Checks of the parts of a node apart from trust and lines: folders and disks, clocks, the database, queues, the sealed
+log, periodic jobs, pace (R100, T26: five seconds), the malware scanner, the sealed hold. In: the node that is examined.
+Out: findings with the command that cures each; none where there is nothing to report. Changes nothing."""
 
 from __future__ import annotations
 
@@ -31,12 +30,12 @@ from gateway.store.data_folder import Disk
 from gateway.store.reporting import Load
 from gateway.workers.pulse import beats, slots
 
-# No machine that runs this program has an earlier date; a dead clock battery shows so.
+# Machines that run this program have later dates; an earlier one shows a dead clock battery.
 OLDEST_NOW = datetime(2025, 1, 1, tzinfo=UTC)
-# A lease is taken up again within one; what lies longer has no worker at all.
+# Leases are renewed within one lease time; a row that is older than this has no worker at all.
 STALE_AFTER = timedelta(minutes=10)
 WRITES_S = 4.0
-# The authority is asked every hour; after a day somebody should ask it in person.
+# The authority is asked every hour; after a day a person should ask it.
 UNSTAMPED_YELLOW = timedelta(hours=24)
 UNPUBLISHED_YELLOW = timedelta(days=7)
 # A log of a day or less need not have been published yet.
@@ -65,7 +64,7 @@ async def folders(subject: Subject) -> AsyncGenerator[Diagnosis]:
 
 
 async def database_file(subject: Subject) -> AsyncGenerator[Diagnosis]:
-    """Said only of one that others can read: it holds what agencies write to each other about."""
+    """Report a file that others can read, as it holds what agencies write to each other about."""
     file = sqlite_file(subject.settings)
     if file is not None and file.is_file() and file.stat().st_mode & 0o077:
         yield yellow("database.file", "database.open", f"chmod 600 {file}*", path=file)
@@ -75,7 +74,7 @@ _DISK_LEVELS = {data_folder.GOOD: Level.GREEN, data_folder.LOW: Level.YELLOW, da
 
 
 def judged_disks(subject: Subject) -> Sequence[Disk]:
-    """Sync: for the pool."""
+    """Judge the disks. Sync: for the pool."""
     node, kept_back = subject.node, subject.settings.limits.disk_free_mb * MB
     return data_folder.disks(
         ground.places(subject.settings), node.room.reserve if node is not None else kept_back
@@ -83,7 +82,7 @@ def judged_disks(subject: Subject) -> Sequence[Disk]:
 
 
 async def disks(subject: Subject) -> AsyncGenerator[Diagnosis]:
-    """Within a process it is known whether anything is taken in."""
+    """Check the disks; an open node also knows whether it still takes anything in."""
     is_full = False
     try:
         if subject.node is not None:
@@ -103,28 +102,28 @@ async def disks(subject: Subject) -> AsyncGenerator[Diagnosis]:
 
 
 DISK_LOOKED_AT, DISK_SOON_DAYS = timedelta(days=7), 14
-_SHORTEST_KNOWN = timedelta(days=1)
-# Longer is no forecast any more.
+_SHORTEST_SPAN = timedelta(days=1)
+# A longer time is no forecast any more.
 MOST_DISK_DAYS = 3650
 
 
 async def disk_days(subject: Subject) -> int | None:
-    """How long the disk lasts; None where that is not known, or it does not fill."""
+    """Estimate how many days the disk lasts; None where that is unknown, or the disk does not fill."""
     since = subject.clock.now() - DISK_LOOKED_AT
     return disk_days_left(await subject.store.history.samples(since, DISK), free_bytes(subject))
 
 
 def disk_days_left(samples: Sequence[QueueSample], free: int) -> int | None:
-    known = sorted((each.at, each.depth) for each in samples if each.queue == DISK)
-    if not known or known[-1][0] - known[0][0] < _SHORTEST_KNOWN:
+    points = sorted((s.at, s.depth) for s in samples if s.queue == DISK)
+    if not points or points[-1][0] - points[0][0] < _SHORTEST_SPAN:
         return None
-    (began, first), (ended, last) = known[0], known[-1]
-    a_day = (first - last) / ((ended - began) / timedelta(days=1))
+    (first_at, first), (last_at, last) = points[0], points[-1]
+    a_day = (first - last) / ((last_at - first_at) / timedelta(days=1))
     return min(MOST_DISK_DAYS, int(free / MB / a_day)) if a_day > 0 else None
 
 
 def free_bytes(subject: Subject) -> int:
-    """Where the content lies; 0 where its disk does not say."""
+    """Return the free bytes of the content's disk; 0 where its disk does not say."""
     try:
         return data_folder.free_space(ground.places(subject.settings)["content"]).bytes
     except StoreFailure:
@@ -155,37 +154,37 @@ SET_CLOCK = "timedatectl set-ntp true"
 
 
 async def clock(subject: Subject) -> AsyncGenerator[Diagnosis]:
-    """A wrong clock makes good certificates look expired, and our signatures false (K2)."""
+    """Check the clock; a wrong one makes good certificates look expired, and our signatures false (K2, signing time)."""
     now, file = subject.clock.now(), sqlite_file(subject.settings)
-    written = datetime.fromtimestamp(file.stat().st_mtime, UTC) if file and file.exists() else now
-    told = {"now": now.isoformat(timespec="seconds"), "written": written.isoformat(timespec="seconds")}
-    if now < OLDEST_NOW or written - now > CLOCK_SKEW:
-        yield red("clock", "clock.behind", SET_CLOCK, **told)
+    written_at = datetime.fromtimestamp(file.stat().st_mtime, UTC) if file and file.exists() else now
+    params = {"now": now.isoformat(timespec="seconds"), "written": written_at.isoformat(timespec="seconds")}
+    if now < OLDEST_NOW or written_at - now > CLOCK_SKEW:
+        yield red("clock", "clock.behind", SET_CLOCK, **params)
     else:
-        yield green("clock", "clock.fine", **told)
+        yield green("clock", "clock.fine", **params)
 
 
 async def server_clock(subject: Subject) -> AsyncGenerator[Diagnosis]:
-    """Leases are times: to a machine whose clock is ahead the work that another one does looks abandoned (G7)."""
+    """Compare with the database server's clock: a machine that is ahead sees others' leases as abandoned (G7, leases)."""
     node = subject.node
     gap = node.guard.gap() if node is not None else await subject.store.clock_gap(subject.clock.now)
     if not clocks_agree(gap, subject.lease_s):
-        told = {"seconds": round(abs(gap).total_seconds()), "most": round(subject.lease_s / 3)}
-        yield red("clock", "clock.apart", SET_CLOCK, **told).worded("apart", stops=True)
+        params = {"seconds": round(abs(gap).total_seconds()), "most": round(subject.lease_s / 3)}
+        yield red("clock", "clock.apart", SET_CLOCK, **params).worded("apart", stops=True)
 
 
-def clock_set_back(ahead: Mapping[str, int], written: datetime | None, now: datetime) -> Iterator[Diagnosis]:
-    """Nothing waits for such a time; a person should know why they are there."""
+def clock_set_back(ahead: Mapping[str, int], mtime: datetime | None, now: datetime) -> Iterator[Diagnosis]:
+    """Report times in the future. Rows with such times do not wait for them, but a person should know the cause."""
     tables = [table for table, count in ahead.items() if count]
-    late = written if written is not None and written - now > CLOCK_SKEW else None
-    if tables or late:
+    future_write = mtime if mtime is not None and mtime - now > CLOCK_SKEW else None
+    if tables or future_write:
         yield yellow(
             "clock",
             "clock.moved",
             SET_CLOCK,
             count=sum(ahead.values()),
             tables=", ".join(tables) or "–",
-            written=late.isoformat(timespec="seconds") if late else "–",
+            written=future_write.isoformat(timespec="seconds") if future_write else "–",
         )
 
 
@@ -195,52 +194,52 @@ async def database(subject: Subject) -> AsyncGenerator[Diagnosis]:
         yield red("database", "database.missing", "gateway init", path=file)
         return
     schema = await subject.schema()
-    whole = _schema_finding(schema)
+    schema_finding = _schema_finding(schema)
     if schema.pending or not schema.runs_here:
-        yield whole
+        yield schema_finding
         return
     now = subject.clock.now()
     horizon = Horizon.of(now, subject.lease_s)
-    found = await reporting.examine(subject.settings.database.address, now - STALE_AFTER, horizon)
-    if found.damage:
-        yield red("database", "database.damaged", "gateway restore FILE.backup", detail=found.damage)
+    report = await reporting.examine(subject.settings.database.address, now - STALE_AFTER, horizon)
+    if report.damage:
+        yield red("database", "database.damaged", "gateway restore FILE.backup", detail=report.damage)
         return
-    yield whole
-    stale = {table: count for table, count in found.stale.items() if count}
-    told = {"count": sum(stale.values()), "tables": ", ".join(stale) or "–"}
+    yield schema_finding
+    stale = {table: count for table, count in report.stale.items() if count}
+    params = {"count": sum(stale.values()), "tables": ", ".join(stale) or "–"}
     if stale:
-        yield yellow("leases", "leases.stale", "gateway serve", **told)
+        yield yellow("leases", "leases.stale", "gateway serve", **params)
     else:
-        yield green("leases", "leases.fine", **told)
-    for moved in clock_set_back(found.ahead, found.written, now):
-        yield moved
-    if not found.searches:
+        yield green("leases", "leases.fine", **params)
+    for finding in clock_set_back(report.ahead, report.written, now):
+        yield finding
+    if not report.searches:
         yield yellow("search", "search.slow")
 
 
 async def answers(subject: Subject) -> AsyncGenerator[Diagnosis]:
-    """Whether the database answers, and with a schema that this version knows."""
+    """Check that the database answers, with a schema that this version knows."""
     await reporting.answers(subject.store)
     yield _schema_finding(await subject.schema())
 
 
 def _schema_finding(schema: migrate.SchemaStatus) -> Diagnosis:
-    told = {"current": schema.current or "–", "head": schema.head}
+    params = {"current": schema.current or "–", "head": schema.head}
     if any(step.phase == "expand" for step in schema.pending):
         cure = "gateway migrate up"
-        return red("database", "database.old", cure, **told).worded("old-schema", stops=True)
+        return red("database", "database.old", cure, **params).worded("old-schema", stops=True)
     if schema.pending:
-        return yellow("database", "database.old", "gateway migrate up", **told).worded("ok")
+        return yellow("database", "database.old", "gateway migrate up", **params).worded("ok")
     if not schema.is_newer:
         return green("database", "database.fine", head=schema.head).worded("ok")
     cure = "./upgrade.sh release.pub"
     if schema.runs_here:
-        return yellow("database", "database.newer", cure, **told).worded("ok")
-    return red("database", "database.newer", cure, **told).worded("newer-schema", stops=True)
+        return yellow("database", "database.newer", cure, **params).worded("ok")
+    return red("database", "database.newer", cure, **params).worded("newer-schema", stops=True)
 
 
 async def writes(subject: Subject) -> AsyncGenerator[Diagnosis]:
-    """A standby or a disk that became read-only answers everything and takes no document."""
+    """Check that the database can be written; a standby or a read-only disk answers reads and takes no document."""
     try:
         async with asyncio.timeout(WRITES_S):
             await reporting.writable(subject.store)
@@ -252,7 +251,7 @@ async def writes(subject: Subject) -> AsyncGenerator[Diagnosis]:
 
 
 async def restored(subject: Subject) -> AsyncGenerator[Diagnosis]:
-    """An older copy may have brought back what was withdrawn since: the node does not open before people looked."""
+    """Report an unconfirmed restore: an older copy may bring back withdrawn rights, so the node stays closed."""
     mark = await restoring.waiting(subject.store)
     if mark is not None:
         yield red("restored", "restored.unconfirmed", "gateway restored", at=mark.data.get("copied_at", "–"))
@@ -262,65 +261,65 @@ async def jobs(subject: Subject) -> AsyncGenerator[Diagnosis]:
     now = subject.clock.now()
     days = await subject.store.history.days((now - HISTORY_KEPT).date())
     lines = upkeep.job_lines(days, now)
-    late = tuple(each.job for each in lines if each.word == upkeep.LATE)
-    faulty = tuple(each.job for each in lines if each.word == upkeep.FAULTY)
-    if loops := tuple(job for job in late if job != "backup"):
-        yield yellow("jobs", "jobs.late", "gateway serve", jobs=loops)
-    if "backup" in late:
+    late_jobs = tuple(j.job for j in lines if j.word == upkeep.LATE)
+    faulty_jobs = tuple(j.job for j in lines if j.word == upkeep.FAULTY)
+    if late_loops := tuple(job for job in late_jobs if job != "backup"):
+        yield yellow("jobs", "jobs.late", "gateway serve", jobs=late_loops)
+    if "backup" in late_jobs:
         yield yellow("jobs", "jobs.late", "gateway backup --passphrase-file passphrase.txt", jobs=("backup",))
-    if faulty:
-        yield yellow("jobs", "jobs.faulty", jobs=faulty)
-    if days and not late and not faulty:
+    if faulty_jobs:
+        yield yellow("jobs", "jobs.faulty", jobs=faulty_jobs)
+    if days and not late_jobs and not faulty_jobs:
         yield green("jobs", "jobs.fine")
 
 
 async def workers(subject: Subject) -> AsyncGenerator[Diagnosis]:
-    """The node's, in whatever process: one that answers and works is ready all the same."""
+    """Check the node's workers in all processes; a process that answers and works is ready all the same."""
     now, folder = subject.clock.now(), subject.heartbeat
-    known = await subject.pool.run(partial(beats, folder, now))
-    alive = [worker for worker in known if worker.lives(now)]
+    process_beats = await subject.pool.run(partial(beats, folder, now))
+    alive = [worker for worker in process_beats if worker.lives(now)]
     stuck = [worker for worker in alive if worker.stuck]
-    works_here = subject.node is not None and bool(subject.node.pulse.loops())
+    has_loops = subject.node is not None and bool(subject.node.pulse.loops())
     if not alive:
-        # Some process of the node was started once, so that its workers are missed.
-        tell, cause = (red, "workers.none") if folder.is_dir() else (yellow, "workers.never")
-        seen = _minute(max((worker.at for worker in known), default=None))
-        yield tell("workers", cause, "gateway serve", at=seen).worded("ok" if works_here else "none")
+        # A heartbeat folder means that some process of the node was started once, so its workers are missed.
+        finding, cause = (red, "workers.none") if folder.is_dir() else (yellow, "workers.never")
+        last_seen = _minute(max((worker.at for worker in process_beats), default=None))
+        yield finding("workers", cause, "gateway serve", at=last_seen).worded("ok" if has_loops else "none")
     elif stuck:
-        tell, cure = red if len(stuck) == len(alive) else yellow, "systemctl restart gateway.target"
+        finding, cure = red if len(stuck) == len(alive) else yellow, "systemctl restart gateway.target"
         processes = ", ".join(worker.process for worker in stuck)
         loops = ", ".join(sorted({loop for worker in stuck for loop in worker.stuck}))
-        yield tell("workers", "workers.stuck", cure, processes=processes, loops=loops).worded("ok")
+        yield finding("workers", "workers.stuck", cure, processes=processes, loops=loops).worded("ok")
     else:
         yield green("workers", "workers.fine", count=len(alive)).worded("ok")
 
 
 async def pace(subject: Subject) -> AsyncGenerator[Diagnosis]:
-    """Never red, and not told where nothing was measured."""
+    """Report paces that miss their limit; never red, and silent where nothing was measured."""
     measured = await subject.pool.run(partial(slots, subject.heartbeat, subject.clock.now()))
-    found = [each for each in paces(measured) if each.way in LIMITED]
-    slow = [each for each in found if each.is_slow]
-    for each in slow:
-        told = {"way": each.way, "lane": each.lane, "late": each.late, "count": each.count}
-        yield yellow("pace", "pace.slow", "gateway status", **told)
-    if found and not slow:
-        late, count = sum(each.late for each in found), sum(each.count for each in found)
+    limited = [p for p in paces(measured) if p.way in LIMITED]
+    slow_paces = [p for p in limited if p.is_slow]
+    for slow in slow_paces:
+        params = {"way": slow.way, "lane": slow.lane, "late": slow.late, "count": slow.count}
+        yield yellow("pace", "pace.slow", "gateway status", **params)
+    if limited and not slow_paces:
+        late, count = sum(p.late for p in limited), sum(p.count for p in limited)
         yield green("pace", "pace.fine", late=late, count=count)
 
 
 async def log(subject: Subject) -> AsyncGenerator[Diagnosis]:
-    """E2: what waits for its seal can be changed by whoever can write to the database."""
+    """Check the log: events that wait for their seal can still be changed in the database (E2, sealing soon)."""
     settings, node = subject.settings.log, subject.node
     closes_after = node.gate.most if node is not None else timedelta(hours=settings.require_timestamp_h)
     head, now = await subject.store.log.head(), subject.clock.now()
-    for each in log_findings(head, now, stamped=bool(settings.tsa_url), closes_after=closes_after):
-        yield each
+    for finding in log_findings(head, now, stamped=bool(settings.tsa_url), closes_after=closes_after):
+        yield finding
 
 
 def log_findings(
     head: LogHead, now: datetime, *, stamped: bool, closes_after: timedelta = timedelta()
 ) -> Iterator[Diagnosis]:
-    """The state of the log, and what is late. Nothing that waits for its seal is lost: that alone stops no call. Without a
+    """Report the state of the log, and what is late. Waiting for a seal loses nothing, so it stops no call. Without a
     timestamp for longer than `closes_after` nothing is taken in."""
     if head.unsealed_since is not None and upkeep.is_unsealed(head, now):
         since = _minute(head.unsealed_since)
@@ -347,12 +346,12 @@ def _is_unpublished(head: LogHead, now: datetime) -> bool:
 
 async def scanner(subject: Subject) -> AsyncGenerator[Diagnosis]:
     node = subject.node
-    asked = node.scanner if node is not None else guards.scanner(subject.settings, subject.pool)
-    yield scanner_finding(await asked.state())
+    scan_service = node.scanner if node is not None else guards.scanner(subject.settings, subject.pool)
+    yield scanner_finding(await scan_service.state())
 
 
 def scanner_finding(state: ScannerState) -> Diagnosis:
-    """A scanner that is down stops nothing that is here already, and loses nothing."""
+    """Report the scanner; a scanner that is down stops and loses nothing that is here already."""
     if state.word == "off":
         return yellow("scanner", "scanner.off")
     if state.word == "ok":
@@ -366,14 +365,14 @@ async def trial(subject: Subject) -> AsyncGenerator[Diagnosis]:
 
 
 async def hold(subject: Subject) -> AsyncGenerator[Diagnosis]:
-    """R4: an incident is open until a person decided; frozen content that cannot be sealed lies in the content store."""
+    """Report open incidents (R4, sealed content): each needs a decision; unsealed content stays in the content store."""
     has_recipient = subject.settings.seal.recipient is not None
-    for each in hold_findings(await subject.store.open_holds(), has_recipient=has_recipient):
-        yield each
+    for finding in hold_findings(await subject.store.open_holds(), has_recipient=has_recipient):
+        yield finding
 
 
 def hold_findings(counts: Mapping[str, int], *, has_recipient: bool) -> Iterator[Diagnosis]:
-    """`counts` are the open holds by state."""
+    """Report open holds; `counts` are their numbers by state."""
     frozen, sealed = counts.get(HoldState.FROZEN, 0), counts.get(HoldState.SEALED, 0)
     if frozen and not has_recipient:
         yield red("hold", "hold.unsealed", "gateway hold key", count=frozen)
@@ -386,103 +385,103 @@ def hold_findings(counts: Mapping[str, int], *, has_recipient: bool) -> Iterator
 
 
 async def webhooks(subject: Subject) -> AsyncGenerator[Diagnosis]:
-    """Nothing is lost of one that stands still: it is told when it goes on. But its program does not know."""
+    """Report webhooks that stand still. Their events are delivered later, but their program does not know of them."""
     load = await subject.store.webhooks.load()
-    failing = load.endpoints.get("failing", 0)
+    failing_count = load.endpoints.get("failing", 0)
     if load.dead:
         yield yellow("webhooks", "webhooks.paused", "gateway webhooks list", count=load.dead)
-    if failing:
-        yield yellow("webhooks", "webhooks.failing", "gateway webhooks list", count=failing)
-    if load.endpoints and not load.dead and not failing:
+    if failing_count:
+        yield yellow("webhooks", "webhooks.failing", "gateway webhooks list", count=failing_count)
+    if load.endpoints and not load.dead and not failing_count:
         yield green("webhooks", "webhooks.fine", count=load.endpoints.get("active", 0))
 
 
 async def systems(subject: Subject) -> AsyncGenerator[Diagnosis]:
     now = subject.clock.now()
-    active = {
-        each.system
-        for each in await subject.store.accounts.list_keys()
-        if each.system is not None
-        and each.revoked_at is None
-        and (each.expires_at is None or each.expires_at > now)
+    active_systems = {
+        key.system
+        for key in await subject.store.accounts.list_keys()
+        if key.system is not None
+        and key.revoked_at is None
+        and (key.expires_at is None or key.expires_at > now)
     }
-    stuck = await subject.store.systems.stuck_by_system()
-    for finding in system_findings(subject.settings.compat.vxp, len(active), stuck):
+    stuck_counts = await subject.store.systems.stuck_by_system()
+    for finding in system_findings(subject.settings.compat.vxp, len(active_systems), stuck_counts):
         yield finding
 
 
-def system_findings(is_open: bool, active: int, stuck: Mapping[str, int]) -> Iterator[Diagnosis]:
-    """The compatibility door. What a system could not take waits for a person, also while the door is closed."""
-    if count := sum(stuck.values()):
-        names = ", ".join(sorted(stuck))
+def system_findings(is_open: bool, active_count: int, stuck_counts: Mapping[str, int]) -> Iterator[Diagnosis]:
+    """Report on the compatibility interface. Stuck messages wait for a person, even while it is closed."""
+    if count := sum(stuck_counts.values()):
+        names = ", ".join(sorted(stuck_counts))
         yield yellow("compat", "compat.stuck", "gateway compat stuck", count=count, systems=names)
-    if is_open and not active:
+    if is_open and not active_count:
         yield yellow("compat", "compat.nobody", "gateway compat add SYSTEMID --agency CODE")
-    elif active and not is_open:
-        yield yellow("compat", "compat.closed", "gateway config show", count=active)
-    elif is_open and not stuck:
-        yield green("compat", "compat.fine", count=active)
+    elif active_count and not is_open:
+        yield yellow("compat", "compat.closed", "gateway config show", count=active_count)
+    elif is_open and not stuck_counts:
+        yield green("compat", "compat.fine", count=active_count)
 
 
-# As the alarms of docs/operations.md: who waits longer does so because something stands in the way.
+# These are the limits of the alarms of docs/operations.md: a longer wait has a cause that needs mending.
 LIES_SOON, LIES = timedelta(minutes=5), timedelta(minutes=30)
 
 
 async def work(subject: Subject) -> AsyncGenerator[Diagnosis]:
     counts, now = await subject.store.counts(), subject.clock.now()
-    aside = ("held", "quarantined", "malformed", "sealed")
-    told = {
+    set_aside_states = ("held", "quarantined", "malformed", "sealed")
+    facts = {
         "waiting": counts.get("outbox.waiting", 0) + counts.get("job.waiting", 0),
         "landed": counts.get("inbox.landed", 0),
         "failed": counts.get("outbox.failed", 0),
-        "held": sum(counts.get(f"inbox.{state}", 0) for state in aside),
+        "held": sum(counts.get(f"inbox.{state}", 0) for state in set_aside_states),
         "parked": counts.get("inbox.waiting", 0),
     }
-    yield _lying(await reporting.load(subject.store, now), now) or green("queues", "queues.fine", **told)
-    if told["failed"]:
-        yield yellow("outbox", "queues.failed", "gateway outbox list --state failed", **told)
-    if told["held"]:
-        yield yellow("quarantine", "queues.held", "gateway inbox list --quarantine", **told)
+    yield _lateness(await reporting.load(subject.store, now), now) or green("queues", "queues.fine", **facts)
+    if facts["failed"]:
+        yield yellow("outbox", "queues.failed", "gateway outbox list --state failed", **facts)
+    if facts["held"]:
+        yield yellow("quarantine", "queues.held", "gateway inbox list --quarantine", **facts)
 
 
-def _lying(load: Load, now: datetime) -> Diagnosis | None:
-    """Find what waits too long to be packed, sent or verified here, whatever holds it up."""
+def _lateness(load: Load, now: datetime) -> Diagnosis | None:
+    """Report jobs and packets that wait too long to be packed, sent or verified here, for any cause."""
     limits = (
         *((pile, LIES) for pile in load.jobs.values()),
         *((pile, LIES_SOON if lane == Lane.URGENT else LIES) for lane, pile in load.outbox.items()),
         *((pile, LIES_SOON) for state, pile in load.inbox.items() if state == "landed"),
     )
-    lying = [pile for pile, limit in limits if pile.oldest is not None and now - pile.oldest > limit]
-    if not lying:
+    late_piles = [pile for pile, limit in limits if pile.oldest is not None and now - pile.oldest > limit]
+    if not late_piles:
         return None
-    oldest = min(pile.oldest for pile in lying if pile.oldest is not None)
-    count, minutes = sum(pile.count for pile in lying), round((now - oldest).total_seconds() / 60)
+    oldest = min(pile.oldest for pile in late_piles if pile.oldest is not None)
+    count, minutes = sum(pile.count for pile in late_piles), round((now - oldest).total_seconds() / 60)
     return yellow("queues", "queues.lying", "gateway queue list", count=count, minutes=minutes)
 
 
-# A look comes every few seconds, and what lacks a file waits some minutes.
+# The folder is looked at every few seconds, and an incomplete entry waits some minutes.
 FOLDER_WAITS_LONG_S = 3600.0
 
 
 async def folder_states(subject: Subject) -> Sequence[FolderState]:
-    """How the hot folder of each agency that has one stands; none where none is set."""
+    """Read the state of each agency's hot folder; empty where none is set."""
     rules = guards.folder_rules(subject.settings)
     if rules is None:
         return ()
-    codes = [each.code for each in await subject.store.hosted() if rules.has_folder(each)]
+    codes = [a.code for a in await subject.store.hosted() if rules.has_folder(a)]
     return await subject.pool.run(partial(folder_state.look, rules.root, rules.note, codes))
 
 
 async def hot_folders(subject: Subject) -> AsyncGenerator[Diagnosis]:
-    """What stands in the way of a hot folder, what lies there too long, and what a person has to correct."""
-    for each in await folder_states(subject):
-        told: dict[str, object] = {"code": each.code, "path": each.path}
-        if each.trouble:
-            yield red("hot-folder", "hot.broken", "gateway folder check", detail=each.trouble, **told)
-        elif each.waiting and each.oldest_s > FOLDER_WAITS_LONG_S:
-            told |= {"count": each.waiting, "minutes": round(each.oldest_s / 60)}
-            yield yellow("hot-folder", "hot.waits", "gateway folder status", **told)
-        elif each.errors:
-            yield yellow("hot-folder", "hot.refused", f"ls {each.path}/error", count=each.errors, **told)
+    """Report blocked hot folders, entries that lie there too long, and entries that a person has to correct."""
+    for folder in await folder_states(subject):
+        facts: dict[str, object] = {"code": folder.code, "path": folder.path}
+        if folder.trouble:
+            yield red("hot-folder", "hot.broken", "gateway folder check", detail=folder.trouble, **facts)
+        elif folder.waiting and folder.oldest_s > FOLDER_WAITS_LONG_S:
+            facts |= {"count": folder.waiting, "minutes": round(folder.oldest_s / 60)}
+            yield yellow("hot-folder", "hot.waits", "gateway folder status", **facts)
+        elif folder.errors:
+            yield yellow("hot-folder", "hot.refused", f"ls {folder.path}/error", count=folder.errors, **facts)
         else:
-            yield green("hot-folder", "hot.fine", **told)
+            yield green("hot-folder", "hot.fine", **facts)

@@ -1,7 +1,7 @@
-"""What is checked of trust: anchors and revocation (K4), the keys of the agencies, and what persons decide. In: the node
-that is examined. Out: level, cause, what to tell, and the command that cures it. Persons decide bindings (held against
-the events that tell them), partners' certificates, which end, and roots; whether two people are there to decide is
-looked at too. Of revocation: lists in files, and the authorities that are asked."""
+"""Checks of trust: anchors and revocation (K4, revocation grace), the keys of the agencies, and decisions of persons. In:
+the node that is examined. Out: level, cause, parameters, and the command that cures it. Persons decide about bindings
+(compared with their events), expiring certificates of partners, and roots; it is also checked that two people are there to
+decide. Revocation is checked for lists in files and for authorities that are asked."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ from gateway.workers.key_watch import bound_until
 
 # An authority needs weeks to renew a certificate; below two weeks it is urgent.
 EXPIRY_YELLOW, EXPIRY_RED = timedelta(days=60), timedelta(days=14)
-# Of a partner's, which is the partner's to renew.
+# Partners renew their own certificates, so these limits are shorter.
 SOON, URGENT = timedelta(days=30), timedelta(days=7)
 NAMED = 5  # codes that one line names
 _NODE_SCOPE = AgencyScope(agency_id=NODE, principal_id="operator")
 
 
 def closed_registry(subject: Subject) -> SqlDirectory:
-    """The registry of a node that is not open."""
+    """Return the registry of a node that is not open."""
     store = subject.store
     return SqlDirectory(store.writer, store.reader, store.memory, subject.clock)
 
@@ -53,20 +53,20 @@ async def anchors(subject: Subject) -> AsyncGenerator[Diagnosis]:
         return
     try:
         NodeTrust.from_files(file, sorted((folder / "chain").glob("*.pem")))
-        ends = min(each.not_valid_after_utc for each in x509.load_pem_x509_certificates(file.read_bytes()))
+        ends = min(c.not_valid_after_utc for c in x509.load_pem_x509_certificates(file.read_bytes()))
     except (GatewayError, ValueError, OSError) as error:
         yield red("trust", "failed", detail=str(error))
         return
-    told = {"path": file, "until": ends.date().isoformat()}
+    params = {"path": file, "until": ends.date().isoformat()}
     if ends - now >= EXPIRY_YELLOW:
-        yield green("trust", "trust.fine", **told)
+        yield green("trust", "trust.fine", **params)
     else:
-        tell = red if ends < now else yellow
-        yield tell("trust", "trust.expiring", **told)
+        finding = red if ends < now else yellow
+        yield finding("trust", "trust.expiring", **params)
 
 
 async def lists(subject: Subject) -> AsyncGenerator[Diagnosis]:
-    """A list that ran out means that nobody hears of a revocation; after the grace every packet is held."""
+    """Check revocation lists: behind an expired list a revocation stays unknown; after the grace every packet is held."""
     trust = subject.settings.trust.folder
     folder = trust / "crl"
     files = sorted(folder.glob("*.pem")) if folder.is_dir() else []
@@ -81,23 +81,23 @@ def _list_finding(file: Path, now: datetime) -> Diagnosis:
         ends = x509.load_pem_x509_crl(file.read_bytes()).next_update_utc
     except (ValueError, OSError, x509.InvalidVersion) as error:
         return red("revocation", "failed", detail=f"{file}: {error}")
-    until = ends.isoformat(timespec="minutes") if ends else "–"
+    end_text = ends.isoformat(timespec="minutes") if ends else "–"
     if ends is not None and ends < now:
-        return red("revocation", "revocation.late", path=file, until=until)
-    return green("revocation", "revocation.fine", path=file, until=until)
+        return red("revocation", "revocation.late", path=file, until=end_text)
+    return green("revocation", "revocation.fine", path=file, until=end_text)
 
 
 _LEVELS = {certificates.GOOD: Level.GREEN, certificates.FAILING: Level.YELLOW, certificates.LATE: Level.RED}
 
 
 async def asked_authorities(subject: Subject) -> AsyncGenerator[Diagnosis]:
-    """How old the answers of those are who are asked."""
+    """Check the age of the answers of authorities that are asked."""
     folder, now = subject.settings.trust.folder, subject.clock.now()
-    for each in await certificates.authorities_asked(folder, subject.store, now):
-        oldest = each.oldest.isoformat(timespec="minutes") if each.oldest else "–"
-        told = {"issuer": each.issuer, "why": each.error or "–", "oldest": oldest}
-        cure = None if each.word == certificates.GOOD else "gateway trust refresh"
-        yield Diagnosis("revocation", _LEVELS[each.word], f"revocation.asked.{each.word}", told, cure)
+    for issuer in await certificates.authorities_asked(folder, subject.store, now):
+        oldest = issuer.oldest.isoformat(timespec="minutes") if issuer.oldest else "–"
+        params = {"issuer": issuer.issuer, "why": issuer.error or "–", "oldest": oldest}
+        cure = None if issuer.word == certificates.GOOD else "gateway trust refresh"
+        yield Diagnosis("revocation", _LEVELS[issuer.word], f"revocation.asked.{issuer.word}", params, cure)
 
 
 async def agencies(subject: Subject) -> AsyncGenerator[Diagnosis]:
@@ -108,27 +108,27 @@ async def agencies(subject: Subject) -> AsyncGenerator[Diagnosis]:
         return
     for agency in hosted:
         use = await desk.signing_keys_from(registry, store, agency.code, now)
-        yield await subject.pool.run(partial(_key, keys, agency.code, use, now))
+        yield await subject.pool.run(partial(_key_finding, keys, agency.code, use, now))
     if subject.settings.keys.password is None:
         yield yellow("keys", "keys.unprotected")
 
 
-def _key(keys: KeyDirectory, code: str, use: KeyUse, now: datetime) -> Diagnosis:
-    """Without a key in force everything of the agency stays queued, and nothing it receives is answered."""
+def _key_finding(keys: KeyDirectory, code: str, use: KeyUse, now: datetime) -> Diagnosis:
+    """Check an agency's key. Without a valid one its packets stay queued, and received packets are not answered."""
     try:
         signer = keys.signer(code, now, use)
     except GatewayError as error:
         # A key that waits for its certificate needs that, and not another key.
-        wanted = "import CERTIFICATE" if _waits_for_certificate(keys, code) else "new"
+        keys_command = "import CERTIFICATE" if _waits_for_certificate(keys, code) else "new"
         return red(
-            "keys", "keys.none", f"gateway keys {wanted} --agency {code}", code=code, detail=str(error)
+            "keys", "keys.none", f"gateway keys {keys_command} --agency {code}", code=code, detail=str(error)
         )
     ends = x509.load_der_x509_certificate(signer.certificate_der).not_valid_after_utc
-    told = {"code": code, "until": ends.date().isoformat(), "days": (ends - now).days}
+    params = {"code": code, "until": ends.date().isoformat(), "days": (ends - now).days}
     if ends - now >= EXPIRY_YELLOW:
-        return green("keys", "keys.fine", **told)
-    tell = red if ends - now < EXPIRY_RED else yellow
-    return tell("keys", "keys.expiring", f"gateway keys new --agency {code}", **told)
+        return green("keys", "keys.fine", **params)
+    finding = red if ends - now < EXPIRY_RED else yellow
+    return finding("keys", "keys.expiring", f"gateway keys new --agency {code}", **params)
 
 
 def _waits_for_certificate(keys: KeyDirectory, code: str) -> bool:
@@ -139,42 +139,42 @@ def _waits_for_certificate(keys: KeyDirectory, code: str) -> bool:
 
 
 async def bindings(subject: Subject) -> AsyncGenerator[Diagnosis]:
-    """Threat 114: what somebody wrote into the tables past the program is named, and not used; and K5 for the partners."""
+    """Report bindings that no event records, which are not used (threat 114), and ending ones of partners (K5)."""
     directory, now = closed_registry(subject), subject.clock.now()
     in_force = await directory.in_force(now)
-    if found := await directory.differences():
-        detail = f"{found[0].what}: {found[0].detail}"
-        about = {"count": len(found), "code": found[0].code, "detail": detail}
-        yield red("bindings", "bindings.untold", "gateway audit verify", **about)
+    if differences := await directory.differences():
+        detail = f"{differences[0].what}: {differences[0].detail}"
+        params = {"count": len(differences), "code": differences[0].code, "detail": detail}
+        yield red("bindings", "bindings.untold", "gateway audit verify", **params)
     else:
         yield green("bindings", "bindings.fine", count=len(in_force))
-    ends = {each.code: bound_until(each) for each in sorted(in_force, key=bound_until)}
-    for tell, span in ((red, URGENT), (yellow, SOON)):
-        codes = sorted(code for code, until in ends.items() if until - now <= span)
+    ends = {binding.code: bound_until(binding) for binding in sorted(in_force, key=bound_until)}
+    for finding, span in ((red, URGENT), (yellow, SOON)):
+        codes = sorted(code for code, ends_at in ends.items() if ends_at - now <= span)
         if codes:
-            named = ", ".join(codes[:NAMED]) + (" …" if len(codes) > NAMED else "")
+            code_list = ", ".join(codes[:NAMED]) + (" …" if len(codes) > NAMED else "")
             cure = f"gateway keys propose {codes[0]} FILE"
-            yield tell("bindings", "partners.expiring", cure, codes=named, days=span.days)
+            yield finding("bindings", "partners.expiring", cure, codes=code_list, days=span.days)
             return
     if ends:
         yield green("bindings", "partners.fine")
 
 
 async def people(subject: Subject) -> AsyncGenerator[Diagnosis]:
-    """K6: without two people nothing that this node trusts can change. A node that has bound nothing yet, and has nobody,
-    is being set up."""
+    """Check that two people can decide; without them nothing that this node trusts can change (K6, two people). A node
+    without bindings and people is still being set up."""
     store, now = subject.store, subject.clock.now()
     async with store.reading() as tx:
         persons = await SqlPeople(tx).everybody()
-    able = sum(each.is_active and Role.TRUST in each.roles for each in persons)
+    able = sum(p.is_active and Role.TRUST in p.roles for p in persons)
     if not persons and not await closed_registry(subject).in_force(now):
         return
     async with store.read(_NODE_SCOPE) as work:
-        until = approvals.set_up_by_events(await work.events.of(approvals.SET_UP), now)
-    if until is not None:
-        # K6: while it is open two persons of today can change what this node trusts.
-        told, cure = until.isoformat(timespec="minutes"), "gateway people end-set-up --as NAME"
-        yield yellow("people", "people.set_up", cure, until=told)
+        open_until = approvals.set_up_by_events(await work.events.of(approvals.SET_UP), now)
+    if open_until is not None:
+        # While set-up is open, two persons of today can change what this node trusts (K6, two people).
+        until_text, cure = open_until.isoformat(timespec="minutes"), "gateway people end-set-up --as NAME"
+        yield yellow("people", "people.set_up", cure, until=until_text)
     if able >= 2:
         yield green("people", "people.fine", count=able)
     else:
@@ -182,12 +182,12 @@ async def people(subject: Subject) -> AsyncGenerator[Diagnosis]:
 
 
 async def approved_anchors(subject: Subject) -> AsyncGenerator[Diagnosis]:
-    """Said of a node whose roots two people once approved: then each of them must have been."""
+    """Check that each root was approved, once two people have approved roots of this node."""
     async with subject.store.read(_NODE_SCOPE) as work:
-        told = await work.events.of("anchors")
-    approved = {str(each.data.get("fingerprint")) for each in told if each.kind is EventKind.ANCHOR_APPROVED}
+        events = await work.events.of("anchors")
+    approved = {str(e.data.get("fingerprint")) for e in events if e.kind is EventKind.ANCHOR_APPROVED}
     path = subject.settings.trust.folder / "ca.pem"
-    unknown = [each for each in AnchorFile(path).fingerprints() if each not in approved]
+    unknown = [f for f in AnchorFile(path).fingerprints() if f not in approved]
     if approved and unknown:
         cure = "gateway proposals anchor FILE"
         yield yellow("people", "anchors.unconfirmed", cure, count=len(unknown), path=path)

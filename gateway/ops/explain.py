@@ -1,11 +1,9 @@
-"""Reads an envelope aloud: who, to whom, what, which files, how it is signed. In: a file of any dialect that is
-known, a piece at a time. Out: plain data with fixed keys, or the same as lines for a person. Proves nothing and needs
-no keys: `signature.verdict` says what is there, and `gateway verify` whether it holds. Raises `MalformedXml` for what
-cannot be read, naming dialect C; `failure` turns that into the JSON error. What the sender left out is None.
-
-`urgency` is the number as it stands in the file (0 to 4, rules.md 12.5), `from` and `to` are {"code", "name"}, an
-entry of `replies_to` is {"organ_id", "code", "document_id", "issued_date"}; in a status it is the document reported
-on."""
+"""Describe an envelope: sender, recipients, content, files, signature. In: a file of any known dialect, in pieces. Out:
+plain data with fixed keys, or the same as lines for a person. Proves nothing and needs no keys: `signature.verdict` says
+what is there, and `gateway verify` whether it holds. Raises `MalformedXml` for unreadable files, naming dialect C;
+`failure` turns that into the JSON error. Omitted values are None. `urgency` is the number as it stands in the file (0 to 4,
+rules.md 12.5), `from` and `to` are {"code", "name"}, an entry of `replies_to` is {"organ_id", "code", "document_id",
+"issued_date"}; in a status it is the document reported on."""
 
 from __future__ import annotations
 
@@ -48,7 +46,7 @@ _UNREGISTERED_C14N = "http://www.w3.org/TR/xml-exc-c14n#"
 
 
 def explain(path: Path, limits: EnvelopeLimits | None = None) -> dict[str, Any]:
-    """What one file says. It is streamed: memory does not grow with its size."""
+    """Describe one file. It is streamed: memory does not grow with its size."""
     try:
         with path.open("rb") as file:
             return explain_pieces(iter(lambda: file.read(_PIECE), b""), limits)
@@ -57,15 +55,15 @@ def explain(path: Path, limits: EnvelopeLimits | None = None) -> dict[str, Any]:
 
 
 def explain_pieces(pieces: Iterable[bytes], limits: EnvelopeLimits | None = None) -> dict[str, Any]:
-    """What the octets of one file say, with every key of the result always there."""
-    found = read(pieces, limits or EnvelopeLimits())
-    envelope, other = found.envelope, found.envelope.other
+    """Describe the bytes of one file; the result always has every key."""
+    envelope_read = read(pieces, limits or EnvelopeLimits())
+    envelope, other_info = envelope_read.envelope, envelope_read.envelope.other
     code, kind, signer = envelope.code, envelope.document_type, envelope.signer
     return {
-        "dialect": found.dialect,
+        "dialect": envelope_read.dialect,
         "kind": KIND_NAMES[envelope.kind],
         "from": _organisation(envelope.sender),
-        "to": [_organisation(one) for one in envelope.to],
+        "to": [_organisation(organisation) for organisation in envelope.to],
         "document_id": envelope.document_id,
         "code_number": code.number if code else None,
         "code_notation": code.notation if code else None,
@@ -73,47 +71,48 @@ def explain_pieces(pieces: Iterable[bytes], limits: EnvelopeLimits | None = None
         "document_type": kind.name if kind else None,
         "subject": envelope.subject,
         "signer": signer.full_name if signer else None,
-        "urgency": other.priority if other else None,
+        "urgency": other_info.priority if other_info else None,
         "due_date": _iso(envelope.due_date),
         "replies_to": [
             {
-                "organ_id": _shown(one.organ_id),
-                "code": one.code,
-                "document_id": one.document_id,
-                "issued_date": _iso(one.promulgation_date),
+                "organ_id": _display_code(reference.organ_id),
+                "code": reference.code,
+                "document_id": reference.document_id,
+                "issued_date": _iso(reference.promulgation_date),
             }
-            for one in envelope.response_for
+            for reference in envelope.response_for
         ],
-        "status": _status(found),
-        "attachments": [_attachment(one) for one in found.files],
-        "signature": _signature(found.signature),
+        "status": _status(envelope_read),
+        "attachments": [_attachment(file) for file in envelope_read.files],
+        "signature": _signature(envelope_read.signature),
         "findings": [
-            {"code": one.code, "where": one.where or None, "detail": one.detail} for one in found.findings
+            {"code": finding.code, "where": finding.where or None, "detail": finding.detail}
+            for finding in envelope_read.findings
         ],
     }
 
 
 def failure(error: GatewayError) -> dict[str, Any]:
-    """The JSON error for a file that cannot be read; the command ends with 1."""
-    where = error.where if isinstance(error, InvalidEnvelope) else ""
-    return {"error": {"code": error.code, "detail": error.detail, "where": where or None}}
+    """Return the JSON error for an unreadable file; the command ends with 1."""
+    place = error.where if isinstance(error, InvalidEnvelope) else ""
+    return {"error": {"code": error.code, "detail": error.detail, "where": place or None}}
 
 
-def to_text(result: dict[str, Any], lang: str = "vi") -> str:
-    """The result as lines for a person. A key that has no words yet stands for itself."""
+def to_text(facts: dict[str, Any], lang: str = "vi") -> str:
+    """Write the result as lines for a person. A key without words stands for itself."""
 
     def say(key: str) -> str:
         return labels.say(key, lang) if labels.has(key) else key.rpartition(".")[2].replace("_", " ")
 
-    return "".join(f"{name}: {plain(value)}\n" for name, value in _lines(result, say) if value)
+    return "".join(f"{name}: {plain(text)}\n" for name, text in _lines(facts, say) if text)
 
 
-def _organisation(one: Organisation) -> dict[str, Any]:
-    return {"code": _shown(one.organ_id), "name": one.organ_name}
+def _organisation(organisation: Organisation) -> dict[str, Any]:
+    return {"code": _display_code(organisation.organ_id), "name": organisation.organ_name}
 
 
-def _shown(code: str | None) -> str | None:
-    """For a person a code is the trimmed text (edxml.md 4); what is bound to it goes by the exact one."""
+def _display_code(code: str | None) -> str | None:
+    """Trim a code for people (edxml.md 4); bindings use the exact text."""
     return None if code is None else code.strip(XML_SPACE)
 
 
@@ -121,44 +120,44 @@ def _iso(day: Any) -> str | None:
     return None if day is None else str(day.isoformat())
 
 
-def _status(found: Read) -> dict[str, Any] | None:
-    status = found.envelope.status
+def _status(envelope_read: Read) -> dict[str, Any] | None:
+    status = envelope_read.envelope.status
     if status is None:
         return None
     staff = status.staff.staff if status.staff else None
     return {"code": status.code or None, "text": status.description, "staff": staff}
 
 
-def _attachment(one: FileSlice) -> dict[str, Any]:
-    """Size and digest are those of the file inside; a damaged one has neither, and a finding says why."""
-    whole = one.damaged is None
+def _attachment(file: FileSlice) -> dict[str, Any]:
+    """Describe one file: size and digest of the file inside; a damaged file has neither, but a finding."""
+    is_whole = file.damaged is None
     return {
-        "name": one.name or None,
-        "content_type": one.content_type,
-        "size": one.size if whole else None,
-        "sha256": str(one.sha256) if whole and one.sha256 is not None else None,
+        "name": file.name or None,
+        "content_type": file.content_type,
+        "size": file.size if is_whole else None,
+        "sha256": str(file.sha256) if is_whole and file.sha256 is not None else None,
     }
 
 
-def _signature(found: FoundSignature | None) -> dict[str, Any]:
-    """The shape, not the verdict: no key is at hand."""
-    if found is None:
+def _signature(signature: FoundSignature | None) -> dict[str, Any]:
+    """Describe the form of the signature, not a verdict: no key is at hand."""
+    if signature is None:
         return {"present": False, "verdict": "absent", "algorithm": None, "weak": False, "subject": None}
-    subject = _subject(found.certificate)
-    shaped = found.in_xmldsig and subject is not None and _decoded(found.value) is not None
-    placeholder = not shaped or _UNREGISTERED_C14N in found.transforms
+    subject = _subject(signature.certificate)
+    is_complete = signature.in_xmldsig and subject is not None and _decoded(signature.value) is not None
+    is_placeholder = not is_complete or _UNREGISTERED_C14N in signature.transforms
     return {
         "present": True,
-        "verdict": "placeholder" if placeholder else "present-not-verified",
-        "algorithm": found.method,
-        "weak": _weak(found),
+        "verdict": "placeholder" if is_placeholder else "present-not-verified",
+        "algorithm": signature.method,
+        "weak": _is_weak(signature),
         "subject": subject,
     }
 
 
-def _weak(found: FoundSignature) -> bool:
-    """Whether an algorithm that it names is below SHA-256; an empty element names none."""
-    method, digests = found.method, found.digest_methods
+def _is_weak(signature: FoundSignature) -> bool:
+    """Tell whether a named algorithm is below SHA-256; an empty element names none."""
+    method, digests = signature.method, signature.digest_methods
     return bool(method and not _STRONG.search(method)) or not all(map(_STRONG_DIGEST.search, digests))
 
 
@@ -168,7 +167,7 @@ def _subject(certificate: str | None) -> str | None:
         return None
     try:
         with warnings.catch_warnings():
-            # Odd serial numbers of old authorities are no reason to be silent.
+            # Odd serial numbers of old authorities are no reason for a warning.
             warnings.simplefilter("ignore")
             return x509.load_der_x509_certificate(der).subject.rfc4514_string()
     except (ValueError, TypeError, x509.InvalidVersion):
@@ -178,36 +177,36 @@ def _subject(certificate: str | None) -> str | None:
 def _decoded(text: str | None) -> bytes | None:
     try:
         return base64.b64decode("".join((text or "").split()), validate=True) or None
-    except ValueError:  # letters beyond ASCII are one too, and no binascii.Error
+    except ValueError:  # letters beyond ASCII raise ValueError too, and no binascii.Error
         return None
 
 
-def _lines(result: dict[str, Any], say: Callable[[str], str]) -> Iterator[tuple[str, str]]:
-    urgency, status, signature = result["urgency"], result["status"], result["signature"]
-    yield say("explain.dialect"), result["dialect"]
-    yield say("explain.kind"), say(f"kind.{_KIND_OF[result['kind']]}")
-    yield say("explain.from"), _joined(" ", result["from"], "code", "name")
-    for one in result["to"]:
-        yield say("explain.to"), _joined(" ", one, "code", "name")
-    yield say("explain.number"), _joined("/", result, "code_number", "code_notation")
+def _lines(facts: dict[str, Any], say: Callable[[str], str]) -> Iterator[tuple[str, str]]:
+    urgency, status, signature = facts["urgency"], facts["status"], facts["signature"]
+    yield say("explain.dialect"), facts["dialect"]
+    yield say("explain.kind"), say(f"kind.{_KIND_OF[facts['kind']]}")
+    yield say("explain.from"), _join(" ", facts["from"], "code", "name")
+    for organisation in facts["to"]:
+        yield say("explain.to"), _join(" ", organisation, "code", "name")
+    yield say("explain.number"), _join("/", facts, "code_number", "code_notation")
     for key in ("document_id", "issued_date", "document_type", "subject", "signer", "due_date"):
-        yield say(f"explain.{key}"), result[key] or ""
+        yield say(f"explain.{key}"), facts[key] or ""
     if urgency in set(Urgency):
         yield say("explain.urgency"), say(f"urgency.{Urgency(urgency).key}")
-    for one in result["replies_to"]:
-        yield say("explain.replies_to"), _joined(", ", one, "organ_id", "code", "issued_date", "document_id")
+    for ref in facts["replies_to"]:
+        yield (say("explain.replies_to"), _join(", ", ref, "organ_id", "code", "issued_date", "document_id"))
     if status:
-        yield say("explain.status"), _joined(", ", status, "code", "text", "staff")
-    for one in result["attachments"]:
-        yield say("explain.attachment"), _joined(", ", one, "name", "content_type", "size", "sha256")
+        yield say("explain.status"), _join(", ", status, "code", "text", "staff")
+    for file in facts["attachments"]:
+        yield say("explain.attachment"), _join(", ", file, "name", "content_type", "size", "sha256")
     yield say("explain.signature"), say(f"explain.signature.{signature['verdict']}")
     if signature["present"]:
-        yield say("explain.certificate"), _joined(", ", signature, "algorithm", "subject")
+        yield say("explain.certificate"), _join(", ", signature, "algorithm", "subject")
     if signature["weak"]:
         yield say("explain.signature"), say("explain.signature.weak")
-    for one in result["findings"]:
-        yield say("explain.finding"), _joined(": ", one, "code", "where", "detail")
+    for finding in facts["findings"]:
+        yield say("explain.finding"), _join(": ", finding, "code", "where", "detail")
 
 
-def _joined(between: str, values: dict[str, Any], *keys: str) -> str:
-    return between.join(str(values[key]) for key in keys if values[key] is not None)
+def _join(separator: str, facts: dict[str, Any], *keys: str) -> str:
+    return separator.join(str(facts[key]) for key in keys if facts[key] is not None)

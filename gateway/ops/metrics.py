@@ -1,5 +1,5 @@
-"""The metrics of an open node. In: the node. Out: the counters of this process, gauges of the whole node asked for at that
-moment, and what its checks found, in the text format of Prometheus. A part that does not answer is left out and said
+"""The metrics of an open node. In: the node. Out: the counters of this process, gauges of the whole node read at that
+moment, and findings of its checks, in the text format of Prometheus. A part that does not answer is left out and reported
 in `gateway_up`; no label names a document, or an agency that is not hosted here."""
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _LEVELS = {Level.YELLOW: 1.0, Level.RED: 2.0}
 
 @dataclass(slots=True, eq=False)
 class _Families(Collector):
-    """Families that are known already, as the library wants them."""
+    """Ready families, in the form that the library expects."""
 
     families: Sequence[Metric]
 
@@ -49,7 +49,7 @@ class _Families(Collector):
 
 @dataclass(slots=True, kw_only=True)
 class Scrape:
-    """Answers one scrape after the other for one node."""
+    """Answers to scrapes of one node."""
 
     node: OpenNode
     _watch: Watch = field(init=False)
@@ -84,16 +84,16 @@ class Scrape:
             "workers": lambda: self._workers(now),
             "checks": self._checks,
         }
-        # Side by side: a monitoring system waits some ten seconds for all of it.
-        for part, (answered, told) in zip(
-            parts, await asyncio.gather(*map(_asked, parts.values())), strict=True
+        # Parts answer at the same time: a monitoring system waits some ten seconds for all of it.
+        for part, (answered, families) in zip(
+            parts, await asyncio.gather(*map(_collect, parts.values())), strict=True
         ):
             up.add_metric([part], float(answered))
-            for family in told:
+            for family in families:
                 yield family
         yield up
         gap = abs(self.node.guard.gap().total_seconds())
-        yield _one("clock_gap_seconds", "How far this machine's clock is from the database server's.", gap)
+        yield _scalar("clock_gap_seconds", "How far this machine's clock is from the database server's.", gap)
         info = _gauge("info", "The version that runs.", "version")
         info.add_metric([__version__], 1)
         yield info
@@ -103,40 +103,40 @@ class Scrape:
             yield family
 
     async def _axis(self, now: datetime) -> AsyncIterator[Metric]:
-        """The line first: how it is stands in memory, and is wanted most while nobody answers."""
-        axis, says = self.node.axis, "Parcels on the axis, as far as this node may see."
+        """Yield the line's gauges first: its state is in memory, and is needed most while the axis does not answer."""
+        axis, description = self.node.axis, "Parcels on the axis, as far as this node may see."
         for family in axis_gauges(axis_now.worst_states(axis, self.node.pulse.folder, now), now):
             yield family
         if "" in each_axis(axis):
-            depth = _gauge("axis_parcels", says, "state")
+            depth = _gauge("axis_parcels", description, "state")
             for state, count in (await axis_now.count(axis, self.node.pulse.folder, now)).items():
                 depth.add_metric([state], count)
         else:
-            depth = GaugeMetricFamily("gateway_axis_parcels", says, labels=["axis", "state"])
-            for name, one in (await axis_now.look(axis, self.node.pulse.folder, now)).each.items():
-                for state, count in one.counts.items():
+            depth = GaugeMetricFamily("gateway_axis_parcels", description, labels=["axis", "state"])
+            for name, view in (await axis_now.look(axis, self.node.pulse.folder, now)).each.items():
+                for state, count in view.counts.items():
                     depth.add_metric([name, state], count)
         yield depth
 
     async def _checks(self) -> AsyncIterator[Metric]:
-        """The worst level of each, without those that are dear to make."""
+        """Yield the worst level of each check, without the costly ones."""
         levels: dict[str, float] = {}
         for finding in await self._watch.found(Tag.METRICS):
             levels[finding.check] = max(levels.get(finding.check, 0.0), _LEVELS.get(finding.level, 0.0))
-        yield _by("check", "What the doctor says of it: 0 green, 1 yellow, 2 red.", "check", levels)
+        yield _labelled("check", "What the doctor says of it: 0 green, 1 yellow, 2 red.", "check", levels)
 
     async def _workers(self, now: datetime) -> AsyncIterator[Metric]:
         counts = await self.node.pool.run(partial(living, self.node.pulse.folder, now))
-        says = "Processes of the node that gave a sign of life within 45 s."
-        yield _by("workers", says, "role", {role: float(number) for role, number in counts.items()})
+        text = "Processes of the node that gave a sign of life within 45 s."
+        yield _labelled("workers", text, "role", {role: float(number) for role, number in counts.items()})
         oldest = await self._oldest_at_axis(now, has_worker=counts[WORKER] > 0)
         age = (now - oldest).total_seconds() if oldest is not None else 0.0
-        yield _one(
+        yield _scalar(
             "axis_oldest_seconds", "Since when the oldest parcel waits at the axis for this node.", age
         )
 
     async def _oldest_at_axis(self, now: datetime, *, has_worker: bool) -> datetime | None:
-        """A broker does not tell how old a message is. Nobody takes any while no worker lives, so they wait since then."""
+        """Return since when the oldest parcel waits: a broker does not know ages, so at least without a worker."""
         oldest = await self.node.axis.oldest()
         if oldest is not None:
             return oldest
@@ -146,95 +146,97 @@ class Scrape:
 
     async def _disk(self) -> AsyncIterator[Metric]:
         space = await self.node.pool.run(self.node.room.space)
-        yield _one("disk_free_bytes", "Free space where the content lies.", space.bytes)
+        yield _scalar("disk_free_bytes", "Free space where the content lies.", space.bytes)
         if space.inodes is not None:
-            yield _one("disk_free_inodes", "Files that may still be made there.", space.inodes)
-        judged = await self.node.pool.run(partial(checks_of_parts.judged_disks, Subject.within(self.node)))
-        free = {place: float(disk.space.bytes) for disk in judged for place in disk.places}
-        full = {place: float(disk.word == data_folder.FULL) for disk in judged for place in disk.places}
-        yield _by("place_free_bytes", "Free space where each place of the node is mounted.", "place", free)
-        yield _by("place_full", "1 while the disk of that place is nearly full.", "place", full)
+            yield _scalar("disk_free_inodes", "Files that may still be made there.", space.inodes)
+        disks = await self.node.pool.run(partial(checks_of_parts.judged_disks, Subject.within(self.node)))
+        free = {place: float(disk.space.bytes) for disk in disks for place in disk.places}
+        full = {place: float(disk.word == data_folder.FULL) for disk in disks for place in disk.places}
+        yield _labelled(
+            "place_free_bytes", "Free space where each place of the node is mounted.", "place", free
+        )
+        yield _labelled("place_full", "1 while the disk of that place is nearly full.", "place", full)
 
     async def _scanner(self) -> AsyncIterator[Metric]:
-        """1 where none is set up: then nothing waits for it."""
+        """Yield 1 where no scanner is set up: nothing waits for it then."""
         try:
             async with asyncio.timeout(SCRAPE_PATIENCE_S / 2):
                 word = (await self.node.scanner.state()).word
         except TimeoutError:
             word = "silent"
-        yield _one(
+        yield _scalar(
             "scanner_works", "0 while the scanner for malware does not scan.", float(word in ("ok", "off"))
         )
 
     async def _servers(self, now: datetime) -> AsyncIterator[Metric]:
-        """Asked once an hour; one that does not answer keeps what it showed before."""
+        """Ask once an hour; a server that does not answer keeps its last value."""
         if self._asked_at is None or now - self._asked_at >= _HOUR:
             self._asked_at = now
             for peer in checks_of_lines.servers_of(self.node.settings):
-                until = await self.node.pool.run(partial(checks_of_lines.certificate_ends, peer))
-                if until is not None:
-                    self._ends[peer.part, str(peer)] = until
-        left = GaugeMetricFamily(
+                ends_at = await self.node.pool.run(partial(checks_of_lines.certificate_ends, peer))
+                if ends_at is not None:
+                    self._ends[peer.part, str(peer)] = ends_at
+        days_gauge = GaugeMetricFamily(
             "gateway_server_certificate_days_left",
             "Days left of the certificate that the broker or the database shows.",
             labels=["part", "server"],
         )
-        for (part, server), until in sorted(self._ends.items()):
-            left.add_metric([part, server], (until - now).total_seconds() / _DAY_S)
-        yield left
+        for (part, server), ends_at in sorted(self._ends.items()):
+            days_gauge.add_metric([part, server], (ends_at - now).total_seconds() / _DAY_S)
+        yield days_gauge
 
     async def _folders(self) -> AsyncIterator[Metric]:
-        """Nothing where no hot folder is set."""
-        found = await checks_of_parts.folder_states(Subject.within(self.node))
-        if not found:
+        """Yield nothing where no hot folder is set."""
+        folders = await checks_of_parts.folder_states(Subject.within(self.node))
+        if not folders:
             return
         parts: Mapping[str, tuple[str, Callable[[FolderState], float]]] = {
-            "works": ("0 while the node cannot work in the hot folder.", lambda one: float(not one.trouble)),
-            "waiting": ("Names in the hot folder's out.", lambda one: one.waiting),
-            "oldest_seconds": ("How long the oldest of them lies there.", lambda one: one.oldest_s),
-            "errors": ("What was refused and lies in error.", lambda one: one.errors),
-            "unacked": ("Incoming documents nobody has taken away.", lambda one: one.unacked),
+            "works": ("0 while the node cannot work in the hot folder.", lambda f: float(not f.trouble)),
+            "waiting": ("Names in the hot folder's out.", lambda f: f.waiting),
+            "oldest_seconds": ("How long the oldest of them lies there.", lambda f: f.oldest_s),
+            "errors": ("What was refused and lies in error.", lambda f: f.errors),
+            "unacked": ("Incoming documents nobody has taken away.", lambda f: f.unacked),
         }
-        for name, (says, of) in parts.items():
-            yield _by(f"folder_{name}", says, "agency", {one.code: of(one) for one in found})
+        for name, (description, measure) in parts.items():
+            yield _labelled(f"folder_{name}", description, "agency", {f.code: measure(f) for f in folders})
 
     async def _webhooks(self, now: datetime) -> AsyncIterator[Metric]:
         load = await self.node.store.webhooks.load()
         states = {**dict.fromkeys(("active", "failing", "paused"), 0), **load.endpoints}
-        yield _by("webhooks", "Webhooks, by how they go.", "state", states)
-        yield _one("webhooks_dead", "Webhooks that were paused because they took nothing.", load.dead)
-        yield _one("webhook_events_waiting", "Events that wait for another try.", load.waiting)
+        yield _labelled("webhooks", "Webhooks, by how they go.", "state", states)
+        yield _scalar("webhooks_dead", "Webhooks that were paused because they took nothing.", load.dead)
+        yield _scalar("webhook_events_waiting", "Events that wait for another try.", load.waiting)
         age = (now - load.oldest).total_seconds() if load.oldest else 0.0
-        yield _one("webhook_oldest_seconds", "Since when the oldest of them is tried.", age)
+        yield _scalar("webhook_oldest_seconds", "Since when the oldest of them is tried.", age)
 
     async def _systems(self) -> AsyncIterator[Metric]:
-        """Document systems at the compatibility door."""
+        """Yield the stuck messages of document systems at the compatibility interface."""
         stuck = await self.node.store.systems.stuck_by_system()
         says = "What a document system could not take, and a person has to look at."
-        yield _by("system_stuck", says, "system", {name: float(count) for name, count in stuck.items()})
+        yield _labelled("system_stuck", says, "system", {name: float(count) for name, count in stuck.items()})
 
     async def _keys(self, now: datetime) -> AsyncIterator[Metric]:
-        left = _gauge("certificate_days_left", "Days left of the certificate that signs.", "agency")
+        days_gauge = _gauge("certificate_days_left", "Days left of the certificate that signs.", "agency")
         for agency in await self.node.store.hosted():
             days = await self.node.pool.run(lambda code=agency.code: days_left(self.node, code, now))  # type: ignore[misc]  # mypy cannot type a lambda with a default
-            left.add_metric([agency.code], days)
-        yield left
+            days_gauge.add_metric([agency.code], days)
+        yield days_gauge
 
 
-async def _asked(ask: Callable[[], AsyncIterator[Metric]]) -> tuple[bool, Sequence[Metric]]:
-    """Whether the part answered in time, and what it told, also before it fell silent."""
-    told: list[Metric] = []
+async def _collect(ask: Callable[[], AsyncIterator[Metric]]) -> tuple[bool, Sequence[Metric]]:
+    """Return whether the part answered in time, and its families, also those from before it fell silent."""
+    families: list[Metric] = []
     try:
         async with asyncio.timeout(SCRAPE_PATIENCE_S):
             async for family in ask():
-                told.append(family)  # noqa: PERF401 - a comprehension would lose what was told
+                families.append(family)  # noqa: PERF401 - a comprehension would lose families that came before a timeout
     except (GatewayError, TimeoutError):
-        return False, told
-    return True, told
+        return False, families
+    return True, families
 
 
 def days_left(node: OpenNode, code: str, now: datetime) -> float:
-    """Of the certificate in force; 0 when there is none."""
+    """Return the days left of the valid certificate; 0 when there is none."""
     try:
         signer = node.keys.signer(code, now)
     except GatewayError:
@@ -244,47 +246,51 @@ def days_left(node: OpenNode, code: str, now: datetime) -> float:
 
 
 def load_gauges(load: Load, now: datetime) -> Iterator[Metric]:
-    """The gauges of what waits in the database."""
+    """Yield the gauges of rows that wait in the database."""
     yield from _piles("outbox", "Envelopes that wait for the axis.", "lane", load.outbox, now)
     yield from _piles("inbox", "Packets that have no end yet, or need a person.", "state", load.inbox, now)
     yield from _piles("jobs", "Envelopes to be made.", "kind", load.jobs, now)
     quarantined = [load.inbox[state] for state in ("quarantined", "malformed") if state in load.inbox]
-    yield _one("quarantine", "Packets set apart.", sum(pile.count for pile in quarantined))
-    yield _one("outbox_failed", "Envelopes whose tries are used up.", load.outbox_failed)
-    yield _one("events_unnumbered", "Events that no reader sees yet.", load.unnumbered)
-    yield _one("late_deliveries", "Deliveries of which nothing was heard for 30 minutes.", load.late.count)
-    yield _by("deliveries", "Deliveries under way, by the state shown.", "state", load.deliveries)
-    yield _by("leases", "Rows that some worker holds now.", "table", load.leases)
+    yield _scalar("quarantine", "Packets set apart.", sum(pile.count for pile in quarantined))
+    yield _scalar("outbox_failed", "Envelopes whose tries are used up.", load.outbox_failed)
+    yield _scalar("events_unnumbered", "Events that no reader sees yet.", load.unnumbered)
+    yield _scalar("late_deliveries", "Deliveries of which nothing was heard for 30 minutes.", load.late.count)
+    yield _labelled("deliveries", "Deliveries under way, by the state shown.", "state", load.deliveries)
+    yield _labelled("leases", "Rows that some worker holds now.", "table", load.leases)
 
 
 def axis_gauges(states: Mapping[str, AxisState], now: datetime) -> Iterator[Metric]:
-    """The gauges of the line to the axis; of several one for each, by the label `axis`."""
+    """Yield the gauges of the line to the axis; of several axes one for each, by the label `axis`."""
     connected = {name: float(state.connected_since is not None) for name, state in states.items()}
     blocked = {name: float(state.blocked_since is not None) for name, state in states.items()}
     down = {
         name: (now - state.down_since).total_seconds() if state.down_since else 0.0
         for name, state in states.items()
     }
-    for gauge, says, values in (
+    for gauge, description, values in (
         ("axis_connected", "1 while the axis is connected.", connected),
         ("axis_blocked", "1 while the axis takes nothing.", blocked),
         ("axis_down_seconds", "For how long the axis has not answered.", down),
     ):
-        yield _one(gauge, says, values[""]) if "" in values else _by(gauge, says, "axis", values)
+        yield (
+            _scalar(gauge, description, values[""])
+            if "" in values
+            else _labelled(gauge, description, "axis", values)
+        )
 
 
 def _piles(
     name: str, says: str, label: str, piles: Mapping[str, Pile], now: datetime
 ) -> Iterator[GaugeMetricFamily]:
-    yield _by(name, says, label, {each: pile.count for each, pile in piles.items()})
-    ages = {each: (now - pile.oldest).total_seconds() for each, pile in piles.items() if pile.oldest}
-    yield _by(f"{name}_oldest_seconds", f"Age of the oldest. {says}", label, ages)
+    yield _labelled(name, says, label, {p: q.count for p, q in piles.items()})
+    ages = {p: (now - q.oldest).total_seconds() for p, q in piles.items() if q.oldest}
+    yield _labelled(f"{name}_oldest_seconds", f"Age of the oldest. {says}", label, ages)
 
 
-def _by(name: str, says: str, label: str, values: Mapping[str, float]) -> GaugeMetricFamily:
+def _labelled(name: str, says: str, label: str, values: Mapping[str, float]) -> GaugeMetricFamily:
     family = _gauge(name, says, label)
-    for each, value in sorted(values.items()):
-        family.add_metric([each], value)
+    for label_value, value in sorted(values.items()):
+        family.add_metric([label_value], value)
     return family
 
 
@@ -292,5 +298,5 @@ def _gauge(name: str, says: str, label: str) -> GaugeMetricFamily:
     return GaugeMetricFamily(f"gateway_{name}", says, labels=[label])
 
 
-def _one(name: str, says: str, value: float) -> GaugeMetricFamily:
+def _scalar(name: str, says: str, value: float) -> GaugeMetricFamily:
     return GaugeMetricFamily(f"gateway_{name}", says, value=value)

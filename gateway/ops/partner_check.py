@@ -1,7 +1,7 @@
-"""Examines the way to one partner, step by step, and sends nothing to anybody. In: the ground, the open axis, whose mail,
-the partner's code. Out: one finding per step with its cause and cure: what the registry says of the code, which way mail
-goes and whether it is open now, whether the axis leads somewhere with that code, the certificate that is believed,
-when the partner was last heard, what is under way to it."""
+"""Examine the way to one partner, step by step, without sending anything. In: the ground, the open axis, the sending
+agency, the partner's code. Out: one finding per step with its cause and cure: the registry's word on the code, the route of
+mail and whether it is open now, whether the axis delivers to that code, the trusted certificate, when the partner was last
+heard, and what is under way to it."""
 
 from __future__ import annotations
 
@@ -22,134 +22,136 @@ from gateway.domain.wall_clock import local
 from gateway.ports.axis import AxisDesk
 from gateway.store import reporting
 
-# Whoever has so little left should ask his authority now.
+# With so little time left a partner should ask its authority now.
 EXPIRING = timedelta(days=30)
 _FINE, _WARNED, _WRONG, _SKIPPED = Level.GREEN, Level.YELLOW, Level.RED, Level.SKIPPED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Asked:
-    """`code` is as the registry writes it, where it knows it; `spelled` are that and its older form."""
+class _Partner:
+    """The partner and the way to it. `code` is the registry's form, if known; `spellings` are that and its older form."""
 
     ground: Ground
     axis: AxisDesk
     sender: str
     code: str
-    spelled: tuple[str, ...]
+    spellings: tuple[str, ...]
     ours: tuple[str, ...]
     now: datetime
 
 
 async def examine_partner(
-    ground: Ground, axis: AxisDesk, sender: str, given: str
+    ground: Ground, axis: AxisDesk, sender: str, written_code: str
 ) -> AsyncIterator[Diagnosis]:
-    """`sender`: the agency whose way is examined; empty for the first that is hosted here."""
+    """Examine the way from `sender`; empty for the first agency that is hosted here."""
     now, hosted = ground.clock.now(), await ground.store.hosted()
-    began = time.monotonic()
-    said = await ground.directory.resolve(given, local(now).date())
-    code = said.entry.code if said.entry is not None else given
-    yield _timed(_standing(said, code), began)
-    asked = _Asked(
+    started = time.monotonic()
+    answer = await ground.directory.resolve(written_code, local(now).date())
+    code = answer.entry.code if answer.entry is not None else written_code
+    yield _with_time(_registry_finding(answer, code), started)
+    partner = _Partner(
         ground=ground,
         axis=axis,
-        sender=sender or next((each.code for each in hosted), ""),
+        sender=sender or next((agency.code for agency in hosted), ""),
         code=code,
-        spelled=tuple(filter(None, (code, said.entry.alias if said.entry is not None else None))),
-        ours=tuple(each.id for each in hosted),
+        spellings=tuple(filter(None, (code, answer.entry.alias if answer.entry is not None else None))),
+        ours=tuple(agency.id for agency in hosted),
         now=now,
     )
     for step in _STEPS:
-        began = time.monotonic()
-        yield _timed(await step(asked), began)
+        started = time.monotonic()
+        yield _with_time(await step(partner), started)
 
 
-def _standing(said: Resolution, code: str) -> Diagnosis:
-    told = {"given": said.given, "code": code, "name": said.entry.name if said.entry is not None else ""}
-    match said.standing:
+def _registry_finding(hit: Resolution, code: str) -> Diagnosis:
+    params = {"given": hit.given, "code": code, "name": hit.entry.name if hit.entry is not None else ""}
+    match hit.standing:
         case CodeStanding.ACTIVE:
-            return _finding("registry", _FINE, "registry.fine", **told)
+            return _finding("registry", _FINE, "registry.fine", **params)
         case CodeStanding.MAPPED:
-            return _finding("registry", _FINE, "registry.mapped", **told)
-        case CodeStanding.CLOSED if said.successor:
+            return _finding("registry", _FINE, "registry.mapped", **params)
+        case CodeStanding.CLOSED if hit.successor:
             return _finding(
-                "registry", _WRONG, "registry.closed", "successor", successor=said.successor, **told
+                "registry", _WRONG, "registry.closed", "successor", successor=hit.successor, **params
             )
         case CodeStanding.CLOSED:
-            return _finding("registry", _WRONG, "registry.closed", "closed", **told)
-        case _ if said.nearest:
-            return _finding("registry", _WRONG, "registry.unknown", "nearest", nearest=said.nearest, **told)
+            return _finding("registry", _WRONG, "registry.closed", "closed", **params)
+        case _ if hit.nearest:
+            return _finding("registry", _WRONG, "registry.unknown", "nearest", nearest=hit.nearest, **params)
         case _:
-            return _finding("registry", _WRONG, "registry.unknown", "unknown", **told)
+            return _finding("registry", _WRONG, "registry.unknown", "unknown", **params)
 
 
-async def _way(asked: _Asked) -> Diagnosis:
-    way = await explained(asked.ground.settings, asked.axis, asked.ground.host_of, asked.sender, asked.code)
-    down = "; ".join(f"{each.name}: {each.reason}" for each in way.axes if each.state in ("down", "blocked"))
-    told = {"axis": way.by, "node": way.node or "", "route": way.route, "reason": down}
-    match way.turn:
-        case Turn.SEND if down and way.by in down:
-            return _finding("way", _WRONG, "way.wait", "way", **told)
+async def _route(partner: _Partner) -> Diagnosis:
+    route = await explained(
+        partner.ground.settings, partner.axis, partner.ground.host_of, partner.sender, partner.code
+    )
+    down = "; ".join(f"{a.name}: {a.reason}" for a in route.axes if a.state in ("down", "blocked"))
+    params = {"axis": route.by, "node": route.node or "", "route": route.route, "reason": down}
+    match route.turn:
+        case Turn.SEND if down and route.by in down:
+            return _finding("way", _WRONG, "way.wait", "way", **params)
         case Turn.SEND:
-            return _finding("way", _FINE, "way.send", **told)
+            return _finding("way", _FINE, "way.send", **params)
         case Turn.MOVE:
-            return _finding("way", _WARNED, "way.move", "way", **told)
+            return _finding("way", _WARNED, "way.move", "way", **params)
         case Turn.WAIT:
-            return _finding("way", _WRONG, "way.wait", "way", **told)
+            return _finding("way", _WRONG, "way.wait", "way", **params)
         case _:
-            return _finding("way", _WRONG, "way.never", "route", **told)
+            return _finding("way", _WRONG, "way.never", "route", **params)
 
 
-async def _led(asked: _Asked) -> Diagnosis:
-    nowhere = await asked.axis.unhosted([asked.code])
-    if nowhere is None:
+async def _axis_delivery(partner: _Partner) -> Diagnosis:
+    unhosted_codes = await partner.axis.unhosted([partner.code])
+    if unhosted_codes is None:
         return _finding("led", _SKIPPED, "led.unsaid")
-    if asked.code in nowhere:
-        return _finding("led", _WRONG, "led.nowhere", "led", code=asked.code)
-    return _finding("led", _FINE, "led.fine", code=asked.code)
+    if partner.code in unhosted_codes:
+        return _finding("led", _WRONG, "led.nowhere", "led", code=partner.code)
+    return _finding("led", _FINE, "led.fine", code=partner.code)
 
 
-async def _certificate(asked: _Asked) -> Diagnosis:
-    now, ends = asked.now, []
-    for each in await asked.ground.directory.bindings(asked.code):
-        certificate = x509.load_der_x509_certificate(each.certificate_der)
-        begin = max(filter(None, (each.valid_from, certificate.not_valid_before_utc)))
-        end = min(filter(None, (each.valid_to, certificate.not_valid_after_utc)))
+async def _certificate(partner: _Partner) -> Diagnosis:
+    now, ends = partner.now, []
+    for binding in await partner.ground.directory.bindings(partner.code):
+        certificate = x509.load_der_x509_certificate(binding.certificate_der)
+        begin = max(filter(None, (binding.valid_from, certificate.not_valid_before_utc)))
+        end = min(filter(None, (binding.valid_to, certificate.not_valid_after_utc)))
         if begin <= now < end:
             ends.append(end)
     if not ends:
-        return _finding("certificate", _WARNED, "certificate.none", "certificate", code=asked.code)
+        return _finding("certificate", _WARNED, "certificate.none", "certificate", code=partner.code)
     last = max(ends)
-    told: dict[str, Any] = {"until": local(last).date().isoformat(), "days": (last - now).days}
+    params: dict[str, Any] = {"until": local(last).date().isoformat(), "days": (last - now).days}
     if last - now < EXPIRING:
-        return _finding("certificate", _WARNED, "certificate.ends", "renewal", **told)
-    return _finding("certificate", _FINE, "certificate.fine", **told)
+        return _finding("certificate", _WARNED, "certificate.ends", "renewal", **params)
+    return _finding("certificate", _FINE, "certificate.fine", **params)
 
 
-async def _heard(asked: _Asked) -> Diagnosis:
-    last = await reporting.last_heard(asked.ground.store, asked.ours, asked.spelled)
-    if not last:
-        return _finding("heard", _SKIPPED, "heard.never", code=asked.code)
-    kind, at = max(last.items(), key=lambda each: each[1])
+async def _last_contact(partner: _Partner) -> Diagnosis:
+    last_by_kind = await reporting.last_heard(partner.ground.store, partner.ours, partner.spellings)
+    if not last_by_kind:
+        return _finding("heard", _SKIPPED, "heard.never", code=partner.code)
+    kind, at = max(last_by_kind.items(), key=lambda pair: pair[1])
     cause = "heard.status" if kind == "status" else "heard.document"
     return _finding("heard", _FINE, cause, at=local(at).strftime("%d/%m/%Y %H:%M"))
 
 
-async def _under_way(asked: _Asked) -> Diagnosis:
-    found = await reporting.under_way_to(asked.ground.store, asked.ours, asked.spelled, asked.now)
-    told: dict[str, Any] = {"waiting": found.waiting, "silent": found.silent, "failed": found.failed}
-    if found.failed:
-        return _finding("mail", _WARNED, "mail.failed", "failed", **told)
-    if found.silent:
-        return _finding("mail", _WARNED, "mail.silent", "silent", **told)
-    return _finding("mail", _FINE, "mail.fine", **told)
+async def _open_mail(partner: _Partner) -> Diagnosis:
+    mail = await reporting.under_way_to(partner.ground.store, partner.ours, partner.spellings, partner.now)
+    params: dict[str, Any] = {"waiting": mail.waiting, "silent": mail.silent, "failed": mail.failed}
+    if mail.failed:
+        return _finding("mail", _WARNED, "mail.failed", "failed", **params)
+    if mail.silent:
+        return _finding("mail", _WARNED, "mail.silent", "silent", **params)
+    return _finding("mail", _FINE, "mail.fine", **params)
 
 
-_STEPS: tuple[Callable[[_Asked], Awaitable[Diagnosis]], ...] = (
-    _way,
-    _led,
+_STEPS: tuple[Callable[[_Partner], Awaitable[Diagnosis]], ...] = (
+    _route,
+    _axis_delivery,
     _certificate,
-    _heard,
-    _under_way,
+    _last_contact,
+    _open_mail,
 )
 
 
@@ -157,5 +159,5 @@ def _finding(step: str, level: Level, cause: str, cure: str | None = None, **par
     return Diagnosis(step, level, cause, params, f"ping.cure.{cure}" if cure else None, words="ping.check")
 
 
-def _timed(found: Diagnosis, began: float) -> Diagnosis:
-    return replace(found, ms=round((time.monotonic() - began) * 1000))
+def _with_time(finding: Diagnosis, started: float) -> Diagnosis:
+    return replace(finding, ms=round((time.monotonic() - started) * 1000))

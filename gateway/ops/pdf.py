@@ -1,7 +1,7 @@
-"""Judges the signatures of PDFs and reads their fields, offline. In: a PDF, or the PDFs of a verified envelope; the
-trust folder (`DIR/pdf`, or DIR itself for a PDF alone), the time of arrival to assume and the time of asking. Out:
-the data that `gateway verify` prints of signatures, and `gateway read` of fields. No node, no database, no network;
-the file is parsed in the process for that, and what it contains is a verdict."""
+"""Judge the signatures of PDFs and read their fields, offline. In: a PDF, or the PDFs of a verified envelope; the trust
+folder (`DIR/pdf`, or DIR itself for a PDF alone), the assumed time of arrival and the time of asking. Out: the data that
+`gateway verify` prints of signatures, and `gateway read` of fields. No node, no database, no network; a process of its own
+parses the file, and its contents never raise."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _HINT = "give the path of one PDF"
 
 
 def is_pdf(path: Path) -> bool:
-    """Whether the file says of itself that it is one; what cannot be read is told by whoever reads on."""
+    """Tell whether the file begins as a PDF; a reading error is left to the next reader."""
     try:
         with path.open("rb") as file:
             return file.read(1024).lstrip().startswith(_HEAD)
@@ -40,13 +40,13 @@ def is_pdf(path: Path) -> bool:
 
 
 def verify_pdf(path: Path, trust_dir: Path, at: datetime, now: datetime) -> dict[str, Any]:
-    """The verdict on one PDF as if it had come at `at`: `verdict`, `code`, `legal_value`, `signed_at`, `signers`."""
-    with _opened(_folder(trust_dir)) as (sandbox, rules):
+    """Judge one PDF as if it had come at `at`: `verdict`, `code`, `legal_value`, `signed_at`, `signers`."""
+    with _open_sandbox(_pdf_trust_folder(trust_dir)) as (sandbox, rules):
         try:
             facts = sandbox.read(path, at, now)
-        except StoreFailure as why:
-            raise NotFound(str(why), hint=_HINT) from why
-    verdict = pdf_verdict.judge(path.name, 1, _usable(facts, trust_dir), rules)
+        except StoreFailure as error:
+            raise NotFound(str(error), hint=_HINT) from error
+    verdict = pdf_verdict.judge(path.name, 1, _check_usable(facts, trust_dir), rules)
     signed_at = pdf_verdict.signed_at(verdict)
     return described(verdict) | {
         "at": at.isoformat(),
@@ -64,47 +64,47 @@ def describe(
     at: datetime,
     now: datetime,
 ) -> list[dict[str, Any]]:
-    """The PDFs of a verified envelope; `opener` opens the octets in which their slices lie."""
-    found = []
-    with _opened(trust_dir / "pdf") as (sandbox, rules), tempfile.TemporaryDirectory() as scratch:
+    """Describe the PDFs of a verified envelope; `opener` opens the bytes in which their slices lie."""
+    descriptions = []
+    with _open_sandbox(trust_dir / "pdf") as (sandbox, rules), tempfile.TemporaryDirectory() as scratch:
         for part in files[:MOST_FILES]:
             path = Path(scratch) / str(part.n)
             if part.damaged is None and _decode(part, opener, path):
-                facts = _usable(sandbox.read(path, at, now), trust_dir)
-                found.append(described(pdf_verdict.judge(part.name, part.n, facts, rules)))
+                facts = _check_usable(sandbox.read(path, at, now), trust_dir)
+                descriptions.append(described(pdf_verdict.judge(part.name, part.n, facts, rules)))
             path.unlink(missing_ok=True)
-    return found
+    return descriptions
 
 
 def described(verdict: FileVerdict) -> dict[str, Any]:
-    """One file's verdict with the names of the API."""
+    """Return one file's verdict with the names of the API."""
     return {
         "file": verdict.file,
         "verdict": str(verdict.verdict),
         "code": verdict.why,
         "detail": verdict.detail,
-        "signers": [_signer_told(each) for each in verdict.signers],
+        "signers": [_signer_json(signer) for signer in verdict.signers],
     }
 
 
-def _signer_told(one: SignerVerdict) -> dict[str, Any]:
+def _signer_json(signer: SignerVerdict) -> dict[str, Any]:
     return {
-        "name": one.name,
-        "organisation": one.organisation,
-        "role": one.role,
-        "claimed_at": one.claimed_at.isoformat() if one.claimed_at else None,
-        "trusted_at": one.trusted_at.isoformat() if one.trusted_at else None,
-        "verdict": str(one.verdict),
-        "code": one.why,
-        "detail": one.detail,
-        "now": {"verdict": str(one.now), "code": one.now_why},
-        "serial": one.serial,
-        "issuer": one.issuer,
-        "copy_form": one.copy_form,
+        "name": signer.name,
+        "organisation": signer.organisation,
+        "role": signer.role,
+        "claimed_at": signer.claimed_at.isoformat() if signer.claimed_at else None,
+        "trusted_at": signer.trusted_at.isoformat() if signer.trusted_at else None,
+        "verdict": str(signer.verdict),
+        "code": signer.why,
+        "detail": signer.detail,
+        "now": {"verdict": str(signer.now), "code": signer.now_why},
+        "serial": signer.serial,
+        "issuer": signer.issuer,
+        "copy_form": signer.copy_form,
     }
 
 
-def _folder(trust_dir: Path) -> Path:
+def _pdf_trust_folder(trust_dir: Path) -> Path:
     if not trust_dir.is_dir():
         raise Misconfigured(
             f"the trust folder {trust_dir} is not there", hint="give a folder with pdf/ca.pem, or with ca.pem"
@@ -118,7 +118,7 @@ def _inner(trust_dir: Path) -> Path:
 
 
 @contextmanager
-def _opened(folder: Path) -> Iterator[tuple[PdfSandbox, tuple[RoleRule, ...]]]:
+def _open_sandbox(folder: Path) -> Iterator[tuple[PdfSandbox, tuple[RoleRule, ...]]]:
     sandbox = PdfSandbox(folder)
     try:
         yield sandbox, roles.read_roles(folder)
@@ -126,53 +126,58 @@ def _opened(folder: Path) -> Iterator[tuple[PdfSandbox, tuple[RoleRule, ...]]]:
         sandbox.close()
 
 
-def _usable(facts: PdfFacts, trust_dir: Path) -> PdfFacts:
-    """A broken trust folder is the caller's to mend, and no verdict on a file."""
+def _check_usable(facts: PdfFacts, trust_dir: Path) -> PdfFacts:
+    """Raise Misconfigured for a broken trust folder, which is no verdict on a file."""
     if facts.fault == "PDF-TRUST":
         raise Misconfigured(f"the trust folder {trust_dir} cannot be used: {facts.detail}")
     return facts
 
 
 def _decode(part: FileSlice, opener: Callable[[], BinaryIO], path: Path) -> bool:
-    """Writes the file as a person would open it; whether it is a PDF."""
+    """Write the decoded file; tell whether it is a PDF."""
     with path.open("wb") as out:
-        out.writelines(attachment.decoded_pieces(_slice(part, opener), part.coding))
+        out.writelines(attachment.decoded_pieces(_slice_pieces(part, opener), part.coding))
     return is_pdf(path)
 
 
-def _slice(part: FileSlice, opener: Callable[[], BinaryIO]) -> Iterator[bytes]:
+def _slice_pieces(part: FileSlice, opener: Callable[[], BinaryIO]) -> Iterator[bytes]:
     with opener() as file:
         file.seek(part.offset)
-        left = part.length
-        while left > 0 and (piece := file.read(min(_PIECE, left))):
-            left -= len(piece)
+        remaining = part.length
+        while remaining > 0 and (piece := file.read(min(_PIECE, remaining))):
+            remaining -= len(piece)
             yield piece
 
 
 def read_pdf(path: Path, trust: Path | None, now: datetime) -> dict[str, Any]:
-    """Without a trust folder no signature can be verified, and its time is doubtful."""
+    """Read the fields of a PDF. Without a trust folder no signature can be verified, and its time is doubtful."""
     if not is_pdf(path):
         raise NotFound(f"{path.name} is no PDF, or is not there", hint=_HINT)
     with tempfile.TemporaryDirectory() as nothing:
         folder = _inner(trust or Path(nothing))
-        with _opened(folder) as (sandbox, rules):
+        with _open_sandbox(folder) as (sandbox, rules):
             try:
-                facts, text = _usable(sandbox.read(path, now, now), folder), sandbox.text(path)
-            except StoreFailure as why:
-                raise NotFound(str(why), hint=_HINT) from why
+                facts, text = _check_usable(sandbox.read(path, now, now), folder), sandbox.text(path)
+            except StoreFailure as error:
+                raise NotFound(str(error), hint=_HINT) from error
     verdict = pdf_verdict.judge(path.name, 1, facts, rules)
     fields = read_fields(text, verdict)
     return {
         "file": path.name,
         "complete": is_complete(fields),
         "signatures": str(verdict.verdict),
-        "fields": {FIELD_NAMES[name]: _field_told(one) for name, one in fields.named()},
+        "fields": {FIELD_NAMES[name]: _field_json(field) for name, field in fields.named()},
         "recipients": [
-            {"text": each.text, "kind": str(each.kind), "name": each.name, "role": each.role}
-            for each in items_of(fields.recipients.value or "")
+            {
+                "text": recipient.text,
+                "kind": str(recipient.kind),
+                "name": recipient.name,
+                "role": recipient.role,
+            }
+            for recipient in items_of(fields.recipients.value or "")
         ],
     }
 
 
-def _field_told(one: Found[object]) -> dict[str, Any]:
-    return {"value": field_value(one.value), "sure": str(one.sure), "why": one.why, "page": one.page}
+def _field_json(field: Found[object]) -> dict[str, Any]:
+    return {"value": field_value(field.value), "sure": str(field.sure), "why": field.why, "page": field.page}

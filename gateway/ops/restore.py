@@ -1,6 +1,5 @@
-"""Puts a backup into an empty node, or into a scratch place to prove that it can be. In: a backup and its passphrase.
-Out: rows and files that were read back and found equal to the manifest; anything else is named, and nothing
-remains."""
+"""Restore a backup into an empty node, or into a scratch place to prove that it can be. In: a backup and its passphrase.
+Out: rows and files that were read back and equal the manifest; any difference is named, and nothing remains."""
 
 from __future__ import annotations
 
@@ -26,7 +25,7 @@ from gateway.store.blobs import SCRATCH, path_of
 from gateway.store.dump import DatabaseLoad, clear_database, loading
 from gateway.store.store import SqlStore
 
-# Files stand here until everything is proved; then each takes its place by one rename.
+# Files stand here until everything is verified; then each takes its place by one rename.
 GROWING = ".restoring"
 SETTINGS_FILE = "restored-settings.toml"
 Tell = Callable[[str, int], None]
@@ -34,7 +33,7 @@ Tell = Callable[[str, int], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestoreTarget:
-    """Where a node will keep what is restored."""
+    """Places where a node will keep what is restored."""
 
     database_url: str
     data_dir: Path
@@ -49,7 +48,7 @@ class RestoreTarget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restored:
-    """What was restored. `kept_trust`: the trust folder had files of its own and was left alone."""
+    """Result of a restore. `kept_trust`: the trust folder had files of its own and was left alone."""
 
     about: form.About
     manifest: form.BackupManifest
@@ -63,18 +62,23 @@ class Restored:
 async def restore(
     file: Path, passphrase: bytes, target: RestoreTarget, clock: Clock, pool: Pool, tell: Tell
 ) -> Restored:
-    """Into an empty node, keys too. The node then waits to be confirmed (`store.restored`). Clash when it is used."""
-    done = await _restore(
-        file, passphrase, target, pool, tell, lambda about: restored.mark(clock, about.at, about.node)
+    """Restore into an empty node, with keys. The node then waits to be confirmed (`store.restored`). Clash if in use."""
+    outcome = await _restore(
+        file,
+        passphrase,
+        target,
+        pool,
+        tell,
+        lambda description: restored.mark(clock, description.at, description.node),
     )
     await migrate.up(target.database_url)
-    return done
+    return outcome
 
 
 async def drill(
     file: Path, passphrase: bytes, folder: Path, scratch_url: str | None, clock: Clock, pool: Pool, tell: Tell
 ) -> Restored:
-    """The same into a scratch place below `folder`, opened as a node would open it, checked, and taken away again."""
+    """Restore into a scratch place below `folder`, open it as a node does, check it, and remove it."""
     room_for(folder, file.stat().st_size)
     with tempfile.TemporaryDirectory(prefix="drill-", dir=folder) as name:
         place = Path(name)
@@ -86,14 +90,14 @@ async def drill(
             keys=place / "keys",
             trust=place / "trust",
         )
-        done = await _restore(file, passphrase, target, pool, tell, None)
+        outcome = await _restore(file, passphrase, target, pool, tell, None)
         try:
-            await _compare_committed(target, done.manifest, pool)
-            await _open(url, clock)
+            await _compare_committed(target, outcome.manifest, pool)
+            await _open_once(url, clock)
         finally:
             if scratch_url is not None:
                 await clear_database(scratch_url)
-    return done
+    return outcome
 
 
 async def _restore(
@@ -110,13 +114,13 @@ async def _restore(
             file.open("rb") as raw,
             closing(await pool.run(partial(form.BackupReader, raw, passphrase))) as reader,
         ):
-            about = form.read_about(await pool.run(partial(_first, reader)))
-            async with loading(target.database_url, about.revision) as load:
-                manifest = await _Filling(reader, about, load, target, pool, tell).run()
+            description = form.read_about(await pool.run(partial(_read_first, reader)))
+            async with loading(target.database_url, description.revision) as load:
+                manifest = await _Restoration(reader, description, load, target, pool, tell).run()
                 await _compare(await load.seen(), manifest)
                 if mark is not None:
-                    await restored.put(load, mark(about))
-                await pool.run(partial(_place, target, kept_trust))
+                    await restored.put(load, mark(description))
+                await pool.run(partial(_move_into_place, target, kept_trust))
                 await load.commit()
     except OSError as cause:
         raise errors.StoreFailure(
@@ -125,37 +129,35 @@ async def _restore(
     finally:
         for folder in target.folders.values():
             await pool.run(partial(shutil.rmtree, folder / GROWING, ignore_errors=True))
-    return Restored(about=about, manifest=manifest, kept_trust=kept_trust)
+    return Restored(about=description, manifest=manifest, kept_trust=kept_trust)
 
 
 def _check_empty(target: RestoreTarget) -> bool:
-    """Clash for a node that keeps anything; whether the trust folder has files, which is no node's own."""
+    """Raise Clash for a node that is in use; return whether the trust folder has files, as that is no node's own."""
     for folder in (target.content, target.keys):
-        there = [each.name for each in folder.iterdir()] if folder.is_dir() else []
-        used = sorted(set(there) - {GROWING, SCRATCH})
-        if used:
+        names = [p.name for p in folder.iterdir()] if folder.is_dir() else []
+        occupied = sorted(set(names) - {GROWING, SCRATCH})
+        if occupied:
             raise errors.Clash(
-                f"{folder} holds {used[0]}; a backup is restored into an empty node, so move what is there away first"
+                f"{folder} holds {occupied[0]}; a backup is restored into an empty node, so move what is there away first"
             )
-    return target.trust.is_dir() and any(
-        each.name != GROWING for each in target.trust.rglob("*") if each.is_file()
-    )
+    return target.trust.is_dir() and any(p.name != GROWING for p in target.trust.rglob("*") if p.is_file())
 
 
-def _first(reader: form.BackupReader) -> bytes:
+def _read_first(reader: form.BackupReader) -> bytes:
     member = reader.next()
     if member is None or member.name != form.ABOUT:
         raise Damaged("the backup does not begin with what it is about")
     return reader.whole(member)
 
 
-class _Filling:
-    """Takes member after member to its place, up to the manifest."""
+class _Restoration:
+    """Placement of one member after another, up to the manifest."""
 
     def __init__(
         self,
         reader: form.BackupReader,
-        about: form.About,
+        description: form.About,
         load: DatabaseLoad,
         target: RestoreTarget,
         pool: Pool,
@@ -163,22 +165,22 @@ class _Filling:
     ) -> None:
         self._reader, self._load, self._target = reader, load, target
         self._pool, self._tell = pool, tell
-        self._shapes = {each.name: each for each in about.shapes}
-        # What came out of the file, to be held against its manifest.
-        self._found = form.BackupManifest(tables={}, contents=0, content_bytes=0)
-        self._odd: set[str] = set()
+        self._shapes = {shape.name: shape for shape in description.shapes}
+        # Counts of restored rows and files, to be compared with the manifest.
+        self._restored = form.BackupManifest(tables={}, contents=0, content_bytes=0)
+        self._damaged: set[str] = set()
 
     async def run(self) -> form.BackupManifest:
         while (member := await self._pool.run(self._reader.next)) is not None:
             if member.name == form.MANIFEST:
-                return await self._end(member)
+                return await self._check_manifest(member)
             if member.name.startswith(form.TABLES):
-                await self._rows(member)
+                await self._load_rows(member)
             else:
-                await self._pool.run(partial(self._file, member))
+                await self._pool.run(partial(self._write_file, member))
         raise Damaged("the backup has no manifest at its end")
 
-    async def _rows(self, member: tarfile.TarInfo) -> None:
+    async def _load_rows(self, member: tarfile.TarInfo) -> None:
         shape = self._shapes.get(member.name.split("/")[1])
         if shape is None:
             raise Damaged(f"the backup holds {member.name}, which it does not announce")
@@ -187,85 +189,85 @@ class _Filling:
             await self._load.put(shape, lines[start : start + dump.AT_ONCE])
         self._tell(shape.name, len(lines))
 
-    def _file(self, member: tarfile.TarInfo) -> None:
+    def _write_file(self, member: tarfile.TarInfo) -> None:
         path = self._path(member.name)
-        _private(path.parent)
-        hashed = hashlib.sha256()
+        _make_private(path.parent)
+        hasher = hashlib.sha256()
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
             for piece in self._reader.pieces(member):
-                hashed.update(piece)
+                hasher.update(piece)
                 file.write(piece)
         if member.name.startswith(form.CONTENT):
-            self._content(member, path, hashed.hexdigest())
+            self._note_content(member, path, hasher.hexdigest())
         else:
-            self._found.files[member.name] = hashed.hexdigest()
+            self._restored.files[member.name] = hasher.hexdigest()
 
-    def _content(self, member: tarfile.TarInfo, path: Path, digest: str) -> None:
+    def _note_content(self, member: tarfile.TarInfo, path: Path, digest: str) -> None:
         if path.name == digest:
-            self._found.see(digest, member.size, None)
-            if self._found.contents % 1000 == 0:
-                self._tell("content", self._found.contents)
+            self._restored.see(digest, member.size, None)
+            if self._restored.contents % 1000 == 0:
+                self._tell("content", self._restored.contents)
             return
         path.unlink()
-        self._odd.add(path.name)
-        if len(self._odd) > MOST_LACKING:
+        self._damaged.add(path.name)
+        if len(self._damaged) > MOST_LACKING:
             raise Damaged(f"{member.name} and many others in the backup are not what their names say")
 
     def _path(self, name: str) -> Path:
-        """Where a member grows. Damaged for a name that would lead out of its folder."""
+        """Return where a member is written. Raise Damaged for a name that would lead out of its folder."""
         if name == form.SETTINGS:
             return self._target.data_dir / SETTINGS_FILE
-        head, _, rest = name.partition("/")
+        head, _, rel = name.partition("/")
         folder = self._target.folders.get(f"{head}/")
-        parts = PurePosixPath(rest).parts
+        parts = PurePosixPath(rel).parts
         if folder is None or not parts or ".." in parts or parts[0] == "/":
             raise Damaged(f"the backup holds {name!r}, which has no place in a node")
-        return path_of(folder / GROWING, rest) if head == "content" else (folder / GROWING).joinpath(*parts)
+        return path_of(folder / GROWING, rel) if head == "content" else (folder / GROWING).joinpath(*parts)
 
-    async def _end(self, member: tarfile.TarInfo) -> form.BackupManifest:
+    async def _check_manifest(self, member: tarfile.TarInfo) -> form.BackupManifest:
         manifest = form.MANIFEST_JSON.validate_json(await self._pool.run(partial(self._reader.whole, member)))
         if await self._pool.run(self._reader.next) is not None:
             raise Damaged("the backup goes on behind its manifest")
         await self._load.finish()
-        found = self._found
+        counts = self._restored
         async for batch in (await self._load.seen()).small():
-            found.contents += sum(each.is_whole for each in batch)
-            found.content_bytes += sum(each.size for each in batch if each.is_whole)
-            self._odd |= {each.digest for each in batch if not each.is_whole}
-        equal("content", (manifest.contents, manifest.content_bytes), (found.contents, found.content_bytes))
-        equal("damaged content", {*manifest.lacks} & self._odd, self._odd)
-        equal("keys, trust and settings", manifest.files, found.files)
+            counts.contents += sum(c.is_whole for c in batch)
+            counts.content_bytes += sum(c.size for c in batch if c.is_whole)
+            self._damaged |= {c.digest for c in batch if not c.is_whole}
+        equal("content", (manifest.contents, manifest.content_bytes), (counts.contents, counts.content_bytes))
+        equal("damaged content", {*manifest.lacks} & self._damaged, self._damaged)
+        equal("keys, trust and settings", manifest.files, counts.files)
         return manifest
 
 
-def equal(what: str, expected: object, found: object) -> None:
-    """Damaged, with both sides, unless they are."""
-    if expected != found:
-        raise Damaged(f"the backup does not hold what its manifest says: {what}: {expected} and not {found}")
+def equal(part: str, expected: object, actual: object) -> None:
+    """Raise Damaged, with both sides, unless they are equal."""
+    if expected != actual:
+        raise Damaged(f"the backup does not hold what its manifest says: {part}: {expected} and not {actual}")
 
 
 async def _compare(view: dump.Snapshot, manifest: form.BackupManifest) -> None:
-    """Every table, read back from the database that was filled."""
-    equal("tables", sorted(manifest.tables), sorted(each.name for each in view.shapes))
+    """Compare every table, read back from the database that was filled."""
+    equal("tables", sorted(manifest.tables), sorted(s.name for s in view.shapes))
     for name, expected in manifest.tables.items():
         equal(f"table {name}", expected, await view.sum(name))
     if "blob" in manifest.tables:
         equal("content rows", manifest.tables["blob"].rows, manifest.contents + len(manifest.lacks))
 
 
-def _place(target: RestoreTarget, kept_trust: bool) -> None:
+def _move_into_place(target: RestoreTarget, kept_trust: bool) -> None:
     for head, folder in target.folders.items():
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if (head == form.TRUST and kept_trust) or not (folder / GROWING).is_dir():
             continue
-        for each in (folder / GROWING).iterdir():
-            # An empty folder may be there already; a rename replaces nothing else.
-            each.rename(folder / each.name)
-    os.sync()  # one for all of them: nobody needs a single file before the rows are committed
+        for child in (folder / GROWING).iterdir():
+            # An empty folder may exist already; a rename replaces nothing else.
+            child.rename(folder / child.name)
+    os.sync()  # one sync for all files: a single file is not needed before the rows are committed
 
 
 async def _compare_committed(target: RestoreTarget, manifest: form.BackupManifest, pool: Pool) -> None:
-    """Rows and content once more, as whoever opens the node finds them."""
+    """Compare rows and content once more, as they are found when the node is opened."""
     async with dump.snapshot(target.database_url) as view:
         await _compare(view, manifest)
         async for batch in view.contents():
@@ -273,15 +275,15 @@ async def _compare_committed(target: RestoreTarget, manifest: form.BackupManifes
 
 
 def _check_files(folder: Path, batch: list[dump.ReferredBlob], manifest: form.BackupManifest) -> None:
-    for each in batch:
-        if each.digest in manifest.lacks:
+    for blob in batch:
+        if blob.digest in manifest.lacks:
             continue
-        with path_of(folder, each.digest).open("rb") as file:
-            equal(f"content {each.digest}", each.digest, hashlib.file_digest(file, "sha256").hexdigest())
+        with path_of(folder, blob.digest).open("rb") as file:
+            equal(f"content {blob.digest}", blob.digest, hashlib.file_digest(file, "sha256").hexdigest())
 
 
-async def _open(url: str, clock: Clock) -> None:
-    """As the program of today would open it, after the steps that are still to come."""
+async def _open_once(url: str, clock: Clock) -> None:
+    """Open it as today's program would, after the migrations that are still to come."""
     await migrate.up(url)
     store = SqlStore(url, clock)
     try:
@@ -291,8 +293,8 @@ async def _open(url: str, clock: Clock) -> None:
         await store.close()
 
 
-def _private(folder: Path) -> None:
-    """Makes it and what is missing above it, for the node's user alone: `parents` would leave those to the umask."""
-    missing = [each for each in (folder, *folder.parents) if not each.exists()]
-    for each in reversed(missing):
-        each.mkdir(mode=0o700, exist_ok=True)
+def _make_private(folder: Path) -> None:
+    """Make the folder and its missing parents for the node's user alone: `parents` would leave their mode to the umask."""
+    missing = [p for p in (folder, *folder.parents) if not p.exists()]
+    for parent in reversed(missing):
+        parent.mkdir(mode=0o700, exist_ok=True)

@@ -1,10 +1,8 @@
-"""What is told of a node as a whole: the screen of `gateway status`, and the report that an engineer attaches when
-asking for help. In: an open node; of one that does not open its settings and findings. Out: one frozen `NodeStatus`
-(axis, queues with their oldest, late documents, certificates, backup, workers, speed); or plain values.
-
-Where a part does not answer, its place on the screen says so, because the screen is for such days. The report has
-versions, names of settings that differ, findings, and of a node that opens its line, queues, certificates, jobs and
-last error codes. No secret, no value of a setting, nothing of any document."""
+"""Report on a node as a whole: the screen of `gateway status`, and the report that an engineer attaches when asking for
+help. In: an open node; of a node that does not open its settings and findings. Out: one frozen `NodeStatus` (axis, queues
+with their oldest, late documents, certificates, backup, workers, speed); or plain values. Where a part does not answer, its
+place on the screen says so. The report has versions, names of changed settings, findings, and of an open node its line,
+queues, certificates, jobs and last error codes. No secret, no value of a setting, nothing of any document."""
 
 from __future__ import annotations
 
@@ -41,9 +39,9 @@ from gateway.workers.pulse import ProcessBeat, beats, slots
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeStatus:
-    """Facts of the node at one moment. `certificates` are days left by agency, 0 where none is in force; `partners` those
-    of certificates that are bound here and end soon, by code; `loops` are those of this process; `disk_days`, how long
-    the disk lasts, and `database_bytes` are None where that is not known."""
+    """Facts of the node at one moment. `certificates` are days left by agency, 0 without a valid one; `partners` are days
+    left of bound certificates that end soon, by code; `loops` are those of this process; `disk_days`, how long the disk
+    lasts, and `database_bytes` are None where unknown."""
 
     node: str
     version: str
@@ -67,13 +65,13 @@ class NodeStatus:
 
     @property
     def certificates_here(self) -> Mapping[str, float]:
-        """Of the agencies that are hosted here yet."""
-        left = {agency.code for agency in self.hosted if agency.left_at is not None}
-        return {code: days for code, days in self.certificates.items() if code not in left}
+        """Return the certificates of agencies that are still hosted here."""
+        departed_codes = {agency.code for agency in self.hosted if agency.left_at is not None}
+        return {code: days for code, days in self.certificates.items() if code not in departed_codes}
 
 
 async def look(node: OpenNode) -> NodeStatus:
-    """The status now."""
+    """Read the status now."""
     now, subject = node.clock.now(), Subject.within(node)
     hosted = await node.store.hosted()
     codes = [agency.code for agency in hosted]
@@ -108,10 +106,10 @@ async def _database_bytes(node: OpenNode) -> int | None:
 
 
 async def ending_partners(node: OpenNode, own: Collection[str], now: datetime) -> Mapping[str, float]:
-    """Of each code that is not ours the certificate that ends last, where it has 60 days or fewer (K5)."""
+    """Return days left for each foreign code whose last certificate ends within 60 days (K5, expiring partners)."""
     watch = ground.key_watch(node.store, node.directory, node.keys, node.trust, node.deciding)
     soon = upkeep.due_marks(await watch.endings(now), now)
-    return {each.code: (each.until - now).total_seconds() / 86400 for each, _ in soon if each.code not in own}
+    return {mark.code: (mark.until - now).total_seconds() / 86400 for mark, _ in soon if mark.code not in own}
 
 
 MOST_ERRORS = 50
@@ -120,8 +118,8 @@ _ERROR_CODE = re.compile(r"(?<![A-Z])[A-Z]{2,}(?:-[A-Z0-9]+)+")
 
 
 def report_of_settings(settings: Settings, findings: Sequence[Diagnosis], now: datetime) -> dict[str, object]:
-    """What can be said of a node that does not open, too."""
-    shown, origins = reading.shown(settings), reading.sources(settings)
+    """Report what is known even of a node that does not open."""
+    setting_names, origins = reading.shown(settings), reading.sources(settings)
     return {
         "at": now.isoformat(timespec="seconds"),
         "node": settings.node.name,
@@ -130,88 +128,92 @@ def report_of_settings(settings: Settings, findings: Sequence[Diagnosis], now: d
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "database": settings.database.url.partition(":")[0],
         "axis_kind": settings.axis_kind,
-        "axes": {name: alone.axis.kind for name, alone in settings.each_axis().items() if name},
-        "settings_not_default": [name for name in shown if origins[name] != "default"],
-        "checks": [{"check": each.check, "level": each.level, "cause": each.cause} for each in findings],
+        "axes": {
+            name: axis_settings.axis.kind for name, axis_settings in settings.each_axis().items() if name
+        },
+        "settings_not_default": [name for name in setting_names if origins[name] != "default"],
+        "checks": [
+            {"check": finding.check, "level": finding.level, "cause": finding.cause} for finding in findings
+        ],
     }
 
 
 async def report_of_node(node: OpenNode) -> dict[str, object]:
-    """What an open node knows besides."""
-    found = await look(node)
-    axis, backup = found.axis, found.backup
-    days = await node.store.history.days((found.at - HISTORY_KEPT).date())
+    """Report what only an open node knows."""
+    status = await look(node)
+    axis, backup = status.axis, status.backup
+    days = await node.store.history.days((status.at - HISTORY_KEPT).date())
     return {
         "workers": [
-            {"since": _iso(each.since), "at": _iso(each.at), "stuck": list(each.stuck)}
-            for each in found.workers
+            {"since": _iso(worker.since), "at": _iso(worker.at), "stuck": list(worker.stuck)}
+            for worker in status.workers
         ],
-        "paces": [each.told() for each in found.paces],
+        "paces": [p.told() for p in status.paces],
         "axis": {
             "connected_since": _iso(axis.state.connected_since),
             "down_since": _iso(axis.state.down_since),
             "blocked_since": _iso(axis.state.blocked_since),
             **axis.counts,
-            "each": {name: _axis_told(one) for name, one in axis.each.items()},
+            "each": {name: _axis_facts(axis_view) for name, axis_view in axis.each.items()},
         },
-        "certificates_days": {code: round(days, 1) for code, days in found.certificates_here.items()},
-        "disk_free_bytes": found.disk_free,
-        "database_bytes": found.database_bytes,
+        "certificates_days": {code: round(days, 1) for code, days in status.certificates_here.items()},
+        "disk_free_bytes": status.disk_free,
+        "database_bytes": status.database_bytes,
         "backup_at": _iso(backup.at if backup else None),
         "backup_tested_at": _iso(backup.verified_at if backup else None),
-        "queues": _queues(found.load),
+        "queues": _queue_rows(status.load),
         "jobs": {
-            each.job: {
-                "state": each.word,
-                "last": _iso(each.last_at),
-                "failed": _iso(each.failed_at),
-                "code": each.code,
+            job.job: {
+                "state": job.word,
+                "last": _iso(job.last_at),
+                "failed": _iso(job.failed_at),
+                "code": job.code,
             }
-            for each in upkeep.job_lines(days, found.at)
+            for job in upkeep.job_lines(days, status.at)
         },
         "errors": await _errors(node),
     }
 
 
-def _queues(load: Load) -> list[Mapping[str, object]]:
-    made: list[Mapping[str, object]] = [
-        {"queue": queue, "part": part, "count": each.count, "oldest": _iso(each.oldest)}
+def _queue_rows(load: Load) -> list[Mapping[str, object]]:
+    rows: list[Mapping[str, object]] = [
+        {"queue": queue, "part": part, "count": pile.count, "oldest": _iso(pile.oldest)}
         for queue, piles in (("outbox", load.outbox), ("inbox", load.inbox), ("job", load.jobs))
-        for part, each in sorted(piles.items())
+        for part, pile in sorted(piles.items())
     ]
-    return [*made, {"queue": "outbox", "part": "failed", "count": load.outbox_failed, "oldest": None}]
+    return [*rows, {"queue": "outbox", "part": "failed", "count": load.outbox_failed, "oldest": None}]
 
 
 async def _errors(node: OpenNode) -> list[Mapping[str, object]]:
-    """The newest first."""
-    told = await reporting.newest_faults(node.store, MOST_ERRORS)
-    return [{"at": _iso(at), "where": where, "code": _error_code(said)} for at, where, said in told]
+    """List error codes, the newest first."""
+    faults = await reporting.newest_faults(node.store, MOST_ERRORS)
+    return [{"at": _iso(at), "where": part, "code": _error_code(detail)} for at, part, detail in faults]
 
 
-def _axis_told(axis: AxisNow) -> dict[str, object]:
+def _axis_facts(axis: AxisNow) -> dict[str, object]:
     state = axis.state
     times = {"connected_since": _iso(state.connected_since), "down_since": _iso(state.down_since)}
     return times | dict(axis.counts)
 
 
-def _error_code(said: str) -> str:
-    found = _ERROR_CODE.search(said)
-    return found.group() if found is not None else "-"
+def _error_code(detail: str) -> str:
+    match = _ERROR_CODE.search(detail)
+    return match.group() if match is not None else "-"
 
 
 def _iso(at: datetime | None) -> str | None:
     return at.isoformat(timespec="seconds") if at is not None else None
 
 
-def report_lines(told: Mapping[str, object], before: str = "") -> list[str]:
-    """Write told facts as lines for a mail, each with its place before it; a list has a line for each of its things."""
-    made = []
-    for name, value in told.items():
+def report_lines(facts: Mapping[str, object], prefix: str = "") -> list[str]:
+    """Write facts as lines for a mail, each after its path; a list has a line for each element."""
+    lines = []
+    for name, value in facts.items():
         if isinstance(value, Mapping):
-            made += report_lines(value, f"{before}{name}.")
+            lines += report_lines(value, f"{prefix}{name}.")
         elif isinstance(value, list | tuple):
-            rows = [each if isinstance(each, str) else json.dumps(each, ensure_ascii=False) for each in value]
-            made += [f"{before}{name}: {row}\n" for row in rows or ("-",)]
+            rows = [e if isinstance(e, str) else json.dumps(e, ensure_ascii=False) for e in value]
+            lines += [f"{prefix}{name}: {row}\n" for row in rows or ("-",)]
         else:
-            made.append(f"{before}{name}: {'-' if value is None else value}\n")
-    return made
+            lines.append(f"{prefix}{name}: {'-' if value is None else value}\n")
+    return lines

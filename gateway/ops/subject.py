@@ -1,5 +1,5 @@
-"""The node that is examined, and what a check of it is. In: settings, or an open node. Out: the parts that checks ask,
-opened where they are not open; what one check found, also where it could not be made."""
+"""The node that is examined, and the form of a check. In: settings, or an open node. Out: the parts that checks ask, opened
+where they are not open; the findings of one check, also where it could not be made."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SCHEMA_EVERY = timedelta(minutes=1)
 
 @dataclass(slots=True, kw_only=True)
 class Subject:
-    """The node to examine. Without `node` nothing of it is open: what a check needs is opened for it, until `close`."""
+    """The node to examine. Without `node` it is not open: parts that a check needs are opened for it, until `close`."""
 
     settings: Settings
     clock: Clock
@@ -66,7 +66,7 @@ class Subject:
         return self.settings.workers.lease_s
 
     async def schema(self) -> migrate.SchemaStatus:
-        """Misconfigured where nobody answers. Within a process it is asked rarely, because it costs."""
+        """Read the schema's status; Misconfigured without an answer. An open node keeps it for a minute: it is costly."""
         if self.node is None:
             return await migrate.status(self.settings.database.address)
         now = self.clock.now()
@@ -82,8 +82,7 @@ class Subject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One entry of the list. `cure` is told where the check cannot be made; where one that is `first` is red, none is made
-    that is `of_store`."""
+    """One entry of the list. `cure` is shown where the check fails to run; a red `first` check skips those `of_store`."""
 
     name: str
     ask: Callable[[Subject], AsyncGenerator[Diagnosis]]
@@ -95,15 +94,15 @@ class Check:
 
 
 async def make(check: Check, subject: Subject, tag: Tag) -> Sequence[Diagnosis]:
-    """What an adapter refuses to say, or says too late to whoever asks often, is the finding."""
-    began, is_hasty = time.monotonic(), tag in (Tag.READY, Tag.METRICS)
+    """Make one check. A failure of an adapter, or an answer too late for frequent callers, is the finding."""
+    started, is_hasty = time.monotonic(), tag in (Tag.READY, Tag.METRICS)
     try:
         async with asyncio.timeout(PATIENCE_S if is_hasty else None):
-            async with aclosing(check.ask(subject)) as asked:
-                findings = [finding async for finding in asked]
+            async with aclosing(check.ask(subject)) as answers:
+                findings = [finding async for finding in answers]
     except (GatewayError, TimeoutError) as error:
         cure = (error.hint if isinstance(error, GatewayError) else "") or check.cure
-        failed = red(check.name, "failed", cure, detail=str(error) or "no answer in time").worded("down")
-        findings = [replace(failed, stops=check.first, words=check.words)]
-    took_ms = round((time.monotonic() - began) * 1000)
+        finding = red(check.name, "failed", cure, detail=str(error) or "no answer in time").worded("down")
+        findings = [replace(finding, stops=check.first, words=check.words)]
+    took_ms = round((time.monotonic() - started) * 1000)
     return [finding if finding.ms else replace(finding, ms=took_ms) for finding in findings]

@@ -1,7 +1,7 @@
-"""Judges one envelope file as our own axis would, with a trust folder for registry (K7). In: a file, a folder, a
-time. Out: the data that `gateway verify` prints: verdict, steps, signer, chain, revocation, commitment, as plain
-values that JSON can hold. No node, no database, no network. What a file contains never raises: it is a verdict. A
-file that is not there or a folder that cannot be used is an error that says what to mend."""
+"""Judge one envelope file as our own axis would, with a trust folder as registry (K7, offline check). In: a file, a folder,
+a time. Out: the data that `gateway verify` prints: verdict, steps, signer, chain, revocation, commitment, as plain JSON
+values. No node, no database, no network. Contents of a file never raise, they are a verdict; a missing file or an unusable
+folder is an error that says what to mend."""
 
 from __future__ import annotations
 
@@ -26,11 +26,9 @@ _PIECE = 256 * 1024
 
 
 def verify_file(path: Path, trust_dir: Path, at: datetime, now: datetime | None = None) -> dict[str, Any]:
-    """The verdict on a file as if it had arrived at `at`, and beside it what would be said `now`, by default the same
-    time; see `report`. A trusted timestamp's time is a good `at` (K2).
-
-    Steps 1 to 11 as far as the file can show them; step 12 needs a register and is not reached.
-    """
+    """Judge a file as if it had arrived at `at`, and also as of `now`, by default the same time; see `report`. A trusted
+    timestamp's time is a good `at` (K2, proved time). Makes steps 1 to 11 as far as the file allows; step 12 needs a
+    register."""
     if at.tzinfo is None:
         raise Misconfigured(
             f"the time {at.isoformat()} has no zone", hint="write it like 2031-03-04T09:15:00+07:00"
@@ -39,19 +37,21 @@ def verify_file(path: Path, trust_dir: Path, at: datetime, now: datetime | None 
     source = verify.EnvelopeSource(open=_opener(path), size=_size(path))
     try:
         examined = verify.examine(source, policy=XmlPolicy(), bindings=registry.bindings, at=at)
-    except (InvalidEnvelope, CannotTell) as why:
-        then = judge.failed(why, at)
-        return report(then, then) | {"pdf": []}  # bytes that are not signed as they say have no PDFs
+    except (InvalidEnvelope, CannotTell) as error:
+        judged_then = judge.failed(error, at)
+        return report(judged_then, judged_then) | {"pdf": []}  # unsigned bytes have no PDFs
     signed, octets = examined.signed, examined.canonical
-    then = today = judge.judge_signer(signed, registry.trust, at, TrustPolicy())
+    judged_then = judged_now = judge.judge_signer(signed, registry.trust, at, TrustPolicy())
     if now is not None and now != at:
-        # That it was signed long ago is no fault of an old file.
-        today = judge.judge_signer(signed, registry.trust, now, TrustPolicy(signing_past=judge.ANY_PAST))
+        # An old signature is no fault of an old file.
+        judged_now = judge.judge_signer(signed, registry.trust, now, TrustPolicy(signing_past=judge.ANY_PAST))
 
     def opened() -> BinaryIO:
         return path.open("rb") if octets is None else BytesIO(octets)
 
-    return report(then, today) | {"pdf": pdf.describe(signed.files, opened, trust_dir, at, now or at)}
+    return report(judged_then, judged_now) | {
+        "pdf": pdf.describe(signed.files, opened, trust_dir, at, now or at)
+    }
 
 
 def _size(path: Path) -> int:
@@ -59,8 +59,8 @@ def _size(path: Path) -> int:
         if not path.is_file():
             raise NotFound(f"there is no file {path}", hint="give the path of one .edxml file")
         return path.stat().st_size
-    except OSError as why:
-        raise NotFound(f"the file {path} cannot be read: {why.strerror}") from why
+    except OSError as error:
+        raise NotFound(f"the file {path} cannot be read: {error.strerror}") from error
 
 
 def _opener(path: Path) -> Callable[[], Iterator[bytes]]:
@@ -69,14 +69,14 @@ def _opener(path: Path) -> Callable[[], Iterator[bytes]]:
             with path.open("rb") as file:
                 while piece := file.read(_PIECE):
                     yield piece
-        except OSError as why:
-            raise NotFound(f"the file {path} cannot be read: {why.strerror}") from why
+        except OSError as error:
+            raise NotFound(f"the file {path} cannot be read: {error.strerror}") from error
 
     return pieces
 
 
 def report(then: JudgedSignature, now: JudgedSignature) -> dict[str, Any]:
-    """The verdict of `then`, and beside it what would be said `now`."""
+    """Write the verdict of `then`, and beside it the verdict of `now`."""
     signed, evidence = then.signed, then.evidence
     return {
         "verdict": then.word,
@@ -98,25 +98,25 @@ def report(then: JudgedSignature, now: JudgedSignature) -> dict[str, Any]:
         "algorithm": signed.algorithm if signed else None,
         "weak": signed.weak if signed else None,
         "signing_time": _moment_text(signed.signing_time) if signed else None,
-        "chain": [_chain_link(each) for each in evidence.chain] if evidence else [],
-        "revocation": _revocation(evidence, now.evidence) if evidence else None,
+        "chain": [_chain_link(link) for link in evidence.chain] if evidence else [],
+        "revocation": _revocation_facts(evidence, now.evidence) if evidence else None,
         "commitment": _commitment(signed) if signed else None,
         "body_sha256": str(signed.body_digest) if signed else None,
     }
 
 
-def _chain_link(each: ChainLink) -> dict[str, Any]:
+def _chain_link(link: ChainLink) -> dict[str, Any]:
     return {
-        "subject": each.subject,
-        "serial": each.serial,
-        "sha256": each.sha256,
-        "not_before": each.not_before.isoformat(),
-        "not_after": each.not_after.isoformat(),
-        "anchor": each.anchor,
+        "subject": link.subject,
+        "serial": link.serial,
+        "sha256": link.sha256,
+        "not_before": link.not_before.isoformat(),
+        "not_after": link.not_after.isoformat(),
+        "anchor": link.anchor,
     }
 
 
-def _revocation(evidence: Evidence, now: Evidence | None) -> dict[str, Any]:
+def _revocation_facts(evidence: Evidence, now: Evidence | None) -> dict[str, Any]:
     return {
         "state": evidence.revocation,
         "source": evidence.revocation_source or None,
@@ -128,14 +128,14 @@ def _revocation(evidence: Evidence, now: Evidence | None) -> dict[str, Any]:
 
 
 def _commitment(signed: SignedEnvelope[Envelope]) -> dict[str, Any] | None:
-    """What the signer committed to (W6); None where nothing is signed beside the document itself."""
+    """Return what the signer committed to (W6, commitments); None where only the document itself is signed."""
     if signed.packet_id is None:
         return None
     receipt, terms = signed.receipt, signed.terms
     return {
         "kind": "proof-of-origin" if receipt is None else "proof-of-receipt",
         "message": {"id": signed.packet_id, "kind": signed.kind.value},
-        # W6a; null is what was not said.
+        # W6a (signed terms); null means that nothing was said.
         "terms": {
             "reply_required": terms.reply_required,
             "due_at": _moment_text(terms.due_at),

@@ -1,4 +1,4 @@
-"""One module per resource: a call in, a use case asked, a view out. `ROUTES` is everything that the API offers."""
+"""One module per resource: a call in, a use case, a view out. `ROUTES` lists all routes of the API."""
 
 from gateway.api.resources import (
     agencies,

@@ -1,5 +1,5 @@
-"""The agency-code directory for programs: list, search, read, resolve, changes, import. In: a call. Out: entries as
-the directory knows them, with the source of each row. An import is planned first and applied only when asked to."""
+"""The agency-code directory for programs: list, search, read, resolve, changes, import. In: a call. Out: entries as the
+directory knows them, with the source of each row. An import is planned first and applied only on request."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from gateway.errors import NotFound
 from gateway.outgoing.check import form_of, hosted_agency, ways
 from gateway.ports.axis import Promises
 
-# A change that a plan shows in full; the counts are always whole.
-_SHOWN = 500
+# Number of changes that a plan shows; its counts are complete.
+_MOST_PLAN_ROWS = 500
 
 
 class Agency(Told):
@@ -163,10 +163,10 @@ ROUTES = Routes("agencies", ApiScope.AGENCIES_READ)
 async def list_agencies(call: Call, query: TextQuery) -> Agencies:
     directory = call.deps.directory
     if query.q:
-        found = await directory.search(query.q, query.limit)
-        return Agencies.paged([Agency.of(each) for each in found], None)
+        hits = await directory.search(query.q, query.limit)
+        return Agencies.paged([Agency.of(e) for e in hits], None)
     page = await page_of(call, directory.entries(query.limit, query.cursor))
-    rows = [Agency.of(each) for each in page.items]
+    rows = [Agency.of(e) for e in page.items]
     return Agencies.paged(rows, page.next_cursor)
 
 
@@ -178,24 +178,22 @@ async def resolve_agency(call: Call, query: ResolveQuery) -> Resolved:
 
 @ROUTES("GET /agencies/changes", "Changes applied to the directory, oldest first")
 async def list_agency_changes(call: Call, query: ChangesQuery) -> Changes:
-    found = await call.deps.directory.changes(query.since, query.limit)
-    return Changes(
-        data=[Change.of(each, source_sha256=each.source_digest, summary=dict(each.summary)) for each in found]
-    )
+    rows = await call.deps.directory.changes(query.since, query.limit)
+    return Changes(data=[Change.of(c, source_sha256=c.source_digest, summary=dict(c.summary)) for c in rows])
 
 
-def _axis(
-    name: str | None, kept: Promises, unhosted: Collection[str] | None, form: Form, *, certificate: bool
+def _axis_view(
+    name: str | None, promises: Promises, unhosted: Collection[str] | None, form: Form, *, certificate: bool
 ) -> AxisOut:
     return AxisOut(
         axis=name,
-        connected=None if unhosted is None or not kept.unroutable_return else not unhosted,
-        signature_arrives=kept.byte_identity,
-        receipts=kept.byte_identity and certificate,
-        terms=kept.byte_identity,
-        form=(Form.STANDARD if kept.needs_signature else form).value,
-        urgent_first=kept.urgent_lane,
-        parts=kept.parts,
+        connected=None if unhosted is None or not promises.unroutable_return else not unhosted,
+        signature_arrives=promises.byte_identity,
+        receipts=promises.byte_identity and certificate,
+        terms=promises.byte_identity,
+        form=(Form.STANDARD if promises.needs_signature else form).value,
+        urgent_first=promises.urgent_lane,
+        parts=promises.parts,
     )
 
 
@@ -219,7 +217,9 @@ async def read_capabilities(call: Call) -> Capabilities:
         standing=standing.value,
         certificate=certificate,
         axes=[
-            _axis(name, axis.promises(), await axis.unhosted([entry.code]), form, certificate=certificate)
+            _axis_view(
+                name, axis.promises(), await axis.unhosted([entry.code]), form, certificate=certificate
+            )
             for name, axis in (await ways(deps.axis, sender, entry.code) if call.wants("axes") else ())
         ],
         kinds=[kind.value for kind in Kind],
@@ -250,14 +250,14 @@ async def import_agencies(call: Call, query: ImportQuery) -> Import:
     raw = await asking.whole_body(call.request, call.deps.options.import_bytes, call.deps.options.upload_s)
     plan = await call.deps.directory.plan_import(raw)
     if query.dry_run:
-        return _import(plan, None)
+        return _import_view(plan, None)
     if plan.problems:
-        raise BadCall("bad-file", *(_fault(each) for each in plan.problems[:_SHOWN]))
+        raise BadCall("bad-file", *(_fault(p) for p in plan.problems[:_MOST_PLAN_ROWS]))
     change = await call.deps.directory.apply(plan, call.caller.key.principal.id)
-    return _import(plan, change)
+    return _import_view(plan, change)
 
 
-def _import(plan: Plan, change: RegistryChange | None) -> Import:
+def _import_view(plan: Plan, change: RegistryChange | None) -> Import:
     return Import(
         dry_run=change is None,
         applied=change.id if change else None,
@@ -269,10 +269,10 @@ def _import(plan: Plan, change: RegistryChange | None) -> Import:
             "unchanged": plan.unchanged,
             "problems": len(plan.problems),
         },
-        added=[PlanRow.of(each) for each in plan.added[:_SHOWN]],
-        changed=[PlanChange.of(each, fields=dict(each.fields)) for each in plan.changed[:_SHOWN]],
-        closed=[PlanChange.of(each, fields=dict(each.fields)) for each in plan.closed[:_SHOWN]],
-        problems=[PlanProblem.of(each) for each in plan.problems[:_SHOWN]],
+        added=[PlanRow.of(a) for a in plan.added[:_MOST_PLAN_ROWS]],
+        changed=[PlanChange.of(c, fields=dict(c.fields)) for c in plan.changed[:_MOST_PLAN_ROWS]],
+        closed=[PlanChange.of(c, fields=dict(c.fields)) for c in plan.closed[:_MOST_PLAN_ROWS]],
+        problems=[PlanProblem.of(p) for p in plan.problems[:_MOST_PLAN_ROWS]],
     )
 
 

@@ -1,6 +1,6 @@
 """The feed of events of one agency: in order, with a long poll. In: a cursor, filters, and how long to wait. Out: the
-events behind the cursor that the key may read, or none when the time is up. What is said of each is what a webhook is
-told of it (`domain.feed`)."""
+events after the cursor that the key may read, or none when the time is up. Events have the same form as for webhooks
+(`domain.feed`)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from gateway.api.shapes import Asked, Code, EventWord, Moment, Told
 from gateway.domain import feed
 from gateway.domain.event import Event, EventKind
 
-# Read at a time, and how often in one call: a filter that nothing fits must not read a whole year at once.
+# Batch size, and batches per call: a filter without matches must not read a whole year at once.
 _AT_ONCE = 500
 _MOST_LOOKS = 10
 
@@ -70,48 +70,48 @@ ROUTES = Routes("events", *feed.EVENT_SCOPES)
 )
 async def read_events(call: Call, query: EventsQuery) -> Events:
     check_words("type", query.type, EventKind)
-    after = sequence_of(query.after)
-    await _must_be_ours(call, query.after, after)
-    looking = _Feed(call=call, query=query, after=after)
-    found = await wait_until(call, query.wait, looking.look, bool)
+    start = sequence_of(query.after)
+    await _check_cursor(call, query.after, start)
+    reader = _Feed(call=call, query=query, position=start)
+    events = await wait_until(call, query.wait, reader.look, bool)
     agency = call.caller.agency.code if call.caller.agency else ""
-    about = feed.documents_of(found) if call.wants("data") else ()
-    words = await call.deps.webhooks.rows.client_words(call.scope().agency_id, about)
+    document_ids = feed.documents_of(events) if call.wants("data") else ()
+    words = await call.deps.webhooks.rows.client_words(call.scope().agency_id, document_ids)
     return Events(
-        data=[EventOut.model_validate(feed.told(each, agency, words)) for each in found],
-        next_after=feed.event_id(looking.seen) if looking.seen else query.after,
-        has_more=looking.has_more,
+        data=[EventOut.model_validate(feed.told(e, agency, words)) for e in events],
+        next_after=feed.event_id(reader.last_event) if reader.last_event else query.after,
+        has_more=reader.has_more,
     )
 
 
 @dataclass(slots=True)
 class _Feed:
-    """What this key may read of the events behind a cursor, and of that what is asked for. What is passed over moves the
-    cursor too, so that it is not looked through again."""
+    """Reader of the events after a cursor that this key may read and the query wants. Skipped events move the cursor too,
+    so that they are not read again."""
 
     call: Call
     query: EventsQuery
-    after: int
-    seen: Event | None = None
+    position: int
+    last_event: Event | None = None
     has_more: bool = False
 
     async def look(self) -> list[Event]:
-        found: list[Event] = []
+        events: list[Event] = []
         agency, store = self.call.scope().agency_id, self.call.deps.store
         for _ in range(_MOST_LOOKS):
-            batch = await store.events_after(agency, self.after, _AT_ONCE)
-            for n, each in enumerate(batch):
-                self.seen, self.after = each, each.agency_seq or 0
-                if self._is_wanted(each):
-                    found.append(each)
-                if len(found) == self.query.limit:
+            batch = await store.events_after(agency, self.position, _AT_ONCE)
+            for n, event in enumerate(batch):
+                self.last_event, self.position = event, event.agency_seq or 0
+                if self._is_wanted(event):
+                    events.append(event)
+                if len(events) == self.query.limit:
                     self.has_more = n + 1 < len(batch) or len(batch) == _AT_ONCE
-                    return found
+                    return events
             if len(batch) < _AT_ONCE:
                 self.has_more = False
-                return found
+                return events
         self.has_more = True
-        return found
+        return events
 
     def _is_wanted(self, event: Event) -> bool:
         query = self.query
@@ -121,21 +121,21 @@ class _Feed:
         )
 
 
-def sequence_of(after: str) -> int:
-    """The sequence that a cursor names. BadCall when it is neither an event id nor a number."""
-    text = after.rpartition("-")[2] if after.startswith("evt_") else after
+def sequence_of(cursor: str) -> int:
+    """Return the sequence that a cursor names. BadCall when it is neither an event id nor a number."""
+    text = cursor.rpartition("-")[2] if cursor.startswith("evt_") else cursor
     if not (text.isascii() and text.isdigit() and len(text) <= 18):
         raise bad_value("?after", "evt_…, 0")
     return int(text)
 
 
-async def _must_be_ours(call: Call, cursor: str, after: int) -> None:
-    """A node that was restored from a backup gives numbers again that a reader has seen. It would wait for them, or miss
-    what bears them now, and never know: BadCall instead."""
-    if after == 0:
+async def _check_cursor(call: Call, cursor: str, sequence: int) -> None:
+    """Check that the cursor is still known. A node restored from a backup reuses numbers; a reader would wait for them or
+    miss their new events without noticing: BadCall instead."""
+    if sequence == 0:
         return
-    found = await call.deps.store.events_after(call.scope().agency_id, after - 1, 1)
-    # A bare number names whatever bears it.
-    wrong = cursor.startswith("evt_") and [feed.event_id(each) for each in found] != [cursor]
-    if not found or found[0].agency_seq != after or wrong:
+    events = await call.deps.store.events_after(call.scope().agency_id, sequence - 1, 1)
+    # A bare number matches any event with that number.
+    is_other = cursor.startswith("evt_") and [feed.event_id(e) for e in events] != [cursor]
+    if not events or events[0].agency_seq != sequence or is_other:
         raise BadCall("cursor-gone")

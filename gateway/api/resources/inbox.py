@@ -1,7 +1,7 @@
-"""Incoming documents for the agency's document system: list, lease, read, files, acknowledge, status, assignment. In:
-a call; what it may say of a document crosses into the domain as `StatusCall` and `Assignment`, and which status is
-allowed now is asked by the use case, not here. Out: views of `inbox_view`, streamed files, and what the use cases of
-`incoming.act` answered. Reading never becomes a status (interfaces.md 1.5)."""
+"""Incoming documents for the agency's document system: list, lease, read, files, acknowledge, status, assignment. In: a
+call; its statements about a document become `StatusCall` and `Assignment`, and the use case decides which status is allowed
+now. Out: views of `inbox_view`, streamed files, and results of `incoming.act`. Reading never becomes a status
+(interfaces.md 1.5)."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ class AssignmentIn(Asked):
     )
 
     def to_assignment(self) -> Assignment:
-        strange = sorted(set(self.unit_deadlines) - set(self.coordinating_units))
-        if strange:
+        unknown_units = sorted(set(self.unit_deadlines) - set(self.coordinating_units))
+        if unknown_units:
             raise bad_value("/unit_deadlines", ", ".join(self.coordinating_units) or "–")
         days = tuple(UnitDeadline(unit=unit, deadline=day) for unit, day in self.unit_deadlines.items())
         return self.into(Assignment, deadlines=days)
@@ -185,16 +185,16 @@ _change = partial(ROUTES, scopes=(ApiScope.INBOX_ACT,), changes=True, headers=("
     "where a document is new or held.",
 )
 async def list_inbox(call: Call, query: InboxQuery) -> InboxItems:
-    """With `wait` it looks again whenever something happened at the node, until there is a row or the time is up."""
+    """List incoming documents. With `wait`, look again after each event of the node, until there is a row or time is up."""
     check_words("state", query.state, PACKET_STATES if query.quarantine else InState)
-    return await wait_until(call, query.wait, lambda: _list(call, query), lambda each: bool(each.data))
+    return await wait_until(call, query.wait, lambda: _list(call, query), lambda page: bool(page.data))
 
 
 async def _list(call: Call, query: InboxQuery) -> InboxItems:
     if query.quarantine:
-        return await _quarantine(call, query)
+        return await _list_quarantine(call, query)
     if query.lease is not None and call.request.method != "HEAD":  # HEAD changes nothing
-        return await _leased(call, query, query.lease)
+        return await _lease_rows(call, query, query.lease)
     async with call.deps.store.read(call.scope()) as work:
         page = await page_of(
             call,
@@ -209,8 +209,8 @@ async def _list(call: Call, query: InboxQuery) -> InboxItems:
                 oldest_first=query.sort == "arrived_at",
             ),
         )
-        items = await _items(call, work, page.items)
-    return InboxItems.paged(items, page.next_cursor)
+        views = await _views(call, work, page.items)
+    return InboxItems.paged(views, page.next_cursor)
 
 
 @ROUTES("GET /inbox/{id}", "One incoming document with its checks", headers=("ETag",))
@@ -219,10 +219,10 @@ async def read_inbox_item(call: Call) -> InboxItem:
 
 
 async def _present(call: Call) -> InboxItem:
-    """The item as it is now, with its version."""
+    """Return the present item, with its version."""
     async with call.deps.store.read(call.scope()) as work:
-        (item,) = await _items(call, work, [await work.incoming.get(call.path("id"))])
-    return call.versioned(item, item.version)
+        (view,) = await _views(call, work, [await work.incoming.get(call.path("id"))])
+    return call.versioned(view, view.version)
 
 
 @ROUTES.file("GET /inbox/{id}/files/{n}", "One file, as the sender attached it")
@@ -259,16 +259,18 @@ async def acknowledge_inbox_item(call: Call) -> Acknowledged:
     sample=routes.sample_status,
 )
 async def set_status(call: Call, asked: StatusIn) -> StatusSet:
-    said = asked.to_call()
-    done = await act.set_status(*call.incoming, said, expect_version=call.expected_version())
+    status_call = asked.to_call()
+    recorded = await act.set_status(*call.incoming, status_call, expect_version=call.expected_version())
     return StatusSet.of(
-        done,
-        warnings=[_without_effect(call, said.code, done.document)] if done.moves_nothing else [],
+        recorded,
+        warnings=[_no_effect_warning(call, status_call.code, recorded.document)]
+        if recorded.moves_nothing
+        else [],
         item=await _present(call),
     )
 
 
-def _without_effect(call: Call, code: str, document: IncomingDocument) -> StatusWarning:
+def _no_effect_warning(call: Call, code: str, document: IncomingDocument) -> StatusWarning:
     word = received_word(document.state, call.lang)
     return StatusWarning(
         type="status-no-effect", detail=say("api.status_no_effect", call.lang, code=code, word=word)
@@ -282,11 +284,11 @@ def _without_effect(call: Call, code: str, document: IncomingDocument) -> Status
     sample=routes.sample_assignment,
 )
 async def assign_inbox_item(call: Call, asked: AssignmentIn) -> InboxItem:
-    given = asked.to_assignment()
-    document = await act.assign(*call.incoming, given, expect_version=call.expected_version())
+    assignment = asked.to_assignment()
+    document = await act.assign(*call.incoming, assignment, expect_version=call.expected_version())
     async with call.deps.store.read(call.scope()) as work:
-        (item,) = await _items(call, work, [document])
-    return call.versioned(item, document.version)
+        (view,) = await _views(call, work, [document])
+    return call.versioned(view, document.version)
 
 
 @_change(
@@ -305,39 +307,39 @@ async def end_inbox_part(call: Call, asked: PartIn) -> InboxItem:
     return await _present(call)
 
 
-async def _leased(call: Call, query: InboxQuery, seconds: int) -> InboxItems:
-    """Leasing hides rows from other clients, so it is an act and needs that scope."""
+async def _lease_rows(call: Call, query: InboxQuery, seconds: int) -> InboxItems:
+    """Lease rows, which hides them from other clients, so that it is an act and needs that scope."""
     call.caller.may(ApiScope.INBOX_ACT)
     documents = await act.lease(call.deps.inn, call.scope(), call.caller.key.id, query.limit, seconds)
     async with call.deps.store.read(call.scope()) as work:
-        items = await _items(call, work, documents)
-    return InboxItems(data=items, next_cursor=None, has_more=len(items) == query.limit)
+        views = await _views(call, work, documents)
+    return InboxItems(data=views, next_cursor=None, has_more=len(views) == query.limit)
 
 
-async def _quarantine(call: Call, query: InboxQuery) -> InboxItems:
+async def _list_quarantine(call: Call, query: InboxQuery) -> InboxItems:
     async with call.deps.store.read(call.scope()) as work:
         page = await page_of(
             call,
             work.inbox.page(limit=query.limit, cursor=query.cursor, states=query.state or SET_ASIDE),
         )
-    rows = [inbox_view.quarantined(each, call.lang) for each in page.items]
+    rows = [inbox_view.quarantined(p, call.lang) for p in page.items]
     return InboxItems.paged(rows, page.next_cursor)
 
 
-async def _items(call: Call, work: SqlWork, documents: Sequence[IncomingDocument]) -> list[InboxItem]:
-    """Views with each hand-over, and each sender's name of today asked once."""
+async def _views(call: Call, work: SqlWork, documents: Sequence[IncomingDocument]) -> list[InboxItem]:
+    """Make views with each hand-over, and each sender's name of today looked up once."""
     today = call.deps.out.today()
     names: dict[str, str | None] = {}
-    items = []
-    found: Sequence[reading.AroundDocument | None] = [None] * len(documents)
+    views = []
+    surroundings: Sequence[reading.AroundDocument | None] = [None] * len(documents)
     if call.wants(*inbox_view.OF_AROUND):
-        office, one = await call.deps.inn.office(), len(documents) == 1
-        found = await reading.around_each(work, documents, office, every_double=one)
-    for document, beside in zip(documents, found, strict=True):
+        office, is_single = await call.deps.inn.office(), len(documents) == 1
+        surroundings = await reading.around_each(work, documents, office, every_double=is_single)
+    for document, context in zip(documents, surroundings, strict=True):
         if not call.wants("from"):
             names[document.sender_code] = None
         elif document.sender_code not in names:
             entry = await call.deps.inn.directory.find(document.sender_code, today)
             names[document.sender_code] = entry.name if entry else None
-        items.append(inbox_view.inbox_item(document, beside, names[document.sender_code], call.lang, today))
-    return items
+        views.append(inbox_view.inbox_item(document, context, names[document.sender_code], call.lang, today))
+    return views

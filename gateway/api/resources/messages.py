@@ -1,8 +1,8 @@
-"""Outgoing documents read: the list, one of them, its timeline, its files, its envelope; and the paper dispatch list.
-In: a call. Out: views of `message_view`, or the signed bytes as they were sent; what has to go on paper and what was
-handed over; and of a document sent or received everything that proves it, a ZIP file that each call makes anew, leaving
-an event (docs/evidence.md). One thing is written here: that a document was handed over on paper, by day and means; all
-other writing is in `writing`."""
+"""Outgoing documents, read: the list, one of them, its timeline, its files, its envelope; and the paper dispatch list. In:
+a call. Out: views of `message_view`, or the signed bytes as they were sent; documents to send on paper and those handed
+over; and everything that proves a sent or received document, a ZIP file that each call makes anew, leaving an event
+(docs/evidence.md). One write is here: that a document was handed over on paper, by day and means; all others are in
+`writing`."""
 
 from __future__ import annotations
 
@@ -162,9 +162,7 @@ async def list_messages(call: Call, query: MessagesQuery) -> Messages:
         if call.wants(*message_view.OF_DELIVERIES):
             deliveries = await work.deliveries.of_many([document.id for document in page.items])
         late = await answering.late_answers(work, page.items, deliveries, call.deps.out.today())
-    rows = [
-        message_view.message(each, deliveries.get(each.id, ()), call.lang, late=late) for each in page.items
-    ]
+    rows = [message_view.message(d, deliveries.get(d.id, ()), call.lang, late=late) for d in page.items]
     return Messages.paged(rows, page.next_cursor)
 
 
@@ -177,8 +175,8 @@ async def read_message(call: Call) -> Message:
         late = await answering.late_answers(
             work, [document], {document.id: deliveries}, call.deps.out.today()
         )
-    told = message_view.message(document, deliveries, call.lang, late=late)
-    return call.versioned(told, document.version)
+    view = message_view.message(document, deliveries, call.lang, late=late)
+    return call.versioned(view, document.version)
 
 
 @ROUTES("GET /messages/{id}/events", "Its timeline: every fact of every recipient, and every event")
@@ -186,18 +184,21 @@ async def read_timeline(call: Call) -> Timeline:
     async with call.deps.store.read(call.scope()) as work:
         document = await work.outgoing.get(call.path("id"))
         deliveries = await work.deliveries.of(document.id) if call.wants("recipients") else ()
-        known = {each.id: await work.facts.of(each.id) for each in deliveries}
+        facts_by_delivery = {d.id: await work.facts.of(d.id) for d in deliveries}
         events = await work.events.of(document.id) if call.wants("events") else ()
     return Timeline(
         id=document.id,
         recipients=[
             RecipientTimeline.of(
-                each.recipient,
-                state=each.state,
-                state_text=state_word(each.state, call.lang),
-                facts=[_fact(call, fact) for fact in sorted(known[each.id], key=lambda fact: fact.at)],
+                delivery.recipient,
+                state=delivery.state,
+                state_text=state_word(delivery.state, call.lang),
+                facts=[
+                    _fact_view(call, fact)
+                    for fact in sorted(facts_by_delivery[delivery.id], key=lambda fact: fact.at)
+                ],
             )
-            for each in deliveries
+            for delivery in deliveries
         ],
         events=[HappenedOut.of(e, id=event_id(e), type=e.kind, sequence=e.agency_seq) for e in events],
     )
@@ -235,7 +236,7 @@ async def read_envelope(call: Call, query: EnvelopeQuery) -> web.StreamResponse:
     )
 
 
-def _fact(call: Call, fact: Fact) -> FactOut:
+def _fact_view(call: Call, fact: Fact) -> FactOut:
     return FactOut.of(
         fact,
         text=sent_fact(fact, call.lang).word,
@@ -299,11 +300,11 @@ async def list_paper(call: Call, query: PaperQuery) -> PaperList:
     today = call.deps.out.today()
     async with call.deps.store.read(call.scope()) as work:
         if query.handed_from is None and query.handed_to is None:
-            found = await manage.paper_waiting(work)
+            paper_lines = await manage.paper_waiting(work)
         else:
             last = query.handed_to or today
-            found = await manage.paper_handed_over(work, query.handed_from or last, last)
-    return PaperList(data=[_paper_line(each) for each in found])
+            paper_lines = await manage.paper_handed_over(work, query.handed_from or last, last)
+    return PaperList(data=[_paper_line(p) for p in paper_lines])
 
 
 @PAPER_ROUTES(
@@ -316,8 +317,8 @@ async def list_paper(call: Call, query: PaperQuery) -> PaperList:
     sample=routes.sample_dispatch,
 )
 async def hand_over_message(call: Call, asked: HandOverIn) -> Message:
-    said = HandedOver(on=asked.on or call.deps.out.today(), means=asked.means, note=asked.note)
-    document = await manage.close_paper(*call.outgoing, said, asked.recipients)
+    handed_over = HandedOver(on=asked.on or call.deps.out.today(), means=asked.means, note=asked.note)
+    document = await manage.close_paper(*call.outgoing, handed_over, asked.recipients)
     async with call.deps.store.read(call.scope()) as work:
         deliveries = await work.deliveries.of(document.id)
     return call.versioned(message_view.message(document, deliveries, call.lang), document.version)
@@ -336,7 +337,7 @@ def _paper_line(line: PaperLine) -> PaperLineOut:
         code=line.delivery.recipient.code,
         name=line.delivery.recipient.name,
         copies=draft.copies,
-        printed=[each.name for each in line.printed],
+        printed=[f.name for f in line.printed],
         since=part.opened_at,
     )
 
@@ -354,7 +355,7 @@ _pack_route = partial(
 async def read_message_evidence(call: Call) -> web.StreamResponse:
     async with call.deps.store.read(call.scope()) as work:
         document = await work.outgoing.get(call.path("id"))
-    return await _pack(call, document.id)
+    return await _send_pack(call, document.id)
 
 
 @_pack_route(
@@ -363,18 +364,18 @@ async def read_message_evidence(call: Call) -> web.StreamResponse:
 async def read_inbox_evidence(call: Call) -> web.StreamResponse:
     async with call.deps.store.read(call.scope()) as work:
         document = await work.incoming.get(call.path("id"))
-    return await _pack(call, document.id)
+    return await _send_pack(call, document.id)
 
 
-async def _pack(call: Call, id: str) -> web.StreamResponse:
+async def _send_pack(call: Call, id: str) -> web.StreamResponse:
     if call.deps.evidence is None:
         raise NotFound("this process makes no evidence packs", hint="ask the node that gateway serve runs")
-    made = await call.deps.evidence.make(call.scope(), id)
+    pack = await call.deps.evidence.make(call.scope(), id)
     return await download(
         call,
-        name=made.name,
+        name=pack.name,
         content_type="application/zip",
-        size=made.size,
+        size=pack.size,
         sha256=None,
-        pieces=streamed(call.deps.pool, made.pieces()),
+        pieces=streamed(call.deps.pool, pack.pieces()),
     )

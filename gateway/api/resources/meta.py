@@ -1,5 +1,5 @@
-"""What a program asks about the node itself: who am I, what are the limits, which codes are there, is it well, what
-does the API look like. In: a call. Out: small answers made from tables that the rest of the node uses too."""
+"""Questions about the node itself: identity, limits, codes, health, description of the API. In: a call. Out: small answers
+made from tables that the whole node uses."""
 
 from __future__ import annotations
 
@@ -121,19 +121,19 @@ ROUTES = Routes("node")
 
 @ROUTES("GET /me", "Who am I, and what may this key do")
 async def read_me(call: Call) -> Me:
-    who = call.caller
+    caller = call.caller
     return Me(
-        key=who.key.id,
-        name=who.key.principal.name,
-        kind=who.key.principal.kind,
-        scopes=sorted(who.key.scopes),
-        networks=[str(each) for each in who.key.networks],
-        agencies=[AgencyServed.of(each, aliases=list(each.aliases)) for each in who.agencies],
-        agency=who.agency.code if who.agency else None,
-        expires_at=who.key.expires_at,
-        way=who.key.way,
-        certificate=CertificateBound.of(bound, expires_at=bound.ends_at)
-        if (bound := who.key.certificate) is not None
+        key=caller.key.id,
+        name=caller.key.principal.name,
+        kind=caller.key.principal.kind,
+        scopes=sorted(caller.key.scopes),
+        networks=[str(n) for n in caller.key.networks],
+        agencies=[AgencyServed.of(a, aliases=list(a.aliases)) for a in caller.agencies],
+        agency=caller.agency.code if caller.agency else None,
+        expires_at=caller.key.expires_at,
+        way=caller.key.way,
+        certificate=CertificateBound.of(certificate, expires_at=certificate.ends_at)
+        if (certificate := caller.key.certificate) is not None
         else None,
     )
 
@@ -167,21 +167,23 @@ class Calls(PageOut[CallOut]):
     text="Kept for some weeks, as the operator set it. Contents and secrets are not among it.",
 )
 async def list_calls(call: Call, query: CallsQuery) -> Calls:
-    kept = call.deps.calls
-    found = (
-        await kept.listed(call.caller.key.id, query.limit + 1, errors=query.errors, before=query.cursor or "")
-        if kept is not None
+    call_log = call.deps.calls
+    api_calls = (
+        await call_log.listed(
+            call.caller.key.id, query.limit + 1, errors=query.errors, before=query.cursor or ""
+        )
+        if call_log is not None
         else ()
     )
-    rows = [CallOut.of(each) for each in found[: query.limit]]
-    cursor = call.next_page(rows[-1].id if len(found) > query.limit else None)
+    rows = [CallOut.of(c) for c in api_calls[: query.limit]]
+    cursor = call.next_page(rows[-1].id if len(api_calls) > query.limit else None)
     return Calls.paged(rows, cursor)
 
 
 @ROUTES("GET /limits", "Sizes, counts and file types")
 async def read_limits(call: Call) -> Limits:
     profile, options = call.deps.out.profile, call.deps.options
-    types = {each for each in profile.allowed_types if profile.accepts(each)}
+    types = {t for t in profile.allowed_types if profile.accepts(t)}
     return Limits(
         max_file_bytes=profile.max_file_bytes,
         max_document_bytes=profile.max_document_bytes,
@@ -218,22 +220,21 @@ async def read_codes(call: Call) -> Codes:
 
 @ROUTES("GET /openapi.json", "This description (OpenAPI 3.1)", open=True)
 async def read_openapi(call: Call) -> web.Response:
-    told = await call.deps.pool.run(call.request.app[DOCUMENT])
-    return call.tell_text(json.dumps(told, ensure_ascii=False))
+    description = await call.deps.pool.run(call.request.app[DOCUMENT])
+    return call.tell_text(json.dumps(description, ensure_ascii=False))
 
 
 @ROUTES(
     "GET /healthz", "The process turns; 503 when it should be started anew", base="", open=True, fails=(503,)
 )
 async def is_live(call: Call) -> Health:
-    """The process answers and its loops turn; nothing else is asked, so that a slow database does not get it
-    restarted."""
+    """Report whether the process answers and its loops run; nothing else, so that a slow database causes no restart."""
     return _health(await call.deps.health.alive())
 
 
 @ROUTES("GET /readyz", "Calls can be served; 503 when not", base="", open=True, fails=(503,))
 async def is_ready(call: Call) -> Health:
-    """Whether calls can be served now: the database answers and takes changes, there is space, nobody stops us."""
+    """Report whether calls can be served now: the database answers and takes changes, there is space, no stop is due."""
     return _health(await call.deps.health.ready())
 
 

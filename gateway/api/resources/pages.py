@@ -1,6 +1,6 @@
-"""Pages of the API for people: its documentation, and what each kind of problem means, rendered on the server. In: a
-call from a browser, the OpenAPI document, the table of problems. Out: HTML that needs no script and no network. They
-need no key: they say nothing about any agency."""
+"""Pages of the API for people: its documentation, and the meaning of each kind of problem, rendered on the server. In: a
+call from a browser, the OpenAPI document, the table of problems. Out: HTML without scripts and network. They need no key:
+they contain nothing of any agency."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class DocumentedField:
 
 
 def docs_page(document: Mapping[str, Any], lang: Lang) -> web.Response:
-    """The documentation, from the document that is served to machines."""
+    """Render the documentation, from the OpenAPI document."""
     schemas = document["components"]["schemas"]
     return render_page(
         "docs.html",
@@ -53,7 +53,7 @@ def docs_page(document: Mapping[str, Any], lang: Lang) -> web.Response:
 
 
 def problem_page(problem: problems.Problem, request_id: str, lang: Lang) -> web.Response:
-    """A failure shown to a person's browser, with the request id to tell the help desk."""
+    """Render a failure for a person's browser, with the request id for the help desk."""
     page = render_page(
         "problem.html",
         lang,
@@ -68,12 +68,12 @@ def problem_page(problem: problems.Problem, request_id: str, lang: Lang) -> web.
 
 
 def wants_page(request: web.Request) -> bool:
-    """Whether a person's browser asks, outside of the API: programs always get problem+json."""
+    """Tell whether a person's browser asks, outside of the API: programs always get problem+json."""
     return not request.path.startswith("/api/") and "text/html" in request.headers.get("Accept", "")
 
 
 def render_page(template: str, lang: Lang, **values: object) -> web.Response:
-    """A page in one language, under a policy that lets nothing but the stylesheet load."""
+    """Render a page in one language, under a policy that loads only the stylesheet."""
 
     def words(key: str, **params: object) -> str:
         return say(key, lang, **params)
@@ -89,56 +89,60 @@ def render_page(template: str, lang: Lang, **values: object) -> web.Response:
 
 @cache
 def _templates() -> Environment:
-    """Programs never need it, so it waits for a browser."""
+    """Load the templates; programs never need them, so they wait for a browser."""
     from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-    made = Environment(
+    templates = Environment(
         loader=PackageLoader("gateway.api", "templates"),
         autoescape=select_autoescape(default=True),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    # As JSON text, escaped by the template like any other text.
-    made.filters["pretty"] = lambda value: json.dumps(value, ensure_ascii=False, indent=2)
-    return made
+    # Shown as JSON text, escaped by the template like any other text.
+    templates.filters["pretty"] = lambda content: json.dumps(content, ensure_ascii=False, indent=2)
+    return templates
 
 
 def _groups(
     document: Mapping[str, Any],
 ) -> list[tuple[Mapping[str, Any], list[tuple[str, str, Mapping[str, Any]]]]]:
-    """Each tag with its calls: verb, path, operation."""
+    """List each tag with its calls: verb, path, operation."""
     calls = [
         (verb.upper(), path, operation)
         for path, verbs in document["paths"].items()
         for verb, operation in verbs.items()
     ]
-    return [(tag, [each for each in calls if tag["name"] in each[2]["tags"]]) for tag in document["tags"]]
+    return [(tag, [c for c in calls if tag["name"] in c[2]["tags"]]) for tag in document["tags"]]
 
 
 def _rows(schema: Mapping[str, Any]) -> Iterator[DocumentedField]:
     required = set(schema.get("required", ()))
-    for name, each in schema.get("properties", {}).items():
-        shown, target = _type(each)
+    for name, prop in schema.get("properties", {}).items():
+        type_text, target = _type(prop)
         yield DocumentedField(
-            name=name, type=shown, target=target, required=name in required, text=each.get("description", "")
+            name=name,
+            type=type_text,
+            target=target,
+            required=name in required,
+            text=prop.get("description", ""),
         )
 
 
 def _type(schema: Mapping[str, Any]) -> tuple[str, str | None]:
-    """A type in a few words, and the data type it points to."""
+    """Return a type in a few words, and the data type that it points to."""
     if "$ref" in schema:
         name = str(schema["$ref"]).rpartition("/")[2]
         return name, name
     for key in ("anyOf", "oneOf", "allOf"):
         if key in schema:
-            parts = [_type(each) for each in schema[key]]
-            return " | ".join(shown for shown, _ in parts), next((to for _, to in parts if to), None)
+            parts = [_type(s) for s in schema[key]]
+            return " | ".join(text for text, _ in parts), next((to for _, to in parts if to), None)
     if schema.get("type") == "array":
-        shown, target = _type(schema.get("items", {}))
-        return f"{shown}[]", target
+        inner, target = _type(schema.get("items", {}))
+        return f"{inner}[]", target
     if "enum" in schema or "const" in schema:
-        return " | ".join(str(each) for each in schema.get("enum", [schema.get("const")])), None
+        return " | ".join(str(word) for word in schema.get("enum", [schema.get("const")])), None
     kind = schema.get("type", "")
     kind = "/".join(kind) if isinstance(kind, list) else str(kind or "any")
     return f"{kind} ({schema['format']})" if "format" in schema else kind, None

@@ -1,6 +1,6 @@
-"""Files that come before the message that carries them. In: what is to come, parts as raw bytes in any order, and the word
-that all are there; or a whole file as the body of one call. Out: which parts the node has on disk; at the end the file
-as it was found to be, for a message to name by its id."""
+"""Files that come before their message. In: an announcement, parts as raw bytes in any order, and the completion; or a
+whole file as the body of one call. Out: the parts that are on disk; at the end the checked file, for a message to name by
+its id."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ async def create_upload(call: Call, asked: UploadIn) -> web.Response:
 
     async def act() -> str:
         upload = await uploads.begin(call.deps.out, call.scope(), announced)
-        return _told(call, upload, ()).model_dump_json(by_alias=True)
+        return _upload_view(call, upload, ()).model_dump_json(by_alias=True)
 
     answer = await once(call, act, status=201)
     answer.headers["Location"] = f"{BASE}/uploads/{json.loads(answer.text or '')['id']}"
@@ -140,16 +140,16 @@ async def put_upload(call: Call, query: FileQuery) -> UploadOut:
         query.name,
         call.request.content_length,
         asking.streamed_body(call.request, call.deps.options.upload_s),
-        _announced(call.request.headers.get("Content-Digest", "")),
+        _announced_digest(call.request.headers.get("Content-Digest", "")),
     )
-    return _told(call, *await uploads.present(call.deps.out, call.scope(), upload.id))
+    return _upload_view(call, *await uploads.present(call.deps.out, call.scope(), upload.id))
 
 
 @ROUTES("GET /uploads", "Uploads that are kept, the oldest first; 100 at most")
 async def list_uploads(call: Call) -> Uploads:
     async with call.deps.store.read(call.scope()) as work:
-        found = [(each, await work.uploads.parts(each.id)) for each in await work.uploads.all()]
-    return Uploads(data=[_told(call, each, parts) for each, parts in found])
+        stored = [(u, await work.uploads.parts(u.id)) for u in await work.uploads.all()]
+    return Uploads(data=[_upload_view(call, u, parts) for u, parts in stored])
 
 
 @ROUTES("GET /uploads/{id}", "One upload: the parts that are on disk, and those that are missing")
@@ -172,7 +172,7 @@ async def put_upload_part(call: Call) -> PartOut:
         *call.outgoing,
         call.number("n", "part"),
         asking.streamed_body(call.request, call.deps.options.upload_s),
-        _announced(call.request.headers.get("Content-Digest", "")),
+        _announced_digest(call.request.headers.get("Content-Digest", "")),
     )
     return PartOut.of(part)
 
@@ -195,16 +195,16 @@ async def delete_upload(call: Call) -> UploadRemoved:
 
 
 async def _present(call: Call) -> UploadOut:
-    return _told(call, *await uploads.present(*call.outgoing))
+    return _upload_view(call, *await uploads.present(*call.outgoing))
 
 
-def _announced(header: str) -> Digest | None:
-    """The SHA-256 of RFC 9530; other digests may stand beside it."""
+def _announced_digest(header: str) -> Digest | None:
+    """Parse the SHA-256 of RFC 9530; other digests may stand beside it."""
     if not header:
         return None
-    found = _SHA256.match(header)
+    match = _SHA256.match(header)
     try:
-        raw = base64.b64decode(found[1], validate=True) if found else b""
+        raw = base64.b64decode(match[1], validate=True) if match else b""
     except binascii.Error:
         raw = b""
     if len(raw) != 32:
@@ -212,19 +212,21 @@ def _announced(header: str) -> Digest | None:
     return Digest.of_bytes(raw)
 
 
-def _told(call: Call, upload: Upload, parts: Sequence[UploadPart]) -> UploadOut:
+def _upload_view(call: Call, upload: Upload, parts: Sequence[UploadPart]) -> UploadOut:
     return UploadOut.of(
         upload,
         part_count=upload.count,
-        parts=[PartOut.of(each) for each in parts],
+        parts=[PartOut.of(p) for p in parts],
         missing=missing_of(upload, parts),
         complete=upload.file is not None,
-        file=_file(call, upload),
+        file=_file_view(call, upload),
     )
 
 
-def _file(call: Call, upload: Upload) -> UploadedFile | None:
+def _file_view(call: Call, upload: Upload) -> UploadedFile | None:
     if upload.file is None:
         return None
-    told = pdf_view.signatures((upload.signatures,) if upload.signatures else (), call.lang)
-    return UploadedFile.of(upload.file, type=upload.file.content_type, signatures=told[0] if told else None)
+    file_signatures = pdf_view.signatures((upload.signatures,) if upload.signatures else (), call.lang)
+    return UploadedFile.of(
+        upload.file, type=upload.file.content_type, signatures=file_signatures[0] if file_signatures else None
+    )

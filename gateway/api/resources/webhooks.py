@@ -1,6 +1,6 @@
-"""Webhooks of one agency: made, changed, tried, and what became of each event. In: a call. Out: endpoints without their
-secrets, one secret once, deliveries with their tries. A key manages those webhooks alone that are told no more than it
-may read itself: whoever turns a webhook to another address reads what it is told."""
+"""Webhooks of one agency: made, changed, tried, and the deliveries of events. In: a call. Out: endpoints without their
+secrets, one secret once, deliveries with their tries. A key manages only webhooks that get no more than the key itself may
+read: changing a webhook's address means reading its events."""
 
 from __future__ import annotations
 
@@ -175,8 +175,8 @@ ROUTES = Routes("webhooks", ApiScope.WEBHOOKS_MANAGE)
     text="Those that are told no more than this key may read; so it is with every call on webhooks.",
 )
 async def list_webhooks(call: Call) -> WebhooksOut:
-    known = [each for each in await _desk(call).listed(call.scope().agency_id) if each.scopes <= _may(call)]
-    return WebhooksOut(data=[await _told(call, each) for each in known])
+    visible = [w for w in await _desk(call).listed(call.scope().agency_id) if w.scopes <= _key_scopes(call)]
+    return WebhooksOut(data=[await _webhook_view(call, w) for w in visible])
 
 
 @ROUTES(
@@ -190,32 +190,32 @@ async def list_webhooks(call: Call) -> WebhooksOut:
     sample=routes.sample_webhook,
 )
 async def make_webhook(call: Call, asked: WebhookIn) -> web.Response:
-    """The secret is in no row: a repeat of the call has the same answer without it."""
+    """Make a webhook. Its secret is in no row: a repeat of the call has the same answer without it."""
     secrets: list[str] = []
-    wanted = WantedEndpoint(
+    endpoint_wish = WantedEndpoint(
         url=asked.url,
         types=tuple(asked.types),
-        scopes=_may(call),
+        scopes=_key_scopes(call),
         note=asked.note,
         after=_sequence(asked.after, "/after") if asked.after is not None else None,
     )
 
     async def act() -> str:
-        secret, endpoint = await _desk(call).add(call.scope(), wanted)
+        secret, endpoint = await _desk(call).add(call.scope(), endpoint_wish)
         secrets.append(secret)
-        return (await _made(call, endpoint, None)).model_dump_json(by_alias=True)
+        return (await _made_view(call, endpoint, None)).model_dump_json(by_alias=True)
 
     answer = await once(call, act, status=201)
     if not secrets:
         return answer
-    told = WebhookMade.model_validate_json(answer.text or "")
-    return call.tell(told.model_copy(update={"secret": secrets[0]}), status=201)
+    view = WebhookMade.model_validate_json(answer.text or "")
+    return call.tell(view.model_copy(update={"secret": secrets[0]}), status=201)
 
 
 @ROUTES("GET /webhooks/{id}", "One webhook, and how it goes", headers=("ETag",))
 async def read_webhook(call: Call) -> WebhookOut:
-    endpoint = await _visible(call)
-    return call.versioned(await _told(call, endpoint), endpoint.version)
+    endpoint = await _load_visible(call)
+    return call.versioned(await _webhook_view(call, endpoint), endpoint.version)
 
 
 @ROUTES(
@@ -227,7 +227,7 @@ async def read_webhook(call: Call) -> WebhookOut:
 )
 async def change_webhook(call: Call, asked: WebhookChangeIn) -> WebhookOut:
     desk, scope = _desk(call), call.scope()
-    endpoint, may = await _visible(call), _may(call)
+    endpoint, may = await _load_visible(call), _key_scopes(call)
     version = call.check_version(endpoint.version) if call.expected_version() is not None else None
     if asked.url is not None or asked.types is not None or asked.note is not None:
         endpoint = await desk.change(
@@ -241,16 +241,16 @@ async def change_webhook(call: Call, asked: WebhookChangeIn) -> WebhookOut:
         )
         version = endpoint.version
     if asked.state is not None and asked.state is not endpoint.state:
-        turn = desk.pause if asked.state is EndpointState.PAUSED else desk.resume
-        endpoint = await turn(scope, endpoint.id, may=may, version=version)
-    return call.versioned(await _told(call, endpoint), endpoint.version)
+        switch = desk.pause if asked.state is EndpointState.PAUSED else desk.resume
+        endpoint = await switch(scope, endpoint.id, may=may, version=version)
+    return call.versioned(await _webhook_view(call, endpoint), endpoint.version)
 
 
 @ROUTES("DELETE /webhooks/{id}", "Remove it, with what is known of its deliveries", changes=True)
 async def remove_webhook(call: Call) -> WebhookRemoved:
     id = call.path("id")
-    await _visible(call)
-    await _desk(call).remove(call.scope(), id, may=_may(call), version=call.expected_version())
+    await _load_visible(call)
+    await _desk(call).remove(call.scope(), id, may=_key_scopes(call), version=call.expected_version())
     return WebhookRemoved(id=id)
 
 
@@ -261,10 +261,10 @@ async def remove_webhook(call: Call) -> WebhookRemoved:
     headers=("ETag",),
 )
 async def rotate_webhook_secret(call: Call, asked: RotateIn) -> WebhookMade:
-    await _visible(call)
+    await _load_visible(call)
     overlap = timedelta(hours=asked.overlap_h)
-    secret, endpoint = await _desk(call).rotate(call.scope(), call.path("id"), overlap, may=_may(call))
-    return call.versioned(await _made(call, endpoint, secret), endpoint.version)
+    secret, endpoint = await _desk(call).rotate(call.scope(), call.path("id"), overlap, may=_key_scopes(call))
+    return call.versioned(await _made_view(call, endpoint, secret), endpoint.version)
 
 
 @ROUTES(
@@ -273,37 +273,37 @@ async def rotate_webhook_secret(call: Call, asked: RotateIn) -> WebhookMade:
     text="Its `sequence` is 0: it is no event.",
 )
 async def test_webhook(call: Call) -> TryOut:
-    await _visible(call)
+    await _load_visible(call)
     agency = call.caller.agency.code if call.caller.agency else ""
-    done = await _desk(call).test(call.scope(), call.path("id"), agency, may=_may(call))
-    return _try(done)
+    attempt = await _desk(call).test(call.scope(), call.path("id"), agency, may=_key_scopes(call))
+    return _try(attempt)
 
 
 @ROUTES("GET /webhooks/{id}/deliveries", "What became of each event")
 async def list_deliveries(call: Call, query: DeliveriesQuery) -> Deliveries:
-    endpoint = await _visible(call)
-    before = 0
+    endpoint = await _load_visible(call)
+    upper_bound = 0
     if query.cursor is not None:
-        before = _sequence(query.cursor, "?cursor")
-    found, has_more = await _desk(call).log(
+        upper_bound = _sequence(query.cursor, "?cursor")
+    rows, has_more = await _desk(call).log(
         endpoint.agency_id,
         endpoint.id,
         query.limit,
-        before=before,
+        before=upper_bound,
         state=DeliveryState(query.state) if query.state else None,
     )
     is_active = endpoint.state is EndpointState.ACTIVE
-    cursor = call.next_page(str(found[-1].sequence) if has_more else None)
-    return Deliveries.paged([_delivery(each, is_active=is_active) for each in found], cursor)
+    cursor = call.next_page(str(rows[-1].sequence) if has_more else None)
+    return Deliveries.paged([_delivery(d, is_active=is_active) for d in rows], cursor)
 
 
 @ROUTES("POST /webhooks/{id}/redeliver", "Tell events anew, under the same ids", status=202, fails=(409, 422))
 async def redeliver(call: Call, asked: RedeliverIn) -> Redelivered:
-    await _visible(call)
-    these = None
+    await _load_visible(call)
+    sequences = None
     if asked.events is not None:
-        these = [_sequence(each, f"/events/{n}") for n, each in enumerate(asked.events)]
-    count = await _desk(call).redeliver(call.scope(), call.path("id"), these, may=_may(call))
+        sequences = [_sequence(event, f"/events/{n}") for n, event in enumerate(asked.events)]
+    count = await _desk(call).redeliver(call.scope(), call.path("id"), sequences, may=_key_scopes(call))
     return Redelivered(count=count)
 
 
@@ -311,26 +311,26 @@ def _desk(call: Call) -> WebhookDesk:
     return call.deps.webhooks
 
 
-def _may(call: Call) -> frozenset[ApiScope]:
+def _key_scopes(call: Call) -> frozenset[ApiScope]:
     return call.caller.key.scopes
 
 
-async def _visible(call: Call) -> Endpoint:
-    """NotFound also for one that is told more than the key may read."""
+async def _load_visible(call: Call) -> Endpoint:
+    """Load the webhook; NotFound also for one that gets more than the key may read."""
     endpoint = await _desk(call).one(call.scope().agency_id, call.path("id"))
-    if not endpoint.scopes <= _may(call):
+    if not endpoint.scopes <= _key_scopes(call):
         raise NotFound("the agency has no such webhook that this key may manage")
     return endpoint
 
 
-def _sequence(given: str, pointer: str) -> int:
+def _sequence(text: str, pointer: str) -> int:
     try:
-        return sequence_in(given)
-    except NotFound as why:
-        raise bad_value(pointer, "evt_…, 0", pointer.strip("/?")) from why
+        return sequence_in(text)
+    except NotFound as error:
+        raise bad_value(pointer, "evt_…, 0", pointer.strip("/?")) from error
 
 
-async def _told(call: Call, endpoint: Endpoint) -> WebhookOut:
+async def _webhook_view(call: Call, endpoint: Endpoint) -> WebhookOut:
     figures = (await _desk(call).rows.figures(endpoint.agency_id, [endpoint.id]))[endpoint.id]
     now = call.deps.clock.now()
     return WebhookOut.of(
@@ -339,23 +339,23 @@ async def _told(call: Call, endpoint: Endpoint) -> WebhookOut:
         scopes=sorted(endpoint.scopes),
         failing=endpoint.is_failing,
         sequence=endpoint.cursor,
-        secrets_until=[each.until for each in endpoint.secrets if each.until is None or now < each.until],
+        secrets_until=[s.until for s in endpoint.secrets if s.until is None or now < s.until],
     )
 
 
-async def _made(call: Call, endpoint: Endpoint, secret: str | None) -> WebhookMade:
-    return WebhookMade.of(await _told(call, endpoint), secret=secret)
+async def _made_view(call: Call, endpoint: Endpoint, secret: str | None) -> WebhookMade:
+    return WebhookMade.of(await _webhook_view(call, endpoint), secret=secret)
 
 
-def _try(done: Try) -> TryOut:
-    return TryOut.of(done, answer=done.said)
+def _try(attempt: Try) -> TryOut:
+    return TryOut.of(attempt, answer=attempt.said)
 
 
-def _delivery(each: Delivery, *, is_active: bool) -> DeliveryOut:
+def _delivery(delivery: Delivery, *, is_active: bool) -> DeliveryOut:
     return DeliveryOut.of(
-        each,
-        event=each.event_id,
-        type=each.kind,
-        next_try_at=each.due_at if is_active else None,
-        tries=[_try(one) for one in each.tries],
+        delivery,
+        event=delivery.event_id,
+        type=delivery.kind,
+        next_try_at=delivery.due_at if is_active else None,
+        tries=[_try(t) for t in delivery.tries],
     )

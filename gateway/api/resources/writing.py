@@ -1,14 +1,11 @@
-"""Outgoing documents as a program writes them: created, acted on, and read from a signed PDF before. In: a call, for
-a new document in parts that are streamed into the tray. Out: 202 once everything is durable, or every reason against
-it.
-
-Created means sent, kept as a draft, checked only, or sent as an update or a replacement of another; a repeat under
-the same Idempotency-Key gets the first answer again. An envelope that was built elsewhere is taken as it is: without
-a signature the node writes and signs it, one that the agency signed with a key bound to its code leaves byte for
-byte. A draft is sent, a document is cancelled, sent again or recalled; each honours If-Match, and a recall creates a
-packet and so needs an Idempotency-Key too. A signed PDF is read for the form of a new document: number, symbol, date,
-type, abstract, signer, each with how sure it is, and recipients with the codes that they may be; nothing of it is
-stored."""
+"""Outgoing documents, written by programs: created, acted on, and read from a signed PDF before. In: a call, for a new
+document in parts that are streamed into the tray. Out: 202 once everything is durable, or every reason against it. A
+document is sent, kept as a draft, checked only, or sent as an update or replacement of another; a repeat under the same
+Idempotency-Key gets the first answer again. An envelope built elsewhere is taken: without a signature the node writes and
+signs it, one signed with a key bound to the agency's code leaves byte for byte. A draft is sent, a document is cancelled,
+sent again or recalled; each honours If-Match, and a recall creates a packet and so needs an Idempotency-Key too. A signed
+PDF is read for the form of a new document: number, symbol, date, type, abstract, signer, with their certainty, and
+recipients with possible codes; nothing of it is stored."""
 
 from __future__ import annotations
 
@@ -106,11 +103,11 @@ READ_ROUTES = Routes("messages", ApiScope.MESSAGES_SEND)
     sample=routes.sample_message,
 )
 async def create_message(call: Call) -> web.Response:
-    async with tray(call.deps.out) as held:
-        asked = await read_order(call.request, MessageIn, call.scope(), held, call.deps.options)
-        call = call.with_body(asked)
+    async with tray(call.deps.out) as files:
+        checked = await read_order(call.request, MessageIn, call.scope(), files, call.deps.options)
+        call = call.with_body(checked)
         rendering = Rendering(call)
-        accepted = await accept(call.deps.out, call.scope(), order_of(asked.value), held, rendering.once())
+        accepted = await accept(call.deps.out, call.scope(), order_of(checked.value), files, rendering.once())
     return rendering.answer(accepted)
 
 
@@ -122,17 +119,17 @@ async def create_message(call: Call) -> web.Response:
     sample=routes.sample_message,
 )
 async def validate_message(call: Call) -> Validated:
-    async with tray(call.deps.out) as held:
-        asked = await read_order(call.request, MessageIn, call.scope(), held, call.deps.options)
-        draft, verdict = await look(call.deps.out, call.scope(), order_of(asked.value), held)
+    async with tray(call.deps.out) as files:
+        checked = await read_order(call.request, MessageIn, call.scope(), files, call.deps.options)
+        draft, verdict = await look(call.deps.out, call.scope(), order_of(checked.value), files)
     warnings = message_view.told_warnings(verdict.warnings, call.lang)
-    if asked.normalized:
+    if checked.normalized:
         warnings.append(message_view.normal_form(call.lang))
     return Validated(
         allowed=verdict.allowed,
-        problems=[ProblemItem.model_validate(each) for each in reasons_told(verdict.reasons, call.lang)],
+        problems=[ProblemItem.model_validate(r) for r in reasons_told(verdict.reasons, call.lang)],
         warnings=warnings,
-        recipients=[message_view.recipient(each, "draft", call.lang) for each in draft.recipients],
+        recipients=[message_view.recipient(r, "draft", call.lang) for r in draft.recipients],
     )
 
 
@@ -161,15 +158,15 @@ async def replace_message(call: Call) -> web.Response:
 
 
 async def _change(call: Call, kind: Kind, model: type[UpdateIn] | type[ReplaceIn]) -> web.Response:
-    parent = await _parent(call)
-    async with tray(call.deps.out) as held:
-        asked = await read_order(call.request, model, call.scope(), held, call.deps.options)
-        call = call.with_body(asked)
+    parent = await _load_parent(call)
+    async with tray(call.deps.out) as files:
+        checked = await read_order(call.request, model, call.scope(), files, call.deps.options)
+        call = call.with_body(checked)
         order = replace(
-            order_of(asked.value), kind=kind, parent_id=parent.id, change=asked.value.to_change(parent)
+            order_of(checked.value), kind=kind, parent_id=parent.id, change=checked.value.to_change(parent)
         )
         rendering = Rendering(call)
-        accepted = await accept(call.deps.out, call.scope(), order, held, rendering.once())
+        accepted = await accept(call.deps.out, call.scope(), order, files, rendering.once())
     return rendering.answer(accepted)
 
 
@@ -186,27 +183,29 @@ async def _change(call: Call, kind: Kind, model: type[UpdateIn] | type[ReplaceIn
 )
 async def create_from_envelope(call: Call, query: EnvelopeQuery) -> web.Response:
     asking.need_type(call.request, *_MEDIA)
-    async with tray(call.deps.out) as held:
+    async with tray(call.deps.out) as files:
         body = asking.streamed_body(call.request, call.deps.options.upload_s)
-        came = await brought.take(call.deps.out, call.scope(), held, body, query.into(brought.Besides))
-        told = query.model_dump(mode="json") | {"envelope": came.digest}
-        call = replace(call, canonical=json.dumps(told, sort_keys=True, separators=(",", ":")))
+        envelope = await brought.take(call.deps.out, call.scope(), files, body, query.into(brought.Besides))
+        facts = query.model_dump(mode="json") | {"envelope": envelope.digest}
+        call = replace(call, canonical=json.dumps(facts, sort_keys=True, separators=(",", ":")))
         rendering = Rendering(call)
-        accepted = await accept(call.deps.out, call.scope(), came.order, held, rendering.once(), came.signed)
+        accepted = await accept(
+            call.deps.out, call.scope(), envelope.order, files, rendering.once(), envelope.signed
+        )
     return rendering.answer(accepted)
 
 
-def order_of(said: MessageIn) -> Order:
+def order_of(message: MessageIn) -> Order:
     return Order(
-        draft=said.to_draft(),
-        send=said.send,
-        confirm=tuple(said.confirm),
-        wait=timedelta(seconds=said.undo_seconds),
+        draft=message.to_draft(),
+        send=message.send,
+        confirm=tuple(message.confirm),
+        wait=timedelta(seconds=message.undo_seconds),
     )
 
 
-async def _parent(call: Call) -> OutgoingDocument:
-    """The document that is changed, in the version that the caller saw."""
+async def _load_parent(call: Call) -> OutgoingDocument:
+    """Load the document that is changed, in the version that the caller saw."""
     async with call.deps.store.read(call.scope()) as work:
         parent = await work.outgoing.get(call.path("id"))
     call.check_version(parent.version)
@@ -214,7 +213,7 @@ async def _parent(call: Call) -> OutgoingDocument:
 
 
 class Rendering:
-    """The answer to one call: what is stored for repeats is what is answered."""
+    """Answer to one call: the stored answer for repeats is the answer given."""
 
     def __init__(self, call: Call) -> None:
         self._call = call
@@ -250,11 +249,11 @@ class Rendering:
 
 
 def render(accepted: Accepted, lang: Lang, *, normalized: bool) -> str:
-    """The body of a 202, as it is stored for repeats too."""
-    told = message_view.message(
+    """Render the body of a 202, which is also stored for repeats."""
+    view = message_view.message(
         known(accepted), accepted.deliveries, lang, warnings=accepted.warnings, normalized=normalized
     )
-    return told.model_dump_json(by_alias=True)
+    return view.model_dump_json(by_alias=True)
 
 
 def known(accepted: Accepted) -> OutgoingDocument:
@@ -271,7 +270,7 @@ async def send_draft(call: Call, asked: SendIn) -> Message:
         confirm=tuple(asked.confirm),
         wait=timedelta(seconds=asked.undo_seconds),
     )
-    return await _told(call, document)
+    return await _versioned_view(call, document)
 
 
 @_act(
@@ -281,13 +280,13 @@ async def send_draft(call: Call, asked: SendIn) -> Message:
 )
 async def delete_draft(call: Call) -> Message:
     document = await manage.discard_draft(*call.outgoing, expect_version=call.expected_version())
-    return await _told(call, document)
+    return await _versioned_view(call, document)
 
 
 @_act("POST /messages/{id}/cancel", "Stop it before it leaves", asks=NothingIn, fails=(409,))
 async def cancel_message(call: Call) -> Message:
     document = await manage.cancel(*call.outgoing, expect_version=call.expected_version())
-    return await _told(call, document)
+    return await _versioned_view(call, document)
 
 
 @_act(
@@ -300,7 +299,7 @@ async def resend_message(call: Call, asked: ResendIn) -> Message:
     async with call.deps.store.read(call.scope()) as work:
         call.check_version((await work.outgoing.get(call.path("id"))).version)
     document = await manage.resend(*call.outgoing, asked.recipients)
-    return await _told(call, document)
+    return await _versioned_view(call, document)
 
 
 @_add(
@@ -313,7 +312,7 @@ async def resend_message(call: Call, asked: ResendIn) -> Message:
     sample=routes.sample_further,
 )
 async def add_recipients(call: Call, asked: FurtherIn) -> web.Response:
-    await _parent(call)
+    await _load_parent(call)
     rendering = Rendering(call)
     accepted = await send_further(
         *call.outgoing, asked.to_recipients(), tuple(asked.confirm), rendering.once()
@@ -349,7 +348,7 @@ async def recall_message(call: Call, asked: RecallIn) -> web.Response:
     return await once(call, act)
 
 
-async def _told(call: Call, document: OutgoingDocument) -> Message:
+async def _versioned_view(call: Call, document: OutgoingDocument) -> Message:
     return call.versioned(await _view(call, document), document.version)
 
 
@@ -377,14 +376,14 @@ class ReadOut(Told):
     body=Body.FILE,
 )
 async def read_document(call: Call) -> ReadOut:
-    async with tray(call.deps.out) as held:
-        await read_file(call.request, held, call.deps.options)
-        found = await read_fields(call.deps.out, call.deps.directory, call.scope(), held)
+    async with tray(call.deps.out) as files:
+        await read_file(call.request, files, call.deps.options)
+        reading = await read_fields(call.deps.out, call.deps.directory, call.scope(), files)
     return ReadOut(
-        name=found.name,
-        size=found.size,
-        complete=is_complete(found.fields),
-        fields=pdf_view.fields(found.fields, call.lang),
-        recipients=[pdf_view.offer(each, call.lang) for each in found.offers],
-        signatures=found.verdict.verdict if found.verdict else None,
+        name=reading.name,
+        size=reading.size,
+        complete=is_complete(reading.fields),
+        fields=pdf_view.fields(reading.fields, call.lang),
+        recipients=[pdf_view.offer(o, call.lang) for o in reading.offers],
+        signatures=reading.verdict.verdict if reading.verdict else None,
     )

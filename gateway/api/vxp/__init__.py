@@ -1,1 +1,1 @@
-"""The door for document systems that know the national axis's library alone (dialect R1): its calls, on this node."""
+"""The interface for document systems that know only the national axis's library (dialect R1): its calls, on this node."""

@@ -1,6 +1,6 @@
-"""Answers of the dialect that are made while they are sent: a list of any length, a file as one base64 string. In: rows or
-bytes as they come. Out: the response; nothing is whole in memory. What fails before the first byte is an answer as any
-other; afterwards it breaks the connection, for half an answer must not look whole."""
+"""Answers of the dialect, made while they are sent: a list of any length, a file as one base64 string. In: rows or bytes as
+they come. Out: the response; memory never holds it whole. A failure before the first byte is an ordinary answer; a later
+one breaks the connection, for half an answer must not look whole."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ROWS_AT_ONCE = 200
 
 
 def well(**more: object) -> web.Response:
-    """It is done, and what else there is to say."""
+    """Answer that it is done, with further values."""
     return web.Response(text=json.dumps({**vxp.DONE_WELL, **more}), content_type="application/json")
 
 
@@ -35,26 +35,26 @@ async def listed(
                 ready, lead = [], ","
         yield ((lead if ready or lead != "," else "") + ",".join(ready) + "]}").encode("utf-8", "replace")
 
-    return await _given(request, pieces(), None)
+    return await _send(request, pieces(), None)
 
 
 async def filed(request: web.Request, file: OpenFile) -> web.StreamResponse:
     head, tail = f'{vxp.BEFORE_DATA}"'.encode(), b'"}'
 
     async def pieces() -> AsyncIterator[bytes]:
-        lead, left = head, b""
+        lead, tail_bytes = head, b""
         async for piece in file.pieces:
-            held = left + piece
-            whole = len(held) - len(held) % 3  # pieces of base64 join without padding
-            left = held[whole:]
-            yield lead + base64.b64encode(memoryview(held)[:whole])
+            joined = tail_bytes + piece
+            whole_length = len(joined) - len(joined) % 3  # pieces of base64 join without padding
+            tail_bytes = joined[whole_length:]
+            yield lead + base64.b64encode(memoryview(joined)[:whole_length])
             lead = b""
-        yield lead + base64.b64encode(left) + tail
+        yield lead + base64.b64encode(tail_bytes) + tail
 
-    return await _given(request, pieces(), len(head) + 4 * ((file.size + 2) // 3) + len(tail))
+    return await _send(request, pieces(), len(head) + 4 * ((file.size + 2) // 3) + len(tail))
 
 
-async def _given(request: web.Request, pieces: AsyncIterator[bytes], size: int | None) -> web.StreamResponse:
+async def _send(request: web.Request, pieces: AsyncIterator[bytes], size: int | None) -> web.StreamResponse:
     first = await anext(pieces, b"")
     response = web.StreamResponse(headers={"Content-Type": "application/json; charset=utf-8"})
     if size is not None:

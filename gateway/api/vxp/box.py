@@ -1,6 +1,6 @@
-"""What is for a document system: lists, counts, one file, and what it says of one. In: a signed call. Out: what nobody has
-acknowledged, over all agencies that the system serves; a file, leased with its fetch; committed words. What it fetched
-stays in its lists until it says `done`."""
+"""The mailbox of a document system: lists, counts, one file, and its word on one. In: a signed call. Out: unacknowledged
+documents over all agencies that the system serves; a file, leased with its fetch; recorded words. A fetched document stays
+in its lists until it says `done`."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from gateway.incoming.box import Waiting
 from gateway.stored_content import OpenFile
 
 MOST_LISTED = 1000
-"""Of one agency: what is behind them is listed once these are settled."""
+"""Per agency: later ones are listed once these are settled."""
 _WORDS = {"processing": BoxState.PROCESSING, "done": BoxState.DONE, "fail": None}
-_SHOWN = {BoxState.OPEN: "initial"}
+_SHOWN_STATES = {BoxState.OPEN: "initial"}
 _OF_STATUS = "evt_"
 
 
@@ -32,33 +32,33 @@ async def received(call: VxpCall) -> web.StreamResponse:
 
     async def rows() -> AsyncIterator[Mapping[str, Any]]:  # Any: JSON
         for agency in call.agencies:
-            for each in await _waiting(call, agency, kind):
+            for row in await _list_waiting(call, agency, kind):
                 yield vxp.waits(
-                    each.doc_id,
-                    each.kind,
-                    each.sender,
+                    row.doc_id,
+                    row.kind,
+                    row.sender,
                     agency.code,
-                    _SHOWN.get(each.state, each.state.value),
-                    each.offered_at,
-                    each.updated_at,
+                    _SHOWN_STATES.get(row.state, row.state.value),
+                    row.offered_at,
+                    row.updated_at,
                 )
 
     return await answers.listed(call.request, rows())
 
 
 async def documents_counted(call: VxpCall) -> web.Response:
-    return await _counted(call, BoxKind.EDOC)
+    return await _answer_count(call, BoxKind.EDOC)
 
 
 async def statuses_counted(call: VxpCall) -> web.Response:
-    return await _counted(call, BoxKind.STATUS)
+    return await _answer_count(call, BoxKind.STATUS)
 
 
-async def _counted(call: VxpCall, kind: BoxKind) -> web.Response:
-    return answers.well(count=sum([len(await _waiting(call, each, kind)) for each in call.agencies]))
+async def _answer_count(call: VxpCall, kind: BoxKind) -> web.Response:
+    return answers.well(count=sum([len(await _list_waiting(call, a, kind)) for a in call.agencies]))
 
 
-async def _waiting(call: VxpCall, agency: HostedAgency, kind: BoxKind) -> list[Waiting]:
+async def _list_waiting(call: VxpCall, agency: HostedAgency, kind: BoxKind) -> list[Waiting]:
     desk = call.deps.api.inn
     if kind is BoxKind.STATUS:
         call.caller.may(ApiScope.MESSAGES_READ)
@@ -68,11 +68,11 @@ async def _waiting(call: VxpCall, agency: HostedAgency, kind: BoxKind) -> list[W
 
 
 async def fetched(call: VxpCall) -> web.StreamResponse:
-    return await answers.filed(call.request, await _opened(call))
+    return await answers.filed(call.request, await _fetch(call))
 
 
 async def downloaded(call: VxpCall) -> web.StreamResponse:
-    file = await _opened(call)
+    file = await _fetch(call)
     headers = {
         "Content-Type": "application/octet-stream",
         "Content-Disposition": downloads.disposition(file.name),
@@ -80,7 +80,7 @@ async def downloaded(call: VxpCall) -> web.StreamResponse:
     return await downloads.give(call.request, file.pieces, lambda _: headers, file.size)
 
 
-async def _opened(call: VxpCall) -> OpenFile:
+async def _fetch(call: VxpCall) -> OpenFile:
     _may_act(call)
     return await call.of_any(
         lambda reader: box.fetch(call.deps.api.inn, reader, call.doc_id, call.deps.lease)
@@ -89,17 +89,17 @@ async def _opened(call: VxpCall) -> OpenFile:
 
 async def told(call: VxpCall) -> web.Response:
     _may_act(call)
-    word, why = call.said.get("status", "").strip().lower(), call.said.get("description", "")
+    word, reason = call.said.get("status", "").strip().lower(), call.said.get("description", "")
     if word not in _WORDS:
         raise bad_value("", ", ".join(_WORDS), "status")
     await call.of_any(
-        lambda reader: box.say(call.deps.api.inn, reader, call.doc_id, _WORDS[word], why, call.deps.lease)
+        lambda reader: box.say(call.deps.api.inn, reader, call.doc_id, _WORDS[word], reason, call.deps.lease)
     )
     return answers.well()
 
 
 def _may_act(call: VxpCall) -> None:
-    """A status is about what the system sent itself; fetching a document keeps it from others."""
+    """Check the scopes: a status is about the system's own sending; fetching a document hides it from others."""
     if call.doc_id.startswith(_OF_STATUS):
         call.caller.may(ApiScope.MESSAGES_READ)
     else:
@@ -107,7 +107,7 @@ def _may_act(call: VxpCall) -> None:
 
 
 def kind_of(call: VxpCall) -> BoxKind:
-    """A document where nothing is said."""
+    """Return the kind asked for; a document by default."""
     word = call.said.get("messagetype", "").strip().lower() or BoxKind.EDOC.value
     if word not in tuple(BoxKind):
         raise bad_value("", ", ".join(BoxKind), "messagetype")

@@ -1,9 +1,7 @@
-"""Which document system calls, by the code over its headers, and what one call of it is as the handlers see it. In: a
-request; the credentials of systems, their secrets sealed. Out: a `VxpCall`, or a refusal that says no more than whoever
-lacks the secret may know.
-
-The time stamp is made once by the library and may be days old, so it bounds a replay only where the settings ask for
-it; what is sent twice is one document, and what is settled stays so (threats.md, the compatibility door)."""
+"""Identify the calling document system by the code over its headers, and give handlers its call. In: a request; the
+credentials of systems, their secrets sealed. Out: a `VxpCall`, or a refusal that reveals nothing to callers without the
+secret. The library makes the time stamp once, and it may be days old, so it bounds a replay only where the settings ask for
+it; a repeated sending is one document, and a settled one stays so (threats.md, the compatibility door)."""
 
 from __future__ import annotations
 
@@ -27,14 +25,14 @@ from gateway.store.accounts import HostedAccounts
 from gateway.trust.sealing import SystemSecretBox
 
 T = TypeVar("T")
-# What nobody's secret is: who does not exist is refused after the same work as who has another secret.
-_NOBODY = "no secret"
+# Not a secret of any system: an unknown name is refused after the same work as a wrong secret.
+_PLACEHOLDER = "no secret"
 _LONGEST_NAME = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VxpDeps:
-    """`fresh` is how old a time stamp may be; nothing: any. Sent lists go back for `sent`."""
+    """Dependencies of these calls. `fresh` is how old a time stamp may be; zero: any. Sent lists go back for `sent`."""
 
     api: ApiDeps
     keys: HostedAccounts
@@ -49,8 +47,8 @@ class VxpDeps:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VxpCall:
-    """One signed call. `said` are its parameters by their names in small letters; what an operation does not use is left
-    alone, as they stick."""
+    """One signed call. `said` are its parameters by lower-case name; ones that an operation does not use are ignored, as
+    they stick."""
 
     request: web.Request
     deps: VxpDeps
@@ -73,11 +71,11 @@ class VxpCall:
         return Reader(system=self.system, scope=self.scope(agency))
 
     def agency_named(self, code: str) -> HostedAgency | None:
-        """One that this system serves, by its code or one of before."""
+        """Return an agency that this system serves, by its code or a former one."""
         return HostedAgency.called(code, self.agencies)
 
     async def of_any(self, ask: Callable[[Reader], Awaitable[T]]) -> T:
-        """From the first of its agencies that has it."""
+        """Ask its agencies in turn; return the first answer."""
         for agency in self.agencies:
             try:
                 return await ask(self.reader(agency))
@@ -96,48 +94,48 @@ class VxpCall:
 
 
 def named_system(request: web.Request) -> str:
-    """Whom it says it is: for counting guesses."""
+    """Return the name that the caller claims, for counting guesses."""
     return request.headers.get("XroadVnpt-systemid", "")[:_LONGEST_NAME]
 
 
 async def who_calls(
     request: web.Request, deps: VxpDeps, address: Address | None
 ) -> tuple[Caller, Mapping[str, str]]:
-    """The system, and the signed parameters. Denied as for API keys."""
+    """Identify the system, and return the signed parameters. Denied as for API keys."""
     try:
         headers = vxp.by_name(request.headers.items())
-    except NotSigned as why:
-        raise _odd(why) from why
-    known = await deps.keys.keys_of_system(headers.get(f"{vxp.PREFIX}systemid", ""))
-    secrets = await deps.api.pool.run(lambda: [deps.secrets.opened(each) for each in known])
-    place = vxp.signed_by(headers, secrets or [_NOBODY])
-    if place is None or not known:
+    except NotSigned as error:
+        raise _signing_error(error) from error
+    system_keys = await deps.keys.keys_of_system(headers.get(f"{vxp.PREFIX}systemid", ""))
+    secrets = await deps.api.pool.run(lambda: [deps.secrets.opened(k) for k in system_keys])
+    place = vxp.signed_by(headers, secrets or [_PLACEHOLDER])
+    if place is None or not system_keys:
         raise Denied("systemid or secret is wrong")
-    key = known[place]
+    key = system_keys[place]
     _refuse_ended(key, deps)
     request[KEY_ID] = key.id
     if not account.networks_admit(key.networks, address):
         raise Denied("this credential may not be used from this address", code="GW-403-ADDRESS")
     try:
-        said = vxp.signed_parameters(headers)
-        stamped_at = vxp.stamped_at(said)
-    except NotSigned as why:
-        raise _odd(why) from why
+        params = vxp.signed_parameters(headers)
+        stamped_at = vxp.stamped_at(params)
+    except NotSigned as error:
+        raise _signing_error(error) from error
     if deps.fresh and abs(deps.api.clock.now() - stamped_at) > deps.fresh:
         hours = str(round(deps.fresh / timedelta(hours=1)))
         raise BadCall("unauthorized", RequestFault(code="vxp-old", params={"hours": hours}))
     await deps.keys.touch(key)
-    served = tuple(each for each in await deps.api.store.hosted() if each.id in key.agency_ids)
-    return Caller(key=key, agencies=served, agency=None), said
+    served = tuple(a for a in await deps.api.store.hosted() if a.id in key.agency_ids)
+    return Caller(key=key, agencies=served, agency=None), params
 
 
 def _refuse_ended(key: ApiKey, deps: VxpDeps) -> None:
-    """Who has the secret of what was good learns why it no longer is."""
+    """Refuse an ended key, with the reason, as the caller has its secret."""
     if key.revoked_at is not None:
         raise Denied("the credential was revoked; ask the node's administrator for another one", code=REVOKED)
     if key.expires_at is not None and key.expires_at <= deps.api.clock.now():
         raise Denied("the credential has expired; ask the node's administrator for another one", code=EXPIRED)
 
 
-def _odd(why: NotSigned) -> BadCall:
-    return BadCall("unauthorized", RequestFault(code=f"vxp-signing-{why.key}"))
+def _signing_error(error: NotSigned) -> BadCall:
+    return BadCall("unauthorized", RequestFault(code=f"vxp-signing-{error.key}"))

@@ -1,8 +1,7 @@
-"""The calls of the national axis's library on this node (dialect R1): one table of operations, hung into the application
-of the API. In: signed calls of document systems that know nothing else. Out: answers in the dialect. Whatever is
-refused, by whichever part of the node, is FAIL with its code and a sentence that says what to mend.
-
-HTTP always says 200, as the library's other clients break off at anything else; log and figures have the true status."""
+"""The calls of the national axis's library on this node (dialect R1): one table of operations, added to the application of
+the API. In: signed calls of document systems that know nothing else. Out: answers in the dialect. Every refusal is FAIL
+with its code and a sentence that says what to mend. HTTP always says 200, as the library's other clients break off at
+anything else; log and metrics have the true status."""
 
 from __future__ import annotations
 
@@ -41,12 +40,12 @@ OPERATIONS: Mapping[str, Answer] = {
 }
 # A list of recipients stands in two headers, in one of them with every quote escaped.
 _LONGEST_HEADER = 64 * 1024
-_LONGEST_TOLD = 2000
+_LONGEST_TEXT = 2000
 
 
 def hang(app: web.Application, deps: VxpDeps, entry: Entry) -> None:
-    """Before the application starts."""
-    ours = {f"/{name}" for name in OPERATIONS}
+    """Add the operations, before the application starts."""
+    own_paths = {f"/{name}" for name in OPERATIONS}
     for name, answer in OPERATIONS.items():
         app.router.add_route("*", f"/{name}", _handler(name, answer, deps, entry))
 
@@ -56,10 +55,10 @@ def hang(app: web.Application, deps: VxpDeps, entry: Entry) -> None:
     ) -> web.StreamResponse:
         response = await handler(request)
         problem = request.get(FAILURE)
-        if problem is None or request.path not in ours:
+        if problem is None or request.path not in own_paths:
             return response
-        told = vxp.no(str(problem.status), told_of(problem, request[LANG], request[REQUEST_ID]))
-        return answered(told, dict(problem.headers))
+        failure = vxp.no(str(problem.status), told_of(problem, request[LANG], request[REQUEST_ID]))
+        return answered(failure, dict(problem.headers))
 
     app.middlewares.insert(0, in_dialect)
     app[LONGEST_HEADER] = _LONGEST_HEADER
@@ -70,29 +69,29 @@ def _handler(
 ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     async def handle(request: web.Request) -> web.StreamResponse:
         request[ROUTE] = f"vxp.{name}"
-        said: Mapping[str, str] = {}
+        params: Mapping[str, str] = {}
 
-        async def who(address: Address | None) -> Caller:
-            nonlocal said
-            found, said = await who_calls(request, deps, address)
-            return found
+        async def identify(address: Address | None) -> Caller:
+            nonlocal params
+            caller, params = await who_calls(request, deps, address)
+            return caller
 
-        let_in = await entry.let_in(request, deps.api, f"vxp {named_system(request)}", who)
-        call = VxpCall(request=request, deps=deps, caller=let_in, said=said, lang=request[LANG])
+        let_in = await entry.let_in(request, deps.api, f"vxp {named_system(request)}", identify)
+        call = VxpCall(request=request, deps=deps, caller=let_in, said=params, lang=request[LANG])
         return await answer(call)
 
     return handle
 
 
 def told_of(problem: Problem, lang: Lang, request_id: str) -> str:
-    """One line: what is wrong, each broken rule, what it is called here."""
+    """Describe a problem in one line: the fault, each broken rule, its code here."""
     if problem.code == Denied.code:
         sentences = [say("fault.vxp-denied", lang)]
     else:
-        each = [_of_one(one) for one in problem.errors]
-        sentences = each if len(each) == 1 else [problem.detail, *each]
+        faults = [_fault_text(e) for e in problem.errors]
+        sentences = faults if len(faults) == 1 else [problem.detail, *faults]
         if (
-            not each
+            not faults
             and lang == "en"
             and (cause := str(problem.more.get("cause", ""))) not in ("", *sentences)
         ):
@@ -100,15 +99,15 @@ def told_of(problem: Problem, lang: Lang, request_id: str) -> str:
         if problem.more.get("confirm"):
             sentences.append(say("fault.vxp-confirm", lang))
     text = " ".join(" ".join(sentences).split())
-    return f"{text[:_LONGEST_TOLD]} [{problem.code}, {request_id}]"
+    return f"{text[:_LONGEST_TEXT]} [{problem.code}, {request_id}]"
 
 
-def _of_one(one: Mapping[str, object]) -> str:
-    """Places in the API's own form would say nothing here."""
-    suggest = one.get("suggest")
-    return f"{one.get('detail', '')}" + (f" → {suggest}" if suggest else "")
+def _fault_text(fault: Mapping[str, object]) -> str:
+    """Describe one fault, without its pointer, which means nothing in this dialect."""
+    suggest = fault.get("suggest")
+    return f"{fault.get('detail', '')}" + (f" → {suggest}" if suggest else "")
 
 
-def answered(told: Mapping[str, object], headers: Mapping[str, str] | None = None) -> web.Response:
-    """In ASCII: the library reads the answer of sendEdoc so, whatever charset is named."""
-    return web.Response(text=json.dumps(told), content_type="application/json", headers=headers)
+def answered(content: Mapping[str, object], headers: Mapping[str, str] | None = None) -> web.Response:
+    """Answer in ASCII: the library reads the answer of sendEdoc so, whatever charset is named."""
+    return web.Response(text=json.dumps(content), content_type="application/json", headers=headers)

@@ -1,5 +1,5 @@
-"""Lists that are about nobody's inbox: the agencies of this node's registry, what a system sent and how far it got. In: a
-signed call. Out: rows while they are read, page by page. The registry is kept by its own people and by no client."""
+"""Lists beyond the inbox: the agencies of this node's registry, documents that a system sent and their progress. In: a
+signed call. Out: rows while they are read, page by page. Clients never change the registry."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from gateway.domain.wall_clock import midnight
 
 _AT_ONCE = 500
 _OF_MESSAGE = "msg_"
-_NOT_THERE = SILENT | {"paper"}
+_UNSENT_STATES = SILENT | {"paper"}
 
 
 async def agencies(call: VxpCall) -> web.StreamResponse:
-    """The agencies of today."""
+    """List the agencies of today."""
     return await _agencies(call, with_closed=False)
 
 
 async def changed_agencies(call: VxpCall) -> web.StreamResponse:
-    """The closed ones too, for a client that keeps a list of its own."""
+    """List closed agencies too, for a client that keeps a list of its own."""
     return await _agencies(call, with_closed=True)
 
 
@@ -59,7 +59,7 @@ async def _agencies(call: VxpCall, *, with_closed: bool) -> web.StreamResponse:
 
 
 def _agency_row(entry: AgencyEntry, revision: Revision | None, *, is_closed: bool) -> Mapping[str, Any]:
-    """A code that has ended is a change of its own, on the day of its end."""
+    """Make a row; a code that has ended is a change of its own, on the day of its end."""
     ended = midnight(entry.valid_to + timedelta(days=1)) if is_closed and entry.valid_to is not None else None
     times = [at for at in (revision.at if revision else None, ended) if at is not None]
     return vxp.agency(
@@ -79,12 +79,12 @@ async def not_here(call: VxpCall) -> web.Response:
 
 
 async def sent(call: VxpCall) -> web.StreamResponse:
-    """A `docId` that `sendEdoc` answered narrows the list to it; any other one sticks from a fetch before. Statuses are not
-    listed: said again, one is harmless."""
+    """List sent documents. A `docId` that `sendEdoc` answered narrows the list; any other one is left from an earlier
+    fetch. Statuses are not listed: repeating one is harmless."""
     call.caller.may(ApiScope.MESSAGES_READ)
-    only = call.doc_id if call.doc_id.startswith(_OF_MESSAGE) else ""
+    wanted_id = call.doc_id if call.doc_id.startswith(_OF_MESSAGE) else ""
     kind, since = box.kind_of(call), call.deps.api.clock.now() - call.deps.sent
-    by = call.caller.key.principal.id
+    author = call.caller.key.principal.id
 
     async def rows() -> AsyncIterator[Mapping[str, Any]]:  # Any: JSON
         for agency in call.agencies if kind is BoxKind.EDOC else ():
@@ -92,12 +92,10 @@ async def sent(call: VxpCall) -> web.StreamResponse:
             while True:
                 async with call.deps.api.store.read(call.scope(agency)) as work:
                     page = await work.outgoing.page(limit=_AT_ONCE, cursor=cursor, created_from=since)
-                    mine = [one for one in page.items if one.accepted_by == by and only in ("", one.id)]
-                    deliveries = await work.deliveries.of_many([one.id for one in mine])
-                    facts = await work.facts.of_many(
-                        [one.id for group in deliveries.values() for one in group]
-                    )
-                for document in mine:
+                    own_docs = [d for d in page.items if d.accepted_by == author and wanted_id in ("", d.id)]
+                    deliveries = await work.deliveries.of_many([d.id for d in own_docs])
+                    facts = await work.facts.of_many([d.id for group in deliveries.values() for d in group])
+                for document in own_docs:
                     for delivery in deliveries.get(document.id, ()):
                         yield _row(call, agency.code, document, delivery, facts[delivery.id])
                 cursor = page.next_cursor
@@ -111,7 +109,7 @@ def _row(
     call: VxpCall, code: str, document: OutgoingDocument, delivery: Delivery, facts: Sequence[Fact]
 ) -> Mapping[str, Any]:
     state = delivery.state
-    word = "initial" if state in _NOT_THERE else "fail" if state in NOT_HELD else "done"
+    word = "initial" if state in _UNSENT_STATES else "fail" if state in NOT_HELD else "done"
     return vxp.went(
         document.id,
         BoxKind.EDOC.value,
@@ -135,8 +133,8 @@ def _received_at(facts: Sequence[Fact]) -> datetime | None:
 def _cause(state: str, facts: Sequence[Fact], lang: Lang) -> str | None:
     """Return why a delivery came to its state: the words of the other side, or of our own transport."""
     code = STATES[state].wire or state
-    said = [fact for fact in facts if fact.code == code and fact.reason]
-    last = max(said, key=lambda fact: fact.at, default=None)
+    reasoned = [fact for fact in facts if fact.code == code and fact.reason]
+    last = max(reasoned, key=lambda fact: fact.at, default=None)
     if last is None:
         return None
     return code_text(last.reason, lang) if last.track is Track.TRANSPORT else without_reference(last.reason)

@@ -1,8 +1,7 @@
-"""What a document system sends: a file that it built for the national axis. In: the bytes, their digest among the signed
-headers. Out: a document's id once everything is durable, or a status that is recorded. The checks are those of every
-other door; what has the same DocumentId and content is the same document, for the library has no other key.
-
-The file is spooled first: whose it is says its own From, and nothing is kept before that was one of the system's."""
+"""Sendings of a document system: a file built for the national axis. In: the bytes, their digest among the signed headers.
+Out: a document's id once everything is durable, or a recorded status. Checks are those of the API; the same DocumentId and
+content is the same document, for the library has no other key. The file is spooled first: its own From names its agency,
+and nothing is kept before that is one of the system's."""
 
 from __future__ import annotations
 
@@ -37,115 +36,123 @@ from gateway.outgoing.spooling import Spool
 from gateway.policy.verdict import ReasonCode
 from gateway.store.work import SqlWork
 
-_TAKE_BACK, _TAKEN = "13", "01"
+_TAKE_BACK, _RECEIVED = "13", "01"
 
 
 async def send(call: VxpCall) -> web.Response:
     kind = box.kind_of(call)
     call.caller.may(ApiScope.MESSAGES_SEND if kind is BoxKind.EDOC else ApiScope.INBOX_ACT)
     desk = call.deps.api.out
-    async with tray(desk) as held:
-        spooled = await _spooled(call, held)
+    async with tray(desk) as files:
+        spooled = await _spool_body(call, files)
         model = await brought.look(desk, spooled)
         agency = _sender(call, model)
         if kind is BoxKind.STATUS:
-            return answers.well(DocId=await _say(call, agency, model))
+            return answers.well(DocId=await _record_status(call, agency, model))
         if model.kind is Kind.RECALL:
-            made = await brought_change.recalled(desk, call.scope(agency), model)
-            return answers.well(DocId=made.id)
-        return answers.well(DocId=await _send(call, agency, held, spooled, model))
+            recall_document = await brought_change.recalled(desk, call.scope(agency), model)
+            return answers.well(DocId=recall_document.id)
+        return answers.well(DocId=await _send(call, agency, files, spooled, model))
 
 
-async def _spooled(call: VxpCall, held: Tray) -> Spool:
-    """Without the line end that the library writes behind the file, unless the digest says that it is the file's own."""
+async def _spool_body(call: VxpCall, files: Tray) -> Spool:
+    """Spool without the line end that the library writes behind the file, unless the digest includes it."""
     body = _Body(asking.streamed_body(call.request, call.deps.api.options.upload_s))
-    spool = await brought.spool(call.deps.api.out, held, body.pieces())
-    # A line end may be the file's own, which changes nothing that it says.
-    meant = [spool.digest(), spool.digest(body.end)]
-    said = call.said.get("hash-file", "").strip().lower()
-    if said not in {each for digest in meant for each in vxp.digests(digest.raw)}:
+    spool = await brought.spool(call.deps.api.out, files, body.pieces())
+    # A line end may be the file's own, which does not change its meaning.
+    digests = [spool.digest(), spool.digest(body.end)]
+    stated_hash = call.said.get("hash-file", "").strip().lower()
+    if stated_hash not in {h for digest in digests for h in vxp.digests(digest.raw)}:
         raise BadCall("bad-file", RequestFault(code="vxp-hash"))
     return spool
 
 
 class _Body:
-    """Bytes as they come, but for a line end behind them, which is `end`."""
+    """The body's bytes without a line end behind them, which is `end`."""
 
     def __init__(self, chunks: AsyncIterator[bytes]) -> None:
         self._chunks = chunks
         self.end = b""
 
     async def pieces(self) -> AsyncIterator[bytes]:
-        held = b""
+        tail = b""
         async for chunk in self._chunks:
-            came = held + chunk
-            held = next((end for end in (vxp.LINE_END, vxp.LINE_END[:1]) if came.endswith(end)), b"")
-            if ready := came[: len(came) - len(held)]:
+            received = tail + chunk
+            tail = next((end for end in (vxp.LINE_END, vxp.LINE_END[:1]) if received.endswith(end)), b"")
+            if ready := received[: len(received) - len(tail)]:
                 yield ready
-        if held == vxp.LINE_END:
-            self.end = held
-        elif held:
-            yield held
+        if tail == vxp.LINE_END:
+            self.end = tail
+        elif tail:
+            yield tail
 
 
 def _sender(call: VxpCall, model: Envelope) -> HostedAgency:
-    """The agency that the file is from: one that the system serves, and the one that the header names, if it names one."""
+    """Return the file's agency: one that the system serves, and the one that the header names, if any."""
     code = (model.sender.organ_id or "").strip()
-    agency, named = call.agency_named(code), call.said.get("from", "").strip()
-    is_other = named not in ("", call.system) and agency is not None and call.agency_named(named) != agency
+    agency, header_code = call.agency_named(code), call.said.get("from", "").strip()
+    is_other = (
+        header_code not in ("", call.system)
+        and agency is not None
+        and call.agency_named(header_code) != agency
+    )
     if agency is None or is_other:
-        served = ", ".join(each.code for each in call.agencies)
-        told = {"code": (named if is_other else code)[:100] or "–", "system": call.system, "codes": served}
-        raise BadCall("forbidden", RequestFault(code="vxp-sender", params=told))
+        served = ", ".join(a.code for a in call.agencies)
+        params = {
+            "code": (header_code if is_other else code)[:100] or "–",
+            "system": call.system,
+            "codes": served,
+        }
+        raise BadCall("forbidden", RequestFault(code="vxp-sender", params=params))
     return agency
 
 
-async def _send(call: VxpCall, agency: HostedAgency, held: Tray, spooled: Spool, model: Envelope) -> str:
-    only = vxp.named_recipients(call.said.get("to", ""))
-    if only is None:
+async def _send(call: VxpCall, agency: HostedAgency, files: Tray, spooled: Spool, model: Envelope) -> str:
+    codes = vxp.named_recipients(call.said.get("to", ""))
+    if codes is None:
         raise bad_value("", '["CODE", …]', "to")
     desk, scope = call.deps.api.out, call.scope(agency)
-    # By its own id of it the system finds the document again in the statuses about it.
-    besides = brought.Besides(callback_data=_own_id(model))
-    came = _addressed(await brought.read(desk, scope, held, spooled, besides), only)
-    content = await desk.pool.brief(partial(content_digest, came.order, held))
-    change = str(came.order.change) if came.order.change is not None else ""
-    told = json.dumps([call.system, model.document_id, content, change, sorted(map(fold_code, only))])
-    done = ""
+    # By its own id the system finds the document again in its statuses.
+    extras = brought.Besides(callback_data=_document_key(model))
+    envelope = _narrow_recipients(await brought.read(desk, scope, files, spooled, extras), codes)
+    content = await desk.pool.brief(partial(content_digest, envelope.order, files))
+    change = str(envelope.order.change) if envelope.order.change is not None else ""
+    key_text = json.dumps([call.system, model.document_id, content, change, sorted(map(fold_code, codes))])
+    document_id = ""
 
     def render(accepted: Accepted) -> tuple[int, str]:
-        nonlocal done
-        done = accepted.document.id if accepted.document is not None else ""
-        return 200, done
+        nonlocal document_id
+        document_id = accepted.document.id if accepted.document is not None else ""
+        return 200, document_id
 
     once = Once(
         owner=call.caller.key.principal.id,
-        key="vxp-" + hashlib.sha256(told.encode()).hexdigest(),
+        key="vxp-" + hashlib.sha256(key_text.encode()).hexdigest(),
         method="POST",
         path="/sendEdoc",
-        meta=told,
+        meta=key_text,
         render=render,
     )
     async with call.deps.api.store.read(scope) as work:
-        await _refuse_other_content(work, call, came.order, model)
-    # Nobody sits behind this door to be asked; that the page differed stays with the document.
-    order = replace(came.order, confirm=(ReasonCode.FIRST_PAGE_OTHER,))
-    accepted = await accept(desk, scope, order, held, once, came.signed)
-    return accepted.replayed[1] if accepted.replayed is not None else done
+        await _refuse_other_content(work, call, envelope.order, model)
+    # There is no person to ask here; the differing page stays noted with the document.
+    order = replace(envelope.order, confirm=(ReasonCode.FIRST_PAGE_OTHER,))
+    accepted = await accept(desk, scope, order, files, once, envelope.signed)
+    return accepted.replayed[1] if accepted.replayed is not None else document_id
 
 
 async def _refuse_other_content(work: SqlWork, call: VxpCall, order: Order, model: Envelope) -> None:
-    """Clash where the system has given this DocumentId to a document with another number or date, which still stands:
-    statuses would name both."""
+    """Raise Clash where the system gave this DocumentId to a standing document with another number or date: statuses would
+    name both."""
     draft = order.draft
     if order.kind is not Kind.DOCUMENT or draft.callback_data is None:
         return
     for earlier in await work.outgoing.by_own_id(draft.callback_data):
         is_same = (fold(earlier.draft.code), earlier.draft.issued_on) == (fold(draft.code), draft.issued_on)
-        mine = earlier.kind is Kind.DOCUMENT and earlier.accepted_by == call.caller.key.principal.id
-        if not mine or is_same:
+        is_own = earlier.kind is Kind.DOCUMENT and earlier.accepted_by == call.caller.key.principal.id
+        if not is_own or is_same:
             continue
-        if any(one.state not in NOT_HELD for one in await work.deliveries.of(earlier.id)):
+        if any(d.state not in NOT_HELD for d in await work.deliveries.of(earlier.id)):
             raise Clash(
                 f"DocumentId {model.document_id!r} already names {earlier.id} ({earlier.draft.code}) with other "
                 "content; give the new document an id of its own",
@@ -154,52 +161,52 @@ async def _refuse_other_content(work: SqlWork, call: VxpCall, order: Order, mode
             )
 
 
-def _own_id(model: Envelope) -> str | None:
-    """None for what is longer than anybody's."""
-    given, most = model.document_id, DRAFT["callback_data"].longest
-    return given if given and len(given) <= most else None
+def _document_key(model: Envelope) -> str | None:
+    """Return the system's own id; None where it is longer than allowed."""
+    document_id, most = model.document_id, DRAFT["callback_data"].longest
+    return document_id if document_id and len(document_id) <= most else None
 
 
-def _addressed(came: Brought, only: list[str]) -> Brought:
-    """To those that the call names among those that the file does; a signed file goes to all of them or to nobody."""
-    if not only:
-        return came
-    wanted = {fold_code(each): each for each in only}
-    known = {fold_code(each.code): each for each in came.order.draft.recipients}
-    strange = [each for folded, each in wanted.items() if folded not in known]
-    if strange:
-        told = {"codes": ", ".join(strange)[:300]}
-        raise BadCall("bad-file", RequestFault(code="vxp-to", params=told))
-    if len(wanted) == len(known):
-        return came
-    if came.signed is not None:
+def _narrow_recipients(envelope: Brought, wanted_codes: list[str]) -> Brought:
+    """Keep only the recipients that the call names; a signed file goes to all of them or to none."""
+    if not wanted_codes:
+        return envelope
+    wanted_by_fold = {fold_code(c): c for c in wanted_codes}
+    recipients = {fold_code(r.code): r for r in envelope.order.draft.recipients}
+    unknown = [c for folded, c in wanted_by_fold.items() if folded not in recipients]
+    if unknown:
+        params = {"codes": ", ".join(unknown)[:300]}
+        raise BadCall("bad-file", RequestFault(code="vxp-to", params=params))
+    if len(wanted_by_fold) == len(recipients):
+        return envelope
+    if envelope.signed is not None:
         raise BadCall("bad-file", RequestFault(code="vxp-to-signed"))
-    chosen = tuple(each for folded, each in known.items() if folded in wanted)
-    draft = replace(came.order.draft, recipients=chosen)
-    return replace(came, order=replace(came.order, draft=draft))
+    chosen = tuple(r for folded, r in recipients.items() if folded in wanted_by_fold)
+    draft = replace(envelope.order.draft, recipients=chosen)
+    return replace(envelope, order=replace(envelope.order, draft=draft))
 
 
-async def _say(call: VxpCall, agency: HostedAgency, model: Envelope) -> str:
-    """The id is the same for the same status of the same document. That one is delivered the node says by itself."""
+async def _record_status(call: VxpCall, agency: HostedAgency, model: Envelope) -> str:
+    """Record a status and return its id, the same for a repeat. The node itself reports a delivery."""
     if model.status is None:
         raise BadCall("bad-file", RequestFault(code="vxp-no-status"))
     desk, scope = call.deps.api.inn, call.scope(agency)
     if model.status.code == _TAKE_BACK:
         return await _take_back(call, agency, model)
-    said = await status_files.read(desk, scope, model)
-    if said.call.code != _TAKEN:
-        await act.set_status(desk, scope, said.document.id, said.call)
-    return f"{said.document.id}.{said.call.code}"
+    status_file = await status_files.read(desk, scope, model)
+    if status_file.call.code != _RECEIVED:
+        await act.set_status(desk, scope, status_file.document.id, status_file.call)
+    return f"{status_file.document.id}.{status_file.call.code}"
 
 
 async def _take_back(call: VxpCall, agency: HostedAgency, model: Envelope) -> str:
-    """13 asks one recipient to give back what the system sent."""
-    about = next(iter(model.response_for), None)
-    if about is None or model.status is None:
+    """Ask one recipient to give back what the system sent (13)."""
+    reference = next(iter(model.response_for), None)
+    if reference is None or model.status is None:
         raise status_files.names_no_document()
     scope = call.scope(agency)
     async with call.deps.api.store.read(scope) as work:
-        document = await brought_change.sent_before(work, agency, about)
+        document = await brought_change.sent_before(work, agency, reference)
     try:
         await recall.recall(
             call.deps.api.out,
@@ -209,16 +216,16 @@ async def _take_back(call: VxpCall, agency: HostedAgency, model: Envelope) -> st
             approved_by=None,
             notice_no=None,
             take_back=True,
-            recipients=[about.organ_id] if about.organ_id else [],
+            recipients=[reference.organ_id] if reference.organ_id else [],
         )
     except Clash:
-        # Asked before and not answered: said again it is the same request.
+        # Asked before and unanswered: repeating it is the same request.
         async with call.deps.api.store.read(scope) as work:
-            asked = await work.deliveries.of(document.id)
+            deliveries = await work.deliveries.of(document.id)
         if not any(
-            each.state == "take_back_asked"
-            and fold_code(each.recipient.code) == fold_code(about.organ_id or "")
-            for each in asked
+            d.state == "take_back_asked"
+            and fold_code(d.recipient.code) == fold_code(reference.organ_id or "")
+            for d in deliveries
         ):
             raise
     return f"{document.id}.{_TAKE_BACK}"

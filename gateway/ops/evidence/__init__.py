@@ -1,1 +1,1 @@
-"""Evidence packs: made from what a node keeps, and verified years later by anybody, without a node or a network."""
+"""Evidence packs: made from a node's data, and verified years later, without a node or a network."""

@@ -1,11 +1,8 @@
-"""What goes into an evidence pack: found, told, and put together. In: a document in one view of its agency's rows.
-Out: its packets, the `Story`, and the parts of the pack.
-
-Found is every signed packet that belongs to the document, its own, its updates and recalls, and what was answered,
-both ways, oldest first, each with a reader of its bytes or with why there is none; recalled and sealed content is
-never opened (R4, R70). The story has names of agencies as the registry has them now, and nothing of what is withheld
-beyond its header and digests. The parts get the names that a reader looks for; packets stay where they are until the
-pack is written."""
+"""Find and assemble the contents of an evidence pack. In: a document in one view of its agency's rows. Out: its packets,
+the `Story`, and the parts of the pack. Every signed packet of the document is collected: its own, its updates and recalls,
+and all answers in both directions, oldest first, each with a reader of its bytes or the reason for their absence. Recalled
+and sealed content is never opened (R4, sealed; R70, recalled). The story has today's names of agencies, and of withheld
+content only header and digests. Parts get the names that a reader looks for; packets are read while the pack is written."""
 
 from __future__ import annotations
 
@@ -72,8 +69,8 @@ _WITHHELD = {InState.RECALLED: Absent.RECALLED, InState.SEALED: Absent.SEALED}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldPacket:
-    """One packet as our rows know it; `row` is what its events are about. `steps` are those noted when it came in. `handed`
-    and `made_of`: what an axis was handed, and the digest of the standard file that says the same."""
+    """One packet as our rows know it; `row` is the subject of its events. `steps` were noted on arrival. `handed` and
+    `made_of`: the form that an axis was handed, and the digest of the standard file with the same content."""
 
     part: PacketRole
     direction: Direction
@@ -102,10 +99,10 @@ class FoundPackets:
 
 
 class Finder:
-    """Looks through one view of one agency's rows."""
+    """Collector of packets in one view of one agency's rows."""
 
     def __init__(self, work: SqlWork, blobs: FileBlobs, code: str, xml: XmlPolicy) -> None:
-        """`code` is the agency's own."""
+        """Take the view; `code` is the agency's own."""
         self._work = work
         self._xml = xml
         self._code = code
@@ -114,214 +111,216 @@ class Finder:
         self._subjects: dict[str, None] = {}
 
     async def outgoing(self, document: OutgoingDocument) -> FoundPackets:
-        """Of a document that we sent."""
-        await self._sent(document, PacketRole.DOCUMENT)
+        """Collect the packets of a document that we sent."""
+        await self._collect_sent(document, PacketRole.DOCUMENT)
         for child in await self._work.outgoing.children(document.id):
-            await self._sent(child, PacketRole.CHANGE)
-        return self._whole()
+            await self._collect_sent(child, PacketRole.CHANGE)
+        return self._collected_packets()
 
     async def incoming(self, document: IncomingDocument) -> FoundPackets:
-        """Of a document that came in."""
-        withheld = await self._withheld(document)
-        await self._arrived(document.id, document.inbox_id, PacketRole.DOCUMENT, withheld)
-        for other in await self._work.incoming.by_document_id(document.sender_code, document.document_id):
-            if other.target_id == document.id:
-                await self._arrived(other.id, other.inbox_id, PacketRole.CHANGE, withheld)
-        async for inbox_id in self._requests(document):
-            await self._arrived("", inbox_id, PacketRole.REQUEST, None)
-        return self._whole()
+        """Collect the packets of a received document."""
+        withheld = await self._withheld_reason(document)
+        await self._collect_arrived(document.id, document.inbox_id, PacketRole.DOCUMENT, withheld)
+        for related in await self._work.incoming.by_document_id(document.sender_code, document.document_id):
+            if related.target_id == document.id:
+                await self._collect_arrived(related.id, related.inbox_id, PacketRole.CHANGE, withheld)
+        async for inbox_id in self._request_ids(document):
+            await self._collect_arrived("", inbox_id, PacketRole.REQUEST, None)
+        return self._collected_packets()
 
-    def _whole(self) -> FoundPackets:
-        packets = sorted(self._found.values(), key=lambda one: (one.at, one.packet_id, one.digest))
+    def _collected_packets(self) -> FoundPackets:
+        packets = sorted(self._found.values(), key=lambda p: (p.at, p.packet_id, p.digest))
         return FoundPackets(packets=tuple(packets), subjects=tuple(self._subjects))
 
-    async def _sent(self, document: OutgoingDocument, part: PacketRole) -> None:
+    async def _collect_sent(self, document: OutgoingDocument, part: PacketRole) -> None:
         deliveries = await self._work.deliveries.of(document.id)
-        self._about(document.id, *(each.id for each in deliveries))
+        self._add_subjects(document.id, *(delivery.id for delivery in deliveries))
         if document.envelope_digest is not None:
-            held = HeldPacket(
+            packet = HeldPacket(
                 part=part,
                 direction=Direction.OUT,
                 kind=document.kind.value,
                 packet_id=document.packet_id,
                 sender=self._code,
-                to=tuple(each.recipient.code for each in deliveries),
+                to=tuple(delivery.recipient.code for delivery in deliveries),
                 at=document.packed_at or document.created_at,
                 digest=document.envelope_digest,
                 size=document.envelope_size or 0,
                 row=document.id,
                 absent=Absent.SEALED if document.is_sealed else None,
             )
-            await self._keep(held)
-            for copy in await self._handed(self._found[held.digest], deliveries):
-                await self._keep(copy)
+            await self._add_packet(packet)
+            for copy in await self._list_handed_forms(self._found[packet.digest], deliveries):
+                await self._add_packet(copy)
         for delivery in deliveries:
-            await self._said_about(delivery)
+            await self._collect_statuses(delivery)
 
-    async def _handed(self, held: HeldPacket, deliveries: Sequence[Delivery]) -> Sequence[HeldPacket]:
-        """What axes were handed in the place of the standard file, each file once, with those it went to."""
-        went: dict[Handed, list[str]] = {}
-        at: dict[Handed, datetime] = {}
+    async def _list_handed_forms(
+        self, packet: HeldPacket, deliveries: Sequence[Delivery]
+    ) -> Sequence[HeldPacket]:
+        """List the forms that axes were handed instead of the standard file, each file once, with its recipients."""
+        codes_by_form: dict[Handed, list[str]] = {}
+        times: dict[Handed, datetime] = {}
         for delivery in deliveries:
             for fact in await self._work.facts.of(delivery.id):
-                if fact.handed is not None and delivery.recipient.code not in went.setdefault(
+                if fact.handed is not None and delivery.recipient.code not in codes_by_form.setdefault(
                     fact.handed, []
                 ):
-                    went[fact.handed].append(delivery.recipient.code)
-                    at.setdefault(fact.handed, fact.at)
+                    codes_by_form[fact.handed].append(delivery.recipient.code)
+                    times.setdefault(fact.handed, fact.at)
         return [
             replace(
-                held,
+                packet,
                 part=PacketRole.HANDED,
-                to=tuple(to),
-                at=at[one],
-                digest=one.digest,
-                size=one.size,
-                open=None if held.open is None else forms.again(one, held.open, held.size, self._xml),
-                handed=one,
-                made_of=held.digest,
+                to=tuple(codes),
+                at=times[form],
+                digest=form.digest,
+                size=form.size,
+                open=None if packet.open is None else forms.again(form, packet.open, packet.size, self._xml),
+                handed=form,
+                made_of=packet.digest,
             )
-            for one, to in went.items()
+            for form, codes in codes_by_form.items()
         ]
 
-    async def _said_about(self, delivery: Delivery) -> None:
-        """The recipient's statuses, by the facts that they became; and our own take-backs (13)."""
+    async def _collect_statuses(self, delivery: Delivery) -> None:
+        """Collect the recipient's statuses, by the facts that they became, and our own take-backs (13)."""
         for fact in await self._work.facts.of(delivery.id):
             if fact.packet_digest is None:
                 continue
             identity = await self._work.identities.by_body(delivery.recipient.code, fact.packet_digest)
-            item = await self._landed(identity.inbox_id) if identity is not None else None
-            if item is not None:
-                self._about(item.id)
-                await self._keep(_came(item, PacketRole.RECEIPT, fact.code))
-        for item_out in await self._work.outbox.of_subject(delivery.id):
-            await self._keep(_went(item_out, PacketRole.REQUEST))
+            inbox_packet = await self._load_inbox_packet(identity.inbox_id) if identity is not None else None
+            if inbox_packet is not None:
+                self._add_subjects(inbox_packet.id)
+                await self._add_packet(_from_inbox(inbox_packet, PacketRole.RECEIPT, fact.code))
+        for outbox_row in await self._work.outbox.of_subject(delivery.id):
+            await self._add_packet(_from_outbox(outbox_row, PacketRole.REQUEST))
 
-    async def _arrived(
+    async def _collect_arrived(
         self, incoming_id: str, inbox_id: str, part: PacketRole, absent: Absent | None
     ) -> None:
-        self._about(*(each for each in (incoming_id, inbox_id) if each))
-        item = await self._landed(inbox_id)
-        if item is not None:
-            await self._keep(_came(item, part, None, absent))
+        self._add_subjects(*(subject_id for subject_id in (incoming_id, inbox_id) if subject_id))
+        inbox_packet = await self._load_inbox_packet(inbox_id)
+        if inbox_packet is not None:
+            await self._add_packet(_from_inbox(inbox_packet, part, None, absent))
         for answer in await self._work.outbox.of_subject(inbox_id):
-            await self._keep(_went(answer, PacketRole.RECEIPT))
+            await self._add_packet(_from_outbox(answer, PacketRole.RECEIPT))
 
-    async def _requests(self, document: IncomingDocument) -> AsyncIterator[str]:
-        """Take-backs (13): requests that are no documents of their own."""
+    async def _request_ids(self, document: IncomingDocument) -> AsyncIterator[str]:
+        """Yield inbox ids of take-backs (13): requests that are no documents of their own."""
         for fact in await self._work.facts.of(document.id):
             if fact.request_id is not None:
                 identity = await self._work.identities.by_packet(document.sender_code, fact.request_id)
                 if identity is not None and identity.kind is Kind.STATUS:
                     yield identity.inbox_id
 
-    async def _landed(self, inbox_id: str) -> InboxPacket | None:
+    async def _load_inbox_packet(self, inbox_id: str) -> InboxPacket | None:
         try:
             return await self._work.inbox.get(inbox_id)
         except NotFound:
             return None
 
-    async def _withheld(self, document: IncomingDocument) -> Absent | None:
-        """An update of a recalled document brought that document's files, so it is as unreadable."""
-        whose = [document]
+    async def _withheld_reason(self, document: IncomingDocument) -> Absent | None:
+        """Tell why content is withheld; an update is withheld with its document, whose files it brought."""
+        documents = [document]
         if document.target_id is not None:
-            whose.append(await self._work.incoming.get(document.target_id))
-        found = [_WITHHELD[one.state] for one in whose if one.state in _WITHHELD]
-        return found[0] if found else None
+            documents.append(await self._work.incoming.get(document.target_id))
+        reasons = [_WITHHELD[d.state] for d in documents if d.state in _WITHHELD]
+        return reasons[0] if reasons else None
 
-    async def _keep(self, held: HeldPacket) -> None:
-        """Each file once, however many rows name it."""
-        if held.digest not in self._found:
-            self._found[held.digest] = await self._opened(held)
+    async def _add_packet(self, packet: HeldPacket) -> None:
+        """Add a file once, however many rows name it."""
+        if packet.digest not in self._found:
+            self._found[packet.digest] = await self._with_reader(packet)
 
-    async def _opened(self, held: HeldPacket) -> HeldPacket:
-        if held.absent is None and await self._work.held.keeps(held.digest):
-            return replace(held, absent=Absent.SEALED)
-        if held.absent is not None or held.open is not None:
-            return held
+    async def _with_reader(self, packet: HeldPacket) -> HeldPacket:
+        if packet.absent is None and await self._work.held.keeps(packet.digest):
+            return replace(packet, absent=Absent.SEALED)
+        if packet.absent is not None or packet.open is not None:
+            return packet
         try:
-            return replace(held, open=await self._blobs.open(self._work, held.digest))
+            return replace(packet, open=await self._blobs.open(self._work, packet.digest))
         except NotFound:
-            return replace(held, absent=Absent.PURGED)
+            return replace(packet, absent=Absent.PURGED)
 
-    def _about(self, *ids: str) -> None:
+    def _add_subjects(self, *ids: str) -> None:
         self._subjects.update(dict.fromkeys(ids))
 
 
-def _came(
-    item: InboxPacket, part: PacketRole, status: str | None, absent: Absent | None = None
+def _from_inbox(
+    inbox_packet: InboxPacket, part: PacketRole, status: str | None, absent: Absent | None = None
 ) -> HeldPacket:
     return HeldPacket(
         part=part,
         direction=Direction.IN,
-        kind=item.kind or item.transport_kind,
-        packet_id=item.transport_packet_id,
-        sender=item.sender_code or item.transport_sender,
+        kind=inbox_packet.kind or inbox_packet.transport_kind,
+        packet_id=inbox_packet.transport_packet_id,
+        sender=inbox_packet.sender_code or inbox_packet.transport_sender,
         to=(),
-        at=item.received_at,
-        digest=item.file_digest,
-        size=item.size,
-        row=item.id,
+        at=inbox_packet.received_at,
+        digest=inbox_packet.file_digest,
+        size=inbox_packet.size,
+        row=inbox_packet.id,
         status=status,
-        steps=item.steps,
+        steps=inbox_packet.steps,
         absent=absent,
     )
 
 
-def _went(item: OutboxItem, part: PacketRole) -> HeldPacket:
+def _from_outbox(outbox_row: OutboxItem, part: PacketRole) -> HeldPacket:
     return HeldPacket(
         part=part,
         direction=Direction.OUT,
-        kind=item.kind.value,
-        packet_id=item.packet_id,
-        sender=item.sender_code,
-        to=tuple(sorted({each.code for each in item.targets})),
-        at=item.created_at,
-        digest=item.envelope_digest,
-        size=item.envelope_size,
-        row=item.subject_id,
+        kind=outbox_row.kind.value,
+        packet_id=outbox_row.packet_id,
+        sender=outbox_row.sender_code,
+        to=tuple(sorted({target.code for target in outbox_row.targets})),
+        at=outbox_row.created_at,
+        digest=outbox_row.envelope_digest,
+        size=outbox_row.envelope_size,
+        row=outbox_row.subject_id,
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heard:
-    """A packet with what was found when it was judged for the pack; None where its bytes are withheld."""
+    """A packet with the verdict made for this pack; None where its bytes are withheld."""
 
     held: HeldPacket
     judged: JudgedSignature | None
     member: str
 
 
-def member_name(n: int, held: HeldPacket) -> str:
-    """The packets stand in the order of time."""
-    return f"{PACKETS}{n:05d}-{held.direction.value}-{_safe_kind(held.kind)}.edxml" if held.open else ""
+def member_name(n: int, packet: HeldPacket) -> str:
+    """Name the member of the n-th packet in the order of time."""
+    return f"{PACKETS}{n:05d}-{packet.direction.value}-{_safe_kind(packet.kind)}.edxml" if packet.open else ""
 
 
-def packet_told(heard: Heard, names: Mapping[str, str], code: str) -> PacketTold:
-    """`code` is the agency's own: what came, came to it."""
-    held, judged = heard.held, heard.judged
+def packet_told(assembled: Heard, names: Mapping[str, str], code: str) -> PacketTold:
+    """Describe a packet in the story. `code` is the agency's own, the recipient of all that arrived."""
+    packet, judged = assembled.held, assembled.judged
     signed = judged.signed if judged is not None else None
     status = signed.model.status if signed is not None else None
-    to = held.to or ((code,) if held.direction is Direction.IN else ())
+    to = packet.to or ((code,) if packet.direction is Direction.IN else ())
     return PacketTold(
-        part=held.part,
-        direction=held.direction,
-        kind=held.kind,
-        packet_id=(signed.packet_id if signed is not None else None) or held.packet_id,
-        sender=_party(held.sender, names),
-        to=tuple(_party(each, names) for each in to),
-        at=held.at,
-        sha256=held.digest,
-        size=held.size,
+        part=packet.part,
+        direction=packet.direction,
+        kind=packet.kind,
+        packet_id=(signed.packet_id if signed is not None else None) or packet.packet_id,
+        sender=_party(packet.sender, names),
+        to=tuple(_party(recipient_code, names) for recipient_code in to),
+        at=packet.at,
+        sha256=packet.digest,
+        size=packet.size,
         body_sha256=signed.body_digest if signed is not None else None,
-        member=heard.member,
-        absent=held.absent,
-        status=status.code if status is not None else held.status,
+        member=assembled.member,
+        absent=packet.absent,
+        status=status.code if status is not None else packet.status,
         answers=judged.receipt_of if judged is not None else None,
         certificate=(judged.certificate or None) if judged is not None else None,
-        verdicts=tuple(_verdicts(held, judged)),
-        form=held.handed.form if held.handed is not None else None,
-        made_of=held.made_of,
+        verdicts=tuple(_verdicts(packet, judged)),
+        form=packet.handed.form if packet.handed is not None else None,
+        made_of=packet.made_of,
     )
 
 
@@ -330,13 +329,14 @@ def story_of(
     agency: HostedAgency,
     document: OutgoingDocument | IncomingDocument,
     deliveries: Sequence[Delivery],
-    heard: Sequence[Heard],
+    assembled_packets: Sequence[Heard],
     names: Mapping[str, str],
 ) -> Story:
-    """Of a document that we sent, or that came in; the log is not in it yet."""
-    packets = tuple(packet_told(each, names, agency.code) for each in heard)
-    absent = next((each.absent for each in packets if each.part is PacketRole.DOCUMENT), None)
-    # The words of a sealed document may be the secret themselves (R4): of it numbers, dates and digests are told.
+    """Write the story of a sent or received document, still without the log."""
+    packets = tuple(packet_told(assembled, names, agency.code) for assembled in assembled_packets)
+    absent = next((packet.absent for packet in packets if packet.part is PacketRole.DOCUMENT), None)
+    # The words of a sealed document may be the secret themselves (R4, sealed content): only its numbers, dates and
+    # digests are kept.
     sealed = absent is Absent.SEALED
     words: Draft | IncomingDocument
     if isinstance(document, OutgoingDocument):
@@ -363,49 +363,50 @@ def story_of(
         subject="" if sealed else words.subject,
         absent=absent,
         files=tuple(
-            FileTold(name="" if sealed else each.name, size=each.size, sha256=each.sha256)
-            for each in document.files
+            FileTold(name="" if sealed else file.name, size=file.size, sha256=file.sha256)
+            for file in document.files
         ),
         recipients=tuple(
-            RecipientTold(party=_party(each.recipient.code, names), state=each.state) for each in deliveries
+            RecipientTold(party=_party(delivery.recipient.code, names), state=delivery.state)
+            for delivery in deliveries
         ),
     )
 
 
 def with_log(story: Story, proofs: LogProofs) -> Story:
-    """The story with what the log covers."""
-    digests = frozenset(each.sha256 for each in story.packets)
+    """Add the events and seals that the log proves."""
+    digests = frozenset(packet.sha256 for packet in story.packets)
     seals = tuple(
         SealTold(
-            number=each.number,
-            size=each.tree_size,
-            at=each.at,
-            stamped_at=proofs.stamped.get(each.number),
-            published=each.number in proofs.published,
+            number=seal.number,
+            size=seal.tree_size,
+            at=seal.at,
+            stamped_at=proofs.stamped.get(seal.number),
+            published=seal.number in proofs.published,
         )
-        for each in (one.signed.seal for one in proofs.seals)
+        for seal in (published_seal.signed.seal for published_seal in proofs.seals)
     )
     events = tuple(
         EventTold(
-            kind=str(told["kind"]),
-            at=datetime.fromisoformat(str(told["at"])),
-            subject=str(told["subject"]),
-            leaf=each.index,
-            seal=each.seal,
-            names=tuple(sorted(each.names & digests)),
+            kind=str(event["kind"]),
+            at=datetime.fromisoformat(str(event["at"])),
+            subject=str(event["subject"]),
+            leaf=leaf.index,
+            seal=leaf.seal,
+            names=tuple(sorted(leaf.names & digests)),
         )
-        for each in proofs.leaves
-        for told in [sealed_log.read_leaf(each.body)]
+        for leaf in proofs.leaves
+        for event in [sealed_log.read_leaf(leaf.body)]
     )
     return replace(story, seals=seals, events=events)
 
 
-def _verdicts(held: HeldPacket, judged: JudgedSignature | None) -> list[PacketVerdict]:
-    then = tuple(NotedStep(n=one.n, ok=one.ok, detail=one.detail) for one in held.steps)
-    good = then and not any(one.ok is False for one in then)
-    # Where a session with the axis vouched, no signature was judged: that is never told as valid.
-    word = UNKNOWN if is_vouched(then) else VALID
-    noted = [PacketVerdict(word=word, at=held.at, noted=True, steps=then)] if good else []
+def _verdicts(packet: HeldPacket, judged: JudgedSignature | None) -> list[PacketVerdict]:
+    noted_steps = tuple(NotedStep(n=step.n, ok=step.ok, detail=step.detail) for step in packet.steps)
+    is_good = noted_steps and not any(step.ok is False for step in noted_steps)
+    # Where a session with the axis vouched, no signature was judged: this is never called valid.
+    word = UNKNOWN if is_vouched(noted_steps) else VALID
+    noted = [PacketVerdict(word=word, at=packet.at, noted=True, steps=noted_steps)] if is_good else []
     return [*noted, *([judged.told()] if judged is not None else [])]
 
 
@@ -418,14 +419,14 @@ def _safe_kind(kind: str) -> str:
 
 
 LINES = "application/jsonl"
-# Some two kilobytes for each packet.
+# Allows some two kilobytes for each packet.
 MOST_STORY = 32 * 1024 * 1024
 _STORY_JSON = TypeAdapter(Story)
 _MEDIA = {RevocationSource.OCSP: "application/ocsp-response", RevocationSource.LIST: "application/pkix-crl"}
 
 
 def story_part(story: Story) -> PackPart:
-    """Clash where no reader would take it."""
+    """Make the story's part of the pack; raise Clash when it is longer than readers accept."""
     raw = _STORY_JSON.dump_json(story, indent=1) + b"\n"
     if len(raw) > MOST_STORY:
         raise too_large("its story would be too long")
@@ -433,7 +434,7 @@ def story_part(story: Story) -> PackPart:
 
 
 def read_story(raw: bytes) -> Story:
-    """SpoiledPack for what is no story."""
+    """Parse a story; raise SpoiledPack for anything else."""
     try:
         return _STORY_JSON.validate_json(raw)
     except ValidationError as cause:
@@ -441,32 +442,32 @@ def read_story(raw: bytes) -> Story:
 
 
 def story_json(story: Story) -> dict[str, Any]:
-    """As the pack has it, for programs."""
-    told: dict[str, Any] = _STORY_JSON.dump_python(story, mode="json")
-    return told
+    """Return the story as JSON values, as the pack has it."""
+    document: dict[str, Any] = _STORY_JSON.dump_python(story, mode="json")
+    return document
 
 
-def packet_parts(heard: Sequence[Heard]) -> list[PackPart]:
+def packet_parts(assembled_packets: Sequence[Heard]) -> list[PackPart]:
     return [
-        PackPart(name=each.member, media="application/xml", open=each.held.open)
-        for each in heard
-        if each.held.open is not None
+        PackPart(name=assembled.member, media="application/xml", open=assembled.held.open)
+        for assembled in assembled_packets
+        if assembled.held.open is not None
     ]
 
 
-def certificate_parts(heard: Sequence[Heard]) -> list[PackPart]:
-    """Each certificate that signed, and its issuers; once, under its fingerprint. In a pack they are there to be read and
-    to fill gaps; nobody believes an anchor because a pack brings it (E5)."""
-    found: dict[str, bytes] = {}
-    for each in heard:
-        if each.judged is not None and each.judged.evidence is not None:
-            chain = each.judged.evidence.chain
-            found |= {f"{CERTIFICATES}{one.sha256}.cer": one.der for one in chain}
-    return [part_of(name, "application/pkix-cert", found[name]) for name in sorted(found)]
+def certificate_parts(assembled_packets: Sequence[Heard]) -> list[PackPart]:
+    """Collect each signing certificate and its issuers once, under its fingerprint. They are there to be read and to fill
+    gaps; an anchor is never trusted because a pack brings it (E5, trust comes from the reader)."""
+    der_by_name: dict[str, bytes] = {}
+    for assembled in assembled_packets:
+        if assembled.judged is not None and assembled.judged.evidence is not None:
+            chain = assembled.judged.evidence.chain
+            der_by_name |= {f"{CERTIFICATES}{c.sha256}.cer": c.der for c in chain}
+    return [part_of(name, "application/pkix-cert", der_by_name[name]) for name in sorted(der_by_name)]
 
 
 def answer_parts(answers: Mapping[str, tuple[RevocationSource, bytes]]) -> list[PackPart]:
-    """What authorities said about these certificates, byte for byte, by digest."""
+    """Make parts of the authorities' answers about these certificates, byte for byte, by digest."""
     return [
         part_of(f"{REVOCATION}{digest}.{source.value}", _MEDIA[source], body)
         for digest, (source, body) in sorted(answers.items())
@@ -474,27 +475,27 @@ def answer_parts(answers: Mapping[str, tuple[RevocationSource, bytes]]) -> list[
 
 
 def log_parts(proofs: LogProofs) -> list[PackPart]:
-    """Nothing where nothing is sealed."""
+    """Make the log's parts; none where no seal exists."""
     if not proofs.seals:
         return []
     return [
         part_of(LEAVES, LINES, log.leaves_bytes(proofs.leaves)),
         part_of(CONSISTENCY, LINES, log.joined_bytes(proofs.joined)),
         *(
-            part_of(log.seal_name(each.signed.seal.number), "text/plain", each.to_bytes())
-            for each in proofs.seals
+            part_of(log.seal_name(seal.signed.seal.number), "text/plain", seal.to_bytes())
+            for seal in proofs.seals
         ),
     ]
 
 
 def policy_of(node: OpenNode) -> tuple[tuple[str, str], ...]:
-    """What was acceptable here, by name."""
-    told = {
-        **{f"xml.{name}": value for name, value in asdict(node.inn.xml).items() if name != "limits"},
-        **{f"xml.limits.{name}": value for name, value in asdict(node.inn.xml.limits).items()},
-        **{f"trust.{name}": value for name, value in asdict(node.inn.trust_policy).items()},
+    """Return the policies that were in force here, by name."""
+    settings = {
+        **{f"xml.{name}": v for name, v in asdict(node.inn.xml).items() if name != "limits"},
+        **{f"xml.limits.{name}": v for name, v in asdict(node.inn.xml.limits).items()},
+        **{f"trust.{name}": v for name, v in asdict(node.inn.trust_policy).items()},
     }
     return tuple(
-        (name, ", ".join(sorted(map(str, value))) if isinstance(value, frozenset) else str(value))
-        for name, value in sorted(told.items())
+        (name, ", ".join(sorted(map(str, setting))) if isinstance(setting, frozenset) else str(setting))
+        for name, setting in sorted(settings.items())
     )

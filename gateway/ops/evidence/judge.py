@@ -1,11 +1,9 @@
-"""Judges the signed packets of an evidence pack: one when a pack is made, all of them and the receipts among them
-when one is checked. In: bytes, who may speak for whom, whom we believe, and the time for which it is asked. Out: a
-`JudgedSignature` (the word, the code of the first failure, every step, and what was signed); of a check the lines of
-a `PackReport`, each of which holds, does not hold, or cannot be told (None); what only explains does not decide.
-
-A packet of a pack is judged for its trusted time; where it has none, for the time of the check, and what only age or
-revocation breaks then cannot be told. What a packet contains never raises. Blocking: called in the pool, or by a
-command that has nothing else to do."""
+"""Judge the signed packets of an evidence pack: one packet when a pack is made, all of them and their receipts when a pack
+is checked. In: bytes, bindings of agency codes, trusted certificates, and the time to judge for. Out: a `JudgedSignature`
+(verdict, code of the first failure, every step, and the signed content); for a check the lines of a `PackReport`, each
+true, false or undecided (None); explaining lines do not decide. A packet is judged for its trusted time. Without one it is
+judged for the time of the check, and failures that only age or revocation cause stay undecided. Contents of a packet never
+raise. Blocking: run in the pool or in a command of its own."""
 
 from __future__ import annotations
 
@@ -42,8 +40,8 @@ VALID, INVALID, UNKNOWN = "valid", "invalid", "unknown"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportLine:
-    """One thing that was checked. `step` and `note` are keys of words, `params` what the words need. `proved_at` is the
-    time for which it holds, `trusted` whether a timestamp of a trusted authority proves that time."""
+    """Result of one check. `step` and `note` are keys of words, `params` their parameters. `proved_at` is the time for
+    which it holds, `trusted` tells whether a trusted timestamp proves that time."""
 
     step: str
     ok: bool | None
@@ -71,7 +69,7 @@ class ReportLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Anchor:
-    """Whom the user of the check believes: a root, a timestamp authority, a node's key, a published seal."""
+    """A thing that the user of the check trusts: a root, a timestamp authority, a node's key, a published seal."""
 
     kind: str
     name: str
@@ -80,7 +78,7 @@ class Anchor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackReport:
-    """The whole. `about` is what the manifest says of the pack; empty where it could not be read."""
+    """Report on a whole pack. `about` holds the manifest's description; empty where it could not be read."""
 
     at: datetime
     lines: Sequence[ReportLine]
@@ -89,10 +87,10 @@ class PackReport:
 
     @property
     def verdict(self) -> str:
-        deciding = [each.ok for each in self.lines if each.decides or each.ok is False]
-        if not deciding or False in deciding:
+        deciding_oks = [line.ok for line in self.lines if line.decides or line.ok is False]
+        if not deciding_oks or False in deciding_oks:
             return INVALID
-        return UNKNOWN if None in deciding else VALID
+        return UNKNOWN if None in deciding_oks else VALID
 
     def told(self) -> dict[str, Any]:
         return {
@@ -100,18 +98,18 @@ class PackReport:
             "at": self.at.isoformat(),
             "pack": dict(self.about) or None,
             "anchored": bool(self.anchors),
-            "anchors": [asdict(each) for each in self.anchors],
-            "steps": [each.told() for each in self.lines],
+            "anchors": [asdict(anchor) for anchor in self.anchors],
+            "steps": [line.told() for line in self.lines],
         }
 
 
-# K2 bounds the claimed time of what arrives now; a pack is read years later, at a time that is proved otherwise.
+# K2 bounds the claimed time of new arrivals; a pack is read years later, at a time that is proved otherwise.
 ANY_PAST = timedelta(days=36_500)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgedSignature:
-    """What was found. `signed` is None where the bytes are not signed as they say; `notes` do not decide."""
+    """Verdict on one signature. `signed` is None where the signature does not match the bytes; `notes` do not decide."""
 
     word: str
     at: datetime
@@ -123,7 +121,7 @@ class JudgedSignature:
 
     @property
     def certificate(self) -> str:
-        """By SHA-256; empty where there is none."""
+        """Return the SHA-256 of the certificate; empty where there is none."""
         return hashlib.sha256(self.signed.certificate_der).hexdigest() if self.signed is not None else ""
 
     @property
@@ -132,31 +130,31 @@ class JudgedSignature:
 
     @property
     def receipt_of(self) -> str | None:
-        """The packet that a receipt inside says was received."""
+        """Return the id of the packet that a receipt inside acknowledges."""
         receipt = self.signed.receipt if self.signed is not None else None
         return receipt.of_packet_id if receipt is not None else None
 
     def told(self) -> PacketVerdict:
-        """As the story keeps it."""
-        found = tuple(NotedStep(n=one.n, ok=one.ok, detail=one.detail) for one in self.steps)
-        return PacketVerdict(word=self.word, at=self.at, code=self.code, steps=found)
+        """Convert to the form that the story keeps."""
+        steps = tuple(NotedStep(n=step.n, ok=step.ok, detail=step.detail) for step in self.steps)
+        return PacketVerdict(word=self.word, at=self.at, code=self.code, steps=steps)
 
 
 def judge(
     source: verify.EnvelopeSource,
-    bound: Callable[[str], Sequence[Binding]],
+    bindings: Callable[[str], Sequence[Binding]],
     trust: NodeTrust | None,
     at: datetime,
     *,
     xml: XmlPolicy | None = None,
     policy: TrustPolicy | None = None,
 ) -> JudgedSignature:
-    """As our own axis would at that time, without a transport or a register. `trust` None: nobody says whom to believe, so
-    what is signed as it says is `unknown` and never more."""
+    """Judge a signature as our own axis would at that time, without transport and registry checks. Without `trust` a
+    correct signature is `unknown` at best."""
     try:
-        signed = verify.examine(source, policy=xml or XmlPolicy(), bindings=bound, at=at).signed
-    except (InvalidEnvelope, CannotTell) as why:
-        return failed(why, at)
+        signed = verify.examine(source, policy=xml or XmlPolicy(), bindings=bindings, at=at).signed
+    except (InvalidEnvelope, CannotTell) as error:
+        return failed(error, at)
     if trust is None:
         return JudgedSignature(word=UNKNOWN, at=at, steps=signed.steps, signed=signed)
     return judge_signer(signed, trust, at, policy or TrustPolicy(signing_past=ANY_PAST))
@@ -165,37 +163,37 @@ def judge(
 def judge_signer(
     signed: SignedEnvelope[Envelope], trust: NodeTrust, at: datetime, policy: TrustPolicy
 ) -> JudgedSignature:
-    """Whether the certificate that signed holds, of bytes that are signed as they say."""
+    """Judge the signing certificate of bytes whose signature is correct."""
     evidence = trust.collect(signed.certificate_der, at)
     try:
         proved = decide(signed, evidence, policy, at)
-    except (InvalidEnvelope, CannotTell) as why:
-        return failed(why, at, signed, evidence)
+    except (InvalidEnvelope, CannotTell) as error:
+        return failed(error, at, signed, evidence)
     return JudgedSignature(
         word=VALID, at=at, steps=proved.steps, notes=proved.notes, signed=signed, evidence=evidence
     )
 
 
 def failed(
-    why: InvalidEnvelope | CannotTell,
+    error: InvalidEnvelope | CannotTell,
     at: datetime,
     signed: SignedEnvelope[Envelope] | None = None,
     evidence: Evidence | None = None,
 ) -> JudgedSignature:
-    """A refusal is a verdict, and so is a doubt."""
-    word = INVALID if isinstance(why, InvalidEnvelope) else UNKNOWN
-    steps = tuple(step for step in why.steps if isinstance(step, Step))
-    return JudgedSignature(word=word, at=at, code=why.code, steps=steps, signed=signed, evidence=evidence)
+    """Turn a refusal or a doubt into a verdict."""
+    word = INVALID if isinstance(error, InvalidEnvelope) else UNKNOWN
+    steps = tuple(step for step in error.steps if isinstance(step, Step))
+    return JudgedSignature(word=word, at=at, code=error.code, steps=steps, signed=signed, evidence=evidence)
 
 
-# What may be because of the time alone: a signature made before may well have been good (R4).
+# These failures may be due to time alone: a signature made earlier may have been good (R4, trusted time).
 _BY_TIME = frozenset({"CERT-TIME", "CERT-REVOKED"})
 _MOST_CERTIFICATE = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Believed:
-    """Whom the user believes about packets; `trust` None: nobody. `at` is the time of the check."""
+    """Certificates and bindings that the user trusts for packets; `trust` may be None. `at` is the time of the check."""
 
     trust: NodeTrust | None
     bindings: Callable[[str], Sequence[Binding]]
@@ -204,7 +202,7 @@ class Believed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgedPacket:
-    """One packet: what the story says of it, what was found, and its line."""
+    """One packet: its description in the story, its verdict, and its report line."""
 
     told: PacketTold
     judged: JudgedSignature
@@ -212,128 +210,130 @@ class JudgedPacket:
 
 
 def check_packets(
-    pack: Pack, story: Story, believed: Believed, times: Mapping[str, datetime]
+    pack: Pack, story: Story, trusted: Believed, times: Mapping[str, datetime]
 ) -> list[ReportLine]:
-    """Packets in the order of the story, each receipt after its packet. SpoiledPack where story and packets differ."""
-    _complete(pack, story)
-    handed = {each.sha256: each for each in story.packets if each.part is PacketRole.HANDED}
-    copies = {digest: each for digest, each in handed.items() if each.member}
-    found = [
-        _packet(pack, each, believed, times.get(each.sha256))
-        for each in story.packets
-        if each.member and each.sha256 not in handed
+    """Check packets in the order of the story, each receipt after its packet; both must agree (SpoiledPack)."""
+    _check_complete(pack, story)
+    handed = {packet.sha256: packet for packet in story.packets if packet.part is PacketRole.HANDED}
+    copies = {digest: p for digest, p in handed.items() if p.member}
+    packets = [
+        _judge_packet(pack, p, trusted, times.get(p.sha256))
+        for p in story.packets
+        if p.member and p.sha256 not in handed
     ]
-    answered = {str(signed.packet_id): each for each in found if (signed := each.judged.signed) is not None}
-    withheld = {
-        each.packet_id: each for each in story.packets if not each.member and each.sha256 not in handed
-    }
+    judged_by_id = {str(signed.packet_id): j for j in packets if (signed := j.judged.signed) is not None}
+    withheld = {p.packet_id: p for p in story.packets if not p.member and p.sha256 not in handed}
     lines = []
-    for each in found:
-        lines.append(each.line)
-        if (signed := each.judged.signed) is not None and signed.model.status is not None:
-            lines.append(_receipt(each, answered, withheld, copies))
-    lines += [_copy_line(pack, each, story) for each in copies.values()]
+    for judged in packets:
+        lines.append(judged.line)
+        if (signed := judged.judged.signed) is not None and signed.model.status is not None:
+            lines.append(_check_receipt(judged, judged_by_id, withheld, copies))
+    lines += [_copy_line(pack, packet, story) for packet in copies.values()]
     lines += [
         ReportLine(
             step="packet",
             ok=None,
-            note=f"absent_{each.absent}" if each.absent else "absent_purged",
-            params={"packet": each.packet_id},
-            detail=each.sha256,
+            note=f"absent_{packet.absent}" if packet.absent else "absent_purged",
+            params={"packet": packet.packet_id},
+            detail=packet.sha256,
             decides=False,
         )
-        for each in withheld.values()
+        for packet in withheld.values()
     ]
     return lines
 
 
-def _complete(pack: Pack, story: Story) -> None:
-    """Every packet is told of once, under its own digest, and every one told of is there."""
-    told = [each.member for each in story.packets if each.member]
-    there = [each.name for each in pack.under(PACKETS)]
-    if sorted(told) != sorted(there):
-        odd = sorted(set(told) ^ set(there)) or [PACKETS]
-        raise SpoiledPack(odd[0], "the story and the packets of the pack are not the same")
-    for each in story.packets:
-        if each.member and pack.member(each.member).sha256 != each.sha256:
-            raise SpoiledPack(each.member, "the story gives it another digest")
+def _check_complete(pack: Pack, story: Story) -> None:
+    """Check that story and pack list the same packets, with the same digests."""
+    story_members = [packet.member for packet in story.packets if packet.member]
+    pack_members = [member.name for member in pack.under(PACKETS)]
+    if sorted(story_members) != sorted(pack_members):
+        mismatches = sorted(set(story_members) ^ set(pack_members)) or [PACKETS]
+        raise SpoiledPack(mismatches[0], "the story and the packets of the pack are not the same")
+    for packet in story.packets:
+        if packet.member and pack.member(packet.member).sha256 != packet.sha256:
+            raise SpoiledPack(packet.member, "the story gives it another digest")
 
 
-def _packet(pack: Pack, told: PacketTold, believed: Believed, proved_at: datetime | None) -> JudgedPacket:
-    bound = believed.bindings if believed.trust is not None else partial(_own_binding, pack, told)
-    source = verify.EnvelopeSource(size=told.size, open=lambda: pack.pieces(told.member))
-    judged = judge(source, bound, believed.trust, proved_at or believed.at)
+def _judge_packet(
+    pack: Pack, packet: PacketTold, trusted: Believed, proved_at: datetime | None
+) -> JudgedPacket:
+    bindings = trusted.bindings if trusted.trust is not None else partial(_binding_from_pack, pack, packet)
+    source = verify.EnvelopeSource(size=packet.size, open=lambda: pack.pieces(packet.member))
+    judged = judge(source, bindings, trusted.trust, proved_at or trusted.at)
     if judged.signed is not None:
-        _agrees(told, judged.signed)
-    return JudgedPacket(told=told, judged=judged, line=_packet_line(told, judged, proved_at, believed))
+        _check_agreement(packet, judged.signed)
+    return JudgedPacket(told=packet, judged=judged, line=_packet_line(packet, judged, proved_at, trusted))
 
 
-def _copy_line(pack: Pack, told: PacketTold, story: Story) -> ReportLine:
-    """What an axis was handed proves nothing by itself: it says the same as a packet of the pack, or it does not."""
-    of = next((each for each in story.packets if each.sha256 == told.made_of and each.member), None)
-    said = _content(pack, told)
+def _copy_line(pack: Pack, copy: PacketTold, story: Story) -> ReportLine:
+    """Report on the form that an axis was handed: it must have the same content as a packet of the pack."""
+    original = next((p for p in story.packets if p.sha256 == copy.made_of and p.member), None)
+    copy_digest = _read_body_digest(pack, copy)
     same = (
-        of is not None and of.packet_id == told.packet_id and said is not None and said == _content(pack, of)
+        original is not None
+        and original.packet_id == copy.packet_id
+        and copy_digest is not None
+        and copy_digest == _read_body_digest(pack, original)
     )
     return ReportLine(
         step="packet",
         ok=same,
         note="handed_same" if same else "handed_other",
         params={
-            "packet": told.packet_id,
-            "form": told.form or "",
-            "to": ", ".join(one.code for one in told.to)[:400],
+            "packet": copy.packet_id,
+            "form": copy.form or "",
+            "to": ", ".join(party.code for party in copy.to)[:400],
         },
-        member=told.member,
+        member=copy.member,
         decides=False,
     )
 
 
-def _content(pack: Pack, told: PacketTold) -> Digest | None:
-    source = verify.EnvelopeSource(size=told.size, open=lambda: pack.pieces(told.member))
+def _read_body_digest(pack: Pack, packet: PacketTold) -> Digest | None:
+    source = verify.EnvelopeSource(size=packet.size, open=lambda: pack.pieces(packet.member))
     try:
         return foreign.examine(source, XmlPolicy().limits).verified.signed.body_digest
     except InvalidEnvelope:
         return None
 
 
-def _own_binding(pack: Pack, told: PacketTold, code: str) -> Sequence[Binding]:
-    """Without anchors the pack's own certificate shows that the bytes are signed as they say, and nothing about whose they
-    are."""
-    if told.certificate is None:
+def _binding_from_pack(pack: Pack, packet: PacketTold, code: str) -> Sequence[Binding]:
+    """Bind the code to the pack's own certificate. Without anchors this shows only that the signature matches the bytes."""
+    if packet.certificate is None:
         return ()
-    der = pack.read(f"{CERTIFICATES}{told.certificate}.cer", _MOST_CERTIFICATE)
+    der = pack.read(f"{CERTIFICATES}{packet.certificate}.cer", _MOST_CERTIFICATE)
     return (Binding(code=code, certificate_der=der),)
 
 
 def _packet_line(
-    told: PacketTold, judged: JudgedSignature, proved_at: datetime | None, believed: Believed
+    packet: PacketTold, judged: JudgedSignature, proved_at: datetime | None, trusted: Believed
 ) -> ReportLine:
     ok: bool | None
     if judged.word == VALID:
         ok, note = True, "valid_stamped" if proved_at else "valid_now"
-    elif judged.signed is None and _was_vouched(told):
+    elif judged.signed is None and _was_vouched(packet):
         # The session itself is in no pack: what it vouched for stays unproved here.
         ok, note = None, "axis_vouched"
     elif judged.word == INVALID and (proved_at is not None or judged.code not in _BY_TIME):
         ok, note = False, "invalid"
-    elif believed.trust is None:
+    elif trusted.trust is None:
         ok, note = None, "not_anchored"
     else:
         ok, note = None, "no_time" if judged.code in _BY_TIME else "unknown"
     broken = next((step for step in judged.steps if step.ok is False), None)
-    notes = sorted({each.code for each in judged.notes if each.code})
+    notes = sorted({finding.code for finding in judged.notes if finding.code})
     return ReportLine(
         step="packet",
         ok=ok,
         note=note,
         params={
-            "packet": told.packet_id,
-            "sender": told.sender.code,
+            "packet": packet.packet_id,
+            "sender": packet.sender.code,
             "code": judged.code or "",
             "step": str(broken.n) if broken is not None else "",
         },
-        member=told.member,
+        member=packet.member,
         detail=broken.detail if broken is not None else ", ".join(notes),
         proved_at=judged.at if ok else None,
         trusted=bool(ok and proved_at),
@@ -344,74 +344,74 @@ _SIGNATURE_STEP = 5
 
 
 def is_vouched(steps: Sequence[NotedStep]) -> bool:
-    """Whether these steps are those of a packet for which a session with its axis vouched: no signature was judged."""
-    return any(one.n == _SIGNATURE_STEP and one.ok is None and one.detail for one in steps)
+    """Tell whether these steps belong to a packet that a session with its axis vouched for: no signature was judged."""
+    return any(step.n == _SIGNATURE_STEP and step.ok is None and step.detail for step in steps)
 
 
-def _was_vouched(told: PacketTold) -> bool:
-    return any(each.noted and is_vouched(each.steps) for each in told.verdicts)
+def _was_vouched(packet: PacketTold) -> bool:
+    return any(verdict.noted and is_vouched(verdict.steps) for verdict in packet.verdicts)
 
 
-def _agrees(told: PacketTold, signed: SignedEnvelope[Envelope]) -> None:
-    """The story is shown to people: it must not say of a packet what its signed words do not."""
+def _check_agreement(packet: PacketTold, signed: SignedEnvelope[Envelope]) -> None:
+    """Check that the story says the same of a packet as its signed content, because people read the story."""
     status = signed.model.status.code if signed.model.status is not None else None
     pairs = (
-        (told.kind, signed.kind.value),
-        (told.sender.code.casefold(), signed.sender_code.casefold()),
-        (told.packet_id, signed.packet_id or told.packet_id),
-        (told.status, status),
-        (told.body_sha256 or signed.body_digest, signed.body_digest),
+        (packet.kind, signed.kind.value),
+        (packet.sender.code.casefold(), signed.sender_code.casefold()),
+        (packet.packet_id, signed.packet_id or packet.packet_id),
+        (packet.status, status),
+        (packet.body_sha256 or signed.body_digest, signed.body_digest),
     )
-    if any(one != other for one, other in pairs):
-        raise SpoiledPack(STORY, f"it says of {told.member} what the packet itself does not say")
+    if any(claimed != signed_value for claimed, signed_value in pairs):
+        raise SpoiledPack(STORY, f"it says of {packet.member} what the packet itself does not say")
 
 
-def _receipt(
-    each: JudgedPacket,
-    answered: Mapping[str, JudgedPacket],
+def _check_receipt(
+    answer: JudgedPacket,
+    judged_by_id: Mapping[str, JudgedPacket],
     withheld: Mapping[str, PacketTold],
     copies: Mapping[str, PacketTold],
 ) -> ReportLine:
-    """R3, between the packets of the pack."""
-    signed = each.judged.signed
+    """Check a receipt against the packet of the pack that it names (R3, receipts name what was held)."""
+    signed = answer.judged.signed
     receipt = signed.receipt if signed is not None else None
     if signed is None or receipt is None:
-        return _receipt_line(each, None, "unproved", decides=False)
+        return _receipt_line(answer, None, "unproved", decides=False)
     if receipt.of_packet_id is None:
         copy = copies.get(receipt.file_digest or "")
-        if copy is None or signed.sender_code.casefold() not in {one.code.casefold() for one in copy.to}:
-            return _receipt_line(each, None, "unproved", decides=False)
-        return _receipt_line(each, each.line.ok, "receipt_handed", receipt, packet=copy.packet_id)
-    target = answered.get(receipt.of_packet_id)
-    if target is None or (found := target.judged.signed) is None:
-        kept = withheld.get(receipt.of_packet_id)
-        by_digest = kept is not None and receipt.file_digest == kept.sha256
+        if copy is None or signed.sender_code.casefold() not in {party.code.casefold() for party in copy.to}:
+            return _receipt_line(answer, None, "unproved", decides=False)
+        return _receipt_line(answer, answer.line.ok, "receipt_handed", receipt, packet=copy.packet_id)
+    target = judged_by_id.get(receipt.of_packet_id)
+    if target is None or (target_signed := target.judged.signed) is None:
+        absent_packet = withheld.get(receipt.of_packet_id)
+        by_digest = absent_packet is not None and receipt.file_digest == absent_packet.sha256
         note = "receipt_by_digest" if by_digest else "receipt_of_absent"
-        return _receipt_line(each, None, note, receipt, decides=False)
-    fault = _fault(signed, receipt, found, target.told)
+        return _receipt_line(answer, None, note, receipt, decides=False)
+    fault = _receipt_fault(signed, receipt, target_signed, target.told)
     if fault is not None:
-        return _receipt_line(each, False, "receipt_fails", receipt, detail=fault)
-    same = receipt.file_digest == found.file_digest
-    return _receipt_line(each, each.line.ok, "receipt_proved" if same else "receipt_wrapper", receipt)
+        return _receipt_line(answer, False, "receipt_fails", receipt, detail=fault)
+    same = receipt.file_digest == target_signed.file_digest
+    return _receipt_line(answer, answer.line.ok, "receipt_proved" if same else "receipt_wrapper", receipt)
 
 
-def _fault(
-    answer: SignedEnvelope[Envelope], receipt: Receipt, signed: SignedEnvelope[Envelope], told: PacketTold
+def _receipt_fault(
+    answer: SignedEnvelope[Envelope], receipt: Receipt, signed: SignedEnvelope[Envelope], packet: PacketTold
 ) -> str | None:
     model = signed.model
-    about = model.document_id or (model.response_for[0].document_id if model.response_for else None)
-    to = {one.code.casefold() for one in told.to}
+    document_id = model.document_id or (model.response_for[0].document_id if model.response_for else None)
+    to = {party.code.casefold() for party in packet.to}
     checks = (
         (receipt.body_digest == signed.body_digest, "it names another body than the packet has"),
-        (receipt.of_document_id == about, "it names another document than the packet is about"),
+        (receipt.of_document_id == document_id, "it names another document than the packet is about"),
         ((receipt.of_sender or "").casefold() == signed.sender_code.casefold(), "it names another sender"),
         (not to or answer.sender_code.casefold() in to, "its sender was no recipient of the packet"),
     )
-    return next((why for holds, why in checks if not holds), None)
+    return next((fault for holds, fault in checks if not holds), None)
 
 
 def _receipt_line(
-    each: JudgedPacket,
+    answer: JudgedPacket,
     ok: bool | None,
     note: str,
     receipt: Receipt | None = None,
@@ -425,13 +425,13 @@ def _receipt_line(
         ok=ok,
         note=note,
         params={
-            "sender": each.told.sender.code,
-            "code": each.told.status or "",
+            "sender": answer.told.sender.code,
+            "code": answer.told.status or "",
             "packet": packet or (receipt.of_packet_id if receipt is not None else None) or "",
         },
-        member=each.told.member,
+        member=answer.told.member,
         detail=detail,
-        proved_at=each.line.proved_at if ok else None,
-        trusted=bool(ok and each.line.trusted),
+        proved_at=answer.line.proved_at if ok else None,
+        trusted=bool(ok and answer.line.trusted),
         decides=decides,
     )

@@ -1,10 +1,8 @@
-"""The part of an evidence pack that the sealed log proves: leaves, the seals that cover them, and the proofs between.
-In: a pack whose bytes are whole, the timestamp authorities and node keys that the user trusts, perhaps a seal that
-was published. Out: lines of the report, and for each packet the earliest trusted time before which it existed. A time
-rests on the timestamp and the proof of inclusion alone, whoever signed the seal.
-
-Leaves, seals and proofs stand here as values and in the one form in which they are written; they are read from lines
-and seals that anybody may have written, or `SpoiledPack` is raised."""
+"""Check the part of an evidence pack that the sealed log proves: leaves, covering seals, and the proofs between. In: a pack
+of intact bytes, the timestamp authorities and node keys that the user trusts, perhaps a published seal. Out: lines of the
+report, and for each packet the earliest trusted time before which it existed. A time rests on the timestamp and the proof
+of inclusion alone, whichever key signed the seal. Leaves, seals and proofs have one written form here; their files are
+untrusted, and reading them raises `SpoiledPack`."""
 
 from __future__ import annotations
 
@@ -29,7 +27,7 @@ from gateway.ops.evidence.judge import ReportLine
 from gateway.ops.evidence.pack_file import Pack, within
 from gateway.trust import seals as log_seals
 
-# A leaf is one event: what people wrote stands outside it.
+# A leaf is one event: texts written by people stand outside of it.
 MOST_LEAF = 256 * 1024
 MOST_SEALS = 10_000
 _MOST_LINE = 2 * MOST_LEAF
@@ -38,7 +36,7 @@ _DIGEST = re.compile(rb'"([0-9a-f]{64})"')
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProvedLeaf:
-    """One line of the log: its bytes, where it stands, and its way to the root of one seal."""
+    """One line of the log: its bytes, its position, and its path to the root of one seal."""
 
     index: int
     body: bytes
@@ -47,13 +45,13 @@ class ProvedLeaf:
 
     @property
     def names(self) -> frozenset[str]:
-        """Every SHA-256 that it names. Nobody can write the digest of bytes that are not there yet."""
-        return frozenset(each.decode("ascii") for each in _DIGEST.findall(self.body))
+        """Every SHA-256 in the line. A digest proves that its bytes existed before."""
+        return frozenset(digest.decode("ascii") for digest in _DIGEST.findall(self.body))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JoinedTrees:
-    """That the tree of a later seal begins with the tree of an earlier one."""
+    """Proof that the tree of a later seal begins with the tree of an earlier one."""
 
     old: int
     new: int
@@ -62,8 +60,8 @@ class JoinedTrees:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogProofs:
-    """All that the log proves for one pack; seals by their numbers, ascending, each joined to the next. `stamped` are the
-    times of their timestamps as the node that made the pack found them, by the seal's number."""
+    """All that the log proves for one pack; seals by ascending number, each joined to the next. `stamped` holds timestamp
+    times by seal number, as the node that made the pack found them."""
 
     seals: tuple[PublishedSeal, ...] = ()
     leaves: tuple[ProvedLeaf, ...] = ()
@@ -77,36 +75,35 @@ def seal_name(number: int) -> str:
 
 
 def leaves_bytes(leaves: Iterable[ProvedLeaf]) -> bytes:
-    """One line for each."""
+    """Write one line for each leaf."""
     return b"".join(
-        _written_line(
+        _to_line(
             {
-                "body": base64.b64encode(each.body).decode("ascii"),
-                "index": each.index,
-                "path": [one.hex() for one in each.path],
-                "seal": each.seal,
+                "body": base64.b64encode(leaf.body).decode("ascii"),
+                "index": leaf.index,
+                "path": [h.hex() for h in leaf.path],
+                "seal": leaf.seal,
             }
         )
-        for each in leaves
+        for leaf in leaves
     )
 
 
 def joined_bytes(joined: Iterable[JoinedTrees]) -> bytes:
     return b"".join(
-        _written_line({"new": each.new, "old": each.old, "path": [one.hex() for one in each.path]})
-        for each in joined
+        _to_line({"new": join.new, "old": join.old, "path": [h.hex() for h in join.path]}) for join in joined
     )
 
 
 def read_leaves(pieces: Iterable[bytes]) -> Iterator[ProvedLeaf]:
-    """A line at a time, however many there are."""
-    for told in _lines(pieces, LEAVES):
+    """Read leaves line by line, in bounded memory."""
+    for row in _lines(pieces, LEAVES):
         try:
             leaf = ProvedLeaf(
-                index=_number(told["index"]),
-                body=base64.b64decode(told["body"], validate=True),
-                seal=_number(told["seal"]),
-                path=_path(told["path"]),
+                index=_read_number(row["index"]),
+                body=base64.b64decode(row["body"], validate=True),
+                seal=_read_number(row["seal"]),
+                path=_read_path(row["path"]),
             )
         except (KeyError, TypeError, ValueError, binascii.Error) as cause:
             raise SpoiledPack(LEAVES, "a line is no leaf with its proof") from cause
@@ -116,61 +113,63 @@ def read_leaves(pieces: Iterable[bytes]) -> Iterator[ProvedLeaf]:
 def read_joined(pieces: Iterable[bytes]) -> tuple[JoinedTrees, ...]:
     try:
         return tuple(
-            JoinedTrees(old=_number(told["old"]), new=_number(told["new"]), path=_path(told["path"]))
-            for told in _lines(pieces, CONSISTENCY)
+            JoinedTrees(
+                old=_read_number(row["old"]), new=_read_number(row["new"]), path=_read_path(row["path"])
+            )
+            for row in _lines(pieces, CONSISTENCY)
         )
     except (KeyError, TypeError, ValueError) as cause:
         raise SpoiledPack(CONSISTENCY, "a line joins no two seals") from cause
 
 
 def read_seal(name: str, content: bytes) -> PublishedSeal:
-    """The seal in a member that is called after its number."""
+    """Read the seal of a member; the member's name must have the seal's number."""
     try:
-        found = sealed_log.read_seal(content)
+        published = sealed_log.read_seal(content)
     except InvalidProof as cause:
         raise SpoiledPack(name, cause.detail) from cause
-    if name != seal_name(found.signed.seal.number):
-        raise SpoiledPack(name, f"it holds the seal with the number {found.signed.seal.number}")
-    return found
+    if name != seal_name(published.signed.seal.number):
+        raise SpoiledPack(name, f"it holds the seal with the number {published.signed.seal.number}")
+    return published
 
 
-def _written_line(value: object) -> bytes:
-    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode("ascii") + b"\n"
+def _to_line(row: object) -> bytes:
+    return json.dumps(row, sort_keys=True, separators=(",", ":")).encode("ascii") + b"\n"
 
 
 def _lines(pieces: Iterable[bytes], member: str) -> Iterator[dict[str, Any]]:
-    for line in _split(pieces, member):
+    for line in _split_lines(pieces, member):
         try:
-            told = json.loads(line)
+            row = json.loads(line)
         except (ValueError, RecursionError) as cause:
             raise SpoiledPack(member, "a line is not JSON") from cause
-        if not isinstance(told, dict):
+        if not isinstance(row, dict):
             raise SpoiledPack(member, "a line is no JSON object")
-        yield told
+        yield row
 
 
-def _split(pieces: Iterable[bytes], member: str) -> Iterator[bytes]:
-    """Lines of a bounded length, never the whole member."""
-    held = b""
+def _split_lines(pieces: Iterable[bytes], member: str) -> Iterator[bytes]:
+    """Split into lines of bounded length, without holding the whole member."""
+    tail = b""
     for piece in pieces:
-        *whole, held = (held + piece).split(b"\n")
-        yield from whole
-        if len(held) > _MOST_LINE:
+        *complete_lines, tail = (tail + piece).split(b"\n")
+        yield from complete_lines
+        if len(tail) > _MOST_LINE:
             raise SpoiledPack(member, f"a line is longer than {_MOST_LINE} bytes")
-    if held:
+    if tail:
         raise SpoiledPack(member, "its last line has no end")
 
 
-def _number(value: object) -> int:
-    if type(value) is not int or not 0 <= value < 10**18:
-        raise ValueError(value)
-    return value
+def _read_number(number: object) -> int:
+    if type(number) is not int or not 0 <= number < 10**18:
+        raise ValueError(number)
+    return number
 
 
-def _path(value: Sequence[str]) -> tuple[bytes, ...]:
-    if not isinstance(value, list) or len(value) > 2 * 64:
-        raise ValueError(value)
-    return tuple(bytes.fromhex(each) for each in value)
+def _read_path(hashes: Sequence[str]) -> tuple[bytes, ...]:
+    if not isinstance(hashes, list) or len(hashes) > 2 * 64:
+        raise ValueError(hashes)
+    return tuple(bytes.fromhex(h) for h in hashes)
 
 
 _MOST_SEAL = 256 * 1024
@@ -178,7 +177,7 @@ _MOST_SEAL = 256 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimeAnchors:
-    """Who is believed about time and about the log; empty where nobody is."""
+    """Authorities and keys that are trusted for time and for the log; empty without any."""
 
     authorities: Sequence[x509.Certificate] = ()
     node_keys: Collection[bytes] = ()
@@ -188,50 +187,52 @@ class TimeAnchors:
 def check_log(
     pack: Pack, anchors: TimeAnchors, digests: frozenset[str]
 ) -> tuple[Sequence[ReportLine], Mapping[str, datetime]]:
-    """The lines, and trusted times by the digest of a packet. SpoiledPack where the log's members are not what they are
-    called."""
-    seals = _seals(pack)
+    """Return report lines, and trusted times by packet digest. Raise SpoiledPack for a misnamed or wrong member."""
+    seals = _read_seals(pack)
     if not seals:
         return [ReportLine(step="seals", ok=None, note="no_seals", decides=False)], {}
-    lines = [*_signed(seals, anchors.node_keys), *_grown(pack, seals)]
-    stamps, told = _stamped(seals, anchors.authorities)
-    lines += told
+    lines = [*_check_keys(seals, anchors.node_keys), *_check_growth(pack, seals)]
+    stamps, stamp_lines = _check_stamps(seals, anchors.authorities)
+    lines += stamp_lines
     times: dict[str, datetime] = {}
     count = 0
-    for leaf in _included(pack, seals):
+    for leaf in _check_leaves(pack, seals):
         count += 1
         if (at := stamps.get(leaf.seal)) is not None:
             times |= {digest: min(times.get(digest, at), at) for digest in leaf.names & digests}
     lines.append(
         ReportLine(step="leaves", ok=True, note="included", params={"count": str(count)}, member=LEAVES)
     )
-    lines.append(_published(seals, anchors.published))
+    lines.append(_check_published(seals, anchors.published))
     return lines, times
 
 
-def _seals(pack: Pack) -> dict[int, PublishedSeal]:
+def _read_seals(pack: Pack) -> dict[int, PublishedSeal]:
     members = pack.under(SEALS)
     if len(members) > MOST_SEALS:
         raise SpoiledPack(SEALS, f"a pack needs at most {MOST_SEALS} seals")
     within(SEALS, members)
-    found = [read_seal(each.name, pack.read(each.name, _MOST_SEAL)) for each in members]
-    return {each.signed.seal.number: each for each in sorted(found, key=lambda one: one.signed.seal.number)}
+    published_seals = [read_seal(member.name, pack.read(member.name, _MOST_SEAL)) for member in members]
+    return {
+        published.signed.seal.number: published
+        for published in sorted(published_seals, key=lambda published: published.signed.seal.number)
+    }
 
 
-def _signed(seals: Mapping[int, PublishedSeal], known: Collection[bytes]) -> list[ReportLine]:
-    """Each seal is of its key; one line for each key, because a node may have had several."""
+def _check_keys(seals: Mapping[int, PublishedSeal], trusted_keys: Collection[bytes]) -> list[ReportLine]:
+    """Check that each key signed its seals; one line per key, because a node may have had several."""
     by_key: dict[bytes, list[int]] = {}
-    for number, each in seals.items():
+    for number, published in seals.items():
         try:
-            log_seals.check_seal(each.signed)
+            log_seals.check_seal(published.signed)
         except InvalidProof as cause:
             raise SpoiledPack(seal_name(number), cause.detail) from cause
-        by_key.setdefault(each.signed.key, []).append(number)
+        by_key.setdefault(published.signed.key, []).append(number)
     return [
         ReportLine(
             step="seals",
-            ok=True if key in known else None,
-            note="seals_known" if key in known else "not_anchored",
+            ok=True if key in trusted_keys else None,
+            note="seals_known" if key in trusted_keys else "not_anchored",
             params={"count": str(len(numbers)), "fingerprint": seals[numbers[0]].signed.key_id},
             member=seal_name(numbers[0]),
         )
@@ -239,15 +240,15 @@ def _signed(seals: Mapping[int, PublishedSeal], known: Collection[bytes]) -> lis
     ]
 
 
-def _grown(pack: Pack, seals: Mapping[int, PublishedSeal]) -> list[ReportLine]:
-    """From seal to seal the log only grew: no second history between them."""
-    joined = {(each.old, each.new): each for each in read_joined(pack.pieces(CONSISTENCY))}
+def _check_growth(pack: Pack, seals: Mapping[int, PublishedSeal]) -> list[ReportLine]:
+    """Check that the log only grew from seal to seal, without a second history between them."""
+    joined = {(join.old, join.new): join for join in read_joined(pack.pieces(CONSISTENCY))}
     for (a, old), (b, new) in itertools.pairwise(seals.items()):
-        proof, before, after = joined.get((a, b)), old.signed.seal, new.signed.seal
-        if before.log_id != after.log_id:
+        proof, old_seal, new_seal = joined.get((a, b)), old.signed.seal, new.signed.seal
+        if old_seal.log_id != new_seal.log_id:
             raise SpoiledPack(seal_name(b), "it is of another log than the seal before it")
         if proof is None or not sealed_log.proves_prefix(
-            before.tree_size, before.root, after.tree_size, after.root, proof.path
+            old_seal.tree_size, old_seal.root, new_seal.tree_size, new_seal.root, proof.path
         ):
             raise SpoiledPack(
                 CONSISTENCY, f"nothing shows that the log of seal {b} begins with that of seal {a}"
@@ -255,33 +256,33 @@ def _grown(pack: Pack, seals: Mapping[int, PublishedSeal]) -> list[ReportLine]:
     return [ReportLine(step="consistency", ok=True, note="grown", member=CONSISTENCY)]
 
 
-def _stamped(
+def _check_stamps(
     seals: Mapping[int, PublishedSeal], authorities: Sequence[x509.Certificate]
 ) -> tuple[dict[int, datetime], list[ReportLine]]:
-    """The time that each timestamp proves."""
-    tokens = {number: each for number, each in seals.items() if each.stamp is not None}
+    """Return the time that each timestamp proves."""
+    tokens = {number: published for number, published in seals.items() if published.stamp is not None}
     if not tokens:
         return {}, [ReportLine(step="stamps", ok=None, note="no_stamps", decides=False)]
     if not authorities:
         return {}, [
             ReportLine(step="stamps", ok=None, note="not_anchored", params={"count": str(len(tokens))})
         ]
-    found: dict[int, datetime] = {}
+    times: dict[int, datetime] = {}
     lines = []
-    for number, each in tokens.items():
+    for number, published in tokens.items():
         line = partial(ReportLine, step="stamps", member=seal_name(number))
         try:
-            proved = log_seals.check_stamp(each.stamp or b"", each.signed.to_bytes(), authorities)
+            proved = log_seals.check_stamp(published.stamp or b"", published.signed.to_bytes(), authorities)
         except InvalidProof as cause:
             lines.append(line(ok=False, note="stamp_fails", detail=cause.detail))
             continue
-        found[number] = proved.at
+        times[number] = proved.at
         params = {"authority": proved.authority, "seal": str(number)}
         lines.append(line(ok=True, note="stamped", params=params, proved_at=proved.at, trusted=True))
-    return found, lines
+    return times, lines
 
 
-def _included(pack: Pack, seals: Mapping[int, PublishedSeal]) -> Iterator[ProvedLeaf]:
+def _check_leaves(pack: Pack, seals: Mapping[int, PublishedSeal]) -> Iterator[ProvedLeaf]:
     for leaf in read_leaves(pack.pieces(LEAVES)):
         covering = seals.get(leaf.seal)
         if covering is None or not sealed_log.proves_inclusion(
@@ -297,17 +298,17 @@ def _included(pack: Pack, seals: Mapping[int, PublishedSeal]) -> Iterator[Proved
         yield leaf
 
 
-def _published(seals: Mapping[int, PublishedSeal], given: PublishedSeal | None) -> ReportLine:
-    """Against a seal that left the node, no second history stands (E3)."""
-    if given is None:
+def _check_published(seals: Mapping[int, PublishedSeal], published_seal: PublishedSeal | None) -> ReportLine:
+    """Compare with a seal that left the node, which no second history matches (E3, published seals)."""
+    if published_seal is None:
         return ReportLine(step="published", ok=None, note="no_published_seal", decides=False)
-    wanted, newest = given.signed.seal, list(seals.values())[-1].signed.seal
-    line = partial(ReportLine, step="published", params={"seal": str(wanted.number)})
-    if wanted.log_id != newest.log_id:
+    expected, newest = published_seal.signed.seal, list(seals.values())[-1].signed.seal
+    line = partial(ReportLine, step="published", params={"seal": str(expected.number)})
+    if expected.log_id != newest.log_id:
         return line(ok=False, note="other_log")
-    same = seals.get(wanted.number)
-    if same is None:
+    own_seal = seals.get(expected.number)
+    if own_seal is None:
         return line(ok=None, note="published_absent")
-    equal = same.signed.digest == given.signed.digest
-    note = "published_equal" if equal else "other_history"
-    return line(ok=equal, note=note, member=seal_name(wanted.number))
+    is_equal = own_seal.signed.digest == published_seal.signed.digest
+    note = "published_equal" if is_equal else "other_history"
+    return line(ok=is_equal, note=note, member=seal_name(expected.number))

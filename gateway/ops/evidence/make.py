@@ -1,8 +1,8 @@
-"""Makes an evidence pack (E4) of one document of this node. In: an agency's scope and an id. Out: a pack ready to be
-written or streamed, and an event that says so. Packets are judged anew; certificates, the authorities' answers byte
-for byte, and what the sealed log proves are put beside them: each leaf with its way to the first seal with a trusted
-time that covers it (or the first at all), and those seals joined to each other, to the newest published and to the
-newest. What is recalled, purged or sealed is there by digest alone."""
+"""Make an evidence pack (E4, proof of one hop) of one document of this node. In: an agency's scope and an id. Out: a pack
+ready to be written or streamed, and an event that records it. Packets are judged anew; certificates, the authorities'
+answers byte for byte, and the proofs of the sealed log are added: each leaf with its path to the first seal with a trusted
+time that covers it (or the first at all), and those seals joined to each other, to the newest published seal and to the
+newest seal. Recalled, purged or sealed content appears by digest alone."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ from gateway.store.store import SqlStore
 from gateway.trust import seals
 from gateway.trust.evidence import certificates_in, read_answer_files
 
-# Where the events of packs stand: one agency makes few, and a list of them is asked for by this.
+# Events of packs have a subject of their own: an agency makes few, and lists them by it.
 SUBJECT = "evidence"
-# Each reads every packet of its document twice: the node's mail goes before.
+# Each pack reads every packet of its document twice: the node's own traffic goes before.
 AT_ONCE = 2
 
 
@@ -57,116 +57,120 @@ class _Case:
 
     agency: HostedAgency
     document: OutgoingDocument | IncomingDocument
-    found: FoundPackets
+    collected: FoundPackets
     deliveries: tuple[Delivery, ...] = ()
 
 
 class EvidenceMaker:
-    """Makes packs for one open node."""
+    """Maker of evidence packs for one open node."""
 
     def __init__(self, node: OpenNode) -> None:
         self._node = node
         self._turns = asyncio.Semaphore(AT_ONCE)
 
     async def make(self, scope: AgencyScope, id: str) -> Ready:
-        """NotFound when the agency has no such document. The event is durable on return."""
+        """Make a pack; raise NotFound when the agency has no such document. The event is durable on return."""
         async with self._turns:
             return await self._make(scope, id)
 
     async def packets(self, scope: AgencyScope, id: str) -> Sequence[HeldPacket]:
-        """Every packet of a document, oldest first, without a pack."""
-        return (await self._case(scope, id)).found.packets
+        """List every packet of a document, oldest first, without making a pack."""
+        return (await self._load_case(scope, id)).collected.packets
 
-    async def judged(self, held: HeldPacket) -> JudgedSignature | None:
-        """What is to be said of one packet today; None where its bytes are withheld."""
-        if held.open is None:
+    async def judged(self, packet: HeldPacket) -> JudgedSignature | None:
+        """Judge one packet as of today; return None where its bytes are withheld."""
+        if packet.open is None:
             return None
-        if held.handed is not None:
-            # Nobody signed it; what it was made of is a packet of its own, and is judged.
-            return JudgedSignature(word=UNKNOWN, at=held.at)
-        bound = await self._bindings(held.sender)
-        # G1: one that is not native is held whole while it is judged.
+        if packet.handed is not None:
+            # A handed form is unsigned; the packet that it was made of is judged for itself.
+            return JudgedSignature(word=UNKNOWN, at=packet.at)
+        bindings = await self._bindings(packet.sender)
+        # G1 (bounded memory): a packet in a foreign form is held in memory while it is judged.
         async with self._node.inn.general_turns:
-            return await self._node.pool.run(partial(self._judged, held, held.open, bound))
+            return await self._node.pool.run(partial(self._judge_packet, packet, packet.open, bindings))
 
     async def _make(self, scope: AgencyScope, id: str) -> Ready:
         node = self._node
-        case = await self._case(scope, id)
-        heard = [
-            Heard(held=each, judged=await self.judged(each), member=contents.member_name(n, each))
-            for n, each in enumerate(case.found.packets, start=1)
+        case = await self._load_case(scope, id)
+        heard_packets = [
+            Heard(held=packet, judged=await self.judged(packet), member=contents.member_name(n, packet))
+            for n, packet in enumerate(case.collected.packets, start=1)
         ]
-        senders = [each.held.sender for each in heard]
-        log = await proofs_of(node.store, scope.agency_id, case.found.subjects, senders)
+        senders = [assembled.held.sender for assembled in heard_packets]
+        log = await proofs_of(node.store, scope.agency_id, case.collected.subjects, senders)
         folder = node.settings.trust.folder
         log = await node.pool.run(partial(with_times, log, folder))
-        names = await self._names(heard)
-        story = contents.story_of(node, case.agency, case.document, case.deliveries, heard, names)
+        names = await self._names(heard_packets)
+        story = contents.story_of(node, case.agency, case.document, case.deliveries, heard_packets, names)
         story = contents.with_log(story, log)
-        said = await answers_of(node.store, folder, await self._digests(heard), node.pool)
-        made = await node.pool.run(partial(self._ready, story, heard, log, said))
-        await self._told(scope, story, made)
-        return made
+        answers = await answers_of(node.store, folder, await self._answer_digests(heard_packets), node.pool)
+        pack = await node.pool.run(partial(self._prepare, story, heard_packets, log, answers))
+        await self._record_event(scope, story, pack)
+        return pack
 
-    async def _case(self, scope: AgencyScope, id: str) -> _Case:
+    async def _load_case(self, scope: AgencyScope, id: str) -> _Case:
         async with self._node.store.read(scope) as work:
             agency = await work.agency()
             finder = Finder(work, self._node.blobs, agency.code, self._node.inn.xml)
             if id.startswith("inb_"):
                 arrived = await work.incoming.get(id)
-                return _Case(agency=agency, document=arrived, found=await finder.incoming(arrived))
+                return _Case(agency=agency, document=arrived, collected=await finder.incoming(arrived))
             sent = await work.outgoing.get(id)
             return _Case(
                 agency=agency,
                 document=sent,
-                found=await finder.outgoing(sent),
+                collected=await finder.outgoing(sent),
                 deliveries=tuple(await work.deliveries.of(sent.id)),
             )
 
-    def _judged(
-        self, held: HeldPacket, opener: Callable[[], BinaryIO], bound: Sequence[Binding]
+    def _judge_packet(
+        self, packet: HeldPacket, opener: Callable[[], BinaryIO], bindings: Sequence[Binding]
     ) -> JudgedSignature:
-        """For the time at which it came or was packed, with what is known of certificates today."""
+        """Judge a packet for the time of its arrival or packing, with today's knowledge of certificates."""
         inn = self._node.inn
         return judge(
-            verify.EnvelopeSource(size=held.size, open=partial(pieces, opener)),
-            lambda code: [one for one in bound if one.code == code],
+            verify.EnvelopeSource(size=packet.size, open=partial(pieces, opener)),
+            lambda code: [binding for binding in bindings if binding.code == code],
             inn.trust,
-            held.at,
+            packet.at,
             xml=inn.xml,
             policy=replace(inn.trust_policy, signing_past=ANY_PAST),
         )
 
-    async def _digests(self, heard: Sequence[Heard]) -> set[str]:
-        """Of the answers about these certificates: for the time of each packet, and the newest."""
+    async def _answer_digests(self, packets: Sequence[Heard]) -> set[str]:
+        """Return digests of answers about these certificates: for the time of each packet, and the newest."""
         now, trust = self._node.clock.now(), self._node.inn.trust
-        judged = [each.judged for each in heard if each.judged is not None]
-        found = {digest for each in judged if each.evidence is not None for digest in each.evidence.answers}
-        for der in {each.signed.certificate_der for each in judged if each.signed is not None}:
+        judged = [assembled.judged for assembled in packets if assembled.judged is not None]
+        digests = {digest for j in judged if j.evidence is not None for digest in j.evidence.answers}
+        for der in {j.signed.certificate_der for j in judged if j.signed is not None}:
             newest = await self._node.pool.run(partial(trust.collect, der, now))
-            found |= set(newest.answers)
-        return found
+            digests |= set(newest.answers)
+        return digests
 
     async def _bindings(self, code: str) -> Sequence[Binding]:
-        """The registry's; and of our own agencies the keys that sign, which a registry need not name."""
+        """Return the registry's bindings; for our own agencies also their signing keys, which a registry may omit."""
         node = self._node
-        bound = list(await node.directory.bindings(code))
-        if code in {each.code for each in await node.store.hosted()}:
-            known = {each.certificate_der for each in bound}
+        bindings = list(await node.directory.bindings(code))
+        if code in {agency.code for agency in await node.store.hosted()}:
+            bound_ders = {binding.certificate_der for binding in bindings}
             entries = await node.pool.run(partial(node.keys.entries, code))
-            own = (each.certificate_der for each in entries)
-            bound += [
-                Binding(code=code, certificate_der=der) for der in own if der is not None and der not in known
+            own_ders = (key_entry.certificate_der for key_entry in entries)
+            bindings += [
+                Binding(code=code, certificate_der=der)
+                for der in own_ders
+                if der is not None and der not in bound_ders
             ]
-        return bound
+        return bindings
 
-    async def _names(self, heard: Sequence[Heard]) -> dict[str, str]:
+    async def _names(self, packets: Sequence[Heard]) -> dict[str, str]:
         today = local(self._node.clock.now()).date()
-        codes = {code for each in heard for code in (each.held.sender, *each.held.to)}
-        found = {code: await self._node.directory.find(code, today) for code in sorted(codes)}
-        return {code: entry.name for code, entry in found.items() if entry is not None}
+        codes = {code for packet in packets for code in (packet.held.sender, *packet.held.to)}
+        entries = {code: await self._node.directory.find(code, today) for code in sorted(codes)}
+        return {code: entry.name for code, entry in entries.items() if entry is not None}
 
-    def _ready(self, story: Story, heard: Sequence[Heard], log: LogProofs, said: AnswerBodies) -> Ready:
+    def _prepare(
+        self, story: Story, packets: Sequence[Heard], log: LogProofs, answers: AnswerBodies
+    ) -> Ready:
         settings = self._node.settings
         password = settings.keys.password
         signer = pack_file.open_key(
@@ -174,27 +178,27 @@ class EvidenceMaker:
         )
         members = [
             contents.story_part(story),
-            *contents.packet_parts(heard),
-            *contents.certificate_parts(heard),
-            *contents.answer_parts(said),
+            *contents.packet_parts(packets),
+            *contents.certificate_parts(packets),
+            *contents.answer_parts(answers),
             *contents.log_parts(log),
         ]
         from gateway.ops.evidence.page import page
 
-        shown = page(story, members, pack_file.file_name(story.pack))
-        front = part_of(PAGE, "text/html; charset=utf-8", shown.encode("utf-8"))
+        html = page(story, members, pack_file.file_name(story.pack))
+        front = part_of(PAGE, "text/html; charset=utf-8", html.encode("utf-8"))
         return prepare([front, *members], _manifest_words(story), signer)
 
-    async def _told(self, scope: AgencyScope, story: Story, made: Ready) -> None:
-        told = {
+    async def _record_event(self, scope: AgencyScope, story: Story, pack: Ready) -> None:
+        pack_facts = {
             "pack": story.pack,
             "document": story.id,
-            "manifest": made.digest,
-            "size": made.size,
-            "members": len(made.manifest.members),
+            "manifest": pack.digest,
+            "size": pack.size,
+            "members": len(pack.manifest.members),
         }
         async with self._node.store.begin(scope) as work:
-            await work.events.append(EventKind.EVIDENCE_MADE, SUBJECT, story.made_at, told)
+            await work.events.append(EventKind.EVIDENCE_MADE, SUBJECT, story.made_at, pack_facts)
             await work.commit()
         self._node.store.wake.ring("sequencer")
 
@@ -218,57 +222,57 @@ def _manifest_words(story: Story) -> Manifest:
 async def proofs_of(
     store: SqlStore, agency_id: str, subjects: Sequence[str], senders: Iterable[str]
 ) -> LogProofs:
-    """Of one agency's events about these subjects, and the node's about these agencies' certificates: what is sealed by
-    now; events that no seal covers yet are left out."""
+    """Prove one agency's events about these subjects, and the node's about these agencies' certificates. Events that no
+    seal covers yet are left out."""
     seals: dict[int, PublishedSeal] = {}
     proved: list[ProvedLeaf] = []
     prover = log_reading.Prover(store)
     covering: PublishedSeal | None = None
-    for each in await _leaves(store, agency_id, subjects, senders):
+    for leaf in await _load_leaves(store, agency_id, subjects, senders):
         # The first seal over one leaf is the first over every later one that it covers.
-        if covering is None or covering.signed.seal.tree_size <= each.index:
-            covering = await log_reading.seal_covering(store, each.index, stamped=True)
-            covering = covering or await log_reading.seal_covering(store, each.index)
+        if covering is None or covering.signed.seal.tree_size <= leaf.index:
+            covering = await log_reading.seal_covering(store, leaf.index, stamped=True)
+            covering = covering or await log_reading.seal_covering(store, leaf.index)
         if covering is None:
             break
         sealed = covering.signed.seal
         seals[sealed.number] = covering
-        (path,) = await prover.inclusions([each.index], sealed.tree_size)
-        proved.append(ProvedLeaf(index=each.index, body=each.body, seal=sealed.number, path=path))
+        (path,) = await prover.inclusions([leaf.index], sealed.tree_size)
+        proved.append(ProvedLeaf(index=leaf.index, body=leaf.body, seal=sealed.number, path=path))
     published = await log_reading.seal_published(store)
-    for more in (published, await _newest_seal(store)):
-        if more is not None:
-            seals[more.signed.seal.number] = more
+    for newer_seal in (published, await _newest_seal(store)):
+        if newer_seal is not None:
+            seals[newer_seal.signed.seal.number] = newer_seal
     ordered = [seals[number] for number in sorted(seals)]
     return LogProofs(
         seals=tuple(ordered),
         leaves=tuple(proved),
-        joined=tuple([await _joined(prover, old, new) for old, new in itertools.pairwise(ordered)]),
+        joined=tuple([await _join(prover, old, new) for old, new in itertools.pairwise(ordered)]),
         published=frozenset({published.signed.seal.number} if published is not None else ()),
     )
 
 
-def with_times(found: LogProofs, folder: Path) -> LogProofs:
-    """With the times of those timestamps that the node's own trust folder vouches for; they are told, not believed."""
-    roots = [each for path in sorted((folder / "tsa").glob("*.pem")) for each in certificates_in(path)]
+def with_times(proofs: LogProofs, folder: Path) -> LogProofs:
+    """Add the times of timestamps that the node's own trust folder vouches for; readers need not trust them."""
+    roots = [c for path in sorted((folder / "tsa").glob("*.pem")) for c in certificates_in(path)]
     times: dict[int, datetime] = {}
-    for each in found.seals if roots else ():
-        if each.stamp is not None:
+    for published in proofs.seals if roots else ():
+        if published.stamp is not None:
             with suppress(InvalidProof):
-                proved = seals.check_stamp(each.stamp, each.signed.to_bytes(), roots)
-                times[each.signed.seal.number] = proved.at
-    return replace(found, stamped=times)
+                proved = seals.check_stamp(published.stamp, published.signed.to_bytes(), roots)
+                times[published.signed.seal.number] = proved.at
+    return replace(proofs, stamped=times)
 
 
-async def _leaves(
+async def _load_leaves(
     store: SqlStore, agency_id: str, subjects: Sequence[str], senders: Iterable[str]
 ) -> list[StoredLeaf]:
-    found: dict[int, StoredLeaf] = {}
-    asked = [(agency_id, subject) for subject in subjects]
-    asked += [(NODE, binding_subject(code)) for code in sorted(set(senders))]
-    for owner, subject in asked:
-        found |= {each.index: each for each in await log_reading.leaves_of(store, owner, subject)}
-    return [found[index] for index in sorted(found)]
+    leaves: dict[int, StoredLeaf] = {}
+    queries = [(agency_id, subject) for subject in subjects]
+    queries += [(NODE, binding_subject(code)) for code in sorted(set(senders))]
+    for owner, subject in queries:
+        leaves |= {leaf.index: leaf for leaf in await log_reading.leaves_of(store, owner, subject)}
+    return [leaves[index] for index in sorted(leaves)]
 
 
 async def _newest_seal(store: SqlStore) -> PublishedSeal | None:
@@ -278,30 +282,30 @@ async def _newest_seal(store: SqlStore) -> PublishedSeal | None:
         return None
 
 
-async def _joined(prover: log_reading.Prover, old: PublishedSeal, new: PublishedSeal) -> JoinedTrees:
-    before, after = old.signed.seal, new.signed.seal
-    path = await prover.hashes(sealed_log.consistency_spans(before.tree_size, after.tree_size))
-    return JoinedTrees(old=before.number, new=after.number, path=path)
+async def _join(prover: log_reading.Prover, old: PublishedSeal, new: PublishedSeal) -> JoinedTrees:
+    old_seal, new_seal = old.signed.seal, new.signed.seal
+    path = await prover.hashes(sealed_log.consistency_spans(old_seal.tree_size, new_seal.tree_size))
+    return JoinedTrees(old=old_seal.number, new=new_seal.number, path=path)
 
 
 AnswerBodies = Mapping[str, tuple[RevocationSource, bytes]]
 
 
 async def answers_of(store: SqlStore, folder: Path, digests: Collection[str], pool: Pool) -> AnswerBodies:
-    """Those that are still to be had."""
-    kept = await store.revocation.read(sorted(set(digests)))
-    found = {each.digest: (each.question.source, each.body) for each in kept}
-    lacking = set(digests) - found.keys()
-    return found | (await pool.run(partial(_in_files, folder, lacking)) if lacking else {})
+    """Load the answers that are still available, from the store or from files."""
+    rows = await store.revocation.read(sorted(set(digests)))
+    answers = {row.digest: (row.question.source, row.body) for row in rows}
+    lacking = set(digests) - answers.keys()
+    return answers | (await pool.run(partial(_answers_in_files, folder, lacking)) if lacking else {})
 
 
-def _in_files(folder: Path, digests: Collection[str]) -> dict[str, tuple[RevocationSource, bytes]]:
-    known = read_answer_files(folder / "crl", folder / "ocsp")
-    found = {
-        each.digest: (RevocationSource.LIST, each.listed.public_bytes(Encoding.DER))
-        for each in known.lists
-        if each.digest in digests
+def _answers_in_files(folder: Path, digests: Collection[str]) -> dict[str, tuple[RevocationSource, bytes]]:
+    files = read_answer_files(folder / "crl", folder / "ocsp")
+    lists = {
+        crl.digest: (RevocationSource.LIST, crl.listed.public_bytes(Encoding.DER))
+        for crl in files.lists
+        if crl.digest in digests
     }
-    bodies = (body for bodies in known.about.values() for body in bodies)
-    said = {hashlib.sha256(body).hexdigest(): (RevocationSource.OCSP, body) for body in bodies}
-    return found | {digest: said[digest] for digest in said.keys() & digests}
+    bodies = (body for bodies in files.about.values() for body in bodies)
+    ocsp_answers = {hashlib.sha256(body).hexdigest(): (RevocationSource.OCSP, body) for body in bodies}
+    return lists | {digest: ocsp_answers[digest] for digest in ocsp_answers.keys() & digests}

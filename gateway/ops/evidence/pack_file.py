@@ -1,11 +1,9 @@
-"""An evidence pack as a file: written, opened again, and signed. In: parts that can be opened twice, the words of the
-manifest and a key; or the path of a pack. Out: a stream of bytes; a `Pack`, or `SpoiledPack` with the member's name.
-
-What is written has a size that is known beforehand, no member is ever held whole, and the same parts, words and key
-always give the same bytes. A file that is opened may have been changed by anybody: it is a `Pack` once every byte is
-the one that the manifest makes (E5), found in one pass and in bounded memory; what the pack says is judged elsewhere.
-The key that answers for packs is used for nothing else; its public half lies beside it in PEM, to be handed to
-whoever checks packs. It is Ed25519, so that the same pack has the same signature."""
+"""Write, open and sign an evidence pack as a file. In: parts that can be opened twice, the words of the manifest and a key;
+or the path of a pack. Out: a stream of bytes; a `Pack`, or `SpoiledPack` with the member's name. A written pack has a size
+known beforehand, no member is ever held whole, and equal parts, words and key give equal bytes. An opened file is
+untrusted: it is a `Pack` once every byte is the one that the manifest makes (E5, offline check), checked in one pass and in
+bounded memory; its contents are judged elsewhere. The signing key is used for packs only; its public half lies beside it in
+PEM, to be handed to those who check packs. It is Ed25519, so that the same pack has the same signature."""
 
 from __future__ import annotations
 
@@ -55,7 +53,7 @@ class PackPart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ready:
-    """A pack whose every byte is decided. `pieces` may be asked for again; each time it reads the parts anew."""
+    """A pack whose every byte is decided. `pieces` may be called again; each call reads the parts anew."""
 
     size: int
     manifest: Manifest
@@ -72,99 +70,99 @@ class Ready:
 
 
 def file_name(pack: str) -> str:
-    """How the file of that pack is called."""
+    """Return the file name of a pack."""
     return f"{pack.lower()}.zip"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Weighed:
+class _MeasuredPart:
     part: PackPart
     entry: evidence.ZipEntry
     sha256: str
 
 
 def part_of(name: str, media: str, content: bytes) -> PackPart:
-    """A part whose bytes are at hand."""
+    """Make a part of bytes in memory."""
     return PackPart(name=name, media=media, open=lambda: BytesIO(content))
 
 
 def prepare(parts: Sequence[PackPart], words: Manifest, signer: EvidenceKey) -> Ready:
-    """Reads every part once, and signs. Clash when the pack would be larger than one can be."""
+    """Read every part once, and sign. Raise Clash when the pack would be too large."""
     if len(parts) > MOST_MEMBERS:
         raise too_large(f"it would have {len(parts)} files")
-    weighed = [_weigh(each) for each in parts]
+    measured_parts = [_measure(part) for part in parts]
     members = tuple(
-        Member(name=each.part.name, size=each.entry.size, sha256=each.sha256, media=each.part.media)
-        for each in weighed
+        Member(name=m.part.name, size=m.entry.size, sha256=m.sha256, media=m.part.media)
+        for m in measured_parts
     )
     manifest = replace(words, members=members)
     raw = manifest.to_bytes()
     if len(raw) > MOST_MANIFEST:
         raise too_large("its list of files would be too long")
-    Manifest.from_bytes(raw)  # what no reader would take is never written
+    Manifest.from_bytes(raw)  # a manifest that no reader would accept is never written
     signature = PackSignature(
         public_key=signer.public_key, signature=signer.sign(signed_bytes(raw))
     ).to_bytes()
     head = [
-        _weigh(part_of(MANIFEST, "application/json", raw)),
-        _weigh(part_of(SIGNATURE, "application/json", signature)),
+        _measure(part_of(MANIFEST, "application/json", raw)),
+        _measure(part_of(SIGNATURE, "application/json", signature)),
     ]
-    whole = [*head, *weighed]
-    size = evidence.total_size([each.entry for each in whole])
+    all_parts = [*head, *measured_parts]
+    size = evidence.total_size([w.entry for w in all_parts])
     if size > MOST_BYTES:
         raise too_large(f"it would have {size} bytes")
     return Ready(
         size=size,
         manifest=manifest,
         digest=hashlib.sha256(raw).hexdigest(),
-        pieces=lambda: _pieces(whole),
+        pieces=lambda: _pieces(all_parts),
     )
 
 
-def too_large(why: str) -> Clash:
-    """What could be made and could not be read."""
+def too_large(reason: str) -> Clash:
+    """Return the error for a pack that could be made but not read."""
     return Clash(
-        f"no evidence pack can be made: {why}",
+        f"no evidence pack can be made: {reason}",
         code="GW-EVIDENCE-SIZE",
         hint="make packs of its updates and recalls one by one",
     )
 
 
-def _weigh(part: PackPart) -> _Weighed:
+def _measure(part: PackPart) -> _MeasuredPart:
     hasher, crc, size = hashlib.sha256(), 0, 0
     with part.open() as file:
         while piece := file.read(PIECE):
             hasher.update(piece)
             crc = zlib.crc32(piece, crc)
             size += len(piece)
-    return _Weighed(
+    return _MeasuredPart(
         part=part, entry=evidence.ZipEntry(name=part.name, size=size, crc=crc), sha256=hasher.hexdigest()
     )
 
 
-def _pieces(whole: Sequence[_Weighed]) -> Iterator[bytes]:
-    for each in whole:
-        yield evidence.local_header(each.entry)
-        yield from _weighed_content(each)
+def _pieces(parts: Sequence[_MeasuredPart]) -> Iterator[bytes]:
+    for part in parts:
+        yield evidence.local_header(part.entry)
+        yield from _measured_content(part)
     offset = 0
-    for each in whole:
-        yield evidence.central_header(each.entry, offset)
-        offset += each.entry.footprint
-    yield evidence.end_record([each.entry for each in whole])
+    for part in parts:
+        yield evidence.central_header(part.entry, offset)
+        offset += part.entry.footprint
+    yield evidence.end_record([part.entry for part in parts])
 
 
-def _weighed_content(weighed: _Weighed) -> Iterator[bytes]:
-    """What is not what was weighed would make a pack that fails everywhere: better none than that."""
+def _measured_content(measured: _MeasuredPart) -> Iterator[bytes]:
+    """Yield the bytes of a part; a part that changed since it was measured would spoil the pack, so it raises."""
     hasher = hashlib.sha256()
-    with weighed.part.open() as file:
+    with measured.part.open() as file:
         while piece := file.read(PIECE):
             hasher.update(piece)
             yield piece
-    if hasher.hexdigest() != weighed.sha256:
-        raise StoreFailure(f"{weighed.part.name} was changed while the pack was written; make it again")
+    if hasher.hexdigest() != measured.sha256:
+        raise StoreFailure(f"{measured.part.name} was changed while the pack was written; make it again")
 
 
-# Members that are read whole, never envelopes; and all of one kind together, because a reader holds them.
+# For members that are read whole, never envelopes; and for all of one kind together, because a reader holds them.
 MOST_READ = 16 * 1024 * 1024
 MOST_TOGETHER = 64 * 1024 * 1024
 _DIRECTORY = "the directory of the ZIP file"
@@ -181,40 +179,40 @@ class Pack:
     offsets: Mapping[str, int]
 
     def member(self, name: str) -> Member:
-        """SpoiledPack when the manifest names none of that name."""
-        for each in self.manifest.members:
-            if each.name == name:
-                return each
+        """Return a member by name; raise SpoiledPack without one."""
+        for member in self.manifest.members:
+            if member.name == name:
+                return member
         raise SpoiledPack(name, "the pack has no such member")
 
     def under(self, folder: str) -> list[Member]:
-        return [each for each in self.manifest.members if each.name.startswith(folder)]
+        return [m for m in self.manifest.members if m.name.startswith(folder)]
 
     def pieces(self, name: str) -> Iterator[bytes]:
-        """The bytes of a member, from its place in the file."""
-        left = self.member(name).size
+        """Yield the bytes of a member, from its place in the file."""
+        remaining = self.member(name).size
         with opened_pack(self.path) as file:
             file.seek(self.offsets[name])
-            while left and (piece := file.read(min(PIECE, left))):
-                left -= len(piece)
+            while remaining and (piece := file.read(min(PIECE, remaining))):
+                remaining -= len(piece)
                 yield piece
 
     def read(self, name: str, most: int = MOST_READ) -> bytes:
-        """A small member, whole; SpoiledPack when it is larger than such a one can be."""
+        """Read a small member; raise SpoiledPack when it is larger than `most`."""
         if self.member(name).size > most:
             raise SpoiledPack(name, f"it is larger than the {most} bytes that such a member can have")
         return b"".join(self.pieces(name))
 
 
 def within(folder: str, members: Sequence[Member]) -> None:
-    """SpoiledPack where a reader would have to hold more of one kind than a pack needs."""
-    if sum(each.size for each in members) > MOST_TOGETHER:
+    """Raise SpoiledPack where members of one kind together are larger than a pack needs."""
+    if sum(m.size for m in members) > MOST_TOGETHER:
         raise SpoiledPack(folder, f"its members are larger than {MOST_TOGETHER} bytes together")
 
 
 @contextmanager
 def opened_pack(path: Path) -> Iterator[BinaryIO]:
-    """NotFound, with why, when there is nothing to read."""
+    """Open a pack; raise NotFound, with the reason, when it cannot be read."""
     try:
         with path.open("rb") as file:
             yield file
@@ -226,14 +224,14 @@ def opened_pack(path: Path) -> Iterator[BinaryIO]:
 
 
 def read_pack(path: Path) -> Pack:
-    """Compares the whole file with what its manifest makes."""
+    """Compare the whole file with the bytes that its manifest makes."""
     with opened_pack(path) as file:
         walk = _PackWalk(file)
         raw = walk.small(MANIFEST, MOST_MANIFEST)
         manifest = Manifest.from_bytes(raw)
         signature = PackSignature.from_bytes(walk.small(SIGNATURE, MOST_SIGNATURE))
-        for each in manifest.members:
-            walk.member(each)
+        for member in manifest.members:
+            walk.member(member)
         walk.end()
     return Pack(path=path, manifest=manifest, manifest_bytes=raw, signature=signature, offsets=walk.offsets)
 
@@ -247,42 +245,42 @@ class _PackWalk:
         self.offsets: dict[str, int] = {}
 
     def small(self, name: str, most: int) -> bytes:
-        """The first two members tell their own size, because nothing before them could."""
-        header = self._header(name)
+        """Read one of the first two members, whose size only their own header tells."""
+        header = self._read_header(name)
         size = evidence.size_told(header)
         if size > most:
             raise SpoiledPack(name, f"it is larger than the {most} bytes that it can have")
         content = self._file.read(size)
-        self._passed(name, header, size, zlib.crc32(content), len(content))
+        self._check_entry(name, header, size, zlib.crc32(content), len(content))
         return content
 
-    def member(self, told: Member) -> None:
-        header = self._header(told.name)
-        hasher, crc, left = hashlib.sha256(), 0, told.size
-        while left and (piece := self._file.read(min(PIECE, left))):
+    def member(self, member: Member) -> None:
+        header = self._read_header(member.name)
+        hasher, crc, remaining = hashlib.sha256(), 0, member.size
+        while remaining and (piece := self._file.read(min(PIECE, remaining))):
             hasher.update(piece)
             crc = zlib.crc32(piece, crc)
-            left -= len(piece)
-        if left or hasher.hexdigest() != told.sha256:
-            raise SpoiledPack(told.name, "its bytes are not those that the manifest names")
-        self._passed(told.name, header, told.size, crc, told.size)
+            remaining -= len(piece)
+        if remaining or hasher.hexdigest() != member.sha256:
+            raise SpoiledPack(member.name, "its bytes are not those that the manifest names")
+        self._check_entry(member.name, header, member.size, crc, member.size)
 
     def end(self) -> None:
         if evidence.total_size(self._entries) > MOST_BYTES:
             raise SpoiledPack(_DIRECTORY, f"the pack has more than the {MOST_BYTES} bytes that one can have")
         offset = 0
-        for each in self._entries:
-            expected = evidence.central_header(each, offset)
+        for zip_entry in self._entries:
+            expected = evidence.central_header(zip_entry, offset)
             if self._file.read(len(expected)) != expected:
-                raise SpoiledPack(each.name, f"{_DIRECTORY} does not list it as the manifest makes it")
-            offset += each.footprint
+                raise SpoiledPack(zip_entry.name, f"{_DIRECTORY} does not list it as the manifest makes it")
+            offset += zip_entry.footprint
         expected = evidence.end_record(self._entries)
         if self._file.read(len(expected)) != expected:
             raise SpoiledPack(_DIRECTORY, "its last record is not the one that the manifest makes")
         if self._file.read(1):
             raise SpoiledPack(_DIRECTORY, "bytes follow the end of the pack")
 
-    def _header(self, name: str) -> bytes:
+    def _read_header(self, name: str) -> bytes:
         size = evidence.LOCAL_SIZE + len(name)
         header = self._file.read(size)
         if len(header) < size:
@@ -290,19 +288,19 @@ class _PackWalk:
         self.offsets[name] = self._file.tell()
         return header
 
-    def _passed(self, name: str, header: bytes, size: int, crc: int, found: int) -> None:
+    def _check_entry(self, name: str, header: bytes, size: int, crc: int, length: int) -> None:
         entry = evidence.ZipEntry(name=name, size=size, crc=crc)
-        if found != size or header != evidence.local_header(entry):
+        if length != size or header != evidence.local_header(entry):
             raise SpoiledPack(name, "what stands before its bytes is not what the manifest makes")
         self._entries.append(entry)
 
 
-# Below the exchange keys, with a name that no agency has.
+# The key's folder lies below the exchange keys, under a name that no agency has.
 KEY_FOLDER, KEY_FILE, PUBLIC_KEY_FILE = "_evidence", "pack.key.pem", "pack.pub.pem"
 
 
 class EvidenceKey:
-    """Signs manifests of packs. Safe to share between threads."""
+    """The key that signs manifests of packs. Safe to share between threads."""
 
     def __init__(self, key: Ed25519PrivateKey) -> None:
         self._key = key
@@ -313,7 +311,7 @@ class EvidenceKey:
 
 
 def open_key(keys_folder: Path, password: bytes | None) -> EvidenceKey:
-    """The node's key, made when there is none yet. Misconfigured when it does not open."""
+    """Open the node's key; make it when there is none. Raise Misconfigured when it does not open."""
     path = keys_folder / KEY_FOLDER / KEY_FILE
     key = own_key(path, password, Ed25519PrivateKey.generate, "of evidence packs")
     if not isinstance(key, Ed25519PrivateKey):
@@ -325,13 +323,13 @@ def open_key(keys_folder: Path, password: bytes | None) -> EvidenceKey:
 
 
 def check_signature(signature: PackSignature, manifest: bytes) -> None:
-    """SpoiledPack unless the key that is named made it. Whose key that is, the caller asks."""
+    """Raise SpoiledPack unless the named key made the signature. The caller asks whose key that is."""
     try:
         key = load_der_public_key(signature.public_key)
         if not isinstance(key, Ed25519PublicKey) or spki(key) != signature.public_key:
             raise ValueError
         key.verify(signature.signature, signed_bytes(manifest))
-    except (ValueError, UnsupportedAlgorithm) as why:
-        raise SpoiledPack(SIGNATURE, "the key that it names is none that signs packs") from why
-    except InvalidSignature as why:
-        raise SpoiledPack(SIGNATURE, "the key that it names did not sign this manifest") from why
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise SpoiledPack(SIGNATURE, "the key that it names is none that signs packs") from error
+    except InvalidSignature as error:
+        raise SpoiledPack(SIGNATURE, "the key that it names did not sign this manifest") from error

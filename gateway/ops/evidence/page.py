@@ -1,6 +1,5 @@
-"""Writes the page of an evidence pack, for a judge without any software. In: the pack's story and the other files.
-Out: one HTML file in Vietnamese that can be printed: no script, nothing loaded from anywhere, every text of others
-escaped."""
+"""Write the page of an evidence pack, for a judge without any software. In: the pack's story and the other files. Out: one
+printable HTML file in Vietnamese: no script, nothing loaded from outside, every foreign text escaped."""
 
 from __future__ import annotations
 
@@ -25,7 +24,7 @@ _OK = {True: "cli.step.ok", False: "cli.step.failed", None: "cli.step.not_reache
 
 
 def page(story: Story, parts: Sequence[PackPart], file: str, lang: str = LANG) -> str:
-    """The page; `file` is the name that the pack will have."""
+    """Render the page; `file` is the name that the pack will have."""
     say = partial(_say, lang)
     pages = Environment(
         loader=PackageLoader("gateway.ops.evidence", "templates"),
@@ -55,16 +54,16 @@ def page(story: Story, parts: Sequence[PackPart], file: str, lang: str = LANG) -
 
 
 def clock(at: datetime) -> str:
-    """As a Vietnamese wall clock shows it, with its offset."""
+    """Format a time as a Vietnamese wall clock shows it, with its offset."""
     return local(at).strftime("%d/%m/%Y %H:%M:%S (+07:00)")
 
 
-def party(one: Party) -> str:
-    return plain(f"{one.name} ({one.code})" if one.name else one.code)
+def party(p: Party) -> str:
+    return plain(f"{p.name} ({p.code})" if p.name else p.code)
 
 
 def packet_word(packet: PacketTold, lang: str) -> str:
-    """What it is: its kind, and of a status what it says."""
+    """Return the word for a packet: its kind, and the meaning of a status."""
     kind = plain(labels.say_or(f"kind.{packet.kind}", packet.kind, lang))
     if packet.status is None:
         return kind
@@ -74,20 +73,20 @@ def packet_word(packet: PacketTold, lang: str) -> str:
 
 
 def sealed_times(story: Story) -> dict[str, datetime | None]:
-    """By the digests of the packets that the log names: the trusted time before which it did, None where none is."""
-    stamps = {each.number: each.stamped_at for each in story.seals}
-    found: dict[str, datetime | None] = {}
+    """Return, by digest of the packets that the log names, the earliest trusted time; None without one."""
+    stamps = {seal.number: seal.stamped_at for seal in story.seals}
+    times: dict[str, datetime | None] = {}
     for event in story.events:
         at = stamps.get(event.seal)
         for digest in event.names:
-            before = found.setdefault(digest, at)
-            if at is not None and (before is None or at < before):
-                found[digest] = at
-    return found
+            earliest = times.setdefault(digest, at)
+            if at is not None and (earliest is None or at < earliest):
+                times[digest] = at
+    return times
 
 
 def trusted(say: Callable[..., str], times: Mapping[str, datetime | None], packet: PacketTold) -> str:
-    """Before which trusted time the packet existed, in words."""
+    """Say in words before which trusted time the packet existed."""
     if packet.sha256 not in times:
         return say("evidence.page.not_logged")
     at = times[packet.sha256]

@@ -1,9 +1,8 @@
-"""Verifies an evidence pack without a node, a network or a database (E5). In: the pack, the time of the check, and
-whom the user believes, never the pack: a folder with `ca.pem`, `bindings.csv`, `chain/`, `crl/`, `ocsp/` as `gateway
+"""Verify an evidence pack without a node, a network or a database (E5, offline check). In: the pack, the time of the check,
+and the user's own trust, never the pack's: a folder with `ca.pem`, `bindings.csv`, `chain/`, `crl/`, `ocsp/` as `gateway
 verify` takes them, `nodes/*.pem` (public keys of nodes and their logs), `tsa/*.pem` (roots of timestamp authorities);
-perhaps the file of a published seal. Out: `PackReport`: what holds, what does not, what cannot be told, and for what
-time, with the fingerprint of each who was believed. What a pack contains never raises; a file or a folder that cannot
-be used is an error that says what to mend."""
+perhaps the file of a published seal. Out: a `PackReport` of passed, failed and undecided checks, with their times and the
+fingerprint of each trusted anchor. Contents of a pack never raise; an unusable file or folder does."""
 
 from __future__ import annotations
 
@@ -32,55 +31,55 @@ from gateway.trust.key_material import spki
 
 
 def verify(path: Path, trust: Path | None, published: Path | None, at: datetime) -> PackReport:
-    """The report on one file, as of `at`."""
+    """Report on one file, as of `at`."""
     if at.tzinfo is None:
         raise Misconfigured(
             f"the time {at.isoformat()} has no zone", hint="write it like 2031-03-04T09:15:00+07:00"
         )
-    believed = read_anchors(trust, published)
+    trusted = read_anchors(trust, published)
     lines: list[ReportLine] = []
-    about: dict[str, str] = {}
+    description: dict[str, str] = {}
     try:
         pack = pack_file.read_pack(path)
-        about |= _about_pack(pack)
-        lines.extend(_lines(pack, believed, at))  # those before a fault stay
+        description |= _about_pack(pack)
+        lines.extend(_lines(pack, trusted, at))  # lines before a fault stay
     except SpoiledPack as fault:
         lines.append(
             ReportLine(step="container", ok=False, note="spoiled", member=fault.member, detail=fault.why)
         )
-    return PackReport(at=at, lines=tuple(lines), anchors=believed.told, about=about)
+    return PackReport(at=at, lines=tuple(lines), anchors=trusted.told, about=description)
 
 
-def _lines(pack: Pack, believed: BroughtTrust, at: datetime) -> Iterator[ReportLine]:
-    """As they are found: what a spoiled member hides is not told."""
+def _lines(pack: Pack, trusted: BroughtTrust, at: datetime) -> Iterator[ReportLine]:
+    """Yield report lines in order of the checks; a spoiled member ends them."""
     members = pack.manifest.members
-    size = sum(each.size for each in members)
+    size = sum(m.size for m in members)
     yield ReportLine(
         step="container", ok=True, note="whole", params={"count": str(len(members)), "size_bytes": str(size)}
     )
-    yield _manifest_line(pack, believed)
+    yield _manifest_line(pack, trusted)
     story = read_story(pack.read(STORY, MOST_STORY))
-    digests = frozenset(each.sha256 for each in story.packets)
-    lines, times = log.check_log(pack, believed.of_time, digests)
+    digests = frozenset(p.sha256 for p in story.packets)
+    lines, times = log.check_log(pack, trusted.of_time, digests)
     yield from lines
-    who = judge.Believed(trust=trust_with(believed, pack, lambda: at), bindings=believed.bindings, at=at)
-    yield from judge.check_packets(pack, story, who, times)
+    trust = judge.Believed(trust=trust_with(trusted, pack, lambda: at), bindings=trusted.bindings, at=at)
+    yield from judge.check_packets(pack, story, trust, times)
 
 
-def _manifest_line(pack: Pack, believed: BroughtTrust) -> ReportLine:
-    """Who put the pack together; whether one believes that key is the user's to say."""
+def _manifest_line(pack: Pack, trusted: BroughtTrust) -> ReportLine:
+    """Report on the key that signed the pack; the user decides whether to trust it."""
     pack_file.check_signature(pack.signature, pack.manifest_bytes)
-    known = pack.signature.public_key in believed.of_time.node_keys
+    is_trusted = pack.signature.public_key in trusted.of_time.node_keys
     return ReportLine(
         step="manifest",
-        ok=True if known else None,
-        note="manifest_known" if known else "not_anchored",
+        ok=True if is_trusted else None,
+        note="manifest_known" if is_trusted else "not_anchored",
         params={
             "node": pack.manifest.node,
             "time": pack.manifest.made_at,
             "fingerprint": hashlib.sha256(pack.signature.public_key).hexdigest(),
         },
-        member=MANIFEST if known else SIGNATURE,
+        member=MANIFEST if is_trusted else SIGNATURE,
     )
 
 
@@ -98,13 +97,13 @@ def _about_pack(pack: Pack) -> dict[str, str]:
 
 _MOST_KEY = 64 * 1024
 _MOST_CERTIFICATE = 64 * 1024
-# Bounds what a pack can make a reader hold; more authorities than this answer for nobody.
+# Bounds the memory of a reader; a pack with more authorities' answers than this is refused.
 _MOST_CERTIFICATES, _MOST_ANSWERS = 1000, 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BroughtTrust:
-    """What the user brought. `where` None: nothing, so that nothing can be more than consistent."""
+    """Trust that the user brought. Without it (`where` is None) nothing can be more than consistent."""
 
     where: Path | None = None
     registry: folder.TrustFolder | None = None
@@ -115,115 +114,115 @@ class BroughtTrust:
         return self.registry.bindings(code) if self.registry is not None else ()
 
 
-def read_anchors(where: Path | None, published: Path | None) -> BroughtTrust:
-    """Misconfigured names the file to mend."""
-    seal_given = _published_seal(published) if published is not None else None
-    told, of_seal = list[Anchor](), set[bytes]()
-    if seal_given is not None:
-        seal = seal_given.signed
+def read_anchors(trust_folder: Path | None, published: Path | None) -> BroughtTrust:
+    """Read the user's trust; Misconfigured names the file to mend."""
+    published_seal = _read_published_seal(published) if published is not None else None
+    anchors, seal_keys = list[Anchor](), set[bytes]()
+    if published_seal is not None:
+        seal = published_seal.signed
         name = f"{seal.seal.log_id} {seal.seal.number}"
-        told.append(Anchor(kind="seal", name=name, sha256=seal.digest.hex()))
-        of_seal.add(seal.key)  # whoever has a published seal knows the log's key by it
-    if where is None:
-        of_time = log.TimeAnchors(published=seal_given, node_keys=of_seal)
-        return BroughtTrust(of_time=of_time, told=told)
-    registry = folder.read_trust_folder(where)
-    keys = {path.name: _node_key(path) for path in _inside(where / "nodes")}
-    authorities = [each for path in _inside(where / "tsa") for each in certificates_in(path)]
-    told += [_of_certificate("ca", each) for each in registry.trust.chains.anchors]
-    told += [_of_certificate("tsa", each) for each in authorities]
-    told += [
+        anchors.append(Anchor(kind="seal", name=name, sha256=seal.digest.hex()))
+        seal_keys.add(seal.key)  # a published seal also tells the log's key
+    if trust_folder is None:
+        of_time = log.TimeAnchors(published=published_seal, node_keys=seal_keys)
+        return BroughtTrust(of_time=of_time, told=anchors)
+    registry = folder.read_trust_folder(trust_folder)
+    keys = {path.name: _read_node_key(path) for path in _pem_files(trust_folder / "nodes")}
+    authorities = [c for path in _pem_files(trust_folder / "tsa") for c in certificates_in(path)]
+    anchors += [_certificate_anchor("ca", a) for a in registry.trust.chains.anchors]
+    anchors += [_certificate_anchor("tsa", a) for a in authorities]
+    anchors += [
         Anchor(kind="node", name=name, sha256=hashlib.sha256(der).hexdigest()) for name, der in keys.items()
     ]
     of_time = log.TimeAnchors(
-        authorities=authorities, node_keys={*keys.values(), *of_seal}, published=seal_given
+        authorities=authorities, node_keys={*keys.values(), *seal_keys}, published=published_seal
     )
-    return BroughtTrust(where=where, registry=registry, of_time=of_time, told=told)
+    return BroughtTrust(where=trust_folder, registry=registry, of_time=of_time, told=anchors)
 
 
 def trust_with(anchors: BroughtTrust, pack: Pack, now: Callable[[], datetime]) -> NodeTrust | None:
-    """The user's anchors, with what the pack brings to fill gaps: intermediates, and answers that an authority signed. Both
-    count for what leads to an anchor, and for nothing else."""
+    """Combine the user's anchors with the pack's intermediates and signed answers. The pack's own only count on a path that
+    leads to an anchor of the user."""
     if anchors.where is None or anchors.registry is None:
         return None
     own = anchors.registry.trust.chains
     return NodeTrust(
         own.anchors,
         (*own.intermediates, *certificates_of(pack)),
-        answers=Answers(AnswerFiles(anchors.where), fixed=_answers(pack)),
+        answers=Answers(AnswerFiles(anchors.where), fixed=_read_answers(pack)),
         check_anchors=False,
         now=now,
     )
 
 
 def certificates_of(pack: Pack) -> list[x509.Certificate]:
-    """Those that the pack brings; SpoiledPack for one that is none, or is not what it is called."""
+    """Load the certificates that the pack brings; raise SpoiledPack for a broken or misnamed one."""
     members = pack.under(CERTIFICATES)
     if len(members) > _MOST_CERTIFICATES:
         raise SpoiledPack(CERTIFICATES, f"a pack needs at most {_MOST_CERTIFICATES} certificates")
-    found = []
-    for each in members:
-        der = pack.read(each.name, _MOST_CERTIFICATE)
-        if each.name != f"{CERTIFICATES}{each.sha256}.cer":
-            raise SpoiledPack(each.name, "it is not called after its fingerprint")
+    certificates = []
+    for member in members:
+        der = pack.read(member.name, _MOST_CERTIFICATE)
+        if member.name != f"{CERTIFICATES}{member.sha256}.cer":
+            raise SpoiledPack(member.name, "it is not called after its fingerprint")
         try:
             certificate = x509.load_der_x509_certificate(der)
-            # Read only when asked for, and then with errors of its own.
+            # These fields are parsed only on access, and then raise errors of their own.
             _ = certificate.subject, certificate.issuer
         except (ValueError, TypeError, x509.InvalidVersion) as cause:
-            raise SpoiledPack(each.name, "it is no certificate") from cause
-        found.append(certificate)
-    return found
+            raise SpoiledPack(member.name, "it is no certificate") from cause
+        certificates.append(certificate)
+    return certificates
 
 
-def _answers(pack: Pack) -> KnownAnswers:
-    lists, about = [], dict[int, tuple[bytes, ...]]()
+def _read_answers(pack: Pack) -> KnownAnswers:
+    lists, bodies_by_serial = [], dict[int, tuple[bytes, ...]]()
     members = pack.under(REVOCATION)
     if len(members) > _MOST_ANSWERS:
         raise SpoiledPack(REVOCATION, f"a pack needs at most {_MOST_ANSWERS} answers")
     within(REVOCATION, members)
-    for each in members:
-        body = pack.read(each.name)
+    for member in members:
+        body = pack.read(member.name)
         try:
-            if each.name.endswith(".crl"):
+            if member.name.endswith(".crl"):
                 lists.append(revocation.read_list(body))
             else:
                 serial = revocation.serial_of_answer(body)
-                about[serial] = (*about.get(serial, ()), body)
+                bodies_by_serial[serial] = (*bodies_by_serial.get(serial, ()), body)
         except (ValueError, revocation.NoAnswer) as cause:
-            raise SpoiledPack(each.name, "it is no answer of an authority") from cause
-    return KnownAnswers(lists=tuple(lists), about=about)
+            raise SpoiledPack(member.name, "it is no answer of an authority") from cause
+    return KnownAnswers(lists=tuple(lists), about=bodies_by_serial)
 
 
-def _inside(where: Path) -> list[Path]:
-    return sorted(where.glob("*.pem")) if where.is_dir() else []
+def _pem_files(pem_folder: Path) -> list[Path]:
+    return sorted(pem_folder.glob("*.pem")) if pem_folder.is_dir() else []
 
 
-def _node_key(path: Path) -> bytes:
+def _read_node_key(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
             key = load_pem_public_key(file.read(_MOST_KEY))
-    except (OSError, ValueError, UnsupportedAlgorithm) as why:
+    except (OSError, ValueError, UnsupportedAlgorithm) as error:
         raise Misconfigured(
             f"{path} holds no public key in PEM form", hint="put the public key of a node or of its log there"
-        ) from why
+        ) from error
     return spki(key)
 
 
-def _published_seal(path: Path) -> PublishedSeal:
+def _read_published_seal(path: Path) -> PublishedSeal:
     try:
         with path.open("rb") as file:
-            found = sealed_log.read_seal(file.read(sealed_log.MOST_SEAL_BYTES + 1))
-        seals.check_seal(found.signed)
-        return found
-    except OSError as why:
-        raise Misconfigured(f"the published seal {path} cannot be read: {why.strerror}") from why
-    except InvalidProof as why:
+            published = sealed_log.read_seal(file.read(sealed_log.MOST_SEAL_BYTES + 1))
+        seals.check_seal(published.signed)
+        return published
+    except OSError as error:
+        raise Misconfigured(f"the published seal {path} cannot be read: {error.strerror}") from error
+    except InvalidProof as error:
         raise Misconfigured(
-            f"{path} is no published seal: {why.detail}",
+            f"{path} is no published seal: {error.detail}",
             hint="give the file that gateway audit publish wrote",
-        ) from why
+        ) from error
 
 
-def _of_certificate(kind: str, each: x509.Certificate) -> Anchor:
-    return Anchor(kind=kind, name=each.subject.rfc4514_string(), sha256=fingerprint(each))
+def _certificate_anchor(kind: str, certificate: x509.Certificate) -> Anchor:
+    return Anchor(kind=kind, name=certificate.subject.rfc4514_string(), sha256=fingerprint(certificate))

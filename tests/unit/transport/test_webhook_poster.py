@@ -50,7 +50,7 @@ async def test_threat_089_a_name_that_leads_inside_is_not_followed(monkeypatch: 
     """The name is public when it is entered and looked at, and leads inside when it is called: as with rebinding."""
     monkeypatch.setattr(
         http_calls,
-        "_resolved",
+        "_resolve",
         lambda host, port, family: [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))],
     )
     async with receiving() as there, poster(Reach(plain=True)) as by:
@@ -68,7 +68,7 @@ async def test_threat_089_no_form_of_version_six_leads_inside(monkeypatch: pytes
     ):
         found = [(socket.AF_INET6, socket.SOCK_STREAM, 6, "", where)]
         with monkeypatch.context() as patched:
-            patched.setattr(http_calls, "_resolved", lambda host, port, family, found=found: found)
+            patched.setattr(http_calls, "_resolve", lambda host, port, family, found=found: found)
             async with poster(Reach(plain=True)) as by:
                 done = await by.post("http://rebound.example.gov.vn/", b"{}", {})
         assert done.code is TryCode.REFUSED_ADDRESS
