@@ -68,7 +68,7 @@ async def ping(
     when something is wrong."""
     from gateway.ops.partner_check import examine_partner
 
-    async with at_axis(call) as axis:
+    async with at_axis(call.settings()) as axis:
         steps = examine_partner(ground, axis, sender, code)
         await _tell_findings(call, (("", each) async for each in steps))
 
@@ -191,7 +191,7 @@ async def _foreign(call: Invocation) -> AsyncIterator[RestAxis]:
     """Misconfigured where the axis is one of our own kinds."""
     from gateway.transport.rest.axis import RestAxis
 
-    async with at_axis(call) as axis:
+    async with at_axis(call.settings()) as axis:
         foreign = [each for each in each_axis(axis).values() if isinstance(each, RestAxis)]
         if not foreign:
             kind = call.settings().axis_kind
@@ -233,7 +233,7 @@ async def route(
     none does."""
     from gateway.bootstrap.axis_route import explained
 
-    async with at_axis(call) as axis:
+    async with at_axis(call.settings()) as axis:
         by = sender or next((agency.code for agency in await ground.store.hosted()), "")
         found = await explained(ground.settings, axis, ground.host_of, by, code)
     output.answer(call, asdict(found), _route_lines(call, found))

@@ -122,7 +122,7 @@ async def send(
     if not files:
         raise typer.BadParameter("name the files of the document, or --envelope")
     told = asked(meta, given)
-    async with at_agency(call) as seat:
+    async with at_agency(call.settings(), call.agency) as seat:
         order = Order(draft=told.to_draft(), send=told.send, confirm=(*told.confirm, *(confirm or ())))
         accepted = await hand_in(call, seat, order, files, source or [])
         if accepted is None or accepted.document is None:
@@ -144,7 +144,7 @@ async def _send_envelope(
         send=given.get("send", True),
         confirm=tuple(confirm),
     )
-    async with at_agency(call) as seat:
+    async with at_agency(call.settings(), call.agency) as seat:
         desk, scope = seat.node.out, seat.scope
         async with tray(desk) as held:
             came = await brought.take(desk, scope, held, _pieces(file), besides)
