@@ -13,7 +13,7 @@ from statistics import median
 
 from PIL import Image
 
-from gateway.domain.page_picture import PageWish
+from gateway.domain.pdf import PageWish
 from gateway.trust.page_drawing.drawer import PageBox
 
 SAMPLES = Path(__file__).parents[1] / "tests" / "samples"

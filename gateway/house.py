@@ -3,12 +3,92 @@ the typed words. Out: an exit code."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NoReturn
+import re
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from functools import partial
+from importlib import import_module
+from typing import TYPE_CHECKING, NoReturn
 
 from gateway.bootstrap import storeys
+from gateway.bootstrap.storeys import Noun, Storey
 from gateway.cli import main as program
-from gateway.office.bootstrap import OFFICE
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from gateway.api.entry import Entry
+    from gateway.api.routes import Route
+    from gateway.bootstrap.node import OpenNode
+    from gateway.ports.services import HealthProbe
+    from gateway.settings import Settings
+
+# All that the API and monitoring leave.
+PAGES = re.compile("/(?!api/|problems|docs|metrics|healthz|readyz).*")
+
+
+def _open(settings: Settings) -> AbstractAsyncContextManager[OpenNode]:
+    from gateway.office.bootstrap.office import open_office
+
+    return open_office(settings)
+
+
+def _calls(node: OpenNode) -> Sequence[Route]:
+    from gateway.office import calls
+    from gateway.office.bootstrap.office import Office
+
+    return calls.routes(node) if isinstance(node, Office) else ()
+
+
+def _add_pages(app: web.Application, node: OpenNode, health: HealthProbe, entry: Entry) -> None:
+    """Their modules, a tenth of all there are, are loaded beside the loop, which goes on meanwhile."""
+    from gateway.office.bootstrap.office import Office
+    from gateway.office.web.late import LateRoutes
+
+    if not isinstance(node, Office):
+        return
+    stops: list[Callable[[], None]] = []
+
+    async def made() -> web.UrlDispatcher:
+        await node.pool.run(partial(import_module, "gateway.office.web.app"))
+        from gateway.office.web import app
+
+        deps = app.deps_of(node, health, entry)
+        stops.append(deps.live.stop)
+        return app.routes_over(deps)
+
+    async def stop(_: web.Application) -> None:
+        """Ends the open streams, so that the node stops without waiting for them."""
+        for each in stops:
+            each()
+
+    app.router.register_resource(LateRoutes(PAGES, made))
+    app.on_shutdown.append(stop)
+
+
+OFFICE = Storey(
+    opens=_open,
+    adds_calls=_calls,
+    adds_pages=_add_pages,
+    nouns={
+        "book": Noun(
+            sentence="The register books: lines, gaps, files; mail entered by hand.",
+            after="inbox",
+            module="gateway.office.cli.book",
+        ),
+        "todo": Noun(
+            sentence="What needs a hand: overdue, refused, failed, asked back, due.",
+            after="hold",
+            module="gateway.office.cli.todo",
+        ),
+        "calendar": Noun(
+            sentence="Holidays and swap days, which office hours leave out or add.",
+            after="todo",
+            module="gateway.office.cli.calendar",
+        ),
+    },
+    verbs={"people": ("gateway.office.cli.people_accounts",)},
+)
 
 storeys.hang(OFFICE)
 

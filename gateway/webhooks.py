@@ -35,7 +35,7 @@ from gateway.domain.webhook import (
     TryCode,
 )
 from gateway.errors import BadForm, Clash, Denied, Misconfigured, NotFound, StaleVersion
-from gateway.policy.webhooks import secret_end
+from gateway.policy.upkeep import secret_end
 from gateway.ports.services import Clock, Pool, Posted, Poster
 
 if TYPE_CHECKING:

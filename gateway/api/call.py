@@ -29,9 +29,8 @@ from gateway.api import downloads
 from gateway.api.asking import CheckedRequest, nearest
 from gateway.api.caller import Caller
 from gateway.api.deps import ApiDeps
-from gateway.api.fields import EVERYTHING, Chosen
 from gateway.api.problems import BadCall, RequestFault, bad_value
-from gateway.api.shapes import Asked, Asking, Piece, Told, media_type, split
+from gateway.api.shapes import EVERYTHING, Asked, Asking, Chosen, Piece, Told, media_type, split
 from gateway.api.words import Lang
 from gateway.domain.account import AgencyScope
 from gateway.domain.wall_clock import VIETNAM

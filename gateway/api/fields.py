@@ -19,15 +19,12 @@ from pydantic import BaseModel, BeforeValidator, Field, StringConstraints, creat
 from gateway.api.asking import nearest
 from gateway.api.problems import BadCall, RequestFault
 from gateway.api.routes import Route
-from gateway.api.shapes import Asked, split
+from gateway.api.shapes import EVERYTHING, Asked, Chosen, Include, split
 
 PARAMETER = "fields"
 _MOST, _LONGEST = 200, 100
 _EACH = "__all__"
 _KNOWN_BY = ("id", "code")
-
-# Any, here and below: what pydantic is told to write, a tree of names that ends in True.
-Include = dict[str, Any]
 
 
 class Choosing(Asked):
@@ -51,22 +48,6 @@ class _Step:
 
     name: str
     is_list: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """What of an answer is written; nothing chosen: all of it. `names` are the fields themselves, without what stands
-    behind a dot."""
-
-    include: Include | None = None
-    names: frozenset[str] = frozenset()
-
-    def wants(self, *names: str) -> bool:
-        """Whether any of these fields is written: if not, it need not be found out."""
-        return self.include is None or not self.names.isdisjoint(names)
-
-
-EVERYTHING = Chosen()
 
 
 def query_of(route: Route, own: type[BaseModel]) -> type[BaseModel]:

@@ -13,21 +13,19 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from email.utils import format_datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
+from typing import Any, TypeVar, get_type_hints
 
 from aiohttp import web
 from pydantic import BaseModel
 
+from gateway.api.call import Call
 from gateway.api.shapes import Told
 from gateway.domain.account import ApiScope
 from gateway.words.labels import say
 
-if TYPE_CHECKING:
-    from gateway.api.call import Call
-
 BASE = "/api/v1"
 
-Handler = Callable[["Call"], Awaitable[Told | web.StreamResponse]]
+Handler = Callable[[Call], Awaitable[Told | web.StreamResponse]]
 
 
 class Body(StrEnum):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import cache
 from operator import attrgetter
@@ -255,3 +255,23 @@ _KNOWN_MEDIA = frozenset(MEDIA_TYPES.values())
 def media_type(name: str) -> str:
     """Return the media type of a short type, or of a claimed one that is on the list."""
     return MEDIA_TYPES.get(name) or (name if name in _KNOWN_MEDIA else ONLY_BYTES)
+
+
+# Any, here and below: what pydantic is told to write, a tree of names that ends in True.
+Include = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What of an answer is written; nothing chosen: all of it. `names` are the fields themselves, without what stands
+    behind a dot."""
+
+    include: Include | None = None
+    names: frozenset[str] = frozenset()
+
+    def wants(self, *names: str) -> bool:
+        """Whether any of these fields is written: if not, it need not be found out."""
+        return self.include is None or not self.names.isdisjoint(names)
+
+
+EVERYTHING = Chosen()

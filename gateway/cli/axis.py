@@ -66,7 +66,7 @@ async def ping(
     when something is wrong."""
     from gateway.ops.partner_check import examine_partner
 
-    async with at_axis(call) as axis:
+    async with at_axis(call.settings()) as axis:
         steps = examine_partner(ground, axis, sender, code)
         await _print_findings(call, (("", step) async for step in steps))
 
@@ -189,7 +189,7 @@ async def _open_foreign(call: Invocation) -> AsyncIterator[RestAxis]:
     """Open the foreign axis; raise Misconfigured where there is none."""
     from gateway.transport.rest.axis import RestAxis
 
-    async with at_axis(call) as axis:
+    async with at_axis(call.settings()) as axis:
         foreign = [a for a in each_axis(axis).values() if isinstance(a, RestAxis)]
         if not foreign:
             kind = call.settings().axis_kind
@@ -231,7 +231,7 @@ async def route(
     none does."""
     from gateway.bootstrap.axis_route import explained
 
-    async with at_axis(call) as axis:
+    async with at_axis(call.settings()) as axis:
         sending_code = sender or next((agency.code for agency in await ground.store.hosted()), "")
         answer = await explained(ground.settings, axis, ground.host_of, sending_code, code)
     output.answer(call, asdict(answer), _route_lines(call, answer))

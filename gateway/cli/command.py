@@ -31,6 +31,7 @@ from typer.main import get_command
 
 from gateway import __version__
 from gateway.bootstrap import storeys
+from gateway.cli.node import at_agency, at_axis, at_ground, at_node, at_registry
 from gateway.words import labels
 
 if TYPE_CHECKING:
@@ -209,7 +210,7 @@ class Group(typer.Typer):
 
     def verb(self, *examples: str, name: str = "", writes: bool = False, ask: str = "") -> Callable[[F], F]:
         """Make a command of a function, by its own name: its first parameter is the `Invocation`; the second is opened for
-        it, where its type is one of `node.OPENED`. An example is what stands behind the command's words, or a whole line;
+        it, where its type is one of `OPENED`. An example is what stands behind the command's words, or a whole line;
         of one alone the second is the same with --yes, or as JSON. `ask` is the label of the question before it changes
         something, about what was typed."""
 
@@ -266,10 +267,18 @@ noun, verb = ROOT.noun, ROOT.verb
 ROOT.callback()(lambda: None)  # so that one command alone has its word too
 
 
+OPENED: dict[str, Opens] = {
+    "Seat": lambda call: at_agency(call.settings(), call.agency),
+    "OpenNode": lambda call: at_node(call.settings()),
+    "Ground": lambda call: at_ground(call.settings()),
+    "AxisDesk": lambda call: at_axis(call.settings()),
+    "OpenRegistry": lambda call: at_registry(call.settings()),
+}
+"""What a command is given besides its options, by the type of the parameter."""
+
+
 def _runner(row: CommandRow) -> Callable[..., None]:
     """What the library of commands calls: the function with its options and the common ones, run to its end."""
-    from gateway.cli.node import OPENED
-
     function = row.function
     own = list(inspect.signature(function).parameters.values())[1:]
     opens = OPENED.get(str(own[0].annotation)) if own else None

@@ -90,7 +90,7 @@ async def notice(
     """Write the draft of a notice; a person reads it, signs it and sends it by a way of its own."""
     if to not in _NOTICES:
         raise typer.BadParameter(f"{to!r} is nobody who is told; expected one of {', '.join(_NOTICES)}")
-    async with at_agency(call) as seat:
+    async with at_agency(call.settings(), call.agency) as seat:
         async with seat.node.store.read(seat.scope) as work:
             hold_row = await work.held.get(hold)
         text = _draft_notice(call, seat, hold_row, to)
@@ -127,7 +127,7 @@ async def lift(
     from gateway.outgoing import files
     from gateway.trust.hold_seal import KeyUnsealer
 
-    async with at_agency(call) as seat:
+    async with at_agency(call.settings(), call.agency) as seat:
         call.ask("cli.ask.lift", hold=hold)
         node = seat.node
         decision = holding.decided(node.hold, await people.signed_in(call, node, as_), why)

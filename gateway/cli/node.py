@@ -1,4 +1,4 @@
-"""Opens the node for one command and finds the agency it acts for. In: the `Invocation`. Out: a `Seat`: the wired
+"""Opens the node for one command and finds the agency it acts for. In: the settings and a code. Out: a `Seat`: the wired
 node, the agency and the scope to work in, closed when the command ends."""
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, TypeVar
 
-from gateway.cli.command import Invocation, Opens
 from gateway.domain.account import AgencyScope, HostedAgency, Principal, PrincipalKind
 from gateway.errors import Misconfigured, NotFound
 
@@ -41,21 +40,20 @@ class WhichAgency(NotFound):
 
 
 @asynccontextmanager
-async def at_node(call: Invocation) -> AsyncIterator[OpenNode]:
+async def at_node(settings: Settings) -> AsyncIterator[OpenNode]:
     """The wired node, for commands that are about no single agency."""
     from gateway.bootstrap.storeys import open_whole
 
-    settings = call.settings()
     must_exist(settings)
     async with open_whole(settings) as node:
         yield node
 
 
 @asynccontextmanager
-async def at_agency(call: Invocation) -> AsyncIterator[Seat]:
-    """The wired node and the agency chosen by --agency, or the only one hosted."""
-    async with at_node(call) as node:
-        agency = chosen(await node.store.hosted(), call.agency)
+async def at_agency(settings: Settings, code: str | None) -> AsyncIterator[Seat]:
+    """The wired node and the agency with that code, or the only one hosted."""
+    async with at_node(settings) as node:
+        agency = chosen(await node.store.hosted(), code)
         principal = await operator(node.store)
         yield Seat(
             node=node, agency=agency, scope=AgencyScope(agency_id=agency.id, principal_id=principal.id)
@@ -83,11 +81,10 @@ async def at_registry(settings: Settings) -> AsyncIterator[OpenRegistry]:
 
 
 @asynccontextmanager
-async def at_axis(call: Invocation) -> AsyncIterator[AxisDesk]:
+async def at_axis(settings: Settings) -> AsyncIterator[AxisDesk]:
     """The axis of the settings. Misconfigured where there is none yet: opening it would make an empty one."""
     from gateway.bootstrap.axis import open_axis
 
-    settings = call.settings()
     for alone in settings.each_axis().values():
         if alone.axis.kind == "embedded" and not (alone.axis.folder / "axis.sqlite").exists():
             raise Misconfigured(
@@ -137,13 +134,3 @@ async def operator(store: SqlStore) -> Principal:
 async def operator_id(store: SqlStore) -> str:
     """Return the id of who types this, where only that is noted."""
     return (await operator(store)).id
-
-
-OPENED: dict[str, Opens] = {
-    "Seat": at_agency,
-    "OpenNode": at_node,
-    "Ground": lambda call: at_ground(call.settings()),
-    "AxisDesk": at_axis,
-    "OpenRegistry": lambda call: at_registry(call.settings()),
-}
-"""What a command is given besides its options, by the type of the parameter."""

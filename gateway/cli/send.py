@@ -122,7 +122,7 @@ async def send(
     if not files:
         raise typer.BadParameter("name the files of the document, or --envelope")
     message = asked(meta, values)
-    async with at_agency(call) as seat:
+    async with at_agency(call.settings(), call.agency) as seat:
         order = Order(
             draft=message.to_draft(), send=message.send, confirm=(*message.confirm, *(confirm or ()))
         )
@@ -146,7 +146,7 @@ async def _send_envelope(
         send=values.get("send", True),
         confirm=tuple(confirm),
     )
-    async with at_agency(call) as seat:
+    async with at_agency(call.settings(), call.agency) as seat:
         desk, scope = seat.node.out, seat.scope
         async with tray(desk) as files:
             envelope = await brought.take(desk, scope, files, _read_pieces(file), extras)

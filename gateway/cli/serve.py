@@ -62,7 +62,7 @@ async def _serve(call: Invocation, role: str, number: int) -> None:
     from gateway.ops.checks import Watch
     from gateway.store import leases
 
-    async with at_node(call) as node:
+    async with at_node(call.settings()) as node:
         leases.refuse_gap(await node.store.clock_gap(SystemClock().now), node.settings.workers.lease_s)
         log.configure("debug" if call.verbose else node.settings.log.level)
         health, workers_done = Watch(node=node), asyncio.Event()

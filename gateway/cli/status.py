@@ -49,7 +49,7 @@ async def status(call: Invocation) -> None:
     from gateway.ops import checks, status
     from gateway.ops.subject import Subject
 
-    async with at_node(call) as node:
+    async with at_node(call.settings()) as node:
         node_status = await status.look(node)
         findings = await checks.examine(Subject.within(node), Tag.STATUS)
     all_lines = [*lines(call, node_status), *_trouble_lines(call, findings)]
@@ -351,7 +351,7 @@ async def watch(
     once: Annotated[bool, typer.Option("--once", help="Print what is there and end.")] = False,
 ) -> None:
     """Print events as they happen, oldest first. Ctrl+C ends it."""
-    async with at_agency(call) as seat:
+    async with at_agency(call.settings(), call.agency) as seat:
         seq = after if after is not None else (0 if id or once else await _newest_event(seat))
         while True:
             new_events = await seat.node.store.events_after(seat.agency.id, seq, _EVENTS_AT_ONCE)

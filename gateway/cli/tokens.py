@@ -273,7 +273,7 @@ async def hand_over_before(
     key is made: where this fails, there is no key."""
     if day is None:
         return
-    async with at_node(call) as node:
+    async with at_node(call.settings()) as node:
         acting = await operator(node.store)
         scopes = [AgencyScope(agency_id=a, principal_id=acting.id) for a in agencies]
         count = sum([await act.hand_over_before(node.inn, scope, program, day) for scope in scopes])

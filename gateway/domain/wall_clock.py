@@ -31,6 +31,11 @@ def day_text(on: date | None) -> str:
     return "" if on is None else on.strftime("%d/%m/%Y")
 
 
+def cell_text(value: object) -> str:
+    """What stands in a cell of a table, a day as people write it; nothing for none."""
+    return day_text(value) if isinstance(value, date) else "" if value is None else str(value)
+
+
 def moment_text(at: datetime | None) -> str:
     """14:02 20/11/2026, in both languages; nothing for none."""
     return "" if at is None else local(at).strftime("%H:%M %d/%m/%Y")

@@ -22,7 +22,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from gateway import errors
 from gateway.store.dump import Sum, TableShape
-from gateway.trust import earlier_seals, sealed_files
+from gateway.trust import sealed_files
 from gateway.trust.sealed_files import Broken, NotOpened, Piped
 
 SHORTEST_PASSPHRASE = 12
@@ -167,11 +167,11 @@ class BackupReader:
 
     def __init__(self, file: BinaryIO, passphrase: bytes) -> None:
         self._file, self._name = file, "its beginning"
-        is_earlier = file.read(len(earlier_seals.BACKUP)) == earlier_seals.BACKUP
+        is_earlier = file.read(len(sealed_files.EARLIER_BACKUP)) == sealed_files.EARLIER_BACKUP
         file.seek(0)
         with self._damage_named():
             if is_earlier:
-                unseal = partial(earlier_seals.unseal_backup, file, passphrase=passphrase)
+                unseal = partial(sealed_files.unseal_earlier_backup, file, passphrase=passphrase)
             else:
                 unseal = _open_stream(file, passphrase)
         self._sealed = Piped(unseal, "rb")

@@ -1,8 +1,8 @@
 """What the node must see to by itself, and when: whether periodic jobs report as they must, when the log is sealed,
 stamped and published, when people are told that a certificate ends (K5), and when to try again or give up. In: the
-days of each job, where the log stands, certificates with their ends, how often and how long something was tried;
-the time, and a number from outside for the jitter. Out: words, yes or no, marks that were passed, a delay or
-`GiveUp`. Pure; tested as tables."""
+days of each job, where the log stands, certificates with their ends, how often and how long something was tried; the
+time, and a number from outside for the jitter. Out: words, yes or no, marks that were passed, a delay or `GiveUp`; of a
+webhook also whether a try that failed speaks of the endpoint or of one event. Pure; tested as tables."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from operator import itemgetter
 from gateway.domain.pace import LONGEST_DELAY, JobDay
 from gateway.domain.sealed_log import LogHead
 from gateway.domain.wall_clock import local
+from gateway.domain.webhook import Delivery, Endpoint
 
 # A loop turns every second or so and is told of every five minutes; a backup is made each night.
 LOOP, NIGHTLY = timedelta(minutes=20), timedelta(hours=26)
@@ -211,6 +212,8 @@ def expiry_mark_of(until: datetime, now: datetime) -> int | None:
 
 # Seconds for a broker that restarts; then T12: 1, 2, 5, 15, 30, 60 minutes and hourly.
 RETRY_DELAYS_S = (2, 5, 15, 60, 120, 300, 900, 1800, int(LONGEST_DELAY.total_seconds()))
+# To an address of an agency's program, on its specification's plan; from then on every twelve hours.
+WEBHOOK_DELAYS_S = (5, 30, 2 * 60, 10 * 60, 3600, 3 * 3600, 8 * 3600, 24 * 3600, 12 * 3600)
 RETRY_LIMIT = timedelta(hours=72)
 RETRY_JITTER = 0.1
 MOST_UNFORESEEN = 12
@@ -231,16 +234,30 @@ def next_try(
     age: timedelta,
     chance: float,
     limit: timedelta = RETRY_LIMIT,
+    delays_s: Sequence[int] = RETRY_DELAYS_S,
 ) -> timedelta | GiveUp:
-    """The wait after the `attempt`-th try (1 is the first) failed. `chance` in [0, 1) adds up to a tenth, so that many
-    rows that failed together do not come back together. The last try is at the limit, not past it."""
+    """The wait after the `attempt`-th try (1 is the first) failed, `age` after the first. `chance` in [0, 1) adds up to a
+    tenth, so that what failed together does not come back together. The last try is at the limit, not past it."""
     if permanent:
         return GiveUp(reason="permanent")
     if age >= limit:
         return GiveUp(reason="age")
-    return min(retry_delay(attempt) * (1 + RETRY_JITTER * chance), limit - age)
+    return min(retry_delay(attempt, delays_s) * (1 + RETRY_JITTER * chance), limit - age)
 
 
-def retry_delay(attempt: int) -> timedelta:
-    """The plain wait after the `attempt`-th try, for work of our own that is never given up."""
-    return timedelta(seconds=RETRY_DELAYS_S[min(max(attempt, 1), len(RETRY_DELAYS_S)) - 1])
+def retry_delay(attempt: int, delays_s: Sequence[int] = RETRY_DELAYS_S) -> timedelta:
+    """The plain wait after the `attempt`-th try, for work of our own that is never given up; the last of them again and
+    again."""
+    return timedelta(seconds=delays_s[min(max(attempt, 1), len(delays_s)) - 1])
+
+
+def is_dead(endpoint: Endpoint, delivery: Delivery) -> bool:
+    """Of an event that is given up: whether the endpoint took nothing else either since it was first tried. Then it is
+    paused, and the event keeps waiting for whoever lets it go on."""
+    return endpoint.last_ok_at is None or endpoint.last_ok_at <= delivery.first_at
+
+
+def secret_end(now: datetime, until: datetime | None, overlap: timedelta) -> datetime:
+    """Until when a secret is good that is followed by another one; never longer than it was before."""
+    end = now + overlap
+    return end if until is None else min(until, end)

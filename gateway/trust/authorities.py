@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -118,10 +118,9 @@ class AskedAuthorities:
         answers: Answers,
         *,
         bounds: Mapping[RevocationSource, Bounds] | None = None,
-        nonce: Callable[[int], bytes] = os.urandom,
     ) -> None:
         self._by_issuer = {fingerprint(each.issuer): each for each in sources}
-        self._chains, self._answers, self._nonce = chains, answers, nonce
+        self._chains, self._answers = chains, answers
         self._bounds = bounds or {RevocationSource.OCSP: OCSP_BOUNDS, RevocationSource.LIST: LIST_BOUNDS}
         self._certificates: Mapping[Question, x509.Certificate] = {}
 
@@ -192,7 +191,7 @@ class AskedAuthorities:
         url: str,
         now: datetime,
     ) -> Answer:
-        nonce = self._nonce(_NONCE_BYTES)
+        nonce = os.urandom(_NONCE_BYTES)
         asked = HttpQuestion(
             url=url,
             expects="application/ocsp-response",

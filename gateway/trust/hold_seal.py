@@ -14,10 +14,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from gateway.errors import Denied, Misconfigured, StoreFailure
-from gateway.trust import earlier_seals, sealed_files
-from gateway.trust.earlier_seals import PemKey
+from gateway.trust import sealed_files
 from gateway.trust.key_material import spki
-from gateway.trust.sealed_files import Broken, ByteSource, ByteTarget, Identity, NotOpened, Recipient
+from gateway.trust.sealed_files import Broken, ByteSource, ByteTarget, Identity, NotOpened, PemKey, Recipient
 
 
 class RecipientSealer:
@@ -77,12 +76,12 @@ class KeyUnsealer:
     def unseal(self, source: BinaryIO, target: ByteTarget) -> None:
         """The bytes, each proved before it is given. Denied for what was sealed for another key, StoreFailure for what was
         changed or cut off. Whether it is the content that was wanted, its digest tells."""
-        is_earlier = source.read(len(earlier_seals.HOLD)) == earlier_seals.HOLD
+        is_earlier = source.read(len(sealed_files.EARLIER_HOLD)) == sealed_files.EARLIER_HOLD
         source.seek(0)
         try:
             if is_earlier != self._is_pem:
                 raise NotOpened("it was sealed for a key of the other kind")
-            unseal = earlier_seals.unseal_hold if is_earlier else sealed_files.unseal
+            unseal = sealed_files.unseal_earlier_hold if is_earlier else sealed_files.unseal
             unseal(source, target, self._key)
         except NotOpened as cause:
             raise Denied(

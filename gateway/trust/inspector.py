@@ -267,9 +267,10 @@ class FileInspector:
         if found.found_type == "pdf":
             # A node that meets no PDF does without the library, which is large.
             from gateway.trust.pdf import look_into_pdf
+            from gateway.trust.pdf_layout import first_page
 
-            most = self._limits.pdf_objects
-            facts = look_into_pdf(stream, budget.deadline, most, reads_page=reads_page)
+            read_page = first_page if reads_page else None
+            facts = look_into_pdf(stream, budget.deadline, self._limits.pdf_objects, read_page)
             found.pages, found.encrypted, found.broken = facts.pages, facts.encrypted, facts.broken
             found.active.update(facts.active)
             found.first_page = facts.first_page

@@ -1,22 +1,21 @@
 """Reads of a PDF what rules need: pages, whether a password is needed, what it would run (R57, threats 63, 64), and the
-text of its first page, where it has some (R2). In: a seekable stream and a deadline. Out: `PdfTraits`. Bounded: every
-read looks at the deadline, the walk counts its objects, and a compressed stream may not grow past a limit. The text
-goes as far as it can be read: a page of pictures has none, and one that is made to take long is left. Signatures are
-not looked at here."""
+text of its first page, where it has some (R2, by `pdf_layout.first_page`). In: a seekable stream and a deadline. Out:
+`PdfTraits`. Bounded: every read looks at the deadline, the walk counts its objects, and a compressed stream may not
+grow past a limit. Signatures are not looked at here."""
 
 from __future__ import annotations
 
 import io
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
 
-from pypdf import PageObject, PdfReader, apply_configuration
+from pypdf import PdfReader, apply_configuration
 from pypdf.errors import PyPdfError
-from pypdf.generic import ArrayObject, DictionaryObject, IndirectObject, NameObject, PdfObject
+from pypdf.generic import ArrayObject, DictionaryObject, IndirectObject, PdfObject
 
 from gateway.domain.pdf import PdfText
 
@@ -68,6 +67,9 @@ class PdfTraits:
     first_page: PdfText | None = None
 
 
+ReadPage = Callable[[PdfReader, float], PdfText | None]
+
+
 def opened_pdf(stream: Any) -> PdfReader | None:  # Any: a file, or as much of one as is asked for
     """A reader for `bounded` work; None where a password is needed."""
     reader = PdfReader(stream, strict=False)
@@ -87,9 +89,10 @@ def bounded() -> AbstractContextManager[object]:
 
 
 def look_into_pdf(
-    stream: BinaryIO, deadline: float, most_objects: int, *, reads_page: bool = False
+    stream: BinaryIO, deadline: float, most_objects: int, read_page: ReadPage | None = None
 ) -> PdfTraits:
-    """What the PDF holds; `deadline` is a `time.monotonic` value. Never raises for bad content."""
+    """What the PDF holds; `deadline` is a `time.monotonic` value. Never raises for bad content. `read_page` is given where
+    the text of the first page is wanted."""
     timed = _Timed(stream, deadline)
     try:
         with bounded():
@@ -99,7 +102,7 @@ def look_into_pdf(
             facts = _walk(reader, most_objects)
             if facts.broken is None and _has_much_behind(timed):
                 return replace(facts, broken="junk-after")
-            return replace(facts, first_page=first_page(reader, deadline)) if reads_page else facts
+            return replace(facts, first_page=read_page(reader, deadline)) if read_page else facts
     except (*LIBRARY, MemoryError):
         return PdfTraits(broken="too-long-to-read" if timed.is_late else "unreadable")
 
@@ -203,44 +206,3 @@ class _Timed:
             self.is_late = True
             raise OutOfTimeError("the file takes too long to read")
         return self._read(size)
-
-
-_DEEPEST_TREE = 64
-_TEXT_SECONDS = 2.0
-
-
-def first_page(reader: PdfReader, deadline: float) -> PdfText | None:
-    """Never raises for bad content."""
-    # Reading places takes more of the library, which is large.
-    from gateway.trust.pdf_layout import read_page
-
-    try:
-        page = _first_page(reader)
-        seconds = min(_TEXT_SECONDS, deadline - time.monotonic())
-        return read_page(page, seconds) if page is not None else None
-    except (*LIBRARY, MemoryError):
-        return None
-
-
-def _first_page(reader: PdfReader) -> PageObject | None:
-    """Down the first branch, taking along what the page inherits. The reader's own list of pages is not asked: it walks
-    the whole tree, and a tree can be made to have no end."""
-    root = reader.trailer["/Root"].get_object()
-    if not isinstance(root, DictionaryObject):
-        return None
-    node: Any = root["/Pages"]  # Any: pypdf's objects are dictionaries of anything
-    resources: Any = None
-    for _ in range(_DEEPEST_TREE):
-        node = node.get_object()
-        if not isinstance(node, DictionaryObject):
-            return None
-        resources = node.get("/Resources", resources)
-        kids = node.get("/Kids")
-        if not isinstance(kids, ArrayObject) or not kids:
-            break
-        node = kids[0]
-    page = PageObject(reader)
-    page.update(node)
-    if resources is not None:
-        page[NameObject("/Resources")] = resources
-    return page

@@ -15,7 +15,7 @@ from itertools import islice
 from typing import Any, BinaryIO
 
 from pypdf import PageObject, PdfReader
-from pypdf.generic import ArrayObject, DictionaryObject, StreamObject
+from pypdf.generic import ArrayObject, DictionaryObject, NameObject, StreamObject
 
 from gateway.domain.pdf import Area, Ink, PageSheet, PdfText, Size, TextRun
 from gateway.trust.pdf import LIBRARY, bounded, opened_pdf
@@ -118,6 +118,8 @@ _WHOLE_PAGE = 0.5
 # In parts of the type size: letters of one word, and words of one line.
 _OVERLAP, _LETTER_GAP, _WORD_GAP = 0.1, 0.15, 0.6
 _LONGEST_RUN = 1000
+_DEEPEST_TREE = 64
+_TEXT_SECONDS = 2.0
 _SHOWING = frozenset({"/Widget", "/FreeText", "/Stamp"})
 _HIDDEN = 0x02 | 0x20
 
@@ -138,6 +140,41 @@ def read_page(page: PageObject, seconds: float) -> PdfText:
     """The text of one page, as its first, while a document waits for it: `cut` where the page has more than is read then.
     Never raises for what it holds."""
     return _Reading(time.thread_time() + seconds, IN_PASSING).one(page)
+
+
+def first_page(reader: PdfReader, deadline: float) -> PdfText | None:
+    """The text of an open file's first page, as far as it can be read until the deadline (`time.monotonic`): a page of
+    pictures has none, and one that is made to take long is left. Never raises for bad content."""
+    try:
+        page = _first_page(reader)
+        seconds = min(_TEXT_SECONDS, deadline - time.monotonic())
+        return read_page(page, seconds) if page is not None else None
+    except (*LIBRARY, MemoryError):
+        return None
+
+
+def _first_page(reader: PdfReader) -> PageObject | None:
+    """Down the first branch, taking along what the page inherits. The reader's own list of pages is not asked: it walks
+    the whole tree, and a tree can be made to have no end."""
+    root = reader.trailer["/Root"].get_object()
+    if not isinstance(root, DictionaryObject):
+        return None
+    node: Any = root["/Pages"]  # Any: pypdf's objects are dictionaries of anything
+    resources: Any = None
+    for _ in range(_DEEPEST_TREE):
+        node = node.get_object()
+        if not isinstance(node, DictionaryObject):
+            return None
+        resources = node.get("/Resources", resources)
+        kids = node.get("/Kids")
+        if not isinstance(kids, ArrayObject) or not kids:
+            break
+        node = kids[0]
+    page = PageObject(reader)
+    page.update(node)
+    if resources is not None:
+        page[NameObject("/Resources")] = resources
+    return page
 
 
 class _Reading:

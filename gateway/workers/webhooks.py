@@ -33,7 +33,7 @@ from gateway.domain.webhook import (
     TryCode,
 )
 from gateway.errors import GatewayError, StaleLease, StoreFailure
-from gateway.policy import webhooks as plan
+from gateway.policy import upkeep
 from gateway.policy.upkeep import GiveUp
 from gateway.ports.services import Clock
 from gateway.store.store import SqlStore
@@ -304,20 +304,26 @@ class Telling:
             attempts=made.attempts,
         )
         now = self.pusher.clock.now()
-        wait = plan.next_try(made.attempts, self.pusher.aging.now() - made.first_at, self.pusher.chance())
+        wait = upkeep.next_try(
+            made.attempts,
+            permanent=False,
+            age=self.pusher.aging.now() - made.first_at,
+            chance=self.pusher.chance(),
+            delays_s=upkeep.WEBHOOK_DELAYS_S,
+        )
         if done.code is TryCode.GONE:
             self._pause = PauseWhy.GONE
         elif isinstance(wait, GiveUp):
             endpoint = replace(self.leased.endpoint, last_ok_at=self._last_ok_at)
             # A body that the node cannot make says nothing of the endpoint.
-            if done.code is TryCode.UNMADE or not plan.is_dead(endpoint, made):
+            if done.code is TryCode.UNMADE or not upkeep.is_dead(endpoint, made):
                 given_up = replace(made, state=DeliveryState.FAILED, due_at=None)
                 self._gave_up.append(given_up)
                 self._waiting -= 1
                 return given_up
             self._pause = PauseWhy.FAILING
         # Of one that is paused everything waits for whoever lets it go on.
-        due = now + (wait if isinstance(wait, timedelta) else plan.THEN_EVERY)
+        due = now + (wait if isinstance(wait, timedelta) else timedelta(seconds=upkeep.WEBHOOK_DELAYS_S[-1]))
         return replace(made, state=DeliveryState.WAITING, due_at=due)
 
     def _report(self) -> Report:

@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gateway.cli.command import Invocation
-from gateway.cli.node import OPENED, Seat, at_agency
+from gateway.cli.command import OPENED, Invocation
+from gateway.cli.node import Seat, at_agency
 from gateway.errors import Misconfigured
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class OfficeSeat(Seat):
 async def _at_office(call: Invocation) -> AsyncIterator[OfficeSeat]:
     from gateway.office.bootstrap.office import Office
 
-    async with at_agency(call) as seat:
+    async with at_agency(call.settings(), call.agency) as seat:
         if not isinstance(seat.node, Office):
             raise Misconfigured(
                 "the office of this node is switched off, so it has no books and no to-do list",

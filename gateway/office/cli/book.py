@@ -16,9 +16,9 @@ import typer
 
 from gateway.cli import documents, output, send
 from gateway.cli.command import Invocation, Limit, late, noun
-from gateway.domain.book import Book, BookForm, BookLine, Cell, PaperLetter, RegisterEntry, Span, Summary
+from gateway.domain.book import Book, BookForm, BookLine, PaperLetter, RegisterEntry, Span, Summary
 from gateway.domain.document import Source
-from gateway.domain.wall_clock import day_text
+from gateway.domain.wall_clock import cell_text, day_text
 from gateway.office.cli import OfficeSeat
 from gateway.policy.outgoing import HandedOver, Means
 
@@ -93,7 +93,7 @@ async def show(
         call,
         [_record(line) for line in leaf.lines],
         [output.Column(f"book.column.{each}") for each in columns],
-        ([_cell(line.cells.get(each)) for each in columns] for line in leaf.lines),
+        ([cell_text(line.cells.get(each)) for each in columns] for line in leaf.lines),
         extra={"summary": _summary(told)},
     )
     for run in told.runs:
@@ -161,10 +161,6 @@ def _record(line: BookLine) -> dict[str, Any]:
         key: value.isoformat() if isinstance(value, date) else value for key, value in line.cells.items()
     }
     return {"id": line.subject_id, "number": line.number, "struck": line.struck, **cells}
-
-
-def _cell(value: Cell) -> str:
-    return day_text(value) if isinstance(value, date) else "" if value is None else str(value)
 
 
 def _summary(told: Summary) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from gateway.domain.document import (
     OutState,
 )
 from gateway.domain.identity import Digest
-from gateway.domain.page_picture import PageLook, PageWish
+from gateway.domain.pdf import PageLook, PageWish
 from gateway.errors import GatewayError
 from gateway.incoming import reading
 from gateway.office.desks import Beside, OfficeIn, OfficeOut

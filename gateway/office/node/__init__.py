@@ -1,1 +1,1 @@
-"""What the pages ask of the node beyond its desks: each module keeps one promise of `gateway.office.web`."""
+"""What the pages ask of the node beyond its desks."""

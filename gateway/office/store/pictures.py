@@ -15,8 +15,7 @@ from pathlib import Path
 
 from gateway import log
 from gateway.domain.identity import Digest
-from gateway.domain.page_picture import PageLook
-from gateway.domain.pdf import Size
+from gateway.domain.pdf import PageLook, Size
 from gateway.errors import StoreFailure
 from gateway.store.data_folder import Room
 from gateway.whole_files import new_file

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
 from importlib import resources
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import BinaryIO
 
 from aiohttp import web
 from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context, select_autoescape
@@ -30,9 +30,6 @@ from gateway.office.web import icons
 from gateway.office.web.dates import clock_text, day_text, moment_text
 from gateway.ports.services import Pool
 from gateway.words import labels
-
-if TYPE_CHECKING:
-    from gateway.office.web.visits import Visit
 
 STATIC: Mapping[str, str] = {
     "agencies.js": "text/javascript",
@@ -98,19 +95,6 @@ def _signed(signer: Signer) -> str:
 def longest_text(table: str, path: str) -> int:
     """How many characters the text of that path takes."""
     return TEXTS[table][path].longest
-
-
-def page_answer(visit: Visit, template: str, status: int, /, **values: Any) -> web.Response:
-    text = (
-        templates()
-        .get_template(template)
-        .render(
-            v=visit, say=visit.say, lang=visit.lang, nonce=visit.nonce, now=visit.deps.clock.now(), **values
-        )
-    )
-    response = web.Response(status=status, text=text, content_type="text/html", charset="utf-8")
-    response.headers.update(page_headers(visit.nonce, visit.lang))
-    return response
 
 
 def page_headers(nonce: str, lang: str) -> dict[str, str]:

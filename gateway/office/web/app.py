@@ -9,7 +9,6 @@ from __future__ import annotations
 import gzip
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import cache, partial
-from typing import Protocol
 
 from aiohttp import web
 
@@ -36,6 +35,7 @@ from gateway.office.web.pages import ROUTES
 from gateway.office.web.routes import PageRoute, Who, get
 from gateway.ops.evidence.make import EvidenceMaker
 from gateway.ports.services import Clock, HealthProbe
+from gateway.store.store import SqlStore
 from gateway.words import labels
 
 NOWHERE = "/{rest:(?!api/|problems|docs|static/|metrics|healthz|readyz).*}"
@@ -149,12 +149,7 @@ _ATTENTION = frozenset(
 _STATUS_WORDS = {"inbox": "packet", "job": "page.row"}
 
 
-class RowCounting(Protocol):
-    async def counts(self) -> Mapping[str, int]:
-        """Rows by `table.state`."""
-
-
-def add_status(router: web.UrlDispatcher, store: RowCounting, clock: Clock, version: str) -> None:
+def add_status(router: web.UrlDispatcher, store: SqlStore, clock: Clock, version: str) -> None:
     """Adds the page to a table of routes."""
 
     async def status(request: web.Request) -> web.Response:

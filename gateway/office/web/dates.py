@@ -9,6 +9,7 @@ import re
 from datetime import date, datetime, time, timedelta
 
 from gateway.domain.text import fold
+from gateway.domain.wall_clock import cell_text as cell_text
 from gateway.domain.wall_clock import day_text as day_text
 from gateway.domain.wall_clock import local
 from gateway.domain.wall_clock import midnight as midnight
@@ -49,13 +50,6 @@ def _date(year: int, month: int, dom: int) -> date | None:
         return date(year, month, dom)
     except ValueError:
         return None
-
-
-def cell_text(value: object) -> str:
-    """What stands in a cell, a day as people write it."""
-    if value is None:
-        return ""
-    return day_text(value) if isinstance(value, date) else str(value)
 
 
 def clock_text(at: datetime | None, now: datetime, time: str = "%H:%M") -> str:

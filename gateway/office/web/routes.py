@@ -6,16 +6,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import Any
 
 from aiohttp import web
 
 from gateway.office.domain.roles import Manner, Right
 
-if TYPE_CHECKING:
-    from gateway.office.web.visits import Visit
-
-Handler = Callable[["Visit"], Awaitable[web.StreamResponse]]
+# Any: a `Visit`, which knows the route by which it came.
+Handler = Callable[[Any], Awaitable[web.StreamResponse]]
 
 
 class Who(StrEnum):

@@ -1,11 +1,13 @@
 """One call of a person's browser: who it is, in which language, what the form brought, the ways to answer, and what
-stands around every page: the menu by rights, the agency, the light of the axis, what was just done. Made by the
-door, handed to one handler, forgotten. The frame is cheap: one look at the database for the count of tasks,
-everything else from memory. Persons are told by their names; what is no person is a program or the node itself."""
+stands around every page: the menu by rights, the agency, the light of the axis, the bell, what was just done. Made by
+the door, handed to one handler, forgotten. The frame is cheap: one look at the database for the count of tasks,
+everything else from memory. The bell tells what concerns the person's post, was not put off and is no act of the
+person, the newest first; whoever sees no content is told nothing. Persons are told by their names; what is no person
+is a program or the node itself."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from types import MappingProxyType
@@ -18,9 +20,10 @@ from gateway.domain.queues import InboxPacket
 from gateway.domain.wall_clock import local
 from gateway.errors import Denied, GatewayError, NotFound
 from gateway.office.accounts.acting import Acting
+from gateway.office.domain.notice import About, OwnDesk, Ring, RingKind
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.domain.session import CallOrigin, form_token
-from gateway.office.web import answers, bell, dates
+from gateway.office.web import answers, dates
 from gateway.office.web.deps import WebDeps
 from gateway.office.web.forms import SHORTEST_REASON, Form, Problems
 from gateway.office.web.routes import Needs, PageRoute
@@ -153,7 +156,7 @@ class Visit:
         is what its tab and heading say."""
         if self.is_piece:
             return self.piece(template, status, told=self.told, **values)
-        return answers.page_answer(self, template, status, **await frame_values(self), **values)
+        return _render(self, template, status, **await frame_values(self), **values)
 
     async def form_page(
         self, template: str, problems: Problems | None = None, /, **values: object
@@ -198,7 +201,7 @@ class Visit:
 
     def piece(self, template: str, status: int = 200, /, **values: object) -> web.Response:
         """One region of a page, for a script that swaps it."""
-        answer = answers.page_answer(self, template, status, **values)
+        answer = _render(self, template, status, **values)
         answer.headers[PIECE] = "1"
         return answer
 
@@ -221,6 +224,19 @@ class Visit:
         if not labels.has(f"told.{key}"):
             raise NotFound(f"there are no words told.{key}")
         return self.go(path, **query, told=key)
+
+
+def _render(visit: Visit, template: str, status: int, /, **values: object) -> web.Response:
+    text = (
+        answers.templates()
+        .get_template(template)
+        .render(
+            v=visit, say=visit.say, lang=visit.lang, nonce=visit.nonce, now=visit.deps.clock.now(), **values
+        )
+    )
+    response = web.Response(status=status, text=text, content_type="text/html", charset="utf-8")
+    response.headers.update(answers.page_headers(visit.nonce, visit.lang))
+    return response
 
 
 def inside(address: str) -> str:
@@ -296,7 +312,7 @@ async def frame_values(visit: Visit) -> Mapping[str, object]:
         "has_keys": cookies.get("gw_keys") != "off",
         # The tasks of the agency, or of the own units, for the menu.
         "waiting": await visit.deps.bell.count(visit.scope(), visit.units) if has_tasks else 0,
-        "bell": await bell.of(visit),
+        "bell": await bell_of(visit),
         "notice": await visit.deps.notices.current(visit.deps.clock.now(), here) if visit.acting else None,
     }
 
@@ -315,6 +331,124 @@ def menu(visit: Visit) -> tuple[MenuEntry, ...]:
 
 def _may_one(visit: Visit, needs: tuple[Needs, ...]) -> bool:
     return any(visit.may(need.right, *need.manners) for need in needs)
+
+
+BELL_PATH = "/thong-bao"
+RINGS_IN_FRAME = 6
+SUBJECT_PATHS: Mapping[About, str] = {
+    About.INCOMING: "/van-ban-den/{id}",
+    About.OUTGOING: "/van-ban-di/{id}",
+    About.AGENCY: "/co-quan/{id}",
+    About.PACKET: "/van-hanh/cach-ly/{id}",
+}
+_OWN_KINDS = (RingKind.GIVEN, RingKind.RECALL, RingKind.DUE, RingKind.RETURNED, RingKind.FAILED)
+_ALL_KINDS = (
+    *(RingKind.URGENT, RingKind.DUE, RingKind.RECALL),
+    *(RingKind.RETURNED, RingKind.FAILED, RingKind.SILENT),
+)
+# What is the clerk's to do reaches others when they ask for it.
+_MUTED_AT_FIRST = frozenset({RingKind.RETURNED, RingKind.FAILED, RingKind.RECALL, RingKind.SILENT})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownRing:
+    ring: Ring
+    words: str
+    path: str
+    is_unread: bool
+
+    @property
+    def what(self) -> str:
+        return " · ".join(filter(None, (self.ring.document, self.ring.party)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bell:
+    """`rings` are all, `unread` counts those that were not read; `aloud` is the newest unread one to be heard."""
+
+    rings: tuple[ShownRing, ...]
+    kinds: tuple[RingKind, ...]
+    muted: frozenset[RingKind]
+
+    @property
+    def unread(self) -> int:
+        return sum(each.is_unread for each in self.rings)
+
+    @property
+    def aloud(self) -> ShownRing | None:
+        return next((each for each in self.rings if each.is_unread and each.ring.is_express), None)
+
+
+def bell_kinds(visit: Visit) -> tuple[RingKind, ...]:
+    """Of what this person may be told here; nothing for who has no bell."""
+    if visit.acting is None or visit.agency is None or visit.acting.duties:
+        return ()
+    if visit.may(Right.SEE_CONTENT, Manner.OWN):
+        return _OWN_KINDS
+    if not visit.may(Right.SEE_CONTENT, Manner.YES):
+        return ()
+    leads = (RingKind.APPROVAL,) if visit.may(Right.INSTRUCT, Manner.YES) else ()
+    return (*leads, *_ALL_KINDS, *((RingKind.ASIDE,) if _takes(visit) else ()))
+
+
+async def bell_of(visit: Visit, *, anew: bool = False) -> Bell | None:
+    """What this person is told of here; None for who has no bell."""
+    kinds = bell_kinds(visit)
+    if not kinds:
+        return None
+    board, scope = visit.deps.rings, visit.scope()
+    desk = await board.desk(scope, anew=anew)
+    if visit.may(Right.SEE_CONTENT, Manner.OWN):
+        found = await board.of_unit(scope, visit.person.require(Right.SEE_CONTENT).unit)
+    else:
+        found = await board.of_agency(scope)
+    muted = _muted_by(visit, desk)
+    told = [
+        ring
+        for ring in found
+        if ring.kind in kinds and ring.kind not in muted and ring.by != scope.principal_id
+    ]
+    return Bell(rings=_shown_rings(visit, desk, told), kinds=kinds, muted=muted)
+
+
+def _muted_by(visit: Visit, desk: OwnDesk) -> frozenset[RingKind]:
+    if desk.muted is not None:
+        return desk.muted
+    return frozenset() if _takes(visit) or visit.may(Right.SEE_CONTENT, Manner.OWN) else _MUTED_AT_FIRST
+
+
+def bell_news(visit: Visit, bell: Bell) -> dict[str, object]:
+    """What an open page is told: how many, and what is to be said aloud; which letter, and nothing of what it is about."""
+    aloud = bell.aloud
+    if aloud is None:
+        return {"count": bell.unread}
+    said = visit.say("bell.aloud", document=aloud.ring.document, party=aloud.ring.party)
+    return {"count": bell.unread, "aloud": {"id": aloud.ring.id, "says": said, "path": aloud.path}}
+
+
+async def bell_choice(visit: Visit) -> dict[RingKind, bool]:
+    """Of each kind whether this person is told; empty for who has no bell."""
+    kinds = bell_kinds(visit)
+    if not kinds:
+        return {}
+    muted = _muted_by(visit, await visit.deps.rings.desk(visit.scope(), anew=True))
+    return {each: each not in muted for each in kinds}
+
+
+def _takes(visit: Visit) -> bool:
+    return visit.may(Right.TAKE_IN, Manner.YES)
+
+
+def _shown_rings(visit: Visit, desk: OwnDesk, told: Sequence[Ring]) -> tuple[ShownRing, ...]:
+    return tuple(
+        ShownRing(
+            ring=each,
+            words=visit.say(each.says),
+            path=SUBJECT_PATHS[each.about].format(id=each.subject_id),
+            is_unread=desk.is_unread(each),
+        )
+        for each in told
+    )
 
 
 NODE_ITSELF = "node"

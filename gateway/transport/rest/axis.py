@@ -22,7 +22,7 @@ from gateway.ports.axis import Arrival, AxisState, DeadParcel, Fate, Outcome, Pa
 from gateway.ports.services import Clock, Pool
 from gateway.transport.parcel import too_large
 from gateway.transport.rest.dialect import DOCUMENTS, STATUSES, Dialect, ListedAgency
-from gateway.transport.rest.doubt import Doubt, Told, unknown
+from gateway.transport.rest.doubt import Doubt, Reads, unknown
 from gateway.transport.rest.fetching import Fetcher
 from gateway.transport.rest.ledger import ASKED, SENT, TRYING, Ledger, Sent
 from gateway.transport.rest.line import CallFailed, Lost, NoRights, NotSent, Odd, OddAnswer, Turned
@@ -44,7 +44,6 @@ FOREIGN = Promises(
 
 _ASK_S, _QUIET_S = 5.0, 60.0
 NOT_FOR_ALL, NOT_AGAIN = "axis-not-for-all", "axis-not-again"
-Reads = Callable[[Callable[[], BinaryIO]], "Told | None"]
 Shapes = Callable[[Parcel], "tuple[Parcel, Handed] | None"]
 """The parcel with its file in the form that it asks for, and what that file is; None where it can have only its own."""
 

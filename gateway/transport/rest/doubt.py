@@ -6,7 +6,7 @@ except for statuses: a status that comes twice counts once."""
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from gateway.domain.registry import fold_code
 from gateway.ports.axis import Fate, Outcome, Parcel
@@ -35,6 +35,9 @@ class Told(Protocol):
     @property
     def is_urgent(self) -> bool: ...
 
+
+Reads = Callable[[Callable[[], BinaryIO]], Told | None]
+"""What the envelope says that can be opened so; None where it cannot be read."""
 
 Says = Callable[[System, str, str, str], Awaitable[bool]]
 """Tells whether the axis's packet of that id, asked for by that system and agency, has that identity."""

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING
 
 from gateway import meters
 from gateway.domain.document import Lane
@@ -20,13 +19,11 @@ from gateway.errors import TransportFailure
 from gateway.log import action, warn
 from gateway.ports.services import Clock, Pool
 from gateway.transport.rest.dialect import DOCUMENTS, KINDS, Dialect, Listed
+from gateway.transport.rest.doubt import Reads
 from gateway.transport.rest.ledger import Ledger, Taken
 from gateway.transport.rest.line import CallFailed, Lost, NoRights, NotSent, Turned
 from gateway.transport.rest.shelf import Draft, Shelf
 from gateway.transport.rest.systems import System, Systems
-
-if TYPE_CHECKING:
-    from gateway.transport.rest.axis import Reads
 
 _log = logging.getLogger(__name__)
 _MOST_LISTED = 20_000  # ids in memory; those listed beyond come with the next look

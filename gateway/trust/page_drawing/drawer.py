@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from gateway.domain.page_picture import DRAWN_KINDS, PageLook, PageWish
+from gateway.domain.pdf import DRAWN_KINDS, PageLook, PageWish
 from gateway.ports.services import Pool
 from gateway.trust.apart import MB, KeptProcess, Lent, ReaderProcess, ReadingLimits
 

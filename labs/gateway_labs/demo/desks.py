@@ -9,7 +9,7 @@ that was restored on trial."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -49,7 +49,7 @@ class EarlierClock(SystemClock):
         self._by = by
 
     def now(self) -> datetime:
-        return datetime.now(UTC) - self._by
+        return super().now() - self._by
 
 
 async def days_ago(settings: Settings, cast: Cast, clock: Clock, say: story.Say) -> None:

@@ -15,8 +15,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from gateway.domain.page_picture import LONGEST_SIDE, MOST_PIXELS, PageLook, PageWish, pixels
-from gateway.domain.pdf import Size
+from gateway.domain.pdf import LONGEST_SIDE, MOST_PIXELS, PageLook, PageWish, Size, pixels
 from gateway.errors import StoreFailure
 from gateway.trust.page_drawing import drawer
 from gateway.trust.page_drawing.child import looked
@@ -216,7 +215,7 @@ def test_a_file_that_is_not_there_is_the_nodes_own_failure(box: PageBox, tmp_pat
 CONFINED = """
 import os, socket, sys
 from pathlib import Path
-from gateway.trust.confine import confine
+from gateway.trust.page_drawing.child import confine
 stands = confine([Path(sys.argv[1])])
 def tried(act):
     try:

@@ -21,11 +21,11 @@ from gateway.office.accounts.credentials import NotTaken
 from gateway.office.domain.roles import Delegation, Manner, Right
 from gateway.office.domain.session import Factor, SignInDuty
 from gateway.office.policy import signing_in
-from gateway.office.web import bell, dates
+from gateway.office.web import dates
 from gateway.office.web.door import FACTOR, PASSWORD, SIGN_IN, forget_session, keep_choice, keep_session
 from gateway.office.web.forms import Problems
 from gateway.office.web.routes import Needs, Who, both, get, post
-from gateway.office.web.visits import COMFORTABLE, COMPACT, DENSITY, Visit
+from gateway.office.web.visits import COMFORTABLE, COMPACT, DENSITY, Visit, bell_choice
 from gateway.trust import qr
 
 _RULES_SAID = ("length", "kinds", "words", "past")
@@ -72,7 +72,7 @@ async def account_shown(visit: Visit) -> web.StreamResponse:
         has_factor=has_factor,
         codes=await credentials.recovery_codes_left(desk, acting) if has_factor else 0,
         sessions=await sessions.open_of(desk, acting.person),
-        bell_kinds=await bell.choice(visit),
+        bell_kinds=await bell_choice(visit),
     )
 
 

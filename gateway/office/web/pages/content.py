@@ -16,8 +16,7 @@ from aiohttp import web
 
 from gateway.api import downloads
 from gateway.domain.identity import Digest
-from gateway.domain.page_picture import PageLook, pixels
-from gateway.domain.pdf import Size
+from gateway.domain.pdf import PageLook, Size, pixels
 from gateway.edxml.attachment import pieces
 from gateway.errors import Clash, Denied, GatewayError, NotFound
 from gateway.office.accounts import acting

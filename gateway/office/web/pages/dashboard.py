@@ -22,7 +22,7 @@ from gateway.office.domain.task import Task, TaskKind
 from gateway.office.store.lists import ListCount, Tiles
 from gateway.office.store.lists_figures import Charts
 from gateway.office.todo import TodoList
-from gateway.office.web import bell, charts
+from gateway.office.web import charts
 from gateway.office.web.charts import QueueChart
 from gateway.office.web.door import AGENCY
 from gateway.office.web.listing import list_rows
@@ -35,7 +35,7 @@ from gateway.office.web.pages.operations.state import PATH as PAGES
 from gateway.office.web.pages.operations.state import is_operator
 from gateway.office.web.pages.tasks import ShownTask
 from gateway.office.web.routes import Who, get, post
-from gateway.office.web.visits import Visit, where
+from gateway.office.web.visits import Visit, bell_kinds, where
 
 _EXPIRING = timedelta(days=90)
 _SIDES = {path: side for side, path in PATHS.items()}
@@ -101,7 +101,7 @@ async def tour_away(visit: Visit) -> web.StreamResponse:
 
 async def _tour(visit: Visit) -> str:
     """Whose tour is shown, until it is put away: who takes in mail has other steps."""
-    if not bell.kinds_of(visit):
+    if not bell_kinds(visit):
         return ""
     wanted = visit.ask("huong-dan") == "1"
     if not wanted and (await visit.deps.rings.desk(visit.scope())).toured_at is not None:

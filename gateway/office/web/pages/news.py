@@ -1,8 +1,8 @@
 """What open pages hear, and the bell as a page. News: how many documents came into a list since it was shown, and what the
 bell says now, over a stream that ends soon after its session, or as a number for pages that got none; nothing of what
 documents are about. The bell: everything that this person is told of, read or not, and of which kinds. In: a visit, of a
-list its side and moment; rings as `office.web.bell` has them. Out: counts, and which letter is to be heard; the page, whole
-or as the list in the frame; until when things were read; the choice of kinds, which the account page offers."""
+list its side and moment; rings as `visits` has them. Out: counts, and which letter is to be heard; the page, whole or as
+the list in the frame; until when things were read; the choice of kinds, which the account page offers."""
 
 from __future__ import annotations
 
@@ -18,14 +18,13 @@ from gateway.office.accounts import sessions
 from gateway.office.domain.listing import Side, Wanted
 from gateway.office.domain.notice import RingKind
 from gateway.office.domain.roles import Manner, Right
-from gateway.office.web import bell
 from gateway.office.web.deps import LIVE_BETWEEN_S, LIVE_LONGEST_S, LIVE_LOOK_S, LIVE_STILL_S
 from gateway.office.web.listing import list_rows
 from gateway.office.web.pages.account import HOME
 from gateway.office.web.pages.lists import SEE
 from gateway.office.web.pages.operations.state import is_operator
 from gateway.office.web.routes import Needs, get, post
-from gateway.office.web.visits import Visit
+from gateway.office.web.visits import BELL_PATH, RINGS_IN_FRAME, Visit, bell_kinds, bell_news, bell_of
 
 
 async def news_stream(visit: Visit) -> web.StreamResponse:
@@ -92,10 +91,10 @@ async def _watch_stream(visit: Visit, over: asyncio.Event) -> None:
 
 async def _rings(visit: Visit) -> str:
     """What the bell says now, as JSON; empty for who has none."""
-    if RingKind.URGENT in bell.kinds_of(visit):
+    if RingKind.URGENT in bell_kinds(visit):
         await visit.deps.rings.look(visit.scope())
-    found = await bell.of(visit)
-    return json.dumps(bell.news(visit, found)) if found is not None else ""
+    found = await bell_of(visit)
+    return json.dumps(bell_news(visit, found)) if found is not None else ""
 
 
 async def news_number(visit: Visit) -> web.StreamResponse:
@@ -132,11 +131,11 @@ HEARS = (Needs(right=Right.SEE_CONTENT, manners=(Manner.YES, Manner.OWN)),)
 
 
 async def rings_shown(visit: Visit) -> web.StreamResponse:
-    found = await bell.of(visit, anew=True)
+    found = await bell_of(visit, anew=True)
     if found is None:
         raise Denied("there is nothing to be told of here", code="GW-RIGHT")
     if visit.is_piece:
-        return visit.piece("bell/_list.html", bell=found, rings=found.rings[: bell.IN_FRAME])
+        return visit.piece("bell/_list.html", bell=found, rings=found.rings[:RINGS_IN_FRAME])
     return await visit.page(
         "bell/page.html",
         title=visit.say("bell.title"),
@@ -155,11 +154,11 @@ async def rings_read(visit: Visit) -> web.StreamResponse:
     if until.tzinfo is None:
         raise BadForm("a moment has its zone")
     await visit.deps.rings.read(visit.scope(), until)
-    return visit.said(bell.PATH, "bell.read")
+    return visit.said(BELL_PATH, "bell.read")
 
 
 async def ring_kinds_chosen(visit: Visit) -> web.StreamResponse:
-    kinds, wanted = bell.kinds_of(visit), visit.form.all("kind")
+    kinds, wanted = bell_kinds(visit), visit.form.all("kind")
     muted = frozenset(each for each in kinds if each.value not in wanted)
     await visit.deps.rings.choose(visit.scope(), muted)
     return visit.said(HOME, "bell.chosen")
@@ -168,7 +167,7 @@ async def ring_kinds_chosen(visit: Visit) -> web.StreamResponse:
 ROUTES = (
     get("/su-kien", "news", news_stream, needs=SEE, quiet=True),
     get("/su-kien/so", "news_number", news_number, needs=SEE, quiet=True),
-    get(bell.PATH, "bell", rings_shown, needs=HEARS, key="bell"),
-    post(f"{bell.PATH}/da-doc", "bell_read", rings_read, needs=HEARS, key="bell"),
+    get(BELL_PATH, "bell", rings_shown, needs=HEARS, key="bell"),
+    post(f"{BELL_PATH}/da-doc", "bell_read", rings_read, needs=HEARS, key="bell"),
     post("/tai-khoan/thong-bao", "bell_kinds", ring_kinds_chosen, needs=HEARS),
 )

@@ -15,10 +15,10 @@ from gateway.errors import Clash, NotFound
 from gateway.office import todo
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.domain.task import Task, TaskKind
-from gateway.office.web import bell, dates
+from gateway.office.web import dates
 from gateway.office.web.forms import Problems
 from gateway.office.web.routes import Needs, get, post
-from gateway.office.web.visits import Visit, merged, where
+from gateway.office.web.visits import SUBJECT_PATHS, Visit, merged, where
 
 # What is on the list says what documents are about: for those who see the agency's all.
 # Who works in a unit sees what was given to it.
@@ -115,7 +115,7 @@ async def woken(visit: Visit) -> web.StreamResponse:
 
 
 def row(visit: Visit, found: todo.TodoList, task: Task) -> ShownTask:
-    path = bell.PATHS[task.about].format(id=task.opens)
+    path = SUBJECT_PATHS[task.about].format(id=task.opens)
     act, verb = _ACTS.get(task.kind, ("", "open"))
     if verb == "resend" and not visit.may(Right.ISSUE, Manner.YES):
         act, verb = "", "open"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.domain.page_picture import PageWish
+from gateway.domain.pdf import PageWish
 from gateway.trust.page_drawing.drawer import PageBox
 from tests.unit.trust.test_page_drawing import box as box
 from tests.unit.trust.test_page_drawing import laid, pdf

@@ -11,8 +11,7 @@ import pytest
 
 from gateway.domain.document import FileItem, FileRole, InState, OutState
 from gateway.domain.identity import Digest
-from gateway.domain.page_picture import PageLook
-from gateway.domain.pdf import Size
+from gateway.domain.pdf import PageLook, Size
 from gateway.office.letters.looking import may_be_kept
 from gateway.office.store.pictures import FilePictures, PictureKey
 from gateway.store.data_folder import Room
