@@ -9,6 +9,7 @@ that nobody answers for then holds a thread of this caller's own, and nobody els
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import ssl
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
@@ -164,6 +165,23 @@ class HttpCaller:
         made = socket.socket(family, kind, protocol)
         made.setblocking(False)
         return made
+
+
+def load_library() -> None:
+    """Import aiohttp, which reads the machine's authorities twice meanwhile, for callers that bring no context. All of ours
+    bring their own (`_tls`): the library finds no authorities here, so that a call without a context trusts nobody."""
+    paths = ssl.get_default_verify_paths()
+    names = (paths.openssl_cafile_env, paths.openssl_capath_env)
+    kept = {name: os.environ.get(name) for name in names}
+    os.environ |= dict.fromkeys(names, os.devnull)
+    try:
+        import aiohttp  # noqa: F401 - it stays loaded
+    finally:
+        for name, value in kept.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _resolved(host: str, port: int, family: int) -> list[Any]:

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 ROLES = ("all", "web", "worker")
 # Things that may have been made and not gone before somebody looks which of them only hold each other.
-_YOUNG = 5000
+_YOUNG = 5_000
+# The same while a node is loaded; and how many looks at new objects go by before one at the older ones.
+_WHILE_LOADING, _NEVER = 20_000, 1_000_000
 
 
 @verb("", "gateway --config province.toml serve --role worker")
@@ -43,16 +45,17 @@ async def serve(
     """Run the API, the pages and the workers until stopped. Ctrl+C finishes what is under way, then stops."""
     if role not in ROLES:
         raise typer.BadParameter(f"{role!r} is no role; expected {', '.join(ROLES)}")
-    # Until all is loaded (`keep_what_is_loaded`) nearly nothing becomes free: looking for it is a fifth of the start.
-    gc.disable()
+    from gateway.http_calls import load_library
+
+    # Until all is loaded (`keep_what_is_loaded`) nearly all objects stay, and looking through them again and again would be
+    # a fifth of the start. Garbage, such as the class that one with slots replaces, is looked for among new objects alone.
+    gc.set_threshold(_WHILE_LOADING, _NEVER, _NEVER)
+    load_library()
     # What the node writes is for its own user alone, whoever starts it.
     os.umask(0o077)
     if os.geteuid() == 0:
         call.say("cli.as-root")
-    try:
-        await _serve(call, role, number or 0)
-    finally:
-        gc.enable()
+    await _serve(call, role, number or 0)
 
 
 async def _serve(call: Invocation, role: str, number: int) -> None:
@@ -96,10 +99,9 @@ def keep_what_is_loaded() -> None:
     """What is in memory once the node is open stays to the end. Told so, the garbage collector need not walk it again
     and again, which would hold up every call and worker for a tenth of a second. What is made later it looks through
     when there is more than one document makes: nearly all of that is gone by itself."""
-    gc.collect()
+    gc.collect(0)
     gc.freeze()
     gc.set_threshold(_YOUNG, 10, 10)
-    gc.enable()
 
 
 async def answer(
