@@ -11,7 +11,6 @@ from itertools import islice
 from typing import Any
 
 import asyncpg
-from sqlalchemy import Table, inspect
 
 from gateway.domain import status
 from gateway.domain.account import AgencyScope, HostedAgency
@@ -197,12 +196,12 @@ async def fill(store: SqlOfficeStore, url: str, documents: int) -> None:
 
 
 async def _insert_rows(store: SqlOfficeStore, url: str, kind: Any, rows: Sequence[Any]) -> None:
-    table: Table = inspect(kind).local_table
+    table = kind.__table__
     names = [x.name for x in table.columns]
     if url.startswith("sqlite"):
         for start in range(0, len(rows), _OF_ONE_UNIT):
             async with store.writing() as tx:
-                some = [x.model_dump() for x in rows[start : start + _OF_ONE_UNIT]]
+                some = [x.values() for x in rows[start : start + _OF_ONE_UNIT]]
                 await tx.connection.execute(table.insert(), some)
                 await tx.commit()
         return

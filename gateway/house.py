@@ -42,8 +42,8 @@ def _calls(node: OpenNode) -> Sequence[Route]:
 
 def _add_pages(app: web.Application, node: OpenNode, health: HealthProbe, entry: Entry) -> None:
     """Their modules, a tenth of all there are, are loaded beside the loop, which goes on meanwhile."""
+    from gateway.api.late import LateRoutes
     from gateway.office.bootstrap.office import Office
-    from gateway.office.web.late import LateRoutes
 
     if not isinstance(node, Office):
         return

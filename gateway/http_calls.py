@@ -7,6 +7,7 @@ nothing is sent to a forbidden network. A name that does not resolve then holds 
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import ssl
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
@@ -162,6 +163,23 @@ class HttpCaller:
         new_socket = socket.socket(family, kind, protocol)
         new_socket.setblocking(False)
         return new_socket
+
+
+def load_library() -> None:
+    """Import aiohttp, which reads the machine's authorities twice meanwhile, for callers that bring no context. All of ours
+    bring their own (`_tls`): the library finds no authorities here, so that a call without a context trusts nobody."""
+    paths = ssl.get_default_verify_paths()
+    names = (paths.openssl_cafile_env, paths.openssl_capath_env)
+    kept = {name: os.environ.get(name) for name in names}
+    os.environ |= dict.fromkeys(names, os.devnull)
+    try:
+        import aiohttp  # noqa: F401 - it stays loaded
+    finally:
+        for name, value in kept.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _resolve(host: str, port: int, family: int) -> list[Any]:

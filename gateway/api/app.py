@@ -9,7 +9,7 @@ import logging
 import re
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from functools import cache, partial
+from functools import cache
 from typing import Any
 
 from aiohttp import web
@@ -17,15 +17,13 @@ from aiohttp.typedefs import Middleware
 from pydantic import BaseModel
 
 from gateway import errors, log, meters, tracing
-from gateway.api import asking, compression, fields, openapi, problems
-from gateway.api.call import STOPPING, Call
+from gateway.api import asking, compression, fields, health, problems
+from gateway.api.call import DOCUMENT, STOPPING, Call
 from gateway.api.caller import KEY_ID
 from gateway.api.deps import ApiDeps
 from gateway.api.entry import CERTIFICATE_ENDS, KEY_ENDS, STANDING, Entry
+from gateway.api.late import LateRoutes
 from gateway.api.problems import BadCall
-from gateway.api.resources import ROUTES
-from gateway.api.resources.meta import DOCUMENT
-from gateway.api.resources.pages import problem_page, wants_page
 from gateway.api.routes import BASE, Body, Route
 from gateway.api.server import CONNECTIONS, HEADERS, Connections
 from gateway.api.shapes import NoQuery, Told, stamp
@@ -48,30 +46,59 @@ FAREWELL = web.RequestKey[Mapping[str, str]]("farewell", Mapping)
 LANG = web.RequestKey[Lang]("lang", str)  # type: ignore[arg-type]  # a Literal is no class, but a str at run time
 
 _SAFE_ID = re.compile(r"[A-Za-z0-9._:-]{1,100}")
+# The paths of all calls but those of `health`. The table of late routes refuses what it does not have.
+_PATHS = re.compile("/(api/|problems|docs).*", re.DOTALL)
+
+Table = Callable[[], Iterable[Route]]
 
 
-def build(deps: ApiDeps, routes: Iterable[Route] = ROUTES) -> web.Application:
-    """Build the application, not yet started: pages may still be added to it (`office.web.app`)."""
+def every_route() -> Iterable[Route]:
+    """Load the exchange's own calls."""
+    from gateway.api.resources import ROUTES
+
+    return ROUTES
+
+
+def build(deps: ApiDeps, routes: Table = every_route) -> web.Application:
+    """Build the application, not yet started: pages may still be added to it (`office.web.app`). `routes` is called in the
+    pool when the first call comes: an idle node does without their modules."""
     entry = Entry(deps.options)
     middlewares = [_guard(deps, entry), entry.middleware()]
     app = web.Application(middlewares=middlewares, client_max_size=deps.options.body_bytes)
-    table = tuple(routes)
     app[STOPPING] = asyncio.Event()
     app[CONNECTIONS] = Connections(deps.options.connections)
-    described: Callable[[], Mapping[str, Any]] = cache(
-        partial(openapi.document, table, deps.version, deps.out.today())
-    )
+    table: Callable[[], tuple[Route, ...]] = cache(lambda: tuple(routes()))
+    described: Callable[[], Mapping[str, Any]] = cache(lambda: _description(table(), deps))
     app[DOCUMENT] = described
-    for route in table:
-        handler = _handler(route, deps, entry)
-        # HEAD is GET without the body, which the server leaves out by itself.
-        for method in ("GET", "HEAD") if route.method == "GET" else (route.method,):
-            app.router.add_route(method, route.path, handler, expect_handler=_expect(deps))
+    _add_routes(app.router, health.ROUTES, deps, entry)
+
+    async def made() -> web.UrlDispatcher:
+        router = web.UrlDispatcher()
+        _add_routes(router, await deps.pool.run(table), deps, entry)
+        router.freeze()
+        return router
+
+    app.router.register_resource(LateRoutes(_PATHS, made))
     app.on_response_prepare.append(_finish)
     app.on_shutdown.append(_stop)
     if deps.calls is not None:
         app.cleanup_ctx.append(deps.calls.running)
     return app
+
+
+def _add_routes(router: web.UrlDispatcher, routes: Iterable[Route], deps: ApiDeps, entry: Entry) -> None:
+    for route in routes:
+        handler = _handler(route, deps, entry)
+        # HEAD is GET without the body, which the server leaves out by itself.
+        for method in ("GET", "HEAD") if route.method == "GET" else (route.method,):
+            router.add_route(method, route.path, handler, expect_handler=_expect(deps))
+
+
+def _description(routes: Iterable[Route], deps: ApiDeps) -> Mapping[str, Any]:
+    """Describe the routes. Any: an OpenAPI document is JSON."""
+    from gateway.api import openapi
+
+    return openapi.document(routes, deps.version, deps.out.today())
 
 
 def _guard(deps: ApiDeps, entry: Entry) -> Middleware:
@@ -201,9 +228,16 @@ def _failure_answer(request: web.Request, problem: problems.Problem) -> web.Resp
     """Answer with a failure: a page for a person's browser outside of the API, else problem+json."""
     lang = request[LANG]
     request[PROBLEM], request[FAILURE] = problem.sort.slug, problem
-    if wants_page(request):
+    if _wants_page(request):
+        from gateway.api.resources.pages import problem_page
+
         return problem_page(problem, request[REQUEST_ID], lang)
     return problems.answer(problem, request[REQUEST_ID], request.path, lang)
+
+
+def _wants_page(request: web.Request) -> bool:
+    """Tell whether a person's browser asks, outside of the API: programs always get problem+json."""
+    return not request.path.startswith("/api/") and "text/html" in request.headers.get("Accept", "")
 
 
 async def _finish(request: web.Request, response: web.StreamResponse) -> None:

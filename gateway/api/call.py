@@ -14,11 +14,11 @@ import asyncio
 import hashlib
 import json
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
-from typing import Annotated, BinaryIO, Generic, Self, TypeVar
+from typing import Annotated, Any, BinaryIO, Generic, Self, TypeVar
 from urllib.parse import urlencode
 
 from aiohttp import web
@@ -274,6 +274,8 @@ async def page_of(call: Call, asked: Awaitable[Page[T]]) -> Page[T]:
 
 
 STOPPING = web.AppKey("stopping", asyncio.Event)
+# Any: an OpenAPI document is JSON.
+DOCUMENT: web.AppKey[Callable[[], Mapping[str, Any]]] = web.AppKey("openapi")
 
 # How often a waiting call looks whether its client is still there, and whether another process did something.
 _LOOK_S = 1.0

@@ -266,7 +266,7 @@ async def open_node(
     """Open a node on a migrated database. Misconfigured says what is missing, and the mending. `store`: another
     storey's."""
     wrapper = wrap or Wrap()
-    schema.load()
+    schema.check_files()
     async with AsyncExitStack() as stack:
         ground = await stack.enter_async_context(open_ground(settings, clock or SystemClock(), store))
         time, pool = ground.clock, ground.pool

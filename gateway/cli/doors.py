@@ -6,33 +6,53 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 from gateway import __version__
-from gateway.api.app import build
-from gateway.api.deps import ApiDeps, ApiOptions
+from gateway.api.app import build, every_route
+from gateway.api.deps import ApiDeps, ApiOptions, PackFile
 from gateway.api.entry import Entry
-from gateway.api.resources import ROUTES
 from gateway.api.routes import Route
 from gateway.api.server import CallLog
 from gateway.bootstrap import storeys
 from gateway.bootstrap.guards import system_secrets
 from gateway.bootstrap.node import OpenNode
-from gateway.domain.account import key_prefix
-from gateway.ops.evidence.make import EvidenceMaker
+from gateway.domain.account import AgencyScope, key_prefix
 from gateway.ports.services import HealthProbe
+
+if TYPE_CHECKING:
+    from gateway.ops.evidence.make import EvidenceMaker
 
 
 def application(node: OpenNode, health: HealthProbe, more: Iterable[Route] = ()) -> web.Application:
     """Build the API and the pages over this node; `more` are additional routes."""
     calls = CallLog(node.store.calls, node.settled, timedelta(days=node.settings.api.calls_days))
     deps = replace(api_deps(node, health), calls=calls)
-    app = build(deps, (*ROUTES, *storeys.calls(node), *more))
+    app = build(deps, lambda: (*every_route(), *storeys.calls(node), *more))
     if node.settings.compat.vxp:
         _add_vxp(app, node, deps)
     storeys.add_pages(app, node, health, Entry(deps.options))
     return app
+
+
+class _LateEvidence:
+    """Maker of evidence packs whose modules, which judge every packet anew, are loaded for the first pack."""
+
+    def __init__(self, node: OpenNode) -> None:
+        self._node = node
+
+    async def make(self, scope: AgencyScope, id: str) -> PackFile:
+        """NotFound when the agency has no such document."""
+        return await self._maker.make(scope, id)
+
+    @cached_property
+    def _maker(self) -> EvidenceMaker:
+        from gateway.ops.evidence.make import EvidenceMaker
+
+        return EvidenceMaker(self._node)
 
 
 def api_deps(node: OpenNode, health: HealthProbe) -> ApiDeps:
@@ -50,7 +70,7 @@ def api_deps(node: OpenNode, health: HealthProbe) -> ApiDeps:
         pool=node.pool,
         health=health,
         webhooks=node.webhooks,
-        evidence=EvidenceMaker(node),
+        evidence=_LateEvidence(node),
         version=__version__,
         options=ApiOptions(
             rate_per_s=api.rate_per_s,

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 ROLES = ("all", "web", "worker")
 # Number of new objects after which the garbage collector looks for cycles.
 _YOUNG = 5000
+# The same while a node is loaded; and how many looks at new objects go by before one at the older ones.
+_WHILE_LOADING, _NEVER = 20_000, 1_000_000
 
 
 @verb("", "gateway --config province.toml serve --role worker")
@@ -43,17 +45,17 @@ async def serve(
     """Run the API, the pages and the workers until stopped. Ctrl+C finishes what is under way, then stops."""
     if role not in ROLES:
         raise typer.BadParameter(f"{role!r} is no role; expected {', '.join(ROLES)}")
-    # Until all is loaded (`keep_what_is_loaded`) nearly nothing becomes free: collecting would take a fifth of the
-    # start.
-    gc.disable()
+    from gateway.http_calls import load_library
+
+    # Until all is loaded (`keep_what_is_loaded`) nearly all objects stay, and looking through them again and again would be
+    # a fifth of the start. Garbage, such as the class that one with slots replaces, is looked for among new objects alone.
+    gc.set_threshold(_WHILE_LOADING, _NEVER, _NEVER)
+    load_library()
     # Files of the node are for its own user alone.
     os.umask(0o077)
     if os.geteuid() == 0:
         call.say("cli.as-root")
-    try:
-        await _serve(call, role, number or 0)
-    finally:
-        gc.enable()
+    await _serve(call, role, number or 0)
 
 
 async def _serve(call: Invocation, role: str, number: int) -> None:
@@ -93,10 +95,9 @@ async def _work(loops: Awaitable[None], workers_done: asyncio.Event) -> None:
 def keep_what_is_loaded() -> None:
     """Freeze loaded objects: they live to the end, and walking them in each collection would hold up every call and worker
     for a tenth of a second. Later objects are collected when there are more than one document makes."""
-    gc.collect()
+    gc.collect(0)
     gc.freeze()
     gc.set_threshold(_YOUNG, 10, 10)
-    gc.enable()
 
 
 async def answer(

@@ -19,8 +19,6 @@ from hmac import compare_digest
 from typing import TYPE_CHECKING, Final
 from xml.parsers import expat
 
-from lxml import etree
-
 from gateway.domain.identity import Digest
 from gateway.domain.proof import Binding, FileSlice, Finding
 from gateway.edxml import names, native, pattern, safe_xml, signature, terms
@@ -32,6 +30,8 @@ from gateway.edxml.signature import Qualifier, SignatureParts, sign_body
 from gateway.errors import InvalidEnvelope
 
 if TYPE_CHECKING:
+    from lxml import etree
+
     from gateway.domain.document import Kind
     from gateway.domain.identity import PacketId
     from gateway.edxml.envelope import Envelope
@@ -283,6 +283,8 @@ def _place_of_signature(data: bytes) -> tuple[int, int]:
 
 def _tree(cut: bytes) -> etree._Element:
     """F2: it opens nothing, expands nothing, mends nothing and, without `huge_tree`, stops at a depth of 256."""
+    import lxml.etree as etree
+
     try:
         return etree.fromstring(cut, safe_xml.parser(huge_tree=False))
     except (etree.XMLSyntaxError, ValueError) as why:
@@ -291,6 +293,8 @@ def _tree(cut: bytes) -> etree._Element:
 
 def _canonical(element: etree._Element) -> bytes:
     """libxml2's exclusive canonical form, of which no line is ours."""
+    import lxml.etree as etree
+
     try:
         return etree.tostring(element, method="c14n", exclusive=True, with_comments=False)
     except etree.C14NError as why:

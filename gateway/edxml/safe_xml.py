@@ -10,11 +10,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 from xml.parsers import expat
 
-from lxml import etree
-
 from gateway.errors import MalformedXml
 
 if TYPE_CHECKING:
+    from lxml import etree
+
     from gateway.edxml.policy import EnvelopeLimits
 
 _PIECE = 256 * 1024
@@ -33,6 +33,8 @@ _UNDEFINED_ENTITY: Final = 11  # expat's XML_ERROR_UNDEFINED_ENTITY
 
 def parser(*, huge_tree: bool = True) -> etree.XMLParser:
     """A hardened libxml2 parser, new for each call: parsers keep state. `huge_tree` is safe only behind a size cap."""
+    import lxml.etree as etree  # for the first envelope: an idle node has none of it
+
     return etree.XMLParser(
         encoding="UTF-8",
         resolve_entities=False,
@@ -58,6 +60,8 @@ def parse(data: bytes, limits: EnvelopeLimits) -> etree._Element:
         )
     _check_encoding(data)
     _Scan(limits).run(data)
+    import lxml.etree as etree
+
     try:
         return etree.fromstring(data, parser())
     except (etree.XMLSyntaxError, ValueError) as why:

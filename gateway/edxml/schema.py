@@ -2,8 +2,8 @@
 Out: None, or the problems, each with its place and a sentence for a person that names the thing, what was expected
 and what was found, and never quotes a value: it may stand in a log, where the content of documents may not. `holds`
 and `check` are fast and for every packet; `explain` is slow, for a packet that failed. Rules that XSD 1.0 cannot say,
-what each operation must carry, stand here in code. The schemas are this program's own files, read once: by `load` at
-start-up, or when first asked.
+what each operation must carry, stand here in code. The schemas are this program's own files, compiled when the first
+packet comes; `check_files` stops a start where one is missing.
 
 `skeleton` cuts an envelope, native or not, down to what a schema judges: the same elements with one prefix for all,
 without the attachments' bodies and without what is inside a Signature, a few kilobytes however large the file. In one
@@ -17,17 +17,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from lxml import etree
-
 from gateway.edxml import dialects, names, parse, safe_xml
 from gateway.edxml.dialects import XML_SPACE, Notes
 from gateway.edxml.names import escape, escape_attribute
-from gateway.errors import MalformedXml
+from gateway.errors import MalformedXml, Misconfigured
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     import xmlschema
+    from lxml import etree
 
     from gateway.edxml.envelope import Business, Envelope
     from gateway.edxml.names import Element
@@ -83,7 +82,7 @@ def problem_of_error(error: Any) -> SchemaProblem:  # xmlschema ships no types
     )
 
     element: etree._Element = error.elem
-    local = etree.QName(element).localname
+    local = _local_name(element)
     text = element.text or ""
     if isinstance(error, XMLSchemaChildrenValidationError):
         return _problem_of_children(element, error)
@@ -102,12 +101,12 @@ def problem_of_error(error: Any) -> SchemaProblem:  # xmlschema ships no types
 
 
 def _problem_of_children(element: etree._Element, error: Any) -> SchemaProblem:
-    parent = etree.QName(element).localname
+    parent = _local_name(element)
     wanted = _names_of(error.expected or ())
     child: etree._Element | None = error.invalid_child
     if child is None:
         return problem_at(element, "missing", f"{parent} lacks {wanted or 'an element'}")
-    found = etree.QName(child).localname
+    found = _local_name(child)
     if wanted and any(one.min_occurs for one in error.expected):
         return problem_at(child, "missing", f"{parent} lacks {wanted}; {found} stands in its place")
     return problem_at(child, "unexpected", f"{found} may not stand here in {parent}")
@@ -115,6 +114,10 @@ def _problem_of_children(element: etree._Element, error: Any) -> SchemaProblem:
 
 def _names_of(particles: Iterable[Any]) -> str:
     return " or ".join(sorted({str(one.local_name) for one in particles if one.local_name}))
+
+
+def _local_name(element: etree._Element) -> str:
+    return str(element.tag).rpartition("}")[2]
 
 
 def _path(element: etree._Element) -> str:
@@ -125,7 +128,7 @@ def _path(element: etree._Element) -> str:
 def _step(element: etree._Element) -> str:
     before = sum(1 for _ in element.itersiblings(element.tag, preceding=True))
     after = next(element.itersiblings(element.tag), None)
-    local = etree.QName(element).localname
+    local = _local_name(element)
     return f"{local}[{before + 1}]" if before or after is not None else local
 
 
@@ -142,9 +145,9 @@ def holds(root: etree._Element, usual: Envelope | None = None) -> bool:
     what was read of it, where nothing was unusual; then every day in it exists."""
     if usual is not None:
         name = DOCUMENT if usual.status is None else STATUS
-        return _fast(name).validate(root) and _names_each_once(usual) and _is_whole(usual.business)
+        return compiled(name).validate(root) and _names_each_once(usual) and _is_whole(usual.business)
     header = _find(root, *_HEADER)
-    return _fast(_schema_for(header)).validate(root) and not _beyond(root, header)
+    return compiled(_schema_for(header)).validate(root) and not _beyond(root, header)
 
 
 def check(skeleton: bytes) -> list[SchemaProblem] | None:
@@ -160,7 +163,7 @@ def explain(skeleton: bytes) -> list[SchemaProblem]:
     errors = _slow(name).iter_errors(root)
     found = [problem_of_error(error) for error in itertools.islice(errors, _MOST_PROBLEMS)]
     found = list(dict.fromkeys([*found, *_beyond(root, header)]))
-    if not found and not _fast(name).validate(root):
+    if not found and not compiled(name).validate(root):
         sentence = "the two schema validators do not agree; the stricter one refuses this envelope"
         return [SchemaProblem(path="/edXML", line=None, rule="form", sentence=sentence)]
     if b"\n" not in skeleton:  # all on one line, as we write it ourselves: the number would say nothing
@@ -168,11 +171,11 @@ def explain(skeleton: bytes) -> list[SchemaProblem]:
     return found
 
 
-def load() -> None:
-    """Compiles what every packet is held against, so that the first one need not wait and a missing file stops the start.
-    What explains is compiled for the first packet that fails."""
-    for name in (DOCUMENT, STATUS):
-        _fast(name)
+def check_files() -> None:
+    """Misconfigured where a schema is missing, which would else be found by the first packet."""
+    for name in (DOCUMENT, STATUS, TYPES):
+        if not (path := folder() / name).is_file():
+            raise Misconfigured(f"the schema {path} is missing", hint="install the program again")
 
 
 def folder() -> Path:
@@ -182,7 +185,10 @@ def folder() -> Path:
 
 
 @functools.cache
-def _fast(name: str) -> etree.XMLSchema:
+def compiled(name: str) -> etree.XMLSchema:
+    """Compile what every packet is held against. What explains is compiled for the first packet that fails."""
+    import lxml.etree as etree
+
     return etree.XMLSchema(etree.parse(folder() / name, safe_xml.parser()))
 
 
@@ -194,6 +200,8 @@ def _slow(name: str) -> xmlschema.XMLSchema10:
 
 
 def _root(skeleton: bytes) -> etree._Element:
+    import lxml.etree as etree
+
     try:
         return etree.fromstring(skeleton, safe_xml.parser())
     except etree.XMLSyntaxError as error:
@@ -241,9 +249,7 @@ def _dates(root: etree._Element) -> list[SchemaProblem]:
     wrong = [element for element in root.iter(*_DATED) if (text := element.text) and not _is_there(text)]
     wrong.sort(key=lambda element: _DATED.index(str(element.tag)))
     return [
-        problem_at(
-            element, "date", f"{etree.QName(element).localname} names a day or time that does not exist"
-        )
+        problem_at(element, "date", f"{_local_name(element)} names a day or time that does not exist")
         for element in wrong
     ]
 

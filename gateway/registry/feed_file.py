@@ -95,7 +95,7 @@ Count = Annotated[int, Field(ge=0, le=_MOST)]
 class _FeedLine(BaseModel):
     """One line: keys in the order of the fields, none for what is empty."""
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", defer_build=True)
 
 
 class Header(_FeedLine):

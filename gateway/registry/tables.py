@@ -19,7 +19,6 @@ from sqlalchemy import (
     BigInteger,
     DateTime,
     ForeignKeyConstraint,
-    Index,
     MetaData,
     Row,
     String,
@@ -27,12 +26,12 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
 from gateway.domain.registry import AgencyEntry, RowSource
 from gateway.domain.registry_change import RECORD_FIELDS, AgencyRecord
 from gateway.errors import StoreFailure
+from gateway.store.row import TableClass, index
 
 T = TypeVar("T")
 DEFAULT_SCHEME = "VN-GOV"  # R76
@@ -41,9 +40,10 @@ CODE_TYPE: Any = String().with_variant(String(collation="C"), "postgresql")
 FOLDED_TYPE: Any = Text().with_variant(Text(collation="C"), "postgresql")
 
 
-class RegistryModel(SQLModel, registry=registry()):
+class RegistryModel(SQLModel, metaclass=TableClass):
     """Base of all registry tables."""
 
+    model_config = {"defer_build": True}
     metadata: ClassVar[MetaData] = MetaData()
 
 
@@ -52,10 +52,10 @@ class AgencyRow(RegistryModel, table=True):
 
     __tablename__ = "agency"
     __table_args__ = (
-        Index("ix_agency_alias", "alias"),
-        Index("ix_agency_folded", "folded"),
-        Index("ix_agency_parent", "parent", "code"),
-        Index("ix_agency_successor", "successor"),
+        index("ix_agency_alias", "alias"),
+        index("ix_agency_folded", "folded"),
+        index("ix_agency_parent", "parent", "code"),
+        index("ix_agency_successor", "successor"),
     )
 
     code: str = Field(primary_key=True, sa_type=CODE_TYPE)
@@ -146,7 +146,7 @@ class ReformRow(RegistryModel, table=True):
     """One approved reform; undone ones stay."""
 
     __tablename__ = "registry_reform"
-    __table_args__ = (Index("ix_registry_reform_effective", "effective_on", "id"),)
+    __table_args__ = (index("ix_registry_reform_effective", "effective_on", "id"),)
 
     id: str = Field(primary_key=True)
     kind: str
@@ -172,7 +172,7 @@ class ReformCodeRow(RegistryModel, table=True):
     __tablename__ = "registry_reform_code"
     __table_args__ = (
         ForeignKeyConstraint(["reform_id"], ["registry_reform.id"], name="fk_registry_reform_code"),
-        Index("ix_registry_reform_code", "code", "part"),
+        index("ix_registry_reform_code", "code", "part"),
     )
 
     reform_id: str = Field(primary_key=True)
@@ -185,8 +185,8 @@ class PeriodRow(RegistryModel, table=True):
 
     __tablename__ = "agency_period"
     __table_args__ = (
-        Index("ix_agency_period_code", "code", "believed_to"),
-        Index("ix_agency_period_folded", "folded"),
+        index("ix_agency_period_code", "code", "believed_to"),
+        index("ix_agency_period_folded", "folded"),
     )
 
     id: str = Field(primary_key=True)
@@ -235,7 +235,7 @@ class FeedRefusalRow(RegistryModel, table=True):
     """One feed that was refused. Issuer and number are its own words, perhaps unsigned."""
 
     __tablename__ = "registry_feed_refusal"
-    __table_args__ = (Index("ix_registry_feed_refusal_at", "at", "id"),)
+    __table_args__ = (index("ix_registry_feed_refusal_at", "at", "id"),)
 
     id: str = Field(primary_key=True)
     at: datetime = Field(sa_type=DateTime(timezone=True))

@@ -22,12 +22,11 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from operator import itemgetter
-from typing import Any, NoReturn, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 from weakref import ReferenceType, ref
 
 from sqlalchemy import Table
 from sqlalchemy.dialects import registry
-from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_connection
 from sqlalchemy.dialects.sqlite.base import SQLiteExecutionContext
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.engine import Connection, Dialect
@@ -41,6 +40,9 @@ from sqlalchemy.sql.selectable import SelectBase
 from sqlalchemy.util.concurrency import await_, in_greenlet
 
 from gateway.commits import WAIT_FOR_NOBODY, apart, take_lock, to_its_end
+
+if TYPE_CHECKING:
+    from gateway.store.server_connection import DirectConnection
 
 # Of a value, on its way in or out. Any: whatever the column's type has.
 _Turn = Callable[[Any], Any]
@@ -382,36 +384,6 @@ registry.register("sqlite.here", __name__, HereDialect.__name__)
 T = TypeVar("T")
 
 
-class DirectConnection(AsyncAdapt_asyncpg_connection):
-    """The connection that SQLAlchemy has, with a way beside it to the driver. Any: the driver has no public types."""
-
-    async def ask_alone(self, call: Callable[[Any], Awaitable[T]]) -> T:
-        """What the driver answers, in no transaction but that of the call."""
-        try:
-            return await call(self._connection)
-        except Exception as error:
-            self._handle_exception(error)
-
-    async def ask(self, call: Callable[[Any], Awaitable[T]]) -> T:
-        """What the driver answers, within the transaction that SQLAlchemy began: it starts with its first statement."""
-        async with self._execute_mutex:
-            if self._transaction is None:
-                start: Callable[[], Awaitable[None]] = self._start_transaction
-                await start()
-            try:
-                return await call(self._connection)
-            except Exception as error:
-                self._handle_exception(error)
-
-
-def connect_server(dbapi: Any, **words: Any) -> Any:
-    """In a greenlet of SQLAlchemy's. Any: as in the driver, which is loaded where there is a server."""
-    import asyncpg
-
-    ours = {name: words.pop(name) for name in ("prepared_statement_cache_size",) if name in words}
-    return await_(DirectConnection.create(dbapi, asyncpg.connect(**words), **ours))
-
-
 async def run_many_on_server(
     prepared: Prepared, connection: AsyncConnection, many: list[Values]
 ) -> StatementResult:
@@ -501,9 +473,9 @@ async def _asked(
 def _lent(connection: AsyncConnection, text: str) -> DirectConnection:
     sync = connection.sync_connection
     lent = None if sync is None or sync.invalidated else sync.connection.dbapi_connection
-    if not isinstance(lent, DirectConnection):
+    if lent is None:
         raise OperationalError(text, None, ConnectionError("the connection is gone"))
-    return lent
+    return cast("DirectConnection", lent)
 
 
 async def _given_up(connection: AsyncConnection, *, broken: bool) -> None:

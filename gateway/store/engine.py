@@ -170,8 +170,10 @@ def _server_words(role: EngineRole, limits: ServerLimits) -> dict[str, Any]:
 def _connect(dialect: Any, record: object, args: Any, words: dict[str, Any]) -> Any:
     """A connection that can be asked directly. What the driver says before it stands becomes what it says later. Any: the
     parts of the driver have no public types."""
+    from gateway.store.server_connection import connect_server
+
     try:
-        return drivers.connect_server(dialect.loaded_dbapi, *args, **words)
+        return connect_server(dialect.loaded_dbapi, *args, **words)
     except ssl.SSLCertVerificationError as cause:
         raise errors.Misconfigured(
             f"the database server's certificate is not accepted: {cause.verify_message}",

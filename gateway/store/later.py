@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from importlib import import_module
 from itertools import chain
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import Table, bindparam, func, inspect, select
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import ARRAY, Table, bindparam, func, select
 from sqlalchemy.sql.dml import Insert, Update, UpdateBase
 
 from gateway.store.row import Row
@@ -159,7 +158,7 @@ def _one(way: Into, dialect: str) -> Insert:
     table = table_of(way.kind)
     if not (way.missing or way.over):
         return table.insert().inline()
-    return _settled((postgresql if dialect == "postgresql" else sqlite).insert(table), way)
+    return _settled(_insert(dialect, table), way)
 
 
 @cache
@@ -167,13 +166,19 @@ def _gathered(way: Into, names: tuple[str, ...]) -> Insert:
     table = table_of(way.kind)
     given = [bindparam(name, type_=ARRAY(table.c[name].type, dimensions=1)) for name in names]
     cells = func.unnest(*given).table_valued(*names).render_derived("given")
-    rows = postgresql.insert(table).from_select(names, select(*cells.c), include_defaults=False)
+    rows = _insert("postgresql", table).from_select(names, select(*cells.c), include_defaults=False)
     return _settled(rows, way)
 
 
+def _insert(dialect: str, table: Table) -> Any:
+    """Make an insert that knows ON CONFLICT; only the dialect of this node's database is loaded. Any: the inserts of both
+    share no base type that has it."""
+    return import_module(f"sqlalchemy.dialects.{dialect}").insert(table)
+
+
 def _settled(insert: Any, way: Into) -> Insert:
-    """ON CONFLICT is in both databases but not in the common language. Any: the two inserts share no base type that
-    has it."""
+    """Add what becomes of a row that is there. ON CONFLICT is in both databases but not in the common language. Any: as
+    above."""
     if way.over:
         key = [column.name for column in table_of(way.kind).primary_key]
         over = {name: insert.excluded[name] for name in way.over}
@@ -191,9 +196,8 @@ def named_by(kind: type[Row]) -> frozenset[str]:
     return frozenset({table.name, *(key.column.table.name for key in table.foreign_keys)})
 
 
-@cache
 def table_of(kind: type[Row]) -> Table:
-    return cast("Table", inspect(kind).local_table)
+    return kind.__table__
 
 
 def values_of(row: Row) -> Values:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import ColumnElement, Select, and_, inspect, or_, select
+from sqlalchemy import ColumnElement, Select, and_, or_, select
 
 from gateway import errors
 from gateway.domain.account import AgencyScope
@@ -100,7 +100,7 @@ class AgencyRows(NodeRows):
         oldest_first: bool = False,
     ) -> Page[T]:
         """`at` names the column of the time that orders them, before the id. NotFound for a cursor that is not ours."""
-        columns = inspect(kind).columns
+        columns = kind.__table__.columns
         time, id = columns[at], columns["id"]
         query = select(kind).where(columns["agency_id"] == self._agency_id, *conditions)
         if states:

@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Delete, Update, and_, delete, func, not_, or_, select, tuple_, update
-from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from gateway.domain.certificates import Answer, AskedQuestion, PendingRevocation, Question
@@ -23,17 +22,13 @@ from gateway.store.transaction import Open
 MOST_CURRENT = 20_000
 _AT_ONCE = 200
 _Q, _A = QuestionRow, AnswerRow
-_NEWER = aliased(AnswerRow)
-_SAME = and_(
-    col(_NEWER.source) == col(_A.source),
-    col(_NEWER.issuer) == col(_A.issuer),
-    col(_NEWER.about) == col(_A.about),
-)
+_NEWER = AnswerRow.__table__.alias().c
+_SAME = and_(_NEWER.source == col(_A.source), _NEWER.issuer == col(_A.issuer), _NEWER.about == col(_A.about))
 _LATER = or_(
-    col(_NEWER.made_at) > col(_A.made_at),
-    and_(col(_NEWER.made_at) == col(_A.made_at), col(_NEWER.fetched_at) > col(_A.fetched_at)),
+    _NEWER.made_at > col(_A.made_at),
+    and_(_NEWER.made_at == col(_A.made_at), _NEWER.fetched_at > col(_A.fetched_at)),
 )
-_IS_REPLACED = select(col(_NEWER.digest)).where(_SAME, _LATER).exists()
+_IS_REPLACED = select(_NEWER.digest).where(_SAME, _LATER).exists()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import ChainMap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import UTC, date, datetime
@@ -25,8 +26,11 @@ from sqlalchemy import (
     DateTime,
     ForeignKeyConstraint,
     Index,
+    MetaData,
     Select,
+    Table,
     Text,
+    TextClause,
     bindparam,
     literal,
     or_,
@@ -37,15 +41,89 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Field, SQLModel
-from sqlmodel.main import SQLModelMetaclass
+from sqlmodel.main import SQLModelMetaclass, get_column_from_field
 
 _CAPITAL = re.compile("(?<!^)(?=[A-Z])")
+_INDEXES = "indexes"
 
 
-class _Plainly(SQLModelMetaclass):
-    """What SQLAlchemy and pydantic note down about each instance costs more than writing it, and nobody asks for it."""
+class DeclaredIndex(NamedTuple):
+    """An index that a table declares: columns by their names, with `DESC` behind those that descend. `with_indexes` makes
+    it, for tests that compare the schema: a running node uses the indexes that its database has."""
+
+    name: str
+    columns: tuple[str, ...]
+    where: TextClause | None = None
+    unique: bool = False
+
+
+def index(name: str, *columns: str, unique: bool = False) -> DeclaredIndex:
+    """Declare an index over all rows of a table."""
+    return DeclaredIndex(name, columns, unique=unique)
+
+
+def partial_index(name: str, where: TextClause, *columns: str) -> DeclaredIndex:
+    """Declare an index over the rows that meet the condition."""
+    return DeclaredIndex(name, columns, where)
+
+
+class TableClass(SQLModelMetaclass):
+    """Metaclass that makes a class's table of SQLModel's columns, and maps nothing: rows are written and read without a
+    session, and the mappers of eighty classes would be a twentieth of an idle node's memory and of its start."""
 
     # Any, here and below: as every metaclass gives it.
+    def __new__(
+        cls,
+        name: str,
+        bases: tuple[type[Any], ...],
+        body: dict[str, Any],
+        *,
+        table: bool = False,
+        **words: Any,
+    ) -> Any:
+        row_class = super().__new__(cls, name, bases, body, **words)
+        if table:
+            _add_table(row_class, body["__tablename__"], body.get("__table_args__", ()))
+        return row_class
+
+    def __clause_element__(cls) -> Table:
+        """Return the table, where a statement names the class."""
+        row_class: Any = cls
+        table: Table = row_class.__table__
+        return table
+
+
+def _add_table(row_class: Any, name: str, arguments: Sequence[Any]) -> None:
+    """Any: a class that is being made, and whatever a table may be declared with."""
+    columns = {key: get_column_from_field(field) for key, field in row_class.model_fields.items()}
+    for key, column in columns.items():
+        column.name = column.key = key
+        setattr(row_class, key, column)
+    indexes = [argument for argument in arguments if isinstance(argument, DeclaredIndex)]
+    options = [argument for argument in arguments if isinstance(argument, dict)]
+    constraints = [argument for argument in arguments if not isinstance(argument, DeclaredIndex | dict)]
+    row_class.__table__ = Table(
+        *(name, row_class.metadata),
+        *columns.values(),
+        *constraints,
+        info={_INDEXES: indexes},
+        **ChainMap(*options),
+    )
+
+
+def with_indexes(metadata: MetaData) -> MetaData:
+    """Add to its tables the indexes that they declare."""
+    for table in metadata.tables.values():
+        for name, columns, where, unique in table.info.pop(_INDEXES, ()):
+            words = [column.split() for column in columns]
+            ordered = [table.c[key].desc() if down else table.c[key] for key, *down in words]
+            Index(name, *ordered, unique=unique, postgresql_where=where, sqlite_where=where)
+    return metadata
+
+
+class _Plainly(TableClass):
+    """What SQLAlchemy and pydantic note down about each instance costs more than writing it, and nobody asks for it."""
+
     def __new__(cls, name: str, bases: tuple[type[Any], ...], body: dict[str, Any], **words: Any) -> Any:
         table = body.setdefault("__tablename__", _CAPITAL.sub("_", name.removesuffix("Row")).lower())
         if words.get("table") and any(getattr(base, "is_of_agency", False) for base in bases):
@@ -68,6 +146,7 @@ class Row(SQLModel, metaclass=_Plainly):
 
     # Nothing is ever validated here, and a validator for each of a hundred tables would be made at every start.
     model_config = {"defer_build": True}
+    __table__: ClassVar[Table]
 
     @classmethod
     def of(cls, value: object, **other: Any) -> Self:
@@ -247,11 +326,6 @@ class Moment(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-def partial_index(name: str, where: Any, *columns: str) -> Index:
-    """Of those rows alone. Any: what `text` gives is accepted wherever a condition is."""
-    return Index(name, *columns, postgresql_where=where, sqlite_where=where)
 
 
 def one_of(column: Any, values: Iterable[str]) -> ColumnElement[bool]:

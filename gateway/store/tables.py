@@ -14,16 +14,15 @@ from sqlalchemy import (
     BigInteger,
     Column,
     ForeignKeyConstraint,
-    Index,
     LargeBinary,
     Text,
     UniqueConstraint,
     false,
     text,
 )
-from sqlmodel import Field, col
+from sqlmodel import Field
 
-from gateway.store.row import Moment, OfAgency, Row, ThingOfAgency, partial_index
+from gateway.store.row import Moment, OfAgency, Row, ThingOfAgency, index, partial_index
 from gateway.store.tables_node import MEMORY_TABLES, PEOPLE_TABLES, REVOCATION_NODE_TABLES
 from gateway.store.tables_node import ApiCallRow as ApiCallRow
 from gateway.store.tables_node import EventCounterRow as EventCounterRow
@@ -83,13 +82,13 @@ class OutgoingRow(ThingOfAgency, table=True):
         _within("outgoing_document", "parent_id", "outgoing_document"),
         UniqueConstraint("agency_id", "external_id", name="uq_outgoing_external_id"),
         UniqueConstraint("agency_id", "packet_id", name="uq_outgoing_packet_id"),
-        Index("ix_outgoing_created", "agency_id", "created_at", "id"),
-        Index("ix_outgoing_state", "agency_id", "state", "created_at"),
-        Index("ix_outgoing_document_id", "agency_id", "document_id"),
-        Index("ix_outgoing_parent", "agency_id", "parent_id"),
-        Index("ix_outgoing_issued", "agency_id", "issued_on", "id"),
-        Index("ix_outgoing_number", "agency_id", "number", "symbol"),
-        Index("ix_outgoing_lead", "agency_id", "lead", "created_at", "id"),
+        index("ix_outgoing_created", "agency_id", "created_at", "id"),
+        index("ix_outgoing_state", "agency_id", "state", "created_at"),
+        index("ix_outgoing_document_id", "agency_id", "document_id"),
+        index("ix_outgoing_parent", "agency_id", "parent_id"),
+        index("ix_outgoing_issued", "agency_id", "issued_on", "id"),
+        index("ix_outgoing_number", "agency_id", "number", "symbol"),
+        index("ix_outgoing_lead", "agency_id", "lead", "created_at", "id"),
         partial_index("ix_outgoing_own_id", text("own_id IS NOT NULL"), "agency_id", "own_id"),
         partial_index("ix_outgoing_reply_by", _WANTS_REPLY, "agency_id", "reply_by"),
     )
@@ -118,9 +117,9 @@ class DeliveryRow(Row, table=True):
 
     __table_args__ = (
         _within("delivery", "document_id", "outgoing_document"),
-        Index("ix_delivery_document", "agency_id", "document_id", "state"),
-        Index("ix_delivery_state", "agency_id", "state"),
-        Index("ix_delivery_updated", "state", "updated_at"),
+        index("ix_delivery_document", "agency_id", "document_id", "state"),
+        index("ix_delivery_state", "agency_id", "state"),
+        index("ix_delivery_updated", "state", "updated_at"),
         partial_index("ix_delivery_returned", _RETURNED, "agency_id", "updated_at"),
     )
 
@@ -154,11 +153,11 @@ class FactRow(OfAgency, table=True):
 class IncomingRow(ThingOfAgency, table=True):
     __tablename__ = "incoming_document"
     __table_args__ = (
-        Index("ix_incoming_arrived", "agency_id", "arrived_at", "id"),
-        Index("ix_incoming_state", "agency_id", "state", "arrived_at"),
-        Index("ix_incoming_document_id", "agency_id", "document_id"),
-        Index("ix_incoming_number", "agency_id", "number_key", "arrived_at"),
-        Index("ix_incoming_lead", "agency_id", "lead", "arrived_at", "id"),
+        index("ix_incoming_arrived", "agency_id", "arrived_at", "id"),
+        index("ix_incoming_state", "agency_id", "state", "arrived_at"),
+        index("ix_incoming_document_id", "agency_id", "document_id"),
+        index("ix_incoming_number", "agency_id", "number_key", "arrived_at"),
+        index("ix_incoming_lead", "agency_id", "lead", "arrived_at", "id"),
         partial_index("ix_incoming_reply_by", _WANTS_REPLY, "agency_id", "reply_by"),
     )
 
@@ -184,7 +183,7 @@ class IncomingRow(ThingOfAgency, table=True):
 class HandoverRow(Row, table=True):
     __table_args__ = (
         _within("handover", "incoming_id", "incoming_document"),
-        Index("ix_handover_state", "agency_id", "state", "offered_at"),
+        index("ix_handover_state", "agency_id", "state", "offered_at"),
     )
 
     agency_id: str = _key()
@@ -201,7 +200,7 @@ class IdentityRow(OfAgency, table=True):
 
     __table_args__ = (
         UniqueConstraint("agency_id", "sender", "packet_id", name="uq_identity_packet"),
-        Index("ix_identity_document", "agency_id", "sender", "document_id"),
+        index("ix_identity_document", "agency_id", "sender", "document_id"),
     )
 
     sender: str = _key()
@@ -228,10 +227,12 @@ class Leasable(ThingOfAgency):
 
 class OutboxRow(Leasable, table=True):
     __table_args__ = (
-        Index("ix_outbox_state", "state", "created_at"),
-        Index("ix_outbox_created", "agency_id", "created_at", "id"),
-        Index("ix_outbox_subject", "agency_id", "subject_id"),
-        Index("ix_outbox_signed_by", "signed_by", "created_at"),
+        # R46: urgent first; it stands behind normal in the alphabet.
+        index("ix_outbox_claim", "state", "lane DESC", "created_at", "id"),
+        index("ix_outbox_state", "state", "created_at"),
+        index("ix_outbox_created", "agency_id", "created_at", "id"),
+        index("ix_outbox_subject", "agency_id", "subject_id"),
+        index("ix_outbox_signed_by", "signed_by", "created_at"),
     )
 
     packet_id: str
@@ -248,22 +249,14 @@ class OutboxRow(Leasable, table=True):
     signed_by: str | None = None
 
 
-# R46: urgent first; it stands behind normal in the alphabet.
-Index(
-    "ix_outbox_claim",
-    col(OutboxRow.state),
-    col(OutboxRow.lane).desc(),
-    col(OutboxRow.created_at),
-    col(OutboxRow.id),
-)
-
-
 class InboxRow(Leasable, table=True):
     __table_args__ = (
         UniqueConstraint("agency_id", "file_digest", name="uq_inbox_file_digest"),
-        Index("ix_inbox_state", "state", "received_at"),
-        Index("ix_inbox_received", "agency_id", "received_at", "id"),
-        Index("ix_inbox_needs", "agency_id", "needs_document_id"),
+        # R46: urgent first; it stands behind normal in the alphabet.
+        index("ix_inbox_claim", "state", "lane DESC", "received_at", "id"),
+        index("ix_inbox_state", "state", "received_at"),
+        index("ix_inbox_received", "agency_id", "received_at", "id"),
+        index("ix_inbox_needs", "agency_id", "needs_document_id"),
     )
 
     file_digest: str
@@ -291,21 +284,12 @@ class InboxRow(Leasable, table=True):
     axes: str = Field(default="", sa_column_kwargs={"server_default": ""})
 
 
-Index(
-    "ix_inbox_claim",
-    col(InboxRow.state),
-    col(InboxRow.lane).desc(),
-    col(InboxRow.received_at),
-    col(InboxRow.id),
-)
-
-
 class JobRow(Leasable, table=True):
     """A job done is a row deleted; what was done is told by the events."""
 
     __table_args__ = (
-        Index("ix_job_kind", "kind", "created_at"),
-        Index("ix_job_subject", "agency_id", "subject_id"),
+        index("ix_job_kind", "kind", "created_at"),
+        index("ix_job_subject", "agency_id", "subject_id"),
     )
 
     kind: str
@@ -345,7 +329,7 @@ class BlobRefRow(OfAgency, table=True):
 
     __table_args__ = (
         ForeignKeyConstraint(["digest"], ["blob.digest"], name="fk_blob_ref_blob"),
-        Index("ix_blob_ref_digest", "digest"),
+        index("ix_blob_ref_digest", "digest"),
     )
 
     owner_kind: str = _key()
@@ -356,7 +340,7 @@ class BlobRefRow(OfAgency, table=True):
 class IdempotencyRow(OfAgency, table=True):
     """`status` is NULL while the request runs."""
 
-    __table_args__ = (Index("ix_idempotency_created", "created_at"),)
+    __table_args__ = (index("ix_idempotency_created", "created_at"),)
 
     owner: str = _key()
     key: str = _key()
@@ -409,7 +393,7 @@ class PaperOutgoingRow(ThingOfAgency, table=True):
 
     __table_args__ = (
         UniqueConstraint("agency_id", "year", "number", "symbol", name="uq_paper_outgoing_number"),
-        Index("ix_paper_outgoing_issued", "agency_id", "issued_on", "id"),
+        index("ix_paper_outgoing_issued", "agency_id", "issued_on", "id"),
     )
 
     number: str
@@ -433,8 +417,8 @@ class PaperPartRow(Row, table=True):
         ForeignKeyConstraint(
             ["agency_id", "delivery_id"], ["delivery.agency_id", "delivery.id"], name="fk_paper_part_delivery"
         ),
-        Index("ix_paper_part_document", "agency_id", "document_id"),
-        Index("ix_paper_part_handed", "agency_id", "handed_over"),
+        index("ix_paper_part_document", "agency_id", "document_id"),
+        index("ix_paper_part_handed", "agency_id", "handed_over"),
         partial_index("ix_paper_part_waiting", _WAITS, "agency_id", "opened_at", "delivery_id"),
     )
 
@@ -454,8 +438,8 @@ class HoldRow(ThingOfAgency, table=True):
     time."""
 
     __table_args__ = (
-        Index("uq_hold_open_subject", "agency_id", "open_subject", unique=True),
-        Index("ix_hold_begun", "agency_id", "begun_at", "id"),
+        index("uq_hold_open_subject", "agency_id", "open_subject", unique=True),
+        index("ix_hold_begun", "agency_id", "begun_at", "id"),
     )
 
     open_subject: str
@@ -470,7 +454,7 @@ class HoldContentRow(Row, table=True):
 
     __table_args__ = (
         _within("hold_content", "hold_id", "hold"),
-        Index("ix_hold_content_digest", "agency_id", "digest"),
+        index("ix_hold_content_digest", "agency_id", "digest"),
     )
 
     agency_id: str = _key()
@@ -493,7 +477,7 @@ class RecipientGroupRow(OfAgency, table=True):
 class UploadRow(ThingOfAgency, table=True):
     """`file` and `signatures` are JSON, of one that is complete."""
 
-    __table_args__ = (Index("ix_upload_expires", "expires_at"),)
+    __table_args__ = (index("ix_upload_expires", "expires_at"),)
 
     name: str = Field(sa_type=Text)
     size: int = Field(sa_type=BigInteger)
@@ -552,7 +536,7 @@ class WebhookDeliveryRow(Row, table=True):
     __table_args__ = (
         _within("webhook_delivery", "webhook_id", "webhook"),
         partial_index("ix_webhook_delivery_left", _LEFT, "agency_id", "webhook_id", "due_at"),
-        Index("ix_webhook_delivery_at", "at"),
+        index("ix_webhook_delivery_at", "at"),
     )
 
     agency_id: str = _key()
@@ -571,7 +555,7 @@ class WebhookDeliveryRow(Row, table=True):
 class SystemItemRow(OfAgency, table=True):
     """What a document system was offered: statuses, and those documents of which it said more than that it has them."""
 
-    __table_args__ = (Index("ix_system_item_state", "agency_id", "state", "updated_at"),)
+    __table_args__ = (index("ix_system_item_state", "agency_id", "state", "updated_at"),)
 
     system: str = _key()
     doc_id: str = _key()
@@ -590,8 +574,8 @@ class UnitPartRow(ThingOfAgency, table=True):
 
     __table_args__ = (
         _within("unit_part", "document_id", "incoming_document"),
-        Index("ix_unit_part_document", "agency_id", "document_id"),
-        Index("ix_unit_part_state", "agency_id", "state", "unit_key", "deadline"),
+        index("ix_unit_part_document", "agency_id", "document_id"),
+        index("ix_unit_part_state", "agency_id", "state", "unit_key", "deadline"),
     )
 
     document_id: str

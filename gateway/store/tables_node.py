@@ -15,7 +15,6 @@ from sqlalchemy import (
     BigInteger,
     Column,
     ForeignKeyConstraint,
-    Index,
     Integer,
     LargeBinary,
     Text,
@@ -24,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlmodel import Field
 
-from gateway.store.row import Moment, OfAgency, Row, partial_index
+from gateway.store.row import Moment, OfAgency, Row, index, partial_index
 
 
 class HostedAgencyRow(Row, table=True):
@@ -82,8 +81,8 @@ class ApiCallRow(Row, table=True):
 
     __table_args__ = (
         ForeignKeyConstraint(["key_id"], ["api_key.id"], name="fk_api_call_key"),
-        Index("ix_api_call_key", "key_id", "id"),
-        Index("ix_api_call_at", "at"),
+        index("ix_api_call_key", "key_id", "id"),
+        index("ix_api_call_at", "at"),
     )
 
     id: str = Field(primary_key=True)
@@ -106,8 +105,8 @@ class PersonRow(Row, table=True):
     __table_args__ = (
         ForeignKeyConstraint(["id"], ["principal.id"], name="fk_person_principal"),
         UniqueConstraint("folded", name="uq_person_name"),
-        Index("uq_person_login", "login", unique=True),
-        Index("ix_person_code", "code_digest"),
+        index("uq_person_login", "login", unique=True),
+        index("ix_person_code", "code_digest"),
     )
 
     id: str = Field(primary_key=True)
@@ -143,7 +142,7 @@ class PersonRow(Row, table=True):
 class ProposalRow(Row, table=True):
     __table_args__ = (
         ForeignKeyConstraint(["proposed_by"], ["person.id"], name="fk_proposal_person"),
-        Index("ix_proposal_state", "state", "proposed_at", "id"),
+        index("ix_proposal_state", "state", "proposed_at", "id"),
     )
 
     id: str = Field(primary_key=True)
@@ -190,7 +189,7 @@ class EventRow(Row, table=True):
         UniqueConstraint("agency_id", "id", name="uq_event_id"),
         UniqueConstraint("node_seq", name="uq_event_node_seq"),
         UniqueConstraint("agency_id", "agency_seq", name="uq_event_agency_seq"),
-        Index("ix_event_subject", "agency_id", "subject_id"),
+        index("ix_event_subject", "agency_id", "subject_id"),
         partial_index("ix_event_unnumbered", _NO_NUMBER, "position"),
         {"sqlite_autoincrement": True},  # a position is never given twice, even after the last row is gone
     )
@@ -267,7 +266,7 @@ class LogSealRow(Row, table=True):
     """`body` is the signed seal as text; columns beside it are for asking."""
 
     __table_args__: ClassVar[Any] = (
-        Index("ix_log_seal_size", "tree_size"),
+        index("ix_log_seal_size", "tree_size"),
         partial_index("ix_log_seal_stamped", _STAMPED, "number"),
     )
 
@@ -301,7 +300,7 @@ class QuestionRow(Row, table=True):
     """`about` is a serial number in hex, or the address of a list."""
 
     __tablename__ = "revocation_question"
-    __table_args__ = (Index("ix_revocation_question_due", "due_at"),)
+    __table_args__ = (index("ix_revocation_question_due", "due_at"),)
 
     source: str = Field(primary_key=True)
     issuer: str = Field(primary_key=True)
@@ -318,9 +317,9 @@ class AnswerRow(Row, table=True):
 
     __tablename__ = "revocation_answer"
     __table_args__ = (
-        Index("ix_revocation_answer_made", "source", "issuer", "about", "made_at"),
-        Index("ix_revocation_answer_fetched", "fetched_at"),
-        Index("ix_revocation_answer_digest", "digest"),
+        index("ix_revocation_answer_made", "source", "issuer", "about", "made_at"),
+        index("ix_revocation_answer_fetched", "fetched_at"),
+        index("ix_revocation_answer_digest", "digest"),
     )
 
     source: str = Field(primary_key=True)

@@ -15,7 +15,6 @@ from sqlalchemy import (
     Boolean,
     Column,
     ForeignKeyConstraint,
-    Index,
     Integer,
     String,
     Text,
@@ -25,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlmodel import Field
 
-from gateway.store.row import Moment, OfAgency, Row, ThingOfAgency, partial_index
+from gateway.store.row import DeclaredIndex, Moment, OfAgency, Row, ThingOfAgency, index, partial_index
 
 # --- lists, search and figures --------------------------------------------------------------------------------------
 
@@ -58,7 +57,7 @@ _FEW_HAVE: Any = text(" OR ".join([*(f"(tabs & {bit}) <> 0" for bit in RARE_TABS
 _ASKED = ("tabs", "state", "origin", "urgency", "attached")
 
 
-def _partial(name: str, where: Any, *columns: str) -> Index:
+def _partial(name: str, where: Any, *columns: str) -> DeclaredIndex:
     return partial_index(name, where, "agency_id", "side", *columns)
 
 
@@ -70,12 +69,12 @@ class ListRow(Row, table=True):
         ForeignKeyConstraint(["agency_id"], ["hosted_agency.id"], name="fk_list_row_agency"),
         UniqueConstraint("agency_id", "id", name="uq_list_row_id"),
         # What is counted or filtered by stands in the index too: rows that a list does not show are not looked up.
-        Index("ix_list_row_place", "agency_id", "side", "place", *_ASKED),
-        Index("ix_list_row_number", "agency_id", "side", "number_key", "place"),
-        Index("ix_list_row_party", "agency_id", "side", "party_key", "place"),
-        Index("ix_list_row_issued", "agency_id", "side", "issued_on", "place"),
-        Index("ix_list_row_type", "agency_id", "side", "type_key", "place"),
-        Index("ix_list_row_book", "agency_id", "side", "book", "place"),
+        index("ix_list_row_place", "agency_id", "side", "place", *_ASKED),
+        index("ix_list_row_number", "agency_id", "side", "number_key", "place"),
+        index("ix_list_row_party", "agency_id", "side", "party_key", "place"),
+        index("ix_list_row_issued", "agency_id", "side", "issued_on", "place"),
+        index("ix_list_row_type", "agency_id", "side", "type_key", "place"),
+        index("ix_list_row_book", "agency_id", "side", "book", "place"),
         _partial("ix_list_row_attention", ATTENTION, "lead", "place", "attention_at", *_ASKED),
         _partial("ix_list_row_sent", SENT, "sent_at", "state"),
         _partial("ix_list_row_few", _FEW_HAVE, "place", "tabs", "urgency", "unread"),
@@ -140,8 +139,8 @@ class KeepingRow(Row, table=True):
 
     __tablename__ = "page_keeping"
     __table_args__ = (
-        Index("ix_page_keeping_session", "session_id", "at"),
-        Index("ix_page_keeping_until", "until"),
+        index("ix_page_keeping_session", "session_id", "at"),
+        index("ix_page_keeping_until", "until"),
     )
 
     key: str = Field(primary_key=True)
@@ -195,7 +194,7 @@ class TagRow(ThingOfAgency, table=True):
 class TagMarkRow(Row, table=True):
     __table_args__ = (
         ForeignKeyConstraint(["agency_id", "tag_id"], ["tag.agency_id", "tag.id"], name="fk_tag_mark_tag"),
-        Index("ix_tag_mark_document", "agency_id", "document_id"),
+        index("ix_tag_mark_document", "agency_id", "document_id"),
     )
 
     agency_id: str = Field(primary_key=True)
@@ -212,9 +211,11 @@ class TagMarkRow(Row, table=True):
 class NoticeRow(Row, table=True):
     """`wish` is the notice as it was wanted (JSON)."""
 
+    __table_args__ = (index("ix_notice_published_at", "published_at"),)
+
     id: str = Field(primary_key=True)
     wish: str = Field(sa_type=Text)
-    published_at: datetime = Field(sa_type=Moment, index=True)
+    published_at: datetime = Field(sa_type=Moment)
     published_by: str
     closed_at: datetime | None = Field(default=None, sa_type=Moment)
     closed_by: str = ""
@@ -232,8 +233,8 @@ class RecallAskRow(ThingOfAgency, table=True):
             ["outgoing_document.agency_id", "outgoing_document.id"],
             name="fk_recall_ask_document_id",
         ),
-        Index("ix_recall_ask_document", "agency_id", "document_id"),
-        Index("ix_recall_ask_state", "agency_id", "state", "asked_at"),
+        index("ix_recall_ask_document", "agency_id", "document_id"),
+        index("ix_recall_ask_state", "agency_id", "state", "asked_at"),
     )
 
     document_id: str
@@ -262,8 +263,8 @@ class SubmissionRow(ThingOfAgency, table=True):
             ["incoming_document.agency_id", "incoming_document.id"],
             name="fk_submission_document_id",
         ),
-        Index("ix_submission_document", "agency_id", "document_id"),
-        Index("ix_submission_state", "agency_id", "state", "asked_at"),
+        index("ix_submission_document", "agency_id", "document_id"),
+        index("ix_submission_state", "agency_id", "state", "asked_at"),
     )
 
     document_id: str
@@ -287,8 +288,8 @@ class SessionRow(Row, table=True):
         ForeignKeyConstraint(["person_id"], ["person.id"], name="fk_session_person"),
         ForeignKeyConstraint(["agency_id"], ["hosted_agency.id"], name="fk_session_agency"),
         UniqueConstraint("id", name="uq_session_id"),
-        Index("ix_session_person", "person_id", "ended_at"),
-        Index("ix_session_ends", "ends_at"),
+        index("ix_session_person", "person_id", "ended_at"),
+        index("ix_session_ends", "ends_at"),
     )
 
     digest: str = Field(primary_key=True)
@@ -308,7 +309,7 @@ class SessionRow(Row, table=True):
 class SignInTryRow(Row, table=True):
     """`key` is the digest of an address or of a typed name: of a name that nobody has, too."""
 
-    __table_args__ = (Index("ix_sign_in_try_last", "last_at"),)
+    __table_args__ = (index("ix_sign_in_try_last", "last_at"),)
 
     key: str = Field(primary_key=True)
     failures: int
@@ -342,7 +343,7 @@ class PostRow(Row, table=True):
 
     __table_args__ = (
         ForeignKeyConstraint(["person_id"], ["person.id"], name="fk_post_person"),
-        Index("ix_post_agency", "agency_id", "role"),
+        index("ix_post_agency", "agency_id", "role"),
     )
 
     person_id: str = Field(primary_key=True)
@@ -356,8 +357,8 @@ class PostRow(Row, table=True):
 
 class DelegationRow(ThingOfAgency, table=True):
     __table_args__ = (
-        Index("ix_delegation_to", "to_id", "ends_at"),
-        Index("ix_delegation_made", "agency_id", "made_at", "id"),
+        index("ix_delegation_to", "to_id", "ends_at"),
+        index("ix_delegation_made", "agency_id", "made_at", "id"),
     )
 
     from_id: str
@@ -370,7 +371,7 @@ class DelegationRow(ThingOfAgency, table=True):
 class MailboxRow(OfAgency, table=True):
     """The name of a desk. No two of the node are alike, and no person signs in with one."""
 
-    __table_args__ = (Index("uq_mailbox_name", "name", unique=True),)
+    __table_args__ = (index("uq_mailbox_name", "name", unique=True),)
 
     name: str = Field(primary_key=True)
     role: str
@@ -404,7 +405,7 @@ class TaskNoteRow(OfAgency, table=True):
 class ReminderRow(OfAgency, table=True):
     """What was sent once is not sent again, also after a restart and by another process."""
 
-    __table_args__ = (Index("ix_reminder_at", "at"),)
+    __table_args__ = (index("ix_reminder_at", "at"),)
 
     key: str = Field(primary_key=True)
     at: datetime = Field(sa_type=Moment)

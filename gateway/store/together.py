@@ -9,9 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, cast
 
-from sqlalchemy import ARRAY as AnyArray
-from sqlalchemy import ColumnElement, Integer, Select, Table, Text, bindparam, func
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import ARRAY, ColumnElement, Integer, Select, Table, Text, bindparam, func
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.dml import Update
 from sqlalchemy.sql.elements import BindParameter
@@ -64,7 +62,7 @@ def _question(
     statement: Select[Any], names: tuple[str, ...], dialect: Dialect
 ) -> tuple[Prepared, Sequence[Callable[[Any], Any]]] | None:
     binds = _binds(statement, names)
-    if len(binds) != len(names) or any(isinstance(each.type, AnyArray) for each in binds.values()):
+    if len(binds) != len(names) or any(isinstance(each.type, ARRAY) for each in binds.values()):
         return None
     if dialect.name == "postgresql":
         writes: Sequence[Callable[[Any], Any]] = ()

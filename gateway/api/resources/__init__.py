@@ -1,5 +1,6 @@
 """One module per resource: a call in, a use case, a view out. `ROUTES` lists all routes of the API."""
 
+from gateway.api import health
 from gateway.api.resources import (
     agencies,
     events,
@@ -26,6 +27,7 @@ ROUTES: tuple[Route, ...] = (
     *events.ROUTES,
     *webhooks.ROUTES,
     *meta.ROUTES,
+    *health.ROUTES,
     *pages.ROUTES,
 )
 

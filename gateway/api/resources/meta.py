@@ -1,26 +1,20 @@
-"""Questions about the node itself: identity, limits, codes, health, description of the API. In: a call. Out: small answers
+"""Questions about the node itself: identity, limits, codes, description of the API. In: a call. Out: small answers
 made from tables that the whole node uses."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Any, Literal
+from collections.abc import Iterable, Mapping
 
 from aiohttp import web
 from pydantic import Field
 
-from gateway.api.call import MOST_ROWS, Call, PageOut, PageQuery
-from gateway.api.problems import BadCall
+from gateway.api.call import DOCUMENT, MOST_ROWS, Call, PageOut, PageQuery
 from gateway.api.routes import Routes
 from gateway.api.shapes import KeyWayWord, Moment, NumberingWord, PrincipalWord, ScopeWord, Told
 from gateway.api.words import table
-from gateway.domain.diagnosis import Diagnosis, check_words, condition
 from gateway.domain.document import InState
 from gateway.domain.status import CODES, STATES
-
-# Any: an OpenAPI document is JSON.
-DOCUMENT: web.AppKey[Callable[[], Mapping[str, Any]]] = web.AppKey("openapi")
 
 
 class AgencyServed(Told):
@@ -107,13 +101,6 @@ class Codes(Told):
     file_roles: list[Word]
     delivery_modes: list[Word]
     kinds: list[Word]
-
-
-class Health(Told):
-    """`status` is `ok`, or `degraded`: calls are served, and what a check names waits until it is well again."""
-
-    status: Literal["ok", "degraded"]
-    checks: dict[str, str]
 
 
 ROUTES = Routes("node")
@@ -222,27 +209,6 @@ async def read_codes(call: Call) -> Codes:
 async def read_openapi(call: Call) -> web.Response:
     description = await call.deps.pool.run(call.request.app[DOCUMENT])
     return call.tell_text(json.dumps(description, ensure_ascii=False))
-
-
-@ROUTES(
-    "GET /healthz", "The process turns; 503 when it should be started anew", base="", open=True, fails=(503,)
-)
-async def is_live(call: Call) -> Health:
-    """Report whether the process answers and its loops run; nothing else, so that a slow database causes no restart."""
-    return _health(await call.deps.health.alive())
-
-
-@ROUTES("GET /readyz", "Calls can be served; 503 when not", base="", open=True, fails=(503,))
-async def is_ready(call: Call) -> Health:
-    """Report whether calls can be served now: the database answers and takes changes, there is space, no stop is due."""
-    return _health(await call.deps.health.ready())
-
-
-def _health(findings: Collection[Diagnosis]) -> Health:
-    status, checks = condition(findings), check_words(findings)
-    if status == "not-well":
-        raise BadCall("not-well", more={"checks": checks}, headers={"Retry-After": "5"})
-    return Health(status=status, checks=checks)
 
 
 def _statuses() -> list[StatusCode]:

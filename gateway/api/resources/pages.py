@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from gateway.api import problems
-from gateway.api.call import Call
-from gateway.api.resources.meta import DOCUMENT
+from gateway.api.call import DOCUMENT, Call
 from gateway.api.routes import Routes
 from gateway.api.words import Lang, say
 from gateway.errors import NotFound
@@ -65,11 +64,6 @@ def problem_page(problem: problems.Problem, request_id: str, lang: Lang) -> web.
     page.set_status(problem.status)
     page.headers.update(problem.headers)
     return page
-
-
-def wants_page(request: web.Request) -> bool:
-    """Tell whether a person's browser asks, outside of the API: programs always get problem+json."""
-    return not request.path.startswith("/api/") and "text/html" in request.headers.get("Accept", "")
 
 
 def render_page(template: str, lang: Lang, **values: object) -> web.Response:

@@ -109,7 +109,7 @@ class SqlBooks:
         """By number: 9 before 10, and what is no number after those that are. `after` is the number of the last line
         seen."""
         order = self._natural(col(_E.number))
-        lines = select(*_E.__table__.columns, col(_I.body).label("document"), *_HANDED)  # type: ignore[attr-defined]  # of SQLModel
+        lines = select(*_E.__table__.columns, col(_I.body).label("document"), *_HANDED)
         query = (
             self._joined(lines)
             .outerjoin(

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import CTE, BindParameter, ColumnElement, bindparam, inspect, not_, text
+from sqlalchemy import CTE, BindParameter, ColumnElement, bindparam, not_, text
 from sqlalchemy.engine import Dialect
 from sqlmodel import col
 
@@ -91,4 +91,4 @@ def _written(value: Any) -> str:
 
 @cache
 def _columns() -> Mapping[str, Any]:
-    return dict(inspect(ListRow).local_table.columns)
+    return dict(ListRow.__table__.columns)

@@ -9,6 +9,7 @@ import json
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -17,7 +18,6 @@ from gateway.domain.pdf import DRAWN_KINDS, PageLook, PageWish
 from gateway.ports.services import Pool
 from gateway.trust.apart import MB, KeptProcess, Lent, ReaderProcess, ReadingLimits
 
-_LOOK = TypeAdapter(PageLook)
 _MOST_PICTURE = 8 * MB
 
 
@@ -52,16 +52,22 @@ class PageBox(KeptProcess):
         return super()._started()
 
 
+@cache
+def _look() -> TypeAdapter[PageLook]:
+    """Make the reader and writer of looks, once, for the first page that is drawn."""
+    return TypeAdapter(PageLook)
+
+
 def written(look: PageLook) -> bytes:
     """As the process says it, in one line."""
-    bare = _LOOK.dump_python(replace(look, picture=b""), mode="json")
+    bare = _look().dump_python(replace(look, picture=b""), mode="json")
     return json.dumps({"look": bare, "picture": b64encode(look.picture).decode()}).encode()
 
 
 def read(line: bytes) -> PageLook:
     """ValueError, KeyError or TypeError for what is no such line."""
     told = json.loads(line)
-    return replace(_LOOK.validate_python(told["look"]), picture=b64decode(told["picture"], validate=True))
+    return replace(_look().validate_python(told["look"]), picture=b64decode(told["picture"], validate=True))
 
 
 def is_picture(octets: bytes) -> bool:

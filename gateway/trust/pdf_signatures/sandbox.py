@@ -13,7 +13,7 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -25,11 +25,21 @@ from gateway.ports.services import Pool, Readable, size_of
 from gateway.trust.apart import MB, KeptProcess, Lent, ReadingLimits
 
 _PIECE = 256 * 1024
-_ANSWER = TypeAdapter(PdfFacts)
-_TEXT = TypeAdapter(PdfText)
 # A signature's own dictionary is never compressed: its place in the file is part of what is signed.
 _MARKS = re.compile(rb"/ByteRange|/Type\s*/Sig\b|/DocTimeStamp|/adbe\.|/ETSI\.|/SubFilter")
 _OVERLAP = 64
+
+
+@cache
+def _facts() -> TypeAdapter[PdfFacts]:
+    """Make the reader of answers, once, for the first PDF: making it takes as long as reading a hundred answers."""
+    return TypeAdapter(PdfFacts)
+
+
+@cache
+def _text() -> TypeAdapter[PdfText]:
+    """Make the reader of texts likewise."""
+    return TypeAdapter(PdfText)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +68,7 @@ class PdfSandbox(KeptProcess):
             return found
         asked = {"seen_at": seen_at.isoformat(), "now": now.isoformat()}
         made = partial(PdfFacts, seen_at=seen_at, now=now)
-        return self.look(path, asked, _ANSWER.validate_json, made)
+        return self.look(path, asked, _facts().validate_json, made)
 
     def read_alone(
         self, file: Readable, seen_at: datetime, now: datetime, *, even_unsigned: bool = False
@@ -75,7 +85,7 @@ class PdfSandbox(KeptProcess):
 
     def text(self, path: Path) -> PdfText:
         """What the pages of the file at `path` say, with places. StoreFailure when the file itself cannot be opened."""
-        return self.look(path, {"what": "text"}, _TEXT.validate_json, PdfText)
+        return self.look(path, {"what": "text"}, _text().validate_json, PdfText)
 
 
 class SignatureReader:

@@ -23,9 +23,9 @@ from gateway.office.store.store import SqlOfficeStore
 from gateway.registry.binding_told import SqlBindingLog
 from gateway.registry.directory import SqlDirectory
 from gateway.store import memory as memories
-from gateway.store.drivers import DirectConnection
 from gateway.store.memory import Memory
 from gateway.store.people import SqlKeyEnds
+from gateway.store.server_connection import DirectConnection
 from tests.support import pki
 from tests.support.clock import ManualClock
 from tests.support.hosted import save_hosted

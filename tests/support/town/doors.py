@@ -330,7 +330,7 @@ def api_of(
         version=__version__,
         options=options or ApiOptions(),
     )
-    app = build(deps, (*ROUTES, *calls_of_office.routes(node)))
+    app = build(deps, lambda: (*ROUTES, *calls_of_office.routes(node)))
     hang(app, node, deps)
     add_status(app.router, node.store, town.clock, __version__)
     add_static(app.router)

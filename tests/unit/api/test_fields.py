@@ -186,7 +186,7 @@ def statements() -> Iterator[list[str]]:
 
     async def noted(tx: Transaction, statement: Any, *more: Any, **named: Any) -> Any:
         if isinstance(statement, Select):
-            told.append(getattr(statement.column_descriptions[0]["entity"], "__tablename__", ""))
+            told.append(getattr(statement.columns_clause_froms[0], "name", ""))
         return await execute(tx, statement, *more, **named)
 
     with pytest.MonkeyPatch.context() as patch:

@@ -262,7 +262,7 @@ async def test_a_call_that_is_going_says_so_in_each_answer_and_in_the_descriptio
     deps = replace(door.deps, calls=None)
     key = await door.key(DEPARTMENT)
 
-    async with TestClient(TestServer(build(deps, [going]))) as client:
+    async with TestClient(TestServer(build(deps, lambda: [going]))) as client:
         answers = [
             await client.get(going.path, headers={"Authorization": f"Bearer {each}"})
             for each in (key, "gwk_none")

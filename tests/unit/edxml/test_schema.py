@@ -30,7 +30,7 @@ from gateway.edxml.envelope import (
 )
 from gateway.edxml.policy import EnvelopeLimits
 from gateway.edxml.schema import RULES, skeleton
-from gateway.errors import MalformedXml
+from gateway.errors import MalformedXml, Misconfigured
 from tests.support import envelopes, strategies
 from tests.support.cases import Cases
 
@@ -319,11 +319,24 @@ def _xpath(path: str) -> str:
     return "/" + "/".join("q:" + step.removeprefix("edXML:") for step in path.strip("/").split("/"))
 
 
-def test_the_schemas_compile_at_start_with_the_digests_of_the_readme() -> None:
-    schema.load()
+def test_the_schemas_compile_and_have_the_digests_of_the_readme() -> None:
+    schema.check_files()
+    for name in (schema.DOCUMENT, schema.STATUS):
+        assert schema.compiled(name)
 
     readme = (schema.folder() / "README.md").read_text()
 
     for path in sorted(schema.folder().glob("*.xsd")):
         assert f"`{path.name}`" in readme
         assert hashlib.sha256(path.read_bytes()).hexdigest() in readme
+
+
+def test_a_schema_that_is_missing_is_named_before_the_first_packet(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / schema.DOCUMENT).touch()
+    (tmp_path / schema.TYPES).touch()
+    monkeypatch.setattr(schema, "folder", lambda: tmp_path)
+
+    with pytest.raises(Misconfigured, match=schema.STATUS):
+        schema.check_files()

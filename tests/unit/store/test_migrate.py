@@ -22,6 +22,7 @@ from gateway.registry.tables import METADATA as REGISTRY
 from gateway.store import migrate
 from gateway.store.engine import EngineRole, open_engine
 from gateway.store.migrate import MigrationStep
+from gateway.store.row import with_indexes
 from tests.support.clock import ManualClock
 from tests.support.later_version import later_version
 from tests.support.stores import NORTH, outgoing
@@ -78,7 +79,7 @@ async def test_the_head_is_exactly_what_the_tables_say(url: str) -> None:
     def compare(connection: Connection) -> list[object]:
         opts = {"compare_type": True, "include_object": is_no_search_index}
         context = MigrationContext.configure(connection, opts=opts)
-        return list(compare_metadata(context, [SQLModel.metadata, REGISTRY]))  # type: ignore[arg-type]  # also lists
+        return list(compare_metadata(context, [*map(with_indexes, (SQLModel.metadata, REGISTRY))]))  # type: ignore[arg-type]  # also lists
 
     async with migrating(url) as connection:
         assert await connection.run_sync(compare) == []

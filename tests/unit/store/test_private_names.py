@@ -13,6 +13,7 @@ from sqlalchemy.dialects.sqlite.base import SQLiteExecutionContext
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.ext.asyncio import result
 from sqlalchemy.util import concurrency
+from sqlmodel import main
 from sqlmodel.main import SQLModelMetaclass
 
 from gateway.store.drivers import HereDialect
@@ -31,6 +32,7 @@ _LEANT_ON: tuple[tuple[object, Iterable[str]], ...] = (
     (concurrency, ("await_", "in_greenlet")),
     (sqlalchemy.util, ("await_only",)),
     (SQLModelMetaclass, ("__new__", "__call__")),
+    (main, ("get_column_from_field",)),
     (BlobRow, ("model_fields",)),
 )
 

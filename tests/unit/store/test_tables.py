@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from sqlmodel import SQLModel
 
+from gateway.store.row import with_indexes
 from gateway.store.tables import KEYED_BY_POSITION, NODE_TABLES
 from tests.support.cases import Cases
 
-TABLES = sorted(SQLModel.metadata.tables.values(), key=lambda table: table.name)
+TABLES = sorted(with_indexes(SQLModel.metadata).tables.values(), key=lambda table: table.name)
 TENANT_TABLES = [table for table in TABLES if table.name not in NODE_TABLES]
 
 

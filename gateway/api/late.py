@@ -1,5 +1,5 @@
-"""Routes that are made when one of them is first asked for, so that a node nobody looks at carries no pages. In: the paths
-that may be theirs, and what makes them. Out: one entry of the server's table that stands for all of them."""
+"""Routes that are made when one of them is first asked for, so that an idle node has neither pages nor calls in memory. In:
+the paths that may be theirs, and what makes them. Out: one entry of the server's table that stands for all of them."""
 
 from __future__ import annotations
 
@@ -49,7 +49,8 @@ class LateRoutes(web.AbstractResource):
         raise NotImplementedError("it stands at the root")
 
     def __iter__(self) -> Iterator[web.AbstractRoute]:
-        return iter(())
+        """Iterate over the routes that are made."""
+        return iter(self._routes.routes() if self._routes is not None else ())
 
     def __len__(self) -> int:
-        return 0
+        return len([*self])

@@ -1,0 +1,45 @@
+"""Health of the node, for supervisors and load balancers. In: a call. Out: small answers. These two calls stand apart from
+the others, because they are asked of every node, also where no program ever calls."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Literal
+
+from gateway.api.call import Call
+from gateway.api.problems import BadCall
+from gateway.api.routes import Routes
+from gateway.api.shapes import Told
+from gateway.domain.diagnosis import Diagnosis, check_words, condition
+
+
+class Health(Told):
+    """`status` is `ok`, or `degraded`: calls are served, and what a check names waits until it is well again."""
+
+    status: Literal["ok", "degraded"]
+    checks: dict[str, str]
+
+
+ROUTES = Routes("node")
+
+
+@ROUTES(
+    "GET /healthz", "The process turns; 503 when it should be started anew", base="", open=True, fails=(503,)
+)
+async def is_live(call: Call) -> Health:
+    """The process answers and its loops turn; nothing else is asked, so that a slow database does not get it
+    restarted."""
+    return _health(await call.deps.health.alive())
+
+
+@ROUTES("GET /readyz", "Calls can be served; 503 when not", base="", open=True, fails=(503,))
+async def is_ready(call: Call) -> Health:
+    """Whether calls can be served now: the database answers and takes changes, there is space, nobody stops us."""
+    return _health(await call.deps.health.ready())
+
+
+def _health(findings: Collection[Diagnosis]) -> Health:
+    status, checks = condition(findings), check_words(findings)
+    if status == "not-well":
+        raise BadCall("not-well", more={"checks": checks}, headers={"Retry-After": "5"})
+    return Health(status=status, checks=checks)
