@@ -167,7 +167,7 @@ class _Asked:
         (desk.wake if self.signed is not None or packed is None else desk.wake_couriers)()
         return accepted
 
-    async def _repeat(self, digest: str) -> Accepted | None:
+    async def _repeat(self, digest: str | None) -> Accepted | None:
         """The first answer to the same document, from now on under this key too."""
         if self.order.draft.external_id is None and self.signed is None:
             return None
@@ -179,8 +179,8 @@ class _Asked:
                 await work.commit()
         return repeated
 
-    def _planned(self, agency: HostedAgency, draft: Draft, digest: str) -> OutgoingDocument:
-        order, now, tray, roles = self.order, self.desk.clock.now(), self.tray, self.desk.profile.pdf_roles
+    def _planned(self, agency: HostedAgency, draft: Draft, digest: str | None) -> OutgoingDocument:
+        order, now, tray = self.order, self.desk.clock.now(), self.tray
         state = first_state(draft) if order.send else OutState.DRAFT
         own = self.signed.signed.packet_id if self.signed is not None else None
         return OutgoingDocument(
@@ -199,8 +199,8 @@ class _Asked:
             parent_id=order.parent_id,
             change=order.change,
             content_digest=digest,
-            legal_value=pdf_verdict.legal_value(checking.lead_of(tray, roles)),
-            signatures=checking.judged(tray, roles),
+            legal_value=pdf_verdict.legal_value(checking.lead_of(tray)),
+            signatures=checking.judged(tray),
         )
 
     def _named_anew(
