@@ -4,69 +4,107 @@ most sets of them calls the next ones `other`, so that nobody outside can make i
 
 from __future__ import annotations
 
+import threading
 import time
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import accumulate
 from typing import Generic, TypeVar
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
-
-# When each was first counted is nobody's question, and would double what is written.
-disable_created_metrics()  # type: ignore[no-untyped-call]  # the library left it out
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 REGISTRY = CollectorRegistry()
 MOST_SETS = 100
 OTHER = "other"
-M = TypeVar("M", Counter, Histogram)
+V = TypeVar("V")
 
 # Seconds. Quick things are one transaction or one call; slow ones wait for an axis that was down, or for a person.
 _QUICK = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _SLOW = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 3600.0, 14400.0, 86400.0)
 
 
-class _Labelled(Generic[M]):
-    """The children of a meter by their label values, at most so many."""
+class _Meter(Collector, Generic[V]):
+    """What was told under each set of labels, at most so many. The library only writes it out: what it does for each
+    sample of its own costs several times as much."""
 
-    def __init__(self, meter: M, labels: Sequence[str]) -> None:
-        self._meter: M = meter
-        self._labels = tuple(labels)
-        self._met: dict[tuple[str, ...], M] = {}
+    def __init__(self, name: str, says: str, labels: Sequence[str]) -> None:
+        self._name, self._says, self._labels = name, says, tuple(labels)
+        self._told: dict[tuple[str, ...], V] = {} if labels else {(): self._begun()}
+        self._turn = threading.Lock()
+        REGISTRY.register(self)
 
-    def of(self, given: Mapping[str, str]) -> M:
-        """KeyError for a label that was not declared, or is missing."""
-        values = tuple([given[name] for name in self._labels])
+    def _begun(self) -> V:
+        """What is told of a set before anything was."""
+        raise NotImplementedError
+
+    def _family(self, told: Mapping[tuple[str, ...], V]) -> Metric:
+        """As it is written out."""
+        raise NotImplementedError
+
+    def collect(self) -> Sequence[Metric]:
+        with self._turn:
+            return [self._family(self._told)]
+
+    def _set_of(self, given: Mapping[str, str]) -> tuple[str, ...]:
+        """The set of these labels, in whose turn it is asked for. KeyError for a label that was not declared, or is
+        missing."""
+        values = tuple(map(given.__getitem__, self._labels))
         if len(given) != len(values):
             raise KeyError(
                 f"the labels are {', '.join(self._labels) or 'none'}, and {', '.join(given)} were given"
             )
-        return self._met.get(values) or self._meet(values)
-
-    def _meet(self, values: tuple[str, ...]) -> M:
-        if len(self._met) >= MOST_SETS:
-            values = (OTHER,) * len(values)
-        self._met[values] = self._meter.labels(*values) if values else self._meter
-        return self._met[values]
+        if values not in self._told:
+            if len(self._told) >= MOST_SETS:
+                values = (OTHER,) * len(values)
+            self._told.setdefault(values, self._begun())
+        return values
 
 
-class Count:
+class Count(_Meter[float]):
     """How often something happened since the process began."""
 
     def __init__(self, name: str, says: str, *labels: str) -> None:
-        self._meters = _Labelled(Counter(f"gateway_{name}", says, labels, registry=REGISTRY), labels)
+        super().__init__(f"gateway_{name}", says, labels)
 
     def add(self, amount: float = 1.0, **labels: str) -> None:
-        self._meters.of(labels).inc(amount)
+        with self._turn:
+            self._told[self._set_of(labels)] += amount
+
+    def _begun(self) -> float:
+        return 0.0
+
+    def _family(self, told: Mapping[tuple[str, ...], float]) -> Metric:
+        family = CounterMetricFamily(self._name, self._says, labels=self._labels)
+        for values, times in told.items():
+            family.add_metric(values, times)
+        return family
 
 
-class Timing:
+@dataclass(slots=True)
+class _Times:
+    """How many took as long as each bound at most, and not as long as the one before; and how long all did."""
+
+    counts: list[int]
+    seconds: float = 0.0
+
+
+class Timing(_Meter[_Times]):
     """How long something took, as a histogram of seconds."""
 
     def __init__(self, name: str, says: str, *labels: str, buckets: Sequence[float] = _QUICK) -> None:
-        meter = Histogram(f"gateway_{name}_seconds", says, labels, buckets=buckets, registry=REGISTRY)
-        self._meters = _Labelled(meter, labels)
+        self._bounds = [*buckets]
+        super().__init__(f"gateway_{name}_seconds", says, labels)
 
     def took(self, seconds: float, **labels: str) -> None:
-        self._meters.of(labels).observe(max(seconds, 0.0))
+        seconds = max(seconds, 0.0)
+        with self._turn:
+            times = self._told[self._set_of(labels)]
+            times.counts[bisect_left(self._bounds, seconds)] += 1
+            times.seconds += seconds
 
     @contextmanager
     def around(self, **labels: str) -> Iterator[None]:
@@ -76,6 +114,16 @@ class Timing:
             yield
         finally:
             self.took(time.perf_counter() - began, **labels)
+
+    def _begun(self) -> _Times:
+        return _Times([0] * (len(self._bounds) + 1))
+
+    def _family(self, told: Mapping[tuple[str, ...], _Times]) -> Metric:
+        family = HistogramMetricFamily(self._name, self._says, labels=self._labels)
+        bounds = [*map(str, self._bounds), "+Inf"]
+        for values, times in told.items():
+            family.add_metric(values, [*zip(bounds, accumulate(times.counts), strict=True)], times.seconds)
+        return family
 
 
 ACCEPTED = Count("accepted", "Documents accepted for sending.")
