@@ -4,17 +4,28 @@ wants it keeps it for a while."""
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from typing import Generic, TypeVar
 
 SIZE, _AT_ONCE = 16, 256
-_left: list[bytes] = []
-os.register_at_fork(after_in_child=_left.clear)  # two processes must never hand out the same
+T = TypeVar("T", str, bytes)
 
 
-def sixteen() -> bytes:
-    """Bytes that were handed out to nobody else, as a digest or a name has."""
-    while True:
-        try:
-            return _left.pop()
-        except IndexError:
-            drawn = os.urandom(SIZE * _AT_ONCE)
-            _left.extend(drawn[at : at + SIZE] for at in range(0, len(drawn), SIZE))
+class Drawn(Generic[T]):
+    """Sixteen at a time, handed out to nobody else, as a digest or a name has. `read` makes as many letters of bytes."""
+
+    def __init__(self, read: Callable[[bytes], T]) -> None:
+        self._read: Callable[[bytes], T] = read
+        self._left: list[T] = []
+        os.register_at_fork(after_in_child=self._left.clear)  # two processes must never hand out the same
+
+    def take(self) -> T:
+        while True:
+            try:
+                return self._left.pop()
+            except IndexError:
+                drawn = self._read(os.urandom(SIZE * _AT_ONCE))
+                self._left.extend([drawn[at : at + SIZE] for at in range(0, len(drawn), SIZE)])
+
+
+sixteen = Drawn(bytes).take
