@@ -165,6 +165,8 @@ def entries(rules: Mapping[str, Rule], thing: object) -> Sequence[tuple[str, Rul
 
 def fitting(text: str | None, rule: Rule) -> str | None:
     """A name from our own lists, which nobody types here, as far as it can be written; None where nothing is left."""
+    if text and len(text) <= rule.longest and usual(text):
+        return text
     kept = _BAD.sub("", text or "")
     return _clean(_clean(kept)[: rule.longest]) or None
 

@@ -352,7 +352,7 @@ def fold_incoming(facts: Iterable[Fact]) -> IncomingStanding:
     since = began(known)
     requests = _requests(known)
     state = _in_state(known, requests, since)
-    waiting = _first_open(requests)
+    waiting = _first_open(requests) if requests else None
     shown = state.value if waiting is None or state is InState.SEALED else f"{waiting.kind}_asked"
     return IncomingStanding(
         state=state,
@@ -532,10 +532,7 @@ def _request(request_id: str, kind: RequestKind, asked_at: datetime, facts: list
 
 
 def _first_open(requests: tuple[RequestStanding, ...]) -> RequestStanding | None:
-    for request in requests:
-        if request.state is RequestState.ASKED:
-            return request
-    return None
+    return next((request for request in requests if request.state is RequestState.ASKED), None)
 
 
 def _is_cancelled(requests: tuple[RequestStanding, ...]) -> bool:
@@ -607,9 +604,7 @@ def _odd(fact: Fact, asked: Collection[str]) -> str | None:
     if fact.track is Track.REQUEST:
         is_stray = fact.code != RequestState.ASKED and fact.request_id not in asked
         return f"stray:{fact.code}" if is_stray else None
-    if fact.track is Track.BUSINESS and fact.code in _BUSINESS_CODES:
-        return None
-    if fact.code in _OWN_MARKS:
+    if fact.code in _OWN_MARKS or (fact.track is Track.BUSINESS and fact.code in _BUSINESS_CODES):
         return None
     return f"stray:{fact.code}" if fact.code in CODES else f"unknown:{fact.code}"
 

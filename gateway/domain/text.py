@@ -42,12 +42,12 @@ def nfc(text: str) -> str:
 
 def nfd(text: str) -> str:
     """Letters and their marks apart."""
-    return _form("NFD", text)
+    return unicodedata.normalize("NFD", text) if usual(text) else _form("NFD", text)
 
 
 def nfkd(text: str) -> str:
     """The same, and letters that only look different become the same ones."""
-    return _form("NFKD", text)
+    return unicodedata.normalize("NFKD", text) if usual(text) else _form("NFKD", text)
 
 
 def _form(form: Literal["NFC", "NFD", "NFKD"], text: str) -> str:

@@ -8,8 +8,6 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
-from operator import contains
 from typing import TYPE_CHECKING, Final
 
 from gateway.domain.document import DeliveryMode, Kind, RecipientRole
@@ -124,7 +122,7 @@ def fault(terms: Terms, kind: Kind | None, *, receipt: bool) -> str | None:
 def against(terms: Terms, model: Envelope) -> tuple[str, str] | None:
     """Where these Terms contradict the envelope and how (step 11), or None."""
     unmatched = iter([to.organ_id for to in model.to])
-    if not all(map(partial(contains, unmatched), [code for code, _ in terms.roles])):
+    if not all(code in unmatched for code, _ in terms.roles):
         return "gw:Recipient", "gw:Recipient names a code that is not in To, or not in its order"
     if terms.due_at is not None and (model.other is None or model.other.priority != _TIMED_EXPRESS):
         return "gw:DueAt", f"gw:DueAt stands in a packet whose Priority is not {_TIMED_EXPRESS}"

@@ -54,11 +54,12 @@ class _Plainly(SQLModelMetaclass):
         return super().__new__(cls, name, bases, body, **words)
 
     def __call__(cls, **values: Any) -> Any:
-        row: Any = object.__new__(cls)
-        names, defaults = _columns(row.__class__)
+        kind: Any = cls
+        names, defaults = _columns(kind)
+        row = object.__new__(kind)
         row.__dict__.update(defaults, **values)
         if row.__dict__.keys() != names.keys():
-            raise _wrong(row.__class__, row.__dict__.keys() ^ names.keys())
+            raise _wrong(kind, row.__dict__.keys() ^ names.keys())
         return row
 
 

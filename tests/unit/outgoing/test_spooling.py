@@ -70,7 +70,7 @@ async def test_each_byte_is_hashed_once_and_written_once(
 ) -> None:
     monkeypatch.setattr(CountedHash, "hashed", 0)
     monkeypatch.setattr(hashlib, "sha256", CountedHash)
-    scratch = CountedScratch(tmp_path / "a", few=True)
+    scratch = CountedScratch(tmp_path, "a", few=True)
     spool = Spool(scratch, town.node.pool)
 
     await spool.fill(chunks(*sizes), lambda size: None)

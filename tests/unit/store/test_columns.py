@@ -43,7 +43,10 @@ def test_a_moment_is_written_for_sqlite_in_utc_with_all_its_digits(moment: datet
     kept = [write(moment), write(moment.astimezone(UTC))]
 
     assert kept == [moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")] * 2
-    assert (read(kept[0]), read(kept[0]).tzinfo) == (moment, UTC)
+    found = read(kept[0])
+    assert found == moment
+    assert found is not None
+    assert found.tzinfo is UTC
     assert (write(None), read(None)) == (None, None)
 
 
