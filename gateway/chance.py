@@ -4,17 +4,28 @@ for a while."""
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from typing import Generic, TypeVar
 
 SIZE, _AT_ONCE = 16, 256
-_stock: list[bytes] = []
-os.register_at_fork(after_in_child=_stock.clear)  # two processes must never return the same bytes
+T = TypeVar("T", str, bytes)
 
 
-def sixteen() -> bytes:
-    """Return 16 random bytes, never returned before."""
-    while True:
-        try:
-            return _stock.pop()
-        except IndexError:
-            drawn = os.urandom(SIZE * _AT_ONCE)
-            _stock.extend(drawn[start : start + SIZE] for start in range(0, len(drawn), SIZE))
+class Drawn(Generic[T]):
+    """Source of random values of sixteen bytes or letters, drawn many at a time. `read` makes letters of bytes."""
+
+    def __init__(self, read: Callable[[bytes], T]) -> None:
+        self._read: Callable[[bytes], T] = read
+        self._left: list[T] = []
+        os.register_at_fork(after_in_child=self._left.clear)  # two processes must never hand out the same
+
+    def take(self) -> T:
+        while True:
+            try:
+                return self._left.pop()
+            except IndexError:
+                drawn = self._read(os.urandom(SIZE * _AT_ONCE))
+                self._left.extend([drawn[at : at + SIZE] for at in range(0, len(drawn), SIZE)])
+
+
+sixteen = Drawn(bytes).take

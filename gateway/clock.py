@@ -16,18 +16,14 @@ if TYPE_CHECKING:
 
 LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's
 _OF_BYTE = (LETTERS * 8).encode()  # five bits of each byte
+_random = chance.Drawn(lambda drawn: drawn.translate(_OF_BYTE).decode()).take
 _PAIRS = [first + second for first in LETTERS for second in LETTERS]
 
 
+@lru_cache(maxsize=16)
 def moment(ms: int) -> str:
-    """Return the head of the ULIDs of a moment."""
-    return _quarter(ms >> 20) + _PAIRS[ms >> 10 & 1023] + _PAIRS[ms & 1023]
-
-
-@lru_cache(maxsize=4)
-def _quarter(number: int) -> str:
-    """Return the characters that change every seventeen minutes or so."""
-    return "".join(_PAIRS[number >> shift & 1023] for shift in (20, 10, 0))
+    """Return the head of the ULIDs of a moment, in which many may be made."""
+    return "".join([_PAIRS[ms >> shift & 1023] for shift in (40, 30, 20, 10, 0)])
 
 
 class SystemClock:
@@ -41,7 +37,7 @@ class SystemClock:
 
     def new_id(self, prefix: str = "") -> str:
         """Return a ULID: sortable by time, unique but for a chance of 2^-80."""
-        return prefix + moment(time.time_ns() // 1_000_000) + chance.sixteen().translate(_OF_BYTE).decode()
+        return prefix + moment(time.time_ns() // 1_000_000) + _random()
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)

@@ -9,8 +9,8 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,14 +23,25 @@ _LONGEST = 200
 _BOUND: ContextVar[Mapping[str, str]] = ContextVar("bound")
 
 
-@contextmanager
-def bound(**ids: str) -> Iterator[None]:
+class _Bound(AbstractContextManager[None]):
+    __slots__ = ("_before", "_ids")
+
+    def __init__(self, ids: dict[str, str]) -> None:
+        self._ids = ids
+
+    def __enter__(self) -> None:
+        ids = dict(_BOUND.get({}))
+        for name, text in self._ids.items():
+            ids[name] = text[:_LONGEST]
+        self._before = _BOUND.set(ids)
+
+    def __exit__(self, *_: object) -> None:
+        _BOUND.reset(self._before)
+
+
+def bound(**ids: str) -> AbstractContextManager[None]:
     """Every line that is logged inside names these ids, also from threads of the pool."""
-    token = _BOUND.set({**ids_bound(), **{name: text[:_LONGEST] for name, text in ids.items()}})
-    try:
-        yield
-    finally:
-        _BOUND.reset(token)
+    return _Bound(ids)
 
 
 def ids_bound() -> Mapping[str, str]:

@@ -4,69 +4,106 @@ maximum of label sets counts further ones as `other`, so that outsiders cannot m
 
 from __future__ import annotations
 
+import threading
 import time
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import accumulate
 from typing import Generic, TypeVar
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
-
-# The time of each first count is not needed, and would double the output.
-disable_created_metrics()  # type: ignore[no-untyped-call]  # the library left it out
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 REGISTRY = CollectorRegistry()
 MOST_SETS = 100
 OTHER = "other"
-M = TypeVar("M", Counter, Histogram)
+V = TypeVar("V")
 
 # Seconds. Quick work is one transaction or one call; slow work waits for an axis that was down, or for a person.
 _QUICK = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _SLOW = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 3600.0, 14400.0, 86400.0)
 
 
-class _Labelled(Generic[M]):
-    """The children of a meter by their label values, up to a maximum."""
+class _Meter(Collector, Generic[V]):
+    """Values by set of labels, up to a maximum of sets. The library only writes them out: its own samples cost several
+    times as much to change."""
 
-    def __init__(self, meter: M, labels: Sequence[str]) -> None:
-        self._meter: M = meter
-        self._labels = tuple(labels)
-        self._children: dict[tuple[str, ...], M] = {}
+    def __init__(self, name: str, says: str, labels: Sequence[str]) -> None:
+        self._name, self._says, self._labels = name, says, tuple(labels)
+        self._values: dict[tuple[str, ...], V] = {} if labels else {(): self._begun()}
+        self._lock = threading.Lock()
+        REGISTRY.register(self)
 
-    def of(self, labels: Mapping[str, str]) -> M:
-        """Return the child for these labels; raise KeyError for an undeclared or missing label."""
-        values = tuple([labels[name] for name in self._labels])
+    def _begun(self) -> V:
+        """Return the first value of a set."""
+        raise NotImplementedError
+
+    def _family(self, values_by_set: Mapping[tuple[str, ...], V]) -> Metric:
+        """Return the values in the form that the library writes out."""
+        raise NotImplementedError
+
+    def collect(self) -> Sequence[Metric]:
+        with self._lock:
+            return [self._family(self._values)]
+
+    def _set_of(self, labels: Mapping[str, str]) -> tuple[str, ...]:
+        """Return the set of these labels; called under the lock. Raise KeyError for an undeclared or missing label."""
+        values = tuple(map(labels.__getitem__, self._labels))
         if len(labels) != len(values):
             raise KeyError(
                 f"the labels are {', '.join(self._labels) or 'none'}, and {', '.join(labels)} were given"
             )
-        return self._children.get(values) or self._add_child(values)
-
-    def _add_child(self, values: tuple[str, ...]) -> M:
-        if len(self._children) >= MOST_SETS:
-            values = (OTHER,) * len(values)
-        self._children[values] = self._meter.labels(*values) if values else self._meter
-        return self._children[values]
+        if values not in self._values:
+            if len(self._values) >= MOST_SETS:
+                values = (OTHER,) * len(values)
+            self._values.setdefault(values, self._begun())
+        return values
 
 
-class Count:
+class Count(_Meter[float]):
     """Number of events since the process began."""
 
     def __init__(self, name: str, says: str, *labels: str) -> None:
-        self._meters = _Labelled(Counter(f"gateway_{name}", says, labels, registry=REGISTRY), labels)
+        super().__init__(f"gateway_{name}", says, labels)
 
     def add(self, amount: float = 1.0, **labels: str) -> None:
-        self._meters.of(labels).inc(amount)
+        with self._lock:
+            self._values[self._set_of(labels)] += amount
+
+    def _begun(self) -> float:
+        return 0.0
+
+    def _family(self, values_by_set: Mapping[tuple[str, ...], float]) -> Metric:
+        family = CounterMetricFamily(self._name, self._says, labels=self._labels)
+        for values, times in values_by_set.items():
+            family.add_metric(values, times)
+        return family
 
 
-class Timing:
+@dataclass(slots=True)
+class _Times:
+    """Number of durations in each bucket, and the sum of all."""
+
+    counts: list[int]
+    seconds: float = 0.0
+
+
+class Timing(_Meter[_Times]):
     """Durations, as a histogram of seconds."""
 
     def __init__(self, name: str, says: str, *labels: str, buckets: Sequence[float] = _QUICK) -> None:
-        meter = Histogram(f"gateway_{name}_seconds", says, labels, buckets=buckets, registry=REGISTRY)
-        self._meters = _Labelled(meter, labels)
+        self._bounds = [*buckets]
+        super().__init__(f"gateway_{name}_seconds", says, labels)
 
     def took(self, seconds: float, **labels: str) -> None:
-        self._meters.of(labels).observe(max(seconds, 0.0))
+        seconds = max(seconds, 0.0)
+        with self._lock:
+            times = self._values[self._set_of(labels)]
+            times.counts[bisect_left(self._bounds, seconds)] += 1
+            times.seconds += seconds
 
     @contextmanager
     def around(self, **labels: str) -> Iterator[None]:
@@ -76,6 +113,16 @@ class Timing:
             yield
         finally:
             self.took(time.perf_counter() - started, **labels)
+
+    def _begun(self) -> _Times:
+        return _Times([0] * (len(self._bounds) + 1))
+
+    def _family(self, values_by_set: Mapping[tuple[str, ...], _Times]) -> Metric:
+        family = HistogramMetricFamily(self._name, self._says, labels=self._labels)
+        bounds = [*map(str, self._bounds), "+Inf"]
+        for values, times in values_by_set.items():
+            family.add_metric(values, [*zip(bounds, accumulate(times.counts), strict=True)], times.seconds)
+        return family
 
 
 ACCEPTED = Count("accepted", "Documents accepted for sending.")

@@ -78,7 +78,8 @@ ALLOWED: Final = {
     "gateway/store/tables.py:NODE_TABLES": "tables without an agency; every other one must have it",
     "gateway/store/tables.py:KEYED_BY_POSITION": "tables with a number as key; every other one has an id",
     "gateway/store/row.py:__call__": "making a row calls it",
-    "gateway/workers/loop.py:__getitem__": "called by brackets",
+    "gateway/store/row.py:process_bind_param": "called by SQLAlchemy",
+    "gateway/trust/pdf.py:seekable": "asked by the buffer above it, before each step aside",
 }
 
 # Of the package for document systems: what they call, and what a node says to them.

@@ -8,6 +8,7 @@ from datetime import date, datetime
 from enum import IntEnum, StrEnum
 from typing import Annotated
 
+from gateway.domain.enums import ValueAtHand
 from gateway.domain.identity import Digest, DocumentId, PacketId
 from gateway.domain.signatures import FileVerdict, LegalValue
 
@@ -41,7 +42,7 @@ _THREE_DIGITS = 999
 """PageAmount and PromulgationAmount have no more on the wire (rules.md 12.3 note b)."""
 
 
-class Kind(StrEnum):
+class Kind(ValueAtHand, StrEnum):
     """The five kinds of packet; the values are those of `gw:Kind` and of the transport's type."""
 
     DOCUMENT = "edoc"
@@ -61,7 +62,7 @@ class Kind(StrEnum):
         return self in (Kind.RECALL, Kind.UPDATE)
 
 
-class Urgency(IntEnum):
+class Urgency(ValueAtHand, IntEnum):
     """Urgency, rules.md 12.5."""
 
     NORMAL = 0
@@ -88,21 +89,21 @@ URGENCY_KEYS = {
 }
 
 
-class Lane(StrEnum):
+class Lane(ValueAtHand, StrEnum):
     """The two queues of the axis: an urgent document never waits behind a bulk send (R46)."""
 
     NORMAL = "normal"
     URGENT = "urgent"
 
 
-class RecipientRole(StrEnum):
+class RecipientRole(ValueAtHand, StrEnum):
     TO_ACT = "to_act"
     TO_COORDINATE = "to_coordinate"
     TO_KNOW = "to_know"
     TO_REPORT = "to_report"
 
 
-class DeliveryMode(StrEnum):
+class DeliveryMode(ValueAtHand, StrEnum):
     """How it goes to its recipients. `BOTH` travels and goes on paper too; `PAPER` never travels (R6)."""
 
     ELECTRONIC = "electronic"
@@ -110,7 +111,7 @@ class DeliveryMode(StrEnum):
     PAPER = "paper"
 
 
-class FileRole(StrEnum):
+class FileRole(ValueAtHand, StrEnum):
     LEAD = "lead"
     SOURCE = "source"
     APPENDIX = "appendix"
@@ -276,7 +277,7 @@ class Draft:
         return f"{self.number}/{self.symbol}" if self.number else self.symbol
 
 
-class OutState(StrEnum):
+class OutState(ValueAtHand, StrEnum):
     """The document's own state, before and beside that of its deliveries (interfaces.md 1.1)."""
 
     DRAFT = "draft"
@@ -346,7 +347,7 @@ class Delivery:
     register_year: int | None = None
 
 
-class Source(StrEnum):
+class Source(ValueAtHand, StrEnum):
     """How an incoming document came (R43): over the axis, or entered by hand."""
 
     AXIS = "axis"
@@ -355,7 +356,7 @@ class Source(StrEnum):
     OTHER = "other-system"
 
 
-class InState(StrEnum):
+class InState(ValueAtHand, StrEnum):
     """interfaces.md 1.3."""
 
     NEW = "new"

@@ -17,7 +17,7 @@ from types import MappingProxyType, NoneType
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 from gateway.domain.document import Assignment, DocumentChange, Draft, Rule, Staff
-from gateway.domain.text import nfc
+from gateway.domain.text import nfc, usual
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -119,6 +119,7 @@ FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2999, 12, 31)
 _UNTOUCHED = frozenset({"callback_data"})
 # Of these types there is nothing to tidy.
 _AS_IT_IS = frozenset({NoneType, bool, int, date, datetime})
+_NOTHING = frozenset({None, "", ()})
 
 
 def tidy(thing: T) -> T:
@@ -127,7 +128,7 @@ def tidy(thing: T) -> T:
     changed = {}
     known, values_of = _tidied_fields(type(thing))
     for (name, default), value in zip(known, values_of(thing), strict=False):
-        if value.__class__ in _AS_IT_IS:
+        if value.__class__ in _AS_IT_IS or (value.__class__ is str and usual(value)):
             continue
         if (tidied := _tidied(value, default)) is not value:
             changed[name] = tidied
@@ -144,24 +145,28 @@ def _tidied_fields(
     return known, attrgetter(*(name for name, _ in known), "__class__", "__class__")
 
 
-def entries(rules: Mapping[str, Rule], thing: object) -> Iterator[tuple[str, Rule, str]]:
+def entries(rules: Mapping[str, Rule], thing: object) -> Sequence[tuple[str, Rule, str]]:
     """Each text of `thing` under a rule: its JSON pointer, the rule, and the text, empty where there is none."""
+    told: list[tuple[str, Rule, str]] = []
     for path, rule in rules.items():
         attribute, below = _ROUTES[path]
         value = getattr(thing, attribute, None)
-        if not below:
-            yield f"/{path}", rule, value or ""
-        elif value and below[0] != "*" and len(below) == 1:
-            yield f"/{path}", rule, getattr(value, below[0], None) or ""
-        elif value:
-            for pointer, text in _values(value, below, f"/{path.partition('/')[0]}"):
-                yield pointer, rule, text
-        elif "*" not in below:
-            yield f"/{path}", rule, ""
+        if not value:
+            if "*" not in below:
+                told.append((f"/{path}", rule, ""))
+        elif not below:
+            told.append((f"/{path}", rule, value))
+        elif below[0] != "*" and len(below) == 1:
+            told.append((f"/{path}", rule, getattr(value, below[0], None) or ""))
+        else:
+            told += [(at, rule, text) for at, text in _values(value, below, f"/{path.partition('/')[0]}")]
+    return told
 
 
 def fitting(text: str | None, rule: Rule) -> str | None:
     """A name from our own lists, which nobody types here, as far as it can be written; None where nothing is left."""
+    if text and len(text) <= rule.longest and usual(text):
+        return text
     kept = _BAD.sub("", text or "")
     return _clean(_clean(kept)[: rule.longest]) or None
 
@@ -233,7 +238,8 @@ def _tidied(value: Any, default: object) -> Any:
 
 
 def _says_something(part: DataclassInstance) -> bool:
-    return any(getattr(part, each.name) not in (None, "", ()) for each in fields(part))
+    known, values_of = _tidied_fields(type(part))
+    return not _NOTHING.issuperset(values_of(part)[: len(known)])
 
 
 def _route(path: str) -> tuple[str, tuple[str, ...]]:
@@ -247,14 +253,12 @@ _ROUTES: Mapping[str, tuple[str, tuple[str, ...]]] = {
 }
 
 
-def _values(thing: object, path: tuple[str, ...], above: str) -> Iterator[tuple[str, str]]:
+def _values(thing: object, path: tuple[str, ...], above: str) -> list[tuple[str, str]]:
     first, rest = path[0], path[1:]
-    if first == "*":
-        for n, each in enumerate(thing if isinstance(thing, tuple) else ()):
-            yield from _values(each, rest, f"{above}/{n}") if rest else ((f"{above}/{n}", each),)
-        return
-    value = getattr(thing, first, None)
-    if rest:
-        yield from _values(value, rest, f"{above}/{first}")
-    else:
-        yield f"{above}/{first}", value or ""
+    if first != "*":
+        value = getattr(thing, first, None)
+        return _values(value, rest, f"{above}/{first}") if rest else [(f"{above}/{first}", value or "")]
+    parts = thing if isinstance(thing, tuple) else ()
+    if not rest:
+        return [(f"{above}/{n}", text) for n, text in enumerate(parts)]
+    return [told for n, part in enumerate(parts) for told in _values(part, rest, f"{above}/{n}")]

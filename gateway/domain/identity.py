@@ -1,7 +1,8 @@
 """Small types for identities, so that no bare string stands for a code, an id or a digest."""
 
 import re
-from typing import Any, Self
+from functools import partial
+from typing import Any, ClassVar, Self
 
 _HEX = re.compile(r"[0-9a-f]{64}")
 _BYTES = 32
@@ -12,17 +13,26 @@ class _Text(str):
 
     __slots__ = ()
 
+    _form: ClassVar[dict[str, Any]] = {"type": "str"}
+    """What its text must be, in the words of pydantic."""
+
     @classmethod
     def __get_pydantic_core_schema__(cls, source: object, handler: object) -> dict[str, Any]:
-        """Tells pydantic how to read one from JSON, in its own words and without importing it here."""
-        made = {"type": "no-info", "function": cls}
-        return {"type": "function-after", "function": made, "schema": {"type": "str"}}
+        """Tells pydantic how to read one from JSON, without importing it here."""
+        made = {"type": "no-info", "function": partial(str.__new__, cls)}
+        return {"type": "function-after", "function": made, "schema": cls._form}
 
 
 class Digest(_Text):
     """A SHA-256, as 64 lower-case hexadecimal digits."""
 
     __slots__ = ()
+    _form: ClassVar[dict[str, Any]] = {
+        "type": "custom-error",
+        "schema": {"type": "str", "pattern": rf"^{_HEX.pattern}$"},
+        "custom_error_type": "digest",
+        "custom_error_message": "not a SHA-256 in lower-case hex",
+    }
 
     def __new__(cls, text: str) -> Self:
         if not _HEX.fullmatch(text):

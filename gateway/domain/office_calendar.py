@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date, time, timedelta
+from datetime import date, datetime, time, timedelta
 from enum import StrEnum
+
+from gateway.domain.wall_clock import vietnam_time
 
 WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
@@ -44,6 +46,8 @@ class OfficeHours:
     end: time
 
 
+Hours = tuple[tuple[datetime, datetime], ...]
+_MOST_DAYS = 1000
 MORNING = OfficeHours(start=time(7, 30), end=time(11, 30))
 AFTERNOON = OfficeHours(start=time(13, 30), end=time(17, 0))
 
@@ -56,11 +60,16 @@ class OfficeCalendar:
     weekdays: frozenset[int] = frozenset(range(5))
     spans: tuple[OfficeHours, ...] = (MORNING, AFTERNOON)
     days: Mapping[date, DayKind] = field(default_factory=dict)
+    day_length: timedelta = field(init=False)
+    """Office time of one day."""
+    _hours: dict[date, Hours] = field(init=False, compare=False, repr=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         ends = [edge for span in self.spans for edge in (span.start, span.end)]
         if not self.weekdays or not self.spans or sorted(set(ends)) != ends:
             raise ValueError("an office works on some day of the week, at hours that follow each other")
+        length = sum((end - start for start, end in self._moments_of(date.min)), timedelta())
+        object.__setattr__(self, "day_length", length)  # frozen: it follows from the rest
 
     def works(self, day: date) -> bool:
         """Whether that is a working day."""
@@ -70,6 +79,18 @@ class OfficeCalendar:
             case DayKind.WORKDAY:
                 return True
         return day.weekday() in self.weekdays
+
+    def hours_of(self, day: date) -> Hours:
+        """From when to when it works on that day. Every document asks for the same few days."""
+        hours = self._hours.get(day)
+        if hours is None:
+            if len(self._hours) >= _MOST_DAYS:
+                self._hours.clear()
+            hours = self._hours[day] = self._moments_of(day) if self.works(day) else ()
+        return hours
+
+    def _moments_of(self, day: date) -> Hours:
+        return tuple([(vietnam_time(day, span.start), vietnam_time(day, span.end)) for span in self.spans])
 
 
 # First day, how many days, name, and whether it is only expected.

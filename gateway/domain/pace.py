@@ -8,6 +8,7 @@ History: how much waited at a moment, and on which days a periodic job did its w
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
@@ -147,7 +148,7 @@ def is_recent(slot: Slot, now: datetime) -> bool:
 
 def bucket(seconds: float) -> int:
     """Where among the counts of a slot it belongs."""
-    return next((n for n, bound in enumerate(BOUNDS_S) if seconds <= bound), len(BOUNDS_S))
+    return bisect_left(BOUNDS_S, seconds)
 
 
 def paces(slots: Iterable[Slot]) -> Sequence[Pace]:

@@ -31,13 +31,11 @@ class Terms:
 
     def __bool__(self) -> bool:
         """Whether anything is said at all."""
-        return self != _NOTHING
+        wishes = (self.reply_required, self.due_at, self.delivery_mode, self.roles)
+        return (*wishes, self.register_no, self.register_year) != (None, None, None, (), None, None)
 
     def role_of(self, code: str) -> RecipientRole | None:
         return next((role for known, role in self.roles if known == code), None)
-
-
-_NOTHING = Terms()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

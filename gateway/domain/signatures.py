@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+from gateway.domain.enums import ValueAtHand
 from gateway.domain.pdf import FirstPage
 
 
-class SignatureWord(StrEnum):
+class SignatureWord(ValueAtHand, StrEnum):
     """What is said of a signature, and of a file by the worst of its signatures."""
 
     VALID = "valid"
@@ -20,14 +21,14 @@ class SignatureWord(StrEnum):
     UNSIGNED = "unsigned"
 
 
-class SignerRole(StrEnum):
+class SignerRole(ValueAtHand, StrEnum):
     """On whose behalf a certificate signs."""
 
     AGENCY = "agency"
     PERSON = "person"
 
 
-class LegalValue(StrEnum):
+class LegalValue(ValueAtHand, StrEnum):
     """What a document is worth beside paper (R19, R20, R25)."""
 
     OFFICIAL = "official"

@@ -23,6 +23,7 @@ from gateway.domain.document import (
     RecipientRole,
     Staff,
 )
+from gateway.domain.enums import ValueAtHand
 from gateway.domain.forms import Handed
 from gateway.domain.identity import Digest
 from gateway.domain.wall_clock import whole_second
@@ -79,7 +80,7 @@ STATES: Mapping[str, StateWord] = MappingProxyType(
 )
 
 
-class Track(StrEnum):
+class Track(ValueAtHand, StrEnum):
     TRANSPORT = "transport"
     BUSINESS = "business"
     REQUEST = "request"
@@ -115,6 +116,7 @@ CODES: Mapping[str, CodeRow] = MappingProxyType(
         )
     }
 )
+_BUSINESS_CODES = frozenset(code for code, row in CODES.items() if row.track is Track.BUSINESS)
 AT_WORK_CODES = tuple(code for code, row in CODES.items() if row.rank > CODES["03"].rank)
 """Said after it was taken in."""
 TAKEN_CODES = ("03", *AT_WORK_CODES)
@@ -172,7 +174,7 @@ SKEW = timedelta(minutes=5)
 ALLOWED_SKEW = timedelta(minutes=10)
 
 
-class RequestKind(StrEnum):
+class RequestKind(ValueAtHand, StrEnum):
     RECALL = "recall"
     TAKE_BACK = "take_back"
     UPDATE = "update"
@@ -223,18 +225,17 @@ def arrival_number(facts: Iterable[Fact]) -> tuple[str, int | None] | None:
     """The arrival number that a receiver told, and its year: what is proved before what is not, then what was stated
     last."""
     known, _ = _by_weight(tuple(facts))
-    told, since = [fact for fact in known if fact.code == "03" and fact.register_no], began(known)
-    last = max(told, key=lambda fact: (fact.proved, counts_at(fact, since), fact.at), default=None)
-    return None if last is None or last.register_no is None else (last.register_no, last.register_year)
-
-
-def _is_business(fact: Fact) -> bool:
-    return fact.track is Track.BUSINESS and fact.code in CODES and CODES[fact.code].track is Track.BUSINESS
+    told = [fact for fact in known if fact.code == "03" and fact.register_no]
+    if not told:
+        return None
+    since = began(known)
+    last = max(told, key=lambda fact: (fact.proved, counts_at(fact, since), fact.at))
+    return None if last.register_no is None else (last.register_no, last.register_year)
 
 
 def queued_at(facts: Iterable[Fact]) -> datetime | None:
     """When a delivery was last put in line to be sent."""
-    queued = (fact.at for fact in facts if fact.track is Track.TRANSPORT and fact.code == "queued")
+    queued = [fact.at for fact in facts if fact.track is Track.TRANSPORT and fact.code == "queued"]
     return max(queued, default=None)
 
 
@@ -308,11 +309,12 @@ class Permission:
 def fold_delivery(facts: Iterable[Fact]) -> DeliveryStanding:
     """The standing of a delivery: any order and any repeats of the same facts give the same answer."""
     known, outweighed = _by_weight(_distinct(facts))
+    since = began(known)
     transport = _transport(known)
-    business = _business(known)
+    business = _business(known, since)
     requests = _requests(known)
     shown = _request_word(requests) or (CODES[business].key if business else transport)
-    marks = {*_marks(known, requests), *(f"session_only:{fact.code}" for fact in outweighed)}
+    marks = _marks(known, requests, since) | {f"session_only:{fact.code}" for fact in outweighed}
     return DeliveryStanding(
         transport=transport,
         business=business,
@@ -347,15 +349,16 @@ def _by_weight(facts: tuple[Fact, ...]) -> tuple[tuple[Fact, ...], tuple[Fact, .
 def fold_incoming(facts: Iterable[Fact]) -> IncomingStanding:
     """The standing of an incoming document; requests are the sender's, their answers ours."""
     known = _distinct(facts)
+    since = began(known)
     requests = _requests(known)
-    state = _in_state(known, requests)
-    waiting = _first_open(requests)
+    state = _in_state(known, requests, since)
+    waiting = _first_open(requests) if requests else None
     shown = state.value if waiting is None or state is InState.SEALED else f"{waiting.kind}_asked"
     return IncomingStanding(
         state=state,
         requests=requests,
         shown=shown,
-        marks=_marks(known, requests),
+        marks=tuple(sorted(_marks(known, requests, since))),
     )
 
 
@@ -453,13 +456,14 @@ def counts_at(fact: Fact, since: datetime | None) -> datetime:
 
 def began(facts: Iterable[Fact]) -> datetime | None:
     """When we took a document to send, or received it: by facts of our own clock alone."""
-    ours = [fact.at for fact in facts if fact.track is Track.TRANSPORT or _is_own_01(fact)]
+    # Our own 01, of an incoming document, states no time; that of a recipient does.
+    ours = [
+        fact.at
+        for fact in facts
+        if fact.track is Track.TRANSPORT
+        or (fact.track is Track.BUSINESS and fact.code == "01" and fact.stated_at is None)
+    ]
     return min(ours, default=None)
-
-
-def _is_own_01(fact: Fact) -> bool:
-    """Of an incoming document, which states no time; the 01 of a recipient does."""
-    return fact.track is Track.BUSINESS and fact.code == "01" and fact.stated_at is None
 
 
 def _is_absurd(fact: Fact, since: datetime | None) -> bool:
@@ -482,12 +486,11 @@ def _transport(facts: tuple[Fact, ...]) -> str:
     return max(moving, key=lambda fact: (fact.at, _TRANSPORT_RANK[fact.code])).code
 
 
-def _business(facts: tuple[Fact, ...]) -> str | None:
+def _business(facts: tuple[Fact, ...], since: datetime | None) -> str | None:
     """The highest code. Between 02 and 03: proved first (verification R5), then stated later, a tie is 02."""
-    said = [fact for fact in facts if _is_business(fact)]
-    if not said:
-        return None
-    since = began(facts)
+    said = [fact for fact in facts if fact.track is Track.BUSINESS and fact.code in _BUSINESS_CODES]
+    if len(said) < 2:
+        return said[0].code if said else None
 
     def place(fact: Fact) -> tuple[int, bool, datetime, bool]:
         return CODES[fact.code].rank, fact.proved, counts_at(fact, since), fact.code == "02"
@@ -497,6 +500,8 @@ def _business(facts: tuple[Fact, ...]) -> str | None:
 
 def _requests(facts: tuple[Fact, ...]) -> tuple[RequestStanding, ...]:
     mine = [fact for fact in facts if fact.track is Track.REQUEST and fact.request_id]
+    if not mine:
+        return ()
     asked: dict[str, Fact] = {}
     for fact in sorted(mine, key=lambda fact: (fact.at, fact.request_kind or "")):
         if fact.code == RequestState.ASKED and fact.request_kind and fact.request_id:
@@ -536,67 +541,70 @@ def _is_cancelled(requests: tuple[RequestStanding, ...]) -> bool:
 
 def _request_word(requests: tuple[RequestStanding, ...]) -> str | None:
     """Lines 1 and 2 of the table of words: an open request, else a recall or take-back agreed, which stays."""
+    if not requests:
+        return None
     waiting = _first_open(requests)
     if waiting is not None:
         return f"{waiting.kind}_asked"
     return "request_agreed" if _is_cancelled(requests) else None
 
 
-def _in_state(facts: tuple[Fact, ...], requests: tuple[RequestStanding, ...]) -> InState:
-    if _last_of(facts, "sealed", "unsealed") == "sealed":
+def _in_state(
+    facts: tuple[Fact, ...], requests: tuple[RequestStanding, ...], since: datetime | None
+) -> InState:
+    own = [fact for fact in facts if fact.track is Track.OTHER]
+    if _last_of(own, "sealed", "unsealed") == "sealed":
         return InState.SEALED
     if _is_cancelled(requests):
         return InState.RECALLED
-    if _last_of(facts, "replaced") == "replaced":
+    if _last_of(own, "replaced") == "replaced":
         return InState.REPLACED
-    business = _business(facts)
+    business = _business(facts, since)
     if business == "06" and is_reopened(facts):
         return InState.PROCESSING
     if business in _IN_STATE:
         return _IN_STATE[business]
-    return InState.HELD if _last_of(facts, "held", "released") == "held" else InState.NEW
+    return InState.HELD if _last_of(own, "held", "released") == "held" else InState.NEW
 
 
-def _last_of(facts: tuple[Fact, ...], strict: str, lifted: str = "") -> str | None:
+def _last_of(own: Sequence[Fact], strict: str, lifted: str = "") -> str | None:
     """The later of two facts of our own; at the same time the strict one."""
-    mine = [fact for fact in facts if fact.track is Track.OTHER and fact.code in (strict, lifted)]
+    mine = [fact for fact in own if fact.code in (strict, lifted)] if own else []
     return max(mine, key=lambda fact: (fact.at, fact.code == strict)).code if mine else None
 
 
-def _marks(facts: tuple[Fact, ...], requests: tuple[RequestStanding, ...]) -> tuple[str, ...]:
-    """Sorted, so that equal facts give equal marks: contradictions, answered requests, strays, unknown codes."""
+def _marks(
+    facts: tuple[Fact, ...], requests: tuple[RequestStanding, ...], since: datetime | None
+) -> set[str]:
+    """Contradictions, answered requests, strays, unknown codes."""
     marks = set()
     said = {fact.code for fact in facts if fact.track is Track.BUSINESS}
     if "02" in said and not said.isdisjoint(TAKEN_CODES):
         marks.add("contradiction")
-    if is_reopened(facts):
+    if "06" in said and is_reopened(facts):
         marks.add(REOPENED)
-    if any(fact.code == "cancelled" and fact.reason == MAY_HAVE_LEFT for fact in facts):
-        marks.add(MAY_HAVE_LEFT)
     for request in requests:
         if request.state is RequestState.REFUSED:
             marks.add(f"request_refused:{request.kind}")
         elif request.state is RequestState.AGREED and request.kind is RequestKind.UPDATE:
             marks.add(f"request_agreed:{request.kind}")
-    asked = {request.request_id for request in requests}
-    marks.update(mark for fact in facts if (mark := _odd(fact, asked)))
-    since, asked_at = began(facts), {request.request_id: request.asked_at for request in requests}
-    marks.update(
-        f"odd_time:{fact.code}"
-        for fact in facts
-        if _is_absurd(fact, asked_at.get(fact.request_id or "", since))
-    )
-    return tuple(sorted(marks))
+    asked_at = {request.request_id: request.asked_at for request in requests}
+    for fact in facts:
+        if fact.code == "cancelled" and fact.reason == MAY_HAVE_LEFT:
+            marks.add(MAY_HAVE_LEFT)
+        if fact.track is not Track.TRANSPORT and (mark := _odd(fact, asked_at)):
+            marks.add(mark)
+        if fact.stated_at is not None and _is_absurd(fact, asked_at.get(fact.request_id or "", since)):
+            marks.add(f"odd_time:{fact.code}")
+    return marks
 
 
-def _odd(fact: Fact, asked: set[str]) -> str | None:
+def _odd(fact: Fact, asked: Collection[str]) -> str | None:
     """The mark of a fact that moves nothing: an answer nobody asked for, or a code we do not know."""
     if fact.track is Track.REQUEST:
         is_stray = fact.code != RequestState.ASKED and fact.request_id not in asked
         return f"stray:{fact.code}" if is_stray else None
-    if _is_business(fact):
-        return None
-    if fact.track is Track.TRANSPORT or fact.code in _OWN_MARKS:
+    if fact.code in _OWN_MARKS or (fact.track is Track.BUSINESS and fact.code in _BUSINESS_CODES):
         return None
     return f"stray:{fact.code}" if fact.code in CODES else f"unknown:{fact.code}"
 

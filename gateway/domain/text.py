@@ -26,6 +26,10 @@ from itertools import filterfalse
 from typing import Literal, TypeVar
 
 T = TypeVar("T")
+# Whole letters of Latin, with or without marks: in form NFC beside any of their like.
+LETTERS = "\u00c0-\u024f\u1e00-\u1eff"
+usual = re.compile(rf"[0-9A-Za-z{LETTERS}][ -~{LETTERS}]*+(?<! )").fullmatch
+"""Whether a text is one as nearly all are: of such there is nothing to compose, to trim or to object to."""
 MOST_MARKS = 30
 # What can hold a longer run at all: below U+0300 there is no mark.
 _LONG_RUN = re.compile(rf"[\u0300-\U0010ffff]{{{MOST_MARKS + 1}}}")
@@ -33,17 +37,17 @@ _LONG_RUN = re.compile(rf"[\u0300-\U0010ffff]{{{MOST_MARKS + 1}}}")
 
 def nfc(text: str) -> str:
     """Letters and their marks composed."""
-    return text if text.isascii() else _form("NFC", text)
+    return text if text.isascii() or usual(text) else _form("NFC", text)
 
 
 def nfd(text: str) -> str:
     """Letters and their marks apart."""
-    return _form("NFD", text)
+    return unicodedata.normalize("NFD", text) if usual(text) else _form("NFD", text)
 
 
 def nfkd(text: str) -> str:
     """The same, and letters that only look different become the same ones."""
-    return _form("NFKD", text)
+    return unicodedata.normalize("NFKD", text) if usual(text) else _form("NFKD", text)
 
 
 def _form(form: Literal["NFC", "NFD", "NFKD"], text: str) -> str:
@@ -281,18 +285,15 @@ _HEADS = (("uy", "ban", "nhan", "dan"), ("so",))
 
 def sort_key(text: str) -> str:
     """The key of `text`; equal for texts that differ only in spaces and signs."""
-    letters, tones, cases = [], [], []
+    letters, tones, cases = list[str](), list[str](), list[str]()
     for part in _LETTER.findall(nfd(text.strip()[:MOST_SORTED_LETTERS])):
-        base, marks = part[0], part[1:]
-        if part.isascii() and part.isdigit():
-            letters.append(_number(part))
-        elif not base.isalnum():
+        letter, tone, case = _sorted_as(part)
+        if letter == _GAP:
             letters.append(_GAP if letters and letters[-1] != _GAP else "")
             continue
-        else:
-            letters.append(_letter(base, marks))
-        tones.append(next((_TONE[mark] for mark in marks if mark in _TONE), "0"))
-        cases.append("1" if base.isupper() else "0")
+        letters.append(letter)
+        tones.append(tone)
+        cases.append(case)
     last = _LEVEL.join("".join(level).rstrip("0") for level in (tones, cases))
     return f"{''.join(letters).rstrip(_GAP)}{_LEVEL}{last}"
 
@@ -315,6 +316,19 @@ def name_key(name: str) -> str:
     head = next((head for head in _HEADS if tuple(bare[: len(head)]) == head and len(bare) > len(head)), ())
     # Words are counted alike only where no sign stands among them; otherwise the name is taken whole.
     return sort_key(" ".join(words[len(head) :]) if len(words) == len(bare) else name)
+
+
+# A few letters come again and again.
+@lru_cache(maxsize=4096)
+def _sorted_as(part: str) -> tuple[str, str, str]:
+    """Of a letter with its marks, or of a number: itself, its tone and whether it is a capital."""
+    base, marks = part[0], part[1:]
+    if part.isascii() and part.isdigit():
+        return _number(part), "0", "0"
+    if not base.isalnum():
+        return _GAP, "", ""
+    tone = next((_TONE[mark] for mark in marks if mark in _TONE), "0")
+    return _letter(base, marks), tone, "1" if base.isupper() else "0"
 
 
 def _letter(base: str, marks: str) -> str:

@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 from typing import BinaryIO, Final
 
 from pybase64 import b64decode, b64encode
@@ -236,11 +237,14 @@ def extension(name: str | None) -> str:
     return name.rpartition(".")[2].lower() if name and "." in name else ""
 
 
+# A name is asked for several times on its way into an envelope.
+@lru_cache(maxsize=256)
 def wire_name(name: str) -> str:
     """The name as the older vendor build needs it: it takes `ZIP` in capitals for something to zip again."""
     return name[:-3] + "zip" if extension(name) == "zip" else name
 
 
+@lru_cache(maxsize=256)
 def coding_for(name: str) -> tuple[str, str]:
     """Coding and content type that every known reader opens: pdf and zip as they are, all else zipped."""
     found = extension(name)

@@ -55,6 +55,7 @@ _IDENTITIES = frozenset({"OrganId", "DocumentId", "ContentId"})
 _REST_OF_SIGNATURE = 65_536
 _LIMITS = EnvelopeLimits()
 _STATUS_CODE = re.compile(r"[0-9]{2}")
+_PATH_SIGNS = frozenset("/\\\t\n")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -329,7 +330,7 @@ def _check_attachments(envelope: Envelope, contents: Sequence[AttachmentContent]
 
 def _check_names(n: int, one: Attachment, listed_type: str | None, entry_name: str) -> None:
     name = one.attachment_name
-    if name is None or any(sign in name for sign in "/\\\t\n"):
+    if name is None or not _PATH_SIGNS.isdisjoint(name):
         raise BreaksRule(f"attachment {n} needs a name without path separators")
     if name != attachment.wire_name(name):
         raise BreaksRule(f"attachment {n} must end in zip in small letters, or older readers zip it again")

@@ -118,12 +118,15 @@ def check_key(
     """F10-F12: the binding whose key made the signature, for the sender that the model names, or None. `bindings` are
     the candidates active at the time of arrival (K1); what the transport did not say is not compared."""
     parts, model = fast.signature, fast.envelope
-    named = hashlib.sha256(parts.certificate_der).digest()
-    if not compare_digest(named, parts.certificate_digest.raw):
+    named = hashlib.sha256(parts.certificate_der).hexdigest()
+    if not compare_digest(named, parts.certificate_digest):
         return None
-    binding = next((one for one in bindings if _speaks_for(one, model, parts)), None)
-    if binding is None:
+    # Exact text, exact bytes: neither is trimmed, folded or compared by name (F10).
+    speaks = (model.sender.organ_id, parts.certificate_der)
+    fitting = [one for one in bindings if (one.code, one.certificate_der) == speaks]
+    if not fitting:
         return None
+    binding = fitting[0]
     wrong = value_fault(binding.certificate_der, parts.algorithm, parts.signed_info, parts.value, policy)
     if wrong is not None:
         return None
@@ -139,15 +142,10 @@ def check_key(
     return binding
 
 
-def _speaks_for(binding: Binding, model: Envelope, parts: SignatureParts) -> bool:
-    """Exact text, exact bytes: neither is trimmed, folded or compared by name (F10)."""
-    return binding.code == model.sender.organ_id and binding.certificate_der == parts.certificate_der
-
-
 def _digests_hold(parts: SignatureParts, body_digest: Digest, properties_digest: bytes) -> bool:
     """F9; both are compared in constant time and neither result hides the other."""
     body = compare_digest(parts.body_digest, body_digest)
-    return compare_digest(parts.properties_digest.raw, properties_digest) and body
+    return compare_digest(parts.properties_digest, properties_digest.hex()) and body
 
 
 def _whole(pieces: Iterable[bytes], size: int) -> bytes:

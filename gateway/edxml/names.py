@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
+from gateway.domain.text import LETTERS
 from gateway.edxml.envelope import Attachment, Business, Envelope, StatusReport, TraceHeader, rows
 
 if TYPE_CHECKING:
@@ -47,10 +48,6 @@ DECLARATION: Final = b'<?xml version="1.0" encoding="UTF-8"?>\n'
 
 SIGNATURE: Final = "ds:Signature"
 """W4: stands only as last child of `HEADER`, outside the closed table; `signature` owns every byte of it."""
-
-
-# Whole letters of Latin, with or without marks: in form NFC beside any of their like.
-LETTERS: Final = "\u00c0-\u024f\u1e00-\u1eff"
 
 
 @cache

@@ -83,7 +83,7 @@ def parse(raw: bytes) -> SignatureParts | None:
 
 
 def _info(algorithm: str, body: Digest, properties: Digest) -> tuple[bytes, ...]:
-    return _METHODS[algorithm], _base64(body.raw), _base64(properties.raw)
+    return _METHODS[algorithm], _digits(body), _digits(properties)
 
 
 @lru_cache(maxsize=16)
@@ -95,7 +95,7 @@ def _info_as_apex(algorithm: str, body: Digest, properties: Digest) -> bytes:
 def _properties(parts: SignatureParts) -> tuple[bytes, ...]:
     return (
         instant(parts.signing_time).encode(),
-        _base64(parts.certificate_digest.raw),
+        _digits(parts.certificate_digest),
         *_message(parts.packet_id, parts.kind, parts.terms, parts.receipt),
     )
 
@@ -117,7 +117,7 @@ def _message(
     return WrittenQualifier(
         _ORIGIN if receipt is None else _RECEIVED,
         escape(packet_id),
-        kind.value.encode(),
+        kind.encode(),
         b"" if said is None else terms.render(said),
         b"" if receipt is None else _receipt(receipt),
     )
@@ -129,8 +129,8 @@ def _receipt(receipt: Receipt) -> bytes:
         receipt.of_packet_id,
         receipt.of_document_id,
         receipt.of_sender,
-        None if receipt.body_digest is None else _base64(receipt.body_digest.raw).decode(),
-        None if receipt.file_digest is None else _base64(receipt.file_digest.raw).decode(),
+        None if receipt.body_digest is None else _digits(receipt.body_digest).decode(),
+        None if receipt.file_digest is None else _digits(receipt.file_digest).decode(),
         None if receipt.size is None else str(receipt.size),
         None if receipt.received_at is None else instant(receipt.received_at),
         receipt.status_code,
@@ -154,11 +154,11 @@ def _parts(found: re.Match[bytes]) -> SignatureParts:
         raise ValueError("a proof of receipt has a receipt, and nothing else has one")
     return SignatureParts(
         algorithm=_ALGORITHMS[method],
-        body_digest=_digest(body),
-        properties_digest=_digest(properties),
+        body_digest=Digest.of_bytes(a2b_base64(body)),
+        properties_digest=Digest.of_bytes(a2b_base64(properties)),
         value=_octets(value),
         certificate_der=_octets(certificate),
-        certificate_digest=_digest(named),
+        certificate_digest=Digest.of_bytes(a2b_base64(named)),
         signing_time=parse_instant(time.decode()),
         packet_id=PacketId(unescape(packet_id)),
         kind=kind,
@@ -185,13 +185,17 @@ def _read_receipt(kind: Kind, *said: bytes | None) -> Receipt:
         of_packet_id=None if packet_id is None else PacketId(packet_id),
         of_document_id=None if document_id is None else DocumentId(document_id),
         of_sender=sender,
-        body_digest=None if body is None else _digest(body),
-        file_digest=None if file is None else _digest(file),
+        body_digest=None if body is None else Digest.of_bytes(a2b_base64(body)),
+        file_digest=None if file is None else Digest.of_bytes(a2b_base64(file)),
         size=None if size is None else int(size),
         received_at=None if received is None else parse_instant(received),
         status_code=status_code,
         verdict=verdict,
     )
+
+
+def _digits(digest: Digest) -> bytes:
+    return b2a_base64(bytes.fromhex(digest), newline=False)
 
 
 def _base64(raw: bytes) -> bytes:
@@ -201,13 +205,9 @@ def _base64(raw: bytes) -> bytes:
 def _octets(text: bytes | str) -> bytes:
     """Base64 that equals its own encoding."""
     raw = a2b_base64(text, strict_mode=True)
-    if _base64(raw) != text:
+    if b2a_base64(raw, newline=False) != text:
         raise ValueError("not base64 as an encoder writes it")
     return raw
-
-
-def _digest(text: bytes | str) -> Digest:
-    return Digest.of_bytes(a2b_base64(text))
 
 
 # S in constant pieces with `%s` where it says something: the one text by which it is written, and read again.
@@ -339,7 +339,7 @@ class Unsigned:
 
     def over(self, body_digest: Digest) -> bytes:
         """S over a body of that digest."""
-        signer, body = self._signer, _base64(body_digest.raw)
+        signer, body = self._signer, _digits(body_digest)
         properties = _base64(hashlib.sha256(_PROPERTIES_AS_APEX % self._properties).digest())
         value = signer.sign(_INFO_AS_APEX % (_METHODS[signer.algorithm], body, properties))
         if len(value) != signer.signature_length:

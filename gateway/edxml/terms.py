@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
@@ -91,14 +91,14 @@ def parse(raw: bytes) -> Terms:
     if found is None:
         raise ValueError("not in canonical form")
     reply, due, mode, recipients, number, year = found.groups()
+    named = [(unescape(code.replace(b"&quot;", b'"')), role) for code, role in _RECIPIENT.findall(recipients)]
+    if not _ROLES.keys() >= {role for _, role in named}:
+        raise ValueError("a recipient has a role that is not known")
     return Terms(
         reply_required=None if reply is None else reply == b"true",
         due_at=None if due is None else parse_instant(due.decode()),
-        delivery_mode=None if mode is None else DeliveryMode(mode.decode()),
-        roles=tuple(
-            (unescape(code.replace(b"&quot;", b'"')), RecipientRole(role.decode()))
-            for code, role in _RECIPIENT.findall(recipients)
-        ),
+        delivery_mode=None if mode is None else _MODES[mode],
+        roles=tuple([(code, _ROLES[role]) for code, role in named]),
         register_no=None if number is None else unescape(number),
         register_year=None if year is None else int(year),
     )
@@ -135,20 +135,22 @@ def against(terms: Terms, model: Envelope) -> tuple[str, str] | None:
     return None
 
 
-def _children(terms: Terms) -> Iterator[bytes]:
+def _children(terms: Terms) -> Sequence[bytes]:
+    told = []
     if terms.reply_required is not None:
-        yield _leaf("ReplyRequired", "true" if terms.reply_required else "false")
+        told.append(_leaf("ReplyRequired", "true" if terms.reply_required else "false"))
     if terms.due_at is not None:
-        yield _leaf("DueAt", instant(terms.due_at))
+        told.append(_leaf("DueAt", instant(terms.due_at)))
     if terms.delivery_mode is not None:
-        yield _leaf("DeliveryMode", terms.delivery_mode.value)
+        told.append(_leaf("DeliveryMode", terms.delivery_mode))
     for code, role in terms.roles:
-        written = (escape_attribute(code), role.value.encode())
-        yield b'<gw:Recipient Code="%s" Role="%s"></gw:Recipient>' % written
+        written = (escape_attribute(code), role.encode())
+        told.append(b'<gw:Recipient Code="%s" Role="%s"></gw:Recipient>' % written)
     if terms.register_no is not None:
-        yield _leaf("RegisterNumber", terms.register_no)
+        told.append(_leaf("RegisterNumber", terms.register_no))
     if terms.register_year is not None:
-        yield _leaf("RegisterYear", f"{terms.register_year:04d}")
+        told.append(_leaf("RegisterYear", f"{terms.register_year:04d}"))
+    return told
 
 
 def _leaf(local: str, text: str) -> bytes:
@@ -163,11 +165,13 @@ def _form(local: str, text: bytes) -> bytes:
 
 # A code has no control character (`word_fault`).
 _CODE: Final = rb'[^&<"\x00-\x1f]*+(?:&(?:amp|lt|quot);[^&<"\x00-\x1f]*+)*+'
+_MODES: Final = {mode.encode(): mode for mode in DeliveryMode}
+_ROLES: Final = {role.encode(): role for role in RecipientRole}
 _SHAPE: Final = re.compile(
     b"<gw:Terms>"
     + _form("ReplyRequired", b"(true|false)")
     + _form("DueAt", b"([0-9T:Z-]{20})")
-    + _form("DeliveryMode", TEXT)
+    + _form("DeliveryMode", b"(%s)" % b"|".join(_MODES))
     + b'((?:<gw:Recipient Code="%s" Role="[a-z_]+"></gw:Recipient>)*+)' % _CODE
     + _form("RegisterNumber", TEXT)
     + _form("RegisterYear", b"([0-9]{4})")

@@ -4,9 +4,10 @@ counterpart. What the sender did not say stays None."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date
+from functools import cache
 from typing import Any
 
 from gateway.domain import notice_words
@@ -102,7 +103,8 @@ _BARE = {"number": "", "symbol": "", "issued_on": None, "type_name": None, "subj
 def _said(model: Envelope) -> dict[str, Any]:
     """The fields that travel in elements of their own and that an incoming document has too. Any: each has its own type."""
     said = {name: value for name, value in fields_in(model).items() if name in _OURS}
-    shown = {name: _all_shown(value) for name, value in said.items() if name not in ("number", "symbol")}
+    texts = {name: value for name, value in said.items() if isinstance(value, str | tuple)}
+    shown = {name: _all_shown(value) for name, value in texts.items() if name not in ("number", "symbol")}
     return _BARE | said | shown | {"signer": _signer(model), "urgency": _urgency(said.get("urgency"))}
 
 
@@ -164,9 +166,12 @@ def _all_shown(value: Any) -> Any:
     return tuple(map(_all_shown, value)) if isinstance(value, tuple) else value
 
 
+_URGENCIES: Mapping[int | None, Urgency] = {int(urgency): urgency for urgency in Urgency}
+
+
 def _urgency(priority: int | None) -> Urgency:
     """A number outside the table is shown as normal; the finding of the reader keeps what was written."""
-    return Urgency(priority) if priority is not None and 0 <= priority <= max(Urgency) else Urgency.NORMAL
+    return _URGENCIES.get(priority, Urgency.NORMAL)
 
 
 def _files(looked: Sequence[Looked], source: Digest) -> tuple[IncomingFile, ...]:
@@ -193,7 +198,12 @@ def _files(looked: Sequence[Looked], source: Digest) -> tuple[IncomingFile, ...]
 
 def _role(description: str | None) -> FileRole | None:
     """Our own words for a role, written by `outgoing.translate`; anything else says nothing about the role."""
-    return next((role for role in FileRole if description == labels.say(f"file_role.{role}", "vi")), None)
+    return _roles_by_words().get(description or "")
+
+
+@cache
+def _roles_by_words() -> Mapping[str, FileRole]:
+    return {labels.say(f"file_role.{role}", "vi"): role for role in FileRole}
 
 
 def replies(model: Envelope) -> tuple[ReplyLink, ...]:

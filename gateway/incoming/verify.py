@@ -31,6 +31,7 @@ from gateway.policy import trust
 # Verdicts over what the axis said of a copy: another copy of the same bytes may have been told rightly.
 FALSE_WORDS = frozenset({"AXIS-NODE", "MSG-ID"})
 _ANY_TIME = timedelta(days=36500)
+_KINDS = {str(kind): kind for kind in Kind}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +117,7 @@ async def _of_session(desk: InDesk, item: InboxPacket, opener: Callable[[], Bina
         except InvalidEnvelope as refusal:
             broken = foreign.signature_finding(refusal.code, refusal.detail)
     name, sender = item.transport_session or "", signed.sender_code
-    on, said = local(item.received_at).date(), item.told.sender
+    on, said = local(item.received_at).date(), item.transport_sender
     other = said if said.strip() and fold_code(said) != fold_code(sender) else None
     if other is not None and await desk.directory.find(other, on) is None:
         other = None  # the axis names a system, which is nobody's code
@@ -173,7 +174,7 @@ async def _judged(desk: InDesk, item: InboxPacket, source: envelopes.EnvelopeSou
     """The directory is asked on the event loop before a thread judges, first for the sender that the axis names: a thread
     that waited for an answer would hold up the others. Where the packet names another one, it is judged once more."""
     known: dict[str, Sequence[Binding] | UnknownSender] = {}
-    code = item.told.sender
+    code = item.transport_sender
     while True:
         try:
             known[code] = await _bindings(desk, code, item.received_at)
@@ -255,9 +256,9 @@ def _policy(desk: InDesk, item: InboxPacket) -> trust.TrustPolicy:
 
 
 async def _carried(desk: InDesk, item: InboxPacket, sender: str) -> trust.Carried:
-    said = item.told
-    host = await _host(desk, sender, item.received_at) if said.node is not None else None
-    return trust.Carried(sender=said.sender, node=said.node, host=host)
+    node = item.transport_node
+    host = await _host(desk, sender, item.received_at) if node is not None else None
+    return trust.Carried(sender=item.transport_sender, node=node, host=host)
 
 
 async def _host(desk: InDesk, sender: str, at: datetime) -> str | None:
@@ -272,16 +273,14 @@ async def _host(desk: InDesk, sender: str, at: datetime) -> str | None:
 
 def _transport(item: InboxPacket) -> envelopes.TransportFacts:
     """What the axis said, unsigned (A2). A kind that is none of ours contradicts every signed one: MSG-ID."""
-    said = item.told
     if item.transport_session is not None:
         return envelopes.TransportFacts()  # the ids and kinds of a foreign axis are its own
-    try:
-        kind = Kind(said.kind)
-    except ValueError as error:
+    kind = _KINDS.get(item.transport_kind)
+    if kind is None:
         raise BadSignature(
-            "MSG-ID", f"the axis names the kind {said.kind[:40]!r}, which no packet has", step=11
-        ) from error
-    return envelopes.TransportFacts(packet_id=PacketId(said.packet_id), kind=kind)
+            "MSG-ID", f"the axis names the kind {item.transport_kind[:40]!r}, which no packet has", step=11
+        )
+    return envelopes.TransportFacts(packet_id=PacketId(item.transport_packet_id), kind=kind)
 
 
 async def _bindings(desk: InDesk, code: str, at: datetime) -> Sequence[Binding]:

@@ -53,7 +53,7 @@ class TodoList:
 
     def time_left(self, task: Task, lang: str) -> str:
         """The same in words."""
-        day = None if task.wall_clock else timers.working_day(self.office)
+        day = None if task.wall_clock else self.office.day_length
         return labels.time_left(self.left(task), lang, day)
 
 

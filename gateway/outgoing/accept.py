@@ -120,8 +120,10 @@ class _Asked:
 
     async def _accepted(self, *, at_once: bool = True) -> Accepted:
         desk, order = self.desk, self.order
-        # Brief: of many that come in the same moment each waits for its turn, and nobody for all of them.
-        digest = await desk.pool.brief(partial(content_digest, order, self.tray))
+        digest = None
+        if order.draft.external_id is not None:
+            # Brief: of many that come in the same moment each waits for its turn, and nobody for all of them.
+            digest = await desk.pool.brief(partial(content_digest, order, self.tray))
         repeated = await self._repeat(digest)
         if repeated is not None:
             return repeated
@@ -167,7 +169,7 @@ class _Asked:
         (desk.wake if self.signed is not None or packed is None else desk.wake_couriers)()
         return accepted
 
-    async def _repeat(self, digest: str) -> Accepted | None:
+    async def _repeat(self, digest: str | None) -> Accepted | None:
         """The first answer to the same document, from now on under this key too."""
         if self.order.draft.external_id is None and self.signed is None:
             return None
@@ -179,8 +181,8 @@ class _Asked:
                 await work.commit()
         return repeated
 
-    def _planned(self, agency: HostedAgency, draft: Draft, digest: str) -> OutgoingDocument:
-        order, now, tray, roles = self.order, self.desk.clock.now(), self.tray, self.desk.profile.pdf_roles
+    def _planned(self, agency: HostedAgency, draft: Draft, digest: str | None) -> OutgoingDocument:
+        order, now, tray = self.order, self.desk.clock.now(), self.tray
         state = first_state(draft) if order.send else OutState.DRAFT
         own = self.signed.signed.packet_id if self.signed is not None else None
         return OutgoingDocument(
@@ -199,8 +201,8 @@ class _Asked:
             parent_id=order.parent_id,
             change=order.change,
             content_digest=digest,
-            legal_value=pdf_verdict.legal_value(checking.lead_of(tray, roles)),
-            signatures=checking.judged(tray, roles),
+            legal_value=pdf_verdict.legal_value(checking.lead_of(tray)),
+            signatures=checking.judged(tray),
         )
 
     def _named_anew(
@@ -281,7 +283,9 @@ def _as_told(value: Any) -> object:
     )
 
 
-async def _same_document(work: SqlWork, order: Order, digest: str, signed: Packed | None) -> Accepted | None:
+async def _same_document(
+    work: SqlWork, order: Order, digest: str | None, signed: Packed | None
+) -> Accepted | None:
     """What the caller sent before: by its own id of it, or by the packet that it signed."""
     if signed is not None and signed.signed.packet_id is not None:
         earlier = await work.outgoing.by_packet_id(signed.signed.packet_id)
@@ -299,7 +303,7 @@ async def _same_document(work: SqlWork, order: Order, digest: str, signed: Packe
     return await _same_external_id(work, order, digest)
 
 
-async def _same_external_id(work: SqlWork, order: Order, digest: str) -> Accepted | None:
+async def _same_external_id(work: SqlWork, order: Order, digest: str | None) -> Accepted | None:
     if order.draft.external_id is None:
         return None
     earlier = await work.outgoing.by_external_id(order.draft.external_id)

@@ -29,7 +29,7 @@ from gateway.errors import Clash, NotFound, Refused
 from gateway.outgoing.check import hosted_agency
 from gateway.outgoing.desk import OutDesk
 from gateway.outgoing.intake import Received, Tray
-from gateway.policy import door, pdf_verdict
+from gateway.policy import door
 from gateway.policy.pdf_fields import read_fields
 from gateway.policy.recipients_block import is_bare_post, is_code, items_of, written_out
 from gateway.policy.verdict import ReasonCode, Verdict, reason
@@ -299,16 +299,12 @@ async def read_document(desk: OutDesk, book: SqlDirectory, scope: AgencyScope, t
     refused = _refused_pdf(desk, file)
     if not refused.allowed:
         raise Refused(refused)
-    facts = file.facts
-    verdict = None
-    if facts.signatures is not None:
-        verdict = pdf_verdict.judge(file.item.name, 1, facts.signatures, desk.profile.pdf_roles)
-    fields = read_fields(await desk.signatures.text(file.scratch.path), verdict, facts.pages)
+    fields = read_fields(await desk.signatures.text(file.scratch.path), file.verdict, file.facts.pages)
     return ReadDocument(
         name=file.item.name,
         size=file.item.size,
         fields=fields,
-        verdict=verdict,
+        verdict=file.verdict,
         offers=await read_recipients(
             desk, book, scope, f"{fields.addressed}\n{fields.recipients.value or ''}"
         ),

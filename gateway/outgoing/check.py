@@ -23,7 +23,7 @@ from gateway.domain.fields import DRAFT, entries, fitting, is_encodable
 from gateway.domain.forms import Form
 from gateway.domain.identity import DocumentId
 from gateway.domain.registry import CodeStanding, Resolution, fold_code
-from gateway.domain.signatures import FileVerdict, RoleRule
+from gateway.domain.signatures import FileVerdict
 from gateway.domain.status import NOT_HELD
 from gateway.errors import NotFound, Refused, StaleVersion
 from gateway.outgoing import translate
@@ -52,7 +52,7 @@ async def check(desk: OutDesk, scope: AgencyScope, order: Order, tray: Tray) -> 
         for each in order.draft.recipients
     ]
     recipients = [_resolved(r, a) for r, a in zip(order.draft.recipients, resolutions, strict=True)]
-    lead = lead_of(tray, desk.profile.pdf_roles)
+    lead = lead_of(tray)
     mode = order.draft.delivery_mode
     if order.send:
         worth = pdf_verdict.legal_value(lead)
@@ -143,15 +143,15 @@ def stored(tray: Tray) -> tuple[FileItem, ...]:
     )
 
 
-def judged(tray: Tray, rules: Sequence[RoleRule]) -> tuple[FileVerdict, ...]:
-    """What the signatures of the files are worth."""
-    return pdf_verdict.judge_files([(received.item, received.facts) for received in tray.received], rules)
+def judged(tray: Tray) -> tuple[FileVerdict, ...]:
+    """What the signatures of the files are worth, of those whose signatures were read."""
+    return tuple([one.verdict for one in tray.received if one.verdict is not None])
 
 
-def lead_of(tray: Tray, rules: Sequence[RoleRule]) -> FileVerdict | None:
-    """What those of the lead file are worth."""
-    files = [(received.item, received.facts) for received in tray.received]
-    return pdf_verdict.lead_of(judged(tray, rules), files)
+def lead_of(tray: Tray) -> FileVerdict | None:
+    """What those of the lead file are worth; None where it is no PDF."""
+    leads = [one.verdict for one in tray.received if one.item.role is FileRole.LEAD]
+    return next((verdict for verdict in leads if verdict is not None), None)
 
 
 async def hosted_agency(desk: OutDesk, scope: AgencyScope) -> HostedAgency:

@@ -95,7 +95,7 @@ async def add_files(
     async with desk.store.begin(scope) as work:
         before = await _draft(work, id)
         kept = [each for each in before.files if not (has_lead and each.role is FileRole.LEAD)]
-        verdicts = {each.n: each for each in check.judged(files, desk.profile.pdf_roles)}
+        verdicts = {each.n: each for each in check.judged(files)}
         parts = [(each, _verdict_on(before, each.n)) for each in kept]
         parts += [(each, verdicts.get(each.n)) for each in new]
         parts.sort(key=lambda part: part[0].role is not FileRole.LEAD)
@@ -259,16 +259,17 @@ async def recheck(
         for item, opener in zip(document.files, openers, strict=True):
             await held.add(item.role, item.name, item.role, streamed(desk.pool, pieces(opener)))
         draft, verdict = await check.look(desk, scope, order, held)
-        roles, doubts = desk.profile.pdf_roles, document.doubts
-        unconfirmed = tuple(reason(ReasonCode.UNCONFIRMED, f"/{name}", field=name) for name, _ in doubts)
+        unconfirmed = tuple(
+            reason(ReasonCode.UNCONFIRMED, f"/{name}", field=name) for name, _ in document.doubts
+        )
         return CheckedDraft(
             document=document,
             draft=draft,
             order=order,
             verdict=verdict + Verdict(reasons=unconfirmed),
             files=tuple(received.item.sha256 for received in held.received),
-            legal_value=pdf_verdict.legal_value(check.lead_of(held, roles)),
-            signatures=check.judged(held, roles),
+            legal_value=pdf_verdict.legal_value(check.lead_of(held)),
+            signatures=check.judged(held),
             earlier=tuple(each for each in same if _was_sent(each, document)),
         )
 

@@ -24,11 +24,11 @@ from gateway.domain.document import (
 from gateway.domain.event import EventKind
 from gateway.domain.fields import tidy
 from gateway.domain.identity import Digest
-from gateway.domain.signatures import FileFacts, PdfFacts
+from gateway.domain.signatures import FileFacts, FileVerdict, PdfFacts
 from gateway.errors import Refused, ScannerDown
 from gateway.outgoing.desk import OutDesk
 from gateway.outgoing.spooling import Spool
-from gateway.policy import door
+from gateway.policy import door, pdf_verdict
 from gateway.policy.door import clean_name, must_wait
 from gateway.policy.verdict import Reason, Verdict
 
@@ -90,11 +90,13 @@ MOST_SIGNED = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Received:
-    """One file as it was found to be, still in its scratch file."""
+    """One file as it was found to be, still in its scratch file. `verdict` is what its signatures are worth, where they
+    were read."""
 
     field: str
     item: FileItem
     facts: FileFacts
+    verdict: FileVerdict | None
     scratch: FileScratch
 
 
@@ -135,7 +137,10 @@ class Tray:
             scanned_clean=facts.scanned_clean,
             stamped=any(door.secrecy_stamps(name, facts, self.desk.profile, "")),
         )
-        self.received.append(Received(field=field, item=item, facts=facts, scratch=scratch))
+        verdict = None
+        if facts.signatures is not None:
+            verdict = pdf_verdict.judge(name, n, facts.signatures, self.desk.profile.pdf_roles)
+        self.received.append(Received(field=field, item=item, facts=facts, verdict=verdict, scratch=scratch))
         return self.received[-1]
 
     async def kept(self) -> list[Kept]:

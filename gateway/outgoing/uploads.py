@@ -202,7 +202,7 @@ def _new_upload(desk: OutDesk, scope: AgencyScope, announced: Announced, part_si
 
 def _with_findings(desk: OutDesk, upload: Upload, held: Tray) -> Upload:
     """With what the only file of the tray was found to be."""
-    verdicts = judged(held, desk.profile.pdf_roles)
+    verdicts = judged(held)
     return replace(
         upload,
         file=held.received[0].item,

@@ -270,9 +270,10 @@ def judge_file(name: str, facts: FileFacts, profile: Profile, pointer: str) -> V
         return Verdict(reasons=(reason(ReasonCode.FILE_EMPTY, pointer, name=name),))
     found = (check_name(name, pointer), over_limit(name, facts.size, 0, profile, pointer, whole=True))
     reasons = [each for each in found if each is not None]
-    reasons += _type(name, facts, profile, pointer)
+    ending = _known(name).ending
+    reasons += _type(name, ending, facts, profile, pointer)
     reasons += _opening(name, facts, profile, pointer)
-    warnings = [*_ending(name, facts, pointer)]
+    warnings = [*_ending(name, ending, facts, pointer)]
     if facts.active:
         reasons += _active(name, facts, profile.refused_active, pointer)
         warnings += _active(name, facts, profile.warned_active, pointer)
@@ -297,10 +298,10 @@ def unread_rest(name: str, facts: FileFacts, pointer: str) -> Iterator[Reason]:
         yield reason(ReasonCode.FIRST_PAGE_CUT, pointer, name=name)
 
 
-def _type(name: str, facts: FileFacts, profile: Profile, pointer: str) -> Iterator[Reason]:
+def _type(name: str, ending: str, facts: FileFacts, profile: Profile, pointer: str) -> Iterator[Reason]:
     if not profile.accepts(facts.found_type):
         yield reason(ReasonCode.TYPE_NOT_ALLOWED, pointer, name=name, type=facts.found_type)
-    elif (ending := _known(name).ending) and not profile.accepts(ending):
+    elif ending and not profile.accepts(ending):
         # A text named `.bat` is harmless bytes that the receiver's machine would run.
         yield reason(ReasonCode.TYPE_NOT_ALLOWED, pointer, name=name, type=ending)
     for member, found in zip(facts.members, facts.member_types, strict=False):
@@ -347,8 +348,7 @@ def _active(name: str, facts: FileFacts, kinds: frozenset[str], pointer: str) ->
         yield reason(ReasonCode.ACTIVE_CONTENT, pointer, name=name, kind=kind)
 
 
-def _ending(name: str, facts: FileFacts, pointer: str) -> Iterator[Reason]:
-    ending = _known(name).ending
+def _ending(name: str, ending: str, facts: FileFacts, pointer: str) -> Iterator[Reason]:
     if ending and ending != facts.found_type and not {ending, facts.found_type} <= _LIKE:
         yield reason(
             ReasonCode.TYPE_UNLIKE_NAME, pointer, name=name, type=facts.found_type, suggest=facts.found_type

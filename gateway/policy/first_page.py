@@ -54,6 +54,8 @@ class ComparedField:
 
 def read_first_page(text: PdfText) -> FirstPage:
     """Return the fields of the first page that are sure."""
+    if not (text.runs or text.sideways):
+        return FirstPage()
     fields = read_fields(text)
     number, symbol = _sure(fields.number), _sure(fields.symbol)
     return FirstPage(

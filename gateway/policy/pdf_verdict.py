@@ -13,12 +13,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
-from gateway.domain.document import FileItem, FileRole, Recipient, RecipientRole
+from gateway.domain.document import Recipient, RecipientRole
 from gateway.domain.signatures import (
     CertificateFacts,
     CertificateStanding,
     Coverage,
-    FileFacts,
     FileVerdict,
     Later,
     LegalValue,
@@ -284,25 +283,6 @@ def _held_when_claimed(signature: SignatureFacts, at: datetime) -> bool:
 
 def _at(signature: SignatureFacts, at: datetime) -> CertificateStanding | None:
     return next((each for each in signature.standings if each.at == at), None)
-
-
-def judge_files(
-    files: Sequence[tuple[FileItem, FileFacts]], rules: Sequence[RoleRule]
-) -> tuple[FileVerdict, ...]:
-    """The verdict on every file whose signatures were read, under the file's number."""
-    return tuple(
-        judge(item.name, item.n, facts.signatures, rules)
-        for item, facts in files
-        if facts.signatures is not None
-    )
-
-
-def lead_of(
-    verdicts: Sequence[FileVerdict], files: Sequence[tuple[FileItem, FileFacts]]
-) -> FileVerdict | None:
-    """The verdict on the lead file; None where it is no PDF."""
-    leads = {item.n for item, _ in files if item.role is FileRole.LEAD}
-    return next((each for each in verdicts if each.n in leads), None)
 
 
 def check_lead(lead: FileVerdict | None, recipients: Sequence[Recipient], profile: Profile) -> Verdict:

@@ -18,7 +18,7 @@ from functools import lru_cache
 
 from gateway.domain.document import Rule
 from gateway.domain.fields import MOST, entries, has_bad_characters, is_blank
-from gateway.domain.text import nfc, nfd
+from gateway.domain.text import nfc, nfd, usual
 from gateway.policy.profile import Profile
 from gateway.policy.verdict import Reason, ReasonCode, reason
 
@@ -91,7 +91,8 @@ _STRANGE = re.compile(
 
 def found_letters(texts: Iterable[str]) -> Letters | None:
     """Which letters these texts are in; None where they are Unicode, or nobody can tell."""
-    words = _words([text for text in texts if _is_odd(text)][:_SAMPLE])
+    odd = [text for text in texts if _is_odd(text)][:_SAMPLE]
+    words = _words(odd) if odd else []
     if not words:
         return None
     judged = {letters: _judged(words, convert) for letters, convert in _CONVERTERS.items()}
@@ -187,14 +188,15 @@ def broken_fields(
 ) -> Iterator[Reason]:
     """Every rule of a text that `thing` breaks. `wanted`: pointers of what must be there beside what the rules want."""
     for pointer, rule, text in entries(rules, thing):
-        if (rule.wanted or pointer in wanted) and is_blank(text):
+        is_usual = usual(text) is not None
+        if not is_usual and (rule.wanted or pointer in wanted) and is_blank(text):
             yield reason(ReasonCode.MISSING, pointer, field=_name(pointer))
         if not text:
             continue
         if len(text) > rule.longest:
             length, limit = len(text), rule.longest
             yield reason(ReasonCode.TOO_LONG, pointer, field=_name(pointer), length=length, limit=limit)
-        is_bad = not text.isprintable() and has_bad_characters(text, lines=rule.lines)
+        is_bad = not is_usual and has_bad_characters(text, lines=rule.lines)
         if is_bad or (rule.without and not {*rule.without}.isdisjoint(text)):
             yield reason(ReasonCode.BAD_CHARACTERS, pointer, field=_name(pointer))
 

@@ -65,7 +65,7 @@ def read_spans(text: str) -> tuple[OfficeHours, ...]:
 
 def is_open(office: OfficeCalendar, at: datetime) -> bool:
     """Whether the office works at that moment; at the last moment of a span it has closed."""
-    return any(start <= at < end for start, end in _spans(office, local(at).date()))
+    return any(start <= at < end for start, end in office.hours_of(local(at).date()))
 
 
 def next_open(office: OfficeCalendar, at: datetime) -> datetime:
@@ -99,14 +99,6 @@ def office_time_between(office: OfficeCalendar, start: datetime, end: datetime) 
     return total
 
 
-def working_day(office: OfficeCalendar) -> timedelta:
-    """Office time of one day."""
-    return sum(
-        (vietnam_time(date.min, span.end) - vietnam_time(date.min, span.start) for span in office.spans),
-        NOTHING,
-    )
-
-
 def closing_time(office: OfficeCalendar, day: date) -> datetime:
     """When the office would close on that day, were it a working day."""
     return vietnam_time(day, office.spans[-1].end)
@@ -129,14 +121,8 @@ def _from(office: OfficeCalendar, at: datetime) -> Iterator[tuple[datetime, date
     """Every span from that day on; there is always another one, for holidays are finite and the week is not empty."""
     day = local(at).date()
     while True:
-        yield from _spans(office, day)
+        yield from office.hours_of(day)
         day += _ONE_DAY
-
-
-def _spans(office: OfficeCalendar, day: date) -> Iterator[tuple[datetime, datetime]]:
-    if office.works(day):
-        for span in office.spans:
-            yield vietnam_time(day, span.start), vietnam_time(day, span.end)
 
 
 MINUTE = timedelta(minutes=1)
@@ -212,7 +198,7 @@ class Due:
 
     def day(self, office: OfficeCalendar) -> timedelta | None:
         """How long a day is on that clock; None by the wall clock."""
-        return None if self.wall_clock else working_day(office)
+        return None if self.wall_clock else office.day_length
 
 
 def is_urgent(urgency: Urgency) -> bool:
@@ -257,12 +243,12 @@ def afternoon_of(at: datetime) -> datetime:
 
 def decide_held(office: OfficeCalendar, held_at: datetime) -> Due:
     """T4: on hold to taken in or refused."""
-    return Due(timer=Timer.T4, at=add_office_time(office, held_at, working_day(office)))
+    return Due(timer=Timer.T4, at=add_office_time(office, held_at, office.day_length))
 
 
 def answer_recall(office: OfficeCalendar, asked_at: datetime, urgency: Urgency) -> Due:
     """T11: recall notice to its confirmation."""
-    span = URGENT_RECALL if is_urgent(urgency) else working_day(office)
+    span = URGENT_RECALL if is_urgent(urgency) else office.day_length
     return Due(timer=Timer.T11, at=add_office_time(office, asked_at, span))
 
 
@@ -274,7 +260,7 @@ def of_duty(office: OfficeCalendar, duty: Duty, urgency: Urgency) -> Due:
     if duty.waits is Waits.DECIDE:
         return decide_held(office, duty.since)
     if duty.waits is Waits.PARTNER and not is_urgent(urgency):
-        return Due(timer=Timer.T2, at=add_office_time(office, duty.since, working_day(office)))
+        return Due(timer=Timer.T2, at=add_office_time(office, duty.since, office.day_length))
     return take_in(office, duty.since, urgency, duty.stated)
 
 
@@ -289,7 +275,7 @@ def left(
 
 def day_of(office: OfficeCalendar, waits: Waits, urgency: Urgency) -> timedelta | None:
     """How long a day is on that clock: a working day of the office; None by the wall clock."""
-    return None if _is_at_once(waits, urgency) else working_day(office)
+    return None if _is_at_once(waits, urgency) else office.day_length
 
 
 def _is_at_once(waits: Waits, urgency: Urgency) -> bool:
@@ -309,7 +295,7 @@ def assign(office: OfficeCalendar, taken_in_at: datetime) -> Due:
 
 def start(office: OfficeCalendar, given_at: datetime) -> Due:
     """T6: assigned to work begun."""
-    return Due(timer=Timer.T6, at=add_office_time(office, given_at, working_day(office)))
+    return Due(timer=Timer.T6, at=add_office_time(office, given_at, office.day_length))
 
 
 def work(office: OfficeCalendar, arrived_at: datetime, deadline: date | None) -> Due:
@@ -317,7 +303,7 @@ def work(office: OfficeCalendar, arrived_at: datetime, deadline: date | None) ->
     (T7n)."""
     if deadline is not None:
         return Due(timer=Timer.T7, at=closing_time(office, deadline))
-    return Due(timer=Timer.T7N, at=add_office_time(office, arrived_at, WITHOUT_A_DAY * working_day(office)))
+    return Due(timer=Timer.T7N, at=add_office_time(office, arrived_at, WITHOUT_A_DAY * office.day_length))
 
 
 def renew_certificate(ends_at: datetime) -> Due:

@@ -196,9 +196,11 @@ class Verdict:
     def asking(cls, asked: Iterable[Reason], confirmed: Collection[str]) -> Verdict:
         """Refuse until the sender has confirmed; a confirmed reason is a warning."""
         asked = tuple(asked)
-        return cls.of(
-            [one for one in asked if one.code not in confirmed],
-            [one for one in asked if one.code in confirmed],
+        if not asked:
+            return NOTHING
+        return cls(
+            reasons=tuple([one for one in asked if one.code not in confirmed]),
+            warnings=tuple([one for one in asked if one.code in confirmed]),
         )
 
     def __str__(self) -> str:

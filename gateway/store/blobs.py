@@ -19,7 +19,7 @@ import shutil
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import cached_property, partial
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, Literal
@@ -58,8 +58,8 @@ class FileScratch:
     handle is first asked for, by whoever fills it: that is a thread of the pool, and making a file can wait for the disk.
     Of `few` bytes none is made."""
 
-    def __init__(self, path: Path, *, few: bool = False) -> None:
-        self._path = path
+    def __init__(self, folder: Path, name: str, *, few: bool = False) -> None:
+        self._folder, self._name = folder, name
         self._few = BytesIO() if few else None
         self._file: BinaryIO | None = None
         self._gone = False
@@ -69,10 +69,14 @@ class FileScratch:
         self._leave_memory()
         return self._path
 
+    @cached_property
+    def _path(self) -> Path:
+        return self._folder / self._name
+
     @property
     def content(self) -> Readable:
         """What was written so far, to be read."""
-        return self._path if self._few is None else _InMemory(self._path.name, self._few.getvalue())
+        return self._path if self._few is None else _InMemory(self._name, self._few.getvalue())
 
     @property
     def file(self) -> BinaryIO:
@@ -123,19 +127,6 @@ class FileScratch:
                 self._path.unlink(missing_ok=True)
 
 
-@contextmanager
-def _disk_failures_named(folder: Path) -> Iterator[None]:
-    """A full or broken disk is the store's failure, whoever was writing; a lost connection of a caller is not."""
-    try:
-        yield
-    except (ConnectionError, TimeoutError):
-        raise
-    except OSError as cause:
-        raise errors.StoreFailure(
-            f"the content store does not take a file in {folder}: {cause.strerror or cause}; free space or mend the disk"
-        ) from cause
-
-
 class FileBlobs:
     """Bytes by digest. What `keep` took is durable with the unit of work that refers to it; reading checks that a reference
     of one's own agency exists. Nodes that share a database share the folder too. Never call `keep` inside a unit of work:
@@ -145,7 +136,7 @@ class FileBlobs:
     def __init__(
         self, root: Path, store: SqlStore, clock: Clock, pool: Pool, room: Room | None = None
     ) -> None:
-        self._root = root
+        self._root, self._scratch = root, root / SCRATCH
         self._room = room or Room(folder=root, reserve=0)
         self._store = store
         self._clock = clock
@@ -160,18 +151,23 @@ class FileBlobs:
         system as the blobs, so that a rename is enough. StoreFailure while the disk has too little room: everything that
         comes in or is packed begins with this."""
         self._room.check()
-        folder = self._root / SCRATCH
         name = chance.sixteen().hex()
-        scratch = FileScratch(folder / name, few=few)
+        scratch = FileScratch(self._scratch, name, few=few)
         self._filled.add(name)
-        with _disk_failures_named(folder):
+        try:
             try:
                 yield scratch
             finally:
-                try:
-                    scratch.discard()
-                finally:
-                    self._filled.discard(name)
+                scratch.discard()
+        except (ConnectionError, TimeoutError):
+            raise  # a caller's line that is lost is no failure of the disk
+        except OSError as cause:
+            raise errors.StoreFailure(
+                f"the content store does not take a file in {self._scratch}: {cause.strerror or cause}; free space or "
+                "mend the disk"
+            ) from cause
+        finally:
+            self._filled.discard(name)
 
     async def keep(self, scratch: FileScratch, digest: Digest, size: int) -> Kept:
         """For `SqlBlobRefs.keep`, in the unit that refers to it. What is large is fsynced, renamed under its digest and
@@ -478,7 +474,7 @@ class FileVault:
     @contextmanager
     def scratch(self, hold_id: str) -> Iterator[FileScratch]:
         """A file for plain bytes on their way back to the content store; what a crash leaves of it, `tidy` removes."""
-        scratch = FileScratch(self._folder(hold_id) / f".{secrets.token_hex(8)}")
+        scratch = FileScratch(self._folder(hold_id), f".{secrets.token_hex(8)}")
         try:
             yield scratch
         finally:

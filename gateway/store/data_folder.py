@@ -74,7 +74,9 @@ def free_space(folder: Path) -> Space:
 
 def _nearest(folder: Path) -> Path:
     """The folder, or what there is of the way to it."""
-    return next((path for path in (folder, *folder.parents) if path.is_dir()), folder)
+    while not folder.is_dir() and folder != folder.parent:
+        folder = folder.parent
+    return folder
 
 
 GOOD, LOW, FULL = "good", "low", "full"

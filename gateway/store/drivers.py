@@ -25,7 +25,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 from weakref import ReferenceType, ref
 
-from sqlalchemy import Table
+from sqlalchemy import Boolean, LargeBinary, Table
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.sqlite.base import SQLiteExecutionContext
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
@@ -213,7 +213,10 @@ def prepared_once(statement: Executable, names: _Names, dialect: Dialect) -> Pre
 
 
 def _bind(compiled: SQLCompiler, name: str, dialect: Dialect) -> _Turn | None:
-    turn: _Turn | None = compiled.binds[name].type.dialect_impl(dialect).bind_processor(dialect)
+    kind = compiled.binds[name].type
+    if isinstance(dialect, HereDialect) and isinstance(kind, Boolean | LargeBinary):
+        return None  # as they are, for its driver
+    turn: _Turn | None = kind.dialect_impl(dialect).bind_processor(dialect)
     return turn
 
 

@@ -303,6 +303,7 @@ class _How(StrEnum):
     LEAD = "lead"
 
 
+_EVERY_HOW = tuple(_How)
 # One statement, because every document that leaves asks it.
 _ALIKE = union_all(
     bodies(_How.ID, _BY_DOCUMENT_ID),
@@ -341,7 +342,7 @@ class SqlOutgoingNumbers(AgencyRows):
     ) -> Alike:
         """What `by_document_id` and `under` find, and what has this lead file, asked for in one call."""
         these = asked_under(self._agency_id, number, symbol, year)
-        bodies: dict[str, list[str]] = {how: [] for how in _How}
+        bodies: dict[str, list[str]] = {how: [] for how in _EVERY_HOW}
         for how, body in await self._tx.tuples(_ALIKE, **these, document_id=document_id, lead=lead):
             bodies[how].append(body)
         sent = {

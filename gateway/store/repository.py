@@ -126,7 +126,8 @@ class WatchedRows(AgencyRows):
     def __init__(
         self, tx: Transaction, scope: AgencyScope, clock: Clock, follower: Follower = NOBODY
     ) -> None:
-        super().__init__(tx, scope)
+        self._tx = tx
+        self._agency_id = scope.agency_id
         self._clock = clock
         self._follower = follower
 

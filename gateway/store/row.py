@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import UTC, date, datetime
 from enum import Enum
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from operator import attrgetter, getitem
 from types import NoneType, UnionType
 from typing import Any, ClassVar, NamedTuple, Self, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -134,10 +134,11 @@ class _Plainly(TableClass):
     def __call__(cls, **values: Any) -> Any:
         kind: Any = cls
         names, defaults = _columns(kind)
-        given = defaults | values
-        if given.keys() != names.keys():
-            raise _wrong(kind, given.keys() ^ names.keys())
-        return _made(kind, given)
+        row = object.__new__(kind)
+        row.__dict__.update(defaults, **values)
+        if row.__dict__.keys() != names.keys():
+            raise _wrong(kind, row.__dict__.keys() ^ names.keys())
+        return row
 
 
 class Row(SQLModel, metaclass=_Plainly):
@@ -153,11 +154,13 @@ class Row(SQLModel, metaclass=_Plainly):
         """Made of a value whose fields are called as the columns are, but for the `other` ones."""
         kind: Any = type(value)
         names, take, turns = _taken(cls, kind, tuple(other))
-        given = dict(zip(names, take(value), strict=True))
-        if turns:
-            _turn(given, turns)
-        given.update(other)
-        return _made(cls, given)
+        row = object.__new__(cls)
+        given = row.__dict__
+        given.update(zip(names, take(value), strict=True), **other)
+        for name, turn in turns:
+            if given[name] is not None:
+                given[name] = turn(given[name])
+        return row
 
     def values(self, *but: str) -> dict[str, Any]:
         """Every column's value, without those."""
@@ -185,15 +188,6 @@ class ThingOfAgency(OfAgency):
     id: str = Field(primary_key=True)
 
 
-R = TypeVar("R", bound=Row)
-
-
-def _made(cls: type[R], given: dict[str, Any]) -> R:
-    row = object.__new__(cls)
-    row.__dict__.update(given)
-    return row
-
-
 def _wrong(cls: type[Row], names: Iterable[str]) -> TypeError:
     return TypeError(
         f"{cls.__name__} is made of all its columns and of nothing else; look at {', '.join(sorted(names))}"
@@ -210,8 +204,9 @@ def value_of(kind: type[T], row: object, **other: Any) -> T:
     of: Any = kind
     names, take, turns = _read(of, tuple(other))
     given = dict(zip(names, take(row), strict=True))
-    if turns:
-        _turn(given, turns)
+    for name, turn in turns:
+        if given[name] is not None:
+            given[name] = turn(given[name])
     return kind(**given, **other)
 
 
@@ -229,12 +224,6 @@ class _Taken(NamedTuple):
         if len(taken) > 1:
             return cls(taken, attrgetter(*taken), turned)
         return cls(taken, lambda source: tuple(getattr(source, name) for name in taken), turned)
-
-
-def _turn(given: dict[str, Any], turns: Iterable[tuple[str, _Turn]]) -> None:
-    for name, turn in turns:
-        if given[name] is not None:
-            given[name] = turn(given[name])
 
 
 @cache
@@ -297,6 +286,30 @@ def _columns(cls: type[Row]) -> tuple[dict[str, FieldInfo], dict[str, Any]]:
 _WITHOUT_ZONE = len("2026-01-31 00:00:00.000000")
 
 
+def _in_utc(value: datetime) -> datetime:
+    if value.tzinfo is None:
+        raise TypeError(f"a stored time must be aware, and {value.isoformat()} has no zone")
+    return value.astimezone(UTC)
+
+
+def _from_stored(value: datetime) -> datetime:
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+# A third of the statements write or read a moment, and one moment stands in several rows of a unit of work.
+@lru_cache(maxsize=1024)
+def _to_text(value: datetime | None) -> str | None:
+    if value is None:
+        return None
+    at = value if value.tzinfo is UTC else _in_utc(value)
+    return at.isoformat(" ", "microseconds")[:_WITHOUT_ZONE]
+
+
+@lru_cache(maxsize=1024)
+def _from_text(text: str | None) -> datetime | None:
+    return None if text is None else _from_stored(datetime.fromisoformat(text))
+
+
 class Moment(TypeDecorator[datetime]):
     """An aware time: kept in UTC, aware on return. SQLite keeps no zone, so what it returns is UTC by this rule."""
 
@@ -304,28 +317,18 @@ class Moment(TypeDecorator[datetime]):
     cache_ok = True
 
     def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], Any] | None:
-        """For SQLite as text, in one step: a third of the statements write one. Any: what the driver takes."""
-        if dialect.name != "sqlite":
-            return super().bind_processor(dialect)
+        """For SQLite as text, in one step. Any: what the driver takes."""
+        return _to_text if dialect.name == "sqlite" else super().bind_processor(dialect)
 
-        def write(value: datetime | None) -> str | None:
-            if value is not None and value.tzinfo is not UTC:
-                value = self.process_bind_param(value, dialect)
-            return None if value is None else value.isoformat(" ", "microseconds")[:_WITHOUT_ZONE]
-
-        return write
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], datetime | None] | None:
+        """The same on its way back."""
+        return _from_text if dialect.name == "sqlite" else super().result_processor(dialect, coltype)
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise TypeError(f"a stored time must be aware, and {value.isoformat()} has no zone")
-        return value.astimezone(UTC)
+        return None if value is None else _in_utc(value)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        return None if value is None else _from_stored(value)
 
 
 def one_of(column: Any, values: Iterable[str]) -> ColumnElement[bool]:

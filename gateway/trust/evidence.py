@@ -24,7 +24,7 @@ from gateway.domain.certificates import Answer, Question, RevocationSource
 from gateway.domain.proof import ChainLink, Evidence
 from gateway.errors import Misconfigured
 from gateway.trust import chain, revocation
-from gateway.trust.looked_at import FolderLook
+from gateway.trust.looked_at import FolderLook, Stamp
 from gateway.trust.revocation import Statement
 
 _log = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ class AnswerFiles:
     @property
     def expected(self) -> bool:
         """Whether anybody set up a place for answers."""
-        return any(look.stamp() is not None for look in self._looks)
+        return self.version != (None, None)
 
     def current(self) -> KnownAnswers:
         """As the files are now."""
@@ -71,9 +71,10 @@ class AnswerFiles:
             return self._known
 
     @property
-    def version(self) -> object:
+    def version(self) -> tuple[Stamp | None, Stamp | None]:
         """Another value whenever a file changed."""
-        return tuple(look.stamp() for look in self._looks)
+        lists, answers = self._looks
+        return lists.stamp(), answers.stamp()
 
 
 class Answers:
@@ -339,10 +340,10 @@ class NodeTrust:
             revocation_source=standing.source,
             revocation_as_of=standing.as_of,
             revocation_reason=standing.reason,
-            answers=tuple(each.digest for each in standings if each.digest is not None),
+            answers=tuple([each.digest for each in standings if each.digest is not None]),
             subject=subject,
             serial=f"{leaf.serial_number:x}",
-            chain=tuple(_link(each, anchor=each in self.chains.anchors) for each in found.certificates),
+            chain=tuple([_link(each, anchor=each in self.chains.anchors) for each in found.certificates]),
         )
 
     @property

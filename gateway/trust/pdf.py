@@ -51,7 +51,7 @@ LIBRARY = (
 
 
 class OutOfTimeError(OSError):
-    """The deadline has passed; every further read says so too."""
+    """The deadline has passed; whatever reads on hears it again."""
 
 
 class TooManyObjectsError(Exception):
@@ -93,18 +93,18 @@ def look_into_pdf(
 ) -> PdfTraits:
     """What the PDF holds; `deadline` is a `time.monotonic` value. Never raises for bad content. `read_page` is given where
     the text of the first page is wanted."""
-    timed = _Timed(stream, deadline)
+    file = timed(stream, deadline)
     try:
         with bounded():
-            reader = opened_pdf(timed)
+            reader = opened_pdf(file)
             if reader is None:
                 return PdfTraits(encrypted=True)
             facts = _walk(reader, most_objects)
-            if facts.broken is None and _has_much_behind(timed):
+            if facts.broken is None and _has_much_behind(file):
                 return replace(facts, broken="junk-after")
             return replace(facts, first_page=read_page(reader, deadline)) if read_page else facts
     except (*LIBRARY, MemoryError):
-        return PdfTraits(broken="too-long-to-read" if timed.is_late else "unreadable")
+        return PdfTraits(broken="too-long-to-read" if time.monotonic() > deadline else "unreadable")
 
 
 def _walk(reader: PdfReader, most_objects: int) -> PdfTraits:
@@ -176,7 +176,7 @@ class _Seen:
             return None
 
 
-def _has_much_behind(stream: _Timed) -> bool:
+def _has_much_behind(stream: BinaryIO) -> bool:
     """Whether more follows the last end mark than a reader of PDFs bears with: another file's bytes (threat 63)."""
     size = stream.seek(0, io.SEEK_END)
     stream.seek(max(0, size - _TAIL))
@@ -192,17 +192,33 @@ def _active(item: DictionaryObject) -> Iterator[str]:
             yield kinds[told]
 
 
-class _Timed:
-    """The stream, until the deadline: as much of one as the library asks for. It reads in small steps, many hundreds in a
-    small file, so this also stops its endless loops."""
+def timed(stream: BinaryIO, deadline: float) -> io.BufferedReader:
+    """The stream, until the deadline. The library reads byte by byte and goes to and fro, many hundreds of times in a small
+    file: bytes come from the buffer, which asks what fills it whether it may step aside. So every loop of the library ends:
+    it steps aside, or comes to the end of the buffer and then of the file."""
+    return io.BufferedReader(_Timed(stream, deadline))
+
+
+class _Timed(io.RawIOBase):
+    """What fills the buffer."""
 
     def __init__(self, stream: BinaryIO, deadline: float) -> None:
-        self._read, self.seek, self.tell = stream.read, stream.seek, stream.tell
-        self._deadline = deadline
-        self.is_late = False
+        self._stream, self._deadline = stream, deadline
 
-    def read(self, size: int = -1, /) -> bytes:
+    def readinto(self, buffer: Any, /) -> int:  # Any: newer versions of Python have a type for it
         if time.monotonic() > self._deadline:
-            self.is_late = True
-            raise OutOfTimeError("the file takes too long to read")
-        return self._read(size)
+            raise OutOfTimeError
+        piece = self._stream.read(len(buffer))
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        return self._stream.seek(offset, whence)
+
+    def seekable(self) -> bool:
+        if time.monotonic() > self._deadline:
+            raise OutOfTimeError
+        return True
+
+    def readable(self) -> bool:
+        return True

@@ -102,7 +102,7 @@ class PageFrame:
 
 
 def corners(box: Any) -> Rect:  # Any: an array of numbers, if it is one
-    a, b, c, d = (float(each) for each in box.get_object())
+    a, b, c, d = map(float, box.get_object())
     return min(a, c), min(b, d), max(a, c), max(b, d)
 
 

@@ -391,7 +391,7 @@ _NOTICE_TEXTS = ("text_vi", "text_en", "meanwhile", "afterwards", "emergency")
 
 def earliest_stop(office: OfficeCalendar, now: datetime) -> datetime:
     """One working day of the office after now: whatever is told on Friday at eight may begin on Monday at eight."""
-    return timers.add_office_time(office, now, timers.working_day(office))
+    return timers.add_office_time(office, now, office.day_length)
 
 
 def notice_faults(wish: NoticeWish, office: OfficeCalendar, now: datetime) -> tuple[tuple[str, str], ...]:

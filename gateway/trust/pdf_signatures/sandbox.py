@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache, partial
+from os.path import isfile
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -60,6 +61,7 @@ class PdfSandbox(KeptProcess):
 
     def __init__(self, folder: Path, limits: PdfLimits | None = None) -> None:
         super().__init__(folder, limits or PdfLimits())
+        self._anchors = str(folder / "ca.pem")
 
     def read(self, path: Path, seen_at: datetime, now: datetime, *, even_unsigned: bool = False) -> PdfFacts:
         """The facts about the file at `path`. StoreFailure when the file itself cannot be opened."""
@@ -81,7 +83,7 @@ class PdfSandbox(KeptProcess):
                 return None
         except OSError as error:
             raise StoreFailure(f"file {file.name} cannot be read: {error.strerror}") from error
-        return PdfFacts(seen_at=seen_at, now=now, anchored=(self._folder / "ca.pem").is_file())
+        return PdfFacts(seen_at=seen_at, now=now, anchored=isfile(self._anchors))
 
     def text(self, path: Path) -> PdfText:
         """What the pages of the file at `path` say, with places. StoreFailure when the file itself cannot be opened."""

@@ -70,7 +70,7 @@ async def test_each_byte_is_hashed_once_and_written_once(
 ) -> None:
     monkeypatch.setattr(CountedHash, "hashed", 0)
     monkeypatch.setattr(hashlib, "sha256", CountedHash)
-    scratch = CountedScratch(tmp_path / "a", few=True)
+    scratch = CountedScratch(tmp_path, "a", few=True)
     spool = Spool(scratch, town.node.pool)
 
     await spool.fill(chunks(*sizes), lambda size: None)
@@ -98,7 +98,7 @@ async def test_what_is_too_large_is_not_read_on(town: Town, tmp_path: Path) -> N
         if size > 5000:
             raise BadForm("enough")
 
-    spool = Spool(FileScratch(tmp_path / "a", few=True), town.node.pool)
+    spool = Spool(FileScratch(tmp_path, "a", few=True), town.node.pool)
     with pytest.raises(BadForm):
         await spool.fill(endless(), check_size)
     assert len(taken) == 6

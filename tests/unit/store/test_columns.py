@@ -36,12 +36,18 @@ def test_a_moment_comes_back_as_the_same_instant_in_utc(moment: datetime) -> Non
 @settings(max_examples=100)
 @given(st.datetimes(datetime(1971, 1, 1), datetime(2900, 1, 1), timezones=_ZONES))
 def test_a_moment_is_written_for_sqlite_in_utc_with_all_its_digits(moment: datetime) -> None:
-    write = Moment().bind_processor(dialect())
+    write, read = Moment().bind_processor(dialect()), Moment().result_processor(dialect(), None)
     assert write is not None
+    assert read is not None
 
     kept = [write(moment), write(moment.astimezone(UTC))]
 
     assert kept == [moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")] * 2
+    found = read(kept[0])
+    assert found == moment
+    assert found is not None
+    assert found.tzinfo is UTC
+    assert (write(None), read(None)) == (None, None)
 
 
 def test_a_row_is_made_of_a_value_and_what_is_said_beside_it_and_of_nothing_else() -> None:
