@@ -88,7 +88,7 @@ class _Content:
     async def _digest_of(self, file: Mapping[str, Any]) -> str:
         """Of the file as a clerk would open it: its slice of the envelope, decoded."""
         source: str = file["source"]
-        asked = text("SELECT body FROM small_content WHERE digest = :source")
+        asked = text("SELECT body FROM blob WHERE digest = :source AND body IS NOT NULL")
         row = (await self._connection.execute(asked, {"source": source})).first()
         path = self._folder / source[:2] / source[2:4] / source
         try:
